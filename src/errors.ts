@@ -1,0 +1,72 @@
+/**
+ * The one error class. A stable `code` for programs, a sentence for people.
+ *
+ * HTTP status and Notary's wire code are decided in one table at the edge (`http/errors.ts`); nothing here knows HTTP.
+ * Anything thrown that is not a TrustError is a fault of ours and becomes a 500 without details.
+ */
+
+/** What went wrong, for programs. Upload and request codes first, then faults of the store, then faults at start. */
+export type TrustErrorCode =
+  | 'NOT_FOUND' // no such repository, role, version or checksum
+  | 'MALFORMED_UPLOAD' // the multipart body cannot be read, or is over a limit
+  | 'NO_FILENAME' // a part names no role
+  | 'INVALID_ROLE' // a part names something that is no role
+  | 'MALFORMED_JSON' // a part is not the JSON that we accept
+  | 'INVALID_UPDATE' // the update would break trust; `problem` says which check refused it
+  | 'VERSION' // the same or a newer version is already stored
+  | 'INVALID_GUN' // the repository's name is outside the grammar or outside the configured prefixes
+  | 'INVALID_PARAMETERS' // a query parameter is malformed
+  | 'BUSY' // too many publishes wait for this repository or for the server: try again
+  | 'CONFLICT' // compare-and-set lost: somebody else committed first; the caller re-reads and tries again
+  | 'STORE_UNAVAILABLE' // a write failed; the database is being closed and opened again: try again
+  | 'CORRUPT' // a stored record does not match its own hash: never served
+  | 'SIGNING_FAILED' // a private key that is needed is not here or does not open
+  | 'CLOCK' // the clock stands before the last commit: nothing may be signed
+  | 'BAD_SETTINGS' // settings that cannot be used; the message lists all of them
+  | 'BAD_TLS' // certificate or key cannot be used
+  | 'BAD_KEYS' // the keys directory is missing, unreadable, damaged, or the passphrase is wrong
+  | 'DATA_MISSING' // there is no database where one is expected
+  | 'DATA_EXISTS' // there is one where none is expected
+  | 'DATA_LOCKED' // another process has the database open
+  | 'DATA_DAMAGED' // the database is damaged, or behind its anchor
+  | 'DATA_NEWER' // written by a newer Countersign
+
+/** Notary's names for a refused update; its clients print a prefix for each (wire spec §4). */
+export type ProblemName = 'ErrValidation' | 'ErrBadHierarchy' | 'ErrBadRoot' | 'ErrBadTargets' | 'ErrBadSnapshot'
+
+/** The validation object that Notary's clients read from a 400 answer: the only part of an error that they print. */
+export interface Problem {
+  readonly name: ProblemName
+  /** Only for ErrBadHierarchy: the role that is missing. */
+  readonly missing?: string
+}
+
+export interface TrustErrorOptions {
+  readonly problem?: Problem
+  /** What to do about it, a sentence for the person at the terminal. */
+  readonly hint?: string
+  readonly cause?: unknown
+}
+
+export class TrustError extends Error {
+  override readonly name = 'TrustError'
+  readonly code: TrustErrorCode
+  readonly problem: Problem | undefined
+  readonly hint: string | undefined
+
+  /**
+   * @param code what went wrong, for programs
+   * @param message what went wrong, a sentence for people, without secrets; sent to clients for 4xx codes
+   */
+  constructor(code: TrustErrorCode, message: string, options: TrustErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.code = code
+    this.problem = options.problem
+    this.hint = options.hint
+  }
+}
+
+/** Refuse an update with the problem that Notary's clients print. */
+export function refuse(name: ProblemName, message: string, missing?: string): never {
+  throw new TrustError('INVALID_UPDATE', message, { problem: missing === undefined ? { name } : { name, missing } })
+}

@@ -1,0 +1,33 @@
+import type { Signer } from '../signing/signer.ts'
+import type { Store } from '../store/store.ts'
+
+/** Everything that the verbs of this folder need; wired once, in `main.ts`, and in tests with another clock. */
+export interface Trust {
+  readonly store: Store
+  readonly signer: Signer
+  /** Milliseconds since 1970. */
+  readonly now: () => number
+  /** Uniform in [0, 1): jitter of renewals. */
+  readonly random: () => number
+  readonly policy: Policy
+  readonly log: Log
+}
+
+/** What the operator decides about the metadata that the server makes and takes. */
+export interface Policy {
+  /** Life of a server-made timestamp, milliseconds. */
+  readonly timestampLife: number
+  /** Life of a server-made snapshot, milliseconds. */
+  readonly snapshotLife: number
+  /** Only repositories under these prefixes may exist; empty: all. Each ends in `/`. */
+  readonly gunPrefixes: readonly string[]
+  /** Publishes that may wait for one repository behind the running one. */
+  readonly publishesWaitingPerGun: number
+}
+
+/** A line of the log: facts as fields, never a secret. pino fits it. */
+export interface Log {
+  info(facts: object, text: string): void
+  warn(facts: object, text: string): void
+  error(facts: object, text: string): void
+}

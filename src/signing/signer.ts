@@ -1,0 +1,39 @@
+import type { Gun } from '../tuf/gun.ts'
+import type { ServerRole } from '../tuf/role.ts'
+
+/** The algorithms that the server makes keys of. Clients of Notary take both. */
+export type KeyAlgorithm = 'ed25519' | 'ecdsa'
+
+/** Whose key: bound into the sealed form, so that a blob moved to another repository, role or id never opens. */
+export interface KeyOwner {
+  readonly gun: Gun
+  readonly role: ServerRole
+  /** Lower-case hex. */
+  readonly keyId: string
+}
+
+/** A key just made. */
+export interface NewKey {
+  readonly keyId: string
+  readonly keytype: KeyAlgorithm
+  /** Standard base64, as metadata carries it (wire spec §11.2). */
+  readonly public: string
+  readonly sealed: Uint8Array
+}
+
+/** A signature as metadata carries it. */
+export interface RawSignature {
+  readonly method: 'eddsa' | 'ecdsa'
+  readonly sig: Uint8Array
+}
+
+/**
+ * Custody of private keys: one home, one verb. Small, so that PKCS#11 and Vault can stand behind it.
+ * The signer keeps nothing: sealed keys live in the store, and come back with each call.
+ */
+export interface Signer {
+  /** Make a key for a role of a repository. @throws TrustError SIGNING_FAILED */
+  create(gun: Gun, role: ServerRole): Promise<NewKey>
+  /** Sign. @throws TrustError SIGNING_FAILED if the sealed key does not belong to this owner or does not open. */
+  sign(owner: KeyOwner, sealed: Uint8Array, message: Uint8Array): Promise<RawSignature>
+}

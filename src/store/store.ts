@@ -1,0 +1,159 @@
+import type { Gun } from '../tuf/gun.ts'
+import type { Role, ServerRole } from '../tuf/role.ts'
+
+/**
+ * What every store promises. LevelDB is the one implementation (`store/level.ts`); the contract fits PostgreSQL too:
+ * lock the repository's row, compare its revision, write.
+ *
+ * - A *document* is immutable bytes: (gun, role, version) and (gun, role, sha256) name exactly the bytes that were
+ *   uploaded or made.
+ * - A *head* says, for one repository, which document of each role is current.
+ * - A *commit* is the only way to change anything: atomic, durable when acknowledged, compare-and-set on the head.
+ * - The *journal* lists every commit, each entry carrying the hash of the one before it.
+ *
+ * Reads are synchronous (LevelDB's getSync) and see the latest commit; nothing above caches a head. Every record
+ * carries its own hash, bound to its key and checked at each read: a mismatch throws TrustError CORRUPT.
+ */
+
+/** Which document of a role is current. */
+export interface RoleState {
+  readonly version: number
+  /** Lower-case hex SHA-256 of the stored bytes. */
+  readonly sha256: string
+  /** Standard base64 SHA-512 of the stored bytes, as snapshots carry it. */
+  readonly sha512: string
+  /** Bytes. */
+  readonly length: number
+}
+
+export interface Head {
+  /** 1 at the first commit to this repository, +1 at each commit; never goes back, also not across a delete. */
+  readonly revision: number
+  /** Current documents by role; empty before the first publish and after a delete. */
+  readonly roles: Readonly<Record<string, RoleState>>
+  /** The highest version ever committed of each role; survives a delete. */
+  readonly highest: Readonly<Record<string, number>>
+  /** When the server should re-sign something of this repository, milliseconds since 1970; null for never. */
+  readonly renewAt: number | null
+}
+
+/** A document to commit. The store computes nothing about it: the caller hashed the bytes. */
+export interface NewDocument {
+  readonly role: Role
+  readonly version: number
+  readonly bytes: Uint8Array
+  /** Lower-case hex SHA-256 of `bytes`. */
+  readonly sha256: string
+}
+
+/** A document as stored. */
+export interface StoredDocument {
+  readonly bytes: Uint8Array
+  readonly version: number
+  readonly sha256: string
+  /** When it was committed, milliseconds since 1970. */
+  readonly createdAt: number
+}
+
+/** A private key that the server made, sealed: the store cannot open it. */
+export interface StoredKey {
+  readonly role: ServerRole
+  /** Lower-case hex key id (wire spec §11.2). */
+  readonly keyId: string
+  readonly keytype: 'ed25519' | 'ecdsa'
+  /** Standard base64, as metadata carries it. */
+  readonly public: string
+  /** Opaque; made and opened by `signing/` only. */
+  readonly sealed: Uint8Array
+  /** True until the first signature with it (wire spec §7: a pending key is handed out again). */
+  readonly pending: boolean
+  /** Milliseconds since 1970. */
+  readonly createdAt: number
+}
+
+/** Who asked for a change; written to the journal. */
+export interface Actor {
+  /** `user:alice`, `anonymous`, `server` (renewal), `cli`. */
+  readonly name: string
+  /** Remote address, when there is one. */
+  readonly address?: string
+  readonly requestId?: string
+}
+
+export type CommitKind = 'publish' | 'renew' | 'key' | 'delete'
+
+/** One atomic change of one repository. */
+export interface Commit {
+  readonly gun: Gun
+  /** The revision that the caller read; 0 when there was no head. CONFLICT if it is no longer current. */
+  readonly expected: number
+  readonly kind: CommitKind
+  readonly actor: Actor
+  /** Milliseconds since 1970; becomes the journal entry's time and the documents' createdAt. */
+  readonly time: number
+  /** The head after the commit, without its revision: the store counts. */
+  readonly head: Omit<Head, 'revision'>
+  /**
+   * New documents. (gun, role, version) that is stored already with other bytes: TrustError VERSION.
+   * For kind `delete` every document of the repository is removed instead, and this is empty.
+   */
+  readonly documents: readonly NewDocument[]
+  /** Keys to add, or to replace by the same keyId (pending → used). */
+  readonly keys: readonly StoredKey[]
+}
+
+/** One line of the journal: canonical JSON (RFC 8785) whose SHA-256 the next entry carries. */
+export interface JournalEntry {
+  /** 1, 2, 3, … without gaps. Also the ID in Notary's changefeed. */
+  readonly number: number
+  /** Hex SHA-256 of the entry before this one; 64 zeros for the first. */
+  readonly previous: string
+  /** RFC 3339, UTC, milliseconds; never before the entry before it. */
+  readonly time: string
+  readonly gun: string
+  readonly kind: CommitKind
+  /** The head's revision after this commit. */
+  readonly revision: number
+  readonly actor: Actor
+  readonly documents: readonly { readonly role: string; readonly version: number; readonly sha256: string }[]
+  readonly keys: readonly { readonly role: string; readonly keyId: string; readonly sha256: string }[]
+  /** Hex SHA-256 of the head record that this commit wrote. */
+  readonly head: string
+}
+
+export interface JournalQuery {
+  readonly gun?: Gun
+  /** Entries with a number above this one, oldest first (default 0)… */
+  readonly after?: number
+  /** …or, when given, entries with a number below this one, newest first. */
+  readonly before?: number
+}
+
+export interface Store {
+  /** The head of a repository; undefined if it was never heard of. */
+  head(gun: Gun): Head | undefined
+  /** By checksum (lower-case hex SHA-256) or by version. Answers only for exactly this GUN and role. */
+  document(gun: Gun, role: Role, at: { readonly sha256: string } | { readonly version: number }): StoredDocument | undefined
+  /** All keys of a role that the server made, oldest first. They survive a delete. */
+  keys(gun: Gun, role: ServerRole): StoredKey[]
+  /** Whose key this is: which repository and role the server made it for. */
+  keyOwner(keyId: string): { readonly gun: Gun; readonly role: ServerRole } | undefined
+  /**
+   * Commit. Resolves when the change is on disk (`sync: true`) and the anchor follows it; then every read sees it.
+   * Commits of different repositories may share one disk write. On rejection nothing changed.
+   *
+   * @throws TrustError CONFLICT, VERSION, STORE_UNAVAILABLE (nothing changed, or unknown only if the process dies)
+   */
+  commit(commit: Commit): Promise<JournalEntry>
+  /** Repositories whose renewAt is at or before `time`, earliest first. */
+  due(time: number, limit: number): { readonly gun: Gun; readonly renewAt: number }[]
+  /** Names of all repositories with a head, in byte order, from after `after`. */
+  guns(limit: number, after?: Gun): Gun[]
+  /** Journal entries in the order of the query, lazily; a consistent snapshot from the moment of the call. */
+  journal(query?: JournalQuery): IterableIterator<JournalEntry>
+  /** The newest journal entry's number and hash; number 0 when there is none. */
+  tail(): { readonly number: number; readonly hash: string; readonly time: number }
+  /** False while a failed write is being recovered from, with the reason. */
+  readiness(): { readonly writable: boolean; readonly reason?: string }
+  close(): Promise<void>
+}

@@ -1,0 +1,44 @@
+import { TrustError } from '../errors.ts'
+
+/** The four base roles of a repository. */
+export type BaseRole = 'root' | 'targets' | 'snapshot' | 'timestamp'
+/** A role whose metadata lists targets below `targets`: `targets/releases`, `targets/team/alice`. */
+export type DelegationRole = `targets/${string}`
+export type Role = BaseRole | DelegationRole
+/** The roles whose key the server may hold. */
+export type ServerRole = 'snapshot' | 'timestamp'
+
+export const BASE_ROLES: readonly BaseRole[] = ['root', 'snapshot', 'targets', 'timestamp']
+
+/** Bytes; Notary's own limit for a role name (wire spec §5.1). */
+export const ROLE_MAX_BYTES = 255
+/** Path segments of a delegation role below `targets` (ours: bounds the walk from a role to its ancestors). */
+export const ROLE_MAX_DEPTH = 32
+
+const DELEGATION = /^targets(?:\/[-a-z0-9_]+)+$/
+
+/** True for `targets/…`, a well-formed delegation role name. Linear in the length of the name. */
+export function isDelegation(name: string): name is DelegationRole {
+  return name.length <= ROLE_MAX_BYTES && DELEGATION.test(name) && name.split('/').length <= ROLE_MAX_DEPTH + 1
+}
+
+/** True for any role name that an upload may carry. */
+export function isRole(name: string): name is Role {
+  return (BASE_ROLES as readonly string[]).includes(name) || isDelegation(name)
+}
+
+/** @throws TrustError INVALID_ROLE */
+export function parseRole(name: string): Role {
+  if (isRole(name)) return name
+  throw new TrustError('INVALID_ROLE', `"${name.slice(0, 80)}" is not a role`)
+}
+
+/** True for targets itself and every delegation: the roles whose metadata is of type Targets. */
+export function isTargetsRole(role: Role): role is 'targets' | DelegationRole {
+  return role === 'targets' || isDelegation(role)
+}
+
+/** The role that delegates to this one: `targets/a/b` → `targets/a`. */
+export function parentOf(role: DelegationRole): 'targets' | DelegationRole {
+  return role.slice(0, role.lastIndexOf('/')) as 'targets' | DelegationRole
+}
