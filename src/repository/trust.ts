@@ -1,5 +1,6 @@
 import type { Signer } from '../signing/signer.ts'
 import type { Store } from '../store/store.ts'
+import { Turns } from './turns.ts'
 
 /** Everything that the verbs of this folder need; wired once, in `main.ts`, and in tests with another clock. */
 export interface Trust {
@@ -11,6 +12,13 @@ export interface Trust {
   readonly random: () => number
   readonly policy: Policy
   readonly log: Log
+  /** One change of a repository after the other. */
+  readonly turns: Turns
+}
+
+/** Put the parts together. */
+export function createTrust(parts: Omit<Trust, 'turns'>): Trust {
+  return { ...parts, turns: new Turns(parts.policy.publishesWaitingPerGun) }
 }
 
 /** What the operator decides about the metadata that the server makes and takes. */
@@ -19,8 +27,6 @@ export interface Policy {
   readonly timestampLife: number
   /** Life of a server-made snapshot, milliseconds. */
   readonly snapshotLife: number
-  /** Only repositories under these prefixes may exist; empty: all. Each ends in `/`. */
-  readonly gunPrefixes: readonly string[]
   /** Publishes that may wait for one repository behind the running one. */
   readonly publishesWaitingPerGun: number
 }

@@ -32,6 +32,8 @@ export interface RawSignature {
  * The signer keeps nothing: sealed keys live in the store, and come back with each call.
  */
 export interface Signer {
+  /** The algorithm that `create` uses. */
+  readonly algorithm: KeyAlgorithm
   /** Make a key for a role of a repository. @throws TrustError SIGNING_FAILED */
   create(gun: Gun, role: ServerRole): Promise<NewKey>
   /** Sign. @throws TrustError SIGNING_FAILED if the sealed key does not belong to this owner or does not open. */

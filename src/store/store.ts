@@ -24,6 +24,8 @@ export interface RoleState {
   readonly sha512: string
   /** Bytes. */
   readonly length: number
+  /** When the document expires, milliseconds since 1970. */
+  readonly expires: number
 }
 
 export interface Head {
@@ -133,7 +135,11 @@ export interface Store {
   /** The head of a repository; undefined if it was never heard of. */
   head(gun: Gun): Head | undefined
   /** By checksum (lower-case hex SHA-256) or by version. Answers only for exactly this GUN and role. */
-  document(gun: Gun, role: Role, at: { readonly sha256: string } | { readonly version: number }): StoredDocument | undefined
+  document(
+    gun: Gun,
+    role: Role,
+    at: { readonly sha256: string } | { readonly version: number },
+  ): StoredDocument | undefined
   /** All keys of a role that the server made, oldest first. They survive a delete. */
   keys(gun: Gun, role: ServerRole): StoredKey[]
   /** Whose key this is: which repository and role the server made it for. */

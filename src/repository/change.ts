@@ -1,0 +1,38 @@
+import { TrustError } from '../errors.ts'
+import type { Commit, Head, JournalEntry } from '../store/store.ts'
+import type { Gun } from '../tuf/gun.ts'
+import type { Trust } from './trust.ts'
+
+/** What a change wants to write, computed from the head that it read. */
+export type Draft = Omit<Commit, 'gun' | 'expected' | 'time'>
+
+/** Times that a change is computed anew because another writer was faster. */
+const ATTEMPTS = 8
+
+/**
+ * The one way in which anything changes: read the head, compute, commit with compare-and-set; anew if somebody else
+ * committed in between.
+ *
+ * @param compute returns undefined when there is nothing to change
+ * @returns the journal entry, or undefined when nothing was changed
+ * @throws TrustError BUSY, CONFLICT after many attempts, and whatever `compute` and the store throw
+ */
+export async function change(
+  trust: Trust,
+  gun: Gun,
+  compute: (head: Head | undefined, now: number) => Promise<Draft | undefined>,
+): Promise<JournalEntry | undefined> {
+  return trust.turns.take(gun, async () => {
+    for (let attempt = 1; ; attempt += 1) {
+      const head = trust.store.head(gun)
+      const now = trust.now()
+      const draft = await compute(head, now)
+      if (draft === undefined) return undefined
+      try {
+        return await trust.store.commit({ ...draft, gun, expected: head?.revision ?? 0, time: now })
+      } catch (error) {
+        if (!(error instanceof TrustError && error.code === 'CONFLICT') || attempt === ATTEMPTS) throw error
+      }
+    }
+  })
+}

@@ -1,0 +1,56 @@
+import type { JournalEntry, JournalQuery, Store } from '../store/store.ts'
+import type { Gun } from '../tuf/gun.ts'
+
+/** One record of Notary's changefeed, members in wire order (wire spec §10). */
+export interface ChangeRecord {
+  readonly ID: string
+  readonly CreatedAt: string
+  readonly GUN: string
+  readonly Version: number
+  readonly SHA256: string
+  readonly Category: 'update' | 'deletion'
+}
+
+export interface ChangefeedQuery {
+  /** Only this repository; undefined: all. */
+  readonly gun?: Gun
+  /** How many; negative: the newest ones. 0 means 100. */
+  readonly records: number
+  /** Exclusive: above it going forward, below it going backward. Negative: backward from the newest. */
+  readonly changeId: number
+}
+
+/** Records of one answer. */
+export const RECORDS_DEFAULT = 100
+export const RECORDS_MAX = 10_000
+
+/**
+ * The changefeed, served from the journal: one record a stored timestamp, one an effective delete. Always oldest
+ * first, whichever way it was selected.
+ */
+export function changefeed(store: Store, query: ChangefeedQuery): ChangeRecord[] {
+  const { records, changeId } = query
+  const backward = records < 0 || changeId < 0
+  const wanted = Math.min(Math.abs(records) || RECORDS_DEFAULT, RECORDS_MAX)
+  const before = changeId > 0 ? changeId : store.tail().number + 1
+  const found: ChangeRecord[] = []
+  const range: JournalQuery = backward ? { before } : { after: changeId }
+  for (const entry of store.journal(query.gun === undefined ? range : { ...range, gun: query.gun })) {
+    const record = recordOf(entry)
+    if (record !== undefined && found.push(record) === wanted) break
+  }
+  return backward ? found.toReversed() : found
+}
+
+function recordOf(entry: JournalEntry): ChangeRecord | undefined {
+  const timestamp = entry.documents.find((document) => document.role === 'timestamp')
+  if (timestamp === undefined && entry.kind !== 'delete') return undefined
+  return {
+    ID: String(entry.number),
+    CreatedAt: entry.time,
+    GUN: entry.gun,
+    Version: timestamp?.version ?? 0,
+    SHA256: timestamp?.sha256 ?? '',
+    Category: timestamp === undefined ? 'deletion' : 'update',
+  }
+}

@@ -1,0 +1,91 @@
+import type { Head, RoleState, StoredKey } from '../store/store.ts'
+import type { Checksums } from '../tuf/checksum.ts'
+import type { Gun } from '../tuf/gun.ts'
+import type { Metadata } from '../tuf/metadata.ts'
+import type { Role } from '../tuf/role.ts'
+import type { Root } from '../tuf/root.ts'
+import { snapshotPayload } from '../tuf/snapshot.ts'
+import { timestampPayload } from '../tuf/timestamp.ts'
+import type { Draft } from './change.ts'
+import { signRole } from './sign-role.ts'
+import type { Trust } from './trust.ts'
+
+/** What is to become current; the server's own documents are still missing. */
+export interface Proposal {
+  readonly root: Root
+  /** New documents by others. */
+  readonly documents: readonly Metadata[]
+  /** Checksums of root, targets and every delegation that are current afterwards. */
+  readonly files: ReadonlyMap<Role, Checksums>
+  /** Make a snapshot, keep the current one, or take the one among `documents`. */
+  readonly snapshot: 'make' | 'keep' | 'uploaded'
+}
+
+/**
+ * Complete a proposal: snapshot where the server makes it, always a new timestamp, and the head that names them all.
+ * The signatures leave the process only after the commit.
+ *
+ * @param head the head that the proposal was computed from
+ * @throws TrustError SIGNING_FAILED
+ */
+export async function compose(
+  trust: Trust,
+  gun: Gun,
+  head: Head | undefined,
+  now: number,
+  proposal: Proposal,
+): Promise<Omit<Draft, 'kind' | 'actor'>> {
+  const { root, files } = proposal
+  const documents = [...proposal.documents]
+  const keys: StoredKey[] = []
+  // A new life after a delete: publishers start at 1 again, what the server makes goes on above what it ever made.
+  const reborn = head?.roles['root'] === undefined
+  const highest: Record<string, number> = reborn ? serverMade(head) : { ...head.highest }
+
+  if (proposal.snapshot === 'make') {
+    const payload = snapshotPayload((highest['snapshot'] ?? 0) + 1, now + trust.policy.snapshotLife, files)
+    const made = await signRole(trust, gun, root, 'snapshot', payload)
+    documents.push(made.metadata)
+    keys.push(...made.keys)
+  }
+  const snapshot = documents.find((document) => document.role === 'snapshot')?.checksums ?? head?.roles['snapshot']
+  if (snapshot === undefined) throw new Error('a proposal without a snapshot')
+  const payload = timestampPayload((highest['timestamp'] ?? 0) + 1, now + trust.policy.timestampLife, snapshot)
+  const timestamp = await signRole(trust, gun, root, 'timestamp', payload)
+  documents.push(timestamp.metadata)
+  keys.push(...timestamp.keys)
+
+  const roles: Record<string, RoleState> = {}
+  for (const [role, state] of Object.entries(head?.roles ?? {})) {
+    if (files.has(role as Role) || role === 'snapshot') roles[role] = state
+  }
+  for (const document of documents) {
+    roles[document.role] = stateOf(document)
+    highest[document.role] = document.version
+  }
+  return {
+    head: { roles, highest, renewAt: renewalTime(trust, now) },
+    documents: documents.map(({ role, version, bytes, checksums }) => ({
+      role,
+      version,
+      bytes,
+      sha256: checksums.sha256,
+    })),
+    keys,
+  }
+}
+
+function serverMade(head: Head | undefined): Record<string, number> {
+  const entries = Object.entries(head?.highest ?? {})
+  return Object.fromEntries(entries.filter(([role]) => role === 'snapshot' || role === 'timestamp'))
+}
+
+function stateOf({ version, checksums, expires }: Metadata): RoleState {
+  const { sha256, sha512, length } = checksums
+  return { version, sha256, sha512, length, expires: Math.floor(expires) }
+}
+
+/** Half the life of a timestamp, ± 10 %, so that repositories made together do not come due together. */
+function renewalTime(trust: Trust, now: number): number {
+  return Math.floor(now + (trust.policy.timestampLife / 2) * (0.9 + 0.2 * trust.random()))
+}

@@ -1,0 +1,28 @@
+import { TrustError } from '../errors.ts'
+import type { Head } from '../store/store.ts'
+import type { Gun } from '../tuf/gun.ts'
+import { parseMetadata, type Metadata } from '../tuf/metadata.ts'
+import type { Role } from '../tuf/role.ts'
+import type { Current } from '../tuf/update.ts'
+import type { Trust } from './trust.ts'
+
+/** The current document of a role, decoded. @throws TrustError CORRUPT if the head names one that is not there */
+export function loadCurrent(trust: Pick<Trust, 'store'>, gun: Gun, head: Head, role: Role): Metadata | undefined {
+  const state = head.roles[role]
+  if (state === undefined) return undefined
+  const document = trust.store.document(gun, role, { sha256: state.sha256 })
+  if (document === undefined) throw new TrustError('CORRUPT', `the current ${role} of ${gun} is missing from the store`)
+  return parseMetadata(role, document.bytes)
+}
+
+/** What `acceptUpdate` may know of a repository, read from the store as it asks. */
+export function currentOf(trust: Pick<Trust, 'store'>, gun: Gun, head: Head | undefined): Current {
+  const roles = head?.roles ?? {}
+  const exists = roles['root'] !== undefined
+  return {
+    roles: new Map(Object.entries(roles)) as Current['roles'],
+    floor: (role) => (exists ? (head?.highest[role] ?? 0) : 0),
+    load: (role) => (head === undefined ? undefined : loadCurrent(trust, gun, head, role)),
+    keyOwner: (keyId) => trust.store.keyOwner(keyId),
+  }
+}

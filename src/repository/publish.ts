@@ -1,0 +1,47 @@
+import { TrustError } from '../errors.ts'
+import type { Actor } from '../store/store.ts'
+import type { Gun } from '../tuf/gun.ts'
+import { parseMetadata, type Metadata } from '../tuf/metadata.ts'
+import { parseRole, type Role } from '../tuf/role.ts'
+import { acceptUpdate } from '../tuf/update.ts'
+import { change } from './change.ts'
+import { compose } from './compose.ts'
+import { currentOf } from './current.ts'
+import type { Trust } from './trust.ts'
+
+/** One part of an upload: the file name names the role. */
+export interface UploadPart {
+  readonly filename: string | undefined
+  readonly bytes: Uint8Array
+}
+
+/**
+ * Publish: verify an upload against what is current and make it current, all of it or nothing (wire spec §5, §6).
+ * Bytes that are current already are not an error: a client may repeat a publish whose answer it never got.
+ *
+ * @throws TrustError NO_FILENAME, INVALID_ROLE, MALFORMED_JSON, INVALID_UPDATE, VERSION, BUSY, SIGNING_FAILED, …
+ */
+export async function publish(trust: Trust, gun: Gun, parts: readonly UploadPart[], actor: Actor): Promise<void> {
+  const uploads = decodeParts(parts)
+  await change(trust, gun, async (head, now) => {
+    // Nothing uploaded, nothing to do: Go makes a new snapshot of the same content (wire spec §19.18).
+    const accepted = acceptUpdate(gun, currentOf(trust, gun, head), uploads, now)
+    if (accepted === undefined || accepted.documents.length === 0) return undefined
+    const snapshot = accepted.snapshot === undefined ? 'make' : 'uploaded'
+    return { kind: 'publish', actor, ...(await compose(trust, gun, head, now, { ...accepted, snapshot })) }
+  })
+}
+
+/** Parts in body order: name, role, JSON (wire spec §5.1). Of two parts for one role the last one counts. */
+function decodeParts(parts: readonly UploadPart[]): Metadata[] {
+  const uploads = new Map<Role, Metadata>()
+  for (const part of parts) {
+    const name = part.filename?.replace(/\.json$/, '')
+    if (name === undefined || name === '') throw new TrustError('NO_FILENAME', 'a part of the upload names no role')
+    const role = parseRole(name)
+    uploads.set(role, parseMetadata(role, part.bytes))
+  }
+  // Must be readable, then is dropped: the server always signs its own (wire spec §5.1).
+  uploads.delete('timestamp')
+  return [...uploads.values()]
+}

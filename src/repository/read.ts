@@ -1,0 +1,44 @@
+import { TrustError } from '../errors.ts'
+import type { Head, StoredDocument } from '../store/store.ts'
+import type { Gun } from '../tuf/gun.ts'
+import type { Role } from '../tuf/role.ts'
+import { renew } from './renew.ts'
+import type { Trust } from './trust.ts'
+
+/**
+ * The current document of a role (wire spec §8). Nothing is signed here when all is well; should a timestamp or a
+ * server-held snapshot have expired all the same, it is re-signed first.
+ *
+ * @throws TrustError SIGNING_FAILED if it has expired and cannot be re-signed: never an expired timestamp
+ */
+export async function readCurrent(trust: Trust, gun: Gun, role: Role): Promise<StoredDocument | undefined> {
+  const head = trust.store.head(gun)
+  if (head === undefined) return undefined
+  const serverMade = role === 'timestamp' || role === 'snapshot'
+  if (serverMade && expired(head, trust.now())) await renew(trust, gun, 'expired')
+  return named(trust, gun, serverMade ? (trust.store.head(gun) ?? head) : head, role)
+}
+
+/** A document by checksum or by version: exactly the bytes that were stored, for ever (wire spec §2, file forms). */
+export function readConsistent(
+  trust: Pick<Trust, 'store'>,
+  gun: Gun,
+  role: Role,
+  at: { readonly sha256: string } | { readonly version: number },
+): StoredDocument | undefined {
+  return trust.store.document(gun, role, at)
+}
+
+function expired(head: Head, now: number): boolean {
+  return [head.roles['timestamp'], head.roles['snapshot']].some((state) => state !== undefined && state.expires < now)
+}
+
+function named(trust: Trust, gun: Gun, head: Head, role: Role): StoredDocument | undefined {
+  const state = head.roles[role]
+  if (state === undefined) return undefined
+  const document = trust.store.document(gun, role, { sha256: state.sha256 })
+  if (document !== undefined) return document
+  // Gone between the two reads: deleted, or damage.
+  if (trust.store.head(gun)?.roles[role]?.sha256 !== state.sha256) return undefined
+  throw new TrustError('CORRUPT', `the current ${role} of ${gun} is missing from the store`)
+}

@@ -1,0 +1,24 @@
+import type { Actor } from '../store/store.ts'
+import type { Gun } from '../tuf/gun.ts'
+import { change } from './change.ts'
+import type { Trust } from './trust.ts'
+
+/**
+ * Remove all metadata of exactly this repository (wire spec §9). Its keys stay, and so do the versions that were ever
+ * used: timestamps and snapshots that the server makes for a repository of the same name go on above them.
+ *
+ * @returns false when there was nothing to remove
+ */
+export async function remove(trust: Trust, gun: Gun, actor: Actor): Promise<boolean> {
+  const entry = await change(trust, gun, async (head) => {
+    if (head === undefined || Object.keys(head.roles).length === 0) return undefined
+    return {
+      kind: 'delete',
+      actor,
+      head: { roles: {}, highest: head.highest, renewAt: null },
+      documents: [],
+      keys: [],
+    }
+  })
+  return entry !== undefined
+}

@@ -1,0 +1,84 @@
+import type { Gun } from '../tuf/gun.ts'
+import { renew } from './renew.ts'
+import type { Trust } from './trust.ts'
+
+/** Repositories renewed at the same time; they share disk writes. */
+const RENEWALS_AT_ONCE = 64
+/** Pause before a renewal that failed is tried again, milliseconds. */
+const RETRY_AFTER = 10 * 60_000
+
+export interface RenewalCounts {
+  renewed: number
+  failed: number
+}
+
+/** Renewals that failed, with the time from which they may be tried again. */
+export type Postponed = Map<Gun, number>
+
+/**
+ * Renew everything that is due now. A repository whose renewal fails (its root has expired, say) is logged, postponed
+ * and does not hold up the others.
+ */
+export async function renewDue(trust: Trust, postponed: Postponed = new Map()): Promise<RenewalCounts> {
+  const counts: RenewalCounts = { renewed: 0, failed: 0 }
+  for (const [gun, time] of postponed) if (time <= trust.now()) postponed.delete(gun)
+  for (;;) {
+    const due = trust.store.due(trust.now(), RENEWALS_AT_ONCE + postponed.size)
+    const batch = due.filter(({ gun }) => !postponed.has(gun)).slice(0, RENEWALS_AT_ONCE)
+    if (batch.length === 0) return counts
+    await Promise.all(batch.map(({ gun }) => renewOne(trust, gun, postponed, counts)))
+  }
+}
+
+async function renewOne(trust: Trust, gun: Gun, postponed: Postponed, counts: RenewalCounts): Promise<void> {
+  try {
+    if (await renew(trust, gun, 'due')) counts.renewed += 1
+  } catch (error) {
+    counts.failed += 1
+    postponed.set(gun, trust.now() + RETRY_AFTER)
+    trust.log.error({ gun, err: error }, 'renewal failed')
+  }
+}
+
+/** Called after each round; for metrics. */
+export type AfterRound = (counts: RenewalCounts) => void
+
+/**
+ * Renew in the background, one round after the other.
+ *
+ * @param interval milliseconds between rounds
+ * @returns `stop` resolves when no round is running any more
+ */
+export function startRenewing(trust: Trust, interval: number, after: AfterRound = () => {}): { stop(): Promise<void> } {
+  const postponed: Postponed = new Map()
+  let stopped = false
+  let timer: NodeJS.Timeout | undefined
+  let round = Promise.resolve()
+
+  async function run(): Promise<void> {
+    try {
+      const counts = await renewDue(trust, postponed)
+      if (counts.renewed > 0 || counts.failed > 0) trust.log.info({ ...counts }, 'renewed timestamps')
+      after(counts)
+    } catch (error) {
+      trust.log.error({ err: error }, 'a round of renewals failed')
+    }
+    if (!stopped) schedule(interval)
+  }
+
+  function schedule(delay: number): void {
+    timer = setTimeout(() => {
+      round = run()
+    }, delay)
+    timer.unref()
+  }
+
+  schedule(0)
+  return {
+    async stop() {
+      stopped = true
+      clearTimeout(timer)
+      await round
+    },
+  }
+}

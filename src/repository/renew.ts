@@ -1,0 +1,63 @@
+import { refuse } from '../errors.ts'
+import type { Actor, Head } from '../store/store.ts'
+import type { Gun } from '../tuf/gun.ts'
+import type { Fail } from '../tuf/members.ts'
+import { checkExpiry } from '../tuf/metadata.ts'
+import type { Role } from '../tuf/role.ts'
+import { parseRoot, type Root } from '../tuf/root.ts'
+import { change, type Draft } from './change.ts'
+import { compose } from './compose.ts'
+import { loadCurrent } from './current.ts'
+import { heldKeys } from './sign-role.ts'
+import { TrustError } from '../errors.ts'
+import type { Trust } from './trust.ts'
+
+const SERVER: Actor = { name: 'server' }
+const badRoot: Fail = (text) => refuse('ErrBadRoot', text)
+
+/**
+ * Re-sign the timestamp of a repository, and its snapshot where the server holds the key and half its life is over.
+ *
+ * @param when `due`: half of the timestamp's life is over; `expired`: only what has expired (the read path's safety net)
+ * @returns true when something was signed
+ * @throws TrustError SIGNING_FAILED if root has expired or a key is not here
+ */
+export async function renew(trust: Trust, gun: Gun, when: 'due' | 'expired'): Promise<boolean> {
+  const entry = await change(trust, gun, async (head, now) => {
+    const timestamp = head?.roles['timestamp']
+    if (head === undefined || timestamp === undefined) return undefined
+    const makeSnapshot = snapshotIsDue(trust, gun, head, now, when)
+    const timestampIsDue = when === 'expired' ? timestamp.expires < now : (head.renewAt ?? Infinity) <= now
+    if (!makeSnapshot && !timestampIsDue) return undefined
+    return resign(trust, gun, head, now, makeSnapshot ? 'make' : 'keep')
+  })
+  return entry !== undefined
+}
+
+async function resign(trust: Trust, gun: Gun, head: Head, now: number, snapshot: 'make' | 'keep'): Promise<Draft> {
+  const root = currentRoot(trust, gun, head)
+  try {
+    checkExpiry(root.metadata, now, badRoot)
+  } catch (cause) {
+    throw new TrustError('SIGNING_FAILED', `nothing can be signed for ${gun}: its root has expired`, { cause })
+  }
+  const files = new Map(Object.entries(head.roles).filter(([role]) => role !== 'snapshot' && role !== 'timestamp'))
+  const proposal = { root, documents: [], files: files as Map<Role, (typeof head.roles)[string]>, snapshot }
+  return { kind: 'renew', actor: SERVER, ...(await compose(trust, gun, head, now, proposal)) }
+}
+
+function currentRoot(trust: Trust, gun: Gun, head: Head): Root {
+  const metadata = loadCurrent(trust, gun, head, 'root')
+  if (metadata === undefined) throw new TrustError('CORRUPT', `${gun} has a timestamp and no root`)
+  return parseRoot(metadata)
+}
+
+/** A client's snapshot is the client's to renew: clients say so themselves when it has expired. */
+function snapshotIsDue(trust: Trust, gun: Gun, head: Head, now: number, when: 'due' | 'expired'): boolean {
+  const snapshot = head.roles['snapshot']
+  if (snapshot === undefined) return false
+  const due = when === 'expired' ? snapshot.expires < now : snapshot.expires - now < trust.policy.snapshotLife / 2
+  if (!due) return false
+  const root = currentRoot(trust, gun, head)
+  return heldKeys(trust, gun, root, 'snapshot').length >= root.roles.snapshot.threshold
+}

@@ -1,0 +1,49 @@
+import { TrustError } from '../errors.ts'
+import type { Actor, StoredKey } from '../store/store.ts'
+import type { Gun } from '../tuf/gun.ts'
+import type { PublicKey } from '../tuf/key.ts'
+import type { ServerRole } from '../tuf/role.ts'
+import { parseRoot } from '../tuf/root.ts'
+import { change } from './change.ts'
+import { loadCurrent } from './current.ts'
+import { heldKeys } from './sign-role.ts'
+import type { Trust } from './trust.ts'
+
+/**
+ * The key that the server signs a role with: the one that root names, or before a first publish, and where a client
+ * holds the role's key, the pending one (wire spec §7, GET).
+ */
+export async function currentKey(trust: Trust, gun: Gun, role: ServerRole, actor: Actor): Promise<PublicKey> {
+  const head = trust.store.head(gun)
+  const root = head === undefined ? undefined : loadCurrent(trust, gun, head, 'root')
+  const [held] = root === undefined ? [] : heldKeys(trust, gun, parseRoot(root), role)
+  return held === undefined ? rotateKey(trust, gun, role, actor) : publicPart(held)
+}
+
+/**
+ * The key that the next root should name (wire spec §7, POST): the pending one, made if there is none. Asking again
+ * gives the same key until a root that names it is published; nothing is rotated by asking.
+ */
+export async function rotateKey(trust: Trust, gun: Gun, role: ServerRole, actor: Actor): Promise<PublicKey> {
+  const waiting = pendingKey(trust, gun, role)
+  if (waiting !== undefined) return publicPart(waiting)
+  await change(trust, gun, async (head, now) => {
+    if (pendingKey(trust, gun, role) !== undefined) return undefined
+    const key: StoredKey = { ...(await trust.signer.create(gun, role)), role, pending: true, createdAt: now }
+    const { roles, highest, renewAt } = head ?? { roles: {}, highest: {}, renewAt: null }
+    return { kind: 'key', actor, head: { roles, highest, renewAt }, documents: [], keys: [key] }
+  })
+  const made = pendingKey(trust, gun, role)
+  if (made === undefined) throw new TrustError('SIGNING_FAILED', `the new ${role} key of ${gun} is in use already`)
+  return publicPart(made)
+}
+
+/** A key never used, of the algorithm that new keys have now; the lowest id, should there ever be two. */
+function pendingKey(trust: Trust, gun: Gun, role: ServerRole): StoredKey | undefined {
+  const pending = trust.store.keys(gun, role).filter((key) => key.pending && key.keytype === trust.signer.algorithm)
+  return pending.toSorted((one, other) => (one.keyId < other.keyId ? -1 : 1))[0]
+}
+
+function publicPart({ keytype, public: text }: StoredKey): PublicKey {
+  return { keytype, public: text }
+}

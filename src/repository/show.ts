@@ -1,0 +1,132 @@
+import type { Head } from '../store/store.ts'
+import { certificateEnds } from '../tuf/certificate.ts'
+import type { Gun } from '../tuf/gun.ts'
+import { canonicalKeyId, type PublicKey } from '../tuf/key.ts'
+import { isTargetsRole, type Role } from '../tuf/role.ts'
+import { parseRoot } from '../tuf/root.ts'
+import { parseTargets, targetEntries, type Delegation } from '../tuf/targets.ts'
+import type { RoleKeys } from '../tuf/threshold.ts'
+import { loadCurrent } from './current.ts'
+import type { Trust } from './trust.ts'
+
+/** A key of a role, for people. */
+export interface KeyDescription {
+  /** The id that `notary key list` and key files show (wire spec §11.2, canonical key ID). */
+  readonly id: string
+  readonly keytype: string
+  readonly holder: 'server' | 'client'
+  /** End of the key's certificate, RFC 3339; root keys only. */
+  readonly certificateEnds?: string
+}
+
+export interface RoleDescription {
+  readonly role: string
+  readonly version: number
+  /** RFC 3339. */
+  readonly expires: string
+  readonly sha256: string
+  /** Bytes. */
+  readonly length: number
+  readonly threshold: number
+  readonly keys: readonly KeyDescription[]
+  /** Delegations only: prefixes of the target names that it may sign. */
+  readonly paths?: readonly string[]
+}
+
+export interface TagDescription {
+  readonly tag: string
+  /** Hex SHA-256 of the image's manifest; null for targets signed with another hash only. */
+  readonly digest: string | null
+  /** Bytes of the manifest. */
+  readonly length: number
+  /** The role that signs it. */
+  readonly role: string
+}
+
+/** One repository as `repo show` prints it. */
+export interface Description {
+  readonly gun: string
+  readonly revision: number
+  readonly roles: readonly RoleDescription[]
+  /** Delegations that are named but have signed nothing yet are listed with version 0. */
+  readonly delegations: readonly RoleDescription[]
+  readonly tags: readonly TagDescription[]
+  readonly warnings: readonly string[]
+}
+
+/**
+ * Describe a repository.
+ *
+ * @param now milliseconds since 1970, for warnings about what has expired
+ * @returns undefined if it has no metadata
+ */
+export function describe(trust: Pick<Trust, 'store'>, gun: Gun, now: number): Description | undefined {
+  const head = trust.store.head(gun)
+  const rootMetadata = head === undefined ? undefined : loadCurrent(trust, gun, head, 'root')
+  if (head === undefined || rootMetadata === undefined) return undefined
+  const root = parseRoot(rootMetadata)
+  const roles = (['root', 'targets', 'snapshot', 'timestamp'] as const).map((role) =>
+    describeRole(trust, head, role, root.roles[role]),
+  )
+  const delegations: RoleDescription[] = []
+  const tags: TagDescription[] = []
+  const seen = new Set<Role>()
+  const walk = (role: Role): void => {
+    const metadata = isTargetsRole(role) && !seen.has(role) ? loadCurrent(trust, gun, head, role) : undefined
+    seen.add(role)
+    if (metadata === undefined) return
+    const targets = parseTargets(metadata)
+    for (const { name, length, sha256 } of targetEntries(targets)) {
+      tags.push({ tag: name, digest: sha256 ?? null, length, role })
+    }
+    for (const delegation of targets.delegations.values()) {
+      delegations.push(describeRole(trust, head, delegation.name, delegation))
+      walk(delegation.name)
+    }
+  }
+  walk('targets')
+  const all = [...roles, ...delegations]
+  return { gun, revision: head.revision, roles, delegations, tags, warnings: warningsOf(all, now) }
+}
+
+function describeRole(
+  trust: Pick<Trust, 'store'>,
+  head: Head,
+  role: Role,
+  keys: RoleKeys | Delegation,
+): RoleDescription {
+  const state = head.roles[role]
+  return {
+    role,
+    version: state?.version ?? 0,
+    expires: state === undefined ? '' : new Date(state.expires).toISOString(),
+    sha256: state?.sha256 ?? '',
+    length: state?.length ?? 0,
+    threshold: keys.threshold,
+    keys: [...keys.keys].map(([id, key]) => describeKey(trust, id, key)),
+    ...('paths' in keys ? { paths: keys.paths } : {}),
+  }
+}
+
+function describeKey(trust: Pick<Trust, 'store'>, id: string, key: PublicKey): KeyDescription {
+  const ends = certificateEnds(key)
+  return {
+    id: canonicalKeyId(key),
+    keytype: key.keytype,
+    holder: trust.store.keyOwner(id) === undefined ? 'client' : 'server',
+    ...(ends === undefined ? {} : { certificateEnds: new Date(ends).toISOString() }),
+  }
+}
+
+function warningsOf(roles: readonly RoleDescription[], now: number): string[] {
+  return roles.flatMap(({ role, expires, version, keys, threshold }) => {
+    const warnings: string[] = []
+    if (version > 0 && Date.parse(expires) < now) warnings.push(`${role} expired at ${expires}`)
+    if (keys.length < threshold) warnings.push(`${role} has fewer keys than its threshold: nobody can sign it`)
+    const ends = keys.flatMap((key) => key.certificateEnds ?? [])
+    if (role === 'root' && ends.length > 0 && ends.every((end) => Date.parse(end) < now)) {
+      warnings.push('every root certificate has expired: clients refuse this repository')
+    }
+    return warnings
+  })
+}

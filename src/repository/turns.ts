@@ -1,0 +1,39 @@
+import { TrustError } from '../errors.ts'
+import type { Gun } from '../tuf/gun.ts'
+
+/**
+ * Changes of one repository happen one after the other, so that each is computed from the head that it replaces:
+ * independent delegation publishes at the same moment all succeed instead of losing a race. Different repositories do
+ * not wait for each other. The store's compare-and-set stays the guarantee; this saves work that would be thrown away.
+ */
+export class Turns {
+  readonly #waitingLimit: number
+  readonly #queues = new Map<Gun, { last: Promise<unknown>; waiting: number }>()
+
+  /** @param waitingLimit changes that may wait behind the running one of a repository */
+  constructor(waitingLimit: number) {
+    this.#waitingLimit = waitingLimit
+  }
+
+  /**
+   * Run `change` when all changes of this repository that were asked for before are over.
+   *
+   * @throws TrustError BUSY if too many wait already; nothing was run
+   */
+  async take<T>(gun: Gun, change: () => Promise<T>): Promise<T> {
+    const queue = this.#queues.get(gun) ?? { last: Promise.resolve(), waiting: 0 }
+    if (queue.waiting > this.#waitingLimit) {
+      throw new TrustError('BUSY', 'too many updates of this repository are waiting', { hint: 'try again in a moment' })
+    }
+    this.#queues.set(gun, queue)
+    queue.waiting += 1
+    const turn = queue.last.then(change)
+    queue.last = turn.catch(() => undefined)
+    try {
+      return await turn
+    } finally {
+      queue.waiting -= 1
+      if (queue.waiting === 0) this.#queues.delete(gun)
+    }
+  }
+}

@@ -1,0 +1,59 @@
+import type { Checksums } from './checksum.ts'
+import type { Json, JsonObject } from './json.ts'
+import { bytesOf, integerOf, objectOf, refuseVariants, type Fail } from './members.ts'
+
+/** What a snapshot or timestamp says about another document. Hashes in standard base64. */
+export interface FileMeta {
+  readonly sha256: string | undefined
+  readonly sha512: string | undefined
+  /** Bytes. */
+  readonly length: number
+}
+
+/** Decode one entry of `meta` (wire spec §11.1, META). */
+export function parseFileMeta(value: Json | undefined, where: string, fail: Fail): FileMeta {
+  const entry = objectOf(value, where, fail)
+  refuseVariants(entry, ['hashes', 'length', 'custom'], where, fail)
+  const hashes = objectOf(entry['hashes'], `hashes of ${where}`, fail)
+  refuseVariants(hashes, ['sha256', 'sha512'], `hashes of ${where}`, fail)
+  return {
+    sha256: hash(hashes, 'sha256', 32, where, fail),
+    sha512: hash(hashes, 'sha512', 64, where, fail),
+    length: integerOf(entry['length'] ?? 0, `length of ${where}`, fail),
+  }
+}
+
+function hash(hashes: JsonObject, algorithm: string, bytes: number, where: string, fail: Fail): string | undefined {
+  const value = hashes[algorithm]
+  if (value === undefined) return undefined
+  const decoded = bytesOf(value, `${algorithm} of ${where}`, fail)
+  if (decoded.length !== bytes) fail(`invalid ${where} checksum information, ${algorithm} checksum invalid`)
+  return decoded.toString('base64')
+}
+
+/** The entry that names these bytes. */
+export function fileMetaOf(checksums: Checksums): JsonObject {
+  const sha256 = Buffer.from(checksums.sha256, 'hex').toString('base64')
+  return { hashes: { sha256, sha512: checksums.sha512 }, length: checksums.length }
+}
+
+/**
+ * Hold an entry against the bytes that are stored or were just uploaded: every hash that it gives must match, one must
+ * be there, and so must the length, since clients read exactly that many bytes (wire spec §6.5, §14.3).
+ */
+export function checkFileMeta(meta: FileMeta, checksums: Checksums, role: string, fail: Fail): void {
+  if (meta.sha256 === undefined && meta.sha512 === undefined) {
+    fail(`no checksums for supported algorithms were provided for ${role}`)
+  }
+  const sha256 = Buffer.from(checksums.sha256, 'hex').toString('base64')
+  if (meta.sha256 !== undefined && meta.sha256 !== sha256) {
+    const expected = Buffer.from(meta.sha256, 'base64').toString('hex')
+    fail(`sha256 checksum for ${role} did not match: expected ${expected}`)
+  }
+  if (meta.sha512 !== undefined && meta.sha512 !== checksums.sha512) {
+    fail(`sha512 checksum for ${role} did not match: expected ${Buffer.from(meta.sha512, 'base64').toString('hex')}`)
+  }
+  if (meta.length !== checksums.length) {
+    fail(`length of ${role} did not match: snapshot says ${meta.length}, the file has ${checksums.length} bytes`)
+  }
+}

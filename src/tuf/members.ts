@@ -1,0 +1,64 @@
+import type { Json, JsonObject } from './json.ts'
+
+/**
+ * Typed reading of parsed JSON. Every reader takes `fail`, which throws the error that fits the document at hand,
+ * and `where`, the place in words for the message.
+ */
+export type Fail = (text: string) => never
+
+export function objectOf(value: Json | undefined, where: string, fail: Fail): JsonObject {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return fail(`${where} must be an object`)
+  return value as JsonObject
+}
+
+/** An object, or an empty one where Go clients write null or nothing (wire spec §11.1). */
+export function objectOrEmpty(value: Json | undefined, where: string, fail: Fail): JsonObject {
+  return value === undefined || value === null ? {} : objectOf(value, where, fail)
+}
+
+export function listOf(value: Json | undefined, where: string, fail: Fail): readonly Json[] {
+  return Array.isArray(value) ? value : fail(`${where} must be a list`)
+}
+
+/** A list, or an empty one where Go clients write null or nothing. */
+export function listOrEmpty(value: Json | undefined, where: string, fail: Fail): readonly Json[] {
+  return value === undefined || value === null ? [] : listOf(value, where, fail)
+}
+
+export function textOf(value: Json | undefined, where: string, fail: Fail): string {
+  return typeof value === 'string' ? value : fail(`${where} must be a string`)
+}
+
+/** A number; the parser lets only safe integers through. */
+export function integerOf(value: Json | undefined, where: string, fail: Fail): number {
+  return typeof value === 'number' ? value : fail(`${where} must be an integer`)
+}
+
+const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/
+
+/** Bytes in standard base64 with padding, nothing else; Go's decoder takes no other alphabet. */
+export function bytesOf(value: Json | undefined, where: string, fail: Fail): Buffer {
+  const text = textOf(value, where, fail)
+  return BASE64.test(text) ? Buffer.from(text, 'base64') : fail(`${where} must be standard base64`)
+}
+
+/**
+ * Refuse members that a case-insensitive decoder takes for a known one. Go matches `Version` to `version`, so a
+ * document with such a member would mean one thing to us and another to its readers (wire spec §19.13).
+ * Folding covers the two letters beyond ASCII that Unicode folds to ASCII ones: U+017F and the Kelvin sign.
+ */
+export function refuseVariants(object: JsonObject, known: readonly string[], where: string, fail: Fail): void {
+  for (const name of Object.keys(object)) {
+    if (known.includes(name)) continue
+    const folded = name.toUpperCase().toLowerCase()
+    if (known.includes(folded)) fail(`${where} has a member "${name}" that some decoders read as "${folded}"`)
+  }
+}
+
+/** As refuseVariants, and refuse unknown members too: for places that no signature covers. */
+export function refuseUnknown(object: JsonObject, known: readonly string[], where: string, fail: Fail): void {
+  refuseVariants(object, known, where, fail)
+  for (const name of Object.keys(object)) {
+    if (!known.includes(name)) fail(`${where} has an unknown member "${name.slice(0, 40)}"`)
+  }
+}

@@ -1,0 +1,39 @@
+import type { Json } from './json.ts'
+import { isKnownKeyType, keyId, type PublicKey } from './key.ts'
+import { bytesOf, objectOf, objectOrEmpty, refuseVariants, textOf, type Fail } from './members.ts'
+
+/** Keys in one document; a root grows by one certificate a rotation. */
+export const KEYS_MAX = 1_000
+
+/**
+ * Decode the `keys` member of root or of targets' delegations: key id → key.
+ *
+ * Refused: private key material inside metadata. Kept: keys of unknown type and unknown members, as Go does; whether a
+ * key that a role uses is sound is checked where the role is (see `usedKey`).
+ */
+export function parseKeys(value: Json | undefined, where: string, fail: Fail): Map<string, PublicKey> {
+  const entries = Object.entries(objectOrEmpty(value, where, fail))
+  if (entries.length > KEYS_MAX) fail(`${where} lists more than ${KEYS_MAX} keys`)
+  return new Map(entries.map(([id, item]) => [id, parseKey(item, `key ${id.slice(0, 64)}`, fail)]))
+}
+
+function parseKey(value: Json, where: string, fail: Fail): PublicKey {
+  const key = objectOf(value, where, fail)
+  refuseVariants(key, ['keytype', 'keyval'], where, fail)
+  const keyval = objectOf(key['keyval'], `"keyval" of ${where}`, fail)
+  refuseVariants(keyval, ['public', 'private'], `"keyval" of ${where}`, fail)
+  const secret = keyval['private']
+  if (secret !== undefined && secret !== null) fail(`${where} carries a private key`)
+  bytesOf(keyval['public'], `"public" of ${where}`, fail)
+  return {
+    keytype: textOf(key['keytype'], `"keytype" of ${where}`, fail),
+    public: textOf(keyval['public'], `"public" of ${where}`, fail),
+  }
+}
+
+/** A key that a role names: it must be of a type that can verify, and filed under its own id. */
+export function usedKey(id: string, key: PublicKey, fail: Fail): PublicKey {
+  if (!isKnownKeyType(key.keytype)) fail(`key ${id} has the unknown type "${key.keytype.slice(0, 40)}"`)
+  if (keyId(key) !== id) fail('key ID is not valid for key content')
+  return key
+}

@@ -1,0 +1,98 @@
+import { refuse } from '../errors.ts'
+import { rootLeaf } from './certificate.ts'
+import type { Gun } from './gun.ts'
+import type { PublicKey } from './key.ts'
+import { integerOf, listOf, objectOf, refuseVariants, textOf, type Fail } from './members.ts'
+import { checkExpiry, checkTypeAndVersion, type Metadata } from './metadata.ts'
+import { parseKeys, usedKey } from './public-keys.ts'
+import { BASE_ROLES, type BaseRole } from './role.ts'
+import { countSigners, distinctKeys, type RoleKeys } from './threshold.ts'
+
+/** A root document whose structure was checked. */
+export interface Root {
+  readonly metadata: Metadata
+  /** By base role: the keys as they stand in the document. For root itself use `rootKeys`. */
+  readonly roles: Readonly<Record<BaseRole, RoleKeys>>
+}
+
+const badRoot: Fail = (text) => refuse('ErrBadRoot', text)
+const CHAIN = 'could not validate the path to a trusted root: '
+const ROTATE = 'could not rotate trust to a new trusted root: '
+
+/**
+ * Check a root's structure (wire spec §6.2 step 1), more strictly than Go: a threshold must be within reach of the
+ * distinct keys, and each key that a role uses must be sound.
+ *
+ * @throws TrustError INVALID_UPDATE, ErrBadRoot
+ */
+export function parseRoot(metadata: Metadata): Root {
+  checkTypeAndVersion(metadata, 'Root', badRoot)
+  const keys = parseKeys(metadata.signed['keys'], 'root "keys"', badRoot)
+  const members = objectOf(metadata.signed['roles'], 'root "roles"', badRoot)
+  refuseVariants(members, BASE_ROLES, 'root "roles"', badRoot)
+  const roles = {} as Record<BaseRole, RoleKeys>
+  for (const role of BASE_ROLES) {
+    if (members[role] === undefined || members[role] === null) {
+      badRoot(`root type metadata invalid: missing ${role} role specification`)
+    }
+    roles[role] = parseRole(role, objectOf(members[role], `root role ${role}`, badRoot), keys)
+  }
+  return { metadata, roles }
+}
+
+function parseRole(role: BaseRole, members: ReturnType<typeof objectOf>, keys: Map<string, PublicKey>): RoleKeys {
+  refuseVariants(members, ['keyids', 'threshold'], `root role ${role}`, badRoot)
+  const threshold = integerOf(members['threshold'] ?? 0, `threshold of ${role}`, badRoot)
+  if (threshold < 1) badRoot(`root type metadata invalid: invalid threshold specified for ${role}: ${threshold} `)
+  const used = new Map<string, PublicKey>()
+  for (const item of listOf(members['keyids'], `"keyids" of ${role}`, badRoot)) {
+    const id = textOf(item, `a key id of ${role}`, badRoot)
+    const key = keys.get(id)
+    if (key === undefined) {
+      return badRoot(`root type metadata invalid: key ID ${id} specified in ${role} without corresponding key`)
+    }
+    // Root's own keys are certificates, rebuilt and judged in `rootKeys`.
+    used.set(id, role === 'root' ? key : usedKey(id, key, badRoot))
+  }
+  if (threshold > distinctKeys(used.values())) {
+    badRoot(`root type metadata invalid: threshold ${threshold} of ${role} is above its number of keys`)
+  }
+  return { keys: used, threshold }
+}
+
+/**
+ * Root's own keys as its readers rebuild them: from the leaf certificates that match the GUN (wire spec §6.2 steps 2
+ * and 5). A key whose PEM is not written exactly as Go writes it gets another id and so never counts.
+ *
+ * @param now milliseconds since 1970, or undefined to leave the certificates' validity unchecked (rotation, step 3)
+ */
+export function rootKeys(root: Root, gun: Gun, now: number | undefined): RoleKeys {
+  const keys = new Map<string, PublicKey>()
+  for (const key of root.roles.root.keys.values()) {
+    const leaf = rootLeaf(key, gun, now ?? 0, { checkExpiry: now !== undefined })
+    if (leaf !== undefined) keys.set(leaf.keyId, leaf.key)
+  }
+  return { keys, threshold: root.roles.root.threshold }
+}
+
+/**
+ * Verify a root by its own certificates, and by those of the root before it where there is one (wire spec §6.2).
+ *
+ * @param previous the stored root that it follows, undefined for a first root
+ * @param now milliseconds since 1970
+ * @throws TrustError INVALID_UPDATE, ErrBadRoot
+ */
+export function verifyRoot(root: Root, previous: Root | undefined, gun: Gun, now: number): void {
+  const own = rootKeys(root, gun, now)
+  if (own.keys.size === 0) badRoot(`${CHAIN}unable to retrieve valid leaf certificates`)
+  if (previous !== undefined) {
+    const old = rootKeys(previous, gun, undefined)
+    if (countSigners(root.metadata, old, badRoot) < old.threshold) {
+      badRoot(`${ROTATE}failed to validate data with current trusted certificates`)
+    }
+  }
+  if (countSigners(root.metadata, own, badRoot) < own.threshold) {
+    badRoot(`${CHAIN}failed to validate integrity of roots`)
+  }
+  checkExpiry(root.metadata, now, badRoot)
+}

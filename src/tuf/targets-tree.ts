@@ -1,0 +1,76 @@
+import { refuse } from '../errors.ts'
+import type { Fail } from './members.ts'
+import { checkExpiry, type Metadata } from './metadata.ts'
+import { isDelegation, isTargetsRole, parentOf, type DelegationRole, type Role } from './role.ts'
+import type { Root } from './root.ts'
+import { parseTargets, type Targets } from './targets.ts'
+import { checkThreshold } from './threshold.ts'
+
+type TargetsRole = 'targets' | DelegationRole
+
+/** targets and its delegations as they are after an update. */
+export interface TargetsTree {
+  readonly uploaded: (role: Role) => boolean
+  /** True when every ancestor up to targets delegates to this role. */
+  readonly delegated: (role: DelegationRole) => boolean
+}
+
+const badTargets: Fail = (text) => refuse('ErrBadTargets', text)
+
+/**
+ * Verify the uploaded targets and delegations, ancestors first, each by the keys that its parent names after this
+ * update (wire spec §6 step 4, §6.3, §6.4). Ancestors that were not uploaded come from storage; they may have expired.
+ *
+ * @throws TrustError INVALID_UPDATE, ErrBadTargets
+ */
+export function acceptTargets(
+  root: Root,
+  current: { readonly load: (role: Role) => Metadata | undefined },
+  uploads: ReadonlyMap<Role, Metadata>,
+  now: number,
+): TargetsTree {
+  const verified = new Map<TargetsRole, Targets | undefined>()
+
+  function load(role: TargetsRole): Targets | undefined {
+    if (verified.has(role)) return verified.get(role)
+    const upload = uploads.get(role)
+    const metadata = upload ?? current.load(role)
+    const targets = metadata === undefined ? undefined : verify(role, metadata)
+    if (upload !== undefined) checkExpiry(upload, now, badTargets)
+    verified.set(role, targets)
+    return targets
+  }
+
+  function verify(role: TargetsRole, metadata: Metadata): Targets {
+    const keys = role === 'targets' ? root.roles.targets : load(parentOf(role))?.delegations.get(role)
+    if (keys === undefined) return badTargets(`tuf: invalid role ${role}. delegation does not exist`)
+    const targets = parseTargets(metadata)
+    checkThreshold(metadata, keys, badTargets)
+    return targets
+  }
+
+  const roles = [...uploads.keys()].filter(isTargetsRole)
+  for (const role of roles.toSorted(byDepthThenName)) load(role)
+  // A root that names other targets keys leaves the stored targets unreadable, unless it comes signed anew with it.
+  if (uploads.has('root') && !uploads.has('targets')) load('targets')
+  return {
+    uploaded: (role) => uploads.has(role),
+    delegated: (role) => isDelegation(role) && delegates(role, current, uploads),
+  }
+}
+
+/** Walks up by structure alone: a parent that clients skip today may be signed again tomorrow. */
+function delegates(
+  role: DelegationRole,
+  current: { readonly load: (role: Role) => Metadata | undefined },
+  uploads: ReadonlyMap<Role, Metadata>,
+): boolean {
+  const parent = parentOf(role)
+  const metadata = uploads.get(parent) ?? current.load(parent)
+  if (metadata === undefined || !parseTargets(metadata).delegations.has(role)) return false
+  return parent === 'targets' || delegates(parent, current, uploads)
+}
+
+function byDepthThenName(one: TargetsRole, other: TargetsRole): number {
+  return one.split('/').length - other.split('/').length || (one < other ? -1 : 1)
+}

@@ -1,0 +1,128 @@
+import { refuse } from '../errors.ts'
+import type { Json, JsonObject } from './json.ts'
+import type { PublicKey } from './key.ts'
+import {
+  bytesOf,
+  integerOf,
+  listOrEmpty,
+  objectOf,
+  objectOrEmpty,
+  refuseVariants,
+  textOf,
+  type Fail,
+} from './members.ts'
+import { checkTypeAndVersion, type Metadata } from './metadata.ts'
+import { parseKeys, usedKey } from './public-keys.ts'
+import { isDelegation, parentOf, type DelegationRole } from './role.ts'
+import { distinctKeys, type RoleKeys } from './threshold.ts'
+
+/** One entry of `delegations.roles`: who may sign which target names. */
+export interface Delegation extends RoleKeys {
+  readonly name: DelegationRole
+  /** Prefixes of target names; `""` is everything. */
+  readonly paths: readonly string[]
+}
+
+/** A targets or delegation document whose structure was checked. */
+export interface Targets {
+  readonly metadata: Metadata
+  readonly delegations: ReadonlyMap<DelegationRole, Delegation>
+}
+
+/** Delegations in one document. */
+export const DELEGATIONS_MAX = 1_000
+/** Bytes of a hash by its name; a target needs at least one of these (a client cannot check others). */
+const HASH_BYTES: Readonly<Record<string, number>> = { sha256: 32, sha512: 64 }
+// oxlint-disable-next-line no-control-regex
+const CONTROL = /[\u0000-\u001f\u007f]/
+
+const badTargets: Fail = (text) => refuse('ErrBadTargets', text)
+
+/**
+ * Check the structure of targets or of a delegation (wire spec §6.3), and beyond it what a client would stumble on:
+ * target entries without a usable hash or length, delegations whose threshold is out of reach.
+ *
+ * @throws TrustError INVALID_UPDATE, ErrBadTargets
+ */
+export function parseTargets(metadata: Metadata): Targets {
+  const { role, signed } = metadata
+  checkTypeAndVersion(metadata, 'Targets', badTargets)
+  const targets = objectOrEmpty(signed['targets'], `${role} "targets"`, badTargets)
+  for (const [name, entry] of Object.entries(targets)) checkTarget(name, entry)
+  const delegations = objectOrEmpty(signed['delegations'], `${role} "delegations"`, badTargets)
+  refuseVariants(delegations, ['keys', 'roles'], `${role} "delegations"`, badTargets)
+  const keys = parseKeys(delegations['keys'], `${role} delegation "keys"`, badTargets)
+  const list = listOrEmpty(delegations['roles'], `${role} delegation "roles"`, badTargets)
+  if (list.length > DELEGATIONS_MAX) badTargets(`${role} delegates to more than ${DELEGATIONS_MAX} roles`)
+  const roles = new Map<DelegationRole, Delegation>()
+  for (const item of list) {
+    const delegation = parseDelegation(metadata, item, keys)
+    // Go takes the first of two; a reader that takes the last would trust other keys.
+    if (roles.has(delegation.name)) {
+      badTargets(`${role} type metadata invalid: delegation role ${delegation.name} is listed twice`)
+    }
+    roles.set(delegation.name, delegation)
+  }
+  return { metadata, delegations: roles }
+}
+
+function parseDelegation(metadata: Metadata, item: Json, keys: Map<string, PublicKey>): Delegation {
+  const invalid = (text: string): never => badTargets(`${metadata.role} type metadata invalid: ${text}`)
+  const members = objectOf(item, `a delegation of ${metadata.role}`, badTargets)
+  refuseVariants(members, ['name', 'keyids', 'threshold', 'paths'], `a delegation of ${metadata.role}`, badTargets)
+  const name = textOf(members['name'], `a delegation's "name"`, badTargets)
+  if (!isDelegation(name) || parentOf(name) !== metadata.role) {
+    return invalid(`delegation role ${name.slice(0, 80)} invalid`)
+  }
+  const threshold = integerOf(members['threshold'] ?? 0, `threshold of ${name}`, badTargets)
+  if (threshold < 1) invalid(`invalid threshold specified for ${name}: ${threshold} `)
+  const used = new Map<string, PublicKey>()
+  for (const entry of listOrEmpty(members['keyids'], `"keyids" of ${name}`, badTargets)) {
+    const id = textOf(entry, `a key id of ${name}`, badTargets)
+    const key = keys.get(id)
+    if (key === undefined) return invalid(`key ID ${id} specified in ${name} without corresponding key`)
+    used.set(id, usedKey(id, key, badTargets))
+  }
+  // No key at all is what `notary delegation purge` leaves behind: a role that nobody can sign, and clients skip.
+  if (used.size > 0 && threshold > distinctKeys(used.values())) {
+    invalid(`threshold ${threshold} of ${name} is above its number of keys`)
+  }
+  const paths = listOrEmpty(members['paths'], `"paths" of ${name}`, badTargets)
+  return { name, keys: used, threshold, paths: paths.map((path) => textOf(path, `a path of ${name}`, badTargets)) }
+}
+
+function checkTarget(name: string, value: Json): void {
+  if (name === '' || CONTROL.test(name)) badTargets(`a target's name is empty or has a control character`)
+  const where = `target ${name.slice(0, 80)}`
+  const entry = objectOf(value, where, badTargets)
+  refuseVariants(entry, ['hashes', 'length', 'custom'], where, badTargets)
+  if (integerOf(entry['length'], `length of ${where}`, badTargets) < 0) badTargets(`length of ${where} is negative`)
+  checkHashes(objectOf(entry['hashes'], `hashes of ${where}`, badTargets), where)
+}
+
+function checkHashes(hashes: JsonObject, where: string): void {
+  refuseVariants(hashes, Object.keys(HASH_BYTES), `hashes of ${where}`, badTargets)
+  let usable = 0
+  for (const [algorithm, bytes] of Object.entries(HASH_BYTES)) {
+    if (hashes[algorithm] === undefined) continue
+    if (bytesOf(hashes[algorithm], `${algorithm} of ${where}`, badTargets).length !== bytes) {
+      badTargets(`${algorithm} of ${where} must have ${bytes} bytes`)
+    }
+    usable += 1
+  }
+  if (usable === 0) badTargets(`${where} has neither a sha256 nor a sha512 hash`)
+}
+
+/** What a targets document signs, decoded for people: name → length and hex digest. */
+export function targetEntries(targets: Targets): { name: string; length: number; sha256: string | undefined }[] {
+  const entries = objectOrEmpty(targets.metadata.signed['targets'], 'targets', badTargets)
+  return Object.entries(entries).map(([name, value]) => {
+    const entry = objectOf(value, name, badTargets)
+    const sha256 = objectOf(entry['hashes'], name, badTargets)['sha256']
+    return {
+      name,
+      length: integerOf(entry['length'], name, badTargets),
+      sha256: typeof sha256 === 'string' ? Buffer.from(sha256, 'base64').toString('hex') : undefined,
+    }
+  })
+}

@@ -1,0 +1,82 @@
+import { TrustError } from '../errors.ts'
+
+/** RFC 3339 as Go 1.19 reads it (wire spec §11.1): comma or point, any number of fraction digits, one-digit hours. */
+const RFC_3339 =
+  /^([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{1,2}):([0-9]{2}):([0-9]{2})(?:[.,]([0-9]+))?(?:Z|([+-])([0-9]{2}):([0-9]{2}))$/
+/** Characters; Go sets no limit, its writer needs 35 at most. */
+const TIME_MAX_LENGTH = 64
+const MINUTE = 60_000
+const DAYS = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat']
+const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec']
+
+/**
+ * Read a time as metadata carries it.
+ *
+ * @returns milliseconds since 1970, with a fraction: metadata has nanoseconds, of which a double keeps microseconds
+ * @throws TrustError MALFORMED_JSON
+ */
+export function parseTime(text: string): number {
+  const { wall, offset } = read(text)
+  return wall - offset * MINUTE
+}
+
+/**
+ * Write a time as metadata carries it: `2026-11-22T06:19:01.5Z`. Whole milliseconds; trailing zeros of the fraction are
+ * cut, as Go cuts them when it writes a file anew to hash it.
+ *
+ * @param ms milliseconds since 1970, within the years 0 to 9999
+ */
+export function formatTime(ms: number): string {
+  const text = new Date(ms).toISOString()
+  if (text.length > '2026-11-22T06:19:01.500Z'.length) throw new RangeError(`no four-digit year: ${text}`)
+  return text.replace(/\.?0*Z$/, 'Z')
+}
+
+/**
+ * Write a time as Go's "expired at" messages do (wire spec §6.1): `Sun Nov 22 06:19:01 UTC 2026`; a time with an offset
+ * keeps it: `Sun Nov 22 01:19:01 -0500 2026`.
+ *
+ * @param text as metadata carries it
+ * @throws TrustError MALFORMED_JSON
+ */
+export function goTime(text: string): string {
+  const { wall, offset } = read(text)
+  const date = new Date(Math.floor(wall))
+  const clock = date.toISOString().slice(11, 19)
+  const zone =
+    offset === 0 ? 'UTC' : `${offset < 0 ? '-' : '+'}${two(Math.abs(offset) / 60)}${two(Math.abs(offset) % 60)}`
+  const day = `${DAYS[date.getUTCDay()]} ${MONTHS[date.getUTCMonth()]} ${date.getUTCDate()}`
+  return `${day} ${clock} ${zone} ${text.slice(0, 4)}`
+}
+
+function two(value: number): string {
+  return String(Math.floor(value)).padStart(2, '0')
+}
+
+/** Wall clock, as milliseconds since 1970 if it were UTC, and how many minutes its zone is ahead of UTC. */
+function read(text: string): { wall: number; offset: number } {
+  const match = text.length > TIME_MAX_LENGTH ? null : RFC_3339.exec(text)
+  if (match === null) throw invalid(text)
+  const [year, month, day, hour, minute, second] = match.slice(1, 7).map(Number) as Six
+  const [zoneHour, zoneMinute] = [Number(match[9] ?? 0), Number(match[10] ?? 0)]
+  if (month < 1 || month > 12 || day < 1 || day > daysIn(year, month)) throw invalid(text)
+  if (hour > 23 || minute > 59 || second > 59 || zoneHour > 23 || zoneMinute > 59) throw invalid(text)
+  const date = new Date(0)
+  date.setUTCFullYear(year, month - 1, day)
+  // Go keeps nine digits and cuts the rest.
+  const fraction = Number(`0.${(match[7] ?? '0').slice(0, 9)}`) * 1000
+  const wall = date.setUTCHours(hour, minute, second) + fraction
+  const offset = zoneHour * 60 + zoneMinute
+  return { wall, offset: match[8] === '-' ? 0 - offset : offset }
+}
+
+type Six = [number, number, number, number, number, number]
+
+function daysIn(year: number, month: number): number {
+  if (month === 2) return year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0) ? 29 : 28
+  return [4, 6, 9, 11].includes(month) ? 30 : 31
+}
+
+function invalid(text: string): TrustError {
+  return new TrustError('MALFORMED_JSON', `${JSON.stringify(text.slice(0, 40))} is not a time in RFC 3339`)
+}

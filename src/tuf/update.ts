@@ -1,0 +1,159 @@
+import { refuse, TrustError } from '../errors.ts'
+import type { Checksums } from './checksum.ts'
+import { checkFileMeta } from './file-meta.ts'
+import type { Gun } from './gun.ts'
+import type { Fail } from './members.ts'
+import { checkExpiry, type Metadata } from './metadata.ts'
+import { isTargetsRole, type DelegationRole, type Role, type ServerRole } from './role.ts'
+import { parseRoot, rootKeys, verifyRoot, type Root } from './root.ts'
+import { parseSnapshot, type Snapshot } from './snapshot.ts'
+import { acceptTargets, type TargetsTree } from './targets-tree.ts'
+import { checkThreshold } from './threshold.ts'
+
+/** What is stored of a repository at the moment of an update. */
+export interface Current {
+  /** Checksums of the current document of each role that has one. */
+  readonly roles: ReadonlyMap<Role, Checksums>
+  /** The lowest version that is still free, less one: 0 for a role never stored in this life of the repository. */
+  readonly floor: (role: Role) => number
+  /** The current document of a role, decoded. */
+  readonly load: (role: Role) => Metadata | undefined
+  /** For whom the server made this key: undefined if it did not make it. */
+  readonly keyOwner: (keyId: string) => { readonly gun: Gun; readonly role: ServerRole } | undefined
+}
+
+/** An update that may be committed, once the server has signed what it has to sign. */
+export interface Accepted {
+  /** The root that is in force after the update. */
+  readonly root: Root
+  /** Uploaded documents to store, without those that are current already. */
+  readonly documents: readonly Metadata[]
+  /** Checksums of root, targets and the delegations that are current after the update. */
+  readonly files: ReadonlyMap<Role, Checksums>
+  /** The uploaded snapshot; undefined: the server makes one. */
+  readonly snapshot: Metadata | undefined
+}
+
+/** How far a version may go beyond the stored one: a slip, not a fast-forward that locks publishers out. */
+export const VERSION_JUMP_MAX = 10
+
+const badRoot: Fail = (text) => refuse('ErrBadRoot', text)
+const badSnapshot: Fail = (text) => refuse('ErrBadSnapshot', text)
+
+/**
+ * Decide whether an upload may become current: every check that a client would make, in the order of wire spec §6.
+ * Pure: same input, same verdict. Whatever is accepted, a real client can read.
+ *
+ * @param uploads decoded parts, one a role; a timestamp part has been dropped before (wire spec §5.1)
+ * @param now milliseconds since 1970
+ * @returns undefined when everything uploaded is current already: a retry of a publish that did succeed
+ * @throws TrustError INVALID_UPDATE with Notary's problem name, or VERSION
+ */
+export function acceptUpdate(
+  gun: Gun,
+  current: Current,
+  uploads: readonly Metadata[],
+  now: number,
+): Accepted | undefined {
+  const fresh = uploads.filter((upload) => current.roles.get(upload.role)?.sha256 !== upload.checksums.sha256)
+  if (uploads.length > 0 && fresh.length === 0) return undefined
+  const uploaded = new Map(fresh.map((upload) => [upload.role, upload]))
+  const root = acceptRoot(gun, current, uploaded.get('root'), now)
+  const tree = acceptTargets(root, current, uploaded, now)
+  const files = new Map([...current.roles].filter(([role]) => role !== 'snapshot' && role !== 'timestamp'))
+  for (const upload of fresh) if (upload.role !== 'snapshot') files.set(upload.role, upload.checksums)
+  const snapshot = acceptSnapshot(gun, root, current, uploaded.get('snapshot'), files, tree, now)
+  checkTimestampKeys(gun, root, current)
+  for (const upload of fresh) checkVersion(upload, current.floor(upload.role))
+  return { root, documents: fresh, files, snapshot: snapshot?.metadata }
+}
+
+/** Wire spec §6 steps 2 and 3. */
+function acceptRoot(gun: Gun, current: Current, upload: Metadata | undefined, now: number): Root {
+  const stored = current.load('root')
+  const previous = stored === undefined ? undefined : parseRoot(stored)
+  if (previous !== undefined && rootKeys(previous, gun, now).keys.size === 0) {
+    refuse('ErrBadRoot', 'the certificates of the stored root have expired: no client accepts this repository any more')
+  }
+  if (upload === undefined) {
+    return previous ?? refuse('ErrValidation', 'no pre-existing root and no root provided in update.')
+  }
+  // With nothing stored the current version counts as 1, so that a first root may be 1 or 2 (wire spec §5.3).
+  const version = stored?.version ?? 1
+  if (upload.version !== version && upload.version !== version + 1) {
+    badRoot(`Root modifications must increment the version. Current ${version}, new ${upload.version}`)
+  }
+  const root = parseRoot(upload)
+  verifyRoot(root, previous, gun, now)
+  return root
+}
+
+/** Wire spec §6.5, or the decision that the server makes the snapshot (§6.6). */
+function acceptSnapshot(
+  gun: Gun,
+  root: Root,
+  current: Current,
+  upload: Metadata | undefined,
+  files: Map<Role, Checksums>,
+  tree: TargetsTree,
+  now: number,
+): Snapshot | undefined {
+  const { keys, threshold } = root.roles.snapshot
+  const owners = [...keys.keys()].map((id) => current.keyOwner(id))
+  if (owners.some((owner) => owner !== undefined && (owner.gun !== gun || owner.role !== 'snapshot'))) {
+    badRoot('root names a snapshot key that this server made for another repository or role')
+  }
+  if (upload === undefined) {
+    if (owners.filter((owner) => owner !== undefined).length < threshold) {
+      const text = 'no snapshot was included in update and server does not hold current snapshot key for repository'
+      refuse('ErrBadHierarchy', text, 'snapshot')
+    }
+    return files.has('targets') ? undefined : refuse('ErrValidation', 'targets must be loaded first')
+  }
+  const snapshot = parseSnapshot(upload)
+  checkThreshold(upload, root.roles.snapshot, badSnapshot)
+  checkExpiry(upload, now, badSnapshot)
+  checkEntries(snapshot, files, tree)
+  return snapshot
+}
+
+/**
+ * Every entry of a client's snapshot must name exactly what is current after this update, and nothing that is still
+ * delegated may be left out (wire spec §6.5, §19.31, §19.47). A role that is delegated no more may be dropped.
+ */
+function checkEntries(snapshot: Snapshot, files: Map<Role, Checksums>, tree: TargetsTree): void {
+  for (const [name, meta] of snapshot.meta) {
+    const checksums = files.get(name as Role)
+    if (checksums === undefined) return badSnapshot(`snapshot names ${name}, which was never uploaded`)
+    checkFileMeta(meta, checksums, name, badSnapshot)
+  }
+  for (const role of files.keys()) {
+    if (snapshot.meta.has(role)) continue
+    if (tree.uploaded(role) || tree.delegated(role as DelegationRole)) {
+      badSnapshot(`no checksums for supported algorithms were provided for ${role}`)
+    }
+    files.delete(role)
+  }
+}
+
+/** Wire spec §6 step 6, and ours: a timestamp key that is not this server's own for this repository is refused. */
+function checkTimestampKeys(gun: Gun, root: Root, current: Current): void {
+  const owners = [...root.roles.timestamp.keys.keys()].map((id) => current.keyOwner(id))
+  if (owners.every((owner) => owner === undefined)) badRoot('no timestamp keys exist on the server')
+  if (owners.some((owner) => owner?.gun !== gun || owner.role !== 'timestamp')) {
+    badRoot('root names a timestamp key that this server did not make for this repository')
+  }
+}
+
+/** Wire spec §5.3; last, as Go's storage does it, so that a bad signature is told before an old version. */
+function checkVersion(upload: Metadata, floor: number): void {
+  const { role, version } = upload
+  if (version <= floor) {
+    const text = `${role} version ${version} is not newer than version ${floor}, which is stored already`
+    throw new TrustError('VERSION', text)
+  }
+  if (floor > 0 && version > floor + VERSION_JUMP_MAX) {
+    const name = role === 'snapshot' ? 'ErrBadSnapshot' : isTargetsRole(role) ? 'ErrBadTargets' : 'ErrBadRoot'
+    refuse(name, `${role} version ${version} is more than ${VERSION_JUMP_MAX} above version ${floor}`)
+  }
+}
