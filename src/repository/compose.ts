@@ -2,7 +2,6 @@ import type { Head, RoleState, StoredKey } from '../store/store.ts'
 import type { Checksums } from '../tuf/checksum.ts'
 import type { Gun } from '../tuf/gun.ts'
 import type { Metadata } from '../tuf/metadata.ts'
-import type { Role } from '../tuf/role.ts'
 import type { Root } from '../tuf/root.ts'
 import { snapshotPayload } from '../tuf/snapshot.ts'
 import { timestampPayload } from '../tuf/timestamp.ts'
@@ -16,7 +15,7 @@ export interface Proposal {
   /** New documents by others. */
   readonly documents: readonly Metadata[]
   /** Checksums of root, targets and every delegation that are current afterwards. */
-  readonly files: ReadonlyMap<Role, Checksums>
+  readonly files: ReadonlyMap<string, Checksums>
   /** Make a snapshot, keep the current one, or take the one among `documents`. */
   readonly snapshot: 'make' | 'keep' | 'uploaded'
 }
@@ -57,7 +56,7 @@ export async function compose(
 
   const roles: Record<string, RoleState> = {}
   for (const [role, state] of Object.entries(head?.roles ?? {})) {
-    if (files.has(role as Role) || role === 'snapshot') roles[role] = state
+    if (files.has(role) || role === 'snapshot') roles[role] = state
   }
   for (const document of documents) {
     roles[document.role] = stateOf(document)

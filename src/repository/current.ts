@@ -20,7 +20,7 @@ export function currentOf(trust: Pick<Trust, 'store'>, gun: Gun, head: Head | un
   const roles = head?.roles ?? {}
   const exists = roles['root'] !== undefined
   return {
-    roles: new Map(Object.entries(roles)) as Current['roles'],
+    roles: new Map(Object.entries(roles)),
     floor: (role) => (exists ? (head?.highest[role] ?? 0) : 0),
     load: (role) => (head === undefined ? undefined : loadCurrent(trust, gun, head, role)),
     keyOwner: (keyId) => trust.store.keyOwner(keyId),

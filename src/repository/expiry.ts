@@ -3,6 +3,7 @@ import { certificateEnds } from '../tuf/certificate.ts'
 import type { Gun } from '../tuf/gun.ts'
 import { parseRoot } from '../tuf/root.ts'
 import { loadCurrent } from './current.ts'
+import { repeat, type Repeating } from './repeat.ts'
 import type { Trust } from './trust.ts'
 
 /** Something whose end only a client can put off: client-signed metadata, or the certificates of root. */
@@ -36,10 +37,43 @@ export function endings(trust: Pick<Trust, 'store'>, gun: Gun, head: Head, until
   }
   const root = loadCurrent(trust, gun, head, 'root')
   if (root !== undefined) {
-    // The repository lives as long as its longest-lived certificate does.
+    // With the threshold of 1 that clients know, a repository lives as long as its longest-lived certificate.
     const ends = [...parseRoot(root).roles.root.keys.values()].flatMap((key) => certificateEnds(key) ?? [])
     const last = Math.max(...ends)
     if (last <= until) found.push({ gun, what: 'root certificate', expires: last })
   }
   return found
+}
+
+/** Ends within this time are logged, milliseconds: 60 days, time enough for a rotation. */
+export const EXPIRY_HORIZON = 60 * 86_400_000
+
+/** Everything in the store that ends within the horizon or has ended; soonest first. */
+export function allEndings(trust: Pick<Trust, 'store'>, now: number): Ending[] {
+  const found: Ending[] = []
+  for (const gun of allGuns(trust.store)) {
+    const head = trust.store.head(gun)
+    if (head !== undefined) found.push(...endings(trust, gun, head, now + EXPIRY_HORIZON))
+  }
+  return found.toSorted((one, other) => one.expires - other.expires)
+}
+
+/**
+ * Look through all repositories again and again, and log what only its owner can renew in time.
+ *
+ * @param interval milliseconds between rounds; a day is right
+ * @param after called with what was found; for metrics
+ */
+export function startWatchingExpiry(
+  trust: Trust,
+  interval: number,
+  after: (found: readonly Ending[]) => void = () => {},
+): Repeating {
+  return repeat('the look for what expires', interval, trust.log, async () => {
+    const found = allEndings(trust, trust.now())
+    for (const { gun, what, expires } of found) {
+      trust.log.warn({ gun, what, expires: new Date(expires).toISOString() }, 'must be renewed by its owner')
+    }
+    after(found)
+  })
 }

@@ -1,5 +1,6 @@
 import type { Gun } from '../tuf/gun.ts'
 import { renew } from './renew.ts'
+import { repeat, type Repeating } from './repeat.ts'
 import type { Trust } from './trust.ts'
 
 /** Repositories renewed at the same time; they share disk writes. */
@@ -40,45 +41,21 @@ async function renewOne(trust: Trust, gun: Gun, postponed: Postponed, counts: Re
   }
 }
 
-/** Called after each round; for metrics. */
-export type AfterRound = (counts: RenewalCounts) => void
-
 /**
  * Renew in the background, one round after the other.
  *
  * @param interval milliseconds between rounds
- * @returns `stop` resolves when no round is running any more
+ * @param after called after each round; for metrics
  */
-export function startRenewing(trust: Trust, interval: number, after: AfterRound = () => {}): { stop(): Promise<void> } {
+export function startRenewing(
+  trust: Trust,
+  interval: number,
+  after: (counts: RenewalCounts) => void = () => {},
+): Repeating {
   const postponed: Postponed = new Map()
-  let stopped = false
-  let timer: NodeJS.Timeout | undefined
-  let round = Promise.resolve()
-
-  async function run(): Promise<void> {
-    try {
-      const counts = await renewDue(trust, postponed)
-      if (counts.renewed > 0 || counts.failed > 0) trust.log.info({ ...counts }, 'renewed timestamps')
-      after(counts)
-    } catch (error) {
-      trust.log.error({ err: error }, 'a round of renewals failed')
-    }
-    if (!stopped) schedule(interval)
-  }
-
-  function schedule(delay: number): void {
-    timer = setTimeout(() => {
-      round = run()
-    }, delay)
-    timer.unref()
-  }
-
-  schedule(0)
-  return {
-    async stop() {
-      stopped = true
-      clearTimeout(timer)
-      await round
-    },
-  }
+  return repeat('a round of renewals', interval, trust.log, async () => {
+    const counts = await renewDue(trust, postponed)
+    if (counts.renewed > 0 || counts.failed > 0) trust.log.info({ ...counts }, 'renewed timestamps')
+    after(counts)
+  })
 }

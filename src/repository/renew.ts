@@ -1,15 +1,13 @@
-import { refuse } from '../errors.ts'
+import { refuse, TrustError } from '../errors.ts'
 import type { Actor, Head } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
 import type { Fail } from '../tuf/members.ts'
 import { checkExpiry } from '../tuf/metadata.ts'
-import type { Role } from '../tuf/role.ts'
 import { parseRoot, type Root } from '../tuf/root.ts'
 import { change, type Draft } from './change.ts'
 import { compose } from './compose.ts'
 import { loadCurrent } from './current.ts'
 import { heldKeys } from './sign-role.ts'
-import { TrustError } from '../errors.ts'
 import type { Trust } from './trust.ts'
 
 const SERVER: Actor = { name: 'server' }
@@ -42,7 +40,7 @@ async function resign(trust: Trust, gun: Gun, head: Head, now: number, snapshot:
     throw new TrustError('SIGNING_FAILED', `nothing can be signed for ${gun}: its root has expired`, { cause })
   }
   const files = new Map(Object.entries(head.roles).filter(([role]) => role !== 'snapshot' && role !== 'timestamp'))
-  const proposal = { root, documents: [], files: files as Map<Role, (typeof head.roles)[string]>, snapshot }
+  const proposal = { root, documents: [], files, snapshot }
   return { kind: 'renew', actor: SERVER, ...(await compose(trust, gun, head, now, proposal)) }
 }
 

@@ -29,11 +29,11 @@ export function canonicalText(value: Json): string {
     }
     frame.next = next + 1
     if (next > 0) text += ','
-    if (names !== undefined) text += `${quoted(names[next] as string)}:`
-    const item = values[next] as Json
+    if (names !== undefined) text += `${quoted(names[next] ?? '')}:`
+    const item = values[next]
     if (typeof item === 'object' && item !== null) {
       rest.push(frame)
-      frame = Array.isArray(item) ? { values: item, names: undefined, next: 0 } : sorted(item as JsonObject)
+      frame = isList(item) ? { values: item, names: undefined, next: 0 } : sorted(item)
       text += frame.names === undefined ? '[' : '{'
     } else text += scalar(item)
   }
@@ -42,12 +42,16 @@ export function canonicalText(value: Json): string {
 
 /** A list or object that is being written; an object has a name for each value. */
 interface Frame {
-  readonly values: readonly Json[]
+  readonly values: readonly (Json | undefined)[]
   readonly names: readonly string[] | undefined
   next: number
 }
 
-function scalar(value: Json): string {
+function isList(value: readonly Json[] | JsonObject): value is readonly Json[] {
+  return Array.isArray(value)
+}
+
+function scalar(value: Json | undefined): string {
   if (typeof value === 'string') return quoted(value)
   if (typeof value === 'number') return integer(value)
   if (value === true) return 'true'
@@ -79,14 +83,14 @@ function sorted(object: JsonObject): Frame {
   const names = Object.keys(object)
   if (names.some((name) => BEYOND_SURROGATES.test(name))) return sortedByCodePoint(object, names)
   names.sort()
-  return { values: names.map((name) => object[name] as Json), names, next: 0 }
+  return { values: names.map((name) => object[name]), names, next: 0 }
 }
 
 /** Names that are one after replacement of lone surrogates are duplicates: the last one wins, as in Go. */
 function sortedByCodePoint(object: JsonObject, names: readonly string[]): Frame {
-  const members = new Map(names.map((name) => [name.toWellFormed(), object[name] as Json]))
+  const members = new Map(names.map((name) => [name.toWellFormed(), object[name]]))
   const order = [...members.keys()].map((name) => ({ name, bytes: Buffer.from(name, 'utf8') }))
   order.sort((a, b) => Buffer.compare(a.bytes, b.bytes))
   const sortedNames = order.map(({ name }) => name)
-  return { values: sortedNames.map((name) => members.get(name) as Json), names: sortedNames, next: 0 }
+  return { values: sortedNames.map((name) => members.get(name)), names: sortedNames, next: 0 }
 }

@@ -1,12 +1,8 @@
-import { X509Certificate } from 'node:crypto'
 import type { Gun } from './gun.ts'
 import { keyId, type PublicKey } from './key.ts'
-
-/** Certificates in one key: a leaf and its intermediates. */
-export const BUNDLE_MAX = 10
-/** Bits. */
-const RSA_MIN_BITS = 2048
-const DAY = 86_400_000
+import { encodePem } from './pem.ts'
+import { loadX509Key, RSA_MIN_BITS } from './verification-key.ts'
+import { parseCertificateBundle, type Certificate } from './x509.ts'
 
 /** A root key as readers rebuild it from its certificates. */
 export interface RootLeaf {
@@ -14,35 +10,28 @@ export interface RootLeaf {
   readonly keyId: string
 }
 
-const BLOCK = /-----BEGIN ([^\n-]+)-----\r?\n([A-Za-z0-9+/=\r\n]+?)\r?\n?-----END \1-----/g
+/** How far in the future a certificate's begin may lie, milliseconds: clocks differ (wire spec §6.2 step 2). */
+const BEGIN_LEEWAY = 24 * 60 * 60 * 1000
 
-/** The certificates of a PEM bundle, in order; undefined if anything in it is not a readable certificate. */
-export function parseCertificateBundle(pem: Uint8Array): X509Certificate[] | undefined {
-  const certificates: X509Certificate[] = []
-  for (const [block, label] of Buffer.from(pem).toString('latin1').matchAll(BLOCK)) {
-    if (label !== 'CERTIFICATE' || certificates.length === BUNDLE_MAX) return undefined
-    try {
-      certificates.push(new X509Certificate(block))
-    } catch {
-      return undefined
-    }
-  }
-  return certificates.length === 0 ? undefined : certificates
-}
-
-/** Equal, or the certificate's name ends in `*` and the GUN starts with what stands before (wire spec §6.2). */
-export function matchesGun(commonName: string, gun: Gun): boolean {
-  if (!commonName.endsWith('*')) return commonName === gun
-  return gun.startsWith(commonName.replace(/\*+$/, ''))
-}
+/** Signature algorithms that nobody may rely on: SHA-1 as in Go, and MD2, MD4 and MD5. */
+const WEAK_SIGNATURES: ReadonlySet<string> = new Set([
+  '1.2.840.113549.1.1.2', // md2WithRSA
+  '1.2.840.113549.1.1.3', // md4WithRSA
+  '1.2.840.113549.1.1.4', // md5WithRSA
+  '1.2.840.113549.1.1.5', // sha1WithRSA
+  '1.3.14.3.2.29', // sha1WithRSA, ISO
+  '1.2.840.10040.4.3', // dsaWithSHA1
+  '1.2.840.10045.4.1', // ecdsaWithSHA1
+])
 
 /**
- * Rebuild a root key from its certificates as every reader does (wire spec §6.2 steps 2 and 5): exactly one leaf, in
- * first place, for this GUN, valid, not signed with SHA-1, no short RSA; then the intermediates that are still valid.
- * The PEM is written anew, so a key whose own PEM is written differently comes out with another id.
+ * Rebuild a root key from its certificates, as every reader does (wire spec §6.2 steps 2 and 5): the leaf must be the
+ * only certificate that is no CA, stand first, name the GUN and be sound; the intermediates that are sound follow. If
+ * the original was written in any other way, the id comes out differently, and its signatures do not count.
  *
  * @param now milliseconds since 1970
- * @returns undefined if the key has no usable leaf
+ * @param options checkExpiry: false for the certificates of the root before, whose end does not matter (step 3)
+ * @returns undefined if there is no such leaf: the key is ignored
  */
 export function rootLeaf(
   key: PublicKey,
@@ -50,47 +39,60 @@ export function rootLeaf(
   now: number,
   options: { readonly checkExpiry: boolean },
 ): RootLeaf | undefined {
-  const bundle = parseCertificateBundle(Buffer.from(key.public, 'base64'))
-  const [leaf, ...rest] = bundle ?? []
-  if (leaf === undefined || leaf.ca || rest.some((certificate) => !certificate.ca)) return undefined
-  if (!matchesGun(commonNameOf(leaf), gun) || isWeak(leaf)) return undefined
-  if (options.checkExpiry && !isValidAt(leaf, now)) return undefined
-  const type = leaf.publicKey.asymmetricKeyType
-  if (type !== 'ec' && type !== 'rsa') return undefined
-  const keytype = type === 'ec' ? 'ecdsa-x509' : 'rsa-x509'
-  const kept = rest.filter(
-    (certificate) => !isWeak(certificate) && (!options.checkExpiry || isValidAt(certificate, now)),
-  )
-  const rebuilt = { keytype, public: Buffer.from([leaf, ...kept].map(pemOf).join('')).toString('base64') }
+  const moment = options.checkExpiry ? now : undefined
+  const [leaf, ...intermediates] = parseCertificateBundle(Buffer.from(key.public, 'base64')) ?? []
+  if (leaf === undefined || leaf.isCa || !intermediates.every(({ isCa }) => isCa)) return undefined
+  if (!matchesGun(commonName(leaf), gun) || !isSound(leaf, moment)) return undefined
+  const keytype = loadX509Key(leaf)?.keytype
+  if (keytype === undefined) return undefined
+  // Go checks the intermediates of the new root only; those of the root before are kept as they are.
+  const kept = moment === undefined ? intermediates : intermediates.filter((each) => isSound(each, moment))
+  const pem = encodePem([leaf, ...kept].map(({ der }) => ({ label: 'CERTIFICATE', bytes: der })))
+  const rebuilt = { keytype: `${keytype}-x509`, public: pem.toString('base64') }
   return { key: rebuilt, keyId: keyId(rebuilt) }
 }
 
-/** End of the leaf certificate, milliseconds since 1970; undefined for a key without one. */
-export function certificateEnds(key: PublicKey): number | undefined {
-  if (!key.keytype.endsWith('-x509')) return undefined
+/**
+ * True for a certificate key that may sign as a delegation: not signed with SHA-1, RSA of 2048 bits or more; its end
+ * does not matter (wire spec §6.4). Clients refuse the whole role otherwise. True for keys without certificate.
+ */
+export function isSoundDelegationKey(key: PublicKey): boolean {
+  if (!key.keytype.endsWith('-x509')) return true
   const leaf = parseCertificateBundle(Buffer.from(key.public, 'base64'))?.[0]
-  return leaf === undefined ? undefined : leaf.validToDate.getTime()
+  return leaf !== undefined && isSound(leaf, undefined)
 }
 
-/** The last CN of the subject, as Go reads it. */
-function commonNameOf(certificate: X509Certificate): string {
-  const name = certificate.toLegacyObject().subject.CN as string | string[] | undefined
-  return (Array.isArray(name) ? name.at(-1) : name) ?? ''
+/**
+ * When a certificate key ends: the first end among the certificates of its bundle, since a key without one of them has
+ * another id. Milliseconds since 1970; undefined for keys that are no certificates.
+ */
+export function certificateEnds(key: PublicKey): number | undefined {
+  const bundle = key.keytype.endsWith('-x509') ? parseCertificateBundle(Buffer.from(key.public, 'base64')) : undefined
+  return bundle === undefined ? undefined : Math.min(...bundle.map(({ x509 }) => x509.validToDate.getTime()))
 }
 
-function isWeak(certificate: X509Certificate): boolean {
-  const key = certificate.publicKey
-  if (key.asymmetricKeyType === 'rsa' && (key.asymmetricKeyDetails?.modulusLength ?? 0) < RSA_MIN_BITS) return true
-  return /sha1|md5/i.test(certificate.signatureAlgorithm ?? '')
+/** True if a certificate with this common name may sign this repository's root: the GUN, or a prefix and `*`. */
+export function matchesGun(name: string, gun: Gun): boolean {
+  if (!name.endsWith('*')) return name === gun
+  let end = name.length
+  while (name[end - 1] === '*') end -= 1
+  return gun.startsWith(name.slice(0, end))
 }
 
-/** Clocks may differ: a certificate counts from a day before its start (wire spec §6.2). */
-function isValidAt(certificate: X509Certificate, now: number): boolean {
-  return now + DAY >= certificate.validFromDate.getTime() && now <= certificate.validToDate.getTime()
+/** The last common name of the subject, as Go reads it; empty if there is none. */
+function commonName(certificate: Certificate): string {
+  // `.subject` is text for people, with line breaks and escapes; the legacy object has the values themselves.
+  const subject = certificate.x509.toLegacyObject().subject as { CN?: string | string[] } | undefined
+  const name = subject?.CN ?? ''
+  return typeof name === 'string' ? name : (name.at(-1) ?? '')
 }
 
-/** 64 columns and LF, as Go writes PEM. */
-function pemOf(certificate: X509Certificate): string {
-  const lines = certificate.raw.toString('base64').match(/.{1,64}/g) ?? []
-  return `-----BEGIN CERTIFICATE-----\n${lines.join('\n')}\n-----END CERTIFICATE-----\n`
+/** Not weakly signed, not short, and valid at `now` unless that is undefined. */
+function isSound({ x509 }: Certificate, now: number | undefined): boolean {
+  const begins = x509.validFromDate.getTime()
+  const ends = x509.validToDate.getTime()
+  const { asymmetricKeyType, asymmetricKeyDetails } = x509.publicKey
+  if (!(begins <= ends) || WEAK_SIGNATURES.has(x509.signatureAlgorithmOid ?? '')) return false
+  if (asymmetricKeyType === 'rsa' && (asymmetricKeyDetails?.modulusLength ?? 0) < RSA_MIN_BITS) return false
+  return now === undefined || (begins <= now + BEGIN_LEEWAY && now <= ends)
 }

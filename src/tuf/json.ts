@@ -99,7 +99,7 @@ class Reader {
   }
 
   #object(): JsonObject {
-    const object = Object.create(null) as Record<string, Json>
+    const object: Record<string, Json> = Object.create(null)
     this.#open()
     if (!this.#take(CLOSE_OBJECT)) {
       do {

@@ -1,38 +1,39 @@
-import { createHash, X509Certificate } from 'node:crypto'
-import { canonicalText } from './canonical.ts'
+import { createHash } from 'node:crypto'
+import { canonicalBytes } from './canonical.ts'
+import { parseCertificateBundle } from './x509.ts'
 
 /** A public key as metadata carries it (wire spec §11.2). */
 export interface PublicKey {
-  /** `ecdsa`, `ecdsa-x509`, `rsa`, `rsa-x509`, `ed25519`; others are kept and never verify. */
   readonly keytype: string
-  /** Standard base64; what is inside depends on the key type. */
+  /** Standard base64: DER, a PEM text of certificates, or 32 raw bytes, as the type says. */
   readonly public: string
 }
 
-const KNOWN = ['ecdsa', 'ecdsa-x509', 'rsa', 'rsa-x509', 'ed25519']
+const KEY_TYPES: readonly string[] = ['ecdsa', 'ecdsa-x509', 'rsa', 'rsa-x509', 'ed25519']
 
-/** True for the key types that a signature can be verified with. */
+/** True for the types whose signatures can be verified; keys of other types may stand in metadata, and never verify. */
 export function isKnownKeyType(keytype: string): boolean {
-  return KNOWN.includes(keytype)
-}
-
-/** Lower-case hex SHA-256 of the key's canonical JSON, in which `private` is always null (wire spec §11.2). */
-export function keyId(key: PublicKey): string {
-  const text = canonicalText({ keytype: key.keytype, keyval: { private: null, public: key.public } })
-  return createHash('sha256').update(text).digest('hex')
+  return KEY_TYPES.includes(keytype)
 }
 
 /**
- * The id of the key pair itself, the same for a certificate and for the plain key in it: what key files, prompts and
- * `notary key list` show. A certificate that cannot be read is its own pair.
+ * The id that metadata names a key by: lower-case hex SHA-256 of its canonical form, `private` always null (wire spec
+ * §11.2). As in Go it is over the decoded bytes, so that no other spelling of the same base64 gives another id.
+ */
+export function keyId(key: PublicKey): string {
+  const bytes = Buffer.from(key.public, 'base64').toString('base64')
+  const content = { keytype: key.keytype, keyval: { private: null, public: bytes } }
+  return createHash('sha256').update(canonicalBytes(content)).digest('hex')
+}
+
+/**
+ * The id that people and key files name a key by: for a certificate the id of its bare key, otherwise the key id
+ * itself (wire spec §11.2). A certificate that cannot be read keeps its key id.
  */
 export function canonicalKeyId(key: PublicKey): string {
-  if (!key.keytype.endsWith('-x509')) return keyId(key)
-  try {
-    const certificate = new X509Certificate(Buffer.from(key.public, 'base64'))
-    const spki = certificate.publicKey.export({ type: 'spki', format: 'der' })
-    return keyId({ keytype: key.keytype.replace('-x509', ''), public: spki.toString('base64') })
-  } catch {
-    return keyId(key)
-  }
+  if (key.keytype !== 'ecdsa-x509' && key.keytype !== 'rsa-x509') return keyId(key)
+  const leaf = parseCertificateBundle(Buffer.from(key.public, 'base64'))?.[0]
+  if (leaf === undefined) return keyId(key)
+  const bare = leaf.x509.publicKey.export({ type: 'spki', format: 'der' })
+  return keyId({ keytype: key.keytype === 'ecdsa-x509' ? 'ecdsa' : 'rsa', public: bare.toString('base64') })
 }

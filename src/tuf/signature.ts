@@ -1,19 +1,8 @@
-import { constants, createPublicKey, verify, X509Certificate, type KeyObject } from 'node:crypto'
-import type { PublicKey } from './key.ts'
+import { constants, createHash, verify } from 'node:crypto'
+import { keyId, type PublicKey } from './key.ts'
+import { loadKey, type VerificationKey } from './verification-key.ts'
 
-/** Bytes of r and of s for each curve; ECDSA signatures are r‖s, each padded to this (wire spec §11.3). */
-const SCALAR_BYTES: Readonly<Record<string, number>> = {
-  secp224r1: 28,
-  prime256v1: 32,
-  secp384r1: 48,
-  secp521r1: 66,
-}
-/** Bits; shorter RSA keys never verify. */
-const RSA_MIN_BITS = 2048
-const ED25519_SPKI_PREFIX = Buffer.from('302a300506032b6570032100', 'hex')
-const ED25519_BYTES = 32
-
-/** Methods that fit a key type: the key decides the algorithm, the method is only checked against it (CVE-2015-9258). */
+/** The methods that fit each key type; the key decides how to verify, the method may only agree (wire spec §11.3). */
 const METHODS: Readonly<Record<string, readonly string[]>> = {
   ecdsa: ['ecdsa'],
   'ecdsa-x509': ['ecdsa'],
@@ -21,74 +10,64 @@ const METHODS: Readonly<Record<string, readonly string[]>> = {
   'rsa-x509': ['rsapss', 'rsapkcs1v15'],
   ed25519: ['eddsa'],
 }
+/** The method whose RSA keys are PEM. */
+const PYCRYPTO = 'pycrypto-pkcs#1 pss'
+const PSS_SALT_BYTES = 32
 
 /**
- * Verify one signature (wire spec §11.3).
+ * Verify one signature as Notary's clients do (wire spec §11.3).
  *
- * @param method lower case
- * @returns false if the signature is not valid, the method does not fit the key, or the key cannot be read; an
- *   unexpected failure of the crypto library is thrown, never taken for "invalid"
+ * False for a bad signature, a method that does not fit the key's type, a signature of the wrong length, and a key that
+ * is malformed or too short. Anything unexpected from the cryptography throws: a crash is never "bad signature".
+ *
+ * @param method lower case; another spelling never verifies
  */
 export function verifySignature(key: PublicKey, method: string, sig: Uint8Array, message: Uint8Array): boolean {
-  if (METHODS[key.keytype]?.includes(method) !== true) return false
-  const parsed = parsePublicKey(key, method)
-  if (parsed === undefined) return false
-  switch (parsed.asymmetricKeyType) {
-    case 'ec': {
-      const bytes = SCALAR_BYTES[parsed.asymmetricKeyDetails?.namedCurve ?? '']
-      if (method !== 'ecdsa' || bytes === undefined || sig.length !== 2 * bytes) return false
-      return verify('sha256', message, { key: parsed, dsaEncoding: 'ieee-p1363' }, sig)
-    }
-    case 'ed25519':
-      return method === 'eddsa' && sig.length === 64 && verify(null, message, parsed, sig)
-    case 'rsa':
-      return (
-        (parsed.asymmetricKeyDetails?.modulusLength ?? 0) >= RSA_MIN_BITS && verifyRsa(parsed, method, sig, message)
-      )
-    default:
-      return false
-  }
+  const fits = Object.hasOwn(METHODS, key.keytype) && METHODS[key.keytype]?.includes(method) === true
+  const loaded = fits ? cachedKey(key, method === PYCRYPTO) : undefined
+  if (loaded === undefined || sig.length !== loaded.signatureLength) return false
+  const { object } = loaded
+  if (loaded.keytype === 'ed25519') return verify(null, message, object, sig)
+  if (loaded.keytype === 'ecdsa') return verify('sha256', message, { key: object, dsaEncoding: 'ieee-p1363' }, sig)
+  if (method === 'rsapkcs1v15') return verify('sha256', message, object, sig)
+  const pss = { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: PSS_SALT_BYTES }
+  return verify('sha256', message, { key: object, ...pss }, sig)
 }
 
-function verifyRsa(key: KeyObject, method: string, sig: Uint8Array, message: Uint8Array): boolean {
-  if (method === 'ecdsa' || method === 'eddsa') return false
-  if (sig.length !== Math.ceil((key.asymmetricKeyDetails?.modulusLength ?? 0) / 8)) return false
-  if (method === 'rsapkcs1v15') return verify('sha256', message, { key, padding: constants.RSA_PKCS1_PADDING }, sig)
-  return verify('sha256', message, { key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 32 }, sig)
+/** True if some signature could verify with this key; false for one that is malformed, too short or of unknown type. */
+export function canVerify(key: PublicKey): boolean {
+  return cachedKey(key, false) !== undefined || cachedKey(key, true) !== undefined
 }
 
-/** Parsed keys, most recently used last: parsing costs as much as verifying. */
-const parsedKeys = new Map<string, KeyObject>()
-/** Keys kept parsed. */
-const PARSED_KEYS_MAX = 2_000
-
-/** undefined for anything that is not a public key of the type that it claims. */
-function parsePublicKey(key: PublicKey, method: string): KeyObject | undefined {
-  const name = `${key.keytype}:${method}:${key.public}`
-  const known = parsedKeys.get(name)
-  if (known !== undefined) return known
-  let parsed: KeyObject
-  try {
-    parsed = readPublicKey(key.keytype, method, Buffer.from(key.public, 'base64'))
-  } catch {
-    return undefined
-  }
-  if (parsedKeys.size >= PARSED_KEYS_MAX) parsedKeys.delete(parsedKeys.keys().next().value ?? '')
-  parsedKeys.set(name, parsed)
-  return parsed
+/**
+ * Names the key pair behind a public key, whatever its form: bare, as a certificate, as PEM. For counting who has
+ * signed; a key that can verify nothing stands for itself.
+ */
+export function keyPairId(key: PublicKey): string {
+  const object = (cachedKey(key, false) ?? cachedKey(key, true))?.object
+  if (object === undefined) return keyId(key)
+  return createHash('sha256')
+    .update(object.export({ type: 'spki', format: 'der' }))
+    .digest('hex')
 }
 
-function readPublicKey(keytype: string, method: string, bytes: Buffer): KeyObject {
-  if (keytype === 'ed25519') {
-    if (bytes.length !== ED25519_BYTES) throw new RangeError('an ed25519 key has 32 bytes')
-    return createPublicKey({ key: Buffer.concat([ED25519_SPKI_PREFIX, bytes]), format: 'der', type: 'spki' })
-  }
-  const parsed = keytype.endsWith('-x509')
-    ? new X509Certificate(bytes).publicKey
-    : method === 'pycrypto-pkcs#1 pss'
-      ? createPublicKey({ key: bytes, format: 'pem' })
-      : createPublicKey({ key: bytes, format: 'der', type: 'spki' })
-  const type = keytype.startsWith('rsa') ? 'rsa' : 'ec'
-  if (parsed.asymmetricKeyType !== type) throw new TypeError(`not a key of type ${type}`)
-  return parsed
+/** Keys that are kept ready; parsing one costs more than verifying with it. */
+const CACHED_KEYS = 1_000
+/** Characters of base64; longer keys are parsed anew each time. */
+const CACHED_KEY_MAX_LENGTH = 16_384
+
+/** By type, form and content. Malformed keys are not kept. */
+const cache = new Map<string, VerificationKey>()
+
+function cachedKey(key: PublicKey, pem: boolean): VerificationKey | undefined {
+  if (pem && key.keytype !== 'rsa') return undefined
+  const name = `${key.keytype} ${pem ? 'pem' : 'plain'} ${key.public}`
+  const found = cache.get(name)
+  if (found !== undefined) return found
+  const loaded = loadKey(key, pem)
+  if (loaded === undefined || key.public.length > CACHED_KEY_MAX_LENGTH) return loaded
+  const oldest = cache.size >= CACHED_KEYS ? cache.keys().next().value : undefined
+  if (oldest !== undefined) cache.delete(oldest)
+  cache.set(name, loaded)
+  return loaded
 }

@@ -1,7 +1,7 @@
 import { refuse } from '../errors.ts'
 import type { Fail } from './members.ts'
 import { checkExpiry, type Metadata } from './metadata.ts'
-import { isDelegation, isTargetsRole, parentOf, type DelegationRole, type Role } from './role.ts'
+import { isDelegation, isRole, isTargetsRole, parentOf, type DelegationRole, type Role } from './role.ts'
 import type { Root } from './root.ts'
 import { parseTargets, type Targets } from './targets.ts'
 import { checkThreshold } from './threshold.ts'
@@ -10,9 +10,9 @@ type TargetsRole = 'targets' | DelegationRole
 
 /** targets and its delegations as they are after an update. */
 export interface TargetsTree {
-  readonly uploaded: (role: Role) => boolean
+  readonly uploaded: (role: string) => boolean
   /** True when every ancestor up to targets delegates to this role. */
-  readonly delegated: (role: DelegationRole) => boolean
+  readonly delegated: (role: string) => boolean
 }
 
 const badTargets: Fail = (text) => refuse('ErrBadTargets', text)
@@ -54,7 +54,7 @@ export function acceptTargets(
   // A root that names other targets keys leaves the stored targets unreadable, unless it comes signed anew with it.
   if (uploads.has('root') && !uploads.has('targets')) load('targets')
   return {
-    uploaded: (role) => uploads.has(role),
+    uploaded: (role) => isRole(role) && uploads.has(role),
     delegated: (role) => isDelegation(role) && delegates(role, current, uploads),
   }
 }

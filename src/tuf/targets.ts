@@ -1,4 +1,5 @@
 import { refuse } from '../errors.ts'
+import { isSoundDelegationKey } from './certificate.ts'
 import type { Json, JsonObject } from './json.ts'
 import type { PublicKey } from './key.ts'
 import {
@@ -81,6 +82,7 @@ function parseDelegation(metadata: Metadata, item: Json, keys: Map<string, Publi
     const id = textOf(entry, `a key id of ${name}`, badTargets)
     const key = keys.get(id)
     if (key === undefined) return invalid(`key ID ${id} specified in ${name} without corresponding key`)
+    if (!isSoundDelegationKey(key)) invalid(`key ID ${id} of ${name} is a certificate that clients refuse`)
     used.set(id, usedKey(id, key, badTargets))
   }
   // No key at all is what `notary delegation purge` leaves behind: a role that nobody can sign, and clients skip.

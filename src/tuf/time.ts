@@ -57,8 +57,10 @@ function two(value: number): string {
 function read(text: string): { wall: number; offset: number } {
   const match = text.length > TIME_MAX_LENGTH ? null : RFC_3339.exec(text)
   if (match === null) throw invalid(text)
-  const [year, month, day, hour, minute, second] = match.slice(1, 7).map(Number) as Six
-  const [zoneHour, zoneMinute] = [Number(match[9] ?? 0), Number(match[10] ?? 0)]
+  const field = (index: number): number => Number(match[index] ?? 0)
+  const [year, month, day] = [field(1), field(2), field(3)]
+  const [hour, minute, second] = [field(4), field(5), field(6)]
+  const [zoneHour, zoneMinute] = [field(9), field(10)]
   if (month < 1 || month > 12 || day < 1 || day > daysIn(year, month)) throw invalid(text)
   if (hour > 23 || minute > 59 || second > 59 || zoneHour > 23 || zoneMinute > 59) throw invalid(text)
   const date = new Date(0)
@@ -69,8 +71,6 @@ function read(text: string): { wall: number; offset: number } {
   const offset = zoneHour * 60 + zoneMinute
   return { wall, offset: match[8] === '-' ? 0 - offset : offset }
 }
-
-type Six = [number, number, number, number, number, number]
 
 function daysIn(year: number, month: number): number {
   if (month === 2) return year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0) ? 29 : 28

@@ -4,7 +4,7 @@ import { checkFileMeta } from './file-meta.ts'
 import type { Gun } from './gun.ts'
 import type { Fail } from './members.ts'
 import { checkExpiry, type Metadata } from './metadata.ts'
-import { isTargetsRole, type DelegationRole, type Role, type ServerRole } from './role.ts'
+import { isTargetsRole, type Role, type ServerRole } from './role.ts'
 import { parseRoot, rootKeys, verifyRoot, type Root } from './root.ts'
 import { parseSnapshot, type Snapshot } from './snapshot.ts'
 import { acceptTargets, type TargetsTree } from './targets-tree.ts'
@@ -13,7 +13,7 @@ import { checkThreshold } from './threshold.ts'
 /** What is stored of a repository at the moment of an update. */
 export interface Current {
   /** Checksums of the current document of each role that has one. */
-  readonly roles: ReadonlyMap<Role, Checksums>
+  readonly roles: ReadonlyMap<string, Checksums>
   /** The lowest version that is still free, less one: 0 for a role never stored in this life of the repository. */
   readonly floor: (role: Role) => number
   /** The current document of a role, decoded. */
@@ -29,7 +29,7 @@ export interface Accepted {
   /** Uploaded documents to store, without those that are current already. */
   readonly documents: readonly Metadata[]
   /** Checksums of root, targets and the delegations that are current after the update. */
-  readonly files: ReadonlyMap<Role, Checksums>
+  readonly files: ReadonlyMap<string, Checksums>
   /** The uploaded snapshot; undefined: the server makes one. */
   readonly snapshot: Metadata | undefined
 }
@@ -94,7 +94,7 @@ function acceptSnapshot(
   root: Root,
   current: Current,
   upload: Metadata | undefined,
-  files: Map<Role, Checksums>,
+  files: Map<string, Checksums>,
   tree: TargetsTree,
   now: number,
 ): Snapshot | undefined {
@@ -121,15 +121,15 @@ function acceptSnapshot(
  * Every entry of a client's snapshot must name exactly what is current after this update, and nothing that is still
  * delegated may be left out (wire spec §6.5, §19.31, §19.47). A role that is delegated no more may be dropped.
  */
-function checkEntries(snapshot: Snapshot, files: Map<Role, Checksums>, tree: TargetsTree): void {
+function checkEntries(snapshot: Snapshot, files: Map<string, Checksums>, tree: TargetsTree): void {
   for (const [name, meta] of snapshot.meta) {
-    const checksums = files.get(name as Role)
+    const checksums = files.get(name)
     if (checksums === undefined) return badSnapshot(`snapshot names ${name}, which was never uploaded`)
     checkFileMeta(meta, checksums, name, badSnapshot)
   }
   for (const role of files.keys()) {
     if (snapshot.meta.has(role)) continue
-    if (tree.uploaded(role) || tree.delegated(role as DelegationRole)) {
+    if (tree.uploaded(role) || tree.delegated(role)) {
       badSnapshot(`no checksums for supported algorithms were provided for ${role}`)
     }
     files.delete(role)

@@ -1,0 +1,115 @@
+import { createPublicKey, type KeyObject } from 'node:crypto'
+import { Point } from '@noble/ed25519'
+import type { PublicKey } from './key.ts'
+import { decodePem } from './pem.ts'
+import { parseCertificateBundle, type Certificate } from './x509.ts'
+
+/** A public key that is ready to verify. */
+export interface VerificationKey {
+  readonly keytype: 'ecdsa' | 'rsa' | 'ed25519'
+  readonly object: KeyObject
+  /** Bytes of a signature by this key. */
+  readonly signatureLength: number
+}
+
+/** Clients refuse shorter ones (wire spec §11.3). */
+export const RSA_MIN_BITS = 2048
+/** OpenSSL's limit; what is longer could not be verified at all. */
+export const RSA_MAX_BITS = 16_384
+/** Go's limit, so that no key makes verification slow. */
+const RSA_MAX_EXPONENT = 2n ** 31n - 1n
+
+/** SubjectPublicKeyInfo up to the uncompressed point, for the curves that Go knows, and bytes of a coordinate. */
+const CURVES = [
+  { prefix: '304e301006072a8648ce3d020106052b81040021033a0004', coordinate: 28 }, // P-224
+  { prefix: '3059301306072a8648ce3d020106082a8648ce3d03010703420004', coordinate: 32 }, // P-256
+  { prefix: '3076301006072a8648ce3d020106052b8104002203620004', coordinate: 48 }, // P-384
+  { prefix: '30819b301006072a8648ce3d020106052b810400230381860004', coordinate: 66 }, // P-521
+].map(({ prefix, coordinate }) => ({ prefix: Buffer.from(prefix, 'hex'), coordinate }))
+
+const ED25519_PREFIX = Buffer.from('302a300506032b6570032100', 'hex')
+const ED25519_KEY_BYTES = 32
+const ED25519_SIGNATURE_BYTES = 64
+
+/**
+ * Read a public key strictly (wire spec §11.2): the exact DER that Go takes, named curves with uncompressed points, RSA
+ * within its limits, ed25519 points that are canonical and not of small order (such a point verifies signatures that
+ * nobody made; no honest key is one).
+ *
+ * @param pem true for method `pycrypto-pkcs#1 pss`, whose RSA keys are PEM instead of DER
+ * @returns undefined for a key that can verify nothing
+ */
+export function loadKey(key: PublicKey, pem: boolean): VerificationKey | undefined {
+  const bytes = Buffer.from(key.public, 'base64')
+  switch (key.keytype) {
+    case 'ecdsa':
+      return loadEcdsa(bytes)
+    case 'rsa':
+      return loadRsa(pem ? publicKeyBlock(bytes) : bytes)
+    case 'ed25519':
+      return loadEd25519(bytes)
+    case 'ecdsa-x509':
+    case 'rsa-x509': {
+      const leaf = parseCertificateBundle(bytes)?.[0]
+      const loaded = leaf === undefined ? undefined : loadX509Key(leaf)
+      return loaded !== undefined && key.keytype === `${loaded.keytype}-x509` ? loaded : undefined
+    }
+    default:
+      return undefined
+  }
+}
+
+/** The key of a certificate. @returns undefined for one that can verify nothing, ed25519 among them, as in Go */
+export function loadX509Key({ x509 }: Certificate): VerificationKey | undefined {
+  const { publicKey } = x509
+  const bytes = publicKey.export({ type: 'spki', format: 'der' })
+  if (publicKey.asymmetricKeyType === 'ec') return loadEcdsa(bytes)
+  return publicKey.asymmetricKeyType === 'rsa' ? loadRsa(bytes) : undefined
+}
+
+function publicKeyBlock(bytes: Buffer): Buffer | undefined {
+  const blocks = decodePem(bytes)
+  return blocks?.length === 1 && blocks[0]?.label === 'PUBLIC KEY' ? blocks[0].bytes : undefined
+}
+
+function loadEcdsa(der: Buffer): VerificationKey | undefined {
+  const curve = CURVES.find(({ prefix, coordinate }) => {
+    return der.length === prefix.length + 2 * coordinate && der.subarray(0, prefix.length).equals(prefix)
+  })
+  const object = curve === undefined ? undefined : loadSpki(der)
+  if (curve === undefined || object === undefined) return undefined
+  return { keytype: 'ecdsa', object, signatureLength: 2 * curve.coordinate }
+}
+
+function loadRsa(der: Buffer | undefined): VerificationKey | undefined {
+  const object = der === undefined ? undefined : loadSpki(der)
+  if (object?.asymmetricKeyType !== 'rsa') return undefined
+  const { modulusLength = 0, publicExponent = 0n } = object.asymmetricKeyDetails ?? {}
+  if (modulusLength < RSA_MIN_BITS || modulusLength > RSA_MAX_BITS) return undefined
+  if (publicExponent < 3n || publicExponent > RSA_MAX_EXPONENT || publicExponent % 2n === 0n) return undefined
+  return { keytype: 'rsa', object, signatureLength: Math.ceil(modulusLength / 8) }
+}
+
+function loadEd25519(raw: Buffer): VerificationKey | undefined {
+  if (raw.length !== ED25519_KEY_BYTES || !isSoundPoint(raw)) return undefined
+  const object = loadSpki(Buffer.concat([ED25519_PREFIX, raw]))
+  return object === undefined ? undefined : { keytype: 'ed25519', object, signatureLength: ED25519_SIGNATURE_BYTES }
+}
+
+function isSoundPoint(raw: Buffer): boolean {
+  try {
+    return !Point.fromBytes(Uint8Array.from(raw)).isSmallOrder()
+  } catch {
+    return false
+  }
+}
+
+/** @returns undefined unless these are the very bytes that the key would be written as: no BER, nothing after it */
+function loadSpki(der: Buffer): KeyObject | undefined {
+  try {
+    const object = createPublicKey({ key: der, format: 'der', type: 'spki' })
+    return object.export({ type: 'spki', format: 'der' }).equals(der) ? object : undefined
+  } catch {
+    return undefined
+  }
+}
