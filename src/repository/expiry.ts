@@ -19,10 +19,10 @@ export interface Ending {
 const PAGE = 1_000
 
 /** All repositories, in byte order of their names. */
-export function* allGuns(store: Pick<Trust['store'], 'guns'>): IterableIterator<Gun> {
+export async function* allGuns(store: Pick<Trust['store'], 'guns'>): AsyncGenerator<Gun> {
   let after: Gun | undefined
   for (;;) {
-    const page = store.guns(PAGE, after)
+    const page = await store.guns(PAGE, after)
     yield* page
     after = page.at(-1)
     if (page.length < PAGE || after === undefined) return
@@ -49,9 +49,9 @@ export function endings(trust: Pick<Trust, 'store'>, gun: Gun, head: Head, until
 export const EXPIRY_HORIZON = 60 * 86_400_000
 
 /** Everything in the store that ends within the horizon or has ended; soonest first. */
-export function allEndings(trust: Pick<Trust, 'store'>, now: number): Ending[] {
+export async function allEndings(trust: Pick<Trust, 'store'>, now: number): Promise<Ending[]> {
   const found: Ending[] = []
-  for (const gun of allGuns(trust.store)) {
+  for await (const gun of allGuns(trust.store)) {
     const head = trust.store.head(gun)
     if (head !== undefined) found.push(...endings(trust, gun, head, now + EXPIRY_HORIZON))
   }
@@ -70,7 +70,7 @@ export function startWatchingExpiry(
   after: (found: readonly Ending[]) => void = () => {},
 ): Repeating {
   return repeat('the look for what expires', interval, trust.log, async () => {
-    const found = allEndings(trust, trust.now())
+    const found = await allEndings(trust, trust.now())
     for (const { gun, what, expires } of found) {
       trust.log.warn({ gun, what, expires: new Date(expires).toISOString() }, 'must be renewed by its owner')
     }

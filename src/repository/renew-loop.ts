@@ -24,7 +24,7 @@ export async function renewDue(trust: Trust, postponed: Postponed = new Map()): 
   const counts: RenewalCounts = { renewed: 0, failed: 0 }
   for (const [gun, time] of postponed) if (time <= trust.now()) postponed.delete(gun)
   for (;;) {
-    const due = trust.store.due(trust.now(), RENEWALS_AT_ONCE + postponed.size)
+    const due = await trust.store.due(trust.now(), RENEWALS_AT_ONCE + postponed.size)
     const batch = due.filter(({ gun }) => !postponed.has(gun)).slice(0, RENEWALS_AT_ONCE)
     if (batch.length === 0) return counts
     await Promise.all(batch.map(({ gun }) => renewOne(trust, gun, postponed, counts)))

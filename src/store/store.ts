@@ -11,8 +11,9 @@ import type { Role, ServerRole } from '../tuf/role.ts'
  * - A *commit* is the only way to change anything: atomic, durable when acknowledged, compare-and-set on the head.
  * - The *journal* lists every commit, each entry carrying the hash of the one before it.
  *
- * Reads are synchronous (LevelDB's getSync) and see the latest commit; nothing above caches a head. Every record
- * carries its own hash, bound to its key and checked at each read: a mismatch throws TrustError CORRUPT.
+ * Reads by name are synchronous (LevelDB's getSync) and see the latest commit; nothing above caches a head. Every
+ * record carries its own hash, bound to its key and checked at each read: a mismatch throws TrustError CORRUPT. While a
+ * failed write is being recovered from, reads throw STORE_UNAVAILABLE.
  */
 
 /** Which document of a role is current. */
@@ -152,10 +153,10 @@ export interface Store {
    */
   commit(commit: Commit): Promise<JournalEntry>
   /** Repositories whose renewAt is at or before `time`, earliest first. */
-  due(time: number, limit: number): { readonly gun: Gun; readonly renewAt: number }[]
+  due(time: number, limit: number): Promise<{ readonly gun: Gun; readonly renewAt: number }[]>
   /** Names of all repositories with a head, in byte order, from after `after`. */
-  guns(limit: number, after?: Gun): Gun[]
-  /** Journal entries in the order of the query, lazily; a consistent snapshot from the moment of the call. */
+  guns(limit: number, after?: Gun): Promise<Gun[]>
+  /** Journal entries in the order of the query, lazily, up to the newest one at the moment of the call. */
   journal(query?: JournalQuery): IterableIterator<JournalEntry>
   /** The newest journal entry's number and hash; number 0 when there is none. */
   tail(): { readonly number: number; readonly hash: string; readonly time: number }

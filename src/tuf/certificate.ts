@@ -1,7 +1,7 @@
 import type { Gun } from './gun.ts'
 import { keyId, type PublicKey } from './key.ts'
 import { encodePem } from './pem.ts'
-import { loadX509Key, RSA_MIN_BITS } from './verification-key.ts'
+import { loadCertificateKey, RSA_MIN_BITS } from './verification-key.ts'
 import { parseCertificateBundle, type Certificate } from './x509.ts'
 
 /** A root key as readers rebuild it from its certificates. */
@@ -42,8 +42,8 @@ export function rootLeaf(
   const moment = options.checkExpiry ? now : undefined
   const [leaf, ...intermediates] = parseCertificateBundle(Buffer.from(key.public, 'base64')) ?? []
   if (leaf === undefined || leaf.isCa || !intermediates.every(({ isCa }) => isCa)) return undefined
-  if (!matchesGun(commonName(leaf), gun) || !isSound(leaf, moment)) return undefined
-  const keytype = loadX509Key(leaf)?.keytype
+  if (!matchesGun(leaf.commonName ?? '', gun) || !isSound(leaf, moment)) return undefined
+  const keytype = loadCertificateKey(leaf)?.keytype
   if (keytype === undefined) return undefined
   // Go checks the intermediates of the new root only; those of the root before are kept as they are.
   const kept = moment === undefined ? intermediates : intermediates.filter((each) => isSound(each, moment))
@@ -68,7 +68,7 @@ export function isSoundDelegationKey(key: PublicKey): boolean {
  */
 export function certificateEnds(key: PublicKey): number | undefined {
   const bundle = key.keytype.endsWith('-x509') ? parseCertificateBundle(Buffer.from(key.public, 'base64')) : undefined
-  return bundle === undefined ? undefined : Math.min(...bundle.map(({ x509 }) => x509.validToDate.getTime()))
+  return bundle === undefined ? undefined : Math.min(...bundle.map(({ ends }) => ends))
 }
 
 /** True if a certificate with this common name may sign this repository's root: the GUN, or a prefix and `*`. */
@@ -79,20 +79,10 @@ export function matchesGun(name: string, gun: Gun): boolean {
   return gun.startsWith(name.slice(0, end))
 }
 
-/** The last common name of the subject, as Go reads it; empty if there is none. */
-function commonName(certificate: Certificate): string {
-  // `.subject` is text for people, with line breaks and escapes; the legacy object has the values themselves.
-  const subject = certificate.x509.toLegacyObject().subject as { CN?: string | string[] } | undefined
-  const name = subject?.CN ?? ''
-  return typeof name === 'string' ? name : (name.at(-1) ?? '')
-}
-
 /** Not weakly signed, not short, and valid at `now` unless that is undefined. */
-function isSound({ x509 }: Certificate, now: number | undefined): boolean {
-  const begins = x509.validFromDate.getTime()
-  const ends = x509.validToDate.getTime()
-  const { asymmetricKeyType, asymmetricKeyDetails } = x509.publicKey
-  if (!(begins <= ends) || WEAK_SIGNATURES.has(x509.signatureAlgorithmOid ?? '')) return false
-  if (asymmetricKeyType === 'rsa' && (asymmetricKeyDetails?.modulusLength ?? 0) < RSA_MIN_BITS) return false
+function isSound(certificate: Certificate, now: number | undefined): boolean {
+  const { begins, ends, key, signatureAlgorithm = '' } = certificate
+  if (!(begins <= ends) || WEAK_SIGNATURES.has(signatureAlgorithm)) return false
+  if (key.asymmetricKeyType === 'rsa' && (key.asymmetricKeyDetails?.modulusLength ?? 0) < RSA_MIN_BITS) return false
   return now === undefined || (begins <= now + BEGIN_LEEWAY && now <= ends)
 }

@@ -2,6 +2,8 @@
 export interface DerElement {
   readonly tag: number
   readonly content: Buffer
+  /** With tag and length. */
+  readonly bytes: Buffer
 }
 
 /**
@@ -20,7 +22,7 @@ export function derElements(bytes: Buffer): DerElement[] | undefined {
     const start = at + 1 + header.size
     const end = start + header.length
     if (end > bytes.length) return undefined
-    elements.push({ tag, content: bytes.subarray(start, end) })
+    elements.push({ tag, content: bytes.subarray(start, end), bytes: bytes.subarray(at, end) })
     at = end
   }
   return elements

@@ -34,6 +34,5 @@ export function canonicalKeyId(key: PublicKey): string {
   if (key.keytype !== 'ecdsa-x509' && key.keytype !== 'rsa-x509') return keyId(key)
   const leaf = parseCertificateBundle(Buffer.from(key.public, 'base64'))?.[0]
   if (leaf === undefined) return keyId(key)
-  const bare = leaf.x509.publicKey.export({ type: 'spki', format: 'der' })
-  return keyId({ keytype: key.keytype === 'ecdsa-x509' ? 'ecdsa' : 'rsa', public: bare.toString('base64') })
+  return keyId({ keytype: key.keytype === 'ecdsa-x509' ? 'ecdsa' : 'rsa', public: leaf.spki.toString('base64') })
 }

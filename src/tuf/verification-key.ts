@@ -1,7 +1,8 @@
-import { createPublicKey, type KeyObject } from 'node:crypto'
+import type { KeyObject } from 'node:crypto'
 import { Point } from '@noble/ed25519'
 import type { PublicKey } from './key.ts'
 import { decodePem } from './pem.ts'
+import { curveCoordinate, parseSpki } from './spki.ts'
 import { parseCertificateBundle, type Certificate } from './x509.ts'
 
 /** A public key that is ready to verify. */
@@ -19,22 +20,13 @@ export const RSA_MAX_BITS = 16_384
 /** Go's limit, so that no key makes verification slow. */
 const RSA_MAX_EXPONENT = 2n ** 31n - 1n
 
-/** SubjectPublicKeyInfo up to the uncompressed point, for the curves that Go knows, and bytes of a coordinate. */
-const CURVES = [
-  { prefix: '304e301006072a8648ce3d020106052b81040021033a0004', coordinate: 28 }, // P-224
-  { prefix: '3059301306072a8648ce3d020106082a8648ce3d03010703420004', coordinate: 32 }, // P-256
-  { prefix: '3076301006072a8648ce3d020106052b8104002203620004', coordinate: 48 }, // P-384
-  { prefix: '30819b301006072a8648ce3d020106052b810400230381860004', coordinate: 66 }, // P-521
-].map(({ prefix, coordinate }) => ({ prefix: Buffer.from(prefix, 'hex'), coordinate }))
-
 const ED25519_PREFIX = Buffer.from('302a300506032b6570032100', 'hex')
 const ED25519_KEY_BYTES = 32
 const ED25519_SIGNATURE_BYTES = 64
 
 /**
- * Read a public key strictly (wire spec §11.2): the exact DER that Go takes, named curves with uncompressed points, RSA
- * within its limits, ed25519 points that are canonical and not of small order (such a point verifies signatures that
- * nobody made; no honest key is one).
+ * Read a public key strictly (wire spec §11.2): the exact DER that Go takes, RSA within its limits, ed25519 points that
+ * are canonical and not of small order (such a point can verify signatures that nobody made; no honest key is one).
  *
  * @param pem true for method `pycrypto-pkcs#1 pss`, whose RSA keys are PEM instead of DER
  * @returns undefined for a key that can verify nothing
@@ -51,7 +43,7 @@ export function loadKey(key: PublicKey, pem: boolean): VerificationKey | undefin
     case 'ecdsa-x509':
     case 'rsa-x509': {
       const leaf = parseCertificateBundle(bytes)?.[0]
-      const loaded = leaf === undefined ? undefined : loadX509Key(leaf)
+      const loaded = leaf === undefined ? undefined : loadCertificateKey(leaf)
       return loaded !== undefined && key.keytype === `${loaded.keytype}-x509` ? loaded : undefined
     }
     default:
@@ -60,11 +52,8 @@ export function loadKey(key: PublicKey, pem: boolean): VerificationKey | undefin
 }
 
 /** The key of a certificate. @returns undefined for one that can verify nothing, ed25519 among them, as in Go */
-export function loadX509Key({ x509 }: Certificate): VerificationKey | undefined {
-  const { publicKey } = x509
-  const bytes = publicKey.export({ type: 'spki', format: 'der' })
-  if (publicKey.asymmetricKeyType === 'ec') return loadEcdsa(bytes)
-  return publicKey.asymmetricKeyType === 'rsa' ? loadRsa(bytes) : undefined
+export function loadCertificateKey({ spki }: Certificate): VerificationKey | undefined {
+  return loadEcdsa(spki) ?? loadRsa(spki)
 }
 
 function publicKeyBlock(bytes: Buffer): Buffer | undefined {
@@ -73,16 +62,14 @@ function publicKeyBlock(bytes: Buffer): Buffer | undefined {
 }
 
 function loadEcdsa(der: Buffer): VerificationKey | undefined {
-  const curve = CURVES.find(({ prefix, coordinate }) => {
-    return der.length === prefix.length + 2 * coordinate && der.subarray(0, prefix.length).equals(prefix)
-  })
-  const object = curve === undefined ? undefined : loadSpki(der)
-  if (curve === undefined || object === undefined) return undefined
-  return { keytype: 'ecdsa', object, signatureLength: 2 * curve.coordinate }
+  const coordinate = curveCoordinate(der)
+  const object = coordinate === undefined ? undefined : parseSpki(der)
+  if (coordinate === undefined || object === undefined) return undefined
+  return { keytype: 'ecdsa', object, signatureLength: 2 * coordinate }
 }
 
 function loadRsa(der: Buffer | undefined): VerificationKey | undefined {
-  const object = der === undefined ? undefined : loadSpki(der)
+  const object = der === undefined ? undefined : parseSpki(der)
   if (object?.asymmetricKeyType !== 'rsa') return undefined
   const { modulusLength = 0, publicExponent = 0n } = object.asymmetricKeyDetails ?? {}
   if (modulusLength < RSA_MIN_BITS || modulusLength > RSA_MAX_BITS) return undefined
@@ -92,7 +79,7 @@ function loadRsa(der: Buffer | undefined): VerificationKey | undefined {
 
 function loadEd25519(raw: Buffer): VerificationKey | undefined {
   if (raw.length !== ED25519_KEY_BYTES || !isSoundPoint(raw)) return undefined
-  const object = loadSpki(Buffer.concat([ED25519_PREFIX, raw]))
+  const object = parseSpki(Buffer.concat([ED25519_PREFIX, raw]))
   return object === undefined ? undefined : { keytype: 'ed25519', object, signatureLength: ED25519_SIGNATURE_BYTES }
 }
 
@@ -101,15 +88,5 @@ function isSoundPoint(raw: Buffer): boolean {
     return !Point.fromBytes(Uint8Array.from(raw)).isSmallOrder()
   } catch {
     return false
-  }
-}
-
-/** @returns undefined unless these are the very bytes that the key would be written as: no BER, nothing after it */
-function loadSpki(der: Buffer): KeyObject | undefined {
-  try {
-    const object = createPublicKey({ key: der, format: 'der', type: 'spki' })
-    return object.export({ type: 'spki', format: 'der' }).equals(der) ? object : undefined
-  } catch {
-    return undefined
   }
 }

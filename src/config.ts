@@ -1,0 +1,202 @@
+import { readFileSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import { z } from 'zod'
+import { TrustError } from './errors.ts'
+import { NO_AUTHENTICATION_WORDS, settingsSchema, type Settings } from './settings-schema.ts'
+
+/** Where settings come from: a JSON file, then the environment over it. */
+export interface SettingsSources {
+  /** Path of the JSON file; the variable COUNTERSIGN_CONFIG names it otherwise. */
+  readonly file?: string | undefined
+  readonly environment: Readonly<Record<string, string | undefined>>
+}
+
+/** One row of `countersign config`. */
+export interface SettingDescription {
+  readonly name: string
+  readonly environment: string
+  readonly value: unknown
+  readonly origin: 'default' | 'file' | 'environment'
+  readonly help: string
+}
+
+const PREFIX = 'COUNTERSIGN_'
+const FILE_VARIABLE = `${PREFIX}CONFIG`
+/** Settings that name files: in a settings file they are relative to it. */
+const PATHS = ['dataDirectory', 'keysDirectory', 'anchorFile', 'passphraseFile', 'tls.certificateFile', 'tls.keyFile']
+
+/**
+ * Load all settings.
+ *
+ * @throws TrustError BAD_SETTINGS: every mistake, each on a line that names the setting as it was written
+ */
+export function loadSettings(sources: SettingsSources): Settings {
+  return load(sources).settings
+}
+
+/** Every setting with its value, origin and help. @throws TrustError BAD_SETTINGS */
+export function describeSettings(sources: SettingsSources): SettingDescription[] {
+  const { settings, origins } = load(sources)
+  return leaves().map(({ name, help }) => ({
+    name,
+    environment: variableOf(name),
+    value: valueAt(settings, name) ?? null,
+    origin: origins.get(name) ?? 'default',
+    help,
+  }))
+}
+
+function load(sources: SettingsSources): { settings: Settings; origins: Map<string, 'file' | 'environment'> } {
+  const mistakes: string[] = []
+  const origins = new Map<string, 'file' | 'environment'>()
+  const path = sources.file ?? sources.environment[FILE_VARIABLE]
+  const input = path === undefined ? {} : readSettingsFile(path)
+  for (const { name } of leaves()) if (valueAt(input, name) !== undefined) origins.set(name, 'file')
+  if (path !== undefined) resolvePaths(input, dirname(resolve(path)))
+  overlayEnvironment(input, sources.environment, origins, mistakes)
+  const parsed = settingsSchema.safeParse(input)
+  if (!parsed.success) mistakes.push(...parsed.error.issues.map((issue) => mistakeOf(issue, origins)))
+  if (parsed.success) mistakes.push(...contradictions(parsed.data))
+  if (!parsed.success || mistakes.length > 0) {
+    throw new TrustError(
+      'BAD_SETTINGS',
+      `the settings cannot be used:\n${mistakes.map((text) => `  ${text}`).join('\n')}`,
+      {
+        hint: '"countersign config" prints every setting with its help',
+      },
+    )
+  }
+  const anchorFile = parsed.data.anchorFile ?? join(parsed.data.keysDirectory, 'anchor')
+  return { settings: { ...parsed.data, anchorFile }, origins }
+}
+
+function readSettingsFile(path: string): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(readFileSync(path, 'utf8'))
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return { ...value }
+  } catch (cause) {
+    const text = cause instanceof Error ? cause.message : String(cause)
+    throw new TrustError('BAD_SETTINGS', `cannot read the settings file ${path}: ${text}`, { cause })
+  }
+  throw new TrustError('BAD_SETTINGS', `the settings file ${path} must hold a JSON object`)
+}
+
+function overlayEnvironment(
+  input: Record<string, unknown>,
+  environment: SettingsSources['environment'],
+  origins: Map<string, 'file' | 'environment'>,
+  mistakes: string[],
+): void {
+  const byVariable = new Map(leaves().map((leaf) => [variableOf(leaf.name), leaf]))
+  for (const [variable, text] of Object.entries(environment)) {
+    if (!variable.startsWith(PREFIX) || variable === FILE_VARIABLE || text === undefined) continue
+    const leaf = byVariable.get(variable)
+    if (leaf === undefined) {
+      mistakes.push(
+        `${variable}: there is no such setting; the nearest is ${nearest(variable, [...byVariable.keys()])}`,
+      )
+      continue
+    }
+    setAt(input, leaf.name, fromText(leaf.schema, text))
+    origins.set(leaf.name, 'environment')
+  }
+}
+
+/** Numbers and lists are written as text in the environment; what does not fit is left for the schema to refuse. */
+function fromText(schema: z.ZodType, text: string): unknown {
+  if (schema instanceof z.ZodNumber) return text.trim() === '' ? text : Number(text)
+  if (schema instanceof z.ZodArray) return text === '' ? [] : text.split(',').map((item) => item.trim())
+  return text
+}
+
+function mistakeOf(issue: z.core.$ZodIssue, origins: Map<string, 'file' | 'environment'>): string {
+  const name = issue.path.join('.')
+  if (issue.code === 'unrecognized_keys') {
+    const known = leaves().map((leaf) => leaf.name)
+    const names = issue.keys.map((key) => (name === '' ? key : `${name}.${key}`))
+    return names.map((each) => `${each}: there is no such setting; the nearest is ${nearest(each, known)}`).join('\n  ')
+  }
+  return `${origins.get(name) === 'environment' ? variableOf(name) : name}: ${issue.message}`
+}
+
+function contradictions(settings: ReturnType<typeof settingsSchema.parse>): string[] {
+  const mistakes: string[] = []
+  const { listen, tls } = settings
+  if (!isLoopback(listen.host) && listen.withoutAuthentication === undefined) {
+    mistakes.push(
+      `listen.host: "${listen.host}" is not loopback and there is no authentication: anybody who reaches it could ` +
+        `write and delete; listen on localhost, or say listen.withoutAuthentication = "${NO_AUTHENTICATION_WORDS}"`,
+    )
+  }
+  if ((tls.certificateFile === undefined) !== (tls.keyFile === undefined)) {
+    mistakes.push('tls.certificateFile and tls.keyFile: give both or none')
+  }
+  return mistakes
+}
+
+/** True for the names and addresses that only this machine reaches. */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(host)
+}
+
+interface Leaf {
+  readonly name: string
+  readonly schema: z.ZodType
+  readonly help: string
+}
+
+/** All settings, without the objects that group them. */
+function leaves(schema: z.ZodType = settingsSchema, path: string[] = []): Leaf[] {
+  const inner = unwrap(schema)
+  if (!(inner instanceof z.ZodObject)) return [{ name: path.join('.'), schema: inner, help: schema.description ?? '' }]
+  return Object.entries(inner.shape).flatMap(([name, member]) => leaves(member as z.ZodType, [...path, name]))
+}
+
+function unwrap(schema: z.ZodType): z.ZodType {
+  if (schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault || schema instanceof z.ZodOptional) {
+    return unwrap(schema.unwrap() as z.ZodType)
+  }
+  return schema
+}
+
+function resolvePaths(input: Record<string, unknown>, base: string): void {
+  for (const name of PATHS) {
+    const value = valueAt(input, name)
+    if (typeof value === 'string') setAt(input, name, resolve(base, value))
+  }
+}
+
+/** `listen.port` → COUNTERSIGN_LISTEN_PORT */
+function variableOf(name: string): string {
+  return PREFIX + name.replace(/[A-Z]/g, '_$&').replaceAll('.', '_').toUpperCase()
+}
+
+function valueAt(object: unknown, name: string): unknown {
+  return name
+    .split('.')
+    .reduce<unknown>((value, part) => (value as Record<string, unknown> | undefined)?.[part], object)
+}
+
+function setAt(object: Record<string, unknown>, name: string, value: unknown): void {
+  const [first = '', ...rest] = name.split('.')
+  if (rest.length === 0) {
+    object[first] = value
+    return
+  }
+  const inner = { ...(object[first] as Record<string, unknown> | undefined) }
+  object[first] = inner
+  setAt(inner, rest.join('.'), value)
+}
+
+/** The known name with the most letters in common at both ends; good enough for a slip of the keyboard. */
+function nearest(name: string, known: readonly string[]): string {
+  const common = (other: string): number => {
+    const short = Math.min(name.length, other.length)
+    let front = 0
+    while (front < short && name[front] === other[front]) front += 1
+    let back = 0
+    while (back < short - front && name.at(-1 - back) === other.at(-1 - back)) back += 1
+    return front + back - Math.abs(name.length - other.length)
+  }
+  return known.toSorted((one, other) => common(other) - common(one))[0] ?? ''
+}

@@ -1,0 +1,90 @@
+import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, sign, type KeyObject } from 'node:crypto'
+import { TrustError } from '../errors.ts'
+import type { Gun } from '../tuf/gun.ts'
+import { keyId } from '../tuf/key.ts'
+import type { ServerRole } from '../tuf/role.ts'
+import type { Keyring } from './keyring.ts'
+import type { KeyAlgorithm, KeyOwner, NewKey, RawSignature, Signer } from './signer.ts'
+
+/** Opened keys kept in memory, as KeyObjects: a busy repository's key is not unsealed for each signature. */
+const OPENED_KEYS_MAX = 1_000
+
+/** Private keys sealed by the keyring; the sealed form goes to the store and comes back for each signature. */
+export class FileSigner implements Signer {
+  readonly algorithm: KeyAlgorithm
+  readonly #keyring: Keyring
+  readonly #opened = new Map<string, KeyObject>()
+
+  constructor(keyring: Keyring, algorithm: KeyAlgorithm) {
+    this.#keyring = keyring
+    this.algorithm = algorithm
+  }
+
+  async create(gun: Gun, role: ServerRole): Promise<NewKey> {
+    const { privateKey } =
+      this.algorithm === 'ed25519' ? generateKeyPairSync('ed25519') : generateKeyPairSync('ec', { namedCurve: 'P-256' })
+    return this.#sealed(gun, role, privateKey)
+  }
+
+  /**
+   * Take a key that was made elsewhere, by a Go signer say.
+   *
+   * @param pkcs8 DER; zeroed here
+   * @throws TrustError SIGNING_FAILED if it is no ed25519 or P-256 key
+   */
+  importKey(gun: Gun, role: ServerRole, pkcs8: Buffer): NewKey {
+    try {
+      return this.#sealed(gun, role, createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' }))
+    } catch (cause) {
+      throw new TrustError('SIGNING_FAILED', 'the key cannot be imported', { cause })
+    } finally {
+      pkcs8.fill(0)
+    }
+  }
+
+  async sign(owner: KeyOwner, sealed: Uint8Array, message: Uint8Array): Promise<RawSignature> {
+    const key = this.#open(owner, sealed)
+    if (key.asymmetricKeyType === 'ed25519') return { method: 'eddsa', sig: sign(null, message, key) }
+    return { method: 'ecdsa', sig: sign('sha256', message, { key, dsaEncoding: 'ieee-p1363' }) }
+  }
+
+  #sealed(gun: Gun, role: ServerRole, key: KeyObject): NewKey {
+    const keytype = algorithmOf(key)
+    const spki = createPublicKey(key).export({ format: 'der', type: 'spki' })
+    const text = (keytype === 'ed25519' ? spki.subarray(-32) : spki).toString('base64')
+    const id = keyId({ keytype, public: text })
+    const pkcs8 = key.export({ format: 'der', type: 'pkcs8' })
+    const sealed = this.#keyring.seal(belonging({ gun, role, keyId: id }), pkcs8)
+    pkcs8.fill(0)
+    return { keyId: id, keytype, public: text, sealed }
+  }
+
+  /** Found again by owner and sealed form together, so that a swapped blob never meets another one's key. */
+  #open(owner: KeyOwner, sealed: Uint8Array): KeyObject {
+    const name = createHash('sha256')
+      .update(JSON.stringify(belonging(owner)))
+      .update(sealed)
+      .digest('base64')
+    const known = this.#opened.get(name)
+    if (known !== undefined) return known
+    const pkcs8 = this.#keyring.unseal(belonging(owner), sealed)
+    if (pkcs8 === undefined) {
+      throw new TrustError('SIGNING_FAILED', `the ${owner.role} key ${owner.keyId} of ${owner.gun} does not open`)
+    }
+    const key = createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' })
+    pkcs8.fill(0)
+    if (this.#opened.size >= OPENED_KEYS_MAX) this.#opened.delete(this.#opened.keys().next().value ?? '')
+    this.#opened.set(name, key)
+    return key
+  }
+}
+
+function belonging({ gun, role, keyId: id }: KeyOwner): string[] {
+  return ['countersign role key', '1', gun, role, id]
+}
+
+function algorithmOf(key: KeyObject): KeyAlgorithm {
+  if (key.asymmetricKeyType === 'ed25519') return 'ed25519'
+  if (key.asymmetricKeyType === 'ec' && key.asymmetricKeyDetails?.namedCurve === 'prime256v1') return 'ecdsa'
+  throw new TypeError('neither an ed25519 nor a P-256 key')
+}

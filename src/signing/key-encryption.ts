@@ -1,0 +1,62 @@
+import { argon2Sync, createSecretKey, hkdfSync, randomBytes, type KeyObject } from 'node:crypto'
+import { TrustError } from '../errors.ts'
+
+/**
+ * From a secret to the key-encryption key (KEK) that wraps the data keys. A passphrase is stretched; 32 random bytes
+ * from a key file need no stretching, only a derivation.
+ */
+export type Derivation =
+  | { readonly name: 'hkdf-sha256'; readonly salt: string }
+  | {
+      readonly name: 'argon2id'
+      /** Standard base64. */
+      readonly salt: string
+      /** KiB. */
+      readonly memory: number
+      readonly passes: number
+      readonly lanes: number
+    }
+
+/** What new keyrings use; what is read must not be weaker: RFC 9106's second recommendation. */
+const MEMORY_KIB = 64 * 1024
+const PASSES = 3
+const SALT_BYTES = 16
+const KEK_BYTES = 32
+/** Bytes of secret in a key file. */
+export const KEY_FILE_SECRET_BYTES = 32
+/** Characters; a shorter passphrase is refused when it is set. */
+export const PASSPHRASE_MIN_LENGTH = 8
+
+export function newDerivation(kind: 'key-file' | 'passphrase'): Derivation {
+  const salt = randomBytes(SALT_BYTES).toString('base64')
+  if (kind === 'key-file') return { name: 'hkdf-sha256', salt }
+  return { name: 'argon2id', salt, memory: MEMORY_KIB, passes: PASSES, lanes: 1 }
+}
+
+/** @throws TrustError BAD_KEYS if the stored parameters are weaker than today's minimum */
+export function deriveKey(secret: Uint8Array, derivation: Derivation): KeyObject {
+  const salt = Buffer.from(derivation.salt, 'base64')
+  if (salt.length < SALT_BYTES) throw weak()
+  if (derivation.name === 'hkdf-sha256') {
+    if (secret.length < KEY_FILE_SECRET_BYTES) throw weak()
+    return secretKey(Buffer.from(hkdfSync('sha256', secret, salt, 'countersign key-encryption key', KEK_BYTES)))
+  }
+  const { memory, passes, lanes } = derivation
+  if (derivation.name !== 'argon2id' || !(memory >= MEMORY_KIB) || !(passes >= PASSES) || !(lanes >= 1)) throw weak()
+  return secretKey(
+    argon2Sync('argon2id', { message: secret, nonce: salt, parallelism: lanes, tagLength: KEK_BYTES, memory, passes }),
+  )
+}
+
+/** The bytes do not stay in JavaScript's memory. */
+export function secretKey(bytes: Buffer): KeyObject {
+  const key = createSecretKey(bytes)
+  bytes.fill(0)
+  return key
+}
+
+function weak(): TrustError {
+  return new TrustError('BAD_KEYS', 'the keyring names a key derivation that is too weak', {
+    hint: 'the file keyring.json was changed; restore it from a backup',
+  })
+}

@@ -1,0 +1,128 @@
+import { randomBytes, type KeyObject } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { TrustError } from '../errors.ts'
+import { deriveKey, newDerivation, secretKey, type Derivation } from './key-encryption.ts'
+import { seal, unseal } from './seal.ts'
+import { writeFileAtomically } from './secret-file.ts'
+
+/** keyring.json: data keys, wrapped by the key-encryption key. No secret stands in it. */
+interface KeyringFile {
+  readonly format: 1
+  readonly derivation: Derivation
+  /** Number of the data key that new seals use. */
+  readonly current: number
+  /** Wrapped data keys by number, standard base64. */
+  readonly dataKeys: Readonly<Record<string, string>>
+}
+
+const DATA_KEY_BYTES = 32
+
+/** Where the secret of a keyring comes from. */
+export interface Secret {
+  readonly kind: 'key-file' | 'passphrase'
+  readonly bytes: Uint8Array
+}
+
+/**
+ * Seals and opens small secrets. Each is sealed with a numbered data key; the data keys are wrapped by a key derived
+ * from a passphrase or a key file, so that changing the passphrase re-wraps a few data keys and nothing else.
+ */
+export class Keyring {
+  readonly #dataKeys: ReadonlyMap<number, KeyObject>
+  readonly #current: number
+
+  private constructor(dataKeys: ReadonlyMap<number, KeyObject>, current: number) {
+    this.#dataKeys = dataKeys
+    this.#current = current
+  }
+
+  static async create(path: string, secret: Secret): Promise<void> {
+    await writeKeyring(path, secret, new Map([[1, randomBytes(DATA_KEY_BYTES)]]), 1)
+  }
+
+  /** @throws TrustError BAD_KEYS if the file is damaged or the secret is not the one */
+  static async open(path: string, secret: Uint8Array): Promise<Keyring> {
+    const { dataKeys, current } = await readKeyring(path, secret)
+    return new Keyring(new Map([...dataKeys].map(([number, bytes]) => [number, secretKey(bytes)])), current)
+  }
+
+  /** Wrap the data keys by another secret. After a crash either the old or the new secret opens the keyring. */
+  static async rekey(path: string, old: Uint8Array, secret: Secret): Promise<void> {
+    const { dataKeys, current } = await readKeyring(path, old)
+    await writeKeyring(path, secret, dataKeys, current)
+  }
+
+  /** @param about what the secret belongs to; `unseal` opens it for exactly the same only */
+  seal(about: readonly string[], secret: Uint8Array): Buffer {
+    const number = Buffer.alloc(4)
+    number.writeUInt32BE(this.#current)
+    return Buffer.concat([number, seal(this.#dataKey(this.#current), [...about, this.#current], secret)])
+  }
+
+  /** @returns the secret, to be zeroed after use; undefined if it was not sealed here for the same */
+  unseal(about: readonly string[], sealed: Uint8Array): Buffer | undefined {
+    if (sealed.length < 4) return undefined
+    const number = Buffer.from(sealed).readUInt32BE(0)
+    const key = this.#dataKeys.get(number)
+    return key === undefined ? undefined : unseal(key, [...about, number], sealed.subarray(4))
+  }
+
+  #dataKey(number: number): KeyObject {
+    const key = this.#dataKeys.get(number)
+    if (key === undefined) throw new TrustError('BAD_KEYS', `the keyring lacks data key ${number}`)
+    return key
+  }
+}
+
+async function writeKeyring(
+  path: string,
+  secret: Secret,
+  dataKeys: ReadonlyMap<number, Buffer>,
+  current: number,
+): Promise<void> {
+  const derivation = newDerivation(secret.kind)
+  const kek = deriveKey(secret.bytes, derivation)
+  const wrapped = [...dataKeys].map(([number, bytes]) => [
+    number,
+    seal(kek, wrapping(number), bytes).toString('base64'),
+  ])
+  const file: KeyringFile = { format: 1, derivation, current, dataKeys: Object.fromEntries(wrapped) }
+  for (const bytes of dataKeys.values()) bytes.fill(0)
+  await writeFileAtomically(path, `${JSON.stringify(file, undefined, 2)}\n`, 0o600)
+}
+
+async function readKeyring(
+  path: string,
+  secret: Uint8Array,
+): Promise<{ dataKeys: Map<number, Buffer>; current: number }> {
+  const file = await parseKeyring(path)
+  const kek = deriveKey(secret, file.derivation)
+  const dataKeys = new Map<number, Buffer>()
+  for (const [name, wrapped] of Object.entries(file.dataKeys)) {
+    const number = Number(name)
+    const bytes = unseal(kek, wrapping(number), Buffer.from(wrapped, 'base64'))
+    if (bytes === undefined) {
+      throw new TrustError('BAD_KEYS', `the passphrase or key file does not open ${path}`, {
+        hint: 'give the one that this keyring was made with (setting passphraseFile, or keys/key-encryption-key)',
+      })
+    }
+    dataKeys.set(number, bytes)
+  }
+  if (!dataKeys.has(file.current)) throw new TrustError('BAD_KEYS', `${path} is damaged`)
+  return { dataKeys, current: file.current }
+}
+
+async function parseKeyring(path: string): Promise<KeyringFile> {
+  try {
+    const file = JSON.parse(await readFile(path, 'utf8')) as KeyringFile
+    if (file.format === 1 && typeof file.dataKeys === 'object') return file
+  } catch (cause) {
+    const hint = 'restore the keys directory from a backup: without it no key of the server opens'
+    throw new TrustError('BAD_KEYS', `cannot read the keyring ${path}`, { hint, cause })
+  }
+  throw new TrustError('BAD_KEYS', `${path} was written by a newer version, or is damaged`)
+}
+
+function wrapping(number: number): [string, number] {
+  return ['countersign data key', number]
+}

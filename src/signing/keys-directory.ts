@@ -1,0 +1,126 @@
+import { randomBytes } from 'node:crypto'
+import { access, mkdir, rename } from 'node:fs/promises'
+import { join } from 'node:path'
+import { TrustError } from '../errors.ts'
+import { nobleEd25519, SEED_BYTES } from './ed25519.ts'
+import { FileSigner } from './file-signer.ts'
+import { KEY_FILE_SECRET_BYTES, PASSPHRASE_MIN_LENGTH } from './key-encryption.ts'
+import { Keyring, type Secret } from './keyring.ts'
+import { readSecretFile, writeFileAtomically } from './secret-file.ts'
+import type { KeyAlgorithm } from './signer.ts'
+
+/** The files of a keys directory. */
+const KEY_FILE = 'key-encryption-key'
+const KEYRING = 'keyring.json'
+const ANCHOR_KEY = 'anchor-key'
+const ANCHOR_ABOUT = ['countersign anchor key', '1']
+
+/** The key that signs the store's anchor. */
+export interface AnchorKey {
+  sign(bytes: Uint8Array): Uint8Array
+  verify(bytes: Uint8Array, signature: Uint8Array): boolean
+}
+
+/** An opened keys directory. */
+export interface Keys {
+  /** A signer that makes new keys of this algorithm. */
+  signer(algorithm: KeyAlgorithm): FileSigner
+  readonly anchorKey: AnchorKey
+}
+
+/** True if a keyring was made here. */
+export async function hasKeys(directory: string): Promise<boolean> {
+  return exists(join(directory, KEYRING))
+}
+
+/**
+ * Make a keys directory: key file (unless a passphrase is used), keyring, anchor key.
+ *
+ * @param passphraseFile the passphrase to use instead of a key file
+ * @throws TrustError BAD_KEYS if there is one already, or the passphrase cannot be used
+ */
+export async function createKeysDirectory(directory: string, passphraseFile?: string): Promise<void> {
+  if (await hasKeys(directory)) throw new TrustError('BAD_KEYS', `there is a keyring in ${directory} already`)
+  await mkdir(directory, { recursive: true, mode: 0o700 })
+  const secret = passphraseFile === undefined ? await newKeyFile(directory) : await passphrase(passphraseFile, true)
+  // The keyring comes last: where there is one, everything else is there.
+  const path = join(directory, KEYRING)
+  const temporary = join(directory, `.${KEYRING}.new`)
+  await Keyring.create(temporary, secret)
+  const keyring = await Keyring.open(temporary, secret.bytes)
+  const seed = randomBytes(SEED_BYTES)
+  await writeFileAtomically(join(directory, ANCHOR_KEY), keyring.seal(ANCHOR_ABOUT, seed), 0o600)
+  seed.fill(0)
+  await rename(temporary, path)
+}
+
+/**
+ * Open a keys directory.
+ *
+ * @throws TrustError BAD_KEYS with what to do
+ */
+export async function openKeysDirectory(directory: string, passphraseFile?: string): Promise<Keys> {
+  const secret = await currentSecret(directory, passphraseFile)
+  const keyring = await Keyring.open(join(directory, KEYRING), secret.bytes)
+  secret.bytes.fill(0)
+  const sealed = await readSecretFile(join(directory, ANCHOR_KEY))
+  const seed = keyring.unseal(ANCHOR_ABOUT, sealed)
+  if (seed === undefined) throw new TrustError('BAD_KEYS', `${join(directory, ANCHOR_KEY)} does not open`)
+  const publicKey = nobleEd25519.publicKey(seed)
+  return {
+    signer: (algorithm) => new FileSigner(keyring, algorithm),
+    anchorKey: {
+      sign: (bytes) => nobleEd25519.sign(seed, bytes),
+      verify: (bytes, signature) => nobleEd25519.verify(publicKey, bytes, signature),
+    },
+  }
+}
+
+/**
+ * Put the keyring under another secret: from a key file to a passphrase, from one passphrase to another, or back to a
+ * new key file. Keys of repositories are not touched.
+ *
+ * @param passphraseFile the passphrase in use; undefined: the key file
+ * @param newPassphraseFile the passphrase from now on; undefined: a new key file
+ * @throws TrustError BAD_KEYS
+ */
+export async function rekey(directory: string, passphraseFile?: string, newPassphraseFile?: string): Promise<void> {
+  const old = await currentSecret(directory, passphraseFile)
+  if (passphraseFile === undefined && newPassphraseFile === undefined) {
+    throw new TrustError('BAD_KEYS', 'the keyring is under a key file already', {
+      hint: 'name a file with the new passphrase',
+    })
+  }
+  const secret =
+    newPassphraseFile === undefined ? await newKeyFile(directory) : await passphrase(newPassphraseFile, true)
+  await Keyring.rekey(join(directory, KEYRING), old.bytes, secret)
+}
+
+async function currentSecret(directory: string, passphraseFile: string | undefined): Promise<Secret> {
+  if (passphraseFile !== undefined) return passphrase(passphraseFile, false)
+  const text = (await readSecretFile(join(directory, KEY_FILE))).toString('latin1').trim()
+  return { kind: 'key-file', bytes: Buffer.from(text, 'base64') }
+}
+
+async function newKeyFile(directory: string): Promise<Secret> {
+  const bytes = randomBytes(KEY_FILE_SECRET_BYTES)
+  await writeFileAtomically(join(directory, KEY_FILE), `${bytes.toString('base64')}\n`, 0o600)
+  return { kind: 'key-file', bytes }
+}
+
+async function passphrase(path: string, isNew: boolean): Promise<Secret> {
+  const text = (await readSecretFile(path)).toString('utf8').replace(/\r?\n$/, '')
+  if (isNew ? text.length < PASSPHRASE_MIN_LENGTH : text === '') {
+    throw new TrustError('BAD_KEYS', `the passphrase in ${path} is empty or too short`, {
+      hint: `use at least ${PASSPHRASE_MIN_LENGTH} characters`,
+    })
+  }
+  return { kind: 'passphrase', bytes: Buffer.from(text) }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  )
+}

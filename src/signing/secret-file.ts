@@ -1,0 +1,48 @@
+import { constants } from 'node:fs'
+import { open, readFile, rename, stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { randomUUID } from 'node:crypto'
+import { TrustError } from '../errors.ts'
+
+/** Permission bits of group and others. */
+const OTHERS = 0o077
+
+/**
+ * Read a file that only its owner may read.
+ *
+ * @throws TrustError BAD_KEYS if it cannot be read, or others can read it
+ */
+export async function readSecretFile(path: string): Promise<Buffer> {
+  try {
+    const { mode } = await stat(path)
+    if ((mode & OTHERS) !== 0) {
+      throw new TrustError('BAD_KEYS', `${path} can be read by others`, { hint: `chmod 600 ${path}` })
+    }
+    return await readFile(path)
+  } catch (cause) {
+    if (cause instanceof TrustError) throw cause
+    throw new TrustError('BAD_KEYS', `cannot read ${path}`, {
+      hint: 'check the settings keysDirectory and passphraseFile',
+      cause,
+    })
+  }
+}
+
+/** Write a file so that after a crash it is whole, old or new: beside it, synced, renamed, directory synced. */
+export async function writeFileAtomically(path: string, content: string | Uint8Array, mode: number): Promise<void> {
+  const beside = join(dirname(path), `.${randomUUID()}.tmp`)
+  const file = await open(beside, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, mode)
+  try {
+    await file.writeFile(content)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+  await rename(beside, path)
+  const directory = await open(dirname(path), constants.O_RDONLY)
+  try {
+    await directory.sync()
+  } finally {
+    await directory.close()
+  }
+}

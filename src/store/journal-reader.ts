@@ -1,0 +1,52 @@
+import { TrustError } from '../errors.ts'
+import type { Gun } from '../tuf/gun.ts'
+import type { Database } from './database.ts'
+import { parseEntry } from './journal.ts'
+import { historyKey, journalKey } from './keyspace.ts'
+import type { JournalEntry, JournalQuery } from './store.ts'
+
+/**
+ * Entries in the order of the query, lazily.
+ *
+ * @param newest number of the newest entry
+ * @param revision of the query's repository, if it names one: one entry a revision
+ * @throws TrustError CORRUPT if one is missing or damaged
+ */
+export function* readJournal(
+  database: Database,
+  newest: number,
+  revision: number,
+  query: JournalQuery,
+): IterableIterator<JournalEntry> {
+  const { gun, after = 0, before } = query
+  const numberAt = gun === undefined ? (place: number): number => place : numberOfRevision(database, gun)
+  // The whole journal starts right where the query does; one repository's history is walked to that place.
+  const first = gun === undefined && before === undefined ? after + 1 : 1
+  const last = gun === undefined ? Math.min(newest, (before ?? Infinity) - 1) : revision
+  for (const place of before === undefined ? ascending(first, last) : descending(last)) {
+    const number = numberAt(place)
+    if (before === undefined ? number > after : number < before) yield readEntry(database, number)
+  }
+}
+
+export function readEntry(database: Database, number: number): JournalEntry {
+  const payload = database.get(journalKey(number))
+  if (payload === undefined) throw new TrustError('CORRUPT', `journal entry ${number} is missing`)
+  return parseEntry(payload)
+}
+
+function numberOfRevision(database: Database, gun: Gun): (revision: number) => number {
+  return (revision) => {
+    const payload = database.get(historyKey(gun, revision))
+    if (payload === undefined) throw new TrustError('CORRUPT', `the history of ${gun} lacks revision ${revision}`)
+    return Number(payload.toString())
+  }
+}
+
+function* ascending(first: number, last: number): IterableIterator<number> {
+  for (let place = first; place <= last; place += 1) yield place
+}
+
+function* descending(last: number): IterableIterator<number> {
+  for (let place = last; place >= 1; place -= 1) yield place
+}

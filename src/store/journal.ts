@@ -1,0 +1,72 @@
+import canonicalize from 'canonicalize'
+import { createHash } from 'node:crypto'
+import { TrustError } from '../errors.ts'
+import type { Commit, JournalEntry } from './store.ts'
+
+/** Where the journal stands: its newest entry. */
+export interface Tail {
+  /** 0 for an empty journal. */
+  readonly number: number
+  /** Hex SHA-256 of the newest entry; 64 zeros for an empty journal. */
+  readonly hash: string
+  /** Milliseconds since 1970; 0 for an empty journal. */
+  readonly time: number
+}
+
+export const EMPTY_TAIL: Tail = { number: 0, hash: '0'.repeat(64), time: 0 }
+
+/** How far the clock may stand behind the newest entry before nothing is committed any more, milliseconds. */
+export const CLOCK_LEEWAY = 5 * 60_000
+
+/** The time to commit at: never before the entry before. @throws TrustError CLOCK */
+export function commitTime(tail: Tail, time: number): number {
+  if (time < tail.time - CLOCK_LEEWAY) {
+    const last = new Date(tail.time).toISOString()
+    throw new TrustError('CLOCK', `the clock says ${new Date(time).toISOString()}, the last commit was at ${last}`, {
+      hint: 'set the clock; nothing is signed with a clock that went back',
+    })
+  }
+  return Math.max(time, tail.time)
+}
+
+/** The entry that follows `tail`. */
+export function entryOf(
+  tail: Tail,
+  commit: Commit,
+  time: number,
+  revision: number,
+  head: string,
+  keys: JournalEntry['keys'],
+): JournalEntry {
+  return {
+    number: tail.number + 1,
+    previous: tail.hash,
+    time: new Date(time).toISOString(),
+    gun: commit.gun,
+    kind: commit.kind,
+    revision,
+    actor: commit.actor,
+    documents: commit.documents.map(({ role, version, sha256 }) => ({ role, version, sha256 })),
+    keys,
+    head,
+  }
+}
+
+/** The bytes of an entry: RFC 8785, what its hash is over. */
+export function entryBytes(entry: JournalEntry): Buffer {
+  const text = canonicalize(entry)
+  if (text === undefined) throw new Error('a journal entry that is no JSON')
+  return Buffer.from(text)
+}
+
+export function entryTail(entry: JournalEntry, bytes: Uint8Array): Tail {
+  return { number: entry.number, hash: hexSha256(bytes), time: Date.parse(entry.time) }
+}
+
+export function parseEntry(bytes: Buffer): JournalEntry {
+  return JSON.parse(bytes.toString()) as JournalEntry
+}
+
+export function hexSha256(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex')
+}

@@ -1,0 +1,25 @@
+import { createHash } from 'node:crypto'
+import { TrustError } from '../errors.ts'
+
+/**
+ * A record is sha256(key ‖ payload) ‖ payload. LevelDB verifies no checksum on reads: one flipped bit is served as
+ * data. The digest covers the key too, so that a valid record in a wrong place is noticed.
+ */
+const DIGEST_BYTES = 32
+
+export function sealRecord(key: Uint8Array, payload: Uint8Array): Buffer {
+  return Buffer.concat([digest(key, payload), payload])
+}
+
+/** @returns the payload @throws TrustError CORRUPT */
+export function openRecord(key: Uint8Array, record: Buffer): Buffer {
+  const payload = record.subarray(DIGEST_BYTES)
+  if (record.length < DIGEST_BYTES || !digest(key, payload).equals(record.subarray(0, DIGEST_BYTES))) {
+    throw new TrustError('CORRUPT', `a stored record is damaged (${Buffer.from(key).toString('hex').slice(0, 80)})`)
+  }
+  return payload
+}
+
+function digest(key: Uint8Array, payload: Uint8Array): Buffer {
+  return createHash('sha256').update(key).update(payload).digest()
+}

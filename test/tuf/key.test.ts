@@ -1,0 +1,47 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { test } from 'node:test'
+import { canonicalKeyId, isKnownKeyType, keyId } from '../../src/tuf/key.ts'
+
+interface KeyVector {
+  readonly name: string
+  readonly keytype: string
+  readonly public: string
+  readonly keyId: string
+  readonly canonicalKeyId: string
+}
+
+const file = new URL('../vectors/crypto-vectors.json', import.meta.url)
+const vectors = (JSON.parse(readFileSync(file, 'utf8')) as { signatures: KeyVector[] }).signatures
+
+for (const vector of vectors) {
+  test(`ids of the key of: ${vector.name}`, () => {
+    assert.equal(keyId(vector), vector.keyId)
+    assert.equal(canonicalKeyId(vector), vector.canonicalKeyId)
+  })
+}
+
+test('the id of the wire specification’s example', () => {
+  const key = { keytype: 'ed25519', public: 'LptyPMGHkVnuIBIkyTX2XcYBYE8OTwmLD4YRgKIGvSE=' }
+  assert.equal(keyId(key), '8fb21ea45fc36f1b670f128143cceaad7161fcf7f6446b6926b24aec5c02b5b8')
+})
+
+test('a private part and other members do not change the id', () => {
+  const key = { keytype: 'ed25519', public: 'LptyPMGHkVnuIBIkyTX2XcYBYE8OTwmLD4YRgKIGvSE=' }
+  assert.equal(keyId({ ...key, private: 'AAAA', scheme: 'ed25519' } as never), keyId(key))
+})
+
+test('another spelling of the same base64 is no other key', () => {
+  const key = { keytype: 'ed25519', public: 'LptyPMGHkVnuIBIkyTX2XcYBYE8OTwmLD4YRgKIGvSE=' }
+  assert.equal(keyId({ ...key, public: key.public.replace('SE=', 'SF=') }), keyId(key))
+})
+
+test('a certificate key that cannot be read keeps its key id', () => {
+  const key = { keytype: 'ecdsa-x509', public: Buffer.from('no certificate').toString('base64') }
+  assert.equal(canonicalKeyId(key), keyId(key))
+})
+
+test('knows the five key types of Notary and nothing else', () => {
+  for (const type of ['ecdsa', 'ecdsa-x509', 'rsa', 'rsa-x509', 'ed25519']) assert.ok(isKnownKeyType(type))
+  for (const type of ['', 'foo', 'ECDSA', 'ed25519-x509', 'constructor', '__proto__']) assert.ok(!isKnownKeyType(type))
+})
