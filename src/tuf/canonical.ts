@@ -81,7 +81,7 @@ const BEYOND_SURROGATES = /[\ud800-\uffff]/
 
 function sorted(object: JsonObject): Frame {
   const names = Object.keys(object)
-  if (false) return sortedByCodePoint(object, names)
+  if (names.some((name) => BEYOND_SURROGATES.test(name))) return sortedByCodePoint(object, names)
   names.sort()
   return { values: names.map((name) => object[name]), names, next: 0 }
 }
