@@ -1,7 +1,5 @@
-import * as x509 from '@peculiar/x509'
-import { createPrivateKey, createPublicKey, webcrypto, X509Certificate } from 'node:crypto'
+import { createPrivateKey, createPublicKey, X509Certificate } from 'node:crypto'
 import { access, mkdir, readFile } from 'node:fs/promises'
-import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { TrustError } from '../errors.ts'
 import { writeFileAtomically } from './secret-file.ts'
@@ -20,15 +18,9 @@ export interface TlsFiles {
   readonly key: string
 }
 
-const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
 const DAY = 86_400_000
-const CA_DAYS = 3650
-/** Clients of Apple refuse longer ones. */
-const SERVER_DAYS = 825
 /** A server certificate with less than this left is made anew at start, by the same CA. */
 const RENEW_DAYS = 30
-
-x509.cryptoProvider.set(globalThis.crypto)
 
 export function tlsFiles(keysDirectory: string): TlsFiles {
   const at = (name: string): string => join(keysDirectory, 'tls', name)
@@ -47,7 +39,9 @@ export async function ensureTlsIdentity(keysDirectory: string, now: number): Pro
   const caKeyFile = join(keysDirectory, 'tls', 'ca.key')
   await mkdir(join(keysDirectory, 'tls'), { recursive: true, mode: 0o700 })
   const made: ('ca' | 'certificate')[] = []
+  // The X.509 library is loaded only when there is something to issue: starts are quicker without it.
   if (!(await exists(files.ca))) {
+    const { makeCa } = await import('./tls-issue.ts')
     const ca = await makeCa(now)
     await writeFileAtomically(caKeyFile, ca.key, 0o600)
     await writeFileAtomically(files.ca, ca.cert, 0o644)
@@ -59,6 +53,7 @@ export async function ensureTlsIdentity(keysDirectory: string, now: number): Pro
     (await endOf(files.certificate)) < now + RENEW_DAYS * DAY
   ) {
     const [caText, caKey] = await Promise.all([readFile(files.ca, 'utf8'), readFile(caKeyFile, 'utf8')])
+    const { makeServer } = await import('./tls-issue.ts')
     const server = await makeServer(caText, caKey, now)
     await writeFileAtomically(files.key, server.key, 0o600)
     await writeFileAtomically(files.certificate, server.cert, 0o644)
@@ -106,57 +101,6 @@ export async function loadTls(certificateFile: string, keyFile: string, now: num
     )
   }
   return { cert, key }
-}
-
-async function makeCa(now: number): Promise<TlsIdentity> {
-  const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify'])
-  const certificate = await x509.X509CertificateGenerator.createSelfSigned({
-    name: [{ CN: [`Countersign CA ${hostname()}`] }],
-    notBefore: new Date(now - DAY),
-    notAfter: new Date(now + CA_DAYS * DAY),
-    signingAlgorithm: ALGORITHM,
-    keys,
-    extensions: [
-      new x509.BasicConstraintsExtension(true, 0, true),
-      new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
-      await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
-    ],
-  })
-  return { cert: `${certificate.toString('pem')}\n`, key: await pemOf(keys.privateKey) }
-}
-
-async function makeServer(caText: string, caKeyText: string, now: number): Promise<TlsIdentity> {
-  const ca = new x509.X509Certificate(caText)
-  const caDer = createPrivateKey(caKeyText).export({ format: 'der', type: 'pkcs8' })
-  const signingKey = await webcrypto.subtle.importKey('pkcs8', new Uint8Array(caDer), ALGORITHM, false, ['sign'])
-  const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify'])
-  const names = [...new Set(['localhost', hostname()])].map((value) => ({ type: 'dns' as const, value }))
-  const addresses = ['127.0.0.1', '::1'].map((value) => ({ type: 'ip' as const, value }))
-  const certificate = await x509.X509CertificateGenerator.create({
-    subject: [{ CN: ['localhost'] }],
-    issuer: ca.subjectName,
-    notBefore: new Date(now - DAY),
-    notAfter: new Date(Math.min(now + SERVER_DAYS * DAY, ca.notAfter.getTime())),
-    signingAlgorithm: ALGORITHM,
-    publicKey: keys.publicKey,
-    signingKey,
-    extensions: [
-      new x509.BasicConstraintsExtension(false, undefined, true),
-      new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
-      new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
-      new x509.SubjectAlternativeNameExtension([...names, ...addresses]),
-      await x509.AuthorityKeyIdentifierExtension.create(ca),
-      await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
-    ],
-  })
-  return { cert: `${certificate.toString('pem')}\n${caText}`, key: await pemOf(keys.privateKey) }
-}
-
-async function pemOf(key: webcrypto.CryptoKey): Promise<string> {
-  const der = Buffer.from(await webcrypto.subtle.exportKey('pkcs8', key))
-  return createPrivateKey({ key: der, format: 'der', type: 'pkcs8' })
-    .export({ format: 'pem', type: 'pkcs8' })
-    .toString()
 }
 
 async function readTls(path: string): Promise<string> {

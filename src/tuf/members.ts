@@ -39,7 +39,9 @@ const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$
 /** Bytes in standard base64 with padding, nothing else; Go's decoder takes no other alphabet. */
 export function bytesOf(value: Json | undefined, where: string, fail: Fail): Buffer {
   const text = textOf(value, where, fail)
-  return BASE64.test(text) ? Buffer.from(text, 'base64') : fail(`${where} must be standard base64`)
+  const bytes = Buffer.from(text, 'base64')
+  // Written back it must be the same text: Go hashes key ids over its own encoding of the bytes.
+  return BASE64.test(text) && bytes.toString('base64') === text ? bytes : fail(`${where} must be standard base64`)
 }
 
 /**

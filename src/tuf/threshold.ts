@@ -1,7 +1,7 @@
-import { canonicalKeyId, keyId, type PublicKey } from './key.ts'
+import { keyId, type PublicKey } from './key.ts'
 import type { Fail } from './members.ts'
 import type { Metadata } from './metadata.ts'
-import { verifySignature } from './signature.ts'
+import { keyPairId, verifySignature } from './signature.ts'
 
 /** Whose signatures a role needs: its keys by key id, and how many of them. */
 export interface RoleKeys {
@@ -24,7 +24,7 @@ export function countSigners(metadata: Metadata, role: RoleKeys, fail: Fail): nu
     const key = role.keys.get(signature.keyid)
     if (key === undefined) continue
     if (keyId(key) !== signature.keyid) fail('key ID is not valid for key content')
-    if (verifySignature(key, signature.method, signature.sig, metadata.message())) signers.add(canonicalKeyId(key))
+    if (verifySignature(key, signature.method, signature.sig, metadata.message())) signers.add(keyPairId(key))
   }
   return signers.size
 }
@@ -39,5 +39,5 @@ export function checkThreshold(metadata: Metadata, role: RoleKeys, fail: Fail): 
 
 /** How many different key pairs are among these keys. */
 export function distinctKeys(keys: Iterable<PublicKey>): number {
-  return new Set([...keys].map(canonicalKeyId)).size
+  return new Set([...keys].map(keyPairId)).size
 }

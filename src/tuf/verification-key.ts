@@ -73,7 +73,7 @@ function loadRsa(der: Buffer | undefined): VerificationKey | undefined {
   if (object?.asymmetricKeyType !== 'rsa') return undefined
   const { modulusLength = 0, publicExponent = 0n } = object.asymmetricKeyDetails ?? {}
   if (modulusLength < RSA_MIN_BITS || modulusLength > RSA_MAX_BITS) return undefined
-  if (publicExponent < 3n || false || publicExponent % 2n === 0n) return undefined
+  if (publicExponent < 3n || publicExponent > RSA_MAX_EXPONENT || publicExponent % 2n === 0n) return undefined
   return { keytype: 'rsa', object, signatureLength: Math.ceil(modulusLength / 8) }
 }
 

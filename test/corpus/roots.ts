@@ -1,5 +1,5 @@
 import { pem, issueCertificate } from '../support/certificate.ts'
-import { certifiedKey, makeKey, makeRootKey, type TestKey } from '../support/test-key.ts'
+import { certifiedKey, keyIdOf, makeKey, makeRootKey, type TestKey } from '../support/test-key.ts'
 import type { TrustWorld } from '../support/trust-world.ts'
 import { at, bad, change, NOW, OK, uploadCase, withSnapshot, type Case, type Loose } from './case.ts'
 
@@ -114,7 +114,8 @@ function certificates(): Case[] {
       rewritten(gun, (text, key) => text + pem('PRIVATE KEY', key.privateKey.export({ type: 'pkcs8', format: 'der' }))),
     'the key type of another algorithm': (gun) => {
       const key = makeRootKey(gun, NOW)
-      return { ...key, entry: { ...key.entry, keytype: 'rsa-x509' } }
+      const entry = { ...key.entry, keytype: 'rsa-x509' }
+      return { ...key, entry, id: keyIdOf(entry) }
     },
   }
   return Object.entries(made).map(([what, make]) =>

@@ -19,6 +19,8 @@ export interface CertificateParts {
   /** DER of a key usage BIT STRING's content, hex. */
   readonly keyUsage?: string
   readonly signatureOid?: string
+  /** Named beside the signature, where it should repeat the one that is signed. */
+  readonly outerOid?: string
   /** Put in place of the public key, DER. */
   readonly spki?: Buffer
 }
@@ -47,7 +49,8 @@ export function makeCertificate(parts: CertificateParts): Buffer {
     ...extensions(parts),
   )
   const signature = sign('sha256', body, parts.keys.privateKey)
-  return der(0x30, body, algorithm, der(0x03, Buffer.from([0]), signature))
+  const outer = parts.outerOid === undefined ? algorithm : der(0x30, Buffer.from(parts.outerOid, 'hex'))
+  return der(0x30, body, outer, der(0x03, Buffer.from([0]), signature))
 }
 
 /** PEM as Go writes it. */

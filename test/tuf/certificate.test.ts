@@ -4,7 +4,15 @@ import { test } from 'node:test'
 import { certificateEnds, isSoundDelegationKey, matchesGun, rootLeaf } from '../../src/tuf/certificate.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
 import { keyId, type PublicKey } from '../../src/tuf/key.ts'
-import { der, ecKeys, ECDSA_SHA1, makeCertificate, pemOf, type CertificateParts } from './certificate-maker.ts'
+import {
+  der,
+  ecKeys,
+  ECDSA_SHA1,
+  ECDSA_SHA256,
+  makeCertificate,
+  pemOf,
+  type CertificateParts,
+} from './certificate-maker.ts'
 
 const GUN = parseGun('example.com/team/app')
 const NOW = Date.parse('2026-11-22T06:19:01Z')
@@ -64,6 +72,8 @@ const IGNORED: readonly (readonly [what: string, pem: string])[] = [
   ['two leaves', pemOf(make(), make())],
   ['an expired intermediate', pemOf(make(), make({ ca: true, ends: '2026-11-01T00:00:00Z' }))],
   ['an intermediate signed with SHA-1', pemOf(make(), make({ ca: true, signatureOid: ECDSA_SHA1 }))],
+  ['two different signature algorithms', pemOf(make({ signatureOid: ECDSA_SHA1, outerOid: ECDSA_SHA256 }))],
+  ['an intermediate whose curve Go does not know', pemOf(make(), make({ ca: true, spki: secp256k1Spki() }))],
   ['an Ed25519 certificate', pemOf(make({ spki: ed25519Spki() }))],
   [
     'a curve that Go does not know',
@@ -87,6 +97,10 @@ const IGNORED: readonly (readonly [what: string, pem: string])[] = [
 
 for (const [what, pem] of IGNORED) {
   test(`a root key counts for nothing with ${what}`, () => assert.equal(accepted(keyOf(pem)), false))
+}
+
+function secp256k1Spki(): Buffer {
+  return ecKeys('secp256k1').publicKey.export({ type: 'spki', format: 'der' })
 }
 
 function ed25519Spki(): Buffer {

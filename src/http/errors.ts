@@ -1,0 +1,98 @@
+import { TrustError, type TrustErrorCode } from '../errors.ts'
+
+/** How an error leaves the server: HTTP status, Notary's wire code, and its fixed message (wire spec §4). */
+export interface WireError {
+  readonly status: number
+  readonly code: string
+  readonly message: string
+  /** Seconds until the client may try again. */
+  readonly retryAfter?: number
+}
+
+const UPDATE_INVALID = 'Update sent by the client is invalid.'
+const UNKNOWN: WireError = { status: 500, code: 'UNKNOWN', message: 'unknown error' }
+
+/** The one table. What stands here with a 4xx is told to the client in words; what is 5xx is told to the log. */
+export const WIRE_ERRORS: Readonly<Record<TrustErrorCode, WireError>> = {
+  NOT_FOUND: {
+    status: 404,
+    code: 'METADATA_NOT_FOUND',
+    message: 'You have requested metadata that does not exist.',
+  },
+  MALFORMED_UPLOAD: { status: 400, code: 'MALFORMED_UPLOAD', message: 'The body of your request is malformed.' },
+  NO_FILENAME: { status: 400, code: 'NO_FILENAME', message: 'No file/role name provided.' },
+  INVALID_ROLE: {
+    status: 400,
+    code: 'INVALID_ROLE',
+    message: 'The role you are attempting to operate on is invalid.',
+  },
+  MALFORMED_JSON: {
+    status: 400,
+    code: 'MALFORMED_JSON',
+    message: 'JSON sent by the client could not be parsed by the server',
+  },
+  INVALID_UPDATE: { status: 400, code: 'INVALID_UPDATE', message: UPDATE_INVALID },
+  VERSION: { status: 400, code: 'VERSION', message: 'A newer version of metadata is already available.' },
+  INVALID_GUN: {
+    status: 400,
+    code: 'INVALID_GUN',
+    message: 'The server does not support actions on images of this name.',
+  },
+  INVALID_PARAMETERS: { status: 400, code: 'INVALID_PARAMETERS', message: 'The parameters provided are not valid.' },
+  BUSY: { status: 429, code: 'TOOMANYREQUESTS', message: 'too many requests', retryAfter: 1 },
+  CONFLICT: { status: 503, code: 'UNAVAILABLE', message: 'service unavailable', retryAfter: 1 },
+  STORE_UNAVAILABLE: { status: 503, code: 'UNAVAILABLE', message: 'service unavailable', retryAfter: 5 },
+  CORRUPT: { status: 503, code: 'UNAVAILABLE', message: 'service unavailable', retryAfter: 60 },
+  SIGNING_FAILED: UNKNOWN,
+  CLOCK: { status: 503, code: 'UNAVAILABLE', message: 'service unavailable', retryAfter: 60 },
+  BAD_SETTINGS: UNKNOWN,
+  BAD_TLS: UNKNOWN,
+  BAD_KEYS: UNKNOWN,
+  DATA_MISSING: UNKNOWN,
+  DATA_EXISTS: UNKNOWN,
+  DATA_LOCKED: UNKNOWN,
+  DATA_DAMAGED: UNKNOWN,
+  DATA_NEWER: UNKNOWN,
+}
+
+/** Bytes of a whole error body: clients read no more of it (wire spec §4.1). */
+export const ERROR_BODY_MAX_BYTES = 1024
+
+/** Status and headers of anything thrown. */
+export function wireErrorOf(error: unknown): WireError {
+  return error instanceof TrustError ? WIRE_ERRORS[error.code] : UNKNOWN
+}
+
+/**
+ * The error body: one JSON object and a newline, members in Notary's order.
+ *
+ * For every 400 `detail` is a validation object, since it is the only part that Notary's clients print (wire spec
+ * §19.44); for metadata that does not exist it is `{}`. What is not the client's doing gets no details.
+ */
+export function errorBody(error: unknown): string {
+  const { status, code, message } = wireErrorOf(error)
+  if (!(error instanceof TrustError) || status >= 500) return envelope(code, message)
+  if (error.code === 'NOT_FOUND') return envelope(code, message, {})
+  const { name, missing } = { missing: undefined, ...(error.problem ?? { name: 'ErrValidation' as const }) }
+  let text = error.message
+  for (;;) {
+    const body = envelope(code, message, {
+      Name: name,
+      Error: missing === undefined ? { Msg: text } : { Missing: missing, Msg: text },
+    })
+    const excess = Buffer.byteLength(body) - ERROR_BODY_MAX_BYTES
+    if (excess <= 0) return body
+    text = `${text.slice(0, Math.max(0, text.length - excess - 3)).toWellFormed()}…`
+  }
+}
+
+/** A 404 for paths that are no route: without detail (wire spec §3). */
+export function notFoundBody(): string {
+  const { code, message } = WIRE_ERRORS.NOT_FOUND
+  return envelope(code, message)
+}
+
+function envelope(code: string, message: string, detail?: object): string {
+  const text = JSON.stringify({ errors: [detail === undefined ? { code, message } : { code, message, detail }] })
+  return `${text.replace(/[<>&\u2028\u2029]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)}\n`
+}

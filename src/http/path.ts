@@ -1,0 +1,41 @@
+import { isRole, type Role, type ServerRole } from '../tuf/role.ts'
+
+/** What the last part of a metadata path asks for (wire spec §2, file forms). */
+export type TufFile =
+  | { readonly form: 'current'; readonly role: Role }
+  | { readonly form: 'checksum'; readonly role: Role; readonly sha256: string }
+  | { readonly form: 'version'; readonly role: Role; readonly version: number }
+  | { readonly form: 'key'; readonly role: ServerRole }
+
+/**
+ * Decode a request's path once, and take duplicate slashes for one (wire spec §1.1, §19.43): a server URL configured
+ * with a trailing slash works.
+ *
+ * @returns undefined for broken percent-encoding
+ */
+export function decodePath(path: string): string | undefined {
+  try {
+    return decodeURIComponent(path).replace(/\/{2,}/g, '/')
+  } catch {
+    return undefined
+  }
+}
+
+/** `root.json`, `root.<hex>.json`, `3.root.json`, `targets/releases.json`, `timestamp.key`; undefined: no such form. */
+export function parseTufFile(file: string): TufFile | undefined {
+  if (file === 'timestamp.key' || file === 'snapshot.key') {
+    return { form: 'key', role: file === 'timestamp.key' ? 'timestamp' : 'snapshot' }
+  }
+  if (!file.endsWith('.json')) return undefined
+  const name = file.slice(0, -'.json'.length)
+  if (isRole(name)) return { form: 'current', role: name }
+  const [, role = '', checksum = ''] = /^(.+)\.([0-9a-fA-F]{64})$/.exec(name) ?? []
+  if (isRole(role)) return { form: 'checksum', role, sha256: checksum.toLowerCase() }
+  // Leading zeros are fine; a version that no document can have is simply not found.
+  const [, digits = '', versioned = ''] = /^(\d{1,20})\.(.+)$/.exec(name) ?? []
+  const version = Number(digits)
+  if (isRole(versioned) && Number.isSafeInteger(version) && version < 2 ** 32) {
+    return { form: 'version', role: versioned, version }
+  }
+  return undefined
+}

@@ -1,0 +1,67 @@
+// The X.509 library's injection needs this before it.
+import 'reflect-metadata'
+import * as x509 from '@peculiar/x509'
+import { createPrivateKey, webcrypto } from 'node:crypto'
+import { hostname } from 'node:os'
+import type { TlsIdentity } from './tls-identity.ts'
+
+const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
+const DAY = 86_400_000
+const CA_DAYS = 3650
+/** Clients of Apple refuse longer ones. */
+const SERVER_DAYS = 825
+
+x509.cryptoProvider.set(globalThis.crypto)
+
+/** A CA certificate with its key. @param now milliseconds since 1970 */
+export async function makeCa(now: number): Promise<TlsIdentity> {
+  const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify'])
+  const certificate = await x509.X509CertificateGenerator.createSelfSigned({
+    name: [{ CN: [`Countersign CA ${hostname()}`] }],
+    notBefore: new Date(now - DAY),
+    notAfter: new Date(now + CA_DAYS * DAY),
+    signingAlgorithm: ALGORITHM,
+    keys,
+    extensions: [
+      new x509.BasicConstraintsExtension(true, 0, true),
+      new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
+      await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
+    ],
+  })
+  return { cert: `${certificate.toString('pem')}\n`, key: await pemOf(keys.privateKey) }
+}
+
+/** A server certificate for localhost and this host's name, with its key. @param now milliseconds since 1970 */
+export async function makeServer(caText: string, caKeyText: string, now: number): Promise<TlsIdentity> {
+  const ca = new x509.X509Certificate(caText)
+  const caDer = createPrivateKey(caKeyText).export({ format: 'der', type: 'pkcs8' })
+  const signingKey = await webcrypto.subtle.importKey('pkcs8', new Uint8Array(caDer), ALGORITHM, false, ['sign'])
+  const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify'])
+  const names = [...new Set(['localhost', hostname()])].map((value) => ({ type: 'dns' as const, value }))
+  const addresses = ['127.0.0.1', '::1'].map((value) => ({ type: 'ip' as const, value }))
+  const certificate = await x509.X509CertificateGenerator.create({
+    subject: [{ CN: ['localhost'] }],
+    issuer: ca.subjectName,
+    notBefore: new Date(now - DAY),
+    notAfter: new Date(Math.min(now + SERVER_DAYS * DAY, ca.notAfter.getTime())),
+    signingAlgorithm: ALGORITHM,
+    publicKey: keys.publicKey,
+    signingKey,
+    extensions: [
+      new x509.BasicConstraintsExtension(false, undefined, true),
+      new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
+      new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
+      new x509.SubjectAlternativeNameExtension([...names, ...addresses]),
+      await x509.AuthorityKeyIdentifierExtension.create(ca),
+      await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
+    ],
+  })
+  return { cert: `${certificate.toString('pem')}\n${caText}`, key: await pemOf(keys.privateKey) }
+}
+
+async function pemOf(key: webcrypto.CryptoKey): Promise<string> {
+  const der = Buffer.from(await webcrypto.subtle.exportKey('pkcs8', key))
+  return createPrivateKey({ key: der, format: 'der', type: 'pkcs8' })
+    .export({ format: 'pem', type: 'pkcs8' })
+    .toString()
+}
