@@ -1,0 +1,32 @@
+import { TrustError } from '../errors.ts'
+import { parseGun, type Gun } from '../tuf/gun.ts'
+import type { Context, Wiring } from './state.ts'
+
+/**
+ * The repository that a route names, checked against grammar and configured prefixes (wire spec §2.1).
+ *
+ * @returns undefined for a name that no repository here can have: the route answers as if there were no such route
+ */
+export function gunOf(ctx: Context, { settings }: Wiring): Gun | undefined {
+  try {
+    return allowedGun(ctx, settings.gunPrefixes)
+  } catch (error) {
+    if (error instanceof TrustError && error.code === 'INVALID_GUN') return undefined
+    throw error
+  }
+}
+
+/** The same for uploads, which are told. @throws TrustError INVALID_GUN */
+export function gunOfUpload(ctx: Context, { settings }: Wiring): Gun {
+  return allowedGun(ctx, settings.gunPrefixes)
+}
+
+function allowedGun(ctx: Context, prefixes: readonly string[]): Gun {
+  const { params } = ctx as Context & { params: Readonly<Record<string, string | undefined>> }
+  const gun = parseGun(params['gun'] ?? '')
+  ctx.state.gun = gun
+  if (prefixes.length > 0 && !prefixes.some((prefix) => gun.startsWith(prefix))) {
+    throw new TrustError('INVALID_GUN', `Require GUNs with prefix: [${prefixes.join(' ')}]`)
+  }
+  return gun
+}

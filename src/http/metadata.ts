@@ -1,0 +1,103 @@
+import { TrustError } from '../errors.ts'
+import { readConsistent, readCurrent } from '../repository/read.ts'
+import { currentKey, rotateKey } from '../repository/server-key.ts'
+import type { StoredDocument } from '../store/store.ts'
+import type { PublicKey } from '../tuf/key.ts'
+import { notFoundBody } from './errors.ts'
+import { gunOf } from './gun.ts'
+import { parseTufFile } from './path.ts'
+import { actorOf, type Context, type Wiring } from './state.ts'
+
+/** GET …/tuf/<file>: a document in one of its three forms, or a public key of the server (wire spec §2, §3.1, §7). */
+export function getTufFile(wiring: Wiring): (ctx: Context) => Promise<void> {
+  return async (ctx) => {
+    const gun = gunOf(ctx, wiring)
+    const file = parseTufFile(fileOf(ctx))
+    if (gun === undefined || file === undefined) return notRouted(ctx)
+    const { trust, settings } = wiring
+    ctx.state.role = file.role
+    switch (file.form) {
+      case 'key':
+        ctx.state.operation = 'GetKey'
+        return sendKey(ctx, await currentKey(trust, gun, file.role, actorOf(ctx)))
+      case 'current':
+        ctx.state.operation = 'GetRole'
+        return sendDocument(
+          ctx,
+          await readCurrent(trust, gun, file.role),
+          settings.cache.currentSeconds,
+          'must-revalidate',
+        )
+      case 'checksum':
+        ctx.state.operation = 'GetRoleByHash'
+        return sendDocument(
+          ctx,
+          readConsistent(trust, gun, file.role, file),
+          settings.cache.consistentSeconds,
+          'immutable',
+        )
+      case 'version':
+        // Not immutable: a repository that was deleted and made anew starts at version 1 again.
+        ctx.state.operation = 'GetRoleByVersion'
+        return sendDocument(ctx, readConsistent(trust, gun, file.role, file), settings.cache.consistentSeconds)
+    }
+  }
+}
+
+/** POST …/tuf/<role>.key: the key that the next root should name (wire spec §7). */
+export function postTufFile(wiring: Wiring): (ctx: Context) => Promise<void> {
+  return async (ctx) => {
+    const gun = gunOf(ctx, wiring)
+    const file = parseTufFile(fileOf(ctx))
+    if (gun === undefined || file?.form !== 'key') return notRouted(ctx)
+    ctx.state.operation = 'RotateKey'
+    ctx.state.role = file.role
+    sendKey(ctx, await rotateKey(wiring.trust, gun, file.role, actorOf(ctx)))
+  }
+}
+
+function sendDocument(ctx: Context, document: StoredDocument | undefined, maxAge: number, also?: string): void {
+  if (document === undefined) throw new TrustError('NOT_FOUND', 'there is no such document')
+  if (maxAge === 0) {
+    ctx.set('Cache-Control', 'max-age=0, no-cache, no-store')
+    ctx.set('Pragma', 'no-cache')
+  } else {
+    const shared = `public, max-age=${maxAge}, s-maxage=${maxAge}`
+    ctx.set('Cache-Control', also === undefined ? shared : `${shared}, ${also}`)
+  }
+  ctx.set('Last-Modified', new Date(document.createdAt).toUTCString())
+  ctx.set('ETag', `"${document.sha256}"`)
+  ctx.type = 'application/json'
+  if (knownToClient(ctx.get('If-None-Match'), document.sha256)) {
+    ctx.status = 304
+    return
+  }
+  ctx.status = 200
+  ctx.body = Buffer.from(document.bytes.buffer, document.bytes.byteOffset, document.bytes.byteLength)
+}
+
+/**
+ * Only by ETag: Last-Modified has whole seconds, in which a document may change twice, so If-Modified-Since could
+ * answer "unchanged" for what has changed.
+ */
+function knownToClient(header: string, sha256: string): boolean {
+  return header.split(',').some((tag) => tag.trim().replace(/^W\//, '') === `"${sha256}"` || tag.trim() === '*')
+}
+
+/** Members in Go's order, no newline (wire spec §7). */
+function sendKey(ctx: Context, key: PublicKey): void {
+  ctx.status = 200
+  ctx.type = 'application/json'
+  ctx.body = JSON.stringify({ keytype: key.keytype, keyval: { public: key.public, private: null } })
+}
+
+/** A path that matches a route's pattern but names no file form: 404 without detail, as from the router. */
+export function notRouted(ctx: Context): void {
+  ctx.status = 404
+  ctx.type = 'application/json; charset=utf-8'
+  ctx.body = notFoundBody()
+}
+
+function fileOf(ctx: Context): string {
+  return (ctx as Context & { params: Readonly<Record<string, string | undefined>> }).params['file'] ?? ''
+}

@@ -1,0 +1,112 @@
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
+import type { Ending } from '../repository/expiry.ts'
+import type { RenewalCounts } from '../repository/renew-loop.ts'
+import type { Trust } from '../repository/trust.ts'
+
+/** Everything that is measured, in a registry of its own. */
+export interface Metrics {
+  readonly registry: Registry
+  /** A request that was answered. @param seconds from its first byte to the end of its answer */
+  request(operation: string, method: string, status: number, seconds: number): void
+  renewals(counts: RenewalCounts): void
+  endings(found: readonly Ending[]): void
+}
+
+/** Due renewals that are counted; more than this is "many". */
+const DUE_MAX = 10_000
+
+/** @param trust read at each scrape, so that what is shown is what is so */
+export function createMetrics(trust: Trust): Metrics {
+  const registry = new Registry()
+  const registers = [registry]
+  collectDefaultMetrics({ register: registry })
+  const requests = new Counter({
+    name: 'notary_server_http_requests_total',
+    help: 'Requests by operation, method (lower case) and status code.',
+    labelNames: ['operation', 'method', 'code'] as const,
+    registers,
+  })
+  const durations = new Histogram({
+    name: 'countersign_http_request_seconds',
+    help: 'Time to answer a request.',
+    labelNames: ['operation'] as const,
+    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5],
+    registers,
+  })
+  const renewals = new Counter({
+    name: 'countersign_renewals_total',
+    help: 'Timestamps and snapshots re-signed in the background.',
+    labelNames: ['result'] as const,
+    registers,
+  })
+  const endings = new Gauge({
+    name: 'countersign_ending_within_60_days',
+    help: 'Client-signed roles and root certificates that only their owners can renew.',
+    labelNames: ['what'] as const,
+    registers,
+  })
+  const soonest = new Gauge({
+    name: 'countersign_ending_soonest_seconds',
+    help: 'Seconds until the first of them ends; negative when it has.',
+    labelNames: ['what'] as const,
+    registers,
+  })
+  registerStoreMetrics(trust, registers)
+  return {
+    registry,
+    request(operation, method, status, seconds) {
+      requests.inc({ operation, method: method.toLowerCase(), code: String(status) })
+      durations.observe({ operation }, seconds)
+    },
+    renewals({ renewed, failed }) {
+      renewals.inc({ result: 'renewed' }, renewed)
+      renewals.inc({ result: 'failed' }, failed)
+    },
+    endings(found) {
+      endings.reset()
+      soonest.reset()
+      for (const { what, expires } of found.toReversed()) {
+        const kind = what.startsWith('targets/') ? 'delegation' : what
+        endings.inc({ what: kind })
+        soonest.set({ what: kind }, (expires - trust.now()) / 1000)
+      }
+    },
+  }
+}
+
+function registerStoreMetrics(trust: Trust, registers: Registry[]): void {
+  new Gauge({
+    name: 'countersign_store_writable',
+    help: '1, or 0 while a failed write is being recovered from.',
+    registers,
+    collect() {
+      this.set(trust.store.readiness().writable ? 1 : 0)
+    },
+  })
+  new Gauge({
+    name: 'countersign_commits',
+    help: 'Entries in the journal.',
+    registers,
+    collect() {
+      this.set(trust.store.tail().number)
+    },
+  })
+  new Gauge({
+    name: 'countersign_timestamps_due',
+    help: 'Repositories whose timestamp is past half its life and not yet re-signed.',
+    registers,
+    async collect() {
+      this.set((await trust.store.due(trust.now(), DUE_MAX)).length)
+    },
+  })
+  new Gauge({
+    name: 'countersign_min_seconds_to_timestamp_expiry',
+    help: 'Seconds until the first timestamp expires.',
+    registers,
+    async collect() {
+      const [first] = await trust.store.due(Number.MAX_SAFE_INTEGER - 1, 1)
+      const expires = first === undefined ? undefined : trust.store.head(first.gun)?.roles['timestamp']?.expires
+      if (expires !== undefined) this.set((expires - trust.now()) / 1000)
+    },
+  })
+}

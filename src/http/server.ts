@@ -1,0 +1,66 @@
+import { once } from 'node:events'
+import { createServer as createHttpServer, type Server } from 'node:http'
+import { createServer as createHttpsServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import type Koa from 'koa'
+import type { HttpSettings } from '../settings-schema.ts'
+import type { State } from './state.ts'
+
+export interface TlsMaterial {
+  readonly cert: string
+  readonly key: string
+}
+
+export interface Listening {
+  readonly port: number
+  /** Take no new connections, let running requests finish for at most `shutdownSeconds`, then end them. */
+  close(): Promise<void>
+}
+
+/** How often connections are held against their timeouts, milliseconds. */
+const TIMEOUT_CHECK_INTERVAL = 2_000
+
+/**
+ * Put the application on a socket, with limits against slow and many clients.
+ *
+ * @param tls undefined: plain HTTP, which only the settings can ask for
+ * @throws the socket's error, EADDRINUSE say
+ */
+export async function listen(
+  app: Koa<State, object>,
+  settings: HttpSettings,
+  tls: TlsMaterial | undefined,
+): Promise<Listening> {
+  const { limits } = settings
+  const options = {
+    connectionsCheckingInterval: TIMEOUT_CHECK_INTERVAL,
+    headersTimeout: limits.headersSeconds * 1000,
+    requestTimeout: limits.requestSeconds * 1000,
+    keepAliveTimeout: limits.keepAliveSeconds * 1000,
+    maxHeaderSize: limits.headerBytes,
+  }
+  const handle = app.callback()
+  const answer: Parameters<typeof createHttpServer>[1] = (request, response) => void handle(request, response)
+  const server: Server =
+    tls === undefined
+      ? createHttpServer(options, answer)
+      : createHttpsServer(
+          { ...options, ...tls, minVersion: 'TLSv1.2', handshakeTimeout: limits.headersSeconds * 1000 },
+          answer,
+        )
+  server.maxConnections = limits.connections
+  server.listen(settings.listen.port, settings.listen.host)
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  return { port, close: () => closeServer(server, settings.shutdownSeconds * 1000) }
+}
+
+async function closeServer(server: Server, grace: number): Promise<void> {
+  const closed = new Promise<void>((resolve) => {
+    server.close(() => resolve())
+  })
+  server.closeIdleConnections()
+  const timer = setTimeout(() => server.closeAllConnections(), grace)
+  await closed
+  clearTimeout(timer)
+}

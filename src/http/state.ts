@@ -1,0 +1,34 @@
+import type { ParameterizedContext } from 'koa'
+import type { Trust } from '../repository/trust.ts'
+import type { HttpSettings } from '../settings-schema.ts'
+import type { Actor } from '../store/store.ts'
+import type { Bodies } from './body.ts'
+import type { Metrics } from './metrics.ts'
+
+/** What a request carries from one middleware to the next; all of it ends in the request's log line. */
+export interface State {
+  requestId: string
+  /** Name of the route in metrics, as Notary names it. */
+  operation?: string
+  gun?: string
+  role?: string
+  /** Thrown while answering; for the log. */
+  error?: unknown
+}
+
+export type Context = ParameterizedContext<State, object>
+
+/** What the handlers work with. */
+export interface Wiring {
+  readonly trust: Trust
+  readonly settings: HttpSettings
+  readonly metrics: Metrics
+  readonly bodies: Bodies
+  /** False from the moment of SIGTERM on. */
+  readonly accepting: () => boolean
+}
+
+/** Who asks: nobody is known by name while there is no authentication. */
+export function actorOf(ctx: Context): Actor {
+  return { name: 'anonymous', address: ctx.req.socket.remoteAddress ?? '', requestId: ctx.state.requestId }
+}

@@ -1,0 +1,50 @@
+import { TrustError } from '../errors.ts'
+import { publish } from '../repository/publish.ts'
+import { remove } from '../repository/remove.ts'
+import { gunOf, gunOfUpload } from './gun.ts'
+import { notRouted } from './metadata.ts'
+import { parseMultipart } from './multipart.ts'
+import { actorOf, type Context, type Wiring } from './state.ts'
+
+/** POST …/tuf/: publish, all parts or nothing (wire spec §5). Success is 200 with an empty body and nothing else. */
+export function postUpload(wiring: Wiring): (ctx: Context) => Promise<void> {
+  let inFlight = 0
+  return async (ctx) => {
+    const { trust, settings, bodies } = wiring
+    const gun = gunOfUpload(ctx, wiring)
+    const encoding = ctx.get('Content-Encoding')
+    if (encoding !== '' && encoding !== 'identity') {
+      throw new TrustError('MALFORMED_UPLOAD', 'uploads must not be compressed')
+    }
+    if (inFlight >= settings.limits.publishesInFlight) {
+      throw new TrustError('BUSY', 'too many updates are being worked on', { hint: 'try again in a moment' })
+    }
+    inFlight += 1
+    try {
+      await bodies.read(ctx.req, settings.limits.bodyBytes, async (body) => {
+        const parts = parseMultipart(ctx.get('Content-Type'), body, settings.limits)
+        await publish(trust, gun, parts, actorOf(ctx))
+      })
+    } finally {
+      inFlight -= 1
+    }
+    sendNothing(ctx)
+  }
+}
+
+/** DELETE …/tuf/: 200 also when there was nothing (wire spec §9). */
+export function deleteRepository(wiring: Wiring): (ctx: Context) => Promise<void> {
+  return async (ctx) => {
+    const gun = gunOf(ctx, wiring)
+    if (gun === undefined) return notRouted(ctx)
+    await remove(wiring.trust, gun, actorOf(ctx))
+    sendNothing(ctx)
+  }
+}
+
+/** Not `null`: Koa would make it a 204, which clients take for a failure (wire spec §3). */
+function sendNothing(ctx: Context): void {
+  ctx.status = 200
+  ctx.body = ''
+  ctx.remove('Content-Type')
+}

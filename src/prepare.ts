@@ -1,0 +1,56 @@
+import { access } from 'node:fs/promises'
+import { join } from 'node:path'
+import { TrustError } from './errors.ts'
+import type { Settings } from './settings-schema.ts'
+import { createKeysDirectory, hasKeys, openKeysDirectory, type Keys } from './signing/keys-directory.ts'
+import { ensureTlsIdentity } from './signing/tls-identity.ts'
+import { createStore } from './store/level.ts'
+
+/**
+ * Make what a first start needs: keys, TLS identity, an empty store. Only a start that finds neither store nor anchor
+ * makes a store; anything half there is refused, since making the other half anew would hide a loss.
+ *
+ * @param now milliseconds since 1970
+ * @returns the opened keys, and what was made, in words
+ * @throws TrustError BAD_KEYS, DATA_MISSING, DATA_EXISTS
+ */
+export async function prepare(settings: Settings, now: number): Promise<{ keys: Keys; made: string[] }> {
+  const { dataDirectory, keysDirectory, anchorFile, passphraseFile } = settings
+  const [keysAreThere, storeIsThere, anchorIsThere] = await Promise.all([
+    hasKeys(keysDirectory),
+    exists(join(dataDirectory, 'CURRENT')),
+    exists(anchorFile),
+  ])
+  const made: string[] = []
+  if (!keysAreThere) {
+    if (storeIsThere || anchorIsThere) {
+      throw new TrustError('BAD_KEYS', `there is a store in ${dataDirectory}, but no keyring in ${keysDirectory}`, {
+        hint: 'restore the keys directory, or check the setting keysDirectory; without its keys the store is of no use',
+      })
+    }
+    await createKeysDirectory(keysDirectory, passphraseFile)
+    made.push(`keys in ${keysDirectory}`)
+  }
+  const keys = await openKeysDirectory(keysDirectory, passphraseFile)
+  if (!storeIsThere) {
+    if (anchorIsThere) {
+      throw new TrustError('DATA_MISSING', `there is an anchor in ${anchorFile}, but no database in ${dataDirectory}`, {
+        hint: 'restore the data directory from a backup, or check the setting dataDirectory',
+      })
+    }
+    await createStore({ directory: dataDirectory, anchorFile, anchorKey: keys.anchorKey })
+    made.push(`an empty store in ${dataDirectory}`)
+  }
+  if (settings.listen.plainHttp === undefined && settings.tls.certificateFile === undefined) {
+    const parts = await ensureTlsIdentity(keysDirectory, now)
+    if (parts.length > 0) made.push(`a TLS ${parts.join(' and ')} in ${join(keysDirectory, 'tls')}`)
+  }
+  return { keys, made }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  )
+}

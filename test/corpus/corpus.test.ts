@@ -1,0 +1,104 @@
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { errorOf, exchange, exchangeBytes, type Answer } from '../support/exchange.ts'
+import { ReferenceClient, type View } from '../support/reference-client.ts'
+import { startTestServer, type TestServer } from '../support/server.ts'
+import { makeKey } from '../support/test-key.ts'
+import { keysFrom, type TrustWorld } from '../support/trust-world.ts'
+import { tufPath, upload } from '../support/upload.ts'
+import { NOW, type Case, type Scene, type Sent } from './case.ts'
+import { allCases } from './cases.ts'
+import { makeScene, type Stage } from './scenes.ts'
+
+/** Bytes: clients read no more of an error (wire spec §4.1). */
+const ERROR_BODY_MAX = 1024
+
+const cases = allCases()
+
+test('the corpus has at least 600 cases, each under its own name', () => {
+  assert.ok(cases.length >= 600, `only ${cases.length}`)
+  assert.equal(new Set(cases.map(({ group, name }) => `${group} ${name}`)).size, cases.length)
+})
+
+describe('whatever is sent, the answer is exact and the repository stays readable', () => {
+  let server: TestServer
+  let stage: Stage
+  let other: TrustWorld
+  const scenes = new Map<Scene, TrustWorld>()
+  let own = 0
+
+  before(async () => {
+    server = await startTestServer({ now: NOW, transport: 'plain' })
+    stage = {
+      serverKeys: (gun) => keysFrom(server, gun),
+      send: (world, parts) => world.send(server, parts),
+    }
+    for (const scene of ['client-snapshot', 'server-snapshot', 'unpublished'] as const) {
+      scenes.set(scene, await makeScene(stage, `corpus.example/${scene}/app`, scene))
+    }
+    other = await makeScene(stage, 'corpus.example/another/app', 'client-snapshot', makeKey('ecdsa'))
+  })
+  after(() => server.stop())
+
+  const worldFor = async ({ scene, changes }: Case): Promise<TrustWorld> => {
+    const shared = scenes.get(scene)
+    assert.ok(shared)
+    own += 1
+    return (changes ? await makeScene(stage, `corpus.example/own/app-${own}`, scene) : shared).fork()
+  }
+
+  const send = async (world: TrustWorld, sent: Sent): Promise<Answer | string> => {
+    if (typeof sent === 'string') return exchangeBytes(server, Buffer.from(sent, 'latin1'))
+    return 'path' in sent ? exchange(server, sent) : upload(server, world.gun, sent)
+  }
+
+  const list = async (world: TrustWorld): Promise<View | undefined> => {
+    const { status } = await exchange(server, { path: tufPath(world.gun, 'root.json') })
+    return status === 404 ? undefined : new ReferenceClient(world.gun, server, () => NOW).update()
+  }
+
+  const tail = (): number => server.running.trust.store.tail().number
+
+  const run = async (item: Case): Promise<void> => {
+    const world = await worldFor(item)
+    const before = { state: await server.stateHash(world.gun), tail: tail(), view: await list(world) }
+    const answer = await send(world, item.send(world, other.fork()))
+    if (typeof answer === 'string') checkRaw(item, answer)
+    else checkAnswer(item, answer)
+    const view = await list(world)
+    if (item.changes) return
+    assert.equal(await server.stateHash(world.gun), before.state, 'the repository changed')
+    assert.equal(tail(), before.tail, 'something was committed')
+    assert.deepEqual(view, before.view)
+  }
+
+  for (const [group, members] of Map.groupBy(cases, (item) => item.group)) {
+    test(`${group}: ${members.length} cases`, async () => {
+      const failures: string[] = []
+      for (const item of members) {
+        try {
+          await run(item)
+        } catch (error) {
+          failures.push(`${item.name}: ${error instanceof Error ? error.message : String(error)}`)
+        }
+      }
+      assert.deepEqual(failures, [])
+    })
+  }
+})
+
+function checkAnswer({ expected }: Case, answer: Answer): void {
+  const text = answer.body.toString('utf8')
+  assert.equal(answer.status, expected.status, text)
+  if (expected.code === undefined) return
+  const { code, name } = errorOf(answer)
+  assert.equal(code, expected.code, text)
+  assert.ok(answer.body.length <= ERROR_BODY_MAX, 'clients would not print the reason')
+  if (expected.problem !== undefined) assert.equal(name, expected.problem, text)
+}
+
+/** Exactly one answer: whatever stood behind the request was not taken for another one. */
+function checkRaw({ expected }: Case, text: string): void {
+  const answers = text.match(/^HTTP\/1\.1 [0-9]{3}/gm) ?? []
+  assert.deepEqual(answers, expected.status === 0 ? [] : [`HTTP/1.1 ${expected.status}`], text.slice(0, 200))
+}

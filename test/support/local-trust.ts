@@ -1,0 +1,58 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createTrust, type Trust } from '../../src/repository/trust.ts'
+import { currentKey, rotateKey } from '../../src/repository/server-key.ts'
+import { createKeysDirectory, openKeysDirectory } from '../../src/signing/keys-directory.ts'
+import { createStore, openStore } from '../../src/store/level.ts'
+import { parseGun } from '../../src/tuf/gun.ts'
+import type { ServerKeys } from './trust-world.ts'
+
+const DAY = 86_400_000
+
+export const TEST_ACTOR = { name: 'test' }
+
+/** A server without HTTP: real store, real keys, in a temporary directory, with a clock that the test moves. */
+export interface LocalTrust {
+  readonly trust: Trust
+  /** Milliseconds since 1970. */
+  readonly clock: { now: number }
+  close(): Promise<void>
+}
+
+export async function openLocalTrust(now: number): Promise<LocalTrust> {
+  const directory = await mkdtemp(join(tmpdir(), 'countersign-trust-'))
+  const keysDirectory = join(directory, 'keys')
+  await createKeysDirectory(keysDirectory)
+  const keys = await openKeysDirectory(keysDirectory)
+  const place = {
+    directory: join(directory, 'data'),
+    anchorFile: join(directory, 'anchor'),
+    anchorKey: keys.anchorKey,
+  }
+  await createStore(place)
+  const store = await openStore(place)
+  const clock = { now }
+  const trust = createTrust({
+    store,
+    signer: keys.signer('ed25519'),
+    now: () => clock.now,
+    random: () => 0.5,
+    policy: { timestampLife: 14 * DAY, snapshotLife: 1095 * DAY, publishesWaitingPerGun: 16 },
+    log: { info: () => undefined, warn: () => undefined, error: () => undefined },
+  })
+  const close = async (): Promise<void> => {
+    await store.close()
+    await rm(directory, { recursive: true })
+  }
+  return { trust, clock, close }
+}
+
+/** The server's keys, asked for without HTTP. */
+export function localKeys(trust: Trust, gun: string): ServerKeys {
+  return async (role, which) => {
+    const ask = which === 'current' ? currentKey : rotateKey
+    const { keytype, public: text } = await ask(trust, parseGun(gun), role, TEST_ACTOR)
+    return { keytype, keyval: { private: null, public: text } }
+  }
+}

@@ -1,0 +1,134 @@
+import { createHash } from 'node:crypto'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { serve, type Running } from '../../src/main.ts'
+import { checkRepositories, type CheckReport } from '../../src/repository/check.ts'
+import { settingsSchema, PLAIN_HTTP_WORDS, type Settings, type SettingsInput } from '../../src/settings-schema.ts'
+import { tlsFiles } from '../../src/signing/tls-identity.ts'
+import { parseGun } from '../../src/tuf/gun.ts'
+import { exchange, type Endpoint } from './exchange.ts'
+import type { MetaPayload } from './metadata-file.ts'
+import { tufPath } from './upload.ts'
+
+export interface TestServerOptions {
+  /** Where the server's clock starts, milliseconds since 1970; the present by default. It moves only when told. */
+  readonly now?: number
+  /** TLS is the default; plain HTTP is quicker. */
+  readonly transport?: 'tls' | 'plain'
+  readonly settings?: SettingsInput
+}
+
+/** A whole server in this process: real sockets, real LevelDB, real keys, in a temporary directory. */
+export class TestServer implements Endpoint {
+  readonly directory: string
+  readonly clock: { now: number }
+  readonly #settings: Settings
+  #running: Running
+  #ca: string | undefined
+
+  private constructor(directory: string, clock: { now: number }, settings: Settings, running: Running) {
+    this.directory = directory
+    this.clock = clock
+    this.#settings = settings
+    this.#running = running
+  }
+
+  static async start(options: TestServerOptions): Promise<TestServer> {
+    const directory = await mkdtemp(join(tmpdir(), 'countersign-test-'))
+    const clock = { now: options.now ?? Date.now() }
+    const settings = settingsFor(directory, options)
+    const server = new TestServer(directory, clock, settings, await serve(settings, { now: () => clock.now }))
+    if (options.transport !== 'plain') server.#ca = await readFile(tlsFiles(settings.keysDirectory).ca, 'utf8')
+    return server
+  }
+
+  get url(): string {
+    return `${this.#ca === undefined ? 'http' : 'https'}://localhost:${this.#running.port}`
+  }
+
+  /** PEM of the authority that signed the server's certificate; undefined over plain HTTP. */
+  get ca(): string | undefined {
+    return this.#ca
+  }
+
+  get running(): Running {
+    return this.#running
+  }
+
+  /** Stop as SIGTERM does and start again on the same port, with the same data. */
+  async restart(): Promise<void> {
+    const { port } = this.#running
+    await this.#running.close()
+    const settings = { ...this.#settings, listen: { ...this.#settings.listen, port } }
+    this.#running = await serve(settings, { now: () => this.clock.now })
+  }
+
+  /** Stop and remove everything. */
+  async stop(): Promise<void> {
+    await this.#running.close()
+    await rm(this.directory, { recursive: true })
+  }
+
+  /** The server's own check of all that is stored. */
+  async check(): Promise<CheckReport> {
+    return checkRepositories(this.#running.trust, this.clock.now)
+  }
+
+  /**
+   * One hash over all that there is of a repository: what every URL answers, its changefeed, its keys and its head.
+   * Equal before and after means that nothing changed.
+   */
+  async stateHash(gun: string): Promise<string> {
+    const { store } = this.#running.trust
+    const hash = createHash('sha256')
+    const name = parseGun(gun)
+    const head = store.head(name)
+    hash.update(JSON.stringify(head ?? null))
+    for (const role of ['timestamp', 'snapshot'] as const) {
+      for (const key of store.keys(name, role)) hash.update(`${key.keyId} ${key.pending} ${key.public}\n`)
+    }
+    const files = ['root.json', 'timestamp.json', 'snapshot.json', 'targets.json', ...versions(head?.highest['root'])]
+    for (const file of files) await this.#absorb(hash, tufPath(gun, file))
+    for (const [role, meta] of Object.entries(await this.#snapshotMeta(gun))) {
+      const sha256 = Buffer.from(meta.hashes['sha256'] ?? '', 'base64').toString('hex')
+      await this.#absorb(hash, tufPath(gun, `${role}.${sha256}.json`))
+    }
+    await this.#absorb(hash, `${tufPath(gun).replace(/tuf\/$/, '')}changefeed?records=1000`)
+    return hash.digest('hex')
+  }
+
+  async #absorb(hash: ReturnType<typeof createHash>, path: string): Promise<void> {
+    const { status, body } = await exchange(this, { path })
+    hash.update(`${path} ${status} ${body.length}\n`).update(body)
+  }
+
+  async #snapshotMeta(gun: string): Promise<MetaPayload['meta']> {
+    const { status, body } = await exchange(this, { path: tufPath(gun, 'snapshot.json') })
+    return status === 200 ? (JSON.parse(body.toString('utf8')) as { signed: MetaPayload }).signed.meta : {}
+  }
+}
+
+export async function startTestServer(options: TestServerOptions = {}): Promise<TestServer> {
+  return TestServer.start(options)
+}
+
+function versions(highest = 0): string[] {
+  return Array.from({ length: highest }, (_, index) => `${index + 1}.root.json`)
+}
+
+function settingsFor(directory: string, options: TestServerOptions): Settings {
+  const keysDirectory = join(directory, 'keys')
+  const parsed = settingsSchema.parse({
+    dataDirectory: join(directory, 'data'),
+    keysDirectory,
+    logLevel: 'silent',
+    ...options.settings,
+    listen: {
+      port: 0,
+      ...(options.transport === 'plain' ? { plainHttp: PLAIN_HTTP_WORDS } : {}),
+      ...options.settings?.listen,
+    },
+  })
+  return { ...parsed, anchorFile: parsed.anchorFile ?? join(keysDirectory, 'anchor') }
+}
