@@ -11,7 +11,7 @@ import { parseTargets, type Targets } from '../tuf/targets.ts'
 import { checkThreshold } from '../tuf/threshold.ts'
 import { parseTimestamp } from '../tuf/timestamp.ts'
 import { loadCurrent } from './current.ts'
-import type { Trust } from './trust.ts'
+import type { Readable } from './trust.ts'
 
 const fail: Fail = (text) => {
   throw new TrustError('CORRUPT', text)
@@ -25,7 +25,7 @@ const fail: Fail = (text) => {
  * @returns what a client would not be refused for but people should know: what has expired, which delegations clients skip
  * @throws TrustError for the first thing that a client would refuse
  */
-export function viewAsClient(trust: Pick<Trust, 'store'>, gun: Gun, head: Head, now: number): string[] {
+export function viewAsClient(trust: Readable, gun: Gun, head: Head, now: number): string[] {
   const root = walkRoots(trust, gun, head)
   const timestamp = need(trust, gun, head, 'timestamp')
   checkThreshold(timestamp, root.roles.timestamp, fail)
@@ -47,7 +47,7 @@ export function viewAsClient(trust: Pick<Trust, 'store'>, gun: Gun, head: Head, 
 }
 
 /** Every root is judged at the time when it was committed. */
-function walkRoots(trust: Pick<Trust, 'store'>, gun: Gun, head: Head): Root {
+function walkRoots(trust: Readable, gun: Gun, head: Head): Root {
   const last = head.roles['root']?.version ?? 0
   let root: Root | undefined
   for (let version = 1; version <= last; version += 1) {
@@ -62,7 +62,7 @@ function walkRoots(trust: Pick<Trust, 'store'>, gun: Gun, head: Head): Root {
   return root ?? fail('there is no root')
 }
 
-function need(trust: Pick<Trust, 'store'>, gun: Gun, head: Head, role: Role): Metadata {
+function need(trust: Readable, gun: Gun, head: Head, role: Role): Metadata {
   const metadata = loadCurrent(trust, gun, head, role) ?? fail(`there is no ${role}`)
   if (metadata.version !== head.roles[role]?.version) fail(`${role} has another version than the head says`)
   return metadata
@@ -74,7 +74,7 @@ function expiredRoles(head: Head, now: number): string[] {
 }
 
 /** Delegations that clients leave out with a warning: below their threshold since a key was purged, say. */
-function skippedDelegations(trust: Pick<Trust, 'store'>, gun: Gun, head: Head, parent: Targets): string[] {
+function skippedDelegations(trust: Readable, gun: Gun, head: Head, parent: Targets): string[] {
   return [...parent.delegations.values()].flatMap((delegation) => {
     const metadata = loadCurrent(trust, gun, head, delegation.name satisfies DelegationRole)
     if (metadata === undefined || !isTargetsRole(metadata.role)) return []

@@ -4,10 +4,10 @@ import type { Gun } from '../tuf/gun.ts'
 import { parseMetadata, type Metadata } from '../tuf/metadata.ts'
 import type { Role } from '../tuf/role.ts'
 import type { Current } from '../tuf/update.ts'
-import type { Trust } from './trust.ts'
+import type { Readable } from './trust.ts'
 
 /** The current document of a role, decoded. @throws TrustError CORRUPT if the head names one that is not there */
-export function loadCurrent(trust: Pick<Trust, 'store'>, gun: Gun, head: Head, role: Role): Metadata | undefined {
+export function loadCurrent(trust: Readable, gun: Gun, head: Head, role: Role): Metadata | undefined {
   const state = head.roles[role]
   if (state === undefined) return undefined
   const document = trust.store.document(gun, role, { sha256: state.sha256 })
@@ -16,7 +16,7 @@ export function loadCurrent(trust: Pick<Trust, 'store'>, gun: Gun, head: Head, r
 }
 
 /** What `acceptUpdate` may know of a repository, read from the store as it asks. */
-export function currentOf(trust: Pick<Trust, 'store'>, gun: Gun, head: Head | undefined): Current {
+export function currentOf(trust: Readable, gun: Gun, head: Head | undefined): Current {
   const roles = head?.roles ?? {}
   const exists = roles['root'] !== undefined
   return {

@@ -4,7 +4,7 @@ import type { Gun } from '../tuf/gun.ts'
 import { parseRoot } from '../tuf/root.ts'
 import { loadCurrent } from './current.ts'
 import { repeat, type Repeating } from './repeat.ts'
-import type { Trust } from './trust.ts'
+import type { Readable, Trust } from './trust.ts'
 
 /** Something whose end only a client can put off: client-signed metadata, or the certificates of root. */
 export interface Ending {
@@ -19,7 +19,7 @@ export interface Ending {
 const PAGE = 1_000
 
 /** All repositories, in byte order of their names. */
-export async function* allGuns(store: Pick<Trust['store'], 'guns'>): AsyncGenerator<Gun> {
+export async function* allGuns(store: Pick<Readable['store'], 'guns'>): AsyncGenerator<Gun> {
   let after: Gun | undefined
   for (;;) {
     const page = await store.guns(PAGE, after)
@@ -30,7 +30,7 @@ export async function* allGuns(store: Pick<Trust['store'], 'guns'>): AsyncGenera
 }
 
 /** What ends at or before `until` (milliseconds since 1970) in one repository. */
-export function endings(trust: Pick<Trust, 'store'>, gun: Gun, head: Head, until: number): Ending[] {
+export function endings(trust: Readable, gun: Gun, head: Head, until: number): Ending[] {
   const found: Ending[] = []
   for (const [role, state] of Object.entries(head.roles)) {
     if (role !== 'timestamp' && state.expires <= until) found.push({ gun, what: role, expires: state.expires })
@@ -49,7 +49,7 @@ export function endings(trust: Pick<Trust, 'store'>, gun: Gun, head: Head, until
 export const EXPIRY_HORIZON = 60 * 86_400_000
 
 /** Everything in the store that ends within the horizon or has ended; soonest first. */
-export async function allEndings(trust: Pick<Trust, 'store'>, now: number): Promise<Ending[]> {
+export async function allEndings(trust: Readable, now: number): Promise<Ending[]> {
   const found: Ending[] = []
   for await (const gun of allGuns(trust.store)) {
     const head = trust.store.head(gun)

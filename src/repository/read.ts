@@ -3,7 +3,7 @@ import type { Head, StoredDocument } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
 import type { Role } from '../tuf/role.ts'
 import { renew } from './renew.ts'
-import type { Trust } from './trust.ts'
+import type { Readable, Trust } from './trust.ts'
 
 /**
  * The current document of a role (wire spec §8). Nothing is signed here when all is well; should a timestamp or a
@@ -21,7 +21,7 @@ export async function readCurrent(trust: Trust, gun: Gun, role: Role): Promise<S
 
 /** A document by checksum or by version: exactly the bytes that were stored, for ever (wire spec §2, file forms). */
 export function readConsistent(
-  trust: Pick<Trust, 'store'>,
+  trust: Readable,
   gun: Gun,
   role: Role,
   at: { readonly sha256: string } | { readonly version: number },

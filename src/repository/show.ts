@@ -7,7 +7,7 @@ import { parseRoot } from '../tuf/root.ts'
 import { parseTargets, targetEntries, type Delegation } from '../tuf/targets.ts'
 import type { RoleKeys } from '../tuf/threshold.ts'
 import { loadCurrent } from './current.ts'
-import type { Trust } from './trust.ts'
+import type { Readable } from './trust.ts'
 
 /** A key of a role, for people. */
 export interface KeyDescription {
@@ -60,7 +60,7 @@ export interface Description {
  * @param now milliseconds since 1970, for warnings about what has expired
  * @returns undefined if it has no metadata
  */
-export function describe(trust: Pick<Trust, 'store'>, gun: Gun, now: number): Description | undefined {
+export function describe(trust: Readable, gun: Gun, now: number): Description | undefined {
   const head = trust.store.head(gun)
   const rootMetadata = head === undefined ? undefined : loadCurrent(trust, gun, head, 'root')
   if (head === undefined || rootMetadata === undefined) return undefined
@@ -89,12 +89,7 @@ export function describe(trust: Pick<Trust, 'store'>, gun: Gun, now: number): De
   return { gun, revision: head.revision, roles, delegations, tags, warnings: warningsOf(all, now) }
 }
 
-function describeRole(
-  trust: Pick<Trust, 'store'>,
-  head: Head,
-  role: Role,
-  keys: RoleKeys | Delegation,
-): RoleDescription {
+function describeRole(trust: Readable, head: Head, role: Role, keys: RoleKeys | Delegation): RoleDescription {
   const state = head.roles[role]
   return {
     role,
@@ -108,7 +103,7 @@ function describeRole(
   }
 }
 
-function describeKey(trust: Pick<Trust, 'store'>, id: string, key: PublicKey): KeyDescription {
+function describeKey(trust: Readable, id: string, key: PublicKey): KeyDescription {
   const ends = certificateEnds(key)
   return {
     id: canonicalKeyId(key),

@@ -7,7 +7,7 @@ import type { JsonObject } from '../tuf/json.ts'
 import { parseMetadata, type Metadata } from '../tuf/metadata.ts'
 import type { ServerRole } from '../tuf/role.ts'
 import type { Root } from '../tuf/root.ts'
-import type { Trust } from './trust.ts'
+import type { Readable, Trust } from './trust.ts'
 
 /** A document that the server made, and the keys that stopped being pending by signing it. */
 export interface Signed {
@@ -16,7 +16,7 @@ export interface Signed {
 }
 
 /** The keys of a role that root names and that the server made. */
-export function heldKeys(trust: Pick<Trust, 'store'>, gun: Gun, root: Root, role: ServerRole): StoredKey[] {
+export function heldKeys(trust: Readable, gun: Gun, root: Root, role: ServerRole): StoredKey[] {
   return trust.store.keys(gun, role).filter((key) => root.roles[role].keys.has(key.keyId))
 }
 

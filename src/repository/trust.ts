@@ -21,6 +21,11 @@ export function createTrust(parts: Omit<Trust, 'turns'>): Trust {
   return { ...parts, turns: new Turns(parts.policy.publishesWaitingPerGun) }
 }
 
+/** What verbs that only read need: also a snapshot will do. */
+export interface Readable {
+  readonly store: Omit<Store, 'commit' | 'readiness' | 'close'>
+}
+
 /** What the operator decides about the metadata that the server makes and takes. */
 export interface Policy {
   /** Life of a server-made timestamp, milliseconds. */

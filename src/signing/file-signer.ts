@@ -42,6 +42,17 @@ export class FileSigner implements Signer {
     }
   }
 
+  /** True if the sealed key is this owner's and can be used; for `check`. */
+  opens(owner: KeyOwner, sealed: Uint8Array): boolean {
+    try {
+      this.#open(owner, sealed)
+      return true
+    } catch (error) {
+      if (error instanceof TrustError) return false
+      throw error
+    }
+  }
+
   async sign(owner: KeyOwner, sealed: Uint8Array, message: Uint8Array): Promise<RawSignature> {
     const key = this.#open(owner, sealed)
     if (key.asymmetricKeyType === 'ed25519') return { method: 'eddsa', sig: sign(null, message, key) }

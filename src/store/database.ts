@@ -2,7 +2,8 @@ import { Level } from 'level'
 import { access } from 'node:fs/promises'
 import { join } from 'node:path'
 import { TrustError } from '../errors.ts'
-import { openRecord, sealRecord } from './record.ts'
+import { sealRecord } from './record.ts'
+import { Records } from './records.ts'
 
 /** One change of a batch; no value: delete. */
 export interface Write {
@@ -10,23 +11,16 @@ export interface Write {
   readonly payload?: Buffer
 }
 
-interface Range {
-  readonly gte?: Buffer
-  readonly gt?: Buffer
-  readonly lt?: Buffer
-  readonly reverse?: boolean
-  readonly limit?: number
-}
-
 /**
  * LevelDB, with every record sealed and every error translated. Never created by opening; never repaired; the LOCK
  * file is never read, since closing it would drop the lock.
  */
-export class Database {
+export class Database extends Records {
   readonly directory: string
   #level: Level<Buffer, Buffer>
 
   private constructor(directory: string, level: Level<Buffer, Buffer>) {
+    super(() => this.#level)
     this.directory = directory
     this.#level = level
   }
@@ -48,39 +42,6 @@ export class Database {
     return new Database(directory, await openLevel(directory, create))
   }
 
-  /** @returns the payload, checked @throws TrustError CORRUPT, STORE_UNAVAILABLE */
-  get(key: Buffer): Buffer | undefined {
-    let record: Buffer | undefined
-    try {
-      record = this.#level.getSync(key)
-    } catch (cause) {
-      throw readError(cause)
-    }
-    return record === undefined ? undefined : openRecord(key, record)
-  }
-
-  /** Records in key order, checked. @throws TrustError CORRUPT, STORE_UNAVAILABLE */
-  async *entries(range: Range): AsyncGenerator<{ key: Buffer; payload: Buffer }> {
-    for await (const { key, record } of this.rawEntries(range)) yield { key, payload: openRecord(key, record) }
-  }
-
-  /** The same, unchecked: for the audit, which reports damage instead of stopping at it. */
-  async *rawEntries(range: Range): AsyncGenerator<{ key: Buffer; record: Buffer }> {
-    try {
-      for await (const [key, record] of this.#level.iterator(range)) yield { key, record }
-    } catch (cause) {
-      throw readError(cause)
-    }
-  }
-
-  async *keys(range: Range): AsyncGenerator<Buffer> {
-    try {
-      yield* this.#level.keys(range)
-    } catch (cause) {
-      throw readError(cause)
-    }
-  }
-
   /** All of it or nothing, on disk when it resolves. What it throws is unknown to have happened or not. */
   async write(writes: readonly Write[]): Promise<void> {
     const operations = writes.map(({ key, payload }) =>
@@ -89,6 +50,13 @@ export class Database {
         : { type: 'put' as const, key, value: sealRecord(key, payload) },
     )
     await this.#level.batch(operations, { sync: true })
+  }
+
+  /** All records as they are now, whatever is written from now on. To be closed: an open one keeps disk space. */
+  snapshot(): Records & { close(): Promise<void> } {
+    const level = this.#level
+    const snapshot = level.snapshot()
+    return Object.assign(new Records(() => level, { snapshot }), { close: () => snapshot.close() })
   }
 
   /** Close and open again: after a failed write nothing else is safe. */
@@ -129,15 +97,6 @@ async function openLevel(directory: string, create: boolean): Promise<Level<Buff
       cause,
     })
   }
-}
-
-function readError(cause: unknown): unknown {
-  if (cause instanceof TrustError) return cause
-  const { code } = cause as { code?: string }
-  if (code === 'LEVEL_DATABASE_NOT_OPEN' || code === 'LEVEL_ITERATOR_NOT_OPEN') {
-    return new TrustError('STORE_UNAVAILABLE', 'the database is being opened again', { cause })
-  }
-  return new TrustError('CORRUPT', 'the database cannot be read', { cause })
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -1,6 +1,6 @@
 import { TrustError } from '../errors.ts'
 import type { Gun } from '../tuf/gun.ts'
-import type { Database } from './database.ts'
+import type { Records } from './records.ts'
 import { parseEntry } from './journal.ts'
 import { historyKey, journalKey } from './keyspace.ts'
 import type { JournalEntry, JournalQuery } from './store.ts'
@@ -13,31 +13,31 @@ import type { JournalEntry, JournalQuery } from './store.ts'
  * @throws TrustError CORRUPT if one is missing or damaged
  */
 export function* readJournal(
-  database: Database,
+  records: Records,
   newest: number,
   revision: number,
   query: JournalQuery,
 ): IterableIterator<JournalEntry> {
   const { gun, after = 0, before } = query
-  const numberAt = gun === undefined ? (place: number): number => place : numberOfRevision(database, gun)
+  const numberAt = gun === undefined ? (place: number): number => place : numberOfRevision(records, gun)
   // The whole journal starts right where the query does; one repository's history is walked to that place.
   const first = gun === undefined && before === undefined ? after + 1 : 1
   const last = gun === undefined ? Math.min(newest, (before ?? Infinity) - 1) : revision
   for (const place of before === undefined ? ascending(first, last) : descending(last)) {
     const number = numberAt(place)
-    if (before === undefined ? number > after : number < before) yield readEntry(database, number)
+    if (before === undefined ? number > after : number < before) yield readEntry(records, number)
   }
 }
 
-export function readEntry(database: Database, number: number): JournalEntry {
-  const payload = database.get(journalKey(number))
+export function readEntry(records: Records, number: number): JournalEntry {
+  const payload = records.get(journalKey(number))
   if (payload === undefined) throw new TrustError('CORRUPT', `journal entry ${number} is missing`)
   return parseEntry(payload)
 }
 
-function numberOfRevision(database: Database, gun: Gun): (revision: number) => number {
+function numberOfRevision(records: Records, gun: Gun): (revision: number) => number {
   return (revision) => {
-    const payload = database.get(historyKey(gun, revision))
+    const payload = records.get(historyKey(gun, revision))
     if (payload === undefined) throw new TrustError('CORRUPT', `the history of ${gun} lacks revision ${revision}`)
     return Number(payload.toString())
   }

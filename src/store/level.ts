@@ -1,34 +1,15 @@
 import { randomUUID } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import { TrustError } from '../errors.ts'
-import type { Gun } from '../tuf/gun.ts'
 import { AnchorFile, type AnchorKey } from './anchor.ts'
 import { Committer, type FaultHook } from './committer.ts'
 import { Database } from './database.ts'
-import {
-  decodeDocument,
-  decodeFormat,
-  decodeHead,
-  decodeKeys,
-  decodeOwner,
-  encodeFormat,
-  type Format,
-} from './encoding.ts'
-import { readJournal } from './journal-reader.ts'
+import { decodeFormat, encodeFormat, type Format } from './encoding.ts'
 import { EMPTY_TAIL, entryTail, hexSha256, parseEntry, type Tail } from './journal.ts'
-import {
-  documentKey,
-  dueUntil,
-  formatKey,
-  headKey,
-  journalKey,
-  keysKey,
-  ownerKey,
-  parseKey,
-  rangeOfKind,
-  versionKey,
-} from './keyspace.ts'
-import type { Head, Store } from './store.ts'
+import { formatKey, journalKey, rangeOfKind } from './keyspace.ts'
+import { readerOver, type StoreReader } from './reader.ts'
+import type { Records } from './records.ts'
+import type { Store } from './store.ts'
 
 /** Version of the layout of all records. A database with a higher one is refused. */
 export const FORMAT_VERSION = 1
@@ -44,8 +25,15 @@ export interface StoreOptions {
 
 /** A store over LevelDB, with what an audit needs beside the contract. */
 export interface LevelStore extends Store {
-  readonly database: Database
   readonly anchor: AnchorFile
+  /** Everything as it is now, for an audit beside a running server. To be closed. */
+  snapshot(): StoreSnapshot
+}
+
+export interface StoreSnapshot {
+  readonly records: Records
+  readonly reader: StoreReader
+  close(): Promise<void>
 }
 
 /**
@@ -86,49 +74,15 @@ export async function openStore(options: StoreOptions): Promise<LevelStore> {
 }
 
 function storeOver(database: Database, anchor: AnchorFile, committer: Committer): LevelStore {
-  const head = (gun: Gun): Head | undefined => {
-    const payload = database.get(headKey(gun))
-    return payload === undefined ? undefined : decodeHead(payload)
-  }
   return {
-    database,
+    ...readerOver(database, () => committer.tail),
     anchor,
-    head,
-    document(gun, role, at) {
-      const sha256 = 'sha256' in at ? at.sha256 : database.get(versionKey(gun, role, at.version))?.toString('hex')
-      const payload = sha256 === undefined ? undefined : database.get(documentKey(gun, role, sha256))
-      return sha256 === undefined || payload === undefined ? undefined : decodeDocument(payload, sha256)
-    },
-    keys(gun, role) {
-      const payload = database.get(keysKey(gun, role))
-      return payload === undefined ? [] : decodeKeys(payload)
-    },
-    keyOwner(keyId) {
-      const payload = database.get(ownerKey(keyId))
-      return payload === undefined ? undefined : decodeOwner(payload)
+    snapshot() {
+      const records = database.snapshot()
+      const { tail } = committer
+      return { records, reader: readerOver(records, () => tail), close: () => records.close() }
     },
     commit: (commit) => committer.commit(commit),
-    async due(time, limit) {
-      const { gte } = rangeOfKind('due')
-      const found: { gun: Gun; renewAt: number }[] = []
-      for await (const key of database.keys({ gte, lt: dueUntil(time), limit })) {
-        const [renewAt, gun] = parseKey(key)?.parts ?? []
-        if (typeof renewAt === 'number' && typeof gun === 'string') found.push({ gun: gun as Gun, renewAt })
-      }
-      return found
-    },
-    async guns(limit, after) {
-      const { gte, lt } = rangeOfKind('head')
-      const found: Gun[] = []
-      const range = after === undefined ? { gte, lt, limit } : { gt: headKey(after), lt, limit }
-      for await (const key of database.keys(range)) found.push(key.toString('utf8', 1) as Gun)
-      return found
-    },
-    journal: (query = {}) => {
-      const revision = query.gun === undefined ? 0 : (head(query.gun)?.revision ?? 0)
-      return readJournal(database, committer.tail.number, revision, query)
-    },
-    tail: () => committer.tail,
     readiness: () =>
       committer.failure === undefined ? { writable: true } : { writable: false, reason: committer.failure },
     async close() {

@@ -21,6 +21,7 @@ const FRAMING: [string, number, Raw][] = [
   ['a blank in the path', 400, (path) => `GET ${path} x HTTP/1.1\r\n${HOST}\r\n\r\n`],
   ['a lower-case method', 400, (path) => `get ${path} HTTP/1.1\r\n${HOST}\r\n\r\n`],
   ['headers of 32 KiB', 431, (path) => `GET ${path} HTTP/1.1\r\n${HOST}\r\nX: ${'x'.repeat(32_768)}\r\n\r\n`],
+  // Node ends the connection without a word.
   ['a CONNECT', 0, () => `CONNECT localhost:1 HTTP/1.1\r\n${HOST}\r\n\r\n`],
 ]
 

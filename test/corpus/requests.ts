@@ -90,7 +90,7 @@ const named = (path: string, world: TrustWorld): string => path.replace('GUN', w
 
 export const requests = (): Case[] => [
   ...PATHS.map(([path, expected]) =>
-    requestCase('H1', `GET ${path.slice(0, 80)} answers ${expected.status}`, expected, (world) => ({
+    requestCase('H1', `GET ${path.length > 90 ? `${path.slice(0, 90)}… (${path.length})` : path} answers ${expected.status}`, expected, (world) => ({
       path: named(path, world),
     })),
   ),

@@ -1,0 +1,56 @@
+import { TrustError } from '../errors.ts'
+import { auditStore, type Finding, type RecordCounts } from '../store/audit.ts'
+import type { LevelStore } from '../store/level.ts'
+import { allGuns } from './expiry.ts'
+import { viewAsClient } from './client-view.ts'
+
+/** The result of a look at all that is stored. */
+export interface CheckReport {
+  readonly repositories: number
+  readonly commits: number
+  readonly records: RecordCounts
+  /** Errors first. */
+  readonly findings: readonly Finding[]
+}
+
+/** Tells whether a sealed key opens; keys stay with `signing/`. */
+export type OpensKey = (owner: { gun: string; role: string; keyId: string }, sealed: Uint8Array) => boolean
+
+/**
+ * Verify all that is stored: as an accountant of the journal (`store/audit.ts`), as a client of each repository, and
+ * that every key opens. Works beside a running server: it looks at a snapshot.
+ *
+ * @param now milliseconds since 1970
+ */
+export async function check(store: LevelStore, opens: OpensKey, now: number): Promise<CheckReport> {
+  const findings: Finding[] = []
+  const snapshot = store.snapshot()
+  const { reader } = snapshot
+  let repositories = 0
+  try {
+    const records = await auditStore(snapshot, store.anchor, (finding) => findings.push(finding))
+    for await (const gun of allGuns(reader)) {
+      const found = (severity: Finding['severity'], text: string): void => void findings.push({ severity, gun, text })
+      try {
+        const head = reader.head(gun)
+        if (head === undefined) continue
+        for (const key of [...reader.keys(gun, 'timestamp'), ...reader.keys(gun, 'snapshot')]) {
+          const { role, keyId, sealed } = key
+          if (!opens({ gun, role, keyId }, sealed)) found('error', `the ${role} key ${keyId} does not open`)
+        }
+        if (head.roles['root'] === undefined) continue
+        repositories += 1
+        for (const text of viewAsClient({ store: reader }, gun, head, now)) found('warning', text)
+      } catch (error) {
+        if (!(error instanceof TrustError)) throw error
+        found('error', `a client would refuse it: ${error.message}`)
+      }
+    }
+    const ordered = findings.toSorted(
+      (one, other) => Number(other.severity === 'error') - Number(one.severity === 'error'),
+    )
+    return { repositories, commits: reader.tail().number, records, findings: ordered }
+  } finally {
+    await snapshot.close()
+  }
+}

@@ -1,0 +1,178 @@
+import { TrustError } from '../errors.ts'
+import type { Gun } from '../tuf/gun.ts'
+import type { Role, ServerRole } from '../tuf/role.ts'
+import type { AnchorFile } from './anchor.ts'
+import { encodeHead } from './encoding.ts'
+import { entryBytes, EMPTY_TAIL, hexSha256 } from './journal.ts'
+import {
+  documentKey,
+  dueKey,
+  formatKey,
+  headKey,
+  historyKey,
+  journalKey,
+  keysKey,
+  ownerKey,
+  parseKey,
+  versionKey,
+} from './keyspace.ts'
+import { openRecord } from './record.ts'
+import type { StoreSnapshot } from './level.ts'
+import type { JournalEntry } from './store.ts'
+
+/** Something that is not as it must be. */
+export interface Finding {
+  /** `error`: damage, or what a client refuses; `warning`: what people should know. */
+  readonly severity: 'error' | 'warning'
+  /** The repository, where it is one's. */
+  readonly gun?: string
+  readonly text: string
+}
+
+/** Records of one store, counted by kind. */
+export type RecordCounts = Record<string, number>
+
+/**
+ * The accountant's look at a store: every record whole, found both by iterating and by asking for it; the journal an
+ * unbroken chain up to the anchor; and of everything else exactly what the journal says, no more and no less.
+ */
+export async function auditStore(
+  { records, reader }: StoreSnapshot,
+  anchor: AnchorFile,
+  report: (finding: Finding) => void,
+): Promise<RecordCounts> {
+  const error = (text: string, gun?: string): void =>
+    report({ severity: 'error', text, ...(gun === undefined ? {} : { gun }) })
+  const expected = new ExpectedRecords()
+  expected.add(formatKey())
+  let previous = EMPTY_TAIL.hash
+  const accounts = new Map<string, Account>()
+  try {
+    for (const entry of reader.journal()) {
+      const hash = hexSha256(entryBytes(entry))
+      if (entry.previous !== previous) error(`journal entry ${entry.number} does not follow the one before it`)
+      previous = hash
+      const account = accounts.get(entry.gun) ?? new Account()
+      accounts.set(entry.gun, account)
+      account.add(entry)
+      expected.add(journalKey(entry.number))
+      expected.add(historyKey(entry.gun as Gun, entry.revision))
+    }
+  } catch (cause) {
+    error(`the journal cannot be read to its end: ${textOf(cause)}`)
+  }
+  const { number, hash } = reader.tail()
+  if (previous !== hash) error('the end of the journal is not where it should be')
+  const anchored = await anchor.read()
+  // A commit may have happened between the snapshot and this look: then the anchor is ahead.
+  if (anchored === undefined || anchored.number < number || (anchored.number === number && anchored.hash !== hash)) {
+    error('the anchor does not name the end of the journal')
+  }
+
+  for (const [gun, account] of accounts) {
+    try {
+      checkAccount(gun as Gun, account, reader, expected, (text) => error(text, gun))
+    } catch (cause) {
+      error(textOf(cause), gun)
+    }
+  }
+  return countRecords(records, expected, error)
+}
+
+/** What the journal says of one repository. */
+class Account {
+  readonly documents = new Map<string, { role: string; version: number; sha256: string }>()
+  readonly keys = new Map<string, { role: string; keyId: string; sha256: string }>()
+  head = ''
+
+  add(entry: JournalEntry): void {
+    if (entry.kind === 'delete') this.documents.clear()
+    for (const document of entry.documents) this.documents.set(`${document.version} ${document.role}`, document)
+    for (const key of entry.keys) this.keys.set(key.keyId, key)
+    this.head = entry.head
+  }
+}
+
+function checkAccount(
+  gun: Gun,
+  account: Account,
+  reader: StoreSnapshot['reader'],
+  expected: ExpectedRecords,
+  error: (text: string) => void,
+): void {
+  const head = reader.head(gun)
+  if (head === undefined) return error('its head is missing')
+  if (hexSha256(encodeHead(head)) !== account.head) error('its head is not the one that the journal names')
+  expected.add(headKey(gun))
+  if (head.renewAt !== null) expected.add(dueKey(head.renewAt, gun))
+  for (const { role, version, sha256 } of account.documents.values()) {
+    expected.add(documentKey(gun, role, sha256))
+    expected.add(versionKey(gun, role, version))
+    const document = reader.document(gun, role as Role, { version })
+    if (document === undefined) error(`${role} version ${version} is missing`)
+    else if (hexSha256(document.bytes) !== sha256) error(`${role} version ${version} is not what was committed`)
+  }
+  for (const role of new Set([...account.keys.values()].map((key) => key.role))) {
+    expected.add(keysKey(gun, role))
+    const stored = new Map(reader.keys(gun, role as ServerRole).map((key) => [key.keyId, hexSha256(key.sealed)]))
+    for (const key of account.keys.values()) {
+      if (key.role !== role) continue
+      if (stored.get(key.keyId) !== key.sha256) error(`the ${role} key ${key.keyId} is missing or was changed`)
+      stored.delete(key.keyId)
+    }
+    for (const keyId of stored.keys()) error(`the ${role} key ${keyId} is not in the journal`)
+  }
+  for (const { keyId, role } of account.keys.values()) {
+    expected.add(ownerKey(keyId))
+    const owner = reader.keyOwner(keyId)
+    if (owner?.gun !== gun || owner.role !== role) error(`the owner of key ${keyId} is not the one in the journal`)
+  }
+}
+
+/** Walk all records: each must be whole, expected, and the same when asked for by its key. */
+async function countRecords(
+  records: StoreSnapshot['records'],
+  expected: ExpectedRecords,
+  error: (text: string) => void,
+): Promise<RecordCounts> {
+  const counts: RecordCounts = {}
+  for await (const { key, record } of records.rawEntries({})) {
+    const parsed = parseKey(key)
+    const where = parsed === undefined ? key.toString('hex') : `${parsed.kind} ${parsed.parts.join(' ')}`
+    try {
+      const payload = openRecord(key, record)
+      if (records.get(key)?.equals(payload) !== true) error(`the record "${where}" is not found by its key`)
+    } catch (cause) {
+      error(`the record "${where}" is damaged: ${textOf(cause)}`)
+    }
+    if (!expected.remove(key)) error(`the record "${where}" is in no journal entry`)
+    if (parsed !== undefined) counts[parsed.kind] = (counts[parsed.kind] ?? 0) + 1
+  }
+  for (const where of expected.left()) error(`the record "${where}" is missing`)
+  return counts
+}
+
+/** Keys that must be there, each exactly once. */
+class ExpectedRecords {
+  readonly #keys = new Set<string>()
+
+  add(key: Buffer): void {
+    this.#keys.add(key.toString('latin1'))
+  }
+
+  remove(key: Buffer): boolean {
+    return this.#keys.delete(key.toString('latin1'))
+  }
+
+  left(): string[] {
+    return [...this.#keys].map((text) => {
+      const parsed = parseKey(Buffer.from(text, 'latin1'))
+      return parsed === undefined ? text : `${parsed.kind} ${parsed.parts.join(' ')}`
+    })
+  }
+}
+
+function textOf(error: unknown): string {
+  if (!(error instanceof TrustError)) throw error
+  return error.message
+}

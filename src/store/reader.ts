@@ -1,0 +1,55 @@
+import type { Gun } from '../tuf/gun.ts'
+import { decodeDocument, decodeHead, decodeKeys, decodeOwner } from './encoding.ts'
+import { readJournal } from './journal-reader.ts'
+import type { Tail } from './journal.ts'
+import { documentKey, dueUntil, headKey, keysKey, ownerKey, parseKey, rangeOfKind, versionKey } from './keyspace.ts'
+import type { Records } from './records.ts'
+import type { Head, Store } from './store.ts'
+
+/** The reading half of a store. */
+export type StoreReader = Omit<Store, 'commit' | 'readiness' | 'close'>
+
+/** @param tail where the journal ends */
+export function readerOver(records: Records, tail: () => Tail): StoreReader {
+  const head = (gun: Gun): Head | undefined => {
+    const payload = records.get(headKey(gun))
+    return payload === undefined ? undefined : decodeHead(payload)
+  }
+  return {
+    head,
+    document(gun, role, at) {
+      const sha256 = 'sha256' in at ? at.sha256 : records.get(versionKey(gun, role, at.version))?.toString('hex')
+      const payload = sha256 === undefined ? undefined : records.get(documentKey(gun, role, sha256))
+      return sha256 === undefined || payload === undefined ? undefined : decodeDocument(payload, sha256)
+    },
+    keys(gun, role) {
+      const payload = records.get(keysKey(gun, role))
+      return payload === undefined ? [] : decodeKeys(payload)
+    },
+    keyOwner(keyId) {
+      const payload = records.get(ownerKey(keyId))
+      return payload === undefined ? undefined : decodeOwner(payload)
+    },
+    async due(time, limit) {
+      const { gte } = rangeOfKind('due')
+      const found: { gun: Gun; renewAt: number }[] = []
+      for await (const key of records.keys({ gte, lt: dueUntil(time), limit })) {
+        const [renewAt, gun] = parseKey(key)?.parts ?? []
+        if (typeof renewAt === 'number' && typeof gun === 'string') found.push({ gun: gun as Gun, renewAt })
+      }
+      return found
+    },
+    async guns(limit, after) {
+      const { gte, lt } = rangeOfKind('head')
+      const found: Gun[] = []
+      const range = after === undefined ? { gte, lt, limit } : { gt: headKey(after), lt, limit }
+      for await (const key of records.keys(range)) found.push(key.toString('utf8', 1) as Gun)
+      return found
+    },
+    journal(query = {}) {
+      const revision = query.gun === undefined ? 0 : (head(query.gun)?.revision ?? 0)
+      return readJournal(records, tail().number, revision, query)
+    },
+    tail,
+  }
+}

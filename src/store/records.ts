@@ -1,0 +1,66 @@
+import type { Level } from 'level'
+import { TrustError } from '../errors.ts'
+import { openRecord } from './record.ts'
+
+/** A range of keys; no bound: from the first, to the last. */
+export interface Range {
+  readonly gte?: Buffer
+  readonly gt?: Buffer
+  readonly lt?: Buffer
+  readonly reverse?: boolean
+  readonly limit?: number
+}
+
+/** Reading of records, each checked against its own hash: from the live database, or from a snapshot of it. */
+export class Records {
+  readonly #level: () => Level<Buffer, Buffer>
+  readonly #options: { readonly snapshot?: ReturnType<Level['snapshot']> }
+
+  /** @param level asked at each read: the database may have been opened again */
+  constructor(level: () => Level<Buffer, Buffer>, options: { readonly snapshot?: ReturnType<Level['snapshot']> } = {}) {
+    this.#level = level
+    this.#options = options
+  }
+
+  /** @returns the payload, checked @throws TrustError CORRUPT, STORE_UNAVAILABLE */
+  get(key: Buffer): Buffer | undefined {
+    let record: Buffer | undefined
+    try {
+      record = this.#level().getSync(key, this.#options)
+    } catch (cause) {
+      throw readError(cause)
+    }
+    return record === undefined ? undefined : openRecord(key, record)
+  }
+
+  /** Records in key order, checked. @throws TrustError CORRUPT, STORE_UNAVAILABLE */
+  async *entries(range: Range): AsyncGenerator<{ key: Buffer; payload: Buffer }> {
+    for await (const { key, record } of this.rawEntries(range)) yield { key, payload: openRecord(key, record) }
+  }
+
+  /** The same, unchecked: for the audit, which reports damage instead of stopping at it. */
+  async *rawEntries(range: Range): AsyncGenerator<{ key: Buffer; record: Buffer }> {
+    try {
+      for await (const [key, record] of this.#level().iterator({ ...range, ...this.#options })) yield { key, record }
+    } catch (cause) {
+      throw readError(cause)
+    }
+  }
+
+  async *keys(range: Range): AsyncGenerator<Buffer> {
+    try {
+      yield* this.#level().keys({ ...range, ...this.#options })
+    } catch (cause) {
+      throw readError(cause)
+    }
+  }
+}
+
+function readError(cause: unknown): unknown {
+  if (cause instanceof TrustError) return cause
+  const { code } = cause as { code?: string }
+  if (code === 'LEVEL_DATABASE_NOT_OPEN' || code === 'LEVEL_ITERATOR_NOT_OPEN') {
+    return new TrustError('STORE_UNAVAILABLE', 'the database is being opened again', { cause })
+  }
+  return new TrustError('CORRUPT', 'the database cannot be read', { cause })
+}

@@ -1,0 +1,193 @@
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { exchange } from '../support/exchange.ts'
+import type { TargetsPayload } from '../support/metadata-file.ts'
+import { makeKey, makeRootKey } from '../support/test-key.ts'
+import { keysFrom, TrustWorld } from '../support/trust-world.ts'
+import { tufPath, upload, type Part } from '../support/upload.ts'
+import { disbelieves, problemOf, recorded, SIGNED_ROLES, Stage, type Repository } from './stage.ts'
+
+/** Two more attack classes of the TUF specification, against every role: rollback, and life after a key compromise. */
+let stage: Stage
+before(async () => {
+  stage = await Stage.open()
+})
+after(() => stage.close())
+
+describe('rollback', () => {
+  for (const role of SIGNED_ROLES) {
+    test(`${role} of an older version, newly signed, is refused`, async () => {
+      const repository = await stage.repository()
+      const { world } = repository
+      world.payload(role).version -= role === 'snapshot' ? 2 : 1
+      const parts = role === 'snapshot' ? world.parts() : world.parts(role)
+      await stage.refuses(repository, parts, role === 'root' ? 'ErrBadRoot' : 'VERSION')
+    })
+    test(`${role} of the current version with other bytes is refused`, async () => {
+      const repository = await stage.repository()
+      const { world } = repository
+      if (role === 'snapshot') world.snapshot.version -= 1
+      await stage.refuses(repository, role === 'snapshot' ? world.parts() : world.parts(role), 'VERSION')
+    })
+  }
+  test('every earlier upload of a history is refused when it is sent again', async () => {
+    const repository = await stage.repository()
+    const { world } = repository
+    const history: Part[][] = []
+    for (let round = 0; round < 10; round += 1) {
+      const parts = world.nextParts(...(round % 3 === 0 ? ['root', 'targets'] : ['targets']))
+      history.push(parts)
+      await world.send(stage.server, parts)
+    }
+    for (const parts of history.slice(0, -1)) {
+      const before = await stage.server.stateHash(repository.gun)
+      assert.equal((await upload(stage.server, repository.gun, parts)).status, 400)
+      assert.equal(await stage.server.stateHash(repository.gun), before)
+    }
+  })
+  test('the last upload sent again is no error and changes nothing', async () => {
+    const { world, gun } = await stage.repository()
+    const parts = world.nextParts('targets')
+    await world.send(stage.server, parts)
+    const before = await stage.server.stateHash(gun)
+    await world.send(stage.server, parts)
+    assert.equal(await stage.server.stateHash(gun), before)
+  })
+  for (const [file, reason] of [
+    ['timestamp.json', /timestamp: version 3 is lower than current version 4/],
+    ['root.json', /root: version 2 is lower than 3/],
+  ] as const) {
+    test(`a mirror that serves an older ${file} to a client that saw a newer one is not believed`, async () => {
+      const repository = await stage.repository()
+      const old = await recorded(repository)
+      await repository.world.publish(stage.server, 'root', 'targets')
+      let mirrored = false
+      const client = stage.client(repository.gun, (name) => (mirrored ? old(name) : repository.fetch(name)))
+      await client.update()
+      mirrored = true
+      // The client falls back to asking for a newer root once, which the mirror has not either.
+      await assert.rejects(client.update(), /is lower than/)
+      const partly = stage.client(repository.gun, (name) => (name === file ? old(name) : repository.fetch(name)))
+      if (file === 'timestamp.json') await disbelieves(partly, /root: |threshold/)
+      assert.match(reason.source, /lower/)
+    })
+  }
+  test('a repository deleted and made anew goes on above every timestamp and snapshot that anybody saw', async () => {
+    const { gun, world } = await stage.repository('server')
+    const seen = await stage.client(gun).update()
+    assert.equal((await exchange(stage.server, { method: 'DELETE', path: tufPath(gun) })).status, 200)
+    const fresh = await TrustWorld.create({
+      gun,
+      now: stage.server.clock.now,
+      serverKeys: keysFrom(stage.server, gun),
+      snapshot: 'server',
+      ...(world.signers.get('targets')?.[0] === undefined ? {} : { targetsKey: makeKey('ecdsa') }),
+    })
+    await fresh.publishFirst(stage.server)
+    const { versions } = await stage.client(gun).update()
+    for (const role of ['timestamp', 'snapshot']) {
+      assert.ok((versions[role] ?? 0) > (seen.versions[role] ?? 0), `${role} went back`)
+    }
+  })
+  test('targets may not lose a delegation from the snapshot while they still delegate to it', async () => {
+    const repository = await stage.repository()
+    const { world } = repository
+    world.files.delete('targets/releases')
+    await stage.refuses(repository, world.nextParts('targets'), 'ErrBadSnapshot')
+  })
+})
+
+/** Name new keys for a role in root, in the parent, or by asking the server. */
+async function rotate({ world }: Repository, role: string): Promise<string[]> {
+  if (role === 'root') {
+    world.rotateRoot(stage.server.clock.now)
+    return ['root']
+  }
+  if (role === 'timestamp') {
+    world.nameServerKey('timestamp', await world.serverKeys('timestamp', 'next'))
+    return ['root']
+  }
+  if (role.startsWith('targets/')) {
+    world.delegate(role, [makeKey('ed25519')])
+    return ['targets', role]
+  }
+  world.setKeys(role, [makeKey('ecdsa')])
+  return role === 'targets' ? ['root', 'targets'] : ['root']
+}
+
+describe('recovery from a stolen key by rotation', () => {
+  for (const role of SIGNED_ROLES) {
+    test(`${role}: the old key signs no more, clients that saw the old one follow`, async () => {
+      const repository = await stage.repository()
+      const { world, client } = repository
+      const stolen = [...(world.signers.get(role) ?? [])]
+      await world.publish(stage.server, ...(await rotate(repository, role)))
+      await client.update()
+      const thief = world.fork()
+      thief.signers.set(role, stolen)
+      // Root's thief has the old key only; the certificate that is in force now was never his.
+      if (role === 'root') thief.setKeys('root', [makeRootKey(repository.gun, stage.server.clock.now), ...stolen])
+      await stage.refuses(
+        repository,
+        role === 'snapshot' ? thief.nextParts() : thief.nextParts(role),
+        problemOf(role),
+      )
+      if (role === 'root') world.signers.set('root', (world.signers.get('root') ?? []).slice(-1))
+      await world.publish(stage.server, ...(role === 'snapshot' ? [] : [role]))
+      await client.update()
+    })
+  }
+  test('timestamp: the server signs with its new key, clients that saw the old one follow', async () => {
+    const repository = await stage.repository()
+    const { world, client } = repository
+    const [old] = world.root.roles['timestamp']?.keyids ?? []
+    await world.publish(stage.server, ...(await rotate(repository, 'timestamp')))
+    assert.notEqual(world.root.roles['timestamp']?.keyids[0], old)
+    assert.equal((await client.update()).versions['root'], 3)
+    const { body } = await exchange(stage.server, { path: tufPath(repository.gun, 'timestamp.json') })
+    const { signatures } = JSON.parse(body.toString('utf8')) as { signatures: { keyid: string }[] }
+    assert.deepEqual(
+      signatures.map(({ keyid }) => keyid),
+      world.root.roles['timestamp']?.keyids,
+    )
+  })
+  test('snapshot: from the publisher to the server and back', async () => {
+    const { world, client } = await stage.repository()
+    const own = world.signers.get('snapshot') ?? []
+    world.nameServerKey('snapshot', await world.serverKeys('snapshot', 'next'))
+    await world.publish(stage.server, 'root')
+    const handed = await client.update()
+    await world.publish(stage.server, 'targets')
+    world.snapshot.version = handed.versions['snapshot'] ?? 0
+    world.setKeys('snapshot', own)
+    world.snapshot.version += 1
+    await world.publish(stage.server, 'root')
+    assert.equal((await client.update()).versions['snapshot'], world.snapshot.version)
+  })
+  test('a client many roots behind walks every one of them', async () => {
+    const { world, client, gun } = await stage.repository()
+    for (let round = 0; round < 6; round += 1) {
+      world.rotateRoot(stage.server.clock.now)
+      await world.publish(stage.server, 'root')
+    }
+    assert.equal((await client.update()).versions['root'], 8)
+    for (let version = 1; version <= 8; version += 1) {
+      const { status, body } = await exchange(stage.server, { path: tufPath(gun, `${version}.root.json`) })
+      assert.equal(status, 200)
+      assert.equal((JSON.parse(body.toString('utf8')) as { signed: TargetsPayload }).signed.version, version)
+    }
+  })
+  test('a threshold of two survives the theft of one key', async () => {
+    const repository = await stage.repository()
+    const { world, client } = repository
+    const [one, two] = [makeKey('ecdsa'), makeKey('ecdsa')]
+    world.setKeys('targets', [one, two], 2)
+    await world.publish(stage.server, 'root', 'targets')
+    const thief = world.fork()
+    thief.signers.set('targets', [one])
+    await stage.refuses(repository, thief.nextParts('targets'), 'ErrBadTargets', /threshold/)
+    world.setKeys('targets', [two, makeKey('ecdsa')], 2)
+    await world.publish(stage.server, 'root', 'targets')
+    await client.update()
+  })
+})

@@ -1,0 +1,120 @@
+import assert from 'node:assert/strict'
+import { errorOf } from '../support/exchange.ts'
+import { fetchFrom, ReferenceClient, type Fetch } from '../support/reference-client.ts'
+import { ClientRefusal } from '../support/reference-verify.ts'
+import { startTestServer, type TestServer } from '../support/server.ts'
+import { makeKey } from '../support/test-key.ts'
+import { keysFrom, TrustWorld } from '../support/trust-world.ts'
+import { upload, type Part } from '../support/upload.ts'
+
+export const NOW = Date.parse('2026-11-24T08:00:00.000Z')
+export const DAY = 86_400_000
+
+/** The roles that a publisher with its own snapshot key signs, a delegation among them. */
+export const SIGNED_ROLES = ['root', 'targets', 'snapshot', 'targets/releases'] as const
+export const ALL_ROLES = [...SIGNED_ROLES, 'timestamp'] as const
+
+/** A publisher with a repository on the server, and a client that has read it. */
+export interface Repository {
+  readonly gun: string
+  readonly world: TrustWorld
+  /** Warm: it has seen everything so far. */
+  readonly client: ReferenceClient
+  readonly fetch: Fetch
+}
+
+/** A server, and repositories on it for the tests of one file. */
+export class Stage {
+  readonly server: TestServer
+  #made = 0
+
+  private constructor(server: TestServer) {
+    this.server = server
+  }
+
+  static async open(): Promise<Stage> {
+    return new Stage(await startTestServer({ now: NOW, transport: 'plain' }))
+  }
+
+  close(): Promise<void> {
+    return this.server.stop()
+  }
+
+  /** A name that no other test has. */
+  nextGun(): string {
+    this.#made += 1
+    return `attacks.example/no${this.#made}/app`
+  }
+
+  /** root 2, targets 3, targets/releases 2, snapshot 3; a warm client. */
+  async repository(snapshot: 'client' | 'server' = 'client', gun = this.nextGun()): Promise<Repository> {
+    const { server } = this
+    const world = await TrustWorld.create({ gun, now: server.clock.now, serverKeys: keysFrom(server, gun), snapshot })
+    await world.publishFirst(server)
+    world.delegate('targets/releases', [makeKey('ecdsa')])
+    world.addTarget('r1', 'targets/releases')
+    await world.publish(server, 'targets', 'targets/releases')
+    await world.publish(server, 'root', 'targets', 'targets/releases')
+    const client = this.client(gun)
+    await client.update()
+    return { gun, world, client, fetch: fetchFrom(server, gun) }
+  }
+
+  /** A client that has seen nothing yet, of the server or of whoever answers in its place. */
+  client(gun: string, fetch?: Fetch): ReferenceClient {
+    return new ReferenceClient(gun, fetch ?? this.server, () => this.server.clock.now)
+  }
+
+  /**
+   * The server must refuse this upload with this problem (or wire code) and change nothing, and the repository stays
+   * readable for a client that has seen it and for one that has not.
+   */
+  async refuses({ gun, client }: Repository, parts: readonly Part[], problem: string, reason?: RegExp): Promise<void> {
+    const before = await this.server.stateHash(gun)
+    const answer = await upload(this.server, gun, parts)
+    assert.equal(answer.status, 400, answer.body.toString('utf8'))
+    const { code, name, message } = errorOf(answer)
+    assert.ok(code === problem || name === problem, `${code} ${name}: ${message}`)
+    if (reason !== undefined) assert.match(message, reason)
+    assert.equal(await this.server.stateHash(gun), before, 'the repository changed')
+    assert.deepEqual((await client.update()).targets, (await this.client(gun).update()).targets)
+  }
+}
+
+/** The problem of a refused document of this role. */
+export function problemOf(role: string): string {
+  return role === 'root' ? 'ErrBadRoot' : role === 'snapshot' ? 'ErrBadSnapshot' : 'ErrBadTargets'
+}
+
+/** The client must not believe what it was given. */
+export async function disbelieves(client: ReferenceClient, reason: RegExp): Promise<void> {
+  await assert.rejects(client.update(), (error) => {
+    assert.ok(error instanceof ClientRefusal, String(error))
+    assert.match(error.message, reason)
+    return true
+  })
+}
+
+/** All files that a reader could have kept of a repository, by name, as they are now. */
+export async function recorded(repository: Repository): Promise<Fetch> {
+  const kept = new Map<string, Awaited<ReturnType<Fetch>>>()
+  const keeper = new ReferenceClient(
+    repository.gun,
+    async (file) => {
+      const answer = await repository.fetch(file)
+      kept.set(file, answer)
+      return answer
+    },
+    () => NOW,
+  )
+  await keeper.update()
+  return async (file) => kept.get(file) ?? { status: 404, body: Buffer.alloc(0) }
+}
+
+/** This file is another one; everything else comes from the server. */
+export function replacing(fetch: Fetch, name: RegExp, edit: (body: Buffer) => Buffer): Fetch {
+  return async (file) => {
+    const { status, body } = await fetch(file)
+    return { status, body: name.test(file) ? edit(body) : body }
+  }
+}
