@@ -1,13 +1,17 @@
+import { join } from 'node:path'
 import { TrustError } from './errors.ts'
 import { createApp } from './http/app.ts'
+import { listenForControl } from './http/control.ts'
 import { createMetrics } from './http/metrics.ts'
 import { listen } from './http/server.ts'
 import { createLog } from './log.ts'
 import { prepare } from './prepare.ts'
+import { administer } from './repository/administration.ts'
 import { startWatchingExpiry } from './repository/expiry.ts'
 import { startRenewing } from './repository/renew-loop.ts'
 import { createTrust, type Log, type Trust } from './repository/trust.ts'
 import type { Settings } from './settings-schema.ts'
+import type { Signer } from './signing/signer.ts'
 import { loadTls, tlsFiles, type TlsIdentity } from './signing/tls-identity.ts'
 import { openStore, type LevelStore } from './store/level.ts'
 
@@ -49,24 +53,16 @@ export async function serve(settings: Settings, overrides: Overrides = {}): Prom
     anchorKey: keys.anchorKey,
   })
   try {
-    const trust = createTrust({
-      store,
-      signer: keys.signer(settings.keyAlgorithm),
-      now,
-      random: overrides.random ?? Math.random,
-      policy: {
-        timestampLife: settings.timestampLifeDays * DAY,
-        snapshotLife: settings.snapshotLifeDays * DAY,
-        publishesWaitingPerGun: settings.limits.publishesWaitingPerGun,
-      },
-      log,
-    })
+    const signer = keys.signer(settings.keyAlgorithm)
+    const trust = trustOver(settings, store, signer, { ...overrides, now, log })
     const metrics = createMetrics(trust)
     let accepting = true
     const app = createApp(trust, settings, metrics, () => accepting)
     const listening = await listen(app, settings, tls).catch((error: unknown) => {
       throw listenError(error, settings)
     })
+    const administration = administer(trust, store, (owner, sealed) => signer.opens(owner, sealed), { name: 'cli' })
+    const closeControl = await listenForControl(controlSocket(settings), administration)
     const renewing = startRenewing(trust, settings.renewIntervalSeconds * 1000, (counts) => metrics.renewals(counts))
     const watching = startWatchingExpiry(trust, DAY, (found) => metrics.endings(found))
     const { host } = settings.listen
@@ -80,7 +76,7 @@ export async function serve(settings: Settings, overrides: Overrides = {}): Prom
       made,
       async close() {
         accepting = false
-        await Promise.all([listening.close(), renewing.stop(), watching.stop()])
+        await Promise.all([listening.close(), closeControl(), renewing.stop(), watching.stop()])
         await store.close()
         log.info({}, 'stopped')
       },
@@ -89,6 +85,26 @@ export async function serve(settings: Settings, overrides: Overrides = {}): Prom
     await store.close()
     throw error
   }
+}
+
+/** Where the command line reaches a running server. */
+export function controlSocket(settings: Settings): string {
+  return join(settings.keysDirectory, 'control.sock')
+}
+
+/** The verbs' world, from settings. */
+export function trustOver(
+  settings: Settings,
+  store: LevelStore,
+  signer: Signer,
+  { now = Date.now, random = Math.random, log = createLog(settings.logLevel) }: Overrides,
+): Trust {
+  const policy = {
+    timestampLife: settings.timestampLifeDays * DAY,
+    snapshotLife: settings.snapshotLifeDays * DAY,
+    publishesWaitingPerGun: settings.limits.publishesWaitingPerGun,
+  }
+  return createTrust({ store, signer, now, random, policy, log })
 }
 
 async function tlsOf(settings: Settings, now: number): Promise<TlsIdentity | undefined> {

@@ -43,7 +43,7 @@ export async function prepare(settings: Settings, now: number): Promise<{ keys: 
   }
   if (settings.listen.plainHttp === undefined && settings.tls.certificateFile === undefined) {
     const parts = await ensureTlsIdentity(keysDirectory, now)
-    if (parts.length > 0) made.push(`a TLS ${parts.join(' and ')} in ${join(keysDirectory, 'tls')}`)
+    if (parts.length > 0) made.push(`${parts.join(' and ')} in ${join(keysDirectory, 'tls')}`)
   }
   return { keys, made }
 }

@@ -1,4 +1,5 @@
 import { TrustError } from '../errors.ts'
+import type { KeyOwner } from '../signing/signer.ts'
 import { auditStore, type Finding, type RecordCounts } from '../store/audit.ts'
 import type { LevelStore } from '../store/level.ts'
 import { allGuns } from './expiry.ts'
@@ -14,7 +15,7 @@ export interface CheckReport {
 }
 
 /** Tells whether a sealed key opens; keys stay with `signing/`. */
-export type OpensKey = (owner: { gun: string; role: string; keyId: string }, sealed: Uint8Array) => boolean
+export type OpensKey = (owner: KeyOwner, sealed: Uint8Array) => boolean
 
 /**
  * Verify all that is stored: as an accountant of the journal (`store/audit.ts`), as a client of each repository, and

@@ -32,20 +32,20 @@ export function tlsFiles(keysDirectory: string): TlsFiles {
  * host's name. The certificate is renewed before its end; the CA, which clients were given, stays.
  *
  * @param now milliseconds since 1970
- * @returns what was made
+ * @returns what was made, in words
  */
-export async function ensureTlsIdentity(keysDirectory: string, now: number): Promise<('ca' | 'certificate')[]> {
+export async function ensureTlsIdentity(keysDirectory: string, now: number): Promise<string[]> {
   const files = tlsFiles(keysDirectory)
   const caKeyFile = join(keysDirectory, 'tls', 'ca.key')
   await mkdir(join(keysDirectory, 'tls'), { recursive: true, mode: 0o700 })
-  const made: ('ca' | 'certificate')[] = []
+  const made: string[] = []
   // The X.509 library is loaded only when there is something to issue: starts are quicker without it.
   if (!(await exists(files.ca))) {
     const { makeCa } = await import('./tls-issue.ts')
     const ca = await makeCa(now)
     await writeFileAtomically(caKeyFile, ca.key, 0o600)
     await writeFileAtomically(files.ca, ca.cert, 0o644)
-    made.push('ca')
+    made.push('a TLS CA')
   }
   if (
     made.length > 0 ||
@@ -57,7 +57,7 @@ export async function ensureTlsIdentity(keysDirectory: string, now: number): Pro
     const server = await makeServer(caText, caKey, now)
     await writeFileAtomically(files.key, server.key, 0o600)
     await writeFileAtomically(files.certificate, server.cert, 0o644)
-    made.push('certificate')
+    made.push('a server certificate')
   }
   return made
 }

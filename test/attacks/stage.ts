@@ -65,6 +65,17 @@ export class Stage {
     return new ReferenceClient(gun, fetch ?? this.server, () => this.server.clock.now)
   }
 
+  /** All files that a reader could have kept of a repository, by name, as they are now. */
+  async recorded({ gun, fetch }: Repository): Promise<Fetch> {
+    const kept = new Map<string, Awaited<ReturnType<Fetch>>>()
+    await this.client(gun, async (file) => {
+      const answer = await fetch(file)
+      kept.set(file, answer)
+      return answer
+    }).update()
+    return async (file) => kept.get(file) ?? { status: 404, body: Buffer.alloc(0) }
+  }
+
   /**
    * The server must refuse this upload with this problem (or wire code) and change nothing, and the repository stays
    * readable for a client that has seen it and for one that has not.
@@ -93,22 +104,6 @@ export async function disbelieves(client: ReferenceClient, reason: RegExp): Prom
     assert.match(error.message, reason)
     return true
   })
-}
-
-/** All files that a reader could have kept of a repository, by name, as they are now. */
-export async function recorded(repository: Repository): Promise<Fetch> {
-  const kept = new Map<string, Awaited<ReturnType<Fetch>>>()
-  const keeper = new ReferenceClient(
-    repository.gun,
-    async (file) => {
-      const answer = await repository.fetch(file)
-      kept.set(file, answer)
-      return answer
-    },
-    () => NOW,
-  )
-  await keeper.update()
-  return async (file) => kept.get(file) ?? { status: 404, body: Buffer.alloc(0) }
 }
 
 /** This file is another one; everything else comes from the server. */

@@ -9,7 +9,6 @@ import {
   DAY,
   disbelieves,
   problemOf,
-  recorded,
   replacing,
   SIGNED_ROLES,
   Stage,
@@ -154,7 +153,7 @@ describe('indefinite freeze', () => {
   }
   test('a timestamp kept by a mirror is not believed after its life, and the server has a new one', async () => {
     const repository = await stage.repository()
-    const frozen = await recorded(repository)
+    const frozen = await stage.recorded(repository)
     await repository.world.publish(stage.server, 'targets')
     await stage.client(repository.gun, frozen).update()
     stage.server.clock.now += 14 * DAY + 1

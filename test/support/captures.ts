@@ -1,0 +1,79 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseMultipart } from '../../src/http/multipart.ts'
+
+/** One recorded request and what Notary's Go server answered. */
+export interface Recorded {
+  readonly request: {
+    readonly method: string
+    readonly path: string
+    readonly headers: Readonly<Record<string, string>>
+    readonly body?: string
+    readonly bodyBase64?: string
+  }
+  readonly response: {
+    readonly status: number
+    readonly headers: Readonly<Record<string, string>>
+    readonly body?: string
+  }
+  /** `token` for entries that a token server answered. */
+  readonly server?: string
+}
+
+/** A document in a recording. */
+export interface RecordedDocument {
+  readonly role: string
+  readonly bytes: Buffer
+}
+
+const DIRECTORY = join(import.meta.dirname, '../vectors/notary-captures')
+const NO_LIMITS = { partBytes: Infinity, parts: Infinity, partHeaderBytes: Infinity }
+
+/** Names of all recorded conversations, without `.json`. */
+export function captureNames(): string[] {
+  return readdirSync(DIRECTORY)
+    .filter((name) => name.endsWith('.json') && !name.endsWith('.keys.json'))
+    .map((name) => name.slice(0, -'.json'.length))
+    .toSorted()
+}
+
+/** Read a conversation, or the keys that belong to one. */
+export function readCapture<T = Recorded[]>(name: string): T {
+  return JSON.parse(readFileSync(join(DIRECTORY, `${name}.json`), 'utf8')) as T
+}
+
+/** The GUN that a recorded request is about; undefined for ping and the like. */
+export function recordedGun({ request: { path } }: Recorded): string | undefined {
+  return /^\/v2\/+(.+)\/_trust\//.exec(decodeURIComponent(path.split('?')[0] ?? ''))?.[1]
+}
+
+/** The bytes of a recorded request body. */
+export function requestBody({ request: { body, bodyBase64 } }: Recorded): Buffer | undefined {
+  if (bodyBase64 !== undefined) return Buffer.from(bodyBase64, 'base64')
+  return body === undefined ? undefined : Buffer.from(body)
+}
+
+/** The documents that a recorded request uploads; none if it is no upload, or a malformed one. */
+export function uploadedDocuments(recorded: Recorded): RecordedDocument[] {
+  const body = requestBody(recorded)
+  const type = recorded.request.headers['Content-Type'] ?? ''
+  if (body === undefined || !type.startsWith('multipart/')) return []
+  return parseMultipart(type, body, NO_LIMITS).flatMap(({ filename, bytes }) =>
+    filename === undefined ? [] : [{ role: filename, bytes: Buffer.from(bytes) }],
+  )
+}
+
+/** The document that a recorded answer carries, with the role that was asked for. */
+export function answeredDocument(recorded: Recorded): RecordedDocument | undefined {
+  const [, role] = /\/_trust\/tuf\/(?:\d+\.)?([^.]+)(?:\.[0-9a-f]{64})?\.json$/.exec(recorded.request.path) ?? []
+  const { status, body } = recorded.response
+  if (role === undefined || status !== 200 || recorded.request.method !== 'GET' || body === undefined) return undefined
+  return { role, bytes: Buffer.from(body) }
+}
+
+/** What is signed, of a document that is known to be JSON. */
+export function signedOf(
+  bytes: Uint8Array,
+): Record<string, unknown> & { _type: string; version: number; expires: string } {
+  return (JSON.parse(Buffer.from(bytes).toString('utf8')) as { signed: ReturnType<typeof signedOf> }).signed
+}
