@@ -26,5 +26,5 @@ export function configCommand(): Command {
 function textOf(value: unknown): string {
   if (value === null) return '-'
   if (Array.isArray(value)) return value.length === 0 ? '-' : value.join(',')
-  return String(value)
+  return typeof value === 'string' ? value : JSON.stringify(value)
 }

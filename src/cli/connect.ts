@@ -31,7 +31,6 @@ async function inProcess(settings: Settings): Promise<Connection> {
 
 function overSocket(path: string): Connection {
   const ask = async <T>(url: string, method = 'GET'): Promise<T> => (await send(path, url, method)) as T
-  const named = (url: string, gun: string): string => `${url}?${new URLSearchParams({ gun }).toString()}`
   return {
     check: () => ask('/check'),
     list: () => ask('/repositories'),
@@ -41,6 +40,10 @@ function overSocket(path: string): Connection {
     remove: (gun) => ask(named('/repository', gun), 'DELETE'),
     close: async () => {},
   }
+}
+
+function named(url: string, gun: string): string {
+  return `${url}?${new URLSearchParams({ gun }).toString()}`
 }
 
 async function send(socketPath: string, path: string, method: string): Promise<unknown> {

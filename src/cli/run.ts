@@ -1,4 +1,4 @@
-import { Command } from 'commander'
+import type { Command } from 'commander'
 import { loadSettings } from '../config.ts'
 import { TrustError } from '../errors.ts'
 import type { Settings } from '../settings-schema.ts'

@@ -39,7 +39,6 @@ export async function listenForControl(path: string, administration: Administrat
 function controlApp(administration: Administration): Koa {
   const app = new Koa()
   const router = new Router()
-  const gunOf = (query: URLSearchParams): Gun => parseGun(query.get('gun') ?? '')
   const answer = (path: string, ask: (query: URLSearchParams) => Promise<unknown>, method: 'get' | 'delete' = 'get') =>
     router[method](path, async (ctx) => {
       ctx.body = JSON.stringify({ answer: (await ask(new URLSearchParams(ctx.querystring))) ?? null })
@@ -62,4 +61,8 @@ function controlApp(administration: Administration): Koa {
   })
   app.use(router.routes())
   return app
+}
+
+function gunOf(query: URLSearchParams): Gun {
+  return parseGun(query.get('gun') ?? '')
 }

@@ -38,7 +38,7 @@ export function createRouter(wiring: Wiring): Router<State, object> {
     const handle = handler(wiring)
     router.register(path, [method], async (ctx) => {
       ctx.state.operation = operation
-      await handle(ctx as Context)
+      await handle(ctx)
     })
   }
   return router

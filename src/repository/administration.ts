@@ -58,7 +58,10 @@ export function administer(trust: Trust, store: LevelStore, opens: OpensKey, act
     async keys(gun) {
       const named = new Set(describe(trust, gun, trust.now())?.roles.flatMap(({ keys }) => keys.map(({ id }) => id)))
       return (['timestamp', 'snapshot'] as const).flatMap((role) =>
-        store.keys(gun, role).map(({ sealed: _, ...key }) => ({ ...key, current: named.has(key.keyId) })),
+        store.keys(gun, role).map(({ keyId, keytype, public: text, pending, createdAt }) => ({
+          ...{ role, keyId, keytype, public: text, pending, createdAt },
+          current: named.has(keyId),
+        })),
       )
     },
     remove: (gun) => remove(trust, gun, actor),
