@@ -59,7 +59,12 @@ export function administer(trust: Trust, store: LevelStore, opens: OpensKey, act
       const named = new Set(describe(trust, gun, trust.now())?.roles.flatMap(({ keys }) => keys.map(({ id }) => id)))
       return (['timestamp', 'snapshot'] as const).flatMap((role) =>
         store.keys(gun, role).map(({ keyId, keytype, public: text, pending, createdAt }) => ({
-          ...{ role, keyId, keytype, public: text, pending, createdAt },
+          role,
+          keyId,
+          keytype,
+          public: text,
+          pending,
+          createdAt,
           current: named.has(keyId),
         })),
       )

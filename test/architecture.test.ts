@@ -1,0 +1,67 @@
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, relative, sep } from 'node:path'
+import { test } from 'node:test'
+
+const SOURCE = join(import.meta.dirname, '..', 'src')
+
+/** Who may import whom: a layer sees only those named here, and itself. Files of `src/` itself go by their name. */
+const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  'errors.ts': [],
+  tuf: ['errors.ts'],
+  store: ['errors.ts', 'tuf'],
+  signing: ['errors.ts', 'tuf'],
+  repository: ['errors.ts', 'tuf', 'store', 'signing'],
+  'settings-schema.ts': [],
+  'config.ts': ['errors.ts', 'settings-schema.ts'],
+  'log.ts': ['repository'],
+  http: ['errors.ts', 'tuf', 'store', 'repository', 'settings-schema.ts'],
+  'prepare.ts': ['errors.ts', 'settings-schema.ts', 'signing', 'store'],
+  'main.ts': ['errors.ts', 'http', 'log.ts', 'prepare.ts', 'repository', 'settings-schema.ts', 'signing', 'store'],
+  cli: ['errors.ts', 'config.ts', 'log.ts', 'main.ts', 'repository', 'settings-schema.ts', 'signing', 'store', 'tuf'],
+}
+
+/** What a layer may use of Node and of packages, where that is its promise. */
+const TUF_MAY_USE = ['node:buffer', 'node:crypto', '@noble/ed25519']
+
+/** Lines; a longer file is more than one idea. */
+const FILE_MAX_LINES = 250
+
+const files = readdirSync(SOURCE, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'))
+const textOf = (file: string): string => readFileSync(join(SOURCE, file), 'utf8')
+const layerOf = (file: string): string => file.split(sep)[0] ?? ''
+const importsOf = (file: string): string[] =>
+  [...textOf(file).matchAll(/(?:from|import\()\s*'([^']+)'/g)].map(([, name = '']) => name)
+
+test('every layer imports only what is below it', () => {
+  for (const file of files) {
+    const layer = layerOf(file)
+    for (const name of importsOf(file).filter((each) => each.startsWith('.'))) {
+      const target = layerOf(relative(SOURCE, join(SOURCE, dirname(file), name)))
+      const allowed = target === layer || MAY_IMPORT[layer]?.includes(target) === true
+      assert.ok(allowed, `src/${file} must not import ${name}`)
+    }
+  }
+})
+
+test('tuf is pure: no I/O, no clock, no private key', () => {
+  for (const file of files.filter((each) => layerOf(each) === 'tuf')) {
+    for (const name of importsOf(file).filter((each) => !each.startsWith('.'))) {
+      assert.ok(TUF_MAY_USE.includes(name), `src/${file} must not import ${name}`)
+    }
+    assert.doesNotMatch(textOf(file), /Date\.now|new Date\(\)|Math\.random|createPrivateKey|\bsign\(/, `src/${file}`)
+  }
+})
+
+test('only cli reads the environment and the arguments', () => {
+  for (const file of files.filter((each) => layerOf(each) !== 'cli')) {
+    assert.doesNotMatch(textOf(file), /process\.(env|argv)/, `src/${file}`)
+  }
+})
+
+test('no file is longer than one idea', () => {
+  for (const file of files) {
+    const lines = textOf(file).split('\n').length
+    assert.ok(lines <= FILE_MAX_LINES, `src/${file} has ${lines} lines`)
+  }
+})
