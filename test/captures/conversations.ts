@@ -1,23 +1,34 @@
 import type { CaptureReplay } from '../support/capture-replay.ts'
-import { readCapture, recordedGun, uploadedDocuments, type Recorded } from '../support/captures.ts'
+import type { ServerRole } from '../../src/tuf/role.ts'
+import { answeredDocument, uploadedDocuments, type Recorded } from '../support/captures.ts'
 
-/** Recordings that tell one story, in order, and what the recorded server knew before it. */
+/** Makes up for what happened on the recorded server before a recording, and is not in it. */
+type Before = (replay: CaptureReplay, recording: readonly Recorded[]) => Promise<void>
+
+/** Recordings that tell one story, in order. */
 export interface Conversation {
   readonly name: string
   readonly captures: readonly string[]
-  readonly before?: (replay: CaptureReplay, recorded: readonly Recorded[]) => Promise<void>
+  /** By the recording that it is needed for. */
+  readonly before?: Readonly<Record<string, Before>>
 }
 
-const importState = (replay: CaptureReplay, recorded: readonly Recorded[]): Promise<void> =>
-  replay.importState(recorded)
+/** The repository is there, and these are the server's keys. */
+function existing(...roles: ServerRole[]): Before {
+  return async (replay, recording) => {
+    const root = recording.map(answeredDocument).find((document) => document?.role === 'root')
+    if (root === undefined) throw new Error('no root in the recording')
+    await replay.importState(recording)
+    await replay.importKeys(recording, root.bytes, roles)
+  }
+}
 
-/** A raw client asked for the server's keys before the recording began: they are in the first root that was taken. */
-async function importKeys(replay: CaptureReplay, recorded: readonly Recorded[]): Promise<void> {
-  const published = recorded.find(({ request, response }) => request.method === 'POST' && response.status === 200)
-  const root = published && uploadedDocuments(published).find(({ role }) => role === 'root')
-  const gun = published && recordedGun(published)
-  if (gun === undefined || root === undefined) throw new Error('no root was published')
-  await replay.importKeys(gun, root.bytes, ['timestamp', 'snapshot'])
+/** The repository is not there, and the keys that the first root names were asked for. */
+const keysAskedFor: Before = async (replay, recording) => {
+  const published = recording.filter(({ response }) => response.status === 200).flatMap(uploadedDocuments)
+  const root = published.find(({ role }) => role === 'root')
+  if (root === undefined) throw new Error('no root was published')
+  await replay.importKeys(recording, root.bytes, ['timestamp', 'snapshot'])
 }
 
 export const CONVERSATIONS: readonly Conversation[] = [
@@ -44,8 +55,14 @@ export const CONVERSATIONS: readonly Conversation[] = [
       ...['46-list-after-purge-role-below-threshold', '47-delegation-remove-role', '49-delete-remote'],
       ...['49b-list-after-delete-with-cache', '49c-list-after-delete-cold'],
     ],
+    // The snapshot was handed over to the server in between.
+    before: { '33-delegation-add-restricted-paths-rsa': existing('snapshot') },
   },
-  { name: 'five clients publish at once', captures: ['50-concurrent-publish-conflict'], before: importState },
+  {
+    name: 'five clients publish at once',
+    captures: ['50-concurrent-publish-conflict'],
+    before: { '50-concurrent-publish-conflict': existing('timestamp') },
+  },
   {
     name: 'a repository that was deleted is made anew',
     captures: [
@@ -54,8 +71,16 @@ export const CONVERSATIONS: readonly Conversation[] = [
       '53-list-with-stale-pinned-root-of-recreated-repo',
     ],
   },
-  { name: 'every route and method', captures: ['55-http-surface'], before: importState },
-  { name: 'uploads, mostly refused', captures: ['56-rejected-uploads'], before: importKeys },
+  {
+    name: 'every route and method',
+    captures: ['55-http-surface'],
+    before: { '55-http-surface': existing('timestamp', 'snapshot') },
+  },
+  {
+    name: 'uploads, mostly refused',
+    captures: ['56-rejected-uploads'],
+    before: { '56-rejected-uploads': keysAskedFor },
+  },
   {
     name: 'docker signs a new repository',
     captures: [
@@ -92,9 +117,4 @@ export const NOT_REPLAYED: Readonly<Record<string, string>> = {
       ...['99-docker-basic-auth-push', '99b-docker-basic-auth-pull-anonymous'],
     ].map((name) => [name, 'needs authentication, which this server does not have yet']),
   ),
-}
-
-/** All requests of a conversation, each with its place. */
-export function requestsOf({ captures }: Conversation): { capture: string; index: number; recorded: Recorded }[] {
-  return captures.flatMap((capture) => readCapture(capture).map((recorded, index) => ({ capture, index, recorded })))
 }

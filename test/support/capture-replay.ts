@@ -3,10 +3,12 @@ import { createMetrics } from '../../src/http/metrics.ts'
 import { listen, type Listening } from '../../src/http/server.ts'
 import type { Trust } from '../../src/repository/trust.ts'
 import { PLAIN_HTTP_WORDS, settingsSchema } from '../../src/settings-schema.ts'
-import type { RoleState } from '../../src/store/store.ts'
+import type { Commit, Head, RoleState } from '../../src/store/store.ts'
+import { checksumsOf } from '../../src/tuf/checksum.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
-import { parseMetadata } from '../../src/tuf/metadata.ts'
+import { parseMetadata, type Metadata } from '../../src/tuf/metadata.ts'
 import { parseRole, type ServerRole } from '../../src/tuf/role.ts'
+import { parseRoot } from '../../src/tuf/root.ts'
 import { differencesOf, type Comparison, type Difference } from './capture-comparison.ts'
 import { answeredDocument, recordedGun, requestBody, signedOf, uploadedDocuments, type Recorded } from './captures.ts'
 import { exchange, type Answer, type Endpoint } from './exchange.ts'
@@ -18,7 +20,7 @@ import type { KeyEntry } from './test-key.ts'
 export class CaptureReplay implements Endpoint, Comparison {
   readonly url: string
   readonly trust: Trust
-  readonly uploaded = new Set<string>()
+  readonly #uploaded = new Set<string>()
   readonly #signer: RecordedSigner
   readonly #local: LocalTrust
   readonly #listening: Listening
@@ -53,7 +55,8 @@ export class CaptureReplay implements Endpoint, Comparison {
     const { request, response } = recorded
     this.#local.clock.now = Math.max(this.#local.clock.now, Date.parse(response.headers['Date'] ?? ''))
     this.#signer.next = recordedPublicKey(recorded)
-    for (const { role, bytes } of uploadedDocuments(recorded)) this.uploaded.add(`${role} ${checksum(role, bytes)}`)
+    for (const { role, bytes } of uploadedDocuments(recorded))
+      this.#uploaded.add(`${role} ${checksumsOf(bytes).sha256}`)
     const body = requestBody(recorded)
     const headers = { ...request.headers }
     delete headers['Host']
@@ -67,62 +70,61 @@ export class CaptureReplay implements Endpoint, Comparison {
     })
   }
 
-  /** Take over what the recorded server had stored before the recording: the documents that it answers with. */
-  async importState(conversation: readonly Recorded[]): Promise<void> {
-    const documents = new Map<string, Buffer>()
-    for (const recorded of conversation) {
-      const document = answeredDocument(recorded)
-      if (document !== undefined && !documents.has(document.role)) documents.set(document.role, document.bytes)
+  /**
+   * Take over what the recorded server had stored before a recording, as far as the recording shows it: the documents
+   * that it answers with.
+   */
+  async importState(recording: readonly Recorded[]): Promise<void> {
+    const documents = new Map<string, Metadata>()
+    for (const document of recording.map(answeredDocument)) {
+      if (document === undefined || documents.has(document.role)) continue
+      documents.set(document.role, parseMetadata(parseRole(document.role), document.bytes))
     }
-    const gun = parseGun(conversation.map(recordedGun).find((name) => name !== undefined) ?? '')
-    const metadata = [...documents].map(([role, bytes]) => parseMetadata(parseRole(role), bytes))
-    const roles = Object.fromEntries(
-      metadata.map(({ role, version, checksums, expires }): [string, RoleState] => [
-        role,
-        { version, ...checksums, expires: Math.floor(expires) },
-      ]),
-    )
-    const time = Date.parse(conversation[0]?.response.headers['Date'] ?? '')
-    await this.trust.store.commit({
-      gun,
-      expected: this.trust.store.head(gun)?.revision ?? 0,
+    const all = [...documents.values()]
+    await this.#commit(recording, (head) => ({
       kind: 'publish',
-      actor: TEST_ACTOR,
-      time,
-      head: { roles, highest: Object.fromEntries(metadata.map(({ role, version }) => [role, version])), renewAt: null },
-      documents: metadata.map(({ role, version, bytes, checksums: { sha256 } }) => ({ role, version, bytes, sha256 })),
+      head: {
+        roles: { ...head.roles, ...Object.fromEntries(all.map((document) => [document.role, stateOf(document)])) },
+        highest: { ...head.highest, ...Object.fromEntries(all.map(({ role, version }) => [role, version])) },
+      },
+      documents: all.map(({ role, version, bytes, checksums: { sha256 } }) => ({ role, version, bytes, sha256 })),
       keys: [],
-    })
+    }))
   }
 
-  /** Take over keys that the recorded server had made before the recording: those that a root names. */
-  async importKeys(gun: string, rootBytes: Uint8Array, serverRoles: readonly ServerRole[]): Promise<void> {
-    const root = signedOf(rootBytes) as unknown as {
-      keys: Record<string, KeyEntry>
-      roles: Record<string, { keyids: string[] }>
-    }
-    const name = parseGun(gun)
-    for (const role of serverRoles) {
-      for (const id of root.roles[role]?.keyids ?? []) {
-        const key = recordedKey(this.#signer.algorithm, root.keys[id]?.keyval.public ?? '')
-        const { roles = {}, highest = {}, renewAt = null, revision = 0 } = this.trust.store.head(name) ?? {}
-        await this.trust.store.commit({
-          gun: name,
-          expected: revision,
-          kind: 'key',
-          actor: TEST_ACTOR,
-          time: 0,
-          head: { roles, highest, renewAt },
-          documents: [],
-          keys: [{ ...key, role, pending: true, createdAt: 0 }],
-        })
+  /** Take over keys that the recorded server had made before a recording: those that a root names. */
+  async importKeys(recording: readonly Recorded[], rootBytes: Uint8Array, roles: readonly ServerRole[]): Promise<void> {
+    const root = parseRoot(parseMetadata('root', rootBytes))
+    for (const role of roles) {
+      for (const { public: text } of root.roles[role].keys.values()) {
+        const key = { ...recordedKey(this.#signer.algorithm, text), role, pending: true, createdAt: 0 }
+        await this.#commit(recording, (head) => ({ kind: 'key', head, documents: [], keys: [key] }))
       }
     }
   }
 
+  async #commit(
+    recording: readonly Recorded[],
+    change: (head: Pick<Head, 'roles' | 'highest'>) => Pick<Commit, 'kind' | 'documents' | 'keys'> & {
+      head: Pick<Head, 'roles' | 'highest'>
+    },
+  ): Promise<void> {
+    const gun = parseGun(recording.map(recordedGun).find((name) => name !== undefined) ?? '')
+    const head = this.trust.store.head(gun)
+    const changed = change(head ?? { roles: {}, highest: {} })
+    await this.trust.store.commit({
+      ...changed,
+      gun,
+      expected: head?.revision ?? 0,
+      actor: TEST_ACTOR,
+      time: Date.parse(recording[0]?.response.headers['Date'] ?? ''),
+      head: { roles: changed.head.roles, highest: changed.head.highest, renewAt: null },
+    })
+  }
+
   /** True for a document that the recorded client made: then ours must be the same to the byte. */
   isUploaded(role: string, sha256: string): boolean {
-    return this.uploaded.has(`${role} ${sha256}`)
+    return this.#uploaded.has(`${role} ${sha256}`)
   }
 
   /** True if our store has such a snapshot. */
@@ -141,15 +143,11 @@ export class CaptureReplay implements Endpoint, Comparison {
   }
 }
 
+function stateOf({ version, checksums, expires }: Metadata): RoleState {
+  return { version, ...checksums, expires: Math.floor(expires) }
+}
+
 function recordedPublicKey({ request, response }: Recorded): string | undefined {
   if (!request.path.endsWith('.key') || response.status !== 200) return undefined
   return (JSON.parse(response.body ?? '') as KeyEntry).keyval.public
-}
-
-function checksum(role: string, bytes: Uint8Array): string {
-  try {
-    return parseMetadata(parseRole(role), bytes).checksums.sha256
-  } catch {
-    return 'not metadata'
-  }
 }

@@ -1,0 +1,110 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { once } from 'node:events'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import { ReferenceClient } from '../support/reference-client.ts'
+import { countersign, ServerProcess } from '../support/server-process.ts'
+import { keysFrom, TrustWorld } from '../support/trust-world.ts'
+import { upload, type Part } from '../support/upload.ts'
+
+const CYCLES = Number(process.env['KILL_CYCLES'] ?? 50)
+const PUBLISHERS = 4
+/** Milliseconds that publishers work before the server is killed, at the most. */
+const WORK = 250
+
+/** Publishes until the server is gone, and keeps what was acknowledged and what was not answered. */
+class Publisher {
+  readonly world: TrustWorld
+  readonly reader: ReferenceClient
+  acknowledged = 1
+  /** Sent, never answered: may be stored or not. */
+  unanswered: Part[] | undefined
+  /** Publishes that were acknowledged. */
+  publishes = 0
+
+  constructor(world: TrustWorld, reader: ReferenceClient) {
+    this.world = world
+    this.reader = reader
+  }
+
+  async work(server: ServerProcess): Promise<void> {
+    for (;;) {
+      // A publish that was not answered is repeated, byte for byte: it must succeed whether it had arrived or not.
+      if (this.unanswered === undefined) {
+        this.world.addTarget(`t${this.publishes}`)
+        this.unanswered = this.world.nextParts('targets')
+      }
+      try {
+        const answer = await upload(server, this.world.gun, this.unanswered)
+        assert.equal(answer.status, 200, answer.body.toString())
+      } catch (error) {
+        if (error instanceof assert.AssertionError) throw error
+        return
+      }
+      this.acknowledged = this.world.targets.version
+      this.unanswered = undefined
+      this.publishes += 1
+    }
+  }
+
+  /** A reader that remembers everything it saw must be able to go on, and see all that was acknowledged. */
+  async verify(): Promise<void> {
+    const { versions, targets } = await this.reader.update()
+    const version = versions['targets'] ?? 0
+    assert.ok(version >= this.acknowledged, `targets ${version} < acknowledged ${this.acknowledged}`)
+    assert.ok(version <= this.world.targets.version)
+    assert.equal(
+      targets.length,
+      Object.keys(this.world.targets.targets).length - (this.world.targets.version - version),
+    )
+  }
+}
+
+test(`${CYCLES} times SIGKILL under ${PUBLISHERS} publishers: nothing acknowledged is lost, no half set is seen`, async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'countersign-kill-'))
+  const server = new ServerProcess(directory, await freePort())
+  t.after(async () => {
+    await server.end('SIGKILL')
+    await rm(directory, { recursive: true })
+  })
+  await server.start()
+  const publishers: Publisher[] = []
+  for (let number = 0; number < PUBLISHERS; number += 1) {
+    const gun = `example.org/kill-${number}`
+    // Two with the snapshot in the publisher's hand, two in the server's.
+    const snapshot = number % 2 === 0 ? 'client' : 'server'
+    const world = await TrustWorld.create({ gun, now: Date.now(), serverKeys: keysFrom(server, gun), snapshot })
+    await world.publishFirst(server)
+    publishers.push(new Publisher(world, new ReferenceClient(gun, server, Date.now)))
+  }
+  for (let cycle = 0; cycle < CYCLES; cycle += 1) {
+    const working = publishers.map((publisher) => publisher.work(server))
+    await pause(Math.random() * WORK)
+    await server.end('SIGKILL')
+    await Promise.all(working)
+    await server.start()
+    for (const publisher of publishers) await publisher.verify()
+  }
+  const running = await countersign(['check'], server.environment)
+  assert.equal(running.code, 0, running.stdout + running.stderr)
+  assert.equal(await server.end('SIGTERM'), 0)
+  const stopped = await countersign(['check', '--json'], server.environment)
+  assert.equal(stopped.code, 0, stopped.stdout)
+  const { commits } = JSON.parse(stopped.stdout) as { commits: number }
+  const publishes = publishers.reduce((sum, publisher) => sum + publisher.publishes, 0)
+  assert.ok(publishes > CYCLES, 'the publishers got to work')
+  assert.ok(commits >= publishes)
+  t.diagnostic(`${publishes} publishes acknowledged, ${commits} commits`)
+})
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, 'localhost')
+  await once(server, 'listening')
+  const { port } = server.address() as { port: number }
+  server.close()
+  return port
+}

@@ -1,0 +1,85 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { exchange, type Endpoint } from './exchange.ts'
+
+const CLI = join(import.meta.dirname, '..', '..', 'src', 'cli', 'countersign.ts')
+
+/** The real server in a process of its own, to be killed: `countersign serve` with its data in `directory`. */
+export class ServerProcess implements Endpoint {
+  readonly directory: string
+  readonly port: number
+  ca: string | undefined
+  #child: ChildProcess | undefined
+
+  constructor(directory: string, port: number) {
+    this.directory = directory
+    this.port = port
+  }
+
+  get url(): string {
+    return `https://localhost:${this.port}`
+  }
+
+  /** Resolves when it answers. @throws Error with what it printed, if it ended instead */
+  async start(): Promise<void> {
+    const child = spawn(process.execPath, [CLI, 'serve', '--quiet'], {
+      env: this.environment,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    this.#child = child
+    let printed = ''
+    child.stderr.on('data', (chunk: Buffer) => {
+      printed += chunk.toString()
+    })
+    const ended = once(child, 'exit').then(([code]) => {
+      throw new Error(`the server ended with ${String(code)}: ${printed}`)
+    })
+    // Its first line says that it is ready.
+    await Promise.race([once(child.stdout, 'data'), ended])
+    ended.catch(() => undefined)
+    child.stdout.resume()
+    this.ca = await readFile(join(this.directory, 'keys', 'tls', 'ca.crt'), 'utf8')
+    const { status } = await exchange(this, { path: '/v2/' })
+    if (status !== 200) throw new Error(`the server answers ${status}`)
+  }
+
+  /** End it. @returns its exit code; null after SIGKILL */
+  async end(signal: 'SIGKILL' | 'SIGTERM'): Promise<number | null> {
+    const child = this.#child
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return child?.exitCode ?? null
+    const exit = once(child, 'exit') as Promise<[number | null]>
+    child.kill(signal)
+    const [code] = await exit
+    return code
+  }
+
+  /** Settings for the command line that speaks of the same data. */
+  get environment(): NodeJS.ProcessEnv {
+    return {
+      ...process.env,
+      COUNTERSIGN_DATA_DIRECTORY: join(this.directory, 'data'),
+      COUNTERSIGN_KEYS_DIRECTORY: join(this.directory, 'keys'),
+      COUNTERSIGN_LISTEN_PORT: String(this.port),
+    }
+  }
+}
+
+/** Run the command line to its end. */
+export async function countersign(
+  args: readonly string[],
+  environment: NodeJS.ProcessEnv,
+  options: { readonly cwd?: string } = {},
+): Promise<{ code: number | null; stdout: string; stderr: string }> {
+  const child = spawn(process.execPath, [CLI, ...args], {
+    env: environment,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    ...options,
+  })
+  const output = { stdout: '', stderr: '' }
+  child.stdout.on('data', (chunk: Buffer) => (output.stdout += chunk.toString()))
+  child.stderr.on('data', (chunk: Buffer) => (output.stderr += chunk.toString()))
+  const [code] = (await once(child, 'close')) as [number | null]
+  return { code, ...output }
+}
