@@ -4,6 +4,8 @@ import { join } from 'node:path'
 import { createTrust, type Trust } from '../../src/repository/trust.ts'
 import { currentKey, rotateKey } from '../../src/repository/server-key.ts'
 import { createKeysDirectory, openKeysDirectory } from '../../src/signing/keys-directory.ts'
+import { check, type CheckReport } from '../../src/repository/check.ts'
+import type { FaultHook } from '../../src/store/committer.ts'
 import { createStore, openStore } from '../../src/store/level.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
 import type { ServerKeys } from './trust-world.ts'
@@ -17,10 +19,12 @@ export interface LocalTrust {
   readonly trust: Trust
   /** Milliseconds since 1970. */
   readonly clock: { now: number }
+  /** The whole look of `countersign check`. */
+  check(): Promise<CheckReport>
   close(): Promise<void>
 }
 
-export async function openLocalTrust(now: number): Promise<LocalTrust> {
+export async function openLocalTrust(now: number, faults?: FaultHook): Promise<LocalTrust> {
   const directory = await mkdtemp(join(tmpdir(), 'countersign-trust-'))
   const keysDirectory = join(directory, 'keys')
   await createKeysDirectory(keysDirectory)
@@ -29,23 +33,26 @@ export async function openLocalTrust(now: number): Promise<LocalTrust> {
     directory: join(directory, 'data'),
     anchorFile: join(directory, 'anchor'),
     anchorKey: keys.anchorKey,
+    ...(faults === undefined ? {} : { faults }),
   }
   await createStore(place)
   const store = await openStore(place)
   const clock = { now }
+  const signer = keys.signer('ed25519')
   const trust = createTrust({
     store,
-    signer: keys.signer('ed25519'),
+    signer,
     now: () => clock.now,
     random: () => 0.5,
     policy: { timestampLife: 14 * DAY, snapshotLife: 1095 * DAY, publishesWaitingPerGun: 16 },
     log: { info: () => undefined, warn: () => undefined, error: () => undefined },
   })
+  const checkAll = (): Promise<CheckReport> => check(store, (owner, sealed) => signer.opens(owner, sealed), clock.now)
   const close = async (): Promise<void> => {
     await store.close()
     await rm(directory, { recursive: true })
   }
-  return { trust, clock, close }
+  return { trust, clock, check: checkAll, close }
 }
 
 /** The server's keys, asked for without HTTP. */
