@@ -6,20 +6,13 @@ import { parseMetadata } from '../../src/tuf/metadata.ts'
 import { parseRoot } from '../../src/tuf/root.ts'
 import { verifySignature } from '../../src/tuf/signature.ts'
 import { CaptureReplay } from '../support/capture-replay.ts'
-import { answeredDocument, readCapture, signedOf, uploadedDocuments } from '../support/captures.ts'
+import { answeredDocument, readCapture, readCaptureKeys, signedOf, uploadedDocuments } from '../support/captures.ts'
 import { openNotaryKey } from '../support/notary-key.ts'
 import { RecordedSigner } from '../support/recorded-signer.ts'
 import { allowing } from './allowed.ts'
 
 const CAPTURE = '58-replayable-ecdsa-signer'
 const GUN = parseGun('replay.example/app')
-
-interface KeyRow {
-  readonly algorithm: string
-  readonly public: string
-  readonly jwe: string
-  readonly passphrase: string
-}
 
 /**
  * The whole life of a repository, recorded from a Go server with PostgreSQL and a signer, and replayed with that
@@ -30,7 +23,7 @@ describe('the recorded life of a repository, with the keys of the recorded serve
   let replay: CaptureReplay
 
   before(async () => {
-    const rows = readCapture<KeyRow[]>(`${CAPTURE}.keys`)
+    const rows = readCaptureKeys(CAPTURE)
     const keys = rows.map(
       (row) => [keyId({ keytype: row.algorithm, public: row.public }), openNotaryKey(row.jwe, row.passphrase)] as const,
     )

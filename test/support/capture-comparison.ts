@@ -45,7 +45,7 @@ export function differencesOf(recorded: Recorded, ours: Answer, comparison: Comp
   if (body === (recorded.response.body ?? '')) return found
   const server = document === undefined ? undefined : signedOf(document.bytes)
   if (document === undefined || ours.status !== 200) compareJson(recorded.response.body ?? '', body, differ)
-  else if (server?._type === 'Timestamp' || server?._type === 'Snapshot') {
+  else if (server?.['_type'] === 'Timestamp' || server?.['_type'] === 'Snapshot') {
     const made = !comparison.isUploaded(document.role, sha256(document.bytes))
     if (made) compareMade(recorded, document.bytes, ours.body, comparison, differ)
     else differ('body', document.bytes.toString('utf8'), body)
@@ -93,7 +93,7 @@ function parsed(text: string): Parsed | undefined {
 
 function compareMade(recorded: Recorded, theirs: Buffer, ours: Buffer, comparison: Comparison, differ: Differ): void {
   const [one, other] = [signedOf(theirs), signedOf(ours)]
-  differ('signed _type', one._type, other._type)
+  differ('signed _type', one['_type'], other['_type'])
   differ('signed version', one.version, other.version)
   const off = Math.abs(Date.parse(one.expires) - Date.parse(other.expires))
   if (!(off < EXPIRY_TOLERANCE)) differ('signed expires', one.expires, other.expires)
@@ -102,7 +102,7 @@ function compareMade(recorded: Recorded, theirs: Buffer, ours: Buffer, compariso
   const [meta, ourMeta] = [one['meta'], other['meta']] as Record<string, Meta>[]
   // A timestamp names a snapshot that the server made: theirs theirs, ours ours.
   const snapshot = hexOf(meta?.['snapshot'])
-  if (one._type === 'Timestamp' && !comparison.isUploaded('snapshot', snapshot)) {
+  if (one['_type'] === 'Timestamp' && !comparison.isUploaded('snapshot', snapshot)) {
     differ('named roles', Object.keys(meta ?? {}), Object.keys(ourMeta ?? {}))
     differ(
       'named snapshot is stored',

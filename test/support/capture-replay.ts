@@ -2,7 +2,7 @@ import { createApp } from '../../src/http/app.ts'
 import { createMetrics } from '../../src/http/metrics.ts'
 import { listen, type Listening } from '../../src/http/server.ts'
 import type { Trust } from '../../src/repository/trust.ts'
-import { PLAIN_HTTP_WORDS, settingsSchema } from '../../src/settings-schema.ts'
+import { PLAIN_HTTP_WORDS, settingsSchema, type HttpSettings } from '../../src/settings-schema.ts'
 import type { Commit, Head, RoleState } from '../../src/store/store.ts'
 import { checksumsOf } from '../../src/tuf/checksum.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
@@ -36,9 +36,9 @@ export class CaptureReplay implements Endpoint, Comparison {
   static async start(signer: RecordedSigner): Promise<CaptureReplay> {
     const local = await openLocalTrust(0)
     const trust: Trust = { ...local.trust, signer }
-    const { anchorFile = '', ...settings } = settingsSchema.parse({ listen: { port: 0, plainHttp: PLAIN_HTTP_WORDS } })
-    const app = createApp(trust, { ...settings }, createMetrics(trust))
-    return new CaptureReplay(trust, signer, local, await listen(app, { ...settings }, undefined))
+    const settings: HttpSettings = settingsSchema.parse({ listen: { port: 0, plainHttp: PLAIN_HTTP_WORDS } })
+    const app = createApp(trust, settings, createMetrics(trust))
+    return new CaptureReplay(trust, signer, local, await listen(app, settings, undefined))
   }
 
   async close(): Promise<void> {

@@ -37,9 +37,22 @@ export function captureNames(): string[] {
     .toSorted()
 }
 
-/** Read a conversation, or the keys that belong to one. */
-export function readCapture<T = Recorded[]>(name: string): T {
-  return JSON.parse(readFileSync(join(DIRECTORY, `${name}.json`), 'utf8')) as T
+/** Read a recording. */
+export function readCapture(name: string): Recorded[] {
+  return JSON.parse(readFileSync(join(DIRECTORY, `${name}.json`), 'utf8')) as Recorded[]
+}
+
+/** A private key of the recorded server, as Notary's signer stores it (wire spec §18.2). */
+export interface RecordedKey {
+  readonly algorithm: string
+  readonly public: string
+  readonly jwe: string
+  readonly passphrase: string
+}
+
+/** Read the private keys that belong to a recording. */
+export function readCaptureKeys(name: string): RecordedKey[] {
+  return JSON.parse(readFileSync(join(DIRECTORY, `${name}.keys.json`), 'utf8')) as RecordedKey[]
 }
 
 /** The GUN that a recorded request is about; undefined for ping and the like. */

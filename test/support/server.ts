@@ -71,9 +71,9 @@ export class TestServer implements Endpoint {
   }
 
   /** Every repository as its most distrustful client would see it; what is wrong, by name. Empty when all is well. */
-  check(): string[] {
+  async check(): Promise<string[]> {
     const { trust } = this.#running
-    return trust.store.guns(10_000).flatMap((gun) => {
+    return (await trust.store.guns(10_000)).flatMap((gun) => {
       const head = trust.store.head(gun)
       if (head?.roles['root'] === undefined) return []
       try {

@@ -1,0 +1,58 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { runProgram, succeeded, type Outcome } from './tools.ts'
+
+const PASSPHRASES = {
+  NOTARY_ROOT_PASSPHRASE: 'a-test-passphrase',
+  NOTARY_TARGETS_PASSPHRASE: 'a-test-passphrase',
+  NOTARY_SNAPSHOT_PASSPHRASE: 'a-test-passphrase',
+  NOTARY_DELEGATION_PASSPHRASE: 'a-test-passphrase',
+}
+
+/** Where a client finds the server. */
+export interface Server {
+  readonly url: string
+  /** File with the CA's certificate. */
+  readonly caFile: string
+}
+
+/** One person with the `notary` command: a trust directory of their own, keys and cache in it. */
+export class NotaryClient {
+  readonly directory: string
+  readonly #server: Server
+
+  private constructor(server: Server, directory: string) {
+    this.#server = server
+    this.directory = directory
+  }
+
+  static async create(server: Server): Promise<NotaryClient> {
+    return new NotaryClient(server, await mkdtemp(join(tmpdir(), 'countersign-notary-')))
+  }
+
+  /** Run `notary …`, whatever comes of it. */
+  try(...args: string[]): Promise<Outcome> {
+    const place = ['-s', this.#server.url, '--tlscacert', this.#server.caFile, '-d', this.directory]
+    return runProgram('notary', [...place, ...args], { HOME: this.directory, ...PASSPHRASES })
+  }
+
+  /** Run `notary …`. @throws Error with what it said if it fails */
+  async run(...args: string[]): Promise<Outcome> {
+    return succeeded(await this.try(...args))
+  }
+
+  /** What `notary list` shows: `name role`, sorted. */
+  async list(gun: string): Promise<string[]> {
+    const { stdout } = await this.run('list', gun)
+    const rows = stdout.split('\n').filter((line) => /\s[0-9a-f]{64}\s/.test(line))
+    return rows
+      .map((line) => line.trim().split(/\s{2,}/))
+      .map(([name, , , role]) => `${name} ${role}`)
+      .sort()
+  }
+
+  async remove(): Promise<void> {
+    await rm(this.directory, { recursive: true, force: true })
+  }
+}

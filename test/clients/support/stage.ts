@@ -1,0 +1,49 @@
+import { randomUUID } from 'node:crypto'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { startTestServer, type TestServer } from '../../support/server.ts'
+import { NotaryClient, type Server } from './notary.ts'
+
+/** A server and people with `notary` who use it; all gone at the end of the test file. */
+export class Stage implements Server {
+  readonly server: TestServer
+  readonly files: string
+  readonly #clients: NotaryClient[] = []
+
+  private constructor(server: TestServer, files: string) {
+    this.server = server
+    this.files = files
+  }
+
+  static async open(): Promise<Stage> {
+    return new Stage(await startTestServer(), await mkdtemp(join(tmpdir(), 'countersign-files-')))
+  }
+
+  get url(): string {
+    return this.server.url
+  }
+
+  get caFile(): string {
+    return join(this.server.directory, 'keys', 'tls', 'ca.crt')
+  }
+
+  async client(): Promise<NotaryClient> {
+    const client = await NotaryClient.create(this)
+    this.#clients.push(client)
+    return client
+  }
+
+  /** A file to sign. */
+  async file(content: string): Promise<string> {
+    const path = join(this.files, randomUUID())
+    await writeFile(path, content)
+    return path
+  }
+
+  async close(): Promise<void> {
+    await this.server.stop()
+    for (const client of this.#clients) await client.remove()
+    await rm(this.files, { recursive: true })
+  }
+}
