@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { startTestServer, type TestServer } from '../../support/server.ts'
+import { startTestServer, type TestServer, type TestServerOptions } from '../../support/server.ts'
 import { NotaryClient, type Server } from './notary.ts'
 
 /** A server and people with `notary` who use it; all gone at the end of the test file. */
@@ -16,8 +16,8 @@ export class Stage implements Server {
     this.files = files
   }
 
-  static async open(): Promise<Stage> {
-    return new Stage(await startTestServer(), await mkdtemp(join(tmpdir(), 'countersign-files-')))
+  static async open(options: TestServerOptions = {}): Promise<Stage> {
+    return new Stage(await startTestServer(options), await mkdtemp(join(tmpdir(), 'countersign-files-')))
   }
 
   get url(): string {

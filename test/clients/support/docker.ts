@@ -1,0 +1,87 @@
+import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Engine } from './engine.ts'
+import type { Server } from './notary.ts'
+import { runProgram, succeeded, type Outcome } from './tools.ts'
+
+const PASSPHRASE = 'a-test-passphrase'
+
+/** One person with the `docker` command and content trust on: a configuration of their own, keys and cache in it. */
+export class DockerClient {
+  readonly directory: string
+  readonly #engine: Engine
+  #server: Server
+
+  private constructor(engine: Engine, server: Server, directory: string) {
+    this.#engine = engine
+    this.#server = server
+    this.directory = directory
+  }
+
+  /** @param user the login name in docker's configuration, which `docker trust sign` takes for the signer's */
+  static async create(engine: Engine, server: Server, user: string): Promise<DockerClient> {
+    const directory = await mkdtemp(join(tmpdir(), 'countersign-docker-'))
+    const auth = Buffer.from(`${user}:no-password`).toString('base64')
+    await writeFile(join(directory, 'config.json'), JSON.stringify({ auths: { [engine.registry]: { auth } } }))
+    const client = new DockerClient(engine, server, directory)
+    await client.use(server)
+    return client
+  }
+
+  /** Speak to this trust server from now on; what is cached of another one stays. */
+  async use(server: Server): Promise<void> {
+    this.#server = server
+    const tls = join(this.directory, 'tls', new URL(server.url).host)
+    await mkdir(tls, { recursive: true })
+    await copyFile(server.caFile, join(tls, 'ca.crt'))
+  }
+
+  /** Run `docker …` with content trust, whatever comes of it. */
+  try(...args: string[]): Promise<Outcome> {
+    return this.#run(args, '1', '')
+  }
+
+  /** Run `docker …` with content trust. @throws Error with what it said if it fails */
+  async run(...args: string[]): Promise<Outcome> {
+    return succeeded(await this.try(...args))
+  }
+
+  /** Answer the questions that it asks. */
+  async answer(input: string, ...args: string[]): Promise<Outcome> {
+    return succeeded(await this.#run(args, '1', input))
+  }
+
+  /** Run `docker …` without content trust. */
+  async untrusted(...args: string[]): Promise<Outcome> {
+    return succeeded(await this.#run(args, '0', ''))
+  }
+
+  /** The tags that `docker trust inspect` shows: tag → digest, with the signers' names. */
+  async signed(repository: string): Promise<Record<string, { digest: string; signers: string[] }>> {
+    const { stdout } = await this.run('trust', 'inspect', repository)
+    const [{ SignedTags: tags = [] } = {}] = JSON.parse(stdout) as {
+      SignedTags?: { SignedTag: string; Digest: string; Signers: string[] }[]
+    }[]
+    return Object.fromEntries(
+      tags.map(({ SignedTag, Digest, Signers }) => [SignedTag, { digest: Digest, signers: Signers }]),
+    )
+  }
+
+  async remove(): Promise<void> {
+    await rm(this.directory, { recursive: true, force: true })
+  }
+
+  #run(args: string[], trust: '0' | '1', input: string): Promise<Outcome> {
+    const environment = {
+      HOME: this.directory,
+      DOCKER_CONFIG: this.directory,
+      DOCKER_HOST: this.#engine.host,
+      DOCKER_CONTENT_TRUST: trust,
+      DOCKER_CONTENT_TRUST_SERVER: this.#server.url,
+      DOCKER_CONTENT_TRUST_ROOT_PASSPHRASE: PASSPHRASE,
+      DOCKER_CONTENT_TRUST_REPOSITORY_PASSPHRASE: PASSPHRASE,
+    }
+    return runProgram('docker', args, environment, input)
+  }
+}

@@ -1,0 +1,112 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { createWriteStream } from 'node:fs'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { freePort, runProgram, succeeded } from './tools.ts'
+
+/** Milliseconds until a daemon must answer. */
+const START_LIMIT = 60_000
+
+/** A docker engine and a registry of this test's own: everything in one directory, on loopback, ended with the test. */
+export class Engine {
+  readonly directory: string
+  /** `localhost:PORT` of the registry. */
+  readonly registry: string
+  readonly #children: ChildProcess[] = []
+
+  private constructor(directory: string, registry: string) {
+    this.directory = directory
+    this.registry = registry
+  }
+
+  static async start(): Promise<Engine> {
+    const directory = await mkdtemp(join(tmpdir(), 'countersign-engine-'))
+    const port = await freePort()
+    const engine = new Engine(directory, `localhost:${port}`)
+    try {
+      await engine.#startRegistry(port)
+      await engine.#startDocker()
+      return engine
+    } catch (error) {
+      await engine.stop()
+      throw error
+    }
+  }
+
+  get host(): string {
+    return `unix://${join(this.directory, 'docker.sock')}`
+  }
+
+  /** An image that differs from every other one, under this name. */
+  async image(name: string, content: string): Promise<void> {
+    const files = await mkdtemp(join(this.directory, 'image-'))
+    await writeFile(join(files, 'content'), content)
+    const environment = { DOCKER_HOST: this.host, HOME: this.directory }
+    await runProgram('tar', ['-C', files, '-cf', join(files, 'image.tar'), 'content'], environment).then(succeeded)
+    const tar = join(files, 'image.tar')
+    await runProgram('docker', ['import', tar, name], environment).then(succeeded)
+  }
+
+  async stop(): Promise<void> {
+    for (const child of this.#children.toReversed()) {
+      if (child.exitCode !== null || child.signalCode !== null) continue
+      const exit = once(child, 'exit')
+      child.kill('SIGTERM')
+      await exit
+    }
+    await rm(this.directory, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 })
+  }
+
+  async #startRegistry(port: number): Promise<void> {
+    const config = join(this.directory, 'registry.json')
+    const storage = { filesystem: { rootdirectory: join(this.directory, 'registry') }, delete: { enabled: true } }
+    await writeFile(config, JSON.stringify({ version: '0.1', storage, http: { addr: `127.0.0.1:${port}` } }))
+    this.#spawn('docker-registry', ['serve', config])
+    await answers(
+      () => fetch(`http://127.0.0.1:${port}/v2/`).then(({ ok }) => ok),
+      'the registry',
+      () => this.#log('docker-registry'),
+    )
+  }
+
+  async #startDocker(): Promise<void> {
+    const at = (name: string): string => join(this.directory, name)
+    await mkdir(at('docker'))
+    await writeFile(at('daemon.json'), '{}')
+    this.#spawn('dockerd', [
+      ...['--config-file', at('daemon.json'), '--data-root', at('docker'), '--exec-root', at('exec')],
+      ...['--pidfile', at('docker.pid'), '-H', this.host, '--storage-driver=vfs'],
+      ...['--bridge=none', '--iptables=false', '--ip-masq=false'],
+    ])
+    const ready = async (): Promise<boolean> => {
+      const { code } = await runProgram('docker', ['version'], { DOCKER_HOST: this.host, HOME: this.directory })
+      return code === 0
+    }
+    await answers(ready, 'dockerd', () => this.#log('dockerd'))
+  }
+
+  #spawn(program: string, args: string[]): void {
+    const path = `${process.env['PATH']}:/usr/sbin:/sbin`
+    const child = spawn(program, args, { env: { PATH: path, HOME: this.directory }, stdio: ['ignore', 'pipe', 'pipe'] })
+    const log = createWriteStream(join(this.directory, `${program}.log`))
+    child.stdout.pipe(log)
+    child.stderr.pipe(log)
+    this.#children.push(child)
+  }
+
+  #log(program: string): Promise<string> {
+    return readFile(join(this.directory, `${program}.log`), 'utf8')
+  }
+}
+
+async function answers(ask: () => Promise<boolean>, what: string, log: () => Promise<string>): Promise<void> {
+  const end = Date.now() + START_LIMIT
+  while (Date.now() < end) {
+    if (await ask().catch(() => false)) return
+    await pause(100)
+  }
+  throw new Error(`${what} did not start:\n${(await log()).slice(-4000)}`)
+}
