@@ -1,0 +1,171 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { auditStore, type Finding } from '../../src/store/audit.ts'
+import { openStore, type LevelStore } from '../../src/store/level.ts'
+import type { StoredKey } from '../../src/store/store.ts'
+import { parseGun } from '../../src/tuf/gun.ts'
+import { commitOf, documentOf, newStore, storePlace } from '../support/test-store.ts'
+
+const GUN = parseGun('example.org/a')
+
+async function audit(store: LevelStore): Promise<Finding[]> {
+  const findings: Finding[] = []
+  const snapshot = store.snapshot()
+  await auditStore(snapshot, store.anchor, (finding) => findings.push(finding))
+  await snapshot.close()
+  return findings
+}
+
+test('a document is read by version and by checksum, for its own repository and role only', async (t) => {
+  const store = await newStore(t)
+  const targets = documentOf('targets', 1, '{"targets":1}')
+  await store.commit(commitOf(GUN, 0, [targets]))
+  const byHash = store.document(GUN, 'targets', { sha256: targets.sha256 })
+  assert.deepEqual(byHash, store.document(GUN, 'targets', { version: 1 }))
+  assert.equal(Buffer.from(byHash?.bytes ?? []).toString(), '{"targets":1}')
+  assert.equal(byHash?.createdAt, Date.parse('2026-11-24T08:00:00Z'))
+  assert.equal(store.document(GUN, 'root', { sha256: targets.sha256 }), undefined)
+  assert.equal(store.document(parseGun('example.org/ab'), 'targets', { sha256: targets.sha256 }), undefined)
+  assert.equal(store.document(GUN, 'targets', { version: 2 }), undefined)
+  assert.deepEqual(await audit(store), [])
+})
+
+test('compare-and-set: of many commits from one head exactly one wins', async (t) => {
+  const store = await newStore(t)
+  await store.commit(commitOf(GUN, 0, [documentOf('targets', 1, 'first')]))
+  const outcomes = await Promise.allSettled(
+    Array.from({ length: 20 }, (_, index) => store.commit(commitOf(GUN, 1, [documentOf('targets', 2, `${index}`)]))),
+  )
+  assert.equal(outcomes.filter(({ status }) => status === 'fulfilled').length, 1)
+  for (const outcome of outcomes) {
+    if (outcome.status === 'rejected') assert.equal((outcome.reason as { code: string }).code, 'CONFLICT')
+  }
+  assert.equal(store.head(GUN)?.revision, 2)
+  assert.equal(store.tail().number, 2)
+  assert.deepEqual(await audit(store), [])
+})
+
+test('a hundred commits of different repositories at once share few disk writes', async (t) => {
+  const place = await storePlace(t)
+  let writes = 0
+  const faults = (step: string): void => void (writes += Number(step === 'batch:before'))
+  const store = await newStore(t, { ...place, faults })
+  const names = Array.from({ length: 100 }, (_, index) => `example.org/r${index}`)
+  const entries = await Promise.all(names.map((name) => store.commit(commitOf(name, 0, [documentOf('root', 1, name)]))))
+  assert.deepEqual(
+    entries.map(({ number }) => number),
+    names.map((_, index) => index + 1),
+  )
+  assert.ok(writes <= 5, `${writes} writes`)
+  assert.deepEqual((await store.guns(1000)).length, 100)
+  assert.deepEqual(await store.guns(2, parseGun('example.org/r97')), ['example.org/r98', 'example.org/r99'])
+  assert.deepEqual(await audit(store), [])
+})
+
+test('other bytes at a version that is taken are refused, the same bytes are not', async (t) => {
+  const store = await newStore(t)
+  await store.commit(commitOf(GUN, 0, [documentOf('root', 1, 'one')]))
+  await assert.rejects(store.commit(commitOf(GUN, 1, [documentOf('root', 1, 'other')])), { code: 'VERSION' })
+  const again = await store.commit(commitOf(GUN, 1, [documentOf('root', 1, 'one')]))
+  assert.deepEqual(again.documents, [])
+  assert.deepEqual(await audit(store), [])
+})
+
+test('a delete removes all documents of exactly one repository; head, keys and history stay', async (t) => {
+  const store = await newStore(t)
+  const key: StoredKey = {
+    ...{ role: 'timestamp', keyId: 'ab'.repeat(32), keytype: 'ed25519', public: 'AA==', pending: true },
+    ...{ sealed: Buffer.from('sealed'), createdAt: 1 },
+  }
+  for (const name of ['pre/fix', 'pre/fixture']) {
+    const keys = name === 'pre/fix' ? [key] : []
+    await store.commit(commitOf(name, 0, [documentOf('root', 1, name)], { keys }))
+    await store.commit(commitOf(name, 1, [documentOf('root', 2, `${name} 2`)]))
+  }
+  const gun = parseGun('pre/fix')
+  const head = { roles: {}, highest: { root: 2 }, renewAt: null }
+  await store.commit(commitOf(gun, 2, [], { kind: 'delete', head }))
+  for (const version of [1, 2]) {
+    assert.equal(store.document(gun, 'root', { version }), undefined)
+    assert.ok(store.document(parseGun('pre/fixture'), 'root', { version }))
+  }
+  assert.deepEqual(store.head(gun), { revision: 3, ...head })
+  assert.deepEqual(store.keys(gun, 'timestamp'), [key])
+  assert.deepEqual(store.keyOwner(key.keyId), { gun, role: 'timestamp' })
+  assert.deepEqual(
+    [...store.journal({ gun })].map(({ kind }) => kind),
+    ['publish', 'publish', 'delete'],
+  )
+  // The same version may come again, with other content, in another life.
+  await store.commit(commitOf(gun, 3, [documentOf('root', 1, 'reborn')]))
+  assert.deepEqual(await audit(store), [])
+})
+
+test('the journal forwards, backwards, of all and of one repository', async (t) => {
+  const store = await newStore(t)
+  for (let round = 0; round < 5; round += 1) {
+    for (const name of ['a', 'b'])
+      await store.commit(commitOf(name, round, [documentOf('root', round + 1, `${round}`)]))
+  }
+  const numbers = (query: Parameters<LevelStore['journal']>[0]): number[] =>
+    [...store.journal(query)].map(({ number }) => number)
+  const gun = parseGun('b')
+  assert.deepEqual(numbers({}), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
+  assert.deepEqual(numbers({ after: 7 }), [8, 9, 10])
+  assert.deepEqual(numbers({ before: 4 }), [3, 2, 1])
+  assert.deepEqual(numbers({ gun }), [2, 4, 6, 8, 10])
+  assert.deepEqual(numbers({ gun, after: 4 }), [6, 8, 10])
+  assert.deepEqual(numbers({ gun, before: 8 }), [6, 4, 2])
+  assert.deepEqual(numbers({ gun: parseGun('c') }), [])
+  assert.deepEqual(numbers({ after: 10 }), [])
+})
+
+test('due times: earliest first, moved by each commit', async (t) => {
+  const store = await newStore(t)
+  const renewAt = (time: number | null): object => ({ head: { roles: {}, highest: {}, renewAt: time } })
+  await store.commit(commitOf('a', 0, [], renewAt(300)))
+  await store.commit(commitOf('b', 0, [], renewAt(100)))
+  await store.commit(commitOf('c', 0, [], renewAt(200)))
+  assert.deepEqual(
+    (await store.due(200, 10)).map(({ gun }) => gun),
+    ['b', 'c'],
+  )
+  assert.deepEqual((await store.due(99, 10)).length, 0)
+  assert.deepEqual(
+    (await store.due(1000, 1)).map(({ gun }) => gun),
+    ['b'],
+  )
+  await store.commit(commitOf('b', 1, [], renewAt(400)))
+  await store.commit(commitOf('c', 1, [], renewAt(null)))
+  assert.deepEqual(await store.due(1000, 10), [
+    { gun: 'a', renewAt: 300 },
+    { gun: 'b', renewAt: 400 },
+  ])
+  assert.deepEqual(await audit(store), [])
+})
+
+test('a clock that went back: a little is evened out, more is refused', async (t) => {
+  const store = await newStore(t)
+  const time = Date.parse('2026-11-24T08:00:00Z')
+  await store.commit(commitOf('a', 0, [documentOf('root', 1, 'one')]))
+  const entry = await store.commit(commitOf('a', 1, [documentOf('root', 2, 'two')], { time: time - 60_000 }))
+  assert.equal(Date.parse(entry.time), time)
+  const late = store.commit(commitOf('a', 2, [documentOf('root', 3, 'three')], { time: time - 6 * 60_000 }))
+  await assert.rejects(late, { code: 'CLOCK' })
+  assert.equal(store.head(parseGun('a'))?.revision, 2)
+})
+
+test('everything is there again after a restart', async (t) => {
+  const place = await storePlace(t)
+  const store = await newStore(t, place)
+  for (let round = 0; round < 10; round += 1) {
+    await store.commit(commitOf(GUN, round, [documentOf('root', round + 1, `${round}`)]))
+  }
+  const [head, tail] = [store.head(GUN), store.tail()]
+  await store.close()
+  const again = await openStore(place)
+  t.after(() => again.close())
+  assert.deepEqual(again.head(GUN), head)
+  assert.deepEqual(again.tail(), tail)
+  assert.deepEqual(await audit(again), [])
+})

@@ -1,0 +1,212 @@
+import assert from 'node:assert/strict'
+import { cp, open, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { test, type TestContext } from 'node:test'
+import { TrustError } from '../../src/errors.ts'
+import { auditStore, type Finding } from '../../src/store/audit.ts'
+import { Database } from '../../src/store/database.ts'
+import { encodeFormat } from '../../src/store/encoding.ts'
+import { formatKey, headKey } from '../../src/store/keyspace.ts'
+import { createStore, FORMAT_VERSION, openStore, type LevelStore, type StoreOptions } from '../../src/store/level.ts'
+import { parseGun } from '../../src/tuf/gun.ts'
+import { commitOf, documentOf, newStore, storePlace } from '../support/test-store.ts'
+
+const COMMITS = 60
+
+/** A closed store with some content. */
+async function filled(t: TestContext): Promise<StoreOptions> {
+  const place = await storePlace(t)
+  const store = await newStore(t, place)
+  for (let number = 0; number < COMMITS; number += 1) {
+    await store.commit(commitOf(`example.org/r${number % 6}`, Math.floor(number / 6), [content(number)]))
+  }
+  await store.close()
+  return place
+}
+
+const content = (number: number): ReturnType<typeof documentOf> =>
+  documentOf('targets', Math.floor(number / 6) + 1, `${number} `.repeat(300))
+
+/** Look at everything: what opening refuses, what an audit finds. */
+async function look(place: StoreOptions): Promise<string[]> {
+  let store: LevelStore
+  try {
+    store = await openStore(place)
+  } catch (error) {
+    assert.ok(error instanceof TrustError, String(error))
+    assert.ok(error.code === 'DATA_DAMAGED' || error.code === 'DATA_MISSING', error.code)
+    return [error.message]
+  }
+  const findings: Finding[] = []
+  const snapshot = store.snapshot()
+  try {
+    await auditStore(snapshot, store.anchor, (finding) => findings.push(finding))
+  } catch (error) {
+    assert.ok(error instanceof TrustError, String(error))
+    findings.push({ severity: 'error', text: error.message })
+  } finally {
+    await snapshot.close()
+    const lost = lostDocuments(store)
+    await store.close()
+    assert.ok(lost === 0 || findings.length > 0, `${lost} documents lost and nobody noticed`)
+  }
+  return findings.map(({ text }) => text)
+}
+
+/** How many documents cannot be read. Whatever can be read has the bytes that were committed. */
+function lostDocuments(store: LevelStore): number {
+  let lost = 0
+  for (let number = 0; number < COMMITS; number += 1) {
+    const { version, bytes, sha256 } = content(number)
+    for (const at of [{ version }, { sha256 }]) {
+      try {
+        const document = store.document(parseGun(`example.org/r${number % 6}`), 'targets', at)
+        if (document === undefined) lost += 1
+        else assert.ok(Buffer.from(bytes).equals(document.bytes), 'wrong bytes served')
+      } catch (error) {
+        if (!(error instanceof TrustError)) throw error
+        lost += 1
+      }
+    }
+  }
+  return lost
+}
+
+const filesOf = async (place: StoreOptions, pattern: RegExp): Promise<string[]> =>
+  (await readdir(place.directory)).filter((name) => pattern.test(name)).map((name) => join(place.directory, name))
+
+test('one flipped bit anywhere in log or tables is found, and never served', async (t) => {
+  const place = await filled(t)
+  const good = `${place.directory}-good`
+  await cp(place.directory, good, { recursive: true })
+  const anchor = await readFile(place.anchorFile)
+  let found = 0
+  for (let trial = 0; trial < 40; trial += 1) {
+    const files = await filesOf(place, /\.(ldb|log)$/)
+    const [file = ''] = files.toSorted((one, other) => (trial % 2 === 0 ? 1 : -1) * one.localeCompare(other))
+    const { size } = await stat(file)
+    if (size > 0) {
+      const handle = await open(file, 'r+')
+      const at = Math.floor((size * (trial + 0.5)) / 40)
+      const byte = Buffer.alloc(1)
+      await handle.read(byte, 0, 1, at)
+      byte[0] = (byte[0] ?? 0) ^ (1 << (trial % 8))
+      await handle.write(byte, 0, 1, at)
+      await handle.close()
+      found += Number((await look(place)).length > 0)
+    }
+    await rm(place.directory, { recursive: true })
+    await cp(good, place.directory, { recursive: true })
+    await writeFile(place.anchorFile, anchor)
+  }
+  // The rest hit bytes that LevelDB does not use, and did no harm: `look` holds that against what can be read.
+  assert.ok(found >= 20, `${found} of 40 found`)
+  assert.deepEqual(await look(place), [])
+})
+
+test('MANIFEST cut off, log cut off, files gone: found, nothing made anew', async (t) => {
+  const place = await filled(t)
+  const good = `${place.directory}-good`
+  await cp(place.directory, good, { recursive: true })
+  const [log = ''] = await filesOf(place, /\.log$/)
+  const [manifest = ''] = await filesOf(place, /^MANIFEST/)
+  const harms: Record<string, () => Promise<void>> = {
+    'the log loses its second half': async () => truncate(log, Math.floor((await stat(log)).size / 2)),
+    'the log is gone': () => rm(log),
+    'the manifest is cut': async () => truncate(manifest, Math.floor((await stat(manifest)).size / 2)),
+    'the manifest is gone': () => rm(manifest),
+    'CURRENT is gone': () => rm(join(place.directory, 'CURRENT')),
+    'CURRENT is empty': () => truncate(join(place.directory, 'CURRENT'), 0),
+  }
+  for (const [name, harm] of Object.entries(harms)) {
+    await harm()
+    const count = (await readdir(place.directory)).length
+    assert.notDeepEqual(await look(place), [], name)
+    assert.ok((await readdir(place.directory)).length >= count - 1, `${name}: nothing is thrown away`)
+    await rm(place.directory, { recursive: true })
+    await cp(good, place.directory, { recursive: true })
+  }
+})
+
+test('an older copy of the database under a newer anchor is refused, with what is missing', async (t) => {
+  const place = await filled(t)
+  const old = `${place.directory}-old`
+  await cp(place.directory, old, { recursive: true })
+  const store = await openStore(place)
+  await store.commit(commitOf('example.org/new', 0, [documentOf('root', 1, 'new')]))
+  await store.close()
+  await rm(place.directory, { recursive: true })
+  await cp(old, place.directory, { recursive: true })
+  await assert.rejects(openStore(place), { code: 'DATA_DAMAGED', message: /older than its anchor: 1 commits/ })
+})
+
+test('a database that is ahead of its anchor by what a killed process wrote is rolled forward', async (t) => {
+  const place = await filled(t)
+  const anchor = await readFile(place.anchorFile)
+  const store = await openStore(place)
+  for (let number = 0; number < 3; number += 1) {
+    await store.commit(commitOf('example.org/new', number, [documentOf('root', number + 1, `${number}`)]))
+  }
+  await store.close()
+  await writeFile(place.anchorFile, anchor)
+  assert.deepEqual(await look(place), [])
+})
+
+test('an anchor that is gone, cut, forged or another store’s is refused', async (t) => {
+  const place = await filled(t)
+  const anchor = await readFile(place.anchorFile)
+  const other = await storePlace(t)
+  await createStore(other)
+  const harms: Record<string, () => Promise<void>> = {
+    gone: () => rm(place.anchorFile),
+    empty: () => writeFile(place.anchorFile, ''),
+    forged: () => writeFile(place.anchorFile, anchor.toString().replaceAll(/"number":\d+/g, '"number":3')),
+    foreign: () => cp(other.anchorFile, place.anchorFile),
+  }
+  for (const [name, harm] of Object.entries(harms)) {
+    await harm()
+    await assert.rejects(openStore(place), { code: 'DATA_DAMAGED' }, name)
+    await writeFile(place.anchorFile, anchor)
+  }
+  const foreignKey = { ...place, anchorKey: other.anchorKey }
+  await assert.rejects(openStore(foreignKey), { code: 'DATA_DAMAGED' })
+})
+
+test('half of the anchor torn by a crash: the other half serves', async (t) => {
+  const place = await filled(t)
+  const anchor = await readFile(place.anchorFile)
+  // The slot with the newest anchor is the one being overwritten next but one: spoil the older one.
+  const newest = anchor.subarray(0, 512).toString().includes(`"number":${COMMITS},`) ? 0 : 1
+  anchor.fill(0x78, (1 - newest) * 512, (1 - newest) * 512 + 200)
+  await writeFile(place.anchorFile, anchor)
+  assert.deepEqual(await look(place), [])
+})
+
+test('records swapped or added by somebody with access to the files are found', async (t) => {
+  const place = await filled(t)
+  const database = await Database.open(place.directory, false)
+  const [one, other] = ['example.org/r0', 'example.org/r1'].map((name) => headKey(parseGun(name)))
+  const payload = database.get(other ?? Buffer.alloc(0))
+  await database.write([{ key: one ?? Buffer.alloc(0), ...(payload === undefined ? {} : { payload }) }])
+  await database.write([{ key: headKey(parseGun('example.org/stray')), payload: Buffer.from('{}') }])
+  await database.write([{ key: Buffer.from('zzz'), payload: Buffer.from('what') }])
+  await database.close()
+  const texts = await look(place)
+  assert.ok(texts.some((text) => text.includes('its head is not the one that the journal names')))
+  assert.ok(texts.some((text) => text.includes('head example.org/stray" is in no journal entry')))
+  assert.ok(texts.some((text) => text.includes('7a7a7a" is in no journal entry')))
+})
+
+test('no database, a foreign one, a newer one, one in use', async (t) => {
+  const place = await storePlace(t)
+  await assert.rejects(openStore(place), { code: 'DATA_MISSING' })
+  const store = await newStore(t, place)
+  await assert.rejects(createStore(place), { code: 'DATA_EXISTS' })
+  await assert.rejects(openStore(place), { code: 'DATA_LOCKED' })
+  await store.close()
+  const database = await Database.open(place.directory, false)
+  const format = { version: FORMAT_VERSION + 1, store: 'x' }
+  await database.write([{ key: formatKey(), payload: encodeFormat(format) }])
+  await database.close()
+  await assert.rejects(openStore(place), { code: 'DATA_NEWER', message: /format 2/ })
+})

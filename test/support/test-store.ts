@@ -1,0 +1,62 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { TestContext } from 'node:test'
+import { nobleEd25519 } from '../../src/signing/ed25519.ts'
+import { createStore, openStore, type LevelStore, type StoreOptions } from '../../src/store/level.ts'
+import type { Commit, NewDocument } from '../../src/store/store.ts'
+import { parseGun } from '../../src/tuf/gun.ts'
+import type { Role } from '../../src/tuf/role.ts'
+
+/** Where a test's store lies; removed with the test. */
+export async function storePlace(t: TestContext): Promise<StoreOptions> {
+  const directory = await mkdtemp(join(tmpdir(), 'countersign-store-'))
+  t.after(() => rm(directory, { recursive: true }))
+  const seed = randomBytes(32)
+  const publicKey = nobleEd25519.publicKey(seed)
+  return {
+    directory: join(directory, 'data'),
+    anchorFile: join(directory, 'anchor'),
+    anchorKey: {
+      sign: (bytes) => nobleEd25519.sign(seed, bytes),
+      verify: (bytes, signature) => nobleEd25519.verify(publicKey, bytes, signature),
+    },
+  }
+}
+
+/** A new store, open; closed with the test if it is open then. */
+export async function newStore(t: TestContext, place?: StoreOptions): Promise<LevelStore> {
+  const options = place ?? (await storePlace(t))
+  await createStore(options)
+  const store = await openStore(options)
+  t.after(() => store.close())
+  return store
+}
+
+export function documentOf(role: Role, version: number, text: string): NewDocument {
+  const bytes = Buffer.from(text)
+  return { role, version, bytes, sha256: createHash('sha256').update(bytes).digest('hex') }
+}
+
+/** A commit of these documents, with a head that names them. */
+export function commitOf(name: string, expected: number, documents: NewDocument[], more: Partial<Commit> = {}): Commit {
+  const roles = Object.fromEntries(
+    documents.map(({ role, version, sha256, bytes }) => [
+      role,
+      { version, sha256, sha512: '', length: bytes.length, expires: 0 },
+    ]),
+  )
+  const highest = Object.fromEntries(documents.map(({ role, version }) => [role, version]))
+  return {
+    gun: parseGun(name),
+    expected,
+    kind: 'publish',
+    actor: { name: 'test' },
+    time: Date.parse('2026-11-24T08:00:00Z'),
+    head: { roles, highest, renewAt: null },
+    documents,
+    keys: [],
+    ...more,
+  }
+}
