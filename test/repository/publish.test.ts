@@ -1,0 +1,155 @@
+import assert from 'node:assert/strict'
+import { test, type TestContext } from 'node:test'
+import { allEndings } from '../../src/repository/expiry.ts'
+import { publish } from '../../src/repository/publish.ts'
+import { describe } from '../../src/repository/show.ts'
+import { Turns } from '../../src/repository/turns.ts'
+import { parseGun } from '../../src/tuf/gun.ts'
+import { localKeys, openLocalTrust, TEST_ACTOR, type LocalTrust } from '../support/local-trust.ts'
+import { timeText } from '../support/metadata-file.ts'
+import { makeKey } from '../support/test-key.ts'
+import { TrustWorld } from '../support/trust-world.ts'
+import type { Part } from '../support/upload.ts'
+
+const NOW = Date.parse('2026-11-24T08:00:00.000Z')
+const DAY = 86_400_000
+const GUN = parseGun('example.org/publish')
+
+async function local(t: TestContext): Promise<LocalTrust> {
+  const opened = await openLocalTrust(NOW)
+  t.after(() => opened.close())
+  return opened
+}
+
+const send = ({ trust }: LocalTrust, parts: readonly Part[]): Promise<void> =>
+  publish(
+    trust,
+    GUN,
+    parts.map(({ role, bytes }) => ({ filename: role, bytes })),
+    TEST_ACTOR,
+  )
+
+async function world({ trust }: LocalTrust, snapshot: 'client' | 'server' = 'server'): Promise<TrustWorld> {
+  return TrustWorld.create({ gun: GUN, now: NOW, serverKeys: localKeys(trust, GUN), snapshot })
+}
+
+test('independent delegation publishes at the same moment all succeed', async (t) => {
+  const here = await local(t)
+  const publisher = await world(here)
+  const roles = Array.from({ length: 16 }, (_, index) => `targets/d${index}`)
+  for (const role of roles) publisher.delegate(role, [makeKey('ecdsa')])
+  await send(here, publisher.parts('root', 'targets'))
+  for (const role of roles) publisher.addTarget(`in ${role}`, role)
+  await Promise.all(roles.map((role) => send(here, publisher.nextParts(role))))
+  const head = here.trust.store.head(GUN)
+  assert.equal(head?.roles['snapshot']?.version, 1 + roles.length)
+  assert.deepEqual((await here.check()).findings, [])
+})
+
+test('the same bytes again are no error and change nothing, also beside new ones', async (t) => {
+  for (const snapshot of ['client', 'server'] as const) {
+    const here = await openLocalTrust(NOW)
+    t.after(() => here.close())
+    const publisher = await world(here, snapshot)
+    const first = publisher.parts('root', 'targets')
+    await send(here, first)
+    const { number } = here.trust.store.tail()
+    await send(here, first)
+    await send(here, first.slice(1))
+    assert.equal(here.trust.store.tail().number, number)
+    publisher.delegate('targets/releases', [makeKey('ed25519')])
+    await send(here, [...first.filter(({ role }) => role === 'root'), ...publisher.nextParts('targets')])
+    assert.equal(here.trust.store.head(GUN)?.roles['targets']?.version, 2)
+    // A retry of what is no longer current is a replay.
+    await assert.rejects(send(here, first), { code: 'VERSION' })
+  }
+})
+
+test('a first upload may start anywhere, from a repository that lived elsewhere; later ones may not jump', async (t) => {
+  const here = await local(t)
+  const publisher = await world(here)
+  publisher.targets.version = 57
+  await send(here, publisher.parts('root', 'targets'))
+  publisher.targets.version = 68
+  await assert.rejects(send(here, publisher.parts('targets')), {
+    code: 'INVALID_UPDATE',
+    message: /more than 10 above/,
+  })
+  publisher.targets.version = 67
+  await send(here, publisher.parts('targets'))
+})
+
+test('a delegation that its parent dropped may leave a client’s snapshot, one in force may not', async (t) => {
+  const here = await local(t)
+  const publisher = await world(here, 'client')
+  publisher.delegate('targets/a', [makeKey('ecdsa')])
+  publisher.delegate('targets/b', [makeKey('ecdsa')])
+  await send(here, publisher.parts('root', 'targets'))
+  await send(here, publisher.nextParts('targets/a', 'targets/b'))
+  const forgetful = publisher.fork()
+  forgetful.files.delete('targets/a')
+  await assert.rejects(send(here, forgetful.nextParts('targets')), {
+    code: 'INVALID_UPDATE',
+    message: /no checksums for supported algorithms were provided for targets\/a/,
+  })
+  publisher.targets.delegations.roles = publisher.targets.delegations.roles.filter(({ name }) => name !== 'targets/a')
+  publisher.files.delete('targets/a')
+  await send(here, publisher.nextParts('targets'))
+  const head = here.trust.store.head(GUN)
+  assert.equal(head?.roles['targets/a'], undefined)
+  assert.equal(head?.highest['targets/a'], 1)
+  assert.deepEqual((await here.check()).findings, [])
+})
+
+test('description and endings for people', async (t) => {
+  const here = await local(t)
+  const publisher = await world(here)
+  publisher.delegate('targets/releases', [makeKey('ecdsa')], { paths: ['v'] })
+  publisher.targets.expires = timeText(NOW + 30 * DAY)
+  await send(here, publisher.parts('root', 'targets'))
+  const description = describe(here.trust, GUN, NOW)
+  assert.deepEqual(
+    description?.roles.map(({ role, version, keys }) => [role, version, keys[0]?.holder]),
+    [
+      ['root', 1, 'client'],
+      ['targets', 1, 'client'],
+      ['snapshot', 1, 'server'],
+      ['timestamp', 1, 'server'],
+    ],
+  )
+  assert.deepEqual(
+    description?.delegations.map(({ role, version, paths }) => [role, version, paths]),
+    [['targets/releases', 0, ['v']]],
+  )
+  assert.deepEqual(
+    description?.tags.map(({ tag, role }) => [tag, role]),
+    [['v1', 'targets']],
+  )
+  assert.deepEqual(description?.warnings, [])
+  assert.deepEqual(
+    (await allEndings(here.trust, NOW)).map(({ gun, what }) => [gun, what]),
+    [[GUN, 'targets']],
+  )
+  assert.match(describe(here.trust, GUN, NOW + 31 * DAY)?.warnings.join() ?? '', /targets expired/)
+})
+
+test('turns: one after the other, some may wait, more are told to come again', async () => {
+  const turns = new Turns(2)
+  const order: number[] = []
+  let release: () => void = () => undefined
+  const gate = new Promise<void>((resolve) => {
+    release = resolve
+  })
+  const ask = (number: number): Promise<void> =>
+    turns.take(GUN, async () => {
+      await gate
+      order.push(number)
+    })
+  const running = [ask(1), ask(2), ask(3)]
+  await assert.rejects(ask(4), { code: 'BUSY' })
+  await turns.take(parseGun('another'), async () => order.push(0))
+  release()
+  await Promise.all(running)
+  assert.deepEqual(order, [0, 1, 2, 3])
+  await ask(5)
+})

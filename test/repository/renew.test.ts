@@ -1,0 +1,143 @@
+import assert from 'node:assert/strict'
+import { test, type TestContext } from 'node:test'
+import { publish } from '../../src/repository/publish.ts'
+import { readCurrent } from '../../src/repository/read.ts'
+import { renewDue, startRenewing } from '../../src/repository/renew-loop.ts'
+import { remove } from '../../src/repository/remove.ts'
+import { parseGun } from '../../src/tuf/gun.ts'
+import { localKeys, openLocalTrust, TEST_ACTOR, type LocalTrust } from '../support/local-trust.ts'
+import { timeText } from '../support/metadata-file.ts'
+import { TrustWorld } from '../support/trust-world.ts'
+
+const NOW = Date.parse('2026-11-24T08:00:00.000Z')
+const DAY = 86_400_000
+
+async function local(t: TestContext): Promise<LocalTrust> {
+  const opened = await openLocalTrust(NOW)
+  t.after(() => opened.close())
+  return opened
+}
+
+async function published(
+  { trust }: LocalTrust,
+  name: string,
+  snapshot: 'client' | 'server' = 'server',
+  change: (world: TrustWorld) => void = () => undefined,
+): Promise<TrustWorld> {
+  const world = await TrustWorld.create({ gun: name, now: NOW, serverKeys: localKeys(trust, name), snapshot })
+  change(world)
+  await send(trust, world, 'root', 'targets')
+  return world
+}
+
+async function send(trust: LocalTrust['trust'], world: TrustWorld, ...roles: string[]): Promise<void> {
+  const parts = world.parts(...roles).map(({ role, bytes }) => ({ filename: role, bytes }))
+  await publish(trust, parseGun(world.gun), parts, TEST_ACTOR)
+}
+
+const versions = ({ trust }: LocalTrust, name: string): Record<string, number> =>
+  Object.fromEntries(
+    Object.entries(trust.store.head(parseGun(name))?.roles ?? {}).map(([role, { version }]) => [role, version]),
+  )
+
+test('a timestamp is renewed at half its life, the documents that clients signed are left alone', async (t) => {
+  const here = await local(t)
+  await published(here, 'example.org/a')
+  here.clock.now = NOW + 7 * DAY - 1
+  assert.deepEqual(await renewDue(here.trust), { renewed: 0, failed: 0 })
+  here.clock.now = NOW + 7 * DAY
+  assert.deepEqual(await renewDue(here.trust), { renewed: 1, failed: 0 })
+  assert.deepEqual(versions(here, 'example.org/a'), { root: 1, targets: 1, snapshot: 1, timestamp: 2 })
+  assert.deepEqual(await renewDue(here.trust), { renewed: 0, failed: 0 })
+  assert.deepEqual((await here.check()).findings, [])
+})
+
+test('a hundred repositories due at once are renewed in few disk writes', async (t) => {
+  const here = await local(t)
+  for (let number = 0; number < 100; number += 1) await published(here, `example.org/${number}`)
+  here.clock.now += 8 * DAY
+  assert.deepEqual(await renewDue(here.trust), { renewed: 100, failed: 0 })
+  assert.deepEqual((await here.check()).findings, [])
+})
+
+test('a server-made snapshot is renewed when half its life is over, a client’s is not', async (t) => {
+  const here = await local(t)
+  await published(here, 'example.org/server', 'server')
+  await published(here, 'example.org/client', 'client', (world) => {
+    world.snapshot.expires = timeText(NOW + 1095 * DAY)
+  })
+  here.clock.now += 600 * DAY
+  assert.deepEqual(await renewDue(here.trust), { renewed: 2, failed: 0 })
+  assert.equal(versions(here, 'example.org/server')['snapshot'], 2)
+  assert.equal(versions(here, 'example.org/client')['snapshot'], 1)
+  assert.deepEqual((await here.check()).findings, [])
+})
+
+test('a year without a single read: no timestamp ever expires', async (t) => {
+  const here = await local(t)
+  await published(here, 'example.org/a')
+  for (let day = 0; day < 365; day += 1) {
+    here.clock.now += DAY
+    await renewDue(here.trust)
+    const expires = here.trust.store.head(parseGun('example.org/a'))?.roles['timestamp']?.expires ?? 0
+    assert.ok(expires > here.clock.now + 6 * DAY)
+  }
+})
+
+test('what expired all the same is re-signed by the first read of many, once', async (t) => {
+  const here = await local(t)
+  const gun = parseGun('example.org/a')
+  await published(here, gun)
+  here.clock.now += 15 * DAY
+  const reads = await Promise.all(
+    Array.from({ length: 10 }, (_, index) => readCurrent(here.trust, gun, index % 2 === 0 ? 'timestamp' : 'snapshot')),
+  )
+  assert.equal(versions(here, gun)['timestamp'], 2)
+  assert.deepEqual(new Set(reads.map((document) => document?.version)), new Set([2, 1]))
+})
+
+test('a repository whose root has expired does not hold up the others; it is never served expired', async (t) => {
+  const here = await local(t)
+  const dying = await published(here, 'example.org/dying', 'server', (world) => {
+    world.root.expires = timeText(NOW + DAY)
+  })
+  await published(here, 'example.org/living')
+  here.clock.now += 8 * DAY
+  assert.deepEqual(await renewDue(here.trust, new Map()), { renewed: 1, failed: 1 })
+  // Still valid: served as it is.
+  assert.equal((await readCurrent(here.trust, parseGun(dying.gun), 'timestamp'))?.version, 1)
+  here.clock.now += 8 * DAY
+  await assert.rejects(readCurrent(here.trust, parseGun(dying.gun), 'timestamp'), { code: 'SIGNING_FAILED' })
+})
+
+test('the loop renews by itself and stops when told', async (t) => {
+  const here = await local(t)
+  await published(here, 'example.org/a')
+  here.clock.now += 8 * DAY
+  let done: (counts: { renewed: number }) => void = () => undefined
+  const first = new Promise<{ renewed: number }>((resolve) => {
+    done = resolve
+  })
+  const renewing = startRenewing(here.trust, 10, done)
+  assert.equal((await first).renewed, 1)
+  await renewing.stop()
+})
+
+test('after a delete nothing is renewed; in a new life timestamps go on above those of the old one', async (t) => {
+  const here = await local(t)
+  const gun = parseGun('example.org/a')
+  const world = await published(here, gun)
+  for (let round = 0; round < 3; round += 1) {
+    world.addTarget(`t${round}`)
+    world.targets.version += 1
+    await send(here.trust, world, 'targets')
+  }
+  assert.deepEqual(versions(here, gun), { root: 1, targets: 4, snapshot: 4, timestamp: 4 })
+  assert.equal(await remove(here.trust, gun, TEST_ACTOR), true)
+  assert.equal(await remove(here.trust, gun, TEST_ACTOR), false)
+  here.clock.now += 8 * DAY
+  assert.deepEqual(await renewDue(here.trust), { renewed: 0, failed: 0 })
+  await published(here, gun)
+  assert.deepEqual(versions(here, gun), { root: 1, targets: 1, snapshot: 5, timestamp: 5 })
+  assert.deepEqual((await here.check()).findings, [])
+})

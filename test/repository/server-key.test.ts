@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict'
+import { test, type TestContext } from 'node:test'
+import { publish } from '../../src/repository/publish.ts'
+import { remove } from '../../src/repository/remove.ts'
+import { currentKey, rotateKey } from '../../src/repository/server-key.ts'
+import { parseGun } from '../../src/tuf/gun.ts'
+import type { PublicKey } from '../../src/tuf/key.ts'
+import { localKeys, openLocalTrust, TEST_ACTOR, type LocalTrust } from '../support/local-trust.ts'
+import { TrustWorld } from '../support/trust-world.ts'
+
+const NOW = Date.parse('2026-11-24T08:00:00.000Z')
+const GUN = parseGun('example.org/keys')
+
+async function local(t: TestContext): Promise<LocalTrust> {
+  const opened = await openLocalTrust(NOW)
+  t.after(() => opened.close())
+  return opened
+}
+
+async function send({ trust }: LocalTrust, world: TrustWorld, ...roles: string[]): Promise<void> {
+  const parts = world.parts(...roles).map(({ role, bytes }) => ({ filename: role, bytes }))
+  await publish(trust, GUN, parts, TEST_ACTOR)
+}
+
+test('before a first publish: the same pending key, however often and however many ask', async (t) => {
+  const { trust } = await local(t)
+  const asked = await Promise.all([
+    ...Array.from({ length: 5 }, () => currentKey(trust, GUN, 'timestamp', TEST_ACTOR)),
+    ...Array.from({ length: 5 }, () => rotateKey(trust, GUN, 'timestamp', TEST_ACTOR)),
+  ])
+  assert.equal(new Set(asked.map((key) => key.public)).size, 1)
+  assert.equal(trust.store.keys(GUN, 'timestamp').length, 1)
+  const snapshot = await currentKey(trust, GUN, 'snapshot', TEST_ACTOR)
+  assert.notEqual(snapshot.public, asked[0]?.public)
+})
+
+test('rotation: POST gives a new pending key, GET the one in root, until a root names the new one', async (t) => {
+  const here = await local(t)
+  const { trust } = here
+  const world = await TrustWorld.create({ gun: GUN, now: NOW, serverKeys: localKeys(trust, GUN), snapshot: 'server' })
+  await send(here, world, 'root', 'targets')
+  const first = await currentKey(trust, GUN, 'timestamp', TEST_ACTOR)
+  const next = await rotateKey(trust, GUN, 'timestamp', TEST_ACTOR)
+  assert.notEqual(next.public, first.public)
+  assert.deepEqual(await rotateKey(trust, GUN, 'timestamp', TEST_ACTOR), next)
+  assert.deepEqual(await currentKey(trust, GUN, 'timestamp', TEST_ACTOR), first)
+  world.nameServerKey('timestamp', { keytype: next.keytype, keyval: { private: null, public: next.public } })
+  world.root.version += 1
+  await send(here, world, 'root')
+  assert.deepEqual(await currentKey(trust, GUN, 'timestamp', TEST_ACTOR), next)
+  const third = await rotateKey(trust, GUN, 'timestamp', TEST_ACTOR)
+  assert.equal(new Set([first, next, third].map((key: PublicKey) => key.public)).size, 3)
+})
+
+test('where the client signs the snapshot GET offers a key; after a delete it offers a fresh one', async (t) => {
+  const here = await local(t)
+  const { trust } = here
+  const world = await TrustWorld.create({ gun: GUN, now: NOW, serverKeys: localKeys(trust, GUN) })
+  await send(here, world, 'root', 'targets')
+  const offered = await currentKey(trust, GUN, 'snapshot', TEST_ACTOR)
+  assert.deepEqual(await rotateKey(trust, GUN, 'snapshot', TEST_ACTOR), offered)
+  const used = await currentKey(trust, GUN, 'timestamp', TEST_ACTOR)
+  await remove(trust, GUN, TEST_ACTOR)
+  assert.notEqual((await currentKey(trust, GUN, 'timestamp', TEST_ACTOR)).public, used.public)
+  // The old root, whose keys are still here, may come back.
+  await send(here, world, 'root', 'targets')
+  assert.deepEqual(await currentKey(trust, GUN, 'timestamp', TEST_ACTOR), used)
+  assert.deepEqual((await here.check()).findings, [])
+})
