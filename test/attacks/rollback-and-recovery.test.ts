@@ -62,7 +62,9 @@ describe('rollback', () => {
       const old = await stage.recorded(repository)
       await repository.world.publish(stage.server, 'root', 'targets')
       let mirrored = false
-      const client = stage.client(repository.gun, (file) => (mirrored && stale.test(file) ? old : repository.fetch)(file))
+      const client = stage.client(repository.gun, (file) =>
+        (mirrored && stale.test(file) ? old : repository.fetch)(file),
+      )
       await client.update()
       mirrored = true
       await disbelieves(client, reason)
@@ -122,11 +124,7 @@ describe('recovery from a stolen key by rotation', () => {
       thief.signers.set(role, stolen)
       // Root's thief has the old key only; the certificate that is in force now was never his.
       if (role === 'root') thief.setKeys('root', [makeRootKey(repository.gun, stage.server.clock.now), ...stolen])
-      await stage.refuses(
-        repository,
-        role === 'snapshot' ? thief.nextParts() : thief.nextParts(role),
-        problemOf(role),
-      )
+      await stage.refuses(repository, role === 'snapshot' ? thief.nextParts() : thief.nextParts(role), problemOf(role))
       if (role === 'root') world.signers.set('root', (world.signers.get('root') ?? []).slice(-1))
       await world.publish(stage.server, ...(role === 'snapshot' ? [] : [role]))
       await client.update()

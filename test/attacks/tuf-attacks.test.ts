@@ -4,16 +4,7 @@ import { exchange } from '../support/exchange.ts'
 import { fileMeta, signedFile, timeText, type MetaPayload, type TargetsPayload } from '../support/metadata-file.ts'
 import { makeKey, makeRootKey } from '../support/test-key.ts'
 import { tufPath, type Part } from '../support/upload.ts'
-import {
-  ALL_ROLES,
-  DAY,
-  disbelieves,
-  problemOf,
-  replacing,
-  SIGNED_ROLES,
-  Stage,
-  type Repository,
-} from './stage.ts'
+import { ALL_ROLES, DAY, disbelieves, problemOf, replacing, SIGNED_ROLES, Stage, type Repository } from './stage.ts'
 
 /** The attacks of the TUF specification, each against every role that it can be tried on. */
 let stage: Stage
@@ -29,7 +20,9 @@ function next({ world }: Repository, role: string): Part[] {
 
 /** The file in the client's way: by name for root and timestamp, by hash for the others. */
 function fileOf(role: string): RegExp {
-  return role === 'root' || role === 'timestamp' ? new RegExp(`^${role}\\.json$`) : new RegExp(`^${role}\\.[0-9a-f]{64}`)
+  return role === 'root' || role === 'timestamp'
+    ? new RegExp(`^${role}\\.json$`)
+    : new RegExp(`^${role}\\.[0-9a-f]{64}`)
 }
 
 describe('arbitrary installation: metadata by somebody who does not hold the keys', () => {

@@ -126,4 +126,3 @@ export function swap(text: string, from: string, to: string): string {
   if (!text.includes(from)) throw new Error(`nothing to replace: ${from}`)
   return text.replace(from, () => to)
 }
-

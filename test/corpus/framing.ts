@@ -58,6 +58,7 @@ export const framing = (): Case[] =>
       scene: 'client-snapshot',
       expected: { status },
       changes: false,
-      send: (world: TrustWorld) => raw(group === 'H3' ? `/v2/${world.gun}/_trust/tuf/root.json` : `/v2/${world.gun}/_trust/tuf/`),
+      send: (world: TrustWorld) =>
+        raw(group === 'H3' ? `/v2/${world.gun}/_trust/tuf/root.json` : `/v2/${world.gun}/_trust/tuf/`),
     }),
   )

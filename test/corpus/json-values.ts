@@ -10,7 +10,9 @@ function wrongTypes(): Case[] {
   return SIGNED_ROLES.flatMap((role) => {
     const other = role === 'targets' ? 'Snapshot' : 'Targets'
     const values: [string, unknown, Expected][] = [
-      ...[null, 1, true, [], {}, DELETE].map((value) => ['_type', value, MALFORMED_JSON] as [string, unknown, Expected]),
+      ...[null, 1, true, [], {}, DELETE].map(
+        (value) => ['_type', value, MALFORMED_JSON] as [string, unknown, Expected],
+      ),
       ...['', role, role.toUpperCase(), ` ${role}`, other].map(
         (value) => ['_type', value, bad(role)] as [string, unknown, Expected],
       ),
@@ -19,9 +21,7 @@ function wrongTypes(): Case[] {
         ...['2030-02-30T00:00:00Z', '2030-01-01t00:00:00z', '2030-01-01T24:00:00Z', '2030-01-01T00:00:60Z'],
         ...['10000-01-01T00:00:00Z', '2030-01-01T00:00:00+25:00'],
       ].map((value) => ['expires', value, MALFORMED_JSON] as [string, unknown, Expected]),
-      ...[null, '2', true, [], {}].map(
-        (value) => ['version', value, MALFORMED_JSON] as [string, unknown, Expected],
-      ),
+      ...[null, '2', true, [], {}].map((value) => ['version', value, MALFORMED_JSON] as [string, unknown, Expected]),
       ...[0, -1, 2 ** 31 - 1, 2 ** 31, DELETE].map(
         (value) => ['version', value, bad(role)] as [string, unknown, Expected],
       ),

@@ -19,15 +19,35 @@ const PATHS: [string, Expected][] = [
     ...[`/v2/GUN/_trust/tuf/root.${SHA256}.json`, `/v2/GUN/_trust/tuf/root.${SHA256.slice(1)}.json`],
     ...[`/v2/GUN/_trust/tuf/root.${SHA256}ab.json`, `/v2/GUN/_trust/tuf/root.${'z'.repeat(64)}.json`],
     ...[`/v2/GUN/_trust/tuf/root.${'a'.repeat(96)}.json`, `/v2/GUN/_trust/tuf/root.${'a'.repeat(128)}.json`],
-    ...['/v2/GUN/_trust/tuf/targets/ghost.json', '/v2/GUN/_trust/tuf/targets/.json', '/v2/GUN/_trust/tuf/targets//a.json'],
-    ...['/v2/GUN/_trust/tuf/targets/RELEASES.json', '/v2/GUN/_trust/tuf/targets/a%20b.json', '/v2/GUN/_trust/tuf/releases.json'],
-    ...['/v2/GUN/_trust/tuf/targets/releases', '/v2/GUN/_trust/tuf/targets%00.json', '/v2/GUN/_trust/tuf/targets/%2e%2e/root.json'],
+    ...[
+      '/v2/GUN/_trust/tuf/targets/ghost.json',
+      '/v2/GUN/_trust/tuf/targets/.json',
+      '/v2/GUN/_trust/tuf/targets//a.json',
+    ],
+    ...[
+      '/v2/GUN/_trust/tuf/targets/RELEASES.json',
+      '/v2/GUN/_trust/tuf/targets/a%20b.json',
+      '/v2/GUN/_trust/tuf/releases.json',
+    ],
+    ...[
+      '/v2/GUN/_trust/tuf/targets/releases',
+      '/v2/GUN/_trust/tuf/targets%00.json',
+      '/v2/GUN/_trust/tuf/targets/%2e%2e/root.json',
+    ],
     ...['/v2/GUN/_trust/tuf/root.key', '/v2/GUN/_trust/tuf/targets.key', '/v2/GUN/_trust/tuf/timestamp.key/'],
-    ...['/v2/GUN/_trust/tuf/timestamp.KEY', '/v2/GUN/_trust/tuf/targets/releases.key', '/v2/GUN/_trust/tuf/1.timestamp.key'],
+    ...[
+      '/v2/GUN/_trust/tuf/timestamp.KEY',
+      '/v2/GUN/_trust/tuf/targets/releases.key',
+      '/v2/GUN/_trust/tuf/1.timestamp.key',
+    ],
     ...['/v2/_trust/tuf/root.json', '/v2/%2a/_trust/tuf/root.json', '/v2/no/such/_trust/tuf/root.json'],
     ...['/v2/GUN%2a/_trust/tuf/root.json', '/v2/GUN%00/_trust/tuf/root.json', '/v2/GUN%0a/_trust/tuf/root.json'],
     ...['/v2/GUNx/_trust/tuf/root.json', '/v2/x/GUN/_trust/tuf/root.json', '/v2/__proto__/_trust/tuf/root.json'],
-    ...['/v2/%2e%2e/_trust/tuf/root.json', '/v2/GUN/%2e%2e/app/_trust/tuf/root.json', '/v2/constructor/_trust/tuf/root.json'],
+    ...[
+      '/v2/%2e%2e/_trust/tuf/root.json',
+      '/v2/GUN/%2e%2e/app/_trust/tuf/root.json',
+      '/v2/constructor/_trust/tuf/root.json',
+    ],
     ...['/v2/GUN/_trust/tuf/..%2froot.json', '/v2/GUN%5c/_trust/tuf/root.json', '/v2/GUN/_trust/tuf/root.json%00'],
     ...['/v2/GUN/_trust/changefeed/', '/v2/_trust/changefeed/', '/v2/GUN/_trust/changefeeds', '/_notary_server/'],
     ...['/_notary_server/health/', '/metrics/', '/v2/GUN/_trust/tuf/root.json;x', '/v2/GUN/_trust/tuf/root%2ejson%20'],
@@ -74,8 +94,21 @@ const QUERIES: [string, Expected][] = [
   ...[
     ...['', '?', '?records', '?records=', '?records=x', '?records=1x', '?records=1.5', '?records=1e1', '?records=0x1'],
     ...['?records=%201', '?records=2147483648', '?records=-2147483649', '?records=99999999999999999999', '?records=+'],
-    ...['?records=--1', '?records=NaN', '?records=Infinity', '?records=١', '?records=1,2', '?RECORDS=1', '?records[]=1'],
-    ...['?records=1&change_id=x', '?records=1&change_id=', '?records=1&change_id=1.5', '?records=1&change_id=2147483648'],
+    ...[
+      '?records=--1',
+      '?records=NaN',
+      '?records=Infinity',
+      '?records=١',
+      '?records=1,2',
+      '?RECORDS=1',
+      '?records[]=1',
+    ],
+    ...[
+      '?records=1&change_id=x',
+      '?records=1&change_id=',
+      '?records=1&change_id=1.5',
+      '?records=1&change_id=2147483648',
+    ],
     ...['?records=x&records=1', '?change_id=1'],
   ].map((query): [string, Expected] => [query, BAD_PARAMETERS]),
   ...['?records=1', '?records=0', '?records=02', '?records=%2B2', '?records=-1', '?records=2147483647'].map(
@@ -90,9 +123,14 @@ const named = (path: string, world: TrustWorld): string => path.replace('GUN', w
 
 export const requests = (): Case[] => [
   ...PATHS.map(([path, expected]) =>
-    requestCase('H1', `GET ${path.length > 90 ? `${path.slice(0, 90)}… (${path.length})` : path} answers ${expected.status}`, expected, (world) => ({
-      path: named(path, world),
-    })),
+    requestCase(
+      'H1',
+      `GET ${path.length > 90 ? `${path.slice(0, 90)}… (${path.length})` : path} answers ${expected.status}`,
+      expected,
+      (world) => ({
+        path: named(path, world),
+      }),
+    ),
   ),
   ...METHODS.map(([method, file, expected]) =>
     requestCase('H2', `${method} of "${file}" answers ${expected.status}`, expected, (world) => ({

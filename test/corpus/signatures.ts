@@ -63,12 +63,18 @@ const INVALID: Record<string, Forge> = {
   'the method eddsa': ({ good }) => [{ ...good, method: 'eddsa' }],
   'the method none': ({ good }) => [{ ...good, method: 'none' }],
   'the method HS256, keyed with the public key': ({ good, key, message }) => [
-    { ...good, method: 'hs256', sig: base64(createHash('sha256').update(key.entry.keyval.public).update(message).digest()) },
+    {
+      ...good,
+      method: 'hs256',
+      sig: base64(createHash('sha256').update(key.entry.keyval.public).update(message).digest()),
+    },
   ],
   'an empty method': ({ good }) => [{ ...good, method: '' }],
   'an empty signature': ({ good }) => [{ ...good, sig: '' }],
   'a signature one byte short': ({ good }) => [{ ...good, sig: base64(bytesOf(good).subarray(0, 63)) }],
-  'a signature one byte long': ({ good }) => [{ ...good, sig: base64(Buffer.concat([bytesOf(good), Buffer.alloc(1)])) }],
+  'a signature one byte long': ({ good }) => [
+    { ...good, sig: base64(Buffer.concat([bytesOf(good), Buffer.alloc(1)])) },
+  ],
   'a signature of zeros': ({ good }) => [{ ...good, sig: base64(Buffer.alloc(64)) }],
   'a signature of ones': ({ good }) => [{ ...good, sig: base64(Buffer.alloc(64, 0xff)) }],
   'r and s swapped': ({ good }) => {
@@ -78,7 +84,10 @@ const INVALID: Record<string, Forge> = {
 }
 
 function otherKeys(world: TrustWorld, key: TestKey): TestKey[] {
-  return [...world.signers.values()].flat().filter((other) => other.id !== key.id).slice(0, 1)
+  return [...world.signers.values()]
+    .flat()
+    .filter((other) => other.id !== key.id)
+    .slice(0, 1)
 }
 
 /** S2: other spellings of a good signature. */
@@ -92,7 +101,11 @@ const SPELLINGS: [string, Expected, Forge][] = [
   ['with the method in upper case', OK, ({ good }) => [{ ...good, method: 'ECDSA' }]],
   ['twice', OK, ({ good }) => [good, good]],
   ['after a bad one by the same key', OK, ({ good }) => [{ ...good, sig: base64(Buffer.alloc(64)) }, good]],
-  ['beside one by a stranger', OK, ({ good, message }) => [...signaturesOf(message.toString(), [makeKey('rsa')]), good]],
+  [
+    'beside one by a stranger',
+    OK,
+    ({ good, message }) => [...signaturesOf(message.toString(), [makeKey('rsa')]), good],
+  ],
   ['with the other s', OK, ({ good }) => [{ ...good, sig: base64(otherS(bytesOf(good))) }]],
   // The last digit has four bits that mean nothing: another spelling of the same bytes.
   ['with other bits after the last byte', MALFORMED_JSON, ({ good }) => [{ ...good, sig: trailingBits(good.sig) }]],

@@ -2,7 +2,19 @@ import { fileMeta } from '../support/metadata-file.ts'
 import { makeKey, makeRootKey } from '../support/test-key.ts'
 import type { TrustWorld } from '../support/trust-world.ts'
 import type { Part } from '../support/upload.ts'
-import { at, bad, change, MALFORMED_JSON, NOW, OK, problem, uploadCase, VERSION, type Case, type Loose } from './case.ts'
+import {
+  at,
+  bad,
+  change,
+  MALFORMED_JSON,
+  NOW,
+  OK,
+  problem,
+  uploadCase,
+  VERSION,
+  type Case,
+  type Loose,
+} from './case.ts'
 
 const REFUSED = bad('snapshot')
 const WRONG = fileMeta(Buffer.from('something else'))
@@ -31,8 +43,7 @@ function content(): Case[] {
     'root without hashes': (meta) => (meta['root'] = { length: 1 }),
     'root with hashes empty': (meta) => (at(meta, 'root')['hashes'] = {}),
     'targets without sha256': (meta) => delete at(meta, 'targets', 'hashes')['sha256'],
-    'a sha256 of 31 bytes': (meta) =>
-      (at(meta, 'targets', 'hashes')['sha256'] = Buffer.alloc(31).toString('base64')),
+    'a sha256 of 31 bytes': (meta) => (at(meta, 'targets', 'hashes')['sha256'] = Buffer.alloc(31).toString('base64')),
     'a sha256 in hexadecimal': (meta) => (at(meta, 'targets', 'hashes')['sha256'] = 'ab'.repeat(32)),
     'a delegation that was never uploaded': (meta) => (meta['targets/ghost'] = WRONG),
     'an entry for snapshot': (meta) => (meta['snapshot'] = WRONG),
@@ -71,15 +82,45 @@ function sets(): Case[] {
   const noRoot = problem('ErrValidation')
   const noSnapshot = problem('ErrBadHierarchy')
   return [
-    uploadCase('T9', 'a first upload of targets alone', noRoot, (world) => only(first(world), 'targets'), 'unpublished'),
-    uploadCase('T9', 'a first upload of a snapshot alone', noRoot, (world) => only(first(world), 'snapshot'), 'unpublished'),
+    uploadCase(
+      'T9',
+      'a first upload of targets alone',
+      noRoot,
+      (world) => only(first(world), 'targets'),
+      'unpublished',
+    ),
+    uploadCase(
+      'T9',
+      'a first upload of a snapshot alone',
+      noRoot,
+      (world) => only(first(world), 'snapshot'),
+      'unpublished',
+    ),
     uploadCase('T9', 'a first upload without parts', noRoot, () => [], 'unpublished'),
-    uploadCase('T9', 'a first upload without a snapshot', noSnapshot, (world) => first(world).slice(0, 2), 'unpublished'),
-    uploadCase('T9', 'a first upload without targets', REFUSED, (world) => only(first(world), 'root', 'snapshot'), 'unpublished'),
-    uploadCase('T9', 'a first root of version 3', bad('root'), (world) => {
-      world.root.version = 3
-      return first(world)
-    }, 'unpublished'),
+    uploadCase(
+      'T9',
+      'a first upload without a snapshot',
+      noSnapshot,
+      (world) => first(world).slice(0, 2),
+      'unpublished',
+    ),
+    uploadCase(
+      'T9',
+      'a first upload without targets',
+      REFUSED,
+      (world) => only(first(world), 'root', 'snapshot'),
+      'unpublished',
+    ),
+    uploadCase(
+      'T9',
+      'a first root of version 3',
+      bad('root'),
+      (world) => {
+        world.root.version = 3
+        return first(world)
+      },
+      'unpublished',
+    ),
     uploadCase('T9', 'targets without a snapshot', noSnapshot, (world) => only(world.nextParts('targets'), 'targets')),
     uploadCase('T9', 'root without a snapshot', noSnapshot, (world) => only(world.nextParts('root'), 'root')),
     uploadCase('T9', 'a snapshot that names targets which are not in the upload', REFUSED, (world) =>
@@ -90,10 +131,16 @@ function sets(): Case[] {
       { role: 'timestamp', bytes: Buffer.from('{"signed":') },
     ]),
     uploadCase('T9', 'the same targets version signed again', VERSION, (world) => world.parts('targets')),
-    uploadCase('T9', "a client's snapshot where the server holds the key", REFUSED, (world) => {
-      world.signers.set('snapshot', [makeKey('ecdsa')])
-      return world.nextParts('targets')
-    }, 'server-snapshot'),
+    uploadCase(
+      'T9',
+      "a client's snapshot where the server holds the key",
+      REFUSED,
+      (world) => {
+        world.signers.set('snapshot', [makeKey('ecdsa')])
+        return world.nextParts('targets')
+      },
+      'server-snapshot',
+    ),
     uploadCase('T9', 'a timestamp beside a good set: accepted, and dropped', OK, (world) => [
       ...world.nextParts('targets'),
       { role: 'timestamp', bytes: world.sign('targets') },
@@ -102,8 +149,13 @@ function sets(): Case[] {
     uploadCase('T9', 'a root, targets and a delegation at once: accepted', OK, (world) =>
       world.nextParts('targets/releases', 'root', 'targets'),
     ),
-    uploadCase('T9', 'targets where the server holds the snapshot key: accepted', OK, (world) =>
-      world.nextParts('targets'), 'server-snapshot'),
+    uploadCase(
+      'T9',
+      'targets where the server holds the snapshot key: accepted',
+      OK,
+      (world) => world.nextParts('targets'),
+      'server-snapshot',
+    ),
   ]
 }
 
@@ -115,7 +167,13 @@ function first(world: TrustWorld): Part[] {
 function crossed(): Case[] {
   const root = bad('root')
   return [
-    uploadCase('T10', 'a whole set of another repository, first', root, (_, other) => other.parts('root', 'targets'), 'unpublished'),
+    uploadCase(
+      'T10',
+      'a whole set of another repository, first',
+      root,
+      (_, other) => other.parts('root', 'targets'),
+      'unpublished',
+    ),
     uploadCase('T10', 'the next root of another repository', root, (_, other) => other.nextParts('root')),
     uploadCase('T10', "a root that names another repository's timestamp key", root, (world, other) => {
       crossKey(world, other, 'timestamp')
@@ -127,22 +185,32 @@ function crossed(): Case[] {
       world.root.roles['timestamp']?.keyids.push(own)
       return world.nextParts('root')
     }),
-    uploadCase('T10', "a root that names another repository's timestamp key as its snapshot key", root, (world, other) => {
-      const [id = ''] = other.root.roles['timestamp']?.keyids ?? []
-      const entry = other.root.keys[id]
-      if (entry === undefined) throw new Error('no timestamp key')
-      world.nameServerKey('snapshot', entry)
-      return world.nextParts('root')
-    }),
+    uploadCase(
+      'T10',
+      "a root that names another repository's timestamp key as its snapshot key",
+      root,
+      (world, other) => {
+        const [id = ''] = other.root.roles['timestamp']?.keyids ?? []
+        const entry = other.root.keys[id]
+        if (entry === undefined) throw new Error('no timestamp key')
+        world.nameServerKey('snapshot', entry)
+        return world.nextParts('root')
+      },
+    ),
     uploadCase('T10', "targets signed by another repository's key", bad('targets'), (world, other) => {
       world.signers.set('targets', other.signers.get('targets') ?? [])
       return world.nextParts('targets')
     }),
-    uploadCase('T10', "another repository's root key, certified for this one, not yet trusted", root, (world, other) => {
-      const key = other.signers.get('root')?.[0]
-      world.setKeys('root', key === undefined ? [] : [makeRootKey(world.gun, NOW, { key })])
-      return world.nextParts('root')
-    }),
+    uploadCase(
+      'T10',
+      "another repository's root key, certified for this one, not yet trusted",
+      root,
+      (world, other) => {
+        const key = other.signers.get('root')?.[0]
+        world.setKeys('root', key === undefined ? [] : [makeRootKey(world.gun, NOW, { key })])
+        return world.nextParts('root')
+      },
+    ),
   ]
 }
 

@@ -50,7 +50,9 @@ function versions(): Case[] {
   const gaps = ['targets', 'snapshot', 'targets/releases'].map((role) =>
     uploadCase('T2', `${role} ten versions on: accepted`, OK, (world) => atVersion(world, role, (now) => now + 10)),
   )
-  const skip = uploadCase('T2', 'root two versions on', bad('root'), (world) => atVersion(world, 'root', (now) => now + 2))
+  const skip = uploadCase('T2', 'root two versions on', bad('root'), (world) =>
+    atVersion(world, 'root', (now) => now + 2),
+  )
   return [...sameOrLower, ...tooHigh, ...gaps, skip]
 }
 
