@@ -58,11 +58,12 @@ export async function serve(settings: Settings, overrides: Overrides = {}): Prom
     const metrics = createMetrics(trust)
     let accepting = true
     const app = createApp(trust, settings, metrics, () => accepting)
-    const listening = await listen(app, settings, tls).catch((error: unknown) => {
+    const administration = administer(trust, store, (owner, sealed) => signer.opens(owner, sealed), { name: 'cli' })
+    const closeControl = await listenForControl(controlSocket(settings), administration, log)
+    const listening = await listen(app, settings, tls).catch(async (error: unknown) => {
+      await closeControl()
       throw listenError(error, settings)
     })
-    const administration = administer(trust, store, (owner, sealed) => signer.opens(owner, sealed), { name: 'cli' })
-    const closeControl = await listenForControl(controlSocket(settings), administration)
     const renewing = startRenewing(trust, settings.renewIntervalSeconds * 1000, (counts) => metrics.renewals(counts))
     const watching = startWatchingExpiry(trust, DAY, (found) => metrics.endings(found))
     const { host } = settings.listen
@@ -89,7 +90,7 @@ export async function serve(settings: Settings, overrides: Overrides = {}): Prom
 
 /** Where the command line reaches a running server. */
 export function controlSocket(settings: Settings): string {
-  return join(settings.keysDirectory, 'control.sock')
+  return join(settings.dataDirectory, 'control.sock')
 }
 
 /** The verbs' world, from settings. */

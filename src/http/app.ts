@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { TrustError } from '../errors.ts'
 import type { Trust } from '../repository/trust.ts'
 import type { HttpSettings } from '../settings-schema.ts'
-import { Bodies } from './body.ts'
+import { Bodies, discardRest } from './body.ts'
 import { errorBody, notFoundBody, wireErrorOf } from './errors.ts'
 import type { Metrics } from './metrics.ts'
 import { decodePath } from './path.ts'
@@ -23,7 +23,9 @@ export function createApp(
   const wiring: Wiring = { trust, settings, metrics, bodies, accepting }
   const app = new Koa<State, object>({ proxy: false })
   app.use(logAndMeasure(wiring))
+  app.use(readToTheEnd)
   app.use(answerErrors)
+  app.use(refuseAmbiguous)
   app.use(normalisePath(settings.limits.urlBytes))
   app.use(createRouter(wiring).routes())
   app.use(answerUnknown)
@@ -34,36 +36,47 @@ export function createApp(
   return app
 }
 
+/** Logged and counted for a client that went away before its answer was sent; the field's habit, no status of HTTP. */
+const STATUS_ABORTED = 499
+
 /** One line of JSON a request. Never a header but the user agent, never a query, a token or a body. */
-function logAndMeasure({ trust, metrics }: Wiring) {
+function logAndMeasure({ trust, metrics, accepting }: Wiring) {
   return async (ctx: Context, next: Next): Promise<void> => {
     const start = performance.now()
     // Gone from the socket once it is closed.
     const address = ctx.req.socket.remoteAddress
     ctx.state.requestId = randomUUID()
     ctx.set('X-Request-Id', ctx.state.requestId)
+    if (!accepting()) ctx.set('Connection', 'close')
     ctx.res.once('close', () => {
       const { operation = 'unknown', gun, role, requestId, error } = ctx.state
       const ms = performance.now() - start
-      metrics.request(operation, ctx.method, ctx.status, ms / 1000)
+      const status = ctx.res.writableFinished ? ctx.status : STATUS_ABORTED
+      metrics.request(operation, ctx.method, status, ms / 1000)
       const facts = {
         requestId,
         method: ctx.method,
         operation,
         ...(gun === undefined ? {} : { gun }),
         ...(role === undefined ? {} : { role }),
-        status: ctx.status,
+        status,
         ms: Math.round(ms * 100) / 100,
         bytes: ctx.length ?? 0,
         address,
         agent: ctx.get('User-Agent').slice(0, 200),
       }
       if (error === undefined) trust.log.info(facts, 'request')
-      else if (ctx.status >= 500) trust.log.error({ ...facts, err: error }, 'request failed')
+      else if (status >= 500) trust.log.error({ ...facts, err: error }, 'request failed')
       else trust.log.info({ ...facts, refused: (error as Error).message }, 'request refused')
     })
     await next()
   }
+}
+
+/** A client that is still sending when it is answered would not read the answer. */
+async function readToTheEnd(ctx: Context, next: Next): Promise<void> {
+  await next()
+  await discardRest(ctx.req)
 }
 
 async function answerErrors(ctx: Context, next: Next): Promise<void> {
@@ -80,16 +93,39 @@ async function answerErrors(ctx: Context, next: Next): Promise<void> {
   }
 }
 
+/**
+ * What Node's parser lets through and proxies read in different ways: two Host headers, and versions of HTTP that need
+ * none (RFC 9112 §3.2).
+ */
+async function refuseAmbiguous(ctx: Context, next: Next): Promise<void> {
+  const { httpVersion, headersDistinct } = ctx.req
+  const clear = httpVersion === '1.1' || httpVersion === '1.0'
+  if (!clear || (headersDistinct.host?.length ?? 0) > 1) {
+    ctx.set('Connection', 'close')
+    throw new TrustError('INVALID_PARAMETERS', clear ? 'the request has more than one Host' : 'only HTTP/1.1 and 1.0')
+  }
+  await next()
+}
+
 /** Routes see the path decoded once and clean; written back so that the router's own decoding gives the same. */
 function normalisePath(urlBytes: number) {
   return async (ctx: Context, next: Next): Promise<void> => {
     if (Buffer.byteLength(ctx.req.url ?? '') > urlBytes) {
       throw new TrustError('INVALID_PARAMETERS', `the URL is longer than ${urlBytes} bytes`)
     }
-    const path = decodePath(ctx.path)
-    if (path === undefined) throw new TrustError('INVALID_PARAMETERS', 'the path has broken percent-encoding')
+    const path = pathOf(ctx)
+    if (path === undefined) throw new TrustError('INVALID_PARAMETERS', 'the URL cannot be read')
     ctx.path = path.split('/').map(encodeURIComponent).join('/')
     await next()
+  }
+}
+
+function pathOf(ctx: Context): string | undefined {
+  try {
+    return decodePath(ctx.path)
+  } catch {
+    // An absolute URL, as for a proxy, that is none: Node's parser throws.
+    return undefined
   }
 }
 

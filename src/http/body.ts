@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { TrustError } from '../errors.ts'
 
-/** Bytes beyond the limit that are read and thrown away, so that a client that is still sending gets to read why. */
+/** Bytes that are read and thrown away, so that a client that is still sending gets to read why it was refused. */
 const DISCARD_MAX_BYTES = 64 * 1024 * 1024
 
 /** Memory for bodies that are being received: all of them together have a limit. */
@@ -21,17 +21,27 @@ export class Bodies {
    * @throws TrustError MALFORMED_UPLOAD if it is longer, or ends early; BUSY if there is no room
    */
   async read<T>(request: IncomingMessage, limit: number, use: (body: Buffer) => Promise<T>): Promise<T> {
-    if (Number(request.headers['content-length'] ?? 0) > limit) await discard(request, limit)
-    let size = 0
+    const chunks: Buffer[] = []
+    let parked = 0
     try {
-      const chunks: Buffer[] = []
+      let refusal = this.#refusal(Number(request.headers['content-length'] ?? 0), limit)
+      let size = 0
       for await (const chunk of request as AsyncIterable<Buffer>) {
         size += chunk.length
-        this.#parked += chunk.length
-        if (size > limit) await discard(request, limit)
-        if (this.#parked > this.#parkedLimit) throw new TrustError('BUSY', 'too many uploads at once')
-        chunks.push(chunk)
+        if (refusal === undefined) {
+          chunks.push(chunk)
+          parked += chunk.length
+          this.#parked += chunk.length
+          refusal = this.#refusal(size, limit)
+        }
+        if (refusal !== undefined) {
+          chunks.length = 0
+          this.#parked -= parked
+          parked = 0
+          if (size > DISCARD_MAX_BYTES) break
+        }
       }
+      if (refusal !== undefined) throw refusal
       return await use(Buffer.concat(chunks, size))
     } catch (cause) {
       if (cause instanceof Error && 'code' in cause && cause.code === 'ECONNRESET') {
@@ -39,20 +49,28 @@ export class Bodies {
       }
       throw cause
     } finally {
-      this.#parked -= size
+      this.#parked -= parked
     }
+  }
+
+  #refusal(size: number, limit: number): TrustError | undefined {
+    if (size > limit) return new TrustError('MALFORMED_UPLOAD', `the upload is larger than ${limit} bytes`)
+    if (this.#parked > this.#parkedLimit) return new TrustError('BUSY', 'too many uploads at once')
+    return undefined
   }
 }
 
-async function discard(request: IncomingMessage, limit: number): Promise<never> {
+/** Read what an answer left unread, without keeping it, so that a client that is still sending gets to read it. */
+export async function discardRest(request: IncomingMessage): Promise<void> {
+  const { 'content-length': length = '0', 'transfer-encoding': encoding } = request.headers
+  if (request.complete || request.destroyed || (encoding === undefined && length === '0')) return
   let discarded = 0
   try {
     for await (const chunk of request as AsyncIterable<Buffer>) {
       discarded += chunk.length
-      if (discarded > DISCARD_MAX_BYTES) break
+      if (discarded > DISCARD_MAX_BYTES) return
     }
   } catch {
     // The client is gone; there is nobody to tell.
   }
-  throw new TrustError('MALFORMED_UPLOAD', `the upload is larger than ${limit} bytes`)
 }

@@ -1,4 +1,4 @@
-import { TrustError, type TrustErrorCode } from '../errors.ts'
+import { TrustError, type Problem, type TrustErrorCode } from '../errors.ts'
 
 /** How an error leaves the server: HTTP status, Notary's wire code, and its fixed message (wire spec §4). */
 export interface WireError {
@@ -73,17 +73,28 @@ export function errorBody(error: unknown): string {
   const { status, code, message } = wireErrorOf(error)
   if (!(error instanceof TrustError) || status >= 500) return envelope(code, message)
   if (error.code === 'NOT_FOUND') return envelope(code, message, {})
-  const { name, missing } = { missing: undefined, ...(error.problem ?? { name: 'ErrValidation' as const }) }
-  let text = error.message
-  for (;;) {
-    const body = envelope(code, message, {
+  const { name, missing }: Problem = error.problem ?? { name: 'ErrValidation' }
+  const bodyWith = (text: string): string =>
+    envelope(code, message, {
       Name: name,
       Error: missing === undefined ? { Msg: text } : { Missing: missing, Msg: text },
     })
-    const excess = Buffer.byteLength(body) - ERROR_BODY_MAX_BYTES
-    if (excess <= 0) return body
-    text = `${text.slice(0, Math.max(0, text.length - excess - 3)).toWellFormed()}…`
+  return longestThatFits(error.message, bodyWith)
+}
+
+/** The text is cut as far as it must be; how many bytes a character takes in the body depends on the character. */
+function longestThatFits(text: string, bodyWith: (text: string) => string): string {
+  const fits = (body: string): boolean => Buffer.byteLength(body) <= ERROR_BODY_MAX_BYTES
+  const whole = bodyWith(text)
+  if (fits(whole)) return whole
+  const cut = (length: number): string => bodyWith(`${text.slice(0, length).toWellFormed()}…`)
+  let [short, long] = [0, Math.min(text.length, ERROR_BODY_MAX_BYTES)]
+  while (long - short > 1) {
+    const middle = (short + long) >> 1
+    if (fits(cut(middle))) short = middle
+    else long = middle
   }
+  return cut(short)
 }
 
 /** A 404 for paths that are no route: without detail (wire spec §3). */

@@ -101,12 +101,12 @@ function registerStoreMetrics(trust: Trust, registers: Registry[]): void {
   })
   new Gauge({
     name: 'countersign_min_seconds_to_timestamp_expiry',
-    help: 'Seconds until the first timestamp expires.',
+    help: 'Seconds until the first timestamp expires; +Inf while there is none.',
     registers,
     async collect() {
       const [first] = await trust.store.due(Number.MAX_SAFE_INTEGER - 1, 1)
       const expires = first === undefined ? undefined : trust.store.head(first.gun)?.roles['timestamp']?.expires
-      if (expires !== undefined) this.set((expires - trust.now()) / 1000)
+      this.set(expires === undefined ? Infinity : (expires - trust.now()) / 1000)
     },
   })
 }

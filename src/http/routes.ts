@@ -20,11 +20,11 @@ export interface Route {
 export const ROUTES: readonly Route[] = [
   { method: 'GET', path: '/v2/', operation: 'Ping', handler: getPing },
   { method: 'GET', path: '/v2/_trust/changefeed', operation: 'Changefeed', handler: getGlobalChangefeed },
+  { method: 'GET', path: '/v2/*gun/_trust/changefeed', operation: 'Changefeed', handler: getChangefeed },
   { method: 'POST', path: '/v2/*gun/_trust/tuf/', operation: 'UpdateTUF', handler: postUpload },
   { method: 'DELETE', path: '/v2/*gun/_trust/tuf/', operation: 'DeleteTUF', handler: deleteRepository },
   { method: 'GET', path: '/v2/*gun/_trust/tuf/*file', operation: 'GetRole', handler: getTufFile },
   { method: 'POST', path: '/v2/*gun/_trust/tuf/*file', operation: 'RotateKey', handler: postTufFile },
-  { method: 'GET', path: '/v2/*gun/_trust/changefeed', operation: 'Changefeed', handler: getChangefeed },
   { method: 'GET', path: '/_notary_server/health', operation: 'Health', handler: getReadiness },
   { method: 'GET', path: '/healthz/ready', operation: 'Health', handler: getReadiness },
   { method: 'GET', path: '/healthz/live', operation: 'Health', handler: getLiveness },

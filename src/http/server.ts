@@ -4,6 +4,7 @@ import { createServer as createHttpsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import type Koa from 'koa'
 import type { HttpSettings } from '../settings-schema.ts'
+import { Connections } from './connections.ts'
 import type { State } from './state.ts'
 
 export interface TlsMaterial {
@@ -48,19 +49,20 @@ export async function listen(
           { ...options, ...tls, minVersion: 'TLSv1.2', handshakeTimeout: limits.headersSeconds * 1000 },
           answer,
         )
+  const connections = new Connections(server)
   server.maxConnections = limits.connections
   server.listen(settings.listen.port, settings.listen.host)
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
-  return { port, close: () => closeServer(server, settings.shutdownSeconds * 1000) }
-}
-
-async function closeServer(server: Server, grace: number): Promise<void> {
-  const closed = new Promise<void>((resolve) => {
-    server.close(() => resolve())
-  })
-  server.closeIdleConnections()
-  const timer = setTimeout(() => server.closeAllConnections(), grace)
-  await closed
-  clearTimeout(timer)
+  return {
+    port,
+    async close() {
+      const closed = new Promise<void>((resolve) => {
+        server.close(() => resolve())
+      })
+      await connections.quiet(settings.shutdownSeconds * 1000)
+      connections.destroy()
+      await closed
+    },
+  }
 }

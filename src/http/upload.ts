@@ -16,18 +16,19 @@ export function postUpload(wiring: Wiring): (ctx: Context) => Promise<void> {
     if (encoding !== '' && encoding !== 'identity') {
       throw new TrustError('MALFORMED_UPLOAD', 'uploads must not be compressed')
     }
-    if (inFlight >= settings.limits.publishesInFlight) {
-      throw new TrustError('BUSY', 'too many updates are being worked on', { hint: 'try again in a moment' })
-    }
-    inFlight += 1
-    try {
-      await bodies.read(ctx.req, settings.limits.bodyBytes, async (body) => {
-        const parts = parseMultipart(ctx.get('Content-Type'), body, settings.limits)
+    await bodies.read(ctx.req, settings.limits.bodyBytes, async (body) => {
+      const parts = parseMultipart(ctx.get('Content-Type'), body, settings.limits)
+      // Counted from here on, not while a body comes in: slow clients must not keep quick ones out.
+      if (inFlight >= settings.limits.publishesInFlight) {
+        throw new TrustError('BUSY', 'too many updates are being worked on', { hint: 'try again in a moment' })
+      }
+      inFlight += 1
+      try {
         await publish(trust, gun, parts, actorOf(ctx))
-      })
-    } finally {
-      inFlight -= 1
-    }
+      } finally {
+        inFlight -= 1
+      }
+    })
     sendNothing(ctx)
   }
 }

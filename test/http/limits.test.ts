@@ -1,0 +1,237 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+import { after, before, describe, test } from 'node:test'
+import type { Signer } from '../../src/signing/signer.ts'
+import { errorOf, exchange, type Answer } from '../support/exchange.ts'
+import { startLocalApp, type LocalApp } from '../support/local-app.ts'
+import { keysFrom, TrustWorld } from '../support/trust-world.ts'
+import { multipartForm, tufPath, upload } from '../support/upload.ts'
+
+const PATH = tufPath('limits.example/app')
+const TYPE = 'multipart/form-data; boundary=b'
+
+const open = (app: LocalApp, text: string): Socket => {
+  const socket = connect(Number(new URL(app.url).port), 'localhost')
+  socket.on('error', () => undefined)
+  socket.write(text)
+  return socket
+}
+const post = (length: number, body = '', path = PATH): string =>
+  `POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Type: ${TYPE}\r\nContent-Length: ${length}\r\nConnection: close\r\n\r\n${body}`
+const all = async (socket: Socket): Promise<string> => {
+  let text = ''
+  socket.on('data', (chunk) => {
+    text += chunk.toString('latin1')
+  })
+  await once(socket, 'close')
+  return text
+}
+const waitFor = async (condition: () => boolean): Promise<void> => {
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5))
+}
+
+describe('the size of an upload', () => {
+  let app: LocalApp
+
+  before(async () => {
+    app = await startLocalApp({ settings: { limits: { bodyBytes: 100_000, partBytes: 20_000, parts: 4 } } })
+  })
+  after(() => app.close())
+
+  const refusedFor = (answer: Answer, text: RegExp): void => {
+    assert.equal(answer.status, 400)
+    const { code, name, message } = errorOf(answer)
+    assert.deepEqual([code, name], ['MALFORMED_UPLOAD', 'ErrValidation'])
+    assert.match(message, text)
+  }
+  const form = (...sizes: number[]): Promise<Answer> =>
+    upload(
+      app,
+      'limits.example/app',
+      sizes.map((size) => ({ role: 'targets', bytes: Buffer.alloc(size, ' ') })),
+    )
+
+  test('parts, a part, and the whole have limits that the refusal names', async () => {
+    refusedFor(await form(20_001), /20000 bytes/)
+    refusedFor(await form(1, 1, 1, 1, 1), /more than 4 parts/)
+    refusedFor(await form(19_000, 19_000, 19_000, 19_000, 60_000), /larger than 100000 bytes/)
+    // Below all limits it is read as JSON.
+    assert.equal(errorOf(await form(20_000)).code, 'MALFORMED_JSON')
+  })
+
+  test('whoever sends far too much is told, declared or in chunks, and however he sends it', async () => {
+    const body = Buffer.alloc(3_000_000, 'a')
+    refusedFor(await exchange(app, { method: 'POST', path: PATH, headers: { 'content-type': TYPE }, body }), /larger/)
+    const chunked = open(
+      app,
+      `POST ${PATH} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n`,
+    )
+    const answer = all(chunked)
+    for (let sent = 0; sent < 30; sent += 1) chunked.write(`186a0\r\n${'a'.repeat(100_000)}\r\n`)
+    chunked.write('0\r\n\r\n')
+    assert.match(await answer, /^HTTP\/1\.1 400 .*larger than 100000 bytes/s)
+  })
+
+  test('an answer that did not need the body waits until it has come in', async () => {
+    const body = 'a'.repeat(3_000_000)
+    for (const [path, status] of [
+      ['/v2/nowhere', 404],
+      [tufPath('a*b'), 400],
+    ] as const) {
+      assert.match(await all(open(app, post(body.length, body, path))), new RegExp(`^HTTP/1.1 ${status} `))
+    }
+  })
+
+  test('compressed bodies are refused', async () => {
+    for (const encoding of ['gzip', 'deflate', 'br', 'zstd', 'GZIP', 'identity, gzip']) {
+      const headers = { 'content-type': TYPE, 'content-encoding': encoding }
+      refusedFor(await exchange(app, { method: 'POST', path: PATH, headers, body: '--b--' }), /compressed/)
+    }
+    const headers = { 'content-type': TYPE, 'content-encoding': 'identity' }
+    const { message } = errorOf(await exchange(app, { method: 'POST', path: PATH, headers, body: '--b--' }))
+    assert.match(message, /no pre-existing root/)
+  })
+
+  test('a client that goes away in the middle leaves nothing but a line in the log', async () => {
+    const socket = open(app, post(1_000).replace('Host: x', 'Host: x\r\nExpect: 100-continue'))
+    // The answer to Expect shows that the request has come in.
+    await once(socket, 'data')
+    const seen = app.lines.length
+    socket.destroy()
+    await waitFor(() => app.lines.length > seen)
+    const line = app.lines.at(-1)
+    assert.deepEqual([line?.['status'], line?.['operation'], line?.level], [499, 'UpdateTUF', 'info'])
+    assert.equal((await exchange(app, { path: '/v2/' })).status, 200)
+  })
+})
+
+test('bodies that are being received have a limit together, and the room comes back', async () => {
+  const app = await startLocalApp({ settings: { limits: { parkedBytes: 100_000 } } })
+  try {
+    const parked = open(app, post(1_000_000, 'a'.repeat(90_000)))
+    const second = await waitForBusy(app)
+    assert.equal(second.status, 429)
+    assert.equal(second.headers['retry-after'], '1')
+    assert.equal(errorOf(second).code, 'TOOMANYREQUESTS')
+    parked.destroy()
+    await waitFor(() => app.lines.some(({ status }) => status === 499))
+    assert.equal((await sendTwentyThousand(app)).status, 400)
+  } finally {
+    await app.close()
+  }
+})
+
+const sendTwentyThousand = (app: LocalApp): Promise<Answer> =>
+  exchange(app, { method: 'POST', path: PATH, headers: { 'content-type': TYPE }, body: 'a'.repeat(20_000) })
+
+/** The first body arrives when it arrives. */
+async function waitForBusy(app: LocalApp): Promise<Answer> {
+  for (;;) {
+    const answer = await sendTwentyThousand(app)
+    if (answer.status !== 400) return answer
+  }
+}
+
+test('publishes in flight have a limit; slow senders do not count', async () => {
+  let release = (): void => undefined
+  const held = new Promise<void>((resolve) => {
+    release = resolve
+  })
+  let signing = 0
+  const app = await startLocalApp({
+    settings: { limits: { publishesInFlight: 1 } },
+    alter: ({ signer }) => ({
+      signer: {
+        algorithm: signer.algorithm,
+        create: (gun, role) => signer.create(gun, role),
+        async sign(...rest) {
+          signing += 1
+          await held
+          return signer.sign(...rest)
+        },
+      } satisfies Signer,
+    }),
+  })
+  try {
+    const slow = open(app, post(1_000, '--b'))
+    const worlds = await Promise.all(
+      ['one', 'two'].map((gun) => TrustWorld.create({ gun, now: app.clock.now, serverKeys: keysFrom(app, gun) })),
+    )
+    const [first, second] = worlds.map((world) => world.parts('root', 'targets'))
+    const running = upload(app, 'one', first ?? [])
+    await waitFor(() => signing > 0)
+    const busy = await upload(app, 'two', second ?? [])
+    assert.equal(busy.status, 429)
+    assert.equal(busy.headers['retry-after'], '1')
+    // Reading goes on.
+    assert.equal((await exchange(app, { path: tufPath('two', 'root.json') })).status, 404)
+    release()
+    assert.equal((await running).status, 200)
+    assert.equal((await upload(app, 'two', second ?? [])).status, 200)
+    slow.destroy()
+  } finally {
+    release()
+    await app.close()
+  }
+})
+
+test('who sends too slowly is told so and closed; others are answered meanwhile', async () => {
+  const app = await startLocalApp({
+    settings: { limits: { headersSeconds: 1, requestSeconds: 1, keepAliveSeconds: 1 } },
+  })
+  try {
+    const { body } = multipartForm([{ role: 'root', bytes: Buffer.from('{}') }])
+    const slow = [
+      open(app, ''),
+      open(app, 'GET /v2/ HT'),
+      open(app, 'GET /v2/ HTTP/1.1\r\nHost: x\r\nX-Slow: '),
+      open(app, post(body.length + 1, body.toString())),
+      open(app, `POST ${PATH} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabc`),
+      open(app, post(10, 'x', '/v2/nowhere')),
+    ]
+    const answers = Promise.all(slow.map(all))
+    const idle = open(app, 'GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n')
+    const idleAnswer = all(idle)
+    for (let asked = 0; asked < 5; asked += 1) assert.equal((await exchange(app, { path: '/v2/' })).status, 200)
+    for (const answer of await answers) {
+      assert.match(answer, /^HTTP\/1\.1 408 /)
+      assert.equal(answer.match(/HTTP\/1\.1/g)?.length, 1)
+    }
+    assert.match(await idleAnswer, /^HTTP\/1\.1 200 [^]*\{\}$/)
+  } finally {
+    await app.close()
+  }
+})
+
+test('connections have a limit', async () => {
+  const app = await startLocalApp({ settings: { limits: { connections: 2 } } })
+  try {
+    const held = [open(app, 'GET'), open(app, 'GET')]
+    await Promise.all(held.map((socket) => once(socket, 'connect')))
+    const third = open(app, 'GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n')
+    assert.equal(await all(third), '')
+    for (const socket of held) socket.destroy()
+  } finally {
+    await app.close()
+  }
+})
+
+test('what cannot be read as HTTP gets one clean 400', async () => {
+  const app = await startLocalApp()
+  try {
+    for (const text of [
+      'garbage\r\n\r\n',
+      'GET /v2/ HTTP/1.1\r\nHost: x\r\nBad Header: 1\r\n\r\n',
+      'GET /v2/ HTTP/1.1\r\n\r\n',
+    ]) {
+      const answer = await all(open(app, text))
+      assert.match(answer, /^HTTP\/1\.1 400 Bad Request\r\nConnection: close\r\n/, text)
+      assert.equal(answer.match(/HTTP\/1\.1/g)?.length, 1)
+    }
+    const long = `GET /v2/ HTTP/1.1\r\nHost: x\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`
+    assert.match(await all(open(app, long)), /^HTTP\/1\.1 431 /)
+  } finally {
+    await app.close()
+  }
+})

@@ -1,0 +1,96 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { test } from 'node:test'
+import { exchange } from '../support/exchange.ts'
+import { startLocalApp, type LocalApp } from '../support/local-app.ts'
+import { startTestServer } from '../support/server.ts'
+import { keysFrom, TrustWorld } from '../support/trust-world.ts'
+import { tufPath, upload } from '../support/upload.ts'
+
+interface Held {
+  readonly app: LocalApp
+  readonly signing: Promise<void>
+  readonly release: () => void
+}
+
+/** A server on which a publish waits in the middle until it is let go. */
+async function startHeld(shutdownSeconds: number): Promise<Held> {
+  const held = Promise.withResolvers<void>()
+  const signing = Promise.withResolvers<void>()
+  const app = await startLocalApp({
+    settings: { shutdownSeconds },
+    alter: ({ signer }) => ({
+      signer: {
+        algorithm: signer.algorithm,
+        create: (gun, role) => signer.create(gun, role),
+        async sign(...rest) {
+          signing.resolve()
+          await held.promise
+          return signer.sign(...rest)
+        },
+      },
+    }),
+  })
+  return { app, signing: signing.promise, release: held.resolve }
+}
+
+const publishOn = async (app: LocalApp): ReturnType<typeof upload> => {
+  const gun = 'stopping.example/app'
+  const world = await TrustWorld.create({ gun, now: app.clock.now, serverKeys: keysFrom(app, gun) })
+  return upload(app, gun, world.parts('root', 'targets'))
+}
+
+test('a running publish is finished and answered; nobody new gets in', async () => {
+  const { app, signing, release } = await startHeld(60)
+  const published = publishOn(app)
+  await signing
+  app.accepting = false
+  const stopped = app.stopListening()
+  const late = connect(Number(new URL(app.url).port), 'localhost')
+  const [error] = (await once(late, 'error')) as [NodeJS.ErrnoException]
+  assert.equal(error.code, 'ECONNREFUSED')
+  release()
+  assert.equal((await published).status, 200)
+  await stopped
+  await app.close()
+})
+
+test('one that takes too long is cut off', async () => {
+  const { app, signing, release } = await startHeld(1)
+  const published = publishOn(app)
+  const cut = assert.rejects(published, { code: 'ECONNRESET' })
+  await signing
+  await app.stopListening()
+  await cut
+  release()
+  await app.close()
+})
+
+test('connections without a request do not hold up the end', async () => {
+  for (const transport of ['plain', 'tls'] as const) {
+    const server = await startTestServer({ transport, settings: { shutdownSeconds: 3_600 } })
+    const sockets = [1, 2, 3].map(() => connect(Number(new URL(server.url).port), 'localhost'))
+    await Promise.all(sockets.map((socket) => once(socket, 'connect')))
+    // One that is kept alive after a request.
+    assert.equal((await exchange(server, { path: '/v2/' })).status, 200)
+    for (const socket of sockets) socket.on('error', () => undefined)
+    await server.stop()
+  }
+})
+
+test('while it stops, the server says so and keeps no connection', async () => {
+  const app = await startLocalApp()
+  const live = await exchange(app, { path: '/healthz/ready' })
+  assert.deepEqual([live.status, live.body.toString(), live.headers.connection], [200, '{}', 'keep-alive'])
+  app.accepting = false
+  for (const path of ['/healthz/ready', '/_notary_server/health']) {
+    const ready = await exchange(app, { path })
+    assert.equal(ready.status, 503)
+    assert.deepEqual(JSON.parse(ready.body.toString()), { server: 'shutting down' })
+    assert.equal(ready.headers.connection, 'close')
+  }
+  assert.equal((await exchange(app, { path: '/healthz/live' })).status, 200)
+  assert.equal((await exchange(app, { path: tufPath('x/y', 'root.json') })).status, 404)
+  await app.close()
+})
