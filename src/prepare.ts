@@ -1,4 +1,4 @@
-import { access } from 'node:fs/promises'
+import { access, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { TrustError } from './errors.ts'
 import type { Settings } from './settings-schema.ts'
@@ -8,7 +8,8 @@ import { createStore } from './store/level.ts'
 
 /**
  * Make what a first start needs: keys, TLS identity, an empty store. Only a start that finds neither store nor anchor
- * makes a store; anything half there is refused, since making the other half anew would hide a loss.
+ * makes a store; anything half there is refused, since making the other half anew would hide a loss. What a first start
+ * left that was interrupted holds no commit, and is completed.
  *
  * @param now milliseconds since 1970
  * @returns the opened keys, and what was made, in words
@@ -19,7 +20,7 @@ export async function prepare(settings: Settings, now: number): Promise<{ keys: 
   const [keysAreThere, storeIsThere, anchorIsThere] = await Promise.all([
     hasKeys(keysDirectory),
     exists(join(dataDirectory, 'CURRENT')),
-    exists(anchorFile),
+    isWritten(anchorFile),
   ])
   const made: string[] = []
   if (!keysAreThere) {
@@ -32,12 +33,12 @@ export async function prepare(settings: Settings, now: number): Promise<{ keys: 
     made.push(`keys in ${keysDirectory}`)
   }
   const keys = await openKeysDirectory(keysDirectory, passphraseFile)
-  if (!storeIsThere) {
-    if (anchorIsThere) {
-      throw new TrustError('DATA_MISSING', `there is an anchor in ${anchorFile}, but no database in ${dataDirectory}`, {
-        hint: 'restore the data directory from a backup, or check the setting dataDirectory',
-      })
-    }
+  if (anchorIsThere && !storeIsThere) {
+    throw new TrustError('DATA_MISSING', `there is an anchor in ${anchorFile}, but no database in ${dataDirectory}`, {
+      hint: 'restore the data directory from a backup, or check the setting dataDirectory',
+    })
+  }
+  if (!anchorIsThere) {
     await createStore({ directory: dataDirectory, anchorFile, anchorKey: keys.anchorKey })
     made.push(`an empty store in ${dataDirectory}`)
   }
@@ -51,6 +52,14 @@ export async function prepare(settings: Settings, now: number): Promise<{ keys: 
 async function exists(path: string): Promise<boolean> {
   return access(path).then(
     () => true,
+    () => false,
+  )
+}
+
+/** An anchor is written last: a file without content is none yet. */
+async function isWritten(path: string): Promise<boolean> {
+  return stat(path).then(
+    ({ size }) => size > 0,
     () => false,
   )
 }

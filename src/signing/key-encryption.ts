@@ -38,7 +38,11 @@ export function deriveKey(secret: Uint8Array, derivation: Derivation): KeyObject
   const salt = Buffer.from(derivation.salt, 'base64')
   if (salt.length < SALT_BYTES) throw weak()
   if (derivation.name === 'hkdf-sha256') {
-    if (secret.length < KEY_FILE_SECRET_BYTES) throw weak()
+    if (secret.length < KEY_FILE_SECRET_BYTES) {
+      throw new TrustError('BAD_KEYS', 'the keyring is under a key file, which this is not', {
+        hint: 'unset passphraseFile, or change to a passphrase: countersign key rekey --new-passphrase-file FILE',
+      })
+    }
     return secretKey(Buffer.from(hkdfSync('sha256', secret, salt, 'countersign key-encryption key', KEK_BYTES)))
   }
   const { memory, passes, lanes } = derivation

@@ -91,6 +91,8 @@ export async function rekey(directory: string, passphraseFile?: string, newPassp
       hint: 'name a file with the new passphrase',
     })
   }
+  // Opened before anything is written: a new key file must not replace the one that is still needed.
+  await Keyring.open(join(directory, KEYRING), old.bytes)
   const secret =
     newPassphraseFile === undefined ? await newKeyFile(directory) : await passphrase(newPassphraseFile, true)
   await Keyring.rekey(join(directory, KEYRING), old.bytes, secret)

@@ -20,6 +20,8 @@ export interface AnchorKey {
   verify(bytes: Uint8Array, signature: Uint8Array): boolean
 }
 
+const TOGETHER = 'the anchor belongs to the database; restore both together'
+
 /** Bytes of one of the two slots. */
 const SLOT_BYTES = 512
 
@@ -38,18 +40,23 @@ export class AnchorFile {
     this.#key = key
   }
 
-  /** @param create true: make the file, and fail if there is one @throws TrustError DATA_DAMAGED, DATA_EXISTS */
+  /**
+   * @param create true: make the file, and fail if there is one; an empty one is what an interrupted creation left
+   * @throws TrustError DATA_DAMAGED, DATA_EXISTS
+   */
   static async open(path: string, key: AnchorKey, create: boolean): Promise<AnchorFile> {
-    const flags = constants.O_RDWR | (create ? constants.O_CREAT | constants.O_EXCL : 0)
+    let file: FileHandle
     try {
-      return new AnchorFile(await open(path, flags, 0o600), key)
+      file = await open(path, constants.O_RDWR | (create ? constants.O_CREAT : 0), 0o600)
     } catch (cause) {
       const text = create ? `cannot make the anchor file ${path}` : `cannot open the anchor file ${path}`
-      throw new TrustError(create ? 'DATA_EXISTS' : 'DATA_DAMAGED', text, {
-        hint: 'the anchor belongs to the database; restore both together',
-        cause,
-      })
+      throw new TrustError('DATA_DAMAGED', text, { hint: TOGETHER, cause })
     }
+    if (create && (await file.stat()).size > 0) {
+      await file.close()
+      throw new TrustError('DATA_EXISTS', `there is an anchor in ${path} already`, { hint: TOGETHER })
+    }
+    return new AnchorFile(file, key)
   }
 
   /** The newest anchor whose signature is right; undefined if there is none. */

@@ -1,5 +1,5 @@
 import { Level } from 'level'
-import { access } from 'node:fs/promises'
+import { access, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { TrustError } from '../errors.ts'
 import { sealRecord } from './record.ts'
@@ -31,13 +31,15 @@ export class Database extends Records {
    */
   static async open(directory: string, create: boolean): Promise<Database> {
     // With CURRENT gone LevelDB takes a directory for empty, and would delete the tables of what was there.
-    if (!create && !(await exists(join(directory, 'CURRENT')))) {
-      const damaged = await exists(join(directory, 'LOCK'))
-      throw new TrustError(
-        damaged ? 'DATA_DAMAGED' : 'DATA_MISSING',
-        damaged ? `the database in ${directory} has lost its CURRENT file` : `there is no database in ${directory}`,
-        { hint: damaged ? 'restore the data directory from a backup' : 'check the setting dataDirectory' },
-      )
+    if (!(await exists(join(directory, 'CURRENT')))) {
+      if (await holdsRecords(directory)) {
+        const text = `the database in ${directory} has lost its CURRENT file`
+        throw new TrustError('DATA_DAMAGED', text, { hint: 'restore the data directory from a backup' })
+      }
+      if (!create) {
+        const text = `there is no database in ${directory}`
+        throw new TrustError('DATA_MISSING', text, { hint: 'check the setting dataDirectory' })
+      }
     }
     return new Database(directory, await openLevel(directory, create))
   }
@@ -104,4 +106,10 @@ async function exists(path: string): Promise<boolean> {
     () => true,
     () => false,
   )
+}
+
+/** True if LevelDB ever wrote a record here: its tables and logs come after CURRENT. */
+async function holdsRecords(directory: string): Promise<boolean> {
+  const names = await readdir(directory).catch(() => [])
+  return names.some((name) => /\.(?:ldb|sst|log)$/.test(name))
 }

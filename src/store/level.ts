@@ -37,19 +37,33 @@ export interface StoreSnapshot {
 }
 
 /**
- * Make a new, empty store: database and anchor.
+ * Make a new, empty store: database, then anchor. A database without anchor that nothing was ever committed to is what
+ * an interrupted creation left: it is completed.
  *
- * @throws TrustError DATA_EXISTS if either is there
+ * @throws TrustError DATA_EXISTS if there is an anchor, or a database with commits
  */
 export async function createStore(options: StoreOptions): Promise<void> {
   await mkdir(options.directory, { recursive: true, mode: 0o700 })
   const anchor = await AnchorFile.open(options.anchorFile, options.anchorKey, true)
-  const database = await Database.open(options.directory, true)
-  const store = randomUUID()
-  await database.write([{ key: formatKey(), payload: encodeFormat({ version: FORMAT_VERSION, store }) }])
-  await anchor.write({ store, number: EMPTY_TAIL.number, hash: EMPTY_TAIL.hash })
-  await database.close()
-  await anchor.close()
+  try {
+    const database = await Database.open(options.directory, true).catch((error: unknown) => {
+      if (error instanceof TrustError && error.code === 'DATA_EXISTS') return Database.open(options.directory, false)
+      throw error
+    })
+    try {
+      if ((await readTail(database)).number > 0) {
+        const text = `there is a database in ${options.directory}, but no anchor in ${options.anchorFile}`
+        throw new TrustError('DATA_EXISTS', text, { hint: RESTORE })
+      }
+      const store = randomUUID()
+      await database.write([{ key: formatKey(), payload: encodeFormat({ version: FORMAT_VERSION, store }) }])
+      await anchor.write({ store, number: EMPTY_TAIL.number, hash: EMPTY_TAIL.hash })
+    } finally {
+      await database.close()
+    }
+  } finally {
+    await anchor.close()
+  }
 }
 
 /**

@@ -1,0 +1,35 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { rm } from 'node:fs/promises'
+import { test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import { Terminal } from '../cli/terminal.ts'
+import { CLI } from '../support/server-process.ts'
+
+/** Kills, spread over the time that a first start takes. */
+const KILLS = Number(process.env['KILL_CYCLES'] ?? 20)
+
+test(`${KILLS} kills during first starts: the next start completes it`, async (t) => {
+  const terminal = await Terminal.open()
+  t.after(() => terminal.close())
+  const began = performance.now()
+  await (await terminal.serve()).end()
+  const whole = performance.now() - began
+  for (let kill = 1; kill <= KILLS; kill += 1) {
+    await Promise.all(['data', 'keys'].map((name) => rm(terminal.path(name), { recursive: true, force: true })))
+    const child = spawn(process.execPath, [CLI, 'serve'], {
+      cwd: terminal.directory,
+      env: terminal.environment,
+      stdio: 'ignore',
+    })
+    const gone = once(child, 'exit')
+    // Nothing is written in the first half, while the program is being loaded.
+    await pause(whole / 2 + (whole / 2) * (kill / KILLS))
+    child.kill('SIGKILL')
+    await gone
+    const server = await terminal.serve()
+    assert.equal(await server.end(), 0, `killed after ${kill}/${KILLS}`)
+  }
+  assert.equal((await terminal.run(['check'])).code, 0)
+})
