@@ -1,6 +1,8 @@
 import { Command } from 'commander'
-import { describeSettings } from '../config.ts'
-import { EXIT, print, printJson, run, table } from './run.ts'
+import { describeSettings, type SettingDescription, type SettingsSources } from '../config.ts'
+import { TrustError } from '../errors.ts'
+import { print, printJson, table } from './print.ts'
+import { EXIT, run } from './run.ts'
 
 export function configCommand(): Command {
   return new Command('config')
@@ -9,18 +11,28 @@ export function configCommand(): Command {
     .action(async ({ json }: { json?: true }, command: Command) =>
       run(async () => {
         const { config } = command.optsWithGlobals<{ config?: string }>()
-        const rows = describeSettings({ file: config, environment: process.env })
-        if (json === true) printJson(rows)
-        else {
-          const cells = rows.map(({ name, value, origin, help }) => [name, textOf(value), origin, help])
-          print(table([['SETTING', 'VALUE', 'FROM', 'WHAT IT IS'], ...cells]))
-          print(
-            '\nIn the environment listen.port is COUNTERSIGN_LISTEN_PORT, and so on; COUNTERSIGN_CONFIG names a JSON file.',
-          )
+        const sources: SettingsSources = { file: config, environment: process.env }
+        try {
+          const rows = describeSettings(sources)
+          if (json === true) printJson(rows)
+          else printSettings(rows)
+          return EXIT.ok
+        } catch (error) {
+          // Who comes here to learn what is wrong wants to see what would be right.
+          if (json !== true) printSettings(describeSettings({ environment: {} }))
+          throw error instanceof TrustError ? new TrustError(error.code, error.message, { cause: error }) : error
         }
-        return EXIT.ok
       }),
     )
+}
+
+function printSettings(rows: readonly SettingDescription[]): void {
+  const cells = rows.map(({ name, value, origin, help }) => [name, textOf(value), origin, help])
+  print(table([['SETTING', 'VALUE', 'FROM', 'WHAT IT IS'], ...cells]))
+  print(
+    '\nA JSON file has them by these names, { "listen": { "port": 4443 } }; --config or COUNTERSIGN_CONFIG names it.',
+  )
+  print('In the environment listen.port is COUNTERSIGN_LISTEN_PORT, and so on; it goes before the file.')
 }
 
 function textOf(value: unknown): string {

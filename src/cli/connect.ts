@@ -5,7 +5,7 @@ import { createLog } from '../log.ts'
 import { controlSocket, trustOver } from '../main.ts'
 import { administer, type Administration } from '../repository/administration.ts'
 import type { Settings } from '../settings-schema.ts'
-import { openKeysDirectory } from '../signing/keys-directory.ts'
+import { hasKeys, openKeysDirectory } from '../signing/keys-directory.ts'
 import { openStore } from '../store/level.ts'
 
 /** An administration to be closed after use. */
@@ -19,6 +19,11 @@ export async function connect(settings: Settings): Promise<Connection> {
 
 async function inProcess(settings: Settings): Promise<Connection> {
   const { dataDirectory: directory, keysDirectory, anchorFile, passphraseFile } = settings
+  if (!(await hasKeys(keysDirectory))) {
+    throw new TrustError('BAD_KEYS', `no server was ever started with the keys directory ${keysDirectory}`, {
+      hint: 'run this where the server runs, with its settings (--config, COUNTERSIGN_KEYS_DIRECTORY)',
+    })
+  }
   const keys = await openKeysDirectory(keysDirectory, passphraseFile)
   const store = await openStore({ directory, anchorFile, anchorKey: keys.anchorKey })
   const signer = keys.signer(settings.keyAlgorithm)
@@ -51,6 +56,8 @@ async function send(socketPath: string, path: string, method: string): Promise<u
     request({ socketPath, path, method }, (response) => resolve(text(response)))
       .on('error', reject)
       .end()
+  }).catch((cause: unknown) => {
+    throw new TrustError('STORE_UNAVAILABLE', 'the server stopped before it had answered', { cause })
   })
   const { answer, error } = JSON.parse(body) as {
     answer?: unknown

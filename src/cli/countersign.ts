@@ -16,13 +16,19 @@ const program = new Command('countersign')
   .description('A trust server for container images: Docker Content Trust (Notary v1).')
   .version(version)
   .option('--config <file>', 'settings file, JSON (default: COUNTERSIGN_CONFIG)')
-  .showHelpAfterError('(add --help for usage)')
-  .exitOverride((error) => process.exit(error.exitCode === 0 ? EXIT.ok : EXIT.failed))
   .addCommand(serveCommand())
   .addCommand(checkCommand())
   .addCommand(repoCommand())
   .addCommand(keyCommand())
   .addCommand(configCommand())
+  .addHelpText('after', '\nExit codes: 0 done, 1 the answer is no (findings, no such repository), 2 it failed.')
+
+// What is mistyped is "it failed" in every command; commander alone would say 1, which is an answer here.
+for (const command of withSubcommands(program)) {
+  command
+    .showHelpAfterError('hint: add --help for usage')
+    .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? EXIT.ok : EXIT.failed))
+}
 
 // `countersign … | head` closes the pipe early; that is no error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -31,3 +37,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 })
 
 await program.parseAsync()
+
+function withSubcommands(command: Command): Command[] {
+  return [command, ...command.commands.flatMap(withSubcommands)]
+}

@@ -1,5 +1,5 @@
 import type { Description, KeyDescription, RoleDescription } from '../repository/show.ts'
-import { daysLeft, table } from './run.ts'
+import { daysLeft, table } from './print.ts'
 
 /** Characters of a key id or digest that are shown; enough to tell them apart. */
 const SHORT = 12

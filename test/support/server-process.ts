@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { exchange, type Endpoint } from './exchange.ts'
 
-const CLI = join(import.meta.dirname, '..', '..', 'src', 'cli', 'countersign.ts')
+export const CLI = join(import.meta.dirname, '..', '..', 'src', 'cli', 'countersign.ts')
 
 /** The real server in a process of its own, to be killed: `countersign serve` with its data in `directory`. */
 export class ServerProcess implements Endpoint {

@@ -1,0 +1,48 @@
+import { join, resolve } from 'node:path'
+import type { Running } from '../main.ts'
+import type { Settings } from '../settings-schema.ts'
+import { tlsFiles } from '../signing/tls-identity.ts'
+
+/**
+ * What a start made, and what to type next, ready to be copied. For standard error, so that the log on standard output
+ * stays JSON lines.
+ */
+export function greetingOf({ url, port, made }: Pick<Running, 'url' | 'port' | 'made'>, settings: Settings): string {
+  const lines = made.map((what) => `made ${what}`)
+  lines.push(`Countersign serves trust data on ${url}`)
+  if (settings.listen.plainHttp === undefined) lines.push('', ...clientLines(port, settings))
+  else lines.push('without TLS: docker speaks to https trust servers only, put a proxy in front')
+  return `${lines.join('\n')}\n\n`
+}
+
+function clientLines(port: number, settings: Settings): string[] {
+  const name = `${nameForClients(settings)}:${port}`
+  const lines = ['Type next, in another terminal:', '']
+  if (settings.tls.certificateFile === undefined) {
+    const directory = join('~/.docker/tls', name)
+    const ca = resolve(tlsFiles(settings.keysDirectory).ca)
+    lines.push(`  mkdir -p ${directory} && cp ${quoted(ca)} ${directory}/ca.crt`)
+  }
+  lines.push(
+    '  export DOCKER_CONTENT_TRUST=1',
+    `  export DOCKER_CONTENT_TRUST_SERVER=https://${name}`,
+    '  docker login REGISTRY',
+    '  docker trust sign REGISTRY/REPOSITORY:TAG',
+    '  docker trust inspect --pretty REGISTRY/REPOSITORY',
+    '',
+    'The first "sign" asks for two new passphrases: keep them, and a copy of ~/.docker/trust/private.',
+    'Docker 29 and later need the docker-trust plugin, and no longer verify on pull, push and run.',
+  )
+  return lines
+}
+
+/** An address that is listened on everywhere is no name to connect to. */
+function nameForClients({ listen: { host } }: Settings): string {
+  if (host === '0.0.0.0' || host === '::') return 'localhost'
+  return host.includes(':') ? `[${host}]` : host
+}
+
+/** A word of a shell. */
+function quoted(path: string): string {
+  return /^[\w./:@%+,=-]+$/.test(path) ? path : `'${path.replaceAll("'", String.raw`'\''`)}'`
+}

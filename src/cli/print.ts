@@ -1,0 +1,49 @@
+/** What a terminal would act on instead of showing it, or show in another place. Publishers choose names of tags. */
+const INVISIBLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu
+
+/** Text from elsewhere, safe for a terminal: control characters are written as `\u{1b}`. */
+export function visible(text: string): string {
+  return text.replace(INVISIBLE, (character) => `\\u{${character.codePointAt(0)?.toString(16) ?? ''}}`)
+}
+
+/** One or more lines on standard output. */
+export function print(text: string): void {
+  process.stdout.write(`${lines(text)}\n`)
+}
+
+/** `error:` and `hint:` on standard error. */
+export function printError(message: string, hint?: string): void {
+  process.stderr.write(`error: ${lines(message)}\n`)
+  if (hint !== undefined) process.stderr.write(`hint: ${lines(hint)}\n`)
+}
+
+export function printJson(value: unknown): void {
+  process.stdout.write(`${JSON.stringify(value, undefined, 2)}\n`)
+}
+
+/** Columns as wide as their widest cell; no trailing blanks. A cell is one line, whatever is in it. */
+export function table(rows: readonly (readonly string[])[], indent = ''): string {
+  const cells = rows.map((row) => row.map(visible))
+  const widths: number[] = []
+  for (const row of cells) {
+    for (const [column, cell] of row.entries()) widths[column] = Math.max(widths[column] ?? 0, cell.length)
+  }
+  const padded = cells.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  '))
+  return padded.map((line) => `${indent}${line}`.trimEnd()).join('\n')
+}
+
+/** `2026-12-08 (14 days)`, `2026-11-20 (expired)` */
+export function daysLeft(time: string, now: number): string {
+  const left = Date.parse(time) - now
+  const days = Math.floor(left / 86_400_000)
+  return `${time.slice(0, 10)} (${left < 0 ? 'expired' : counted(days, 'day', 'days')})`
+}
+
+/** `1 day`, `2 days` */
+export function counted(number: number, one: string, many: string): string {
+  return `${number} ${number === 1 ? one : many}`
+}
+
+function lines(text: string): string {
+  return text.split('\n').map(visible).join('\n')
+}

@@ -1,0 +1,44 @@
+import assert from 'node:assert/strict'
+import { rm, truncate } from 'node:fs/promises'
+import { afterEach, beforeEach, describe, test } from 'node:test'
+import { keysFrom, TrustWorld } from '../support/trust-world.ts'
+import { Terminal } from './terminal.ts'
+
+/** A first start that was interrupted holds no commit: the next one completes it. Anything else that is half there is a loss. */
+describe('after an interrupted first start', () => {
+  let terminal: Terminal
+
+  beforeEach(async () => {
+    terminal = await Terminal.open()
+  })
+
+  afterEach(() => terminal.close())
+
+  test('a database without commits and an anchor that was not written yet', async () => {
+    await (await terminal.serve()).end()
+    await truncate(terminal.path('keys', 'anchor'))
+    const server = await terminal.serve()
+    assert.match(server.stderr, /^made an empty store in data$/m)
+    assert.equal(await server.end(), 0)
+  })
+
+  test('an anchor that was not written yet and no database', async () => {
+    await (await terminal.serve()).end()
+    await truncate(terminal.path('keys', 'anchor'))
+    await rm(terminal.path('data'), { recursive: true })
+    assert.equal(await (await terminal.serve()).end(), 0)
+  })
+
+  test('but a database with commits and no anchor is refused', async () => {
+    const first = await terminal.serve()
+    const gun = 'example.org/app'
+    await (await TrustWorld.create({ gun, now: Date.now(), serverKeys: keysFrom(first, gun) })).publishFirst(first)
+    await first.end()
+    await rm(terminal.path('keys', 'anchor'))
+    const { code, stderr } = await terminal.run(['serve'])
+    assert.equal(code, 2)
+    assert.match(stderr, /^error: there is a database in data, but no anchor in keys\/anchor\nhint: restore/)
+    // Again: the refusal left nothing behind that the next start would take for a beginning.
+    assert.equal((await terminal.run(['serve'])).code, 2)
+  })
+})

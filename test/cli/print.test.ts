@@ -1,0 +1,41 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { daysLeft, table, visible } from '../../src/cli/print.ts'
+
+describe('text for a terminal', () => {
+  test('shows what would move the cursor, colour the screen or turn the direction', () => {
+    assert.equal(visible('a\u001b[31mb'), String.raw`a\u{1b}[31mb`)
+    assert.equal(visible('a\nb\rc\u0007'), String.raw`a\u{a}b\u{d}c\u{7}`)
+    assert.equal(visible('\u009b2J'), String.raw`\u{9b}2J`)
+    assert.equal(visible('tag\u202egnp'), String.raw`tag\u{202e}gnp`)
+    assert.equal(visible('a\u2028b'), String.raw`a\u{2028}b`)
+  })
+
+  test('leaves all other text as it is', () => {
+    for (const text of ['v1.0', 'köln/日本', '🦭', ' a b ', '<&>']) assert.equal(visible(text), text)
+  })
+
+  test('stands in columns, and a cell never breaks its line', () => {
+    assert.equal(
+      table(
+        [
+          ['A', 'B', 'C'],
+          ['long\nname', '', 'c'],
+          ['x', 'yy', ''],
+        ],
+        '  ',
+      ),
+      String.raw`  A              B   C
+  long\u{a}name      c
+  x              yy`,
+    )
+  })
+
+  test('says how many days are left', () => {
+    const now = Date.parse('2026-11-24T08:00:00Z')
+    assert.equal(daysLeft('2026-12-08T08:00:00Z', now), '2026-12-08 (14 days)')
+    assert.equal(daysLeft('2026-11-25T09:00:00Z', now), '2026-11-25 (1 day)')
+    assert.equal(daysLeft('2026-11-24T08:00:01Z', now), '2026-11-24 (0 days)')
+    assert.equal(daysLeft('2026-11-24T07:59:59Z', now), '2026-11-24 (expired)')
+  })
+})

@@ -1,0 +1,145 @@
+import assert from 'node:assert/strict'
+import { chmod, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { createServer, type AddressInfo } from 'node:net'
+import { once } from 'node:events'
+import { after, before, describe, test } from 'node:test'
+import { Terminal } from './terminal.ts'
+
+/** What makes a start impossible, and the sentence that says what to do. Nothing is changed by any of them. */
+describe('a start is refused', () => {
+  let terminal: Terminal
+
+  before(async () => {
+    terminal = await Terminal.open()
+    await (await terminal.serve()).end()
+  })
+
+  after(() => terminal.close())
+
+  async function refuses(expected: RegExp, environment: Record<string, string> = {}): Promise<void> {
+    const { code, stdout, stderr } = await terminal.run(['serve'], environment)
+    assert.match(stderr, expected)
+    assert.doesNotMatch(stderr, /\n\s+at /, 'a stack')
+    assert.deepEqual([code, stdout], [2, ''])
+  }
+
+  /** Run with some files away. */
+  async function without(paths: readonly string[], action: () => Promise<void>): Promise<void> {
+    const kept = new Map<string, Buffer>()
+    for (const path of paths) kept.set(path, await readFile(terminal.path(path)))
+    for (const path of paths) await rm(terminal.path(path))
+    await action()
+    for (const [path, bytes] of kept) await writeFile(terminal.path(path), bytes, { mode: 0o600 })
+  }
+
+  test('because another process uses the data', async () => {
+    const server = await terminal.serve()
+    await refuses(/^error: another process uses the database in data\nhint: stop the other countersign process, /)
+    assert.equal(await server.end(), 0)
+  })
+
+  test('because something else listens on the port', async () => {
+    const other = createServer().listen(0, 'localhost')
+    await once(other, 'listening')
+    const port = String((other.address() as AddressInfo).port)
+    await refuses(
+      new RegExp(`^error: cannot listen on localhost:${port}: something else listens there\nhint: set listen.host`),
+      { COUNTERSIGN_LISTEN_PORT: port },
+    )
+    other.close()
+  })
+
+  test('beyond loopback without authentication', async () => {
+    await refuses(
+      /listen\.host: "0\.0\.0\.0" is not loopback .*say listen\.withoutAuthentication = "anyone-may-write"/s,
+      {
+        COUNTERSIGN_LISTEN_HOST: '0.0.0.0',
+      },
+    )
+  })
+
+  test('over plain HTTP, unless it is said in words', async () => {
+    await refuses(/COUNTERSIGN_LISTEN_PLAIN_HTTP: .*i-know-this-is-not-encrypted/, {
+      COUNTERSIGN_LISTEN_PLAIN_HTTP: 'true',
+    })
+  })
+
+  test('with several mistakes in the settings: all are named', async () => {
+    await refuses(
+      /^error: the settings cannot be used:\n {2}COUNTERSIGN_LISTEN_PRT: .*COUNTERSIGN_LISTEN_PORT\n {2}COUNTERSIGN_SHUTDOWN_SECONDS: .*\nhint: "countersign config"/,
+      { COUNTERSIGN_LISTEN_PRT: '1', COUNTERSIGN_SHUTDOWN_SECONDS: 'soon' },
+    )
+  })
+
+  test('with a settings file that is not there, or no JSON', async () => {
+    await refuses(/^error: cannot read the settings file .*nowhere\.json/, {
+      COUNTERSIGN_CONFIG: terminal.path('nowhere.json'),
+    })
+    await writeFile(terminal.path('bad.json'), '{ "listen": ')
+    await refuses(/^error: cannot read the settings file .*bad\.json: .*JSON/, {
+      COUNTERSIGN_CONFIG: terminal.path('bad.json'),
+    })
+  })
+
+  test('with a TLS key that belongs to another certificate', async () => {
+    const files = {
+      COUNTERSIGN_TLS_CERTIFICATE_FILE: 'keys/tls/server.crt',
+      COUNTERSIGN_TLS_KEY_FILE: 'keys/tls/ca.key',
+    }
+    await refuses(/^error: the key in keys\/tls\/ca\.key does not belong to the certificate/, files)
+    await refuses(/^error: cannot read nowhere\.key\nhint: check the settings tls/, {
+      ...files,
+      COUNTERSIGN_TLS_KEY_FILE: 'nowhere.key',
+    })
+  })
+
+  test('with a passphrase while the keyring is under a key file', async () => {
+    await writeFile(terminal.path('passphrase'), 'correct horse\n', { mode: 0o600 })
+    await refuses(/^error: the keyring is under a key file, which this is not\nhint: unset passphraseFile/, {
+      COUNTERSIGN_PASSPHRASE_FILE: 'passphrase',
+    })
+  })
+
+  test('with a secret that others can read', async () => {
+    await chmod(terminal.path('keys', 'key-encryption-key'), 0o640)
+    await refuses(/^error: keys\/key-encryption-key can be read by others\nhint: chmod 600 keys\/key-encryption-key/)
+    await chmod(terminal.path('keys', 'key-encryption-key'), 0o600)
+  })
+
+  test('with data but no keys', async () => {
+    await without(['keys/keyring.json'], () =>
+      refuses(/^error: there is a store in data, but no keyring in keys\nhint: restore the keys directory/),
+    )
+  })
+
+  test('with an anchor but no data', async () => {
+    await refuses(/^error: there is an anchor in keys\/anchor, but no database in elsewhere\nhint: .*dataDirectory/, {
+      COUNTERSIGN_DATA_DIRECTORY: 'elsewhere',
+    })
+    await assert.rejects(readdir(terminal.path('elsewhere')), { code: 'ENOENT' })
+  })
+
+  test('with a database that lost its CURRENT file, even without an anchor: LevelDB would delete the rest', async () => {
+    const tables = async (): Promise<string[]> =>
+      (await readdir(terminal.path('data'))).filter((name) => /\.(?:ldb|log)$/.test(name))
+    const before = await tables()
+    await without(['data/CURRENT', 'keys/anchor'], () =>
+      refuses(/^error: the database in data has lost its CURRENT file\nhint: restore/),
+    )
+    assert.deepEqual(await tables(), before)
+    // The refused creation had made an empty anchor: that counts as none, and is no harm.
+    await (await terminal.serve()).end()
+  })
+
+  test('with a data directory whose control socket would have too long a path', async () => {
+    await refuses(
+      /^error: the path of the control socket is too long: d+\/control\.sock\nhint: choose a shorter dataDirectory/,
+      { COUNTERSIGN_DATA_DIRECTORY: 'd'.repeat(100), COUNTERSIGN_KEYS_DIRECTORY: 'other-keys' },
+    )
+  })
+
+  test('and everything is as it was', async () => {
+    const { code, stdout } = await terminal.run(['check'])
+    assert.deepEqual([code, stdout], [0, '0 repositories, 0 commits, 1 record: sound\n'])
+  })
+})

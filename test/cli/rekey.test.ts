@@ -1,0 +1,118 @@
+import assert from 'node:assert/strict'
+import { readFile, rm, writeFile } from 'node:fs/promises'
+import { afterEach, beforeEach, describe, test } from 'node:test'
+import { keysFrom, TrustWorld } from '../support/trust-world.ts'
+import { Terminal } from './terminal.ts'
+
+const GUN = 'example.org/app'
+const SOUND = '1 repository, 2 commits, 17 records: sound\n'
+
+describe('countersign key rekey', () => {
+  let terminal: Terminal
+
+  beforeEach(async () => {
+    terminal = await Terminal.open()
+    const server = await terminal.serve(['--quiet'])
+    const world = await TrustWorld.create({ gun: GUN, now: Date.now(), serverKeys: keysFrom(server, GUN) })
+    await world.publishFirst(server)
+    await server.end()
+    await writeFile(terminal.path('first'), 'correct horse battery staple\n', { mode: 0o600 })
+    await writeFile(terminal.path('second'), 'another passphrase\n', { mode: 0o600 })
+  })
+
+  afterEach(() => terminal.close())
+
+  /** All keys open with this secret. @param passphraseFile none: the key file */
+  async function opensWith(passphraseFile?: string): Promise<void> {
+    const environment = passphraseFile === undefined ? {} : { COUNTERSIGN_PASSPHRASE_FILE: passphraseFile }
+    const { code, stdout, stderr } = await terminal.run(['check'], environment)
+    assert.deepEqual([code, stdout, stderr], [0, SOUND, ''])
+  }
+
+  async function opensNotWith(passphraseFile?: string): Promise<void> {
+    const environment = passphraseFile === undefined ? {} : { COUNTERSIGN_PASSPHRASE_FILE: passphraseFile }
+    const { code, stderr } = await terminal.run(['check'], environment)
+    assert.equal(code, 2)
+    assert.match(stderr, /^error: the (?:passphrase or key file does not open|keyring is under a key file)/)
+  }
+
+  test('from the key file to a passphrase, to another one, and back to a key file', async () => {
+    await opensWith()
+    const { code, stdout } = await terminal.run(['key', 'rekey', '--new-passphrase-file', 'first'])
+    assert.equal(code, 0)
+    assert.equal(
+      stdout,
+      `the keyring is under the new passphrase; set passphraseFile (COUNTERSIGN_PASSPHRASE_FILE) to its file
+and remove key-encryption-key from the keys directory, if it is there
+`,
+    )
+    await opensNotWith()
+    await opensWith('first')
+    await rm(terminal.path('keys', 'key-encryption-key'))
+
+    const again = await terminal.run([
+      'key',
+      'rekey',
+      '--passphrase-file',
+      'first',
+      '--new-passphrase-file',
+      'second',
+      '--json',
+    ])
+    assert.deepEqual(JSON.parse(again.stdout), { keysDirectory: 'keys', under: 'passphrase' })
+    await opensNotWith('first')
+    await opensWith('second')
+
+    const back = await terminal.run(['key', 'rekey', '--new-key-file'], { COUNTERSIGN_PASSPHRASE_FILE: 'second' })
+    assert.equal(back.stdout, 'the keyring is under a new key file; remove the setting passphraseFile\n')
+    await opensWith()
+  })
+
+  test('with the wrong passphrase changes nothing; above all it keeps the key file that is in use', async () => {
+    const before = await readFile(terminal.path('keys', 'key-encryption-key'), 'utf8')
+    for (const secret of ['first', 'second']) {
+      const { code, stderr } = await terminal.run(['key', 'rekey', '--passphrase-file', secret, '--new-key-file'])
+      assert.equal(code, 2)
+      assert.match(stderr, /^error: the keyring is under a key file, which this is not\nhint: /)
+    }
+    await writeFile(terminal.path('long'), `${'as long as the secret of a key file '.repeat(2)}\n`, { mode: 0o600 })
+    const { code, stderr } = await terminal.run(['key', 'rekey', '--passphrase-file', 'long', '--new-key-file'])
+    assert.equal(code, 2)
+    assert.match(stderr, /^error: the passphrase or key file does not open keys\/keyring\.json\nhint: /)
+    assert.equal(await readFile(terminal.path('keys', 'key-encryption-key'), 'utf8'), before)
+    await opensWith()
+  })
+
+  test('beside a running server: it goes on, and its next start wants the new secret', async () => {
+    const server = await terminal.serve(['--quiet'])
+    assert.equal((await terminal.run(['key', 'rekey', '--new-passphrase-file', 'first'])).code, 0)
+    const gun = 'example.org/later'
+    await (await TrustWorld.create({ gun, now: Date.now(), serverKeys: keysFrom(server, gun) })).publishFirst(server)
+    assert.equal(await server.end(), 0)
+    assert.equal((await terminal.run(['serve'])).code, 2)
+    const after = await terminal.run(['check'], { COUNTERSIGN_PASSPHRASE_FILE: 'first' })
+    assert.match(after.stdout, /^2 repositories, .*: sound\n$/)
+  })
+
+  test('refuses a passphrase that is too short, that others can read, or none at all', async () => {
+    await writeFile(terminal.path('short'), 'seven77\n', { mode: 0o600 })
+    await writeFile(terminal.path('open'), 'correct horse\n', { mode: 0o644 })
+    const cases: [string[], RegExp][] = [
+      [
+        ['--new-passphrase-file', 'short'],
+        /^error: the passphrase in short is empty or too short\nhint: use at least 8/,
+      ],
+      [['--new-passphrase-file', 'open'], /^error: open can be read by others\nhint: chmod 600 open\n/],
+      [['--new-passphrase-file', 'nowhere'], /^error: cannot read nowhere\n/],
+      [['--new-key-file'], /^error: the keyring is under a key file already\n/],
+      [[], /^error: say either --new-passphrase-file or --new-key-file\n/],
+      [['--new-key-file', '--new-passphrase-file', 'first'], /^error: say either /],
+    ]
+    for (const [args, expected] of cases) {
+      const { code, stdout, stderr } = await terminal.run(['key', 'rekey', ...args])
+      assert.deepEqual([code, stdout], [2, ''])
+      assert.match(stderr, expected)
+    }
+    await opensWith()
+  })
+})

@@ -1,0 +1,173 @@
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { makeKey } from '../support/test-key.ts'
+import { keysFrom, TrustWorld } from '../support/trust-world.ts'
+import { steady, Terminal, type Started } from './terminal.ts'
+
+const GUN = 'docker.io/library/alpine'
+
+const LIST = `REPOSITORY                TARGETS  DELEGATIONS  EXPIRES
+docker.io/library/alpine  2        1            YYYY-MM-DD (N days)
+`
+
+const SHOW = `docker.io/library/alpine
+
+Roles
+  ROLE       VERSION  EXPIRES                 KEYS
+  root       1        YYYY-MM-DD (N days)  SHORTENED-ID ecdsa-x509 (client, certificate to YYYY-MM-DD (N days))
+  targets    2        YYYY-MM-DD (N days)  SHORTENED-ID ecdsa (client)
+  snapshot   2        YYYY-MM-DD (N days)  SHORTENED-ID ed25519 (server)
+  timestamp  2        YYYY-MM-DD (N days)    SHORTENED-ID ed25519 (server)
+
+Delegations
+  ROLE              VERSION  EXPIRES                 KEYS                         PATHS
+  targets/releases  1        YYYY-MM-DD (N days)  SHORTENED-ID ecdsa (client)  all
+  targets/alice     -        nothing signed yet      SHORTENED-ID ecdsa (client)  v1*, v2*
+
+Signed tags
+  TAG              DIGEST                                                                   SIZE  SIGNED BY
+  v1               sha256:ID  2     targets
+  3.20             sha256:ID  4     targets/releases
+  tag\\u{202e}gnp.  sha256:ID  10    targets/releases
+`
+
+const KEYS = `ROLE       KEY ID                                                            TYPE     MADE        STATE
+timestamp  ID  ed25519  YYYY-MM-DD  in use
+snapshot   ID  ed25519  YYYY-MM-DD  in use
+`
+
+const CHECK = '1 repository, 4 commits, 31 records: sound\n'
+
+describe('the commands about repositories', () => {
+  let terminal: Terminal
+  let server: Started
+
+  before(async () => {
+    terminal = await Terminal.open()
+    server = await terminal.serve(['--quiet'])
+    const options = { gun: GUN, now: Date.now(), serverKeys: keysFrom(server, GUN), snapshot: 'server' } as const
+    const world = await TrustWorld.create(options)
+    await world.publishFirst(server)
+    world.delegate('targets/releases', [makeKey('ecdsa')])
+    world.delegate('targets/alice', [makeKey('ecdsa')], { paths: ['v1', 'v2'] })
+    world.addTarget('3.20', 'targets/releases')
+    // A name that a terminal would print from right to left.
+    world.addTarget('tag\u202egnp.', 'targets/releases')
+    await world.publish(server, 'targets', 'targets/releases')
+  })
+
+  after(() => terminal.close())
+
+  async function prints(args: readonly string[], expected: string): Promise<void> {
+    const { code, stdout, stderr } = await terminal.run(args)
+    assert.deepEqual([code, stderr], [0, ''])
+    assert.equal(steady(stdout), expected)
+  }
+
+  async function json(...args: string[]): Promise<unknown> {
+    const { code, stdout, stderr } = await terminal.run([...args, '--json'])
+    assert.deepEqual([code, stderr], [0, ''])
+    return JSON.parse(stdout)
+  }
+
+  /** All that can be asked without changing anything. @returns the answers as JSON */
+  async function asksEverything(): Promise<unknown[]> {
+    await prints(['repo', 'list'], LIST)
+    await prints(['repo', 'show', GUN], SHOW)
+    await prints(['key', 'list', GUN], KEYS)
+    await prints(['check'], CHECK)
+    return [
+      await json('repo', 'list'),
+      await json('repo', 'show', GUN),
+      await json('key', 'list', GUN),
+      await json('check'),
+    ]
+  }
+
+  test('speak to a running server, and say the same of a stopped one', async () => {
+    const running = await asksEverything()
+    assert.equal(await server.end(), 0)
+    assert.deepEqual(await asksEverything(), running)
+    assert.deepEqual(
+      server.log.filter(({ level }) => level !== 'info'),
+      [],
+    )
+    server = await terminal.serve(['--quiet'])
+  })
+
+  test('--json has everything that the text has, and no private key', async () => {
+    const [row] = (await json('repo', 'list')) as Record<string, unknown>[]
+    assert.deepEqual([row?.['gun'], row?.['version'], row?.['delegations']], [GUN, 2, 1])
+    const shown = (await json('repo', 'show', GUN)) as {
+      gun: string
+      roles: { role: string; keys: { id: string; holder: string; certificateEnds?: string }[] }[]
+      delegations: { role: string; version: number; paths: string[] }[]
+      tags: { tag: string; digest: string; role: string }[]
+    }
+    assert.deepEqual(
+      shown.roles.map(({ role, keys }) => [role, keys[0]?.holder]),
+      [
+        ['root', 'client'],
+        ['targets', 'client'],
+        ['snapshot', 'server'],
+        ['timestamp', 'server'],
+      ],
+    )
+    assert.match(shown.roles[0]?.keys[0]?.certificateEnds ?? '', /^\d{4}-\d\d-\d\dT/)
+    assert.deepEqual(shown.delegations[1]?.paths, ['v1', 'v2'])
+    assert.deepEqual(
+      shown.tags.map(({ tag }) => tag),
+      ['v1', '3.20', 'tag\u202egnp.'],
+    )
+    const keys = (await json('key', 'list', GUN)) as Record<string, unknown>[]
+    assert.deepEqual(Object.keys(keys[0] ?? {}).toSorted(), [
+      'createdAt',
+      'current',
+      'keyId',
+      'keytype',
+      'pending',
+      'public',
+      'role',
+    ])
+  })
+
+  test('say no with exit code 1 for a repository that is not there', async () => {
+    for (const args of [
+      ['repo', 'show', 'example.org/none'],
+      ['repo', 'delete', 'example.org/none', '--yes'],
+      ['key', 'list', 'example.org/none'],
+    ]) {
+      const { code, stdout, stderr } = await terminal.run(args)
+      assert.deepEqual([code, stdout], [1, ''])
+      assert.equal(
+        stderr,
+        'error: there is no repository example.org/none\nhint: "countersign repo list" prints all names\n',
+      )
+    }
+  })
+
+  test('refuse a name that no repository can have with exit code 2', async () => {
+    const { code, stderr } = await terminal.run(['repo', 'show', '../alpine'])
+    assert.equal(code, 2)
+    assert.equal(stderr, 'error: invalid repository name: it has a "." or ".." segment\n')
+  })
+
+  test('delete nothing without --yes', async () => {
+    const { code, stdout, stderr } = await terminal.run(['repo', 'delete', GUN])
+    assert.deepEqual([code, stdout], [1, ''])
+    assert.equal(
+      stderr,
+      `error: nothing was deleted: ${GUN} has 3 signed tags
+hint: clients that know it will not trust a new repository of this name until they forget it; to delete, say --yes
+`,
+    )
+    await prints(['repo', 'list'], LIST)
+  })
+
+  test('delete with --yes: the metadata is gone, the keys are kept', async () => {
+    await prints(['repo', 'delete', GUN, '--yes'], `deleted ${GUN}\n`)
+    await prints(['repo', 'list'], 'no repositories\n')
+    await prints(['key', 'list', GUN], KEYS.replaceAll('in use', 'retired'))
+    await prints(['check'], '0 repositories, 5 commits, 16 records: sound\n')
+  })
+})

@@ -1,0 +1,155 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { connect, type TLSSocket } from 'node:tls'
+import { afterEach, beforeEach, describe, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import { exchange } from '../support/exchange.ts'
+import { steady, Terminal, type Started } from './terminal.ts'
+
+let terminal: Terminal
+
+beforeEach(async () => {
+  terminal = await Terminal.open()
+})
+
+afterEach(() => terminal.close())
+
+describe('countersign serve', () => {
+  test('a first start makes what is missing and prints what to type next', async () => {
+    const server = await terminal.serve()
+    const { status, body } = await exchange(server, { path: '/v2/' })
+    assert.deepEqual([status, body.toString()], [200, '{}'])
+    assert.equal(await server.end(), 0)
+    assert.equal(
+      steady(server.stderr.replaceAll(terminal.directory, '/home/me')),
+      `made keys in keys
+made an empty store in data
+made a TLS CA and a server certificate in keys/tls
+Countersign serves trust data on https://localhost:PORT
+
+Type next, in another terminal:
+
+  mkdir -p ~/.docker/tls/localhost:PORT && cp /home/me/keys/tls/ca.crt ~/.docker/tls/localhost:PORT/ca.crt
+  export DOCKER_CONTENT_TRUST=1
+  export DOCKER_CONTENT_TRUST_SERVER=https://localhost:PORT
+  docker login REGISTRY
+  docker trust sign REGISTRY/REPOSITORY:TAG
+  docker trust inspect --pretty REGISTRY/REPOSITORY
+
+The first "sign" asks for two new passphrases: keep them, and a copy of ~/.docker/trust/private.
+Docker 29 and later need the docker-trust plugin, and no longer verify on pull, push and run.
+
+`,
+    )
+    assert.match(server.stderr, new RegExp(`SERVER=https://localhost:${server.port}\n`))
+  })
+
+  test('what it makes is the owner’s alone', async () => {
+    await (await terminal.serve()).end()
+    for (const directory of ['data', 'keys', 'keys/tls']) {
+      for (const name of ['', ...(await readdir(terminal.path(directory)))]) {
+        const { mode } = await stat(terminal.path(directory, name))
+        assert.equal(mode & 0o077, 0, `${directory}/${name}`)
+      }
+    }
+  })
+
+  test('a second start changes nothing', async () => {
+    await (await terminal.serve()).end()
+    const before = await filesOf('keys', 'keys/tls')
+    const again = await terminal.serve()
+    assert.doesNotMatch(again.stderr, /^made/m)
+    assert.equal(await again.end(), 0)
+    assert.deepEqual(await filesOf('keys', 'keys/tls'), before)
+  })
+
+  test('the log is JSON lines on standard output, and with --quiet nothing else is printed', async () => {
+    const server = await terminal.serve(['--quiet'])
+    await exchange(server, { path: '/v2/example.org/app/_trust/tuf/root.json' })
+    assert.equal(await server.end(), 0)
+    assert.equal(server.stderr, '')
+    assert.deepEqual(
+      server.log.map(({ level, msg }) => [level, msg]),
+      [
+        ['info', 'ready'],
+        ['info', 'request refused'],
+        ['info', 'stopped'],
+      ],
+    )
+  })
+
+  test('SIGINT stops it as SIGTERM does', async () => {
+    const server = await terminal.serve()
+    assert.equal(await server.end('SIGINT'), 0)
+    assert.equal(server.log.at(-1)?.['msg'], 'stopped')
+  })
+
+  test('SIGTERM lets a running request finish, and takes no new one', async () => {
+    const server = await terminal.serve(['--quiet'])
+    const upload = await startUpload(server)
+    server.signal('SIGTERM')
+    await refusesConnections(server)
+    upload.write('0123456789')
+    const [answer] = (await once(upload, 'data')) as [Buffer]
+    assert.match(answer.toString(), /^HTTP\/1\.1 400 /)
+    assert.equal(await server.ended(), 0)
+    assert.equal(server.log.at(-1)?.['msg'], 'stopped')
+  })
+
+  test('a second signal does not wait', async () => {
+    const server = await terminal.serve(['--quiet'])
+    const upload = await startUpload(server)
+    server.signal('SIGTERM')
+    await refusesConnections(server)
+    assert.equal(await server.end('SIGTERM'), 2)
+    assert.equal(server.log.at(-1)?.['msg'], 'ready')
+    upload.destroy()
+  })
+
+  test('what nobody caught is one line of the log, and the end', async () => {
+    await writeFile(terminal.path('fault.mjs'), `process.on('SIGUSR2', () => { throw new Error('boom') })`)
+    const server = await terminal.serve(['--quiet'], { NODE_OPTIONS: '--import ./fault.mjs' })
+    assert.equal(await server.end('SIGUSR2'), 1)
+    assert.deepEqual([server.log.at(-1)?.['level'], server.log.at(-1)?.['msg']], ['error', 'fault'])
+    assert.match(JSON.stringify(server.log.at(-1)?.['err']), /boom/)
+    assert.equal(server.stderr, '')
+    // And nothing is harmed by it.
+    assert.equal((await terminal.run(['check'])).code, 0)
+  })
+})
+
+/** An upload whose body is still to come; the server has read its header and waits. */
+async function startUpload({ port, ca }: Started): Promise<TLSSocket> {
+  const socket = connect({ host: 'localhost', port: Number(port), ...(ca === undefined ? {} : { ca }) })
+  socket.on('error', () => undefined)
+  socket.write(
+    'POST /v2/example.org/app/_trust/tuf/ HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\n' +
+      'Content-Type: multipart/form-data; boundary=b\r\nContent-Length: 10\r\n\r\n',
+  )
+  const [answer] = (await once(socket, 'data')) as [Buffer]
+  assert.match(answer.toString(), /^HTTP\/1\.1 100 /)
+  return socket
+}
+
+async function refusesConnections(server: Started): Promise<void> {
+  const open = async (): Promise<boolean> =>
+    new Promise((resolve) => {
+      const socket = connect({ host: 'localhost', port: Number(server.port), rejectUnauthorized: false })
+      socket.on('secureConnect', () => resolve(true)).on('error', () => resolve(false))
+      socket.on('secureConnect', () => socket.destroy())
+    })
+  while (await open()) await pause(20)
+}
+
+async function filesOf(...directories: string[]): Promise<Record<string, string>> {
+  const found: Record<string, string> = {}
+  for (const directory of directories) {
+    for (const entry of await readdir(terminal.path(directory), { withFileTypes: true })) {
+      if (entry.isFile()) {
+        found[`${directory}/${entry.name}`] = await readFile(terminal.path(directory, entry.name), 'base64')
+      }
+    }
+  }
+  return found
+}

@@ -1,0 +1,125 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { CLI, countersign } from '../support/server-process.ts'
+import type { Endpoint } from '../support/exchange.ts'
+
+export interface Printed {
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** A person's terminal: an empty directory of its own, and the countersign command typed there. */
+export class Terminal {
+  readonly directory: string
+  /** Variables for everything that is typed; nothing of the machine's own settings. */
+  readonly environment: Record<string, string> = {
+    PATH: process.env['PATH'] ?? '',
+    HOME: '/nowhere',
+    COUNTERSIGN_LISTEN_PORT: '0',
+    // As scripts/countersign does.
+    NODE_COMPILE_CACHE: join(import.meta.dirname, '..', '..', 'node_modules', '.cache', 'countersign'),
+  }
+  readonly #started: Started[] = []
+
+  private constructor(directory: string) {
+    this.directory = directory
+  }
+
+  static async open(): Promise<Terminal> {
+    return new Terminal(await mkdtemp(join(tmpdir(), 'cs-cli-')))
+  }
+
+  path(...names: string[]): string {
+    return join(this.directory, ...names)
+  }
+
+  /** Type a command and wait for its end. */
+  run(args: readonly string[], environment: Readonly<Record<string, string>> = {}): Promise<Printed> {
+    return countersign(args, { ...this.environment, ...environment }, { cwd: this.directory })
+  }
+
+  /** Start the server and wait until it answers. @throws Error with what it printed, if it ended instead */
+  async serve(args: readonly string[] = [], environment: Readonly<Record<string, string>> = {}): Promise<Started> {
+    const started = new Started(this, args, { ...this.environment, ...environment })
+    this.#started.push(started)
+    await started.ready()
+    return started
+  }
+
+  async close(): Promise<void> {
+    for (const started of this.#started) await started.end('SIGKILL')
+    await rm(this.directory, { recursive: true })
+  }
+}
+
+/** A server that was started at a terminal, and everything that it printed so far. */
+export class Started implements Endpoint {
+  stdout = ''
+  stderr = ''
+  ca: string | undefined
+  readonly #terminal: Terminal
+  readonly #child: ChildProcess
+  readonly #closed: Promise<unknown>
+
+  constructor(terminal: Terminal, args: readonly string[], environment: Readonly<Record<string, string>>) {
+    this.#terminal = terminal
+    this.#child = spawn(process.execPath, [CLI, 'serve', ...args], { cwd: terminal.directory, env: environment })
+    this.#child.stdout?.on('data', (chunk: Buffer) => (this.stdout += chunk.toString()))
+    this.#child.stderr?.on('data', (chunk: Buffer) => (this.stderr += chunk.toString()))
+    this.#closed = once(this.#child, 'close')
+  }
+
+  async ready(): Promise<void> {
+    while (!this.stdout.includes('"ready"')) {
+      const more = once(this.#child.stdout ?? this.#child, 'data').then(() => true)
+      if (!(await Promise.race([more, this.#closed.then(() => false)]))) throw new Error(`it ended: ${this.stderr}`)
+    }
+    this.ca = await readFile(this.#terminal.path('keys', 'tls', 'ca.crt'), 'utf8').catch(() => undefined)
+  }
+
+  /** As the log says it. */
+  get url(): string {
+    return /"url":"([^"]+)"/.exec(this.stdout)?.[1] ?? ''
+  }
+
+  get port(): string {
+    return new URL(this.url).port
+  }
+
+  /** The log, a line an entry. */
+  get log(): Record<string, unknown>[] {
+    return this.stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>)
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#child.kill(signal)
+  }
+
+  /** Wait until it is gone. @returns the exit code; null after SIGKILL */
+  async ended(): Promise<number | null> {
+    await this.#closed
+    return this.#child.exitCode
+  }
+
+  async end(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
+    this.signal(signal)
+    return this.ended()
+  }
+}
+
+/** What differs from run to run, replaced: ids, days, ports. Widths of ids and dates are always the same. */
+export function steady(text: string): string {
+  return text
+    .replace(/\b[0-9a-f]{64}\b/g, 'ID')
+    .replace(/\b[0-9a-f]{12}\b/g, 'SHORTENED-ID')
+    .replace(/\b\d{4}-\d\d-\d\d\b/g, 'YYYY-MM-DD')
+    .replace(/\b\d+ days\b/g, 'N days')
+    .replace(/(localhost:)\d+/g, '$1PORT')
+}

@@ -1,0 +1,116 @@
+import assert from 'node:assert/strict'
+import { writeFile } from 'node:fs/promises'
+import { after, before, describe, test } from 'node:test'
+import { describeSettings } from '../../src/config.ts'
+import { Terminal } from './terminal.ts'
+
+describe('countersign', () => {
+  let terminal: Terminal
+
+  before(async () => {
+    terminal = await Terminal.open()
+  })
+
+  after(() => terminal.close())
+
+  test('--help names every command and the exit codes', async () => {
+    const { code, stdout } = await terminal.run(['--help'])
+    assert.equal(code, 0)
+    for (const command of ['serve', 'check', 'repo', 'key', 'config'])
+      assert.match(stdout, new RegExp(`^  ${command} `, 'm'))
+    assert.match(stdout, /^Exit codes: 0 done, 1 the answer is no .*, 2 it failed\.$/m)
+  })
+
+  test('--version is the one of the package', async () => {
+    assert.match((await terminal.run(['--version'])).stdout, /^\d+\.\d+\.\d+\n$/)
+  })
+
+  test('what is mistyped is exit code 2, in every command', async () => {
+    for (const args of [
+      ['sevre'],
+      ['serve', 'now'],
+      ['--bogus'],
+      ['check', '--bogus'],
+      ['repo', 'list', '--bogus'],
+      ['repo', 'show'],
+      ['key', 'list'],
+    ]) {
+      const { code, stdout, stderr } = await terminal.run(args)
+      assert.deepEqual([code, stdout], [2, ''], args.join(' '))
+      assert.match(stderr, /^error: .*\n(?:\(Did you mean .*\)\n)?hint: add --help for usage\n$/)
+    }
+    for (const args of [[], ['repo'], ['key']]) {
+      const { code, stderr } = await terminal.run(args)
+      assert.equal(code, 2)
+      assert.match(stderr, /^Usage: countersign /)
+    }
+  })
+
+  test('where no server was ever started it says so, and makes nothing', async () => {
+    for (const args of [['check'], ['repo', 'list'], ['repo', 'show', 'a/b'], ['key', 'list', 'a/b']]) {
+      const { code, stdout, stderr } = await terminal.run(args)
+      assert.deepEqual([code, stdout], [2, ''])
+      assert.match(stderr, /^error: no server was ever started with the keys directory keys\nhint: /)
+    }
+  })
+})
+
+describe('countersign config', () => {
+  let terminal: Terminal
+
+  before(async () => {
+    terminal = await Terminal.open()
+    await writeFile(
+      terminal.path('settings.json'),
+      '{ "listen": { "port": 5555 }, "gunPrefixes": ["docker.io/acme/"] }',
+    )
+  })
+
+  after(() => terminal.close())
+
+  test('prints every setting with its value, origin and help', async () => {
+    const { code, stdout } = await terminal.run(['config', '--config', 'settings.json'], {
+      COUNTERSIGN_SHUTDOWN_SECONDS: '5',
+    })
+    assert.equal(code, 0)
+    const lines = stdout.split('\n')
+    assert.match(lines[0] ?? '', /^SETTING +VALUE +FROM +WHAT IT IS$/)
+    const settings = describeSettings({ environment: {} })
+    assert.ok(settings.length > 30)
+    for (const { name, help } of settings) {
+      assert.notEqual(help, '')
+      assert.ok(
+        lines.some((line) => line.startsWith(`${name} `) && line.endsWith(help)),
+        name,
+      )
+    }
+    // The environment goes before the file.
+    assert.match(stdout, /^listen\.port +0 +environment /m)
+    assert.match(stdout, /^gunPrefixes +docker\.io\/acme\/ +file /m)
+    assert.match(stdout, /^shutdownSeconds +5 +environment /m)
+    assert.match(stdout, /^keyAlgorithm +ed25519 +default /m)
+  })
+
+  test('--json has the same', async () => {
+    const { stdout } = await terminal.run(['config', '--json'], { COUNTERSIGN_CONFIG: 'settings.json' })
+    const rows = JSON.parse(stdout) as ReturnType<typeof describeSettings>
+    const { help, ...port } = rows.find(({ name }) => name === 'listen.port') ?? { help: '' }
+    assert.notEqual(help, '')
+    assert.deepEqual(port, {
+      name: 'listen.port',
+      environment: 'COUNTERSIGN_LISTEN_PORT',
+      value: 0,
+      origin: 'environment',
+    })
+  })
+
+  test('with mistakes prints them, and what would be right', async () => {
+    const { code, stdout, stderr } = await terminal.run(['config'], { COUNTERSIGN_KEY_ALGORITM: 'rsa' })
+    assert.equal(code, 2)
+    assert.match(stdout, /^keyAlgorithm +ed25519 +default /m)
+    assert.match(
+      stderr,
+      /^error: the settings cannot be used:\n {2}COUNTERSIGN_KEY_ALGORITM: .*COUNTERSIGN_KEY_ALGORITHM\n$/,
+    )
+  })
+})
