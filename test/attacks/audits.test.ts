@@ -119,7 +119,7 @@ describe('NCC Group 2015', () => {
     }
     // The frames of a PKCS#8 ed25519 and P-256 key, and of PEM.
     const frames = [Buffer.from('302e020100300506032b657004220420', 'hex'), Buffer.from('0201010420', 'hex')]
-    for (const file of await readdir(join(stage.server.directory, 'data'))) {
+    for (const file of await filesOf(stage)) {
       const bytes = await readFile(join(stage.server.directory, 'data', file))
       for (const frame of [...frames, Buffer.from('PRIVATE KEY')]) assert.equal(bytes.indexOf(frame), -1, file)
     }
@@ -251,8 +251,14 @@ describe('Cure53 2018', () => {
     }
     // Whatever repositories are named, the files of the store are LevelDB's own.
     await stage.repository('client', 'con/nul/aux.example/%2e%2e')
-    for (const file of await readdir(join(stage.server.directory, 'data'))) {
+    for (const file of await filesOf(stage)) {
       assert.match(file, /^(CURRENT|LOCK|LOG(\.old)?|MANIFEST-\d+|\d+\.(ldb|log))$/)
     }
   })
 })
+
+/** Names of the files in the data directory; the control socket is none. */
+async function filesOf(stage: Stage): Promise<string[]> {
+  const entries = await readdir(join(stage.server.directory, 'data'), { withFileTypes: true })
+  return entries.filter((entry) => !entry.isSocket()).map(({ name }) => name)
+}
