@@ -35,7 +35,7 @@ export async function check(store: LevelStore, opens: OpensKey, now: number): Pr
       try {
         const head = reader.head(gun)
         if (head === undefined) continue
-        for (const key of [...reader.keys(gun, 'timestamp'), ...reader.keys(gun, 'snapshot')]) {
+        for (const key of await reader.keysOf(gun)) {
           const { role, keyId, sealed } = key
           if (!opens({ gun, role, keyId }, sealed)) found('error', `the ${role} key ${keyId} does not open`)
         }

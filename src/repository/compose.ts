@@ -1,4 +1,4 @@
-import type { Head, RoleState, StoredKey } from '../store/store.ts'
+import type { Head, NewDocument, RoleState, StoredKey } from '../store/store.ts'
 import type { Checksums } from '../tuf/checksum.ts'
 import type { Gun } from '../tuf/gun.ts'
 import type { Metadata } from '../tuf/metadata.ts'
@@ -7,6 +7,7 @@ import { snapshotPayload } from '../tuf/snapshot.ts'
 import { timestampPayload } from '../tuf/timestamp.ts'
 import type { Draft } from './change.ts'
 import { signRole } from './sign-role.ts'
+import { tagChanges } from './tag-changes.ts'
 import type { Trust } from './trust.ts'
 
 /** What is to become current; the server's own documents are still missing. */
@@ -64,14 +65,15 @@ export async function compose(
   }
   return {
     head: { roles, highest, renewAt: renewalTime(trust, now) },
-    documents: documents.map(({ role, version, bytes, checksums }) => ({
-      role,
-      version,
-      bytes,
-      sha256: checksums.sha256,
-    })),
+    documents: documents.map(newDocument),
     keys,
+    changes: tagChanges(trust, gun, head, proposal.documents),
   }
+}
+
+/** A document as the store takes it. */
+export function newDocument({ role, version, bytes, checksums, signatures }: Metadata): NewDocument {
+  return { role, version, bytes, sha256: checksums.sha256, keyIds: signatures.map(({ keyid }) => keyid) }
 }
 
 function serverMade(head: Head | undefined): Record<string, number> {

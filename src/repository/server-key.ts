@@ -40,7 +40,9 @@ export async function rotateKey(trust: Trust, gun: Gun, role: ServerRole, actor:
 
 /** A key never used, of the algorithm that new keys have now; the lowest id, should there ever be two. */
 function pendingKey(trust: Trust, gun: Gun, role: ServerRole): StoredKey | undefined {
-  const pending = trust.store.keys(gun, role).filter((key) => key.pending && key.keytype === trust.signer.algorithm)
+  const pending = trust.store
+    .keys(gun, role)
+    .filter((key) => key.pending && key.keytype === trust.signer.algorithm(gun, role))
   return pending.toSorted((one, other) => (one.keyId < other.keyId ? -1 : 1))[0]
 }
 

@@ -76,7 +76,7 @@ export function describe(trust: Readable, gun: Gun, now: number): Description | 
     seen.add(role)
     if (metadata === undefined) return
     const targets = parseTargets(metadata)
-    for (const { name, length, sha256 } of targetEntries(targets)) {
+    for (const { name, length, sha256 } of targetEntries(metadata)) {
       tags.push({ tag: name, digest: sha256 ?? null, length, role })
     }
     for (const delegation of targets.delegations.values()) {

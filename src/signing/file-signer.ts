@@ -2,7 +2,7 @@ import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, sig
 import { TrustError } from '../errors.ts'
 import type { Gun } from '../tuf/gun.ts'
 import { keyId } from '../tuf/key.ts'
-import type { ServerRole } from '../tuf/role.ts'
+import type { Role } from '../tuf/role.ts'
 import type { Keyring } from './keyring.ts'
 import type { KeyAlgorithm, KeyOwner, NewKey, RawSignature, Signer } from './signer.ts'
 
@@ -11,18 +11,24 @@ const OPENED_KEYS_MAX = 1_000
 
 /** Private keys sealed by the keyring; the sealed form goes to the store and comes back for each signature. */
 export class FileSigner implements Signer {
-  readonly algorithm: KeyAlgorithm
+  readonly #algorithm: KeyAlgorithm
   readonly #keyring: Keyring
   readonly #opened = new Map<string, KeyObject>()
 
   constructor(keyring: Keyring, algorithm: KeyAlgorithm) {
     this.#keyring = keyring
-    this.algorithm = algorithm
+    this.#algorithm = algorithm
   }
 
-  async create(gun: Gun, role: ServerRole): Promise<NewKey> {
+  algorithm(): KeyAlgorithm {
+    return this.#algorithm
+  }
+
+  async create(gun: Gun, role: Role): Promise<NewKey> {
     const { privateKey } =
-      this.algorithm === 'ed25519' ? generateKeyPairSync('ed25519') : generateKeyPairSync('ec', { namedCurve: 'P-256' })
+      this.#algorithm === 'ed25519'
+        ? generateKeyPairSync('ed25519')
+        : generateKeyPairSync('ec', { namedCurve: 'P-256' })
     return this.#sealed(gun, role, privateKey)
   }
 
@@ -32,7 +38,7 @@ export class FileSigner implements Signer {
    * @param pkcs8 DER; zeroed here
    * @throws TrustError SIGNING_FAILED if it is no ed25519 or P-256 key
    */
-  importKey(gun: Gun, role: ServerRole, pkcs8: Buffer): NewKey {
+  importKey(gun: Gun, role: Role, pkcs8: Buffer): NewKey {
     try {
       return this.#sealed(gun, role, createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' }))
     } catch (cause) {
@@ -59,7 +65,7 @@ export class FileSigner implements Signer {
     return { method: 'ecdsa', sig: sign('sha256', message, { key, dsaEncoding: 'ieee-p1363' }) }
   }
 
-  #sealed(gun: Gun, role: ServerRole, key: KeyObject): NewKey {
+  #sealed(gun: Gun, role: Role, key: KeyObject): NewKey {
     const keytype = algorithmOf(key)
     const spki = createPublicKey(key).export({ format: 'der', type: 'spki' })
     const text = (keytype === 'ed25519' ? spki.subarray(-32) : spki).toString('base64')

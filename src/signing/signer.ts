@@ -1,5 +1,5 @@
 import type { Gun } from '../tuf/gun.ts'
-import type { ServerRole } from '../tuf/role.ts'
+import type { Role } from '../tuf/role.ts'
 
 /** The algorithms that the server makes keys of. Clients of Notary take both. */
 export type KeyAlgorithm = 'ed25519' | 'ecdsa'
@@ -7,7 +7,7 @@ export type KeyAlgorithm = 'ed25519' | 'ecdsa'
 /** Whose key: bound into the sealed form, so that a blob moved to another repository, role or id never opens. */
 export interface KeyOwner {
   readonly gun: Gun
-  readonly role: ServerRole
+  readonly role: Role
   /** Lower-case hex. */
   readonly keyId: string
 }
@@ -32,10 +32,10 @@ export interface RawSignature {
  * The signer keeps nothing: sealed keys live in the store, and come back with each call.
  */
 export interface Signer {
-  /** The algorithm that `create` uses. */
-  readonly algorithm: KeyAlgorithm
+  /** The algorithm that `create` uses for a role of a repository. */
+  algorithm(gun: Gun, role: Role): KeyAlgorithm
   /** Make a key for a role of a repository. @throws TrustError SIGNING_FAILED */
-  create(gun: Gun, role: ServerRole): Promise<NewKey>
+  create(gun: Gun, role: Role): Promise<NewKey>
   /** Sign. @throws TrustError SIGNING_FAILED if the sealed key does not belong to this owner or does not open. */
   sign(owner: KeyOwner, sealed: Uint8Array, message: Uint8Array): Promise<RawSignature>
 }

@@ -1,8 +1,8 @@
 import { TrustError } from '../errors.ts'
 import type { Gun } from '../tuf/gun.ts'
-import type { Role, ServerRole } from '../tuf/role.ts'
+import type { Role } from '../tuf/role.ts'
 import type { AnchorFile } from './anchor.ts'
-import { encodeHead } from './encoding.ts'
+import { encodeHead, encodeValue } from './encoding.ts'
 import { entryBytes, EMPTY_TAIL, hexSha256 } from './journal.ts'
 import {
   documentKey,
@@ -14,11 +14,12 @@ import {
   keysKey,
   ownerKey,
   parseKey,
+  recordKey,
   versionKey,
 } from './keyspace.ts'
 import { openRecord } from './record.ts'
 import type { StoreSnapshot } from './level.ts'
-import type { JournalEntry } from './store.ts'
+import type { JournalEntry, RecordKind } from './store.ts'
 
 /** Something that is not as it must be. */
 export interface Finding {
@@ -47,6 +48,7 @@ export async function auditStore(
   expected.add(formatKey())
   let previous = EMPTY_TAIL.hash
   const accounts = new Map<string, Account>()
+  const values = new Map<string, JournalEntry['records'][number]>()
   try {
     for (const entry of reader.journal()) {
       const hash = hexSha256(entryBytes(entry))
@@ -55,6 +57,7 @@ export async function auditStore(
       const account = accounts.get(entry.gun) ?? new Account()
       accounts.set(entry.gun, account)
       account.add(entry)
+      for (const record of entry.records) values.set(`${record.kind} ${record.name}`, record)
       expected.add(journalKey(entry.number))
       expected.add(historyKey(entry.gun as Gun, entry.revision))
     }
@@ -74,6 +77,14 @@ export async function auditStore(
       checkAccount(gun as Gun, account, reader, expected, (text) => error(text, gun))
     } catch (cause) {
       error(textOf(cause), gun)
+    }
+  }
+  for (const { kind, name, sha256 } of values.values()) {
+    if (sha256 === null) continue
+    expected.add(recordKey(kind, name))
+    const value = reader.record(kind as RecordKind, name)
+    if (value === undefined || hexSha256(encodeValue(value)) !== sha256) {
+      error(`the ${kind} "${name}" is missing or was changed`)
     }
   }
   return countRecords(records, expected, error)
@@ -114,7 +125,7 @@ function checkAccount(
   }
   for (const role of new Set([...account.keys.values()].map((key) => key.role))) {
     expected.add(keysKey(gun, role))
-    const stored = new Map(reader.keys(gun, role as ServerRole).map((key) => [key.keyId, hexSha256(key.sealed)]))
+    const stored = new Map(reader.keys(gun, role as Role).map((key) => [key.keyId, hexSha256(key.sealed)]))
     for (const key of account.keys.values()) {
       if (key.role !== role) continue
       if (stored.get(key.keyId) !== key.sha256) error(`the ${role} key ${key.keyId} is missing or was changed`)

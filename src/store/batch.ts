@@ -1,7 +1,16 @@
 import { TrustError } from '../errors.ts'
 import type { Gun } from '../tuf/gun.ts'
 import type { Database, Write } from './database.ts'
-import { decodeHead, decodeKeys, encodeDocument, encodeHead, encodeKeys, encodeOwner, encodeText } from './encoding.ts'
+import {
+  decodeHead,
+  decodeKeys,
+  encodeDocument,
+  encodeHead,
+  encodeKeys,
+  encodeOwner,
+  encodeText,
+  encodeValue,
+} from './encoding.ts'
 import { commitTime, entryBytes, entryOf, entryTail, hexSha256, type Tail } from './journal.ts'
 import {
   documentKey,
@@ -11,10 +20,11 @@ import {
   journalKey,
   keysKey,
   ownerKey,
+  recordKey,
   rangeOf,
   versionKey,
 } from './keyspace.ts'
-import type { Commit, JournalEntry, StoredKey } from './store.ts'
+import type { Commit, JournalEntry, StoredKey, StoredRecord } from './store.ts'
 
 /**
  * Commits on their way into one disk write. Each is checked against the database as it will be after the ones before
@@ -59,13 +69,14 @@ export class Batch {
       this.#stage({ key: versionKey(gun, role, version), payload: Buffer.from(sha256, 'hex') })
     }
     const keys = this.#stageKeys(gun, commit.keys)
+    const records = this.#stageRecords(commit.records ?? [])
     if (before?.renewAt != null) this.#stage({ key: dueKey(before.renewAt, gun) })
     if (commit.head.renewAt !== null) {
       this.#stage({ key: dueKey(commit.head.renewAt, gun), payload: Buffer.alloc(0) })
     }
     this.#stage({ key: headKey(gun), payload: head })
 
-    const entry = entryOf(this.tail, { ...commit, documents }, time, revision, hexSha256(head), keys)
+    const entry = entryOf(this.tail, { ...commit, documents }, time, revision, hexSha256(head), keys, records)
     const bytes = entryBytes(entry)
     this.#stage({ key: journalKey(entry.number), payload: bytes })
     this.#stage({ key: historyKey(gun, revision), payload: encodeText(String(entry.number)) })
@@ -92,6 +103,19 @@ export class Batch {
       this.#stage({ key: ownerKey(keyId), payload: encodeOwner({ gun, role }) })
     }
     return keys.map(({ role, keyId, sealed }) => ({ role, keyId, sha256: hexSha256(sealed) }))
+  }
+
+  #stageRecords(records: readonly StoredRecord[]): JournalEntry['records'] {
+    return records.map(({ kind, name, value }) => {
+      const key = recordKey(kind, name)
+      if (value === null) {
+        this.#stage({ key })
+        return { kind, name, sha256: null }
+      }
+      const payload = encodeValue(value)
+      this.#stage({ key, payload })
+      return { kind, name, sha256: hexSha256(payload) }
+    })
   }
 
   async #documentsOf(gun: Gun): Promise<Buffer[]> {

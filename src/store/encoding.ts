@@ -1,6 +1,6 @@
 import canonicalize from 'canonicalize'
 import type { Gun } from '../tuf/gun.ts'
-import type { ServerRole } from '../tuf/role.ts'
+import type { Role } from '../tuf/role.ts'
 import type { Head, NewDocument, StoredDocument, StoredKey } from './store.ts'
 
 /** How each kind of record is written; read back by the function beside it. Canonical JSON, so that hashes are stable. */
@@ -41,7 +41,7 @@ export function decodeKeys(payload: Buffer): StoredKey[] {
 
 export interface Owner {
   readonly gun: Gun
-  readonly role: ServerRole
+  readonly role: Role
 }
 
 export function encodeOwner(owner: Owner): Buffer {
@@ -69,6 +69,15 @@ export function decodeFormat(payload: Buffer): Format {
 
 export function encodeText(text: string): Buffer {
   return Buffer.from(text)
+}
+
+/** The value of a record: RFC 8785. */
+export function encodeValue(value: unknown): Buffer {
+  return encodeJson(value)
+}
+
+export function decodeValue(payload: Buffer): unknown {
+  return JSON.parse(payload.toString()) as unknown
 }
 
 function encodeJson(value: unknown): Buffer {

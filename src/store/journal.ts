@@ -37,6 +37,7 @@ export function entryOf(
   revision: number,
   head: string,
   keys: JournalEntry['keys'],
+  records: JournalEntry['records'],
 ): JournalEntry {
   return {
     number: tail.number + 1,
@@ -46,8 +47,10 @@ export function entryOf(
     kind: commit.kind,
     revision,
     actor: commit.actor,
-    documents: commit.documents.map(({ role, version, sha256 }) => ({ role, version, sha256 })),
+    documents: commit.documents.map(({ role, version, sha256, keyIds }) => ({ role, version, sha256, keyIds })),
     keys,
+    records,
+    changes: commit.changes ?? [],
     head,
   }
 }

@@ -5,7 +5,7 @@ import type { Gun } from '../tuf/gun.ts'
  * length-prefixed, so that no repository's keys can be taken for another one's. Numbers are big-endian, so that byte
  * order is their order.
  */
-export type RecordKind = keyof typeof TAGS
+export type KeyKind = keyof typeof TAGS
 
 const TAGS = {
   /** Format version and store id; the first record ever written. */
@@ -26,6 +26,8 @@ const TAGS = {
   journal: 'j',
   /** gun, revision → number of the journal entry. */
   history: 'g',
+  /** kind, name → JSON value. */
+  record: 'r',
 } as const
 
 export const formatKey = (): Buffer => tagged('format')
@@ -38,6 +40,8 @@ export const keysKey = (gun: Gun, role: string): Buffer => tagged('keys', name(g
 export const ownerKey = (keyId: string): Buffer => tagged('owner', Buffer.from(keyId))
 export const dueKey = (renewAt: number, gun: Gun): Buffer => tagged('due', number(renewAt), Buffer.from(gun))
 export const journalKey = (entry: number): Buffer => tagged('journal', number(entry))
+export const recordKey = (kind: string, recordName: string): Buffer =>
+  tagged('record', name(kind), Buffer.from(recordName))
 export const historyKey = (gun: Gun, revision: number): Buffer => tagged('history', name(gun), number(revision))
 
 /** Bounds of all keys of a kind, or of those of one repository: `gte` inclusive, `lt` exclusive. */
@@ -46,7 +50,13 @@ export function rangeOf(kind: 'document' | 'version' | 'history' | 'keys', gun: 
   return { gte, lt: successor(gte) }
 }
 
-export function rangeOfKind(kind: RecordKind): { gte: Buffer; lt: Buffer } {
+/** Records of one kind whose name begins with `prefix`. */
+export function rangeOfRecords(kind: string, prefix: string): { gte: Buffer; lt: Buffer } {
+  const gte = recordKey(kind, prefix)
+  return { gte, lt: successor(gte) }
+}
+
+export function rangeOfKind(kind: KeyKind): { gte: Buffer; lt: Buffer } {
   const gte = tagged(kind)
   return { gte, lt: successor(gte) }
 }
@@ -57,8 +67,8 @@ export function dueUntil(time: number): Buffer {
 }
 
 /** What a key names, for audits and iteration; undefined for a key that this file did not build. */
-export function parseKey(key: Buffer): { kind: RecordKind; parts: (string | number)[] } | undefined {
-  const kind = (Object.keys(TAGS) as RecordKind[]).find((each) => TAGS[each].charCodeAt(0) === key[0])
+export function parseKey(key: Buffer): { kind: KeyKind; parts: (string | number)[] } | undefined {
+  const kind = (Object.keys(TAGS) as KeyKind[]).find((each) => TAGS[each].charCodeAt(0) === key[0])
   if (kind === undefined) return undefined
   const rest = key.subarray(1)
   switch (kind) {
@@ -69,6 +79,8 @@ export function parseKey(key: Buffer): { kind: RecordKind; parts: (string | numb
       return { kind, parts: [rest.toString()] }
     case 'due':
       return rest.length > 8 ? { kind, parts: [readNumber(rest), rest.toString('utf8', 8)] } : undefined
+    case 'record':
+      return withRest(kind, rest)
     case 'journal':
       return rest.length === 8 ? { kind, parts: [readNumber(rest)] } : undefined
     case 'history':
@@ -83,11 +95,11 @@ export function parseKey(key: Buffer): { kind: RecordKind; parts: (string | numb
 }
 
 function withNames(
-  kind: RecordKind,
+  kind: KeyKind,
   rest: Buffer,
   names: number,
   tail: number,
-): { kind: RecordKind; parts: (string | number)[] } | undefined {
+): { kind: KeyKind; parts: (string | number)[] } | undefined {
   const parts: (string | number)[] = []
   let at = 0
   for (let each = 0; each < names; each += 1) {
@@ -102,7 +114,13 @@ function withNames(
   return { kind, parts }
 }
 
-function tagged(kind: RecordKind, ...parts: Buffer[]): Buffer {
+/** A length-prefixed name, and all that follows as another one. */
+function withRest(kind: KeyKind, rest: Buffer): { kind: KeyKind; parts: string[] } | undefined {
+  const end = rest.length < 2 ? Infinity : 2 + rest.readUInt16BE(0)
+  return end < rest.length ? { kind, parts: [rest.toString('utf8', 2, end), rest.toString('utf8', end)] } : undefined
+}
+
+function tagged(kind: KeyKind, ...parts: Buffer[]): Buffer {
   return Buffer.concat([Buffer.from(TAGS[kind]), ...parts])
 }
 

@@ -1,10 +1,22 @@
-import type { Gun } from '../tuf/gun.ts'
-import { decodeDocument, decodeHead, decodeKeys, decodeOwner } from './encoding.ts'
+import { SERVER, type Gun } from '../tuf/gun.ts'
+import { decodeDocument, decodeHead, decodeKeys, decodeOwner, decodeValue } from './encoding.ts'
 import { readJournal } from './journal-reader.ts'
 import type { Tail } from './journal.ts'
-import { documentKey, dueUntil, headKey, keysKey, ownerKey, parseKey, rangeOfKind, versionKey } from './keyspace.ts'
+import {
+  documentKey,
+  dueUntil,
+  headKey,
+  keysKey,
+  ownerKey,
+  parseKey,
+  rangeOf,
+  rangeOfKind,
+  rangeOfRecords,
+  recordKey,
+  versionKey,
+} from './keyspace.ts'
 import type { Records } from './records.ts'
-import type { Head, Store } from './store.ts'
+import type { Head, Store, StoredKey } from './store.ts'
 
 /** The reading half of a store. */
 export type StoreReader = Omit<Store, 'commit' | 'readiness' | 'close'>
@@ -26,9 +38,23 @@ export function readerOver(records: Records, tail: () => Tail): StoreReader {
       const payload = records.get(keysKey(gun, role))
       return payload === undefined ? [] : decodeKeys(payload)
     },
+    async keysOf(gun) {
+      const found: StoredKey[] = []
+      for await (const { payload } of records.entries(rangeOf('keys', gun))) found.push(...decodeKeys(payload))
+      return found
+    },
     keyOwner(keyId) {
       const payload = records.get(ownerKey(keyId))
       return payload === undefined ? undefined : decodeOwner(payload)
+    },
+    record(kind, name) {
+      const payload = records.get(recordKey(kind, name))
+      return payload === undefined ? undefined : decodeValue(payload)
+    },
+    async *records(kind, prefix = '') {
+      for await (const { key, payload } of records.entries(rangeOfRecords(kind, prefix))) {
+        yield { kind, name: String(parseKey(key)?.parts[1] ?? ''), value: decodeValue(payload) }
+      }
     },
     async due(time, limit) {
       const { gte } = rangeOfKind('due')
@@ -40,10 +66,10 @@ export function readerOver(records: Records, tail: () => Tail): StoreReader {
       return found
     },
     async guns(limit, after) {
-      const { gte, lt } = rangeOfKind('head')
+      const { lt } = rangeOfKind('head')
       const found: Gun[] = []
-      const range = after === undefined ? { gte, lt, limit } : { gt: headKey(after), lt, limit }
-      for await (const key of records.keys(range)) found.push(key.toString('utf8', 1) as Gun)
+      for await (const key of records.keys({ gt: headKey(after ?? SERVER), lt, limit }))
+        found.push(key.toString('utf8', 1) as Gun)
       return found
     },
     journal(query = {}) {

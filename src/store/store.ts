@@ -1,5 +1,5 @@
 import type { Gun } from '../tuf/gun.ts'
-import type { Role, ServerRole } from '../tuf/role.ts'
+import type { Role } from '../tuf/role.ts'
 
 /**
  * What every store promises. LevelDB is the one implementation (`store/level.ts`); the contract fits PostgreSQL too:
@@ -47,6 +47,8 @@ export interface NewDocument {
   readonly bytes: Uint8Array
   /** Lower-case hex SHA-256 of `bytes`. */
   readonly sha256: string
+  /** The keys that signed it, as its signatures name them; for the journal. */
+  readonly keyIds: readonly string[]
 }
 
 /** A document as stored. */
@@ -58,15 +60,18 @@ export interface StoredDocument {
   readonly createdAt: number
 }
 
-/** A private key that the server made, sealed: the store cannot open it. */
+/**
+ * A private key that the server holds, sealed: the store cannot open it. Keys of one repository's role stand under its
+ * GUN; root keys, and delegation keys that sign in many repositories (role `targets/<name>`), under SERVER.
+ */
 export interface StoredKey {
-  readonly role: ServerRole
+  readonly role: Role
   /** Lower-case hex key id (wire spec §11.2). */
   readonly keyId: string
   readonly keytype: 'ed25519' | 'ecdsa'
   /** Standard base64, as metadata carries it. */
   readonly public: string
-  /** Opaque; made and opened by `signing/` only. */
+  /** Opaque; made and opened by `signing/` only. Of a root key that was taken offline it is empty. */
   readonly sealed: Uint8Array
   /** True until the first signature with it (wire spec §7: a pending key is handed out again). */
   readonly pending: boolean
@@ -83,7 +88,29 @@ export interface Actor {
   readonly requestId?: string
 }
 
-export type CommitKind = 'publish' | 'renew' | 'key' | 'delete'
+/** `record`: nothing but records. */
+export type CommitKind = 'publish' | 'renew' | 'key' | 'delete' | 'record'
+
+/** What records are of: each kind is one list, by name. */
+export type RecordKind = 'user' | 'token' | 'signer' | 'root-key' | 'staged-root' | 'notice'
+
+/** Small JSON values beside the metadata: users, tokens, signers … A name is 1 to 512 bytes. */
+export interface StoredRecord {
+  readonly kind: RecordKind
+  readonly name: string
+  /** Any JSON value but null; null removes the record. Never a secret in the clear. */
+  readonly value: unknown
+}
+
+/** One signed name that a commit changed. */
+export interface TagChange {
+  /** targets, or the delegation that signs it. */
+  readonly role: string
+  readonly tag: string
+  /** Hex SHA-256 of the manifest; null: the name was not signed before, is not signed any more. */
+  readonly from: string | null
+  readonly to: string | null
+}
 
 /** One atomic change of one repository. */
 export interface Commit {
@@ -103,6 +130,10 @@ export interface Commit {
   readonly documents: readonly NewDocument[]
   /** Keys to add, or to replace by the same keyId (pending → used). */
   readonly keys: readonly StoredKey[]
+  /** Records to write or remove. None: nothing. */
+  readonly records?: readonly StoredRecord[]
+  /** For the journal: names that are signed otherwise than before. */
+  readonly changes?: readonly TagChange[]
 }
 
 /** One line of the journal: canonical JSON (RFC 8785) whose SHA-256 the next entry carries. */
@@ -118,8 +149,16 @@ export interface JournalEntry {
   /** The head's revision after this commit. */
   readonly revision: number
   readonly actor: Actor
-  readonly documents: readonly { readonly role: string; readonly version: number; readonly sha256: string }[]
+  readonly documents: readonly {
+    readonly role: string
+    readonly version: number
+    readonly sha256: string
+    readonly keyIds: readonly string[]
+  }[]
   readonly keys: readonly { readonly role: string; readonly keyId: string; readonly sha256: string }[]
+  /** Hex SHA-256 of each record's value; null: removed. */
+  readonly records: readonly { readonly kind: string; readonly name: string; readonly sha256: string | null }[]
+  readonly changes: readonly TagChange[]
   /** Hex SHA-256 of the head record that this commit wrote. */
   readonly head: string
 }
@@ -142,9 +181,15 @@ export interface Store {
     at: { readonly sha256: string } | { readonly version: number },
   ): StoredDocument | undefined
   /** All keys of a role that the server made, oldest first. They survive a delete. */
-  keys(gun: Gun, role: ServerRole): StoredKey[]
+  keys(gun: Gun, role: Role): StoredKey[]
+  /** All keys that are held for a repository, or for SERVER, of whatever role. */
+  keysOf(gun: Gun): Promise<StoredKey[]>
   /** Whose key this is: which repository and role the server made it for. */
-  keyOwner(keyId: string): { readonly gun: Gun; readonly role: ServerRole } | undefined
+  keyOwner(keyId: string): { readonly gun: Gun; readonly role: Role } | undefined
+  /** The value of a record; undefined if there is none. */
+  record(kind: RecordKind, name: string): unknown
+  /** All records of a kind whose name begins with `prefix`, in byte order of their names. */
+  records(kind: RecordKind, prefix?: string): AsyncIterable<StoredRecord>
   /**
    * Commit. Resolves when the change is on disk (`sync: true`) and the anchor follows it; then every read sees it.
    * Commits of different repositories may share one disk write. On rejection nothing changed.
@@ -154,7 +199,7 @@ export interface Store {
   commit(commit: Commit): Promise<JournalEntry>
   /** Repositories whose renewAt is at or before `time`, earliest first. */
   due(time: number, limit: number): Promise<{ readonly gun: Gun; readonly renewAt: number }[]>
-  /** Names of all repositories with a head, in byte order, from after `after`. */
+  /** Names of all repositories with a head, in byte order, from after `after`; never SERVER. */
   guns(limit: number, after?: Gun): Promise<Gun[]>
   /** Journal entries in the order of the query, lazily, up to the newest one at the moment of the call. */
   journal(query?: JournalQuery): IterableIterator<JournalEntry>

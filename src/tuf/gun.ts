@@ -3,6 +3,9 @@ import { TrustError } from '../errors.ts'
 /** The globally unique name of a repository, checked: `docker.io/library/alpine`, `localhost:5000/team/app`. */
 export type Gun = string & { readonly __brand: 'Gun' }
 
+/** Stands for the server itself, where records and keys belong to no repository. No repository can have this name. */
+export const SERVER = '' as Gun
+
 /** Bytes of UTF-8; the Go server's database column holds 255 characters (wire spec §2.1). */
 export const GUN_MAX_BYTES = 255
 

@@ -116,8 +116,8 @@ function checkHashes(hashes: JsonObject, where: string): void {
 }
 
 /** What a targets document signs, decoded for people: name → length and hex digest. */
-export function targetEntries(targets: Targets): { name: string; length: number; sha256: string | undefined }[] {
-  const entries = objectOrEmpty(targets.metadata.signed['targets'], 'targets', badTargets)
+export function targetEntries(metadata: Metadata): { name: string; length: number; sha256: string | undefined }[] {
+  const entries = objectOrEmpty(metadata.signed['targets'], 'targets', badTargets)
   return Object.entries(entries).map(([name, value]) => {
     const entry = objectOf(value, name, badTargets)
     const sha256 = objectOf(entry['hashes'], name, badTargets)['sha256']

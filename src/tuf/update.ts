@@ -4,7 +4,7 @@ import { checkFileMeta } from './file-meta.ts'
 import type { Gun } from './gun.ts'
 import type { Fail } from './members.ts'
 import { checkExpiry, type Metadata } from './metadata.ts'
-import { isTargetsRole, type Role, type ServerRole } from './role.ts'
+import { isTargetsRole, type Role } from './role.ts'
 import { parseRoot, rootKeys, verifyRoot, type Root } from './root.ts'
 import { parseSnapshot, type Snapshot } from './snapshot.ts'
 import { acceptTargets, type TargetsTree } from './targets-tree.ts'
@@ -19,7 +19,7 @@ export interface Current {
   /** The current document of a role, decoded. */
   readonly load: (role: Role) => Metadata | undefined
   /** For whom the server made this key: undefined if it did not make it. */
-  readonly keyOwner: (keyId: string) => { readonly gun: Gun; readonly role: ServerRole } | undefined
+  readonly keyOwner: (keyId: string) => { readonly gun: Gun; readonly role: Role } | undefined
 }
 
 /** An update that may be committed, once the server has signed what it has to sign. */

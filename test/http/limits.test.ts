@@ -143,7 +143,7 @@ test('publishes in flight have a limit; slow senders do not count', async () => 
     settings: { limits: { publishesInFlight: 1 } },
     alter: ({ signer }) => ({
       signer: {
-        algorithm: signer.algorithm,
+        algorithm: (...owner) => signer.algorithm(...owner),
         create: (gun, role) => signer.create(gun, role),
         async sign(...rest) {
           signing += 1

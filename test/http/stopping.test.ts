@@ -22,7 +22,7 @@ async function startHeld(shutdownSeconds: number): Promise<Held> {
     settings: { shutdownSeconds },
     alter: ({ signer }) => ({
       signer: {
-        algorithm: signer.algorithm,
+        algorithm: (...owner) => signer.algorithm(...owner),
         create: (gun, role) => signer.create(gun, role),
         async sign(...rest) {
           signing.resolve()

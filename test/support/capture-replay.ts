@@ -1,6 +1,7 @@
 import { createApp } from '../../src/http/app.ts'
 import { createMetrics } from '../../src/http/metrics.ts'
 import { listen, type Listening } from '../../src/http/server.ts'
+import { newDocument } from '../../src/repository/compose.ts'
 import type { Trust } from '../../src/repository/trust.ts'
 import { PLAIN_HTTP_WORDS, settingsSchema, type HttpSettings } from '../../src/settings-schema.ts'
 import type { Commit, Head, RoleState } from '../../src/store/store.ts'
@@ -87,7 +88,7 @@ export class CaptureReplay implements Endpoint, Comparison {
         roles: { ...head.roles, ...Object.fromEntries(all.map((document) => [document.role, stateOf(document)])) },
         highest: { ...head.highest, ...Object.fromEntries(all.map(({ role, version }) => [role, version])) },
       },
-      documents: all.map(({ role, version, bytes, checksums: { sha256 } }) => ({ role, version, bytes, sha256 })),
+      documents: all.map(newDocument),
       keys: [],
     }))
   }
@@ -97,7 +98,7 @@ export class CaptureReplay implements Endpoint, Comparison {
     const root = parseRoot(parseMetadata('root', rootBytes))
     for (const role of roles) {
       for (const { public: text } of root.roles[role].keys.values()) {
-        const key = { ...recordedKey(this.#signer.algorithm, text), role, pending: true, createdAt: 0 }
+        const key = { ...recordedKey(this.#signer.algorithm(), text), role, pending: true, createdAt: 0 }
         await this.#commit(recording, (head) => ({ kind: 'key', head, documents: [], keys: [key] }))
       }
     }

@@ -2,7 +2,7 @@ import { sign, type KeyObject } from 'node:crypto'
 import type { KeyAlgorithm, KeyOwner, NewKey, RawSignature, Signer } from '../../src/signing/signer.ts'
 import type { Gun } from '../../src/tuf/gun.ts'
 import { keyId } from '../../src/tuf/key.ts'
-import type { ServerRole } from '../../src/tuf/role.ts'
+import type { Role } from '../../src/tuf/role.ts'
 
 /** Bytes; ed25519 and P-256 signatures alike. */
 const SIGNATURE_BYTES = 64
@@ -12,26 +12,30 @@ const SIGNATURE_BYTES = 64
  * 64 zeros: everything else about what the server makes can still be compared.
  */
 export class RecordedSigner implements Signer {
-  readonly algorithm: KeyAlgorithm
+  readonly #algorithm: KeyAlgorithm
   readonly #privateKeys: ReadonlyMap<string, KeyObject>
   /** The public key, base64, that the next `create` makes: the one that the recorded answer names. */
   next: string | undefined
 
   /** @param privateKeys by key id */
   constructor(algorithm: KeyAlgorithm, privateKeys: ReadonlyMap<string, KeyObject> = new Map()) {
-    this.algorithm = algorithm
+    this.#algorithm = algorithm
     this.#privateKeys = privateKeys
   }
 
-  async create(gun: Gun, role: ServerRole): Promise<NewKey> {
+  algorithm(): KeyAlgorithm {
+    return this.#algorithm
+  }
+
+  async create(gun: Gun, role: Role): Promise<NewKey> {
     const text = this.next
     if (text === undefined) throw new Error(`the recorded server made no ${role} key of ${gun} here`)
     this.next = undefined
-    return recordedKey(this.algorithm, text)
+    return recordedKey(this.#algorithm, text)
   }
 
   async sign({ keyId: id }: KeyOwner, _sealed: Uint8Array, message: Uint8Array): Promise<RawSignature> {
-    const method = this.algorithm === 'ed25519' ? 'eddsa' : 'ecdsa'
+    const method = this.#algorithm === 'ed25519' ? 'eddsa' : 'ecdsa'
     const key = this.#privateKeys.get(id)
     if (key === undefined) return { method, sig: Buffer.alloc(SIGNATURE_BYTES) }
     return { method, sig: sign('sha256', message, { key, dsaEncoding: 'ieee-p1363' }) }

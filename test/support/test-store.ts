@@ -36,7 +36,7 @@ export async function newStore(t: TestContext, place?: StoreOptions): Promise<Le
 
 export function documentOf(role: Role, version: number, text: string): NewDocument {
   const bytes = Buffer.from(text)
-  return { role, version, bytes, sha256: createHash('sha256').update(bytes).digest('hex') }
+  return { role, version, bytes, sha256: createHash('sha256').update(bytes).digest('hex'), keyIds: [] }
 }
 
 /** A commit of these documents, with a head that names them. */
