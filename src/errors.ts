@@ -16,6 +16,11 @@ export type TrustErrorCode =
   | 'VERSION' // the same or a newer version is already stored
   | 'INVALID_GUN' // the repository's name is outside the grammar or outside the configured prefixes
   | 'INVALID_PARAMETERS' // a query parameter is malformed
+  | 'UNAUTHENTICATED' // no valid credentials where some are needed
+  | 'FORBIDDEN' // recognised, but not allowed
+  | 'POLICY' // a rule that an admin set refuses it; the message says which
+  | 'PRECONDITION' // what is there is not what the caller said it would be (If-Match)
+  | 'WRONG_STATE' // it cannot be done to what is there: it exists already, the server does not hold the key, …
   | 'BUSY' // too many publishes wait for this repository or for the server: try again
   | 'CONFLICT' // compare-and-set lost: somebody else committed first; the caller re-reads and tries again
   | 'STORE_UNAVAILABLE' // a write failed; the database is being closed and opened again: try again

@@ -1,12 +1,14 @@
 import { join } from 'node:path'
 import { TrustError } from './errors.ts'
 import { createApp } from './http/app.ts'
-import { listenForControl } from './http/control.ts'
+import { LOCAL } from './access/permission.ts'
+import type { World } from './admin/operation.ts'
+import { adminApp } from './http/admin.ts'
+import { listenOnSocket } from './http/admin-socket.ts'
 import { createMetrics } from './http/metrics.ts'
 import { listen } from './http/server.ts'
 import { createLog } from './log.ts'
 import { prepare } from './prepare.ts'
-import { administer } from './repository/administration.ts'
 import { startWatchingExpiry } from './repository/expiry.ts'
 import { startRenewing } from './repository/renew-loop.ts'
 import { createTrust, type Log, type Trust } from './repository/trust.ts'
@@ -58,8 +60,11 @@ export async function serve(settings: Settings, overrides: Overrides = {}): Prom
     const metrics = createMetrics(trust)
     let accepting = true
     const app = createApp(trust, settings, metrics, () => accepting)
-    const administration = administer(trust, store, (owner, sealed) => signer.opens(owner, sealed), { name: 'cli' })
-    const closeControl = await listenForControl(controlSocket(settings), administration, log)
+    const world: World = { trust, store, opens: (owner, sealed) => signer.opens(owner, sealed) }
+    const closeControl = await listenOnSocket(
+      controlSocket(settings),
+      adminApp(world, async () => LOCAL),
+    )
     const listening = await listen(app, settings, tls).catch(async (error: unknown) => {
       await closeControl()
       throw listenError(error, settings)

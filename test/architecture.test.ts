@@ -12,13 +12,21 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   store: ['errors.ts', 'tuf'],
   signing: ['errors.ts', 'tuf'],
   repository: ['errors.ts', 'tuf', 'store', 'signing'],
+  access: ['errors.ts', 'tuf', 'store'],
+  admin: ['errors.ts', 'tuf', 'store', 'signing', 'access', 'repository'],
   'settings-schema.ts': [],
   'config.ts': ['errors.ts', 'settings-schema.ts'],
   'log.ts': ['repository'],
-  http: ['errors.ts', 'tuf', 'store', 'repository', 'settings-schema.ts'],
+  http: ['errors.ts', 'tuf', 'store', 'access', 'repository', 'admin', 'settings-schema.ts'],
   'prepare.ts': ['errors.ts', 'settings-schema.ts', 'signing', 'store'],
-  'main.ts': ['errors.ts', 'http', 'log.ts', 'prepare.ts', 'repository', 'settings-schema.ts', 'signing', 'store'],
-  cli: ['errors.ts', 'config.ts', 'log.ts', 'main.ts', 'repository', 'settings-schema.ts', 'signing', 'store', 'tuf'],
+  'main.ts': [
+    ...['errors.ts', 'settings-schema.ts', 'log.ts', 'prepare.ts'],
+    ...['tuf', 'store', 'signing', 'access', 'repository', 'admin', 'http'],
+  ],
+  cli: [
+    ...['errors.ts', 'settings-schema.ts', 'config.ts', 'log.ts', 'main.ts'],
+    ...['tuf', 'store', 'signing', 'access', 'repository', 'admin'],
+  ],
 }
 
 /** What a layer may use of Node and of packages, where that is its promise. */

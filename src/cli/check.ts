@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import { checkStore } from '../admin/repositories.ts'
 import type { CheckReport } from '../repository/check.ts'
 import { counted, print, printJson, visible } from './print.ts'
 import { EXIT, withConnection } from './run.ts'
@@ -9,7 +10,7 @@ export function checkCommand(): Command {
     .option('--json', 'print the report as JSON')
     .action(async ({ json }: { json?: true }, command: Command) =>
       withConnection(command, async (connection) => {
-        const report = await connection.check()
+        const report = await connection.call(checkStore, {})
         if (json === true) printJson(report)
         else printReport(report)
         return report.findings.some(({ severity }) => severity === 'error') ? EXIT.negative : EXIT.ok

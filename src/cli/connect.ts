@@ -1,15 +1,32 @@
 import { request } from 'node:http'
 import { text } from 'node:stream/consumers'
+import type { z } from 'zod'
+import { LOCAL } from '../access/permission.ts'
+import { parsed, type Operation, type World } from '../admin/operation.ts'
+import { rehearsing } from '../admin/rehearse.ts'
+import { requestOf, type AdminRequest } from '../admin/request.ts'
 import { TrustError, type TrustErrorCode } from '../errors.ts'
 import { createLog } from '../log.ts'
 import { controlSocket, trustOver } from '../main.ts'
-import { administer, type Administration } from '../repository/administration.ts'
 import type { Settings } from '../settings-schema.ts'
 import { hasKeys, openKeysDirectory } from '../signing/keys-directory.ts'
 import { openStore } from '../store/level.ts'
 
-/** An administration to be closed after use. */
-export type Connection = Administration & { close(): Promise<void> }
+/** Somewhere to do operations; to be closed after use. */
+export interface Connection {
+  /**
+   * Do an operation, in the running server or here.
+   *
+   * @param dryRun say what would happen; change nothing
+   * @throws TrustError
+   */
+  call<Schema extends z.ZodObject, Output>(
+    operation: Operation<Schema, Output>,
+    input: z.input<Schema>,
+    dryRun?: boolean,
+  ): Promise<Output>
+  close(): Promise<void>
+}
 
 /** Speak to the running server if there is one; otherwise open its data directory. @throws TrustError */
 export async function connect(settings: Settings): Promise<Connection> {
@@ -28,45 +45,41 @@ async function inProcess(settings: Settings): Promise<Connection> {
   const store = await openStore({ directory, anchorFile, anchorKey: keys.anchorKey })
   const signer = keys.signer(settings.keyAlgorithm)
   const trust = trustOver(settings, store, signer, { log: createLog('silent') })
+  const world: World = { trust, store, opens: (owner, sealed) => signer.opens(owner, sealed) }
   return {
-    ...administer(trust, store, (owner, sealed) => signer.opens(owner, sealed), { name: 'cli' }),
+    call: (operation, input, dryRun = false) =>
+      operation.run(dryRun ? rehearsing(world) : world, parsed(operation, input), { name: LOCAL.name }),
     close: () => store.close(),
   }
 }
 
-function overSocket(path: string): Connection {
-  const ask = async <T>(url: string, method = 'GET'): Promise<T> => (await send(path, url, method)) as T
+function overSocket(socketPath: string): Connection {
   return {
-    check: () => ask('/check'),
-    list: () => ask('/repositories'),
-    show: async (gun) =>
-      (await ask<Awaited<ReturnType<Administration['show']>> | null>(named('/repository', gun))) ?? undefined,
-    keys: (gun) => ask(named('/keys', gun)),
-    remove: (gun) => ask(named('/repository', gun), 'DELETE'),
+    async call<Schema extends z.ZodObject, Output>(
+      operation: Operation<Schema, Output>,
+      input: z.input<Schema>,
+      dryRun = false,
+    ): Promise<Output> {
+      return (await send(socketPath, requestOf(operation, input, dryRun))) as Output
+    },
     close: async () => {},
   }
 }
 
-function named(url: string, gun: string): string {
-  return `${url}?${new URLSearchParams({ gun }).toString()}`
-}
-
-async function send(socketPath: string, path: string, method: string): Promise<unknown> {
-  const body = await new Promise<string>((resolve, reject) => {
-    request({ socketPath, path, method }, (response) => resolve(text(response)))
+async function send(socketPath: string, { method, url, headers, body }: AdminRequest): Promise<unknown> {
+  const { ok, answer } = await new Promise<{ ok: boolean; answer: string }>((resolve, reject) => {
+    request({ socketPath, path: url, method, headers }, (response) => {
+      text(response).then((answer) => resolve({ ok: response.statusCode === 200, answer }), reject)
+    })
       .on('error', reject)
-      .end()
+      .end(body)
   }).catch((cause: unknown) => {
     throw new TrustError('STORE_UNAVAILABLE', 'the server stopped before it had answered', { cause })
   })
-  const { answer, error } = JSON.parse(body) as {
-    answer?: unknown
-    error?: { code: TrustErrorCode; message: string; hint?: string }
-  }
-  if (error !== undefined) {
-    throw new TrustError(error.code, error.message, error.hint === undefined ? {} : { hint: error.hint })
-  }
-  return answer
+  const parsedAnswer = JSON.parse(answer) as unknown
+  if (ok) return parsedAnswer
+  const { error } = parsedAnswer as { error: { code: TrustErrorCode; message: string; hint?: string } }
+  throw new TrustError(error.code, error.message, error.hint === undefined ? {} : { hint: error.hint })
 }
 
 /** True if a server listens there. A socket file left behind by a killed one does not answer. */

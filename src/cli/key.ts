@@ -1,9 +1,9 @@
 import { Command } from 'commander'
+import { listKeys } from '../admin/repositories.ts'
 import { TrustError } from '../errors.ts'
 import { rekey } from '../signing/keys-directory.ts'
-import { parseGun } from '../tuf/gun.ts'
 import { print, printJson, table } from './print.ts'
-import { EXIT, noSuchRepository, run, settingsOf, withConnection } from './run.ts'
+import { ask, EXIT, run, settingsOf } from './run.ts'
 
 interface RekeyOptions {
   passphraseFile?: string
@@ -31,22 +31,16 @@ export function keyCommand(): Command {
   return key
 }
 
-function list(name: string, { json }: { json?: true }, command: Command): Promise<void> {
-  return withConnection(command, async (connection) => {
-    const rows = await connection.keys(parseGun(name))
-    if (rows.length === 0) return noSuchRepository(name)
-    if (json === true) printJson(rows)
-    else {
-      const cells = rows.map(({ role, keyId, keytype, createdAt, current, pending }) => [
-        role,
-        keyId,
-        keytype,
-        new Date(createdAt).toISOString().slice(0, 10),
-        current ? 'in use' : pending ? 'waits for a root that names it' : 'retired',
-      ])
-      print(table([['ROLE', 'KEY ID', 'TYPE', 'MADE', 'STATE'], ...cells]))
-    }
-    return EXIT.ok
+function list(gun: string, _: { json?: true }, command: Command): Promise<void> {
+  return ask(command, listKeys, { gun }, (rows) => {
+    const cells = rows.map(({ role, keyId, keytype, createdAt, current, pending }) => [
+      role,
+      keyId,
+      keytype,
+      new Date(createdAt).toISOString().slice(0, 10),
+      current ? 'in use' : pending ? 'waits for a root that names it' : 'retired',
+    ])
+    return table([['ROLE', 'KEY ID', 'TYPE', 'MADE', 'STATE'], ...cells])
   })
 }
 

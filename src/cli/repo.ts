@@ -1,8 +1,8 @@
 import { Command } from 'commander'
-import { parseGun } from '../tuf/gun.ts'
+import { deleteRepository, listRepositories, showRepository } from '../admin/repositories.ts'
 import { describeForPeople } from './describe.ts'
 import { counted, daysLeft, print, printError, printJson, table } from './print.ts'
-import { EXIT, noSuchRepository, withConnection } from './run.ts'
+import { ask, EXIT, withConnection } from './run.ts'
 
 interface Options {
   json?: true
@@ -32,47 +32,34 @@ export function repoCommand(): Command {
   return repo
 }
 
-function list({ json }: Options, command: Command): Promise<void> {
-  return withConnection(command, async (connection) => {
-    const rows = await connection.list()
-    if (json === true) printJson(rows)
-    else if (rows.length === 0) print('no repositories')
-    else {
-      const now = Date.now()
-      const cells = rows.map(({ gun, version, delegations, expires }) => [
-        gun,
-        String(version),
-        String(delegations),
-        daysLeft(expires, now),
-      ])
-      print(table([['REPOSITORY', 'TARGETS', 'DELEGATIONS', 'EXPIRES'], ...cells]))
-    }
-    return EXIT.ok
+function list(_: Options, command: Command): Promise<void> {
+  return ask(command, listRepositories, {}, (rows) => {
+    if (rows.length === 0) return 'no repositories'
+    const now = Date.now()
+    const cells = rows.map(({ gun, version, delegations, expires }) => [
+      gun,
+      String(version),
+      String(delegations),
+      daysLeft(expires, now),
+    ])
+    return table([['REPOSITORY', 'TARGETS', 'DELEGATIONS', 'EXPIRES'], ...cells])
   })
 }
 
-function show(name: string, { json }: Options, command: Command): Promise<void> {
-  return withConnection(command, async (connection) => {
-    const description = await connection.show(parseGun(name))
-    if (description === undefined) return noSuchRepository(name)
-    if (json === true) printJson(description)
-    else print(describeForPeople(description, Date.now()))
-    return EXIT.ok
-  })
+function show(gun: string, _: Options, command: Command): Promise<void> {
+  return ask(command, showRepository, { gun }, (description) => describeForPeople(description, Date.now()))
 }
 
-function remove(name: string, { yes, json }: Options, command: Command): Promise<void> {
+function remove(gun: string, { yes, json }: Options, command: Command): Promise<void> {
   return withConnection(command, async (connection) => {
-    const gun = parseGun(name)
-    const description = await connection.show(gun)
-    if (description === undefined) return noSuchRepository(name)
-    const deleted = yes === true && (await connection.remove(gun))
+    const { tags } = await connection.call(showRepository, { gun })
+    const { deleted } = yes === true ? await connection.call(deleteRepository, { gun }) : { deleted: false }
     if (json === true) printJson({ gun, deleted })
     else if (deleted) print(`deleted ${gun}`)
     if (deleted) return EXIT.ok
-    const tags = counted(description.tags.length, 'signed tag', 'signed tags')
+    const signed = counted(tags.length, 'signed tag', 'signed tags')
     printError(
-      `nothing was deleted: ${gun} has ${tags}`,
+      `nothing was deleted: ${gun} has ${signed}`,
       'clients that know it will not trust a new repository of this name until they forget it; to delete, say --yes',
     )
     return EXIT.negative

@@ -1,9 +1,11 @@
 import type { Command } from 'commander'
+import type { z } from 'zod'
+import type { Operation } from '../admin/operation.ts'
 import { loadSettings } from '../config.ts'
 import { TrustError } from '../errors.ts'
 import type { Settings } from '../settings-schema.ts'
 import { connect, type Connection } from './connect.ts'
-import { printError } from './print.ts'
+import { print, printError, printJson } from './print.ts'
 
 /** Exit codes, for scripts. */
 export const EXIT = {
@@ -29,6 +31,7 @@ export async function run(action: () => Promise<number>): Promise<void> {
   } catch (error) {
     process.exitCode = EXIT.failed
     if (error instanceof TrustError) {
+      if (error.code === 'NOT_FOUND') process.exitCode = EXIT.negative
       printError(error.message, error.hint)
       return
     }
@@ -49,8 +52,23 @@ export function withConnection(command: Command, action: (connection: Connection
   })
 }
 
-/** Say that there is no such repository. @returns the exit code */
-export function noSuchRepository(name: string): number {
-  printError(`there is no repository ${name}`, '"countersign repo list" prints all names')
-  return EXIT.negative
+/**
+ * Do one operation and print its answer: as JSON with `--json`, otherwise in the words of `show`. `--dry-run` says what
+ * would happen.
+ *
+ * @param show lines for people
+ */
+export function ask<Schema extends z.ZodObject, Output>(
+  command: Command,
+  operation: Operation<Schema, Output>,
+  input: z.input<Schema>,
+  show: (output: Output) => string,
+): Promise<void> {
+  const { json, dryRun } = command.opts<{ json?: true; dryRun?: true }>()
+  return withConnection(command, async (connection) => {
+    const output = await connection.call(operation, input, dryRun)
+    if (json === true) printJson(output)
+    else print(dryRun === true ? `would do: ${show(output)}` : show(output))
+    return EXIT.ok
+  })
 }

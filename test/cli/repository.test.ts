@@ -32,8 +32,8 @@ Signed tags
 `
 
 const KEYS = `ROLE       KEY ID                                                            TYPE     MADE        STATE
-timestamp  ID  ed25519  YYYY-MM-DD  in use
 snapshot   ID  ed25519  YYYY-MM-DD  in use
+timestamp  ID  ed25519  YYYY-MM-DD  in use
 `
 
 const CHECK = '1 repository, 4 commits, 31 records: sound\n'

@@ -30,6 +30,11 @@ test('statuses and codes (wire spec §4)', () => {
     CORRUPT: [503, 'UNAVAILABLE'],
     CLOCK: [503, 'UNAVAILABLE'],
     SIGNING_FAILED: [500, 'UNKNOWN'],
+    UNAUTHENTICATED: [401, 'UNAUTHORIZED'],
+    FORBIDDEN: [403, 'DENIED'],
+    POLICY: [403, 'DENIED'],
+    PRECONDITION: [412, 'PRECONDITION_FAILED'],
+    WRONG_STATE: [409, 'CONFLICT'],
   }
   const inWords = ['MALFORMED_UPLOAD', 'NO_FILENAME', 'INVALID_ROLE', 'MALFORMED_JSON', 'INVALID_UPDATE', 'VERSION']
   for (const code of [...inWords, 'INVALID_GUN', 'INVALID_PARAMETERS']) expected[code] = [400, code]

@@ -1,0 +1,62 @@
+import { z } from 'zod'
+import type { Action } from '../access/permission.ts'
+import { TrustError } from '../errors.ts'
+import type { OpensKey } from '../repository/check.ts'
+import type { Trust } from '../repository/trust.ts'
+import type { LevelStore } from '../store/level.ts'
+import type { Actor } from '../store/store.ts'
+import { parseGun } from '../tuf/gun.ts'
+
+/** What operations work on. */
+export interface World {
+  readonly trust: Trust
+  readonly store: LevelStore
+  /** Tells whether a sealed key opens. */
+  readonly opens: OpensKey
+}
+
+/**
+ * One thing that an admin can ask for. The HTTP routes, the command line's calls (of a running server, or in its own
+ * process when the server is stopped), permissions, and the OpenAPI document all come from these.
+ */
+export interface Operation<Schema extends z.ZodObject = z.ZodObject, Output = unknown> {
+  /** `tag.sign`: noun and verb. */
+  readonly name: string
+  readonly method: 'GET' | 'PUT' | 'POST' | 'DELETE'
+  /** Below /api/v1. Parameters, `:gun` say, are members of the input; a GUN is one segment, percent-encoded. */
+  readonly path: string
+  /** One sentence. */
+  readonly summary: string
+  /** What one must be allowed on the input's `gun`; on the server itself when there is none. */
+  readonly action: Action
+  /** Path parameters, then query (GET, DELETE: text, so coerce) or JSON body (PUT, POST). `ifMatch` comes as a header. */
+  readonly input: Schema
+  /**
+   * Do it. With a world whose store only rehearses (`--dry-run`) nothing is changed.
+   *
+   * @returns JSON; a member `etag` is sent as a header too
+   * @throws TrustError NOT_FOUND and others
+   */
+  run(world: World, input: z.output<Schema>, actor: Actor): Promise<Output>
+}
+
+/** Keeps the types of input and output. */
+export function operation<Schema extends z.ZodObject, Output>(
+  definition: Operation<Schema, Output>,
+): Operation<Schema, Output> {
+  return definition
+}
+
+/** Input as the operation takes it. @throws TrustError INVALID_PARAMETERS that lists all mistakes */
+export function parsed<Schema extends z.ZodObject>(operation: Operation<Schema>, input: unknown): z.output<Schema> {
+  const result = operation.input.safeParse(input)
+  if (result.success) return result.data
+  const mistakes = result.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`)
+  throw new TrustError('INVALID_PARAMETERS', mistakes.join('; '))
+}
+
+/** The name of a repository, checked. @throws TrustError INVALID_GUN */
+export const gunInput = z
+  .string()
+  .meta({ description: 'name of a repository, docker.io/acme/app say' })
+  .transform((text) => parseGun(text))

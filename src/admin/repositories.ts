@@ -1,0 +1,113 @@
+import { z } from 'zod'
+import { TrustError } from '../errors.ts'
+import { check } from '../repository/check.ts'
+import { allGuns } from '../repository/expiry.ts'
+import { remove } from '../repository/remove.ts'
+import { describe } from '../repository/show.ts'
+import type { Readable } from '../repository/trust.ts'
+import type { StoredKey } from '../store/store.ts'
+import type { Gun } from '../tuf/gun.ts'
+import { gunInput, operation } from './operation.ts'
+
+/** One line of `repo list`. */
+export interface RepositoryRow {
+  readonly gun: string
+  /** Version of targets. */
+  readonly version: number
+  /** Delegations that have signed something. */
+  readonly delegations: number
+  /** The first end among root, targets and snapshot, RFC 3339. */
+  readonly expires: string
+}
+
+/** One line of `key list`: a key that the server holds. */
+export type KeyRow = Omit<StoredKey, 'sealed'> & {
+  /** True if the current root names it. */
+  readonly current: boolean
+}
+
+export const checkStore = operation({
+  name: 'check',
+  method: 'GET',
+  path: '/check',
+  summary: 'Verify all that is stored, as a client and as an accountant of the journal.',
+  action: 'admin',
+  input: z.strictObject({}),
+  run: ({ store, opens, trust }) => check(store, opens, trust.now()),
+})
+
+export const listRepositories = operation({
+  name: 'repo.list',
+  method: 'GET',
+  path: '/repositories',
+  summary: 'All repositories.',
+  action: 'admin',
+  input: z.strictObject({}),
+  async run({ store }) {
+    const rows: RepositoryRow[] = []
+    for await (const gun of allGuns(store)) {
+      const row = rowOf({ store }, gun)
+      if (row !== undefined) rows.push(row)
+    }
+    return rows
+  },
+})
+
+export const showRepository = operation({
+  name: 'repo.show',
+  method: 'GET',
+  path: '/repositories/:gun',
+  summary: 'Roles, keys, delegations and signed tags of one repository.',
+  action: 'read',
+  input: z.strictObject({ gun: gunInput }),
+  async run({ trust }, { gun }) {
+    return describe(trust, gun, trust.now()) ?? noSuchRepository(gun)
+  },
+})
+
+export const deleteRepository = operation({
+  name: 'repo.delete',
+  method: 'DELETE',
+  path: '/repositories/:gun',
+  summary: 'Remove all metadata of one repository. Its keys stay, and its versions stay known.',
+  action: 'delete',
+  input: z.strictObject({ gun: gunInput }),
+  async run({ trust }, { gun }, actor) {
+    return (await remove(trust, gun, actor)) ? { gun, deleted: true } : noSuchRepository(gun)
+  },
+})
+
+export const listKeys = operation({
+  name: 'key.list',
+  method: 'GET',
+  path: '/repositories/:gun/keys',
+  summary: 'The keys that the server holds for one repository.',
+  action: 'read',
+  input: z.strictObject({ gun: gunInput }),
+  async run({ trust, store }, { gun }) {
+    const named = new Set(describe(trust, gun, trust.now())?.roles.flatMap(({ keys }) => keys.map(({ id }) => id)))
+    const keys = await store.keysOf(gun)
+    if (keys.length === 0 && named.size === 0) return noSuchRepository(gun)
+    return keys.map(({ role, keyId, keytype, public: publicKey, pending, createdAt }): KeyRow => {
+      return { role, keyId, keytype, public: publicKey, pending, createdAt, current: named.has(keyId) }
+    })
+  },
+})
+
+function rowOf({ store }: Readable, gun: Gun): RepositoryRow | undefined {
+  const roles = store.head(gun)?.roles ?? {}
+  const ends = ['root', 'targets', 'snapshot'].flatMap((role) => roles[role]?.expires ?? [])
+  if (roles['targets'] === undefined) return undefined
+  return {
+    gun,
+    version: roles['targets'].version,
+    delegations: Object.keys(roles).filter((role) => role.startsWith('targets/')).length,
+    expires: new Date(Math.min(...ends)).toISOString(),
+  }
+}
+
+function noSuchRepository(gun: Gun): never {
+  throw new TrustError('NOT_FOUND', `there is no repository ${gun}`, {
+    hint: '"countersign repo list" prints all names',
+  })
+}

@@ -1,0 +1,45 @@
+import type { z } from 'zod'
+import type { Operation } from './operation.ts'
+
+/** Where the admin API begins. */
+export const ADMIN_PREFIX = '/api/v1'
+
+/** An operation as an HTTP request. */
+export interface AdminRequest {
+  readonly method: string
+  readonly url: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string | undefined
+}
+
+/** What to send to have an operation done: path parameters, then query or JSON body (see `Operation.input`). */
+export function requestOf<Schema extends z.ZodObject>(
+  { method, path }: Operation<Schema>,
+  input: z.input<Schema>,
+  dryRun: boolean,
+): AdminRequest {
+  const rest: Record<string, unknown> = { ...input }
+  const filled = path.replace(/:(\w+)/g, (_, name: string) => {
+    const value = String(rest[name])
+    delete rest[name]
+    return encodeURIComponent(value)
+  })
+  const headers: Record<string, string> = {}
+  if (typeof rest['ifMatch'] === 'string') headers['If-Match'] = rest['ifMatch']
+  delete rest['ifMatch']
+  const query = new URLSearchParams(dryRun ? { dryRun: 'true' } : {})
+  if (method === 'GET' || method === 'DELETE') {
+    for (const [name, value] of Object.entries(rest)) {
+      if (value !== undefined) query.set(name, typeof value === 'string' ? value : JSON.stringify(value))
+    }
+    return { method, url: url(filled, query), headers, body: undefined }
+  }
+  const body = JSON.stringify(rest)
+  headers['Content-Type'] = 'application/json'
+  headers['Content-Length'] = String(Buffer.byteLength(body))
+  return { method, url: url(filled, query), headers, body }
+}
+
+function url(path: string, query: URLSearchParams): string {
+  return `${ADMIN_PREFIX}${path}${query.size > 0 ? `?${query.toString()}` : ''}`
+}

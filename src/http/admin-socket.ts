@@ -1,0 +1,39 @@
+import type Koa from 'koa'
+import { once } from 'node:events'
+import { chmod, rm } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import { TrustError } from '../errors.ts'
+import type { AdminState } from './admin.ts'
+
+/** Bytes of a socket's path that every system takes. */
+export const SOCKET_PATH_MAX_BYTES = 100
+
+/**
+ * The control socket: the admin API for whoever owns the data directory. It is how the command line speaks to a running server, since LevelDB lets one process in. A unix socket
+ * that only its owner can open; never on the network.
+ */
+export async function listenOnSocket(path: string, app: Koa<AdminState, object>): Promise<() => Promise<void>> {
+  if (Buffer.byteLength(path) > SOCKET_PATH_MAX_BYTES) {
+    throw new TrustError('BAD_SETTINGS', `the path of the control socket is too long: ${path}`, {
+      hint: 'choose a shorter dataDirectory',
+    })
+  }
+  // Left behind by a killed process: this one holds the database's lock, so nobody listens there.
+  await rm(path, { force: true })
+  const handle = app.callback()
+  const server = createServer((request, response) => void handle(request, response))
+  server.listen(path)
+  await once(server, 'listening').catch((cause: NodeJS.ErrnoException) => {
+    throw new TrustError('BAD_SETTINGS', `cannot make the control socket ${path}: ${cause.code ?? cause.message}`, {
+      hint: 'the data directory must be on a file system that has unix sockets',
+      cause,
+    })
+  })
+  await chmod(path, 0o600)
+  return async () => {
+    const closed = once(server, 'close')
+    server.close()
+    server.closeAllConnections()
+    await closed
+  }
+}

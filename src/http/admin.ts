@@ -1,0 +1,120 @@
+import { Router } from '@koa/router'
+import Koa, { type ParameterizedContext } from 'koa'
+import { randomUUID } from 'node:crypto'
+import { json } from 'node:stream/consumers'
+import { allows, type Identity } from '../access/permission.ts'
+import { parsed, type Operation, type World } from '../admin/operation.ts'
+import { OPERATIONS } from '../admin/operations.ts'
+import { rehearsing } from '../admin/rehearse.ts'
+import { ADMIN_PREFIX } from '../admin/request.ts'
+import { TrustError } from '../errors.ts'
+import type { Actor } from '../store/store.ts'
+import { parseGun } from '../tuf/gun.ts'
+import { wireErrorOf } from './errors.ts'
+
+/** Bytes of a request's body. */
+const BODY_MAX_BYTES = 16 * 1024 * 1024
+
+export interface AdminState {
+  requestId: string
+}
+export type AdminContext = ParameterizedContext<AdminState, object>
+
+/** Who asks. @throws TrustError UNAUTHENTICATED */
+export type Authenticate = (ctx: AdminContext) => Promise<Identity>
+
+/**
+ * The admin API: one route an operation, JSON in and out, `{"error": {code, message, hint}}` for what is refused.
+ * `?dryRun=true` does everything but change something.
+ */
+export function adminApp(world: World, authenticate: Authenticate): Koa<AdminState, object> {
+  const app = new Koa<AdminState, object>({ proxy: false })
+  const router = new Router<AdminState, object>({ prefix: ADMIN_PREFIX, strict: true, sensitive: true })
+  for (const operation of OPERATIONS) {
+    router.register(operation.path, [operation.method], async (ctx) => {
+      const identity = await authenticate(ctx)
+      const input = await inputOf(operation, ctx)
+      permit(identity, operation, input)
+      const actor: Actor = { name: identity.name, ...addressOf(ctx), requestId: ctx.state.requestId }
+      const where = ctx.query['dryRun'] === 'true' ? rehearsing(world) : world
+      const output = await operation.run(where, parsed(operation, input), actor)
+      answer(ctx, output)
+    })
+  }
+  app.use(answerErrors(world))
+  app.use(router.routes())
+  app.use(() => {
+    throw new TrustError('NOT_FOUND', 'there is no such operation')
+  })
+  return app
+}
+
+function answerErrors({ trust: { log } }: World) {
+  return async (ctx: AdminContext, next: () => Promise<unknown>): Promise<void> => {
+    ctx.state.requestId = randomUUID()
+    ctx.set('X-Request-Id', ctx.state.requestId)
+    try {
+      await next()
+    } catch (error) {
+      ctx.status = wireErrorOf(error).status
+      if (ctx.status === 401) ctx.set('WWW-Authenticate', 'Basic realm="countersign"')
+      ctx.type = 'json'
+      ctx.body = JSON.stringify({ error: told(error) })
+      const facts = { requestId: ctx.state.requestId, method: ctx.method, path: ctx.path, err: error }
+      log[ctx.status >= 500 ? 'error' : 'info'](facts, 'admin request refused')
+    }
+  }
+}
+
+async function inputOf({ method, input }: Operation, ctx: AdminContext): Promise<Record<string, unknown>> {
+  const { params } = ctx as AdminContext & { params: Readonly<Record<string, string>> }
+  const { dryRun: _, ...query } = ctx.query
+  const given = method === 'GET' || method === 'DELETE' ? query : { ...query, ...(await bodyOf(ctx)) }
+  const ifMatch = ctx.get('If-Match')
+  return { ...given, ...(ifMatch !== '' && 'ifMatch' in input.shape ? { ifMatch } : {}), ...params }
+}
+
+async function bodyOf({ req }: AdminContext): Promise<object> {
+  if (req.headers['content-length'] === undefined && req.headers['transfer-encoding'] === undefined) return {}
+  if (Number(req.headers['content-length'] ?? Infinity) > BODY_MAX_BYTES) {
+    throw new TrustError('INVALID_PARAMETERS', `the body needs a Content-Length of at most ${BODY_MAX_BYTES}`)
+  }
+  const body = await json(req).catch((cause: unknown) => {
+    throw new TrustError('INVALID_PARAMETERS', 'the body is not JSON', { cause })
+  })
+  if (typeof body === 'object' && body !== null && !Array.isArray(body)) return body
+  throw new TrustError('INVALID_PARAMETERS', 'the body must be a JSON object')
+}
+
+/** Who may not even read learns nothing about what is there. @throws TrustError NOT_FOUND, FORBIDDEN */
+function permit(identity: Identity, { action, input: schema }: Operation, input: Record<string, unknown>): void {
+  const gun = 'gun' in schema.shape && typeof input['gun'] === 'string' ? parseGun(input['gun']) : undefined
+  if (allows(identity, action, gun)) return
+  if (gun !== undefined && !allows(identity, 'read', gun)) {
+    throw new TrustError('NOT_FOUND', `there is no repository ${gun}`, {
+      hint: '"countersign repo list" prints all names',
+    })
+  }
+  const what = gun === undefined ? 'this server' : gun
+  throw new TrustError('FORBIDDEN', `${identity.name} may not ${action} ${what}`)
+}
+
+function answer(ctx: AdminContext, output: unknown): void {
+  if (typeof output === 'object' && output !== null && 'etag' in output && typeof output.etag === 'string') {
+    ctx.set('ETag', `"${output.etag}"`)
+  }
+  ctx.type = 'json'
+  ctx.body = JSON.stringify(output ?? null)
+}
+
+/** A unix socket has no address. */
+function addressOf({ req }: AdminContext): { address?: string } {
+  const { remoteAddress } = req.socket
+  return remoteAddress === undefined ? {} : { address: remoteAddress }
+}
+
+/** An admin may read more than a client; a fault of ours is for the log all the same. */
+function told(error: unknown): Pick<TrustError, 'code' | 'message' | 'hint'> {
+  if (error instanceof TrustError) return { code: error.code, message: error.message, hint: error.hint }
+  return { code: 'STORE_UNAVAILABLE', message: 'the server failed to answer', hint: 'its log says why' }
+}
