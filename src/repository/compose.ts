@@ -44,14 +44,14 @@ export async function compose(
 
   if (proposal.snapshot === 'make') {
     const payload = snapshotPayload((highest['snapshot'] ?? 0) + 1, now + trust.policy.snapshotLife, files)
-    const made = await signRole(trust, gun, root, 'snapshot', payload)
+    const made = await signRole(trust, gun, 'snapshot', root.roles.snapshot, payload)
     documents.push(made.metadata)
     keys.push(...made.keys)
   }
   const snapshot = documents.find((document) => document.role === 'snapshot')?.checksums ?? head?.roles['snapshot']
   if (snapshot === undefined) throw new Error('a proposal without a snapshot')
   const payload = timestampPayload((highest['timestamp'] ?? 0) + 1, now + trust.policy.timestampLife, snapshot)
-  const timestamp = await signRole(trust, gun, root, 'timestamp', payload)
+  const timestamp = await signRole(trust, gun, 'timestamp', root.roles.timestamp, payload)
   documents.push(timestamp.metadata)
   keys.push(...timestamp.keys)
 

@@ -56,6 +56,6 @@ function snapshotIsDue(trust: Trust, gun: Gun, head: Head, now: number, when: 'd
   if (snapshot === undefined) return false
   const due = when === 'expired' ? snapshot.expires < now : snapshot.expires - now < trust.policy.snapshotLife / 2
   if (!due) return false
-  const root = currentRoot(trust, gun, head)
-  return heldKeys(trust, gun, root, 'snapshot').length >= root.roles.snapshot.threshold
+  const { snapshot: named } = currentRoot(trust, gun, head).roles
+  return heldKeys(trust, gun, 'snapshot', named).length >= named.threshold
 }

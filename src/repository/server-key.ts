@@ -16,8 +16,8 @@ import type { Trust } from './trust.ts'
 export async function currentKey(trust: Trust, gun: Gun, role: ServerRole, actor: Actor): Promise<PublicKey> {
   const head = trust.store.head(gun)
   const root = head === undefined ? undefined : loadCurrent(trust, gun, head, 'root')
-  const [held] = root === undefined ? [] : heldKeys(trust, gun, parseRoot(root), role)
-  return held === undefined ? rotateKey(trust, gun, role, actor) : publicPart(held)
+  const [held] = root === undefined ? [] : heldKeys(trust, gun, role, parseRoot(root).roles[role])
+  return held === undefined ? rotateKey(trust, gun, role, actor) : publicPart(held.key)
 }
 
 /**

@@ -2,49 +2,74 @@ import { TrustError } from '../errors.ts'
 import type { StoredKey } from '../store/store.ts'
 import { canonicalBytes } from '../tuf/canonical.ts'
 import { encodeMetadata } from '../tuf/encode.ts'
-import type { Gun } from '../tuf/gun.ts'
+import { SERVER, type Gun } from '../tuf/gun.ts'
 import type { JsonObject } from '../tuf/json.ts'
 import { parseMetadata, type Metadata } from '../tuf/metadata.ts'
-import type { ServerRole } from '../tuf/role.ts'
-import type { Root } from '../tuf/root.ts'
+import { isDelegation, type Role } from '../tuf/role.ts'
+import type { RoleKeys } from '../tuf/threshold.ts'
 import type { Readable, Trust } from './trust.ts'
 
-/** A document that the server made, and the keys that stopped being pending by signing it. */
+/** What the server can sign by itself. A root is signed by its own way: the passphrase of its keys is not here. */
+export type SignedRole = Exclude<Role, 'root'>
+
+/** A key that the server holds, and under which name: a repository's own, or a signer's that signs in many. */
+export interface HeldKey {
+  readonly owner: Gun
+  readonly key: StoredKey
+}
+
+/** A document that the server made, and the repository's keys that stopped being pending by signing it. */
 export interface Signed {
   readonly metadata: Metadata
   readonly keys: readonly StoredKey[]
 }
 
-/** The keys of a role that root names and that the server made. */
-export function heldKeys(trust: Readable, gun: Gun, root: Root, role: ServerRole): StoredKey[] {
-  return trust.store.keys(gun, role).filter((key) => root.roles[role].keys.has(key.keyId))
+/**
+ * Those keys of a role that the server made for exactly this repository and role; of a delegation also those of
+ * signers, which belong to the server.
+ *
+ * @param named the role's keys as the document that delegates to it names them
+ */
+export function heldKeys(trust: Readable, gun: Gun, role: SignedRole, named: RoleKeys): HeldKey[] {
+  return [...named.keys.keys()].flatMap((keyId): HeldKey[] => {
+    const owner = trust.store.keyOwner(keyId)
+    if (owner === undefined) return []
+    const own = owner.gun === gun && owner.role === role
+    const signers = owner.gun === SERVER && isDelegation(owner.role) && isDelegation(role)
+    if (!own && !signers) return []
+    const key = trust.store.keys(owner.gun, owner.role).find((each) => each.keyId === keyId)
+    return key === undefined ? [] : [{ owner: owner.gun, key }]
+  })
 }
 
 /**
- * Sign a payload with every key of the role that root names and that is here (wire spec §6.6, §6.7).
+ * Sign a payload with every key of the role that is here (wire spec §6.6, §6.7).
  *
+ * @param named the role's keys as the document that delegates to it names them
+ * @param held those to sign with; all that are here if left out
  * @throws TrustError SIGNING_FAILED if fewer keys are here than the role's threshold, or one does not open
  */
 export async function signRole(
   trust: Trust,
   gun: Gun,
-  root: Root,
-  role: ServerRole,
+  role: SignedRole,
+  named: RoleKeys,
   payload: JsonObject,
+  held: readonly HeldKey[] = heldKeys(trust, gun, role, named),
 ): Promise<Signed> {
-  const held = heldKeys(trust, gun, root, role)
-  if (held.length < root.roles[role].threshold) {
+  if (held.length < named.threshold) {
     throw new TrustError('SIGNING_FAILED', `the server holds ${held.length} of the ${role} keys of ${gun}, too few`)
   }
   const message = canonicalBytes(payload)
   const signatures = await Promise.all(
-    held.map(async (key) => {
-      const { method, sig } = await trust.signer.sign({ gun, role, keyId: key.keyId }, key.sealed, message)
-      return { keyid: key.keyId, method, sig: Buffer.from(sig).toString('base64') }
+    held.map(async ({ owner, key: { role: keyRole, keyId, sealed } }) => {
+      const { method, sig } = await trust.signer.sign({ gun: owner, role: keyRole, keyId }, sealed, message)
+      return { keyid: keyId, method, sig: Buffer.from(sig).toString('base64') }
     }),
   )
+  const used = held.filter(({ owner, key }) => owner === gun && key.pending)
   return {
     metadata: parseMetadata(role, encodeMetadata(payload, signatures)),
-    keys: held.filter((key) => key.pending).map((key) => ({ ...key, pending: false })),
+    keys: used.map(({ key }) => ({ ...key, pending: false })),
   }
 }
