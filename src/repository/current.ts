@@ -4,15 +4,22 @@ import type { Gun } from '../tuf/gun.ts'
 import { parseMetadata, type Metadata } from '../tuf/metadata.ts'
 import type { Role } from '../tuf/role.ts'
 import type { Current } from '../tuf/update.ts'
+import { decodedDocuments } from './decoded.ts'
 import type { Readable } from './trust.ts'
 
-/** The current document of a role, decoded. @throws TrustError CORRUPT if the head names one that is not there */
+/** The current document of a role, read from the store and decoded. @throws TrustError CORRUPT if the head names one that is not there */
 export function loadCurrent(trust: Readable, gun: Gun, head: Head, role: Role): Metadata | undefined {
   const state = head.roles[role]
   if (state === undefined) return undefined
   const document = trust.store.document(gun, role, { sha256: state.sha256 })
   if (document === undefined) throw new TrustError('CORRUPT', `the current ${role} of ${gun} is missing from the store`)
   return parseMetadata(role, document.bytes)
+}
+
+/** The same, but what was decoded lately is not read and decoded again: for changes, never for `check`. */
+export function recallCurrent(trust: Readable, gun: Gun, head: Head, role: Role): Metadata | undefined {
+  const state = head.roles[role]
+  return state && decodedDocuments.get(role, state.sha256, () => loadCurrent(trust, gun, head, role))
 }
 
 /** What `acceptUpdate` may know of a repository, read from the store as it asks. */
@@ -22,7 +29,7 @@ export function currentOf(trust: Readable, gun: Gun, head: Head | undefined): Cu
   return {
     roles: new Map(Object.entries(roles)),
     floor: (role) => (exists ? (head?.highest[role] ?? 0) : 0),
-    load: (role) => (head === undefined ? undefined : loadCurrent(trust, gun, head, role)),
+    load: (role) => (head === undefined ? undefined : recallCurrent(trust, gun, head, role)),
     keyOwner: (keyId) => trust.store.keyOwner(keyId),
   }
 }

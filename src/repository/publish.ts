@@ -7,6 +7,7 @@ import { acceptUpdate } from '../tuf/update.ts'
 import { change } from './change.ts'
 import { compose } from './compose.ts'
 import { currentOf } from './current.ts'
+import { decodedDocuments } from './decoded.ts'
 import type { Trust } from './trust.ts'
 
 /** One part of an upload: the file name names the role. */
@@ -23,13 +24,15 @@ export interface UploadPart {
  */
 export async function publish(trust: Trust, gun: Gun, parts: readonly UploadPart[], actor: Actor): Promise<void> {
   const uploads = decodeParts(parts)
-  await change(trust, gun, async (head, now) => {
+  const entry = await change(trust, gun, async (head, now) => {
     // Nothing uploaded, nothing to do: Go makes a new snapshot of the same content (wire spec §19.18).
     const accepted = acceptUpdate(gun, currentOf(trust, gun, head), uploads, now)
     if (accepted === undefined || accepted.documents.length === 0) return undefined
     const snapshot = accepted.snapshot === undefined ? 'make' : 'uploaded'
     return { kind: 'publish', actor, ...(await compose(trust, gun, head, now, { ...accepted, snapshot })) }
   })
+  // The next publish starts from these.
+  if (entry !== undefined) for (const upload of uploads) decodedDocuments.keep(upload)
 }
 
 /** Parts in body order: name, role, JSON (wire spec §5.1). Of two parts for one role the last one counts. */

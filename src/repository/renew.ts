@@ -6,7 +6,7 @@ import { checkExpiry } from '../tuf/metadata.ts'
 import { parseRoot, type Root } from '../tuf/root.ts'
 import { change, type Draft } from './change.ts'
 import { compose } from './compose.ts'
-import { loadCurrent } from './current.ts'
+import { recallCurrent } from './current.ts'
 import { heldKeys } from './sign-role.ts'
 import type { Trust } from './trust.ts'
 
@@ -45,7 +45,7 @@ async function resign(trust: Trust, gun: Gun, head: Head, now: number, snapshot:
 }
 
 function currentRoot(trust: Trust, gun: Gun, head: Head): Root {
-  const metadata = loadCurrent(trust, gun, head, 'root')
+  const metadata = recallCurrent(trust, gun, head, 'root')
   if (metadata === undefined) throw new TrustError('CORRUPT', `${gun} has a timestamp and no root`)
   return parseRoot(metadata)
 }

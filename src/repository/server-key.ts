@@ -5,7 +5,7 @@ import type { PublicKey } from '../tuf/key.ts'
 import type { ServerRole } from '../tuf/role.ts'
 import { parseRoot } from '../tuf/root.ts'
 import { change } from './change.ts'
-import { loadCurrent } from './current.ts'
+import { recallCurrent } from './current.ts'
 import { heldKeys } from './sign-role.ts'
 import type { Trust } from './trust.ts'
 
@@ -15,7 +15,7 @@ import type { Trust } from './trust.ts'
  */
 export async function currentKey(trust: Trust, gun: Gun, role: ServerRole, actor: Actor): Promise<PublicKey> {
   const head = trust.store.head(gun)
-  const root = head === undefined ? undefined : loadCurrent(trust, gun, head, 'root')
+  const root = head === undefined ? undefined : recallCurrent(trust, gun, head, 'root')
   const [held] = root === undefined ? [] : heldKeys(trust, gun, role, parseRoot(root).roles[role])
   return held === undefined ? rotateKey(trust, gun, role, actor) : publicPart(held.key)
 }

@@ -76,8 +76,13 @@ export function describe(trust: Readable, gun: Gun, now: number): Description | 
     seen.add(role)
     if (metadata === undefined) return
     const targets = parseTargets(metadata)
-    for (const { name, length, sha256 } of targetEntries(metadata)) {
-      tags.push({ tag: name, digest: sha256 ?? null, length, role })
+    for (const { name, length, sha256Base64: sha256 } of targetEntries(metadata)) {
+      tags.push({
+        tag: name,
+        digest: sha256 === undefined ? null : Buffer.from(sha256, 'base64').toString('hex'),
+        length,
+        role,
+      })
     }
     for (const delegation of targets.delegations.values()) {
       delegations.push(describeRole(trust, head, delegation.name, delegation))

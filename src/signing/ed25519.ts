@@ -2,9 +2,9 @@ import * as noble from '@noble/ed25519'
 import { createHash, createPrivateKey, type KeyObject } from 'node:crypto'
 
 /**
- * Ed25519 in its two forms. Role keys sign through OpenSSL: the secret stays inside a KeyObject, and it is ten times as
- * fast. The anchor's key signs through @noble/ed25519, once a disk write. Both give the same signatures (RFC 8032 is
- * deterministic); a test holds them against each other.
+ * Ed25519 in its two forms. The server signs through OpenSSL: the secret stays inside a KeyObject, and it is eight times
+ * as fast. The anchor is verified through @noble/ed25519, once a start, as strictly as RFC 8032 asks for. Both give the
+ * same signatures (they are deterministic); a test holds them against each other.
  */
 noble.hashes.sha512 = (message) => Uint8Array.from(createHash('sha512').update(message).digest())
 

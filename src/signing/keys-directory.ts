@@ -1,8 +1,8 @@
-import { randomBytes } from 'node:crypto'
+import { randomBytes, sign } from 'node:crypto'
 import { access, mkdir, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { TrustError } from '../errors.ts'
-import { nobleEd25519, SEED_BYTES } from './ed25519.ts'
+import { nobleEd25519, privateKeyOfSeed, SEED_BYTES } from './ed25519.ts'
 import { FileSigner } from './file-signer.ts'
 import { KEY_FILE_SECRET_BYTES, PASSPHRASE_MIN_LENGTH } from './key-encryption.ts'
 import { Keyring, type Secret } from './keyring.ts'
@@ -67,10 +67,12 @@ export async function openKeysDirectory(directory: string, passphraseFile?: stri
   const seed = keyring.unseal(ANCHOR_ABOUT, sealed)
   if (seed === undefined) throw new TrustError('BAD_KEYS', `${join(directory, ANCHOR_KEY)} does not open`)
   const publicKey = nobleEd25519.publicKey(seed)
+  const privateKey = privateKeyOfSeed(seed)
+  seed.fill(0)
   return {
     signer: (algorithm) => new FileSigner(keyring, algorithm),
     anchorKey: {
-      sign: (bytes) => nobleEd25519.sign(seed, bytes),
+      sign: (bytes) => sign(null, bytes, privateKey),
       verify: (bytes, signature) => nobleEd25519.verify(publicKey, bytes, signature),
     },
   }

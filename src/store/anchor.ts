@@ -1,6 +1,7 @@
 import canonicalize from 'canonicalize'
-import { constants } from 'node:fs'
+import { constants, writeSync } from 'node:fs'
 import { open, type FileHandle } from 'node:fs/promises'
+import { setTimeout } from 'node:timers/promises'
 import { TrustError } from '../errors.ts'
 
 /**
@@ -25,15 +26,27 @@ const TOGETHER = 'the anchor belongs to the database; restore both together'
 /** Bytes of one of the two slots. */
 const SLOT_BYTES = 512
 
+/** How long an anchor that was written may wait for being forced to the disk, milliseconds. */
+const SYNC_PAUSE = 200
+
 /**
- * The file has two slots of fixed size that are written in turn, so that a torn write leaves the other one intact.
- * Each holds one line of JSON, padded with spaces.
+ * The file has two slots of fixed size, each one line of JSON, padded with spaces. One holds the last anchor that is
+ * certainly on the disk, the other one is written to: a torn write leaves the former intact.
+ *
+ * An anchor is in the file when `write` returns, so the death of the process loses nothing. It is forced to the disk a
+ * moment later, once for many: after a power cut it may stand behind the database, never before it, and the database,
+ * which was forced to the disk, is held against it from there on.
  */
 export class AnchorFile {
   readonly #file: FileHandle
   readonly #key: AnchorKey
-  /** Which slot the next write goes to: the one that does not hold the newest anchor. */
-  #slot = 0
+  /** Which slot the next write goes to: the one that does not hold the newest anchor on the disk. */
+  #slot: 0 | 1 | undefined
+  /** True while something is written that is not certainly on the disk. */
+  #unsafe = false
+  #syncing: Promise<void> | undefined
+  #failure: unknown
+  readonly #closing = new AbortController()
 
   private constructor(file: FileHandle, key: AnchorKey) {
     this.#file = file
@@ -65,22 +78,52 @@ export class AnchorFile {
     const slots = [buffer.subarray(0, SLOT_BYTES), buffer.subarray(SLOT_BYTES, Math.max(SLOT_BYTES, bytesRead))]
     const [first, second] = slots.map((slot) => this.#parse(slot.toString('utf8').trimEnd()))
     const newest = (second?.number ?? -1) > (first?.number ?? -1) ? second : first
-    this.#slot = newest !== undefined && newest === first ? 1 : 0
+    this.#slot ??= newest !== undefined && newest === first ? 1 : 0
     return newest
   }
 
-  /** On disk when it resolves. */
-  async write(anchor: Anchor): Promise<void> {
+  /**
+   * In the file when it returns, on the disk soon after.
+   *
+   * @throws the error of this write, or of the last attempt to force one to the disk
+   */
+  write(anchor: Anchor): void {
+    if (this.#failure !== undefined) throw this.#takeFailure()
     const signature = Buffer.from(this.#key.sign(bytesOf(anchor))).toString('base64')
     const line = `${JSON.stringify({ ...anchor, signature })}\n`
     const slot = Buffer.from(line.padEnd(SLOT_BYTES - 1).concat('\n'))
-    await this.#file.write(slot, 0, SLOT_BYTES, this.#slot * SLOT_BYTES)
-    await this.#file.datasync()
-    this.#slot = 1 - this.#slot
+    this.#slot ??= 0
+    writeSync(this.#file.fd, slot, 0, SLOT_BYTES, this.#slot * SLOT_BYTES)
+    this.#unsafe = true
+    this.#syncing ??= this.#syncSoon()
   }
 
   async close(): Promise<void> {
+    this.#closing.abort()
+    await this.#syncing
     await this.#file.close()
+  }
+
+  async #syncSoon(): Promise<void> {
+    await setTimeout(SYNC_PAUSE, undefined, { signal: this.#closing.signal }).catch(() => undefined)
+    while (this.#unsafe) {
+      this.#unsafe = false
+      try {
+        await this.#file.datasync()
+      } catch (error) {
+        this.#failure = error
+        break
+      }
+      // What was written meanwhile may be torn: the other slot stays the safe one until that is on the disk as well.
+      if (!this.#unsafe) this.#slot = this.#slot === 0 ? 1 : 0
+    }
+    this.#syncing = undefined
+  }
+
+  #takeFailure(): unknown {
+    const failure = this.#failure
+    this.#failure = undefined
+    return failure
   }
 
   #parse(line: string): Anchor | undefined {

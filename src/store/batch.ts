@@ -1,7 +1,9 @@
 import { TrustError } from '../errors.ts'
 import type { Gun } from '../tuf/gun.ts'
+import type { Role } from '../tuf/role.ts'
 import type { Database, Write } from './database.ts'
 import {
+  decodeDocument,
   decodeHead,
   decodeKeys,
   encodeDocument,
@@ -24,7 +26,8 @@ import {
   rangeOf,
   versionKey,
 } from './keyspace.ts'
-import type { Commit, JournalEntry, StoredKey, StoredRecord } from './store.ts'
+import { pack, PACK_MIN_BYTES, type Base, type Packed } from './packing.ts'
+import type { Commit, Head, JournalEntry, NewDocument, StoredKey, StoredRecord } from './store.ts'
 
 /**
  * Commits on their way into one disk write. Each is checked against the database as it will be after the ones before
@@ -58,14 +61,20 @@ export class Batch {
     }
     const time = commitTime(this.tail, commit.time)
     const documents = commit.documents.filter((document) => this.#isNew(gun, document))
+    const payloads = await Promise.all(
+      documents.map(async (document) => {
+        const packed = await this.#packed(gun, before, document)
+        return { document, payload: encodeDocument({ version: document.version, createdAt: time, packed }) }
+      }),
+    )
     const removed = commit.kind === 'delete' ? await this.#documentsOf(gun) : []
 
     const revision = commit.expected + 1
     const head = encodeHead({ ...commit.head, revision })
     for (const key of removed) this.#stage({ key })
-    for (const document of documents) {
+    for (const { document, payload } of payloads) {
       const { role, version, sha256 } = document
-      this.#stage({ key: documentKey(gun, role, sha256), payload: encodeDocument(document, time) })
+      this.#stage({ key: documentKey(gun, role, sha256), payload })
       this.#stage({ key: versionKey(gun, role, version), payload: Buffer.from(sha256, 'hex') })
     }
     const keys = this.#stageKeys(gun, commit.keys)
@@ -90,6 +99,19 @@ export class Batch {
     if (stored === undefined) return true
     if (stored.toString('hex') === sha256) return false
     throw new TrustError('VERSION', `${role} version ${version} of ${gun} is stored already, with other content`)
+  }
+
+  /** As the difference to the role's current document, or to what that one is a difference to. */
+  #packed(gun: Gun, before: Head | undefined, { role, bytes }: NewDocument): Promise<Packed> {
+    const current = bytes.length < PACK_MIN_BYTES ? undefined : before?.roles[role]?.sha256
+    return pack(bytes, current === undefined ? undefined : this.#base(gun, role, current))
+  }
+
+  #base(gun: Gun, role: Role, sha256: string): Base | undefined {
+    const payload = this.#get(documentKey(gun, role, sha256))
+    if (payload === undefined) return undefined
+    const { packed } = decodeDocument(payload)
+    return packed.form === 'whole' ? { sha256, bytes: packed.bytes } : this.#base(gun, role, packed.base)
   }
 
   #stageKeys(gun: Gun, keys: readonly StoredKey[]): JournalEntry['keys'] {

@@ -99,7 +99,7 @@ export class Committer {
       this.#faults('batch:before')
       await this.#database.write(batch.writes)
       this.#faults('batch:after')
-      await this.#moveAnchor(batch.tail)
+      this.#moveAnchor(batch.tail)
     } catch (error) {
       const arrived = await this.#recover(batch.tail, error)
       for (const { waiting, entry } of staged) {
@@ -112,9 +112,9 @@ export class Committer {
     for (const { waiting, entry } of staged) waiting.resolve(entry)
   }
 
-  async #moveAnchor({ number, hash }: Tail): Promise<void> {
+  #moveAnchor({ number, hash }: Tail): void {
     this.#faults('anchor:before')
-    await this.#anchor.write({ store: this.#storeId, number, hash })
+    this.#anchor.write({ store: this.#storeId, number, hash })
     this.#faults('anchor:after')
   }
 
@@ -133,7 +133,7 @@ export class Committer {
       await this.#database.reopen()
       const arrived = this.#database.get(journalKey(attempted.number))
       if (arrived !== undefined && hexSha256(arrived) === attempted.hash) {
-        await this.#moveAnchor(attempted)
+        this.#moveAnchor(attempted)
         this.#tail = attempted
       }
       this.#failure = undefined

@@ -1,7 +1,8 @@
 import canonicalize from 'canonicalize'
 import type { Gun } from '../tuf/gun.ts'
 import type { Role } from '../tuf/role.ts'
-import type { Head, NewDocument, StoredDocument, StoredKey } from './store.ts'
+import type { Packed } from './packing.ts'
+import type { Head, StoredKey } from './store.ts'
 
 /** How each kind of record is written; read back by the function beside it. Canonical JSON, so that hashes are stable. */
 
@@ -13,20 +14,39 @@ export function decodeHead(payload: Buffer): Head {
   return JSON.parse(payload.toString()) as Head
 }
 
-/** A document: 8 bytes createdAt, 4 bytes version, then the bytes as they were received or made. */
-export function encodeDocument(document: NewDocument, createdAt: number): Buffer {
-  const front = Buffer.alloc(12)
-  front.writeBigUInt64BE(BigInt(createdAt), 0)
-  front.writeUInt32BE(document.version, 8)
-  return Buffer.concat([front, document.bytes])
+/** A document as its record has it. */
+export interface PackedDocument {
+  readonly version: number
+  /** Milliseconds since 1970. */
+  readonly createdAt: number
+  readonly packed: Packed
 }
 
-export function decodeDocument(payload: Buffer, sha256: string): StoredDocument {
+const WHOLE = 0
+const DIFFERENCE = 1
+const FRONT_BYTES = 13
+const SHA256_BYTES = 32
+
+/** 8 bytes createdAt, 4 bytes version, 1 byte form, the base's SHA-256 if it is a difference, then the bytes. */
+export function encodeDocument({ version, createdAt, packed }: PackedDocument): Buffer {
+  const front = Buffer.alloc(FRONT_BYTES)
+  front.writeBigUInt64BE(BigInt(createdAt), 0)
+  front.writeUInt32BE(version, 8)
+  front.writeUInt8(packed.form === 'whole' ? WHOLE : DIFFERENCE, 12)
+  const base = packed.form === 'whole' ? [] : [Buffer.from(packed.base, 'hex')]
+  return Buffer.concat([front, ...base, packed.bytes])
+}
+
+export function decodeDocument(payload: Buffer): PackedDocument {
+  const rest = payload.subarray(FRONT_BYTES)
+  const base = rest.subarray(0, SHA256_BYTES).toString('hex')
   return {
-    bytes: payload.subarray(12),
     version: payload.readUInt32BE(8),
-    sha256,
     createdAt: Number(payload.readBigUInt64BE(0)),
+    packed:
+      payload.readUInt8(12) === WHOLE
+        ? { form: 'whole', bytes: rest }
+        : { form: 'difference', base, bytes: rest.subarray(SHA256_BYTES) },
   }
 }
 

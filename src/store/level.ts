@@ -57,7 +57,7 @@ export async function createStore(options: StoreOptions): Promise<void> {
       }
       const store = randomUUID()
       await database.write([{ key: formatKey(), payload: encodeFormat({ version: FORMAT_VERSION, store }) }])
-      await anchor.write({ store, number: EMPTY_TAIL.number, hash: EMPTY_TAIL.hash })
+      anchor.write({ store, number: EMPTY_TAIL.number, hash: EMPTY_TAIL.hash })
     } finally {
       await database.close()
     }
@@ -158,7 +158,7 @@ async function holdAgainstAnchor(database: Database, file: AnchorFile, store: st
     if (!chains) throw damaged(`journal entry ${number} is not the one that the anchor names, or does not follow it`)
     previous = hash
   }
-  if (tail.number > anchor.number) await file.write({ store, number: tail.number, hash: tail.hash })
+  if (tail.number > anchor.number) file.write({ store, number: tail.number, hash: tail.hash })
 }
 
 const RESTORE = 'restore data directory and anchor from a backup; nothing was changed'

@@ -1,5 +1,6 @@
 import { SERVER, type Gun } from '../tuf/gun.ts'
-import { decodeDocument, decodeHead, decodeKeys, decodeOwner, decodeValue } from './encoding.ts'
+import type { Role } from '../tuf/role.ts'
+import { decodeDocument, decodeHead, decodeKeys, decodeOwner, decodeValue, type PackedDocument } from './encoding.ts'
 import { readJournal } from './journal-reader.ts'
 import type { Tail } from './journal.ts'
 import {
@@ -15,6 +16,7 @@ import {
   recordKey,
   versionKey,
 } from './keyspace.ts'
+import { unpack } from './packing.ts'
 import type { Records } from './records.ts'
 import type { Head, Store, StoredKey } from './store.ts'
 
@@ -27,12 +29,19 @@ export function readerOver(records: Records, tail: () => Tail): StoreReader {
     const payload = records.get(headKey(gun))
     return payload === undefined ? undefined : decodeHead(payload)
   }
+  const packedDocument = (gun: Gun, role: Role, sha256: string): PackedDocument | undefined => {
+    const payload = records.get(documentKey(gun, role, sha256))
+    return payload === undefined ? undefined : decodeDocument(payload)
+  }
   return {
     head,
     document(gun, role, at) {
       const sha256 = 'sha256' in at ? at.sha256 : records.get(versionKey(gun, role, at.version))?.toString('hex')
-      const payload = sha256 === undefined ? undefined : records.get(documentKey(gun, role, sha256))
-      return sha256 === undefined || payload === undefined ? undefined : decodeDocument(payload, sha256)
+      const found = sha256 === undefined ? undefined : packedDocument(gun, role, sha256)
+      if (sha256 === undefined || found === undefined) return undefined
+      const { version, createdAt, packed } = found
+      const bytes = unpack(packed, sha256, (base) => packedDocument(gun, role, base)?.packed.bytes)
+      return { bytes, version, sha256, createdAt }
     },
     keys(gun, role) {
       const payload = records.get(keysKey(gun, role))

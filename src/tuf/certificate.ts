@@ -2,7 +2,7 @@ import type { Gun } from './gun.ts'
 import { keyId, type PublicKey } from './key.ts'
 import { encodePem } from './pem.ts'
 import { loadCertificateKey, RSA_MIN_BITS } from './verification-key.ts'
-import { parseCertificateBundle, type Certificate } from './x509.ts'
+import { certificatesOf, type Certificate } from './x509.ts'
 
 /** A root key as readers rebuild it from its certificates. */
 export interface RootLeaf {
@@ -40,7 +40,7 @@ export function rootLeaf(
   options: { readonly checkExpiry: boolean },
 ): RootLeaf | undefined {
   const moment = options.checkExpiry ? now : undefined
-  const [leaf, ...intermediates] = parseCertificateBundle(Buffer.from(key.public, 'base64')) ?? []
+  const [leaf, ...intermediates] = certificatesOf(key) ?? []
   if (leaf === undefined || leaf.isCa || !intermediates.every(({ isCa }) => isCa)) return undefined
   if (!matchesGun(leaf.commonName ?? '', gun) || !isSound(leaf, moment)) return undefined
   const keytype = loadCertificateKey(leaf)?.keytype
@@ -58,7 +58,7 @@ export function rootLeaf(
  */
 export function isSoundDelegationKey(key: PublicKey): boolean {
   if (!key.keytype.endsWith('-x509')) return true
-  const leaf = parseCertificateBundle(Buffer.from(key.public, 'base64'))?.[0]
+  const leaf = certificatesOf(key)?.[0]
   return leaf !== undefined && isSound(leaf, undefined)
 }
 
@@ -67,7 +67,7 @@ export function isSoundDelegationKey(key: PublicKey): boolean {
  * another id. Milliseconds since 1970; undefined for keys that are no certificates.
  */
 export function certificateEnds(key: PublicKey): number | undefined {
-  const bundle = key.keytype.endsWith('-x509') ? parseCertificateBundle(Buffer.from(key.public, 'base64')) : undefined
+  const bundle = key.keytype.endsWith('-x509') ? certificatesOf(key) : undefined
   return bundle === undefined ? undefined : Math.min(...bundle.map(({ ends }) => ends))
 }
 

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import { TrustError } from '../errors.ts'
 
-/** A parsed JSON value. Numbers are safe integers; objects have no prototype, so `__proto__` is a member like any other. */
+/** A parsed JSON value. Numbers are safe integers; objects inherit nothing: `__proto__` is a member like any other. */
 export type Json = null | boolean | number | string | readonly Json[] | JsonObject
 
 export interface JsonObject {
@@ -23,9 +23,29 @@ export const JSON_MAX_MEMBERS = 200_000
  * @throws TrustError MALFORMED_JSON, saying what is wrong at which byte
  */
 export function parseJson(bytes: Uint8Array): Json {
+  return new Reader(decoded(bytes)).document()
+}
+
+/**
+ * The same for a signed document, and the bytes of its member `signed` where they are canonical already (wire spec
+ * §12), as Go clients write them unless a string has `<`, `>` or `&`: writing them anew costs more than all the parsing.
+ *
+ * @returns canonical: what `canonicalBytes` gives for `signed`; undefined where it would have to be written, and for all
+ *   that is not ASCII
+ */
+export function parseSigned(bytes: Uint8Array): { readonly value: Json; readonly canonical: Uint8Array | undefined } {
+  const text = decoded(bytes)
+  const reader = new Reader(text)
+  const value = reader.document()
+  const { canonicalSigned: span } = reader
+  const ascii = text.length === bytes.length
+  return { value, canonical: span === undefined || !ascii ? undefined : bytes.subarray(span.start, span.end) }
+}
+
+function decoded(bytes: Uint8Array): string {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   if (!isUtf8(buffer)) throw malformed(firstInvalid(buffer), 'invalid UTF-8')
-  return new Reader(buffer.toString('utf8')).document()
+  return buffer.toString('utf8')
 }
 
 function malformed(offset: number, problem: string): TrustError {
@@ -66,12 +86,23 @@ const ESCAPES: Readonly<Record<string, string>> = {
 /** A number of more characters than this is beyond the safe integers. */
 const INTEGER_MAX_CHARACTERS = 17
 
+/**
+ * An object of the document. Its prototype is empty, so that `__proto__` and `constructor` are members like any other;
+ * made by a constructor, since objects without any prototype are slow ones.
+ */
+const Members = function () {} as unknown as { new (): Record<string, Json>; prototype: object }
+Members.prototype = Object.create(null) as object
+
 /** Recursive descent over the decoded text; positions are in UTF-16 units, and become byte offsets in errors only. */
 class Reader {
   readonly #text: string
   #at = 0
   #depth = 0
   #members = 0
+  /** Things read that canonical form writes in another way: space, members out of order, escapes. */
+  #loose = 0
+  /** Where the member `signed` of the document stands, if it is in canonical form but for characters beyond ASCII. */
+  canonicalSigned: { readonly start: number; readonly end: number } | undefined
 
   constructor(text: string) {
     this.#text = text
@@ -99,7 +130,8 @@ class Reader {
   }
 
   #object(): JsonObject {
-    const object: Record<string, Json> = Object.create(null)
+    const object = new Members()
+    let last = ''
     this.#open()
     if (!this.#take(CLOSE_OBJECT)) {
       do {
@@ -110,12 +142,22 @@ class Reader {
         if (name in object) this.#fail(`duplicate member ${JSON.stringify(name.slice(0, 40))}`, start)
         this.#skipSpace()
         if (!this.#take(COLON)) this.#fail(`${this.#found()} after a member name`)
-        object[name] = this.#member()
+        if (name < last) this.#loose += 1
+        last = name
+        object[name] = this.#depth === 1 && name === 'signed' ? this.#signed() : this.#member()
       } while (this.#take(COMMA))
       if (!this.#take(CLOSE_OBJECT)) this.#fail(`${this.#found()} after a member`)
     }
     this.#depth -= 1
     return object
+  }
+
+  #signed(): Json {
+    const start = this.#at
+    const looseBefore = this.#loose
+    const value = this.#member()
+    if (this.#loose === looseBefore) this.canonicalSigned = { start, end: this.#at }
+    return value
   }
 
   #list(): Json[] {
@@ -187,6 +229,7 @@ class Reader {
 
   #escape(at: number): string {
     const letter = this.#text[at + 1] ?? ''
+    if (letter !== '"' && letter !== '\\') this.#loose += 1
     if (letter === 'u') {
       const digits = this.#text.slice(at + 2, at + 6)
       if (!HEX.test(digits)) this.#fail('\\u without four hexadecimal digits', at)
@@ -225,6 +268,7 @@ class Reader {
       const code = this.#text.charCodeAt(this.#at)
       if (code !== 0x20 && code !== 0x0a && code !== 0x0d && code !== 0x09) return
       this.#at += 1
+      this.#loose += 1
     }
   }
 
@@ -237,4 +281,19 @@ class Reader {
   #fail(problem: string, at = this.#at): never {
     throw malformed(Buffer.byteLength(this.#text.slice(0, at)), problem)
   }
+}
+
+/** True if both are the same value. */
+export function sameJson(one: Json | undefined, other: Json | undefined): boolean {
+  if (typeof one !== 'object' || typeof other !== 'object' || one === null || other === null) return one === other
+  const members = one as JsonObject
+  const others = other as JsonObject
+  if (Array.isArray(one) !== Array.isArray(other)) return false
+  let count = 0
+  for (const name in members) {
+    if (!sameJson(members[name], others[name])) return false
+    count += 1
+  }
+  for (const _ in others) count -= 1
+  return count === 0
 }

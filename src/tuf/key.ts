@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { canonicalBytes } from './canonical.ts'
-import { parseCertificateBundle } from './x509.ts'
+import { Memo } from './memo.ts'
+import { certificatesOf } from './x509.ts'
 
 /** A public key as metadata carries it (wire spec §11.2). */
 export interface PublicKey {
@@ -21,10 +22,14 @@ export function isKnownKeyType(keytype: string): boolean {
  * §11.2). As in Go it is over the decoded bytes, so that no other spelling of the same base64 gives another id.
  */
 export function keyId(key: PublicKey): string {
-  const bytes = Buffer.from(key.public, 'base64').toString('base64')
-  const content = { keytype: key.keytype, keyval: { private: null, public: bytes } }
-  return createHash('sha256').update(canonicalBytes(content)).digest('hex')
+  return ids.get(`${key.keytype} ${key.public}`, () => {
+    const bytes = Buffer.from(key.public, 'base64').toString('base64')
+    const content = { keytype: key.keytype, keyval: { private: null, public: bytes } }
+    return createHash('sha256').update(canonicalBytes(content)).digest('hex')
+  })
 }
+
+const ids = new Memo<string>(2_000)
 
 /**
  * The id that people and key files name a key by: for a certificate the id of its bare key, otherwise the key id
@@ -32,7 +37,7 @@ export function keyId(key: PublicKey): string {
  */
 export function canonicalKeyId(key: PublicKey): string {
   if (key.keytype !== 'ecdsa-x509' && key.keytype !== 'rsa-x509') return keyId(key)
-  const leaf = parseCertificateBundle(Buffer.from(key.public, 'base64'))?.[0]
+  const leaf = certificatesOf(key)?.[0]
   if (leaf === undefined) return keyId(key)
   return keyId({ keytype: key.keytype === 'ecdsa-x509' ? 'ecdsa' : 'rsa', public: leaf.spki.toString('base64') })
 }

@@ -1,7 +1,7 @@
 import { TrustError } from '../errors.ts'
 import { canonicalBytes } from './canonical.ts'
 import { checksumsOf, type Checksums } from './checksum.ts'
-import { parseJson, type JsonObject } from './json.ts'
+import { parseSigned, type JsonObject } from './json.ts'
 import {
   bytesOf,
   integerOf,
@@ -58,12 +58,13 @@ const malformed: Fail = (text) => {
  * @throws TrustError MALFORMED_JSON
  */
 export function parseMetadata(role: Role, bytes: Uint8Array): Metadata {
-  const envelope = objectOf(parseJson(bytes), `${role} metadata`, malformed)
+  const { value, canonical } = parseSigned(bytes)
+  const envelope = objectOf(value, `${role} metadata`, malformed)
   refuseUnknown(envelope, ['signed', 'signatures'], `${role} metadata`, malformed)
   const signed = objectOf(envelope['signed'], `${role} "signed"`, malformed)
   refuseVariants(signed, ['_type', 'expires', 'version', ...membersOf(role)], `${role} "signed"`, malformed)
   const expiresText = textOf(signed['expires'], `${role} "expires"`, malformed)
-  let message: Uint8Array | undefined
+  let message: Uint8Array | undefined = canonical
   return {
     role,
     bytes,

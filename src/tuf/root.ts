@@ -5,6 +5,7 @@ import type { PublicKey } from './key.ts'
 import { integerOf, listOf, objectOf, refuseVariants, textOf, type Fail } from './members.ts'
 import { checkExpiry, checkTypeAndVersion, type Metadata } from './metadata.ts'
 import { parseKeys, usedKey } from './public-keys.ts'
+import { once } from './once.ts'
 import { BASE_ROLES, type BaseRole } from './role.ts'
 import { countSigners, distinctKeys, type RoleKeys } from './threshold.ts'
 
@@ -25,7 +26,7 @@ const ROTATE = 'could not rotate trust to a new trusted root: '
  *
  * @throws TrustError INVALID_UPDATE, ErrBadRoot
  */
-export function parseRoot(metadata: Metadata): Root {
+export const parseRoot = once((metadata: Metadata): Root => {
   checkTypeAndVersion(metadata, 'Root', badRoot)
   const keys = parseKeys(metadata.signed['keys'], 'root "keys"', badRoot)
   const members = objectOf(metadata.signed['roles'], 'root "roles"', badRoot)
@@ -38,7 +39,7 @@ export function parseRoot(metadata: Metadata): Root {
     roles[role] = parseRole(role, objectOf(members[role], `root role ${role}`, badRoot), keys)
   }
   return { metadata, roles }
-}
+})
 
 function parseRole(role: BaseRole, members: ReturnType<typeof objectOf>, keys: Map<string, PublicKey>): RoleKeys {
   refuseVariants(members, ['keyids', 'threshold'], `root role ${role}`, badRoot)

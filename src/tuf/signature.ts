@@ -1,5 +1,6 @@
-import { constants, createHash, verify } from 'node:crypto'
+import { constants, verify } from 'node:crypto'
 import { keyId, type PublicKey } from './key.ts'
+import { Memo } from './memo.ts'
 import { loadKey, type VerificationKey } from './verification-key.ts'
 
 /** The methods that fit each key type; the key decides how to verify, the method may only agree (wire spec §11.3). */
@@ -44,30 +45,13 @@ export function canVerify(key: PublicKey): boolean {
  * signed; a key that can verify nothing stands for itself.
  */
 export function keyPairId(key: PublicKey): string {
-  const object = (cachedKey(key, false) ?? cachedKey(key, true))?.object
-  if (object === undefined) return keyId(key)
-  return createHash('sha256')
-    .update(object.export({ type: 'spki', format: 'der' }))
-    .digest('hex')
+  return (cachedKey(key, false) ?? cachedKey(key, true))?.pairId ?? keyId(key)
 }
 
-/** Keys that are kept ready; parsing one costs more than verifying with it. */
-const CACHED_KEYS = 1_000
-/** Characters of base64; longer keys are parsed anew each time. */
-const CACHED_KEY_MAX_LENGTH = 16_384
-
-/** By type, form and content. Malformed keys are not kept. */
-const cache = new Map<string, VerificationKey>()
+/** Keys that are kept ready: by type, form and content. Malformed ones are not kept. */
+const keys = new Memo<VerificationKey | undefined>(1_000)
 
 function cachedKey(key: PublicKey, pem: boolean): VerificationKey | undefined {
   if (pem && key.keytype !== 'rsa') return undefined
-  const name = `${key.keytype} ${pem ? 'pem' : 'plain'} ${key.public}`
-  const found = cache.get(name)
-  if (found !== undefined) return found
-  const loaded = loadKey(key, pem)
-  if (loaded === undefined || key.public.length > CACHED_KEY_MAX_LENGTH) return loaded
-  const oldest = cache.size >= CACHED_KEYS ? cache.keys().next().value : undefined
-  if (oldest !== undefined) cache.delete(oldest)
-  cache.set(name, loaded)
-  return loaded
+  return keys.get(`${key.keytype} ${pem ? 'pem' : 'plain'} ${key.public}`, () => loadKey(key, pem))
 }

@@ -1,4 +1,4 @@
-import { refuse } from '../errors.ts'
+import { refuse, TrustError } from '../errors.ts'
 import type { Fail } from './members.ts'
 import { checkExpiry, type Metadata } from './metadata.ts'
 import { isDelegation, isRole, isTargetsRole, parentOf, type DelegationRole, type Role } from './role.ts'
@@ -44,7 +44,7 @@ export function acceptTargets(
   function verify(role: TargetsRole, metadata: Metadata): Targets {
     const keys = role === 'targets' ? root.roles.targets : load(parentOf(role))?.delegations.get(role)
     if (keys === undefined) return badTargets(`tuf: invalid role ${role}. delegation does not exist`)
-    const targets = parseTargets(metadata)
+    const targets = parseTargets(metadata, uploads.has(role) ? soundOrNothing(current.load(role)) : undefined)
     checkThreshold(metadata, keys, badTargets)
     return targets
   }
@@ -56,6 +56,16 @@ export function acceptTargets(
   return {
     uploaded: (role) => isRole(role) && uploads.has(role),
     delegated: (role) => isDelegation(role) && delegates(role, current, uploads),
+  }
+}
+
+/** What is stored was sound by the rules of its time; by newer rules it may not be, and must not stand in the way. */
+function soundOrNothing(metadata: Metadata | undefined): Targets | undefined {
+  try {
+    return metadata && parseTargets(metadata)
+  } catch (error) {
+    if (error instanceof TrustError) return undefined
+    throw error
   }
 }
 

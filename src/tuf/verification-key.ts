@@ -1,14 +1,17 @@
-import type { KeyObject } from 'node:crypto'
+import { createHash, type KeyObject } from 'node:crypto'
 import { Point } from '@noble/ed25519'
 import type { PublicKey } from './key.ts'
+import { once } from './once.ts'
 import { decodePem } from './pem.ts'
 import { curveCoordinate, parseSpki } from './spki.ts'
-import { parseCertificateBundle, type Certificate } from './x509.ts'
+import { certificatesOf, type Certificate } from './x509.ts'
 
 /** A public key that is ready to verify. */
 export interface VerificationKey {
   readonly keytype: 'ecdsa' | 'rsa' | 'ed25519'
   readonly object: KeyObject
+  /** Hex SHA-256 of its SubjectPublicKeyInfo: the same for one key pair in whatever form it comes. */
+  readonly pairId: string
   /** Bytes of a signature by this key. */
   readonly signatureLength: number
 }
@@ -42,7 +45,7 @@ export function loadKey(key: PublicKey, pem: boolean): VerificationKey | undefin
       return loadEd25519(bytes)
     case 'ecdsa-x509':
     case 'rsa-x509': {
-      const leaf = parseCertificateBundle(bytes)?.[0]
+      const leaf = certificatesOf(key)?.[0]
       const loaded = leaf === undefined ? undefined : loadCertificateKey(leaf)
       return loaded !== undefined && key.keytype === `${loaded.keytype}-x509` ? loaded : undefined
     }
@@ -52,9 +55,9 @@ export function loadKey(key: PublicKey, pem: boolean): VerificationKey | undefin
 }
 
 /** The key of a certificate. @returns undefined for one that can verify nothing, ed25519 among them, as in Go */
-export function loadCertificateKey({ spki }: Certificate): VerificationKey | undefined {
-  return loadEcdsa(spki) ?? loadRsa(spki)
-}
+export const loadCertificateKey = once(
+  ({ spki }: Certificate): VerificationKey | undefined => loadEcdsa(spki) ?? loadRsa(spki),
+)
 
 function publicKeyBlock(bytes: Buffer): Buffer | undefined {
   const blocks = decodePem(bytes)
@@ -65,22 +68,29 @@ function loadEcdsa(der: Buffer): VerificationKey | undefined {
   const coordinate = curveCoordinate(der)
   const object = coordinate === undefined ? undefined : parseSpki(der)
   if (coordinate === undefined || object === undefined) return undefined
-  return { keytype: 'ecdsa', object, signatureLength: 2 * coordinate }
+  return { keytype: 'ecdsa', object, pairId: pairId(der), signatureLength: 2 * coordinate }
 }
 
 function loadRsa(der: Buffer | undefined): VerificationKey | undefined {
   const object = der === undefined ? undefined : parseSpki(der)
-  if (object?.asymmetricKeyType !== 'rsa') return undefined
+  if (der === undefined || object?.asymmetricKeyType !== 'rsa') return undefined
   const { modulusLength = 0, publicExponent = 0n } = object.asymmetricKeyDetails ?? {}
   if (modulusLength < RSA_MIN_BITS || modulusLength > RSA_MAX_BITS) return undefined
   if (publicExponent < 3n || publicExponent > RSA_MAX_EXPONENT || publicExponent % 2n === 0n) return undefined
-  return { keytype: 'rsa', object, signatureLength: Math.ceil(modulusLength / 8) }
+  return { keytype: 'rsa', object, pairId: pairId(der), signatureLength: Math.ceil(modulusLength / 8) }
 }
 
 function loadEd25519(raw: Buffer): VerificationKey | undefined {
   if (raw.length !== ED25519_KEY_BYTES || !isSoundPoint(raw)) return undefined
-  const object = parseSpki(Buffer.concat([ED25519_PREFIX, raw]))
-  return object === undefined ? undefined : { keytype: 'ed25519', object, signatureLength: ED25519_SIGNATURE_BYTES }
+  const der = Buffer.concat([ED25519_PREFIX, raw])
+  const object = parseSpki(der)
+  if (object === undefined) return undefined
+  return { keytype: 'ed25519', object, pairId: pairId(der), signatureLength: ED25519_SIGNATURE_BYTES }
+}
+
+/** @param spki as the key object would be exported: `parseSpki` has compared */
+function pairId(spki: Buffer): string {
+  return createHash('sha256').update(spki).digest('hex')
 }
 
 function isSoundPoint(raw: Buffer): boolean {

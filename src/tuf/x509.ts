@@ -1,6 +1,7 @@
 import { isAscii, isUtf8 } from 'node:buffer'
 import { X509Certificate, type KeyObject } from 'node:crypto'
 import { derChildren, derElements, type DerElement } from './der.ts'
+import { Memo } from './memo.ts'
 import { decodePem } from './pem.ts'
 import { parseSpki } from './spki.ts'
 
@@ -35,8 +36,20 @@ const COMMON_NAME = Buffer.from('550403', 'hex')
 const BASIC_CONSTRAINTS = Buffer.from('551d13', 'hex')
 const TRUE = Buffer.from('ff', 'hex')
 
-/** Parse a PEM text of certificates only. @returns undefined if it is anything else */
-export function parseCertificateBundle(pem: Uint8Array): Certificate[] | undefined {
+/** Bundles that are kept read. Broken ones are not kept. */
+const bundles = new Memo<Certificate[] | undefined>(1_000)
+
+/**
+ * The certificates of a key: a PEM text of certificates only.
+ *
+ * @param key its `public` is that text in base64
+ * @returns undefined if it is anything else
+ */
+export function certificatesOf(key: { readonly public: string }): readonly Certificate[] | undefined {
+  return bundles.get(key.public, () => parseCertificateBundle(Buffer.from(key.public, 'base64')))
+}
+
+function parseCertificateBundle(pem: Uint8Array): Certificate[] | undefined {
   const certificates: Certificate[] = []
   for (const { label, bytes } of decodePem(pem) ?? []) {
     const certificate = label === 'CERTIFICATE' ? parseCertificate(bytes) : undefined

@@ -31,7 +31,7 @@ test('reads escapes', () => {
 test('takes names that JavaScript treats specially as ordinary members', () => {
   const value = parseJson(Buffer.from('{"__proto__":{"x":1},"constructor":2,"toJSON":3,"10":4,"9":5}'))
   assert.ok(typeof value === 'object' && value !== null)
-  assert.equal(Object.getPrototypeOf(value), null)
+  assert.equal('toString' in value, false)
   assert.deepEqual(Object.keys(value).sort(), ['10', '9', '__proto__', 'constructor', 'toJSON'])
   assert.equal('x' in value, false)
 })

@@ -1,0 +1,68 @@
+import assert from 'node:assert/strict'
+import { createHash, randomBytes } from 'node:crypto'
+import { test } from 'node:test'
+import { pack, PACK_MIN_BYTES, unpack } from '../../src/store/packing.ts'
+import { parseGun } from '../../src/tuf/gun.ts'
+import { commitOf, documentOf, newStore } from '../support/test-store.ts'
+
+const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
+const baseOf = (bytes: Buffer): { sha256: string; bytes: Buffer } => ({ sha256: sha256(bytes), bytes })
+
+/** A text of many tags; one of them can be another. */
+const tags = (count: number, changed = -1): string => {
+  const lines = Array.from({ length: count }, (_, index) => {
+    const digest = createHash('sha256')
+      .update(`${index} ${index === changed}`)
+      .digest('base64')
+    return `"tag${index}":{"hashes":{"sha256":"${digest}"},"length":1000}`
+  })
+  return `{${lines.join(',')}}`
+}
+
+test('one changed tag among thousands is a few hundred bytes, and comes back as it was', async () => {
+  for (const count of [100, 5_000, 30_000]) {
+    const base = baseOf(Buffer.from(tags(count)))
+    const bytes = Buffer.from(tags(count, count >> 1))
+    const packed = await pack(bytes, base)
+    assert.equal(packed.form, 'difference')
+    assert.ok(packed.bytes.length < 1_000, `${count}: ${packed.bytes.length}`)
+    assert.deepEqual(Buffer.from(unpack(packed, sha256(bytes), () => base.bytes)), bytes)
+  }
+})
+
+test('small documents, unlike ones, and first ones are stored whole', async () => {
+  const large = randomBytes(PACK_MIN_BYTES)
+  const small = large.subarray(1)
+  for (const packed of [
+    await pack(small, baseOf(small)),
+    await pack(large, undefined),
+    await pack(large, baseOf(randomBytes(PACK_MIN_BYTES))),
+  ]) {
+    assert.equal(packed.form, 'whole')
+  }
+})
+
+test('a wrong, a missing and a damaged base are damage, not other bytes', async () => {
+  const base = baseOf(Buffer.from(tags(200)))
+  const bytes = Buffer.from(tags(200, 7))
+  const packed = await pack(bytes, base)
+  const spoilt = Buffer.from(base.bytes)
+  spoilt[9] = (spoilt[9] ?? 0) ^ 1
+  for (const load of [() => undefined, () => spoilt, () => randomBytes(9_000)]) {
+    assert.throws(() => unpack(packed, sha256(bytes), load), { code: 'CORRUPT' })
+  }
+})
+
+test('every version of a long history is readable by version and by checksum', async (t) => {
+  const store = await newStore(t)
+  const gun = parseGun('docker.io/acme/app')
+  const documents = Array.from({ length: 12 }, (_, index) =>
+    // Now and then everything changes: a new base.
+    documentOf('targets', index + 1, index % 5 === 4 ? randomBytes(6_000).toString('hex') : tags(300, index)),
+  )
+  for (const [index, document] of documents.entries()) await store.commit(commitOf(gun, index, [document]))
+  for (const { version, sha256: name, bytes } of documents) {
+    assert.deepEqual(Buffer.from(store.document(gun, 'targets', { version })?.bytes ?? []), Buffer.from(bytes))
+    assert.deepEqual(Buffer.from(store.document(gun, 'targets', { sha256: name })?.bytes ?? []), Buffer.from(bytes))
+  }
+})
