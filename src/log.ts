@@ -15,11 +15,11 @@ export function createLog(level: string, destination?: DestinationStream): Log {
     timestamp: () => `,"time":"${new Date().toISOString()}"`,
     formatters: { level: (label: string) => ({ level: label }), log: capped },
   }
-  return destination === undefined ? pino(options) : pino(options, destination)
+  return destination === undefined ? pino(options, pino.destination({ sync: false })) : pino(options, destination)
 }
 
 function capped(facts: Record<string, unknown>): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(facts).map(([name, value]) => [name, typeof value === 'string' ? value.slice(0, TEXT_MAX) : value]),
-  )
+  const long = Object.entries(facts).filter(([, value]) => typeof value === 'string' && value.length > TEXT_MAX)
+  if (long.length === 0) return facts
+  return { ...facts, ...Object.fromEntries(long.map(([name, value]) => [name, String(value).slice(0, TEXT_MAX)])) }
 }

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { TrustError } from './errors.ts'
-import { createApp } from './http/app.ts'
+import { createHandler } from './http/app.ts'
 import { LOCAL } from './access/permission.ts'
 import type { World } from './admin/operation.ts'
 import { adminApp } from './http/admin.ts'
@@ -59,13 +59,13 @@ export async function serve(settings: Settings, overrides: Overrides = {}): Prom
     const trust = trustOver(settings, store, signer, { ...overrides, now, log })
     const metrics = createMetrics(trust)
     let accepting = true
-    const app = createApp(trust, settings, metrics, () => accepting)
+    const answer = createHandler(trust, settings, metrics, () => accepting)
     const world: World = { trust, store, opens: (owner, sealed) => signer.opens(owner, sealed) }
     const closeControl = await listenOnSocket(
       controlSocket(settings),
       adminApp(world, async () => LOCAL),
     )
-    const listening = await listen(app, settings, tls).catch(async (error: unknown) => {
+    const listening = await listen(answer, settings, tls).catch(async (error: unknown) => {
       await closeControl()
       throw listenError(error, settings)
     })

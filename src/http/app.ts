@@ -1,26 +1,29 @@
 import Koa from 'koa'
 import { randomUUID } from 'node:crypto'
+import type { RequestListener } from 'node:http'
 import { TrustError } from '../errors.ts'
 import type { Trust } from '../repository/trust.ts'
 import type { HttpSettings } from '../settings-schema.ts'
 import { Bodies, discardRest } from './body.ts'
 import { errorBody, notFoundBody, wireErrorOf } from './errors.ts'
+import { answerKept, KeptAnswers } from './kept-answers.ts'
 import type { Metrics } from './metrics.ts'
 import { decodePath } from './path.ts'
+import { recordRequest } from './request-log.ts'
 import { createRouter } from './routes.ts'
 import type { Context, State, Wiring } from './state.ts'
 
 type Next = () => Promise<unknown>
 
 /** The whole HTTP application; `listen` in server.ts puts it on a socket. */
-export function createApp(
+export function createHandler(
   trust: Trust,
   settings: HttpSettings,
   metrics: Metrics,
   accepting: () => boolean = () => true,
-): Koa<State, object> {
+): RequestListener {
   const bodies = new Bodies(settings.limits.parkedBytes)
-  const wiring: Wiring = { trust, settings, metrics, bodies, accepting }
+  const wiring: Wiring = { trust, settings, metrics, bodies, kept: new KeptAnswers(), accepting }
   const app = new Koa<State, object>({ proxy: false })
   app.use(logAndMeasure(wiring))
   app.use(readToTheEnd)
@@ -33,13 +36,12 @@ export function createApp(
   app.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'ECONNRESET' && error.code !== 'EPIPE') trust.log.error({ err: error }, 'an answer failed')
   })
-  return app
+  const handle = app.callback()
+  return (request, response) => {
+    if (!answerKept(wiring, request, response)) void handle(request, response)
+  }
 }
 
-/** Logged and counted for a client that went away before its answer was sent; the field's habit, no status of HTTP. */
-const STATUS_ABORTED = 499
-
-/** One line of JSON a request. Never a header but the user agent, never a query, a token or a body. */
 function logAndMeasure({ trust, metrics, accepting }: Wiring) {
   return async (ctx: Context, next: Next): Promise<void> => {
     const start = performance.now()
@@ -50,24 +52,10 @@ function logAndMeasure({ trust, metrics, accepting }: Wiring) {
     if (!accepting()) ctx.set('Connection', 'close')
     ctx.res.once('close', () => {
       const { operation = 'unknown', gun, role, requestId, error } = ctx.state
-      const ms = performance.now() - start
-      const status = ctx.res.writableFinished ? ctx.status : STATUS_ABORTED
-      metrics.request(operation, ctx.method, status, ms / 1000)
-      const facts = {
-        requestId,
-        method: ctx.method,
-        operation,
-        ...(gun === undefined ? {} : { gun }),
-        ...(role === undefined ? {} : { role }),
-        status,
-        ms: Math.round(ms * 100) / 100,
-        bytes: ctx.length ?? 0,
-        address,
-        agent: ctx.get('User-Agent').slice(0, 200),
-      }
-      if (error === undefined) trust.log.info(facts, 'request')
-      else if (status >= 500) trust.log.error({ ...facts, err: error }, 'request failed')
-      else trust.log.info({ ...facts, refused: (error as Error).message }, 'request refused')
+      const where = { ...(gun === undefined ? {} : { gun }), ...(role === undefined ? {} : { role }) }
+      const asked = { requestId, method: ctx.method, operation, ...where }
+      const facts = { ...asked, bytes: ctx.length ?? 0, address, agent: ctx.get('User-Agent') }
+      recordRequest(trust.log, metrics, ctx.res, ctx.status, start, facts, error)
     })
     await next()
   }

@@ -5,6 +5,7 @@ import type { StoredDocument } from '../store/store.ts'
 import type { PublicKey } from '../tuf/key.ts'
 import { notFoundBody } from './errors.ts'
 import { gunOf } from './gun.ts'
+import { keepAnswer } from './kept-answers.ts'
 import { parseTufFile } from './path.ts'
 import { actorOf, type Context, type Wiring } from './state.ts'
 
@@ -15,6 +16,7 @@ export function getTufFile(wiring: Wiring): (ctx: Context) => Promise<void> {
     const file = parseTufFile(fileOf(ctx))
     if (gun === undefined || file === undefined) return notRouted(ctx)
     const { trust, settings } = wiring
+    const head = trust.store.head(gun)
     ctx.state.role = file.role
     switch (file.form) {
       case 'key':
@@ -22,25 +24,18 @@ export function getTufFile(wiring: Wiring): (ctx: Context) => Promise<void> {
         return sendKey(ctx, await currentKey(trust, gun, file.role, actorOf(ctx)))
       case 'current':
         ctx.state.operation = 'GetRole'
-        return sendDocument(
-          ctx,
-          await readCurrent(trust, gun, file.role),
-          settings.cache.currentSeconds,
-          'must-revalidate',
-        )
+        sendDocument(ctx, await readCurrent(trust, gun, file.role), settings.cache.currentSeconds, 'must-revalidate')
+        break
       case 'checksum':
         ctx.state.operation = 'GetRoleByHash'
-        return sendDocument(
-          ctx,
-          readConsistent(trust, gun, file.role, file),
-          settings.cache.consistentSeconds,
-          'immutable',
-        )
+        sendDocument(ctx, readConsistent(trust, gun, file.role, file), settings.cache.consistentSeconds, 'immutable')
+        break
       case 'version':
         // Not immutable: a repository that was deleted and made anew starts at version 1 again.
         ctx.state.operation = 'GetRoleByVersion'
-        return sendDocument(ctx, readConsistent(trust, gun, file.role, file), settings.cache.consistentSeconds)
+        sendDocument(ctx, readConsistent(trust, gun, file.role, file), settings.cache.consistentSeconds)
     }
+    if (head !== undefined) keepAnswer(wiring, ctx, gun, head)
   }
 }
 

@@ -12,6 +12,12 @@ export interface Metrics {
   endings(found: readonly Ending[]): void
 }
 
+/** What one kind of request is counted in. */
+interface Series {
+  readonly count: Counter.Internal
+  readonly duration: Histogram.Internal<'operation'>
+}
+
 /** Due renewals that are counted; more than this is "many". */
 const DUE_MAX = 10_000
 
@@ -52,11 +58,20 @@ export function createMetrics(trust: Trust): Metrics {
     registers,
   })
   registerStoreMetrics(trust, registers)
+  // Looking a series up by its labels costs as much as all the rest of it.
+  const known = new Map<string, Series>()
   return {
     registry,
     request(operation, method, status, seconds) {
-      requests.inc({ operation, method: method.toLowerCase(), code: String(status) })
-      durations.observe({ operation }, seconds)
+      const name = `${operation} ${method} ${status}`
+      let series = known.get(name)
+      if (series === undefined) {
+        const labels = { operation, method: method.toLowerCase(), code: String(status) }
+        series = { count: requests.labels(labels), duration: durations.labels({ operation }) }
+        known.set(name, series)
+      }
+      series.count.inc()
+      series.duration.observe(seconds)
     },
     renewals({ renewed, failed }) {
       renewals.inc({ result: 'renewed' }, renewed)

@@ -1,11 +1,9 @@
 import { once } from 'node:events'
-import { createServer as createHttpServer, type Server } from 'node:http'
+import { createServer as createHttpServer, type RequestListener, type Server } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
-import type Koa from 'koa'
 import type { HttpSettings } from '../settings-schema.ts'
 import { Connections } from './connections.ts'
-import type { State } from './state.ts'
 
 export interface TlsMaterial {
   readonly cert: string
@@ -28,7 +26,7 @@ const TIMEOUT_CHECK_INTERVAL = 2_000
  * @throws the socket's error, EADDRINUSE say
  */
 export async function listen(
-  app: Koa<State, object>,
+  answer: RequestListener,
   settings: HttpSettings,
   tls: TlsMaterial | undefined,
 ): Promise<Listening> {
@@ -40,8 +38,6 @@ export async function listen(
     keepAliveTimeout: limits.keepAliveSeconds * 1000,
     maxHeaderSize: limits.headerBytes,
   }
-  const handle = app.callback()
-  const answer: Parameters<typeof createHttpServer>[1] = (request, response) => void handle(request, response)
   const server: Server =
     tls === undefined
       ? createHttpServer(options, answer)

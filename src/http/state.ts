@@ -3,6 +3,7 @@ import type { Trust } from '../repository/trust.ts'
 import type { HttpSettings } from '../settings-schema.ts'
 import type { Actor } from '../store/store.ts'
 import type { Bodies } from './body.ts'
+import type { KeptAnswers } from './kept-answers.ts'
 import type { Metrics } from './metrics.ts'
 
 /** What a request carries from one middleware to the next; all of it ends in the request's log line. */
@@ -24,6 +25,8 @@ export interface Wiring {
   readonly settings: HttpSettings
   readonly metrics: Metrics
   readonly bodies: Bodies
+  /** Answers to GETs of documents, to be sent again. */
+  readonly kept: KeptAnswers
   /** False from the moment of SIGTERM on. */
   readonly accepting: () => boolean
 }

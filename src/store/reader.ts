@@ -17,17 +17,30 @@ import {
   versionKey,
 } from './keyspace.ts'
 import { unpack } from './packing.ts'
+import { openRecord } from './record.ts'
 import type { Records } from './records.ts'
 import type { Head, Store, StoredKey } from './store.ts'
+
+/** Heads that are kept decoded, each with the record that it was decoded from; the record is read every time. */
+const HEADS_KEPT = 2_000
 
 /** The reading half of a store. */
 export type StoreReader = Omit<Store, 'commit' | 'readiness' | 'close'>
 
 /** @param tail where the journal ends */
 export function readerOver(records: Records, tail: () => Tail): StoreReader {
+  const heads = new Map<Gun, { readonly record: Buffer; readonly head: Head }>()
   const head = (gun: Gun): Head | undefined => {
-    const payload = records.get(headKey(gun))
-    return payload === undefined ? undefined : decodeHead(payload)
+    const key = headKey(gun)
+    const record = records.raw(key)
+    if (record === undefined) return undefined
+    const kept = heads.get(gun)
+    if (kept?.record.equals(record) === true) return kept.head
+    const fresh = decodeHead(openRecord(key, record))
+    const oldest = heads.size >= HEADS_KEPT ? heads.keys().next().value : undefined
+    if (oldest !== undefined) heads.delete(oldest)
+    heads.set(gun, { record, head: fresh })
+    return fresh
   }
   const packedDocument = (gun: Gun, role: Role, sha256: string): PackedDocument | undefined => {
     const payload = records.get(documentKey(gun, role, sha256))

@@ -24,13 +24,17 @@ export class Records {
 
   /** @returns the payload, checked @throws TrustError CORRUPT, STORE_UNAVAILABLE */
   get(key: Buffer): Buffer | undefined {
-    let record: Buffer | undefined
+    const record = this.raw(key)
+    return record === undefined ? undefined : openRecord(key, record)
+  }
+
+  /** @returns the record as it is stored, unchecked @throws TrustError CORRUPT, STORE_UNAVAILABLE */
+  raw(key: Buffer): Buffer | undefined {
     try {
-      record = this.#level().getSync(key, this.#options)
+      return this.#level().getSync(key, this.#options)
     } catch (cause) {
       throw readError(cause)
     }
-    return record === undefined ? undefined : openRecord(key, record)
   }
 
   /** Records in key order, checked. @throws TrustError CORRUPT, STORE_UNAVAILABLE */

@@ -172,7 +172,7 @@ export interface JournalQuery {
 }
 
 export interface Store {
-  /** The head of a repository; undefined if it was never heard of. */
+  /** The head of a repository; undefined if it was never heard of. The same object while nothing has changed. */
   head(gun: Gun): Head | undefined
   /** By checksum (lower-case hex SHA-256) or by version. Answers only for exactly this GUN and role. */
   document(

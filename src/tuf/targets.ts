@@ -1,6 +1,6 @@
 import { refuse } from '../errors.ts'
 import { isSoundDelegationKey } from './certificate.ts'
-import { sameJson, type Json, type JsonObject } from './json.ts'
+import type { Json, JsonObject } from './json.ts'
 import type { PublicKey } from './key.ts'
 import {
   bytesOf,
@@ -16,6 +16,7 @@ import { checkTypeAndVersion, type Metadata } from './metadata.ts'
 import { once } from './once.ts'
 import { parseKeys, usedKey } from './public-keys.ts'
 import { isDelegation, parentOf, type DelegationRole } from './role.ts'
+import { sameJson } from './same-json.ts'
 import { distinctKeys, type RoleKeys } from './threshold.ts'
 
 /** One entry of `delegations.roles`: who may sign which target names. */

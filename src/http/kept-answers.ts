@@ -1,0 +1,117 @@
+import { randomUUID } from 'node:crypto'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Head } from '../store/store.ts'
+import type { Gun } from '../tuf/gun.ts'
+import { recordRequest } from './request-log.ts'
+import type { Context, Wiring } from './state.ts'
+
+/** An answer to a GET of a document, ready to be sent again. */
+export interface KeptAnswer {
+  readonly gun: Gun
+  /** What was current when it was made: nothing of the repository has changed while this is the head. */
+  readonly head: Head
+  /** Milliseconds since 1970, from when the server would sign anew. */
+  readonly until: number
+  readonly operation: string
+  readonly role: string
+  /** Names and values in turn. */
+  readonly headers: readonly string[]
+  readonly body: Buffer
+}
+
+/** Bytes of all bodies that are kept. */
+const KEPT_MAX_BYTES = 16 * 1024 * 1024
+const KEPT_MAX = 4_000
+/** Characters of a URL; longer ones, and those with a query, are not kept. */
+const URL_MAX_LENGTH = 600
+
+/**
+ * Answers to GETs that were asked for lately, by URL as it was sent. Whether one still is right is seen by the head,
+ * which is read from the store every time. What was kept first is dropped first.
+ */
+export class KeptAnswers {
+  readonly #answers = new Map<string, KeptAnswer>()
+  #bytes = 0
+
+  get(url: string): KeptAnswer | undefined {
+    return this.#answers.get(url)
+  }
+
+  keep(url: string, answer: KeptAnswer): void {
+    this.drop(url)
+    if (answer.body.length > KEPT_MAX_BYTES / 4) return
+    this.#answers.set(url, answer)
+    this.#bytes += answer.body.length
+    for (const oldest of this.#answers.keys()) {
+      if (this.#bytes <= KEPT_MAX_BYTES && this.#answers.size <= KEPT_MAX) return
+      this.drop(oldest)
+    }
+  }
+
+  drop(url: string): void {
+    this.#bytes -= this.#answers.get(url)?.body.length ?? 0
+    this.#answers.delete(url)
+  }
+}
+
+/**
+ * Keep the answer that a route has just made.
+ *
+ * @param head what it was made from
+ */
+export function keepAnswer({ kept, trust }: Wiring, ctx: Context, gun: Gun, head: Head): void {
+  const url = ctx.originalUrl
+  const { operation = '', role = '' } = ctx.state
+  if (ctx.method !== 'GET' || ctx.status !== 200 || !(ctx.body instanceof Buffer)) return
+  if (url.length > URL_MAX_LENGTH || url.includes('?') || trust.store.head(gun) !== head) return
+  const ends = ['timestamp', 'snapshot'].map((made) => head.roles[made]?.expires ?? Infinity)
+  const headers = Object.entries(ctx.response.headers).flatMap(([name, value]) =>
+    name === 'x-request-id' || value === undefined ? [] : [name, String(value)],
+  )
+  kept.keep(url, { gun, head, until: Math.min(...ends), operation, role, headers, body: ctx.body })
+}
+
+/**
+ * Answer a plain GET of a document from what was answered before: most of what a trust server is asked. Everything
+ * else, and whatever is not plain, goes its way through the routes.
+ *
+ * @returns false if it was not answered
+ */
+export function answerKept(wiring: Wiring, request: IncomingMessage, response: ServerResponse): boolean {
+  const { kept, trust, accepting } = wiring
+  const answer = request.method === 'GET' ? kept.get(request.url ?? '') : undefined
+  if (answer === undefined || !isPlain(request) || !accepting() || !isCurrent(wiring, answer)) return false
+  const start = performance.now()
+  const { gun, operation, role, headers, body } = answer
+  const requestId = randomUUID()
+  response.writeHead(200, [...headers, 'X-Request-Id', requestId])
+  response.end(body)
+  const { remoteAddress: address } = request.socket
+  const agent = request.headers['user-agent']
+  response.once('close', () => {
+    const facts = { requestId, method: 'GET', operation, gun, role, bytes: body.length, address, agent }
+    recordRequest(trust.log, wiring.metrics, response, 200, start, facts)
+  })
+  return true
+}
+
+function isCurrent({ trust }: Wiring, { gun, head, until }: KeptAnswer): boolean {
+  try {
+    return trust.store.head(gun) === head && trust.now() <= until
+  } catch {
+    // The route says what is wrong.
+    return false
+  }
+}
+
+/** Nothing that makes another answer than the usual one: conditions, credentials, a body, a doubtful Host. */
+function isPlain({ headers, rawHeaders, httpVersion }: IncomingMessage): boolean {
+  if (httpVersion !== '1.1' || headers['if-none-match'] !== undefined || headers.authorization !== undefined)
+    return false
+  if (headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined) return false
+  let hosts = 0
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    if (rawHeaders[index]?.length === 4 && rawHeaders[index]?.toLowerCase() === 'host') hosts += 1
+  }
+  return hosts === 1
+}

@@ -1,0 +1,84 @@
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { exchange, type Answer } from '../support/exchange.ts'
+import { startLocalApp, type LocalApp } from '../support/local-app.ts'
+import { keysFrom, TrustWorld } from '../support/trust-world.ts'
+import { tufPath } from '../support/upload.ts'
+
+const GUN = 'docker.io/library/kept'
+const NOW = Date.UTC(2026, 10, 24)
+const DAY = 86_400_000
+
+describe('an answer that is sent again', () => {
+  let app: LocalApp
+  let world: TrustWorld
+
+  before(async () => {
+    app = await startLocalApp({ now: NOW })
+    world = await TrustWorld.create({ gun: GUN, now: NOW, serverKeys: keysFrom(app, GUN), snapshot: 'server' })
+    await world.publishFirst(app)
+  })
+  after(() => app.close())
+
+  const get = (file: string, headers: Record<string, string> = {}, method = 'GET'): Promise<Answer> =>
+    exchange(app, { method, path: tufPath(GUN, file), headers })
+  const twice = async (file: string): Promise<Answer> => {
+    const [first, second] = [await get(file), await get(file)]
+    assert.deepEqual(second.body, first.body)
+    assert.equal(second.status, first.status)
+    const { 'x-request-id': one, ...headers } = first.headers
+    const { 'x-request-id': other, ...again } = second.headers
+    assert.notEqual(one, other)
+    assert.deepEqual({ ...again, date: '' }, { ...headers, date: '' })
+    return second
+  }
+
+  test('is the same, but for its request id, and logged the same', async () => {
+    app.lines.length = 0
+    await twice('targets.json')
+    while (app.lines.length < 2) await new Promise((resolve) => setImmediate(resolve))
+    const [first, second] = app.lines.map(({ requestId: _, ms: __, ...rest }) => rest)
+    assert.deepEqual(second, first)
+  })
+
+  test('is not sent to who has it already, asks for its head, or sends credentials or a body', async () => {
+    const { headers, body } = await twice('root.json')
+    assert.equal((await get('root.json', { 'if-none-match': String(headers['etag']) })).status, 304)
+    const head = await get('root.json', {}, 'HEAD')
+    assert.equal(head.body.length, 0)
+    assert.equal(head.headers['content-length'], String(body.length))
+    assert.equal((await get('root.json', { authorization: 'Bearer x' })).status, 200)
+  })
+
+  test('is not sent after a publish, by whatever name', async () => {
+    const files = ['timestamp.json', 'snapshot.json', 'targets.json', '1.targets.json']
+    const before = new Map<string, Buffer>()
+    for (const file of files) before.set(file, (await twice(file)).body)
+    world.addTarget('v2')
+    await world.publish(app, 'targets')
+    for (const file of files) {
+      const same = before.get(file)?.equals((await twice(file)).body)
+      assert.equal(same, file === '1.targets.json', file)
+    }
+    assert.deepEqual((await get('targets.json')).body, world.files.get('targets'))
+  })
+
+  test('is not sent once the server has to sign anew', async () => {
+    const before = await twice('timestamp.json')
+    app.clock.now = NOW + 15 * DAY
+    const renewed = await twice('timestamp.json')
+    assert.notDeepEqual(renewed.body, before.body)
+    assert.ok(
+      Date.parse((JSON.parse(renewed.body.toString()) as { signed: { expires: string } }).signed.expires) >
+        app.clock.now,
+    )
+  })
+
+  test('is not sent after a delete', async () => {
+    const current = await twice('root.json')
+    await twice('1.root.json')
+    assert.equal(current.status, 200)
+    await exchange(app, { method: 'DELETE', path: tufPath(GUN) })
+    for (const file of ['root.json', '1.root.json', 'timestamp.json']) assert.equal((await get(file)).status, 404, file)
+  })
+})
