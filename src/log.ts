@@ -1,6 +1,8 @@
 import { pino, type DestinationStream } from 'pino'
 import type { Log } from './repository/trust.ts'
 
+/** A line waits for at most so long; one write for many lines. Milliseconds, bytes. */
+const BUFFERED = { sync: false, periodicFlush: 200, minLength: 16_384 }
 /** Characters of one text in a log line; clients choose some of them. */
 const TEXT_MAX = 500
 
@@ -15,7 +17,7 @@ export function createLog(level: string, destination?: DestinationStream): Log {
     timestamp: () => `,"time":"${new Date().toISOString()}"`,
     formatters: { level: (label: string) => ({ level: label }), log: capped },
   }
-  return destination === undefined ? pino(options, pino.destination({ sync: false })) : pino(options, destination)
+  return destination === undefined ? pino(options, pino.destination(BUFFERED)) : pino(options, destination)
 }
 
 function capped(facts: Record<string, unknown>): Record<string, unknown> {

@@ -1,7 +1,7 @@
 import { TrustError } from '../errors.ts'
 import type { StoredKey } from '../store/store.ts'
-import { canonicalBytes } from '../tuf/canonical.ts'
-import { encodeMetadata } from '../tuf/encode.ts'
+import { canonicalText } from '../tuf/canonical.ts'
+import { encodeCanonical } from '../tuf/encode.ts'
 import { SERVER, type Gun } from '../tuf/gun.ts'
 import type { JsonObject } from '../tuf/json.ts'
 import { parseMetadata, type Metadata } from '../tuf/metadata.ts'
@@ -60,7 +60,8 @@ export async function signRole(
   if (held.length < named.threshold) {
     throw new TrustError('SIGNING_FAILED', `the server holds ${held.length} of the ${role} keys of ${gun}, too few`)
   }
-  const message = canonicalBytes(payload)
+  const canonical = canonicalText(payload)
+  const message = Buffer.from(canonical)
   const signatures = await Promise.all(
     held.map(async ({ owner, key: { role: keyRole, keyId, sealed } }) => {
       const { method, sig } = await trust.signer.sign({ gun: owner, role: keyRole, keyId }, sealed, message)
@@ -69,7 +70,7 @@ export async function signRole(
   )
   const used = held.filter(({ owner, key }) => owner === gun && key.pending)
   return {
-    metadata: parseMetadata(role, encodeMetadata(payload, signatures)),
+    metadata: parseMetadata(role, encodeCanonical(canonical, signatures)),
     keys: used.map(({ key }) => ({ ...key, pending: false })),
   }
 }

@@ -4,10 +4,13 @@ import type { Role } from '../tuf/role.ts'
 import type { Packed } from './packing.ts'
 import type { Head, StoredKey } from './store.ts'
 
-/** How each kind of record is written; read back by the function beside it. Canonical JSON, so that hashes are stable. */
+/**
+ * How each kind of record is written; read back by the function beside it. What hashes are compared of is written the
+ * same way again after it was read: canonical JSON, and of a head, the most frequent, JSON with its members in order.
+ */
 
-export function encodeHead(head: Head): Buffer {
-  return encodeJson(head)
+export function encodeHead({ highest, renewAt, revision, roles }: Head): Buffer {
+  return Buffer.from(JSON.stringify({ highest, renewAt, revision, roles }))
 }
 
 export function decodeHead(payload: Buffer): Head {

@@ -17,31 +17,19 @@ import {
   versionKey,
 } from './keyspace.ts'
 import { unpack } from './packing.ts'
-import { openRecord } from './record.ts'
+import { Recall } from './recall.ts'
 import type { Records } from './records.ts'
 import type { Head, Store, StoredKey } from './store.ts'
-
-/** Heads that are kept decoded, each with the record that it was decoded from; the record is read every time. */
-const HEADS_KEPT = 2_000
 
 /** The reading half of a store. */
 export type StoreReader = Omit<Store, 'commit' | 'readiness' | 'close'>
 
 /** @param tail where the journal ends */
 export function readerOver(records: Records, tail: () => Tail): StoreReader {
-  const heads = new Map<Gun, { readonly record: Buffer; readonly head: Head }>()
-  const head = (gun: Gun): Head | undefined => {
-    const key = headKey(gun)
-    const record = records.raw(key)
-    if (record === undefined) return undefined
-    const kept = heads.get(gun)
-    if (kept?.record.equals(record) === true) return kept.head
-    const fresh = decodeHead(openRecord(key, record))
-    const oldest = heads.size >= HEADS_KEPT ? heads.keys().next().value : undefined
-    if (oldest !== undefined) heads.delete(oldest)
-    heads.set(gun, { record, head: fresh })
-    return fresh
-  }
+  const heads = new Recall(records, decodeHead)
+  const keys = new Recall<readonly StoredKey[]>(records, decodeKeys)
+  const owners = new Recall(records, decodeOwner)
+  const head = (gun: Gun): Head | undefined => heads.get(headKey(gun))
   const packedDocument = (gun: Gun, role: Role, sha256: string): PackedDocument | undefined => {
     const payload = records.get(documentKey(gun, role, sha256))
     return payload === undefined ? undefined : decodeDocument(payload)
@@ -56,19 +44,13 @@ export function readerOver(records: Records, tail: () => Tail): StoreReader {
       const bytes = unpack(packed, sha256, (base) => packedDocument(gun, role, base)?.packed.bytes)
       return { bytes, version, sha256, createdAt }
     },
-    keys(gun, role) {
-      const payload = records.get(keysKey(gun, role))
-      return payload === undefined ? [] : decodeKeys(payload)
-    },
+    keys: (gun, role) => keys.get(keysKey(gun, role)) ?? [],
     async keysOf(gun) {
       const found: StoredKey[] = []
       for await (const { payload } of records.entries(rangeOf('keys', gun))) found.push(...decodeKeys(payload))
       return found
     },
-    keyOwner(keyId) {
-      const payload = records.get(ownerKey(keyId))
-      return payload === undefined ? undefined : decodeOwner(payload)
-    },
+    keyOwner: (keyId) => owners.get(ownerKey(keyId)),
     record(kind, name) {
       const payload = records.get(recordKey(kind, name))
       return payload === undefined ? undefined : decodeValue(payload)

@@ -181,7 +181,7 @@ export interface Store {
     at: { readonly sha256: string } | { readonly version: number },
   ): StoredDocument | undefined
   /** All keys of a role that the server made, oldest first. They survive a delete. */
-  keys(gun: Gun, role: Role): StoredKey[]
+  keys(gun: Gun, role: Role): readonly StoredKey[]
   /** All keys that are held for a repository, or for SERVER, of whatever role. */
   keysOf(gun: Gun): Promise<StoredKey[]>
   /** Whose key this is: which repository and role the server made it for. */

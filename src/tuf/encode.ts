@@ -23,8 +23,13 @@ const ESCAPED = /[\u0000-\u001f<>&\u2028\u2029]/g
  * @throws TrustError MALFORMED_JSON for values that cannot be written
  */
 export function encodeMetadata(signed: JsonObject, signatures: readonly EncodedSignature[]): Buffer {
+  return encodeCanonical(canonicalText(signed), signatures)
+}
+
+/** The same for a payload whose canonical text is at hand. */
+export function encodeCanonical(signed: string, signatures: readonly EncodedSignature[]): Buffer {
   const list = signatures.map(({ keyid, method, sig }) => ({ keyid, method, sig }))
-  const text = `{"signed":${canonicalText(signed)},"signatures":${canonicalText(list)}}`
+  const text = `{"signed":${signed},"signatures":${canonicalText(list)}}`
   // Canonical text has these characters inside strings only.
   return Buffer.from(text.replace(ESCAPED, escape), 'utf8')
 }

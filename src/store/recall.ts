@@ -1,0 +1,34 @@
+import type { Records } from './records.ts'
+import { openRecord } from './record.ts'
+
+/** Decoded records that one `Recall` keeps. */
+const RECALLED_MAX = 2_000
+
+/**
+ * Records of one kind that were decoded lately. Every one is read each time; if it is what it was, so is what it says:
+ * the same object again, without hashing and decoding.
+ */
+export class Recall<Value> {
+  readonly #records: Records
+  readonly #decode: (payload: Buffer) => Value
+  readonly #kept = new Map<string, { readonly record: Buffer; readonly value: Value }>()
+
+  constructor(records: Records, decode: (payload: Buffer) => Value) {
+    this.#records = records
+    this.#decode = decode
+  }
+
+  /** @throws TrustError CORRUPT, STORE_UNAVAILABLE */
+  get(key: Buffer): Value | undefined {
+    const record = this.#records.raw(key)
+    if (record === undefined) return undefined
+    const name = key.toString('latin1')
+    const kept = this.#kept.get(name)
+    if (kept?.record.equals(record) === true) return kept.value
+    const value = this.#decode(openRecord(key, record))
+    const oldest = this.#kept.size >= RECALLED_MAX ? this.#kept.keys().next().value : undefined
+    if (oldest !== undefined) this.#kept.delete(oldest)
+    this.#kept.set(name, { record, value })
+    return value
+  }
+}
