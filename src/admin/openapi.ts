@@ -1,0 +1,98 @@
+import { z } from 'zod'
+import type { Operation } from './operation.ts'
+import { ADMIN_PREFIX } from './request.ts'
+
+type Json = Readonly<Record<string, unknown>>
+
+/** Where a member of an operation's input stands in the request; as `requestOf` writes it. */
+type Place = 'path' | 'query' | 'header' | 'body'
+
+const PARAMETER = /:(\w+)/g
+
+const DRY_RUN = {
+  name: 'dryRun',
+  in: 'query',
+  description: 'say what would happen; change nothing',
+  required: false,
+  schema: { type: 'string', enum: ['true'] },
+}
+
+const REFUSED = {
+  description: 'Refused, or failed.',
+  content: {
+    'application/json': {
+      schema: {
+        type: 'object',
+        properties: {
+          error: {
+            type: 'object',
+            properties: { code: { type: 'string' }, message: { type: 'string' }, hint: { type: 'string' } },
+            required: ['code', 'message'],
+          },
+        },
+        required: ['error'],
+      },
+    },
+  },
+}
+
+/** The admin API as an OpenAPI 3.1 document. Pure: equal operations give an equal document. */
+export function openApi(operations: readonly Operation[]): object {
+  const paths: Record<string, Record<string, Json>> = {}
+  for (const operation of operations) {
+    const path = operation.path.replace(PARAMETER, '{$1}')
+    paths[path] = { ...paths[path], [operation.method.toLowerCase()]: described(operation) }
+  }
+  return {
+    openapi: '3.1.0',
+    info: {
+      title: 'Countersign admin API',
+      version: '1',
+      description: 'The name of a repository is one path segment, percent-encoded: docker.io%2Facme%2Fapp.',
+    },
+    servers: [{ url: ADMIN_PREFIX }],
+    paths,
+    components: { responses: { refused: REFUSED } },
+  }
+}
+
+function described(operation: Operation): Json {
+  const { name, method, summary, action, input } = operation
+  const { properties = {}, required = [] } = z.toJSONSchema(input, { io: 'input' })
+  const parameters: Json[] = []
+  const body: Record<string, unknown> = {}
+  for (const [member, schema] of Object.entries(properties)) {
+    const place = placeOf(operation, member)
+    if (place === 'body') body[member] = schema
+    else {
+      const written = place === 'header' ? 'If-Match' : member
+      parameters.push({ name: written, in: place, required: required.includes(member), schema })
+    }
+  }
+  return {
+    operationId: name,
+    summary,
+    description:
+      action === 'own'
+        ? "For everybody, on one's own things."
+        : `Needs "${action}" on ${'gun' in properties ? 'the repository' : 'the server itself'}.`,
+    parameters: method === 'GET' ? parameters : [...parameters, DRY_RUN],
+    ...(Object.keys(body).length === 0 ? {} : { requestBody: bodyOf(body, required) }),
+    responses: {
+      200: { description: 'Done.', content: { 'application/json': { schema: {} } } },
+      default: { $ref: '#/components/responses/refused' },
+    },
+  }
+}
+
+function placeOf({ method, path }: Operation, member: string): Place {
+  if ([...path.matchAll(PARAMETER)].some(([, parameter]) => parameter === member)) return 'path'
+  if (member === 'ifMatch') return 'header'
+  return method === 'PUT' || method === 'POST' ? 'body' : 'query'
+}
+
+function bodyOf(properties: Json, required: readonly string[]): Json {
+  const needed = required.filter((member) => member in properties)
+  const schema = { type: 'object', properties, required: needed, additionalProperties: false }
+  return { required: needed.length > 0, content: { 'application/json': { schema } } }
+}

@@ -1,0 +1,107 @@
+import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
+import { request } from 'node:http'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { test } from 'node:test'
+import { z } from 'zod'
+import { openApi } from '../../src/admin/openapi.ts'
+import { gunInput, operation } from '../../src/admin/operation.ts'
+import { OPERATIONS } from '../../src/admin/operations.ts'
+import { startTestServer } from '../support/server.ts'
+
+interface Document {
+  readonly paths: Readonly<Record<string, Readonly<Record<string, { readonly parameters: readonly object[] }>>>>
+}
+
+test('the document in docs/ is that of the operations', async () => {
+  const file = join(import.meta.dirname, '..', '..', 'docs', 'openapi.json')
+  const written = JSON.parse(await readFile(file, 'utf8')) as object
+  assert.deepEqual(written, asJson(openApi(OPERATIONS)), 'docs/openapi.json is out of date: run ./scripts/openapi')
+})
+
+test('a running server tells its own document', async () => {
+  const server = await startTestServer({ transport: 'plain' })
+  try {
+    const socketPath = join(server.directory, 'data', 'control.sock')
+    const { status, body } = await new Promise<{ status: number; body: string }>((resolve, reject) => {
+      request({ socketPath, path: '/api/v1/openapi.json' }, (response) => {
+        text(response).then((body) => resolve({ status: response.statusCode ?? 0, body }), reject)
+      })
+        .on('error', reject)
+        .end()
+    })
+    assert.equal(status, 200)
+    assert.deepEqual(JSON.parse(body), asJson(openApi(OPERATIONS)))
+  } finally {
+    await server.stop()
+  }
+})
+
+test('every member of an input stands where a request has it', () => {
+  const input = {
+    gun: gunInput,
+    tag: z.string(),
+    ifMatch: z.string().optional(),
+    digest: z.string(),
+    size: z.number().int().optional(),
+  }
+  const sign = { name: 'tag.sign', summary: 'Sign.', action: 'sign', run: async () => null } as const
+  const put = operation({ ...sign, method: 'PUT', path: '/repositories/:gun/tags/:tag', input: z.strictObject(input) })
+  const list = operation({
+    ...sign,
+    method: 'GET',
+    path: '/found',
+    input: z.strictObject({ digest: z.string(), limit: z.coerce.number().int().default(10) }),
+  })
+  const { paths } = asJson(openApi([put, list])) as Document
+  const string = { type: 'string' }
+  const safe = { minimum: Number.MIN_SAFE_INTEGER, maximum: Number.MAX_SAFE_INTEGER }
+  assert.deepEqual(paths['/repositories/{gun}/tags/{tag}']?.['put'], {
+    operationId: 'tag.sign',
+    summary: 'Sign.',
+    description: 'Needs "sign" on the repository.',
+    parameters: [
+      {
+        name: 'gun',
+        in: 'path',
+        required: true,
+        schema: { ...string, description: 'name of a repository, docker.io/acme/app say' },
+      },
+      { name: 'tag', in: 'path', required: true, schema: string },
+      { name: 'If-Match', in: 'header', required: false, schema: string },
+      {
+        name: 'dryRun',
+        in: 'query',
+        description: 'say what would happen; change nothing',
+        required: false,
+        schema: { ...string, enum: ['true'] },
+      },
+    ],
+    requestBody: {
+      required: true,
+      content: {
+        'application/json': {
+          schema: {
+            type: 'object',
+            properties: { digest: string, size: { type: 'integer', ...safe } },
+            required: ['digest'],
+            additionalProperties: false,
+          },
+        },
+      },
+    },
+    responses: {
+      200: { description: 'Done.', content: { 'application/json': { schema: {} } } },
+      default: { $ref: '#/components/responses/refused' },
+    },
+  })
+  assert.deepEqual(paths['/found']?.['get']?.parameters, [
+    { name: 'digest', in: 'query', required: true, schema: string },
+    { name: 'limit', in: 'query', required: false, schema: { default: 10, type: 'integer', ...safe } },
+  ])
+})
+
+function asJson(document: object): object {
+  return JSON.parse(JSON.stringify(document)) as object
+}
