@@ -3,6 +3,7 @@ import Koa, { type ParameterizedContext } from 'koa'
 import { randomUUID } from 'node:crypto'
 import { json } from 'node:stream/consumers'
 import { allows, type Identity } from '../access/permission.ts'
+import { openApi } from '../admin/openapi.ts'
 import { parsed, type Operation, type World } from '../admin/operation.ts'
 import { OPERATIONS } from '../admin/operations.ts'
 import { rehearsing } from '../admin/rehearse.ts'
@@ -10,7 +11,7 @@ import { ADMIN_PREFIX } from '../admin/request.ts'
 import { TrustError } from '../errors.ts'
 import type { Actor } from '../store/store.ts'
 import { parseGun } from '../tuf/gun.ts'
-import { wireErrorOf } from './errors.ts'
+import { isOfConnection, wireErrorOf } from './errors.ts'
 
 /** Bytes of a request's body. */
 const BODY_MAX_BYTES = 16 * 1024 * 1024
@@ -41,6 +42,13 @@ export function adminApp(world: World, authenticate: Authenticate): Koa<AdminSta
       answer(ctx, output)
     })
   }
+  router.get('/openapi.json', async (ctx) => {
+    await authenticate(ctx)
+    answer(ctx, openApi(OPERATIONS))
+  })
+  app.on('error', (error: NodeJS.ErrnoException) => {
+    if (!isOfConnection(error)) world.trust.log.error({ err: error }, 'an answer failed')
+  })
   app.use(answerErrors(world))
   app.use(router.routes())
   app.use(() => {
@@ -60,8 +68,9 @@ function answerErrors({ trust: { log } }: World) {
       if (ctx.status === 401) ctx.set('WWW-Authenticate', 'Basic realm="countersign"')
       ctx.type = 'json'
       ctx.body = JSON.stringify({ error: told(error) })
-      const facts = { requestId: ctx.state.requestId, method: ctx.method, path: ctx.path, err: error }
-      log[ctx.status >= 500 ? 'error' : 'info'](facts, 'admin request refused')
+      const facts = { requestId: ctx.state.requestId, method: ctx.method, path: ctx.path }
+      if (ctx.status >= 500) log.error({ ...facts, err: error }, 'admin request failed')
+      else log.info({ ...facts, refused: told(error).message }, 'admin request refused')
     }
   }
 }
@@ -79,8 +88,9 @@ async function bodyOf({ req }: AdminContext): Promise<object> {
   if (Number(req.headers['content-length'] ?? Infinity) > BODY_MAX_BYTES) {
     throw new TrustError('INVALID_PARAMETERS', `the body needs a Content-Length of at most ${BODY_MAX_BYTES}`)
   }
-  const body = await json(req).catch((cause: unknown) => {
-    throw new TrustError('INVALID_PARAMETERS', 'the body is not JSON', { cause })
+  const body = await json(req).catch(() => {
+    // Without the parser's error: it quotes the body, which may hold a password.
+    throw new TrustError('INVALID_PARAMETERS', 'the body is not JSON')
   })
   if (typeof body === 'object' && body !== null && !Array.isArray(body)) return body
   throw new TrustError('INVALID_PARAMETERS', 'the body must be a JSON object')
@@ -89,7 +99,7 @@ async function bodyOf({ req }: AdminContext): Promise<object> {
 /** Who may not even read learns nothing about what is there. @throws TrustError NOT_FOUND, FORBIDDEN */
 function permit(identity: Identity, { action, input: schema }: Operation, input: Record<string, unknown>): void {
   const gun = 'gun' in schema.shape && typeof input['gun'] === 'string' ? parseGun(input['gun']) : undefined
-  if (allows(identity, action, gun)) return
+  if (action === 'own' || allows(identity, action, gun)) return
   if (gun !== undefined && !allows(identity, 'read', gun)) {
     throw new TrustError('NOT_FOUND', `there is no repository ${gun}`, {
       hint: '"countersign repo list" prints all names',

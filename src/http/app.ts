@@ -4,8 +4,11 @@ import type { RequestListener } from 'node:http'
 import { TrustError } from '../errors.ts'
 import type { Trust } from '../repository/trust.ts'
 import type { HttpSettings } from '../settings-schema.ts'
+import { authorize, type Gate } from './authorize.ts'
 import { Bodies, discardRest } from './body.ts'
-import { errorBody, notFoundBody, wireErrorOf } from './errors.ts'
+import { Unauthorized } from './challenge.ts'
+import { errorBody, isOfConnection, wireErrorOf } from './errors.ts'
+import { notRouted } from './metadata.ts'
 import { answerKept, KeptAnswers } from './kept-answers.ts'
 import type { Metrics } from './metrics.ts'
 import { decodePath } from './path.ts'
@@ -15,15 +18,21 @@ import type { Context, State, Wiring } from './state.ts'
 
 type Next = () => Promise<unknown>
 
+/** What `listen` puts on a socket; a Koa application is one. */
+export interface App {
+  callback(): RequestListener
+}
+
 /** The whole HTTP application; `listen` in server.ts puts it on a socket. */
-export function createHandler(
+export function createApp(
   trust: Trust,
   settings: HttpSettings,
   metrics: Metrics,
   accepting: () => boolean = () => true,
-): RequestListener {
+  gate?: Gate,
+): App {
   const bodies = new Bodies(settings.limits.parkedBytes)
-  const wiring: Wiring = { trust, settings, metrics, bodies, kept: new KeptAnswers(), accepting }
+  const wiring: Wiring = { trust, settings, metrics, bodies, kept: new KeptAnswers(), accepting, gate }
   const app = new Koa<State, object>({ proxy: false })
   app.use(logAndMeasure(wiring))
   app.use(readToTheEnd)
@@ -31,14 +40,15 @@ export function createHandler(
   app.use(refuseAmbiguous)
   app.use(normalisePath(settings.limits.urlBytes))
   app.use(createRouter(wiring).routes())
-  app.use(answerUnknown)
-  // A client that goes away in the middle of an answer is no fault of ours.
+  app.use(answerUnknown(wiring))
   app.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'ECONNRESET' && error.code !== 'EPIPE') trust.log.error({ err: error }, 'an answer failed')
+    if (!isOfConnection(error)) trust.log.error({ err: error }, 'an answer failed')
   })
   const handle = app.callback()
-  return (request, response) => {
-    if (!answerKept(wiring, request, response)) void handle(request, response)
+  return {
+    callback: () => (request, response) => {
+      if (!answerKept(wiring, request, response)) void handle(request, response)
+    },
   }
 }
 
@@ -51,9 +61,10 @@ function logAndMeasure({ trust, metrics, accepting }: Wiring) {
     ctx.set('X-Request-Id', ctx.state.requestId)
     if (!accepting()) ctx.set('Connection', 'close')
     ctx.res.once('close', () => {
-      const { operation = 'unknown', gun, role, requestId, error } = ctx.state
+      const { operation = 'unknown', gun, role, requestId, identity, error } = ctx.state
       const where = { ...(gun === undefined ? {} : { gun }), ...(role === undefined ? {} : { role }) }
-      const asked = { requestId, method: ctx.method, operation, ...where }
+      const who = identity === undefined ? {} : { actor: identity.name }
+      const asked = { requestId, method: ctx.method, operation, ...where, ...who }
       const facts = { ...asked, bytes: ctx.length ?? 0, address, agent: ctx.get('User-Agent') }
       recordRequest(trust.log, metrics, ctx.res, ctx.status, start, facts, error)
     })
@@ -75,6 +86,7 @@ async function answerErrors(ctx: Context, next: Next): Promise<void> {
     ctx.state.error = error
     ctx.status = status
     for (const name of ['Cache-Control', 'ETag', 'Last-Modified']) ctx.remove(name)
+    if (error instanceof Unauthorized) ctx.set('WWW-Authenticate', error.challenge)
     if (retryAfter !== undefined) ctx.set('Retry-After', String(retryAfter))
     ctx.type = 'application/json; charset=utf-8'
     ctx.body = errorBody(error)
@@ -120,14 +132,15 @@ function pathOf(ctx: Context): string | undefined {
 /** Methods that a path without a route answers with 404; all others are 405 everywhere (wire spec §2). */
 const KNOWN_METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE']
 
-function answerUnknown(ctx: Context): void {
-  ctx.type = 'application/json; charset=utf-8'
-  if (KNOWN_METHODS.includes(ctx.method)) {
-    ctx.status = 404
-    ctx.body = notFoundBody()
-    return
+function answerUnknown(wiring: Wiring) {
+  return async (ctx: Context): Promise<void> => {
+    if (KNOWN_METHODS.includes(ctx.method)) {
+      await authorize(ctx, wiring, 'identity')
+      notRouted(ctx)
+      return
+    }
+    ctx.status = 405
+    ctx.body = ''
+    ctx.remove('Content-Type')
   }
-  ctx.status = 405
-  ctx.body = ''
-  ctx.remove('Content-Type')
 }

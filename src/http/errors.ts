@@ -1,3 +1,4 @@
+import { Unauthorized } from './challenge.ts'
 import { TrustError, type Problem, type TrustErrorCode } from '../errors.ts'
 
 /** How an error leaves the server: HTTP status, Notary's wire code, and its fixed message (wire spec §4). */
@@ -49,6 +50,7 @@ export const WIRE_ERRORS: Readonly<Record<TrustErrorCode, WireError>> = {
   STORE_UNAVAILABLE: { status: 503, code: 'UNAVAILABLE', message: 'service unavailable', retryAfter: 5 },
   CORRUPT: { status: 503, code: 'UNAVAILABLE', message: 'service unavailable', retryAfter: 60 },
   SIGNING_FAILED: UNKNOWN,
+  SIGNER_UNAVAILABLE: { status: 503, code: 'UNAVAILABLE', message: 'service unavailable', retryAfter: 10 },
   CLOCK: { status: 503, code: 'UNAVAILABLE', message: 'service unavailable', retryAfter: 60 },
   BAD_SETTINGS: UNKNOWN,
   BAD_TLS: UNKNOWN,
@@ -77,6 +79,8 @@ export function wireErrorOf(error: unknown): WireError {
 export function errorBody(error: unknown): string {
   const { status, code, message } = wireErrorOf(error)
   if (!(error instanceof TrustError) || status >= 500) return envelope(code, message)
+  if (error instanceof Unauthorized) return short(envelope(code, message, error.detail), envelope(code, message))
+  if (error.code === 'UNAUTHENTICATED') return envelope(code, message)
   if (error.code === 'NOT_FOUND') return envelope(code, message, {})
   const { name, missing }: Problem = error.problem ?? { name: 'ErrValidation' }
   const bodyWith = (text: string): string =>
@@ -85,6 +89,11 @@ export function errorBody(error: unknown): string {
       Error: missing === undefined ? { Msg: text } : { Missing: missing, Msg: text },
     })
   return longestThatFits(error.message, bodyWith)
+}
+
+/** What need not be said is left out where it is too long. */
+function short(whole: string, less: string): string {
+  return Buffer.byteLength(whole) <= ERROR_BODY_MAX_BYTES ? whole : less
 }
 
 /** The text is cut as far as it must be; how many bytes a character takes in the body depends on the character. */
@@ -100,6 +109,11 @@ function longestThatFits(text: string, bodyWith: (text: string) => string): stri
     else long = middle
   }
   return cut(short)
+}
+
+/** True for what a client leaves behind that went away, or spoilt its connection (a bad certificate): no fault of ours. */
+export function isOfConnection({ code = '' }: NodeJS.ErrnoException): boolean {
+  return code === 'ECONNRESET' || code === 'EPIPE' || code.startsWith('ERR_SSL_')
 }
 
 /** A 404 for paths that are no route: without detail (wire spec §3). */

@@ -13,8 +13,10 @@ export function getPing(): (ctx: Context) => void {
 export function getReadiness({ trust, accepting }: Wiring): (ctx: Context) => void {
   return (ctx) => {
     const { writable, reason } = trust.store.readiness()
+    const signer = trust.signer.readiness()
     const failed = {
       ...(writable ? {} : { store: reason ?? 'not writable' }),
+      ...(signer.usable ? {} : { signer: signer.reason ?? 'not usable' }),
       ...(accepting() ? {} : { server: 'shutting down' }),
     }
     ctx.status = Object.keys(failed).length === 0 ? 200 : 503

@@ -78,7 +78,8 @@ export function keepAnswer({ kept, trust }: Wiring, ctx: Context, gun: Gun, head
  * @returns false if it was not answered
  */
 export function answerKept(wiring: Wiring, request: IncomingMessage, response: ServerResponse): boolean {
-  const { kept, trust, accepting } = wiring
+  const { kept, trust, gate, accepting } = wiring
+  if (gate !== undefined && !gate.publicReads) return false
   const answer = request.method === 'GET' ? kept.get(request.url ?? '') : undefined
   if (answer === undefined || !isPlain(request) || !accepting() || !isCurrent(wiring, answer)) return false
   const start = performance.now()

@@ -3,6 +3,7 @@ import { readConsistent, readCurrent } from '../repository/read.ts'
 import { currentKey, rotateKey } from '../repository/server-key.ts'
 import type { StoredDocument } from '../store/store.ts'
 import type { PublicKey } from '../tuf/key.ts'
+import type { HttpSettings } from '../settings-schema.ts'
 import { notFoundBody } from './errors.ts'
 import { gunOf } from './gun.ts'
 import { keepAnswer } from './kept-answers.ts'
@@ -16,6 +17,7 @@ export function getTufFile(wiring: Wiring): (ctx: Context) => Promise<void> {
     const file = parseTufFile(fileOf(ctx))
     if (gun === undefined || file === undefined) return notRouted(ctx)
     const { trust, settings } = wiring
+    const { currentSeconds, consistentSeconds } = settings.cache
     const head = trust.store.head(gun)
     ctx.state.role = file.role
     switch (file.form) {
@@ -24,16 +26,16 @@ export function getTufFile(wiring: Wiring): (ctx: Context) => Promise<void> {
         return sendKey(ctx, await currentKey(trust, gun, file.role, actorOf(ctx)))
       case 'current':
         ctx.state.operation = 'GetRole'
-        sendDocument(ctx, await readCurrent(trust, gun, file.role), settings.cache.currentSeconds, 'must-revalidate')
+        sendDocument(ctx, settings, await readCurrent(trust, gun, file.role), currentSeconds, 'must-revalidate')
         break
       case 'checksum':
         ctx.state.operation = 'GetRoleByHash'
-        sendDocument(ctx, readConsistent(trust, gun, file.role, file), settings.cache.consistentSeconds, 'immutable')
+        sendDocument(ctx, settings, readConsistent(trust, gun, file.role, file), consistentSeconds, 'immutable')
         break
       case 'version':
         // Not immutable: a repository that was deleted and made anew starts at version 1 again.
         ctx.state.operation = 'GetRoleByVersion'
-        sendDocument(ctx, readConsistent(trust, gun, file.role, file), settings.cache.consistentSeconds)
+        sendDocument(ctx, settings, readConsistent(trust, gun, file.role, file), consistentSeconds)
     }
     if (head !== undefined) keepAnswer(wiring, ctx, gun, head)
   }
@@ -51,14 +53,22 @@ export function postTufFile(wiring: Wiring): (ctx: Context) => Promise<void> {
   }
 }
 
-function sendDocument(ctx: Context, document: StoredDocument | undefined, maxAge: number, also?: string): void {
+function sendDocument(
+  ctx: Context,
+  { access }: HttpSettings,
+  document: StoredDocument | undefined,
+  maxAge: number,
+  also?: string,
+): void {
   if (document === undefined) throw new TrustError('NOT_FOUND', 'there is no such document')
   if (maxAge === 0) {
     ctx.set('Cache-Control', 'max-age=0, no-cache, no-store')
     ctx.set('Pragma', 'no-cache')
   } else {
-    const shared = `public, max-age=${maxAge}, s-maxage=${maxAge}`
-    ctx.set('Cache-Control', also === undefined ? shared : `${shared}, ${also}`)
+    // A cache between would give to everybody what one client may read.
+    const open = access.mode === 'none' || access.publicReads
+    const life = open ? `public, max-age=${maxAge}, s-maxage=${maxAge}` : `private, max-age=${maxAge}`
+    ctx.set('Cache-Control', also === undefined ? life : `${life}, ${also}`)
   }
   ctx.set('Last-Modified', new Date(document.createdAt).toUTCString())
   ctx.set('ETag', `"${document.sha256}"`)

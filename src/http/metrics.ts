@@ -99,6 +99,14 @@ function registerStoreMetrics(trust: Trust, registers: Registry[]): void {
     },
   })
   new Gauge({
+    name: 'countersign_signer_usable',
+    help: '1, or 0 while the token that holds private keys cannot be reached.',
+    registers,
+    collect() {
+      this.set(trust.signer.readiness().usable ? 1 : 0)
+    },
+  })
+  new Gauge({
     name: 'countersign_commits',
     help: 'Entries in the journal.',
     registers,

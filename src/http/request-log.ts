@@ -10,6 +10,8 @@ export interface RequestFacts {
   readonly operation: string
   readonly gun?: string
   readonly role?: string
+  /** Who asked, if it is known. */
+  readonly actor?: string
   /** Of the answer's body. */
   readonly bytes: number
   readonly address: string | undefined

@@ -1,13 +1,18 @@
 import { once } from 'node:events'
-import { createServer as createHttpServer, type RequestListener, type Server } from 'node:http'
+import { createServer as createHttpServer, type Server } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import type { HttpSettings } from '../settings-schema.ts'
+import type { App } from './app.ts'
 import { Connections } from './connections.ts'
 
 export interface TlsMaterial {
   readonly cert: string
   readonly key: string
+  /** PEM of those who issue client certificates; without it none is asked for. */
+  readonly ca?: string
+  readonly requestCert?: boolean
+  readonly rejectUnauthorized?: boolean
 }
 
 export interface Listening {
@@ -26,8 +31,8 @@ const TIMEOUT_CHECK_INTERVAL = 2_000
  * @throws the socket's error, EADDRINUSE say
  */
 export async function listen(
-  answer: RequestListener,
-  settings: HttpSettings,
+  app: App,
+  settings: Pick<HttpSettings, 'limits' | 'listen' | 'shutdownSeconds'>,
   tls: TlsMaterial | undefined,
 ): Promise<Listening> {
   const { limits } = settings
@@ -38,6 +43,7 @@ export async function listen(
     keepAliveTimeout: limits.keepAliveSeconds * 1000,
     maxHeaderSize: limits.headerBytes,
   }
+  const answer = app.callback()
   const server: Server =
     tls === undefined
       ? createHttpServer(options, answer)

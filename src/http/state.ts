@@ -1,7 +1,9 @@
 import type { ParameterizedContext } from 'koa'
+import type { Identity } from '../access/permission.ts'
 import type { Trust } from '../repository/trust.ts'
 import type { HttpSettings } from '../settings-schema.ts'
 import type { Actor } from '../store/store.ts'
+import { nameOf, type Gate } from './authorize.ts'
 import type { Bodies } from './body.ts'
 import type { KeptAnswers } from './kept-answers.ts'
 import type { Metrics } from './metrics.ts'
@@ -13,6 +15,8 @@ export interface State {
   operation?: string
   gun?: string
   role?: string
+  /** Who asks; undefined: nobody in particular. */
+  identity?: Identity | undefined
   /** Thrown while answering; for the log. */
   error?: unknown
 }
@@ -27,11 +31,17 @@ export interface Wiring {
   readonly bodies: Bodies
   /** Answers to GETs of documents, to be sent again. */
   readonly kept: KeptAnswers
+  /** Who may do what; undefined: anybody anything. */
+  readonly gate?: Gate | undefined
   /** False from the moment of SIGTERM on. */
   readonly accepting: () => boolean
 }
 
-/** Who asks: nobody is known by name while there is no authentication. */
+/** Who asks, for the journal. */
 export function actorOf(ctx: Context): Actor {
-  return { name: 'anonymous', address: ctx.req.socket.remoteAddress ?? '', requestId: ctx.state.requestId }
+  return {
+    name: nameOf(ctx.state.identity),
+    address: ctx.req.socket.remoteAddress ?? '',
+    requestId: ctx.state.requestId,
+  }
 }

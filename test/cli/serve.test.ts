@@ -37,7 +37,7 @@ Type next, in another terminal:
   docker trust sign REGISTRY/REPOSITORY:TAG
   docker trust inspect --pretty REGISTRY/REPOSITORY
 
-The first "sign" asks for two new passphrases: keep them, and a copy of ~/.docker/trust/private.
+The first "sign" asks for three new passphrases: keep them, and a copy of ~/.docker/trust/private.
 Docker 29 and later need the docker-trust plugin, and no longer verify on pull, push and run.
 
 `,

@@ -143,7 +143,8 @@ test('publishes in flight have a limit; slow senders do not count', async () => 
     settings: { limits: { publishesInFlight: 1 } },
     alter: ({ signer }) => ({
       signer: {
-        algorithm: (...owner) => signer.algorithm(...owner),
+        makes: (...key) => signer.makes(...key),
+        readiness: () => signer.readiness(),
         create: (gun, role) => signer.create(gun, role),
         async sign(...rest) {
           signing += 1

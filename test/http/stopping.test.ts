@@ -22,7 +22,8 @@ async function startHeld(shutdownSeconds: number): Promise<Held> {
     settings: { shutdownSeconds },
     alter: ({ signer }) => ({
       signer: {
-        algorithm: (...owner) => signer.algorithm(...owner),
+        makes: (...key) => signer.makes(...key),
+        readiness: () => signer.readiness(),
         create: (gun, role) => signer.create(gun, role),
         async sign(...rest) {
           signing.resolve()

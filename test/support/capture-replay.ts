@@ -1,4 +1,4 @@
-import { createHandler } from '../../src/http/app.ts'
+import { createApp } from '../../src/http/app.ts'
 import { createMetrics } from '../../src/http/metrics.ts'
 import { listen, type Listening } from '../../src/http/server.ts'
 import { newDocument } from '../../src/repository/compose.ts'
@@ -38,7 +38,7 @@ export class CaptureReplay implements Endpoint, Comparison {
     const local = await openLocalTrust(0)
     const trust: Trust = { ...local.trust, signer }
     const settings: HttpSettings = settingsSchema.parse({ listen: { port: 0, plainHttp: PLAIN_HTTP_WORDS } })
-    const app = createHandler(trust, settings, createMetrics(trust))
+    const app = createApp(trust, settings, createMetrics(trust))
     return new CaptureReplay(trust, signer, local, await listen(app, settings, undefined))
   }
 

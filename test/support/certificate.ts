@@ -14,6 +14,8 @@ export interface CertificateWish {
   /** Certificate authority. */
   readonly ca?: boolean
   readonly digest?: 'sha256' | 'sha1'
+  /** For TLS clients. */
+  readonly clientAuth?: boolean
   /** Host names and IPv4 addresses, for TLS. */
   readonly hosts?: readonly string[]
 }
@@ -26,6 +28,7 @@ const OIDS = {
   alternativeNames: '551d11',
   codeSigning: '2b06010505070303',
   serverAuth: '2b06010505070301',
+  clientAuth: '2b06010505070302',
   'ec-sha256': '2a8648ce3d040302',
   'ec-sha1': '2a8648ce3d0401',
   'rsa-sha256': '2a864886f70d01010b',
@@ -60,7 +63,8 @@ export function pem(label: string, bytes: Uint8Array): string {
 }
 
 function extensions(wish: CertificateWish): Buffer[] {
-  const purpose = oid(wish.hosts === undefined ? OIDS.codeSigning : OIDS.serverAuth)
+  const name = wish.clientAuth === true ? 'clientAuth' : wish.hosts === undefined ? 'codeSigning' : 'serverAuth'
+  const purpose = oid(OIDS[name])
   const list = [
     // digitalSignature and keyEncipherment, or certificate signing for an authority.
     extension(OIDS.keyUsage, der(0x03, Buffer.from(wish.ca === true ? [2, 0x04] : [5, 0xa0]))),

@@ -9,6 +9,8 @@ export interface Endpoint {
   /** `https://localhost:4443`, without a slash at the end. */
   readonly url: string
   readonly ca?: string | undefined
+  /** Sent with each request. */
+  readonly authorization?: string
 }
 
 export interface Ask {
@@ -32,6 +34,7 @@ const httpsAgents = new Map<string, HttpsAgent>()
 export async function exchange(endpoint: Endpoint, ask: Ask): Promise<Answer> {
   const { hostname, port, protocol } = new URL(endpoint.url)
   const common = { hostname, port, method: ask.method ?? 'GET', path: ask.path, headers: { ...ask.headers } }
+  if (endpoint.authorization !== undefined) common.headers['authorization'] = endpoint.authorization
   if (ask.body !== undefined) common.headers['content-length'] = String(Buffer.byteLength(ask.body))
   const request =
     protocol === 'https:'

@@ -1,4 +1,4 @@
-import { createHandler } from '../../src/http/app.ts'
+import { createApp } from '../../src/http/app.ts'
 import { createMetrics } from '../../src/http/metrics.ts'
 import { listen } from '../../src/http/server.ts'
 import type { Log, Trust } from '../../src/repository/trust.ts'
@@ -41,8 +41,8 @@ export async function startLocalApp(options: LocalAppOptions = {}): Promise<Loca
     ...options.settings,
     listen: { port: 0, plainHttp: PLAIN_HTTP_WORDS, ...options.settings?.listen },
   })
-  const answer = createHandler(trust, settings, createMetrics(trust), () => running.accepting)
-  const listening = await listen(answer, settings, undefined)
+  const app = createApp(trust, settings, createMetrics(trust), () => running.accepting)
+  const listening = await listen(app, settings, undefined)
   let stopped: Promise<void> | undefined
   const stopListening = (): Promise<void> => (stopped ??= listening.close())
   const running: LocalApp = {

@@ -1,5 +1,5 @@
 import { sign, type KeyObject } from 'node:crypto'
-import type { KeyAlgorithm, KeyOwner, NewKey, RawSignature, Signer } from '../../src/signing/signer.ts'
+import type { KeyAlgorithm, KeyOwner, NewKey, RawSignature, Signer, SignerReadiness } from '../../src/signing/signer.ts'
 import type { Gun } from '../../src/tuf/gun.ts'
 import { keyId } from '../../src/tuf/key.ts'
 import type { Role } from '../../src/tuf/role.ts'
@@ -25,6 +25,14 @@ export class RecordedSigner implements Signer {
 
   algorithm(): KeyAlgorithm {
     return this.#algorithm
+  }
+
+  makes(_gun: Gun, _role: Role, { keytype }: Pick<NewKey, 'keytype'>): boolean {
+    return keytype === this.#algorithm
+  }
+
+  readiness(): SignerReadiness {
+    return { usable: true }
   }
 
   async create(gun: Gun, role: Role): Promise<NewKey> {

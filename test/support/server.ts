@@ -23,14 +23,14 @@ export interface TestServerOptions {
 export class TestServer implements Endpoint {
   readonly directory: string
   readonly clock: { now: number }
-  readonly #settings: Settings
+  #options: TestServerOptions
   #running: Running
   #ca: string | undefined
 
-  private constructor(directory: string, clock: { now: number }, settings: Settings, running: Running) {
+  private constructor(directory: string, clock: { now: number }, options: TestServerOptions, running: Running) {
     this.directory = directory
     this.clock = clock
-    this.#settings = settings
+    this.#options = options
     this.#running = running
   }
 
@@ -38,7 +38,7 @@ export class TestServer implements Endpoint {
     const directory = await mkdtemp(join(tmpdir(), 'countersign-test-'))
     const clock = { now: options.now ?? Date.now() }
     const settings = settingsFor(directory, options)
-    const server = new TestServer(directory, clock, settings, await serve(settings, { now: () => clock.now }))
+    const server = new TestServer(directory, clock, options, await serve(settings, { now: () => clock.now }))
     if (options.transport !== 'plain') server.#ca = await readFile(tlsFiles(settings.keysDirectory).ca, 'utf8')
     return server
   }
@@ -56,11 +56,13 @@ export class TestServer implements Endpoint {
     return this.#running
   }
 
-  /** Stop as SIGTERM does and start again on the same port, with the same data. */
-  async restart(): Promise<void> {
+  /** Stop as SIGTERM does and start again on the same port, with the same data. @param changes to its settings */
+  async restart(changes: SettingsInput = {}): Promise<void> {
     const { port } = this.#running
     await this.#running.close()
-    const settings = { ...this.#settings, listen: { ...this.#settings.listen, port } }
+    this.#options = { ...this.#options, settings: { ...this.#options.settings, ...changes } }
+    const settings = settingsFor(this.directory, this.#options)
+    settings.listen.port = port
     this.#running = await serve(settings, { now: () => this.clock.now })
   }
 

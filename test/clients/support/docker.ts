@@ -47,6 +47,11 @@ export class DockerClient {
     return succeeded(await this.try(...args))
   }
 
+  /** Log in to a registry, as a person does: docker keeps what it was given in its configuration. */
+  async login(registry: string, user: string, password: string): Promise<Outcome> {
+    return succeeded(await this.#run(['login', '--username', user, '--password-stdin', registry], '0', password))
+  }
+
   /** Answer the questions that it asks. */
   async answer(input: string, ...args: string[]): Promise<Outcome> {
     return succeeded(await this.#run(args, '1', input))

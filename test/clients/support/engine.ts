@@ -22,12 +22,13 @@ export class Engine {
     this.registry = registry
   }
 
-  static async start(): Promise<Engine> {
+  /** @param htpasswd lines of users that the registry knows; undefined: it is open to everybody */
+  static async start(htpasswd?: string): Promise<Engine> {
     const directory = await mkdtemp(join(tmpdir(), 'countersign-engine-'))
     const port = await freePort()
     const engine = new Engine(directory, `localhost:${port}`)
     try {
-      await engine.#startRegistry(port)
+      await engine.#startRegistry(port, htpasswd)
       await engine.#startDocker()
       return engine
     } catch (error) {
@@ -60,13 +61,16 @@ export class Engine {
     await rm(this.directory, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 })
   }
 
-  async #startRegistry(port: number): Promise<void> {
+  async #startRegistry(port: number, htpasswd: string | undefined): Promise<void> {
     const config = join(this.directory, 'registry.json')
     const storage = { filesystem: { rootdirectory: join(this.directory, 'registry') }, delete: { enabled: true } }
-    await writeFile(config, JSON.stringify({ version: '0.1', storage, http: { addr: `127.0.0.1:${port}` } }))
+    const path = join(this.directory, 'htpasswd')
+    const auth = htpasswd === undefined ? {} : { auth: { htpasswd: { realm: 'registry', path } } }
+    await writeFile(path, htpasswd ?? '')
+    await writeFile(config, JSON.stringify({ version: '0.1', storage, http: { addr: `127.0.0.1:${port}` }, ...auth }))
     this.#spawn('docker-registry', ['serve', config])
     await answers(
-      () => fetch(`http://127.0.0.1:${port}/v2/`).then(({ ok }) => ok),
+      () => fetch(`http://127.0.0.1:${port}/v2/`).then(({ ok, status }) => ok || status === 401),
       'the registry',
       () => this.#log('docker-registry'),
     )

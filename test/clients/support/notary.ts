@@ -21,6 +21,8 @@ export interface Server {
 export class NotaryClient {
   readonly directory: string
   readonly #server: Server
+  /** `user:password`; undefined: none. */
+  credentials: string | undefined
 
   private constructor(server: Server, directory: string) {
     this.#server = server
@@ -34,7 +36,12 @@ export class NotaryClient {
   /** Run `notary …`, whatever comes of it. */
   try(...args: string[]): Promise<Outcome> {
     const place = ['-s', this.#server.url, '--tlscacert', this.#server.caFile, '-d', this.directory]
-    return runProgram('notary', [...place, ...args], { HOME: this.directory, ...PASSPHRASES })
+    return runProgram('notary', [...place, ...args], { HOME: this.directory, ...PASSPHRASES, ...this.#auth })
+  }
+
+  get #auth(): NodeJS.ProcessEnv {
+    if (this.credentials === undefined) return {}
+    return { NOTARY_AUTH: Buffer.from(this.credentials).toString('base64') }
   }
 
   /** Run `notary …`. @throws Error with what it said if it fails */

@@ -1,0 +1,112 @@
+import { findToken, isUsable, looksLikeToken, tokenById, type ApiToken } from './api-token.ts'
+import { Passwords } from './passwords.ts'
+import { ANONYMOUS, type Identity } from './permission.ts'
+import { grantsOf } from './scope.ts'
+import type { TokenMaker } from './token-maker.ts'
+import { findUser, TOKEN_USER, type Directory, type User } from './user.ts'
+import { TokenRefused, verifyWebToken, type Claims, type TokenRules } from './web-token.ts'
+
+/** What `createAccess` works with; the parts that a setting did not ask for are undefined. */
+export interface AccessParts {
+  readonly directory: Directory
+  /** Milliseconds since 1970. */
+  readonly now: () => number
+  /** The built-in token endpoint. */
+  readonly maker?: TokenMaker | undefined
+  /** An external token service. */
+  readonly external?: TokenRules | undefined
+  /** The user that a certificate's common name stands for. */
+  readonly userOfCertificate: (commonName: string) => string | undefined
+}
+
+/** Recognises who asks. */
+export interface Access {
+  /** The built-in token endpoint; undefined: there is none. */
+  readonly maker: TokenMaker | undefined
+  /** A Bearer token: an API token, or a JWT. @throws TokenRefused with the reason, for the log alone */
+  bearer(text: string): Promise<Identity>
+  /** An API token. @returns undefined if it cannot be used */
+  apiToken(text: string): Identity | undefined
+  /**
+   * Basic credentials: a user and their password, or an API token as the password of `token` or of its own name.
+   *
+   * @returns undefined if they are wrong, without a word on what
+   * @throws TrustError BUSY
+   */
+  basic(user: string, password: string, address: string | undefined): Promise<Identity | undefined>
+  /** A client certificate that TLS has verified. @returns undefined if it stands for no user */
+  certificate(commonName: string): Identity | undefined
+}
+
+export function createAccess({ directory, now, maker, external, userOfCertificate }: AccessParts): Access {
+  const passwords = new Passwords(directory, now)
+  return {
+    maker,
+    async bearer(text) {
+      if (looksLikeToken(text)) return ofText(directory, text, now()) ?? refuse('the API token cannot be used')
+      const rules = maker?.rules ?? external ?? refuse('no web token is taken here')
+      const claims = await verifyWebToken(text, rules, now())
+      return maker === undefined ? ofExternal(claims) : ofBuiltIn(directory, claims, now())
+    },
+    apiToken: (text) => ofText(directory, text, now()),
+    async basic(name, password, address) {
+      if (looksLikeToken(password)) {
+        const identity = ofText(directory, password, now())
+        return name === TOKEN_USER || identity?.name === `token:${name}` ? identity : undefined
+      }
+      const user = await passwords.check(name, password, address)
+      return user === undefined ? undefined : ofUser('user', user)
+    },
+    certificate(commonName) {
+      const name = userOfCertificate(commonName)
+      return name === undefined ? undefined : ofUser('certificate', findUser(directory, name))
+    },
+  }
+}
+
+/** What to write into a token so that `ofBuiltIn` knows who it was made for. */
+export function subjectOf({ name, tokenId }: Identity): string {
+  if (name === ANONYMOUS.name) return ''
+  return tokenId === undefined ? name : `token:${tokenId}`
+}
+
+function ofUser(kind: 'user' | 'certificate', user: User | undefined): Identity | undefined {
+  return user === undefined || user.disabled ? undefined : { name: `${kind}:${user.name}`, grants: user.grants }
+}
+
+function ofText(directory: Directory, text: string, now: number): Identity | undefined {
+  const token = findToken(directory, text)
+  return token === undefined ? undefined : ofToken(directory, token, now)
+}
+
+/** A token may never do more than its owner, as they are now. */
+function ofToken(directory: Directory, token: ApiToken, now: number): Identity | undefined {
+  if (!isUsable(token, now)) return undefined
+  const identity = { name: `token:${token.name}`, grants: token.grants, tokenId: token.id }
+  if (token.owner === null) return identity
+  const owner = findUser(directory, token.owner)
+  return owner === undefined || owner.disabled ? undefined : { ...identity, bounds: [owner.grants] }
+}
+
+/** What the token says, and not more than whoever it was made for may do now: a change is felt at once. */
+function ofBuiltIn(directory: Directory, { subject, access }: Claims, now: number): Identity {
+  if (subject === '') return ANONYMOUS
+  const holder = holderOf(directory, subject, now) ?? refuse('whoever it was made for is not recognised any more')
+  const { grants, bounds = [] } = holder
+  return { ...holder, grants: grantsOf(access, true), bounds: [grants, ...bounds] }
+}
+
+function holderOf(directory: Directory, subject: string, now: number): Identity | undefined {
+  const [, kind, name = ''] = /^(user|certificate|token):(.+)$/.exec(subject) ?? []
+  if (kind === 'user' || kind === 'certificate') return ofUser(kind, findUser(directory, name))
+  const token = tokenById(directory, name)
+  return token === undefined ? undefined : ofToken(directory, token, now)
+}
+
+function ofExternal({ subject, access }: Claims): Identity {
+  return { name: subject === '' ? ANONYMOUS.name : `external:${subject}`, grants: grantsOf(access, false) }
+}
+
+function refuse(reason: string): never {
+  throw new TokenRefused(reason)
+}

@@ -1,0 +1,67 @@
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
+import type { Grant } from './permission.ts'
+import type { Directory } from './user.ts'
+
+/** An API token without its secret. A record of kind `token`, by its id. */
+export interface ApiToken {
+  /** 16 hex digits; stands in the token's text. */
+  readonly id: string
+  /** One among all tokens that are not revoked. */
+  readonly name: string
+  /** The user who bounds what it may; null: made on the server itself, bounded by nobody. */
+  readonly owner: string | null
+  /** Hex SHA-256 of the secret part of its text: 256 random bits need no slow hash. */
+  readonly secretSha256: string
+  readonly grants: readonly Grant[]
+  /** Milliseconds since 1970; null: never. */
+  readonly expires: number | null
+  readonly revoked: boolean
+  /** Milliseconds since 1970. */
+  readonly createdAt: number
+}
+
+const ID_BYTES = 8
+const SECRET_BYTES = 32
+const ID = /^[0-9a-f]{16}$/
+const TEXT = /^cs_([0-9a-f]{16})_([A-Za-z0-9_-]{43})$/
+
+/** True for what means to be an API token; users' passwords never look like this. */
+export function looksLikeToken(text: string): boolean {
+  return text.startsWith('cs_')
+}
+
+/** A new id, and the text to hand out: it is shown once, and not kept. */
+export function mintToken(): { id: string; text: string; secretSha256: string } {
+  const id = randomBytes(ID_BYTES).toString('hex')
+  const secret = randomBytes(SECRET_BYTES).toString('base64url')
+  return { id, text: `cs_${id}_${secret}`, secretSha256: sha256(secret).toString('hex') }
+}
+
+/** The token that a text is of; whether it can still be used is another question. */
+export function findToken(directory: Directory, text: string): ApiToken | undefined {
+  const [, id = '', secret = ''] = TEXT.exec(text) ?? []
+  const token = tokenById(directory, id)
+  // Hashed and compared in any case: an id that does not exist takes as long as a wrong secret.
+  const right = timingSafeEqual(sha256(secret), Buffer.from(token?.secretSha256 ?? '0'.repeat(64), 'hex'))
+  return right ? token : undefined
+}
+
+export function tokenById(directory: Directory, id: string): ApiToken | undefined {
+  return ID.test(id) ? (directory.record('token', id) as ApiToken | undefined) : undefined
+}
+
+/** @param now milliseconds since 1970 */
+export function isUsable({ revoked, expires }: ApiToken, now: number): boolean {
+  return !revoked && (expires === null || now < expires)
+}
+
+/** In byte order of their ids. */
+export async function allTokens(directory: Directory): Promise<ApiToken[]> {
+  const tokens: ApiToken[] = []
+  for await (const { value } of directory.records('token')) tokens.push(value as ApiToken)
+  return tokens
+}
+
+function sha256(text: string): Buffer {
+  return createHash('sha256').update(text).digest()
+}

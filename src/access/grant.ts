@@ -1,0 +1,57 @@
+import { TrustError } from '../errors.ts'
+import { parseGun, type Gun } from '../tuf/gun.ts'
+import { ACTIONS, matches, names, type Action, type Grant, type Identity } from './permission.ts'
+
+/** Grants of one user or token. */
+export const GRANTS_MAX = 100
+
+/** Check a pattern: `*`, `docker.io/acme/*`, or the name of one repository. @throws TrustError INVALID_PARAMETERS */
+export function parsePattern(text: string): string {
+  if (text === '*') return text
+  try {
+    parseGun(text.endsWith('/*') ? text.slice(0, -2) : text)
+    return text
+  } catch (cause) {
+    throw new TrustError('INVALID_PARAMETERS', `"${text}" is no pattern of repositories`, {
+      hint: 'write docker.io/acme/app, docker.io/acme/*, or *',
+      cause,
+    })
+  }
+}
+
+/**
+ * Read grants as people write them: `read,sign:docker.io/acme/*`; actions end at the first colon, since names of
+ * repositories have colons too.
+ *
+ * @throws TrustError INVALID_PARAMETERS
+ */
+export function parseGrant(text: string): Grant {
+  const colon = text.indexOf(':')
+  const actions = text.slice(0, Math.max(colon, 0)).split(',')
+  const known = actions.filter((action): action is Action => (ACTIONS as readonly string[]).includes(action))
+  if (colon < 0 || known.length !== actions.length) {
+    throw new TrustError('INVALID_PARAMETERS', `"${text}" grants nothing that is known`, {
+      hint: `write ACTIONS:PATTERN, as in read,sign:docker.io/acme/*; actions are ${ACTIONS.join(', ')}`,
+    })
+  }
+  return { pattern: parsePattern(text.slice(colon + 1)), actions: known }
+}
+
+/** As `parseGrant` reads it. */
+export function formatGrant({ pattern, actions }: Grant): string {
+  return `${actions.join(',')}:${pattern}`
+}
+
+/** True if somebody may do all that a grant would allow, on every repository that its pattern names. */
+export function covers({ grants, bounds = [] }: Identity, grant: Grant): boolean {
+  return grant.actions.every((action) =>
+    [grants, ...bounds].every((list) =>
+      list.some(({ pattern, actions }) => includes(pattern, grant.pattern) && names(actions, action)),
+    ),
+  )
+}
+
+/** True if all that the inner pattern names is named by the outer one. No GUN ends in `*`, so a prefix is one. */
+function includes(outer: string, inner: string): boolean {
+  return outer === inner || (inner !== '*' && matches(outer, inner as Gun))
+}

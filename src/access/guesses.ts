@@ -1,0 +1,53 @@
+/** Failures of one key before it has to wait. */
+export const FREE_FAILURES = 5
+/** Milliseconds of the first wait; it doubles with each failure. */
+const FIRST_WAIT = 1_000
+/** Milliseconds: the longest wait. */
+export const LONGEST_WAIT = 60_000
+/** Milliseconds without failure after which all is forgotten. */
+const MEMORY = 15 * 60_000
+/** Keys that are remembered; the oldest is forgotten first. */
+const KEYS_MAX = 10_000
+
+interface Failures {
+  readonly count: number
+  /** Milliseconds since 1970. */
+  readonly last: number
+}
+
+/**
+ * Counts wrong passwords by key, an address or a user's name say, and makes the key wait: 1 s after the fifth, twice as
+ * long after each further one, never longer than a minute, so that nobody is locked out for good by somebody else.
+ */
+export class Guesses {
+  readonly #failures = new Map<string, Failures>()
+  readonly #now: () => number
+
+  constructor(now: () => number) {
+    this.#now = now
+  }
+
+  /** Milliseconds until this key may try again; 0: now. */
+  wait(key: string): number {
+    const { count, last } = this.#recent(key)
+    if (count < FREE_FAILURES) return 0
+    const wait = Math.min(FIRST_WAIT * 2 ** (count - FREE_FAILURES), LONGEST_WAIT)
+    return Math.max(0, last + wait - this.#now())
+  }
+
+  failed(key: string): void {
+    const { count } = this.#recent(key)
+    this.#failures.delete(key)
+    if (this.#failures.size >= KEYS_MAX) this.#failures.delete(this.#failures.keys().next().value ?? '')
+    this.#failures.set(key, { count: count + 1, last: this.#now() })
+  }
+
+  succeeded(key: string): void {
+    this.#failures.delete(key)
+  }
+
+  #recent(key: string): Failures {
+    const found = this.#failures.get(key)
+    return found === undefined || found.last + MEMORY < this.#now() ? { count: 0, last: 0 } : found
+  }
+}

@@ -1,0 +1,78 @@
+import { TrustError } from '../errors.ts'
+import { Guesses } from './guesses.ts'
+import { isPassword, NO_PASSWORD, PASSWORD_MAX_BYTES } from './password.ts'
+import { findUser, isName, type Directory, type User } from './user.ts'
+
+/** Passwords hashed at once: each takes memory, and a thread of the pool that the store uses too. */
+const AT_ONCE = 2
+/** Passwords that wait for their turn; more than this is refused. */
+const WAITING_MAX = 64
+
+/** Checks passwords: a few at a time, and slower for those who guess. */
+export class Passwords {
+  readonly #directory: Directory
+  readonly #byAddress: Guesses
+  readonly #byUser: Guesses
+  readonly #waiting: (() => void)[] = []
+  #running = 0
+
+  /** @param now milliseconds since 1970 */
+  constructor(directory: Directory, now: () => number) {
+    this.#directory = directory
+    this.#byAddress = new Guesses(now)
+    this.#byUser = new Guesses(now)
+  }
+
+  /**
+   * The user of this name, if it is their password and they are not disabled. A name that does not exist takes as long,
+   * and counts as much, as a wrong password.
+   *
+   * @param address where the request came from; undefined: not counted
+   * @throws TrustError BUSY after too many wrong ones, or if too many are being checked
+   */
+  async check(name: string, password: string, address: string | undefined): Promise<User | undefined> {
+    // What nobody can be called is counted as one, so that no long list of such names is kept.
+    const counted = isName(name) ? name : ''
+    return this.#inTurn(async () => {
+      // Asked when it is our turn, so that many guesses at once do not pass together.
+      const wait = Math.max(this.#byUser.wait(counted), address === undefined ? 0 : this.#byAddress.wait(address))
+      if (wait > 0) {
+        throw new TrustError('BUSY', 'too many wrong passwords', { hint: 'wait a minute, then try again' })
+      }
+      const user = await this.#recognise(name, password)
+      if (user === undefined) {
+        this.#byUser.failed(counted)
+        if (address !== undefined) this.#byAddress.failed(address)
+      } else this.#byUser.succeeded(counted)
+      return user
+    })
+  }
+
+  async #recognise(name: string, password: string): Promise<User | undefined> {
+    if (Buffer.byteLength(password) > PASSWORD_MAX_BYTES) return undefined
+    const stored = findUser(this.#directory, name)?.password
+    const right = await isPassword(stored ?? NO_PASSWORD, password)
+    // Read again: hashing took a while, in which the password may have been changed.
+    const user = findUser(this.#directory, name)
+    return right && user?.password?.hash === stored?.hash && user?.disabled === false ? user : undefined
+  }
+
+  /** @throws TrustError BUSY */
+  async #inTurn<Value>(work: () => Promise<Value>): Promise<Value> {
+    if (this.#running < AT_ONCE) this.#running += 1
+    else if (this.#waiting.length >= WAITING_MAX) {
+      throw new TrustError('BUSY', 'too many passwords are being checked', { hint: 'try again in a moment' })
+    } else {
+      await new Promise<void>((resolve) => {
+        this.#waiting.push(resolve)
+      })
+    }
+    try {
+      return await work()
+    } finally {
+      const next = this.#waiting.shift()
+      if (next === undefined) this.#running -= 1
+      else next()
+    }
+  }
+}

@@ -1,0 +1,58 @@
+import { keyNamed, parseKeySet, type KeySet } from './token-keys.ts'
+import type { FindKey } from './web-token.ts'
+
+/** Milliseconds after which the set is fetched again. */
+const FRESH = 10 * 60_000
+/** Milliseconds between two fetches, whatever tokens come: an unknown key id must not make us ask each time. */
+const PAUSE = 30_000
+/** Milliseconds after which a set that cannot be fetched again is not used any more. */
+const KEPT = 24 * 3_600_000
+/** Milliseconds for an answer. */
+const FETCH_LIMIT = 5_000
+const SET_MAX_BYTES = 256 * 1024
+
+/**
+ * Keys of a set that is fetched from a URL, kept for ten minutes, and fetched again for a key id that is not in it.
+ *
+ * @param failed told why a fetch failed, for the log
+ */
+export function remoteKeys(url: string, failed: (reason: string) => void): FindKey {
+  let set: KeySet = new Map()
+  let fetchedAt = -Infinity
+  let askedAt = -Infinity
+  let running: Promise<void> | undefined
+  const refresh = async (now: number): Promise<void> => {
+    askedAt = now
+    try {
+      set = parseKeySet(await fetchBytes(url), url)
+      fetchedAt = now
+    } catch (error) {
+      failed(error instanceof Error ? error.message : String(error))
+    }
+  }
+  return async ({ algorithm, kid, x5c }, now) => {
+    if (x5c !== undefined || kid === undefined) return undefined
+    const wanted = now - fetchedAt > FRESH || !set.has(kid)
+    if (wanted && running === undefined && now - askedAt > PAUSE) {
+      running = refresh(now).finally(() => {
+        running = undefined
+      })
+    }
+    if (wanted) await running
+    return now - fetchedAt > KEPT ? undefined : keyNamed(set, kid, algorithm)
+  }
+}
+
+/** @throws Error if it does not answer 200, or with too much; redirects are not followed */
+async function fetchBytes(url: string): Promise<Uint8Array> {
+  const response = await fetch(url, { redirect: 'error', signal: AbortSignal.timeout(FETCH_LIMIT) })
+  if (!response.ok) throw new Error(`it answered ${response.status}`)
+  const chunks: Uint8Array[] = []
+  let length = 0
+  for await (const chunk of response.body ?? []) {
+    length += chunk.length
+    if (length > SET_MAX_BYTES) throw new Error(`it is longer than ${SET_MAX_BYTES} bytes`)
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks)
+}

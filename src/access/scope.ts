@@ -1,0 +1,96 @@
+import { SERVER, type Gun, parseGun } from '../tuf/gun.ts'
+import { ACTIONS, allows, type Action, type Grant, type Identity } from './permission.ts'
+
+/** One entry of a token's `access`, and of a token request's scopes (wire spec §15). */
+export interface ResourceActions {
+  readonly type: string
+  readonly name: string
+  readonly actions: readonly string[]
+}
+
+/** What `pull`, `push` and `*` of Notary's clients mean here. */
+const MEANING: Readonly<Record<string, readonly Action[]>> = {
+  pull: ['read'],
+  push: ['sign'],
+  '*': ACTIONS.filter((action) => action !== 'admin'),
+}
+/** A part of `*`, in tokens that this server makes; no client asks for them. */
+const OWN_ACTIONS: readonly string[] = ['rotate', 'delete'] satisfies Action[]
+
+/** Of the server itself: asked by clients at `/v2/`, needed for the changefeed of all repositories. */
+export const CATALOG: ResourceActions = { type: 'registry', name: 'catalog', actions: ['*'] }
+
+/**
+ * Read the `scope` parameters of a token request: `repository:<GUN>:<actions>`, several separated by blanks. A GUN has
+ * colons inside: the type ends at the first, the actions begin after the last (wire spec §15.2).
+ */
+export function parseScopes(texts: readonly string[]): ResourceActions[] {
+  return texts
+    .flatMap((text) => text.split(' '))
+    .flatMap((text): ResourceActions[] => {
+      const [first, last] = [text.indexOf(':'), text.lastIndexOf(':')]
+      if (first < 0 || first === last) return []
+      const actions = text.slice(last + 1).split(',')
+      return [{ type: text.slice(0, first), name: text.slice(first + 1, last), actions }]
+    })
+}
+
+/** As `parseScopes` reads it. */
+export function formatScope({ type, name, actions }: ResourceActions): string {
+  return `${type}:${name}:${actions.join(',')}`
+}
+
+/** What of the asked access somebody may have; entries of which nothing is left are left out. */
+export function granted(
+  identity: Identity,
+  asked: readonly ResourceActions[],
+  publicReads: boolean,
+): ResourceActions[] {
+  return asked.flatMap(({ type, name, actions }): ResourceActions[] => {
+    if (type === CATALOG.type && name === CATALOG.name) {
+      return actions.includes('*') && allows(identity, 'read', undefined) ? [CATALOG] : []
+    }
+    const gun = type === 'repository' ? gunOrNothing(name) : undefined
+    if (gun === undefined) return []
+    const may = (action: Action): boolean => allows(identity, action, gun) || (publicReads && action === 'read')
+    const given = [...new Set(actions)].flatMap((action): string[] => {
+      const meaning = MEANING[action] ?? []
+      if (meaning.length > 0 && meaning.every(may)) return [action]
+      return action === '*' ? partOfAll(may) : []
+    })
+    return given.length === 0 ? [] : [{ type, name, actions: [...new Set(given)] }]
+  })
+}
+
+/** Of somebody who asks for all and may do a part of it. */
+function partOfAll(may: (action: Action) => boolean): string[] {
+  const own = ACTIONS.filter((action) => OWN_ACTIONS.includes(action) && may(action))
+  return [...(may('read') ? ['pull'] : []), ...(may('sign') ? ['push'] : []), ...own]
+}
+
+/**
+ * The grants that a token's `access` amounts to. Names are names here, never patterns; what is of another kind is
+ * nothing.
+ *
+ * @param ours true for tokens that this server made, which may name parts of `*`
+ */
+export function grantsOf(access: readonly ResourceActions[], ours: boolean): Grant[] {
+  return access.flatMap(({ type, name, actions }): Grant[] => {
+    if (type === CATALOG.type && name === CATALOG.name) {
+      return actions.includes('*') ? [{ pattern: SERVER, actions: ['read'] }] : []
+    }
+    const gun = type === 'repository' ? gunOrNothing(name) : undefined
+    const meant = actions.flatMap(
+      (action) => MEANING[action] ?? (ours ? ACTIONS.filter((own) => own === action && OWN_ACTIONS.includes(own)) : []),
+    )
+    return gun === undefined || meant.length === 0 ? [] : [{ pattern: gun, actions: meant }]
+  })
+}
+
+function gunOrNothing(name: string): Gun | undefined {
+  try {
+    return parseGun(name)
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,47 @@
+import type { Store } from '../store/store.ts'
+import { TrustError } from '../errors.ts'
+import type { PasswordHash } from './password.ts'
+import type { Grant } from './permission.ts'
+
+/** Somebody with a name and, unless only certificates or tokens are used, a password. A record of kind `user`. */
+export interface User {
+  readonly name: string
+  /** Null: nobody can log in with a password. */
+  readonly password: PasswordHash | null
+  readonly grants: readonly Grant[]
+  /** True: neither the user nor tokens of theirs are recognised. */
+  readonly disabled: boolean
+  /** Milliseconds since 1970. */
+  readonly createdAt: number
+}
+
+/** Everything that is read here: also a snapshot will do. */
+export type Directory = Pick<Store, 'record' | 'records'>
+
+/** With any API token as the password, this name will do. */
+export const TOKEN_USER = 'token'
+
+const NAME = /^[a-z0-9](?:[a-z0-9._@-]{0,62}[a-z0-9])?$/
+
+/** Names of users and tokens: they stand in logs and in Basic credentials. @throws TrustError INVALID_PARAMETERS */
+export function parseName(text: string): string {
+  if (isName(text) && text !== TOKEN_USER) return text
+  throw new TrustError('INVALID_PARAMETERS', 'that cannot be a name', {
+    hint: `1 to 64 of a-z, 0-9, ".", "_", "-", "@", beginning and ending with a letter or digit; not "${TOKEN_USER}"`,
+  })
+}
+
+export function isName(text: string): boolean {
+  return NAME.test(text)
+}
+
+export function findUser(directory: Directory, name: string): User | undefined {
+  return isName(name) ? (directory.record('user', name) as User | undefined) : undefined
+}
+
+/** In byte order of their names. */
+export async function allUsers(directory: Directory): Promise<User[]> {
+  const users: User[] = []
+  for await (const { value } of directory.records('user')) users.push(value as User)
+  return users
+}

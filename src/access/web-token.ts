@@ -1,0 +1,158 @@
+import { compactVerify, errors } from 'jose'
+import type { KeyObject } from 'node:crypto'
+import { parseJson, type Json, type JsonObject } from '../tuf/json.ts'
+import type { ResourceActions } from './scope.ts'
+
+/** A key that verifies tokens, with the one algorithm that it is used with. */
+export interface TokenKey {
+  readonly key: KeyObject
+  readonly algorithm: string
+}
+
+/** The parts of a token's header that say which key verifies it. */
+export interface TokenHeader {
+  readonly algorithm: string
+  readonly kid: string | undefined
+  /** Certificates, DER, leaf first. */
+  readonly x5c: readonly Buffer[] | undefined
+}
+
+/** Finds the key for a token, among those that settings name. */
+export type FindKey = (header: TokenHeader, now: number) => Promise<TokenKey | undefined>
+
+/** Who makes tokens, and for whom. */
+export interface TokenRules {
+  readonly issuer: string
+  readonly service: string
+  readonly findKey: FindKey
+}
+
+/** What a token says that was verified. */
+export interface Claims {
+  /** Empty: anonymous. */
+  readonly subject: string
+  readonly access: readonly ResourceActions[]
+}
+
+/** A token was refused. Says why, for the log alone: all of them get the same answer. */
+export class TokenRefused extends Error {
+  override readonly name = 'TokenRefused'
+}
+
+/** Seconds that clocks may differ (wire spec §15.1). */
+const LEEWAY = 60
+/** Entries of `access`, and actions of one of them. */
+const ACCESS_MAX = 100
+/** Characters of a subject or a name. */
+const TEXT_MAX = 512
+/** Everything that a header may hold; in particular no key (`jwk`, `jku`, `x5u`), nothing that changes what is signed. */
+const HEADER_MEMBERS: readonly string[] = ['alg', 'typ', 'kid', 'x5c', 'x5t', 'x5t#S256']
+const X5C_MAX = 8
+
+const PART = /^[A-Za-z0-9_-]+$/
+// oxlint-disable-next-line no-control-regex
+const CONTROL = /[\u0000-\u001f\u007f-\u009f]/
+
+/**
+ * Verify a JSON web token (wire spec §15.1), stricter than clients need: exactly one way to write each part, no member
+ * twice, no key but those that settings name, the algorithm as the key says.
+ *
+ * @param now milliseconds since 1970
+ * @throws TokenRefused
+ */
+export async function verifyWebToken(text: string, rules: TokenRules, now: number): Promise<Claims> {
+  const parts = text.split('.')
+  const [header = '', payload = '', signature = ''] = parts
+  if (parts.length !== 3) refuse('it has not three parts')
+  const asked = headerOf(objectIn(header, 'header'))
+  bytesIn(signature, 'signature')
+  const claims = objectIn(payload, 'payload')
+  const found = await rules.findKey(asked, now)
+  if (found === undefined) refuse('no key here verifies it')
+  if (asked.algorithm !== found.algorithm) refuse('its algorithm is not the one of its key')
+  try {
+    await compactVerify(text, found.key, { algorithms: [found.algorithm] })
+  } catch (error) {
+    // Anything else is a fault of ours, and no wrong signature.
+    if (!(error instanceof errors.JOSEError)) throw error
+    refuse('its signature is wrong')
+  }
+  return claimsOf(claims, rules, now)
+}
+
+function headerOf(header: JsonObject): TokenHeader {
+  for (const member of Object.keys(header)) {
+    if (!HEADER_MEMBERS.includes(member)) refuse('its header has a member that is not allowed')
+  }
+  const { alg, typ, kid, x5c } = header
+  if (typeof alg !== 'string') refuse('its header names no algorithm')
+  if (typ !== undefined && (typeof typ !== 'string' || typ.toUpperCase() !== 'JWT')) refuse('it is no JWT')
+  if (kid !== undefined && (typeof kid !== 'string' || kid.length > TEXT_MAX)) refuse('its key id is no text')
+  return { algorithm: alg, kid, x5c: x5c === undefined ? undefined : certificatesOf(x5c) }
+}
+
+/** RFC 7515 §4.1.6: standard base64, not base64url. */
+function certificatesOf(value: Json): Buffer[] {
+  if (!Array.isArray(value) || value.length === 0 || value.length > X5C_MAX)
+    refuse('its x5c is no list of certificates')
+  return (value as readonly Json[]).map((each) => {
+    const der = typeof each === 'string' ? Buffer.from(each, 'base64') : Buffer.alloc(0)
+    return der.length > 0 && der.toString('base64') === each ? der : refuse('its x5c is not base64')
+  })
+}
+
+function claimsOf(
+  { iss, aud, exp, nbf, iat, sub = '', access = [] }: JsonObject,
+  rules: TokenRules,
+  now: number,
+): Claims {
+  const seconds = now / 1000
+  if (iss !== rules.issuer) refuse('it is of another issuer')
+  if (aud !== rules.service) refuse('it is for another service')
+  if (typeof exp !== 'number' || seconds > exp + LEEWAY) refuse('it has expired, or has no end')
+  if (nbf !== undefined && (typeof nbf !== 'number' || seconds < nbf - LEEWAY)) refuse('it is not valid yet')
+  if (iat !== undefined && (typeof iat !== 'number' || seconds < iat - LEEWAY)) refuse('it was made in the future')
+  if (typeof sub !== 'string' || sub.length > TEXT_MAX || CONTROL.test(sub)) refuse('its subject is no name')
+  return { subject: sub, access: accessOf(access) }
+}
+
+function accessOf(value: Json): ResourceActions[] {
+  // Go writes an empty list as null.
+  if (value === null) return []
+  if (!Array.isArray(value) || value.length > ACCESS_MAX) refuse('its access is no list')
+  return (value as readonly Json[]).map((entry) => {
+    if (typeof entry !== 'object' || entry === null || Array.isArray(entry))
+      refuse('an entry of its access is no object')
+    const { type, name, actions } = entry as JsonObject
+    if (!isText(type) || !isText(name)) refuse('an entry of its access has no type or name')
+    if (!Array.isArray(actions) || actions.length > ACCESS_MAX || !actions.every(isText))
+      refuse('its actions are no list')
+    return { type, name, actions }
+  })
+}
+
+function isText(value: Json | undefined): value is string {
+  return typeof value === 'string' && value.length <= TEXT_MAX
+}
+
+function objectIn(part: string, what: string): JsonObject {
+  let value: Json
+  try {
+    value = parseJson(bytesIn(part, what))
+  } catch {
+    return refuse(`its ${what} is not JSON of one meaning`)
+  }
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? (value as JsonObject)
+    : refuse(`its ${what} is no object`)
+}
+
+/** Base64url in the one way in which these bytes are written. */
+function bytesIn(part: string, what: string): Buffer {
+  const bytes = Buffer.from(part, 'base64url')
+  return PART.test(part) && bytes.toString('base64url') === part ? bytes : refuse(`its ${what} is not base64url`)
+}
+
+function refuse(reason: string): never {
+  throw new TokenRefused(reason)
+}

@@ -1,0 +1,119 @@
+import { z } from 'zod'
+import { allTokens, mintToken, type ApiToken } from '../access/api-token.ts'
+import { identityNamed, userNamed } from '../access/creator.ts'
+import { allows, LOCAL, type Identity } from '../access/permission.ts'
+import { findUser, type Directory } from '../access/user.ts'
+import { TrustError } from '../errors.ts'
+import type { Actor } from '../store/store.ts'
+import { changeRecords, grantsInput, mustCover, nameInput } from './grants.ts'
+import { operation, type World } from './operation.ts'
+
+/** A token as it is shown. */
+export type TokenRow = Omit<ApiToken, 'secretSha256'>
+
+const DAY = 86_400_000
+/** Days that a token lives if nothing is said. */
+export const TOKEN_LIFE_DAYS = 90
+
+export const createToken = operation({
+  name: 'token.create',
+  method: 'POST',
+  path: '/tokens',
+  summary: 'Make an API token; its text is shown this once. It can be allowed only what its creator and its owner may.',
+  action: 'own',
+  input: z.strictObject({
+    name: nameInput,
+    grants: grantsInput.min(1),
+    owner: nameInput.optional(),
+    days: z.number().positive().max(3650).nullable().default(TOKEN_LIFE_DAYS).meta({ description: 'null: no end' }),
+  }),
+  async run({ trust }, { name, grants, owner, days }, actor) {
+    const { id, text, secretSha256 } = mintToken()
+    let made: ApiToken | undefined
+    await changeRecords(trust, actor, async (now) => {
+      const creator = await creatorOf(trust.store, actor, now)
+      const ownerName = ownerOf(creator, owner)
+      // The creator is the owner, or may do everything.
+      if (ownerName !== null) mustCover(userIdentity(trust.store, ownerName), grants)
+      if ((await allTokens(trust.store)).some((token) => token.name === name && !token.revoked)) {
+        throw new TrustError('WRONG_STATE', `there is a token ${name} already`, {
+          hint: 'revoke it first, or choose another name',
+        })
+      }
+      const expires = days === null ? null : now + days * DAY
+      made = { id, name, owner: ownerName, secretSha256, grants, expires, revoked: false, createdAt: now }
+      return [{ kind: 'token', name: id, value: made }]
+    })
+    return { ...rowOf(made as ApiToken), token: text }
+  },
+})
+
+export const listTokens = operation({
+  name: 'token.list',
+  method: 'GET',
+  path: '/tokens',
+  summary: "One's own API tokens; for an admin of the server all.",
+  action: 'own',
+  input: z.strictObject({}),
+  async run(world, _, actor) {
+    return (await visibleTo(world, actor)).map(rowOf)
+  },
+})
+
+export const revokeToken = operation({
+  name: 'token.revoke',
+  method: 'DELETE',
+  path: '/tokens/:token',
+  summary: 'Make an API token useless, at once and for ever.',
+  action: 'own',
+  input: z.strictObject({ token: z.string().max(100).meta({ description: 'its id or its name' }) }),
+  async run(world, { token: wanted }, actor) {
+    let revoked: ApiToken | undefined
+    await changeRecords(world.trust, actor, async () => {
+      const live = (await visibleTo(world, actor)).filter((token) => !token.revoked)
+      const found = live.find(({ id, name }) => id === wanted || name === wanted)
+      if (found === undefined) {
+        throw new TrustError('NOT_FOUND', 'there is no such token', { hint: '"countersign token list" prints all' })
+      }
+      revoked = { ...found, revoked: true }
+      return [{ kind: 'token', name: found.id, value: revoked }]
+    })
+    return rowOf(revoked as ApiToken)
+  },
+})
+
+/** @throws TrustError FORBIDDEN for a token: what it made would outlive it */
+async function creatorOf(directory: Directory, { name }: Actor, now: number): Promise<Identity> {
+  const creator = name.startsWith('token:') ? undefined : await identityNamed(directory, name, now)
+  if (creator !== undefined) return creator
+  throw new TrustError('FORBIDDEN', `${name} cannot create tokens`, {
+    hint: 'use a password or a client certificate, or the command line on the server',
+  })
+}
+
+/** @throws TrustError FORBIDDEN */
+function ownerOf(creator: Identity, owner: string | undefined): string | null {
+  if (creator.name === LOCAL.name) return owner ?? null
+  const self = userNamed(creator.name) ?? null
+  if (owner === undefined || owner === self || allows(creator, 'admin', undefined)) return owner ?? self
+  throw new TrustError('FORBIDDEN', `${creator.name} may not make tokens for others`)
+}
+
+function userIdentity(directory: Directory, name: string): Identity {
+  const user = findUser(directory, name)
+  if (user !== undefined) return { name: `user:${name}`, grants: user.grants }
+  throw new TrustError('NOT_FOUND', `there is no user ${name}`, { hint: '"countersign user list" prints all names' })
+}
+
+async function visibleTo({ trust }: World, { name }: Actor): Promise<ApiToken[]> {
+  const identity = await identityNamed(trust.store, name, trust.now())
+  const tokens = await allTokens(trust.store)
+  if (identity !== undefined && allows(identity, 'admin', undefined)) return tokens
+  const own = userNamed(name)
+  return tokens.filter((token) => token.owner !== null && token.owner === own)
+}
+
+function rowOf(token: ApiToken): TokenRow {
+  const { secretSha256: _, ...row } = token
+  return row
+}

@@ -1,0 +1,114 @@
+import { z } from 'zod'
+import { allTokens } from '../access/api-token.ts'
+import { hashPassword, PASSWORD_MAX_BYTES } from '../access/password.ts'
+import { allUsers, findUser, type Directory, type User } from '../access/user.ts'
+import { TrustError } from '../errors.ts'
+import { changeRecords, grantsInput, nameInput } from './grants.ts'
+import { operation } from './operation.ts'
+
+/** A user as it is shown: without the password's hash. */
+export type UserRow = Omit<User, 'password'> & {
+  /** False: only certificates and tokens. */
+  readonly hasPassword: boolean
+}
+
+const passwordInput = z.string().max(PASSWORD_MAX_BYTES).meta({ description: 'in the clear; stored as argon2id' })
+
+export const listUsers = operation({
+  name: 'user.list',
+  method: 'GET',
+  path: '/users',
+  summary: 'All users and what they may do.',
+  action: 'admin',
+  input: z.strictObject({}),
+  run: async ({ store }) => (await allUsers(store)).map(rowOf),
+})
+
+export const addUser = operation({
+  name: 'user.add',
+  method: 'POST',
+  path: '/users',
+  summary: 'Make a user.',
+  action: 'admin',
+  input: z.strictObject({ name: nameInput, grants: grantsInput, password: passwordInput.optional() }),
+  async run({ trust }, { name, grants, password }, actor) {
+    const hash = password === undefined ? null : await hashPassword(password)
+    const user: User = { name, password: hash, grants, disabled: false, createdAt: trust.now() }
+    await changeRecords(trust, actor, async () => {
+      if (findUser(trust.store, name) !== undefined) {
+        throw new TrustError('WRONG_STATE', `there is a user ${name} already`, {
+          hint: '"countersign user set" changes what they may do, "countersign user password" their password',
+        })
+      }
+      return [{ kind: 'user', name, value: user }]
+    })
+    return rowOf(user)
+  },
+})
+
+export const setUser = operation({
+  name: 'user.set',
+  method: 'PUT',
+  path: '/users/:name',
+  summary: 'Change what a user may do, or disable them: then none of their tokens works either.',
+  action: 'admin',
+  input: z.strictObject({ name: nameInput, grants: grantsInput.optional(), disabled: z.boolean().optional() }),
+  async run({ trust }, { name, grants, disabled }, actor) {
+    let user: User | undefined
+    await changeRecords(trust, actor, async () => {
+      const found = existing(trust.store, name)
+      user = { ...found, grants: grants ?? found.grants, disabled: disabled ?? found.disabled }
+      return [{ kind: 'user', name, value: user }]
+    })
+    return rowOf(user ?? existing(trust.store, name))
+  },
+})
+
+export const setPassword = operation({
+  name: 'user.password',
+  method: 'PUT',
+  path: '/users/:name/password',
+  summary: "Change a user's password. Tokens of the user stay as they are.",
+  action: 'admin',
+  input: z.strictObject({ name: nameInput, password: passwordInput }),
+  async run({ trust }, { name, password }, actor) {
+    const hash = await hashPassword(password)
+    await changeRecords(trust, actor, async () => {
+      return [{ kind: 'user', name, value: { ...existing(trust.store, name), password: hash } }]
+    })
+    return { name }
+  },
+})
+
+export const removeUser = operation({
+  name: 'user.remove',
+  method: 'DELETE',
+  path: '/users/:name',
+  summary: 'Remove a user, and revoke their tokens.',
+  action: 'admin',
+  input: z.strictObject({ name: nameInput }),
+  async run({ trust }, { name }, actor) {
+    let revoked = 0
+    await changeRecords(trust, actor, async () => {
+      existing(trust.store, name)
+      // A later user of the same name must not find them.
+      const tokens = (await allTokens(trust.store)).filter((token) => token.owner === name && !token.revoked)
+      revoked = tokens.length
+      return [
+        { kind: 'user', name, value: null },
+        ...tokens.map((token) => ({ kind: 'token' as const, name: token.id, value: { ...token, revoked: true } })),
+      ]
+    })
+    return { name, removed: true, revokedTokens: revoked }
+  },
+})
+
+function existing(directory: Directory, name: string): User {
+  const user = findUser(directory, name)
+  if (user !== undefined) return user
+  throw new TrustError('NOT_FOUND', `there is no user ${name}`, { hint: '"countersign user list" prints all names' })
+}
+
+function rowOf({ name, password, grants, disabled, createdAt }: User): UserRow {
+  return { name, hasPassword: password !== null, grants, disabled, createdAt }
+}

@@ -1,0 +1,73 @@
+import { readFile } from 'node:fs/promises'
+import { createAccess, type Access } from './access/access.ts'
+import { remoteKeys } from './access/remote-keys.ts'
+import { certificateKeys, keySetKeys } from './access/token-keys.ts'
+import { tokenMaker } from './access/token-maker.ts'
+import type { Directory } from './access/user.ts'
+import type { FindKey, TokenRules } from './access/web-token.ts'
+import { TrustError } from './errors.ts'
+import type { Log } from './repository/trust.ts'
+import type { Settings } from './settings-schema.ts'
+import type { Keys } from './signing/keys-directory.ts'
+
+/** What a TLS listener needs to ask clients for certificates; a client without one is served all the same. */
+export interface ClientCertificates {
+  readonly ca: string
+  readonly requestCert: true
+  readonly rejectUnauthorized: false
+}
+
+interface Parts {
+  readonly keys: Keys
+  readonly directory: Directory
+  /** Milliseconds since 1970. */
+  readonly now: () => number
+  readonly log: Log
+}
+
+/** How people and programs are recognised, as the settings say. @throws TrustError BAD_SETTINGS, BAD_KEYS */
+export async function accessOf({ access }: Settings, { keys, directory, now, log }: Parts): Promise<Access> {
+  const { mode, service, tokenLifeSeconds, clientCertificates } = access
+  const users = new Map(clientCertificates?.users.map((pair) => pair.split('=') as [string, string]))
+  return createAccess({
+    directory,
+    now,
+    maker: mode === 'built-in' ? tokenMaker(await keys.tokenKey(), service, tokenLifeSeconds) : undefined,
+    external: mode === 'external' ? await externalRules(access, log) : undefined,
+    userOfCertificate: (commonName) => (users.size === 0 ? commonName : users.get(commonName)),
+  })
+}
+
+async function externalRules(access: Settings['access'], log: Log): Promise<TokenRules> {
+  const { issuer = '', service } = access
+  return { issuer, service, findKey: await externalKeys(access, log) }
+}
+
+async function externalKeys(access: Settings['access'], log: Log): Promise<FindKey> {
+  const { jwksFile, jwksUrl, certificateBundleFile } = access
+  if (jwksUrl !== undefined) {
+    return remoteKeys(jwksUrl, (reason) => log.warn({ url: jwksUrl, reason }, 'the key set cannot be fetched'))
+  }
+  if (jwksFile !== undefined) return keySetKeys(await readSetting(jwksFile, 'access.jwksFile'), jwksFile)
+  const path = certificateBundleFile ?? ''
+  return certificateKeys(await readSetting(path, 'access.certificateBundleFile'), path)
+}
+
+/** @returns undefined if the settings ask for no client certificates @throws TrustError BAD_SETTINGS */
+export async function clientCertificatesOf({ access }: Settings): Promise<ClientCertificates | undefined> {
+  const path = access.clientCertificates?.caFile
+  if (path === undefined) return undefined
+  const ca = (await readSetting(path, 'access.clientCertificates.caFile')).toString('latin1')
+  if (!ca.includes('-----BEGIN CERTIFICATE-----')) {
+    throw new TrustError('BAD_SETTINGS', `${path} holds no PEM certificate`, {
+      hint: 'check the setting access.clientCertificates.caFile',
+    })
+  }
+  return { ca, requestCert: true, rejectUnauthorized: false }
+}
+
+async function readSetting(path: string, setting: string): Promise<Buffer> {
+  return readFile(path).catch((cause: unknown) => {
+    throw new TrustError('BAD_SETTINGS', `cannot read ${path}`, { hint: `check the setting ${setting}`, cause })
+  })
+}

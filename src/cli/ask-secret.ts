@@ -1,0 +1,53 @@
+import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
+import { createInterface } from 'node:readline/promises'
+import { Writable } from 'node:stream'
+import { TrustError } from '../errors.ts'
+
+/**
+ * A secret from a file, or asked on the terminal without echo.
+ *
+ * @param file the value of an option `--…-file`; its last line end does not count
+ * @param what to call it: `password of alice`
+ * @param option that names a file, for those who have no terminal
+ * @throws TrustError BAD_SETTINGS
+ */
+export async function secretFrom(file: string | undefined, what: string, option: string): Promise<string> {
+  if (file !== undefined) return readSecret(file, option)
+  if (!process.stdin.isTTY) {
+    throw new TrustError('BAD_SETTINGS', `there is no terminal to ask for the ${what}`, { hint: `say ${option} FILE` })
+  }
+  return askHidden(`${what}: `)
+}
+
+/** The same, for a new secret: asked twice on the terminal. @throws TrustError BAD_SETTINGS */
+export async function newSecretFrom(file: string | undefined, what: string, option: string): Promise<string> {
+  const secret = await secretFrom(file, what, option)
+  if (file === undefined && (await askHidden(`${what} again: `)) !== secret) {
+    throw new TrustError('BAD_SETTINGS', 'the two are not the same; nothing was changed')
+  }
+  return secret
+}
+
+async function readSecret(file: string, option: string): Promise<string> {
+  const text = await readFile(file, 'utf8').catch((cause: unknown) => {
+    throw new TrustError('BAD_SETTINGS', `cannot read ${file}`, { hint: `check ${option}`, cause })
+  })
+  return text.replace(/\r?\n$/, '')
+}
+
+/** The question goes to standard error; what is typed is not shown. @throws TrustError BAD_SETTINGS at Ctrl-C or Ctrl-D */
+async function askHidden(question: string): Promise<string> {
+  process.stderr.write(question)
+  const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() })
+  const terminal = createInterface({ input: process.stdin, output: nowhere, terminal: true })
+  try {
+    const closed = once(terminal, 'close').then(() => undefined)
+    const answer = await Promise.race([terminal.question('').catch(() => undefined), closed])
+    if (answer !== undefined) return answer
+    throw new TrustError('BAD_SETTINGS', 'nothing was typed; nothing was changed')
+  } finally {
+    terminal.close()
+    process.stderr.write('\n')
+  }
+}

@@ -1,0 +1,72 @@
+import { Command } from 'commander'
+import type { z } from 'zod'
+import { createToken, listTokens, revokeToken, TOKEN_LIFE_DAYS, type TokenRow } from '../admin/tokens.ts'
+import { TrustError } from '../errors.ts'
+import { daysLeft, table } from './print.ts'
+import { ask } from './run.ts'
+import { ALLOW_HELP, grantsFrom, grantsText } from './user.ts'
+
+interface Options {
+  allow?: string[]
+  owner?: string
+  days?: string
+  /** False with --no-end. */
+  end?: boolean
+  dryRun?: true
+}
+
+export function tokenCommand(): Command {
+  const token = new Command('token').description('API tokens: for CI jobs, and for programs that use the admin API')
+  token
+    .command('create')
+    .description('make a token; it is shown this once')
+    .argument('<name>', 'what it is for; stands in the journal')
+    .requiredOption('--allow <grant...>', ALLOW_HELP)
+    .option('--owner <user>', 'it never may more than this user; default: nobody')
+    .option('--days <days>', `how long it can be used (default: ${TOKEN_LIFE_DAYS})`)
+    .option('--no-end', 'for ever')
+    .option('--dry-run', 'say what would happen; change nothing')
+    .option('--json', 'print as JSON')
+    .action(create)
+  token
+    .command('list')
+    .description('all tokens')
+    .option('--json', 'print as JSON')
+    .action((_: Options, command: Command) => ask(command, listTokens, {}, showTokens))
+  token
+    .command('revoke')
+    .description('make a token useless, at once and for ever')
+    .argument('<token>', 'its name or its id')
+    .option('--dry-run', 'say what would happen; change nothing')
+    .option('--json', 'print as JSON')
+    .action((wanted: string, _: Options, command: Command) =>
+      ask(command, revokeToken, { token: wanted }, ({ id, name }) => `revoked token ${name} (${id})`),
+    )
+  return token
+}
+
+function create(name: string, { allow = [], owner, days, end, dryRun }: Options, command: Command): Promise<void> {
+  const input = async (): Promise<z.input<typeof createToken.input>> => {
+    if (days !== undefined && !(Number(days) > 0)) throw new TrustError('INVALID_PARAMETERS', '--days must be a number')
+    const life = end === false ? { days: null } : days === undefined ? {} : { days: Number(days) }
+    return { name, grants: grantsFrom(allow), ...(owner === undefined ? {} : { owner }), ...life }
+  }
+  return ask(command, createToken, input, (made) => {
+    const lines = [`created token ${name}, which may: ${grantsText(made.grants)}`]
+    if (made.expires !== null) lines.push(`it ends at ${daysLeft(new Date(made.expires).toISOString(), Date.now())}`)
+    if (dryRun === undefined) lines.push('', made.token, '', 'Keep it safe: it is not shown again.')
+    return lines.join('\n')
+  })
+}
+
+function showTokens(tokens: readonly TokenRow[]): string {
+  if (tokens.length === 0) return 'no tokens'
+  const rows = tokens.map(({ name, id, owner, grants, expires, revoked }) => [
+    name,
+    id,
+    owner ?? '-',
+    revoked ? 'revoked' : expires === null ? 'no end' : daysLeft(new Date(expires).toISOString(), Date.now()),
+    grantsText(grants),
+  ])
+  return table([['TOKEN', 'ID', 'OWNER', 'ENDS', 'MAY'], ...rows])
+}

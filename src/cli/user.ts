@@ -1,0 +1,121 @@
+import { Command } from 'commander'
+import type { z } from 'zod'
+import { addUser, listUsers, removeUser, setPassword, setUser, type UserRow } from '../admin/users.ts'
+import { formatGrant, parseGrant } from '../access/grant.ts'
+import type { Grant } from '../access/permission.ts'
+import { TrustError } from '../errors.ts'
+import { newSecretFrom } from './ask-secret.ts'
+import { counted, table } from './print.ts'
+import { ask } from './run.ts'
+
+interface Options {
+  allow?: string[]
+  passwordFile?: string
+  /** False with --no-password. */
+  password?: boolean
+  disable?: true
+  enable?: true
+}
+
+export const ALLOW_HELP = 'ACTIONS:PATTERN, as in read,sign:docker.io/acme/*; may be repeated'
+
+export function userCommand(): Command {
+  const user = new Command('user').description('who may do what; see also "token"')
+  user
+    .command('list')
+    .description('all users')
+    .option('--json', 'print as JSON')
+    .action((_: Options, command: Command) => ask(command, listUsers, {}, showUsers))
+  user
+    .command('add')
+    .description('make a user; the password is asked for')
+    .argument('<name>', 'login name')
+    .option('--allow <grant...>', ALLOW_HELP)
+    .option('--password-file <file>', 'the password, instead of asking')
+    .option('--no-password', 'none: only tokens and client certificates')
+    .option('--dry-run', 'say what would happen; change nothing')
+    .option('--json', 'print as JSON')
+    .action(add)
+  user
+    .command('set')
+    .description('change what a user may do from now on; tokens of the user never may more')
+    .argument('<name>', 'login name')
+    .option('--allow <grant...>', `all that they may: ${ALLOW_HELP}`)
+    .option('--disable', 'recognise neither the user nor their tokens')
+    .option('--enable', 'the opposite')
+    .option('--dry-run', 'say what would happen; change nothing')
+    .option('--json', 'print as JSON')
+    .action(set)
+  user
+    .command('password')
+    .description('change the password of a user; it is asked for')
+    .argument('<name>', 'login name')
+    .option('--password-file <file>', 'the password, instead of asking')
+    .option('--dry-run', 'say what would happen; change nothing')
+    .option('--json', 'print as JSON')
+    .action(changePassword)
+  user
+    .command('remove')
+    .description('remove a user, and revoke their tokens')
+    .argument('<name>', 'login name')
+    .option('--dry-run', 'say what would happen; change nothing')
+    .option('--json', 'print as JSON')
+    .action((name: string, _: Options, command: Command) =>
+      ask(command, removeUser, { name }, ({ revokedTokens }) => {
+        const tokens = revokedTokens === 0 ? '' : `, revoked ${counted(revokedTokens, 'token', 'tokens')}`
+        return `removed user ${name}${tokens}`
+      }),
+    )
+  return user
+}
+
+/** What `--allow` says. @throws TrustError INVALID_PARAMETERS */
+export function grantsFrom(texts: readonly string[]): { pattern: string; actions: Grant['actions'][number][] }[] {
+  return texts.map(parseGrant).map(({ pattern, actions }) => ({ pattern, actions: [...actions] }))
+}
+
+/** `read,sign:docker.io/acme/* rotate:docker.io/acme/app` */
+export function grantsText(grants: readonly Grant[]): string {
+  return grants.length === 0 ? 'nothing' : grants.map(formatGrant).join(' ')
+}
+
+function add(name: string, { allow = [], password, passwordFile }: Options, command: Command): Promise<void> {
+  const input = async (): Promise<z.input<typeof addUser.input>> => {
+    const grants = grantsFrom(allow)
+    if (password === false) return { name, grants }
+    return { name, grants, password: await newSecretFrom(passwordFile, `password of ${name}`, '--password-file') }
+  }
+  return ask(command, addUser, input, (user) => `added user ${line(user)}`)
+}
+
+function set(name: string, { allow, disable, enable }: Options, command: Command): Promise<void> {
+  const input = async (): Promise<z.input<typeof setUser.input>> => {
+    if ((allow === undefined && disable === undefined && enable === undefined) || (disable && enable)) {
+      throw new TrustError('INVALID_PARAMETERS', 'say --allow, --disable or --enable')
+    }
+    const grants = allow === undefined ? {} : { grants: grantsFrom(allow) }
+    return { name, ...grants, ...(disable || enable ? { disabled: disable === true } : {}) }
+  }
+  return ask(command, setUser, input, (user) => `changed user ${line(user)}`)
+}
+
+function changePassword(name: string, { passwordFile }: Options, command: Command): Promise<void> {
+  const input = async (): Promise<z.input<typeof setPassword.input>> => {
+    return { name, password: await newSecretFrom(passwordFile, `new password of ${name}`, '--password-file') }
+  }
+  return ask(command, setPassword, input, () => `changed the password of ${name}`)
+}
+
+function showUsers(users: readonly UserRow[]): string {
+  if (users.length === 0) return 'no users'
+  const rows = users.map(({ name, grants, hasPassword, disabled }) => [
+    name,
+    disabled ? 'disabled' : hasPassword ? 'password' : 'no password',
+    grantsText(grants),
+  ])
+  return table([['USER', 'LOGIN', 'MAY'], ...rows])
+}
+
+function line({ name, grants, disabled }: UserRow): string {
+  return `${name}, who may: ${grantsText(grants)}${disabled ? ' (disabled)' : ''}`
+}

@@ -1,0 +1,39 @@
+import type { Access } from '../access/access.ts'
+import type { Identity } from '../access/permission.ts'
+import { TrustError } from '../errors.ts'
+import type { Authenticate } from './admin.ts'
+import { certificateNameOf, credentialsOf, type Credentials } from './credentials.ts'
+
+/**
+ * Who asks the admin API over TCP: an API token (Bearer, or as the password of Basic), a user with their password, or a
+ * client certificate. Tokens of token services are not for this API.
+ *
+ * @param maxBytes of an Authorization header
+ * @param now milliseconds since 1970
+ */
+export function authenticateAdmin(access: Access, maxBytes: number, now: () => number): Authenticate {
+  return async ({ req }) => {
+    const credentials = credentialsOf(req, maxBytes)
+    if (credentials.kind === 'none') {
+      const commonName = certificateNameOf(req, now())
+      const identity = commonName === undefined ? undefined : access.certificate(commonName)
+      return identity ?? refuse('this needs credentials')
+    }
+    return (await recognise(access, credentials, req.socket.remoteAddress)) ?? refuse('the credentials are wrong')
+  }
+}
+
+async function recognise(
+  access: Access,
+  credentials: Credentials,
+  address: string | undefined,
+): Promise<Identity | undefined> {
+  if (credentials.kind === 'basic') return access.basic(credentials.user, credentials.password, address)
+  return credentials.kind === 'bearer' ? access.apiToken(credentials.token) : undefined
+}
+
+function refuse(message: string): never {
+  throw new TrustError('UNAUTHENTICATED', message, {
+    hint: 'send an API token as "Authorization: Bearer", or a user and password as Basic; "countersign token create" makes one',
+  })
+}

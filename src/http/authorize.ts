@@ -1,0 +1,82 @@
+import type { Access } from '../access/access.ts'
+import { allows, ANONYMOUS, type Action, type Identity } from '../access/permission.ts'
+import { TokenRefused } from '../access/web-token.ts'
+import { CATALOG } from '../access/scope.ts'
+import { Unauthorized, wantedFor, type ChallengeError, type Realm } from './challenge.ts'
+import { certificateNameOf, credentialsOf } from './credentials.ts'
+import { gunOf } from './gun.ts'
+import type { Context, Wiring } from './state.ts'
+
+/** What one must be allowed to use a route: on its repository if the path names one, otherwise on the server. */
+export type Needs =
+  /** Open. */
+  | 'nothing'
+  /** Any valid credentials. */
+  | 'identity'
+  | Action
+  /** As the file in the path says. */
+  | ((file: string) => Action)
+
+/** How requests are checked; undefined in `Wiring`: they are not. */
+export interface Gate {
+  readonly access: Access
+  readonly publicReads: boolean
+  /** Asked at each refusal: the port may be known only after listening. */
+  readonly realm: () => Realm
+}
+
+/**
+ * Let a request through, or not (wire spec §15.1): after the check of the repository's name, before anything is read of
+ * the repository. Who asks stands in `ctx.state.identity` from then on.
+ *
+ * @throws Unauthorized
+ */
+export async function authorize(ctx: Context, wiring: Wiring, needs: Needs): Promise<void> {
+  const { gate } = wiring
+  if (gate === undefined || needs === 'nothing') return
+  const { params = {} } = ctx as Context & { params?: Readonly<Record<string, string | undefined>> }
+  const gun = params['gun'] === undefined ? undefined : gunOf(ctx, wiring)
+  // A name that no repository can have: the route answers, as always.
+  if (params['gun'] !== undefined && gun === undefined) return
+  const action = typeof needs === 'function' ? needs(params['file'] ?? '') : needs
+  const wanted = action === 'identity' ? CATALOG : wantedFor(action, gun)
+  const refuse = (error: ChallengeError | undefined, reason: string): never => {
+    throw new Unauthorized(gate.realm(), wanted, error, reason)
+  }
+  const identity = await recognise(ctx, wiring, gate.access, refuse)
+  ctx.state.identity = identity
+  if (action === 'identity') {
+    if (nameOf(identity) !== ANONYMOUS.name) return
+  } else {
+    if (gate.publicReads && action === 'read' && gun !== undefined) return
+    if (identity !== undefined && allows(identity, action, gun)) return
+  }
+  if (identity === undefined) refuse(undefined, 'no credentials')
+  else refuse('insufficient_scope', `${identity.name} may not`)
+}
+
+/** @returns undefined for a request without credentials that are of use here */
+async function recognise(
+  ctx: Context,
+  { settings, trust }: Wiring,
+  access: Access,
+  refuse: (error: ChallengeError, reason: string) => never,
+): Promise<Identity | undefined> {
+  const credentials = credentialsOf(ctx.req, settings.limits.tokenBytes)
+  if (credentials.kind === 'unreadable') refuse('invalid_token', 'the Authorization header cannot be read')
+  if (credentials.kind === 'bearer') {
+    try {
+      return await access.bearer(credentials.token)
+    } catch (error) {
+      if (error instanceof TokenRefused) return refuse('invalid_token', `the token was refused: ${error.message}`)
+      throw error
+    }
+  }
+  const commonName = certificateNameOf(ctx.req, trust.now())
+  return commonName === undefined ? undefined : access.certificate(commonName)
+}
+
+/** Who asks, as journal and log name them. */
+export function nameOf(identity: Identity | undefined): string {
+  return (identity ?? ANONYMOUS).name
+}

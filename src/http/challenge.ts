@@ -1,0 +1,46 @@
+import { TrustError } from '../errors.ts'
+import { CATALOG, formatScope, type ResourceActions } from '../access/scope.ts'
+import type { Action } from '../access/permission.ts'
+import type { Gun } from '../tuf/gun.ts'
+
+/** Why a client that gave credentials is asked again; nothing for one that gave none (wire spec §15.1). */
+export type ChallengeError = 'invalid_token' | 'insufficient_scope'
+
+/** Where clients get tokens; from settings only. */
+export interface Realm {
+  readonly realm: string
+  readonly service: string
+}
+
+/**
+ * The one answer to whoever may not do something: 401 with one Bearer challenge, whether the repository exists or not,
+ * whatever is wrong with the credentials.
+ */
+export class Unauthorized extends TrustError {
+  /** Value of WWW-Authenticate. */
+  readonly challenge: string
+  /** `detail` of the error body, as docker's registries write it. */
+  readonly detail: readonly object[]
+
+  /** @param reason for the log; the client does not see it */
+  constructor({ realm, service }: Realm, wanted: ResourceActions, error: ChallengeError | undefined, reason: string) {
+    super('UNAUTHENTICATED', reason)
+    const parameters = { realm, service, scope: formatScope(wanted), ...(error === undefined ? {} : { error }) }
+    this.challenge = `Bearer ${Object.entries(parameters)
+      .map(([name, value]) => `${name}="${quotable(value)}"`)
+      .join(',')}`
+    this.detail = wanted.actions.map((action) => ({ Type: wanted.type, Class: '', Name: wanted.name, Action: action }))
+  }
+}
+
+/** The scope that a token needs for an action, as clients know it. @param gun undefined: the server itself */
+export function wantedFor(action: Action, gun: Gun | undefined): ResourceActions {
+  if (gun === undefined) return CATALOG
+  const actions = action === 'read' ? ['pull'] : action === 'sign' ? ['push', 'pull'] : ['*']
+  return { type: 'repository', name: gun, actions }
+}
+
+/** In a quoted string of a header. Clients read no names there, so that letters beyond ASCII need only be harmless. */
+function quotable(text: string): string {
+  return text.replace(/["\\]/g, '\\$&').replace(/[^ -~]/gu, encodeURIComponent)
+}

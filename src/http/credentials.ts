@@ -1,0 +1,50 @@
+import type { IncomingMessage } from 'node:http'
+import { TLSSocket } from 'node:tls'
+import { isUtf8 } from 'node:buffer'
+import { parseCertificateBundle } from '../tuf/x509.ts'
+import { encodePem } from '../tuf/pem.ts'
+
+/** What a request carries in its Authorization header. */
+export type Credentials =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'bearer'; readonly token: string }
+  | { readonly kind: 'basic'; readonly user: string; readonly password: string }
+  | { readonly kind: 'unreadable' }
+
+const NONE: Credentials = { kind: 'none' }
+const UNREADABLE: Credentials = { kind: 'unreadable' }
+
+/** Read the Authorization header: one, of a known scheme, not longer than allowed. */
+export function credentialsOf(request: IncomingMessage, maxBytes: number): Credentials {
+  const headers = request.headersDistinct['authorization'] ?? []
+  const [header] = headers
+  if (header === undefined) return NONE
+  if (headers.length > 1 || header.length > maxBytes) return UNREADABLE
+  // As Go reads it: scheme, one blank, one word. What is neither Bearer nor Basic is as good as nothing.
+  const [scheme = '', value, ...rest] = header.split(' ')
+  if (value === undefined || rest.length > 0) return NONE
+  if (scheme.toLowerCase() === 'bearer') return { kind: 'bearer', token: value }
+  return scheme.toLowerCase() === 'basic' ? basicOf(value) : NONE
+}
+
+function basicOf(value: string): Credentials {
+  const bytes = Buffer.from(value, 'base64')
+  const colon = bytes.indexOf(':')
+  if (bytes.toString('base64') !== value || colon < 0 || !isUtf8(bytes)) return UNREADABLE
+  return { kind: 'basic', user: bytes.toString('utf8', 0, colon), password: bytes.toString('utf8', colon + 1) }
+}
+
+/**
+ * The common name of the client certificate that TLS verified against `access.clientCertificates.caFile`.
+ *
+ * @param now milliseconds since 1970: a session that is resumed may have outlived its certificate
+ */
+export function certificateNameOf({ socket }: IncomingMessage, now: number): string | undefined {
+  if (!(socket instanceof TLSSocket) || !socket.authorized) return undefined
+  // Not getPeerCertificate(): it ends the process on certificates whose key it cannot show.
+  const der = socket.getPeerX509Certificate()?.raw
+  const [certificate] =
+    der === undefined ? [] : (parseCertificateBundle(encodePem([{ label: 'CERTIFICATE', bytes: der }])) ?? [])
+  if (certificate === undefined || now < certificate.begins || certificate.ends < now) return undefined
+  return certificate.commonName
+}

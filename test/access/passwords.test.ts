@@ -1,0 +1,96 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { FREE_FAILURES, Guesses, LONGEST_WAIT } from '../../src/access/guesses.ts'
+import { hashPassword, isPassword, NO_PASSWORD } from '../../src/access/password.ts'
+import { Passwords } from '../../src/access/passwords.ts'
+import type { Directory, User } from '../../src/access/user.ts'
+
+const RIGHT = 'correct horse'
+
+describe('passwords', () => {
+  test('are hashed with argon2id and a salt of their own; a weaker stored hash is refused', async () => {
+    const [one, other] = [await hashPassword(RIGHT), await hashPassword(RIGHT)]
+    assert.notEqual(one.hash, other.hash)
+    assert.equal(await isPassword(one, RIGHT), true)
+    assert.equal(await isPassword(one, `${RIGHT} `), false)
+    assert.equal(await isPassword(NO_PASSWORD, ''), false)
+    for (const weaker of [{ memory: 1024 }, { passes: 1 }, { algorithm: 'argon2i' }, { salt: '' }, { hash: '' }]) {
+      await assert.rejects(
+        isPassword({ ...one, ...weaker } as typeof one, RIGHT),
+        { code: 'CORRUPT' },
+        JSON.stringify(weaker),
+      )
+    }
+  })
+
+  test('composed and decomposed letters are the same', async () => {
+    assert.equal(await isPassword(await hashPassword('pässwörter'), 'pa\u0308sswo\u0308rter'), true)
+  })
+
+  test('too short, too long, and what looks like a token', async () => {
+    for (const password of ['', 'short', 'x'.repeat(1_025), 'cs_0123456789']) {
+      await assert.rejects(hashPassword(password), { code: 'INVALID_PARAMETERS' }, password.slice(0, 20))
+    }
+  })
+
+  test('many guesses at once are worked on two at a time, and do not pass together', async () => {
+    const user: User = { name: 'alice', password: await hashPassword(RIGHT), grants: [], disabled: false, createdAt: 0 }
+    const passwords = new Passwords(directoryOf(user), () => 0)
+    const guesses = Array.from({ length: 30 }, (_, index) => passwords.check('alice', `guess ${index}`, 'address'))
+    const results = await Promise.allSettled(guesses)
+    const tried = results.filter(({ status }) => status === 'fulfilled').length
+    assert.ok(tried >= FREE_FAILURES && tried <= FREE_FAILURES + 1, `${tried} were tried`)
+    await assert.rejects(passwords.check('alice', RIGHT, 'other address'), { code: 'BUSY' })
+    await assert.rejects(passwords.check('bob', RIGHT, 'address'), { code: 'BUSY' })
+  })
+
+  test('too many waiting are refused', async () => {
+    const passwords = new Passwords(directoryOf(), () => 0)
+    const asked = Array.from({ length: 80 }, (_, index) => passwords.check(`user-${index}`, RIGHT, undefined))
+    const results = await Promise.allSettled(asked)
+    const refused = results.filter(({ status }) => status === 'rejected')
+    assert.equal(refused.length, 80 - 66)
+  })
+})
+
+function directoryOf(...users: User[]): Directory {
+  return {
+    record: (_, name) => users.find((user) => user.name === name),
+    async *records() {
+      for (const value of users) yield { kind: 'user', name: value.name, value }
+    },
+  }
+}
+
+describe('guesses', () => {
+  test('wait longer and longer, never longer than a minute; forgotten when right, or after a while', () => {
+    let now = 0
+    const guesses = new Guesses(() => now)
+    const waits: number[] = []
+    for (let failure = 0; failure < 15; failure += 1) {
+      guesses.failed('alice')
+      waits.push(guesses.wait('alice') / 1000)
+    }
+    assert.deepEqual(waits, [0, 0, 0, 0, 1, 2, 4, 8, 16, 32, 60, 60, 60, 60, 60])
+    assert.equal(guesses.wait('bob'), 0)
+    now += LONGEST_WAIT - 1
+    assert.equal(guesses.wait('alice'), 1)
+    now += 1
+    assert.equal(guesses.wait('alice'), 0)
+    guesses.failed('alice')
+    assert.equal(guesses.wait('alice'), LONGEST_WAIT)
+    guesses.succeeded('alice')
+    assert.equal(guesses.wait('alice'), 0)
+    for (let failure = 0; failure < 9; failure += 1) guesses.failed('bob')
+    now += 16 * 60_000
+    assert.equal(guesses.wait('bob'), 0)
+  })
+
+  test('memory is bounded', () => {
+    const guesses = new Guesses(() => 0)
+    for (let failure = 0; failure < FREE_FAILURES; failure += 1) guesses.failed('first')
+    assert.ok(guesses.wait('first') > 0)
+    for (let index = 0; index < 10_000; index += 1) guesses.failed(`name-${index}`)
+    assert.equal(guesses.wait('first'), 0)
+  })
+})

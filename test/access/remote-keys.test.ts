@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { after, before, beforeEach, describe, test } from 'node:test'
+import { remoteKeys } from '../../src/access/remote-keys.ts'
+import { keySetOf, makeServiceKeys } from './token-forge.ts'
+
+const MINUTE = 60_000
+
+describe('a key set that is fetched', () => {
+  const { p256, ed, rsa } = makeServiceKeys()
+  let service: Server
+  let url: string
+  let asked = 0
+  let content = ''
+  let status = 200
+  const failures: string[] = []
+
+  before(async () => {
+    service = createServer((request, response) => {
+      asked += 1
+      if (request.url === '/moved') response.writeHead(302, { location: url }).end()
+      else response.writeHead(status).end(content)
+    }).listen(0, '127.0.0.1')
+    await once(service, 'listening')
+    url = `http://127.0.0.1:${(service.address() as AddressInfo).port}/jwks`
+  })
+  after(() => {
+    service.closeAllConnections()
+    service.close()
+  })
+  beforeEach(() => {
+    asked = 0
+    status = 200
+    content = JSON.stringify(keySetOf({ p256 }))
+    failures.length = 0
+  })
+
+  const header = (kid: string | undefined, algorithm = 'ES256'): Parameters<ReturnType<typeof remoteKeys>>[0] => {
+    return { algorithm, kid, x5c: undefined }
+  }
+
+  test('once, and again after ten minutes, or for a new key id; not for each unknown one', async () => {
+    const find = remoteKeys(url, (reason) => failures.push(reason))
+    assert.ok((await find(header('p256'), 0))?.key.equals(p256.publicKey))
+    assert.ok(await find(header('p256'), MINUTE))
+    assert.equal(asked, 1)
+    content = JSON.stringify(keySetOf({ p256, ed }))
+    assert.ok(await find(header('ed', 'EdDSA'), 2 * MINUTE))
+    assert.equal(asked, 2)
+    for (let index = 0; index < 20; index += 1)
+      assert.equal(await find(header(`no-${index}`), 2 * MINUTE + 100), undefined)
+    assert.equal(asked, 2)
+    // A key that the service took back.
+    content = JSON.stringify(keySetOf({ ed }))
+    assert.ok(await find(header('p256'), 11 * MINUTE))
+    assert.equal(await find(header('p256'), 13 * MINUTE), undefined)
+  })
+
+  test('asked by many at once, one fetch is made', async () => {
+    const find = remoteKeys(url, (reason) => failures.push(reason))
+    const found = await Promise.all(Array.from({ length: 10 }, () => find(header('p256'), 0)))
+    assert.equal(found.filter((each) => each !== undefined).length, 10)
+    assert.equal(asked, 1)
+  })
+
+  test('a service that fails: the last set is used on for a day', async () => {
+    const find = remoteKeys(url, (reason) => failures.push(reason))
+    assert.ok(await find(header('p256'), 0))
+    status = 500
+    assert.ok(await find(header('p256'), 20 * MINUTE))
+    assert.deepEqual(failures, ['it answered 500'])
+    assert.equal(await find(header('p256'), 25 * 60 * MINUTE), undefined)
+    status = 200
+    assert.ok(await find(header('p256'), 26 * 60 * MINUTE))
+  })
+
+  test('redirects, what is too long and what is no key set are no keys', async () => {
+    const ask = async (from: string): Promise<unknown> =>
+      remoteKeys(from, (reason) => failures.push(reason))(header('p256'), 0)
+    assert.equal(await ask(url.replace('/jwks', '/moved')), undefined)
+    content = JSON.stringify({ ...keySetOf({ p256 }), x: 'x'.repeat(300_000) })
+    assert.equal(await ask(url), undefined)
+    for (const text of ['', '{}', 'null', JSON.stringify({ keys: [{ kty: 'oct', k: 'AAAA', kid: 'p256' }] })]) {
+      content = text
+      assert.equal(await ask(url), undefined, text)
+    }
+    assert.equal(failures.length, 6)
+  })
+
+  test('without key id, with another algorithm, or with certificates: none', async () => {
+    content = JSON.stringify(keySetOf({ p256, rsa }))
+    const find = remoteKeys(url, (reason) => failures.push(reason))
+    assert.equal(await find(header(undefined), 0), undefined)
+    assert.equal(await find(header('p256', 'HS256'), 0), undefined)
+    assert.equal(await find(header('p256', 'RS256'), 0), undefined)
+    assert.equal(await find({ ...header('p256'), x5c: [Buffer.alloc(1)] }, 0), undefined)
+    assert.ok(await find(header('rsa', 'RS512'), 0))
+  })
+})

@@ -1,0 +1,216 @@
+import assert from 'node:assert/strict'
+import { writeFile } from 'node:fs/promises'
+import { after, before, describe, test } from 'node:test'
+import { exchange } from '../support/exchange.ts'
+import { steady, Terminal, type Printed } from './terminal.ts'
+
+const PASSWORD = 'correct horse battery'
+const ALL_USERS = '"countersign user list" prints all names'
+
+/** What differs from run to run: ids and texts of tokens too. */
+const shown = (text: string): string =>
+  steady(text)
+    .replace(/cs_[0-9a-f]{16}_[\w-]{43}/g, 'TOKEN-TEXT')
+    .replace(/\b[0-9a-f]{16}\b/g, 'SIXTEEN-HEX-ID..')
+
+describe('users and tokens at the terminal', () => {
+  let terminal: Terminal
+  const typed: string[][] = []
+
+  before(async () => {
+    terminal = await Terminal.open()
+    await (await terminal.serve()).end()
+    await writeFile(terminal.path('password'), `${PASSWORD}\n`, { mode: 0o600 })
+  })
+  after(() => terminal.close())
+
+  async function type(...args: string[]): Promise<Printed> {
+    typed.push(args)
+    return terminal.run(args)
+  }
+
+  /** A command and everything that it prints. */
+  async function prints(command: string, expected: string, code = 0): Promise<void> {
+    const { stdout, stderr, code: ended } = await type(...command.split(' '))
+    assert.equal(shown(stdout + stderr), expected, command)
+    assert.equal(ended, code, command)
+  }
+
+  test('with a stopped server', async () => {
+    await prints('user list', 'no users\n')
+    await prints('token list', 'no tokens\n')
+    await prints(
+      'user add alice --allow read,sign:docker.io/acme/* rotate:docker.io/acme/app --password-file password',
+      'added user alice, who may: read,sign:docker.io/acme/* rotate:docker.io/acme/app\n',
+    )
+    await prints('user add bob --no-password --dry-run', 'would do: added user bob, who may: nothing\n')
+    await prints('user add build --allow sign:* --no-password', 'added user build, who may: sign:*\n')
+    await prints(
+      'user list',
+      [
+        'USER   LOGIN        MAY',
+        'alice  password     read,sign:docker.io/acme/* rotate:docker.io/acme/app',
+        'build  no password  sign:*',
+        '',
+      ].join('\n'),
+    )
+    await prints(
+      'user add alice --no-password',
+      'error: there is a user alice already\n' +
+        'hint: "countersign user set" changes what they may do, "countersign user password" their password\n',
+      2,
+    )
+    await prints(
+      'user set alice --allow read:docker.io/acme/* --disable',
+      'changed user alice, who may: read:docker.io/acme/* (disabled)\n',
+    )
+    await prints('user set alice --enable', 'changed user alice, who may: read:docker.io/acme/*\n')
+    await prints('user set alice', 'error: say --allow, --disable or --enable\n', 2)
+    await prints('user set nobody --disable', `error: there is no user nobody\nhint: ${ALL_USERS}\n`, 1)
+    await prints('user password alice --password-file password', 'changed the password of alice\n')
+    await prints(
+      'user password alice',
+      'error: there is no terminal to ask for the new password of alice\nhint: say --password-file FILE\n',
+      2,
+    )
+    await prints(
+      'user add UPPER --no-password',
+      'error: that cannot be a name\nhint: 1 to 64 of a-z, 0-9, ".", "_", "-", "@", beginning and ending with a letter or digit; not "token"\n',
+      2,
+    )
+    await prints(
+      'user add x --no-password --allow everything:*',
+      'error: "everything:*" grants nothing that is known\nhint: write ACTIONS:PATTERN, as in read,sign:docker.io/acme/*; actions are read, sign, rotate, delete, admin\n',
+      2,
+    )
+    await prints(
+      'token create ci --allow read:docker.io/acme/app --owner alice --days 30',
+      [
+        'created token ci, which may: read:docker.io/acme/app',
+        'it ends at YYYY-MM-DD (N days)',
+        '',
+        'TOKEN-TEXT',
+        '',
+        'Keep it safe: it is not shown again.',
+        '',
+      ].join('\n'),
+    )
+    await prints(
+      'token create more --allow sign:docker.io/acme/app --owner alice',
+      'error: user:alice may not do all of sign:docker.io/acme/app\nhint: a token can be allowed only what its creator and its owner may do\n',
+      2,
+    )
+    await prints(
+      'token create forever --allow admin:* --no-end --dry-run',
+      'would do: created token forever, which may: admin:*\n',
+    )
+    await prints('token create odd --allow read:* --days soon', 'error: --days must be a number\n', 2)
+    await prints('token revoke ci --dry-run', 'would do: revoked token ci (SIXTEEN-HEX-ID..)\n')
+    await prints('user remove alice', 'removed user alice, revoked 1 token\n')
+    await prints('user remove build', 'removed user build\n')
+    await prints('token revoke ci', 'error: there is no such token\nhint: "countersign token list" prints all\n', 1)
+  })
+
+  test('with a running server', async () => {
+    const server = await terminal.serve()
+    const tokens = [
+      'TOKEN  ID                OWNER  ENDS     MAY',
+      'ci     SIXTEEN-HEX-ID..  alice  revoked  read:docker.io/acme/app',
+      '',
+    ]
+    await prints('token list', tokens.join('\n'))
+    await prints('user add alice --allow read:* --password-file password', 'added user alice, who may: read:*\n')
+    await prints('user password alice --password-file password', 'changed the password of alice\n')
+    await prints('user set nobody --disable', `error: there is no user nobody\nhint: ${ALL_USERS}\n`, 1)
+    await prints('user remove alice', 'removed user alice\n')
+    await server.end()
+  })
+
+  test('--json says the same, without hashes', async () => {
+    const made = JSON.parse((await type('token', 'create', 'json', '--allow', 'read:a/*', '--json')).stdout) as Record<
+      string,
+      unknown
+    >
+    assert.deepEqual(Object.keys(made), ['id', 'name', 'owner', 'grants', 'expires', 'revoked', 'createdAt', 'token'])
+    await type('user', 'add', 'carol', '--password-file', 'password', '--json')
+    const users = JSON.parse((await type('user', 'list', '--json')).stdout) as object[]
+    assert.deepEqual(users.map(Object.keys), [['name', 'hasPassword', 'grants', 'disabled', 'createdAt']])
+  })
+
+  test('the journal is sound, names who did it, and no password was typed', async () => {
+    const { stdout } = await terminal.run(['check'])
+    assert.match(stdout, /sound/)
+    assert.ok(!typed.flat().includes(PASSWORD))
+  })
+
+  test('a first user by the command line, and the server asks for them from then on', async () => {
+    const server = await terminal.serve([], { COUNTERSIGN_ACCESS_MODE: 'built-in' })
+    await terminal.run(['user', 'add', 'dave', '--allow', 'read:*', '--password-file', 'password'])
+    assert.equal((await exchange(server, { path: '/v2/' })).status, 401)
+    const authorization = `Basic ${Buffer.from(`dave:${PASSWORD}`).toString('base64')}`
+    const { status } = await exchange(server, { path: '/auth/token', headers: { authorization } })
+    assert.equal(status, 200)
+    await server.end()
+    const log = server.stdout + server.stderr
+    assert.doesNotMatch(log, new RegExp(`${PASSWORD}|${authorization}|eyJ|cs_`))
+    assert.match(log, /"actor":"user:dave"/)
+  })
+})
+
+describe('settings of access that cannot be used', () => {
+  let terminal: Terminal
+  before(async () => {
+    terminal = await Terminal.open()
+  })
+  after(() => terminal.close())
+
+  for (const [what, settings, expected] of [
+    [
+      'external without anything',
+      { ACCESS_MODE: 'external' },
+      /access\.realm: .*\n.*access\.issuer: .*\n.*jwksFile, .*give one/,
+    ],
+    ['a realm without TLS', { ACCESS_REALM: 'http://auth.example/token' }, /COUNTERSIGN_ACCESS_REALM: must be a URL/],
+    ['a realm with a quote', { ACCESS_REALM: 'https://auth.example/"' }, /COUNTERSIGN_ACCESS_REALM: must be a URL/],
+    ['a life that is too short', { ACCESS_TOKEN_LIFE_SECONDS: '30' }, /COUNTERSIGN_ACCESS_TOKEN_LIFE_SECONDS/],
+    [
+      'no name for clients',
+      { ACCESS_MODE: 'built-in', LISTEN_HOST: '0.0.0.0' },
+      /access\.realm: "0\.0\.0\.0" is no name/,
+    ],
+    ['a yes that is no yes', { ACCESS_PUBLIC_READS: 'yes' }, /COUNTERSIGN_ACCESS_PUBLIC_READS/],
+    [
+      'public admin without the words',
+      { ADMIN_PUBLIC: 'true' },
+      /COUNTERSIGN_ADMIN_PUBLIC: .*admin-api-on-the-public-listener/,
+    ],
+    ['a mapping that is none', { ACCESS_CLIENT_CERTIFICATES_USERS: 'alice' }, /COMMON NAME=USER/],
+    [
+      'a CA file that is not there',
+      { ACCESS_CLIENT_CERTIFICATES_CA_FILE: 'nowhere' },
+      /cannot read nowhere\nhint: .*caFile/,
+    ],
+    [
+      'a key set that is not there',
+      { ACCESS_MODE: 'external', ACCESS_REALM: 'https://a/', ACCESS_ISSUER: 'i', ACCESS_JWKS_FILE: 'nowhere' },
+      /cannot read nowhere\nhint: .*access\.jwksFile/,
+    ],
+  ] as const) {
+    test(what, async () => {
+      const environment = Object.entries(settings).map(([name, value]) => [`COUNTERSIGN_${name}`, value])
+      const { code, stderr } = await terminal.run(['serve'], Object.fromEntries(environment) as Record<string, string>)
+      assert.match(stderr, expected)
+      assert.doesNotMatch(stderr, /\n\s+at /)
+      assert.equal(code, 2)
+    })
+  }
+
+  test('with authentication the server listens beyond loopback', async () => {
+    const server = await terminal.serve([], {
+      COUNTERSIGN_ACCESS_MODE: 'built-in',
+      COUNTERSIGN_LISTEN_HOST: '0.0.0.0',
+      COUNTERSIGN_ACCESS_REALM: 'https://localhost:4443/auth/token',
+    })
+    assert.equal(await server.end(), 0)
+  })
+})

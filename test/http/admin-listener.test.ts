@@ -1,0 +1,277 @@
+import assert from 'node:assert/strict'
+import { generateKeyPairSync, randomUUID, type KeyPairKeyObjectResult } from 'node:crypto'
+import { once } from 'node:events'
+import type { IncomingMessage } from 'node:http'
+import { Agent, request } from 'node:https'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { after, before, describe, test } from 'node:test'
+import { OPERATIONS } from '../../src/admin/operations.ts'
+import { setUser } from '../../src/admin/users.ts'
+import { PUBLIC_ADMIN_WORDS } from '../../src/settings-schema.ts'
+import { issueCertificate, type CertificateWish } from '../support/certificate.ts'
+import { exchange, type Answer } from '../support/exchange.ts'
+import { addPerson, makeToken, worldOf } from '../support/people.ts'
+import { startTestServer, type TestServer } from '../support/server.ts'
+import { keysFrom, TrustWorld } from '../support/trust-world.ts'
+import { tufPath } from '../support/upload.ts'
+
+const GUN = 'example.org/team/app'
+const ABSENT = 'example.org/team/nil'
+const PASSWORD = 'correct horse'
+const HOUR = 3_600_000
+
+const pair = (): KeyPairKeyObjectResult => generateKeyPairSync('ec', { namedCurve: 'P-256' })
+/** What differs between answers that are otherwise the same. */
+function seen({ status, headers: all, body }: Answer, gun: string): string {
+  const { date: _, 'x-request-id': __, ...headers } = all
+  return JSON.stringify([status, headers, body.toString().replaceAll(gun, 'GUN')])
+}
+
+const basic = (user: string, password: string): string =>
+  `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`
+
+describe('the admin API over TCP', () => {
+  let directory: string
+  let server: TestServer
+  const ca = pair()
+  const wish = (commonName: string, more: Partial<CertificateWish> = {}): { cert: string; key: string } => {
+    const key = pair()
+    const cert = issueCertificate({
+      commonName,
+      publicKey: key.publicKey,
+      signer: ca.privateKey,
+      issuer: 'clients',
+      notBefore: Date.now() - HOUR,
+      notAfter: Date.now() + HOUR,
+      clientAuth: true,
+      ...more,
+    })
+    return { cert, key: key.privateKey.export({ type: 'pkcs8', format: 'pem' }) as string }
+  }
+
+  before(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'countersign-ca-'))
+    const caFile = join(directory, 'clients.pem')
+    const caPem = issueCertificate({
+      commonName: 'clients',
+      publicKey: ca.publicKey,
+      signer: ca.privateKey,
+      notBefore: Date.now() - HOUR,
+      notAfter: Date.now() + HOUR,
+      ca: true,
+    })
+    await writeFile(caFile, caPem)
+    const users = ['build machine=builder', 'chief=root']
+    server = await startTestServer({
+      settings: { admin: { listen: { port: 0 } }, access: { mode: 'built-in', clientCertificates: { caFile, users } } },
+    })
+    await addPerson(server.running, 'builder', ['read,sign:example.org/team/*'])
+    await addPerson(server.running, 'root', ['admin:*'], PASSWORD)
+    await addPerson(server.running, 'nobody', [], PASSWORD)
+    const authorization = `Bearer ${await makeToken(server.running, 'publisher', ['admin:*'])}`
+    const endpoint = { url: server.url, ca: server.ca, authorization }
+    const world = await TrustWorld.create({ gun: GUN, now: server.clock.now, serverKeys: keysFrom(endpoint, GUN) })
+    await world.publishFirst(endpoint)
+  })
+  after(async () => {
+    await server.stop()
+    await rm(directory, { recursive: true })
+  })
+
+  function ask(method: string, path: string, authorization?: string, body?: object): Promise<Answer> {
+    const headers = authorization === undefined ? {} : { authorization }
+    const endpoint = { url: `https://localhost:${server.running.adminPort}`, ca: server.ca }
+    return exchange(endpoint, { method, path, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) })
+  }
+
+  /** With a client certificate, on a connection of its own. */
+  async function withCertificate(port: number | undefined, path: string, client: object): Promise<number> {
+    const agent = new Agent({ ...client, ca: server.ca, keepAlive: false })
+    const sent = request({ hostname: 'localhost', port, path, agent })
+    sent.end()
+    const [response] = (await once(sent, 'response')) as [IncomingMessage]
+    await text(response)
+    return response.statusCode ?? 0
+  }
+
+  const urlOf = (path: string, gun: string): string =>
+    `/api/v1${path.replace(':gun', encodeURIComponent(gun)).replaceAll(/:\w+/g, 'x')}`
+
+  test('every operation asks who it is', async () => {
+    const jwt = JSON.parse(
+      (
+        await exchange(server, {
+          path: '/auth/token?scope=registry:catalog:*',
+          headers: { authorization: basic('root', PASSWORD) },
+        })
+      ).body.toString(),
+    ) as { token: string }
+    for (const { method, path } of [...OPERATIONS, { method: 'GET', path: '/openapi.json' }]) {
+      for (const authorization of [
+        undefined,
+        basic('root', 'wrong password'),
+        'Bearer x',
+        `Bearer ${jwt.token}`,
+        `Bearer cs_${'0'.repeat(16)}_${'A'.repeat(43)}`,
+      ]) {
+        const answer = await ask(method, urlOf(path, GUN), authorization)
+        assert.ok([401, 429].includes(answer.status), `${method} ${path}: ${answer.status}`)
+        if (answer.status === 401) assert.equal(answer.headers['www-authenticate'], 'Basic realm="countersign"')
+      }
+    }
+    server.clock.now += HOUR
+  })
+
+  test('whoever may nothing gets nothing, and learns not what there is', async () => {
+    const nobody = `Bearer ${await makeToken(server.running, 'beside', ['admin:example.org/elsewhere/*'])}`
+    for (const { name, method, path, action } of OPERATIONS.filter((each) => each.action !== 'own')) {
+      const found = await ask(method, urlOf(path, GUN), nobody, method === 'GET' ? undefined : {})
+      if (!path.includes(':gun')) {
+        assert.equal(found.status, 403, `${name} ${action}`)
+        continue
+      }
+      const absent = await ask(method, urlOf(path, ABSENT), nobody, method === 'GET' ? undefined : {})
+      assert.equal(found.status, 404, name)
+      assert.equal(seen(found, GUN), seen(absent, ABSENT), name)
+    }
+  })
+
+  test('what one may is done, by the same permissions as everywhere', async () => {
+    const reader = `Bearer ${await makeToken(server.running, 'reading', ['read:example.org/team/*'])}`
+    const show = urlOf('/repositories/:gun', GUN)
+    assert.equal((await ask('GET', show, reader)).status, 200)
+    assert.equal((await ask('DELETE', `${show}?dryRun=true`, reader)).status, 403)
+    assert.equal((await ask('GET', '/api/v1/repositories', reader)).status, 403)
+    assert.equal((await ask('GET', '/api/v1/repositories', basic('root', PASSWORD))).status, 200)
+    const added = await ask('POST', '/api/v1/users', basic('root', PASSWORD), { name: 'new', grants: [] })
+    assert.equal(added.status, 200, added.body.toString())
+    const [entry] = [...server.running.store.journal()].slice(-1)
+    assert.equal(entry?.actor.name, 'user:root')
+    assert.match(String(entry?.actor.address), /127\.0\.0\.1|::1/)
+  })
+
+  test("tokens of one's own: made, listed, revoked; never above oneself, never by a token", async () => {
+    const builder = wish('build machine')
+    assert.equal(await withCertificate(server.running.adminPort, '/api/v1/tokens', builder), 200)
+    const root = basic('root', PASSWORD)
+    await addPerson(server.running, 'dora', ['sign:example.org/team/*'], PASSWORD)
+    const dora = basic('dora', PASSWORD)
+    const create = (authorization: string, grant: object, more: object = {}): Promise<Answer> =>
+      ask('POST', '/api/v1/tokens', authorization, { name: `t-${randomUUID()}`, grants: [grant], ...more })
+    const team = 'example.org/team/*'
+    const made = await create(dora, { pattern: GUN, actions: ['read', 'sign'] })
+    assert.equal(made.status, 200, made.body.toString())
+    const { token, id, owner } = JSON.parse(made.body.toString()) as { token: string; id: string; owner: string }
+    assert.equal(owner, 'dora')
+    for (const [pattern, ...actions] of [
+      [team, 'delete'],
+      [team, 'admin'],
+      ['*', 'read'],
+      ['example.org/*', 'sign'],
+      ['example.org/team', 'read'],
+      ['example.org/team/*', 'read', 'rotate'],
+    ]) {
+      assert.equal((await create(dora, { pattern, actions })).status, 403, `${pattern} ${actions.join()}`)
+    }
+    assert.equal((await create(dora, { pattern: team, actions: ['sign'] }, { owner: 'root' })).status, 403)
+    assert.equal((await create(root, { pattern: team, actions: ['rotate'] }, { owner: 'dora' })).status, 403)
+    assert.equal((await create(`Bearer ${token}`, { pattern: GUN, actions: ['read'] })).status, 403)
+    const listed = JSON.parse((await ask('GET', '/api/v1/tokens', dora)).body.toString()) as object[]
+    assert.equal(listed.length, 1)
+    assert.doesNotMatch(JSON.stringify(listed), /secret|cs_/)
+    assert.equal((await ask('DELETE', '/api/v1/tokens/publisher', dora)).status, 404)
+    assert.equal((await ask('DELETE', `/api/v1/tokens/${id}`, dora)).status, 200)
+    assert.equal((await ask('GET', urlOf('/repositories/:gun', GUN), `Bearer ${token}`)).status, 401)
+  })
+
+  test('a client certificate stands for the user that settings name, on both listeners', async () => {
+    const builder = wish('build machine')
+    const admin = server.running.adminPort
+    const show = urlOf('/repositories/:gun', GUN)
+    const { port } = server.running
+    assert.equal(await withCertificate(admin, show, builder), 200)
+    assert.equal(await withCertificate(port, tufPath(GUN, 'root.json'), builder), 200)
+    assert.equal(await withCertificate(port, '/v2/', builder), 200)
+    assert.equal(await withCertificate(admin, '/api/v1/users', builder), 403)
+    assert.equal(await withCertificate(admin, '/api/v1/users', wish('chief')), 200)
+    const stranger = pair()
+    const refused: Record<string, object> = {
+      'a name that stands for nobody': wish('somebody'),
+      "a user's name that is no common name in settings": wish('root'),
+      'one that has ended': wish('chief', { notAfter: Date.now() - 1000 }),
+      'one that has not begun': wish('chief', { notBefore: Date.now() + HOUR / 2 }),
+      'another authority': wish('chief', { signer: stranger.privateKey }),
+      'signed by itself': { ...selfSigned('chief') },
+    }
+    for (const [what, client] of Object.entries(refused)) {
+      assert.equal(await withCertificate(admin, show, client), 401, what)
+      assert.equal(await withCertificate(port, tufPath(GUN, 'root.json'), client), 401, what)
+    }
+    const world = worldOf(server.running)
+    await setUser.run(world, { name: 'builder', disabled: true }, { name: 'local' })
+    assert.equal(await withCertificate(admin, show, builder), 401)
+    assert.equal(await withCertificate(port, tufPath(GUN, 'root.json'), builder), 401)
+    await setUser.run(world, { name: 'builder', disabled: false }, { name: 'local' })
+  })
+
+  function selfSigned(commonName: string): { cert: string; key: string } {
+    const key = pair()
+    const cert = issueCertificate({
+      commonName,
+      publicKey: key.publicKey,
+      signer: key.privateKey,
+      notBefore: Date.now() - HOUR,
+      notAfter: Date.now() + HOUR,
+      clientAuth: true,
+    })
+    return { cert, key: key.privateKey.export({ type: 'pkcs8', format: 'pem' }) as string }
+  }
+
+  test('a session that is resumed does not outlive its certificate', async () => {
+    const builder = wish('build machine')
+    server.clock.now = Date.now() + 2 * HOUR
+    assert.equal(await withCertificate(server.running.adminPort, urlOf('/repositories/:gun', GUN), builder), 401)
+    server.clock.now = Date.now()
+  })
+
+  test('it is not on the public listener', async () => {
+    const authorization = basic('root', PASSWORD)
+    const { status, headers } = await exchange(server, { path: '/api/v1/users', headers: { authorization } })
+    assert.equal(status, 401)
+    assert.match(String(headers['www-authenticate']), /^Bearer /)
+  })
+
+  test('the admin listener serves nothing else', async () => {
+    for (const path of ['/v2/', tufPath(GUN, 'root.json'), '/metrics', '/auth/token']) {
+      assert.equal((await ask('GET', path, basic('root', PASSWORD))).status, 404, path)
+    }
+  })
+
+  test('a broken body does not come back in log or answer', async () => {
+    const endpoint = { url: `https://localhost:${server.running.adminPort}`, ca: server.ca }
+    const { status, body } = await exchange(endpoint, {
+      method: 'POST',
+      path: '/api/v1/users',
+      headers: { authorization: basic('root', PASSWORD) },
+      body: '{"name":"x","password":"a-secret-that-is-not-closed',
+    })
+    assert.equal(status, 400)
+    assert.doesNotMatch(body.toString(), /a-secret/)
+  })
+})
+
+test('on the public listener only where a setting says so in words', async (t) => {
+  const server = await startTestServer({ transport: 'plain', settings: { admin: { public: PUBLIC_ADMIN_WORDS } } })
+  t.after(() => server.stop())
+  await addPerson(server.running, 'root', ['admin:*'], PASSWORD)
+  const ask = async (authorization?: string): Promise<number> => {
+    const headers = authorization === undefined ? {} : { authorization }
+    return (await exchange(server, { path: '/api/v1/users', headers })).status
+  }
+  assert.equal(await ask(), 401)
+  assert.equal(await ask(basic('root', PASSWORD)), 200)
+  assert.equal((await exchange(server, { path: '/v2/' })).status, 200)
+})

@@ -1,0 +1,238 @@
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { setUser } from '../../src/admin/users.ts'
+import { revokeToken } from '../../src/admin/tokens.ts'
+import { exchange, type Answer } from '../support/exchange.ts'
+import { addPerson, makeToken, worldOf } from '../support/people.ts'
+import { startTestServer, type TestServer } from '../support/server.ts'
+import { tufPath } from '../support/upload.ts'
+
+const GUN = 'localhost:5000/team/app'
+const PASSWORD = 'correct horse'
+
+interface Payload {
+  readonly sub: string
+  readonly aud: string
+  readonly exp: number
+  readonly iat: number
+  readonly access: { readonly type: string; readonly name: string; readonly actions: readonly string[] }[]
+}
+
+const basic = (user: string, password: string): string =>
+  `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`
+
+describe('the built-in token endpoint', () => {
+  let server: TestServer
+  before(async () => {
+    server = await startTestServer({
+      transport: 'plain',
+      settings: { access: { mode: 'built-in', tokenLifeSeconds: 120 } },
+    })
+    await addPerson(server.running, 'alice', ['read,sign:localhost:5000/team/*'], PASSWORD)
+    await addPerson(server.running, 'rita', [`rotate:${GUN}`], PASSWORD)
+    await addPerson(server.running, 'root', ['admin:*'], PASSWORD)
+    await addPerson(server.running, 'certified', ['read:*'])
+  })
+  after(() => server.stop())
+
+  async function get(query: string, authorization?: string): Promise<Answer> {
+    const headers = authorization === undefined ? {} : { authorization }
+    return exchange(server, { path: `/auth/token?${query}`, headers })
+  }
+
+  async function tokenFor(scope: string, authorization?: string): Promise<{ text: string; payload: Payload }> {
+    const answer = await get(`service=countersign&scope=${encodeURIComponent(scope)}`, authorization)
+    assert.equal(answer.status, 200, answer.body.toString())
+    const { token: text } = JSON.parse(answer.body.toString()) as { token: string }
+    const payload = JSON.parse(Buffer.from(text.split('.')[1] ?? '', 'base64url').toString()) as Payload
+    return { text, payload }
+  }
+
+  const rotate = async (token: string): Promise<number> => {
+    const headers = { authorization: `Bearer ${token}` }
+    return (await exchange(server, { method: 'POST', path: tufPath(GUN, 'timestamp.key'), headers })).status
+  }
+
+  test('the ping names it: one challenge', async () => {
+    const { status, headers } = await exchange(server, { path: '/v2/' })
+    assert.equal(status, 401)
+    const challenge = `Bearer realm="${server.url}/auth/token",service="countersign",scope="registry:catalog:*"`
+    assert.equal(headers['www-authenticate'], challenge)
+  })
+
+  test('the realm does not follow the Host header', async () => {
+    const { headers } = await exchange(server, { path: '/v2/', headers: { host: 'evil.example' } })
+    assert.match(String(headers['www-authenticate']), /^Bearer realm="http:\/\/localhost:\d+\/auth\/token",/)
+  })
+
+  test('the answer has what clients read, and is not to be cached', async () => {
+    const { headers, body } = await get(`scope=repository:${GUN}:pull`, basic('alice', PASSWORD))
+    const {
+      token,
+      access_token: same,
+      expires_in: life,
+      issued_at: issued,
+    } = JSON.parse(body.toString()) as Record<string, unknown>
+    assert.equal(token, same)
+    assert.equal(life, 120)
+    assert.equal(Date.parse(String(issued)), Math.floor(server.clock.now / 1000) * 1000)
+    assert.equal(headers['cache-control'], 'no-store')
+  })
+
+  test('scopes are cut down to what the user may', async () => {
+    const alice = basic('alice', PASSWORD)
+    for (const [scope, expected] of [
+      [`repository:${GUN}:pull`, [['pull']]],
+      [`repository:${GUN}:push,pull`, [['push', 'pull']]],
+      [`repository:${GUN}:*`, [['pull', 'push']]],
+      ['repository:localhost:5000/other/app:push,pull', []],
+      ['repository:localhost:5000/team:pull', []],
+      [`repository:${GUN}:pull repository:localhost:5000/team/b:push repository:x/y:pull`, [['pull'], ['push']]],
+      ['registry:catalog:*', []],
+      [`repository:${GUN}:delete,admin,rotate,read`, []],
+      [`Repository:${GUN}:pull`, []],
+      ['repository:*:pull', []],
+      ['repository:localhost:5000/team/*:pull', []],
+      ['pull', []],
+      ['', []],
+    ] as const) {
+      const { payload } = await tokenFor(scope, alice)
+      assert.deepEqual(
+        payload.access.map(({ actions }) => actions),
+        expected,
+        scope,
+      )
+    }
+    const root = basic('root', PASSWORD)
+    assert.deepEqual((await tokenFor(`repository:${GUN}:*`, root)).payload.access[0]?.actions, ['*'])
+    assert.deepEqual((await tokenFor('registry:catalog:*', root)).payload.access[0]?.actions, ['*'])
+    const rita = await tokenFor(`repository:${GUN}:*`, basic('rita', PASSWORD))
+    assert.deepEqual(rita.payload.access[0]?.actions, ['pull', 'rotate'])
+    assert.equal(await rotate(rita.text), 200, 'who may only rotate can rotate')
+  })
+
+  test('several scope parameters add up; too many are refused', async () => {
+    const scopes = ['a', 'b'].map((name) => `scope=repository:localhost:5000/team/${name}:pull`).join('&')
+    const { body } = await get(scopes, basic('alice', PASSWORD))
+    const { token } = JSON.parse(body.toString()) as { token: string }
+    const payload = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as Payload
+    assert.equal(payload.access.length, 2)
+    assert.equal((await get(Array.from({ length: 21 }, () => `scope=repository:${GUN}:pull`).join('&'))).status, 400)
+  })
+
+  test('without credentials: a token that allows nothing, with which the API asks again', async () => {
+    const { text, payload } = await tokenFor(`repository:${GUN}:pull`)
+    assert.deepEqual([payload.sub, payload.access], ['', []])
+    const headers = { authorization: `Bearer ${text}` }
+    const answer = await exchange(server, { path: tufPath(GUN, 'root.json'), headers })
+    assert.equal(answer.status, 401)
+    assert.match(String(answer.headers['www-authenticate']), /,error="insufficient_scope"$/)
+  })
+
+  test('wrong credentials: the same answer, whatever is wrong', async () => {
+    const bodies = new Set<string>()
+    for (const authorization of [
+      basic('alice', 'wrong'),
+      basic('alice', ''),
+      basic('nobody', PASSWORD),
+      basic('', ''),
+      basic('certified', ''),
+      basic('certified', PASSWORD),
+      basic('alice', 'x'.repeat(2_000)),
+      basic('token', 'cs_0123456789abcdef_0123456789012345678901234567890123456789012'),
+      basic('__proto__', PASSWORD),
+      'Basic !!!',
+      'Basic YWxpY2U=',
+      'Bearer eyJhbGciOiJub25lIn0.e30.',
+    ]) {
+      const { status, headers, body } = await get(`scope=repository:${GUN}:pull`, authorization)
+      assert.equal(status, 401, authorization)
+      assert.equal(headers['www-authenticate'], 'Basic realm="countersign"')
+      bodies.add(body.toString())
+      // Not slowed down by those before.
+      server.clock.now += 20 * 60_000
+    }
+    assert.deepEqual([...bodies], ['{"errors":[{"code":"UNAUTHORIZED","message":"authentication required"}]}\n'])
+  })
+
+  test('who guesses has to wait, also with the right password; other users do not', async () => {
+    const ask = async (user: string, password: string): Promise<number> =>
+      (await get('scope=', basic(user, password))).status
+    server.clock.now += 60 * 60_000
+    await makeToken(server.running, 'still', ['read:*'])
+    for (let guess = 0; guess < 5; guess += 1) assert.equal(await ask('alice', `guess ${guess}`), 401)
+    assert.equal(await ask('alice', PASSWORD), 429)
+    assert.equal(await ask('rita', PASSWORD), 200)
+    server.clock.now += 2_000
+    assert.equal(await ask('alice', PASSWORD), 200)
+    for (let guess = 0; guess < 5; guess += 1) assert.equal(await ask('nobody', `guess ${guess}`), 401)
+    assert.equal(await ask('nobody', 'guess'), 429, 'a name that does not exist is treated as one that does')
+  })
+
+  test('tokens for another service are not made; nor are they for a POST', async () => {
+    assert.equal((await get('service=other')).status, 400)
+    assert.equal(
+      (await exchange(server, { method: 'POST', path: '/auth/token', body: 'grant_type=password' })).status,
+      401,
+    )
+  })
+
+  test('a token ends; a disabled user is felt at once, a narrower grant too', async () => {
+    const { text, payload } = await tokenFor(`repository:${GUN}:*`, basic('root', PASSWORD))
+    assert.equal(payload.exp - payload.iat, 120)
+    assert.equal(await rotate(text), 200)
+    const world = worldOf(server.running)
+    const set = async (change: Omit<Parameters<typeof setUser.run>[1], 'name'>): Promise<void> => {
+      await setUser.run(world, { name: 'root', ...change }, { name: 'local' })
+    }
+    await set({ disabled: true })
+    assert.equal(await rotate(text), 401)
+    await set({ disabled: false, grants: [{ pattern: '*', actions: ['sign'] }] })
+    assert.equal(await rotate(text), 401)
+    await set({ grants: [{ pattern: '*', actions: ['admin'] }] })
+    assert.equal(await rotate(text), 200)
+    server.clock.now += 181_000
+    assert.equal(await rotate(text), 401)
+  })
+
+  test('API tokens: as Bearer, and through the endpoint; revoked and expired at once; never above their owner', async () => {
+    const { running } = server
+    const world = worldOf(running)
+    const text = await makeToken(running, 'deploy', [`rotate:${GUN}`], { owner: 'rita' })
+    const through = await tokenFor(`repository:${GUN}:*`, basic('token', text))
+    assert.equal(await rotate(text), 200)
+    assert.equal(await rotate(through.text), 200)
+    assert.equal([...running.store.journal()].at(-1)?.actor.name, 'local')
+    await setUser.run(world, { name: 'rita', grants: [] }, { name: 'local' })
+    assert.equal(await rotate(text), 401)
+    assert.equal(await rotate(through.text), 401)
+    await setUser.run(world, { name: 'rita', grants: [{ pattern: '*', actions: ['rotate'] }] }, { name: 'local' })
+    assert.equal(await rotate(text), 200)
+    await revokeToken.run(world, { token: 'deploy' }, { name: 'local' })
+    assert.equal(await rotate(text), 401)
+    assert.equal(await rotate(through.text), 401)
+    const short = await makeToken(running, 'deploy', [`rotate:${GUN}`], { days: 1 })
+    assert.equal(await rotate(short), 200)
+    for (const wrong of [
+      short.slice(0, -1),
+      `${short}A`,
+      short.toUpperCase(),
+      short.replace('cs_', 'cs-'),
+      `${short.slice(0, -1)}${short.endsWith('A') ? 'B' : 'A'}`,
+      short.replace(/^cs_./, (start) => (start === 'cs_0' ? 'cs_1' : 'cs_0')),
+      `cs_${'0'.repeat(16)}_${'A'.repeat(43)}`,
+      'cs_',
+      'cs__',
+      `${short.slice(0, 20)}../${short.slice(23)}`,
+    ]) {
+      assert.equal(await rotate(wrong), 401, wrong)
+    }
+    server.clock.now += 86_400_000
+    assert.equal(await rotate(short), 401)
+  })
+
+  test('no password, hash or token is in the journal', () => {
+    const text = JSON.stringify([...server.running.store.journal()])
+    assert.doesNotMatch(text, /cs_|eyJ|argon2|correct horse/)
+  })
+})

@@ -1,0 +1,47 @@
+import { parseGrant } from '../../src/access/grant.ts'
+import type { World } from '../../src/admin/operation.ts'
+import { createToken } from '../../src/admin/tokens.ts'
+import { addUser } from '../../src/admin/users.ts'
+import type { Trust } from '../../src/repository/trust.ts'
+import type { LevelStore } from '../../src/store/level.ts'
+
+/** Where users and tokens are made: a running server. */
+export interface Place {
+  readonly trust: Trust
+  readonly store: LevelStore
+}
+
+const ACTOR = { name: 'local' }
+
+/** Make a user. @param allow `read,sign:docker.io/acme/*` @param password none: they have none */
+export async function addPerson(
+  place: Place,
+  name: string,
+  allow: readonly string[],
+  password?: string,
+): Promise<void> {
+  const secret = password === undefined ? {} : { password }
+  await addUser.run(worldOf(place), { name, grants: grantsOf(allow), ...secret }, ACTOR)
+}
+
+/** Make an API token. @returns its text */
+export async function makeToken(
+  place: Place,
+  name: string,
+  allow: readonly string[],
+  more: { readonly owner?: string; readonly days?: number | null } = {},
+): Promise<string> {
+  const { token } = await createToken.run(worldOf(place), { name, grants: grantsOf(allow), days: 1, ...more }, ACTOR)
+  return token
+}
+
+/** Do an operation as the command line on the server would. */
+export function worldOf({ trust, store }: Place): World {
+  return { trust, store, opens: async () => true, rehearsalSigner: trust.signer }
+}
+
+type Grants = Parameters<typeof addUser.run>[1]['grants']
+
+function grantsOf(allow: readonly string[]): Grants {
+  return allow.map(parseGrant).map(({ pattern, actions }) => ({ pattern, actions: [...actions] }))
+}

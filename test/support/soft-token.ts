@@ -1,0 +1,98 @@
+import { constants } from 'node:fs'
+import { mkdir, mkdtemp, open, readdir, rename, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Pkcs11Settings } from '../../src/signing/pkcs11-signer.ts'
+import { runProgram, skipWithout, succeeded } from '../clients/support/tools.ts'
+
+const LIBRARY = '/usr/lib/softhsm/libsofthsm2.so'
+const PIN = 'pin-of-the-test-token'
+const LABEL = 'countersign test'
+
+/** Why there can be no token here; false if there can. */
+export const skipWithoutToken = skipWithout('softhsm2-util')
+
+/**
+ * A PKCS#11 token of SoftHSM, in a directory of its own that can be taken away and put back. One a process: the library
+ * reads its configuration's place from the environment.
+ */
+export class SoftToken {
+  readonly directory: string
+  readonly settings: Pkcs11Settings
+
+  private constructor(directory: string, settings: Pkcs11Settings) {
+    this.directory = directory
+    this.settings = settings
+  }
+
+  static async create(keyAlgorithm: Pkcs11Settings['keyAlgorithm'] = 'ecdsa'): Promise<SoftToken> {
+    const directory = await mkdtemp(join(tmpdir(), 'countersign-token-'))
+    const pinFile = join(directory, 'pin')
+    await writeFile(pinFile, `${PIN}\n`, { mode: 0o600 })
+    const token = new SoftToken(directory, {
+      library: LIBRARY,
+      tokenLabel: LABEL,
+      pinFile,
+      keyAlgorithm,
+      answerSeconds: 1,
+    })
+    await writeFile(
+      join(directory, 'softhsm2.conf'),
+      `directories.tokendir = ${join(directory, 'tokens')}\nobjectstore.backend = file\nlog.level = ERROR\n`,
+    )
+    Object.assign(process.env, token.environment)
+    await token.#initialise()
+    return token
+  }
+
+  /** What programs that use the token need. */
+  get environment(): Record<string, string> {
+    return { SOFTHSM2_CONF: join(this.directory, 'softhsm2.conf') }
+  }
+
+  /** A signer with another PIN, label, … */
+  with(changes: Partial<Pkcs11Settings>): Pkcs11Settings {
+    return { ...this.settings, ...changes }
+  }
+
+  /** Another empty token of the same label and PIN in place of this one. */
+  async replace(): Promise<void> {
+    await rm(join(this.directory, 'tokens'), { recursive: true })
+    await this.#initialise()
+  }
+
+  /** The token answers no more, as over a network that is gone, until the function that it returns is called. */
+  async hang(): Promise<() => Promise<void>> {
+    const tokens = join(this.directory, 'tokens')
+    const [name = ''] = await readdir(tokens)
+    const at = (file: string): string => join(tokens, name, file)
+    const [file, saved, pipe] = [at('generation'), at('saved'), at('pipe')]
+    await rename(file, saved)
+    // Whoever reads a pipe that nobody writes to waits.
+    succeeded(await runProgram('mkfifo', [file], {}))
+    return async () => {
+      await rename(file, pipe)
+      await rename(saved, file)
+      await (await open(pipe, constants.O_RDWR | constants.O_NONBLOCK)).close()
+      await rm(pipe)
+    }
+  }
+
+  async takeAway(): Promise<void> {
+    await rename(join(this.directory, 'tokens'), join(this.directory, 'away'))
+  }
+
+  async putBack(): Promise<void> {
+    await rename(join(this.directory, 'away'), join(this.directory, 'tokens'))
+  }
+
+  async remove(): Promise<void> {
+    await rm(this.directory, { recursive: true })
+  }
+
+  async #initialise(): Promise<void> {
+    await mkdir(join(this.directory, 'tokens'))
+    const init = ['--init-token', '--free', '--label', LABEL, '--pin', PIN, '--so-pin', 'so-pin-of-the-test']
+    succeeded(await runProgram('softhsm2-util', init, this.environment))
+  }
+}
