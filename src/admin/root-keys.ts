@@ -1,0 +1,81 @@
+import { z } from 'zod'
+import { TrustError } from '../errors.ts'
+import { rootKeyId, type SealedRootKey } from '../signing/root-key.ts'
+import { changeRecords, nameInput } from './grants.ts'
+import { operation, type World } from './operation.ts'
+
+/** A root key by name: where it is, and its public half. Whoever opens it has its passphrase, which is not here. */
+export interface RootKey {
+  readonly name: string
+  /** As people and key files name it. */
+  readonly keyId: string
+  /** SubjectPublicKeyInfo, base64. */
+  readonly public: string
+  /** Null: offline, in a key file. */
+  readonly sealed: SealedRootKey | null
+  /** Certificates that many repositories share, PEM in base64, by common name: `docker.io/acme/*`. */
+  readonly certificates: Readonly<Record<string, string>>
+  /** Milliseconds since 1970. */
+  readonly createdAt: number
+}
+
+/** Characters of a sealed key and of a public one. */
+const TEXT_MAX = 4096
+
+export const listRootKeys = operation({
+  name: 'root-key.list',
+  method: 'GET',
+  path: '/root-keys',
+  summary: 'Root keys by name, each sealed under a passphrase of its own that the server does not know, or offline.',
+  action: 'admin',
+  input: z.strictObject({}),
+  run: (world) => allRootKeys(world),
+})
+
+export const saveRootKey = operation({
+  name: 'root-key.save',
+  method: 'PUT',
+  path: '/root-keys/:name',
+  summary: 'Store a root key, sealed by whoever made it; without `sealed` it is known as being offline.',
+  action: 'admin',
+  input: z.strictObject({
+    name: nameInput,
+    public: z.base64().max(TEXT_MAX).meta({ description: 'SubjectPublicKeyInfo of a P-256 key' }),
+    sealed: z
+      .strictObject({
+        derivation: z.strictObject({
+          name: z.literal('argon2id'),
+          salt: z.base64().max(TEXT_MAX),
+          memory: z.number().int(),
+          passes: z.number().int(),
+          lanes: z.number().int(),
+        }),
+        sealed: z.base64().max(TEXT_MAX),
+      })
+      .nullable(),
+    certificates: z.record(z.string().max(256), z.base64().max(16_384)).default({}),
+  }),
+  async run({ trust, store }, { name, public: publicKey, sealed, certificates }, actor): Promise<RootKey> {
+    let saved: RootKey | undefined
+    await changeRecords(trust, actor, async (now) => {
+      const before = store.record('root-key', name) as RootKey | undefined
+      if (before !== undefined && before.public !== publicKey) {
+        throw new TrustError('WRONG_STATE', `there is another root key ${name} already`, {
+          hint: 'choose another name',
+        })
+      }
+      const createdAt = before?.createdAt ?? now
+      const shared = { ...before?.certificates, ...certificates }
+      saved = { name, keyId: rootKeyId(publicKey), public: publicKey, sealed, certificates: shared, createdAt }
+      return [{ kind: 'root-key', name, value: saved }]
+    })
+    return saved as RootKey
+  },
+})
+
+/** In order of their names. */
+export async function allRootKeys({ store }: Pick<World, 'store'>): Promise<RootKey[]> {
+  const keys: RootKey[] = []
+  for await (const { value } of store.records('root-key')) keys.push(value as RootKey)
+  return keys
+}

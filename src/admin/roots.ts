@@ -1,0 +1,135 @@
+import { z } from 'zod'
+import {
+  prepareFirstRoot,
+  prepareRootChange,
+  prepareRotation,
+  type PreparedRoot,
+  type RootAuthority,
+} from '../repository/prepare-root.ts'
+import { TrustError } from '../errors.ts'
+import { publishStagedRoot } from '../repository/publish-root.ts'
+import { planRotation } from '../repository/rotation-plan.ts'
+import { describeStagedRoot, discardStagedRoot, signStagedRoot, stageRoot } from '../repository/staged-root.ts'
+import type { Head } from '../store/store.ts'
+import type { Gun } from '../tuf/gun.ts'
+import { BASE_ROLES } from '../tuf/role.ts'
+import type { Trust } from '../repository/trust.ts'
+import { gunInput, operation } from './operation.ts'
+
+const certificates = z
+  .array(z.base64().max(16_384))
+  .min(1)
+  .max(16)
+  .meta({ description: 'certificates of the root keys, PEM in base64, as root names them' })
+const threshold = z.number().int().min(1).max(16).default(1).meta({ description: 'how many root keys must sign' })
+const authority = { certificates, threshold }
+
+const changeInput = z.discriminatedUnion('what', [
+  z.strictObject({ what: z.literal('create'), ...authority }),
+  z.strictObject({ what: z.literal('root'), ...authority }),
+  z.strictObject({ what: z.enum(['targets', 'snapshot', 'timestamp']) }),
+])
+type RootChange = z.output<typeof changeInput>
+
+export const stageNextRoot = operation({
+  name: 'root.stage',
+  method: 'PUT',
+  path: '/repositories/:gun/staged-root',
+  summary:
+    'Make the next root (a new repository, a new key of a role, other root keys) and put it aside until it is signed.',
+  action: 'rotate',
+  input: z.strictObject({ gun: gunInput, change: changeInput }),
+  run: ({ trust }, { gun, change }, actor) =>
+    stageRoot(trust, gun, actor, reasonOf(change), (head, now) => prepare(trust, gun, head, now, change)),
+})
+
+export const showStagedRoot = operation({
+  name: 'root.staged',
+  method: 'GET',
+  path: '/repositories/:gun/staged-root',
+  summary: 'The root that waits for signatures: what is to be signed, by whom, who has signed.',
+  action: 'read',
+  input: z.strictObject({ gun: gunInput }),
+  run: async ({ trust }, { gun }) => describeStagedRoot(trust, gun, trust.now()),
+})
+
+export const signRoot = operation({
+  name: 'root.sign',
+  method: 'POST',
+  path: '/repositories/:gun/staged-root/signatures',
+  summary: 'Add signatures, made elsewhere with root keys, to the root that waits for them.',
+  action: 'rotate',
+  input: z.strictObject({
+    gun: gunInput,
+    signatures: z
+      .array(z.strictObject({ keyid: z.string().max(64), method: z.string().max(64), sig: z.base64().max(4096) }))
+      .max(64),
+  }),
+  run: ({ trust }, { gun, signatures }, actor) => signStagedRoot(trust, gun, signatures, actor),
+})
+
+export const publishRoot = operation({
+  name: 'root.publish',
+  method: 'POST',
+  path: '/repositories/:gun/staged-root/publish',
+  summary: 'Make the signed root current, and all that must be signed anew with it.',
+  action: 'rotate',
+  input: z.strictObject({ gun: gunInput }),
+  run: async ({ trust }, { gun }, actor) => ({ gun, version: await publishStagedRoot(trust, gun, actor) }),
+})
+
+export const discardRoot = operation({
+  name: 'root.discard',
+  method: 'DELETE',
+  path: '/repositories/:gun/staged-root',
+  summary: 'Forget the root that waits for signatures.',
+  action: 'rotate',
+  input: z.strictObject({ gun: gunInput }),
+  async run({ trust }, { gun }, actor) {
+    await discardStagedRoot(trust, gun, actor)
+    return { gun, discarded: true }
+  },
+})
+
+export const planRoot = operation({
+  name: 'root.plan',
+  method: 'GET',
+  path: '/repositories/:gun/rotation-plan',
+  summary: 'What rotating the key of a role would do: who must sign, which clients follow, what breaks.',
+  action: 'read',
+  input: z.strictObject({ gun: gunInput, role: z.enum(BASE_ROLES) }),
+  async run({ trust }, { gun, role }) {
+    const plan = planRotation(trust, gun, role, trust.now())
+    if (plan !== undefined) return plan
+    throw new TrustError('NOT_FOUND', `there is no repository ${gun}`, {
+      hint: '"countersign repo list" prints all names',
+    })
+  },
+})
+
+function prepare(
+  trust: Trust,
+  gun: Gun,
+  head: Head | undefined,
+  now: number,
+  change: RootChange,
+): Promise<PreparedRoot> {
+  if (change.what === 'create') return prepareFirstRoot(trust, gun, head, now, authorityOf(change))
+  if (change.what === 'root') return prepareRootChange(trust, gun, head, now, authorityOf(change))
+  return prepareRotation(trust, gun, head, now, change.what)
+}
+
+function authorityOf({
+  certificates: texts,
+  threshold: needed,
+}: {
+  certificates: string[]
+  threshold: number
+}): RootAuthority {
+  return { certificates: texts.map((text) => ({ keytype: 'ecdsa-x509', public: text })), threshold: needed }
+}
+
+function reasonOf({ what }: RootChange): string {
+  if (what === 'create') return 'a new repository'
+  return what === 'root' ? 'other root keys' : `a new ${what} key`
+}

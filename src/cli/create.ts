@@ -1,0 +1,71 @@
+import type { Command } from 'commander'
+import { stageNextRoot } from '../admin/roots.ts'
+import { TrustError } from '../errors.ts'
+import { issueRootCertificate } from '../signing/root-certificate.ts'
+import { makeRootKey } from '../signing/root-key.ts'
+import { parseGun } from '../tuf/gun.ts'
+import { print, printJson } from './print.ts'
+import { DEFAULT_ROOT_KEY, PASSPHRASE_OPTION, RootKeyring } from './root-keys.ts'
+import { EXIT, withConnection } from './run.ts'
+import { signAndPublish } from './sign-root.ts'
+
+interface Options {
+  rootKey?: string[]
+  rootThreshold?: string
+  wildcard?: string
+  passphraseFile?: string
+  dryRun?: true
+  json?: true
+}
+
+/** Adds `repo create`. */
+export function addCreate(repo: Command): void {
+  repo
+    .command('create')
+    .description('make a repository whose targets, snapshot and timestamp the server signs; root is signed here')
+    .argument('<gun>', 'its name, as docker trust writes it: docker.io/acme/app')
+    .option('--root-key <name...>', `root keys that it trusts (default: "${DEFAULT_ROOT_KEY}", made at its first use)`)
+    .option('--root-threshold <n>', 'how many of them must sign each root (default: 1)')
+    .option('--wildcard <prefix>', 'a certificate for all repositories below, as in docker.io/acme/*')
+    .option(`${PASSPHRASE_OPTION} <file>`, 'the passphrase of the root keys, instead of asking')
+    .option('--dry-run', 'say what would happen; change nothing')
+    .option('--json', 'print as JSON')
+    .action(create)
+}
+
+function create(name: string, options: Options, command: Command): Promise<void> {
+  return withConnection(command, async (connection) => {
+    const gun = parseGun(name)
+    const { rootKey: names = [], dryRun, json } = options
+    const commonName = commonNameOf(gun, options.wildcard)
+    const threshold = Number(options.rootThreshold ?? 1)
+    if (dryRun === true) {
+      const { public: text } = await issueRootCertificate(makeRootKey(), commonName, Date.now())
+      const change = { what: 'create' as const, certificates: [text], threshold: 1 }
+      await connection.call(stageNextRoot, { gun, change }, true)
+      if (json === true) printJson({ gun, created: false })
+      else print(`would create ${gun}`)
+      return EXIT.ok
+    }
+    const keyring = new RootKeyring(connection, options.passphraseFile)
+    const certificates: string[] = []
+    for (const wanted of names.length === 0 ? [undefined] : names) {
+      certificates.push(await keyring.certificate(await keyring.openOrCreate(wanted), commonName))
+    }
+    await connection.call(stageNextRoot, { gun, change: { what: 'create', certificates, threshold } })
+    const { staged, version } = await signAndPublish(connection, keyring, gun)
+    if (json === true) printJson({ gun, created: version !== undefined, staged: version === undefined ? staged : null })
+    else if (version === undefined) print(`${gun} waits for more signatures: "countersign root show ${gun}"`)
+    else print(`created ${gun}; sign a tag: countersign tag sign ${gun} TAG`)
+    return EXIT.ok
+  })
+}
+
+/** @throws TrustError INVALID_PARAMETERS for a wildcard that does not name the repository */
+function commonNameOf(gun: string, wildcard: string | undefined): string {
+  if (wildcard === undefined) return gun
+  if (wildcard.endsWith('/*') && gun.startsWith(wildcard.slice(0, -1))) return wildcard
+  throw new TrustError('INVALID_PARAMETERS', `${wildcard} does not name ${gun}`, {
+    hint: 'write it as in docker.io/acme/*',
+  })
+}

@@ -1,0 +1,50 @@
+import { createPrivateKey, type KeyObject } from 'node:crypto'
+import { readFile, writeFile } from 'node:fs/promises'
+import { TrustError } from '../errors.ts'
+import type { StagedRootDescription } from '../repository/staged-root.ts'
+import { openKeyFile } from '../signing/foreign-key.ts'
+import { secretFrom } from './ask-secret.ts'
+
+/** The option that names the file with a key file's passphrase. */
+export const KEY_PASSPHRASE_OPTION = '--key-passphrase-file'
+
+/** The private key of a key file; its passphrase is asked for if it has one. @throws TrustError BAD_KEYS, BAD_SETTINGS */
+export async function readKeyFile(file: string, passphraseFile: string | undefined): Promise<KeyObject> {
+  const pem = await readFile(file, 'utf8').catch((cause: unknown) => unreadable(file, cause))
+  const encrypted = pem.includes('ENCRYPTED')
+  const passphrase = encrypted
+    ? await secretFrom(passphraseFile, `passphrase of ${file}`, KEY_PASSPHRASE_OPTION)
+    : undefined
+  const { pkcs8 } = openKeyFile(pem, passphrase)
+  try {
+    return createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' })
+  } finally {
+    pkcs8.fill(0)
+  }
+}
+
+/** What "root show --out" wrote. @throws TrustError BAD_SETTINGS, INVALID_PARAMETERS */
+export async function readStaged(file: string): Promise<StagedRootDescription> {
+  const text = await readFile(file, 'utf8').catch((cause: unknown) => unreadable(file, cause))
+  try {
+    const staged = JSON.parse(text) as StagedRootDescription
+    if (typeof staged.gun === 'string' && Array.isArray(staged.signatures) && typeof staged.payload === 'object')
+      return staged
+  } catch {
+    // Said below.
+  }
+  throw new TrustError('INVALID_PARAMETERS', `${file} holds no staged root`, {
+    hint: '"countersign root show GUN --out FILE" writes one',
+  })
+}
+
+/** Never over a file that is there: it may be somebody's only key. @throws TrustError BAD_SETTINGS */
+export async function writeNew(file: string, text: string): Promise<void> {
+  await writeFile(file, text, { mode: 0o600, flag: 'wx' }).catch((cause: unknown) => {
+    throw new TrustError('BAD_SETTINGS', `cannot make ${file}`, { hint: 'it may be there already', cause })
+  })
+}
+
+function unreadable(file: string, cause: unknown): never {
+  throw new TrustError('BAD_SETTINGS', `cannot read ${file}`, { hint: 'check the path', cause })
+}

@@ -1,0 +1,117 @@
+import type { KeyObject } from 'node:crypto'
+import { listRootKeys, saveRootKey, type RootKey } from '../admin/root-keys.ts'
+import { TrustError } from '../errors.ts'
+import { makeRootKey, openRootKey, rootPublicKey, sealRootKey } from '../signing/root-key.ts'
+import { issueRootCertificate } from '../signing/root-certificate.ts'
+import { newSecretFrom, secretFrom } from './ask-secret.ts'
+import type { Connection } from './connect.ts'
+import { print } from './print.ts'
+
+/** The option that names the file with a root key's passphrase. */
+export const PASSPHRASE_OPTION = '--passphrase-file'
+/** The root key that is made and used if none is named. */
+export const DEFAULT_ROOT_KEY = 'root'
+
+/** A root key, open: here, in the process of whoever typed the passphrase, and nowhere else. */
+export interface OpenRootKey {
+  readonly record: RootKey
+  readonly key: KeyObject
+}
+
+/** Opens root keys by asking for their passphrases, each once. */
+export class RootKeyring {
+  readonly #connection: Connection
+  readonly #passphraseFile: string | undefined
+  readonly #opened = new Map<string, OpenRootKey>()
+
+  /** @param passphraseFile the passphrase of every key that is asked for; undefined: the terminal */
+  constructor(connection: Connection, passphraseFile: string | undefined) {
+    this.#connection = connection
+    this.#passphraseFile = passphraseFile
+  }
+
+  async records(): Promise<RootKey[]> {
+    return this.#connection.call(listRootKeys, {})
+  }
+
+  /** By name. @throws TrustError NOT_FOUND, WRONG_STATE if it is offline, BAD_KEYS for a wrong passphrase */
+  async open(name: string): Promise<OpenRootKey> {
+    const opened = this.#opened.get(name)
+    if (opened !== undefined) return opened
+    const record = (await this.records()).find((each) => each.name === name)
+    if (record === undefined) {
+      throw new TrustError('NOT_FOUND', `there is no root key ${name}`, { hint: '"countersign root list" prints all' })
+    }
+    if (record.sealed === null) {
+      throw new TrustError('WRONG_STATE', `the root key ${name} is offline`, {
+        hint: 'sign with its key file: countersign root sign FILE --key KEYFILE',
+      })
+    }
+    const passphrase = await secretFrom(this.#passphraseFile, `passphrase of the root key ${name}`, PASSPHRASE_OPTION)
+    const found = { record, key: openRootKey(record.sealed, record.public, passphrase) }
+    this.#opened.set(name, found)
+    return found
+  }
+
+  /** Make a root key and store it, sealed under a new passphrase. @throws TrustError WRONG_STATE, BAD_KEYS */
+  async create(name: string, key: KeyObject = makeRootKey()): Promise<OpenRootKey> {
+    if ((await this.records()).some((each) => each.name === name)) {
+      throw new TrustError('WRONG_STATE', `there is a root key ${name} already`, { hint: 'choose another name' })
+    }
+    const what = `new passphrase of the root key ${name}`
+    const passphrase = await newSecretFrom(this.#passphraseFile, what, PASSPHRASE_OPTION)
+    const sealed = sealRootKey(key, passphrase)
+    const record = await this.#connection.call(saveRootKey, {
+      name,
+      public: rootPublicKey(key),
+      sealed: asInput(sealed),
+    })
+    const made = { record, key }
+    this.#opened.set(name, made)
+    return made
+  }
+
+  /**
+   * The certificate of a root key for a repository, or for all below a prefix: those are kept, and used again.
+   *
+   * @param commonName the GUN, or a prefix and `*`
+   * @param renew true: a new one in any case
+   */
+  async certificate({ record, key }: OpenRootKey, commonName: string, renew = false): Promise<string> {
+    const shared = commonName.endsWith('*')
+    const kept = record.certificates[commonName]
+    if (kept !== undefined && !renew) return kept
+    const { public: text } = await issueRootCertificate(key, commonName, Date.now())
+    if (!shared) return text
+    const { name, public: publicKey, sealed } = record
+    const saved = await this.#connection.call(saveRootKey, {
+      name,
+      public: publicKey,
+      sealed: sealed === null ? null : asInput(sealed),
+      certificates: { [commonName]: text },
+    })
+    this.#opened.set(name, { record: saved, key })
+    return text
+  }
+
+  /** The named one; the default one is made at its first use. */
+  async openOrCreate(name: string | undefined): Promise<OpenRootKey> {
+    const wanted = name ?? DEFAULT_ROOT_KEY
+    if (name === undefined && !(await this.records()).some((each) => each.name === wanted)) {
+      const made = await this.create(wanted)
+      print(
+        `made the root key ${wanted}: keep its passphrase, and a copy of it ("countersign root export ${wanted} FILE")`,
+      )
+      return made
+    }
+    return this.open(wanted)
+  }
+}
+
+function asInput({ derivation, sealed }: ReturnType<typeof sealRootKey>): {
+  derivation: Extract<typeof derivation, { name: 'argon2id' }>
+  sealed: string
+} {
+  if (derivation.name !== 'argon2id') throw new TypeError('a root key is sealed under a passphrase')
+  return { derivation, sealed }
+}

@@ -1,0 +1,184 @@
+import type { Command } from 'commander'
+import { matches } from '../access/permission.ts'
+import { listRepositories } from '../admin/repositories.ts'
+import { planRoot, stageNextRoot } from '../admin/roots.ts'
+import { TrustError } from '../errors.ts'
+import type { RotationPlan } from '../repository/rotation-plan.ts'
+import { parseGun } from '../tuf/gun.ts'
+import { BASE_ROLES, type BaseRole } from '../tuf/role.ts'
+import type { Connection } from './connect.ts'
+import { print, printJson, table } from './print.ts'
+import { PASSPHRASE_OPTION, RootKeyring } from './root-keys.ts'
+import { EXIT, withConnection } from './run.ts'
+import { signAndPublish } from './sign-root.ts'
+
+interface Options {
+  all?: true
+  plan?: true
+  dryRun?: true
+  stage?: true
+  rootKey?: string[]
+  rootThreshold?: string
+  renew?: true
+  passphraseFile?: string
+  json?: true
+}
+
+/** What became of one repository. */
+interface Outcome {
+  readonly gun: string
+  readonly state: 'rotated' | 'waits for signatures' | 'failed'
+  readonly version?: number
+  readonly error?: string
+}
+
+/** Adds `key rotate`. */
+export function addRotate(key: Command): void {
+  key
+    .command('rotate')
+    .description('give a role a new key: the next root names it, root keys sign that, and clients follow')
+    .argument('<gun>', 'name of the repository; with --all a pattern: docker.io/acme/*')
+    .argument('<role>', BASE_ROLES.join(', '))
+    .option('--all', 'every repository that the pattern names')
+    .option('--plan', 'only say who signs what, which clients follow, and what breaks')
+    .option('--dry-run', 'the same')
+    .option('--stage', 'make the next root, and leave it to be signed: by people, or away from the server')
+    .option('--root-key <name...>', 'for root: the root keys from now on')
+    .option('--root-threshold <n>', 'for root: how many of them must sign (default: 1)')
+    .option('--renew', 'for root: new certificates of the same keys')
+    .option(`${PASSPHRASE_OPTION} <file>`, 'the passphrase of the root keys, instead of asking')
+    .option('--json', 'print as JSON')
+    .action(rotate)
+}
+
+function rotate(target: string, roleName: string, options: Options, command: Command): Promise<void> {
+  return withConnection(command, async (connection) => {
+    const role = roleOf(roleName)
+    const guns = options.all === true ? await gunsOf(connection, target) : [parseGun(target)]
+    if (options.plan === true || options.dryRun === true) return plan(connection, guns, role, options)
+    const keyring = new RootKeyring(connection, options.passphraseFile)
+    const outcomes: Outcome[] = []
+    for (const gun of guns) outcomes.push(await outcomeOf(connection, keyring, gun, role, options, guns.length > 1))
+    if (options.json === true) printJson(outcomes)
+    else show(outcomes, role)
+    const wanted = options.stage === true ? 'waits for signatures' : 'rotated'
+    return outcomes.every(({ state }) => state === wanted) ? EXIT.ok : EXIT.negative
+  })
+}
+
+/** A failure in a fleet is a row; of a single repository it is the command's. */
+async function outcomeOf(
+  connection: Connection,
+  keyring: RootKeyring,
+  gun: string,
+  role: BaseRole,
+  options: Options,
+  oneOfMany: boolean,
+): Promise<Outcome> {
+  try {
+    return await rotateOne(connection, keyring, gun, role, options)
+  } catch (error) {
+    if (!oneOfMany || !(error instanceof TrustError)) throw error
+    return { gun, state: 'failed', error: error.message }
+  }
+}
+
+async function rotateOne(
+  connection: Connection,
+  keyring: RootKeyring,
+  gun: string,
+  role: BaseRole,
+  options: Options,
+): Promise<Outcome> {
+  const change =
+    role === 'root'
+      ? {
+          what: 'root' as const,
+          certificates: await certificates(connection, keyring, gun, options),
+          threshold: Number(options.rootThreshold ?? 1),
+        }
+      : { what: role }
+  await connection.call(stageNextRoot, { gun, change })
+  if (options.stage === true) return { gun, state: 'waits for signatures' }
+  const { version } = await signAndPublish(connection, keyring, gun)
+  return version === undefined ? { gun, state: 'waits for signatures' } : { gun, state: 'rotated', version }
+}
+
+/** Certificates for the root keys from now on: other keys, or the same again. */
+async function certificates(
+  connection: Connection,
+  keyring: RootKeyring,
+  gun: string,
+  { rootKey = [], renew }: Options,
+): Promise<string[]> {
+  const { signers } = await connection.call(planRoot, { gun, role: 'root' })
+  const names =
+    renew === true
+      ? (await keyring.records()).filter(({ keyId }) => signers.includes(keyId)).map(({ name }) => name)
+      : rootKey
+  if (names.length === 0 || (renew === true && (rootKey.length > 0 || names.length < signers.length))) {
+    throw new TrustError('INVALID_PARAMETERS', 'say which root keys it shall have from now on', {
+      hint: '--root-key NAME for other ones ("countersign root create NAME"), --renew for new certificates of the same',
+    })
+  }
+  const made: string[] = []
+  for (const name of names) made.push(await keyring.certificate(await keyring.open(name), gun, true))
+  return made
+}
+
+async function plan(
+  connection: Connection,
+  guns: readonly string[],
+  role: BaseRole,
+  { json }: Options,
+): Promise<number> {
+  const plans: RotationPlan[] = []
+  for (const gun of guns) plans.push(await connection.call(planRoot, { gun, role }))
+  if (json === true) printJson(plans)
+  else print(plans.map(planText).join('\n\n'))
+  return plans.every(({ obstacles }) => obstacles.length === 0) ? EXIT.ok : EXIT.negative
+}
+
+function planText(each: RotationPlan): string {
+  const stuck = each.cachedRoots.filter(({ follows }) => !follows)
+  const clients =
+    stuck.length === 0
+      ? `all clients follow, whichever of the ${each.cachedRoots.length} roots they have cached`
+      : stuck.map(({ version, why = '' }) => `clients with root version ${version} do not follow: ${why}`).join('\n  ')
+  return [
+    `Rotating the ${each.role} key of ${each.gun}`,
+    `  root version ${each.version}, signed by ${each.threshold} of:`,
+    ...each.signers.map((keyId) => `    ${keyId}`),
+    `  signed by the server with it: ${each.serverSigns.join(', ')}`,
+    `  ${clients}`,
+    ...each.breaks.map((text) => `  breaks: ${text}`),
+    ...each.obstacles.map((text) => `  cannot be done: ${text}`),
+  ].join('\n')
+}
+
+function show(outcomes: readonly Outcome[], role: BaseRole): void {
+  const [only] = outcomes
+  if (only === undefined) return print('no repository has such a name')
+  if (outcomes.length > 1) {
+    const rows = outcomes.map(({ gun, state, version, error }) => [
+      gun,
+      error ?? state,
+      version === undefined ? '' : String(version),
+    ])
+    return print(table([['REPOSITORY', 'STATE', 'ROOT'], ...rows]))
+  }
+  const { gun, state, version } = only
+  if (state === 'rotated') print(`rotated the ${role} key of ${gun}: root version ${version}`)
+  else print(`the next root of ${gun} waits for signatures; until then nothing changes: countersign root show ${gun}`)
+}
+
+async function gunsOf(connection: Connection, pattern: string): Promise<string[]> {
+  const rows = await connection.call(listRepositories, {})
+  return rows.map(({ gun }) => parseGun(gun)).filter((gun) => matches(pattern, gun))
+}
+
+function roleOf(name: string): BaseRole {
+  const role = BASE_ROLES.find((each) => each === name)
+  if (role !== undefined) return role
+  throw new TrustError('INVALID_ROLE', `the role must be one of ${BASE_ROLES.join(', ')}`)
+}

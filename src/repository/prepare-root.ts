@@ -1,0 +1,122 @@
+import { TrustError } from '../errors.ts'
+import type { Head, StoredKey } from '../store/store.ts'
+import type { Gun } from '../tuf/gun.ts'
+import type { JsonObject } from '../tuf/json.ts'
+import { keyId, type PublicKey } from '../tuf/key.ts'
+import type { BaseRole } from '../tuf/role.ts'
+import { parseRoot, type Root } from '../tuf/root.ts'
+import { rootPayload } from '../tuf/root-payload.ts'
+import type { RoleKeys } from '../tuf/threshold.ts'
+import { loadCurrent } from './current.ts'
+import { pendingKey } from './server-key.ts'
+import { heldKeys } from './sign-role.ts'
+import type { Trust } from './trust.ts'
+
+/** A payload for `stageRoot`, and the keys that were made for it. */
+export interface PreparedRoot {
+  readonly payload: JsonObject
+  readonly keys: readonly StoredKey[]
+}
+
+/** Roles whose keys the server may hold and change. */
+export type HeldRole = Exclude<BaseRole, 'root'>
+
+/** Certificates of root keys, and how many of them must sign. */
+export interface RootAuthority {
+  readonly certificates: readonly PublicKey[]
+  readonly threshold: number
+}
+
+/** Life of a root document, milliseconds: as Notary's clients give it. */
+const ROOT_LIFE = 3650 * 86_400_000
+
+/** The first root of a repository that the server signs all by itself, but for its roots. @throws TrustError WRONG_STATE */
+export async function prepareFirstRoot(
+  trust: Trust,
+  gun: Gun,
+  head: Head | undefined,
+  now: number,
+  authority: RootAuthority,
+): Promise<PreparedRoot> {
+  if (head?.roles['root'] !== undefined) throw new TrustError('WRONG_STATE', `there is a repository ${gun} already`)
+  const targets = await nextKey(trust, gun, 'targets', now)
+  const snapshot = await nextKey(trust, gun, 'snapshot', now)
+  const timestamp = await nextKey(trust, gun, 'timestamp', now)
+  const roles = {
+    root: authorityKeys(authority),
+    targets: named(targets),
+    snapshot: named(snapshot),
+    timestamp: named(timestamp),
+  }
+  return { payload: rootPayload(1, now + ROOT_LIFE, roles), keys: [targets, snapshot, timestamp] }
+}
+
+/**
+ * The next root, in which a role has a new key of the server.
+ *
+ * @throws TrustError NOT_FOUND, WRONG_STATE if a publisher signs what must be signed anew with it
+ */
+export async function prepareRotation(
+  trust: Trust,
+  gun: Gun,
+  head: Head | undefined,
+  now: number,
+  role: HeldRole,
+): Promise<PreparedRoot> {
+  const root = currentRoot(trust, gun, head)
+  if (role === 'targets') mustHold(trust, gun, root, 'targets')
+  if (role !== 'snapshot') mustHold(trust, gun, root, 'snapshot')
+  const key = await nextKey(trust, gun, role, now)
+  return { payload: nextPayload(root, now, { [role]: named(key) }), keys: [key] }
+}
+
+/** The next root, with other root keys, or other certificates of the same keys. @throws TrustError NOT_FOUND, WRONG_STATE */
+export async function prepareRootChange(
+  trust: Trust,
+  gun: Gun,
+  head: Head | undefined,
+  now: number,
+  authority: RootAuthority,
+): Promise<PreparedRoot> {
+  const root = currentRoot(trust, gun, head)
+  mustHold(trust, gun, root, 'snapshot')
+  return { payload: nextPayload(root, now, { root: authorityKeys(authority) }), keys: [] }
+}
+
+function nextPayload(root: Root, now: number, changed: Partial<Record<BaseRole, RoleKeys>>): JsonObject {
+  return rootPayload(root.metadata.version + 1, now + ROOT_LIFE, { ...root.roles, ...changed })
+}
+
+function currentRoot(trust: Trust, gun: Gun, head: Head | undefined): Root {
+  const metadata = head && loadCurrent(trust, gun, head, 'root')
+  if (metadata !== undefined) return parseRoot(metadata)
+  throw new TrustError('NOT_FOUND', `there is no repository ${gun}`, {
+    hint: '"countersign repo list" prints all names',
+  })
+}
+
+/** A change of root changes what the snapshot lists: whoever holds its key must publish. @throws TrustError WRONG_STATE */
+function mustHold(trust: Trust, gun: Gun, root: Root, role: 'targets' | 'snapshot'): void {
+  const roleKeys = root.roles[role]
+  if (heldKeys(trust, gun, role, roleKeys).length >= roleKeys.threshold) return
+  throw new TrustError('WRONG_STATE', `the ${role} key of ${gun} is with its publisher, not with the server`, {
+    hint:
+      role === 'snapshot'
+        ? `its owner can hand it over: notary key rotate ${gun} snapshot -r`
+        : `its owner rotates it: notary key rotate ${gun} targets`,
+  })
+}
+
+/** The key that waits for a root that names it, or a new one. */
+async function nextKey(trust: Trust, gun: Gun, role: HeldRole, now: number): Promise<StoredKey> {
+  const waiting = pendingKey(trust, gun, role)
+  return waiting ?? { ...(await trust.signer.create(gun, role)), role, pending: true, createdAt: now }
+}
+
+function named({ keyId: id, keytype, public: text }: StoredKey): RoleKeys {
+  return { keys: new Map([[id, { keytype, public: text }]]), threshold: 1 }
+}
+
+function authorityKeys({ certificates, threshold }: RootAuthority): RoleKeys {
+  return { keys: new Map(certificates.map((certificate) => [keyId(certificate), certificate])), threshold }
+}

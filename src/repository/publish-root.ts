@@ -1,0 +1,77 @@
+import { TrustError } from '../errors.ts'
+import type { Actor, Head, StoredKey } from '../store/store.ts'
+import type { Gun } from '../tuf/gun.ts'
+import type { JsonObject } from '../tuf/json.ts'
+import type { Metadata } from '../tuf/metadata.ts'
+import type { Root } from '../tuf/root.ts'
+import { countSigners } from '../tuf/threshold.ts'
+import { formatTime } from '../tuf/time.ts'
+import { acceptUpdate } from '../tuf/update.ts'
+import { change } from './change.ts'
+import { compose } from './compose.ts'
+import { currentOf, loadCurrent } from './current.ts'
+import { signRole } from './sign-role.ts'
+import { describeStagedRoot, rootOf, stagedRoot } from './staged-root.ts'
+import type { Trust } from './trust.ts'
+
+/** Life of targets that the server signs, milliseconds: as Notary's clients give it. */
+export const TARGETS_LIFE = 1095 * 86_400_000
+
+/**
+ * Make the staged root current, and with it what must be signed anew: targets whose key it changes, snapshot and
+ * timestamp. It is verified like any upload.
+ *
+ * @returns the new root's version
+ * @throws TrustError NOT_FOUND, WRONG_STATE while signatures are missing, INVALID_UPDATE, SIGNING_FAILED
+ */
+export async function publishStagedRoot(trust: Trust, gun: Gun, actor: Actor): Promise<number> {
+  let version = 0
+  await change(trust, gun, async (head, now) => {
+    const description = describeStagedRoot(trust, gun, now)
+    if (!description.complete) {
+      throw new TrustError('WRONG_STATE', `the staged root of ${gun} lacks signatures`, {
+        hint: `"countersign root show ${gun}" says whose`,
+      })
+    }
+    const staged = stagedRoot(trust, gun)
+    if (staged === undefined) return undefined
+    const root = rootOf(staged)
+    version = root.metadata.version
+    if (head !== undefined && version !== (head.roles['root']?.version ?? 0) + 1) {
+      throw new TrustError('WRONG_STATE', `another root of ${gun} was published since this one was staged`, {
+        hint: `"countersign root discard ${gun}", then stage it again`,
+      })
+    }
+    const targets = await signedTargets(trust, gun, head, now, root)
+    const uploads = [root.metadata, ...(targets === undefined ? [] : [targets.metadata])]
+    const accepted = acceptUpdate(gun, currentOf(trust, gun, head), uploads, now)
+    if (accepted === undefined) return undefined
+    const draft = await compose(trust, gun, head, now, { ...accepted, snapshot: 'make' })
+    const records = [{ kind: 'staged-root' as const, name: gun, value: null }]
+    return { kind: 'publish', actor, ...draft, keys: [...draft.keys, ...(targets?.keys ?? [])], records }
+  })
+  return version
+}
+
+/** Empty ones for a new repository; the current ones, signed anew, where root names other keys for them. */
+async function signedTargets(
+  trust: Trust,
+  gun: Gun,
+  head: Head | undefined,
+  now: number,
+  root: Root,
+): Promise<{ metadata: Metadata; keys: readonly StoredKey[] } | undefined> {
+  const current = head && loadCurrent(trust, gun, head, 'targets')
+  const named = root.roles.targets
+  if (current !== undefined && countSigners(current, named, unsound) >= named.threshold) return undefined
+  const expires = formatTime(now + TARGETS_LIFE)
+  const payload: JsonObject =
+    current === undefined
+      ? { _type: 'Targets', delegations: { keys: {}, roles: [] }, expires, targets: {}, version: 1 }
+      : { ...current.signed, expires, version: current.version + 1 }
+  return signRole(trust, gun, 'targets', named, payload)
+}
+
+function unsound(text: string): never {
+  throw new TrustError('CORRUPT', text)
+}

@@ -1,0 +1,120 @@
+import type { Gun } from '../tuf/gun.ts'
+import { canonicalKeyId } from '../tuf/key.ts'
+import { certificateEnds } from '../tuf/certificate.ts'
+import { parseMetadata } from '../tuf/metadata.ts'
+import type { BaseRole } from '../tuf/role.ts'
+import { parseRoot, rootKeys, type Root } from '../tuf/root.ts'
+import { countSigners } from '../tuf/threshold.ts'
+import { heldKeys } from './sign-role.ts'
+import type { Readable } from './trust.ts'
+
+/** What a rotation would do, before anything is done. */
+export interface RotationPlan {
+  readonly gun: string
+  readonly role: BaseRole
+  /** Version of the root that will be made. */
+  readonly version: number
+  /** Key ids, as people name them, of which `threshold` must sign. */
+  readonly signers: readonly string[]
+  readonly threshold: number
+  /** What the server signs with it. */
+  readonly serverSigns: readonly string[]
+  /** Clients that have this version of root cached, and whether they follow without an error. */
+  readonly cachedRoots: readonly { readonly version: number; readonly follows: boolean; readonly why?: string }[]
+  /** What stops working, for whom; empty: nothing. */
+  readonly breaks: readonly string[]
+  /** Why it cannot be done; empty: it can. */
+  readonly obstacles: readonly string[]
+}
+
+/**
+ * Plan the rotation of a role's key.
+ *
+ * @param now milliseconds since 1970
+ * @returns undefined if there is no such repository
+ */
+export function planRotation(trust: Readable, gun: Gun, role: BaseRole, now: number): RotationPlan | undefined {
+  const head = trust.store.head(gun)
+  const version = head?.roles['root']?.version
+  if (version === undefined) return undefined
+  const roots = storedRoots(trust, gun, version)
+  const current = roots.get(version)
+  if (current === undefined) return undefined
+  const held = (each: 'targets' | 'snapshot'): boolean =>
+    heldKeys(trust, gun, each, current.roles[each]).length >= current.roles[each].threshold
+  const obstacles: string[] = []
+  const valid = rootKeys(current, gun, now)
+  if (valid.keys.size === 0)
+    obstacles.push('every root certificate has expired: no client accepts this repository any more')
+  if (role !== 'snapshot' && !held('snapshot'))
+    obstacles.push('the snapshot key is with the publisher, who has to publish')
+  if (role === 'targets' && !held('targets'))
+    obstacles.push('the targets key is with the publisher, who has to rotate it')
+  return {
+    gun,
+    role,
+    version: version + 1,
+    signers: [...rootKeys(current, gun, undefined).keys.values()].map(canonicalKeyId),
+    threshold: current.roles.root.threshold,
+    serverSigns: role === 'targets' ? ['targets', 'snapshot', 'timestamp'] : ['snapshot', 'timestamp'],
+    cachedRoots: cachedRoots(roots, version, gun),
+    breaks: breaksOf(role, current, held, now),
+    obstacles,
+  }
+}
+
+function storedRoots(trust: Readable, gun: Gun, newest: number): Map<number, Root> {
+  const roots = new Map<number, Root>()
+  for (let version = 1; version <= newest; version += 1) {
+    const document = trust.store.document(gun, 'root', { version })
+    if (document !== undefined) roots.set(version, parseRoot(parseMetadata('root', document.bytes)))
+  }
+  return roots
+}
+
+/** A client walks from its own root to the newest, version by version, each signed by the keys of the one before. */
+function cachedRoots(roots: ReadonlyMap<number, Root>, newest: number, gun: Gun): RotationPlan['cachedRoots'] {
+  let broken: string | undefined
+  const found: { version: number; follows: boolean; why?: string }[] = []
+  for (let version = newest; version >= 1; version -= 1) {
+    const root = roots.get(version)
+    const next = roots.get(version + 1)
+    if (root === undefined) {
+      broken ??= `version ${version} is not stored`
+      continue
+    }
+    if (version < newest && broken === undefined && next !== undefined) {
+      const keys = rootKeys(root, gun, undefined)
+      if (countSigners(next.metadata, keys, ignore) < keys.threshold) {
+        broken = `version ${version + 1} is not signed by the keys of version ${version}`
+      }
+    }
+    found.push(broken === undefined ? { version, follows: true } : { version, follows: false, why: broken })
+  }
+  return found.toReversed()
+}
+
+function breaksOf(
+  role: BaseRole,
+  current: Root,
+  held: (role: 'targets' | 'snapshot') => boolean,
+  now: number,
+): string[] {
+  const breaks: string[] = []
+  if (role === 'root') {
+    breaks.push(
+      'clients that pin root certificates (trust_pinning) refuse the new root until they pin its certificate too',
+    )
+    breaks.push('who holds only the former root key can change this repository no more')
+  }
+  if (role === 'snapshot' && !held('snapshot')) breaks.push('the publisher signs snapshots no more: the server does')
+  const ends = [...current.roles.root.keys.values()].flatMap((key) => certificateEnds(key) ?? [])
+  if (ends.length > 0 && Math.max(...ends) < now)
+    breaks.push('clients refuse this repository already: its root certificates have ended')
+  return breaks
+}
+
+/** A key that is filed under a wrong id counts for nothing. */
+function ignore(): never {
+  throw new Error('a stored root has a key under an id that is not its own')
+}

@@ -1,0 +1,49 @@
+import { createCipheriv, pbkdf2Sync, randomBytes, type KeyObject } from 'node:crypto'
+import { encodePem } from '../tuf/pem.ts'
+import { rootKeyId, rootPublicKey } from './root-key.ts'
+
+/** What Notary's clients write, and the only thing that all of them read (wire spec §18.4). */
+const ROUNDS = 2048
+const SALT_BYTES = 8
+const KEY_BYTES = 32
+
+const SEQUENCE = 0x30
+const OCTETS = 0x04
+const NULL = Buffer.from('0500', 'hex')
+/** 1.2.840.113549.1.5.13, .12, 1.2.840.113549.2.7 and 2.16.840.1.101.3.4.1.42 */
+const PBES2 = Buffer.from('06092a864886f70d01050d', 'hex')
+const PBKDF2 = Buffer.from('06092a864886f70d01050c', 'hex')
+const HMAC_SHA1 = Buffer.from('06082a864886f70d0207', 'hex')
+const AES_256_CBC = Buffer.from('060960864801650304012a', 'hex')
+
+/**
+ * A private key as a key file of notary and docker: PKCS#8 under PBES2, with a header line that says what it is for.
+ * Node writes PBKDF2 with HMAC-SHA256, which these clients cannot read.
+ *
+ * @param key P-256
+ * @param passphrase the one that the clients will ask for
+ */
+export function encodeKeyFile(key: KeyObject, role: string, passphrase: string): string {
+  const salt = randomBytes(SALT_BYTES)
+  const iv = randomBytes(16)
+  const pkcs8 = key.export({ format: 'der', type: 'pkcs8' })
+  const cipher = createCipheriv('aes-256-cbc', pbkdf2Sync(passphrase, salt, ROUNDS, KEY_BYTES, 'sha1'), iv)
+  const encrypted = Buffer.concat([cipher.update(pkcs8), cipher.final()])
+  pkcs8.fill(0)
+  const rounds = Buffer.from([0x02, 0x02, ROUNDS >> 8, ROUNDS & 0xff])
+  const derivation = der(SEQUENCE, PBKDF2, der(SEQUENCE, der(OCTETS, salt), rounds, der(SEQUENCE, HMAC_SHA1, NULL)))
+  const scheme = der(SEQUENCE, derivation, der(SEQUENCE, AES_256_CBC, der(OCTETS, iv)))
+  const bytes = der(SEQUENCE, der(SEQUENCE, PBES2, scheme), der(OCTETS, encrypted))
+  const [first = '', ...rest] = encodePem([{ label: 'ENCRYPTED PRIVATE KEY', bytes }])
+    .toString()
+    .split('\n')
+  // Without `path` an encrypted key is refused at import: it is the name that the file gets in the client's store.
+  return [first, `path: ${rootKeyId(rootPublicKey(key))}`, `role: ${role}`, '', ...rest].join('\n')
+}
+
+function der(tag: number, ...parts: readonly Buffer[]): Buffer {
+  const content = Buffer.concat(parts)
+  const { length } = content
+  const size = length < 0x80 ? [length] : length < 0x100 ? [0x81, length] : [0x82, length >> 8, length & 0xff]
+  return Buffer.concat([Buffer.from([tag, ...size]), content])
+}

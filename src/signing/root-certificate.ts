@@ -1,0 +1,48 @@
+import { createPublicKey, randomBytes, webcrypto, type KeyObject } from 'node:crypto'
+import type { PublicKey } from '../tuf/key.ts'
+
+const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
+const DAY = 86_400_000
+/** As long as those that Notary's clients make. */
+export const ROOT_CERTIFICATE_DAYS = 3652
+const SERIAL_BYTES = 16
+
+/**
+ * A root key as root names it: a certificate that the key signs itself, as Notary's clients make them.
+ *
+ * @param key private, P-256
+ * @param commonName the GUN, or a prefix and `*` for all below it (wire spec §6.2)
+ * @param now milliseconds since 1970
+ */
+export async function issueRootCertificate(key: KeyObject, commonName: string, now: number): Promise<PublicKey> {
+  // Loaded when it is needed: it takes as long as half of a start.
+  await import('reflect-metadata')
+  const x509 = await import('@peculiar/x509')
+  const pkcs8 = key.export({ format: 'der', type: 'pkcs8' })
+  const spki = createPublicKey(key).export({ format: 'der', type: 'spki' })
+  const { subtle } = webcrypto
+  const certificate = await x509.X509CertificateGenerator.createSelfSigned(
+    {
+      serialNumber: randomBytes(SERIAL_BYTES)
+        .toString('hex')
+        .replace(/^[89a-f]/, '7'),
+      name: [{ CN: [commonName] }],
+      notBefore: new Date(now - DAY),
+      notAfter: new Date(now + ROOT_CERTIFICATE_DAYS * DAY),
+      signingAlgorithm: ALGORITHM,
+      keys: {
+        privateKey: await subtle.importKey('pkcs8', new Uint8Array(pkcs8), ALGORITHM, false, ['sign']),
+        publicKey: await subtle.importKey('spki', new Uint8Array(spki), ALGORITHM, true, ['verify']),
+      },
+      extensions: [
+        new x509.BasicConstraintsExtension(false, undefined, true),
+        new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature | x509.KeyUsageFlags.keyEncipherment, true),
+        new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.codeSigning]),
+      ],
+    },
+    webcrypto,
+  )
+  pkcs8.fill(0)
+  const pem = `${certificate.toString('pem').trim()}\n`
+  return { keytype: 'ecdsa-x509', public: Buffer.from(pem).toString('base64') }
+}

@@ -1,0 +1,22 @@
+import type { JsonObject } from './json.ts'
+import { BASE_ROLES, type BaseRole } from './role.ts'
+import type { RoleKeys } from './threshold.ts'
+import { formatTime } from './time.ts'
+
+/**
+ * The payload of a root (wire spec §11.1). Keys of former roots are left out: readers take them from those roots.
+ *
+ * @param expires milliseconds since 1970
+ */
+export function rootPayload(version: number, expires: number, roles: Readonly<Record<BaseRole, RoleKeys>>): JsonObject {
+  const keys: Record<string, JsonObject> = {}
+  const named: Record<string, JsonObject> = {}
+  for (const role of BASE_ROLES) {
+    const { keys: ofRole, threshold } = roles[role]
+    for (const [id, { keytype, public: text }] of ofRole) {
+      keys[id] = { keytype, keyval: { private: null, public: text } }
+    }
+    named[role] = { keyids: [...ofRole.keys()].toSorted(), threshold }
+  }
+  return { _type: 'Root', consistent_snapshot: false, expires: formatTime(expires), keys, roles: named, version }
+}
