@@ -23,7 +23,11 @@ export interface SettingDescription {
 const PREFIX = 'COUNTERSIGN_'
 const FILE_VARIABLE = `${PREFIX}CONFIG`
 /** Settings that name files: in a settings file they are relative to it. */
-const PATHS = ['dataDirectory', 'keysDirectory', 'anchorFile', 'passphraseFile', 'tls.certificateFile', 'tls.keyFile']
+const PATHS = [
+  ...['dataDirectory', 'keysDirectory', 'anchorFile', 'passphraseFile', 'tls.certificateFile', 'tls.keyFile'],
+  ...['signers.pkcs11.library', 'signers.pkcs11.pinFile'],
+  ...['access.jwksFile', 'access.certificateBundleFile', 'access.clientCertificates.caFile'],
+]
 
 /**
  * Load all settings.
@@ -102,11 +106,24 @@ function overlayEnvironment(
   }
 }
 
-/** Numbers and lists are written as text in the environment; what does not fit is left for the schema to refuse. */
+/**
+ * Numbers and lists are written as text in the environment, lists of objects as JSON; what does not fit is left for the
+ * schema to refuse.
+ */
 function fromText(schema: z.ZodType, text: string): unknown {
+  if (schema instanceof z.ZodBoolean) return text === 'true' || (text === 'false' ? false : text)
   if (schema instanceof z.ZodNumber) return text.trim() === '' ? text : Number(text)
+  if (schema instanceof z.ZodArray && schema.element instanceof z.ZodObject) return jsonOf(text)
   if (schema instanceof z.ZodArray) return text === '' ? [] : text.split(',').map((item) => item.trim())
   return text
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return text
+  }
 }
 
 function mistakeOf(issue: z.core.$ZodIssue, origins: Map<string, 'file' | 'environment'>): string {
@@ -121,15 +138,34 @@ function mistakeOf(issue: z.core.$ZodIssue, origins: Map<string, 'file' | 'envir
 
 function contradictions(settings: ReturnType<typeof settingsSchema.parse>): string[] {
   const mistakes: string[] = []
-  const { listen, tls } = settings
-  if (!isLoopback(listen.host) && listen.withoutAuthentication === undefined) {
+  const { listen, tls, signers, access } = settings
+  if (!isLoopback(listen.host) && listen.withoutAuthentication === undefined && access.mode === 'none') {
     mistakes.push(
       `listen.host: "${listen.host}" is not loopback and there is no authentication: anybody who reaches it could ` +
-        `write and delete; listen on localhost, or say listen.withoutAuthentication = "${NO_AUTHENTICATION_WORDS}"`,
+        `write and delete; listen on localhost, set access.mode, ` +
+        `or say listen.withoutAuthentication = "${NO_AUTHENTICATION_WORDS}"`,
     )
+  }
+  if (access.mode === 'external') {
+    if (access.realm === undefined) mistakes.push('access.realm: an external token service needs it')
+    if (access.issuer === undefined) mistakes.push('access.issuer: an external token service needs it')
+    const sources = [access.jwksFile, access.jwksUrl, access.certificateBundleFile]
+    if (sources.filter((each) => each !== undefined).length !== 1) {
+      mistakes.push('access.jwksFile, access.jwksUrl and access.certificateBundleFile: give one of them')
+    }
+  }
+  if (access.mode === 'built-in' && access.realm === undefined && ['0.0.0.0', '::'].includes(listen.host)) {
+    mistakes.push(`access.realm: "${listen.host}" is no name for clients; say https://NAME:${listen.port}/auth/token`)
   }
   if ((tls.certificateFile === undefined) !== (tls.keyFile === undefined)) {
     mistakes.push('tls.certificateFile and tls.keyFile: give both or none')
+  }
+  const { pkcs11, rules } = signers
+  if (pkcs11 === undefined && rules.some(({ signer }) => signer === 'pkcs11')) {
+    mistakes.push('signers.rules: there is a rule for pkcs11, but no signers.pkcs11')
+  }
+  if (pkcs11 !== undefined && (pkcs11.tokenLabel === undefined) === (pkcs11.slot === undefined)) {
+    mistakes.push('signers.pkcs11.tokenLabel and signers.pkcs11.slot: give one of them')
   }
   return mistakes
 }

@@ -2,7 +2,7 @@ import { pino, type DestinationStream } from 'pino'
 import type { Log } from './repository/trust.ts'
 
 /** A line waits for at most so long; one write for many lines. Milliseconds, bytes. */
-const BUFFERED = { sync: false, periodicFlush: 200, minLength: 16_384 }
+const BUFFERED = { sync: false, periodicFlush: 200, minLength: 8_192 }
 /** Characters of one text in a log line; clients choose some of them. */
 const TEXT_MAX = 500
 

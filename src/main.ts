@@ -1,20 +1,23 @@
 import { join } from 'node:path'
-import { TrustError } from './errors.ts'
-import { createHandler } from './http/app.ts'
+import { createApp } from './http/app.ts'
 import { LOCAL } from './access/permission.ts'
 import type { World } from './admin/operation.ts'
+import { accessOf } from './authentication.ts'
+import { signerOf } from './custody.ts'
 import { adminApp } from './http/admin.ts'
+import { authenticateAdmin } from './http/admin-authenticate.ts'
 import { listenOnSocket } from './http/admin-socket.ts'
 import { createMetrics } from './http/metrics.ts'
-import { listen } from './http/server.ts'
+import { TOKEN_PATH } from './http/token.ts'
+import { listenerTlsOf, startListening } from './listeners.ts'
 import { createLog } from './log.ts'
 import { prepare } from './prepare.ts'
 import { startWatchingExpiry } from './repository/expiry.ts'
 import { startRenewing } from './repository/renew-loop.ts'
 import { createTrust, type Log, type Trust } from './repository/trust.ts'
 import type { Settings } from './settings-schema.ts'
+import type { RoutedSigner } from './signing/routed-signer.ts'
 import type { Signer } from './signing/signer.ts'
-import { loadTls, tlsFiles, type TlsIdentity } from './signing/tls-identity.ts'
 import { openStore, type LevelStore } from './store/level.ts'
 
 /** What tests put in place of the real thing. */
@@ -29,6 +32,8 @@ export interface Overrides {
 export interface Running {
   readonly url: string
   readonly port: number
+  /** Of the admin API, where it has a listener of its own. */
+  readonly adminPort: number | undefined
   readonly trust: Trust
   readonly store: LevelStore
   /** What a first start made, in words. */
@@ -48,49 +53,64 @@ export async function serve(settings: Settings, overrides: Overrides = {}): Prom
   const now = overrides.now ?? Date.now
   const log = overrides.log ?? createLog(settings.logLevel)
   const { keys, made } = await prepare(settings, now())
-  const tls = await tlsOf(settings, now())
+  const tls = await listenerTlsOf(settings, now())
   const store = await openStore({
     directory: settings.dataDirectory,
     anchorFile: settings.anchorFile,
     anchorKey: keys.anchorKey,
   })
+  const signer = signerOf(settings, keys)
   try {
-    const signer = keys.signer(settings.keyAlgorithm)
+    await signer.start()
+    const custody = signer.readiness()
+    if (!custody.usable) log.warn({ reason: custody.reason }, 'some keys cannot be used')
     const trust = trustOver(settings, store, signer, { ...overrides, now, log })
     const metrics = createMetrics(trust)
     let accepting = true
-    const answer = createHandler(trust, settings, metrics, () => accepting)
-    const world: World = { trust, store, opens: (owner, sealed) => signer.opens(owner, sealed) }
+    const access = await accessOf(settings, { keys, directory: store, now, log })
+    // The default is where we listen, which may be known only then.
+    let { realm } = settings.access
+    const { mode, service, publicReads } = settings.access
+    const gate = { access, publicReads, realm: () => ({ realm: realm ?? '', service }) }
+    const app = createApp(trust, settings, metrics, () => accepting, mode === 'none' ? undefined : gate)
+    const world = worldOver(trust, store, signer)
     const closeControl = await listenOnSocket(
       controlSocket(settings),
       adminApp(world, async () => LOCAL),
     )
-    const listening = await listen(answer, settings, tls).catch(async (error: unknown) => {
+    const admin = adminApp(world, authenticateAdmin(access, settings.limits.tokenBytes, now))
+    const listening = await startListening(app, admin, settings, tls).catch(async (error: unknown) => {
       await closeControl()
-      throw listenError(error, settings)
+      throw error
     })
+    const { url, port, adminPort } = listening
+    realm ??= `${url}${TOKEN_PATH}`
     const renewing = startRenewing(trust, settings.renewIntervalSeconds * 1000, (counts) => metrics.renewals(counts))
     const watching = startWatchingExpiry(trust, DAY, (found) => metrics.endings(found))
-    const { host } = settings.listen
-    const url = `${tls === undefined ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${listening.port}`
     log.info({ url, commits: store.tail().number }, 'ready')
     return {
       url,
-      port: listening.port,
+      port,
+      adminPort,
       trust,
       store,
       made,
       async close() {
         accepting = false
         await Promise.all([listening.close(), closeControl(), renewing.stop(), watching.stop()])
-        await store.close()
+        await Promise.all([signer.close(), store.close()])
         log.info({}, 'stopped')
       },
     }
   } catch (error) {
-    await store.close()
+    await Promise.all([signer.close(), store.close()])
     throw error
   }
+}
+
+/** What operations work on. */
+export function worldOver(trust: Trust, store: LevelStore, signer: RoutedSigner): World {
+  return { trust, store, opens: (...key) => signer.opens(...key), rehearsalSigner: signer.rehearsing() }
 }
 
 /** Where the command line reaches a running server. */
@@ -111,20 +131,4 @@ export function trustOver(
     publishesWaitingPerGun: settings.limits.publishesWaitingPerGun,
   }
   return createTrust({ store, signer, now, random, policy, log })
-}
-
-async function tlsOf(settings: Settings, now: number): Promise<TlsIdentity | undefined> {
-  if (settings.listen.plainHttp !== undefined) return undefined
-  const made = tlsFiles(settings.keysDirectory)
-  return loadTls(settings.tls.certificateFile ?? made.certificate, settings.tls.keyFile ?? made.key, now)
-}
-
-function listenError(error: unknown, { listen: { host, port } }: Settings): unknown {
-  const { code } = error as NodeJS.ErrnoException
-  if (code === undefined) return error
-  const reason = code === 'EADDRINUSE' ? 'something else listens there' : code
-  return new TrustError('BAD_SETTINGS', `cannot listen on ${host}:${port}: ${reason}`, {
-    hint: 'set listen.host and listen.port (COUNTERSIGN_LISTEN_PORT)',
-    cause: error,
-  })
 }

@@ -42,11 +42,16 @@ export async function prepare(settings: Settings, now: number): Promise<{ keys: 
     await createStore({ directory: dataDirectory, anchorFile, anchorKey: keys.anchorKey })
     made.push(`an empty store in ${dataDirectory}`)
   }
-  if (settings.listen.plainHttp === undefined && settings.tls.certificateFile === undefined) {
+  if (needsTls(settings) && settings.tls.certificateFile === undefined) {
     const parts = await ensureTlsIdentity(keysDirectory, now)
     if (parts.length > 0) made.push(`${parts.join(' and ')} in ${join(keysDirectory, 'tls')}`)
   }
   return { keys, made }
+}
+
+/** The admin API has no plain HTTP. */
+function needsTls({ listen, admin }: Settings): boolean {
+  return listen.plainHttp === undefined || admin.listen !== undefined
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -11,6 +11,7 @@ const count = z.number().int().positive()
 /** Said in words, so that nobody sets it by accident. */
 export const PLAIN_HTTP_WORDS = 'i-know-this-is-not-encrypted'
 export const NO_AUTHENTICATION_WORDS = 'anyone-may-write'
+export const PUBLIC_ADMIN_WORDS = 'admin-api-on-the-public-listener'
 
 const gunPrefix = z
   .string()
@@ -18,6 +19,20 @@ const gunPrefix = z
     (text) => text.endsWith('/') && !text.startsWith('/') && !text.startsWith('..'),
     'must end in "/" and not start with "/" or ".."',
   )
+
+/** A URL of HTTPS; of HTTP on loopback only. It stands in a header between quotes. */
+const secureUrl = z.string().refine((text) => {
+  const url = URL.canParse(text) && /^[!#-[\]-~]+$/.test(text) ? new URL(text) : undefined
+  const local = ['localhost', '127.0.0.1', '[::1]'].includes(url?.hostname ?? '')
+  return url?.protocol === 'https:' || (url?.protocol === 'http:' && local)
+}, 'must be a URL that begins with https://')
+
+/** Which new keys are made where. Roots are not among them: their keys are under passphrases of their own. */
+const signerRule = z.strictObject({
+  role: z.enum(['timestamp', 'snapshot', 'targets', 'targets/*', '*']).default('*'),
+  gun: z.string().min(1).default('*'),
+  signer: z.enum(['file', 'pkcs11']),
+})
 
 export const settingsSchema = z.strictObject({
   dataDirectory: z.string().min(1).default('data').describe('where LevelDB keeps everything'),
@@ -48,7 +63,88 @@ export const settingsSchema = z.strictObject({
       keyFile: z.string().min(1).optional().describe('PEM private key of the certificate'),
     })
     .prefault({}),
+  access: z
+    .strictObject({
+      mode: z
+        .enum(['none', 'built-in', 'external'])
+        .default('none')
+        .describe('who may do what: none: anybody anything; built-in: users and tokens; external: a token service'),
+      realm: secureUrl
+        .optional()
+        .describe('URL of the token endpoint as clients reach it; default for built-in: listen.host and port'),
+      service: z
+        .string()
+        .regex(/^[\w.:/-]{1,200}$/)
+        .default('countersign')
+        .describe('name of this server in tokens (their "aud")'),
+      publicReads: z.boolean().default(false).describe('true: everybody may read all repositories'),
+      tokenLifeSeconds: z
+        .number()
+        .int()
+        .min(60)
+        .max(3600)
+        .default(300)
+        .describe('life of tokens of the built-in endpoint'),
+      issuer: z.string().min(1).optional().describe('of the external service\'s tokens (their "iss")'),
+      jwksFile: z.string().min(1).optional().describe("the external service's keys: a JSON Web Key Set"),
+      jwksUrl: secureUrl.optional().describe('the same, fetched from there'),
+      certificateBundleFile: z
+        .string()
+        .min(1)
+        .optional()
+        .describe('the external service\'s keys: PEM certificates, as "rootcertbundle" of docker\'s registry'),
+      clientCertificates: z
+        .strictObject({
+          caFile: z.string().min(1).describe('PEM certificates that issue client certificates, for both listeners'),
+          users: z
+            .array(z.string().regex(/^[^=]+=[^=]+$/, 'must be COMMON NAME=USER'))
+            .default([])
+            .describe("COMMON NAME=USER, one for each certificate; none: the common name is the user's name"),
+        })
+        .optional(),
+    })
+    .prefault({}),
+  admin: z
+    .strictObject({
+      listen: z
+        .strictObject({
+          host: z.string().min(1).default('localhost').describe('name or address for the admin API'),
+          port: z
+            .number()
+            .int()
+            .min(0)
+            .max(65535)
+            .describe('port for the admin API, over TLS; default: none, only the control socket'),
+        })
+        .optional(),
+      public: z
+        .literal(PUBLIC_ADMIN_WORDS)
+        .optional()
+        .describe(`the admin API on the public listener too; the value must be "${PUBLIC_ADMIN_WORDS}"`),
+    })
+    .prefault({}),
   keyAlgorithm: z.enum(['ed25519', 'ecdsa']).default('ed25519').describe('of the keys that the server makes'),
+  signers: z
+    .strictObject({
+      pkcs11: z
+        .strictObject({
+          library: z.string().min(1).describe('path of the PKCS#11 library of the token (.so)'),
+          tokenLabel: z.string().min(1).optional().describe('label of the token; or give slot'),
+          slot: z.number().int().min(0).optional().describe('number of the slot that the token is in'),
+          pinFile: z.string().min(1).describe("file with the user's PIN of the token, readable by its owner only"),
+          keyAlgorithm: z
+            .enum(['ed25519', 'ecdsa'])
+            .default('ecdsa')
+            .describe('of new keys in the token; many tokens know only ecdsa (P-256)'),
+          answerSeconds: seconds.default(10).describe('a token that says nothing for so long is taken for gone'),
+        })
+        .optional(),
+      rules: z
+        .array(signerRule)
+        .default([])
+        .describe('where new keys are made: [{ role, gun, signer }], the first rule that fits; none: file'),
+    })
+    .prefault({}),
   timestampLifeDays: z.number().positive().max(365).default(14).describe('life of a timestamp; renewed at half of it'),
   snapshotLifeDays: z.number().positive().max(3650).default(1095).describe('life of a server-made snapshot'),
   gunPrefixes: z.array(gunPrefix).default([]).describe('only repositories under these may exist; empty: all'),
@@ -96,4 +192,4 @@ export interface Settings extends Parsed {
 }
 
 /** What the HTTP layer needs of them. */
-export type HttpSettings = Pick<Settings, 'listen' | 'cache' | 'limits' | 'gunPrefixes' | 'shutdownSeconds'>
+export type HttpSettings = Pick<Settings, 'access' | 'listen' | 'cache' | 'limits' | 'gunPrefixes' | 'shutdownSeconds'>

@@ -19,12 +19,15 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'log.ts': ['repository'],
   http: ['errors.ts', 'tuf', 'store', 'access', 'repository', 'admin', 'settings-schema.ts'],
   'prepare.ts': ['errors.ts', 'settings-schema.ts', 'signing', 'store'],
+  'custody.ts': ['settings-schema.ts', 'tuf', 'signing', 'access'],
+  'authentication.ts': ['errors.ts', 'settings-schema.ts', 'signing', 'access', 'repository'],
+  'listeners.ts': ['errors.ts', 'settings-schema.ts', 'authentication.ts', 'signing', 'http'],
   'main.ts': [
-    ...['errors.ts', 'settings-schema.ts', 'log.ts', 'prepare.ts'],
+    ...['errors.ts', 'settings-schema.ts', 'log.ts', 'prepare.ts', 'custody.ts', 'authentication.ts', 'listeners.ts'],
     ...['tuf', 'store', 'signing', 'access', 'repository', 'admin', 'http'],
   ],
   cli: [
-    ...['errors.ts', 'settings-schema.ts', 'config.ts', 'log.ts', 'main.ts'],
+    ...['errors.ts', 'settings-schema.ts', 'config.ts', 'log.ts', 'custody.ts', 'main.ts'],
     ...['tuf', 'store', 'signing', 'access', 'repository', 'admin'],
   ],
 }

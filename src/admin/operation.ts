@@ -3,6 +3,7 @@ import type { Action } from '../access/permission.ts'
 import { TrustError } from '../errors.ts'
 import type { OpensKey } from '../repository/check.ts'
 import type { Trust } from '../repository/trust.ts'
+import type { Signer } from '../signing/signer.ts'
 import type { LevelStore } from '../store/level.ts'
 import type { Actor } from '../store/store.ts'
 import { parseGun } from '../tuf/gun.ts'
@@ -13,6 +14,8 @@ export interface World {
   readonly store: LevelStore
   /** Tells whether a sealed key opens. */
   readonly opens: OpensKey
+  /** The trust's signer, but the keys that it makes leave no trace: for `--dry-run`. */
+  readonly rehearsalSigner: Signer
 }
 
 /**
@@ -27,8 +30,11 @@ export interface Operation<Schema extends z.ZodObject = z.ZodObject, Output = un
   readonly path: string
   /** One sentence. */
   readonly summary: string
-  /** What one must be allowed on the input's `gun`; on the server itself when there is none. */
-  readonly action: Action
+  /**
+   * What one must be allowed on the input's `gun`; on the server itself when there is none. `own`: nothing, the operation
+   * itself looks at whose things they are.
+   */
+  readonly action: Action | 'own'
   /** Path parameters, then query (GET, DELETE: text, so coerce) or JSON body (PUT, POST). `ifMatch` comes as a header. */
   readonly input: Schema
   /**

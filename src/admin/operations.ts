@@ -1,4 +1,9 @@
+import { importSealedKey } from './import.ts'
 import type { Operation } from './operation.ts'
+import { listRootKeys, saveRootKey } from './root-keys.ts'
+import { discardRoot, planRoot, publishRoot, showStagedRoot, signRoot, stageNextRoot } from './roots.ts'
+import { createToken, listTokens, revokeToken } from './tokens.ts'
+import { addUser, listUsers, removeUser, setPassword, setUser } from './users.ts'
 import { checkStore, deleteRepository, listKeys, listRepositories, showRepository } from './repositories.ts'
 
 /** Every operation, in the order of the documentation. */
@@ -8,4 +13,21 @@ export const OPERATIONS: readonly Operation[] = [
   showRepository,
   deleteRepository,
   listKeys,
+  planRoot,
+  stageNextRoot,
+  showStagedRoot,
+  signRoot,
+  publishRoot,
+  discardRoot,
+  listRootKeys,
+  saveRootKey,
+  importSealedKey,
+  listUsers,
+  addUser,
+  setUser,
+  setPassword,
+  removeUser,
+  createToken,
+  listTokens,
+  revokeToken,
 ]

@@ -13,5 +13,5 @@ export function rehearsing(world: World): World {
       return entryOf(EMPTY_TAIL, commit, commit.time, commit.expected + 1, '', [], [])
     },
   }
-  return { ...world, store, trust: { ...world.trust, store } }
+  return { ...world, store, trust: { ...world.trust, store, signer: world.rehearsalSigner } }
 }

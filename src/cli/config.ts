@@ -37,6 +37,6 @@ function printSettings(rows: readonly SettingDescription[]): void {
 
 function textOf(value: unknown): string {
   if (value === null) return '-'
-  if (Array.isArray(value)) return value.length === 0 ? '-' : value.join(',')
+  if (Array.isArray(value)) return value.length === 0 ? '-' : value.map(textOf).join(',')
   return typeof value === 'string' ? value : JSON.stringify(value)
 }

@@ -1,13 +1,15 @@
 import { request } from 'node:http'
+import { connect as connectTo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import type { z } from 'zod'
 import { LOCAL } from '../access/permission.ts'
-import { parsed, type Operation, type World } from '../admin/operation.ts'
+import { parsed, type Operation } from '../admin/operation.ts'
 import { rehearsing } from '../admin/rehearse.ts'
 import { requestOf, type AdminRequest } from '../admin/request.ts'
 import { TrustError, type TrustErrorCode } from '../errors.ts'
 import { createLog } from '../log.ts'
-import { controlSocket, trustOver } from '../main.ts'
+import { signerOf } from '../custody.ts'
+import { controlSocket, trustOver, worldOver } from '../main.ts'
 import type { Settings } from '../settings-schema.ts'
 import { hasKeys, openKeysDirectory } from '../signing/keys-directory.ts'
 import { openStore } from '../store/level.ts'
@@ -43,13 +45,15 @@ async function inProcess(settings: Settings): Promise<Connection> {
   }
   const keys = await openKeysDirectory(keysDirectory, passphraseFile)
   const store = await openStore({ directory, anchorFile, anchorKey: keys.anchorKey })
-  const signer = keys.signer(settings.keyAlgorithm)
+  const signer = signerOf(settings, keys)
   const trust = trustOver(settings, store, signer, { log: createLog('silent') })
-  const world: World = { trust, store, opens: (owner, sealed) => signer.opens(owner, sealed) }
+  const world = worldOver(trust, store, signer)
   return {
     call: (operation, input, dryRun = false) =>
       operation.run(dryRun ? rehearsing(world) : world, parsed(operation, input), { name: LOCAL.name }),
-    close: () => store.close(),
+    async close() {
+      await Promise.all([signer.close(), store.close()])
+    },
   }
 }
 
@@ -82,14 +86,14 @@ async function send(socketPath: string, { method, url, headers, body }: AdminReq
   throw new TrustError(error.code, error.message, error.hint === undefined ? {} : { hint: error.hint })
 }
 
-/** True if a server listens there. A socket file left behind by a killed one does not answer. */
+/** True if a server listens there. A socket file left behind by a killed one takes no connection. */
 function answers(socketPath: string): Promise<boolean> {
   return new Promise((resolve) => {
-    request({ socketPath, path: '/' }, (response) => {
-      response.resume()
+    const socket = connectTo(socketPath)
+    socket.on('connect', () => {
+      socket.destroy()
       resolve(true)
     })
-      .on('error', () => resolve(false))
-      .end()
+    socket.on('error', () => resolve(false))
   })
 }

@@ -5,8 +5,11 @@ import { checkCommand } from './check.ts'
 import { configCommand } from './config.ts'
 import { keyCommand } from './key.ts'
 import { repoCommand } from './repo.ts'
+import { rootCommand } from './root.ts'
 import { EXIT } from './run.ts'
 import { serveCommand } from './serve.ts'
+import { tokenCommand } from './token.ts'
+import { userCommand } from './user.ts'
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
   version: string
@@ -20,6 +23,9 @@ const program = new Command('countersign')
   .addCommand(checkCommand())
   .addCommand(repoCommand())
   .addCommand(keyCommand())
+  .addCommand(rootCommand())
+  .addCommand(userCommand())
+  .addCommand(tokenCommand())
   .addCommand(configCommand())
   .addHelpText('after', '\nExit codes: 0 done, 1 the answer is no (findings, no such repository), 2 it failed.')
 

@@ -30,7 +30,7 @@ function clientLines(port: number, settings: Settings): string[] {
     '  docker trust sign REGISTRY/REPOSITORY:TAG',
     '  docker trust inspect --pretty REGISTRY/REPOSITORY',
     '',
-    'The first "sign" asks for two new passphrases: keep them, and a copy of ~/.docker/trust/private.',
+    'The first "sign" asks for three new passphrases: keep them, and a copy of ~/.docker/trust/private.',
     'Docker 29 and later need the docker-trust plugin, and no longer verify on pull, push and run.',
   )
   return lines

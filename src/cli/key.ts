@@ -2,7 +2,9 @@ import { Command } from 'commander'
 import { listKeys } from '../admin/repositories.ts'
 import { TrustError } from '../errors.ts'
 import { rekey } from '../signing/keys-directory.ts'
+import { importCommand } from './import.ts'
 import { print, printJson, table } from './print.ts'
+import { addRotate } from './rotate.ts'
 import { ask, EXIT, run, settingsOf } from './run.ts'
 
 interface RekeyOptions {
@@ -28,6 +30,8 @@ export function keyCommand(): Command {
     .option('--new-key-file', 'no passphrase from now on, but a new key file in the keys directory')
     .option('--json', 'print as JSON')
     .action(changeSecret)
+  key.addCommand(importCommand())
+  addRotate(key)
   return key
 }
 

@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import { deleteRepository, listRepositories, showRepository } from '../admin/repositories.ts'
+import { addCreate } from './create.ts'
 import { describeForPeople } from './describe.ts'
 import { counted, daysLeft, print, printError, printJson, table } from './print.ts'
 import { ask, EXIT, withConnection } from './run.ts'
@@ -29,6 +30,7 @@ export function repoCommand(): Command {
     .option('--yes', 'do it; without this nothing is deleted')
     .option('--json', 'print as JSON')
     .action(remove)
+  addCreate(repo)
   return repo
 }
 

@@ -42,33 +42,39 @@ export async function run(action: () => Promise<number>): Promise<void> {
 
 /** Run with a connection that is closed afterwards. */
 export function withConnection(command: Command, action: (connection: Connection) => Promise<number>): Promise<void> {
-  return run(async () => {
-    const connection = await connect(settingsOf(command))
-    try {
-      return await action(connection)
-    } finally {
-      await connection.close()
-    }
-  })
+  return run(() => connected(command, action))
+}
+
+async function connected(command: Command, action: (connection: Connection) => Promise<number>): Promise<number> {
+  const connection = await connect(settingsOf(command))
+  try {
+    return await action(connection)
+  } finally {
+    await connection.close()
+  }
 }
 
 /**
  * Do one operation and print its answer: as JSON with `--json`, otherwise in the words of `show`. `--dry-run` says what
  * would happen.
  *
+ * @param input or what asks for it, before anything is opened
  * @param show lines for people
  */
 export function ask<Schema extends z.ZodObject, Output>(
   command: Command,
   operation: Operation<Schema, Output>,
-  input: z.input<Schema>,
+  input: z.input<Schema> | (() => Promise<z.input<Schema>>),
   show: (output: Output) => string,
 ): Promise<void> {
   const { json, dryRun } = command.opts<{ json?: true; dryRun?: true }>()
-  return withConnection(command, async (connection) => {
-    const output = await connection.call(operation, input, dryRun)
-    if (json === true) printJson(output)
-    else print(dryRun === true ? `would do: ${show(output)}` : show(output))
-    return EXIT.ok
+  return run(async () => {
+    const asked = typeof input === 'function' ? await input() : input
+    return connected(command, async (connection) => {
+      const output = await connection.call(operation, asked, dryRun)
+      if (json === true) printJson(output)
+      else print(dryRun === true ? `would do: ${show(output)}` : show(output))
+      return EXIT.ok
+    })
   })
 }

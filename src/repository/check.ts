@@ -2,6 +2,8 @@ import { TrustError } from '../errors.ts'
 import type { KeyOwner } from '../signing/signer.ts'
 import { auditStore, type Finding, type RecordCounts } from '../store/audit.ts'
 import type { LevelStore } from '../store/level.ts'
+import { SERVER } from '../tuf/gun.ts'
+import { isDelegation } from '../tuf/role.ts'
 import { allGuns } from './expiry.ts'
 import { viewAsClient } from './client-view.ts'
 
@@ -15,13 +17,14 @@ export interface CheckReport {
 }
 
 /** Tells whether a sealed key opens; keys stay with `signing/`. */
-export type OpensKey = (owner: KeyOwner, sealed: Uint8Array) => boolean
+export type OpensKey = (owner: KeyOwner, sealed: Uint8Array) => boolean | Promise<boolean>
 
 /**
  * Verify all that is stored: as an accountant of the journal (`store/audit.ts`), as a client of each repository, and
  * that every key opens. Works beside a running server: it looks at a snapshot.
  *
  * @param now milliseconds since 1970
+ * @throws TrustError SIGNER_UNAVAILABLE if keys cannot be looked at now
  */
 export async function check(store: LevelStore, opens: OpensKey, now: number): Promise<CheckReport> {
   const findings: Finding[] = []
@@ -37,15 +40,20 @@ export async function check(store: LevelStore, opens: OpensKey, now: number): Pr
         if (head === undefined) continue
         for (const key of await reader.keysOf(gun)) {
           const { role, keyId, sealed } = key
-          if (!opens({ gun, role, keyId }, sealed)) found('error', `the ${role} key ${keyId} does not open`)
+          if (!(await opens({ gun, role, keyId }, sealed))) found('error', `the ${role} key ${keyId} does not open`)
         }
         if (head.roles['root'] === undefined) continue
         repositories += 1
         for (const text of viewAsClient({ store: reader }, gun, head, now)) found('warning', text)
       } catch (error) {
-        if (!(error instanceof TrustError)) throw error
+        if (!(error instanceof TrustError) || error.code === 'SIGNER_UNAVAILABLE') throw error
         found('error', `a client would refuse it: ${error.message}`)
       }
+    }
+    // Keys of signers; root keys, which are there too, are under passphrases of their own.
+    for (const { role, keyId, sealed } of await reader.keysOf(SERVER)) {
+      if (!isDelegation(role) || (await opens({ gun: SERVER, role, keyId }, sealed))) continue
+      findings.push({ severity: 'error', text: `the key ${keyId} of the signer ${role} does not open` })
     }
     const ordered = findings.toSorted(
       (one, other) => Number(other.severity === 'error') - Number(one.severity === 'error'),

@@ -4,7 +4,8 @@ import type { Gun } from '../tuf/gun.ts'
 import { keyId } from '../tuf/key.ts'
 import type { Role } from '../tuf/role.ts'
 import type { Keyring } from './keyring.ts'
-import type { KeyAlgorithm, KeyOwner, NewKey, RawSignature, Signer } from './signer.ts'
+import { isReference } from './pkcs11-reference.ts'
+import type { KeyAlgorithm, KeyOwner, NewKey, RawSignature, Signer, SignerReadiness } from './signer.ts'
 
 /** Opened keys kept in memory, as KeyObjects: a busy repository's key is not unsealed for each signature. */
 const OPENED_KEYS_MAX = 1_000
@@ -20,8 +21,12 @@ export class FileSigner implements Signer {
     this.#algorithm = algorithm
   }
 
-  algorithm(): KeyAlgorithm {
-    return this.#algorithm
+  makes(_gun: Gun, _role: Role, { keytype, sealed }: Pick<NewKey, 'keytype' | 'sealed'>): boolean {
+    return keytype === this.#algorithm && !isReference(sealed)
+  }
+
+  readiness(): SignerReadiness {
+    return { usable: true }
   }
 
   async create(gun: Gun, role: Role): Promise<NewKey> {
@@ -42,7 +47,7 @@ export class FileSigner implements Signer {
     try {
       return this.#sealed(gun, role, createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' }))
     } catch (cause) {
-      throw new TrustError('SIGNING_FAILED', 'the key cannot be imported', { cause })
+      throw new TrustError('SIGNING_FAILED', 'only ed25519 and P-256 keys can be imported', { cause })
     } finally {
       pkcs8.fill(0)
     }

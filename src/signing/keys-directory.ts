@@ -8,11 +8,13 @@ import { KEY_FILE_SECRET_BYTES, PASSPHRASE_MIN_LENGTH } from './key-encryption.t
 import { Keyring, type Secret } from './keyring.ts'
 import { readSecretFile, writeFileAtomically } from './secret-file.ts'
 import type { KeyAlgorithm } from './signer.ts'
+import { openTokenKey, type TokenKey } from './token-key.ts'
 
 /** The files of a keys directory. */
 const KEY_FILE = 'key-encryption-key'
 const KEYRING = 'keyring.json'
 const ANCHOR_KEY = 'anchor-key'
+const TOKEN_KEY = 'token-key'
 const ANCHOR_ABOUT = ['countersign anchor key', '1']
 
 /** The key that signs the store's anchor. */
@@ -26,6 +28,8 @@ export interface Keys {
   /** A signer that makes new keys of this algorithm. */
   signer(algorithm: KeyAlgorithm): FileSigner
   readonly anchorKey: AnchorKey
+  /** The key of the built-in token endpoint, made when it is first asked for. @throws TrustError BAD_KEYS */
+  tokenKey(): Promise<TokenKey>
 }
 
 /** True if a keyring was made here. */
@@ -75,6 +79,7 @@ export async function openKeysDirectory(directory: string, passphraseFile?: stri
       sign: (bytes) => sign(null, bytes, privateKey),
       verify: (bytes, signature) => nobleEd25519.verify(publicKey, bytes, signature),
     },
+    tokenKey: () => openTokenKey(join(directory, TOKEN_KEY), keyring),
   }
 }
 

@@ -27,15 +27,28 @@ export interface RawSignature {
   readonly sig: Uint8Array
 }
 
+/** Whether keys can be used at the moment. */
+export interface SignerReadiness {
+  readonly usable: boolean
+  /** Why not. */
+  readonly reason?: string
+}
+
 /**
  * Custody of private keys: one home, one verb. Small, so that PKCS#11 and Vault can stand behind it.
  * The signer keeps nothing: sealed keys live in the store, and come back with each call.
  */
 export interface Signer {
-  /** The algorithm that `create` uses for a role of a repository. */
-  algorithm(gun: Gun, role: Role): KeyAlgorithm
-  /** Make a key for a role of a repository. @throws TrustError SIGNING_FAILED */
+  /** True if `create` would now make a key of this kind, in this place, for a role of a repository. */
+  makes(gun: Gun, role: Role, key: Pick<NewKey, 'keytype' | 'sealed'>): boolean
+  readiness(): SignerReadiness
+  /** Make a key for a role of a repository. @throws TrustError SIGNING_FAILED, SIGNER_UNAVAILABLE */
   create(gun: Gun, role: Role): Promise<NewKey>
-  /** Sign. @throws TrustError SIGNING_FAILED if the sealed key does not belong to this owner or does not open. */
+  /**
+   * Sign.
+   *
+   * @throws TrustError SIGNING_FAILED if the sealed key does not belong to this owner or does not open,
+   *   SIGNER_UNAVAILABLE if what holds it cannot be reached
+   */
   sign(owner: KeyOwner, sealed: Uint8Array, message: Uint8Array): Promise<RawSignature>
 }

@@ -14,7 +14,7 @@ export interface RootLeaf {
 const BEGIN_LEEWAY = 24 * 60 * 60 * 1000
 
 /** Signature algorithms that nobody may rely on: SHA-1 as in Go, and MD2, MD4 and MD5. */
-const WEAK_SIGNATURES: ReadonlySet<string> = new Set([
+export const WEAK_SIGNATURES: ReadonlySet<string> = new Set([
   '1.2.840.113549.1.1.2', // md2WithRSA
   '1.2.840.113549.1.1.3', // md4WithRSA
   '1.2.840.113549.1.1.4', // md5WithRSA

@@ -49,7 +49,7 @@ export function certificatesOf(key: { readonly public: string }): readonly Certi
   return bundles.get(key.public, () => parseCertificateBundle(Buffer.from(key.public, 'base64')))
 }
 
-function parseCertificateBundle(pem: Uint8Array): Certificate[] | undefined {
+export function parseCertificateBundle(pem: Uint8Array): Certificate[] | undefined {
   const certificates: Certificate[] = []
   for (const { label, bytes } of decodePem(pem) ?? []) {
     const certificate = label === 'CERTIFICATE' ? parseCertificate(bytes) : undefined

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { TrustError } from '../../src/errors.ts'
-import { JSON_MAX_DEPTH, JSON_MAX_MEMBERS, parseJson } from '../../src/tuf/json.ts'
+import { JSON_MAX_DEPTH, JSON_MAX_MEMBERS } from '../../src/tuf/json-reader.ts'
+import { parseJson } from '../../src/tuf/json.ts'
 
 const parse = (text: string | Buffer): unknown => parseJson(Buffer.from(text as string))
 

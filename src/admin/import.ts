@@ -1,0 +1,47 @@
+import { z } from 'zod'
+import { TrustError } from '../errors.ts'
+import { importKey } from '../repository/import-key.ts'
+import type { SignedRole } from '../repository/sign-role.ts'
+import { parseRole } from '../tuf/role.ts'
+import { gunInput, operation } from './operation.ts'
+
+const base64 = z.string().regex(/^[A-Za-z0-9+/]+={0,2}$/, 'must be standard base64')
+
+/**
+ * The private key comes sealed with this server's keyring, by the command line, which reads the keys directory: in the
+ * clear it crosses no connection.
+ */
+export const importSealedKey = operation({
+  name: 'key.import',
+  method: 'POST',
+  path: '/repositories/:gun/keys',
+  summary: "Take a key that was made elsewhere and sealed with this server's keyring (see countersign key import).",
+  action: 'admin',
+  input: z.strictObject({
+    gun: gunInput,
+    role: z.string().transform(signedRole).meta({ description: 'targets, snapshot, timestamp or targets/…' }),
+    keyId: z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 hex digits'),
+    keytype: z.enum(['ed25519', 'ecdsa']),
+    public: base64.meta({ description: 'as metadata carries it' }),
+    sealed: base64.meta({ description: 'the private key under the keyring' }),
+  }),
+  async run({ trust, opens }, { gun, role, keyId, keytype, public: text, sealed: encoded }, actor) {
+    const sealed = Buffer.from(encoded, 'base64')
+    if (!(await opens({ gun, role, keyId }, sealed))) {
+      throw new TrustError('SIGNING_FAILED', `the ${role} key ${keyId} of ${gun} does not open`, {
+        hint: "it must be sealed with this server's keyring: run countersign key import with the server's settings",
+      })
+    }
+    const imported = await importKey(trust, gun, role, { keyId, keytype, public: text, sealed }, actor)
+    return { gun, role, ...imported }
+  },
+})
+
+/** A role that the server signs. @throws TrustError INVALID_ROLE, WRONG_STATE for root */
+export function signedRole(name: string): SignedRole {
+  const role = parseRole(name)
+  if (role !== 'root') return role
+  throw new TrustError('WRONG_STATE', 'a root key is not kept with the keys that the server signs with', {
+    hint: 'it has a passphrase of its own: see "countersign root --help"',
+  })
+}

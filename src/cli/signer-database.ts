@@ -1,0 +1,65 @@
+import { TrustError } from '../errors.ts'
+
+/** A line that was exported from the table `private_keys` of a Notary signer (docs/CUSTODY.md has the statements). */
+export interface SignerRow {
+  /** Line of the file, from 1. */
+  readonly line: number
+  readonly gun: string
+  readonly role: string
+  readonly keyId: string
+  readonly algorithm: string
+  /** The JWE: the private key under the signer's passphrase. */
+  readonly jwe: string
+}
+
+const COLUMNS = ['key_id', 'algorithm', 'gun', 'role', 'private'] as const
+type Columns = Readonly<Record<(typeof COLUMNS)[number], string>>
+
+/**
+ * Rows as JSON, one object a line, or as CSV whose first line names the columns; other columns are ignored.
+ *
+ * @throws TrustError INVALID_PARAMETERS that names the line
+ */
+export function parseSignerRows(text: string): SignerRow[] {
+  const lines = text.split(/\r?\n/).map((content, index) => ({ content, line: index + 1 }))
+  const filled = lines.filter(({ content }) => content.trim() !== '')
+  const json = filled[0]?.content.trimStart().startsWith('{') === true
+  const header = json ? [] : cellsOf(filled[0]?.content ?? '')
+  return (json ? filled : filled.slice(1)).map(({ content, line }) => {
+    const row = json ? objectOf(content, line) : namedCells(header, cellsOf(content))
+    const missing = COLUMNS.filter((name) => typeof row[name] !== 'string')
+    if (missing.length > 0) {
+      throw new TrustError('INVALID_PARAMETERS', `line ${line} lacks ${missing.join(', ')}`, {
+        hint: 'docs/CUSTODY.md has the statements that export the rows',
+      })
+    }
+    const { key_id: keyId, algorithm, gun, role, private: secret } = row as Columns
+    return { line, gun, role, keyId, algorithm, jwe: jweOf(secret) }
+  })
+}
+
+function objectOf(content: string, line: number): Readonly<Record<string, unknown>> {
+  try {
+    const value: unknown = JSON.parse(content)
+    if (typeof value === 'object' && value !== null) return value as Record<string, unknown>
+  } catch {
+    // Told below, without the line: it holds a key.
+  }
+  throw new TrustError('INVALID_PARAMETERS', `line ${line} is not a JSON object`)
+}
+
+function namedCells(header: readonly string[], cells: readonly string[]): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(header.map((name, index) => [name, cells[index]]))
+}
+
+/** RFC 4180, but for line breaks inside a cell, which no column of this table has. */
+function cellsOf(line: string): string[] {
+  return [...line.matchAll(/(?:^|,)(?:"((?:[^"]|"")*)"|([^,]*))/g)].map(([, quoted, plain = '']) => {
+    return quoted?.replaceAll('""', '"') ?? plain
+  })
+}
+
+/** Text; or what PostgreSQL and MySQL make of a column of bytes: `\x` or `0x` and hex digits. */
+function jweOf(text: string): string {
+  return /^(?:\\x|0x)(?:[0-9a-f]{2})+$/i.test(text) ? Buffer.from(text.slice(2), 'hex').toString('latin1') : text
+}

@@ -1,0 +1,75 @@
+import { TrustError } from '../errors.ts'
+import type { NewKey } from '../signing/signer.ts'
+import type { Actor, StoredKey } from '../store/store.ts'
+import { SERVER, type Gun } from '../tuf/gun.ts'
+import { canonicalKeyId, keyId } from '../tuf/key.ts'
+import { isDelegation, parentOf } from '../tuf/role.ts'
+import { parseRoot } from '../tuf/root.ts'
+import { parseTargets } from '../tuf/targets.ts'
+import type { RoleKeys } from '../tuf/threshold.ts'
+import { change } from './change.ts'
+import { loadCurrent } from './current.ts'
+import type { SignedRole } from './sign-role.ts'
+import type { Readable, Trust } from './trust.ts'
+
+/** What became of a key that was made elsewhere. */
+export interface Imported {
+  readonly keyId: string
+  /** False if this repository's role had the key already. */
+  readonly changed: boolean
+  /**
+   * How the current metadata names it for this role: `key`: the server signs with it from now on; `certificate`: only
+   * inside a certificate, under another id, so it cannot; `none`: it waits for metadata that names it.
+   */
+  readonly named: 'key' | 'certificate' | 'none'
+}
+
+/**
+ * Take a sealed key that was made elsewhere for a role of a repository. It is never handed out as a new key (wire spec
+ * §7): also one that was pending there has left traces elsewhere. A root that names it is signed for all the same.
+ *
+ * @throws TrustError WRONG_STATE if the key belongs to another repository or role, INVALID_PARAMETERS
+ */
+export async function importKey(
+  trust: Trust,
+  gun: Gun,
+  role: SignedRole,
+  key: NewKey,
+  actor: Actor,
+): Promise<Imported> {
+  if (keyId(key) !== key.keyId) throw new TrustError('INVALID_PARAMETERS', 'the key id is not that of the public key')
+  // A key belongs to one role of one repository: two imports at once must not both find it free.
+  const changed = await trust.turns.take(SERVER, async () => {
+    const owner = trust.store.keyOwner(key.keyId)
+    if (owner !== undefined && (owner.gun !== gun || owner.role !== role)) {
+      const whose = owner.gun === SERVER ? 'the server' : owner.gun
+      throw new TrustError('WRONG_STATE', `the key ${key.keyId} is here already, as ${owner.role} key of ${whose}`)
+    }
+    if (owner !== undefined) return false
+    await change(trust, gun, async (head, now) => {
+      const stored: StoredKey = { ...key, role, pending: false, createdAt: now }
+      const { roles, highest, renewAt } = head ?? { roles: {}, highest: {}, renewAt: null }
+      return { kind: 'key', actor, head: { roles, highest, renewAt }, documents: [], keys: [stored] }
+    })
+    return true
+  })
+  return { keyId: key.keyId, changed, named: howNamed(trust, gun, role, key.keyId) }
+}
+
+function howNamed(trust: Readable, gun: Gun, role: SignedRole, id: string): Imported['named'] {
+  const keys = [...(namedKeys(trust, gun, role)?.keys ?? [])]
+  if (keys.some(([each]) => each === id)) return 'key'
+  return keys.some(([, key]) => canonicalKeyId(key) === id) ? 'certificate' : 'none'
+}
+
+/** The role's keys as the current document that delegates to it names them. */
+function namedKeys(trust: Readable, gun: Gun, role: SignedRole): RoleKeys | undefined {
+  const head = trust.store.head(gun)
+  if (head === undefined) return undefined
+  if (!isDelegation(role)) {
+    const root = loadCurrent(trust, gun, head, 'root')
+    return root === undefined ? undefined : parseRoot(root).roles[role]
+  }
+  const parent = loadCurrent(trust, gun, head, parentOf(role))
+  return parent === undefined ? undefined : parseTargets(parent).delegations.get(role)
+}

@@ -1,0 +1,107 @@
+import { createHash } from 'node:crypto'
+import { TrustError } from '../errors.ts'
+import type { Gun } from '../tuf/gun.ts'
+import { keyId, type PublicKey } from '../tuf/key.ts'
+import type { Role } from '../tuf/role.ts'
+import { verifySignature } from '../tuf/signature.ts'
+import { findPair, makePair, namePair, removePair, signWith, type Pair } from './pkcs11-objects.ts'
+import { decodeReference, encodeReference, tokenIdOf } from './pkcs11-reference.ts'
+import type { Connection, Pkcs11Token } from './pkcs11-token.ts'
+import type { KeyAlgorithm, KeyOwner, NewKey, RawSignature } from './signer.ts'
+
+/** Keys whose place in the token is remembered: some tokens look through all their objects to find one. */
+const FOUND_KEYS_MAX = 10_000
+/** SubjectPublicKeyInfo of a P-256 key up to its uncompressed point. */
+const P256_PREFIX = Buffer.from('3059301306072a8648ce3d020106082a8648ce3d030107034200', 'hex')
+/** Signed to see that private and public part belong together; no metadata has this form. */
+const TRIAL = Buffer.from('countersign: does this key sign?')
+
+/** The keys of repositories in a token: each is found by its owner alone. All calls block. */
+export class Pkcs11Keys {
+  readonly #token: Pkcs11Token
+  /** Of one connection: what a library knew is void when it is initialised again. */
+  #found: { readonly connection: Connection; readonly pairs: Map<string, Pair> } | undefined
+
+  constructor(token: Pkcs11Token) {
+    this.#token = token
+  }
+
+  /** @throws TrustError SIGNER_UNAVAILABLE, SIGNING_FAILED if the token cannot make such a key */
+  create(gun: Gun, role: Role, algorithm: KeyAlgorithm): NewKey {
+    return this.#token.use((connection) => {
+      const pair = makePair(connection, algorithm)
+      try {
+        const { keytype, public: text } = publicPart(pair)
+        const owner = { gun, role, keyId: keyId({ keytype, public: text }) }
+        const id = tokenIdOf(owner)
+        namePair(connection, pair, id, `${gun} ${role} ${owner.keyId}`)
+        this.#verified(connection, owner, pair)
+        return { keyId: owner.keyId, keytype, public: text, sealed: encodeReference({ token: connection.serial, id }) }
+      } catch (error) {
+        removePair(connection, pair)
+        throw error
+      }
+    })
+  }
+
+  /** @throws TrustError SIGNER_UNAVAILABLE, SIGNING_FAILED if the reference is not this owner's or the key not there */
+  sign(owner: KeyOwner, sealed: Uint8Array, message: Uint8Array): RawSignature {
+    return this.#token.use((connection) => signed(connection, this.#open(connection, owner, sealed), message))
+  }
+
+  /** True if the owner's key is there and signs. @throws TrustError SIGNER_UNAVAILABLE */
+  opens(owner: KeyOwner, sealed: Uint8Array): boolean {
+    try {
+      this.#token.use((connection) => this.#open(connection, owner, sealed))
+      return true
+    } catch (error) {
+      if (error instanceof TrustError && error.code === 'SIGNING_FAILED') return false
+      throw error
+    }
+  }
+
+  #open(connection: Connection, owner: KeyOwner, sealed: Uint8Array): Pair {
+    const reference = decodeReference(sealed)
+    const id = tokenIdOf(owner)
+    if (reference?.id !== id) throw failed(owner, 'is not the one that is stored for it')
+    const known = this.#pairs(connection).get(id)
+    if (known !== undefined) return known
+    const pair = findPair(connection, id)
+    if (pair !== undefined) return this.#verified(connection, owner, pair)
+    // A token that was taken away can look like an empty one.
+    connection.module.C_GetTokenInfo(connection.slot)
+    const where = connection.serial === reference.token ? 'the token' : `the token; it was made in ${reference.token}`
+    throw failed(owner, `is not in ${where}`)
+  }
+
+  /** Both parts belong together, and to the owner: what was found is used from now on. */
+  #verified(connection: Connection, owner: KeyOwner, pair: Pair): Pair {
+    const key = publicPart(pair)
+    if (keyId(key) !== owner.keyId) throw failed(owner, 'is another key in the token')
+    const { method, sig } = signed(connection, pair, TRIAL)
+    if (!verifySignature(key, method, sig, TRIAL)) throw failed(owner, 'does not sign as its public part says')
+    const pairs = this.#pairs(connection)
+    if (pairs.size >= FOUND_KEYS_MAX) pairs.delete(pairs.keys().next().value ?? '')
+    pairs.set(tokenIdOf(owner), pair)
+    return pair
+  }
+
+  #pairs(connection: Connection): Map<string, Pair> {
+    if (this.#found?.connection !== connection) this.#found = { connection, pairs: new Map() }
+    return this.#found.pairs
+  }
+}
+
+function signed(connection: Connection, pair: Pair, message: Uint8Array): RawSignature {
+  if (pair.algorithm === 'ed25519') return { method: 'eddsa', sig: signWith(connection, pair, Buffer.from(message)) }
+  return { method: 'ecdsa', sig: signWith(connection, pair, createHash('sha256').update(message).digest()) }
+}
+
+function publicPart({ algorithm, point }: Pair): PublicKey & { keytype: KeyAlgorithm } {
+  const bytes = algorithm === 'ed25519' ? point : Buffer.concat([P256_PREFIX, point])
+  return { keytype: algorithm, public: bytes.toString('base64') }
+}
+
+function failed({ gun, role, keyId: id }: KeyOwner, what: string): TrustError {
+  return new TrustError('SIGNING_FAILED', `the ${role} key ${id} of ${gun} ${what}`)
+}

@@ -1,0 +1,81 @@
+import { TrustError } from '../errors.ts'
+import type { Gun } from '../tuf/gun.ts'
+import type { Role } from '../tuf/role.ts'
+import { Pkcs11Process } from './pkcs11-process.ts'
+import { isReference } from './pkcs11-reference.ts'
+import type { TokenSettings } from './pkcs11-token.ts'
+import { readSecretFile } from './secret-file.ts'
+import type { KeyAlgorithm, KeyOwner, NewKey, RawSignature, Signer, SignerReadiness } from './signer.ts'
+
+/** Where the token is, and what is made there. */
+export interface Pkcs11Settings extends Omit<TokenSettings, 'pin'> {
+  readonly pinFile: string
+  readonly keyAlgorithm: KeyAlgorithm
+  /** Without any answer for so long, the token is taken for gone. */
+  readonly answerSeconds: number
+}
+
+/** Milliseconds between two signs of life. */
+const PROBE_INTERVAL = 2_000
+
+/**
+ * Keys in a PKCS#11 token, which they never leave. A process of its own speaks to the token, so that reads go on while
+ * it is slow or gone.
+ */
+export class Pkcs11Signer implements Signer {
+  readonly #algorithm: KeyAlgorithm
+  readonly #process: Pkcs11Process
+  #probes: NodeJS.Timeout | undefined
+
+  constructor({ pinFile, keyAlgorithm, answerSeconds, library, tokenLabel, slot }: Pkcs11Settings) {
+    this.#algorithm = keyAlgorithm
+    this.#process = new Pkcs11Process(async () => {
+      const pin = (await readSecretFile(pinFile)).toString('utf8').replace(/\r?\n$/, '')
+      return { library, tokenLabel, slot, pin }
+    }, answerSeconds)
+  }
+
+  /**
+   * Reach the token, and look after it from now on. One that is away is waited for: that is no error here.
+   *
+   * @throws TrustError BAD_SETTINGS, BAD_KEYS for what does not come right by itself
+   */
+  async start(): Promise<void> {
+    this.#probes ??= setInterval(() => {
+      if (this.#process.idle) this.#process.ask('probe').catch(() => undefined)
+    }, PROBE_INTERVAL).unref()
+    try {
+      await this.#process.ask('probe')
+    } catch (error) {
+      if (!(error instanceof TrustError && error.code === 'SIGNER_UNAVAILABLE')) throw error
+    }
+  }
+
+  readiness(): SignerReadiness {
+    return this.#process.readiness
+  }
+
+  makes(_gun: Gun, _role: Role, { keytype, sealed }: Pick<NewKey, 'keytype' | 'sealed'>): boolean {
+    return keytype === this.#algorithm && isReference(sealed)
+  }
+
+  /** @throws TrustError SIGNER_UNAVAILABLE, SIGNING_FAILED */
+  async create(gun: Gun, role: Role): Promise<NewKey> {
+    return this.#process.ask('create', gun, role, this.#algorithm)
+  }
+
+  /** @throws TrustError SIGNER_UNAVAILABLE, SIGNING_FAILED */
+  async sign(owner: KeyOwner, sealed: Uint8Array, message: Uint8Array): Promise<RawSignature> {
+    return this.#process.ask('sign', owner, sealed, message)
+  }
+
+  /** True if the owner's key is there and signs. @throws TrustError SIGNER_UNAVAILABLE */
+  async opens(owner: KeyOwner, sealed: Uint8Array): Promise<boolean> {
+    return this.#process.ask('opens', owner, sealed)
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#probes)
+    await this.#process.close()
+  }
+}

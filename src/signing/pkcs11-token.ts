@@ -1,0 +1,167 @@
+import type * as Pkcs11 from 'pkcs11js'
+import { TrustError } from '../errors.ts'
+
+/** Which token, and how to open it. */
+export interface TokenSettings {
+  /** Path of the vendor's PKCS#11 library. */
+  readonly library: string
+  /** The token is found by its label… */
+  readonly tokenLabel?: string | undefined
+  /** …or by the number of its slot. */
+  readonly slot?: number | undefined
+  readonly pin: string
+}
+
+/** A session that is logged in. */
+export interface Connection {
+  readonly module: Pkcs11.PKCS11
+  readonly session: Pkcs11.Handle
+  readonly slot: Pkcs11.Handle
+  /** Serial number of the token. */
+  readonly serial: string
+}
+
+/** Milliseconds between two tries to reach a token that is away. */
+const RECONNECT_PAUSE = 1_000
+/** After these nothing is tried again before a restart: a token locks itself after a few wrong PINs. */
+const PIN_REFUSED = ['CKR_PIN_INCORRECT', 'CKR_PIN_LOCKED', 'CKR_PIN_EXPIRED', 'CKR_PIN_INVALID', 'CKR_PIN_LEN_RANGE']
+
+/** One token of one library: connected and logged in once, and again whenever that is lost. All calls block. */
+export class Pkcs11Token {
+  readonly #pkcs11: typeof Pkcs11
+  readonly #module: Pkcs11.PKCS11
+  readonly #settings: TokenSettings
+  #initialised = false
+  #connection: Connection | undefined
+  /** Why it could not be reached, and until when (of `performance.now()`) that is taken for an answer. */
+  #away: { readonly error: TrustError; readonly until: number } | undefined
+
+  /** @throws TrustError BAD_SETTINGS if the library cannot be loaded */
+  constructor(pkcs11: typeof Pkcs11, settings: TokenSettings) {
+    this.#pkcs11 = pkcs11
+    this.#settings = settings
+    this.#module = new pkcs11.PKCS11()
+    try {
+      this.#module.load(settings.library)
+    } catch (cause) {
+      throw new TrustError('BAD_SETTINGS', `cannot load the PKCS#11 library ${settings.library}: ${reasonOf(cause)}`, {
+        hint: 'check the setting signers.pkcs11.library',
+      })
+    }
+  }
+
+  /**
+   * Work with the token; once more, connected anew, if it fails on a connection that was there before.
+   *
+   * @throws TrustError SIGNER_UNAVAILABLE if it cannot be reached, BAD_KEYS if it does not take the PIN, SIGNING_FAILED
+   *   if it refuses the work
+   */
+  use<Result>(work: (connection: Connection) => Result): Result {
+    const before = this.#connection
+    if (before !== undefined) {
+      try {
+        return work(before)
+      } catch (error) {
+        if (error instanceof TrustError) throw error
+        this.#connection = undefined
+      }
+    }
+    const connection = this.#connect()
+    try {
+      return work(connection)
+    } catch (cause) {
+      if (cause instanceof TrustError) throw cause
+      throw new TrustError('SIGNING_FAILED', `the PKCS#11 token refused: ${reasonOf(cause)}`, { cause })
+    }
+  }
+
+  /** Ask the token for a sign of life. @throws TrustError SIGNER_UNAVAILABLE */
+  probe(): void {
+    this.use(({ module, slot, session }) => {
+      module.C_GetTokenInfo(slot)
+      module.C_GetSessionInfo(session)
+    })
+  }
+
+  close(): void {
+    if (this.#connection === undefined) return
+    try {
+      this.#module.C_CloseSession(this.#connection.session)
+    } catch {
+      // The token is away: so is the session.
+    }
+    this.#connection = undefined
+  }
+
+  #connect(): Connection {
+    if (this.#away !== undefined && performance.now() < this.#away.until) throw this.#away.error
+    try {
+      this.#initialise()
+      const { slot, serial } = this.#find()
+      const { CKF_SERIAL_SESSION, CKF_RW_SESSION } = this.#pkcs11
+      const session = this.#module.C_OpenSession(slot, CKF_SERIAL_SESSION | CKF_RW_SESSION)
+      this.#login(session)
+      this.#away = undefined
+      return (this.#connection = { module: this.#module, session, slot, serial })
+    } catch (cause) {
+      const refused = PIN_REFUSED.includes(reasonOf(cause))
+      const error = refused ? pinRefused(cause) : away(cause)
+      this.#away = { error, until: refused ? Infinity : performance.now() + RECONNECT_PAUSE }
+      throw error
+    }
+  }
+
+  /** A library may look for its tokens only when it is initialised: anew, when a connection was lost. */
+  #initialise(): void {
+    if (this.#initialised) {
+      try {
+        this.#module.C_Finalize()
+      } catch {
+        // It was not initialised: the last try to do so failed.
+      }
+    }
+    this.#initialised = true
+    try {
+      this.#module.C_Initialize({ flags: this.#pkcs11.CKF_OS_LOCKING_OK })
+    } catch (error) {
+      if (reasonOf(error) !== 'CKR_CRYPTOKI_ALREADY_INITIALIZED') throw error
+    }
+  }
+
+  #find(): { slot: Pkcs11.Handle; serial: string } {
+    const { tokenLabel, slot: number } = this.#settings
+    for (const slot of this.#module.C_GetSlotList(true)) {
+      const { label, serialNumber } = this.#module.C_GetTokenInfo(slot)
+      const found = tokenLabel === undefined ? slot.readUIntLE(0, 4) === number : label.trim() === tokenLabel
+      if (found) return { slot, serial: serialNumber.trim() }
+    }
+    throw new Error(tokenLabel === undefined ? `no token in slot ${number}` : `no token has the label "${tokenLabel}"`)
+  }
+
+  #login(session: Pkcs11.Handle): void {
+    try {
+      this.#module.C_Login(session, this.#pkcs11.CKU_USER, this.#settings.pin)
+    } catch (error) {
+      if (reasonOf(error) !== 'CKR_USER_ALREADY_LOGGED_IN') throw error
+    }
+  }
+}
+
+function away(cause: unknown): TrustError {
+  return new TrustError('SIGNER_UNAVAILABLE', `the PKCS#11 token cannot be reached: ${reasonOf(cause)}`, {
+    hint: 'connect the token; nothing else needs to be done',
+    cause,
+  })
+}
+
+function pinRefused(cause: unknown): TrustError {
+  return new TrustError('BAD_KEYS', `the PKCS#11 token does not take the PIN: ${reasonOf(cause)}`, {
+    hint: 'check the file that signers.pkcs11.pinFile names; it is not tried again before a restart: tokens lock themselves',
+    cause,
+  })
+}
+
+/** `CKR_TOKEN_NOT_PRESENT`, say. */
+export function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

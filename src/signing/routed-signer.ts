@@ -1,0 +1,72 @@
+import { TrustError } from '../errors.ts'
+import type { Gun } from '../tuf/gun.ts'
+import type { Role } from '../tuf/role.ts'
+import type { FileSigner } from './file-signer.ts'
+import { isReference } from './pkcs11-reference.ts'
+import type { Pkcs11Signer } from './pkcs11-signer.ts'
+import type { KeyOwner, NewKey, RawSignature, Signer, SignerReadiness } from './signer.ts'
+
+/** Where private keys live: sealed in the store, or in a token. */
+export type Custody = 'file' | 'pkcs11'
+
+/** New keys go where the rules say; a key that exists is used where it is. */
+export class RoutedSigner implements Signer {
+  readonly #file: FileSigner
+  readonly #pkcs11: Pkcs11Signer | undefined
+  readonly #choose: (gun: Gun, role: Role) => Custody
+
+  /** @param choose where a new key of this role goes; `pkcs11` only if there is a token */
+  constructor(file: FileSigner, pkcs11: Pkcs11Signer | undefined, choose: (gun: Gun, role: Role) => Custody) {
+    this.#file = file
+    this.#pkcs11 = pkcs11
+    this.#choose = choose
+  }
+
+  /** Before the first request. @throws TrustError BAD_SETTINGS, BAD_KEYS if the token can never be used like this */
+  async start(): Promise<void> {
+    await this.#pkcs11?.start()
+  }
+
+  async close(): Promise<void> {
+    await this.#pkcs11?.close()
+  }
+
+  /** For `--dry-run`: the same keys, but new ones are made nowhere else than in memory. */
+  rehearsing(): Signer {
+    return new RoutedSigner(this.#file, this.#pkcs11, () => 'file')
+  }
+
+  readiness(): SignerReadiness {
+    return this.#pkcs11?.readiness() ?? { usable: true }
+  }
+
+  makes(gun: Gun, role: Role, key: Pick<NewKey, 'keytype' | 'sealed'>): boolean {
+    return this.#maker(gun, role).makes(gun, role, key)
+  }
+
+  async create(gun: Gun, role: Role): Promise<NewKey> {
+    return this.#maker(gun, role).create(gun, role)
+  }
+
+  async sign(owner: KeyOwner, sealed: Uint8Array, message: Uint8Array): Promise<RawSignature> {
+    return this.#keeper(owner, sealed).sign(owner, sealed, message)
+  }
+
+  /** True if the key can be used; for `check`. @throws TrustError SIGNER_UNAVAILABLE */
+  async opens(owner: KeyOwner, sealed: Uint8Array): Promise<boolean> {
+    if (isReference(sealed) && this.#pkcs11 === undefined) return false
+    return this.#keeper(owner, sealed).opens(owner, sealed)
+  }
+
+  #maker(gun: Gun, role: Role): FileSigner | Pkcs11Signer {
+    return (this.#choose(gun, role) === 'pkcs11' ? this.#pkcs11 : undefined) ?? this.#file
+  }
+
+  #keeper({ gun, role, keyId }: KeyOwner, sealed: Uint8Array): FileSigner | Pkcs11Signer {
+    if (!isReference(sealed)) return this.#file
+    if (this.#pkcs11 !== undefined) return this.#pkcs11
+    throw new TrustError('SIGNING_FAILED', `the ${role} key ${keyId} of ${gun} is in a PKCS#11 token`, {
+      hint: 'set signers.pkcs11',
+    })
+  }
+}

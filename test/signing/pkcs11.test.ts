@@ -1,0 +1,260 @@
+import assert from 'node:assert/strict'
+import { cp, mkdir, readFile, symlink, writeFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import type * as Pkcs11 from 'pkcs11js'
+import { TrustError } from '../../src/errors.ts'
+import { encodeReference, tokenIdOf } from '../../src/signing/pkcs11-reference.ts'
+import { Pkcs11Signer } from '../../src/signing/pkcs11-signer.ts'
+import type { KeyOwner, NewKey } from '../../src/signing/signer.ts'
+import { parseGun } from '../../src/tuf/gun.ts'
+import { keyId } from '../../src/tuf/key.ts'
+import { verifySignature } from '../../src/tuf/signature.ts'
+import { runProgram } from '../clients/support/tools.ts'
+import { skipWithoutToken as skip, SoftToken } from '../support/soft-token.ts'
+
+const GUN = parseGun('example.org/pkcs11')
+const MESSAGE = Buffer.from('{"signed":"this"}')
+/** Milliseconds, more than the signer waits before it looks for a token again. */
+const AGAIN = 1_200
+
+function coded(code: string, text: RegExp): (error: unknown) => boolean {
+  return (error) => {
+    assert.ok(error instanceof TrustError, String(error))
+    assert.equal(error.code, code)
+    assert.match(error.message, text)
+    return true
+  }
+}
+
+function ownerOf({ keyId: id }: NewKey): KeyOwner {
+  return { gun: GUN, role: 'timestamp', keyId: id }
+}
+
+describe('PKCS#11', { skip }, () => {
+  let token: SoftToken
+  let signer: Pkcs11Signer
+
+  before(async () => {
+    token = await SoftToken.create()
+    signer = new Pkcs11Signer(token.settings)
+    await signer.start()
+  })
+
+  after(async () => {
+    await signer.close()
+    await token.remove()
+  })
+
+  for (const algorithm of ['ecdsa', 'ed25519'] as const) {
+    test(`${algorithm}: a key is made and signs as clients verify it, also for one who opens the token anew`, async () => {
+      const other = new Pkcs11Signer(token.with({ keyAlgorithm: algorithm }))
+      try {
+        const key = await other.create(GUN, 'timestamp')
+        assert.equal(key.keytype, algorithm)
+        assert.equal(key.keyId, keyId(key))
+        assert.ok(other.makes(GUN, 'timestamp', key))
+        assert.ok(!other.makes(GUN, 'timestamp', { ...key, sealed: Buffer.alloc(64) }))
+        for (const each of [other, signer]) {
+          const { method, sig } = await each.sign(ownerOf(key), key.sealed, MESSAGE)
+          assert.equal(sig.length, 64)
+          assert.ok(verifySignature(key, method, sig, MESSAGE))
+          assert.equal(await each.opens(ownerOf(key), key.sealed), true)
+        }
+      } finally {
+        await other.close()
+      }
+    })
+  }
+
+  test('a key signs for its owner only, whatever the store says', async () => {
+    const key = await signer.create(GUN, 'timestamp')
+    const another = await signer.create(GUN, 'timestamp')
+    const owner = ownerOf(key)
+    const wrong: KeyOwner[] = [
+      { ...owner, gun: parseGun('example.org/other') },
+      { ...owner, role: 'snapshot' },
+      { ...owner, role: 'targets/timestamp' },
+      { ...owner, keyId: another.keyId },
+    ]
+    for (const each of wrong) {
+      assert.equal(await signer.opens(each, key.sealed), false)
+      await assert.rejects(
+        signer.sign(each, key.sealed, MESSAGE),
+        coded('SIGNING_FAILED', /not the one that is stored/),
+      )
+      // A reference that is made to fit the owner leads to no key.
+      const forged = encodeReference({ token: '', id: tokenIdOf(each) })
+      if (each.keyId === another.keyId) continue
+      await assert.rejects(signer.sign(each, forged, MESSAGE), coded('SIGNING_FAILED', /is not in the token/))
+    }
+    for (const sealed of [new Uint8Array(), Buffer.from('PK11'), Buffer.from('PK11{}'), Buffer.alloc(80)]) {
+      await assert.rejects(signer.sign(owner, sealed, MESSAGE), coded('SIGNING_FAILED', /not the one that is stored/))
+    }
+    assert.equal(await signer.opens(owner, key.sealed), true)
+  })
+
+  test('in the token: named after the owner, and nothing takes the private key out', async (t) => {
+    const key = await signer.create(GUN, 'timestamp')
+    const pkcs11 = createRequire(import.meta.url)('pkcs11js') as typeof Pkcs11
+    const module = new pkcs11.PKCS11()
+    module.load(token.settings.library)
+    module.C_Initialize()
+    t.after(() => module.C_Finalize())
+    const slot = module.C_GetSlotList(true).find((each) => module.C_GetTokenInfo(each).label.trim() !== '')
+    assert.ok(slot !== undefined)
+    const session = module.C_OpenSession(slot, pkcs11.CKF_SERIAL_SESSION | pkcs11.CKF_RW_SESSION)
+    module.C_Login(session, pkcs11.CKU_USER, (await readFile(token.settings.pinFile, 'utf8')).trim())
+    module.C_FindObjectsInit(session, [
+      { type: pkcs11.CKA_CLASS, value: pkcs11.CKO_PRIVATE_KEY },
+      { type: pkcs11.CKA_ID, value: Buffer.from(tokenIdOf(ownerOf(key)), 'hex') },
+    ])
+    const [found, ...rest] = module.C_FindObjects(session, 10)
+    module.C_FindObjectsFinal(session)
+    assert.ok(found !== undefined && rest.length === 0)
+    const attribute = (type: number): Buffer =>
+      module.C_GetAttributeValue(session, found, [{ type }])[0]?.value as Buffer
+    assert.throws(() => attribute(pkcs11.CKA_VALUE), /CKR_ATTRIBUTE_SENSITIVE/)
+    for (const [type, value] of [
+      [pkcs11.CKA_SENSITIVE, 1],
+      [pkcs11.CKA_EXTRACTABLE, 0],
+      [pkcs11.CKA_ALWAYS_SENSITIVE, 1],
+      [pkcs11.CKA_NEVER_EXTRACTABLE, 1],
+    ] as const) {
+      assert.deepEqual([...attribute(type)], [value])
+    }
+    assert.equal(attribute(pkcs11.CKA_LABEL).toString(), `${GUN} timestamp ${key.keyId}`)
+    assert.throws(
+      () => module.C_SetAttributeValue(session, found, [{ type: pkcs11.CKA_EXTRACTABLE, value: true }]),
+      /CKR_ATTRIBUTE_READ_ONLY/,
+    )
+  })
+
+  test('a token that is away: refused with the reason, and all is well by itself when it is back', async () => {
+    const key = await signer.create(GUN, 'timestamp')
+    assert.deepEqual(signer.readiness(), { usable: true })
+    await token.takeAway()
+    const away = coded('SIGNER_UNAVAILABLE', /^the PKCS#11 token cannot be reached: CKR_/)
+    await assert.rejects(signer.sign(ownerOf(key), key.sealed, MESSAGE), away)
+    await assert.rejects(signer.create(GUN, 'timestamp'), away)
+    await assert.rejects(signer.opens(ownerOf(key), key.sealed), away)
+    const { usable, reason } = signer.readiness()
+    assert.equal(usable, false)
+    assert.match(reason ?? '', /^the PKCS#11 token cannot be reached: CKR_/)
+    await token.putBack()
+    await pause(AGAIN)
+    const { method, sig } = await signer.sign(ownerOf(key), key.sealed, MESSAGE)
+    assert.ok(verifySignature(key, method, sig, MESSAGE))
+    assert.deepEqual(signer.readiness(), { usable: true })
+  })
+
+  test('it is seen that the token went away and came back, also when nobody signs', async () => {
+    const becomes = async (usable: boolean): Promise<void> => {
+      while (signer.readiness().usable !== usable) await pause(50)
+    }
+    await token.takeAway()
+    await becomes(false)
+    await token.putBack()
+    await becomes(true)
+  })
+
+  test('a token that hangs holds up nobody but those who need it', async () => {
+    const key = await signer.create(GUN, 'timestamp')
+    const release = await token.hang()
+    const silent = coded('SIGNER_UNAVAILABLE', /^the PKCS#11 token has not answered for 1 seconds$/)
+    const signing = signer.sign(ownerOf(key), key.sealed, MESSAGE)
+    // The process goes on while the library blocks.
+    assert.equal(await Promise.race([signing.catch(() => 'answered'), pause(100, 'still waiting')]), 'still waiting')
+    await assert.rejects(signing, silent)
+    await assert.rejects(signer.sign(ownerOf(key), key.sealed, MESSAGE), silent)
+    assert.equal(signer.readiness().usable, false)
+    await release()
+    while (!signer.readiness().usable) await pause(50)
+    const { method, sig } = await signer.sign(ownerOf(key), key.sealed, MESSAGE)
+    assert.ok(verifySignature(key, method, sig, MESSAGE))
+  })
+
+  test('the library takes its process down: the next call starts another one', async () => {
+    const key = await signer.create(GUN, 'timestamp')
+    const children = await readFile(`/proc/${process.pid}/task/${process.pid}/children`, 'utf8')
+    for (const child of children.trim().split(' ')) {
+      const command = await readFile(`/proc/${child}/cmdline`, 'utf8')
+      if (command.includes('pkcs11-child')) process.kill(Number(child), 'SIGKILL')
+    }
+    while (signer.readiness().usable) await pause(10)
+    const { method, sig } = await signer.sign(ownerOf(key), key.sealed, MESSAGE)
+    assert.ok(verifySignature(key, method, sig, MESSAGE))
+    assert.deepEqual(signer.readiness(), { usable: true })
+  })
+
+  test('where pkcs11js is not installed', async () => {
+    const place = join(token.directory, 'without-packages')
+    await cp(join(import.meta.dirname, '../../src'), join(place, 'src'), { recursive: true })
+    await mkdir(join(place, 'node_modules'))
+    await symlink(join(import.meta.dirname, '../../node_modules/@noble'), join(place, 'node_modules', '@noble'))
+    await writeFile(join(place, 'package.json'), '{"type": "module"}')
+    await writeFile(
+      join(place, 'program.ts'),
+      `import { Pkcs11Signer } from './src/signing/pkcs11-signer.ts'
+      const signer = new Pkcs11Signer(${JSON.stringify(token.settings)})
+      await signer.start().catch((error) => console.log(error.code, error.message))
+      await signer.close()`,
+    )
+    const { text } = await runProgram(process.execPath, [join(place, 'program.ts')], token.environment)
+    assert.equal(text, 'BAD_SETTINGS the settings ask for PKCS#11, but the package pkcs11js is not installed\n')
+  })
+
+  test('another token of the same label has not the key', async () => {
+    const key = await signer.create(GUN, 'timestamp')
+    await token.replace()
+    await assert.rejects(
+      signer.sign(ownerOf(key), key.sealed, MESSAGE),
+      coded('SIGNING_FAILED', /is not in the token; it was made in [0-9a-f]{16}$/),
+    )
+    assert.equal(await signer.opens(ownerOf(key), key.sealed), false)
+    const fresh = await signer.create(GUN, 'timestamp')
+    assert.equal(await signer.opens(ownerOf(fresh), fresh.sealed), true)
+  })
+
+  test('a wrong PIN is tried once only, since tokens lock themselves, and is not told', async () => {
+    const pinFile = join(token.directory, 'wrong-pin')
+    await writeFile(pinFile, 'not-the-pin', { mode: 0o600 })
+    const program = join(token.directory, 'program.ts')
+    // In a process of its own: this one is logged in. Were the PIN tried again, the token would be found to be away.
+    await writeFile(
+      program,
+      `import { rename } from 'node:fs/promises'
+      import { setTimeout as pause } from 'node:timers/promises'
+      import { Pkcs11Signer } from ${JSON.stringify(join(import.meta.dirname, '../../src/signing/pkcs11-signer.ts'))}
+      const signer = new Pkcs11Signer(${JSON.stringify(token.with({ pinFile }))})
+      const start = () => signer.start().catch((error) => console.log(error.code, error.message))
+      await start()
+      await rename(${JSON.stringify(join(token.directory, 'tokens'))}, ${JSON.stringify(join(token.directory, 'away'))})
+      await pause(${AGAIN})
+      await start()
+      await rename(${JSON.stringify(join(token.directory, 'away'))}, ${JSON.stringify(join(token.directory, 'tokens'))})
+      await signer.close()`,
+    )
+    const { text } = await runProgram(process.execPath, [program], token.environment)
+    assert.equal(text, 'BAD_KEYS the PKCS#11 token does not take the PIN: CKR_PIN_INCORRECT\n'.repeat(2))
+  })
+
+  test('settings that can never work are refused at the start; a token that is not there yet is waited for', async () => {
+    const refused = async (changes: Parameters<SoftToken['with']>[0], code: string, text: RegExp): Promise<void> => {
+      const other = new Pkcs11Signer(token.with(changes))
+      await assert.rejects(other.start(), coded(code, text))
+      await other.close()
+    }
+    await refused({ library: '/nowhere.so' }, 'BAD_SETTINGS', /^cannot load the PKCS#11 library \/nowhere\.so: /)
+    await refused({ pinFile: '/nowhere' }, 'BAD_KEYS', /^cannot read \/nowhere$/)
+    const early = new Pkcs11Signer(token.with({ tokenLabel: 'still in the drawer' }))
+    await early.start()
+    assert.deepEqual(early.readiness(), {
+      usable: false,
+      reason: 'the PKCS#11 token cannot be reached: no token has the label "still in the drawer"',
+    })
+    await early.close()
+  })
+})

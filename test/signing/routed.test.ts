@@ -1,0 +1,156 @@
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import { checkStore } from '../../src/admin/repositories.ts'
+import { rehearsing } from '../../src/admin/rehearse.ts'
+import { worldOver } from '../../src/main.ts'
+import { currentKey, rotateKey } from '../../src/repository/server-key.ts'
+import type { SettingsInput } from '../../src/settings-schema.ts'
+import { isReference } from '../../src/signing/pkcs11-reference.ts'
+import { RoutedSigner } from '../../src/signing/routed-signer.ts'
+import { parseGun } from '../../src/tuf/gun.ts'
+import { exchange } from '../support/exchange.ts'
+import { TEST_ACTOR } from '../support/local-trust.ts'
+import { startTestServer, type TestServer } from '../support/server.ts'
+import { skipWithoutToken as skip, SoftToken } from '../support/soft-token.ts'
+import { keysFrom, TrustWorld } from '../support/trust-world.ts'
+import { tufPath } from '../support/upload.ts'
+
+const GUN = 'example.org/acme/app'
+const DAY = 86_400_000
+
+describe('keys in a token by rule, a whole server', { skip }, () => {
+  let token: SoftToken
+  let server: TestServer
+  let world: TrustWorld
+
+  const rules = (signer: 'file' | 'pkcs11'): SettingsInput => ({
+    signers: {
+      pkcs11: token.settings,
+      rules: [
+        { role: 'timestamp', gun: 'example.org/acme/*', signer },
+        { role: 'timestamp', gun: '*', signer: 'file' },
+      ],
+    },
+  })
+  const heldInToken = (role: 'timestamp' | 'snapshot', gun = GUN): boolean[] =>
+    server.running.trust.store.keys(parseGun(gun), role).map(({ sealed }) => isReference(sealed))
+  const ready = async (): Promise<[number, unknown]> => {
+    const { status, body } = await exchange(server, { path: '/healthz/ready' })
+    return [status, JSON.parse(body.toString())]
+  }
+
+  before(async () => {
+    token = await SoftToken.create()
+    server = await startTestServer({ transport: 'plain', settings: rules('file') })
+    const serverKeys = keysFrom(server, GUN)
+    world = await TrustWorld.create({ gun: GUN, now: server.clock.now, serverKeys, snapshot: 'server' })
+    await world.publishFirst(server)
+  })
+
+  after(async () => {
+    await server.stop()
+    await token.remove()
+  })
+
+  test('after the rule changed, a key that waits and is not in the token is not handed out', async () => {
+    const waiting = await keysFrom(server, GUN)('timestamp', 'next')
+    assert.deepEqual(heldInToken('timestamp'), [false, false])
+    await server.restart(rules('pkcs11'))
+    const next = await keysFrom(server, GUN)('timestamp', 'next')
+    assert.notEqual(next.keyval.public, waiting.keyval.public)
+    assert.equal(next.keytype, 'ecdsa')
+    assert.deepEqual(await keysFrom(server, GUN)('timestamp', 'next'), next)
+    // The key in use stays in use until a root names another one.
+    assert.deepEqual((await keysFrom(server, GUN)('timestamp', 'current')).keytype, 'ed25519')
+    world.nameServerKey('timestamp', next)
+    await world.publish(server, 'root')
+    assert.deepEqual(await keysFrom(server, GUN)('timestamp', 'current'), next)
+    assert.equal(heldInToken('timestamp').filter((inToken) => inToken).length, 1)
+    assert.deepEqual(heldInToken('snapshot'), [false])
+  })
+
+  test('the first rule that fits decides, by role and by repository', async () => {
+    const gun = 'example.org/elsewhere'
+    await keysFrom(server, gun)('timestamp', 'current')
+    assert.deepEqual(heldInToken('timestamp', gun), [false])
+    const below = 'example.org/acme/second'
+    await keysFrom(server, below)('timestamp', 'current')
+    await keysFrom(server, below)('snapshot', 'current')
+    assert.deepEqual([heldInToken('timestamp', below), heldInToken('snapshot', below)], [[true], [false]])
+  })
+
+  test('check opens keys of both kinds, and rehearsals make no key in the token', async () => {
+    const { trust, store } = server.running
+    assert.ok(trust.signer instanceof RoutedSigner)
+    const operations = worldOver(trust, store, trust.signer)
+    const report = await checkStore.run(operations, {}, TEST_ACTOR)
+    assert.deepEqual(report.findings, [])
+    const made = await rehearsing(operations).trust.signer.create(parseGun(GUN), 'timestamp')
+    assert.equal(isReference(made.sealed), false)
+  })
+
+  test('away: not ready, with the reason; reads go on, publishes wait; back: everything by itself', async () => {
+    assert.deepEqual(await ready(), [200, {}])
+    await token.takeAway()
+    world.addTarget('v2')
+    await assert.rejects(world.fork().publish(server, 'targets'), /publish refused: 503 .*UNAVAILABLE/)
+    const [status, failed] = await ready()
+    assert.equal(status, 503)
+    assert.match(JSON.stringify(failed), /^\{"signer":"the PKCS#11 token cannot be reached: CKR_\w+"\}$/)
+    const { body: metrics } = await exchange(server, { path: '/metrics' })
+    assert.match(metrics.toString(), /^countersign_signer_usable 0$/m)
+    for (const file of ['root.json', 'timestamp.json', 'snapshot.json', 'targets.json']) {
+      assert.equal((await exchange(server, { path: tufPath(GUN, file) })).status, 200, file)
+    }
+    assert.equal((await exchange(server, { path: tufPath(GUN, 'timestamp.key') })).status, 200)
+    const refused = await exchange(server, { path: tufPath('example.org/acme/third', 'timestamp.key') })
+    assert.deepEqual([refused.status, refused.headers['retry-after']], [503, '10'])
+    const { trust, store } = server.running
+    assert.ok(trust.signer instanceof RoutedSigner)
+    await assert.rejects(checkStore.run(worldOver(trust, store, trust.signer), {}, TEST_ACTOR), {
+      code: 'SIGNER_UNAVAILABLE',
+    })
+
+    await token.putBack()
+    while ((await ready())[0] !== 200) await pause(100)
+    await world.publish(server, 'targets')
+    assert.deepEqual(await server.check(), [])
+  })
+
+  test('an expired timestamp is signed anew by the token when it is read; an away one serves none', async () => {
+    server.clock.now += 15 * DAY
+    await token.takeAway()
+    assert.equal((await exchange(server, { path: tufPath(GUN, 'timestamp.json') })).status, 503)
+    assert.equal((await exchange(server, { path: tufPath(GUN, 'targets.json') })).status, 200)
+    await token.putBack()
+    while ((await ready())[0] !== 200) await pause(100)
+    assert.equal((await exchange(server, { path: tufPath(GUN, 'timestamp.json') })).status, 200)
+    assert.deepEqual(await server.check(), [])
+  })
+
+  test('a server that starts while the token is away reads; without its settings it says what is missing', async () => {
+    await token.takeAway()
+    await server.restart(rules('pkcs11'))
+    assert.equal((await exchange(server, { path: tufPath(GUN, 'timestamp.json') })).status, 200)
+    assert.equal((await ready())[0], 503)
+    await token.putBack()
+    while ((await ready())[0] !== 200) await pause(100)
+
+    await server.restart({ signers: {} })
+    const { trust } = server.running
+    world.addTarget('v3')
+    await assert.rejects(world.fork().publish(server, 'targets'), /publish refused: 500/)
+    const [key] = trust.store.keys(parseGun(GUN), 'timestamp').filter(({ sealed }) => isReference(sealed))
+    assert.ok(key !== undefined)
+    const owner = { gun: parseGun(GUN), role: 'timestamp', keyId: key.keyId } as const
+    await assert.rejects(trust.signer.sign(owner, key.sealed, Buffer.alloc(1)), {
+      code: 'SIGNING_FAILED',
+      hint: 'set signers.pkcs11',
+    })
+    // Without rules new keys are made here: rotation moves a role back.
+    const next = await rotateKey(trust, parseGun(GUN), 'timestamp', TEST_ACTOR)
+    assert.equal(next.keytype, 'ed25519')
+    assert.equal((await currentKey(trust, parseGun(GUN), 'timestamp', TEST_ACTOR)).keytype, 'ecdsa')
+  })
+})
