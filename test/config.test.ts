@@ -1,0 +1,105 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { describeSettings, loadSettings } from '../src/config.ts'
+import { TrustError } from '../src/errors.ts'
+
+const directory = mkdtempSync(join(tmpdir(), 'countersign-config-'))
+after(() => rmSync(directory, { recursive: true }))
+
+function fileOf(content: unknown): string {
+  const path = join(directory, 'settings.json')
+  writeFileSync(path, typeof content === 'string' ? content : JSON.stringify(content))
+  return path
+}
+
+/** The lines of what is refused. */
+function mistakes(content: unknown, environment: Record<string, string> = {}): string[] {
+  try {
+    loadSettings({ file: fileOf(content), environment })
+  } catch (error) {
+    assert.ok(error instanceof TrustError && error.code === 'BAD_SETTINGS', String(error))
+    return error.message.split('\n')
+  }
+  return assert.fail('nothing was refused')
+}
+
+test('defaults, then the file, then the environment', () => {
+  const file = fileOf({ listen: { port: 5000 }, timestampLifeDays: 7, gunPrefixes: ['docker.io/'] })
+  const environment = {
+    COUNTERSIGN_LISTEN_PORT: '6000',
+    COUNTERSIGN_GUN_PREFIXES: 'a.example/, b.example/',
+    OTHER: 'x',
+  }
+  const settings = loadSettings({ file, environment })
+  assert.equal(settings.listen.host, 'localhost')
+  assert.equal(settings.listen.port, 6000)
+  assert.equal(settings.timestampLifeDays, 7)
+  assert.deepEqual(settings.gunPrefixes, ['a.example/', 'b.example/'])
+  const rows = new Map(describeSettings({ file, environment }).map((row) => [row.name, row]))
+  assert.equal(rows.get('listen.host')?.origin, 'default')
+  assert.equal(rows.get('timestampLifeDays')?.origin, 'file')
+  assert.deepEqual(
+    { ...rows.get('listen.port'), help: '' },
+    { name: 'listen.port', environment: 'COUNTERSIGN_LISTEN_PORT', value: 6000, origin: 'environment', help: '' },
+  )
+})
+
+test('paths in a file are relative to it; the anchor lies with the keys', () => {
+  const settings = loadSettings({ file: fileOf({ dataDirectory: 'data', keysDirectory: '/keys' }), environment: {} })
+  assert.equal(settings.dataDirectory, join(directory, 'data'))
+  assert.equal(settings.anchorFile, '/keys/anchor')
+  assert.equal(loadSettings({ environment: { COUNTERSIGN_DATA_DIRECTORY: 'there' } }).dataDirectory, 'there')
+})
+
+test('every mistake at once, each by the name as it was written', () => {
+  const found = mistakes(
+    { listen: { port: 70_000 }, timestampLifeDays: -1, loglevel: 'info', limits: { parts: 'many' } },
+    { COUNTERSIGN_LISTEN_HOST: '', COUNTERSIGN_LOG_LEVEL: 'loud', COUNTERSIGN_DATA_DIR: '/data' },
+  ).join('\n')
+  for (const text of [
+    /^ {2}listen\.port: /m,
+    /^ {2}timestampLifeDays: /m,
+    /^ {2}loglevel: there is no such setting; the nearest is logLevel$/m,
+    /^ {2}limits\.parts: /m,
+    /^ {2}COUNTERSIGN_LISTEN_HOST: /m,
+    /^ {2}COUNTERSIGN_LOG_LEVEL: /m,
+    /^ {2}COUNTERSIGN_DATA_DIR: there is no such setting; the nearest is COUNTERSIGN_DATA_DIRECTORY$/m,
+  ]) {
+    assert.match(found, text)
+  }
+})
+
+test('beyond loopback only with authentication, or in words; without TLS only in words', () => {
+  const [, line = ''] = mistakes({ listen: { host: '0.0.0.0' } })
+  assert.match(line, /not loopback and there is no authentication/)
+  for (const host of ['localhost', '127.0.0.1', '127.1.2.3', '::1']) {
+    assert.equal(loadSettings({ file: fileOf({ listen: { host } }), environment: {} }).listen.host, host)
+  }
+  mistakes({ listen: { host: '0.0.0.0', withoutAuthentication: 'yes' } })
+  mistakes({ listen: { host: '127.0.0.1.example.org' } })
+  mistakes({ listen: { plainHttp: 'true' } })
+  const words = {
+    host: '0.0.0.0',
+    withoutAuthentication: 'anyone-may-write',
+    plainHttp: 'i-know-this-is-not-encrypted',
+  }
+  assert.equal(loadSettings({ file: fileOf({ listen: words }), environment: {} }).listen.host, '0.0.0.0')
+  const access = { mode: 'built-in', realm: 'https://trust.example.org/auth/token' }
+  assert.equal(
+    loadSettings({ file: fileOf({ listen: { host: '0.0.0.0' }, access }), environment: {} }).access.mode,
+    'built-in',
+  )
+})
+
+test('half a TLS identity, a file that is no JSON, and one that is not there', () => {
+  assert.match(mistakes({ tls: { keyFile: 'key.pem' } }).join('\n'), /give both or none/)
+  assert.match(mistakes('{').join(''), /cannot read the settings file/)
+  assert.match(mistakes('[]').join(''), /must hold a JSON object/)
+  assert.throws(() => loadSettings({ file: join(directory, 'missing.json'), environment: {} }), {
+    code: 'BAD_SETTINGS',
+  })
+  assert.throws(() => loadSettings({ environment: { COUNTERSIGN_CONFIG: '/nowhere' } }), { code: 'BAD_SETTINGS' })
+})

@@ -1,0 +1,130 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import * as fc from 'fast-check'
+import { TrustError } from '../../src/errors.ts'
+import { publish } from '../../src/repository/publish.ts'
+import type { Head } from '../../src/store/store.ts'
+import { parseGun } from '../../src/tuf/gun.ts'
+import { localKeys, openLocalTrust, TEST_ACTOR } from '../support/local-trust.ts'
+import { ReferenceClient } from '../support/reference-client.ts'
+import { makeKey } from '../support/test-key.ts'
+import { TrustWorld } from '../support/trust-world.ts'
+import type { Part } from '../support/upload.ts'
+
+const GUN = 'docker.io/acme/random'
+const NOW = Date.UTC(2026, 10, 24)
+
+/** What a publisher does, and what somebody does to the upload on its way. */
+const step = fc.record({
+  action: fc.constantFrom('add', 'delegate', 'sign-delegation', 'rotate-root', 'rotate-targets', 'nothing', 'old'),
+  version: fc.constantFrom(1, 1, 1, 1, 0, 2, 11),
+  damage: fc.constantFrom('none', 'none', 'none', 'bit', 'drop', 'swap', 'twice'),
+  at: fc.nat(),
+})
+type Step = typeof step extends fc.Arbitrary<infer Value> ? Value : never
+
+function act(world: TrustWorld, { action, at }: Step): string[] {
+  if (action === 'delegate') world.delegate('targets/releases', [makeKey('ed25519')])
+  if (action === 'rotate-root') world.rotateRoot(NOW)
+  if (action === 'rotate-targets') world.setKeys('targets', [makeKey('ed25519')])
+  if (action === 'sign-delegation') {
+    if (!world.delegations.has('targets/releases')) return []
+    world.addTarget(`r${at % 7}`, 'targets/releases')
+    return ['targets/releases']
+  }
+  if (action === 'rotate-root') return ['root']
+  if (action === 'rotate-targets') return ['root', 'targets']
+  if (action === 'nothing') return []
+  if (action === 'add') world.addTarget(`v${at % 7}`)
+  return ['targets']
+}
+
+function damaged(parts: Part[], { damage, at }: Step): Part[] {
+  const index = at % Math.max(1, parts.length)
+  const part = parts[index]
+  if (part === undefined || damage === 'none') return parts
+  if (damage === 'drop') return parts.toSpliced(index, 1)
+  if (damage === 'twice') return [...parts, part]
+  if (damage === 'swap') return parts.map((each, place) => (place === index ? { ...each, role: 'snapshot' } : each))
+  const bytes = Buffer.from(part.bytes)
+  bytes[at % bytes.length] = (bytes[at % bytes.length] ?? 0) ^ (1 << (at & 7))
+  return parts.with(index, { ...part, bytes })
+}
+
+test('whatever is sent: nothing goes back, refusals change nothing, and a client reads what is accepted', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 8 }), fc.boolean(), async (steps, serverSnapshot) => {
+      const local = await openLocalTrust(NOW)
+      const { trust } = local
+      const gun = parseGun(GUN)
+      try {
+        const snapshot = serverSnapshot ? 'server' : 'client'
+        let world = await TrustWorld.create({ gun, now: NOW, serverKeys: localKeys(trust, gun), snapshot })
+        const send = (parts: Part[]): Promise<void> =>
+          publish(
+            trust,
+            gun,
+            parts.map(({ role, bytes }) => ({ filename: role, bytes })),
+            TEST_ACTOR,
+          )
+        await send(world.parts('root', 'targets'))
+        const fetch = async (file: string): Promise<{ status: number; body: Buffer }> => fileOf(trust.store, file)
+        const client = new ReferenceClient(gun, fetch, () => NOW)
+        await client.update()
+        for (const each of steps) {
+          const before = trust.store.head(gun)
+          const attempt = world.fork()
+          const roles = act(attempt, each)
+          for (const role of roles) attempt.payload(role).version += each.version
+          const parts = damaged(attempt.parts(...roles), each)
+          const accepted = await send(parts).then(
+            () => true,
+            (error: unknown) => {
+              assert.ok(error instanceof TrustError, String(error))
+              return false
+            },
+          )
+          const after = trust.store.head(gun)
+          if (accepted) world = attempt
+          else assert.deepEqual(after, before)
+          mustNotGoBack(before, after)
+          await client.update()
+          await new ReferenceClient(gun, fetch, () => NOW).update()
+        }
+        assert.deepEqual(
+          (await local.check()).findings.filter(({ severity }) => severity === 'error'),
+          [],
+        )
+      } finally {
+        await local.close()
+      }
+    }),
+    { numRuns: 25, seed: 20261124 },
+  )
+
+  function fileOf(
+    store: Awaited<ReturnType<typeof openLocalTrust>>['trust']['store'],
+    file: string,
+  ): { status: number; body: Buffer } {
+    const gun = parseGun(GUN)
+    const [, version, versioned = ''] = /^(\d+)\.(.+)\.json$/.exec(file) ?? []
+    const [, named = '', sha256] = /^(.+?)\.([0-9a-f]{64})\.json$/.exec(file) ?? []
+    const role = version === undefined ? (sha256 === undefined ? file.slice(0, -5) : named) : versioned
+    const current = store.head(gun)?.roles[role]?.sha256
+    const at = version === undefined ? { sha256: sha256 ?? current ?? '' } : { version: Number(version) }
+    const document = at.sha256 === '' ? undefined : store.document(gun, role as 'root', at)
+    return document === undefined
+      ? { status: 404, body: Buffer.alloc(0) }
+      : { status: 200, body: Buffer.from(document.bytes) }
+  }
+})
+
+function mustNotGoBack(before: Head | undefined, after: Head | undefined): void {
+  for (const [role, { version }] of Object.entries(before?.roles ?? {})) {
+    const now = after?.roles[role]
+    // A delegation that is delegated no more may leave the snapshot.
+    if (now === undefined) assert.match(role, /^targets\//)
+    else assert.ok(now.version >= version, `${role} went from ${version} to ${now.version}`)
+    assert.ok((after?.highest[role] ?? 0) >= version)
+  }
+}

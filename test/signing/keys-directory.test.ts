@@ -1,0 +1,108 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test, type TestContext } from 'node:test'
+import { createKeysDirectory, openKeysDirectory, rekey } from '../../src/signing/keys-directory.ts'
+import { parseGun } from '../../src/tuf/gun.ts'
+
+const GUN = parseGun('docker.io/acme/app')
+const OTHER = parseGun('docker.io/acme/other')
+const MESSAGE = Buffer.from('signed')
+
+async function place(t: TestContext): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'countersign-keys-'))
+  t.after(() => rm(directory, { recursive: true }))
+  return directory
+}
+
+async function passphraseFile(directory: string, name: string, text: string): Promise<string> {
+  const path = join(directory, name)
+  await writeFile(path, `${text}\n`, { mode: 0o600 })
+  return path
+}
+
+test('a sealed key opens for its repository, role and id only', async (t) => {
+  const keys = join(await place(t), 'keys')
+  await createKeysDirectory(keys)
+  const signer = (await openKeysDirectory(keys)).signer('ed25519')
+  const { keyId, sealed } = await signer.create(GUN, 'timestamp')
+  const owner = { gun: GUN, role: 'timestamp' as const, keyId }
+  assert.equal((await signer.sign(owner, sealed, MESSAGE)).sig.length, 64)
+  const wrong = [
+    { ...owner, gun: OTHER },
+    { ...owner, role: 'snapshot' as const },
+    { ...owner, keyId: keyId.replace(/^./, (digit) => (digit === '0' ? '1' : '0')) },
+  ]
+  for (const other of wrong) await assert.rejects(signer.sign(other, sealed, MESSAGE), { code: 'SIGNING_FAILED' })
+  for (let bit = 0; bit < sealed.length * 8; bit += 61) {
+    const spoilt = Buffer.from(sealed)
+    spoilt[bit >> 3] = (spoilt[bit >> 3] ?? 0) ^ (1 << (bit & 7))
+    await assert.rejects(signer.sign(owner, spoilt, MESSAGE), { code: 'SIGNING_FAILED' }, `bit ${bit}`)
+  }
+  await assert.rejects(signer.sign(owner, sealed.subarray(0, -1), MESSAGE), { code: 'SIGNING_FAILED' })
+})
+
+test("another server's keys open nothing here", async (t) => {
+  const directory = await place(t)
+  const [one, other] = [join(directory, 'one'), join(directory, 'other')]
+  await createKeysDirectory(one)
+  await createKeysDirectory(other)
+  const { keyId, sealed } = await (await openKeysDirectory(one)).signer('ecdsa').create(GUN, 'snapshot')
+  const stranger = (await openKeysDirectory(other)).signer('ecdsa')
+  assert.equal(stranger.opens({ gun: GUN, role: 'snapshot', keyId }, sealed), false)
+})
+
+test('nobody else can read what is in the directory', async (t) => {
+  const keys = join(await place(t), 'keys')
+  await createKeysDirectory(keys)
+  assert.equal((await stat(keys)).mode & 0o777, 0o700)
+  for (const name of ['key-encryption-key', 'keyring.json', 'anchor-key']) {
+    assert.equal((await stat(join(keys, name))).mode & 0o777, 0o600, name)
+  }
+  await assert.rejects(createKeysDirectory(keys), { code: 'BAD_KEYS' })
+})
+
+test('the passphrase is changed without touching any key; the old one opens nothing any more', async (t) => {
+  const directory = await place(t)
+  const keys = join(directory, 'keys')
+  const first = await passphraseFile(directory, 'first', 'correct horse battery')
+  const second = await passphraseFile(directory, 'second', 'staple staple staple')
+  await createKeysDirectory(keys, first)
+  const { keyId, sealed } = await (await openKeysDirectory(keys, first)).signer('ed25519').create(GUN, 'timestamp')
+  const owner = { gun: GUN, role: 'timestamp' as const, keyId }
+  await rekey(keys, first, second)
+  await assert.rejects(openKeysDirectory(keys, first), { code: 'BAD_KEYS' })
+  await assert.rejects(openKeysDirectory(keys), { code: 'BAD_KEYS' })
+  const signer = (await openKeysDirectory(keys, second)).signer('ed25519')
+  assert.equal(signer.opens(owner, sealed), true)
+  await rekey(keys, second)
+  assert.equal((await openKeysDirectory(keys)).signer('ed25519').opens(owner, sealed), true)
+})
+
+test('a damaged, a weakened and a foreign keyring are refused with what to do', async (t) => {
+  const directory = await place(t)
+  const keys = join(directory, 'keys')
+  const passphrase = await passphraseFile(directory, 'passphrase', 'correct horse battery')
+  await createKeysDirectory(keys, passphrase)
+  const ring = join(keys, 'keyring.json')
+  const good = await readFile(ring, 'utf8')
+  const spoilt = [
+    '',
+    '{',
+    '{"format":2}',
+    good.replace(/"memory": \d+/, '"memory": 8'),
+    good.replace(/"passes": \d+/, '"passes": 1'),
+    good.replace(/"1": "./, (text) => `${text.slice(0, -1)}${text.endsWith('A') ? 'B' : 'A'}`),
+    good.replace(/"current": 1/, '"current": 2'),
+  ]
+  for (const text of spoilt) {
+    assert.notEqual(text, good)
+    await writeFile(ring, text)
+    await assert.rejects(openKeysDirectory(keys, passphrase), { code: 'BAD_KEYS' }, text)
+  }
+  await writeFile(ring, good)
+  await openKeysDirectory(keys, passphrase)
+  const short = await passphraseFile(directory, 'short', 'short')
+  await assert.rejects(createKeysDirectory(join(directory, 'other'), short), { code: 'BAD_KEYS' })
+})
