@@ -13,6 +13,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   signing: ['errors.ts', 'tuf'],
   repository: ['errors.ts', 'tuf', 'store', 'signing'],
   access: ['errors.ts', 'tuf', 'store'],
+  registry: ['errors.ts', 'tuf'],
   admin: ['errors.ts', 'tuf', 'store', 'signing', 'access', 'repository'],
   'settings-schema.ts': [],
   'config.ts': ['errors.ts', 'settings-schema.ts'],
@@ -28,7 +29,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   cli: [
     ...['errors.ts', 'settings-schema.ts', 'config.ts', 'log.ts', 'custody.ts', 'main.ts'],
-    ...['tuf', 'store', 'signing', 'access', 'repository', 'admin'],
+    ...['tuf', 'store', 'signing', 'access', 'registry', 'repository', 'admin'],
   ],
 }
 

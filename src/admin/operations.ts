@@ -2,6 +2,9 @@ import { importSealedKey } from './import.ts'
 import type { Operation } from './operation.ts'
 import { listRootKeys, saveRootKey } from './root-keys.ts'
 import { discardRoot, planRoot, publishRoot, showStagedRoot, signRoot, stageNextRoot } from './roots.ts'
+import { listPolicies, removePolicy, setPolicy } from './policies.ts'
+import { deleteSigner, listSigners, makeSigner, showSigner } from './signers.ts'
+import { listTags, removeTag, signManyTags, signTag } from './tags.ts'
 import { createToken, listTokens, revokeToken } from './tokens.ts'
 import { addUser, listUsers, removeUser, setPassword, setUser } from './users.ts'
 import { checkStore, deleteRepository, listKeys, listRepositories, showRepository } from './repositories.ts'
@@ -13,6 +16,17 @@ export const OPERATIONS: readonly Operation[] = [
   showRepository,
   deleteRepository,
   listKeys,
+  listTags,
+  signTag,
+  removeTag,
+  signManyTags,
+  listSigners,
+  makeSigner,
+  showSigner,
+  deleteSigner,
+  listPolicies,
+  setPolicy,
+  removePolicy,
   planRoot,
   stageNextRoot,
   showStagedRoot,

@@ -4,10 +4,13 @@ import { readFileSync } from 'node:fs'
 import { checkCommand } from './check.ts'
 import { configCommand } from './config.ts'
 import { keyCommand } from './key.ts'
+import { policyCommand } from './policy.ts'
 import { repoCommand } from './repo.ts'
 import { rootCommand } from './root.ts'
 import { EXIT } from './run.ts'
 import { serveCommand } from './serve.ts'
+import { signerCommand } from './signer.ts'
+import { tagCommand } from './tag.ts'
 import { tokenCommand } from './token.ts'
 import { userCommand } from './user.ts'
 
@@ -22,6 +25,9 @@ const program = new Command('countersign')
   .addCommand(serveCommand())
   .addCommand(checkCommand())
   .addCommand(repoCommand())
+  .addCommand(tagCommand())
+  .addCommand(signerCommand())
+  .addCommand(policyCommand())
   .addCommand(keyCommand())
   .addCommand(rootCommand())
   .addCommand(userCommand())

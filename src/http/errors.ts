@@ -50,6 +50,7 @@ export const WIRE_ERRORS: Readonly<Record<TrustErrorCode, WireError>> = {
   STORE_UNAVAILABLE: { status: 503, code: 'UNAVAILABLE', message: 'service unavailable', retryAfter: 5 },
   CORRUPT: { status: 503, code: 'UNAVAILABLE', message: 'service unavailable', retryAfter: 60 },
   SIGNING_FAILED: UNKNOWN,
+  REGISTRY: { status: 502, code: 'UNKNOWN', message: 'unknown error' },
   SIGNER_UNAVAILABLE: { status: 503, code: 'UNAVAILABLE', message: 'service unavailable', retryAfter: 10 },
   CLOCK: { status: 503, code: 'UNAVAILABLE', message: 'service unavailable', retryAfter: 60 },
   BAD_SETTINGS: UNKNOWN,

@@ -5,7 +5,15 @@ import { keyId } from '../tuf/key.ts'
 import type { Role } from '../tuf/role.ts'
 import type { Keyring } from './keyring.ts'
 import { isReference } from './pkcs11-reference.ts'
-import type { KeyAlgorithm, KeyOwner, NewKey, RawSignature, Signer, SignerReadiness } from './signer.ts'
+import {
+  algorithmFor,
+  type KeyAlgorithm,
+  type KeyOwner,
+  type NewKey,
+  type RawSignature,
+  type Signer,
+  type SignerReadiness,
+} from './signer.ts'
 
 /** Opened keys kept in memory, as KeyObjects: a busy repository's key is not unsealed for each signature. */
 const OPENED_KEYS_MAX = 1_000
@@ -21,8 +29,8 @@ export class FileSigner implements Signer {
     this.#algorithm = algorithm
   }
 
-  makes(_gun: Gun, _role: Role, { keytype, sealed }: Pick<NewKey, 'keytype' | 'sealed'>): boolean {
-    return keytype === this.#algorithm && !isReference(sealed)
+  makes(_gun: Gun, role: Role, { keytype, sealed }: Pick<NewKey, 'keytype' | 'sealed'>): boolean {
+    return keytype === algorithmFor(this.#algorithm, role) && !isReference(sealed)
   }
 
   readiness(): SignerReadiness {
@@ -31,7 +39,7 @@ export class FileSigner implements Signer {
 
   async create(gun: Gun, role: Role): Promise<NewKey> {
     const { privateKey } =
-      this.#algorithm === 'ed25519'
+      algorithmFor(this.#algorithm, role) === 'ed25519'
         ? generateKeyPairSync('ed25519')
         : generateKeyPairSync('ec', { namedCurve: 'P-256' })
     return this.#sealed(gun, role, privateKey)

@@ -5,7 +5,15 @@ import { Pkcs11Process } from './pkcs11-process.ts'
 import { isReference } from './pkcs11-reference.ts'
 import type { TokenSettings } from './pkcs11-token.ts'
 import { readSecretFile } from './secret-file.ts'
-import type { KeyAlgorithm, KeyOwner, NewKey, RawSignature, Signer, SignerReadiness } from './signer.ts'
+import {
+  algorithmFor,
+  type KeyAlgorithm,
+  type KeyOwner,
+  type NewKey,
+  type RawSignature,
+  type Signer,
+  type SignerReadiness,
+} from './signer.ts'
 
 /** Where the token is, and what is made there. */
 export interface Pkcs11Settings extends Omit<TokenSettings, 'pin'> {
@@ -55,13 +63,13 @@ export class Pkcs11Signer implements Signer {
     return this.#process.readiness
   }
 
-  makes(_gun: Gun, _role: Role, { keytype, sealed }: Pick<NewKey, 'keytype' | 'sealed'>): boolean {
-    return keytype === this.#algorithm && isReference(sealed)
+  makes(_gun: Gun, role: Role, { keytype, sealed }: Pick<NewKey, 'keytype' | 'sealed'>): boolean {
+    return keytype === algorithmFor(this.#algorithm, role) && isReference(sealed)
   }
 
   /** @throws TrustError SIGNER_UNAVAILABLE, SIGNING_FAILED */
   async create(gun: Gun, role: Role): Promise<NewKey> {
-    return this.#process.ask('create', gun, role, this.#algorithm)
+    return this.#process.ask('create', gun, role, algorithmFor(this.#algorithm, role))
   }
 
   /** @throws TrustError SIGNER_UNAVAILABLE, SIGNING_FAILED */

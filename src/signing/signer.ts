@@ -1,8 +1,16 @@
 import type { Gun } from '../tuf/gun.ts'
-import type { Role } from '../tuf/role.ts'
+import { isDelegation, type Role } from '../tuf/role.ts'
 
 /** The algorithms that the server makes keys of. Clients of Notary take both. */
 export type KeyAlgorithm = 'ed25519' | 'ecdsa'
+
+/**
+ * The algorithm of a new key. Keys of delegations are ECDSA: their owners hand them to docker as PEM, where it reads no
+ * ed25519.
+ */
+export function algorithmFor(preferred: KeyAlgorithm, role: Role): KeyAlgorithm {
+  return isDelegation(role) ? 'ecdsa' : preferred
+}
 
 /** Whose key: bound into the sealed form, so that a blob moved to another repository, role or id never opens. */
 export interface KeyOwner {

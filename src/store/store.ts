@@ -92,7 +92,7 @@ export interface Actor {
 export type CommitKind = 'publish' | 'renew' | 'key' | 'delete' | 'record'
 
 /** What records are of: each kind is one list, by name. */
-export type RecordKind = 'user' | 'token' | 'signer' | 'root-key' | 'staged-root' | 'notice'
+export type RecordKind = 'user' | 'token' | 'signer' | 'policy' | 'root-key' | 'staged-root' | 'notice'
 
 /** Small JSON values beside the metadata: users, tokens, signers … A name is 1 to 512 bytes. */
 export interface StoredRecord {

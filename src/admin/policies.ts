@@ -1,0 +1,106 @@
+import { z } from 'zod'
+import { parsePattern } from '../access/grant.ts'
+import { refusalOf, type TagRule } from '../access/tag-policy.ts'
+import { TrustError } from '../errors.ts'
+import type { TargetsEdit } from '../tuf/targets-edit.ts'
+import type { Gun } from '../tuf/gun.ts'
+import { changeRecords } from './grants.ts'
+import { operation, type World } from './operation.ts'
+
+/** Rules for what somebody may have signed. Nobody has any unless they are given some. */
+export interface TagPolicy {
+  /** `signer:NAME`, or an actor as the journal names it: `user:alice`, `token:ci`. */
+  readonly subject: string
+  readonly rules: readonly TagRule[]
+}
+
+const RULES_MAX = 100
+const subject = z
+  .string()
+  .regex(/^(signer|user|token|certificate):[a-z0-9][a-z0-9._@-]{0,99}$/, 'write it as in signer:ci or user:alice')
+const ruleInput = z.strictObject({
+  guns: z.string().transform((text) => parsePattern(text)),
+  tags: z
+    .string()
+    .regex(/^[\w.*-]{1,128}$/, 'a tag, in which * stands for any characters')
+    .refine((text) => text.split('*').length <= 9, 'at most eight *')
+    .default('*'),
+  move: z.boolean().default(false),
+  checkedWithinMinutes: z.number().positive().max(525_600).nullable().default(null),
+})
+
+export const listPolicies = operation({
+  name: 'policy.list',
+  method: 'GET',
+  path: '/policies',
+  summary: 'Rules for what signers, users and tokens may have signed.',
+  action: 'admin',
+  input: z.strictObject({}),
+  async run({ store }) {
+    const found: TagPolicy[] = []
+    for await (const { value } of store.records('policy')) found.push(value as TagPolicy)
+    return found
+  },
+})
+
+export const setPolicy = operation({
+  name: 'policy.set',
+  method: 'PUT',
+  path: '/policies/:subject',
+  summary: 'Let a signer, user or token have signed only what one of these rules allows.',
+  action: 'admin',
+  input: z.strictObject({ subject, rules: z.array(ruleInput).min(1).max(RULES_MAX) }),
+  async run({ trust }, policy, actor): Promise<TagPolicy> {
+    await changeRecords(trust, actor, async () => [{ kind: 'policy', name: policy.subject, value: policy }])
+    return policy
+  },
+})
+
+export const removePolicy = operation({
+  name: 'policy.remove',
+  method: 'DELETE',
+  path: '/policies/:subject',
+  summary: 'No rules any more.',
+  action: 'admin',
+  input: z.strictObject({ subject }),
+  async run({ trust, store }, { subject: name }, actor) {
+    await changeRecords(trust, actor, async () => {
+      if (store.record('policy', name) === undefined)
+        throw new TrustError('NOT_FOUND', `there are no rules for ${name}`)
+      return [{ kind: 'policy', name, value: null }]
+    })
+    return { subject: name, removed: true }
+  },
+})
+
+/**
+ * Refuse what the rules of any of these do not allow.
+ *
+ * @param subjects who asks, and the signer that signs
+ * @param current what tags name now, hex
+ * @param checkedAt when the caller saw the manifests, milliseconds since 1970
+ * @throws TrustError POLICY that says which rule
+ */
+export function enforcePolicies(
+  { store }: Pick<World, 'store'>,
+  subjects: readonly string[],
+  gun: Gun,
+  { set, remove }: TargetsEdit,
+  current: ReadonlyMap<string, string>,
+  checkedAt: number | undefined,
+  now: number,
+): void {
+  const intents = [
+    ...set.map(({ tag, sha256 }) => ({ tag, moves: current.has(tag) && current.get(tag) !== sha256, checkedAt })),
+    // Nothing in a registry has to be looked at for taking a signature away.
+    ...remove.filter((tag) => current.has(tag)).map((tag) => ({ tag, moves: true, checkedAt: now })),
+  ]
+  for (const name of subjects) {
+    const policy = store.record('policy', name) as TagPolicy | undefined
+    if (policy === undefined) continue
+    for (const intent of intents) {
+      const refusal = refusalOf(policy.rules, { gun, ...intent }, now)
+      if (refusal !== undefined) throw new TrustError('POLICY', `${name} may not have ${intent.tag} signed: ${refusal}`)
+    }
+  }
+}

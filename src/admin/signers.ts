@@ -1,0 +1,71 @@
+import { z } from 'zod'
+import { createSigner, findSigner, removeSigner, signerKeys, type TagSigner } from '../repository/signers.ts'
+import { encodePem } from '../tuf/pem.ts'
+import { operation, type World } from './operation.ts'
+
+/** A signer as it is shown. */
+export interface SignerRow extends TagSigner {
+  /** What an owner gives to `docker trust signer add --key`, PEM. */
+  readonly publicKey: string
+}
+
+const input = z.strictObject({ name: z.string().max(100).meta({ description: 'a-z, 0-9, "_", "-"' }) })
+
+export const listSigners = operation({
+  name: 'signer.list',
+  method: 'GET',
+  path: '/signers',
+  summary: 'Delegation keys that the server holds, to sign in repositories of others.',
+  action: 'admin',
+  input: z.strictObject({}),
+  async run(world) {
+    const found: SignerRow[] = []
+    for await (const { value } of world.store.records('signer')) found.push(rowOf(world, value as TagSigner))
+    return found
+  },
+})
+
+export const makeSigner = operation({
+  name: 'signer.create',
+  method: 'POST',
+  path: '/signers',
+  summary: 'Make a signer and its key.',
+  action: 'admin',
+  input,
+  async run({ trust }, { name }, actor): Promise<SignerRow> {
+    const { keyId, public: text, createdAt } = await createSigner(trust, name, actor)
+    return { name, keyIds: [keyId], createdAt, publicKey: pemOf(text) }
+  },
+})
+
+export const showSigner = operation({
+  name: 'signer.show',
+  method: 'GET',
+  path: '/signers/:name',
+  summary: 'A signer with its public key.',
+  action: 'admin',
+  input,
+  run: async (world, { name }) => rowOf(world, findSigner(world.trust, name)),
+})
+
+export const deleteSigner = operation({
+  name: 'signer.remove',
+  method: 'DELETE',
+  path: '/signers/:name',
+  summary: 'Sign with its key no more. Repositories that name it go on naming it: their owners remove it.',
+  action: 'admin',
+  input,
+  async run({ trust }, { name }, actor) {
+    await removeSigner(trust, name, actor)
+    return { name, removed: true }
+  },
+})
+
+function rowOf({ trust }: World, signer: TagSigner): SignerRow {
+  const [key] = signerKeys(trust, signer)
+  return { ...signer, publicKey: key === undefined ? '' : pemOf(key.public) }
+}
+
+function pemOf(publicKey: string): string {
+  return encodePem([{ label: 'PUBLIC KEY', bytes: Buffer.from(publicKey, 'base64') }]).toString()
+}

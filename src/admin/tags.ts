@@ -1,0 +1,120 @@
+import { z } from 'zod'
+import { describe } from '../repository/show.ts'
+import { signTags, type SignResult } from '../repository/sign-tags.ts'
+import { TrustError } from '../errors.ts'
+import type { Actor } from '../store/store.ts'
+import type { Gun } from '../tuf/gun.ts'
+import type { TargetsEdit } from '../tuf/targets-edit.ts'
+import { gunInput, operation, type World } from './operation.ts'
+import { enforcePolicies } from './policies.ts'
+
+/** Tags in one call. */
+export const TAGS_MAX = 10_000
+
+const tag = z
+  .string()
+  .regex(/^\w[\w.-]{0,127}$/, 'no tag: letters, digits, "_", "." and "-", at most 128')
+  .meta({ description: 'tag of an image' })
+const digest = z
+  .string()
+  .regex(/^sha256:[0-9a-f]{64}$/, 'write it as in sha256:0123…')
+  .meta({ description: 'digest of the manifest' })
+const size = z
+  .number()
+  .int()
+  .min(1)
+  .max(2 ** 40)
+  .meta({ description: 'bytes of the manifest' })
+const signer = z.string().max(100).optional().meta({ description: 'signer to sign as, in a repository of others' })
+const checkedAt = z.iso.datetime().optional().meta({ description: 'when the manifest was seen in the registry' })
+const ifMatch = z.string().max(100).optional().meta({ description: 'etag that the tags must still have' })
+
+export const listTags = operation({
+  name: 'tag.list',
+  method: 'GET',
+  path: '/repositories/:gun/tags',
+  summary: 'Signed tags of one repository, each with the role that signs it.',
+  action: 'read',
+  input: z.strictObject({ gun: gunInput }),
+  async run({ trust }, { gun }) {
+    const found = describe(trust, gun, trust.now())
+    if (found === undefined) throw new TrustError('NOT_FOUND', `there is no repository ${gun}`)
+    return { gun, etag: trust.store.head(gun)?.roles['targets']?.sha256 ?? '', tags: found.tags }
+  },
+})
+
+export const signTag = operation({
+  name: 'tag.sign',
+  method: 'PUT',
+  path: '/repositories/:gun/tags/:tag',
+  summary: 'Sign one tag. To sign it again for the same digest changes nothing.',
+  action: 'sign',
+  input: z.strictObject({ gun: gunInput, tag, digest, size, as: signer, checkedAt, ifMatch }),
+  run: (world, { gun, tag: name, digest: text, size: length, ...rest }, actor) =>
+    changeTags(world, gun, { set: [{ tag: name, sha256: hexOf(text), length }], remove: [] }, rest, actor),
+})
+
+export const removeTag = operation({
+  name: 'tag.remove',
+  method: 'DELETE',
+  path: '/repositories/:gun/tags/:tag',
+  summary: 'Sign one tag no more.',
+  action: 'sign',
+  input: z.strictObject({ gun: gunInput, tag: z.string().min(1).max(1024), as: signer, ifMatch }),
+  run: (world, { gun, tag: name, ...rest }, actor) => changeTags(world, gun, { set: [], remove: [name] }, rest, actor),
+})
+
+export const signManyTags = operation({
+  name: 'tag.change',
+  method: 'POST',
+  path: '/repositories/:gun/tags',
+  summary: 'Sign many tags, and many no more, in one publish: all or nothing.',
+  action: 'sign',
+  input: z.strictObject({
+    gun: gunInput,
+    set: z.array(z.strictObject({ tag, digest, size })).max(TAGS_MAX).default([]),
+    remove: z.array(z.string().min(1).max(1024)).max(TAGS_MAX).default([]),
+    as: signer,
+    checkedAt,
+    ifMatch,
+  }),
+  run(world, { gun, set, remove, ...rest }, actor) {
+    const names = [...set.map(({ tag: name }) => name), ...remove]
+    if (new Set(names).size < names.length) throw new TrustError('INVALID_PARAMETERS', 'a tag stands there twice')
+    const edit = { set: set.map((each) => ({ tag: each.tag, sha256: hexOf(each.digest), length: each.size })), remove }
+    return changeTags(world, gun, edit, rest, actor)
+  },
+})
+
+interface Conditions {
+  readonly as?: string | undefined
+  readonly checkedAt?: string | undefined
+  readonly ifMatch?: string | undefined
+}
+
+async function changeTags(
+  world: World,
+  gun: Gun,
+  edit: TargetsEdit,
+  { as: name, checkedAt: checked, ifMatch: expected }: Conditions,
+  actor: Actor,
+): Promise<SignResult & { gun: string }> {
+  const subjects = [actor.name, ...(name === undefined ? [] : [`signer:${name}`])]
+  const seen = checked === undefined ? undefined : Date.parse(checked)
+  const result = await signTags(
+    world.trust,
+    gun,
+    {
+      ...edit,
+      as: name,
+      ifMatch: expected?.replace(/^"|"$/g, ''),
+      permit: (current, now) => enforcePolicies(world, subjects, gun, edit, current, seen, now),
+    },
+    actor,
+  )
+  return { gun, ...result }
+}
+
+function hexOf(text: string): string {
+  return text.slice('sha256:'.length)
+}

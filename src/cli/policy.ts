@@ -1,0 +1,77 @@
+import { Command } from 'commander'
+import { listPolicies, removePolicy, setPolicy, type TagPolicy } from '../admin/policies.ts'
+import { TrustError } from '../errors.ts'
+import { table } from './print.ts'
+import { ask } from './run.ts'
+
+interface Options {
+  rule?: string[]
+  json?: true
+}
+
+const RULE_HELP = 'GUNS:TAGS[:move][:checked=MINUTES], as in docker.io/acme/*:v*:checked=10; may be repeated'
+
+export function policyCommand(): Command {
+  const policy = new Command('policy').description('which tags a signer, user or token may have signed')
+  policy
+    .command('set')
+    .description('allow only what one of these rules allows')
+    .argument('<subject>', 'signer:NAME, user:NAME, token:NAME')
+    .requiredOption('--rule <rule...>', RULE_HELP)
+    .option('--dry-run', 'say what would happen; change nothing')
+    .option('--json', 'print as JSON')
+    .action((subject: string, { rule = [] }: Options, command: Command) =>
+      ask(
+        command,
+        setPolicy,
+        async () => ({ subject, rules: rule.map(ruleOf) }),
+        (set) => show([set]),
+      ),
+    )
+  policy
+    .command('list')
+    .description('all rules')
+    .option('--json', 'print as JSON')
+    .action((_: Options, command: Command) => ask(command, listPolicies, {}, show))
+  policy
+    .command('remove')
+    .description('no rules any more: what the grants allow')
+    .argument('<subject>', 'signer:NAME, user:NAME, token:NAME')
+    .option('--dry-run', 'say what would happen; change nothing')
+    .option('--json', 'print as JSON')
+    .action((subject: string, _: Options, command: Command) =>
+      ask(command, removePolicy, { subject }, () => `no rules for ${subject} any more`),
+    )
+  return policy
+}
+
+/** The GUN may have a colon in its host: the tags begin after the last slash. @throws TrustError INVALID_PARAMETERS */
+function ruleOf(text: string): { guns: string; tags: string; move: boolean; checkedWithinMinutes: number | null } {
+  const [, guns = '', tags = '', rest = ''] = /^((?:.*\/)?[^/:]+):([^:/]+)((?::[^:]+)*)$/.exec(text) ?? []
+  const words = rest.split(':').filter((word) => word !== '')
+  const checked = words.find((word) => word.startsWith('checked='))?.slice('checked='.length)
+  const known = words.every((word) => word === 'move' || word.startsWith('checked='))
+  if (guns !== '' && known && (checked === undefined || Number(checked) > 0)) {
+    return {
+      guns,
+      tags,
+      move: words.includes('move'),
+      checkedWithinMinutes: checked === undefined ? null : Number(checked),
+    }
+  }
+  throw new TrustError('INVALID_PARAMETERS', `"${text}" is no rule`, { hint: `write it as ${RULE_HELP}` })
+}
+
+function show(policies: readonly TagPolicy[]): string {
+  if (policies.length === 0) return 'no rules: everybody may have signed what their grants allow'
+  const rows = policies.flatMap(({ subject, rules }) =>
+    rules.map(({ guns, tags, move, checkedWithinMinutes }) => [
+      subject,
+      guns,
+      tags,
+      move ? 'may be moved' : 'stay',
+      checkedWithinMinutes === null ? '-' : `within ${checkedWithinMinutes} min`,
+    ]),
+  )
+  return table([['WHO', 'REPOSITORIES', 'TAGS', 'EXISTING', 'SEEN IN REGISTRY'], ...rows])
+}

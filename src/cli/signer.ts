@@ -1,0 +1,58 @@
+import { Command } from 'commander'
+import { deleteSigner, listSigners, makeSigner, showSigner, type SignerRow } from '../admin/signers.ts'
+import { table } from './print.ts'
+import { ask } from './run.ts'
+
+const NAME = ['<name>', 'as owners of repositories will call it'] as const
+const JSON_OPTION = ['--json', 'print as JSON'] as const
+const DRY_RUN_OPTION = ['--dry-run', 'say what would happen; change nothing'] as const
+
+export function signerCommand(): Command {
+  const signer = new Command('signer').description('keys with which the server signs in repositories of others')
+  signer
+    .command('create')
+    .description('make a signer; its public key is for owners of repositories')
+    .argument(...NAME)
+    .option(...DRY_RUN_OPTION)
+    .option(...JSON_OPTION)
+    .action((name: string, _: object, command: Command) => ask(command, makeSigner, { name }, howToAdd))
+  signer
+    .command('show')
+    .description('the public key of a signer')
+    .argument(...NAME)
+    .option(...JSON_OPTION)
+    .action((name: string, _: object, command: Command) => ask(command, showSigner, { name }, howToAdd))
+  signer
+    .command('list')
+    .description('all signers')
+    .option(...JSON_OPTION)
+    .action((_: object, command: Command) =>
+      ask(command, listSigners, {}, (rows) => {
+        if (rows.length === 0) return 'no signers'
+        return table([['SIGNER', 'KEY ID'], ...rows.map(({ name, keyIds }) => [name, keyIds.join(' ')])])
+      }),
+    )
+  signer
+    .command('remove')
+    .description('sign with its key no more')
+    .argument(...NAME)
+    .option(...DRY_RUN_OPTION)
+    .option(...JSON_OPTION)
+    .action((name: string, _: object, command: Command) =>
+      ask(command, deleteSigner, { name }, () => `removed the signer ${name}; owners of repositories remove it too`),
+    )
+  return signer
+}
+
+function howToAdd({ name, keyIds, publicKey }: SignerRow): string {
+  return [
+    `signer ${name}, key ${keyIds.join(' ')}`,
+    '',
+    publicKey.trim(),
+    '',
+    `The owner of a repository puts these lines into ${name}.pem and types:`,
+    `  docker trust signer add --key ${name}.pem ${name} REPOSITORY`,
+    'From then on:',
+    `  countersign tag sign --as ${name} REPOSITORY TAG`,
+  ].join('\n')
+}

@@ -1,0 +1,109 @@
+import { Command } from 'commander'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import type { z } from 'zod'
+import { listTags, removeTag, signManyTags, signTag } from '../admin/tags.ts'
+import { TrustError } from '../errors.ts'
+import { dockerCredentials } from '../registry/credentials.ts'
+import { readManifest, type ManifestFacts } from '../registry/manifest.ts'
+import { registryPlace } from '../registry/reference.ts'
+import { parseGun } from '../tuf/gun.ts'
+import { counted, table } from './print.ts'
+import { ask } from './run.ts'
+import { readTagList } from './tag-list.ts'
+
+interface Options {
+  as?: string
+  from?: string
+  ifMatch?: string
+}
+
+type Changed = Awaited<ReturnType<typeof signTag.run>>
+
+export function tagCommand(): Command {
+  const tag = new Command('tag').description('tags that the server signs')
+  tag
+    .command('sign')
+    .description('sign a tag; what it names is looked up in the registry, unless it is said')
+    .argument('<gun>', 'name of the repository')
+    .argument('[tag]', 'the tag')
+    .argument('[digest]', 'sha256:… of the manifest')
+    .argument('[size]', 'bytes of the manifest')
+    .option('--from <file>', 'many tags at once: lines "TAG DIGEST SIZE"; - is standard input')
+    .option('--as <signer>', 'in a repository of others, as this signer')
+    .option('--if-match <etag>', 'only if the tags are as "tag list --json" showed them')
+    .option('--dry-run', 'say what would happen; change nothing')
+    .option('--json', 'print as JSON')
+    .action(sign)
+  tag
+    .command('remove')
+    .description('sign tags no more')
+    .argument('<gun>', 'name of the repository')
+    .argument('<tag...>', 'tags')
+    .option('--as <signer>', 'in a repository of others, as this signer')
+    .option('--if-match <etag>', 'only if the tags are as "tag list --json" showed them')
+    .option('--dry-run', 'say what would happen; change nothing')
+    .option('--json', 'print as JSON')
+    .action(remove)
+  tag
+    .command('list')
+    .description('signed tags')
+    .argument('<gun>', 'name of the repository')
+    .option('--json', 'print as JSON')
+    .action((gun: string, _: Options, command: Command) =>
+      ask(command, listTags, { gun }, ({ tags }) => {
+        if (tags.length === 0) return 'no signed tags'
+        const rows = tags.map((each) => [each.tag, `sha256:${each.digest ?? '?'}`, String(each.length), each.role])
+        return table([['TAG', 'DIGEST', 'SIZE', 'SIGNED BY'], ...rows])
+      }),
+    )
+  return tag
+}
+
+function sign(
+  gun: string,
+  tag: string | undefined,
+  digest: string | undefined,
+  size: string | undefined,
+  { as, from, ifMatch }: Options,
+  command: Command,
+): Promise<void> {
+  const conditions = { ...(as === undefined ? {} : { as }), ...(ifMatch === undefined ? {} : { ifMatch }) }
+  if (from !== undefined) {
+    const input = async (): Promise<z.input<typeof signManyTags.input>> => {
+      if (tag !== undefined) throw new TrustError('INVALID_PARAMETERS', 'say either a tag or --from')
+      return { gun, set: await readTagList(from), ...conditions }
+    }
+    return ask(command, signManyTags, input, (changed) => changedText(changed, 'signed the tags'))
+  }
+  const input = async (): Promise<z.input<typeof signTag.input>> => {
+    if (tag === undefined) throw new TrustError('INVALID_PARAMETERS', 'which tag?', { hint: 'say it, or --from FILE' })
+    if ((digest === undefined) !== (size === undefined)) {
+      throw new TrustError('INVALID_PARAMETERS', 'a digest needs the size of its manifest', {
+        hint: 'say both, or none: then the registry is asked',
+      })
+    }
+    const facts = digest === undefined ? await lookUp(gun, tag) : { digest, size: Number(size) }
+    return { gun, tag, ...facts, ...conditions }
+  }
+  return ask(command, signTag, input, (changed) => changedText(changed, `signed ${gun}:${tag ?? ''}`))
+}
+
+function remove(gun: string, tags: string[], { as, ifMatch }: Options, command: Command): Promise<void> {
+  const conditions = { ...(as === undefined ? {} : { as }), ...(ifMatch === undefined ? {} : { ifMatch }) }
+  const [only = ''] = tags
+  const what = tags.length === 1 ? `${gun}:${only}` : counted(tags.length, 'tag', 'tags')
+  const show = (changed: Changed): string => changedText(changed, `signs ${what} no more`)
+  if (tags.length === 1) return ask(command, removeTag, { gun, tag: only, ...conditions }, show)
+  return ask(command, signManyTags, { gun, remove: tags, ...conditions }, show)
+}
+
+function changedText({ roles, changed }: Changed, done: string): string {
+  return changed ? `${done} (${roles.join(', ')})` : 'nothing to do: it is so already'
+}
+
+async function lookUp(gun: string, tag: string): Promise<ManifestFacts> {
+  const place = registryPlace(parseGun(gun))
+  const directory = process.env['DOCKER_CONFIG'] ?? join(homedir(), '.docker')
+  return readManifest(place, tag, () => dockerCredentials(directory, place.account))
+}

@@ -1,0 +1,72 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { TrustError } from '../errors.ts'
+
+export interface Credentials {
+  readonly username: string
+  readonly password: string
+}
+
+/** What is used of docker's configuration file. */
+interface DockerConfig {
+  readonly auths?: Readonly<Record<string, { readonly auth?: string }>>
+  readonly credsStore?: string
+  readonly credHelpers?: Readonly<Record<string, string>>
+}
+
+/** Names of helper programs: never a path. */
+const HELPER = /^[\w.-]+$/
+/** Milliseconds that a helper may take; some ask a person. */
+const HELPER_TIMEOUT = 60_000
+
+/**
+ * docker's own credentials for a registry: from a helper program or from `config.json`.
+ *
+ * @param directory docker's configuration directory, `~/.docker`
+ * @param account as the configuration names the registry
+ * @returns undefined if there are none
+ * @throws TrustError BAD_SETTINGS for a configuration that cannot be read
+ */
+export async function dockerCredentials(directory: string, account: string): Promise<Credentials | undefined> {
+  const config = await readConfig(join(directory, 'config.json'))
+  const helper = config.credHelpers?.[account] ?? config.credsStore
+  if (helper !== undefined && helper !== '') return fromHelper(helper, account)
+  const auth = config.auths?.[account]?.auth
+  if (auth === undefined || auth === '') return undefined
+  const decoded = Buffer.from(auth, 'base64').toString('utf8')
+  const colon = decoded.indexOf(':')
+  return colon === -1 ? undefined : { username: decoded.slice(0, colon), password: decoded.slice(colon + 1) }
+}
+
+async function readConfig(path: string): Promise<DockerConfig> {
+  try {
+    return JSON.parse(await readFile(path, 'utf8')) as DockerConfig
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return {}
+    // Without the parser's words: they quote the file, which has passwords.
+    throw new TrustError('BAD_SETTINGS', `cannot read docker's configuration ${path}`)
+  }
+}
+
+/** `docker-credential-NAME get`: the account on standard input, JSON on standard output. */
+async function fromHelper(name: string, account: string): Promise<Credentials | undefined> {
+  if (!HELPER.test(name)) throw new TrustError('BAD_SETTINGS', `"${name}" is no name of a credential helper`)
+  const program = `docker-credential-${name}`
+  const child = spawn(program, ['get'], { stdio: ['pipe', 'pipe', 'ignore'], timeout: HELPER_TIMEOUT })
+  const failed = once(child, 'error').then(([cause]) => {
+    throw new TrustError('BAD_SETTINGS', `docker's configuration names ${program}, which cannot be run`, { cause })
+  })
+  child.stdin.on('error', () => undefined)
+  child.stdin.end(account)
+  const [answer] = await Promise.race([Promise.all([text(child.stdout), once(child, 'exit')]), failed])
+  try {
+    const { Username: username, Secret: password } = JSON.parse(answer) as { Username?: string; Secret?: string }
+    return username === undefined || password === undefined ? undefined : { username, password }
+  } catch {
+    // "credentials not found", in words.
+    return undefined
+  }
+}

@@ -1,0 +1,30 @@
+import type { Gun } from '../tuf/gun.ts'
+
+/** Where the images of a repository are. */
+export interface RegistryPlace {
+  /** `https://registry-1.docker.io`, without a slash at the end. */
+  readonly url: string
+  /** Below it: `library/alpine`. */
+  readonly repository: string
+  /** By this name docker's configuration has the credentials. */
+  readonly account: string
+}
+
+/** Docker Hub answers under another name than images carry, and has its credentials under a third one. */
+const HUB = { host: 'docker.io', registry: 'registry-1.docker.io', account: 'https://index.docker.io/v1/' }
+/** As docker does it: these may speak HTTP. */
+const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?$/
+
+/** The registry of a repository's images: its name up to the first slash, if that can be a host. */
+export function registryPlace(gun: Gun): RegistryPlace {
+  const slash = gun.indexOf('/')
+  const first = slash === -1 ? '' : gun.slice(0, slash)
+  const isHost = /[.:]/.test(first) || first === 'localhost'
+  const host = isHost ? first : HUB.host
+  const rest = isHost ? gun.slice(slash + 1) : gun
+  if (host === HUB.host || host === 'index.docker.io') {
+    const repository = rest.includes('/') ? rest : `library/${rest}`
+    return { url: `https://${HUB.registry}`, repository, account: HUB.account }
+  }
+  return { url: `${LOOPBACK.test(host) ? 'http' : 'https'}://${host}`, repository: rest, account: host }
+}

@@ -1,0 +1,70 @@
+import { TrustError } from '../errors.ts'
+import type { Actor, StoredKey } from '../store/store.ts'
+import { SERVER } from '../tuf/gun.ts'
+import { isDelegation, type DelegationRole } from '../tuf/role.ts'
+import { change } from './change.ts'
+import type { Readable, Trust } from './trust.ts'
+
+/** A delegation key that the server holds, by the name that owners of repositories give it. */
+export interface TagSigner {
+  readonly name: string
+  /** Those that sign; one, unless it was rotated. */
+  readonly keyIds: readonly string[]
+  /** Milliseconds since 1970. */
+  readonly createdAt: number
+}
+
+/** docker's rule for names of signers. */
+const NAME = /^[a-z0-9][a-z0-9_-]{0,99}$/
+/** docker takes these for roles of its own. */
+const RESERVED = ['releases']
+
+/** The delegation that docker makes for a signer. @throws TrustError INVALID_PARAMETERS */
+export function signerRole(name: string): DelegationRole {
+  const role = `targets/${name}`
+  if (NAME.test(name) && !RESERVED.includes(name) && isDelegation(role)) return role
+  throw new TrustError('INVALID_PARAMETERS', `"${name.slice(0, 80)}" cannot be the name of a signer`, {
+    hint: 'a-z, 0-9, "_" and "-", and not "releases": docker asks for it',
+  })
+}
+
+/** @throws TrustError NOT_FOUND */
+export function findSigner(trust: Readable, name: string): TagSigner {
+  const found = trust.store.record('signer', name) as TagSigner | undefined
+  if (found !== undefined) return found
+  throw new TrustError('NOT_FOUND', `there is no signer ${name.slice(0, 80)}`, {
+    hint: '"countersign signer list" prints all',
+  })
+}
+
+/** The keys of a signer, for signing and for their public halves. */
+export function signerKeys(trust: Readable, { name, keyIds }: TagSigner): StoredKey[] {
+  return trust.store.keys(SERVER, signerRole(name)).filter(({ keyId }) => keyIds.includes(keyId))
+}
+
+/** Make a signer and its key. @throws TrustError WRONG_STATE, INVALID_PARAMETERS */
+export async function createSigner(trust: Trust, name: string, actor: Actor): Promise<StoredKey> {
+  const role = signerRole(name)
+  const made = await trust.signer.create(SERVER, role)
+  const key: StoredKey = { ...made, role, pending: false, createdAt: trust.now() }
+  await change(trust, SERVER, async (head, now) => {
+    if (trust.store.record('signer', name) !== undefined) {
+      throw new TrustError('WRONG_STATE', `there is a signer ${name} already`, { hint: 'choose another name' })
+    }
+    const value: TagSigner = { name, keyIds: [key.keyId], createdAt: now }
+    const { roles, highest, renewAt } = head ?? { roles: {}, highest: {}, renewAt: null }
+    const records = [{ kind: 'signer' as const, name, value }]
+    return { kind: 'key', actor, head: { roles, highest, renewAt }, documents: [], keys: [key], records }
+  })
+  return key
+}
+
+/** Sign with its key no more. Repositories that name it still do. @throws TrustError NOT_FOUND */
+export async function removeSigner(trust: Trust, name: string, actor: Actor): Promise<void> {
+  await change(trust, SERVER, async (head) => {
+    findSigner(trust, name)
+    const { roles, highest, renewAt } = head ?? { roles: {}, highest: {}, renewAt: null }
+    const records = [{ kind: 'signer' as const, name, value: null }]
+    return { kind: 'record', actor, head: { roles, highest, renewAt }, documents: [], keys: [], records }
+  })
+}
