@@ -1,0 +1,196 @@
+import assert from 'node:assert/strict'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { countersign } from '../support/server-process.ts'
+import { Stage } from './support/stage.ts'
+import { skipWithout } from './support/tools.ts'
+
+const skip = skipWithout('notary')
+const DIGEST = `sha256:${'ab'.repeat(32)}`
+let stage: Stage
+let passphrase: string
+
+before(async () => {
+  if (skip !== false) return
+  stage = await Stage.open()
+  passphrase = await stage.file('a passphrase for root')
+})
+after(async () => {
+  if (skip === false) await stage.close()
+})
+
+async function type(...args: string[]): Promise<{ code: number | null; stdout: string; stderr: string }> {
+  return countersign(args, {
+    PATH: process.env['PATH'] ?? '',
+    HOME: stage.files,
+    COUNTERSIGN_DATA_DIRECTORY: join(stage.server.directory, 'data'),
+    COUNTERSIGN_KEYS_DIRECTORY: join(stage.server.directory, 'keys'),
+  })
+}
+
+async function done(...args: string[]): Promise<string> {
+  const { code, stdout, stderr } = await type(...args)
+  assert.equal(code, 0, `${args.join(' ')}: ${stdout}${stderr}`)
+  return stdout
+}
+
+test(
+  'every role rotated by the server, seen by a client that knew the state before, and by one that slept',
+  { skip },
+  async () => {
+    const gun = 'docker.io/acme/rotated'
+    const root = ['--passphrase-file', passphrase]
+    await done('repo', 'create', gun, ...root)
+    await done('tag', 'sign', gun, 'v0', DIGEST, '10')
+    const [reader, sleeper] = [await stage.client(), await stage.client()]
+    assert.deepEqual(await reader.list(gun), ['v0 targets'])
+    assert.deepEqual(await sleeper.list(gun), ['v0 targets'])
+    await done('root', 'create', 'second', ...root)
+    const rotations = [
+      ['timestamp'],
+      ['snapshot'],
+      ['targets'],
+      ['root', '--renew'],
+      ['root', '--root-key', 'second'],
+      ['root', '--renew'],
+    ]
+    for (const [index, rotation] of rotations.entries()) {
+      const plan = await done('key', 'rotate', gun, ...rotation, '--plan')
+      assert.match(plan, /all clients follow/, rotation.join(' '))
+      await done('key', 'rotate', gun, ...rotation, ...root)
+      await done('tag', 'sign', gun, `v${index + 1}`, DIGEST, '10')
+      const tags = Array.from({ length: index + 2 }, (_, each) => `v${each} targets`)
+      assert.deepEqual(await reader.list(gun), tags, rotation.join(' '))
+    }
+    assert.deepEqual((await sleeper.list(gun)).length, rotations.length + 1)
+    assert.deepEqual((await (await stage.client()).list(gun)).length, rotations.length + 1)
+    assert.deepEqual(await stage.server.check(), [])
+  },
+)
+
+test('two persons sign each root: neither alone is enough', { skip }, async () => {
+  const gun = 'docker.io/acme/two-persons'
+  const keyPassphrase = await stage.file('of the key files')
+  await done('root', 'create', 'first', '--passphrase-file', passphrase)
+  await done('root', 'create', 'next', '--passphrase-file', passphrase)
+  await done(
+    'repo',
+    'create',
+    gun,
+    '--root-key',
+    'first',
+    'next',
+    '--root-threshold',
+    '2',
+    '--passphrase-file',
+    passphrase,
+  )
+  const reader = await stage.client()
+  assert.deepEqual(await reader.list(gun), [])
+  await done('key', 'rotate', gun, 'timestamp', '--stage')
+  const early = await type('root', 'publish', gun)
+  assert.equal(early.code, 2)
+  assert.match(early.stderr, /lacks signatures/)
+  const staged = join(stage.files, 'staged.json')
+  await done('root', 'show', gun, '--out', staged)
+  for (const [name, signedBy] of [
+    ['first', 1],
+    ['next', 2],
+  ] as const) {
+    const keyFile = join(stage.files, `${name}.key`)
+    await done('root', 'export', name, keyFile, '--passphrase-file', passphrase, '--key-passphrase-file', keyPassphrase)
+    await done('root', 'sign', staged, '--key', keyFile, '--key-passphrase-file', keyPassphrase)
+    if (signedBy === 1) assert.notEqual((await type('root', 'publish', gun, staged)).code, 0)
+  }
+  await done('root', 'publish', gun, staged)
+  await done('tag', 'sign', gun, 'v1', DIGEST, '10')
+  assert.deepEqual(await reader.list(gun), ['v1 targets'])
+  // Somebody else's key signs nothing here.
+  await done('root', 'create', 'stranger', '--passphrase-file', passphrase)
+  const strange = join(stage.files, 'stranger.key')
+  await done(
+    ...['root', 'export', 'stranger', strange, '--passphrase-file', passphrase],
+    ...['--key-passphrase-file', keyPassphrase],
+  )
+  await done('key', 'rotate', gun, 'snapshot', '--stage')
+  const again = join(stage.files, 'second-staged.json')
+  await done('root', 'show', gun, '--out', again)
+  const foreign = await type('root', 'sign', again, '--key', strange, '--key-passphrase-file', keyPassphrase)
+  assert.equal(foreign.code, 2)
+  assert.match(foreign.stderr, /is no root key of/)
+  assert.deepEqual(await stage.server.check(), [])
+})
+
+test(
+  'a root key that lives offline: with notary it rotates and takes over; the file is notary’s own',
+  { skip },
+  async () => {
+    const gun = 'docker.io/acme/offline'
+    await done('root', 'create', 'offline', '--passphrase-file', passphrase)
+    await done('repo', 'create', gun, '--root-key', 'offline', '--passphrase-file', passphrase)
+    await done('tag', 'sign', gun, 'v1', DIGEST, '10')
+    const reader = await stage.client()
+    assert.deepEqual(await reader.list(gun), ['v1 targets'])
+    const keyFile = join(stage.files, 'offline.key')
+    const keyPassphrase = await stage.file('a-test-passphrase')
+    await done(
+      'root',
+      'export',
+      'offline',
+      keyFile,
+      '--passphrase-file',
+      passphrase,
+      '--key-passphrase-file',
+      keyPassphrase,
+      '--remove',
+    )
+    const alone = await type('key', 'rotate', gun, 'targets')
+    assert.equal(alone.code, 1)
+    assert.match(alone.stdout, /waits for signatures/)
+    await done('root', 'discard', gun)
+    const admin = await stage.client()
+    await admin.run('key', 'import', keyFile)
+    await admin.list(gun)
+    await admin.run('key', 'rotate', gun, 'timestamp', '-r')
+    await admin.run('key', 'rotate', gun, 'snapshot', '-r')
+    assert.deepEqual(await reader.list(gun), ['v1 targets'])
+    await done('tag', 'sign', gun, 'v2', DIGEST, '10')
+    assert.deepEqual(await reader.list(gun), ['v1 targets', 'v2 targets'])
+    // And a key of notary's comes in: from then on the server's commands sign with it.
+    await done(
+      'root',
+      'import',
+      'back',
+      keyFile,
+      '--key-passphrase-file',
+      keyPassphrase,
+      '--passphrase-file',
+      passphrase,
+    )
+    await done('key', 'rotate', gun, 'targets', '--passphrase-file', passphrase)
+    assert.deepEqual(await reader.list(gun), ['v1 targets', 'v2 targets'])
+    assert.deepEqual(await stage.server.check(), [])
+  },
+)
+
+test('root with a client: the server stages, the owner’s key file signs', { skip }, async () => {
+  const gun = 'example.org/owner/holds-root'
+  const owner = await stage.client()
+  await owner.run('init', '-p', gun)
+  await owner.run('key', 'rotate', gun, 'snapshot', '-r')
+  await owner.run('add', '-p', gun, 'v1', await stage.file('v1'))
+  const reader = await stage.client()
+  assert.deepEqual(await reader.list(gun), ['v1 targets'])
+  await done('key', 'rotate', gun, 'timestamp', '--stage')
+  const staged = join(stage.files, 'owner-staged.json')
+  await done('root', 'show', gun, '--out', staged)
+  const { stdout } = await owner.run('key', 'list')
+  const [, keyId = ''] = /root\s+([0-9a-f]{64})/.exec(stdout) ?? []
+  const keyFile = join(owner.directory, 'private', `${keyId}.key`)
+  await done('root', 'sign', staged, '--key', keyFile, '--key-passphrase-file', await stage.file('a-test-passphrase'))
+  await done('root', 'publish', gun, staged)
+  assert.deepEqual(await reader.list(gun), ['v1 targets'])
+  await owner.run('add', '-p', gun, 'v2', await stage.file('v2'))
+  assert.deepEqual(await reader.list(gun), ['v1 targets', 'v2 targets'])
+  assert.deepEqual(await stage.server.check(), [])
+})

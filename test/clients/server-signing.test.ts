@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { countersign } from '../support/server-process.ts'
+import { DockerClient } from './support/docker.ts'
+import { Engine } from './support/engine.ts'
+import { Stage } from './support/stage.ts'
+import { skipWithout } from './support/tools.ts'
+
+const skip = skipWithout('docker', 'dockerd', 'docker-registry', 'notary')
+let stage: Stage
+let engine: Engine
+let passphrase: string
+const clients: DockerClient[] = []
+
+before(async () => {
+  if (skip !== false) return
+  stage = await Stage.open()
+  engine = await Engine.start()
+  passphrase = await stage.file('a passphrase for root')
+})
+after(async () => {
+  if (skip !== false) return
+  await engine.stop()
+  await stage.close()
+  for (const client of clients) await client.remove()
+})
+
+async function person(user: string): Promise<DockerClient> {
+  const client = await DockerClient.create(engine, stage, user)
+  clients.push(client)
+  return client
+}
+
+/** Type a command beside the running server. @throws Error with what it printed if it fails */
+async function type(args: readonly string[], docker?: DockerClient): Promise<string> {
+  const environment = {
+    PATH: process.env['PATH'] ?? '',
+    HOME: stage.files,
+    DOCKER_CONFIG: docker?.directory ?? stage.files,
+    COUNTERSIGN_DATA_DIRECTORY: join(stage.server.directory, 'data'),
+    COUNTERSIGN_KEYS_DIRECTORY: join(stage.server.directory, 'keys'),
+  }
+  const { code, stdout, stderr } = await countersign(args, environment)
+  assert.equal(code, 0, `${args.join(' ')}: ${stdout}${stderr}`)
+  return stdout
+}
+
+test('the server signs what is in the registry; docker pulls exactly that, and nothing else', { skip }, async () => {
+  const gun = `${engine.registry}/team/by-server`
+  const alice = await person('alice')
+  await engine.image(`${gun}:v1`, 'signed by the server')
+  await alice.untrusted('push', `${gun}:v1`)
+  await engine.image(`${gun}:v2`, 'not signed')
+  await alice.untrusted('push', `${gun}:v2`)
+  await type(['repo', 'create', gun, '--passphrase-file', passphrase])
+  await type(['tag', 'sign', gun, 'v1'], alice)
+  const bob = await person('bob')
+  const { digest = '' } = (await bob.signed(gun))['v1'] ?? {}
+  assert.match((await bob.run('pull', `${gun}:v1`)).text, new RegExp(`@sha256:${digest}`))
+  assert.match((await bob.try('pull', `${gun}:v2`)).text, /No valid trust data for v2/)
+  const reader = await stage.client()
+  assert.deepEqual(await reader.list(gun), ['v1 targets'])
+  await type(['tag', 'remove', gun, 'v1'])
+  assert.deepEqual(await reader.list(gun), [])
+  assert.deepEqual(await stage.server.check(), [])
+})
+
+test('an owner adds our signer; what it signs is docker’s own, and pulled as such', { skip }, async () => {
+  const gun = `${engine.registry}/team/by-signer`
+  const owner = await person('owner')
+  await engine.image(`${gun}:v1`, 'signed by the owner')
+  await owner.run('push', `${gun}:v1`)
+  const { publicKey } = JSON.parse(await type(['signer', 'create', 'ci', '--json'])) as { publicKey: string }
+  const pem = join(stage.files, 'ci.pem')
+  await writeFile(pem, publicKey)
+  await owner.run('trust', 'signer', 'add', '--key', pem, 'ci', gun)
+  await engine.image(`${gun}:v2`, 'signed by the signer')
+  await owner.untrusted('push', `${gun}:v2`)
+  await type(['tag', 'sign', gun, 'v2', '--as', 'ci'], owner)
+  const bob = await person('bob')
+  const signed = await bob.signed(gun)
+  assert.deepEqual(signed['v2']?.signers, ['ci'])
+  assert.match((await bob.run('pull', `${gun}:v2`)).text, new RegExp(`@sha256:${signed['v2']?.digest}`))
+  await engine.image(`${gun}:v3`, 'and again')
+  await owner.untrusted('push', `${gun}:v3`)
+  await type(['tag', 'sign', gun, 'v3', '--as', 'ci'], owner)
+  await type(['tag', 'remove', gun, 'v2', '--as', 'ci'])
+  assert.deepEqual(Object.keys(await bob.signed(gun)).sort(), ['v1', 'v3'])
+  assert.deepEqual(await stage.server.check(), [])
+})
