@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { z } from 'zod'
 import { TrustError } from './errors.ts'
-import { NO_AUTHENTICATION_WORDS, settingsSchema, type Settings } from './settings-schema.ts'
+import { contradictions } from './settings-rules.ts'
+import { settingsSchema, type Settings } from './settings-schema.ts'
 
 /** Where settings come from: a JSON file, then the environment over it. */
 export interface SettingsSources {
@@ -24,7 +25,15 @@ const PREFIX = 'COUNTERSIGN_'
 const FILE_VARIABLE = `${PREFIX}CONFIG`
 /** Settings that name files: in a settings file they are relative to it. */
 const PATHS = [
-  ...['dataDirectory', 'keysDirectory', 'anchorFile', 'passphraseFile', 'tls.certificateFile', 'tls.keyFile'],
+  ...[
+    'dataDirectory',
+    'keysDirectory',
+    'anchorFile',
+    'passphraseFile',
+    'tls.certificateFile',
+    'tls.keyFile',
+    'webhook.secretFile',
+  ],
   ...['signers.pkcs11.library', 'signers.pkcs11.pinFile'],
   ...['access.jwksFile', 'access.certificateBundleFile', 'access.clientCertificates.caFile'],
 ]
@@ -134,45 +143,6 @@ function mistakeOf(issue: z.core.$ZodIssue, origins: Map<string, 'file' | 'envir
     return names.map((each) => `${each}: there is no such setting; the nearest is ${nearest(each, known)}`).join('\n  ')
   }
   return `${origins.get(name) === 'environment' ? variableOf(name) : name}: ${issue.message}`
-}
-
-function contradictions(settings: ReturnType<typeof settingsSchema.parse>): string[] {
-  const mistakes: string[] = []
-  const { listen, tls, signers, access } = settings
-  if (!isLoopback(listen.host) && listen.withoutAuthentication === undefined && access.mode === 'none') {
-    mistakes.push(
-      `listen.host: "${listen.host}" is not loopback and there is no authentication: anybody who reaches it could ` +
-        `write and delete; listen on localhost, set access.mode, ` +
-        `or say listen.withoutAuthentication = "${NO_AUTHENTICATION_WORDS}"`,
-    )
-  }
-  if (access.mode === 'external') {
-    if (access.realm === undefined) mistakes.push('access.realm: an external token service needs it')
-    if (access.issuer === undefined) mistakes.push('access.issuer: an external token service needs it')
-    const sources = [access.jwksFile, access.jwksUrl, access.certificateBundleFile]
-    if (sources.filter((each) => each !== undefined).length !== 1) {
-      mistakes.push('access.jwksFile, access.jwksUrl and access.certificateBundleFile: give one of them')
-    }
-  }
-  if (access.mode === 'built-in' && access.realm === undefined && ['0.0.0.0', '::'].includes(listen.host)) {
-    mistakes.push(`access.realm: "${listen.host}" is no name for clients; say https://NAME:${listen.port}/auth/token`)
-  }
-  if ((tls.certificateFile === undefined) !== (tls.keyFile === undefined)) {
-    mistakes.push('tls.certificateFile and tls.keyFile: give both or none')
-  }
-  const { pkcs11, rules } = signers
-  if (pkcs11 === undefined && rules.some(({ signer }) => signer === 'pkcs11')) {
-    mistakes.push('signers.rules: there is a rule for pkcs11, but no signers.pkcs11')
-  }
-  if (pkcs11 !== undefined && (pkcs11.tokenLabel === undefined) === (pkcs11.slot === undefined)) {
-    mistakes.push('signers.pkcs11.tokenLabel and signers.pkcs11.slot: give one of them')
-  }
-  return mistakes
-}
-
-/** True for the names and addresses that only this machine reaches. */
-export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(host)
 }
 
 interface Leaf {

@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { createApp } from './http/app.ts'
 import { LOCAL } from './access/permission.ts'
 import type { World } from './admin/operation.ts'
+import { everythingThatEnds } from './admin/expiry.ts'
 import { accessOf } from './authentication.ts'
 import { signerOf } from './custody.ts'
 import { adminApp } from './http/admin.ts'
@@ -9,16 +10,17 @@ import { authenticateAdmin } from './http/admin-authenticate.ts'
 import { listenOnSocket } from './http/admin-socket.ts'
 import { createMetrics } from './http/metrics.ts'
 import { TOKEN_PATH } from './http/token.ts'
-import { listenerTlsOf, startListening } from './listeners.ts'
+import { listenerTlsOf, serverCertificates, startListening } from './listeners.ts'
 import { createLog } from './log.ts'
 import { prepare } from './prepare.ts'
-import { startWatchingExpiry } from './repository/expiry.ts'
+import { startWatchingExpiry, type Ending } from './repository/expiry.ts'
 import { startRenewing } from './repository/renew-loop.ts'
 import { createTrust, type Log, type Trust } from './repository/trust.ts'
 import type { Settings } from './settings-schema.ts'
 import type { RoutedSigner } from './signing/routed-signer.ts'
 import type { Signer } from './signing/signer.ts'
 import { openStore, type LevelStore } from './store/level.ts'
+import { webhookOf } from './webhook.ts'
 
 /** What tests put in place of the real thing. */
 export interface Overrides {
@@ -73,7 +75,9 @@ export async function serve(settings: Settings, overrides: Overrides = {}): Prom
     const { mode, service, publicReads } = settings.access
     const gate = { access, publicReads, realm: () => ({ realm: realm ?? '', service }) }
     const app = createApp(trust, settings, metrics, () => accepting, mode === 'none' ? undefined : gate)
-    const world = worldOver(trust, store, signer)
+    const world = worldOver(settings, trust, store, signer)
+    const closing = new AbortController()
+    const webhook = await webhookOf(settings, trust, metrics, closing.signal)
     const closeControl = await listenOnSocket(
       controlSocket(settings),
       adminApp(world, async () => LOCAL),
@@ -86,7 +90,11 @@ export async function serve(settings: Settings, overrides: Overrides = {}): Prom
     const { url, port, adminPort } = listening
     realm ??= `${url}${TOKEN_PATH}`
     const renewing = startRenewing(trust, settings.renewIntervalSeconds * 1000, (counts) => metrics.renewals(counts))
-    const watching = startWatchingExpiry(trust, DAY, (found) => metrics.endings(found))
+    const look = (until: number): Promise<Ending[]> => everythingThatEnds(world, until)
+    const watching = startWatchingExpiry(trust, DAY, look, async (found) => {
+      metrics.endings(found)
+      await webhook?.(found)
+    })
     log.info({ url, commits: store.tail().number }, 'ready')
     return {
       url,
@@ -97,6 +105,7 @@ export async function serve(settings: Settings, overrides: Overrides = {}): Prom
       made,
       async close() {
         accepting = false
+        closing.abort()
         await Promise.all([listening.close(), closeControl(), renewing.stop(), watching.stop()])
         await Promise.all([signer.close(), store.close()])
         log.info({}, 'stopped')
@@ -109,8 +118,14 @@ export async function serve(settings: Settings, overrides: Overrides = {}): Prom
 }
 
 /** What operations work on. */
-export function worldOver(trust: Trust, store: LevelStore, signer: RoutedSigner): World {
-  return { trust, store, opens: (...key) => signer.opens(...key), rehearsalSigner: signer.rehearsing() }
+export function worldOver(settings: Settings, trust: Trust, store: LevelStore, signer: RoutedSigner): World {
+  return {
+    trust,
+    store,
+    opens: (...key) => signer.opens(...key),
+    certificates: () => serverCertificates(settings),
+    rehearsalSigner: signer.rehearsing(),
+  }
 }
 
 /** Where the command line reaches a running server. */

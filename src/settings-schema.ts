@@ -163,6 +163,15 @@ export const settingsSchema = z.strictObject({
         .describe('max-age of documents by checksum or version'),
     })
     .prefault({}),
+  webhook: z
+    .strictObject({
+      url: z
+        .url({ protocol: /^https?$/ })
+        .optional()
+        .describe('is told 60, 30, 7 and 1 days before something ends'),
+      secretFile: z.string().min(1).optional().describe('file with the secret that signs what it is told'),
+    })
+    .prefault({}),
   limits: z
     .strictObject({
       bodyBytes: bytes.default(16 * 1024 * 1024).describe('one upload'),

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { Action } from '../access/permission.ts'
 import { TrustError } from '../errors.ts'
 import type { OpensKey } from '../repository/check.ts'
+import type { Ending } from '../repository/expiry.ts'
 import type { Trust } from '../repository/trust.ts'
 import type { Signer } from '../signing/signer.ts'
 import type { LevelStore } from '../store/level.ts'
@@ -14,6 +15,8 @@ export interface World {
   readonly store: LevelStore
   /** Tells whether a sealed key opens. */
   readonly opens: OpensKey
+  /** The server's own certificates and their ends. */
+  readonly certificates: () => Promise<readonly Ending[]>
   /** The trust's signer, but the keys that it makes leave no trace: for `--dry-run`. */
   readonly rehearsalSigner: Signer
 }

@@ -1,3 +1,5 @@
+import { auditJournal, findDigest } from './audit.ts'
+import { showExpiry } from './expiry.ts'
 import { importSealedKey } from './import.ts'
 import type { Operation } from './operation.ts'
 import { listRootKeys, saveRootKey } from './root-keys.ts'
@@ -12,6 +14,9 @@ import { checkStore, deleteRepository, listKeys, listRepositories, showRepositor
 /** Every operation, in the order of the documentation. */
 export const OPERATIONS: readonly Operation[] = [
   checkStore,
+  auditJournal,
+  findDigest,
+  showExpiry,
   listRepositories,
   showRepository,
   deleteRepository,

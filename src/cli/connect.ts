@@ -47,7 +47,7 @@ async function inProcess(settings: Settings): Promise<Connection> {
   const store = await openStore({ directory, anchorFile, anchorKey: keys.anchorKey })
   const signer = signerOf(settings, keys)
   const trust = trustOver(settings, store, signer, { log: createLog('silent') })
-  const world = worldOver(trust, store, signer)
+  const world = worldOver(settings, trust, store, signer)
   return {
     call: (operation, input, dryRun = false) =>
       operation.run(dryRun ? rehearsing(world) : world, parsed(operation, input), { name: LOCAL.name }),

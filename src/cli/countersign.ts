@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command } from 'commander'
 import { readFileSync } from 'node:fs'
+import { auditCommand, expiryCommand, findCommand } from './audit.ts'
 import { checkCommand } from './check.ts'
 import { configCommand } from './config.ts'
 import { keyCommand } from './key.ts'
@@ -32,6 +33,9 @@ const program = new Command('countersign')
   .addCommand(rootCommand())
   .addCommand(userCommand())
   .addCommand(tokenCommand())
+  .addCommand(auditCommand())
+  .addCommand(findCommand())
+  .addCommand(expiryCommand())
   .addCommand(configCommand())
   .addHelpText('after', '\nExit codes: 0 done, 1 the answer is no (findings, no such repository), 2 it failed.')
 

@@ -10,6 +10,8 @@ export interface Metrics {
   request(operation: string, method: string, status: number, seconds: number): void
   renewals(counts: RenewalCounts): void
   endings(found: readonly Ending[]): void
+  /** The webhook was told, or could not be. */
+  webhook(delivered: boolean): void
 }
 
 /** What one kind of request is counted in. */
@@ -47,7 +49,7 @@ export function createMetrics(trust: Trust): Metrics {
   })
   const endings = new Gauge({
     name: 'countersign_ending_within_60_days',
-    help: 'Client-signed roles and root certificates that only their owners can renew.',
+    help: 'Roles, root certificates, tokens and the certificate of the server that only people can renew.',
     labelNames: ['what'] as const,
     registers,
   })
@@ -55,6 +57,12 @@ export function createMetrics(trust: Trust): Metrics {
     name: 'countersign_ending_soonest_seconds',
     help: 'Seconds until the first of them ends; negative when it has.',
     labelNames: ['what'] as const,
+    registers,
+  })
+  const deliveries = new Counter({
+    name: 'countersign_webhook_total',
+    help: 'Messages to the webhook.',
+    labelNames: ['result'] as const,
     registers,
   })
   registerStoreMetrics(trust, registers)
@@ -77,11 +85,14 @@ export function createMetrics(trust: Trust): Metrics {
       renewals.inc({ result: 'renewed' }, renewed)
       renewals.inc({ result: 'failed' }, failed)
     },
+    webhook(delivered) {
+      deliveries.inc({ result: delivered ? 'delivered' : 'failed' })
+    },
     endings(found) {
       endings.reset()
       soonest.reset()
       for (const { what, expires } of found.toReversed()) {
-        const kind = what.startsWith('targets/') ? 'delegation' : what
+        const kind = what.startsWith('targets/') ? 'delegation' : what.startsWith('token ') ? 'token' : what
         endings.inc({ what: kind })
         soonest.set({ what: kind }, (expires - trust.now()) / 1000)
       }

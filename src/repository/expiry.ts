@@ -6,10 +6,14 @@ import { loadCurrent } from './current.ts'
 import { repeat, type Repeating } from './repeat.ts'
 import type { Readable, Trust } from './trust.ts'
 
-/** Something whose end only a client can put off: client-signed metadata, or the certificates of root. */
+/** Something that ends unless a person puts it off: metadata, root certificates, tokens, the server's certificate. */
 export interface Ending {
-  readonly gun: Gun
-  /** A role, or `root certificate`: past its end the repository is frozen for writers and readers (wire spec §19.24). */
+  /** Undefined for what belongs to no repository. */
+  readonly gun?: Gun
+  /**
+   * A role; `root certificate`: past its end the repository is frozen for writers and readers (wire spec §19.24);
+   * `token NAME`, `server certificate`, `server CA`.
+   */
   readonly what: string
   /** Milliseconds since 1970. */
   readonly expires: number
@@ -48,32 +52,34 @@ export function endings(trust: Readable, gun: Gun, head: Head, until: number): E
 /** Ends within this time are logged, milliseconds: 60 days, time enough for a rotation. */
 export const EXPIRY_HORIZON = 60 * 86_400_000
 
-/** Everything in the store that ends within the horizon or has ended; soonest first. */
-export async function allEndings(trust: Readable, now: number): Promise<Ending[]> {
+/** What ends at or before `until` (milliseconds since 1970) in any repository; soonest first. */
+export async function allEndings(trust: Readable, until: number): Promise<Ending[]> {
   const found: Ending[] = []
   for await (const gun of allGuns(trust.store)) {
     const head = trust.store.head(gun)
-    if (head !== undefined) found.push(...endings(trust, gun, head, now + EXPIRY_HORIZON))
+    if (head !== undefined) found.push(...endings(trust, gun, head, until))
   }
   return found.toSorted((one, other) => one.expires - other.expires)
 }
 
 /**
- * Look through all repositories again and again, and log what only its owner can renew in time.
+ * Look again and again for what ends soon, and log what only a person can renew in time.
  *
  * @param interval milliseconds between rounds; a day is right
- * @param after called with what was found; for metrics
+ * @param look finds what ends up to a time, milliseconds since 1970
+ * @param after called with what was found
  */
 export function startWatchingExpiry(
   trust: Trust,
   interval: number,
-  after: (found: readonly Ending[]) => void = () => {},
+  look: (until: number) => Promise<readonly Ending[]>,
+  after: (found: readonly Ending[]) => Promise<void>,
 ): Repeating {
   return repeat('the look for what expires', interval, trust.log, async () => {
-    const found = await allEndings(trust, trust.now())
+    const found = await look(trust.now() + EXPIRY_HORIZON)
     for (const { gun, what, expires } of found) {
-      trust.log.warn({ gun, what, expires: new Date(expires).toISOString() }, 'must be renewed by its owner')
+      trust.log.warn({ gun, what, expires: new Date(expires).toISOString() }, 'must be renewed')
     }
-    after(found)
+    await after(found)
   })
 }

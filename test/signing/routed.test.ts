@@ -6,6 +6,7 @@ import { rehearsing } from '../../src/admin/rehearse.ts'
 import { worldOver } from '../../src/main.ts'
 import { currentKey, rotateKey } from '../../src/repository/server-key.ts'
 import type { SettingsInput } from '../../src/settings-schema.ts'
+import { PLAIN_HTTP_WORDS, settingsSchema } from '../../src/settings-schema.ts'
 import { isReference } from '../../src/signing/pkcs11-reference.ts'
 import { RoutedSigner } from '../../src/signing/routed-signer.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
@@ -16,6 +17,7 @@ import { skipWithoutToken as skip, SoftToken } from '../support/soft-token.ts'
 import { keysFrom, TrustWorld } from '../support/trust-world.ts'
 import { tufPath } from '../support/upload.ts'
 
+const WITHOUT_TLS = { ...settingsSchema.parse({ listen: { plainHttp: PLAIN_HTTP_WORDS } }), anchorFile: '' }
 const GUN = 'example.org/acme/app'
 const DAY = 86_400_000
 
@@ -83,7 +85,7 @@ describe('keys in a token by rule, a whole server', { skip }, () => {
   test('check opens keys of both kinds, and rehearsals make no key in the token', async () => {
     const { trust, store } = server.running
     assert.ok(trust.signer instanceof RoutedSigner)
-    const operations = worldOver(trust, store, trust.signer)
+    const operations = worldOver(WITHOUT_TLS, trust, store, trust.signer)
     const report = await checkStore.run(operations, {}, TEST_ACTOR)
     assert.deepEqual(report.findings, [])
     const made = await rehearsing(operations).trust.signer.create(parseGun(GUN), 'timestamp')
@@ -108,7 +110,7 @@ describe('keys in a token by rule, a whole server', { skip }, () => {
     assert.deepEqual([refused.status, refused.headers['retry-after']], [503, '10'])
     const { trust, store } = server.running
     assert.ok(trust.signer instanceof RoutedSigner)
-    await assert.rejects(checkStore.run(worldOver(trust, store, trust.signer), {}, TEST_ACTOR), {
+    await assert.rejects(checkStore.run(worldOver(WITHOUT_TLS, trust, store, trust.signer), {}, TEST_ACTOR), {
       code: 'SIGNER_UNAVAILABLE',
     })
 

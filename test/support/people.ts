@@ -37,7 +37,7 @@ export async function makeToken(
 
 /** Do an operation as the command line on the server would. */
 export function worldOf({ trust, store }: Place): World {
-  return { trust, store, opens: async () => true, rehearsalSigner: trust.signer }
+  return { trust, store, opens: async () => true, certificates: async () => [], rehearsalSigner: trust.signer }
 }
 
 type Grants = Parameters<typeof addUser.run>[1]['grants']

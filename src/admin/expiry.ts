@@ -1,0 +1,58 @@
+import { z } from 'zod'
+import { allTokens } from '../access/api-token.ts'
+import { allEndings, type Ending } from '../repository/expiry.ts'
+import { operation, type World } from './operation.ts'
+
+const DAY = 86_400_000
+
+export const showExpiry = operation({
+  name: 'expiry',
+  method: 'GET',
+  path: '/expiry',
+  summary: 'Everything that ends unless a person puts it off, soonest first.',
+  action: 'admin',
+  input: z.strictObject({
+    days: z.coerce
+      .number()
+      .min(0)
+      .max(36_500)
+      .default(36_500)
+      .meta({ description: 'only what ends within so many days' }),
+  }),
+  async run(world, { days }) {
+    const now = world.trust.now()
+    const found = await everythingThatEnds(world, now + days * DAY)
+    return found.map(({ gun, what, expires }) => ({
+      gun: gun ?? null,
+      what,
+      ends: new Date(expires).toISOString(),
+      daysLeft: Math.floor((expires - now) / DAY),
+      todo: whatToDo(what, gun ?? ''),
+    }))
+  },
+})
+
+/** Of all repositories, tokens, and the server's own certificates; soonest first. @param until milliseconds since 1970 */
+export async function everythingThatEnds(
+  { trust, certificates }: Pick<World, 'trust' | 'certificates'>,
+  until: number,
+): Promise<Ending[]> {
+  const tokens = await allTokens(trust.store)
+  const found = [
+    ...(await allEndings(trust, until)),
+    ...tokens.flatMap(({ name, expires, revoked }) =>
+      revoked || expires === null ? [] : [{ what: `token ${name}`, expires }],
+    ),
+    ...(await certificates()),
+  ]
+  return found.filter(({ expires }) => expires <= until).toSorted((one, other) => one.expires - other.expires)
+}
+
+function whatToDo(what: string, gun: string): string {
+  if (what === 'root' || what === 'root certificate') return `countersign key rotate ${gun} root --renew`
+  if (what === 'snapshot') return 'by itself if the server holds its key; otherwise its publisher publishes'
+  if (what === 'targets' || what.startsWith('targets/'))
+    return 'whoever signs it signs again: docker trust sign, countersign tag sign'
+  if (what.startsWith('token ')) return 'countersign token create'
+  return 'restart the server: it renews its own; or give it a new one (tls.certificateFile)'
+}

@@ -1,0 +1,124 @@
+import { Command } from 'commander'
+import { auditJournal, findDigest, type Sighting } from '../admin/audit.ts'
+import { showExpiry } from '../admin/expiry.ts'
+import { TrustError } from '../errors.ts'
+import type { JournalEntry } from '../store/store.ts'
+import { print, table } from './print.ts'
+import { ask, EXIT, withConnection } from './run.ts'
+
+interface Options {
+  gun?: string
+  actor?: string
+  kind?: string
+  digest?: string
+  since?: string
+  until?: string
+  limit: string
+  days?: string
+  json?: true
+}
+
+/** Entries that one request brings. */
+const PAGE = 1_000
+
+export function auditCommand(): Command {
+  return new Command('audit')
+    .description('who did what: the journal, its newest entries last')
+    .option('--gun <pattern>', 'only of these repositories: docker.io/acme/*')
+    .option('--actor <name>', 'only by: user:alice, token:ci, server …')
+    .option('--kind <kind>', 'only: publish, renew, key, delete, record')
+    .option('--digest <digest>', 'only where this digest was signed, or no more')
+    .option('--since <time>', 'not before, as in 2026-11-24T00:00:00Z')
+    .option('--until <time>', 'not after')
+    .option('--limit <n>', 'the newest so many', '50')
+    .option('--json', 'all that fit, oldest first, one entry a line as JSON')
+    .action(audit)
+}
+
+export function findCommand(): Command {
+  return new Command('find')
+    .description('where and since when a digest is signed')
+    .argument('<digest>', 'sha256:… of a manifest')
+    .option('--json', 'print as JSON')
+    .action((digest: string, _: Options, command: Command) =>
+      ask(command, findDigest, { digest }, ({ now, before }) => {
+        if (now.length + before.length === 0) return 'never signed here'
+        const rows = [...now, ...before].map(sightingRow)
+        return table([['IMAGE', 'SIGNED BY', 'SINCE', 'UNTIL', 'WHO'], ...rows])
+      }),
+    )
+}
+
+export function expiryCommand(): Command {
+  return new Command('expiry')
+    .description('everything that ends unless a person puts it off, soonest first')
+    .option('--days <days>', 'only what ends within so many days')
+    .option('--json', 'print as JSON')
+    .action(({ days }: Options, command: Command) =>
+      ask(command, showExpiry, days === undefined ? {} : { days }, (rows) => {
+        if (rows.length === 0) return 'nothing ends'
+        const cells = rows.map(({ gun, what, ends, daysLeft, todo }) => [
+          ends.slice(0, 10),
+          daysLeft < 0 ? 'ended' : String(daysLeft),
+          gun ?? '(server)',
+          what,
+          todo,
+        ])
+        return table([['ENDS', 'DAYS', 'REPOSITORY', 'WHAT', 'THEN'], ...cells])
+      }),
+    )
+}
+
+function audit({ limit, json, days: _days, ...filter }: Options, command: Command): Promise<void> {
+  return withConnection(command, async (connection) => {
+    const wanted = Number(limit)
+    if (!(wanted >= 1)) throw new TrustError('INVALID_PARAMETERS', '--limit must be a number')
+    if (json === true) {
+      let after: number | null = 0
+      while (after !== null) {
+        const page: { entries: JournalEntry[]; next: number | null } = await connection.call(auditJournal, {
+          ...filter,
+          after,
+          limit: PAGE,
+        } as never)
+        for (const entry of page.entries) process.stdout.write(`${JSON.stringify(entry)}\n`)
+        after = page.next
+      }
+      return EXIT.ok
+    }
+    const newest: JournalEntry[] = []
+    let before: number | null | undefined
+    while (newest.length < wanted && before !== null) {
+      const left = Math.min(PAGE, wanted - newest.length)
+      const asked = { ...filter, limit: left, ...(before === undefined ? {} : { before }) }
+      const page: { entries: JournalEntry[]; next: number | null } = await connection.call(auditJournal, asked as never)
+      newest.push(...page.entries)
+      before = page.next === 1 ? null : page.next
+    }
+    if (newest.length === 0) print('no entries')
+    else print(newest.toReversed().map(entryText).join('\n'))
+    return EXIT.ok
+  })
+}
+
+function entryText({ number, time, gun, kind, actor, documents, keys, records, changes }: JournalEntry): string {
+  const from = [actor.address, actor.requestId].filter((each) => each !== undefined && each !== '').join(' ')
+  const lines = [
+    `${number}  ${time}  ${kind}  ${gun === '' ? '(server)' : gun}  by ${actor.name}${from === '' ? '' : `  (${from})`}`,
+    ...documents.map(({ role, version, keyIds }) => {
+      return `    ${role} ${version}, signed by ${keyIds.map((keyId) => keyId.slice(0, 12)).join(', ')}`
+    }),
+    ...keys.map(({ role, keyId }) => `    key of ${role}: ${keyId.slice(0, 12)}`),
+    ...records.map(({ kind: of, name, sha256 }) => `    ${of} ${name}${sha256 === null ? ' removed' : ''}`),
+    ...changes.map(({ role, tag, from: old, to }) => `    ${tag}: ${short(old)} -> ${short(to)} (${role})`),
+  ]
+  return lines.join('\n')
+}
+
+function short(digest: string | null): string {
+  return digest === null ? 'nothing' : `sha256:${digest.slice(0, 12)}`
+}
+
+function sightingRow({ gun, role, tag, since, until, by }: Sighting): string[] {
+  return [`${gun}:${tag}`, role, since, until ?? 'now', by]
+}

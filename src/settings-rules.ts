@@ -1,0 +1,47 @@
+import { NO_AUTHENTICATION_WORDS, type Settings } from './settings-schema.ts'
+
+/** Settings that are right one by one, but not together; each a sentence. */
+export function contradictions(settings: Omit<Settings, 'anchorFile'>): string[] {
+  const mistakes: string[] = []
+  const { listen, tls, signers, access, webhook } = settings
+  if (!isLoopback(listen.host) && listen.withoutAuthentication === undefined && access.mode === 'none') {
+    mistakes.push(
+      `listen.host: "${listen.host}" is not loopback and there is no authentication: anybody who reaches it could ` +
+        `write and delete; listen on localhost, set access.mode, ` +
+        `or say listen.withoutAuthentication = "${NO_AUTHENTICATION_WORDS}"`,
+    )
+  }
+  if (access.mode === 'external') {
+    if (access.realm === undefined) mistakes.push('access.realm: an external token service needs it')
+    if (access.issuer === undefined) mistakes.push('access.issuer: an external token service needs it')
+    const sources = [access.jwksFile, access.jwksUrl, access.certificateBundleFile]
+    if (sources.filter((each) => each !== undefined).length !== 1) {
+      mistakes.push('access.jwksFile, access.jwksUrl and access.certificateBundleFile: give one of them')
+    }
+  }
+  if (access.mode === 'built-in' && access.realm === undefined && ['0.0.0.0', '::'].includes(listen.host)) {
+    mistakes.push(`access.realm: "${listen.host}" is no name for clients; say https://NAME:${listen.port}/auth/token`)
+  }
+  if (webhook.url !== undefined && webhook.secretFile === undefined) {
+    mistakes.push('webhook.secretFile: what is sent must be signed')
+  }
+  if (webhook.url?.startsWith('http:') === true && !isLoopback(new URL(webhook.url).hostname)) {
+    mistakes.push('webhook.url: must be https, unless it is on this machine')
+  }
+  if ((tls.certificateFile === undefined) !== (tls.keyFile === undefined)) {
+    mistakes.push('tls.certificateFile and tls.keyFile: give both or none')
+  }
+  const { pkcs11, rules } = signers
+  if (pkcs11 === undefined && rules.some(({ signer }) => signer === 'pkcs11')) {
+    mistakes.push('signers.rules: there is a rule for pkcs11, but no signers.pkcs11')
+  }
+  if (pkcs11 !== undefined && (pkcs11.tokenLabel === undefined) === (pkcs11.slot === undefined)) {
+    mistakes.push('signers.pkcs11.tokenLabel and signers.pkcs11.slot: give one of them')
+  }
+  return mistakes
+}
+
+/** True for the names and addresses that only this machine reaches. */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(host)
+}

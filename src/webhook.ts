@@ -1,0 +1,127 @@
+import { createHmac } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { setTimeout } from 'node:timers/promises'
+import { TrustError } from './errors.ts'
+import type { Metrics } from './http/metrics.ts'
+import { change } from './repository/change.ts'
+import type { Ending } from './repository/expiry.ts'
+import type { Trust } from './repository/trust.ts'
+import type { Settings } from './settings-schema.ts'
+import type { StoredRecord } from './store/store.ts'
+import { SERVER } from './tuf/gun.ts'
+
+/** Days before an end at which the webhook is told. */
+const THRESHOLDS = [60, 30, 7, 1]
+const DAY = 86_400_000
+/** Milliseconds. */
+const TIMEOUT = 10_000
+/** Pauses between tries, milliseconds; after the last one the next day's round tries again. */
+const PAUSES = [1_000, 10_000]
+
+/** What was told of one thing: remembered, so that each threshold is told once. */
+interface Notice {
+  readonly expires: number
+  readonly threshold: number
+}
+
+/**
+ * Tell a webhook what ends soon: POST, JSON, signed. `Countersign-Signature` is `t=SECONDS,v1=HEX`, the HMAC-SHA256 over
+ * `SECONDS.BODY` by the secret.
+ *
+ * @param closing the server stops: nothing is waited for any more
+ * @returns undefined if there is no webhook
+ * @throws TrustError BAD_SETTINGS if the secret cannot be read
+ */
+export async function webhookOf(
+  { webhook: { url, secretFile } }: Settings,
+  trust: Trust,
+  metrics: Pick<Metrics, 'webhook'>,
+  closing: AbortSignal,
+): Promise<((found: readonly Ending[]) => Promise<void>) | undefined> {
+  if (url === undefined || secretFile === undefined) return undefined
+  const secret = (await readFile(secretFile, 'utf8').catch(unreadable)).trim()
+  if (secret.length < 16) throw new TrustError('BAD_SETTINGS', `${secretFile} needs a secret of at least 16 characters`)
+  return async (found) => {
+    const due = found.flatMap((ending) => {
+      const notice = noticeOf(trust, ending)
+      return notice === undefined ? [] : [{ ending, notice }]
+    })
+    if (due.length === 0) return
+    const body = JSON.stringify({
+      event: 'expiry',
+      endings: due.map(({ ending: { gun = null, what, expires } }) => {
+        return { gun, what, ends: new Date(expires).toISOString(), daysLeft: daysLeft(trust, expires) }
+      }),
+    })
+    const delivered = await deliver(trust, url, secret, body, closing)
+    metrics.webhook(delivered)
+    if (delivered)
+      await remember(
+        trust,
+        due.map(({ ending, notice }) => ({ kind: 'notice', name: nameOf(ending), value: notice })),
+      )
+  }
+}
+
+/** The threshold that was passed and not yet told; undefined if there is nothing to tell. */
+function noticeOf(trust: Trust, ending: Ending): Notice | undefined {
+  const threshold = Math.min(...THRESHOLDS.filter((days) => daysLeft(trust, ending.expires) < days))
+  const told = trust.store.record('notice', nameOf(ending)) as Notice | undefined
+  if (threshold === Infinity || (told?.expires === ending.expires && told.threshold <= threshold)) return undefined
+  return { expires: ending.expires, threshold }
+}
+
+async function deliver(
+  trust: Trust,
+  url: string,
+  secret: string,
+  body: string,
+  closing: AbortSignal,
+): Promise<boolean> {
+  for (let attempt = 0; ; attempt += 1) {
+    const seconds = Math.floor(trust.now() / 1000)
+    const signature = createHmac('sha256', secret).update(`${seconds}.${body}`).digest('hex')
+    const headers = { 'Content-Type': 'application/json', 'Countersign-Signature': `t=${seconds},v1=${signature}` }
+    try {
+      const signal = AbortSignal.any([AbortSignal.timeout(TIMEOUT), closing])
+      const response = await fetch(url, { method: 'POST', headers, body, signal, redirect: 'error' })
+      await response.body?.cancel()
+      if (response.ok) return true
+      trust.log.warn({ status: response.status, attempt }, 'the webhook refused')
+    } catch (error) {
+      trust.log.warn(
+        { reason: error instanceof Error ? error.message : String(error), attempt },
+        'the webhook did not answer',
+      )
+    }
+    const pause = PAUSES[attempt]
+    if (pause === undefined || closing.aborted) return false
+    await setTimeout(pause, undefined, { signal: closing }).catch(() => undefined)
+  }
+}
+
+async function remember(trust: Trust, records: readonly StoredRecord[]): Promise<void> {
+  await change(trust, SERVER, async (head) => {
+    const { roles, highest, renewAt } = head ?? { roles: {}, highest: {}, renewAt: null }
+    return {
+      kind: 'record',
+      actor: { name: 'server' },
+      head: { roles, highest, renewAt },
+      documents: [],
+      keys: [],
+      records,
+    }
+  })
+}
+
+function nameOf({ gun = SERVER, what }: Ending): string {
+  return `${gun} ${what}`
+}
+
+function daysLeft(trust: Trust, expires: number): number {
+  return Math.floor((expires - trust.now()) / DAY)
+}
+
+function unreadable(cause: unknown): never {
+  throw new TrustError('BAD_SETTINGS', 'the file of webhook.secretFile cannot be read', { cause })
+}
