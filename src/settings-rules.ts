@@ -42,6 +42,6 @@ export function contradictions(settings: Omit<Settings, 'anchorFile'>): string[]
 }
 
 /** True for the names and addresses that only this machine reaches. */
-export function isLoopback(host: string): boolean {
+function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(host)
 }

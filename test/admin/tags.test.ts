@@ -1,0 +1,236 @@
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { describe, test, before, after } from 'node:test'
+import { auditJournal, findDigest } from '../../src/admin/audit.ts'
+import { everythingThatEnds, showExpiry } from '../../src/admin/expiry.ts'
+import { parsed, type World } from '../../src/admin/operation.ts'
+import { removePolicy, setPolicy } from '../../src/admin/policies.ts'
+import { publishRoot, signRoot, stageNextRoot } from '../../src/admin/roots.ts'
+import { deleteSigner, makeSigner } from '../../src/admin/signers.ts'
+import { listTags, removeTag, signManyTags, signTag } from '../../src/admin/tags.ts'
+import { remove } from '../../src/repository/remove.ts'
+import { rehearsing } from '../../src/admin/rehearse.ts'
+import { signaturesBy } from '../../src/cli/sign-root.ts'
+import type { LevelStore } from '../../src/store/level.ts'
+import { issueRootCertificate } from '../../src/signing/root-certificate.ts'
+import { makeRootKey } from '../../src/signing/root-key.ts'
+import { parseGun } from '../../src/tuf/gun.ts'
+import { openLocalTrust, TEST_ACTOR, type LocalTrust } from '../support/local-trust.ts'
+import { ReferenceClient } from '../support/reference-client.ts'
+
+const NOW = Date.UTC(2026, 10, 24)
+const DAY = 86_400_000
+const GUN = 'docker.io/acme/tags'
+const digestOf = (text: string): string => `sha256:${createHash('sha256').update(text).digest('hex')}`
+
+describe('tags that the server signs', () => {
+  let local: LocalTrust
+  let world: World
+  const key = makeRootKey()
+
+  before(async () => {
+    local = await openLocalTrust(NOW)
+    const store = local.trust.store as LevelStore
+    world = {
+      trust: local.trust,
+      store,
+      opens: async () => true,
+      certificates: async () => [{ what: 'server certificate', expires: NOW + 5 * DAY }],
+      rehearsalSigner: local.trust.signer,
+    }
+    await create(GUN)
+  })
+  after(() => local.close())
+
+  async function create(name: string): Promise<void> {
+    const { public: certificate } = await issueRootCertificate(key, name, NOW)
+    const gun = parseGun(name)
+    const change = { what: 'create' as const, certificates: [certificate], threshold: 1 }
+    const staged = await stageNextRoot.run(world, { gun, change }, TEST_ACTOR)
+    await signRoot.run(world, { gun, signatures: signaturesBy(key, staged) }, TEST_ACTOR)
+    await publishRoot.run(world, { gun }, TEST_ACTOR)
+  }
+
+  const sign = (tag: string, digest: string, more: object = {}): ReturnType<typeof signTag.run> =>
+    signTag.run(world, parsed(signTag, { gun: GUN, tag, digest, size: 7, ...more }), TEST_ACTOR)
+  const client = (): ReferenceClient => {
+    const { store } = local.trust
+    return new ReferenceClient(
+      GUN,
+      async (file) => {
+        const [, role = '', hash] = /^(.+?)(?:\.([0-9a-f]{64}))?\.json$/.exec(file) ?? []
+        const sha256 = hash ?? store.head(parseGun(GUN))?.roles[role]?.sha256
+        const found = sha256 === undefined ? undefined : store.document(parseGun(GUN), role as 'root', { sha256 })
+        return found === undefined
+          ? { status: 404, body: Buffer.alloc(0) }
+          : { status: 200, body: Buffer.from(found.bytes) }
+      },
+      () => NOW,
+    )
+  }
+
+  test('one tag; again the same changes nothing; a client reads it', async () => {
+    const first = await sign('v1', digestOf('one'))
+    assert.deepEqual([first.changed, first.roles], [true, ['targets']])
+    const again = await sign('v1', digestOf('one'))
+    assert.deepEqual(again, { ...first, changed: false })
+    const { targets } = await client().update()
+    assert.deepEqual(
+      targets.map(({ name, role, length }) => [name, role, length]),
+      [['v1', 'targets', 7]],
+    )
+  })
+
+  test('if-match: who is late learns it, and nothing changes', async () => {
+    const { etag } = await listTags.run(world, { gun: parseGun(GUN) }, TEST_ACTOR)
+    await sign('v2', digestOf('two'), { ifMatch: etag })
+    const before = local.trust.store.head(parseGun(GUN))
+    await assert.rejects(sign('v3', digestOf('three'), { ifMatch: etag }), { code: 'PRECONDITION' })
+    assert.equal(local.trust.store.head(parseGun(GUN)), before)
+  })
+
+  test('a thousand in one publish, all or nothing', async () => {
+    const set = Array.from({ length: 1_000 }, (_, index) => ({
+      tag: `t${index}`,
+      digest: digestOf(`${index}`),
+      size: 9,
+    }))
+    const before = local.trust.store.head(parseGun(GUN))?.roles['targets']?.version ?? 0
+    await signManyTags.run(world, parsed(signManyTags, { gun: GUN, set, remove: ['v2', 'never-there'] }), TEST_ACTOR)
+    assert.equal(local.trust.store.head(parseGun(GUN))?.roles['targets']?.version, before + 1)
+    const { tags } = await listTags.run(world, { gun: parseGun(GUN) }, TEST_ACTOR)
+    assert.equal(tags.length, 1_001)
+    const twice = { gun: GUN, set: [set[0], set[0]], remove: [] }
+    assert.throws(() => signManyTags.run(world, parsed(signManyTags, twice), TEST_ACTOR), {
+      code: 'INVALID_PARAMETERS',
+    })
+    assert.equal((await local.check()).findings.length, 0)
+  })
+
+  test('many at the same moment all succeed', async () => {
+    await Promise.all(Array.from({ length: 10 }, (_, index) => sign(`same-${index}`, digestOf(`same ${index}`))))
+    const { tags } = await listTags.run(world, { gun: parseGun(GUN) }, TEST_ACTOR)
+    assert.equal(tags.filter(({ tag }) => tag.startsWith('same-')).length, 10)
+  })
+
+  test('a rehearsal changes nothing', async () => {
+    const before = local.trust.store.head(parseGun(GUN))
+    const input = parsed(signTag, { gun: GUN, tag: 'dry', digest: digestOf('dry'), size: 1 })
+    assert.equal((await signTag.run(rehearsing(world), input, TEST_ACTOR)).changed, true)
+    assert.equal(local.trust.store.head(parseGun(GUN)), before)
+  })
+
+  test('what is no tag, no digest, no repository, no signer', async () => {
+    for (const wrong of [
+      { tag: 'a b' },
+      { tag: '' },
+      { tag: '.x' },
+      { tag: 'x'.repeat(129) },
+      { digest: 'sha256:AB' },
+      { digest: 'latest' },
+      { size: 0 },
+      { size: 1.5 },
+      { extra: 1 },
+    ]) {
+      assert.throws(() => parsed(signTag, { gun: GUN, tag: 'v1', digest: digestOf(''), size: 1, ...wrong }), {
+        code: 'INVALID_PARAMETERS',
+      })
+    }
+    const elsewhere = parsed(signTag, { gun: 'docker.io/acme/none', tag: 'v1', digest: digestOf(''), size: 1 })
+    await assert.rejects(signTag.run(world, elsewhere, TEST_ACTOR), { code: 'NOT_FOUND' })
+    await assert.rejects(sign('v1', digestOf(''), { as: 'nobody' }), { code: 'NOT_FOUND' })
+    await makeSigner.run(world, { name: 'ci' }, TEST_ACTOR)
+    await assert.rejects(sign('v1', digestOf(''), { as: 'ci' }), { code: 'WRONG_STATE' })
+    await assert.rejects(makeSigner.run(world, { name: 'ci' }, TEST_ACTOR), { code: 'WRONG_STATE' })
+    for (const name of ['releases', 'A', 'a/b', '', '-a']) {
+      await assert.rejects(makeSigner.run(world, { name }, TEST_ACTOR), { code: 'INVALID_PARAMETERS' }, name)
+    }
+    await deleteSigner.run(world, { name: 'ci' }, TEST_ACTOR)
+  })
+
+  test('rules: which tags, moved or not, seen in the registry', async () => {
+    const subject = `user:alice`
+    const alice = { name: subject }
+    const rule = { guns: 'docker.io/acme/*', tags: 'v*', move: false, checkedWithinMinutes: 10 }
+    await setPolicy.run(world, parsed(setPolicy, { subject, rules: [rule] }), TEST_ACTOR)
+    const as = (more: object): ReturnType<typeof signTag.run> =>
+      signTag.run(world, parsed(signTag, { gun: GUN, tag: 'v9', digest: digestOf('nine'), size: 1, ...more }), alice)
+    const seen = { checkedAt: new Date(NOW - 5 * 60_000).toISOString() }
+    const refused: [object, RegExp][] = [
+      [{ ...seen, tag: 'latest' }, /no rule for .* allows the tag latest: v\*/],
+      [{ ...seen, tag: 'v1' }, /does not let v1 be moved/],
+      [{}, /looked at in the registry within 10 minutes/],
+      [{ checkedAt: new Date(NOW - 11 * 60_000).toISOString() }, /within 10 minutes/],
+    ]
+    for (const [more, text] of refused) {
+      await assert.rejects(
+        as(more),
+        (error: Error & { code?: string }) => error.code === 'POLICY' && text.test(error.message),
+      )
+    }
+    assert.equal((await as(seen)).changed, true)
+    assert.equal((await as(seen)).changed, false)
+    const takeAway = parsed(removeTag, { gun: GUN, tag: 'v9' })
+    await assert.rejects(removeTag.run(world, takeAway, alice), { code: 'POLICY' })
+    await removePolicy.run(world, { subject }, TEST_ACTOR)
+    assert.equal((await removeTag.run(world, takeAway, alice)).changed, true)
+  })
+
+  test('find and audit: where, since when, by whom; also after a delete', async () => {
+    const name = 'docker.io/acme/found'
+    await create(name)
+    const digest = digestOf('found')
+    const input = (tag: string, other = digest): Parameters<typeof signTag.run>[1] =>
+      parsed(signTag, { gun: name, tag, digest: other, size: 1 })
+    await signTag.run(world, input('v1'), { name: 'user:alice', address: '192.0.2.1', requestId: 'r1' })
+    await signTag.run(world, input('v2'), TEST_ACTOR)
+    await signTag.run(world, input('v2', digestOf('another')), TEST_ACTOR)
+    const found = await findDigest.run(world, { digest }, TEST_ACTOR)
+    assert.deepEqual(
+      found.now.map(({ tag, by }) => [tag, by]),
+      [['v1', 'user:alice']],
+    )
+    assert.deepEqual(
+      found.before.map(({ tag, until }) => [tag, typeof until]),
+      [['v2', 'string']],
+    )
+    const asked = parsed(auditJournal, { gun: 'docker.io/acme/*', digest, actor: 'user:alice' })
+    const { entries, next } = await auditJournal.run(world, asked, TEST_ACTOR)
+    assert.equal(next, null)
+    assert.deepEqual(
+      entries.map(({ actor }) => actor),
+      [{ name: 'user:alice', address: '192.0.2.1', requestId: 'r1' }],
+    )
+    assert.ok(entries[0]?.documents.every(({ keyIds }) => keyIds.length > 0))
+    await remove(local.trust, parseGun(name), TEST_ACTOR)
+    assert.deepEqual((await findDigest.run(world, { digest }, TEST_ACTOR)).now, [])
+  })
+
+  test('audit, page by page, sees every entry once, in both directions', async () => {
+    const all = [...local.trust.store.journal()].map(({ number }) => number)
+    const walk = async (start: object, direction: 'after' | 'before'): Promise<number[]> => {
+      const seen: number[] = []
+      let cursor: object | undefined = start
+      while (cursor !== undefined) {
+        const page = await auditJournal.run(world, parsed(auditJournal, { ...cursor, limit: 7 }), TEST_ACTOR)
+        seen.push(...page.entries.map(({ number }) => number))
+        cursor =
+          page.next === null || (direction === 'before' && page.next === 1) ? undefined : { [direction]: page.next }
+      }
+      return seen
+    }
+    assert.deepEqual(await walk({ after: 0 }, 'after'), all)
+    assert.deepEqual(await walk({}, 'before'), all.toReversed())
+  })
+
+  test('what ends: soonest first, with what to do', async () => {
+    const rows = await showExpiry.run(world, { days: 36_500 }, TEST_ACTOR)
+    assert.deepEqual([rows[0]?.what, rows[0]?.daysLeft], ['server certificate', 5])
+    assert.ok(rows.some(({ gun, what }) => gun === GUN && what === 'root certificate'))
+    assert.deepEqual(
+      rows.map(({ ends }) => ends),
+      rows.map(({ ends }) => ends).toSorted(),
+    )
+    assert.equal((await everythingThatEnds(world, NOW + DAY)).length, 0)
+  })
+})

@@ -1,0 +1,180 @@
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { once } from 'node:events'
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { createServer, type IncomingMessage, type RequestListener } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test, type TestContext } from 'node:test'
+import { dockerCredentials } from '../../src/registry/credentials.ts'
+import { readManifest } from '../../src/registry/manifest.ts'
+import { registryPlace, type RegistryPlace } from '../../src/registry/reference.ts'
+import { parseGun } from '../../src/tuf/gun.ts'
+
+const MANIFEST = Buffer.from('{"schemaVersion":2}')
+const DIGEST = `sha256:${createHash('sha256').update(MANIFEST).digest('hex')}`
+const alice = async (): Promise<{ username: string; password: string }> => ({ username: 'alice', password: 'secret' })
+const BASIC = `Basic ${Buffer.from('alice:secret').toString('base64')}`
+
+/** A registry that answers as told, and what it was asked. */
+async function registry(
+  t: TestContext,
+  answer: RequestListener,
+): Promise<{ place: RegistryPlace; asked: IncomingMessage[] }> {
+  const asked: IncomingMessage[] = []
+  const server = createServer((request, response) => {
+    asked.push(request)
+    answer(request, response)
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.after(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  const host = `127.0.0.1:${(server.address() as AddressInfo).port}`
+  return { place: registryPlace(parseGun(`${host}/team/app`)), asked }
+}
+
+test('where the images of a repository are', () => {
+  const places = [
+    'docker.io/library/alpine',
+    'docker.io/alpine',
+    'acme/app',
+    'localhost:5000/a/b',
+    'registry.example/x',
+  ].map((gun) => {
+    const { url, repository, account } = registryPlace(parseGun(gun))
+    return [url, repository, account]
+  })
+  const hub = ['https://registry-1.docker.io', 'https://index.docker.io/v1/']
+  assert.deepEqual(places, [
+    [hub[0], 'library/alpine', hub[1]],
+    [hub[0], 'library/alpine', hub[1]],
+    [hub[0], 'acme/app', hub[1]],
+    ['http://localhost:5000', 'a/b', 'localhost:5000'],
+    ['https://registry.example', 'x', 'registry.example'],
+  ])
+})
+
+test('digest and size are those of the bytes; nobody is asked for credentials without need', async (t) => {
+  const { place, asked } = await registry(t, (_request, response) => response.end(MANIFEST))
+  const facts = await readManifest(
+    place,
+    'v1',
+    () => assert.fail('asked for credentials'),
+    () => 0,
+  )
+  assert.deepEqual(facts, { digest: DIGEST, size: MANIFEST.length, checkedAt: '1970-01-01T00:00:00.000Z' })
+  assert.equal(asked[0]?.url, '/v2/team/app/manifests/v1')
+  assert.match(String(asked[0]?.headers.accept), /image\.index/)
+})
+
+test('a password, and a token for a password', async (t) => {
+  const basic = await registry(t, (request, response) => {
+    if (request.headers.authorization === BASIC) response.end(MANIFEST)
+    else response.writeHead(401, { 'WWW-Authenticate': 'Basic realm="x"' }).end()
+  })
+  assert.equal((await readManifest(basic.place, 'v1', alice)).digest, DIGEST)
+  const bearer = await registry(t, (request, response) => {
+    const url = new URL(request.url ?? '', 'http://x')
+    if (url.pathname === '/token') {
+      const fits =
+        request.headers.authorization === BASIC && url.searchParams.get('scope') === 'repository:team/app:pull'
+      response.end(JSON.stringify(fits ? { token: 'good' } : {}))
+    } else if (request.headers.authorization === 'Bearer good') response.end(MANIFEST)
+    else {
+      const realm = `http://${request.headers.host}/token`
+      response.writeHead(401, { 'WWW-Authenticate': `Bearer realm="${realm}",service="reg"` }).end()
+    }
+  })
+  assert.equal((await readManifest(bearer.place, 'v1', alice)).digest, DIGEST)
+})
+
+test('what a registry may answer otherwise is an error that says so', async (t) => {
+  const cases: [name: string, answer: RequestListener, code: string, text: RegExp][] = [
+    ['no such tag', (_, response) => response.writeHead(404).end(), 'NOT_FOUND', /has no team\/app:v1/],
+    ['broken', (_, response) => response.writeHead(500).end(), 'REGISTRY', /answers 500/],
+    [
+      'elsewhere',
+      (_, response) => response.writeHead(307, { Location: 'http://example.org/' }).end(),
+      'REGISTRY',
+      /answers 307/,
+    ],
+    [
+      'wrong digest',
+      (_, response) => response.writeHead(200, { 'Docker-Content-Digest': `sha256:${'0'.repeat(64)}` }).end(MANIFEST),
+      'REGISTRY',
+      /not what it says/,
+    ],
+    ['endless', (_, response) => response.end(Buffer.alloc(5 * 1024 * 1024)), 'REGISTRY', /more than 4194304 bytes/],
+    [
+      'cut off',
+      (_, response) => response.writeHead(200, { 'Content-Length': '99' }).write('x', () => response.destroy()),
+      'REGISTRY',
+      /ended its answer early/,
+    ],
+    [
+      'never enough',
+      (_, response) => response.writeHead(401, { 'WWW-Authenticate': 'Basic realm="x"' }).end(),
+      'REGISTRY',
+      /other credentials/,
+    ],
+    [
+      'unknown',
+      (_, response) => response.writeHead(401, { 'WWW-Authenticate': 'Negotiate' }).end(),
+      'REGISTRY',
+      /unknown kind/,
+    ],
+    ['no challenge', (_, response) => response.writeHead(401).end(), 'REGISTRY', /unknown kind/],
+    [
+      'a file as token service',
+      (_, response) => response.writeHead(401, { 'WWW-Authenticate': 'Bearer realm="nonsense"' }).end(),
+      'REGISTRY',
+      /token service/,
+    ],
+  ]
+  for (const [name, answer, code, text] of cases) {
+    const { place, asked } = await registry(t, answer)
+    await assert.rejects(readManifest(place, 'v1', alice), (error: Error & { code?: string }) => {
+      assert.equal(error.code, code, name)
+      assert.match(error.message, text, name)
+      assert.doesNotMatch(error.message, /secret/)
+      return true
+    })
+    if (name === 'elsewhere') assert.equal(asked.length, 1)
+  }
+  await assert.rejects(readManifest({ url: 'http://127.0.0.1:1', repository: 'a', account: 'a' }, 'v1', alice), {
+    code: 'REGISTRY',
+  })
+})
+
+test('docker’s credentials: from its file, from helpers, or none', async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'countersign-docker-'))
+  t.after(() => rm(directory, { recursive: true }))
+  const config = (content: unknown): Promise<void> => writeFile(join(directory, 'config.json'), JSON.stringify(content))
+  assert.equal(await dockerCredentials(directory, 'reg'), undefined)
+  await config({ auths: { reg: { auth: Buffer.from('bob:with:colon').toString('base64') }, other: {} } })
+  assert.deepEqual(await dockerCredentials(directory, 'reg'), { username: 'bob', password: 'with:colon' })
+  assert.equal(await dockerCredentials(directory, 'other'), undefined)
+  const helper = join(directory, 'docker-credential-test')
+  await writeFile(
+    helper,
+    '#!/bin/sh\nread account\n[ "$account" = reg ] && echo \'{"Username":"carol","Secret":"s"}\' || { echo not found; exit 1; }\n',
+  )
+  await chmod(helper, 0o755)
+  const { PATH } = process.env
+  process.env['PATH'] = `${directory}:${PATH ?? ''}`
+  t.after(() => {
+    process.env['PATH'] = PATH
+  })
+  await config({ credHelpers: { reg: 'test', unknown: 'test' } })
+  assert.deepEqual(await dockerCredentials(directory, 'reg'), { username: 'carol', password: 's' })
+  assert.equal(await dockerCredentials(directory, 'unknown'), undefined)
+  await config({ credsStore: 'not-installed-anywhere' })
+  await assert.rejects(dockerCredentials(directory, 'reg'), { code: 'BAD_SETTINGS' })
+  await config({ credsStore: '../evil' })
+  await assert.rejects(dockerCredentials(directory, 'reg'), { code: 'BAD_SETTINGS' })
+  await writeFile(join(directory, 'config.json'), '{ "auths": "secret"')
+  await assert.rejects(dockerCredentials(directory, 'reg'), (error: Error) => !/secret/.test(error.message))
+})

@@ -1,0 +1,105 @@
+import assert from 'node:assert/strict'
+import { createHmac } from 'node:crypto'
+import { once } from 'node:events'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { after, before, test } from 'node:test'
+import type { Ending } from '../src/repository/expiry.ts'
+import { PLAIN_HTTP_WORDS, settingsSchema, type Settings } from '../src/settings-schema.ts'
+import { parseGun } from '../src/tuf/gun.ts'
+import { webhookOf } from '../src/webhook.ts'
+import { openLocalTrust, type LocalTrust } from './support/local-trust.ts'
+
+const NOW = Date.UTC(2026, 10, 24)
+const DAY = 86_400_000
+const SECRET = 'a-secret-of-the-webhook'
+let local: LocalTrust
+let server: Server
+let directory: string
+let status = 200
+const received: { body: string; signature: string }[] = []
+const counted: boolean[] = []
+
+before(async () => {
+  local = await openLocalTrust(NOW)
+  directory = await mkdtemp(join(tmpdir(), 'countersign-webhook-'))
+  await writeFile(join(directory, 'secret'), `${SECRET}\n`)
+  server = createServer((request, response) => {
+    void text(request).then((body) => {
+      received.push({ body, signature: String(request.headers['countersign-signature']) })
+      response.writeHead(status).end()
+    })
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+})
+after(async () => {
+  server.close()
+  await local.close()
+  await rm(directory, { recursive: true })
+})
+
+async function tell(found: readonly Ending[], closing = new AbortController().signal): Promise<void> {
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/hook`
+  const webhook = { url, secretFile: join(directory, 'secret') }
+  const settings: Settings = {
+    ...settingsSchema.parse({ webhook, listen: { plainHttp: PLAIN_HTTP_WORDS } }),
+    anchorFile: '',
+  }
+  const told = await webhookOf(settings, local.trust, { webhook: (delivered) => counted.push(delivered) }, closing)
+  await told?.(found)
+}
+
+const ending = (days: number, what = 'root certificate'): Ending => {
+  return { gun: parseGun('docker.io/acme/app'), what, expires: local.clock.now + days * DAY + DAY / 2 }
+}
+
+test('told once at each of 60, 30, 7 and 1 days, signed', async () => {
+  const end = ending(70)
+  for (let day = 0; day <= 72; day += 1) {
+    local.clock.now = NOW + day * DAY
+    await tell([end])
+  }
+  const days = received.map(
+    ({ body }) => (JSON.parse(body) as { endings: { daysLeft: number }[] }).endings[0]?.daysLeft,
+  )
+  assert.deepEqual(days, [59, 29, 6, 0])
+  for (const { body, signature } of received) {
+    const [, seconds = '', mac] = /^t=(\d+),v1=([0-9a-f]{64})$/.exec(signature) ?? []
+    assert.equal(mac, createHmac('sha256', SECRET).update(`${seconds}.${body}`).digest('hex'))
+  }
+})
+
+test('one message for all; what was renewed is told anew; what is far away is not', async () => {
+  received.length = 0
+  await tell([ending(5, 'targets'), ending(20, 'snapshot'), ending(90, 'root')])
+  const [message] = received.map(({ body }) => JSON.parse(body) as { endings: { what: string }[] })
+  assert.deepEqual(
+    message?.endings.map(({ what }) => what),
+    ['targets', 'snapshot'],
+  )
+  await tell([ending(5, 'targets'), ending(20, 'snapshot')])
+  assert.equal(received.length, 1)
+  await tell([ending(6, 'targets')])
+  assert.equal(received.length, 2)
+})
+
+test('a refusal is not remembered: the next round tells it; a stop is not held up', async () => {
+  received.length = 0
+  status = 500
+  const closing = new AbortController()
+  const round = tell([ending(3, 'targets/releases')], closing.signal)
+  while (received.length === 0) await new Promise((resolve) => setImmediate(resolve))
+  closing.abort()
+  await round
+  assert.equal(counted.at(-1), false)
+  status = 200
+  await tell([ending(3, 'targets/releases')])
+  assert.equal(counted.at(-1), true)
+  const sent = received.length
+  await tell([ending(3, 'targets/releases')])
+  assert.equal(received.length, sent)
+})
