@@ -124,6 +124,7 @@ export function worldOver(settings: Settings, trust: Trust, store: LevelStore, s
     store,
     opens: (...key) => signer.opens(...key),
     certificates: () => serverCertificates(settings),
+    keyAge: settings.rotation.keyAgeDays === undefined ? undefined : settings.rotation.keyAgeDays * DAY,
     rehearsalSigner: signer.rehearsing(),
   }
 }

@@ -163,6 +163,16 @@ export const settingsSchema = z.strictObject({
         .describe('max-age of documents by checksum or version'),
     })
     .prefault({}),
+  rotation: z
+    .strictObject({
+      keyAgeDays: z
+        .number()
+        .positive()
+        .max(36_500)
+        .optional()
+        .describe('age at which a key of the server is to be rotated'),
+    })
+    .prefault({}),
   webhook: z
     .strictObject({
       url: z

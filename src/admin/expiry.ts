@@ -1,6 +1,9 @@
 import { z } from 'zod'
 import { allTokens } from '../access/api-token.ts'
-import { allEndings, type Ending } from '../repository/expiry.ts'
+import { loadCurrent } from '../repository/current.ts'
+import { allEndings, allGuns, type Ending } from '../repository/expiry.ts'
+import { heldKeys } from '../repository/sign-role.ts'
+import { parseRoot } from '../tuf/root.ts'
 import { operation, type World } from './operation.ts'
 
 const DAY = 86_400_000
@@ -34,7 +37,7 @@ export const showExpiry = operation({
 
 /** Of all repositories, tokens, and the server's own certificates; soonest first. @param until milliseconds since 1970 */
 export async function everythingThatEnds(
-  { trust, certificates }: Pick<World, 'trust' | 'certificates'>,
+  { trust, certificates, keyAge }: Pick<World, 'trust' | 'certificates' | 'keyAge'>,
   until: number,
 ): Promise<Ending[]> {
   const tokens = await allTokens(trust.store)
@@ -44,8 +47,26 @@ export async function everythingThatEnds(
       revoked || expires === null ? [] : [{ what: `token ${name}`, expires }],
     ),
     ...(await certificates()),
+    ...(keyAge === undefined ? [] : await agedKeys(trust, keyAge)),
   ]
   return found.filter(({ expires }) => expires <= until).toSorted((one, other) => one.expires - other.expires)
+}
+
+/** Keys that the server signs with, and when each has the age at which it is to be rotated. */
+async function agedKeys({ store }: World['trust'], age: number): Promise<Ending[]> {
+  const found: Ending[] = []
+  for await (const gun of allGuns(store)) {
+    const head = store.head(gun)
+    const root = head && loadCurrent({ store }, gun, head, 'root')
+    if (root === undefined) continue
+    const { roles } = parseRoot(root)
+    for (const role of ['targets', 'snapshot', 'timestamp'] as const) {
+      for (const { key } of heldKeys({ store }, gun, role, roles[role])) {
+        found.push({ gun, what: `${role} key`, expires: key.createdAt + age })
+      }
+    }
+  }
+  return found
 }
 
 function whatToDo(what: string, gun: string): string {
@@ -53,6 +74,7 @@ function whatToDo(what: string, gun: string): string {
   if (what === 'snapshot') return 'by itself if the server holds its key; otherwise its publisher publishes'
   if (what === 'targets' || what.startsWith('targets/'))
     return 'whoever signs it signs again: docker trust sign, countersign tag sign'
+  if (what.endsWith(' key')) return `countersign key rotate ${gun} ${what.slice(0, -' key'.length)}`
   if (what.startsWith('token ')) return 'countersign token create'
   return 'restart the server: it renews its own; or give it a new one (tls.certificateFile)'
 }

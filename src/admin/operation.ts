@@ -17,6 +17,8 @@ export interface World {
   readonly opens: OpensKey
   /** The server's own certificates and their ends. */
   readonly certificates: () => Promise<readonly Ending[]>
+  /** Age at which a key of the server is to be rotated, milliseconds; undefined: at none. */
+  readonly keyAge?: number | undefined
   /** The trust's signer, but the keys that it makes leave no trace: for `--dry-run`. */
   readonly rehearsalSigner: Signer
 }

@@ -5,7 +5,7 @@ import type { Operation } from './operation.ts'
 import { listRootKeys, saveRootKey } from './root-keys.ts'
 import { discardRoot, planRoot, publishRoot, showStagedRoot, signRoot, stageNextRoot } from './roots.ts'
 import { listPolicies, removePolicy, setPolicy } from './policies.ts'
-import { deleteSigner, listSigners, makeSigner, showSigner } from './signers.ts'
+import { deleteSigner, listSigners, makeSigner, renewSigner, showSigner } from './signers.ts'
 import { listTags, removeTag, signManyTags, signTag } from './tags.ts'
 import { createToken, listTokens, revokeToken } from './tokens.ts'
 import { addUser, listUsers, removeUser, setPassword, setUser } from './users.ts'
@@ -28,6 +28,7 @@ export const OPERATIONS: readonly Operation[] = [
   listSigners,
   makeSigner,
   showSigner,
+  renewSigner,
   deleteSigner,
   listPolicies,
   setPolicy,

@@ -1,5 +1,13 @@
 import { z } from 'zod'
-import { createSigner, findSigner, removeSigner, signerKeys, type TagSigner } from '../repository/signers.ts'
+import {
+  createSigner,
+  findSigner,
+  finishSignerRotation,
+  removeSigner,
+  rotateSigner,
+  signerKeys,
+  type TagSigner,
+} from '../repository/signers.ts'
 import { encodePem } from '../tuf/pem.ts'
 import { operation, type World } from './operation.ts'
 
@@ -48,6 +56,19 @@ export const showSigner = operation({
   run: async (world, { name }) => rowOf(world, findSigner(world.trust, name)),
 })
 
+export const renewSigner = operation({
+  name: 'signer.rotate',
+  method: 'POST',
+  path: '/signers/:name/rotation',
+  summary: 'Give a signer a new key beside the old one; with `finish` it signs with the newest one only.',
+  action: 'admin',
+  input: z.strictObject({ ...input.shape, finish: z.boolean().default(false) }),
+  async run(world, { name, finish }, actor) {
+    const change = finish ? finishSignerRotation : rotateSigner
+    return rowOf(world, await change(world.trust, name, actor))
+  },
+})
+
 export const deleteSigner = operation({
   name: 'signer.remove',
   method: 'DELETE',
@@ -62,7 +83,8 @@ export const deleteSigner = operation({
 })
 
 function rowOf({ trust }: World, signer: TagSigner): SignerRow {
-  const [key] = signerKeys(trust, signer)
+  // The newest is the one that owners are to add.
+  const key = signerKeys(trust, signer).find(({ keyId }) => keyId === signer.keyIds.at(-1))
   return { ...signer, publicKey: key === undefined ? '' : pemOf(key.public) }
 }
 

@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import { deleteSigner, listSigners, makeSigner, showSigner, type SignerRow } from '../admin/signers.ts'
+import { deleteSigner, listSigners, makeSigner, renewSigner, showSigner, type SignerRow } from '../admin/signers.ts'
 import { table } from './print.ts'
 import { ask } from './run.ts'
 
@@ -31,6 +31,16 @@ export function signerCommand(): Command {
         if (rows.length === 0) return 'no signers'
         return table([['SIGNER', 'KEY ID'], ...rows.map(({ name, keyIds }) => [name, keyIds.join(' ')])])
       }),
+    )
+  signer
+    .command('rotate')
+    .description('a new key beside the old one, until all owners have added it')
+    .argument(...NAME)
+    .option('--finish', 'sign with the newest key only from now on')
+    .option(...DRY_RUN_OPTION)
+    .option(...JSON_OPTION)
+    .action((name: string, { finish = false }: { finish?: boolean }, command: Command) =>
+      ask(command, renewSigner, { name, finish }, howToAdd),
     )
   signer
     .command('remove')

@@ -49,7 +49,7 @@ export function createMetrics(trust: Trust): Metrics {
   })
   const endings = new Gauge({
     name: 'countersign_ending_within_60_days',
-    help: 'Roles, root certificates, tokens and the certificate of the server that only people can renew.',
+    help: 'Roles, root certificates, tokens, certificates and aged keys that only people can renew.',
     labelNames: ['what'] as const,
     registers,
   })

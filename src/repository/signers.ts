@@ -8,7 +8,7 @@ import type { Readable, Trust } from './trust.ts'
 /** A delegation key that the server holds, by the name that owners of repositories give it. */
 export interface TagSigner {
   readonly name: string
-  /** Those that sign; one, unless it was rotated. */
+  /** Those that sign, oldest first; more than one while owners go over to a new one. */
   readonly keyIds: readonly string[]
   /** Milliseconds since 1970. */
   readonly createdAt: number
@@ -57,6 +57,42 @@ export async function createSigner(trust: Trust, name: string, actor: Actor): Pr
     return { kind: 'key', actor, head: { roles, highest, renewAt }, documents: [], keys: [key], records }
   })
   return key
+}
+
+/**
+ * Give a signer a new key beside those that it has: it signs with whichever of them a repository names, so that owners
+ * can add the new one before they remove the old one.
+ *
+ * @throws TrustError NOT_FOUND
+ */
+export async function rotateSigner(trust: Trust, name: string, actor: Actor): Promise<TagSigner> {
+  const role = signerRole(name)
+  findSigner(trust, name)
+  const made = await trust.signer.create(SERVER, role)
+  const key: StoredKey = { ...made, role, pending: false, createdAt: trust.now() }
+  return changeSigner(trust, name, actor, (keyIds) => [...keyIds, key.keyId], [key])
+}
+
+/** Sign with the newest key only from now on. @throws TrustError NOT_FOUND */
+export function finishSignerRotation(trust: Trust, name: string, actor: Actor): Promise<TagSigner> {
+  return changeSigner(trust, name, actor, (keyIds) => keyIds.slice(-1), [])
+}
+
+async function changeSigner(
+  trust: Trust,
+  name: string,
+  actor: Actor,
+  next: (keyIds: readonly string[]) => readonly string[],
+  keys: readonly StoredKey[],
+): Promise<TagSigner> {
+  await change(trust, SERVER, async (head) => {
+    const signer = findSigner(trust, name)
+    const value: TagSigner = { ...signer, keyIds: next(signer.keyIds) }
+    const { roles, highest, renewAt } = head ?? { roles: {}, highest: {}, renewAt: null }
+    const records = [{ kind: 'signer' as const, name, value }]
+    return { kind: 'key', actor, head: { roles, highest, renewAt }, documents: [], keys, records }
+  })
+  return findSigner(trust, name)
 }
 
 /** Sign with its key no more. Repositories that name it still do. @throws TrustError NOT_FOUND */

@@ -232,5 +232,10 @@ describe('tags that the server signs', () => {
       rows.map(({ ends }) => ends).toSorted(),
     )
     assert.equal((await everythingThatEnds(world, NOW + DAY)).length, 0)
+    const aged = await everythingThatEnds({ ...world, keyAge: 2 * DAY }, NOW + 3 * DAY)
+    assert.deepEqual(
+      new Set(aged.filter(({ gun }) => gun === GUN).map(({ what }) => what)),
+      new Set(['targets key', 'snapshot key', 'timestamp key']),
+    )
   })
 })
