@@ -1,0 +1,200 @@
+import assert from 'node:assert/strict'
+import { writeFile } from 'node:fs/promises'
+import { after, before, describe, test } from 'node:test'
+import { steady, Terminal } from './terminal.ts'
+
+const GUN = 'docker.io/acme/app'
+const ONE = `sha256:${'1'.repeat(64)}`
+const TWO = `sha256:${'2'.repeat(64)}`
+
+/** Ids that are cut at twelve digits already, times, request ids and public keys differ too. */
+const shown = (text: string): string =>
+  steady(text.replace(/\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z/g, 'YYYY-MM-DDTHH:MM:SSZ'))
+    .replace(/-----BEGIN PUBLIC KEY-----[^]*-----END PUBLIC KEY-----/g, 'PEM')
+    .replace(/ {2}\([0-9a-f-]{36}\)/g, '')
+
+describe('repositories that the server signs, at the terminal', () => {
+  let terminal: Terminal
+
+  before(async () => {
+    terminal = await Terminal.open()
+    await (await terminal.serve()).end()
+    await writeFile(terminal.path('pass'), 'a passphrase for root\n', { mode: 0o600 })
+    await writeFile(terminal.path('list'), `# what CI built\nv2 ${TWO} 20\n\nv3 ${TWO} 20\n`)
+  })
+  after(() => terminal.close())
+
+  async function prints(command: string, expected: string, code = 0): Promise<void> {
+    const { stdout, stderr, code: ended } = await terminal.run(command.split(' '))
+    assert.equal(shown(stdout + stderr), expected, command)
+    assert.equal(ended, code, command)
+  }
+
+  test('create a repository; the root key is made at its first use', async () => {
+    await prints('root list', 'no root keys\n')
+    await prints(`repo create ${GUN} --passphrase-file pass --dry-run`, `would create ${GUN}\n`)
+    await prints(
+      `repo create ${GUN} --passphrase-file pass`,
+      'made the root key root: keep its passphrase, and a copy of it ("countersign root export root FILE")\n' +
+        `created ${GUN}; sign a tag: countersign tag sign ${GUN} TAG\n`,
+    )
+    await prints(`repo create ${GUN} --passphrase-file pass`, `error: there is a repository ${GUN} already\n`, 2)
+    await prints(
+      'repo create docker.io/acme/two --passphrase-file list',
+      'error: the passphrase does not open the root key\n',
+      2,
+    )
+    await prints(
+      'repo create docker.io/acme/two --wildcard docker.io/other/* --passphrase-file pass',
+      'error: docker.io/other/* does not name docker.io/acme/two\nhint: write it as in docker.io/acme/*\n',
+      2,
+    )
+  })
+
+  test('sign tags, many at once, and no more', async () => {
+    await prints(`tag list ${GUN}`, 'no signed tags\n')
+    await prints(`tag sign ${GUN} v1 ${ONE} 10 --dry-run`, `would do: signed ${GUN}:v1 (targets)\n`)
+    await prints(`tag sign ${GUN} v1 ${ONE} 10`, `signed ${GUN}:v1 (targets)\n`)
+    await prints(`tag sign ${GUN} v1 ${ONE} 10`, 'nothing to do: it is so already\n')
+    await prints(`tag sign ${GUN} --from list`, 'signed the tags (targets)\n')
+    await prints(`tag remove ${GUN} v3`, `signs ${GUN}:v3 no more (targets)\n`)
+    await prints(
+      `tag list ${GUN}`,
+      `TAG  DIGEST                                                                   SIZE  SIGNED BY
+v1   sha256:ID  10    targets
+v2   sha256:ID  20    targets
+`,
+    )
+    await prints(
+      `tag sign ${GUN} v1 ${ONE}`,
+      'error: a digest needs the size of its manifest\nhint: say both, or none: then the registry is asked\n',
+      2,
+    )
+    await prints(`tag sign ${GUN} --from pass`, 'error: line 1 of pass is not "TAG DIGEST SIZE"\n', 2)
+    await prints(
+      `tag sign docker.io/acme/none v1 ${ONE} 10`,
+      'error: there is no repository docker.io/acme/none\n' +
+        'hint: "countersign repo create docker.io/acme/none" makes one that the server signs\n',
+      1,
+    )
+  })
+
+  test('signers and rules', async () => {
+    const how = `signer ci, key ID
+
+PEM
+
+The owner of a repository puts these lines into ci.pem and types:
+  docker trust signer add --key ci.pem ci REPOSITORY
+From then on:
+  countersign tag sign --as ci REPOSITORY TAG
+`
+    await prints('signer list', 'no signers\n')
+    await prints('signer create ci', how)
+    await prints('signer rotate ci', how.replace('key ID', 'key ID ID'))
+    await prints('signer rotate ci --finish', how)
+    await prints(
+      `tag sign ${GUN} v9 ${ONE} 10 --as ci`,
+      `error: ${GUN} does not let ci sign this\nhint: its owner adds it: docker trust signer add --key ci.pem ci ${GUN}\n`,
+      2,
+    )
+    await prints('policy list', 'no rules: everybody may have signed what their grants allow\n')
+    await prints(
+      'policy set signer:ci --rule docker.io/acme/*:v*:checked=10 reg.example:5000/*:*:move',
+      `WHO        REPOSITORIES        TAGS  EXISTING      SEEN IN REGISTRY
+signer:ci  docker.io/acme/*    v*    stay          within 10 min
+signer:ci  reg.example:5000/*  *     may be moved  -
+`,
+    )
+    await prints('policy remove signer:ci', 'no rules for signer:ci any more\n')
+    await prints('signer remove ci', 'removed the signer ci; owners of repositories remove it too\n')
+  })
+
+  test('plan a rotation, rotate, stage, discard', async () => {
+    const plan = `Rotating the timestamp key of ${GUN}
+  root version 2, signed by 1 of:
+    ID
+  signed by the server with it: snapshot, timestamp
+  all clients follow, whichever of the 1 roots they have cached
+`
+    await prints(`key rotate ${GUN} timestamp --plan`, plan)
+    await prints(
+      `key rotate ${GUN} timestamp --passphrase-file pass`,
+      `rotated the timestamp key of ${GUN}: root version 2\n`,
+    )
+    await prints(
+      `key rotate ${GUN} snapshot --stage`,
+      `the next root of ${GUN} waits for signatures; until then nothing changes: countersign root show ${GUN}\n`,
+    )
+    await prints(
+      `root show ${GUN}`,
+      `Root version 3 of ${GUN} waits for signatures
+  for      a new snapshot key
+  staged   YYYY-MM-DDTHH:MM:SSZ by local
+  of the root in force: 1 of these keys
+    ID not yet
+  of the new root itself: 1 of these keys
+    ID not yet
+next: countersign root sign ${GUN}
+`,
+    )
+    await prints(
+      `key rotate ${GUN} targets --passphrase-file pass`,
+      `error: a root of ${GUN} waits for signatures already: a new snapshot key\n` +
+        `hint: "countersign root publish ${GUN}" or "countersign root discard ${GUN}" first\n`,
+      2,
+    )
+    await prints(`root discard ${GUN}`, `no root of ${GUN} waits any more\n`)
+    await prints(
+      `key rotate ${GUN} root --passphrase-file pass`,
+      'error: say which root keys it shall have from now on\n' +
+        'hint: --root-key NAME for other ones ("countersign root create NAME"), --renew for new certificates of the same\n',
+      2,
+    )
+    await prints(
+      'repo create docker.io/acme/second --passphrase-file pass',
+      `created docker.io/acme/second; sign a tag: countersign tag sign docker.io/acme/second TAG\n`,
+    )
+    await prints(
+      'key rotate docker.io/acme/* timestamp --all --passphrase-file pass',
+      `REPOSITORY             STATE    ROOT
+docker.io/acme/app     rotated  3
+docker.io/acme/second  rotated  2
+`,
+    )
+  })
+
+  test('who did what, where a digest is signed, and what ends', async () => {
+    await prints(
+      `find ${ONE}`,
+      `IMAGE                  SIGNED BY  SINCE                     UNTIL  WHO
+docker.io/acme/app:v1  targets    YYYY-MM-DDTHH:MM:SSZ  now    local
+`,
+    )
+    await prints(`find sha256:${'9'.repeat(64)}`, 'never signed here\n')
+    await prints(
+      `audit --digest ${ONE}`,
+      `5  YYYY-MM-DDTHH:MM:SSZ  publish  ${GUN}  by local
+    targets 2, signed by SHORTENED-ID
+    snapshot 2, signed by SHORTENED-ID
+    timestamp 2, signed by SHORTENED-ID
+    v1: nothing -> sha256:SHORTENED-ID (targets)
+`,
+    )
+    const { stdout } = await terminal.run(['audit', '--json'])
+    const numbers = stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => (JSON.parse(line) as { number: number }).number)
+    assert.deepEqual(
+      numbers,
+      Array.from(numbers, (_, index) => index + 1),
+    )
+    const rows = JSON.parse((await terminal.run(['expiry', '--json', '--days', '4000'])).stdout) as {
+      what: string
+      ends: string
+    }[]
+    assert.ok(rows.some(({ what }) => what === 'server certificate'))
+    await prints('expiry --days 1', 'nothing ends\n')
+  })
+})
