@@ -86,7 +86,17 @@ test('an owner adds our signer; what it signs is docker’s own, and pulled as s
   await engine.image(`${gun}:v3`, 'and again')
   await owner.untrusted('push', `${gun}:v3`)
   await type(['tag', 'sign', gun, 'v3', '--as', 'ci'], owner)
+  // The signer's key may be in other hands: a new one, which the owner adds before the old one signs no more.
+  const { publicKey: fresh } = JSON.parse(await type(['signer', 'rotate', 'ci', '--json'])) as { publicKey: string }
+  await writeFile(pem, fresh)
+  await owner.run('trust', 'signer', 'add', '--key', pem, 'ci', gun)
+  await type(['signer', 'rotate', 'ci', '--finish'])
+  await engine.image(`${gun}:v4`, 'by the new key')
+  await owner.untrusted('push', `${gun}:v4`)
+  await type(['tag', 'sign', gun, 'v4', '--as', 'ci'], owner)
+  assert.deepEqual((await bob.signed(gun))['v4']?.signers, ['ci'])
+  await bob.run('pull', `${gun}:v4`)
   await type(['tag', 'remove', gun, 'v2', '--as', 'ci'])
-  assert.deepEqual(Object.keys(await bob.signed(gun)).sort(), ['v1', 'v3'])
+  assert.deepEqual(Object.keys(await bob.signed(gun)).sort(), ['v1', 'v3', 'v4'])
   assert.deepEqual(await stage.server.check(), [])
 })

@@ -1,0 +1,117 @@
+import { createSecureContext, connect, type SecureContext, type TLSSocket } from 'node:tls'
+
+/** A server under test. */
+export interface Target {
+  readonly port: number
+  /** PEM. */
+  readonly ca: string
+}
+
+export interface Answer {
+  readonly status: number
+  readonly body: Buffer
+}
+
+/** What Debian's Go clients offer; newer ones have post-quantum groups too, which Go 1.19 would not take. */
+const GROUPS = 'X25519:P-256'
+const contexts = new Map<string, SecureContext>()
+
+/**
+ * The smallest HTTP/1.1 client that will do, over TLS: one request at a time on one connection, no session resumption.
+ * Node's own client costs more than the servers that are measured.
+ */
+export class Connection {
+  readonly #socket: TLSSocket
+  #received: Buffer = Buffer.alloc(0)
+  #waiting: { resolve: (answer: Answer) => void; reject: (error: Error) => void } | undefined
+  #broken: Error | undefined
+
+  constructor({ port, ca }: Target) {
+    const secureContext = contexts.get(ca) ?? createSecureContext({ ca, ecdhCurve: GROUPS })
+    contexts.set(ca, secureContext)
+    const socket = connect({ host: '127.0.0.1', port, servername: 'localhost', secureContext })
+    socket.setNoDelay(true)
+    socket.on('data', (chunk: Buffer) => this.#receive(chunk))
+    socket.on('error', (error) => this.#fail(error))
+    socket.on('close', () => this.#fail(new Error('connection closed')))
+    this.#socket = socket
+  }
+
+  /** @param request all of it, as bytes @throws the socket's error, or Error if the server closed without an answer */
+  ask(request: Uint8Array | string): Promise<Answer> {
+    return new Promise((resolve, reject) => {
+      if (this.#broken !== undefined) return reject(this.#broken)
+      this.#waiting = { resolve, reject }
+      this.#socket.write(request)
+    })
+  }
+
+  close(): void {
+    this.#socket.destroy()
+  }
+
+  #fail(error: Error): void {
+    this.#broken ??= error
+    this.#waiting?.reject(this.#broken)
+    this.#waiting = undefined
+  }
+
+  #receive(chunk: Buffer): void {
+    this.#received = this.#received.length === 0 ? chunk : Buffer.concat([this.#received, chunk])
+    const answer = parseAnswer(this.#received)
+    if (answer === undefined) return
+    this.#received = Buffer.alloc(0)
+    const waiting = this.#waiting
+    this.#waiting = undefined
+    waiting?.resolve(answer)
+  }
+}
+
+/** A GET as notary's clients send it. */
+export function getRequest(path: string): Buffer {
+  return Buffer.from(`GET ${path} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: bench\r\n\r\n`)
+}
+
+export function postRequest(path: string, contentType: string, body: Buffer): Buffer {
+  const length = `Content-Length: ${body.length}`
+  const head = `POST ${path} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: bench\r\nContent-Type: ${contentType}\r\n${length}\r\n\r\n`
+  return Buffer.concat([Buffer.from(head), body])
+}
+
+/** One connection for one request. */
+export async function askOnce(target: Target, request: Uint8Array): Promise<Answer> {
+  const connection = new Connection(target)
+  try {
+    return await connection.ask(request)
+  } finally {
+    connection.close()
+  }
+}
+
+/** @returns undefined while it is not complete */
+function parseAnswer(bytes: Buffer): Answer | undefined {
+  const end = bytes.indexOf('\r\n\r\n')
+  if (end < 0) return undefined
+  const head = bytes.latin1Slice(0, end)
+  const status = Number(head.slice(9, 12))
+  const rest = bytes.subarray(end + 4)
+  const length = /\r\ncontent-length: *(\d+)/i.exec(head)?.[1]
+  if (length !== undefined) {
+    return rest.length < Number(length) ? undefined : { status, body: rest.subarray(0, Number(length)) }
+  }
+  const body = /\r\ntransfer-encoding: *chunked/i.test(head) ? unchunk(rest) : rest
+  return body && { status, body }
+}
+
+function unchunk(bytes: Buffer): Buffer | undefined {
+  const chunks: Buffer[] = []
+  for (let start = 0; ; ) {
+    const end = bytes.indexOf('\r\n', start)
+    if (end < 0) return undefined
+    const size = Number.parseInt(bytes.latin1Slice(start, end), 16)
+    if (bytes.length < end + 2 + size + 2) return undefined
+    if (size === 0) return Buffer.concat(chunks)
+    chunks.push(bytes.subarray(end + 2, end + 2 + size))
+    start = end + 2 + size + 2
+  }
+}
