@@ -1,6 +1,8 @@
 import { createDecipheriv, createPrivateKey, pbkdf2Sync } from 'node:crypto'
 import { TrustError } from '../errors.ts'
+import { decodePem } from '../tuf/pem.ts'
 import { pkcs8OfSeed } from './ed25519.ts'
+import { readEd25519KeyFile } from './ed25519-key-file.ts'
 
 /** A key of a client's key file, and whose it says it is. */
 export interface KeyFile {
@@ -27,11 +29,18 @@ const ED25519_BYTES = 96
 export function openKeyFile(pem: string, passphrase: string | undefined): KeyFile {
   const lines = pem.split(/\r?\n/)
   const headers = new Map(lines.map((line) => line.split(': ', 2)).map(([name = '', value = '']) => [name, value]))
-  const bare = lines.filter((line) => !/^\w+: /.test(line) && line !== '').join('\n')
+  // Of the header lines OpenSSL knows only those of a legacy encrypted key.
+  const legacy = headers.has('DEK-Info')
+  const bare = lines.filter((line) => (legacy ? !/^(role|gun|path): /.test(line) : !/^\w+: /.test(line) && line !== ''))
+  const text = `${bare.join('\n').trimEnd()}\n`
+  const names = { role: headers.get('role'), gun: headers.get('gun') }
   try {
-    const key = createPrivateKey(passphrase === undefined ? bare : { key: bare, passphrase })
-    const pkcs8 = key.export({ format: 'der', type: 'pkcs8' })
-    return { pkcs8, role: headers.get('role'), gun: headers.get('gun') }
+    const block = decodePem(Buffer.from(text))?.[0]
+    const encrypted = block?.label === 'ENCRYPTED PRIVATE KEY'
+    const ed25519 = block && readEd25519KeyFile(block.bytes, encrypted ? passphrase : undefined)
+    if (ed25519 !== undefined) return { pkcs8: ed25519, ...names }
+    const key = createPrivateKey(passphrase === undefined ? text : { key: text, passphrase })
+    return { pkcs8: key.export({ format: 'der', type: 'pkcs8' }), ...names }
   } catch (cause) {
     throw new TrustError('BAD_KEYS', 'the passphrase does not open the key file, or it is none that can be read', {
       cause,

@@ -1,0 +1,54 @@
+import { createDecipheriv, pbkdf2Sync } from 'node:crypto'
+import { derChildren, derElements, type DerElement } from '../tuf/der.ts'
+import { pkcs8OfSeed } from './ed25519.ts'
+
+const SEQUENCE = 0x30
+const OCTETS = 0x04
+/** 1.3.6.1.4.1.11591.15.1, which nobody but Notary writes: public ‖ seed ‖ public (wire spec §18.4). */
+const ED25519 = Buffer.from('2b06010401da470f01', 'hex')
+const ED25519_BYTES = 96
+/** 2.16.840.1.101.3.4.1.42 */
+const AES_256_CBC = Buffer.from('60864801650304012a', 'hex')
+/** Rounds of PBKDF2 that are waited for; Notary's are 2048. */
+const ROUNDS_MAX = 1_000_000
+
+/**
+ * Notary's own form of an ed25519 key in PKCS#8, which OpenSSL does not know.
+ *
+ * @param der of the key, or of the encrypted key if there is a passphrase
+ * @returns PKCS#8 as everybody writes it, to be zeroed; undefined if it is something else
+ */
+export function readEd25519KeyFile(der: Buffer, passphrase: string | undefined): Buffer | undefined {
+  const plain = passphrase === undefined ? der : decrypted(der, passphrase)
+  const [, algorithm, key] = sequence(plain) ?? []
+  const [name] = derChildren(algorithm, SEQUENCE) ?? []
+  if (name?.content.equals(ED25519) !== true || key?.tag !== OCTETS) return undefined
+  const bytes = key.content.length === ED25519_BYTES ? key.content : derElements(key.content)?.[0]?.content
+  return bytes?.length === ED25519_BYTES ? pkcs8OfSeed(bytes.subarray(32, 64)) : undefined
+}
+
+/** PBES2 with PBKDF2 by HMAC-SHA1 and AES-256-CBC, as Notary's clients encrypt. */
+function decrypted(der: Buffer, passphrase: string): Buffer | undefined {
+  const [scheme, sealed] = sequence(der) ?? []
+  const [, parameters] = derChildren(scheme, SEQUENCE) ?? []
+  const [derivation, encryption] = derChildren(parameters, SEQUENCE) ?? []
+  const [salt, rounds] = derChildren(derChildren(derivation, SEQUENCE)?.[1], SEQUENCE) ?? []
+  const [cipher, iv] = derChildren(encryption, SEQUENCE) ?? []
+  const count =
+    rounds === undefined || rounds.content.length > 4 ? 0 : rounds.content.readUIntBE(0, rounds.content.length)
+  if (salt === undefined || iv === undefined || sealed === undefined || cipher?.content.equals(AES_256_CBC) !== true)
+    return undefined
+  if (count < 1 || count > ROUNDS_MAX) return undefined
+  try {
+    const key = pbkdf2Sync(passphrase, salt.content, count, 32, 'sha1')
+    const open = createDecipheriv('aes-256-cbc', key, iv.content)
+    return Buffer.concat([open.update(sealed.content), open.final()])
+  } catch {
+    return undefined
+  }
+}
+
+function sequence(der: Buffer | undefined): DerElement[] | undefined {
+  const elements = der === undefined ? undefined : derElements(der)
+  return elements?.length === 1 ? derChildren(elements[0], SEQUENCE) : undefined
+}
