@@ -96,6 +96,7 @@ export async function serve(settings: Settings, overrides: Overrides = {}): Prom
       await webhook?.(found)
     })
     log.info({ url, commits: store.tail().number }, 'ready')
+    log.flush?.()
     return {
       url,
       port,

@@ -1,4 +1,3 @@
-import { compactVerify, errors } from 'jose'
 import type { KeyObject } from 'node:crypto'
 import { parseJson, type Json, type JsonObject } from '../tuf/json.ts'
 import type { ResourceActions } from './scope.ts'
@@ -70,6 +69,8 @@ export async function verifyWebToken(text: string, rules: TokenRules, now: numbe
   const found = await rules.findKey(asked, now)
   if (found === undefined) refuse('no key here verifies it')
   if (asked.algorithm !== found.algorithm) refuse('its algorithm is not the one of its key')
+  // Loaded with the first token: servers without authentication start without it.
+  const { compactVerify, errors } = await import('jose')
   try {
     await compactVerify(text, found.key, { algorithms: [found.algorithm] })
   } catch (error) {

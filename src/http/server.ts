@@ -1,3 +1,4 @@
+import { constants } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer as createHttpServer, type Server } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
@@ -47,8 +48,15 @@ export async function listen(
   const server: Server =
     tls === undefined
       ? createHttpServer(options, answer)
-      : createHttpsServer(
-          { ...options, ...tls, minVersion: 'TLSv1.2', handshakeTimeout: limits.headersSeconds * 1000 },
+      : // No client of Notary's takes a session up again: a ticket would be made for each connection, for nothing.
+        createHttpsServer(
+          {
+            ...options,
+            ...tls,
+            minVersion: 'TLSv1.2',
+            secureOptions: constants.SSL_OP_NO_TICKET,
+            handshakeTimeout: limits.headersSeconds * 1000,
+          },
           answer,
         )
   const connections = new Connections(server)

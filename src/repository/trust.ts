@@ -41,4 +41,6 @@ export interface Log {
   info(facts: object, text: string): void
   warn(facts: object, text: string): void
   error(facts: object, text: string): void
+  /** Write what waits to be written. */
+  flush?(): void
 }

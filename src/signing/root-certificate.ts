@@ -1,5 +1,6 @@
 import { createPublicKey, randomBytes, webcrypto, type KeyObject } from 'node:crypto'
 import type { PublicKey } from '../tuf/key.ts'
+import { x509Library } from './x509-library.ts'
 
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
 const DAY = 86_400_000
@@ -15,9 +16,7 @@ const SERIAL_BYTES = 16
  * @param now milliseconds since 1970
  */
 export async function issueRootCertificate(key: KeyObject, commonName: string, now: number): Promise<PublicKey> {
-  // Loaded when it is needed: it takes as long as half of a start.
-  await import('reflect-metadata')
-  const x509 = await import('@peculiar/x509')
+  const x509 = await x509Library()
   const pkcs8 = key.export({ format: 'der', type: 'pkcs8' })
   const spki = createPublicKey(key).export({ format: 'der', type: 'spki' })
   const { subtle } = webcrypto

@@ -1,9 +1,7 @@
-// The X.509 library's injection needs this before it.
-import 'reflect-metadata'
-import * as x509 from '@peculiar/x509'
 import { createPrivateKey, webcrypto } from 'node:crypto'
 import { hostname } from 'node:os'
 import type { TlsIdentity } from './tls-identity.ts'
+import { x509Library } from './x509-library.ts'
 
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
 const DAY = 86_400_000
@@ -11,10 +9,9 @@ const CA_DAYS = 3650
 /** Clients of Apple refuse longer ones. */
 const SERVER_DAYS = 825
 
-x509.cryptoProvider.set(globalThis.crypto)
-
 /** A CA certificate with its key. @param now milliseconds since 1970 */
 export async function makeCa(now: number): Promise<TlsIdentity> {
+  const x509 = await x509Library()
   const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify'])
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({
     name: [{ CN: [`Countersign CA ${hostname()}`] }],
@@ -33,6 +30,7 @@ export async function makeCa(now: number): Promise<TlsIdentity> {
 
 /** A server certificate for localhost and this host's name, with its key. @param now milliseconds since 1970 */
 export async function makeServer(caText: string, caKeyText: string, now: number): Promise<TlsIdentity> {
+  const x509 = await x509Library()
   const ca = new x509.X509Certificate(caText)
   const caDer = createPrivateKey(caKeyText).export({ format: 'der', type: 'pkcs8' })
   const signingKey = await webcrypto.subtle.importKey('pkcs8', new Uint8Array(caDer), ALGORITHM, false, ['sign'])
