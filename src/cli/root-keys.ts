@@ -53,19 +53,16 @@ export class RootKeyring {
     return found
   }
 
-  /** Make a root key and store it, sealed under a new passphrase. @throws TrustError WRONG_STATE, BAD_KEYS */
-  async create(name: string, key: KeyObject = makeRootKey()): Promise<OpenRootKey> {
+  /** Make a root key and store it, sealed under a new passphrase; with `dryRun` only say what would be stored. @throws TrustError WRONG_STATE, BAD_KEYS */
+  async create(name: string, key: KeyObject = makeRootKey(), dryRun = false): Promise<OpenRootKey> {
     if ((await this.records()).some((each) => each.name === name)) {
       throw new TrustError('WRONG_STATE', `there is a root key ${name} already`, { hint: 'choose another name' })
     }
     const what = `new passphrase of the root key ${name}`
     const passphrase = await newSecretFrom(this.#passphraseFile, what, PASSPHRASE_OPTION)
     const sealed = sealRootKey(key, passphrase)
-    const record = await this.#connection.call(saveRootKey, {
-      name,
-      public: rootPublicKey(key),
-      sealed: asInput(sealed),
-    })
+    const input = { name, public: rootPublicKey(key), sealed: asInput(sealed) }
+    const record = await this.#connection.call(saveRootKey, input, dryRun)
     const made = { record, key }
     this.#opened.set(name, made)
     return made

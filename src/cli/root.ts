@@ -19,9 +19,11 @@ interface Options {
   passphraseFile?: string
   keyPassphraseFile?: string
   remove?: true
+  dryRun?: true
 }
 
 const JSON_OPTION = ['--json', 'print as JSON'] as const
+const DRY_RUN_OPTION = ['--dry-run', 'say what would happen; change nothing'] as const
 
 export function rootCommand(): Command {
   const root = new Command('root').description('root keys, and roots that wait for signatures')
@@ -35,6 +37,7 @@ export function rootCommand(): Command {
     .description('make a root key; it is sealed here, under a passphrase that the server never sees')
     .argument('<name>', 'to call it by')
     .option(`${PASSPHRASE_OPTION} <file>`, 'its passphrase, instead of asking')
+    .option(...DRY_RUN_OPTION)
     .option(...JSON_OPTION)
     .action(create)
   root
@@ -44,6 +47,7 @@ export function rootCommand(): Command {
     .argument('<file>', 'as in ~/.docker/trust/private')
     .option(`${KEY_PASSPHRASE_OPTION} <file>`, 'the passphrase of the key file, instead of asking')
     .option(`${PASSPHRASE_OPTION} <file>`, 'its new passphrase here, instead of asking')
+    .option(...DRY_RUN_OPTION)
     .option(...JSON_OPTION)
     .action(importKey)
   root
@@ -77,13 +81,14 @@ export function rootCommand(): Command {
     .description('make the signed root current')
     .argument('<gun>', 'its name')
     .argument('[file]', 'with signatures that were made elsewhere')
+    .option(...DRY_RUN_OPTION)
     .option(...JSON_OPTION)
     .action(publish)
   root
     .command('discard')
     .description('forget the root that waits for signatures')
     .argument('<gun>', 'its name')
-    .option('--dry-run', 'say what would happen; change nothing')
+    .option(...DRY_RUN_OPTION)
     .option(...JSON_OPTION)
     .action((gun: string, _: Options, command: Command) =>
       ask(command, discardRoot, { gun }, () => `no root of ${gun} waits any more`),
@@ -102,11 +107,11 @@ function list(_: Options, command: Command): Promise<void> {
   })
 }
 
-function create(name: string, { passphraseFile, json }: Options, command: Command): Promise<void> {
+function create(name: string, { passphraseFile, dryRun, json }: Options, command: Command): Promise<void> {
   return withConnection(command, async (connection) => {
-    const { record } = await new RootKeyring(connection, passphraseFile).create(name)
+    const { record } = await new RootKeyring(connection, passphraseFile).create(name, undefined, dryRun)
     if (json === true) printJson({ name, keyId: record.keyId })
-    else print(`made the root key ${name}: ${record.keyId}`)
+    else print(`${dryRun === true ? 'would make' : 'made'} the root key ${name}: ${record.keyId}`)
     return EXIT.ok
   })
 }
@@ -114,9 +119,9 @@ function create(name: string, { passphraseFile, json }: Options, command: Comman
 function importKey(name: string, file: string, options: Options, command: Command): Promise<void> {
   return withConnection(command, async (connection) => {
     const key = await readKeyFile(file, options.keyPassphraseFile)
-    const { record } = await new RootKeyring(connection, options.passphraseFile).create(name, key)
+    const { record } = await new RootKeyring(connection, options.passphraseFile).create(name, key, options.dryRun)
     if (options.json === true) printJson({ name, keyId: record.keyId })
-    else print(`took the root key ${name}: ${record.keyId}`)
+    else print(`${options.dryRun === true ? 'would take' : 'took'} the root key ${name}: ${record.keyId}`)
     return EXIT.ok
   })
 }
@@ -169,22 +174,23 @@ function signFile(file: string, keyFile: string, options: Options): Promise<void
     await writeFile(file, `${JSON.stringify({ ...staged, signatures: [...all.values()] }, undefined, 2)}\n`)
     if (options.json === true) printJson({ file, gun: staged.gun, version: staged.version, signatures: made })
     else {
-      print(`signed root version ${staged.version} of ${staged.gun} (${staged.reason}) in ${file}`)
+      print(`signed this root of ${staged.gun} in ${file}:`)
+      print(payloadText(staged))
       print(`take it back: countersign root publish ${staged.gun} ${file}`)
     }
     return EXIT.ok
   })
 }
 
-function publish(gun: string, file: string | undefined, _: Options, command: Command): Promise<void> {
+function publish(gun: string, file: string | undefined, { dryRun, json }: Options, command: Command): Promise<void> {
   return withConnection(command, async (connection) => {
     if (file !== undefined) {
       const { signatures } = await readStaged(file)
-      await connection.call(signRoot, { gun, signatures: [...signatures] })
+      await connection.call(signRoot, { gun, signatures: [...signatures] }, dryRun)
     }
-    const { version } = await connection.call(publishRoot, { gun })
-    if (command.opts<Options>().json === true) printJson({ gun, version })
-    else print(`published root version ${version} of ${gun}`)
+    const { version } = await connection.call(publishRoot, { gun }, dryRun)
+    if (json === true) printJson({ gun, version })
+    else print(`${dryRun === true ? 'would publish' : 'published'} root version ${version} of ${gun}`)
     return EXIT.ok
   })
 }
@@ -199,6 +205,15 @@ function describeForPeople({ gun, version, reason, by, at, former, own, complete
   ]
   const next = complete ? `countersign root publish ${gun}` : `countersign root sign ${gun}`
   return [...lines, `next: ${next}`].join('\n')
+}
+
+/** What the signature is over; what else stands in the file is only said by whoever wrote it. */
+function payloadText({ payload }: StagedRootDescription): string {
+  const roles = Object.entries(payload['roles'] ?? {}) as [string, { keyids: string[]; threshold: number }][]
+  return [
+    `  version  ${String(payload['version'])}, until ${String(payload['expires'])}`,
+    ...roles.map(([role, { keyids, threshold }]) => `  ${role.padEnd(9)}  ${threshold} of ${keyids.join(', ')}`),
+  ].join('\n')
 }
 
 function needText({ threshold, keys }: SigningNeed): string {
