@@ -4,7 +4,7 @@ import { importSealedKey } from './import.ts'
 import type { Operation } from './operation.ts'
 import { listRootKeys, saveRootKey } from './root-keys.ts'
 import { discardRoot, planRoot, publishRoot, showStagedRoot, signRoot, stageNextRoot } from './roots.ts'
-import { listPolicies, removePolicy, setPolicy } from './policies.ts'
+import { listPolicies, removePolicy, setPolicy, showPolicy } from './policies.ts'
 import { deleteSigner, listSigners, makeSigner, renewSigner, showSigner } from './signers.ts'
 import { listTags, removeTag, signManyTags, signTag } from './tags.ts'
 import { createToken, listTokens, revokeToken } from './tokens.ts'
@@ -32,6 +32,7 @@ export const OPERATIONS: readonly Operation[] = [
   deleteSigner,
   listPolicies,
   setPolicy,
+  showPolicy,
   removePolicy,
   planRoot,
   stageNextRoot,

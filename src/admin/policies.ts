@@ -1,9 +1,11 @@
 import { z } from 'zod'
+import { allTokens } from '../access/api-token.ts'
 import { parsePattern } from '../access/grant.ts'
 import { refusalOf, type TagRule } from '../access/tag-policy.ts'
 import { TrustError } from '../errors.ts'
 import type { TargetsEdit } from '../tuf/targets-edit.ts'
 import type { Gun } from '../tuf/gun.ts'
+import type { CurrentDigests } from '../repository/sign-tags.ts'
 import { changeRecords } from './grants.ts'
 import { operation, type World } from './operation.ts'
 
@@ -56,6 +58,16 @@ export const setPolicy = operation({
   },
 })
 
+export const showPolicy = operation({
+  name: 'policy.show',
+  method: 'GET',
+  path: '/policies/:subject',
+  summary: 'Rules of one signer, user or token.',
+  action: 'admin',
+  input: z.strictObject({ subject }),
+  run: async ({ store }, { subject: name }) => (store.record('policy', name) ?? noRules(name)) as TagPolicy,
+})
+
 export const removePolicy = operation({
   name: 'policy.remove',
   method: 'DELETE',
@@ -65,19 +77,44 @@ export const removePolicy = operation({
   input: z.strictObject({ subject }),
   async run({ trust, store }, { subject: name }, actor) {
     await changeRecords(trust, actor, async () => {
-      if (store.record('policy', name) === undefined)
-        throw new TrustError('NOT_FOUND', `there are no rules for ${name}`)
+      if (store.record('policy', name) === undefined) noRules(name)
       return [{ kind: 'policy', name, value: null }]
     })
     return { subject: name, removed: true }
   },
 })
 
+function noRules(name: string): never {
+  throw new TrustError('NOT_FOUND', `there are no rules for ${name}`, { hint: '"countersign policy list" prints all' })
+}
+
+/**
+ * Whose rules count: those of the actor, of the user behind an API token or a client certificate, and of the signer.
+ *
+ * @param signer undefined: nobody signs in a repository of others
+ */
+export async function policySubjects(
+  store: World['store'],
+  actor: string,
+  signer: string | undefined,
+): Promise<string[]> {
+  const [, kind = '', name = ''] = /^(token|certificate):(.+)$/.exec(actor) ?? []
+  const subjects = new Set([actor])
+  if (kind === 'certificate') subjects.add(`user:${name}`)
+  if (kind === 'token') {
+    for (const token of await allTokens(store)) {
+      if (token.name === name && !token.revoked && token.owner !== null) subjects.add(`user:${token.owner}`)
+    }
+  }
+  if (signer !== undefined) subjects.add(`signer:${signer}`)
+  return [...subjects]
+}
+
 /**
  * Refuse what the rules of any of these do not allow.
  *
  * @param subjects who asks, and the signer that signs
- * @param current what tags name now, hex
+ * @param current what the roles that are to sign say of a tag now
  * @param checkedAt when the caller saw the manifests, milliseconds since 1970
  * @throws TrustError POLICY that says which rule
  */
@@ -86,14 +123,14 @@ export function enforcePolicies(
   subjects: readonly string[],
   gun: Gun,
   { set, remove }: TargetsEdit,
-  current: ReadonlyMap<string, string>,
+  current: CurrentDigests,
   checkedAt: number | undefined,
   now: number,
 ): void {
   const intents = [
-    ...set.map(({ tag, sha256 }) => ({ tag, moves: current.has(tag) && current.get(tag) !== sha256, checkedAt })),
+    ...set.map(({ tag, sha256 }) => ({ tag, moves: current(tag).some((each) => each !== sha256), checkedAt })),
     // Nothing in a registry has to be looked at for taking a signature away.
-    ...remove.filter((tag) => current.has(tag)).map((tag) => ({ tag, moves: true, checkedAt: now })),
+    ...remove.filter((tag) => current(tag).length > 0).map((tag) => ({ tag, moves: true, checkedAt: now })),
   ]
   for (const name of subjects) {
     const policy = store.record('policy', name) as TagPolicy | undefined

@@ -25,7 +25,7 @@ export function requestOf<Schema extends z.ZodObject>(
     return encodeURIComponent(value)
   })
   const headers: Record<string, string> = {}
-  if (typeof rest['ifMatch'] === 'string') headers['If-Match'] = rest['ifMatch']
+  if (typeof rest['ifMatch'] === 'string') headers['If-Match'] = rest['ifMatch'] === '*' ? '*' : `"${rest['ifMatch']}"`
   delete rest['ifMatch']
   const query = new URLSearchParams(dryRun ? { dryRun: 'true' } : {})
   if (method === 'GET' || method === 'DELETE') {

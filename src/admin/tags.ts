@@ -1,12 +1,13 @@
 import { z } from 'zod'
 import { describe } from '../repository/show.ts'
 import { signTags, type SignResult } from '../repository/sign-tags.ts'
+import { signerRole } from '../repository/signers.ts'
 import { TrustError } from '../errors.ts'
 import type { Actor } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
 import type { TargetsEdit } from '../tuf/targets-edit.ts'
 import { gunInput, operation, type World } from './operation.ts'
-import { enforcePolicies } from './policies.ts'
+import { enforcePolicies, policySubjects } from './policies.ts'
 
 /** Tags in one call. */
 export const TAGS_MAX = 10_000
@@ -33,13 +34,15 @@ export const listTags = operation({
   name: 'tag.list',
   method: 'GET',
   path: '/repositories/:gun/tags',
-  summary: 'Signed tags of one repository, each with the role that signs it.',
+  summary: 'Signed tags of one repository, each with the role that signs it; with `as` those that a signer signs.',
   action: 'read',
-  input: z.strictObject({ gun: gunInput }),
-  async run({ trust }, { gun }) {
+  input: z.strictObject({ gun: gunInput, as: signer }),
+  async run({ trust }, { gun, as: name }) {
+    const role = name === undefined ? 'targets' : signerRole(name)
     const found = describe(trust, gun, trust.now())
     if (found === undefined) throw new TrustError('NOT_FOUND', `there is no repository ${gun}`)
-    return { gun, etag: trust.store.head(gun)?.roles['targets']?.sha256 ?? '', tags: found.tags }
+    const tags = name === undefined ? found.tags : found.tags.filter((each) => each.role === role)
+    return { gun, etag: trust.store.head(gun)?.roles[role]?.sha256 ?? '', tags }
   },
 })
 
@@ -99,7 +102,7 @@ async function changeTags(
   { as: name, checkedAt: checked, ifMatch: expected }: Conditions,
   actor: Actor,
 ): Promise<SignResult & { gun: string }> {
-  const subjects = [actor.name, ...(name === undefined ? [] : [`signer:${name}`])]
+  const subjects = await policySubjects(world.store, actor.name, name)
   const seen = checked === undefined ? undefined : Date.parse(checked)
   const result = await signTags(
     world.trust,

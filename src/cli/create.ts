@@ -7,7 +7,7 @@ import { parseGun } from '../tuf/gun.ts'
 import { print, printJson } from './print.ts'
 import { DEFAULT_ROOT_KEY, PASSPHRASE_OPTION, RootKeyring } from './root-keys.ts'
 import { EXIT, withConnection } from './run.ts'
-import { signAndPublish } from './sign-root.ts'
+import { stageAndPublish } from './sign-root.ts'
 
 interface Options {
   rootKey?: string[]
@@ -52,8 +52,8 @@ function create(name: string, options: Options, command: Command): Promise<void>
     for (const wanted of names.length === 0 ? [undefined] : names) {
       certificates.push(await keyring.certificate(await keyring.openOrCreate(wanted), commonName))
     }
-    await connection.call(stageNextRoot, { gun, change: { what: 'create', certificates, threshold } })
-    const { staged, version } = await signAndPublish(connection, keyring, gun)
+    const change = { what: 'create' as const, certificates, threshold }
+    const { staged, version } = await stageAndPublish(connection, keyring, gun, change)
     if (json === true) printJson({ gun, created: version !== undefined, staged: version === undefined ? staged : null })
     else if (version === undefined) print(`${gun} waits for more signatures: "countersign root show ${gun}"`)
     else print(`created ${gun}; sign a tag: countersign tag sign ${gun} TAG`)

@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import { listPolicies, removePolicy, setPolicy, type TagPolicy } from '../admin/policies.ts'
+import { listPolicies, removePolicy, setPolicy, showPolicy, type TagPolicy } from '../admin/policies.ts'
 import { TrustError } from '../errors.ts'
 import { table } from './print.ts'
 import { ask } from './run.ts'
@@ -27,6 +27,14 @@ export function policyCommand(): Command {
         async () => ({ subject, rules: rule.map(ruleOf) }),
         (set) => show([set]),
       ),
+    )
+  policy
+    .command('show')
+    .description('the rules of one')
+    .argument('<subject>', 'signer:NAME, user:NAME, token:NAME')
+    .option('--json', 'print as JSON')
+    .action((subject: string, _: Options, command: Command) =>
+      ask(command, showPolicy, { subject }, (found) => show([found])),
     )
   policy
     .command('list')

@@ -28,8 +28,9 @@ export async function readStaged(file: string): Promise<StagedRootDescription> {
   const text = await readFile(file, 'utf8').catch((cause: unknown) => unreadable(file, cause))
   try {
     const staged = JSON.parse(text) as StagedRootDescription
-    if (typeof staged.gun === 'string' && Array.isArray(staged.signatures) && typeof staged.payload === 'object')
-      return staged
+    const { gun, signatures, payload } = staged
+    // A root key must never be led to sign anything else.
+    if (typeof gun === 'string' && Array.isArray(signatures) && payload['_type'] === 'Root') return staged
   } catch {
     // Said below.
   }

@@ -3,6 +3,7 @@ import { listRootKeys, saveRootKey, type RootKey } from '../admin/root-keys.ts'
 import { TrustError } from '../errors.ts'
 import { makeRootKey, openRootKey, rootPublicKey, sealRootKey } from '../signing/root-key.ts'
 import { issueRootCertificate } from '../signing/root-certificate.ts'
+import { certificateEnds } from '../tuf/certificate.ts'
 import { newSecretFrom, secretFrom } from './ask-secret.ts'
 import type { Connection } from './connect.ts'
 import { print } from './print.ts'
@@ -11,6 +12,9 @@ import { print } from './print.ts'
 export const PASSPHRASE_OPTION = '--passphrase-file'
 /** The root key that is made and used if none is named. */
 export const DEFAULT_ROOT_KEY = 'root'
+
+/** Milliseconds: a shared certificate that ends before is not given to another repository. */
+const SHARED_LIFE_LEFT = 3 * 365 * 86_400_000
 
 /** A root key, open: here, in the process of whoever typed the passphrase, and nowhere else. */
 export interface OpenRootKey {
@@ -23,6 +27,8 @@ export class RootKeyring {
   readonly #connection: Connection
   readonly #passphraseFile: string | undefined
   readonly #opened = new Map<string, OpenRootKey>()
+  /** Shared certificates made by this command: name of the key, common name. */
+  readonly #renewed = new Set<string>()
 
   /** @param passphraseFile the passphrase of every key that is asked for; undefined: the terminal */
   constructor(connection: Connection, passphraseFile: string | undefined) {
@@ -32,6 +38,11 @@ export class RootKeyring {
 
   async records(): Promise<RootKey[]> {
     return this.#connection.call(listRootKeys, {})
+  }
+
+  /** True if its passphrase was asked for already. */
+  isOpen(name: string): boolean {
+    return this.#opened.has(name)
   }
 
   /** By name. @throws TrustError NOT_FOUND, WRONG_STATE if it is offline, BAD_KEYS for a wrong passphrase */
@@ -53,9 +64,15 @@ export class RootKeyring {
     return found
   }
 
-  /** Make a root key and store it, sealed under a new passphrase; with `dryRun` only say what would be stored. @throws TrustError WRONG_STATE, BAD_KEYS */
+  /**
+   * Make a root key and store it, sealed under a new passphrase; with `dryRun` only say what would be stored. A key that
+   * was offline may come back under its name.
+   *
+   * @throws TrustError WRONG_STATE, BAD_KEYS
+   */
   async create(name: string, key: KeyObject = makeRootKey(), dryRun = false): Promise<OpenRootKey> {
-    if ((await this.records()).some((each) => each.name === name)) {
+    const before = (await this.records()).find((each) => each.name === name)
+    if (before !== undefined && (before.sealed !== null || before.public !== rootPublicKey(key))) {
       throw new TrustError('WRONG_STATE', `there is a root key ${name} already`, { hint: 'choose another name' })
     }
     const what = `new passphrase of the root key ${name}`
@@ -72,12 +89,13 @@ export class RootKeyring {
    * The certificate of a root key for a repository, or for all below a prefix: those are kept, and used again.
    *
    * @param commonName the GUN, or a prefix and `*`
-   * @param renew true: a new one in any case
+   * @param renew true: a new one, for many repositories in one command the same
    */
   async certificate({ record, key }: OpenRootKey, commonName: string, renew = false): Promise<string> {
     const shared = commonName.endsWith('*')
     const kept = record.certificates[commonName]
-    if (kept !== undefined && !renew) return kept
+    const made = `${record.name} ${commonName}`
+    if (kept !== undefined && (renew ? this.#renewed.has(made) : isLasting(kept))) return kept
     const { public: text } = await issueRootCertificate(key, commonName, Date.now())
     if (!shared) return text
     const { name, public: publicKey, sealed } = record
@@ -88,6 +106,7 @@ export class RootKeyring {
       certificates: { [commonName]: text },
     })
     this.#opened.set(name, { record: saved, key })
+    this.#renewed.add(made)
     return text
   }
 
@@ -103,6 +122,11 @@ export class RootKeyring {
     }
     return this.open(wanted)
   }
+}
+
+function isLasting(certificate: string): boolean {
+  const ends = certificateEnds({ keytype: 'ecdsa-x509', public: certificate }) ?? 0
+  return ends > Date.now() + SHARED_LIFE_LEFT
 }
 
 function asInput({ derivation, sealed }: ReturnType<typeof sealRootKey>): {

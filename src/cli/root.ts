@@ -16,6 +16,7 @@ interface Options {
   json?: true
   out?: string
   key?: string
+  rootKey?: string[]
   passphraseFile?: string
   keyPassphraseFile?: string
   remove?: true
@@ -71,6 +72,7 @@ export function rootCommand(): Command {
     .command('sign')
     .description('sign the root that waits, with the stored keys; or one in a file, with a key file and no server')
     .argument('<gun-or-file>', 'name of the repository; with --key the file that "root show --out" wrote')
+    .option('--root-key <name...>', 'sign with these stored keys only (default: with all that are needed)')
     .option('--key <file>', 'key file of notary or docker')
     .option(`${KEY_PASSPHRASE_OPTION} <file>`, 'the passphrase of the key file, instead of asking')
     .option(`${PASSPHRASE_OPTION} <file>`, 'the passphrase of the stored keys, instead of asking')
@@ -152,7 +154,7 @@ function sign(target: string, options: Options, command: Command): Promise<void>
   if (options.key !== undefined) return signFile(target, options.key, options)
   return withConnection(command, async (connection) => {
     const keyring = new RootKeyring(connection, options.passphraseFile)
-    const { staged, version } = await signAndPublish(connection, keyring, target)
+    const { staged, version } = await signAndPublish(connection, keyring, target, options.rootKey)
     if (options.json === true) printJson({ gun: target, version: version ?? null, staged })
     else print(version === undefined ? describeForPeople(staged) : `published root version ${version} of ${target}`)
     return version === undefined ? EXIT.negative : EXIT.ok
@@ -186,13 +188,18 @@ function publish(gun: string, file: string | undefined, { dryRun, json }: Option
   return withConnection(command, async (connection) => {
     if (file !== undefined) {
       const { signatures } = await readStaged(file)
-      await connection.call(signRoot, { gun, signatures: [...signatures] }, dryRun)
+      const staged = await connection.call(signRoot, { gun, signatures: [...signatures] }, dryRun)
+      // A rehearsal forgets the signatures: to publish would fail for the want of them.
+      if (dryRun === true && staged.complete) return told(staged.version)
     }
-    const { version } = await connection.call(publishRoot, { gun }, dryRun)
+    return told((await connection.call(publishRoot, { gun }, dryRun)).version)
+  })
+
+  function told(version: number): number {
     if (json === true) printJson({ gun, version })
     else print(`${dryRun === true ? 'would publish' : 'published'} root version ${version} of ${gun}`)
     return EXIT.ok
-  })
+  }
 }
 
 function describeForPeople({ gun, version, reason, by, at, former, own, complete }: StagedRootDescription): string {
@@ -209,10 +216,13 @@ function describeForPeople({ gun, version, reason, by, at, former, own, complete
 
 /** What the signature is over; what else stands in the file is only said by whoever wrote it. */
 function payloadText({ payload }: StagedRootDescription): string {
-  const roles = Object.entries(payload['roles'] ?? {}) as [string, { keyids: string[]; threshold: number }][]
+  type Said = { version: number; expires: string; roles: Record<string, { keyids: string[]; threshold: number }> }
+  const { version, expires, roles } = payload as unknown as Said
   return [
-    `  version  ${String(payload['version'])}, until ${String(payload['expires'])}`,
-    ...roles.map(([role, { keyids, threshold }]) => `  ${role.padEnd(9)}  ${threshold} of ${keyids.join(', ')}`),
+    `  version  ${version}, until ${expires}`,
+    ...Object.entries(roles).map(
+      ([role, { keyids, threshold }]) => `  ${role.padEnd(9)}  ${threshold} of ${keyids.join(', ')}`,
+    ),
   ].join('\n')
 }
 

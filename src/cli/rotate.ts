@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { matches } from '../access/permission.ts'
 import { listRepositories } from '../admin/repositories.ts'
+import type { RootKey } from '../admin/root-keys.ts'
 import { planRoot, stageNextRoot } from '../admin/roots.ts'
 import { TrustError } from '../errors.ts'
 import type { RotationPlan } from '../repository/rotation-plan.ts'
@@ -10,7 +11,7 @@ import type { Connection } from './connect.ts'
 import { print, printJson, table } from './print.ts'
 import { PASSPHRASE_OPTION, RootKeyring } from './root-keys.ts'
 import { EXIT, withConnection } from './run.ts'
-import { signAndPublish } from './sign-root.ts'
+import { stageAndPublish } from './sign-root.ts'
 
 interface Options {
   all?: true
@@ -44,7 +45,7 @@ export function addRotate(key: Command): void {
     .option('--dry-run', 'the same')
     .option('--stage', 'make the next root, and leave it to be signed: by people, or away from the server')
     .option('--root-key <name...>', 'for root: the root keys from now on')
-    .option('--root-threshold <n>', 'for root: how many of them must sign (default: 1)')
+    .option('--root-threshold <n>', 'for root: how many of them must sign (default: as before)')
     .option('--renew', 'for root: new certificates of the same keys')
     .option(`${PASSPHRASE_OPTION} <file>`, 'the passphrase of the root keys, instead of asking')
     .option('--json', 'print as JSON')
@@ -92,38 +93,39 @@ async function rotateOne(
 ): Promise<Outcome> {
   const change =
     role === 'root'
-      ? {
-          what: 'root' as const,
-          certificates: await certificates(connection, keyring, gun, options),
-          threshold: Number(options.rootThreshold ?? 1),
-        }
+      ? { what: 'root' as const, ...(await authority(connection, keyring, gun, options)) }
       : { what: role }
-  await connection.call(stageNextRoot, { gun, change })
-  if (options.stage === true) return { gun, state: 'waits for signatures' }
-  const { version } = await signAndPublish(connection, keyring, gun)
+  if (options.stage === true) {
+    await connection.call(stageNextRoot, { gun, change })
+    return { gun, state: 'waits for signatures' }
+  }
+  const { version } = await stageAndPublish(connection, keyring, gun, change)
   return version === undefined ? { gun, state: 'waits for signatures' } : { gun, state: 'rotated', version }
 }
 
-/** Certificates for the root keys from now on: other keys, or the same again. */
-async function certificates(
+/** Root keys from now on, other ones or the same again, and how many of them must sign: as many as before if not said. */
+async function authority(
   connection: Connection,
   keyring: RootKeyring,
   gun: string,
-  { rootKey = [], renew }: Options,
-): Promise<string[]> {
-  const { signers } = await connection.call(planRoot, { gun, role: 'root' })
-  const names =
-    renew === true
-      ? (await keyring.records()).filter(({ keyId }) => signers.includes(keyId)).map(({ name }) => name)
-      : rootKey
+  { rootKey = [], rootThreshold, renew }: Options,
+): Promise<{ certificates: string[]; threshold: number }> {
+  const { signers, threshold, commonName } = await connection.call(planRoot, { gun, role: 'root' })
+  const names = renew === true ? namesOf(await keyring.records(), signers) : rootKey
   if (names.length === 0 || (renew === true && (rootKey.length > 0 || names.length < signers.length))) {
     throw new TrustError('INVALID_PARAMETERS', 'say which root keys it shall have from now on', {
       hint: '--root-key NAME for other ones ("countersign root create NAME"), --renew for new certificates of the same',
     })
   }
   const made: string[] = []
-  for (const name of names) made.push(await keyring.certificate(await keyring.open(name), gun, true))
-  return made
+  for (const name of names) made.push(await keyring.certificate(await keyring.open(name), commonName, renew))
+  return { certificates: made, threshold: Number(rootThreshold ?? threshold) }
+}
+
+/** Names of the keys with these ids; one that is here rather than one that is known as being offline. */
+function namesOf(records: readonly RootKey[], signers: readonly string[]): string[] {
+  const hereFirst = records.toSorted((one, other) => Number(one.sealed === null) - Number(other.sealed === null))
+  return [...new Set(signers)].flatMap((id) => hereFirst.find(({ keyId }) => keyId === id)?.name ?? [])
 }
 
 async function plan(

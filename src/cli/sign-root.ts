@@ -1,5 +1,8 @@
 import type { KeyObject } from 'node:crypto'
-import { publishRoot, showStagedRoot, signRoot } from '../admin/roots.ts'
+import type { z } from 'zod'
+import type { RootKey } from '../admin/root-keys.ts'
+import { discardRoot, publishRoot, showStagedRoot, signRoot, stageNextRoot } from '../admin/roots.ts'
+import { TrustError } from '../errors.ts'
 import type { StagedRootDescription } from '../repository/staged-root.ts'
 import { rootKeyId, rootPublicKey, signAsRoot } from '../signing/root-key.ts'
 import { canonicalBytes } from '../tuf/canonical.ts'
@@ -21,16 +24,21 @@ export function signaturesBy(key: KeyObject, { payload, former, own }: StagedRoo
  * Sign the staged root of a repository with every root key that is stored, sealed, and still needed; publish it if that
  * is enough.
  *
+ * @param names sign with these only: each person has one passphrase; undefined: all that are needed
  * @returns the staged root as it is then, and the new version if it was published
  */
 export async function signAndPublish(
   connection: Connection,
   keyring: RootKeyring,
   gun: string,
+  names?: readonly string[],
 ): Promise<{ staged: StagedRootDescription; version: number | undefined }> {
   let staged = await connection.call(showStagedRoot, { gun })
-  const records = (await keyring.records()).filter(({ sealed }) => sealed !== null)
-  for (const record of records) {
+  const records = await keyring.records()
+  const here = records.filter(({ sealed }) => sealed !== null)
+  const openFirst = here.toSorted((one, other) => Number(keyring.isOpen(other.name)) - Number(keyring.isOpen(one.name)))
+  const chosen = names?.map((name) => named(records, name)) ?? openFirst
+  for (const record of chosen) {
     if (staged.complete || !isWanted(staged, record.keyId)) continue
     const { key } = await keyring.open(record.name)
     staged = await connection.call(signRoot, { gun, signatures: signaturesBy(key, staged) })
@@ -38,6 +46,32 @@ export async function signAndPublish(
   if (!staged.complete) return { staged, version: undefined }
   const { version } = await connection.call(publishRoot, { gun })
   return { staged, version }
+}
+
+/**
+ * Stage a root, sign it and publish it, or leave nothing behind: a wrong passphrase must not stand in the way of the
+ * next try. What only lacks signatures of others waits for them.
+ */
+export async function stageAndPublish(
+  connection: Connection,
+  keyring: RootKeyring,
+  gun: string,
+  change: z.input<typeof stageNextRoot.input>['change'],
+): Promise<Awaited<ReturnType<typeof signAndPublish>>> {
+  await connection.call(stageNextRoot, { gun, change })
+  try {
+    return await signAndPublish(connection, keyring, gun)
+  } catch (error) {
+    await connection.call(discardRoot, { gun }).catch(() => undefined)
+    throw error
+  }
+}
+
+/** @throws TrustError NOT_FOUND */
+function named(records: readonly RootKey[], name: string): RootKey {
+  const record = records.find((each) => each.name === name)
+  if (record !== undefined) return record
+  throw new TrustError('NOT_FOUND', `there is no root key ${name}`, { hint: '"countersign root list" prints all' })
 }
 
 /** True if a signature by this key would bring the former or the new root nearer to its threshold. */

@@ -18,10 +18,12 @@ export function signerCommand(): Command {
     .action((name: string, _: object, command: Command) => ask(command, makeSigner, { name }, howToAdd))
   signer
     .command('show')
-    .description('the public key of a signer')
+    .description('the public key of a signer, PEM: for "docker trust signer add"')
     .argument(...NAME)
     .option(...JSON_OPTION)
-    .action((name: string, _: object, command: Command) => ask(command, showSigner, { name }, howToAdd))
+    .action((name: string, _: object, command: Command) =>
+      ask(command, showSigner, { name }, ({ publicKey }) => publicKey.trim()),
+    )
   signer
     .command('list')
     .description('all signers')

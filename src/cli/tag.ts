@@ -49,9 +49,10 @@ export function tagCommand(): Command {
     .command('list')
     .description('signed tags')
     .argument('<gun>', 'name of the repository')
-    .option('--json', 'print as JSON')
-    .action((gun: string, _: Options, command: Command) =>
-      ask(command, listTags, { gun }, ({ tags }) => {
+    .option('--as <signer>', 'those that this signer signs')
+    .option('--json', 'print as JSON; with the etag for --if-match')
+    .action((gun: string, { as }: Options, command: Command) =>
+      ask(command, listTags, { gun, ...(as === undefined ? {} : { as }) }, ({ tags }) => {
         if (tags.length === 0) return 'no signed tags'
         const rows = tags.map((each) => [each.tag, `sha256:${each.digest ?? '?'}`, String(each.length), each.role])
         return table([['TAG', 'DIGEST', 'SIZE', 'SIGNED BY'], ...rows])
@@ -76,6 +77,7 @@ function sign(
     }
     return ask(command, signManyTags, input, (changed) => changedText(changed, 'signed the tags'))
   }
+  let seen = ''
   const input = async (): Promise<z.input<typeof signTag.input>> => {
     if (tag === undefined) throw new TrustError('INVALID_PARAMETERS', 'which tag?', { hint: 'say it, or --from FILE' })
     if ((digest === undefined) !== (size === undefined)) {
@@ -83,10 +85,15 @@ function sign(
         hint: 'say both, or none: then the registry is asked',
       })
     }
-    const facts = digest === undefined ? await lookUp(gun, tag) : { digest, size: Number(size) }
-    return { gun, tag, ...facts, ...conditions }
+    if (digest === undefined) {
+      const facts = await lookUp(gun, tag)
+      seen = `, which the registry says is ${facts.digest}`
+      return { gun, tag, ...facts, ...conditions }
+    }
+    if (!/^\d+$/.test(size ?? '')) throw new TrustError('INVALID_PARAMETERS', 'the size is a number of bytes')
+    return { gun, tag, digest, size: Number(size), ...conditions }
   }
-  return ask(command, signTag, input, (changed) => changedText(changed, `signed ${gun}:${tag ?? ''}`))
+  return ask(command, signTag, input, (changed) => changedText(changed, `signed ${gun}:${tag ?? ''}${seen}`))
 }
 
 function remove(gun: string, tags: string[], { as, ifMatch }: Options, command: Command): Promise<void> {
@@ -98,8 +105,11 @@ function remove(gun: string, tags: string[], { as, ifMatch }: Options, command: 
   return ask(command, signManyTags, { gun, remove: tags, ...conditions }, show)
 }
 
-function changedText({ roles, changed }: Changed, done: string): string {
-  return changed ? `${done} (${roles.join(', ')})` : 'nothing to do: it is so already'
+function changedText({ roles, changed, leftOut }: Changed, done: string): string {
+  if (!changed) return 'nothing to do: it is so already'
+  const text = `${done} (${roles.join(', ')})`
+  if (leftOut.length === 0) return text
+  return `${text}\nnot signed again, their signer was removed: ${leftOut.join(', ')}`
 }
 
 async function lookUp(gun: string, tag: string): Promise<ManifestFacts> {

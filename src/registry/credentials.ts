@@ -8,15 +8,24 @@ import { TrustError } from '../errors.ts'
 export interface Credentials {
   readonly username: string
   readonly password: string
+  /** What some registries give docker to keep instead of the password (OAuth 2 refresh token). */
+  readonly identityToken?: string
+}
+
+interface Entry {
+  readonly auth?: string
+  readonly identitytoken?: string
 }
 
 /** What is used of docker's configuration file. */
 interface DockerConfig {
-  readonly auths?: Readonly<Record<string, { readonly auth?: string }>>
+  readonly auths?: Readonly<Record<string, Entry>>
   readonly credsStore?: string
   readonly credHelpers?: Readonly<Record<string, string>>
 }
 
+/** For this user, a helper's secret is an identity token. */
+const TOKEN_NAME = '<token>'
 /** Names of helper programs: never a path. */
 const HELPER = /^[\w.-]+$/
 /** Milliseconds that a helper may take; some ask a person. */
@@ -34,11 +43,18 @@ export async function dockerCredentials(directory: string, account: string): Pro
   const config = await readConfig(join(directory, 'config.json'))
   const helper = config.credHelpers?.[account] ?? config.credsStore
   if (helper !== undefined && helper !== '') return fromHelper(helper, account)
-  const auth = config.auths?.[account]?.auth
-  if (auth === undefined || auth === '') return undefined
+  const { auth = '', identitytoken: identityToken } = config.auths?.[account] ?? byHost(config.auths, account) ?? {}
   const decoded = Buffer.from(auth, 'base64').toString('utf8')
   const colon = decoded.indexOf(':')
-  return colon === -1 ? undefined : { username: decoded.slice(0, colon), password: decoded.slice(colon + 1) }
+  if (colon === -1) return undefined
+  const basic = { username: decoded.slice(0, colon), password: decoded.slice(colon + 1) }
+  return identityToken ? { ...basic, identityToken } : basic
+}
+
+/** docker finds what older versions of it wrote with a scheme and a path: `https://registry.example/v1/`. */
+function byHost(auths: DockerConfig['auths'], account: string): Entry | undefined {
+  const hostOf = (name: string): string => name.replace(/^https?:\/\//, '').split('/')[0] ?? ''
+  return Object.entries(auths ?? {}).find(([name]) => hostOf(name) === hostOf(account))?.[1]
 }
 
 async function readConfig(path: string): Promise<DockerConfig> {
@@ -64,7 +80,8 @@ async function fromHelper(name: string, account: string): Promise<Credentials | 
   const [answer] = await Promise.race([Promise.all([text(child.stdout), once(child, 'exit')]), failed])
   try {
     const { Username: username, Secret: password } = JSON.parse(answer) as { Username?: string; Secret?: string }
-    return username === undefined || password === undefined ? undefined : { username, password }
+    if (username === undefined || password === undefined) return undefined
+    return username === TOKEN_NAME ? { username, password: '', identityToken: password } : { username, password }
   } catch {
     // "credentials not found", in words.
     return undefined

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { TrustError } from '../errors.ts'
 import type { Credentials } from './credentials.ts'
-import type { RegistryPlace } from './reference.ts'
+import { isLoopback, type RegistryPlace } from './reference.ts'
 
 /** What a tag names in a registry. */
 export interface ManifestFacts {
@@ -14,12 +14,12 @@ export interface ManifestFacts {
 }
 
 /** Image manifests and indexes of docker and OCI: of many platforms or of one. */
-const ACCEPT = [
+const TYPES = [
   'application/vnd.oci.image.index.v1+json',
   'application/vnd.docker.distribution.manifest.list.v2+json',
   'application/vnd.oci.image.manifest.v1+json',
   'application/vnd.docker.distribution.manifest.v2+json',
-].join(', ')
+]
 
 /** Registries take no larger ones. */
 const MANIFEST_MAX_BYTES = 4 * 1024 * 1024
@@ -55,6 +55,12 @@ export async function readManifest(
     throw failure(place, 'wants other credentials', 'docker login, with the account that may pull it')
   }
   if (response.status !== 200) throw failure(place, `answers ${response.status}`)
+  // A login page, or a manifest of the first kind, which docker does not sign.
+  const type = response.headers.get('content-type')?.split(';')[0]?.trim() ?? 'nothing that it names'
+  if (!TYPES.includes(type)) {
+    await response.body?.cancel()
+    throw failure(place, `sends ${type.slice(0, 80)}, no manifest or index of an image`)
+  }
   const bytes = await bodyOf(response, place, MANIFEST_MAX_BYTES)
   const digest = `sha256:${createHash('sha256').update(bytes).digest('hex')}`
   const said = response.headers.get('docker-content-digest')
@@ -65,7 +71,7 @@ export async function readManifest(
 
 /** Redirects are not followed: a manifest comes from the registry itself. */
 async function ask(url: URL, auth: string | undefined): Promise<Response> {
-  const headers = { Accept: ACCEPT, ...(auth === undefined ? {} : { Authorization: auth }) }
+  const headers = { Accept: TYPES.join(', '), ...(auth === undefined ? {} : { Authorization: auth }) }
   return request(url, { headers, redirect: 'manual' })
 }
 
@@ -85,23 +91,21 @@ async function authorization(
   const basic =
     credentials && `Basic ${Buffer.from(`${credentials.username}:${credentials.password}`).toString('base64')}`
   if (/^basic\b/i.test(challenge)) {
-    if (basic === undefined) throw failure(place, 'wants a password', `docker login ${place.account}`)
+    if (basic === undefined || credentials?.password === '')
+      throw failure(place, 'wants a password', `docker login ${place.account}`)
     return basic
   }
   if (!/^bearer\b/i.test(challenge)) throw failure(place, 'wants credentials of an unknown kind')
   const parameter = (name: string): string | undefined => new RegExp(`\\b${name}="([^"]*)"`, 'i').exec(challenge)?.[1]
   const realm = URL.parse(parameter('realm') ?? '')
-  // Credentials go out encrypted, unless the registry itself is spoken to in the clear.
-  if (realm === null || (realm.protocol !== 'https:' && !place.url.startsWith('http:'))) {
+  // Credentials go out encrypted, unless registry and token service are on this machine.
+  const local = place.url.startsWith('http:') && realm?.protocol === 'http:' && isLoopback(realm.host)
+  if (realm === null || (realm.protocol !== 'https:' && !local)) {
     throw failure(place, 'names a token service that cannot be used')
   }
   const service = parameter('service')
-  if (service !== undefined) realm.searchParams.set('service', service)
-  realm.searchParams.set('scope', `repository:${place.repository}:pull`)
-  const response = await request(realm, {
-    redirect: 'manual',
-    headers: basic === undefined ? {} : { Authorization: basic },
-  })
+  const wish = { ...(service === undefined ? {} : { service }), scope: `repository:${place.repository}:pull` }
+  const response = await askForToken(realm, wish, basic, credentials?.identityToken)
   if (response.status !== 200)
     throw failure(place, `gives no token: ${response.status}`, `docker login ${place.account}`)
   const answer = await bodyOf(response, place, TOKEN_MAX_BYTES)
@@ -113,6 +117,21 @@ async function authorization(
     // Said below.
   }
   throw failure(place, 'gives no token')
+}
+
+/** As docker does it: with an identity token by OAuth 2, otherwise by the registry token protocol. */
+function askForToken(
+  realm: URL,
+  wish: Readonly<Record<string, string>>,
+  basic: string | undefined,
+  identityToken: string | undefined,
+): Promise<Response> {
+  if (identityToken !== undefined) {
+    const form = { ...wish, grant_type: 'refresh_token', refresh_token: identityToken, client_id: 'countersign' }
+    return request(realm, { redirect: 'manual', method: 'POST', body: new URLSearchParams(form) })
+  }
+  for (const [name, value] of Object.entries(wish)) realm.searchParams.set(name, value)
+  return request(realm, { redirect: 'manual', headers: basic === undefined ? {} : { Authorization: basic } })
 }
 
 async function bodyOf(response: Response, place: RegistryPlace, limit: number): Promise<Buffer> {

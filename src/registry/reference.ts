@@ -15,6 +15,11 @@ const HUB = { host: 'docker.io', registry: 'registry-1.docker.io', account: 'htt
 /** As docker does it: these may speak HTTP. */
 const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?$/
 
+/** True for names of this machine, with or without a port. */
+export function isLoopback(host: string): boolean {
+  return LOOPBACK.test(host)
+}
+
 /** The registry of a repository's images: its name up to the first slash, if that can be a host. */
 export function registryPlace(gun: Gun): RegistryPlace {
   const slash = gun.indexOf('/')
@@ -26,5 +31,5 @@ export function registryPlace(gun: Gun): RegistryPlace {
     const repository = rest.includes('/') ? rest : `library/${rest}`
     return { url: `https://${HUB.registry}`, repository, account: HUB.account }
   }
-  return { url: `${LOOPBACK.test(host) ? 'http' : 'https'}://${host}`, repository: rest, account: host }
+  return { url: `${isLoopback(host) ? 'http' : 'https'}://${host}`, repository: rest, account: host }
 }

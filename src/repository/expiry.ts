@@ -2,6 +2,7 @@ import type { Head } from '../store/store.ts'
 import { certificateEnds } from '../tuf/certificate.ts'
 import type { Gun } from '../tuf/gun.ts'
 import { parseRoot } from '../tuf/root.ts'
+import type { RoleKeys } from '../tuf/threshold.ts'
 import { loadCurrent } from './current.ts'
 import { repeat, type Repeating } from './repeat.ts'
 import type { Readable, Trust } from './trust.ts'
@@ -41,12 +42,19 @@ export function endings(trust: Readable, gun: Gun, head: Head, until: number): E
   }
   const root = loadCurrent(trust, gun, head, 'root')
   if (root !== undefined) {
-    // With the threshold of 1 that clients know, a repository lives as long as its longest-lived certificate.
-    const ends = [...parseRoot(root).roles.root.keys.values()].flatMap((key) => certificateEnds(key) ?? [])
-    const last = Math.max(...ends)
-    if (last <= until) found.push({ gun, what: 'root certificate', expires: last })
+    const last = rootCertificatesEnd(parseRoot(root).roles.root)
+    if (last !== undefined && last <= until) found.push({ gun, what: 'root certificate', expires: last })
   }
   return found
+}
+
+/**
+ * When too few root certificates are left for the threshold: from then on no client accepts the repository.
+ * Milliseconds since 1970; undefined if the keys are no certificates.
+ */
+export function rootCertificatesEnd({ keys, threshold }: RoleKeys): number | undefined {
+  const ends = [...keys.values()].flatMap((key) => certificateEnds(key) ?? [])
+  return ends.toSorted((one, other) => other - one)[threshold - 1]
 }
 
 /** Ends within this time are logged, milliseconds: 60 days, time enough for a rotation. */

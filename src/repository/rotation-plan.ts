@@ -1,10 +1,12 @@
 import type { Gun } from '../tuf/gun.ts'
 import { canonicalKeyId } from '../tuf/key.ts'
-import { certificateEnds } from '../tuf/certificate.ts'
+import { matchesGun } from '../tuf/certificate.ts'
+import { certificatesOf } from '../tuf/x509.ts'
 import { parseMetadata } from '../tuf/metadata.ts'
 import type { BaseRole } from '../tuf/role.ts'
 import { parseRoot, rootKeys, type Root } from '../tuf/root.ts'
 import { countSigners } from '../tuf/threshold.ts'
+import { rootCertificatesEnd } from './expiry.ts'
 import { heldKeys } from './sign-role.ts'
 import type { Readable } from './trust.ts'
 
@@ -17,6 +19,8 @@ export interface RotationPlan {
   /** Key ids, as people name them, of which `threshold` must sign. */
   readonly signers: readonly string[]
   readonly threshold: number
+  /** Whom the root certificates in force name: the GUN, or a prefix and `*`. */
+  readonly commonName: string
   /** What the server signs with it. */
   readonly serverSigns: readonly string[]
   /** Clients that have this version of root cached, and whether they follow without an error. */
@@ -56,8 +60,9 @@ export function planRotation(trust: Readable, gun: Gun, role: BaseRole, now: num
     version: version + 1,
     signers: [...rootKeys(current, gun, undefined).keys.values()].map(canonicalKeyId),
     threshold: current.roles.root.threshold,
+    commonName: commonNameOf(current, gun),
     serverSigns: role === 'targets' ? ['targets', 'snapshot', 'timestamp'] : ['snapshot', 'timestamp'],
-    cachedRoots: cachedRoots(roots, version, gun),
+    cachedRoots: cachedRoots(roots, version, gun, now),
     breaks: breaksOf(role, current, held, now),
     obstacles,
   }
@@ -72,8 +77,21 @@ function storedRoots(trust: Readable, gun: Gun, newest: number): Map<number, Roo
   return roots
 }
 
-/** A client walks from its own root to the newest, version by version, each signed by the keys of the one before. */
-function cachedRoots(roots: ReadonlyMap<number, Root>, newest: number, gun: Gun): RotationPlan['cachedRoots'] {
+function commonNameOf(root: Root, gun: Gun): string {
+  const names = [...root.roles.root.keys.values()].map((key) => certificatesOf(key)?.[0]?.commonName)
+  return names.find((name) => name !== undefined && matchesGun(name, gun)) ?? gun
+}
+
+/**
+ * A client walks from its own root to the newest, version by version: each signed by the keys of the one before, and by
+ * its own, whose certificates must be valid at this moment; those of the cached root too (wire spec §6.2, §19.24).
+ */
+function cachedRoots(
+  roots: ReadonlyMap<number, Root>,
+  newest: number,
+  gun: Gun,
+  now: number,
+): RotationPlan['cachedRoots'] {
   let broken: string | undefined
   const found: { version: number; follows: boolean; why?: string }[] = []
   for (let version = newest; version >= 1; version -= 1) {
@@ -88,6 +106,10 @@ function cachedRoots(roots: ReadonlyMap<number, Root>, newest: number, gun: Gun)
       if (countSigners(next.metadata, keys, ignore) < keys.threshold) {
         broken = `version ${version + 1} is not signed by the keys of version ${version}`
       }
+    }
+    const own = rootKeys(root, gun, now)
+    if (countSigners(root.metadata, own, ignore) < own.threshold) {
+      broken ??= `root certificates of version ${version} have ended`
     }
     found.push(broken === undefined ? { version, follows: true } : { version, follows: false, why: broken })
   }
@@ -108,8 +130,7 @@ function breaksOf(
     breaks.push('who holds only the former root key can change this repository no more')
   }
   if (role === 'snapshot' && !held('snapshot')) breaks.push('the publisher signs snapshots no more: the server does')
-  const ends = [...current.roles.root.keys.values()].flatMap((key) => certificateEnds(key) ?? [])
-  if (ends.length > 0 && Math.max(...ends) < now)
+  if ((rootCertificatesEnd(current.roles.root) ?? Infinity) < now)
     breaks.push('clients refuse this repository already: its root certificates have ended')
   return breaks
 }

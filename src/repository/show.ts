@@ -3,10 +3,11 @@ import { certificateEnds } from '../tuf/certificate.ts'
 import type { Gun } from '../tuf/gun.ts'
 import { canonicalKeyId, type PublicKey } from '../tuf/key.ts'
 import { isTargetsRole, type Role } from '../tuf/role.ts'
-import { parseRoot } from '../tuf/root.ts'
+import { parseRoot, type Root } from '../tuf/root.ts'
 import { parseTargets, targetEntries, type Delegation } from '../tuf/targets.ts'
 import type { RoleKeys } from '../tuf/threshold.ts'
 import { loadCurrent } from './current.ts'
+import { EXPIRY_HORIZON, rootCertificatesEnd } from './expiry.ts'
 import type { Readable } from './trust.ts'
 
 /** A key of a role, for people. */
@@ -91,7 +92,8 @@ export function describe(trust: Readable, gun: Gun, now: number): Description | 
   }
   walk('targets')
   const all = [...roles, ...delegations]
-  return { gun, revision: head.revision, roles, delegations, tags, warnings: warningsOf(all, now) }
+  const warnings = [...warningsOf(all, now), ...certificateWarnings(gun, root, now)]
+  return { gun, revision: head.revision, roles, delegations, tags, warnings }
 }
 
 function describeRole(trust: Readable, head: Head, role: Role, keys: RoleKeys | Delegation): RoleDescription {
@@ -123,10 +125,17 @@ function warningsOf(roles: readonly RoleDescription[], now: number): string[] {
     const warnings: string[] = []
     if (version > 0 && Date.parse(expires) < now) warnings.push(`${role} expired at ${expires}`)
     if (keys.length < threshold) warnings.push(`${role} has fewer keys than its threshold: nobody can sign it`)
-    const ends = keys.flatMap((key) => key.certificateEnds ?? [])
-    if (role === 'root' && ends.length > 0 && ends.every((end) => Date.parse(end) < now)) {
-      warnings.push('every root certificate has expired: clients refuse this repository')
-    }
     return warnings
   })
+}
+
+/** Past that end nothing helps: it has to be said before (wire spec §19.24). */
+function certificateWarnings(gun: Gun, root: Root, now: number): string[] {
+  const end = rootCertificatesEnd(root.roles.root) ?? Infinity
+  if (end > now + EXPIRY_HORIZON) return []
+  if (end < now) return ['root certificates have expired: clients refuse this repository']
+  const day = new Date(end).toISOString().slice(0, 10)
+  return [
+    `root certificates end on ${day}, then clients refuse this repository: countersign key rotate ${gun} root --renew`,
+  ]
 }

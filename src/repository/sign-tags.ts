@@ -1,29 +1,31 @@
-import { TrustError } from '../errors.ts'
+import { refuse, TrustError } from '../errors.ts'
 import type { Actor, Head, StoredKey } from '../store/store.ts'
-import { SERVER, type Gun } from '../tuf/gun.ts'
+import type { Gun } from '../tuf/gun.ts'
+import type { JsonObject } from '../tuf/json.ts'
 import type { Metadata } from '../tuf/metadata.ts'
-import { parseRoot } from '../tuf/root.ts'
-import { parseTargets } from '../tuf/targets.ts'
 import { editTargets, type TargetsEdit } from '../tuf/targets-edit.ts'
-import type { RoleKeys } from '../tuf/threshold.ts'
+import { countSigners } from '../tuf/threshold.ts'
 import { acceptUpdate } from '../tuf/update.ts'
 import { change } from './change.ts'
 import { compose } from './compose.ts'
 import { currentOf, recallCurrent } from './current.ts'
 import { decodedDocuments } from './decoded.ts'
 import { TARGETS_LIFE } from './publish-root.ts'
-import { heldKeys, signRole, type HeldKey, type SignedRole } from './sign-role.ts'
-import { findSigner, signerKeys, signerRole } from './signers.ts'
+import { signRole } from './sign-role.ts'
+import { signingRoles, type Signing } from './signing-roles.ts'
 import type { Trust } from './trust.ts'
 
 export interface SignRequest extends TargetsEdit {
   /** The signer to sign as, in somebody else's repository; undefined: the targets role of one that the server signs. */
   readonly as?: string | undefined
-  /** The checksum that the first signing role must have now; undefined: whatever it has. */
+  /** The checksum that the first signing role must have now, `*` any, empty none; undefined: whatever it has. */
   readonly ifMatch?: string | undefined
-  /** Called with what is current, right before signing: a policy refuses by throwing. */
-  readonly permit?: (current: ReadonlyMap<string, string>, now: number) => void
+  /** Called right before signing: a policy refuses by throwing. */
+  readonly permit?: (current: CurrentDigests, now: number) => void
 }
+
+/** What the signing roles say of a tag now, hex; empty text for what has no SHA-256. Roles may differ. */
+export type CurrentDigests = (tag: string) => readonly string[]
 
 export interface SignResult {
   /** The roles that sign it. */
@@ -32,13 +34,8 @@ export interface SignResult {
   readonly changed: boolean
   /** Checksum of the first of these roles, for the next `ifMatch`. */
   readonly etag: string
-}
-
-/** A role that signs, with its keys as its parent names them, and those that the server signs with. */
-interface Signing {
-  readonly role: Exclude<SignedRole, 'snapshot' | 'timestamp'>
-  readonly named: RoleKeys
-  readonly held: readonly HeldKey[]
+  /** Tags that were in these roles, signed by keys that the owner has taken away since: they are not signed again. */
+  readonly leftOut: readonly string[]
 }
 
 /**
@@ -55,23 +52,32 @@ export async function signTags(trust: Trust, gun: Gun, request: SignRequest, act
     const signings = signingRoles(trust, gun, head, signer, [...set.map(({ tag }) => tag), ...remove])
     const roles = signings.map(({ role }) => role)
     const current = head?.roles[roles[0] ?? '']?.sha256 ?? ''
-    if (ifMatch !== undefined && ifMatch !== current) {
+    if (ifMatch !== undefined && (ifMatch === '*' ? current === '' : ifMatch !== current)) {
       throw new TrustError('PRECONDITION', `the tags of ${gun} changed in the meantime`, { hint: 'list them again' })
     }
-    permit?.(digestsOf(trust, gun, head, roles), now)
+    const bases = signings.map((signing) => baseOf(trust, gun, head, signing))
+    permit?.((tag) => bases.flatMap(({ valid }) => digestOf(valid, tag)), now)
     const keys: StoredKey[] = []
     const uploads: Metadata[] = []
-    for (const { role, named, held } of signings) {
-      const before = head && recallCurrent(trust, gun, head, role)
-      const payload = editTargets(before?.signed, { set, remove }, now + TARGETS_LIFE)
+    const leftOut = new Set<string>()
+    for (const [index, { role, named, held }] of signings.entries()) {
+      const { valid, invalid } = bases[index] ?? {}
+      const payload = editTargets(valid?.signed, { set, remove }, now + TARGETS_LIFE, head?.highest[role] ?? 0)
       if (payload === undefined) continue
       const signed = await signRole(trust, gun, role, named, payload, held)
       uploads.push(signed.metadata)
       keys.push(...signed.keys)
+      const kept = payload['targets'] as JsonObject
+      for (const tag of Object.keys(invalid?.signed['targets'] ?? {})) if (kept[tag] === undefined) leftOut.add(tag)
     }
     made = uploads
     const first = uploads.find(({ role }) => role === roles[0])
-    result = { roles, changed: uploads.length > 0, etag: first?.checksums.sha256 ?? current }
+    result = {
+      roles,
+      changed: uploads.length > 0,
+      etag: first?.checksums.sha256 ?? current,
+      leftOut: [...leftOut].filter((tag) => !remove.includes(tag)),
+    }
     if (uploads.length === 0) return undefined
     const accepted = acceptUpdate(gun, currentOf(trust, gun, head), uploads, now)
     if (accepted === undefined) return undefined
@@ -83,66 +89,28 @@ export async function signTags(trust: Trust, gun: Gun, request: SignRequest, act
   return result
 }
 
-function signingRoles(
+/**
+ * What to go on from: the current document, if clients believe it. Owners take keys away, and leave behind what these
+ * had signed; to sign that again would bring it back to life. What this signer itself has signed stays.
+ */
+function baseOf(
   trust: Trust,
   gun: Gun,
   head: Head | undefined,
-  signer: string | undefined,
-  names: readonly string[],
-): Signing[] {
-  const rootMetadata = head && recallCurrent(trust, gun, head, 'root')
-  if (head === undefined || rootMetadata === undefined) {
-    throw new TrustError('NOT_FOUND', `there is no repository ${gun}`, {
-      hint: `"countersign repo create ${gun}" makes one that the server signs`,
-    })
-  }
-  const { targets, snapshot } = parseRoot(rootMetadata).roles
-  if (heldKeys(trust, gun, 'snapshot', snapshot).length < snapshot.threshold) {
-    throw new TrustError('WRONG_STATE', `the snapshot key of ${gun} is with its publisher, not with the server`, {
-      hint: `its owner can hand it over: notary key rotate ${gun} snapshot -r`,
-    })
-  }
-  if (signer !== undefined) return delegationsOf(trust, gun, head, signer, names)
-  const held = heldKeys(trust, gun, 'targets', targets)
-  if (held.length >= targets.threshold) return [{ role: 'targets', named: targets, held }]
-  throw new TrustError('WRONG_STATE', `the targets key of ${gun} is with its publisher, not with the server`, {
-    hint: 'sign as a signer that its owner has added: --as NAME (countersign signer create NAME)',
-  })
+  { role, named, own = [] }: Signing,
+): { readonly valid?: Metadata; readonly invalid?: Metadata } {
+  const metadata = head && recallCurrent(trust, gun, head, role)
+  if (metadata === undefined) return {}
+  // Targets are never stored under another root than one that names their keys.
+  if (role === 'targets') return { valid: metadata }
+  const keys = new Map([...named.keys, ...own.map((key) => [key.keyId, key] as const)])
+  const signers = countSigners(metadata, { keys, threshold: named.threshold }, (text) => refuse('ErrBadTargets', text))
+  return signers >= named.threshold ? { valid: metadata } : { invalid: metadata }
 }
 
-function delegationsOf(trust: Trust, gun: Gun, head: Head, signer: string, names: readonly string[]): Signing[] {
-  const keys = signerKeys(trust, findSigner(trust, signer))
-  const targets = recallCurrent(trust, gun, head, 'targets')
-  const delegations = targets === undefined ? [] : [...parseTargets(targets).delegations.values()]
-  const own = delegations
-    .filter(({ paths }) => names.every((name) => paths.some((path) => name.startsWith(path))))
-    .map((named): Signing => {
-      const held = keys.filter(({ keyId }) => named.keys.has(keyId)).map((key) => ({ owner: SERVER, key }))
-      return { role: named.name, named, held }
-    })
-    .filter(({ held, named }) => held.length > 0 && held.length >= named.threshold)
-  // The signer's own role first: its checksum is what If-Match compares.
-  own.sort((one, other) => Number(other.role === signerRole(signer)) - Number(one.role === signerRole(signer)))
-  if (own.length > 0) return own
-  throw new TrustError('WRONG_STATE', `${gun} does not let ${signer} sign this`, {
-    hint: `its owner adds it: docker trust signer add --key ${signer}.pem ${signer} ${gun}`,
-  })
-}
-
-/** What tags name now in these roles, hex; the first role counts. */
-function digestsOf(
-  trust: Trust,
-  gun: Gun,
-  head: Head | undefined,
-  roles: readonly Signing['role'][],
-): ReadonlyMap<string, string> {
-  const digests = new Map<string, string>()
-  for (const role of roles.toReversed()) {
-    const targets = (head && recallCurrent(trust, gun, head, role))?.signed['targets'] ?? {}
-    for (const [name, entry] of Object.entries(targets)) {
-      const { hashes } = entry as { hashes?: { sha256?: string } }
-      if (typeof hashes?.sha256 === 'string') digests.set(name, Buffer.from(hashes.sha256, 'base64').toString('hex'))
-    }
-  }
-  return digests
+function digestOf(metadata: Metadata | undefined, tag: string): string[] {
+  const targets = (metadata?.signed['targets'] ?? {}) as JsonObject
+  if (!Object.hasOwn(targets, tag)) return []
+  const { hashes } = targets[tag] as { hashes?: { sha256?: string } }
+  return [Buffer.from(hashes?.sha256 ?? '', 'base64').toString('hex')]
 }

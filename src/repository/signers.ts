@@ -45,12 +45,16 @@ export function signerKeys(trust: Readable, { name, keyIds }: TagSigner): Stored
 /** Make a signer and its key. @throws TrustError WRONG_STATE, INVALID_PARAMETERS */
 export async function createSigner(trust: Trust, name: string, actor: Actor): Promise<StoredKey> {
   const role = signerRole(name)
+  const mustBeNew = (): void => {
+    if (trust.store.record('signer', name) === undefined) return
+    throw new TrustError('WRONG_STATE', `there is a signer ${name} already`, { hint: 'choose another name' })
+  }
+  // Looked at before too: what is made on a token stays there.
+  mustBeNew()
   const made = await trust.signer.create(SERVER, role)
   const key: StoredKey = { ...made, role, pending: false, createdAt: trust.now() }
   await change(trust, SERVER, async (head, now) => {
-    if (trust.store.record('signer', name) !== undefined) {
-      throw new TrustError('WRONG_STATE', `there is a signer ${name} already`, { hint: 'choose another name' })
-    }
+    mustBeNew()
     const value: TagSigner = { name, keyIds: [key.keyId], createdAt: now }
     const { roles, highest, renewAt } = head ?? { roles: {}, highest: {}, renewAt: null }
     const records = [{ kind: 'signer' as const, name, value }]

@@ -93,7 +93,8 @@ function currentRoot(trust: Readable, gun: Gun): Root | undefined {
  * Put a root aside until it is signed.
  *
  * @param prepare makes its payload, and what must be committed with it
- * @throws TrustError WRONG_STATE if another one waits already, and what `prepare` throws
+ * @throws TrustError WRONG_STATE if another one waits already; INVALID_PARAMETERS if no client could accept it; and what
+ * `prepare` throws
  */
 export async function stageRoot(
   trust: Trust,
@@ -113,6 +114,11 @@ export async function stageRoot(
     const { payload, keys } = await prepare(head, now)
     const staged = { payload, signatures: [], reason, by: actor.name, at: new Date(now).toISOString() }
     made = describe(trust, gun, staged, now)
+    if (new Set(made.own.keys.map(({ keyId }) => keyId)).size < made.own.threshold) {
+      throw new TrustError('INVALID_PARAMETERS', `clients would refuse this root of ${gun}`, {
+        hint: `its root certificates must be valid now, and name ${gun} or a prefix of it and *`,
+      })
+    }
     return { ...draft(head, actor, gun, staged), kind: keys.length > 0 ? 'key' : 'record', keys }
   })
   return made ?? notStaged(gun)
@@ -129,6 +135,7 @@ export async function signStagedRoot(
   signatures: readonly EncodedSignature[],
   actor: Actor,
 ): Promise<StagedRootDescription> {
+  let made: StagedRootDescription | undefined
   await change(trust, gun, async (head, now) => {
     const staged = stagedRoot(trust, gun) ?? notStaged(gun)
     const previous = currentRoot(trust, gun)
@@ -148,9 +155,11 @@ export async function signStagedRoot(
       }
     }
     const all = new Map([...staged.signatures, ...signatures].map((signature) => [signature.keyid, signature]))
-    return draft(head, actor, gun, { ...staged, signatures: [...all.values()] })
+    const signed = { ...staged, signatures: [...all.values()] }
+    made = describe(trust, gun, signed, now)
+    return draft(head, actor, gun, signed)
   })
-  return describeStagedRoot(trust, gun, trust.now())
+  return made ?? notStaged(gun)
 }
 
 /** Forget the staged root; keys made for it stay, and are taken the next time. @throws TrustError NOT_FOUND */

@@ -22,12 +22,14 @@ export interface TargetsEdit {
  *
  * @param current undefined: the role has signed nothing yet
  * @param expires of the next document, milliseconds since 1970
+ * @param floor the highest version that the role ever had: a delegation that was dropped and came again goes on above it
  * @returns undefined if nothing would be another than before
  */
 export function editTargets(
   current: JsonObject | undefined,
   { set, remove }: TargetsEdit,
   expires: number,
+  floor: number,
 ): JsonObject | undefined {
   const before = (current?.['targets'] ?? {}) as JsonObject
   const targets: Record<string, JsonObject> = Object.assign(Object.create(null), before)
@@ -45,5 +47,6 @@ export function editTargets(
   }
   if (!changed) return undefined
   const rest = current ?? { _type: 'Targets', delegations: { keys: {}, roles: [] }, version: 0 }
-  return { ...rest, expires: formatTime(expires), targets, version: Number(rest['version']) + 1 }
+  const version = Math.max(Number(rest['version']), floor) + 1
+  return { ...rest, expires: formatTime(expires), targets, version }
 }

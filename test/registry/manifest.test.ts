@@ -6,13 +6,15 @@ import { createServer, type IncomingMessage, type RequestListener } from 'node:h
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { test, type TestContext } from 'node:test'
-import { dockerCredentials } from '../../src/registry/credentials.ts'
+import { dockerCredentials, type Credentials } from '../../src/registry/credentials.ts'
 import { readManifest } from '../../src/registry/manifest.ts'
 import { registryPlace, type RegistryPlace } from '../../src/registry/reference.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
 
 const MANIFEST = Buffer.from('{"schemaVersion":2}')
+const TYPE = { 'Content-Type': 'application/vnd.oci.image.index.v1+json; charset=utf-8' }
 const DIGEST = `sha256:${createHash('sha256').update(MANIFEST).digest('hex')}`
 const alice = async (): Promise<{ username: string; password: string }> => ({ username: 'alice', password: 'secret' })
 const BASIC = `Basic ${Buffer.from('alice:secret').toString('base64')}`
@@ -20,7 +22,7 @@ const BASIC = `Basic ${Buffer.from('alice:secret').toString('base64')}`
 /** A registry that answers as told, and what it was asked. */
 async function registry(
   t: TestContext,
-  answer: RequestListener,
+  answer: (...[request, response]: Parameters<RequestListener>) => unknown,
 ): Promise<{ place: RegistryPlace; asked: IncomingMessage[] }> {
   const asked: IncomingMessage[] = []
   const server = createServer((request, response) => {
@@ -58,7 +60,7 @@ test('where the images of a repository are', () => {
 })
 
 test('digest and size are those of the bytes; nobody is asked for credentials without need', async (t) => {
-  const { place, asked } = await registry(t, (_request, response) => response.end(MANIFEST))
+  const { place, asked } = await registry(t, (_request, response) => response.writeHead(200, TYPE).end(MANIFEST))
   const facts = await readManifest(
     place,
     'v1',
@@ -72,7 +74,7 @@ test('digest and size are those of the bytes; nobody is asked for credentials wi
 
 test('a password, and a token for a password', async (t) => {
   const basic = await registry(t, (request, response) => {
-    if (request.headers.authorization === BASIC) response.end(MANIFEST)
+    if (request.headers.authorization === BASIC) response.writeHead(200, TYPE).end(MANIFEST)
     else response.writeHead(401, { 'WWW-Authenticate': 'Basic realm="x"' }).end()
   })
   assert.equal((await readManifest(basic.place, 'v1', alice)).digest, DIGEST)
@@ -82,7 +84,7 @@ test('a password, and a token for a password', async (t) => {
       const fits =
         request.headers.authorization === BASIC && url.searchParams.get('scope') === 'repository:team/app:pull'
       response.end(JSON.stringify(fits ? { token: 'good' } : {}))
-    } else if (request.headers.authorization === 'Bearer good') response.end(MANIFEST)
+    } else if (request.headers.authorization === 'Bearer good') response.writeHead(200, TYPE).end(MANIFEST)
     else {
       const realm = `http://${request.headers.host}/token`
       response.writeHead(401, { 'WWW-Authenticate': `Bearer realm="${realm}",service="reg"` }).end()
@@ -91,8 +93,52 @@ test('a password, and a token for a password', async (t) => {
   assert.equal((await readManifest(bearer.place, 'v1', alice)).digest, DIGEST)
 })
 
+test('an identity token is exchanged as docker does it, and is no password', async (t) => {
+  const identity = async (): Promise<Credentials> => ({ username: 'x', password: '', identityToken: 'refresh-secret' })
+  const forms: string[] = []
+  const bearer = await registry(t, async (request, response) => {
+    if (request.url === '/token') {
+      forms.push(`${request.method} ${request.headers.authorization} ${await text(request)}`)
+      response.end(JSON.stringify({ access_token: 'good' }))
+    } else if (request.headers.authorization === 'Bearer good') response.writeHead(200, TYPE).end(MANIFEST)
+    else {
+      const realm = `http://${request.headers.host}/token`
+      response.writeHead(401, { 'WWW-Authenticate': `Bearer realm="${realm}",service="reg"` }).end()
+    }
+  })
+  assert.equal((await readManifest(bearer.place, 'v1', identity)).digest, DIGEST)
+  assert.deepEqual(forms, [
+    'POST undefined service=reg&scope=repository%3Ateam%2Fapp%3Apull&grant_type=refresh_token' +
+      '&refresh_token=refresh-secret&client_id=countersign',
+  ])
+  const { place, asked } = await registry(t, (_, response) => {
+    response.writeHead(401, { 'WWW-Authenticate': 'Basic realm="x"' }).end()
+  })
+  await assert.rejects(readManifest(place, 'v1', identity), { code: 'REGISTRY' })
+  assert.equal(asked.length, 1)
+})
+
+test('a redirect, of the registry or of its token service, takes no credentials along', async (t) => {
+  const elsewhere = await registry(t, (_, response) => response.writeHead(200, TYPE).end(MANIFEST))
+  const location = { Location: `${elsewhere.place.url}/v2/team/app/manifests/v1` }
+  const direct = await registry(t, (request, response) => {
+    if (request.headers.authorization === BASIC) response.writeHead(307, location).end()
+    else response.writeHead(401, { 'WWW-Authenticate': 'Basic realm="x"' }).end()
+  })
+  const byToken = await registry(t, (request, response) => {
+    if (request.url?.startsWith('/token')) response.writeHead(307, location).end()
+    else {
+      const realm = `http://${request.headers.host}/token`
+      response.writeHead(401, { 'WWW-Authenticate': `Bearer realm="${realm}"` }).end()
+    }
+  })
+  for (const { place } of [direct, byToken])
+    await assert.rejects(readManifest(place, 'v1', alice), { code: 'REGISTRY' })
+  assert.deepEqual(elsewhere.asked, [])
+})
+
 test('what a registry may answer otherwise is an error that says so', async (t) => {
-  const cases: [name: string, answer: RequestListener, code: string, text: RegExp][] = [
+  const cases: [name: string, answer: RequestListener, code: string, words: RegExp][] = [
     ['no such tag', (_, response) => response.writeHead(404).end(), 'NOT_FOUND', /has no team\/app:v1/],
     ['broken', (_, response) => response.writeHead(500).end(), 'REGISTRY', /answers 500/],
     [
@@ -103,16 +149,37 @@ test('what a registry may answer otherwise is an error that says so', async (t) 
     ],
     [
       'wrong digest',
-      (_, response) => response.writeHead(200, { 'Docker-Content-Digest': `sha256:${'0'.repeat(64)}` }).end(MANIFEST),
+      (_, response) =>
+        response.writeHead(200, { ...TYPE, 'Docker-Content-Digest': `sha256:${'0'.repeat(64)}` }).end(MANIFEST),
       'REGISTRY',
       /not what it says/,
     ],
-    ['endless', (_, response) => response.end(Buffer.alloc(5 * 1024 * 1024)), 'REGISTRY', /more than 4194304 bytes/],
+    [
+      'endless',
+      (_, response) => response.writeHead(200, TYPE).end(Buffer.alloc(5 * 1024 * 1024)),
+      'REGISTRY',
+      /more than 4194304 bytes/,
+    ],
     [
       'cut off',
-      (_, response) => response.writeHead(200, { 'Content-Length': '99' }).write('x', () => response.destroy()),
+      (_, response) =>
+        response.writeHead(200, { ...TYPE, 'Content-Length': '99' }).write('x', () => response.destroy()),
       'REGISTRY',
       /ended its answer early/,
+    ],
+    [
+      'a login page',
+      (_, response) => response.writeHead(200, { 'Content-Type': 'text/html' }).end('<html>'),
+      'REGISTRY',
+      /sends text\/html, no manifest/,
+    ],
+    ['of no type', (_, response) => response.end(MANIFEST), 'REGISTRY', /no manifest or index/],
+    [
+      'a password in the clear, to another machine',
+      (_, response) =>
+        response.writeHead(401, { 'WWW-Authenticate': 'Bearer realm="http://auth.example/token"' }).end(),
+      'REGISTRY',
+      /token service that cannot be used/,
     ],
     [
       'never enough',
@@ -134,11 +201,11 @@ test('what a registry may answer otherwise is an error that says so', async (t) 
       /token service/,
     ],
   ]
-  for (const [name, answer, code, text] of cases) {
+  for (const [name, answer, code, words] of cases) {
     const { place, asked } = await registry(t, answer)
     await assert.rejects(readManifest(place, 'v1', alice), (error: Error & { code?: string }) => {
       assert.equal(error.code, code, name)
-      assert.match(error.message, text, name)
+      assert.match(error.message, words, name)
       assert.doesNotMatch(error.message, /secret/)
       return true
     })
@@ -157,10 +224,21 @@ test('docker’s credentials: from its file, from helpers, or none', async (t) =
   await config({ auths: { reg: { auth: Buffer.from('bob:with:colon').toString('base64') }, other: {} } })
   assert.deepEqual(await dockerCredentials(directory, 'reg'), { username: 'bob', password: 'with:colon' })
   assert.equal(await dockerCredentials(directory, 'other'), undefined)
+  await config({ auths: { 'https://old.example/v1/': { auth: Buffer.from('dan:d').toString('base64') } } })
+  assert.deepEqual(await dockerCredentials(directory, 'old.example'), { username: 'dan', password: 'd' })
+  assert.equal(await dockerCredentials(directory, 'old.example.org'), undefined)
+  await config({ auths: { reg: { auth: Buffer.from('x:').toString('base64'), identitytoken: 'refresh' } } })
+  assert.deepEqual(await dockerCredentials(directory, 'reg'), {
+    username: 'x',
+    password: '',
+    identityToken: 'refresh',
+  })
   const helper = join(directory, 'docker-credential-test')
   await writeFile(
     helper,
-    '#!/bin/sh\nread account\n[ "$account" = reg ] && echo \'{"Username":"carol","Secret":"s"}\' || { echo not found; exit 1; }\n',
+    '#!/bin/sh\nread account\n' +
+      '[ "$account" = azure ] && echo \'{"Username":"<token>","Secret":"refresh"}\' && exit\n' +
+      '[ "$account" = reg ] && echo \'{"Username":"carol","Secret":"s"}\' || { echo not found; exit 1; }\n',
   )
   await chmod(helper, 0o755)
   const { PATH } = process.env
@@ -168,9 +246,14 @@ test('docker’s credentials: from its file, from helpers, or none', async (t) =
   t.after(() => {
     process.env['PATH'] = PATH
   })
-  await config({ credHelpers: { reg: 'test', unknown: 'test' } })
+  await config({ credHelpers: { reg: 'test', unknown: 'test', azure: 'test' } })
   assert.deepEqual(await dockerCredentials(directory, 'reg'), { username: 'carol', password: 's' })
   assert.equal(await dockerCredentials(directory, 'unknown'), undefined)
+  assert.deepEqual(await dockerCredentials(directory, 'azure'), {
+    username: '<token>',
+    password: '',
+    identityToken: 'refresh',
+  })
   await config({ credsStore: 'not-installed-anywhere' })
   await assert.rejects(dockerCredentials(directory, 'reg'), { code: 'BAD_SETTINGS' })
   await config({ credsStore: '../evil' })

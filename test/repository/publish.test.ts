@@ -127,7 +127,7 @@ test('description and endings for people', async (t) => {
   )
   assert.deepEqual(description?.warnings, [])
   assert.deepEqual(
-    (await allEndings(here.trust, NOW)).map(({ gun, what }) => [gun, what]),
+    (await allEndings(here.trust, NOW + 60 * DAY)).map(({ gun, what }) => [gun, what]),
     [[GUN, 'targets']],
   )
   assert.match(describe(here.trust, GUN, NOW + 31 * DAY)?.warnings.join() ?? '', /targets expired/)

@@ -1,130 +1,144 @@
 import assert from 'node:assert/strict'
-import { test, type TestContext } from 'node:test'
-import { publish } from '../../src/repository/publish.ts'
-import { createSigner, finishSignerRotation, removeSigner, rotateSigner } from '../../src/repository/signers.ts'
-import { signTags, type SignRequest, type SignResult } from '../../src/repository/sign-tags.ts'
-import type { StoredKey } from '../../src/store/store.ts'
-import { parseGun } from '../../src/tuf/gun.ts'
-import type { Role } from '../../src/tuf/role.ts'
-import { localKeys, openLocalTrust, TEST_ACTOR, type LocalTrust } from '../support/local-trust.ts'
-import { ReferenceClient } from '../support/reference-client.ts'
-import { keyIdOf, makeKey, type KeyEntry, type TestKey } from '../support/test-key.ts'
-import { TrustWorld } from '../support/trust-world.ts'
-import type { Part } from '../support/upload.ts'
+import { test } from 'node:test'
+import { TrustError } from '../../src/errors.ts'
+import { createSigner } from '../../src/repository/signers.ts'
+import type { SignRequest } from '../../src/repository/sign-tags.ts'
+import { TEST_ACTOR } from '../support/local-trust.ts'
+import { A, add, B, base64, GUN, named, owned, withSigner } from '../support/owned-repository.ts'
+import { makeKey } from '../support/test-key.ts'
 
-const NOW = Date.parse('2026-11-24T08:00:00.000Z')
-const GUN = parseGun('example.org/sign-tags')
-const A = 'a'.repeat(64)
-const B = 'b'.repeat(64)
-const base64 = (hex: string): string => Buffer.from(hex, 'hex').toString('base64')
-
-/** Somebody's repository, whose snapshot the server signs, and a client that reads it. */
-interface Owned {
-  readonly here: LocalTrust
-  readonly owner: TrustWorld
-  send(parts: readonly Part[]): Promise<void>
-  sign(tag: string, sha256: string, more?: Partial<SignRequest>): Promise<SignResult>
-  /** The payload of a role as it is stored. */
-  payload(role: string): Record<string, unknown> & { targets: Record<string, unknown>; version: number }
-  /** What a client with an empty cache lists: `role tag sha256`, and its warnings. */
-  listed(): Promise<{ targets: string[]; warnings: readonly string[] }>
-}
-
-async function owned(t: TestContext): Promise<Owned> {
-  const here = await openLocalTrust(NOW)
-  t.after(() => here.close())
-  const { trust } = here
-  const owner = await TrustWorld.create({
-    gun: GUN,
-    now: NOW,
-    serverKeys: localKeys(trust, GUN),
-    snapshot: 'server',
-  })
-  const bytesOf = (role: string, hash?: string): Buffer | undefined => {
-    const sha256 = hash ?? trust.store.head(GUN)?.roles[role]?.sha256
-    const found = sha256 === undefined ? undefined : trust.store.document(GUN, role as Role, { sha256 })
-    return found && Buffer.from(found.bytes)
+test('the first tag makes the documents of a delegate as docker makes them', async (t) => {
+  const { here, sign, payload, listed } = await withSigner(t)
+  const { changed, roles, etag } = await sign('v2', A)
+  assert.deepEqual([changed, roles], [true, ['targets/ci', 'targets/releases']])
+  for (const role of roles) {
+    assert.deepEqual(payload(role), {
+      _type: 'Targets',
+      delegations: { keys: {}, roles: [] },
+      expires: '2029-11-23T08:00:00Z',
+      targets: { v2: { hashes: { sha256: base64(A) }, length: 7 } },
+      version: 1,
+    })
   }
-  const send: Owned['send'] = (parts) =>
-    publish(
-      trust,
-      GUN,
-      parts.map(({ role, bytes }) => ({ filename: role, bytes })),
-      TEST_ACTOR,
-    )
-  await send(owner.parts('root', 'targets'))
-  return {
-    here,
-    owner,
-    send,
-    sign: (tag, sha256, more = {}) =>
-      signTags(trust, GUN, { set: [{ tag, sha256, length: 7 }], remove: [], as: 'ci', ...more }, TEST_ACTOR),
-    payload: (role) => (JSON.parse(String(bytesOf(role))) as { signed: ReturnType<Owned['payload']> }).signed,
-    async listed() {
-      const client = new ReferenceClient(
-        GUN,
-        async (file) => {
-          const [, role = '', hash] = /^(.+?)(?:\.([0-9a-f]{64}))?\.json$/.exec(file) ?? []
-          const body = bytesOf(role, hash)
-          return body === undefined ? { status: 404, body: Buffer.alloc(0) } : { status: 200, body }
-        },
-        () => here.clock.now,
-      )
-      const { targets, warnings } = await client.update()
-      return { targets: targets.map(({ name, role, sha256 }) => `${role} ${name} ${sha256 ?? ''}`), warnings }
-    },
+  const head = here.trust.store.head(GUN)
+  assert.equal(head?.roles['targets/ci']?.sha256, etag)
+  const { targets, warnings } = await listed()
+  assert.deepEqual(warnings, [])
+  assert.deepEqual(targets.slice(1), [`targets/ci v2 ${base64(A)}`, `targets/releases v2 ${base64(A)}`])
+  assert.deepEqual(await sign('v2', A), { changed: false, roles, etag, leftOut: [] })
+  assert.equal(here.trust.store.head(GUN), head)
+  await sign('v2', B)
+  assert.equal(payload('targets/releases').version, 2)
+  assert.deepEqual((await here.check()).findings, [])
+})
+
+test('what is not edited stays: entries of others, custom data, members that nobody knows, delegations', async (t) => {
+  const { owner, send, sign, payload, ...world } = await owned(t)
+  const key = named(await createSigner(world.here.trust, 'ci', TEST_ACTOR))
+  const alice = makeKey('ecdsa')
+  owner.delegate('targets/releases', [alice])
+  owner.delegate('targets/releases/deeper', [alice])
+  owner.addTarget('v1', 'targets/releases', { hashes: { sha256: base64(B) }, length: 3, custom: { note: 'kept' } })
+  Object.assign(owner.payload('targets/releases'), { 'x-note': ['kept', 1] })
+  owner.delegate('targets/releases', [alice, key])
+  owner.signers.set('targets/releases', [alice])
+  await send(owner.nextParts('targets', 'targets/releases'))
+  const before = payload('targets/releases')
+  await sign('v2', A)
+  const { version, expires, targets, ...rest } = payload('targets/releases')
+  const { version: old, expires: _, targets: others, ...same } = before
+  assert.deepEqual(rest, same)
+  assert.equal(version, old + 1)
+  assert.equal(expires, '2029-11-23T08:00:00Z')
+  assert.deepEqual(targets, { ...others, v2: { hashes: { sha256: base64(A) }, length: 7 } })
+})
+
+test('who cannot sign here learns why, and what its owner does about it', async (t) => {
+  const world = await owned(t)
+  const { here, owner, send, sign } = world
+  const key = named(await createSigner(here.trust, 'ci', TEST_ACTOR))
+  const refused = async (more: Partial<SignRequest>, message: RegExp, hint: RegExp): Promise<void> => {
+    const before = here.trust.store.tail().number
+    await assert.rejects(sign('v2', A, more), (error: TrustError) => {
+      assert.equal(error.code, 'WRONG_STATE')
+      assert.match(error.message, message)
+      assert.match(error.hint ?? '', hint)
+      return true
+    })
+    assert.equal(here.trust.store.tail().number, before)
   }
-}
-
-/** A key of the server, as an owner names it in a delegation. */
-function named({ keytype, public: text }: Pick<StoredKey, 'keytype' | 'public'>): TestKey {
-  const entry: KeyEntry = { keytype, keyval: { private: null, public: text } }
-  return { id: keyIdOf(entry), entry } as TestKey
-}
-
-/** As `docker trust signer add` does it. */
-async function add(world: Owned, role: string, key: TestKey, options: { paths?: string[] } = {}): Promise<void> {
-  world.owner.delegate(role, [key], options)
-  world.owner.delegations.delete(role)
-  await world.send(world.owner.nextParts('targets'))
-}
-
-/** As `docker trust signer remove` does it. */
-async function drop({ owner, send }: Owned, ...roles: string[]): Promise<void> {
-  const { delegations } = owner.targets
-  delegations.roles = delegations.roles.filter(({ name }) => !roles.includes(name))
+  await refused({ as: undefined }, /the targets key .* is with its publisher/, /signer create/)
+  await refused({}, /does not let ci sign this/, /docker trust signer add --key ci\.pem ci example\.org\/sign-tags/)
+  await add(world, 'targets/ci', key, { paths: ['rc-', 'beta'] })
+  await refused({}, /do not include v2/, /--all-paths/)
+  await refused({ set: [{ tag: 'rc-1', sha256: A, length: 1 }], remove: ['v1'] }, /do not include v1/, /--all-paths/)
+  assert.deepEqual((await sign('rc-1', A)).roles, ['targets/ci'])
+  owner.delegate('targets/ci', [key, makeKey('ecdsa')], { threshold: 2 })
   await send(owner.nextParts('targets'))
-}
-
-test('probe: re-added signer after removal', async (t) => {
-  const world = await owned(t)
-  const key = named(await createSigner(world.here.trust, 'ci', TEST_ACTOR))
-  await add(world, 'targets/ci', key)
-  await add(world, 'targets/releases', key)
-  await world.sign('v1', A)
-  await world.sign('v2', A)
-  await drop(world, 'targets/ci', 'targets/releases')
-  console.log(Object.keys(world.here.trust.store.head(GUN)?.roles ?? {}), world.here.trust.store.head(GUN)?.highest)
-  await add(world, 'targets/ci', key)
-  await add(world, 'targets/releases', key)
-  await world.sign('v3', B)
-  console.log(await world.listed())
+  await refused({}, /more keys than those of ci must sign together/, /threshold/)
+  owner.setKeys('snapshot', [makeKey('ecdsa')])
+  owner.snapshot.version = here.trust.store.head(GUN)?.roles['snapshot']?.version ?? 0
+  owner.targets.delegations.roles = []
+  await send(owner.nextParts('root', 'targets'))
+  await refused({}, /the snapshot key .* is with its publisher/, /notary key rotate .* snapshot -r/)
 })
 
-test('probe: entries of a removed signer', async (t) => {
-  const world = await owned(t)
-  const mallory = makeKey('ecdsa')
-  world.owner.delegate('targets/releases', [mallory])
-  world.owner.addTarget('evil', 'targets/releases')
-  await world.send(world.owner.nextParts('targets', 'targets/releases'))
-  console.log(await world.listed())
-  const key = named(await createSigner(world.here.trust, 'ci', TEST_ACTOR))
-  await add(world, 'targets/releases', key)
-  console.log(await world.listed())
-  await world.sign('v3', B)
-  console.log(await world.listed())
+test('if-match speaks of the first role that signs: a checksum, any, or none yet', async (t) => {
+  const { sign, here } = await withSigner(t)
+  const targets = here.trust.store.head(GUN)?.roles['targets']?.sha256 ?? ''
+  for (const ifMatch of ['*', targets]) {
+    await assert.rejects(sign('v2', A, { ifMatch }), { code: 'PRECONDITION' })
+  }
+  const { etag } = await sign('v2', A, { ifMatch: '' })
+  await assert.rejects(sign('v2', B, { ifMatch: '' }), { code: 'PRECONDITION' })
+  const { etag: next } = await sign('v2', B, { ifMatch: etag })
+  await assert.rejects(sign('v2', A, { ifMatch: etag }), { code: 'PRECONDITION' })
+  assert.equal((await sign('v3', B, { ifMatch: '*' })).changed, true)
+  // Both ask for what is so already; the one that is late learns it all the same.
+  await assert.rejects(sign('v3', B, { ifMatch: next }), { code: 'PRECONDITION' })
 })
-test('probe: client snapshot drops delegations, then they come again', async (t) => {
-  const world = await owned(t)
-  void [base64, removeSigner, rotateSigner, finishSignerRotation, world]
+
+test('a policy sees what every role says of a tag', async (t) => {
+  const { owner, send, sign, here } = await owned(t)
+  const key = named(await createSigner(here.trust, 'ci', TEST_ACTOR))
+  const alice = makeKey('ecdsa')
+  for (const [role, sha256] of [
+    ['targets/ci', A],
+    ['targets/releases', B],
+  ] as const) {
+    owner.delegate(role, [alice, key])
+    owner.signers.set(role, [alice])
+    owner.addTarget('v2', role, { hashes: { sha256: base64(sha256) }, length: 7 })
+    owner.addTarget('long', role, { hashes: { sha512: Buffer.alloc(64).toString('base64') }, length: 7 })
+  }
+  await send(owner.nextParts('targets', 'targets/ci', 'targets/releases'))
+  const seen: Record<string, readonly string[]> = {}
+  const permit: SignRequest['permit'] = (current) => {
+    for (const tag of ['v2', 'long', 'toString', '__proto__']) seen[`${tag}.`] = current(tag)
+    throw new TrustError('POLICY', 'no')
+  }
+  await assert.rejects(sign('v2', A, { permit }), { code: 'POLICY' })
+  assert.deepEqual(seen, { 'v2.': [A, B], 'long.': ['', ''], 'toString.': [], '__proto__.': [] })
+})
+
+test('names that mean something to JavaScript are tags like others', async (t) => {
+  const { sign, payload, listed } = await withSigner(t)
+  const names = ['__proto__', 'constructor', 'toString', 'hasOwnProperty']
+  for (const name of names) assert.equal((await sign(name, A)).changed, true, name)
+  for (const name of names) assert.equal((await sign(name, A)).changed, false, name)
+  assert.deepEqual(Object.keys(payload('targets/ci').targets).toSorted(), names.toSorted())
+  assert.equal((await listed()).targets.length, 1 + 2 * names.length)
+  await sign('v2', A, { set: [], remove: ['__proto__', 'valueOf'] })
+  assert.equal(Object.keys(payload('targets/ci').targets).length, 3)
+})
+
+test('tags of an owner, a delegate of theirs and the server at the same moment: all are there', async (t) => {
+  const world = await withSigner(t)
+  const { owner, send, sign, listed } = world
+  owner.addTarget('by-owner')
+  const jobs = Array.from({ length: 8 }, (_, index) => sign(`job-${index}`, A))
+  await Promise.all([...jobs, send(owner.nextParts('targets'))])
+  const { targets, warnings } = await listed()
+  assert.deepEqual([targets.length, warnings], [2 + 2 * 8, []])
+  assert.deepEqual((await world.here.check()).findings, [])
 })

@@ -32,7 +32,7 @@ function publicOf(pkcs8: Buffer): string {
 }
 
 for (const { name, role, gun, passphrase, pem, jwe, algorithm, public: expected } of vectors) {
-  test(`${name}`, () => {
+  test(name, () => {
     if (pem === undefined) {
       if (algorithm === 'rsa') {
         // Notary's signer makes none, and the server could not sign with one.

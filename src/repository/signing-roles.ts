@@ -1,0 +1,86 @@
+import { TrustError } from '../errors.ts'
+import type { Head, StoredKey } from '../store/store.ts'
+import { SERVER, type Gun } from '../tuf/gun.ts'
+import { parseRoot } from '../tuf/root.ts'
+import { parseTargets } from '../tuf/targets.ts'
+import type { RoleKeys } from '../tuf/threshold.ts'
+import { recallCurrent } from './current.ts'
+import { heldKeys, type HeldKey, type SignedRole } from './sign-role.ts'
+import { findSigner, signerKeys, signerRole } from './signers.ts'
+import type { Trust } from './trust.ts'
+
+/** A role that signs, with its keys as its parent names them, and those that the server signs with. */
+export interface Signing {
+  readonly role: Exclude<SignedRole, 'snapshot' | 'timestamp'>
+  readonly named: RoleKeys
+  readonly held: readonly HeldKey[]
+  /** All keys of the signer, also those that the parent names no more. */
+  readonly own?: readonly StoredKey[]
+}
+
+/**
+ * Which roles the server signs tags in.
+ *
+ * @param signer undefined: the targets role of a repository that the server signs
+ * @param names tags that they must be allowed to sign
+ * @returns one at least; a signer's own role first: its checksum is what If-Match compares
+ * @throws TrustError NOT_FOUND, WRONG_STATE if the server does not hold what is needed
+ */
+export function signingRoles(
+  trust: Trust,
+  gun: Gun,
+  head: Head | undefined,
+  signer: string | undefined,
+  names: readonly string[],
+): Signing[] {
+  const rootMetadata = head && recallCurrent(trust, gun, head, 'root')
+  if (head === undefined || rootMetadata === undefined) {
+    throw new TrustError('NOT_FOUND', `there is no repository ${gun}`, {
+      hint: `"countersign repo create ${gun}" makes one that the server signs`,
+    })
+  }
+  const { targets, snapshot } = parseRoot(rootMetadata).roles
+  if (heldKeys(trust, gun, 'snapshot', snapshot).length < snapshot.threshold) {
+    throw new TrustError('WRONG_STATE', `the snapshot key of ${gun} is with its publisher, not with the server`, {
+      hint: `its owner can hand it over: notary key rotate ${gun} snapshot -r`,
+    })
+  }
+  if (signer !== undefined) return delegationsOf(trust, gun, head, signer, names)
+  const held = heldKeys(trust, gun, 'targets', targets)
+  if (held.length >= targets.threshold) return [{ role: 'targets', named: targets, held }]
+  throw new TrustError('WRONG_STATE', `the targets key of ${gun} is with its publisher, not with the server`, {
+    hint: 'sign as a signer that its owner has added: --as NAME (countersign signer create NAME)',
+  })
+}
+
+function delegationsOf(trust: Trust, gun: Gun, head: Head, signer: string, names: readonly string[]): Signing[] {
+  const keys = signerKeys(trust, findSigner(trust, signer))
+  const targets = recallCurrent(trust, gun, head, 'targets')
+  const delegations = targets === undefined ? [] : [...parseTargets(targets).delegations.values()]
+  const own = delegations.flatMap((named) => {
+    const held = keys.filter(({ keyId }) => named.keys.has(keyId)).map((key) => ({ owner: SERVER, key }))
+    return held.length === 0 ? [] : [{ role: named.name, named, held, paths: named.paths, own: keys }]
+  })
+  if (own.length === 0) {
+    throw new TrustError('WRONG_STATE', `${gun} does not let ${signer} sign this`, {
+      hint: `its owner adds it: docker trust signer add --key ${signer}.pem ${signer} ${gun}`,
+    })
+  }
+  const alone = own.filter(({ held, named }) => held.length >= named.threshold)
+  if (alone.length === 0) {
+    throw new TrustError('WRONG_STATE', `in ${gun} more keys than those of ${signer} must sign together`, {
+      hint: 'its owner lowers the threshold of the delegation to 1, as docker makes it',
+    })
+  }
+  const fits = (name: string, paths: readonly string[]): boolean => paths.some((path) => name.startsWith(path))
+  const signing = alone.filter(({ paths }) => names.every((name) => fits(name, paths)))
+  if (signing.length === 0) {
+    const beyond = names.find((name) => !alone.some(({ paths }) => fits(name, paths))) ?? names.join(', ')
+    throw new TrustError('WRONG_STATE', `the paths that ${gun} lets ${signer} sign do not include ${beyond}`, {
+      hint: `its owner widens them: notary delegation add -p ${gun} ${signerRole(signer)} --all-paths`,
+    })
+  }
+  return signing.toSorted(
+    (one, other) => Number(other.role === signerRole(signer)) - Number(one.role === signerRole(signer)),
+  )
+}

@@ -1,0 +1,149 @@
+import assert from 'node:assert/strict'
+import { readFile, stat, writeFile } from 'node:fs/promises'
+import { after, before, describe, test } from 'node:test'
+import { steady, Terminal } from './terminal.ts'
+
+const GUN = 'docker.io/acme/two'
+const LATER = 'docker.io/acme/three'
+
+interface Shown {
+  readonly roles: { role: string; threshold: number; keys: { id: string }[] }[]
+}
+
+describe('root keys of persons, at the terminal', () => {
+  let terminal: Terminal
+
+  before(async () => {
+    terminal = await Terminal.open()
+    await (await terminal.serve()).end()
+    for (const name of ['alice', 'bob', 'file']) {
+      await writeFile(terminal.path(`${name}.pass`), `the passphrase of ${name}\n`, { mode: 0o600 })
+    }
+    await writeFile(terminal.path('wrong.pass'), 'not the passphrase\n', { mode: 0o600 })
+  })
+  after(() => terminal.close())
+
+  async function prints(command: string, expected: string | RegExp, code = 0): Promise<void> {
+    const { stdout, stderr, code: ended } = await terminal.run(command.split(' '))
+    const text = steady(stdout + stderr)
+    if (typeof expected === 'string') assert.equal(text, expected, command)
+    else assert.match(text, expected, command)
+    assert.equal(ended, code, command)
+  }
+
+  async function rootOf(gun: string): Promise<{ threshold: number; ids: string[] }> {
+    const { stdout } = await terminal.run(['repo', 'show', gun, '--json'])
+    const [root] = (JSON.parse(stdout) as Shown).roles
+    return { threshold: root?.threshold ?? 0, ids: root?.keys.map(({ id }) => id).toSorted() ?? [] }
+  }
+
+  test('a root key has a passphrase of its own; its file comes back under its name, a stranger does not', async () => {
+    await prints('root create alice --passphrase-file alice.pass --dry-run', 'would make the root key alice: ID\n')
+    await prints('root create alice --passphrase-file alice.pass', 'made the root key alice: ID\n')
+    await prints('root create alice --passphrase-file alice.pass', /there is a root key alice already/, 2)
+    await prints('root create bob --passphrase-file bob.pass', 'made the root key bob: ID\n')
+    const out = '--key-passphrase-file file.pass'
+    await prints(`root export bob bob.key --passphrase-file alice.pass ${out}`, /passphrase does not open/, 2)
+    await prints(
+      `root export bob bob.key --passphrase-file bob.pass ${out} --remove`,
+      'wrote bob.key; the root key bob is offline now\n',
+    )
+    assert.equal((await stat(terminal.path('bob.key'))).mode & 0o777, 0o600)
+    assert.match(
+      await readFile(terminal.path('bob.key'), 'utf8'),
+      /^-----BEGIN ENCRYPTED PRIVATE KEY-----\npath: [0-9a-f]{64}\nrole: root\n/,
+    )
+    await prints('root list', /^ROOT KEY {2}KEY ID +WHERE\nalice +ID {2}sealed here\nbob +ID {2}offline\n$/)
+    await prints(
+      `root export alice bob.key --passphrase-file alice.pass ${out}`,
+      /cannot make bob\.key\nhint: it may be there already/,
+      2,
+    )
+    await prints(`root export alice alice.key --passphrase-file alice.pass ${out}`, 'wrote alice.key\n')
+    await prints(`root import bob alice.key ${out} --passphrase-file bob.pass`, /there is a root key bob already/, 2)
+    await prints('root import bob bob.key --key-passphrase-file wrong.pass', /does not open the key file/, 2)
+    await prints(`root import bob bob.key ${out} --passphrase-file bob.pass`, 'took the root key bob: ID\n')
+    await prints('root list', /bob +ID {2}sealed here\n$/)
+  })
+
+  test('a wrong passphrase leaves nothing behind that would stand in the way', async () => {
+    await prints(`repo create ${LATER} --root-key alice --passphrase-file alice.pass`, /^created /)
+    await prints(`key rotate ${LATER} timestamp --passphrase-file wrong.pass`, /does not open the root key/, 2)
+    await prints(`root show ${LATER}`, /no root of .* waits for signatures/, 1)
+    await prints(`key rotate ${LATER} timestamp --passphrase-file alice.pass`, /root version 2\n$/)
+    const fleet = 'key rotate docker.io/acme/* snapshot --all --passphrase-file'
+    await prints(`${fleet} wrong.pass`, /does not open/, 2)
+    await prints(`${fleet} alice.pass`, /root version 3\n$/)
+  })
+
+  test('two persons with two passphrases: each signs with their own key, in any order', async () => {
+    // To create it both keys are opened by one command: at a terminal each is asked for, here one file must do.
+    const out = '--key-passphrase-file file.pass'
+    await prints(`root import carol bob.key ${out} --passphrase-file alice.pass`, 'took the root key carol: ID\n')
+    await prints(
+      `repo create ${GUN} --root-key alice carol --root-threshold 2 --passphrase-file alice.pass`,
+      /^created /,
+    )
+    const before = await rootOf(GUN)
+    assert.equal(before.threshold, 2)
+    await prints(`key rotate ${GUN} timestamp --stage`, /waits for signatures/)
+    await prints(`root publish ${GUN}`, /lacks signatures/, 2)
+    await prints(`root sign ${GUN} --root-key nobody`, /there is no root key nobody/, 1)
+    await prints(
+      `root sign ${GUN} --root-key bob --passphrase-file bob.pass`,
+      /ID signed\n[^]*ID not yet\n|ID not yet\n[^]*ID signed\n/,
+      1,
+    )
+    await prints(
+      `root sign ${GUN} --root-key alice --passphrase-file alice.pass`,
+      `published root version 2 of ${GUN}\n`,
+    )
+    // New certificates of the same keys: still two, and both must sign.
+    await prints(`key rotate ${GUN} root --renew --passphrase-file wrong.pass`, /does not open/, 2)
+    await prints(`key rotate ${GUN} root --root-key alice --passphrase-file alice.pass`, /above its number of keys/, 2)
+    assert.deepEqual(await rootOf(GUN), before)
+  })
+
+  test('signed in a file, without a server; what would happen is said before', async () => {
+    const out = '--key-passphrase-file file.pass'
+    await prints(`key rotate ${LATER} targets --stage`, /waits for signatures/)
+    await prints(`root show ${LATER} --out staged.json`, /^wrote staged\.json/)
+    await prints(`root publish ${LATER} staged.json --dry-run`, /lacks signatures/, 2)
+    await prints(`root sign staged.json --key bob.key ${out}`, /bob\.key is no root key of/, 2)
+    await prints(
+      `root sign staged.json --key alice.key ${out}`,
+      /^signed this root of [^]* version {2}4, until [^]* root {7}1 of ID\n[^]*take it back/,
+    )
+    await prints(`root publish ${LATER} staged.json --dry-run`, `would publish root version 4 of ${LATER}\n`)
+    await prints(`root show ${LATER}`, /ID not yet/)
+    await prints(`root publish ${LATER} staged.json`, `published root version 4 of ${LATER}\n`)
+    await writeFile(
+      terminal.path('other.json'),
+      JSON.stringify({ gun: LATER, signatures: [], payload: { _type: 'X' } }),
+    )
+    await prints(`root sign other.json --key alice.key ${out}`, /other\.json holds no staged root/, 2)
+  })
+
+  test('one certificate for all below a prefix stays that when it is renewed', async () => {
+    const wildcard = '--wildcard docker.io/fleet/* --root-key alice --passphrase-file alice.pass'
+    await prints(`repo create docker.io/fleet/one ${wildcard}`, /^created /)
+    await prints(`repo create docker.io/fleet/two ${wildcard}`, /^created /)
+    await prints(
+      'key rotate docker.io/fleet/* root --renew --all --passphrase-file alice.pass',
+      `REPOSITORY            STATE    ROOT
+docker.io/fleet/one  rotated  2
+docker.io/fleet/two  rotated  2
+`.replace('REPOSITORY            ', 'REPOSITORY           '),
+    )
+    for (const name of ['one', 'two']) {
+      const { stdout } = await terminal.run(['key', 'rotate', `docker.io/fleet/${name}`, 'root', '--plan', '--json'])
+      const [plan] = JSON.parse(stdout) as { commonName: string; cachedRoots: { follows: boolean }[] }[]
+      assert.equal(plan?.commonName, 'docker.io/fleet/*')
+      assert.deepEqual(
+        plan.cachedRoots.map(({ follows }) => follows),
+        [true, true],
+      )
+    }
+    await prints('check', /./)
+  })
+})

@@ -1,0 +1,143 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { once } from 'node:events'
+import { mkdir, writeFile } from 'node:fs/promises'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { text } from 'node:stream/consumers'
+import { after, before, describe, test } from 'node:test'
+import { CLI } from '../support/server-process.ts'
+import { Terminal } from './terminal.ts'
+
+const INDEX = Buffer.from('{"schemaVersion":2,"manifests":[]}')
+const DIGEST = `sha256:${createHash('sha256').update(INDEX).digest('hex')}`
+const ONE = `sha256:${'1'.repeat(64)}`
+const BASIC = `Basic ${Buffer.from('alice:registry-password').toString('base64')}`
+
+describe('tags from a registry, from a pipe, as a signer, under rules', () => {
+  let terminal: Terminal
+  let registry: Server
+  let gun: string
+
+  before(async () => {
+    terminal = await Terminal.open()
+    registry = createServer((request, response) => {
+      if (request.headers.authorization !== BASIC) {
+        response.writeHead(401, { 'WWW-Authenticate': 'Basic realm="test"' }).end()
+      } else if (request.url === '/v2/team/app/manifests/v1') {
+        response.writeHead(200, { 'Content-Type': 'application/vnd.oci.image.index.v1+json' }).end(INDEX)
+      } else response.writeHead(404).end()
+    }).listen(0, '127.0.0.1')
+    await once(registry, 'listening')
+    const host = `127.0.0.1:${(registry.address() as AddressInfo).port}`
+    gun = `${host}/team/app`
+    const auth = Buffer.from('alice:registry-password').toString('base64')
+    await mkdir(terminal.path('docker'))
+    await writeFile(terminal.path('docker', 'config.json'), JSON.stringify({ auths: { [host]: { auth } } }))
+    terminal.environment['DOCKER_CONFIG'] = terminal.path('docker')
+    await writeFile(terminal.path('pass'), 'a passphrase for root\n', { mode: 0o600 })
+    await (await terminal.serve()).end()
+    await prints(`repo create GUN --passphrase-file pass`, /^made the root key root[^]*created GUN/)
+  })
+  after(async () => {
+    registry.closeAllConnections()
+    registry.close()
+    await terminal.close()
+  })
+
+  /** What a command prints, with the repository's name as GUN: its port differs from run to run. */
+  async function prints(command: string, expected: string | RegExp, code = 0): Promise<void> {
+    const { stdout, stderr, code: ended } = await terminal.run(command.replaceAll('GUN', gun).split(' '))
+    const shown = (stdout + stderr).replaceAll(gun, 'GUN').replaceAll(gun.split('/')[0] ?? '', 'REGISTRY')
+    if (typeof expected === 'string') assert.equal(shown, expected, command)
+    else assert.match(shown, expected, command)
+    assert.equal(ended, code, command)
+    assert.doesNotMatch(shown, /registry-password/)
+  }
+
+  test('what the registry says is signed, and shown', async () => {
+    const done = `signed GUN:v1, which the registry says is ${DIGEST} (targets)\n`
+    await prints('tag sign GUN v1 --dry-run', `would do: ${done}`)
+    await prints('tag list GUN', 'no signed tags\n')
+    await prints('tag sign GUN v1', done)
+    await prints('tag sign GUN v1', 'nothing to do: it is so already\n')
+    await prints(
+      'tag list GUN',
+      [`TAG  DIGEST${' '.repeat(67)}SIZE  SIGNED BY`, `v1   ${DIGEST}  ${INDEX.length}    targets`, ''].join('\n'),
+    )
+    await prints('tag sign GUN v2', 'error: http://REGISTRY has no team/app:v2\n', 1)
+    await writeFile(terminal.path('docker', 'config.json'), '{}')
+    await prints(
+      'tag sign GUN v1',
+      'error: the registry http://REGISTRY wants a password\nhint: docker login REGISTRY\n',
+      2,
+    )
+  })
+
+  test('what is typed wrong changes nothing', async () => {
+    await prints(`tag sign GUN v3 ${ONE} many`, 'error: the size is a number of bytes\n', 2)
+    await prints('tag sign GUN', 'error: which tag?\nhint: say it, or --from FILE\n', 2)
+    await prints('tag sign GUN v3 --from x', 'error: say either a tag or --from\n', 2)
+    await prints('tag sign GUN --from x', 'error: cannot read x\nhint: check --from\n', 2)
+    await prints(`tag sign GUN -x ${ONE} 1`, /^error: unknown option '-x'/, 2)
+    await prints(`tag sign GUN v3 sha256:1 1`, 'error: digest: write it as in sha256:0123…\n', 2)
+  })
+
+  test('many tags from a pipe: one publish, or none', async () => {
+    const list = Array.from({ length: 300 }, (_, index) => `n${index} ${ONE} ${index + 1}\r\n`).join('')
+    const pipe = async (input: string): Promise<{ code: number | null; printed: string }> => {
+      const options = { env: terminal.environment, cwd: terminal.directory }
+      const child = spawn(process.execPath, [CLI, 'tag', 'sign', gun, '--from', '-', '--json'], options)
+      child.stdin.end(input)
+      const [printed, said, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')])
+      return { code: code as number | null, printed: printed + said }
+    }
+    const { code, printed } = await pipe(list)
+    assert.equal(code, 0, printed)
+    const { etag, ...answer } = JSON.parse(printed) as Record<string, unknown>
+    assert.deepEqual(answer, { gun, roles: ['targets'], changed: true, leftOut: [] })
+    const { stdout } = await terminal.run(['tag', 'list', gun, '--json'])
+    const listed = JSON.parse(stdout) as { etag: string; tags: { tag: string; length: number }[] }
+    assert.equal(listed.etag, etag)
+    assert.equal(listed.tags.length, 301)
+    assert.equal(listed.tags.find(({ tag }) => tag === 'n299')?.length, 300)
+    assert.deepEqual(await pipe(`new ${ONE} 1\nbroken ${ONE}\n`), {
+      code: 2,
+      printed: 'error: line 2 of - is not "TAG DIGEST SIZE"\n',
+    })
+    assert.match((await pipe(`same ${ONE} 1\nsame ${ONE} 2\n`)).printed, /a tag stands there twice/)
+    await prints('tag remove GUN n0 n1 n2', 'signs 3 tags no more (targets)\n')
+    await prints(
+      `tag remove GUN n3 --if-match ${listed.etag}`,
+      'error: the tags of GUN changed in the meantime\nhint: list them again\n',
+      2,
+    )
+  })
+
+  test('the key of a signer is printed so that it can be put into a file', async () => {
+    await prints('signer create ci --dry-run', /^would do: signer ci, key /)
+    await prints('signer list', 'no signers\n')
+    await prints('signer create ci', /^signer ci, key [0-9a-f]{64}\n/)
+    await prints('signer show ci', /^-----BEGIN PUBLIC KEY-----\n[\w+/=\n]+\n-----END PUBLIC KEY-----\n$/)
+    await prints('signer show nobody', /^error: there is no signer nobody\nhint: /, 1)
+    await prints('signer create releases', /^error: "releases" cannot be the name of a signer\n/, 2)
+    await prints('tag list GUN --as ci', 'no signed tags\n')
+  })
+
+  test('rules: who has some may have signed only what one of them allows', async () => {
+    await prints('policy show signer:ci', /^error: there are no rules for signer:ci\n/, 1)
+    const rules =
+      'WHO        REPOSITORIES  TAGS  EXISTING      SEEN IN REGISTRY\n' +
+      'signer:ci  *             v*    may be moved  -\n'
+    await prints('policy set signer:ci --rule *:v*:move', rules)
+    await prints('policy show signer:ci', rules)
+    for (const rule of ['docker.io/acme/app', '*:v*:checked=0', '*:v*:moves', ':v*', 'a//b:*']) {
+      const { code, stderr } = await terminal.run(['policy', 'set', 'signer:ci', '--rule', rule])
+      assert.equal(code, 2, rule)
+      assert.match(stderr, /^error: /, rule)
+    }
+    await prints('policy set local --rule *:*', /^error: subject: write it as in signer:ci or user:alice\n/, 2)
+    await prints('check', /: sound\n$/)
+  })
+})

@@ -1,0 +1,113 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { createSigner, finishSignerRotation, removeSigner, rotateSigner } from '../../src/repository/signers.ts'
+import { SERVER } from '../../src/tuf/gun.ts'
+import { openLocalTrust, TEST_ACTOR } from '../support/local-trust.ts'
+import { A, add, base64, drop, GUN, named, owned, withSigner } from '../support/owned-repository.ts'
+import { makeKey } from '../support/test-key.ts'
+
+test('the key of a signer is ECDSA whatever the setting says; a second one of the same name is not even made', async (t) => {
+  const here = await openLocalTrust(Date.now())
+  t.after(() => here.close())
+  let made = 0
+  const signer = {
+    ...here.trust.signer,
+    create: (...args: Parameters<typeof here.trust.signer.create>) => {
+      made += 1
+      return here.trust.signer.create(...args)
+    },
+  }
+  const trust = { ...here.trust, signer }
+  const key = await createSigner(trust, 'ci', TEST_ACTOR)
+  assert.equal(key.keytype, 'ecdsa')
+  await assert.rejects(createSigner(trust, 'ci', TEST_ACTOR), { code: 'WRONG_STATE' })
+  assert.equal(made, 1)
+  // Two at once: one is first, and only its key counts.
+  const both = await Promise.allSettled([
+    createSigner(trust, 'two', TEST_ACTOR),
+    createSigner(trust, 'two', TEST_ACTOR),
+  ])
+  assert.deepEqual(both.map(({ status }) => status).toSorted(), ['fulfilled', 'rejected'])
+  assert.equal(trust.store.keys(SERVER, 'targets/two').length, 1)
+})
+
+test('a signer that was removed and made again has another key, and signs with that one only', async (t) => {
+  const world = await withSigner(t)
+  const { trust } = world.here
+  await removeSigner(trust, 'ci', TEST_ACTOR)
+  const again = named(await createSigner(trust, 'ci', TEST_ACTOR))
+  assert.notEqual(again.id, world.key.id)
+  await assert.rejects(world.sign('v2', A), { code: 'WRONG_STATE' })
+  await add(world, 'targets/ci', again)
+  assert.deepEqual((await world.sign('v2', A)).roles, ['targets/ci'])
+  assert.deepEqual((await world.here.check()).findings, [])
+})
+
+test('what a removed signer has left behind is not signed again, and it is said', async (t) => {
+  const world = await owned(t)
+  const { owner, send, sign, listed } = world
+  owner.delegate('targets/releases', [makeKey('ecdsa')])
+  owner.addTarget('bad', 'targets/releases')
+  owner.addTarget('v2', 'targets/releases')
+  await send(owner.nextParts('targets', 'targets/releases'))
+  assert.equal((await listed()).targets.length, 3)
+  // The owner takes that key away, and adds ours: from here on clients see nothing of it.
+  await add(world, 'targets/releases', named(await createSigner(world.here.trust, 'ci', TEST_ACTOR)))
+  assert.equal((await listed()).targets.length, 1)
+  // What clients do not see is not there for a policy either.
+  const seen: (readonly string[])[] = []
+  const { leftOut } = await sign('v2', A, { permit: (current) => seen.push(current('v2')) })
+  assert.deepEqual([leftOut, seen], [['bad'], [[]]])
+  assert.deepEqual((await listed()).targets.slice(1), [`targets/releases v2 ${base64(A)}`])
+  assert.deepEqual((await sign('v3', A)).leftOut, [])
+  assert.deepEqual((await world.here.check()).findings, [])
+})
+
+test('a new key of the same signer signs again what the old one signed, until the old one is given up', async (t) => {
+  for (const finish of [false, true]) {
+    const world = await withSigner(t)
+    const { trust } = world.here
+    await world.sign('v2', A)
+    const { keyIds } = await rotateSigner(trust, 'ci', TEST_ACTOR)
+    if (finish) await finishSignerRotation(trust, 'ci', TEST_ACTOR)
+    const next = trust.store.keys(SERVER, 'targets/ci').find(({ keyId }) => keyId === keyIds.at(-1))
+    assert.ok(next)
+    await add(world, 'targets/ci', named(next))
+    await add(world, 'targets/releases', named(next))
+    const { leftOut } = await world.sign('v3', A)
+    const tags = (await world.listed()).targets.filter((line) => line.startsWith('targets/releases'))
+    assert.deepEqual(leftOut, finish ? ['v2'] : [])
+    assert.equal(tags.length, finish ? 1 : 2)
+  }
+})
+
+test('a delegation that was removed and added again goes on above its last version', async (t) => {
+  const world = await withSigner(t)
+  const { here, owner, send, sign, key, payload } = world
+  await sign('v2', A)
+  await sign('v3', A)
+  // The owner takes the snapshot over and leaves the delegation out of it, then gives the snapshot back.
+  owner.setKeys('snapshot', [makeKey('ecdsa')])
+  owner.snapshot.version = here.trust.store.head(GUN)?.roles['snapshot']?.version ?? 0
+  owner.targets.delegations.roles = []
+  await send(owner.nextParts('root', 'targets'))
+  assert.equal(here.trust.store.head(GUN)?.roles['targets/ci'], undefined)
+  owner.nameServerKey('snapshot', await owner.serverKeys('snapshot', 'next'))
+  await send(owner.nextParts('root', 'targets'))
+  await add(world, 'targets/ci', key)
+  await sign('v4', A)
+  assert.deepEqual([payload('targets/ci').version, Object.keys(payload('targets/ci').targets)], [3, ['v4']])
+  assert.deepEqual((await here.check()).findings, [])
+})
+
+test('the owner took the signer away: nothing is signed, in no role', async (t) => {
+  const world = await withSigner(t)
+  await world.sign('v2', A)
+  await drop(world, 'targets/ci')
+  assert.deepEqual((await world.sign('v3', A)).roles, ['targets/releases'])
+  await drop(world, 'targets/releases')
+  await assert.rejects(world.sign('v4', A), { code: 'WRONG_STATE', message: `${GUN} does not let ci sign this` })
+  await add(world, 'targets/ci', world.key)
+  await removeSigner(world.here.trust, 'ci', TEST_ACTOR)
+  await assert.rejects(world.sign('v4', A), { code: 'NOT_FOUND', message: 'there is no signer ci' })
+})

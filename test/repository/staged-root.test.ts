@@ -1,0 +1,263 @@
+import assert from 'node:assert/strict'
+import { createPublicKey, type KeyObject } from 'node:crypto'
+import { test, type TestContext } from 'node:test'
+import { allEndings } from '../../src/repository/expiry.ts'
+import { prepareFirstRoot, prepareRootChange, prepareRotation } from '../../src/repository/prepare-root.ts'
+import type { HeldRole, PreparedRoot, RootAuthority } from '../../src/repository/prepare-root.ts'
+import { publishStagedRoot } from '../../src/repository/publish-root.ts'
+import { planRotation } from '../../src/repository/rotation-plan.ts'
+import { describe } from '../../src/repository/show.ts'
+import { signTags } from '../../src/repository/sign-tags.ts'
+import { discardStagedRoot, signStagedRoot, stageRoot } from '../../src/repository/staged-root.ts'
+import type { StagedRootDescription } from '../../src/repository/staged-root.ts'
+import { makeRootKey, rootKeyId, rootPublicKey, signAsRoot } from '../../src/signing/root-key.ts'
+import type { Head } from '../../src/store/store.ts'
+import { canonicalBytes } from '../../src/tuf/canonical.ts'
+import type { EncodedSignature } from '../../src/tuf/encode.ts'
+import { parseGun } from '../../src/tuf/gun.ts'
+import type { PublicKey } from '../../src/tuf/key.ts'
+import { issueCertificate } from '../support/certificate.ts'
+import { openLocalTrust, TEST_ACTOR, type LocalTrust } from '../support/local-trust.ts'
+import { ReferenceClient } from '../support/reference-client.ts'
+
+const NOW = Date.parse('2026-11-24T08:00:00.000Z')
+const DAY = 86_400_000
+const YEAR = 365 * DAY
+const GUN = parseGun('example.org/staged')
+
+/** A certificate that the key signs itself. @param ends milliseconds since 1970 */
+function certificate(key: KeyObject, ends = NOW + 10 * YEAR, commonName: string = GUN): PublicKey {
+  const publicKey = createPublicKey(key)
+  const pem = issueCertificate({ commonName, publicKey, signer: key, notBefore: NOW - DAY, notAfter: ends })
+  return { keytype: 'ecdsa-x509', public: Buffer.from(pem).toString('base64') }
+}
+
+function signatures(key: KeyObject, { payload, former, own }: StagedRootDescription): EncodedSignature[] {
+  const wanted = [...(former?.keys ?? []), ...own.keys].filter(({ keyId }) => keyId === rootKeyId(rootPublicKey(key)))
+  const sig = signAsRoot(key, canonicalBytes(payload))
+  return [...new Set(wanted.map(({ id }) => id))].map((keyid) => ({ keyid, method: 'ecdsa', sig }))
+}
+
+class Room {
+  readonly here: LocalTrust
+
+  constructor(here: LocalTrust) {
+    this.here = here
+  }
+
+  static async open(t: TestContext): Promise<Room> {
+    const here = await openLocalTrust(NOW)
+    t.after(() => here.close())
+    return new Room(here)
+  }
+
+  stage(prepare: (head: Head | undefined, now: number) => Promise<PreparedRoot>): Promise<StagedRootDescription> {
+    return stageRoot(this.here.trust, GUN, TEST_ACTOR, 'a test', prepare)
+  }
+
+  create(authority: RootAuthority): Promise<StagedRootDescription> {
+    return this.stage((head, now) => prepareFirstRoot(this.here.trust, GUN, head, now, authority))
+  }
+
+  rotate(role: HeldRole): Promise<StagedRootDescription> {
+    return this.stage((head, now) => prepareRotation(this.here.trust, GUN, head, now, role))
+  }
+
+  changeRoot(authority: RootAuthority): Promise<StagedRootDescription> {
+    return this.stage((head, now) => prepareRootChange(this.here.trust, GUN, head, now, authority))
+  }
+
+  async sign(staged: StagedRootDescription, ...keys: KeyObject[]): Promise<StagedRootDescription> {
+    let signed = staged
+    for (const key of keys) {
+      signed = await signStagedRoot(this.here.trust, GUN, signatures(key, staged), TEST_ACTOR)
+    }
+    return signed
+  }
+
+  publish(): Promise<number> {
+    return publishStagedRoot(this.here.trust, GUN, TEST_ACTOR)
+  }
+
+  client(): ReferenceClient {
+    const { trust, clock } = this.here
+    return new ReferenceClient(
+      GUN,
+      async (file) => {
+        const [, version, role = '', hash] = /^(?:(\d+)\.)?(\w+)(?:\.([0-9a-f]{64}))?\.json$/.exec(file) ?? []
+        const sha256 = hash ?? trust.store.head(GUN)?.roles[role]?.sha256 ?? ''
+        const which = version === undefined ? { sha256 } : { version: Number(version) }
+        const found = trust.store.document(GUN, role as 'root', which)
+        return { status: found === undefined ? 404 : 200, body: Buffer.from(found?.bytes ?? '') }
+      },
+      () => clock.now,
+    )
+  }
+
+  followers(): Record<number, string> {
+    const { cachedRoots = [] } = planRotation(this.here.trust, GUN, 'root', this.here.clock.now) ?? {}
+    return Object.fromEntries(
+      cachedRoots.map(({ version, follows, why }) => [version, follows ? 'follows' : (why ?? '')]),
+    )
+  }
+}
+
+test('two of two: created, changed to one of them and another, each step signed by old and new', async (t) => {
+  const room = await Room.open(t)
+  const [one, two, three] = [makeRootKey(), makeRootKey(), makeRootKey()]
+  const staged = await room.create({ certificates: [certificate(one), certificate(two)], threshold: 2 })
+  assert.equal(staged.former, undefined)
+  assert.equal((await room.sign(staged, one)).complete, false)
+  await assert.rejects(room.publish(), { code: 'WRONG_STATE', message: /lacks signatures/ })
+  assert.equal((await room.sign(staged, two)).complete, true)
+  assert.equal(await room.publish(), 1)
+  const client = room.client()
+  assert.equal((await client.update()).versions['root'], 1)
+
+  const next = await room.changeRoot({ certificates: [certificate(two), certificate(three)], threshold: 2 })
+  assert.equal((await room.sign(next, two, three)).complete, false, 'the old ones must agree too')
+  await assert.rejects(room.publish(), { code: 'WRONG_STATE' })
+  assert.equal((await room.sign(next, one)).complete, true)
+  assert.equal(await room.publish(), 2)
+  assert.equal((await client.update()).versions['root'], 2)
+  assert.deepEqual((await room.here.check()).findings, [])
+})
+
+test('a new targets key signs the same targets in the same publish; versions go on', async (t) => {
+  const room = await Room.open(t)
+  const key = makeRootKey()
+  await room.sign(await room.create({ certificates: [certificate(key)], threshold: 1 }), key)
+  await room.publish()
+  const { trust } = room.here
+  const set = [{ tag: 'v1', sha256: 'a'.repeat(64), length: 7 }]
+  await signTags(trust, GUN, { set, remove: [] }, TEST_ACTOR)
+  const client = room.client()
+  await client.update()
+  const before = trust.store.head(GUN)?.roles
+  const staged = await room.rotate('targets')
+  assert.deepEqual(trust.store.head(GUN)?.roles, before, 'to stage changes nothing for clients')
+  await room.sign(staged, key)
+  await room.publish()
+  const { versions, targets } = await client.update()
+  assert.deepEqual(versions, { root: 2, targets: 3, snapshot: 3, timestamp: 3 })
+  assert.deepEqual(
+    targets.map(({ name }) => name),
+    ['v1'],
+  )
+  // A discarded root's key waits for the next one.
+  const dropped = await room.rotate('timestamp')
+  await discardStagedRoot(trust, GUN, TEST_ACTOR)
+  await assert.rejects(room.publish(), { code: 'NOT_FOUND' })
+  const again = await room.rotate('timestamp')
+  assert.deepEqual(again.payload['roles'], dropped.payload['roles'])
+  assert.deepEqual((await room.here.check()).findings, [])
+})
+
+test('signatures by strangers, over something else, or of a key the root does not name, are refused', async (t) => {
+  const room = await Room.open(t)
+  const [key, stranger] = [makeRootKey(), makeRootKey()]
+  const staged = await room.create({ certificates: [certificate(key)], threshold: 1 })
+  const { trust } = room.here
+  const [good] = signatures(key, staged)
+  assert.ok(good !== undefined)
+  const wrong: EncodedSignature[] = [
+    { ...good, sig: signAsRoot(stranger, canonicalBytes(staged.payload)) },
+    { ...good, sig: signAsRoot(key, canonicalBytes({ ...staged.payload, version: 2 })) },
+    { ...good, keyid: rootKeyId(rootPublicKey(key)) },
+    { ...good, method: 'eddsa' },
+    { ...good, sig: '' },
+  ]
+  for (const each of wrong) {
+    await assert.rejects(signStagedRoot(trust, GUN, [good, each], TEST_ACTOR), { code: 'INVALID_PARAMETERS' })
+  }
+  await assert.rejects(room.publish(), { code: 'WRONG_STATE' }, 'not even the good one of a pair was kept')
+})
+
+test('a root that no client could accept is not even staged', async (t) => {
+  const room = await Room.open(t)
+  const key = makeRootKey()
+  const twice = [certificate(key), certificate(key, NOW + YEAR)]
+  for (const [authority, code] of [
+    [{ certificates: [certificate(key, NOW - 1)], threshold: 1 }, 'INVALID_PARAMETERS'],
+    [{ certificates: [certificate(key, NOW + YEAR, 'example.org/other')], threshold: 1 }, 'INVALID_PARAMETERS'],
+    [{ certificates: [{ keytype: 'ecdsa-x509', public: 'bm9uZQ==' }], threshold: 1 }, 'INVALID_PARAMETERS'],
+    [{ certificates: [certificate(key)], threshold: 2 }, 'INVALID_UPDATE'],
+    [{ certificates: twice, threshold: 2 }, 'INVALID_UPDATE'],
+  ] as const) {
+    await assert.rejects(room.create(authority), { code })
+  }
+  const wildcard = await room.create({ certificates: [certificate(key, NOW + YEAR, 'example.org/*')], threshold: 1 })
+  await room.sign(wildcard, key)
+  await room.publish()
+  assert.equal((await room.client().update()).versions['root'], 1)
+  assert.equal(planRotation(room.here.trust, GUN, 'root', NOW)?.commonName, 'example.org/*')
+})
+
+test('a staged root that was overtaken says so, and another one is made', async (t) => {
+  const room = await Room.open(t)
+  const key = makeRootKey()
+  const { trust } = room.here
+  await room.sign(await room.create({ certificates: [certificate(key)], threshold: 1 }), key)
+  await room.publish()
+  const staged = await room.rotate('timestamp')
+  await assert.rejects(room.rotate('snapshot'), { code: 'WRONG_STATE', message: /waits for signatures already/ })
+  await room.sign(staged, key)
+  // The record survives while another root becomes current: kept aside, and put back as a slow second admin would.
+  const kept = trust.store.record('staged-root', GUN)
+  await room.publish()
+  const head = trust.store.head(GUN)
+  assert.ok(head !== undefined)
+  const { roles, highest, renewAt } = head
+  await trust.store.commit({
+    ...{ gun: GUN, kind: 'record', actor: TEST_ACTOR, expected: head.revision, time: NOW },
+    ...{ head: { roles, highest, renewAt }, documents: [], keys: [] },
+    records: [{ kind: 'staged-root', name: GUN, value: kept ?? null }],
+  })
+  await assert.rejects(room.publish(), { code: 'WRONG_STATE' })
+  await discardStagedRoot(trust, GUN, TEST_ACTOR)
+  await room.sign(await room.rotate('snapshot'), key)
+  assert.equal(await room.publish(), 3)
+})
+
+test('the plan knows which cached roots still lead to the newest: certificates must be valid all the way', async (t) => {
+  const room = await Room.open(t)
+  const key = makeRootKey()
+  const { clock, trust } = room.here
+  await room.sign(await room.create({ certificates: [certificate(key, NOW + YEAR)], threshold: 1 }), key)
+  await room.publish()
+  const client = room.client()
+  await client.update()
+  await room.sign(await room.rotate('timestamp'), key)
+  await room.publish()
+  assert.deepEqual(describe(trust, GUN, NOW)?.warnings, [])
+  clock.now = NOW + YEAR - 30 * DAY
+  assert.match(describe(trust, GUN, clock.now)?.warnings.join() ?? '', /root certificates end on 2027-11-24.*--renew/)
+  // The same key, another certificate.
+  await room.sign(await room.changeRoot({ certificates: [certificate(key)], threshold: 1 }), key)
+  assert.equal(await room.publish(), 3)
+  assert.deepEqual(describe(trust, GUN, clock.now)?.warnings, [])
+  assert.deepEqual(room.followers(), { 1: 'follows', 2: 'follows', 3: 'follows' })
+  clock.now = NOW + YEAR + DAY
+  assert.deepEqual(room.followers(), {
+    1: 'root certificates of version 2 have ended',
+    2: 'root certificates of version 2 have ended',
+    3: 'follows',
+  })
+  await assert.rejects(client.update(), /no valid leaf certificates/)
+})
+
+test('with a threshold of two a repository ends with its second last certificate', async (t) => {
+  const room = await Room.open(t)
+  const [one, two] = [makeRootKey(), makeRootKey()]
+  const certificates = [certificate(one, NOW + YEAR), certificate(two, NOW + 5 * YEAR)]
+  await room.sign(await room.create({ certificates, threshold: 2 }), one, two)
+  await room.publish()
+  const ends = await allEndings(room.here.trust, NOW + 2 * YEAR)
+  assert.deepEqual(
+    ends.filter(({ what }) => what === 'root certificate'),
+    [{ gun: GUN, what: 'root certificate', expires: NOW + YEAR }],
+  )
+  room.here.clock.now = NOW + YEAR + DAY
+  await assert.rejects(room.client().update(), /threshold not met/)
+  assert.deepEqual(room.followers(), { 1: 'root certificates of version 1 have ended' })
+})

@@ -1,0 +1,106 @@
+import type { TestContext } from 'node:test'
+import { publish } from '../../src/repository/publish.ts'
+import { createSigner } from '../../src/repository/signers.ts'
+import { signTags, type SignRequest, type SignResult } from '../../src/repository/sign-tags.ts'
+import type { StoredKey } from '../../src/store/store.ts'
+import { parseGun } from '../../src/tuf/gun.ts'
+import type { Role } from '../../src/tuf/role.ts'
+import { localKeys, openLocalTrust, TEST_ACTOR, type LocalTrust } from './local-trust.ts'
+import { ReferenceClient } from './reference-client.ts'
+import { keyIdOf, type KeyEntry, type TestKey } from './test-key.ts'
+import { TrustWorld } from './trust-world.ts'
+import type { Part } from './upload.ts'
+
+const NOW = Date.parse('2026-11-24T08:00:00.000Z')
+export const GUN = parseGun('example.org/sign-tags')
+/** Digests. */
+export const A = 'a'.repeat(64)
+export const B = 'b'.repeat(64)
+export const base64 = (hex: string): string => Buffer.from(hex, 'hex').toString('base64')
+
+/** Somebody's repository, whose snapshot the server signs, and a client that reads it. */
+export interface Owned {
+  readonly here: LocalTrust
+  readonly owner: TrustWorld
+  readonly send: (parts: readonly Part[]) => Promise<void>
+  readonly sign: (tag: string, sha256: string, more?: Partial<SignRequest>) => Promise<SignResult>
+  /** The payload of a role as it is stored. */
+  readonly payload: (role: string) => Record<string, unknown> & { targets: Record<string, unknown>; version: number }
+  /** What a client with an empty cache lists: `role tag sha256`, and its warnings. */
+  readonly listed: () => Promise<{ targets: string[]; warnings: readonly string[] }>
+}
+
+export async function owned(t: TestContext): Promise<Owned> {
+  const here = await openLocalTrust(NOW)
+  t.after(() => here.close())
+  const { trust } = here
+  const owner = await TrustWorld.create({
+    gun: GUN,
+    now: NOW,
+    serverKeys: localKeys(trust, GUN),
+    snapshot: 'server',
+  })
+  const bytesOf = (role: string, hash?: string): Buffer | undefined => {
+    const sha256 = hash ?? trust.store.head(GUN)?.roles[role]?.sha256
+    const found = sha256 === undefined ? undefined : trust.store.document(GUN, role as Role, { sha256 })
+    return found && Buffer.from(found.bytes)
+  }
+  const send: Owned['send'] = (parts) =>
+    publish(
+      trust,
+      GUN,
+      parts.map(({ role, bytes }) => ({ filename: role, bytes })),
+      TEST_ACTOR,
+    )
+  await send(owner.parts('root', 'targets'))
+  return {
+    here,
+    owner,
+    send,
+    sign: (tag, sha256, more = {}) =>
+      signTags(trust, GUN, { set: [{ tag, sha256, length: 7 }], remove: [], as: 'ci', ...more }, TEST_ACTOR),
+    payload: (role) => (JSON.parse(String(bytesOf(role))) as { signed: ReturnType<Owned['payload']> }).signed,
+    async listed() {
+      const client = new ReferenceClient(
+        GUN,
+        async (file) => {
+          const [, role = '', hash] = /^(.+?)(?:\.([0-9a-f]{64}))?\.json$/.exec(file) ?? []
+          const body = bytesOf(role, hash)
+          return body === undefined ? { status: 404, body: Buffer.alloc(0) } : { status: 200, body }
+        },
+        () => here.clock.now,
+      )
+      const { targets, warnings } = await client.update()
+      return { targets: targets.map(({ name, role, sha256 }) => `${role} ${name} ${sha256 ?? ''}`), warnings }
+    },
+  }
+}
+
+/** A key of the server, as an owner names it in a delegation. */
+export function named({ keytype, public: text }: Pick<StoredKey, 'keytype' | 'public'>): TestKey {
+  const entry: KeyEntry = { keytype, keyval: { private: null, public: text } }
+  return { id: keyIdOf(entry), entry } as TestKey
+}
+
+/** As `docker trust signer add` does it. */
+export async function add(world: Owned, role: string, key: TestKey, options: { paths?: string[] } = {}): Promise<void> {
+  world.owner.delegate(role, [key], options)
+  world.owner.delegations.delete(role)
+  await world.send(world.owner.nextParts('targets'))
+}
+
+/** As `docker trust signer remove` does it. */
+export async function drop({ owner, send }: Owned, ...roles: string[]): Promise<void> {
+  const { delegations } = owner.targets
+  delegations.roles = delegations.roles.filter(({ name }) => !roles.includes(name))
+  await send(owner.nextParts('targets'))
+}
+
+/** An owner who has added the signer ci as docker does it. */
+export async function withSigner(t: TestContext): Promise<Owned & { key: TestKey }> {
+  const world = await owned(t)
+  const key = named(await createSigner(world.here.trust, 'ci', TEST_ACTOR))
+  await add(world, 'targets/ci', key)
+  await add(world, 'targets/releases', key)
+  return { ...world, key }
+}
