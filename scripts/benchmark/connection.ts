@@ -22,7 +22,10 @@ const contexts = new Map<string, SecureContext>()
  */
 export class Connection {
   readonly #socket: TLSSocket
-  #received: Buffer = Buffer.alloc(0)
+  #chunks: Buffer[] = []
+  #length = 0
+  /** An answer is not complete with fewer bytes. */
+  #expected = 0
   #waiting: { resolve: (answer: Answer) => void; reject: (error: Error) => void } | undefined
   #broken: Error | undefined
 
@@ -57,10 +60,19 @@ export class Connection {
   }
 
   #receive(chunk: Buffer): void {
-    this.#received = this.#received.length === 0 ? chunk : Buffer.concat([this.#received, chunk])
-    const answer = parseAnswer(this.#received)
-    if (answer === undefined) return
-    this.#received = Buffer.alloc(0)
+    this.#chunks.push(chunk)
+    this.#length += chunk.length
+    if (this.#length < this.#expected) return
+    const received = this.#chunks.length === 1 ? chunk : Buffer.concat(this.#chunks)
+    this.#chunks = [received]
+    const answer = parseAnswer(received)
+    if (typeof answer === 'number') {
+      this.#expected = answer
+      return
+    }
+    this.#chunks = []
+    this.#length = 0
+    this.#expected = 0
     const waiting = this.#waiting
     this.#waiting = undefined
     waiting?.resolve(answer)
@@ -88,30 +100,33 @@ export async function askOnce(target: Target, request: Uint8Array): Promise<Answ
   }
 }
 
-/** @returns undefined while it is not complete */
-function parseAnswer(bytes: Buffer): Answer | undefined {
+/** @returns while it is not complete: how many bytes there must be at least */
+function parseAnswer(bytes: Buffer): Answer | number {
   const end = bytes.indexOf('\r\n\r\n')
-  if (end < 0) return undefined
-  const head = bytes.latin1Slice(0, end)
+  if (end < 0) return 0
+  const head = bytes.toString('latin1', 0, end)
   const status = Number(head.slice(9, 12))
-  const rest = bytes.subarray(end + 4)
+  const start = end + 4
   const length = /\r\ncontent-length: *(\d+)/i.exec(head)?.[1]
   if (length !== undefined) {
-    return rest.length < Number(length) ? undefined : { status, body: rest.subarray(0, Number(length)) }
+    const whole = start + Number(length)
+    return bytes.length < whole ? whole : { status, body: bytes.subarray(start, whole) }
   }
-  const body = /\r\ntransfer-encoding: *chunked/i.test(head) ? unchunk(rest) : rest
-  return body && { status, body }
+  const body = unchunk(bytes, start)
+  return typeof body === 'number' ? body : { status, body }
 }
 
-function unchunk(bytes: Buffer): Buffer | undefined {
+/** Go sends everything longer than 2 KB in chunks. */
+function unchunk(bytes: Buffer, first: number): Buffer | number {
   const chunks: Buffer[] = []
-  for (let start = 0; ; ) {
+  for (let start = first; ;) {
     const end = bytes.indexOf('\r\n', start)
-    if (end < 0) return undefined
-    const size = Number.parseInt(bytes.latin1Slice(start, end), 16)
-    if (bytes.length < end + 2 + size + 2) return undefined
+    if (end < 0) return bytes.length + 1
+    const size = Number.parseInt(bytes.toString('latin1', start, end), 16)
+    const next = end + 2 + size + 2
+    if (bytes.length < next) return next
     if (size === 0) return Buffer.concat(chunks)
     chunks.push(bytes.subarray(end + 2, end + 2 + size))
-    start = end + 2 + size + 2
+    start = next
   }
 }

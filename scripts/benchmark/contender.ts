@@ -10,6 +10,12 @@ import { askOnce, getRequest, type Target } from './connection.ts'
 export const CONTENDERS = ['countersign', 'memory', 'postgres'] as const
 export type ContenderName = (typeof CONTENDERS)[number]
 
+export const TITLES: Readonly<Record<ContenderName, string>> = {
+  countersign: 'Countersign',
+  memory: 'Go memory',
+  postgres: 'Go PostgreSQL',
+}
+
 /** A server that is measured, with all processes that it needs. */
 export interface Contender extends Target {
   readonly name: ContenderName
@@ -17,8 +23,10 @@ export interface Contender extends Target {
   readonly pids: readonly number[]
   /** Whether it still runs; servers die under load. */
   readonly alive: boolean
-  /** Where its database is; undefined: it has none. */
-  readonly database: string | undefined
+  /** Milliseconds from the latest start of the process to its first answer. */
+  readonly startedIn: number
+  /** What its database takes on the disk; undefined: it has none. */
+  diskBytes(): number | undefined
   /** Start again after a death, with what is left of its data. */
   restart(): Promise<void>
   stop(): Promise<void>

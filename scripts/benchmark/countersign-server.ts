@@ -1,68 +1,82 @@
-import { openSync, closeSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
+import { execFile, type ChildProcess } from 'node:child_process'
+import { closeSync, openSync, readdirSync, statSync } from 'node:fs'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { promisify } from 'node:util'
 import { answering, end, freePort, remove, start, workDirectory, type Contender } from './contender.ts'
 
 const COMMAND = join(import.meta.dirname, '..', 'countersign')
 
-export interface CountersignOptions {
-  /** Use this directory, with what is in it, and leave it behind. */
-  readonly directory?: string
-  /** For the server's Node: `--cpu-prof` say. */
-  readonly nodeOptions?: string
+/** Countersign, with what only it can do. */
+export interface CountersignServer extends Contender {
+  /** A unix socket: the admin API. */
+  readonly controlSocket: string
+  /** Make a repository whose targets, snapshot and timestamp the server signs. */
+  createRepository(gun: string): Promise<void>
 }
 
-/** Countersign as a user starts it, with a directory of its own; the log goes to a file. */
-export async function startCountersign(options: CountersignOptions = {}): Promise<Contender> {
-  const directory = options.directory ?? (await workDirectory('countersign'))
+/** Countersign as a user starts it, with a directory of its own; the log goes to a file there. */
+export async function startCountersign(): Promise<CountersignServer> {
+  const directory = await workDirectory('countersign')
+  const data = join(directory, 'data')
   const port = await freePort()
   const env = {
     ...process.env,
-    COUNTERSIGN_DATA_DIRECTORY: join(directory, 'data'),
+    COUNTERSIGN_DATA_DIRECTORY: data,
     COUNTERSIGN_KEYS_DIRECTORY: join(directory, 'keys'),
     COUNTERSIGN_LISTEN_PORT: String(port),
-    ...(options.nodeOptions === undefined ? {} : { NODE_OPTIONS: options.nodeOptions }),
   }
-  const launch = async () => {
+  const launch = async (): Promise<{ child: ChildProcess; ca: string; startedIn: number }> => {
+    const begun = performance.now()
     const log = openSync(join(directory, 'log'), 'a')
     const child = start(COMMAND, ['serve', '--quiet'], { env, cwd: directory, stdio: ['ignore', log, log] })
     closeSync(log)
-    const ca = await madeCertificate(join(directory, 'keys', 'tls', 'ca.crt'), () => child.exitCode === null)
+    const ca = await madeCertificate(join(directory, 'keys', 'tls', 'ca.crt'), child)
     await answering(child, { port, ca })
-    return { child, ca }
+    return { child, ca, startedIn: performance.now() - begun }
   }
-  let { child, ca } = await launch()
+  let running = await launch()
   return {
     name: 'countersign',
     port,
-    ca,
-    database: join(directory, 'data'),
+    ca: running.ca,
+    controlSocket: join(data, 'control.sock'),
+    diskBytes: () => bytesIn(data),
+    get startedIn() {
+      return running.startedIn
+    },
     get pids() {
-      return [child.pid ?? 0]
+      return [running.child.pid ?? 0]
     },
     get alive() {
-      return child.exitCode === null && child.signalCode === null
+      return running.child.exitCode === null && running.child.signalCode === null
+    },
+    async createRepository(gun) {
+      const file = join(directory, 'passphrase')
+      await writeFile(file, 'nothing that is kept\n', { mode: 0o600 })
+      await promisify(execFile)(COMMAND, ['repo', 'create', gun, '--passphrase-file', file], { env, cwd: directory })
     },
     async restart() {
-      await end(child)
-      ;({ child } = await launch())
+      await end(running.child)
+      running = await launch()
     },
     async stop() {
-      await end(child)
-      if (options.directory === undefined) await remove(directory)
+      await end(running.child)
+      await remove(directory)
     },
   }
 }
 
 /** A first start makes it. */
-async function madeCertificate(file: string, runs: () => boolean): Promise<string> {
+async function madeCertificate(file: string, child: ChildProcess): Promise<string> {
   for (; ; await sleep(5)) {
-    try {
-      const text = await readFile(file, 'utf8')
-      if (text.endsWith('-----END CERTIFICATE-----\n')) return text
-    } catch {
-      if (!runs()) throw new Error('countersign does not start')
-    }
+    const text = await readFile(file, 'utf8').catch(() => '')
+    if (text.endsWith('-----END CERTIFICATE-----\n')) return text
+    if (child.exitCode !== null) throw new Error('countersign does not start')
   }
+}
+
+function bytesIn(directory: string): number {
+  return readdirSync(directory).reduce((sum, name) => sum + statSync(join(directory, name)).size, 0)
 }

@@ -1,57 +1,149 @@
+import type { ChildProcess } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { tlsIdentity } from '../../test/support/go-server.ts'
 import { answering, end, freePort, remove, start, workDirectory, type Contender } from './contender.ts'
+import { SERVER_SCHEMA, SIGNER_SCHEMA } from './notary-schema.ts'
+import { startPostgres } from './postgres.ts'
 
-export const NOTARY_SERVER = '/usr/bin/notary-server'
+const SERVER = '/usr/bin/notary-server'
+const SIGNER = '/usr/bin/notary-signer'
+const PASSPHRASE = 'nothing that is kept'
 
 /** Why Go's server cannot be measured here; undefined if it can. */
 export function notaryMissing(): string | undefined {
-  return existsSync(NOTARY_SERVER) ? undefined : 'notary-server is not installed (Debian: apt-get install notary)'
+  return existsSync(SERVER) && existsSync(SIGNER)
+    ? undefined
+    : 'notary is not installed (Debian: apt-get install notary)'
+}
+
+/** What a server's configuration says of its keys and its store. */
+interface Parts {
+  readonly trust_service: object
+  readonly storage: object
 }
 
 /** Go's server with everything in its memory, keys too: nothing survives it. */
 export async function startNotaryInMemory(): Promise<Contender> {
   const directory = await workDirectory('memory')
-  const port = await freePort()
+  const trust = { type: 'local', hostname: '', port: '', key_algorithm: 'ed25519' }
+  const server = await startServer(directory, { trust_service: trust, storage: { backend: 'memory' } })
+  return contender(
+    'memory',
+    server,
+    [],
+    () => undefined,
+    async () => remove(directory),
+  )
+}
+
+/** Go's server as people run it: signer beside it, both over PostgreSQL, all on this machine. */
+export async function startNotaryOverPostgres(): Promise<Contender> {
+  const directory = await workDirectory('postgres')
+  const postgres = await startPostgres()
+  postgres.run('postgres', 'CREATE DATABASE notaryserver')
+  postgres.run('postgres', 'CREATE DATABASE notarysigner')
+  postgres.run('notaryserver', SERVER_SCHEMA)
+  postgres.run('notarysigner', SIGNER_SCHEMA)
   const { certificate, key, ca } = tlsIdentity()
+  const port = await freePort()
+  await writeFile(join(directory, 'signer.crt'), certificate)
+  await writeFile(join(directory, 'signer.key'), key, { mode: 0o600 })
+  await writeFile(join(directory, 'signer-ca.crt'), ca)
+  const store = (database: string): object => ({ backend: 'postgres', db_url: postgres.url(database) })
+  await writeConfiguration(directory, 'signer.json', {
+    server: { grpc_addr: `127.0.0.1:${port}`, tls_cert_file: './signer.crt', tls_key_file: './signer.key' },
+    storage: { ...store('notarysigner'), default_alias: 'bench' },
+  })
+  const env = { ...process.env, NOTARY_SIGNER_BENCH: PASSPHRASE }
+  const signer = start(SIGNER, ['-config', join(directory, 'signer.json')], { cwd: directory, env })
+  const remote = {
+    type: 'remote',
+    hostname: 'localhost',
+    port: String(port),
+    key_algorithm: 'ecdsa',
+    tls_ca_file: './signer-ca.crt',
+  }
+  const server = await startServer(directory, { trust_service: remote, storage: store('notaryserver') })
+  const pids = [signer.pid ?? 0, postgres.pid]
+  return contender(
+    'postgres',
+    server,
+    pids,
+    () => postgres.bytes(),
+    async () => {
+      await end(signer)
+      await postgres.stop()
+      await remove(directory)
+    },
+  )
+}
+
+interface Server {
+  readonly port: number
+  readonly ca: string
+  child: ChildProcess
+  /** Milliseconds. */
+  startedIn: number
+  restart(): Promise<void>
+}
+
+async function startServer(directory: string, parts: Parts): Promise<Server> {
+  const { certificate, key, ca } = tlsIdentity()
+  const port = await freePort()
   await writeFile(join(directory, 'server.crt'), certificate)
   await writeFile(join(directory, 'server.key'), key, { mode: 0o600 })
-  await writeFile(
-    join(directory, 'config.json'),
-    JSON.stringify({
-      server: { http_addr: `127.0.0.1:${port}`, tls_cert_file: './server.crt', tls_key_file: './server.key' },
-      trust_service: { type: 'local', hostname: '', port: '', key_algorithm: 'ed25519' },
-      // No line a request: in its favour.
-      logging: { level: 'error' },
-      storage: { backend: 'memory' },
-    }),
-  )
-  const launch = async () => {
-    const child = start(NOTARY_SERVER, ['-config', join(directory, 'config.json')], { cwd: directory })
+  const listener = { http_addr: `127.0.0.1:${port}`, tls_cert_file: './server.crt', tls_key_file: './server.key' }
+  await writeConfiguration(directory, 'server.json', { server: listener, ...parts })
+  const launch = async (): Promise<Pick<Server, 'child' | 'startedIn'>> => {
+    const begun = performance.now()
+    const child = start(SERVER, ['-config', join(directory, 'server.json')], { cwd: directory })
     await answering(child, { port, ca })
-    return child
+    return { child, startedIn: performance.now() - begun }
   }
-  let child = await launch()
-  return {
-    name: 'memory',
+  const server: Server = {
     port,
     ca,
-    database: undefined,
+    ...(await launch()),
+    async restart() {
+      await end(server.child)
+      Object.assign(server, await launch())
+    },
+  }
+  return server
+}
+
+/** Without a log line for each request: in its favour. */
+async function writeConfiguration(directory: string, name: string, content: object): Promise<void> {
+  await writeFile(join(directory, name), JSON.stringify({ ...content, logging: { level: 'error' } }))
+}
+
+function contender(
+  name: Contender['name'],
+  server: Server,
+  others: readonly number[],
+  diskBytes: () => number | undefined,
+  cleanUp: () => Promise<void>,
+): Contender {
+  return {
+    name,
+    port: server.port,
+    ca: server.ca,
+    diskBytes,
+    get startedIn() {
+      return server.startedIn
+    },
     get pids() {
-      return [child.pid ?? 0]
+      return [server.child.pid ?? 0, ...others]
     },
     get alive() {
-      return child.exitCode === null && child.signalCode === null
+      return server.child.exitCode === null && server.child.signalCode === null
     },
-    async restart() {
-      await end(child)
-      child = await launch()
-    },
+    restart: () => server.restart(),
     async stop() {
-      await end(child)
-      await remove(directory)
+      await end(server.child)
+      await cleanUp()
     },
   }
 }

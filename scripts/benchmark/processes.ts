@@ -18,24 +18,23 @@ export function cpuMicroseconds(pids: readonly number[]): number {
   return ticks * MICROSECONDS_PER_TICK
 }
 
-/** Memory of these processes and their children; what they share (PostgreSQL's buffers) is counted once. @returns bytes */
+/**
+ * Memory of these processes and their children: what `ps` shows of the former (RSS), and what the latter, PostgreSQL's
+ * backends, have beside what they share (PSS).
+ *
+ * @returns bytes
+ */
 export function memoryBytes(pids: readonly number[]): number {
   return withChildren(pids).reduce((sum, pid) => {
-    const text = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8')
-    return sum + Number(/^Pss: *(\d+) kB$/m.exec(text)?.[1] ?? 0) * 1024
+    const line = pids.includes(pid) ? /^Rss: *(\d+) kB$/m : /^Pss: *(\d+) kB$/m
+    const [, kilobytes = '0'] = line.exec(fileOf(pid, 'smaps_rollup')) ?? []
+    return sum + Number(kilobytes) * 1024
   }, 0)
 }
 
 function withChildren(pids: readonly number[]): number[] {
-  const parents = new Map<number, number>()
-  for (const name of readdirSync('/proc')) {
-    if (!/^\d+$/.test(name)) continue
-    try {
-      parents.set(Number(name), Number(statOf(Number(name))[1]))
-    } catch {
-      // It has ended.
-    }
-  }
+  const all = readdirSync('/proc').filter((name) => /^\d+$/.test(name))
+  const parents = new Map(all.map((pid) => [Number(pid), Number(statOf(Number(pid))[1])]))
   const found = pids.filter((pid) => parents.has(pid))
   for (const parent of found) {
     for (const [pid, of] of parents) if (of === parent) found.push(pid)
@@ -45,6 +44,15 @@ function withChildren(pids: readonly number[]): number[] {
 
 /** Fields from the third on; the second may hold blanks. */
 function statOf(pid: number): string[] {
-  const text = readFileSync(`/proc/${pid}/stat`, 'utf8')
+  const text = fileOf(pid, 'stat')
   return text.slice(text.lastIndexOf(')') + 2).split(' ')
+}
+
+/** Empty if the process has ended meanwhile. */
+function fileOf(pid: number, name: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/${name}`, 'utf8')
+  } catch {
+    return ''
+  }
 }

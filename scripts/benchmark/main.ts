@@ -1,0 +1,115 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { cpus } from 'node:os'
+import { join } from 'node:path'
+import type { Contender, ContenderName } from './contender.ts'
+import { startCountersign } from './countersign-server.ts'
+import { history } from './history.ts'
+import type { FigureMeasure, RateMeasure } from './measure.ts'
+import { newRepository } from './new-repository.ts'
+import { notaryMissing, startNotaryInMemory, startNotaryOverPostgres } from './notary-server.ts'
+import { isAsked, readOptions, USAGE, type Options } from './options.ts'
+import { populations } from './population.ts'
+import { postgresMissing } from './postgres.ts'
+import { publishing } from './publishing.ts'
+import { reads } from './reads.ts'
+import { report } from './report.ts'
+import { resolution } from './resolution.ts'
+import { rateResult, type FigureResult, type RateResult, type Results } from './results.ts'
+import { runRounds } from './rounds.ts'
+import { serverSigning } from './server-signing.ts'
+import { Stage } from './stage.ts'
+import { starts } from './start.ts'
+
+const RATES: readonly RateMeasure[] = [...reads, ...resolution, ...publishing, ...newRepository]
+const FIGURES: readonly FigureMeasure[] = [...starts, ...populations, ...history, ...serverSigning]
+const LAUNCH: Readonly<Record<ContenderName, () => Promise<Contender>>> = {
+  countersign: startCountersign,
+  memory: startNotaryInMemory,
+  postgres: startNotaryOverPostgres,
+}
+const DOCUMENT = join(import.meta.dirname, '..', '..', 'docs', 'PERFORMANCE.md')
+const BETWEEN_MARKS = /(<!-- bench: begin -->\n)[^]*(<!-- bench: end -->)/
+
+const options = readOptions(process.argv.slice(2))
+if (options === undefined) process.stdout.write(USAGE)
+else if (options.list) process.stdout.write(`${[...RATES, ...FIGURES].map(({ name }) => name).join('\n')}\n`)
+else await bench(options)
+
+async function bench(options: Options): Promise<void> {
+  const { only, large, against, rounds, seconds } = options
+  const chosen = <Each extends { name: string; large?: boolean }>(measures: readonly Each[]): Each[] =>
+    measures.filter((measure) => (only === undefined ? large || measure.large !== true : isAsked(only, measure.name)))
+  const names: ContenderName[] = ['countersign', ...against.filter((name) => isHere(name))]
+  const results: Results = {
+    time: new Date().toISOString(),
+    machine: {
+      cpu: cpus()[0]?.model ?? '',
+      cores: cpus().length,
+      node: process.versions.node,
+      notary: notaryMissing() === undefined ? 'notary-server 0.7.0' : 'no notary-server',
+    },
+    rounds,
+    seconds,
+    rates: await findRates(chosen(RATES), names, options),
+    figures: await findFigures(chosen(FIGURES), names),
+  }
+  progress('')
+  process.stdout.write(report(results, options.markdown))
+  if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(results, undefined, 2)}\n`)
+  if (options.writeDocs) {
+    const tables = report(results, true)
+    writeFileSync(
+      DOCUMENT,
+      readFileSync(DOCUMENT, 'utf8').replace(BETWEEN_MARKS, (_, begin, end) => `${begin}\n${tables}\n${end}`),
+    )
+  }
+}
+
+async function findRates(
+  measures: readonly RateMeasure[],
+  names: readonly ContenderName[],
+  options: Options,
+): Promise<RateResult[]> {
+  if (measures.length === 0) return []
+  const stages: Stage[] = []
+  const found: RateResult[] = []
+  try {
+    for (const name of names) stages.push(new Stage(await LAUNCH[name]()))
+    for (const measure of measures) {
+      found.push(rateResult(measure, await runRounds(measure, stages, options.rounds, options.seconds, progress)))
+    }
+  } finally {
+    for (const { contender } of stages) await contender.stop()
+  }
+  return found
+}
+
+async function findFigures(
+  measures: readonly FigureMeasure[],
+  names: readonly ContenderName[],
+): Promise<FigureResult[]> {
+  const results: FigureResult[] = []
+  for (const measure of measures) {
+    const found: Partial<Record<ContenderName, (number | undefined)[]>> = {}
+    for (const who of names.filter((name) => measure.of.includes(name))) {
+      progress(`${measure.name}: ${who}`)
+      found[who] = await measure.find(LAUNCH[who])
+    }
+    for (const [index, figure] of measure.figures.entries()) {
+      const each = names.map((who) => [who, found[who]?.[index]] as const)
+      results.push({ measure: measure.name, ...figure, found: Object.fromEntries(each) })
+    }
+  }
+  return results
+}
+
+function isHere(name: ContenderName): boolean {
+  const missing = notaryMissing() ?? (name === 'postgres' ? postgresMissing() : undefined)
+  if (missing !== undefined) process.stderr.write(`without ${name}: ${missing}\n`)
+  return missing === undefined
+}
+
+/** One line that changes, where somebody looks at it. */
+function progress(text: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${text}`)
+}

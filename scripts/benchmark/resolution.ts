@@ -1,0 +1,92 @@
+import { createHash } from 'node:crypto'
+import { tufPath } from '../../test/support/upload.ts'
+import { Connection, askOnce, getRequest, type Answer } from './connection.ts'
+import { drive, type Outcome } from './load.ts'
+import type { Goals, RateMeasure } from './measure.ts'
+import type { Stage } from './stage.ts'
+
+const RESOLVERS = 8
+const REPOSITORIES = 100
+const TAGS = 10
+
+type Meta = Readonly<Record<string, { readonly hashes: { readonly sha256: string }; readonly length: number }>>
+/** One GET of a file of one repository. */
+type Get = (file: string) => Promise<Answer>
+
+/** A client that knows nothing yet reads a repository; what it reads is held against the hashes every time. */
+export const resolution: RateMeasure[] = [
+  resolve(
+    'cold-resolution',
+    'kept connections',
+    { memory: { rate: 1.2, cpu: 0.5 }, postgres: { rate: 5 } },
+    async (stage, kept, lane, work) => {
+      const connection = (kept[lane] ??= new Connection(stage.contender))
+      await work((request) => connection.ask(request))
+    },
+  ),
+  resolve(
+    'cold-resolution-tls-each',
+    'a TLS connection each',
+    { memory: { rate: 1.2, cpu: 0.7 }, postgres: { rate: 2 } },
+    async (stage, _kept, _lane, work) => {
+      const connection = new Connection(stage.contender)
+      try {
+        await work((request) => connection.ask(request))
+      } finally {
+        connection.close()
+      }
+    },
+  ),
+  resolve(
+    'cold-resolution-tls-per-request',
+    'a TLS connection per request',
+    { memory: { rate: 1.15, cpu: 0.7 }, postgres: { rate: 1.4 } },
+    async (stage, _kept, _lane, work) => work((request) => askOnce(stage.contender, request)),
+  ),
+]
+
+type Ask = (request: Uint8Array) => Promise<Answer>
+type Connecting = (stage: Stage, kept: Connection[], lane: number, work: (ask: Ask) => Promise<void>) => Promise<void>
+
+function resolve(name: string, how: string, goals: Goals, connecting: Connecting): RateMeasure {
+  return {
+    name,
+    title: `cold client resolves a repository, ${how}, ${RESOLVERS} clients`,
+    goals,
+    async prepare(stage) {
+      const guns = (await stage.repositories('resolution', REPOSITORIES, TAGS)).map(({ gun }) => gun)
+      let turn = 0
+      return async (seconds): Promise<Outcome> => {
+        const kept: Connection[] = []
+        const outcome = await drive(seconds, RESOLVERS, async (lane) => {
+          const gun = guns[turn++ % guns.length]!
+          await connecting(stage, kept, lane, (ask) => coldClient((file) => ask(getRequest(tufPath(gun, file)))))
+        })
+        for (const connection of kept) connection?.close()
+        return outcome
+      }
+    },
+  }
+}
+
+/** @throws Error if something does not fit together */
+async function coldClient(get: Get): Promise<void> {
+  const root = read(await get('root.json'))
+  const timestamp = read(await get('timestamp.json'))
+  const snapshot = read(await get(hashed('snapshot', timestamp.meta)), timestamp.meta['snapshot'])
+  if (snapshot.meta['root']?.hashes.sha256 !== root.sha256) throw new Error('the snapshot names another root')
+  read(await get(hashed('targets', snapshot.meta)), snapshot.meta['targets'])
+}
+
+function read({ status, body }: Answer, named?: Meta[string]): { sha256: string; meta: Meta } {
+  if (status !== 200) throw new Error(`${status} ${body.toString('utf8', 0, 200)}`)
+  const sha256 = createHash('sha256').update(body).digest('base64')
+  if (named !== undefined && (named.hashes.sha256 !== sha256 || named.length !== body.length))
+    throw new Error('other bytes than named')
+  const { signed } = JSON.parse(body.toString('utf8')) as { signed: { meta?: Meta } }
+  return { sha256, meta: signed.meta ?? {} }
+}
+
+function hashed(role: string, meta: Meta): string {
+  return `${role}.${Buffer.from(meta[role]?.hashes.sha256 ?? '', 'base64').toString('hex')}.json`
+}

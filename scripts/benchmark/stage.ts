@@ -1,0 +1,53 @@
+import type { KeyEntry } from '../../test/support/test-key.ts'
+import { tufPath } from '../../test/support/upload.ts'
+import { getRequest } from './connection.ts'
+import type { Contender } from './contender.ts'
+import { Lanes } from './load.ts'
+import { Publisher } from './publisher.ts'
+
+/** A contender and what has been published to it. */
+export class Stage {
+  readonly contender: Contender
+  /** How often it had to be started again. */
+  deaths = 0
+  #sets = new Map<string, Publisher[]>()
+
+  constructor(contender: Contender) {
+    this.contender = contender
+  }
+
+  /** Repositories for one purpose; made when they are first asked for, one after the other. */
+  async repositories(purpose: string, count: number, tags: number): Promise<Publisher[]> {
+    const made = this.#sets.get(purpose) ?? []
+    this.#sets.set(purpose, made)
+    const lanes = new Lanes(this.contender)
+    try {
+      while (made.length < count) {
+        const publisher = new Publisher(`bench.example/${purpose}/r${made.length}`, tags)
+        await createRepository(lanes, 0, publisher)
+        made.push(publisher)
+      }
+    } finally {
+      lanes.close()
+    }
+    return made.slice(0, count)
+  }
+
+  /** Start the server again if it has died. Whatever was published counts as lost. */
+  async revive(): Promise<void> {
+    if (this.contender.alive) return
+    this.deaths += 1
+    this.#sets = new Map()
+    await this.contender.restart()
+  }
+}
+
+/** What a client does for a new repository: two keys from the server, then root and targets. */
+export async function createRepository(lanes: Lanes, lane: number, publisher: Publisher): Promise<void> {
+  const key = async (role: string): Promise<KeyEntry> => {
+    const body = await lanes.ask(lane, getRequest(tufPath(publisher.gun, `${role}.key`)))
+    return JSON.parse(body.toString('utf8')) as KeyEntry
+  }
+  const timestamp = await key('timestamp')
+  await lanes.ask(lane, publisher.first(timestamp, await key('snapshot')))
+}
