@@ -4,8 +4,11 @@ import type { Publisher } from './publisher.ts'
 import type { Stage } from './stage.ts'
 
 const SMALL_TAGS = 10
-/** Repositories of one publisher, in turns: in one alone it would wait for nobody but itself. */
+/** Repositories of one publisher, in turns. */
 const REPOSITORIES_EACH = 4
+/** One with thousands of tags each: publishers of these keep publishing into the same one. */
+const LARGE_EACH = 1
+const LARGE_TAGS = 1_000
 /** Uploads made ready, for one second of a round: more than the fastest server takes. */
 const UPLOADS_PER_SECOND = 4_000
 /** Bytes of uploads that wait in memory; a round may end before its time. */
@@ -34,7 +37,8 @@ function publish(name: string, publishers: number, tags: number, goals: Goals): 
     title: `publish 1 tag of ${tags}, ${publishers} publisher${publishers === 1 ? '' : 's'}`,
     goals,
     async prepare(stage, seconds) {
-      const repositories = await stage.repositories(`publish-${tags}`, publishers * REPOSITORIES_EACH, tags)
+      const each = tags < LARGE_TAGS ? REPOSITORIES_EACH : LARGE_EACH
+      const repositories = await stage.repositories(`publish-${tags}`, publishers * each, tags)
       const ready = repositories.map((publisher) => {
         const queue = queues.get(publisher) ?? { publisher, uploads: [] }
         queues.set(publisher, queue)
@@ -63,7 +67,8 @@ async function publishLoad(
   const lanes = new Lanes(stage.contender)
   const turns = Array.from({ length: publishers }, () => 0)
   const outcome = await drive(seconds, publishers, async (lane) => {
-    const own = lane * REPOSITORIES_EACH + (turns[lane]!++ % REPOSITORIES_EACH)
+    const each = queues.length / publishers
+    const own = lane * each + (turns[lane]!++ % each)
     const upload = queues[own]?.uploads.shift()
     if (upload === undefined) throw new Exhausted()
     await lanes.ask(lane, upload)
