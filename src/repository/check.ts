@@ -32,7 +32,7 @@ export async function check(store: LevelStore, opens: OpensKey, now: number): Pr
   const { reader } = snapshot
   let repositories = 0
   try {
-    const records = await auditStore(snapshot, store.anchor, (finding) => findings.push(finding))
+    const records = await auditStore(snapshot, store.readAnchor, (finding) => findings.push(finding))
     for await (const gun of allGuns(reader)) {
       const found = (severity: Finding['severity'], text: string): void => void findings.push({ severity, gun, text })
       try {

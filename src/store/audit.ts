@@ -1,7 +1,7 @@
 import { TrustError } from '../errors.ts'
 import type { Gun } from '../tuf/gun.ts'
 import type { Role } from '../tuf/role.ts'
-import type { AnchorFile } from './anchor.ts'
+import type { Anchor } from './anchor.ts'
 import { encodeHead, encodeValue } from './encoding.ts'
 import { entryBytes, EMPTY_TAIL, hexSha256 } from './journal.ts'
 import {
@@ -39,7 +39,7 @@ export type RecordCounts = Record<string, number>
  */
 export async function auditStore(
   { records, reader }: StoreSnapshot,
-  anchor: AnchorFile,
+  readAnchor: () => Promise<Anchor | undefined>,
   report: (finding: Finding) => void,
 ): Promise<RecordCounts> {
   const error = (text: string, gun?: string): void =>
@@ -66,7 +66,7 @@ export async function auditStore(
   }
   const { number, hash } = reader.tail()
   if (previous !== hash) error('the end of the journal is not where it should be')
-  const anchored = await anchor.read()
+  const anchored = await readAnchor()
   // A commit may have happened between the snapshot and this look: then the anchor is ahead.
   if (anchored === undefined || anchored.number < number || (anchored.number === number && anchored.hash !== hash)) {
     error('the anchor does not name the end of the journal')

@@ -1,10 +1,13 @@
+import { setImmediate } from 'node:timers/promises'
 import { TrustError } from '../errors.ts'
+import type { Gun } from '../tuf/gun.ts'
 import type { AnchorFile } from './anchor.ts'
 import { Batch } from './batch.ts'
 import type { Database } from './database.ts'
 import { hexSha256, type Tail } from './journal.ts'
 import { journalKey } from './keyspace.ts'
-import type { Commit, JournalEntry } from './store.ts'
+import type { PackedCommit } from './packed-commit.ts'
+import type { Head, JournalEntry } from './store.ts'
 
 /** Commits that may share one disk write. */
 const GROUP_MAX = 256
@@ -14,14 +17,30 @@ const REOPEN_PAUSES = [100, 500, 2_000, 5_000]
 /** Called before and after each write; a test's hook throws here to make it fail, or fail although it was done. */
 export type FaultHook = (step: 'batch:before' | 'batch:after' | 'anchor:before' | 'anchor:after') => void
 
+export interface CommitterOptions {
+  /** Told whenever the journal has a new end, before anybody is told of the commit. */
+  readonly moved?: (tail: Tail) => void
+  /** What else has the database open, threads say: it must be closed everywhere to be closed at all. */
+  readonly others?: OtherHandles
+  /** For tests. */
+  readonly faults?: FaultHook
+}
+
+/** Other handles on the one database of this process. */
+export interface OtherHandles {
+  close(): Promise<void>
+  open(): Promise<void>
+}
+
 interface Waiting {
-  readonly commit: Commit
+  readonly commit: PackedCommit
   readonly resolve: (entry: JournalEntry) => void
   readonly reject: (error: unknown) => void
 }
 
 /**
- * The one writer. At most one batch is on its way to the disk; what asks meanwhile goes into the next one.
+ * The one writer. At most one batch is on its way to the disk; what asks meanwhile goes into the next one. The anchor
+ * follows each batch, right after its commits were answered, or while the next batch is written.
  *
  * LevelDB must not be written to after a failed write: it would acknowledge writes that it loses at the next start. So
  * the first error closes the door (readiness false, commits refused), closes the database, opens it again, and looks
@@ -29,21 +48,39 @@ interface Waiting {
  */
 export class Committer {
   readonly #database: Database
+  readonly #headOf: (gun: Gun) => Head | undefined
   readonly #anchor: AnchorFile
   readonly #storeId: string
+  readonly #moved: (tail: Tail) => void
+  readonly #others: OtherHandles | undefined
   readonly #faults: FaultHook
   readonly #queue: Waiting[] = []
   #tail: Tail
+  /** What the anchor names. */
+  #anchored: Tail
   #running: Promise<void> | undefined
   #failure: string | undefined
   #closed = false
 
-  constructor(database: Database, anchor: AnchorFile, storeId: string, tail: Tail, faults: FaultHook = () => {}) {
+  /** @param headOf the stored head of a repository */
+  constructor(
+    database: Database,
+    headOf: (gun: Gun) => Head | undefined,
+    anchor: AnchorFile,
+    storeId: string,
+    tail: Tail,
+    { moved = () => {}, others, faults = () => {} }: CommitterOptions = {},
+  ) {
     this.#database = database
+    this.#headOf = headOf
     this.#anchor = anchor
     this.#storeId = storeId
     this.#tail = tail
+    this.#anchored = tail
+    this.#moved = moved
+    this.#others = others
     this.#faults = faults
+    moved(tail)
   }
 
   get tail(): Tail {
@@ -55,12 +92,21 @@ export class Committer {
     return this.#failure
   }
 
-  commit(commit: Commit): Promise<JournalEntry> {
+  commit(commit: PackedCommit): Promise<JournalEntry> {
     if (this.#closed || this.#failure !== undefined) return Promise.reject(unavailable(this.#failure))
     return new Promise((resolve, reject) => {
       this.#queue.push({ commit, resolve, reject })
       this.#running ??= this.#run()
     })
+  }
+
+  /** Resolves when the anchor names what is the end of the journal now, or a later one. @throws TrustError STORE_UNAVAILABLE */
+  async anchored(): Promise<void> {
+    const { number } = this.#tail
+    while (this.#anchored.number < number) {
+      if (this.#failure !== undefined) throw unavailable(this.#failure)
+      await setImmediate()
+    }
   }
 
   /** Finish what was asked for, then take nothing more. */
@@ -72,24 +118,22 @@ export class Committer {
   async #run(): Promise<void> {
     // Commits that were asked for in the same turn of the event loop share the first batch already.
     await Promise.resolve()
-    while (this.#queue.length > 0) await this.#writeGroup(this.#takeGroup())
+    for (;;) {
+      while (this.#queue.length > 0) await this.#writeGroup(this.#queue.splice(0, GROUP_MAX))
+      if (this.#anchored === this.#tail || this.#failure !== undefined) break
+      // Who waits for these commits is answered first.
+      await setImmediate()
+      if (this.#queue.length === 0) await this.#followWithAnchor()
+    }
     this.#running = undefined
   }
 
-  /** A delete goes alone: which documents it removes is read from the database. */
-  #takeGroup(): Waiting[] {
-    const isDelete = ({ commit }: Waiting): boolean => commit.kind === 'delete'
-    const end = this.#queue.findIndex(isDelete)
-    const size = end === -1 ? GROUP_MAX : Math.min(GROUP_MAX, Math.max(end, 1))
-    return this.#queue.splice(0, size)
-  }
-
   async #writeGroup(group: Waiting[]): Promise<void> {
-    const batch = new Batch(this.#database, this.#tail)
+    const batch = new Batch(this.#database, this.#headOf, this.#tail)
     const staged: { waiting: Waiting; entry: JournalEntry }[] = []
     for (const waiting of group) {
       try {
-        staged.push({ waiting, entry: await batch.add(waiting.commit) })
+        staged.push({ waiting, entry: batch.add(waiting.commit) })
       } catch (error) {
         waiting.reject(error)
       }
@@ -97,9 +141,12 @@ export class Committer {
     if (staged.length === 0) return
     try {
       this.#faults('batch:before')
-      await this.#database.write(batch.writes)
+      const writing = this.#database.write(batch.writes)
+      // The anchor of the batch before it, while the disk is busy.
+      const anchored = this.#anchored === this.#tail ? undefined : attempt(() => this.#moveAnchor(this.#tail))
+      await writing
       this.#faults('batch:after')
-      this.#moveAnchor(batch.tail)
+      anchored?.()
     } catch (error) {
       const arrived = await this.#recover(batch.tail, error)
       for (const { waiting, entry } of staged) {
@@ -108,14 +155,28 @@ export class Committer {
       }
       return
     }
-    this.#tail = batch.tail
+    this.#moveTail(batch.tail)
     for (const { waiting, entry } of staged) waiting.resolve(entry)
   }
 
-  #moveAnchor({ number, hash }: Tail): void {
+  async #followWithAnchor(): Promise<void> {
+    try {
+      this.#moveAnchor(this.#tail)
+    } catch (error) {
+      await this.#recover(this.#tail, error)
+    }
+  }
+
+  #moveTail(tail: Tail): void {
+    this.#tail = tail
+    this.#moved(tail)
+  }
+
+  #moveAnchor(tail: Tail): void {
     this.#faults('anchor:before')
-    this.#anchor.write({ store: this.#storeId, number, hash })
+    this.#anchor.write({ store: this.#storeId, number: tail.number, hash: tail.hash })
     this.#faults('anchor:after')
+    this.#anchored = tail
   }
 
   /** One try at once, so that the waiting commits get an answer; if it fails, more in the background. */
@@ -130,11 +191,13 @@ export class Committer {
   /** @returns false if the database or its anchor cannot be written yet */
   async #reopen(attempted: Tail): Promise<boolean> {
     try {
+      await this.#others?.close()
       await this.#database.reopen()
+      await this.#others?.open()
       const arrived = this.#database.get(journalKey(attempted.number))
       if (arrived !== undefined && hexSha256(arrived) === attempted.hash) {
         this.#moveAnchor(attempted)
-        this.#tail = attempted
+        this.#moveTail(attempted)
       }
       this.#failure = undefined
       return true
@@ -148,6 +211,18 @@ export class Committer {
       const pause = REOPEN_PAUSES[Math.min(attempt, REOPEN_PAUSES.length - 1)] ?? 0
       await new Promise((resolve) => setTimeout(resolve, pause).unref())
       if (await this.#reopen(attempted)) return
+    }
+  }
+}
+
+/** Do it now. @returns what throws later what it threw */
+function attempt(work: () => void): () => void {
+  try {
+    work()
+    return () => {}
+  } catch (error) {
+    return () => {
+      throw error
     }
   }
 }

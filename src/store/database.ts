@@ -41,7 +41,16 @@ export class Database extends Records {
         throw new TrustError('DATA_MISSING', text, { hint: 'check the setting dataDirectory' })
       }
     }
-    return new Database(directory, await openLevel(directory, create))
+    // LevelDB's lock keeps other processes out; of this one it lets in every thread, of which one alone writes.
+    if (written.has(directory)) throw locked(directory)
+    const level = await openLevel(directory, create)
+    written.add(directory)
+    return new Database(directory, level)
+  }
+
+  /** Another handle on a database that this process has open: for reading, in another thread. */
+  static async share(directory: string): Promise<Database> {
+    return new Database(directory, await openLevel(directory, false))
   }
 
   /** All of it or nothing, on disk when it resolves. What it throws is unknown to have happened or not. */
@@ -63,14 +72,18 @@ export class Database extends Records {
 
   /** Close and open again: after a failed write nothing else is safe. */
   async reopen(): Promise<void> {
-    await this.close()
+    await this.#level.close()
     this.#level = await openLevel(this.directory, false)
   }
 
   async close(): Promise<void> {
     await this.#level.close()
+    written.delete(this.directory)
   }
 }
+
+/** Directories of the databases that this thread writes. */
+const written = new Set<string>()
 
 async function openLevel(directory: string, create: boolean): Promise<Level<Buffer, Buffer>> {
   const level = new Level<Buffer, Buffer>(directory, {
@@ -78,6 +91,8 @@ async function openLevel(directory: string, create: boolean): Promise<Level<Buff
     valueEncoding: 'buffer',
     createIfMissing: create,
     errorIfExists: create,
+    // Other threads of this process may open it too.
+    multithreading: true,
   })
   try {
     await level.open()
@@ -85,12 +100,7 @@ async function openLevel(directory: string, create: boolean): Promise<Level<Buff
   } catch (error) {
     const cause = error instanceof Error ? (error.cause ?? error) : error
     const { code, message } = cause as { code?: string; message: string }
-    if (code === 'LEVEL_LOCKED') {
-      throw new TrustError('DATA_LOCKED', `another process uses the database in ${directory}`, {
-        hint: 'stop the other countersign process, or give this one another dataDirectory',
-        cause,
-      })
-    }
+    if (code === 'LEVEL_LOCKED') throw locked(directory, cause)
     if (create && message.includes('exists')) {
       throw new TrustError('DATA_EXISTS', `there is a database in ${directory} already`, { cause })
     }
@@ -99,6 +109,13 @@ async function openLevel(directory: string, create: boolean): Promise<Level<Buff
       cause,
     })
   }
+}
+
+function locked(directory: string, cause?: unknown): TrustError {
+  return new TrustError('DATA_LOCKED', `another process uses the database in ${directory}`, {
+    hint: 'stop the other countersign process, or give this one another dataDirectory',
+    ...(cause === undefined ? {} : { cause }),
+  })
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -1,7 +1,7 @@
 import canonicalize from 'canonicalize'
 import { createHash } from 'node:crypto'
 import { TrustError } from '../errors.ts'
-import type { Commit, JournalEntry } from './store.ts'
+import type { Commit, JournalEntry, NewDocument } from './store.ts'
 
 /** Where the journal stands: its newest entry. */
 export interface Tail {
@@ -32,7 +32,7 @@ export function commitTime(tail: Tail, time: number): number {
 /** The entry that follows `tail`. */
 export function entryOf(
   tail: Tail,
-  commit: Commit,
+  commit: Omit<Commit, 'documents'> & { readonly documents: readonly Omit<NewDocument, 'bytes'>[] },
   time: number,
   revision: number,
   head: string,

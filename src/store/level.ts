@@ -1,31 +1,34 @@
 import { randomUUID } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import { TrustError } from '../errors.ts'
-import { AnchorFile, type AnchorKey } from './anchor.ts'
-import { Committer, type FaultHook } from './committer.ts'
+import { AnchorFile, type Anchor, type AnchorKey } from './anchor.ts'
+import { Committer, type CommitterOptions } from './committer.ts'
 import { Database } from './database.ts'
 import { decodeFormat, encodeFormat, type Format } from './encoding.ts'
 import { EMPTY_TAIL, entryTail, hexSha256, parseEntry, type Tail } from './journal.ts'
 import { formatKey, journalKey, rangeOfKind } from './keyspace.ts'
+import { packCommit, type PackedCommit } from './packed-commit.ts'
 import { readerOver, type StoreReader } from './reader.ts'
 import type { Records } from './records.ts'
-import type { Store } from './store.ts'
+import type { JournalEntry, Store } from './store.ts'
 
 /** Version of the layout of all records. A database with a higher one is refused. */
 export const FORMAT_VERSION = 1
 
-export interface StoreOptions {
+export interface StoreOptions extends CommitterOptions {
   /** Where LevelDB keeps its files. */
   readonly directory: string
   readonly anchorFile: string
   readonly anchorKey: AnchorKey
-  /** For tests. */
-  readonly faults?: FaultHook
 }
 
 /** A store over LevelDB, with what an audit needs beside the contract. */
 export interface LevelStore extends Store {
-  readonly anchor: AnchorFile
+  /** The anchor, which follows the journal's end as it is now. @throws TrustError STORE_UNAVAILABLE */
+  readAnchor(): Promise<Anchor | undefined>
+  tail(): Tail
+  /** Commit what another thread has packed. @throws TrustError as `commit` does */
+  commitPacked(commit: PackedCommit): Promise<JournalEntry>
   /** Everything as it is now, for an audit beside a running server. To be closed. */
   snapshot(): StoreSnapshot
 }
@@ -79,7 +82,9 @@ export async function openStore(options: StoreOptions): Promise<LevelStore> {
     anchor = await AnchorFile.open(options.anchorFile, options.anchorKey, false)
     const tail = await readTail(database)
     await holdAgainstAnchor(database, anchor, format.store, tail)
-    return storeOver(database, anchor, new Committer(database, anchor, format.store, tail, options.faults))
+    const reader = readerOver(database, () => committer.tail)
+    const committer = new Committer(database, reader.head, anchor, format.store, tail, options)
+    return storeOver(database, reader, anchor, committer)
   } catch (error) {
     await database.close()
     await anchor?.close()
@@ -87,16 +92,20 @@ export async function openStore(options: StoreOptions): Promise<LevelStore> {
   }
 }
 
-function storeOver(database: Database, anchor: AnchorFile, committer: Committer): LevelStore {
+function storeOver(database: Database, reader: StoreReader, anchor: AnchorFile, committer: Committer): LevelStore {
   return {
-    ...readerOver(database, () => committer.tail),
-    anchor,
+    ...reader,
+    async readAnchor() {
+      await committer.anchored()
+      return anchor.read()
+    },
     snapshot() {
       const records = database.snapshot()
       const { tail } = committer
       return { records, reader: readerOver(records, () => tail), close: () => records.close() }
     },
-    commit: (commit) => committer.commit(commit),
+    commit: async (commit) => committer.commit(await packCommit(database, reader.head(commit.gun), commit)),
+    commitPacked: (commit) => committer.commit(commit),
     readiness: () =>
       committer.failure === undefined ? { writable: true } : { writable: false, reason: committer.failure },
     async close() {

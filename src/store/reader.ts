@@ -21,11 +21,16 @@ import { Recall } from './recall.ts'
 import type { Records } from './records.ts'
 import type { Head, Store, StoredKey } from './store.ts'
 
-/** The reading half of a store. */
-export type StoreReader = Omit<Store, 'commit' | 'readiness' | 'close'>
+/** The reading half of a store. @typeParam End what is known of the journal's end: its number at least */
+export interface StoreReader<End extends Pick<Tail, 'number'> = Tail> extends Omit<
+  Store,
+  'commit' | 'readiness' | 'close' | 'tail'
+> {
+  tail(): End
+}
 
 /** @param tail where the journal ends */
-export function readerOver(records: Records, tail: () => Tail): StoreReader {
+export function readerOver<End extends Pick<Tail, 'number'>>(records: Records, tail: () => End): StoreReader<End> {
   const heads = new Recall(records, decodeHead)
   const keys = new Recall<readonly StoredKey[]>(records, decodeKeys)
   const owners = new Recall(records, decodeOwner)

@@ -11,7 +11,7 @@ const GUN = parseGun('example.org/a')
 async function audit(store: LevelStore): Promise<Finding[]> {
   const findings: Finding[] = []
   const snapshot = store.snapshot()
-  await auditStore(snapshot, store.anchor, (finding) => findings.push(finding))
+  await auditStore(snapshot, store.readAnchor, (finding) => findings.push(finding))
   await snapshot.close()
   return findings
 }

@@ -40,7 +40,7 @@ async function look(place: StoreOptions): Promise<string[]> {
   const findings: Finding[] = []
   const snapshot = store.snapshot()
   try {
-    await auditStore(snapshot, store.anchor, (finding) => findings.push(finding))
+    await auditStore(snapshot, store.readAnchor, (finding) => findings.push(finding))
   } catch (error) {
     assert.ok(error instanceof TrustError, String(error))
     findings.push({ severity: 'error', text: error.message })
