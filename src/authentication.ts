@@ -1,14 +1,14 @@
 import { readFile } from 'node:fs/promises'
 import { createAccess, type Access } from './access/access.ts'
+import type { PasswordCheck } from './access/passwords.ts'
 import { remoteKeys } from './access/remote-keys.ts'
 import { certificateKeys, keySetKeys } from './access/token-keys.ts'
-import { tokenMaker } from './access/token-maker.ts'
+import { tokenMaker, type TokenSigningKey } from './access/token-maker.ts'
 import type { Directory } from './access/user.ts'
 import type { FindKey, TokenRules } from './access/web-token.ts'
 import { TrustError } from './errors.ts'
 import type { Log } from './repository/trust.ts'
 import type { Settings } from './settings-schema.ts'
-import type { Keys } from './signing/keys-directory.ts'
 
 /** What a TLS listener needs to ask clients for certificates; a client without one is served all the same. */
 export interface ClientCertificates {
@@ -18,21 +18,24 @@ export interface ClientCertificates {
 }
 
 interface Parts {
-  readonly keys: Keys
+  readonly tokenKey: () => Promise<TokenSigningKey>
   readonly directory: Directory
+  readonly passwords: PasswordCheck
   /** Milliseconds since 1970. */
   readonly now: () => number
   readonly log: Log
 }
 
 /** How people and programs are recognised, as the settings say. @throws TrustError BAD_SETTINGS, BAD_KEYS */
-export async function accessOf({ access }: Settings, { keys, directory, now, log }: Parts): Promise<Access> {
+export async function accessOf({ access }: Settings, parts: Parts): Promise<Access> {
+  const { tokenKey, directory, passwords, now, log } = parts
   const { mode, service, tokenLifeSeconds, clientCertificates } = access
   const users = new Map(clientCertificates?.users.map((pair) => pair.split('=') as [string, string]))
   return createAccess({
     directory,
     now,
-    maker: mode === 'built-in' ? tokenMaker(await keys.tokenKey(), service, tokenLifeSeconds) : undefined,
+    passwords,
+    maker: mode === 'built-in' ? tokenMaker(await tokenKey(), service, tokenLifeSeconds) : undefined,
     external: mode === 'external' ? await externalRules(access, log) : undefined,
     userOfCertificate: (commonName) => (users.size === 0 ? commonName : users.get(commonName)),
   })

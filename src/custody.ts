@@ -2,19 +2,24 @@ import { matches } from './access/permission.ts'
 import type { Settings } from './settings-schema.ts'
 import type { Keys } from './signing/keys-directory.ts'
 import { Pkcs11Signer } from './signing/pkcs11-signer.ts'
-import { RoutedSigner } from './signing/routed-signer.ts'
+import { RoutedSigner, type TokenSigner } from './signing/routed-signer.ts'
 import { isDelegation, type Role } from './tuf/role.ts'
 
 type Rule = Settings['signers']['rules'][number]
 
 /** Where private keys live, as the settings say: the first rule that names role and repository; else sealed here. */
-export function signerOf({ keyAlgorithm, signers }: Settings, keys: Keys): RoutedSigner {
-  const { pkcs11, rules } = signers
+export function signerOf(settings: Settings, keys: Pick<Keys, 'signer'>, token = tokenOf(settings)): RoutedSigner {
+  const { keyAlgorithm, signers } = settings
   return new RoutedSigner(
     keys.signer(keyAlgorithm),
-    pkcs11 === undefined ? undefined : new Pkcs11Signer(pkcs11),
-    (gun, role) => rules.find((rule) => namesRole(rule, role) && matches(rule.gun, gun))?.signer ?? 'file',
+    token,
+    (gun, role) => signers.rules.find((rule) => namesRole(rule, role) && matches(rule.gun, gun))?.signer ?? 'file',
   )
+}
+
+/** What speaks to the token; undefined: the settings name none. */
+export function tokenOf({ signers: { pkcs11 } }: Settings): TokenSigner | undefined {
+  return pkcs11 === undefined ? undefined : new Pkcs11Signer(pkcs11)
 }
 
 function namesRole({ role: named }: Rule, role: Role): boolean {

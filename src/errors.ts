@@ -73,6 +73,33 @@ export class TrustError extends Error {
   }
 }
 
+/** An error on its way to another thread or process, which would keep neither its class nor its code. */
+export interface Failure {
+  /** Undefined: a fault of ours. */
+  readonly code?: TrustErrorCode
+  /** Of a fault: its stack. */
+  readonly message: string
+  readonly hint?: string | undefined
+  readonly problem?: Problem | undefined
+}
+
+export function failureOf(error: unknown): Failure {
+  if (!(error instanceof TrustError)) {
+    return { message: error instanceof Error ? (error.stack ?? error.message) : String(error) }
+  }
+  const { code, message, hint, problem } = error
+  return { code, message, hint, problem }
+}
+
+/** What `failureOf` was made of, as far as it can be known. */
+export function errorOf({ code, message, hint, problem }: Failure): Error {
+  if (code === undefined) return new Error(message)
+  return new TrustError(code, message, {
+    ...(hint === undefined ? {} : { hint }),
+    ...(problem === undefined ? {} : { problem }),
+  })
+}
+
 /** Refuse an update with the problem that Notary's clients print. */
 export function refuse(name: ProblemName, message: string, missing?: string): never {
   throw new TrustError('INVALID_UPDATE', message, { problem: missing === undefined ? { name } : { name, missing } })

@@ -4,7 +4,7 @@ import type { App } from './http/app.ts'
 import { clientCertificatesOf } from './authentication.ts'
 import { TrustError } from './errors.ts'
 import { withAdmin } from './http/admin-listener.ts'
-import { listen, type Listening, type TlsMaterial } from './http/server.ts'
+import { listen, mustBeFree, type Listening, type TlsMaterial } from './http/server.ts'
 import type { Ending } from './repository/expiry.ts'
 import type { Settings } from './settings-schema.ts'
 import { loadTls, tlsFiles } from './signing/tls-identity.ts'
@@ -13,6 +13,8 @@ import { loadTls, tlsFiles } from './signing/tls-identity.ts'
 export interface Listeners {
   /** As clients reach the public listener, if `listen.host` is a name for them. */
   readonly url: string
+  /** IP address and port of the public listener. */
+  readonly address: string
   readonly port: number
   /** Undefined: the admin API has no listener of its own. */
   readonly adminPort: number | undefined
@@ -48,10 +50,22 @@ export async function serverCertificates({ listen, tls, keysDirectory }: Setting
   }))
 }
 
-/** Listen where the settings say. @throws TrustError BAD_SETTINGS if something else listens there */
-export async function startListening(app: App, admin: App, settings: Settings, tls: ListenerTls): Promise<Listeners> {
+/**
+ * Listen where the settings say.
+ *
+ * @param shared other threads will listen on the public port too
+ * @throws TrustError BAD_SETTINGS if something else listens there
+ */
+export async function startListening(
+  app: App,
+  admin: App,
+  settings: Settings,
+  tls: ListenerTls,
+  shared: boolean,
+): Promise<Listeners> {
   const application = settings.admin.public === undefined ? app : withAdmin(app, admin)
-  const opened = [await listen(application, settings, tls.public).catch(refused('listen', settings.listen))]
+  if (shared) await mustBeFree(settings.listen).catch(refused('listen', settings.listen))
+  const opened = [await listen(application, settings, tls.public, { shared }).catch(refused('listen', settings.listen))]
   try {
     const place = settings.admin.listen
     if (place !== undefined) {
@@ -62,10 +76,10 @@ export async function startListening(app: App, admin: App, settings: Settings, t
     await closeAll(opened)
     throw error
   }
-  const [{ port } = { port: 0 }, own] = opened
+  const [{ address, port } = { address: '', port: 0 }, own] = opened
   const { host } = settings.listen
   const url = `${tls.public === undefined ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${port}`
-  return { url, port, adminPort: own?.port, close: () => closeAll(opened) }
+  return { url, address, port, adminPort: own?.port, close: () => closeAll(opened) }
 }
 
 async function closeAll(opened: readonly Listening[]): Promise<void> {

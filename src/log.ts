@@ -10,14 +10,14 @@ const TEXT_MAX = 500
  * One JSON object a line on standard output. Secrets never reach it: nothing above hands it a header, a token, a key
  * or a body.
  */
-export function createLog(level: string, destination?: DestinationStream): Log {
+export function createLog(level: string, destination: DestinationStream = pino.destination(BUFFERED)): Log {
   const options = {
     level,
     base: null,
     timestamp: () => `,"time":"${new Date().toISOString()}"`,
     formatters: { level: (label: string) => ({ level: label }), log: capped },
   }
-  return destination === undefined ? pino(options, pino.destination(BUFFERED)) : pino(options, destination)
+  return Object.assign(pino(options, destination), { lines: (text: string) => destination.write(text) })
 }
 
 function capped(facts: Record<string, unknown>): Record<string, unknown> {

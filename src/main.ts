@@ -3,23 +3,31 @@ import { createApp } from './http/app.ts'
 import { LOCAL } from './access/permission.ts'
 import type { World } from './admin/operation.ts'
 import { everythingThatEnds } from './admin/expiry.ts'
+import { Passwords } from './access/passwords.ts'
 import { accessOf } from './authentication.ts'
-import { signerOf } from './custody.ts'
+import { signerOf, tokenOf } from './custody.ts'
 import { adminApp } from './http/admin.ts'
 import { authenticateAdmin } from './http/admin-authenticate.ts'
 import { listenOnSocket } from './http/admin-socket.ts'
 import { createMetrics } from './http/metrics.ts'
+import { overviewOf } from './http/overview.ts'
 import { TOKEN_PATH } from './http/token.ts'
 import { listenerTlsOf, serverCertificates, startListening } from './listeners.ts'
 import { createLog } from './log.ts'
+import { policyOf } from './policy.ts'
 import { prepare } from './prepare.ts'
 import { startWatchingExpiry, type Ending } from './repository/expiry.ts'
 import { startRenewing } from './repository/renew-loop.ts'
 import { createTrust, type Log, type Trust } from './repository/trust.ts'
+import type { Locks } from './repository/turns.ts'
 import type { Settings } from './settings-schema.ts'
 import type { RoutedSigner } from './signing/routed-signer.ts'
 import type { Signer } from './signing/signer.ts'
+import type { FaultHook } from './store/committer.ts'
 import { openStore, type LevelStore } from './store/level.ts'
+import { answersToThreads } from './threads/answers.ts'
+import { Shared } from './threads/shared.ts'
+import { Threads, threadsOf } from './threads/threads.ts'
 import { webhookOf } from './webhook.ts'
 
 /** What tests put in place of the real thing. */
@@ -28,6 +36,8 @@ export interface Overrides {
   readonly now?: () => number
   readonly random?: () => number
   readonly log?: Log
+  /** Makes writes fail. */
+  readonly faults?: FaultHook
 }
 
 /** A server that answers. */
@@ -40,6 +50,8 @@ export interface Running {
   readonly store: LevelStore
   /** What a first start made, in words. */
   readonly made: readonly string[]
+  /** Resolves when all threads answer; until then those answer that do. */
+  readonly allThreads: Promise<void>
   /** Finish what is running, then close the store. */
   close(): Promise<void>
 }
@@ -51,30 +63,53 @@ const DAY = 86_400_000
  *
  * @throws TrustError BAD_KEYS, BAD_TLS, BAD_SETTINGS, DATA_…
  */
-export async function serve(settings: Settings, overrides: Overrides = {}): Promise<Running> {
+export async function serve(configured: Settings, overrides: Overrides = {}): Promise<Running> {
   const now = overrides.now ?? Date.now
-  const log = overrides.log ?? createLog(settings.logLevel)
+  const log = overrides.log ?? createLog(configured.logLevel)
+  // A clock or a die of a test's own is in this thread only.
+  const count = overrides.now === undefined && overrides.random === undefined ? threadsOf(configured) : 1
+  const settings = forEachThread(configured, count)
   const { keys, made } = await prepare(settings, now())
   const tls = await listenerTlsOf(settings, now())
+  const shared = new Shared()
+  const threads = new Threads()
   const store = await openStore({
     directory: settings.dataDirectory,
     anchorFile: settings.anchorFile,
     anchorKey: keys.anchorKey,
+    moved: ({ number }) => (shared.journalEnd = number),
+    others: threads.handles,
+    ...(overrides.faults === undefined ? {} : { faults: overrides.faults }),
   })
-  const signer = signerOf(settings, keys)
+  const token = tokenOf(settings)
+  const signer = signerOf(settings, keys, token)
   try {
     await signer.start()
     const custody = signer.readiness()
     if (!custody.usable) log.warn({ reason: custody.reason }, 'some keys cannot be used')
-    const trust = trustOver(settings, store, signer, { ...overrides, now, log })
+    const trust = trustOver(settings, store, signer, { ...overrides, now, log }, count > 1 ? shared.locks : undefined)
     const metrics = createMetrics(trust)
     let accepting = true
-    const access = await accessOf(settings, { keys, directory: store, now, log })
+    const overview = overviewOf(
+      trust,
+      metrics.registry,
+      () => accepting,
+      () => threads.counted(),
+    )
+    const passwords = new Passwords(store, now)
+    const access = await accessOf(settings, { tokenKey: () => keys.tokenKey(), directory: store, passwords, now, log })
     // The default is where we listen, which may be known only then.
     let { realm } = settings.access
     const { mode, service, publicReads } = settings.access
-    const gate = { access, publicReads, realm: () => ({ realm: realm ?? '', service }) }
-    const app = createApp(trust, settings, metrics, () => accepting, mode === 'none' ? undefined : gate)
+    const app = createApp({
+      trust,
+      settings,
+      metrics,
+      overview,
+      accepting: () => accepting,
+      gate: mode === 'none' ? undefined : { access, publicReads, realm: () => ({ realm: realm ?? '', service }) },
+      counts: { parked: shared.count('parked'), publishing: shared.count('publishing') },
+    })
     const world = worldOver(settings, trust, store, signer)
     const closing = new AbortController()
     const webhook = await webhookOf(settings, trust, metrics, closing.signal)
@@ -83,19 +118,33 @@ export async function serve(settings: Settings, overrides: Overrides = {}): Prom
       adminApp(world, async () => LOCAL),
     )
     const admin = adminApp(world, authenticateAdmin(access, settings.limits.tokenBytes, now))
-    const listening = await startListening(app, admin, settings, tls).catch(async (error: unknown) => {
+    const listening = await startListening(app, admin, settings, tls, count > 1).catch(async (error: unknown) => {
       await closeControl()
       throw error
     })
-    const { url, port, adminPort } = listening
+    const { url, port, adminPort, address } = listening
     realm ??= `${url}${TOKEN_PATH}`
+    const allThreads = threads.start(
+      count - 1,
+      {
+        settings,
+        host: address,
+        port,
+        tls: tls.public,
+        realm,
+        shared: shared.buffer,
+        keyring: keys.shared,
+        tokenKey: mode === 'built-in' ? (await keys.tokenKey()).privateKey : undefined,
+      },
+      answersToThreads({ store, passwords, overview, token, log }),
+    )
     const renewing = startRenewing(trust, settings.renewIntervalSeconds * 1000, (counts) => metrics.renewals(counts))
     const look = (until: number): Promise<Ending[]> => everythingThatEnds(world, until)
     const watching = startWatchingExpiry(trust, DAY, look, async (found) => {
       metrics.endings(found)
       await webhook?.(found)
     })
-    log.info({ url, commits: store.tail().number }, 'ready')
+    log.info({ url, commits: store.tail().number, threads: count }, 'ready')
     log.flush?.()
     return {
       url,
@@ -104,10 +153,12 @@ export async function serve(settings: Settings, overrides: Overrides = {}): Prom
       trust,
       store,
       made,
+      allThreads,
       async close() {
         accepting = false
         closing.abort()
-        await Promise.all([listening.close(), closeControl(), renewing.stop(), watching.stop()])
+        await allThreads
+        await Promise.all([listening.close(), threads.stop(), closeControl(), renewing.stop(), watching.stop()])
         await Promise.all([signer.close(), store.close()])
         log.info({}, 'stopped')
       },
@@ -116,6 +167,12 @@ export async function serve(settings: Settings, overrides: Overrides = {}): Prom
     await Promise.all([signer.close(), store.close()])
     throw error
   }
+}
+
+/** Connections are dealt out to all threads: each may have its part. */
+function forEachThread(settings: Settings, threads: number): Settings {
+  const connections = Math.ceil(settings.limits.connections / threads)
+  return { ...settings, limits: { ...settings.limits, connections } }
 }
 
 /** What operations work on. */
@@ -135,17 +192,13 @@ export function controlSocket(settings: Settings): string {
   return join(settings.dataDirectory, 'control.sock')
 }
 
-/** The verbs' world, from settings. */
+/** The verbs' world, from settings. @param locks undefined: no other thread changes repositories */
 export function trustOver(
   settings: Settings,
   store: LevelStore,
   signer: Signer,
   { now = Date.now, random = Math.random, log = createLog(settings.logLevel) }: Overrides,
+  locks?: Locks,
 ): Trust {
-  const policy = {
-    timestampLife: settings.timestampLifeDays * DAY,
-    snapshotLife: settings.snapshotLifeDays * DAY,
-    publishesWaitingPerGun: settings.limits.publishesWaitingPerGun,
-  }
-  return createTrust({ store, signer, now, random, policy, log })
+  return createTrust({ store, signer, now, random, policy: policyOf(settings), log }, locks)
 }

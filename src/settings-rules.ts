@@ -31,6 +31,9 @@ export function contradictions(settings: Omit<Settings, 'anchorFile'>): string[]
   if ((tls.certificateFile === undefined) !== (tls.keyFile === undefined)) {
     mistakes.push('tls.certificateFile and tls.keyFile: give both or none')
   }
+  if (settings.admin.public !== undefined && settings.threads !== undefined && settings.threads > 1) {
+    mistakes.push('threads: the admin API on the public listener is answered by one thread; leave threads out')
+  }
   const { pkcs11, rules } = signers
   if (pkcs11 === undefined && rules.some(({ signer }) => signer === 'pkcs11')) {
     mistakes.push('signers.rules: there is a rule for pkcs11, but no signers.pkcs11')

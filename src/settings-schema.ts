@@ -57,6 +57,10 @@ export const settingsSchema = z.strictObject({
         .describe(`needed to listen beyond loopback; the value must be "${NO_AUTHENTICATION_WORDS}"`),
     })
     .prefault({}),
+  threads: count
+    .max(64)
+    .optional()
+    .describe('that answer requests; default: one for each core, four at most (one where ports cannot be shared)'),
   tls: z
     .strictObject({
       certificateFile: z.string().min(1).optional().describe('PEM chain; default: one made in keysDirectory/tls'),

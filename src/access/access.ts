@@ -1,5 +1,5 @@
 import { findToken, isUsable, looksLikeToken, tokenById, type ApiToken } from './api-token.ts'
-import { Passwords } from './passwords.ts'
+import type { PasswordCheck } from './passwords.ts'
 import { ANONYMOUS, type Identity } from './permission.ts'
 import { grantsOf } from './scope.ts'
 import type { TokenMaker } from './token-maker.ts'
@@ -11,6 +11,7 @@ export interface AccessParts {
   readonly directory: Directory
   /** Milliseconds since 1970. */
   readonly now: () => number
+  readonly passwords: PasswordCheck
   /** The built-in token endpoint. */
   readonly maker?: TokenMaker | undefined
   /** An external token service. */
@@ -38,8 +39,7 @@ export interface Access {
   certificate(commonName: string): Identity | undefined
 }
 
-export function createAccess({ directory, now, maker, external, userOfCertificate }: AccessParts): Access {
-  const passwords = new Passwords(directory, now)
+export function createAccess({ directory, now, passwords, maker, external, userOfCertificate }: AccessParts): Access {
   return {
     maker,
     async bearer(text) {

@@ -8,8 +8,20 @@ const AT_ONCE = 2
 /** Passwords that wait for their turn; more than this is refused. */
 const WAITING_MAX = 64
 
+/** Checks passwords, in one place of the whole process: wrong ones are counted. */
+export interface PasswordCheck {
+  /**
+   * The user of this name, if it is their password and they are not disabled. A name that does not exist takes as long,
+   * and counts as much, as a wrong password.
+   *
+   * @param address where the request came from; undefined: not counted
+   * @throws TrustError BUSY after too many wrong ones, or if too many are being checked
+   */
+  check(name: string, password: string, address: string | undefined): Promise<User | undefined>
+}
+
 /** Checks passwords: a few at a time, and slower for those who guess. */
-export class Passwords {
+export class Passwords implements PasswordCheck {
   readonly #directory: Directory
   readonly #byAddress: Guesses
   readonly #byUser: Guesses
@@ -23,13 +35,6 @@ export class Passwords {
     this.#byUser = new Guesses(now)
   }
 
-  /**
-   * The user of this name, if it is their password and they are not disabled. A name that does not exist takes as long,
-   * and counts as much, as a wrong password.
-   *
-   * @param address where the request came from; undefined: not counted
-   * @throws TrustError BUSY after too many wrong ones, or if too many are being checked
-   */
   async check(name: string, password: string, address: string | undefined): Promise<User | undefined> {
     // What nobody can be called is counted as one, so that no long list of such names is kept.
     const counted = isName(name) ? name : ''

@@ -2,15 +2,13 @@ import Koa from 'koa'
 import { randomUUID } from 'node:crypto'
 import type { RequestListener } from 'node:http'
 import { TrustError } from '../errors.ts'
-import type { Trust } from '../repository/trust.ts'
-import type { HttpSettings } from '../settings-schema.ts'
-import { authorize, type Gate } from './authorize.ts'
+import { authorize } from './authorize.ts'
 import { Bodies, discardRest } from './body.ts'
 import { Unauthorized } from './challenge.ts'
+import { newCount, type Count } from './count.ts'
 import { errorBody, isOfConnection, wireErrorOf } from './errors.ts'
 import { notRouted } from './metadata.ts'
 import { answerKept, KeptAnswers } from './kept-answers.ts'
-import type { Metrics } from './metrics.ts'
 import { decodePath } from './path.ts'
 import { recordRequest } from './request-log.ts'
 import { createRouter } from './routes.ts'
@@ -23,16 +21,20 @@ export interface App {
   callback(): RequestListener
 }
 
+/** What the application is made of. */
+export interface AppParts extends Pick<Wiring, 'trust' | 'settings' | 'metrics' | 'overview' | 'gate'> {
+  /** False from the moment of SIGTERM on. */
+  readonly accepting?: () => boolean
+  /** Bytes of bodies, and uploads that are being worked on; shared where other threads have the same limits. */
+  readonly counts?: { readonly parked: Count; readonly publishing: Count }
+}
+
 /** The whole HTTP application; `listen` in server.ts puts it on a socket. */
-export function createApp(
-  trust: Trust,
-  settings: HttpSettings,
-  metrics: Metrics,
-  accepting: () => boolean = () => true,
-  gate?: Gate,
-): App {
-  const bodies = new Bodies(settings.limits.parkedBytes)
-  const wiring: Wiring = { trust, settings, metrics, bodies, kept: new KeptAnswers(), accepting, gate }
+export function createApp({ accepting = () => true, counts, ...parts }: AppParts): App {
+  const { trust, settings } = parts
+  const { parked, publishing } = counts ?? { parked: newCount(), publishing: newCount() }
+  const bodies = new Bodies(settings.limits.parkedBytes, parked)
+  const wiring: Wiring = { ...parts, accepting, bodies, publishing, kept: new KeptAnswers() }
   const app = new Koa<State, object>({ proxy: false })
   app.use(logAndMeasure(wiring))
   app.use(readToTheEnd)

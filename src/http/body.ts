@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { TrustError } from '../errors.ts'
+import type { Count } from './count.ts'
 
 /** Bytes that are read and thrown away, so that a client that is still sending gets to read why it was refused. */
 const DISCARD_MAX_BYTES = 64 * 1024 * 1024
@@ -7,11 +8,12 @@ const DISCARD_MAX_BYTES = 64 * 1024 * 1024
 /** Memory for bodies that are being received: all of them together have a limit. */
 export class Bodies {
   readonly #parkedLimit: number
-  #parked = 0
+  readonly #parked: Count
 
-  /** @param parkedLimit bytes of all bodies together */
-  constructor(parkedLimit: number) {
+  /** @param parkedLimit bytes of all bodies together @param parked counts them */
+  constructor(parkedLimit: number, parked: Count) {
     this.#parkedLimit = parkedLimit
+    this.#parked = parked
   }
 
   /**
@@ -23,20 +25,21 @@ export class Bodies {
   async read<T>(request: IncomingMessage, limit: number, use: (body: Buffer) => Promise<T>): Promise<T> {
     const chunks: Buffer[] = []
     let parked = 0
+    let allParked = this.#parked.add(0)
     try {
-      let refusal = this.#refusal(Number(request.headers['content-length'] ?? 0), limit)
+      let refusal = this.#refusal(Number(request.headers['content-length'] ?? 0), limit, allParked)
       let size = 0
       for await (const chunk of request as AsyncIterable<Buffer>) {
         size += chunk.length
         if (refusal === undefined) {
           chunks.push(chunk)
           parked += chunk.length
-          this.#parked += chunk.length
-          refusal = this.#refusal(size, limit)
+          allParked = this.#parked.add(chunk.length)
+          refusal = this.#refusal(size, limit, allParked)
         }
         if (refusal !== undefined) {
           chunks.length = 0
-          this.#parked -= parked
+          this.#parked.add(-parked)
           parked = 0
           if (size > DISCARD_MAX_BYTES) break
         }
@@ -49,13 +52,13 @@ export class Bodies {
       }
       throw cause
     } finally {
-      this.#parked -= parked
+      this.#parked.add(-parked)
     }
   }
 
-  #refusal(size: number, limit: number): TrustError | undefined {
+  #refusal(size: number, limit: number, parked: number): TrustError | undefined {
     if (size > limit) return new TrustError('MALFORMED_UPLOAD', `the upload is larger than ${limit} bytes`)
-    if (this.#parked > this.#parkedLimit) return new TrustError('BUSY', 'too many uploads at once')
+    if (parked > this.#parkedLimit) return new TrustError('BUSY', 'too many uploads at once')
     return undefined
   }
 }

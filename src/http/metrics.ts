@@ -3,11 +3,15 @@ import type { Ending } from '../repository/expiry.ts'
 import type { RenewalCounts } from '../repository/renew-loop.ts'
 import type { Trust } from '../repository/trust.ts'
 
-/** Everything that is measured, in a registry of its own. */
-export interface Metrics {
-  readonly registry: Registry
+/** What each thread counts for itself. */
+export interface RequestMetrics {
   /** A request that was answered. @param seconds from its first byte to the end of its answer */
   request(operation: string, method: string, status: number, seconds: number): void
+}
+
+/** Everything that is measured, in a registry of its own. */
+export interface Metrics extends RequestMetrics {
+  readonly registry: Registry
   renewals(counts: RenewalCounts): void
   endings(found: readonly Ending[]): void
   /** The webhook was told, or could not be. */
@@ -28,19 +32,6 @@ export function createMetrics(trust: Trust): Metrics {
   const registry = new Registry()
   const registers = [registry]
   collectDefaultMetrics({ register: registry })
-  const requests = new Counter({
-    name: 'notary_server_http_requests_total',
-    help: 'Requests by operation, method (lower case) and status code.',
-    labelNames: ['operation', 'method', 'code'] as const,
-    registers,
-  })
-  const durations = new Histogram({
-    name: 'countersign_http_request_seconds',
-    help: 'Time to answer a request.',
-    labelNames: ['operation'] as const,
-    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5],
-    registers,
-  })
   const renewals = new Counter({
     name: 'countersign_renewals_total',
     help: 'Timestamps and snapshots re-signed in the background.',
@@ -66,21 +57,9 @@ export function createMetrics(trust: Trust): Metrics {
     registers,
   })
   registerStoreMetrics(trust, registers)
-  // Looking a series up by its labels costs as much as all the rest of it.
-  const known = new Map<string, Series>()
   return {
     registry,
-    request(operation, method, status, seconds) {
-      const name = `${operation} ${method} ${status}`
-      let series = known.get(name)
-      if (series === undefined) {
-        const labels = { operation, method: method.toLowerCase(), code: String(status) }
-        series = { count: requests.labels(labels), duration: durations.labels({ operation }) }
-        known.set(name, series)
-      }
-      series.count.inc()
-      series.duration.observe(seconds)
-    },
+    ...requestMetrics(registry),
     renewals({ renewed, failed }) {
       renewals.inc({ result: 'renewed' }, renewed)
       renewals.inc({ result: 'failed' }, failed)
@@ -96,6 +75,38 @@ export function createMetrics(trust: Trust): Metrics {
         endings.inc({ what: kind })
         soonest.set({ what: kind }, (expires - trust.now()) / 1000)
       }
+    },
+  }
+}
+
+export function requestMetrics(registry: Registry): RequestMetrics {
+  const registers = [registry]
+  const requests = new Counter({
+    name: 'notary_server_http_requests_total',
+    help: 'Requests by operation, method (lower case) and status code.',
+    labelNames: ['operation', 'method', 'code'] as const,
+    registers,
+  })
+  const durations = new Histogram({
+    name: 'countersign_http_request_seconds',
+    help: 'Time to answer a request.',
+    labelNames: ['operation'] as const,
+    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5],
+    registers,
+  })
+  // Looking a series up by its labels costs as much as all the rest of it.
+  const known = new Map<string, Series>()
+  return {
+    request(operation, method, status, seconds) {
+      const name = `${operation} ${method} ${status}`
+      let series = known.get(name)
+      if (series === undefined) {
+        const labels = { operation, method: method.toLowerCase(), code: String(status) }
+        series = { count: requests.labels(labels), duration: durations.labels({ operation }) }
+        known.set(name, series)
+      }
+      series.count.inc()
+      series.duration.observe(seconds)
     },
   }
 }

@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import type { Log } from '../repository/trust.ts'
-import type { Metrics } from './metrics.ts'
+import type { RequestMetrics } from './metrics.ts'
 
 /** What a request's log line says beside its status and time. */
 export interface RequestFacts {
@@ -33,7 +33,7 @@ const AGENT_MAX_LENGTH = 200
  */
 export function recordRequest(
   log: Log,
-  metrics: Metrics,
+  metrics: RequestMetrics,
   response: ServerResponse,
   status: number,
   start: number,

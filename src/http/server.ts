@@ -2,7 +2,7 @@ import { constants } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer as createHttpServer, type Server } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
-import type { AddressInfo } from 'node:net'
+import { createServer as createSocketServer, type AddressInfo } from 'node:net'
 import type { HttpSettings } from '../settings-schema.ts'
 import type { App } from './app.ts'
 import { Connections } from './connections.ts'
@@ -17,9 +17,24 @@ export interface TlsMaterial {
 }
 
 export interface Listening {
+  /** IP address. */
+  readonly address: string
   readonly port: number
   /** Take no new connections, let running requests finish for at most `shutdownSeconds`, then end them. */
   close(): Promise<void>
+}
+
+/**
+ * Nobody must be listening there: with a shared port two servers would divide its connections, and neither would say so.
+ *
+ * @throws the socket's error, EADDRINUSE say
+ */
+export async function mustBeFree({ host, port }: { readonly host: string; readonly port: number }): Promise<void> {
+  const probe = createSocketServer()
+  probe.listen({ host, port })
+  await once(probe, 'listening')
+  probe.close()
+  await once(probe, 'close')
 }
 
 /** How often connections are held against their timeouts, milliseconds. */
@@ -29,12 +44,14 @@ const TIMEOUT_CHECK_INTERVAL = 2_000
  * Put the application on a socket, with limits against slow and many clients.
  *
  * @param tls undefined: plain HTTP, which only the settings can ask for
+ * @param options shared: other threads listen on the same port; the system deals connections out to all of them
  * @throws the socket's error, EADDRINUSE say
  */
 export async function listen(
   app: App,
   settings: Pick<HttpSettings, 'limits' | 'listen' | 'shutdownSeconds'>,
   tls: TlsMaterial | undefined,
+  { shared = false }: { readonly shared?: boolean } = {},
 ): Promise<Listening> {
   const { limits } = settings
   const options = {
@@ -61,10 +78,11 @@ export async function listen(
         )
   const connections = new Connections(server)
   server.maxConnections = limits.connections
-  server.listen(settings.listen.port, settings.listen.host)
+  server.listen({ port: settings.listen.port, host: settings.listen.host, reusePort: shared })
   await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
+  const { address, port } = server.address() as AddressInfo
   return {
+    address,
     port,
     async close() {
       const closed = new Promise<void>((resolve) => {

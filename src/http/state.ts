@@ -5,8 +5,10 @@ import type { HttpSettings } from '../settings-schema.ts'
 import type { Actor } from '../store/store.ts'
 import { nameOf, type Gate } from './authorize.ts'
 import type { Bodies } from './body.ts'
+import type { Count } from './count.ts'
 import type { KeptAnswers } from './kept-answers.ts'
-import type { Metrics } from './metrics.ts'
+import type { RequestMetrics } from './metrics.ts'
+import type { Overview } from './overview.ts'
 
 /** What a request carries from one middleware to the next; all of it ends in the request's log line. */
 export interface State {
@@ -27,8 +29,11 @@ export type Context = ParameterizedContext<State, object>
 export interface Wiring {
   readonly trust: Trust
   readonly settings: HttpSettings
-  readonly metrics: Metrics
+  readonly metrics: RequestMetrics
+  readonly overview: Overview
   readonly bodies: Bodies
+  /** Uploads that are being worked on. */
+  readonly publishing: Count
   /** Answers to GETs of documents, to be sent again. */
   readonly kept: KeptAnswers
   /** Who may do what; undefined: anybody anything. */

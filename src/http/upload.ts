@@ -8,9 +8,8 @@ import { actorOf, type Context, type Wiring } from './state.ts'
 
 /** POST …/tuf/: publish, all parts or nothing (wire spec §5). Success is 200 with an empty body and nothing else. */
 export function postUpload(wiring: Wiring): (ctx: Context) => Promise<void> {
-  let inFlight = 0
   return async (ctx) => {
-    const { trust, settings, bodies } = wiring
+    const { trust, settings, bodies, publishing } = wiring
     const gun = gunOfUpload(ctx, wiring)
     const encoding = ctx.get('Content-Encoding')
     if (encoding !== '' && encoding !== 'identity') {
@@ -19,14 +18,13 @@ export function postUpload(wiring: Wiring): (ctx: Context) => Promise<void> {
     await bodies.read(ctx.req, settings.limits.bodyBytes, async (body) => {
       const parts = parseMultipart(ctx.get('Content-Type'), body, settings.limits)
       // Counted from here on, not while a body comes in: slow clients must not keep quick ones out.
-      if (inFlight >= settings.limits.publishesInFlight) {
-        throw new TrustError('BUSY', 'too many updates are being worked on', { hint: 'try again in a moment' })
-      }
-      inFlight += 1
       try {
+        if (publishing.add(1) > settings.limits.publishesInFlight) {
+          throw new TrustError('BUSY', 'too many updates are being worked on', { hint: 'try again in a moment' })
+        }
         await publish(trust, gun, parts, actorOf(ctx))
       } finally {
-        inFlight -= 1
+        publishing.add(-1)
       }
     })
     sendNothing(ctx)

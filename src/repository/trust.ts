@@ -1,6 +1,6 @@
 import type { Signer } from '../signing/signer.ts'
 import type { Store } from '../store/store.ts'
-import { Turns } from './turns.ts'
+import { Turns, type Locks } from './turns.ts'
 
 /** Everything that the verbs of this folder need; wired once, in `main.ts`, and in tests with another clock. */
 export interface Trust {
@@ -16,9 +16,9 @@ export interface Trust {
   readonly turns: Turns
 }
 
-/** Put the parts together. */
-export function createTrust(parts: Omit<Trust, 'turns'>): Trust {
-  return { ...parts, turns: new Turns(parts.policy.publishesWaitingPerGun) }
+/** Put the parts together. @param locks undefined: no other thread changes repositories */
+export function createTrust(parts: Omit<Trust, 'turns'>, locks?: Locks): Trust {
+  return { ...parts, turns: new Turns(parts.policy.publishesWaitingPerGun, locks) }
 }
 
 /** What verbs that only read need: also a snapshot will do. */
@@ -43,4 +43,6 @@ export interface Log {
   error(facts: object, text: string): void
   /** Write what waits to be written. */
   flush?(): void
+  /** Write lines that another thread has made. */
+  lines?(text: string): void
 }

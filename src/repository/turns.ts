@@ -1,6 +1,11 @@
 import { TrustError } from '../errors.ts'
 import type { Gun } from '../tuf/gun.ts'
 
+/** Where other threads change repositories too: who holds a repository is the only one of all threads. */
+export interface Locks {
+  hold<T>(gun: Gun, work: () => Promise<T>): Promise<T>
+}
+
 /**
  * Changes of one repository happen one after the other, so that each is computed from the head that it replaces:
  * independent delegation publishes at the same moment all succeed instead of losing a race. Different repositories do
@@ -8,11 +13,16 @@ import type { Gun } from '../tuf/gun.ts'
  */
 export class Turns {
   readonly #waitingLimit: number
+  readonly #locks: Locks | undefined
   readonly #queues = new Map<Gun, { last: Promise<unknown>; waiting: number }>()
 
-  /** @param waitingLimit changes that may wait behind the running one of a repository */
-  constructor(waitingLimit: number) {
+  /**
+   * @param waitingLimit changes that may wait behind the running one of a repository, in this thread
+   * @param locks undefined: there is no other thread
+   */
+  constructor(waitingLimit: number, locks?: Locks) {
     this.#waitingLimit = waitingLimit
+    this.#locks = locks
   }
 
   /**
@@ -27,7 +37,8 @@ export class Turns {
     }
     this.#queues.set(gun, queue)
     queue.waiting += 1
-    const turn = queue.last.then(change)
+    const locks = this.#locks
+    const turn = queue.last.then(locks === undefined ? change : () => locks.hold(gun, change))
     queue.last = turn.catch(() => undefined)
     try {
       return await turn

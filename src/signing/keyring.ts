@@ -23,6 +23,12 @@ export interface Secret {
   readonly bytes: Uint8Array
 }
 
+/** An opened keyring on its way to another thread of this process: the keys go as handles, not as bytes. */
+export interface SharedKeyring {
+  readonly dataKeys: ReadonlyMap<number, KeyObject>
+  readonly current: number
+}
+
 /**
  * Seals and opens small secrets. Each is sealed with a numbered data key; the data keys are wrapped by a key derived
  * from a passphrase or a key file, so that changing the passphrase re-wraps a few data keys and nothing else.
@@ -31,9 +37,13 @@ export class Keyring {
   readonly #dataKeys: ReadonlyMap<number, KeyObject>
   readonly #current: number
 
-  private constructor(dataKeys: ReadonlyMap<number, KeyObject>, current: number) {
+  constructor({ dataKeys, current }: SharedKeyring) {
     this.#dataKeys = dataKeys
     this.#current = current
+  }
+
+  get shared(): SharedKeyring {
+    return { dataKeys: this.#dataKeys, current: this.#current }
   }
 
   static async create(path: string, secret: Secret): Promise<void> {
@@ -43,7 +53,8 @@ export class Keyring {
   /** @throws TrustError BAD_KEYS if the file is damaged or the secret is not the one */
   static async open(path: string, secret: Uint8Array): Promise<Keyring> {
     const { dataKeys, current } = await readKeyring(path, secret)
-    return new Keyring(new Map([...dataKeys].map(([number, bytes]) => [number, secretKey(bytes)])), current)
+    const opened = new Map([...dataKeys].map(([number, bytes]) => [number, secretKey(bytes)]))
+    return new Keyring({ dataKeys: opened, current })
   }
 
   /** Wrap the data keys by another secret. After a crash either the old or the new secret opens the keyring. */

@@ -5,7 +5,7 @@ import { TrustError } from '../errors.ts'
 import { nobleEd25519, privateKeyOfSeed, SEED_BYTES } from './ed25519.ts'
 import { FileSigner } from './file-signer.ts'
 import { KEY_FILE_SECRET_BYTES, PASSPHRASE_MIN_LENGTH } from './key-encryption.ts'
-import { Keyring, type Secret } from './keyring.ts'
+import { Keyring, type Secret, type SharedKeyring } from './keyring.ts'
 import { readSecretFile, writeFileAtomically } from './secret-file.ts'
 import type { KeyAlgorithm } from './signer.ts'
 import { openTokenKey, type TokenKey } from './token-key.ts'
@@ -28,6 +28,8 @@ export interface Keys {
   /** A signer that makes new keys of this algorithm. */
   signer(algorithm: KeyAlgorithm): FileSigner
   readonly anchorKey: AnchorKey
+  /** For other threads of this process. */
+  readonly shared: SharedKeyring
   /** The key of the built-in token endpoint, made when it is first asked for. @throws TrustError BAD_KEYS */
   tokenKey(): Promise<TokenKey>
 }
@@ -79,6 +81,7 @@ export async function openKeysDirectory(directory: string, passphraseFile?: stri
       sign: (bytes) => sign(null, bytes, privateKey),
       verify: (bytes, signature) => nobleEd25519.verify(publicKey, bytes, signature),
     },
+    shared: keyring.shared,
     tokenKey: () => openTokenKey(join(directory, TOKEN_KEY), keyring),
   }
 }

@@ -1,5 +1,5 @@
 import type * as Pkcs11 from 'pkcs11js'
-import { TrustError, type TrustErrorCode } from '../errors.ts'
+import { failureOf, TrustError, type Failure } from '../errors.ts'
 import type { Gun } from '../tuf/gun.ts'
 import type { Role } from '../tuf/role.ts'
 import { Pkcs11Keys } from './pkcs11-keys.ts'
@@ -26,11 +26,11 @@ export interface Question {
   readonly args: readonly unknown[]
 }
 
-/** Without `failure` the call returned; without a code it failed by a fault of ours. */
+/** Without `failure` the call returned. */
 export interface Reply {
   readonly number: number
   readonly value?: unknown
-  readonly failure?: { readonly code?: TrustErrorCode; readonly message: string; readonly hint?: string | undefined }
+  readonly failure?: Failure
 }
 
 const pkcs11 = await loadBinding()
@@ -65,10 +65,7 @@ function answer({ number, call, args }: Question): Reply {
   try {
     return { number, value: (calls[call] as (...given: readonly unknown[]) => unknown)(...args) }
   } catch (error) {
-    if (error instanceof TrustError) {
-      return { number, failure: { code: error.code, message: error.message, hint: error.hint } }
-    }
-    return { number, failure: { message: error instanceof Error ? (error.stack ?? error.message) : String(error) } }
+    return { number, failure: failureOf(error) }
   }
 }
 

@@ -1,6 +1,6 @@
 import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { TrustError } from '../errors.ts'
+import { errorOf, TrustError } from '../errors.ts'
 import type { Question, Reply, TokenCalls } from './pkcs11-child.ts'
 import type { TokenSettings } from './pkcs11-token.ts'
 import type { SignerReadiness } from './signer.ts'
@@ -149,8 +149,4 @@ export class Pkcs11Process {
     clearTimeout(this.#limit)
     this.#limit = undefined
   }
-}
-
-function errorOf({ code, message, hint }: NonNullable<Reply['failure']>): Error {
-  return code === undefined ? new Error(message) : new TrustError(code, message, hint === undefined ? {} : { hint })
 }

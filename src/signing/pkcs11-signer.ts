@@ -3,6 +3,7 @@ import type { Gun } from '../tuf/gun.ts'
 import type { Role } from '../tuf/role.ts'
 import { Pkcs11Process } from './pkcs11-process.ts'
 import { isReference } from './pkcs11-reference.ts'
+import type { TokenSigner } from './routed-signer.ts'
 import type { TokenSettings } from './pkcs11-token.ts'
 import { readSecretFile } from './secret-file.ts'
 import {
@@ -11,7 +12,6 @@ import {
   type KeyOwner,
   type NewKey,
   type RawSignature,
-  type Signer,
   type SignerReadiness,
 } from './signer.ts'
 
@@ -30,7 +30,7 @@ const PROBE_INTERVAL = 2_000
  * Keys in a PKCS#11 token, which they never leave. A process of its own speaks to the token, so that reads go on while
  * it is slow or gone.
  */
-export class Pkcs11Signer implements Signer {
+export class Pkcs11Signer implements TokenSigner {
   readonly #algorithm: KeyAlgorithm
   readonly #process: Pkcs11Process
   #probes: NodeJS.Timeout | undefined

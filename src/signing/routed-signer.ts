@@ -3,8 +3,15 @@ import type { Gun } from '../tuf/gun.ts'
 import type { Role } from '../tuf/role.ts'
 import type { FileSigner } from './file-signer.ts'
 import { isReference } from './pkcs11-reference.ts'
-import type { Pkcs11Signer } from './pkcs11-signer.ts'
 import type { KeyOwner, NewKey, RawSignature, Signer, SignerReadiness } from './signer.ts'
+
+/** A signer whose keys are in a token: `Pkcs11Signer`, or another thread that has it. */
+export interface TokenSigner extends Signer {
+  /** @throws TrustError SIGNER_UNAVAILABLE */
+  opens(owner: KeyOwner, sealed: Uint8Array): Promise<boolean>
+  start(): Promise<void>
+  close(): Promise<void>
+}
 
 /** Where private keys live: sealed in the store, or in a token. */
 export type Custody = 'file' | 'pkcs11'
@@ -12,11 +19,11 @@ export type Custody = 'file' | 'pkcs11'
 /** New keys go where the rules say; a key that exists is used where it is. */
 export class RoutedSigner implements Signer {
   readonly #file: FileSigner
-  readonly #pkcs11: Pkcs11Signer | undefined
+  readonly #pkcs11: TokenSigner | undefined
   readonly #choose: (gun: Gun, role: Role) => Custody
 
   /** @param choose where a new key of this role goes; `pkcs11` only if there is a token */
-  constructor(file: FileSigner, pkcs11: Pkcs11Signer | undefined, choose: (gun: Gun, role: Role) => Custody) {
+  constructor(file: FileSigner, pkcs11: TokenSigner | undefined, choose: (gun: Gun, role: Role) => Custody) {
     this.#file = file
     this.#pkcs11 = pkcs11
     this.#choose = choose
@@ -58,11 +65,11 @@ export class RoutedSigner implements Signer {
     return this.#keeper(owner, sealed).opens(owner, sealed)
   }
 
-  #maker(gun: Gun, role: Role): FileSigner | Pkcs11Signer {
+  #maker(gun: Gun, role: Role): FileSigner | TokenSigner {
     return (this.#choose(gun, role) === 'pkcs11' ? this.#pkcs11 : undefined) ?? this.#file
   }
 
-  #keeper({ gun, role, keyId }: KeyOwner, sealed: Uint8Array): FileSigner | Pkcs11Signer {
+  #keeper({ gun, role, keyId }: KeyOwner, sealed: Uint8Array): FileSigner | TokenSigner {
     if (!isReference(sealed)) return this.#file
     if (this.#pkcs11 !== undefined) return this.#pkcs11
     throw new TrustError('SIGNING_FAILED', `the ${role} key ${keyId} of ${gun} is in a PKCS#11 token`, {

@@ -6,8 +6,14 @@ import { readSecretFile, writeFileAtomically } from './secret-file.ts'
 
 /** The key that signs tokens of the built-in token endpoint; Ed25519. */
 export interface TokenKey {
+  /** Not to be exported; other threads of this process may get it. */
+  readonly privateKey: KeyObject
   readonly publicKey: KeyObject
   sign(bytes: Uint8Array): Uint8Array
+}
+
+export function tokenKeyOf(privateKey: KeyObject): TokenKey {
+  return { privateKey, publicKey: createPublicKey(privateKey), sign: (bytes) => sign(null, bytes, privateKey) }
 }
 
 const ABOUT = ['countersign token key', '1']
@@ -27,7 +33,7 @@ export async function openTokenKey(path: string, keyring: Keyring): Promise<Toke
   }
   const privateKey = createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' })
   pkcs8.fill(0)
-  return { publicKey: createPublicKey(privateKey), sign: (bytes) => sign(null, bytes, privateKey) }
+  return tokenKeyOf(privateKey)
 }
 
 async function makeKey(path: string, keyring: Keyring): Promise<Buffer> {

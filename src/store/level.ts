@@ -25,7 +25,7 @@ export interface StoreOptions extends CommitterOptions {
 /** A store over LevelDB, with what an audit needs beside the contract. */
 export interface LevelStore extends Store {
   /** The anchor, which follows the journal's end as it is now. @throws TrustError STORE_UNAVAILABLE */
-  readAnchor(): Promise<Anchor | undefined>
+  readonly readAnchor: () => Promise<Anchor | undefined>
   tail(): Tail
   /** Commit what another thread has packed. @throws TrustError as `commit` does */
   commitPacked(commit: PackedCommit): Promise<JournalEntry>
@@ -83,7 +83,7 @@ export async function openStore(options: StoreOptions): Promise<LevelStore> {
     const tail = await readTail(database)
     await holdAgainstAnchor(database, anchor, format.store, tail)
     const reader = readerOver(database, () => committer.tail)
-    const committer = new Committer(database, reader.head, anchor, format.store, tail, options)
+    const committer = new Committer(database, (gun) => reader.head(gun), anchor, format.store, tail, options)
     return storeOver(database, reader, anchor, committer)
   } catch (error) {
     await database.close()

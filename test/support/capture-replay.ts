@@ -1,5 +1,6 @@
 import { createApp } from '../../src/http/app.ts'
 import { createMetrics } from '../../src/http/metrics.ts'
+import { overviewOf } from '../../src/http/overview.ts'
 import { listen, type Listening } from '../../src/http/server.ts'
 import { newDocument } from '../../src/repository/compose.ts'
 import type { Trust } from '../../src/repository/trust.ts'
@@ -38,7 +39,8 @@ export class CaptureReplay implements Endpoint, Comparison {
     const local = await openLocalTrust(0)
     const trust: Trust = { ...local.trust, signer }
     const settings: HttpSettings = settingsSchema.parse({ listen: { port: 0, plainHttp: PLAIN_HTTP_WORDS } })
-    const app = createApp(trust, settings, createMetrics(trust))
+    const metrics = createMetrics(trust)
+    const app = createApp({ trust, settings, metrics, overview: overviewOf(trust, metrics.registry) })
     return new CaptureReplay(trust, signer, local, await listen(app, settings, undefined))
   }
 

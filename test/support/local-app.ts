@@ -1,5 +1,6 @@
 import { createApp } from '../../src/http/app.ts'
 import { createMetrics } from '../../src/http/metrics.ts'
+import { overviewOf } from '../../src/http/overview.ts'
 import { listen } from '../../src/http/server.ts'
 import type { Log, Trust } from '../../src/repository/trust.ts'
 import { PLAIN_HTTP_WORDS, settingsSchema, type SettingsInput } from '../../src/settings-schema.ts'
@@ -41,7 +42,15 @@ export async function startLocalApp(options: LocalAppOptions = {}): Promise<Loca
     ...options.settings,
     listen: { port: 0, plainHttp: PLAIN_HTTP_WORDS, ...options.settings?.listen },
   })
-  const app = createApp(trust, settings, createMetrics(trust), () => running.accepting)
+  const metrics = createMetrics(trust)
+  const accepting = (): boolean => running.accepting
+  const app = createApp({
+    trust,
+    settings,
+    metrics,
+    overview: overviewOf(trust, metrics.registry, accepting),
+    accepting,
+  })
   const listening = await listen(app, settings, undefined)
   let stopped: Promise<void> | undefined
   const stopListening = (): Promise<void> => (stopped ??= listening.close())

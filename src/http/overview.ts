@@ -1,0 +1,43 @@
+import { AggregatorRegistry, Registry } from 'prom-client'
+import type { Trust } from '../repository/trust.ts'
+
+/** What is told of the whole process, whichever of its threads is asked. */
+export interface Overview {
+  /** Why it is not ready, by the name of the check; empty: it is. */
+  unready(): Promise<Readonly<Record<string, string>>>
+  /** In Prometheus' text form. */
+  metrics(): Promise<string>
+}
+
+/** What one thread has counted, on its way to another one. */
+export type CountedMetrics = Awaited<ReturnType<Registry['getMetricsAsJSON']>>
+
+export const METRICS_TYPE = Registry.PROMETHEUS_CONTENT_TYPE
+
+/**
+ * @param accepting false from the moment of SIGTERM on
+ * @param others what other threads have counted
+ */
+export function overviewOf(
+  { store, signer }: Pick<Trust, 'store' | 'signer'>,
+  registry: Registry,
+  accepting: () => boolean = () => true,
+  others: () => Promise<readonly CountedMetrics[]> = async () => [],
+): Overview {
+  return {
+    async unready() {
+      const { writable, reason } = store.readiness()
+      const keys = signer.readiness()
+      return {
+        ...(writable ? {} : { store: reason ?? 'not writable' }),
+        ...(keys.usable ? {} : { signer: keys.reason ?? 'not usable' }),
+        ...(accepting() ? {} : { server: 'shutting down' }),
+      }
+    },
+    async metrics() {
+      const counted = await others()
+      if (counted.length === 0) return registry.metrics()
+      return AggregatorRegistry.aggregate([await registry.getMetricsAsJSON(), ...counted]).metrics()
+    },
+  }
+}

@@ -1,0 +1,42 @@
+import { Database } from './database.ts'
+import { packCommit, type PackedCommit } from './packed-commit.ts'
+import { readerOver } from './reader.ts'
+import type { JournalEntry, Store } from './store.ts'
+
+/** A store whose database another thread of this process has opened, and writes. */
+export interface SharedStore extends Store {
+  /** Let go of the database, so that it can be closed. Reads throw STORE_UNAVAILABLE until `regain`. */
+  release(): Promise<void>
+  regain(): Promise<void>
+}
+
+/**
+ * Read here, have another thread write. What is committed there is seen here at once: both read the one database.
+ *
+ * @param journalEnd number of the newest journal entry
+ * @param write commits, in the thread that writes
+ */
+export async function openSharedStore(
+  directory: string,
+  journalEnd: () => number,
+  write: (commit: PackedCommit) => Promise<JournalEntry>,
+): Promise<SharedStore> {
+  const database = await Database.share(directory)
+  const reader = readerOver(database, () => ({ number: journalEnd() }))
+  let released = false
+  return {
+    ...reader,
+    commit: async (commit) => write(await packCommit(database, reader.head(commit.gun), commit)),
+    readiness: () =>
+      released ? { writable: false, reason: 'the database is being opened again' } : { writable: true },
+    async release() {
+      released = true
+      await database.close()
+    },
+    async regain() {
+      await database.reopen()
+      released = false
+    },
+    close: () => database.close(),
+  }
+}

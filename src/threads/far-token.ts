@@ -1,0 +1,50 @@
+import type { Gun } from '../tuf/gun.ts'
+import type { Role } from '../tuf/role.ts'
+import { isReference } from '../signing/pkcs11-reference.ts'
+import type { TokenSigner } from '../signing/routed-signer.ts'
+import {
+  algorithmFor,
+  type KeyAlgorithm,
+  type KeyOwner,
+  type NewKey,
+  type RawSignature,
+  type SignerReadiness,
+} from '../signing/signer.ts'
+import type { Line } from './line.ts'
+import type { MainAnswers } from './messages.ts'
+
+/** The token that the main thread has: one session of one process speaks to it, whoever asks. */
+export class FarToken implements TokenSigner {
+  readonly #main: Line<MainAnswers>
+  readonly #algorithm: KeyAlgorithm
+
+  constructor(main: Line<MainAnswers>, algorithm: KeyAlgorithm) {
+    this.#main = main
+    this.#algorithm = algorithm
+  }
+
+  makes(_gun: Gun, role: Role, { keytype, sealed }: Pick<NewKey, 'keytype' | 'sealed'>): boolean {
+    return keytype === algorithmFor(this.#algorithm, role) && isReference(sealed)
+  }
+
+  /** Whether it can be used is told by the main thread. */
+  readiness(): SignerReadiness {
+    return { usable: true }
+  }
+
+  create(gun: Gun, role: Role): Promise<NewKey> {
+    return this.#main.ask('createInToken', [gun, role])
+  }
+
+  sign(owner: KeyOwner, sealed: Uint8Array, message: Uint8Array): Promise<RawSignature> {
+    return this.#main.ask('signInToken', [owner, Uint8Array.from(sealed), Uint8Array.from(message)])
+  }
+
+  opens(owner: KeyOwner, sealed: Uint8Array): Promise<boolean> {
+    return this.#main.ask('opensInToken', [owner, Uint8Array.from(sealed)])
+  }
+
+  async start(): Promise<void> {}
+
+  async close(): Promise<void> {}
+}

@@ -1,0 +1,29 @@
+/** Characters that wait at most, and milliseconds that they wait. */
+const FLUSH_LENGTH = 8_192
+const FLUSH_INTERVAL = 200
+
+/** Takes lines and hands on many at once. */
+export interface BufferedLines {
+  write(line: string): void
+  flush(): void
+}
+
+/** All threads write through the main one: of two that write to a pipe at once, lines could be mixed. */
+export function bufferedLines(handOn: (text: string) => void): BufferedLines {
+  let text = ''
+  let timer: NodeJS.Timeout | undefined
+  const flush = (): void => {
+    clearTimeout(timer)
+    timer = undefined
+    if (text !== '') handOn(text)
+    text = ''
+  }
+  return {
+    write(line) {
+      text += line
+      if (text.length >= FLUSH_LENGTH) flush()
+      else timer ??= setTimeout(flush, FLUSH_INTERVAL)
+    },
+    flush,
+  }
+}

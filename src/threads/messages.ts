@@ -1,0 +1,51 @@
+import type { KeyObject } from 'node:crypto'
+import type { User } from '../access/user.ts'
+import type { CountedMetrics } from '../http/overview.ts'
+import type { TlsMaterial } from '../http/server.ts'
+import type { Settings } from '../settings-schema.ts'
+import type { SharedKeyring } from '../signing/keyring.ts'
+import type { KeyOwner, NewKey, RawSignature } from '../signing/signer.ts'
+import type { PackedCommit } from '../store/packed-commit.ts'
+import type { JournalEntry } from '../store/store.ts'
+import type { Gun } from '../tuf/gun.ts'
+import type { Role } from '../tuf/role.ts'
+
+/** What a thread is started with. Private keys come as handles: their bytes are in no thread's memory of JavaScript. */
+export interface ThreadStart {
+  readonly settings: Settings
+  /** Where the main thread listens: the same for all. */
+  readonly host: string
+  readonly port: number
+  readonly tls: TlsMaterial | undefined
+  /** URL of the token endpoint. */
+  readonly realm: string
+  readonly shared: SharedArrayBuffer
+  readonly keyring: SharedKeyring
+  /** Of the built-in token endpoint. */
+  readonly tokenKey: KeyObject | undefined
+}
+
+/** What a thread asks of the main one, where the only writer is, the token, and the count of wrong passwords. */
+export type MainAnswers = {
+  commit(commit: PackedCommit): Promise<JournalEntry>
+  checkPassword(name: string, password: string, address: string | undefined): Promise<User | undefined>
+  unready(): Promise<Readonly<Record<string, string>>>
+  metrics(): Promise<string>
+  /** Lines of the log. */
+  log(lines: string): void
+  createInToken(gun: Gun, role: Role): Promise<NewKey>
+  signInToken(owner: KeyOwner, sealed: Uint8Array, message: Uint8Array): Promise<RawSignature>
+  opensInToken(owner: KeyOwner, sealed: Uint8Array): Promise<boolean>
+}
+
+/** What the main thread asks of the others. */
+export type ThreadAnswers = {
+  /** Resolves when it listens. */
+  started(): Promise<void>
+  /** Let go of the database, and take it again. */
+  release(): Promise<void>
+  regain(): Promise<void>
+  counted(): Promise<CountedMetrics>
+  /** Take no new connections, finish what is running, let go of the database. */
+  stop(): Promise<void>
+}

@@ -1,0 +1,70 @@
+import type { Count } from '../http/count.ts'
+import type { Locks } from '../repository/turns.ts'
+import { SERVER, type Gun } from '../tuf/gun.ts'
+
+/** Locks; repositories that share one wait for each other now and then. */
+const LOCKS = 1_024
+/** Where each number stands: the end of the journal takes two places, a lock too. */
+const PLACES = { parked: 2, publishing: 3, locks: 4 }
+
+/**
+ * The few numbers that all threads see at once: where the journal ends, what counts against limits of the whole process,
+ * and whose turn it is to change a repository.
+ */
+export class Shared {
+  readonly buffer: SharedArrayBuffer
+  readonly #cells: Int32Array<SharedArrayBuffer>
+  readonly #end: BigInt64Array<SharedArrayBuffer>
+
+  constructor(buffer = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT * (PLACES.locks + 2 * LOCKS))) {
+    this.buffer = buffer
+    this.#cells = new Int32Array(buffer)
+    this.#end = new BigInt64Array(buffer, 0, 1)
+  }
+
+  /** Number of the newest journal entry. */
+  get journalEnd(): number {
+    return Number(Atomics.load(this.#end, 0))
+  }
+
+  set journalEnd(number: number) {
+    Atomics.store(this.#end, 0, BigInt(number))
+  }
+
+  /** A count of the whole process. */
+  count(name: 'parked' | 'publishing'): Count {
+    const place = PLACES[name]
+    return { add: (number) => Atomics.add(this.#cells, place, number) + number }
+  }
+
+  get locks(): Locks {
+    return { hold: (gun, work) => this.#hold(lockOf(gun), work) }
+  }
+
+  /** First come, first served: who comes draws a number, and waits until it is called. */
+  async #hold<T>(lock: number, work: () => Promise<T>): Promise<T> {
+    const drawn = PLACES.locks + 2 * lock
+    const called = drawn + 1
+    const own = Atomics.add(this.#cells, drawn, 1)
+    for (;;) {
+      const now = Atomics.load(this.#cells, called)
+      if (now === own) break
+      const waiting = Atomics.waitAsync(this.#cells, called, now)
+      if (waiting.async) await waiting.value
+    }
+    try {
+      return await work()
+    } finally {
+      Atomics.add(this.#cells, called, 1)
+      Atomics.notify(this.#cells, called)
+    }
+  }
+}
+
+/** The server's own lock is nobody else's: a repository is changed while it is held. */
+function lockOf(gun: Gun): number {
+  if (gun === SERVER) return 0
+  let hash = 0
+  for (let at = 0; at < gun.length; at += 1) hash = (Math.imul(hash, 31) + gun.charCodeAt(at)) | 0
+  return 1 + (Math.abs(hash) % (LOCKS - 1))
+}

@@ -1,0 +1,104 @@
+import { parentPort, workerData } from 'node:worker_threads'
+import { Registry } from 'prom-client'
+import { accessOf } from '../authentication.ts'
+import { signerOf } from '../custody.ts'
+import { createApp } from '../http/app.ts'
+import { requestMetrics } from '../http/metrics.ts'
+import { listen, type Listening } from '../http/server.ts'
+import { createLog } from '../log.ts'
+import { createTrust } from '../repository/trust.ts'
+import { policyOf } from '../policy.ts'
+import { FileSigner } from '../signing/file-signer.ts'
+import { Keyring } from '../signing/keyring.ts'
+import type { RoutedSigner } from '../signing/routed-signer.ts'
+import { tokenKeyOf } from '../signing/token-key.ts'
+import { openSharedStore, type SharedStore } from '../store/shared-level.ts'
+import { FarToken } from './far-token.ts'
+import { Line } from './line.ts'
+import { bufferedLines, type BufferedLines } from './log-lines.ts'
+import type { MainAnswers, ThreadAnswers, ThreadStart } from './messages.ts'
+import { packaged } from './packaged.ts'
+import { Shared } from './shared.ts'
+
+/**
+ * A thread that answers requests beside the main one, on the same port: TLS, checks and signatures are done here; what is
+ * to be written goes to the main thread. Heads are read from the database, so nothing has to be told to anybody.
+ */
+if (parentPort === null) throw new Error('this is no program of its own')
+const start = workerData as ThreadStart
+const { settings, host, port, tls, realm, keyring } = start
+const shared = new Shared(start.shared)
+const registry = new Registry()
+let accepting = true
+
+const running = Promise.withResolvers<Running>()
+const main = new Line<MainAnswers>(parentPort, {
+  started: async () => void (await running.promise),
+  release: async () => (await running.promise).store.release(),
+  regain: async () => (await running.promise).store.regain(),
+  counted: () => registry.getMetricsAsJSON(),
+  async stop() {
+    accepting = false
+    const { listening, store, lines } = await running.promise
+    await listening.close()
+    await store.close()
+    lines.flush()
+  },
+} satisfies ThreadAnswers)
+run().then(running.resolve, running.reject)
+
+interface Running {
+  readonly store: SharedStore
+  readonly listening: Listening
+  readonly lines: BufferedLines
+}
+
+async function run(): Promise<Running> {
+  const lines = bufferedLines((text) => void main.ask('log', [text]))
+  const log = createLog(settings.logLevel, lines)
+  const store = await openSharedStore(
+    settings.dataDirectory,
+    () => shared.journalEnd,
+    (commit) => {
+      const { content, transfer } = packaged(commit)
+      return main.ask('commit', [content], transfer)
+    },
+  )
+  const trust = createTrust(
+    { store, signer: signer(), now: Date.now, random: Math.random, policy: policyOf(settings), log },
+    shared.locks,
+  )
+  const access = await accessOf(settings, {
+    tokenKey: async () => tokenKeyOf(start.tokenKey ?? missing()),
+    directory: store,
+    passwords: { check: (...given) => main.ask('checkPassword', given) },
+    now: Date.now,
+    log,
+  })
+  const { mode, service, publicReads } = settings.access
+  const app = createApp({
+    trust,
+    settings,
+    metrics: requestMetrics(registry),
+    overview: { unready: () => main.ask('unready', []), metrics: () => main.ask('metrics', []) },
+    accepting: () => accepting,
+    gate: mode === 'none' ? undefined : { access, publicReads, realm: () => ({ realm, service }) },
+    counts: { parked: shared.count('parked'), publishing: shared.count('publishing') },
+  })
+  const place = { ...settings, listen: { ...settings.listen, host, port } }
+  return { store, listening: await listen(app, place, tls, { shared: true }), lines }
+}
+
+function signer(): RoutedSigner {
+  const { pkcs11 } = settings.signers
+  const files = new Keyring(keyring)
+  return signerOf(
+    settings,
+    { signer: (algorithm) => new FileSigner(files, algorithm) },
+    pkcs11 === undefined ? undefined : new FarToken(main, pkcs11.keyAlgorithm),
+  )
+}
+
+function missing(): never {
+  throw new Error('started without the key of the token endpoint')
+}

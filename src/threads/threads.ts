@@ -1,0 +1,67 @@
+import { availableParallelism } from 'node:os'
+import { Worker } from 'node:worker_threads'
+import type { CountedMetrics } from '../http/overview.ts'
+import type { Settings } from '../settings-schema.ts'
+import type { OtherHandles } from '../store/committer.ts'
+import { Line } from './line.ts'
+import type { MainAnswers, ThreadAnswers, ThreadStart } from './messages.ts'
+
+const PROGRAM = new URL('./thread.ts', import.meta.url)
+/** Threads that are started unless a setting says how many; the main one is among them. */
+const DEFAULT_MAX = 4
+
+/** How many threads answer requests, the main one among them. */
+export function threadsOf({ threads, admin }: Settings): number {
+  // Elsewhere ports cannot be shared, or the system does not deal connections out to all who share one.
+  if (process.platform !== 'linux' || admin.public !== undefined) return 1
+  return threads ?? Math.min(availableParallelism(), DEFAULT_MAX)
+}
+
+interface Thread {
+  readonly worker: Worker
+  readonly line: Line<ThreadAnswers>
+}
+
+/** The threads beside the main one. One that ends takes the whole process with it: nothing here runs in part. */
+export class Threads {
+  #threads: readonly Thread[] = []
+  #stopping = false
+
+  /** @returns when all of them listen @throws whatever a start throws */
+  async start(count: number, start: ThreadStart, answers: MainAnswers): Promise<void> {
+    this.#threads = Array.from({ length: count }, () => {
+      const worker = new Worker(PROGRAM, { workerData: start, stdin: false, env: {}, argv: [] })
+      worker.on('error', (error) => {
+        throw error
+      })
+      worker.on('exit', (code) => {
+        if (!this.#stopping) throw new Error(`a thread ended with ${code}`)
+      })
+      return { worker, line: new Line<ThreadAnswers>(worker, answers) }
+    })
+    await this.#ask('started')
+  }
+
+  /** So that the database can be closed after a failed write. */
+  get handles(): OtherHandles {
+    return {
+      close: async () => void (await this.#ask('release')),
+      open: async () => void (await this.#ask('regain')),
+    }
+  }
+
+  counted(): Promise<CountedMetrics[]> {
+    return this.#ask('counted')
+  }
+
+  async stop(): Promise<void> {
+    await this.#ask('stop')
+    this.#stopping = true
+    await Promise.all(this.#threads.map(({ worker }) => worker.terminate()))
+    this.#threads = []
+  }
+
+  #ask<Name extends keyof ThreadAnswers>(name: Name): Promise<Awaited<ReturnType<ThreadAnswers[Name]>>[]> {
+    return Promise.all(this.#threads.map(({ line }) => line.ask(name, [] as Parameters<ThreadAnswers[Name]>)))
+  }
+}
