@@ -24,6 +24,11 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'custody.ts': ['settings-schema.ts', 'tuf', 'signing', 'access'],
   'authentication.ts': ['errors.ts', 'settings-schema.ts', 'signing', 'access', 'repository'],
   'listeners.ts': ['errors.ts', 'settings-schema.ts', 'authentication.ts', 'signing', 'repository', 'http'],
+  'policy.ts': ['settings-schema.ts', 'repository'],
+  threads: [
+    ...['errors.ts', 'settings-schema.ts', 'log.ts', 'policy.ts', 'custody.ts', 'authentication.ts'],
+    ...['tuf', 'store', 'signing', 'access', 'repository', 'http'],
+  ],
   'webhook.ts': ['errors.ts', 'settings-schema.ts', 'tuf', 'store', 'repository', 'http'],
   'main.ts': [
     ...[
@@ -35,8 +40,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
       'authentication.ts',
       'listeners.ts',
       'webhook.ts',
+      'policy.ts',
     ],
-    ...['tuf', 'store', 'signing', 'access', 'repository', 'admin', 'http'],
+    ...['tuf', 'store', 'signing', 'access', 'repository', 'admin', 'http', 'threads'],
   ],
   cli: [
     ...['errors.ts', 'settings-schema.ts', 'config.ts', 'log.ts', 'custody.ts', 'main.ts'],

@@ -7,6 +7,7 @@ import { Bodies, discardRest } from './body.ts'
 import { Unauthorized } from './challenge.ts'
 import { newCount, type Count } from './count.ts'
 import { errorBody, isOfConnection, wireErrorOf } from './errors.ts'
+import { countOfHosts } from './hosts.ts'
 import { notRouted } from './metadata.ts'
 import { answerKept, KeptAnswers } from './kept-answers.ts'
 import { decodePath } from './path.ts'
@@ -100,9 +101,9 @@ async function answerErrors(ctx: Context, next: Next): Promise<void> {
  * none (RFC 9112 §3.2).
  */
 async function refuseAmbiguous(ctx: Context, next: Next): Promise<void> {
-  const { httpVersion, headersDistinct } = ctx.req
+  const { httpVersion } = ctx.req
   const clear = httpVersion === '1.1' || httpVersion === '1.0'
-  if (!clear || (headersDistinct.host?.length ?? 0) > 1) {
+  if (!clear || countOfHosts(ctx.req) > 1) {
     ctx.set('Connection', 'close')
     throw new TrustError('INVALID_PARAMETERS', clear ? 'the request has more than one Host' : 'only HTTP/1.1 and 1.0')
   }

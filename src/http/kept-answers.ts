@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Head } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
+import { countOfHosts } from './hosts.ts'
 import { recordRequest } from './request-log.ts'
 import type { Context, Wiring } from './state.ts'
 
@@ -106,13 +107,10 @@ function isCurrent({ trust }: Wiring, { gun, head, until }: KeptAnswer): boolean
 }
 
 /** Nothing that makes another answer than the usual one: conditions, credentials, a body, a doubtful Host. */
-function isPlain({ headers, rawHeaders, httpVersion }: IncomingMessage): boolean {
+function isPlain(request: IncomingMessage): boolean {
+  const { headers, httpVersion } = request
   if (httpVersion !== '1.1' || headers['if-none-match'] !== undefined || headers.authorization !== undefined)
     return false
   if (headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined) return false
-  let hosts = 0
-  for (let index = 0; index < rawHeaders.length; index += 2) {
-    if (rawHeaders[index]?.length === 4 && rawHeaders[index]?.toLowerCase() === 'host') hosts += 1
-  }
-  return hosts === 1
+  return countOfHosts(request) === 1
 }

@@ -1,5 +1,5 @@
 import { TrustError } from '../errors.ts'
-import type { Commit, Head, JournalEntry } from '../store/store.ts'
+import type { Commit, Head } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
 import type { Trust } from './trust.ts'
 
@@ -14,22 +14,23 @@ const ATTEMPTS = 8
  * committed in between.
  *
  * @param compute returns undefined when there is nothing to change
- * @returns the journal entry, or undefined when nothing was changed
+ * @returns false when nothing was changed
  * @throws TrustError BUSY, CONFLICT after many attempts, and whatever `compute` and the store throw
  */
 export async function change(
   trust: Trust,
   gun: Gun,
   compute: (head: Head | undefined, now: number) => Promise<Draft | undefined>,
-): Promise<JournalEntry | undefined> {
+): Promise<boolean> {
   return trust.turns.take(gun, async () => {
     for (let attempt = 1; ; attempt += 1) {
       const head = trust.store.head(gun)
       const now = trust.now()
       const draft = await compute(head, now)
-      if (draft === undefined) return undefined
+      if (draft === undefined) return false
       try {
-        return await trust.store.commit({ ...draft, gun, expected: head?.revision ?? 0, time: now })
+        await trust.store.commit({ ...draft, gun, expected: head?.revision ?? 0, time: now })
+        return true
       } catch (error) {
         if (!(error instanceof TrustError && error.code === 'CONFLICT') || attempt === ATTEMPTS) throw error
       }

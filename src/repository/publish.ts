@@ -24,7 +24,7 @@ export interface UploadPart {
  */
 export async function publish(trust: Trust, gun: Gun, parts: readonly UploadPart[], actor: Actor): Promise<void> {
   const uploads = decodeParts(parts)
-  const entry = await change(trust, gun, async (head, now) => {
+  const changed = await change(trust, gun, async (head, now) => {
     // Nothing uploaded, nothing to do: Go makes a new snapshot of the same content (wire spec §19.18).
     const accepted = acceptUpdate(gun, currentOf(trust, gun, head), uploads, now)
     if (accepted === undefined || accepted.documents.length === 0) return undefined
@@ -32,7 +32,7 @@ export async function publish(trust: Trust, gun: Gun, parts: readonly UploadPart
     return { kind: 'publish', actor, ...(await compose(trust, gun, head, now, { ...accepted, snapshot })) }
   })
   // The next publish starts from these.
-  if (entry !== undefined) for (const upload of uploads) decodedDocuments.keep(upload)
+  if (changed) for (const upload of uploads) decodedDocuments.keep(upload)
 }
 
 /** Parts in body order: name, role, JSON (wire spec §5.1). Of two parts for one role the last one counts. */

@@ -10,7 +10,7 @@ import type { Trust } from './trust.ts'
  * @returns false when there was nothing to remove
  */
 export async function remove(trust: Trust, gun: Gun, actor: Actor): Promise<boolean> {
-  const entry = await change(trust, gun, async (head) => {
+  return change(trust, gun, async (head) => {
     if (head === undefined || Object.keys(head.roles).length === 0) return undefined
     return {
       kind: 'delete',
@@ -20,5 +20,4 @@ export async function remove(trust: Trust, gun: Gun, actor: Actor): Promise<bool
       keys: [],
     }
   })
-  return entry !== undefined
 }

@@ -21,7 +21,7 @@ const badRoot: Fail = (text) => refuse('ErrBadRoot', text)
  * @throws TrustError SIGNING_FAILED if root has expired or a key is not here
  */
 export async function renew(trust: Trust, gun: Gun, when: 'due' | 'expired'): Promise<boolean> {
-  const entry = await change(trust, gun, async (head, now) => {
+  return change(trust, gun, async (head, now) => {
     const timestamp = head?.roles['timestamp']
     if (head === undefined || timestamp === undefined) return undefined
     const makeSnapshot = snapshotIsDue(trust, gun, head, now, when)
@@ -29,7 +29,6 @@ export async function renew(trust: Trust, gun: Gun, when: 'due' | 'expired'): Pr
     if (!makeSnapshot && !timestampIsDue) return undefined
     return resign(trust, gun, head, now, makeSnapshot ? 'make' : 'keep')
   })
-  return entry !== undefined
 }
 
 async function resign(trust: Trust, gun: Gun, head: Head, now: number, snapshot: 'make' | 'keep'): Promise<Draft> {

@@ -1,10 +1,9 @@
 import { TrustError } from '../errors.ts'
 import type { StoredKey } from '../store/store.ts'
-import { canonicalText } from '../tuf/canonical.ts'
-import { encodeCanonical } from '../tuf/encode.ts'
 import { SERVER, type Gun } from '../tuf/gun.ts'
 import type { JsonObject } from '../tuf/json.ts'
-import { parseMetadata, type Metadata } from '../tuf/metadata.ts'
+import { makeMetadata } from '../tuf/made-metadata.ts'
+import type { Metadata } from '../tuf/metadata.ts'
 import { isDelegation, type Role } from '../tuf/role.ts'
 import type { RoleKeys } from '../tuf/threshold.ts'
 import type { Readable, Trust } from './trust.ts'
@@ -60,17 +59,16 @@ export async function signRole(
   if (held.length < named.threshold) {
     throw new TrustError('SIGNING_FAILED', `the server holds ${held.length} of the ${role} keys of ${gun}, too few`)
   }
-  const canonical = canonicalText(payload)
-  const message = Buffer.from(canonical)
+  const unsigned = makeMetadata(role, payload)
   const signatures = await Promise.all(
     held.map(async ({ owner, key: { role: keyRole, keyId, sealed } }) => {
-      const { method, sig } = await trust.signer.sign({ gun: owner, role: keyRole, keyId }, sealed, message)
+      const { method, sig } = await trust.signer.sign({ gun: owner, role: keyRole, keyId }, sealed, unsigned.message)
       return { keyid: keyId, method, sig: Buffer.from(sig).toString('base64') }
     }),
   )
   const used = held.filter(({ owner, key }) => owner === gun && key.pending)
   return {
-    metadata: parseMetadata(role, encodeCanonical(canonical, signatures)),
+    metadata: unsigned.complete(signatures),
     keys: used.map(({ key }) => ({ ...key, pending: false })),
   }
 }

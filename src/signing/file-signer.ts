@@ -1,8 +1,9 @@
-import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, sign, type KeyObject } from 'node:crypto'
+import { createPrivateKey, createPublicKey, generateKeyPairSync, sign, type KeyObject } from 'node:crypto'
 import { TrustError } from '../errors.ts'
 import type { Gun } from '../tuf/gun.ts'
 import { keyId } from '../tuf/key.ts'
 import type { Role } from '../tuf/role.ts'
+import { fixedSignature } from '../tuf/signature-form.ts'
 import type { Keyring } from './keyring.ts'
 import { isReference } from './pkcs11-reference.ts'
 import {
@@ -15,6 +16,7 @@ import {
   type SignerReadiness,
 } from './signer.ts'
 
+const P256_COORDINATE_BYTES = 32
 /** Opened keys kept in memory, as KeyObjects: a busy repository's key is not unsealed for each signature. */
 const OPENED_KEYS_MAX = 1_000
 
@@ -22,7 +24,10 @@ const OPENED_KEYS_MAX = 1_000
 export class FileSigner implements Signer {
   readonly #algorithm: KeyAlgorithm
   readonly #keyring: Keyring
-  readonly #opened = new Map<string, KeyObject>()
+  readonly #opened = new Map<
+    string,
+    { readonly owner: KeyOwner; readonly sealed: Uint8Array; readonly key: KeyObject }
+  >()
 
   constructor(keyring: Keyring, algorithm: KeyAlgorithm) {
     this.#keyring = keyring
@@ -75,7 +80,8 @@ export class FileSigner implements Signer {
   async sign(owner: KeyOwner, sealed: Uint8Array, message: Uint8Array): Promise<RawSignature> {
     const key = this.#open(owner, sealed)
     if (key.asymmetricKeyType === 'ed25519') return { method: 'eddsa', sig: sign(null, message, key) }
-    return { method: 'ecdsa', sig: sign('sha256', message, { key, dsaEncoding: 'ieee-p1363' }) }
+    // Node converts DER itself if asked, but takes as long for it as for the signature.
+    return { method: 'ecdsa', sig: fixedSignature(sign('sha256', message, key), P256_COORDINATE_BYTES) }
   }
 
   #sealed(gun: Gun, role: Role, key: KeyObject): NewKey {
@@ -91,12 +97,10 @@ export class FileSigner implements Signer {
 
   /** Found again by owner and sealed form together, so that a swapped blob never meets another one's key. */
   #open(owner: KeyOwner, sealed: Uint8Array): KeyObject {
-    const name = createHash('sha256')
-      .update(JSON.stringify(belonging(owner)))
-      .update(sealed)
-      .digest('base64')
-    const known = this.#opened.get(name)
-    if (known !== undefined) return known
+    const { gun, role, keyId: id } = owner
+    const known = this.#opened.get(id)
+    const same = known?.owner.gun === gun && known.owner.role === role && Buffer.compare(known.sealed, sealed) === 0
+    if (known !== undefined && same) return known.key
     const pkcs8 = this.#keyring.unseal(belonging(owner), sealed)
     if (pkcs8 === undefined) {
       throw new TrustError('SIGNING_FAILED', `the ${owner.role} key ${owner.keyId} of ${owner.gun} does not open`)
@@ -104,7 +108,7 @@ export class FileSigner implements Signer {
     const key = createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' })
     pkcs8.fill(0)
     if (this.#opened.size >= OPENED_KEYS_MAX) this.#opened.delete(this.#opened.keys().next().value ?? '')
-    this.#opened.set(name, key)
+    this.#opened.set(id, { owner: { gun, role, keyId: id }, sealed: Uint8Array.from(sealed), key })
     return key
   }
 }

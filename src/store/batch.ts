@@ -1,7 +1,16 @@
 import { TrustError } from '../errors.ts'
 import type { Gun } from '../tuf/gun.ts'
 import type { Write } from './database.ts'
-import { decodeKeys, encodeDocument, encodeHead, encodeKeys, encodeOwner, encodeText, encodeValue } from './encoding.ts'
+import {
+  decodeKeys,
+  decodeOwner,
+  encodeDocument,
+  encodeHead,
+  encodeKeys,
+  encodeOwner,
+  encodeText,
+  encodeValue,
+} from './encoding.ts'
 import { commitTime, entryBytes, entryOf, entryTail, hexSha256, type Tail } from './journal.ts'
 import {
   documentKey,
@@ -16,7 +25,7 @@ import {
 } from './keyspace.ts'
 import type { PackedCommit, PackedNewDocument } from './packed-commit.ts'
 import type { Records } from './records.ts'
-import type { Head, JournalEntry, StoredKey, StoredRecord } from './store.ts'
+import type { Head, JournalEntry, KeyOwner, StoredKey, StoredRecord } from './store.ts'
 
 /**
  * Commits on their way into one disk write. Each is checked against the database as it will be after the ones before
@@ -43,16 +52,19 @@ export class Batch {
   /**
    * Stage one commit. All that can be refused is refused before anything is staged.
    *
-   * @throws TrustError CONFLICT, VERSION, CLOCK
+   * @returns number of the journal entry
+   * @throws TrustError CONFLICT, VERSION, CLOCK, WRONG_STATE for a key that belongs to another repository or role
    */
-  add(commit: PackedCommit): JournalEntry {
+  add(commit: PackedCommit): number {
     const { gun } = commit
     const before = this.#heads.get(gun) ?? this.#headOf(gun)
     if ((before?.revision ?? 0) !== commit.expected) {
       throw new TrustError('CONFLICT', `${gun} changed in the meantime`)
     }
     const time = commitTime(this.tail, commit.time)
-    const documents = commit.documents.filter((document) => this.#isNew(gun, document))
+    const documents = commit.documents.filter((document) => this.#isNew(gun, before, document))
+    mustRemember(before, commit)
+    for (const { keyId, role } of commit.keys) this.#mustOwn(keyId, { gun, role })
 
     const next: Head = { ...commit.head, revision: commit.expected + 1 }
     const head = encodeHead(next)
@@ -74,15 +86,24 @@ export class Batch {
     this.#stage({ key: journalKey(entry.number), payload: bytes })
     this.#stage({ key: historyKey(gun, next.revision), payload: encodeText(String(entry.number)) })
     this.tail = entryTail(entry, bytes)
-    return entry
+    return entry.number
   }
 
   /** False for bytes that are stored already. @throws TrustError VERSION for other bytes at a version that is taken */
-  #isNew(gun: Gun, { role, version, sha256 }: PackedNewDocument): boolean {
+  #isNew(gun: Gun, before: Head | undefined, { role, version, sha256 }: PackedNewDocument): boolean {
+    if (version > (before?.highest[role] ?? 0)) return true
     const stored = this.#get(versionKey(gun, role, version))
     if (stored === undefined) return true
     if (stored.toString('hex') === sha256) return false
     throw new TrustError('VERSION', `${role} version ${version} of ${gun} is stored already, with other content`)
+  }
+
+  /** Whose a key is never changes: readers remember it. */
+  #mustOwn(keyId: string, { gun, role }: KeyOwner): void {
+    const stored = this.#get(ownerKey(keyId))
+    const owner = stored === undefined ? undefined : decodeOwner(stored)
+    if (owner === undefined || (owner.gun === gun && owner.role === role)) return
+    throw new TrustError('WRONG_STATE', `the key ${keyId} belongs to another repository or role`)
   }
 
   #stageKeys(gun: Gun, keys: readonly StoredKey[]): JournalEntry['keys'] {
@@ -118,5 +139,15 @@ export class Batch {
 
   #stage(write: Write): void {
     this.#staged.set(write.key.toString('latin1'), write)
+  }
+}
+
+/** What the head says of the highest versions must be so: whether a version is taken is seen by it. */
+function mustRemember(before: Head | undefined, { head, documents }: PackedCommit): void {
+  const forgets = (role: string, version: number): boolean => !((head.highest[role] ?? 0) >= version)
+  const alive = Object.keys(before?.roles ?? {}).length > 0
+  const lost = alive && Object.entries(before?.highest ?? {}).some(([role, version]) => forgets(role, version))
+  if (lost || documents.some(({ role, version }) => forgets(role, version))) {
+    throw new Error('a head that forgets a version')
   }
 }

@@ -7,7 +7,7 @@ import type { Database } from './database.ts'
 import { hexSha256, type Tail } from './journal.ts'
 import { journalKey } from './keyspace.ts'
 import type { PackedCommit } from './packed-commit.ts'
-import type { Head, JournalEntry } from './store.ts'
+import type { Head } from './store.ts'
 
 /** Commits that may share one disk write. */
 const GROUP_MAX = 256
@@ -34,7 +34,8 @@ export interface OtherHandles {
 
 interface Waiting {
   readonly commit: PackedCommit
-  readonly resolve: (entry: JournalEntry) => void
+  /** @param number of the journal entry */
+  readonly resolve: (number: number) => void
   readonly reject: (error: unknown) => void
 }
 
@@ -92,7 +93,7 @@ export class Committer {
     return this.#failure
   }
 
-  commit(commit: PackedCommit): Promise<JournalEntry> {
+  commit(commit: PackedCommit): Promise<number> {
     if (this.#closed || this.#failure !== undefined) return Promise.reject(unavailable(this.#failure))
     return new Promise((resolve, reject) => {
       this.#queue.push({ commit, resolve, reject })
@@ -130,10 +131,10 @@ export class Committer {
 
   async #writeGroup(group: Waiting[]): Promise<void> {
     const batch = new Batch(this.#database, this.#headOf, this.#tail)
-    const staged: { waiting: Waiting; entry: JournalEntry }[] = []
+    const staged: { waiting: Waiting; number: number }[] = []
     for (const waiting of group) {
       try {
-        staged.push({ waiting, entry: batch.add(waiting.commit) })
+        staged.push({ waiting, number: batch.add(waiting.commit) })
       } catch (error) {
         waiting.reject(error)
       }
@@ -149,14 +150,14 @@ export class Committer {
       anchored?.()
     } catch (error) {
       const arrived = await this.#recover(batch.tail, error)
-      for (const { waiting, entry } of staged) {
-        if (arrived) waiting.resolve(entry)
+      for (const { waiting, number } of staged) {
+        if (arrived) waiting.resolve(number)
         else waiting.reject(unavailable(this.#failure, error))
       }
       return
     }
     this.#moveTail(batch.tail)
-    for (const { waiting, entry } of staged) waiting.resolve(entry)
+    for (const { waiting, number } of staged) waiting.resolve(number)
   }
 
   async #followWithAnchor(): Promise<void> {

@@ -1,8 +1,6 @@
 import canonicalize from 'canonicalize'
-import type { Gun } from '../tuf/gun.ts'
-import type { Role } from '../tuf/role.ts'
 import type { Packed } from './packing.ts'
-import type { Head, StoredKey } from './store.ts'
+import type { Head, KeyOwner, StoredKey } from './store.ts'
 
 /**
  * How each kind of record is written; read back by the function beside it. What hashes are compared of is written the
@@ -62,17 +60,12 @@ export function decodeKeys(payload: Buffer): StoredKey[] {
   return list.map((key) => ({ ...key, sealed: Buffer.from(key.sealed, 'base64') }))
 }
 
-export interface Owner {
-  readonly gun: Gun
-  readonly role: Role
-}
-
-export function encodeOwner(owner: Owner): Buffer {
+export function encodeOwner(owner: KeyOwner): Buffer {
   return encodeJson(owner)
 }
 
-export function decodeOwner(payload: Buffer): Owner {
-  return JSON.parse(payload.toString()) as Owner
+export function decodeOwner(payload: Buffer): KeyOwner {
+  return JSON.parse(payload.toString()) as KeyOwner
 }
 
 /** The first record of a database. */

@@ -1,4 +1,3 @@
-import canonicalize from 'canonicalize'
 import { createHash } from 'node:crypto'
 import { TrustError } from '../errors.ts'
 import type { Commit, JournalEntry, NewDocument } from './store.ts'
@@ -55,11 +54,29 @@ export function entryOf(
   }
 }
 
-/** The bytes of an entry: RFC 8785, what its hash is over. */
+/**
+ * The bytes of an entry, what its hash is over: RFC 8785, which is what JSON.stringify writes of members in order. A test
+ * holds it against `canonicalize`, which takes ten times as long.
+ */
 export function entryBytes(entry: JournalEntry): Buffer {
-  const text = canonicalize(entry)
-  if (text === undefined) throw new Error('a journal entry that is no JSON')
-  return Buffer.from(text)
+  const { number, previous, time, gun, kind, revision, actor, documents, keys, records, changes, head } = entry
+  const { address, name, requestId } = actor
+  return Buffer.from(
+    JSON.stringify({
+      actor: { address, name, requestId },
+      changes: changes.map(({ from, role, tag, to }) => ({ from, role, tag, to })),
+      documents: documents.map(({ keyIds, role, sha256, version }) => ({ keyIds, role, sha256, version })),
+      gun,
+      head,
+      keys: keys.map(({ keyId, role, sha256 }) => ({ keyId, role, sha256 })),
+      kind,
+      number,
+      previous,
+      records: records.map((record) => ({ kind: record.kind, name: record.name, sha256: record.sha256 })),
+      revision,
+      time,
+    }),
+  )
 }
 
 export function entryTail(entry: JournalEntry, bytes: Uint8Array): Tail {

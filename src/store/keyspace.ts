@@ -30,23 +30,22 @@ const TAGS = {
   record: 'r',
 } as const
 
-export const formatKey = (): Buffer => tagged('format')
-export const headKey = (gun: Gun): Buffer => tagged('head', Buffer.from(gun))
+export const formatKey = (): Buffer => key('format')
+export const headKey = (gun: Gun): Buffer => key('head', text(gun))
 export const documentKey = (gun: Gun, role: string, sha256: string): Buffer =>
-  tagged('document', name(gun), name(role), Buffer.from(sha256, 'hex'))
+  key('document', name(gun), name(role), hex(sha256))
 export const versionKey = (gun: Gun, role: string, version: number): Buffer =>
-  tagged('version', name(gun), name(role), number(version))
-export const keysKey = (gun: Gun, role: string): Buffer => tagged('keys', name(gun), name(role))
-export const ownerKey = (keyId: string): Buffer => tagged('owner', Buffer.from(keyId))
-export const dueKey = (renewAt: number, gun: Gun): Buffer => tagged('due', number(renewAt), Buffer.from(gun))
-export const journalKey = (entry: number): Buffer => tagged('journal', number(entry))
-export const recordKey = (kind: string, recordName: string): Buffer =>
-  tagged('record', name(kind), Buffer.from(recordName))
-export const historyKey = (gun: Gun, revision: number): Buffer => tagged('history', name(gun), number(revision))
+  key('version', name(gun), name(role), number(version))
+export const keysKey = (gun: Gun, role: string): Buffer => key('keys', name(gun), name(role))
+export const ownerKey = (keyId: string): Buffer => key('owner', text(keyId))
+export const dueKey = (renewAt: number, gun: Gun): Buffer => key('due', number(renewAt), text(gun))
+export const journalKey = (entry: number): Buffer => key('journal', number(entry))
+export const recordKey = (kind: string, recordName: string): Buffer => key('record', name(kind), text(recordName))
+export const historyKey = (gun: Gun, revision: number): Buffer => key('history', name(gun), number(revision))
 
 /** Bounds of all keys of a kind, or of those of one repository: `gte` inclusive, `lt` exclusive. */
 export function rangeOf(kind: 'document' | 'version' | 'history' | 'keys', gun: Gun): { gte: Buffer; lt: Buffer } {
-  const gte = tagged(kind, name(gun))
+  const gte = key(kind, name(gun))
   return { gte, lt: successor(gte) }
 }
 
@@ -57,20 +56,20 @@ export function rangeOfRecords(kind: string, prefix: string): { gte: Buffer; lt:
 }
 
 export function rangeOfKind(kind: KeyKind): { gte: Buffer; lt: Buffer } {
-  const gte = tagged(kind)
+  const gte = key(kind)
   return { gte, lt: successor(gte) }
 }
 
 /** Exclusive end of the keys that are due at or before `time`, milliseconds since 1970. */
 export function dueUntil(time: number): Buffer {
-  return tagged('due', number(Math.floor(time) + 1))
+  return key('due', number(Math.floor(time) + 1))
 }
 
 /** What a key names, for audits and iteration; undefined for a key that this file did not build. */
-export function parseKey(key: Buffer): { kind: KeyKind; parts: (string | number)[] } | undefined {
-  const kind = (Object.keys(TAGS) as KeyKind[]).find((each) => TAGS[each].charCodeAt(0) === key[0])
+export function parseKey(bytes: Buffer): { kind: KeyKind; parts: (string | number)[] } | undefined {
+  const kind = (Object.keys(TAGS) as KeyKind[]).find((each) => TAGS[each].charCodeAt(0) === bytes[0])
   if (kind === undefined) return undefined
-  const rest = key.subarray(1)
+  const rest = bytes.subarray(1)
   switch (kind) {
     case 'format':
       return rest.length === 0 ? { kind, parts: [] } : undefined
@@ -120,21 +119,45 @@ function withRest(kind: KeyKind, rest: Buffer): { kind: KeyKind; parts: string[]
   return end < rest.length ? { kind, parts: [rest.toString('utf8', 2, end), rest.toString('utf8', end)] } : undefined
 }
 
-function tagged(kind: KeyKind, ...parts: Buffer[]): Buffer {
-  return Buffer.concat([Buffer.from(TAGS[kind]), ...parts])
+/** A part of a key: writes itself into the draft at this place. @returns where the next one begins */
+type Part = (at: number) => number
+
+/** Keys are put together here, and copied out. Every commit needs dozens. */
+const draft = Buffer.alloc(4_096)
+
+function key(kind: KeyKind, ...parts: readonly Part[]): Buffer {
+  draft.writeUInt8(TAGS[kind].charCodeAt(0))
+  const length = parts.reduce((at, part) => part(at), 1)
+  return Buffer.from(draft.subarray(0, length))
 }
 
-function name(text: string): Buffer {
-  const bytes = Buffer.from(text)
-  const length = Buffer.alloc(2)
-  length.writeUInt16BE(bytes.length)
-  return Buffer.concat([length, bytes])
+/** The rest of a key: nothing may follow. */
+function text(characters: string): Part {
+  return (at) => at + write(characters, at)
 }
 
-function number(value: number): Buffer {
-  const bytes = Buffer.alloc(8)
-  bytes.writeBigUInt64BE(BigInt(value))
-  return bytes
+/** Preceded by its length: something may follow. */
+function name(characters: string): Part {
+  return (at) => {
+    const length = write(characters, at + 2)
+    draft.writeUInt16BE(length, at)
+    return at + 2 + length
+  }
+}
+
+function number(value: number): Part {
+  return (at) => draft.writeBigUInt64BE(BigInt(value), at)
+}
+
+function hex(digits: string): Part {
+  return (at) => at + draft.write(digits, at, 'hex')
+}
+
+/** @throws RangeError for what would be cut: it could be taken for something else */
+function write(characters: string, at: number): number {
+  const length = draft.write(characters, at)
+  if (at + length > draft.length - 4) throw new RangeError('a key of more than 4 KB')
+  return length
 }
 
 function readNumber(bytes: Buffer): number {

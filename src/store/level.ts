@@ -10,7 +10,7 @@ import { formatKey, journalKey, rangeOfKind } from './keyspace.ts'
 import { packCommit, type PackedCommit } from './packed-commit.ts'
 import { readerOver, type StoreReader } from './reader.ts'
 import type { Records } from './records.ts'
-import type { JournalEntry, Store } from './store.ts'
+import type { Store } from './store.ts'
 
 /** Version of the layout of all records. A database with a higher one is refused. */
 export const FORMAT_VERSION = 1
@@ -28,7 +28,7 @@ export interface LevelStore extends Store {
   readonly readAnchor: () => Promise<Anchor | undefined>
   tail(): Tail
   /** Commit what another thread has packed. @throws TrustError as `commit` does */
-  commitPacked(commit: PackedCommit): Promise<JournalEntry>
+  commitPacked(commit: PackedCommit): Promise<number>
   /** Everything as it is now, for an audit beside a running server. To be closed. */
   snapshot(): StoreSnapshot
 }
@@ -104,7 +104,7 @@ function storeOver(database: Database, reader: StoreReader, anchor: AnchorFile, 
       const { tail } = committer
       return { records, reader: readerOver(records, () => tail), close: () => records.close() }
     },
-    commit: async (commit) => committer.commit(await packCommit(database, reader.head(commit.gun), commit)),
+    commit: async (commit) => committer.commit(await packCommit(database, reader.head, commit)),
     commitPacked: (commit) => committer.commit(commit),
     readiness: () =>
       committer.failure === undefined ? { writable: true } : { writable: false, reason: committer.failure },

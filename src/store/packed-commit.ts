@@ -20,9 +20,14 @@ export interface PackedCommit extends Omit<Commit, 'documents'> {
   readonly removed: readonly Uint8Array[]
 }
 
-/** @param head of the commit's repository */
-export async function packCommit(records: Records, head: Head | undefined, commit: Commit): Promise<PackedCommit> {
+/** @param headOf the stored head of a repository */
+export async function packCommit(
+  records: Records,
+  headOf: (gun: Gun) => Head | undefined,
+  commit: Commit,
+): Promise<PackedCommit> {
   const { gun, documents } = commit
+  const head = documents.some(({ bytes }) => bytes.length >= PACK_MIN_BYTES) ? headOf(gun) : undefined
   return {
     ...commit,
     documents: await Promise.all(documents.map((document) => packDocument(records, gun, head, document))),

@@ -19,7 +19,10 @@ import {
 import { unpack } from './packing.ts'
 import { Recall } from './recall.ts'
 import type { Records } from './records.ts'
-import type { Head, Store, StoredKey } from './store.ts'
+import type { Head, KeyOwner, Store, StoredKey } from './store.ts'
+
+/** Owners of keys that are remembered. */
+const OWNERS_MAX = 5_000
 
 /** The reading half of a store. @typeParam End what is known of the journal's end: its number at least */
 export interface StoreReader<End extends Pick<Tail, 'number'> = Tail> extends Omit<
@@ -33,7 +36,7 @@ export interface StoreReader<End extends Pick<Tail, 'number'> = Tail> extends Om
 export function readerOver<End extends Pick<Tail, 'number'>>(records: Records, tail: () => End): StoreReader<End> {
   const heads = new Recall(records, decodeHead)
   const keys = new Recall<readonly StoredKey[]>(records, decodeKeys)
-  const owners = new Recall(records, decodeOwner)
+  const owners = new Map<string, KeyOwner>()
   const head = (gun: Gun): Head | undefined => heads.get(headKey(gun))
   const packedDocument = (gun: Gun, role: Role, sha256: string): PackedDocument | undefined => {
     const payload = records.get(documentKey(gun, role, sha256))
@@ -55,7 +58,17 @@ export function readerOver<End extends Pick<Tail, 'number'>>(records: Records, t
       for await (const { payload } of records.entries(rangeOf('keys', gun))) found.push(...decodeKeys(payload))
       return found
     },
-    keyOwner: (keyId) => owners.get(ownerKey(keyId)),
+    keyOwner(keyId) {
+      const known = owners.get(keyId)
+      if (known !== undefined) return known
+      const payload = records.get(ownerKey(keyId))
+      if (payload === undefined) return undefined
+      // An owner never changes: one that was found need not be looked for again.
+      if (owners.size >= OWNERS_MAX) owners.clear()
+      const owner = decodeOwner(payload)
+      owners.set(keyId, owner)
+      return owner
+    },
     record(kind, name) {
       const payload = records.get(recordKey(kind, name))
       return payload === undefined ? undefined : decodeValue(payload)

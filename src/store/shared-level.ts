@@ -1,7 +1,7 @@
 import { Database } from './database.ts'
 import { packCommit, type PackedCommit } from './packed-commit.ts'
 import { readerOver } from './reader.ts'
-import type { JournalEntry, Store } from './store.ts'
+import type { Store } from './store.ts'
 
 /** A store whose database another thread of this process has opened, and writes. */
 export interface SharedStore extends Store {
@@ -19,14 +19,14 @@ export interface SharedStore extends Store {
 export async function openSharedStore(
   directory: string,
   journalEnd: () => number,
-  write: (commit: PackedCommit) => Promise<JournalEntry>,
+  write: (commit: PackedCommit) => Promise<number>,
 ): Promise<SharedStore> {
   const database = await Database.share(directory)
   const reader = readerOver(database, () => ({ number: journalEnd() }))
   let released = false
   return {
     ...reader,
-    commit: async (commit) => write(await packCommit(database, reader.head(commit.gun), commit)),
+    commit: async (commit) => write(await packCommit(database, reader.head, commit)),
     readiness: () =>
       released ? { writable: false, reason: 'the database is being opened again' } : { writable: true },
     async release() {

@@ -34,7 +34,7 @@ export interface Head {
   readonly revision: number
   /** Current documents by role; empty before the first publish and after a delete. */
   readonly roles: Readonly<Record<string, RoleState>>
-  /** The highest version ever committed of each role; survives a delete. */
+  /** The highest version ever committed of each role; survives a delete. No stored document is above it. */
   readonly highest: Readonly<Record<string, number>>
   /** When the server should re-sign something of this repository, milliseconds since 1970; null for never. */
   readonly renewAt: number | null
@@ -77,6 +77,12 @@ export interface StoredKey {
   readonly pending: boolean
   /** Milliseconds since 1970. */
   readonly createdAt: number
+}
+
+/** For which repository and role a key was made; for ever. */
+export interface KeyOwner {
+  readonly gun: Gun
+  readonly role: Role
 }
 
 /** Who asked for a change; written to the journal. */
@@ -185,7 +191,7 @@ export interface Store {
   /** All keys that are held for a repository, or for SERVER, of whatever role. */
   keysOf(gun: Gun): Promise<StoredKey[]>
   /** Whose key this is: which repository and role the server made it for. */
-  keyOwner(keyId: string): { readonly gun: Gun; readonly role: Role } | undefined
+  keyOwner(keyId: string): KeyOwner | undefined
   /** The value of a record; undefined if there is none. */
   record(kind: RecordKind, name: string): unknown
   /** All records of a kind whose name begins with `prefix`, in byte order of their names. */
@@ -194,9 +200,10 @@ export interface Store {
    * Commit. Resolves when the change is on disk (`sync: true`) and the anchor follows it; then every read sees it.
    * Commits of different repositories may share one disk write. On rejection nothing changed.
    *
+   * @returns number of the journal entry
    * @throws TrustError CONFLICT, VERSION, STORE_UNAVAILABLE (nothing changed, or unknown only if the process dies)
    */
-  commit(commit: Commit): Promise<JournalEntry>
+  commit(commit: Commit): Promise<number>
   /** Repositories whose renewAt is at or before `time`, earliest first. */
   due(time: number, limit: number): Promise<{ readonly gun: Gun; readonly renewAt: number }[]>
   /** Names of all repositories with a head, in byte order, from after `after`; never SERVER. */

@@ -6,7 +6,6 @@ import type { Settings } from '../settings-schema.ts'
 import type { SharedKeyring } from '../signing/keyring.ts'
 import type { KeyOwner, NewKey, RawSignature } from '../signing/signer.ts'
 import type { PackedCommit } from '../store/packed-commit.ts'
-import type { JournalEntry } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
 import type { Role } from '../tuf/role.ts'
 
@@ -27,7 +26,7 @@ export interface ThreadStart {
 
 /** What a thread asks of the main one, where the only writer is, the token, and the count of wrong passwords. */
 export type MainAnswers = {
-  commit(commit: PackedCommit): Promise<JournalEntry>
+  commit(commit: PackedCommit): Promise<number>
   checkPassword(name: string, password: string, address: string | undefined): Promise<User | undefined>
   unready(): Promise<Readonly<Record<string, string>>>
   metrics(): Promise<string>

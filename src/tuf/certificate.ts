@@ -1,5 +1,6 @@
 import type { Gun } from './gun.ts'
 import { keyId, type PublicKey } from './key.ts'
+import { once } from './once.ts'
 import { encodePem } from './pem.ts'
 import { loadCertificateKey, RSA_MIN_BITS } from './verification-key.ts'
 import { certificatesOf, type Certificate } from './x509.ts'
@@ -47,7 +48,14 @@ export function rootLeaf(
   if (keytype === undefined) return undefined
   // Go checks the intermediates of the new root only; those of the root before are kept as they are.
   const kept = moment === undefined ? intermediates : intermediates.filter((each) => isSound(each, moment))
-  const pem = encodePem([leaf, ...kept].map(({ der }) => ({ label: 'CERTIFICATE', bytes: der })))
+  return kept.length === intermediates.length ? wholeLeaf(key, keytype) : rebuild(keytype, [leaf, ...kept])
+}
+
+/** Of all its certificates, as nearly every root key is rebuilt with every publish. */
+const wholeLeaf = once((key: PublicKey, keytype: string) => rebuild(keytype, certificatesOf(key) ?? []))
+
+function rebuild(keytype: string, certificates: readonly Certificate[]): RootLeaf {
+  const pem = encodePem(certificates.map(({ der }) => ({ label: 'CERTIFICATE', bytes: der })))
   const rebuilt = { keytype: `${keytype}-x509`, public: pem.toString('base64') }
   return { key: rebuilt, keyId: keyId(rebuilt) }
 }

@@ -1,6 +1,7 @@
 import { constants, verify } from 'node:crypto'
 import { keyId, type PublicKey } from './key.ts'
 import { Memo } from './memo.ts'
+import { derSignature } from './signature-form.ts'
 import { loadKey, type VerificationKey } from './verification-key.ts'
 
 /** The methods that fit each key type; the key decides how to verify, the method may only agree (wire spec §11.3). */
@@ -34,22 +35,6 @@ export function verifySignature(key: PublicKey, method: string, sig: Uint8Array,
   if (method === 'rsapkcs1v15') return verify('sha256', message, object, sig)
   const pss = { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: PSS_SALT_BYTES }
   return verify('sha256', message, { key: object, ...pss }, sig)
-}
-
-/** r ‖ s as DER: a SEQUENCE of two INTEGERs, each without needless zeros and not negative. */
-function derSignature(sig: Uint8Array): Buffer {
-  const half = sig.length / 2
-  const body = Buffer.concat([derInteger(sig.subarray(0, half)), derInteger(sig.subarray(half))])
-  const head = body.length < 0x80 ? [0x30, body.length] : [0x30, 0x81, body.length]
-  return Buffer.concat([Buffer.from(head), body])
-}
-
-function derInteger(bytes: Uint8Array): Buffer {
-  let start = 0
-  while (start < bytes.length - 1 && bytes[start] === 0) start += 1
-  const digits = bytes.subarray(start)
-  const sign = (digits[0] ?? 0) >= 0x80 ? [0] : []
-  return Buffer.from([0x02, digits.length + sign.length, ...sign, ...digits])
 }
 
 /** True if some signature could verify with this key; false for one that is malformed, too short or of unknown type. */

@@ -35,7 +35,8 @@ test('one record a timestamp, one a delete, none for keys; of one repository or 
   await store.commit(commitOf('a', 0, [], { kind: 'key' }))
   await store.commit(commitOf('a', 1, [documentOf('root', 1, 'root'), timestamp]))
   await store.commit(commitOf('b', 0, [documentOf('timestamp', 1, 'other')]))
-  await store.commit(commitOf('a', 2, [], { kind: 'delete', head: { roles: {}, highest: {}, renewAt: null } }))
+  const highest = { root: 1, timestamp: 1 }
+  await store.commit(commitOf('a', 2, [], { kind: 'delete', head: { roles: {}, highest, renewAt: null } }))
   const CreatedAt = '2026-11-24T08:00:00.000Z'
   const GUN = 'a'
   assert.deepEqual(changefeed(store, { gun: parseGun('a'), records: 10, changeId: 0 }), [

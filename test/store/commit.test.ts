@@ -51,9 +51,9 @@ test('a hundred commits of different repositories at once share few disk writes'
   const faults = (step: string): void => void (writes += Number(step === 'batch:before'))
   const store = await newStore(t, { ...place, faults })
   const names = Array.from({ length: 100 }, (_, index) => `example.org/r${index}`)
-  const entries = await Promise.all(names.map((name) => store.commit(commitOf(name, 0, [documentOf('root', 1, name)]))))
+  const numbers = await Promise.all(names.map((name) => store.commit(commitOf(name, 0, [documentOf('root', 1, name)]))))
   assert.deepEqual(
-    entries.map(({ number }) => number),
+    numbers,
     names.map((_, index) => index + 1),
   )
   assert.ok(writes <= 5, `${writes} writes`)
@@ -66,8 +66,9 @@ test('other bytes at a version that is taken are refused, the same bytes are not
   const store = await newStore(t)
   await store.commit(commitOf(GUN, 0, [documentOf('root', 1, 'one')]))
   await assert.rejects(store.commit(commitOf(GUN, 1, [documentOf('root', 1, 'other')])), { code: 'VERSION' })
-  const again = await store.commit(commitOf(GUN, 1, [documentOf('root', 1, 'one')]))
-  assert.deepEqual(again.documents, [])
+  await store.commit(commitOf(GUN, 1, [documentOf('root', 1, 'one')]))
+  const [, again] = store.journal()
+  assert.deepEqual(again?.documents, [])
   assert.deepEqual(await audit(store), [])
 })
 
@@ -148,8 +149,9 @@ test('a clock that went back: a little is evened out, more is refused', async (t
   const store = await newStore(t)
   const time = Date.parse('2026-11-24T08:00:00Z')
   await store.commit(commitOf('a', 0, [documentOf('root', 1, 'one')]))
-  const entry = await store.commit(commitOf('a', 1, [documentOf('root', 2, 'two')], { time: time - 60_000 }))
-  assert.equal(Date.parse(entry.time), time)
+  await store.commit(commitOf('a', 1, [documentOf('root', 2, 'two')], { time: time - 60_000 }))
+  const [, entry] = store.journal()
+  assert.equal(Date.parse(entry?.time ?? ''), time)
   const late = store.commit(commitOf('a', 2, [documentOf('root', 3, 'three')], { time: time - 6 * 60_000 }))
   await assert.rejects(late, { code: 'CLOCK' })
   assert.equal(store.head(parseGun('a'))?.revision, 2)

@@ -1,0 +1,51 @@
+import { canonicalText } from './canonical.ts'
+import { checksumsOf } from './checksum.ts'
+import { encodeCanonical, type EncodedSignature } from './encode.ts'
+import type { JsonObject } from './json.ts'
+import { integerOf, textOf, type Fail } from './members.ts'
+import type { Metadata } from './metadata.ts'
+import type { Role } from './role.ts'
+import { parseTime } from './time.ts'
+
+const incomplete: Fail = (text) => {
+  throw new TypeError(`a payload whose ${text}`)
+}
+
+/** A document that is made here: what is to be signed, and how to put the signatures to it. */
+export interface Unsigned {
+  /** The canonical form of the payload. */
+  readonly message: Uint8Array
+  complete(signatures: readonly EncodedSignature[]): Metadata
+}
+
+/**
+ * Make a document. What comes out is what `parseMetadata` would read of its bytes, without reading them.
+ *
+ * @param payload with `_type`, `expires` and `version`
+ * @throws TrustError MALFORMED_JSON for values that cannot be written
+ */
+export function makeMetadata(role: Role, payload: JsonObject): Unsigned {
+  const text = canonicalText(payload)
+  const message = Buffer.from(text)
+  const type = textOf(payload['_type'], '"_type"', incomplete)
+  const version = integerOf(payload['version'], '"version"', incomplete)
+  const expiresText = textOf(payload['expires'], '"expires"', incomplete)
+  return {
+    message,
+    complete(signatures) {
+      const bytes = encodeCanonical(text, signatures)
+      return {
+        role,
+        bytes,
+        checksums: checksumsOf(bytes),
+        signed: payload,
+        signatures: signatures.map(({ keyid, method, sig }) => ({ keyid, method, sig: Buffer.from(sig, 'base64') })),
+        type,
+        version,
+        expiresText,
+        expires: parseTime(expiresText),
+        message: () => message,
+      }
+    },
+  }
+}

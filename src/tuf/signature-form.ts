@@ -1,0 +1,35 @@
+import { derChildren, derElements } from './der.ts'
+
+/** ECDSA signatures in their two forms: metadata has r ‖ s, OpenSSL reads and writes DER. */
+
+const SEQUENCE = 0x30
+const INTEGER = 0x02
+
+/** r ‖ s as DER: a SEQUENCE of two INTEGERs, each without needless zeros and not negative. */
+export function derSignature(sig: Uint8Array): Buffer {
+  const half = sig.length / 2
+  const body = Buffer.concat([derInteger(sig.subarray(0, half)), derInteger(sig.subarray(half))])
+  const head = body.length < 0x80 ? [SEQUENCE, body.length] : [SEQUENCE, 0x81, body.length]
+  return Buffer.concat([Buffer.from(head), body])
+}
+
+function derInteger(bytes: Uint8Array): Buffer {
+  let start = 0
+  while (start < bytes.length - 1 && bytes[start] === 0) start += 1
+  const digits = bytes.subarray(start)
+  const sign = (digits[0] ?? 0) >= 0x80 ? [0] : []
+  return Buffer.from([INTEGER, digits.length + sign.length, ...sign, ...digits])
+}
+
+/** DER as r ‖ s. @param coordinate bytes of r and of s @throws TypeError if it is not DER, or too long */
+export function fixedSignature(der: Buffer, coordinate: number): Buffer {
+  const integers = derChildren(derElements(der)?.[0], SEQUENCE) ?? []
+  const fixed = Buffer.alloc(2 * coordinate)
+  for (const [index, { tag, content }] of integers.entries()) {
+    const digits = content[0] === 0 ? content.subarray(1) : content
+    if (tag !== INTEGER || index > 1 || digits.length > coordinate) throw new TypeError('not an ECDSA signature')
+    digits.copy(fixed, (index + 1) * coordinate - digits.length)
+  }
+  if (integers.length !== 2) throw new TypeError('not an ECDSA signature')
+  return fixed
+}

@@ -1,0 +1,60 @@
+import assert from 'node:assert/strict'
+import { generateKeyPairSync, sign, verify } from 'node:crypto'
+import { test } from 'node:test'
+import * as fc from 'fast-check'
+import type { JsonObject } from '../../src/tuf/json.ts'
+import { makeMetadata } from '../../src/tuf/made-metadata.ts'
+import { parseMetadata, type Metadata } from '../../src/tuf/metadata.ts'
+import { derSignature, fixedSignature } from '../../src/tuf/signature-form.ts'
+import { formatTime } from '../../src/tuf/time.ts'
+
+const name = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 12 }).filter((text) => text.isWellFormed())
+const payload: fc.Arbitrary<JsonObject> = fc.record({
+  _type: fc.constant('Targets'),
+  expires: fc.nat({ max: 4e12 }).map(formatTime),
+  version: fc.nat(),
+  targets: fc.dictionary(name, fc.record({ length: fc.nat(), custom: name })),
+})
+const signatures = fc.array(
+  fc.record({
+    keyid: fc.constantFrom('ab', 'cd'),
+    method: fc.constantFrom('eddsa', 'ecdsa'),
+    sig: fc.uint8Array({ maxLength: 70 }).map((bytes) => Buffer.from(bytes).toString('base64')),
+  }),
+  { maxLength: 3 },
+)
+
+test('a document that is made is what would be read of its bytes', () => {
+  const compared = ({ signed, message, ...rest }: Metadata): unknown => ({
+    ...rest,
+    signed: JSON.parse(JSON.stringify(signed)) as unknown,
+    message: Buffer.from(message()).toString(),
+  })
+  fc.assert(
+    fc.property(payload, signatures, (signed, list) => {
+      const made = makeMetadata('targets', signed).complete(list)
+      assert.deepEqual(compared(made), compared(parseMetadata('targets', made.bytes)))
+    }),
+  )
+})
+
+test('a payload without type, version or end is a fault', () => {
+  for (const missing of ['_type', 'expires', 'version']) {
+    const whole: JsonObject = { _type: 'Targets', expires: '2026-11-26T00:00:00Z', version: 1 }
+    assert.throws(() => makeMetadata('targets', { ...whole, [missing]: null }), TypeError, missing)
+  }
+})
+
+test('a signature in DER and as r ‖ s is the same one, short numbers too', () => {
+  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  // Of 2,000 some have an r or s with leading zeros.
+  for (let round = 0; round < 2_000; round += 1) {
+    const message = Buffer.from(String(round))
+    const der = sign('sha256', message, privateKey)
+    const fixed = fixedSignature(der, 32)
+    assert.deepEqual(derSignature(fixed), der)
+    if (round < 20) assert.ok(verify('sha256', message, { key: publicKey, dsaEncoding: 'ieee-p1363' }, fixed))
+  }
+  assert.throws(() => fixedSignature(Buffer.from('3006020101020101ff', 'hex'), 32), TypeError)
+  assert.throws(() => fixedSignature(Buffer.from('3003020101', 'hex'), 32), TypeError)
+})
