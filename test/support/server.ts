@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { serve, type Running } from '../../src/main.ts'
 import { viewAsClient } from '../../src/repository/client-view.ts'
+import type { FaultHook } from '../../src/store/committer.ts'
 import { settingsSchema, PLAIN_HTTP_WORDS, type Settings, type SettingsInput } from '../../src/settings-schema.ts'
 import { tlsFiles } from '../../src/signing/tls-identity.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
@@ -17,6 +18,10 @@ export interface TestServerOptions {
   /** TLS is the default; plain HTTP is quicker. */
   readonly transport?: 'tls' | 'plain'
   readonly settings?: SettingsInput
+  /** More than one: with the real clock, which all of them have. */
+  readonly threads?: number
+  /** Makes writes fail. */
+  readonly faults?: FaultHook
 }
 
 /** A whole server in this process: real sockets, real LevelDB, real keys, in a temporary directory. */
@@ -38,7 +43,7 @@ export class TestServer implements Endpoint {
     const directory = await mkdtemp(join(tmpdir(), 'countersign-test-'))
     const clock = { now: options.now ?? Date.now() }
     const settings = settingsFor(directory, options)
-    const server = new TestServer(directory, clock, options, await serve(settings, { now: () => clock.now }))
+    const server = new TestServer(directory, clock, options, await startServing(settings, options, clock))
     if (options.transport !== 'plain') server.#ca = await readFile(tlsFiles(settings.keysDirectory).ca, 'utf8')
     return server
   }
@@ -63,7 +68,7 @@ export class TestServer implements Endpoint {
     this.#options = { ...this.#options, settings: { ...this.#options.settings, ...changes } }
     const settings = settingsFor(this.directory, this.#options)
     settings.listen.port = port
-    this.#running = await serve(settings, { now: () => this.clock.now })
+    this.#running = await startServing(settings, this.#options, this.clock)
   }
 
   /** Stop and remove everything. */
@@ -129,12 +134,26 @@ function versions(highest = 0): string[] {
   return Array.from({ length: highest }, (_, index) => `${index + 1}.root.json`)
 }
 
+async function startServing(
+  settings: Settings,
+  { threads, faults }: TestServerOptions,
+  clock: { readonly now: number },
+): Promise<Running> {
+  const running = await serve(settings, {
+    ...(threads === undefined ? { now: () => clock.now } : {}),
+    ...(faults === undefined ? {} : { faults }),
+  })
+  await running.allThreads
+  return running
+}
+
 function settingsFor(directory: string, options: TestServerOptions): Settings {
   const keysDirectory = join(directory, 'keys')
   const parsed = settingsSchema.parse({
     dataDirectory: join(directory, 'data'),
     keysDirectory,
     logLevel: 'silent',
+    ...(options.threads === undefined ? {} : { threads: options.threads }),
     ...options.settings,
     listen: {
       port: 0,

@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict'
+import { after, test } from 'node:test'
+import { MessageChannel } from 'node:worker_threads'
+import { TrustError } from '../../src/errors.ts'
+import { Line } from '../../src/threads/line.ts'
+
+const { port1, port2 } = new MessageChannel()
+after(() => port1.close())
+
+const answers = {
+  add: (one: number, other: number) => one + other,
+  refuse: async () => {
+    throw new TrustError('INVALID_UPDATE', 'no', { hint: 'try yes', problem: { name: 'ErrBadRoot' } })
+  },
+  fail: () => {
+    throw new RangeError('a fault')
+  },
+  bytes: (bytes: Uint8Array) => bytes.length,
+}
+const line = new Line<typeof answers>(port1, {})
+new Line(port2, answers)
+
+test('answers come back to whoever asked', async () => {
+  const sums = Array.from({ length: 50 }, (_, index) => line.ask('add', [index, 1]))
+  assert.deepEqual(
+    await Promise.all(sums),
+    sums.map((_, index) => index + 1),
+  )
+})
+
+test('a TrustError stays one, with all that it says; a fault stays a fault', async () => {
+  await assert.rejects(line.ask('refuse', []), (error) => {
+    assert.ok(error instanceof TrustError)
+    const { code, message, hint, problem } = error
+    const said = { code: 'INVALID_UPDATE', message: 'no', hint: 'try yes', problem: { name: 'ErrBadRoot' } }
+    assert.deepEqual({ code, message, hint, problem }, said)
+    return true
+  })
+  await assert.rejects(line.ask('fail', []), (error) => {
+    return !(error instanceof TrustError) && error instanceof Error && error.message.includes('a fault')
+  })
+})
+
+test('bytes can be handed over', async () => {
+  const bytes = new Uint8Array(10)
+  assert.equal(await line.ask('bytes', [bytes], [bytes.buffer]), 10)
+  assert.equal(bytes.length, 0)
+})

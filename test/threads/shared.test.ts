@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
+import { SERVER, parseGun } from '../../src/tuf/gun.ts'
+import { Shared } from '../../src/threads/shared.ts'
+
+const GUN = parseGun('example.org/app')
+
+test('a repository is held by one at a time, in the order in which they came', async () => {
+  const one = new Shared()
+  const other = new Shared(one.buffer)
+  const order: number[] = []
+  let holders = 0
+  const holding = Array.from({ length: 20 }, (_, index) =>
+    (index % 2 === 0 ? one : other).locks.hold(GUN, async () => {
+      holders += 1
+      assert.equal(holders, 1)
+      await setImmediate()
+      order.push(index)
+      holders -= 1
+    }),
+  )
+  await Promise.all(holding)
+  assert.deepEqual(
+    order,
+    order.map((_, index) => index),
+  )
+})
+
+test('whoever fails lets go; what is thrown is handed on', async () => {
+  const { locks } = new Shared()
+  await assert.rejects(
+    locks.hold(GUN, () => Promise.reject(new Error('no'))),
+    /no/,
+  )
+  assert.equal(await locks.hold(GUN, async () => 'yes'), 'yes')
+})
+
+test('a repository can be held while the server is', async () => {
+  const { locks } = new Shared()
+  const names = Array.from({ length: 2_000 }, (_, index) => parseGun(`r${index}`))
+  await locks.hold(SERVER, async () => {
+    for (const name of names) await locks.hold(name, async () => undefined)
+  })
+})
+
+test('numbers are the same for all', () => {
+  const one = new Shared()
+  const other = new Shared(one.buffer)
+  one.journalEnd = 2 ** 40
+  assert.equal(other.journalEnd, 2 ** 40)
+  assert.equal(one.count('parked').add(5), 5)
+  assert.equal(other.count('parked').add(-2), 3)
+  assert.equal(other.count('publishing').add(1), 1)
+})

@@ -1,0 +1,158 @@
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import { checkStore } from '../../src/admin/repositories.ts'
+import { exchange, type Answer } from '../support/exchange.ts'
+import { addPerson, worldOf } from '../support/people.ts'
+import { startTestServer, type TestServer } from '../support/server.ts'
+import { makeKey } from '../support/test-key.ts'
+import { keysFrom, TrustWorld } from '../support/trust-world.ts'
+import { multipartForm, tufPath } from '../support/upload.ts'
+
+const THREADS = 3
+const ONCE = { connection: 'close' }
+
+/** A new connection each time, as docker and notary do: the system deals them out to the threads. */
+const get = (server: TestServer, path: string, headers: Record<string, string> = {}): Promise<Answer> =>
+  exchange(server, { path, headers: { ...ONCE, ...headers } })
+
+function post(server: TestServer, world: TrustWorld, role: string): Promise<Answer> {
+  const { contentType, body } = multipartForm(world.nextParts(role))
+  const headers = { ...ONCE, 'content-type': contentType }
+  return exchange(server, { method: 'POST', path: tufPath(world.gun), headers, body })
+}
+
+async function publishedWorld(server: TestServer, gun: string): Promise<TrustWorld> {
+  const serverKeys = keysFrom(server, gun)
+  const world = await TrustWorld.create({ gun, now: Date.now(), serverKeys, snapshot: 'server' })
+  await world.publishFirst(server)
+  return world
+}
+
+const findings = async ({ running }: TestServer): Promise<unknown> =>
+  (await checkStore.run(worldOf(running), {}, { name: 'test' })).findings
+
+describe('a server with three threads', () => {
+  let server: TestServer
+  before(async () => {
+    server = await startTestServer({ threads: THREADS })
+  })
+  after(() => server.stop())
+
+  test('what is published through one is read through all at once, and counted together', async () => {
+    const world = await publishedWorld(server, 'threads.example/read')
+    for (let round = 0; round < 20; round += 1) {
+      world.addTarget(`v${round}`)
+      assert.equal((await post(server, world, 'targets')).status, 200)
+      for (let reader = 0; reader < 4; reader += 1) {
+        const { body } = await get(server, tufPath(world.gun, 'targets.json'))
+        assert.deepEqual(body, world.files.get('targets'))
+      }
+    }
+    // A request is counted when its answer has been sent.
+    let counted = 0
+    for (let tries = 0; tries < 50 && counted < 80; tries += 1) {
+      const metrics = (await get(server, '/metrics')).body.toString()
+      counted = Number(/requests_total\{operation="GetRole",method="get",code="200"\} (\d+)/.exec(metrics)?.[1])
+      assert.match(metrics, /^countersign_store_writable 1$/m)
+    }
+    assert.equal(counted, 80)
+  })
+
+  test('16 independent delegations at the same moment all succeed, through whichever threads', async () => {
+    const world = await publishedWorld(server, 'threads.example/delegations')
+    const roles = Array.from({ length: 16 }, (_, index) => `targets/d${index}`)
+    for (const role of roles) world.delegate(role, [makeKey('ecdsa')])
+    assert.equal((await post(server, world, 'targets')).status, 200)
+    for (const role of roles) world.addTarget(`in ${role}`, role)
+    const answers = await Promise.all(roles.map((role) => post(server, world, role)))
+    assert.deepEqual(new Set(answers.map(({ status }) => status)), new Set([200]))
+    assert.deepEqual(await findings(server), [])
+  })
+
+  test('of publishers with the same version exactly one wins', async () => {
+    const world = await publishedWorld(server, 'threads.example/race')
+    for (let round = 0; round < 10; round += 1) {
+      const version = world.targets.version
+      const racers = Array.from({ length: 8 }, (_, index) => {
+        world.targets.version = version
+        world.addTarget(`by ${index}`)
+        return post(server, world, 'targets')
+      })
+      const statuses = (await Promise.all(racers)).map(({ status }) => status)
+      assert.deepEqual(statuses.toSorted(), [200, 400, 400, 400, 400, 400, 400, 400])
+    }
+  })
+
+  test('health is that of the process', async () => {
+    for (let round = 0; round < 8; round += 1) {
+      const { status, body } = await get(server, '/healthz/ready')
+      assert.deepEqual([status, body.toString()], [200, '{}'])
+    }
+  })
+})
+
+test('a write that fails closes the database in all threads, and all go on with it', async (t) => {
+  let failing = false
+  const faults = (step: string): void => {
+    if (failing && step === 'batch:before') {
+      failing = false
+      throw new Error('disk full')
+    }
+  }
+  const server = await startTestServer({ threads: THREADS, faults })
+  t.after(() => server.stop())
+  const world = await publishedWorld(server, 'threads.example/faults')
+  for (let round = 0; round < 10; round += 1) {
+    failing = true
+    world.addTarget(`v${round}`)
+    const answer = await post(server, world, 'targets')
+    assert.equal(answer.status, 503)
+    while (!server.running.store.readiness().writable) await pause(5)
+    world.targets.version -= 1
+    assert.equal((await post(server, world, 'targets')).status, 200)
+    for (let reader = 0; reader < 6; reader += 1) {
+      assert.deepEqual((await get(server, tufPath(world.gun, 'targets.json'))).body, world.files.get('targets'))
+    }
+  }
+  assert.deepEqual(await findings(server), [])
+})
+
+test('tokens of one thread are taken by all; wrong passwords are counted in one place', async (t) => {
+  const server = await startTestServer({ threads: THREADS, settings: { access: { mode: 'built-in' } } })
+  t.after(() => server.stop())
+  await addPerson(server.running, 'alice', ['read,sign:threads.example/*'], 'correct horse')
+  const ask = (password: string): Promise<Answer> => {
+    const authorization = `Basic ${Buffer.from(`alice:${password}`).toString('base64')}`
+    const query = 'service=countersign&scope=repository:threads.example/app:push,pull'
+    return get(server, `/auth/token?${query}`, { authorization })
+  }
+  const { token } = JSON.parse((await ask('correct horse')).body.toString()) as { token: string }
+  for (let round = 0; round < 8; round += 1) {
+    const path = tufPath('threads.example/app', 'timestamp.key')
+    assert.equal((await get(server, path, { authorization: `Bearer ${token}` })).status, 200)
+    assert.equal((await get(server, path)).status, 401)
+  }
+  const statuses: number[] = []
+  for (let guess = 0; guess < 8; guess += 1) statuses.push((await ask(`wrong ${guess}`)).status)
+  assert.deepEqual(statuses, [401, 401, 401, 401, 401, 429, 429, 429])
+})
+
+test('a stop finishes what runs in every thread', async () => {
+  const server = await startTestServer({ threads: THREADS })
+  const worlds: TrustWorld[] = []
+  for (let index = 0; index < 6; index += 1) worlds.push(await publishedWorld(server, `threads.example/stop${index}`))
+  const answers = worlds.map((world) => {
+    world.addTarget('last')
+    return post(server, world, 'targets').then(
+      ({ status }) => status,
+      (error: NodeJS.ErrnoException) => error.code,
+    )
+  })
+  await pause(5)
+  await server.stop()
+  // Who got in was answered; who came too late was not let in.
+  for (const answer of await Promise.all(answers)) {
+    assert.ok([200, 'ECONNRESET', 'ECONNREFUSED'].includes(answer ?? ''), String(answer))
+  }
+})
