@@ -1,14 +1,15 @@
 import { join } from 'node:path'
-import { createApp } from './http/app.ts'
+import { createApp, type App } from './http/app.ts'
 import { LOCAL } from './access/permission.ts'
 import type { World } from './admin/operation.ts'
 import { everythingThatEnds } from './admin/expiry.ts'
 import { Passwords } from './access/passwords.ts'
 import { accessOf } from './authentication.ts'
 import { signerOf, tokenOf } from './custody.ts'
-import { adminApp } from './http/admin.ts'
+import type { Authenticate } from './http/admin.ts'
 import { authenticateAdmin } from './http/admin-authenticate.ts'
 import { listenOnSocket } from './http/admin-socket.ts'
+import { lazyApp } from './http/lazy-app.ts'
 import { createMetrics } from './http/metrics.ts'
 import { overviewOf } from './http/overview.ts'
 import { TOKEN_PATH } from './http/token.ts'
@@ -113,11 +114,13 @@ export async function serve(configured: Settings, overrides: Overrides = {}): Pr
     const world = worldOver(settings, trust, store, signer)
     const closing = new AbortController()
     const webhook = await webhookOf(settings, trust, metrics, closing.signal)
+    const adminFor = (authenticate: Authenticate): App =>
+      lazyApp(async () => (await import('./http/admin.ts')).adminApp(world, authenticate))
     const closeControl = await listenOnSocket(
       controlSocket(settings),
-      adminApp(world, async () => LOCAL),
+      adminFor(async () => LOCAL),
     )
-    const admin = adminApp(world, authenticateAdmin(access, settings.limits.tokenBytes, now))
+    const admin = adminFor(authenticateAdmin(access, settings.limits.tokenBytes, now))
     const listening = await startListening(app, admin, settings, tls, count > 1).catch(async (error: unknown) => {
       await closeControl()
       throw error

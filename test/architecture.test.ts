@@ -15,11 +15,12 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   access: ['errors.ts', 'tuf', 'store'],
   registry: ['errors.ts', 'tuf'],
   admin: ['errors.ts', 'tuf', 'store', 'signing', 'access', 'repository'],
+  'node-http.ts': [],
   'settings-schema.ts': [],
   'settings-rules.ts': ['settings-schema.ts'],
   'config.ts': ['errors.ts', 'settings-schema.ts', 'settings-rules.ts'],
   'log.ts': ['repository'],
-  http: ['errors.ts', 'tuf', 'store', 'access', 'repository', 'admin', 'settings-schema.ts'],
+  http: ['errors.ts', 'node-http.ts', 'tuf', 'store', 'access', 'repository', 'admin', 'settings-schema.ts'],
   'prepare.ts': ['errors.ts', 'settings-schema.ts', 'signing', 'store'],
   'custody.ts': ['settings-schema.ts', 'tuf', 'signing', 'access'],
   'authentication.ts': ['errors.ts', 'settings-schema.ts', 'signing', 'access', 'repository'],
@@ -45,7 +46,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     ...['tuf', 'store', 'signing', 'access', 'repository', 'admin', 'http', 'threads'],
   ],
   cli: [
-    ...['errors.ts', 'settings-schema.ts', 'config.ts', 'log.ts', 'custody.ts', 'main.ts'],
+    ...['errors.ts', 'settings-schema.ts', 'config.ts', 'log.ts', 'custody.ts', 'node-http.ts', 'main.ts'],
     ...['tuf', 'store', 'signing', 'access', 'registry', 'repository', 'admin'],
   ],
 }

@@ -1,9 +1,8 @@
-import type Koa from 'koa'
 import { once } from 'node:events'
 import { chmod, rm } from 'node:fs/promises'
-import { createServer } from 'node:http'
 import { TrustError } from '../errors.ts'
-import type { AdminState } from './admin.ts'
+import { createServer } from '../node-http.ts'
+import type { App } from './app.ts'
 
 /** Bytes of a socket's path that every system takes. */
 export const SOCKET_PATH_MAX_BYTES = 100
@@ -12,7 +11,7 @@ export const SOCKET_PATH_MAX_BYTES = 100
  * The control socket: the admin API for whoever owns the data directory. It is how the command line speaks to a running server, since LevelDB lets one process in. A unix socket
  * that only its owner can open; never on the network.
  */
-export async function listenOnSocket(path: string, app: Koa<AdminState, object>): Promise<() => Promise<void>> {
+export async function listenOnSocket(path: string, app: App): Promise<() => Promise<void>> {
   if (Buffer.byteLength(path) > SOCKET_PATH_MAX_BYTES) {
     throw new TrustError('BAD_SETTINGS', `the path of the control socket is too long: ${path}`, {
       hint: 'choose a shorter dataDirectory',
@@ -21,7 +20,7 @@ export async function listenOnSocket(path: string, app: Koa<AdminState, object>)
   // Left behind by a killed process: this one holds the database's lock, so nobody listens there.
   await rm(path, { force: true })
   const handle = app.callback()
-  const server = createServer((request, response) => void handle(request, response))
+  const server = createServer(handle)
   server.listen(path)
   await once(server, 'listening').catch((cause: NodeJS.ErrnoException) => {
     throw new TrustError('BAD_SETTINGS', `cannot make the control socket ${path}: ${cause.code ?? cause.message}`, {

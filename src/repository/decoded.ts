@@ -1,7 +1,7 @@
 import type { Metadata } from '../tuf/metadata.ts'
 
 /** Bytes of the documents that are kept; decoded they take some five times as much memory. */
-const KEPT_MAX_BYTES = 6 * 1024 * 1024
+const KEPT_MAX_BYTES = 2 * 1024 * 1024
 
 /**
  * Documents that were decoded lately, by role and checksum: the root and targets of a busy repository are not parsed

@@ -8,8 +8,9 @@ import { createHash, createPrivateKey, type KeyObject } from 'node:crypto'
  */
 noble.hashes.sha512 = (message) => Uint8Array.from(createHash('sha512').update(message).digest())
 
-/** Bytes of a seed. */
+/** Bytes of a seed, and of a public key. */
 export const SEED_BYTES = 32
+export const PUBLIC_KEY_BYTES = 32
 const PKCS8_PREFIX = Buffer.from('302e020100300506032b657004220420', 'hex')
 
 /** PKCS#8 DER of a seed (RFC 8410). */

@@ -1,8 +1,8 @@
-import { randomBytes, sign } from 'node:crypto'
+import { createPublicKey, randomBytes, sign } from 'node:crypto'
 import { access, mkdir, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { TrustError } from '../errors.ts'
-import { nobleEd25519, privateKeyOfSeed, SEED_BYTES } from './ed25519.ts'
+import { nobleEd25519, privateKeyOfSeed, PUBLIC_KEY_BYTES, SEED_BYTES } from './ed25519.ts'
 import { FileSigner } from './file-signer.ts'
 import { KEY_FILE_SECRET_BYTES, PASSPHRASE_MIN_LENGTH } from './key-encryption.ts'
 import { Keyring, type Secret, type SharedKeyring } from './keyring.ts'
@@ -72,9 +72,10 @@ export async function openKeysDirectory(directory: string, passphraseFile?: stri
   const sealed = await readSecretFile(join(directory, ANCHOR_KEY))
   const seed = keyring.unseal(ANCHOR_ABOUT, sealed)
   if (seed === undefined) throw new TrustError('BAD_KEYS', `${join(directory, ANCHOR_KEY)} does not open`)
-  const publicKey = nobleEd25519.publicKey(seed)
   const privateKey = privateKeyOfSeed(seed)
   seed.fill(0)
+  // Not from @noble/ed25519, which would prepare tables for it that are used no more: 45 ms of a start.
+  const publicKey = createPublicKey(privateKey).export({ format: 'der', type: 'spki' }).subarray(-PUBLIC_KEY_BYTES)
   return {
     signer: (algorithm) => new FileSigner(keyring, algorithm),
     anchorKey: {
