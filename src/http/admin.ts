@@ -1,4 +1,4 @@
-import { Router } from '@koa/router'
+import { Router } from './koa-router.ts'
 import Koa, { type ParameterizedContext } from 'koa'
 import { randomUUID } from 'node:crypto'
 import { json } from 'node:stream/consumers'

@@ -1,4 +1,4 @@
-import { Router } from '@koa/router'
+import { Router } from './koa-router.ts'
 import type { Action } from '../access/permission.ts'
 import { authorize, type Needs } from './authorize.ts'
 import { getChangefeed, getGlobalChangefeed } from './feed.ts'

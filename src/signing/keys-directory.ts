@@ -1,8 +1,8 @@
-import { createPublicKey, randomBytes, sign } from 'node:crypto'
+import { createPublicKey, randomBytes, sign, verify } from 'node:crypto'
 import { access, mkdir, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { TrustError } from '../errors.ts'
-import { nobleEd25519, privateKeyOfSeed, PUBLIC_KEY_BYTES, SEED_BYTES } from './ed25519.ts'
+import { privateKeyOfSeed, SEED_BYTES } from './ed25519.ts'
 import { FileSigner } from './file-signer.ts'
 import { KEY_FILE_SECRET_BYTES, PASSPHRASE_MIN_LENGTH } from './key-encryption.ts'
 import { Keyring, type Secret, type SharedKeyring } from './keyring.ts'
@@ -74,13 +74,12 @@ export async function openKeysDirectory(directory: string, passphraseFile?: stri
   if (seed === undefined) throw new TrustError('BAD_KEYS', `${join(directory, ANCHOR_KEY)} does not open`)
   const privateKey = privateKeyOfSeed(seed)
   seed.fill(0)
-  // Not from @noble/ed25519, which would prepare tables for it that are used no more: 45 ms of a start.
-  const publicKey = createPublicKey(privateKey).export({ format: 'der', type: 'spki' }).subarray(-PUBLIC_KEY_BYTES)
+  const publicKey = createPublicKey(privateKey)
   return {
     signer: (algorithm) => new FileSigner(keyring, algorithm),
     anchorKey: {
       sign: (bytes) => sign(null, bytes, privateKey),
-      verify: (bytes, signature) => nobleEd25519.verify(publicKey, bytes, signature),
+      verify: (bytes, signature) => verify(null, bytes, publicKey, signature),
     },
     shared: keyring.shared,
     tokenKey: () => openTokenKey(join(directory, TOKEN_KEY), keyring),

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { sign, verify, createPublicKey } from 'node:crypto'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
-import { nobleEd25519, privateKeyOfSeed } from '../../src/signing/ed25519.ts'
+import { privateKeyOfSeed } from '../../src/signing/ed25519.ts'
+import { nobleEd25519 } from '../support/noble-ed25519.ts'
 
 /** RFC 8032 §7.1: secret, public key, message, signature. */
 const RFC_8032 = [

@@ -3,11 +3,11 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
-import { nobleEd25519 } from '../../src/signing/ed25519.ts'
 import { createStore, openStore, type LevelStore, type StoreOptions } from '../../src/store/level.ts'
 import type { Commit, NewDocument } from '../../src/store/store.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
 import type { Role } from '../../src/tuf/role.ts'
+import { nobleEd25519 } from './noble-ed25519.ts'
 
 /** Where a test's store lies; removed with the test. */
 export async function storePlace(t: TestContext): Promise<StoreOptions> {

@@ -1,0 +1,9 @@
+import { createRequire } from 'node:module'
+import type * as KoaRouter from '@koa/router'
+
+/**
+ * @koa/router, by `require`: its ES module imports all of node:http, and with it undici, which takes 25 ms of a start (see
+ * `node-http.ts`).
+ */
+export const { Router } = createRequire(import.meta.url)('@koa/router') as typeof KoaRouter
+export type Router<State, Context> = KoaRouter.Router<State, Context>
