@@ -1,3 +1,4 @@
+import './buffer-pool.ts'
 import { join } from 'node:path'
 import { createApp, type App } from './http/app.ts'
 import { LOCAL } from './access/permission.ts'

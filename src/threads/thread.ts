@@ -1,3 +1,4 @@
+import '../buffer-pool.ts'
 import { parentPort, workerData } from 'node:worker_threads'
 import { Registry } from 'prom-client'
 import { accessOf } from '../authentication.ts'
