@@ -1,13 +1,11 @@
 import type { Head, TagChange } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
+import type { Json, JsonObject } from '../tuf/json.ts'
 import type { Metadata } from '../tuf/metadata.ts'
 import { isTargetsRole } from '../tuf/role.ts'
-import { once } from '../tuf/once.ts'
-import { targetEntries } from '../tuf/targets.ts'
+import { targetChanges } from '../tuf/target-changes.ts'
 import { recallCurrent } from './current.ts'
 import type { Readable } from './trust.ts'
-
-const NOTHING: ReadonlyMap<string, string> = new Map()
 
 /**
  * Which names new documents sign otherwise than the current ones, for the journal: role by role.
@@ -19,31 +17,19 @@ export function tagChanges(
   head: Head | undefined,
   documents: readonly Metadata[],
 ): TagChange[] {
-  const changes: TagChange[] = []
-  for (const document of documents) {
+  return documents.flatMap((document) => {
     const { role } = document
-    if (!isTargetsRole(role)) continue
+    if (!isTargetsRole(role)) return []
     const before = head && recallCurrent(trust, gun, head, role)
-    const old = before === undefined ? NOTHING : digests(before)
-    const now = digests(document)
-    for (const [tag, to] of now) {
-      const from = old.get(tag)
-      if (from !== to) changes.push({ role, tag, from: hex(from), to: hex(to) })
-    }
-    for (const [tag, from] of old) if (!now.has(tag)) changes.push({ role, tag, from: hex(from), to: null })
-  }
-  return changes
+    return targetChanges(document, before).flatMap(({ name: tag, from: old, to: now }): TagChange[] => {
+      const [from, to] = [digestOf(old), digestOf(now)]
+      return from === to ? [] : [{ role, tag, from, to }]
+    })
+  })
 }
 
-function hex(base64: string | undefined): string | null {
-  return base64 === undefined ? null : Buffer.from(base64, 'base64').toString('hex')
+/** Hex; null for what is not signed, or not with SHA-256. */
+function digestOf(entry: Json | undefined): string | null {
+  const sha256 = (entry as { readonly hashes: JsonObject } | undefined)?.hashes['sha256']
+  return typeof sha256 === 'string' ? Buffer.from(sha256, 'base64').toString('hex') : null
 }
-
-/** Base64. */
-const digests = once((metadata: Metadata): ReadonlyMap<string, string> => {
-  return new Map(
-    targetEntries(metadata).flatMap(({ name, sha256Base64: sha256 }) =>
-      sha256 === undefined ? [] : [[name, sha256] as const],
-    ),
-  )
-})

@@ -1,4 +1,4 @@
-import { isUtf8 } from 'node:buffer'
+import { isAscii, isUtf8 } from 'node:buffer'
 import { JsonReader, malformed } from './json-reader.ts'
 
 /** A parsed JSON value. Numbers are safe integers; objects inherit nothing: `__proto__` is a member like any other. */
@@ -39,6 +39,7 @@ export function parseSigned(bytes: Uint8Array): { readonly value: Json; readonly
 
 function decoded(bytes: Uint8Array): string {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  if (isAscii(buffer)) return buffer.toString('latin1')
   if (!isUtf8(buffer)) throw malformed(firstInvalid(buffer), 'invalid UTF-8')
   return buffer.toString('utf8')
 }

@@ -16,7 +16,7 @@ import { checkTypeAndVersion, type Metadata } from './metadata.ts'
 import { once } from './once.ts'
 import { parseKeys, usedKey } from './public-keys.ts'
 import { isDelegation, parentOf, type DelegationRole } from './role.ts'
-import { sameJson } from './same-json.ts'
+import { targetChanges } from './target-changes.ts'
 import { distinctKeys, type RoleKeys } from './threshold.ts'
 
 /** One entry of `delegations.roles`: who may sign which target names. */
@@ -56,12 +56,8 @@ const badTargets: Fail = (text) => refuse('ErrBadTargets', text)
 export const parseTargets = once((metadata: Metadata, known?: Targets): Targets => {
   const { role, signed } = metadata
   checkTypeAndVersion(metadata, 'Targets', badTargets)
-  const targets = objectOrEmpty(signed['targets'], `${role} "targets"`, badTargets)
-  const before = objectOrEmpty(known?.metadata.signed['targets'], 'targets', badTargets)
-  for (const name in targets) {
-    const entry = targets[name] ?? null
-    if (!sameJson(entry, before[name])) checkTarget(name, entry)
-  }
+  objectOrEmpty(signed['targets'], `${role} "targets"`, badTargets)
+  for (const { name, to } of targetChanges(metadata, known?.metadata)) if (to !== undefined) checkTarget(name, to)
   const delegations = objectOrEmpty(signed['delegations'], `${role} "delegations"`, badTargets)
   refuseVariants(delegations, ['keys', 'roles'], `${role} "delegations"`, badTargets)
   const keys = parseKeys(delegations['keys'], `${role} delegation "keys"`, badTargets)

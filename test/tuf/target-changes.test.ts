@@ -1,0 +1,42 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import * as fc from 'fast-check'
+import type { JsonObject } from '../../src/tuf/json.ts'
+import { parseMetadata, type Metadata } from '../../src/tuf/metadata.ts'
+import { targetChanges } from '../../src/tuf/target-changes.ts'
+
+const name = fc.constantFrom('a', 'b', 'c', 'd', 'e', '1', '2', '__proto__', 'constructor', 'toString')
+const targets = fc.array(fc.tuple(name, fc.nat({ max: 2 })), { maxLength: 12 })
+
+const byName = (one: string, other: string): number => (one < other ? -1 : Number(one > other))
+
+/** Members in the order in which they come, as any publisher may write them. */
+function documentOf(entries: readonly (readonly [string, number])[]): Metadata {
+  const members = [...new Map(entries)].map(([tag, length]) => `${JSON.stringify(tag)}:{"length":${length}}`)
+  const signed = `{"_type":"Targets","expires":"2026-11-26T00:00:00Z","targets":{${members.join(',')}},"version":1}`
+  return parseMetadata('targets', Buffer.from(`{"signed":${signed},"signatures":[]}`))
+}
+
+test('whatever the order of names, exactly what differs is found, each name once', () => {
+  fc.assert(
+    fc.property(targets, targets, (old, now) => {
+      const [before, after] = [new Map(old), new Map(now)]
+      const expected = [...new Set([...before.keys(), ...after.keys()])].filter(
+        (tag) => before.get(tag) !== after.get(tag),
+      )
+      const found = targetChanges(documentOf(now), documentOf(old))
+      assert.deepEqual(found.map((change) => change.name).toSorted(byName), expected.toSorted(byName))
+      for (const { name: tag, from, to } of found) {
+        assert.equal((from as JsonObject | undefined)?.['length'], before.get(tag))
+        assert.equal((to as JsonObject | undefined)?.['length'], after.get(tag))
+      }
+    }),
+  )
+})
+
+test('against nothing everything is new; against another document it is compared anew', () => {
+  const after = documentOf([['a', 1]])
+  assert.equal(targetChanges(after, undefined).length, 1)
+  assert.equal(targetChanges(after, documentOf([['a', 1]])).length, 0)
+  assert.equal(targetChanges(after, documentOf([['a', 2]])).length, 1)
+})
