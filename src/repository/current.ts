@@ -19,7 +19,7 @@ export function loadCurrent(trust: Readable, gun: Gun, head: Head, role: Role): 
 /** The same, but what was decoded lately is not read and decoded again: for changes, never for `check`. */
 export function recallCurrent(trust: Readable, gun: Gun, head: Head, role: Role): Metadata | undefined {
   const state = head.roles[role]
-  return state && decodedDocuments.get(role, state.sha256, () => loadCurrent(trust, gun, head, role))
+  return state && decodedDocuments.get(gun, role, state.sha256, () => loadCurrent(trust, gun, head, role))
 }
 
 /** What `acceptUpdate` may know of a repository, read from the store as it asks. */

@@ -1,24 +1,26 @@
+import type { Gun } from '../tuf/gun.ts'
 import type { Metadata } from '../tuf/metadata.ts'
+import type { Role } from '../tuf/role.ts'
 
 /** Bytes of the documents that are kept; decoded they take some five times as much memory. */
-const KEPT_MAX_BYTES = 2 * 1024 * 1024
+const KEPT_MAX_BYTES = 4 * 1024 * 1024
 
 /**
- * Documents that were decoded lately, by role and checksum: the root and targets of a busy repository are not parsed
- * again with every publish. Bytes of one checksum are always the same, so nothing here is ever out of date; which
- * document is current is always read from the store.
+ * The document of each role that was decoded last: root and targets of a busy repository are not parsed again with every
+ * publish. Which document is current is always read from the store, and bytes of one checksum are always the same: one
+ * that is kept is found only by the checksum that is asked for.
  */
 class DecodedDocuments {
   readonly #kept = new Map<string, Metadata>()
   #bytes = 0
 
   /** @param decode reads and decodes it; undefined if it is not there */
-  get(role: string, sha256: string, decode: () => Metadata | undefined): Metadata | undefined {
-    const name = `${role} ${sha256}`
+  get(gun: Gun, role: Role, sha256: string, decode: () => Metadata | undefined): Metadata | undefined {
+    const name = nameOf(gun, role)
     const kept = this.#kept.get(name)
-    if (kept === undefined) {
+    if (kept?.checksums.sha256 !== sha256) {
       const made = decode()
-      if (made !== undefined) this.keep(made)
+      if (made !== undefined) this.keep(gun, made)
       return made
     }
     // Asked for last, dropped last.
@@ -27,17 +29,28 @@ class DecodedDocuments {
     return kept
   }
 
-  keep(metadata: Metadata): void {
-    const name = `${metadata.role} ${metadata.checksums.sha256}`
-    if (metadata.bytes.length > KEPT_MAX_BYTES / 2 || this.#kept.has(name)) return
+  /** In place of the one before it. */
+  keep(gun: Gun, metadata: Metadata): void {
+    const name = nameOf(gun, metadata.role)
+    this.#drop(name)
+    if (metadata.bytes.length > KEPT_MAX_BYTES / 2) return
     this.#kept.set(name, metadata)
     this.#bytes += metadata.bytes.length
-    for (const [oldest, { bytes }] of this.#kept) {
+    for (const oldest of this.#kept.keys()) {
       if (this.#bytes <= KEPT_MAX_BYTES) return
-      this.#kept.delete(oldest)
-      this.#bytes -= bytes.length
+      this.#drop(oldest)
     }
   }
+
+  #drop(name: string): void {
+    this.#bytes -= this.#kept.get(name)?.bytes.length ?? 0
+    this.#kept.delete(name)
+  }
+}
+
+/** No GUN and no role has a line end. */
+function nameOf(gun: Gun, role: Role): string {
+  return `${gun}\n${role}`
 }
 
 export const decodedDocuments = new DecodedDocuments()

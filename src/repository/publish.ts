@@ -32,7 +32,7 @@ export async function publish(trust: Trust, gun: Gun, parts: readonly UploadPart
     return { kind: 'publish', actor, ...(await compose(trust, gun, head, now, { ...accepted, snapshot })) }
   })
   // The next publish starts from these.
-  if (changed) for (const upload of uploads) decodedDocuments.keep(upload)
+  if (changed) for (const upload of uploads) decodedDocuments.keep(gun, upload)
 }
 
 /** Parts in body order: name, role, JSON (wire spec §5.1). Of two parts for one role the last one counts. */

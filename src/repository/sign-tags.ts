@@ -84,7 +84,7 @@ export async function signTags(trust: Trust, gun: Gun, request: SignRequest, act
     const draft = await compose(trust, gun, head, now, { ...accepted, snapshot: 'make' })
     return { kind: 'publish', actor, ...draft, keys: [...draft.keys, ...keys] }
   })
-  for (const metadata of made) decodedDocuments.keep(metadata)
+  for (const metadata of made) decodedDocuments.keep(gun, metadata)
   if (result === undefined) throw new Error('signed nothing, and said nothing')
   return result
 }

@@ -7,7 +7,7 @@ import { Database } from './database.ts'
 import { decodeFormat, encodeFormat, type Format } from './encoding.ts'
 import { EMPTY_TAIL, entryTail, hexSha256, parseEntry, type Tail } from './journal.ts'
 import { formatKey, journalKey, rangeOfKind } from './keyspace.ts'
-import { packCommit, type PackedCommit } from './packed-commit.ts'
+import { CommitPacker, type PackedCommit } from './packed-commit.ts'
 import { readerOver, type StoreReader } from './reader.ts'
 import type { Records } from './records.ts'
 import type { Store } from './store.ts'
@@ -93,6 +93,7 @@ export async function openStore(options: StoreOptions): Promise<LevelStore> {
 }
 
 function storeOver(database: Database, reader: StoreReader, anchor: AnchorFile, committer: Committer): LevelStore {
+  const packer = new CommitPacker(database, (gun) => reader.head(gun))
   return {
     ...reader,
     async readAnchor() {
@@ -104,7 +105,7 @@ function storeOver(database: Database, reader: StoreReader, anchor: AnchorFile, 
       const { tail } = committer
       return { records, reader: readerOver(records, () => tail), close: () => records.close() }
     },
-    commit: async (commit) => committer.commit(await packCommit(database, reader.head, commit)),
+    commit: async (commit) => committer.commit(await packer.pack(commit)),
     commitPacked: (commit) => committer.commit(commit),
     readiness: () =>
       committer.failure === undefined ? { writable: true } : { writable: false, reason: committer.failure },

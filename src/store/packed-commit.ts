@@ -20,44 +20,70 @@ export interface PackedCommit extends Omit<Commit, 'documents'> {
   readonly removed: readonly Uint8Array[]
 }
 
-/** @param headOf the stored head of a repository */
-export async function packCommit(
-  records: Records,
-  headOf: (gun: Gun) => Head | undefined,
-  commit: Commit,
-): Promise<PackedCommit> {
-  const { gun, documents } = commit
-  const head = documents.some(({ bytes }) => bytes.length >= PACK_MIN_BYTES) ? headOf(gun) : undefined
-  return {
-    ...commit,
-    documents: await Promise.all(documents.map((document) => packDocument(records, gun, head, document))),
-    removed: commit.kind === 'delete' ? await keysOfDocuments(records, gun) : [],
+/** Bytes of the bases that are kept in memory: that of a busy repository is not read and hashed with every publish. */
+const BASES_MAX_BYTES = 4 * 1024 * 1024
+
+export class CommitPacker {
+  readonly #records: Records
+  readonly #headOf: (gun: Gun) => Head | undefined
+  readonly #bases = new Map<string, Base>()
+  #bytes = 0
+
+  /** @param headOf the stored head of a repository */
+  constructor(records: Records, headOf: (gun: Gun) => Head | undefined) {
+    this.#records = records
+    this.#headOf = headOf
   }
-}
 
-/** As the difference to the role's current document, or to what that one is a difference to. */
-async function packDocument(
-  records: Records,
-  gun: Gun,
-  head: Head | undefined,
-  { bytes, ...document }: NewDocument,
-): Promise<PackedNewDocument> {
-  const current = bytes.length < PACK_MIN_BYTES ? undefined : head?.roles[document.role]?.sha256
-  const base = current === undefined ? undefined : findBase(records, gun, document.role, current)
-  return { ...document, packed: await pack(bytes, base) }
-}
-
-function findBase(records: Records, gun: Gun, role: string, sha256: string): Base | undefined {
-  const payload = records.get(documentKey(gun, role, sha256))
-  if (payload === undefined) return undefined
-  const { packed } = decodeDocument(payload)
-  return packed.form === 'whole' ? { sha256, bytes: packed.bytes } : findBase(records, gun, role, packed.base)
-}
-
-async function keysOfDocuments(records: Records, gun: Gun): Promise<Buffer[]> {
-  const found: Buffer[] = []
-  for (const kind of ['document', 'version'] as const) {
-    for await (const key of records.keys(rangeOf(kind, gun))) found.push(key)
+  async pack(commit: Commit): Promise<PackedCommit> {
+    const { gun, documents } = commit
+    const head = documents.some(({ bytes }) => bytes.length >= PACK_MIN_BYTES) ? this.#headOf(gun) : undefined
+    return {
+      ...commit,
+      documents: await Promise.all(documents.map((document) => this.#packDocument(gun, head, document))),
+      removed: commit.kind === 'delete' ? await this.#keysOfDocuments(gun) : [],
+    }
   }
-  return found
+
+  /** As the difference to the role's current document, or to what that one is a difference to. */
+  async #packDocument(
+    gun: Gun,
+    head: Head | undefined,
+    { bytes, ...document }: NewDocument,
+  ): Promise<PackedNewDocument> {
+    const current = bytes.length < PACK_MIN_BYTES ? undefined : head?.roles[document.role]?.sha256
+    const base = current === undefined ? undefined : this.#baseOf(gun, document.role, current)
+    return { ...document, packed: await pack(bytes, base) }
+  }
+
+  /** Bytes of one checksum are always the same: a base that is kept is never out of date. */
+  #baseOf(gun: Gun, role: string, sha256: string): Base | undefined {
+    const kept = this.#bases.get(sha256)
+    if (kept !== undefined) return kept
+    const payload = this.#records.get(documentKey(gun, role, sha256))
+    if (payload === undefined) return undefined
+    const { packed } = decodeDocument(payload)
+    if (packed.form === 'difference') return this.#baseOf(gun, role, packed.base)
+    return this.#keep({ sha256, bytes: packed.bytes })
+  }
+
+  #keep(base: Base): Base {
+    if (base.bytes.length > BASES_MAX_BYTES / 2) return base
+    this.#bases.set(base.sha256, base)
+    this.#bytes += base.bytes.length
+    for (const [sha256, { bytes }] of this.#bases) {
+      if (this.#bytes <= BASES_MAX_BYTES) break
+      this.#bases.delete(sha256)
+      this.#bytes -= bytes.length
+    }
+    return base
+  }
+
+  async #keysOfDocuments(gun: Gun): Promise<Buffer[]> {
+    const found: Buffer[] = []
+    for (const kind of ['document', 'version'] as const) {
+      for await (const key of this.#records.keys(rangeOf(kind, gun))) found.push(key)
+    }
+    return found
+  }
 }

@@ -1,5 +1,5 @@
 import { Database } from './database.ts'
-import { packCommit, type PackedCommit } from './packed-commit.ts'
+import { CommitPacker, type PackedCommit } from './packed-commit.ts'
 import { readerOver } from './reader.ts'
 import type { Store } from './store.ts'
 
@@ -23,10 +23,11 @@ export async function openSharedStore(
 ): Promise<SharedStore> {
   const database = await Database.share(directory)
   const reader = readerOver(database, () => ({ number: journalEnd() }))
+  const packer = new CommitPacker(database, (gun) => reader.head(gun))
   let released = false
   return {
     ...reader,
-    commit: async (commit) => write(await packCommit(database, reader.head, commit)),
+    commit: async (commit) => write(await packer.pack(commit)),
     readiness: () =>
       released ? { writable: false, reason: 'the database is being opened again' } : { writable: true },
     async release() {

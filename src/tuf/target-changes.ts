@@ -1,6 +1,5 @@
 import type { Json, JsonObject } from './json.ts'
 import type { Metadata } from './metadata.ts'
-import { once } from './once.ts'
 import { sameJson } from './same-json.ts'
 
 /** An entry of `targets` that two documents of a role have differently; undefined: one has none of this name. */
@@ -10,24 +9,17 @@ export interface TargetChange {
   readonly to: Json | undefined
 }
 
-/** The member `targets`, as it stands there; a document without one has no targets. */
-interface Entries {
-  readonly object: JsonObject
-  readonly names: readonly string[]
-  readonly values: readonly Json[]
+const NOTHING: JsonObject = Object.freeze(Object.create(null) as JsonObject)
+
+interface Comparison {
+  readonly before: Metadata | undefined
+  readonly changes: readonly TargetChange[]
+  /** Entries of the later document. */
+  readonly count: number
 }
 
-const NOTHING: JsonObject = Object.freeze(Object.create(null) as JsonObject)
-const NO_ENTRIES: Entries = { object: NOTHING, names: [], values: [] }
-
-const entriesOf = once(({ signed: { targets } }: Metadata): Entries => {
-  if (typeof targets !== 'object' || targets === null || Array.isArray(targets)) return NO_ENTRIES
-  const object = targets as JsonObject
-  return { object, names: Object.keys(object), values: Object.values(object) }
-})
-
-/** What was compared with what last: a publish asks twice. */
-const compared = new WeakMap<Metadata, { readonly before: Metadata | undefined; readonly changes: TargetChange[] }>()
+/** What was compared with what last: a publish asks twice, and the next one asks how many there were. */
+const compared = new WeakMap<Metadata, Comparison>()
 
 /**
  * What a document says otherwise than the one before it. Of thousands of entries a publish changes a few, and only these
@@ -36,29 +28,35 @@ const compared = new WeakMap<Metadata, { readonly before: Metadata | undefined; 
 export function targetChanges(after: Metadata, before: Metadata | undefined): readonly TargetChange[] {
   const known = compared.get(after)
   if (known !== undefined && known.before === before) return known.changes
-  const changes = compare(entriesOf(after), before === undefined ? NO_ENTRIES : entriesOf(before))
-  compared.set(after, { before, changes })
-  return changes
+  const comparison = compare(after, before)
+  compared.set(after, comparison)
+  return comparison.changes
 }
 
-/** Side by side as long as the names are the same, which is quicker than looking each one up. */
-function compare(after: Entries, before: Entries): TargetChange[] {
+function compare(after: Metadata, before: Metadata | undefined): Comparison {
+  const entries = entriesOf(after)
+  const old = before === undefined ? NOTHING : entriesOf(before)
   const changes: TargetChange[] = []
+  let count = 0
   let common = 0
-  let at = 0
-  for (const [index, name] of after.names.entries()) {
-    if (before.names[at] !== name && before.names[at + 1] === name) at += 1
-    const beside = before.names[at] === name
-    const from = beside ? before.values[at] : before.object[name]
-    if (beside) at += 1
+  for (const name in entries) {
+    const to = entries[name]
+    const from = old[name]
+    count += 1
     if (from !== undefined) common += 1
-    const to = after.values[index]
     if (from === undefined || !sameJson(to, from)) changes.push({ name, from, to })
   }
-  if (common < before.names.length) {
-    for (const [index, name] of before.names.entries()) {
-      if (after.object[name] === undefined) changes.push({ name, from: before.values[index], to: undefined })
-    }
+  if (before !== undefined && common < countOf(before, old)) {
+    for (const name in old) if (entries[name] === undefined) changes.push({ name, from: old[name], to: undefined })
   }
-  return changes
+  return { before, changes, count }
+}
+
+/** The member `targets`; a document without one has no targets. */
+function entriesOf({ signed: { targets } }: Metadata): JsonObject {
+  return typeof targets !== 'object' || targets === null || Array.isArray(targets) ? NOTHING : (targets as JsonObject)
+}
+
+function countOf(metadata: Metadata, entries: JsonObject): number {
+  return compared.get(metadata)?.count ?? Object.keys(entries).length
 }

@@ -20,7 +20,7 @@ function documentOf(entries: readonly (readonly [string, number])[]): Metadata {
 test('whatever the order of names, exactly what differs is found, each name once', () => {
   fc.assert(
     fc.property(targets, targets, (old, now) => {
-      const [before, after] = [new Map(old), new Map(now)]
+      const [before, after] = [new Map<string, number>(old), new Map<string, number>(now)]
       const expected = [...new Set([...before.keys(), ...after.keys()])].filter(
         (tag) => before.get(tag) !== after.get(tag),
       )
