@@ -2,7 +2,9 @@ import { Router } from '@koa/router'
 import Koa, { type ParameterizedContext } from 'koa'
 import { randomUUID } from 'node:crypto'
 import { json } from 'node:stream/consumers'
-import { allows, type Identity } from '../access/permission.ts'
+import { z } from 'zod'
+import { covers } from '../access/grant.ts'
+import { allows, type Action, type Identity } from '../access/permission.ts'
 import { openApi } from '../admin/openapi.ts'
 import { parsed, type Operation, type World } from '../admin/operation.ts'
 import { OPERATIONS } from '../admin/operations.ts'
@@ -10,7 +12,6 @@ import { rehearsing } from '../admin/rehearse.ts'
 import { ADMIN_PREFIX } from '../admin/request.ts'
 import { TrustError } from '../errors.ts'
 import type { Actor } from '../store/store.ts'
-import { parseGun } from '../tuf/gun.ts'
 import { isOfConnection, wireErrorOf } from './errors.ts'
 
 /** Bytes of a request's body. */
@@ -96,17 +97,30 @@ async function bodyOf({ req }: AdminContext): Promise<object> {
   throw new TrustError('INVALID_PARAMETERS', 'the body must be a JSON object')
 }
 
-/** Who may not even read learns nothing about what is there. @throws TrustError NOT_FOUND, FORBIDDEN */
+/**
+ * Who may not even read learns nothing about what is there.
+ *
+ * @throws TrustError NOT_FOUND, FORBIDDEN, INVALID_GUN, INVALID_PARAMETERS
+ */
 function permit(identity: Identity, { action, input: schema }: Operation, input: Record<string, unknown>): void {
-  const gun = 'gun' in schema.shape && typeof input['gun'] === 'string' ? parseGun(input['gun']) : undefined
-  if (action === 'own' || allows(identity, action, gun)) return
-  if (gun !== undefined && !allows(identity, 'read', gun)) {
+  if (action === 'own') return
+  const gun = gunIn(schema, input)
+  // The audit takes a pattern: one must be allowed it on all that the pattern names.
+  const may = (wanted: Action): boolean =>
+    gun === undefined ? allows(identity, wanted, undefined) : covers(identity, { pattern: gun, actions: [wanted] })
+  if (may(action)) return
+  if (gun !== undefined && !may('read')) {
     throw new TrustError('NOT_FOUND', `there is no repository ${gun}`, {
       hint: '"countersign repo list" prints all names',
     })
   }
   const what = gun === undefined ? 'this server' : gun
   throw new TrustError('FORBIDDEN', `${identity.name} may not ${action} ${what}`)
+}
+
+/** The repository, or the pattern of repositories, that the input names, as the operation reads it. */
+function gunIn({ shape }: Operation['input'], { gun }: Record<string, unknown>): string | undefined {
+  return 'gun' in shape && typeof gun === 'string' ? String(z.parse(shape['gun'], gun)) : undefined
 }
 
 function answer(ctx: AdminContext, output: unknown): void {

@@ -153,6 +153,27 @@ describe('the admin API over TCP', () => {
     assert.match(String(entry?.actor.address), /127\.0\.0\.1|::1/)
   })
 
+  test('the journal of the repositories that a pattern names: for an admin of all of them', async () => {
+    const audit = async (authorization: string, gun: string): Promise<Answer> =>
+      ask('GET', `/api/v1/audit?gun=${encodeURIComponent(gun)}`, authorization)
+    const root = basic('root', PASSWORD)
+    for (const pattern of ['*', 'example.org/*', 'example.org/team/*', GUN]) {
+      const { status, body } = await audit(root, pattern)
+      assert.equal(status, 200, `${pattern}: ${body.toString()}`)
+      const { entries } = JSON.parse(body.toString()) as { entries: { gun: string }[] }
+      assert.ok(entries.length > 0 && entries.every(({ gun }) => gun === GUN), pattern)
+    }
+    const chief = `Bearer ${await makeToken(server.running, 'chief', ['admin:example.org/team/*', 'read:*'])}`
+    for (const pattern of ['example.org/team/*', 'example.org/team/sub/*', GUN]) {
+      assert.equal((await audit(chief, pattern)).status, 200, pattern)
+    }
+    for (const pattern of ['*', 'example.org/*', 'example.org/team', 'example.org/other/*']) {
+      assert.equal((await audit(chief, pattern)).status, 403, pattern)
+    }
+    assert.equal((await ask('GET', '/api/v1/audit', chief)).status, 403)
+    assert.equal((await audit(root, 'example.org/**')).status, 400)
+  })
+
   test("tokens of one's own: made, listed, revoked; never above oneself, never by a token", async () => {
     const builder = wish('build machine')
     assert.equal(await withCertificate(server.running.adminPort, '/api/v1/tokens', builder), 200)
