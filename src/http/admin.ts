@@ -38,7 +38,7 @@ export function adminApp(world: World, authenticate: Authenticate): Koa<AdminSta
       const input = await inputOf(operation, ctx)
       permit(identity, operation, input)
       const actor: Actor = { name: identity.name, ...addressOf(ctx), requestId: ctx.state.requestId }
-      const where = ctx.query['dryRun'] === 'true' ? rehearsing(world) : world
+      const where = isRehearsal(ctx) ? rehearsing(world) : world
       const output = await operation.run(where, parsed(operation, input), actor)
       answer(ctx, output)
     })
@@ -82,6 +82,13 @@ async function inputOf({ method, input }: Operation, ctx: AdminContext): Promise
   const given = method === 'GET' || method === 'DELETE' ? query : { ...query, ...(await bodyOf(ctx)) }
   const ifMatch = ctx.get('If-Match')
   return { ...given, ...(ifMatch !== '' && 'ifMatch' in input.shape ? { ifMatch } : {}), ...params }
+}
+
+/** Who mistypes it must not get the real thing. @throws TrustError INVALID_PARAMETERS */
+function isRehearsal({ query }: AdminContext): boolean {
+  const { dryRun = 'false' } = query
+  if (dryRun === 'true' || dryRun === 'false') return dryRun === 'true'
+  throw new TrustError('INVALID_PARAMETERS', 'dryRun: write it as dryRun=true')
 }
 
 async function bodyOf({ req }: AdminContext): Promise<object> {

@@ -174,6 +174,19 @@ describe('the admin API over TCP', () => {
     assert.equal((await audit(root, 'example.org/**')).status, 400)
   })
 
+  test('a dry run that is written otherwise is refused, and not taken for the real thing', async () => {
+    const root = basic('root', PASSWORD)
+    const before = server.running.store.tail()
+    for (const query of ['dryRun=1', 'dryRun', 'dryRun=', 'dryRun=TRUE', 'dryRun=true&dryRun=true', 'dryrun=true']) {
+      const { status } = await ask('DELETE', `${urlOf('/repositories/:gun', GUN)}?${query}`, root)
+      assert.equal(status, 400, query)
+    }
+    assert.equal((await ask('DELETE', `${urlOf('/repositories/:gun', GUN)}?dryRun=true`, root)).status, 200)
+    assert.deepEqual(server.running.store.tail(), before)
+    const made = await ask('POST', '/api/v1/signers?dryRun=false', root, { name: 'real' })
+    assert.equal(made.status, 200, made.body.toString())
+  })
+
   test("tokens of one's own: made, listed, revoked; never above oneself, never by a token", async () => {
     const builder = wish('build machine')
     assert.equal(await withCertificate(server.running.adminPort, '/api/v1/tokens', builder), 200)
