@@ -221,6 +221,20 @@ describe('the admin API over TCP', () => {
     assert.equal((await ask('GET', urlOf('/repositories/:gun', GUN), `Bearer ${token}`)).status, 401)
   })
 
+  test("a page in an admin's browser changes nothing", async () => {
+    // What a form of another site can send: the browser adds the password that it remembers, and Origin.
+    const form = async (origin: string): Promise<number> => {
+      const headers = { authorization: basic('root', PASSWORD), origin, 'content-type': 'text/plain' }
+      const body = JSON.stringify({ name: 'mallory', grants: [{ pattern: '*', actions: ['admin'] }] })
+      const endpoint = { url: `https://localhost:${server.running.adminPort}`, ca: server.ca }
+      return (await exchange(endpoint, { method: 'POST', path: '/api/v1/users', headers, body })).status
+    }
+    for (const origin of ['https://evil.example', 'null', `https://localhost:${server.running.adminPort}`]) {
+      assert.equal(await form(origin), 403, origin)
+    }
+    assert.equal(server.running.store.record('user', 'mallory'), undefined)
+  })
+
   test('a client certificate stands for the user that settings name, on both listeners', async () => {
     const builder = wish('build machine')
     const admin = server.running.adminPort
@@ -308,4 +322,14 @@ test('on the public listener only where a setting says so in words', async (t) =
   assert.equal(await ask(), 401)
   assert.equal(await ask(basic('root', PASSWORD)), 200)
   assert.equal((await exchange(server, { path: '/v2/' })).status, 200)
+})
+
+test('behind a proxy nobody waits for the wrong passwords of others', async (t) => {
+  const server = await startTestServer({ transport: 'plain', settings: { admin: { public: PUBLIC_ADMIN_WORDS } } })
+  t.after(() => server.stop())
+  await addPerson(server.running, 'root', ['admin:*'], PASSWORD)
+  const ask = async (user: string): Promise<number> =>
+    (await exchange(server, { path: '/api/v1/users', headers: { authorization: basic(user, PASSWORD) } })).status
+  for (let guess = 0; guess < 6; guess += 1) assert.equal(await ask(`nobody-${guess}`), 401)
+  assert.equal(await ask('root'), 200)
 })
