@@ -71,7 +71,8 @@ export const revokeToken = operation({
     let revoked: ApiToken | undefined
     await changeRecords(world.trust, actor, async () => {
       const live = (await visibleTo(world, actor)).filter((token) => !token.revoked)
-      const found = live.find(({ id, name }) => id === wanted || name === wanted)
+      // The id first: it could be the name that somebody gave to another token.
+      const found = live.find(({ id }) => id === wanted) ?? live.find(({ name }) => name === wanted)
       if (found === undefined) {
         throw new TrustError('NOT_FOUND', 'there is no such token', { hint: '"countersign token list" prints all' })
       }

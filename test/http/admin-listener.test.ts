@@ -221,6 +221,23 @@ describe('the admin API over TCP', () => {
     assert.equal((await ask('GET', urlOf('/repositories/:gun', GUN), `Bearer ${token}`)).status, 401)
   })
 
+  test('a token whose name is the id of another one is not revoked in its place', async () => {
+    await addPerson(server.running, 'trudy', ['read:example.org/team/*'], PASSWORD)
+    const create = async (authorization: string, name: string): Promise<{ id: string; token: string }> => {
+      const grants = [{ pattern: GUN, actions: ['read'] }]
+      return JSON.parse((await ask('POST', '/api/v1/tokens', authorization, { name, grants })).body.toString()) as never
+    }
+    const root = basic('root', PASSWORD)
+    // Ids are random: with a few, some decoy stands before the token that it is to shield.
+    for (let round = 0; round < 8; round += 1) {
+      const { id, token } = await create(root, `leaked-${round}`)
+      await create(basic('trudy', PASSWORD), id)
+      const { body } = await ask('DELETE', `/api/v1/tokens/${id}`, root)
+      assert.equal((JSON.parse(body.toString()) as { id: string }).id, id)
+      assert.equal((await ask('GET', urlOf('/repositories/:gun', GUN), `Bearer ${token}`)).status, 401)
+    }
+  })
+
   test("a page in an admin's browser changes nothing", async () => {
     // What a form of another site can send: the browser adds the password that it remembers, and Origin.
     const form = async (origin: string): Promise<number> => {
