@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { writeFile } from 'node:fs/promises'
+import { mkdir, readdir, stat, writeFile } from 'node:fs/promises'
 import { after, before, describe, test } from 'node:test'
 import { exchange } from '../support/exchange.ts'
 import { steady, Terminal, type Printed } from './terminal.ts'
@@ -155,6 +155,19 @@ describe('users and tokens at the terminal', () => {
     assert.doesNotMatch(log, new RegExp(`${PASSWORD}|${authorization}|eyJ|cs_`))
     assert.match(log, /"actor":"user:dave"/)
   })
+})
+
+test("what a command writes beside a stopped server is its owner's alone", async (t) => {
+  const terminal = await Terminal.open()
+  t.after(() => terminal.close())
+  // As a service manager or a container makes it: others may look into the directory.
+  await mkdir(terminal.path('data'), { mode: 0o755 })
+  await (await terminal.serve()).end()
+  assert.equal((await terminal.run(['user', 'add', 'alice', '--no-password'])).code, 0)
+  for (const name of await readdir(terminal.path('data'))) {
+    const { mode } = await stat(terminal.path('data', name))
+    assert.equal((mode & 0o077).toString(8), '0', name)
+  }
 })
 
 describe('settings of access that cannot be used', () => {
