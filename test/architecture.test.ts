@@ -24,7 +24,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'custody.ts': ['settings-schema.ts', 'tuf', 'signing', 'access'],
   'authentication.ts': ['errors.ts', 'settings-schema.ts', 'signing', 'access', 'repository'],
   'listeners.ts': ['errors.ts', 'settings-schema.ts', 'authentication.ts', 'signing', 'repository', 'http'],
-  'webhook.ts': ['errors.ts', 'settings-schema.ts', 'tuf', 'store', 'repository', 'http'],
+  'webhook.ts': ['errors.ts', 'settings-schema.ts', 'tuf', 'store', 'signing', 'repository', 'http'],
   'main.ts': [
     ...[
       'errors.ts',
