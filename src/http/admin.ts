@@ -1,6 +1,5 @@
 import { Router } from '@koa/router'
 import Koa, { type ParameterizedContext } from 'koa'
-import { randomUUID } from 'node:crypto'
 import { json } from 'node:stream/consumers'
 import { z } from 'zod'
 import { covers } from '../access/grant.ts'
@@ -12,13 +11,23 @@ import { rehearsing } from '../admin/rehearse.ts'
 import { ADMIN_PREFIX } from '../admin/request.ts'
 import { TrustError } from '../errors.ts'
 import type { Actor } from '../store/store.ts'
-import { isOfConnection, wireErrorOf } from './errors.ts'
+import { answerErrorsAndLog } from './admin-log.ts'
+import { isOfConnection } from './errors.ts'
 
 /** Bytes of a request's body. */
 const BODY_MAX_BYTES = 16 * 1024 * 1024
 
+/** What a request carries; all of it ends in its log line. */
 export interface AdminState {
   requestId: string
+  /** Name of the operation. */
+  operation?: string
+  /** The repository, or the pattern of repositories, that it is about. */
+  gun?: string
+  /** Who asks, once it is known. */
+  identity?: Identity
+  /** Where the request came from; a unix socket has no address. */
+  address?: string | undefined
 }
 export type AdminContext = ParameterizedContext<AdminState, object>
 
@@ -34,46 +43,34 @@ export function adminApp(world: World, authenticate: Authenticate): Koa<AdminSta
   const router = new Router<AdminState, object>({ prefix: ADMIN_PREFIX, strict: true, sensitive: true })
   for (const operation of OPERATIONS) {
     router.register(operation.path, [operation.method], async (ctx) => {
+      ctx.state.operation = operation.name
       const identity = await authenticate(ctx)
+      ctx.state.identity = identity
       const input = await inputOf(operation, ctx)
-      permit(identity, operation, input)
-      const actor: Actor = { name: identity.name, ...addressOf(ctx), requestId: ctx.state.requestId }
+      const gun = gunIn(operation, input)
+      if (gun !== undefined) ctx.state.gun = gun
+      permit(identity, operation, gun)
+      const { requestId, address } = ctx.state
+      const actor: Actor = { name: identity.name, ...(address === undefined ? {} : { address }), requestId }
       const where = isRehearsal(ctx) ? rehearsing(world) : world
       const output = await operation.run(where, parsed(operation, input), actor)
       answer(ctx, output)
     })
   }
   router.get('/openapi.json', async (ctx) => {
-    await authenticate(ctx)
+    ctx.state.operation = 'openapi'
+    ctx.state.identity = await authenticate(ctx)
     answer(ctx, openApi(OPERATIONS))
   })
   app.on('error', (error: NodeJS.ErrnoException) => {
     if (!isOfConnection(error)) world.trust.log.error({ err: error }, 'an answer failed')
   })
-  app.use(answerErrors(world))
+  app.use(answerErrorsAndLog(world.trust.log))
   app.use(router.routes())
   app.use(() => {
     throw new TrustError('NOT_FOUND', 'there is no such operation')
   })
   return app
-}
-
-function answerErrors({ trust: { log } }: World) {
-  return async (ctx: AdminContext, next: () => Promise<unknown>): Promise<void> => {
-    ctx.state.requestId = randomUUID()
-    ctx.set('X-Request-Id', ctx.state.requestId)
-    try {
-      await next()
-    } catch (error) {
-      ctx.status = wireErrorOf(error).status
-      if (ctx.status === 401) ctx.set('WWW-Authenticate', 'Basic realm="countersign"')
-      ctx.type = 'json'
-      ctx.body = JSON.stringify({ error: told(error) })
-      const facts = { requestId: ctx.state.requestId, method: ctx.method, path: ctx.path }
-      if (ctx.status >= 500) log.error({ ...facts, err: error }, 'admin request failed')
-      else log.info({ ...facts, refused: told(error).message }, 'admin request refused')
-    }
-  }
 }
 
 async function inputOf({ method, input }: Operation, ctx: AdminContext): Promise<Record<string, unknown>> {
@@ -105,17 +102,24 @@ async function bodyOf({ req }: AdminContext): Promise<object> {
 }
 
 /**
+ * The repository, or the pattern of repositories, that the input names.
+ *
+ * @throws TrustError INVALID_GUN, INVALID_PARAMETERS
+ */
+function gunIn({ input: { shape } }: Operation, { gun }: Record<string, unknown>): string | undefined {
+  return 'gun' in shape && typeof gun === 'string' ? String(z.parse(shape['gun'], gun)) : undefined
+}
+
+/**
  * Who may not even read learns nothing about what is there.
  *
- * @throws TrustError NOT_FOUND, FORBIDDEN, INVALID_GUN, INVALID_PARAMETERS
+ * @param gun of a pattern one must be allowed all that it names; undefined: the server itself
+ * @throws TrustError NOT_FOUND, FORBIDDEN
  */
-function permit(identity: Identity, { action, input: schema }: Operation, input: Record<string, unknown>): void {
-  if (action === 'own') return
-  const gun = gunIn(schema, input)
-  // The audit takes a pattern: one must be allowed it on all that the pattern names.
+function permit(identity: Identity, { action }: Operation, gun: string | undefined): void {
   const may = (wanted: Action): boolean =>
     gun === undefined ? allows(identity, wanted, undefined) : covers(identity, { pattern: gun, actions: [wanted] })
-  if (may(action)) return
+  if (action === 'own' || may(action)) return
   if (gun !== undefined && !may('read')) {
     throw new TrustError('NOT_FOUND', `there is no repository ${gun}`, {
       hint: '"countersign repo list" prints all names',
@@ -125,27 +129,10 @@ function permit(identity: Identity, { action, input: schema }: Operation, input:
   throw new TrustError('FORBIDDEN', `${identity.name} may not ${action} ${what}`)
 }
 
-/** The repository, or the pattern of repositories, that the input names, as the operation reads it. */
-function gunIn({ shape }: Operation['input'], { gun }: Record<string, unknown>): string | undefined {
-  return 'gun' in shape && typeof gun === 'string' ? String(z.parse(shape['gun'], gun)) : undefined
-}
-
 function answer(ctx: AdminContext, output: unknown): void {
   if (typeof output === 'object' && output !== null && 'etag' in output && typeof output.etag === 'string') {
     ctx.set('ETag', `"${output.etag}"`)
   }
   ctx.type = 'json'
   ctx.body = JSON.stringify(output ?? null)
-}
-
-/** A unix socket has no address. */
-function addressOf({ req }: AdminContext): { address?: string } {
-  const { remoteAddress } = req.socket
-  return remoteAddress === undefined ? {} : { address: remoteAddress }
-}
-
-/** An admin may read more than a client; a fault of ours is for the log all the same. */
-function told(error: unknown): Pick<TrustError, 'code' | 'message' | 'hint'> {
-  if (error instanceof TrustError) return { code: error.code, message: error.message, hint: error.hint }
-  return { code: 'STORE_UNAVAILABLE', message: 'the server failed to answer', hint: 'its log says why' }
 }
