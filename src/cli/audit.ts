@@ -1,6 +1,7 @@
 import { Command } from 'commander'
-import { auditJournal, findDigest, type Sighting } from '../admin/audit.ts'
+import { auditJournal } from '../admin/audit.ts'
 import { showExpiry } from '../admin/expiry.ts'
+import { findDigest, type Sighting } from '../admin/find.ts'
 import { TrustError } from '../errors.ts'
 import type { JournalEntry } from '../store/store.ts'
 import { print, table } from './print.ts'
