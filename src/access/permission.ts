@@ -21,8 +21,8 @@ export interface Identity {
   readonly grants: readonly Grant[]
   /** What bounds them: each of these lists must allow it too. A token's owner bounds what the token may. */
   readonly bounds?: readonly (readonly Grant[])[]
-  /** Of an API token. */
-  readonly tokenId?: string
+  /** What tokens of the built-in endpoint name them by; none: anonymous, or not known there. */
+  readonly subject?: string
 }
 
 /** Whoever can open the control socket owns the data directory, and may do everything. */
