@@ -7,6 +7,9 @@ import { operation } from './operation.ts'
 
 /** Entries that one request looks at; the answer says where the next one goes on. */
 const LOOKED_AT_MAX = 2_000
+/** As the journal names them: a name alone would find nothing, and say that nothing was done. */
+const ACTOR = /^(?:anonymous|local|server|(?:user|token|certificate|external):.+)$/
+const time = z.iso.datetime('write it as in 2026-11-24T00:00:00Z')
 /** Of a manifest. */
 export const digestInput = z.string().regex(/^sha256:[0-9a-f]{64}$/, 'write it as in sha256:0123…')
 
@@ -21,11 +24,11 @@ export const auditJournal = operation({
       .string()
       .transform((text) => parsePattern(text))
       .optional(),
-    actor: z.string().max(200).optional(),
+    actor: z.string().max(600).regex(ACTOR, 'write it as in user:alice, token:ci, local').optional(),
     kind: z.enum(['publish', 'renew', 'key', 'delete', 'record']).optional(),
     digest: digestInput.optional(),
-    since: z.iso.datetime().optional(),
-    until: z.iso.datetime().optional(),
+    since: time.optional(),
+    until: time.optional(),
     before: z.coerce.number().int().min(1).optional().meta({ description: 'newest first, from before this number' }),
     after: z.coerce.number().int().min(0).optional().meta({ description: 'oldest first, from after this number' }),
     limit: z.coerce.number().int().min(1).max(1_000).default(100),

@@ -25,7 +25,13 @@ export const createToken = operation({
     name: nameInput,
     grants: grantsInput.min(1),
     owner: nameInput.optional(),
-    days: z.number().positive().max(3650).nullable().default(TOKEN_LIFE_DAYS).meta({ description: 'null: no end' }),
+    days: z
+      .number()
+      .positive()
+      .max(3650, 'at most 3650')
+      .nullable()
+      .default(TOKEN_LIFE_DAYS)
+      .meta({ description: 'null: no end' }),
   }),
   async run({ trust }, { name, grants, owner, days }, actor) {
     const { id, text, secretSha256 } = mintToken()

@@ -47,7 +47,8 @@ export function tokenCommand(): Command {
 
 function create(name: string, { allow = [], owner, days, end, dryRun }: Options, command: Command): Promise<void> {
   const input = async (): Promise<z.input<typeof createToken.input>> => {
-    if (days !== undefined && !(Number(days) > 0)) throw new TrustError('INVALID_PARAMETERS', '--days must be a number')
+    if (days !== undefined && !(Number(days) > 0))
+      throw new TrustError('INVALID_PARAMETERS', '--days must be a number above 0')
     const life = end === false ? { days: null } : days === undefined ? {} : { days: Number(days) }
     return { name, grants: grantsFrom(allow), ...(owner === undefined ? {} : { owner }), ...life }
   }

@@ -137,6 +137,8 @@ describe('tags that the server signs', () => {
         code: 'INVALID_PARAMETERS',
       })
     }
+    const unknown = { gun: GUN, tag: 'v1', digest: digestOf(''), size: 1, extra: 1 }
+    assert.throws(() => parsed(signTag, unknown), { message: 'Unrecognized key: "extra"' })
     const elsewhere = parsed(signTag, { gun: 'docker.io/acme/none', tag: 'v1', digest: digestOf(''), size: 1 })
     await assert.rejects(signTag.run(world, elsewhere, TEST_ACTOR), { code: 'NOT_FOUND' })
     await assert.rejects(sign('v1', digestOf(''), { as: 'nobody' }), { code: 'NOT_FOUND' })

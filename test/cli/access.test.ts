@@ -104,7 +104,8 @@ describe('users and tokens at the terminal', () => {
       'token create forever --allow admin:* --no-end --dry-run',
       'would do: created token forever, which may: admin:*\n',
     )
-    await prints('token create odd --allow read:* --days soon', 'error: --days must be a number\n', 2)
+    await prints('token create odd --allow read:* --days soon', 'error: --days must be a number above 0\n', 2)
+    await prints('token create odd --allow read:* --days 4000', 'error: days: at most 3650\n', 2)
     await prints('token revoke ci --dry-run', 'would do: revoked token ci (SIXTEEN-HEX-ID..)\n')
     await prints('user remove alice', 'removed user alice, revoked 1 token\n')
     await prints('user remove build', 'removed user build\n')
