@@ -89,8 +89,9 @@ function isRehearsal({ query }: AdminContext): boolean {
 }
 
 async function bodyOf({ req }: AdminContext): Promise<object> {
-  if (req.headers['content-length'] === undefined && req.headers['transfer-encoding'] === undefined) return {}
-  if (Number(req.headers['content-length'] ?? Infinity) > BODY_MAX_BYTES) {
+  const { 'content-length': length, 'transfer-encoding': encoding } = req.headers
+  if (encoding === undefined && Number(length ?? 0) === 0) return {}
+  if (Number(length ?? Infinity) > BODY_MAX_BYTES) {
     throw new TrustError('INVALID_PARAMETERS', `the body needs a Content-Length of at most ${BODY_MAX_BYTES}`)
   }
   const body = await json(req).catch(() => {
