@@ -36,7 +36,7 @@ export function tokenCommand(): Command {
   token
     .command('revoke')
     .description('make a token useless, at once and for ever')
-    .argument('<token>', 'its name or its id')
+    .argument('<token>', 'its name, or its id: the 16 digits after cs_')
     .option('--dry-run', 'say what would happen; change nothing')
     .option('--json', 'print as JSON')
     .action((wanted: string, _: Options, command: Command) =>
