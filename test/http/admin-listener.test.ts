@@ -88,9 +88,14 @@ describe('the admin API over TCP', () => {
   }
 
   /** With a client certificate, on a connection of its own. */
-  async function withCertificate(port: number | undefined, path: string, client: object): Promise<number> {
+  async function withCertificate(
+    port: number | undefined,
+    path: string,
+    client: object,
+    more: { method?: string; headers?: Record<string, string> } = {},
+  ): Promise<number> {
     const agent = new Agent({ ...client, ca: server.ca, keepAlive: false })
-    const sent = request({ hostname: 'localhost', port, path, agent })
+    const sent = request({ hostname: 'localhost', port, path, agent, ...more })
     sent.end()
     const [response] = (await once(sent, 'response')) as [IncomingMessage]
     await text(response)
@@ -262,6 +267,11 @@ describe('the admin API over TCP', () => {
     assert.equal(await withCertificate(port, '/v2/', builder), 200)
     assert.equal(await withCertificate(admin, '/api/v1/users', builder), 403)
     assert.equal(await withCertificate(admin, '/api/v1/users', wish('chief')), 200)
+    // A browser adds it to what any page sends.
+    const key = tufPath('example.org/team/claimed', 'timestamp.key')
+    const page = { method: 'GET', headers: { origin: 'https://evil.example' } }
+    assert.equal(await withCertificate(port, key, builder, page), 401)
+    assert.equal(await withCertificate(port, key, builder), 200)
     const stranger = pair()
     const refused: Record<string, object> = {
       'a name that stands for nobody': wish('somebody'),
