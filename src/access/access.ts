@@ -94,17 +94,24 @@ function ofToken(directory: Directory, token: ApiToken, now: number): Identity |
 /** What the token says, and not more than whoever it was made for may do now: a change is felt at once. */
 function ofBuiltIn(directory: Directory, { subject, access }: Claims, now: number): Identity {
   if (subject === '') return ANONYMOUS
-  const holder = holderOf(directory, subject, now)
-  if (holder?.subject !== subject) return refuse('whoever it was made for is not recognised any more')
+  const holder = holderOf(directory, subject, now) ?? refuse('whoever it was made for is not recognised any more')
   const { grants, bounds = [] } = holder
   return { ...holder, grants: grantsOf(access, true), bounds: [grants, ...bounds] }
 }
 
-function holderOf(directory: Directory, subject: string, now: number): Identity | undefined {
+/**
+ * Whoever an identity's subject names, and what they may do now.
+ *
+ * @returns undefined once they are not recognised any more by what they were recognised by
+ */
+export function holderOf(directory: Directory, subject: string, now: number): Identity | undefined {
   const [, kind, name = ''] = /^(user|certificate|token):([^#]+)/.exec(subject) ?? []
-  if (kind === 'user' || kind === 'certificate') return ofUser(kind, findUser(directory, name))
-  const token = tokenById(directory, name)
-  return token === undefined ? undefined : ofToken(directory, token, now)
+  const token = kind === 'token' ? tokenById(directory, name) : undefined
+  const found =
+    kind === 'user' || kind === 'certificate'
+      ? ofUser(kind, findUser(directory, name))
+      : token && ofToken(directory, token, now)
+  return found?.subject === subject ? found : undefined
 }
 
 function ofExternal({ subject, access }: Claims): Identity {

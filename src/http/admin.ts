@@ -2,6 +2,7 @@ import { Router } from '@koa/router'
 import Koa, { type ParameterizedContext } from 'koa'
 import { json } from 'node:stream/consumers'
 import { z } from 'zod'
+import { holderOf } from '../access/access.ts'
 import { covers } from '../access/grant.ts'
 import { allows, type Action, type Identity } from '../access/permission.ts'
 import { openApi } from '../admin/openapi.ts'
@@ -44,9 +45,10 @@ export function adminApp(world: World, authenticate: Authenticate): Koa<AdminSta
   for (const operation of OPERATIONS) {
     router.register(operation.path, [operation.method], async (ctx) => {
       ctx.state.operation = operation.name
-      const identity = await authenticate(ctx)
-      ctx.state.identity = identity
+      const asked = await authenticate(ctx)
+      ctx.state.identity = asked
       const input = await inputOf(operation, ctx)
+      const identity = stillRecognised(world, asked)
       const gun = gunIn(operation, input)
       if (gun !== undefined) ctx.state.gun = gun
       permit(identity, operation, gun)
@@ -100,6 +102,14 @@ async function bodyOf({ req }: AdminContext): Promise<object> {
   })
   if (typeof body === 'object' && body !== null && !Array.isArray(body)) return body
   throw new TrustError('INVALID_PARAMETERS', 'the body must be a JSON object')
+}
+
+/** A body may take half a minute, in which somebody was revoked. @throws TrustError UNAUTHENTICATED */
+function stillRecognised({ trust }: World, identity: Identity): Identity {
+  const { subject } = identity
+  const now = subject === undefined ? identity : holderOf(trust.store, subject, trust.now())
+  if (now !== undefined) return now
+  throw new TrustError('UNAUTHENTICATED', 'the credentials are not valid any more')
 }
 
 /**
