@@ -115,7 +115,7 @@ export async function policySubjects(
  * Refuse what the rules of any of these do not allow.
  *
  * @param subjects who asks, and the signer that signs
- * @param current what the roles that are to sign say of a tag now
+ * @param current what the roles that are to sign, and targets, say of a tag now
  * @param checkedAt when the caller saw the manifests, milliseconds since 1970
  * @throws TrustError POLICY that says which rule
  */
