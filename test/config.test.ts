@@ -94,6 +94,14 @@ test('beyond loopback only with authentication, or in words; without TLS only in
   )
 })
 
+test('a webhook without TLS on this machine only, by each of its names', () => {
+  const ask = (url: string): object => ({ webhook: { url, secretFile: 'secret' } })
+  for (const host of ['localhost:9', '127.0.0.1', '[::1]:9']) {
+    assert.equal(loadSettings({ file: fileOf(ask(`http://${host}/`)), environment: {} }).webhook.url, `http://${host}/`)
+  }
+  assert.match(mistakes(ask('http://hooks.example/')).join('\n'), /webhook\.url: must be https/)
+})
+
 test('a URL with a password in it: requests to it would fail, and the log would name it', () => {
   for (const setting of [
     { webhook: { url: 'https://hook:hunter2@hooks.example/', secretFile: 'secret' } },

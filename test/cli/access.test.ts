@@ -175,6 +175,8 @@ describe('settings of access that cannot be used', () => {
   let terminal: Terminal
   before(async () => {
     terminal = await Terminal.open()
+    const garbage = '-----BEGIN CERTIFICATE-----\nZ2FyYmFnZQ==\n-----END CERTIFICATE-----\n'
+    await writeFile(terminal.path('garbage.pem'), garbage)
   })
   after(() => terminal.close())
 
@@ -203,6 +205,11 @@ describe('settings of access that cannot be used', () => {
       'a CA file that is not there',
       { ACCESS_CLIENT_CERTIFICATES_CA_FILE: 'nowhere' },
       /cannot read nowhere\nhint: .*caFile/,
+    ],
+    [
+      'a CA file that holds no certificate',
+      { ACCESS_CLIENT_CERTIFICATES_CA_FILE: 'garbage.pem' },
+      /garbage\.pem holds something that is no certificate\nhint: .*caFile/,
     ],
     [
       'a key set that is not there',
