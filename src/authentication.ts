@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { createAccess, type Access } from './access/access.ts'
 import type { PasswordCheck } from './access/passwords.ts'
@@ -61,12 +62,23 @@ export async function clientCertificatesOf({ access }: Settings): Promise<Client
   const path = access.clientCertificates?.caFile
   if (path === undefined) return undefined
   const ca = (await readSetting(path, 'access.clientCertificates.caFile')).toString('latin1')
-  if (!ca.includes('-----BEGIN CERTIFICATE-----')) {
-    throw new TrustError('BAD_SETTINGS', `${path} holds no PEM certificate`, {
-      hint: 'check the setting access.clientCertificates.caFile',
-    })
-  }
+  const blocks = ca.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? []
+  if (blocks.length === 0) refuse(`${path} holds no PEM certificate`)
+  // TLS would leave them out without a word, and then know nobody.
+  if (!blocks.every(isCertificate)) refuse(`${path} holds something that is no certificate`)
   return { ca, requestCert: true, rejectUnauthorized: false }
+}
+
+function isCertificate(pem: string): boolean {
+  try {
+    return new X509Certificate(pem).raw.length > 0
+  } catch {
+    return false
+  }
+}
+
+function refuse(text: string): never {
+  throw new TrustError('BAD_SETTINGS', text, { hint: 'check the setting access.clientCertificates.caFile' })
 }
 
 async function readSetting(path: string, setting: string): Promise<Buffer> {

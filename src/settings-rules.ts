@@ -25,7 +25,7 @@ export function contradictions(settings: Omit<Settings, 'anchorFile'>): string[]
   if (webhook.url !== undefined && webhook.secretFile === undefined) {
     mistakes.push('webhook.secretFile: what is sent must be signed')
   }
-  if (webhook.url?.startsWith('http:') === true && !isLoopback(new URL(webhook.url).hostname)) {
+  if (webhook.url?.startsWith('http:') === true && !isLoopback(new URL(webhook.url).hostname.replace(/^\[|\]$/g, ''))) {
     mistakes.push('webhook.url: must be https, unless it is on this machine')
   }
   if ((tls.certificateFile === undefined) !== (tls.keyFile === undefined)) {

@@ -20,12 +20,22 @@ const gunPrefix = z
     'must end in "/" and not start with "/" or ".."',
   )
 
+/** False for `https://user:password@…`: `fetch` refuses it and quotes it whole, password and all, in our log. */
+function holdsNoPassword(text: string): boolean {
+  const url = URL.parse(text)
+  return url === null || (url.username === '' && url.password === '')
+}
+const PASSWORD_IN_URL = 'must not hold a user or a password'
+
 /** A URL of HTTPS; of HTTP on loopback only. It stands in a header between quotes. */
-const secureUrl = z.string().refine((text) => {
-  const url = URL.canParse(text) && /^[!#-[\]-~]+$/.test(text) ? new URL(text) : undefined
-  const local = ['localhost', '127.0.0.1', '[::1]'].includes(url?.hostname ?? '')
-  return url?.protocol === 'https:' || (url?.protocol === 'http:' && local)
-}, 'must be a URL that begins with https://')
+const secureUrl = z
+  .string()
+  .refine((text) => {
+    const url = URL.canParse(text) && /^[!#-[\]-~]+$/.test(text) ? new URL(text) : undefined
+    const local = ['localhost', '127.0.0.1', '[::1]'].includes(url?.hostname ?? '')
+    return url?.protocol === 'https:' || (url?.protocol === 'http:' && local)
+  }, 'must be a URL that begins with https://')
+  .refine(holdsNoPassword, PASSWORD_IN_URL)
 
 /** Which new keys are made where. Roots are not among them: their keys are under passphrases of their own. */
 const signerRule = z.strictObject({
@@ -42,7 +52,7 @@ export const settingsSchema = z.strictObject({
     .string()
     .min(1)
     .optional()
-    .describe('file with the passphrase; default: the key file in keysDirectory'),
+    .describe('file with the passphrase, readable by its owner only; default: the key file in keysDirectory'),
   listen: z
     .strictObject({
       host: z.string().min(1).default('localhost').describe('name or address to listen on'),
@@ -181,9 +191,14 @@ export const settingsSchema = z.strictObject({
     .strictObject({
       url: z
         .url({ protocol: /^https?$/ })
+        .refine(holdsNoPassword, PASSWORD_IN_URL)
         .optional()
         .describe('is told 60, 30, 7 and 1 days before something ends'),
-      secretFile: z.string().min(1).optional().describe('file with the secret that signs what it is told'),
+      secretFile: z
+        .string()
+        .min(1)
+        .optional()
+        .describe('file with the secret that signs what it is told, readable by its owner only'),
     })
     .prefault({}),
   limits: z

@@ -1,5 +1,4 @@
 import { createHmac } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
 import { setTimeout } from 'node:timers/promises'
 import { TrustError } from './errors.ts'
 import type { Metrics } from './http/metrics.ts'
@@ -7,6 +6,7 @@ import { change } from './repository/change.ts'
 import type { Ending } from './repository/expiry.ts'
 import type { Trust } from './repository/trust.ts'
 import type { Settings } from './settings-schema.ts'
+import { readSecretFile } from './signing/secret-file.ts'
 import type { StoredRecord } from './store/store.ts'
 import { SERVER } from './tuf/gun.ts'
 
@@ -30,7 +30,7 @@ interface Notice {
  *
  * @param closing the server stops: nothing is waited for any more
  * @returns undefined if there is no webhook
- * @throws TrustError BAD_SETTINGS if the secret cannot be read
+ * @throws TrustError BAD_KEYS if the secret cannot be read, or others can read it; BAD_SETTINGS if it is too short
  */
 export async function webhookOf(
   { webhook: { url, secretFile } }: Settings,
@@ -39,7 +39,7 @@ export async function webhookOf(
   closing: AbortSignal,
 ): Promise<((found: readonly Ending[]) => Promise<void>) | undefined> {
   if (url === undefined || secretFile === undefined) return undefined
-  const secret = (await readFile(secretFile, 'utf8').catch(unreadable)).trim()
+  const secret = (await readSecretFile(secretFile, 'the setting webhook.secretFile')).toString('utf8').trim()
   if (secret.length < 16) throw new TrustError('BAD_SETTINGS', `${secretFile} needs a secret of at least 16 characters`)
   return async (found) => {
     const due = found.flatMap((ending) => {
@@ -120,8 +120,4 @@ function nameOf({ gun = SERVER, what }: Ending): string {
 
 function daysLeft(trust: Trust, expires: number): number {
   return Math.floor((expires - trust.now()) / DAY)
-}
-
-function unreadable(cause: unknown): never {
-  throw new TrustError('BAD_SETTINGS', 'the file of webhook.secretFile cannot be read', { cause })
 }

@@ -31,7 +31,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     ...['errors.ts', 'settings-schema.ts', 'log.ts', 'policy.ts', 'custody.ts', 'authentication.ts', 'buffer-pool.ts'],
     ...['tuf', 'store', 'signing', 'access', 'repository', 'http'],
   ],
-  'webhook.ts': ['errors.ts', 'settings-schema.ts', 'tuf', 'store', 'repository', 'http'],
+  'webhook.ts': ['errors.ts', 'settings-schema.ts', 'tuf', 'store', 'signing', 'repository', 'http'],
   'main.ts': [
     ...[
       'errors.ts',

@@ -94,6 +94,26 @@ test('beyond loopback only with authentication, or in words; without TLS only in
   )
 })
 
+test('a webhook without TLS on this machine only, by each of its names', () => {
+  const ask = (url: string): object => ({ webhook: { url, secretFile: 'secret' } })
+  for (const host of ['localhost:9', '127.0.0.1', '[::1]:9']) {
+    assert.equal(loadSettings({ file: fileOf(ask(`http://${host}/`)), environment: {} }).webhook.url, `http://${host}/`)
+  }
+  assert.match(mistakes(ask('http://hooks.example/')).join('\n'), /webhook\.url: must be https/)
+})
+
+test('a URL with a password in it: requests to it would fail, and the log would name it', () => {
+  for (const setting of [
+    { webhook: { url: 'https://hook:hunter2@hooks.example/', secretFile: 'secret' } },
+    { access: { jwksUrl: 'https://hook:hunter2@auth.example/keys' } },
+    { access: { realm: 'https://hunter2@auth.example/token' } },
+  ]) {
+    const [, line = ''] = mistakes(setting)
+    assert.match(line, /: must not hold a user or a password$/)
+    assert.doesNotMatch(line, /hunter2/)
+  }
+})
+
 test('half a TLS identity, a file that is no JSON, and one that is not there', () => {
   assert.match(mistakes({ tls: { keyFile: 'key.pem' } }).join('\n'), /give both or none/)
   assert.match(mistakes('{').join(''), /cannot read the settings file/)

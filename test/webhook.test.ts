@@ -27,7 +27,7 @@ const counted: boolean[] = []
 before(async () => {
   local = await openLocalTrust(NOW)
   directory = await mkdtemp(join(tmpdir(), 'countersign-webhook-'))
-  await writeFile(join(directory, 'secret'), `${SECRET}\n`)
+  await writeFile(join(directory, 'secret'), `${SECRET}\n`, { mode: 0o600 })
   server = createServer((request, response) => {
     void text(request).then((body) => {
       received.push({ body, signature: String(request.headers['countersign-signature']) })

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { findToken, isUsable, looksLikeToken, tokenById, type ApiToken } from './api-token.ts'
 import type { PasswordCheck } from './passwords.ts'
 import { ANONYMOUS, type Identity } from './permission.ts'
@@ -64,14 +65,16 @@ export function createAccess({ directory, now, passwords, maker, external, userO
   }
 }
 
-/** What to write into a token so that `ofBuiltIn` knows who it was made for. */
-export function subjectOf({ name, tokenId }: Identity): string {
-  if (name === ANONYMOUS.name) return ''
-  return tokenId === undefined ? name : `token:${tokenId}`
+function ofUser(kind: 'user' | 'certificate', user: User | undefined): Identity | undefined {
+  if (user === undefined || user.disabled) return undefined
+  const name = `${kind}:${user.name}`
+  return { name, grants: user.grants, subject: `${name}#${markOf(kind, user)}` }
 }
 
-function ofUser(kind: 'user' | 'certificate', user: User | undefined): Identity | undefined {
-  return user === undefined || user.disabled ? undefined : { name: `${kind}:${user.name}`, grants: user.grants }
+/** Another one for another password, and for another user of the same name: tokens of the former are not theirs. */
+function markOf(kind: 'user' | 'certificate', { createdAt, password }: User): string {
+  const secret = kind === 'user' ? (password?.hash ?? '') : ''
+  return createHash('sha256').update(`${createdAt} ${secret}`).digest('hex').slice(0, 16)
 }
 
 function ofText(directory: Directory, text: string, now: number): Identity | undefined {
@@ -82,7 +85,7 @@ function ofText(directory: Directory, text: string, now: number): Identity | und
 /** A token may never do more than its owner, as they are now. */
 function ofToken(directory: Directory, token: ApiToken, now: number): Identity | undefined {
   if (!isUsable(token, now)) return undefined
-  const identity = { name: `token:${token.name}`, grants: token.grants, tokenId: token.id }
+  const identity = { name: `token:${token.name}`, grants: token.grants, subject: `token:${token.id}` }
   if (token.owner === null) return identity
   const owner = findUser(directory, token.owner)
   return owner === undefined || owner.disabled ? undefined : { ...identity, bounds: [owner.grants] }
@@ -96,11 +99,19 @@ function ofBuiltIn(directory: Directory, { subject, access }: Claims, now: numbe
   return { ...holder, grants: grantsOf(access, true), bounds: [grants, ...bounds] }
 }
 
-function holderOf(directory: Directory, subject: string, now: number): Identity | undefined {
-  const [, kind, name = ''] = /^(user|certificate|token):(.+)$/.exec(subject) ?? []
-  if (kind === 'user' || kind === 'certificate') return ofUser(kind, findUser(directory, name))
-  const token = tokenById(directory, name)
-  return token === undefined ? undefined : ofToken(directory, token, now)
+/**
+ * Whoever an identity's subject names, and what they may do now.
+ *
+ * @returns undefined once they are not recognised any more by what they were recognised by
+ */
+export function holderOf(directory: Directory, subject: string, now: number): Identity | undefined {
+  const [, kind, name = ''] = /^(user|certificate|token):([^#]+)/.exec(subject) ?? []
+  const token = kind === 'token' ? tokenById(directory, name) : undefined
+  const found =
+    kind === 'user' || kind === 'certificate'
+      ? ofUser(kind, findUser(directory, name))
+      : token && ofToken(directory, token, now)
+  return found?.subject === subject ? found : undefined
 }
 
 function ofExternal({ subject, access }: Claims): Identity {

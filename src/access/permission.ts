@@ -21,8 +21,11 @@ export interface Identity {
   readonly grants: readonly Grant[]
   /** What bounds them: each of these lists must allow it too. A token's owner bounds what the token may. */
   readonly bounds?: readonly (readonly Grant[])[]
-  /** Of an API token. */
-  readonly tokenId?: string
+  /**
+   * By what they are found again (`holderOf`), in tokens of the built-in endpoint say; changes with what they were
+   * recognised by. None: anonymous, local, or of an external token service.
+   */
+  readonly subject?: string
 }
 
 /** Whoever can open the control socket owns the data directory, and may do everything. */

@@ -1,14 +1,17 @@
 import { z } from 'zod'
 import { matches } from '../access/permission.ts'
 import { parsePattern } from '../access/grant.ts'
-import { describe } from '../repository/show.ts'
 import type { JournalEntry } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
 import { operation } from './operation.ts'
 
 /** Entries that one request looks at; the answer says where the next one goes on. */
 const LOOKED_AT_MAX = 2_000
-const digest = z.string().regex(/^sha256:[0-9a-f]{64}$/, 'write it as in sha256:0123…')
+/** As the journal names them: a name alone would find nothing, and say that nothing was done. */
+const ACTOR = /^(?:anonymous|local|server|(?:user|token|certificate|external):.+)$/
+const time = z.iso.datetime('write it as in 2026-11-24T00:00:00Z')
+/** Of a manifest. */
+export const digestInput = z.string().regex(/^sha256:[0-9a-f]{64}$/, 'write it as in sha256:0123…')
 
 export const auditJournal = operation({
   name: 'audit',
@@ -21,11 +24,11 @@ export const auditJournal = operation({
       .string()
       .transform((text) => parsePattern(text))
       .optional(),
-    actor: z.string().max(200).optional(),
+    actor: z.string().max(600).regex(ACTOR, 'write it as in user:alice, token:ci, local').optional(),
     kind: z.enum(['publish', 'renew', 'key', 'delete', 'record']).optional(),
-    digest: digest.optional(),
-    since: z.iso.datetime().optional(),
-    until: z.iso.datetime().optional(),
+    digest: digestInput.optional(),
+    since: time.optional(),
+    until: time.optional(),
     before: z.coerce.number().int().min(1).optional().meta({ description: 'newest first, from before this number' }),
     after: z.coerce.number().int().min(0).optional().meta({ description: 'oldest first, from after this number' }),
     limit: z.coerce.number().int().min(1).max(1_000).default(100),
@@ -63,53 +66,3 @@ function fits(entry: JournalEntry, { gun, actor, kind, digest: wanted, since, un
   const hex = wanted.slice('sha256:'.length)
   return entry.changes.some(({ from, to }) => from === hex || to === hex)
 }
-
-/** Where a digest is signed, or was. */
-export interface Sighting {
-  readonly gun: string
-  readonly role: string
-  readonly tag: string
-  /** RFC 3339, and who. */
-  readonly since: string
-  readonly by: string
-  /** Null: it is signed now. */
-  readonly until: string | null
-}
-
-export const findDigest = operation({
-  name: 'find',
-  method: 'GET',
-  path: '/digests/:digest',
-  summary: 'Where and since when a digest is signed, and where it was.',
-  action: 'admin',
-  input: z.strictObject({ digest }),
-  async run({ trust, store }, { digest: text }) {
-    const hex = text.slice('sha256:'.length)
-    const open = new Map<string, Sighting>()
-    const over: Sighting[] = []
-    const end = (place: string, time: string): void => {
-      const sighting = open.get(place)
-      if (sighting !== undefined) over.push({ ...sighting, until: time })
-      open.delete(place)
-    }
-    let looked = 0
-    for (const { gun, kind, time, actor, changes } of store.journal()) {
-      if (kind === 'delete') for (const place of open.keys()) if (open.get(place)?.gun === gun) end(place, time)
-      for (const { role, tag, from, to } of changes) {
-        const place = JSON.stringify([gun, role, tag])
-        if (to === hex) open.set(place, { gun, role, tag, since: time, by: actor.name, until: null })
-        else if (from === hex) end(place, time)
-      }
-      looked += 1
-      // Others are served meanwhile.
-      if (looked % LOOKED_AT_MAX === 0) await new Promise((resolve) => setImmediate(resolve))
-    }
-    // A delegation that was dropped from its parent signs nothing any more, without an entry of its own.
-    const now = [...open.values()].filter(({ gun, role, tag }) =>
-      describe(trust, gun as Gun, trust.now())?.tags.some(
-        (each) => each.role === role && each.tag === tag && each.digest === hex,
-      ),
-    )
-    return { digest: text, now, before: over }
-  },
-})

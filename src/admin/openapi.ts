@@ -75,7 +75,7 @@ function described(operation: Operation): Json {
     description:
       action === 'own'
         ? "For everybody, on one's own things."
-        : `Needs "${action}" on ${'gun' in properties ? 'the repository' : 'the server itself'}.`,
+        : `Needs "${action}" on ${placeToBeAllowed('gun' in properties, required.includes('gun'))}.`,
     parameters: method === 'GET' ? parameters : [...parameters, DRY_RUN],
     ...(Object.keys(body).length === 0 ? {} : { requestBody: bodyOf(body, required) }),
     responses: {
@@ -83,6 +83,11 @@ function described(operation: Operation): Json {
       default: { $ref: '#/components/responses/refused' },
     },
   }
+}
+
+function placeToBeAllowed(namesGuns: boolean, always: boolean): string {
+  if (!namesGuns) return 'the server itself'
+  return always ? 'the repository' : 'all repositories that "gun" names; without it on the server itself'
 }
 
 function placeOf({ method, path }: Operation, member: string): Place {

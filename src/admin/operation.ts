@@ -62,7 +62,9 @@ export function operation<Schema extends z.ZodObject, Output>(
 export function parsed<Schema extends z.ZodObject>(operation: Operation<Schema>, input: unknown): z.output<Schema> {
   const result = operation.input.safeParse(input)
   if (result.success) return result.data
-  const mistakes = result.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`)
+  const mistakes = result.error.issues.map(({ path, message }) =>
+    path.length === 0 ? message : `${path.join('.')}: ${message}`,
+  )
   throw new TrustError('INVALID_PARAMETERS', mistakes.join('; '))
 }
 

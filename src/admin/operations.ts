@@ -1,5 +1,6 @@
-import { auditJournal, findDigest } from './audit.ts'
+import { auditJournal } from './audit.ts'
 import { showExpiry } from './expiry.ts'
+import { findDigest } from './find.ts'
 import { importSealedKey } from './import.ts'
 import type { Operation } from './operation.ts'
 import { listRootKeys, saveRootKey } from './root-keys.ts'

@@ -92,6 +92,7 @@ function noRules(name: string): never {
  * Whose rules count: those of the actor, of the user behind an API token or a client certificate, and of the signer.
  *
  * @param signer undefined: nobody signs in a repository of others
+ * @throws TrustError FORBIDDEN for a token that was revoked while its request came in: its owner is not known any more
  */
 export async function policySubjects(
   store: World['store'],
@@ -102,9 +103,9 @@ export async function policySubjects(
   const subjects = new Set([actor])
   if (kind === 'certificate') subjects.add(`user:${name}`)
   if (kind === 'token') {
-    for (const token of await allTokens(store)) {
-      if (token.name === name && !token.revoked && token.owner !== null) subjects.add(`user:${token.owner}`)
-    }
+    const token = (await allTokens(store)).find((each) => each.name === name && !each.revoked)
+    if (token === undefined) throw new TrustError('FORBIDDEN', `${actor} was revoked in the meantime`)
+    if (token.owner !== null) subjects.add(`user:${token.owner}`)
   }
   if (signer !== undefined) subjects.add(`signer:${signer}`)
   return [...subjects]
@@ -114,7 +115,7 @@ export async function policySubjects(
  * Refuse what the rules of any of these do not allow.
  *
  * @param subjects who asks, and the signer that signs
- * @param current what the roles that are to sign say of a tag now
+ * @param current what the roles that are to sign, and targets, say of a tag now
  * @param checkedAt when the caller saw the manifests, milliseconds since 1970
  * @throws TrustError POLICY that says which rule
  */

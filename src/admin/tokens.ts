@@ -25,7 +25,13 @@ export const createToken = operation({
     name: nameInput,
     grants: grantsInput.min(1),
     owner: nameInput.optional(),
-    days: z.number().positive().max(3650).nullable().default(TOKEN_LIFE_DAYS).meta({ description: 'null: no end' }),
+    days: z
+      .number()
+      .positive()
+      .max(3650, 'at most 3650')
+      .nullable()
+      .default(TOKEN_LIFE_DAYS)
+      .meta({ description: 'null: no end' }),
   }),
   async run({ trust }, { name, grants, owner, days }, actor) {
     const { id, text, secretSha256 } = mintToken()
@@ -71,7 +77,8 @@ export const revokeToken = operation({
     let revoked: ApiToken | undefined
     await changeRecords(world.trust, actor, async () => {
       const live = (await visibleTo(world, actor)).filter((token) => !token.revoked)
-      const found = live.find(({ id, name }) => id === wanted || name === wanted)
+      // The id first: it could be the name that somebody gave to another token.
+      const found = live.find(({ id }) => id === wanted) ?? live.find(({ name }) => name === wanted)
       if (found === undefined) {
         throw new TrustError('NOT_FOUND', 'there is no such token', { hint: '"countersign token list" prints all' })
       }

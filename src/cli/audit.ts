@@ -1,6 +1,7 @@
 import { Command } from 'commander'
-import { auditJournal, findDigest, type Sighting } from '../admin/audit.ts'
+import { auditJournal } from '../admin/audit.ts'
 import { showExpiry } from '../admin/expiry.ts'
+import { findDigest, type Sighting } from '../admin/find.ts'
 import { TrustError } from '../errors.ts'
 import type { JournalEntry } from '../store/store.ts'
 import { print, table } from './print.ts'
@@ -13,11 +14,17 @@ interface Options {
   digest?: string
   since?: string
   until?: string
-  limit: string
-  days?: string
+  limit?: string
   json?: true
 }
 
+interface Page {
+  readonly entries: readonly JournalEntry[]
+  readonly next: number | null
+}
+
+/** Entries that are shown if nothing is said. */
+const NEWEST = 50
 /** Entries that one request brings. */
 const PAGE = 1_000
 
@@ -30,8 +37,8 @@ export function auditCommand(): Command {
     .option('--digest <digest>', 'only where this digest was signed, or no more')
     .option('--since <time>', 'not before, as in 2026-11-24T00:00:00Z')
     .option('--until <time>', 'not after')
-    .option('--limit <n>', 'the newest so many', '50')
-    .option('--json', 'all that fit, oldest first, one entry a line as JSON')
+    .option('--limit <n>', `the newest so many (default: ${NEWEST}; with --json all)`)
+    .option('--json', 'oldest first, one entry a line as JSON')
     .action(audit)
 }
 
@@ -54,7 +61,7 @@ export function expiryCommand(): Command {
     .description('everything that ends unless a person puts it off, soonest first')
     .option('--days <days>', 'only what ends within so many days')
     .option('--json', 'print as JSON')
-    .action(({ days }: Options, command: Command) =>
+    .action(({ days }: { days?: string }, command: Command) =>
       ask(command, showExpiry, days === undefined ? {} : { days }, (rows) => {
         if (rows.length === 0) return 'nothing ends'
         const cells = rows.map(({ gun, what, ends, daysLeft, todo }) => [
@@ -69,20 +76,19 @@ export function expiryCommand(): Command {
     )
 }
 
-function audit({ limit, json, days: _days, ...filter }: Options, command: Command): Promise<void> {
+function audit({ limit, json, ...filter }: Options, command: Command): Promise<void> {
   return withConnection(command, async (connection) => {
-    const wanted = Number(limit)
-    if (!(wanted >= 1)) throw new TrustError('INVALID_PARAMETERS', '--limit must be a number')
-    if (json === true) {
+    const wanted = Number(limit ?? NEWEST)
+    if (!Number.isSafeInteger(wanted) || wanted < 1) {
+      throw new TrustError('INVALID_PARAMETERS', '--limit must be a whole number, 1 or more')
+    }
+    const page = (more: object): Promise<Page> => connection.call(auditJournal, { ...filter, ...more } as never)
+    if (json === true && limit === undefined) {
       let after: number | null = 0
       while (after !== null) {
-        const page: { entries: JournalEntry[]; next: number | null } = await connection.call(auditJournal, {
-          ...filter,
-          after,
-          limit: PAGE,
-        } as never)
-        for (const entry of page.entries) process.stdout.write(`${JSON.stringify(entry)}\n`)
-        after = page.next
+        const { entries, next }: Page = await page({ after, limit: PAGE })
+        printLines(entries)
+        after = next
       }
       return EXIT.ok
     }
@@ -90,15 +96,20 @@ function audit({ limit, json, days: _days, ...filter }: Options, command: Comman
     let before: number | null | undefined
     while (newest.length < wanted && before !== null) {
       const left = Math.min(PAGE, wanted - newest.length)
-      const asked = { ...filter, limit: left, ...(before === undefined ? {} : { before }) }
-      const page: { entries: JournalEntry[]; next: number | null } = await connection.call(auditJournal, asked as never)
-      newest.push(...page.entries)
-      before = page.next === 1 ? null : page.next
+      const { entries, next }: Page = await page({ limit: left, ...(before === undefined ? {} : { before }) })
+      newest.push(...entries)
+      before = next === 1 ? null : next
     }
-    if (newest.length === 0) print('no entries')
+    if (json === true) printLines(newest.toReversed())
+    else if (newest.length === 0) print('no entries')
     else print(newest.toReversed().map(entryText).join('\n'))
     return EXIT.ok
   })
+}
+
+/** JSON Lines. */
+function printLines(entries: readonly JournalEntry[]): void {
+  for (const entry of entries) process.stdout.write(`${JSON.stringify(entry)}\n`)
 }
 
 function entryText({ number, time, gun, kind, actor, documents, keys, records, changes }: JournalEntry): string {

@@ -43,6 +43,8 @@ async function inProcess(settings: Settings): Promise<Connection> {
       hint: 'run this where the server runs, with its settings (--config, COUNTERSIGN_KEYS_DIRECTORY)',
     })
   }
+  // As in a server: LevelDB's new files are the owner's alone.
+  process.umask(0o077)
   const keys = await openKeysDirectory(keysDirectory, passphraseFile)
   const store = await openStore({ directory, anchorFile, anchorKey: keys.anchorKey })
   const signer = signerOf(settings, keys)

@@ -36,7 +36,7 @@ export function tokenCommand(): Command {
   token
     .command('revoke')
     .description('make a token useless, at once and for ever')
-    .argument('<token>', 'its name or its id')
+    .argument('<token>', 'its name, or its id: the 16 digits after cs_')
     .option('--dry-run', 'say what would happen; change nothing')
     .option('--json', 'print as JSON')
     .action((wanted: string, _: Options, command: Command) =>
@@ -47,7 +47,8 @@ export function tokenCommand(): Command {
 
 function create(name: string, { allow = [], owner, days, end, dryRun }: Options, command: Command): Promise<void> {
   const input = async (): Promise<z.input<typeof createToken.input>> => {
-    if (days !== undefined && !(Number(days) > 0)) throw new TrustError('INVALID_PARAMETERS', '--days must be a number')
+    if (days !== undefined && !(Number(days) > 0))
+      throw new TrustError('INVALID_PARAMETERS', '--days must be a number above 0')
     const life = end === false ? { days: null } : days === undefined ? {} : { days: Number(days) }
     return { name, grants: grantsFrom(allow), ...(owner === undefined ? {} : { owner }), ...life }
   }

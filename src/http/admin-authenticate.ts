@@ -1,3 +1,5 @@
+import type { IncomingMessage } from 'node:http'
+import { TLSSocket } from 'node:tls'
 import type { Access } from '../access/access.ts'
 import type { Identity } from '../access/permission.ts'
 import { TrustError } from '../errors.ts'
@@ -13,14 +15,33 @@ import { certificateNameOf, credentialsOf, type Credentials } from './credential
  */
 export function authenticateAdmin(access: Access, maxBytes: number, now: () => number): Authenticate {
   return async ({ req }) => {
+    refusePages(req)
     const credentials = credentialsOf(req, maxBytes)
     if (credentials.kind === 'none') {
       const commonName = certificateNameOf(req, now())
       const identity = commonName === undefined ? undefined : access.certificate(commonName)
       return identity ?? refuse('this needs credentials')
     }
-    return (await recognise(access, credentials, req.socket.remoteAddress)) ?? refuse('the credentials are wrong')
+    return (await recognise(access, credentials, addressOf(req))) ?? refuse('the credentials are wrong')
   }
+}
+
+/**
+ * Browsers add passwords and certificates that they remember to what any page sends, a form of another site too; and
+ * `Origin`, which nothing but a page sends.
+ *
+ * @throws TrustError FORBIDDEN
+ */
+function refusePages({ headers }: IncomingMessage): void {
+  if (headers.origin === undefined) return
+  throw new TrustError('FORBIDDEN', 'the admin API is not for pages in browsers', {
+    hint: 'send no Origin header',
+  })
+}
+
+/** Without TLS there is a proxy before us, and everybody comes from its address: none is counted. */
+function addressOf({ socket }: IncomingMessage): string | undefined {
+  return socket instanceof TLSSocket ? socket.remoteAddress : undefined
 }
 
 async function recognise(

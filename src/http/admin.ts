@@ -1,8 +1,10 @@
 import { Router } from './koa-router.ts'
 import Koa, { type ParameterizedContext } from 'koa'
-import { randomUUID } from 'node:crypto'
 import { json } from 'node:stream/consumers'
-import { allows, type Identity } from '../access/permission.ts'
+import { z } from 'zod'
+import { holderOf } from '../access/access.ts'
+import { covers } from '../access/grant.ts'
+import { allows, type Action, type Identity } from '../access/permission.ts'
 import { openApi } from '../admin/openapi.ts'
 import { parsed, type Operation, type World } from '../admin/operation.ts'
 import { OPERATIONS } from '../admin/operations.ts'
@@ -10,14 +12,23 @@ import { rehearsing } from '../admin/rehearse.ts'
 import { ADMIN_PREFIX } from '../admin/request.ts'
 import { TrustError } from '../errors.ts'
 import type { Actor } from '../store/store.ts'
-import { parseGun } from '../tuf/gun.ts'
-import { isOfConnection, wireErrorOf } from './errors.ts'
+import { answerErrorsAndLog } from './admin-log.ts'
+import { isOfConnection } from './errors.ts'
 
 /** Bytes of a request's body. */
 const BODY_MAX_BYTES = 16 * 1024 * 1024
 
+/** What a request carries; all of it ends in its log line. */
 export interface AdminState {
   requestId: string
+  /** Name of the operation. */
+  operation?: string
+  /** The repository, or the pattern of repositories, that it is about. */
+  gun?: string
+  /** Who asks, once it is known. */
+  identity?: Identity
+  /** Where the request came from; a unix socket has no address. */
+  address?: string | undefined
 }
 export type AdminContext = ParameterizedContext<AdminState, object>
 
@@ -33,46 +44,35 @@ export function adminApp(world: World, authenticate: Authenticate): Koa<AdminSta
   const router = new Router<AdminState, object>({ prefix: ADMIN_PREFIX, strict: true, sensitive: true })
   for (const operation of OPERATIONS) {
     router.register(operation.path, [operation.method], async (ctx) => {
-      const identity = await authenticate(ctx)
+      ctx.state.operation = operation.name
+      const asked = await authenticate(ctx)
+      ctx.state.identity = asked
       const input = await inputOf(operation, ctx)
-      permit(identity, operation, input)
-      const actor: Actor = { name: identity.name, ...addressOf(ctx), requestId: ctx.state.requestId }
-      const where = ctx.query['dryRun'] === 'true' ? rehearsing(world) : world
+      const identity = stillRecognised(world, asked)
+      const gun = gunIn(operation, input)
+      if (gun !== undefined) ctx.state.gun = gun
+      permit(identity, operation, gun)
+      const { requestId, address } = ctx.state
+      const actor: Actor = { name: identity.name, ...(address === undefined ? {} : { address }), requestId }
+      const where = isRehearsal(ctx) ? rehearsing(world) : world
       const output = await operation.run(where, parsed(operation, input), actor)
       answer(ctx, output)
     })
   }
   router.get('/openapi.json', async (ctx) => {
-    await authenticate(ctx)
+    ctx.state.operation = 'openapi'
+    ctx.state.identity = await authenticate(ctx)
     answer(ctx, openApi(OPERATIONS))
   })
   app.on('error', (error: NodeJS.ErrnoException) => {
     if (!isOfConnection(error)) world.trust.log.error({ err: error }, 'an answer failed')
   })
-  app.use(answerErrors(world))
+  app.use(answerErrorsAndLog(world.trust.log))
   app.use(router.routes())
   app.use(() => {
     throw new TrustError('NOT_FOUND', 'there is no such operation')
   })
   return app
-}
-
-function answerErrors({ trust: { log } }: World) {
-  return async (ctx: AdminContext, next: () => Promise<unknown>): Promise<void> => {
-    ctx.state.requestId = randomUUID()
-    ctx.set('X-Request-Id', ctx.state.requestId)
-    try {
-      await next()
-    } catch (error) {
-      ctx.status = wireErrorOf(error).status
-      if (ctx.status === 401) ctx.set('WWW-Authenticate', 'Basic realm="countersign"')
-      ctx.type = 'json'
-      ctx.body = JSON.stringify({ error: told(error) })
-      const facts = { requestId: ctx.state.requestId, method: ctx.method, path: ctx.path }
-      if (ctx.status >= 500) log.error({ ...facts, err: error }, 'admin request failed')
-      else log.info({ ...facts, refused: told(error).message }, 'admin request refused')
-    }
-  }
 }
 
 async function inputOf({ method, input }: Operation, ctx: AdminContext): Promise<Record<string, unknown>> {
@@ -83,9 +83,17 @@ async function inputOf({ method, input }: Operation, ctx: AdminContext): Promise
   return { ...given, ...(ifMatch !== '' && 'ifMatch' in input.shape ? { ifMatch } : {}), ...params }
 }
 
+/** Who mistypes it must not get the real thing. @throws TrustError INVALID_PARAMETERS */
+function isRehearsal({ query }: AdminContext): boolean {
+  const { dryRun = 'false' } = query
+  if (dryRun === 'true' || dryRun === 'false') return dryRun === 'true'
+  throw new TrustError('INVALID_PARAMETERS', 'dryRun: write it as dryRun=true')
+}
+
 async function bodyOf({ req }: AdminContext): Promise<object> {
-  if (req.headers['content-length'] === undefined && req.headers['transfer-encoding'] === undefined) return {}
-  if (Number(req.headers['content-length'] ?? Infinity) > BODY_MAX_BYTES) {
+  const { 'content-length': length, 'transfer-encoding': encoding } = req.headers
+  if (encoding === undefined && Number(length ?? 0) === 0) return {}
+  if (Number(length ?? Infinity) > BODY_MAX_BYTES) {
     throw new TrustError('INVALID_PARAMETERS', `the body needs a Content-Length of at most ${BODY_MAX_BYTES}`)
   }
   const body = await json(req).catch(() => {
@@ -96,11 +104,34 @@ async function bodyOf({ req }: AdminContext): Promise<object> {
   throw new TrustError('INVALID_PARAMETERS', 'the body must be a JSON object')
 }
 
-/** Who may not even read learns nothing about what is there. @throws TrustError NOT_FOUND, FORBIDDEN */
-function permit(identity: Identity, { action, input: schema }: Operation, input: Record<string, unknown>): void {
-  const gun = 'gun' in schema.shape && typeof input['gun'] === 'string' ? parseGun(input['gun']) : undefined
-  if (action === 'own' || allows(identity, action, gun)) return
-  if (gun !== undefined && !allows(identity, 'read', gun)) {
+/** A body may take half a minute, in which somebody was revoked. @throws TrustError UNAUTHENTICATED */
+function stillRecognised({ trust }: World, identity: Identity): Identity {
+  const { subject } = identity
+  const now = subject === undefined ? identity : holderOf(trust.store, subject, trust.now())
+  if (now !== undefined) return now
+  throw new TrustError('UNAUTHENTICATED', 'the credentials are not valid any more')
+}
+
+/**
+ * The repository, or the pattern of repositories, that the input names.
+ *
+ * @throws TrustError INVALID_GUN, INVALID_PARAMETERS
+ */
+function gunIn({ input: { shape } }: Operation, { gun }: Record<string, unknown>): string | undefined {
+  return 'gun' in shape && typeof gun === 'string' ? String(z.parse(shape['gun'], gun)) : undefined
+}
+
+/**
+ * Who may not even read learns nothing about what is there.
+ *
+ * @param gun of a pattern one must be allowed all that it names; undefined: the server itself
+ * @throws TrustError NOT_FOUND, FORBIDDEN
+ */
+function permit(identity: Identity, { action }: Operation, gun: string | undefined): void {
+  const may = (wanted: Action): boolean =>
+    gun === undefined ? allows(identity, wanted, undefined) : covers(identity, { pattern: gun, actions: [wanted] })
+  if (action === 'own' || may(action)) return
+  if (gun !== undefined && !may('read')) {
     throw new TrustError('NOT_FOUND', `there is no repository ${gun}`, {
       hint: '"countersign repo list" prints all names',
     })
@@ -115,16 +146,4 @@ function answer(ctx: AdminContext, output: unknown): void {
   }
   ctx.type = 'json'
   ctx.body = JSON.stringify(output ?? null)
-}
-
-/** A unix socket has no address. */
-function addressOf({ req }: AdminContext): { address?: string } {
-  const { remoteAddress } = req.socket
-  return remoteAddress === undefined ? {} : { address: remoteAddress }
-}
-
-/** An admin may read more than a client; a fault of ours is for the log all the same. */
-function told(error: unknown): Pick<TrustError, 'code' | 'message' | 'hint'> {
-  if (error instanceof TrustError) return { code: error.code, message: error.message, hint: error.hint }
-  return { code: 'STORE_UNAVAILABLE', message: 'the server failed to answer', hint: 'its log says why' }
 }

@@ -38,9 +38,10 @@ function basicOf(value: string): Credentials {
  * The common name of the client certificate that TLS verified against `access.clientCertificates.caFile`.
  *
  * @param now milliseconds since 1970: a session that is resumed may have outlived its certificate
+ * @returns undefined also for what a page in a browser sends (`Origin`): it adds the certificate unasked
  */
-export function certificateNameOf({ socket }: IncomingMessage, now: number): string | undefined {
-  if (!(socket instanceof TLSSocket) || !socket.authorized) return undefined
+export function certificateNameOf({ socket, headers }: IncomingMessage, now: number): string | undefined {
+  if (!(socket instanceof TLSSocket) || !socket.authorized || headers.origin !== undefined) return undefined
   // Not getPeerCertificate(): it ends the process on certificates whose key it cannot show.
   const der = socket.getPeerX509Certificate()?.raw
   const [certificate] =

@@ -1,4 +1,3 @@
-import { subjectOf } from '../access/access.ts'
 import { ANONYMOUS, type Identity } from '../access/permission.ts'
 import { granted, parseScopes } from '../access/scope.ts'
 import { TrustError } from '../errors.ts'
@@ -32,7 +31,7 @@ export function getToken(wiring: Wiring): (ctx: Context) => Promise<void> {
     const identity = await recognise(ctx, wiring, gate)
     ctx.state.identity = identity
     const access = granted(identity, asked, gate.publicReads)
-    const { token, expiresIn, issuedAt } = maker.make(subjectOf(identity), access, trust.now())
+    const { token, expiresIn, issuedAt } = maker.make(identity.subject ?? '', access, trust.now())
     ctx.status = 200
     ctx.type = 'application/json'
     ctx.body = JSON.stringify({

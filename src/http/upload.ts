@@ -1,6 +1,7 @@
 import { TrustError } from '../errors.ts'
 import { publish } from '../repository/publish.ts'
 import { remove } from '../repository/remove.ts'
+import { authorize } from './authorize.ts'
 import { gunOf, gunOfUpload } from './gun.ts'
 import { notRouted } from './metadata.ts'
 import { parseMultipart } from './multipart.ts'
@@ -16,6 +17,8 @@ export function postUpload(wiring: Wiring): (ctx: Context) => Promise<void> {
       throw new TrustError('MALFORMED_UPLOAD', 'uploads must not be compressed')
     }
     await bodies.read(ctx.req, settings.limits.bodyBytes, async (body) => {
+      // Again: a body may take half a minute, in which somebody was revoked.
+      await authorize(ctx, wiring, 'sign')
       const parts = parseMultipart(ctx.get('Content-Type'), body, settings.limits)
       // Counted from here on, not while a body comes in: slow clients must not keep quick ones out.
       try {

@@ -24,7 +24,7 @@ export interface SignRequest extends TargetsEdit {
   readonly permit?: (current: CurrentDigests, now: number) => void
 }
 
-/** What the signing roles say of a tag now, hex; empty text for what has no SHA-256. Roles may differ. */
+/** What the signing roles and targets say of a tag now, hex; empty text for what has no SHA-256. Roles may differ. */
 export type CurrentDigests = (tag: string) => readonly string[]
 
 export interface SignResult {
@@ -56,7 +56,9 @@ export async function signTags(trust: Trust, gun: Gun, request: SignRequest, act
       throw new TrustError('PRECONDITION', `the tags of ${gun} changed in the meantime`, { hint: 'list them again' })
     }
     const bases = signings.map((signing) => baseOf(trust, gun, head, signing))
-    permit?.((tag) => bases.flatMap(({ valid }) => digestOf(valid, tag)), now)
+    // Clients go on to targets, which are the owner's: what a delegate signs goes before them.
+    const targets = head && recallCurrent(trust, gun, head, 'targets')
+    permit?.((tag) => [...bases.map(({ valid }) => valid), targets].flatMap((each) => digestOf(each, tag)), now)
     const keys: StoredKey[] = []
     const uploads: Metadata[] = []
     const leftOut = new Set<string>()

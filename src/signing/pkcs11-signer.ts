@@ -38,7 +38,8 @@ export class Pkcs11Signer implements TokenSigner {
   constructor({ pinFile, keyAlgorithm, answerSeconds, library, tokenLabel, slot }: Pkcs11Settings) {
     this.#algorithm = keyAlgorithm
     this.#process = new Pkcs11Process(async () => {
-      const pin = (await readSecretFile(pinFile)).toString('utf8').replace(/\r?\n$/, '')
+      const secret = await readSecretFile(pinFile, 'the setting signers.pkcs11.pinFile')
+      const pin = secret.toString('utf8').replace(/\r?\n$/, '')
       return { library, tokenLabel, slot, pin }
     }, answerSeconds)
   }

@@ -10,9 +10,13 @@ const OTHERS = 0o077
 /**
  * Read a file that only its owner may read.
  *
+ * @param named what names it, for the person who has to look: `the setting webhook.secretFile`
  * @throws TrustError BAD_KEYS if it cannot be read, or others can read it
  */
-export async function readSecretFile(path: string): Promise<Buffer> {
+export async function readSecretFile(
+  path: string,
+  named = 'the settings keysDirectory and passphraseFile',
+): Promise<Buffer> {
   try {
     const { mode } = await stat(path)
     if ((mode & OTHERS) !== 0) {
@@ -21,10 +25,7 @@ export async function readSecretFile(path: string): Promise<Buffer> {
     return await readFile(path)
   } catch (cause) {
     if (cause instanceof TrustError) throw cause
-    throw new TrustError('BAD_KEYS', `cannot read ${path}`, {
-      hint: 'check the settings keysDirectory and passphraseFile',
-      cause,
-    })
+    throw new TrustError('BAD_KEYS', `cannot read ${path}`, { hint: `check ${named}`, cause })
   }
 }
 

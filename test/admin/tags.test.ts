@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { describe, test, before, after } from 'node:test'
-import { auditJournal, findDigest } from '../../src/admin/audit.ts'
+import { auditJournal } from '../../src/admin/audit.ts'
 import { everythingThatEnds, showExpiry } from '../../src/admin/expiry.ts'
+import { findDigest } from '../../src/admin/find.ts'
 import { parsed, type World } from '../../src/admin/operation.ts'
 import { removePolicy, setPolicy } from '../../src/admin/policies.ts'
 import { publishRoot, signRoot, stageNextRoot } from '../../src/admin/roots.ts'
@@ -136,6 +137,8 @@ describe('tags that the server signs', () => {
         code: 'INVALID_PARAMETERS',
       })
     }
+    const unknown = { gun: GUN, tag: 'v1', digest: digestOf(''), size: 1, extra: 1 }
+    assert.throws(() => parsed(signTag, unknown), { message: 'Unrecognized key: "extra"' })
     const elsewhere = parsed(signTag, { gun: 'docker.io/acme/none', tag: 'v1', digest: digestOf(''), size: 1 })
     await assert.rejects(signTag.run(world, elsewhere, TEST_ACTOR), { code: 'NOT_FOUND' })
     await assert.rejects(sign('v1', digestOf(''), { as: 'nobody' }), { code: 'NOT_FOUND' })

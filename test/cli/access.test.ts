@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { writeFile } from 'node:fs/promises'
+import { mkdir, readdir, stat, writeFile } from 'node:fs/promises'
 import { after, before, describe, test } from 'node:test'
 import { exchange } from '../support/exchange.ts'
 import { steady, Terminal, type Printed } from './terminal.ts'
@@ -104,7 +104,8 @@ describe('users and tokens at the terminal', () => {
       'token create forever --allow admin:* --no-end --dry-run',
       'would do: created token forever, which may: admin:*\n',
     )
-    await prints('token create odd --allow read:* --days soon', 'error: --days must be a number\n', 2)
+    await prints('token create odd --allow read:* --days soon', 'error: --days must be a number above 0\n', 2)
+    await prints('token create odd --allow read:* --days 4000', 'error: days: at most 3650\n', 2)
     await prints('token revoke ci --dry-run', 'would do: revoked token ci (SIXTEEN-HEX-ID..)\n')
     await prints('user remove alice', 'removed user alice, revoked 1 token\n')
     await prints('user remove build', 'removed user build\n')
@@ -157,10 +158,25 @@ describe('users and tokens at the terminal', () => {
   })
 })
 
+test("what a command writes beside a stopped server is its owner's alone", async (t) => {
+  const terminal = await Terminal.open()
+  t.after(() => terminal.close())
+  // As a service manager or a container makes it: others may look into the directory.
+  await mkdir(terminal.path('data'), { mode: 0o755 })
+  await (await terminal.serve()).end()
+  assert.equal((await terminal.run(['user', 'add', 'alice', '--no-password'])).code, 0)
+  for (const name of await readdir(terminal.path('data'))) {
+    const { mode } = await stat(terminal.path('data', name))
+    assert.equal((mode & 0o077).toString(8), '0', name)
+  }
+})
+
 describe('settings of access that cannot be used', () => {
   let terminal: Terminal
   before(async () => {
     terminal = await Terminal.open()
+    const garbage = '-----BEGIN CERTIFICATE-----\nZ2FyYmFnZQ==\n-----END CERTIFICATE-----\n'
+    await writeFile(terminal.path('garbage.pem'), garbage)
   })
   after(() => terminal.close())
 
@@ -189,6 +205,11 @@ describe('settings of access that cannot be used', () => {
       'a CA file that is not there',
       { ACCESS_CLIENT_CERTIFICATES_CA_FILE: 'nowhere' },
       /cannot read nowhere\nhint: .*caFile/,
+    ],
+    [
+      'a CA file that holds no certificate',
+      { ACCESS_CLIENT_CERTIFICATES_CA_FILE: 'garbage.pem' },
+      /garbage\.pem holds something that is no certificate\nhint: .*caFile/,
     ],
     [
       'a key set that is not there',

@@ -18,8 +18,8 @@ describe('after an interrupted first start', () => {
     await (await terminal.serve()).end()
     await truncate(terminal.path('keys', 'anchor'))
     const server = await terminal.serve()
-    assert.match(server.stderr, /^made an empty store in data$/m)
     assert.equal(await server.end(), 0)
+    assert.match(server.stderr, /^made an empty store in data$/m)
   })
 
   test('an anchor that was not written yet and no database', async () => {

@@ -81,6 +81,16 @@ describe('a start is refused', () => {
     })
   })
 
+  test('with a secret of the webhook that others can read, or that is not there', async () => {
+    const webhook = (secretFile: string): Record<string, string> => ({
+      COUNTERSIGN_WEBHOOK_URL: 'https://hooks.example/expiry',
+      COUNTERSIGN_WEBHOOK_SECRET_FILE: secretFile,
+    })
+    await writeFile(terminal.path('hook'), 'a secret that others can read\n', { mode: 0o640 })
+    await refuses(/^error: hook can be read by others\nhint: chmod 600 hook\n/, webhook('hook'))
+    await refuses(/^error: cannot read nowhere\nhint: check the setting webhook\.secretFile\n/, webhook('nowhere'))
+  })
+
   test('with a TLS key that belongs to another certificate', async () => {
     const files = {
       COUNTERSIGN_TLS_CERTIFICATE_FILE: 'keys/tls/server.crt',

@@ -181,15 +181,26 @@ docker.io/acme/app:v1  targets    YYYY-MM-DDTHH:MM:SSZ  now    local
     v1: nothing -> sha256:SHORTENED-ID (targets)
 `,
     )
-    const { stdout } = await terminal.run(['audit', '--json'])
-    const numbers = stdout
-      .trimEnd()
-      .split('\n')
-      .map((line) => (JSON.parse(line) as { number: number }).number)
+    const numbersOf = async (...more: string[]): Promise<number[]> => {
+      const { stdout } = await terminal.run(['audit', '--json', ...more])
+      const lines = stdout.trimEnd().split('\n')
+      return lines.map((line) => (JSON.parse(line) as { number: number }).number)
+    }
+    const numbers = await numbersOf()
     assert.deepEqual(
       numbers,
       Array.from(numbers, (_, index) => index + 1),
     )
+    assert.deepEqual(await numbersOf('--limit', '2'), numbers.slice(-2))
+    for (const [option, hint] of [
+      ['--since 2026-11-24', 'since: write it as in 2026-11-24T00:00:00Z'],
+      ['--until yesterday', 'until: write it as in 2026-11-24T00:00:00Z'],
+      ['--actor alice', 'actor: write it as in user:alice, token:ci, local'],
+      ['--limit 2.5', '--limit must be a whole number, 1 or more'],
+      ['--limit 0 --json', '--limit must be a whole number, 1 or more'],
+    ] as const) {
+      await prints(`audit ${option}`, `error: ${hint}\n`, 2)
+    }
     const rows = JSON.parse((await terminal.run(['expiry', '--json', '--days', '4000'])).stdout) as {
       what: string
       ends: string

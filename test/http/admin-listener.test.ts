@@ -88,9 +88,14 @@ describe('the admin API over TCP', () => {
   }
 
   /** With a client certificate, on a connection of its own. */
-  async function withCertificate(port: number | undefined, path: string, client: object): Promise<number> {
+  async function withCertificate(
+    port: number | undefined,
+    path: string,
+    client: object,
+    more: { method?: string; headers?: Record<string, string> } = {},
+  ): Promise<number> {
     const agent = new Agent({ ...client, ca: server.ca, keepAlive: false })
-    const sent = request({ hostname: 'localhost', port, path, agent })
+    const sent = request({ hostname: 'localhost', port, path, agent, ...more })
     sent.end()
     const [response] = (await once(sent, 'response')) as [IncomingMessage]
     await text(response)
@@ -153,6 +158,40 @@ describe('the admin API over TCP', () => {
     assert.match(String(entry?.actor.address), /127\.0\.0\.1|::1/)
   })
 
+  test('the journal of the repositories that a pattern names: for an admin of all of them', async () => {
+    const audit = async (authorization: string, gun: string): Promise<Answer> =>
+      ask('GET', `/api/v1/audit?gun=${encodeURIComponent(gun)}`, authorization)
+    const root = basic('root', PASSWORD)
+    for (const pattern of ['*', 'example.org/*', 'example.org/team/*', GUN]) {
+      const { status, body } = await audit(root, pattern)
+      assert.equal(status, 200, `${pattern}: ${body.toString()}`)
+      const { entries } = JSON.parse(body.toString()) as { entries: { gun: string }[] }
+      assert.ok(entries.length > 0 && entries.every(({ gun }) => gun === GUN), pattern)
+    }
+    const chief = `Bearer ${await makeToken(server.running, 'chief', ['admin:example.org/team/*', 'read:*'])}`
+    for (const pattern of ['example.org/team/*', 'example.org/team/sub/*', GUN]) {
+      assert.equal((await audit(chief, pattern)).status, 200, pattern)
+    }
+    for (const pattern of ['*', 'example.org/*', 'example.org/team', 'example.org/other/*']) {
+      assert.equal((await audit(chief, pattern)).status, 403, pattern)
+    }
+    assert.equal((await ask('GET', '/api/v1/audit', chief)).status, 403)
+    assert.equal((await audit(root, 'example.org/**')).status, 400)
+  })
+
+  test('a dry run that is written otherwise is refused, and not taken for the real thing', async () => {
+    const root = basic('root', PASSWORD)
+    const before = server.running.store.tail()
+    for (const query of ['dryRun=1', 'dryRun', 'dryRun=', 'dryRun=TRUE', 'dryRun=true&dryRun=true', 'dryrun=true']) {
+      const { status } = await ask('DELETE', `${urlOf('/repositories/:gun', GUN)}?${query}`, root)
+      assert.equal(status, 400, query)
+    }
+    assert.equal((await ask('DELETE', `${urlOf('/repositories/:gun', GUN)}?dryRun=true`, root)).status, 200)
+    assert.deepEqual(server.running.store.tail(), before)
+    const made = await ask('POST', '/api/v1/signers?dryRun=false', root, { name: 'real' })
+    assert.equal(made.status, 200, made.body.toString())
+  })
+
   test("tokens of one's own: made, listed, revoked; never above oneself, never by a token", async () => {
     const builder = wish('build machine')
     assert.equal(await withCertificate(server.running.adminPort, '/api/v1/tokens', builder), 200)
@@ -187,6 +226,37 @@ describe('the admin API over TCP', () => {
     assert.equal((await ask('GET', urlOf('/repositories/:gun', GUN), `Bearer ${token}`)).status, 401)
   })
 
+  test('a token whose name is the id of another one is not revoked in its place', async () => {
+    await addPerson(server.running, 'trudy', ['read:example.org/team/*'], PASSWORD)
+    const create = async (authorization: string, name: string): Promise<{ id: string; token: string }> => {
+      const grants = [{ pattern: GUN, actions: ['read'] }]
+      return JSON.parse((await ask('POST', '/api/v1/tokens', authorization, { name, grants })).body.toString()) as never
+    }
+    const root = basic('root', PASSWORD)
+    // Ids are random: with a few, some decoy stands before the token that it is to shield.
+    for (let round = 0; round < 8; round += 1) {
+      const { id, token } = await create(root, `leaked-${round}`)
+      await create(basic('trudy', PASSWORD), id)
+      const { body } = await ask('DELETE', `/api/v1/tokens/${id}`, root)
+      assert.equal((JSON.parse(body.toString()) as { id: string }).id, id)
+      assert.equal((await ask('GET', urlOf('/repositories/:gun', GUN), `Bearer ${token}`)).status, 401)
+    }
+  })
+
+  test("a page in an admin's browser changes nothing", async () => {
+    // What a form of another site can send: the browser adds the password that it remembers, and Origin.
+    const form = async (origin: string): Promise<number> => {
+      const headers = { authorization: basic('root', PASSWORD), origin, 'content-type': 'text/plain' }
+      const body = JSON.stringify({ name: 'mallory', grants: [{ pattern: '*', actions: ['admin'] }] })
+      const endpoint = { url: `https://localhost:${server.running.adminPort}`, ca: server.ca }
+      return (await exchange(endpoint, { method: 'POST', path: '/api/v1/users', headers, body })).status
+    }
+    for (const origin of ['https://evil.example', 'null', `https://localhost:${server.running.adminPort}`]) {
+      assert.equal(await form(origin), 403, origin)
+    }
+    assert.equal(server.running.store.record('user', 'mallory'), undefined)
+  })
+
   test('a client certificate stands for the user that settings name, on both listeners', async () => {
     const builder = wish('build machine')
     const admin = server.running.adminPort
@@ -197,6 +267,11 @@ describe('the admin API over TCP', () => {
     assert.equal(await withCertificate(port, '/v2/', builder), 200)
     assert.equal(await withCertificate(admin, '/api/v1/users', builder), 403)
     assert.equal(await withCertificate(admin, '/api/v1/users', wish('chief')), 200)
+    // A browser adds it to what any page sends.
+    const key = tufPath('example.org/team/claimed', 'timestamp.key')
+    const page = { method: 'GET', headers: { origin: 'https://evil.example' } }
+    assert.equal(await withCertificate(port, key, builder, page), 401)
+    assert.equal(await withCertificate(port, key, builder), 200)
     const stranger = pair()
     const refused: Record<string, object> = {
       'a name that stands for nobody': wish('somebody'),
@@ -274,4 +349,14 @@ test('on the public listener only where a setting says so in words', async (t) =
   assert.equal(await ask(), 401)
   assert.equal(await ask(basic('root', PASSWORD)), 200)
   assert.equal((await exchange(server, { path: '/v2/' })).status, 200)
+})
+
+test('behind a proxy nobody waits for the wrong passwords of others', async (t) => {
+  const server = await startTestServer({ transport: 'plain', settings: { admin: { public: PUBLIC_ADMIN_WORDS } } })
+  t.after(() => server.stop())
+  await addPerson(server.running, 'root', ['admin:*'], PASSWORD)
+  const ask = async (user: string): Promise<number> =>
+    (await exchange(server, { path: '/api/v1/users', headers: { authorization: basic(user, PASSWORD) } })).status
+  for (let guess = 0; guess < 6; guess += 1) assert.equal(await ask(`nobody-${guess}`), 401)
+  assert.equal(await ask('root'), 200)
 })

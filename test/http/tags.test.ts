@@ -142,6 +142,20 @@ describe('tags over the admin API', () => {
     await makeToken(server.running, 'mine', [`sign:${GUN}`])
     assert.deepEqual(await policySubjects(store, 'token:mine', undefined), ['token:mine'])
     await removePolicy.run(world, { subject: 'user:alice' }, LOCAL)
+    // One that is revoked has no owner any more whose rules could count.
+    await revokeToken.run(world, { token: 'mine' }, LOCAL)
+    await assert.rejects(policySubjects(store, 'token:mine', undefined), { code: 'FORBIDDEN' })
+  })
+
+  test('an empty body is none: many clients say Content-Length: 0 for a POST without one', async () => {
+    const root = `Bearer ${await makeToken(server.running, 'empty', ['admin:*'])}`
+    const endpoint = { url: `https://localhost:${server.running.adminPort}`, ca: server.ca }
+    await makeSigner.run(worldOf(server.running), { name: 'empty' }, LOCAL)
+    for (const body of [undefined, '']) {
+      const ways = { method: 'POST', path: '/api/v1/signers/empty/rotation', headers: { authorization: root } }
+      const answer = await exchange(endpoint, body === undefined ? ways : { ...ways, body })
+      assert.equal(answer.status, 200, answer.body.toString())
+    }
   })
 
   test('a list of what a signer signs has the ETag for it; of who is no signer there is none', async () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { setUser } from '../../src/admin/users.ts'
 import { revokeToken } from '../../src/admin/tokens.ts'
+import { removeUser, setPassword, setUser } from '../../src/admin/users.ts'
 import { exchange, type Answer } from '../support/exchange.ts'
 import { addPerson, makeToken, worldOf } from '../support/people.ts'
 import { startTestServer, type TestServer } from '../support/server.ts'
@@ -193,6 +193,27 @@ describe('the built-in token endpoint', () => {
     assert.equal(await rotate(text), 200)
     server.clock.now += 181_000
     assert.equal(await rotate(text), 401)
+  })
+
+  test('a token ends with the password that it was got with, and with its user, whoever has the name then', async () => {
+    const world = worldOf(server.running)
+    const local = { name: 'local' }
+    await addPerson(server.running, 'vera', [`rotate:${GUN}`], PASSWORD)
+    const get = async (password: string): Promise<string> =>
+      (await tokenFor(`repository:${GUN}:*`, basic('vera', password))).text
+    const first = await get(PASSWORD)
+    await setUser.run(world, { name: 'vera', grants: [{ pattern: '*', actions: ['rotate'] }] }, local)
+    assert.equal(await rotate(first), 200)
+    await setPassword.run(world, { name: 'vera', password: 'another password' }, local)
+    assert.equal(await rotate(first), 401)
+    const second = await get('another password')
+    assert.equal(await rotate(second), 200)
+    await removeUser.run(world, { name: 'vera' }, local)
+    assert.equal(await rotate(second), 401)
+    server.clock.now += 1
+    await addPerson(server.running, 'vera', [`rotate:${GUN}`], 'another password')
+    assert.equal(await rotate(second), 401)
+    assert.equal(await rotate(await get('another password')), 200)
   })
 
   test('API tokens: as Bearer, and through the endpoint; revoked and expired at once; never above their owner', async () => {

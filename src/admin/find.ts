@@ -1,0 +1,95 @@
+import { z } from 'zod'
+import { describe } from '../repository/show.ts'
+import type { Store } from '../store/store.ts'
+import type { Gun } from '../tuf/gun.ts'
+import { parseMetadata } from '../tuf/metadata.ts'
+import { isDelegation, parentOf, type DelegationRole, type Role } from '../tuf/role.ts'
+import { parseTargets } from '../tuf/targets.ts'
+import { digestInput } from './audit.ts'
+import { operation } from './operation.ts'
+
+/** Entries that are looked at in one go; then others are served. */
+const AT_ONCE = 2_000
+
+/** Where a digest is signed, or was. */
+export interface Sighting {
+  readonly gun: string
+  readonly role: string
+  readonly tag: string
+  /** RFC 3339, and who. */
+  readonly since: string
+  readonly by: string
+  /** RFC 3339; null: it is signed now. */
+  readonly until: string | null
+}
+
+/** One that no journal entry has ended, with the number of the entry that began it. */
+interface Open {
+  readonly sighting: Sighting
+  readonly number: number
+}
+
+export const findDigest = operation({
+  name: 'find',
+  method: 'GET',
+  path: '/digests/:digest',
+  summary: 'Where and since when a digest is signed, and where it was.',
+  action: 'admin',
+  input: z.strictObject({ digest: digestInput }),
+  async run({ trust, store }, { digest }) {
+    const hex = digest.slice('sha256:'.length)
+    const open = new Map<string, Open>()
+    const before: Sighting[] = []
+    const end = (place: string, until: string): void => {
+      const found = open.get(place)
+      if (found !== undefined) before.push({ ...found.sighting, until })
+      open.delete(place)
+    }
+    let looked = 0
+    for (const { gun, kind, time, actor, changes, number } of store.journal()) {
+      if (kind === 'delete') for (const [place, { sighting }] of open) if (sighting.gun === gun) end(place, time)
+      for (const { role, tag, from, to } of changes) {
+        const place = JSON.stringify([gun, role, tag])
+        if (to === hex) {
+          open.set(place, { sighting: { gun, role, tag, since: time, by: actor.name, until: null }, number })
+        } else if (from === hex) end(place, time)
+      }
+      looked += 1
+      if (looked % AT_ONCE === 0) await new Promise((resolve) => setImmediate(resolve))
+    }
+    // A delegation that was dropped signs nothing any more, without an entry of its own.
+    for (const [place, { sighting, number }] of open) {
+      const { gun, role, tag } = sighting
+      const tags = describe(trust, gun as Gun, trust.now())?.tags ?? []
+      if (tags.some((each) => each.role === role && each.tag === tag && each.digest === hex)) continue
+      end(place, droppedAt(store, gun as Gun, role as Role, number) ?? sighting.since)
+    }
+    return { digest, now: [...open.values()].map(({ sighting }) => sighting), before }
+  },
+})
+
+/**
+ * When a delegation was dropped, or one of those above it.
+ *
+ * @param after number of a journal entry at which it was there
+ * @returns RFC 3339
+ */
+function droppedAt(
+  store: Pick<Store, 'journal' | 'document'>,
+  gun: Gun,
+  role: Role,
+  after: number,
+): string | undefined {
+  const childOf = new Map<string, DelegationRole>()
+  for (let child = role; isDelegation(child); child = parentOf(child)) childOf.set(parentOf(child), child)
+  for (const { time, documents } of store.journal({ gun, after })) {
+    for (const { role: name, sha256 } of documents) {
+      const child = childOf.get(name)
+      const parent = name as Role
+      const document = child && store.document(gun, parent, { sha256 })
+      if (child === undefined || document === undefined) continue
+      if (!parseTargets(parseMetadata(parent, document.bytes)).delegations.has(child)) return time
+    }
+  }
+  return undefined
+}

@@ -1,0 +1,56 @@
+import { randomUUID } from 'node:crypto'
+import type { Log } from '../repository/trust.ts'
+import { TrustError } from '../errors.ts'
+import type { AdminContext } from './admin.ts'
+import { wireErrorOf } from './errors.ts'
+
+/**
+ * Around every admin request: its id, what is refused as JSON, and one line in the log. Never its path, query or body:
+ * people paste tokens and passwords there.
+ */
+export function answerErrorsAndLog(log: Log) {
+  return async (ctx: AdminContext, next: () => Promise<unknown>): Promise<void> => {
+    const start = performance.now()
+    ctx.state.requestId = randomUUID()
+    // Gone from the socket once it is closed.
+    ctx.state.address = ctx.req.socket.remoteAddress
+    ctx.set('X-Request-Id', ctx.state.requestId)
+    try {
+      await next()
+      log.info(factsOf(ctx, start), 'admin request')
+    } catch (error) {
+      answerError(ctx, error)
+      if (ctx.status >= 500) log.error({ ...factsOf(ctx, start), err: error }, 'admin request failed')
+      else log.info({ ...factsOf(ctx, start), refused: told(error).message }, 'admin request refused')
+    }
+  }
+}
+
+function answerError(ctx: AdminContext, error: unknown): void {
+  const { status, retryAfter } = wireErrorOf(error)
+  ctx.status = status
+  if (status === 401) ctx.set('WWW-Authenticate', 'Basic realm="countersign"')
+  if (retryAfter !== undefined) ctx.set('Retry-After', String(retryAfter))
+  ctx.type = 'json'
+  ctx.body = JSON.stringify({ error: told(error) })
+}
+
+/** An admin may read more than a client; a fault of ours is for the log all the same. */
+function told(error: unknown): Pick<TrustError, 'code' | 'message' | 'hint'> {
+  if (error instanceof TrustError) return { code: error.code, message: error.message, hint: error.hint }
+  return { code: 'STORE_UNAVAILABLE', message: 'the server failed to answer', hint: 'its log says why' }
+}
+
+function factsOf({ state, method, status }: AdminContext, start: number): object {
+  const { requestId, operation = 'unknown', gun, identity, address } = state
+  return {
+    requestId,
+    method,
+    operation,
+    ...(gun === undefined ? {} : { gun }),
+    status,
+    ms: Math.round((performance.now() - start) * 100) / 100,
+    ...(identity === undefined ? {} : { actor: identity.name }),
+    ...(address === undefined ? {} : { address }),
+  }
+}

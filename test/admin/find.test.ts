@@ -1,0 +1,36 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { findDigest } from '../../src/admin/find.ts'
+import type { LevelStore } from '../../src/store/level.ts'
+import { TEST_ACTOR } from '../support/local-trust.ts'
+import { A, add, drop, GUN, withSigner } from '../support/owned-repository.ts'
+import { worldOf } from '../support/people.ts'
+
+const HOUR = 3_600_000
+
+test('what a delegation had signed that its owner has dropped was signed once: from when to when', async (t) => {
+  const world = await withSigner(t)
+  const { here, key, sign } = world
+  const start = here.clock.now
+  const timeAfter = (hours: number): string => new Date(start + hours * HOUR).toISOString()
+  const find = async (): Promise<{ now: string[]; before: (string | null)[][] }> => {
+    const input = { digest: `sha256:${A}` }
+    const place = worldOf({ trust: here.trust, store: here.trust.store as LevelStore })
+    const { now, before } = await findDigest.run(place, input, TEST_ACTOR)
+    return { now: now.map(({ role }) => role), before: before.map(({ role, since, until }) => [role, since, until]) }
+  }
+  here.clock.now = start + HOUR
+  await sign('v2', A)
+  const releases = ['targets/releases', timeAfter(1), timeAfter(2)]
+  assert.deepEqual(await find(), { now: ['targets/ci', 'targets/releases'], before: [] })
+  here.clock.now = start + 2 * HOUR
+  await drop(world, 'targets/releases')
+  assert.deepEqual(await find(), { now: ['targets/ci'], before: [releases] })
+  here.clock.now = start + 3 * HOUR
+  await drop(world, 'targets/ci')
+  assert.deepEqual(await find(), { now: [], before: [['targets/ci', timeAfter(1), timeAfter(3)], releases] })
+  // Its document was kept: clients see it again.
+  await add(world, 'targets/ci', key)
+  assert.deepEqual(await find(), { now: ['targets/ci'], before: [releases] })
+  assert.equal(here.trust.store.head(GUN)?.roles['targets/ci']?.version, 1)
+})

@@ -1,0 +1,88 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import type { IncomingMessage } from 'node:http'
+import { request } from 'node:https'
+import { after, before, describe, test } from 'node:test'
+import { setTimeout } from 'node:timers/promises'
+import { revokeToken } from '../../src/admin/tokens.ts'
+import { removeUser, setPassword, setUser } from '../../src/admin/users.ts'
+import { parseGun } from '../../src/tuf/gun.ts'
+import { exchange } from '../support/exchange.ts'
+import { addPerson, makeToken, worldOf } from '../support/people.ts'
+import { startTestServer, type TestServer } from '../support/server.ts'
+import { keysFrom, TrustWorld } from '../support/trust-world.ts'
+import { multipartForm, tufPath } from '../support/upload.ts'
+
+const LOCAL = { name: 'local' }
+const PASSWORD = 'correct horse battery'
+
+/** A body may take half a minute. Who holds one back must not be able to act after they were revoked. */
+describe('who is not recognised any more when a body has come in', () => {
+  let server: TestServer
+
+  before(async () => {
+    server = await startTestServer({ settings: { admin: { listen: { port: 0 } }, access: { mode: 'built-in' } } })
+    await addPerson(server.running, 'chief', ['admin:*'], PASSWORD)
+  })
+  after(() => server.stop())
+
+  /** Do something else when the server waits for the body. @returns the status */
+  async function askSlowly(
+    port: number | undefined,
+    path: string,
+    headers: Readonly<Record<string, string>>,
+    body: Buffer,
+    meanwhile: () => Promise<unknown>,
+  ): Promise<number> {
+    const all = { ...headers, 'content-length': String(body.length), expect: '100-continue' }
+    const sent = request({ hostname: 'localhost', port, ca: server.ca, path, method: 'POST', headers: all })
+    sent.flushHeaders()
+    await once(sent, 'continue')
+    // A password takes a while.
+    if (headers['authorization']?.startsWith('Basic') === true) await setTimeout(1_000)
+    await meanwhile()
+    sent.end(body)
+    const [answer] = (await once(sent, 'response')) as [IncomingMessage]
+    answer.resume()
+    return answer.statusCode ?? 0
+  }
+
+  test('is refused by the admin API', async () => {
+    const { running } = server
+    const world = worldOf(running)
+    const chief = `Basic ${Buffer.from(`chief:${PASSWORD}`).toString('base64')}`
+    const stolen = `Bearer ${await makeToken(running, 'stolen', ['admin:*'])}`
+    const owned = `Bearer ${await makeToken(running, 'owned', ['admin:*'], { owner: 'chief' })}`
+    const add = (name: string, authorization: string, meanwhile: () => Promise<unknown>): Promise<number> => {
+      const body = Buffer.from(JSON.stringify({ name, grants: [{ pattern: '*', actions: ['admin'] }] }))
+      return askSlowly(running.adminPort, '/api/v1/users', { authorization }, body, meanwhile)
+    }
+    assert.equal(await add('in-time', stolen, async () => undefined), 200)
+    const changes: [string, string, () => Promise<unknown>][] = [
+      ['revoked', stolen, () => revokeToken.run(world, { token: 'stolen' }, LOCAL)],
+      ['password', chief, () => setPassword.run(world, { name: 'chief', password: `${PASSWORD} 2` }, LOCAL)],
+      ['narrower', owned, () => setUser.run(world, { name: 'chief', grants: [] }, LOCAL)],
+      ['removed', owned, () => removeUser.run(world, { name: 'chief' }, LOCAL)],
+    ]
+    for (const [name, authorization, change] of changes) {
+      const status = await add(name, authorization, change)
+      assert.equal(status, name === 'narrower' ? 403 : 401, name)
+      assert.equal(running.store.record('user', name), undefined, name)
+    }
+  })
+
+  test('does not publish', async () => {
+    const { running } = server
+    const gun = 'example.org/team/slow'
+    const token = await makeToken(running, 'job', ['sign:example.org/team/*'])
+    const endpoint = { url: server.url, ca: server.ca, authorization: `Bearer ${token}` }
+    const world = await TrustWorld.create({ gun, now: server.clock.now, serverKeys: keysFrom(endpoint, gun) })
+    const { body, contentType } = multipartForm(world.parts('root', 'targets'))
+    const { authorization } = endpoint
+    const revoke = (): Promise<unknown> => revokeToken.run(worldOf(running), { token: 'job' }, LOCAL)
+    const headers = { authorization, 'content-type': contentType }
+    assert.equal(await askSlowly(running.port, tufPath(gun), headers, body, revoke), 401)
+    assert.deepEqual(running.store.head(parseGun(gun))?.roles, {})
+    assert.equal((await exchange(endpoint, { path: tufPath(gun, 'root.json') })).status, 401)
+  })
+})
