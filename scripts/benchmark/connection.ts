@@ -14,6 +14,8 @@ export interface Answer {
 
 /** What Debian's Go clients offer; newer ones have post-quantum groups too, which Go 1.19 would not take. */
 const GROUPS = 'X25519:P-256'
+/** In the order of Go's clients: a server that leaves the choice to the client takes the first. */
+const CIPHERS = 'TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256'
 const contexts = new Map<string, SecureContext>()
 
 /**
@@ -30,7 +32,7 @@ export class Connection {
   #broken: Error | undefined
 
   constructor({ port, ca }: Target) {
-    const secureContext = contexts.get(ca) ?? createSecureContext({ ca, ecdhCurve: GROUPS })
+    const secureContext = contexts.get(ca) ?? createSecureContext({ ca, ecdhCurve: GROUPS, ciphers: CIPHERS })
     contexts.set(ca, secureContext)
     const socket = connect({ host: '127.0.0.1', port, servername: 'localhost', secureContext })
     socket.setNoDelay(true)
