@@ -20,6 +20,7 @@ import { policyOf } from './policy.ts'
 import { prepare } from './prepare.ts'
 import { startWatchingExpiry, type Ending } from './repository/expiry.ts'
 import { startRenewing } from './repository/renew-loop.ts'
+import { stageAgedKeys } from './repository/rotation-policy.ts'
 import { createTrust, type Log, type Trust } from './repository/trust.ts'
 import type { Locks } from './repository/turns.ts'
 import type { Settings } from './settings-schema.ts'
@@ -143,7 +144,10 @@ export async function serve(configured: Settings, overrides: Overrides = {}): Pr
       answersToThreads({ store, passwords, overview, token, log }),
     )
     const renewing = startRenewing(trust, settings.renewIntervalSeconds * 1000, (counts) => metrics.renewals(counts))
-    const look = (until: number): Promise<Ending[]> => everythingThatEnds(world, until)
+    const look = async (until: number): Promise<Ending[]> => {
+      if (world.keyAge !== undefined) await stageAgedKeys(trust, world.keyAge)
+      return everythingThatEnds(world, until)
+    }
     const watching = startWatchingExpiry(trust, DAY, look, async (found) => {
       metrics.endings(found)
       await webhook?.(found)

@@ -184,7 +184,7 @@ export const settingsSchema = z.strictObject({
         .positive()
         .max(36_500)
         .optional()
-        .describe('age at which a key of the server is to be rotated'),
+        .describe('age at which keys of the server are rotated: the next root is made and waits for signatures'),
     })
     .prefault({}),
   webhook: z

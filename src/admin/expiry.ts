@@ -1,9 +1,9 @@
 import { z } from 'zod'
 import { allTokens } from '../access/api-token.ts'
-import { loadCurrent } from '../repository/current.ts'
 import { allEndings, allGuns, type Ending } from '../repository/expiry.ts'
-import { heldKeys } from '../repository/sign-role.ts'
-import { parseRoot } from '../tuf/root.ts'
+import { heldRoles } from '../repository/rotation-policy.ts'
+import { stagedRoot } from '../repository/staged-root.ts'
+import type { Gun } from '../tuf/gun.ts'
 import { operation, type World } from './operation.ts'
 
 const DAY = 86_400_000
@@ -30,7 +30,7 @@ export const showExpiry = operation({
       what,
       ends: new Date(expires).toISOString(),
       daysLeft: Math.floor((expires - now) / DAY),
-      todo: whatToDo(what, gun ?? ''),
+      todo: whatToDo(world, what, gun),
     }))
   },
 })
@@ -57,23 +57,21 @@ async function agedKeys({ store }: World['trust'], age: number): Promise<Ending[
   const found: Ending[] = []
   for await (const gun of allGuns(store)) {
     const head = store.head(gun)
-    const root = head && loadCurrent({ store }, gun, head, 'root')
-    if (root === undefined) continue
-    const { roles } = parseRoot(root)
-    for (const role of ['targets', 'snapshot', 'timestamp'] as const) {
-      for (const { key } of heldKeys({ store }, gun, role, roles[role])) {
-        found.push({ gun, what: `${role} key`, expires: key.createdAt + age })
-      }
-    }
+    if (head === undefined) continue
+    found.push(
+      ...heldRoles({ store }, gun, head).map(({ role, since }) => ({ gun, what: `${role} key`, expires: since + age })),
+    )
   }
   return found
 }
 
-function whatToDo(what: string, gun: string): string {
+function whatToDo({ trust }: World, what: string, gun: Gun | undefined): string {
   if (what === 'root' || what === 'root certificate') return `countersign key rotate ${gun} root --renew`
   if (what === 'snapshot') return 'by itself if the server holds its key; otherwise its publisher publishes'
   if (what === 'targets' || what.startsWith('targets/'))
     return 'whoever signs it signs again: docker trust sign, countersign tag sign'
+  if (what.endsWith(' key') && gun !== undefined && stagedRoot(trust, gun) !== undefined)
+    return `countersign root sign ${gun}`
   if (what.endsWith(' key')) return `countersign key rotate ${gun} ${what.slice(0, -' key'.length)}`
   if (what.startsWith('token ')) return 'countersign token create'
   return 'restart the server: it renews its own; or give it a new one (tls.certificateFile)'

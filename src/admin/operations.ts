@@ -4,7 +4,15 @@ import { findDigest } from './find.ts'
 import { importSealedKey } from './import.ts'
 import type { Operation } from './operation.ts'
 import { listRootKeys, saveRootKey } from './root-keys.ts'
-import { discardRoot, planRoot, publishRoot, showStagedRoot, signRoot, stageNextRoot } from './roots.ts'
+import {
+  discardRoot,
+  listStagedRoots,
+  planRoot,
+  publishRoot,
+  showStagedRoot,
+  signRoot,
+  stageNextRoot,
+} from './roots.ts'
 import { listPolicies, removePolicy, setPolicy, showPolicy } from './policies.ts'
 import { deleteSigner, listSigners, makeSigner, renewSigner, showSigner } from './signers.ts'
 import { listTags, removeTag, signManyTags, signTag } from './tags.ts'
@@ -37,6 +45,7 @@ export const OPERATIONS: readonly Operation[] = [
   removePolicy,
   planRoot,
   stageNextRoot,
+  listStagedRoots,
   showStagedRoot,
   signRoot,
   publishRoot,

@@ -6,10 +6,18 @@ import {
   type PreparedRoot,
   type RootAuthority,
 } from '../repository/prepare-root.ts'
+import { matches } from '../access/permission.ts'
 import { TrustError } from '../errors.ts'
 import { publishStagedRoot } from '../repository/publish-root.ts'
 import { planRotation } from '../repository/rotation-plan.ts'
-import { describeStagedRoot, discardStagedRoot, signStagedRoot, stageRoot } from '../repository/staged-root.ts'
+import {
+  describeStagedRoot,
+  discardStagedRoot,
+  signStagedRoot,
+  stagedRoots,
+  stageRoot,
+  type StagedRootDescription,
+} from '../repository/staged-root.ts'
 import type { Head } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
 import { BASE_ROLES } from '../tuf/role.ts'
@@ -31,6 +39,9 @@ const changeInput = z.discriminatedUnion('what', [
 ])
 type RootChange = z.output<typeof changeInput>
 
+/** One root that waits: what it is for, whose signatures it lacks. */
+export type StagedRootRow = Omit<StagedRootDescription, 'payload' | 'signatures'>
+
 export const stageNextRoot = operation({
   name: 'root.stage',
   method: 'PUT',
@@ -51,6 +62,26 @@ export const showStagedRoot = operation({
   action: 'read',
   input: z.strictObject({ gun: gunInput }),
   run: async ({ trust }, { gun }) => describeStagedRoot(trust, gun, trust.now()),
+})
+
+export const listStagedRoots = operation({
+  name: 'root.waiting',
+  method: 'GET',
+  path: '/staged-roots',
+  summary: 'All roots that wait for signatures, without their payloads.',
+  action: 'admin',
+  input: z.strictObject({
+    pattern: z.string().max(512).default('*').meta({ description: 'of repositories: docker.io/acme/*' }),
+  }),
+  async run({ trust }, { pattern }) {
+    const rows: StagedRootRow[] = []
+    for await (const gun of stagedRoots(trust)) {
+      if (!matches(pattern, gun)) continue
+      const { payload: _, signatures: __, ...row } = describeStagedRoot(trust, gun, trust.now())
+      rows.push(row)
+    }
+    return rows
+  },
 })
 
 export const signRoot = operation({
@@ -116,7 +147,7 @@ function prepare(
 ): Promise<PreparedRoot> {
   if (change.what === 'create') return prepareFirstRoot(trust, gun, head, now, authorityOf(change))
   if (change.what === 'root') return prepareRootChange(trust, gun, head, now, authorityOf(change))
-  return prepareRotation(trust, gun, head, now, change.what)
+  return prepareRotation(trust, gun, head, now, [change.what])
 }
 
 function authorityOf({

@@ -4,6 +4,7 @@ import { showExpiry } from '../admin/expiry.ts'
 import { findDigest, type Sighting } from '../admin/find.ts'
 import { TrustError } from '../errors.ts'
 import type { JournalEntry } from '../store/store.ts'
+import { JSON_OPTION } from './options.ts'
 import { print, table } from './print.ts'
 import { ask, EXIT, withConnection } from './run.ts'
 
@@ -46,7 +47,7 @@ export function findCommand(): Command {
   return new Command('find')
     .description('where and since when a digest is signed')
     .argument('<digest>', 'sha256:… of a manifest')
-    .option('--json', 'print as JSON')
+    .option(...JSON_OPTION)
     .action((digest: string, _: Options, command: Command) =>
       ask(command, findDigest, { digest }, ({ now, before }) => {
         if (now.length + before.length === 0) return 'never signed here'
@@ -60,7 +61,7 @@ export function expiryCommand(): Command {
   return new Command('expiry')
     .description('everything that ends unless a person puts it off, soonest first')
     .option('--days <days>', 'only what ends within so many days')
-    .option('--json', 'print as JSON')
+    .option(...JSON_OPTION)
     .action(({ days }: { days?: string }, command: Command) =>
       ask(command, showExpiry, days === undefined ? {} : { days }, (rows) => {
         if (rows.length === 0) return 'nothing ends'

@@ -1,13 +1,14 @@
 import { Command } from 'commander'
 import { describeSettings, type SettingDescription, type SettingsSources } from '../config.ts'
 import { TrustError } from '../errors.ts'
+import { JSON_OPTION } from './options.ts'
 import { print, printJson, table } from './print.ts'
 import { EXIT, run } from './run.ts'
 
 export function configCommand(): Command {
   return new Command('config')
     .description('every setting with its value, where that comes from, and what it is for')
-    .option('--json', 'print as JSON')
+    .option(...JSON_OPTION)
     .action(async ({ json }: { json?: true }, command: Command) =>
       run(async () => {
         const { config } = command.optsWithGlobals<{ config?: string }>()

@@ -4,6 +4,7 @@ import { TrustError } from '../errors.ts'
 import { issueRootCertificate } from '../signing/root-certificate.ts'
 import { makeRootKey } from '../signing/root-key.ts'
 import { parseGun } from '../tuf/gun.ts'
+import { DRY_RUN_OPTION, JSON_OPTION } from './options.ts'
 import { print, printJson } from './print.ts'
 import { DEFAULT_ROOT_KEY, PASSPHRASE_OPTION, RootKeyring } from './root-keys.ts'
 import { EXIT, withConnection } from './run.ts'
@@ -28,8 +29,8 @@ export function addCreate(repo: Command): void {
     .option('--root-threshold <n>', 'how many of them must sign each root (default: 1)')
     .option('--wildcard <prefix>', 'a certificate for all repositories below, as in docker.io/acme/*')
     .option(`${PASSPHRASE_OPTION} <file>`, 'the passphrase of the root keys, instead of asking')
-    .option('--dry-run', 'say what would happen; change nothing')
-    .option('--json', 'print as JSON')
+    .option(...DRY_RUN_OPTION)
+    .option(...JSON_OPTION)
     .action(create)
 }
 

@@ -11,6 +11,7 @@ import { parseGun } from '../tuf/gun.ts'
 import { isDelegation } from '../tuf/role.ts'
 import { secretFrom } from './ask-secret.ts'
 import { connect, type Connection } from './connect.ts'
+import { DRY_RUN_OPTION, JSON_OPTION } from './options.ts'
 import { counted, print, printJson, table } from './print.ts'
 import { EXIT, run, settingsOf } from './run.ts'
 import { parseSignerRows } from './signer-database.ts'
@@ -61,8 +62,8 @@ export function importCommand(): Command {
       'rows of the table private_keys of a Notary signer, JSON or CSV; -: standard input',
     )
     .option('--passphrase-file <file>', 'the passphrase of the key file, or of the signer; it is asked for otherwise')
-    .option('--dry-run', 'say what would happen; change nothing')
-    .option('--json', 'print as JSON')
+    .option(...DRY_RUN_OPTION)
+    .option(...JSON_OPTION)
     .action(importKeys)
 }
 

@@ -3,6 +3,7 @@ import { listKeys } from '../admin/repositories.ts'
 import { TrustError } from '../errors.ts'
 import { rekey } from '../signing/keys-directory.ts'
 import { importCommand } from './import.ts'
+import { DRY_RUN_OPTION, JSON_OPTION } from './options.ts'
 import { print, printJson, table } from './print.ts'
 import { addRotate } from './rotate.ts'
 import { ask, EXIT, run, settingsOf } from './run.ts'
@@ -11,6 +12,7 @@ interface RekeyOptions {
   passphraseFile?: string
   newPassphraseFile?: string
   newKeyFile?: true
+  dryRun?: true
   json?: true
 }
 
@@ -20,7 +22,7 @@ export function keyCommand(): Command {
     .command('list')
     .description('the timestamp and snapshot keys that the server made for one repository')
     .argument('<gun>', 'its name')
-    .option('--json', 'print as JSON')
+    .option(...JSON_OPTION)
     .action(list)
   key
     .command('rekey')
@@ -28,7 +30,8 @@ export function keyCommand(): Command {
     .option('--passphrase-file <file>', 'the passphrase in use (default: setting passphraseFile, or the key file)')
     .option('--new-passphrase-file <file>', 'the passphrase from now on')
     .option('--new-key-file', 'no passphrase from now on, but a new key file in the keys directory')
-    .option('--json', 'print as JSON')
+    .option(...DRY_RUN_OPTION)
+    .option(...JSON_OPTION)
     .action(changeSecret)
   key.addCommand(importCommand())
   addRotate(key)
@@ -50,14 +53,15 @@ function list(gun: string, _: { json?: true }, command: Command): Promise<void> 
 
 function changeSecret(options: RekeyOptions, command: Command): Promise<void> {
   return run(async () => {
-    const { newPassphraseFile, newKeyFile } = options
+    const { newPassphraseFile, newKeyFile, dryRun } = options
     if ((newPassphraseFile === undefined) === (newKeyFile === undefined)) {
       throw new TrustError('BAD_SETTINGS', 'say either --new-passphrase-file or --new-key-file')
     }
     const { keysDirectory, passphraseFile } = settingsOf(command)
-    await rekey(keysDirectory, options.passphraseFile ?? passphraseFile, newPassphraseFile)
+    await rekey(keysDirectory, options.passphraseFile ?? passphraseFile, newPassphraseFile, dryRun)
     const under = newPassphraseFile === undefined ? 'key file' : 'passphrase'
     if (options.json === true) printJson({ keysDirectory, under })
+    else if (dryRun === true) print(`would put the keyring under the new ${under}`)
     else if (under === 'passphrase') {
       print('the keyring is under the new passphrase; set passphraseFile (COUNTERSIGN_PASSPHRASE_FILE) to its file')
       print('and remove key-encryption-key from the keys directory, if it is there')

@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import { listPolicies, removePolicy, setPolicy, showPolicy, type TagPolicy } from '../admin/policies.ts'
 import { TrustError } from '../errors.ts'
+import { DRY_RUN_OPTION, JSON_OPTION } from './options.ts'
 import { table } from './print.ts'
 import { ask } from './run.ts'
 
@@ -18,8 +19,8 @@ export function policyCommand(): Command {
     .description('allow only what one of these rules allows')
     .argument('<subject>', 'signer:NAME, user:NAME, token:NAME')
     .requiredOption('--rule <rule...>', RULE_HELP)
-    .option('--dry-run', 'say what would happen; change nothing')
-    .option('--json', 'print as JSON')
+    .option(...DRY_RUN_OPTION)
+    .option(...JSON_OPTION)
     .action((subject: string, { rule = [] }: Options, command: Command) =>
       ask(
         command,
@@ -32,21 +33,21 @@ export function policyCommand(): Command {
     .command('show')
     .description('the rules of one')
     .argument('<subject>', 'signer:NAME, user:NAME, token:NAME')
-    .option('--json', 'print as JSON')
+    .option(...JSON_OPTION)
     .action((subject: string, _: Options, command: Command) =>
       ask(command, showPolicy, { subject }, (found) => show([found])),
     )
   policy
     .command('list')
     .description('all rules')
-    .option('--json', 'print as JSON')
+    .option(...JSON_OPTION)
     .action((_: Options, command: Command) => ask(command, listPolicies, {}, show))
   policy
     .command('remove')
     .description('no rules any more: what the grants allow')
     .argument('<subject>', 'signer:NAME, user:NAME, token:NAME')
-    .option('--dry-run', 'say what would happen; change nothing')
-    .option('--json', 'print as JSON')
+    .option(...DRY_RUN_OPTION)
+    .option(...JSON_OPTION)
     .action((subject: string, _: Options, command: Command) =>
       ask(command, removePolicy, { subject }, () => `no rules for ${subject} any more`),
     )

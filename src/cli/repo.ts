@@ -2,12 +2,14 @@ import { Command } from 'commander'
 import { deleteRepository, listRepositories, showRepository } from '../admin/repositories.ts'
 import { addCreate } from './create.ts'
 import { describeForPeople } from './describe.ts'
+import { DRY_RUN_OPTION, JSON_OPTION } from './options.ts'
 import { counted, daysLeft, print, printError, printJson, table } from './print.ts'
 import { ask, EXIT, withConnection } from './run.ts'
 
 interface Options {
   json?: true
   yes?: true
+  dryRun?: true
 }
 
 export function repoCommand(): Command {
@@ -15,20 +17,21 @@ export function repoCommand(): Command {
   repo
     .command('list')
     .description('all repositories, with the first end among the roles that only their owners can renew')
-    .option('--json', 'print as JSON')
+    .option(...JSON_OPTION)
     .action(list)
   repo
     .command('show')
     .description('roles, keys, delegations and signed tags of one repository')
     .argument('<gun>', 'its name, as docker trust writes it: docker.io/library/alpine')
-    .option('--json', 'print as JSON')
+    .option(...JSON_OPTION)
     .action(show)
   repo
     .command('delete')
     .description('remove all metadata of one repository; its keys and version numbers are kept')
     .argument('<gun>', 'its name')
     .option('--yes', 'do it; without this nothing is deleted')
-    .option('--json', 'print as JSON')
+    .option(...DRY_RUN_OPTION)
+    .option(...JSON_OPTION)
     .action(remove)
   addCreate(repo)
   return repo
@@ -52,14 +55,20 @@ function show(gun: string, _: Options, command: Command): Promise<void> {
   return ask(command, showRepository, { gun }, (description) => describeForPeople(description, Date.now()))
 }
 
-function remove(gun: string, { yes, json }: Options, command: Command): Promise<void> {
+function remove(gun: string, { yes, dryRun, json }: Options, command: Command): Promise<void> {
   return withConnection(command, async (connection) => {
     const { tags } = await connection.call(showRepository, { gun })
+    const signed = counted(tags.length, 'signed tag', 'signed tags')
+    if (dryRun === true) {
+      await connection.call(deleteRepository, { gun }, true)
+      if (json === true) printJson({ gun, deleted: false })
+      else print(`would delete ${gun}, which has ${signed}`)
+      return EXIT.ok
+    }
     const { deleted } = yes === true ? await connection.call(deleteRepository, { gun }) : { deleted: false }
     if (json === true) printJson({ gun, deleted })
     else if (deleted) print(`deleted ${gun}`)
     if (deleted) return EXIT.ok
-    const signed = counted(tags.length, 'signed tag', 'signed tags')
     printError(
       `nothing was deleted: ${gun} has ${signed}`,
       'clients that know it will not trust a new repository of this name until they forget it; to delete, say --yes',

@@ -1,5 +1,6 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto'
-import { readFile, writeFile } from 'node:fs/promises'
+import { access, constants, readFile, writeFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { TrustError } from '../errors.ts'
 import type { StagedRootDescription } from '../repository/staged-root.ts'
 import { openKeyFile } from '../signing/foreign-key.ts'
@@ -41,9 +42,21 @@ export async function readStaged(file: string): Promise<StagedRootDescription> {
 
 /** Never over a file that is there: it may be somebody's only key. @throws TrustError BAD_SETTINGS */
 export async function writeNew(file: string, text: string): Promise<void> {
-  await writeFile(file, text, { mode: 0o600, flag: 'wx' }).catch((cause: unknown) => {
-    throw new TrustError('BAD_SETTINGS', `cannot make ${file}`, { hint: 'it may be there already', cause })
-  })
+  await writeFile(file, text, { mode: 0o600, flag: 'wx' }).catch((cause: unknown) => cannotMake(file, cause))
+}
+
+/** What `writeNew` would find, for a dry run. @throws TrustError BAD_SETTINGS */
+export async function mustBeNew(file: string): Promise<void> {
+  const there = await access(file).then(
+    () => true,
+    () => false,
+  )
+  if (there) cannotMake(file, undefined)
+  await access(dirname(file), constants.W_OK).catch((cause: unknown) => cannotMake(file, cause))
+}
+
+function cannotMake(file: string, cause: unknown): never {
+  throw new TrustError('BAD_SETTINGS', `cannot make ${file}`, { hint: 'it may be there already', cause })
 }
 
 function unreadable(file: string, cause: unknown): never {

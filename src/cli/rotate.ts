@@ -8,7 +8,9 @@ import type { RotationPlan } from '../repository/rotation-plan.ts'
 import { parseGun } from '../tuf/gun.ts'
 import { BASE_ROLES, type BaseRole } from '../tuf/role.ts'
 import type { Connection } from './connect.ts'
-import { print, printJson, table } from './print.ts'
+import { inEach, outcomeTable, type Outcome } from './fleet.ts'
+import { JSON_OPTION } from './options.ts'
+import { print, printJson } from './print.ts'
 import { PASSPHRASE_OPTION, RootKeyring } from './root-keys.ts'
 import { EXIT, withConnection } from './run.ts'
 import { stageAndPublish } from './sign-root.ts'
@@ -25,13 +27,7 @@ interface Options {
   json?: true
 }
 
-/** What became of one repository. */
-interface Outcome {
-  readonly gun: string
-  readonly state: 'rotated' | 'waits for signatures' | 'failed'
-  readonly version?: number
-  readonly error?: string
-}
+type Rotated = Outcome<'rotated' | 'waits for signatures'>
 
 /** Adds `key rotate`. */
 export function addRotate(key: Command): void {
@@ -48,7 +44,7 @@ export function addRotate(key: Command): void {
     .option('--root-threshold <n>', 'for root: how many of them must sign (default: as before)')
     .option('--renew', 'for root: new certificates of the same keys')
     .option(`${PASSPHRASE_OPTION} <file>`, 'the passphrase of the root keys, instead of asking')
-    .option('--json', 'print as JSON')
+    .option(...JSON_OPTION)
     .action(rotate)
 }
 
@@ -58,30 +54,12 @@ function rotate(target: string, roleName: string, options: Options, command: Com
     const guns = options.all === true ? await gunsOf(connection, target) : [parseGun(target)]
     if (options.plan === true || options.dryRun === true) return plan(connection, guns, role, options)
     const keyring = new RootKeyring(connection, options.passphraseFile)
-    const outcomes: Outcome[] = []
-    for (const gun of guns) outcomes.push(await outcomeOf(connection, keyring, gun, role, options, guns.length > 1))
+    const outcomes = await inEach(guns, (gun) => rotateOne(connection, keyring, gun, role, options))
     if (options.json === true) printJson(outcomes)
     else show(outcomes, role)
     const wanted = options.stage === true ? 'waits for signatures' : 'rotated'
     return outcomes.every(({ state }) => state === wanted) ? EXIT.ok : EXIT.negative
   })
-}
-
-/** A failure in a fleet is a row; of a single repository it is the command's. */
-async function outcomeOf(
-  connection: Connection,
-  keyring: RootKeyring,
-  gun: string,
-  role: BaseRole,
-  options: Options,
-  oneOfMany: boolean,
-): Promise<Outcome> {
-  try {
-    return await rotateOne(connection, keyring, gun, role, options)
-  } catch (error) {
-    if (!oneOfMany || !(error instanceof TrustError)) throw error
-    return { gun, state: 'failed', error: error.message }
-  }
 }
 
 async function rotateOne(
@@ -90,7 +68,7 @@ async function rotateOne(
   gun: string,
   role: BaseRole,
   options: Options,
-): Promise<Outcome> {
+): Promise<Rotated> {
   const change =
     role === 'root'
       ? { what: 'root' as const, ...(await authority(connection, keyring, gun, options)) }
@@ -158,17 +136,10 @@ function planText(each: RotationPlan): string {
   ].join('\n')
 }
 
-function show(outcomes: readonly Outcome[], role: BaseRole): void {
+function show(outcomes: readonly Rotated[], role: BaseRole): void {
   const [only] = outcomes
   if (only === undefined) return print('no repository has such a name')
-  if (outcomes.length > 1) {
-    const rows = outcomes.map(({ gun, state, version, error }) => [
-      gun,
-      error ?? state,
-      version === undefined ? '' : String(version),
-    ])
-    return print(table([['REPOSITORY', 'STATE', 'ROOT'], ...rows]))
-  }
+  if (outcomes.length > 1) return print(outcomeTable(outcomes))
   const { gun, state, version } = only
   if (state === 'rotated') print(`rotated the ${role} key of ${gun}: root version ${version}`)
   else print(`the next root of ${gun} waits for signatures; until then nothing changes: countersign root show ${gun}`)

@@ -25,6 +25,7 @@ export function signaturesBy(key: KeyObject, { payload, former, own }: StagedRoo
  * is enough.
  *
  * @param names sign with these only: each person has one passphrase; undefined: all that are needed
+ * @param dryRun change nothing; what is returned is what would be
  * @returns the staged root as it is then, and the new version if it was published
  */
 export async function signAndPublish(
@@ -32,18 +33,23 @@ export async function signAndPublish(
   keyring: RootKeyring,
   gun: string,
   names?: readonly string[],
+  dryRun = false,
 ): Promise<{ staged: StagedRootDescription; version: number | undefined }> {
   let staged = await connection.call(showStagedRoot, { gun })
   const records = await keyring.records()
   const here = records.filter(({ sealed }) => sealed !== null)
   const openFirst = here.toSorted((one, other) => Number(keyring.isOpen(other.name)) - Number(keyring.isOpen(one.name)))
   const chosen = names?.map((name) => named(records, name)) ?? openFirst
+  const signatures: EncodedSignature[] = []
   for (const record of chosen) {
     if (staged.complete || !isWanted(staged, record.keyId)) continue
     const { key } = await keyring.open(record.name)
-    staged = await connection.call(signRoot, { gun, signatures: signaturesBy(key, staged) })
+    // All of them each time: a rehearsal does not remember those before.
+    signatures.push(...signaturesBy(key, staged))
+    staged = await connection.call(signRoot, { gun, signatures }, dryRun)
   }
   if (!staged.complete) return { staged, version: undefined }
+  if (dryRun) return { staged, version: staged.version }
   const { version } = await connection.call(publishRoot, { gun })
   return { staged, version }
 }

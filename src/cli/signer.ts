@@ -1,11 +1,10 @@
 import { Command } from 'commander'
 import { deleteSigner, listSigners, makeSigner, renewSigner, showSigner, type SignerRow } from '../admin/signers.ts'
+import { DRY_RUN_OPTION, JSON_OPTION } from './options.ts'
 import { table } from './print.ts'
 import { ask } from './run.ts'
 
 const NAME = ['<name>', 'as owners of repositories will call it'] as const
-const JSON_OPTION = ['--json', 'print as JSON'] as const
-const DRY_RUN_OPTION = ['--dry-run', 'say what would happen; change nothing'] as const
 
 export function signerCommand(): Command {
   const signer = new Command('signer').description('keys with which the server signs in repositories of others')

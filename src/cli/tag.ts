@@ -8,6 +8,7 @@ import { dockerCredentials } from '../registry/credentials.ts'
 import { readManifest, type ManifestFacts } from '../registry/manifest.ts'
 import { registryPlace } from '../registry/reference.ts'
 import { parseGun } from '../tuf/gun.ts'
+import { DRY_RUN_OPTION, JSON_OPTION } from './options.ts'
 import { counted, table } from './print.ts'
 import { ask } from './run.ts'
 import { readTagList } from './tag-list.ts'
@@ -32,8 +33,8 @@ export function tagCommand(): Command {
     .option('--from <file>', 'many tags at once: lines "TAG DIGEST SIZE"; - is standard input')
     .option('--as <signer>', 'in a repository of others, as this signer')
     .option('--if-match <etag>', 'only if the tags are as "tag list --json" showed them')
-    .option('--dry-run', 'say what would happen; change nothing')
-    .option('--json', 'print as JSON')
+    .option(...DRY_RUN_OPTION)
+    .option(...JSON_OPTION)
     .action(sign)
   tag
     .command('remove')
@@ -42,8 +43,8 @@ export function tagCommand(): Command {
     .argument('<tag...>', 'tags')
     .option('--as <signer>', 'in a repository of others, as this signer')
     .option('--if-match <etag>', 'only if the tags are as "tag list --json" showed them')
-    .option('--dry-run', 'say what would happen; change nothing')
-    .option('--json', 'print as JSON')
+    .option(...DRY_RUN_OPTION)
+    .option(...JSON_OPTION)
     .action(remove)
   tag
     .command('list')

@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import type { z } from 'zod'
 import { createToken, listTokens, revokeToken, TOKEN_LIFE_DAYS, type TokenRow } from '../admin/tokens.ts'
 import { TrustError } from '../errors.ts'
+import { DRY_RUN_OPTION, JSON_OPTION } from './options.ts'
 import { daysLeft, table } from './print.ts'
 import { ask } from './run.ts'
 import { ALLOW_HELP, grantsFrom, grantsText } from './user.ts'
@@ -25,20 +26,20 @@ export function tokenCommand(): Command {
     .option('--owner <user>', 'it never may more than this user; default: nobody')
     .option('--days <days>', `how long it can be used (default: ${TOKEN_LIFE_DAYS})`)
     .option('--no-end', 'for ever')
-    .option('--dry-run', 'say what would happen; change nothing')
-    .option('--json', 'print as JSON')
+    .option(...DRY_RUN_OPTION)
+    .option(...JSON_OPTION)
     .action(create)
   token
     .command('list')
     .description('all tokens')
-    .option('--json', 'print as JSON')
+    .option(...JSON_OPTION)
     .action((_: Options, command: Command) => ask(command, listTokens, {}, showTokens))
   token
     .command('revoke')
     .description('make a token useless, at once and for ever')
     .argument('<token>', 'its name, or its id: the 16 digits after cs_')
-    .option('--dry-run', 'say what would happen; change nothing')
-    .option('--json', 'print as JSON')
+    .option(...DRY_RUN_OPTION)
+    .option(...JSON_OPTION)
     .action((wanted: string, _: Options, command: Command) =>
       ask(command, revokeToken, { token: wanted }, ({ id, name }) => `revoked token ${name} (${id})`),
     )

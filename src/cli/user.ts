@@ -5,6 +5,7 @@ import { formatGrant, parseGrant } from '../access/grant.ts'
 import type { Grant } from '../access/permission.ts'
 import { TrustError } from '../errors.ts'
 import { newSecretFrom } from './ask-secret.ts'
+import { DRY_RUN_OPTION, JSON_OPTION } from './options.ts'
 import { counted, table } from './print.ts'
 import { ask } from './run.ts'
 
@@ -24,7 +25,7 @@ export function userCommand(): Command {
   user
     .command('list')
     .description('all users')
-    .option('--json', 'print as JSON')
+    .option(...JSON_OPTION)
     .action((_: Options, command: Command) => ask(command, listUsers, {}, showUsers))
   user
     .command('add')
@@ -33,8 +34,8 @@ export function userCommand(): Command {
     .option('--allow <grant...>', ALLOW_HELP)
     .option('--password-file <file>', 'the password, instead of asking')
     .option('--no-password', 'none: only tokens and client certificates')
-    .option('--dry-run', 'say what would happen; change nothing')
-    .option('--json', 'print as JSON')
+    .option(...DRY_RUN_OPTION)
+    .option(...JSON_OPTION)
     .action(add)
   user
     .command('set')
@@ -43,23 +44,23 @@ export function userCommand(): Command {
     .option('--allow <grant...>', `all that they may: ${ALLOW_HELP}`)
     .option('--disable', 'recognise neither the user nor their tokens')
     .option('--enable', 'the opposite')
-    .option('--dry-run', 'say what would happen; change nothing')
-    .option('--json', 'print as JSON')
+    .option(...DRY_RUN_OPTION)
+    .option(...JSON_OPTION)
     .action(set)
   user
     .command('password')
     .description('change the password of a user; it is asked for')
     .argument('<name>', 'login name')
     .option('--password-file <file>', 'the password, instead of asking')
-    .option('--dry-run', 'say what would happen; change nothing')
-    .option('--json', 'print as JSON')
+    .option(...DRY_RUN_OPTION)
+    .option(...JSON_OPTION)
     .action(changePassword)
   user
     .command('remove')
     .description('remove a user, and revoke their tokens')
     .argument('<name>', 'login name')
-    .option('--dry-run', 'say what would happen; change nothing')
-    .option('--json', 'print as JSON')
+    .option(...DRY_RUN_OPTION)
+    .option(...JSON_OPTION)
     .action((name: string, _: Options, command: Command) =>
       ask(command, removeUser, { name }, ({ revokedTokens }) => {
         const tokens = revokedTokens === 0 ? '' : `, revoked ${counted(revokedTokens, 'token', 'tokens')}`

@@ -1,6 +1,7 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { Ending } from '../repository/expiry.ts'
 import type { RenewalCounts } from '../repository/renew-loop.ts'
+import { stagedRoots } from '../repository/staged-root.ts'
 import type { Trust } from '../repository/trust.ts'
 
 /** What each thread counts for itself. */
@@ -26,6 +27,8 @@ interface Series {
 
 /** Due renewals that are counted; more than this is "many". */
 const DUE_MAX = 10_000
+/** The same of roots that wait. */
+const WAITING_MAX = 1_000
 
 /** @param trust read at each scrape, so that what is shown is what is so */
 export function createMetrics(trust: Trust): Metrics {
@@ -142,6 +145,19 @@ function registerStoreMetrics(trust: Trust, registers: Registry[]): void {
     registers,
     async collect() {
       this.set((await trust.store.due(trust.now(), DUE_MAX)).length)
+    },
+  })
+  new Gauge({
+    name: 'countersign_roots_waiting',
+    help: 'Roots that wait for signatures.',
+    registers,
+    async collect() {
+      let waiting = 0
+      for await (const _ of stagedRoots(trust)) {
+        waiting += 1
+        if (waiting === WAITING_MAX) break
+      }
+      this.set(waiting)
     },
   })
   new Gauge({

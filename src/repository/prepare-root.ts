@@ -52,7 +52,7 @@ export async function prepareFirstRoot(
 }
 
 /**
- * The next root, in which a role has a new key of the server.
+ * The next root, in which some roles have new keys of the server.
  *
  * @throws TrustError NOT_FOUND, WRONG_STATE if a publisher signs what must be signed anew with it
  */
@@ -61,13 +61,14 @@ export async function prepareRotation(
   gun: Gun,
   head: Head | undefined,
   now: number,
-  role: HeldRole,
+  roles: readonly HeldRole[],
 ): Promise<PreparedRoot> {
   const root = currentRoot(trust, gun, head)
-  if (role === 'targets') mustHold(trust, gun, root, 'targets')
-  if (role !== 'snapshot') mustHold(trust, gun, root, 'snapshot')
-  const key = await nextKey(trust, gun, role, now)
-  return { payload: nextPayload(root, now, { [role]: named(key) }), keys: [key] }
+  if (roles.includes('targets')) mustHold(trust, gun, root, 'targets')
+  if (!roles.includes('snapshot')) mustHold(trust, gun, root, 'snapshot')
+  const keys = await Promise.all(roles.map((role) => nextKey(trust, gun, role, now)))
+  const changed = Object.fromEntries(keys.map((key) => [key.role, named(key)]))
+  return { payload: nextPayload(root, now, changed), keys }
 }
 
 /** The next root, with other root keys, or other certificates of the same keys. @throws TrustError NOT_FOUND, WRONG_STATE */

@@ -11,7 +11,7 @@ import { change } from './change.ts'
 import { compose } from './compose.ts'
 import { currentOf, loadCurrent } from './current.ts'
 import { signRole } from './sign-role.ts'
-import { describeStagedRoot, rootOf, stagedRoot } from './staged-root.ts'
+import { describeStagedRoot, rootOf, stagedRoot, withoutStagedRoot } from './staged-root.ts'
 import type { Trust } from './trust.ts'
 
 /** Life of targets that the server signs, milliseconds: as Notary's clients give it. */
@@ -37,18 +37,18 @@ export async function publishStagedRoot(trust: Trust, gun: Gun, actor: Actor): P
     if (staged === undefined) return undefined
     const root = rootOf(staged)
     version = root.metadata.version
-    if (head !== undefined && version !== (head.roles['root']?.version ?? 0) + 1) {
-      throw new TrustError('WRONG_STATE', `another root of ${gun} was published since this one was staged`, {
-        hint: `"countersign root discard ${gun}", then stage it again`,
-      })
-    }
     const targets = await signedTargets(trust, gun, head, now, root)
     const uploads = [root.metadata, ...(targets === undefined ? [] : [targets.metadata])]
     const accepted = acceptUpdate(gun, currentOf(trust, gun, head), uploads, now)
     if (accepted === undefined) return undefined
     const draft = await compose(trust, gun, head, now, { ...accepted, snapshot: 'make' })
-    const records = [{ kind: 'staged-root' as const, name: gun, value: null }]
-    return { kind: 'publish', actor, ...draft, keys: [...draft.keys, ...(targets?.keys ?? [])], records }
+    return {
+      kind: 'publish',
+      actor,
+      ...draft,
+      keys: [...draft.keys, ...(targets?.keys ?? [])],
+      records: withoutStagedRoot(trust, gun),
+    }
   })
   return version
 }

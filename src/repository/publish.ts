@@ -8,6 +8,7 @@ import { change } from './change.ts'
 import { compose } from './compose.ts'
 import { currentOf } from './current.ts'
 import { decodedDocuments } from './decoded.ts'
+import { withoutStagedRoot } from './staged-root.ts'
 import type { Trust } from './trust.ts'
 
 /** One part of an upload: the file name names the role. */
@@ -29,7 +30,8 @@ export async function publish(trust: Trust, gun: Gun, parts: readonly UploadPart
     const accepted = acceptUpdate(gun, currentOf(trust, gun, head), uploads, now)
     if (accepted === undefined || accepted.documents.length === 0) return undefined
     const snapshot = accepted.snapshot === undefined ? 'make' : 'uploaded'
-    return { kind: 'publish', actor, ...(await compose(trust, gun, head, now, { ...accepted, snapshot })) }
+    const records = accepted.documents.some(({ role }) => role === 'root') ? withoutStagedRoot(trust, gun) : []
+    return { kind: 'publish', actor, ...(await compose(trust, gun, head, now, { ...accepted, snapshot })), records }
   })
   // The next publish starts from these.
   if (changed) for (const upload of uploads) decodedDocuments.keep(gun, upload)

@@ -1,10 +1,11 @@
 import type { Actor } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
 import { change } from './change.ts'
+import { withoutStagedRoot } from './staged-root.ts'
 import type { Trust } from './trust.ts'
 
 /**
- * Remove all metadata of exactly this repository (wire spec §9). Its keys stay, and so do the versions that were ever
+ * Remove all metadata of exactly this repository (wire spec §9), and a root that waits for signatures. Its keys stay, and so do the versions that were ever
  * used: timestamps and snapshots that the server makes for a repository of the same name go on above them.
  *
  * @returns false when there was nothing to remove
@@ -18,6 +19,7 @@ export async function remove(trust: Trust, gun: Gun, actor: Actor): Promise<bool
       head: { roles: {}, highest: head.highest, renewAt: null },
       documents: [],
       keys: [],
+      records: withoutStagedRoot(trust, gun),
     }
   })
 }

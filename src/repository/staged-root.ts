@@ -1,7 +1,7 @@
 import { TrustError } from '../errors.ts'
-import type { Actor, Head } from '../store/store.ts'
+import type { Actor, Head, StoredRecord } from '../store/store.ts'
 import { encodeMetadata, type EncodedSignature } from '../tuf/encode.ts'
-import type { Gun } from '../tuf/gun.ts'
+import { parseGun, type Gun } from '../tuf/gun.ts'
 import type { JsonObject } from '../tuf/json.ts'
 import { canonicalKeyId } from '../tuf/key.ts'
 import { parseMetadata } from '../tuf/metadata.ts'
@@ -51,6 +51,11 @@ export interface StagedRootDescription extends StagedRoot {
 /** The staged root of a repository, if there is one. */
 export function stagedRoot(trust: Readable, gun: Gun): StagedRoot | undefined {
   return trust.store.record('staged-root', gun) as StagedRoot | undefined
+}
+
+/** Repositories of which a root waits for signatures, in byte order of their names. */
+export async function* stagedRoots({ store }: Readable): AsyncGenerator<Gun> {
+  for await (const { name } of store.records('staged-root')) yield parseGun(name)
 }
 
 /** @param now milliseconds since 1970 @throws TrustError NOT_FOUND */
@@ -108,7 +113,7 @@ export async function stageRoot(
     const waiting = stagedRoot(trust, gun)
     if (waiting !== undefined) {
       throw new TrustError('WRONG_STATE', `a root of ${gun} waits for signatures already: ${waiting.reason}`, {
-        hint: `"countersign root publish ${gun}" or "countersign root discard ${gun}" first`,
+        hint: `"countersign root sign ${gun}" or "countersign root discard ${gun}" first`,
       })
     }
     const { payload, keys } = await prepare(head, now)
@@ -168,6 +173,11 @@ export async function discardStagedRoot(trust: Trust, gun: Gun, actor: Actor): P
     if (stagedRoot(trust, gun) === undefined) notStaged(gun)
     return draft(head, actor, gun, null)
   })
+}
+
+/** For the commit after which the staged root, if there is one, would be of no use: its version is taken. */
+export function withoutStagedRoot(trust: Readable, gun: Gun): StoredRecord[] {
+  return stagedRoot(trust, gun) === undefined ? [] : [{ kind: 'staged-root', name: gun, value: null }]
 }
 
 function draft(head: Head | undefined, actor: Actor, gun: Gun, value: StagedRoot | null): Draft {

@@ -92,9 +92,15 @@ export async function openKeysDirectory(directory: string, passphraseFile?: stri
  *
  * @param passphraseFile the passphrase in use; undefined: the key file
  * @param newPassphraseFile the passphrase from now on; undefined: a new key file
+ * @param dryRun open and read everything, write nothing
  * @throws TrustError BAD_KEYS
  */
-export async function rekey(directory: string, passphraseFile?: string, newPassphraseFile?: string): Promise<void> {
+export async function rekey(
+  directory: string,
+  passphraseFile?: string,
+  newPassphraseFile?: string,
+  dryRun = false,
+): Promise<void> {
   const old = await currentSecret(directory, passphraseFile)
   if (passphraseFile === undefined && newPassphraseFile === undefined) {
     throw new TrustError('BAD_KEYS', 'the keyring is under a key file already', {
@@ -103,8 +109,9 @@ export async function rekey(directory: string, passphraseFile?: string, newPassp
   }
   // Opened before anything is written: a new key file must not replace the one that is still needed.
   await Keyring.open(join(directory, KEYRING), old.bytes)
-  const secret =
-    newPassphraseFile === undefined ? await newKeyFile(directory) : await passphrase(newPassphraseFile, true)
+  const given = newPassphraseFile === undefined ? undefined : await passphrase(newPassphraseFile, true)
+  if (dryRun) return
+  const secret = given ?? (await newKeyFile(directory))
   await Keyring.rekey(join(directory, KEYRING), old.bytes, secret)
 }
 

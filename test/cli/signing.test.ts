@@ -141,7 +141,7 @@ next: countersign root sign ${GUN}
     await prints(
       `key rotate ${GUN} targets --passphrase-file pass`,
       `error: a root of ${GUN} waits for signatures already: a new snapshot key\n` +
-        `hint: "countersign root publish ${GUN}" or "countersign root discard ${GUN}" first\n`,
+        `hint: "countersign root sign ${GUN}" or "countersign root discard ${GUN}" first\n`,
       2,
     )
     await prints(`root discard ${GUN}`, `no root of ${GUN} waits any more\n`)

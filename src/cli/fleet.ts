@@ -1,0 +1,38 @@
+import { TrustError } from '../errors.ts'
+import { table } from './print.ts'
+
+/** What became of one repository of many. */
+export interface Outcome<State extends string> {
+  readonly gun: string
+  readonly state: State | 'failed'
+  readonly version?: number
+  readonly error?: string
+}
+
+/**
+ * The same for one repository or for many, one after the other. A failure among many is a row, and does not hold up the
+ * others; of a single repository it is the command's.
+ *
+ * @throws whatever `work` throws for the only repository; for many only what is no TrustError
+ */
+export async function inEach<State extends string>(
+  guns: readonly string[],
+  work: (gun: string) => Promise<Outcome<State>>,
+): Promise<Outcome<State>[]> {
+  const outcomes: Outcome<State>[] = []
+  for (const gun of guns) {
+    try {
+      outcomes.push(await work(gun))
+    } catch (error) {
+      if (guns.length === 1 || !(error instanceof TrustError)) throw error
+      outcomes.push({ gun, state: 'failed', error: error.message })
+    }
+  }
+  return outcomes
+}
+
+/** A row for each. */
+export function outcomeTable(outcomes: readonly Outcome<string>[]): string {
+  const rows = outcomes.map(({ gun, state, version, error }) => [gun, error ?? state, String(version ?? '')])
+  return table([['REPOSITORY', 'STATE', 'ROOT'], ...rows])
+}

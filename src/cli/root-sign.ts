@@ -1,0 +1,95 @@
+import type { Command } from 'commander'
+import { writeFile } from 'node:fs/promises'
+import { listStagedRoots } from '../admin/roots.ts'
+import { TrustError } from '../errors.ts'
+import { payloadForPeople, stagedForPeople } from './describe-root.ts'
+import { inEach, outcomeTable } from './fleet.ts'
+import { DRY_RUN_OPTION, JSON_OPTION } from './options.ts'
+import { print, printJson } from './print.ts'
+import { KEY_PASSPHRASE_OPTION, readKeyFile, readStaged } from './root-files.ts'
+import { PASSPHRASE_OPTION, RootKeyring } from './root-keys.ts'
+import { EXIT, run, withConnection } from './run.ts'
+import { signAndPublish, signaturesBy } from './sign-root.ts'
+
+interface Options {
+  all?: true
+  key?: string
+  rootKey?: string[]
+  passphraseFile?: string
+  keyPassphraseFile?: string
+  dryRun?: true
+  json?: true
+}
+
+/** Adds `root sign`. */
+export function addSign(root: Command): void {
+  root
+    .command('sign')
+    .description('sign the root that waits, with the stored keys; or one in a file, with a key file and no server')
+    .argument('<gun-or-file>', 'name of the repository; with --all a pattern; with --key what "root show --out" wrote')
+    .option('--all', 'every root that waits, of the repositories that the pattern names: docker.io/acme/*')
+    .option('--root-key <name...>', 'sign with these stored keys only (default: with all that are needed)')
+    .option('--key <file>', 'key file of notary or docker')
+    .option(`${KEY_PASSPHRASE_OPTION} <file>`, 'the passphrase of the key file, instead of asking')
+    .option(`${PASSPHRASE_OPTION} <file>`, 'the passphrase of the stored keys, instead of asking')
+    .option(...DRY_RUN_OPTION)
+    .option(...JSON_OPTION)
+    .action(sign)
+}
+
+function sign(target: string, options: Options, command: Command): Promise<void> {
+  const { key, all, rootKey, passphraseFile, dryRun, json } = options
+  if (key !== undefined) return signFile(target, key, options)
+  if (all === true) return signAll(target, options, command)
+  return withConnection(command, async (connection) => {
+    const keyring = new RootKeyring(connection, passphraseFile)
+    const { staged, version } = await signAndPublish(connection, keyring, target, rootKey, dryRun)
+    if (json === true) printJson({ gun: target, version: version ?? null, staged })
+    else if (version === undefined) print(stagedForPeople(staged))
+    else print(`${dryRun === true ? 'would publish' : 'published'} root version ${version} of ${target}`)
+    return version === undefined ? EXIT.negative : EXIT.ok
+  })
+}
+
+/** Each passphrase is asked for once, not once for each repository. */
+function signAll(pattern: string, { rootKey, passphraseFile, dryRun, json }: Options, command: Command): Promise<void> {
+  return withConnection(command, async (connection) => {
+    const keyring = new RootKeyring(connection, passphraseFile)
+    const waiting = await connection.call(listStagedRoots, { pattern })
+    const done = dryRun === true ? 'would be published' : 'published'
+    const outcomes = await inEach(
+      waiting.map(({ gun }) => gun),
+      async (gun) => {
+        const { version } = await signAndPublish(connection, keyring, gun, rootKey, dryRun)
+        return version === undefined ? { gun, state: 'lacks signatures' } : { gun, state: done, version }
+      },
+    )
+    if (json === true) printJson(outcomes)
+    else print(outcomes.length === 0 ? 'no root waits for signatures' : outcomeTable(outcomes))
+    return outcomes.every(({ state }) => state === done) ? EXIT.ok : EXIT.negative
+  })
+}
+
+/** Without any server: the file has what is to be signed, and gets the signatures. */
+function signFile(file: string, keyFile: string, { keyPassphraseFile, dryRun, json }: Options): Promise<void> {
+  return run(async () => {
+    const staged = await readStaged(file)
+    const key = await readKeyFile(keyFile, keyPassphraseFile)
+    const made = signaturesBy(key, staged)
+    if (made.length === 0) {
+      throw new TrustError('INVALID_PARAMETERS', `${keyFile} is no root key of ${staged.gun}`, {
+        hint: `"countersign root show" says which keys are wanted`,
+      })
+    }
+    const all = new Map([...staged.signatures, ...made].map((signature) => [signature.keyid, signature]))
+    const signed = { ...staged, signatures: [...all.values()] }
+    if (dryRun !== true) await writeFile(file, `${JSON.stringify(signed, undefined, 2)}\n`)
+    if (json === true) printJson({ file, gun: staged.gun, version: staged.version, signatures: made })
+    else {
+      print(`${dryRun === true ? 'would sign' : 'signed'} this root of ${staged.gun} in ${file}:`)
+      print(payloadForPeople(staged))
+      if (dryRun !== true) print(`take it back: countersign root publish ${staged.gun} ${file}`)
+    }
+    return EXIT.ok
+  })
+}

@@ -1,0 +1,98 @@
+import type { Command } from 'commander'
+import {
+  discardRoot,
+  listStagedRoots,
+  publishRoot,
+  showStagedRoot,
+  signRoot,
+  type StagedRootRow,
+} from '../admin/roots.ts'
+import { stagedForPeople } from './describe-root.ts'
+import { DRY_RUN_OPTION, JSON_OPTION } from './options.ts'
+import { print, printJson, table } from './print.ts'
+import { readStaged, writeNew } from './root-files.ts'
+import { addSign } from './root-sign.ts'
+import { ask, EXIT, withConnection } from './run.ts'
+
+interface Options {
+  json?: true
+  dryRun?: true
+  out?: string
+}
+
+/** Adds the commands for roots that wait for signatures. */
+export function addStagedRoots(root: Command): void {
+  root
+    .command('waiting')
+    .description('all roots that wait for signatures')
+    .argument('[pattern]', 'of repositories: docker.io/acme/*', '*')
+    .option(...JSON_OPTION)
+    .action((pattern: string, _: Options, command: Command) =>
+      ask(command, listStagedRoots, { pattern }, rowsForPeople),
+    )
+  root
+    .command('show')
+    .description('the root of a repository that waits for signatures')
+    .argument('<gun>', 'its name')
+    .option('--out <file>', 'write it to a file, to be signed elsewhere')
+    .option(...JSON_OPTION)
+    .action(show)
+  addSign(root)
+  root
+    .command('publish')
+    .description('make the signed root current')
+    .argument('<gun>', 'its name')
+    .argument('[file]', 'with signatures that were made elsewhere')
+    .option(...DRY_RUN_OPTION)
+    .option(...JSON_OPTION)
+    .action(publish)
+  root
+    .command('discard')
+    .description('forget the root that waits for signatures')
+    .argument('<gun>', 'its name')
+    .option(...DRY_RUN_OPTION)
+    .option(...JSON_OPTION)
+    .action((gun: string, _: Options, command: Command) =>
+      ask(command, discardRoot, { gun }, () => `no root of ${gun} waits any more`),
+    )
+}
+
+function show(gun: string, { out, json }: Options, command: Command): Promise<void> {
+  if (out === undefined) return ask(command, showStagedRoot, { gun }, stagedForPeople)
+  return withConnection(command, async (connection) => {
+    await writeNew(out, `${JSON.stringify(await connection.call(showStagedRoot, { gun }), undefined, 2)}\n`)
+    if (json === true) printJson({ gun, file: out })
+    else print(`wrote ${out}: sign it with "countersign root sign ${out} --key KEYFILE"`)
+    return EXIT.ok
+  })
+}
+
+function publish(gun: string, file: string | undefined, { dryRun, json }: Options, command: Command): Promise<void> {
+  return withConnection(command, async (connection) => {
+    if (file !== undefined) {
+      const { signatures } = await readStaged(file)
+      const staged = await connection.call(signRoot, { gun, signatures: [...signatures] }, dryRun)
+      // A rehearsal forgets the signatures: to publish would fail for the want of them.
+      if (dryRun === true && staged.complete) return told(staged.version)
+    }
+    return told((await connection.call(publishRoot, { gun }, dryRun)).version)
+  })
+
+  function told(version: number): number {
+    if (json === true) printJson({ gun, version })
+    else print(`${dryRun === true ? 'would publish' : 'published'} root version ${version} of ${gun}`)
+    return EXIT.ok
+  }
+}
+
+function rowsForPeople(rows: readonly StagedRootRow[]): string {
+  if (rows.length === 0) return 'no root waits for signatures'
+  const cells = rows.map(({ gun, version, at, by, reason, complete }) => [
+    gun,
+    String(version),
+    at.slice(0, 10),
+    by,
+    complete ? `${reason}; signed: countersign root publish` : reason,
+  ])
+  return table([['REPOSITORY', 'ROOT', 'SINCE', 'BY', 'FOR'], ...cells])
+}

@@ -1,0 +1,73 @@
+import { TrustError } from '../errors.ts'
+import type { Head } from '../store/store.ts'
+import type { Gun } from '../tuf/gun.ts'
+import { parseRoot } from '../tuf/root.ts'
+import { loadCurrent } from './current.ts'
+import { allGuns } from './expiry.ts'
+import { prepareRotation, type HeldRole } from './prepare-root.ts'
+import { heldKeys } from './sign-role.ts'
+import { stagedRoot, stageRoot } from './staged-root.ts'
+import type { Readable, Trust } from './trust.ts'
+
+/** A role that the server signs. */
+export interface HeldRoleAge {
+  readonly role: HeldRole
+  /** When the oldest of its keys was made, milliseconds since 1970. */
+  readonly since: number
+}
+
+/** The roles of a repository that the server can sign, and how old their keys are. */
+export function heldRoles(trust: Readable, gun: Gun, head: Head): HeldRoleAge[] {
+  const metadata = loadCurrent(trust, gun, head, 'root')
+  if (metadata === undefined) return []
+  const { roles } = parseRoot(metadata)
+  return (['targets', 'snapshot', 'timestamp'] as const).flatMap((role) => {
+    const held = heldKeys(trust, gun, role, roles[role])
+    if (held.length < roles[role].threshold) return []
+    return [{ role, since: Math.min(...held.map(({ key }) => key.createdAt)) }]
+  })
+}
+
+export interface PolicyCounts {
+  staged: number
+  failed: number
+}
+
+/**
+ * The rotation policy: where keys of the server have reached an age, the next root is made, with new keys for all of
+ * them, and waits for its signatures; a root key is needed for those, which the server cannot open. Where a root waits
+ * already, whoever staged it, nothing is done. A repository that fails is logged, tried again the next time, and does not
+ * hold up the others.
+ *
+ * @param age milliseconds
+ * @throws TrustError STORE_UNAVAILABLE, which would meet all the others too
+ */
+export async function stageAgedKeys(trust: Trust, age: number): Promise<PolicyCounts> {
+  const counts = { staged: 0, failed: 0 }
+  for await (const gun of allGuns(trust.store)) {
+    try {
+      if (await stageOne(trust, gun, trust.now() - age)) counts.staged += 1
+    } catch (error) {
+      if (error instanceof TrustError && error.code === 'STORE_UNAVAILABLE') throw error
+      counts.failed += 1
+      trust.log.error({ gun, err: error }, 'the next root could not be made')
+    }
+  }
+  if (counts.staged > 0 || counts.failed > 0) trust.log.info({ ...counts }, 'staged roots for keys that are old')
+  return counts
+}
+
+/** @param oldest keys made at this time or before are to be replaced, milliseconds since 1970 */
+async function stageOne(trust: Trust, gun: Gun, oldest: number): Promise<boolean> {
+  const head = trust.store.head(gun)
+  if (head === undefined || stagedRoot(trust, gun) !== undefined) return false
+  const held = heldRoles(trust, gun, head)
+  const aged = held.filter(({ since }) => since <= oldest).map(({ role }) => role)
+  // A new root changes the snapshot: where its publisher signs that, only its publisher can rotate anything.
+  if (aged.length === 0 || held.every(({ role }) => role !== 'snapshot')) return false
+  const reason = `new keys after their time: ${aged.join(', ')}`
+  await stageRoot(trust, gun, { name: 'server' }, reason, (current, now) =>
+    prepareRotation(trust, gun, current, now, aged),
+  )
+  return true
+}
