@@ -144,6 +144,25 @@ next: countersign root sign ${GUN}
         `hint: "countersign root sign ${GUN}" or "countersign root discard ${GUN}" first\n`,
       2,
     )
+    await prints(
+      'root waiting',
+      `REPOSITORY          ROOT  SINCE       BY     FOR
+${GUN}  3     YYYY-MM-DD  local  a new snapshot key
+`,
+    )
+    await prints('root waiting docker.io/nobody/*', 'no root waits for signatures\n')
+    const signed = (state: string): string => `REPOSITORY          STATE${' '.repeat(state.length - 3)}ROOT
+${GUN}  ${state}  3
+`
+    const all = `root sign docker.io/* --all --passphrase-file pass`
+    await prints(`${all} --dry-run`, signed('would be published'))
+    await prints(all, signed('published'))
+    await prints(all, 'no root waits for signatures\n')
+    await prints(
+      `key rotate ${GUN} targets --stage`,
+      `the next root of ${GUN} waits for signatures; until then nothing changes: countersign root show ${GUN}\n`,
+    )
+    await prints(`root discard ${GUN} --dry-run`, `would do: no root of ${GUN} waits any more\n`)
     await prints(`root discard ${GUN}`, `no root of ${GUN} waits any more\n`)
     await prints(
       `key rotate ${GUN} root --passphrase-file pass`,
@@ -158,7 +177,7 @@ next: countersign root sign ${GUN}
     await prints(
       'key rotate docker.io/acme/* timestamp --all --passphrase-file pass',
       `REPOSITORY             STATE    ROOT
-docker.io/acme/app     rotated  3
+docker.io/acme/app     rotated  4
 docker.io/acme/second  rotated  2
 `,
     )

@@ -1,8 +1,16 @@
+import type { Command } from 'commander'
 import assert from 'node:assert/strict'
 import { writeFile } from 'node:fs/promises'
 import { after, before, describe, test } from 'node:test'
+import { programFor, withSubcommands } from '../../src/cli/program.ts'
 import { describeSettings } from '../../src/config.ts'
 import { Terminal } from './terminal.ts'
+
+/** As it is typed, without the program's own name. */
+function nameOf(command: Command): string {
+  const { parent } = command
+  return parent?.parent == null ? command.name() : `${nameOf(parent)} ${command.name()}`
+}
 
 describe('countersign', () => {
   let terminal: Terminal
@@ -19,6 +27,25 @@ describe('countersign', () => {
     for (const command of ['serve', 'check', 'repo', 'key', 'config'])
       assert.match(stdout, new RegExp(`^  ${command} `, 'm'))
     assert.match(stdout, /^Exit codes: 0 done, 1 the answer is no .*, 2 it failed\.$/m)
+  })
+
+  test('every command prints JSON, and what changes something says before what it would do', async () => {
+    const readsOnly = new Set([
+      ...['check', 'repo list', 'repo show', 'tag list', 'signer list', 'signer show', 'policy list', 'policy show'],
+      ...['key list', 'root list', 'root waiting', 'root show', 'user list', 'token list'],
+      ...['audit', 'find', 'expiry', 'config'],
+    ])
+    const commands = withSubcommands(await programFor([])).filter(({ commands: below }) => below.length === 0)
+    assert.ok(commands.length > 35)
+    for (const command of commands) {
+      const name = nameOf(command)
+      // It starts a server: there is no answer to print, and nothing to rehearse.
+      if (name === 'serve') continue
+      const options = command.options.map(({ long }) => long)
+      assert.ok(options.includes('--json'), `${name} --json`)
+      assert.equal(options.includes('--dry-run'), !readsOnly.delete(name), `${name} --dry-run`)
+    }
+    assert.deepEqual([...readsOnly], [])
   })
 
   test('--version is the one of the package', async () => {

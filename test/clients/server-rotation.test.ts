@@ -194,3 +194,28 @@ test('root with a client: the server stages, the owner’s key file signs', { sk
   assert.deepEqual(await reader.list(gun), ['v1 targets', 'v2 targets'])
   assert.deepEqual(await stage.server.check(), [])
 })
+
+test('a fleet under one root certificate: a root key lost, every key of the server in doubt', { skip }, async () => {
+  const root = ['--passphrase-file', passphrase]
+  const guns = ['docker.io/fleet/one', 'docker.io/fleet/two']
+  for (const name of ['lost', 'kept']) await done('root', 'create', name, ...root)
+  for (const gun of guns) {
+    await done('repo', 'create', gun, '--wildcard', 'docker.io/fleet/*', '--root-key', 'lost', 'kept', ...root)
+    await done('tag', 'sign', gun, 'v1', DIGEST, '10')
+  }
+  const reader = await stage.client()
+  for (const gun of guns) assert.deepEqual(await reader.list(gun), ['v1 targets'])
+  await done('key', 'rotate', 'docker.io/fleet/*', 'root', '--all', '--root-key', 'kept', ...root)
+  for (const role of ['timestamp', 'snapshot', 'targets']) {
+    await done('key', 'rotate', 'docker.io/fleet/*', role, '--all', ...root)
+  }
+  const [plan] = JSON.parse(await done('key', 'rotate', guns[0] ?? '', 'root', '--plan', '--json')) as {
+    signers: string[]
+  }[]
+  assert.equal(plan?.signers.length, 1)
+  for (const gun of guns) {
+    await done('tag', 'sign', gun, 'v2', DIGEST, '10')
+    assert.deepEqual(await reader.list(gun), ['v1 targets', 'v2 targets'])
+  }
+  assert.deepEqual(await stage.server.check(), [])
+})

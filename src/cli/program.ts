@@ -1,0 +1,54 @@
+import { Command } from 'commander'
+import { readFileSync } from 'node:fs'
+import { EXIT } from './run.ts'
+
+/** Commands by their names, each loaded when it is wanted: a server's start does not wait for what it does not need. */
+const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+  serve: async () => (await import('./serve.ts')).serveCommand(),
+  check: async () => (await import('./check.ts')).checkCommand(),
+  repo: async () => (await import('./repo.ts')).repoCommand(),
+  tag: async () => (await import('./tag.ts')).tagCommand(),
+  signer: async () => (await import('./signer.ts')).signerCommand(),
+  policy: async () => (await import('./policy.ts')).policyCommand(),
+  key: async () => (await import('./key.ts')).keyCommand(),
+  root: async () => (await import('./root.ts')).rootCommand(),
+  user: async () => (await import('./user.ts')).userCommand(),
+  token: async () => (await import('./token.ts')).tokenCommand(),
+  audit: async () => (await import('./audit.ts')).auditCommand(),
+  find: async () => (await import('./audit.ts')).findCommand(),
+  expiry: async () => (await import('./audit.ts')).expiryCommand(),
+  config: async () => (await import('./config.ts')).configCommand(),
+}
+
+/**
+ * The command line, with those commands whose names are among the arguments; with all of them if there is none: for
+ * help, and to say what was meant by a name that is mistyped.
+ */
+export async function programFor(args: readonly string[]): Promise<Command> {
+  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+    version: string
+  }
+  const program = new Command('countersign')
+    .description('A trust server for container images: Docker Content Trust (Notary v1).')
+    .version(version)
+    .option('--config <file>', 'settings file, JSON (default: COUNTERSIGN_CONFIG)')
+    .addHelpText('after', '\nExit codes: 0 done, 1 the answer is no (findings, no such repository), 2 it failed.')
+  const all = Object.keys(COMMANDS)
+  const named = all.filter((name) => args.includes(name))
+  for (const name of named.length > 0 ? named : all) {
+    const command = await COMMANDS[name]?.()
+    if (command !== undefined) program.addCommand(command)
+  }
+  // What is mistyped is "it failed" in every command; commander alone would say 1, which is an answer here.
+  for (const command of withSubcommands(program)) {
+    command
+      .showHelpAfterError('hint: add --help for usage')
+      .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? EXIT.ok : EXIT.failed))
+  }
+  return program
+}
+
+/** A command and all below it. */
+export function withSubcommands(command: Command): Command[] {
+  return [command, ...command.commands.flatMap(withSubcommands)]
+}

@@ -1,0 +1,78 @@
+import assert from 'node:assert/strict'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { parseGun } from '../../src/tuf/gun.ts'
+import { countersign } from '../support/server-process.ts'
+import { Stage } from './support/stage.ts'
+import { skipWithout } from './support/tools.ts'
+
+const skip = skipWithout('notary')
+const DAY = 86_400_000
+const DIGEST = `sha256:${'ab'.repeat(32)}`
+const OURS = 'docker.io/acme/policy'
+const OWNERS = 'example.org/owner/policy'
+let stage: Stage
+let root: string[]
+
+before(async () => {
+  if (skip !== false) return
+  stage = await Stage.open()
+  root = ['--passphrase-file', await stage.file('a passphrase for root')]
+})
+after(async () => {
+  if (skip === false) await stage.close()
+})
+
+async function type(...args: string[]): Promise<{ code: number | null; stdout: string; stderr: string }> {
+  return countersign(args, {
+    PATH: process.env['PATH'] ?? '',
+    HOME: stage.files,
+    COUNTERSIGN_DATA_DIRECTORY: join(stage.server.directory, 'data'),
+    COUNTERSIGN_KEYS_DIRECTORY: join(stage.server.directory, 'keys'),
+  })
+}
+
+/** Repositories whose next root waits, and who staged it. */
+async function waiting(): Promise<string[]> {
+  const rows = JSON.parse((await type('root', 'waiting', '--json')).stdout) as { gun: string; by: string }[]
+  return rows.map(({ gun, by }) => `${gun} ${by}`)
+}
+
+function timestampKeys(gun: string): number {
+  return stage.server.running.trust.store.keys(parseGun(gun), 'timestamp').length
+}
+
+test(
+  'keys past their time get a next root by themselves; signed by one command, or rotated by the owner, clients follow',
+  { skip },
+  async () => {
+    assert.equal((await type('repo', 'create', OURS, ...root)).code, 0)
+    assert.equal((await type('tag', 'sign', OURS, 'v1', DIGEST, '10')).code, 0)
+    const owner = await stage.client()
+    await owner.run('init', '-p', OWNERS)
+    await owner.run('key', 'rotate', OWNERS, 'snapshot', '-r')
+    await owner.run('add', '-p', OWNERS, 'v1', await stage.file('v1'))
+    const reader = await stage.client()
+    for (const gun of [OURS, OWNERS]) assert.deepEqual(await reader.list(gun), ['v1 targets'])
+    stage.server.clock.now += 2 * DAY
+    await stage.server.restart({ rotation: { keyAgeDays: 1 } })
+    for (let tries = 0; tries < 100 && (await waiting()).length < 2; tries += 1) await sleep(20)
+    assert.deepEqual(await waiting(), [`${OURS} server`, `${OWNERS} server`])
+    for (const gun of [OURS, OWNERS]) assert.deepEqual(await reader.list(gun), ['v1 targets'])
+    // One is signed by the key that is stored here.
+    const { code, stdout } = await type('root', 'sign', '*', '--all', ...root, '--json')
+    assert.equal(code, 1)
+    assert.deepEqual(JSON.parse(stdout), [
+      { gun: OURS, state: 'published', version: 2 },
+      { gun: OWNERS, state: 'lacks signatures' },
+    ])
+    // The other one by its owner's client, in its own way, with the key that was made ready.
+    const made = timestampKeys(OWNERS)
+    await owner.run('key', 'rotate', OWNERS, 'timestamp', '-r')
+    assert.deepEqual(await waiting(), [])
+    assert.equal(timestampKeys(OWNERS), made)
+    for (const gun of [OURS, OWNERS]) assert.deepEqual(await reader.list(gun), ['v1 targets'])
+    assert.deepEqual(await stage.server.check(), [])
+  },
+)

@@ -1,0 +1,89 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { prepareFirstRoot } from '../../src/repository/prepare-root.ts'
+import { publishStagedRoot } from '../../src/repository/publish-root.ts'
+import { stageAgedKeys } from '../../src/repository/rotation-policy.ts'
+import { describeStagedRoot, signStagedRoot, stagedRoot, stageRoot } from '../../src/repository/staged-root.ts'
+import { issueRootCertificate } from '../../src/signing/root-certificate.ts'
+import { makeRootKey, signAsRoot } from '../../src/signing/root-key.ts'
+import { canonicalBytes } from '../../src/tuf/canonical.ts'
+import { parseGun, type Gun } from '../../src/tuf/gun.ts'
+import { openLocalTrust, TEST_ACTOR, type LocalTrust } from '../support/local-trust.ts'
+
+const NOW = Date.parse('2026-11-24T08:00:00.000Z')
+const DAY = 86_400_000
+const AGE = 90 * DAY
+const rootKey = makeRootKey()
+
+async function sign({ trust }: LocalTrust, gun: Gun): Promise<number> {
+  const { payload, former, own } = describeStagedRoot(trust, gun, trust.now())
+  const ids = new Set([...(former?.keys ?? []), ...own.keys].map(({ id }) => id))
+  const sig = signAsRoot(rootKey, canonicalBytes(payload))
+  const signatures = [...ids].map((keyid) => ({ keyid, method: 'ecdsa', sig }))
+  await signStagedRoot(trust, gun, signatures, TEST_ACTOR)
+  return publishStagedRoot(trust, gun, TEST_ACTOR)
+}
+
+async function create(local: LocalTrust, name: string): Promise<Gun> {
+  const gun = parseGun(name)
+  const authority = { certificates: [await issueRootCertificate(rootKey, name, local.clock.now)], threshold: 1 }
+  await stageRoot(local.trust, gun, TEST_ACTOR, 'a test', (head, now) =>
+    prepareFirstRoot(local.trust, gun, head, now, authority),
+  )
+  await sign(local, gun)
+  return gun
+}
+
+test('the next root is made once, for the keys that have the age; signed, it starts their time anew', async (t) => {
+  const local = await openLocalTrust(NOW)
+  t.after(() => local.close())
+  const { trust, clock } = local
+  const gun = await create(local, 'example.org/aged')
+  assert.deepEqual(await stageAgedKeys(trust, AGE), { staged: 0, failed: 0 })
+  clock.now = NOW + AGE
+  assert.deepEqual(await stageAgedKeys(trust, AGE), { staged: 1, failed: 0 })
+  const { reason, by, version } = describeStagedRoot(trust, gun, clock.now)
+  assert.deepEqual([reason, by, version], ['new keys after their time: targets, snapshot, timestamp', 'server', 2])
+  // Another round, and one that comes while it waits, leave it as it is.
+  const before = stagedRoot(trust, gun)
+  clock.now += DAY
+  assert.deepEqual(await stageAgedKeys(trust, AGE), { staged: 0, failed: 0 })
+  assert.deepEqual(stagedRoot(trust, gun), before)
+  assert.equal(await sign(local, gun), 2)
+  // The keys were made a day before they came into use: that is when their time began.
+  clock.now = NOW + 2 * AGE - 1
+  assert.deepEqual(await stageAgedKeys(trust, AGE), { staged: 0, failed: 0 })
+  clock.now += 1
+  assert.deepEqual(await stageAgedKeys(trust, AGE), { staged: 1, failed: 0 })
+  // Nothing renews timestamps here: that they have expired is all there is to say.
+  assert.ok(
+    (await local.check()).findings.every(({ severity, text }) => severity === 'warning' && /^timestamp/.test(text)),
+  )
+})
+
+test('a repository that fails is logged, and does not hold up the others', async (t) => {
+  const local = await openLocalTrust(NOW)
+  t.after(() => local.close())
+  const { trust, clock } = local
+  const guns = [await create(local, 'example.org/a'), await create(local, 'example.org/b')]
+  clock.now = NOW + AGE
+  const logged: object[] = []
+  const failing = {
+    ...trust,
+    log: { ...trust.log, error: (facts: object) => logged.push(facts) },
+    signer: {
+      ...trust.signer,
+      makes: trust.signer.makes.bind(trust.signer),
+      create: async (gun: Gun, role: Parameters<typeof trust.signer.create>[1]) => {
+        if (gun === guns[0]) throw new Error('the token is away')
+        return trust.signer.create(gun, role)
+      },
+    },
+  }
+  assert.deepEqual(await stageAgedKeys(failing, AGE), { staged: 1, failed: 1 })
+  assert.deepEqual(
+    logged.map((facts) => 'gun' in facts && facts.gun),
+    [guns[0]],
+  )
+  assert.deepEqual(await stageAgedKeys(trust, AGE), { staged: 1, failed: 0 })
+})
