@@ -70,7 +70,9 @@ export const settingsSchema = z.strictObject({
   threads: count
     .max(64)
     .optional()
-    .describe('that answer requests; default: one for each core, four at most (one where ports cannot be shared)'),
+    .describe(
+      'that answer requests; default: one for each core but one, four at most (one where ports cannot be shared)',
+    ),
   tls: z
     .strictObject({
       certificateFile: z.string().min(1).optional().describe('PEM chain; default: one made in keysDirectory/tls'),

@@ -12,11 +12,14 @@ const YOUNG_GENERATION_MB = 24
 /** Threads that are started unless a setting says how many; the main one is among them. */
 const DEFAULT_MAX = 4
 
-/** How many threads answer requests, the main one among them. */
+/**
+ * How many threads answer requests, the main one among them. One core is left to the database's own threads: where every
+ * core has a busy thread, each request costs more.
+ */
 export function threadsOf({ threads, admin }: Settings): number {
   // Elsewhere ports cannot be shared, or the system does not deal connections out to all who share one.
   if (process.platform !== 'linux' || admin.public !== undefined) return 1
-  return threads ?? Math.min(availableParallelism(), DEFAULT_MAX)
+  return threads ?? Math.max(1, Math.min(availableParallelism() - 1, DEFAULT_MAX))
 }
 
 interface Thread {

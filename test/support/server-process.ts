@@ -62,6 +62,8 @@ export class ServerProcess implements Endpoint {
       COUNTERSIGN_DATA_DIRECTORY: join(this.directory, 'data'),
       COUNTERSIGN_KEYS_DIRECTORY: join(this.directory, 'keys'),
       COUNTERSIGN_LISTEN_PORT: String(this.port),
+      // More than a small machine's default: what is killed has commits of several threads on their way.
+      COUNTERSIGN_THREADS: '2',
     }
   }
 }
