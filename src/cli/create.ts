@@ -1,8 +1,6 @@
 import type { Command } from 'commander'
 import { stageNextRoot } from '../admin/roots.ts'
 import { TrustError } from '../errors.ts'
-import { issueRootCertificate } from '../signing/root-certificate.ts'
-import { makeRootKey } from '../signing/root-key.ts'
 import { parseGun } from '../tuf/gun.ts'
 import { DRY_RUN_OPTION, JSON_OPTION } from './options.ts'
 import { print, printJson } from './print.ts'
@@ -40,20 +38,18 @@ function create(name: string, options: Options, command: Command): Promise<void>
     const { rootKey: names = [], dryRun, json } = options
     const commonName = commonNameOf(gun, options.wildcard)
     const threshold = Number(options.rootThreshold ?? 1)
-    if (dryRun === true) {
-      const { public: text } = await issueRootCertificate(makeRootKey(), commonName, Date.now())
-      const change = { what: 'create' as const, certificates: [text], threshold: 1 }
-      await connection.call(stageNextRoot, { gun, change }, true)
-      if (json === true) printJson({ gun, created: false })
-      else print(`would create ${gun}`)
-      return EXIT.ok
-    }
-    const keyring = new RootKeyring(connection, options.passphraseFile)
+    const keyring = new RootKeyring(connection, options.passphraseFile, dryRun)
     const certificates: string[] = []
     for (const wanted of names.length === 0 ? [undefined] : names) {
       certificates.push(await keyring.certificate(await keyring.openOrCreate(wanted), commonName))
     }
     const change = { what: 'create' as const, certificates, threshold }
+    if (dryRun === true) {
+      await connection.call(stageNextRoot, { gun, change }, true)
+      if (json === true) printJson({ gun, created: false, staged: null })
+      else print(`would create ${gun}`)
+      return EXIT.ok
+    }
     const { staged, version } = await stageAndPublish(connection, keyring, gun, change)
     if (json === true) printJson({ gun, created: version !== undefined, staged: version === undefined ? staged : null })
     else if (version === undefined) print(`${gun} waits for more signatures: "countersign root show ${gun}"`)

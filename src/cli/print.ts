@@ -11,6 +11,11 @@ export function print(text: string): void {
   process.stdout.write(`${lines(text)}\n`)
 }
 
+/** One or more lines beside the answer, which may be JSON: on standard error. */
+export function note(text: string): void {
+  process.stderr.write(`${lines(text)}\n`)
+}
+
 /** `error:` and `hint:` on standard error. */
 export function printError(message: string, hint?: string): void {
   process.stderr.write(`error: ${lines(message)}\n`)

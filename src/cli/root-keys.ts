@@ -6,7 +6,7 @@ import { issueRootCertificate } from '../signing/root-certificate.ts'
 import { certificateEnds } from '../tuf/certificate.ts'
 import { newSecretFrom, secretFrom } from './ask-secret.ts'
 import type { Connection } from './connect.ts'
-import { print } from './print.ts'
+import { note } from './print.ts'
 
 /** The option that names the file with a root key's passphrase. */
 export const PASSPHRASE_OPTION = '--passphrase-file'
@@ -26,14 +26,19 @@ export interface OpenRootKey {
 export class RootKeyring {
   readonly #connection: Connection
   readonly #passphraseFile: string | undefined
+  readonly #dryRun: boolean
   readonly #opened = new Map<string, OpenRootKey>()
   /** Shared certificates made by this command: name of the key, common name. */
   readonly #renewed = new Set<string>()
 
-  /** @param passphraseFile the passphrase of every key that is asked for; undefined: the terminal */
-  constructor(connection: Connection, passphraseFile: string | undefined) {
+  /**
+   * @param passphraseFile the passphrase of every key that is asked for; undefined: the terminal
+   * @param dryRun store nothing
+   */
+  constructor(connection: Connection, passphraseFile: string | undefined, dryRun = false) {
     this.#connection = connection
     this.#passphraseFile = passphraseFile
+    this.#dryRun = dryRun
   }
 
   async records(): Promise<RootKey[]> {
@@ -65,12 +70,11 @@ export class RootKeyring {
   }
 
   /**
-   * Make a root key and store it, sealed under a new passphrase; with `dryRun` only say what would be stored. A key that
-   * was offline may come back under its name.
+   * Make a root key and store it, sealed under a new passphrase. A key that was offline may come back under its name.
    *
    * @throws TrustError WRONG_STATE, BAD_KEYS
    */
-  async create(name: string, key: KeyObject = makeRootKey(), dryRun = false): Promise<OpenRootKey> {
+  async create(name: string, key: KeyObject = makeRootKey()): Promise<OpenRootKey> {
     const before = (await this.records()).find((each) => each.name === name)
     if (before !== undefined && (before.sealed !== null || before.public !== rootPublicKey(key))) {
       throw new TrustError('WRONG_STATE', `there is a root key ${name} already`, { hint: 'choose another name' })
@@ -79,7 +83,7 @@ export class RootKeyring {
     const passphrase = await newSecretFrom(this.#passphraseFile, what, PASSPHRASE_OPTION)
     const sealed = sealRootKey(key, passphrase)
     const input = { name, public: rootPublicKey(key), sealed: asInput(sealed) }
-    const record = await this.#connection.call(saveRootKey, input, dryRun)
+    const record = await this.#connection.call(saveRootKey, input, this.#dryRun)
     const made = { record, key }
     this.#opened.set(name, made)
     return made
@@ -99,12 +103,13 @@ export class RootKeyring {
     const { public: text } = await issueRootCertificate(key, commonName, Date.now())
     if (!shared) return text
     const { name, public: publicKey, sealed } = record
-    const saved = await this.#connection.call(saveRootKey, {
+    const input = {
       name,
       public: publicKey,
       sealed: sealed === null ? null : asInput(sealed),
       certificates: { [commonName]: text },
-    })
+    }
+    const saved = await this.#connection.call(saveRootKey, input, this.#dryRun)
     this.#opened.set(name, { record: saved, key })
     this.#renewed.add(made)
     return text
@@ -115,9 +120,8 @@ export class RootKeyring {
     const wanted = name ?? DEFAULT_ROOT_KEY
     if (name === undefined && !(await this.records()).some((each) => each.name === wanted)) {
       const made = await this.create(wanted)
-      print(
-        `made the root key ${wanted}: keep its passphrase, and a copy of it ("countersign root export ${wanted} FILE")`,
-      )
+      const advice = `keep its passphrase, and a copy of it ("countersign root export ${wanted} FILE")`
+      note(this.#dryRun ? `would make the root key ${wanted}` : `made the root key ${wanted}: ${advice}`)
       return made
     }
     return this.open(wanted)

@@ -70,7 +70,7 @@ function list(_: Options, command: Command): Promise<void> {
 
 function create(name: string, { passphraseFile, dryRun, json }: Options, command: Command): Promise<void> {
   return withConnection(command, async (connection) => {
-    const { record } = await new RootKeyring(connection, passphraseFile).create(name, undefined, dryRun)
+    const { record } = await new RootKeyring(connection, passphraseFile, dryRun).create(name)
     if (json === true) printJson({ name, keyId: record.keyId })
     else print(`${dryRun === true ? 'would make' : 'made'} the root key ${name}: ${record.keyId}`)
     return EXIT.ok
@@ -80,7 +80,7 @@ function create(name: string, { passphraseFile, dryRun, json }: Options, command
 function importKey(name: string, file: string, options: Options, command: Command): Promise<void> {
   return withConnection(command, async (connection) => {
     const key = await readKeyFile(file, options.keyPassphraseFile)
-    const { record } = await new RootKeyring(connection, options.passphraseFile).create(name, key, options.dryRun)
+    const { record } = await new RootKeyring(connection, options.passphraseFile, options.dryRun).create(name, key)
     if (options.json === true) printJson({ name, keyId: record.keyId })
     else print(`${options.dryRun === true ? 'would take' : 'took'} the root key ${name}: ${record.keyId}`)
     return EXIT.ok

@@ -38,6 +38,9 @@ describe('countersign key rekey', () => {
 
   test('from the key file to a passphrase, to another one, and back to a key file', async () => {
     await opensWith()
+    const rehearsed = await terminal.run(['key', 'rekey', '--new-passphrase-file', 'first', '--dry-run'])
+    assert.deepEqual([rehearsed.code, rehearsed.stdout], [0, 'would put the keyring under the new passphrase\n'])
+    await opensWith()
     const { code, stdout } = await terminal.run(['key', 'rekey', '--new-passphrase-file', 'first'])
     assert.equal(code, 0)
     assert.equal(

@@ -165,6 +165,7 @@ hint: clients that know it will not trust a new repository of this name until th
   })
 
   test('delete with --yes: the metadata is gone, the keys are kept', async () => {
+    await prints(['repo', 'delete', GUN, '--yes', '--dry-run'], `would delete ${GUN}, which has 3 signed tags\n`)
     await prints(['repo', 'delete', GUN, '--yes'], `deleted ${GUN}\n`)
     await prints(['repo', 'list'], 'no repositories\n')
     await prints(['key', 'list', GUN], KEYS.replaceAll('in use', 'retired'))

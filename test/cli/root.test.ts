@@ -45,6 +45,10 @@ describe('root keys of persons, at the terminal', () => {
     const out = '--key-passphrase-file file.pass'
     await prints(`root export bob bob.key --passphrase-file alice.pass ${out}`, /passphrase does not open/, 2)
     await prints(
+      `root export bob bob.key --passphrase-file bob.pass ${out} --remove --dry-run`,
+      'would write bob.key; the root key bob would be offline then\n',
+    )
+    await prints(
       `root export bob bob.key --passphrase-file bob.pass ${out} --remove`,
       'wrote bob.key; the root key bob is offline now\n',
     )

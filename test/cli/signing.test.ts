@@ -32,13 +32,28 @@ describe('repositories that the server signs, at the terminal', () => {
 
   test('create a repository; the root key is made at its first use', async () => {
     await prints('root list', 'no root keys\n')
-    await prints(`repo create ${GUN} --passphrase-file pass --dry-run`, `would create ${GUN}\n`)
+    await prints(
+      `repo create ${GUN} --passphrase-file pass --dry-run`,
+      `would create ${GUN}\nwould make the root key root\n`,
+    )
+    await prints('root list', 'no root keys\n')
+    await prints(
+      `repo create ${GUN} --root-key nobody --dry-run`,
+      'error: there is no root key nobody\nhint: "countersign root list" prints all\n',
+      1,
+    )
     await prints(
       `repo create ${GUN} --passphrase-file pass`,
-      'made the root key root: keep its passphrase, and a copy of it ("countersign root export root FILE")\n' +
-        `created ${GUN}; sign a tag: countersign tag sign ${GUN} TAG\n`,
+      `created ${GUN}; sign a tag: countersign tag sign ${GUN} TAG\n` +
+        'made the root key root: keep its passphrase, and a copy of it ("countersign root export root FILE")\n',
     )
-    await prints(`repo create ${GUN} --passphrase-file pass`, `error: there is a repository ${GUN} already\n`, 2)
+    for (const dryRun of ['', ' --dry-run']) {
+      await prints(
+        `repo create ${GUN} --passphrase-file pass${dryRun}`,
+        `error: there is a repository ${GUN} already\n`,
+        2,
+      )
+    }
     await prints(
       'repo create docker.io/acme/two --passphrase-file list',
       'error: the passphrase does not open the root key\n',

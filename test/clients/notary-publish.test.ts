@@ -116,4 +116,7 @@ test('delete, then a client with the old cache, a new one, and a new life', { sk
   assert.deepEqual(await (await stage.client()).list(gun), ['w1 targets'])
   const old = await reader.try('list', gun)
   assert.doesNotMatch(old.stdout, /w1/, 'a client that knows the old root must not believe the new one')
+  // What the runbook for a lost root says: forget the repository, then it is a new one.
+  await reader.run('delete', gun)
+  assert.deepEqual(await reader.list(gun), ['w1 targets'])
 })

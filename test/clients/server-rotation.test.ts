@@ -195,6 +195,30 @@ test('root with a client: the server stages, the owner’s key file signs', { sk
   assert.deepEqual(await stage.server.check(), [])
 })
 
+test('one of two persons is replaced: both of before and both of after agree; clients follow', { skip }, async () => {
+  const gun = 'docker.io/acme/replaced'
+  const root = ['--passphrase-file', passphrase]
+  for (const name of ['alice', 'bob', 'carol']) await done('root', 'create', name, ...root)
+  await done('repo', 'create', gun, '--root-key', 'alice', 'bob', '--root-threshold', '2', ...root)
+  await done('tag', 'sign', gun, 'v1', DIGEST, '10')
+  const reader = await stage.client()
+  assert.deepEqual(await reader.list(gun), ['v1 targets'])
+  await done('key', 'rotate', gun, 'root', '--root-key', 'alice', 'carol', '--stage', ...root)
+  for (const [name, code] of [
+    ['alice', 1],
+    ['carol', 1],
+    ['bob', 0],
+  ] as const) {
+    assert.equal((await type('root', 'sign', gun, '--root-key', name, ...root)).code, code, name)
+  }
+  await done('key', 'rotate', gun, 'timestamp', '--stage')
+  assert.equal((await type('root', 'sign', gun, '--root-key', 'bob', ...root)).code, 1)
+  await done('root', 'sign', gun, ...root)
+  await done('tag', 'sign', gun, 'v2', DIGEST, '10')
+  assert.deepEqual(await reader.list(gun), ['v1 targets', 'v2 targets'])
+  assert.deepEqual(await stage.server.check(), [])
+})
+
 test('a fleet under one root certificate: a root key lost, every key of the server in doubt', { skip }, async () => {
   const root = ['--passphrase-file', passphrase]
   const guns = ['docker.io/fleet/one', 'docker.io/fleet/two']
