@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { ContenderName } from './contender.ts'
 import type { RateMeasure } from './measure.ts'
 import { cpuMicroseconds } from './processes.ts'
@@ -23,6 +24,8 @@ export type Rounds = Partial<Record<ContenderName, Round[]>>
 const TRIES = 3
 /** Seconds of load before the clock starts, as a part of those with it. */
 const WARM_UP = 0.25
+/** Milliseconds after which the end of a process has been told. */
+const DEATH_SEEN = 200
 
 /** Measure all contenders in turns; who begins changes from round to round. */
 export async function runRounds(
@@ -49,8 +52,9 @@ async function runRound(measure: RateMeasure, stage: Stage, seconds: number): Pr
   let errors = 0
   let firstError: string | undefined
   for (let tries = 1; ; tries += 1) {
-    const outcome = await timed(measure, stage, seconds).catch((error: unknown) => {
-      // Whoever dies while it is being prepared dies under load too.
+    const outcome = await timed(measure, stage, seconds).catch(async (error: unknown) => {
+      // Whoever dies while it is being prepared dies under load too. A connection ends before its process is seen to.
+      await sleep(DEATH_SEEN)
       if (stage.contender.alive) throw error
       return undefined
     })

@@ -23,7 +23,8 @@ export class Stage {
     const lanes = new Lanes(this.contender)
     try {
       while (made.length < count) {
-        const publisher = new Publisher(`bench.example/${purpose}/r${made.length}`, tags)
+        // A server that died may still know the names from before, and no key of theirs is left.
+        const publisher = new Publisher(`bench.example/${this.deaths}/${purpose}/r${made.length}`, tags)
         await createRepository(lanes, 0, publisher)
         made.push(publisher)
       }
