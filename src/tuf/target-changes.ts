@@ -12,7 +12,8 @@ export interface TargetChange {
 const NOTHING: JsonObject = Object.freeze(Object.create(null) as JsonObject)
 
 interface Comparison {
-  readonly before: Metadata | undefined
+  /** SHA-256 of the earlier document, not the document: that has a comparison of its own, and so on without end. */
+  readonly before: string | undefined
   readonly changes: readonly TargetChange[]
   /** Entries of the later document. */
   readonly count: number
@@ -27,7 +28,7 @@ const compared = new WeakMap<Metadata, Comparison>()
  */
 export function targetChanges(after: Metadata, before: Metadata | undefined): readonly TargetChange[] {
   const known = compared.get(after)
-  if (known !== undefined && known.before === before) return known.changes
+  if (known !== undefined && known.before === before?.checksums.sha256) return known.changes
   const comparison = compare(after, before)
   compared.set(after, comparison)
   return comparison.changes
@@ -49,7 +50,7 @@ function compare(after: Metadata, before: Metadata | undefined): Comparison {
   if (before !== undefined && common < countOf(before, old)) {
     for (const name in old) if (entries[name] === undefined) changes.push({ name, from: old[name], to: undefined })
   }
-  return { before, changes, count }
+  return { before: before?.checksums.sha256, changes, count }
 }
 
 /** The member `targets`; a document without one has no targets. */

@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import * as fc from 'fast-check'
 import type { JsonObject } from '../../src/tuf/json.ts'
 import { parseMetadata, type Metadata } from '../../src/tuf/metadata.ts'
@@ -39,4 +42,21 @@ test('against nothing everything is new; against another document it is compared
   assert.equal(targetChanges(after, undefined).length, 1)
   assert.equal(targetChanges(after, documentOf([['a', 1]])).length, 0)
   assert.equal(targetChanges(after, documentOf([['a', 2]])).length, 1)
+})
+
+test('a document is let go of when two newer ones have been compared, however long its role goes on', async () => {
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  const first = new WeakRef(documentOf([['a', 1]]))
+  let newest = first.deref()!
+  for (let length = 2; length < 5; length += 1) {
+    const next = documentOf([['a', length]])
+    assert.equal(targetChanges(next, newest).length, 1)
+    newest = next
+  }
+  // What was dereferenced lives to the end of the turn.
+  await setImmediate()
+  collect()
+  assert.equal(first.deref(), undefined)
+  assert.equal(targetChanges(newest, undefined).length, 1)
 })
