@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Head } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
 import { countOfHosts } from './hosts.ts'
 import { recordRequest } from './request-log.ts'
@@ -9,8 +8,8 @@ import type { Context, Wiring } from './state.ts'
 /** An answer to a GET of a document, ready to be sent again. */
 export interface KeptAnswer {
   readonly gun: Gun
-  /** What was current when it was made: nothing of the repository has changed while this is the head. */
-  readonly head: Head
+  /** The repository's when it was made: nothing has changed while it has this one. */
+  readonly stamp: Buffer
   /** Milliseconds since 1970, from when the server would sign anew. */
   readonly until: number
   readonly operation: string
@@ -22,13 +21,13 @@ export interface KeptAnswer {
 
 /** Bytes of all bodies that are kept. */
 const KEPT_MAX_BYTES = 16 * 1024 * 1024
-const KEPT_MAX = 4_000
+const KEPT_MAX = 8_000
 /** Characters of a URL; longer ones, and those with a query, are not kept. */
 const URL_MAX_LENGTH = 600
 
 /**
- * Answers to GETs that were asked for lately, by URL as it was sent. Whether one still is right is seen by the head,
- * which is read from the store every time. What was kept first is dropped first.
+ * Answers to GETs that were asked for lately, by URL as it was sent. Whether one still is right is seen by the stamp of its
+ * repository, which is read from the store every time. What was kept first is dropped first.
  */
 export class KeptAnswers {
   readonly #answers = new Map<string, KeptAnswer>()
@@ -58,18 +57,21 @@ export class KeptAnswers {
 /**
  * Keep the answer that a route has just made.
  *
- * @param head what it was made from
+ * @param stamp of the repository, read before anything that it was made from
  */
-export function keepAnswer({ kept, trust }: Wiring, ctx: Context, gun: Gun, head: Head): void {
+export function keepAnswer({ kept, trust: { store } }: Wiring, ctx: Context, gun: Gun, stamp: Uint8Array): void {
   const url = ctx.originalUrl
   const { operation = '', role = '' } = ctx.state
   if (ctx.method !== 'GET' || ctx.status !== 200 || !(ctx.body instanceof Buffer)) return
-  if (url.length > URL_MAX_LENGTH || url.includes('?') || trust.store.head(gun) !== head) return
-  const ends = ['timestamp', 'snapshot'].map((made) => head.roles[made]?.expires ?? Infinity)
+  if (url.length > URL_MAX_LENGTH || url.includes('?')) return
+  const head = store.head(gun)
+  if (store.stamp(gun)?.equals(stamp) !== true) return
+  const ends = ['timestamp', 'snapshot'].map((made) => head?.roles[made]?.expires ?? Infinity)
   const headers = Object.entries(ctx.response.headers).flatMap(([name, value]) =>
     name === 'x-request-id' || value === undefined ? [] : [name, String(value)],
   )
-  kept.keep(url, { gun, head, until: Math.min(...ends), operation, role, headers, body: ctx.body })
+  // A copy: what came from the store is a part of the whole record.
+  kept.keep(url, { gun, stamp: Buffer.from(stamp), until: Math.min(...ends), operation, role, headers, body: ctx.body })
 }
 
 /**
@@ -97,9 +99,9 @@ export function answerKept(wiring: Wiring, request: IncomingMessage, response: S
   return true
 }
 
-function isCurrent({ trust }: Wiring, { gun, head, until }: KeptAnswer): boolean {
+function isCurrent({ trust }: Wiring, { gun, stamp, until }: KeptAnswer): boolean {
   try {
-    return trust.store.head(gun) === head && trust.now() <= until
+    return trust.store.stamp(gun)?.equals(stamp) === true && trust.now() <= until
   } catch {
     // The route says what is wrong.
     return false

@@ -18,7 +18,7 @@ export function getTufFile(wiring: Wiring): (ctx: Context) => Promise<void> {
     if (gun === undefined || file === undefined) return notRouted(ctx)
     const { trust, settings } = wiring
     const { currentSeconds, consistentSeconds } = settings.cache
-    const head = trust.store.head(gun)
+    const stamp = trust.store.stamp(gun)
     ctx.state.role = file.role
     switch (file.form) {
       case 'key':
@@ -37,7 +37,7 @@ export function getTufFile(wiring: Wiring): (ctx: Context) => Promise<void> {
         ctx.state.operation = 'GetRoleByVersion'
         sendDocument(ctx, settings, readConsistent(trust, gun, file.role, file), consistentSeconds)
     }
-    if (head !== undefined) keepAnswer(wiring, ctx, gun, head)
+    if (stamp !== undefined) keepAnswer(wiring, ctx, gun, stamp)
   }
 }
 

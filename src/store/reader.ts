@@ -18,6 +18,7 @@ import {
 } from './keyspace.ts'
 import { unpack } from './packing.ts'
 import { Recall } from './recall.ts'
+import { stampOf } from './record.ts'
 import type { Records } from './records.ts'
 import type { Head, KeyOwner, Store, StoredKey } from './store.ts'
 
@@ -44,6 +45,10 @@ export function readerOver<End extends Pick<Tail, 'number'>>(records: Records, t
   }
   return {
     head,
+    stamp(gun) {
+      const record = records.raw(headKey(gun))
+      return record === undefined ? undefined : stampOf(record)
+    },
     document(gun, role, at) {
       const sha256 = 'sha256' in at ? at.sha256 : records.get(versionKey(gun, role, at.version))?.toString('hex')
       const found = sha256 === undefined ? undefined : packedDocument(gun, role, sha256)

@@ -2,7 +2,7 @@ import type { Records } from './records.ts'
 import { openRecord } from './record.ts'
 
 /** Decoded records that one `Recall` keeps. */
-const RECALLED_MAX = 2_000
+const RECALLED_MAX = 1_000
 
 /**
  * Records of one kind that were decoded lately. Every one is read each time; if it is what it was, so is what it says:

@@ -178,8 +178,10 @@ export interface JournalQuery {
 }
 
 export interface Store {
-  /** The head of a repository; undefined if it was never heard of. The same object while nothing has changed. */
+  /** The head of a repository; undefined if it was never heard of. */
   head(gun: Gun): Head | undefined
+  /** The same bytes as long as nothing of the repository has changed, its head included; told without decoding it. */
+  stamp(gun: Gun): Buffer | undefined
   /** By checksum (lower-case hex SHA-256) or by version. Answers only for exactly this GUN and role. */
   document(
     gun: Gun,
