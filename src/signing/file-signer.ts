@@ -90,15 +90,17 @@ export class FileSigner implements Signer {
     const text = (keytype === 'ed25519' ? spki.subarray(-32) : spki).toString('base64')
     const id = keyId({ keytype, public: text })
     const pkcs8 = key.export({ format: 'der', type: 'pkcs8' })
-    const sealed = this.#keyring.seal(belonging({ gun, role, keyId: id }), pkcs8)
+    const owner = { gun, role, keyId: id }
+    const sealed = this.#keyring.seal(belonging(owner), pkcs8)
     pkcs8.fill(0)
+    this.#keep(owner, sealed, key)
     return { keyId: id, keytype, public: text, sealed }
   }
 
   /** Found again by owner and sealed form together, so that a swapped blob never meets another one's key. */
   #open(owner: KeyOwner, sealed: Uint8Array): KeyObject {
-    const { gun, role, keyId: id } = owner
-    const known = this.#opened.get(id)
+    const { gun, role } = owner
+    const known = this.#opened.get(owner.keyId)
     const same = known?.owner.gun === gun && known.owner.role === role && Buffer.compare(known.sealed, sealed) === 0
     if (known !== undefined && same) return known.key
     const pkcs8 = this.#keyring.unseal(belonging(owner), sealed)
@@ -107,9 +109,13 @@ export class FileSigner implements Signer {
     }
     const key = createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' })
     pkcs8.fill(0)
+    this.#keep(owner, sealed, key)
+    return key
+  }
+
+  #keep({ gun, role, keyId: id }: KeyOwner, sealed: Uint8Array, key: KeyObject): void {
     if (this.#opened.size >= OPENED_KEYS_MAX) this.#opened.delete(this.#opened.keys().next().value ?? '')
     this.#opened.set(id, { owner: { gun, role, keyId: id }, sealed: Uint8Array.from(sealed), key })
-    return key
   }
 }
 

@@ -16,6 +16,15 @@ export function curveCoordinate(der: Buffer): number | undefined {
   return curve?.coordinate
 }
 
+/** SubjectPublicKeyInfo of an ed25519 key up to its 32 bytes. */
+const ED25519_PREFIX = Buffer.from('302a300506032b6570032100', 'hex')
+export const ED25519_KEY_BYTES = 32
+
+/** @param raw 32 bytes */
+export function ed25519Spki(raw: Uint8Array): Buffer {
+  return Buffer.concat([ED25519_PREFIX, raw])
+}
+
 /**
  * Read a public key in DER (SubjectPublicKeyInfo) as strictly as Go does: these very bytes are how the key would be
  * written, no BER, nothing after it; elliptic curves only by name, of four curves, with uncompressed points on them.
@@ -25,9 +34,16 @@ export function curveCoordinate(der: Buffer): number | undefined {
 export function parseSpki(der: Buffer): KeyObject | undefined {
   try {
     const object = createPublicKey({ key: der, format: 'der', type: 'spki' })
-    if (object.asymmetricKeyType === 'ec' && curveCoordinate(der) === undefined) return undefined
+    // There is one way to write what has one of these lengths and beginnings, and to write it takes longer than to read it.
+    if (object.asymmetricKeyType === 'ec') return curveCoordinate(der) === undefined ? undefined : object
+    if (object.asymmetricKeyType === 'ed25519' && isEd25519Spki(der)) return object
     return object.export({ type: 'spki', format: 'der' }).equals(der) ? object : undefined
   } catch {
     return undefined
   }
+}
+
+function isEd25519Spki(der: Buffer): boolean {
+  const { length } = ED25519_PREFIX
+  return der.length === length + ED25519_KEY_BYTES && der.subarray(0, length).equals(ED25519_PREFIX)
 }

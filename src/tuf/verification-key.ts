@@ -3,7 +3,7 @@ import { Point } from '@noble/ed25519'
 import type { PublicKey } from './key.ts'
 import { once } from './once.ts'
 import { decodePem } from './pem.ts'
-import { curveCoordinate, parseSpki } from './spki.ts'
+import { curveCoordinate, ED25519_KEY_BYTES, ed25519Spki, parseSpki } from './spki.ts'
 import { certificatesOf, type Certificate } from './x509.ts'
 
 /** A public key that is ready to verify. */
@@ -23,8 +23,6 @@ export const RSA_MAX_BITS = 16_384
 /** Go's limit, so that no key makes verification slow. */
 const RSA_MAX_EXPONENT = 2n ** 31n - 1n
 
-const ED25519_PREFIX = Buffer.from('302a300506032b6570032100', 'hex')
-const ED25519_KEY_BYTES = 32
 const ED25519_SIGNATURE_BYTES = 64
 
 /**
@@ -56,7 +54,7 @@ export function loadKey(key: PublicKey, pem: boolean): VerificationKey | undefin
 
 /** The key of a certificate. @returns undefined for one that can verify nothing, ed25519 among them, as in Go */
 export const loadCertificateKey = once(
-  ({ spki }: Certificate): VerificationKey | undefined => loadEcdsa(spki) ?? loadRsa(spki),
+  ({ spki, key }: Certificate): VerificationKey | undefined => loadEcdsa(spki, key) ?? loadRsa(spki, key),
 )
 
 function publicKeyBlock(bytes: Buffer): Buffer | undefined {
@@ -64,15 +62,16 @@ function publicKeyBlock(bytes: Buffer): Buffer | undefined {
   return blocks?.length === 1 && blocks[0]?.label === 'PUBLIC KEY' ? blocks[0].bytes : undefined
 }
 
-function loadEcdsa(der: Buffer): VerificationKey | undefined {
+/** @param read the key, where it has been read */
+function loadEcdsa(der: Buffer, read?: KeyObject): VerificationKey | undefined {
   const coordinate = curveCoordinate(der)
-  const object = coordinate === undefined ? undefined : parseSpki(der)
+  const object = coordinate === undefined ? undefined : (read ?? parseSpki(der))
   if (coordinate === undefined || object === undefined) return undefined
   return { keytype: 'ecdsa', object, pairId: pairId(der), signatureLength: 2 * coordinate }
 }
 
-function loadRsa(der: Buffer | undefined): VerificationKey | undefined {
-  const object = der === undefined ? undefined : parseSpki(der)
+function loadRsa(der: Buffer | undefined, read?: KeyObject): VerificationKey | undefined {
+  const object = der === undefined ? undefined : (read ?? parseSpki(der))
   if (der === undefined || object?.asymmetricKeyType !== 'rsa') return undefined
   const { modulusLength = 0, publicExponent = 0n } = object.asymmetricKeyDetails ?? {}
   if (modulusLength < RSA_MIN_BITS || modulusLength > RSA_MAX_BITS) return undefined
@@ -82,7 +81,7 @@ function loadRsa(der: Buffer | undefined): VerificationKey | undefined {
 
 function loadEd25519(raw: Buffer): VerificationKey | undefined {
   if (raw.length !== ED25519_KEY_BYTES || !isSoundPoint(raw)) return undefined
-  const der = Buffer.concat([ED25519_PREFIX, raw])
+  const der = ed25519Spki(raw)
   const object = parseSpki(der)
   if (object === undefined) return undefined
   return { keytype: 'ed25519', object, pairId: pairId(der), signatureLength: ED25519_SIGNATURE_BYTES }
