@@ -29,6 +29,11 @@ class DecodedDocuments {
     return kept
   }
 
+  /** The one that was kept last, current or not. */
+  last(gun: Gun, role: Role): Metadata | undefined {
+    return this.#kept.get(nameOf(gun, role))
+  }
+
   /** In place of the one before it. */
   keep(gun: Gun, metadata: Metadata): void {
     const name = nameOf(gun, metadata.role)

@@ -12,6 +12,7 @@ import {
   textOf,
   type Fail,
 } from './members.ts'
+import type { ReadMember } from './reread.ts'
 import { isTargetsRole, type Role } from './role.ts'
 import { goTime, parseTime } from './time.ts'
 
@@ -40,6 +41,8 @@ export interface Metadata {
   readonly expires: number
   /** What the signatures are over: the canonical form of `signed` (wire spec §13). */
   readonly message: () => Uint8Array
+  /** Its targets as they were read, for the reading of the next version; only of documents that were read. */
+  readonly read?: readonly ReadMember[] | undefined
 }
 
 /** Versions above this are refused: the next one would not fit the 32 bits of other servers and clients. */
@@ -55,10 +58,11 @@ const malformed: Fail = (text) => {
  * Decode one document (wire spec §5.1, part JSON). Strict where Go is lax: exactly `signed` and `signatures` at the
  * top, no unknown member in a signature, no member that differs from a known one in case only.
  *
+ * @param earlier any version of the same role: what is the same as there is not read again
  * @throws TrustError MALFORMED_JSON
  */
-export function parseMetadata(role: Role, bytes: Uint8Array): Metadata {
-  const { value, canonical } = parseSigned(bytes)
+export function parseMetadata(role: Role, bytes: Uint8Array, earlier?: Metadata): Metadata {
+  const { value, canonical, targets } = parseSigned(bytes, earlier?.read)
   const envelope = objectOf(value, `${role} metadata`, malformed)
   refuseUnknown(envelope, ['signed', 'signatures'], `${role} metadata`, malformed)
   const signed = objectOf(envelope['signed'], `${role} "signed"`, malformed)
@@ -77,6 +81,7 @@ export function parseMetadata(role: Role, bytes: Uint8Array): Metadata {
     expiresText,
     expires: parseTime(expiresText),
     message: () => (message ??= canonicalBytes(signed)),
+    read: targets,
   }
 }
 

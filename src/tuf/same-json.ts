@@ -2,7 +2,8 @@ import type { Json, JsonObject } from './json.ts'
 
 /** True if both are the same value. */
 export function sameJson(one: Json | undefined, other: Json | undefined): boolean {
-  if (typeof one !== 'object' || typeof other !== 'object' || one === null || other === null) return one === other
+  if (one === other) return true
+  if (typeof one !== 'object' || typeof other !== 'object' || one === null || other === null) return false
   const members = one as JsonObject
   const others = other as JsonObject
   if (Array.isArray(one) !== Array.isArray(other)) return false

@@ -1,0 +1,90 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import * as fc from 'fast-check'
+import { parseSigned, type ParsedSigned } from '../../src/tuf/json.ts'
+
+const name = fc.constantFrom('"a"', '"b"', '"b1"', '"c"', '"d"', '"\\u0061"', '"__proto__"', '"é"', '""')
+const value = fc.constantFrom(
+  '1',
+  '12',
+  '1.5',
+  '{"x":1}',
+  '{"x":1,"y":[2]}',
+  '{"y":2,"x":1}',
+  '{ "x":1}',
+  '"s"',
+  '"\\u0073"',
+  '[]',
+)
+const space = fc.constantFrom('', '', '', ' ')
+const member = fc.tuple(space, name, space, value, space).map(([a, n, b, v, c]) => `${a}${n}:${b}${v}${c}`)
+const ordered = fc
+  .uniqueArray(fc.tuple(fc.nat({ max: 20 }), value), { selector: ([number]) => number })
+  .map((list) =>
+    list
+      .toSorted(([one], [other]) => one - other)
+      .map(([number, text]) => `"n${String(number).padStart(2, '0')}":${text}`),
+  )
+const members = fc.oneof(ordered, fc.array(member, { maxLength: 8 }))
+
+const bytesOf = (list: readonly string[]): Buffer => Buffer.from(`{"signed":{"targets":{${list.join(',')}}}}`)
+
+/** What parsing says, or why it says nothing. */
+function said(bytes: Buffer, earlier?: ParsedSigned): object {
+  try {
+    const { value: read, canonical } = parseSigned(bytes, earlier?.targets)
+    return { read, canonical }
+  } catch (error) {
+    return { refused: (error as Error).message }
+  }
+}
+
+function parsed(bytes: Buffer): ParsedSigned | undefined {
+  try {
+    return parseSigned(bytes)
+  } catch {
+    return undefined
+  }
+}
+
+test('whatever was read before, a document says what it says', () => {
+  let known = 0
+  fc.assert(
+    fc.property(members, members, fc.boolean(), (first, second, extended) => {
+      const before = parsed(bytesOf(first))
+      // As versions do: most of it stays.
+      const after = bytesOf(extended ? [...first, ...second] : second)
+      assert.deepEqual(said(after, before), said(after))
+      known += before?.targets?.length ?? 0
+    }),
+    { numRuns: 2_000 },
+  )
+  assert.ok(known > 1_000)
+})
+
+test('what stands there again is the same object; what only begins like it is not', () => {
+  const one = parseSigned(bytesOf(['"a":{"x":1}', '"b":1', '"c":{"x":2}']))
+  const other = parseSigned(bytesOf(['"a":{"x":1}', '"aa":{}', '"b":12', '"c":{"x":2}']), one.targets)
+  const [old, now] = [one, other].map(({ value: read }) => (read as unknown as Document).signed.targets)
+  assert.equal(now?.['a'], old?.['a'])
+  assert.equal(now?.['c'], old?.['c'])
+  assert.equal(now?.['b'], 12)
+})
+
+test('versions follow the one that was read as a whole, until too much is another', () => {
+  const list = Array.from({ length: 20 }, (_, index) => `"n${index + 10}":{"x":${index}}`)
+  const whole = parseSigned(bytesOf(list))
+  let newest = whole
+  for (let version = 0; version < 5; version += 1) {
+    newest = parseSigned(bytesOf(list.with(version, `"n${version + 10}":{"x":100}`)), newest.targets)
+    assert.equal(newest.targets, whole.targets)
+  }
+  const changed = list.map((text, index) => (index < 6 ? text.replace(/\d+}$/, '7}') : text))
+  const next = parseSigned(bytesOf(changed), newest.targets)
+  assert.equal(next.targets, undefined)
+  assert.equal(parseSigned(bytesOf(changed), next.targets).targets?.length, 20)
+})
+
+interface Document {
+  readonly signed: { readonly targets: Readonly<Record<string, unknown>> }
+}
