@@ -23,7 +23,7 @@ export interface Contender extends Target {
   readonly pids: readonly number[]
   /** Whether it still runs; servers die under load. */
   readonly alive: boolean
-  /** Milliseconds from the latest start of the process to its first answer. */
+  /** Milliseconds from the latest start of the process to its first answer; without the fork, which copies the load. */
   readonly startedIn: number
   /** What its database takes on the disk; undefined: it has none. */
   diskBytes(): number | undefined

@@ -28,9 +28,9 @@ export async function startCountersign(): Promise<CountersignServer> {
     COUNTERSIGN_LISTEN_PORT: String(port),
   }
   const launch = async (): Promise<{ child: ChildProcess; ca: string; startedIn: number }> => {
-    const begun = performance.now()
     const log = openSync(join(directory, 'log'), 'a')
     const child = start(COMMAND, ['serve', '--quiet'], { env, cwd: directory, stdio: ['ignore', log, log] })
+    const begun = performance.now()
     closeSync(log)
     const ca = await madeCertificate(join(directory, 'keys', 'tls', 'ca.crt'), child)
     await answering(child, { port, ca })

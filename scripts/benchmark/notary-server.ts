@@ -97,8 +97,8 @@ async function startServer(directory: string, parts: Parts): Promise<Server> {
   const listener = { http_addr: `127.0.0.1:${port}`, tls_cert_file: './server.crt', tls_key_file: './server.key' }
   await writeConfiguration(directory, 'server.json', { server: listener, ...parts })
   const launch = async (): Promise<Pick<Server, 'child' | 'startedIn'>> => {
-    const begun = performance.now()
     const child = start(SERVER, ['-config', join(directory, 'server.json')], { cwd: directory })
+    const begun = performance.now()
     await answering(child, { port, ca })
     return { child, startedIn: performance.now() - begun }
   }

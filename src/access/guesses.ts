@@ -1,3 +1,5 @@
+import { LimitedMap } from '../tuf/limited-map.ts'
+
 /** Failures of one key before it has to wait. */
 export const FREE_FAILURES = 5
 /** Milliseconds of the first wait; it doubles with each failure. */
@@ -20,7 +22,7 @@ interface Failures {
  * long after each further one, never longer than a minute, so that nobody is locked out for good by somebody else.
  */
 export class Guesses {
-  readonly #failures = new Map<string, Failures>()
+  readonly #failures = new LimitedMap<string, Failures>(KEYS_MAX)
   readonly #now: () => number
 
   constructor(now: () => number) {
@@ -37,8 +39,6 @@ export class Guesses {
 
   failed(key: string): void {
     const { count } = this.#recent(key)
-    this.#failures.delete(key)
-    if (this.#failures.size >= KEYS_MAX) this.#failures.delete(this.#failures.keys().next().value ?? '')
     this.#failures.set(key, { count: count + 1, last: this.#now() })
   }
 

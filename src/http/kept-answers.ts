@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Gun } from '../tuf/gun.ts'
+import { LimitedMap } from '../tuf/limited-map.ts'
 import { countOfHosts } from './hosts.ts'
 import { recordRequest } from './request-log.ts'
 import type { Context, Wiring } from './state.ts'
@@ -19,9 +20,10 @@ export interface KeptAnswer {
   readonly body: Buffer
 }
 
-/** Bytes of all bodies that are kept. */
-const KEPT_MAX_BYTES = 16 * 1024 * 1024
-const KEPT_MAX = 8_000
+/** Bytes of all answers that are kept… */
+const KEPT_MAX_BYTES = 24 * 1024 * 1024
+/** …where each takes so much beside its body: URL, headers, objects. */
+const AROUND_BODY_BYTES = 2_048
 /** Characters of a URL; longer ones, and those with a query, are not kept. */
 const URL_MAX_LENGTH = 600
 
@@ -29,28 +31,9 @@ const URL_MAX_LENGTH = 600
  * Answers to GETs that were asked for lately, by URL as it was sent. Whether one still is right is seen by the stamp of its
  * repository, which is read from the store every time. What was kept first is dropped first.
  */
-export class KeptAnswers {
-  readonly #answers = new Map<string, KeptAnswer>()
-  #bytes = 0
-
-  get(url: string): KeptAnswer | undefined {
-    return this.#answers.get(url)
-  }
-
-  keep(url: string, answer: KeptAnswer): void {
-    this.drop(url)
-    if (answer.body.length > KEPT_MAX_BYTES / 4) return
-    this.#answers.set(url, answer)
-    this.#bytes += answer.body.length
-    for (const oldest of this.#answers.keys()) {
-      if (this.#bytes <= KEPT_MAX_BYTES && this.#answers.size <= KEPT_MAX) return
-      this.drop(oldest)
-    }
-  }
-
-  drop(url: string): void {
-    this.#bytes -= this.#answers.get(url)?.body.length ?? 0
-    this.#answers.delete(url)
+export class KeptAnswers extends LimitedMap<string, KeptAnswer> {
+  constructor() {
+    super(KEPT_MAX_BYTES, ({ body }) => body.length + AROUND_BODY_BYTES)
   }
 }
 
@@ -71,7 +54,7 @@ export function keepAnswer({ kept, trust: { store } }: Wiring, ctx: Context, gun
     name === 'x-request-id' || value === undefined ? [] : [name, String(value)],
   )
   // A copy: what came from the store is a part of the whole record.
-  kept.keep(url, { gun, stamp: Buffer.from(stamp), until: Math.min(...ends), operation, role, headers, body: ctx.body })
+  kept.set(url, { gun, stamp: Buffer.from(stamp), until: Math.min(...ends), operation, role, headers, body: ctx.body })
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { Gun } from '../tuf/gun.ts'
+import { LimitedMap } from '../tuf/limited-map.ts'
 import type { Metadata } from '../tuf/metadata.ts'
 import type { Role } from '../tuf/role.ts'
 
@@ -11,8 +12,7 @@ const KEPT_MAX_BYTES = 4 * 1024 * 1024
  * that is kept is found only by the checksum that is asked for.
  */
 class DecodedDocuments {
-  readonly #kept = new Map<string, Metadata>()
-  #bytes = 0
+  readonly #kept = new LimitedMap<string, Metadata>(KEPT_MAX_BYTES, ({ bytes }) => bytes.length)
 
   /** @param decode reads and decodes it; undefined if it is not there */
   get(gun: Gun, role: Role, sha256: string, decode: () => Metadata | undefined): Metadata | undefined {
@@ -24,7 +24,6 @@ class DecodedDocuments {
       return made
     }
     // Asked for last, dropped last.
-    this.#kept.delete(name)
     this.#kept.set(name, kept)
     return kept
   }
@@ -36,20 +35,7 @@ class DecodedDocuments {
 
   /** In place of the one before it. */
   keep(gun: Gun, metadata: Metadata): void {
-    const name = nameOf(gun, metadata.role)
-    this.#drop(name)
-    if (metadata.bytes.length > KEPT_MAX_BYTES / 2) return
-    this.#kept.set(name, metadata)
-    this.#bytes += metadata.bytes.length
-    for (const oldest of this.#kept.keys()) {
-      if (this.#bytes <= KEPT_MAX_BYTES) return
-      this.#drop(oldest)
-    }
-  }
-
-  #drop(name: string): void {
-    this.#bytes -= this.#kept.get(name)?.bytes.length ?? 0
-    this.#kept.delete(name)
+    this.#kept.set(nameOf(gun, metadata.role), metadata)
   }
 }
 

@@ -2,6 +2,7 @@ import { createPrivateKey, createPublicKey, generateKeyPairSync, sign, type KeyO
 import { TrustError } from '../errors.ts'
 import type { Gun } from '../tuf/gun.ts'
 import { keyId } from '../tuf/key.ts'
+import { LimitedMap } from '../tuf/limited-map.ts'
 import type { Role } from '../tuf/role.ts'
 import { fixedSignature } from '../tuf/signature-form.ts'
 import type { Keyring } from './keyring.ts'
@@ -20,14 +21,17 @@ const P256_COORDINATE_BYTES = 32
 /** Opened keys kept in memory, as KeyObjects: a busy repository's key is not unsealed for each signature. */
 const OPENED_KEYS_MAX = 1_000
 
+interface Opened {
+  readonly owner: KeyOwner
+  readonly sealed: Uint8Array
+  readonly key: KeyObject
+}
+
 /** Private keys sealed by the keyring; the sealed form goes to the store and comes back for each signature. */
 export class FileSigner implements Signer {
   readonly #algorithm: KeyAlgorithm
   readonly #keyring: Keyring
-  readonly #opened = new Map<
-    string,
-    { readonly owner: KeyOwner; readonly sealed: Uint8Array; readonly key: KeyObject }
-  >()
+  readonly #opened = new LimitedMap<string, Opened>(OPENED_KEYS_MAX)
 
   constructor(keyring: Keyring, algorithm: KeyAlgorithm) {
     this.#keyring = keyring
@@ -114,7 +118,6 @@ export class FileSigner implements Signer {
   }
 
   #keep({ gun, role, keyId: id }: KeyOwner, sealed: Uint8Array, key: KeyObject): void {
-    if (this.#opened.size >= OPENED_KEYS_MAX) this.#opened.delete(this.#opened.keys().next().value ?? '')
     this.#opened.set(id, { owner: { gun, role, keyId: id }, sealed: Uint8Array.from(sealed), key })
   }
 }

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { TrustError } from '../errors.ts'
 import type { Gun } from '../tuf/gun.ts'
 import { keyId, type PublicKey } from '../tuf/key.ts'
+import { LimitedMap } from '../tuf/limited-map.ts'
 import type { Role } from '../tuf/role.ts'
 import { verifySignature } from '../tuf/signature.ts'
 import { findPair, makePair, namePair, removePair, signWith, type Pair } from './pkcs11-objects.ts'
@@ -20,7 +21,7 @@ const TRIAL = Buffer.from('countersign: does this key sign?')
 export class Pkcs11Keys {
   readonly #token: Pkcs11Token
   /** Of one connection: what a library knew is void when it is initialised again. */
-  #found: { readonly connection: Connection; readonly pairs: Map<string, Pair> } | undefined
+  #found: { readonly connection: Connection; readonly pairs: LimitedMap<string, Pair> } | undefined
 
   constructor(token: Pkcs11Token) {
     this.#token = token
@@ -80,14 +81,12 @@ export class Pkcs11Keys {
     if (keyId(key) !== owner.keyId) throw failed(owner, 'is another key in the token')
     const { method, sig } = signed(connection, pair, TRIAL)
     if (!verifySignature(key, method, sig, TRIAL)) throw failed(owner, 'does not sign as its public part says')
-    const pairs = this.#pairs(connection)
-    if (pairs.size >= FOUND_KEYS_MAX) pairs.delete(pairs.keys().next().value ?? '')
-    pairs.set(tokenIdOf(owner), pair)
+    this.#pairs(connection).set(tokenIdOf(owner), pair)
     return pair
   }
 
-  #pairs(connection: Connection): Map<string, Pair> {
-    if (this.#found?.connection !== connection) this.#found = { connection, pairs: new Map() }
+  #pairs(connection: Connection): LimitedMap<string, Pair> {
+    if (this.#found?.connection !== connection) this.#found = { connection, pairs: new LimitedMap(FOUND_KEYS_MAX) }
     return this.#found.pairs
   }
 }

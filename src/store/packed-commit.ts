@@ -1,4 +1,5 @@
 import type { Gun } from '../tuf/gun.ts'
+import { LimitedMap } from '../tuf/limited-map.ts'
 import { decodeDocument } from './encoding.ts'
 import { documentKey, rangeOf } from './keyspace.ts'
 import { pack, PACK_MIN_BYTES, type Base, type Packed } from './packing.ts'
@@ -26,8 +27,7 @@ const BASES_MAX_BYTES = 4 * 1024 * 1024
 export class CommitPacker {
   readonly #records: Records
   readonly #headOf: (gun: Gun) => Head | undefined
-  readonly #bases = new Map<string, Base>()
-  #bytes = 0
+  readonly #bases = new LimitedMap<string, Base>(BASES_MAX_BYTES, ({ bytes }) => bytes.length)
 
   /** @param headOf the stored head of a repository */
   constructor(records: Records, headOf: (gun: Gun) => Head | undefined) {
@@ -64,18 +64,8 @@ export class CommitPacker {
     if (payload === undefined) return undefined
     const { packed } = decodeDocument(payload)
     if (packed.form === 'difference') return this.#baseOf(gun, role, packed.base)
-    return this.#keep({ sha256, bytes: packed.bytes })
-  }
-
-  #keep(base: Base): Base {
-    if (base.bytes.length > BASES_MAX_BYTES / 2) return base
-    this.#bases.set(base.sha256, base)
-    this.#bytes += base.bytes.length
-    for (const [sha256, { bytes }] of this.#bases) {
-      if (this.#bytes <= BASES_MAX_BYTES) break
-      this.#bases.delete(sha256)
-      this.#bytes -= bytes.length
-    }
+    const base = { sha256, bytes: packed.bytes }
+    this.#bases.set(sha256, base)
     return base
   }
 

@@ -1,4 +1,5 @@
 import { SERVER, type Gun } from '../tuf/gun.ts'
+import { LimitedMap } from '../tuf/limited-map.ts'
 import type { Role } from '../tuf/role.ts'
 import { decodeDocument, decodeHead, decodeKeys, decodeOwner, decodeValue, type PackedDocument } from './encoding.ts'
 import { readJournal } from './journal-reader.ts'
@@ -37,7 +38,7 @@ export interface StoreReader<End extends Pick<Tail, 'number'> = Tail> extends Om
 export function readerOver<End extends Pick<Tail, 'number'>>(records: Records, tail: () => End): StoreReader<End> {
   const heads = new Recall(records, decodeHead)
   const keys = new Recall<readonly StoredKey[]>(records, decodeKeys)
-  const owners = new Map<string, KeyOwner>()
+  const owners = new LimitedMap<string, KeyOwner>(OWNERS_MAX)
   const head = (gun: Gun): Head | undefined => heads.get(headKey(gun))
   const packedDocument = (gun: Gun, role: Role, sha256: string): PackedDocument | undefined => {
     const payload = records.get(documentKey(gun, role, sha256))
@@ -69,7 +70,6 @@ export function readerOver<End extends Pick<Tail, 'number'>>(records: Records, t
       const payload = records.get(ownerKey(keyId))
       if (payload === undefined) return undefined
       // An owner never changes: one that was found need not be looked for again.
-      if (owners.size >= OWNERS_MAX) owners.clear()
       const owner = decodeOwner(payload)
       owners.set(keyId, owner)
       return owner

@@ -1,3 +1,4 @@
+import { LimitedMap } from '../tuf/limited-map.ts'
 import type { Records } from './records.ts'
 import { openRecord } from './record.ts'
 
@@ -11,7 +12,7 @@ const RECALLED_MAX = 1_000
 export class Recall<Value> {
   readonly #records: Records
   readonly #decode: (payload: Buffer) => Value
-  readonly #kept = new Map<string, { readonly record: Buffer; readonly value: Value }>()
+  readonly #kept = new LimitedMap<string, { readonly record: Buffer; readonly value: Value }>(RECALLED_MAX)
 
   constructor(records: Records, decode: (payload: Buffer) => Value) {
     this.#records = records
@@ -26,8 +27,6 @@ export class Recall<Value> {
     const kept = this.#kept.get(name)
     if (kept?.record.equals(record) === true) return kept.value
     const value = this.#decode(openRecord(key, record))
-    const oldest = this.#kept.size >= RECALLED_MAX ? this.#kept.keys().next().value : undefined
-    if (oldest !== undefined) this.#kept.delete(oldest)
     this.#kept.set(name, { record, value })
     return value
   }

@@ -1,14 +1,15 @@
+import { LimitedMap } from './limited-map.ts'
+
 /**
  * Answers of a pure function, kept by name: keys and certificates come again with every publish, and reading one costs
  * more than verifying with it. What was kept longest goes first.
  */
 export class Memo<Value> {
-  readonly #limit: number
-  readonly #answers = new Map<string, Value>()
+  readonly #answers: LimitedMap<string, Value>
 
   /** @param limit answers that are kept */
   constructor(limit: number) {
-    this.#limit = limit
+    this.#answers = new LimitedMap(limit)
   }
 
   /** @param name everything that the answer depends on; a long one is answered, but not kept */
@@ -17,8 +18,6 @@ export class Memo<Value> {
     if (kept !== undefined) return kept
     const made = answer()
     if (made === undefined || name.length > NAME_MAX_LENGTH) return made
-    const oldest = this.#answers.size >= this.#limit ? this.#answers.keys().next().value : undefined
-    if (oldest !== undefined) this.#answers.delete(oldest)
     this.#answers.set(name, made)
     return made
   }
