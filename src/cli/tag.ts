@@ -72,11 +72,15 @@ function sign(
 ): Promise<void> {
   const conditions = { ...(as === undefined ? {} : { as }), ...(ifMatch === undefined ? {} : { ifMatch }) }
   if (from !== undefined) {
+    let count = 0
     const input = async (): Promise<z.input<typeof signManyTags.input>> => {
       if (tag !== undefined) throw new TrustError('INVALID_PARAMETERS', 'say either a tag or --from')
-      return { gun, set: await readTagList(from), ...conditions }
+      const set = await readTagList(from)
+      count = set.length
+      return { gun, set, ...conditions }
     }
-    return ask(command, signManyTags, input, (changed) => changedText(changed, 'signed the tags'))
+    const show = (changed: Changed): string => changedText(changed, `signed ${counted(count, 'tag', 'tags')} of ${gun}`)
+    return ask(command, signManyTags, input, show)
   }
   let seen = ''
   const input = async (): Promise<z.input<typeof signTag.input>> => {

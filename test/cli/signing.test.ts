@@ -71,7 +71,7 @@ describe('repositories that the server signs, at the terminal', () => {
     await prints(`tag sign ${GUN} v1 ${ONE} 10 --dry-run`, `would do: signed ${GUN}:v1 (targets)\n`)
     await prints(`tag sign ${GUN} v1 ${ONE} 10`, `signed ${GUN}:v1 (targets)\n`)
     await prints(`tag sign ${GUN} v1 ${ONE} 10`, 'nothing to do: it is so already\n')
-    await prints(`tag sign ${GUN} --from list`, 'signed the tags (targets)\n')
+    await prints(`tag sign ${GUN} --from list`, `signed 2 tags of ${GUN} (targets)\n`)
     await prints(`tag remove ${GUN} v3`, `signs ${GUN}:v3 no more (targets)\n`)
     await prints(
       `tag list ${GUN}`,
