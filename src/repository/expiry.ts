@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import type { Head } from '../store/store.ts'
 import { certificateEnds } from '../tuf/certificate.ts'
 import type { Gun } from '../tuf/gun.ts'
@@ -23,12 +24,15 @@ export interface Ending {
 /** Names read at once while walking all repositories. */
 const PAGE = 1_000
 
-/** All repositories, in byte order of their names. */
+/** All repositories, in byte order of their names; between two of them whatever else waits has its turn. */
 export async function* allGuns(store: Pick<Readable['store'], 'guns'>): AsyncGenerator<Gun> {
   let after: Gun | undefined
   for (;;) {
     const page = await store.guns(PAGE, after)
-    yield* page
+    for (const gun of page) {
+      yield gun
+      await setImmediate()
+    }
     after = page.at(-1)
     if (page.length < PAGE || after === undefined) return
   }
