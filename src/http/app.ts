@@ -1,6 +1,7 @@
 import Koa from 'koa'
 import { randomUUID } from 'node:crypto'
 import type { RequestListener } from 'node:http'
+import type { Socket } from 'node:net'
 import { TrustError } from '../errors.ts'
 import { authorize } from './authorize.ts'
 import { Bodies, discardRest } from './body.ts'
@@ -9,17 +10,22 @@ import { newCount, type Count } from './count.ts'
 import { errorBody, isOfConnection, wireErrorOf } from './errors.ts'
 import { countOfHosts } from './hosts.ts'
 import { notRouted } from './metadata.ts'
-import { answerKept, KeptAnswers } from './kept-answers.ts'
+import { answerAgain, answerKept, KeptAnswers } from './kept-answers.ts'
 import { decodePath } from './path.ts'
+import { isPlain } from './plain.ts'
+import { Repeats } from './repeats.ts'
 import { recordRequest } from './request-log.ts'
 import { createRouter } from './routes.ts'
 import type { Context, State, Wiring } from './state.ts'
+import type { Listener } from './watched.ts'
 
 type Next = () => Promise<unknown>
 
 /** What `listen` puts on a socket; a Koa application is one. */
 export interface App {
   callback(): RequestListener
+  /** Takes a new connection, for TLS after the handshake. Left out: Node's HTTP server takes it. */
+  readonly connected?: (socket: Socket, listener: Listener) => void
 }
 
 /** What the application is made of. */
@@ -48,10 +54,15 @@ export function createApp({ accepting = () => true, counts, ...parts }: AppParts
     if (!isOfConnection(error)) trust.log.error({ err: error }, 'an answer failed')
   })
   const handle = app.callback()
+  const repeats = new Repeats((request, socket, sent) => answerAgain(wiring, request, socket, sent))
   return {
     callback: () => (request, response) => {
-      if (!answerKept(wiring, request, response)) void handle(request, response)
+      const plain = isPlain(request)
+      repeats.read(request, response, plain)
+      if (plain && answerKept(wiring, request, response)) repeats.remember(request)
+      else void handle(request, response)
     },
+    connected: (socket, listener) => repeats.watch(socket, listener),
   }
 }
 
@@ -69,7 +80,7 @@ function logAndMeasure({ trust, metrics, accepting }: Wiring) {
       const who = identity === undefined ? {} : { actor: identity.name }
       const asked = { requestId, method: ctx.method, operation, ...where, ...who }
       const facts = { ...asked, bytes: ctx.length ?? 0, address, agent: ctx.get('User-Agent') }
-      recordRequest(trust.log, metrics, ctx.res, ctx.status, start, facts, error)
+      recordRequest(trust.log, metrics, ctx.res.writableFinished, ctx.status, start, facts, error)
     })
     await next()
   }

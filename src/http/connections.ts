@@ -17,12 +17,18 @@ export class Connections {
       socket.once('close', () => this.#sockets.delete(socket))
     })
     server.on('request', (_request, response) => {
-      this.#answering += 1
-      response.once('close', () => {
-        this.#answering -= 1
-        if (this.#answering === 0) this.#quiet?.()
-      })
+      this.begin()
+      response.once('close', () => this.end())
     })
+  }
+
+  begin(): void {
+    this.#answering += 1
+  }
+
+  end(): void {
+    this.#answering -= 1
+    if (this.#answering === 0) this.#quiet?.()
   }
 
   /** Resolves when nothing is being answered, or after `limit` milliseconds. */

@@ -1,8 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import type { Trust } from '../repository/trust.ts'
 import type { Gun } from '../tuf/gun.ts'
 import { LimitedMap } from '../tuf/limited-map.ts'
-import { countOfHosts } from './hosts.ts'
+import { httpDate } from './http-date.ts'
+import type { PlainRequest } from './repeats.ts'
 import { recordRequest } from './request-log.ts'
 import type { Context, Wiring } from './state.ts'
 
@@ -17,13 +20,15 @@ export interface KeptAnswer {
   readonly role: string
   /** Names and values in turn. */
   readonly headers: readonly string[]
+  /** The same as they are sent, with the line before them. */
+  readonly head: string
   readonly body: Buffer
 }
 
 /** Bytes of all answers that are kept… */
 const KEPT_MAX_BYTES = 24 * 1024 * 1024
 /** …where each takes so much beside its body: URL, headers, objects. */
-const AROUND_BODY_BYTES = 2_048
+const AROUND_BODY_BYTES = 2_560
 /** Characters of a URL; longer ones, and those with a query, are not kept. */
 const URL_MAX_LENGTH = 600
 
@@ -47,55 +52,84 @@ export function keepAnswer({ kept, trust: { store } }: Wiring, ctx: Context, gun
   const { operation = '', role = '' } = ctx.state
   if (ctx.method !== 'GET' || ctx.status !== 200 || !(ctx.body instanceof Buffer)) return
   if (url.length > URL_MAX_LENGTH || url.includes('?')) return
-  const head = store.head(gun)
+  const repository = store.head(gun)
   if (store.stamp(gun)?.equals(stamp) !== true) return
-  const ends = ['timestamp', 'snapshot'].map((made) => head?.roles[made]?.expires ?? Infinity)
+  const ends = ['timestamp', 'snapshot'].map((made) => repository?.roles[made]?.expires ?? Infinity)
   const headers = Object.entries(ctx.response.headers).flatMap(([name, value]) =>
     name === 'x-request-id' || value === undefined ? [] : [name, String(value)],
   )
+  const lines = headers.map((text, index) => (index % 2 === 0 ? `${text}: ` : `${text}\r\n`))
+  const head = `HTTP/1.1 200 OK\r\n${lines.join('')}`
   // A copy: what came from the store is a part of the whole record.
-  kept.set(url, { gun, stamp: Buffer.from(stamp), until: Math.min(...ends), operation, role, headers, body: ctx.body })
+  const { body } = ctx
+  kept.set(url, { gun, stamp: Buffer.from(stamp), until: Math.min(...ends), operation, role, headers, head, body })
 }
 
 /**
  * Answer a plain GET of a document from what was answered before: most of what a trust server is asked. Everything
- * else, and whatever is not plain, goes its way through the routes.
+ * else goes its way through the routes.
  *
  * @returns false if it was not answered
  */
 export function answerKept(wiring: Wiring, request: IncomingMessage, response: ServerResponse): boolean {
-  const { kept, trust, gate, accepting } = wiring
-  if (gate !== undefined && !gate.publicReads) return false
-  const answer = request.method === 'GET' ? kept.get(request.url ?? '') : undefined
-  if (answer === undefined || !isPlain(request) || !accepting() || !isCurrent(wiring, answer)) return false
-  const start = performance.now()
-  const { gun, operation, role, headers, body } = answer
-  const requestId = randomUUID()
-  response.writeHead(200, [...headers, 'X-Request-Id', requestId])
-  response.end(body)
-  const { remoteAddress: address } = request.socket
-  const agent = request.headers['user-agent']
-  response.once('close', () => {
-    const facts = { requestId, method: 'GET', operation, gun, role, bytes: body.length, address, agent }
-    recordRequest(trust.log, wiring.metrics, response, 200, start, facts)
-  })
+  const answer = currentAnswer(wiring, request.url ?? '')
+  if (answer === undefined) return false
+  const note = noteOf(wiring, answer, request.socket, request.headers['user-agent'])
+  response.writeHead(200, [...answer.headers, 'X-Request-Id', note.requestId])
+  response.end(answer.body)
+  response.once('close', () => note.sent(response.writableFinished))
   return true
 }
 
-function isCurrent({ trust }: Wiring, { gun, stamp, until }: KeptAnswer): boolean {
+/**
+ * Answer a request that Node's parser has read before, with the bytes that Node would send.
+ *
+ * @param sent called when that is done
+ * @returns false if it was not answered
+ */
+export function answerAgain(wiring: Wiring, request: PlainRequest, socket: Socket, sent: () => void): boolean {
+  const answer = currentAnswer(wiring, request.url)
+  if (answer === undefined) return false
+  const { head, body } = answer
+  const note = noteOf(wiring, answer, socket, request.agent)
+  const keptFor = wiring.settings.limits.keepAliveSeconds
+  const last = `Date: ${httpDate()}\r\nConnection: keep-alive\r\nKeep-Alive: timeout=${keptFor}`
+  socket.cork()
+  socket.write(`${head}X-Request-Id: ${note.requestId}\r\n${last}\r\n\r\n`, 'latin1')
+  socket.write(body, (error) => {
+    sent()
+    note.sent(error == null)
+  })
+  socket.uncork()
+  return true
+}
+
+/** The answer to a URL, if nothing has changed since it was made. */
+function currentAnswer({ kept, gate, accepting, trust }: Wiring, url: string): KeptAnswer | undefined {
+  if (gate !== undefined && !gate.publicReads) return undefined
+  const answer = kept.get(url)
+  return answer !== undefined && accepting() && isCurrent(trust, answer) ? answer : undefined
+}
+
+/** What will be logged and counted of a request that is answered so. */
+function noteOf({ trust, metrics }: Wiring, answer: KeptAnswer, socket: Socket, agent: string | undefined) {
+  const start = performance.now()
+  const requestId = randomUUID()
+  const { gun, operation, role, body } = answer
+  // Gone from the socket once it is closed.
+  const { remoteAddress: address } = socket
+  const facts = { requestId, method: 'GET', operation, gun, role, bytes: body.length, address, agent }
+  return {
+    requestId,
+    sent: (whole: boolean): void => recordRequest(trust.log, metrics, whole, 200, start, facts),
+  }
+}
+
+function isCurrent(trust: Trust, { gun, stamp, until }: KeptAnswer): boolean {
   try {
     return trust.store.stamp(gun)?.equals(stamp) === true && trust.now() <= until
   } catch {
     // The route says what is wrong.
     return false
   }
-}
-
-/** Nothing that makes another answer than the usual one: conditions, credentials, a body, a doubtful Host. */
-function isPlain(request: IncomingMessage): boolean {
-  const { headers, httpVersion } = request
-  if (httpVersion !== '1.1' || headers['if-none-match'] !== undefined || headers.authorization !== undefined)
-    return false
-  if (headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined) return false
-  return countOfHosts(request) === 1
 }

@@ -1,4 +1,3 @@
-import type { ServerResponse } from 'node:http'
 import type { Log } from '../repository/trust.ts'
 import type { RequestMetrics } from './metrics.ts'
 
@@ -27,6 +26,7 @@ const AGENT_MAX_LENGTH = 200
  * Log and count a request that is over: one line of JSON. Never a header but the user agent, never a query, a token or
  * a body.
  *
+ * @param whole false: the client went away before its answer was sent
  * @param status as it was meant
  * @param start of the request, from `performance.now()`
  * @param error what was thrown while answering
@@ -34,14 +34,14 @@ const AGENT_MAX_LENGTH = 200
 export function recordRequest(
   log: Log,
   metrics: RequestMetrics,
-  response: ServerResponse,
+  whole: boolean,
   status: number,
   start: number,
   { agent = '', ...facts }: RequestFacts,
   error?: unknown,
 ): void {
   const ms = performance.now() - start
-  const sent = response.writableFinished ? status : STATUS_ABORTED
+  const sent = whole ? status : STATUS_ABORTED
   metrics.request(facts.operation, facts.method, sent, ms / 1000)
   const line = { ...facts, status: sent, ms: Math.round(ms * 100) / 100, agent: agent.slice(0, AGENT_MAX_LENGTH) }
   if (error === undefined) log.info(line, 'request')

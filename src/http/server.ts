@@ -2,11 +2,13 @@ import { constants } from 'node:crypto'
 import { once } from 'node:events'
 import type { Server } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
-import { createServer as createSocketServer, type AddressInfo } from 'node:net'
+import { createServer as createSocketServer, type AddressInfo, type Socket } from 'node:net'
+import { DEFAULT_CIPHERS } from 'node:tls'
 import { createServer as createHttpServer } from '../node-http.ts'
 import type { HttpSettings } from '../settings-schema.ts'
 import type { App } from './app.ts'
 import { Connections } from './connections.ts'
+import type { Listener } from './watched.ts'
 
 export interface TlsMaterial {
   readonly cert: string
@@ -42,6 +44,13 @@ export async function mustBeFree({ host, port }: { readonly host: string; readon
 const TIMEOUT_CHECK_INTERVAL = 2_000
 
 /**
+ * Node's list with what Go's clients and servers put first: a handshake with SHA-256 costs 5 to 10 % less than the one with
+ * SHA-384 that AES-256 brings.
+ */
+const FIRST_CIPHER = 'TLS_AES_128_GCM_SHA256'
+const CIPHERS = [FIRST_CIPHER, ...DEFAULT_CIPHERS.split(':').filter((name) => name !== FIRST_CIPHER)].join(':')
+
+/**
  * Put the application on a socket, with limits against slow and many clients.
  *
  * @param tls undefined: plain HTTP, which only the settings can ask for
@@ -72,12 +81,26 @@ export async function listen(
             ...options,
             ...tls,
             minVersion: 'TLSv1.2',
+            ciphers: CIPHERS,
             secureOptions: constants.SSL_OP_NO_TICKET,
             handshakeTimeout: limits.headersSeconds * 1000,
           },
           answer,
         )
   const connections = new Connections(server)
+  if (app.connected !== undefined) {
+    const event = tls === undefined ? 'connection' : 'secureConnection'
+    const [give] = server.listeners(event) as [(socket: Socket) => void]
+    const listener: Listener = {
+      firstWithin: options.headersTimeout,
+      nextWithin: options.keepAliveTimeout + server.keepAliveTimeoutBuffer,
+      give: (socket) => give.call(server, socket),
+      begin: () => connections.begin(),
+      end: () => connections.end(),
+    }
+    server.off(event, give)
+    server.on(event, (socket: Socket) => app.connected?.(socket, listener))
+  }
   server.maxConnections = limits.connections
   server.listen({ port: settings.listen.port, host: settings.listen.host, reusePort: shared })
   await once(server, 'listening')

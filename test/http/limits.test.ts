@@ -184,7 +184,6 @@ test('who sends too slowly is told so and closed; others are answered meanwhile'
   try {
     const { body } = multipartForm([{ role: 'root', bytes: Buffer.from('{}') }])
     const slow = [
-      open(app, ''),
       open(app, 'GET /v2/ HT'),
       open(app, 'GET /v2/ HTTP/1.1\r\nHost: x\r\nX-Slow: '),
       open(app, post(body.length + 1, body.toString())),
@@ -192,6 +191,7 @@ test('who sends too slowly is told so and closed; others are answered meanwhile'
       open(app, post(10, 'x', '/v2/nowhere')),
     ]
     const answers = Promise.all(slow.map(all))
+    const silent = all(open(app, ''))
     const idle = open(app, 'GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n')
     const idleAnswer = all(idle)
     for (let asked = 0; asked < 5; asked += 1) assert.equal((await exchange(app, { path: '/v2/' })).status, 200)
@@ -199,6 +199,7 @@ test('who sends too slowly is told so and closed; others are answered meanwhile'
       assert.match(answer, /^HTTP\/1\.1 408 /)
       assert.equal(answer.match(/HTTP\/1\.1/g)?.length, 1)
     }
+    assert.equal(await silent, '')
     assert.match(await idleAnswer, /^HTTP\/1\.1 200 [^]*\{\}$/)
   } finally {
     await app.close()
