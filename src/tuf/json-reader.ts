@@ -1,6 +1,6 @@
 import type { Json, JsonObject } from './json.ts'
 import { JsonScanner, QUOTE } from './json-scanner.ts'
-import { Reread, type ReadMember } from './reread.ts'
+import { Reread, type ReadMember, type ReadMembers } from './reread.ts'
 
 /** Objects and lists inside one another. */
 export const JSON_MAX_DEPTH = 64
@@ -31,14 +31,14 @@ export class JsonReader extends JsonScanner {
   readonly #targets: Reread
 
   /** @param targets members of `signed.targets` of an earlier version, which need not be read again */
-  constructor(text: string, targets?: readonly ReadMember[]) {
+  constructor(text: string, targets?: ReadMembers) {
     super(text)
     this.#targets = new Reread(targets)
   }
 
-  /** For the reader of the next version. */
-  get targets(): readonly ReadMember[] | undefined {
-    return this.#targets.members
+  /** For the reader of the next version, after all of this one has been read. */
+  targets(): ReadMembers {
+    return this.#targets.end()
   }
 
   document(): Json {

@@ -1,7 +1,7 @@
 import { isAscii, isUtf8 } from 'node:buffer'
 import { JsonReader } from './json-reader.ts'
 import { malformed } from './json-scanner.ts'
-import type { ReadMember } from './reread.ts'
+import type { ReadMembers } from './reread.ts'
 
 /** A parsed JSON value. Numbers are safe integers; objects inherit nothing: `__proto__` is a member like any other. */
 export type Json = null | boolean | number | string | readonly Json[] | JsonObject
@@ -30,7 +30,7 @@ export interface ParsedSigned {
    */
   readonly canonical: Uint8Array | undefined
   /** The members of `signed.targets`, for the parsing of a later version. */
-  readonly targets: readonly ReadMember[] | undefined
+  readonly targets: ReadMembers
 }
 
 /**
@@ -39,13 +39,14 @@ export interface ParsedSigned {
  *
  * @param earlier `targets` that the parsing of an earlier version returned: makes it quicker, and nothing else
  */
-export function parseSigned(bytes: Uint8Array, earlier?: readonly ReadMember[]): ParsedSigned {
+export function parseSigned(bytes: Uint8Array, earlier?: ReadMembers): ParsedSigned {
   const text = decoded(bytes)
   const reader = new JsonReader(text, earlier)
   const value = reader.document()
-  const { canonicalSigned: span, targets } = reader
+  const { canonicalSigned: span } = reader
   const ascii = text.length === bytes.length
-  return { value, canonical: span === undefined || !ascii ? undefined : bytes.subarray(span.start, span.end), targets }
+  const canonical = span === undefined || !ascii ? undefined : bytes.subarray(span.start, span.end)
+  return { value, canonical, targets: reader.targets() }
 }
 
 function decoded(bytes: Uint8Array): string {

@@ -12,7 +12,7 @@ import {
   textOf,
   type Fail,
 } from './members.ts'
-import type { ReadMember } from './reread.ts'
+import type { ReadMembers } from './reread.ts'
 import { isTargetsRole, type Role } from './role.ts'
 import { goTime, parseTime } from './time.ts'
 
@@ -41,8 +41,8 @@ export interface Metadata {
   readonly expires: number
   /** What the signatures are over: the canonical form of `signed` (wire spec §13). */
   readonly message: () => Uint8Array
-  /** Its targets as they were read, for the reading of the next version; only of documents that were read. */
-  readonly read?: readonly ReadMember[] | undefined
+  /** Its targets as they were read, for the reading of the next version, and to see what that changes; only of documents that were read. */
+  readonly read?: ReadMembers
 }
 
 /** Versions above this are refused: the next one would not fit the 32 bits of other servers and clients. */

@@ -10,6 +10,16 @@ export interface ReadMember {
   readonly count: number
 }
 
+/** The members of an object, as others than those of a version that was read as a whole. */
+export interface ReadMembers {
+  /** Of the version that was followed, in their order; its own, if it followed none. */
+  readonly base: readonly ReadMember[]
+  /** Names that may say something else here than in `base`, or stand in only one of them. All others are the same objects. */
+  readonly differing: readonly string[]
+  /** False: too much differs, the next version is to be read as a whole. */
+  readonly followed: boolean
+}
+
 const COMMA = 0x2c
 const CLOSE_OBJECT = 0x7d
 /** With less of an object that is the same as before, what is the same is looked for in the newer one from now on. */
@@ -23,20 +33,21 @@ const SAME_MIN_PART = 3 / 4
  * read from, and each version would hold a few from all before it.
  */
 export class Reread {
-  readonly #earlier: readonly ReadMember[] | undefined
+  readonly #base: readonly ReadMember[] | undefined
   readonly #own: ReadMember[] = []
+  readonly #differing: string[] = []
   #next = 0
   #found = 0
   #other = 0
 
-  /** @param earlier undefined: there is none to follow */
-  constructor(earlier: readonly ReadMember[] | undefined) {
-    this.#earlier = earlier
+  /** @param earlier what came of the reading of an earlier version */
+  constructor(earlier: ReadMembers | undefined) {
+    this.#base = earlier?.followed === true ? earlier.base : undefined
   }
 
   /** The member that begins at this place, if it is known. */
   find(text: string, at: number): ReadMember | undefined {
-    const member = this.#earlier?.[this.#next]
+    const member = this.#base?.[this.#next]
     if (member === undefined) return undefined
     const end = at + member.text.length
     // Three times as quick as startsWith.
@@ -51,18 +62,28 @@ export class Reread {
 
   /** One that was not known has been read. @param canonical false: its text says the same as another one */
   read(member: ReadMember, canonical: boolean): void {
-    if (this.#earlier === undefined) {
+    if (this.#base === undefined) {
       if (canonical) this.#own.push(member)
+      else this.#differing.push(member.name)
       return
     }
     this.#other += 1
-    while ((this.#earlier[this.#next]?.name ?? member.name) < member.name) this.#next += 1
-    if (this.#earlier[this.#next]?.name === member.name) this.#next += 1
+    this.#differing.push(member.name)
+    while ((this.#base[this.#next]?.name ?? member.name) < member.name) this.#skip(this.#base)
+    if (this.#base[this.#next]?.name === member.name) this.#next += 1
   }
 
-  /** For the next version; undefined: it is to be read as a whole. */
-  get members(): readonly ReadMember[] | undefined {
-    if (this.#earlier === undefined) return this.#own
-    return this.#found >= (this.#found + this.#other) * SAME_MIN_PART ? this.#earlier : undefined
+  /** Once all has been read. */
+  end(): ReadMembers {
+    const base = this.#base
+    if (base === undefined) return { base: this.#own, differing: this.#differing, followed: true }
+    while (this.#next < base.length) this.#skip(base)
+    const followed = this.#found >= (this.#found + this.#other) * SAME_MIN_PART
+    return { base, differing: this.#differing, followed }
+  }
+
+  #skip(base: readonly ReadMember[]): void {
+    this.#differing.push(base[this.#next]?.name ?? '')
+    this.#next += 1
   }
 }

@@ -15,49 +15,46 @@ interface Comparison {
   /** SHA-256 of the earlier document, not the document: that has a comparison of its own, and so on without end. */
   readonly before: string | undefined
   readonly changes: readonly TargetChange[]
-  /** Entries of the later document. */
-  readonly count: number
 }
 
-/** What was compared with what last: a publish asks twice, and the next one asks how many there were. */
+/** What was compared with what last: a publish asks twice. */
 const compared = new WeakMap<Metadata, Comparison>()
 
 /**
- * What a document says otherwise than the one before it. Of thousands of entries a publish changes a few, and only these
- * have to be looked at.
+ * What a document says otherwise than the one before it, in no particular order. Of thousands of entries a publish changes
+ * a few, and only these have to be looked at.
  */
 export function targetChanges(after: Metadata, before: Metadata | undefined): readonly TargetChange[] {
   const known = compared.get(after)
   if (known !== undefined && known.before === before?.checksums.sha256) return known.changes
-  const comparison = compare(after, before)
-  compared.set(after, comparison)
-  return comparison.changes
+  const changes = compare(after, before)
+  compared.set(after, { before: before?.checksums.sha256, changes })
+  return changes
 }
 
-function compare(after: Metadata, before: Metadata | undefined): Comparison {
-  const entries = entriesOf(after)
-  const old = before === undefined ? NOTHING : entriesOf(before)
+function compare(after: Metadata, before: Metadata | undefined): TargetChange[] {
+  const [entries, old] = [entriesOf(after), before === undefined ? NOTHING : entriesOf(before)]
   const changes: TargetChange[] = []
-  let count = 0
-  let common = 0
-  for (const name in entries) {
-    const to = entries[name]
-    const from = old[name]
-    count += 1
-    if (from !== undefined) common += 1
-    if (from === undefined || !sameJson(to, from)) changes.push({ name, from, to })
+  for (const name of differingNames(after, before) ?? allNames(entries, old)) {
+    const [from, to] = [old[name], entries[name]]
+    if (!sameJson(from, to)) changes.push({ name, from, to })
   }
-  if (before !== undefined && common < countOf(before, old)) {
-    for (const name in old) if (entries[name] === undefined) changes.push({ name, from: old[name], to: undefined })
-  }
-  return { before: before?.checksums.sha256, changes, count }
+  return changes
+}
+
+/** Names outside which both are the same, if both were read against the same version. */
+function differingNames({ read }: Metadata, before: Metadata | undefined): Iterable<string> | undefined {
+  const other = before?.read
+  if (read === undefined || read.base !== other?.base) return undefined
+  return new Set([...read.differing, ...other.differing])
+}
+
+function* allNames(entries: JsonObject, old: JsonObject): Iterable<string> {
+  for (const name in entries) yield name
+  for (const name in old) if (entries[name] === undefined) yield name
 }
 
 /** The member `targets`; a document without one has no targets. */
 function entriesOf({ signed: { targets } }: Metadata): JsonObject {
   return typeof targets !== 'object' || targets === null || Array.isArray(targets) ? NOTHING : (targets as JsonObject)
-}
-
-function countOf(metadata: Metadata, entries: JsonObject): number {
-  return compared.get(metadata)?.count ?? Object.keys(entries).length
 }

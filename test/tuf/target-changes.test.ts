@@ -11,30 +11,60 @@ import { targetChanges } from '../../src/tuf/target-changes.ts'
 const name = fc.constantFrom('a', 'b', 'c', 'd', 'e', '1', '2', '__proto__', 'constructor', 'toString')
 const targets = fc.array(fc.tuple(name, fc.nat({ max: 2 })), { maxLength: 12 })
 
-const byName = (one: string, other: string): number => (one < other ? -1 : Number(one > other))
+const byName = (one: { name: string }, other: { name: string }): number => (one.name < other.name ? -1 : 1)
 
 /** Members in the order in which they come, as any publisher may write them. */
-function documentOf(entries: readonly (readonly [string, number])[]): Metadata {
+function documentOf(entries: readonly (readonly [string, number])[], earlier?: Metadata): Metadata {
   const members = [...new Map(entries)].map(([tag, length]) => `${JSON.stringify(tag)}:{"length":${length}}`)
   const signed = `{"_type":"Targets","expires":"2026-11-26T00:00:00Z","targets":{${members.join(',')}},"version":1}`
-  return parseMetadata('targets', Buffer.from(`{"signed":${signed},"signatures":[]}`))
+  return parseMetadata('targets', Buffer.from(`{"signed":${signed},"signatures":[]}`), earlier)
+}
+
+function expectedChanges(old: readonly (readonly [string, number])[], now: readonly (readonly [string, number])[]) {
+  const [before, after] = [new Map(old), new Map(now)]
+  return [...new Set([...before.keys(), ...after.keys()])]
+    .filter((tag) => before.get(tag) !== after.get(tag))
+    .map((tag) => ({ name: tag, from: before.get(tag), to: after.get(tag) }))
+    .toSorted(byName)
+}
+
+function foundChanges(before: Metadata, after: Metadata) {
+  const lengthOf = (entry: unknown): unknown => (entry as JsonObject | undefined)?.['length']
+  return targetChanges(after, before)
+    .map(({ name: tag, from, to }) => ({ name: tag, from: lengthOf(from), to: lengthOf(to) }))
+    .toSorted(byName)
 }
 
 test('whatever the order of names, exactly what differs is found, each name once', () => {
   fc.assert(
     fc.property(targets, targets, (old, now) => {
-      const [before, after] = [new Map<string, number>(old), new Map<string, number>(now)]
-      const expected = [...new Set([...before.keys(), ...after.keys()])].filter(
-        (tag) => before.get(tag) !== after.get(tag),
-      )
-      const found = targetChanges(documentOf(now), documentOf(old))
-      assert.deepEqual(found.map((change) => change.name).toSorted(byName), expected.toSorted(byName))
-      for (const { name: tag, from, to } of found) {
-        assert.equal((from as JsonObject | undefined)?.['length'], before.get(tag))
-        assert.equal((to as JsonObject | undefined)?.['length'], after.get(tag))
-      }
+      assert.deepEqual(foundChanges(documentOf(old), documentOf(now)), expectedChanges(old, now))
     }),
   )
+})
+
+test('the same where each version was read by what stood in the ones before', () => {
+  const tags = Array.from({ length: 12 }, (_, index): [string, number] => [`t${index + 10}`, 0])
+  const edit = fc.record({ at: fc.nat({ max: 14 }), how: fc.constantFrom('set', 'drop', 'add', 'last'), to: fc.nat(3) })
+  let followed = 0
+  fc.assert(
+    fc.property(fc.array(edit, { maxLength: 12 }), (edits) => {
+      let [list, before] = [tags, documentOf(tags)]
+      for (const { at, how, to } of edits) {
+        const next = list.filter((_, index) => how !== 'drop' || index !== at)
+        if (how === 'set' && at < next.length) next[at] = [next[at]?.[0] ?? '', to]
+        if (how === 'add' && !next.some(([tag]) => tag === `t${at}`)) next.splice(at, 0, [`t${at}`, to])
+        if (how === 'last' && at < next.length) next.push(...next.splice(at, 1))
+        const after = documentOf(next, before)
+        assert.deepEqual(foundChanges(before, after), expectedChanges(list, next))
+        if (after.read?.base === before.read?.base) followed += 1
+        list = next
+        before = after
+      }
+    }),
+    { numRuns: 500 },
+  )
+  assert.ok(followed > 500)
 })
 
 test('against nothing everything is new; against another document it is compared anew', () => {
