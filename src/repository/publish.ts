@@ -1,7 +1,7 @@
 import { TrustError } from '../errors.ts'
 import type { Actor } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
-import { parseMetadata, type Metadata } from '../tuf/metadata.ts'
+import { parseMetadataBeside, type Metadata } from '../tuf/metadata.ts'
 import { parseRole, type Role } from '../tuf/role.ts'
 import { acceptUpdate } from '../tuf/update.ts'
 import { change } from './change.ts'
@@ -24,7 +24,7 @@ export interface UploadPart {
  * @throws TrustError NO_FILENAME, INVALID_ROLE, MALFORMED_JSON, INVALID_UPDATE, VERSION, BUSY, SIGNING_FAILED, …
  */
 export async function publish(trust: Trust, gun: Gun, parts: readonly UploadPart[], actor: Actor): Promise<void> {
-  const uploads = decodeParts(gun, parts)
+  const uploads = await decodeParts(gun, parts)
   const changed = await change(trust, gun, async (head, now) => {
     // Nothing uploaded, nothing to do: Go makes a new snapshot of the same content (wire spec §19.18).
     const accepted = acceptUpdate(gun, currentOf(trust, gun, head), uploads, now)
@@ -38,13 +38,13 @@ export async function publish(trust: Trust, gun: Gun, parts: readonly UploadPart
 }
 
 /** Parts in body order: name, role, JSON (wire spec §5.1). Of two parts for one role the last one counts. */
-function decodeParts(gun: Gun, parts: readonly UploadPart[]): Metadata[] {
+async function decodeParts(gun: Gun, parts: readonly UploadPart[]): Promise<Metadata[]> {
   const uploads = new Map<Role, Metadata>()
   for (const part of parts) {
     const name = part.filename?.replace(/\.json$/, '')
     if (name === undefined || name === '') throw new TrustError('NO_FILENAME', 'a part of the upload names no role')
     const role = parseRole(name)
-    uploads.set(role, parseMetadata(role, part.bytes, decodedDocuments.last(gun, role)))
+    uploads.set(role, await parseMetadataBeside(role, part.bytes, decodedDocuments.last(gun, role)))
   }
   // Must be readable, then is dropped: the server always signs its own (wire spec §5.1).
   uploads.delete('timestamp')

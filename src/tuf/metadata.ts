@@ -1,6 +1,6 @@
 import { TrustError } from '../errors.ts'
 import { canonicalBytes } from './canonical.ts'
-import { checksumsOf, type Checksums } from './checksum.ts'
+import { checksumsBeside, checksumsOf, type Checksums } from './checksum.ts'
 import { parseSigned, type JsonObject } from './json.ts'
 import {
   bytesOf,
@@ -62,6 +62,17 @@ const malformed: Fail = (text) => {
  * @throws TrustError MALFORMED_JSON
  */
 export function parseMetadata(role: Role, bytes: Uint8Array, earlier?: Metadata): Metadata {
+  return { ...decode(role, bytes, earlier), checksums: checksumsOf(bytes) }
+}
+
+/** The same; a large document is hashed on another thread meanwhile. @throws TrustError MALFORMED_JSON */
+export async function parseMetadataBeside(role: Role, bytes: Uint8Array, earlier?: Metadata): Promise<Metadata> {
+  const hashing = checksumsBeside(bytes)
+  const decoded = decode(role, bytes, earlier)
+  return { ...decoded, checksums: await hashing }
+}
+
+function decode(role: Role, bytes: Uint8Array, earlier?: Metadata): Omit<Metadata, 'checksums'> {
   const { value, canonical, targets } = parseSigned(bytes, earlier?.read)
   const envelope = objectOf(value, `${role} metadata`, malformed)
   refuseUnknown(envelope, ['signed', 'signatures'], `${role} metadata`, malformed)
@@ -72,7 +83,6 @@ export function parseMetadata(role: Role, bytes: Uint8Array, earlier?: Metadata)
   return {
     role,
     bytes,
-    checksums: checksumsOf(bytes),
     signed,
     signatures: parseSignatures(envelope, role),
     type: textOf(signed['_type'], `${role} "_type"`, malformed),
