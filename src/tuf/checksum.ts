@@ -25,7 +25,7 @@ export function checksumsOf(bytes: Uint8Array): Checksums {
 /** The same; of many bytes the hash that takes longest is made on another thread. */
 export async function checksumsBeside(bytes: Uint8Array): Promise<Checksums> {
   if (bytes.length < BESIDE_MIN_BYTES) return checksumsOf(bytes)
-  const hashing = webcrypto.subtle.digest('SHA-512', bytes as Uint8Array<ArrayBuffer>)
+  const hashing = webcrypto.subtle.digest('SHA-512', bytes)
   const sha256 = createHash('sha256').update(bytes).digest('hex')
   return { sha256, sha512: Buffer.from(await hashing).toString('base64'), length: bytes.length }
 }
