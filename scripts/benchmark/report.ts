@@ -32,7 +32,11 @@ function rateRows(rates: readonly RateResult[]): string[][] {
       rounded(perSecond.countersign),
       rounded(cpu.countersign),
       rounded(p50.countersign),
-      ...others.flatMap((who) => [rounded(perSecond[who]), rounded(cpu[who]), ...comparisonCells(against[who])]),
+      ...others.flatMap((who) =>
+        perSecond[who] === 0
+          ? ['died', '', '', '', '']
+          : [rounded(perSecond[who]), rounded(cpu[who]), ...comparisonCells(against[who])],
+      ),
     ]),
   ]
 }

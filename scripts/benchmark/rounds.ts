@@ -62,11 +62,13 @@ async function runRound(measure: RateMeasure, stage: Stage, seconds: number): Pr
     errors += outcome?.errors ?? 1
     firstError ??= outcome?.firstError
     const deaths = stage.deaths - before
-    if (deaths < tries || tries === TRIES) {
+    if (deaths < tries) {
       const { operations = 0, seconds: spent = 1, cpu = 0, p50, p99 } = outcome ?? {}
       const each = operations === 0 ? 0 : cpu / operations
       return { perSecond: operations / spent, cpu: each, p50, p99, errors, firstError, deaths }
     }
+    // What was done before a death is no rate, and the CPU time of the dead is not known.
+    if (tries === TRIES) return { perSecond: 0, cpu: 0, p50: undefined, p99: undefined, errors, firstError, deaths }
   }
 }
 
