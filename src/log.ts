@@ -1,8 +1,7 @@
 import { pino, type DestinationStream } from 'pino'
 import type { Log } from './repository/trust.ts'
+import { bufferedLines, type BufferedLines } from './threads/log-lines.ts'
 
-/** A line waits for at most so long; one write for many lines. Milliseconds, bytes. */
-const BUFFERED = { sync: false, periodicFlush: 200, minLength: 8_192 }
 /** Characters of one text in a log line; clients choose some of them. */
 const TEXT_MAX = 500
 
@@ -10,7 +9,7 @@ const TEXT_MAX = 500
  * One JSON object a line on standard output. Secrets never reach it: nothing above hands it a header, a token, a key
  * or a body.
  */
-export function createLog(level: string, destination: DestinationStream = pino.destination(BUFFERED)): Log {
+export function createLog(level: string, destination: DestinationStream = standardOutput()): Log {
   const options = {
     level,
     base: null,
@@ -18,6 +17,28 @@ export function createLog(level: string, destination: DestinationStream = pino.d
     formatters: { level: (label: string) => ({ level: label }), log: capped },
   }
   return Object.assign(pino(options, destination), { lines: (text: string) => destination.write(text) })
+}
+
+let output: BufferedLines | undefined
+
+/**
+ * Many lines in one write. pino's own buffer counts the bytes of each line, which takes as long as to make it; it is left the
+ * writing.
+ */
+function standardOutput(): BufferedLines {
+  if (output !== undefined) return output
+  const pipe = pino.destination({ sync: false })
+  let ending = false
+  const lines = bufferedLines((text) => {
+    pipe.write(text)
+    if (ending) pipe.flushSync()
+  })
+  // However the process ends: what a fault left behind is what one wants to read.
+  process.once('exit', () => {
+    ending = true
+    lines.flush()
+  })
+  return (output = lines)
 }
 
 function capped(facts: Record<string, unknown>): Record<string, unknown> {

@@ -169,6 +169,7 @@ export async function serve(configured: Settings, overrides: Overrides = {}): Pr
         await Promise.all([listening.close(), threads.stop(), closeControl(), renewing.stop(), watching.stop()])
         await Promise.all([signer.close(), store.close()])
         log.info({}, 'stopped')
+        log.flush?.()
       },
     }
   } catch (error) {

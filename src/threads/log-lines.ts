@@ -8,7 +8,7 @@ export interface BufferedLines {
   flush(): void
 }
 
-/** All threads write through the main one: of two that write to a pipe at once, lines could be mixed. */
+/** All threads write through the main one: of two that write to a pipe at once, lines could be mixed. The main one's wait alike. */
 export function bufferedLines(handOn: (text: string) => void): BufferedLines {
   let text = ''
   let timer: NodeJS.Timeout | undefined

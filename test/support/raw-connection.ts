@@ -9,6 +9,7 @@ const END_OF_HEAD = '\r\n\r\n'
 export class RawConnection {
   readonly socket: Socket
   #received = ''
+  #changed = (): void => {}
 
   private constructor(socket: Socket) {
     this.socket = socket
@@ -17,7 +18,9 @@ export class RawConnection {
     socket.on('error', () => undefined)
     socket.on('data', (text: string) => {
       this.#received += text
+      this.#changed()
     })
+    socket.on('close', () => this.#changed())
   }
 
   static async open(endpoint: Endpoint): Promise<RawConnection> {
@@ -49,7 +52,7 @@ export class RawConnection {
         return answer
       }
       if (this.socket.closed) return this.#received
-      await Promise.race([once(this.socket, 'data'), once(this.socket, 'close')])
+      await new Promise<void>((resolve) => (this.#changed = resolve))
     }
   }
 
