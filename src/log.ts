@@ -1,6 +1,6 @@
 import { pino, type DestinationStream } from 'pino'
 import type { Log } from './repository/trust.ts'
-import { bufferedLines, type BufferedLines } from './threads/log-lines.ts'
+import { bufferedLines, type BufferedLines } from './log-lines.ts'
 
 /** Characters of one text in a log line; clients choose some of them. */
 const TEXT_MAX = 500
