@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { findToken, isUsable, looksLikeToken, tokenById, type ApiToken } from './api-token.ts'
+import { KnownTokens } from './known-tokens.ts'
 import type { PasswordCheck } from './passwords.ts'
 import { ANONYMOUS, type Identity } from './permission.ts'
 import { grantsOf } from './scope.ts'
@@ -27,6 +28,8 @@ export interface Access {
   readonly maker: TokenMaker | undefined
   /** A Bearer token: an API token, or a JWT. @throws TokenRefused with the reason, for the log alone */
   bearer(text: string): Promise<Identity>
+  /** The same where it can be told without waiting. @returns undefined: ask `bearer` */
+  bearerAtOnce(text: string): Identity | undefined
   /** An API token. @returns undefined if it cannot be used */
   apiToken(text: string): Identity | undefined
   /**
@@ -41,13 +44,25 @@ export interface Access {
 }
 
 export function createAccess({ directory, now, passwords, maker, external, userOfCertificate }: AccessParts): Access {
+  const known = new KnownTokens()
+  const ofClaims = (claims: Claims): Identity | undefined =>
+    maker === undefined ? ofExternal(claims) : ofBuiltIn(directory, claims, now())
+  const bearerAtOnce = (text: string): Identity | undefined => {
+    if (looksLikeToken(text)) return ofText(directory, text, now())
+    const claims = known.get(text, now())
+    return claims === undefined ? undefined : ofClaims(claims)
+  }
   return {
     maker,
+    bearerAtOnce,
     async bearer(text) {
-      if (looksLikeToken(text)) return ofText(directory, text, now()) ?? refuse('the API token cannot be used')
+      const identity = bearerAtOnce(text)
+      if (identity !== undefined) return identity
+      if (looksLikeToken(text)) refuse('the API token cannot be used')
       const rules = maker?.rules ?? external ?? refuse('no web token is taken here')
       const claims = await verifyWebToken(text, rules, now())
-      return maker === undefined ? ofExternal(claims) : ofBuiltIn(directory, claims, now())
+      known.add(text, claims, now())
+      return ofClaims(claims) ?? refuse('whoever it was made for is not recognised any more')
     },
     apiToken: (text) => ofText(directory, text, now()),
     async basic(name, password, address) {
@@ -92,9 +107,10 @@ function ofToken(directory: Directory, token: ApiToken, now: number): Identity |
 }
 
 /** What the token says, and not more than whoever it was made for may do now: a change is felt at once. */
-function ofBuiltIn(directory: Directory, { subject, access }: Claims, now: number): Identity {
+function ofBuiltIn(directory: Directory, { subject, access }: Claims, now: number): Identity | undefined {
   if (subject === '') return ANONYMOUS
-  const holder = holderOf(directory, subject, now) ?? refuse('whoever it was made for is not recognised any more')
+  const holder = holderOf(directory, subject, now)
+  if (holder === undefined) return undefined
   const { grants, bounds = [] } = holder
   return { ...holder, grants: grantsOf(access, true), bounds: [grants, ...bounds] }
 }

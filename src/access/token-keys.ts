@@ -89,12 +89,16 @@ export function certificateKeys(pem: Uint8Array, where: string): FindKey {
   if (bundle === undefined) {
     throw new TrustError('BAD_SETTINGS', `${where} must hold PEM certificates and nothing else`)
   }
-  const byId = new Map(bundle.map((certificate) => [libtrustId(certificate), certificate]))
+  const set: KeySet = new Map(bundle.map((certificate) => [libtrustId(certificate), keysOf(certificate)]))
   return async ({ algorithm, kid, x5c }, now) => {
-    const leaf = x5c === undefined ? byId.get(kid ?? '') : leafOf(x5c, bundle, now)
-    const key = leaf === undefined ? undefined : loadCertificateKey(leaf)?.object
-    return algorithmsOf(key).find((each) => each.algorithm === algorithm)
+    if (x5c === undefined) return keyNamed(set, kid, algorithm)
+    const leaf = leafOf(x5c, bundle, now)
+    return leaf && keysOf(leaf).find((each) => each.algorithm === algorithm)
   }
+}
+
+function keysOf(certificate: Certificate): TokenKey[] {
+  return algorithmsOf(loadCertificateKey(certificate)?.object)
 }
 
 /** The token's own certificate, if an unbroken, valid chain leads from it to the bundle. */

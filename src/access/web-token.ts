@@ -31,6 +31,8 @@ export interface Claims {
   /** Empty: anonymous. */
   readonly subject: string
   readonly access: readonly ResourceActions[]
+  /** Milliseconds since 1970 up to which it is taken. */
+  readonly ends: number
 }
 
 /** A token was refused. Says why, for the log alone: all of them get the same answer. */
@@ -114,7 +116,7 @@ function claimsOf(
   if (nbf !== undefined && (typeof nbf !== 'number' || seconds < nbf - LEEWAY)) refuse('it is not valid yet')
   if (iat !== undefined && (typeof iat !== 'number' || seconds < iat - LEEWAY)) refuse('it was made in the future')
   if (typeof sub !== 'string' || sub.length > TEXT_MAX || CONTROL.test(sub)) refuse('its subject is no name')
-  return { subject: sub, access: accessOf(access) }
+  return { subject: sub, access: accessOf(access), ends: (exp + LEEWAY) * 1000 }
 }
 
 function accessOf(value: Json): ResourceActions[] {

@@ -1,9 +1,12 @@
+import type { IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
 import type { Access } from '../access/access.ts'
 import { allows, ANONYMOUS, type Action, type Identity } from '../access/permission.ts'
 import { TokenRefused } from '../access/web-token.ts'
 import { CATALOG } from '../access/scope.ts'
+import type { Gun } from '../tuf/gun.ts'
 import { Unauthorized, wantedFor, type ChallengeError, type Realm } from './challenge.ts'
-import { certificateNameOf, credentialsOf } from './credentials.ts'
+import { certificateNameOf, credentialsOf, hasCertificate } from './credentials.ts'
 import { gunOf } from './gun.ts'
 import type { Context, Wiring } from './state.ts'
 
@@ -53,6 +56,33 @@ export async function authorize(ctx: Context, wiring: Wiring, needs: Needs): Pro
   }
   if (identity === undefined) refuse(undefined, 'no credentials')
   else refuse('insufficient_scope', `${identity.name} may not`)
+}
+
+/** Somebody, or nobody in particular, who may read. */
+export interface Reader {
+  readonly identity?: Identity
+}
+
+const NOBODY: Reader = {}
+
+/**
+ * What `authorize` would find of a GET of a document, where that can be told without waiting.
+ *
+ * @returns undefined: it may be refused, or takes longer to find out
+ */
+export function readerAtOnce(request: IncomingMessage, wiring: Wiring, gun: Gun): Reader | undefined {
+  const { gate, settings } = wiring
+  if (gate === undefined) return NOBODY
+  const credentials = credentialsOf(request, settings.limits.tokenBytes)
+  if (credentials.kind === 'none') return nobodyAtOnce(request.socket, gate)
+  const identity = credentials.kind === 'bearer' ? gate.access.bearerAtOnce(credentials.token) : undefined
+  if (identity === undefined) return undefined
+  return gate.publicReads || allows(identity, 'read', gun) ? { identity } : undefined
+}
+
+/** The same for a request without an Authorization header. */
+export function nobodyAtOnce(socket: Socket, gate: Gate | undefined): Reader | undefined {
+  return gate === undefined || (gate.publicReads && !hasCertificate(socket)) ? NOBODY : undefined
 }
 
 /** @returns undefined for a request without credentials that are of use here */

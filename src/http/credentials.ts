@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import { isUtf8 } from 'node:buffer'
 import { parseCertificateBundle } from '../tuf/x509.ts'
@@ -34,6 +35,11 @@ function basicOf(value: string): Credentials {
   return { kind: 'basic', user: bytes.toString('utf8', 0, colon), password: bytes.toString('utf8', colon + 1) }
 }
 
+/** True for a connection whose client has shown a certificate that TLS has verified. */
+export function hasCertificate(socket: Socket): socket is TLSSocket {
+  return socket instanceof TLSSocket && socket.authorized
+}
+
 /**
  * The common name of the client certificate that TLS verified against `access.clientCertificates.caFile`.
  *
@@ -41,7 +47,7 @@ function basicOf(value: string): Credentials {
  * @returns undefined also for what a page in a browser sends (`Origin`): it adds the certificate unasked
  */
 export function certificateNameOf({ socket, headers }: IncomingMessage, now: number): string | undefined {
-  if (!(socket instanceof TLSSocket) || !socket.authorized || headers.origin !== undefined) return undefined
+  if (!hasCertificate(socket) || headers.origin !== undefined) return undefined
   // Not getPeerCertificate(): it ends the process on certificates whose key it cannot show.
   const der = socket.getPeerX509Certificate()?.raw
   const [certificate] =

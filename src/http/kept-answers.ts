@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import type { Trust } from '../repository/trust.ts'
 import type { Gun } from '../tuf/gun.ts'
 import { LimitedMap } from '../tuf/limited-map.ts'
 import { httpDate } from './http-date.ts'
+import { nobodyAtOnce, readerAtOnce, type Reader } from './authorize.ts'
 import type { PlainRequest } from './repeats.ts'
 import { recordRequest } from './request-log.ts'
 import type { Context, Wiring } from './state.ts'
@@ -72,26 +72,27 @@ export function keepAnswer({ kept, trust: { store } }: Wiring, ctx: Context, gun
  * @returns false if it was not answered
  */
 export function answerKept(wiring: Wiring, request: IncomingMessage, response: ServerResponse): boolean {
-  const answer = currentAnswer(wiring, request.url ?? '')
-  if (answer === undefined) return false
-  const note = noteOf(wiring, answer, request.socket, request.headers['user-agent'])
-  response.writeHead(200, [...answer.headers, 'X-Request-Id', note.requestId])
-  response.end(answer.body)
+  const found = findAnswer(wiring, request.url ?? '', (gun) => readerAtOnce(request, wiring, gun))
+  if (found === undefined) return false
+  const { headers, body } = found.answer
+  const note = noteOf(wiring, found, request.socket, request.headers['user-agent'])
+  response.writeHead(200, [...headers, 'X-Request-Id', note.requestId])
+  response.end(body)
   response.once('close', () => note.sent(response.writableFinished))
   return true
 }
 
 /**
- * Answer a request that Node's parser has read before, with the bytes that Node would send.
+ * Answer a request without credentials that Node's parser has read before, with the bytes that Node would send.
  *
  * @param sent called when that is done
  * @returns false if it was not answered
  */
 export function answerAgain(wiring: Wiring, request: PlainRequest, socket: Socket, sent: () => void): boolean {
-  const answer = currentAnswer(wiring, request.url)
-  if (answer === undefined) return false
-  const { head, body } = answer
-  const note = noteOf(wiring, answer, socket, request.agent)
+  const found = findAnswer(wiring, request.url, () => nobodyAtOnce(socket, wiring.gate))
+  if (found === undefined) return false
+  const { head, body } = found.answer
+  const note = noteOf(wiring, found, socket, request.agent)
   const keptFor = wiring.settings.limits.keepAliveSeconds
   const last = `Date: ${httpDate()}\r\nConnection: keep-alive\r\nKeep-Alive: timeout=${keptFor}`
   socket.cork()
@@ -104,32 +105,45 @@ export function answerAgain(wiring: Wiring, request: PlainRequest, socket: Socke
   return true
 }
 
-/** The answer to a URL, if nothing has changed since it was made. */
-function currentAnswer({ kept, gate, accepting, trust }: Wiring, url: string): KeptAnswer | undefined {
-  if (gate !== undefined && !gate.publicReads) return undefined
-  const answer = kept.get(url)
-  return answer !== undefined && accepting() && isCurrent(trust, answer) ? answer : undefined
+interface Found {
+  readonly answer: KeptAnswer
+  readonly reader: Reader
 }
 
-/** What will be logged and counted of a request that is answered so. */
-function noteOf({ trust, metrics }: Wiring, answer: KeptAnswer, socket: Socket, agent: string | undefined) {
-  const start = performance.now()
-  const requestId = randomUUID()
-  const { gun, operation, role, body } = answer
-  // Gone from the socket once it is closed.
-  const { remoteAddress: address } = socket
-  const facts = { requestId, method: 'GET', operation, gun, role, bytes: body.length, address, agent }
-  return {
-    requestId,
-    sent: (whole: boolean): void => recordRequest(trust.log, metrics, whole, 200, start, facts),
+/**
+ * The answer to a URL, if nothing has changed since it was made.
+ *
+ * @param readerOf the repository's: who asks, if they may read it
+ */
+function findAnswer(
+  { kept, accepting, trust }: Wiring,
+  url: string,
+  readerOf: (gun: Gun) => Reader | undefined,
+): Found | undefined {
+  const answer = kept.get(url)
+  if (answer === undefined || !accepting()) return undefined
+  const { gun, stamp, until } = answer
+  try {
+    if (trust.store.stamp(gun)?.equals(stamp) !== true || trust.now() > until) return undefined
+    const reader = readerOf(gun)
+    return reader === undefined ? undefined : { answer, reader }
+  } catch {
+    // The route says what is wrong.
+    return undefined
   }
 }
 
-function isCurrent(trust: Trust, { gun, stamp, until }: KeptAnswer): boolean {
-  try {
-    return trust.store.stamp(gun)?.equals(stamp) === true && trust.now() <= until
-  } catch {
-    // The route says what is wrong.
-    return false
+/** What will be logged and counted of a request that is answered so. */
+function noteOf({ trust, metrics }: Wiring, { answer, reader }: Found, socket: Socket, agent: string | undefined) {
+  const start = performance.now()
+  const requestId = randomUUID()
+  const { gun, operation, role, body } = answer
+  const who = reader.identity === undefined ? {} : { actor: reader.identity.name }
+  // Gone from the socket once it is closed.
+  const { remoteAddress: address } = socket
+  const facts = { requestId, method: 'GET', operation, gun, role, ...who, bytes: body.length, address, agent }
+  return {
+    requestId,
+    sent: (whole: boolean): void => recordRequest(trust.log, metrics, whole, 200, start, facts),
   }
 }

@@ -51,10 +51,13 @@ export class Repeats {
     this.#watched.get(request.socket)?.read(response, plain)
   }
 
-  /** The request that was just read was answered with a kept answer: it may be again. */
+  /**
+   * The request that was just read was answered with a kept answer: it may be again. Not one with credentials: they are
+   * asked for anew each time, and are no secrets to keep.
+   */
   remember(request: IncomingMessage): void {
     const text = this.#watched.get(request.socket)?.reading
-    if (text === undefined) return
+    if (text === undefined || request.headers.authorization !== undefined) return
     this.#known.set(text, { url: request.url ?? '', agent: request.headers['user-agent'], bytes: text.length })
   }
 }
