@@ -1,10 +1,13 @@
 import { createSecureContext, connect, type SecureContext, type TLSSocket } from 'node:tls'
+import type { TokenService } from './token-service.ts'
 
 /** A server under test. */
 export interface Target {
   readonly port: number
   /** PEM. */
   readonly ca: string
+  /** Makes the tokens that it asks for; left out: it asks for none. */
+  readonly tokens?: TokenService | undefined
 }
 
 export interface Answer {
@@ -90,6 +93,17 @@ export function postRequest(path: string, contentType: string, body: Buffer): Bu
   const length = `Content-Length: ${body.length}`
   const head = `POST ${path} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: bench\r\nContent-Type: ${contentType}\r\n${length}\r\n\r\n`
   return Buffer.concat([Buffer.from(head), body])
+}
+
+/** The same request with a token. */
+export function withToken(request: Uint8Array, token: string): Buffer {
+  const bytes = Buffer.from(request.buffer, request.byteOffset, request.byteLength)
+  const line = bytes.indexOf('\r\n') + 2
+  return Buffer.concat([
+    bytes.subarray(0, line),
+    Buffer.from(`Authorization: Bearer ${token}\r\n`),
+    bytes.subarray(line),
+  ])
 }
 
 /** One connection for one request. */

@@ -52,7 +52,7 @@ export async function answering(child: ChildProcess, target: Target): Promise<vo
     if (child.exitCode !== null) throw new Error(`${child.spawnfile} ended with ${child.exitCode}`)
     try {
       const { status } = await askOnce(target, getRequest('/v2/'))
-      if (status === 200) return
+      if (status === (target.tokens === undefined ? 200 : 401)) return
     } catch {
       // Not yet.
     }

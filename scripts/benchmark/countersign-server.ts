@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { answering, end, freePort, remove, start, workDirectory, type Contender } from './contender.ts'
+import type { TokenService } from './token-service.ts'
 
 const COMMAND = join(import.meta.dirname, '..', 'countersign')
 
@@ -17,7 +18,7 @@ export interface CountersignServer extends Contender {
 }
 
 /** Countersign as a user starts it, with a directory of its own; the log goes to a file there. */
-export async function startCountersign(): Promise<CountersignServer> {
+export async function startCountersign(tokens?: TokenService): Promise<CountersignServer> {
   const directory = await workDirectory('countersign')
   const data = join(directory, 'data')
   const port = await freePort()
@@ -26,6 +27,7 @@ export async function startCountersign(): Promise<CountersignServer> {
     COUNTERSIGN_DATA_DIRECTORY: data,
     COUNTERSIGN_KEYS_DIRECTORY: join(directory, 'keys'),
     COUNTERSIGN_LISTEN_PORT: String(port),
+    ...(tokens === undefined ? {} : await accessSettings(tokens, directory)),
   }
   const launch = async (): Promise<{ child: ChildProcess; ca: string; startedIn: number }> => {
     const log = openSync(join(directory, 'log'), 'a')
@@ -33,7 +35,7 @@ export async function startCountersign(): Promise<CountersignServer> {
     const begun = performance.now()
     closeSync(log)
     const ca = await madeCertificate(join(directory, 'keys', 'tls', 'ca.crt'), child)
-    await answering(child, { port, ca })
+    await answering(child, { port, ca, tokens })
     return { child, ca, startedIn: performance.now() - begun }
   }
   let running = await launch()
@@ -41,6 +43,7 @@ export async function startCountersign(): Promise<CountersignServer> {
     name: 'countersign',
     port,
     ca: running.ca,
+    tokens,
     controlSocket: join(data, 'control.sock'),
     diskBytes: () => bytesIn(data),
     get startedIn() {
@@ -65,6 +68,18 @@ export async function startCountersign(): Promise<CountersignServer> {
       await end(running.child)
       await remove(directory)
     },
+  }
+}
+
+async function accessSettings({ settings }: TokenService, directory: string): Promise<Record<string, string>> {
+  const file = join(directory, 'tokens.crt')
+  await writeFile(file, settings.bundle)
+  return {
+    COUNTERSIGN_ACCESS_MODE: 'external',
+    COUNTERSIGN_ACCESS_REALM: settings.realm,
+    COUNTERSIGN_ACCESS_SERVICE: settings.service,
+    COUNTERSIGN_ACCESS_ISSUER: settings.issuer,
+    COUNTERSIGN_ACCESS_CERTIFICATE_BUNDLE_FILE: file,
   }
 }
 

@@ -19,10 +19,11 @@ import { runRounds } from './rounds.ts'
 import { serverSigning } from './server-signing.ts'
 import { Stage } from './stage.ts'
 import { starts } from './start.ts'
+import { TokenService } from './token-service.ts'
 
 const RATES: readonly RateMeasure[] = [...reads, ...resolution, ...publishing, ...newRepository]
 const FIGURES: readonly FigureMeasure[] = [...starts, ...populations, ...history, ...serverSigning]
-const LAUNCH: Readonly<Record<ContenderName, () => Promise<Contender>>> = {
+const LAUNCH: Readonly<Record<ContenderName, (tokens?: TokenService) => Promise<Contender>>> = {
   countersign: startCountersign,
   memory: startNotaryInMemory,
   postgres: startNotaryOverPostgres,
@@ -39,6 +40,7 @@ async function bench(options: Options): Promise<void> {
   const { only, large, against, rounds, seconds } = options
   const chosen = <Each extends { name: string; large?: boolean }>(measures: readonly Each[]): Each[] =>
     measures.filter((measure) => (only === undefined ? large || measure.large !== true : isAsked(only, measure.name)))
+  const rates = chosen(RATES)
   const names: ContenderName[] = ['countersign', ...against.filter((name) => isHere(name))]
   const results: Results = {
     time: new Date().toISOString(),
@@ -50,7 +52,19 @@ async function bench(options: Options): Promise<void> {
     },
     rounds,
     seconds,
-    rates: await findRates(chosen(RATES), names, options),
+    rates: [
+      ...(await findRates(
+        rates.filter(({ tokens }) => tokens !== true),
+        names,
+        options,
+      )),
+      ...(await findRates(
+        rates.filter(({ tokens }) => tokens === true),
+        names,
+        options,
+        new TokenService(),
+      )),
+    ],
     figures: await findFigures(chosen(FIGURES), names),
   }
   progress('')
@@ -69,12 +83,13 @@ async function findRates(
   measures: readonly RateMeasure[],
   names: readonly ContenderName[],
   options: Options,
+  tokens?: TokenService,
 ): Promise<RateResult[]> {
   if (measures.length === 0) return []
   const stages: Stage[] = []
   const found: RateResult[] = []
   try {
-    for (const name of names) stages.push(new Stage(await LAUNCH[name]()))
+    for (const name of names) stages.push(new Stage(await LAUNCH[name](tokens)))
     for (const measure of measures) {
       found.push(rateResult(measure, await runRounds(measure, stages, options.rounds, options.seconds, progress)))
     }
@@ -93,7 +108,7 @@ async function findFigures(
     const found: Partial<Record<ContenderName, (number | undefined)[]>> = {}
     for (const who of names.filter((name) => measure.of.includes(name))) {
       progress(`${measure.name}: ${who}`)
-      found[who] = await measure.find(LAUNCH[who])
+      found[who] = await measure.find(() => LAUNCH[who]())
     }
     for (const [index, figure] of measure.figures.entries()) {
       const each = names.map((who) => [who, found[who]?.[index]] as const)

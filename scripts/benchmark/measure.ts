@@ -18,6 +18,8 @@ export interface RateMeasure {
   readonly name: string
   readonly title: string
   readonly goals: Goals
+  /** True: of servers that ask for tokens. */
+  readonly tokens?: boolean
   /** Make ready whatever the load needs; not timed. Called again before each round. */
   prepare(stage: Stage, seconds: number): Promise<Load>
 }

@@ -3,9 +3,11 @@ import { existsSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { tlsIdentity } from '../../test/support/go-server.ts'
+import type { Target } from './connection.ts'
 import { answering, end, freePort, remove, start, workDirectory, type Contender } from './contender.ts'
 import { SERVER_SCHEMA, SIGNER_SCHEMA } from './notary-schema.ts'
 import { startPostgres } from './postgres.ts'
+import type { TokenService } from './token-service.ts'
 
 const SERVER = '/usr/bin/notary-server'
 const SIGNER = '/usr/bin/notary-signer'
@@ -25,10 +27,10 @@ interface Parts {
 }
 
 /** Go's server with everything in its memory, keys too: nothing survives it. */
-export async function startNotaryInMemory(): Promise<Contender> {
+export async function startNotaryInMemory(tokens?: TokenService): Promise<Contender> {
   const directory = await workDirectory('memory')
   const trust = { type: 'local', hostname: '', port: '', key_algorithm: 'ed25519' }
-  const server = await startServer(directory, { trust_service: trust, storage: { backend: 'memory' } })
+  const server = await startServer(directory, tokens, { trust_service: trust, storage: { backend: 'memory' } })
   return contender(
     'memory',
     server,
@@ -39,7 +41,7 @@ export async function startNotaryInMemory(): Promise<Contender> {
 }
 
 /** Go's server as people run it: signer beside it, both over PostgreSQL, all on this machine. */
-export async function startNotaryOverPostgres(): Promise<Contender> {
+export async function startNotaryOverPostgres(tokens?: TokenService): Promise<Contender> {
   const directory = await workDirectory('postgres')
   const postgres = await startPostgres()
   postgres.run('postgres', 'CREATE DATABASE notaryserver')
@@ -65,7 +67,7 @@ export async function startNotaryOverPostgres(): Promise<Contender> {
     key_algorithm: 'ecdsa',
     tls_ca_file: './signer-ca.crt',
   }
-  const server = await startServer(directory, { trust_service: remote, storage: store('notaryserver') })
+  const server = await startServer(directory, tokens, { trust_service: remote, storage: store('notaryserver') })
   const pids = [signer.pid ?? 0, postgres.pid]
   return contender(
     'postgres',
@@ -80,31 +82,31 @@ export async function startNotaryOverPostgres(): Promise<Contender> {
   )
 }
 
-interface Server {
-  readonly port: number
-  readonly ca: string
+interface Server extends Target {
   child: ChildProcess
   /** Milliseconds. */
   startedIn: number
   restart(): Promise<void>
 }
 
-async function startServer(directory: string, parts: Parts): Promise<Server> {
+async function startServer(directory: string, tokens: TokenService | undefined, parts: Parts): Promise<Server> {
   const { certificate, key, ca } = tlsIdentity()
   const port = await freePort()
   await writeFile(join(directory, 'server.crt'), certificate)
   await writeFile(join(directory, 'server.key'), key, { mode: 0o600 })
   const listener = { http_addr: `127.0.0.1:${port}`, tls_cert_file: './server.crt', tls_key_file: './server.key' }
-  await writeConfiguration(directory, 'server.json', { server: listener, ...parts })
+  const auth = tokens === undefined ? {} : await tokenAuth(tokens, directory)
+  await writeConfiguration(directory, 'server.json', { server: listener, ...parts, ...auth })
   const launch = async (): Promise<Pick<Server, 'child' | 'startedIn'>> => {
     const child = start(SERVER, ['-config', join(directory, 'server.json')], { cwd: directory })
     const begun = performance.now()
-    await answering(child, { port, ca })
+    await answering(child, { port, ca, tokens })
     return { child, startedIn: performance.now() - begun }
   }
   const server: Server = {
     port,
     ca,
+    tokens,
     ...(await launch()),
     async restart() {
       await end(server.child)
@@ -112,6 +114,13 @@ async function startServer(directory: string, parts: Parts): Promise<Server> {
     },
   }
   return server
+}
+
+async function tokenAuth({ settings }: TokenService, directory: string): Promise<{ auth: object }> {
+  const { realm, service, issuer, bundle } = settings
+  const rootcertbundle = join(directory, 'tokens.crt')
+  await writeFile(rootcertbundle, bundle)
+  return { auth: { type: 'token', options: { realm, service, issuer, rootcertbundle } } }
 }
 
 /** Without a log line for each request: in its favour. */
@@ -130,6 +139,7 @@ function contender(
     name,
     port: server.port,
     ca: server.ca,
+    tokens: server.tokens,
     diskBytes,
     get startedIn() {
       return server.startedIn

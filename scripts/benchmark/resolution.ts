@@ -1,13 +1,15 @@
 import { createHash } from 'node:crypto'
 import { tufPath } from '../../test/support/upload.ts'
-import { Connection, askOnce, getRequest, type Answer } from './connection.ts'
-import { drive, type Outcome } from './load.ts'
+import { Connection, askOnce, getRequest, withToken, type Answer } from './connection.ts'
+import { drive, Exhausted, type Outcome } from './load.ts'
 import type { Goals, RateMeasure } from './measure.ts'
 import type { Stage } from './stage.ts'
 
 const RESOLVERS = 8
 const REPOSITORIES = 100
 const TAGS = 10
+/** Made ready for one second: about what the fastest server takes. */
+const TOKENS_PER_SECOND = 3_500
 
 type Meta = Readonly<Record<string, { readonly hashes: { readonly sha256: string }; readonly length: number }>>
 /** One GET of a file of one repository. */
@@ -15,15 +17,7 @@ type Get = (file: string) => Promise<Answer>
 
 /** A client that knows nothing yet reads a repository; what it reads is held against the hashes every time. */
 export const resolution: RateMeasure[] = [
-  resolve(
-    'cold-resolution',
-    'kept connections',
-    { memory: { rate: 1.2, cpu: 0.5 }, postgres: { rate: 5 } },
-    async (stage, kept, lane, work) => {
-      const connection = (kept[lane] ??= new Connection(stage.contender))
-      await work((request) => connection.ask(request))
-    },
-  ),
+  resolve('cold-resolution', 'kept connections', { memory: { rate: 1.2, cpu: 0.5 }, postgres: { rate: 5 } }, onKept),
   resolve(
     'cold-resolution-tls-each',
     'a TLS connection each',
@@ -43,10 +37,16 @@ export const resolution: RateMeasure[] = [
     { memory: { rate: 1.15, cpu: 0.7 }, postgres: { rate: 1.4 } },
     async (stage, _kept, _lane, work) => work((request) => askOnce(stage.contender, request)),
   ),
+  resolveWithTokens(),
 ]
 
 type Ask = (request: Uint8Array) => Promise<Answer>
 type Connecting = (stage: Stage, kept: Connection[], lane: number, work: (ask: Ask) => Promise<void>) => Promise<void>
+
+async function onKept(...[stage, kept, lane, work]: Parameters<Connecting>): Promise<void> {
+  const connection = (kept[lane] ??= new Connection(stage.contender))
+  await work((request) => connection.ask(request))
+}
 
 function resolve(name: string, how: string, goals: Goals, connecting: Connecting): RateMeasure {
   return {
@@ -54,19 +54,56 @@ function resolve(name: string, how: string, goals: Goals, connecting: Connecting
     title: `cold client resolves a repository, ${how}, ${RESOLVERS} clients`,
     goals,
     async prepare(stage) {
-      const guns = (await stage.repositories('resolution', REPOSITORIES, TAGS)).map(({ gun }) => gun)
+      const guns = await gunsOf(stage)
       let turn = 0
-      return async (seconds): Promise<Outcome> => {
-        const kept: Connection[] = []
-        const outcome = await drive(seconds, RESOLVERS, async (lane) => {
+      return (seconds) =>
+        load(seconds, async (kept, lane) => {
           const gun = guns[turn++ % guns.length]!
           await connecting(stage, kept, lane, (ask) => coldClient((file) => ask(getRequest(tufPath(gun, file)))))
         })
-        for (const connection of kept) connection?.close()
-        return outcome
-      }
     },
   }
+}
+
+/** Of servers that ask for tokens: each client comes with one of its own, as docker gets them for each pull. */
+function resolveWithTokens(): RateMeasure {
+  return {
+    name: 'cold-resolution-token',
+    title: `cold client with a token of its own (RS256) resolves a repository, kept connections, ${RESOLVERS} clients`,
+    goals: { memory: { rate: 1.2, cpu: 0.5 }, postgres: { rate: 5 } },
+    tokens: true,
+    async prepare(stage, seconds) {
+      const guns = await gunsOf(stage)
+      const tokens = await Promise.all(
+        Array.from({ length: TOKENS_PER_SECOND * seconds }, async (_, index) => {
+          const gun = guns[index % guns.length]!
+          return { gun, token: (await stage.contender.tokens?.token(gun, ['pull'])) ?? '' }
+        }),
+      )
+      return (duration) =>
+        load(duration, async (kept, lane) => {
+          const { gun, token } = tokens.pop() ?? exhausted()
+          await onKept(stage, kept, lane, (ask) =>
+            coldClient((file) => ask(withToken(getRequest(tufPath(gun, file)), token))),
+          )
+        })
+    },
+  }
+}
+
+async function gunsOf(stage: Stage): Promise<string[]> {
+  return (await stage.repositories('resolution', REPOSITORIES, TAGS)).map(({ gun }) => gun)
+}
+
+async function load(seconds: number, work: (kept: Connection[], lane: number) => Promise<void>): Promise<Outcome> {
+  const kept: Connection[] = []
+  const outcome = await drive(seconds, RESOLVERS, (lane) => work(kept, lane))
+  for (const connection of kept) connection?.close()
+  return outcome
+}
+
+function exhausted(): never {
+  throw new Exhausted()
 }
 
 /** @throws Error if something does not fit together */

@@ -1,6 +1,6 @@
 import type { KeyEntry } from '../../test/support/test-key.ts'
 import { tufPath } from '../../test/support/upload.ts'
-import { getRequest } from './connection.ts'
+import { getRequest, withToken } from './connection.ts'
 import type { Contender } from './contender.ts'
 import { Lanes } from './load.ts'
 import { Publisher } from './publisher.ts'
@@ -25,7 +25,8 @@ export class Stage {
       while (made.length < count) {
         // A server that died may still know the names from before, and no key of theirs is left.
         const publisher = new Publisher(`bench.example/${this.deaths}/${purpose}/r${made.length}`, tags)
-        await createRepository(lanes, 0, publisher)
+        const token = await this.contender.tokens?.token(publisher.gun, ['push', 'pull'])
+        await createRepository(lanes, 0, publisher, token)
         made.push(publisher)
       }
     } finally {
@@ -44,11 +45,18 @@ export class Stage {
 }
 
 /** What a client does for a new repository: two keys from the server, then root and targets. */
-export async function createRepository(lanes: Lanes, lane: number, publisher: Publisher): Promise<void> {
+export async function createRepository(
+  lanes: Lanes,
+  lane: number,
+  publisher: Publisher,
+  token?: string,
+): Promise<void> {
+  const ask = async (request: Buffer): Promise<Buffer> =>
+    lanes.ask(lane, token === undefined ? request : withToken(request, token))
   const key = async (role: string): Promise<KeyEntry> => {
-    const body = await lanes.ask(lane, getRequest(tufPath(publisher.gun, `${role}.key`)))
+    const body = await ask(getRequest(tufPath(publisher.gun, `${role}.key`)))
     return JSON.parse(body.toString('utf8')) as KeyEntry
   }
   const timestamp = await key('timestamp')
-  await lanes.ask(lane, publisher.first(timestamp, await key('snapshot')))
+  await ask(publisher.first(timestamp, await key('snapshot')))
 }
