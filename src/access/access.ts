@@ -6,7 +6,7 @@ import { ANONYMOUS, type Identity } from './permission.ts'
 import { grantsOf } from './scope.ts'
 import type { TokenMaker } from './token-maker.ts'
 import { findUser, TOKEN_USER, type Directory, type User } from './user.ts'
-import { TokenRefused, verifyWebToken, type Claims, type TokenRules } from './web-token.ts'
+import { TokenRefused, verifyWebToken, verifyWebTokenAtOnce, type Claims, type TokenRules } from './web-token.ts'
 
 /** What `createAccess` works with; the parts that a setting did not ask for are undefined. */
 export interface AccessParts {
@@ -47,22 +47,23 @@ export function createAccess({ directory, now, passwords, maker, external, userO
   const known = new KnownTokens()
   const ofClaims = (claims: Claims): Identity | undefined =>
     maker === undefined ? ofExternal(claims) : ofBuiltIn(directory, claims, now())
-  const bearerAtOnce = (text: string): Identity | undefined => {
-    if (looksLikeToken(text)) return ofText(directory, text, now())
-    const claims = known.get(text, now())
-    return claims === undefined ? undefined : ofClaims(claims)
-  }
+  const rules = maker?.rules ?? external
   return {
     maker,
-    bearerAtOnce,
     async bearer(text) {
-      const identity = bearerAtOnce(text)
-      if (identity !== undefined) return identity
-      if (looksLikeToken(text)) refuse('the API token cannot be used')
-      const rules = maker?.rules ?? external ?? refuse('no web token is taken here')
-      const claims = await verifyWebToken(text, rules, now())
-      known.add(text, claims, now())
+      if (looksLikeToken(text)) return ofText(directory, text, now()) ?? refuse('the API token cannot be used')
+      if (rules === undefined) return refuse('no web token is taken here')
+      const claims = known.get(text, now()) ?? known.add(text, await verifyWebToken(text, rules, now()), now())
       return ofClaims(claims) ?? refuse('whoever it was made for is not recognised any more')
+    },
+    bearerAtOnce(text) {
+      if (looksLikeToken(text)) return ofText(directory, text, now())
+      if (rules === undefined) return undefined
+      const found = known.get(text, now())
+      const claims = found ?? verifyWebTokenAtOnce(text, rules, now())
+      if (claims === undefined) return undefined
+      if (found === undefined) known.add(text, claims, now())
+      return ofClaims(claims)
     },
     apiToken: (text) => ofText(directory, text, now()),
     async basic(name, password, address) {

@@ -31,9 +31,10 @@ export class KnownTokens {
     return since >= 0 && since <= KNOWN_FOR && now <= claims.ends ? claims : undefined
   }
 
-  /** The token was just verified. */
-  add(text: string, claims: Claims, now: number): void {
+  /** The token was just verified. @returns its claims */
+  add(text: string, claims: Claims, now: number): Claims {
     this.#known.set(nameOf(text), { claims, verifiedAt: now, bytes: text.length })
+    return claims
   }
 }
 

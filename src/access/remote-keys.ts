@@ -1,5 +1,5 @@
 import { keyNamed, parseKeySet, type KeySet } from './token-keys.ts'
-import type { FindKey } from './web-token.ts'
+import type { FindKey, TokenKey } from './web-token.ts'
 
 /** Milliseconds after which the set is fetched again. */
 const FRESH = 10 * 60_000
@@ -30,7 +30,9 @@ export function remoteKeys(url: string, failed: (reason: string) => void): FindK
       failed(error instanceof Error ? error.message : String(error))
     }
   }
-  return async ({ algorithm, kid, x5c }, now) => {
+  const find = (kid: string, algorithm: string, now: number): TokenKey | undefined =>
+    now - fetchedAt > KEPT ? undefined : keyNamed(set, kid, algorithm)
+  return ({ algorithm, kid, x5c }, now) => {
     if (x5c !== undefined || kid === undefined) return undefined
     const wanted = now - fetchedAt > FRESH || !set.has(kid)
     if (wanted && running === undefined && now - askedAt > PAUSE) {
@@ -38,8 +40,8 @@ export function remoteKeys(url: string, failed: (reason: string) => void): FindK
         running = undefined
       })
     }
-    if (wanted) await running
-    return now - fetchedAt > KEPT ? undefined : keyNamed(set, kid, algorithm)
+    const there = find(kid, algorithm, now)
+    return wanted && running !== undefined ? running.then(() => find(kid, algorithm, now)) : there
   }
 }
 

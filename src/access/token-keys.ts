@@ -70,7 +70,7 @@ export function algorithmsOf(key: KeyObject | undefined): TokenKey[] {
 /** Keys of a set that does not change. @throws TrustError BAD_SETTINGS */
 export function keySetKeys(bytes: Uint8Array, where: string): FindKey {
   const set = parseKeySet(bytes, where)
-  return async ({ algorithm, kid, x5c }) => (x5c === undefined ? keyNamed(set, kid, algorithm) : undefined)
+  return ({ algorithm, kid, x5c }) => (x5c === undefined ? keyNamed(set, kid, algorithm) : undefined)
 }
 
 /** Find a key by the id that the token names. */
@@ -90,7 +90,7 @@ export function certificateKeys(pem: Uint8Array, where: string): FindKey {
     throw new TrustError('BAD_SETTINGS', `${where} must hold PEM certificates and nothing else`)
   }
   const set: KeySet = new Map(bundle.map((certificate) => [libtrustId(certificate), keysOf(certificate)]))
-  return async ({ algorithm, kid, x5c }, now) => {
+  return ({ algorithm, kid, x5c }, now) => {
     if (x5c === undefined) return keyNamed(set, kid, algorithm)
     const leaf = leafOf(x5c, bundle, now)
     return leaf && keysOf(leaf).find((each) => each.algorithm === algorithm)

@@ -37,7 +37,7 @@ export function tokenMaker(key: TokenSigningKey, service: string, lifeSeconds: n
     rules: {
       issuer: BUILT_IN_ISSUER,
       service,
-      findKey: async ({ kid: named, x5c }) => (named === kid && x5c === undefined ? verification : undefined),
+      findKey: ({ kid: named, x5c }) => (named === kid && x5c === undefined ? verification : undefined),
     },
     make(subject, access, now) {
       const iat = Math.floor(now / 1000)

@@ -1,6 +1,7 @@
 import type { KeyObject } from 'node:crypto'
 import { parseJson, type Json, type JsonObject } from '../tuf/json.ts'
 import type { ResourceActions } from './scope.ts'
+import { isSignedBy } from './token-signature.ts'
 
 /** A key that verifies tokens, with the one algorithm that it is used with. */
 export interface TokenKey {
@@ -16,8 +17,8 @@ export interface TokenHeader {
   readonly x5c: readonly Buffer[] | undefined
 }
 
-/** Finds the key for a token, among those that settings name. */
-export type FindKey = (header: TokenHeader, now: number) => Promise<TokenKey | undefined>
+/** Finds the key for a token, among those that settings name; at once, unless keys have to be fetched. */
+export type FindKey = (header: TokenHeader, now: number) => TokenKey | undefined | Promise<TokenKey | undefined>
 
 /** Who makes tokens, and for whom. */
 export interface TokenRules {
@@ -62,24 +63,47 @@ const CONTROL = /[\u0000-\u001f\u007f-\u009f]/
  * @throws TokenRefused
  */
 export async function verifyWebToken(text: string, rules: TokenRules, now: number): Promise<Claims> {
+  const token = readToken(text)
+  return claimsBy(await rules.findKey(token.header, now), token, rules, now)
+}
+
+/** The same without waiting. @returns undefined: keys have to be fetched for it @throws TokenRefused */
+export function verifyWebTokenAtOnce(text: string, rules: TokenRules, now: number): Claims | undefined {
+  const token = readToken(text)
+  const found = rules.findKey(token.header, now)
+  return found instanceof Promise ? undefined : claimsBy(found, token, rules, now)
+}
+
+/** A token that was taken apart; nothing of it is verified. */
+interface ReadToken {
+  readonly header: TokenHeader
+  readonly claims: JsonObject
+  /** What is signed. */
+  readonly signed: string
+  readonly signature: Buffer
+}
+
+function readToken(text: string): ReadToken {
   const parts = text.split('.')
   const [header = '', payload = '', signature = ''] = parts
   if (parts.length !== 3) refuse('it has not three parts')
-  const asked = headerOf(objectIn(header, 'header'))
-  bytesIn(signature, 'signature')
-  const claims = objectIn(payload, 'payload')
-  const found = await rules.findKey(asked, now)
-  if (found === undefined) refuse('no key here verifies it')
-  if (asked.algorithm !== found.algorithm) refuse('its algorithm is not the one of its key')
-  // Loaded with the first token: servers without authentication start without it.
-  const { compactVerify, errors } = await import('jose')
-  try {
-    await compactVerify(text, found.key, { algorithms: [found.algorithm] })
-  } catch (error) {
-    // Anything else is a fault of ours, and no wrong signature.
-    if (!(error instanceof errors.JOSEError)) throw error
-    refuse('its signature is wrong')
+  return {
+    header: headerOf(objectIn(header, 'header')),
+    claims: objectIn(payload, 'payload'),
+    signed: `${header}.${payload}`,
+    signature: bytesIn(signature, 'signature'),
   }
+}
+
+function claimsBy(
+  found: TokenKey | undefined,
+  { header, claims, signed, signature }: ReadToken,
+  rules: TokenRules,
+  now: number,
+): Claims {
+  if (found === undefined) refuse('no key here verifies it')
+  if (header.algorithm !== found.algorithm) refuse('its algorithm is not the one of its key')
+  if (!isSignedBy(found, signed, signature)) refuse('its signature is wrong')
   return claimsOf(claims, rules, now)
 }
 

@@ -54,7 +54,10 @@ export function createApp({ accepting = () => true, counts, ...parts }: AppParts
     if (!isOfConnection(error)) trust.log.error({ err: error }, 'an answer failed')
   })
   const handle = app.callback()
-  const repeats = new Repeats((request, socket, sent) => answerAgain(wiring, request, socket, sent))
+  const repeats = new Repeats(
+    (request, socket, sent) => answerAgain(wiring, request, socket, sent),
+    settings.limits.headerBytes,
+  )
   return {
     callback: () => (request, response) => {
       const plain = isPlain(request)

@@ -1,4 +1,3 @@
-import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Access } from '../access/access.ts'
 import { allows, ANONYMOUS, type Action, type Identity } from '../access/permission.ts'
@@ -6,7 +5,7 @@ import { TokenRefused } from '../access/web-token.ts'
 import { CATALOG } from '../access/scope.ts'
 import type { Gun } from '../tuf/gun.ts'
 import { Unauthorized, wantedFor, type ChallengeError, type Realm } from './challenge.ts'
-import { certificateNameOf, credentialsOf, hasCertificate } from './credentials.ts'
+import { certificateNameOf, credentialsOf, hasCertificate, type Credentials } from './credentials.ts'
 import { gunOf } from './gun.ts'
 import type { Context, Wiring } from './state.ts'
 
@@ -68,21 +67,21 @@ const NOBODY: Reader = {}
 /**
  * What `authorize` would find of a GET of a document, where that can be told without waiting.
  *
+ * @param credentials read only where they count
  * @returns undefined: it may be refused, or takes longer to find out
  */
-export function readerAtOnce(request: IncomingMessage, wiring: Wiring, gun: Gun): Reader | undefined {
-  const { gate, settings } = wiring
+export function readerAtOnce(
+  gate: Gate | undefined,
+  gun: Gun,
+  socket: Socket,
+  credentials: () => Credentials,
+): Reader | undefined {
   if (gate === undefined) return NOBODY
-  const credentials = credentialsOf(request, settings.limits.tokenBytes)
-  if (credentials.kind === 'none') return nobodyAtOnce(request.socket, gate)
-  const identity = credentials.kind === 'bearer' ? gate.access.bearerAtOnce(credentials.token) : undefined
+  const shown = credentials()
+  if (shown.kind === 'none') return gate.publicReads && !hasCertificate(socket) ? NOBODY : undefined
+  const identity = shown.kind === 'bearer' ? gate.access.bearerAtOnce(shown.token) : undefined
   if (identity === undefined) return undefined
   return gate.publicReads || allows(identity, 'read', gun) ? { identity } : undefined
-}
-
-/** The same for a request without an Authorization header. */
-export function nobodyAtOnce(socket: Socket, gate: Gate | undefined): Reader | undefined {
-  return gate === undefined || (gate.publicReads && !hasCertificate(socket)) ? NOBODY : undefined
 }
 
 /** @returns undefined for a request without credentials that are of use here */

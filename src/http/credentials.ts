@@ -17,10 +17,14 @@ const UNREADABLE: Credentials = { kind: 'unreadable' }
 
 /** Read the Authorization header: one, of a known scheme, not longer than allowed. */
 export function credentialsOf(request: IncomingMessage, maxBytes: number): Credentials {
-  const headers = request.headersDistinct['authorization'] ?? []
-  const [header] = headers
+  const [header, ...more] = request.headersDistinct['authorization'] ?? []
+  return more.length > 0 ? UNREADABLE : credentialsIn(header, maxBytes)
+}
+
+/** The same of the header alone. */
+export function credentialsIn(header: string | undefined, maxBytes: number): Credentials {
   if (header === undefined) return NONE
-  if (headers.length > 1 || header.length > maxBytes) return UNREADABLE
+  if (header.length > maxBytes) return UNREADABLE
   // As Go reads it: scheme, one blank, one word. What is neither Bearer nor Basic is as good as nothing.
   const [scheme = '', value, ...rest] = header.split(' ')
   if (value === undefined || rest.length > 0) return NONE

@@ -4,8 +4,9 @@ import type { Socket } from 'node:net'
 import type { Gun } from '../tuf/gun.ts'
 import { LimitedMap } from '../tuf/limited-map.ts'
 import { httpDate } from './http-date.ts'
-import { nobodyAtOnce, readerAtOnce, type Reader } from './authorize.ts'
-import type { PlainRequest } from './repeats.ts'
+import { readerAtOnce, type Reader } from './authorize.ts'
+import { credentialsIn, credentialsOf, type Credentials } from './credentials.ts'
+import type { RepeatedRequest } from './repeats.ts'
 import { recordRequest } from './request-log.ts'
 import type { Context, Wiring } from './state.ts'
 
@@ -72,10 +73,12 @@ export function keepAnswer({ kept, trust: { store } }: Wiring, ctx: Context, gun
  * @returns false if it was not answered
  */
 export function answerKept(wiring: Wiring, request: IncomingMessage, response: ServerResponse): boolean {
-  const found = findAnswer(wiring, request.url ?? '', (gun) => readerAtOnce(request, wiring, gun))
+  const { url = '', socket } = request
+  const { tokenBytes } = wiring.settings.limits
+  const found = findAnswer(wiring, url, socket, () => credentialsOf(request, tokenBytes))
   if (found === undefined) return false
   const { headers, body } = found.answer
-  const note = noteOf(wiring, found, request.socket, request.headers['user-agent'])
+  const note = noteOf(wiring, found, socket, request.headers['user-agent'])
   response.writeHead(200, [...headers, 'X-Request-Id', note.requestId])
   response.end(body)
   response.once('close', () => note.sent(response.writableFinished))
@@ -83,17 +86,22 @@ export function answerKept(wiring: Wiring, request: IncomingMessage, response: S
 }
 
 /**
- * Answer a request without credentials that Node's parser has read before, with the bytes that Node would send.
+ * Answer a request that Node's parser has read before, with the bytes that Node would send.
  *
  * @param sent called when that is done
  * @returns false if it was not answered
  */
-export function answerAgain(wiring: Wiring, request: PlainRequest, socket: Socket, sent: () => void): boolean {
-  const found = findAnswer(wiring, request.url, () => nobodyAtOnce(socket, wiring.gate))
+export function answerAgain(
+  wiring: Wiring,
+  { url, agent, authorization }: RepeatedRequest,
+  socket: Socket,
+  sent: () => void,
+): boolean {
+  const { tokenBytes, keepAliveSeconds: keptFor } = wiring.settings.limits
+  const found = findAnswer(wiring, url, socket, () => credentialsIn(authorization, tokenBytes))
   if (found === undefined) return false
   const { head, body } = found.answer
-  const note = noteOf(wiring, found, socket, request.agent)
-  const keptFor = wiring.settings.limits.keepAliveSeconds
+  const note = noteOf(wiring, found, socket, agent)
   const last = `Date: ${httpDate()}\r\nConnection: keep-alive\r\nKeep-Alive: timeout=${keptFor}`
   socket.cork()
   socket.write(`${head}X-Request-Id: ${note.requestId}\r\n${last}\r\n\r\n`, 'latin1')
@@ -111,21 +119,20 @@ interface Found {
 }
 
 /**
- * The answer to a URL, if nothing has changed since it was made.
- *
- * @param readerOf the repository's: who asks, if they may read it
+ * The answer to a URL, if nothing has changed since it was made, and who asks may read it.
  */
 function findAnswer(
-  { kept, accepting, trust }: Wiring,
+  { kept, accepting, trust, gate }: Wiring,
   url: string,
-  readerOf: (gun: Gun) => Reader | undefined,
+  socket: Socket,
+  credentials: () => Credentials,
 ): Found | undefined {
   const answer = kept.get(url)
   if (answer === undefined || !accepting()) return undefined
   const { gun, stamp, until } = answer
   try {
     if (trust.store.stamp(gun)?.equals(stamp) !== true || trust.now() > until) return undefined
-    const reader = readerOf(gun)
+    const reader = readerAtOnce(gate, gun, socket, credentials)
     return reader === undefined ? undefined : { answer, reader }
   } catch {
     // The route says what is wrong.

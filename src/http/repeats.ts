@@ -3,12 +3,19 @@ import type { Socket } from 'node:net'
 import { LimitedMap } from '../tuf/limited-map.ts'
 import { Watched, type Listener } from './watched.ts'
 
-/** What Node's parser found in the bytes of a plain GET. */
-export interface PlainRequest {
+/** What Node's parser found in the words of a plain GET. */
+interface KnownWords {
   readonly url: string
   readonly agent: string | undefined
-  /** Of the request itself. */
+  /** True: a token stood in its Authorization header, and another one may. */
+  readonly hasToken: boolean
+  /** Of the words. */
   readonly bytes: number
+}
+
+/** A request as Node would read it. */
+export interface RepeatedRequest extends Pick<KnownWords, 'url' | 'agent'> {
+  readonly authorization: string | undefined
 }
 
 /**
@@ -17,33 +24,44 @@ export interface PlainRequest {
  * @param sent called once, when the answer was sent or cannot be
  * @returns false if it was not answered
  */
-export type AnswerAgain = (request: PlainRequest, socket: Socket, sent: () => void) => boolean
+export type AnswerAgain = (request: RepeatedRequest, socket: Socket, sent: () => void) => boolean
 
-/** Requests that are remembered, bytes with what is around each. */
+/** Longer requests are left to Node, bytes. */
+const REQUEST_MAX_BYTES = 4_096
+/** Words that are remembered, bytes with what is around each. */
 const KNOWN_MAX_BYTES = 4 * 1024 * 1024
-const AROUND_REQUEST_BYTES = 256
+const AROUND_WORDS_BYTES = 256
+/** One way to write it, with characters of which none could end the header or begin another. */
+const TOKEN = /\r\nAuthorization: Bearer ([\w.-]+)\r\n/
 
 /**
  * A request that is byte for byte one that was read before need not be parsed again: clients ask for the same documents in
  * the same words, and to parse them is half of what a kept answer costs. Nothing here reads HTTP: Node's parser said
  * what the bytes mean when it saw them first. What they must be for that: watched.ts.
+ *
+ * A token is no part of the words: clients come with a new one each time. It is not remembered, and verified as always.
  */
 export class Repeats {
-  readonly #known = new LimitedMap<string, PlainRequest>(KNOWN_MAX_BYTES, ({ bytes }) => bytes + AROUND_REQUEST_BYTES)
+  readonly #known = new LimitedMap<string, KnownWords>(KNOWN_MAX_BYTES, ({ bytes }) => bytes + AROUND_WORDS_BYTES)
   readonly #watched = new WeakMap<Socket, Watched>()
   readonly #answer: AnswerAgain
+  readonly #maxBytes: number
 
-  constructor(answer: AnswerAgain) {
+  /** @param headerBytes what Node would take */
+  constructor(answer: AnswerAgain, headerBytes: number) {
     this.#answer = answer
+    this.#maxBytes = Math.min(REQUEST_MAX_BYTES, headerBytes)
   }
 
   /** Watch a new connection, ahead of Node's HTTP server. */
   watch(socket: Socket, listener: Listener): void {
     const again = (text: string, sent: () => void): boolean => {
-      const request = this.#known.get(text)
-      return request !== undefined && this.#answer(request, socket, sent)
+      const { words, authorization } = takeApart(text)
+      const known = this.#known.get(words)
+      if (known === undefined || known.hasToken !== (authorization !== undefined)) return false
+      return this.#answer({ url: known.url, agent: known.agent, authorization }, socket, sent)
     }
-    this.#watched.set(socket, new Watched(socket, listener, again))
+    this.#watched.set(socket, new Watched(socket, listener, this.#maxBytes, again))
   }
 
   /** Node has read a request; before it is answered. @param plain nothing about it makes another answer than the usual one */
@@ -51,13 +69,25 @@ export class Repeats {
     this.#watched.get(request.socket)?.read(response, plain)
   }
 
-  /**
-   * The request that was just read was answered with a kept answer: it may be again. Not one with credentials: they are
-   * asked for anew each time, and are no secrets to keep.
-   */
+  /** The request that was just read was answered with a kept answer: it may be again. */
   remember(request: IncomingMessage): void {
     const text = this.#watched.get(request.socket)?.reading
-    if (text === undefined || request.headers.authorization !== undefined) return
-    this.#known.set(text, { url: request.url ?? '', agent: request.headers['user-agent'], bytes: text.length })
+    if (text === undefined) return
+    const { words, authorization } = takeApart(text)
+    const { url = '', headers } = request
+    // What Node read is what counts.
+    if (headers.authorization !== authorization) return
+    const hasToken = authorization !== undefined
+    this.#known.set(words, { url, agent: headers['user-agent'], hasToken, bytes: words.length })
   }
+}
+
+/** A request's words without its token, and the header that the token stands in. */
+function takeApart(text: string): { words: string; authorization: string | undefined } {
+  const found = TOKEN.exec(text)
+  if (found === null) return { words: text, authorization: undefined }
+  const [line, token = ''] = found
+  const end = found.index + line.length - 2
+  const words = text.slice(0, end - token.length) + text.slice(end)
+  return { words, authorization: `Bearer ${token}` }
 }

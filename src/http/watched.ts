@@ -13,11 +13,11 @@ export interface Listener {
   end(): void
 }
 
-/** Longer requests are not remembered, bytes. */
-const REQUEST_MAX_BYTES = 1_024
 const END_OF_HEAD = '\r\n\r\n'
 
 type Receive = (chunk: Buffer) => void
+/** @returns false if it was not answered */
+type Again = (text: string, sent: () => void) => boolean
 
 /**
  * A connection that repeated requests are answered on before Node's HTTP server sees them.
@@ -34,17 +34,22 @@ export class Watched {
   reading: string | undefined
   readonly #socket: Socket
   readonly #listener: Listener
-  readonly #again: (text: string, sent: () => void) => boolean
+  readonly #maxBytes: number
+  readonly #again: Again
   /** Node's own listener for data, once it has the connection. */
   #parse: Receive | undefined
   /** Answers that have not been sent to the end. */
   #running = 0
   #plain = false
 
-  /** @param again answers, if it can, what has been asked before */
-  constructor(socket: Socket, listener: Listener, again: (text: string, sent: () => void) => boolean) {
+  /**
+   * @param maxBytes longer requests are left to Node
+   * @param again answers, if it can, what has been asked before
+   */
+  constructor(socket: Socket, listener: Listener, maxBytes: number, again: Again) {
     this.#socket = socket
     this.#listener = listener
+    this.#maxBytes = maxBytes
     this.#again = again
     socket.setTimeout(listener.firstWithin)
     socket.on('timeout', this.#drop)
@@ -64,7 +69,7 @@ export class Watched {
   }
 
   readonly #receive: Receive = (chunk) => {
-    const text = wholeHead(chunk)
+    const text = chunk.length > this.#maxBytes ? undefined : wholeHead(chunk)
     if (text === undefined) return this.#leave(chunk)
     if (this.#running === 0 && this.#again(text, this.#sent)) {
       this.#running += 1
@@ -127,7 +132,6 @@ export class Watched {
 
 /** @returns the piece as text, a character a byte, if it ends where its only head ends */
 function wholeHead(chunk: Buffer): string | undefined {
-  if (chunk.length > REQUEST_MAX_BYTES) return undefined
   const text = chunk.toString('latin1')
   return text.indexOf(END_OF_HEAD) === text.length - END_OF_HEAD.length ? text : undefined
 }

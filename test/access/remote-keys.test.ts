@@ -60,7 +60,7 @@ describe('a key set that is fetched', () => {
 
   test('asked by many at once, one fetch is made', async () => {
     const find = remoteKeys(url, (reason) => failures.push(reason))
-    const found = await Promise.all(Array.from({ length: 10 }, () => find(header('p256'), 0)))
+    const found = await Promise.all(Array.from({ length: 10 }, async () => find(header('p256'), 0)))
     assert.equal(found.filter((each) => each !== undefined).length, 10)
     assert.equal(asked, 1)
   })

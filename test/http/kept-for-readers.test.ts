@@ -5,6 +5,7 @@ import { setUser } from '../../src/admin/users.ts'
 import { exchange, type Answer } from '../support/exchange.ts'
 import { addPerson, makeToken, worldOf } from '../support/people.ts'
 import { RawConnection } from '../support/raw-connection.ts'
+import { readByNode } from '../support/read-by-node.ts'
 import { startTestServer, type TestServer } from '../support/server.ts'
 import { keysFrom, TrustWorld } from '../support/trust-world.ts'
 import { tufPath } from '../support/upload.ts'
@@ -100,16 +101,72 @@ for (const publicReads of [false, true]) {
       assert.equal(await statusFor(ofLeaver), nobody)
     })
 
-    test('is not sent for the bytes of a request with credentials, on whatever connection', async () => {
-      const token = await makeToken(server.running, 'passing', ['read:example.org/team/*'])
-      const request = `GET ${tufPath(GUN, 'root.json')} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${token}\r\n\r\n`
+    const request = (headers: string, file = 'root.json'): string =>
+      `GET ${tufPath(GUN, file)} HTTP/1.1\r\nHost: localhost\r\n${headers}User-Agent: docker/28\r\n\r\n`
+    const bearer = (token: string): string => `Authorization: Bearer ${token}\r\n`
+    const statusOn = async (connection: RawConnection, text: string): Promise<number> =>
+      Number((await connection.ask(text)).slice(9, 12))
+
+    test('is sent for words that came before, whatever the token, and only while that may read', async () => {
+      const world = worldOf(server.running)
+      const program = await makeToken(server.running, 'passing', ['read:example.org/team/*'])
+      const otherCase = request(`authorization: bearer ${program}\r\n`)
       const [one, other] = [await RawConnection.open(server), await RawConnection.open(server)]
-      const statusOn = async (connection: RawConnection): Promise<number> =>
-        Number((await connection.ask(request)).slice(9, 12))
-      for (const connection of [one, one, other, one]) assert.equal(await statusOn(connection), 200)
-      await revokeToken.run(worldOf(server.running), { token: 'passing' }, ACTOR)
-      for (const connection of [one, other]) assert.equal(await statusOn(connection), 401)
-      for (const { socket } of [one, other]) socket.destroy()
+      for (const text of [request(bearer(program)), otherCase]) {
+        for (const connection of [one, one, one]) assert.equal(await statusOn(connection, text), 200)
+      }
+      const tokens = [await webToken('reader'), program, await webToken('reader')]
+      const read = await readByNode(async () => {
+        for (const connection of [one, other]) {
+          for (const token of tokens) assert.equal(await statusOn(connection, request(bearer(token))), 200)
+        }
+      })
+      assert.equal(read, 0)
+      await revokeToken.run(world, { token: 'passing' }, ACTOR)
+      for (const connection of [one, other]) {
+        for (const text of [request(bearer(program)), otherCase]) assert.equal(await statusOn(connection, text), 401)
+        assert.equal(await statusOn(connection, request(bearer(await webToken('stranger')))), nobody)
+        assert.equal(await statusOn(connection, request(bearer(await webToken('reader')))), 200)
+        connection.socket.destroy()
+      }
+    })
+
+    test('is read by Node where a token is meant and there is none, or more than one', async () => {
+      const token = await makeToken(server.running, 'careful', ['read:example.org/team/*'])
+      const connection = await RawConnection.open(server)
+      for (const again of [1, 2, 3]) assert.equal(await statusOn(connection, request(bearer(token))), 200, `${again}`)
+      const odd = [
+        ['Authorization: Bearer \r\n', nobody],
+        ['Authorization: Bearer\r\n', nobody],
+        [`Authorization: Bearer ${token} ${token}\r\n`, nobody],
+        [`Authorization: Basic ${token}\r\n`, 401],
+        [`Authorization: Bearer ${token}\u00e9\r\n`, 401],
+        [`${bearer(token)}${bearer(token)}`, 401],
+        [`${bearer(token)}authorization: Bearer x\r\n`, 401],
+        [`authorization: bearer ${token}\r\n`, 200],
+        [bearer(`${token}x`), 401],
+        [bearer('a'.repeat(3_000)), 401],
+        [bearer('a'.repeat(6_000)), 401],
+      ] as const
+      const read = await readByNode(async () => {
+        for (const again of [1, 2, 3]) {
+          for (const [headers, status] of odd) {
+            assert.equal(await statusOn(connection, request(headers)), status, `${headers} ${again}`)
+          }
+        }
+      })
+      assert.equal(read, 3 * odd.length)
+      connection.socket.destroy()
+    })
+
+    test('is not sent for a token that is longer than allowed, though its words are known', async () => {
+      const token = await makeToken(server.running, 'short', ['read:example.org/team/*'])
+      await server.restart({ limits: { tokenBytes: bearer(token).length - 'Authorization: \r\n'.length } })
+      const connection = await RawConnection.open(server)
+      for (const again of [1, 2, 3]) assert.equal(await statusOn(connection, request(bearer(token))), 200, `${again}`)
+      assert.equal(await statusOn(connection, request(bearer(`${token}x`))), 401)
+      assert.equal(await statusOn(connection, request(bearer(await webToken('reader')))), 401)
+      connection.socket.destroy()
     })
   })
 }

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
-import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileMeta } from '../support/metadata-file.ts'
 import { RawConnection } from '../support/raw-connection.ts'
+import { readByNode } from '../support/read-by-node.ts'
 import { startTestServer, type TestServer } from '../support/server.ts'
 import { keysFrom, TrustWorld } from '../support/trust-world.ts'
 import { tufPath } from '../support/upload.ts'
@@ -20,18 +20,6 @@ const withoutWhatDiffers = (answer: string): string =>
   answer.replace(/(x-request-id|date): [^\r]*/gi, (_, name: string) => `${name}: …`)
 const statusOf = (answer: string): number => Number(answer.slice(9, 12))
 const bodyOf = (answer: string): string => answer.slice(answer.indexOf('\r\n\r\n') + 4)
-
-/** @returns how many requests Node's HTTP server read meanwhile */
-async function readByNode(work: () => Promise<void>): Promise<number> {
-  let count = 0
-  const seen = (): void => {
-    count += 1
-  }
-  subscribe('http.server.request.start', seen)
-  await work()
-  unsubscribe('http.server.request.start', seen)
-  return count
-}
 
 for (const transport of ['tls', 'plain'] as const) {
   describe(`a request that came before, ${transport}`, () => {

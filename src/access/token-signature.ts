@@ -1,0 +1,22 @@
+import { verify } from 'node:crypto'
+import type { TokenKey } from './web-token.ts'
+
+/** The algorithms that tokens are taken with, and the hash of each (RFC 7518 §3.1, RFC 8037 §3.1). */
+const HASHES: Readonly<Record<string, string | null>> = {
+  RS256: 'sha256',
+  RS384: 'sha384',
+  RS512: 'sha512',
+  ES256: 'sha256',
+  ES384: 'sha384',
+  ES512: 'sha512',
+  EdDSA: null,
+}
+
+/** True if the key signed this text with its algorithm: RSA by PKCS #1 v1.5, ECDSA as two numbers of fixed length. */
+export function isSignedBy({ key, algorithm }: TokenKey, text: string, signature: Uint8Array): boolean {
+  const hash = HASHES[algorithm]
+  if (hash === undefined) return false
+  // Options cost as much as RSA itself.
+  const asked = key.asymmetricKeyType === 'ec' ? ({ key, dsaEncoding: 'ieee-p1363' } as const) : key
+  return verify(hash, Buffer.from(text), asked, signature)
+}
