@@ -84,9 +84,10 @@ export class Connection {
   }
 }
 
-/** A GET as notary's clients send it. */
-export function getRequest(path: string): Buffer {
-  return Buffer.from(`GET ${path} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: bench\r\n\r\n`)
+/** @param last true: the server shall close the connection then, as docker and notary ask it to after each request */
+export function getRequest(path: string, last = false): Buffer {
+  const close = last ? 'Connection: close\r\n' : ''
+  return Buffer.from(`GET ${path} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: bench\r\n${close}\r\n`)
 }
 
 export function postRequest(path: string, contentType: string, body: Buffer): Buffer {

@@ -36,6 +36,7 @@ export const resolution: RateMeasure[] = [
     'a TLS connection per request',
     { memory: { rate: 1.15, cpu: 0.7 }, postgres: { rate: 1.4 } },
     async (stage, _kept, _lane, work) => work((request) => askOnce(stage.contender, request)),
+    { last: true },
   ),
   resolveWithTokens(),
 ]
@@ -48,7 +49,8 @@ async function onKept(...[stage, kept, lane, work]: Parameters<Connecting>): Pro
   await work((request) => connection.ask(request))
 }
 
-function resolve(name: string, how: string, goals: Goals, connecting: Connecting): RateMeasure {
+/** @param asks last: that the server closes the connection behind each answer, as docker and notary do */
+function resolve(name: string, how: string, goals: Goals, connecting: Connecting, { last = false } = {}): RateMeasure {
   return {
     name,
     title: `cold client resolves a repository, ${how}, ${RESOLVERS} clients`,
@@ -59,7 +61,7 @@ function resolve(name: string, how: string, goals: Goals, connecting: Connecting
       return (seconds) =>
         load(seconds, async (kept, lane) => {
           const gun = guns[turn++ % guns.length]!
-          await connecting(stage, kept, lane, (ask) => coldClient((file) => ask(getRequest(tufPath(gun, file)))))
+          await connecting(stage, kept, lane, (ask) => coldClient((file) => ask(getRequest(tufPath(gun, file), last))))
         })
     },
   }

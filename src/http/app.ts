@@ -62,7 +62,7 @@ export function createApp({ accepting = () => true, counts, ...parts }: AppParts
     callback: () => (request, response) => {
       const plain = isPlain(request)
       repeats.read(request, response, plain)
-      if (plain && answerKept(wiring, request, response)) repeats.remember(request)
+      if (plain && answerKept(wiring, request, response)) repeats.remember(request, response)
       else void handle(request, response)
     },
     connected: (socket, listener) => repeats.watch(socket, listener),

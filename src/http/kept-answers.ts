@@ -93,7 +93,7 @@ export function answerKept(wiring: Wiring, request: IncomingMessage, response: S
  */
 export function answerAgain(
   wiring: Wiring,
-  { url, agent, authorization }: RepeatedRequest,
+  { url, agent, authorization, last }: RepeatedRequest,
   socket: Socket,
   sent: () => void,
 ): boolean {
@@ -102,9 +102,9 @@ export function answerAgain(
   if (found === undefined) return false
   const { head, body } = found.answer
   const note = noteOf(wiring, found, socket, agent)
-  const last = `Date: ${httpDate()}\r\nConnection: keep-alive\r\nKeep-Alive: timeout=${keptFor}`
+  const then = last ? 'close' : `keep-alive\r\nKeep-Alive: timeout=${keptFor}`
   socket.cork()
-  socket.write(`${head}X-Request-Id: ${note.requestId}\r\n${last}\r\n\r\n`, 'latin1')
+  socket.write(`${head}X-Request-Id: ${note.requestId}\r\nDate: ${httpDate()}\r\nConnection: ${then}\r\n\r\n`, 'latin1')
   socket.write(body, (error) => {
     sent()
     note.sent(error == null)

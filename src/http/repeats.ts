@@ -9,12 +9,14 @@ interface KnownWords {
   readonly agent: string | undefined
   /** True: a token stood in its Authorization header, and another one may. */
   readonly hasToken: boolean
+  /** True: it asked for the connection to be closed behind the answer, as docker and notary do. */
+  readonly last: boolean
   /** Of the words. */
   readonly bytes: number
 }
 
 /** A request as Node would read it. */
-export interface RepeatedRequest extends Pick<KnownWords, 'url' | 'agent'> {
+export interface RepeatedRequest extends Pick<KnownWords, 'url' | 'agent' | 'last'> {
   readonly authorization: string | undefined
 }
 
@@ -59,7 +61,11 @@ export class Repeats {
       const { words, authorization } = takeApart(text)
       const known = this.#known.get(words)
       if (known === undefined || known.hasToken !== (authorization !== undefined)) return false
-      return this.#answer({ url: known.url, agent: known.agent, authorization }, socket, sent)
+      const { url, agent, last } = known
+      const answered = this.#answer({ url, agent, authorization, last }, socket, sent)
+      // As Node does it: once all is written.
+      if (answered && last) socket.destroySoon()
+      return answered
     }
     this.#watched.set(socket, new Watched(socket, listener, this.#maxBytes, again))
   }
@@ -70,7 +76,7 @@ export class Repeats {
   }
 
   /** The request that was just read was answered with a kept answer: it may be again. */
-  remember(request: IncomingMessage): void {
+  remember(request: IncomingMessage, response: ServerResponse): void {
     const text = this.#watched.get(request.socket)?.reading
     if (text === undefined) return
     const { words, authorization } = takeApart(text)
@@ -78,7 +84,8 @@ export class Repeats {
     // What Node read is what counts.
     if (headers.authorization !== authorization) return
     const hasToken = authorization !== undefined
-    this.#known.set(words, { url, agent: headers['user-agent'], hasToken, bytes: words.length })
+    const last = !response.shouldKeepAlive
+    this.#known.set(words, { url, agent: headers['user-agent'], hasToken, last, bytes: words.length })
   }
 }
 

@@ -62,13 +62,14 @@ export class Watched {
   read(response: ServerResponse, plain: boolean): void {
     this.#running += 1
     this.#plain = plain
-    if (!response.shouldKeepAlive) this.reading = undefined
     response.once('close', () => {
       this.#running -= 1
     })
   }
 
   readonly #receive: Receive = (chunk) => {
+    // Nothing is read behind the last answer.
+    if (this.#socket.writableEnded) return
     const text = chunk.length > this.#maxBytes ? undefined : wholeHead(chunk)
     if (text === undefined) return this.#leave(chunk)
     if (this.#running === 0 && this.#again(text, this.#sent)) {

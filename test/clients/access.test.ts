@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { addPerson, makeToken } from '../support/people.ts'
+import { readByNode } from '../support/read-by-node.ts'
 import { DockerClient } from './support/docker.ts'
 import { Engine } from './support/engine.ts'
 import type { NotaryClient } from './support/notary.ts'
@@ -48,6 +49,18 @@ describe('notary, with users', { skip: skipWithout('notary') }, () => {
     assert.deepEqual(actors(gun), ['user:pusher', 'user:owner'])
     assert.deepEqual(actors(other), ['user:owner'])
     assert.deepEqual(await stage.server.check(), [])
+  })
+
+  test('each reader has a token of their own: what is asked with it is known but for the token', async () => {
+    const gun = 'example.org/team/read-often'
+    await (await person('pusher')).run('init', '-p', gun)
+    const list = async (): Promise<void> => {
+      assert.deepEqual(await (await person('reader')).list(gun), [])
+    }
+    await list()
+    await list()
+    // The ping, two requests for tokens, and each of four documents asked for in vain first: notary tries as nobody.
+    assert.equal(await readByNode(list), 3 + 4)
   })
 
   test('what one may not do is refused, and changes nothing', async () => {

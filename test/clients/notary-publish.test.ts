@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { cp } from 'node:fs/promises'
 import { after, before, test } from 'node:test'
+import { readByNode } from '../support/read-by-node.ts'
 import { Stage } from './support/stage.ts'
 import { skipWithout } from './support/tools.ts'
 
@@ -32,6 +33,19 @@ test('init, add, publish, list, lookup, verify, remove', { skip }, async () => {
 
   await publisher.run('remove', '-p', gun, 'v1')
   assert.deepEqual(await reader.list(gun), ['v2 targets'])
+})
+
+test('what readers ask in the words of those before is not parsed again: but for the ping', { skip }, async () => {
+  const gun = 'example.org/notary/read-often'
+  const publisher = await stage.client()
+  await publisher.run('init', '-p', gun)
+  const list = async (): Promise<void> => {
+    assert.deepEqual(await (await stage.client()).list(gun), [])
+  }
+  // Each document is asked for by two readers before its answer is ready, and known.
+  await list()
+  await list()
+  assert.equal(await readByNode(list), 1)
 })
 
 test('init and publish in one step; addhash; custom data', { skip }, async () => {

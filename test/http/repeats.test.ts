@@ -9,6 +9,8 @@ import { keysFrom, TrustWorld } from '../support/trust-world.ts'
 import { tufPath } from '../support/upload.ts'
 
 const GUN = 'repeats.example/app'
+/** Bytes. */
+const LARGE = 7 * 1024 * 1024
 /** Of a document, as docker asks for it. */
 const get = (file: string, more = ''): string =>
   `GET ${tufPath(GUN, file)} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: docker/28\r\nAccept-Encoding: identity\r\n${more}\r\n`
@@ -45,6 +47,12 @@ for (const transport of ['tls', 'plain'] as const) {
       for (const { socket } of opened) socket.destroy()
       await server.stop()
     })
+
+    /** Targets that no socket takes at once. */
+    async function publishLarge(): Promise<void> {
+      world.addTarget('large', 'targets', { ...fileMeta(Buffer.from('large')), custom: 'x'.repeat(LARGE) })
+      await world.publish(server, 'targets')
+    }
 
     test('is answered, byte for byte, as Node’s server would: on the connection, and on a new one', async () => {
       const connection = await open()
@@ -191,23 +199,58 @@ for (const transport of ['tls', 'plain'] as const) {
     // Takes seconds: once is enough.
     if (transport === 'tls') test('a connection ends when it is idle, not before', idleEnds)
 
-    test('who wants no other answer after it gets none', async () => {
+    test('who wants no other answer after it gets none, as docker and notary ask', async () => {
       const request = get('root.json', 'Connection: close\r\n')
-      for (let asked = 0; asked < 3; asked += 1) {
-        const connection = await open()
-        assert.match(await connection.ask(request), /\r\nConnection: close\r\n/)
-        await connection.closed()
-      }
+      const one = await open()
+      const first = await one.ask(request)
+      assert.match(first, /\r\nConnection: close\r\n/)
+      await one.closed()
+      const read = await readByNode(async () => {
+        for (const before of ['', '', get('timestamp.json')]) {
+          const connection = await open()
+          if (before !== '') assert.equal(statusOf(await connection.ask(before)), 200)
+          connection.write(request)
+          assert.equal(withoutWhatDiffers(await connection.answer()), withoutWhatDiffers(first))
+          connection.write(get('timestamp.json'))
+          await connection.closed()
+          assert.equal(connection.rest, '')
+        }
+      })
+      assert.equal(read, 0)
+      // Node reads one before it: it is left the connection, and closes it too.
+      const shared = await open()
+      assert.equal(statusOf(await shared.ask(get('9.root.json'))), 404)
+      assert.equal(withoutWhatDiffers(await shared.ask(request)), withoutWhatDiffers(first))
+      await shared.closed()
+    })
+
+    test('who wants no other answer gets all of it, however slowly he reads', async () => {
+      await publishLarge()
+      const request = get('targets.json', 'Connection: close\r\n')
+      // The answer is kept with the first, the request with the second.
+      await (await open()).ask(request)
+      const { length } = await (await open()).ask(request)
+      assert.ok(length > LARGE)
+      const slow = await open()
+      const read = await readByNode(async () => {
+        slow.socket.pause()
+        slow.write(request)
+        await apart()
+        slow.write(get('timestamp.json'))
+        await apart()
+        slow.socket.resume()
+        await slow.closed()
+      })
+      assert.equal(read, 0)
+      assert.equal(slow.rest.length, length)
     })
 
     test('who closes his side with it is answered still, however slowly he reads', async () => {
-      const custom = 'x'.repeat(7 * 1024 * 1024)
-      world.addTarget('large', 'targets', { ...fileMeta(Buffer.from('large')), custom })
-      await world.publish(server, 'targets')
+      await publishLarge()
       const connection = await open()
       const request = get('targets.json')
       const { length } = await connection.ask(request)
-      assert.ok(length > custom.length)
+      assert.ok(length > LARGE)
       await connection.ask(request)
       const slow = await open()
       slow.socket.pause()
