@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { findToken, isUsable, looksLikeToken, tokenById, type ApiToken } from './api-token.ts'
 import { KnownTokens } from './known-tokens.ts'
 import type { PasswordCheck } from './passwords.ts'
@@ -90,7 +90,7 @@ function ofUser(kind: 'user' | 'certificate', user: User | undefined): Identity 
 /** Another one for another password, and for another user of the same name: tokens of the former are not theirs. */
 function markOf(kind: 'user' | 'certificate', { createdAt, password }: User): string {
   const secret = kind === 'user' ? (password?.hash ?? '') : ''
-  return createHash('sha256').update(`${createdAt} ${secret}`).digest('hex').slice(0, 16)
+  return hash('sha256', `${createdAt} ${secret}`, 'hex').slice(0, 16)
 }
 
 function ofText(directory: Directory, text: string, now: number): Identity | undefined {

@@ -1,4 +1,4 @@
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
+import { hash, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { Grant } from './permission.ts'
 import type { Directory } from './user.ts'
 
@@ -63,5 +63,5 @@ export async function allTokens(directory: Directory): Promise<ApiToken[]> {
 }
 
 function sha256(text: string): Buffer {
-  return createHash('sha256').update(text).digest()
+  return hash('sha256', text, 'buffer')
 }

@@ -1,4 +1,4 @@
-import { createHash, createPublicKey, X509Certificate, type JsonWebKey, type KeyObject } from 'node:crypto'
+import { createPublicKey, hash, X509Certificate, type JsonWebKey, type KeyObject } from 'node:crypto'
 import { TrustError } from '../errors.ts'
 import { WEAK_SIGNATURES } from '../tuf/certificate.ts'
 import { parseJson, type Json, type JsonObject } from '../tuf/json.ts'
@@ -127,7 +127,7 @@ function isValid({ begins, ends, signatureAlgorithm = '' }: Certificate, now: nu
 
 /** Base32 of the first 30 bytes of SHA-256 of the public key, groups of 4 joined by ":" (wire spec §15.1). */
 export function libtrustId({ spki }: Pick<Certificate, 'spki'>): string {
-  const bits = [...createHash('sha256').update(spki).digest().subarray(0, 30)]
+  const bits = [...hash('sha256', spki, 'buffer').subarray(0, 30)]
     .map((byte) => byte.toString(2).padStart(8, '0'))
     .join('')
   const letters = (bits.match(/.{5}/g) ?? []).map(

@@ -1,4 +1,4 @@
-import { createHash, randomUUID, type KeyObject } from 'node:crypto'
+import { hash, randomUUID, type KeyObject } from 'node:crypto'
 import type { ResourceActions } from './scope.ts'
 import type { TokenRules } from './web-token.ts'
 
@@ -31,7 +31,7 @@ export interface TokenMaker {
 /** @param lifeSeconds of tokens @param service who they are for */
 export function tokenMaker(key: TokenSigningKey, service: string, lifeSeconds: number): TokenMaker {
   const spki = key.publicKey.export({ type: 'spki', format: 'der' })
-  const kid = createHash('sha256').update(spki).digest('hex').slice(0, 32)
+  const kid = hash('sha256', spki, 'hex').slice(0, 32)
   const verification = { key: key.publicKey, algorithm: ALGORITHM }
   return {
     rules: {

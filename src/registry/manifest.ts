@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { TrustError } from '../errors.ts'
 import type { Credentials } from './credentials.ts'
 import { isLoopback, type RegistryPlace } from './reference.ts'
@@ -62,7 +62,7 @@ export async function readManifest(
     throw failure(place, `sends ${type.slice(0, 80)}, no manifest or index of an image`)
   }
   const bytes = await bodyOf(response, place, MANIFEST_MAX_BYTES)
-  const digest = `sha256:${createHash('sha256').update(bytes).digest('hex')}`
+  const digest = `sha256:${hash('sha256', bytes, 'hex')}`
   const said = response.headers.get('docker-content-digest')
   if (said !== null && said.startsWith('sha256:') && said !== digest)
     throw failure(place, 'sends bytes that are not what it says they are')

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { TrustError } from '../errors.ts'
 import type { Gun } from '../tuf/gun.ts'
 import { keyId, type PublicKey } from '../tuf/key.ts'
@@ -93,7 +93,7 @@ export class Pkcs11Keys {
 
 function signed(connection: Connection, pair: Pair, message: Uint8Array): RawSignature {
   if (pair.algorithm === 'ed25519') return { method: 'eddsa', sig: signWith(connection, pair, Buffer.from(message)) }
-  return { method: 'ecdsa', sig: signWith(connection, pair, createHash('sha256').update(message).digest()) }
+  return { method: 'ecdsa', sig: signWith(connection, pair, hash('sha256', message, 'buffer')) }
 }
 
 function publicPart({ algorithm, point }: Pair): PublicKey & { keytype: KeyAlgorithm } {

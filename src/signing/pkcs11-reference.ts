@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { KeyOwner } from './signer.ts'
 
 /**
@@ -39,5 +39,5 @@ export function decodeReference(sealed: Uint8Array): Pkcs11Reference | undefined
 /** CKA_ID of an owner's key, lower-case hex: no other repository, role or key id has the same one. */
 export function tokenIdOf({ gun, role, keyId }: KeyOwner): string {
   const about = JSON.stringify(['countersign pkcs11 key', '1', gun, role, keyId])
-  return createHash('sha256').update(about).digest('hex')
+  return hash('sha256', about, 'hex')
 }

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { TrustError } from '../errors.ts'
 import type { Commit, JournalEntry, NewDocument } from './store.ts'
 
@@ -88,5 +88,5 @@ export function parseEntry(bytes: Buffer): JournalEntry {
 }
 
 export function hexSha256(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex')
+  return hash('sha256', bytes, 'hex')
 }

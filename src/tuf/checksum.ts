@@ -1,4 +1,4 @@
-import { createHash, webcrypto } from 'node:crypto'
+import { hash, webcrypto } from 'node:crypto'
 
 /** Checksums of a document's stored bytes, in the encodings of their two uses. */
 export interface Checksums {
@@ -16,8 +16,8 @@ const BESIDE_MIN_BYTES = 32 * 1024
 /** Hash the bytes that are stored and served; never a re-serialisation of them (wire spec §6.6). */
 export function checksumsOf(bytes: Uint8Array): Checksums {
   return {
-    sha256: createHash('sha256').update(bytes).digest('hex'),
-    sha512: createHash('sha512').update(bytes).digest('base64'),
+    sha256: hash('sha256', bytes, 'hex'),
+    sha512: hash('sha512', bytes, 'base64'),
     length: bytes.length,
   }
 }
@@ -26,6 +26,6 @@ export function checksumsOf(bytes: Uint8Array): Checksums {
 export async function checksumsBeside(bytes: Uint8Array): Promise<Checksums> {
   if (bytes.length < BESIDE_MIN_BYTES) return checksumsOf(bytes)
   const hashing = webcrypto.subtle.digest('SHA-512', bytes)
-  const sha256 = createHash('sha256').update(bytes).digest('hex')
+  const sha256 = hash('sha256', bytes, 'hex')
   return { sha256, sha512: Buffer.from(await hashing).toString('base64'), length: bytes.length }
 }

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { canonicalBytes } from './canonical.ts'
 import { Memo } from './memo.ts'
 import { certificatesOf } from './x509.ts'
@@ -25,7 +25,7 @@ export function keyId(key: PublicKey): string {
   return ids.get(`${key.keytype} ${key.public}`, () => {
     const bytes = Buffer.from(key.public, 'base64').toString('base64')
     const content = { keytype: key.keytype, keyval: { private: null, public: bytes } }
-    return createHash('sha256').update(canonicalBytes(content)).digest('hex')
+    return hash('sha256', canonicalBytes(content), 'hex')
   })
 }
 

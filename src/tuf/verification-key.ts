@@ -1,4 +1,4 @@
-import { createHash, type KeyObject } from 'node:crypto'
+import { hash, type KeyObject } from 'node:crypto'
 import { Point } from '@noble/ed25519'
 import type { PublicKey } from './key.ts'
 import { once } from './once.ts'
@@ -89,7 +89,7 @@ function loadEd25519(raw: Buffer): VerificationKey | undefined {
 
 /** @param spki as the key object would be exported: `parseSpki` has compared */
 function pairId(spki: Buffer): string {
-  return createHash('sha256').update(spki).digest('hex')
+  return hash('sha256', spki, 'hex')
 }
 
 function isSoundPoint(raw: Buffer): boolean {
