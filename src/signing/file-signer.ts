@@ -4,6 +4,7 @@ import type { Gun } from '../tuf/gun.ts'
 import { keyId } from '../tuf/key.ts'
 import { LimitedMap } from '../tuf/limited-map.ts'
 import type { Role } from '../tuf/role.ts'
+import { keepMadeKey } from '../tuf/signature.ts'
 import { fixedSignature } from '../tuf/signature-form.ts'
 import type { Keyring } from './keyring.ts'
 import { isReference } from './pkcs11-reference.ts'
@@ -90,7 +91,8 @@ export class FileSigner implements Signer {
 
   #sealed(gun: Gun, role: Role, key: KeyObject): NewKey {
     const keytype = algorithmOf(key)
-    const spki = createPublicKey(key).export({ format: 'der', type: 'spki' })
+    const publicKey = createPublicKey(key)
+    const spki = publicKey.export({ format: 'der', type: 'spki' })
     const text = (keytype === 'ed25519' ? spki.subarray(-32) : spki).toString('base64')
     const id = keyId({ keytype, public: text })
     const pkcs8 = key.export({ format: 'der', type: 'pkcs8' })
@@ -98,6 +100,7 @@ export class FileSigner implements Signer {
     const sealed = this.#keyring.seal(belonging(owner), pkcs8)
     pkcs8.fill(0)
     this.#keep(owner, sealed, key)
+    keepMadeKey({ keytype, public: text }, publicKey, spki)
     return { keyId: id, keytype, public: text, sealed }
   }
 

@@ -1,8 +1,8 @@
-import { constants, verify } from 'node:crypto'
+import { constants, verify, type KeyObject } from 'node:crypto'
 import { keyId, type PublicKey } from './key.ts'
 import { Memo } from './memo.ts'
 import { derSignature } from './signature-form.ts'
-import { loadKey, type VerificationKey } from './verification-key.ts'
+import { loadKey, madeKey, type VerificationKey } from './verification-key.ts'
 
 /** The methods that fit each key type; the key decides how to verify, the method may only agree (wire spec §11.3). */
 const METHODS: Readonly<Record<string, readonly string[]>> = {
@@ -50,10 +50,24 @@ export function keyPairId(key: PublicKey): string {
   return (cachedKey(key, false) ?? cachedKey(key, true))?.pairId ?? keyId(key)
 }
 
+/**
+ * Keep a key ready that was made here: the root that names it is about to come.
+ *
+ * @param object the public key
+ * @param spki its SubjectPublicKeyInfo
+ */
+export function keepMadeKey(key: PublicKey, object: KeyObject, spki: Buffer): void {
+  keys.get(nameOf(key, false), () => madeKey(object, spki))
+}
+
 /** Keys that are kept ready: by type, form and content. Malformed ones are not kept. */
 const keys = new Memo<VerificationKey | undefined>(1_000)
 
 function cachedKey(key: PublicKey, pem: boolean): VerificationKey | undefined {
   if (pem && key.keytype !== 'rsa') return undefined
-  return keys.get(`${key.keytype} ${pem ? 'pem' : 'plain'} ${key.public}`, () => loadKey(key, pem))
+  return keys.get(nameOf(key, pem), () => loadKey(key, pem))
+}
+
+function nameOf(key: PublicKey, pem: boolean): string {
+  return `${key.keytype} ${pem ? 'pem' : 'plain'} ${key.public}`
 }

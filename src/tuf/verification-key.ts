@@ -83,8 +83,16 @@ function loadEd25519(raw: Buffer): VerificationKey | undefined {
   if (raw.length !== ED25519_KEY_BYTES || !isSoundPoint(raw)) return undefined
   const der = ed25519Spki(raw)
   const object = parseSpki(der)
-  if (object === undefined) return undefined
-  return { keytype: 'ed25519', object, pairId: pairId(der), signatureLength: ED25519_SIGNATURE_BYTES }
+  return object === undefined ? undefined : ed25519Key(object, der)
+}
+
+/** The key of a pair that was made here: it need not be looked at to be known as sound. */
+export function madeKey(object: KeyObject, spki: Buffer): VerificationKey | undefined {
+  return object.asymmetricKeyType === 'ed25519' ? ed25519Key(object, spki) : loadEcdsa(spki, object)
+}
+
+function ed25519Key(object: KeyObject, spki: Buffer): VerificationKey {
+  return { keytype: 'ed25519', object, pairId: pairId(spki), signatureLength: ED25519_SIGNATURE_BYTES }
 }
 
 /** @param spki as the key object would be exported: `parseSpki` has compared */
