@@ -68,7 +68,7 @@ export async function signRole(
   )
   const used = held.filter(({ owner, key }) => owner === gun && key.pending)
   return {
-    metadata: unsigned.complete(signatures),
+    metadata: await unsigned.complete(signatures),
     keys: used.map(({ key }) => ({ ...key, pending: false })),
   }
 }

@@ -23,17 +23,24 @@ const ESCAPED = /[\u0000-\u001f<>&\u2028\u2029]/g
  * @throws TrustError MALFORMED_JSON for values that cannot be written
  */
 export function encodeMetadata(signed: JsonObject, signatures: readonly EncodedSignature[]): Buffer {
-  return encodeCanonical(canonicalText(signed), signatures)
+  const text = canonicalText(signed)
+  return encodeCanonical(text, Buffer.from(text), signatures)
 }
 
-/** The same for a payload whose canonical text is at hand. */
-export function encodeCanonical(signed: string, signatures: readonly EncodedSignature[]): Buffer {
-  const list = signatures.map(({ keyid, method, sig }) => ({ keyid, method, sig }))
-  const text = `{"signed":${signed},"signatures":${canonicalText(list)}}`
-  // Canonical text has these characters inside strings only.
-  return Buffer.from(text.replace(ESCAPED, escape), 'utf8')
+/** The same for a payload whose canonical form is at hand, as text and as bytes. */
+export function encodeCanonical(text: string, bytes: Uint8Array, signatures: readonly EncodedSignature[]): Buffer {
+  const list = canonicalText(signatures.map(({ keyid, method, sig }) => ({ keyid, method, sig })))
+  const escaped = escape(text)
+  // Thousands of tags are written once.
+  const signed = escaped === text ? bytes : Buffer.from(escaped)
+  return Buffer.concat([Buffer.from('{"signed":'), signed, Buffer.from(`,"signatures":${escape(list)}}`)])
 }
 
-function escape(character: string): string {
+/** Canonical text has these characters inside strings only. */
+function escape(text: string): string {
+  return text.replace(ESCAPED, escapeOf)
+}
+
+function escapeOf(character: string): string {
   return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
 }

@@ -1,5 +1,5 @@
 import { canonicalText } from './canonical.ts'
-import { checksumsOf } from './checksum.ts'
+import { checksumsBeside } from './checksum.ts'
 import { encodeCanonical, type EncodedSignature } from './encode.ts'
 import type { JsonObject } from './json.ts'
 import { integerOf, textOf, type Fail } from './members.ts'
@@ -15,7 +15,7 @@ const incomplete: Fail = (text) => {
 export interface Unsigned {
   /** The canonical form of the payload. */
   readonly message: Uint8Array
-  complete(signatures: readonly EncodedSignature[]): Metadata
+  complete(signatures: readonly EncodedSignature[]): Promise<Metadata>
 }
 
 /**
@@ -32,12 +32,12 @@ export function makeMetadata(role: Role, payload: JsonObject): Unsigned {
   const expiresText = textOf(payload['expires'], '"expires"', incomplete)
   return {
     message,
-    complete(signatures) {
-      const bytes = encodeCanonical(text, signatures)
+    async complete(signatures) {
+      const bytes = encodeCanonical(text, message, signatures)
       return {
         role,
         bytes,
-        checksums: checksumsOf(bytes),
+        checksums: await checksumsBeside(bytes),
         signed: payload,
         signatures: signatures.map(({ keyid, method, sig }) => ({ keyid, method, sig: Buffer.from(sig, 'base64') })),
         type,

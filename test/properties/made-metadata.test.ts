@@ -24,7 +24,7 @@ const signatures = fc.array(
   { maxLength: 3 },
 )
 
-test('a document that is made is what would be read of its bytes', () => {
+test('a document that is made is what would be read of its bytes', async () => {
   const compared = ({ signed, message, ...rest }: Metadata): unknown => ({
     ...rest,
     // What only those that were read have.
@@ -32,9 +32,9 @@ test('a document that is made is what would be read of its bytes', () => {
     signed: JSON.parse(JSON.stringify(signed)) as unknown,
     message: Buffer.from(message()).toString(),
   })
-  fc.assert(
-    fc.property(payload, signatures, (signed, list) => {
-      const made = makeMetadata('targets', signed).complete(list)
+  await fc.assert(
+    fc.asyncProperty(payload, signatures, async (signed, list) => {
+      const made = await makeMetadata('targets', signed).complete(list)
       assert.deepEqual(compared(made), compared(parseMetadata('targets', made.bytes)))
     }),
   )
