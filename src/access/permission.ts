@@ -34,6 +34,11 @@ export const LOCAL: Identity = { name: 'local', grants: [{ pattern: '*', actions
 /** Nobody in particular: what is open to everybody is decided by a setting, not by grants. */
 export const ANONYMOUS: Identity = { name: 'anonymous', grants: [] }
 
+/** Who asks, as journal and log name them. */
+export function nameOf(identity: Identity | undefined): string {
+  return (identity ?? ANONYMOUS).name
+}
+
 /**
  * True if one may. `admin` includes all actions; every action includes `read`.
  *

@@ -1,5 +1,6 @@
 import { keyNamed, parseKeySet, type KeySet } from './token-keys.ts'
-import type { FindKey, TokenKey } from './web-token.ts'
+import type { TokenKey } from './token-signature.ts'
+import type { FindKey } from './web-token.ts'
 
 /** Milliseconds after which the set is fetched again. */
 const FRESH = 10 * 60_000

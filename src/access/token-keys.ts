@@ -5,7 +5,8 @@ import { parseJson, type Json, type JsonObject } from '../tuf/json.ts'
 import { encodePem } from '../tuf/pem.ts'
 import { loadCertificateKey, RSA_MIN_BITS } from '../tuf/verification-key.ts'
 import { parseCertificateBundle, type Certificate } from '../tuf/x509.ts'
-import type { FindKey, TokenKey } from './web-token.ts'
+import type { TokenKey } from './token-signature.ts'
+import type { FindKey } from './web-token.ts'
 
 /** Keys by their id, of a JSON Web Key Set (RFC 7517). */
 export type KeySet = ReadonlyMap<string, readonly TokenKey[]>

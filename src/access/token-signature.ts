@@ -1,5 +1,10 @@
-import { verify } from 'node:crypto'
-import type { TokenKey } from './web-token.ts'
+import { verify, type KeyObject } from 'node:crypto'
+
+/** A key that verifies tokens, with the one algorithm that it is used with. */
+export interface TokenKey {
+  readonly key: KeyObject
+  readonly algorithm: string
+}
 
 /** The algorithms that tokens are taken with, and the hash of each (RFC 7518 §3.1, RFC 8037 §3.1). */
 const HASHES: Readonly<Record<string, string | null>> = {

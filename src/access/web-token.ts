@@ -1,13 +1,6 @@
-import type { KeyObject } from 'node:crypto'
 import { parseJson, type Json, type JsonObject } from '../tuf/json.ts'
 import type { ResourceActions } from './scope.ts'
-import { isSignedBy } from './token-signature.ts'
-
-/** A key that verifies tokens, with the one algorithm that it is used with. */
-export interface TokenKey {
-  readonly key: KeyObject
-  readonly algorithm: string
-}
+import { isSignedBy, type TokenKey } from './token-signature.ts'
 
 /** The parts of a token's header that say which key verifies it. */
 export interface TokenHeader {

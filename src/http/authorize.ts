@@ -1,13 +1,13 @@
 import type { Socket } from 'node:net'
 import type { Access } from '../access/access.ts'
-import { allows, ANONYMOUS, type Action, type Identity } from '../access/permission.ts'
+import { allows, ANONYMOUS, nameOf, type Action, type Identity } from '../access/permission.ts'
 import { TokenRefused } from '../access/web-token.ts'
 import { CATALOG } from '../access/scope.ts'
 import type { Gun } from '../tuf/gun.ts'
-import { Unauthorized, wantedFor, type ChallengeError, type Realm } from './challenge.ts'
+import { Unauthorized, wantedFor, type ChallengeError } from './challenge.ts'
 import { certificateNameOf, credentialsOf, hasCertificate, type Credentials } from './credentials.ts'
 import { gunOf } from './gun.ts'
-import type { Context, Wiring } from './state.ts'
+import type { Context, Gate, Wiring } from './state.ts'
 
 /** What one must be allowed to use a route: on its repository if the path names one, otherwise on the server. */
 export type Needs =
@@ -18,14 +18,6 @@ export type Needs =
   | Action
   /** As the file in the path says. */
   | ((file: string) => Action)
-
-/** How requests are checked; undefined in `Wiring`: they are not. */
-export interface Gate {
-  readonly access: Access
-  readonly publicReads: boolean
-  /** Asked at each refusal: the port may be known only after listening. */
-  readonly realm: () => Realm
-}
 
 /**
  * Let a request through, or not (wire spec §15.1): after the check of the repository's name, before anything is read of
@@ -103,9 +95,4 @@ async function recognise(
   }
   const commonName = certificateNameOf(ctx.req, trust.now())
   return commonName === undefined ? undefined : access.certificate(commonName)
-}
-
-/** Who asks, as journal and log name them. */
-export function nameOf(identity: Identity | undefined): string {
-  return (identity ?? ANONYMOUS).name
 }

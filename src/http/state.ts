@@ -1,10 +1,11 @@
 import type { ParameterizedContext } from 'koa'
-import type { Identity } from '../access/permission.ts'
+import type { Access } from '../access/access.ts'
+import { nameOf, type Identity } from '../access/permission.ts'
 import type { Trust } from '../repository/trust.ts'
 import type { HttpSettings } from '../settings-schema.ts'
 import type { Actor } from '../store/store.ts'
-import { nameOf, type Gate } from './authorize.ts'
 import type { Bodies } from './body.ts'
+import type { Realm } from './challenge.ts'
 import type { Count } from './count.ts'
 import type { KeptAnswers } from './kept-answers.ts'
 import type { RequestMetrics } from './metrics.ts'
@@ -24,6 +25,14 @@ export interface State {
 }
 
 export type Context = ParameterizedContext<State, object>
+
+/** How requests are checked; undefined in `Wiring`: they are not. */
+export interface Gate {
+  readonly access: Access
+  readonly publicReads: boolean
+  /** Asked at each refusal: the port may be known only after listening. */
+  readonly realm: () => Realm
+}
 
 /** What the handlers work with. */
 export interface Wiring {

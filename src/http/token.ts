@@ -1,10 +1,9 @@
 import { ANONYMOUS, type Identity } from '../access/permission.ts'
 import { granted, parseScopes } from '../access/scope.ts'
 import { TrustError } from '../errors.ts'
-import type { Gate } from './authorize.ts'
 import { certificateNameOf, credentialsOf } from './credentials.ts'
 import { notRouted } from './metadata.ts'
-import type { Context, Wiring } from './state.ts'
+import type { Context, Gate, Wiring } from './state.ts'
 
 /** Where the built-in token endpoint is. */
 export const TOKEN_PATH = '/auth/token'
