@@ -48,22 +48,24 @@ export function createAccess({ directory, now, passwords, maker, external, userO
   const ofClaims = (claims: Claims): Identity | undefined =>
     maker === undefined ? ofExternal(claims) : ofBuiltIn(directory, claims, now())
   const rules = maker?.rules ?? external
+  const claimsAtOnce = (text: string, by: TokenRules): Claims | undefined => {
+    const found = known.get(text, now())
+    if (found !== undefined) return found
+    const verified = verifyWebTokenAtOnce(text, by, now())
+    return verified && known.add(text, verified, now())
+  }
   return {
     maker,
     async bearer(text) {
       if (looksLikeToken(text)) return ofText(directory, text, now()) ?? refuse('the API token cannot be used')
       if (rules === undefined) return refuse('no web token is taken here')
-      const claims = known.get(text, now()) ?? known.add(text, await verifyWebToken(text, rules, now()), now())
+      const claims = claimsAtOnce(text, rules) ?? known.add(text, await verifyWebToken(text, rules, now()), now())
       return ofClaims(claims) ?? refuse('whoever it was made for is not recognised any more')
     },
     bearerAtOnce(text) {
       if (looksLikeToken(text)) return ofText(directory, text, now())
-      if (rules === undefined) return undefined
-      const found = known.get(text, now())
-      const claims = found ?? verifyWebTokenAtOnce(text, rules, now())
-      if (claims === undefined) return undefined
-      if (found === undefined) known.add(text, claims, now())
-      return ofClaims(claims)
+      const claims = rules && claimsAtOnce(text, rules)
+      return claims && ofClaims(claims)
     },
     apiToken: (text) => ofText(directory, text, now()),
     async basic(name, password, address) {

@@ -51,7 +51,7 @@ export function keyPairId(key: PublicKey): string {
 }
 
 /**
- * Keep a key ready that was made here: the root that names it is about to come.
+ * Keep a key ready whose private half is here: the root that names it is about to come.
  *
  * @param object the public key
  * @param spki its SubjectPublicKeyInfo

@@ -86,7 +86,7 @@ function loadEd25519(raw: Buffer): VerificationKey | undefined {
   return object === undefined ? undefined : ed25519Key(object, der)
 }
 
-/** The key of a pair that was made here: it need not be looked at to be known as sound. */
+/** The key of a pair whose private half is here: what OpenSSL derives from that is sound, and need not be looked at. */
 export function madeKey(object: KeyObject, spki: Buffer): VerificationKey | undefined {
   return object.asymmetricKeyType === 'ed25519' ? ed25519Key(object, spki) : loadEcdsa(spki, object)
 }
