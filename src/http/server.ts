@@ -75,7 +75,8 @@ export async function listen(
   const server: Server =
     tls === undefined
       ? createHttpServer(options, answer)
-      : // No client of Notary's takes a session up again: a ticket would be made for each connection, for nothing.
+      : // No client of Notary's takes a session up again: a ticket would be made for each connection, for nothing. This is for
+        // TLS 1.2; for 1.3 scripts/openssl.cnf says it.
         createHttpsServer(
           {
             ...options,

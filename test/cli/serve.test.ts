@@ -79,6 +79,17 @@ Docker 29 and later need the docker-trust plugin, and no longer verify on pull, 
     )
   })
 
+  test('a handshake makes no session tickets, unless OpenSSL is told otherwise', async () => {
+    for (const [environment, tickets] of [
+      [{}, 0],
+      [{ OPENSSL_CONF: '/dev/null' }, 2],
+    ] as const) {
+      const server = await terminal.serve(['--quiet'], environment)
+      assert.equal(await ticketsOf(server), tickets)
+      await server.end()
+    }
+  })
+
   test('SIGINT stops it as SIGTERM does', async () => {
     const server = await terminal.serve()
     assert.equal(await server.end('SIGINT'), 0)
@@ -130,6 +141,17 @@ async function startUpload({ port, ca }: Started): Promise<TLSSocket> {
   const [answer] = (await once(socket, 'data')) as [Buffer]
   assert.match(answer.toString(), /^HTTP\/1\.1 100 /)
   return socket
+}
+
+/** How many session tickets come with one request. */
+async function ticketsOf({ port, ca = '' }: Started): Promise<number> {
+  const socket = connect({ host: 'localhost', port: Number(port), ca, minVersion: 'TLSv1.3' })
+  let tickets = 0
+  socket.on('session', () => (tickets += 1))
+  socket.end('GET /v2/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n')
+  socket.resume()
+  await once(socket, 'close')
+  return tickets
 }
 
 async function refusesConnections(server: Started): Promise<void> {

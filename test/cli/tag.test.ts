@@ -7,7 +7,7 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { after, before, describe, test } from 'node:test'
-import { CLI } from '../support/server-process.ts'
+import { COMMAND } from '../support/server-process.ts'
 import { Terminal } from './terminal.ts'
 
 const INDEX = Buffer.from('{"schemaVersion":2,"manifests":[]}')
@@ -88,7 +88,7 @@ describe('tags from a registry, from a pipe, as a signer, under rules', () => {
     const list = Array.from({ length: 300 }, (_, index) => `n${index} ${ONE} ${index + 1}\r\n`).join('')
     const pipe = async (input: string): Promise<{ code: number | null; printed: string }> => {
       const options = { env: terminal.environment, cwd: terminal.directory }
-      const child = spawn(process.execPath, [CLI, 'tag', 'sign', gun, '--from', '-', '--json'], options)
+      const child = spawn(COMMAND, ['tag', 'sign', gun, '--from', '-', '--json'], options)
       child.stdin.end(input)
       const [printed, said, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')])
       return { code: code as number | null, printed: printed + said }

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { CLI, countersign } from '../support/server-process.ts'
+import { COMMAND, countersign } from '../support/server-process.ts'
 import type { Endpoint } from '../support/exchange.ts'
 
 export interface Printed {
@@ -20,8 +20,6 @@ export class Terminal {
     PATH: process.env['PATH'] ?? '',
     HOME: '/nowhere',
     COUNTERSIGN_LISTEN_PORT: '0',
-    // As scripts/countersign does.
-    NODE_COMPILE_CACHE: join(import.meta.dirname, '..', '..', 'node_modules', '.cache', 'countersign'),
   }
   readonly #started: Started[] = []
 
@@ -67,7 +65,7 @@ export class Started implements Endpoint {
 
   constructor(terminal: Terminal, args: readonly string[], environment: Readonly<Record<string, string>>) {
     this.#terminal = terminal
-    this.#child = spawn(process.execPath, [CLI, 'serve', ...args], { cwd: terminal.directory, env: environment })
+    this.#child = spawn(COMMAND, ['serve', ...args], { cwd: terminal.directory, env: environment })
     this.#child.stdout?.on('data', (chunk: Buffer) => (this.stdout += chunk.toString()))
     this.#child.stderr?.on('data', (chunk: Buffer) => (this.stderr += chunk.toString()))
     this.#closed = once(this.#child, 'close')

@@ -5,7 +5,7 @@ import { rm } from 'node:fs/promises'
 import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { Terminal } from '../cli/terminal.ts'
-import { CLI } from '../support/server-process.ts'
+import { COMMAND } from '../support/server-process.ts'
 
 /** Kills, spread over the time that a first start takes. */
 const KILLS = Number(process.env['KILL_CYCLES'] ?? 20)
@@ -18,7 +18,7 @@ test(`${KILLS} kills during first starts: the next start completes it`, async (t
   const whole = performance.now() - began
   for (let kill = 1; kill <= KILLS; kill += 1) {
     await Promise.all(['data', 'keys'].map((name) => rm(terminal.path(name), { recursive: true, force: true })))
-    const child = spawn(process.execPath, [CLI, 'serve'], {
+    const child = spawn(COMMAND, ['serve'], {
       cwd: terminal.directory,
       env: terminal.environment,
       stdio: 'ignore',

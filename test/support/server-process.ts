@@ -4,7 +4,8 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { exchange, type Endpoint } from './exchange.ts'
 
-export const CLI = join(import.meta.dirname, '..', '..', 'src', 'cli', 'countersign.ts')
+/** The command that users type. */
+export const COMMAND = join(import.meta.dirname, '..', '..', 'scripts', 'countersign')
 
 /** The real server in a process of its own, to be killed: `countersign serve` with its data in `directory`. */
 export class ServerProcess implements Endpoint {
@@ -24,7 +25,7 @@ export class ServerProcess implements Endpoint {
 
   /** Resolves when it answers. @throws Error with what it printed, if it ended instead */
   async start(): Promise<void> {
-    const child = spawn(process.execPath, [CLI, 'serve', '--quiet'], {
+    const child = spawn(COMMAND, ['serve', '--quiet'], {
       env: this.environment,
       stdio: ['ignore', 'pipe', 'pipe'],
     })
@@ -74,7 +75,7 @@ export async function countersign(
   environment: NodeJS.ProcessEnv,
   options: { readonly cwd?: string } = {},
 ): Promise<{ code: number | null; stdout: string; stderr: string }> {
-  const child = spawn(process.execPath, [CLI, ...args], {
+  const child = spawn(COMMAND, args, {
     env: environment,
     stdio: ['ignore', 'pipe', 'pipe'],
     ...options,

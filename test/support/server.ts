@@ -43,7 +43,11 @@ export class TestServer implements Endpoint {
     const directory = await mkdtemp(join(tmpdir(), 'countersign-test-'))
     const clock = { now: options.now ?? Date.now() }
     const settings = settingsFor(directory, options)
-    const server = new TestServer(directory, clock, options, await startServing(settings, options, clock))
+    const running = await startServing(settings, options, clock).catch(async (error: unknown) => {
+      await rm(directory, { recursive: true })
+      throw error
+    })
+    const server = new TestServer(directory, clock, options, running)
     if (options.transport !== 'plain') server.#ca = await readFile(tlsFiles(settings.keysDirectory).ca, 'utf8')
     return server
   }
