@@ -1,44 +1,18 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import type { Gun } from '../tuf/gun.ts'
-import { readerAtOnce, type Reader } from './authorize.ts'
+import type { Trust } from '../repository/trust.ts'
+import { NOBODY, readerAtOnce, type Reader } from './authorize.ts'
 import { credentialsIn, credentialsOf, type Credentials } from './credentials.ts'
 import { httpDate } from './http-date.ts'
-import type { KeptAnswer } from './kept-answers.ts'
+import type { KeptAnswer, Source } from './kept-answers.ts'
 import type { RepeatedRequest } from './repeats.ts'
 import { recordRequest } from './request-log.ts'
-import type { Context, Wiring } from './state.ts'
-
-/** Characters of a URL; longer ones, and those with a query, are not kept. */
-const URL_MAX_LENGTH = 600
+import type { Wiring } from './state.ts'
 
 /**
- * Keep the answer that a route has just made.
- *
- * @param stamp of the repository, read before anything that it was made from
- */
-export function keepAnswer({ kept, trust: { store } }: Wiring, ctx: Context, gun: Gun, stamp: Uint8Array): void {
-  const url = ctx.originalUrl
-  const { operation = '', role = '' } = ctx.state
-  if (ctx.method !== 'GET' || ctx.status !== 200 || !(ctx.body instanceof Buffer)) return
-  if (url.length > URL_MAX_LENGTH || url.includes('?')) return
-  const repository = store.head(gun)
-  if (store.stamp(gun)?.equals(stamp) !== true) return
-  const ends = ['timestamp', 'snapshot'].map((made) => repository?.roles[made]?.expires ?? Infinity)
-  const headers = Object.entries(ctx.response.headers).flatMap(([name, value]) =>
-    name === 'x-request-id' || value === undefined ? [] : [name, String(value)],
-  )
-  const lines = headers.map((text, index) => (index % 2 === 0 ? `${text}: ` : `${text}\r\n`))
-  const head = `HTTP/1.1 200 OK\r\n${lines.join('')}`
-  // A copy: what came from the store is a part of the whole record.
-  const { body } = ctx
-  kept.set(url, { gun, stamp: Buffer.from(stamp), until: Math.min(...ends), operation, role, headers, head, body })
-}
-
-/**
- * Answer a plain GET of a document from what was answered before: most of what a trust server is asked. Everything
- * else goes its way through the routes.
+ * Answer a plain GET from what was answered before: most of what a trust server is asked, documents and the ping before
+ * them. Everything else goes its way through the routes.
  *
  * @returns false if it was not answered
  */
@@ -47,9 +21,9 @@ export function answerKept(wiring: Wiring, request: IncomingMessage, response: S
   const { tokenBytes } = wiring.settings.limits
   const found = findAnswer(wiring, url, socket, () => credentialsOf(request, tokenBytes))
   if (found === undefined) return false
-  const { headers, body } = found.answer
+  const { status, headers, body } = found.answer
   const note = noteOf(wiring, found, socket, request.headers['user-agent'])
-  response.writeHead(200, [...headers, 'X-Request-Id', note.requestId])
+  response.writeHead(status, [...headers, 'X-Request-Id', note.requestId])
   response.end(body)
   response.once('close', () => note.sent(response.writableFinished))
   return true
@@ -88,39 +62,42 @@ interface Found {
   readonly reader: Reader
 }
 
-/**
- * The answer to a URL, if nothing has changed since it was made, and who asks may read it.
- */
+/** The answer to a URL, if nothing has changed since it was made, and who asks may have it. */
 function findAnswer(
   { kept, accepting, trust, gate }: Wiring,
   url: string,
   socket: Socket,
   credentials: () => Credentials,
 ): Found | undefined {
-  const answer = kept.get(url)
-  if (answer === undefined || !accepting()) return undefined
-  const { gun, stamp, until } = answer
+  const answer = kept.answers.get(url)
+  const refusal = kept.refusals.get(url)
+  if ((answer ?? refusal) === undefined || !accepting()) return undefined
   try {
-    if (trust.store.stamp(gun)?.equals(stamp) !== true || trust.now() > until) return undefined
-    const reader = readerAtOnce(gate, gun, socket, credentials)
-    return reader === undefined ? undefined : { answer, reader }
+    const reader = readerAtOnce(gate, answer?.source?.gun, socket, credentials)
+    if (reader === 'refused') return refusal === undefined ? undefined : { answer: refusal, reader: NOBODY }
+    if (reader === undefined || answer === undefined || !isCurrent(answer.source, trust)) return undefined
+    return { answer, reader }
   } catch {
     // The route says what is wrong.
     return undefined
   }
 }
 
+function isCurrent(source: Source | undefined, { store, now }: Trust): boolean {
+  return source === undefined || (store.stamp(source.gun)?.equals(source.stamp) === true && now() <= source.until)
+}
+
 /** What will be logged and counted of a request that is answered so. */
 function noteOf({ trust, metrics }: Wiring, { answer, reader }: Found, socket: Socket, agent: string | undefined) {
   const start = performance.now()
   const requestId = randomUUID()
-  const { gun, operation, role, body } = answer
+  const { status, about, refusal, body } = answer
   const who = reader.identity === undefined ? {} : { actor: reader.identity.name }
   // Gone from the socket once it is closed.
   const { remoteAddress: address } = socket
-  const facts = { requestId, method: 'GET', operation, gun, role, ...who, bytes: body.length, address, agent }
+  const facts = { requestId, method: 'GET', ...about, ...who, bytes: body.length, address, agent }
   return {
     requestId,
-    sent: (whole: boolean): void => recordRequest(trust.log, metrics, whole, 200, start, facts),
+    sent: (whole: boolean): void => recordRequest(trust.log, metrics, whole, status, start, facts, refusal),
   }
 }

@@ -10,6 +10,7 @@ import { Unauthorized } from './challenge.ts'
 import { newCount, type Count } from './count.ts'
 import { errorBody, isOfConnection, wireErrorOf } from './errors.ts'
 import { countOfHosts } from './hosts.ts'
+import { keepRefusal } from './keep-answer.ts'
 import { notRouted } from './metadata.ts'
 import { KeptAnswers } from './kept-answers.ts'
 import { decodePath } from './path.ts'
@@ -46,7 +47,7 @@ export function createApp({ accepting = () => true, counts, ...parts }: AppParts
   const app = new Koa<State, object>({ proxy: false })
   app.use(logAndMeasure(wiring))
   app.use(readToTheEnd)
-  app.use(answerErrors)
+  app.use(answerErrors(wiring))
   app.use(refuseAmbiguous)
   app.use(normalisePath(settings.limits.urlBytes))
   app.use(createRouter(wiring).routes())
@@ -96,18 +97,21 @@ async function readToTheEnd(ctx: Context, next: Next): Promise<void> {
   await discardRest(ctx.req)
 }
 
-async function answerErrors(ctx: Context, next: Next): Promise<void> {
-  try {
-    await next()
-  } catch (error) {
-    const { status, retryAfter } = wireErrorOf(error)
-    ctx.state.error = error
-    ctx.status = status
-    for (const name of ['Cache-Control', 'ETag', 'Last-Modified']) ctx.remove(name)
-    if (error instanceof Unauthorized) ctx.set('WWW-Authenticate', error.challenge)
-    if (retryAfter !== undefined) ctx.set('Retry-After', String(retryAfter))
-    ctx.type = 'application/json; charset=utf-8'
-    ctx.body = errorBody(error)
+function answerErrors(wiring: Wiring) {
+  return async (ctx: Context, next: Next): Promise<void> => {
+    try {
+      await next()
+    } catch (error) {
+      const { status, retryAfter } = wireErrorOf(error)
+      ctx.state.error = error
+      ctx.status = status
+      for (const name of ['Cache-Control', 'ETag', 'Last-Modified']) ctx.remove(name)
+      if (error instanceof Unauthorized) ctx.set('WWW-Authenticate', error.challenge)
+      if (retryAfter !== undefined) ctx.set('Retry-After', String(retryAfter))
+      ctx.type = 'application/json; charset=utf-8'
+      ctx.body = errorBody(error)
+      if (error instanceof Unauthorized) keepRefusal(wiring, ctx, error)
+    }
   }
 }
 

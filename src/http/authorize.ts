@@ -54,26 +54,29 @@ export interface Reader {
   readonly identity?: Identity
 }
 
-const NOBODY: Reader = {}
+export const NOBODY: Reader = {}
 
 /**
- * What `authorize` would find of a GET of a document, where that can be told without waiting.
+ * What `authorize` would find of a GET, where that can be told without waiting.
  *
+ * @param gun of the document that is asked for; undefined: something that needs an identity, as a ping does
  * @param credentials read only where they count
- * @returns undefined: it may be refused, or takes longer to find out
+ * @returns refused: who shows no credentials may not; undefined: it may be refused, or takes longer to find out
  */
 export function readerAtOnce(
   gate: Gate | undefined,
-  gun: Gun,
+  gun: Gun | undefined,
   socket: Socket,
   credentials: () => Credentials,
-): Reader | undefined {
+): Reader | 'refused' | undefined {
   if (gate === undefined) return NOBODY
+  const open = gate.publicReads && gun !== undefined
   const shown = credentials()
-  if (shown.kind === 'none') return gate.publicReads && !hasCertificate(socket) ? NOBODY : undefined
+  if (shown.kind === 'none' && hasCertificate(socket)) return undefined
+  if (shown.kind === 'none') return open ? NOBODY : 'refused'
   const identity = shown.kind === 'bearer' ? gate.access.bearerAtOnce(shown.token) : undefined
   if (identity === undefined) return undefined
-  return gate.publicReads || allows(identity, 'read', gun) ? { identity } : undefined
+  return open || gun === undefined || allows(identity, 'read', gun) ? { identity } : undefined
 }
 
 /** @returns undefined for a request without credentials that are of use here */

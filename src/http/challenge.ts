@@ -21,6 +21,8 @@ export class Unauthorized extends TrustError {
   readonly challenge: string
   /** `detail` of the error body, as docker's registries write it. */
   readonly detail: readonly object[]
+  /** True: no credentials were shown that are of use here. Everybody who shows none is told the same. */
+  readonly ofNobody: boolean
 
   /** @param reason for the log; the client does not see it */
   constructor({ realm, service }: Realm, wanted: ResourceActions, error: ChallengeError | undefined, reason: string) {
@@ -29,6 +31,7 @@ export class Unauthorized extends TrustError {
     this.challenge = `Bearer ${Object.entries(parameters)
       .map(([name, value]) => `${name}="${quotable(value)}"`)
       .join(',')}`
+    this.ofNobody = error === undefined
     this.detail = wanted.actions.map((action) => ({ Type: wanted.type, Class: '', Name: wanted.name, Action: action }))
   }
 }

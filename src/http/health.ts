@@ -1,12 +1,12 @@
+import { keepConstant } from './keep-answer.ts'
 import { METRICS_TYPE } from './overview.ts'
 import type { Context, Wiring } from './state.ts'
 
 /** GET /v2/: clients ask it first; exactly `{}` (wire spec §3). */
-export function getPing(): (ctx: Context) => void {
+export function getPing(wiring: Wiring): (ctx: Context) => void {
   return (ctx) => {
-    ctx.status = 200
-    ctx.type = 'application/json'
-    ctx.body = '{}'
+    answerEmpty(ctx)
+    keepConstant(wiring, ctx)
   }
 }
 
@@ -22,7 +22,13 @@ export function getReadiness({ overview }: Wiring): (ctx: Context) => Promise<vo
 
 /** GET /healthz/live: the process answers. */
 export function getLiveness(): (ctx: Context) => void {
-  return getPing()
+  return answerEmpty
+}
+
+function answerEmpty(ctx: Context): void {
+  ctx.status = 200
+  ctx.type = 'application/json'
+  ctx.body = '{}'
 }
 
 /** GET /metrics, in Prometheus' text form. */

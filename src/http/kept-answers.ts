@@ -1,15 +1,15 @@
 import type { Gun } from '../tuf/gun.ts'
 import { LimitedMap } from '../tuf/limited-map.ts'
 
-/** An answer to a GET of a document, ready to be sent again. */
+/** An answer to a GET, ready to be sent again. */
 export interface KeptAnswer {
-  readonly gun: Gun
-  /** The repository's when it was made: nothing has changed while it has this one. */
-  readonly stamp: Buffer
-  /** Milliseconds since 1970, from when the server would sign anew. */
-  readonly until: number
-  readonly operation: string
-  readonly role: string
+  readonly status: 200 | 401
+  /** What it was made from; left out: nothing that is stored, so that it stays right. */
+  readonly source?: Source
+  /** For the log. */
+  readonly about: { readonly operation: string; readonly gun?: string; readonly role?: string }
+  /** Why it was refused, for the log. */
+  readonly refusal?: Error
   /** Names and values in turn. */
   readonly headers: readonly string[]
   /** The same as they are sent, with the line before them. */
@@ -17,8 +17,18 @@ export interface KeptAnswer {
   readonly body: Buffer
 }
 
+/** A repository as it was. */
+export interface Source {
+  readonly gun: Gun
+  /** Of the repository when it was read: nothing has changed while it has this one. */
+  readonly stamp: Buffer
+  /** Milliseconds since 1970, from when the server would sign anew. */
+  readonly until: number
+}
+
 /** Bytes of all answers that are kept… */
-const KEPT_MAX_BYTES = 24 * 1024 * 1024
+const ANSWERS_MAX_BYTES = 24 * 1024 * 1024
+const REFUSALS_MAX_BYTES = 1024 * 1024
 /** …where each takes so much beside its body: URL, headers, objects. */
 const AROUND_BODY_BYTES = 2_560
 
@@ -26,8 +36,13 @@ const AROUND_BODY_BYTES = 2_560
  * Answers to GETs that were asked for lately, by URL as it was sent. Whether one still is right is seen by the stamp of its
  * repository, which is read from the store every time. What was kept first is dropped first.
  */
-export class KeptAnswers extends LimitedMap<string, KeptAnswer> {
-  constructor() {
-    super(KEPT_MAX_BYTES, ({ body }) => body.length + AROUND_BODY_BYTES)
-  }
+export class KeptAnswers {
+  /** For those who may have it. */
+  readonly answers = new LimitedMap<string, KeptAnswer>(ANSWERS_MAX_BYTES, weightOf)
+  /** For those who show no credentials and may not: settings alone say so. */
+  readonly refusals = new LimitedMap<string, KeptAnswer>(REFUSALS_MAX_BYTES, weightOf)
+}
+
+function weightOf({ body }: KeptAnswer): number {
+  return body.length + AROUND_BODY_BYTES
 }

@@ -4,7 +4,7 @@ import { currentKey, rotateKey } from '../repository/server-key.ts'
 import type { StoredDocument } from '../store/store.ts'
 import type { PublicKey } from '../tuf/key.ts'
 import type { HttpSettings } from '../settings-schema.ts'
-import { keepAnswer } from './answer-kept.ts'
+import { keepDocument } from './keep-answer.ts'
 import { notFoundBody } from './errors.ts'
 import { gunOf } from './gun.ts'
 import { parseTufFile } from './path.ts'
@@ -37,7 +37,7 @@ export function getTufFile(wiring: Wiring): (ctx: Context) => Promise<void> {
         ctx.state.operation = 'GetRoleByVersion'
         sendDocument(ctx, settings, readConsistent(trust, gun, file.role, file), consistentSeconds)
     }
-    if (stamp !== undefined) keepAnswer(wiring, ctx, gun, stamp)
+    if (stamp !== undefined) keepDocument(wiring, ctx, gun, stamp)
   }
 }
 

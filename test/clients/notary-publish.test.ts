@@ -35,18 +35,22 @@ test('init, add, publish, list, lookup, verify, remove', { skip }, async () => {
   assert.deepEqual(await reader.list(gun), ['v2 targets'])
 })
 
-test('what readers ask in the words of those before is not parsed again: but for the ping', { skip }, async () => {
-  const gun = 'example.org/notary/read-often'
-  const publisher = await stage.client()
-  await publisher.run('init', '-p', gun)
-  const list = async (): Promise<void> => {
-    assert.deepEqual(await (await stage.client()).list(gun), [])
-  }
-  // Each document is asked for by two readers before its answer is ready, and known.
-  await list()
-  await list()
-  assert.equal(await readByNode(list), 1)
-})
+test(
+  'what readers ask in the words of those before is not parsed again, the ping before it neither',
+  { skip },
+  async () => {
+    const gun = 'example.org/notary/read-often'
+    const publisher = await stage.client()
+    await publisher.run('init', '-p', gun)
+    const list = async (): Promise<void> => {
+      assert.deepEqual(await (await stage.client()).list(gun), [])
+    }
+    // Each document is asked for by two readers before its answer is ready, and known.
+    await list()
+    await list()
+    assert.equal(await readByNode(list), 0)
+  },
+)
 
 test('init and publish in one step; addhash; custom data', { skip }, async () => {
   const gun = 'example.org/notary/one-step'

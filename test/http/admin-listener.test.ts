@@ -264,7 +264,11 @@ describe('the admin API over TCP', () => {
     const { port } = server.running
     assert.equal(await withCertificate(admin, show, builder), 200)
     assert.equal(await withCertificate(port, tufPath(GUN, 'root.json'), builder), 200)
-    assert.equal(await withCertificate(port, '/v2/', builder), 200)
+    // Though nobody in particular was refused before, and is again.
+    for (const path of ['/v2/', tufPath(GUN, 'root.json')]) {
+      for (const again of [1, 2, 3]) assert.equal((await exchange(server, { path })).status, 401, `${again}`)
+      assert.equal(await withCertificate(port, path, builder), 200)
+    }
     assert.equal(await withCertificate(admin, '/api/v1/users', builder), 403)
     assert.equal(await withCertificate(admin, '/api/v1/users', wish('chief')), 200)
     // A browser adds it to what any page sends.

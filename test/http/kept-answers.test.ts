@@ -81,4 +81,11 @@ describe('an answer that is sent again', () => {
     await exchange(app, { method: 'DELETE', path: tufPath(GUN) })
     for (const file of ['root.json', '1.root.json', 'timestamp.json']) assert.equal((await get(file)).status, 404, file)
   })
+
+  test('is not sent once the server stops: then each answer is the last one on its connection', async () => {
+    const ping = (): Promise<Answer> => exchange(app, { path: '/v2/' })
+    for (const _ of [1, 2]) assert.equal((await ping()).headers['connection'], 'keep-alive')
+    app.accepting = false
+    assert.equal((await ping()).headers['connection'], 'close')
+  })
 })

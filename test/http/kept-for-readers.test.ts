@@ -3,6 +3,7 @@ import { after, before, describe, test } from 'node:test'
 import { revokeToken } from '../../src/admin/tokens.ts'
 import { setUser } from '../../src/admin/users.ts'
 import { exchange, type Answer } from '../support/exchange.ts'
+import { keptLog, type Line } from '../support/local-app.ts'
 import { addPerson, makeToken, worldOf } from '../support/people.ts'
 import { RawConnection } from '../support/raw-connection.ts'
 import { readByNode } from '../support/read-by-node.ts'
@@ -20,11 +21,12 @@ const ACTOR = { name: 'local' }
 for (const publicReads of [false, true]) {
   describe(`an answer that is sent again to those who may read it, publicReads ${publicReads}`, () => {
     let server: TestServer
+    const log: Line[] = []
     const nobody = publicReads ? 200 : 401
 
     before(async () => {
       const access = { mode: 'built-in', publicReads, tokenLifeSeconds: LIFE_SECONDS } as const
-      server = await startTestServer({ transport: 'plain', settings: { access } })
+      server = await startTestServer({ transport: 'plain', settings: { access }, log: keptLog(log) })
       await addPerson(server.running, 'reader', ['read:example.org/team/*'], PASSWORD)
       await addPerson(server.running, 'stranger', ['read:example.org/peer/*'], PASSWORD)
       const authorization = `Bearer ${await makeToken(server.running, 'publisher', ['sign:example.org/*'])}`
@@ -99,6 +101,42 @@ for (const publicReads of [false, true]) {
       for (const token of [ofLeaver, ofProgram]) assert.equal(await statusFor(token), 401)
       await setUser.run(world, { name: 'leaver', disabled: false, grants: [] }, ACTOR)
       assert.equal(await statusFor(ofLeaver), nobody)
+    })
+
+    test('is not sent to nobody, who is told the same again: at the ping too, where clients begin', async () => {
+      const token = await webToken('reader')
+      const ask = async (path: string, headers = ''): Promise<string> => {
+        const connection = await RawConnection.open(server)
+        const answer = await connection.ask(
+          `GET ${path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n${headers}\r\n`,
+        )
+        await connection.closed()
+        return answer.replace(/(x-request-id|date): [^\r]*\r\n/gi, '')
+      }
+      const sorted = (answer: string): string[] => answer.split('\r\n').toSorted()
+      for (const path of ['/v2/', tufPath(GUN, 'timestamp.key'), ...(publicReads ? [] : [tufPath(GUN, 'root.json')])]) {
+        log.length = 0
+        const first = await ask(path)
+        assert.match(first, /^HTTP\/1\.1 401 Unauthorized\r\n/)
+        assert.match(first, /\r\nWWW-Authenticate: Bearer realm="[^"]+",service="countersign",scope="[^"]+"\r\n/)
+        // Kept with the first; what asks for it is known after the second.
+        for (const again of [1, 2]) assert.deepEqual(sorted(await ask(path)), sorted(first), `${again}`)
+        const read = await readByNode(async () => assert.deepEqual(sorted(await ask(path)), sorted(first)))
+        assert.equal(read, 0)
+        while (log.length < 4) await new Promise((resolve) => setImmediate(resolve))
+        const [line, ...others] = log.map((each): Line => ({ ...each, requestId: '', ms: 0, address: '' }))
+        assert.equal(line?.['refused'], 'no credentials')
+        for (const other of others) assert.deepEqual(other, line)
+        assert.match(await ask(path, bearer('x')), /error="invalid_token"/)
+        // Nobody's word is not the last one.
+        const granted = async (): Promise<void> =>
+          assert.match(await ask(path, bearer(token)), /^HTTP\/1\.1 200 OK\r\n/)
+        if (!path.endsWith('.key')) {
+          for (const _ of [1, 2]) await granted()
+          assert.equal(await readByNode(granted), 0)
+        }
+        assert.deepEqual(sorted(await ask(path)), sorted(first))
+      }
     })
 
     const request = (headers: string, file = 'root.json'): string =>

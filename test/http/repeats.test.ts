@@ -69,6 +69,19 @@ for (const transport of ['tls', 'plain'] as const) {
       assert.equal(read, 0)
     })
 
+    test('is a ping too', async () => {
+      const request = `GET /v2/ HTTP/1.1\r\nHost: localhost\r\nAccept: ${transport}\r\n\r\n`
+      const connection = await open()
+      const answers = [await connection.ask(request), await connection.ask(request), await connection.ask(request)]
+      const read = await readByNode(async () => {
+        answers.push(await connection.ask(request), await (await open()).ask(request))
+      })
+      assert.equal(read, 0)
+      const [first, ...others] = answers.map((answer) => withoutWhatDiffers(answer).split('\r\n').toSorted())
+      assert.ok(first?.includes('{}'))
+      for (const other of others) assert.deepEqual(other, first)
+    })
+
     test('others are read on the same connection before and after it', async () => {
       const connection = await open()
       const read = await readByNode(async () => {

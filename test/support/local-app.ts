@@ -69,7 +69,7 @@ export async function startLocalApp(options: LocalAppOptions = {}): Promise<Loca
   return running
 }
 
-function keptLog(lines: Line[]): Log {
+export function keptLog(lines: Line[]): Log {
   const keep =
     (level: Line['level']) =>
     (facts: object, text: string): void => {

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { serve, type Running } from '../../src/main.ts'
 import { viewAsClient } from '../../src/repository/client-view.ts'
+import type { Log } from '../../src/repository/trust.ts'
 import type { FaultHook } from '../../src/store/committer.ts'
 import { settingsSchema, PLAIN_HTTP_WORDS, type Settings, type SettingsInput } from '../../src/settings-schema.ts'
 import { tlsFiles } from '../../src/signing/tls-identity.ts'
@@ -22,6 +23,8 @@ export interface TestServerOptions {
   readonly threads?: number
   /** Makes writes fail. */
   readonly faults?: FaultHook
+  /** In place of none. */
+  readonly log?: Log
 }
 
 /** A whole server in this process: real sockets, real LevelDB, real keys, in a temporary directory. */
@@ -140,12 +143,13 @@ function versions(highest = 0): string[] {
 
 async function startServing(
   settings: Settings,
-  { threads, faults }: TestServerOptions,
+  { threads, faults, log }: TestServerOptions,
   clock: { readonly now: number },
 ): Promise<Running> {
   const running = await serve(settings, {
     ...(threads === undefined ? { now: () => clock.now } : {}),
     ...(faults === undefined ? {} : { faults }),
+    ...(log === undefined ? {} : { log }),
   })
   await running.allThreads
   return running

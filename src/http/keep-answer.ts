@@ -1,0 +1,54 @@
+import type { ClientRequest, ServerResponse } from 'node:http'
+import type { Gun } from '../tuf/gun.ts'
+import type { Unauthorized } from './challenge.ts'
+import type { KeptAnswer, Source } from './kept-answers.ts'
+import type { Context, Wiring } from './state.ts'
+
+/** Characters of a URL; longer ones, and those with a query, are not kept. */
+const URL_MAX_LENGTH = 600
+
+/**
+ * Keep the answer that a route has just made of a document.
+ *
+ * @param stamp of the repository, read before anything that it was made from
+ */
+export function keepDocument(wiring: Wiring, ctx: Context, gun: Gun, stamp: Uint8Array): void {
+  const { store } = wiring.trust
+  const repository = store.head(gun)
+  if (store.stamp(gun)?.equals(stamp) !== true) return
+  const ends = ['timestamp', 'snapshot'].map((made) => repository?.roles[made]?.expires ?? Infinity)
+  const source: Source = { gun, stamp: Buffer.from(stamp), until: Math.min(...ends) }
+  keep(wiring.kept.answers, ctx, 200, { source })
+}
+
+/** Keep an answer that is the same for as long as the server runs. */
+export function keepConstant(wiring: Wiring, ctx: Context): void {
+  keep(wiring.kept.answers, ctx, 200, {})
+}
+
+/** Keep what was just told who shows no credentials: it is where docker begins, and learns where tokens are made. */
+export function keepRefusal(wiring: Wiring, ctx: Context, refusal: Unauthorized): void {
+  if (refusal.ofNobody) keep(wiring.kept.refusals, ctx, 401, { refusal })
+}
+
+function keep(
+  kept: { set(url: string, answer: KeptAnswer): void },
+  ctx: Context,
+  status: KeptAnswer['status'],
+  parts: Pick<KeptAnswer, 'source' | 'refusal'>,
+): void {
+  const url = ctx.originalUrl
+  if (ctx.method !== 'GET' || ctx.status !== status || url.length > URL_MAX_LENGTH || url.includes('?')) return
+  // A copy: what came from the store is a part of the whole record.
+  const body = Buffer.from(ctx.body as Buffer | string)
+  const { operation = 'unknown', gun, role } = ctx.state
+  const about = { operation, ...(gun === undefined ? {} : { gun }), ...(role === undefined ? {} : { role }) }
+  // As they are written. All messages have it; the types know it of one kind.
+  const names = (ctx.res as ServerResponse & Pick<ClientRequest, 'getRawHeaderNames'>)
+    .getRawHeaderNames()
+    .filter((name) => name !== 'X-Request-Id')
+  const headers = names.flatMap((name) => [name, String(ctx.res.getHeader(name))])
+  const lines = headers.map((text, index) => (index % 2 === 0 ? `${text}: ` : `${text}\r\n`))
+  const head = `HTTP/1.1 ${status} ${ctx.message}\r\n${lines.join('')}`
+  kept.set(url, { status, ...parts, about, headers, head, body })
+}
