@@ -1,12 +1,14 @@
 import type { Head, NewDocument, RoleState, StoredKey } from '../store/store.ts'
 import type { Checksums } from '../tuf/checksum.ts'
 import type { Gun } from '../tuf/gun.ts'
+import type { JsonObject } from '../tuf/json.ts'
 import type { Metadata } from '../tuf/metadata.ts'
+import type { ServerRole } from '../tuf/role.ts'
 import type { Root } from '../tuf/root.ts'
 import { snapshotPayload } from '../tuf/snapshot.ts'
 import { timestampPayload } from '../tuf/timestamp.ts'
 import type { Draft } from './change.ts'
-import { signRole } from './sign-role.ts'
+import { heldKeys, signRole, type Signed } from './sign-role.ts'
 import { tagChanges } from './tag-changes.ts'
 import type { Trust } from './trust.ts'
 
@@ -38,20 +40,24 @@ export async function compose(
   const { root, files } = proposal
   const documents = [...proposal.documents]
   const keys: StoredKey[] = []
+  const sign = (role: ServerRole, payload: JsonObject): Promise<Signed> => {
+    const named = root.roles[role]
+    return signRole(trust, gun, role, named, payload, heldKeys(trust, gun, role, named, head))
+  }
   // A new life after a delete: publishers start at 1 again, what the server makes goes on above what it ever made.
   const reborn = head?.roles['root'] === undefined
   const highest: Record<string, number> = reborn ? serverMade(head) : { ...head.highest }
 
   if (proposal.snapshot === 'make') {
     const payload = snapshotPayload((highest['snapshot'] ?? 0) + 1, now + trust.policy.snapshotLife, files)
-    const made = await signRole(trust, gun, 'snapshot', root.roles.snapshot, payload)
+    const made = await sign('snapshot', payload)
     documents.push(made.metadata)
     keys.push(...made.keys)
   }
   const snapshot = documents.find((document) => document.role === 'snapshot')?.checksums ?? head?.roles['snapshot']
   if (snapshot === undefined) throw new Error('a proposal without a snapshot')
   const payload = timestampPayload((highest['timestamp'] ?? 0) + 1, now + trust.policy.timestampLife, snapshot)
-  const timestamp = await signRole(trust, gun, 'timestamp', root.roles.timestamp, payload)
+  const timestamp = await sign('timestamp', payload)
   documents.push(timestamp.metadata)
   keys.push(...timestamp.keys)
 

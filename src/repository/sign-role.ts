@@ -1,5 +1,5 @@
 import { TrustError } from '../errors.ts'
-import type { StoredKey } from '../store/store.ts'
+import type { Head, StoredKey } from '../store/store.ts'
 import { SERVER, type Gun } from '../tuf/gun.ts'
 import type { JsonObject } from '../tuf/json.ts'
 import { makeMetadata } from '../tuf/made-metadata.ts'
@@ -28,15 +28,16 @@ export interface Signed {
  * signers, which belong to the server.
  *
  * @param named the role's keys as the document that delegates to it names them
+ * @param head of the repository, as it was just read
  */
-export function heldKeys(trust: Readable, gun: Gun, role: SignedRole, named: RoleKeys): HeldKey[] {
+export function heldKeys(trust: Readable, gun: Gun, role: SignedRole, named: RoleKeys, head?: Head): HeldKey[] {
   return [...named.keys.keys()].flatMap((keyId): HeldKey[] => {
     const owner = trust.store.keyOwner(keyId)
     if (owner === undefined) return []
     const own = owner.gun === gun && owner.role === role
     const signers = owner.gun === SERVER && isDelegation(owner.role) && isDelegation(role)
     if (!own && !signers) return []
-    const key = trust.store.keys(owner.gun, owner.role).find((each) => each.keyId === keyId)
+    const key = trust.store.keys(owner.gun, owner.role, own ? head : undefined).find((each) => each.keyId === keyId)
     return key === undefined ? [] : [{ owner: owner.gun, key }]
   })
 }

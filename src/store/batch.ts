@@ -66,7 +66,9 @@ export class Batch {
     mustRemember(before, commit)
     for (const { keyId, role } of commit.keys) this.#mustOwn(keyId, { gun, role })
 
-    const next: Head = { ...commit.head, revision: commit.expected + 1 }
+    const revision = commit.expected + 1
+    const keysAt = commit.keys.length > 0 ? revision : (before?.keysAt ?? 0)
+    const next: Head = { ...commit.head, keysAt, revision }
     const head = encodeHead(next)
     for (const key of commit.removed) this.#stage({ key: Buffer.from(key) })
     for (const { role, version, sha256, packed } of documents) {

@@ -7,8 +7,8 @@ import type { Head, KeyOwner, StoredKey } from './store.ts'
  * same way again after it was read: canonical JSON, and of a head, the most frequent, JSON with its members in order.
  */
 
-export function encodeHead({ highest, renewAt, revision, roles }: Head): Buffer {
-  return Buffer.from(JSON.stringify({ highest, renewAt, revision, roles }))
+export function encodeHead({ highest, keysAt, renewAt, revision, roles }: Head): Buffer {
+  return Buffer.from(JSON.stringify({ highest, keysAt, renewAt, revision, roles }))
 }
 
 export function decodeHead(payload: Buffer): Head {

@@ -58,7 +58,10 @@ export function readerOver<End extends Pick<Tail, 'number'>>(records: Records, t
       const bytes = unpack(packed, sha256, (base) => packedDocument(gun, role, base)?.packed.bytes)
       return { bytes, version, sha256, createdAt }
     },
-    keys: (gun, role) => keys.get(keysKey(gun, role)) ?? [],
+    keys(gun, role, known) {
+      const key = keysKey(gun, role)
+      return (known === undefined ? keys.get(key) : keys.since(key, known.keysAt)) ?? []
+    },
     async keysOf(gun) {
       const found: StoredKey[] = []
       for await (const { payload } of records.entries(rangeOf('keys', gun))) found.push(...decodeKeys(payload))

@@ -36,6 +36,8 @@ export interface Head {
   readonly roles: Readonly<Record<string, RoleState>>
   /** The highest version ever committed of each role; survives a delete. No stored document is above it. */
   readonly highest: Readonly<Record<string, number>>
+  /** The revision that last made or changed keys of this repository; 0: none did. */
+  readonly keysAt: number
   /** When the server should re-sign something of this repository, milliseconds since 1970; null for never. */
   readonly renewAt: number | null
 }
@@ -128,7 +130,7 @@ export interface Commit {
   /** Milliseconds since 1970; becomes the journal entry's time and the documents' createdAt. */
   readonly time: number
   /** The head after the commit, without its revision: the store counts. */
-  readonly head: Omit<Head, 'revision'>
+  readonly head: Omit<Head, 'revision' | 'keysAt'>
   /**
    * New documents. (gun, role, version) that is stored already with other bytes: TrustError VERSION.
    * For kind `delete` every document of the repository is removed instead, and this is empty.
@@ -188,8 +190,12 @@ export interface Store {
     role: Role,
     at: { readonly sha256: string } | { readonly version: number },
   ): StoredDocument | undefined
-  /** All keys of a role that the server made, oldest first. They survive a delete. */
-  keys(gun: Gun, role: Role): readonly StoredKey[]
+  /**
+   * All keys of a role that the server made, oldest first. They survive a delete.
+   *
+   * @param head of the repository, as it was just read: spares a look at keys that have not changed
+   */
+  keys(gun: Gun, role: Role, head?: Head): readonly StoredKey[]
   /** All keys that are held for a repository, or for SERVER, of whatever role. */
   keysOf(gun: Gun): Promise<StoredKey[]>
   /** Whose key this is: which repository and role the server made it for. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { auditStore, type Finding } from '../../src/store/audit.ts'
 import { openStore, type LevelStore } from '../../src/store/level.ts'
-import type { StoredKey } from '../../src/store/store.ts'
+import type { Head, StoredKey } from '../../src/store/store.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
 import { commitOf, documentOf, newStore, storePlace } from '../support/test-store.ts'
 
@@ -72,12 +72,52 @@ test('other bytes at a version that is taken are refused, the same bytes are not
   assert.deepEqual(await audit(store), [])
 })
 
+/** Its id is these two digits, again and again. */
+function keyOf(digits: string): StoredKey {
+  const front = { role: 'timestamp', keyId: digits.repeat(32), keytype: 'ed25519', public: 'AA==' } as const
+  return { ...front, pending: true, sealed: Buffer.from('sealed'), createdAt: 1 }
+}
+
+test('a head says when keys changed last; whoever has read it finds those, at whatever time', async (t) => {
+  const store = await newStore(t)
+  const keysNow = (): [number | undefined, string[]] => {
+    const head = store.head(GUN)
+    const ids = (known?: Head): string[] => store.keys(GUN, 'timestamp', known).map(({ keyId }) => keyId.slice(0, 2))
+    assert.deepEqual(ids(head), ids())
+    return [head?.keysAt, ids(head)]
+  }
+  await store.commit(commitOf(GUN, 0, [documentOf('root', 1, 'one')]))
+  assert.deepEqual(keysNow(), [0, []])
+  const before = store.head(GUN)
+  // Two commits in one write.
+  await Promise.all([
+    store.commit(
+      commitOf(GUN, 1, [], {
+        keys: [keyOf('ab')],
+        kind: 'key',
+        head: { roles: {}, highest: { root: 1 }, renewAt: null },
+      }),
+    ),
+    store.commit(commitOf(GUN, 2, [documentOf('root', 2, 'two')])),
+  ])
+  assert.deepEqual(keysNow(), [2, ['ab']])
+  // A head from before may come late.
+  store.keys(GUN, 'timestamp', before)
+  await store.commit(commitOf(GUN, 3, [documentOf('root', 3, 'three')], { keys: [{ ...keyOf('ab'), pending: false }] }))
+  assert.equal(store.keys(GUN, 'timestamp', store.head(GUN))[0]?.pending, false)
+  store.keys(GUN, 'timestamp', before)
+  await store.commit(commitOf(GUN, 4, [documentOf('root', 4, 'four')], { keys: [keyOf('cd')] }))
+  store.keys(GUN, 'timestamp', before)
+  assert.deepEqual(keysNow(), [5, ['ab', 'cd']])
+  const head = { roles: {}, highest: { root: 4 }, renewAt: null }
+  await store.commit(commitOf(GUN, 5, [], { kind: 'delete', head }))
+  assert.deepEqual(keysNow(), [5, ['ab', 'cd']])
+  assert.deepEqual(await audit(store), [])
+})
+
 test('a delete removes all documents of exactly one repository; head, keys and history stay', async (t) => {
   const store = await newStore(t)
-  const key: StoredKey = {
-    ...{ role: 'timestamp', keyId: 'ab'.repeat(32), keytype: 'ed25519', public: 'AA==', pending: true },
-    ...{ sealed: Buffer.from('sealed'), createdAt: 1 },
-  }
+  const key = keyOf('ab')
   for (const name of ['pre/fix', 'pre/fixture']) {
     const keys = name === 'pre/fix' ? [key] : []
     await store.commit(commitOf(name, 0, [documentOf('root', 1, name)], { keys }))
@@ -90,7 +130,7 @@ test('a delete removes all documents of exactly one repository; head, keys and h
     assert.equal(store.document(gun, 'root', { version }), undefined)
     assert.ok(store.document(parseGun('pre/fixture'), 'root', { version }))
   }
-  assert.deepEqual(store.head(gun), { revision: 3, ...head })
+  assert.deepEqual(store.head(gun), { revision: 3, keysAt: 1, ...head })
   assert.deepEqual(store.keys(gun, 'timestamp'), [key])
   assert.deepEqual(store.keyOwner(key.keyId), { gun, role: 'timestamp' })
   assert.deepEqual(
