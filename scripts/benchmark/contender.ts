@@ -7,13 +7,14 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { askOnce, getRequest, type Target } from './connection.ts'
 
-export const CONTENDERS = ['countersign', 'memory', 'postgres'] as const
+export const CONTENDERS = ['countersign', 'memory', 'postgres', 'bare'] as const
 export type ContenderName = (typeof CONTENDERS)[number]
 
 export const TITLES: Readonly<Record<ContenderName, string>> = {
   countersign: 'Countersign',
   memory: 'Go memory',
   postgres: 'Go PostgreSQL',
+  bare: 'bare Node',
 }
 
 /** A server that is measured, with all processes that it needs. */

@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { join } from 'node:path'
+import { startBareServer } from './bare-server.ts'
 import type { Contender, ContenderName } from './contender.ts'
 import { startCountersign } from './countersign-server.ts'
 import { history } from './history.ts'
@@ -27,6 +28,7 @@ const LAUNCH: Readonly<Record<ContenderName, (tokens?: TokenService) => Promise<
   countersign: startCountersign,
   memory: startNotaryInMemory,
   postgres: startNotaryOverPostgres,
+  bare: startBareServer,
 }
 const DOCUMENT = join(import.meta.dirname, '..', '..', 'docs', 'PERFORMANCE.md')
 const BETWEEN_MARKS = /(<!-- bench: begin -->\n)[^]*(<!-- bench: end -->)/
@@ -60,7 +62,8 @@ async function bench(options: Options): Promise<void> {
       )),
       ...(await findRates(
         rates.filter(({ tokens }) => tokens === true),
-        names,
+        // It knows no tokens.
+        names.filter((name) => name !== 'bare'),
         options,
         new TokenService(),
       )),
@@ -119,6 +122,7 @@ async function findFigures(
 }
 
 function isHere(name: ContenderName): boolean {
+  if (name === 'bare') return true
   const missing = notaryMissing() ?? (name === 'postgres' ? postgresMissing() : undefined)
   if (missing !== undefined) process.stderr.write(`without ${name}: ${missing}\n`)
   return missing === undefined

@@ -1,10 +1,10 @@
 import { parseArgs } from 'node:util'
-import type { ContenderName } from './contender.ts'
+import { CONTENDERS, type ContenderName } from './contender.ts'
 
 export const USAGE = `usage: scripts/bench [options]
 
   --only NAME,…        these measures; a name may end in *
-  --against WHO,…      Go's servers: memory, postgres (default: both), none
+  --against WHO,…      Go's servers: memory, postgres (default: both); bare: the least that a server in Node can do; none
   --rounds N           rounds of each measure (default 5)
   --seconds N          length of one round (default 4)
   --quick              2 rounds of 1.5 seconds: to see that it works, not to believe
@@ -47,8 +47,9 @@ export function readOptions(args: readonly string[]): Options | undefined {
   })
   if (values.help) return undefined
   const against = values.against.split(',').filter((name) => name !== 'none')
-  const unknown = against.find((name) => name !== 'memory' && name !== 'postgres')
-  if (unknown !== undefined) throw new Error(`--against takes memory and postgres, not ${unknown}`)
+  const known: readonly string[] = CONTENDERS.slice(1)
+  const unknown = against.find((name) => !known.includes(name))
+  if (unknown !== undefined) throw new Error(`--against takes ${known.join(', ')} and none, not ${unknown}`)
   return {
     only: values.only?.split(','),
     against: against as Options['against'],

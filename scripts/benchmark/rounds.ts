@@ -27,7 +27,10 @@ const WARM_UP = 0.25
 /** Milliseconds after which the end of a process has been told. */
 const DEATH_SEEN = 200
 
-/** Measure all contenders in turns; who begins changes from round to round. */
+/**
+ * Measure all contenders in turns; who begins changes from round to round. One round before the first is not counted: JavaScript is
+ * compiled while it runs, and a server runs for months.
+ */
 export async function runRounds(
   measure: RateMeasure,
   stages: readonly Stage[],
@@ -36,12 +39,14 @@ export async function runRounds(
   progress: (text: string) => void,
 ): Promise<Rounds> {
   const found: Rounds = {}
-  for (let round = 0; round < rounds; round += 1) {
+  for (const { contender } of stages) found[contender.name] = []
+  for (let round = -1; round < rounds; round += 1) {
     for (let turn = 0; turn < stages.length; turn += 1) {
-      const stage = stages[(round + turn) % stages.length]!
+      const stage = stages[(round + 1 + turn) % stages.length]!
       const { name } = stage.contender
       progress(`${measure.name}: round ${round + 1} of ${rounds}, ${name}`)
-      ;(found[name] ??= []).push(await runRound(measure, stage, seconds))
+      const result = await runRound(measure, stage, seconds)
+      if (round >= 0) found[name]?.push(result)
     }
   }
   return found

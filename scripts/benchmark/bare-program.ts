@@ -1,0 +1,116 @@
+import { createPublicKey, generateKeyPairSync, hash, sign, verify, type KeyObject } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { createServer } from 'node:https'
+import { join } from 'node:path'
+import { Level } from 'level'
+
+/**
+ * The least that a server in Node can do for what the benchmark asks of it: Node's HTTPS server, documents in memory, one
+ * signature verified and two made for a publish, one synced write. It checks nothing else, keeps private keys in memory, logs
+ * and counts nothing: it shows what is left to be gained, and is good for nothing else.
+ *
+ * Arguments: a directory with `server.crt` and `server.key`, where its database will be too, and the port.
+ */
+const [directory = '', port = ''] = process.argv.slice(2)
+
+interface Repository {
+  /** The server's, by role. */
+  readonly keys: Map<string, KeyObject>
+  root?: Buffer
+  targetsKey?: KeyObject
+  /** Of what the server makes. */
+  version: number
+}
+
+const LIFE_TEXT = '2036-01-01T00:00:00Z'
+const BEFORE_SIGNATURES = ',"signatures":['
+const BEFORE_SIGNED = '{"signed":'
+const level = new Level<string, Buffer>(join(directory, 'data'), { valueEncoding: 'buffer' })
+const repositories = new Map<string, Repository>()
+const documents = new Map<string, Buffer>([['/v2/', Buffer.from('{}')]])
+
+const tls = { cert: readFileSync(join(directory, 'server.crt')), key: readFileSync(join(directory, 'server.key')) }
+createServer(tls, (request, response) => {
+  const { method, url = '' } = request
+  const body = method === 'GET' ? (documents.get(url) ?? madeKey(url)) : undefined
+  if (body === undefined) void publish(request, response)
+  else send(response, body)
+}).listen(Number(port), '127.0.0.1')
+
+function send(response: ServerResponse, body: Buffer): void {
+  response.writeHead(200, { 'Content-Type': 'application/json', 'Content-Length': body.length })
+  response.end(body)
+}
+
+/** @param url …/_trust/tuf/<role>.key */
+function madeKey(url: string): Buffer {
+  const [, path = '', role = ''] = /^(.*\/)(\w+)\.key$/.exec(url) ?? []
+  const { publicKey, privateKey } = generateKeyPairSync('ed25519')
+  const repository = repositories.get(path) ?? { keys: new Map<string, KeyObject>(), version: 0 }
+  repositories.set(path, repository)
+  repository.keys.set(role, privateKey)
+  const raw = publicKey.export({ format: 'der', type: 'spki' }).subarray(-32)
+  return Buffer.from(JSON.stringify({ keytype: 'ed25519', keyval: { public: raw.toString('base64'), private: null } }))
+}
+
+async function publish(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const { url: path = '' } = request
+  const chunks: Buffer[] = []
+  for await (const chunk of request) chunks.push(chunk as Buffer)
+  const repository = repositories.get(path)!
+  const [, boundary = ''] = /boundary=(.*)/.exec(request.headers['content-type'] ?? '') ?? []
+  const uploaded = partsOf(Buffer.concat(chunks), boundary)
+  const root = uploaded.get('root')
+  if (root !== undefined) Object.assign(repository, { root, targetsKey: targetsKeyOf(root) })
+  const targets = uploaded.get('targets')!
+  const { signatures } = JSON.parse(targets.toString()) as { signatures: { sig: string }[] }
+  const message = targets.subarray(BEFORE_SIGNED.length, targets.lastIndexOf(BEFORE_SIGNATURES))
+  const key = { key: repository.targetsKey!, dsaEncoding: 'ieee-p1363' } as const
+  if (!verify('sha256', message, key, Buffer.from(signatures[0]!.sig, 'base64'))) throw new Error('wrong signature')
+  repository.version += 1
+  const snapshot = signed(repository, 'snapshot', { root: repository.root!, targets })
+  const timestamp = signed(repository, 'timestamp', { snapshot })
+  const files = Object.entries({ root: repository.root!, targets, snapshot, timestamp })
+  await level.batch(
+    files.map(([role, value]) => ({ type: 'put', key: `${path}${repository.version}.${role}`, value })),
+    { sync: true },
+  )
+  for (const [role, bytes] of files) {
+    documents.set(`${path}${role}.json`, bytes)
+    documents.set(`${path}${role}.${hash('sha256', bytes, 'hex')}.json`, bytes)
+  }
+  response.end()
+}
+
+function targetsKeyOf(root: Buffer): KeyObject {
+  const { signed } = JSON.parse(root.toString()) as {
+    signed: { keys: Record<string, { keyval: { public: string } }>; roles: Record<string, { keyids: string[] }> }
+  }
+  const spki = signed.keys[signed.roles['targets']!.keyids[0]!]!.keyval.public
+  return createPublicKey({ key: Buffer.from(spki, 'base64'), format: 'der', type: 'spki' })
+}
+
+/** By role, of a form as Go's clients write it. */
+function partsOf(body: Buffer, boundary: string): Map<string, Buffer> {
+  const parts = new Map<string, Buffer>()
+  for (let start = 0; ;) {
+    const head = body.indexOf('\r\n\r\n', start)
+    if (head < 0) return parts
+    const [, role = ''] = /filename="(\w+)"/.exec(body.toString('latin1', start, head)) ?? []
+    const end = body.indexOf(`\r\n--${boundary}`, head)
+    parts.set(role, body.subarray(head + 4, end))
+    start = end + boundary.length + 4
+  }
+}
+
+function signed(repository: Repository, role: string, named: Record<string, Buffer>): Buffer {
+  const meta = Object.entries(named).map(
+    ([name, bytes]) =>
+      `"${name}":{"hashes":{"sha256":"${hash('sha256', bytes, 'base64')}","sha512":"${hash('sha512', bytes, 'base64')}"},"length":${bytes.length}}`,
+  )
+  const type = role === 'snapshot' ? 'Snapshot' : 'Timestamp'
+  const text = `{"_type":"${type}","expires":"${LIFE_TEXT}","meta":{${meta.join(',')}},"version":${repository.version}}`
+  const sig = sign(null, Buffer.from(text), repository.keys.get(role)!).toString('base64')
+  return Buffer.from(`${BEFORE_SIGNED}${text},"signatures":[{"keyid":"none","method":"eddsa","sig":"${sig}"}]}`)
+}
