@@ -67,7 +67,8 @@ export class Batch {
     for (const { keyId, role } of commit.keys) this.#mustOwn(keyId, { gun, role })
 
     const revision = commit.expected + 1
-    const keysAt = commit.keys.length > 0 ? revision : (before?.keysAt ?? 0)
+    const unchanged = before === undefined ? 0 : before.keysAt
+    const keysAt = commit.keys.length > 0 ? revision : unchanged
     const next: Head = { ...commit.head, keysAt, revision }
     const head = encodeHead(next)
     for (const key of commit.removed) this.#stage({ key: Buffer.from(key) })

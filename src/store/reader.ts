@@ -60,7 +60,7 @@ export function readerOver<End extends Pick<Tail, 'number'>>(records: Records, t
     },
     keys(gun, role, known) {
       const key = keysKey(gun, role)
-      return (known === undefined ? keys.get(key) : keys.since(key, known.keysAt)) ?? []
+      return (known?.keysAt === undefined ? keys.get(key) : keys.since(key, known.keysAt)) ?? []
     },
     async keysOf(gun) {
       const found: StoredKey[] = []

@@ -47,7 +47,7 @@ export class Recall<Value> {
   since(key: Buffer, since: number): Value | undefined {
     const name = key.toString('latin1')
     const kept = this.#kept.get(name)
-    if (kept?.since === since) return kept.value
+    if (kept !== undefined && kept.since === since) return kept.value
     const value = this.get(key)
     const read = this.#kept.get(name)
     if (read !== undefined) read.since = since

@@ -36,8 +36,8 @@ export interface Head {
   readonly roles: Readonly<Record<string, RoleState>>
   /** The highest version ever committed of each role; survives a delete. No stored document is above it. */
   readonly highest: Readonly<Record<string, number>>
-  /** The revision that last made or changed keys of this repository; 0: none did. */
-  readonly keysAt: number
+  /** The revision that last made or changed keys of this repository; 0: none did. Left out: it was not written down then. */
+  readonly keysAt?: number | undefined
   /** When the server should re-sign something of this repository, milliseconds since 1970; null for never. */
   readonly renewAt: number | null
 }

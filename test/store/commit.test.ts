@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { auditStore, type Finding } from '../../src/store/audit.ts'
+import { Database } from '../../src/store/database.ts'
+import { decodeHead, encodeHead } from '../../src/store/encoding.ts'
+import { headKey } from '../../src/store/keyspace.ts'
 import { openStore, type LevelStore } from '../../src/store/level.ts'
 import type { Head, StoredKey } from '../../src/store/store.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
@@ -112,6 +115,30 @@ test('a head says when keys changed last; whoever has read it finds those, at wh
   const head = { roles: {}, highest: { root: 4 }, renewAt: null }
   await store.commit(commitOf(GUN, 5, [], { kind: 'delete', head }))
   assert.deepEqual(keysNow(), [5, ['ab', 'cd']])
+  assert.deepEqual(await audit(store), [])
+})
+
+test('a head from before that was written down is as good: keys are read each time, and nothing is made up', async (t) => {
+  const place = await storePlace(t)
+  const first = await newStore(t, place)
+  await first.commit(commitOf(GUN, 0, [documentOf('root', 1, 'one')]))
+  await first.commit(commitOf(GUN, 1, [documentOf('root', 2, 'two')], { keys: [keyOf('ab')] }))
+  await first.close()
+  const database = await Database.open(place.directory, false)
+  const { keysAt: _, ...old } = decodeHead(database.get(headKey(GUN)) ?? Buffer.alloc(0))
+  await database.write([{ key: headKey(GUN), payload: encodeHead(old) }])
+  await database.close()
+
+  const store = await openStore(place)
+  t.after(() => store.close())
+  const ids = (): string[] => store.keys(GUN, 'timestamp', store.head(GUN)).map(({ keyId }) => keyId.slice(0, 2))
+  assert.deepEqual(ids(), ['ab'])
+  await store.commit(commitOf(GUN, 2, [documentOf('root', 3, 'three')]))
+  assert.equal(store.head(GUN)?.keysAt, undefined)
+  assert.deepEqual(ids(), ['ab'])
+  await store.commit(commitOf(GUN, 3, [documentOf('root', 4, 'four')], { keys: [keyOf('cd')] }))
+  assert.equal(store.head(GUN)?.keysAt, 4)
+  assert.deepEqual(ids(), ['ab', 'cd'])
   assert.deepEqual(await audit(store), [])
 })
 
