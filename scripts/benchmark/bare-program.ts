@@ -4,6 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer } from 'node:https'
 import { join } from 'node:path'
 import { Level } from 'level'
+import { derSignature } from '../../src/tuf/signature-form.ts'
 
 /**
  * The least that a server in Node can do for what the benchmark asks of it: Node's HTTPS server, documents in memory, one
@@ -66,8 +67,8 @@ async function publish(request: IncomingMessage, response: ServerResponse): Prom
   const targets = uploaded.get('targets')!
   const { signatures } = JSON.parse(targets.toString()) as { signatures: { sig: string }[] }
   const message = targets.subarray(BEFORE_SIGNED.length, targets.lastIndexOf(BEFORE_SIGNATURES))
-  const key = { key: repository.targetsKey!, dsaEncoding: 'ieee-p1363' } as const
-  if (!verify('sha256', message, key, Buffer.from(signatures[0]!.sig, 'base64'))) throw new Error('wrong signature')
+  const signature = derSignature(Buffer.from(signatures[0]!.sig, 'base64'))
+  if (!verify('sha256', message, repository.targetsKey!, signature)) throw new Error('wrong signature')
   repository.version += 1
   const snapshot = signed(repository, 'snapshot', { root: repository.root!, targets })
   const timestamp = signed(repository, 'timestamp', { snapshot })

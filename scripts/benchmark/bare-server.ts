@@ -1,11 +1,24 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { tlsIdentity } from '../../test/support/go-server.ts'
-import { answering, end, freePort, remove, start, workDirectory, type Contender } from './contender.ts'
+import {
+  answering,
+  contenderOver,
+  freePort,
+  remove,
+  start,
+  workDirectory,
+  type Contender,
+  type Launched,
+} from './contender.ts'
 
 const PROGRAM = join(import.meta.dirname, 'bare-program.ts')
 /** As scripts/countersign has them. */
-const OPTIONS = ['--min-semi-space-size=4', '--max-semi-space-size=8']
+const OPTIONS = [
+  '--min-semi-space-size=4',
+  '--max-semi-space-size=8',
+  `--openssl-config=${join(import.meta.dirname, '..', 'openssl.cnf')}`,
+]
 
 /** The least that a server in Node can do: `bare-program.ts`. */
 export async function startBareServer(): Promise<Contender> {
@@ -14,35 +27,13 @@ export async function startBareServer(): Promise<Contender> {
   await writeFile(join(directory, 'server.crt'), certificate)
   await writeFile(join(directory, 'server.key'), key, { mode: 0o600 })
   const port = await freePort()
-  const launch = async (): Promise<{ child: ReturnType<typeof start>; startedIn: number }> => {
+  const launch = async (): Promise<Launched> => {
     const env = { ...process.env, MALLOC_ARENA_MAX: '2' }
     const child = start(process.execPath, [...OPTIONS, PROGRAM, directory, String(port)], { env })
     const begun = performance.now()
     await answering(child, { port, ca })
     return { child, startedIn: performance.now() - begun }
   }
-  let running = await launch()
-  return {
-    name: 'bare',
-    port,
-    ca,
-    diskBytes: () => undefined,
-    get startedIn() {
-      return running.startedIn
-    },
-    get pids() {
-      return [running.child.pid ?? 0]
-    },
-    get alive() {
-      return running.child.exitCode === null && running.child.signalCode === null
-    },
-    async restart() {
-      await end(running.child)
-      running = await launch()
-    },
-    async stop() {
-      await end(running.child)
-      await remove(directory)
-    },
-  }
+  const fixed = { name: 'bare', port, ca, diskBytes: () => undefined } as const
+  return contenderOver(fixed, await launch(), launch, () => remove(directory))
 }

@@ -33,6 +33,51 @@ export interface Contender extends Target {
   stop(): Promise<void>
 }
 
+/** A process of a server that answers. */
+export interface Launched {
+  readonly child: ChildProcess
+  /** Milliseconds. */
+  readonly startedIn: number
+}
+
+/**
+ * A contender over a process that can be started again.
+ *
+ * @param fixed what stays the same
+ * @param first the process that runs; `launch` starts the next one
+ * @param others roots beside it, which stay
+ * @param cleanUp done once it has ended
+ */
+export function contenderOver<Fixed extends Pick<Contender, 'name' | 'port' | 'ca' | 'tokens' | 'diskBytes'>>(
+  fixed: Fixed,
+  first: Launched,
+  launch: () => Promise<Launched>,
+  cleanUp: () => Promise<void>,
+  others: readonly number[] = [],
+): Fixed & Contender {
+  let running = first
+  return {
+    ...fixed,
+    get startedIn() {
+      return running.startedIn
+    },
+    get pids() {
+      return [running.child.pid ?? 0, ...others]
+    },
+    get alive() {
+      return running.child.exitCode === null && running.child.signalCode === null
+    },
+    async restart() {
+      await end(running.child)
+      running = await launch()
+    },
+    async stop() {
+      await end(running.child)
+      await cleanUp()
+    },
+  }
+}
+
 export async function workDirectory(name: string): Promise<string> {
   return mkdtemp(join(tmpdir(), `countersign-bench-${name}-`))
 }

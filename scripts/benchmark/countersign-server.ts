@@ -4,7 +4,16 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
-import { answering, end, freePort, remove, start, workDirectory, type Contender } from './contender.ts'
+import {
+  answering,
+  contenderOver,
+  freePort,
+  remove,
+  start,
+  workDirectory,
+  type Contender,
+  type Launched,
+} from './contender.ts'
 import type { TokenService } from './token-service.ts'
 
 const COMMAND = join(import.meta.dirname, '..', 'countersign')
@@ -29,7 +38,7 @@ export async function startCountersign(tokens?: TokenService): Promise<Countersi
     COUNTERSIGN_LISTEN_PORT: String(port),
     ...(tokens === undefined ? {} : await accessSettings(tokens, directory)),
   }
-  const launch = async (): Promise<{ child: ChildProcess; ca: string; startedIn: number }> => {
+  const launch = async (): Promise<Launched & { readonly ca: string }> => {
     const log = openSync(join(directory, 'log'), 'a')
     const child = start(COMMAND, ['serve', '--quiet'], { env, cwd: directory, stdio: ['ignore', log, log] })
     const begun = performance.now()
@@ -38,37 +47,21 @@ export async function startCountersign(tokens?: TokenService): Promise<Countersi
     await answering(child, { port, ca, tokens })
     return { child, ca, startedIn: performance.now() - begun }
   }
-  let running = await launch()
-  return {
+  const first = await launch()
+  const fixed = {
     name: 'countersign',
     port,
-    ca: running.ca,
+    ca: first.ca,
     tokens,
     controlSocket: join(data, 'control.sock'),
     diskBytes: () => bytesIn(data),
-    get startedIn() {
-      return running.startedIn
-    },
-    get pids() {
-      return [running.child.pid ?? 0]
-    },
-    get alive() {
-      return running.child.exitCode === null && running.child.signalCode === null
-    },
-    async createRepository(gun) {
+    async createRepository(gun: string) {
       const file = join(directory, 'passphrase')
       await writeFile(file, 'nothing that is kept\n', { mode: 0o600 })
       await promisify(execFile)(COMMAND, ['repo', 'create', gun, '--passphrase-file', file], { env, cwd: directory })
     },
-    async restart() {
-      await end(running.child)
-      running = await launch()
-    },
-    async stop() {
-      await end(running.child)
-      await remove(directory)
-    },
-  }
+  } as const
+  return contenderOver(fixed, first, launch, () => remove(directory))
 }
 
 async function accessSettings({ settings }: TokenService, directory: string): Promise<Record<string, string>> {

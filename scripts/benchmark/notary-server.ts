@@ -1,10 +1,19 @@
-import type { ChildProcess } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { tlsIdentity } from '../../test/support/go-server.ts'
 import type { Target } from './connection.ts'
-import { answering, end, freePort, remove, start, workDirectory, type Contender } from './contender.ts'
+import {
+  answering,
+  contenderOver,
+  end,
+  freePort,
+  remove,
+  start,
+  workDirectory,
+  type Contender,
+  type Launched,
+} from './contender.ts'
 import { SERVER_SCHEMA, SIGNER_SCHEMA } from './notary-schema.ts'
 import { startPostgres } from './postgres.ts'
 import type { TokenService } from './token-service.ts'
@@ -31,13 +40,8 @@ export async function startNotaryInMemory(tokens?: TokenService): Promise<Conten
   const directory = await workDirectory('memory')
   const trust = { type: 'local', hostname: '', port: '', key_algorithm: 'ed25519' }
   const server = await startServer(directory, tokens, { trust_service: trust, storage: { backend: 'memory' } })
-  return contender(
-    'memory',
-    server,
-    [],
-    () => undefined,
-    async () => remove(directory),
-  )
+  const fixed = { name: 'memory', ...server.target, diskBytes: () => undefined } as const
+  return contenderOver(fixed, server.first, server.launch, () => remove(directory))
 }
 
 /** Go's server as people run it: signer beside it, both over PostgreSQL, all on this machine. */
@@ -68,25 +72,19 @@ export async function startNotaryOverPostgres(tokens?: TokenService): Promise<Co
     tls_ca_file: './signer-ca.crt',
   }
   const server = await startServer(directory, tokens, { trust_service: remote, storage: store('notaryserver') })
-  const pids = [signer.pid ?? 0, postgres.pid]
-  return contender(
-    'postgres',
-    server,
-    pids,
-    () => postgres.bytes(),
-    async () => {
-      await end(signer)
-      await postgres.stop()
-      await remove(directory)
-    },
-  )
+  const fixed = { name: 'postgres', ...server.target, diskBytes: () => postgres.bytes() } as const
+  const cleanUp = async (): Promise<void> => {
+    await end(signer)
+    await postgres.stop()
+    await remove(directory)
+  }
+  return contenderOver(fixed, server.first, server.launch, cleanUp, [signer.pid ?? 0, postgres.pid])
 }
 
-interface Server extends Target {
-  child: ChildProcess
-  /** Milliseconds. */
-  startedIn: number
-  restart(): Promise<void>
+interface Server {
+  readonly target: Target
+  readonly first: Launched
+  launch(): Promise<Launched>
 }
 
 async function startServer(directory: string, tokens: TokenService | undefined, parts: Parts): Promise<Server> {
@@ -97,23 +95,14 @@ async function startServer(directory: string, tokens: TokenService | undefined, 
   const listener = { http_addr: `127.0.0.1:${port}`, tls_cert_file: './server.crt', tls_key_file: './server.key' }
   const auth = tokens === undefined ? {} : await tokenAuth(tokens, directory)
   await writeConfiguration(directory, 'server.json', { server: listener, ...parts, ...auth })
-  const launch = async (): Promise<Pick<Server, 'child' | 'startedIn'>> => {
+  const target = { port, ca, tokens }
+  const launch = async (): Promise<Launched> => {
     const child = start(SERVER, ['-config', join(directory, 'server.json')], { cwd: directory })
     const begun = performance.now()
-    await answering(child, { port, ca, tokens })
+    await answering(child, target)
     return { child, startedIn: performance.now() - begun }
   }
-  const server: Server = {
-    port,
-    ca,
-    tokens,
-    ...(await launch()),
-    async restart() {
-      await end(server.child)
-      Object.assign(server, await launch())
-    },
-  }
-  return server
+  return { target, first: await launch(), launch }
 }
 
 async function tokenAuth({ settings }: TokenService, directory: string): Promise<{ auth: object }> {
@@ -126,34 +115,4 @@ async function tokenAuth({ settings }: TokenService, directory: string): Promise
 /** Without a log line for each request: in its favour. */
 async function writeConfiguration(directory: string, name: string, content: object): Promise<void> {
   await writeFile(join(directory, name), JSON.stringify({ ...content, logging: { level: 'error' } }))
-}
-
-function contender(
-  name: Contender['name'],
-  server: Server,
-  others: readonly number[],
-  diskBytes: () => number | undefined,
-  cleanUp: () => Promise<void>,
-): Contender {
-  return {
-    name,
-    port: server.port,
-    ca: server.ca,
-    tokens: server.tokens,
-    diskBytes,
-    get startedIn() {
-      return server.startedIn
-    },
-    get pids() {
-      return [server.child.pid ?? 0, ...others]
-    },
-    get alive() {
-      return server.child.exitCode === null && server.child.signalCode === null
-    },
-    restart: () => server.restart(),
-    async stop() {
-      await end(server.child)
-      await cleanUp()
-    },
-  }
 }

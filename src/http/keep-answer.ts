@@ -13,6 +13,7 @@ const URL_MAX_LENGTH = 600
  * @param stamp of the repository, read before anything that it was made from
  */
 export function keepDocument(wiring: Wiring, ctx: Context, gun: Gun, stamp: Uint8Array): void {
+  if (ctx.status !== 200) return
   const { store } = wiring.trust
   const repository = store.head(gun)
   if (store.stamp(gun)?.equals(stamp) !== true) return
