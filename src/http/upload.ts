@@ -22,10 +22,11 @@ export function postUpload(wiring: Wiring): (ctx: Context) => Promise<void> {
       const parts = parseMultipart(ctx.get('Content-Type'), body, settings.limits)
       // Counted from here on, not while a body comes in: slow clients must not keep quick ones out.
       try {
-        if (publishing.add(1) > settings.limits.publishesInFlight) {
+        const atOnce = publishing.add(1)
+        if (atOnce > settings.limits.publishesInFlight) {
           throw new TrustError('BUSY', 'too many updates are being worked on', { hint: 'try again in a moment' })
         }
-        await publish(trust, gun, parts, actorOf(ctx))
+        await publish(trust, gun, parts, actorOf(ctx), atOnce)
       } finally {
         publishing.add(-1)
       }

@@ -10,6 +10,10 @@ import { currentOf } from './current.ts'
 import { decodedDocuments } from './decoded.ts'
 import { withoutStagedRoot } from './staged-root.ts'
 import type { Trust } from './trust.ts'
+import { verifyUploadsAhead } from './verify-ahead.ts'
+
+/** Publishes at one moment from which on the way to the thread pool and back pays; for one alone it would be a detour. */
+const VERIFY_AHEAD_FROM = 4
 
 /** One part of an upload: the file name names the role. */
 export interface UploadPart {
@@ -21,10 +25,18 @@ export interface UploadPart {
  * Publish: verify an upload against what is current and make it current, all of it or nothing (wire spec §5, §6).
  * Bytes that are current already are not an error: a client may repeat a publish whose answer it never got.
  *
+ * @param atOnce publishes that are worked on at this moment, this one among them
  * @throws TrustError NO_FILENAME, INVALID_ROLE, MALFORMED_JSON, INVALID_UPDATE, VERSION, BUSY, SIGNING_FAILED, …
  */
-export async function publish(trust: Trust, gun: Gun, parts: readonly UploadPart[], actor: Actor): Promise<void> {
+export async function publish(
+  trust: Trust,
+  gun: Gun,
+  parts: readonly UploadPart[],
+  actor: Actor,
+  atOnce = 1,
+): Promise<void> {
   const uploads = await decodeParts(gun, parts)
+  if (atOnce >= VERIFY_AHEAD_FROM) await verifyUploadsAhead(gun, uploads)
   const changed = await change(trust, gun, async (head, now) => {
     // Nothing uploaded, nothing to do: Go makes a new snapshot of the same content (wire spec §19.18).
     const accepted = acceptUpdate(gun, currentOf(trust, gun, head), uploads, now)

@@ -117,14 +117,12 @@ export class Committer {
   }
 
   async #run(): Promise<void> {
-    // Commits that were asked for in the same turn of the event loop share the first batch already.
-    await Promise.resolve()
     for (;;) {
-      while (this.#queue.length > 0) await this.#writeGroup(this.#queue.splice(0, GROUP_MAX))
-      if (this.#anchored === this.#tail || this.#failure !== undefined) break
-      // Who waits for these commits is answered first.
+      // Whatever asks in the same turn of the event loop shares the write; who waits for the last one is answered first.
       await setImmediate()
-      if (this.#queue.length === 0) await this.#followWithAnchor()
+      if (this.#queue.length > 0) await this.#writeGroup(this.#queue.splice(0, GROUP_MAX))
+      else if (this.#anchored !== this.#tail && this.#failure === undefined) await this.#followWithAnchor()
+      else break
     }
     this.#running = undefined
   }

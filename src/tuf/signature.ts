@@ -1,4 +1,4 @@
-import { constants, verify, type KeyObject } from 'node:crypto'
+import { constants, verify, type KeyObject, type VerifyKeyObjectInput } from 'node:crypto'
 import { keyId, type PublicKey } from './key.ts'
 import { Memo } from './memo.ts'
 import { derSignature } from './signature-form.ts'
@@ -25,16 +25,53 @@ const PSS_SALT_BYTES = 32
  * @param method lower case; another spelling never verifies
  */
 export function verifySignature(key: PublicKey, method: string, sig: Uint8Array, message: Uint8Array): boolean {
+  const loaded = fittingKey(key, method, sig)
+  if (loaded === undefined) return false
+  const done = verified.get(sig)
+  if (done?.key === loaded && done.method === method && done.message === message) return done.verifies
+  return verify(...verification(loaded, method, sig, message))
+}
+
+/**
+ * The same in the thread pool, for later: `verifySignature` of these very objects has the answer then, and is at liberty
+ * to find it itself where there is none.
+ */
+export async function verifyAhead(key: PublicKey, method: string, sig: Uint8Array, message: Uint8Array): Promise<void> {
+  const loaded = fittingKey(key, method, sig)
+  if (loaded === undefined) return
+  await new Promise<void>((resolve) => {
+    verify(...verification(loaded, method, sig, message), (error, verifies) => {
+      if (error === null) verified.set(sig, { key: loaded, method, message, verifies })
+      resolve()
+    })
+  })
+}
+
+/** What was verified ahead, by the bytes of the signature: as long as the document lives that they came with. */
+const verified = new WeakMap<
+  Uint8Array,
+  { readonly key: VerificationKey; readonly method: string; readonly message: Uint8Array; readonly verifies: boolean }
+>()
+
+/** @returns undefined where nothing can verify */
+function fittingKey(key: PublicKey, method: string, sig: Uint8Array): VerificationKey | undefined {
   const fits = Object.hasOwn(METHODS, key.keytype) && METHODS[key.keytype]?.includes(method) === true
   const loaded = fits ? cachedKey(key, method === PYCRYPTO) : undefined
-  if (loaded === undefined || sig.length !== loaded.signatureLength) return false
-  const { object } = loaded
-  if (loaded.keytype === 'ed25519') return verify(null, message, object, sig)
+  return sig.length === loaded?.signatureLength ? loaded : undefined
+}
+
+/** As `crypto.verify` takes it. */
+function verification(
+  { keytype, object }: VerificationKey,
+  method: string,
+  sig: Uint8Array,
+  message: Uint8Array,
+): [string | null, Uint8Array, KeyObject | VerifyKeyObjectInput, Uint8Array] {
+  if (keytype === 'ed25519') return [null, message, object, sig]
   // Node converts r ‖ s itself if asked, but takes a third longer: `{ key, dsaEncoding }` is slow to read.
-  if (loaded.keytype === 'ecdsa') return verify('sha256', message, object, derSignature(sig))
-  if (method === 'rsapkcs1v15') return verify('sha256', message, object, sig)
-  const pss = { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: PSS_SALT_BYTES }
-  return verify('sha256', message, { key: object, ...pss }, sig)
+  if (keytype === 'ecdsa') return ['sha256', message, object, derSignature(sig)]
+  if (method === 'rsapkcs1v15') return ['sha256', message, object, sig]
+  return ['sha256', message, { key: object, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: PSS_SALT_BYTES }, sig]
 }
 
 /** True if some signature could verify with this key; false for one that is malformed, too short or of unknown type. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { errorOf, exchange, exchangeBytes, type Answer } from '../support/exchange.ts'
+import { parseGun } from '../../src/tuf/gun.ts'
 import { ReferenceClient, type View } from '../support/reference-client.ts'
 import { startTestServer, type TestServer } from '../support/server.ts'
 import { makeKey } from '../support/test-key.ts'
@@ -25,15 +26,27 @@ test('the corpus has at least 600 cases, each under its own name', () => {
   assert.equal(new Set(cases.map(({ group, name }) => `${group} ${name}`)).size, cases.length)
 })
 
-describe('whatever is sent, the answer is exact and the repository stays readable', () => {
+/** Among this many other publishes an upload is verified in the thread pool. */
+const OTHERS = 4
+
+for (const others of [0, OTHERS]) {
+  const where = others === 0 ? 'alone' : `among ${others} other publishes`
+  describe(`whatever is sent, ${where}, the answer is exact and the repository stays readable`, () => corpus(others))
+}
+
+/** @param others publishes that the server is working on all the time */
+function corpus(others: number): void {
   let server: TestServer
   let stage: Stage
   let other: TrustWorld
   const scenes = new Map<Scene, TrustWorld>()
   let own = 0
+  const over = Promise.withResolvers<void>()
+  const waiting: Promise<unknown>[] = []
 
   before(async () => {
-    server = await startTestServer({ now: NOW, transport: 'plain' })
+    const settings = { limits: { publishesWaitingPerGun: Math.max(1, others) } }
+    server = await startTestServer({ now: NOW, transport: 'plain', settings })
     stage = {
       serverKeys: (gun) => keysFrom(server, gun),
       send: (world, parts) => world.send(server, parts),
@@ -42,8 +55,23 @@ describe('whatever is sent, the answer is exact and the repository stays readabl
       scenes.set(scene, await makeScene(stage, `corpus.example/${scene}/app`, scene))
     }
     other = await makeScene(stage, 'corpus.example/another/app', 'client-snapshot', makeKey('ecdsa'))
+    if (others > 0) await keepOthersWaiting()
   })
-  after(() => server.stop())
+  after(async () => {
+    over.resolve()
+    await Promise.all(waiting)
+    await server.stop()
+  })
+
+  /** Somebody has the turn until all is over, as many as may wait do so, and one more was refused. */
+  const keepOthersWaiting = async (): Promise<void> => {
+    const world = await makeScene(stage, 'corpus.example/waiting/app', 'server-snapshot')
+    const parts = world.nextParts('targets')
+    waiting.push(server.running.trust.turns.take(parseGun(world.gun), () => over.promise))
+    const uploads = Array.from({ length: others + 1 }, () => upload(server, world.gun, parts))
+    waiting.push(...uploads)
+    assert.equal((await Promise.race(uploads)).status, 429)
+  }
 
   const worldFor = async ({ scene, changes }: Case): Promise<TrustWorld> => {
     const shared = scenes.get(scene)
@@ -97,7 +125,7 @@ describe('whatever is sent, the answer is exact and the repository stays readabl
       assert.deepEqual(failures, [])
     })
   }
-})
+}
 
 function checkAnswer({ expected }: Case, answer: Answer): void {
   const text = answer.body.toString('utf8')

@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import { Point, verifyAsync } from '@noble/ed25519'
 import type { PublicKey } from '../../src/tuf/key.ts'
 import { encodePem } from '../../src/tuf/pem.ts'
-import { canVerify, keyPairId, verifySignature } from '../../src/tuf/signature.ts'
+import { canVerify, keyPairId, verifyAhead, verifySignature } from '../../src/tuf/signature.ts'
 import { der, ecKeys, makeCertificate, pemOf } from './certificate-maker.ts'
 
 interface SignatureVector extends PublicKey {
@@ -41,6 +41,46 @@ const METHODS = [
   '',
   'constructor',
 ]
+
+test('what is verified ahead is judged the same, whatever it was verified by', async () => {
+  for (const { name, valid, method, sig, message, ...key } of vectors) {
+    const [sigBytes, messageBytes] = [Buffer.from(sig, 'base64'), Buffer.from(message)]
+    await verifyAhead(key, method, sigBytes, messageBytes)
+    assert.equal(verifySignature(key, method, sigBytes, messageBytes), valid, name)
+    assert.equal(verifySignature(key, method, sigBytes, Buffer.from(`${message} `)), false, `${name}: another message`)
+    for (const by of vectors) {
+      for (const as of METHODS) {
+        const verdict = verifySignature(by, as, sigBytes, messageBytes)
+        // A copy was not verified ahead.
+        const expected = verifySignature(by, as, Buffer.from(sigBytes), messageBytes)
+        assert.equal(verdict, expected, `${name} by the key of ${by.name} as ${as}`)
+      }
+    }
+  }
+})
+
+test('what was verified ahead by one key is not verified by another one of its kind', async () => {
+  const [one, other] = [ecKeys(), ecKeys()]
+  const sig = sign('sha256', message, { key: one.privateKey, dsaEncoding: 'ieee-p1363' })
+  const keys = [one, other].map(({ publicKey }) => ({ keytype: 'ecdsa', public: base64(spkiOf(publicKey)) }))
+  for (const key of keys) {
+    await verifyAhead(key, 'ecdsa', sig, message)
+    assert.deepEqual(
+      keys.map((each) => verifySignature(each, 'ecdsa', sig, message)),
+      [true, false],
+    )
+  }
+})
+
+test('what was verified ahead is not verified again', async () => {
+  const { method, sig, message, ...key } = vectors.find(({ valid }) => valid) ?? assert.fail()
+  const [sigBytes, messageBytes] = [Buffer.from(sig, 'base64'), Buffer.from(message)]
+  await verifyAhead(key, method, sigBytes, messageBytes)
+  // Nobody may do this; here it shows that nobody looks again.
+  messageBytes.fill(0)
+  assert.equal(verifySignature(key, method, sigBytes, messageBytes), true)
+  assert.equal(verifySignature(key, method, Buffer.from(sigBytes), messageBytes), false)
+})
 
 test('no method verifies but the one that was signed with, whatever the key type claims to be', () => {
   const types = ['ecdsa', 'ecdsa-x509', 'rsa', 'rsa-x509', 'ed25519', 'constructor', '__proto__', 'toString']

@@ -1,0 +1,30 @@
+import type { Gun } from '../tuf/gun.ts'
+import type { Metadata } from '../tuf/metadata.ts'
+import { isDelegation, parentOf } from '../tuf/role.ts'
+import { parseRoot } from '../tuf/root.ts'
+import { verifyAhead } from '../tuf/signature.ts'
+import { soundOrNothing } from '../tuf/targets-tree.ts'
+import type { RoleKeys } from '../tuf/threshold.ts'
+import { decodedDocuments } from './decoded.ts'
+
+/**
+ * Verify the signatures of an upload in the thread pool, where other publishes can be worked on meanwhile. No verdict is
+ * made: whoever checks the upload looks for the keys that count himself, and finds what they have verified done already.
+ * So it does no harm that the keys are those of documents decoded lately, current or not, and that a root is left out.
+ */
+export async function verifyUploadsAhead(gun: Gun, uploads: readonly Metadata[]): Promise<void> {
+  const verifying = uploads.flatMap((upload) => {
+    const keys = likelyKeys(gun, upload)?.keys
+    return upload.signatures.map(async ({ keyid, method, sig }) => {
+      const key = keys?.get(keyid)
+      if (key !== undefined) await verifyAhead(key, method, sig, upload.message())
+    })
+  })
+  await Promise.all(verifying)
+}
+
+function likelyKeys(gun: Gun, { role }: Metadata): RoleKeys | undefined {
+  if (isDelegation(role)) return soundOrNothing(decodedDocuments.last(gun, parentOf(role)))?.delegations.get(role)
+  const root = role === 'root' ? undefined : decodedDocuments.last(gun, 'root')
+  return root && parseRoot(root).roles[role]
+}
