@@ -1,8 +1,9 @@
-import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
+import type * as PromClient from 'prom-client'
 import type { Ending } from '../repository/expiry.ts'
 import type { RenewalCounts } from '../repository/renew-loop.ts'
 import { stagedRoots } from '../repository/staged-root.ts'
 import type { Trust } from '../repository/trust.ts'
+import { Counter, Gauge, Histogram, Registry } from './prometheus.ts'
 
 /** What each thread counts for itself. */
 export interface RequestMetrics {
@@ -21,8 +22,8 @@ export interface Metrics extends RequestMetrics {
 
 /** What one kind of request is counted in. */
 interface Series {
-  readonly count: Counter.Internal
-  readonly duration: Histogram.Internal<'operation'>
+  readonly count: PromClient.Counter.Internal
+  readonly duration: PromClient.Histogram.Internal<'operation'>
 }
 
 /** Due renewals that are counted; more than this is "many". */
@@ -34,7 +35,6 @@ const WAITING_MAX = 1_000
 export function createMetrics(trust: Trust): Metrics {
   const registry = new Registry()
   const registers = [registry]
-  collectDefaultMetrics({ register: registry })
   const renewals = new Counter({
     name: 'countersign_renewals_total',
     help: 'Timestamps and snapshots re-signed in the background.',

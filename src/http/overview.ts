@@ -1,5 +1,5 @@
-import { AggregatorRegistry, Registry } from 'prom-client'
 import type { Trust } from '../repository/trust.ts'
+import { Registry } from './prometheus.ts'
 
 /** What is told of the whole process, whichever of its threads is asked. */
 export interface Overview {
@@ -24,6 +24,7 @@ export function overviewOf(
   accepting: () => boolean = () => true,
   others: () => Promise<readonly CountedMetrics[]> = async () => [],
 ): Overview {
+  let collecting = false
   return {
     async unready() {
       const { writable, reason } = store.readiness()
@@ -35,6 +36,10 @@ export function overviewOf(
       }
     },
     async metrics() {
+      const { AggregatorRegistry, collectDefaultMetrics } = await import('prom-client')
+      // Those of the process: the first who asks begins to collect them.
+      if (!collecting) collectDefaultMetrics({ register: registry })
+      collecting = true
       const counted = await others()
       if (counted.length === 0) return registry.metrics()
       return AggregatorRegistry.aggregate([await registry.getMetricsAsJSON(), ...counted]).metrics()
