@@ -1,9 +1,10 @@
+import { TrustError } from '../errors.ts'
 import type { Gun } from '../tuf/gun.ts'
 import type { Metadata } from '../tuf/metadata.ts'
 import { isDelegation, parentOf } from '../tuf/role.ts'
 import { parseRoot } from '../tuf/root.ts'
 import { verifyAhead } from '../tuf/signature.ts'
-import { soundOrNothing } from '../tuf/targets-tree.ts'
+import { parseTargets } from '../tuf/targets.ts'
 import type { RoleKeys } from '../tuf/threshold.ts'
 import { decodedDocuments } from './decoded.ts'
 
@@ -13,18 +14,27 @@ import { decodedDocuments } from './decoded.ts'
  * So it does no harm that the keys are those of documents decoded lately, current or not, and that a root is left out.
  */
 export async function verifyUploadsAhead(gun: Gun, uploads: readonly Metadata[]): Promise<void> {
-  const verifying = uploads.flatMap((upload) => {
-    const keys = likelyKeys(gun, upload)?.keys
-    return upload.signatures.map(async ({ keyid, method, sig }) => {
-      const key = keys?.get(keyid)
-      if (key !== undefined) await verifyAhead(key, method, sig, upload.message())
-    })
+  try {
+    await Promise.all(uploads.map((upload) => verifyUpload(upload, likelyKeys(gun, upload))))
+  } catch (error) {
+    // What is wrong with a document is told by the checks, in their order.
+    if (!(error instanceof TrustError)) throw error
+  }
+}
+
+async function verifyUpload(upload: Metadata, keys: RoleKeys['keys'] | undefined): Promise<void> {
+  const verifying = upload.signatures.map(async ({ keyid, method, sig }) => {
+    const key = keys?.get(keyid)
+    if (key !== undefined) await verifyAhead(key, method, sig, upload.message())
   })
   await Promise.all(verifying)
 }
 
-function likelyKeys(gun: Gun, { role }: Metadata): RoleKeys | undefined {
-  if (isDelegation(role)) return soundOrNothing(decodedDocuments.last(gun, parentOf(role)))?.delegations.get(role)
+function likelyKeys(gun: Gun, { role }: Metadata): RoleKeys['keys'] | undefined {
+  if (isDelegation(role)) {
+    const parent = decodedDocuments.last(gun, parentOf(role))
+    return parent && parseTargets(parent).delegations.get(role)?.keys
+  }
   const root = role === 'root' ? undefined : decodedDocuments.last(gun, 'root')
-  return root && parseRoot(root).roles[role]
+  return root && parseRoot(root).roles[role].keys
 }

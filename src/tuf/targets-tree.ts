@@ -60,7 +60,7 @@ export function acceptTargets(
 }
 
 /** What is stored was sound by the rules of its time; by newer rules it may not be, and must not stand in the way. */
-export function soundOrNothing(metadata: Metadata | undefined): Targets | undefined {
+function soundOrNothing(metadata: Metadata | undefined): Targets | undefined {
   try {
     return metadata && parseTargets(metadata)
   } catch (error) {
