@@ -45,8 +45,8 @@ function corpus(others: number): void {
   const waiting: Promise<unknown>[] = []
 
   before(async () => {
-    const settings = { limits: { publishesWaitingPerGun: Math.max(1, others) } }
-    server = await startTestServer({ now: NOW, transport: 'plain', settings })
+    const limits = { publishesWaitingPerGun: OTHERS }
+    server = await startTestServer({ now: NOW, transport: 'plain', settings: { limits } })
     stage = {
       serverKeys: (gun) => keysFrom(server, gun),
       send: (world, parts) => world.send(server, parts),
