@@ -13,7 +13,7 @@ export function createLog(level: string, destination: DestinationStream = standa
   const options = {
     level,
     base: null,
-    timestamp: () => `,"time":"${new Date().toISOString()}"`,
+    timestamp,
     formatters: { level: (label: string) => ({ level: label }), log: capped },
   }
   return Object.assign(pino(options, destination), { lines: (text: string) => destination.write(text) })
@@ -41,8 +41,21 @@ function standardOutput(): BufferedLines {
   return (output = lines)
 }
 
+let newest = { ms: 0, text: '' }
+
+/** Of many lines in one millisecond it is written once. */
+function timestamp(): string {
+  const ms = Date.now()
+  if (ms !== newest.ms) newest = { ms, text: `,"time":"${new Date(ms).toISOString()}"` }
+  return newest.text
+}
+
 function capped(facts: Record<string, unknown>): Record<string, unknown> {
-  const long = Object.entries(facts).filter(([, value]) => typeof value === 'string' && value.length > TEXT_MAX)
-  if (long.length === 0) return facts
-  return { ...facts, ...Object.fromEntries(long.map(([name, value]) => [name, String(value).slice(0, TEXT_MAX)])) }
+  if (!Object.values(facts).some(isLong)) return facts
+  const cap = (value: unknown): unknown => (isLong(value) ? value.slice(0, TEXT_MAX) : value)
+  return Object.fromEntries(Object.entries(facts).map(([name, value]) => [name, cap(value)]))
+}
+
+function isLong(value: unknown): value is string {
+  return typeof value === 'string' && value.length > TEXT_MAX
 }

@@ -91,11 +91,12 @@ function isCurrent(source: Source | undefined, { store, now }: Trust): boolean {
 function noteOf({ trust, metrics }: Wiring, { answer, reader }: Found, socket: Socket, agent: string | undefined) {
   const start = performance.now()
   const requestId = randomUUID()
-  const { status, about, refusal, body } = answer
-  const who = reader.identity === undefined ? {} : { actor: reader.identity.name }
+  const { status, refusal, body } = answer
+  const { operation, gun, role } = answer.about
+  const asked = { requestId, method: 'GET', operation, gun, role, actor: reader.identity?.name }
   // Gone from the socket once it is closed.
   const { remoteAddress: address } = socket
-  const facts = { requestId, method: 'GET', ...about, ...who, bytes: body.length, address, agent }
+  const facts = { ...asked, bytes: body.length, address, agent }
   return {
     requestId,
     sent: (whole: boolean): void => recordRequest(trust.log, metrics, whole, status, start, facts, refusal),

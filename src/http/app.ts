@@ -81,9 +81,7 @@ function logAndMeasure({ trust, metrics, accepting }: Wiring) {
     if (!accepting()) ctx.set('Connection', 'close')
     ctx.res.once('close', () => {
       const { operation = 'unknown', gun, role, requestId, identity, error } = ctx.state
-      const where = { ...(gun === undefined ? {} : { gun }), ...(role === undefined ? {} : { role }) }
-      const who = identity === undefined ? {} : { actor: identity.name }
-      const asked = { requestId, method: ctx.method, operation, ...where, ...who }
+      const asked = { requestId, method: ctx.method, operation, gun, role, actor: identity?.name }
       const facts = { ...asked, bytes: ctx.length ?? 0, address, agent: ctx.get('User-Agent') }
       recordRequest(trust.log, metrics, ctx.res.writableFinished, ctx.status, start, facts, error)
     })

@@ -77,7 +77,10 @@ function eachChunk(request: IncomingMessage, take: (chunk: Buffer) => boolean): 
     })
     request.on('end', resolve)
     request.on('error', reject)
-    request.on('close', () => reject(Object.assign(new Error('aborted'), { code: 'ECONNRESET' })))
+    request.on('close', () => {
+      // An error is costly to make, and here it nearly always would be for nobody.
+      if (!request.readableEnded) reject(Object.assign(new Error('aborted'), { code: 'ECONNRESET' }))
+    })
   })
 }
 

@@ -98,16 +98,17 @@ export function requestMetrics(registry: Registry): RequestMetrics {
     registers,
   })
   // Looking a series up by its labels costs as much as all the rest of it.
-  const known = new Map<string, Series>()
+  const seriesOf = remembered((operation: string) =>
+    remembered((method: string) =>
+      remembered((status: number): Series => {
+        const labels = { operation, method: method.toLowerCase(), code: String(status) }
+        return { count: requests.labels(labels), duration: durations.labels({ operation }) }
+      }),
+    ),
+  )
   return {
     request(operation, method, status, seconds) {
-      const name = `${operation} ${method} ${status}`
-      let series = known.get(name)
-      if (series === undefined) {
-        const labels = { operation, method: method.toLowerCase(), code: String(status) }
-        series = { count: requests.labels(labels), duration: durations.labels({ operation }) }
-        known.set(name, series)
-      }
+      const series = seriesOf(operation)(method)(status)
       series.count.inc()
       series.duration.observe(seconds)
     },
@@ -170,4 +171,14 @@ function registerStoreMetrics(trust: Trust, registers: Registry[]): void {
       this.set(expires === undefined ? Infinity : (expires - trust.now()) / 1000)
     },
   })
+}
+
+/** The same function, that makes each answer once. */
+function remembered<Key, Value>(make: (key: Key) => Value): (key: Key) => Value {
+  const made = new Map<Key, Value>()
+  return (key) => {
+    let value = made.get(key)
+    if (value === undefined) made.set(key, (value = make(key)))
+    return value
+  }
 }

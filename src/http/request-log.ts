@@ -7,10 +7,10 @@ export interface RequestFacts {
   readonly method: string
   /** Name of the route, as Notary names it. */
   readonly operation: string
-  readonly gun?: string
-  readonly role?: string
+  readonly gun: string | undefined
+  readonly role: string | undefined
   /** Who asked, if it is known. */
-  readonly actor?: string
+  readonly actor: string | undefined
   /** Of the answer's body. */
   readonly bytes: number
   readonly address: string | undefined
@@ -37,13 +37,14 @@ export function recordRequest(
   whole: boolean,
   status: number,
   start: number,
-  { agent = '', ...facts }: RequestFacts,
+  { requestId, method, operation, gun, role, actor, bytes, address, agent = '' }: RequestFacts,
   error?: unknown,
 ): void {
   const ms = performance.now() - start
   const sent = whole ? status : STATUS_ABORTED
-  metrics.request(facts.operation, facts.method, sent, ms / 1000)
-  const line = { ...facts, status: sent, ms: Math.round(ms * 100) / 100, agent: agent.slice(0, AGENT_MAX_LENGTH) }
+  metrics.request(operation, method, sent, ms / 1000)
+  const asked = { requestId, method, operation, gun, role, actor, bytes, address }
+  const line = { ...asked, status: sent, ms: Math.round(ms * 100) / 100, agent: agent.slice(0, AGENT_MAX_LENGTH) }
   if (error === undefined) log.info(line, 'request')
   else if (sent >= 500) log.error({ ...line, err: error }, 'request failed')
   else log.info({ ...line, refused: (error as Error).message }, 'request refused')

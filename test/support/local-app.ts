@@ -73,7 +73,9 @@ export function keptLog(lines: Line[]): Log {
   const keep =
     (level: Line['level']) =>
     (facts: object, text: string): void => {
-      lines.push({ ...facts, level, text })
+      // As in a line of JSON: what is undefined is not there.
+      const told = Object.entries(facts).filter(([, value]) => value !== undefined)
+      lines.push({ ...Object.fromEntries(told), level, text })
     }
   return { info: keep('info'), warn: keep('warn'), error: keep('error') }
 }
