@@ -6,6 +6,7 @@ import { LimitedMap } from '../tuf/limited-map.ts'
 import type { Role } from '../tuf/role.ts'
 import { keepMadeKey } from '../tuf/signature.ts'
 import { fixedSignature } from '../tuf/signature-form.ts'
+import { spkiOf } from '../tuf/spki.ts'
 import type { Keyring } from './keyring.ts'
 import { isReference } from './pkcs11-reference.ts'
 import {
@@ -92,7 +93,7 @@ export class FileSigner implements Signer {
   #sealed(gun: Gun, role: Role, key: KeyObject): NewKey {
     const keytype = algorithmOf(key)
     const publicKey = createPublicKey(key)
-    const spki = publicKey.export({ format: 'der', type: 'spki' })
+    const spki = spkiOf(publicKey)
     const text = (keytype === 'ed25519' ? spki.subarray(-32) : spki).toString('base64')
     const id = keyId({ keytype, public: text })
     const pkcs8 = key.export({ format: 'der', type: 'pkcs8' })

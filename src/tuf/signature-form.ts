@@ -17,8 +17,8 @@ function derInteger(bytes: Uint8Array): Buffer {
   let start = 0
   while (start < bytes.length - 1 && bytes[start] === 0) start += 1
   const digits = bytes.subarray(start)
-  const sign = (digits[0] ?? 0) >= 0x80 ? [0] : []
-  return Buffer.from([INTEGER, digits.length + sign.length, ...sign, ...digits])
+  const head = (digits[0] ?? 0) >= 0x80 ? [INTEGER, digits.length + 1, 0] : [INTEGER, digits.length]
+  return Buffer.concat([Buffer.from(head), digits])
 }
 
 /** DER as r ‖ s. @param coordinate bytes of r and of s @throws TypeError if it is not DER, or too long */
