@@ -7,6 +7,7 @@ import type { Role } from '../tuf/role.ts'
 import { keepMadeKey } from '../tuf/signature.ts'
 import { fixedSignature } from '../tuf/signature-form.ts'
 import { spkiOf } from '../tuf/spki.ts'
+import { pkcs8Of } from './ed25519.ts'
 import type { Keyring } from './keyring.ts'
 import { isReference } from './pkcs11-reference.ts'
 import {
@@ -96,7 +97,7 @@ export class FileSigner implements Signer {
     const spki = spkiOf(publicKey)
     const text = (keytype === 'ed25519' ? spki.subarray(-32) : spki).toString('base64')
     const id = keyId({ keytype, public: text })
-    const pkcs8 = key.export({ format: 'der', type: 'pkcs8' })
+    const pkcs8 = pkcs8Of(key)
     const owner = { gun, role, keyId: id }
     const sealed = this.#keyring.seal(belonging(owner), pkcs8)
     pkcs8.fill(0)

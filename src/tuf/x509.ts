@@ -3,7 +3,7 @@ import { X509Certificate, type KeyObject } from 'node:crypto'
 import { derChildren, derElements, type DerElement } from './der.ts'
 import { Memo } from './memo.ts'
 import { decodePem } from './pem.ts'
-import { parseSpki } from './spki.ts'
+import { curveCoordinate, parseSpki } from './spki.ts'
 
 /** A certificate as its bytes say; nothing about it is believed yet. */
 export interface Certificate {
@@ -71,13 +71,13 @@ function parseCertificate(der: Buffer): Certificate | undefined {
   const [, algorithm, , , subject, publicKey] = body[0]?.tag === VERSION ? body.slice(1) : body
   const names = derChildren(subject, SEQUENCE)
   const spki = publicKey?.bytes
-  const key = spki === undefined ? undefined : parseSpki(spki)
   const isCa = readIsCa(body)
-  if (names === undefined || spki === undefined || key === undefined || isCa === undefined) return undefined
+  if (names === undefined || spki === undefined || isCa === undefined) return undefined
   // As in Go: what is signed and what is beside it name the same algorithm.
   if (algorithm === undefined || certificate[1]?.bytes.equals(algorithm.bytes) !== true) return undefined
   const x509 = readX509(der)
-  if (x509 === undefined) return undefined
+  const key = x509 === undefined ? undefined : readKey(x509, spki)
+  if (x509 === undefined || key === undefined) return undefined
   return {
     der,
     key,
@@ -95,6 +95,17 @@ function readX509(der: Buffer): X509Certificate | undefined {
     const x509 = new X509Certificate(der)
     return x509.raw.equals(der) ? x509 : undefined
   } catch {
+    return undefined
+  }
+}
+
+/** OpenSSL has read the key with the certificate. Where that leaves nothing to doubt, it is not read again, strictly. */
+function readKey(x509: X509Certificate, spki: Buffer): KeyObject | undefined {
+  if (curveCoordinate(spki) === undefined) return parseSpki(spki)
+  try {
+    return x509.publicKey
+  } catch {
+    // A point that is not on the curve.
     return undefined
   }
 }

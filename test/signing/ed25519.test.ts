@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
-import { sign, verify, createPublicKey } from 'node:crypto'
+import { createPublicKey, generateKeyPairSync, sign, verify } from 'node:crypto'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
-import { privateKeyOfSeed } from '../../src/signing/ed25519.ts'
+import { pkcs8Of, privateKeyOfSeed } from '../../src/signing/ed25519.ts'
 import { nobleEd25519 } from '../support/noble-ed25519.ts'
 
 /** RFC 8032 §7.1: secret, public key, message, signature. */
@@ -55,4 +55,10 @@ test('both forms agree on any message, and on what is no signature of it', () =>
     }),
     { numRuns: 60 },
   )
+})
+
+test('a private key is written as OpenSSL writes it, of each kind', () => {
+  for (const { privateKey } of [generateKeyPairSync('ed25519'), generateKeyPairSync('ec', { namedCurve: 'P-256' })]) {
+    assert.deepEqual(pkcs8Of(privateKey), privateKey.export({ format: 'der', type: 'pkcs8' }))
+  }
 })

@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict'
-import { generateKeyPairSync, type KeyObject } from 'node:crypto'
+import { generateKeyPairSync } from 'node:crypto'
 import { test } from 'node:test'
+import { spkiOf } from '../../src/tuf/spki.ts'
 import { loadKey, madeKey } from '../../src/tuf/verification-key.ts'
-
-const spkiOf = (key: KeyObject): Buffer => key.export({ type: 'spki', format: 'der' })
 
 for (const [keytype, { publicKey }, text] of [
   ['ed25519', generateKeyPairSync('ed25519'), (spki: Buffer) => spki.subarray(-32)],
@@ -11,6 +10,7 @@ for (const [keytype, { publicKey }, text] of [
 ] as const) {
   test(`a key that was made here is what would be read of it, ${keytype}`, () => {
     const spki = spkiOf(publicKey)
+    assert.deepEqual(spki, publicKey.export({ type: 'spki', format: 'der' }))
     const made = madeKey(publicKey, spki)
     const read = loadKey({ keytype, public: text(spki).toString('base64') }, false)
     assert.ok(made !== undefined && read !== undefined)
