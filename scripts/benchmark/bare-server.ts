@@ -23,7 +23,7 @@ const OPTIONS = [
 /** The least that a server in Node can do: `bare-program.ts`. */
 export async function startBareServer(): Promise<Contender> {
   const directory = await workDirectory('bare')
-  const { certificate, key, ca } = tlsIdentity()
+  const { certificate, key } = tlsIdentity()
   await writeFile(join(directory, 'server.crt'), certificate)
   await writeFile(join(directory, 'server.key'), key, { mode: 0o600 })
   const port = await freePort()
@@ -31,9 +31,9 @@ export async function startBareServer(): Promise<Contender> {
     const env = { ...process.env, MALLOC_ARENA_MAX: '2' }
     const child = start(process.execPath, [...OPTIONS, PROGRAM, directory, String(port)], { env })
     const begun = performance.now()
-    await answering(child, { port, ca })
+    await answering(child, { port })
     return { child, startedIn: performance.now() - begun }
   }
-  const fixed = { name: 'bare', port, ca, diskBytes: () => undefined } as const
+  const fixed = { name: 'bare', port, diskBytes: () => undefined } as const
   return contenderOver(fixed, await launch(), launch, () => remove(directory))
 }

@@ -48,7 +48,7 @@ export interface Launched {
  * @param others roots beside it, which stay
  * @param cleanUp done once it has ended
  */
-export function contenderOver<Fixed extends Pick<Contender, 'name' | 'port' | 'ca' | 'tokens' | 'diskBytes'>>(
+export function contenderOver<Fixed extends Pick<Contender, 'name' | 'port' | 'tokens' | 'diskBytes'>>(
   fixed: Fixed,
   first: Launched,
   launch: () => Promise<Launched>,

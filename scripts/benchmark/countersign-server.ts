@@ -1,8 +1,7 @@
-import { execFile, type ChildProcess } from 'node:child_process'
+import { execFile } from 'node:child_process'
 import { closeSync, openSync, readdirSync, statSync } from 'node:fs'
-import { readFile, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import {
   answering,
@@ -38,20 +37,17 @@ export async function startCountersign(tokens?: TokenService): Promise<Countersi
     COUNTERSIGN_LISTEN_PORT: String(port),
     ...(tokens === undefined ? {} : await accessSettings(tokens, directory)),
   }
-  const launch = async (): Promise<Launched & { readonly ca: string }> => {
+  const launch = async (): Promise<Launched> => {
     const log = openSync(join(directory, 'log'), 'a')
     const child = start(COMMAND, ['serve', '--quiet'], { env, cwd: directory, stdio: ['ignore', log, log] })
     const begun = performance.now()
     closeSync(log)
-    const ca = await madeCertificate(join(directory, 'keys', 'tls', 'ca.crt'), child)
-    await answering(child, { port, ca, tokens })
-    return { child, ca, startedIn: performance.now() - begun }
+    await answering(child, { port, tokens })
+    return { child, startedIn: performance.now() - begun }
   }
-  const first = await launch()
   const fixed = {
     name: 'countersign',
     port,
-    ca: first.ca,
     tokens,
     controlSocket: join(data, 'control.sock'),
     diskBytes: () => bytesIn(data),
@@ -61,7 +57,7 @@ export async function startCountersign(tokens?: TokenService): Promise<Countersi
       await promisify(execFile)(COMMAND, ['repo', 'create', gun, '--passphrase-file', file], { env, cwd: directory })
     },
   } as const
-  return contenderOver(fixed, first, launch, () => remove(directory))
+  return contenderOver(fixed, await launch(), launch, () => remove(directory))
 }
 
 async function accessSettings({ settings }: TokenService, directory: string): Promise<Record<string, string>> {
@@ -73,15 +69,6 @@ async function accessSettings({ settings }: TokenService, directory: string): Pr
     COUNTERSIGN_ACCESS_SERVICE: settings.service,
     COUNTERSIGN_ACCESS_ISSUER: settings.issuer,
     COUNTERSIGN_ACCESS_CERTIFICATE_BUNDLE_FILE: file,
-  }
-}
-
-/** A first start makes it. */
-async function madeCertificate(file: string, child: ChildProcess): Promise<string> {
-  for (; ; await sleep(5)) {
-    const text = await readFile(file, 'utf8').catch(() => '')
-    if (text.endsWith('-----END CERTIFICATE-----\n')) return text
-    if (child.exitCode !== null) throw new Error('countersign does not start')
   }
 }
 

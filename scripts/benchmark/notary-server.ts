@@ -88,14 +88,14 @@ interface Server {
 }
 
 async function startServer(directory: string, tokens: TokenService | undefined, parts: Parts): Promise<Server> {
-  const { certificate, key, ca } = tlsIdentity()
+  const { certificate, key } = tlsIdentity()
   const port = await freePort()
   await writeFile(join(directory, 'server.crt'), certificate)
   await writeFile(join(directory, 'server.key'), key, { mode: 0o600 })
   const listener = { http_addr: `127.0.0.1:${port}`, tls_cert_file: './server.crt', tls_key_file: './server.key' }
   const auth = tokens === undefined ? {} : await tokenAuth(tokens, directory)
   await writeConfiguration(directory, 'server.json', { server: listener, ...parts, ...auth })
-  const target = { port, ca, tokens }
+  const target = { port, tokens }
   const launch = async (): Promise<Launched> => {
     const child = start(SERVER, ['-config', join(directory, 'server.json')], { cwd: directory })
     const begun = performance.now()
