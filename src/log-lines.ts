@@ -1,5 +1,6 @@
-/** Characters from which on nothing waits, of which pino writes 16 KB at once, and milliseconds that fewer wait. */
+/** So many characters do not wait any longer: just under the 16 KB that pino writes at once. */
 const FLUSH_LENGTH = 16_000
+/** Milliseconds that fewer wait. */
 const FLUSH_INTERVAL = 200
 
 /** Takes lines and hands on many at once. */

@@ -173,7 +173,7 @@ function registerStoreMetrics(trust: Trust, registers: Registry[]): void {
   })
 }
 
-/** The same function, that makes each answer once. */
+/** The same function, that makes each answer once and keeps it: for few keys, as names of routes are. */
 function remembered<Key, Value>(make: (key: Key) => Value): (key: Key) => Value {
   const made = new Map<Key, Value>()
   return (key) => {

@@ -99,7 +99,7 @@ function readX509(der: Buffer): X509Certificate | undefined {
   }
 }
 
-/** OpenSSL has read the key with the certificate. Where that leaves nothing to doubt, it is not read again, strictly. */
+/** A key on one of Go's curves has one form, and OpenSSL has read it with the certificate; others are read again, strictly. */
 function readKey(x509: X509Certificate, spki: Buffer): KeyObject | undefined {
   if (curveCoordinate(spki) === undefined) return parseSpki(spki)
   try {
