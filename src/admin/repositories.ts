@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { TrustError } from '../errors.ts'
 import { check } from '../repository/check.ts'
 import { allGuns } from '../repository/expiry.ts'
+import { namedKeys } from '../repository/import-key.ts'
 import { remove } from '../repository/remove.ts'
 import { describe } from '../repository/show.ts'
 import type { Readable } from '../repository/trust.ts'
@@ -85,11 +86,11 @@ export const listKeys = operation({
   action: 'read',
   input: z.strictObject({ gun: gunInput }),
   async run({ trust, store }, { gun }) {
-    const named = new Set(describe(trust, gun, trust.now())?.roles.flatMap(({ keys }) => keys.map(({ id }) => id)))
     const keys = await store.keysOf(gun)
-    if (keys.length === 0 && named.size === 0) return noSuchRepository(gun)
+    if (keys.length === 0 && store.head(gun)?.roles['root'] === undefined) return noSuchRepository(gun)
     return keys.map(({ role, keyId, keytype, public: publicKey, pending, createdAt }): KeyRow => {
-      return { role, keyId, keytype, public: publicKey, pending, createdAt, current: named.has(keyId) }
+      const current = namedKeys(trust, gun, role)?.keys.has(keyId) === true
+      return { role, keyId, keytype, public: publicKey, pending, createdAt, current }
     })
   },
 })

@@ -291,6 +291,9 @@ describe('countersign key import', () => {
       assert.equal(code, 0)
       assert.ok(stdout.includes(`  ${state}\n`), stdout)
     }
+    const { stdout } = await terminal.run(['key', 'list', gun])
+    assert.match(stdout, /^targets\/bare .* in use$/m)
+    assert.match(stdout, /^targets\/certified .* retired$/m)
   })
 
   test('what makes no sense is refused before anything is opened', async () => {
