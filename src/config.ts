@@ -23,21 +23,6 @@ export interface SettingDescription {
 
 const PREFIX = 'COUNTERSIGN_'
 const FILE_VARIABLE = `${PREFIX}CONFIG`
-/** Settings that name files: in a settings file they are relative to it. */
-const PATHS = [
-  ...[
-    'dataDirectory',
-    'keysDirectory',
-    'anchorFile',
-    'passphraseFile',
-    'tls.certificateFile',
-    'tls.keyFile',
-    'webhook.secretFile',
-  ],
-  ...['signers.pkcs11.library', 'signers.pkcs11.pinFile'],
-  ...['access.jwksFile', 'access.certificateBundleFile', 'access.clientCertificates.caFile'],
-]
-
 /**
  * Load all settings.
  *
@@ -166,7 +151,7 @@ function unwrap(schema: z.ZodType): z.ZodType {
 }
 
 function resolvePaths(input: Record<string, unknown>, base: string): void {
-  for (const name of PATHS) {
+  for (const { name } of leaves().filter(({ schema }) => schema.meta()?.['path'] === true)) {
     const value = valueAt(input, name)
     if (typeof value === 'string') setAt(input, name, resolve(base, value))
   }

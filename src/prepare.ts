@@ -1,4 +1,5 @@
-import { access, stat } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { TrustError } from './errors.ts'
 import type { Settings } from './settings-schema.ts'
@@ -17,11 +18,8 @@ import { createStore } from './store/level.ts'
  */
 export async function prepare(settings: Settings, now: number): Promise<{ keys: Keys; made: string[] }> {
   const { dataDirectory, keysDirectory, anchorFile, passphraseFile } = settings
-  const [keysAreThere, storeIsThere, anchorIsThere] = await Promise.all([
-    hasKeys(keysDirectory),
-    exists(join(dataDirectory, 'CURRENT')),
-    isWritten(anchorFile),
-  ])
+  const storeIsThere = existsSync(join(dataDirectory, 'CURRENT'))
+  const [keysAreThere, anchorIsThere] = await Promise.all([hasKeys(keysDirectory), isWritten(anchorFile)])
   const made: string[] = []
   if (!keysAreThere) {
     if (storeIsThere || anchorIsThere) {
@@ -52,13 +50,6 @@ export async function prepare(settings: Settings, now: number): Promise<{ keys: 
 /** The admin API has no plain HTTP. */
 function needsTls({ listen, admin }: Settings): boolean {
   return listen.plainHttp === undefined || admin.listen !== undefined
-}
-
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  )
 }
 
 /** An anchor is written last: a file without content is none yet. */

@@ -7,6 +7,8 @@ import { z } from 'zod'
 const seconds = z.number().int().positive()
 const bytes = z.number().int().positive()
 const count = z.number().int().positive()
+/** In a settings file it is relative to that. */
+const path = z.string().min(1).meta({ path: true })
 
 /** Said in words, so that nobody sets it by accident. */
 export const PLAIN_HTTP_WORDS = 'i-know-this-is-not-encrypted'
@@ -45,12 +47,10 @@ const signerRule = z.strictObject({
 })
 
 export const settingsSchema = z.strictObject({
-  dataDirectory: z.string().min(1).default('data').describe('where LevelDB keeps everything'),
-  keysDirectory: z.string().min(1).default('keys').describe('key-encryption key, keyring, anchor key, TLS identity'),
-  anchorFile: z.string().min(1).optional().describe('the signed end of the journal; default: anchor in keysDirectory'),
-  passphraseFile: z
-    .string()
-    .min(1)
+  dataDirectory: path.default('data').describe('where LevelDB keeps everything'),
+  keysDirectory: path.default('keys').describe('key-encryption key, keyring, anchor key, TLS identity'),
+  anchorFile: path.optional().describe('the signed end of the journal; default: anchor in keysDirectory'),
+  passphraseFile: path
     .optional()
     .describe('file with the passphrase, readable by its owner only; default: the key file in keysDirectory'),
   listen: z
@@ -75,8 +75,8 @@ export const settingsSchema = z.strictObject({
     ),
   tls: z
     .strictObject({
-      certificateFile: z.string().min(1).optional().describe('PEM chain; default: one made in keysDirectory/tls'),
-      keyFile: z.string().min(1).optional().describe('PEM private key of the certificate'),
+      certificateFile: path.optional().describe('PEM chain; default: one made in keysDirectory/tls'),
+      keyFile: path.optional().describe('PEM private key of the certificate'),
     })
     .prefault({}),
   access: z
@@ -102,16 +102,14 @@ export const settingsSchema = z.strictObject({
         .default(300)
         .describe('life of tokens of the built-in endpoint'),
       issuer: z.string().min(1).optional().describe('of the external service\'s tokens (their "iss")'),
-      jwksFile: z.string().min(1).optional().describe("the external service's keys: a JSON Web Key Set"),
+      jwksFile: path.optional().describe("the external service's keys: a JSON Web Key Set"),
       jwksUrl: secureUrl.optional().describe('the same, fetched from there'),
-      certificateBundleFile: z
-        .string()
-        .min(1)
+      certificateBundleFile: path
         .optional()
         .describe('the external service\'s keys: PEM certificates, as "rootcertbundle" of docker\'s registry'),
       clientCertificates: z
         .strictObject({
-          caFile: z.string().min(1).describe('PEM certificates that issue client certificates, for both listeners'),
+          caFile: path.describe('PEM certificates that issue client certificates, for both listeners'),
           users: z
             .array(z.string().regex(/^[^=]+=[^=]+$/, 'must be COMMON NAME=USER'))
             .default([])
@@ -144,10 +142,10 @@ export const settingsSchema = z.strictObject({
     .strictObject({
       pkcs11: z
         .strictObject({
-          library: z.string().min(1).describe('path of the PKCS#11 library of the token (.so)'),
+          library: path.describe('path of the PKCS#11 library of the token (.so)'),
           tokenLabel: z.string().min(1).optional().describe('label of the token; or give slot'),
           slot: z.number().int().min(0).optional().describe('number of the slot that the token is in'),
-          pinFile: z.string().min(1).describe("file with the user's PIN of the token, readable by its owner only"),
+          pinFile: path.describe("file with the user's PIN of the token, readable by its owner only"),
           keyAlgorithm: z
             .enum(['ed25519', 'ecdsa'])
             .default('ecdsa')
@@ -196,9 +194,7 @@ export const settingsSchema = z.strictObject({
         .refine(holdsNoPassword, PASSWORD_IN_URL)
         .optional()
         .describe('is told 60, 30, 7 and 1 days before something ends'),
-      secretFile: z
-        .string()
-        .min(1)
+      secretFile: path
         .optional()
         .describe('file with the secret that signs what it is told, readable by its owner only'),
     })

@@ -101,17 +101,7 @@ async function deliver(
 }
 
 async function remember(trust: Trust, records: readonly StoredRecord[]): Promise<void> {
-  await change(trust, SERVER, async (head) => {
-    const { roles, highest, renewAt } = head ?? { roles: {}, highest: {}, renewAt: null }
-    return {
-      kind: 'record',
-      actor: { name: 'server' },
-      head: { roles, highest, renewAt },
-      documents: [],
-      keys: [],
-      records,
-    }
-  })
+  await change(trust, SERVER, async () => ({ kind: 'record', actor: { name: 'server' }, records }))
 }
 
 function nameOf({ gun = SERVER, what }: Ending): string {

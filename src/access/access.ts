@@ -83,7 +83,7 @@ export function createAccess({ directory, now, passwords, maker, external, userO
   }
 }
 
-function ofUser(kind: 'user' | 'certificate', user: User | undefined): Identity | undefined {
+export function ofUser(kind: 'user' | 'certificate', user: User | undefined): Identity | undefined {
   if (user === undefined || user.disabled) return undefined
   const name = `${kind}:${user.name}`
   return { name, grants: user.grants, subject: `${name}#${markOf(kind, user)}` }
@@ -101,7 +101,7 @@ function ofText(directory: Directory, text: string, now: number): Identity | und
 }
 
 /** A token may never do more than its owner, as they are now. */
-function ofToken(directory: Directory, token: ApiToken, now: number): Identity | undefined {
+export function ofToken(directory: Directory, token: ApiToken, now: number): Identity | undefined {
   if (!isUsable(token, now)) return undefined
   const identity = { name: `token:${token.name}`, grants: token.grants, subject: `token:${token.id}` }
   if (token.owner === null) return identity

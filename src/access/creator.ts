@@ -1,3 +1,4 @@
+import { ofToken, ofUser } from './access.ts'
 import { allTokens, isUsable } from './api-token.ts'
 import { LOCAL, type Identity } from './permission.ts'
 import { findUser, type Directory } from './user.ts'
@@ -14,14 +15,8 @@ export function userNamed(identityName: string): string | undefined {
  */
 export async function identityNamed(directory: Directory, name: string, now: number): Promise<Identity | undefined> {
   if (name === LOCAL.name) return LOCAL
-  const userName = userNamed(name)
-  if (userName !== undefined) {
-    const user = findUser(directory, userName)
-    return user === undefined || user.disabled ? undefined : { name, grants: user.grants }
-  }
-  const tokens = await allTokens(directory)
-  const token = tokens.find((each) => `token:${each.name}` === name && isUsable(each, now))
-  const owner = token?.owner == null ? undefined : findUser(directory, token.owner)
-  if (token === undefined || owner?.disabled === true) return undefined
-  return { name, grants: token.grants, ...(token.owner === null ? {} : { bounds: [owner?.grants ?? []] }) }
+  const [, kind, userName = ''] = /^(user|certificate):(.+)$/.exec(name) ?? []
+  if (kind === 'user' || kind === 'certificate') return ofUser(kind, findUser(directory, userName))
+  const token = (await allTokens(directory)).find((each) => `token:${each.name}` === name && isUsable(each, now))
+  return token && ofToken(directory, token, now)
 }

@@ -1,4 +1,5 @@
-import { parseJson, type Json, type JsonObject } from '../tuf/json.ts'
+import type { Json, JsonObject } from '../tuf/json.ts'
+import { parseJson } from '../tuf/parse-json.ts'
 import type { ResourceActions } from './scope.ts'
 import { isSignedBy, type TokenKey } from './token-signature.ts'
 

@@ -3,15 +3,13 @@ import { matches } from '../access/permission.ts'
 import { parsePattern } from '../access/grant.ts'
 import type { JournalEntry } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
-import { operation } from './operation.ts'
+import { digestInput, hexOf, operation } from './operation.ts'
 
 /** Entries that one request looks at; the answer says where the next one goes on. */
 const LOOKED_AT_MAX = 2_000
 /** As the journal names them: a name alone would find nothing, and say that nothing was done. */
 const ACTOR = /^(?:anonymous|local|server|(?:user|token|certificate|external):.+)$/
 const time = z.iso.datetime('write it as in 2026-11-24T00:00:00Z')
-/** Of a manifest. */
-export const digestInput = z.string().regex(/^sha256:[0-9a-f]{64}$/, 'write it as in sha256:0123…')
 
 export const auditJournal = operation({
   name: 'audit',
@@ -63,6 +61,6 @@ function fits(entry: JournalEntry, { gun, actor, kind, digest: wanted, since, un
   if (since !== undefined && time < Date.parse(since)) return false
   if (until !== undefined && time > Date.parse(until)) return false
   if (wanted === undefined) return true
-  const hex = wanted.slice('sha256:'.length)
+  const hex = hexOf(wanted)
   return entry.changes.some(({ from, to }) => from === hex || to === hex)
 }

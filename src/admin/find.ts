@@ -5,8 +5,7 @@ import type { Gun } from '../tuf/gun.ts'
 import { parseMetadata } from '../tuf/metadata.ts'
 import { isDelegation, parentOf, type DelegationRole, type Role } from '../tuf/role.ts'
 import { parseTargets } from '../tuf/targets.ts'
-import { digestInput } from './audit.ts'
-import { operation } from './operation.ts'
+import { digestInput, hexOf, operation } from './operation.ts'
 
 /** Entries that are looked at in one go; then others are served. */
 const AT_ONCE = 2_000
@@ -37,7 +36,7 @@ export const findDigest = operation({
   action: 'admin',
   input: z.strictObject({ digest: digestInput }),
   async run({ trust, store }, { digest }) {
-    const hex = digest.slice('sha256:'.length)
+    const hex = hexOf(digest)
     const open = new Map<string, Open>()
     const before: Sighting[] = []
     const end = (place: string, until: string): void => {

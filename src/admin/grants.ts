@@ -42,9 +42,5 @@ export async function changeRecords(
   actor: Actor,
   compute: (now: number) => Promise<readonly StoredRecord[]>,
 ): Promise<void> {
-  await change(trust, SERVER, async (head, now) => {
-    const records = await compute(now)
-    const { roles, highest, renewAt } = head ?? { roles: {}, highest: {}, renewAt: null }
-    return { kind: 'record', actor, head: { roles, highest, renewAt }, documents: [], keys: [], records }
-  })
+  await change(trust, SERVER, async (_, now) => ({ kind: 'record', actor, records: await compute(now) }))
 }

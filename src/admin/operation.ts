@@ -73,3 +73,11 @@ export const gunInput = z
   .string()
   .meta({ description: 'name of a repository, docker.io/acme/app say' })
   .transform((text) => parseGun(text))
+
+/** The digest of a manifest. */
+export const digestInput = z.string().regex(/^sha256:[0-9a-f]{64}$/, 'write it as in sha256:0123…')
+
+/** As metadata and journal name it: hex. */
+export function hexOf(digest: string): string {
+  return digest.slice('sha256:'.length)
+}

@@ -6,7 +6,7 @@ import { TrustError } from '../errors.ts'
 import type { Actor } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
 import type { TargetsEdit } from '../tuf/targets-edit.ts'
-import { gunInput, operation, type World } from './operation.ts'
+import { digestInput, gunInput, hexOf, operation, type World } from './operation.ts'
 import { enforcePolicies, policySubjects } from './policies.ts'
 
 /** Tags in one call. */
@@ -16,10 +16,7 @@ const tag = z
   .string()
   .regex(/^\w[\w.-]{0,127}$/, 'no tag: letters, digits, "_", "." and "-", at most 128')
   .meta({ description: 'tag of an image' })
-const digest = z
-  .string()
-  .regex(/^sha256:[0-9a-f]{64}$/, 'write it as in sha256:0123…')
-  .meta({ description: 'digest of the manifest' })
+const digest = digestInput.meta({ description: 'digest of the manifest' })
 const size = z
   .number()
   .int()
@@ -116,8 +113,4 @@ async function changeTags(
     actor,
   )
   return { gun, ...result }
-}
-
-function hexOf(text: string): string {
-  return text.slice('sha256:'.length)
 }

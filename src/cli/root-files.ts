@@ -1,4 +1,5 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { access, constants, readFile, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { TrustError } from '../errors.ts'
@@ -47,11 +48,7 @@ export async function writeNew(file: string, text: string): Promise<void> {
 
 /** What `writeNew` would find, for a dry run. @throws TrustError BAD_SETTINGS */
 export async function mustBeNew(file: string): Promise<void> {
-  const there = await access(file).then(
-    () => true,
-    () => false,
-  )
-  if (there) cannotMake(file, undefined)
+  if (existsSync(file)) cannotMake(file, undefined)
   await access(dirname(file), constants.W_OK).catch((cause: unknown) => cannotMake(file, cause))
 }
 

@@ -1,10 +1,9 @@
 import type { IncomingMessage } from 'node:http'
-import { TLSSocket } from 'node:tls'
 import type { Access } from '../access/access.ts'
 import type { Identity } from '../access/permission.ts'
 import { TrustError } from '../errors.ts'
-import type { Authenticate } from './admin.ts'
-import { certificateNameOf, credentialsOf, type Credentials } from './credentials.ts'
+import type { Authenticate } from './admin-state.ts'
+import { addressOf, certificateNameOf, credentialsOf, type Credentials } from './credentials.ts'
 
 /**
  * Who asks the admin API over TCP: an API token (Bearer, or as the password of Basic), a user with their password, or a
@@ -37,11 +36,6 @@ function refusePages({ headers }: IncomingMessage): void {
   throw new TrustError('FORBIDDEN', 'the admin API is not for pages in browsers', {
     hint: 'send no Origin header',
   })
-}
-
-/** Without TLS there is a proxy before us, and everybody comes from its address: none is counted. */
-function addressOf({ socket }: IncomingMessage): string | undefined {
-  return socket instanceof TLSSocket ? socket.remoteAddress : undefined
 }
 
 async function recognise(

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Log } from '../repository/trust.ts'
 import { TrustError } from '../errors.ts'
-import type { AdminContext } from './admin.ts'
+import type { AdminContext } from './admin-state.ts'
 import { wireErrorOf } from './errors.ts'
 
 /**

@@ -1,5 +1,5 @@
 import { Router } from './koa-router.ts'
-import Koa, { type ParameterizedContext } from 'koa'
+import Koa from 'koa'
 import { json } from 'node:stream/consumers'
 import { z } from 'zod'
 import { holderOf } from '../access/access.ts'
@@ -13,27 +13,11 @@ import { ADMIN_PREFIX } from '../admin/request.ts'
 import { TrustError } from '../errors.ts'
 import type { Actor } from '../store/store.ts'
 import { answerErrorsAndLog } from './admin-log.ts'
+import type { AdminContext, AdminState, Authenticate } from './admin-state.ts'
 import { isOfConnection } from './errors.ts'
 
 /** Bytes of a request's body. */
 const BODY_MAX_BYTES = 16 * 1024 * 1024
-
-/** What a request carries; all of it ends in its log line. */
-export interface AdminState {
-  requestId: string
-  /** Name of the operation. */
-  operation?: string
-  /** The repository, or the pattern of repositories, that it is about. */
-  gun?: string
-  /** Who asks, once it is known. */
-  identity?: Identity
-  /** Where the request came from; a unix socket has no address. */
-  address?: string | undefined
-}
-export type AdminContext = ParameterizedContext<AdminState, object>
-
-/** Who asks. @throws TrustError UNAUTHENTICATED */
-export type Authenticate = (ctx: AdminContext) => Promise<Identity>
 
 /**
  * The admin API: one route an operation, JSON in and out, `{"error": {code, message, hint}}` for what is refused.

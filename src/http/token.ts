@@ -1,7 +1,7 @@
 import { ANONYMOUS, type Identity } from '../access/permission.ts'
 import { granted, parseScopes } from '../access/scope.ts'
 import { TrustError } from '../errors.ts'
-import { certificateNameOf, credentialsOf } from './credentials.ts'
+import { addressOf, certificateNameOf, credentialsOf } from './credentials.ts'
 import { notRouted } from './metadata.ts'
 import type { Context, Gate, Wiring } from './state.ts'
 
@@ -51,14 +51,9 @@ async function recognise(ctx: Context, { settings, trust }: Wiring, { access }: 
   }
   const found =
     credentials.kind === 'basic'
-      ? await access.basic(credentials.user, credentials.password, addressOf(ctx, settings))
+      ? await access.basic(credentials.user, credentials.password, addressOf(ctx.req))
       : undefined
   if (found !== undefined) return found
   ctx.set('WWW-Authenticate', 'Basic realm="countersign"')
   throw new TrustError('UNAUTHENTICATED', 'the user name or password is wrong')
-}
-
-/** Behind a proxy everybody comes from its address: none is counted. */
-function addressOf(ctx: Context, { listen }: Wiring['settings']): string | undefined {
-  return listen.plainHttp === undefined ? ctx.req.socket.remoteAddress : undefined
 }

@@ -3,8 +3,12 @@ import type { Commit, Head } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
 import type { Trust } from './trust.ts'
 
-/** What a change wants to write, computed from the head that it read. */
-export type Draft = Omit<Commit, 'gun' | 'expected' | 'time'>
+/** What a change wants to write, computed from the head that it read. Left out: the same documents as before, no keys. */
+export type Draft = Pick<Commit, 'kind' | 'actor' | 'records' | 'changes'> &
+  Partial<Pick<Commit, 'head' | 'documents' | 'keys'>>
+
+/** A repository of which nothing is stored yet. */
+const NOTHING: Commit['head'] = { roles: {}, highest: {}, renewAt: null }
 
 /** Times that a change is computed anew because another writer was faster. */
 const ATTEMPTS = 8
@@ -29,7 +33,9 @@ export async function change(
       const draft = await compute(head, now)
       if (draft === undefined) return false
       try {
-        await trust.store.commit({ ...draft, gun, expected: head?.revision ?? 0, time: now })
+        const { roles, highest, renewAt } = head ?? NOTHING
+        const same = { head: { roles, highest, renewAt }, documents: [], keys: [] }
+        await trust.store.commit({ ...same, ...draft, gun, expected: head?.revision ?? 0, time: now })
         return true
       } catch (error) {
         if (!(error instanceof TrustError && error.code === 'CONFLICT') || attempt === ATTEMPTS) throw error

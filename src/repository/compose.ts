@@ -1,4 +1,4 @@
-import type { Head, NewDocument, RoleState, StoredKey } from '../store/store.ts'
+import type { Commit, Head, NewDocument, RoleState, StoredKey } from '../store/store.ts'
 import type { Checksums } from '../tuf/checksum.ts'
 import type { Gun } from '../tuf/gun.ts'
 import type { JsonObject } from '../tuf/json.ts'
@@ -7,7 +7,6 @@ import type { ServerRole } from '../tuf/role.ts'
 import type { Root } from '../tuf/root.ts'
 import { snapshotPayload } from '../tuf/snapshot.ts'
 import { timestampPayload } from '../tuf/timestamp.ts'
-import type { Draft } from './change.ts'
 import { heldKeys, signRole, type Signed } from './sign-role.ts'
 import { tagChanges } from './tag-changes.ts'
 import type { Trust } from './trust.ts'
@@ -36,7 +35,7 @@ export async function compose(
   head: Head | undefined,
   now: number,
   proposal: Proposal,
-): Promise<Omit<Draft, 'kind' | 'actor'>> {
+): Promise<Pick<Commit, 'head' | 'documents' | 'keys' | 'changes'>> {
   const { root, files } = proposal
   const documents = [...proposal.documents]
   const keys: StoredKey[] = []

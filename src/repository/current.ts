@@ -4,8 +4,7 @@ import type { Gun } from '../tuf/gun.ts'
 import { parseMetadata, type Metadata } from '../tuf/metadata.ts'
 import type { Role } from '../tuf/role.ts'
 import type { Current } from '../tuf/update.ts'
-import { decodedDocuments } from './decoded.ts'
-import type { Readable } from './trust.ts'
+import type { Readable, Trust } from './trust.ts'
 
 /** The current document of a role, read from the store and decoded. @throws TrustError CORRUPT if the head names one that is not there */
 export function loadCurrent(trust: Readable, gun: Gun, head: Head, role: Role): Metadata | undefined {
@@ -17,13 +16,13 @@ export function loadCurrent(trust: Readable, gun: Gun, head: Head, role: Role): 
 }
 
 /** The same, but what was decoded lately is not read and decoded again: for changes, never for `check`. */
-export function recallCurrent(trust: Readable, gun: Gun, head: Head, role: Role): Metadata | undefined {
+export function recallCurrent(trust: Trust, gun: Gun, head: Head, role: Role): Metadata | undefined {
   const state = head.roles[role]
-  return state && decodedDocuments.get(gun, role, state.sha256, () => loadCurrent(trust, gun, head, role))
+  return state && trust.decoded.get(gun, role, state.sha256, () => loadCurrent(trust, gun, head, role))
 }
 
 /** What `acceptUpdate` may know of a repository, read from the store as it asks. */
-export function currentOf(trust: Readable, gun: Gun, head: Head | undefined): Current {
+export function currentOf(trust: Trust, gun: Gun, head: Head | undefined): Current {
   const roles = head?.roles ?? {}
   const exists = roles['root'] !== undefined
   return {

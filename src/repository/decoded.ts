@@ -11,7 +11,7 @@ const KEPT_MAX_BYTES = 4 * 1024 * 1024
  * publish. Which document is current is always read from the store, and bytes of one checksum are always the same: one
  * that is kept is found only by the checksum that is asked for.
  */
-class DecodedDocuments {
+export class DecodedDocuments {
   readonly #kept = new LimitedMap<string, Metadata>(KEPT_MAX_BYTES, ({ bytes }) => bytes.length)
 
   /** @param decode reads and decodes it; undefined if it is not there */
@@ -43,5 +43,3 @@ class DecodedDocuments {
 function nameOf(gun: Gun, role: Role): string {
   return `${gun}\n${role}`
 }
-
-export const decodedDocuments = new DecodedDocuments()

@@ -46,10 +46,9 @@ export async function importKey(
       throw new TrustError('WRONG_STATE', `the key ${key.keyId} is here already, as ${owner.role} key of ${whose}`)
     }
     if (owner !== undefined) return false
-    await change(trust, gun, async (head, now) => {
+    await change(trust, gun, async (_, now) => {
       const stored: StoredKey = { ...key, role, pending: false, createdAt: now }
-      const { roles, highest, renewAt } = head ?? { roles: {}, highest: {}, renewAt: null }
-      return { kind: 'key', actor, head: { roles, highest, renewAt }, documents: [], keys: [stored] }
+      return { kind: 'key', actor, keys: [stored] }
     })
     return true
   })
@@ -63,7 +62,7 @@ function howNamed(trust: Readable, gun: Gun, role: SignedRole, id: string): Impo
 }
 
 /** The role's keys as the current document that delegates to it names them. */
-function namedKeys(trust: Readable, gun: Gun, role: SignedRole): RoleKeys | undefined {
+export function namedKeys(trust: Readable, gun: Gun, role: SignedRole): RoleKeys | undefined {
   const head = trust.store.head(gun)
   if (head === undefined) return undefined
   if (!isDelegation(role)) {

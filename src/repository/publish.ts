@@ -7,7 +7,6 @@ import { acceptUpdate } from '../tuf/update.ts'
 import { change } from './change.ts'
 import { compose } from './compose.ts'
 import { currentOf } from './current.ts'
-import { decodedDocuments } from './decoded.ts'
 import { withoutStagedRoot } from './staged-root.ts'
 import type { Trust } from './trust.ts'
 import { verifyUploadsAhead } from './verify-ahead.ts'
@@ -35,8 +34,8 @@ export async function publish(
   actor: Actor,
   atOnce = 1,
 ): Promise<void> {
-  const uploads = await decodeParts(gun, parts)
-  if (atOnce >= VERIFY_AHEAD_FROM) await verifyUploadsAhead(gun, uploads)
+  const uploads = await decodeParts(trust, gun, parts)
+  if (atOnce >= VERIFY_AHEAD_FROM) await verifyUploadsAhead(trust, gun, uploads)
   const changed = await change(trust, gun, async (head, now) => {
     // Nothing uploaded, nothing to do: Go makes a new snapshot of the same content (wire spec §19.18).
     const accepted = acceptUpdate(gun, currentOf(trust, gun, head), uploads, now)
@@ -46,17 +45,17 @@ export async function publish(
     return { kind: 'publish', actor, ...(await compose(trust, gun, head, now, { ...accepted, snapshot })), records }
   })
   // The next publish starts from these.
-  if (changed) for (const upload of uploads) decodedDocuments.keep(gun, upload)
+  if (changed) for (const upload of uploads) trust.decoded.keep(gun, upload)
 }
 
 /** Parts in body order: name, role, JSON (wire spec §5.1). Of two parts for one role the last one counts. */
-async function decodeParts(gun: Gun, parts: readonly UploadPart[]): Promise<Metadata[]> {
+async function decodeParts({ decoded }: Trust, gun: Gun, parts: readonly UploadPart[]): Promise<Metadata[]> {
   const uploads = new Map<Role, Metadata>()
   for (const part of parts) {
     const name = part.filename?.replace(/\.json$/, '')
     if (name === undefined || name === '') throw new TrustError('NO_FILENAME', 'a part of the upload names no role')
     const role = parseRole(name)
-    uploads.set(role, await parseMetadataBeside(role, part.bytes, decodedDocuments.last(gun, role)))
+    uploads.set(role, await parseMetadataBeside(role, part.bytes, decoded.last(gun, role)))
   }
   // Must be readable, then is dropped: the server always signs its own (wire spec §5.1).
   uploads.delete('timestamp')

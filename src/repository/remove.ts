@@ -17,8 +17,6 @@ export async function remove(trust: Trust, gun: Gun, actor: Actor): Promise<bool
       kind: 'delete',
       actor,
       head: { roles: {}, highest: head.highest, renewAt: null },
-      documents: [],
-      keys: [],
       records: withoutStagedRoot(trust, gun),
     }
   })

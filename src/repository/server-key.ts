@@ -27,11 +27,10 @@ export async function currentKey(trust: Trust, gun: Gun, role: ServerRole, actor
 export async function rotateKey(trust: Trust, gun: Gun, role: ServerRole, actor: Actor): Promise<PublicKey> {
   const waiting = pendingKey(trust, gun, role)
   if (waiting !== undefined) return publicPart(waiting)
-  await change(trust, gun, async (head, now) => {
+  await change(trust, gun, async (_, now) => {
     if (pendingKey(trust, gun, role) !== undefined) return undefined
     const key: StoredKey = { ...(await trust.signer.create(gun, role)), role, pending: true, createdAt: now }
-    const { roles, highest, renewAt } = head ?? { roles: {}, highest: {}, renewAt: null }
-    return { kind: 'key', actor, head: { roles, highest, renewAt }, documents: [], keys: [key] }
+    return { kind: 'key', actor, keys: [key] }
   })
   const made = pendingKey(trust, gun, role)
   if (made === undefined) throw new TrustError('SIGNING_FAILED', `the new ${role} key of ${gun} is in use already`)

@@ -9,7 +9,6 @@ import { acceptUpdate } from '../tuf/update.ts'
 import { change } from './change.ts'
 import { compose } from './compose.ts'
 import { currentOf, recallCurrent } from './current.ts'
-import { decodedDocuments } from './decoded.ts'
 import { TARGETS_LIFE } from './publish-root.ts'
 import { signRole } from './sign-role.ts'
 import { signingRoles, type Signing } from './signing-roles.ts'
@@ -86,7 +85,7 @@ export async function signTags(trust: Trust, gun: Gun, request: SignRequest, act
     const draft = await compose(trust, gun, head, now, { ...accepted, snapshot: 'make' })
     return { kind: 'publish', actor, ...draft, keys: [...draft.keys, ...keys] }
   })
-  for (const metadata of made) decodedDocuments.keep(gun, metadata)
+  for (const metadata of made) trust.decoded.keep(gun, metadata)
   if (result === undefined) throw new Error('signed nothing, and said nothing')
   return result
 }

@@ -53,12 +53,11 @@ export async function createSigner(trust: Trust, name: string, actor: Actor): Pr
   mustBeNew()
   const made = await trust.signer.create(SERVER, role)
   const key: StoredKey = { ...made, role, pending: false, createdAt: trust.now() }
-  await change(trust, SERVER, async (head, now) => {
+  await change(trust, SERVER, async (_, now) => {
     mustBeNew()
     const value: TagSigner = { name, keyIds: [key.keyId], createdAt: now }
-    const { roles, highest, renewAt } = head ?? { roles: {}, highest: {}, renewAt: null }
     const records = [{ kind: 'signer' as const, name, value }]
-    return { kind: 'key', actor, head: { roles, highest, renewAt }, documents: [], keys: [key], records }
+    return { kind: 'key', actor, keys: [key], records }
   })
   return key
 }
@@ -89,22 +88,20 @@ async function changeSigner(
   next: (keyIds: readonly string[]) => readonly string[],
   keys: readonly StoredKey[],
 ): Promise<TagSigner> {
-  await change(trust, SERVER, async (head) => {
+  await change(trust, SERVER, async () => {
     const signer = findSigner(trust, name)
     const value: TagSigner = { ...signer, keyIds: next(signer.keyIds) }
-    const { roles, highest, renewAt } = head ?? { roles: {}, highest: {}, renewAt: null }
     const records = [{ kind: 'signer' as const, name, value }]
-    return { kind: 'key', actor, head: { roles, highest, renewAt }, documents: [], keys, records }
+    return { kind: 'key', actor, keys, records }
   })
   return findSigner(trust, name)
 }
 
 /** Sign with its key no more. Repositories that name it still do. @throws TrustError NOT_FOUND */
 export async function removeSigner(trust: Trust, name: string, actor: Actor): Promise<void> {
-  await change(trust, SERVER, async (head) => {
+  await change(trust, SERVER, async () => {
     findSigner(trust, name)
-    const { roles, highest, renewAt } = head ?? { roles: {}, highest: {}, renewAt: null }
     const records = [{ kind: 'signer' as const, name, value: null }]
-    return { kind: 'record', actor, head: { roles, highest, renewAt }, documents: [], keys: [], records }
+    return { kind: 'record', actor, records }
   })
 }

@@ -1,5 +1,5 @@
 import { TrustError } from '../errors.ts'
-import type { Actor, Head, StoredRecord } from '../store/store.ts'
+import type { Actor, Head, StoredKey, StoredRecord } from '../store/store.ts'
 import { encodeMetadata, type EncodedSignature } from '../tuf/encode.ts'
 import { parseGun, type Gun } from '../tuf/gun.ts'
 import type { JsonObject } from '../tuf/json.ts'
@@ -106,7 +106,7 @@ export async function stageRoot(
   gun: Gun,
   actor: Actor,
   reason: string,
-  prepare: (head: Head | undefined, now: number) => Promise<{ payload: JsonObject; keys: Draft['keys'] }>,
+  prepare: (head: Head | undefined, now: number) => Promise<{ payload: JsonObject; keys: readonly StoredKey[] }>,
 ): Promise<StagedRootDescription> {
   let made: StagedRootDescription | undefined
   await change(trust, gun, async (head, now) => {
@@ -124,7 +124,7 @@ export async function stageRoot(
         hint: `its root certificates must be valid now, and name ${gun} or a prefix of it and *`,
       })
     }
-    return { ...draft(head, actor, gun, staged), kind: keys.length > 0 ? 'key' : 'record', keys }
+    return { ...draft(actor, gun, staged), kind: keys.length > 0 ? 'key' : 'record', keys }
   })
   return made ?? notStaged(gun)
 }
@@ -141,7 +141,7 @@ export async function signStagedRoot(
   actor: Actor,
 ): Promise<StagedRootDescription> {
   let made: StagedRootDescription | undefined
-  await change(trust, gun, async (head, now) => {
+  await change(trust, gun, async (_, now) => {
     const staged = stagedRoot(trust, gun) ?? notStaged(gun)
     const previous = currentRoot(trust, gun)
     const root = rootOf(staged)
@@ -162,16 +162,16 @@ export async function signStagedRoot(
     const all = new Map([...staged.signatures, ...signatures].map((signature) => [signature.keyid, signature]))
     const signed = { ...staged, signatures: [...all.values()] }
     made = describe(trust, gun, signed, now)
-    return draft(head, actor, gun, signed)
+    return draft(actor, gun, signed)
   })
   return made ?? notStaged(gun)
 }
 
 /** Forget the staged root; keys made for it stay, and are taken the next time. @throws TrustError NOT_FOUND */
 export async function discardStagedRoot(trust: Trust, gun: Gun, actor: Actor): Promise<void> {
-  await change(trust, gun, async (head) => {
+  await change(trust, gun, async () => {
     if (stagedRoot(trust, gun) === undefined) notStaged(gun)
-    return draft(head, actor, gun, null)
+    return draft(actor, gun, null)
   })
 }
 
@@ -180,10 +180,8 @@ export function withoutStagedRoot(trust: Readable, gun: Gun): StoredRecord[] {
   return stagedRoot(trust, gun) === undefined ? [] : [{ kind: 'staged-root', name: gun, value: null }]
 }
 
-function draft(head: Head | undefined, actor: Actor, gun: Gun, value: StagedRoot | null): Draft {
-  const { roles, highest, renewAt } = head ?? { roles: {}, highest: {}, renewAt: null }
-  const records = [{ kind: 'staged-root' as const, name: gun, value }]
-  return { kind: 'record', actor, head: { roles, highest, renewAt }, documents: [], keys: [], records }
+function draft(actor: Actor, gun: Gun, value: StagedRoot | null): Draft {
+  return { kind: 'record', actor, records: [{ kind: 'staged-root', name: gun, value }] }
 }
 
 function notStaged(gun: Gun): never {

@@ -5,14 +5,14 @@ import type { Metadata } from '../tuf/metadata.ts'
 import { isTargetsRole } from '../tuf/role.ts'
 import { targetChanges } from '../tuf/target-changes.ts'
 import { recallCurrent } from './current.ts'
-import type { Readable } from './trust.ts'
+import type { Trust } from './trust.ts'
 
 /**
  * Which names new documents sign otherwise than the current ones, for the journal: role by role.
  * Targets that are signed with another hash than SHA-256 only are left out.
  */
 export function tagChanges(
-  trust: Readable,
+  trust: Trust,
   gun: Gun,
   head: Head | undefined,
   documents: readonly Metadata[],

@@ -1,5 +1,6 @@
 import type { Signer } from '../signing/signer.ts'
 import type { Store } from '../store/store.ts'
+import { DecodedDocuments } from './decoded.ts'
 import { Turns, type Locks } from './turns.ts'
 
 /** Everything that the verbs of this folder need; wired once, in `main.ts`, and in tests with another clock. */
@@ -14,11 +15,13 @@ export interface Trust {
   readonly log: Log
   /** One change of a repository after the other. */
   readonly turns: Turns
+  /** Documents decoded lately; `check` has none. */
+  readonly decoded: DecodedDocuments
 }
 
 /** Put the parts together. @param locks undefined: no other thread changes repositories */
-export function createTrust(parts: Omit<Trust, 'turns'>, locks?: Locks): Trust {
-  return { ...parts, turns: new Turns(parts.policy.publishesWaitingPerGun, locks) }
+export function createTrust(parts: Omit<Trust, 'turns' | 'decoded'>, locks?: Locks): Trust {
+  return { ...parts, turns: new Turns(parts.policy.publishesWaitingPerGun, locks), decoded: new DecodedDocuments() }
 }
 
 /** What verbs that only read need: also a snapshot will do. */

@@ -6,16 +6,16 @@ import { parseRoot } from '../tuf/root.ts'
 import { verifyAhead } from '../tuf/signature.ts'
 import { parseTargets } from '../tuf/targets.ts'
 import type { RoleKeys } from '../tuf/threshold.ts'
-import { decodedDocuments } from './decoded.ts'
+import type { Trust } from './trust.ts'
 
 /**
  * Verify the signatures of an upload in the thread pool, where other publishes can be worked on meanwhile. No verdict is
  * made: whoever checks the upload looks for the keys that count himself, and finds what they have verified done already.
  * So it does no harm that the keys are those of documents decoded lately, current or not, and that a root is left out.
  */
-export async function verifyUploadsAhead(gun: Gun, uploads: readonly Metadata[]): Promise<void> {
+export async function verifyUploadsAhead({ decoded }: Trust, gun: Gun, uploads: readonly Metadata[]): Promise<void> {
   try {
-    await Promise.all(uploads.map((upload) => verifyUpload(upload, likelyKeys(gun, upload))))
+    await Promise.all(uploads.map((upload) => verifyUpload(upload, likelyKeys(decoded, gun, upload))))
   } catch (error) {
     // What is wrong with a document is told by the checks, in their order.
     if (!(error instanceof TrustError)) throw error
@@ -30,11 +30,11 @@ async function verifyUpload(upload: Metadata, keys: RoleKeys['keys'] | undefined
   await Promise.all(verifying)
 }
 
-function likelyKeys(gun: Gun, { role }: Metadata): RoleKeys['keys'] | undefined {
+function likelyKeys(decoded: Trust['decoded'], gun: Gun, { role }: Metadata): RoleKeys['keys'] | undefined {
   if (isDelegation(role)) {
-    const parent = decodedDocuments.last(gun, parentOf(role))
+    const parent = decoded.last(gun, parentOf(role))
     return parent && parseTargets(parent).delegations.get(role)?.keys
   }
-  const root = role === 'root' ? undefined : decodedDocuments.last(gun, 'root')
+  const root = role === 'root' ? undefined : decoded.last(gun, 'root')
   return root && parseRoot(root).roles[role].keys
 }

@@ -1,5 +1,6 @@
 import { createPublicKey, randomBytes, sign, verify } from 'node:crypto'
-import { access, mkdir, rename } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { mkdir, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { TrustError } from '../errors.ts'
 import { privateKeyOfSeed, SEED_BYTES } from './ed25519.ts'
@@ -36,7 +37,7 @@ export interface Keys {
 
 /** True if a keyring was made here. */
 export async function hasKeys(directory: string): Promise<boolean> {
-  return exists(join(directory, KEYRING))
+  return existsSync(join(directory, KEYRING))
 }
 
 /**
@@ -135,11 +136,4 @@ async function passphrase(path: string, isNew: boolean): Promise<Secret> {
     })
   }
   return { kind: 'passphrase', bytes: Buffer.from(text) }
-}
-
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  )
 }

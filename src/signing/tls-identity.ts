@@ -1,15 +1,10 @@
 import { createPrivateKey, createPublicKey, X509Certificate } from 'node:crypto'
-import { access, mkdir, readFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { TrustError } from '../errors.ts'
 import { writeFileAtomically } from './secret-file.ts'
-
-/** PEM texts, as Node's TLS takes them. */
-export interface TlsIdentity {
-  /** The server's certificate, then those that issued it. */
-  readonly cert: string
-  readonly key: string
-}
+import type { TlsIdentity } from './tls-issue.ts'
 
 /** Files of an identity that was made here. */
 export interface TlsFiles {
@@ -40,18 +35,14 @@ export async function ensureTlsIdentity(keysDirectory: string, now: number): Pro
   await mkdir(join(keysDirectory, 'tls'), { recursive: true, mode: 0o700 })
   const made: string[] = []
   // The X.509 library is loaded only when there is something to issue: starts are quicker without it.
-  if (!(await exists(files.ca))) {
+  if (!existsSync(files.ca)) {
     const { makeCa } = await import('./tls-issue.ts')
     const ca = await makeCa(now)
     await writeFileAtomically(caKeyFile, ca.key, 0o600)
     await writeFileAtomically(files.ca, ca.cert, 0o644)
     made.push('a TLS CA')
   }
-  if (
-    made.length > 0 ||
-    !(await exists(files.certificate)) ||
-    (await endOf(files.certificate)) < now + RENEW_DAYS * DAY
-  ) {
+  if (made.length > 0 || !existsSync(files.certificate) || (await endOf(files.certificate)) < now + RENEW_DAYS * DAY) {
     const [caText, caKey] = await Promise.all([readFile(files.ca, 'utf8'), readFile(caKeyFile, 'utf8')])
     const { makeServer } = await import('./tls-issue.ts')
     const server = await makeServer(caText, caKey, now)
@@ -120,11 +111,4 @@ async function endOf(path: string): Promise<number> {
   } catch {
     return 0
   }
-}
-
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  )
 }

@@ -1,7 +1,13 @@
 import { createPrivateKey, webcrypto } from 'node:crypto'
 import { hostname } from 'node:os'
-import type { TlsIdentity } from './tls-identity.ts'
 import { x509Library } from './x509-library.ts'
+
+/** PEM texts, as Node's TLS takes them. */
+export interface TlsIdentity {
+  /** The server's certificate, then those that issued it. */
+  readonly cert: string
+  readonly key: string
+}
 
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
 const DAY = 86_400_000

@@ -1,5 +1,5 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, sign, type KeyObject } from 'node:crypto'
-import { access } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
 import { TrustError } from '../errors.ts'
 import type { Keyring } from './keyring.ts'
 import { readSecretFile, writeFileAtomically } from './secret-file.ts'
@@ -25,7 +25,7 @@ const ABOUT = ['countersign token key', '1']
  * @throws TrustError BAD_KEYS
  */
 export async function openTokenKey(path: string, keyring: Keyring): Promise<TokenKey> {
-  const pkcs8 = (await exists(path)) ? keyring.unseal(ABOUT, await readSecretFile(path)) : await makeKey(path, keyring)
+  const pkcs8 = existsSync(path) ? keyring.unseal(ABOUT, await readSecretFile(path)) : await makeKey(path, keyring)
   if (pkcs8 === undefined) {
     throw new TrustError('BAD_KEYS', `${path} does not open`, {
       hint: 'remove it: a new one is made at the next start',
@@ -40,11 +40,4 @@ async function makeKey(path: string, keyring: Keyring): Promise<Buffer> {
   const pkcs8 = generateKeyPairSync('ed25519').privateKey.export({ format: 'der', type: 'pkcs8' })
   await writeFileAtomically(path, keyring.seal(ABOUT, pkcs8), 0o600)
   return pkcs8
-}
-
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  )
 }

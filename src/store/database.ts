@@ -1,5 +1,6 @@
 import { Level } from 'level'
-import { access, readdir } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { TrustError } from '../errors.ts'
 import { sealRecord } from './record.ts'
@@ -34,7 +35,7 @@ export class Database extends Records {
    */
   static async open(directory: string, create: boolean): Promise<Database> {
     // With CURRENT gone LevelDB takes a directory for empty, and would delete the tables of what was there.
-    if (!(await exists(join(directory, 'CURRENT')))) {
+    if (!existsSync(join(directory, 'CURRENT'))) {
       if (await holdsRecords(directory)) {
         const text = `the database in ${directory} has lost its CURRENT file`
         throw new TrustError('DATA_DAMAGED', text, { hint: 'restore the data directory from a backup' })
@@ -121,13 +122,6 @@ function locked(directory: string, cause?: unknown): TrustError {
     hint: 'stop the other countersign process, or give this one another dataDirectory',
     ...(cause === undefined ? {} : { cause }),
   })
-}
-
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  )
 }
 
 /** True if LevelDB ever wrote a record here: its tables and logs come after CURRENT. */

@@ -67,7 +67,7 @@ export interface StoredDocument {
  * GUN; root keys, and delegation keys that sign in many repositories (role `targets/<name>`), under SERVER.
  */
 export interface StoredKey {
-  readonly role: Role
+  readonly role: Exclude<Role, 'root'>
   /** Lower-case hex key id (wire spec §11.2). */
   readonly keyId: string
   readonly keytype: 'ed25519' | 'ecdsa'

@@ -34,20 +34,14 @@ export const WEAK_SIGNATURES: ReadonlySet<string> = new Set([
  * @param options checkExpiry: false for the certificates of the root before, whose end does not matter (step 3)
  * @returns undefined if there is no such leaf: the key is ignored
  */
-export function rootLeaf(
-  key: PublicKey,
-  gun: Gun,
-  now: number,
-  options: { readonly checkExpiry: boolean },
-): RootLeaf | undefined {
-  const moment = options.checkExpiry ? now : undefined
+export function rootLeaf(key: PublicKey, gun: Gun, now: number | undefined): RootLeaf | undefined {
   const [leaf, ...intermediates] = certificatesOf(key) ?? []
   if (leaf === undefined || leaf.isCa || !intermediates.every(({ isCa }) => isCa)) return undefined
-  if (!matchesGun(leaf.commonName ?? '', gun) || !isSound(leaf, moment)) return undefined
+  if (!matchesGun(leaf.commonName ?? '', gun) || !isSound(leaf, now)) return undefined
   const keytype = loadCertificateKey(leaf)?.keytype
   if (keytype === undefined) return undefined
   // Go checks the intermediates of the new root only; those of the root before are kept as they are.
-  const kept = moment === undefined ? intermediates : intermediates.filter((each) => isSound(each, moment))
+  const kept = now === undefined ? intermediates : intermediates.filter((each) => isSound(each, now))
   return kept.length === intermediates.length ? wholeLeaf(key, keytype) : rebuild(keytype, [leaf, ...kept])
 }
 

@@ -1,7 +1,8 @@
 import { TrustError } from '../errors.ts'
 import { canonicalBytes } from './canonical.ts'
 import { checksumsBeside, checksumsOf, type Checksums } from './checksum.ts'
-import { parseSigned, type JsonObject } from './json.ts'
+import type { JsonObject } from './json.ts'
+import { parseSigned } from './parse-json.ts'
 import {
   bytesOf,
   integerOf,

@@ -70,7 +70,7 @@ function parseRole(role: BaseRole, members: ReturnType<typeof objectOf>, keys: M
 export function rootKeys(root: Root, gun: Gun, now: number | undefined): RoleKeys {
   const keys = new Map<string, PublicKey>()
   for (const key of root.roles.root.keys.values()) {
-    const leaf = rootLeaf(key, gun, now ?? 0, { checkExpiry: now !== undefined })
+    const leaf = rootLeaf(key, gun, now)
     if (leaf !== undefined) keys.set(leaf.keyId, leaf.key)
   }
   return { keys, threshold: root.roles.root.threshold }

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { canonicalText } from '../../src/tuf/canonical.ts'
 import { encodeMetadata } from '../../src/tuf/encode.ts'
-import { parseJson, type JsonObject } from '../../src/tuf/json.ts'
+import type { JsonObject } from '../../src/tuf/json.ts'
+import { parseJson } from '../../src/tuf/parse-json.ts'
 
 /** A timestamp that the Go server made and served. */
 const GO_TIMESTAMP =

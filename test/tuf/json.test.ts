@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { TrustError } from '../../src/errors.ts'
 import { JSON_MAX_DEPTH, JSON_MAX_MEMBERS } from '../../src/tuf/json-reader.ts'
-import { parseJson } from '../../src/tuf/json.ts'
+import { parseJson } from '../../src/tuf/parse-json.ts'
 
 const parse = (text: string | Buffer): unknown => parseJson(Buffer.from(text as string))
 
