@@ -56,16 +56,20 @@ export class CommitPacker {
     return { ...document, packed: await pack(bytes, base) }
   }
 
-  /** Bytes of one checksum are always the same: a base that is kept is never out of date. */
+  /**
+   * Bytes of one checksum are always the same, but how they are stored differs: whole in one repository, as a difference in
+   * another. A base that is kept serves its own repository and role alone, where it is current or below what is current.
+   */
   #baseOf(gun: Gun, role: string, sha256: string): Base | undefined {
-    const kept = this.#bases.get(sha256)
+    const name = `${gun}\n${role}\n${sha256}`
+    const kept = this.#bases.get(name)
     if (kept !== undefined) return kept
     const payload = this.#records.get(documentKey(gun, role, sha256))
     if (payload === undefined) return undefined
     const { packed } = decodeDocument(payload)
     if (packed.form === 'difference') return this.#baseOf(gun, role, packed.base)
     const base = { sha256, bytes: packed.bytes }
-    this.#bases.set(sha256, base)
+    this.#bases.set(name, base)
     return base
   }
 

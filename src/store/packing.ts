@@ -5,8 +5,9 @@ import { hexSha256 } from './journal.ts'
 
 /**
  * How the bytes of a document are stored: whole, or as the difference to an older document of the same role. A publish
- * of one tag into thousands writes a few hundred bytes instead of all tags again. A difference is always to a document
- * that is stored whole, so that any document is read with two look-ups at most.
+ * of one tag into thousands writes a few hundred bytes instead of all tags again. A difference is to a document that is
+ * stored whole, so that a document is read with two look-ups. Only where a repository was deleted and published again
+ * may it be to another difference: what was kept of its first life as a whole base is one in the second.
  */
 export type Packed =
   | { readonly form: 'whole'; readonly bytes: Uint8Array }

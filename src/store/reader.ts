@@ -44,6 +44,12 @@ export function readerOver<End extends Pick<Tail, 'number'>>(records: Records, t
     const payload = records.get(documentKey(gun, role, sha256))
     return payload === undefined ? undefined : decodeDocument(payload)
   }
+  /** Ends: each difference is to a document that was stored before it. @throws TrustError CORRUPT */
+  const bytesOf = (gun: Gun, role: Role, sha256: string, { packed }: PackedDocument): Uint8Array =>
+    unpack(packed, sha256, (base) => {
+      const below = packedDocument(gun, role, base)
+      return below && bytesOf(gun, role, base, below)
+    })
   return {
     head,
     stamp(gun) {
@@ -54,9 +60,8 @@ export function readerOver<End extends Pick<Tail, 'number'>>(records: Records, t
       const sha256 = 'sha256' in at ? at.sha256 : records.get(versionKey(gun, role, at.version))?.toString('hex')
       const found = sha256 === undefined ? undefined : packedDocument(gun, role, sha256)
       if (sha256 === undefined || found === undefined) return undefined
-      const { version, createdAt, packed } = found
-      const bytes = unpack(packed, sha256, (base) => packedDocument(gun, role, base)?.packed.bytes)
-      return { bytes, version, sha256, createdAt }
+      const { version, createdAt } = found
+      return { bytes: bytesOf(gun, role, sha256, found), version, sha256, createdAt }
     },
     keys(gun, role, known) {
       const key = keysKey(gun, role)

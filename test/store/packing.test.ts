@@ -66,3 +66,36 @@ test('every version of a long history is readable by version and by checksum', a
     assert.deepEqual(Buffer.from(store.document(gun, 'targets', { sha256: name })?.bytes ?? []), Buffer.from(bytes))
   }
 })
+
+test('bytes that are whole in one repository and a difference in another are readable in both', async (t) => {
+  const store = await newStore(t)
+  const [one, other] = [parseGun('docker.io/acme/one'), parseGun('docker.io/acme/other')]
+  const [first, second, third] = [1, 2, 3].map((version) => documentOf('targets', version, tags(300, version)))
+  await store.commit(commitOf(one, 0, [first!]))
+  await store.commit(commitOf(one, 1, [second!]))
+  // Here the second one is stored whole, and the base of what follows.
+  await store.commit(commitOf(other, 0, [second!]))
+  await store.commit(commitOf(other, 1, [third!]))
+  await store.commit(commitOf(one, 2, [third!]))
+  for (const gun of [one, other]) {
+    assert.deepEqual(Buffer.from(store.document(gun, 'targets', { version: 3 })?.bytes ?? []), third!.bytes)
+  }
+})
+
+test('a repository that was deleted and published again is readable, whatever was whole in its first life', async (t) => {
+  const store = await newStore(t)
+  const gun = parseGun('docker.io/acme/app')
+  const [first, second, third] = [1, 2, 3].map((version) => documentOf('targets', version, tags(300, version)))
+  await store.commit(commitOf(gun, 0, [second!]))
+  await store.commit(commitOf(gun, 1, [third!]))
+  await store.commit(
+    commitOf(gun, 2, [], { kind: 'delete', head: { roles: {}, highest: { targets: 3 }, renewAt: null } }),
+  )
+  for (const [index, document] of [first, second, third].entries()) {
+    const commit = commitOf(gun, 3 + index, [document!])
+    await store.commit({ ...commit, head: { ...commit.head, highest: { targets: 3 } } })
+  }
+  for (const { version, bytes } of [first!, second!, third!]) {
+    assert.deepEqual(Buffer.from(store.document(gun, 'targets', { version })?.bytes ?? []), bytes)
+  }
+})
