@@ -55,9 +55,14 @@ async function decodeParts({ decoded }: Trust, gun: Gun, parts: readonly UploadP
     const name = part.filename?.replace(/\.json$/, '')
     if (name === undefined || name === '') throw new TrustError('NO_FILENAME', 'a part of the upload names no role')
     const role = parseRole(name)
-    uploads.set(role, await parseMetadataBeside(role, part.bytes, decoded.last(gun, role)))
+    uploads.set(role, await parseMetadataBeside(role, ownBytes(part.bytes), decoded.last(gun, role)))
   }
   // Must be readable, then is dropped: the server always signs its own (wire spec §5.1).
   uploads.delete('timestamp')
   return [...uploads.values()]
+}
+
+/** A part is a view of its whole request, and what is kept of it would keep that: a copy, unless the part is most of it. */
+function ownBytes(bytes: Uint8Array): Uint8Array {
+  return 2 * bytes.length < bytes.buffer.byteLength ? Uint8Array.from(bytes) : bytes
 }

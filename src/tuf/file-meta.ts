@@ -1,6 +1,6 @@
 import type { Checksums } from './checksum.ts'
 import type { Json, JsonObject } from './json.ts'
-import { bytesOf, integerOf, objectOf, refuseVariants, type Fail } from './members.ts'
+import { bytesOf, integerOf, objectOf, refuseUnreadableHashes, refuseVariants, type Fail } from './members.ts'
 
 /** What a snapshot or timestamp says about another document. Hashes in standard base64. */
 export interface FileMeta {
@@ -15,7 +15,7 @@ export function parseFileMeta(value: Json | undefined, where: string, fail: Fail
   const entry = objectOf(value, where, fail)
   refuseVariants(entry, ['hashes', 'length', 'custom'], where, fail)
   const hashes = objectOf(entry['hashes'], `hashes of ${where}`, fail)
-  refuseVariants(hashes, ['sha256', 'sha512'], `hashes of ${where}`, fail)
+  refuseUnreadableHashes(hashes, ['sha256', 'sha512'], where, fail)
   return {
     sha256: hash(hashes, 'sha256', 32, where, fail),
     sha512: hash(hashes, 'sha512', 64, where, fail),

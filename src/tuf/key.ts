@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto'
 import { canonicalBytes } from './canonical.ts'
 import { Memo } from './memo.ts'
+import { once } from './once.ts'
 import { certificatesOf } from './x509.ts'
 
 /** A public key as metadata carries it (wire spec §11.2). */
@@ -17,19 +18,19 @@ export function isKnownKeyType(keytype: string): boolean {
   return KEY_TYPES.includes(keytype)
 }
 
+const ids = new Memo<string>(2_000)
+
 /**
  * The id that metadata names a key by: lower-case hex SHA-256 of its canonical form, `private` always null (wire spec
  * §11.2). As in Go it is over the decoded bytes, so that no other spelling of the same base64 gives another id.
  */
-export function keyId(key: PublicKey): string {
+export const keyId = once((key: PublicKey): string => {
   return ids.get(`${key.keytype} ${key.public}`, () => {
     const bytes = Buffer.from(key.public, 'base64').toString('base64')
     const content = { keytype: key.keytype, keyval: { private: null, public: bytes } }
     return hash('sha256', canonicalBytes(content), 'hex')
   })
-}
-
-const ids = new Memo<string>(2_000)
+})
 
 /**
  * The id that people and key files name a key by: for a certificate the id of its bare key, otherwise the key id

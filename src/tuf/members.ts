@@ -47,6 +47,21 @@ export function bytesOf(value: Json | undefined, where: string, fail: Fail): Buf
 }
 
 /**
+ * The members of `hashes`: name of an algorithm → base64. Also those that nobody checks must be readable: one that Go
+ * cannot decode makes the whole document, and with it the repository, unreadable to its clients (null it takes for empty).
+ *
+ * @param known algorithms whose values the caller reads
+ */
+export function refuseUnreadableHashes(hashes: JsonObject, known: readonly string[], where: string, fail: Fail): void {
+  refuseVariants(hashes, known, `hashes of ${where}`, fail)
+  for (const name in hashes) {
+    const value = hashes[name]
+    if (known.includes(name) || value === null) continue
+    bytesOf(value, `the hash "${name.slice(0, 40)}" of ${where}`, fail)
+  }
+}
+
+/**
  * Refuse members that a case-insensitive decoder takes for a known one. Go matches `Version` to `version`, so a
  * document with such a member would mean one thing to us and another to its readers (wire spec §19.13).
  * Folding covers the two letters beyond ASCII that Unicode folds to ASCII ones: U+017F and the Kelvin sign.

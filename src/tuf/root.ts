@@ -2,7 +2,8 @@ import { refuse } from '../errors.ts'
 import { rootLeaf } from './certificate.ts'
 import type { Gun } from './gun.ts'
 import type { PublicKey } from './key.ts'
-import { integerOf, listOf, objectOf, refuseVariants, textOf, type Fail } from './members.ts'
+import type { JsonObject } from './json.ts'
+import { integerOf, listOf, listOrEmpty, objectOf, refuseVariants, textOf, type Fail } from './members.ts'
 import { checkExpiry, checkTypeAndVersion, type Metadata } from './metadata.ts'
 import { parseKeys, usedKey } from './public-keys.ts'
 import { once } from './once.ts'
@@ -84,6 +85,7 @@ export function rootKeys(root: Root, gun: Gun, now: number | undefined): RoleKey
  * @throws TrustError INVALID_UPDATE, ErrBadRoot
  */
 export function verifyRoot(root: Root, previous: Root | undefined, gun: Gun, now: number): void {
+  checkReadable(root.metadata.signed)
   const own = rootKeys(root, gun, now)
   if (own.keys.size === 0) badRoot(`${CHAIN}unable to retrieve valid leaf certificates`)
   if (previous !== undefined) {
@@ -96,4 +98,21 @@ export function verifyRoot(root: Root, previous: Root | undefined, gun: Gun, now
     badRoot(`${CHAIN}failed to validate integrity of roots`)
   }
   checkExpiry(root.metadata, now, badRoot)
+}
+
+/** What no check looks at must be of the types that Go decodes too, or its clients could not read the root at all. */
+function checkReadable({ consistent_snapshot: consistent, roles }: JsonObject): void {
+  if (consistent !== undefined && consistent !== null && typeof consistent !== 'boolean') {
+    badRoot('root "consistent_snapshot" must be true or false')
+  }
+  for (const [name, value] of Object.entries(objectOf(roles, 'root "roles"', badRoot))) {
+    if (value === null || (BASE_ROLES as readonly string[]).includes(name)) continue
+    const where = `root role ${name.slice(0, 80)}`
+    const members = objectOf(value, where, badRoot)
+    refuseVariants(members, ['keyids', 'threshold'], where, badRoot)
+    for (const id of listOrEmpty(members['keyids'], `"keyids" of ${where}`, badRoot)) {
+      textOf(id, `a key id of ${where}`, badRoot)
+    }
+    integerOf(members['threshold'] ?? 0, `threshold of ${where}`, badRoot)
+  }
 }

@@ -1,6 +1,7 @@
 import { constants, verify, type KeyObject, type VerifyKeyObjectInput } from 'node:crypto'
 import { keyId, type PublicKey } from './key.ts'
 import { Memo } from './memo.ts'
+import { once } from './once.ts'
 import { derSignature } from './signature-form.ts'
 import { loadKey, madeKey, type VerificationKey } from './verification-key.ts'
 
@@ -101,9 +102,12 @@ export function keepMadeKey(key: PublicKey, object: KeyObject, spki: Buffer): vo
 const keys = new Memo<VerificationKey | undefined>(1_000)
 
 function cachedKey(key: PublicKey, pem: boolean): VerificationKey | undefined {
-  if (pem && key.keytype !== 'rsa') return undefined
-  return keys.get(nameOf(key, pem), () => loadKey(key, pem))
+  if (!pem) return plainKey(key)
+  return key.keytype === 'rsa' ? pemKey(key) : undefined
 }
+
+const plainKey = once((key: PublicKey) => keys.get(nameOf(key, false), () => loadKey(key, false)))
+const pemKey = once((key: PublicKey) => keys.get(nameOf(key, true), () => loadKey(key, true)))
 
 function nameOf(key: PublicKey, pem: boolean): string {
   return `${key.keytype} ${pem ? 'pem' : 'plain'} ${key.public}`

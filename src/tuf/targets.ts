@@ -8,6 +8,7 @@ import {
   listOrEmpty,
   objectOf,
   objectOrEmpty,
+  refuseUnreadableHashes,
   refuseVariants,
   textOf,
   type Fail,
@@ -111,7 +112,7 @@ function checkTarget(name: string, value: Json): void {
 }
 
 function checkHashes(hashes: JsonObject, where: string): void {
-  refuseVariants(hashes, HASH_NAMES, `hashes of ${where}`, badTargets)
+  refuseUnreadableHashes(hashes, HASH_NAMES, where, badTargets)
   let usable = 0
   for (const { algorithm, bytes, base64 } of HASHES) {
     const value = hashes[algorithm]

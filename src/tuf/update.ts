@@ -4,7 +4,7 @@ import { checkFileMeta } from './file-meta.ts'
 import type { Gun } from './gun.ts'
 import type { Fail } from './members.ts'
 import { checkExpiry, type Metadata } from './metadata.ts'
-import { isTargetsRole, type Role } from './role.ts'
+import { isDelegation, isTargetsRole, parentOf, type Role } from './role.ts'
 import { parseRoot, rootKeys, verifyRoot, type Root } from './root.ts'
 import { parseSnapshot, type Snapshot } from './snapshot.ts'
 import { acceptTargets, type TargetsTree } from './targets-tree.ts'
@@ -119,7 +119,8 @@ function acceptSnapshot(
 
 /**
  * Every entry of a client's snapshot must name exactly what is current after this update, and nothing that is still
- * delegated may be left out (wire spec §6.5, §19.31, §19.47). A role that is delegated no more may be dropped.
+ * delegated may be left out (wire spec §6.5, §19.31, §19.47). A role that is delegated no more may be dropped, and one
+ * whose delegation is uploaded anew: `notary delegation remove` and `add` in one publish leave it without metadata.
  */
 function checkEntries(snapshot: Snapshot, files: Map<string, Checksums>, tree: TargetsTree): void {
   for (const [name, meta] of snapshot.meta) {
@@ -129,7 +130,8 @@ function checkEntries(snapshot: Snapshot, files: Map<string, Checksums>, tree: T
   }
   for (const role of files.keys()) {
     if (snapshot.meta.has(role)) continue
-    if (tree.uploaded(role) || tree.delegated(role)) {
+    const delegatedAnew = isDelegation(role) && tree.uploaded(parentOf(role))
+    if (tree.uploaded(role) || (tree.delegated(role) && !delegatedAnew)) {
       badSnapshot(`no checksums for supported algorithms were provided for ${role}`)
     }
     files.delete(role)

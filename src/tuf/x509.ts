@@ -2,6 +2,7 @@ import { isAscii, isUtf8 } from 'node:buffer'
 import { X509Certificate, type KeyObject } from 'node:crypto'
 import { derChildren, derElements, type DerElement } from './der.ts'
 import { Memo } from './memo.ts'
+import { once } from './once.ts'
 import { decodePem } from './pem.ts'
 import { curveCoordinate, parseSpki } from './spki.ts'
 
@@ -45,9 +46,9 @@ const bundles = new Memo<Certificate[] | undefined>(1_000)
  * @param key its `public` is that text in base64
  * @returns undefined if it is anything else
  */
-export function certificatesOf(key: { readonly public: string }): readonly Certificate[] | undefined {
-  return bundles.get(key.public, () => parseCertificateBundle(Buffer.from(key.public, 'base64')))
-}
+export const certificatesOf = once((key: { readonly public: string }): readonly Certificate[] | undefined =>
+  bundles.get(key.public, () => parseCertificateBundle(Buffer.from(key.public, 'base64'))),
+)
 
 export function parseCertificateBundle(pem: Uint8Array): Certificate[] | undefined {
   const certificates: Certificate[] = []

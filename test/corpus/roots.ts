@@ -42,6 +42,11 @@ function roles(): Case[] {
 /** T11: the keys of a root. */
 function keys(): Case[] {
   const edits: Record<string, (payload: Loose, world: TrustWorld) => void> = {
+    'consistent_snapshot that is a string': (payload) => (payload['consistent_snapshot'] = 'x'),
+    'a further role that is a number': (payload) => (at(payload, 'roles')['mirrors'] = 5),
+    'a further role whose keyids are no list': (payload) => (at(payload, 'roles')['mirrors'] = { keyids: 5 }),
+    'a further role whose keyids are numbers': (payload) => (at(payload, 'roles')['mirrors'] = { keyids: [5] }),
+    'a further role whose threshold is text': (payload) => (at(payload, 'roles')['mirrors'] = { threshold: '1' }),
     'roles missing': (payload) => delete payload['roles'],
     'roles a list': (payload) => (payload['roles'] = []),
     'keys missing': (payload) => delete payload['keys'],

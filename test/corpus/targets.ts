@@ -40,6 +40,8 @@ function entries(): Case[] {
     'with a sha256 in url-safe base64': { hashes: { sha256: SHA256.replace('c', '_') }, length: 1 },
     'with a sha256 that is a number': { hashes: { sha256: 7 }, length: 1 },
     'with a short sha512 beside a good sha256': { hashes: { sha256: SHA256, sha512: SHA256 }, length: 1 },
+    'with an md5 that is no base64 beside a good sha256': { hashes: { sha256: SHA256, md5: '!!' }, length: 1 },
+    'with an md5 that is a number beside a good sha256': { hashes: { sha256: SHA256, md5: 5 }, length: 1 },
     'with SHA256 beside sha256': { hashes: { sha256: SHA256, SHA256 }, length: 1 },
     'without a length': { hashes: { sha256: SHA256 } },
     'with length null': { hashes: { sha256: SHA256 }, length: null },

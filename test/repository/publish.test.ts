@@ -79,7 +79,7 @@ test('a first upload may start anywhere, from a repository that lived elsewhere;
   await send(here, publisher.parts('targets'))
 })
 
-test('a delegation that its parent dropped may leave a client’s snapshot, one in force may not', async (t) => {
+test('a delegation that its parent dropped may leave a client’s snapshot, one in force only with its parent', async (t) => {
   const here = await local(t)
   const publisher = await world(here, 'client')
   publisher.delegate('targets/a', [makeKey('ecdsa')])
@@ -88,7 +88,10 @@ test('a delegation that its parent dropped may leave a client’s snapshot, one 
   await send(here, publisher.nextParts('targets/a', 'targets/b'))
   const forgetful = publisher.fork()
   forgetful.files.delete('targets/a')
-  await assert.rejects(send(here, forgetful.nextParts('targets')), {
+  forgetful.targets.version += 1
+  forgetful.sign('targets')
+  forgetful.files.set('targets', publisher.files.get('targets')!)
+  await assert.rejects(send(here, [{ role: 'snapshot', bytes: forgetful.signSnapshot() }]), {
     code: 'INVALID_UPDATE',
     message: /no checksums for supported algorithms were provided for targets\/a/,
   })
@@ -98,7 +101,28 @@ test('a delegation that its parent dropped may leave a client’s snapshot, one 
   const head = here.trust.store.head(GUN)
   assert.equal(head?.roles['targets/a'], undefined)
   assert.equal(head?.highest['targets/a'], 1)
+  // What notary sends for `delegation remove` and `delegation add` in one publish.
+  publisher.files.delete('targets/b')
+  await send(here, publisher.nextParts('targets'))
+  assert.equal(here.trust.store.head(GUN)?.roles['targets/b'], undefined)
   assert.deepEqual((await here.check()).findings, [])
+})
+
+test('what is kept of an upload does not hold the request that it came with', async (t) => {
+  const here = await local(t)
+  const publisher = await world(here)
+  const request = Buffer.alloc(1024 * 1024)
+  const parts = publisher.parts('root', 'targets').map(({ role, bytes }, index) => {
+    const begin = index * 100_000
+    request.set(bytes, begin)
+    return { role, bytes: request.subarray(begin, begin + bytes.length) }
+  })
+  await send(here, parts)
+  for (const role of ['root', 'targets'] as const) {
+    const kept = here.trust.decoded.last(GUN, role)
+    assert.ok(kept !== undefined && kept.bytes.buffer.byteLength === kept.bytes.length, role)
+    assert.ok(kept.message().buffer.byteLength < request.length, role)
+  }
 })
 
 test('description and endings for people', async (t) => {

@@ -141,3 +141,11 @@ test('after a delete nothing is renewed; in a new life timestamps go on above th
   assert.deepEqual(versions(here, gun), { root: 1, targets: 1, snapshot: 5, timestamp: 5 })
   assert.deepEqual((await here.check()).findings, [])
 })
+
+test('what is named as due and is not holds nothing up', async (t) => {
+  const here = await local(t)
+  await published(here, 'example.org/due')
+  const leftOver = [{ gun: parseGun('example.org/gone'), renewAt: 0 }]
+  const store = { ...here.trust.store, due: async () => leftOver }
+  assert.deepEqual(await renewDue({ ...here.trust, store }), { renewed: 0, failed: 0 })
+})

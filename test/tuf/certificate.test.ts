@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import { certificateEnds, isSoundDelegationKey, matchesGun, rootLeaf } from '../../src/tuf/certificate.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
 import { keyId, type PublicKey } from '../../src/tuf/key.ts'
+import { certificatesOf } from '../../src/tuf/x509.ts'
 import {
   der,
   ecKeys,
@@ -188,4 +189,12 @@ test('knows the certificates that a delegation may use: expired ones, but none s
   assert.ok(!isSoundDelegationKey(keyOf('nothing')))
   const short = generateKeyPairSync('rsa', { modulusLength: 1024 })
   assert.ok(!isSoundDelegationKey(keyOf(pemOf(make({ keys: short, signatureOid: '06092a864886f70d01010b0500' })))))
+})
+
+test('a bundle too long to be kept by its text is read once for a key that is named many times', () => {
+  const key = keyOf(pemOf(...Array.from({ length: 16 }, () => make())))
+  assert.ok(key.public.length > 4_096)
+  assert.notEqual(certificatesOf(key), undefined)
+  assert.equal(certificatesOf(key), certificatesOf(key))
+  assert.notEqual(certificatesOf(key), certificatesOf({ ...key }))
 })
