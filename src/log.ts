@@ -22,14 +22,32 @@ export function createLog(level: string, destination: DestinationStream = standa
 let output: BufferedLines | undefined
 
 /**
- * Many lines in one write. pino's own buffer counts the bytes of each line, which takes as long as to make it; it is left the
- * writing.
+ * Many lines in one write. pino's own buffer counts the bytes of each line, which takes as long as to make it: pino only
+ * writes.
+ *
+ * Lines that cannot be written, on a full disk say, are lost: the server goes on without them, and tries again with those
+ * that come later. To end, it does not wait for room: pino would, for ever.
  */
 function standardOutput(): BufferedLines {
   if (output !== undefined) return output
-  const pipe = pino.destination({ sync: false })
+  let pipe: ReturnType<typeof pino.destination> | undefined
+  let refused = false
+  const opened = (): NonNullable<typeof pipe> => {
+    const made = pino.destination({ sync: false })
+    made.on('error', () => {
+      refused = true
+      if (pipe === made) pipe = undefined
+      made.destroy()
+    })
+    made.on('write', () => {
+      refused = false
+    })
+    return made
+  }
   let ending = false
   const lines = bufferedLines((text) => {
+    if (ending && refused) return
+    pipe ??= opened()
     pipe.write(text)
     if (ending) pipe.flushSync()
   })

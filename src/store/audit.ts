@@ -111,32 +111,48 @@ function checkAccount(
   expected: ExpectedRecords,
   error: (text: string) => void,
 ): void {
-  const head = reader.head(gun)
-  if (head === undefined) return error('its head is missing')
-  if (hexSha256(encodeHead(head)) !== account.head) error('its head is not the one that the journal names')
+  // Each by itself: of one that is damaged nothing follows for the others.
+  const look = (at: () => void): void => {
+    try {
+      at()
+    } catch (cause) {
+      error(textOf(cause))
+    }
+  }
   expected.add(headKey(gun))
-  if (head.renewAt !== null) expected.add(dueKey(head.renewAt, gun))
+  look(() => {
+    const head = reader.head(gun)
+    if (head === undefined) return error('its head is missing')
+    if (hexSha256(encodeHead(head)) !== account.head) error('its head is not the one that the journal names')
+    if (head.renewAt !== null) expected.add(dueKey(head.renewAt, gun))
+  })
   for (const { role, version, sha256 } of account.documents.values()) {
     expected.add(documentKey(gun, role, sha256))
     expected.add(versionKey(gun, role, version))
-    const document = reader.document(gun, role as Role, { version })
-    if (document === undefined) error(`${role} version ${version} is missing`)
-    else if (hexSha256(document.bytes) !== sha256) error(`${role} version ${version} is not what was committed`)
+    look(() => {
+      const document = reader.document(gun, role as Role, { version })
+      if (document === undefined) error(`${role} version ${version} is missing`)
+      else if (hexSha256(document.bytes) !== sha256) error(`${role} version ${version} is not what was committed`)
+    })
   }
   for (const role of new Set([...account.keys.values()].map((key) => key.role))) {
     expected.add(keysKey(gun, role))
-    const stored = new Map(reader.keys(gun, role as Role).map((key) => [key.keyId, hexSha256(key.sealed)]))
-    for (const key of account.keys.values()) {
-      if (key.role !== role) continue
-      if (stored.get(key.keyId) !== key.sha256) error(`the ${role} key ${key.keyId} is missing or was changed`)
-      stored.delete(key.keyId)
-    }
-    for (const keyId of stored.keys()) error(`the ${role} key ${keyId} is not in the journal`)
+    look(() => {
+      const stored = new Map(reader.keys(gun, role as Role).map((key) => [key.keyId, hexSha256(key.sealed)]))
+      for (const key of account.keys.values()) {
+        if (key.role !== role) continue
+        if (stored.get(key.keyId) !== key.sha256) error(`the ${role} key ${key.keyId} is missing or was changed`)
+        stored.delete(key.keyId)
+      }
+      for (const keyId of stored.keys()) error(`the ${role} key ${keyId} is not in the journal`)
+    })
   }
   for (const { keyId, role } of account.keys.values()) {
     expected.add(ownerKey(keyId))
-    const owner = reader.keyOwner(keyId)
-    if (owner?.gun !== gun || owner.role !== role) error(`the owner of key ${keyId} is not the one in the journal`)
+    look(() => {
+      const owner = reader.keyOwner(keyId)
+      if (owner?.gun !== gun || owner.role !== role) error(`the owner of key ${keyId} is not the one in the journal`)
+    })
   }
 }
 
@@ -147,17 +163,23 @@ async function countRecords(
   error: (text: string) => void,
 ): Promise<RecordCounts> {
   const counts: RecordCounts = {}
-  for await (const { key, record } of records.rawEntries({})) {
-    const parsed = parseKey(key)
-    const where = parsed === undefined ? key.toString('hex') : `${parsed.kind} ${parsed.parts.join(' ')}`
-    try {
-      const payload = openRecord(key, record)
-      if (records.get(key)?.equals(payload) !== true) error(`the record "${where}" is not found by its key`)
-    } catch (cause) {
-      error(`the record "${where}" is damaged: ${textOf(cause)}`)
+  let where = 'the first one'
+  try {
+    for await (const { key, record } of records.rawEntries({})) {
+      const parsed = parseKey(key)
+      where = nameOf(key)
+      try {
+        const payload = openRecord(key, record)
+        if (records.get(key)?.equals(payload) !== true) error(`the record "${where}" is not found by its key`)
+      } catch (cause) {
+        error(`the record "${where}" is damaged: ${textOf(cause)}`)
+      }
+      if (!expected.remove(key)) error(`the record "${where}" is in no journal entry`)
+      if (parsed !== undefined) counts[parsed.kind] = (counts[parsed.kind] ?? 0) + 1
     }
-    if (!expected.remove(key)) error(`the record "${where}" is in no journal entry`)
-    if (parsed !== undefined) counts[parsed.kind] = (counts[parsed.kind] ?? 0) + 1
+  } catch (cause) {
+    error(`the records from "${where}" on cannot be listed: ${textOf(cause)}`)
+    return counts
   }
   for (const where of expected.left()) error(`the record "${where}" is missing`)
   return counts
@@ -176,14 +198,18 @@ class ExpectedRecords {
   }
 
   left(): string[] {
-    return [...this.#keys].map((text) => {
-      const parsed = parseKey(Buffer.from(text, 'latin1'))
-      return parsed === undefined ? text : `${parsed.kind} ${parsed.parts.join(' ')}`
-    })
+    return [...this.#keys].map((text) => nameOf(Buffer.from(text, 'latin1')))
   }
 }
 
+/** A key in words. */
+function nameOf(key: Buffer): string {
+  const parsed = parseKey(key)
+  return parsed === undefined ? key.toString('hex') : `${parsed.kind} ${parsed.parts.join(' ')}`
+}
+
+/** What is damaged is told. @throws whatever is no damage: a database that is being opened again says nothing of its records */
 function textOf(error: unknown): string {
-  if (!(error instanceof TrustError)) throw error
+  if (!(error instanceof TrustError) || error.code === 'STORE_UNAVAILABLE') throw error
   return error.message
 }

@@ -53,7 +53,7 @@ export class Batch {
    * Stage one commit. All that can be refused is refused before anything is staged.
    *
    * @returns number of the journal entry
-   * @throws TrustError CONFLICT, VERSION, CLOCK, WRONG_STATE for a key that belongs to another repository or role
+   * @throws TrustError CONFLICT, VERSION, CLOCK, CORRUPT, WRONG_STATE for a key of another repository or role
    */
   add(commit: PackedCommit): number {
     const { gun } = commit
@@ -65,6 +65,7 @@ export class Batch {
     const documents = commit.documents.filter((document) => this.#isNew(gun, before, document))
     mustRemember(before, commit)
     for (const { keyId, role } of commit.keys) this.#mustOwn(keyId, { gun, role })
+    const lists = this.#keyLists(gun, commit.keys)
 
     const revision = commit.expected + 1
     const unchanged = before === undefined ? 0 : before.keysAt
@@ -77,7 +78,7 @@ export class Batch {
       this.#stage({ key: documentKey(gun, role, sha256), payload })
       this.#stage({ key: versionKey(gun, role, version), payload: Buffer.from(sha256, 'hex') })
     }
-    const keys = this.#stageKeys(gun, commit.keys)
+    const keys = this.#stageKeys(gun, commit.keys, lists)
     const records = this.#stageRecords(commit.records ?? [])
     if (before?.renewAt != null) this.#stage({ key: dueKey(before.renewAt, gun) })
     if (next.renewAt !== null) this.#stage({ key: dueKey(next.renewAt, gun), payload: Buffer.alloc(0) })
@@ -109,13 +110,18 @@ export class Batch {
     throw new TrustError('WRONG_STATE', `the key ${keyId} belongs to another repository or role`)
   }
 
-  #stageKeys(gun: Gun, keys: readonly StoredKey[]): JournalEntry['keys'] {
-    for (const role of new Set(keys.map((key) => key.role))) {
+  /** The lists of keys as they will be: what is stored may turn out damaged. @throws TrustError CORRUPT */
+  #keyLists(gun: Gun, keys: readonly StoredKey[]): Write[] {
+    return [...new Set(keys.map((key) => key.role))].map((role) => {
       const stored = this.#get(keysKey(gun, role))
       const list = new Map((stored === undefined ? [] : decodeKeys(stored)).map((key) => [key.keyId, key]))
       for (const key of keys) if (key.role === role) list.set(key.keyId, key)
-      this.#stage({ key: keysKey(gun, role), payload: encodeKeys([...list.values()]) })
-    }
+      return { key: keysKey(gun, role), payload: encodeKeys([...list.values()]) }
+    })
+  }
+
+  #stageKeys(gun: Gun, keys: readonly StoredKey[], lists: readonly Write[]): JournalEntry['keys'] {
+    for (const list of lists) this.#stage(list)
     for (const { keyId, role } of keys) {
       this.#stage({ key: ownerKey(keyId), payload: encodeOwner({ gun, role }) })
     }

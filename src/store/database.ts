@@ -89,6 +89,9 @@ export class Database extends Records {
 /** Directories of the databases that this thread writes. */
 const written = new Set<string>()
 
+/** As LevelDB hands on what the system says: a restored backup would lose commits, and mend nothing. */
+const PLACE_AT_FAULT = /No space left|quota exceeded|Permission denied|Too many open files|Read-only file system/
+
 async function openLevel(directory: string, create: boolean): Promise<Level<Buffer, Buffer>> {
   const level = new Level<Buffer, Buffer>(directory, {
     keyEncoding: 'buffer',
@@ -111,7 +114,9 @@ async function openLevel(directory: string, create: boolean): Promise<Level<Buff
       throw new TrustError('DATA_EXISTS', `there is a database in ${directory} already`, { cause })
     }
     throw new TrustError('DATA_DAMAGED', `the database in ${directory} cannot be opened: ${message}`, {
-      hint: 'restore the data directory from a backup; do not repair it',
+      hint: PLACE_AT_FAULT.test(message)
+        ? 'what it holds is not at fault: see to the room, the owner and the limits of the directory, and start again'
+        : 'restore the data directory from a backup; do not repair it',
       cause,
     })
   }

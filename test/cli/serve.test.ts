@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { open, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { connect, type TLSSocket } from 'node:tls'
 import { afterEach, beforeEach, describe, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { exchange } from '../support/exchange.ts'
+import { COMMAND } from '../support/server-process.ts'
 import { steady, Terminal, type Started } from './terminal.ts'
 
 let terminal: Terminal
@@ -52,6 +54,28 @@ Docker 29 and later need the docker-trust plugin, and no longer verify on pull, 
         const { mode } = await stat(terminal.path(directory, name))
         assert.equal(mode & 0o077, 0, `${directory}/${name}`)
       }
+    }
+  })
+
+  test('a log that cannot be written stops neither the answers nor the end', async () => {
+    await (await terminal.serve()).end()
+    const full = await open('/dev/full', 'w')
+    const { directory: cwd, environment: env } = terminal
+    const child = spawn(COMMAND, ['serve'], { cwd, env, stdio: ['ignore', full.fd, 'pipe'] })
+    try {
+      const [greeting] = (await once(child.stderr!, 'data')) as [Buffer]
+      const [, url = ''] = /(https:\S+)/.exec(greeting.toString()) ?? []
+      const server = { url, ca: await readFile(terminal.path('keys', 'tls', 'ca.crt'), 'utf8') }
+      // More than once what is gathered before it is written.
+      for (let asked = 0; asked < 200; asked += 1) {
+        assert.equal((await exchange(server, { path: '/v2/' })).status, 200)
+      }
+      const exit = once(child, 'exit')
+      child.kill('SIGTERM')
+      assert.deepEqual(await exit, [0, null])
+    } finally {
+      child.kill('SIGKILL')
+      await full.close()
     }
   })
 

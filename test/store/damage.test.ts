@@ -2,12 +2,14 @@ import assert from 'node:assert/strict'
 import { cp, open, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
+import { Level } from 'level'
 import { TrustError } from '../../src/errors.ts'
 import { auditStore, type Finding } from '../../src/store/audit.ts'
 import { Database } from '../../src/store/database.ts'
 import { encodeFormat } from '../../src/store/encoding.ts'
-import { formatKey, headKey } from '../../src/store/keyspace.ts'
+import { documentKey, formatKey, headKey, keysKey } from '../../src/store/keyspace.ts'
 import { createStore, FORMAT_VERSION, openStore, type LevelStore, type StoreOptions } from '../../src/store/level.ts'
+import type { StoredKey } from '../../src/store/store.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
 import { commitOf, documentOf, newStore, storePlace } from '../support/test-store.ts'
 
@@ -210,3 +212,46 @@ test('no database, a foreign one, a newer one, one in use', async (t) => {
   await database.close()
   await assert.rejects(openStore(place), { code: 'DATA_NEWER', message: /format 2/ })
 })
+
+test('of one damaged record nothing is said against the others', async (t) => {
+  const place = await filled(t)
+  await spoil(place, documentKey(parseGun('example.org/r0'), 'targets', content(0).sha256))
+  const found = await look(place)
+  assert.ok(found.length > 0)
+  assert.deepEqual(
+    found.filter((text) => text.includes('in no journal entry')),
+    [],
+  )
+})
+
+test('a commit that is refused for damage leaves nothing in the batch of others', async (t) => {
+  const place = await storePlace(t)
+  const key = (pending: boolean): StoredKey => ({
+    ...{ role: 'timestamp', keyId: 'a'.repeat(64), keytype: 'ed25519', public: 'AA==', pending, createdAt: 0 },
+    sealed: Buffer.from('sealed'),
+  })
+  const first = await newStore(t, place)
+  await first.commit(commitOf('example.org/a', 0, [documentOf('targets', 1, 'one')], { keys: [key(true)] }))
+  await first.close()
+  await spoil(place, keysKey(parseGun('example.org/a'), 'timestamp'))
+  const store = await openStore(place)
+  t.after(() => store.close())
+  const results = await Promise.allSettled([
+    store.commit(commitOf('example.org/a', 1, [documentOf('targets', 2, 'two')], { keys: [key(false)] })),
+    store.commit(commitOf('example.org/b', 0, [documentOf('targets', 1, 'other')])),
+  ])
+  assert.deepEqual(
+    results.map(({ status }) => status),
+    ['rejected', 'fulfilled'],
+  )
+  assert.equal(store.document(parseGun('example.org/a'), 'targets', { version: 2 }), undefined)
+})
+
+/** Change one bit of a record. */
+async function spoil({ directory }: StoreOptions, key: Buffer): Promise<void> {
+  const level = new Level<Buffer, Buffer>(directory, { keyEncoding: 'buffer', valueEncoding: 'buffer' })
+  const record = Buffer.from((await level.get(key)) ?? [])
+  record[record.length - 1]! ^= 1
+  await level.put(key, record)
+  await level.close()
+}
