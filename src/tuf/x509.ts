@@ -1,10 +1,11 @@
-import { isAscii, isUtf8 } from 'node:buffer'
 import { X509Certificate, type KeyObject } from 'node:crypto'
 import { derChildren, derElements, type DerElement } from './der.ts'
 import { Memo } from './memo.ts'
 import { once } from './once.ts'
 import { decodePem } from './pem.ts'
 import { curveCoordinate, parseSpki } from './spki.ts'
+import { BASIC_CONSTRAINTS, readExtensions, saysCa, type Extension } from './x509-extensions.ts'
+import { isAlgorithm, isBitString, isCount, readName, readTime } from './x509-fields.ts'
 
 /** A certificate as its bytes say; nothing about it is believed yet. */
 export interface Certificate {
@@ -25,17 +26,11 @@ export interface Certificate {
 }
 
 const SEQUENCE = 0x30
-const SET = 0x31
 const VERSION = 0xa0
-const EXTENSIONS = 0xa3
-const UTF8_STRING = 0x0c
-/** PrintableString and IA5String. */
-const ASCII_STRINGS: readonly number[] = [0x13, 0x16]
 /** 2.5.4.3 */
-const COMMON_NAME = Buffer.from('550403', 'hex')
-/** 2.5.29.19 */
-const BASIC_CONSTRAINTS = Buffer.from('551d13', 'hex')
-const TRUE = Buffer.from('ff', 'hex')
+const COMMON_NAME = '550403'
+/** Go reads no longer exponents; which ones it verifies with is another matter (`verification-key.ts`). */
+const EXPONENT_BITS = 63n
 
 /** Bundles that are kept read. Broken ones are not kept. */
 const bundles = new Memo<Certificate[] | undefined>(1_000)
@@ -61,34 +56,52 @@ export function parseCertificateBundle(pem: Uint8Array): Certificate[] | undefin
 }
 
 /**
- * Names and constraints are read here, from the DER: Node's `.subject` is text for people, and its `toLegacyObject()`
- * ends the process (Node 24.21) on a certificate whose key it cannot show, which anybody can upload.
+ * All that Go reads is read here, from the DER: what Go cannot read no client can. Node's parser must take it as well, but
+ * takes more; its `.subject` is text for people, and its `toLegacyObject()` ends the process (Node 24.21) on a
+ * certificate whose key it cannot show, which anybody can upload.
  */
 function parseCertificate(der: Buffer): Certificate | undefined {
   const outer = derElements(der)
   const certificate = outer?.length === 1 ? derChildren(outer[0], SEQUENCE) : undefined
   const body = derChildren(certificate?.[0], SEQUENCE)
-  if (certificate === undefined || body === undefined) return undefined
-  const [, algorithm, , , subject, publicKey] = body[0]?.tag === VERSION ? body.slice(1) : body
-  const names = derChildren(subject, SEQUENCE)
-  const spki = publicKey?.bytes
-  const isCa = readIsCa(body)
-  if (names === undefined || spki === undefined || isCa === undefined) return undefined
+  if (certificate?.length !== 3 || body === undefined) return undefined
+  const version = readVersion(body[0])
+  const [serial, algorithm, issuer, validity, subject, spki, ...rest] = body[0]?.tag === VERSION ? body.slice(1) : body
   // As in Go: what is signed and what is beside it name the same algorithm.
-  if (algorithm === undefined || certificate[1]?.bytes.equals(algorithm.bytes) !== true) return undefined
+  if (!isAlgorithm(algorithm) || certificate[1]?.bytes.equals(algorithm.bytes) !== true) return undefined
+  if (!isCount(serial) || !isBitString(certificate[2]) || readName(issuer) === undefined) return undefined
+  const [begins, ends] = readValidity(validity)
+  const names = readName(subject)
+  // Go looks for extensions in the third version only. The second one's unique ids, which stand before them, are refused.
+  const extensions = rest.length === 0 ? new Map<string, Extension>() : readExtensions(rest[0])
+  if (version === undefined || rest.length > (version === 2 ? 1 : 0) || extensions === undefined) return undefined
+  if (begins === undefined || ends === undefined || names === undefined || spki === undefined) return undefined
   const x509 = readX509(der)
-  const key = x509 === undefined ? undefined : readKey(x509, spki)
+  const key = x509 === undefined ? undefined : readKey(x509, spki.bytes)
   if (x509 === undefined || key === undefined) return undefined
   return {
     der,
     key,
-    spki,
-    commonName: readCommonName(names),
-    isCa,
-    begins: x509.validFromDate.getTime(),
-    ends: x509.validToDate.getTime(),
+    spki: spki.bytes,
+    commonName: names.findLast(({ type }) => type === COMMON_NAME)?.text,
+    isCa: saysCa(extensions.get(BASIC_CONSTRAINTS)),
+    begins,
+    ends,
     signatureAlgorithm: x509.signatureAlgorithmOid,
   }
+}
+
+/** 0, 1 or 2; it is 0 where none is written. */
+function readVersion(first: DerElement | undefined): number | undefined {
+  if (first?.tag !== VERSION) return 0
+  const members = derChildren(first, VERSION)
+  const number = members?.length === 1 && isCount(members[0]) ? members[0].content : undefined
+  return number?.length === 1 && number.readUInt8() <= 2 ? number.readUInt8() : undefined
+}
+
+function readValidity(validity: DerElement | undefined): (number | undefined)[] {
+  const times = derChildren(validity, SEQUENCE)
+  return times?.length === 2 ? times.map(readTime) : []
 }
 
 function readX509(der: Buffer): X509Certificate | undefined {
@@ -102,36 +115,14 @@ function readX509(der: Buffer): X509Certificate | undefined {
 
 /** A key on one of Go's curves has one form, and OpenSSL has read it with the certificate; others are read again, strictly. */
 function readKey(x509: X509Certificate, spki: Buffer): KeyObject | undefined {
-  if (curveCoordinate(spki) === undefined) return parseSpki(spki)
+  if (curveCoordinate(spki) === undefined) {
+    const key = parseSpki(spki)
+    return (key?.asymmetricKeyDetails?.publicExponent ?? 0n) >> EXPONENT_BITS === 0n ? key : undefined
+  }
   try {
     return x509.publicKey
   } catch {
     // A point that is not on the curve.
     return undefined
   }
-}
-
-function readCommonName(names: readonly DerElement[]): string | undefined {
-  const attributes = names.flatMap((set) => derChildren(set, SET) ?? []).map((item) => derChildren(item, SEQUENCE))
-  const value = attributes.findLast((attribute) => attribute?.[0]?.content.equals(COMMON_NAME))?.[1]
-  if (value === undefined) return undefined
-  const plain = ASCII_STRINGS.includes(value.tag) ? isAscii(value.content) : value.tag === UTF8_STRING
-  return plain && isUtf8(value.content) ? value.content.toString('utf8') : undefined
-}
-
-/** True or false as basic constraints say, false without them, undefined if they are not DER or stand there twice. */
-function readIsCa(body: readonly DerElement[]): boolean | undefined {
-  const wrapper = body.find(({ tag }) => tag === EXTENSIONS)
-  if (wrapper === undefined) return false
-  const list = derChildren(derChildren(wrapper, EXTENSIONS)?.[0], SEQUENCE)
-  const found = list?.flatMap((extension) => {
-    const members = derChildren(extension, SEQUENCE)
-    return members?.[0]?.content.equals(BASIC_CONSTRAINTS) === true ? [members.at(-1)?.content] : []
-  })
-  if (found === undefined || found.length > 1) return undefined
-  const value = found[0]
-  if (value === undefined) return false
-  const constraints = derElements(value)
-  const members = constraints?.length === 1 ? derChildren(constraints[0], SEQUENCE) : undefined
-  return members === undefined ? undefined : members[0]?.tag === 0x01 && members[0].content.equals(TRUE)
 }

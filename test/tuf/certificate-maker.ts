@@ -23,7 +23,15 @@ export interface CertificateParts {
   readonly outerOid?: string
   /** Put in place of the public key, DER. */
   readonly spki?: Buffer
+  /** More extensions, DER in hex. */
+  readonly more?: readonly string[]
+  /** Put in place of a field of what is signed, DER in hex; nothing in place of a field leaves it out. */
+  readonly fields?: Partial<Record<Field, string>>
 }
+
+/** What is signed, in order. */
+const FIELDS = ['version', 'serial', 'algorithm', 'issuer', 'validity', 'subject', 'key', 'extensions'] as const
+export type Field = (typeof FIELDS)[number]
 
 export const ECDSA_SHA256 = '06082a8648ce3d040302'
 export const ECDSA_SHA1 = '06072a8648ce3d0401'
@@ -37,16 +45,21 @@ export function makeCertificate(parts: CertificateParts): Buffer {
   const subject = der(0x30, ...parts.names.map(commonName))
   const validity = der(0x30, time(parts.begins ?? '2026-01-01T00:00:00Z'), time(parts.ends ?? '2036-01-01T00:00:00Z'))
   const spki = parts.spki ?? parts.keys.publicKey.export({ type: 'spki', format: 'der' })
-  const body = der(
-    0x30,
-    der(0xa0, der(0x02, Buffer.from([2]))),
-    der(0x02, Buffer.from([7])),
+  const fields: Record<Field, Buffer> = {
+    version: der(0xa0, der(0x02, Buffer.from([2]))),
+    serial: der(0x02, Buffer.from([7])),
     algorithm,
-    der(0x30, commonName('issuer')),
+    issuer: der(0x30, commonName('issuer')),
     validity,
     subject,
-    spki,
-    ...extensions(parts),
+    key: spki,
+    extensions: extensions(parts),
+  }
+  const body = der(
+    0x30,
+    ...FIELDS.map((name) =>
+      parts.fields?.[name] === undefined ? fields[name] : Buffer.from(parts.fields[name], 'hex'),
+    ),
   )
   const signature = sign('sha256', body, parts.keys.privateKey)
   const outer = parts.outerOid === undefined ? algorithm : der(0x30, Buffer.from(parts.outerOid, 'hex'))
@@ -80,8 +93,8 @@ function time(text: string): Buffer {
   return Number(digits.slice(0, 4)) < 2050 ? der(0x17, Buffer.from(digits.slice(2))) : der(0x18, Buffer.from(digits))
 }
 
-function extensions({ ca, keyUsage }: CertificateParts): Buffer[] {
-  const list: Buffer[] = []
+function extensions({ ca, keyUsage, more = [] }: CertificateParts): Buffer {
+  const list: Buffer[] = more.map((extension) => Buffer.from(extension, 'hex'))
   const critical = Buffer.from('0101ff', 'hex')
   if (keyUsage !== undefined) {
     const usage = der(0x04, der(0x03, Buffer.from(keyUsage, 'hex')))
@@ -91,5 +104,5 @@ function extensions({ ca, keyUsage }: CertificateParts): Buffer[] {
     const constraints = der(0x04, ca ? der(0x30, critical) : der(0x30))
     list.push(der(0x30, Buffer.from('0603551d13', 'hex'), critical, constraints))
   }
-  return list.length === 0 ? [] : [der(0xa3, der(0x30, ...list))]
+  return list.length === 0 ? Buffer.alloc(0) : der(0xa3, der(0x30, ...list))
 }

@@ -1,0 +1,118 @@
+import { isAscii } from 'node:buffer'
+import { derChildren, derElements, type DerElement } from './der.ts'
+import { isBitString, isCount, isOid } from './x509-fields.ts'
+
+export interface Extension {
+  readonly critical: boolean
+  /** What its OCTET STRING holds; undefined unless that is one element of DER. */
+  readonly value: DerElement | undefined
+}
+
+type Check = (extension: Extension) => boolean
+
+const BOOLEAN = 0x01
+const OCTET_STRING = 0x04
+const SEQUENCE = 0x30
+const EXTENSIONS = 0xa3
+/** Of a distribution point, and inside that. */
+const POINT_NAME = 0xa0
+const FULL_NAME = 0xa0
+/** The kinds of alternative names that Go reads. */
+const EMAIL = 0x81
+const DNS = 0x82
+const URI = 0x86
+const IP = 0x87
+/** Plainer than Go takes it: with a host name, or none and no slashes. */
+const PLAIN_URI = /^[a-z][a-z0-9+.-]*:(?:\/\/[\w-]+(?:\.[\w-]+)*(?::[0-9]{1,5})?(?:\/[\w.~/-]*)?|[\w.:-]+)$/i
+/** An IPv4 address written as IPv6. */
+const MAPPED_IP = Buffer.from('00000000000000000000ffff', 'hex')
+
+/** What certificates of authorities say about names and policies below them; Go reads it, and no root key needs it. */
+const refused: Check = () => false
+
+/** Basic constraints by the hex of their OID, 2.5.29.19. */
+export const BASIC_CONSTRAINTS = '551d13'
+
+/** What must hold for Go to read the certificate, for each extension that Go looks into; by the hex of the OID. */
+const CHECKS: ReadonlyMap<string, Check> = new Map<string, Check>([
+  ['551d0e', ({ critical, value }) => !critical && value?.tag === OCTET_STRING], // subject key identifier
+  ['551d0f', ({ value }) => isBitString(value)], // key usage
+  ['551d11', ({ value }) => all(value, isAlternativeName)], // subject alternative name
+  [BASIC_CONSTRAINTS, ({ value }) => isBasicConstraints(value)],
+  ['551d1e', refused], // name constraints
+  ['551d1f', ({ value }) => all(value, isDistributionPoint)], // revocation lists
+  ['551d20', ({ value }) => isPolicies(value)],
+  ['551d21', refused], // policy mappings
+  ['551d23', ({ critical, value }) => !critical && derChildren(value, SEQUENCE) !== undefined], // authority key identifier
+  ['551d24', refused], // policy constraints
+  ['551d25', ({ value }) => all(value, isOid)], // extended key usage
+  ['551d36', refused], // inhibit any policy
+  ['2b06010505070101', ({ critical, value }) => !critical && all(value, beginsWithOid)], // authority information access
+])
+
+/** @returns each by the hex of its OID; undefined for what Go does not read: one that stands there twice, or is malformed */
+export function readExtensions(wrapper: DerElement | undefined): ReadonlyMap<string, Extension> | undefined {
+  const wrapped = derChildren(wrapper, EXTENSIONS) ?? []
+  const extensions = new Map<string, Extension>()
+  for (const item of (wrapped.length === 1 ? derChildren(wrapped[0], SEQUENCE) : undefined) ?? [undefined]) {
+    const members = derChildren(item, SEQUENCE) ?? []
+    const [id] = members
+    const octets = members.at(-1)
+    const critical = members.length === 3 ? readBoolean(members[1]) : false
+    if (members.length < 2 || members.length > 3 || !isOid(id) || critical === undefined) return undefined
+    if (octets?.tag !== OCTET_STRING) return undefined
+    const name = id.content.toString('hex')
+    const inside = derElements(octets.content)
+    const extension = { critical, value: inside?.length === 1 ? inside[0] : undefined }
+    if (extensions.has(name) || CHECKS.get(name)?.(extension) === false) return undefined
+    extensions.set(name, extension)
+  }
+  return extensions
+}
+
+/** Whether these basic constraints say "CA". */
+export function saysCa(constraints: Extension | undefined): boolean {
+  return readBoolean(derChildren(constraints?.value, SEQUENCE)?.[0]) === true
+}
+
+function readBoolean(element: DerElement | undefined): boolean | undefined {
+  const [value, ...more] = element?.tag === BOOLEAN ? element.content : []
+  return more.length === 0 && (value === 0x00 || value === 0xff) ? value === 0xff : undefined
+}
+
+/** True for a sequence whose members all pass. */
+function all(sequence: DerElement | undefined, check: (member: DerElement) => boolean): boolean {
+  return derChildren(sequence, SEQUENCE)?.every(check) === true
+}
+
+function isBasicConstraints(value: DerElement | undefined): boolean {
+  const members = derChildren(value, SEQUENCE)
+  const rest = readBoolean(members?.[0]) === undefined ? members : members?.slice(1)
+  const [pathLength] = rest ?? []
+  return rest?.length === 0 || (rest?.length === 1 && isCount(pathLength) && pathLength.content.length <= 4)
+}
+
+function isAlternativeName({ tag, content }: DerElement): boolean {
+  if (tag === EMAIL || tag === DNS) return isAscii(content)
+  if (tag === URI) return PLAIN_URI.test(content.toString('latin1'))
+  if (tag !== IP) return true
+  return content.length === 4 || (content.length === 16 && !content.subarray(0, MAPPED_IP.length).equals(MAPPED_IP))
+}
+
+function beginsWithOid(element: DerElement): boolean {
+  return isOid(derChildren(element, SEQUENCE)?.[0])
+}
+
+function isPolicies(value: DerElement | undefined): boolean {
+  const policies = derChildren(value, SEQUENCE)?.map((policy) => derChildren(policy, SEQUENCE)?.[0])
+  const ids = new Set(policies?.map((id) => (isOid(id) ? id.content.toString('hex') : '')))
+  return ids.size === policies?.length && !ids.has('')
+}
+
+/** If it has a name, that is a full one: Go does not read the other kind. */
+function isDistributionPoint(element: DerElement): boolean {
+  const members = derChildren(element, SEQUENCE)
+  const name = members?.[0]
+  if (name?.tag !== POINT_NAME) return members !== undefined
+  return derChildren(derChildren(name, POINT_NAME)?.[0], FULL_NAME) !== undefined
+}
