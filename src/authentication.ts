@@ -12,7 +12,7 @@ import type { Log } from './repository/trust.ts'
 import type { Settings } from './settings-schema.ts'
 
 /** What a TLS listener needs to ask clients for certificates; a client without one is served all the same. */
-export interface ClientCertificates {
+interface ClientCertificates {
   readonly ca: string
   readonly requestCert: true
   readonly rejectUnauthorized: false

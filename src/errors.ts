@@ -39,7 +39,7 @@ export type TrustErrorCode =
   | 'DATA_NEWER' // written by a newer Countersign
 
 /** Notary's names for a refused update; its clients print a prefix for each (wire spec §4). */
-export type ProblemName = 'ErrValidation' | 'ErrBadHierarchy' | 'ErrBadRoot' | 'ErrBadTargets' | 'ErrBadSnapshot'
+type ProblemName = 'ErrValidation' | 'ErrBadHierarchy' | 'ErrBadRoot' | 'ErrBadTargets' | 'ErrBadSnapshot'
 
 /** The validation object that Notary's clients read from a 400 answer: the only part of an error that they print. */
 export interface Problem {
@@ -48,7 +48,7 @@ export interface Problem {
   readonly missing?: string
 }
 
-export interface TrustErrorOptions {
+interface TrustErrorOptions {
   readonly problem?: Problem
   /** What to do about it, a sentence for the person at the terminal. */
   readonly hint?: string

@@ -10,7 +10,7 @@ import type { Settings } from './settings-schema.ts'
 import { loadTls, tlsFiles } from './signing/tls-identity.ts'
 
 /** Everything that listens on the network. */
-export interface Listeners {
+interface Listeners {
   /** As clients reach the public listener, if `listen.host` is a name for them. */
   readonly url: string
   /** IP address and port of the public listener. */
@@ -22,7 +22,7 @@ export interface Listeners {
 }
 
 /** What is needed to listen, read before anything is opened. */
-export interface ListenerTls {
+interface ListenerTls {
   /** Undefined: plain HTTP. */
   readonly public: TlsMaterial | undefined
   readonly admin: TlsMaterial | undefined

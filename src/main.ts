@@ -34,7 +34,7 @@ import { Threads, threadsOf } from './threads/threads.ts'
 import { webhookOf } from './webhook.ts'
 
 /** What tests put in place of the real thing. */
-export interface Overrides {
+interface Overrides {
   /** Milliseconds since 1970. */
   readonly now?: () => number
   readonly random?: () => number

@@ -9,7 +9,7 @@ import { findUser, TOKEN_USER, type Directory, type User } from './user.ts'
 import { TokenRefused, verifyWebToken, verifyWebTokenAtOnce, type Claims, type TokenRules } from './web-token.ts'
 
 /** What `createAccess` works with; the parts that a setting did not ask for are undefined. */
-export interface AccessParts {
+interface AccessParts {
   readonly directory: Directory
   /** Milliseconds since 1970. */
   readonly now: () => number

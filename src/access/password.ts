@@ -23,7 +23,7 @@ const SALT_BYTES = 16
 const HASH_BYTES = 32
 
 /** Characters. */
-export const PASSWORD_MIN_LENGTH = 10
+const PASSWORD_MIN_LENGTH = 10
 /** Bytes: what is longer is refused before it is hashed. */
 export const PASSWORD_MAX_BYTES = 1_024
 

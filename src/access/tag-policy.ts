@@ -14,7 +14,7 @@ export interface TagRule {
 }
 
 /** One tag that is to change. */
-export interface TagIntent {
+interface TagIntent {
   readonly gun: Gun
   readonly tag: string
   /** True if it names another digest now, or is to be removed. */

@@ -59,7 +59,7 @@ function keyOf({ kty, n, e, crv, x, y }: JsonObject): KeyObject | undefined {
 }
 
 /** The algorithms that a key of this kind may be used with; ES256 and others for one kind each. */
-export function algorithmsOf(key: KeyObject | undefined): TokenKey[] {
+function algorithmsOf(key: KeyObject | undefined): TokenKey[] {
   if (key?.asymmetricKeyType === 'ed25519') return [{ key, algorithm: 'EdDSA' }]
   const { namedCurve = '', modulusLength = 0 } = key?.asymmetricKeyDetails ?? {}
   if (key?.asymmetricKeyType === 'rsa' && modulusLength >= RSA_MIN_BITS) {

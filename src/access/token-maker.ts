@@ -9,7 +9,7 @@ export interface TokenSigningKey {
 }
 
 /** A token and its life. */
-export interface MadeToken {
+interface MadeToken {
   readonly token: string
   readonly expiresIn: number
   /** Milliseconds since 1970. */
@@ -19,7 +19,7 @@ export interface MadeToken {
 const ALGORITHM = 'EdDSA'
 /** Seconds that a token is valid before it was made: clocks of other servers differ. */
 const BACKDATED = 10
-export const BUILT_IN_ISSUER = 'countersign'
+const BUILT_IN_ISSUER = 'countersign'
 
 /** Makes the tokens of the built-in token endpoint, and says how they are verified. */
 export interface TokenMaker {

@@ -4,7 +4,7 @@ import type { ResourceActions } from './scope.ts'
 import { isSignedBy, type TokenKey } from './token-signature.ts'
 
 /** The parts of a token's header that say which key verifies it. */
-export interface TokenHeader {
+interface TokenHeader {
   readonly algorithm: string
   readonly kid: string | undefined
   /** Certificates, DER, leaf first. */

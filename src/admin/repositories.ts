@@ -11,7 +11,7 @@ import type { Gun } from '../tuf/gun.ts'
 import { gunInput, operation } from './operation.ts'
 
 /** One line of `repo list`. */
-export interface RepositoryRow {
+interface RepositoryRow {
   readonly gun: string
   /** Version of targets. */
   readonly version: number
@@ -22,7 +22,7 @@ export interface RepositoryRow {
 }
 
 /** One line of `key list`: a key that the server holds. */
-export type KeyRow = Omit<StoredKey, 'sealed'> & {
+type KeyRow = Omit<StoredKey, 'sealed'> & {
   /** True if the current root names it. */
   readonly current: boolean
 }

@@ -74,7 +74,7 @@ export const saveRootKey = operation({
 })
 
 /** In order of their names. */
-export async function allRootKeys({ store }: Pick<World, 'store'>): Promise<RootKey[]> {
+async function allRootKeys({ store }: Pick<World, 'store'>): Promise<RootKey[]> {
   const keys: RootKey[] = []
   for await (const { value } of store.records('root-key')) keys.push(value as RootKey)
   return keys

@@ -10,7 +10,7 @@ import { digestInput, gunInput, hexOf, operation, type World } from './operation
 import { enforcePolicies, policySubjects } from './policies.ts'
 
 /** Tags in one call. */
-export const TAGS_MAX = 10_000
+const TAGS_MAX = 10_000
 
 const tag = z
   .string()

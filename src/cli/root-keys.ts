@@ -17,7 +17,7 @@ export const DEFAULT_ROOT_KEY = 'root'
 const SHARED_LIFE_LEFT = 3 * 365 * 86_400_000
 
 /** A root key, open: here, in the process of whoever typed the passphrase, and nowhere else. */
-export interface OpenRootKey {
+interface OpenRootKey {
   readonly record: RootKey
   readonly key: KeyObject
 }

@@ -1,7 +1,7 @@
 import { TrustError } from '../errors.ts'
 
 /** A line that was exported from the table `private_keys` of a Notary signer (docs/CUSTODY.md has the statements). */
-export interface SignerRow {
+interface SignerRow {
   /** Line of the file, from 1. */
   readonly line: number
   readonly gun: string

@@ -3,7 +3,7 @@ import { text } from 'node:stream/consumers'
 import { TrustError } from '../errors.ts'
 
 /** One line: a tag and the manifest that it is to name. */
-export interface ListedTag {
+interface ListedTag {
   readonly tag: string
   readonly digest: string
   readonly size: number

@@ -5,7 +5,7 @@ import { createServer } from '../node-http.ts'
 import type { App } from './app.ts'
 
 /** Bytes of a socket's path that every system takes. */
-export const SOCKET_PATH_MAX_BYTES = 100
+const SOCKET_PATH_MAX_BYTES = 100
 
 /**
  * The control socket: the admin API for whoever owns the data directory. It is how the command line speaks to a running server, since LevelDB lets one process in. A unix socket

@@ -31,7 +31,7 @@ export interface App {
 }
 
 /** What the application is made of. */
-export interface AppParts extends Pick<Wiring, 'trust' | 'settings' | 'metrics' | 'overview' | 'gate'> {
+interface AppParts extends Pick<Wiring, 'trust' | 'settings' | 'metrics' | 'overview' | 'gate'> {
   /** False from the moment of SIGTERM on. */
   readonly accepting?: () => boolean
   /** Bytes of bodies, and uploads that are being worked on; shared where other threads have the same limits. */

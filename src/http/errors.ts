@@ -2,7 +2,7 @@ import { Unauthorized } from './challenge.ts'
 import { TrustError, type Problem, type TrustErrorCode } from '../errors.ts'
 
 /** How an error leaves the server: HTTP status, Notary's wire code, and its fixed message (wire spec §4). */
-export interface WireError {
+interface WireError {
   readonly status: number
   readonly code: string
   readonly message: string

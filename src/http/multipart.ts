@@ -1,7 +1,7 @@
 import { TrustError } from '../errors.ts'
 import type { UploadPart } from '../repository/publish.ts'
 
-export interface MultipartLimits {
+interface MultipartLimits {
   /** Bytes of one part's content. */
   readonly partBytes: number
   readonly parts: number

@@ -26,7 +26,7 @@ export interface RepeatedRequest extends Pick<KnownWords, 'url' | 'agent' | 'las
  * @param sent called once, when the answer was sent or cannot be
  * @returns false if it was not answered
  */
-export type AnswerAgain = (request: RepeatedRequest, socket: Socket, sent: () => void) => boolean
+type AnswerAgain = (request: RepeatedRequest, socket: Socket, sent: () => void) => boolean
 
 /** Longer requests are left to Node, bytes. */
 const REQUEST_MAX_BYTES = 4_096

@@ -2,7 +2,7 @@ import type { Log } from '../repository/trust.ts'
 import type { RequestMetrics } from './metrics.ts'
 
 /** What a request's log line says beside its status and time. */
-export interface RequestFacts {
+interface RequestFacts {
   readonly requestId: string
   readonly method: string
   /** Name of the route, as Notary names it. */

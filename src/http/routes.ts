@@ -10,7 +10,7 @@ import { getToken, TOKEN_PATH } from './token.ts'
 import { deleteRepository, postUpload } from './upload.ts'
 
 /** One route: method, path, operation (its name in metrics), what one must be allowed, and what makes its handler. */
-export interface Route {
+interface Route {
   readonly method: 'GET' | 'POST' | 'DELETE'
   readonly path: string
   readonly operation: string

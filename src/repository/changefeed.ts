@@ -2,7 +2,7 @@ import type { JournalEntry, JournalQuery, Store } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
 
 /** One record of Notary's changefeed, members in wire order (wire spec §10). */
-export interface ChangeRecord {
+interface ChangeRecord {
   readonly ID: string
   readonly CreatedAt: string
   readonly GUN: string
@@ -11,7 +11,7 @@ export interface ChangeRecord {
   readonly Category: 'update' | 'deletion'
 }
 
-export interface ChangefeedQuery {
+interface ChangefeedQuery {
   /** Only this repository; undefined: all. */
   readonly gun?: Gun
   /** How many; negative: the newest ones. 0 means 100. */
@@ -21,8 +21,8 @@ export interface ChangefeedQuery {
 }
 
 /** Records of one answer. */
-export const RECORDS_DEFAULT = 100
-export const RECORDS_MAX = 10_000
+const RECORDS_DEFAULT = 100
+const RECORDS_MAX = 10_000
 
 /**
  * The changefeed, served from the journal: one record a stored timestamp, one an effective delete. Always oldest

@@ -12,7 +12,7 @@ import { tagChanges } from './tag-changes.ts'
 import type { Trust } from './trust.ts'
 
 /** What is to become current; the server's own documents are still missing. */
-export interface Proposal {
+interface Proposal {
   readonly root: Root
   /** New documents by others. */
   readonly documents: readonly Metadata[]

@@ -39,7 +39,7 @@ export async function* allGuns(store: Pick<Readable['store'], 'guns'>): AsyncGen
 }
 
 /** What ends at or before `until` (milliseconds since 1970) in one repository. */
-export function endings(trust: Readable, gun: Gun, head: Head, until: number): Ending[] {
+function endings(trust: Readable, gun: Gun, head: Head, until: number): Ending[] {
   const found: Ending[] = []
   for (const [role, state] of Object.entries(head.roles)) {
     if (role !== 'timestamp' && state.expires <= until) found.push({ gun, what: role, expires: state.expires })

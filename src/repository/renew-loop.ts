@@ -14,7 +14,7 @@ export interface RenewalCounts {
 }
 
 /** Renewals that failed, with the time from which they may be tried again. */
-export type Postponed = Map<Gun, number>
+type Postponed = Map<Gun, number>
 
 /**
  * Renew everything that is due now. A repository whose renewal fails (its root has expired, say) is logged, postponed

@@ -10,7 +10,7 @@ import { stagedRoot, stageRoot } from './staged-root.ts'
 import type { Readable, Trust } from './trust.ts'
 
 /** A role that the server signs. */
-export interface HeldRoleAge {
+interface HeldRoleAge {
   readonly role: HeldRole
   /** When the oldest of its keys was made, milliseconds since 1970. */
   readonly since: number
@@ -28,7 +28,7 @@ export function heldRoles(trust: Readable, gun: Gun, head: Head): HeldRoleAge[] 
   })
 }
 
-export interface PolicyCounts {
+interface PolicyCounts {
   staged: number
   failed: number
 }

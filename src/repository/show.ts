@@ -34,7 +34,7 @@ export interface RoleDescription {
   readonly paths?: readonly string[]
 }
 
-export interface TagDescription {
+interface TagDescription {
   readonly tag: string
   /** Hex SHA-256 of the image's manifest; null for targets signed with another hash only. */
   readonly digest: string | null

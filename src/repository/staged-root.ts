@@ -13,7 +13,7 @@ import { loadCurrent } from './current.ts'
 import type { Readable, Trust } from './trust.ts'
 
 /** A root that waits for signatures: the server can make it, and only holders of root keys can sign it. */
-export interface StagedRoot {
+interface StagedRoot {
   readonly payload: JsonObject
   readonly signatures: readonly EncodedSignature[]
   /** What it is for, a few words. */

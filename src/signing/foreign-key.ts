@@ -5,7 +5,7 @@ import { pkcs8OfSeed } from './ed25519.ts'
 import { readEd25519KeyFile } from './ed25519-key-file.ts'
 
 /** A key of a client's key file, and whose it says it is. */
-export interface KeyFile {
+interface KeyFile {
   /** PKCS#8 DER, to be zeroed by whoever takes it. */
   readonly pkcs8: Buffer
   readonly role: string | undefined

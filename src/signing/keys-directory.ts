@@ -19,7 +19,7 @@ const TOKEN_KEY = 'token-key'
 const ANCHOR_ABOUT = ['countersign anchor key', '1']
 
 /** The key that signs the store's anchor. */
-export interface AnchorKey {
+interface AnchorKey {
   sign(bytes: Uint8Array): Uint8Array
   verify(bytes: Uint8Array, signature: Uint8Array): boolean
 }

@@ -5,7 +5,7 @@ import type { KeyOwner } from './signer.ts'
  * What the store keeps of a key that lives in a token: where it is, nothing secret. It is not authenticated, and need
  * not be: the name of the key in the token follows from its owner, and its public part must be that of the key id.
  */
-export interface Pkcs11Reference {
+interface Pkcs11Reference {
   /** Serial number of the token that made the key; for people. */
   readonly token: string
   /** CKA_ID, lower-case hex. */

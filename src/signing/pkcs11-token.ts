@@ -162,6 +162,6 @@ function pinRefused(cause: unknown): TrustError {
 }
 
 /** `CKR_TOKEN_NOT_PRESENT`, say. */
-export function reasonOf(error: unknown): string {
+function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }

@@ -5,7 +5,7 @@ import { x509Library } from './x509-library.ts'
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
 const DAY = 86_400_000
 /** As long as those that Notary's clients make. */
-export const ROOT_CERTIFICATE_DAYS = 3652
+const ROOT_CERTIFICATE_DAYS = 3652
 const SERIAL_BYTES = 16
 
 /**

@@ -14,7 +14,7 @@ export interface TokenSigner extends Signer {
 }
 
 /** Where private keys live: sealed in the store, or in a token. */
-export type Custody = 'file' | 'pkcs11'
+type Custody = 'file' | 'pkcs11'
 
 /** New keys go where the rules say; a key that exists is used where it is. */
 export class RoutedSigner implements Signer {

@@ -7,7 +7,7 @@ import { writeFileAtomically } from './secret-file.ts'
 import type { TlsIdentity } from './tls-issue.ts'
 
 /** Files of an identity that was made here. */
-export interface TlsFiles {
+interface TlsFiles {
   readonly ca: string
   readonly certificate: string
   readonly key: string

@@ -29,7 +29,7 @@ export function* readJournal(
   }
 }
 
-export function readEntry(records: Records, number: number): JournalEntry {
+function readEntry(records: Records, number: number): JournalEntry {
   const payload = records.get(journalKey(number))
   if (payload === undefined) throw new TrustError('CORRUPT', `journal entry ${number} is missing`)
   return parseEntry(payload)

@@ -15,7 +15,7 @@ export interface Tail {
 export const EMPTY_TAIL: Tail = { number: 0, hash: '0'.repeat(64), time: 0 }
 
 /** How far the clock may stand behind the newest entry before nothing is committed any more, milliseconds. */
-export const CLOCK_LEEWAY = 5 * 60_000
+const CLOCK_LEEWAY = 5 * 60_000
 
 /** The time to commit at: never before the entry before. @throws TrustError CLOCK */
 export function commitTime(tail: Tail, time: number): number {

@@ -5,7 +5,7 @@ import type { Gun } from '../tuf/gun.ts'
  * length-prefixed, so that no repository's keys can be taken for another one's. Numbers are big-endian, so that byte
  * order is their order.
  */
-export type KeyKind = keyof typeof TAGS
+type KeyKind = keyof typeof TAGS
 
 const TAGS = {
   /** Format version and store id; the first record ever written. */

@@ -3,7 +3,7 @@ import { TrustError } from '../errors.ts'
 import { openRecord } from './record.ts'
 
 /** A range of keys; no bound: from the first, to the last. */
-export interface Range {
+interface Range {
   readonly gte?: Buffer
   readonly gt?: Buffer
   readonly lt?: Buffer

@@ -97,7 +97,7 @@ export interface Actor {
 }
 
 /** `record`: nothing but records. */
-export type CommitKind = 'publish' | 'renew' | 'key' | 'delete' | 'record'
+type CommitKind = 'publish' | 'renew' | 'key' | 'delete' | 'record'
 
 /** What records are of: each kind is one list, by name. */
 export type RecordKind = 'user' | 'token' | 'signer' | 'policy' | 'root-key' | 'staged-root' | 'notice'

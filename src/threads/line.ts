@@ -3,7 +3,7 @@ import { errorOf, failureOf, type Failure } from '../errors.ts'
 
 /** What one side can be asked, by name. Arguments and answers are what `structuredClone` takes. */
 // oxlint-disable-next-line typescript/no-explicit-any
-export type Answers = Record<string, (...args: any[]) => unknown>
+type Answers = Record<string, (...args: any[]) => unknown>
 
 /** One end of the line: a `Worker`, or in it its `parentPort`. */
 interface Port {

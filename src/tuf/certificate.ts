@@ -6,7 +6,7 @@ import { loadCertificateKey, RSA_MIN_BITS } from './verification-key.ts'
 import { certificatesOf, type Certificate } from './x509.ts'
 
 /** A root key as readers rebuild it from its certificates. */
-export interface RootLeaf {
+interface RootLeaf {
   readonly key: PublicKey
   readonly keyId: string
 }

@@ -7,7 +7,7 @@ export type Gun = string & { readonly __brand: 'Gun' }
 export const SERVER = '' as Gun
 
 /** Bytes of UTF-8; the Go server's database column holds 255 characters (wire spec §2.1). */
-export const GUN_MAX_BYTES = 255
+const GUN_MAX_BYTES = 255
 
 /** Control characters, white space other than a plain space, and `*`, which Notary's route pattern excludes. */
 // oxlint-disable-next-line no-control-regex

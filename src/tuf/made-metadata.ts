@@ -12,7 +12,7 @@ const incomplete: Fail = (text) => {
 }
 
 /** A document that is made here: what is to be signed, and how to put the signatures to it. */
-export interface Unsigned {
+interface Unsigned {
   /** The canonical form of the payload. */
   readonly message: Uint8Array
   complete(signatures: readonly EncodedSignature[]): Promise<Metadata>

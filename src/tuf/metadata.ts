@@ -18,7 +18,7 @@ import { isTargetsRole, type Role } from './role.ts'
 import { goTime, parseTime } from './time.ts'
 
 /** A signature as decoded from a document. */
-export interface Signature {
+interface Signature {
   readonly keyid: string
   /** Lower case, as Go decodes it (wire spec §11.3). */
   readonly method: string
@@ -47,9 +47,9 @@ export interface Metadata {
 }
 
 /** Versions above this are refused: the next one would not fit the 32 bits of other servers and clients. */
-export const VERSION_MAX = 2 ** 31 - 2
+const VERSION_MAX = 2 ** 31 - 2
 /** Signatures in one document. */
-export const SIGNATURES_MAX = 100
+const SIGNATURES_MAX = 100
 
 const malformed: Fail = (text) => {
   throw new TrustError('MALFORMED_JSON', text)

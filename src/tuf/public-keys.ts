@@ -4,7 +4,7 @@ import { canVerify } from './signature.ts'
 import { bytesOf, objectOf, objectOrEmpty, refuseVariants, textOf, type Fail } from './members.ts'
 
 /** Keys in one document; a root grows by one certificate a rotation. */
-export const KEYS_MAX = 1_000
+const KEYS_MAX = 1_000
 
 /**
  * Decode the `keys` member of root or of targets' delegations: key id → key.

@@ -11,9 +11,9 @@ export type ServerRole = 'snapshot' | 'timestamp'
 export const BASE_ROLES: readonly BaseRole[] = ['root', 'snapshot', 'targets', 'timestamp']
 
 /** Bytes; Notary's own limit for a role name (wire spec §5.1). */
-export const ROLE_MAX_BYTES = 255
+const ROLE_MAX_BYTES = 255
 /** Path segments of a delegation role below `targets` (ours: bounds the walk from a role to its ancestors). */
-export const ROLE_MAX_DEPTH = 32
+const ROLE_MAX_DEPTH = 32
 
 const DELEGATION = /^targets(?:\/[-a-z0-9_]+)+$/
 

@@ -3,7 +3,7 @@ import type { Metadata } from './metadata.ts'
 import { sameJson } from './same-json.ts'
 
 /** An entry of `targets` that two documents of a role have differently; undefined: one has none of this name. */
-export interface TargetChange {
+interface TargetChange {
   readonly name: string
   readonly from: Json | undefined
   readonly to: Json | undefined

@@ -3,7 +3,7 @@ import { sameJson } from './same-json.ts'
 import { formatTime } from './time.ts'
 
 /** A tag and the manifest that it is to name. */
-export interface TagTarget {
+interface TagTarget {
   readonly tag: string
   /** Hex SHA-256 of the manifest. */
   readonly sha256: string

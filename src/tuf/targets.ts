@@ -34,7 +34,7 @@ export interface Targets {
 }
 
 /** Delegations in one document. */
-export const DELEGATIONS_MAX = 1_000
+const DELEGATIONS_MAX = 1_000
 /** Hashes of which a target needs at least one (a client cannot check others). */
 const HASHES = [
   { algorithm: 'sha256', bytes: 32, base64: /^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$/ },

@@ -23,7 +23,7 @@ export interface Current {
 }
 
 /** An update that may be committed, once the server has signed what it has to sign. */
-export interface Accepted {
+interface Accepted {
   /** The root that is in force after the update. */
   readonly root: Root
   /** Uploaded documents to store, without those that are current already. */
@@ -35,7 +35,7 @@ export interface Accepted {
 }
 
 /** How far a version may go beyond the stored one: a slip, not a fast-forward that locks publishers out. */
-export const VERSION_JUMP_MAX = 10
+const VERSION_JUMP_MAX = 10
 
 const badRoot: Fail = (text) => refuse('ErrBadRoot', text)
 const badSnapshot: Fail = (text) => refuse('ErrBadSnapshot', text)

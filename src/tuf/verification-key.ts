@@ -19,7 +19,7 @@ export interface VerificationKey {
 /** Clients refuse shorter ones (wire spec §11.3). */
 export const RSA_MIN_BITS = 2048
 /** OpenSSL's limit; what is longer could not be verified at all. */
-export const RSA_MAX_BITS = 16_384
+const RSA_MAX_BITS = 16_384
 /** Go's limit, so that no key makes verification slow. */
 const RSA_MAX_EXPONENT = 2n ** 31n - 1n
 

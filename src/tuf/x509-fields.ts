@@ -2,7 +2,7 @@ import { isAscii, isUtf8 } from 'node:buffer'
 import { derChildren, type DerElement } from './der.ts'
 
 /** One attribute of a name, like its common name. */
-export interface NameAttribute {
+interface NameAttribute {
   /** The content of its OID, hex. */
   readonly type: string
   /** Undefined for the two kinds of text that are not UTF-8: T61String and BMPString. */
