@@ -74,13 +74,19 @@ test('every mistake at once, each by the name as it was written', () => {
 
 test('beyond loopback only with authentication, or in words; without TLS only in words', () => {
   const [, line = ''] = mistakes({ listen: { host: '0.0.0.0' } })
-  assert.match(line, /not loopback and there is no authentication/)
+  assert.match(
+    line,
+    /not loopback and there is no authentication.*say listen\.withoutAuthentication = "anyone-may-write"$/,
+  )
   for (const host of ['localhost', '127.0.0.1', '127.1.2.3', '::1']) {
     assert.equal(loadSettings({ file: fileOf({ listen: { host } }), environment: {} }).listen.host, host)
   }
   mistakes({ listen: { host: '0.0.0.0', withoutAuthentication: 'yes' } })
   mistakes({ listen: { host: '127.0.0.1.example.org' } })
-  mistakes({ listen: { plainHttp: 'true' } })
+  assert.match(
+    mistakes({ listen: { plainHttp: 'true' } }).join('\n'),
+    /listen\.plainHttp: .*i-know-this-is-not-encrypted/,
+  )
   const words = {
     host: '0.0.0.0',
     withoutAuthentication: 'anyone-may-write',

@@ -49,36 +49,11 @@ describe('a start is refused', () => {
     other.close()
   })
 
-  test('beyond loopback without authentication', async () => {
-    await refuses(
-      /listen\.host: "0\.0\.0\.0" is not loopback .*say listen\.withoutAuthentication = "anyone-may-write"/s,
-      {
-        COUNTERSIGN_LISTEN_HOST: '0.0.0.0',
-      },
-    )
-  })
-
-  test('over plain HTTP, unless it is said in words', async () => {
-    await refuses(/COUNTERSIGN_LISTEN_PLAIN_HTTP: .*i-know-this-is-not-encrypted/, {
-      COUNTERSIGN_LISTEN_PLAIN_HTTP: 'true',
-    })
-  })
-
   test('with several mistakes in the settings: all are named', async () => {
     await refuses(
       /^error: the settings cannot be used:\n {2}COUNTERSIGN_LISTEN_PRT: .*COUNTERSIGN_LISTEN_PORT\n {2}COUNTERSIGN_SHUTDOWN_SECONDS: .*\nhint: "countersign config"/,
       { COUNTERSIGN_LISTEN_PRT: '1', COUNTERSIGN_SHUTDOWN_SECONDS: 'soon' },
     )
-  })
-
-  test('with a settings file that is not there, or no JSON', async () => {
-    await refuses(/^error: cannot read the settings file .*nowhere\.json/, {
-      COUNTERSIGN_CONFIG: terminal.path('nowhere.json'),
-    })
-    await writeFile(terminal.path('bad.json'), '{ "listen": ')
-    await refuses(/^error: cannot read the settings file .*bad\.json: .*JSON/, {
-      COUNTERSIGN_CONFIG: terminal.path('bad.json'),
-    })
   })
 
   test('with a secret of the webhook that others can read, or that is not there', async () => {
