@@ -100,6 +100,11 @@ export function errorOf({ code, message, hint, problem }: Failure): Error {
   })
 }
 
+/** @param hint what to do about it, if it is not to look the name up */
+export function noSuchRepository(gun: string, hint = '"countersign repo list" prints all names'): never {
+  throw new TrustError('NOT_FOUND', `there is no repository ${gun}`, { hint })
+}
+
 /** Refuse an update with the problem that Notary's clients print. */
 export function refuse(name: ProblemName, message: string, missing?: string): never {
   throw new TrustError('INVALID_UPDATE', message, { problem: missing === undefined ? { name } : { name, missing } })

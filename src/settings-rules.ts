@@ -1,3 +1,4 @@
+import { isLoopback } from './loopback.ts'
 import { NO_AUTHENTICATION_WORDS, type Settings } from './settings-schema.ts'
 
 /** Settings that are right one by one, but not together; each a sentence. */
@@ -25,7 +26,7 @@ export function contradictions(settings: Omit<Settings, 'anchorFile'>): string[]
   if (webhook.url !== undefined && webhook.secretFile === undefined) {
     mistakes.push('webhook.secretFile: what is sent must be signed')
   }
-  if (webhook.url?.startsWith('http:') === true && !isLoopback(new URL(webhook.url).hostname.replace(/^\[|\]$/g, ''))) {
+  if (webhook.url?.startsWith('http:') === true && !isLoopback(new URL(webhook.url).hostname)) {
     mistakes.push('webhook.url: must be https, unless it is on this machine')
   }
   if ((tls.certificateFile === undefined) !== (tls.keyFile === undefined)) {
@@ -42,9 +43,4 @@ export function contradictions(settings: Omit<Settings, 'anchorFile'>): string[]
     mistakes.push('signers.pkcs11.tokenLabel and signers.pkcs11.slot: give one of them')
   }
   return mistakes
-}
-
-/** True for the names and addresses that only this machine reaches. */
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(host)
 }

@@ -1,9 +1,6 @@
 import { z } from 'zod'
+import { isLoopback } from './loopback.ts'
 
-/**
- * Every setting: its name, type, default, limits and help text. Types, error messages, `countersign config` and the
- * documentation come from here.
- */
 const seconds = z.number().int().positive()
 const bytes = z.number().int().positive()
 const count = z.number().int().positive()
@@ -34,8 +31,7 @@ const secureUrl = z
   .string()
   .refine((text) => {
     const url = URL.canParse(text) && /^[!#-[\]-~]+$/.test(text) ? new URL(text) : undefined
-    const local = ['localhost', '127.0.0.1', '[::1]'].includes(url?.hostname ?? '')
-    return url?.protocol === 'https:' || (url?.protocol === 'http:' && local)
+    return url?.protocol === 'https:' || (url?.protocol === 'http:' && isLoopback(url.hostname))
   }, 'must be a URL that begins with https://')
   .refine(holdsNoPassword, PASSWORD_IN_URL)
 
@@ -46,6 +42,10 @@ const signerRule = z.strictObject({
   signer: z.enum(['file', 'pkcs11']),
 })
 
+/**
+ * Every setting: its name, type, default, limits and help text. Types, error messages, `countersign config` and the
+ * documentation come from here.
+ */
 export const settingsSchema = z.strictObject({
   dataDirectory: path.default('data').describe('where LevelDB keeps everything'),
   keysDirectory: path.default('keys').describe('key-encryption key, keyring, anchor key, TLS identity'),

@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto'
 import { setTimeout } from 'node:timers/promises'
 import { TrustError } from './errors.ts'
 import type { Metrics } from './http/metrics.ts'
-import { change } from './repository/change.ts'
+import { change, SERVER_ACTOR } from './repository/change.ts'
 import type { Ending } from './repository/expiry.ts'
 import type { Trust } from './repository/trust.ts'
 import type { Settings } from './settings-schema.ts'
@@ -25,8 +25,8 @@ interface Notice {
 }
 
 /**
- * Tell a webhook what ends soon: POST, JSON, signed. `Countersign-Signature` is `t=SECONDS,v1=HEX`, the HMAC-SHA256 over
- * `SECONDS.BODY` by the secret.
+ * Tell a webhook what ends soon: POST, JSON, signed. `Countersign-Signature` is `t=SECONDS,v1=HEX`, the HMAC-SHA256
+ * over `SECONDS.BODY` by the secret.
  *
  * @param closing the server stops: nothing is waited for any more
  * @returns undefined if there is no webhook
@@ -101,7 +101,7 @@ async function deliver(
 }
 
 async function remember(trust: Trust, records: readonly StoredRecord[]): Promise<void> {
-  await change(trust, SERVER, async () => ({ kind: 'record', actor: { name: 'server' }, records }))
+  await change(trust, SERVER, async () => ({ kind: 'record', actor: SERVER_ACTOR, records }))
 }
 
 function nameOf({ gun = SERVER, what }: Ending): string {

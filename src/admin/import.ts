@@ -1,8 +1,7 @@
 import { z } from 'zod'
 import { TrustError } from '../errors.ts'
 import { importKey } from '../repository/import-key.ts'
-import type { SignedRole } from '../repository/sign-role.ts'
-import { parseRole } from '../tuf/role.ts'
+import { parseRole, type SignedRole } from '../tuf/role.ts'
 import { gunInput, operation } from './operation.ts'
 
 const base64 = z.string().regex(/^[A-Za-z0-9+/]+={0,2}$/, 'must be standard base64')

@@ -1,7 +1,8 @@
 import type { World } from './operation.ts'
 
 /**
- * The same world, but nothing is written: what would be committed is forgotten (`--dry-run`). An operation that commits twice does not see its first commit.
+ * The same world, but nothing is written: what would be committed is forgotten (`--dry-run`). An operation that commits
+ * twice does not see its first commit.
  */
 export function rehearsing(world: World): World {
   const store = {

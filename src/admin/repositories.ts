@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { TrustError } from '../errors.ts'
+import { noSuchRepository } from '../errors.ts'
 import { check } from '../repository/check.ts'
 import { allGuns } from '../repository/expiry.ts'
 import { namedKeys } from '../repository/import-key.ts'
@@ -105,10 +105,4 @@ function rowOf({ store }: Readable, gun: Gun): RepositoryRow | undefined {
     delegations: Object.keys(roles).filter((role) => role.startsWith('targets/')).length,
     expires: new Date(Math.min(...ends)).toISOString(),
   }
-}
-
-function noSuchRepository(gun: Gun): never {
-  throw new TrustError('NOT_FOUND', `there is no repository ${gun}`, {
-    hint: '"countersign repo list" prints all names',
-  })
 }

@@ -7,7 +7,7 @@ import {
   type RootAuthority,
 } from '../repository/prepare-root.ts'
 import { matches } from '../access/permission.ts'
-import { TrustError } from '../errors.ts'
+import { noSuchRepository } from '../errors.ts'
 import { publishStagedRoot } from '../repository/publish-root.ts'
 import { planRotation } from '../repository/rotation-plan.ts'
 import {
@@ -130,11 +130,7 @@ export const planRoot = operation({
   action: 'read',
   input: z.strictObject({ gun: gunInput, role: z.enum(BASE_ROLES) }),
   async run({ trust }, { gun, role }) {
-    const plan = planRotation(trust, gun, role, trust.now())
-    if (plan !== undefined) return plan
-    throw new TrustError('NOT_FOUND', `there is no repository ${gun}`, {
-      hint: '"countersign repo list" prints all names',
-    })
+    return planRotation(trust, gun, role, trust.now()) ?? noSuchRepository(gun)
   },
 })
 

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { describe } from '../repository/show.ts'
 import { signTags, type SignResult } from '../repository/sign-tags.ts'
 import { signerRole } from '../repository/signers.ts'
-import { TrustError } from '../errors.ts'
+import { noSuchRepository, TrustError } from '../errors.ts'
 import type { Actor } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
 import type { TargetsEdit } from '../tuf/targets-edit.ts'
@@ -36,8 +36,7 @@ export const listTags = operation({
   input: z.strictObject({ gun: gunInput, as: signer }),
   async run({ trust }, { gun, as: name }) {
     const role = name === undefined ? 'targets' : signerRole(name)
-    const found = describe(trust, gun, trust.now())
-    if (found === undefined) throw new TrustError('NOT_FOUND', `there is no repository ${gun}`)
+    const found = describe(trust, gun, trust.now()) ?? noSuchRepository(gun)
     const tags = name === undefined ? found.tags : found.tags.filter((each) => each.role === role)
     return { gun, etag: trust.store.head(gun)?.roles[role]?.sha256 ?? '', tags }
   },

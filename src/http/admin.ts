@@ -10,7 +10,7 @@ import { parsed, type Operation, type World } from '../admin/operation.ts'
 import { OPERATIONS } from '../admin/operations.ts'
 import { rehearsing } from '../admin/rehearse.ts'
 import { ADMIN_PREFIX } from '../admin/request.ts'
-import { TrustError } from '../errors.ts'
+import { noSuchRepository, TrustError } from '../errors.ts'
 import type { Actor } from '../store/store.ts'
 import { answerErrorsAndLog } from './admin-log.ts'
 import type { AdminContext, AdminState, Authenticate } from './admin-state.ts'
@@ -115,11 +115,7 @@ function permit(identity: Identity, { action }: Operation, gun: string | undefin
   const may = (wanted: Action): boolean =>
     gun === undefined ? allows(identity, wanted, undefined) : covers(identity, { pattern: gun, actions: [wanted] })
   if (action === 'own' || may(action)) return
-  if (gun !== undefined && !may('read')) {
-    throw new TrustError('NOT_FOUND', `there is no repository ${gun}`, {
-      hint: '"countersign repo list" prints all names',
-    })
-  }
+  if (gun !== undefined && !may('read')) noSuchRepository(gun)
   const what = gun === undefined ? 'this server' : gun
   throw new TrustError('FORBIDDEN', `${identity.name} may not ${action} ${what}`)
 }

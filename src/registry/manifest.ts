@@ -1,7 +1,8 @@
 import { hash } from 'node:crypto'
 import { TrustError } from '../errors.ts'
+import { isLoopback } from '../loopback.ts'
 import type { Credentials } from './credentials.ts'
-import { isLoopback, type RegistryPlace } from './reference.ts'
+import type { RegistryPlace } from './reference.ts'
 
 /** What a tag names in a registry. */
 export interface ManifestFacts {
@@ -99,7 +100,7 @@ async function authorization(
   const parameter = (name: string): string | undefined => new RegExp(`\\b${name}="([^"]*)"`, 'i').exec(challenge)?.[1]
   const realm = URL.parse(parameter('realm') ?? '')
   // Credentials go out encrypted, unless registry and token service are on this machine.
-  const local = place.url.startsWith('http:') && realm?.protocol === 'http:' && isLoopback(realm.host)
+  const local = place.url.startsWith('http:') && realm?.protocol === 'http:' && isLoopback(realm.hostname)
   if (realm === null || (realm.protocol !== 'https:' && !local)) {
     throw failure(place, 'names a token service that cannot be used')
   }

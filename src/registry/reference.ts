@@ -1,3 +1,4 @@
+import { isLoopback } from '../loopback.ts'
 import type { Gun } from '../tuf/gun.ts'
 
 /** Where the images of a repository are. */
@@ -12,13 +13,6 @@ export interface RegistryPlace {
 
 /** Docker Hub answers under another name than images carry, and has its credentials under a third one. */
 const HUB = { host: 'docker.io', registry: 'registry-1.docker.io', account: 'https://index.docker.io/v1/' }
-/** As docker does it: these may speak HTTP. */
-const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?$/
-
-/** True for names of this machine, with or without a port. */
-export function isLoopback(host: string): boolean {
-  return LOOPBACK.test(host)
-}
 
 /** The registry of a repository's images: its name up to the first slash, if that can be a host. */
 export function registryPlace(gun: Gun): RegistryPlace {
@@ -31,5 +25,7 @@ export function registryPlace(gun: Gun): RegistryPlace {
     const repository = rest.includes('/') ? rest : `library/${rest}`
     return { url: `https://${HUB.registry}`, repository, account: HUB.account }
   }
-  return { url: `${isLoopback(host) ? 'http' : 'https'}://${host}`, repository: rest, account: host }
+  // As docker does it: who is on this machine may speak HTTP.
+  const scheme = isLoopback(host.replace(/:\d+$/, '')) ? 'http' : 'https'
+  return { url: `${scheme}://${host}`, repository: rest, account: host }
 }

@@ -1,11 +1,16 @@
 import { TrustError } from '../errors.ts'
-import type { Commit, Head } from '../store/store.ts'
+import type { Actor, Commit, Head } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
 import type { Trust } from './trust.ts'
 
-/** What a change wants to write, computed from the head that it read. Left out: the same documents as before, no keys. */
+/**
+ * What a change wants to write, computed from the head that it read. Left out: the same documents as before, no keys.
+ */
 export type Draft = Pick<Commit, 'kind' | 'actor' | 'records' | 'changes'> &
   Partial<Pick<Commit, 'head' | 'documents' | 'keys'>>
+
+/** Who changes something when nobody asked for it. */
+export const SERVER_ACTOR: Actor = { name: 'server' }
 
 /** A repository of which nothing is stored yet. */
 const NOTHING: Commit['head'] = { roles: {}, highest: {}, renewAt: null }

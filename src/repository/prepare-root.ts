@@ -1,9 +1,9 @@
-import { TrustError } from '../errors.ts'
+import { noSuchRepository, TrustError } from '../errors.ts'
 import type { Head, StoredKey } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
 import type { JsonObject } from '../tuf/json.ts'
 import { keyId, type PublicKey } from '../tuf/key.ts'
-import type { BaseRole } from '../tuf/role.ts'
+import type { BaseRole, HeldRole } from '../tuf/role.ts'
 import { parseRoot, type Root } from '../tuf/root.ts'
 import { rootPayload } from '../tuf/root-payload.ts'
 import type { RoleKeys } from '../tuf/threshold.ts'
@@ -18,9 +18,6 @@ export interface PreparedRoot {
   readonly keys: readonly StoredKey[]
 }
 
-/** Roles whose keys the server may hold and change. */
-export type HeldRole = Exclude<BaseRole, 'root'>
-
 /** Certificates of root keys, and how many of them must sign. */
 export interface RootAuthority {
   readonly certificates: readonly PublicKey[]
@@ -30,7 +27,11 @@ export interface RootAuthority {
 /** Life of a root document, milliseconds: as Notary's clients give it. */
 const ROOT_LIFE = 3650 * 86_400_000
 
-/** The first root of a repository that the server signs all by itself, but for its roots. @throws TrustError WRONG_STATE */
+/**
+ * The first root of a repository that the server signs all by itself, but for its roots.
+ *
+ * @throws TrustError WRONG_STATE
+ */
 export async function prepareFirstRoot(
   trust: Trust,
   gun: Gun,
@@ -71,7 +72,11 @@ export async function prepareRotation(
   return { payload: nextPayload(root, now, changed), keys }
 }
 
-/** The next root, with other root keys, or other certificates of the same keys. @throws TrustError NOT_FOUND, WRONG_STATE */
+/**
+ * The next root, with other root keys, or other certificates of the same keys.
+ *
+ * @throws TrustError NOT_FOUND, WRONG_STATE
+ */
 export async function prepareRootChange(
   trust: Trust,
   gun: Gun,
@@ -90,13 +95,14 @@ function nextPayload(root: Root, now: number, changed: Partial<Record<BaseRole, 
 
 function currentRoot(trust: Trust, gun: Gun, head: Head | undefined): Root {
   const metadata = head && loadCurrent(trust, gun, head, 'root')
-  if (metadata !== undefined) return parseRoot(metadata)
-  throw new TrustError('NOT_FOUND', `there is no repository ${gun}`, {
-    hint: '"countersign repo list" prints all names',
-  })
+  return metadata === undefined ? noSuchRepository(gun) : parseRoot(metadata)
 }
 
-/** A change of root changes what the snapshot lists: whoever holds its key must publish. @throws TrustError WRONG_STATE */
+/**
+ * A change of root changes what the snapshot lists: whoever holds its key must publish.
+ *
+ * @throws TrustError WRONG_STATE
+ */
 function mustHold(trust: Trust, gun: Gun, root: Root, role: 'targets' | 'snapshot'): void {
   const roleKeys = root.roles[role]
   if (heldKeys(trust, gun, role, roleKeys).length >= roleKeys.threshold) return

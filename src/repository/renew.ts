@@ -1,22 +1,21 @@
 import { refuse, TrustError } from '../errors.ts'
-import type { Actor, Head } from '../store/store.ts'
+import type { Head } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
 import type { Fail } from '../tuf/members.ts'
 import { checkExpiry } from '../tuf/metadata.ts'
 import { parseRoot, type Root } from '../tuf/root.ts'
-import { change, type Draft } from './change.ts'
+import { change, SERVER_ACTOR, type Draft } from './change.ts'
 import { compose } from './compose.ts'
 import { recallCurrent } from './current.ts'
 import { heldKeys } from './sign-role.ts'
 import type { Trust } from './trust.ts'
 
-const SERVER: Actor = { name: 'server' }
 const badRoot: Fail = (text) => refuse('ErrBadRoot', text)
 
 /**
  * Re-sign the timestamp of a repository, and its snapshot where the server holds the key and half its life is over.
  *
- * @param when `due`: half of the timestamp's life is over; `expired`: only what has expired (the read path's safety net)
+ * @param when `due`: half of the timestamp's life is over; `expired`: only what has expired (when it is read)
  * @returns true when something was signed
  * @throws TrustError SIGNING_FAILED if root has expired or a key is not here
  */
@@ -40,7 +39,7 @@ async function resign(trust: Trust, gun: Gun, head: Head, now: number, snapshot:
   }
   const files = new Map(Object.entries(head.roles).filter(([role]) => role !== 'snapshot' && role !== 'timestamp'))
   const proposal = { root, documents: [], files, snapshot }
-  return { kind: 'renew', actor: SERVER, ...(await compose(trust, gun, head, now, proposal)) }
+  return { kind: 'renew', actor: SERVER_ACTOR, ...(await compose(trust, gun, head, now, proposal)) }
 }
 
 function currentRoot(trust: Trust, gun: Gun, head: Head): Root {

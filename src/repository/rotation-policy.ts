@@ -1,10 +1,12 @@
 import { TrustError } from '../errors.ts'
 import type { Head } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
+import type { HeldRole } from '../tuf/role.ts'
 import { parseRoot } from '../tuf/root.ts'
+import { SERVER_ACTOR } from './change.ts'
 import { loadCurrent } from './current.ts'
 import { allGuns } from './expiry.ts'
-import { prepareRotation, type HeldRole } from './prepare-root.ts'
+import { prepareRotation } from './prepare-root.ts'
 import { heldKeys } from './sign-role.ts'
 import { stagedRoot, stageRoot } from './staged-root.ts'
 import type { Readable, Trust } from './trust.ts'
@@ -36,8 +38,8 @@ interface PolicyCounts {
 /**
  * The rotation policy: where keys of the server have reached an age, the next root is made, with new keys for all of
  * them, and waits for its signatures; a root key is needed for those, which the server cannot open. Where a root waits
- * already, whoever staged it, nothing is done. A repository that fails is logged, tried again the next time, and does not
- * hold up the others.
+ * already, whoever staged it, nothing is done. A repository that fails is logged, tried again the next time, and does
+ * not hold up the others.
  *
  * @param age milliseconds
  * @throws TrustError STORE_UNAVAILABLE, which would meet all the others too
@@ -66,8 +68,6 @@ async function stageOne(trust: Trust, gun: Gun, oldest: number): Promise<boolean
   // A new root changes the snapshot: where its publisher signs that, only its publisher can rotate anything.
   if (aged.length === 0 || held.every(({ role }) => role !== 'snapshot')) return false
   const reason = `new keys after their time: ${aged.join(', ')}`
-  await stageRoot(trust, gun, { name: 'server' }, reason, (current, now) =>
-    prepareRotation(trust, gun, current, now, aged),
-  )
+  await stageRoot(trust, gun, SERVER_ACTOR, reason, (current, now) => prepareRotation(trust, gun, current, now, aged))
   return true
 }

@@ -4,12 +4,9 @@ import { SERVER, type Gun } from '../tuf/gun.ts'
 import type { JsonObject } from '../tuf/json.ts'
 import { makeMetadata } from '../tuf/made-metadata.ts'
 import type { Metadata } from '../tuf/metadata.ts'
-import { isDelegation, type Role } from '../tuf/role.ts'
+import { isDelegation, type SignedRole } from '../tuf/role.ts'
 import type { RoleKeys } from '../tuf/threshold.ts'
 import type { Readable, Trust } from './trust.ts'
-
-/** What the server can sign by itself. A root is signed by its own way: the passphrase of its keys is not here. */
-export type SignedRole = Exclude<Role, 'root'>
 
 /** A key that the server holds, and under which name: a repository's own, or a signer's that signs in many. */
 export interface HeldKey {

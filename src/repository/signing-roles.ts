@@ -1,17 +1,18 @@
-import { TrustError } from '../errors.ts'
+import { noSuchRepository, TrustError } from '../errors.ts'
 import type { Head, StoredKey } from '../store/store.ts'
 import { SERVER, type Gun } from '../tuf/gun.ts'
+import type { DelegationRole } from '../tuf/role.ts'
 import { parseRoot } from '../tuf/root.ts'
 import { parseTargets } from '../tuf/targets.ts'
 import type { RoleKeys } from '../tuf/threshold.ts'
 import { recallCurrent } from './current.ts'
-import { heldKeys, type HeldKey, type SignedRole } from './sign-role.ts'
+import { heldKeys, type HeldKey } from './sign-role.ts'
 import { findSigner, signerKeys, signerRole } from './signers.ts'
 import type { Trust } from './trust.ts'
 
 /** A role that signs, with its keys as its parent names them, and those that the server signs with. */
 export interface Signing {
-  readonly role: Exclude<SignedRole, 'snapshot' | 'timestamp'>
+  readonly role: 'targets' | DelegationRole
   readonly named: RoleKeys
   readonly held: readonly HeldKey[]
   /** All keys of the signer, also those that the parent names no more. */
@@ -35,9 +36,7 @@ export function signingRoles(
 ): Signing[] {
   const rootMetadata = head && recallCurrent(trust, gun, head, 'root')
   if (head === undefined || rootMetadata === undefined) {
-    throw new TrustError('NOT_FOUND', `there is no repository ${gun}`, {
-      hint: `"countersign repo create ${gun}" makes one that the server signs`,
-    })
+    return noSuchRepository(gun, `"countersign repo create ${gun}" makes one that the server signs`)
   }
   const { targets, snapshot } = parseRoot(rootMetadata).roles
   if (heldKeys(trust, gun, 'snapshot', snapshot).length < snapshot.threshold) {

@@ -4,13 +4,14 @@ import { pkcs8OfSeed } from './ed25519.ts'
 
 const SEQUENCE = 0x30
 const OCTETS = 0x04
-/** 1.3.6.1.4.1.11591.15.1, which nobody but Notary writes: public ‖ seed ‖ public (wire spec §18.4). */
+/** 1.3.6.1.4.1.11591.15.1, which nobody but Notary writes (wire spec §18.4). */
 const ED25519 = Buffer.from('2b06010401da470f01', 'hex')
-const ED25519_BYTES = 96
 /** 2.16.840.1.101.3.4.1.42 */
 const AES_256_CBC = Buffer.from('60864801650304012a', 'hex')
-/** Rounds of PBKDF2 that are waited for; Notary's are 2048. */
-const ROUNDS_MAX = 1_000_000
+/** Notary's form of a key: public ‖ seed ‖ public, bytes in all. */
+const NOTARY_BYTES = 96
+/** Rounds of PBKDF2; Notary's are 2048 and 8192. More would be a way to keep the machine busy. */
+export const ROUNDS_MAX = 1_000_000
 
 /**
  * Notary's own form of an ed25519 key in PKCS#8, which OpenSSL does not know.
@@ -23,8 +24,12 @@ export function readEd25519KeyFile(der: Buffer, passphrase: string | undefined):
   const [, algorithm, key] = sequence(plain) ?? []
   const [name] = derChildren(algorithm, SEQUENCE) ?? []
   if (name?.content.equals(ED25519) !== true || key?.tag !== OCTETS) return undefined
-  const bytes = key.content.length === ED25519_BYTES ? key.content : derElements(key.content)?.[0]?.content
-  return bytes?.length === ED25519_BYTES ? pkcs8OfSeed(bytes.subarray(32, 64)) : undefined
+  return pkcs8OfNotary(key.content) ?? pkcs8OfNotary(derElements(key.content)?.[0]?.content)
+}
+
+/** @returns PKCS#8, to be zeroed; undefined for what is no key in Notary's form */
+export function pkcs8OfNotary(bytes: Buffer | undefined): Buffer | undefined {
+  return bytes?.length === NOTARY_BYTES ? pkcs8OfSeed(bytes.subarray(32, 64)) : undefined
 }
 
 /** PBES2 with PBKDF2 by HMAC-SHA1 and AES-256-CBC, as Notary's clients encrypt. */

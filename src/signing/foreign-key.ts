@@ -1,8 +1,7 @@
 import { createDecipheriv, createPrivateKey, pbkdf2Sync } from 'node:crypto'
 import { TrustError } from '../errors.ts'
 import { decodePem } from '../tuf/pem.ts'
-import { pkcs8OfSeed } from './ed25519.ts'
-import { readEd25519KeyFile } from './ed25519-key-file.ts'
+import { pkcs8OfNotary, readEd25519KeyFile, ROUNDS_MAX } from './ed25519-key-file.ts'
 
 /** A key of a client's key file, and whose it says it is. */
 interface KeyFile {
@@ -15,10 +14,6 @@ interface KeyFile {
 /** RFC 3394. */
 const KEY_WRAP_IV = Buffer.alloc(8, 0xa6)
 const TAG_BYTES = 16
-/** Rounds of PBKDF2; Notary's are 8192. More would be a way to keep the machine busy. */
-const ROUNDS_MAX = 1_000_000
-/** public ‖ seed ‖ public (wire spec §18.2). */
-const ED25519_BYTES = 96
 
 /**
  * Open a key file of notary or docker: PKCS#8, plain or encrypted, with header lines that OpenSSL refuses (wire spec
@@ -61,7 +56,8 @@ export function openSignerRow(jwe: string, algorithm: string, passphrase: string
     if (algorithm === 'ecdsa') {
       return createPrivateKey({ key: secret, format: 'der', type: 'sec1' }).export({ format: 'der', type: 'pkcs8' })
     }
-    if (algorithm === 'ed25519' && secret.length === ED25519_BYTES) return pkcs8OfSeed(secret.subarray(32, 64))
+    const ed25519 = algorithm === 'ed25519' ? pkcs8OfNotary(secret) : undefined
+    if (ed25519 !== undefined) return ed25519
   } catch {
     // Told below.
   } finally {

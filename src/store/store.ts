@@ -1,5 +1,5 @@
 import type { Gun } from '../tuf/gun.ts'
-import type { Role } from '../tuf/role.ts'
+import type { Role, SignedRole } from '../tuf/role.ts'
 
 /**
  * What every store promises. LevelDB is the one implementation (`store/level.ts`); the contract fits PostgreSQL too:
@@ -11,9 +11,10 @@ import type { Role } from '../tuf/role.ts'
  * - A *commit* is the only way to change anything: atomic, durable when acknowledged, compare-and-set on the head.
  * - The *journal* lists every commit, each entry carrying the hash of the one before it.
  *
- * Reads by name are synchronous (LevelDB's getSync) and see the latest commit; nothing above caches a head. Every
- * record carries its own hash, bound to its key and checked at each read: a mismatch throws TrustError CORRUPT. While a
- * failed write is being recovered from, reads throw STORE_UNAVAILABLE.
+ * Reads by name are synchronous (LevelDB's getSync) and see the latest commit; nothing above the store keeps a head.
+ * Every record carries its own hash, bound to its key and checked at each read, unless its bytes are those that were
+ * checked before: a mismatch throws TrustError CORRUPT. While the database is opened anew after a failed write, reads
+ * throw STORE_UNAVAILABLE.
  */
 
 /** Which document of a role is current. */
@@ -36,7 +37,7 @@ export interface Head {
   readonly roles: Readonly<Record<string, RoleState>>
   /** The highest version ever committed of each role; survives a delete. No stored document is above it. */
   readonly highest: Readonly<Record<string, number>>
-  /** The revision that last made or changed keys of this repository; 0: none did. Left out: it was not written down then. */
+  /** The revision that last made or changed keys of this repository, 0: none did; missing in older heads. */
   readonly keysAt?: number | undefined
   /** When the server should re-sign something of this repository, milliseconds since 1970; null for never. */
   readonly renewAt: number | null
@@ -64,16 +65,16 @@ export interface StoredDocument {
 
 /**
  * A private key that the server holds, sealed: the store cannot open it. Keys of one repository's role stand under its
- * GUN; root keys, and delegation keys that sign in many repositories (role `targets/<name>`), under SERVER.
+ * GUN, those of signers, which sign in many repositories (role `targets/<name>`), under SERVER. Root keys are records.
  */
 export interface StoredKey {
-  readonly role: Exclude<Role, 'root'>
+  readonly role: SignedRole
   /** Lower-case hex key id (wire spec §11.2). */
   readonly keyId: string
   readonly keytype: 'ed25519' | 'ecdsa'
   /** Standard base64, as metadata carries it. */
   readonly public: string
-  /** Opaque; made and opened by `signing/` only. Of a root key that was taken offline it is empty. */
+  /** Opaque; made and opened by `signing/` only. */
   readonly sealed: Uint8Array
   /** True until the first signature with it (wire spec §7: a pending key is handed out again). */
   readonly pending: boolean

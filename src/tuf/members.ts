@@ -11,8 +11,8 @@ export function objectOf(value: Json | undefined, where: string, fail: Fail): Js
   return value as JsonObject
 }
 
-/** Has no prototype either: looking up `__proto__` finds nothing. */
-const NOTHING: JsonObject = Object.freeze(Object.create(null) as JsonObject)
+/** An object without members. It has no prototype either: looking up `__proto__` finds nothing. */
+export const NOTHING: JsonObject = Object.freeze(Object.create(null) as JsonObject)
 
 /** An object, or an empty one where Go clients write null or nothing (wire spec §11.1). */
 export function objectOrEmpty(value: Json | undefined, where: string, fail: Fail): JsonObject {
@@ -48,7 +48,7 @@ export function bytesOf(value: Json | undefined, where: string, fail: Fail): Buf
 
 /**
  * The members of `hashes`: name of an algorithm → base64. Also those that nobody checks must be readable: one that Go
- * cannot decode makes the whole document, and with it the repository, unreadable to its clients (null it takes for empty).
+ * cannot decode makes the whole document, and with it the repository, unreadable to its clients (null counts as empty).
  *
  * @param known algorithms whose values the caller reads
  */

@@ -5,7 +5,11 @@ export type BaseRole = 'root' | 'targets' | 'snapshot' | 'timestamp'
 /** A role whose metadata lists targets below `targets`: `targets/releases`, `targets/team/alice`. */
 export type DelegationRole = `targets/${string}`
 export type Role = BaseRole | DelegationRole
-/** The roles whose key the server may hold. */
+/** A role that the server can sign by itself. Root keys are under passphrases that it does not have. */
+export type SignedRole = Exclude<Role, 'root'>
+/** The same, of the four that every repository has. */
+export type HeldRole = Exclude<BaseRole, 'root'>
+/** A role whose documents the server makes unasked, and whose key clients ask it for (wire spec §7). */
 export type ServerRole = 'snapshot' | 'timestamp'
 
 export const BASE_ROLES: readonly BaseRole[] = ['root', 'snapshot', 'targets', 'timestamp']

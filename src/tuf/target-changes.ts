@@ -1,4 +1,5 @@
 import type { Json, JsonObject } from './json.ts'
+import { NOTHING } from './members.ts'
 import type { Metadata } from './metadata.ts'
 import { sameJson } from './same-json.ts'
 
@@ -8,8 +9,6 @@ interface TargetChange {
   readonly from: Json | undefined
   readonly to: Json | undefined
 }
-
-const NOTHING: JsonObject = Object.freeze(Object.create(null) as JsonObject)
 
 interface Comparison {
   /** SHA-256 of the earlier document, not the document: that has a comparison of its own, and so on without end. */
@@ -21,8 +20,8 @@ interface Comparison {
 const compared = new WeakMap<Metadata, Comparison>()
 
 /**
- * What a document says otherwise than the one before it, in no particular order. Of thousands of entries a publish changes
- * a few, and only these have to be looked at.
+ * What a document says otherwise than the one before it, in no particular order. Of thousands of entries a publish
+ * changes a few, and only these have to be looked at.
  */
 export function targetChanges(after: Metadata, before: Metadata | undefined): readonly TargetChange[] {
   const known = compared.get(after)
