@@ -9,7 +9,10 @@ export interface BufferedLines {
   flush(): void
 }
 
-/** All threads write through the main one: of two that write to a pipe at once, lines could be mixed. The main one's wait alike. */
+/**
+ * Lines that wait for others to be handed on with. Other threads hand theirs to the main one, which alone writes: if
+ * two wrote to a pipe at once, their lines could be mixed. The main thread collects its own in the same way.
+ */
 export function bufferedLines(handOn: (text: string) => void): BufferedLines {
   let text = ''
   let timer: NodeJS.Timeout | undefined

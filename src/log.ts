@@ -22,11 +22,11 @@ export function createLog(level: string, destination: DestinationStream = standa
 let output: BufferedLines | undefined
 
 /**
- * Many lines in one write. pino's own buffer counts the bytes of each line, which takes as long as to make it: pino only
- * writes.
+ * Many lines in one write. pino's own buffer counts the bytes of each line, which takes as long as to make it: pino
+ * only writes.
  *
- * Lines that cannot be written, on a full disk say, are lost: the server goes on without them, and tries again with those
- * that come later. To end, it does not wait for room: pino would, for ever.
+ * Lines that cannot be written, on a full disk say, are lost: the server goes on without them, and tries again with
+ * those that come later. To end, it does not wait for room: pino would, for ever.
  */
 function standardOutput(): BufferedLines {
   if (output !== undefined) return output

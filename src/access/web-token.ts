@@ -41,7 +41,9 @@ const LEEWAY = 60
 const ACCESS_MAX = 100
 /** Characters of a subject or a name. */
 const TEXT_MAX = 512
-/** Everything that a header may hold; in particular no key (`jwk`, `jku`, `x5u`), nothing that changes what is signed. */
+/**
+ * Everything that a header may hold; in particular no key (`jwk`, `jku`, `x5u`), nothing that changes what is signed.
+ */
 const HEADER_MEMBERS: readonly string[] = ['alg', 'typ', 'kid', 'x5c', 'x5t', 'x5t#S256']
 const X5C_MAX = 8
 

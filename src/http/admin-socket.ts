@@ -8,8 +8,8 @@ import type { App } from './app.ts'
 const SOCKET_PATH_MAX_BYTES = 100
 
 /**
- * The control socket: the admin API for whoever owns the data directory. It is how the command line speaks to a running server, since LevelDB lets one process in. A unix socket
- * that only its owner can open; never on the network.
+ * The control socket: the admin API for whoever owns the data directory. The command line speaks to a running server
+ * through it, since LevelDB lets only one process in. A unix socket that only its owner can open; never on the network.
  */
 export async function listenOnSocket(path: string, app: App): Promise<() => Promise<void>> {
   if (Buffer.byteLength(path) > SOCKET_PATH_MAX_BYTES) {

@@ -44,7 +44,7 @@ function keep(
   const body = Buffer.from(ctx.body as Buffer | string)
   const { operation = 'unknown', gun, role } = ctx.state
   const about = { operation, ...(gun === undefined ? {} : { gun }), ...(role === undefined ? {} : { role }) }
-  // As they are written. All messages have it; the types know it of one kind.
+  // In upper and lower case as they are sent. Responses have this method too, though their types do not say so.
   const names = (ctx.res as ServerResponse & Pick<ClientRequest, 'getRawHeaderNames'>)
     .getRawHeaderNames()
     .filter((name) => name !== 'X-Request-Id')

@@ -4,8 +4,8 @@ import type * as PromClient from 'prom-client'
 const load = createRequire(import.meta.url)
 
 /**
- * What counts from the start on, of prom-client: its whole loads OpenTelemetry for one metric of the process, which takes 25 ms
- * of a start. That is loaded when metrics are asked for.
+ * The classes of prom-client that count from the start on, each from its own file. The package as a whole takes 25 ms
+ * of a start, since one metric of the process needs OpenTelemetry; it is loaded when metrics are asked for.
  */
 export const Counter = load('prom-client/lib/counter') as typeof PromClient.Counter
 export const Gauge = load('prom-client/lib/gauge') as typeof PromClient.Gauge

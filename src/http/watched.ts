@@ -22,9 +22,9 @@ type Again = (text: string, sent: () => void) => boolean
 /**
  * A connection that repeated requests are answered on before Node's HTTP server sees them.
  *
- * That the same bytes mean the same holds only where a request begins. So a connection is watched from its first byte on,
- * and only for as long as each piece that arrives is one whole request without a body; with the first other piece, half a
- * request or an upload, it is Node's alone, for good. What stands in a body is never taken for a request.
+ * That the same bytes mean the same holds only where a request begins. So a connection is watched from its first byte
+ * on, and only for as long as each piece that arrives is one whole request without a body; with the first other piece,
+ * half a request or an upload, it is Node's alone, for good. What stands in a body is never taken for a request.
  *
  * Node's server gets the connection with the first request that was not seen before: most clients open one for each
  * request, and its part of that costs as much as all else here.
@@ -101,7 +101,10 @@ export class Watched {
     else this.#socket.end()
   }
 
-  /** Give it to Node and take the place of its listener. Node reads past JavaScript until someone else listens. */
+  /**
+   * Give it to Node, and take the place of Node's listener for data. Until somebody else listens, Node's parser reads
+   * from the socket by itself, without telling JavaScript: so ours comes before Node's goes.
+   */
   #share(): Receive {
     const parse = this.#give()
     this.#socket.on('data', this.#receive)

@@ -22,7 +22,7 @@ const fail: Fail = (text) => {
  * before it; then timestamp → snapshot → root, targets, delegations, by hash, length and signature.
  *
  * @param now milliseconds since 1970
- * @returns what a client would not be refused for but people should know: what has expired, which delegations clients skip
+ * @returns what a client would not be refused for but people should know: what has expired, delegations that are skipped
  * @throws TrustError for the first thing that a client would refuse
  */
 export function viewAsClient(trust: Readable, gun: Gun, head: Head, now: number): string[] {

@@ -6,7 +6,11 @@ import type { Role } from '../tuf/role.ts'
 import type { Current } from '../tuf/update.ts'
 import type { Readable, Trust } from './trust.ts'
 
-/** The current document of a role, read from the store and decoded. @throws TrustError CORRUPT if the head names one that is not there */
+/**
+ * The current document of a role, read from the store and decoded.
+ *
+ * @throws TrustError CORRUPT if the head names one that is not there
+ */
 export function loadCurrent(trust: Readable, gun: Gun, head: Head, role: Role): Metadata | undefined {
   const state = head.roles[role]
   if (state === undefined) return undefined

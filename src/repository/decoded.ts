@@ -7,9 +7,9 @@ import type { Role } from '../tuf/role.ts'
 const KEPT_MAX_BYTES = 4 * 1024 * 1024
 
 /**
- * The document of each role that was decoded last: root and targets of a busy repository are not parsed again with every
- * publish. Which document is current is always read from the store, and bytes of one checksum are always the same: one
- * that is kept is found only by the checksum that is asked for.
+ * The document of each role that was decoded last: root and targets of a busy repository are not parsed again with
+ * every publish. Which document is current is always read from the store, and bytes of one checksum are always the
+ * same: one that is kept is found only by the checksum that is asked for.
  */
 export class DecodedDocuments {
   readonly #kept = new LimitedMap<string, Metadata>(KEPT_MAX_BYTES, ({ bytes }) => bytes.length)

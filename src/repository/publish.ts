@@ -11,7 +11,9 @@ import { withoutStagedRoot } from './staged-root.ts'
 import type { Trust } from './trust.ts'
 import { verifyUploadsAhead } from './verify-ahead.ts'
 
-/** Publishes at one moment from which on the way to the thread pool and back pays; for one alone it would be a detour. */
+/**
+ * Publishes at one moment from which on the way to the thread pool and back pays; for one alone it would be a detour.
+ */
 const VERIFY_AHEAD_FROM = 4
 
 /** One part of an upload: the file name names the role. */
@@ -62,7 +64,9 @@ async function decodeParts({ decoded }: Trust, gun: Gun, parts: readonly UploadP
   return [...uploads.values()]
 }
 
-/** A part is a view of its whole request, and what is kept of it would keep that: a copy, unless the part is most of it. */
+/**
+ * A part is a view of its whole request, and what is kept of it would keep that: a copy, unless the part is most of it.
+ */
 function ownBytes(bytes: Uint8Array): Uint8Array {
   return 2 * bytes.length < bytes.buffer.byteLength ? Uint8Array.from(bytes) : bytes
 }

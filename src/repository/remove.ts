@@ -5,8 +5,9 @@ import { withoutStagedRoot } from './staged-root.ts'
 import type { Trust } from './trust.ts'
 
 /**
- * Remove all metadata of exactly this repository (wire spec §9), and a root that waits for signatures. Its keys stay, and so do the versions that were ever
- * used: timestamps and snapshots that the server makes for a repository of the same name go on above them.
+ * Remove all metadata of exactly this repository (wire spec §9), and a root that waits for signatures. Its keys stay,
+ * and so do the versions that were ever used: timestamps and snapshots that the server makes for a repository of the
+ * same name go on above them.
  *
  * @returns false when there was nothing to remove
  */

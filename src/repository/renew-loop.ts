@@ -34,7 +34,7 @@ export async function renewDue(trust: Trust, postponed: Postponed = new Map()): 
 async function renewOne(trust: Trust, gun: Gun, postponed: Postponed, counts: RenewalCounts): Promise<void> {
   try {
     if (await renew(trust, gun, 'due')) counts.renewed += 1
-    // Nothing to renew, and named as due: done by somebody else meanwhile, or left over in a damaged index. Not again at once.
+    // Nothing to renew, and named as due: done by somebody else meanwhile, or left in a broken index. Not again at once.
     else postponed.set(gun, trust.now() + RETRY_AFTER)
   } catch (error) {
     counts.failed += 1

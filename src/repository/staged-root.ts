@@ -98,8 +98,8 @@ function currentRoot(trust: Readable, gun: Gun): Root | undefined {
  * Put a root aside until it is signed.
  *
  * @param prepare makes its payload, and what must be committed with it
- * @throws TrustError WRONG_STATE if another one waits already; INVALID_PARAMETERS if no client could accept it; and what
- * `prepare` throws
+ * @throws TrustError WRONG_STATE if another one waits already; INVALID_PARAMETERS if no client could accept it; and
+ *   what `prepare` throws
  */
 export async function stageRoot(
   trust: Trust,

@@ -1,7 +1,7 @@
 import { TrustError } from '../errors.ts'
 import type { Gun } from '../tuf/gun.ts'
 
-/** Where other threads change repositories too: who holds a repository is the only one of all threads. */
+/** Needed where other threads change repositories too: of all threads, only one at a time holds a repository. */
 export interface Locks {
   hold<T>(gun: Gun, work: () => Promise<T>): Promise<T>
 }

@@ -9,9 +9,10 @@ import type { RoleKeys } from '../tuf/threshold.ts'
 import type { Trust } from './trust.ts'
 
 /**
- * Verify the signatures of an upload in the thread pool, where other publishes can be worked on meanwhile. No verdict is
- * made: whoever checks the upload looks for the keys that count himself, and finds what they have verified done already.
- * So it does no harm that the keys are those of documents decoded lately, current or not, and that a root is left out.
+ * Verify the signatures of an upload in the thread pool, so that other publishes can be worked on meanwhile.
+ *
+ * This decides nothing. The checks that follow choose the keys themselves, and only find their answers ready where this
+ * has guessed the same key. So the guess may come from documents that are not current any more, and roots are left out.
  */
 export async function verifyUploadsAhead({ decoded }: Trust, gun: Gun, uploads: readonly Metadata[]): Promise<void> {
   try {

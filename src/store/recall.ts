@@ -2,19 +2,20 @@ import { LimitedMap } from '../tuf/limited-map.ts'
 import type { Records } from './records.ts'
 import { openRecord } from './record.ts'
 
-/** Decoded records that one `Recall` keeps. */
+/** Decoded records that each `Recall` keeps at most. */
 const RECALLED_MAX = 1_000
 
 interface Kept<Value> {
   readonly record: Buffer
   readonly value: Value
-  /** What the last caller who read it knew. */
+  /** The number with which `since` last read it. */
   since?: number
 }
 
 /**
- * Records of one kind that were decoded lately. Every one is read each time, unless the caller knows that it has not changed;
- * if it is what it was, so is what it says: the same object again, without hashing and decoding.
+ * Records of one kind, decoded, of those that were read lately. A record's bytes are read from the database each time
+ * (but see `since`); if they are the same as the last time, the same object is given again, without hashing and
+ * decoding.
  */
 export class Recall<Value> {
   readonly #records: Records
@@ -39,9 +40,9 @@ export class Recall<Value> {
   }
 
   /**
-   * The same, read once for each `since`.
+   * The same, but the bytes are read only when `since` is another number than the last time.
    *
-   * @param since a number that is another one once the record is, and was found before this call
+   * @param since a number that changes whenever the record does, and that was read before this call
    * @throws TrustError CORRUPT, STORE_UNAVAILABLE
    */
   since(key: Buffer, since: number): Value | undefined {

@@ -30,8 +30,8 @@ interface Waiting {
 }
 
 /**
- * Questions and answers between two threads, both ways. What is thrown on the other side is thrown here, a TrustError as
- * a TrustError.
+ * Questions and answers between two threads, both ways. What is thrown on the other side is thrown here, a TrustError
+ * as a TrustError.
  *
  * @typeParam Theirs what can be asked of the other side
  */

@@ -8,8 +8,8 @@ const LOCKS = 1_024
 const PLACES = { parked: 2, publishing: 3, locks: 4 }
 
 /**
- * The few numbers that all threads see at once: where the journal ends, what counts against limits of the whole process,
- * and whose turn it is to change a repository.
+ * The few numbers that all threads see at once: where the journal ends, what counts against limits of the whole
+ * process, and whose turn it is to change a repository.
  */
 export class Shared {
   readonly buffer: SharedArrayBuffer

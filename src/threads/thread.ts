@@ -22,8 +22,8 @@ import { packaged } from './packaged.ts'
 import { Shared } from './shared.ts'
 
 /**
- * A thread that answers requests beside the main one, on the same port: TLS, checks and signatures are done here; what is
- * to be written goes to the main thread. Heads are read from the database, so nothing has to be told to anybody.
+ * A thread that answers requests beside the main one, on the same port: TLS, checks and signatures are done here; what
+ * is to be written goes to the main thread. Heads are read from the database, so nothing has to be told to anybody.
  */
 if (parentPort === null) throw new Error('this is no program of its own')
 const start = workerData as ThreadStart

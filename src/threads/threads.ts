@@ -13,8 +13,8 @@ const YOUNG_GENERATION_MB = 24
 const DEFAULT_MAX = 4
 
 /**
- * How many threads answer requests, the main one among them. One core is left to the database's own threads: where every
- * core has a busy thread, each request costs more.
+ * How many threads answer requests, the main one among them. One core is left to the database's own threads: where
+ * every core has a busy thread, each request costs more.
  */
 export function threadsOf({ threads, admin }: Settings): number {
   // Elsewhere ports cannot be shared, or the system does not deal connections out to all who share one.

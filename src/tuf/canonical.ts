@@ -16,7 +16,7 @@ export function canonicalBytes(value: Json): Buffer {
 
 /** As canonicalBytes, but decoded. */
 export function canonicalText(value: Json): string {
-  // A stack of what is still to write instead of recursion: however deep the value is, the call stack does not overflow.
+  // A stack of what is still to write, instead of recursion: the call stack does not overflow, however deep the value.
   let text = ''
   const rest: Frame[] = []
   let frame: Frame | undefined = { values: [value], names: undefined, next: 0 }

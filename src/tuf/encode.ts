@@ -9,7 +9,7 @@ export interface EncodedSignature {
   readonly sig: string
 }
 
-/** Characters that Go's encoder writes as escapes in a file, and control characters, which JSON does not take raw. */
+/** What is escaped in a file: five characters because Go does so, control characters because JSON must. */
 // oxlint-disable-next-line no-control-regex
 const ESCAPED = /[\u0000-\u001f<>&\u2028\u2029]/g
 
@@ -31,7 +31,7 @@ export function encodeMetadata(signed: JsonObject, signatures: readonly EncodedS
 export function encodeCanonical(text: string, bytes: Uint8Array, signatures: readonly EncodedSignature[]): Buffer {
   const list = canonicalText(signatures.map(({ keyid, method, sig }) => ({ keyid, method, sig })))
   const escaped = escape(text)
-  // Thousands of tags are written once.
+  // Nearly always nothing is escaped: then the text of thousands of tags is not made into bytes a second time.
   const signed = escaped === text ? bytes : Buffer.from(escaped)
   return Buffer.concat([Buffer.from('{"signed":'), signed, Buffer.from(`,"signatures":${escape(list)}}`)])
 }

@@ -42,7 +42,10 @@ export interface Metadata {
   readonly expires: number
   /** What the signatures are over: the canonical form of `signed` (wire spec §13). */
   readonly message: () => Uint8Array
-  /** Its targets as they were read, for the reading of the next version, and to see what that changes; only of documents that were read. */
+  /**
+   * Its targets as they were read, for the reading of the next version, and to see what that changes; only of documents
+   * that were read.
+   */
   readonly read?: ReadMembers
 }
 

@@ -8,8 +8,8 @@ import type { Json } from './json.ts'
  * Parse JSON so strictly that no two readers can disagree on what it says (wire spec §12, §19.10, §19.12).
  *
  * Refused beyond RFC 8259: invalid UTF-8, a byte order mark, repeated member names (after unescaping), numbers that are
- * not plain safe integers (`1.0`, `1e3`, `-0`), lone surrogates, and what is over the limits of `json-reader.ts`. Time and memory are
- * linear in the length of the input.
+ * not plain safe integers (`1.0`, `1e3`, `-0`), lone surrogates, and what is over the limits of `json-reader.ts`. Time
+ * and memory are linear in the length of the input.
  *
  * @throws TrustError MALFORMED_JSON, saying what is wrong at which byte
  */
@@ -19,9 +19,7 @@ export function parseJson(bytes: Uint8Array): Json {
 
 export interface ParsedSigned {
   readonly value: Json
-  /**
-   * What `canonicalBytes` gives for `signed`; undefined where it would have to be written, and for all that is not ASCII.
-   */
+  /** What `canonicalBytes` gives for `signed`; undefined where it would have to be written, or is not ASCII. */
   readonly canonical: Uint8Array | undefined
   /** The members of `signed.targets`, for the parsing of a later version. */
   readonly targets: ReadMembers
@@ -29,7 +27,7 @@ export interface ParsedSigned {
 
 /**
  * The same for a signed document, and the bytes of its member `signed` where they are canonical already (wire spec
- * §12), as Go clients write them unless a string has `<`, `>` or `&`: writing them anew costs more than all the parsing.
+ * §12), as Go clients write them unless a string has `<`, `>` or `&`: writing them costs more than all the parsing.
  *
  * @param earlier `targets` that the parsing of an earlier version returned: makes it quicker, and nothing else
  */

@@ -10,27 +10,28 @@ export interface ReadMember {
   readonly count: number
 }
 
-/** The members of an object, as others than those of a version that was read as a whole. */
+/** The members of one version of an object, told as what differs from a base: a version that was read as a whole. */
 export interface ReadMembers {
-  /** Of the version that was followed, in their order; its own, if it followed none. */
+  /** The members of the base, in their order. A version without an earlier one is its own base. */
   readonly base: readonly ReadMember[]
-  /** Names that may say something else here than in `base`, or stand in only one of them. All others are the same objects. */
+  /** Names that may say something else here than in the base, or stand in one of them only. All else is the same. */
   readonly differing: readonly string[]
-  /** False: too much differs, the next version is to be read as a whole. */
+  /** False: too much differs, and the next version is to be read as a whole, to become the new base. */
   readonly followed: boolean
 }
 
 const COMMA = 0x2c
 const CLOSE_OBJECT = 0x7d
-/** With less of an object that is the same as before, what is the same is looked for in the newer one from now on. */
+/** If less than this part of a version was found in its base, the next version becomes the base. */
 const SAME_MIN_PART = 3 / 4
 
 /**
- * Members of an object that is read version after version, thousands of which stay as they are: where the very text of one
- * that was read before stands again, it says what it said. Both must be in the same order, as canonical ones are.
+ * Reads an object of which one version after the other comes, with thousands of members that stay as they are: where
+ * the very text of a member of the base stands again, it is not parsed again. Members must be in order, as canonical
+ * ones are.
  *
- * What is followed is always one version that was read as a whole, not the one before: values hold the text that they were
- * read from, and each version would hold a few from all before it.
+ * The base is always a version that was read as a whole, not simply the one before: values keep the text alive that
+ * they were read from, and so each version would keep a few texts of all before it.
  */
 export class Reread {
   readonly #base: readonly ReadMember[] | undefined

@@ -34,8 +34,8 @@ export function verifySignature(key: PublicKey, method: string, sig: Uint8Array,
 }
 
 /**
- * The same in the thread pool, for later: `verifySignature` of these very objects has the answer then, and is at liberty
- * to find it itself where there is none.
+ * The same in the thread pool, for later: `verifySignature` of these very objects has the answer then, and is at
+ * liberty to find it itself where there is none.
  */
 export async function verifyAhead(key: PublicKey, method: string, sig: Uint8Array, message: Uint8Array): Promise<void> {
   const loaded = fittingKey(key, method, sig)

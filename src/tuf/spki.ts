@@ -25,7 +25,7 @@ export function ed25519Spki(raw: Uint8Array): Buffer {
   return Buffer.concat([ED25519_PREFIX, raw])
 }
 
-/** How a public key is written. OpenSSL takes 20 µs to write what of an ed25519 key stands between fixed bytes. */
+/** SubjectPublicKeyInfo of a key. Of an ed25519 key it is put together here: OpenSSL takes 20 µs to write the same. */
 export function spkiOf(key: KeyObject): Buffer {
   if (key.asymmetricKeyType === 'ed25519') return ed25519Spki(key.export({ format: 'raw-public' }))
   return key.export({ format: 'der', type: 'spki' })
@@ -40,7 +40,8 @@ export function spkiOf(key: KeyObject): Buffer {
 export function parseSpki(der: Buffer): KeyObject | undefined {
   try {
     const object = createPublicKey({ key: der, format: 'der', type: 'spki' })
-    // There is one way to write what has one of these lengths and beginnings, and to write it takes longer than to read it.
+    // These begin with fixed bytes and have fixed lengths, so there is no other way to write them. All others are
+    // written again and compared, which takes longer than to read them.
     if (object.asymmetricKeyType === 'ec') return curveCoordinate(der) === undefined ? undefined : object
     if (object.asymmetricKeyType === 'ed25519' && isEd25519Spki(der)) return object
     return object.export({ type: 'spki', format: 'der' }).equals(der) ? object : undefined

@@ -22,7 +22,7 @@ export interface TargetsEdit {
  *
  * @param current undefined: the role has signed nothing yet
  * @param expires of the next document, milliseconds since 1970
- * @param floor the highest version that the role ever had: a delegation that was dropped and came again goes on above it
+ * @param floor the highest version that the role ever had: one that was dropped and comes again goes on above it
  * @returns undefined if nothing would be another than before
  */
 export function editTargets(

@@ -43,14 +43,14 @@ const CHECKS: ReadonlyMap<string, Check> = new Map<string, Check>([
   ['551d1f', ({ value }) => all(value, isDistributionPoint)], // revocation lists
   ['551d20', ({ value }) => isPolicies(value)],
   ['551d21', refused], // policy mappings
-  ['551d23', ({ critical, value }) => !critical && derChildren(value, SEQUENCE) !== undefined], // authority key identifier
+  ['551d23', ({ critical, value }) => !critical && derChildren(value, SEQUENCE) !== undefined], // authority key
   ['551d24', refused], // policy constraints
   ['551d25', ({ value }) => all(value, isOid)], // extended key usage
   ['551d36', refused], // inhibit any policy
   ['2b06010505070101', ({ critical, value }) => !critical && all(value, beginsWithOid)], // authority information access
 ])
 
-/** @returns each by the hex of its OID; undefined for what Go does not read: one that stands there twice, or is malformed */
+/** @returns each by its OID in hex; undefined where Go reads none of them: one is malformed, or stands there twice */
 export function readExtensions(wrapper: DerElement | undefined): ReadonlyMap<string, Extension> | undefined {
   const wrapped = derChildren(wrapper, EXTENSIONS) ?? []
   const extensions = new Map<string, Extension>()

@@ -21,7 +21,7 @@ const BMP_STRING = 0x1e
 /** Code points that no text may have: surrogates and what Unicode reserves for nothing. */
 const RESERVED = /[\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]/
 
-/** The kinds of text that Go reads, and what each may hold; any other kind in a name makes Go refuse the certificate. */
+/** The kinds of text that Go reads, and what each may hold. With another kind in a name the certificate is refused. */
 const TEXTS: ReadonlyMap<number, (content: Buffer) => boolean> = new Map<number, (content: Buffer) => boolean>([
   [0x0c, isUtf8],
   [0x12, (content) => /^[0-9 ]*$/.test(content.toString('latin1'))], // NumericString

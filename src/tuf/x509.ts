@@ -56,8 +56,8 @@ export function parseCertificateBundle(pem: Uint8Array): Certificate[] | undefin
 }
 
 /**
- * All that Go reads is read here, from the DER: what Go cannot read no client can. Node's parser must take it as well, but
- * takes more; its `.subject` is text for people, and its `toLegacyObject()` ends the process (Node 24.21) on a
+ * All that Go reads is read here, from the DER: what Go cannot read no client can. Node's parser must take it as well,
+ * but takes more; its `.subject` is text for people, and its `toLegacyObject()` ends the process (Node 24.21) on a
  * certificate whose key it cannot show, which anybody can upload.
  */
 function parseCertificate(der: Buffer): Certificate | undefined {
@@ -72,7 +72,7 @@ function parseCertificate(der: Buffer): Certificate | undefined {
   if (!isCount(serial) || !isBitString(certificate[2]) || readName(issuer) === undefined) return undefined
   const [begins, ends] = readValidity(validity)
   const names = readName(subject)
-  // Go looks for extensions in the third version only. The second one's unique ids, which stand before them, are refused.
+  // Go looks for extensions in the third version only. Unique ids, which may stand before them, are refused.
   const extensions = rest.length === 0 ? new Map<string, Extension>() : readExtensions(rest[0])
   if (version === undefined || rest.length > (version === 2 ? 1 : 0) || extensions === undefined) return undefined
   if (begins === undefined || ends === undefined || names === undefined || spki === undefined) return undefined
@@ -113,7 +113,7 @@ function readX509(der: Buffer): X509Certificate | undefined {
   }
 }
 
-/** A key on one of Go's curves has one form, and OpenSSL has read it with the certificate; others are read again, strictly. */
+/** A key on one of Go's curves has one form, and was read with the certificate; others are read again, strictly. */
 function readKey(x509: X509Certificate, spki: Buffer): KeyObject | undefined {
   if (curveCoordinate(spki) === undefined) {
     const key = parseSpki(spki)
