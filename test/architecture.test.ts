@@ -26,7 +26,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   http: ['errors.ts', 'node-http.ts', 'tuf', 'store', 'access', 'repository', 'admin', 'settings-schema.ts'],
   'prepare.ts': ['errors.ts', 'settings-schema.ts', 'signing', 'store'],
   'custody.ts': ['settings-schema.ts', 'tuf', 'signing', 'access'],
-  'authentication.ts': ['errors.ts', 'settings-schema.ts', 'signing', 'access', 'repository'],
+  'authentication.ts': ['errors.ts', 'settings-schema.ts', 'access', 'repository'],
   'listeners.ts': ['errors.ts', 'settings-schema.ts', 'authentication.ts', 'signing', 'repository', 'http'],
   'policy.ts': ['settings-schema.ts', 'repository'],
   threads: [
@@ -36,19 +36,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   'webhook.ts': ['errors.ts', 'settings-schema.ts', 'tuf', 'store', 'signing', 'repository', 'http'],
   'main.ts': [
-    ...[
-      'errors.ts',
-      'settings-schema.ts',
-      'log.ts',
-      'prepare.ts',
-      'custody.ts',
-      'authentication.ts',
-      'listeners.ts',
-      'webhook.ts',
-      'policy.ts',
-      'buffer-pool.ts',
-    ],
-    ...['tuf', 'store', 'signing', 'access', 'repository', 'admin', 'http', 'threads'],
+    ...['settings-schema.ts', 'log.ts', 'prepare.ts', 'custody.ts', 'authentication.ts', 'listeners.ts', 'webhook.ts'],
+    ...['policy.ts', 'buffer-pool.ts'],
+    ...['store', 'signing', 'access', 'repository', 'admin', 'http', 'threads'],
   ],
   cli: [
     ...['errors.ts', 'settings-schema.ts', 'config.ts', 'log.ts', 'custody.ts', 'node-http.ts', 'main.ts'],
@@ -68,15 +58,40 @@ const layerOf = (file: string): string => file.split(sep)[0] ?? ''
 const importsOf = (file: string): string[] =>
   [...textOf(file).matchAll(/(?:from|import\(|^import)\s*'([^']+)'/gm)].map(([, name = '']) => name)
 
+/** The files of `src/` that a file imports. */
+const sourcesOf = (file: string): string[] =>
+  importsOf(file)
+    .filter((name) => name.startsWith('.'))
+    .map((name) => relative(SOURCE, join(SOURCE, dirname(file), name)))
+
 test('every layer imports only what is below it', () => {
   for (const file of files) {
     const layer = layerOf(file)
-    for (const name of importsOf(file).filter((each) => each.startsWith('.'))) {
-      const target = layerOf(relative(SOURCE, join(SOURCE, dirname(file), name)))
+    for (const source of sourcesOf(file)) {
+      const target = layerOf(source)
       const allowed = target === layer || MAY_IMPORT[layer]?.includes(target) === true
-      assert.ok(allowed, `src/${file} must not import ${name}`)
+      assert.ok(allowed, `src/${file} must not import ${source}`)
     }
   }
+})
+
+test('what a layer may import, it does', () => {
+  const used = new Set(files.flatMap((file) => sourcesOf(file).map((source) => `${layerOf(file)} ${layerOf(source)}`)))
+  for (const [layer, allowed] of Object.entries(MAY_IMPORT)) {
+    for (const target of allowed)
+      assert.ok(used.has(`${layer} ${target}`), `${layer} does not import ${target} any more`)
+  }
+})
+
+test('no file imports itself, by whatever way round', () => {
+  const done = new Set<string>()
+  const visit = (file: string, path: readonly string[]): void => {
+    assert.ok(!path.includes(file), [...path, file].join(' → '))
+    if (done.has(file)) return
+    for (const source of sourcesOf(file)) visit(source, [...path, file])
+    done.add(file)
+  }
+  for (const file of files) visit(file, [])
 })
 
 test('tuf is pure: no I/O, no clock, no private key', () => {
