@@ -1,7 +1,7 @@
 import { noSuchRepository, TrustError } from '../errors.ts'
 import type { Head, StoredKey } from '../store/store.ts'
 import { SERVER, type Gun } from '../tuf/gun.ts'
-import type { DelegationRole } from '../tuf/role.ts'
+import type { TargetsRole } from '../tuf/role.ts'
 import { parseRoot } from '../tuf/root.ts'
 import { parseTargets } from '../tuf/targets.ts'
 import type { RoleKeys } from '../tuf/threshold.ts'
@@ -12,7 +12,7 @@ import type { Trust } from './trust.ts'
 
 /** A role that signs, with its keys as its parent names them, and those that the server signs with. */
 export interface Signing {
-  readonly role: 'targets' | DelegationRole
+  readonly role: TargetsRole
   readonly named: RoleKeys
   readonly held: readonly HeldKey[]
   /** All keys of the signer, also those that the parent names no more. */

@@ -5,6 +5,8 @@ export type BaseRole = 'root' | 'targets' | 'snapshot' | 'timestamp'
 /** A role whose metadata lists targets below `targets`: `targets/releases`, `targets/team/alice`. */
 export type DelegationRole = `targets/${string}`
 export type Role = BaseRole | DelegationRole
+/** A role whose metadata is of type Targets. */
+export type TargetsRole = 'targets' | DelegationRole
 /** A role that the server can sign by itself. Root keys are under passphrases that it does not have. */
 export type SignedRole = Exclude<Role, 'root'>
 /** The same, of the four that every repository has. */
@@ -37,12 +39,12 @@ export function parseRole(name: string): Role {
   throw new TrustError('INVALID_ROLE', `"${name.slice(0, 80)}" is not a role`)
 }
 
-/** True for targets itself and every delegation: the roles whose metadata is of type Targets. */
-export function isTargetsRole(role: Role): role is 'targets' | DelegationRole {
+/** True for targets itself and every delegation. */
+export function isTargetsRole(role: Role): role is TargetsRole {
   return role === 'targets' || isDelegation(role)
 }
 
 /** The role that delegates to this one: `targets/a/b` → `targets/a`. */
-export function parentOf(role: DelegationRole): 'targets' | DelegationRole {
-  return role.slice(0, role.lastIndexOf('/')) as 'targets' | DelegationRole
+export function parentOf(role: DelegationRole): TargetsRole {
+  return role.slice(0, role.lastIndexOf('/')) as TargetsRole
 }

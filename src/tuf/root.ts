@@ -42,7 +42,7 @@ export const parseRoot = once((metadata: Metadata): Root => {
   return { metadata, roles }
 })
 
-function parseRole(role: BaseRole, members: ReturnType<typeof objectOf>, keys: Map<string, PublicKey>): RoleKeys {
+function parseRole(role: BaseRole, members: JsonObject, keys: Map<string, PublicKey>): RoleKeys {
   refuseVariants(members, ['keyids', 'threshold'], `root role ${role}`, badRoot)
   const threshold = integerOf(members['threshold'] ?? 0, `threshold of ${role}`, badRoot)
   if (threshold < 1) badRoot(`root type metadata invalid: invalid threshold specified for ${role}: ${threshold} `)

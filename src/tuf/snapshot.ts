@@ -46,7 +46,7 @@ export function parseSnapshot(metadata: Metadata): Snapshot {
  * @param expires milliseconds since 1970
  */
 export function snapshotPayload(version: number, expires: number, files: Iterable<[string, Checksums]>): JsonObject {
-  const meta: Record<string, JsonObject> = Object.create(null) as Record<string, JsonObject>
+  const meta = Object.create(null) as Record<string, JsonObject>
   for (const [role, checksums] of files) meta[role] = fileMetaOf(checksums)
   return { _type: 'Snapshot', expires: formatTime(expires), meta, version }
 }

@@ -1,12 +1,18 @@
 import { refuse, TrustError } from '../errors.ts'
 import type { Fail } from './members.ts'
 import { checkExpiry, type Metadata } from './metadata.ts'
-import { isDelegation, isRole, isTargetsRole, parentOf, type DelegationRole, type Role } from './role.ts'
+import {
+  isDelegation,
+  isRole,
+  isTargetsRole,
+  parentOf,
+  type DelegationRole,
+  type Role,
+  type TargetsRole,
+} from './role.ts'
 import type { Root } from './root.ts'
 import { parseTargets, type Targets } from './targets.ts'
 import { checkThreshold } from './threshold.ts'
-
-type TargetsRole = 'targets' | DelegationRole
 
 /** targets and its delegations as they are after an update. */
 export interface TargetsTree {

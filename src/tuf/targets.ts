@@ -35,7 +35,7 @@ export interface Targets {
 
 /** Delegations in one document. */
 const DELEGATIONS_MAX = 1_000
-/** Hashes of which a target needs at least one (a client cannot check others). */
+/** Hashes of which a target needs at least one (a client cannot check others), and their one form in base64. */
 const HASHES = [
   { algorithm: 'sha256', bytes: 32, base64: /^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$/ },
   { algorithm: 'sha512', bytes: 64, base64: /^[A-Za-z0-9+/]{85}[AQgw]==$/ },
