@@ -41,7 +41,7 @@ const CHECKS: ReadonlyMap<string, Check> = new Map<string, Check>([
   [BASIC_CONSTRAINTS, ({ value }) => isBasicConstraints(value)],
   ['551d1e', refused], // name constraints
   ['551d1f', ({ value }) => all(value, isDistributionPoint)], // revocation lists
-  ['551d20', ({ value }) => isPolicies(value)],
+  ['551d20', ({ value }) => isPolicies(value)], // certificate policies
   ['551d21', refused], // policy mappings
   ['551d23', ({ critical, value }) => !critical && derChildren(value, SEQUENCE) !== undefined], // authority key
   ['551d24', refused], // policy constraints
@@ -52,15 +52,17 @@ const CHECKS: ReadonlyMap<string, Check> = new Map<string, Check>([
 
 /** @returns each by its OID in hex; undefined where Go reads none of them: one is malformed, or stands there twice */
 export function readExtensions(wrapper: DerElement | undefined): ReadonlyMap<string, Extension> | undefined {
-  const wrapped = derChildren(wrapper, EXTENSIONS) ?? []
+  const wrapped = derChildren(wrapper, EXTENSIONS)
+  const list = wrapped?.length === 1 ? derChildren(wrapped[0], SEQUENCE) : undefined
+  if (list === undefined) return undefined
   const extensions = new Map<string, Extension>()
-  for (const item of (wrapped.length === 1 ? derChildren(wrapped[0], SEQUENCE) : undefined) ?? [undefined]) {
+  for (const item of list) {
     const members = derChildren(item, SEQUENCE) ?? []
-    const [id] = members
+    const id = members[0]
     const octets = members.at(-1)
-    const critical = members.length === 3 ? readBoolean(members[1]) : false
-    if (members.length < 2 || members.length > 3 || !isOid(id) || critical === undefined) return undefined
-    if (octets?.tag !== OCTET_STRING) return undefined
+    // Left out: not critical.
+    const critical = members.length === 2 ? false : members.length === 3 ? readBoolean(members[1]) : undefined
+    if (!isOid(id) || critical === undefined || octets?.tag !== OCTET_STRING) return undefined
     const name = id.content.toString('hex')
     const inside = derElements(octets.content)
     const extension = { critical, value: inside?.length === 1 ? inside[0] : undefined }

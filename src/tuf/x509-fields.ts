@@ -87,10 +87,13 @@ export function readName(name: DerElement | undefined): NameAttribute[] | undefi
 /** @returns milliseconds since 1970, undefined for all but the one form that DER has: to the second, and in UTC */
 export function readTime(time: DerElement | undefined): number | undefined {
   const text = time?.content.toString('latin1') ?? ''
+  if (time?.tag === GENERALIZED_TIME) return parseTime(text)
   // A year of two digits lies between 1950 and 2049.
-  const whole = time?.tag === UTC_TIME ? `${text < '5' ? '20' : '19'}${text}` : text
-  if (time?.tag !== UTC_TIME && time?.tag !== GENERALIZED_TIME) return undefined
-  const iso = whole.replace(/^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/, '$1-$2-$3T$4:$5:$6.000Z')
+  return time?.tag === UTC_TIME ? parseTime(`${text < '5' ? '20' : '19'}${text}`) : undefined
+}
+
+function parseTime(text: string): number | undefined {
+  const iso = text.replace(/^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/, '$1-$2-$3T$4:$5:$6.000Z')
   const ms = Date.parse(iso)
   return !Number.isNaN(ms) && new Date(ms).toISOString() === iso ? ms : undefined
 }

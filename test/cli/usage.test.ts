@@ -111,11 +111,8 @@ describe('countersign config', () => {
         name,
       )
     }
-    // The environment goes before the file.
-    assert.match(stdout, /^listen\.port +0 +environment /m)
     assert.match(stdout, /^gunPrefixes +docker\.io\/acme\/ +file /m)
     assert.match(stdout, /^shutdownSeconds +5 +environment /m)
-    assert.match(stdout, /^keyAlgorithm +ed25519 +default /m)
   })
 
   test('--json has the same', async () => {
