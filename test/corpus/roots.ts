@@ -1,7 +1,7 @@
 import { pem, issueCertificate } from '../support/certificate.ts'
 import { certifiedKey, keyIdOf, makeKey, makeRootKey, type TestKey } from '../support/test-key.ts'
 import type { TrustWorld } from '../support/trust-world.ts'
-import { at, bad, change, NOW, OK, uploadCase, withSnapshot, type Case, type Loose } from './case.ts'
+import { at, bad, change, NOW, OK, swap, uploadCase, withSnapshot, type Case, type Loose } from './case.ts'
 
 const REFUSED = bad('root')
 const BASE_ROLES = ['root', 'targets', 'snapshot', 'timestamp']
@@ -115,6 +115,8 @@ function certificates(): Case[] {
     'lines of 76 columns': (gun) => rewritten(gun, (text) => widened(text)),
     'a PEM of another label': (gun) => rewritten(gun, (text) => text.replaceAll('CERTIFICATE', 'X509 CERTIFICATE')),
     'a PEM without certificates': (gun) => rewritten(gun, () => 'nothing'),
+    'a certificate that Go does not read, for a broken key usage': (gun) =>
+      rewritten(gun, (text) => spoiled(text, '030205a0', '030205a1')),
     'a private key beside its certificate': (gun) =>
       rewritten(gun, (text, key) => text + pem('PRIVATE KEY', key.privateKey.export({ type: 'pkcs8', format: 'der' }))),
     'the key type of another algorithm': (gun) => {
@@ -200,6 +202,12 @@ function widened(text: string): string {
   const body = text.split('\n').slice(1, -2).join('')
   const lines = body.match(/.{1,76}/g) ?? []
   return `-----BEGIN CERTIFICATE-----\n${lines.join('\n')}\n-----END CERTIFICATE-----\n`
+}
+
+/** Other bytes in the certificate, hex. */
+function spoiled(text: string, from: string, to: string): string {
+  const body = text.split('\n').slice(1, -2).join('')
+  return pem('CERTIFICATE', Buffer.from(swap(Buffer.from(body, 'base64').toString('hex'), from, to), 'hex'))
 }
 
 function leaf(gun: string, key = makeKey('ecdsa')): string {
