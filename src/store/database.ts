@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { TrustError } from '../errors.ts'
 import { sealRecord } from './record.ts'
 import { Records } from './records.ts'
+import { mustHaveWholeLogs } from './write-ahead-log.ts'
 
 /** What LevelDB gathers in memory before it writes a table; it has two of them at most, bytes. */
 const WRITE_BUFFER_BYTES = 8 * 1024 * 1024
@@ -47,6 +48,7 @@ export class Database extends Records {
     }
     // LevelDB's lock keeps other processes out; of this one it lets in every thread, of which one alone writes.
     if (written.has(directory)) throw locked(directory)
+    if (!create) lookAtLogs(directory)
     const level = await openLevel(directory, create)
     written.add(directory)
     return new Database(directory, level)
@@ -90,7 +92,7 @@ export class Database extends Records {
 const written = new Set<string>()
 
 /** As LevelDB hands on what the system says: a restored backup would lose commits, and mend nothing. */
-const PLACE_AT_FAULT = /No space left|quota exceeded|Permission denied|Too many open files|Read-only file system/
+const PLACE_AT_FAULT = /No space left|quota exceeded|Permission denied|Too many open files|Read-only file system/i
 
 async function openLevel(directory: string, create: boolean): Promise<Level<Buffer, Buffer>> {
   const level = new Level<Buffer, Buffer>(directory, {
@@ -113,13 +115,18 @@ async function openLevel(directory: string, create: boolean): Promise<Level<Buff
     if (create && message.includes('exists')) {
       throw new TrustError('DATA_EXISTS', `there is a database in ${directory} already`, { cause })
     }
-    throw new TrustError('DATA_DAMAGED', `the database in ${directory} cannot be opened: ${message}`, {
-      hint: PLACE_AT_FAULT.test(message)
-        ? 'what it holds is not at fault: see to the room, the owner and the limits of the directory, and start again'
-        : 'restore the data directory from a backup; do not repair it',
-      cause,
-    })
+    throw unopened(directory, cause as Error)
   }
+}
+
+function unopened(directory: string, cause: { readonly message: string }): TrustError {
+  const { message } = cause
+  return new TrustError('DATA_DAMAGED', `the database in ${directory} cannot be opened: ${message}`, {
+    hint: PLACE_AT_FAULT.test(message)
+      ? 'what it holds is not at fault: see to the room, the owner and the limits of the directory, and start again'
+      : 'restore the data directory from a backup; do not repair it',
+    cause,
+  })
 }
 
 function locked(directory: string, cause?: unknown): TrustError {
@@ -127,6 +134,14 @@ function locked(directory: string, cause?: unknown): TrustError {
     hint: 'stop the other countersign process, or give this one another dataDirectory',
     ...(cause === undefined ? {} : { cause }),
   })
+}
+
+function lookAtLogs(directory: string): void {
+  try {
+    mustHaveWholeLogs(directory)
+  } catch (error) {
+    throw error instanceof TrustError ? error : unopened(directory, error as Error)
+  }
 }
 
 /** True if LevelDB ever wrote a record here: its tables and logs come after CURRENT. */

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
 import { cp, open, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
@@ -104,6 +105,62 @@ test('one flipped bit anywhere in log or tables is found, and never served', asy
   // The rest hit bytes that LevelDB does not use, and did no harm: `look` holds that against what can be read.
   assert.ok(found >= 20, `${found} of 40 found`)
   assert.deepEqual(await look(place), [])
+})
+
+test('a byte in the middle of the log costs no acknowledged commit in silence: the start is refused, the log is kept', async (t) => {
+  const place = await filled(t)
+  const [log = ''] = await filesOf(place, /\.log$/)
+  const good = await readFile(log)
+  for (const part of [0.01, 0.3, 0.5, 0.8]) {
+    const bad = Buffer.from(good)
+    bad[Math.floor(bad.length * part)]! ^= 0x10
+    await writeFile(log, bad)
+    await assert.rejects(openStore(place), { code: 'DATA_DAMAGED', message: /^the log .* is damaged at byte \d+/ })
+    assert.ok(bad.equals(await readFile(log)), 'LevelDB did not get at it')
+  }
+  // Blocks of zeros, which LevelDB skips without a word.
+  await writeFile(log, Buffer.from(good).fill(0, 40_000, 44_096))
+  await assert.rejects(openStore(place), { code: 'DATA_DAMAGED', message: /^the log / })
+  await writeFile(log, good)
+  assert.deepEqual(await look(place), [])
+})
+
+test('a last batch that a crash has torn is no damage', async (t) => {
+  const place = await filled(t)
+  const store = await openStore(place)
+  await store.commit(commitOf('example.org/new', 0, [documentOf('root', 1, 'acknowledged')]))
+  await store.readAnchor()
+  const anchor = await readFile(place.anchorFile)
+  await store.commit(commitOf('example.org/new', 1, [documentOf('root', 2, randomBytes(50_000).toString('hex'))]))
+  await store.close()
+  const good = `${place.directory}-good`
+  await cp(place.directory, good, { recursive: true })
+  const [log = ''] = await filesOf(place, /\.log$/)
+  const whole = await readFile(log)
+  for (const torn of [whole.subarray(0, -1), whole.subarray(0, 40_000), Buffer.from(whole).fill(0, 33_000)]) {
+    await writeFile(log, torn)
+    await writeFile(place.anchorFile, anchor)
+    const opened = await openStore(place)
+    assert.equal(opened.tail().number, COMMITS + 1)
+    await opened.close()
+    assert.deepEqual(await look(place), [])
+    await rm(place.directory, { recursive: true })
+    await cp(good, place.directory, { recursive: true })
+  }
+})
+
+test('a MANIFEST that lost its last entry, and with it a table: the start is refused', async (t) => {
+  const place = await storePlace(t)
+  const store = await newStore(t, place)
+  // More than LevelDB gathers before it writes a table.
+  for (let number = 0; number < 12; number += 1) {
+    const text = randomBytes(500_000).toString('hex')
+    await store.commit(commitOf('example.org/big', number, [documentOf('targets', number + 1, text)]))
+  }
+  await store.close()
+  const [manifest = ''] = await filesOf(place, /^MANIFEST/)
+  await truncate(manifest, (await stat(manifest)).size - 1)
+  await assert.rejects(openStore(place), { code: 'DATA_DAMAGED', message: /^journal entry \d+ is missing/ })
 })
 
 test('MANIFEST cut off, log cut off, files gone: found, nothing made anew', async (t) => {

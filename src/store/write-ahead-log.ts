@@ -1,0 +1,82 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { TrustError } from '../errors.ts'
+import { crc32c } from './crc32c.ts'
+
+/** LevelDB's log format (doc/log_format.md): blocks of fixed size, of records that never reach over the end of one. */
+const BLOCK_BYTES = 32 * 1024
+/** 4 bytes checksum, 2 bytes length, 1 byte type, little-endian; then the content. */
+const HEADER_BYTES = 7
+/** A whole batch, or the first part of one. Middle and last parts are 3 and 4. */
+const FULL = 1
+const FIRST = 2
+/** A batch begins with its sequence number, which grows. */
+const SEQUENCE_BYTES = 8
+
+/**
+ * Look at the logs before LevelDB does: at a damaged place it throws away what follows, goes on with what it can read
+ * after that, and deletes the log. Batches would be missing from the middle, which no look at the end of the journal
+ * shows. What a crash leaves is torn at the very end, for each batch is on the disk before the next one is written.
+ *
+ * Logs hold what is in no table yet, 8 MB or so, however large the database is.
+ *
+ * @throws TrustError DATA_DAMAGED; nothing was changed
+ * @throws Error if one cannot be read: LevelDB would take that for its end
+ */
+export function mustHaveWholeLogs(directory: string): void {
+  for (const name of readdirSync(directory).filter((each) => each.endsWith('.log'))) {
+    const damaged = damagedPlace(readLog(join(directory, name)))
+    if (damaged === undefined) continue
+    const text = `the log ${name} of the database in ${directory} is damaged at byte ${damaged}, and goes on after it`
+    throw new TrustError('DATA_DAMAGED', text, {
+      hint: 'restore data directory and anchor from a backup; nothing was changed, so keep a copy of what is there',
+    })
+  }
+}
+
+/** One that is gone: another process has the database open, which is told when it is opened. */
+function readLog(path: string): Buffer {
+  try {
+    return readFileSync(path)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return Buffer.alloc(0)
+    throw error
+  }
+}
+
+/** Where a log cannot be read although there are batches after that place; undefined: nowhere. */
+function damagedPlace(log: Buffer): number | undefined {
+  let bad: number | undefined
+  let sequence = -1n
+  let at = 0
+  while (at + HEADER_BYTES <= log.length) {
+    const room = BLOCK_BYTES - (at % BLOCK_BYTES)
+    if (room < HEADER_BYTES) {
+      at += room
+      continue
+    }
+    const length = log.readUInt16LE(at + 4)
+    const end = at + HEADER_BYTES + length
+    if (length > room - HEADER_BYTES || end > log.length || !isWhole(log, at, end)) {
+      bad ??= at
+      // With a length that may be right the next record is there; a batch that follows in this block counts, too.
+      at = length > 0 && length <= room - HEADER_BYTES ? end : at + room
+      continue
+    }
+    const type = log[at + 6]
+    if ((type === FULL || type === FIRST) && length >= SEQUENCE_BYTES) {
+      const next = log.readBigUInt64LE(at + HEADER_BYTES)
+      // An older one is what a disk block held before it was this file's.
+      if (bad !== undefined && next > sequence) return bad
+      sequence = next
+    }
+    at = end
+  }
+  return undefined
+}
+
+function isWhole(log: Buffer, at: number, end: number): boolean {
+  const crc = crc32c(log.subarray(at + 6, end))
+  const masked = (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0
+  return masked === log.readUInt32LE(at)
+}
