@@ -1,4 +1,5 @@
 import type * as PromClient from 'prom-client'
+import { TrustError } from '../errors.ts'
 import type { Ending } from '../repository/expiry.ts'
 import type { RenewalCounts } from '../repository/renew-loop.ts'
 import { stagedRoots } from '../repository/staged-root.ts'
@@ -145,7 +146,7 @@ function registerStoreMetrics(trust: Trust, registers: Registry[]): void {
     help: 'Repositories whose timestamp is past half its life and not yet re-signed.',
     registers,
     async collect() {
-      this.set((await trust.store.due(trust.now(), DUE_MAX)).length)
+      this.set(await known(async () => (await trust.store.due(trust.now(), DUE_MAX)).length))
     },
   })
   new Gauge({
@@ -153,12 +154,7 @@ function registerStoreMetrics(trust: Trust, registers: Registry[]): void {
     help: 'Roots that wait for signatures.',
     registers,
     async collect() {
-      let waiting = 0
-      for await (const _ of stagedRoots(trust)) {
-        waiting += 1
-        if (waiting === WAITING_MAX) break
-      }
-      this.set(waiting)
+      this.set(await known(() => rootsWaiting(trust)))
     },
   })
   new Gauge({
@@ -166,11 +162,34 @@ function registerStoreMetrics(trust: Trust, registers: Registry[]): void {
     help: 'Seconds until the first timestamp expires; +Inf while there is none.',
     registers,
     async collect() {
-      const [first] = await trust.store.due(Number.MAX_SAFE_INTEGER - 1, 1)
-      const expires = first === undefined ? undefined : trust.store.head(first.gun)?.roles['timestamp']?.expires
-      this.set(expires === undefined ? Infinity : (expires - trust.now()) / 1000)
+      this.set(await known(async () => ((await firstTimestampExpiry(trust)) - trust.now()) / 1000))
     },
   })
+}
+
+/** What the store cannot tell at the moment is no number; all other metrics are told, and that it is not writable. */
+async function known(look: () => Promise<number>): Promise<number> {
+  try {
+    return await look()
+  } catch (error) {
+    if (error instanceof TrustError) return NaN
+    throw error
+  }
+}
+
+async function rootsWaiting(trust: Trust): Promise<number> {
+  let waiting = 0
+  for await (const _ of stagedRoots(trust)) {
+    waiting += 1
+    if (waiting === WAITING_MAX) break
+  }
+  return waiting
+}
+
+/** Milliseconds since 1970; Infinity while there is no timestamp. */
+async function firstTimestampExpiry({ store }: Trust): Promise<number> {
+  const [first] = await store.due(Number.MAX_SAFE_INTEGER - 1, 1)
+  return (first && store.head(first.gun)?.roles['timestamp']?.expires) ?? Infinity
 }
 
 /** The same function, that makes each answer once and keeps it: for few keys, as names of routes are. */

@@ -7,6 +7,7 @@ import type { Database } from './database.ts'
 import { hexSha256, type Tail } from './journal.ts'
 import { journalKey } from './keyspace.ts'
 import type { PackedCommit } from './packed-commit.ts'
+import { mustHaveRoom } from './room.ts'
 import type { Head } from './store.ts'
 
 /** Commits that may share one disk write. */
@@ -45,7 +46,8 @@ interface Waiting {
  *
  * LevelDB must not be written to after a failed write: it would acknowledge writes that it loses at the next start. So
  * the first error closes the door (readiness false, commits refused), closes the database, opens it again, and looks
- * whether the batch arrived before its commits are told.
+ * whether the batch arrived before its commits are told. Where there is no room to open it again it stays open for
+ * reading until there is: what was not written is not seen in it.
  */
 export class Committer {
   readonly #database: Database
@@ -187,9 +189,10 @@ export class Committer {
     return false
   }
 
-  /** @returns false if the database or its anchor cannot be written yet */
+  /** @returns false if the database or its anchor cannot be written yet; without room it was not even closed */
   async #reopen(attempted: Tail): Promise<boolean> {
     try {
+      await mustHaveRoom(this.#database.directory)
       await this.#others?.close()
       await this.#database.reopen()
       await this.#others?.open()

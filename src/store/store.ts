@@ -13,8 +13,8 @@ import type { Role, SignedRole } from '../tuf/role.ts'
  *
  * Reads by name are synchronous (LevelDB's getSync) and see the latest commit; nothing above the store keeps a head.
  * Every record carries its own hash, bound to its key and checked at each read, unless its bytes are those that were
- * checked before: a mismatch throws TrustError CORRUPT. While the database is opened anew after a failed write, reads
- * throw STORE_UNAVAILABLE.
+ * checked before: a mismatch throws TrustError CORRUPT. For the moment in which the database is opened anew after a
+ * failed write, reads throw STORE_UNAVAILABLE.
  */
 
 /** Which document of a role is current. */

@@ -1,13 +1,11 @@
 import assert from 'node:assert/strict'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer } from 'node:net'
-import { once } from 'node:events'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { ReferenceClient } from '../support/reference-client.ts'
-import { countersign, ServerProcess } from '../support/server-process.ts'
+import { countersign, freePort, ServerProcess } from '../support/server-process.ts'
 import { keysFrom, TrustWorld } from '../support/trust-world.ts'
 import { upload, type Part } from '../support/upload.ts'
 
@@ -100,11 +98,3 @@ test(`${CYCLES} times SIGKILL under ${PUBLISHERS} publishers: nothing acknowledg
   assert.ok(commits >= publishes)
   t.diagnostic(`${publishes} publishes acknowledged, ${commits} commits`)
 })
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, 'localhost')
-  await once(server, 'listening')
-  const { port } = server.address() as { port: number }
-  server.close()
-  return port
-}

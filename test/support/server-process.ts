@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { exchange, type Endpoint } from './exchange.ts'
 
@@ -17,6 +18,10 @@ export class ServerProcess implements Endpoint {
   constructor(directory: string, port: number) {
     this.directory = directory
     this.port = port
+  }
+
+  get pid(): number | undefined {
+    return this.#child?.pid
   }
 
   get url(): string {
@@ -85,4 +90,12 @@ export async function countersign(
   child.stderr.on('data', (chunk: Buffer) => (output.stderr += chunk.toString()))
   const [code] = (await once(child, 'close')) as [number | null]
   return { code, ...output }
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, 'localhost')
+  await once(server, 'listening')
+  const { port } = server.address() as { port: number }
+  server.close()
+  return port
 }

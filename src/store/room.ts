@@ -1,0 +1,32 @@
+import { open, readdir, stat, statfs, unlink } from 'node:fs/promises'
+import { join } from 'node:path'
+
+/** For what LevelDB writes beside the content of its logs when it opens a database, and for the next commits: bytes. */
+const SPARE_BYTES = 8 * 1024 * 1024
+/** Written at once, bytes. */
+const CHUNK_BYTES = 1024 * 1024
+
+/**
+ * Can as much be written as LevelDB writes to open the database again? It makes a table of each log, and a new MANIFEST.
+ * A file without a name is written: what stops it may be a quota, or a disk that is read-only since its last error.
+ *
+ * @throws the system's error, or one that says how much room there is
+ */
+export async function mustHaveRoom(directory: string): Promise<void> {
+  const logs = (await readdir(directory)).filter((name) => name.endsWith('.log'))
+  const sizes = await Promise.all(logs.map(async (name) => (await stat(join(directory, name))).size))
+  const needed = sizes.reduce((sum, size) => sum + size, SPARE_BYTES)
+  const { bavail, bsize } = await statfs(directory)
+  // Others on a nearly full disk are not to suffer from the trial.
+  if (bavail * bsize < needed) throw new Error(`${bavail * bsize} bytes are free, ${needed} are needed`)
+  const path = join(directory, 'room')
+  const file = await open(path, 'w', 0o600)
+  try {
+    await unlink(path)
+    const chunk = Buffer.alloc(CHUNK_BYTES)
+    for (let at = 0; at < needed; at += CHUNK_BYTES) await file.writeFile(chunk)
+    await file.datasync()
+  } finally {
+    await file.close()
+  }
+}

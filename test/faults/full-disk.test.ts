@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import { exchange, type Answer } from '../support/exchange.ts'
+import { countersign, freePort, ServerProcess } from '../support/server-process.ts'
+import { keysFrom, TrustWorld } from '../support/trust-world.ts'
+import { tufPath, upload, type Part } from '../support/upload.ts'
+
+const GUN = 'example.org/full'
+/** Each on a connection of its own: the system deals them out to all threads. */
+const READS = 12
+
+/** No file of the server grows beyond so many bytes: for it that is what a full disk is, and root is not needed. */
+function limitFiles({ pid }: ServerProcess, bytes: number | 'unlimited'): void {
+  execFileSync('prlimit', ['--pid', String(pid), `--fsize=${bytes}:`])
+}
+
+test('without room to write, all that is stored is read on; with room again it is written on', async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'countersign-full-'))
+  const server = new ServerProcess(directory, await freePort())
+  t.after(async () => {
+    await server.end('SIGKILL')
+    await rm(directory, { recursive: true })
+  })
+  await server.start()
+  const get = (path: string): Promise<Answer> => exchange(server, { path, headers: { connection: 'close' } })
+  const world = await TrustWorld.create({ gun: GUN, now: Date.now(), serverKeys: keysFrom(server, GUN) })
+  await world.publishFirst(server)
+  const published = world.files.get('targets')
+  const next = (name: string): Part[] => {
+    world.addTarget(name)
+    return world.nextParts('targets')
+  }
+
+  limitFiles(server, 4_096)
+  const parts = next('v2')
+  assert.equal((await upload(server, GUN, parts)).status, 503)
+  for (let read = 0; read < READS; read += 1) {
+    const { status, body } = await get(tufPath(GUN, 'targets.json'))
+    assert.deepEqual([status, body], [200, published])
+  }
+  assert.equal((await upload(server, GUN, parts)).status, 503)
+  const ready = await get('/healthz/ready')
+  assert.equal(ready.status, 503)
+  assert.match(ready.body.toString(), /"store":"a write failed: .*File too large/)
+  const metrics = await get('/metrics')
+  assert.equal(metrics.status, 200)
+  assert.match(metrics.body.toString(), /^countersign_store_writable 0$/m)
+  const checked = await countersign(['check'], server.environment)
+  assert.equal(checked.code, 0, checked.stdout + checked.stderr)
+
+  limitFiles(server, 'unlimited')
+  while ((await get('/healthz/ready')).status !== 200) await pause(50)
+  assert.equal((await upload(server, GUN, parts)).status, 200)
+  await server.end('SIGKILL')
+  await server.start()
+  assert.deepEqual((await get(tufPath(GUN, 'targets.json'))).body, world.files.get('targets'))
+  const afterwards = await countersign(['check'], server.environment)
+  assert.equal(afterwards.code, 0, afterwards.stdout + afterwards.stderr)
+})
