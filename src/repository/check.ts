@@ -1,7 +1,8 @@
 import { TrustError } from '../errors.ts'
 import type { KeyOwner } from '../signing/signer.ts'
 import { auditStore, type Finding, type RecordCounts } from '../store/audit.ts'
-import type { LevelStore } from '../store/level.ts'
+import type { LevelStore, StoreSnapshot } from '../store/level.ts'
+import type { StoredKey } from '../store/store.ts'
 import { SERVER } from '../tuf/gun.ts'
 import { allGuns } from './expiry.ts'
 import { viewAsClient } from './client-view.ts'
@@ -27,12 +28,20 @@ export type OpensKey = (owner: KeyOwner, sealed: Uint8Array) => boolean | Promis
  */
 export async function check(store: LevelStore, opens: OpensKey, now: number): Promise<CheckReport> {
   const findings: Finding[] = []
+  /** What can be read of it: that it is damaged is one finding among others. */
+  async function* unlessDamaged<T>(list: AsyncIterable<T>, what: string): AsyncGenerator<T> {
+    try {
+      yield* list
+    } catch (error) {
+      findings.push({ severity: 'error', text: `${what} cannot be read to its end: ${damageIn(error)}` })
+    }
+  }
   const snapshot = store.snapshot()
   const { reader } = snapshot
   let repositories = 0
   try {
     const records = await auditStore(snapshot, store.readAnchor, (finding) => findings.push(finding))
-    for await (const gun of allGuns(reader)) {
+    for await (const gun of unlessDamaged(allGuns(reader), 'the list of repositories')) {
       const found = (severity: Finding['severity'], text: string): void => void findings.push({ severity, gun, text })
       try {
         const head = reader.head(gun)
@@ -45,12 +54,11 @@ export async function check(store: LevelStore, opens: OpensKey, now: number): Pr
         repositories += 1
         for (const text of viewAsClient({ store: reader }, gun, head, now)) found('warning', text)
       } catch (error) {
-        if (!(error instanceof TrustError) || error.code === 'SIGNER_UNAVAILABLE') throw error
-        found('error', `a client would refuse it: ${error.message}`)
+        found('error', `a client would refuse it: ${damageIn(error)}`)
       }
     }
     // Keys of signers. Root keys are not looked at: their passphrases are not here.
-    for (const { role, keyId, sealed } of await reader.keysOf(SERVER)) {
+    for await (const { role, keyId, sealed } of unlessDamaged(keysOfSigners(reader), 'the list of signers’ keys')) {
       if (await opens({ gun: SERVER, role, keyId }, sealed)) continue
       findings.push({ severity: 'error', text: `the key ${keyId} of the signer ${role} does not open` })
     }
@@ -61,4 +69,15 @@ export async function check(store: LevelStore, opens: OpensKey, now: number): Pr
   } finally {
     await snapshot.close()
   }
+}
+
+async function* keysOfSigners(reader: StoreSnapshot['reader']): AsyncGenerator<StoredKey> {
+  yield* await reader.keysOf(SERVER)
+}
+
+/** @throws what is no damage: there is nothing to be said of the records now */
+function damageIn(error: unknown): string {
+  const passing = ['SIGNER_UNAVAILABLE', 'STORE_UNAVAILABLE']
+  if (!(error instanceof TrustError) || passing.includes(error.code)) throw error
+  return error.message
 }

@@ -82,9 +82,12 @@ export async function auditStore(
   for (const { kind, name, sha256 } of values.values()) {
     if (sha256 === null) continue
     expected.add(recordKey(kind, name))
-    const value = reader.record(kind as RecordKind, name)
-    if (value === undefined || hexSha256(encodeValue(value)) !== sha256) {
+    try {
+      const value = reader.record(kind as RecordKind, name)
+      if (value !== undefined && hexSha256(encodeValue(value)) === sha256) continue
       error(`the ${kind} "${name}" is missing or was changed`)
+    } catch (cause) {
+      error(`the ${kind} "${name}": ${textOf(cause)}`)
     }
   }
   return countRecords(records, expected, error)
@@ -122,7 +125,7 @@ function checkAccount(
   expected.add(headKey(gun))
   look(() => {
     const head = reader.head(gun)
-    if (head === undefined) return error('its head is missing')
+    if (head === undefined) return error('it has neither head nor history')
     if (hexSha256(encodeHead(head)) !== account.head) error('its head is not the one that the journal names')
     if (head.renewAt !== null) expected.add(dueKey(head.renewAt, gun))
   })

@@ -1,3 +1,4 @@
+import { TrustError } from '../errors.ts'
 import { SERVER, type Gun } from '../tuf/gun.ts'
 import { LimitedMap } from '../tuf/limited-map.ts'
 import type { Role } from '../tuf/role.ts'
@@ -8,6 +9,7 @@ import {
   documentKey,
   dueUntil,
   headKey,
+  historyKey,
   keysKey,
   ownerKey,
   parseKey,
@@ -39,7 +41,16 @@ export function readerOver<End extends Pick<Tail, 'number'>>(records: Records, t
   const heads = new Recall(records, decodeHead)
   const keys = new Recall<readonly StoredKey[]>(records, decodeKeys)
   const owners = new LimitedMap<string, KeyOwner>(OWNERS_MAX)
-  const head = (gun: Gun): Head | undefined => heads.get(headKey(gun))
+  const head = (gun: Gun): Head | undefined => {
+    const key = headKey(gun)
+    const found = heads.get(key)
+    if (found !== undefined || records.raw(historyKey(gun, 1)) === undefined) return found
+    // Its first commit came between the two looks, or a bit of the key has changed: then LevelDB does not find it, and the
+    // repository, taken for a new one, would be anybody's.
+    const now = heads.get(key)
+    if (now === undefined) throw new TrustError('CORRUPT', `the head of ${gun} is missing from the store`)
+    return now
+  }
   const packedDocument = (gun: Gun, role: Role, sha256: string): PackedDocument | undefined => {
     const payload = records.get(documentKey(gun, role, sha256))
     return payload === undefined ? undefined : decodeDocument(payload)

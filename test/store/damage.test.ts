@@ -8,7 +8,7 @@ import { TrustError } from '../../src/errors.ts'
 import { auditStore, type Finding } from '../../src/store/audit.ts'
 import { Database } from '../../src/store/database.ts'
 import { encodeFormat } from '../../src/store/encoding.ts'
-import { documentKey, formatKey, headKey, keysKey } from '../../src/store/keyspace.ts'
+import { documentKey, formatKey, headKey, keysKey, recordKey } from '../../src/store/keyspace.ts'
 import { createStore, FORMAT_VERSION, openStore, type LevelStore, type StoreOptions } from '../../src/store/level.ts'
 import type { StoredKey } from '../../src/store/store.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
@@ -279,6 +279,37 @@ test('of one damaged record nothing is said against the others', async (t) => {
     found.filter((text) => text.includes('in no journal entry')),
     [],
   )
+})
+
+test('a head that is gone is no new repository: not read as one, not written as one', async (t) => {
+  const place = await filled(t)
+  const gun = parseGun('example.org/r0')
+  const database = await Database.open(place.directory, false)
+  await database.write([{ key: headKey(gun) }])
+  await database.close()
+  const store = await openStore(place)
+  t.after(() => store.close())
+  const missing = { code: 'CORRUPT', message: /^the head of example\.org\/r0 is missing/ }
+  assert.throws(() => store.head(gun), missing)
+  await assert.rejects(store.commit(commitOf(gun, 0, [documentOf('root', 1, 'of somebody else')])), missing)
+  assert.equal(store.head(parseGun('example.org/never')), undefined)
+})
+
+test('a damaged record of a user, say, is one finding, and all others are told', async (t) => {
+  const place = await storePlace(t)
+  const store = await newStore(t, place)
+  const records = ['alice', 'bob'].map((name) => ({ kind: 'user' as const, name, value: { name } }))
+  await store.commit(commitOf('example.org/a', 0, [], { kind: 'record', records }))
+  await store.close()
+  await spoil(place, recordKey('user', 'alice'))
+  await spoil(place, headKey(parseGun('example.org/a')))
+  const found = await look(place)
+  assert.ok(
+    found.some((text) => text.startsWith('the user "alice": a stored record is damaged')),
+    found.join(),
+  )
+  assert.ok(found.some((text) => text.startsWith('the record "head example.org/a" is damaged')))
+  assert.ok(!found.some((text) => text.includes('bob')))
 })
 
 test('a commit that is refused for damage leaves nothing in the batch of others', async (t) => {
