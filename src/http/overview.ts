@@ -1,4 +1,5 @@
 import type { Trust } from '../repository/trust.ts'
+import { clockFault } from '../store/journal.ts'
 import { Registry } from './prometheus.ts'
 
 /** What is told of the whole process, whichever of its threads is asked. */
@@ -19,7 +20,7 @@ export const METRICS_TYPE = Registry.PROMETHEUS_CONTENT_TYPE
  * @param others what other threads have counted
  */
 export function overviewOf(
-  { store, signer }: Pick<Trust, 'store' | 'signer'>,
+  { store, signer, now }: Pick<Trust, 'store' | 'signer' | 'now'>,
   registry: Registry,
   accepting: () => boolean = () => true,
   others: () => Promise<readonly CountedMetrics[]> = async () => [],
@@ -29,9 +30,11 @@ export function overviewOf(
     async unready() {
       const { writable, reason } = store.readiness()
       const keys = signer.readiness()
+      const clock = clockFault(store.tail(), now())
       return {
         ...(writable ? {} : { store: reason ?? 'not writable' }),
         ...(keys.usable ? {} : { signer: keys.reason ?? 'not usable' }),
+        ...(clock === undefined ? {} : { clock }),
         ...(accepting() ? {} : { server: 'shutting down' }),
       }
     },

@@ -17,15 +17,17 @@ export const EMPTY_TAIL: Tail = { number: 0, hash: '0'.repeat(64), time: 0 }
 /** How far the clock may stand behind the newest entry before nothing is committed any more, milliseconds. */
 const CLOCK_LEEWAY = 5 * 60_000
 
+/** Why nothing can be committed at `time`, milliseconds since 1970; undefined if something can. */
+export function clockFault({ time: last = 0 }: Partial<Tail>, time: number): string | undefined {
+  if (time >= last - CLOCK_LEEWAY) return undefined
+  return `the clock says ${new Date(time).toISOString()}, the last commit was at ${new Date(last).toISOString()}`
+}
+
 /** The time to commit at: never before the entry before. @throws TrustError CLOCK */
 export function commitTime(tail: Tail, time: number): number {
-  if (time < tail.time - CLOCK_LEEWAY) {
-    const last = new Date(tail.time).toISOString()
-    throw new TrustError('CLOCK', `the clock says ${new Date(time).toISOString()}, the last commit was at ${last}`, {
-      hint: 'set the clock; nothing is signed with a clock that went back',
-    })
-  }
-  return Math.max(time, tail.time)
+  const fault = clockFault(tail, time)
+  if (fault === undefined) return Math.max(time, tail.time)
+  throw new TrustError('CLOCK', fault, { hint: 'set the clock; nothing is signed with a clock that went back' })
 }
 
 /** The entry that follows `tail`. */

@@ -219,8 +219,11 @@ export interface Store {
   guns(limit: number, after?: Gun): Promise<Gun[]>
   /** Journal entries in the order of the query, lazily, up to the newest one at the moment of the call. */
   journal(query?: JournalQuery): IterableIterator<JournalEntry>
-  /** Where the journal ends: number of its newest entry, 0 when there is none. */
-  tail(): { readonly number: number }
+  /**
+   * Where the journal ends: number of its newest entry, 0 when there is none, and in the thread that writes its time,
+   * milliseconds since 1970.
+   */
+  tail(): { readonly number: number; readonly time?: number }
   /** False while a failed write is being recovered from, with the reason. */
   readiness(): { readonly writable: boolean; readonly reason?: string }
   close(): Promise<void>
