@@ -1,8 +1,10 @@
 import { z } from 'zod'
 import { allTokens } from '../access/api-token.ts'
-import { allEndings, allGuns, type Ending } from '../repository/expiry.ts'
+import { TrustError } from '../errors.ts'
+import { allEndings, DAMAGED, type Ending } from '../repository/expiry.ts'
 import { heldRoles } from '../repository/rotation-policy.ts'
 import { stagedRoot } from '../repository/staged-root.ts'
+import type { Head } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
 import { operation, type World } from './operation.ts'
 
@@ -40,32 +42,34 @@ export async function everythingThatEnds(
   { trust, certificates, keyAge }: Pick<World, 'trust' | 'certificates' | 'keyAge'>,
   until: number,
 ): Promise<Ending[]> {
-  const tokens = await allTokens(trust.store)
   const found = [
-    ...(await allEndings(trust, until)),
-    ...tokens.flatMap(({ name, expires, revoked }) =>
-      revoked || expires === null ? [] : [{ what: `token ${name}`, expires }],
-    ),
+    ...(await allEndings(trust, until, (gun, head) =>
+      keyAge === undefined ? [] : agedKeys(trust, gun, head, keyAge),
+    )),
+    ...(await tokenEndings(trust)),
     ...(await certificates()),
-    ...(keyAge === undefined ? [] : await agedKeys(trust, keyAge)),
   ]
   return found.filter(({ expires }) => expires <= until).toSorted((one, other) => one.expires - other.expires)
 }
 
-/** Keys that the server signs with, and when each has the age at which it is to be rotated. */
-async function agedKeys({ store }: World['trust'], age: number): Promise<Ending[]> {
-  const found: Ending[] = []
-  for await (const gun of allGuns(store)) {
-    const head = store.head(gun)
-    if (head === undefined) continue
-    found.push(
-      ...heldRoles({ store }, gun, head).map(({ role, since }) => ({ gun, what: `${role} key`, expires: since + age })),
+async function tokenEndings({ store, now }: World['trust']): Promise<Ending[]> {
+  try {
+    return (await allTokens(store)).flatMap(({ name, expires, revoked }) =>
+      revoked || expires === null ? [] : [{ what: `token ${name}`, expires }],
     )
+  } catch (error) {
+    if (!(error instanceof TrustError) || error.code !== 'CORRUPT') throw error
+    return [{ what: DAMAGED, expires: now() }]
   }
-  return found
+}
+
+/** Keys that the server signs with, and when each has the age at which it is to be rotated. */
+function agedKeys(trust: World['trust'], gun: Gun, head: Head, age: number): Ending[] {
+  return heldRoles(trust, gun, head).map(({ role, since }) => ({ gun, what: `${role} key`, expires: since + age }))
 }
 
 function whatToDo({ trust }: World, what: string, gun: Gun | undefined): string {
+  if (what === DAMAGED) return 'countersign check; restore a backup'
   if (what === 'root' || what === 'root certificate') return `countersign key rotate ${gun} root --renew`
   if (what === 'snapshot') return 'by itself if the server holds its key; otherwise its publisher publishes'
   if (what === 'targets' || what.startsWith('targets/'))

@@ -31,6 +31,8 @@ interface Series {
 const DUE_MAX = 10_000
 /** The same of roots that wait. */
 const WAITING_MAX = 1_000
+/** Repositories that are passed over when they are damaged. */
+const DAMAGED_MAX = 100
 
 /** @param trust read at each scrape, so that what is shown is what is so */
 export function createMetrics(trust: Trust): Metrics {
@@ -186,10 +188,13 @@ async function rootsWaiting(trust: Trust): Promise<number> {
   return waiting
 }
 
-/** Milliseconds since 1970; Infinity while there is no timestamp. */
+/** Milliseconds since 1970; Infinity while there is no timestamp. Of a damaged repository it is not known: the next one counts. */
 async function firstTimestampExpiry({ store }: Trust): Promise<number> {
-  const [first] = await store.due(Number.MAX_SAFE_INTEGER - 1, 1)
-  return (first && store.head(first.gun)?.roles['timestamp']?.expires) ?? Infinity
+  for (const { gun } of await store.due(Number.MAX_SAFE_INTEGER - 1, DAMAGED_MAX)) {
+    const expires = await known(async () => store.head(gun)?.roles['timestamp']?.expires ?? NaN)
+    if (!Number.isNaN(expires)) return expires
+  }
+  return Infinity
 }
 
 /** The same function, that makes each answer once and keeps it: for few keys, as names of routes are. */

@@ -1,4 +1,5 @@
 import { setImmediate } from 'node:timers/promises'
+import { TrustError } from '../errors.ts'
 import type { Head } from '../store/store.ts'
 import { certificateEnds } from '../tuf/certificate.ts'
 import type { Gun } from '../tuf/gun.ts'
@@ -14,7 +15,8 @@ export interface Ending {
   readonly gun?: Gun
   /**
    * A role; `root certificate`: past its end the repository is frozen for writers and readers (wire spec §19.24);
-   * `token NAME`, `server certificate`, `server CA`.
+   * `token NAME`, `server certificate`, `server CA`; `DAMAGED`: what ends there cannot be read, and something has to be
+   * done now.
    */
   readonly what: string
   /** Milliseconds since 1970. */
@@ -64,12 +66,30 @@ export function rootCertificatesEnd({ keys, threshold }: RoleKeys): number | und
 /** Ends within this time are logged, milliseconds: 60 days, time enough for a rotation. */
 export const EXPIRY_HORIZON = 60 * 86_400_000
 
-/** What ends at or before `until` (milliseconds since 1970) in any repository; soonest first. */
-export async function allEndings(trust: Readable, until: number): Promise<Ending[]> {
+/** As `what`: said of a repository that cannot be read; of no repository, of the tokens. */
+export const DAMAGED = 'damaged'
+
+/**
+ * What ends at or before `until` (milliseconds since 1970) in any repository; soonest first. One that is damaged is said
+ * to be, and hides nothing of the others.
+ *
+ * @param more what else ends in one repository
+ * @throws TrustError STORE_UNAVAILABLE
+ */
+export async function allEndings(
+  trust: Pick<Trust, 'store' | 'now'>,
+  until: number,
+  more: (gun: Gun, head: Head) => readonly Ending[] = () => [],
+): Promise<Ending[]> {
   const found: Ending[] = []
   for await (const gun of allGuns(trust.store)) {
-    const head = trust.store.head(gun)
-    if (head !== undefined) found.push(...endings(trust, gun, head, until))
+    try {
+      const head = trust.store.head(gun)
+      if (head !== undefined) found.push(...endings(trust, gun, head, until), ...more(gun, head))
+    } catch (error) {
+      if (!(error instanceof TrustError) || error.code === 'STORE_UNAVAILABLE') throw error
+      found.push({ gun, what: DAMAGED, expires: trust.now() })
+    }
   }
   return found.toSorted((one, other) => one.expires - other.expires)
 }
@@ -90,7 +110,8 @@ export function startWatchingExpiry(
   return repeat('the look for what expires', interval, trust.log, async () => {
     const found = await look(trust.now() + EXPIRY_HORIZON)
     for (const { gun, what, expires } of found) {
-      trust.log.warn({ gun, what, expires: new Date(expires).toISOString() }, 'must be renewed')
+      if (what === DAMAGED) trust.log.error({ gun, what }, 'what ends cannot be read')
+      else trust.log.warn({ gun, what, expires: new Date(expires).toISOString() }, 'must be renewed')
     }
     await after(found)
   })

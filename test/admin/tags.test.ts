@@ -9,10 +9,12 @@ import { removePolicy, setPolicy } from '../../src/admin/policies.ts'
 import { publishRoot, signRoot, stageNextRoot } from '../../src/admin/roots.ts'
 import { deleteSigner, makeSigner } from '../../src/admin/signers.ts'
 import { listTags, removeTag, signManyTags, signTag } from '../../src/admin/tags.ts'
+import { TrustError } from '../../src/errors.ts'
 import { remove } from '../../src/repository/remove.ts'
 import { rehearsing } from '../../src/admin/rehearse.ts'
 import { signaturesBy } from '../../src/cli/sign-root.ts'
 import type { LevelStore } from '../../src/store/level.ts'
+import type { Store } from '../../src/store/store.ts'
 import { issueRootCertificate } from '../../src/signing/root-certificate.ts'
 import { makeRootKey } from '../../src/signing/root-key.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
@@ -239,6 +241,17 @@ describe('tags that the server signs', () => {
     assert.deepEqual(
       new Set(aged.filter(({ gun }) => gun === GUN).map(({ what }) => what)),
       new Set(['targets key', 'snapshot key', 'timestamp key']),
+    )
+    const store: Store = {
+      ...world.store,
+      records() {
+        throw new TrustError('CORRUPT', 'a stored record is damaged')
+      },
+    }
+    const damaged = await everythingThatEnds({ ...world, trust: { ...world.trust, store } }, NOW + 9 * DAY)
+    assert.deepEqual(
+      damaged.map(({ what }) => what),
+      ['damaged', 'server certificate'],
     )
   })
 })

@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { TrustError } from '../../src/errors.ts'
+import { createMetrics } from '../../src/http/metrics.ts'
+import { allEndings, startWatchingExpiry, type Ending } from '../../src/repository/expiry.ts'
+import type { Trust } from '../../src/repository/trust.ts'
+import type { Store } from '../../src/store/store.ts'
+import { parseGun } from '../../src/tuf/gun.ts'
+import { startLocalApp, keptLog, type Line } from '../support/local-app.ts'
+import { keysFrom, TrustWorld } from '../support/trust-world.ts'
+
+const NOW = Date.parse('2026-11-24T08:00:00.000Z')
+const YEARS = 4 * 365 * 86_400_000
+const [DAMAGED, SOUND] = ['example.org/damaged', 'example.org/sound'].map(parseGun)
+
+/** As the store reads a repository whose root, or whose head, is damaged. */
+const damagedIn = (store: Store, part: 'root' | 'head'): Store => {
+  const refuse = (): never => {
+    throw new TrustError('CORRUPT', 'a stored record is damaged')
+  }
+  return {
+    ...store,
+    head: (gun) => (part === 'head' && gun === DAMAGED ? refuse() : store.head(gun)),
+    document: (gun, role, at) => (gun === DAMAGED && role === 'root' ? refuse() : store.document(gun, role, at)),
+  }
+}
+
+test('a damaged repository is told, and hides nothing of the others', async (t) => {
+  const app = await startLocalApp({ now: NOW })
+  t.after(() => app.close())
+  for (const gun of [DAMAGED, SOUND]) {
+    const world = await TrustWorld.create({ gun: String(gun), now: NOW, serverKeys: keysFrom(app, String(gun)) })
+    await world.publishFirst(app)
+  }
+  for (const part of ['root', 'head'] as const) {
+    const lines: Line[] = []
+    const trust: Trust = { ...app.trust, store: damagedIn(app.trust.store, part), log: keptLog(lines) }
+    const told = await new Promise<readonly Ending[]>((resolve) => {
+      const watching = startWatchingExpiry(
+        trust,
+        YEARS,
+        () => allEndings(trust, NOW + YEARS),
+        async (found) => {
+          void watching.stop()
+          resolve(found)
+        },
+      )
+    })
+    assert.deepEqual(
+      told.map(({ gun, what }) => [gun, what]),
+      [
+        [DAMAGED, 'damaged'],
+        [SOUND, 'targets'],
+        [SOUND, 'snapshot'],
+      ],
+    )
+    assert.deepEqual(
+      lines.map(({ level, gun, text }) => [level, gun, text]),
+      [
+        ['error', DAMAGED, 'what ends cannot be read'],
+        ['warn', SOUND, 'must be renewed'],
+        ['warn', SOUND, 'must be renewed'],
+      ],
+    )
+    const metrics = createMetrics(trust)
+    metrics.endings(told)
+    const text = await metrics.registry.metrics()
+    assert.match(text, /^countersign_ending_within_60_days\{what="damaged"\} 1$/m)
+    assert.match(text, /^countersign_min_seconds_to_timestamp_expiry 1209600$/m)
+  }
+})
