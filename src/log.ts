@@ -1,9 +1,12 @@
+import { fstatSync } from 'node:fs'
 import { pino, type DestinationStream } from 'pino'
 import type { Log } from './repository/trust.ts'
 import { bufferedLines, type BufferedLines } from './log-lines.ts'
 
 /** Characters of one text in a log line; clients choose some of them. */
 const TEXT_MAX = 500
+/** Bytes that wait for a reader of the log who reads no more; what comes then is lost. */
+const UNREAD_MAX = 16 * 1024 * 1024
 
 /**
  * One JSON object a line on standard output. Secrets never reach it: nothing above hands it a header, a token, a key
@@ -21,22 +24,47 @@ export function createLog(level: string, destination: DestinationStream = standa
 
 let output: BufferedLines | undefined
 
-/**
- * Many lines in one write. pino's own buffer counts the bytes of each line, which takes as long as to make it: pino
- * only writes.
- *
- * Lines that cannot be written, on a full disk say, are lost: the server goes on without them, and tries again with
- * those that come later. To end, it does not wait for room: pino would, for ever.
- */
+/** Many lines in one write. pino's own buffer counts the bytes of each line, which takes as long as to make it. */
 function standardOutput(): BufferedLines {
   if (output !== undefined) return output
-  let pipe: ReturnType<typeof pino.destination> | undefined
+  let ending = false
+  const stats = fstatSync(process.stdout.fd)
+  const write = stats.isFIFO() || stats.isSocket() ? toReader() : toFile()
+  const lines = bufferedLines((text) => write(text, ending))
+  // However the process ends: what a fault left behind is what one wants to read.
+  process.once('exit', () => {
+    ending = true
+    lines.flush()
+  })
+  return (output = lines)
+}
+
+type WriteLines = (text: string, ending: boolean) => void
+
+/**
+ * To somebody who reads, or has stopped reading: nothing waits for that. A thread that waited in a write to a full pipe
+ * could not be ended, and the process neither.
+ */
+function toReader(): WriteLines {
+  // One that went away is no fault: the server goes on without it.
+  process.stdout.on('error', () => {})
+  return (text) => {
+    if (process.stdout.writableLength < UNREAD_MAX) process.stdout.write(text)
+  }
+}
+
+/**
+ * Lines that cannot be written, on a full disk say, are lost: the server goes on without them, and tries again with those
+ * that come later. To end, it does not wait for room: pino would, for ever.
+ */
+function toFile(): WriteLines {
+  let file: ReturnType<typeof pino.destination> | undefined
   let refused = false
-  const opened = (): NonNullable<typeof pipe> => {
+  const opened = (): NonNullable<typeof file> => {
     const made = pino.destination({ sync: false })
     made.on('error', () => {
       refused = true
-      if (pipe === made) pipe = undefined
+      if (file === made) file = undefined
       made.destroy()
     })
     made.on('write', () => {
@@ -44,19 +72,12 @@ function standardOutput(): BufferedLines {
     })
     return made
   }
-  let ending = false
-  const lines = bufferedLines((text) => {
+  return (text, ending) => {
     if (ending && refused) return
-    pipe ??= opened()
-    pipe.write(text)
-    if (ending) pipe.flushSync()
-  })
-  // However the process ends: what a fault left behind is what one wants to read.
-  process.once('exit', () => {
-    ending = true
-    lines.flush()
-  })
-  return (output = lines)
+    file ??= opened()
+    file.write(text)
+    if (ending) file.flushSync()
+  }
 }
 
 let newest = { ms: 0, text: '' }

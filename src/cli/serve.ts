@@ -7,6 +7,8 @@ import { EXIT, run, settingsOf } from './run.ts'
 
 /** Exit code of a server that died of a fault of ours, after its last log line. */
 const EXIT_FAULT = 1
+/** How long the last lines of the log may wait for their reader, milliseconds. */
+const LOG_READ_WITHIN = 1_000
 
 export function serveCommand(): Command {
   return new Command('serve')
@@ -29,6 +31,8 @@ export function serveCommand(): Command {
         if (quiet === undefined) process.stderr.write(greetingOf(running, settings))
         await stop
         await running.close()
+        // Unless the log is waited for, all has ended by then.
+        setTimeout(() => process.exit(), LOG_READ_WITHIN).unref()
         return EXIT.ok
       }),
     )

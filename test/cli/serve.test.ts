@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { open, readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { resolve } from 'node:path'
 import { connect, type TLSSocket } from 'node:tls'
 import { afterEach, beforeEach, describe, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -57,27 +58,31 @@ Docker 29 and later need the docker-trust plugin, and no longer verify on pull, 
     }
   })
 
-  test('a log that cannot be written stops neither the answers nor the end', async () => {
-    await (await terminal.serve()).end()
-    const full = await open('/dev/full', 'w')
-    const { directory: cwd, environment: env } = terminal
-    const child = spawn(COMMAND, ['serve'], { cwd, env, stdio: ['ignore', full.fd, 'pipe'] })
-    try {
-      const [greeting] = (await once(child.stderr!, 'data')) as [Buffer]
-      const [, url = ''] = /(https:\S+)/.exec(greeting.toString()) ?? []
-      const server = { url, ca: await readFile(terminal.path('keys', 'tls', 'ca.crt'), 'utf8') }
-      // More than once what is gathered before it is written.
-      for (let asked = 0; asked < 200; asked += 1) {
-        assert.equal((await exchange(server, { path: '/v2/' })).status, 200)
+  for (const [log, path] of Object.entries({ 'cannot be written': '/dev/full', 'is not read': 'fifo' })) {
+    test(`a log that ${log} stops neither the answers nor the end`, async () => {
+      await (await terminal.serve()).end()
+      execFileSync('mkfifo', [terminal.path('fifo')])
+      const output = await open(resolve(terminal.directory, path), 'r+')
+      const { directory: cwd, environment: env } = terminal
+      const child = spawn(COMMAND, ['serve'], { cwd, env, stdio: ['ignore', output.fd, 'pipe'] })
+      try {
+        const [greeting] = (await once(child.stderr!, 'data')) as [Buffer]
+        const [, url = ''] = /(https:\S+)/.exec(greeting.toString()) ?? []
+        const server = { url, ca: await readFile(terminal.path('keys', 'tls', 'ca.crt'), 'utf8') }
+        // More than once what is gathered before it is written, and more than waits in a pipe.
+        const headers = { 'user-agent': 'x'.repeat(500) }
+        for (let asked = 0; asked < 200; asked += 1) {
+          assert.equal((await exchange(server, { path: '/v2/app/_trust/tuf/root.json', headers })).status, 404)
+        }
+        const exit = once(child, 'exit')
+        child.kill('SIGTERM')
+        assert.deepEqual(await exit, [0, null])
+      } finally {
+        child.kill('SIGKILL')
+        await output.close()
       }
-      const exit = once(child, 'exit')
-      child.kill('SIGTERM')
-      assert.deepEqual(await exit, [0, null])
-    } finally {
-      child.kill('SIGKILL')
-      await full.close()
-    }
-  })
+    })
+  }
 
   test('a second start changes nothing', async () => {
     await (await terminal.serve()).end()
