@@ -1,14 +1,12 @@
 import { z } from 'zod'
 import { describe } from '../repository/show.ts'
+import { inTurns } from '../store/journal-reader.ts'
 import type { Store } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
 import { parseMetadata } from '../tuf/metadata.ts'
 import { isDelegation, parentOf, type DelegationRole, type Role } from '../tuf/role.ts'
 import { parseTargets } from '../tuf/targets.ts'
 import { digestInput, hexOf, operation } from './operation.ts'
-
-/** Entries that are looked at in one go; then others are served. */
-const AT_ONCE = 2_000
 
 /** Where a digest is signed, or was. */
 export interface Sighting {
@@ -44,8 +42,7 @@ export const findDigest = operation({
       if (found !== undefined) before.push({ ...found.sighting, until })
       open.delete(place)
     }
-    let looked = 0
-    for (const { gun, kind, time, actor, changes, number } of store.journal()) {
+    for await (const { gun, kind, time, actor, changes, number } of inTurns(store.journal())) {
       if (kind === 'delete') for (const [place, { sighting }] of open) if (sighting.gun === gun) end(place, time)
       for (const { role, tag, from, to } of changes) {
         const place = JSON.stringify([gun, role, tag])
@@ -53,8 +50,6 @@ export const findDigest = operation({
           open.set(place, { sighting: { gun, role, tag, since: time, by: actor.name, until: null }, number })
         } else if (from === hex) end(place, time)
       }
-      looked += 1
-      if (looked % AT_ONCE === 0) await new Promise((resolve) => setImmediate(resolve))
     }
     // A delegation that was dropped signs nothing any more, without an entry of its own.
     for (const [place, { sighting, number }] of open) {

@@ -12,20 +12,20 @@ export function getChangefeed(wiring: Wiring): (ctx: Context) => Promise<void> {
   return async (ctx) => {
     const gun = gunOf(ctx, wiring)
     if (gun === undefined) return notRouted(ctx)
-    send(ctx, wiring, gun)
+    await send(ctx, wiring, gun)
   }
 }
 
 /** GET /v2/_trust/changefeed: all repositories. */
 export function getGlobalChangefeed(wiring: Wiring): (ctx: Context) => Promise<void> {
-  return async (ctx) => send(ctx, wiring, undefined)
+  return (ctx) => send(ctx, wiring, undefined)
 }
 
-function send(ctx: Context, { trust }: Wiring, gun: Gun | undefined): void {
+async function send(ctx: Context, { trust }: Wiring, gun: Gun | undefined): Promise<void> {
   const query = new URLSearchParams(ctx.querystring)
   const records = parseInt32(query.get('records') ?? '', 'records')
   const changeId = parseInt32(query.get('change_id') ?? '0', 'change_id')
-  const found = changefeed(trust.store, { ...(gun === undefined ? {} : { gun }), records, changeId })
+  const found = await changefeed(trust.store, { ...(gun === undefined ? {} : { gun }), records, changeId })
   ctx.status = 200
   ctx.type = 'application/json'
   ctx.body = JSON.stringify({ count: found.length, records: found })

@@ -1,3 +1,4 @@
+import { inTurns } from '../store/journal-reader.ts'
 import type { JournalEntry, JournalQuery, Store } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
 
@@ -28,14 +29,14 @@ const RECORDS_MAX = 10_000
  * The changefeed, served from the journal: one record a stored timestamp, one an effective delete. Always oldest
  * first, whichever way it was selected.
  */
-export function changefeed(store: Store, query: ChangefeedQuery): ChangeRecord[] {
+export async function changefeed(store: Store, query: ChangefeedQuery): Promise<ChangeRecord[]> {
   const { records, changeId } = query
   const backward = records < 0 || changeId < 0
   const wanted = Math.min(Math.abs(records) || RECORDS_DEFAULT, RECORDS_MAX)
   const before = changeId > 0 ? changeId : store.tail().number + 1
   const found: ChangeRecord[] = []
   const range: JournalQuery = backward ? { before } : { after: changeId }
-  for (const entry of store.journal(query.gun === undefined ? range : { ...range, gun: query.gun })) {
+  for await (const entry of inTurns(store.journal(query.gun === undefined ? range : { ...range, gun: query.gun }))) {
     const record = recordOf(entry)
     if (record !== undefined && found.push(record) === wanted) break
   }

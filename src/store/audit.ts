@@ -1,8 +1,10 @@
+import { setImmediate } from 'node:timers/promises'
 import { TrustError } from '../errors.ts'
 import type { Gun } from '../tuf/gun.ts'
 import type { Role } from '../tuf/role.ts'
 import type { Anchor } from './anchor.ts'
 import { encodeHead, encodeValue } from './encoding.ts'
+import { inTurns } from './journal-reader.ts'
 import { entryBytes, EMPTY_TAIL, hexSha256 } from './journal.ts'
 import {
   documentKey,
@@ -50,7 +52,7 @@ export async function auditStore(
   const accounts = new Map<string, Account>()
   const values = new Map<string, JournalEntry['records'][number]>()
   try {
-    for (const entry of reader.journal()) {
+    for await (const entry of inTurns(reader.journal())) {
       const hash = hexSha256(entryBytes(entry))
       if (entry.previous !== previous) error(`journal entry ${entry.number} does not follow the one before it`)
       previous = hash
@@ -73,6 +75,7 @@ export async function auditStore(
   }
 
   for (const [gun, account] of accounts) {
+    await setImmediate()
     try {
       checkAccount(gun as Gun, account, reader, expected, (text) => error(text, gun))
     } catch (cause) {

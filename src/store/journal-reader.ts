@@ -1,9 +1,23 @@
+import { setImmediate } from 'node:timers/promises'
 import { TrustError } from '../errors.ts'
 import type { Gun } from '../tuf/gun.ts'
 import type { Records } from './records.ts'
 import { parseEntry } from './journal.ts'
 import { historyKey, journalKey } from './keyspace.ts'
 import type { JournalEntry, JournalQuery } from './store.ts'
+
+/** Entries that are looked at in one go, in a few milliseconds; then others have their turn. */
+const AT_ONCE = 500
+
+/** The same entries, between which whatever else waits is served. */
+export async function* inTurns(entries: Iterable<JournalEntry>): AsyncGenerator<JournalEntry> {
+  let looked = 0
+  for (const entry of entries) {
+    yield entry
+    looked += 1
+    if (looked % AT_ONCE === 0) await setImmediate()
+  }
+}
 
 /**
  * Entries in the order of the query, lazily.

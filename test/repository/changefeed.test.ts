@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { changefeed } from '../../src/repository/changefeed.ts'
+import { auditStore } from '../../src/store/audit.ts'
+import type { JournalEntry } from '../../src/store/store.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
 import { commitOf, documentOf, newStore } from '../support/test-store.ts'
 
@@ -24,7 +26,7 @@ test('selection by records and change_id, always oldest first', async (t) => {
     await store.commit(commitOf('a', round, [documentOf('timestamp', round + 1, `${round}`)]))
   }
   for (const [records, changeId, expected] of SELECTIONS) {
-    const numbers = changefeed(store, { records, changeId }).map(({ ID }) => Number(ID))
+    const numbers = (await changefeed(store, { records, changeId })).map(({ ID }) => Number(ID))
     assert.deepEqual(numbers, expected, `records=${records} change_id=${changeId}`)
   }
 })
@@ -39,13 +41,41 @@ test('one record a timestamp, one a delete, none for keys; of one repository or 
   await store.commit(commitOf('a', 2, [], { kind: 'delete', head: { roles: {}, highest, renewAt: null } }))
   const CreatedAt = '2026-11-24T08:00:00.000Z'
   const GUN = 'a'
-  assert.deepEqual(changefeed(store, { gun: parseGun('a'), records: 10, changeId: 0 }), [
+  assert.deepEqual(await changefeed(store, { gun: parseGun('a'), records: 10, changeId: 0 }), [
     { ID: '2', CreatedAt, GUN, Version: 1, SHA256: timestamp.sha256, Category: 'update' },
     { ID: '4', CreatedAt, GUN, Version: 0, SHA256: '', Category: 'deletion' },
   ])
   assert.deepEqual(
-    changefeed(store, { records: 10, changeId: 0 }).map(({ GUN: gun }) => gun),
+    (await changefeed(store, { records: 10, changeId: 0 })).map(({ GUN: gun }) => gun),
     ['a', 'b', 'a'],
   )
-  assert.deepEqual(changefeed(store, { gun: parseGun('nobody'), records: 10, changeId: 0 }), [])
+  assert.deepEqual(await changefeed(store, { gun: parseGun('nobody'), records: 10, changeId: 0 }), [])
+})
+
+test('over a long journal, others are served in between: by the changefeed, and by the audit', async (t) => {
+  const store = await newStore(t)
+  const guns = Array.from({ length: 2_000 }, (_, index) => `long/r${index}`)
+  await Promise.all(guns.map((gun) => store.commit(commitOf(gun, 0, [], { kind: 'key' }))))
+  let inThisTurn = 0
+  let atOnce = 0
+  const turn = (): void => {
+    inThisTurn = 0
+    waiting = setImmediate(turn)
+  }
+  let waiting = setImmediate(turn)
+  t.after(() => clearImmediate(waiting))
+  function* counted(entries: Iterable<JournalEntry>): IterableIterator<JournalEntry> {
+    for (const entry of entries) {
+      atOnce = Math.max(atOnce, (inThisTurn += 1))
+      yield entry
+    }
+  }
+  await changefeed({ ...store, journal: (query) => counted(store.journal(query)) }, { records: 10, changeId: 0 })
+  assert.ok(atOnce > 0 && atOnce <= 500, `${atOnce} at once`)
+  atOnce = 0
+  const snapshot = store.snapshot()
+  const reader = { ...snapshot.reader, journal: () => counted(snapshot.reader.journal()) }
+  await auditStore({ ...snapshot, reader }, store.readAnchor, ({ text }) => assert.fail(text))
+  await snapshot.close()
+  assert.ok(atOnce > 0 && atOnce <= 500, `${atOnce} at once`)
 })
