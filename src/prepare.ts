@@ -1,9 +1,8 @@
-import { existsSync } from 'node:fs'
-import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { TrustError } from './errors.ts'
 import type { Settings } from './settings-schema.ts'
 import { createKeysDirectory, hasKeys, openKeysDirectory, type Keys } from './signing/keys-directory.ts'
+import { sizeOf } from './signing/secret-file.ts'
 import { ensureTlsIdentity } from './signing/tls-identity.ts'
 import { createStore } from './store/level.ts'
 
@@ -18,8 +17,10 @@ import { createStore } from './store/level.ts'
  */
 export async function prepare(settings: Settings, now: number): Promise<{ keys: Keys; made: string[] }> {
   const { dataDirectory, keysDirectory, anchorFile, passphraseFile } = settings
-  const storeIsThere = existsSync(join(dataDirectory, 'CURRENT'))
-  const [keysAreThere, anchorIsThere] = await Promise.all([hasKeys(keysDirectory), isWritten(anchorFile)])
+  const storeIsThere = (await sizeOf(join(dataDirectory, 'CURRENT'))) !== undefined
+  // An anchor is written last: a file without content is none yet.
+  const anchorIsThere = ((await sizeOf(anchorFile)) ?? 0) > 0
+  const keysAreThere = await hasKeys(keysDirectory)
   const made: string[] = []
   if (!keysAreThere) {
     if (storeIsThere || anchorIsThere) {
@@ -50,12 +51,4 @@ export async function prepare(settings: Settings, now: number): Promise<{ keys: 
 /** The admin API has no plain HTTP. */
 function needsTls({ listen, admin }: Settings): boolean {
   return listen.plainHttp === undefined || admin.listen !== undefined
-}
-
-/** An anchor is written last: a file without content is none yet. */
-async function isWritten(path: string): Promise<boolean> {
-  return stat(path).then(
-    ({ size }) => size > 0,
-    () => false,
-  )
 }

@@ -1,4 +1,6 @@
+import { stat } from 'node:fs/promises'
 import { connect as connectTo } from 'node:net'
+import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import type { z } from 'zod'
 import { LOCAL } from '../access/permission.ts'
@@ -43,6 +45,7 @@ async function inProcess(settings: Settings): Promise<Connection> {
       hint: 'run this where the server runs, with its settings (--config, COUNTERSIGN_KEYS_DIRECTORY)',
     })
   }
+  await mustBeOwner(directory)
   // As in a server: LevelDB's new files are the owner's alone.
   process.umask(0o077)
   const keys = await openKeysDirectory(keysDirectory, passphraseFile)
@@ -57,6 +60,15 @@ async function inProcess(settings: Settings): Promise<Connection> {
       await Promise.all([signer.close(), store.close()])
     },
   }
+}
+
+/** To look at a database LevelDB writes files. As root's, they would keep the server of another user from starting. */
+async function mustBeOwner(directory: string): Promise<void> {
+  const owner = await stat(join(directory, 'CURRENT')).catch(() => undefined)
+  if (process.getuid?.() !== 0 || owner === undefined || owner.uid === 0) return
+  throw new TrustError('FORBIDDEN', `the database in ${directory} belongs to user id ${owner.uid}, not to root`, {
+    hint: `run it as that user: sudo -u '#${owner.uid}'; root's files would keep the server from starting`,
+  })
 }
 
 function overSocket(socketPath: string): Connection {

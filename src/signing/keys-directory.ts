@@ -1,5 +1,4 @@
 import { createPublicKey, randomBytes, sign, verify } from 'node:crypto'
-import { existsSync } from 'node:fs'
 import { mkdir, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { TrustError } from '../errors.ts'
@@ -7,7 +6,7 @@ import { privateKeyOfSeed, SEED_BYTES } from './ed25519.ts'
 import { FileSigner } from './file-signer.ts'
 import { KEY_FILE_SECRET_BYTES, PASSPHRASE_MIN_LENGTH } from './key-encryption.ts'
 import { Keyring, type Secret, type SharedKeyring } from './keyring.ts'
-import { readSecretFile, writeFileAtomically } from './secret-file.ts'
+import { readSecretFile, sizeOf, writeFileAtomically } from './secret-file.ts'
 import type { KeyAlgorithm } from './signer.ts'
 import { openTokenKey, type TokenKey } from './token-key.ts'
 
@@ -35,9 +34,9 @@ export interface Keys {
   tokenKey(): Promise<TokenKey>
 }
 
-/** True if a keyring was made here. */
+/** True if a keyring was made here. @throws TrustError BAD_KEYS if that cannot be told */
 export async function hasKeys(directory: string): Promise<boolean> {
-  return existsSync(join(directory, KEYRING))
+  return (await sizeOf(join(directory, KEYRING))) !== undefined
 }
 
 /**

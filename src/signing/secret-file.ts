@@ -7,6 +7,25 @@ import { TrustError } from '../errors.ts'
 /** Permission bits of group and others. */
 const OTHERS = 0o077
 
+/** What to do about a file that is another user's. */
+export const OWN_IT = 'run it as the user that the server runs as (sudo -u USER), or give that one its files (chown -R)'
+
+/**
+ * Bytes of a file; undefined if there is none. What cannot be told is not taken for "none": something would be made anew
+ * in its place, or asked of a backup.
+ *
+ * @throws TrustError BAD_KEYS
+ */
+export async function sizeOf(path: string): Promise<number | undefined> {
+  try {
+    return (await stat(path)).size
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException
+    if (code === 'ENOENT') return undefined
+    throw new TrustError('BAD_KEYS', `cannot look at ${path}: ${code}`, { hint: OWN_IT, cause })
+  }
+}
+
 /**
  * Read a file that only its owner may read.
  *
@@ -25,7 +44,8 @@ export async function readSecretFile(
     return await readFile(path)
   } catch (cause) {
     if (cause instanceof TrustError) throw cause
-    throw new TrustError('BAD_KEYS', `cannot read ${path}`, { hint: `check ${named}`, cause })
+    const hint = (cause as NodeJS.ErrnoException).code === 'EACCES' ? OWN_IT : `check ${named}`
+    throw new TrustError('BAD_KEYS', `cannot read ${path}`, { hint, cause })
   }
 }
 

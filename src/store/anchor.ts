@@ -63,7 +63,8 @@ export class AnchorFile {
       file = await open(path, constants.O_RDWR | (create ? constants.O_CREAT : 0), 0o600)
     } catch (cause) {
       const text = create ? `cannot make the anchor file ${path}` : `cannot open the anchor file ${path}`
-      throw new TrustError('DATA_DAMAGED', text, { hint: TOGETHER, cause })
+      const hint = (cause as NodeJS.ErrnoException).code === 'EACCES' ? 'see to its owner and permissions' : TOGETHER
+      throw new TrustError('DATA_DAMAGED', text, { hint, cause })
     }
     if (create && (await file.stat()).size > 0) {
       await file.close()

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { chmod, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { chmod, chown, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { createServer, type AddressInfo } from 'node:net'
 import { once } from 'node:events'
 import { after, before, describe, test } from 'node:test'
@@ -97,6 +97,15 @@ describe('a start is refused', () => {
     )
   })
 
+  test('with what cannot be looked at: it is not taken for missing', async () => {
+    await symlink('loop', terminal.path('loop'))
+    for (const setting of ['KEYS_DIRECTORY', 'DATA_DIRECTORY', 'ANCHOR_FILE']) {
+      await refuses(/^error: cannot look at loop\S*: ELOOP\nhint: run it as the user that the server runs as/, {
+        [`COUNTERSIGN_${setting}`]: 'loop',
+      })
+    }
+  })
+
   test('with an anchor but no data', async () => {
     await refuses(/^error: there is an anchor in keys\/anchor, but no database in elsewhere\nhint: .*dataDirectory/, {
       COUNTERSIGN_DATA_DIRECTORY: 'elsewhere',
@@ -121,6 +130,15 @@ describe('a start is refused', () => {
       /^error: the path of the control socket is too long: d+\/control\.sock\nhint: choose a shorter dataDirectory/,
       { COUNTERSIGN_DATA_DIRECTORY: 'd'.repeat(100), COUNTERSIGN_KEYS_DIRECTORY: 'other-keys' },
     )
+  })
+
+  test('a command of root on the data of another user: its files would stop that one’s server', async (t) => {
+    if (process.getuid?.() !== 0) return t.skip('only root can be root')
+    await chown(terminal.path('data', 'CURRENT'), 1, 1)
+    const { code, stderr } = await terminal.run(['check'])
+    assert.match(stderr, /^error: the database in data belongs to user id 1, not to root\nhint: .* sudo -u '#1'/)
+    assert.equal(code, 2)
+    await chown(terminal.path('data', 'CURRENT'), 0, 0)
   })
 
   test('and everything is as it was', async () => {
