@@ -179,11 +179,19 @@ async function holdAgainstAnchor(database: Database, file: AnchorFile, store: st
 function mustHaveNoGap(database: Database, tail: Tail): void {
   for (let distance = 1; distance < tail.number; distance += Math.ceil(distance / 4)) {
     const number = tail.number - distance
-    // Of one that is damaged, all others may be right: that is no reason to serve none.
-    if (database.raw(journalKey(number)) !== undefined) continue
+    if (!isMissing(database, number)) continue
     throw new TrustError('DATA_DAMAGED', `journal entry ${number} is missing, and perhaps others around it`, {
       hint: 'restore data directory and anchor from a backup',
     })
+  }
+}
+
+/** Of one that is damaged, all others may be right: that is no reason to serve none. */
+function isMissing(database: Database, number: number): boolean {
+  try {
+    return database.raw(journalKey(number)) === undefined
+  } catch {
+    return false
   }
 }
 

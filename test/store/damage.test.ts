@@ -163,6 +163,37 @@ test('a MANIFEST that lost its last entry, and with it a table: the start is ref
   await assert.rejects(openStore(place), { code: 'DATA_DAMAGED', message: /^journal entry \d+ is missing/ })
 })
 
+test('a damaged place in a table keeps a start from nothing but what is missing', async (t) => {
+  const place = await storePlace(t)
+  const store = await newStore(t, place)
+  for (let number = 0; number < 300; number += 1) {
+    await store.commit(commitOf(`example.org/r${number}`, 0, [documentOf('targets', 1, `${number} `.repeat(300))]))
+  }
+  await store.close()
+  // What was in the log is in a table now.
+  await (await openStore(place)).close()
+  const good = `${place.directory}-good`
+  await cp(place.directory, good, { recursive: true })
+  const sizes = await Promise.all(
+    (await filesOf(place, /\.ldb$/)).map(async (path) => ({ path, size: (await stat(path)).size })),
+  )
+  const [{ path, size } = { path: '', size: 0 }] = sizes.toSorted((one, other) => other.size - one.size)
+  let opened = 0
+  for (let trial = 0; trial < 40; trial += 1) {
+    const table = await open(path, 'r+')
+    await table.write(Buffer.alloc(256), 0, 256, Math.floor(((size - 256) * trial) / 40))
+    await table.close()
+    const again = await openStore(place).catch((error: unknown) => {
+      assert.ok(error instanceof TrustError && error.code === 'DATA_DAMAGED', String(error))
+    })
+    await again?.close()
+    opened += Number(again !== undefined)
+    await rm(place.directory, { recursive: true })
+    await cp(good, place.directory, { recursive: true })
+  }
+  assert.ok(opened >= 20, `${opened} of 40`)
+})
+
 test('MANIFEST cut off, log cut off, files gone: found, nothing made anew', async (t) => {
   const place = await filled(t)
   const good = `${place.directory}-good`
