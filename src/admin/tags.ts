@@ -46,7 +46,8 @@ export const signTag = operation({
   name: 'tag.sign',
   method: 'PUT',
   path: '/repositories/:gun/tags/:tag',
-  summary: 'Sign one tag. To sign it again for the same digest changes nothing.',
+  summary:
+    'Sign one tag. To sign it again for the same digest changes nothing, until half of the signature’s life is over.',
   action: 'sign',
   input: z.strictObject({ gun: gunInput, tag, digest, size, as: signer, checkedAt, ifMatch }),
   run: (world, { gun, tag: name, digest: text, size: length, ...rest }, actor) =>

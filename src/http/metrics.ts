@@ -40,7 +40,7 @@ export function createMetrics(trust: Trust): Metrics {
   const registers = [registry]
   const renewals = new Counter({
     name: 'countersign_renewals_total',
-    help: 'Timestamps and snapshots re-signed in the background.',
+    help: 'Repositories whose timestamp, and what else was due, was re-signed in the background.',
     labelNames: ['result'] as const,
     registers,
   })

@@ -10,12 +10,10 @@ import { acceptUpdate } from '../tuf/update.ts'
 import { change } from './change.ts'
 import { compose } from './compose.ts'
 import { currentOf, loadCurrent } from './current.ts'
+import { TARGETS_LIFE } from './renew-targets.ts'
 import { signRole } from './sign-role.ts'
 import { describeStagedRoot, rootOf, stagedRoot, withoutStagedRoot } from './staged-root.ts'
 import type { Trust } from './trust.ts'
-
-/** Life of targets that the server signs, milliseconds: as Notary's clients give it. */
-export const TARGETS_LIFE = 1095 * 86_400_000
 
 /**
  * Make the staged root current, and with it what must be signed anew: targets whose key it changes, snapshot and

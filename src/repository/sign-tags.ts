@@ -2,6 +2,7 @@ import { refuse, TrustError } from '../errors.ts'
 import type { Actor, Head, StoredKey } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
 import type { JsonObject } from '../tuf/json.ts'
+import type { PublicKey } from '../tuf/key.ts'
 import type { Metadata } from '../tuf/metadata.ts'
 import { editTargets, type TargetsEdit } from '../tuf/targets-edit.ts'
 import { countSigners } from '../tuf/threshold.ts'
@@ -9,7 +10,7 @@ import { acceptUpdate } from '../tuf/update.ts'
 import { change } from './change.ts'
 import { compose } from './compose.ts'
 import { currentOf, recallCurrent } from './current.ts'
-import { TARGETS_LIFE } from './publish-root.ts'
+import { TARGETS_LIFE, targetsAreDue } from './renew-targets.ts'
 import { signRole } from './sign-role.ts'
 import { signingRoles, type Signing } from './signing-roles.ts'
 import type { Trust } from './trust.ts'
@@ -29,7 +30,7 @@ export type CurrentDigests = (tag: string) => readonly string[]
 export interface SignResult {
   /** The roles that sign it. */
   readonly roles: readonly string[]
-  /** False: it was all so already, and nothing was published. */
+  /** False: it was all so already, not old, and nothing was published. */
   readonly changed: boolean
   /** Checksum of the first of these roles, for the next `ifMatch`. */
   readonly etag: string
@@ -54,7 +55,7 @@ export async function signTags(trust: Trust, gun: Gun, request: SignRequest, act
     if (ifMatch !== undefined && (ifMatch === '*' ? current === '' : ifMatch !== current)) {
       throw new TrustError('PRECONDITION', `the tags of ${gun} changed in the meantime`, { hint: 'list them again' })
     }
-    const bases = signings.map((signing) => baseOf(trust, gun, head, signing))
+    const bases = signings.map((signing) => baseOf(trust, gun, head, signing, now))
     // Clients go on to targets, which are the owner's: what a delegate signs goes before them.
     const targets = head && recallCurrent(trust, gun, head, 'targets')
     permit?.((tag) => [...bases.map(({ valid }) => valid), targets].flatMap((each) => digestOf(each, tag)), now)
@@ -62,8 +63,9 @@ export async function signTags(trust: Trust, gun: Gun, request: SignRequest, act
     const uploads: Metadata[] = []
     const leftOut = new Set<string>()
     for (const [index, { role, named, held }] of signings.entries()) {
-      const { valid, invalid } = bases[index] ?? {}
-      const payload = editTargets(valid?.signed, { set, remove }, now + TARGETS_LIFE, head?.highest[role] ?? 0)
+      const { valid, invalid, old = false } = bases[index] ?? {}
+      const anew = old && set.length > 0
+      const payload = editTargets(valid?.signed, { set, remove }, now + TARGETS_LIFE, head?.highest[role] ?? 0, anew)
       if (payload === undefined) continue
       const signed = await signRole(trust, gun, role, named, payload, held)
       uploads.push(signed.metadata)
@@ -90,23 +92,39 @@ export async function signTags(trust: Trust, gun: Gun, request: SignRequest, act
   return result
 }
 
+interface Base {
+  readonly valid?: Metadata
+  readonly invalid?: Metadata
+  /** To ask for tags that it has already makes it anew: see below. */
+  readonly old?: boolean
+}
+
 /**
  * What to go on from: the current document, if clients believe it. Owners take keys away, and leave behind what these
  * had signed; to sign that again would bring it back to life. What this signer itself has signed stays.
+ *
+ * It is old if half of its life is over, if clients believe it no more, or if this signer has signed it and has got
+ * another key since.
  */
 function baseOf(
   trust: Trust,
   gun: Gun,
   head: Head | undefined,
-  { role, named, own = [] }: Signing,
-): { readonly valid?: Metadata; readonly invalid?: Metadata } {
+  { role, named, held, own = [] }: Signing,
+  now: number,
+): Base {
   const metadata = head && recallCurrent(trust, gun, head, role)
   if (metadata === undefined) return {}
+  const old = targetsAreDue(metadata.expires, now)
   // Targets are never stored under another root than one that names their keys.
-  if (role === 'targets') return { valid: metadata }
-  const keys = new Map([...named.keys, ...own.map((key) => [key.keyId, key] as const)])
-  const signers = countSigners(metadata, { keys, threshold: named.threshold }, (text) => refuse('ErrBadTargets', text))
-  return signers >= named.threshold ? { valid: metadata } : { invalid: metadata }
+  if (role === 'targets') return { valid: metadata, old }
+  const signersAmong = (keys: ReadonlyMap<string, PublicKey>): number =>
+    countSigners(metadata, { keys, threshold: named.threshold }, (text) => refuse('ErrBadTargets', text))
+  const ours = new Map(own.map((key) => [key.keyId, key] as const))
+  if (signersAmong(new Map([...named.keys, ...ours])) < named.threshold) return { invalid: metadata }
+  const signedWith = signersAmong(new Map(held.map(({ key }) => [key.keyId, key] as const)))
+  const believed = signersAmong(named.keys) >= named.threshold
+  return { valid: metadata, old: old || !believed || (signedWith > 0 && signedWith < held.length) }
 }
 
 function digestOf(metadata: Metadata | undefined, tag: string): string[] {

@@ -23,6 +23,7 @@ export interface TargetsEdit {
  * @param current undefined: the role has signed nothing yet
  * @param expires of the next document, milliseconds since 1970
  * @param floor the highest version that the role ever had: one that was dropped and comes again goes on above it
+ * @param anew make it also if all tags are so already: it lives longer then, and is signed by the keys of today
  * @returns undefined if nothing would be another than before
  */
 export function editTargets(
@@ -30,6 +31,7 @@ export function editTargets(
   { set, remove }: TargetsEdit,
   expires: number,
   floor: number,
+  anew = false,
 ): JsonObject | undefined {
   const before = (current?.['targets'] ?? {}) as JsonObject
   const targets: Record<string, JsonObject> = Object.assign(Object.create(null), before)
@@ -45,7 +47,7 @@ export function editTargets(
     targets[tag] = entry
     changed = true
   }
-  if (!changed) return undefined
+  if (!changed && !anew) return undefined
   const rest = current ?? { _type: 'Targets', delegations: { keys: {}, roles: [] }, version: 0 }
   const version = Math.max(Number(rest['version']), floor) + 1
   return { ...rest, expires: formatTime(expires), targets, version }

@@ -6,6 +6,8 @@ import { openLocalTrust, TEST_ACTOR } from '../support/local-trust.ts'
 import { A, add, base64, drop, GUN, named, owned, withSigner } from '../support/owned-repository.ts'
 import { makeKey } from '../support/test-key.ts'
 
+const DAY = 86_400_000
+
 test('the key of a signer is ECDSA whatever the setting says; a second one of the same name is not even made', async (t) => {
   const here = await openLocalTrust(Date.now())
   t.after(() => here.close())
@@ -79,6 +81,54 @@ test('a new key of the same signer signs again what the old one signed, until th
     assert.deepEqual(leftOut, finish ? ['v2'] : [])
     assert.equal(tags.length, finish ? 1 : 2)
   }
+})
+
+test('to ask for the same tag again signs it anew where clients would see it no more, or soon', async (t) => {
+  const world = await withSigner(t)
+  const { here, owner, sign, listed, key, payload } = world
+  const { trust, clock } = here
+  const signed = async (): Promise<[boolean, number, number]> => {
+    const { changed } = await sign('v2', A)
+    const { version } = payload('targets/releases')
+    return [changed, version, (await listed()).targets.length]
+  }
+  assert.deepEqual(await signed(), [true, 1, 3])
+  // The owner adds the new key beside the old one; what only the old one has signed would go with it.
+  const { keyIds } = await rotateSigner(trust, 'ci', TEST_ACTOR)
+  const stored = trust.store.keys(SERVER, 'targets/ci').find(({ keyId }) => keyId === keyIds.at(-1))
+  assert.ok(stored)
+  const next = named(stored)
+  for (const role of ['targets/ci', 'targets/releases']) owner.delegate(role, [key, next])
+  owner.delegations.clear()
+  await world.send(owner.nextParts('targets'))
+  assert.deepEqual(await signed(), [true, 2, 3])
+  assert.deepEqual(await signed(), [false, 2, 3])
+  for (const role of ['targets/ci', 'targets/releases']) owner.delegate(role, [next])
+  owner.delegations.clear()
+  await world.send(owner.nextParts('targets'))
+  assert.equal((await listed()).targets.length, 3)
+  assert.deepEqual(await signed(), [false, 2, 3])
+  // Half of its life: nothing to do before, signed anew after; not for a call that names no tag.
+  clock.now += 547 * DAY
+  assert.equal((await sign('v2', A)).changed, false)
+  clock.now += DAY
+  assert.equal((await sign('v2', A, { set: [], remove: ['none'] })).changed, false)
+  assert.equal((await sign('v2', A)).changed, true)
+  assert.equal((await sign('v2', A)).changed, false)
+  assert.deepEqual((await here.check()).findings, [])
+})
+
+test('the old key taken away first, the new one added then: the same tag is signed anew', async (t) => {
+  const world = await withSigner(t)
+  await world.sign('v2', A)
+  const { keyIds } = await rotateSigner(world.here.trust, 'ci', TEST_ACTOR)
+  const next = world.here.trust.store.keys(SERVER, 'targets/ci').find(({ keyId }) => keyId === keyIds.at(-1))
+  assert.ok(next)
+  await add(world, 'targets/ci', named(next))
+  await add(world, 'targets/releases', named(next))
+  assert.equal((await world.listed()).targets.length, 1)
+  assert.equal((await world.sign('v2', A)).changed, true)
+  assert.equal((await world.listed()).targets.length, 3)
 })
 
 test('a delegation that was removed and added again goes on above its last version', async (t) => {

@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict'
 import { createPublicKey, type KeyObject } from 'node:crypto'
 import { test, type TestContext } from 'node:test'
+import { TrustError } from '../../src/errors.ts'
 import { allEndings } from '../../src/repository/expiry.ts'
 import { prepareFirstRoot, prepareRootChange, prepareRotation } from '../../src/repository/prepare-root.ts'
 import type { PreparedRoot, RootAuthority } from '../../src/repository/prepare-root.ts'
 import { publishStagedRoot } from '../../src/repository/publish-root.ts'
 import { publish } from '../../src/repository/publish.ts'
 import { remove } from '../../src/repository/remove.ts'
+import { renewDue } from '../../src/repository/renew-loop.ts'
 import { planRotation } from '../../src/repository/rotation-plan.ts'
 import { describe } from '../../src/repository/show.ts'
 import { signTags } from '../../src/repository/sign-tags.ts'
@@ -153,6 +155,43 @@ test('a new targets key signs the same targets in the same publish; versions go 
   await assert.rejects(room.publish(), { code: 'NOT_FOUND' })
   const again = await room.rotate('timestamp')
   assert.deepEqual(again.payload['roles'], dropped.payload['roles'])
+  assert.deepEqual((await room.here.check()).findings, [])
+})
+
+test('the server renews targets that it signs at half their life, before the timestamp or when it can', async (t) => {
+  const room = await Room.open(t)
+  const key = makeRootKey()
+  await room.sign(await room.create({ certificates: [certificate(key)], threshold: 1 }), key)
+  await room.publish()
+  const { trust, clock } = room.here
+  const set = [{ tag: 'v1', sha256: 'a'.repeat(64), length: 7 }]
+  await signTags(trust, GUN, { set, remove: [] }, TEST_ACTOR)
+  const client = room.client()
+  await client.update()
+  const versionOf = (): number | undefined => trust.store.head(GUN)?.roles['targets']?.version
+  clock.now = NOW + 547 * DAY
+  await renewDue(trust)
+  assert.equal(versionOf(), 2)
+  clock.now += 8 * DAY
+  const errors: string[] = []
+  const without: typeof trust.signer = {
+    ...trust.signer,
+    sign(owner, ...rest) {
+      if (owner.role !== 'targets') return trust.signer.sign(owner, ...rest)
+      throw new TrustError('SIGNING_FAILED', 'the token is gone')
+    },
+  }
+  const log = { ...trust.log, error: (_: object, text: string) => void errors.push(text) }
+  assert.deepEqual(await renewDue({ ...trust, signer: without, log }), { renewed: 1, failed: 0 })
+  assert.deepEqual([versionOf(), errors], [2, ['renewal of targets failed']])
+  clock.now += 8 * DAY
+  await renewDue(trust)
+  const { versions, targets } = await client.update()
+  assert.deepEqual([versions['targets'], targets.map(({ name }) => name)], [3, ['v1']])
+  assert.equal(trust.store.head(GUN)?.roles['targets']?.expires, clock.now + 1095 * DAY)
+  clock.now += 8 * DAY
+  await renewDue(trust)
+  assert.equal(versionOf(), 3)
   assert.deepEqual((await room.here.check()).findings, [])
 })
 
