@@ -9,12 +9,18 @@ import {
   type TagSigner,
 } from '../repository/signers.ts'
 import { encodePem } from '../tuf/pem.ts'
+import { signerUses } from '../repository/signer-uses.ts'
+import type { Gun } from '../tuf/gun.ts'
 import { operation, type World } from './operation.ts'
 
 /** A signer as it is shown. */
 export interface SignerRow extends TagSigner {
   /** What an owner gives to `docker trust signer add --key`, PEM. */
   readonly publicKey: string
+}
+
+interface Warned {
+  readonly warnings: readonly string[]
 }
 
 const input = z.strictObject({ name: z.string().max(100).meta({ description: 'a-z, 0-9, "_", "-"' }) })
@@ -63,9 +69,12 @@ export const renewSigner = operation({
   summary: 'Give a signer a new key beside the old one; with `finish` it signs with the newest one only.',
   action: 'admin',
   input: z.strictObject({ ...input.shape, finish: z.boolean().default(false) }),
-  async run(world, { name, finish }, actor) {
-    const change = finish ? finishSignerRotation : rotateSigner
-    return rowOf(world, await change(world.trust, name, actor))
+  async run(world, { name, finish }, actor): Promise<SignerRow & Warned> {
+    if (!finish) return { ...rowOf(world, await rotateSigner(world.trust, name, actor)), warnings: [] }
+    const { keyIds: before } = findSigner(world.trust, name)
+    const signer = await finishSignerRotation(world.trust, name, actor)
+    const given = before.filter((keyId) => !signer.keyIds.includes(keyId))
+    return { ...rowOf(world, signer), warnings: await stillNaming(world, name, given, signer.keyIds) }
   },
 })
 
@@ -76,11 +85,43 @@ export const deleteSigner = operation({
   summary: 'Sign with its key no more. Repositories that name it go on naming it: their owners remove it.',
   action: 'admin',
   input,
-  async run({ trust }, { name }, actor) {
-    await removeSigner(trust, name, actor)
-    return { name, removed: true }
+  async run(world, { name }, actor): Promise<{ name: string; removed: true } & Warned> {
+    const { keyIds } = findSigner(world.trust, name)
+    await removeSigner(world.trust, name, actor)
+    return { name, removed: true, warnings: await stillNaming(world, name, keyIds, []) }
   },
 })
+
+/**
+ * Only owners can take trust away from a key; and where they name no key that is left, nothing can be signed any more.
+ *
+ * @param given keys that the signer signs with no more
+ * @param left those that it goes on with
+ */
+async function stillNaming(
+  { trust }: World,
+  name: string,
+  given: readonly string[],
+  left: readonly string[],
+): Promise<string[]> {
+  const named = new Map<Gun, Set<string>>()
+  for (const { gun, keyIds } of await signerUses(trust, [...given, ...left])) {
+    named.set(gun, new Set([...(named.get(gun) ?? []), ...keyIds]))
+  }
+  return [...named].flatMap(([gun, keyIds]) => {
+    const old = given.filter((keyId) => keyIds.has(keyId))
+    if (old.length === 0) return []
+    const warnings = old.map(
+      (keyId) => `${gun} still trusts ${keyId}; its owner ends that: notary delegation purge -p ${gun} --key ${keyId}`,
+    )
+    if (left.length === 0 || left.some((keyId) => keyIds.has(keyId))) return warnings
+    const add = `docker trust signer add --key ${name}.pem ${name} ${gun}`
+    return [
+      `${gun} does not have the new key: nothing can be signed there until its owner adds it: ${add}`,
+      ...warnings,
+    ]
+  })
+}
 
 function rowOf({ trust }: World, signer: TagSigner): SignerRow {
   // The newest is the one that owners are to add.

@@ -26,6 +26,11 @@ export function printJson(value: unknown): void {
   process.stdout.write(`${JSON.stringify(value, undefined, 2)}\n`)
 }
 
+/** An answer for people, and what they should know beside it. */
+export function withWarnings(text: string, { warnings }: { readonly warnings: readonly string[] }): string {
+  return [text, ...warnings.map((warning) => `warning: ${warning}`)].join('\n')
+}
+
 /** Columns as wide as their widest cell; no trailing blanks. A cell is one line, whatever is in it. */
 export function table(rows: readonly (readonly string[])[], indent = ''): string {
   const cells = rows.map((row) => row.map(visible))

@@ -1,7 +1,7 @@
 import { Command } from 'commander'
 import { deleteSigner, listSigners, makeSigner, renewSigner, showSigner, type SignerRow } from '../admin/signers.ts'
 import { DRY_RUN_OPTION, JSON_OPTION } from './options.ts'
-import { table } from './print.ts'
+import { table, withWarnings } from './print.ts'
 import { ask } from './run.ts'
 
 const NAME = ['<name>', 'as owners of repositories will call it'] as const
@@ -41,7 +41,7 @@ export function signerCommand(): Command {
     .option(...DRY_RUN_OPTION)
     .option(...JSON_OPTION)
     .action((name: string, { finish = false }: { finish?: boolean }, command: Command) =>
-      ask(command, renewSigner, { name, finish }, howToAdd),
+      ask(command, renewSigner, { name, finish }, (signer) => withWarnings(rotated(signer, command), signer)),
     )
   signer
     .command('remove')
@@ -50,9 +50,18 @@ export function signerCommand(): Command {
     .option(...DRY_RUN_OPTION)
     .option(...JSON_OPTION)
     .action((name: string, _: object, command: Command) =>
-      ask(command, deleteSigner, { name }, () => `removed the signer ${name}; owners of repositories remove it too`),
+      ask(command, deleteSigner, { name }, (removed) =>
+        withWarnings(`removed the signer ${name}; owners of repositories remove it too`, removed),
+      ),
     )
   return signer
+}
+
+/** A rehearsal makes no key that anybody could add. */
+function rotated(signer: SignerRow, command: Command): string {
+  const { finish, dryRun } = command.opts<{ finish?: true; dryRun?: true }>()
+  if (dryRun !== true || finish === true) return howToAdd(signer)
+  return `signer ${signer.name}, a new key beside ${signer.keyIds.slice(0, -1).join(' ')}`
 }
 
 function howToAdd({ name, keyIds, publicKey }: SignerRow): string {

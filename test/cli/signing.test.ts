@@ -24,9 +24,10 @@ describe('repositories that the server signs, at the terminal', () => {
   })
   after(() => terminal.close())
 
-  async function prints(command: string, expected: string, code = 0): Promise<void> {
+  async function prints(command: string, expected: string | RegExp, code = 0): Promise<void> {
     const { stdout, stderr, code: ended } = await terminal.run(command.split(' '))
-    assert.equal(shown(stdout + stderr), expected, command)
+    if (typeof expected === 'string') assert.equal(shown(stdout + stderr), expected, command)
+    else assert.match(shown(stdout + stderr), expected, command)
     assert.equal(ended, code, command)
   }
 
@@ -106,7 +107,10 @@ From then on:
 `
     await prints('signer list', 'no signers\n')
     await prints('signer create ci', how)
+    await prints('signer rotate ci --dry-run', 'would do: signer ci, a new key beside ID\n')
     await prints('signer rotate ci', how.replace('key ID', 'key ID ID'))
+    await prints('signer rotate ci --finish --dry-run', `would do: ${how}`)
+    await prints('signer list', /^SIGNER {2}KEY ID\nci +ID ID\n$/)
     await prints('signer rotate ci --finish', how)
     await prints(
       `tag sign ${GUN} v9 ${ONE} 10 --as ci`,

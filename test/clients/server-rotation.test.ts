@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { countersign } from '../support/server-process.ts'
@@ -241,5 +242,45 @@ test('a fleet under one root certificate: a root key lost, every key of the serv
     await done('tag', 'sign', gun, 'v2', DIGEST, '10')
     assert.deepEqual(await reader.list(gun), ['v1 targets', 'v2 targets'])
   }
+  assert.deepEqual(await stage.server.check(), [])
+})
+
+test('the key of a signer stolen: the runbook, as it is typed', { skip }, async () => {
+  const gun = 'docker.io/acme/stolen-signer'
+  const [owner, reader] = [await stage.client(), await stage.client()]
+  await owner.run('init', '-p', gun)
+  await owner.run('key', 'rotate', gun, 'snapshot', '-r')
+  const pem = join(stage.files, 'ci.pem')
+  await done('signer', 'create', 'ci')
+  const add = async (): Promise<void> => {
+    await writeFile(pem, await done('signer', 'show', 'ci'))
+    for (const role of ['targets/ci', 'targets/releases']) {
+      await owner.run('delegation', 'add', '-p', gun, role, pem, '--all-paths')
+    }
+  }
+  await add()
+  for (const tag of ['ours', 'theirs']) await done('tag', 'sign', gun, tag, DIGEST, '10', '--as', 'ci')
+  assert.deepEqual(await reader.list(gun), ['ours targets/ci', 'theirs targets/ci'])
+  const [old = ''] = /[0-9a-f]{64}/.exec(await done('signer', 'list')) ?? []
+  await done('signer', 'rotate', 'ci')
+  const early = await done('signer', 'rotate', 'ci', '--finish', '--dry-run')
+  assert.match(early, /^warning: docker\.io\/acme\/stolen-signer does not have the new key: .*docker trust signer add/m)
+  await add()
+  const late = await done('signer', 'rotate', 'ci', '--finish', '--dry-run')
+  const purge = ['delegation', 'purge', '-p', gun, '--key', old]
+  assert.match(
+    late,
+    new RegExp(`\nwarning: ${gun} still trusts ${old}; its owner ends that: notary ${purge.join(' ')}\n$`),
+  )
+  await owner.run(...purge)
+  assert.deepEqual(await reader.list(gun), [], 'nothing that the old key alone has signed is believed')
+  assert.doesNotMatch(await done('signer', 'rotate', 'ci', '--finish'), /warning/)
+  const signed = await done('tag', 'sign', gun, 'ours', DIGEST, '10', '--as', 'ci')
+  assert.match(signed, /\nnot signed again, their signer was removed: theirs\n$/)
+  for (const client of [reader, await stage.client()]) assert.deepEqual(await client.list(gun), ['ours targets/ci'])
+  assert.match(
+    await done('signer', 'remove', 'ci', '--dry-run'),
+    new RegExp(`\nwarning: ${gun} still trusts [0-9a-f]{64};`),
+  )
   assert.deepEqual(await stage.server.check(), [])
 })

@@ -1,0 +1,29 @@
+import type { Gun } from '../tuf/gun.ts'
+import type { DelegationRole } from '../tuf/role.ts'
+import { parseTargets } from '../tuf/targets.ts'
+import { loadCurrent } from './current.ts'
+import { allGuns } from './expiry.ts'
+import type { Readable } from './trust.ts'
+
+/** A delegation in somebody's repository that names keys of a signer. */
+export interface SignerUse {
+  readonly gun: Gun
+  readonly role: DelegationRole
+  /** Those of the keys asked for that it names. */
+  readonly keyIds: readonly string[]
+}
+
+/** Where owners let any of these keys sign, in order of the repositories' names. Delegations of delegations are not looked at. */
+export async function signerUses(trust: Readable, keyIds: readonly string[]): Promise<SignerUse[]> {
+  const uses: SignerUse[] = []
+  for await (const gun of allGuns(trust.store)) {
+    const head = trust.store.head(gun)
+    const targets = head && loadCurrent(trust, gun, head, 'targets')
+    if (targets === undefined) continue
+    for (const { name: role, keys } of parseTargets(targets).delegations.values()) {
+      const named = keyIds.filter((keyId) => keys.has(keyId))
+      if (named.length > 0) uses.push({ gun, role, keyIds: named })
+    }
+  }
+  return uses
+}
