@@ -4,6 +4,7 @@ import { TrustError } from '../errors.ts'
 import { parseGun } from '../tuf/gun.ts'
 import { DRY_RUN_OPTION, JSON_OPTION } from './options.ts'
 import { print, printJson } from './print.ts'
+import { parseThreshold } from './root-authority.ts'
 import { DEFAULT_ROOT_KEY, PASSPHRASE_OPTION, RootKeyring } from './root-keys.ts'
 import { EXIT, withConnection } from './run.ts'
 import { stageAndPublish } from './sign-root.ts'
@@ -37,7 +38,7 @@ function create(name: string, options: Options, command: Command): Promise<void>
     const gun = parseGun(name)
     const { rootKey: names = [], dryRun, json } = options
     const commonName = commonNameOf(gun, options.wildcard)
-    const threshold = Number(options.rootThreshold ?? 1)
+    const threshold = parseThreshold(options.rootThreshold) ?? 1
     const keyring = new RootKeyring(connection, options.passphraseFile, dryRun)
     const certificates: string[] = []
     for (const wanted of names.length === 0 ? [undefined] : names) {

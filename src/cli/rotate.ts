@@ -1,7 +1,6 @@
 import type { Command } from 'commander'
 import { matches } from '../access/permission.ts'
 import { listRepositories } from '../admin/repositories.ts'
-import type { RootKey } from '../admin/root-keys.ts'
 import { planRoot, stageNextRoot } from '../admin/roots.ts'
 import { TrustError } from '../errors.ts'
 import type { RotationPlan } from '../repository/rotation-plan.ts'
@@ -11,20 +10,23 @@ import type { Connection } from './connect.ts'
 import { inEach, outcomeTable, type Outcome } from './fleet.ts'
 import { JSON_OPTION } from './options.ts'
 import { print, printJson } from './print.ts'
+import { nextAuthority, saysAuthority, type AuthorityOptions, type NextAuthority } from './root-authority.ts'
 import { PASSPHRASE_OPTION, RootKeyring } from './root-keys.ts'
 import { EXIT, withConnection } from './run.ts'
 import { stageAndPublish } from './sign-root.ts'
 
-interface Options {
+interface Options extends AuthorityOptions {
   all?: true
   plan?: true
   dryRun?: true
   stage?: true
-  rootKey?: string[]
-  rootThreshold?: string
-  renew?: true
   passphraseFile?: string
   json?: true
+}
+
+/** A plan, and the root keys that were said for it. */
+type Plan = RotationPlan & {
+  next?: { readonly threshold: number; readonly keys: readonly { readonly name: string; readonly keyId: string }[] }
 }
 
 type Rotated = Outcome<'rotated' | 'waits for signatures'>
@@ -51,6 +53,7 @@ export function addRotate(key: Command): void {
 function rotate(target: string, roleName: string, options: Options, command: Command): Promise<void> {
   return withConnection(command, async (connection) => {
     const role = roleOf(roleName)
+    saysAuthority(role, options)
     const guns = options.all === true ? await gunsOf(connection, target) : [parseGun(target)]
     if (options.plan === true || options.dryRun === true) return plan(connection, guns, role, options)
     const keyring = new RootKeyring(connection, options.passphraseFile)
@@ -81,45 +84,53 @@ async function rotateOne(
   return version === undefined ? { gun, state: 'waits for signatures' } : { gun, state: 'rotated', version }
 }
 
-/** Root keys from now on, other ones or the same again, and how many of them must sign: as many as before if not said. */
+/** Certificates of the root keys from now on; their passphrases are asked for. */
 async function authority(
   connection: Connection,
   keyring: RootKeyring,
   gun: string,
-  { rootKey = [], rootThreshold, renew }: Options,
+  options: Options,
 ): Promise<{ certificates: string[]; threshold: number }> {
-  const { signers, threshold, commonName } = await connection.call(planRoot, { gun, role: 'root' })
-  const names = renew === true ? namesOf(await keyring.records(), signers) : rootKey
-  if (names.length === 0 || (renew === true && (rootKey.length > 0 || names.length < signers.length))) {
-    throw new TrustError('INVALID_PARAMETERS', 'say which root keys it shall have from now on', {
-      hint: '--root-key NAME for other ones ("countersign root create NAME"), --renew for new certificates of the same',
-    })
+  const before = await connection.call(planRoot, { gun, role: 'root' })
+  const { keys, threshold } = await nextAuthority(keyring, before, options)
+  const certificates: string[] = []
+  for (const { name } of keys) {
+    certificates.push(await keyring.certificate(await keyring.open(name), before.commonName, options.renew))
   }
-  const made: string[] = []
-  for (const name of names) made.push(await keyring.certificate(await keyring.open(name), commonName, renew))
-  return { certificates: made, threshold: Number(rootThreshold ?? threshold) }
-}
-
-/** Names of the keys with these ids; one that is here rather than one that is known as being offline. */
-function namesOf(records: readonly RootKey[], signers: readonly string[]): string[] {
-  const hereFirst = records.toSorted((one, other) => Number(one.sealed === null) - Number(other.sealed === null))
-  return [...new Set(signers)].flatMap((id) => hereFirst.find(({ keyId }) => keyId === id)?.name ?? [])
+  return { certificates, threshold }
 }
 
 async function plan(
   connection: Connection,
   guns: readonly string[],
   role: BaseRole,
-  { json }: Options,
+  options: Options,
 ): Promise<number> {
-  const plans: RotationPlan[] = []
-  for (const gun of guns) plans.push(await connection.call(planRoot, { gun, role }))
-  if (json === true) printJson(plans)
+  const keyring = new RootKeyring(connection, undefined)
+  const plans: Plan[] = []
+  for (const gun of guns) {
+    const found = await connection.call(planRoot, { gun, role })
+    plans.push(saysAuthority(role, options) ? planned(found, await nextAuthority(keyring, found, options)) : found)
+  }
+  if (options.json === true) printJson(plans)
   else print(plans.map(planText).join('\n\n'))
   return plans.every(({ obstacles }) => obstacles.length === 0) ? EXIT.ok : EXIT.negative
 }
 
-function planText(each: RotationPlan): string {
+/** With what was said of the root keys from now on: the new ones sign too, so they must be here. */
+function planned(found: RotationPlan, { keys, threshold }: NextAuthority): Plan {
+  const offline = keys.filter(({ sealed }) => sealed === null)
+  return {
+    ...found,
+    next: { threshold, keys: keys.map(({ name, keyId }) => ({ name, keyId })) },
+    obstacles: [
+      ...found.obstacles,
+      ...offline.map(({ name }) => `the root key ${name} is offline: "countersign root import" it first`),
+    ],
+  }
+}
+
+function planText(each: Plan): string {
   const stuck = each.cachedRoots.filter(({ follows }) => !follows)
   const clients =
     stuck.length === 0
@@ -129,6 +140,8 @@ function planText(each: RotationPlan): string {
     `Rotating the ${each.role} key of ${each.gun}`,
     `  root version ${each.version}, signed by ${each.threshold} of:`,
     ...each.signers.map((keyId) => `    ${keyId}`),
+    ...(each.next === undefined ? [] : [`  from then on each root is signed by ${each.next.threshold} of:`]),
+    ...(each.next?.keys ?? []).map(({ name, keyId }) => `    ${keyId} ${name}`),
     `  signed by the server with it: ${each.serverSigns.join(', ')}`,
     `  ${clients}`,
     ...each.breaks.map((text) => `  breaks: ${text}`),

@@ -108,6 +108,31 @@ describe('root keys of persons, at the terminal', () => {
     assert.deepEqual(await rootOf(GUN), before)
   })
 
+  test('the plan is of what is asked for, and what says nothing is refused', async () => {
+    const said = '--root-key, --root-threshold and --renew say nothing about timestamp'
+    for (const option of ['--renew', '--root-key bob', '--root-threshold 2 --plan', '--renew --stage --dry-run']) {
+      await prints(
+        `key rotate ${LATER} timestamp ${option}`,
+        `error: ${said}\nhint: they are for: key rotate GUN root\n`,
+        2,
+      )
+    }
+    await prints(
+      `key rotate ${LATER} root --root-key alice bob --root-threshold 2 --plan`,
+      /root version 4, signed by 1 of:\n {4}ID\n {2}from then on each root is signed by 2 of:\n {4}ID alice\n {4}ID bob\n/,
+    )
+    await prints(`key rotate ${LATER} root --renew --dry-run`, /is signed by 1 of:\n {4}ID alice\n/)
+    await prints(`key rotate ${LATER} root --root-key nobody --plan`, /there is no root key nobody/, 1)
+    await prints(`key rotate ${LATER} root --renew --root-key bob --plan`, /say which root keys/, 2)
+    await prints(`key rotate ${LATER} root --root-key bob --root-threshold 2 --plan`, /above its number of keys/, 2)
+    await prints(
+      `key rotate ${LATER} root --root-key bob --root-threshold two --plan`,
+      'error: --root-threshold must be a whole number, 1 or more\n',
+      2,
+    )
+    await prints(`repo create docker.io/acme/none --root-threshold 0`, /must be a whole number, 1 or more/, 2)
+  })
+
   test('signed in a file, without a server; what would happen is said before', async () => {
     const out = '--key-passphrase-file file.pass'
     await prints(`key rotate ${LATER} targets --stage`, /waits for signatures/)

@@ -1,0 +1,77 @@
+import type { RootKey } from '../admin/root-keys.ts'
+import { TrustError } from '../errors.ts'
+import type { RotationPlan } from '../repository/rotation-plan.ts'
+import type { BaseRole } from '../tuf/role.ts'
+import type { RootKeyring } from './root-keys.ts'
+
+/** What may be said of the root keys of a repository from now on. */
+export interface AuthorityOptions {
+  readonly rootKey?: string[]
+  readonly rootThreshold?: string
+  readonly renew?: true
+}
+
+/** Root keys from now on, by name, and how many of them must sign. */
+export interface NextAuthority {
+  readonly keys: readonly RootKey[]
+  readonly threshold: number
+}
+
+/** True if anything was said. @throws TrustError INVALID_PARAMETERS for another role than root */
+export function saysAuthority(role: BaseRole, { rootKey, rootThreshold, renew }: AuthorityOptions): boolean {
+  const said = rootKey !== undefined || rootThreshold !== undefined || renew !== undefined
+  if (!said || role === 'root') return said
+  throw new TrustError('INVALID_PARAMETERS', `--root-key, --root-threshold and --renew say nothing about ${role}`, {
+    hint: 'they are for: key rotate GUN root',
+  })
+}
+
+/**
+ * Which root keys a repository is to have: other ones or the same again; of these as many must sign as before, if not
+ * said. Nothing is opened.
+ *
+ * @throws TrustError INVALID_PARAMETERS, NOT_FOUND
+ */
+export async function nextAuthority(
+  keyring: RootKeyring,
+  { signers, threshold: before }: RotationPlan,
+  { rootKey = [], rootThreshold, renew }: AuthorityOptions,
+): Promise<NextAuthority> {
+  if (renew === undefined ? rootKey.length === 0 : rootKey.length > 0) {
+    throw new TrustError('INVALID_PARAMETERS', 'say which root keys it shall have from now on', {
+      hint: '--root-key NAME for other ones ("countersign root create NAME"), --renew for new certificates of the same',
+    })
+  }
+  const records = await keyring.records()
+  const keys = renew === undefined ? [...new Set(rootKey)].map((name) => named(records, name)) : same(records, signers)
+  const threshold = parseThreshold(rootThreshold) ?? before
+  if (threshold <= keys.length) return { keys, threshold }
+  throw new TrustError('INVALID_PARAMETERS', `the threshold ${threshold} is above its number of keys, ${keys.length}`, {
+    hint: 'name more root keys, or say --root-threshold',
+  })
+}
+
+/** @returns undefined if nothing was said @throws TrustError INVALID_PARAMETERS */
+export function parseThreshold(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined
+  if (/^[1-9]\d?$/.test(text)) return Number(text)
+  throw new TrustError('INVALID_PARAMETERS', '--root-threshold must be a whole number, 1 or more')
+}
+
+function named(records: readonly RootKey[], name: string): RootKey {
+  const record = records.find((each) => each.name === name)
+  if (record !== undefined) return record
+  throw new TrustError('NOT_FOUND', `there is no root key ${name}`, { hint: '"countersign root list" prints all' })
+}
+
+/** The keys with these ids; one that is sealed here rather than one that is known as being offline. */
+function same(records: readonly RootKey[], signers: readonly string[]): RootKey[] {
+  const hereFirst = records.toSorted((one, other) => Number(one.sealed === null) - Number(other.sealed === null))
+  return [...new Set(signers)].map((id) => {
+    const record = hereFirst.find(({ keyId }) => keyId === id)
+    if (record !== undefined) return record
+    throw new TrustError('INVALID_PARAMETERS', `the root key ${id} is not here`, {
+      hint: 'whoever has it renews its certificate: notary key rotate GUN root; or "countersign root import" it first',
+    })
+  })
+}
