@@ -1,5 +1,5 @@
 import { TrustError } from '../errors.ts'
-import { parseGun, type Gun } from '../tuf/gun.ts'
+import { mustBeUnder, parseGun, type Gun } from '../tuf/gun.ts'
 import type { Context, Wiring } from './state.ts'
 
 /**
@@ -25,8 +25,6 @@ function allowedGun(ctx: Context, prefixes: readonly string[]): Gun {
   const { params } = ctx as Context & { params: Readonly<Record<string, string | undefined>> }
   const gun = parseGun(params['gun'] ?? '')
   ctx.state.gun = gun
-  if (prefixes.length > 0 && !prefixes.some((prefix) => gun.startsWith(prefix))) {
-    throw new TrustError('INVALID_GUN', `Require GUNs with prefix: [${prefixes.join(' ')}]`)
-  }
+  mustBeUnder(gun, prefixes)
   return gun
 }

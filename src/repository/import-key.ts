@@ -1,7 +1,7 @@
 import { TrustError } from '../errors.ts'
 import type { NewKey } from '../signing/signer.ts'
 import type { Actor, StoredKey } from '../store/store.ts'
-import { SERVER, type Gun } from '../tuf/gun.ts'
+import { mustBeUnder, SERVER, type Gun } from '../tuf/gun.ts'
 import { canonicalKeyId, keyId } from '../tuf/key.ts'
 import { isDelegation, parentOf, type SignedRole } from '../tuf/role.ts'
 import { parseRoot } from '../tuf/root.ts'
@@ -27,7 +27,7 @@ export interface Imported {
  * Take a sealed key that was made elsewhere for a role of a repository. It is never handed out as a new key (wire spec
  * §7): also one that was pending there has left traces elsewhere. A root that names it is signed for all the same.
  *
- * @throws TrustError WRONG_STATE if the key belongs to another repository or role, INVALID_PARAMETERS
+ * @throws TrustError INVALID_GUN, WRONG_STATE if the key belongs to another repository or role, INVALID_PARAMETERS
  */
 export async function importKey(
   trust: Trust,
@@ -36,6 +36,7 @@ export async function importKey(
   key: NewKey,
   actor: Actor,
 ): Promise<Imported> {
+  mustBeUnder(gun, trust.policy.gunPrefixes)
   if (keyId(key) !== key.keyId) throw new TrustError('INVALID_PARAMETERS', 'the key id is not that of the public key')
   // A key belongs to one role of one repository: two imports at once must not both find it free.
   const changed = await trust.turns.take(SERVER, async () => {

@@ -1,6 +1,6 @@
 import { noSuchRepository, TrustError } from '../errors.ts'
 import type { Head, StoredKey } from '../store/store.ts'
-import type { Gun } from '../tuf/gun.ts'
+import { mustBeUnder, type Gun } from '../tuf/gun.ts'
 import type { JsonObject } from '../tuf/json.ts'
 import { keyId, type PublicKey } from '../tuf/key.ts'
 import type { BaseRole, HeldRole } from '../tuf/role.ts'
@@ -30,7 +30,7 @@ const ROOT_LIFE = 3650 * 86_400_000
 /**
  * The first root of a repository that the server signs all by itself, but for its roots.
  *
- * @throws TrustError WRONG_STATE
+ * @throws TrustError INVALID_GUN, WRONG_STATE
  */
 export async function prepareFirstRoot(
   trust: Trust,
@@ -39,6 +39,7 @@ export async function prepareFirstRoot(
   now: number,
   authority: RootAuthority,
 ): Promise<PreparedRoot> {
+  mustBeUnder(gun, trust.policy.gunPrefixes)
   if (head?.roles['root'] !== undefined) throw new TrustError('WRONG_STATE', `there is a repository ${gun} already`)
   const targets = await nextKey(trust, gun, 'targets', now)
   const snapshot = await nextKey(trust, gun, 'snapshot', now)

@@ -35,6 +35,8 @@ export interface Policy {
   readonly timestampLife: number
   /** Life of a server-made snapshot, milliseconds. */
   readonly snapshotLife: number
+  /** Only repositories under these may exist; empty: all. */
+  readonly gunPrefixes: readonly string[]
   /** Publishes that may wait for one repository behind the running one. */
   readonly publishesWaitingPerGun: number
 }

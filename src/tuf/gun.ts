@@ -27,6 +27,18 @@ export function parseGun(text: string): Gun {
   return text as Gun
 }
 
+/**
+ * Only repositories under these prefixes may exist here; with none, all may.
+ *
+ * @throws TrustError INVALID_GUN
+ */
+export function mustBeUnder(gun: Gun, prefixes: readonly string[]): void {
+  if (prefixes.length === 0 || prefixes.some((prefix) => gun.startsWith(prefix))) return
+  throw new TrustError('INVALID_GUN', `Require GUNs with prefix: [${prefixes.join(' ')}]`, {
+    hint: 'the setting gunPrefixes says so',
+  })
+}
+
 function fault(text: string): string | undefined {
   if (text === '') return 'it is empty'
   if (Buffer.byteLength(text) > GUN_MAX_BYTES) return `it is longer than ${GUN_MAX_BYTES} bytes`

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { generateKeyPairSync } from 'node:crypto'
 import { readFile, stat, writeFile } from 'node:fs/promises'
 import { after, before, describe, test } from 'node:test'
 import { steady, Terminal } from './terminal.ts'
@@ -151,6 +152,25 @@ describe('root keys of persons, at the terminal', () => {
       JSON.stringify({ gun: LATER, signatures: [], payload: { _type: 'X' } }),
     )
     await prints(`root sign other.json --key alice.key ${out}`, /other\.json holds no staged root/, 2)
+  })
+
+  test('outside the prefixes of the settings no repository is made, and no key taken for one', async () => {
+    const only = { COUNTERSIGN_GUN_PREFIXES: 'docker.io/acme/' }
+    const pem = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ type: 'pkcs8', format: 'pem' })
+    await writeFile(terminal.path('plain.key'), pem)
+    const create = (gun: string): string => `repo create ${gun} --root-key alice --passphrase-file alice.pass`
+    for (const [command, code, text] of [
+      [create('docker.io/other'), 2, /^error: Require GUNs with prefix: \[docker.io\/acme\/\]\nhint: .*gunPrefixes/],
+      [`${create('docker.io/other')} --dry-run`, 2, /Require GUNs/],
+      [create('docker.io/acme/within'), 0, /^created /],
+      ['key import docker.io/other targets --file plain.key', 1, /Require GUNs/],
+      ['key list docker.io/other', 1, /no repository/],
+      ['key import docker.io/acme/within targets --file plain.key', 0, /imported/],
+    ] as const) {
+      const { stdout, stderr, code: ended } = await terminal.run(command.split(' '), only)
+      assert.match(stdout + stderr, text, command)
+      assert.equal(ended, code, command)
+    }
   })
 
   test('one certificate for all below a prefix stays that when it is renewed', async () => {

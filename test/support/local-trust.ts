@@ -44,7 +44,7 @@ export async function openLocalTrust(now: number, faults?: FaultHook): Promise<L
     signer,
     now: () => clock.now,
     random: () => 0.5,
-    policy: { timestampLife: 14 * DAY, snapshotLife: 1095 * DAY, publishesWaitingPerGun: 16 },
+    policy: { timestampLife: 14 * DAY, snapshotLife: 1095 * DAY, gunPrefixes: [], publishesWaitingPerGun: 16 },
     log: { info: () => undefined, warn: () => undefined, error: () => undefined },
   })
   const checkAll = (): Promise<CheckReport> => check(store, (owner, sealed) => signer.opens(owner, sealed), clock.now)
