@@ -1,5 +1,8 @@
 import type { StagedRootRow } from '../admin/roots.ts'
-import type { SigningNeed, StagedRootDescription } from '../repository/staged-root.ts'
+import { rootOf, type SigningNeed, type StagedRootDescription } from '../repository/staged-root.ts'
+import { canonicalKeyId } from '../tuf/key.ts'
+import { BASE_ROLES } from '../tuf/role.ts'
+import { formatTime } from '../tuf/time.ts'
 
 /** What a staged root is for, who has signed it, and what to type next. */
 export function stagedForPeople({ gun, version, reason, by, at, former, own, complete }: StagedRootRow): string {
@@ -14,15 +17,20 @@ export function stagedForPeople({ gun, version, reason, by, at, former, own, com
   return [...lines, `next: ${next}`].join('\n')
 }
 
-/** What the signature is over; what else stands in the file is only said by whoever wrote it. */
+/**
+ * What the signature is over; what else stands in the file is only said by whoever wrote it. Keys by the ids that
+ * `repo show`, `root list` and notary print, certificates too.
+ *
+ * @throws TrustError INVALID_UPDATE if it is no root
+ */
 export function payloadForPeople({ payload }: StagedRootDescription): string {
-  type Said = { version: number; expires: string; roles: Record<string, { keyids: string[]; threshold: number }> }
-  const { version, expires, roles } = payload as unknown as Said
+  const { metadata, roles } = rootOf({ payload, signatures: [] })
   return [
-    `  version  ${version}, until ${expires}`,
-    ...Object.entries(roles).map(
-      ([role, { keyids, threshold }]) => `  ${role.padEnd(9)}  ${threshold} of ${keyids.join(', ')}`,
-    ),
+    `  version  ${metadata.version}, until ${formatTime(metadata.expires)}`,
+    ...BASE_ROLES.map((role) => {
+      const { keys, threshold } = roles[role]
+      return `  ${role.padEnd(9)}  ${threshold} of ${[...keys.values()].map(canonicalKeyId).join(', ')}`
+    }),
   ].join('\n')
 }
 

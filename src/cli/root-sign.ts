@@ -81,13 +81,14 @@ function signFile(file: string, keyFile: string, { keyPassphraseFile, dryRun, js
         hint: `"countersign root show" says which keys are wanted`,
       })
     }
+    const said = payloadForPeople(staged)
     const all = new Map([...staged.signatures, ...made].map((signature) => [signature.keyid, signature]))
     const signed = { ...staged, signatures: [...all.values()] }
     if (dryRun !== true) await writeFile(file, `${JSON.stringify(signed, undefined, 2)}\n`)
     if (json === true) printJson({ file, gun: staged.gun, version: staged.version, signatures: made })
     else {
       print(`${dryRun === true ? 'would sign' : 'signed'} this root of ${staged.gun} in ${file}:`)
-      print(payloadForPeople(staged))
+      print(said)
       if (dryRun !== true) print(`take it back: countersign root publish ${staged.gun} ${file}`)
     }
     return EXIT.ok

@@ -84,7 +84,7 @@ function isMet({ threshold, keys }: SigningNeed): boolean {
 }
 
 /** The document as it stands, with the signatures that it has. */
-export function rootOf({ payload, signatures }: StagedRoot): Root {
+export function rootOf({ payload, signatures }: Pick<StagedRoot, 'payload' | 'signatures'>): Root {
   return parseRoot(parseMetadata('root', encodeMetadata(payload, signatures)))
 }
 

@@ -144,6 +144,9 @@ describe('root keys of persons, at the terminal', () => {
       `root sign staged.json --key alice.key ${out}`,
       /^signed this root of [^]* version {2}4, until [^]* root {7}1 of ID\n[^]*take it back/,
     )
+    const again = await terminal.run(`root sign staged.json --key alice.key ${out} --dry-run`.split(' '))
+    const [id = ''] = (await rootOf(LATER)).ids
+    assert.ok(again.stdout.includes(`  root       1 of ${id}\n`), 'the id that repo show has')
     await prints(`root publish ${LATER} staged.json --dry-run`, `would publish root version 4 of ${LATER}\n`)
     await prints(`root show ${LATER}`, /ID not yet/)
     await prints(`root publish ${LATER} staged.json`, `published root version 4 of ${LATER}\n`)
@@ -152,6 +155,11 @@ describe('root keys of persons, at the terminal', () => {
       JSON.stringify({ gun: LATER, signatures: [], payload: { _type: 'X' } }),
     )
     await prints(`root sign other.json --key alice.key ${out}`, /other\.json holds no staged root/, 2)
+    const { payload, ...rest } = JSON.parse(await readFile(terminal.path('staged.json'), 'utf8')) as { payload: object }
+    const broken = JSON.stringify({ ...rest, payload: { ...payload, roles: {} } })
+    await writeFile(terminal.path('other.json'), broken)
+    await prints(`root sign other.json --key alice.key ${out}`, /^error: /, 2)
+    assert.equal(await readFile(terminal.path('other.json'), 'utf8'), broken)
   })
 
   test('outside the prefixes of the settings no repository is made, and no key taken for one', async () => {
