@@ -3,12 +3,24 @@ import { allTokens } from '../access/api-token.ts'
 import { TrustError } from '../errors.ts'
 import { allEndings, DAMAGED, type Ending } from '../repository/expiry.ts'
 import { heldRoles } from '../repository/rotation-policy.ts'
-import { stagedRoot } from '../repository/staged-root.ts'
 import type { Head } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
 import { operation, type World } from './operation.ts'
+import { adviceFor } from './what-to-do.ts'
 
 const DAY = 86_400_000
+
+/** One line of `expiry`. */
+export interface ExpiryRow {
+  /** Null for what belongs to no repository. */
+  readonly gun: string | null
+  readonly what: string
+  /** RFC 3339. */
+  readonly ends: string
+  readonly daysLeft: number
+  /** What to do about it, a command mostly. */
+  readonly todo: string
+}
 
 export const showExpiry = operation({
   name: 'expiry',
@@ -27,13 +39,14 @@ export const showExpiry = operation({
   async run(world, { days }) {
     const now = world.trust.now()
     const found = await everythingThatEnds(world, now + days * DAY)
-    return found.map(({ gun, what, expires }) => ({
-      gun: gun ?? null,
-      what,
-      ends: new Date(expires).toISOString(),
-      daysLeft: Math.floor((expires - now) / DAY),
-      todo: whatToDo(world, what, gun),
-    }))
+    const advice = await adviceFor(world, await world.certificates())
+    const rows: ExpiryRow[] = []
+    for (const ending of found) {
+      const { gun = null, what, expires } = ending
+      const ends = new Date(expires).toISOString()
+      rows.push({ gun, what, ends, daysLeft: Math.floor((expires - now) / DAY), todo: await advice(ending) })
+    }
+    return rows
   },
 })
 
@@ -66,17 +79,4 @@ async function tokenEndings({ store, now }: World['trust']): Promise<Ending[]> {
 /** Keys that the server signs with, and when each has the age at which it is to be rotated. */
 function agedKeys(trust: World['trust'], gun: Gun, head: Head, age: number): Ending[] {
   return heldRoles(trust, gun, head).map(({ role, since }) => ({ gun, what: `${role} key`, expires: since + age }))
-}
-
-function whatToDo({ trust }: World, what: string, gun: Gun | undefined): string {
-  if (what === DAMAGED) return 'countersign check; restore a backup'
-  if (what === 'root' || what === 'root certificate') return `countersign key rotate ${gun} root --renew`
-  if (what === 'snapshot') return 'by itself if the server holds its key; otherwise its publisher publishes'
-  if (what === 'targets' || what.startsWith('targets/'))
-    return 'whoever signs it signs again: docker trust sign, countersign tag sign'
-  if (what.endsWith(' key') && gun !== undefined && stagedRoot(trust, gun) !== undefined)
-    return `countersign root sign ${gun}`
-  if (what.endsWith(' key')) return `countersign key rotate ${gun} ${what.slice(0, -' key'.length)}`
-  if (what.startsWith('token ')) return 'countersign token create'
-  return 'restart the server: it renews its own; or give it a new one (tls.certificateFile)'
 }

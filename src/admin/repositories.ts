@@ -9,6 +9,7 @@ import type { Readable } from '../repository/trust.ts'
 import type { StoredKey } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
 import { gunInput, operation } from './operation.ts'
+import { rootKeyPlaces } from './root-keys.ts'
 
 /** One line of `repo list`. */
 interface RepositoryRow {
@@ -61,8 +62,9 @@ export const showRepository = operation({
   summary: 'Roles, keys, delegations and signed tags of one repository.',
   action: 'read',
   input: z.strictObject({ gun: gunInput }),
-  async run({ trust }, { gun }) {
-    return describe(trust, gun, trust.now()) ?? noSuchRepository(gun)
+  async run(world, { gun }) {
+    const { trust } = world
+    return describe(trust, gun, trust.now(), await rootKeyPlaces(world)) ?? noSuchRepository(gun)
   },
 })
 

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { TrustError } from '../errors.ts'
+import type { RootKeyPlaces } from '../repository/root-renewal.ts'
 import { rootKeyId, type SealedRootKey } from '../signing/root-key.ts'
 import { changeRecords, nameInput } from './grants.ts'
 import { operation, type World } from './operation.ts'
@@ -72,6 +73,16 @@ export const saveRootKey = operation({
     return saved as RootKey
   },
 })
+
+/** Where each root key is that has a name here, by key id; a key with two names is where it can be used. */
+export async function rootKeyPlaces(world: Pick<World, 'store'>): Promise<RootKeyPlaces> {
+  const places = new Map<string, 'sealed here' | 'offline'>()
+  for (const { keyId, sealed } of await allRootKeys(world)) {
+    if (sealed !== null) places.set(keyId, 'sealed here')
+    else if (!places.has(keyId)) places.set(keyId, 'offline')
+  }
+  return places
+}
 
 /** In order of their names. */
 async function allRootKeys({ store }: Pick<World, 'store'>): Promise<RootKey[]> {

@@ -8,6 +8,7 @@ import { parseTargets, targetEntries, type Delegation } from '../tuf/targets.ts'
 import type { RoleKeys } from '../tuf/threshold.ts'
 import { loadCurrent } from './current.ts'
 import { EXPIRY_HORIZON, rootCertificatesEnd } from './expiry.ts'
+import { rootRenewal, type RootKeyPlaces } from './root-renewal.ts'
 import type { Readable } from './trust.ts'
 
 /** A key of a role, for people. */
@@ -15,7 +16,8 @@ export interface KeyDescription {
   /** The id that `notary key list` and key files show (wire spec §11.2, canonical key ID). */
   readonly id: string
   readonly keytype: string
-  readonly holder: 'server' | 'client'
+  /** Who has its private half; of a root key that has a name here: where it is. */
+  readonly holder: 'server' | 'client' | 'sealed here' | 'offline'
   /** End of the key's certificate, RFC 3339; root keys only. */
   readonly certificateEnds?: string
 }
@@ -59,15 +61,21 @@ export interface Description {
  * Describe a repository.
  *
  * @param now milliseconds since 1970, for warnings about what has expired
+ * @param places of root keys
  * @returns undefined if it has no metadata
  */
-export function describe(trust: Readable, gun: Gun, now: number): Description | undefined {
+export function describe(
+  trust: Readable,
+  gun: Gun,
+  now: number,
+  places: RootKeyPlaces = new Map(),
+): Description | undefined {
   const head = trust.store.head(gun)
   const rootMetadata = head === undefined ? undefined : loadCurrent(trust, gun, head, 'root')
   if (head === undefined || rootMetadata === undefined) return undefined
   const root = parseRoot(rootMetadata)
   const roles = (['root', 'targets', 'snapshot', 'timestamp'] as const).map((role) =>
-    describeRole(trust, head, role, root.roles[role]),
+    describeRole(trust, head, role, root.roles[role], role === 'root' ? places : undefined),
   )
   const delegations: RoleDescription[] = []
   const tags: TagDescription[] = []
@@ -92,11 +100,17 @@ export function describe(trust: Readable, gun: Gun, now: number): Description | 
   }
   walk('targets')
   const all = [...roles, ...delegations]
-  const warnings = [...warningsOf(all, now), ...certificateWarnings(gun, root, now)]
+  const warnings = [...warningsOf(all, now), ...certificateWarnings(trust, gun, root, now, places)]
   return { gun, revision: head.revision, roles, delegations, tags, warnings }
 }
 
-function describeRole(trust: Readable, head: Head, role: Role, keys: RoleKeys | Delegation): RoleDescription {
+function describeRole(
+  trust: Readable,
+  head: Head,
+  role: Role,
+  keys: RoleKeys | Delegation,
+  places?: RootKeyPlaces,
+): RoleDescription {
   const state = head.roles[role]
   return {
     role,
@@ -105,17 +119,17 @@ function describeRole(trust: Readable, head: Head, role: Role, keys: RoleKeys | 
     sha256: state?.sha256 ?? '',
     length: state?.length ?? 0,
     threshold: keys.threshold,
-    keys: [...keys.keys].map(([id, key]) => describeKey(trust, id, key)),
+    keys: [...keys.keys].map(([id, key]) => describeKey(trust, id, key, places)),
     ...('paths' in keys ? { paths: keys.paths } : {}),
   }
 }
 
-function describeKey(trust: Readable, id: string, key: PublicKey): KeyDescription {
+function describeKey(trust: Readable, id: string, key: PublicKey, places?: RootKeyPlaces): KeyDescription {
   const ends = certificateEnds(key)
   return {
     id: canonicalKeyId(key),
     keytype: key.keytype,
-    holder: trust.store.keyOwner(id) === undefined ? 'client' : 'server',
+    holder: places?.get(canonicalKeyId(key)) ?? (trust.store.keyOwner(id) === undefined ? 'client' : 'server'),
     ...(ends === undefined ? {} : { certificateEnds: new Date(ends).toISOString() }),
   }
 }
@@ -130,12 +144,11 @@ function warningsOf(roles: readonly RoleDescription[], now: number): string[] {
 }
 
 /** Past that end nothing helps: it has to be said before (wire spec §19.24). */
-function certificateWarnings(gun: Gun, root: Root, now: number): string[] {
+function certificateWarnings(trust: Readable, gun: Gun, root: Root, now: number, places: RootKeyPlaces): string[] {
   const end = rootCertificatesEnd(root.roles.root) ?? Infinity
   if (end > now + EXPIRY_HORIZON) return []
   if (end < now) return ['root certificates have expired: clients refuse this repository']
   const day = new Date(end).toISOString().slice(0, 10)
-  return [
-    `root certificates end on ${day}, then clients refuse this repository: countersign key rotate ${gun} root --renew`,
-  ]
+  const { command } = rootRenewal(trust, gun, places)
+  return [`root certificates end on ${day}, then clients refuse this repository: ${command}`]
 }

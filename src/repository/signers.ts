@@ -42,6 +42,13 @@ export function signerKeys(trust: Readable, { name, keyIds }: TagSigner): Stored
   return trust.store.keys(SERVER, signerRole(name)).filter(({ keyId }) => keyIds.includes(keyId))
 }
 
+/** The name of the signer that signs with a key of the server. */
+export function signerOf(trust: Readable, { role, keyId }: Pick<StoredKey, 'role' | 'keyId'>): string | undefined {
+  const name = role.slice('targets/'.length)
+  const signer = trust.store.record('signer', name) as TagSigner | undefined
+  return signer?.keyIds.includes(keyId) === true ? name : undefined
+}
+
 /** Make a signer and its key. @throws TrustError WRONG_STATE, INVALID_PARAMETERS */
 export async function createSigner(trust: Trust, name: string, actor: Actor): Promise<StoredKey> {
   const role = signerRole(name)

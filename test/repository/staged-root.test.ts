@@ -266,7 +266,13 @@ test('the plan knows which cached roots still lead to the newest: certificates m
   await room.publish()
   assert.deepEqual(describe(trust, GUN, NOW)?.warnings, [])
   clock.now = NOW + YEAR - 30 * DAY
-  assert.match(describe(trust, GUN, clock.now)?.warnings.join() ?? '', /root certificates end on 2027-11-24.*--renew/)
+  const warned = (...places: ['sealed here' | 'offline'] | []): string => {
+    const known = new Map(places.map((place) => [rootKeyId(rootPublicKey(key)), place]))
+    return describe(trust, GUN, clock.now, known)?.warnings.join() ?? ''
+  }
+  assert.match(warned('sealed here'), /root certificates end on 2027-11-24.*: countersign key rotate \S+ root --renew$/)
+  assert.match(warned('offline'), /: countersign root import NAME FILE, then countersign key rotate \S+ root --renew$/)
+  assert.match(warned(), /: its owner: notary key rotate \S+ root$/)
   // The same key, another certificate.
   await room.sign(await room.changeRoot({ certificates: [certificate(key)], threshold: 1 }), key)
   assert.equal(await room.publish(), 3)

@@ -1,0 +1,86 @@
+import { setImmediate } from 'node:timers/promises'
+import { DAMAGED, type Ending } from '../repository/expiry.ts'
+import { namedKeys } from '../repository/import-key.ts'
+import { heldRoles } from '../repository/rotation-policy.ts'
+import { rootRenewal } from '../repository/root-renewal.ts'
+import { heldKeys } from '../repository/sign-role.ts'
+import { signerOf } from '../repository/signers.ts'
+import { stagedRoot } from '../repository/staged-root.ts'
+import { SERVER, type Gun } from '../tuf/gun.ts'
+import { isDelegation } from '../tuf/role.ts'
+import type { World } from './operation.ts'
+import { rootKeyPlaces } from './root-keys.ts'
+
+/** What whoever reads of an ending does about it: mostly a command. */
+export type Advice = (ending: Ending) => Promise<string>
+
+/** Who holds the keys of a repository, as far as advice depends on it. */
+interface Holders {
+  /** How its root is renewed; `here`: the command line can sign it. */
+  readonly root: { readonly here: boolean; readonly command: string }
+  /** Roles that the server signs. */
+  readonly held: ReadonlySet<string>
+}
+
+/** Advice for many endings: what it depends on is read once for each repository. @param own certificates of the server */
+export async function adviceFor(world: World, own: readonly Ending[]): Promise<Advice> {
+  const { trust } = world
+  const places = await rootKeyPlaces(world)
+  const known = new Map<Gun, Holders>()
+  const holdersOf = async (gun: Gun): Promise<Holders> => {
+    const before = known.get(gun)
+    if (before !== undefined) return before
+    await setImmediate()
+    const head = trust.store.head(gun)
+    const held = head === undefined ? [] : heldRoles(trust, gun, head).map(({ role }) => role)
+    const found = { root: rootRenewal(trust, gun, places), held: new Set(held) }
+    known.set(gun, found)
+    return found
+  }
+  return async ({ gun, what }) => {
+    if (what === DAMAGED) return 'countersign check; restore a backup'
+    return gun === undefined ? forServer(what, own) : forRepository(world, gun, what, await holdersOf(gun))
+  }
+}
+
+function forServer(what: string, own: readonly Ending[]): string {
+  if (what.startsWith('token ')) return 'countersign token create'
+  if (what === 'server CA')
+    return 'stop the server, remove tls/ in its keys directory, start it, give clients the new tls/ca.crt'
+  // Of certificates that were made elsewhere there is no CA here.
+  return own.some((each) => each.what === 'server CA')
+    ? 'restart the server in the last 30 days: it makes a new one'
+    : 'put a new one into the file that tls.certificateFile names, and restart the server'
+}
+
+function forRepository(world: World, gun: Gun, what: string, { root, held }: Holders): string {
+  const { trust } = world
+  if (what === 'root' || what === 'root certificate') return root.command
+  if (what.endsWith(' key')) {
+    const role = what.slice(0, -' key'.length)
+    const waits = stagedRoot(trust, gun) !== undefined
+    if (waits && root.here) return `countersign root sign ${gun}`
+    if (waits) return `countersign root show ${gun} --out FILE, which its owner signs`
+    if (root.here) return `countersign key rotate ${gun} ${role}`
+    return role === 'targets'
+      ? `countersign key rotate ${gun} targets --stage, and its owner signs that root`
+      : `its owner: notary key rotate ${gun} ${role} -r`
+  }
+  // With new targets goes a new snapshot.
+  if (held.has(what) && held.has('snapshot')) return 'nothing: the server signs it anew by itself'
+  if (what === 'snapshot') return `its owner: notary publish ${gun}`
+  if (what === 'targets') return `its owner: docker trust sign, or notary witness -p ${gun} targets`
+  const signer = signerFor(world, gun, what)
+  if (signer !== undefined) return `countersign tag sign ${gun} TAG --as ${signer}, a tag that it has signed`
+  return `whoever signs it: docker trust sign, or notary witness -p ${gun} ${what}`
+}
+
+/** The signer of the server that can sign a delegation all by itself. */
+function signerFor({ trust }: World, gun: Gun, role: string): string | undefined {
+  if (!isDelegation(role)) return undefined
+  const named = namedKeys(trust, gun, role)
+  if (named === undefined) return undefined
+  const held = heldKeys(trust, gun, role, named).filter(({ owner }) => owner === SERVER)
+  if (held.length < named.threshold) return undefined
+  return held.flatMap(({ key }) => signerOf(trust, key) ?? [])[0]
+}

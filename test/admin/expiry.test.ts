@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { showExpiry } from '../../src/admin/expiry.ts'
+import type { World } from '../../src/admin/operation.ts'
+import { showRepository } from '../../src/admin/repositories.ts'
+import { saveRootKey } from '../../src/admin/root-keys.ts'
+import { removeSigner } from '../../src/repository/signers.ts'
+import type { LevelStore } from '../../src/store/level.ts'
+import { TEST_ACTOR } from '../support/local-trust.ts'
+import { A, GUN, withSigner } from '../support/owned-repository.ts'
+import { makeKey } from '../support/test-key.ts'
+
+const DAY = 86_400_000
+
+test('what to do about each ending is what its holder can do', async (t) => {
+  const owned = await withSigner(t)
+  const { here, owner, send, sign } = owned
+  const { trust, clock } = here
+  await sign('v2', A)
+  owner.delegate('targets/alice', [makeKey('ecdsa')])
+  owner.addTarget('v3', 'targets/alice')
+  await send(owner.nextParts('targets', 'targets/alice'))
+  const [pair] = owner.signers.get('root') ?? []
+  assert.ok(pair)
+  const made = [
+    { what: 'server certificate', expires: clock.now + DAY },
+    { what: 'server CA', expires: clock.now + 9 * DAY },
+  ]
+  let certificates = made
+  const world: World = {
+    trust,
+    store: trust.store as LevelStore,
+    opens: async () => true,
+    certificates: async () => certificates,
+    keyAge: 90 * DAY,
+    rehearsalSigner: trust.signer,
+  }
+  const told = async (): Promise<Record<string, string>> => {
+    const rows = await showExpiry.run(world, { days: 36_500 }, TEST_ACTOR)
+    return Object.fromEntries(rows.map(({ what, todo }) => [what, todo]))
+  }
+  const holder = async (): Promise<string | undefined> =>
+    (await showRepository.run(world, { gun: GUN }, TEST_ACTOR)).roles[0]?.keys[0]?.holder
+  const byOwner = {
+    'server certificate': 'restart the server in the last 30 days: it makes a new one',
+    'server CA': 'stop the server, remove tls/ in its keys directory, start it, give clients the new tls/ca.crt',
+    root: `its owner: notary key rotate ${GUN} root`,
+    'root certificate': `its owner: notary key rotate ${GUN} root`,
+    targets: `its owner: docker trust sign, or notary witness -p ${GUN} targets`,
+    'targets/ci': `countersign tag sign ${GUN} TAG --as ci, a tag that it has signed`,
+    'targets/releases': `countersign tag sign ${GUN} TAG --as ci, a tag that it has signed`,
+    'targets/alice': `whoever signs it: docker trust sign, or notary witness -p ${GUN} targets/alice`,
+    snapshot: 'nothing: the server signs it anew by itself',
+    'snapshot key': `its owner: notary key rotate ${GUN} snapshot -r`,
+    'timestamp key': `its owner: notary key rotate ${GUN} timestamp -r`,
+  }
+  assert.deepEqual(await told(), byOwner)
+  assert.equal(await holder(), 'client')
+
+  // The root key has a name here, first as one that is offline, then sealed.
+  const publicKey = pair.publicKey.export({ type: 'spki', format: 'der' }).toString('base64')
+  const derivation = { name: 'argon2id' as const, salt: '', memory: 1, passes: 1, lanes: 1 }
+  const save = (sealed: { derivation: typeof derivation; sealed: string } | null): Promise<unknown> =>
+    saveRootKey.run(world, { name: 'alice', public: publicKey, sealed, certificates: {} }, TEST_ACTOR)
+  await save(null)
+  const renew = `countersign key rotate ${GUN} root --renew`
+  assert.equal((await told())['root certificate'], `countersign root import NAME FILE, then ${renew}`)
+  assert.equal(await holder(), 'offline')
+  await save({ derivation, sealed: '' })
+  const { root, 'timestamp key': aged } = await told()
+  assert.deepEqual([root, aged], [renew, `countersign key rotate ${GUN} timestamp`])
+  assert.equal(await holder(), 'sealed here')
+
+  certificates = made.slice(0, 1)
+  await removeSigner(trust, 'ci', TEST_ACTOR)
+  const { 'server certificate': own, 'targets/ci': left } = await told()
+  assert.match(own ?? '', /tls\.certificateFile/)
+  assert.match(left ?? '', /^whoever signs it/)
+})
