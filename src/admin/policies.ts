@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { allTokens } from '../access/api-token.ts'
 import { parsePattern } from '../access/grant.ts'
 import { refusalOf, type TagRule } from '../access/tag-policy.ts'
+import { findUser } from '../access/user.ts'
 import { TrustError } from '../errors.ts'
 import type { TargetsEdit } from '../tuf/targets-edit.ts'
 import type { Gun } from '../tuf/gun.ts'
@@ -52,9 +53,9 @@ export const setPolicy = operation({
   summary: 'Let a signer, user or token have signed only what one of these rules allows.',
   action: 'admin',
   input: z.strictObject({ subject, rules: z.array(ruleInput).min(1).max(RULES_MAX) }),
-  async run({ trust }, policy, actor): Promise<TagPolicy> {
+  async run({ trust, store }, policy, actor): Promise<TagPolicy & { warnings: readonly string[] }> {
     await changeRecords(trust, actor, async () => [{ kind: 'policy', name: policy.subject, value: policy }])
-    return policy
+    return { ...policy, warnings: await unknown(store, policy.subject) }
   },
 })
 
@@ -83,6 +84,17 @@ export const removePolicy = operation({
     return { subject: name, removed: true }
   },
 })
+
+/** Rules may be there before whom they bind, and bind nobody if the name is mistyped. */
+async function unknown(store: World['store'], policySubject: string): Promise<string[]> {
+  const [kind = '', name = ''] = policySubject.split(/:(.*)/)
+  if (kind === 'signer' && store.record('signer', name) !== undefined) return []
+  if (kind === 'token' && (await allTokens(store)).some((each) => each.name === name && !each.revoked)) return []
+  // A client certificate stands for a user.
+  const list = kind === 'certificate' ? 'user' : kind
+  if (list === 'user' && findUser(store, name) !== undefined) return []
+  return [`there is no ${list} ${name}: "countersign ${list} list" prints all`]
+}
 
 function noRules(name: string): never {
   throw new TrustError('NOT_FOUND', `there are no rules for ${name}`, { hint: '"countersign policy list" prints all' })

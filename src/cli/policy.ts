@@ -2,7 +2,7 @@ import { Command } from 'commander'
 import { listPolicies, removePolicy, setPolicy, showPolicy, type TagPolicy } from '../admin/policies.ts'
 import { TrustError } from '../errors.ts'
 import { DRY_RUN_OPTION, JSON_OPTION } from './options.ts'
-import { table } from './print.ts'
+import { table, withWarnings } from './print.ts'
 import { ask } from './run.ts'
 
 interface Options {
@@ -26,7 +26,7 @@ export function policyCommand(): Command {
         command,
         setPolicy,
         async () => ({ subject, rules: rule.map(ruleOf) }),
-        (set) => show([set]),
+        (set) => withWarnings(show([set]), set),
       ),
     )
   policy

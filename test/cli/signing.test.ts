@@ -125,6 +125,20 @@ signer:ci  docker.io/acme/*    v*    stay          within 10 min
 signer:ci  reg.example:5000/*  *     may be moved  -
 `,
     )
+    await prints(
+      'policy set user:alicf --rule *:*',
+      `WHO         REPOSITORIES  TAGS  EXISTING  SEEN IN REGISTRY
+user:alicf  *             *     stay      -
+warning: there is no user alicf: "countersign user list" prints all
+`,
+    )
+    await prints(
+      'policy set token:ci --rule *:* --dry-run',
+      /\nwarning: there is no token ci: "countersign token list"/,
+    )
+    await prints('policy set certificate:ci --rule *:* --dry-run', /\nwarning: there is no user ci: /)
+    await prints('policy show user:alicf', /^WHO .*\nuser:alicf  [^]*-\n$/)
+    await prints('policy remove user:alicf', 'no rules for user:alicf any more\n')
     await prints('policy remove signer:ci', 'no rules for signer:ci any more\n')
     await prints('signer remove ci', 'removed the signer ci; owners of repositories remove it too\n')
   })
