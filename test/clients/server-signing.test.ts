@@ -102,6 +102,32 @@ test('an owner adds our signer; what it signs is docker’s own, and pulled as s
   assert.deepEqual(await stage.server.check(), [])
 })
 
+test('the key of a signer stolen: an owner who has docker only follows the runbook', { skip }, async () => {
+  const gun = `${engine.registry}/team/by-stolen`
+  const owner = await person('hurried')
+  const pem = join(stage.files, 'night.pem')
+  await type(['signer', 'create', 'night'])
+  await writeFile(pem, await type(['signer', 'show', 'night']))
+  for (const tag of ['ours', 'theirs']) {
+    await engine.image(`${gun}:${tag}`, tag)
+    await owner.untrusted('push', `${gun}:${tag}`)
+  }
+  await owner.run('trust', 'signer', 'add', '--key', pem, 'night', gun)
+  for (const tag of ['ours', 'theirs']) await type(['tag', 'sign', gun, tag, '--as', 'night'], owner)
+  const bob = await person('bob')
+  assert.deepEqual(Object.keys(await bob.signed(gun)).toSorted(), ['ours', 'theirs'])
+  await type(['signer', 'rotate', 'night'])
+  await writeFile(pem, await type(['signer', 'show', 'night']))
+  await owner.answer('y\n', 'trust', 'signer', 'remove', 'night', gun)
+  await owner.run('trust', 'signer', 'add', '--key', pem, 'night', gun)
+  assert.deepEqual(await bob.signed(gun), {})
+  assert.doesNotMatch(await type(['signer', 'rotate', 'night', '--finish']), /warning/)
+  assert.match(await type(['tag', 'sign', gun, 'ours', '--as', 'night'], owner), /not signed again, .*: theirs\n$/)
+  assert.deepEqual(Object.keys(await bob.signed(gun)), ['ours'])
+  await bob.run('pull', `${gun}:ours`)
+  assert.deepEqual(await stage.server.check(), [])
+})
+
 test('an index of many platforms is signed as what it is, and pulled for this one', { skip }, async () => {
   const gun = `${engine.registry}/team/by-index`
   const alice = await person('index')
