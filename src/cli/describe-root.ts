@@ -13,8 +13,10 @@ export function stagedForPeople({ gun, version, reason, by, at, former, own, com
     ...(former === undefined ? [] : [`  of the root in force: ${needText(former)}`]),
     `  of the new root itself: ${needText(own)}`,
   ]
-  const next = complete ? `countersign root publish ${gun}` : `countersign root sign ${gun}`
-  return [...lines, `next: ${next}`].join('\n')
+  const next = complete
+    ? [`next: countersign root publish ${gun}`]
+    : [`next: countersign root sign ${gun}`, `with a key that is elsewhere: countersign root show ${gun} --out FILE`]
+  return [...lines, ...next].join('\n')
 }
 
 /**

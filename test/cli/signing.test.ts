@@ -169,6 +169,7 @@ warning: there is no user alicf: "countersign user list" prints all
   of the new root itself: 1 of these keys
     ID not yet
 next: countersign root sign ${GUN}
+with a key that is elsewhere: countersign root show ${GUN} --out FILE
 `,
     )
     await prints(
