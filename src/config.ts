@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { z } from 'zod'
-import { TrustError } from './errors.ts'
+import { fileError, TrustError } from './errors.ts'
 import { contradictions } from './settings-rules.ts'
 import { settingsSchema, type Settings } from './settings-schema.ts'
 
@@ -69,12 +69,19 @@ function load(sources: SettingsSources): { settings: Settings; origins: Map<stri
 }
 
 function readSettingsFile(path: string): Record<string, unknown> {
+  let text
   try {
-    const value: unknown = JSON.parse(readFileSync(path, 'utf8'))
+    text = readFileSync(path, 'utf8')
+  } catch (cause) {
+    const hint = `--config or ${FILE_VARIABLE} names it`
+    throw fileError('BAD_SETTINGS', `cannot read the settings file ${path}`, cause, hint)
+  }
+  try {
+    const value: unknown = JSON.parse(text)
     if (typeof value === 'object' && value !== null && !Array.isArray(value)) return { ...value }
   } catch (cause) {
-    const text = cause instanceof Error ? cause.message : String(cause)
-    throw new TrustError('BAD_SETTINGS', `cannot read the settings file ${path}: ${text}`, { cause })
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    throw new TrustError('BAD_SETTINGS', `cannot read the settings file ${path}: ${reason}`, { cause })
   }
   throw new TrustError('BAD_SETTINGS', `the settings file ${path} must hold a JSON object`)
 }

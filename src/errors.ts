@@ -73,6 +73,21 @@ export class TrustError extends Error {
   }
 }
 
+/**
+ * What the system refused to do with a file: `cannot make data: EACCES: permission denied`.
+ *
+ * @param what was tried, with the path
+ * @param hint what helps, unless it is a matter of whose the file is
+ */
+export function fileError(code: TrustErrorCode, what: string, cause: unknown, hint: string): TrustError {
+  // Node ends it with the call and the path, which is said already.
+  const reason = cause instanceof Error ? cause.message.replace(/, \w+ '.*$/s, '') : String(cause)
+  const denied = /^(?:EACCES|EPERM):/.test(reason)
+  return new TrustError(code, `${what}: ${reason}`, { hint: denied ? NOT_YOURS : hint, cause })
+}
+
+const NOT_YOURS = 'run this as the user who owns that place (sudo -u USER …), or let that place be owned by this user'
+
 /** An error on its way to another thread or process, which would keep neither its class nor its code. */
 export interface Failure {
   /** Undefined: a fault of ours. */

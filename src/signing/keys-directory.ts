@@ -1,12 +1,12 @@
 import { createPublicKey, randomBytes, sign, verify } from 'node:crypto'
-import { mkdir, rename } from 'node:fs/promises'
+import { rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { TrustError } from '../errors.ts'
 import { privateKeyOfSeed, SEED_BYTES } from './ed25519.ts'
 import { FileSigner } from './file-signer.ts'
 import { KEY_FILE_SECRET_BYTES, PASSPHRASE_MIN_LENGTH } from './key-encryption.ts'
 import { Keyring, type Secret, type SharedKeyring } from './keyring.ts'
-import { readSecretFile, sizeOf, writeFileAtomically } from './secret-file.ts'
+import { makeSecretDirectory, readSecretFile, sizeOf, writeFileAtomically } from './secret-file.ts'
 import type { KeyAlgorithm } from './signer.ts'
 import { openTokenKey, type TokenKey } from './token-key.ts'
 
@@ -47,7 +47,7 @@ export async function hasKeys(directory: string): Promise<boolean> {
  */
 export async function createKeysDirectory(directory: string, passphraseFile?: string): Promise<void> {
   if (await hasKeys(directory)) throw new TrustError('BAD_KEYS', `there is a keyring in ${directory} already`)
-  await mkdir(directory, { recursive: true, mode: 0o700 })
+  await makeSecretDirectory(directory)
   const secret = passphraseFile === undefined ? await newKeyFile(directory) : await passphrase(passphraseFile, true)
   // The keyring comes last: where there is one, everything else is there.
   const path = join(directory, KEYRING)

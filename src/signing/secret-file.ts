@@ -1,14 +1,11 @@
 import { constants } from 'node:fs'
-import { open, readFile, rename, stat } from 'node:fs/promises'
+import { mkdir, open, readFile, rename, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { randomUUID } from 'node:crypto'
-import { TrustError } from '../errors.ts'
+import { fileError, TrustError } from '../errors.ts'
 
 /** Permission bits of group and others. */
 const OTHERS = 0o077
-
-/** What to do about a file that is another user's. */
-export const OWN_IT = 'run it as the user that the server runs as (sudo -u USER), or give that one its files (chown -R)'
 
 /**
  * Bytes of a file; undefined if there is none. What cannot be told is not taken for "none": something would be made anew
@@ -20,9 +17,9 @@ export async function sizeOf(path: string): Promise<number | undefined> {
   try {
     return (await stat(path)).size
   } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException
-    if (code === 'ENOENT') return undefined
-    throw new TrustError('BAD_KEYS', `cannot look at ${path}: ${code}`, { hint: OWN_IT, cause })
+    // There can be none where there is no directory.
+    if (['ENOENT', 'ENOTDIR'].includes((cause as NodeJS.ErrnoException).code ?? '')) return undefined
+    throw fileError('BAD_KEYS', `cannot look at ${path}`, cause, 'check the settings keysDirectory and dataDirectory')
   }
 }
 
@@ -44,13 +41,29 @@ export async function readSecretFile(
     return await readFile(path)
   } catch (cause) {
     if (cause instanceof TrustError) throw cause
-    const hint = (cause as NodeJS.ErrnoException).code === 'EACCES' ? OWN_IT : `check ${named}`
-    throw new TrustError('BAD_KEYS', `cannot read ${path}`, { hint, cause })
+    throw fileError('BAD_KEYS', `cannot read ${path}`, cause, `check ${named}`)
   }
 }
 
-/** Write a file so that after a crash it is whole, old or new: beside it, synced, renamed, directory synced. */
+/** Make a directory that its owner alone can open, unless it is there. @throws TrustError BAD_KEYS */
+export async function makeSecretDirectory(path: string): Promise<void> {
+  await mkdir(path, { recursive: true, mode: 0o700 }).catch((cause: unknown) => {
+    throw fileError('BAD_KEYS', `cannot make the directory ${path}`, cause, 'check the setting keysDirectory')
+  })
+}
+
+/**
+ * Write a file so that after a crash it is whole, old or new: beside it, synced, renamed, directory synced.
+ *
+ * @throws TrustError BAD_KEYS
+ */
 export async function writeFileAtomically(path: string, content: string | Uint8Array, mode: number): Promise<void> {
+  await writeBeside(path, content, mode).catch((cause: unknown) => {
+    throw fileError('BAD_KEYS', `cannot write ${path}`, cause, 'check the disk, and the setting keysDirectory')
+  })
+}
+
+async function writeBeside(path: string, content: string | Uint8Array, mode: number): Promise<void> {
   const beside = join(dirname(path), `.${randomUUID()}.tmp`)
   const file = await open(beside, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, mode)
   try {

@@ -1,9 +1,9 @@
 import { createPrivateKey, createPublicKey, X509Certificate } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { mkdir, readFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { TrustError } from '../errors.ts'
-import { writeFileAtomically } from './secret-file.ts'
+import { fileError, TrustError } from '../errors.ts'
+import { makeSecretDirectory, writeFileAtomically } from './secret-file.ts'
 import type { TlsIdentity } from './tls-issue.ts'
 
 /** Files of an identity that was made here. */
@@ -16,6 +16,7 @@ interface TlsFiles {
 const DAY = 86_400_000
 /** A server certificate with less than this left is made anew at start, by the same CA. */
 const RENEW_DAYS = 30
+const OWN_FILES = 'check the settings tls.certificateFile and tls.keyFile'
 
 export function tlsFiles(keysDirectory: string): TlsFiles {
   const at = (name: string): string => join(keysDirectory, 'tls', name)
@@ -32,7 +33,7 @@ export function tlsFiles(keysDirectory: string): TlsFiles {
 export async function ensureTlsIdentity(keysDirectory: string, now: number): Promise<string[]> {
   const files = tlsFiles(keysDirectory)
   const caKeyFile = join(keysDirectory, 'tls', 'ca.key')
-  await mkdir(join(keysDirectory, 'tls'), { recursive: true, mode: 0o700 })
+  await makeSecretDirectory(join(keysDirectory, 'tls'))
   const made: string[] = []
   // The X.509 library is loaded only when there is something to issue: starts are quicker without it.
   if (!existsSync(files.ca)) {
@@ -43,7 +44,8 @@ export async function ensureTlsIdentity(keysDirectory: string, now: number): Pro
     made.push('a TLS CA')
   }
   if (made.length > 0 || !existsSync(files.certificate) || (await endOf(files.certificate)) < now + RENEW_DAYS * DAY) {
-    const [caText, caKey] = await Promise.all([readFile(files.ca, 'utf8'), readFile(caKeyFile, 'utf8')])
+    const again = `put it back; or remove ${files.ca}: a new CA is made then, which clients must be given`
+    const [caText, caKey] = await Promise.all([readTls(files.ca, again), readTls(caKeyFile, again)])
     const { makeServer } = await import('./tls-issue.ts')
     const server = await makeServer(caText, caKey, now)
     await writeFileAtomically(files.key, server.key, 0o600)
@@ -94,14 +96,11 @@ export async function loadTls(certificateFile: string, keyFile: string, now: num
   return { cert, key }
 }
 
-async function readTls(path: string): Promise<string> {
+async function readTls(path: string, hint = OWN_FILES): Promise<string> {
   try {
     return await readFile(path, 'utf8')
   } catch (cause) {
-    throw new TrustError('BAD_TLS', `cannot read ${path}`, {
-      hint: 'check the settings tls.certificateFile and tls.keyFile',
-      cause,
-    })
+    throw fileError('BAD_TLS', `cannot read ${path}`, cause, hint)
   }
 }
 

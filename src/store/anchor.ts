@@ -2,7 +2,7 @@ import canonicalize from 'canonicalize'
 import { constants, writeSync } from 'node:fs'
 import { open, type FileHandle } from 'node:fs/promises'
 import { setTimeout } from 'node:timers/promises'
-import { TrustError } from '../errors.ts'
+import { fileError, TrustError } from '../errors.ts'
 
 /**
  * The anchor: the newest journal entry's number and hash, signed, in a file outside the database. It shows what no look
@@ -62,9 +62,8 @@ export class AnchorFile {
     try {
       file = await open(path, constants.O_RDWR | (create ? constants.O_CREAT : 0), 0o600)
     } catch (cause) {
-      const text = create ? `cannot make the anchor file ${path}` : `cannot open the anchor file ${path}`
-      const hint = (cause as NodeJS.ErrnoException).code === 'EACCES' ? 'see to its owner and permissions' : TOGETHER
-      throw new TrustError('DATA_DAMAGED', text, { hint, cause })
+      const text = `cannot ${create ? 'make' : 'open'} the anchor file ${path}`
+      throw fileError('DATA_DAMAGED', text, cause, create ? 'check the setting anchorFile' : TOGETHER)
     }
     if (create && (await file.stat()).size > 0) {
       await file.close()

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
-import { TrustError } from '../errors.ts'
+import { fileError, TrustError } from '../errors.ts'
 import { AnchorFile, type Anchor, type AnchorKey } from './anchor.ts'
 import { Committer, type CommitterOptions } from './committer.ts'
 import { Database } from './database.ts'
@@ -43,10 +43,13 @@ export interface StoreSnapshot {
  * Make a new, empty store: database, then anchor. A database without anchor that nothing was ever committed to is what
  * an interrupted creation left: it is completed.
  *
- * @throws TrustError DATA_EXISTS if there is an anchor, or a database with commits
+ * @throws TrustError DATA_EXISTS if there is an anchor, or a database with commits; DATA_MISSING if it cannot be made
  */
 export async function createStore(options: StoreOptions): Promise<void> {
-  await mkdir(options.directory, { recursive: true, mode: 0o700 })
+  await mkdir(options.directory, { recursive: true, mode: 0o700 }).catch((cause: unknown) => {
+    const what = `cannot make the directory ${options.directory}`
+    throw fileError('DATA_MISSING', what, cause, 'check the setting dataDirectory')
+  })
   const anchor = await AnchorFile.open(options.anchorFile, options.anchorKey, true)
   try {
     const database = await Database.open(options.directory, true).catch((error: unknown) => {

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
-import { chmod, chown, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { chmod, chown, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { createServer, type AddressInfo } from 'node:net'
+import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { after, before, describe, test } from 'node:test'
+import { COMMAND } from '../support/server-process.ts'
 import { Terminal } from './terminal.ts'
 
 /** What makes a start impossible, and the sentence that says what to do. Nothing is changed by any of them. */
@@ -30,6 +32,16 @@ describe('a start is refused', () => {
     for (const path of paths) await rm(terminal.path(path))
     await action()
     for (const [path, bytes] of kept) await writeFile(terminal.path(path), bytes, { mode: 0o600 })
+  }
+
+  /** As a user whom permissions bind: root too, without what lets it read everything. @returns standard error */
+  async function powerless(args: readonly string[], environment: Record<string, string> = {}): Promise<string> {
+    const root = process.getuid?.() === 0
+    const typed = [...(root ? ['setpriv', '--bounding-set=-all', '--inh-caps=-all'] : []), COMMAND, ...args]
+    const options = { cwd: terminal.directory, env: { ...terminal.environment, ...environment } }
+    const { status, stdout, stderr } = spawnSync(typed[0] ?? '', typed.slice(1), { ...options, encoding: 'utf8' })
+    assert.deepEqual([status, stdout], [2, ''])
+    return stderr
   }
 
   test('because another process uses the data', async () => {
@@ -63,7 +75,10 @@ describe('a start is refused', () => {
     })
     await writeFile(terminal.path('hook'), 'a secret that others can read\n', { mode: 0o640 })
     await refuses(/^error: hook can be read by others\nhint: chmod 600 hook\n/, webhook('hook'))
-    await refuses(/^error: cannot read nowhere\nhint: check the setting webhook\.secretFile\n/, webhook('nowhere'))
+    await refuses(
+      /^error: cannot read nowhere: ENOENT: .*\nhint: check the setting webhook\.secretFile\n/,
+      webhook('nowhere'),
+    )
   })
 
   test('with a TLS key that belongs to another certificate', async () => {
@@ -72,10 +87,53 @@ describe('a start is refused', () => {
       COUNTERSIGN_TLS_KEY_FILE: 'keys/tls/ca.key',
     }
     await refuses(/^error: the key in keys\/tls\/ca\.key does not belong to the certificate/, files)
-    await refuses(/^error: cannot read nowhere\.key\nhint: check the settings tls/, {
+    await refuses(/^error: cannot read nowhere\.key: ENOENT: .*\nhint: check the settings tls/, {
       ...files,
       COUNTERSIGN_TLS_KEY_FILE: 'nowhere.key',
     })
+  })
+
+  test('when a certificate must be made, and the key of the CA was taken away', async () => {
+    await without(['keys/tls/server.crt', 'keys/tls/ca.key'], () =>
+      refuses(/^error: cannot read keys\/tls\/ca\.key: ENOENT: .*\nhint: put it back; or remove keys\/tls\/ca\.crt: /),
+    )
+  })
+
+  test('with directories that cannot be made', async () => {
+    await writeFile(terminal.path('file'), '')
+    const elsewhere = { COUNTERSIGN_DATA_DIRECTORY: 'd', COUNTERSIGN_KEYS_DIRECTORY: 'k' }
+    await refuses(/^error: cannot make the directory file\/k: ENOTDIR: .*\nhint: check the setting keysDirectory\n$/, {
+      ...elsewhere,
+      COUNTERSIGN_KEYS_DIRECTORY: 'file/k',
+    })
+    await refuses(/^error: cannot make the directory file\/d: ENOTDIR: .*\nhint: check the setting dataDirectory\n$/, {
+      ...elsewhere,
+      COUNTERSIGN_DATA_DIRECTORY: 'file/d',
+    })
+    await refuses(/^error: cannot make the anchor file no\/anchor: ENOENT: .*\nhint: check the setting anchorFile\n$/, {
+      ...elsewhere,
+      COUNTERSIGN_ANCHOR_FILE: 'no/anchor',
+    })
+  })
+
+  test('where the files are not of the user who starts it', async () => {
+    const owner = 'run this as the user who owns that place (sudo -u USER …), or let that place be owned by this user'
+    const denied = (what: string): string => `error: ${what}: EACCES: permission denied\nhint: ${owner}\n`
+    await writeFile(terminal.path('private.json'), '{}', { mode: 0 })
+    await mkdir(terminal.path('of-root'), { mode: 0o500 })
+    await chmod(terminal.path('keys'), 0)
+    try {
+      for (const args of [['serve'], ['check'], ['repo', 'list']])
+        assert.equal((await powerless(args)).replace(/keys\/[\w.]+/, 'keys/…'), denied('cannot look at keys/…'))
+      assert.equal(
+        await powerless(['check', '--config', 'private.json']),
+        denied('cannot read the settings file private.json'),
+      )
+      const elsewhere = { COUNTERSIGN_KEYS_DIRECTORY: 'of-root', COUNTERSIGN_DATA_DIRECTORY: 'd' }
+      assert.equal(await powerless(['serve'], elsewhere), denied('cannot write of-root/key-encryption-key'))
+    } finally {
+      await chmod(terminal.path('keys'), 0o700)
+    }
   })
 
   test('with a passphrase while the keyring is under a key file', async () => {
@@ -100,7 +158,7 @@ describe('a start is refused', () => {
   test('with what cannot be looked at: it is not taken for missing', async () => {
     await symlink('loop', terminal.path('loop'))
     for (const setting of ['KEYS_DIRECTORY', 'DATA_DIRECTORY', 'ANCHOR_FILE']) {
-      await refuses(/^error: cannot look at loop\S*: ELOOP\nhint: run it as the user that the server runs as/, {
+      await refuses(/^error: cannot look at loop\S*: ELOOP: .*\nhint: check the settings/, {
         [`COUNTERSIGN_${setting}`]: 'loop',
       })
     }

@@ -106,7 +106,7 @@ and remove key-encryption-key from the keys directory, if it is there
         /^error: the passphrase in short is empty or too short\nhint: use at least 8/,
       ],
       [['--new-passphrase-file', 'open'], /^error: open can be read by others\nhint: chmod 600 open\n/],
-      [['--new-passphrase-file', 'nowhere'], /^error: cannot read nowhere\n/],
+      [['--new-passphrase-file', 'nowhere'], /^error: cannot read nowhere: ENOENT/],
       [['--new-key-file'], /^error: the keyring is under a key file already\n/],
       [[], /^error: say either --new-passphrase-file or --new-key-file\n/],
       [['--new-key-file', '--new-passphrase-file', 'first'], /^error: say either /],
