@@ -2,7 +2,7 @@ import { Command } from 'commander'
 import { readFile } from 'node:fs/promises'
 import { text } from 'node:stream/consumers'
 import { importSealedKey, signedRole } from '../admin/import.ts'
-import { TrustError } from '../errors.ts'
+import { fileError, TrustError } from '../errors.ts'
 import type { Imported } from '../repository/import-key.ts'
 import type { FileSigner } from '../signing/file-signer.ts'
 import { openKeysDirectory } from '../signing/keys-directory.ts'
@@ -144,7 +144,7 @@ function openFile(pem: string, passphrase: string | undefined, gun: string, role
 
 async function readText(file: string): Promise<string> {
   return readFile(file, 'utf8').catch((cause: unknown) => {
-    throw new TrustError('BAD_SETTINGS', `cannot read ${file}`, { cause })
+    throw fileError('BAD_SETTINGS', `cannot read ${file}`, cause, 'check the path')
   })
 }
 

@@ -25,16 +25,26 @@ export function parseSignerRows(text: string): SignerRow[] {
   const filled = lines.filter(({ content }) => content.trim() !== '')
   const json = filled[0]?.content.trimStart().startsWith('{') === true
   const header = json ? [] : cellsOf(filled[0]?.content ?? '')
+  // An export that failed leaves nothing, or its error: to say "0 keys, none refused" would hide that.
+  if (filled.length === 0) throw notExported('there are no rows in it')
+  if (!json && COLUMNS.some((name) => !header.includes(name))) {
+    throw notExported(`it is no export: its first line is no JSON object, and does not name ${COLUMNS.join(', ')}`)
+  }
+  if (!json && filled.length === 1) throw notExported('there are no rows in it, only the names of its columns')
   return (json ? filled : filled.slice(1)).map(({ content, line }) => {
     const row = json ? objectOf(content, line) : namedCells(header, cellsOf(content))
     const missing = COLUMNS.filter((name) => typeof row[name] !== 'string')
     if (missing.length > 0) {
-      throw new TrustError('INVALID_PARAMETERS', `line ${line} lacks ${missing.join(', ')}`, {
-        hint: 'docs/CUSTODY.md has the statements that export the rows',
-      })
+      throw notExported(`line ${line} lacks ${missing.join(', ')}`)
     }
     const { key_id: keyId, algorithm, gun, role, private: secret } = row as Columns
     return { line, gun, role, keyId, algorithm, jwe: jweOf(secret) }
+  })
+}
+
+function notExported(message: string): TrustError {
+  return new TrustError('INVALID_PARAMETERS', message, {
+    hint: 'docs/CUSTODY.md has the statements that export the rows',
   })
 }
 
@@ -45,7 +55,7 @@ function objectOf(content: string, line: number): Readonly<Record<string, unknow
   } catch {
     // Told below, without the line: it holds a key.
   }
-  throw new TrustError('INVALID_PARAMETERS', `line ${line} is not a JSON object`)
+  throw notExported(`line ${line} is not a JSON object`)
 }
 
 function namedCells(header: readonly string[], cells: readonly string[]): Readonly<Record<string, unknown>> {

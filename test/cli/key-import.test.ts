@@ -201,12 +201,18 @@ describe('countersign key import', () => {
     for (const [content, text] of [
       ['{"key_id": "a"}\n', 'line 1 lacks algorithm, gun, role, private'],
       [`${JSON.stringify(rowOf(rowFor('timestamp')))}\n\n{"private": "eyJ`, 'line 3 is not a JSON object'],
-      ['gun,role\na,b\n', 'line 2 lacks key_id, algorithm, private'],
+      ['gun,role\na,b\n', 'it is no export: its first line .* does not name key_id, algorithm, gun, role, private'],
+      ['key_id,algorithm,gun,role,private\na,b\n', 'line 2 lacks gun, role, private'],
+      // What a failed export leaves behind.
+      ['', 'there are no rows in it'],
+      ['\n', 'there are no rows in it'],
+      ['key_id,algorithm,gun,role,private\n', 'there are no rows in it, only the names of its columns'],
+      ['psql: error: connection to server failed: FATAL\n', 'it is no export: .*'],
     ] as const) {
       await writeFile(terminal.path('bad'), content)
       const bad = await fromDatabase('bad')
       assert.deepEqual([bad.code, bad.stdout], [2, ''])
-      assert.match(bad.stderr, new RegExp(`^error: ${text}\n`))
+      assert.match(bad.stderr, new RegExp(`^error: ${text}\nhint: docs/CUSTODY\\.md `))
     }
     server = await terminal.serve(['--quiet'])
   })
@@ -309,7 +315,7 @@ describe('countersign key import', () => {
       assert.match(stderr, /^error: say either GUN ROLE --file FILE, or --signer-database FILE\n/)
     }
     const { stderr } = await terminal.run(['key', 'import', 'a/b', 'targets', '--file', 'nowhere'])
-    assert.match(stderr, /^error: cannot read nowhere\n/)
+    assert.match(stderr, /^error: cannot read nowhere: ENOENT: .*\nhint: check the path\n$/)
   })
 })
 
