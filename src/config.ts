@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { z } from 'zod'
 import { fileError, TrustError } from './errors.ts'
+import { plainIssue } from './plain-issues.ts'
 import { contradictions } from './settings-rules.ts'
 import { settingsSchema, type Settings } from './settings-schema.ts'
 
@@ -52,7 +53,7 @@ function load(sources: SettingsSources): { settings: Settings; origins: Map<stri
   for (const { name } of leaves()) if (valueAt(input, name) !== undefined) origins.set(name, 'file')
   if (path !== undefined) resolvePaths(input, dirname(resolve(path)))
   overlayEnvironment(input, sources.environment, origins, mistakes)
-  const parsed = settingsSchema.safeParse(input)
+  const parsed = settingsSchema.safeParse(input, { error: plainIssue })
   if (!parsed.success) mistakes.push(...parsed.error.issues.map((issue) => mistakeOf(issue, origins)))
   if (parsed.success) mistakes.push(...contradictions(parsed.data))
   if (!parsed.success || mistakes.length > 0) {

@@ -34,7 +34,7 @@ export function parseGrant(text: string): Grant {
       hint: `write ACTIONS:PATTERN, as in read,sign:docker.io/acme/*; actions are ${ACTIONS.join(', ')}`,
     })
   }
-  return { pattern: parsePattern(text.slice(colon + 1)), actions: known }
+  return { pattern: parsePattern(text.slice(colon + 1)), actions: [...new Set(known)] }
 }
 
 /** As `parseGrant` reads it. */

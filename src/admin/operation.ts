@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { Action } from '../access/permission.ts'
 import { TrustError } from '../errors.ts'
+import { plainIssue } from '../plain-issues.ts'
 import type { OpensKey } from '../repository/check.ts'
 import type { Ending } from '../repository/expiry.ts'
 import type { Trust } from '../repository/trust.ts'
@@ -19,6 +20,8 @@ export interface World {
   readonly certificates: () => Promise<readonly Ending[]>
   /** Age at which a key of the server is to be rotated, milliseconds; undefined: at none. */
   readonly keyAge?: number | undefined
+  /** True: nothing is written (`--dry-run`). */
+  readonly rehearsal?: true
   /** The trust's signer, but the keys that it makes leave no trace: for `--dry-run`. */
   readonly rehearsalSigner: Signer
 }
@@ -60,7 +63,7 @@ export function operation<Schema extends z.ZodObject, Output>(
 
 /** Input as the operation takes it. @throws TrustError INVALID_PARAMETERS that lists all mistakes */
 export function parsed<Schema extends z.ZodObject>(operation: Operation<Schema>, input: unknown): z.output<Schema> {
-  const result = operation.input.safeParse(input)
+  const result = operation.input.safeParse(input, { error: plainIssue })
   if (result.success) return result.data
   const mistakes = result.error.issues.map(({ path, message }) =>
     path.length === 0 ? message : `${path.join('.')}: ${message}`,

@@ -9,5 +9,5 @@ export function rehearsing(world: World): World {
     ...world.store,
     commit: async () => world.store.tail().number + 1,
   }
-  return { ...world, store, trust: { ...world.trust, store, signer: world.rehearsalSigner } }
+  return { ...world, rehearsal: true, store, trust: { ...world.trust, store, signer: world.rehearsalSigner } }
 }

@@ -14,6 +14,7 @@ export type TokenRow = Omit<ApiToken, 'secretSha256'>
 const DAY = 86_400_000
 /** Days that a token lives if nothing is said. */
 export const TOKEN_LIFE_DAYS = 90
+export const TOKEN_MAX_DAYS = 3650
 
 export const createToken = operation({
   name: 'token.create',
@@ -28,12 +29,12 @@ export const createToken = operation({
     days: z
       .number()
       .positive()
-      .max(3650, 'at most 3650')
+      .max(TOKEN_MAX_DAYS)
       .nullable()
       .default(TOKEN_LIFE_DAYS)
       .meta({ description: 'null: no end' }),
   }),
-  async run({ trust }, { name, grants, owner, days }, actor) {
+  async run({ trust, rehearsal }, { name, grants, owner, days }, actor) {
     const { id, text, secretSha256 } = mintToken()
     let made: ApiToken | undefined
     await changeRecords(trust, actor, async (now) => {
@@ -50,7 +51,8 @@ export const createToken = operation({
       made = { id, name, owner: ownerName, secretSha256, grants, expires, revoked: false, createdAt: now }
       return [{ kind: 'token', name: id, value: made }]
     })
-    return { ...rowOf(made as ApiToken), token: text }
+    // The text of a token that was not made would be taken for one that was.
+    return { ...rowOf(made as ApiToken), token: rehearsal === true ? null : text }
   },
 })
 

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { createInterface } from 'node:readline/promises'
 import { Writable } from 'node:stream'
-import { TrustError } from '../errors.ts'
+import { fileError, TrustError } from '../errors.ts'
 
 /**
  * A secret from a file, or asked on the terminal without echo.
@@ -31,7 +31,7 @@ export async function newSecretFrom(file: string | undefined, what: string, opti
 
 async function readSecret(file: string, option: string): Promise<string> {
   const text = await readFile(file, 'utf8').catch((cause: unknown) => {
-    throw new TrustError('BAD_SETTINGS', `cannot read ${file}`, { hint: `check ${option}`, cause })
+    throw fileError('BAD_SETTINGS', `cannot read ${file}`, cause, `check ${option}`)
   })
   return text.replace(/\r?\n$/, '')
 }

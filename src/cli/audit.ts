@@ -2,9 +2,8 @@ import { Command } from 'commander'
 import { auditJournal } from '../admin/audit.ts'
 import { showExpiry } from '../admin/expiry.ts'
 import { findDigest, type Sighting } from '../admin/find.ts'
-import { TrustError } from '../errors.ts'
 import type { JournalEntry } from '../store/store.ts'
-import { JSON_OPTION } from './options.ts'
+import { JSON_OPTION, wholeNumber } from './options.ts'
 import { print, table } from './print.ts'
 import { ask, EXIT, withConnection } from './run.ts'
 
@@ -15,7 +14,7 @@ interface Options {
   digest?: string
   since?: string
   until?: string
-  limit?: string
+  limit?: number
   json?: true
 }
 
@@ -38,31 +37,32 @@ export function auditCommand(): Command {
     .option('--digest <digest>', 'only where this digest was signed, or no more')
     .option('--since <time>', 'not before, as in 2026-11-24T00:00:00Z')
     .option('--until <time>', 'not after')
-    .option('--limit <n>', `the newest so many (default: ${NEWEST}; with --json all)`)
+    .option('--limit <n>', `the newest so many (default: ${NEWEST}; with --json all)`, wholeNumber(1))
     .option('--json', 'oldest first, one entry a line as JSON')
     .action(audit)
 }
 
 export function findCommand(): Command {
   return new Command('find')
-    .description('where and since when a digest is signed')
+    .description('where and since when a digest is signed; exit code 0: it is signed now, 1: never, or no more')
     .argument('<digest>', 'sha256:… of a manifest')
     .option(...JSON_OPTION)
     .action((digest: string, _: Options, command: Command) =>
-      ask(command, findDigest, { digest }, ({ now, before }) => {
-        if (now.length + before.length === 0) return 'never signed here'
-        const rows = [...now, ...before].map(sightingRow)
-        return table([['IMAGE', 'SIGNED BY', 'SINCE', 'UNTIL', 'WHO'], ...rows])
-      }),
+      ask(command, findDigest, { digest }, sightings, ({ now }) => (now.length > 0 ? EXIT.ok : EXIT.negative)),
     )
+}
+
+function sightings({ now, before }: { now: Sighting[]; before: Sighting[] }): string {
+  if (now.length + before.length === 0) return 'never signed here'
+  return table([['IMAGE', 'SIGNED BY', 'SINCE', 'UNTIL', 'WHO'], ...[...now, ...before].map(sightingRow)])
 }
 
 export function expiryCommand(): Command {
   return new Command('expiry')
     .description('everything that ends unless a person puts it off, soonest first')
-    .option('--days <days>', 'only what ends within so many days')
+    .option('--days <days>', 'only what ends within so many days', wholeNumber(0, 36_500))
     .option(...JSON_OPTION)
-    .action(({ days }: { days?: string }, command: Command) =>
+    .action(({ days }: { days?: number }, command: Command) =>
       ask(command, showExpiry, days === undefined ? {} : { days }, (rows) => {
         if (rows.length === 0) return 'nothing ends'
         const cells = rows.map(({ gun, what, ends, daysLeft, todo }) => [
@@ -79,10 +79,7 @@ export function expiryCommand(): Command {
 
 function audit({ limit, json, ...filter }: Options, command: Command): Promise<void> {
   return withConnection(command, async (connection) => {
-    const wanted = Number(limit ?? NEWEST)
-    if (!Number.isSafeInteger(wanted) || wanted < 1) {
-      throw new TrustError('INVALID_PARAMETERS', '--limit must be a whole number, 1 or more')
-    }
+    const wanted = limit ?? NEWEST
     const page = (more: object): Promise<Page> => connection.call(auditJournal, { ...filter, ...more } as never)
     if (json === true && limit === undefined) {
       let after: number | null = 0

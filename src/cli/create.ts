@@ -2,16 +2,15 @@ import type { Command } from 'commander'
 import { stageNextRoot } from '../admin/roots.ts'
 import { TrustError } from '../errors.ts'
 import { parseGun } from '../tuf/gun.ts'
-import { DRY_RUN_OPTION, JSON_OPTION } from './options.ts'
+import { DRY_RUN_OPTION, JSON_OPTION, wholeNumber } from './options.ts'
 import { print, printJson } from './print.ts'
-import { parseThreshold } from './root-authority.ts'
 import { DEFAULT_ROOT_KEY, PASSPHRASE_OPTION, RootKeyring } from './root-keys.ts'
 import { EXIT, withConnection } from './run.ts'
 import { stageAndPublish } from './sign-root.ts'
 
 interface Options {
   rootKey?: string[]
-  rootThreshold?: string
+  rootThreshold?: number
   wildcard?: string
   passphraseFile?: string
   dryRun?: true
@@ -25,7 +24,7 @@ export function addCreate(repo: Command): void {
     .description('make a repository whose targets, snapshot and timestamp the server signs; root is signed here')
     .argument('<gun>', 'its name, as docker trust writes it: docker.io/acme/app')
     .option('--root-key <name...>', `root keys that it trusts (default: "${DEFAULT_ROOT_KEY}", made at its first use)`)
-    .option('--root-threshold <n>', 'how many of them must sign each root (default: 1)')
+    .option('--root-threshold <n>', 'how many of them must sign each root (default: 1)', wholeNumber(1))
     .option('--wildcard <prefix>', 'a certificate for all repositories below, as in docker.io/acme/*')
     .option(`${PASSPHRASE_OPTION} <file>`, 'the passphrase of the root keys, instead of asking')
     .option(...DRY_RUN_OPTION)
@@ -38,7 +37,7 @@ function create(name: string, options: Options, command: Command): Promise<void>
     const gun = parseGun(name)
     const { rootKey: names = [], dryRun, json } = options
     const commonName = commonNameOf(gun, options.wildcard)
-    const threshold = parseThreshold(options.rootThreshold) ?? 1
+    const threshold = options.rootThreshold ?? 1
     const keyring = new RootKeyring(connection, options.passphraseFile, dryRun)
     const certificates: string[] = []
     for (const wanted of names.length === 0 ? [undefined] : names) {

@@ -7,7 +7,7 @@ import type { RootKeyring } from './root-keys.ts'
 /** What may be said of the root keys of a repository from now on. */
 export interface AuthorityOptions {
   readonly rootKey?: string[]
-  readonly rootThreshold?: string
+  readonly rootThreshold?: number
   readonly renew?: true
 }
 
@@ -44,18 +44,11 @@ export async function nextAuthority(
   }
   const records = await keyring.records()
   const keys = renew === undefined ? [...new Set(rootKey)].map((name) => named(records, name)) : same(records, signers)
-  const threshold = parseThreshold(rootThreshold) ?? before
+  const threshold = rootThreshold ?? before
   if (threshold <= keys.length) return { keys, threshold }
   throw new TrustError('INVALID_PARAMETERS', `the threshold ${threshold} is above its number of keys, ${keys.length}`, {
     hint: 'name more root keys, or say --root-threshold',
   })
-}
-
-/** @returns undefined if nothing was said @throws TrustError INVALID_PARAMETERS */
-export function parseThreshold(text: string | undefined): number | undefined {
-  if (text === undefined) return undefined
-  if (/^[1-9]\d?$/.test(text)) return Number(text)
-  throw new TrustError('INVALID_PARAMETERS', '--root-threshold must be a whole number, 1 or more')
 }
 
 function named(records: readonly RootKey[], name: string): RootKey {

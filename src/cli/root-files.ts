@@ -2,7 +2,7 @@ import { createPrivateKey, type KeyObject } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { access, constants, readFile, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { TrustError } from '../errors.ts'
+import { fileError, TrustError } from '../errors.ts'
 import type { StagedRootDescription } from '../repository/staged-root.ts'
 import { openKeyFile } from '../signing/foreign-key.ts'
 import { secretFrom } from './ask-secret.ts'
@@ -41,6 +41,14 @@ export async function readStaged(file: string): Promise<StagedRootDescription> {
   })
 }
 
+/** True for a file that `readStaged` reads. */
+export async function holdsStaged(file: string): Promise<boolean> {
+  return readStaged(file).then(
+    () => true,
+    () => false,
+  )
+}
+
 /** Never over a file that is there: it may be somebody's only key. @throws TrustError BAD_SETTINGS */
 export async function writeNew(file: string, text: string): Promise<void> {
   await writeFile(file, text, { mode: 0o600, flag: 'wx' }).catch((cause: unknown) => cannotMake(file, cause))
@@ -57,5 +65,5 @@ function cannotMake(file: string, cause: unknown): never {
 }
 
 function unreadable(file: string, cause: unknown): never {
-  throw new TrustError('BAD_SETTINGS', `cannot read ${file}`, { hint: 'check the path', cause })
+  throw fileError('BAD_SETTINGS', `cannot read ${file}`, cause, 'check the path')
 }

@@ -6,7 +6,7 @@ import { payloadForPeople, stagedForPeople } from './describe-root.ts'
 import { inEach, outcomeTable } from './fleet.ts'
 import { DRY_RUN_OPTION, JSON_OPTION } from './options.ts'
 import { print, printJson } from './print.ts'
-import { KEY_PASSPHRASE_OPTION, readKeyFile, readStaged } from './root-files.ts'
+import { holdsStaged, KEY_PASSPHRASE_OPTION, readKeyFile, readStaged } from './root-files.ts'
 import { PASSPHRASE_OPTION, RootKeyring } from './root-keys.ts'
 import { EXIT, run, withConnection } from './run.ts'
 import { signAndPublish, signaturesBy } from './sign-root.ts'
@@ -37,9 +37,10 @@ export function addSign(root: Command): void {
     .action(sign)
 }
 
-function sign(target: string, options: Options, command: Command): Promise<void> {
+async function sign(target: string, options: Options, command: Command): Promise<void> {
   const { key, all, rootKey, passphraseFile, dryRun, json } = options
   if (key !== undefined) return signFile(target, key, options)
+  if (await holdsStaged(target)) return run(() => keyIsMissing(target))
   if (all === true) return signAll(target, options, command)
   return withConnection(command, async (connection) => {
     const keyring = new RootKeyring(connection, passphraseFile)
@@ -48,6 +49,12 @@ function sign(target: string, options: Options, command: Command): Promise<void>
     else if (version === undefined) print(stagedForPeople(staged))
     else print(`${dryRun === true ? 'would publish' : 'published'} root version ${version} of ${target}`)
     return version === undefined ? EXIT.negative : EXIT.ok
+  })
+}
+
+async function keyIsMissing(file: string): Promise<never> {
+  throw new TrustError('INVALID_PARAMETERS', `${file} holds a root to be signed: say with which key`, {
+    hint: 'add --key KEYFILE, a key file of notary or docker; no server is needed',
   })
 }
 

@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { parsePattern } from '../access/grant.ts'
 import { matches } from '../access/permission.ts'
 import { listRepositories } from '../admin/repositories.ts'
 import { planRoot, stageNextRoot } from '../admin/roots.ts'
@@ -8,7 +9,7 @@ import { parseGun } from '../tuf/gun.ts'
 import { BASE_ROLES, type BaseRole } from '../tuf/role.ts'
 import type { Connection } from './connect.ts'
 import { inEach, outcomeTable, type Outcome } from './fleet.ts'
-import { JSON_OPTION } from './options.ts'
+import { JSON_OPTION, wholeNumber } from './options.ts'
 import { print, printJson } from './print.ts'
 import { nextAuthority, saysAuthority, type AuthorityOptions, type NextAuthority } from './root-authority.ts'
 import { PASSPHRASE_OPTION, RootKeyring } from './root-keys.ts'
@@ -43,7 +44,7 @@ export function addRotate(key: Command): void {
     .option('--dry-run', 'the same')
     .option('--stage', 'make the next root, and leave it to be signed: by people, or away from the server')
     .option('--root-key <name...>', 'for root: the root keys from now on')
-    .option('--root-threshold <n>', 'for root: how many of them must sign (default: as before)')
+    .option('--root-threshold <n>', 'for root: how many of them must sign (default: as before)', wholeNumber(1))
     .option('--renew', 'for root: new certificates of the same keys')
     .option(`${PASSPHRASE_OPTION} <file>`, 'the passphrase of the root keys, instead of asking')
     .option(...JSON_OPTION)
@@ -151,8 +152,7 @@ function planText(each: Plan): string {
 
 function show(outcomes: readonly Rotated[], role: BaseRole): void {
   const [only] = outcomes
-  if (only === undefined) return print('no repository has such a name')
-  if (outcomes.length > 1) return print(outcomeTable(outcomes))
+  if (only === undefined || outcomes.length > 1) return print(outcomeTable(outcomes))
   const { gun, state, version } = only
   if (state === 'rotated') print(`rotated the ${role} key of ${gun}: root version ${version}`)
   else print(`the next root of ${gun} waits for signatures; until then nothing changes: countersign root show ${gun}`)
@@ -160,7 +160,12 @@ function show(outcomes: readonly Rotated[], role: BaseRole): void {
 
 async function gunsOf(connection: Connection, pattern: string): Promise<string[]> {
   const rows = await connection.call(listRepositories, {})
-  return rows.map(({ gun }) => parseGun(gun)).filter((gun) => matches(pattern, gun))
+  const wanted = parsePattern(pattern)
+  const named = rows.map(({ gun }) => parseGun(gun)).filter((gun) => matches(wanted, gun))
+  if (named.length > 0) return named
+  throw new TrustError('NOT_FOUND', `${pattern} names no repository`, {
+    hint: '"countersign repo list" prints all names',
+  })
 }
 
 function roleOf(name: string): BaseRole {

@@ -60,12 +60,14 @@ async function connected(command: Command, action: (connection: Connection) => P
  *
  * @param input or what asks for it, before anything is opened
  * @param show lines for people
+ * @param codeOf the exit code, where the answer may be "no"
  */
 export function ask<Schema extends z.ZodObject, Output>(
   command: Command,
   operation: Operation<Schema, Output>,
   input: z.input<Schema> | (() => Promise<z.input<Schema>>),
   show: (output: Output) => string,
+  codeOf: (output: Output) => number = () => EXIT.ok,
 ): Promise<void> {
   const { json, dryRun } = command.opts<{ json?: true; dryRun?: true }>()
   return run(async () => {
@@ -74,7 +76,7 @@ export function ask<Schema extends z.ZodObject, Output>(
       const output = await connection.call(operation, asked, dryRun)
       if (json === true) printJson(output)
       else print(dryRun === true ? `would do: ${show(output)}` : show(output))
-      return EXIT.ok
+      return codeOf(output)
     })
   })
 }

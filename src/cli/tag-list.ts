@@ -1,6 +1,6 @@
 import { createReadStream } from 'node:fs'
 import { text } from 'node:stream/consumers'
-import { TrustError } from '../errors.ts'
+import { fileError, TrustError } from '../errors.ts'
 
 /** One line: a tag and the manifest that it is to name. */
 interface ListedTag {
@@ -17,7 +17,7 @@ interface ListedTag {
  */
 export async function readTagList(file: string): Promise<ListedTag[]> {
   const content = await text(file === '-' ? process.stdin : createReadStream(file)).catch((cause: unknown) => {
-    throw new TrustError('BAD_SETTINGS', `cannot read ${file}`, { hint: 'check --from', cause })
+    throw fileError('BAD_SETTINGS', `cannot read ${file}`, cause, 'check --from')
   })
   return content.split(/\r?\n/).flatMap((line, index) => {
     const words = line.trim().split(/\s+/)

@@ -1,8 +1,15 @@
 import { Command } from 'commander'
 import type { z } from 'zod'
-import { createToken, listTokens, revokeToken, TOKEN_LIFE_DAYS, type TokenRow } from '../admin/tokens.ts'
+import {
+  createToken,
+  listTokens,
+  revokeToken,
+  TOKEN_LIFE_DAYS,
+  TOKEN_MAX_DAYS,
+  type TokenRow,
+} from '../admin/tokens.ts'
 import { TrustError } from '../errors.ts'
-import { DRY_RUN_OPTION, JSON_OPTION } from './options.ts'
+import { DRY_RUN_OPTION, JSON_OPTION, wholeNumber } from './options.ts'
 import { daysLeft, table } from './print.ts'
 import { ask } from './run.ts'
 import { ALLOW_HELP, grantsFrom, grantsText } from './user.ts'
@@ -10,10 +17,9 @@ import { ALLOW_HELP, grantsFrom, grantsText } from './user.ts'
 interface Options {
   allow?: string[]
   owner?: string
-  days?: string
+  days?: number
   /** False with --no-end. */
   end?: boolean
-  dryRun?: true
 }
 
 export function tokenCommand(): Command {
@@ -24,7 +30,7 @@ export function tokenCommand(): Command {
     .argument('<name>', 'what it is for; stands in the journal')
     .requiredOption('--allow <grant...>', ALLOW_HELP)
     .option('--owner <user>', 'it never may more than this user; default: nobody')
-    .option('--days <days>', `how long it can be used (default: ${TOKEN_LIFE_DAYS})`)
+    .option('--days <days>', `how long it can be used (default: ${TOKEN_LIFE_DAYS})`, wholeNumber(1, TOKEN_MAX_DAYS))
     .option('--no-end', 'for ever')
     .option(...DRY_RUN_OPTION)
     .option(...JSON_OPTION)
@@ -46,17 +52,18 @@ export function tokenCommand(): Command {
   return token
 }
 
-function create(name: string, { allow = [], owner, days, end, dryRun }: Options, command: Command): Promise<void> {
+function create(name: string, { allow = [], owner, days, end }: Options, command: Command): Promise<void> {
   const input = async (): Promise<z.input<typeof createToken.input>> => {
-    if (days !== undefined && !(Number(days) > 0))
-      throw new TrustError('INVALID_PARAMETERS', '--days must be a number above 0')
-    const life = end === false ? { days: null } : days === undefined ? {} : { days: Number(days) }
+    if (end === false && days !== undefined) {
+      throw new TrustError('INVALID_PARAMETERS', 'say either --days or --no-end')
+    }
+    const life = end === false ? { days: null } : days === undefined ? {} : { days }
     return { name, grants: grantsFrom(allow), ...(owner === undefined ? {} : { owner }), ...life }
   }
   return ask(command, createToken, input, (made) => {
     const lines = [`created token ${name}, which may: ${grantsText(made.grants)}`]
     if (made.expires !== null) lines.push(`it ends at ${daysLeft(new Date(made.expires).toISOString(), Date.now())}`)
-    if (dryRun === undefined) lines.push('', made.token, '', 'Keep it safe: it is not shown again.')
+    if (made.token !== null) lines.push('', made.token, '', 'Keep it safe: it is not shown again.')
     return lines.join('\n')
   })
 }

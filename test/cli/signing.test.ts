@@ -217,6 +217,20 @@ docker.io/acme/second  rotated  2
     )
   })
 
+  test('a pattern that names no repository is said, with every kind of answer', async () => {
+    const [hint, none] = [
+      'hint: "countersign repo list" prints all names\n',
+      'key rotate docker.io/none/* targets --all',
+    ]
+    for (const more of ['', ' --plan', ' --json', ' --plan --json'])
+      await prints(`${none}${more}`, `error: docker.io/none/* names no repository\n${hint}`, 1)
+    await prints(
+      'key rotate *acme targets --all',
+      'error: "*acme" is no pattern of repositories\nhint: write docker.io/acme/app, docker.io/acme/*, or *\n',
+      2,
+    )
+  })
+
   test('who did what, where a digest is signed, and what ends', async () => {
     await prints(
       `find ${ONE}`,
@@ -224,7 +238,14 @@ docker.io/acme/second  rotated  2
 docker.io/acme/app:v1  targets    YYYY-MM-DDTHH:MM:SSZ  now    local
 `,
     )
-    await prints(`find sha256:${'9'.repeat(64)}`, 'never signed here\n')
+    await prints(`find sha256:${'9'.repeat(64)}`, 'never signed here\n', 1)
+    const gone = `sha256:${'8'.repeat(64)}`
+    await terminal.run(['tag', 'sign', GUN, 'v8', gone, '8'])
+    await terminal.run(['tag', 'remove', GUN, 'v8'])
+    const signedOnce = await terminal.run(['find', gone])
+    assert.match(signedOnce.stdout, / {2}\d{4}-\S+Z {2}\d{4}-\S+Z {2}local\n/)
+    assert.doesNotMatch(signedOnce.stdout, / now /)
+    assert.equal(signedOnce.code, 1)
     await prints(
       `audit --digest ${ONE}`,
       `5  YYYY-MM-DDTHH:MM:SSZ  publish  ${GUN}  by local
@@ -249,10 +270,23 @@ docker.io/acme/app:v1  targets    YYYY-MM-DDTHH:MM:SSZ  now    local
       ['--since 2026-11-24', 'since: write it as in 2026-11-24T00:00:00Z'],
       ['--until yesterday', 'until: write it as in 2026-11-24T00:00:00Z'],
       ['--actor alice', 'actor: write it as in user:alice, token:ci, local'],
-      ['--limit 2.5', '--limit must be a whole number, 1 or more'],
-      ['--limit 0 --json', '--limit must be a whole number, 1 or more'],
+      ['--kind tag', 'kind: must be one of publish, renew, key, delete, record'],
     ] as const) {
       await prints(`audit ${option}`, `error: ${hint}\n`, 2)
+    }
+    for (const [command, option, argument, takes] of [
+      ['audit', '--limit <n>', '2.5', '1 or more'],
+      ['audit --json', '--limit <n>', '0', '1 or more'],
+      ['expiry', '--days <days>', 'x', '0 to 36500'],
+      [`repo create ${GUN}`, '--root-threshold <n>', 'abc', '1 or more'],
+      [`key rotate ${GUN} root`, '--root-threshold <n>', '-1', '1 or more'],
+    ] as const) {
+      await prints(
+        `${command} ${option.split(' ')[0] ?? ''} ${argument}`,
+        `error: option '${option}' argument '${argument}' is invalid. It takes a whole number, ${takes}.\n` +
+          'hint: add --help for usage\n',
+        2,
+      )
     }
     const rows = JSON.parse((await terminal.run(['expiry', '--json', '--days', '4000'])).stdout) as {
       what: string

@@ -79,7 +79,11 @@ describe('tags from a registry, from a pipe, as a signer, under rules', () => {
     await prints(`tag sign GUN v3 ${ONE} many`, 'error: the size is a number of bytes\n', 2)
     await prints('tag sign GUN', 'error: which tag?\nhint: say it, or --from FILE\n', 2)
     await prints('tag sign GUN v3 --from x', 'error: say either a tag or --from\n', 2)
-    await prints('tag sign GUN --from x', 'error: cannot read x\nhint: check --from\n', 2)
+    await prints(
+      'tag sign GUN --from x',
+      'error: cannot read x: ENOENT: no such file or directory\nhint: check --from\n',
+      2,
+    )
     await prints(`tag sign GUN -x ${ONE} 1`, /^error: unknown option '-x'/, 2)
     await prints(`tag sign GUN v3 sha256:1 1`, 'error: digest: write it as in sha256:0123…\n', 2)
   })

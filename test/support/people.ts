@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import { parseGrant } from '../../src/access/grant.ts'
 import type { World } from '../../src/admin/operation.ts'
 import { createToken } from '../../src/admin/tokens.ts'
@@ -32,6 +33,7 @@ export async function makeToken(
   more: { readonly owner?: string; readonly days?: number | null } = {},
 ): Promise<string> {
   const { token } = await createToken.run(worldOf(place), { name, grants: grantsOf(allow), days: 1, ...more }, ACTOR)
+  assert.ok(token !== null)
   return token
 }
 

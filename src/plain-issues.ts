@@ -1,0 +1,35 @@
+import type { z } from 'zod'
+
+const TYPES: Readonly<Record<string, string>> = {
+  array: 'a list',
+  boolean: 'true or false',
+  int: 'a whole number',
+  number: 'a number',
+  object: 'an object',
+  string: 'text',
+}
+
+/**
+ * What is wrong with a value, for people: zod's own words are for those who wrote the schema. A rule of ours with a
+ * message of its own keeps it. To be given to `safeParse`.
+ *
+ * @returns undefined: zod's words will do
+ */
+export function plainIssue(issue: z.core.$ZodRawIssue): string | undefined {
+  if (issue.code === 'invalid_type') {
+    const wanted = `must be ${TYPES[issue.expected] ?? issue.expected}`
+    return issue.input === undefined ? `is missing; it ${wanted}` : wanted
+  }
+  if (issue.code === 'invalid_value') {
+    const [only] = issue.values
+    return issue.values.length === 1 ? `must be "${String(only)}"` : `must be one of ${issue.values.join(', ')}`
+  }
+  const unit = { string: ' characters', array: ' entries' }[issue.origin as string] ?? ''
+  if (issue.code === 'too_small') {
+    return issue.inclusive === false
+      ? `must be above ${issue.minimum}${unit}`
+      : `must be ${issue.minimum}${unit} or more`
+  }
+  if (issue.code === 'too_big') return `must be at most ${issue.maximum}${unit}`
+  return undefined
+}
