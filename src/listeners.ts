@@ -6,7 +6,9 @@ import { TrustError } from './errors.ts'
 import { withAdmin } from './http/admin-listener.ts'
 import { listen, mustBeFree, type Listening, type TlsMaterial } from './http/server.ts'
 import type { Ending } from './repository/expiry.ts'
+import type { Log } from './repository/trust.ts'
 import type { Settings } from './settings-schema.ts'
+import { isOpenToAll } from './signing/secret-file.ts'
 import { loadTls, tlsFiles } from './signing/tls-identity.ts'
 
 /** Everything that listens on the network. */
@@ -29,11 +31,13 @@ interface ListenerTls {
 }
 
 /** @param now milliseconds since 1970 @throws TrustError BAD_TLS, BAD_SETTINGS */
-export async function listenerTlsOf(settings: Settings, now: number): Promise<ListenerTls> {
+export async function listenerTlsOf(settings: Settings, now: number, log: Log): Promise<ListenerTls> {
   const { listen, admin, tls, keysDirectory } = settings
   if (listen.plainHttp !== undefined && admin.listen === undefined) return { public: undefined, admin: undefined }
   const made = tlsFiles(keysDirectory)
-  const identity = await loadTls(tls.certificateFile ?? made.certificate, tls.keyFile ?? made.key, now)
+  const keyFile = tls.keyFile ?? made.key
+  const identity = await loadTls(tls.certificateFile ?? made.certificate, keyFile, now)
+  if (await isOpenToAll(keyFile)) log.warn({ file: keyFile }, 'everybody can read the TLS key')
   const material = { ...identity, ...(await clientCertificatesOf(settings)) }
   return { public: listen.plainHttp === undefined ? material : undefined, admin: material }
 }

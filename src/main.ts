@@ -73,7 +73,7 @@ export async function serve(configured: Settings, overrides: Overrides = {}): Pr
   const count = overrides.now === undefined && overrides.random === undefined ? threadsOf(configured) : 1
   const settings = forEachThread(configured, count)
   const { keys, made } = await prepare(settings, now())
-  const tls = await listenerTlsOf(settings, now())
+  const tls = await listenerTlsOf(settings, now(), log)
   const shared = new Shared()
   const threads = new Threads()
   const store = await openStore({

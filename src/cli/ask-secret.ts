@@ -3,6 +3,8 @@ import { readFile } from 'node:fs/promises'
 import { createInterface } from 'node:readline/promises'
 import { Writable } from 'node:stream'
 import { fileError, TrustError } from '../errors.ts'
+import { isOpenToAll } from '../signing/secret-file.ts'
+import { note } from './print.ts'
 
 /**
  * A secret from a file, or asked on the terminal without echo.
@@ -33,14 +35,16 @@ async function readSecret(file: string, option: string): Promise<string> {
   const text = await readFile(file, 'utf8').catch((cause: unknown) => {
     throw fileError('BAD_SETTINGS', `cannot read ${file}`, cause, `check ${option}`)
   })
+  if (await isOpenToAll(file)) note(`warning: everybody can read ${file}: chmod 600 ${file}`)
   return text.replace(/\r?\n$/, '')
 }
 
 /** The question goes to standard error; what is typed is not shown. @throws TrustError BAD_SETTINGS at Ctrl-C or Ctrl-D */
 async function askHidden(question: string): Promise<string> {
-  process.stderr.write(question)
   const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() })
   const terminal = createInterface({ input: process.stdin, output: nowhere, terminal: true })
+  // Only now is what is typed hidden.
+  process.stderr.write(question)
   try {
     const closed = once(terminal, 'close').then(() => undefined)
     const answer = await Promise.race([terminal.question('').catch(() => undefined), closed])

@@ -6,6 +6,7 @@ import { fileError, TrustError } from '../errors.ts'
 
 /** Permission bits of group and others. */
 const OTHERS = 0o077
+const EVERYBODY_READS = 0o004
 
 /**
  * Bytes of a file; undefined if there is none. What cannot be told is not taken for "none": something would be made anew
@@ -43,6 +44,15 @@ export async function readSecretFile(
     if (cause instanceof TrustError) throw cause
     throw fileError('BAD_KEYS', `cannot read ${path}`, cause, `check ${named}`)
   }
+}
+
+/**
+ * True for a file that everybody can read. Where it is not ours to refuse it, since containers mount secrets so, it is
+ * said.
+ */
+export async function isOpenToAll(path: string): Promise<boolean> {
+  const found = await stat(path).catch(() => undefined)
+  return found?.isFile() === true && (found.mode & EVERYBODY_READS) !== 0
 }
 
 /** Make a directory that its owner alone can open, unless it is there. @throws TrustError BAD_KEYS */

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdir, readdir, stat, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readdir, stat, writeFile } from 'node:fs/promises'
 import { after, before, describe, test } from 'node:test'
 import { exchange } from '../support/exchange.ts'
 import { steady, Terminal, type Printed } from './terminal.ts'
@@ -68,6 +68,12 @@ describe('users and tokens at the terminal', () => {
     await prints('user set alice', 'error: say --allow, --disable or --enable\n', 2)
     await prints('user set nobody --disable', `error: there is no user nobody\nhint: ${ALL_USERS}\n`, 1)
     await prints('user password alice --password-file password', 'changed the password of alice\n')
+    await chmod(terminal.path('password'), 0o444)
+    await prints(
+      'user password alice --password-file password',
+      'changed the password of alice\nwarning: everybody can read password: chmod 600 password\n',
+    )
+    await chmod(terminal.path('password'), 0o600)
     await prints(
       'user password alice',
       'error: there is no terminal to ask for the new password of alice\nhint: say --password-file FILE\n',

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { open, readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { chmod, open, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { connect, type TLSSocket } from 'node:tls'
 import { afterEach, beforeEach, describe, test } from 'node:test'
@@ -106,6 +106,15 @@ Docker 29 and later need the docker-trust plugin, and no longer verify on pull, 
         ['info', 'stopped'],
       ],
     )
+  })
+
+  test('a TLS key that everybody can read, as containers mount secrets, is used and said', async () => {
+    await (await terminal.serve()).end()
+    await chmod(terminal.path('keys', 'tls', 'server.key'), 0o444)
+    const server = await terminal.serve(['--quiet'])
+    assert.equal(await server.end(), 0)
+    const [{ level, msg, file } = {}] = server.log
+    assert.deepEqual([level, msg, file], ['warn', 'everybody can read the TLS key', 'keys/tls/server.key'])
   })
 
   test('a handshake makes no session tickets, unless OpenSSL is told otherwise', async () => {
