@@ -34,7 +34,7 @@ export function auditCommand(): Command {
     .option('--gun <pattern>', 'only of these repositories: docker.io/acme/*')
     .option('--actor <name>', 'only by: user:alice, token:ci, server …')
     .option('--kind <kind>', 'only: publish, renew, key, delete, record')
-    .option('--digest <digest>', 'only where this digest was signed, or no more')
+    .option('--digest <digest>', 'only where this digest was signed, moved or removed')
     .option('--since <time>', 'not before, as in 2026-11-24T00:00:00Z')
     .option('--until <time>', 'not after')
     .option('--limit <n>', `the newest so many (default: ${NEWEST}; with --json all)`, wholeNumber(1))
@@ -59,7 +59,7 @@ function sightings({ now, before }: { now: Sighting[]; before: Sighting[] }): st
 
 export function expiryCommand(): Command {
   return new Command('expiry')
-    .description('everything that ends unless a person puts it off, soonest first')
+    .description('everything that ends unless a person acts, soonest first, and what to do then')
     .option('--days <days>', 'only what ends within so many days', wholeNumber(0, 36_500))
     .option(...JSON_OPTION)
     .action(({ days }: { days?: number }, command: Command) =>

@@ -6,7 +6,7 @@ import { EXIT, withConnection } from './run.ts'
 
 export function checkCommand(): Command {
   return new Command('check')
-    .description('verify all that is stored, on a running server or a stopped one; exit code 0: sound, 1: findings')
+    .description('verify all that is stored, on a running server or a stopped one; exit code 0: sound, 1: errors found')
     .option('--json', 'print the report as JSON')
     .action(async ({ json }: { json?: true }, command: Command) =>
       withConnection(command, async (connection) => {

@@ -7,7 +7,12 @@ import { EXIT, run } from './run.ts'
 
 export function configCommand(): Command {
   return new Command('config')
-    .description('every setting with its value, where that comes from, and what it is for')
+    .description('every setting: what it would be for a server started here and now, where that comes from, what it is')
+    .addHelpText(
+      'after',
+      '\nIt reads the settings file and the environment of this shell. A server that runs already has what it was' +
+        '\nstarted with: a service often has other variables.',
+    )
     .option(...JSON_OPTION)
     .action(async ({ json }: { json?: true }, command: Command) =>
       run(async () => {
@@ -20,7 +25,7 @@ export function configCommand(): Command {
           return EXIT.ok
         } catch (error) {
           // Who comes here to learn what is wrong wants to see what would be right.
-          if (json !== true) printSettings(describeSettings({ environment: {} }))
+          if (json !== true) printDefaults(describeSettings({ environment: {} }))
           throw error instanceof TrustError ? new TrustError(error.code, error.message, { cause: error }) : error
         }
       }),
@@ -30,6 +35,18 @@ export function configCommand(): Command {
 function printSettings(rows: readonly SettingDescription[]): void {
   const cells = rows.map(({ name, value, origin, help }) => [name, textOf(value), origin, help])
   print(table([['SETTING', 'VALUE', 'FROM', 'WHAT IT IS'], ...cells]))
+  printHow()
+}
+
+/** Not values: with a mistake in the settings there are none. */
+function printDefaults(rows: readonly SettingDescription[]): void {
+  print(
+    table([['SETTING', 'DEFAULT', 'WHAT IT IS'], ...rows.map(({ name, value, help }) => [name, textOf(value), help])]),
+  )
+  printHow()
+}
+
+function printHow(): void {
   print(
     '\nA JSON file has them by these names, { "listen": { "port": 4443 } }; --config or COUNTERSIGN_CONFIG names it.',
   )

@@ -17,16 +17,16 @@ interface RekeyOptions {
 }
 
 export function keyCommand(): Command {
-  const key = new Command('key').description('the keys that this server holds')
+  const key = new Command('key').description('keys of repositories: those that this server holds, and their rotation')
   key
     .command('list')
-    .description('the timestamp and snapshot keys that the server made for one repository')
+    .description('all keys that the server holds for one repository: in use, waiting, retired')
     .argument('<gun>', 'its name')
     .option(...JSON_OPTION)
     .action(list)
   key
     .command('rekey')
-    .description('put the keyring under another passphrase; keys of repositories are not touched')
+    .description('put the keyring under a passphrase, another one, or a key file; keys of repositories are not touched')
     .option('--passphrase-file <file>', 'the passphrase in use (default: setting passphraseFile, or the key file)')
     .option('--new-passphrase-file <file>', 'the passphrase from now on')
     .option('--new-key-file', 'no passphrase from now on, but a new key file in the keys directory')

@@ -42,6 +42,8 @@ export async function programFor(args: readonly string[]): Promise<Command> {
   // What is mistyped is "it failed" in every command; commander alone would say 1, which is an answer here.
   for (const command of withSubcommands(program)) {
     command
+      // Every command takes --config.
+      .configureHelp({ showGlobalOptions: true })
       .showHelpAfterError('hint: add --help for usage')
       .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? EXIT.ok : EXIT.failed))
   }

@@ -16,7 +16,7 @@ export function repoCommand(): Command {
   const repo = new Command('repo').description('the repositories of this server')
   repo
     .command('list')
-    .description('all repositories, with the first end among the roles that only their owners can renew')
+    .description('all repositories, and when the first of root, targets and snapshot ends')
     .option(...JSON_OPTION)
     .action(list)
   repo

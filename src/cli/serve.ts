@@ -16,7 +16,8 @@ export function serveCommand(): Command {
     .option('--quiet', 'print nothing but the log')
     .addHelpText(
       'after',
-      '\nThe log goes to standard output, one JSON object a line; what a person should read goes to standard error.' +
+      '\nSettings are a JSON file (--config) and variables COUNTERSIGN_…: "countersign config" prints all of them.' +
+        '\nThe log goes to standard output, one JSON object a line; what a person should read goes to standard error.' +
         '\nSIGTERM or SIGINT: finish what is running, then end; the second one ends at once.',
     )
     .action(async ({ quiet }: { quiet?: true }, command: Command) =>

@@ -2,7 +2,7 @@ import { Command } from 'commander'
 import type { z } from 'zod'
 import { addUser, listUsers, removeUser, setPassword, setUser, type UserRow } from '../admin/users.ts'
 import { formatGrant, parseGrant } from '../access/grant.ts'
-import type { Grant } from '../access/permission.ts'
+import { ACTIONS, type Grant } from '../access/permission.ts'
 import { TrustError } from '../errors.ts'
 import { newSecretFrom } from './ask-secret.ts'
 import { DRY_RUN_OPTION, JSON_OPTION } from './options.ts'
@@ -18,7 +18,7 @@ interface Options {
   enable?: true
 }
 
-export const ALLOW_HELP = 'ACTIONS:PATTERN, as in read,sign:docker.io/acme/*; may be repeated'
+export const ALLOW_HELP = `ACTIONS:PATTERN, as in read,sign:docker.io/acme/*; of ${ACTIONS.join(', ')}; may be repeated`
 
 export function userCommand(): Command {
   const user = new Command('user').description('who may do what; see also "token"')
@@ -29,7 +29,7 @@ export function userCommand(): Command {
     .action((_: Options, command: Command) => ask(command, listUsers, {}, showUsers))
   user
     .command('add')
-    .description('make a user; the password is asked for')
+    .description('make a user; the password is asked for. Without --allow they may do nothing yet')
     .argument('<name>', 'login name')
     .option('--allow <grant...>', ALLOW_HELP)
     .option('--password-file <file>', 'the password, instead of asking')
@@ -39,11 +39,11 @@ export function userCommand(): Command {
     .action(add)
   user
     .command('set')
-    .description('change what a user may do from now on; tokens of the user never may more')
+    .description('change what a user may do from now on; their tokens can never do more')
     .argument('<name>', 'login name')
-    .option('--allow <grant...>', `all that they may: ${ALLOW_HELP}`)
+    .option('--allow <grant...>', `all that they may do, instead of what it was: ${ALLOW_HELP}`)
     .option('--disable', 'recognise neither the user nor their tokens')
-    .option('--enable', 'the opposite')
+    .option('--enable', 'recognise them again')
     .option(...DRY_RUN_OPTION)
     .option(...JSON_OPTION)
     .action(set)

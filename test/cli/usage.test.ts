@@ -26,6 +26,7 @@ describe('countersign', () => {
     assert.equal(code, 0)
     for (const command of ['serve', 'check', 'repo', 'key', 'config'])
       assert.match(stdout, new RegExp(`^  ${command} `, 'm'))
+    assert.match((await terminal.run(['repo', 'list', '--help'])).stdout, /^Global Options:\n[^]* {2}--config <file> /m)
     assert.match(stdout, /^Exit codes: 0 done, 1 the answer is no .*, 2 it failed\.$/m)
   })
 
@@ -131,7 +132,8 @@ describe('countersign config', () => {
   test('with mistakes prints them, and what would be right', async () => {
     const { code, stdout, stderr } = await terminal.run(['config'], { COUNTERSIGN_KEY_ALGORITM: 'rsa' })
     assert.equal(code, 2)
-    assert.match(stdout, /^keyAlgorithm +ed25519 +default /m)
+    assert.match(stdout, /^SETTING +DEFAULT +WHAT IT IS\n/)
+    assert.match(stdout, /^keyAlgorithm +ed25519 +of the keys /m)
     assert.match(
       stderr,
       /^error: the settings cannot be used:\n {2}COUNTERSIGN_KEY_ALGORITM: .*COUNTERSIGN_KEY_ALGORITHM\n$/,
