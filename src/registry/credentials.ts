@@ -71,9 +71,12 @@ async function readConfig(path: string): Promise<DockerConfig> {
 async function fromHelper(name: string, account: string): Promise<Credentials | undefined> {
   if (!HELPER.test(name)) throw new TrustError('BAD_SETTINGS', `"${name}" is no name of a credential helper`)
   const program = `docker-credential-${name}`
-  const child = spawn(program, ['get'], { stdio: ['pipe', 'pipe', 'ignore'], timeout: HELPER_TIMEOUT })
+  // Not as `timeout`: of a program that is not there its timer goes on, and the command would end a minute later.
+  const signal = AbortSignal.timeout(HELPER_TIMEOUT)
+  const child = spawn(program, ['get'], { stdio: ['pipe', 'pipe', 'ignore'], signal })
   const failed = once(child, 'error').then(([cause]) => {
-    throw new TrustError('BAD_SETTINGS', `docker's configuration names ${program}, which cannot be run`, { cause })
+    const why = signal.aborted ? 'does not answer' : 'cannot be run'
+    throw new TrustError('BAD_SETTINGS', `docker's configuration names ${program}, which ${why}`, { cause })
   })
   child.stdin.on('error', () => undefined)
   child.stdin.end(account)

@@ -255,7 +255,10 @@ test('docker’s credentials: from its file, from helpers, or none', async (t) =
     identityToken: 'refresh',
   })
   await config({ credsStore: 'not-installed-anywhere' })
-  await assert.rejects(dockerCredentials(directory, 'reg'), { code: 'BAD_SETTINGS' })
+  const running = (): number => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length
+  const before = running()
+  await assert.rejects(dockerCredentials(directory, 'reg'), { message: /not-installed-anywhere, which cannot be run$/ })
+  assert.equal(running(), before, 'a timer keeps the command from ending')
   await config({ credsStore: '../evil' })
   await assert.rejects(dockerCredentials(directory, 'reg'), { code: 'BAD_SETTINGS' })
   await writeFile(join(directory, 'config.json'), '{ "auths": "secret"')
