@@ -131,7 +131,8 @@ function jsonOf(text: string): unknown {
 function mistakeOf(issue: z.core.$ZodIssue, origins: Map<string, 'file' | 'environment'>): string {
   const name = issue.path.join('.')
   if (issue.code === 'unrecognized_keys') {
-    const known = leaves().map((leaf) => leaf.name)
+    // Groups too: `lisen` is `listen`, not one of the settings in it.
+    const known = leaves().flatMap((leaf) => leaf.name.split('.').map((_, at, all) => all.slice(0, at + 1).join('.')))
     const names = issue.keys.map((key) => (name === '' ? key : `${name}.${key}`))
     return names.map((each) => `${each}: there is no such setting; the nearest is ${nearest(each, known)}`).join('\n  ')
   }

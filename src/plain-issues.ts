@@ -24,12 +24,14 @@ export function plainIssue(issue: z.core.$ZodRawIssue): string | undefined {
     const [only] = issue.values
     return issue.values.length === 1 ? `must be "${String(only)}"` : `must be one of ${issue.values.join(', ')}`
   }
-  const unit = { string: ' characters', array: ' entries' }[issue.origin as string] ?? ''
+  if (issue.code === 'invalid_format' && issue.format === 'url') return 'must be a URL that begins with https://'
+  const unit = { string: ' characters', array: ' entries' }[issue.origin as string]
+  const must = unit === undefined ? 'must be' : 'must have'
   if (issue.code === 'too_small') {
-    return issue.inclusive === false
-      ? `must be above ${issue.minimum}${unit}`
-      : `must be ${issue.minimum}${unit} or more`
+    if (unit !== undefined && issue.minimum === 1) return 'must not be empty'
+    if (issue.inclusive === false) return `${must} above ${issue.minimum}${unit ?? ''}`
+    return `${must} ${issue.minimum}${unit ?? ''} or more`
   }
-  if (issue.code === 'too_big') return `must be at most ${issue.maximum}${unit}`
+  if (issue.code === 'too_big') return `${must} at most ${issue.maximum}${unit ?? ''}`
   return undefined
 }

@@ -120,6 +120,34 @@ test('a URL with a password in it: requests to it would fail, and the log would 
   }
 })
 
+test('what is wrong with a value is said in words, for every kind of value', () => {
+  const [, ...lines] = mistakes({
+    listen: { port: '4443', host: '' },
+    keyAlgorithm: 'rsa',
+    threads: 0,
+    gunPrefixes: 'docker.io/',
+    limits: { parts: 1.5 },
+    access: { publicReads: 'yes', tokenLifeSeconds: 5, clientCertificates: {} },
+    cache: null,
+    webhook: { url: 'hooks' },
+    lisen: {},
+  })
+  assert.deepEqual(lines.map((line) => line.trim()).toSorted(), [
+    'access.clientCertificates.caFile: is missing; it must be text',
+    'access.publicReads: must be true or false',
+    'access.tokenLifeSeconds: must be 60 or more',
+    'cache: must be an object',
+    'gunPrefixes: must be a list',
+    'keyAlgorithm: must be one of ed25519, ecdsa',
+    'limits.parts: must be a whole number',
+    'lisen: there is no such setting; the nearest is listen',
+    'listen.host: must not be empty',
+    'listen.port: must be a number',
+    'threads: must be above 0',
+    'webhook.url: must be a URL that begins with https://',
+  ])
+})
+
 test('half a TLS identity, a file that is no JSON, and one that is not there', () => {
   assert.match(mistakes({ tls: { keyFile: 'key.pem' } }).join('\n'), /give both or none/)
   assert.match(mistakes('{').join(''), /cannot read the settings file/)

@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises'
 import { connect as connectTo } from 'node:net'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { text } from 'node:stream/consumers'
 import type { z } from 'zod'
 import { LOCAL } from '../access/permission.ts'
@@ -41,7 +41,7 @@ export async function connect(settings: Settings): Promise<Connection> {
 async function inProcess(settings: Settings): Promise<Connection> {
   const { dataDirectory: directory, keysDirectory, anchorFile, passphraseFile } = settings
   if (!(await hasKeys(keysDirectory))) {
-    throw new TrustError('BAD_KEYS', `no server was ever started with the keys directory ${keysDirectory}`, {
+    throw new TrustError('BAD_KEYS', `no server was ever started with the keys directory ${resolve(keysDirectory)}`, {
       hint: 'run this where the server runs, with its settings (--config, COUNTERSIGN_KEYS_DIRECTORY)',
     })
   }
