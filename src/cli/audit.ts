@@ -4,7 +4,7 @@ import { showExpiry } from '../admin/expiry.ts'
 import { findDigest, type Sighting } from '../admin/find.ts'
 import type { JournalEntry } from '../store/store.ts'
 import { JSON_OPTION, wholeNumber } from './options.ts'
-import { print, table } from './print.ts'
+import { counted, print, table } from './print.ts'
 import { ask, EXIT, withConnection } from './run.ts'
 
 interface Options {
@@ -25,6 +25,8 @@ interface Page {
 
 /** Entries that are shown if nothing is said. */
 const NEWEST = 50
+/** Changes of one entry that a person is shown. */
+const CHANGES_SHOWN = 20
 /** Entries that one request brings. */
 const PAGE = 1_000
 
@@ -100,7 +102,13 @@ function audit({ limit, json, ...filter }: Options, command: Command): Promise<v
     }
     if (json === true) printLines(newest.toReversed())
     else if (newest.length === 0) print('no entries')
-    else print(newest.toReversed().map(entryText).join('\n'))
+    else
+      print(
+        newest
+          .toReversed()
+          .map((entry) => entryText(entry, filter.digest))
+          .join('\n'),
+      )
     return EXIT.ok
   })
 }
@@ -110,7 +118,10 @@ function printLines(entries: readonly JournalEntry[]): void {
   for (const entry of entries) process.stdout.write(`${JSON.stringify(entry)}\n`)
 }
 
-function entryText({ number, time, gun, kind, actor, documents, keys, records, changes }: JournalEntry): string {
+function entryText(
+  { number, time, gun, kind, actor, documents, keys, records, changes }: JournalEntry,
+  wanted: string | undefined,
+): string {
   const from = [actor.address, actor.requestId].filter((each) => each !== undefined && each !== '').join(' ')
   const lines = [
     `${number}  ${time}  ${kind}  ${gun === '' ? '(server)' : gun}  by ${actor.name}${from === '' ? '' : `  (${from})`}`,
@@ -119,9 +130,21 @@ function entryText({ number, time, gun, kind, actor, documents, keys, records, c
     }),
     ...keys.map(({ role, keyId }) => `    key of ${role}: ${keyId.slice(0, 12)}`),
     ...records.map(({ kind: of, name, sha256 }) => `    ${of} ${name}${sha256 === null ? ' removed' : ''}`),
-    ...changes.map(({ role, tag, from: old, to }) => `    ${tag}: ${short(old)} -> ${short(to)} (${role})`),
+    ...changesText(changes, wanted),
   ]
   return lines.join('\n')
+}
+
+/** The first of them; with `--digest` those of it, however many there are before. */
+function changesText(changes: JournalEntry['changes'], wanted: string | undefined): string[] {
+  const hex = wanted?.slice('sha256:'.length)
+  const found = hex === undefined ? changes : changes.filter(({ from, to }) => from === hex || to === hex)
+  const shown = found.slice(0, CHANGES_SHOWN)
+  const more = changes.length - shown.length
+  return [
+    ...shown.map(({ role, tag, from: old, to }) => `    ${tag}: ${short(old)} -> ${short(to)} (${role})`),
+    ...(more === 0 ? [] : [`    and ${counted(more, 'other change', 'other changes')}: --json has all`]),
+  ]
 }
 
 function short(digest: string | null): string {

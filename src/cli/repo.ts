@@ -16,7 +16,7 @@ export function repoCommand(): Command {
   const repo = new Command('repo').description('the repositories of this server')
   repo
     .command('list')
-    .description('all repositories, and when the first of root, targets and snapshot ends')
+    .description('all repositories: version of targets, and when the first of root, targets and snapshot ends')
     .option(...JSON_OPTION)
     .action(list)
   repo
@@ -47,7 +47,7 @@ function list(_: Options, command: Command): Promise<void> {
       String(delegations),
       daysLeft(expires, now),
     ])
-    return table([['REPOSITORY', 'TARGETS', 'DELEGATIONS', 'EXPIRES'], ...cells])
+    return table([['REPOSITORY', 'VERSION', 'DELEGATIONS', 'EXPIRES'], ...cells])
   })
 }
 

@@ -6,7 +6,7 @@ import { steady, Terminal, type Started } from './terminal.ts'
 
 const GUN = 'docker.io/library/alpine'
 
-const LIST = `REPOSITORY                TARGETS  DELEGATIONS  EXPIRES
+const LIST = `REPOSITORY                VERSION  DELEGATIONS  EXPIRES
 docker.io/library/alpine  2        1            YYYY-MM-DD (N days)
 `
 

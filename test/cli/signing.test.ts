@@ -20,7 +20,7 @@ describe('repositories that the server signs, at the terminal', () => {
     terminal = await Terminal.open()
     await (await terminal.serve()).end()
     await writeFile(terminal.path('pass'), 'a passphrase for root\n', { mode: 0o600 })
-    await writeFile(terminal.path('list'), `# what CI built\nv2 ${TWO} 20\n\nv3 ${TWO} 20\n`)
+    await writeFile(terminal.path('list'), `# what CI built\nv2 ${TWO} 20\n\nv3 ${TWO} 20\n`, { mode: 0o600 })
   })
   after(() => terminal.close())
 
@@ -255,6 +255,13 @@ docker.io/acme/app:v1  targets    YYYY-MM-DDTHH:MM:SSZ  now    local
     v1: nothing -> sha256:SHORTENED-ID (targets)
 `,
     )
+    const many = Array.from({ length: 25 }, (_, index) => `many${index} sha256:${'a'.repeat(62)}${index + 10} 1\n`)
+    await writeFile(terminal.path('many'), many.join(''))
+    await terminal.run(['tag', 'sign', GUN, '--from', 'many'])
+    const { stdout: newest } = await terminal.run(['audit', '--limit', '1'])
+    assert.match(newest, /^ {4}many19: [^]*\n {4}and 5 other changes: --json has all\n$/m)
+    const { stdout: one } = await terminal.run(['audit', '--digest', `sha256:${'a'.repeat(62)}34`])
+    assert.match(one, /timestamp \d+, .*\n {4}many24: .*\n {4}and 24 other changes: --json has all\n$/)
     const numbersOf = async (...more: string[]): Promise<number[]> => {
       const { stdout } = await terminal.run(['audit', '--json', ...more])
       const lines = stdout.trimEnd().split('\n')
