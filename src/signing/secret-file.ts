@@ -4,8 +4,9 @@ import { dirname, join } from 'node:path'
 import { randomUUID } from 'node:crypto'
 import { fileError, TrustError } from '../errors.ts'
 
-/** Permission bits of group and others. */
+/** Permission bits that a secret must not have: of group and others; where the file is lent by root, its group may read. */
 const OTHERS = 0o077
+const OTHERS_OF_LENT = 0o037
 const EVERYBODY_READS = 0o004
 
 /**
@@ -25,7 +26,8 @@ export async function sizeOf(path: string): Promise<number | undefined> {
 }
 
 /**
- * Read a file that only its owner may read.
+ * Read a file that only its owner may read; or, of root's, one group: a container that does not run as root gets its
+ * secrets so, and cannot change that. The rule is PostgreSQL's.
  *
  * @param named what names it, for the person who has to look: `the setting webhook.secretFile`
  * @throws TrustError BAD_KEYS if it cannot be read, or others can read it
@@ -35,9 +37,11 @@ export async function readSecretFile(
   named = 'the settings keysDirectory and passphraseFile',
 ): Promise<Buffer> {
   try {
-    const { mode } = await stat(path)
-    if ((mode & OTHERS) !== 0) {
-      throw new TrustError('BAD_KEYS', `${path} can be read by others`, { hint: `chmod 600 ${path}` })
+    const { mode, uid } = await stat(path)
+    const lent = uid === 0 && process.geteuid?.() !== 0
+    if ((mode & (lent ? OTHERS_OF_LENT : OTHERS)) !== 0) {
+      const hint = lent ? `mount or make it with mode 0440, of a group of this user` : `chmod 600 ${path}`
+      throw new TrustError('BAD_KEYS', `${path} can be read by others`, { hint })
     }
     return await readFile(path)
   } catch (cause) {

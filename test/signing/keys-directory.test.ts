@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
+import { readSecretFile } from '../../src/signing/secret-file.ts'
 import { createKeysDirectory, openKeysDirectory, rekey } from '../../src/signing/keys-directory.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
 
@@ -106,3 +107,30 @@ test('a damaged, a weakened and a foreign keyring are refused with what to do', 
   const short = await passphraseFile(directory, 'short', 'short')
   await assert.rejects(createKeysDirectory(join(directory, 'other'), short), { code: 'BAD_KEYS' })
 })
+
+const asRoot = process.getuid?.() === 0 ? false : 'only root can lend a file'
+test(
+  'a secret that root lends to a group, as containers mount it, is read; one that all can read is not',
+  {
+    skip: asRoot,
+  },
+  async (t) => {
+    const directory = await place(t)
+    const path = await passphraseFile(directory, 'secret', 'lent')
+    await chmod(directory, 0o755)
+    const read = async (mode: number): Promise<string> => {
+      await chmod(path, mode)
+      process.seteuid?.(65_534)
+      try {
+        return (await readSecretFile(path)).toString()
+      } finally {
+        process.seteuid?.(0)
+      }
+    }
+    assert.equal(await read(0o440), 'lent\n')
+    await assert.rejects(read(0o444), { message: /can be read by others$/, hint: /mode 0440/ })
+    await assert.rejects(read(0o460), { message: /can be read by others$/ })
+    // To root itself nobody lends.
+    await assert.rejects(readSecretFile(path), { message: /can be read by others$/, hint: /^chmod 600 / })
+  },
+)
