@@ -76,7 +76,8 @@ export function readerAtOnce(
   if (shown.kind === 'none') return open ? NOBODY : 'refused'
   const identity = shown.kind === 'bearer' ? gate.access.bearerAtOnce(shown.token) : undefined
   if (identity === undefined) return undefined
-  return open || gun === undefined || allows(identity, 'read', gun) ? { identity } : undefined
+  const may = gun === undefined ? nameOf(identity) !== ANONYMOUS.name : open || allows(identity, 'read', gun)
+  return may ? { identity } : undefined
 }
 
 /** @returns undefined for a request without credentials that are of use here */

@@ -42,8 +42,10 @@ for (const publicReads of [false, true]) {
     }
     const statusFor = async (token?: string): Promise<number> => (await get(token)).status
 
-    async function webToken(user: string): Promise<string> {
-      const headers = { authorization: `Basic ${Buffer.from(`${user}:${PASSWORD}`).toString('base64')}` }
+    /** @param user left out: nobody in particular, for whom tokens are made too */
+    async function webToken(user?: string): Promise<string> {
+      const basic = { authorization: `Basic ${Buffer.from(`${user}:${PASSWORD}`).toString('base64')}` }
+      const headers = user === undefined ? {} : basic
       const path = `/auth/token?service=countersign&scope=${encodeURIComponent(`repository:${GUN}:pull`)}`
       const { body } = await exchange(server, { path, headers })
       return (JSON.parse(body.toString()) as { token: string }).token
@@ -72,6 +74,17 @@ for (const publicReads of [false, true]) {
       for (const wrong of [`${token}x`, token.slice(0, -1), 'x', `cs_${'0'.repeat(16)}_${'A'.repeat(43)}`]) {
         for (const token of [wrong, wrong]) assert.equal(await statusFor(token), 401, token)
       }
+    })
+
+    test('of a ping is not sent for a token that is of nobody in particular', async () => {
+      const ping = async (token: string): Promise<number> =>
+        (await exchange(server, { path: '/v2/', headers: { authorization: `Bearer ${token}` } })).status
+      const [ofReader, ofNobody] = [await webToken('reader'), await webToken()]
+      for (const again of [1, 2]) {
+        assert.equal(await ping(ofReader), 200, `${again}`)
+        assert.equal(await ping(ofNobody), 401, `${again}`)
+      }
+      assert.equal(await statusFor(ofNobody), nobody)
     })
 
     test('is not sent once the token has ended, or before it began', async () => {
