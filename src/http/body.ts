@@ -4,6 +4,8 @@ import type { Count } from './count.ts'
 
 /** Bytes that are read and thrown away, so that a client that is still sending gets to read why it was refused. */
 const DISCARD_MAX_BYTES = 64 * 1024 * 1024
+/** Pieces that are kept before they are put together: one of a single byte takes a hundred, and whoever sends chooses. */
+const PIECES_MAX = 1_024
 
 /** Memory for bodies that are being received: all of them together have a limit. */
 export class Bodies {
@@ -23,7 +25,8 @@ export class Bodies {
    * @throws TrustError MALFORMED_UPLOAD if it is longer, or ends early; BUSY if there is no room
    */
   async read<T>(request: IncomingMessage, limit: number, use: (body: Buffer) => Promise<T>): Promise<T> {
-    const chunks: Buffer[] = []
+    let chunks: Buffer[] = []
+    let pieces: Buffer[] = []
     let parked = 0
     let allParked = this.#parked.add(0)
     try {
@@ -32,19 +35,27 @@ export class Bodies {
       await eachChunk(request, (chunk) => {
         size += chunk.length
         if (refusal === undefined) {
-          chunks.push(chunk)
+          pieces.push(chunk)
+          if (pieces.length === PIECES_MAX) {
+            chunks.push(Buffer.concat(pieces))
+            pieces = []
+          }
           parked += chunk.length
           allParked = this.#parked.add(chunk.length)
           refusal = this.#refusal(size, limit, allParked)
         }
         if (refusal === undefined) return true
-        chunks.length = 0
+        chunks = []
+        pieces = []
         this.#parked.add(-parked)
         parked = 0
         return size <= DISCARD_MAX_BYTES
       })
       if (refusal !== undefined) throw refusal
-      return await use(Buffer.concat(chunks, size))
+      const body = Buffer.concat([...chunks, ...pieces], size)
+      chunks = []
+      pieces = []
+      return await use(body)
     } catch (cause) {
       if (cause instanceof Error && 'code' in cause && cause.code === 'ECONNRESET') {
         throw new TrustError('MALFORMED_UPLOAD', 'the request ended before its body did', { cause })

@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { connect, type Socket } from 'node:net'
+import { createServer } from 'node:http'
+import { connect, type AddressInfo, type Socket } from 'node:net'
 import { after, before, describe, test } from 'node:test'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import { Bodies } from '../../src/http/body.ts'
+import { newCount } from '../../src/http/count.ts'
 import type { Signer } from '../../src/signing/signer.ts'
 import { errorOf, exchange, type Answer } from '../support/exchange.ts'
 import { startLocalApp, type LocalApp } from '../support/local-app.ts'
@@ -132,6 +137,41 @@ async function waitForBusy(app: LocalApp): Promise<Answer> {
     if (answer.status !== 400) return answer
   }
 }
+
+test('a body that comes in pieces of one byte takes little more memory than it counts for', async () => {
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  const [size, perWrite] = [100_000, 10_000]
+  const count = newCount()
+  const bodies = new Bodies(size, count)
+  let received: Buffer | undefined
+  const server = createServer((request, response) => {
+    void bodies.read(request, size, async (body) => void (received = body)).then(() => response.end())
+  })
+  server.listen(0)
+  await once(server, 'listening')
+  const used = (): number => {
+    collect()
+    return process.memoryUsage().heapUsed
+  }
+  try {
+    const before = used()
+    const socket = connect((server.address() as AddressInfo).port, 'localhost')
+    socket.write('POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n')
+    for (let sent = 0; sent < size; sent += perWrite) socket.write('1\r\na\r\n'.repeat(perWrite))
+    await waitFor(() => count.add(0) === size)
+    const each = (used() - before) / size
+    assert.ok(each < 10, `${each} bytes for each`)
+    const answer = all(socket)
+    socket.write('0\r\n\r\n')
+    assert.match(await answer, /^HTTP\/1\.1 200 /)
+    assert.deepEqual(received, Buffer.alloc(size, 'a'))
+    assert.equal(count.add(0), 0)
+  } finally {
+    server.close()
+    server.closeAllConnections()
+  }
+})
 
 test('publishes in flight have a limit; slow senders do not count', async () => {
   let release = (): void => undefined
