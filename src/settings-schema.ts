@@ -210,6 +210,7 @@ export const settingsSchema = z.strictObject({
       headerBytes: bytes.default(16 * 1024).describe('header lines of a request'),
       headersSeconds: seconds.default(10).describe('for a client to send its header lines'),
       requestSeconds: seconds.default(30).describe('for a client to send a whole request'),
+      answerSeconds: seconds.default(60).describe('for a client to take something more of its answer'),
       keepAliveSeconds: seconds.default(5).describe('an idle connection is kept'),
       connections: count.default(10_000).describe('open at once'),
       publishesInFlight: count.default(64).describe('uploads worked on at once'),

@@ -1,6 +1,6 @@
 import { constants } from 'node:crypto'
 import { once } from 'node:events'
-import type { Server } from 'node:http'
+import type { Server, ServerResponse } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
 import { createServer as createSocketServer, type AddressInfo, type Socket } from 'node:net'
 import { DEFAULT_CIPHERS } from 'node:tls'
@@ -89,11 +89,14 @@ export async function listen(
           answer,
         )
   const connections = new Connections(server)
+  const answerWithin = limits.answerSeconds * 1000
+  server.on('request', (_request, response) => dropIfNotTaken(response, answerWithin))
   if (app.connected !== undefined) {
     const event = tls === undefined ? 'connection' : 'secureConnection'
     const [give] = server.listeners(event) as [(socket: Socket) => void]
     const listener: Listener = {
       firstWithin: options.headersTimeout,
+      answerWithin,
       nextWithin: options.keepAliveTimeout + server.keepAliveTimeoutBuffer,
       give: (socket) => give.call(server, socket),
       begin: () => connections.begin(),
@@ -118,4 +121,12 @@ export async function listen(
       await closed
     },
   }
+}
+
+/** Node waits for ever for a client that takes nothing of its answer. @param within milliseconds */
+function dropIfNotTaken(response: ServerResponse, within: number): void {
+  // Before there is an answer it is the server that takes its time.
+  response.setTimeout(within, () => {
+    if (response.writableEnded) response.destroy()
+  })
 }

@@ -3,8 +3,9 @@ import type { Socket } from 'node:net'
 
 /** What a connection comes from. */
 export interface Listener {
-  /** Milliseconds for the first request to come, and for each after it. */
+  /** Milliseconds for the first request to come, for something of its answer to be taken, and for each request after it. */
   readonly firstWithin: number
+  readonly answerWithin: number
   readonly nextWithin: number
   /** Give the connection to Node's HTTP server. */
   give(socket: Socket): void
@@ -75,6 +76,7 @@ export class Watched {
     if (this.#running === 0 && this.#again(text, this.#sent)) {
       this.#running += 1
       this.#listener.begin()
+      this.#socket.setTimeout(this.#listener.answerWithin)
       return
     }
     this.#parse ??= this.#share()
@@ -88,7 +90,7 @@ export class Watched {
   readonly #sent = (): void => {
     this.#running -= 1
     this.#listener.end()
-    if (this.#parse === undefined) this.#socket.setTimeout(this.#listener.nextWithin)
+    if (this.#running === 0) this.#socket.setTimeout(this.#listener.nextWithin)
   }
 
   readonly #drop = (): void => {

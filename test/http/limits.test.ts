@@ -9,7 +9,10 @@ import { Bodies } from '../../src/http/body.ts'
 import { newCount } from '../../src/http/count.ts'
 import type { Signer } from '../../src/signing/signer.ts'
 import { errorOf, exchange, type Answer } from '../support/exchange.ts'
-import { startLocalApp, type LocalApp } from '../support/local-app.ts'
+import { keptLog, startLocalApp, type Line, type LocalApp } from '../support/local-app.ts'
+import { fileMeta } from '../support/metadata-file.ts'
+import { RawConnection } from '../support/raw-connection.ts'
+import { startTestServer } from '../support/server.ts'
 import { keysFrom, TrustWorld } from '../support/trust-world.ts'
 import { multipartForm, tufPath, upload } from '../support/upload.ts'
 
@@ -244,6 +247,43 @@ test('who sends too slowly is told so and closed; others are answered meanwhile'
   } finally {
     await app.close()
   }
+})
+
+test('who takes nothing of an answer is closed, kept answer or not; who takes it slowly gets all', async (t) => {
+  const lines: Line[] = []
+  const settings = { limits: { headersSeconds: 1, keepAliveSeconds: 1, answerSeconds: 3 } }
+  const server = await startTestServer({ settings, log: keptLog(lines) })
+  t.after(() => server.stop())
+  const gun = 'limits.example/slow'
+  const world = await TrustWorld.create({ gun, now: server.clock.now, serverKeys: keysFrom(server, gun) })
+  await world.publishFirst(server)
+  // More than sockets take.
+  world.addTarget('large', 'targets', { ...fileMeta(Buffer.from('x')), custom: 'x'.repeat(7 * 1024 * 1024) })
+  await world.publish(server, 'targets')
+  const get = (more = ''): string =>
+    `GET ${tufPath(gun, 'targets.json')} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n${more}\r\n`
+  const ask = async (text: string): Promise<RawConnection> => {
+    const connection = await RawConnection.open(server)
+    connection.socket.pause()
+    connection.write(text)
+    return connection
+  }
+  // The answer is kept with the first, the request with the second.
+  for (const _ of [1, 2]) await (await RawConnection.open(server)).ask(get())
+  lines.length = 0
+  const stalled = [await ask(get()), await ask(get('If-None-Match: "x"\r\n'))]
+  const slow = await ask(get())
+  // Longer than an idle connection lives.
+  await new Promise((resolve) => setTimeout(resolve, 2_500))
+  slow.socket.resume()
+  await slow.closed()
+  assert.ok(slow.rest.length > 7 * 1024 * 1024)
+  await waitFor(() => lines.length === 3)
+  assert.deepEqual(
+    lines.map(({ status }) => status),
+    [200, 499, 499],
+  )
+  for (const { socket } of stalled) socket.destroy()
 })
 
 test('connections have a limit', async () => {
