@@ -1,4 +1,4 @@
-import type { Server } from 'node:http'
+import type { Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 
 /**
@@ -16,10 +16,12 @@ export class Connections {
       this.#sockets.add(socket)
       socket.once('close', () => this.#sockets.delete(socket))
     })
-    server.on('request', (_request, response) => {
-      this.begin()
-      response.once('close', () => this.end())
-    })
+  }
+
+  /** A request is answered from now on. */
+  answering(response: ServerResponse): void {
+    this.begin()
+    response.once('close', () => this.end())
   }
 
   begin(): void {

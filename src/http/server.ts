@@ -1,6 +1,6 @@
 import { constants } from 'node:crypto'
 import { once } from 'node:events'
-import type { Server, ServerResponse } from 'node:http'
+import type { RequestListener, Server, ServerResponse } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
 import { createServer as createSocketServer, type AddressInfo, type Socket } from 'node:net'
 import { DEFAULT_CIPHERS } from 'node:tls'
@@ -8,6 +8,7 @@ import { createServer as createHttpServer } from '../node-http.ts'
 import type { HttpSettings } from '../settings-schema.ts'
 import type { App } from './app.ts'
 import { Connections } from './connections.ts'
+import { inTurn } from './in-turn.ts'
 import type { Listener } from './watched.ts'
 
 export interface TlsMaterial {
@@ -71,26 +72,28 @@ export async function listen(
     keepAliveTimeout: limits.keepAliveSeconds * 1000,
     maxHeaderSize: limits.headerBytes,
   }
-  const answer = app.callback()
   const server: Server =
     tls === undefined
-      ? createHttpServer(options, answer)
+      ? createHttpServer(options)
       : // No client of Notary's takes a session up again: a ticket would be made for each connection, for nothing. This is for
         // TLS 1.2; for 1.3 scripts/openssl.cnf says it.
-        createHttpsServer(
-          {
-            ...options,
-            ...tls,
-            minVersion: 'TLSv1.2',
-            ciphers: CIPHERS,
-            secureOptions: constants.SSL_OP_NO_TICKET,
-            handshakeTimeout: limits.headersSeconds * 1000,
-          },
-          answer,
-        )
+        createHttpsServer({
+          ...options,
+          ...tls,
+          minVersion: 'TLSv1.2',
+          ciphers: CIPHERS,
+          secureOptions: constants.SSL_OP_NO_TICKET,
+          handshakeTimeout: limits.headersSeconds * 1000,
+        })
   const connections = new Connections(server)
   const answerWithin = limits.answerSeconds * 1000
-  server.on('request', (_request, response) => dropIfNotTaken(response, answerWithin))
+  const answer = app.callback()
+  const begin: RequestListener = (request, response) => {
+    connections.answering(response)
+    dropIfNotTaken(response, answerWithin)
+    answer(request, response)
+  }
+  server.on('request', inTurn(begin))
   if (app.connected !== undefined) {
     const event = tls === undefined ? 'connection' : 'secureConnection'
     const [give] = server.listeners(event) as [(socket: Socket) => void]

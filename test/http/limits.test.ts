@@ -249,6 +249,59 @@ test('who sends too slowly is told so and closed; others are answered meanwhile'
   }
 })
 
+test('requests that are sent ahead are answered one after the other, and not once the connection ends', async () => {
+  const asked: string[] = []
+  let goOn = (): void => undefined
+  const app = await startLocalApp({
+    alter: ({ signer }) => ({
+      signer: {
+        makes: (...key) => signer.makes(...key),
+        readiness: () => signer.readiness(),
+        sign: (...rest) => signer.sign(...rest),
+        async create(gun, role) {
+          asked.push(gun)
+          await new Promise<void>((resolve) => (goOn = resolve))
+          return signer.create(gun, role)
+        },
+      } satisfies Signer,
+    }),
+  })
+  const get = (gun: string, more = ''): string =>
+    `GET ${tufPath(gun, 'timestamp.key')} HTTP/1.1\r\nHost: x\r\n${more}\r\n`
+  const body = (gun: string): string =>
+    `DELETE ${tufPath(gun)} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n${'1\r\na\r\n'.repeat(20_000)}0\r\n\r\n`
+  try {
+    const connection = await RawConnection.open(app)
+    connection.write(get('a') + get('b'))
+    connection.write(body('c') + get('d') + get('e'))
+    for (const gun of ['a', 'b', 'd', 'e']) {
+      await waitFor(() => asked.includes(gun))
+      // Others are answered meanwhile.
+      assert.equal((await exchange(app, { path: '/v2/' })).status, 200)
+      assert.equal(asked.at(-1), gun)
+      goOn()
+      assert.match(await connection.answer(), /"keyval"/)
+      if (gun === 'b') assert.match(await connection.answer(), /\r\nContent-Length: 0\r\n/)
+    }
+    const ended = await RawConnection.open(app)
+    ended.write(get('f', 'Host: y\r\n') + get('g'))
+    assert.match(await ended.answer(), /^HTTP\/1\.1 400 /)
+    await ended.closed()
+    assert.equal(ended.rest, '')
+    const left = await RawConnection.open(app)
+    left.write(get('h') + get('i'))
+    await waitFor(() => asked.at(-1) === 'h')
+    left.socket.destroy()
+    await waitFor(() => app.lines.some(({ gun, status }) => gun === 'h' && status === 499))
+    goOn()
+    assert.equal((await exchange(app, { path: '/v2/' })).status, 200)
+    assert.deepEqual(asked, ['a', 'b', 'd', 'e', 'h'])
+  } finally {
+    // Nothing is running that it would wait for.
+    await app.close()
+  }
+})
+
 test('who takes nothing of an answer is closed, kept answer or not; who takes it slowly gets all', async (t) => {
   const lines: Line[] = []
   const settings = { limits: { headersSeconds: 1, keepAliveSeconds: 1, answerSeconds: 3 } }

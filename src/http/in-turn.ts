@@ -1,0 +1,50 @@
+import type { RequestListener, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+
+/**
+ * Requests of one connection are answered one after the other, those too that are sent ahead. Node's server hands over all
+ * that has come: for a client that reads nothing it would have a thousand answers made at once, and kept. What still
+ * waits when its connection ends, or is ended by an answer, is not done.
+ */
+export function inTurn(answer: RequestListener): RequestListener {
+  const connections = new WeakMap<Socket, Turns>()
+  return (request, response) => {
+    const { socket } = request
+    let turns = connections.get(socket)
+    if (turns === undefined) {
+      turns = new Turns(socket)
+      connections.set(socket, turns)
+    }
+    turns.take(response, () => answer(request, response))
+  }
+}
+
+/** Of one connection. While somebody waits, nothing more is read from it. */
+class Turns {
+  readonly #socket: Socket
+  #last: ServerResponse | undefined
+  #waiting = 0
+
+  constructor(socket: Socket) {
+    this.#socket = socket
+  }
+
+  take(response: ServerResponse, work: () => void): void {
+    const before = this.#last
+    this.#last = response
+    if (before === undefined || before.closed) return work()
+    // Node reads on whenever a request has been read, or something was written.
+    if (this.#waiting === 0) this.#socket.on('resume', this.#pause)
+    this.#waiting += 1
+    this.#pause()
+    before.once('close', () => {
+      this.#waiting -= 1
+      if (this.#waiting === 0) this.#socket.off('resume', this.#pause).resume()
+      if (this.#socket.writable) work()
+    })
+  }
+
+  readonly #pause = (): void => {
+    this.#socket.pause()
+  }
+}
