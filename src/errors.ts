@@ -81,7 +81,7 @@ export class TrustError extends Error {
  */
 export function fileError(code: TrustErrorCode, what: string, cause: unknown, hint: string): TrustError {
   // Node ends it with the call and the path, which is said already.
-  const reason = cause instanceof Error ? cause.message.replace(/, \w+ '.*$/s, '') : String(cause)
+  const reason = cause instanceof Error ? cause.message.replace(/, \w+(?: '.*)?$/s, '') : String(cause)
   const denied = /^(?:EACCES|EPERM):/.test(reason)
   return new TrustError(code, `${what}: ${reason}`, { hint: denied ? NOT_YOURS : hint, cause })
 }

@@ -156,4 +156,5 @@ test('half a TLS identity, a file that is no JSON, and one that is not there', (
     code: 'BAD_SETTINGS',
   })
   assert.throws(() => loadSettings({ environment: { COUNTERSIGN_CONFIG: '/nowhere' } }), { code: 'BAD_SETTINGS' })
+  assert.throws(() => loadSettings({ file: directory, environment: {} }), { message: /: EISDIR: [a-z ]+$/ })
 })
