@@ -6,10 +6,19 @@ import { tlsFiles } from '../signing/tls-identity.ts'
 /**
  * What a start made, and what to type next, ready to be copied. For standard error, so that the log on standard output
  * stays JSON lines.
+ *
+ * @param users how many there are: who asks for them and has none answers nobody
  */
-export function greetingOf({ url, port, made }: Pick<Running, 'url' | 'port' | 'made'>, settings: Settings): string {
+export function greetingOf(
+  { url, port, made }: Pick<Running, 'url' | 'port' | 'made'>,
+  settings: Settings,
+  users: number,
+): string {
   const lines = made.map((what) => `made ${what}`)
   lines.push(`Countersign serves trust data on ${url}`)
+  if (settings.access.mode === 'built-in' && users === 0) {
+    lines.push("There are no users yet. Make one, here: countersign user add NAME --allow 'sign:*'")
+  }
   if (settings.listen.plainHttp === undefined) lines.push('', ...clientLines(port, settings))
   else lines.push('without TLS: docker speaks to https trust servers only, put a proxy in front')
   return `${lines.join('\n')}\n\n`

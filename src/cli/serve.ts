@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import { allUsers } from '../access/user.ts'
 import { createLog } from '../log.ts'
 import { serve } from '../main.ts'
 import type { Log } from '../repository/trust.ts'
@@ -29,7 +30,10 @@ export function serveCommand(): Command {
         endOnFaults(log)
         const stop = stopSignal()
         const running = await serve(settings, { log })
-        if (quiet === undefined) process.stderr.write(greetingOf(running, settings))
+        if (quiet === undefined) {
+          const users = (await allUsers(running.store)).length
+          process.stderr.write(greetingOf(running, settings, users))
+        }
         await stop
         await running.close()
         // Unless the log is waited for, all has ended by then.

@@ -108,6 +108,17 @@ Docker 29 and later need the docker-trust plugin, and no longer verify on pull, 
     )
   })
 
+  test('a server that asks for users, and has none, says how to make the first one', async () => {
+    const builtIn = { COUNTERSIGN_ACCESS_MODE: 'built-in' }
+    const first = await terminal.serve([], builtIn)
+    assert.equal((await terminal.run(['user', 'add', 'alice', '--no-password'])).code, 0)
+    await first.end()
+    assert.match(first.stderr, /^There are no users yet\. Make one, here: countersign user add /m)
+    const second = await terminal.serve([], builtIn)
+    await second.end()
+    assert.doesNotMatch(second.stderr, /no users/)
+  })
+
   test('a TLS key that everybody can read, as containers mount secrets, is used and said', async () => {
     await (await terminal.serve()).end()
     await chmod(terminal.path('keys', 'tls', 'server.key'), 0o444)
