@@ -35,10 +35,15 @@ const secureUrl = z
   }, 'must be a URL that begins with https://')
   .refine(holdsNoPassword, PASSWORD_IN_URL)
 
+/** A pattern that names nothing would leave keys where nobody wants them, without a word. */
+const gunPattern = z
+  .string()
+  .regex(/^(?:\*|[^*]*[^*/](?:\/\*)?)$/, 'must be as in docker.io/acme/app, docker.io/acme/*, or *')
+
 /** Which new keys are made where. Roots are not among them: their keys are under passphrases of their own. */
 const signerRule = z.strictObject({
   role: z.enum(['timestamp', 'snapshot', 'targets', 'targets/*', '*']).default('*'),
-  gun: z.string().min(1).default('*'),
+  gun: gunPattern.default('*'),
   signer: z.enum(['file', 'pkcs11']),
 })
 

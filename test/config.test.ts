@@ -148,6 +148,14 @@ test('what is wrong with a value is said in words, for every kind of value', () 
   ])
 })
 
+test('a rule for keys whose pattern would name nothing', () => {
+  const rule = (gun: string): object => ({ signers: { rules: [{ gun, signer: 'file' }] } })
+  for (const gun of ['docker.io/acme*', '*/app', 'docker.io/**', 'docker.io/acme/', '/*', ''])
+    assert.match(mistakes(rule(gun))[1] ?? '', /^ *signers\.rules\.0\.gun: must be as in docker\.io\/acme\/app, /, gun)
+  for (const gun of ['*', 'docker.io/acme/*', 'docker.io/acme/app', 'localhost:5000/a', 'a'])
+    assert.equal(loadSettings({ file: fileOf(rule(gun)), environment: {} }).signers.rules[0]?.gun, gun)
+})
+
 test('half a TLS identity, a file that is no JSON, and one that is not there', () => {
   assert.match(mistakes({ tls: { keyFile: 'key.pem' } }).join('\n'), /give both or none/)
   assert.match(mistakes('{').join(''), /cannot read the settings file/)
