@@ -112,9 +112,14 @@ function longestThatFits(text: string, bodyWith: (text: string) => string): stri
   return cut(short)
 }
 
-/** True for what a client leaves behind that went away, or spoilt its connection (a bad certificate): no fault of ours. */
+const OF_CONNECTION = ['ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ERR_HTTP_REQUEST_TIMEOUT']
+
+/**
+ * True for what a client leaves behind that went away, was too slow, or spoilt its connection (a bad certificate, a broken
+ * chunk): no fault of ours. Not for the log: Node's parser hangs on to its error all that it had received, tokens too.
+ */
 export function isOfConnection({ code = '' }: NodeJS.ErrnoException): boolean {
-  return code === 'ECONNRESET' || code === 'EPIPE' || code.startsWith('ERR_SSL_')
+  return OF_CONNECTION.includes(code) || code.startsWith('ERR_SSL_') || code.startsWith('HPE_')
 }
 
 /** A 404 for paths that are no route: without detail (wire spec §3). */

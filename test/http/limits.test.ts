@@ -243,6 +243,7 @@ test('who sends too slowly is told so and closed; others are answered meanwhile'
       assert.equal(answer.match(/HTTP\/1\.1/g)?.length, 1)
     }
     assert.equal(await silent, '')
+    assert.ok(app.lines.every(({ level }) => level === 'info'))
     assert.match(await idleAnswer, /^HTTP\/1\.1 200 [^]*\{\}$/)
   } finally {
     await app.close()
@@ -363,6 +364,17 @@ test('what cannot be read as HTTP gets one clean 400', async () => {
       const answer = await all(open(app, text))
       assert.match(answer, /^HTTP\/1\.1 400 Bad Request\r\nConnection: close\r\n/, text)
       assert.equal(answer.match(/HTTP\/1\.1/g)?.length, 1)
+    }
+    for (const rest of ['zz\r\n', '2\r\naaa\r\n', '0\r\n\r\ngarbage\r\n\r\n']) {
+      const head = `POST ${PATH} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer secret\r\nTransfer-Encoding: chunked\r\n\r\n`
+      app.lines.length = 0
+      await all(open(app, head + rest))
+      await waitFor(() => app.lines.length > 0)
+      // No fault of ours, and no place for what the client sent.
+      assert.deepEqual(
+        app.lines.map(({ level }) => level),
+        ['info'],
+      )
     }
     const long = `GET /v2/ HTTP/1.1\r\nHost: x\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`
     assert.match(await all(open(app, long)), /^HTTP\/1\.1 431 /)
