@@ -1,4 +1,4 @@
-import { setImmediate } from 'node:timers/promises'
+import { setImmediate, setTimeout } from 'node:timers/promises'
 import { TrustError } from '../errors.ts'
 import type { Gun } from '../tuf/gun.ts'
 import type { AnchorFile } from './anchor.ts'
@@ -63,7 +63,9 @@ export class Committer {
   #anchored: Tail
   #running: Promise<void> | undefined
   #failure: string | undefined
-  #closed = false
+  /** Tries to open the database again, in the background. */
+  #recovering: Promise<void> | undefined
+  readonly #closing = new AbortController()
 
   /** @param headOf the stored head of a repository */
   constructor(
@@ -96,7 +98,7 @@ export class Committer {
   }
 
   commit(commit: PackedCommit): Promise<number> {
-    if (this.#closed || this.#failure !== undefined) return Promise.reject(unavailable(this.#failure))
+    if (this.#closing.signal.aborted || this.#failure !== undefined) return Promise.reject(unavailable(this.#failure))
     return new Promise((resolve, reject) => {
       this.#queue.push({ commit, resolve, reject })
       this.#running ??= this.#run()
@@ -112,10 +114,11 @@ export class Committer {
     }
   }
 
-  /** Finish what was asked for, then take nothing more. */
+  /** Finish what was asked for, then take nothing more. A database that is just being opened again is open when it ends. */
   async close(): Promise<void> {
-    this.#closed = true
+    this.#closing.abort()
     await this.#running
+    await this.#recovering
   }
 
   async #run(): Promise<void> {
@@ -185,7 +188,7 @@ export class Committer {
     this.#failure = `a write failed: ${error instanceof Error ? error.message : String(error)}`
     for (const { reject } of this.#queue.splice(0)) reject(unavailable(this.#failure, error))
     if (await this.#reopen(attempted)) return this.#tail.number === attempted.number
-    void this.#keepReopening(attempted)
+    this.#recovering = this.#keepReopening(attempted)
     return false
   }
 
@@ -209,10 +212,11 @@ export class Committer {
   }
 
   async #keepReopening(attempted: Tail): Promise<void> {
-    for (let attempt = 0; !this.#closed; attempt += 1) {
+    const { signal } = this.#closing
+    for (let attempt = 0; !signal.aborted; attempt += 1) {
       const pause = REOPEN_PAUSES[Math.min(attempt, REOPEN_PAUSES.length - 1)] ?? 0
-      await new Promise((resolve) => setTimeout(resolve, pause).unref())
-      if (await this.#reopen(attempted)) return
+      await setTimeout(pause, undefined, { ref: false, signal }).catch(() => undefined)
+      if (signal.aborted || (await this.#reopen(attempted))) return
     }
   }
 }

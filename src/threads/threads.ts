@@ -31,6 +31,7 @@ interface Thread {
 export class Threads {
   #threads: readonly Thread[] = []
   #stopping = false
+  readonly #stopped = Promise.withResolvers<[]>()
 
   /** @returns when all of them listen @throws whatever a start throws */
   async start(count: number, start: ThreadStart, answers: MainAnswers): Promise<void> {
@@ -50,11 +51,12 @@ export class Threads {
     await this.#ask('started')
   }
 
-  /** So that the database can be closed after a failed write. */
+  /** So that the database can be closed after a failed write. Threads that have ended answer no more, and hold nothing. */
   get handles(): OtherHandles {
+    const ended = this.#stopped.promise
     return {
-      close: async () => void (await this.#ask('release')),
-      open: async () => void (await this.#ask('regain')),
+      close: async () => void (await Promise.race([this.#ask('release'), ended])),
+      open: async () => void (await Promise.race([this.#ask('regain'), ended])),
     }
   }
 
@@ -67,6 +69,7 @@ export class Threads {
     this.#stopping = true
     await Promise.all(this.#threads.map(({ worker }) => worker.terminate()))
     this.#threads = []
+    this.#stopped.resolve([])
   }
 
   #ask<Name extends keyof ThreadAnswers>(name: Name): Promise<Awaited<ReturnType<ThreadAnswers[Name]>>[]> {

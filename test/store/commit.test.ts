@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import { Level } from 'level'
 import { auditStore, type Finding } from '../../src/store/audit.ts'
 import { Database } from '../../src/store/database.ts'
 import { decodeHead, encodeHead } from '../../src/store/encoding.ts'
@@ -237,4 +239,30 @@ test('everything is there again after a restart', async (t) => {
   assert.deepEqual(again.head(GUN), head)
   assert.deepEqual(again.tail(), tail)
   assert.deepEqual(await audit(again), [])
+})
+
+test('closed while it is being opened again: it stays closed', async (t) => {
+  const place = await storePlace(t)
+  const [trying, finish] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  let tries = 0
+  const close = async (): Promise<void> => {
+    tries += 1
+    if (tries === 1) throw new Error('not at once')
+    trying.resolve()
+    await finish.promise
+  }
+  const faults = (step: string): void => {
+    if (step === 'batch:before') throw new Error('disk full')
+  }
+  const store = await newStore(t, { ...place, faults, others: { close, open: async () => {} } })
+  await assert.rejects(store.commit(commitOf(GUN, 0, [documentOf('root', 1, 'never')])), { code: 'STORE_UNAVAILABLE' })
+  await trying.promise
+  const closed = store.close()
+  finish.resolve()
+  await closed
+  // Not as another thread would open it: it is locked if anybody has it open.
+  const level = new Level(place.directory)
+  await pause(100)
+  await level.open()
+  await level.close()
 })
