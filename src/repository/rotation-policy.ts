@@ -39,10 +39,9 @@ interface PolicyCounts {
  * The rotation policy: where keys of the server have reached an age, the next root is made, with new keys for all of
  * them, and waits for its signatures; a root key is needed for those, which the server cannot open. Where a root waits
  * already, whoever staged it, nothing is done. A repository that fails is logged, tried again the next time, and does
- * not hold up the others.
+ * not hold up the others; a store that takes nothing ends the round.
  *
  * @param age milliseconds
- * @throws TrustError STORE_UNAVAILABLE, which would meet all the others too
  */
 export async function stageAgedKeys(trust: Trust, age: number): Promise<PolicyCounts> {
   const counts = { staged: 0, failed: 0 }
@@ -50,9 +49,10 @@ export async function stageAgedKeys(trust: Trust, age: number): Promise<PolicyCo
     try {
       if (await stageOne(trust, gun, trust.now() - age)) counts.staged += 1
     } catch (error) {
-      if (error instanceof TrustError && error.code === 'STORE_UNAVAILABLE') throw error
       counts.failed += 1
       trust.log.error({ gun, err: error }, 'the next root could not be made')
+      // All the others would meet it too.
+      if (error instanceof TrustError && error.code === 'STORE_UNAVAILABLE') break
     }
   }
   if (counts.staged > 0 || counts.failed > 0) trust.log.info({ ...counts }, 'staged roots for keys that are old')

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { TrustError } from '../../src/errors.ts'
 import { prepareFirstRoot } from '../../src/repository/prepare-root.ts'
 import { publishStagedRoot } from '../../src/repository/publish-root.ts'
 import { stageAgedKeys } from '../../src/repository/rotation-policy.ts'
@@ -88,4 +89,15 @@ test('a repository that fails is logged, and does not hold up the others', async
     [guns[0]],
   )
   assert.deepEqual(await stageAgedKeys(trust, AGE), { staged: 1, failed: 0 })
+})
+
+test('a store that takes nothing ends the round, and what ends can be looked for all the same', async (t) => {
+  const local = await openLocalTrust(NOW)
+  t.after(() => local.close())
+  const { trust, clock } = local
+  for (const name of ['example.org/a', 'example.org/b']) await create(local, name)
+  clock.now = NOW + AGE
+  const commit = (): Promise<never> => Promise.reject(new TrustError('STORE_UNAVAILABLE', 'the disk is full'))
+  assert.deepEqual(await stageAgedKeys({ ...trust, store: { ...trust.store, commit } }, AGE), { staged: 0, failed: 1 })
+  assert.deepEqual(await stageAgedKeys(trust, AGE), { staged: 2, failed: 0 })
 })
