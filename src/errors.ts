@@ -23,7 +23,7 @@ export type TrustErrorCode =
   | 'WRONG_STATE' // it cannot be done to what is there: it exists already, the server does not hold the key, …
   | 'BUSY' // too many publishes wait for this repository or for the server: try again
   | 'CONFLICT' // compare-and-set lost: somebody else committed first; the caller re-reads and tries again
-  | 'STORE_UNAVAILABLE' // a write failed; the database is being closed and opened again: try again
+  | 'STORE_UNAVAILABLE' // a write failed; nothing is written before the database was opened again: try again
   | 'CORRUPT' // a stored record does not match its own hash: never served
   | 'SIGNING_FAILED' // a private key that is needed is not here or does not open
   | 'REGISTRY' // a registry does not answer as it should
@@ -118,6 +118,17 @@ export function errorOf({ code, message, hint, problem }: Failure): Error {
 /** @param hint what to do about it, if it is not to look the name up */
 export function noSuchRepository(gun: string, hint = '"countersign repo list" prints all names'): never {
   throw new TrustError('NOT_FOUND', `there is no repository ${gun}`, { hint })
+}
+
+/**
+ * What was read and is damaged.
+ *
+ * @throws whatever else the error says: that now nothing can be told of it, or a fault of ours
+ */
+export function damageIn(error: unknown): TrustError {
+  const passing: readonly TrustErrorCode[] = ['SIGNER_UNAVAILABLE', 'STORE_UNAVAILABLE']
+  if (!(error instanceof TrustError) || passing.includes(error.code)) throw error
+  return error
 }
 
 /** Refuse an update with the problem that Notary's clients print. */

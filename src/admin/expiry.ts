@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { allTokens } from '../access/api-token.ts'
-import { TrustError } from '../errors.ts'
+import { damageIn } from '../errors.ts'
 import { allEndings, DAMAGED, type Ending } from '../repository/expiry.ts'
 import { heldRoles } from '../repository/rotation-policy.ts'
 import type { Head } from '../store/store.ts'
@@ -71,7 +71,7 @@ async function tokenEndings({ store, now }: World['trust']): Promise<Ending[]> {
       revoked || expires === null ? [] : [{ what: `token ${name}`, expires }],
     )
   } catch (error) {
-    if (!(error instanceof TrustError) || error.code !== 'CORRUPT') throw error
+    damageIn(error)
     return [{ what: DAMAGED, expires: now() }]
   }
 }

@@ -1,8 +1,9 @@
 import { setImmediate } from 'node:timers/promises'
+import { damageIn } from '../errors.ts'
 import { DAMAGED, type Ending } from '../repository/expiry.ts'
 import { namedKeys } from '../repository/import-key.ts'
 import { heldRoles } from '../repository/rotation-policy.ts'
-import { rootRenewal } from '../repository/root-renewal.ts'
+import { rootRenewal, type RootKeyPlaces } from '../repository/root-renewal.ts'
 import { heldKeys } from '../repository/sign-role.ts'
 import { signerOf } from '../repository/signers.ts'
 import { stagedRoot } from '../repository/staged-root.ts'
@@ -25,12 +26,13 @@ interface Holders {
 /** Advice for many endings: what it depends on is read once for each repository. @param own certificates of the server */
 export async function adviceFor(world: World, own: readonly Ending[]): Promise<Advice> {
   const { trust } = world
-  const places = await rootKeyPlaces(world)
+  let places: RootKeyPlaces | undefined
   const known = new Map<Gun, Holders>()
   const holdersOf = async (gun: Gun): Promise<Holders> => {
     const before = known.get(gun)
     if (before !== undefined) return before
     await setImmediate()
+    places ??= await rootKeyPlaces(world)
     const head = trust.store.head(gun)
     const held = head === undefined ? [] : heldRoles(trust, gun, head).map(({ role }) => role)
     const found = { root: rootRenewal(trust, gun, places), held: new Set(held) }
@@ -38,10 +40,19 @@ export async function adviceFor(world: World, own: readonly Ending[]): Promise<A
     return found
   }
   return async ({ gun, what }) => {
-    if (what === DAMAGED) return 'countersign check; restore a backup'
-    return gun === undefined ? forServer(what, own) : forRepository(world, gun, what, await holdersOf(gun))
+    if (what === DAMAGED) return RESTORE
+    if (gun === undefined) return forServer(what, own)
+    try {
+      return forRepository(world, gun, what, await holdersOf(gun))
+    } catch (error) {
+      // Who holds the keys cannot be read, though what ends can.
+      damageIn(error)
+      return RESTORE
+    }
   }
 }
+
+const RESTORE = 'countersign check; restore a backup'
 
 function forServer(what: string, own: readonly Ending[]): string {
   if (what.startsWith('token ')) return 'countersign token create'

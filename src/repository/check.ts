@@ -1,4 +1,4 @@
-import { TrustError } from '../errors.ts'
+import { damageIn } from '../errors.ts'
 import type { KeyOwner } from '../signing/signer.ts'
 import { auditStore, type Finding, type RecordCounts } from '../store/audit.ts'
 import type { LevelStore, StoreSnapshot } from '../store/level.ts'
@@ -33,7 +33,7 @@ export async function check(store: LevelStore, opens: OpensKey, now: number): Pr
     try {
       yield* list
     } catch (error) {
-      findings.push({ severity: 'error', text: `${what} cannot be read to its end: ${damageIn(error)}` })
+      findings.push({ severity: 'error', text: `${what} cannot be read to its end: ${damageIn(error).message}` })
     }
   }
   const snapshot = store.snapshot()
@@ -54,7 +54,7 @@ export async function check(store: LevelStore, opens: OpensKey, now: number): Pr
         repositories += 1
         for (const text of viewAsClient({ store: reader }, gun, head, now)) found('warning', text)
       } catch (error) {
-        found('error', `a client would refuse it: ${damageIn(error)}`)
+        found('error', `a client would refuse it: ${damageIn(error).message}`)
       }
     }
     // Keys of signers. Root keys are not looked at: their passphrases are not here.
@@ -73,11 +73,4 @@ export async function check(store: LevelStore, opens: OpensKey, now: number): Pr
 
 async function* keysOfSigners(reader: StoreSnapshot['reader']): AsyncGenerator<StoredKey> {
   yield* await reader.keysOf(SERVER)
-}
-
-/** @throws what is no damage: there is nothing to be said of the records now */
-function damageIn(error: unknown): string {
-  const passing = ['SIGNER_UNAVAILABLE', 'STORE_UNAVAILABLE']
-  if (!(error instanceof TrustError) || passing.includes(error.code)) throw error
-  return error.message
 }

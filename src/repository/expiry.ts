@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises'
-import { TrustError } from '../errors.ts'
+import { damageIn } from '../errors.ts'
 import type { Head } from '../store/store.ts'
 import { certificateEnds } from '../tuf/certificate.ts'
 import type { Gun } from '../tuf/gun.ts'
@@ -87,7 +87,7 @@ export async function allEndings(
       const head = trust.store.head(gun)
       if (head !== undefined) found.push(...endings(trust, gun, head, until), ...more(gun, head))
     } catch (error) {
-      if (!(error instanceof TrustError) || error.code === 'STORE_UNAVAILABLE') throw error
+      damageIn(error)
       found.push({ gun, what: DAMAGED, expires: trust.now() })
     }
   }

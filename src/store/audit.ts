@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises'
-import { TrustError } from '../errors.ts'
+import { damageIn } from '../errors.ts'
 import type { Gun } from '../tuf/gun.ts'
 import type { Role } from '../tuf/role.ts'
 import type { Anchor } from './anchor.ts'
@@ -64,7 +64,7 @@ export async function auditStore(
       expected.add(historyKey(entry.gun as Gun, entry.revision))
     }
   } catch (cause) {
-    error(`the journal cannot be read to its end: ${textOf(cause)}`)
+    error(`the journal cannot be read to its end: ${damageIn(cause).message}`)
   }
   const { number, hash } = reader.tail()
   if (previous !== hash) error('the end of the journal is not where it should be')
@@ -79,7 +79,7 @@ export async function auditStore(
     try {
       checkAccount(gun as Gun, account, reader, expected, (text) => error(text, gun))
     } catch (cause) {
-      error(textOf(cause), gun)
+      error(damageIn(cause).message, gun)
     }
   }
   for (const { kind, name, sha256 } of values.values()) {
@@ -90,7 +90,7 @@ export async function auditStore(
       if (value !== undefined && hexSha256(encodeValue(value)) === sha256) continue
       error(`the ${kind} "${name}" is missing or was changed`)
     } catch (cause) {
-      error(`the ${kind} "${name}": ${textOf(cause)}`)
+      error(`the ${kind} "${name}": ${damageIn(cause).message}`)
     }
   }
   return countRecords(records, expected, error)
@@ -122,7 +122,7 @@ function checkAccount(
     try {
       at()
     } catch (cause) {
-      error(textOf(cause))
+      error(damageIn(cause).message)
     }
   }
   expected.add(headKey(gun))
@@ -178,13 +178,13 @@ async function countRecords(
         const payload = openRecord(key, record)
         if (records.get(key)?.equals(payload) !== true) error(`the record "${where}" is not found by its key`)
       } catch (cause) {
-        error(`the record "${where}" is damaged: ${textOf(cause)}`)
+        error(`the record "${where}" is damaged: ${damageIn(cause).message}`)
       }
       if (!expected.remove(key)) error(`the record "${where}" is in no journal entry`)
       if (parsed !== undefined) counts[parsed.kind] = (counts[parsed.kind] ?? 0) + 1
     }
   } catch (cause) {
-    error(`the records from "${where}" on cannot be listed: ${textOf(cause)}`)
+    error(`the records from "${where}" on cannot be listed: ${damageIn(cause).message}`)
     return counts
   }
   for (const where of expected.left()) error(`the record "${where}" is missing`)
@@ -212,10 +212,4 @@ class ExpectedRecords {
 function nameOf(key: Buffer): string {
   const parsed = parseKey(key)
   return parsed === undefined ? key.toString('hex') : `${parsed.kind} ${parsed.parts.join(' ')}`
-}
-
-/** What is damaged is told. @throws whatever is no damage: a database that is being opened again says nothing of its records */
-function textOf(error: unknown): string {
-  if (!(error instanceof TrustError) || error.code === 'STORE_UNAVAILABLE') throw error
-  return error.message
 }

@@ -4,6 +4,7 @@ import { showExpiry } from '../../src/admin/expiry.ts'
 import type { World } from '../../src/admin/operation.ts'
 import { showRepository } from '../../src/admin/repositories.ts'
 import { saveRootKey } from '../../src/admin/root-keys.ts'
+import { TrustError } from '../../src/errors.ts'
 import { removeSigner } from '../../src/repository/signers.ts'
 import type { LevelStore } from '../../src/store/level.ts'
 import { TEST_ACTOR } from '../support/local-trust.ts'
@@ -76,4 +77,15 @@ test('what to do about each ending is what its holder can do', async (t) => {
   const { 'server certificate': own, 'targets/ci': left } = await told()
   assert.match(own ?? '', /tls\.certificateFile/)
   assert.match(left ?? '', /^whoever signs it/)
+
+  // One list of keys is damaged: of all else that ends it is said what to do.
+  const keys = (): never => {
+    throw new TrustError('CORRUPT', 'a stored record is damaged')
+  }
+  const { keyAge: _, ...ageless } = world
+  const damaged: World = { ...ageless, trust: { ...trust, store: { ...trust.store, keys } } }
+  const rows = await showExpiry.run(damaged, { days: 36_500 }, TEST_ACTOR)
+  const said = Object.fromEntries(rows.map(({ what, todo }) => [what, todo]))
+  assert.equal(said['targets'], 'countersign check; restore a backup')
+  assert.equal(said['server certificate'], own)
 })
