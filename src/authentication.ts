@@ -9,7 +9,7 @@ import type { Directory } from './access/user.ts'
 import type { FindKey, TokenRules } from './access/web-token.ts'
 import { TrustError } from './errors.ts'
 import type { Log } from './repository/trust.ts'
-import type { Settings } from './settings-schema.ts'
+import type { Settings } from './settings/schema.ts'
 
 /** What a TLS listener needs to ask clients for certificates; a client without one is served all the same. */
 interface ClientCertificates {

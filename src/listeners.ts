@@ -7,7 +7,7 @@ import { withAdmin } from './http/admin-listener.ts'
 import { listen, mustBeFree, type Listening, type TlsMaterial } from './http/server.ts'
 import type { Ending } from './repository/expiry.ts'
 import type { Log } from './repository/trust.ts'
-import type { Settings } from './settings-schema.ts'
+import type { Settings } from './settings/schema.ts'
 import { isOpenToAll } from './signing/secret-file.ts'
 import { loadTls, tlsFiles } from './signing/tls-identity.ts'
 

@@ -1,5 +1,5 @@
 import type { Policy } from './repository/trust.ts'
-import type { Settings } from './settings-schema.ts'
+import type { Settings } from './settings/schema.ts'
 
 const DAY = 86_400_000
 

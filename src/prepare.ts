@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { TrustError } from './errors.ts'
-import type { Settings } from './settings-schema.ts'
+import type { Settings } from './settings/schema.ts'
 import { createKeysDirectory, hasKeys, openKeysDirectory, type Keys } from './signing/keys-directory.ts'
 import { sizeOf } from './signing/secret-file.ts'
 import { ensureTlsIdentity } from './signing/tls-identity.ts'

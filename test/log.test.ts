@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createLog } from '../src/log.ts'
+import { createLog } from '../src/log/log.ts'
 
 function logOf(): { log: ReturnType<typeof createLog>; lines: Record<string, unknown>[] } {
   const lines: Record<string, unknown>[] = []

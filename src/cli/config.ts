@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import { describeSettings, type SettingDescription, type SettingsSources } from '../config.ts'
+import { describeSettings, type SettingDescription, type SettingsSources } from '../settings/load.ts'
 import { TrustError } from '../errors.ts'
 import { JSON_OPTION } from './options.ts'
 import { print, printJson, table } from './print.ts'

@@ -1,6 +1,6 @@
 import { join, resolve } from 'node:path'
 import type { Running } from '../main.ts'
-import type { Settings } from '../settings-schema.ts'
+import type { Settings } from '../settings/schema.ts'
 import { tlsFiles } from '../signing/tls-identity.ts'
 
 /**

@@ -1,9 +1,9 @@
 import type { Command } from 'commander'
 import type { z } from 'zod'
 import type { Operation } from '../admin/operation.ts'
-import { loadSettings } from '../config.ts'
+import { loadSettings } from '../settings/load.ts'
 import { TrustError } from '../errors.ts'
-import type { Settings } from '../settings-schema.ts'
+import type { Settings } from '../settings/schema.ts'
 import { connect, type Connection } from './connect.ts'
 import { print, printError, printJson } from './print.ts'
 

@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import { allUsers } from '../access/user.ts'
-import { createLog } from '../log.ts'
+import { createLog } from '../log/log.ts'
 import { serve } from '../main.ts'
 import type { Log } from '../repository/trust.ts'
 import { greetingOf } from './greeting.ts'

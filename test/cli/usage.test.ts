@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { writeFile } from 'node:fs/promises'
 import { after, before, describe, test } from 'node:test'
 import { programFor, withSubcommands } from '../../src/cli/program.ts'
-import { describeSettings } from '../../src/config.ts'
+import { describeSettings } from '../../src/settings/load.ts'
 import { Terminal } from './terminal.ts'
 
 /** As it is typed, without the program's own name. */

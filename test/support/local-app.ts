@@ -3,7 +3,7 @@ import { createMetrics } from '../../src/http/metrics.ts'
 import { overviewOf } from '../../src/http/overview.ts'
 import { listen } from '../../src/http/server.ts'
 import type { Log, Trust } from '../../src/repository/trust.ts'
-import { PLAIN_HTTP_WORDS, settingsSchema, type SettingsInput } from '../../src/settings-schema.ts'
+import { PLAIN_HTTP_WORDS, settingsSchema, type SettingsInput } from '../../src/settings/schema.ts'
 import type { Endpoint } from './exchange.ts'
 import { openLocalTrust } from './local-trust.ts'
 

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { describeSettings, loadSettings } from '../src/config.ts'
+import { describeSettings, loadSettings } from '../src/settings/load.ts'
 import { TrustError } from '../src/errors.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'countersign-config-'))

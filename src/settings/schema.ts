@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { isLoopback } from './loopback.ts'
+import { isLoopback } from '../loopback.ts'
 
 const seconds = z.number().int().positive()
 const bytes = z.number().int().positive()

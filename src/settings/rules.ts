@@ -1,5 +1,5 @@
-import { isLoopback } from './loopback.ts'
-import { NO_AUTHENTICATION_WORDS, type Settings } from './settings-schema.ts'
+import { isLoopback } from '../loopback.ts'
+import { NO_AUTHENTICATION_WORDS, type Settings } from './schema.ts'
 
 /** Settings that are right one by one, but not together; each a sentence. */
 export function contradictions(settings: Omit<Settings, 'anchorFile'>): string[] {

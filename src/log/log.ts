@@ -1,7 +1,7 @@
 import { fstatSync } from 'node:fs'
 import { pino, type DestinationStream } from 'pino'
-import type { Log } from './repository/trust.ts'
-import { bufferedLines, type BufferedLines } from './log-lines.ts'
+import type { Log } from '../repository/trust.ts'
+import { bufferedLines, type BufferedLines } from './lines.ts'
 
 /** Characters of one text in a log line; clients choose some of them. */
 const TEXT_MAX = 500

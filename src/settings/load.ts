@@ -1,10 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { z } from 'zod'
-import { fileError, TrustError } from './errors.ts'
-import { plainIssue } from './plain-issues.ts'
-import { contradictions } from './settings-rules.ts'
-import { settingsSchema, type Settings } from './settings-schema.ts'
+import { fileError, TrustError } from '../errors.ts'
+import { plainIssue } from '../plain-issues.ts'
+import { FILE_VARIABLE, isVariable, leaves, nearest, setAt, valueAt, variableOf } from './names.ts'
+import { contradictions } from './rules.ts'
+import { settingsSchema, type Settings } from './schema.ts'
 
 /** Where settings come from: a JSON file, then the environment over it. */
 export interface SettingsSources {
@@ -22,8 +23,6 @@ export interface SettingDescription {
   readonly help: string
 }
 
-const PREFIX = 'COUNTERSIGN_'
-const FILE_VARIABLE = `${PREFIX}CONFIG`
 /**
  * Load all settings.
  *
@@ -95,7 +94,7 @@ function overlayEnvironment(
 ): void {
   const byVariable = new Map(leaves().map((leaf) => [variableOf(leaf.name), leaf]))
   for (const [variable, text] of Object.entries(environment)) {
-    if (!variable.startsWith(PREFIX) || variable === FILE_VARIABLE || text === undefined) continue
+    if (!isVariable(variable) || text === undefined) continue
     const leaf = byVariable.get(variable)
     if (leaf === undefined) {
       mistakes.push(
@@ -139,64 +138,9 @@ function mistakeOf(issue: z.core.$ZodIssue, origins: Map<string, 'file' | 'envir
   return `${origins.get(name) === 'environment' ? variableOf(name) : name}: ${issue.message}`
 }
 
-interface Leaf {
-  readonly name: string
-  readonly schema: z.ZodType
-  readonly help: string
-}
-
-/** All settings, without the objects that group them. */
-function leaves(schema: z.ZodType = settingsSchema, path: string[] = []): Leaf[] {
-  const inner = unwrap(schema)
-  if (!(inner instanceof z.ZodObject)) return [{ name: path.join('.'), schema: inner, help: schema.description ?? '' }]
-  return Object.entries(inner.shape).flatMap(([name, member]) => leaves(member as z.ZodType, [...path, name]))
-}
-
-function unwrap(schema: z.ZodType): z.ZodType {
-  if (schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault || schema instanceof z.ZodOptional) {
-    return unwrap(schema.unwrap() as z.ZodType)
-  }
-  return schema
-}
-
 function resolvePaths(input: Record<string, unknown>, base: string): void {
   for (const { name } of leaves().filter(({ schema }) => schema.meta()?.['path'] === true)) {
     const value = valueAt(input, name)
     if (typeof value === 'string') setAt(input, name, resolve(base, value))
   }
-}
-
-/** `listen.port` → COUNTERSIGN_LISTEN_PORT */
-function variableOf(name: string): string {
-  return PREFIX + name.replace(/[A-Z]/g, '_$&').replaceAll('.', '_').toUpperCase()
-}
-
-function valueAt(object: unknown, name: string): unknown {
-  return name
-    .split('.')
-    .reduce<unknown>((value, part) => (value as Record<string, unknown> | undefined)?.[part], object)
-}
-
-function setAt(object: Record<string, unknown>, name: string, value: unknown): void {
-  const [first = '', ...rest] = name.split('.')
-  if (rest.length === 0) {
-    object[first] = value
-    return
-  }
-  const inner = { ...(object[first] as Record<string, unknown> | undefined) }
-  object[first] = inner
-  setAt(inner, rest.join('.'), value)
-}
-
-/** The known name with the most letters in common at both ends; good enough for a slip of the keyboard. */
-function nearest(name: string, known: readonly string[]): string {
-  const common = (other: string): number => {
-    const short = Math.min(name.length, other.length)
-    let front = 0
-    while (front < short && name[front] === other[front]) front += 1
-    let back = 0
-    while (back < short - front && name.at(-1 - back) === other.at(-1 - back)) back += 1
-    return front + back - Math.abs(name.length - other.length)
-  }
-  return known.toSorted((one, other) => common(other) - common(one))[0] ?? ''
 }

@@ -1,0 +1,70 @@
+import { z } from 'zod'
+import { settingsSchema } from './schema.ts'
+
+const PREFIX = 'COUNTERSIGN_'
+/** Names the settings file. */
+export const FILE_VARIABLE = `${PREFIX}CONFIG`
+
+/** One setting. */
+export interface Leaf {
+  /** With the names of its groups: `listen.port`. */
+  readonly name: string
+  readonly schema: z.ZodType
+  readonly help: string
+}
+
+/** All settings, without the objects that group them. To be called without arguments. */
+export function leaves(schema: z.ZodType = settingsSchema, path: string[] = []): Leaf[] {
+  const inner = unwrap(schema)
+  if (!(inner instanceof z.ZodObject)) return [{ name: path.join('.'), schema: inner, help: schema.description ?? '' }]
+  return Object.entries(inner.shape).flatMap(([name, member]) => leaves(member as z.ZodType, [...path, name]))
+}
+
+function unwrap(schema: z.ZodType): z.ZodType {
+  if (schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault || schema instanceof z.ZodOptional) {
+    return unwrap(schema.unwrap() as z.ZodType)
+  }
+  return schema
+}
+
+/** `listen.port` → COUNTERSIGN_LISTEN_PORT */
+export function variableOf(name: string): string {
+  return PREFIX + name.replace(/[A-Z]/g, '_$&').replaceAll('.', '_').toUpperCase()
+}
+
+/** @returns undefined if it is not there, or a group of it */
+export function valueAt(object: unknown, name: string): unknown {
+  return name
+    .split('.')
+    .reduce<unknown>((value, part) => (value as Record<string, unknown> | undefined)?.[part], object)
+}
+
+/** Set it in groups that are copies: what was given is not changed deeper down. */
+export function setAt(object: Record<string, unknown>, name: string, value: unknown): void {
+  const [first = '', ...rest] = name.split('.')
+  if (rest.length === 0) {
+    object[first] = value
+    return
+  }
+  const inner = { ...(object[first] as Record<string, unknown> | undefined) }
+  object[first] = inner
+  setAt(inner, rest.join('.'), value)
+}
+
+/** The known name with the most letters in common at both ends; good enough for a slip of the keyboard. */
+export function nearest(name: string, known: readonly string[]): string {
+  const common = (other: string): number => {
+    const short = Math.min(name.length, other.length)
+    let front = 0
+    while (front < short && name[front] === other[front]) front += 1
+    let back = 0
+    while (back < short - front && name.at(-1 - back) === other.at(-1 - back)) back += 1
+    return front + back - Math.abs(name.length - other.length)
+  }
+  return known.toSorted((one, other) => common(other) - common(one))[0] ?? ''
+}
+
+/** True for what may be an environment variable of ours, misspelt ones too. */
+export function isVariable(name: string): boolean {
+  return name.startsWith(PREFIX) && name !== FILE_VARIABLE
+}
