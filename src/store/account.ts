@@ -1,0 +1,76 @@
+import { damageIn } from '../errors.ts'
+import type { Gun } from '../tuf/gun.ts'
+import type { Role } from '../tuf/role.ts'
+import { encodeHead } from './encoding.ts'
+import type { ExpectedRecords } from './expected-records.ts'
+import { hexSha256 } from './journal.ts'
+import { documentKey, dueKey, headKey, keysKey, ownerKey, versionKey } from './keyspace.ts'
+import type { StoreReader } from './reader.ts'
+import type { JournalEntry } from './store.ts'
+
+/** What the journal says of one repository. */
+export class Account {
+  readonly documents = new Map<string, { role: string; version: number; sha256: string }>()
+  readonly keys = new Map<string, { role: string; keyId: string; sha256: string }>()
+  head = ''
+
+  add(entry: JournalEntry): void {
+    if (entry.kind === 'delete') this.documents.clear()
+    for (const document of entry.documents) this.documents.set(`${document.version} ${document.role}`, document)
+    for (const key of entry.keys) this.keys.set(key.keyId, key)
+    this.head = entry.head
+  }
+}
+
+/** Hold what is stored of one repository against what the journal says of it. */
+export function checkAccount(
+  gun: Gun,
+  account: Account,
+  reader: StoreReader,
+  expected: ExpectedRecords,
+  error: (text: string) => void,
+): void {
+  // Each by itself: of one that is damaged nothing follows for the others.
+  const look = (at: () => void): void => {
+    try {
+      at()
+    } catch (cause) {
+      error(damageIn(cause).message)
+    }
+  }
+  expected.add(headKey(gun))
+  look(() => {
+    const head = reader.head(gun)
+    if (head === undefined) return error('it has neither head nor history')
+    if (hexSha256(encodeHead(head)) !== account.head) error('its head is not the one that the journal names')
+    if (head.renewAt !== null) expected.add(dueKey(head.renewAt, gun))
+  })
+  for (const { role, version, sha256 } of account.documents.values()) {
+    expected.add(documentKey(gun, role, sha256))
+    expected.add(versionKey(gun, role, version))
+    look(() => {
+      const document = reader.document(gun, role as Role, { version })
+      if (document === undefined) error(`${role} version ${version} is missing`)
+      else if (hexSha256(document.bytes) !== sha256) error(`${role} version ${version} is not what was committed`)
+    })
+  }
+  for (const role of new Set([...account.keys.values()].map((key) => key.role))) {
+    expected.add(keysKey(gun, role))
+    look(() => {
+      const stored = new Map(reader.keys(gun, role as Role).map((key) => [key.keyId, hexSha256(key.sealed)]))
+      for (const key of account.keys.values()) {
+        if (key.role !== role) continue
+        if (stored.get(key.keyId) !== key.sha256) error(`the ${role} key ${key.keyId} is missing or was changed`)
+        stored.delete(key.keyId)
+      }
+      for (const keyId of stored.keys()) error(`the ${role} key ${keyId} is not in the journal`)
+    })
+  }
+  for (const { keyId, role } of account.keys.values()) {
+    expected.add(ownerKey(keyId))
+    look(() => {
+      const owner = reader.keyOwner(keyId)
+      if (owner?.gun !== gun || owner.role !== role) error(`the owner of key ${keyId} is not the one in the journal`)
+    })
+  }
+}
