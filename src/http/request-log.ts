@@ -1,5 +1,5 @@
 import type { Log } from '../repository/trust.ts'
-import type { RequestMetrics } from './metrics.ts'
+import type { RequestMetrics } from './request-metrics.ts'
 
 /** What a request's log line says beside its status and time. */
 interface RequestFacts {

@@ -8,7 +8,7 @@ import type { Bodies } from './body.ts'
 import type { Realm } from './challenge.ts'
 import type { Count } from './count.ts'
 import type { KeptAnswers } from './kept-answers.ts'
-import type { RequestMetrics } from './metrics.ts'
+import type { RequestMetrics } from './request-metrics.ts'
 import type { Overview } from './overview.ts'
 
 /** What a request carries from one middleware to the next; all of it ends in the request's log line. */

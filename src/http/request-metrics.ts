@@ -1,0 +1,57 @@
+import type * as PromClient from 'prom-client'
+import { Counter, Histogram, type Registry } from './prometheus.ts'
+
+/** What each thread counts for itself. */
+export interface RequestMetrics {
+  /** A request that was answered. @param seconds from its first byte to the end of its answer */
+  request(operation: string, method: string, status: number, seconds: number): void
+}
+
+/** What one kind of request is counted in. */
+interface Series {
+  readonly count: PromClient.Counter.Internal
+  readonly duration: PromClient.Histogram.Internal<'operation'>
+}
+
+export function requestMetrics(registry: Registry): RequestMetrics {
+  const registers = [registry]
+  const requests = new Counter({
+    name: 'notary_server_http_requests_total',
+    help: 'Requests by operation, method (lower case) and status code.',
+    labelNames: ['operation', 'method', 'code'] as const,
+    registers,
+  })
+  const durations = new Histogram({
+    name: 'countersign_http_request_seconds',
+    help: 'Time to answer a request.',
+    labelNames: ['operation'] as const,
+    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5],
+    registers,
+  })
+  // Looking a series up by its labels costs as much as all the rest of it.
+  const seriesOf = remembered((operation: string) =>
+    remembered((method: string) =>
+      remembered((status: number): Series => {
+        const labels = { operation, method: method.toLowerCase(), code: String(status) }
+        return { count: requests.labels(labels), duration: durations.labels({ operation }) }
+      }),
+    ),
+  )
+  return {
+    request(operation, method, status, seconds) {
+      const series = seriesOf(operation)(method)(status)
+      series.count.inc()
+      series.duration.observe(seconds)
+    },
+  }
+}
+
+/** The same function, that makes each answer once and keeps it: for few keys, as names of routes are. */
+function remembered<Key, Value>(make: (key: Key) => Value): (key: Key) => Value {
+  const made = new Map<Key, Value>()
+  return (key) => {
+    let value = made.get(key)
+    if (value === undefined) made.set(key, (value = make(key)))
+    return value
+  }
+}
