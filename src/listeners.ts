@@ -1,11 +1,8 @@
-import { X509Certificate } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
 import type { App } from './http/app.ts'
 import { clientCertificatesOf } from './authentication.ts'
 import { TrustError } from './errors.ts'
 import { withAdmin } from './http/admin-listener.ts'
 import { listen, mustBeFree, type Listening, type TlsMaterial } from './http/server.ts'
-import type { Ending } from './repository/expiry.ts'
 import type { Log } from './repository/trust.ts'
 import type { Settings } from './settings/schema.ts'
 import { isOpenToAll } from './signing/secret-file.ts'
@@ -40,18 +37,6 @@ export async function listenerTlsOf(settings: Settings, now: number, log: Log): 
   if (await isOpenToAll(keyFile)) log.warn({ file: keyFile }, 'everybody can read the TLS key')
   const material = { ...identity, ...(await clientCertificatesOf(settings)) }
   return { public: listen.plainHttp === undefined ? material : undefined, admin: material }
-}
-
-/** When the certificates end that clients see; none without TLS. @throws the file system's error */
-export async function serverCertificates({ listen, tls, keysDirectory }: Settings): Promise<Ending[]> {
-  if (listen.plainHttp !== undefined) return []
-  const made = tlsFiles(keysDirectory)
-  const files = tls.certificateFile === undefined ? [made.certificate, made.ca] : [tls.certificateFile]
-  const texts = await Promise.all(files.map((file) => readFile(file)))
-  return texts.map((text, index) => ({
-    what: index === 0 ? 'server certificate' : 'server CA',
-    expires: new X509Certificate(text).validToDate.getTime(),
-  }))
 }
 
 /**

@@ -1,5 +1,4 @@
 import './buffer-pool.ts'
-import { join } from 'node:path'
 import { createApp, type App } from './http/app.ts'
 import { LOCAL } from './access/permission.ts'
 import type { World } from './admin/operation.ts'
@@ -11,27 +10,24 @@ import type { Authenticate } from './http/admin-state.ts'
 import { authenticateAdmin } from './http/admin-authenticate.ts'
 import { listenOnSocket } from './http/admin-socket.ts'
 import { lazyApp } from './http/lazy-app.ts'
-import { createMetrics } from './http/metrics.ts'
+import { createMetrics, type Metrics } from './http/metrics.ts'
 import { overviewOf } from './http/overview.ts'
 import { TOKEN_PATH } from './http/token.ts'
-import { listenerTlsOf, serverCertificates, startListening } from './listeners.ts'
+import { listenerTlsOf, startListening } from './listeners.ts'
 import { createLog } from './log/log.ts'
-import { policyOf } from './policy.ts'
 import { prepare } from './prepare.ts'
 import { startWatchingExpiry, type Ending } from './repository/expiry.ts'
 import { startRenewing } from './repository/renew-loop.ts'
 import { stageAgedKeys } from './repository/rotation-policy.ts'
-import { createTrust, type Log, type Trust } from './repository/trust.ts'
-import type { Locks } from './repository/turns.ts'
+import type { Log, Trust } from './repository/trust.ts'
 import type { Settings } from './settings/schema.ts'
-import type { RoutedSigner } from './signing/routed-signer.ts'
-import type { Signer } from './signing/signer.ts'
 import type { FaultHook } from './store/committer.ts'
 import { openStore, type LevelStore } from './store/level.ts'
 import { answersToThreads } from './threads/answers.ts'
 import { Shared } from './threads/shared.ts'
 import { Threads, threadsOf } from './threads/threads.ts'
 import { webhookOf } from './webhook.ts'
+import { controlSocket, trustOver, worldOver } from './world.ts'
 
 /** What tests put in place of the real thing. */
 interface Overrides {
@@ -90,7 +86,8 @@ export async function serve(configured: Settings, overrides: Overrides = {}): Pr
     await signer.start()
     const custody = signer.readiness()
     if (!custody.usable) log.warn({ reason: custody.reason }, 'some keys cannot be used')
-    const trust = trustOver(settings, store, signer, { ...overrides, now, log }, count > 1 ? shared.locks : undefined)
+    const parts = { store, signer, log, now, random: overrides.random }
+    const trust = trustOver(settings, parts, count > 1 ? shared.locks : undefined)
     const metrics = createMetrics(trust)
     let accepting = true
     const overview = overviewOf(
@@ -143,15 +140,7 @@ export async function serve(configured: Settings, overrides: Overrides = {}): Pr
       },
       answersToThreads({ store, passwords, overview, token, log }),
     )
-    const renewing = startRenewing(trust, settings.renewIntervalSeconds * 1000, (counts) => metrics.renewals(counts))
-    const look = async (until: number): Promise<Ending[]> => {
-      if (world.keyAge !== undefined) await stageAgedKeys(trust, world.keyAge)
-      return everythingThatEnds(world, until)
-    }
-    const watching = startWatchingExpiry(trust, DAY, look, async (found) => {
-      metrics.endings(found)
-      await webhook?.(found)
-    })
+    const background = startBackground(world, settings, metrics, webhook)
     log.info({ url, commits: store.tail().number, threads: count }, 'ready')
     log.flush?.()
     return {
@@ -166,7 +155,7 @@ export async function serve(configured: Settings, overrides: Overrides = {}): Pr
         accepting = false
         closing.abort()
         await allThreads
-        await Promise.all([listening.close(), threads.stop(), closeControl(), renewing.stop(), watching.stop()])
+        await Promise.all([listening.close(), threads.stop(), closeControl(), background.stop()])
         await Promise.all([signer.close(), store.close()])
         log.info({}, 'stopped')
         log.flush?.()
@@ -184,30 +173,22 @@ function forEachThread(settings: Settings, threads: number): Settings {
   return { ...settings, limits: { ...settings.limits, connections } }
 }
 
-/** What operations work on. */
-export function worldOver(settings: Settings, trust: Trust, store: LevelStore, signer: RoutedSigner): World {
-  return {
-    trust,
-    store,
-    opens: (...key) => signer.opens(...key),
-    certificates: () => serverCertificates(settings),
-    keyAge: settings.rotation.keyAgeDays === undefined ? undefined : settings.rotation.keyAgeDays * DAY,
-    rehearsalSigner: signer.rehearsing(),
+/** What goes on without being asked: what must be signed anew, and what people must be told. */
+function startBackground(
+  world: World,
+  { renewIntervalSeconds }: Settings,
+  metrics: Metrics,
+  webhook: Awaited<ReturnType<typeof webhookOf>>,
+): { stop(): Promise<void> } {
+  const { trust, keyAge } = world
+  const renewing = startRenewing(trust, renewIntervalSeconds * 1000, (counts) => metrics.renewals(counts))
+  const look = async (until: number): Promise<Ending[]> => {
+    if (keyAge !== undefined) await stageAgedKeys(trust, keyAge)
+    return everythingThatEnds(world, until)
   }
-}
-
-/** Where the command line reaches a running server. */
-export function controlSocket(settings: Settings): string {
-  return join(settings.dataDirectory, 'control.sock')
-}
-
-/** The verbs' world, from settings. @param locks undefined: no other thread changes repositories */
-export function trustOver(
-  settings: Settings,
-  store: LevelStore,
-  signer: Signer,
-  { now = Date.now, random = Math.random, log = createLog(settings.logLevel) }: Overrides,
-  locks?: Locks,
-): Trust {
-  return createTrust({ store, signer, now, random, policy: policyOf(settings), log }, locks)
+  const watching = startWatchingExpiry(trust, DAY, look, async (found) => {
+    metrics.endings(found)
+    await webhook?.(found)
+  })
+  return { stop: async () => void (await Promise.all([renewing.stop(), watching.stop()])) }
 }

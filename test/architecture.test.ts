@@ -33,13 +33,14 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     ...['tuf', 'store', 'signing', 'access', 'repository', 'http'],
   ],
   'webhook.ts': ['errors.ts', 'settings', 'tuf', 'store', 'signing', 'repository', 'http'],
+  'world.ts': ['settings', 'policy.ts', 'store', 'signing', 'repository', 'admin'],
   'main.ts': [
     ...['settings', 'log', 'prepare.ts', 'custody.ts', 'authentication.ts', 'listeners.ts', 'webhook.ts'],
-    ...['policy.ts', 'buffer-pool.ts'],
-    ...['store', 'signing', 'access', 'repository', 'admin', 'http', 'threads'],
+    ...['world.ts', 'buffer-pool.ts'],
+    ...['store', 'access', 'repository', 'admin', 'http', 'threads'],
   ],
   cli: [
-    ...['errors.ts', 'settings', 'log', 'custody.ts', 'node-http.ts', 'main.ts'],
+    ...['errors.ts', 'settings', 'log', 'custody.ts', 'node-http.ts', 'world.ts', 'main.ts'],
     ...['tuf', 'store', 'signing', 'access', 'registry', 'repository', 'admin'],
   ],
 }

@@ -10,7 +10,7 @@ import { requestOf, type AdminRequest } from '../admin/request.ts'
 import { TrustError, type TrustErrorCode } from '../errors.ts'
 import { createLog } from '../log/log.ts'
 import { signerOf } from '../custody.ts'
-import { controlSocket, trustOver, worldOver } from '../main.ts'
+import { controlSocket, trustOver, worldOver } from '../world.ts'
 import { request } from '../node-http.ts'
 import type { Settings } from '../settings/schema.ts'
 import { hasKeys, openKeysDirectory } from '../signing/keys-directory.ts'
@@ -51,7 +51,7 @@ async function inProcess(settings: Settings): Promise<Connection> {
   const keys = await openKeysDirectory(keysDirectory, passphraseFile)
   const store = await openStore({ directory, anchorFile, anchorKey: keys.anchorKey })
   const signer = signerOf(settings, keys)
-  const trust = trustOver(settings, store, signer, { log: createLog('silent') })
+  const trust = trustOver(settings, { store, signer, log: createLog('silent') })
   const world = worldOver(settings, trust, store, signer)
   return {
     call: (operation, input, dryRun = false) =>

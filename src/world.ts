@@ -1,0 +1,60 @@
+import { X509Certificate } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { World } from './admin/operation.ts'
+import { policyOf } from './policy.ts'
+import type { Ending } from './repository/expiry.ts'
+import { createTrust, type Log, type Trust } from './repository/trust.ts'
+import type { Locks } from './repository/turns.ts'
+import type { Settings } from './settings/schema.ts'
+import type { RoutedSigner } from './signing/routed-signer.ts'
+import type { Signer } from './signing/signer.ts'
+import { tlsFiles } from './signing/tls-identity.ts'
+import type { LevelStore } from './store/level.ts'
+import type { Store } from './store/store.ts'
+
+const DAY = 86_400_000
+
+/** What operations work on. */
+export function worldOver(settings: Settings, trust: Trust, store: LevelStore, signer: RoutedSigner): World {
+  return {
+    trust,
+    store,
+    opens: (...key) => signer.opens(...key),
+    certificates: () => serverCertificates(settings),
+    keyAge: settings.rotation.keyAgeDays === undefined ? undefined : settings.rotation.keyAgeDays * DAY,
+    rehearsalSigner: signer.rehearsing(),
+  }
+}
+
+/** Where the command line reaches a running server. */
+export function controlSocket(settings: Settings): string {
+  return join(settings.dataDirectory, 'control.sock')
+}
+
+interface Parts {
+  readonly store: Store
+  readonly signer: Signer
+  readonly log: Log
+  /** Milliseconds since 1970; the real time if it is left out. */
+  readonly now?: (() => number) | undefined
+  readonly random?: (() => number) | undefined
+}
+
+/** The verbs' world, from settings. @param locks undefined: no other thread changes repositories */
+export function trustOver(settings: Settings, parts: Parts, locks?: Locks): Trust {
+  const { store, signer, log, now = Date.now, random = Math.random } = parts
+  return createTrust({ store, signer, now, random, policy: policyOf(settings), log }, locks)
+}
+
+/** When the certificates end that clients see; none without TLS. @throws the file system's error */
+async function serverCertificates({ listen, tls, keysDirectory }: Settings): Promise<Ending[]> {
+  if (listen.plainHttp !== undefined) return []
+  const made = tlsFiles(keysDirectory)
+  const files = tls.certificateFile === undefined ? [made.certificate, made.ca] : [tls.certificateFile]
+  const texts = await Promise.all(files.map((file) => readFile(file)))
+  return texts.map((text, index) => ({
+    what: index === 0 ? 'server certificate' : 'server CA',
+    expires: new X509Certificate(text).validToDate.getTime(),
+  }))
+}
