@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { askOnce, getRequest, type Target } from './connection.ts'
 
-export const CONTENDERS = ['countersign', 'memory', 'postgres', 'bare'] as const
+export const CONTENDERS = ['countersign', 'memory', 'postgres', 'bare', 'other'] as const
 export type ContenderName = (typeof CONTENDERS)[number]
 
 export const TITLES: Readonly<Record<ContenderName, string>> = {
@@ -15,6 +15,7 @@ export const TITLES: Readonly<Record<ContenderName, string>> = {
   memory: 'Go memory',
   postgres: 'Go PostgreSQL',
   bare: 'bare Node',
+  other: 'other checkout',
 }
 
 /** A server that is measured, with all processes that it needs. */

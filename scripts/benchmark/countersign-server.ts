@@ -15,7 +15,8 @@ import {
 } from './contender.ts'
 import type { TokenService } from './token-service.ts'
 
-const COMMAND = join(import.meta.dirname, '..', 'countersign')
+/** This checkout. */
+const HERE = join(import.meta.dirname, '..', '..')
 
 /** Countersign, with what only it can do. */
 export interface CountersignServer extends Contender {
@@ -25,8 +26,13 @@ export interface CountersignServer extends Contender {
   createRepository(gun: string): Promise<void>
 }
 
-/** Countersign as a user starts it, with a directory of its own; the log goes to a file there. */
-export async function startCountersign(tokens?: TokenService): Promise<CountersignServer> {
+/**
+ * Countersign as a user starts it, with a directory of its own; the log goes to a file there.
+ *
+ * @param checkout where its code is
+ */
+export async function startCountersign(tokens?: TokenService, checkout = HERE): Promise<CountersignServer> {
+  const command = join(checkout, 'scripts', 'countersign')
   const directory = await workDirectory('countersign')
   const data = join(directory, 'data')
   const port = await freePort()
@@ -39,14 +45,14 @@ export async function startCountersign(tokens?: TokenService): Promise<Countersi
   }
   const launch = async (): Promise<Launched> => {
     const log = openSync(join(directory, 'log'), 'a')
-    const child = start(COMMAND, ['serve', '--quiet'], { env, cwd: directory, stdio: ['ignore', log, log] })
+    const child = start(command, ['serve', '--quiet'], { env, cwd: directory, stdio: ['ignore', log, log] })
     const begun = performance.now()
     closeSync(log)
     await answering(child, { port, tokens })
     return { child, startedIn: performance.now() - begun }
   }
   const fixed = {
-    name: 'countersign',
+    name: checkout === HERE ? 'countersign' : 'other',
     port,
     tokens,
     controlSocket: join(data, 'control.sock'),
@@ -54,7 +60,7 @@ export async function startCountersign(tokens?: TokenService): Promise<Countersi
     async createRepository(gun: string) {
       const file = join(directory, 'passphrase')
       await writeFile(file, 'nothing that is kept\n', { mode: 0o600 })
-      await promisify(execFile)(COMMAND, ['repo', 'create', gun, '--passphrase-file', file], { env, cwd: directory })
+      await promisify(execFile)(command, ['repo', 'create', gun, '--passphrase-file', file], { env, cwd: directory })
     },
   } as const
   return contenderOver(fixed, await launch(), launch, () => remove(directory))

@@ -24,8 +24,9 @@ import { TokenService } from './token-service.ts'
 
 const RATES: readonly RateMeasure[] = [...reads, ...resolution, ...publishing, ...newRepository]
 const FIGURES: readonly FigureMeasure[] = [...starts, ...populations, ...history, ...serverSigning]
-const LAUNCH: Readonly<Record<ContenderName, (tokens?: TokenService) => Promise<Contender>>> = {
-  countersign: startCountersign,
+type Launch = Readonly<Record<ContenderName, (tokens?: TokenService) => Promise<Contender>>>
+const LAUNCH: Omit<Launch, 'other'> = {
+  countersign: (tokens) => startCountersign(tokens),
   memory: startNotaryInMemory,
   postgres: startNotaryOverPostgres,
   bare: startBareServer,
@@ -33,13 +34,23 @@ const LAUNCH: Readonly<Record<ContenderName, (tokens?: TokenService) => Promise<
 const DOCUMENT = join(import.meta.dirname, '..', '..', 'docs', 'PERFORMANCE.md')
 const BETWEEN_MARKS = /(<!-- bench: begin -->\n)[^]*(<!-- bench: end -->)/
 
-const options = readOptions(process.argv.slice(2))
+const options = optionsOrEnd()
 if (options === undefined) process.stdout.write(USAGE)
 else if (options.list) process.stdout.write(`${[...RATES, ...FIGURES].map(({ name }) => name).join('\n')}\n`)
 else await bench(options)
 
+function optionsOrEnd(): Options | undefined {
+  try {
+    return readOptions(process.argv.slice(2))
+  } catch (error) {
+    process.stderr.write(`error: ${(error as Error).message}\nhint: scripts/bench --help\n`)
+    process.exit(2)
+  }
+}
+
 async function bench(options: Options): Promise<void> {
-  const { only, large, against, rounds, seconds } = options
+  const { only, large, against, rounds, seconds, checkout } = options
+  const launch: Launch = { ...LAUNCH, other: (tokens) => startCountersign(tokens, checkout) }
   const chosen = <Each extends { name: string; large?: boolean }>(measures: readonly Each[]): Each[] =>
     measures.filter((measure) => (only === undefined ? large || measure.large !== true : isAsked(only, measure.name)))
   const rates = chosen(RATES)
@@ -56,11 +67,13 @@ async function bench(options: Options): Promise<void> {
     seconds,
     rates: [
       ...(await findRates(
+        launch,
         rates.filter(({ tokens }) => tokens !== true),
         names,
         options,
       )),
       ...(await findRates(
+        launch,
         rates.filter(({ tokens }) => tokens === true),
         // It knows no tokens.
         names.filter((name) => name !== 'bare'),
@@ -68,7 +81,7 @@ async function bench(options: Options): Promise<void> {
         new TokenService(),
       )),
     ],
-    figures: await findFigures(chosen(FIGURES), names),
+    figures: await findFigures(launch, chosen(FIGURES), names),
   }
   progress('')
   process.stdout.write(report(results, options.markdown))
@@ -83,6 +96,7 @@ async function bench(options: Options): Promise<void> {
 }
 
 async function findRates(
+  launch: Launch,
   measures: readonly RateMeasure[],
   names: readonly ContenderName[],
   options: Options,
@@ -92,7 +106,7 @@ async function findRates(
   const stages: Stage[] = []
   const found: RateResult[] = []
   try {
-    for (const name of names) stages.push(new Stage(await LAUNCH[name](tokens)))
+    for (const name of names) stages.push(new Stage(await launch[name](tokens)))
     for (const measure of measures) {
       found.push(rateResult(measure, await runRounds(measure, stages, options.rounds, options.seconds, progress)))
     }
@@ -103,15 +117,16 @@ async function findRates(
 }
 
 async function findFigures(
+  launch: Launch,
   measures: readonly FigureMeasure[],
   names: readonly ContenderName[],
 ): Promise<FigureResult[]> {
   const results: FigureResult[] = []
   for (const measure of measures) {
     const found: Partial<Record<ContenderName, (number | undefined)[]>> = {}
-    for (const who of names.filter((name) => measure.of.includes(name))) {
+    for (const who of names.filter((name) => measure.of.includes(name === 'other' ? 'countersign' : name))) {
       progress(`${measure.name}: ${who}`)
-      found[who] = await measure.find(() => LAUNCH[who]())
+      found[who] = await measure.find(() => launch[who]())
     }
     for (const [index, figure] of measure.figures.entries()) {
       const each = names.map((who) => [who, found[who]?.[index]] as const)
@@ -122,7 +137,7 @@ async function findFigures(
 }
 
 function isHere(name: ContenderName): boolean {
-  if (name === 'bare') return true
+  if (name === 'bare' || name === 'other') return true
   const missing = notaryMissing() ?? (name === 'postgres' ? postgresMissing() : undefined)
   if (missing !== undefined) process.stderr.write(`without ${name}: ${missing}\n`)
   return missing === undefined

@@ -84,7 +84,7 @@ export async function startNotaryOverPostgres(tokens?: TokenService): Promise<Co
 interface Server {
   readonly target: Target
   readonly first: Launched
-  launch(): Promise<Launched>
+  readonly launch: () => Promise<Launched>
 }
 
 async function startServer(directory: string, tokens: TokenService | undefined, parts: Parts): Promise<Server> {

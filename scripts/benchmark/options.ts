@@ -1,10 +1,12 @@
+import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { CONTENDERS, type ContenderName } from './contender.ts'
+import type { ContenderName } from './contender.ts'
 
 export const USAGE = `usage: scripts/bench [options]
 
   --only NAME,…        these measures; a name may end in *
-  --against WHO,…      Go's servers: memory, postgres (default: both); bare: the least that a server in Node can do; none
+  --against WHO,…      Go's servers: memory, postgres (default: both); none;
+                       bare: the least that a server in Node can do; a directory: another checkout of this
   --rounds N           rounds of each measure (default 5)
   --seconds N          length of one round (default 4)
   --quick              2 rounds of 1.5 seconds: to see that it works, not to believe
@@ -15,9 +17,13 @@ export const USAGE = `usage: scripts/bench [options]
   --list               print the names of all measures
 `
 
+const NAMED = ['memory', 'postgres', 'bare']
+
 export interface Options {
   readonly only: readonly string[] | undefined
   readonly against: readonly Exclude<ContenderName, 'countersign'>[]
+  /** Where `other` is. */
+  readonly checkout: string | undefined
   readonly rounds: number
   readonly seconds: number
   readonly large: boolean
@@ -27,7 +33,7 @@ export interface Options {
   readonly list: boolean
 }
 
-/** @returns undefined for --help @throws Error for what cannot be understood */
+/** @returns undefined for --help @throws Error that says what cannot be understood */
 export function readOptions(args: readonly string[]): Options | undefined {
   const { values } = parseArgs({
     args: [...args],
@@ -46,13 +52,16 @@ export function readOptions(args: readonly string[]): Options | undefined {
     },
   })
   if (values.help) return undefined
-  const against = values.against.split(',').filter((name) => name !== 'none')
-  const known: readonly string[] = CONTENDERS.slice(1)
-  const unknown = against.find((name) => !known.includes(name))
-  if (unknown !== undefined) throw new Error(`--against takes ${known.join(', ')} and none, not ${unknown}`)
+  const named = values.against.split(',').filter((name) => name !== 'none')
+  const checkout = named.find((name) => name.includes('/'))
+  const against = named.map((name) => (name === checkout ? 'other' : name))
+  const unknown = named.find((name) => name !== checkout && !NAMED.includes(name))
+  if (unknown !== undefined)
+    throw new Error(`--against takes ${NAMED.join(', ')}, none and one directory, not ${unknown}`)
   return {
     only: values.only?.split(','),
     against: against as Options['against'],
+    checkout: checkout === undefined ? undefined : resolve(checkout),
     rounds: positive('--rounds', values.rounds ?? (values.quick ? '2' : '5')),
     seconds: positive('--seconds', values.seconds ?? (values.quick ? '1.5' : '4')),
     large: values.large,

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import type { IncomingMessage } from 'node:http'
 import { Lanes } from './load.ts'
 import type { FigureMeasure } from './measure.ts'
-import { startCountersign } from './countersign-server.ts'
+import type { CountersignServer } from './countersign-server.ts'
 import { median } from './statistics.ts'
 import { Stage } from './stage.ts'
 
@@ -23,8 +23,8 @@ export const serverSigning: FigureMeasure[] = [
       { title: 'for comparison: a publisher rewrites all 5,000', unit: 'ms' },
     ],
     of: ['countersign'],
-    async find() {
-      const server = await startCountersign()
+    async find(launch) {
+      const server = (await launch()) as CountersignServer
       try {
         await server.createRepository(GUN)
         const path = `/api/v1/repositories/${encodeURIComponent(GUN)}/tags`
