@@ -8,6 +8,7 @@ import { httpDate } from './http-date.ts'
 import type { KeptAnswer, Source } from './kept-answers.ts'
 import type { RepeatedRequest } from './repeats.ts'
 import { recordRequest } from './request-log.ts'
+import { AT_ONCE_MAX_BYTES, endWith } from './slices.ts'
 import type { Wiring } from './state.ts'
 
 /**
@@ -24,7 +25,7 @@ export function answerKept(wiring: Wiring, request: IncomingMessage, response: S
   const { status, headers, body } = found.answer
   const note = noteOf(wiring, found, socket, request.headers['user-agent'])
   response.writeHead(status, [...headers, 'X-Request-Id', note.requestId])
-  response.end(body)
+  endWith(response, body)
   response.once('close', () => note.sent(response.writableFinished))
   return true
 }
@@ -43,7 +44,8 @@ export function answerAgain(
 ): boolean {
   const { tokenBytes, keepAliveSeconds: keptFor } = wiring.settings.limits
   const found = findAnswer(wiring, url, socket, () => credentialsIn(authorization, tokenBytes))
-  if (found === undefined) return false
+  // What leaves in slices is left to Node: until it is sent nothing more may be read, and nothing closed behind it.
+  if (found === undefined || found.answer.body.length > AT_ONCE_MAX_BYTES) return false
   const { head, body } = found.answer
   const note = noteOf(wiring, found, socket, agent)
   const then = last ? 'close' : `keep-alive\r\nKeep-Alive: timeout=${keptFor}`

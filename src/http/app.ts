@@ -18,6 +18,7 @@ import { isPlain } from './plain.ts'
 import { Repeats } from './repeats.ts'
 import { recordRequest } from './request-log.ts'
 import { createRouter } from './routes.ts'
+import { AT_ONCE_MAX_BYTES, endWith } from './slices.ts'
 import type { Context, State, Wiring } from './state.ts'
 import type { Listener } from './watched.ts'
 
@@ -46,6 +47,7 @@ export function createApp({ accepting = () => true, counts, ...parts }: AppParts
   const wiring: Wiring = { ...parts, accepting, bodies, publishing, kept: new KeptAnswers() }
   const app = new Koa<State, object>({ proxy: false })
   app.use(logAndMeasure(wiring))
+  app.use(sendLarge)
   app.use(readToTheEnd)
   app.use(answerErrors(wiring))
   app.use(refuseAmbiguous)
@@ -87,6 +89,15 @@ function logAndMeasure({ trust, metrics, accepting }: Wiring) {
     })
     await next()
   }
+}
+
+/** What Koa would write at once, it leaves to us. */
+async function sendLarge(ctx: Context, next: Next): Promise<void> {
+  await next()
+  const body = ctx.body as Buffer | string | null | undefined
+  if (body == null || body.length <= AT_ONCE_MAX_BYTES || ctx.method === 'HEAD') return
+  ctx.respond = false
+  endWith(ctx.res, body)
 }
 
 /** A client that is still sending when it is answered would not read the answer. */

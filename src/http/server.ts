@@ -85,6 +85,8 @@ export async function listen(
           secureOptions: constants.SSL_OP_NO_TICKET,
           handshakeTimeout: limits.headersSeconds * 1000,
         })
+  // Node's documents leave it out: who has closed his side is answered still. A large answer would be cut off (slices.ts).
+  Object.assign(server, { httpAllowHalfOpen: true })
   const connections = new Connections(server)
   const answerWithin = limits.answerSeconds * 1000
   const answer = app.callback()
@@ -130,6 +132,6 @@ export async function listen(
 function dropIfNotTaken(response: ServerResponse, within: number): void {
   // Before there is an answer it is the server that takes its time.
   response.setTimeout(within, () => {
-    if (response.writableEnded) response.destroy()
+    if (response.headersSent) response.destroy()
   })
 }

@@ -42,6 +42,8 @@ export class Watched {
   /** Answers that have not been sent to the end. */
   #running = 0
   #plain = false
+  /** The client wants no other answer behind the one that Node gives. */
+  #last = false
 
   /**
    * @param maxBytes longer requests are left to Node
@@ -63,6 +65,7 @@ export class Watched {
   read(response: ServerResponse, plain: boolean): void {
     this.#running += 1
     this.#plain = plain
+    this.#last = !response.shouldKeepAlive
     response.once('close', () => {
       this.#running -= 1
     })
@@ -70,7 +73,7 @@ export class Watched {
 
   readonly #receive: Receive = (chunk) => {
     // Nothing is read behind the last answer.
-    if (this.#socket.writableEnded) return
+    if (this.#last || this.#socket.writableEnded) return
     const text = chunk.length > this.#maxBytes ? undefined : wholeHead(chunk)
     if (text === undefined) return this.#leave(chunk)
     if (this.#running === 0 && this.#again(text, this.#sent)) {

@@ -44,8 +44,10 @@ export class RawConnection {
 
   /** @returns the next answer, head and body; all of the rest if the server closed before it was whole */
   async answer(): Promise<string> {
+    let length: number | undefined
     for (;;) {
-      const length = this.#lengthOfNext()
+      // Once is enough: to look at what has come so far makes one text of it.
+      length ??= this.#lengthOfNext()
       if (length !== undefined && this.#received.length >= length) {
         const answer = this.#received.slice(0, length)
         this.#received = this.#received.slice(length)

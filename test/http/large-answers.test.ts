@@ -1,0 +1,104 @@
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import type { Socket } from 'node:net'
+import { after, before, describe, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { exchange } from '../support/exchange.ts'
+import { keptLog, type Line } from '../support/local-app.ts'
+import { fileMeta } from '../support/metadata-file.ts'
+import { RawConnection } from '../support/raw-connection.ts'
+import { startTestServer, type TestServer } from '../support/server.ts'
+import { keysFrom, TrustWorld } from '../support/trust-world.ts'
+import { tufPath } from '../support/upload.ts'
+
+const GUN = 'large.example/app'
+const PATH = tufPath(GUN, 'targets.json')
+/** Bytes; more than sockets take. */
+const LARGE = 7 * 1024 * 1024
+const get = (more = ''): string => `GET ${PATH} HTTP/1.1\r\nHost: localhost\r\n${more}\r\n`
+/** A header with which no kept answer is sent. */
+const CONDITION = 'If-None-Match: "x"\r\n'
+
+for (const transport of ['tls', 'plain'] as const) {
+  describe(`a large document, ${transport}`, () => {
+    const lines: Line[] = []
+    let server: TestServer
+    let document: Buffer
+
+    before(async () => {
+      server = await startTestServer({ transport, log: keptLog(lines), settings: { shutdownSeconds: 1 } })
+      const world = await TrustWorld.create({ gun: GUN, now: server.clock.now, serverKeys: keysFrom(server, GUN) })
+      await world.publishFirst(server)
+      const custom = randomBytes(LARGE / 2).toString('hex')
+      world.addTarget('large', 'targets', { ...fileMeta(Buffer.from('large')), custom })
+      await world.publish(server, 'targets')
+      document = world.files.get('targets') ?? Buffer.alloc(0)
+      assert.ok(document.length > LARGE)
+    })
+    after(() => server.stop())
+
+    const isWhole = (answer: string): void => {
+      const [head = ''] = answer.split('\r\n\r\n', 1)
+      assert.match(head, /^HTTP\/1\.1 200 /)
+      assert.match(head, new RegExp(`\r\nContent-Length: ${document.length}\r\n`))
+      assert.ok(Buffer.from(answer.slice(head.length + 4), 'latin1').equals(document))
+    }
+    /** Clients who ask, each in the way that its number says, and take nothing. */
+    const stalled = async (count: number): Promise<RawConnection[]> => {
+      const connections = await Promise.all(Array.from({ length: count }, () => RawConnection.open(server)))
+      for (const [index, connection] of connections.entries()) {
+        connection.socket.pause()
+        connection.write(get(index % 2 === 0 ? '' : CONDITION))
+      }
+      return connections
+    }
+
+    test('arrives whole: the first time, kept, again in the same words, and with what else is asked', async () => {
+      const connection = await RawConnection.open(server)
+      for (const more of ['', '', '', CONDITION, '']) isWhole(await connection.ask(get(more)))
+      connection.write(get() + get(CONDITION))
+      connection.write(get())
+      for (const _ of [1, 2, 3]) isWhole(await connection.answer())
+      isWhole(await connection.ask(get('Connection: close\r\n')))
+      await connection.closed()
+      const head = await exchange(server, { method: 'HEAD', path: PATH })
+      assert.deepEqual([head.headers['content-length'], head.body.length], [String(document.length), 0])
+    })
+
+    test('arrives whole at a client that has closed its side', async () => {
+      const connection = await RawConnection.open(server)
+      connection.socket.pause()
+      connection.socket.end(get())
+      await sleep(50)
+      connection.socket.resume()
+      await connection.closed()
+      isWhole(connection.rest)
+    })
+
+    test('waits in slices for clients that take nothing of it; when they go away that is said, and nothing else', async () => {
+      lines.length = 0
+      const sockets: Socket[] = []
+      const seen = (message: unknown): void => {
+        sockets.push((message as { readonly socket: Socket }).socket)
+      }
+      subscribe('http.server.request.start', seen)
+      const waiting = (): number[] => sockets.map(({ writableLength }) => writableLength).filter((bytes) => bytes > 0)
+      const clients = await stalled(10)
+      for (let waits = 0; waiting().length < clients.length && waits < 500; waits += 1) await sleep(10)
+      unsubscribe('http.server.request.start', seen)
+      assert.equal(waiting().length, clients.length)
+      assert.ok(Math.max(...waiting()) < LARGE / 20, String(waiting()))
+      for (const { socket } of clients) socket.destroy()
+      while (lines.length < clients.length) await sleep(5)
+      assert.deepEqual(new Set(lines.map(({ level, status }) => `${level} ${String(status)}`)), new Set(['info 499']))
+    })
+
+    test('does not hold up the end of the server', async () => {
+      const clients = await stalled(2)
+      await sleep(200)
+      await server.restart()
+      for (const { socket } of clients) socket.destroy()
+    })
+  })
+}
