@@ -4,6 +4,8 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import type { Socket } from 'node:net'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { exchange } from '../support/exchange.ts'
 import { keptLog, type Line } from '../support/local-app.ts'
 import { fileMeta } from '../support/metadata-file.ts'
@@ -92,6 +94,27 @@ for (const transport of ['tls', 'plain'] as const) {
       for (const { socket } of clients) socket.destroy()
       while (lines.length < clients.length) await sleep(5)
       assert.deepEqual(new Set(lines.map(({ level, status }) => `${level} ${String(status)}`)), new Set(['info 499']))
+    })
+
+    test('is in memory once, however many ask for it and take nothing', async () => {
+      setFlagsFromString('--expose-gc')
+      const collect = runInNewContext('gc') as () => void
+      const used = async (): Promise<number> => {
+        for (const _ of [1, 2, 3]) {
+          collect()
+          // What was collected is given back a little later.
+          await sleep(50)
+        }
+        return process.memoryUsage().external
+      }
+      const before = await used()
+      lines.length = 0
+      const clients = await stalled(10)
+      await sleep(500)
+      const more = (await used()) - before
+      assert.ok(more < 2 * LARGE, `${more} bytes for ${clients.length}`)
+      for (const { socket } of clients) socket.destroy()
+      while (lines.length < clients.length) await sleep(5)
     })
 
     test('does not hold up the end of the server', async () => {
