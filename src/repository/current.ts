@@ -3,6 +3,7 @@ import type { Head } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
 import { parseMetadata, type Metadata } from '../tuf/metadata.ts'
 import type { Role } from '../tuf/role.ts'
+import { readRoles, type Root } from '../tuf/root.ts'
 import type { Current } from '../tuf/update.ts'
 import type { Readable, Trust } from './trust.ts'
 
@@ -19,7 +20,17 @@ export function loadCurrent(trust: Readable, gun: Gun, head: Head, role: Role): 
   return parseMetadata(role, document.bytes)
 }
 
-/** The same, but what was decoded lately is not read and decoded again: for changes, never for `check`. */
+/**
+ * The roles of the current root, without a look at what their keys are worth: for a walk over all repositories.
+ *
+ * @throws TrustError CORRUPT
+ */
+export function currentRoles(trust: Readable, gun: Gun, head: Head | undefined): Root['roles'] | undefined {
+  const root = head && loadCurrent(trust, gun, head, 'root')
+  return root && readRoles(root)
+}
+
+/** The same as `loadCurrent`, but what was decoded lately is not read and decoded again: for changes, never for `check`. */
 export function recallCurrent(trust: Trust, gun: Gun, head: Head, role: Role): Metadata | undefined {
   const state = head.roles[role]
   return state && trust.decoded.get(gun, role, state.sha256, () => loadCurrent(trust, gun, head, role))

@@ -3,9 +3,8 @@ import { damageIn } from '../errors.ts'
 import type { Head } from '../store/store.ts'
 import { certificateEnds } from '../tuf/certificate.ts'
 import type { Gun } from '../tuf/gun.ts'
-import { parseRoot } from '../tuf/root.ts'
 import type { RoleKeys } from '../tuf/threshold.ts'
-import { loadCurrent } from './current.ts'
+import { currentRoles } from './current.ts'
 import { repeat, type Repeating } from './repeat.ts'
 import type { Readable, Trust } from './trust.ts'
 
@@ -46,11 +45,9 @@ function endings(trust: Readable, gun: Gun, head: Head, until: number): Ending[]
   for (const [role, state] of Object.entries(head.roles)) {
     if (role !== 'timestamp' && state.expires <= until) found.push({ gun, what: role, expires: state.expires })
   }
-  const root = loadCurrent(trust, gun, head, 'root')
-  if (root !== undefined) {
-    const last = rootCertificatesEnd(parseRoot(root).roles.root)
-    if (last !== undefined && last <= until) found.push({ gun, what: 'root certificate', expires: last })
-  }
+  const roles = currentRoles(trust, gun, head)
+  const last = roles && rootCertificatesEnd(roles.root)
+  if (last !== undefined && last <= until) found.push({ gun, what: 'root certificate', expires: last })
   return found
 }
 

@@ -1,7 +1,6 @@
 import type { Gun } from '../tuf/gun.ts'
 import { canonicalKeyId } from '../tuf/key.ts'
-import { parseRoot } from '../tuf/root.ts'
-import { loadCurrent } from './current.ts'
+import { currentRoles } from './current.ts'
 import type { Readable } from './trust.ts'
 
 /** Where root keys are that have a name here, by key id. */
@@ -9,10 +8,8 @@ export type RootKeyPlaces = ReadonlyMap<string, 'sealed here' | 'offline'>
 
 /** How the root of a repository, and its root keys' certificates, are put off: who holds the keys must do it. */
 export function rootRenewal(trust: Readable, gun: Gun, places: RootKeyPlaces): { here: boolean; command: string } {
-  const head = trust.store.head(gun)
-  const metadata = head && loadCurrent(trust, gun, head, 'root')
-  const keys = metadata === undefined ? [] : [...parseRoot(metadata).roles.root.keys.values()]
-  const found = new Set(keys.map((key) => places.get(canonicalKeyId(key))))
+  const keys = currentRoles(trust, gun, trust.store.head(gun))?.root.keys.values() ?? []
+  const found = new Set([...keys].map((key) => places.get(canonicalKeyId(key))))
   const renew = `countersign key rotate ${gun} root --renew`
   if (found.has(undefined)) return { here: false, command: `its owner: notary key rotate ${gun} root` }
   if (found.has('offline')) return { here: false, command: `countersign root import NAME FILE, then ${renew}` }

@@ -2,9 +2,8 @@ import { TrustError } from '../errors.ts'
 import type { Head } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
 import type { HeldRole } from '../tuf/role.ts'
-import { parseRoot } from '../tuf/root.ts'
 import { SERVER_ACTOR } from './change.ts'
-import { loadCurrent } from './current.ts'
+import { currentRoles } from './current.ts'
 import { allGuns } from './expiry.ts'
 import { prepareRotation } from './prepare-root.ts'
 import { heldKeys } from './sign-role.ts'
@@ -20,9 +19,8 @@ interface HeldRoleAge {
 
 /** The roles of a repository that the server can sign, and how old their keys are. */
 export function heldRoles(trust: Readable, gun: Gun, head: Head): HeldRoleAge[] {
-  const metadata = loadCurrent(trust, gun, head, 'root')
-  if (metadata === undefined) return []
-  const { roles } = parseRoot(metadata)
+  const roles = currentRoles(trust, gun, head)
+  if (roles === undefined) return []
   return (['targets', 'snapshot', 'timestamp'] as const).flatMap((role) => {
     const held = heldKeys(trust, gun, role, roles[role])
     if (held.length < roles[role].threshold) return []

@@ -28,6 +28,18 @@ const ROTATE = 'could not rotate trust to a new trusted root: '
  * @throws TrustError INVALID_UPDATE, ErrBadRoot
  */
 export const parseRoot = once((metadata: Metadata): Root => {
+  const roles = readRoles(metadata)
+  for (const role of BASE_ROLES) judgeRole(role, roles[role])
+  return { metadata, roles }
+})
+
+/**
+ * The roles as they stand in a root, without a look at what their keys are worth: for one that was accepted before, of
+ * which there may be thousands to read.
+ *
+ * @throws TrustError INVALID_UPDATE, ErrBadRoot
+ */
+export function readRoles(metadata: Metadata): Root['roles'] {
   checkTypeAndVersion(metadata, 'Root', badRoot)
   const keys = parseKeys(metadata.signed['keys'], 'root "keys"', badRoot)
   const members = objectOf(metadata.signed['roles'], 'root "roles"', badRoot)
@@ -37,29 +49,33 @@ export const parseRoot = once((metadata: Metadata): Root => {
     if (members[role] === undefined || members[role] === null) {
       badRoot(`root type metadata invalid: missing ${role} role specification`)
     }
-    roles[role] = parseRole(role, objectOf(members[role], `root role ${role}`, badRoot), keys)
+    roles[role] = readRole(role, objectOf(members[role], `root role ${role}`, badRoot), keys)
   }
-  return { metadata, roles }
-})
+  return roles
+}
 
-function parseRole(role: BaseRole, members: JsonObject, keys: Map<string, PublicKey>): RoleKeys {
+function readRole(role: BaseRole, members: JsonObject, keys: Map<string, PublicKey>): RoleKeys {
   refuseVariants(members, ['keyids', 'threshold'], `root role ${role}`, badRoot)
   const threshold = integerOf(members['threshold'] ?? 0, `threshold of ${role}`, badRoot)
   if (threshold < 1) badRoot(`root type metadata invalid: invalid threshold specified for ${role}: ${threshold} `)
-  const used = new Map<string, PublicKey>()
+  const named = new Map<string, PublicKey>()
   for (const item of listOf(members['keyids'], `"keyids" of ${role}`, badRoot)) {
     const id = textOf(item, `a key id of ${role}`, badRoot)
     const key = keys.get(id)
     if (key === undefined) {
       return badRoot(`root type metadata invalid: key ID ${id} specified in ${role} without corresponding key`)
     }
-    // Root's own keys are certificates, rebuilt and judged in `rootKeys`.
-    used.set(id, role === 'root' ? key : usedKey(id, key, badRoot))
+    named.set(id, key)
   }
-  if (threshold > distinctKeys(used.values())) {
+  return { keys: named, threshold }
+}
+
+function judgeRole(role: BaseRole, { keys, threshold }: RoleKeys): void {
+  // Root's own keys are certificates, rebuilt and judged in `rootKeys`.
+  if (role !== 'root') for (const [id, key] of keys) usedKey(id, key, badRoot)
+  if (threshold > distinctKeys(keys.values())) {
     badRoot(`root type metadata invalid: threshold ${threshold} of ${role} is above its number of keys`)
   }
-  return { keys: used, threshold }
 }
 
 /**
