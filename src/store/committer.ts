@@ -200,10 +200,10 @@ export class Committer {
       await this.#database.reopen()
       await this.#others?.open()
       const arrived = this.#database.get(journalKey(attempted.number))
-      if (arrived !== undefined && hexSha256(arrived) === attempted.hash) {
-        this.#moveAnchor(attempted)
-        this.#moveTail(attempted)
-      }
+      const end = arrived !== undefined && hexSha256(arrived) === attempted.hash ? attempted : this.#tail
+      // Also where nothing arrived: it may have fallen behind, and nobody else is under way.
+      this.#moveAnchor(end)
+      this.#moveTail(end)
       this.#failure = undefined
       return true
     } catch {

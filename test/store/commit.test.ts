@@ -266,3 +266,27 @@ test('closed while it is being opened again: it stays closed', async (t) => {
   await level.open()
   await level.close()
 })
+
+test('an anchor that fell behind while nothing could be written follows as soon as something can', async (t) => {
+  let failing: string | undefined
+  let tries = 0
+  const faults = (step: string): void => {
+    if (step === failing) throw new Error('disk full')
+  }
+  const close = async (): Promise<void> => {
+    tries += 1
+    if (tries === 1) throw new Error('not at once')
+  }
+  const place = await storePlace(t)
+  const store = await newStore(t, { ...place, faults, others: { close, open: async () => {} } })
+  await store.commit(commitOf(GUN, 0, [documentOf('root', 1, 'there')])).then(() => {
+    // At once: the anchor has not followed yet.
+    failing = 'batch:before'
+    const never = commitOf(GUN, 1, [documentOf('root', 2, 'never')])
+    return assert.rejects(store.commit(never), { code: 'STORE_UNAVAILABLE' })
+  })
+  failing = undefined
+  while (!store.readiness().writable) await pause(10)
+  const anchor = await Promise.race([store.readAnchor(), pause(2_000)])
+  assert.equal(anchor?.number, 1)
+})
