@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { cp, open, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
 import { Level } from 'level'
 import { TrustError } from '../../src/errors.ts'
 import { auditStore, type Finding } from '../../src/store/audit.ts'
@@ -157,6 +158,8 @@ test('a MANIFEST that lost its last entry, and with it a table: the start is ref
     const text = randomBytes(500_000).toString('hex')
     await store.commit(commitOf('example.org/big', number, [documentOf('targets', number + 1, text)]))
   }
+  // The older log goes when its table is in the MANIFEST.
+  while ((await filesOf(place, /\.log$/)).length > 1) await pause(10)
   await store.close()
   const [manifest = ''] = await filesOf(place, /^MANIFEST/)
   await truncate(manifest, (await stat(manifest)).size - 1)
