@@ -44,7 +44,7 @@ function readLog(path: string): Buffer {
   }
 }
 
-/** Where a log cannot be read although there are batches after that place; undefined: nowhere. */
+/** Where a log cannot be read, or goes back, although there are batches after that place; undefined: nowhere. */
 function damagedPlace(log: Buffer): number | undefined {
   let bad: number | undefined
   let sequence = -1n
@@ -66,8 +66,8 @@ function damagedPlace(log: Buffer): number | undefined {
     const type = log[at + 6]
     if ((type === FULL || type === FIRST) && length >= SEQUENCE_BYTES) {
       const next = log.readBigUInt64LE(at + HEADER_BYTES)
-      // An older one is what a disk block held before it was this file's.
-      if (bad !== undefined && next > sequence) return bad
+      // An older one is what a disk block held before it was this file's: LevelDB would take it for the newest.
+      if (bad !== undefined || next < sequence) return bad ?? at
       sequence = next
     }
     at = end

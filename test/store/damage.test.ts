@@ -150,6 +150,26 @@ test('a last batch that a crash has torn is no damage', async (t) => {
   }
 })
 
+test('old batches behind a torn one, which a disk block held before, are not read as the newest', async (t) => {
+  const place = await filled(t)
+  const [oldLog = ''] = await filesOf(place, /\.log$/)
+  const old = await readFile(oldLog)
+  const store = await openStore(place)
+  await store.commit(commitOf('example.org/new', 0, [documentOf('root', 1, 'acknowledged')]))
+  await store.readAnchor()
+  const anchor = await readFile(place.anchorFile)
+  await store.commit(commitOf('example.org/new', 1, [documentOf('root', 2, randomBytes(50_000).toString('hex'))]))
+  await store.close()
+  await writeFile(place.anchorFile, anchor)
+  const [log = ''] = await filesOf(place, /\.log$/)
+  const block = (await readFile(log)).subarray(0, 32_768)
+  const first = old.subarray(0, 7 + old.readUInt16LE(4))
+  for (const torn of [block, Buffer.from(block).fill(0, 8_192)]) {
+    await writeFile(log, Buffer.concat([torn, first]))
+    await assert.rejects(openStore(place), { code: 'DATA_DAMAGED', message: /^the log / })
+  }
+})
+
 test('a MANIFEST that lost its last entry, and with it a table: the start is refused', async (t) => {
   const place = await storePlace(t)
   const store = await newStore(t, place)
