@@ -147,5 +147,5 @@ function lookAtLogs(directory: string): void {
 /** True if LevelDB ever wrote a record here: its tables and logs come after CURRENT. */
 async function holdsRecords(directory: string): Promise<boolean> {
   const names = await readdir(directory).catch(() => [])
-  return names.some((name) => /\.(?:ldb|sst|log)$/.test(name))
+  return names.some((name) => /^\d+\.(?:ldb|sst|log)$/.test(name))
 }

@@ -1,5 +1,6 @@
 import { open, readdir, stat, statfs, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
+import { isLog } from './write-ahead-log.ts'
 
 /** For what LevelDB writes beside the content of its logs when it opens a database, and for the next commits: bytes. */
 const SPARE_BYTES = 8 * 1024 * 1024
@@ -13,7 +14,7 @@ const CHUNK_BYTES = 1024 * 1024
  * @throws the system's error, or one that says how much room there is
  */
 export async function mustHaveRoom(directory: string): Promise<void> {
-  const logs = (await readdir(directory)).filter((name) => name.endsWith('.log'))
+  const logs = (await readdir(directory)).filter(isLog)
   const sizes = await Promise.all(logs.map(async (name) => (await stat(join(directory, name))).size))
   const needed = sizes.reduce((sum, size) => sum + size, SPARE_BYTES)
   const { bavail, bsize } = await statfs(directory)

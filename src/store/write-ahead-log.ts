@@ -24,7 +24,7 @@ const SEQUENCE_BYTES = 8
  * @throws Error if one cannot be read: LevelDB would take that for its end
  */
 export function mustHaveWholeLogs(directory: string): void {
-  for (const name of readdirSync(directory).filter((each) => each.endsWith('.log'))) {
+  for (const name of readdirSync(directory).filter(isLog)) {
     const damaged = damagedPlace(readLog(join(directory, name)))
     if (damaged === undefined) continue
     const text = `the log ${name} of the database in ${directory} is damaged at byte ${damaged}, and goes on after it`
@@ -32,6 +32,11 @@ export function mustHaveWholeLogs(directory: string): void {
       hint: 'restore data directory and anchor from a backup; nothing was changed, so keep a copy of what is there',
     })
   }
+}
+
+/** That of a server, which somebody has put beside them, is none of LevelDB's. */
+export function isLog(name: string): boolean {
+  return /^\d+\.log$/.test(name)
 }
 
 /** One that is gone: another process has the database open, which is told when it is opened. */

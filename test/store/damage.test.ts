@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
-import { cp, open, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
+import { cp, mkdir, open, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -168,6 +168,17 @@ test('old batches behind a torn one, which a disk block held before, are not rea
     await writeFile(log, Buffer.concat([torn, first]))
     await assert.rejects(openStore(place), { code: 'DATA_DAMAGED', message: /^the log / })
   }
+})
+
+test('the log of a server beside the database, however long, is not taken for one of LevelDB’s', async (t) => {
+  const place = await storePlace(t)
+  await mkdir(place.directory)
+  const path = join(place.directory, 'countersign.log')
+  await writeFile(path, '')
+  // More than is read into memory.
+  await truncate(path, 3 * 1024 ** 3)
+  await (await newStore(t, place)).close()
+  await (await openStore(place)).close()
 })
 
 test('a MANIFEST that lost its last entry, and with it a table: the start is refused', async (t) => {
