@@ -85,8 +85,12 @@ export async function listen(
           secureOptions: constants.SSL_OP_NO_TICKET,
           handshakeTimeout: limits.headersSeconds * 1000,
         })
-  // Node's documents leave it out: who has closed his side is answered still. A large answer would be cut off (slices.ts).
+  // Whoever closes his side behind a request waits for the answer, which Node would drop. Its documents leave this out. Not
+  // during a handshake: who closes then has gone.
   Object.assign(server, { httpAllowHalfOpen: true })
+  server.on('secureConnection', (socket: Socket) => {
+    socket.allowHalfOpen = true
+  })
   const connections = new Connections(server)
   const answerWithin = limits.answerSeconds * 1000
   const answer = app.callback()

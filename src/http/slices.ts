@@ -14,8 +14,6 @@ export function endWith(response: ServerResponse, body: Buffer | string): void {
     response.end(body)
     return
   }
-  // Who has closed his side gets all of it too: what is not written yet would be cut off.
-  response.req.socket.allowHalfOpen = true
   writeFrom(0, typeof body === 'string' ? Buffer.from(body) : body, response)
 }
 

@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { RawConnection } from '../support/raw-connection.ts'
+import { startTestServer, type TestServer } from '../support/server.ts'
+import { tufPath } from '../support/upload.ts'
+
+/** The first time, a key that has to be made and committed. */
+const get = (gun: string): string => `GET ${tufPath(gun, 'snapshot.key')} HTTP/1.1\r\nHost: x\r\n\r\n`
+
+for (const transport of ['tls', 'plain'] as const) {
+  describe(`who closes his side behind his last request, ${transport}`, () => {
+    let server: TestServer
+
+    before(async () => {
+      server = await startTestServer({ transport, settings: { limits: { keepAliveSeconds: 60 } } })
+    })
+    after(() => server.stop())
+
+    test('gets the answers to all, however long they take, and then the end', async () => {
+      const connection = await RawConnection.open(server)
+      connection.socket.end(get('a') + get('b') + get('c'))
+      for (const _ of ['a', 'b', 'c']) assert.match(await connection.answer(), /^HTTP\/1\.1 200 [^]*"keyval"/)
+      await connection.closed()
+      assert.equal(connection.rest, '')
+    })
+
+    test('does so too on a connection that others were answered on', async () => {
+      const connection = await RawConnection.open(server)
+      assert.match(await connection.ask(get('d')), /^HTTP\/1\.1 200 /)
+      connection.socket.end(get('e'))
+      assert.match(await connection.answer(), /^HTTP\/1\.1 200 [^]*"keyval"/)
+      await connection.closed()
+    })
+
+    test('is closed at once with nothing under way, and with half a request', async () => {
+      for (const begun of [
+        '',
+        'GET /v2/ HT',
+        `POST ${tufPath('f')} HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc`,
+      ]) {
+        const connection = await RawConnection.open(server)
+        assert.match(await connection.ask(get('d')), /^HTTP\/1\.1 200 /)
+        connection.socket.end(begun)
+        await connection.closed()
+        assert.doesNotMatch(connection.rest, /^HTTP\/1\.1 [^4]/)
+      }
+    })
+  })
+}
