@@ -114,7 +114,10 @@ export async function serve(configured: Settings, overrides: Overrides = {}): Pr
     const closing = new AbortController()
     const webhook = await webhookOf(settings, trust, metrics, closing.signal)
     const adminFor = (authenticate: Authenticate): App =>
-      lazyApp(async () => (await import('./http/admin.ts')).adminApp(world, authenticate))
+      lazyApp(
+        async () => (await import('./http/admin.ts')).adminApp(world, authenticate),
+        (error) => log.error({ err: error }, 'the admin API cannot be loaded'),
+      )
     const closeControl = await listenOnSocket(
       controlSocket(settings),
       adminFor(async () => LOCAL),

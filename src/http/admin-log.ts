@@ -36,7 +36,7 @@ function answerError(ctx: AdminContext, error: unknown): void {
 }
 
 /** An admin may read more than a client; a fault of ours is for the log all the same. */
-function told(error: unknown): Pick<TrustError, 'code' | 'message' | 'hint'> {
+export function told(error: unknown): Pick<TrustError, 'code' | 'message' | 'hint'> {
   if (error instanceof TrustError) return { code: error.code, message: error.message, hint: error.hint }
   return { code: 'STORE_UNAVAILABLE', message: 'the server failed to answer', hint: 'its log says why' }
 }
