@@ -22,8 +22,11 @@ const EMAIL = 0x81
 const DNS = 0x82
 const URI = 0x86
 const IP = 0x87
-/** Plainer than Go takes it: with a host name, or none and no slashes. */
-const PLAIN_URI = /^[a-z][a-z0-9+.-]*:(?:\/\/[\w-]+(?:\.[\w-]+)*(?::[0-9]{1,5})?(?:\/[\w.~/-]*)?|[\w.:-]+)$/i
+/**
+ * Plainer than Go takes it: at a host by name, or of those whose form is their scheme's affair (`tag:`, `urn:`); with no
+ * fragment and no escapes, which might be broken.
+ */
+const PLAIN_URI = /^[a-z][a-z0-9+.-]*:(?:\/\/[\w-]+(?:\.[\w-]+)*(?::[0-9]{1,5})?(?:[/?][!"$&-~]*)?|(?!\/)[!"$&-~]*)$/i
 /** An IPv4 address written as IPv6. */
 const MAPPED_IP = Buffer.from('00000000000000000000ffff', 'hex')
 

@@ -58,6 +58,9 @@ const READ: readonly (readonly [what: string, parts: Partial<CertificateParts>])
   ['a length of the path', having(extension(CONSTRAINTS, hex(SEQUENCE, CRITICAL, '020103'), CRITICAL))],
   ['alternative names', otherName(0x82, 'a.example')],
   ['an URI among the alternative names', otherName(0x86, 'https://a.example:443/b')],
+  ['an URI with a query', otherName(0x86, 'https://a.example/b;c?d=e@f')],
+  // The person, as certificates for Microsoft's directory name them.
+  ['an URI of another scheme', otherName(0x86, 'tag:microsoft.com,2022-09-14:sid:S-1-5-21-1-2-3-1104')],
   ['an RSA exponent of 63 bits', rsa('7fffffffffffffff')],
   ['purposes', having(extension(PURPOSES, hex(SEQUENCE, '06082b06010505070303')))],
   ['policies', having(extension(POLICIES, hex(SEQUENCE, hex(SEQUENCE, '06032a0304'))))],
@@ -99,6 +102,7 @@ const REFUSED: readonly (readonly [what: string, parts: Partial<CertificateParts
   ['an authority key identifier that is none', having(extension(AUTHORITY_KEY, '0500'))],
   ['an alternative name that is no ASCII', otherName(0x82, 'é')],
   ['an URI that is none', otherName(0x86, 'http://a b/')],
+  ['an URI with half an escape', otherName(0x86, 'http://a/%a')],
   ['an IP address of five bytes', otherName(0x87, '12345')],
   ['a purpose that is no OID', having(extension(PURPOSES, hex(SEQUENCE, '0500')))],
   ['a policy that is no sequence', having(extension(POLICIES, hex(SEQUENCE, '06032a0304')))],
