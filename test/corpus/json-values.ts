@@ -94,7 +94,8 @@ function withSignatures(file: string, signatures: string): string {
 
 /**
  * J4: the same value in other bytes. White space, order of members and escapes mean the same to every decoder, and the
- * bytes are stored and hashed as they are: accepted. `2.0` and `2e0` are not an integer to all of them: refused.
+ * bytes are stored and hashed as they are: accepted. `2.0` and `2e0` are not an integer to all of them, and Go does not
+ * undo the escapes of a time: refused.
  */
 function otherBytes(): Case[] {
   const edits: [string, Expected, (file: string) => string][] = [
@@ -104,6 +105,11 @@ function otherBytes(): Case[] {
     ['with a newline at its end', OK, (file) => `${file}\n`],
     ['with its member names escaped', OK, (file) => swap(file, '"version"', String.raw`"\u0076ersion"`)],
     ['with slashes escaped', OK, (file) => file.replaceAll('/', String.raw`\/`)],
+    [
+      'with an escape in its expiry',
+      MALFORMED_JSON,
+      (file) => file.replace(/("expires":"[^"]*)Z"/, String.raw`$1\u005a"`),
+    ],
     ['with version 2.0', MALFORMED_JSON, (file) => file.replace(/"version":(\d+)/, '"version":$1.0')],
     ['with version 2e0', MALFORMED_JSON, (file) => file.replace(/"version":(\d+)/, '"version":$1e0')],
   ]
