@@ -1,6 +1,8 @@
 import type { Command } from 'commander'
 import { stageNextRoot } from '../admin/roots.ts'
 import { TrustError } from '../errors.ts'
+import { issueRootCertificate } from '../signing/root-certificate.ts'
+import { makeRootKey } from '../signing/root-key.ts'
 import { parseGun } from '../tuf/gun.ts'
 import { DRY_RUN_OPTION, JSON_OPTION, wholeNumber } from './options.ts'
 import { print, printJson } from './print.ts'
@@ -38,6 +40,9 @@ function create(name: string, options: Options, command: Command): Promise<void>
     const { rootKey: names = [], dryRun, json } = options
     const commonName = commonNameOf(gun, options.wildcard)
     const threshold = options.rootThreshold ?? 1
+    // Whether there may be such a repository is asked with a key for nothing, before one is made for it and kept.
+    const { public: unused } = await issueRootCertificate(makeRootKey(), commonName, Date.now())
+    await connection.call(stageNextRoot, { gun, change: { what: 'create', certificates: [unused] } }, true)
     const keyring = new RootKeyring(connection, options.passphraseFile, dryRun)
     const certificates: string[] = []
     for (const wanted of names.length === 0 ? [undefined] : names) {

@@ -36,10 +36,7 @@ export async function signAndPublish(
   dryRun = false,
 ): Promise<{ staged: StagedRootDescription; version: number | undefined }> {
   let staged = await connection.call(showStagedRoot, { gun })
-  const records = await keyring.records()
-  const here = records.filter(({ sealed }) => sealed !== null)
-  const openFirst = here.toSorted((one, other) => Number(keyring.isOpen(other.name)) - Number(keyring.isOpen(one.name)))
-  const chosen = names?.map((name) => named(records, name)) ?? openFirst
+  const chosen = await signersOf(keyring, names)
   const signatures: EncodedSignature[] = []
   for (const record of chosen) {
     if (staged.complete || !isWanted(staged, record.keyId)) continue
@@ -56,7 +53,7 @@ export async function signAndPublish(
 
 /**
  * Stage a root, sign it and publish it, or leave nothing behind: a wrong passphrase must not stand in the way of the
- * next try. What only lacks signatures of others waits for them.
+ * next try, so passphrases are asked for first. What only lacks signatures of others waits for them.
  */
 export async function stageAndPublish(
   connection: Connection,
@@ -64,6 +61,13 @@ export async function stageAndPublish(
   gun: string,
   change: z.input<typeof stageNextRoot.input>['change'],
 ): Promise<Awaited<ReturnType<typeof signAndPublish>>> {
+  const rehearsed = await connection.call(stageNextRoot, { gun, change }, true)
+  const opened = new Set<string>()
+  for (const { name, keyId } of await signersOf(keyring)) {
+    if (!isWanted(rehearsed, keyId, opened)) continue
+    await keyring.open(name)
+    opened.add(keyId)
+  }
   await connection.call(stageNextRoot, { gun, change })
   try {
     return await signAndPublish(connection, keyring, gun)
@@ -73,6 +77,14 @@ export async function stageAndPublish(
   }
 }
 
+/** The root keys with these names; all that are sealed here if none are said, those that are open already first. */
+async function signersOf(keyring: RootKeyring, names?: readonly string[]): Promise<RootKey[]> {
+  const records = await keyring.records()
+  if (names !== undefined) return names.map((name) => named(records, name))
+  const here = records.filter(({ sealed }) => sealed !== null)
+  return here.toSorted((one, other) => Number(keyring.isOpen(other.name)) - Number(keyring.isOpen(one.name)))
+}
+
 /** @throws TrustError NOT_FOUND */
 function named(records: readonly RootKey[], name: string): RootKey {
   const record = records.find((each) => each.name === name)
@@ -80,11 +92,20 @@ function named(records: readonly RootKey[], name: string): RootKey {
   throw new TrustError('NOT_FOUND', `there is no root key ${name}`, { hint: '"countersign root list" prints all' })
 }
 
-/** True if a signature by this key would bring the former or the new root nearer to its threshold. */
-function isWanted({ former, own }: StagedRootDescription, keyId: string): boolean {
+/**
+ * True if a signature by this key would bring the former or the new root nearer to its threshold.
+ *
+ * @param others keys that will sign too
+ */
+function isWanted(
+  { former, own }: StagedRootDescription,
+  keyId: string,
+  others: ReadonlySet<string> = new Set(),
+): boolean {
   return [former, own].some((need) => {
     if (need === undefined) return false
-    const signers = new Set(need.keys.filter(({ signed }) => signed).map((key) => key.keyId))
+    const signing = need.keys.filter((key) => key.signed || others.has(key.keyId))
+    const signers = new Set(signing.map((key) => key.keyId))
     return signers.size < need.threshold && !signers.has(keyId) && need.keys.some((key) => key.keyId === keyId)
   })
 }

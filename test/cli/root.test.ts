@@ -74,7 +74,10 @@ describe('root keys of persons, at the terminal', () => {
   test('a wrong passphrase leaves nothing behind that would stand in the way', async () => {
     await prints(`repo create ${LATER} --root-key alice --passphrase-file alice.pass`, /^created /)
     await prints(`key rotate ${LATER} timestamp --passphrase-file wrong.pass`, /does not open the root key/, 2)
+    await prints(`key rotate ${LATER} timestamp`, /there is no terminal to ask for the passphrase/, 2)
     await prints(`root show ${LATER}`, /no root of .* waits for signatures/, 1)
+    const { stdout } = await terminal.run(['key', 'list', LATER])
+    assert.doesNotMatch(stdout, /waits for a root that names it/)
     await prints(`key rotate ${LATER} timestamp --passphrase-file alice.pass`, /root version 2\n$/)
     const fleet = 'key rotate docker.io/acme/* snapshot --all --passphrase-file'
     await prints(`${fleet} wrong.pass`, /does not open/, 2)
@@ -169,6 +172,8 @@ describe('root keys of persons, at the terminal', () => {
     for (const [command, code, text] of [
       [create('docker.io/other'), 2, /^error: Require GUNs with prefix: \[docker.io\/acme\/\]\nhint: .*gunPrefixes/],
       [`${create('docker.io/other')} --dry-run`, 2, /Require GUNs/],
+      ['repo create docker.io/other --passphrase-file alice.pass', 2, /Require GUNs/],
+      ['root list', 0, /^(?!.*\broot {2})/s],
       [create('docker.io/acme/within'), 0, /^created /],
       ['key import docker.io/other targets --file plain.key', 1, /Require GUNs/],
       ['key list docker.io/other', 1, /no repository/],
