@@ -89,7 +89,9 @@ export function keyNamed(set: KeySet, kid: string | undefined, algorithm: string
 export function certificateKeys(pem: Uint8Array, where: string): FindKey {
   const bundle = parseCertificateBundle(pem)
   if (bundle === undefined) {
-    throw new TrustError('BAD_SETTINGS', `${where} must hold PEM certificates and nothing else`)
+    throw new TrustError('BAD_SETTINGS', `${where} must hold PEM certificates and nothing else`, {
+      hint: 'certificates that Go could not read are not taken, nor authorities that constrain names or policies',
+    })
   }
   const set: KeySet = new Map(bundle.map((certificate) => [libtrustId(certificate), keysOf(certificate)]))
   return ({ algorithm, kid, x5c }, now) => {

@@ -11,6 +11,7 @@ import { issueCertificate, type CertificateWish } from '../support/certificate.t
 import { exchange } from '../support/exchange.ts'
 import { startTestServer, type TestServer } from '../support/server.ts'
 import { tufPath } from '../support/upload.ts'
+import { makeCertificate, pemOf } from '../tuf/certificate-maker.ts'
 
 const GUN = 'example.org/team/app'
 const NOW = Date.parse('2026-11-24T12:00:00Z')
@@ -42,20 +43,18 @@ describe('tokens under a certificate bundle', () => {
     directory = await mkdtemp(join(tmpdir(), 'countersign-bundle-'))
     const certificateBundleFile = join(directory, 'bundle.pem')
     await writeFile(certificateBundleFile, rootPem)
-    const access = {
-      mode: 'external',
-      realm: 'https://auth.example/token',
-      issuer: 'issuer.example',
-      service: 'notary',
-      certificateBundleFile,
-    } as const
-    server = await startTestServer({ now: NOW, transport: 'plain', settings: { access } })
+    server = await startWith(certificateBundleFile)
   })
   after(async () => {
     await server.stop()
     await rm(directory, { recursive: true })
   })
 
+  function startWith(certificateBundleFile: string): Promise<TestServer> {
+    const service = { realm: 'https://auth.example/token', issuer: 'issuer.example', service: 'notary' }
+    const access = { mode: 'external', ...service, certificateBundleFile } as const
+    return startTestServer({ now: NOW, transport: 'plain', settings: { access } })
+  }
   const base64 = (pem: string): string => pem.replace(/-----[^-]+-----|\n/g, '')
   const idOf = (pem: string): string => {
     const spki = new X509Certificate(pem).publicKey.export({ type: 'spki', format: 'der' })
@@ -119,6 +118,13 @@ describe('tokens under a certificate bundle', () => {
     const before = server.running.store.tail()
     for (const [name, header, key] of refused) assert.equal(await ask(header, key), 401, name)
     assert.deepEqual(server.running.store.tail(), before)
+  })
+
+  test('a bundle with an authority that constrains names ends the start, and says what may be wrong', async () => {
+    const constraints = '30100603551d1e04093007a0053003820161'
+    const file = join(directory, 'other.pem')
+    await writeFile(file, pemOf(makeCertificate({ keys: root, names: ['a'], ca: true, more: [constraints] })))
+    await assert.rejects(startWith(file), { code: 'BAD_SETTINGS', hint: /authorities that constrain names/ })
   })
 
   test('a bundle that has ended verifies nothing more', async () => {
