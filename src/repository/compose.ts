@@ -11,10 +11,10 @@ import { heldKeys, signRole, type Signed } from './sign-role.ts'
 import { tagChanges } from './tag-changes.ts'
 import type { Trust } from './trust.ts'
 
-/** What is to become current; the server's own documents are still missing. */
+/** What is to become current; a snapshot that the server makes, and the timestamp, are still missing. */
 interface Proposal {
   readonly root: Root
-  /** New documents by others. */
+  /** New documents, signed. */
   readonly documents: readonly Metadata[]
   /** Checksums of root, targets and every delegation that are current afterwards. */
   readonly files: ReadonlyMap<string, Checksums>

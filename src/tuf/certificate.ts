@@ -30,8 +30,7 @@ export const WEAK_SIGNATURES: ReadonlySet<string> = new Set([
  * only certificate that is no CA, stand first, name the GUN and be sound; the intermediates that are sound follow. If
  * the original was written in any other way, the id comes out differently, and its signatures do not count.
  *
- * @param now milliseconds since 1970
- * @param options checkExpiry: false for the certificates of the root before, whose end does not matter (step 3)
+ * @param now milliseconds since 1970; undefined for certificates of the root before, whose end does not matter (step 3)
  * @returns undefined if there is no such leaf: the key is ignored
  */
 export function rootLeaf(key: PublicKey, gun: Gun, now: number | undefined): RootLeaf | undefined {
