@@ -4,10 +4,10 @@ import type { Gun } from '../tuf/gun.ts'
 import { Account, checkAccount } from './account.ts'
 import type { Anchor } from './anchor.ts'
 import { encodeValue } from './encoding.ts'
-import { ExpectedRecords, nameOf } from './expected-records.ts'
+import { ExpectedRecords } from './expected-records.ts'
 import { inTurns } from './journal-reader.ts'
 import { entryBytes, EMPTY_TAIL, hexSha256, type Tail } from './journal.ts'
-import { formatKey, historyKey, journalKey, parseKey, recordKey } from './keyspace.ts'
+import { formatKey, historyKey, journalKey, nameOf, parseKey, recordKey } from './keyspace.ts'
 import { openRecord } from './record.ts'
 import type { StoreReader } from './reader.ts'
 import type { StoreSnapshot } from './level.ts'
@@ -109,7 +109,7 @@ function checkValue(
       error(`the ${kind} "${name}" is missing or was changed`)
     }
   } catch (cause) {
-    error(`the ${kind} "${name}": ${damageIn(cause).message}`)
+    error(damageIn(cause).message)
   }
 }
 
@@ -129,7 +129,7 @@ async function countRecords(
         const payload = openRecord(key, record)
         if (records.get(key)?.equals(payload) !== true) error(`the record "${where}" is not found by its key`)
       } catch (cause) {
-        error(`the record "${where}" is damaged: ${damageIn(cause).message}`)
+        error(damageIn(cause).message)
       }
       if (!expected.remove(key)) error(`the record "${where}" is in no journal entry`)
       if (parsed !== undefined) counts[parsed.kind] = (counts[parsed.kind] ?? 0) + 1

@@ -1,4 +1,4 @@
-import { parseKey } from './keyspace.ts'
+import { nameOf } from './keyspace.ts'
 
 /** Keys that must be there, each exactly once. */
 export class ExpectedRecords {
@@ -15,10 +15,4 @@ export class ExpectedRecords {
   left(): string[] {
     return [...this.#keys].map((text) => nameOf(Buffer.from(text, 'latin1')))
   }
-}
-
-/** A key in words. */
-export function nameOf(key: Buffer): string {
-  const parsed = parseKey(key)
-  return parsed === undefined ? key.toString('hex') : `${parsed.kind} ${parsed.parts.join(' ')}`
 }

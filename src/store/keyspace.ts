@@ -93,6 +93,12 @@ export function parseKey(bytes: Buffer): { kind: KeyKind; parts: (string | numbe
   }
 }
 
+/** A key in words: `head docker.io/acme/app`, `user alice`. */
+export function nameOf(key: Buffer): string {
+  const { kind, parts } = parseKey(key) ?? { kind: 'key', parts: [key.toString('hex')] }
+  return (kind === 'record' ? parts : [kind, ...parts]).join(' ')
+}
+
 function withNames(
   kind: KeyKind,
   rest: Buffer,

@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto'
 import { TrustError } from '../errors.ts'
+import { nameOf } from './keyspace.ts'
 
 /**
  * A record is sha256(key ‖ payload) ‖ payload. LevelDB verifies no checksum on reads: one flipped bit is served as
@@ -7,15 +8,18 @@ import { TrustError } from '../errors.ts'
  */
 const DIGEST_BYTES = 32
 
+/** What to do about a record that cannot be read. */
+export const DAMAGED_HINT = '"countersign check" names all that is damaged; restore a backup'
+
 export function sealRecord(key: Uint8Array, payload: Uint8Array): Buffer {
   return Buffer.concat([digest(key, payload), payload])
 }
 
 /** @returns the payload @throws TrustError CORRUPT */
-export function openRecord(key: Uint8Array, record: Buffer): Buffer {
+export function openRecord(key: Buffer, record: Buffer): Buffer {
   const payload = record.subarray(DIGEST_BYTES)
   if (record.length < DIGEST_BYTES || !digest(key, payload).equals(record.subarray(0, DIGEST_BYTES))) {
-    throw new TrustError('CORRUPT', `a stored record is damaged (${Buffer.from(key).toString('hex').slice(0, 80)})`)
+    throw new TrustError('CORRUPT', `the record "${nameOf(key)}" is damaged`, { hint: DAMAGED_HINT })
   }
   return payload
 }

@@ -1,6 +1,7 @@
 import type { Level } from 'level'
 import { TrustError } from '../errors.ts'
-import { openRecord } from './record.ts'
+import { nameOf } from './keyspace.ts'
+import { DAMAGED_HINT, openRecord } from './record.ts'
 
 /** A range of keys; no bound: from the first, to the last. */
 interface Range {
@@ -33,7 +34,7 @@ export class Records {
     try {
       return this.#level().getSync(key, this.#options)
     } catch (cause) {
-      throw readError(cause)
+      throw readError(cause, `the record "${nameOf(key)}"`)
     }
   }
 
@@ -60,11 +61,11 @@ export class Records {
   }
 }
 
-function readError(cause: unknown): unknown {
+function readError(cause: unknown, what = 'the database'): unknown {
   if (cause instanceof TrustError) return cause
   const { code } = cause as { code?: string }
   if (code === 'LEVEL_DATABASE_NOT_OPEN' || code === 'LEVEL_ITERATOR_NOT_OPEN') {
     return new TrustError('STORE_UNAVAILABLE', 'the database is being opened again', { cause })
   }
-  return new TrustError('CORRUPT', 'the database cannot be read', { cause })
+  return new TrustError('CORRUPT', `${what} cannot be read`, { hint: DAMAGED_HINT, cause })
 }

@@ -13,7 +13,7 @@ import { documentKey, formatKey, headKey, keysKey, recordKey } from '../../src/s
 import { createStore, FORMAT_VERSION, openStore, type LevelStore, type StoreOptions } from '../../src/store/level.ts'
 import type { StoredKey } from '../../src/store/store.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
-import { commitOf, documentOf, newStore, storePlace } from '../support/test-store.ts'
+import { commitOf, documentOf, newStore, spoil, storePlace } from '../support/test-store.ts'
 
 const COMMITS = 60
 
@@ -369,11 +369,9 @@ test('a damaged record of a user, say, is one finding, and all others are told',
   await spoil(place, recordKey('user', 'alice'))
   await spoil(place, headKey(parseGun('example.org/a')))
   const found = await look(place)
-  assert.ok(
-    found.some((text) => text.startsWith('the user "alice": a stored record is damaged')),
-    found.join(),
-  )
-  assert.ok(found.some((text) => text.startsWith('the record "head example.org/a" is damaged')))
+  for (const name of ['user alice', 'head example.org/a']) {
+    assert.ok(found.includes(`the record "${name}" is damaged`), found.join())
+  }
   assert.ok(!found.some((text) => text.includes('bob')))
 })
 
@@ -399,12 +397,3 @@ test('a commit that is refused for damage leaves nothing in the batch of others'
   )
   assert.equal(store.document(parseGun('example.org/a'), 'targets', { version: 2 }), undefined)
 })
-
-/** Change one bit of a record. */
-async function spoil({ directory }: StoreOptions, key: Buffer): Promise<void> {
-  const level = new Level<Buffer, Buffer>(directory, { keyEncoding: 'buffer', valueEncoding: 'buffer' })
-  const record = Buffer.from((await level.get(key)) ?? [])
-  record[record.length - 1]! ^= 1
-  await level.put(key, record)
-  await level.close()
-}

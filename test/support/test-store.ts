@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
+import { Level } from 'level'
 import { createStore, openStore, type LevelStore, type StoreOptions } from '../../src/store/level.ts'
 import type { Commit, NewDocument } from '../../src/store/store.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
@@ -59,4 +60,13 @@ export function commitOf(name: string, expected: number, documents: NewDocument[
     keys: [],
     ...more,
   }
+}
+
+/** Change one bit of a record of a store that is closed. */
+export async function spoil({ directory }: Pick<StoreOptions, 'directory'>, key: Buffer): Promise<void> {
+  const level = new Level<Buffer, Buffer>(directory, { keyEncoding: 'buffer', valueEncoding: 'buffer' })
+  const record = Buffer.from((await level.get(key)) ?? [])
+  record[record.length - 1]! ^= 1
+  await level.put(key, record)
+  await level.close()
 }
