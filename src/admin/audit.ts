@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import { matches } from '../access/permission.ts'
 import { parsePattern } from '../access/grant.ts'
-import type { JournalEntry } from '../store/store.ts'
+import { damageIn } from '../errors.ts'
+import type { JournalEntry, Store } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
 import { digestInput, hexOf, operation } from './operation.ts'
 
@@ -9,6 +10,13 @@ import { digestInput, hexOf, operation } from './operation.ts'
 const LOOKED_AT_MAX = 2_000
 /** As the journal names them: a name alone would find nothing, and say that nothing was done. */
 const ACTOR = /^(?:anonymous|local|server|(?:user|token|certificate|external):.+)$/
+
+/** One that cannot be read. Nobody can say whether it is what was asked for: it is told of whatever the filter is. */
+export interface DamagedEntry {
+  readonly number: number
+  readonly damaged: string
+}
+
 const time = z.iso.datetime('write it as in 2026-11-24T00:00:00Z')
 
 export const auditJournal = operation({
@@ -32,17 +40,27 @@ export const auditJournal = operation({
     limit: z.coerce.number().int().min(1).max(1_000).default(100),
   }),
   async run({ store }, { before, after, limit, ...filter }) {
-    const query = after === undefined ? { before: before ?? store.tail().number + 1 } : { after }
-    const entries: JournalEntry[] = []
-    let looked = 0
-    for (const entry of store.journal(query)) {
-      if (fits(entry, filter)) entries.push(entry)
-      looked += 1
-      if (entries.length === limit || looked === LOOKED_AT_MAX) return { entries, next: entry.number }
+    const step = after === undefined ? -1 : 1
+    const entries: (JournalEntry | DamagedEntry)[] = []
+    let number = after ?? Math.min(before ?? Infinity, store.tail().number + 1)
+    for (let looked = 0; looked < LOOKED_AT_MAX && entries.length < limit; looked += 1) {
+      number += step
+      const entry = number === 0 ? undefined : entryAt(store, number)
+      if (entry === undefined) return { entries, next: null }
+      if ('damaged' in entry || fits(entry, filter)) entries.push(entry)
     }
-    return { entries, next: null }
+    return { entries, next: number }
   },
 })
+
+function entryAt(store: Pick<Store, 'journal'>, number: number): JournalEntry | DamagedEntry | undefined {
+  try {
+    const [entry] = store.journal({ after: number - 1 })
+    return entry
+  } catch (error) {
+    return { number, damaged: damageIn(error).message }
+  }
+}
 
 interface Filter {
   readonly gun?: string | undefined

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { damageIn } from '../errors.ts'
 import { describe } from '../repository/show.ts'
 import { inTurns } from '../store/journal-reader.ts'
 import type { Store } from '../store/store.ts'
@@ -18,6 +19,8 @@ export interface Sighting {
   readonly by: string
   /** RFC 3339; null: it is signed now. */
   readonly until: string | null
+  /** Why the repository cannot be read: then the journal alone says that it is signed now. */
+  readonly damaged?: string
 }
 
 /** One that no journal entry has ended, with the number of the entry that began it. */
@@ -54,9 +57,13 @@ export const findDigest = operation({
     // A delegation that was dropped signs nothing any more, without an entry of its own.
     for (const [place, { sighting, number }] of open) {
       const { gun, role, tag } = sighting
-      const tags = describe(trust, gun as Gun, trust.now())?.tags ?? []
-      if (tags.some((each) => each.role === role && each.tag === tag && each.digest === hex)) continue
-      end(place, droppedAt(store, gun as Gun, role as Role, number) ?? sighting.since)
+      try {
+        const tags = describe(trust, gun as Gun, trust.now())?.tags ?? []
+        if (tags.some((each) => each.role === role && each.tag === tag && each.digest === hex)) continue
+        end(place, droppedAt(store, gun as Gun, role as Role, number) ?? sighting.since)
+      } catch (error) {
+        open.set(place, { sighting: { ...sighting, damaged: damageIn(error).message }, number })
+      }
     }
     return { digest, now: [...open.values()].map(({ sighting }) => sighting), before }
   },

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { noSuchRepository } from '../errors.ts'
+import { damageIn, noSuchRepository } from '../errors.ts'
 import { check } from '../repository/check.ts'
 import { allGuns } from '../repository/expiry.ts'
 import { namedKeys } from '../repository/import-key.ts'
@@ -11,8 +11,10 @@ import type { Gun } from '../tuf/gun.ts'
 import { gunInput, operation } from './operation.ts'
 import { rootKeyPlaces } from './root-keys.ts'
 
-/** One line of `repo list`. */
-interface RepositoryRow {
+/** One line of `repo list`: what is known of a repository, or why nothing can be read of it. */
+type RepositoryRow = Facts | { readonly gun: string; readonly damaged: string }
+
+interface Facts {
   readonly gun: string
   /** Version of targets. */
   readonly version: number
@@ -42,14 +44,18 @@ export const listRepositories = operation({
   name: 'repo.list',
   method: 'GET',
   path: '/repositories',
-  summary: 'All repositories.',
+  summary: 'All repositories; of one that cannot be read, `damaged` says why.',
   action: 'admin',
   input: z.strictObject({}),
   async run({ store }) {
     const rows: RepositoryRow[] = []
     for await (const gun of allGuns(store)) {
-      const row = rowOf({ store }, gun)
-      if (row !== undefined) rows.push(row)
+      try {
+        const facts = factsOf({ store }, gun)
+        if (facts !== undefined) rows.push(facts)
+      } catch (error) {
+        rows.push({ gun, damaged: damageIn(error).message })
+      }
     }
     return rows
   },
@@ -97,7 +103,7 @@ export const listKeys = operation({
   },
 })
 
-function rowOf({ store }: Readable, gun: Gun): RepositoryRow | undefined {
+function factsOf({ store }: Readable, gun: Gun): Facts | undefined {
   const roles = store.head(gun)?.roles ?? {}
   const ends = ['root', 'targets', 'snapshot'].flatMap((role) => roles[role]?.expires ?? [])
   if (roles['targets'] === undefined) return undefined

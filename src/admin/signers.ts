@@ -105,10 +105,12 @@ async function stillNaming(
   left: readonly string[],
 ): Promise<string[]> {
   const named = new Map<Gun, Set<string>>()
-  for (const { gun, keyIds } of await signerUses(trust, [...given, ...left])) {
+  const { uses, damaged } = await signerUses(trust, [...given, ...left])
+  for (const { gun, keyIds } of uses) {
     named.set(gun, new Set([...(named.get(gun) ?? []), ...keyIds]))
   }
-  return [...named].flatMap(([gun, keyIds]) => {
+  const untold = damaged.map((gun) => `${gun} is damaged: whether it trusts ${name} cannot be read`)
+  const told = [...named].flatMap(([gun, keyIds]) => {
     const old = given.filter((keyId) => keyIds.has(keyId))
     if (old.length === 0) return []
     const warnings = old.map(
@@ -121,6 +123,7 @@ async function stillNaming(
       ...warnings,
     ]
   })
+  return [...untold, ...told]
 }
 
 function rowOf({ trust }: World, signer: TagSigner): SignerRow {

@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import { auditJournal } from '../admin/audit.ts'
+import { auditJournal, type DamagedEntry } from '../admin/audit.ts'
 import { showExpiry } from '../admin/expiry.ts'
 import { findDigest, type Sighting } from '../admin/find.ts'
 import type { JournalEntry } from '../store/store.ts'
@@ -18,8 +18,10 @@ interface Options {
   json?: true
 }
 
+type Entry = JournalEntry | DamagedEntry
+
 interface Page {
-  readonly entries: readonly JournalEntry[]
+  readonly entries: readonly Entry[]
   readonly next: number | null
 }
 
@@ -32,7 +34,7 @@ const PAGE = 1_000
 
 export function auditCommand(): Command {
   return new Command('audit')
-    .description('who did what: the journal, its newest entries last')
+    .description('who did what: the journal, its newest entries last; exit code 1: one is damaged')
     .option('--gun <pattern>', 'only of these repositories: docker.io/acme/*')
     .option('--actor <name>', 'only by: user:alice, token:ci, server …')
     .option('--kind <kind>', 'only: publish, renew, key, delete, record')
@@ -82,7 +84,12 @@ export function expiryCommand(): Command {
 function audit({ limit, json, ...filter }: Options, command: Command): Promise<void> {
   return withConnection(command, async (connection) => {
     const wanted = limit ?? NEWEST
-    const page = (more: object): Promise<Page> => connection.call(auditJournal, { ...filter, ...more } as never)
+    let code: number = EXIT.ok
+    const page = async (more: object): Promise<Page> => {
+      const found = await connection.call(auditJournal, { ...filter, ...more } as never)
+      if (found.entries.some((entry) => 'damaged' in entry)) code = EXIT.negative
+      return found
+    }
     if (json === true && limit === undefined) {
       let after: number | null = 0
       while (after !== null) {
@@ -90,9 +97,9 @@ function audit({ limit, json, ...filter }: Options, command: Command): Promise<v
         printLines(entries)
         after = next
       }
-      return EXIT.ok
+      return code
     }
-    const newest: JournalEntry[] = []
+    const newest: Entry[] = []
     let before: number | null | undefined
     while (newest.length < wanted && before !== null) {
       const left = Math.min(PAGE, wanted - newest.length)
@@ -106,15 +113,15 @@ function audit({ limit, json, ...filter }: Options, command: Command): Promise<v
       print(
         newest
           .toReversed()
-          .map((entry) => entryText(entry, filter.digest))
+          .map((entry) => ('damaged' in entry ? `${entry.number}  damaged` : entryText(entry, filter.digest)))
           .join('\n'),
       )
-    return EXIT.ok
+    return code
   })
 }
 
 /** JSON Lines. */
-function printLines(entries: readonly JournalEntry[]): void {
+function printLines(entries: readonly Entry[]): void {
   for (const entry of entries) process.stdout.write(`${JSON.stringify(entry)}\n`)
 }
 
@@ -151,6 +158,6 @@ function short(digest: string | null): string {
   return digest === null ? 'nothing' : `sha256:${digest.slice(0, 12)}`
 }
 
-function sightingRow({ gun, role, tag, since, until, by }: Sighting): string[] {
-  return [`${gun}:${tag}`, role, since, until ?? 'now', by]
+function sightingRow({ gun, role, tag, since, until, by, damaged }: Sighting): string[] {
+  return [`${gun}:${tag}`, role, since, until ?? (damaged === undefined ? 'now' : 'damaged'), by]
 }

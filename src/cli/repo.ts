@@ -12,11 +12,13 @@ interface Options {
   dryRun?: true
 }
 
+type Row = Awaited<ReturnType<typeof listRepositories.run>>[number]
+
 export function repoCommand(): Command {
   const repo = new Command('repo').description('the repositories of this server')
   repo
     .command('list')
-    .description('all repositories: version of targets, and when the first of root, targets and snapshot ends')
+    .description('all: version of targets, first end of root, targets and snapshot; exit code 1: one is damaged')
     .option(...JSON_OPTION)
     .action(list)
   repo
@@ -38,17 +40,19 @@ export function repoCommand(): Command {
 }
 
 function list(_: Options, command: Command): Promise<void> {
-  return ask(command, listRepositories, {}, (rows) => {
+  const show = (rows: readonly Row[]): string => {
     if (rows.length === 0) return 'no repositories'
     const now = Date.now()
-    const cells = rows.map(({ gun, version, delegations, expires }) => [
-      gun,
-      String(version),
-      String(delegations),
-      daysLeft(expires, now),
-    ])
+    const cells = rows.map((row) =>
+      'damaged' in row
+        ? [row.gun, '-', '-', 'damaged: countersign check']
+        : [row.gun, String(row.version), String(row.delegations), daysLeft(row.expires, now)],
+    )
     return table([['REPOSITORY', 'VERSION', 'DELEGATIONS', 'EXPIRES'], ...cells])
-  })
+  }
+  return ask(command, listRepositories, {}, show, (rows) =>
+    rows.some((row) => 'damaged' in row) ? EXIT.negative : EXIT.ok,
+  )
 }
 
 function show(gun: string, _: Options, command: Command): Promise<void> {

@@ -1,3 +1,4 @@
+import { damageIn } from '../errors.ts'
 import type { Gun } from '../tuf/gun.ts'
 import type { DelegationRole } from '../tuf/role.ts'
 import { parseTargets } from '../tuf/targets.ts'
@@ -6,24 +7,36 @@ import { allGuns } from './expiry.ts'
 import type { Readable } from './trust.ts'
 
 /** A delegation in somebody's repository that names keys of a signer. */
-export interface SignerUse {
+interface SignerUse {
   readonly gun: Gun
   readonly role: DelegationRole
   /** Those of the keys asked for that it names. */
   readonly keyIds: readonly string[]
 }
 
-/** Where owners let any of these keys sign, in order of the repositories' names. Delegations of delegations are not looked at. */
-export async function signerUses(trust: Readable, keyIds: readonly string[]): Promise<SignerUse[]> {
+/**
+ * Where owners let any of these keys sign, in order of the repositories' names, and which repositories cannot tell.
+ * Delegations of delegations are not looked at.
+ */
+export async function signerUses(
+  trust: Readable,
+  keyIds: readonly string[],
+): Promise<{ uses: SignerUse[]; damaged: Gun[] }> {
   const uses: SignerUse[] = []
+  const damaged: Gun[] = []
   for await (const gun of allGuns(trust.store)) {
-    const head = trust.store.head(gun)
-    const targets = head && loadCurrent(trust, gun, head, 'targets')
-    if (targets === undefined) continue
-    for (const { name: role, keys } of parseTargets(targets).delegations.values()) {
-      const named = keyIds.filter((keyId) => keys.has(keyId))
-      if (named.length > 0) uses.push({ gun, role, keyIds: named })
+    try {
+      const head = trust.store.head(gun)
+      const targets = head && loadCurrent(trust, gun, head, 'targets')
+      if (targets === undefined) continue
+      for (const { name: role, keys } of parseTargets(targets).delegations.values()) {
+        const named = keyIds.filter((keyId) => keys.has(keyId))
+        if (named.length > 0) uses.push({ gun, role, keyIds: named })
+      }
+    } catch (error) {
+      damageIn(error)
+      damaged.push(gun)
     }
   }
-  return uses
+  return { uses, damaged }
 }

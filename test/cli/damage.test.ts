@@ -1,0 +1,96 @@
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { after, before, describe, test } from 'node:test'
+import { headKey, journalKey } from '../../src/store/keyspace.ts'
+import { parseGun } from '../../src/tuf/gun.ts'
+import { spoil } from '../support/test-store.ts'
+import { keysFrom, TrustWorld } from '../support/trust-world.ts'
+import { steady, Terminal } from './terminal.ts'
+
+const [DAMAGED, SOUND] = ['example.org/damaged', 'example.org/sound']
+const V1 = `sha256:${createHash('sha256').update('v1').digest('hex')}`
+const WHY = `the record "head ${DAMAGED}" is damaged`
+
+const LIST = `REPOSITORY           VERSION  DELEGATIONS  EXPIRES
+example.org/damaged  -        -            damaged: countersign check
+example.org/sound    1        0            YYYY-MM-DD (N days)
+`
+
+describe('what is damaged is named, and hides nothing else', () => {
+  let terminal: Terminal
+
+  before(async () => {
+    terminal = await Terminal.open()
+    const server = await terminal.serve(['--quiet'])
+    for (const gun of [DAMAGED, SOUND]) {
+      const world = await TrustWorld.create({ gun, now: Date.now(), serverKeys: keysFrom(server, gun) })
+      await world.publishFirst(server)
+    }
+    await server.end()
+    await spoil({ directory: terminal.path('data') }, headKey(parseGun(DAMAGED)))
+  })
+  after(() => terminal.close())
+
+  async function prints(command: string, code: number, expected: string): Promise<void> {
+    const printed = await terminal.run(command.split(' '))
+    assert.deepEqual([printed.code, steady(printed.stdout + printed.stderr)], [code, expected], command)
+  }
+
+  async function json(command: string): Promise<unknown> {
+    return JSON.parse((await terminal.run([...command.split(' '), '--json'])).stdout)
+  }
+
+  async function looks(): Promise<void> {
+    await prints('repo list', 1, LIST)
+    assert.deepEqual(((await json('repo list')) as object[])[0], { gun: DAMAGED, damaged: WHY })
+    const hint = 'hint: "countersign check" names all that is damaged; restore a backup\n'
+    await prints(`repo show ${DAMAGED}`, 2, `error: ${WHY}\n${hint}`)
+    const { now } = (await json(`find ${V1}`)) as { now: { gun: string; damaged?: string }[] }
+    assert.deepEqual(
+      now.map(({ gun, damaged }) => [gun, damaged]),
+      [
+        [DAMAGED, WHY],
+        [SOUND, undefined],
+      ],
+    )
+    const found = await terminal.run(['find', V1])
+    assert.deepEqual(
+      [found.code, found.stdout.match(/ {2}(?:damaged|now) {2,}/g)?.map((cell) => cell.trim())],
+      [0, ['damaged', 'now']],
+    )
+  }
+
+  test('repositories: of a stopped server, and by the admin API of a running one', async () => {
+    await looks()
+    const server = await terminal.serve(['--quiet'])
+    await looks()
+    await server.end()
+  })
+
+  test('a signer is removed, and it is said where nobody can tell whether it is trusted', async () => {
+    await terminal.run(['signer', 'create', 'ci'])
+    await prints(
+      'signer remove ci',
+      0,
+      `removed the signer ci; owners of repositories remove it too
+warning: ${DAMAGED} is damaged: whether it trusts ci cannot be read
+`,
+    )
+  })
+
+  test('entries of the journal', async () => {
+    const publishes = async (): Promise<(string | number)[][]> => {
+      const { stdout } = await terminal.run(['audit', '--json', '--kind', 'publish'])
+      const entries = stdout.trimEnd().split('\n')
+      return entries
+        .map((line) => JSON.parse(line) as { number: number; damaged?: string })
+        .map(({ number, damaged = '' }) => [number, damaged])
+    }
+    const [[number] = [0], ...others] = await publishes()
+    await spoil({ directory: terminal.path('data') }, journalKey(Number(number)))
+    assert.deepEqual(await publishes(), [[number, `the record "journal ${number}" is damaged`], ...others])
+    const { code, stdout } = await terminal.run(['audit'])
+    assert.equal(code, 1)
+    assert.match(stdout, new RegExp(`^${Number(number) - 1} .*[^]*^${number}  damaged\\n${Number(number) + 1} `, 'm'))
+  })
+})
