@@ -1,5 +1,5 @@
 import { constants } from 'node:fs'
-import { mkdir, open, readFile, rename, stat } from 'node:fs/promises'
+import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { randomUUID } from 'node:crypto'
 import { fileError, TrustError } from '../errors.ts'
@@ -72,22 +72,30 @@ export async function makeSecretDirectory(path: string): Promise<void> {
  * @throws TrustError BAD_KEYS
  */
 export async function writeFileAtomically(path: string, content: string | Uint8Array, mode: number): Promise<void> {
-  await writeBeside(path, content, mode).catch((cause: unknown) => {
+  const beside = join(dirname(path), `.${randomUUID()}.tmp`)
+  try {
+    await writeSynced(beside, content, mode)
+    await rename(beside, path)
+    await syncDirectory(dirname(path))
+  } catch (cause) {
+    // Half a file on a full disk: nobody would ever look for it.
+    await rm(beside, { force: true }).catch(() => undefined)
     throw fileError('BAD_KEYS', `cannot write ${path}`, cause, 'check the disk, and the setting keysDirectory')
-  })
+  }
 }
 
-async function writeBeside(path: string, content: string | Uint8Array, mode: number): Promise<void> {
-  const beside = join(dirname(path), `.${randomUUID()}.tmp`)
-  const file = await open(beside, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, mode)
+async function writeSynced(path: string, content: string | Uint8Array, mode: number): Promise<void> {
+  const file = await open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, mode)
   try {
     await file.writeFile(content)
     await file.sync()
   } finally {
     await file.close()
   }
-  await rename(beside, path)
-  const directory = await open(dirname(path), constants.O_RDONLY)
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  const directory = await open(path, constants.O_RDONLY)
   try {
     await directory.sync()
   } finally {

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
-import { readFile, rm, writeFile } from 'node:fs/promises'
+import { execFile } from 'node:child_process'
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { afterEach, beforeEach, describe, test } from 'node:test'
+import { promisify } from 'node:util'
+import { COMMAND } from '../support/server-process.ts'
 import { keysFrom, TrustWorld } from '../support/trust-world.ts'
 import { Terminal } from './terminal.ts'
 
@@ -68,6 +71,16 @@ and remove key-encryption-key from the keys directory, if it is there
 
     const back = await terminal.run(['key', 'rekey', '--new-key-file'], { COUNTERSIGN_PASSPHRASE_FILE: 'second' })
     assert.equal(back.stdout, 'the keyring is under a new key file; remove the setting passphraseFile\n')
+    await opensWith()
+  })
+
+  test('on a full disk leaves nothing behind, and the old secret opens', async () => {
+    const files = (): Promise<string[]> => readdir(terminal.path('keys'))
+    const before = await files()
+    const args = ['--fsize=100', COMMAND, 'key', 'rekey', '--new-passphrase-file', 'first']
+    const full = promisify(execFile)('prlimit', args, { env: terminal.environment, cwd: terminal.directory })
+    await assert.rejects(full, { code: 2, stderr: /^error: cannot write keys\/keyring\.json: EFBIG/ })
+    assert.deepEqual(await files(), before)
     await opensWith()
   })
 
