@@ -62,8 +62,11 @@ export function operation<Schema extends z.ZodObject, Output>(
 }
 
 /** Input as the operation takes it. @throws TrustError INVALID_PARAMETERS that lists all mistakes */
-export function parsed<Schema extends z.ZodObject>(operation: Operation<Schema>, input: unknown): z.output<Schema> {
-  const result = operation.input.safeParse(input, { error: plainIssue })
+export function parsed<Schema extends z.ZodObject>(
+  { input: schema }: Pick<Operation<Schema>, 'input'>,
+  input: unknown,
+): z.output<Schema> {
+  const result = schema.safeParse(input, { error: plainIssue })
   if (result.success) return result.data
   const mistakes = result.error.issues.map(({ path, message }) =>
     path.length === 0 ? message : `${path.join('.')}: ${message}`,

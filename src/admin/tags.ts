@@ -14,7 +14,10 @@ const TAGS_MAX = 10_000
 
 const tag = z
   .string()
-  .regex(/^\w[\w.-]{0,127}$/, 'no tag: letters, digits, "_", "." and "-", at most 128')
+  .regex(
+    /^\w[\w.-]{0,127}$/,
+    'a tag has 1 to 128 letters, digits, "_", "." and "-", and does not begin with the last two',
+  )
   .meta({ description: 'tag of an image' })
 const digest = digestInput.meta({ description: 'digest of the manifest' })
 const size = z

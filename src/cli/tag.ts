@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import type { z } from 'zod'
+import { parsed } from '../admin/operation.ts'
 import { listTags, removeTag, signManyTags, signTag } from '../admin/tags.ts'
 import { TrustError } from '../errors.ts'
 import { dockerCredentials } from '../registry/credentials.ts'
@@ -90,6 +91,8 @@ function sign(
         hint: 'say both, or none: then the registry is asked',
       })
     }
+    // What cannot be signed is not asked for.
+    parsed({ input: signTag.input.pick({ gun: true, tag: true }) }, { gun, tag })
     if (digest === undefined) {
       const facts = await lookUp(gun, tag)
       seen = `, which the registry says is ${facts.digest}`

@@ -85,6 +85,12 @@ describe('tags from a registry, from a pipe, as a signer, under rules', () => {
       2,
     )
     await prints(`tag sign GUN -x ${ONE} 1`, /^error: unknown option '-x'/, 2)
+    const impossible =
+      'error: tag: a tag has 1 to 128 letters, digits, "_", "." and "-", and does not begin with the last two\n'
+    for (const tag of ['', '-x', 'a/b', 'é']) {
+      const { code, stderr } = await terminal.run(['tag', 'sign', '--', gun, tag])
+      assert.deepEqual([code, stderr], [2, impossible], tag)
+    }
     await prints(`tag sign GUN v3 sha256:1 1`, 'error: digest: write it as in sha256:0123…\n', 2)
   })
 
