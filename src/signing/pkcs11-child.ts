@@ -41,7 +41,7 @@ const calls: TokenCalls = {
   open(settings) {
     if (pkcs11 === undefined) {
       throw new TrustError('BAD_SETTINGS', 'the settings ask for PKCS#11, but the package pkcs11js is not installed', {
-        hint: 'npm install pkcs11js (it needs a C++ compiler), or remove signers.pkcs11 from the settings',
+        hint: '"npm ci --include=dev --foreground-scripts", where Countersign is installed, builds it and says why it cannot',
       })
     }
     token = new Pkcs11Token(pkcs11, settings)
