@@ -18,7 +18,9 @@ export function repoCommand(): Command {
   const repo = new Command('repo').description('the repositories of this server')
   repo
     .command('list')
-    .description('all: version of targets, first end of root, targets and snapshot; exit code 1: one is damaged')
+    .description(
+      'all repositories: version of targets, first end of root, targets, snapshot; exit code 1: one is damaged',
+    )
     .option(...JSON_OPTION)
     .action(list)
   repo

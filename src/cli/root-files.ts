@@ -56,12 +56,12 @@ export async function writeNew(file: string, text: string): Promise<void> {
 
 /** What `writeNew` would find, for a dry run. @throws TrustError BAD_SETTINGS */
 export async function mustBeNew(file: string): Promise<void> {
-  if (existsSync(file)) cannotMake(file, undefined)
+  if (existsSync(file)) cannotMake(file, new Error('EEXIST: file already exists'))
   await access(dirname(file), constants.W_OK).catch((cause: unknown) => cannotMake(file, cause))
 }
 
 function cannotMake(file: string, cause: unknown): never {
-  throw new TrustError('BAD_SETTINGS', `cannot make ${file}`, { hint: 'it may be there already', cause })
+  throw fileError('BAD_SETTINGS', `cannot make ${file}`, cause, 'name another file')
 }
 
 function unreadable(file: string, cause: unknown): never {

@@ -135,7 +135,7 @@ function planText(each: Plan): string {
   const stuck = each.cachedRoots.filter(({ follows }) => !follows)
   const clients =
     stuck.length === 0
-      ? `all clients follow, whichever of the ${each.cachedRoots.length} roots they have cached`
+      ? 'all clients follow, whichever root they have cached'
       : stuck.map(({ version, why = '' }) => `clients with root version ${version} do not follow: ${why}`).join('\n  ')
   return [
     `Rotating the ${each.role} key of ${each.gun}`,

@@ -60,13 +60,14 @@ export function signerCommand(): Command {
 /** A rehearsal makes no key that anybody could add. */
 function rotated(signer: SignerRow, command: Command): string {
   const { finish, dryRun } = command.opts<{ finish?: true; dryRun?: true }>()
-  if (dryRun !== true || finish === true) return howToAdd(signer)
+  if (finish === true) return `signer ${signer.name} signs with key ${signer.keyIds.join(' ')} only`
+  if (dryRun !== true) return howToAdd(signer)
   return `signer ${signer.name}, a new key beside ${signer.keyIds.slice(0, -1).join(' ')}`
 }
 
 function howToAdd({ name, keyIds, publicKey }: SignerRow): string {
   return [
-    `signer ${name}, key ${keyIds.join(' ')}`,
+    `signer ${name}, ${keyIds.length === 1 ? 'key' : 'keys'} ${keyIds.join(' ')}`,
     '',
     publicKey.trim(),
     '',

@@ -157,9 +157,8 @@ async function holdAgainstAnchor(database: Database, file: AnchorFile, store: st
   if (anchor === undefined) throw damaged('the anchor has no valid signature')
   if (anchor.store !== store) throw damaged('the anchor belongs to another database')
   if (anchor.number > tail.number) {
-    const missing = anchor.number - tail.number
     throw damaged(
-      `the database is older than its anchor: ${missing} commits, up to number ${anchor.number}, are missing`,
+      `the database is older than its anchor: it ends with commit ${tail.number}, the anchor with ${anchor.number}`,
     )
   }
   let previous = anchor.hash

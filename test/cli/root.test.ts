@@ -61,7 +61,7 @@ describe('root keys of persons, at the terminal', () => {
     await prints('root list', /^ROOT KEY {2}KEY ID +WHERE\nalice +ID {2}sealed here\nbob +ID {2}offline\n$/)
     await prints(
       `root export alice bob.key --passphrase-file alice.pass ${out}`,
-      /cannot make bob\.key\nhint: it may be there already/,
+      /cannot make bob\.key: EEXIST: file already exists\nhint: name another file/,
       2,
     )
     await prints(`root export alice alice.key --passphrase-file alice.pass ${out}`, 'wrote alice.key\n')

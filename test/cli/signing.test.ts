@@ -108,10 +108,10 @@ From then on:
     await prints('signer list', 'no signers\n')
     await prints('signer create ci', how)
     await prints('signer rotate ci --dry-run', 'would do: signer ci, a new key beside ID\n')
-    await prints('signer rotate ci', how.replace('key ID', 'key ID ID'))
-    await prints('signer rotate ci --finish --dry-run', `would do: ${how}`)
+    await prints('signer rotate ci', how.replace('key ID', 'keys ID ID'))
+    await prints('signer rotate ci --finish --dry-run', 'would do: signer ci signs with key ID only\n')
     await prints('signer list', /^SIGNER {2}KEY ID\nci +ID ID\n$/)
-    await prints('signer rotate ci --finish', how)
+    await prints('signer rotate ci --finish', 'signer ci signs with key ID only\n')
     await prints(
       `tag sign ${GUN} v9 ${ONE} 10 --as ci`,
       `error: ${GUN} does not let ci sign this\nhint: its owner adds it: docker trust signer add --key ci.pem ci ${GUN}\n`,
@@ -148,7 +148,7 @@ warning: there is no user alicf: "countersign user list" prints all
   root version 2, signed by 1 of:
     ID
   signed by the server with it: snapshot, timestamp
-  all clients follow, whichever of the 1 roots they have cached
+  all clients follow, whichever root they have cached
 `
     await prints(`key rotate ${GUN} timestamp --plan`, plan)
     await prints(
