@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import { matches } from '../access/permission.ts'
 import { parsePattern } from '../access/grant.ts'
-import { damageIn } from '../errors.ts'
-import type { JournalEntry, Store } from '../store/store.ts'
+import { entryAt, type DamagedEntry } from '../store/journal-reader.ts'
+import type { JournalEntry } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
 import { digestInput, hexOf, operation } from './operation.ts'
 
@@ -10,12 +10,6 @@ import { digestInput, hexOf, operation } from './operation.ts'
 const LOOKED_AT_MAX = 2_000
 /** As the journal names them: a name alone would find nothing, and say that nothing was done. */
 const ACTOR = /^(?:anonymous|local|server|(?:user|token|certificate|external):.+)$/
-
-/** One that cannot be read. Nobody can say whether it is what was asked for: it is told of whatever the filter is. */
-export interface DamagedEntry {
-  readonly number: number
-  readonly damaged: string
-}
 
 const time = z.iso.datetime('write it as in 2026-11-24T00:00:00Z')
 
@@ -47,20 +41,12 @@ export const auditJournal = operation({
       number += step
       const entry = number === 0 ? undefined : entryAt(store, number)
       if (entry === undefined) return { entries, next: null }
+      // Whether a damaged one is what was asked for nobody can say.
       if ('damaged' in entry || fits(entry, filter)) entries.push(entry)
     }
     return { entries, next: number }
   },
 })
-
-function entryAt(store: Pick<Store, 'journal'>, number: number): JournalEntry | DamagedEntry | undefined {
-  try {
-    const [entry] = store.journal({ after: number - 1 })
-    return entry
-  } catch (error) {
-    return { number, damaged: damageIn(error).message }
-  }
-}
 
 interface Filter {
   readonly gun?: string | undefined

@@ -5,7 +5,7 @@ import { Account, checkAccount } from './account.ts'
 import type { Anchor } from './anchor.ts'
 import { encodeValue } from './encoding.ts'
 import { ExpectedRecords } from './expected-records.ts'
-import { inTurns } from './journal-reader.ts'
+import { allEntries, inTurns } from './journal-reader.ts'
 import { entryBytes, EMPTY_TAIL, hexSha256, type Tail } from './journal.ts'
 import { formatKey, historyKey, journalKey, nameOf, parseKey, recordKey } from './keyspace.ts'
 import { openRecord } from './record.ts'
@@ -55,35 +55,38 @@ interface Books {
   readonly accounts: ReadonlyMap<Gun, Account>
   /** The newest of each kind and name. */
   readonly values: Iterable<Value>
-  /** Of the last entry that could be read. */
-  readonly hash: string
+  /** Of the last entry; undefined if that cannot be read. */
+  readonly hash: string | undefined
 }
 
 async function readBooks(reader: StoreReader, expected: ExpectedRecords, error: Report): Promise<Books> {
   const accounts = new Map<Gun, Account>()
   const values = new Map<string, Value>()
-  let previous = EMPTY_TAIL.hash
-  try {
-    for await (const entry of inTurns(reader.journal())) {
-      if (entry.previous !== previous) error(`journal entry ${entry.number} does not follow the one before it`)
-      previous = hexSha256(entryBytes(entry))
-      const gun = entry.gun as Gun
-      const account = accounts.get(gun) ?? new Account()
-      accounts.set(gun, account)
-      account.add(entry)
-      for (const record of entry.records) values.set(`${record.kind} ${record.name}`, record)
-      expected.add(journalKey(entry.number))
-      expected.add(historyKey(gun, entry.revision))
+  let previous: string | undefined = EMPTY_TAIL.hash
+  for await (const entry of inTurns(allEntries(reader, reader.tail().number))) {
+    expected.add(journalKey(entry.number))
+    if ('damaged' in entry) {
+      // It is named later, with all other records; nothing follows for the entries after it.
+      previous = undefined
+      continue
     }
-  } catch (cause) {
-    error(`the journal cannot be read to its end: ${damageIn(cause).message}`)
+    if (previous !== undefined && entry.previous !== previous) {
+      error(`journal entry ${entry.number} does not follow the one before it`)
+    }
+    previous = hexSha256(entryBytes(entry))
+    const gun = entry.gun as Gun
+    const account = accounts.get(gun) ?? new Account()
+    accounts.set(gun, account)
+    account.add(entry)
+    for (const record of entry.records) values.set(`${record.kind} ${record.name}`, record)
+    expected.add(historyKey(gun, entry.revision))
   }
   return { accounts, values: values.values(), hash: previous }
 }
 
 async function compareEnd(
   { number, hash }: Tail,
-  found: string,
+  found: string | undefined,
   readAnchor: () => Promise<Anchor | undefined>,
   error: Report,
 ): Promise<void> {

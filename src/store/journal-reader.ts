@@ -1,16 +1,43 @@
 import { setImmediate } from 'node:timers/promises'
-import { TrustError } from '../errors.ts'
+import { damageIn, TrustError } from '../errors.ts'
 import type { Gun } from '../tuf/gun.ts'
 import type { Records } from './records.ts'
 import { parseEntry } from './journal.ts'
 import { historyKey, journalKey } from './keyspace.ts'
-import type { JournalEntry, JournalQuery } from './store.ts'
+import type { JournalEntry, JournalQuery, Store } from './store.ts'
 
 /** Entries that are looked at in one go, in a few milliseconds; then others have their turn. */
 const AT_ONCE = 500
 
+/** An entry that cannot be read, and why. */
+export interface DamagedEntry {
+  readonly number: number
+  readonly damaged: string
+}
+
+/** For those who name what is damaged instead of stopping at it. @returns undefined if there is no such entry yet */
+export function entryAt(store: Pick<Store, 'journal'>, number: number): JournalEntry | DamagedEntry | undefined {
+  try {
+    const [entry] = store.journal({ after: number - 1 })
+    return entry
+  } catch (error) {
+    return { number, damaged: damageIn(error).message }
+  }
+}
+
+/** Every entry up to this number, oldest first. */
+export function* allEntries(
+  store: Pick<Store, 'journal'>,
+  newest: number,
+): IterableIterator<JournalEntry | DamagedEntry> {
+  for (let number = 1; number <= newest; number += 1) {
+    const entry = entryAt(store, number)
+    if (entry !== undefined) yield entry
+  }
+}
+
 /** The same entries, between which whatever else waits is served. */
-export async function* inTurns(entries: Iterable<JournalEntry>): AsyncGenerator<JournalEntry> {
+export async function* inTurns<Entry>(entries: Iterable<Entry>): AsyncGenerator<Entry> {
   let looked = 0
   for (const entry of entries) {
     yield entry

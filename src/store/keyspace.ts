@@ -96,7 +96,8 @@ export function parseKey(bytes: Buffer): { kind: KeyKind; parts: (string | numbe
 /** A key in words: `head docker.io/acme/app`, `user alice`. */
 export function nameOf(key: Buffer): string {
   const { kind, parts } = parseKey(key) ?? { kind: 'key', parts: [key.toString('hex')] }
-  return (kind === 'record' ? parts : [kind, ...parts]).join(' ')
+  const words = kind === 'record' ? parts : [kind, ...parts]
+  return words.map((word) => (word === '' ? '(server)' : word)).join(' ')
 }
 
 function withNames(

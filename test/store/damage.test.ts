@@ -4,12 +4,11 @@ import { cp, mkdir, open, readdir, readFile, rm, stat, truncate, writeFile } fro
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
-import { Level } from 'level'
 import { TrustError } from '../../src/errors.ts'
 import { auditStore, type Finding } from '../../src/store/audit.ts'
 import { Database } from '../../src/store/database.ts'
 import { encodeFormat } from '../../src/store/encoding.ts'
-import { documentKey, formatKey, headKey, keysKey, recordKey } from '../../src/store/keyspace.ts'
+import { documentKey, formatKey, headKey, journalKey, keysKey, recordKey } from '../../src/store/keyspace.ts'
 import { createStore, FORMAT_VERSION, openStore, type LevelStore, type StoreOptions } from '../../src/store/level.ts'
 import type { StoredKey } from '../../src/store/store.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
@@ -376,6 +375,19 @@ test('a damaged record of a user, say, is one finding, and all others are told',
     assert.ok(found.includes(`the record "${name}" is damaged`), found.join())
   }
   assert.ok(!found.some((text) => text.includes('bob')))
+})
+
+test('of a damaged entry of the journal nothing is said against those after it', async (t) => {
+  const place = await filled(t)
+  await spoil(place, journalKey(7))
+  const found = await look(place)
+  assert.ok(found.includes('the record "journal 7" is damaged'), found.join())
+  // What that commit had written is accounted for by no other one.
+  assert.ok(
+    found.every((text) => text.includes('journal 7"') || text.endsWith('" is in no journal entry')),
+    found.join(),
+  )
+  assert.ok(found.length < 6, found.join())
 })
 
 test('a commit that is refused for damage leaves nothing in the batch of others', async (t) => {
