@@ -30,6 +30,9 @@ type Plan = RotationPlan & {
   next?: { readonly threshold: number; readonly keys: readonly { readonly name: string; readonly keyId: string }[] }
 }
 
+/** Among many, one that cannot be planned: its obstacle says why. */
+type Unplanned = Pick<Plan, 'gun' | 'role' | 'obstacles'>
+
 type Rotated = Outcome<'rotated' | 'waits for signatures'>
 
 /** Adds `key rotate`. */
@@ -108,10 +111,15 @@ async function plan(
   options: Options,
 ): Promise<number> {
   const keyring = new RootKeyring(connection, undefined)
-  const plans: Plan[] = []
+  const plans: (Plan | Unplanned)[] = []
   for (const gun of guns) {
-    const found = await connection.call(planRoot, { gun, role })
-    plans.push(saysAuthority(role, options) ? planned(found, await nextAuthority(keyring, found, options)) : found)
+    try {
+      const found = await connection.call(planRoot, { gun, role })
+      plans.push(saysAuthority(role, options) ? planned(found, await nextAuthority(keyring, found, options)) : found)
+    } catch (error) {
+      if (guns.length === 1 || !(error instanceof TrustError)) throw error
+      plans.push({ gun, role, obstacles: [error.message] })
+    }
   }
   if (options.json === true) printJson(plans)
   else print(plans.map(planText).join('\n\n'))
@@ -131,14 +139,17 @@ function planned(found: RotationPlan, { keys, threshold }: NextAuthority): Plan 
   }
 }
 
-function planText(each: Plan): string {
+function planText(each: Plan | Unplanned): string {
+  const title = `Rotating the ${each.role} key of ${each.gun}`
+  const obstacles = each.obstacles.map((text) => `  cannot be done: ${text}`)
+  if (!('version' in each)) return [title, ...obstacles].join('\n')
   const stuck = each.cachedRoots.filter(({ follows }) => !follows)
   const clients =
     stuck.length === 0
       ? 'all clients follow, whichever root they have cached'
       : stuck.map(({ version, why = '' }) => `clients with root version ${version} do not follow: ${why}`).join('\n  ')
   return [
-    `Rotating the ${each.role} key of ${each.gun}`,
+    title,
     `  root version ${each.version}, signed by ${each.threshold} of:`,
     ...each.signers.map((keyId) => `    ${keyId}`),
     ...(each.next === undefined ? [] : [`  from then on each root is signed by ${each.next.threshold} of:`]),
@@ -146,7 +157,7 @@ function planText(each: Plan): string {
     `  signed by the server with it: ${each.serverSigns.join(', ')}`,
     `  ${clients}`,
     ...each.breaks.map((text) => `  breaks: ${text}`),
-    ...each.obstacles.map((text) => `  cannot be done: ${text}`),
+    ...obstacles,
   ].join('\n')
 }
 

@@ -67,6 +67,13 @@ describe('what is damaged is named, and hides nothing else', () => {
     await server.end()
   })
 
+  test('a plan for many names it among them', async () => {
+    const { code, stdout } = await terminal.run(['key', 'rotate', '*', 'timestamp', '--all', '--plan'])
+    assert.equal(code, 1)
+    assert.ok(stdout.startsWith(`Rotating the timestamp key of ${DAMAGED}\n  cannot be done: ${WHY}\n\n`), stdout)
+    assert.match(stdout, new RegExp(`^Rotating the timestamp key of ${SOUND}\n  root version 2`, 'm'))
+  })
+
   test('a signer is removed, and it is said where nobody can tell whether it is trusted', async () => {
     await terminal.run(['signer', 'create', 'ci'])
     await prints(
