@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { changefeed } from '../../src/repository/changefeed.ts'
 import { auditStore } from '../../src/store/audit.ts'
-import type { JournalEntry } from '../../src/store/store.ts'
+import type { JournalEntry, JournalQuery } from '../../src/store/store.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
 import { commitOf, documentOf, newStore } from '../support/test-store.ts'
 
@@ -74,7 +74,7 @@ test('over a long journal, others are served in between: by the changefeed, and 
   assert.ok(atOnce > 0 && atOnce <= 500, `${atOnce} at once`)
   atOnce = 0
   const snapshot = store.snapshot()
-  const reader = { ...snapshot.reader, journal: () => counted(snapshot.reader.journal()) }
+  const reader = { ...snapshot.reader, journal: (query?: JournalQuery) => counted(snapshot.reader.journal(query)) }
   await auditStore({ ...snapshot, reader }, store.readAnchor, ({ text }) => assert.fail(text))
   await snapshot.close()
   assert.ok(atOnce > 0 && atOnce <= 500, `${atOnce} at once`)
