@@ -155,7 +155,7 @@ export class Committer {
       const arrived = await this.#recover(batch.tail, error)
       for (const { waiting, number } of staged) {
         if (arrived) waiting.resolve(number)
-        else waiting.reject(unavailable(this.#failure, error))
+        else waiting.reject(unavailable(this.#failure ?? reasonOf(error), error))
       }
       return
     }
@@ -185,15 +185,16 @@ export class Committer {
 
   /** One try at once, so that the waiting commits get an answer; if it fails, more in the background. */
   async #recover(attempted: Tail, error: unknown): Promise<boolean> {
-    this.#failure = `a write failed: ${error instanceof Error ? error.message : String(error)}`
-    for (const { reject } of this.#queue.splice(0)) reject(unavailable(this.#failure, error))
-    if (await this.#reopen(attempted)) return this.#tail.number === attempted.number
-    this.#recovering = this.#keepReopening(attempted)
+    const reason = reasonOf(error)
+    this.#failure = reason
+    for (const { reject } of this.#queue.splice(0)) reject(unavailable(reason, error))
+    if (await this.#reopen(attempted, reason)) return this.#tail.number === attempted.number
+    this.#recovering = this.#keepReopening(attempted, reason)
     return false
   }
 
   /** @returns false if the database or its anchor cannot be written yet; without room it was not even closed */
-  async #reopen(attempted: Tail): Promise<boolean> {
+  async #reopen(attempted: Tail, reason: string): Promise<boolean> {
     try {
       await mustHaveRoom(this.#database.directory)
       await this.#others?.close()
@@ -206,17 +207,18 @@ export class Committer {
       this.#moveTail(end)
       this.#failure = undefined
       return true
-    } catch {
+    } catch (error) {
+      this.#failure = `${reason}; it cannot be opened again yet: ${messageOf(error)}`
       return false
     }
   }
 
-  async #keepReopening(attempted: Tail): Promise<void> {
+  async #keepReopening(attempted: Tail, reason: string): Promise<void> {
     const { signal } = this.#closing
     for (let attempt = 0; !signal.aborted; attempt += 1) {
       const pause = REOPEN_PAUSES[Math.min(attempt, REOPEN_PAUSES.length - 1)] ?? 0
       await setTimeout(pause, undefined, { ref: false, signal }).catch(() => undefined)
-      if (signal.aborted || (await this.#reopen(attempted))) return
+      if (signal.aborted || (await this.#reopen(attempted, reason))) return
     }
   }
 }
@@ -232,6 +234,9 @@ function attempt(work: () => void): () => void {
     }
   }
 }
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+const reasonOf = (error: unknown): string => `a write failed: ${messageOf(error)}`
 
 function unavailable(reason = 'the store is closed', cause?: unknown): TrustError {
   return new TrustError('STORE_UNAVAILABLE', `nothing can be written at the moment: ${reason}`, {

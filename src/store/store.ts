@@ -207,10 +207,11 @@ export interface Store {
   records(kind: RecordKind, prefix?: string): AsyncIterable<StoredRecord>
   /**
    * Commit. Resolves when the change is on disk (`sync: true`) and the anchor follows it; then every read sees it.
-   * Commits of different repositories may share one disk write. On rejection nothing changed.
+   * Commits of different repositories may share one disk write. On rejection nothing changed, but for STORE_UNAVAILABLE:
+   * then it may turn out later that something did.
    *
    * @returns number of the journal entry
-   * @throws TrustError CONFLICT, VERSION, STORE_UNAVAILABLE (nothing changed, or unknown only if the process dies)
+   * @throws TrustError CONFLICT, VERSION, CLOCK, CORRUPT, STORE_UNAVAILABLE
    */
   commit(commit: Commit): Promise<number>
   /** Repositories whose renewAt is at or before `time`, earliest first. */

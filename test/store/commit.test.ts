@@ -286,7 +286,25 @@ test('an anchor that fell behind while nothing could be written follows as soon 
     return assert.rejects(store.commit(never), { code: 'STORE_UNAVAILABLE' })
   })
   failing = undefined
+  assert.match(
+    store.readiness().reason ?? '',
+    /^a write failed: disk full; it cannot be opened again yet: not at once$/,
+  )
   while (!store.readiness().writable) await pause(10)
   const anchor = await Promise.race([store.readAnchor(), pause(2_000)])
   assert.equal(anchor?.number, 1)
+})
+
+test('a write that failed is told as such, also when all has been mended since', async (t) => {
+  let failing = true
+  const faults = (step: string): void => {
+    if (step === 'batch:before' && failing) throw new Error('disk full')
+  }
+  const store = await newStore(t, { ...(await storePlace(t)), faults })
+  const commit = commitOf(GUN, 0, [documentOf('root', 1, 'once more')])
+  await assert.rejects(store.commit(commit), {
+    message: 'nothing can be written at the moment: a write failed: disk full',
+  })
+  failing = false
+  assert.equal(await store.commit(commit), 1)
 })
