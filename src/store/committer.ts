@@ -1,19 +1,16 @@
-import { setImmediate, setTimeout } from 'node:timers/promises'
+import { setImmediate } from 'node:timers/promises'
 import { TrustError } from '../errors.ts'
 import type { Gun } from '../tuf/gun.ts'
 import type { AnchorFile } from './anchor.ts'
 import { Batch } from './batch.ts'
 import type { Database } from './database.ts'
-import { hexSha256, type Tail } from './journal.ts'
-import { journalKey } from './keyspace.ts'
+import type { Tail } from './journal.ts'
 import type { PackedCommit } from './packed-commit.ts'
-import { mustHaveRoom } from './room.ts'
+import { keepTrying, reopen, type OtherHandles } from './reopen.ts'
 import type { Head } from './store.ts'
 
 /** Commits that may share one disk write. */
 const GROUP_MAX = 256
-/** Pauses between tries to open the database again, milliseconds. */
-const REOPEN_PAUSES = [100, 500, 2_000, 5_000]
 
 /** Called before and after each write; a test's hook throws here to make it fail, or fail although it was done. */
 export type FaultHook = (step: 'batch:before' | 'batch:after' | 'anchor:before' | 'anchor:after') => void
@@ -25,12 +22,6 @@ export interface CommitterOptions {
   readonly others?: OtherHandles
   /** For tests. */
   readonly faults?: FaultHook
-}
-
-/** Other handles on the one database of this process. */
-export interface OtherHandles {
-  close(): Promise<void>
-  open(): Promise<void>
 }
 
 interface Waiting {
@@ -188,20 +179,17 @@ export class Committer {
     const reason = reasonOf(error)
     this.#failure = reason
     for (const { reject } of this.#queue.splice(0)) reject(unavailable(reason, error))
-    if (await this.#reopen(attempted, reason)) return this.#tail.number === attempted.number
-    this.#recovering = this.#keepReopening(attempted, reason)
+    const again = (): Promise<boolean> => this.#reopen(attempted, reason)
+    if (await again()) return this.#tail.number === attempted.number
+    this.#recovering = keepTrying(again, this.#closing.signal)
     return false
   }
 
-  /** @returns false if the database or its anchor cannot be written yet; without room it was not even closed */
+  /** @returns false if the database or its anchor cannot be written yet */
   async #reopen(attempted: Tail, reason: string): Promise<boolean> {
     try {
-      await mustHaveRoom(this.#database.directory)
-      await this.#others?.close()
-      await this.#database.reopen()
-      await this.#others?.open()
-      const arrived = this.#database.get(journalKey(attempted.number))
-      const end = arrived !== undefined && hexSha256(arrived) === attempted.hash ? attempted : this.#tail
+      const arrived = await reopen(this.#database, this.#others, attempted)
+      const end = arrived ? attempted : this.#tail
       // Also where nothing arrived: it may have fallen behind, and nobody else is under way.
       this.#moveAnchor(end)
       this.#moveTail(end)
@@ -210,15 +198,6 @@ export class Committer {
     } catch (error) {
       this.#failure = `${reason}; it cannot be opened again yet: ${messageOf(error)}`
       return false
-    }
-  }
-
-  async #keepReopening(attempted: Tail, reason: string): Promise<void> {
-    const { signal } = this.#closing
-    for (let attempt = 0; !signal.aborted; attempt += 1) {
-      const pause = REOPEN_PAUSES[Math.min(attempt, REOPEN_PAUSES.length - 1)] ?? 0
-      await setTimeout(pause, undefined, { ref: false, signal }).catch(() => undefined)
-      if (signal.aborted || (await this.#reopen(attempted, reason))) return
     }
   }
 }

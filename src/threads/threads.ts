@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os'
 import { Worker } from 'node:worker_threads'
 import type { CountedMetrics } from '../http/overview.ts'
 import type { Settings } from '../settings/schema.ts'
-import type { OtherHandles } from '../store/committer.ts'
+import type { OtherHandles } from '../store/reopen.ts'
 import { Line } from './line.ts'
 import type { MainAnswers, ThreadAnswers, ThreadStart } from './messages.ts'
 
