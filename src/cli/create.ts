@@ -6,6 +6,7 @@ import { makeRootKey } from '../signing/root-key.ts'
 import { parseGun } from '../tuf/gun.ts'
 import { DRY_RUN_OPTION, JSON_OPTION, wholeNumber } from './options.ts'
 import { print, printJson } from './print.ts'
+import { mustBeReached } from './root-authority.ts'
 import { DEFAULT_ROOT_KEY, PASSPHRASE_OPTION, RootKeyring } from './root-keys.ts'
 import { EXIT, withConnection } from './run.ts'
 import { stageAndPublish } from './sign-root.ts'
@@ -40,6 +41,7 @@ function create(name: string, options: Options, command: Command): Promise<void>
     const { rootKey: names = [], dryRun, json } = options
     const commonName = commonNameOf(gun, options.wildcard)
     const threshold = options.rootThreshold ?? 1
+    mustBeReached(threshold, new Set(names).size || 1)
     // Whether there may be such a repository is asked with a key for nothing, before one is made for it and kept.
     const { public: unused } = await issueRootCertificate(makeRootKey(), commonName, Date.now())
     await connection.call(stageNextRoot, { gun, change: { what: 'create', certificates: [unused] } }, true)

@@ -45,8 +45,14 @@ export async function nextAuthority(
   const records = await keyring.records()
   const keys = renew === undefined ? [...new Set(rootKey)].map((name) => named(records, name)) : same(records, signers)
   const threshold = rootThreshold ?? before
-  if (threshold <= keys.length) return { keys, threshold }
-  throw new TrustError('INVALID_PARAMETERS', `the threshold ${threshold} is above its number of keys, ${keys.length}`, {
+  mustBeReached(threshold, keys.length)
+  return { keys, threshold }
+}
+
+/** Before any passphrase is asked for. @throws TrustError INVALID_PARAMETERS */
+export function mustBeReached(threshold: number, keys: number): void {
+  if (threshold <= keys) return
+  throw new TrustError('INVALID_PARAMETERS', `the threshold ${threshold} is above its number of keys, ${keys}`, {
     hint: 'name more root keys, or say --root-threshold',
   })
 }

@@ -109,6 +109,12 @@ describe('root keys of persons, at the terminal', () => {
     // New certificates of the same keys: still two, and both must sign.
     await prints(`key rotate ${GUN} root --renew --passphrase-file wrong.pass`, /does not open/, 2)
     await prints(`key rotate ${GUN} root --root-key alice --passphrase-file alice.pass`, /above its number of keys/, 2)
+    // No passphrase is asked for: there is no terminal here.
+    await prints(
+      'repo create docker.io/acme/never --root-threshold 2',
+      /above its number of keys, 1\nhint: name more/,
+      2,
+    )
     assert.deepEqual(await rootOf(GUN), before)
   })
 
