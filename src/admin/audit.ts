@@ -17,7 +17,8 @@ export const auditJournal = operation({
   name: 'audit',
   method: 'GET',
   path: '/audit',
-  summary: 'Who did what: journal entries, newest first, or from one on. `next` says where to go on.',
+  summary:
+    'Who did what: journal entries, newest first, or from one on; of one that cannot be read, `damaged` says why. `next` says where to go on.',
   action: 'admin',
   input: z.strictObject({
     gun: z
