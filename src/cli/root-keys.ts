@@ -60,7 +60,7 @@ export class RootKeyring {
     }
     if (record.sealed === null) {
       throw new TrustError('WRONG_STATE', `the root key ${name} is offline`, {
-        hint: 'sign with its key file: countersign root sign FILE --key KEYFILE',
+        hint: `to take it back: countersign root import ${name} KEYFILE; a root that waits: root sign FILE --key KEYFILE`,
       })
     }
     const passphrase = await secretFrom(this.#passphraseFile, `passphrase of the root key ${name}`, PASSPHRASE_OPTION)

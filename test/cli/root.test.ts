@@ -60,6 +60,11 @@ describe('root keys of persons, at the terminal', () => {
     )
     await prints('root list', /^ROOT KEY {2}KEY ID +WHERE\nalice +ID {2}sealed here\nbob +ID {2}offline\n$/)
     await prints(
+      'repo create docker.io/acme/never --root-key bob',
+      /^error: the root key bob is offline\nhint: to take it back: countersign root import bob KEYFILE; /,
+      2,
+    )
+    await prints(
       `root export alice bob.key --passphrase-file alice.pass ${out}`,
       /cannot make bob\.key: EEXIST: file already exists\nhint: name another file/,
       2,
