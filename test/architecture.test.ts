@@ -93,6 +93,21 @@ test('no file imports itself, by whatever way round', () => {
   for (const file of files) visit(file, [])
 })
 
+test('a command loads no server: it would take a third longer', () => {
+  const loaded = new Set<string>()
+  const load = (file: string): void => {
+    if (loaded.has(file)) return
+    loaded.add(file)
+    for (const source of sourcesOf(file)) load(source)
+  }
+  load(join('cli', 'connect.ts'))
+  assert.ok(loaded.has('world.ts'))
+  assert.deepEqual(
+    [...loaded].filter((file) => ['http', 'threads', 'main.ts'].includes(layerOf(file))),
+    [],
+  )
+})
+
 test('tuf is pure: no I/O, no clock, no private key', () => {
   for (const file of files.filter((each) => layerOf(each) === 'tuf')) {
     for (const name of importsOf(file).filter((each) => !each.startsWith('.'))) {
