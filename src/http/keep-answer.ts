@@ -54,8 +54,7 @@ function keep(
   const names = (ctx.res as ServerResponse & Pick<ClientRequest, 'getRawHeaderNames'>)
     .getRawHeaderNames()
     .filter((name) => name !== 'X-Request-Id')
-  const headers = names.flatMap((name) => [name, String(ctx.res.getHeader(name))])
-  const lines = headers.map((text, index) => (index % 2 === 0 ? `${text}: ` : `${text}\r\n`))
+  const lines = names.map((name) => `${name}: ${String(ctx.res.getHeader(name))}\r\n`)
   const head = `HTTP/1.1 ${status} ${ctx.message}\r\n${lines.join('')}`
-  kept.set(url, { status, ...parts, about, headers, head, body })
+  kept.set(url, { status, ...parts, about, head, body })
 }

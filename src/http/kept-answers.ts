@@ -10,9 +10,7 @@ export interface KeptAnswer {
   readonly about: { readonly operation: string; readonly gun?: string; readonly role?: string }
   /** Why it was refused, for the log. */
   readonly refusal?: Error
-  /** Names and values in turn. */
-  readonly headers: readonly string[]
-  /** The same as they are sent, with the line before them. */
+  /** First line and headers, as they are sent. */
   readonly head: string
   readonly body: Buffer
 }
@@ -27,10 +25,10 @@ export interface Source {
 }
 
 /** Bytes of all answers that are kept… */
-const ANSWERS_MAX_BYTES = 24 * 1024 * 1024
+const ANSWERS_MAX_BYTES = 16 * 1024 * 1024
 const REFUSALS_MAX_BYTES = 1024 * 1024
 /** …where each takes so much beside its body: URL, headers, objects. */
-const AROUND_BODY_BYTES = 2_560
+const AROUND_BODY_BYTES = 1_280
 
 /**
  * Answers to GETs that were asked for lately, by URL as it was sent. Whether one still is right is seen by the stamp of its
