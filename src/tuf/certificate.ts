@@ -3,7 +3,7 @@ import { keyId, type PublicKey } from './key.ts'
 import { once } from './once.ts'
 import { encodePem } from './pem.ts'
 import { loadCertificateKey, RSA_MIN_BITS } from './verification-key.ts'
-import { certificatesOf, type Certificate } from './x509.ts'
+import { certificatesOf, parseCertificateBundle, type Certificate } from './x509.ts'
 
 /** A root key as readers rebuild it from its certificates. */
 interface RootLeaf {
@@ -66,9 +66,11 @@ export function isSoundDelegationKey(key: PublicKey): boolean {
 /**
  * When a certificate key ends: the first end among the certificates of its bundle, since a key without one of them has
  * another id. Milliseconds since 1970; undefined for keys that are no certificates.
+ *
+ * Asked of all repositories in turn, so nothing is kept of it: what publishers need would have to go.
  */
 export function certificateEnds(key: PublicKey): number | undefined {
-  const bundle = key.keytype.endsWith('-x509') ? certificatesOf(key) : undefined
+  const bundle = key.keytype.endsWith('-x509') ? parseCertificateBundle(Buffer.from(key.public, 'base64')) : undefined
   return bundle === undefined ? undefined : Math.min(...bundle.map(({ ends }) => ends))
 }
 
