@@ -1,5 +1,6 @@
 import type { ClientRequest, ServerResponse } from 'node:http'
 import type { Gun } from '../tuf/gun.ts'
+import { ownBytes } from '../tuf/own-bytes.ts'
 import type { Unauthorized } from './challenge.ts'
 import type { KeptAnswer, Source } from './kept-answers.ts'
 import type { Context, Wiring } from './state.ts'
@@ -24,7 +25,7 @@ export function keepDocument(wiring: Wiring, ctx: Context, gun: Gun, stamp: Uint
     return
   }
   const ends = ['timestamp', 'snapshot'].map((made) => repository?.roles[made]?.expires ?? Infinity)
-  const source: Source = { gun, stamp: Buffer.from(stamp), until: Math.min(...ends) }
+  const source: Source = { gun, stamp: ownBytes(stamp), until: Math.min(...ends) }
   keep(wiring.kept.answers, ctx, 200, { source })
 }
 
@@ -46,8 +47,8 @@ function keep(
 ): void {
   const url = ctx.originalUrl
   if (ctx.method !== 'GET' || ctx.status !== status || url.length > URL_MAX_LENGTH || url.includes('?')) return
-  // A copy: what came from the store is a part of the whole record.
-  const body = Buffer.from(ctx.body as Buffer | string)
+  const { body: given } = ctx as { body: Buffer | string }
+  const body = ownBytes(typeof given === 'string' ? Buffer.from(given) : given)
   const { operation = 'unknown', gun, role } = ctx.state
   const about = { operation, ...(gun === undefined ? {} : { gun }), ...(role === undefined ? {} : { role }) }
   // In upper and lower case as they are sent. Responses have this method too, though their types do not say so.

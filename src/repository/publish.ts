@@ -2,6 +2,7 @@ import { TrustError } from '../errors.ts'
 import type { Actor } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
 import { parseMetadataBeside, type Metadata } from '../tuf/metadata.ts'
+import { ownBytes } from '../tuf/own-bytes.ts'
 import { parseRole, type Role } from '../tuf/role.ts'
 import { acceptUpdate } from '../tuf/update.ts'
 import { change } from './change.ts'
@@ -62,11 +63,4 @@ async function decodeParts({ decoded }: Trust, gun: Gun, parts: readonly UploadP
   // Must be readable, then is dropped: the server always signs its own (wire spec §5.1).
   uploads.delete('timestamp')
   return [...uploads.values()]
-}
-
-/**
- * A part is a view of its whole request, and what is kept of it would keep that: a copy, unless the part is most of it.
- */
-function ownBytes(bytes: Uint8Array): Uint8Array {
-  return 2 * bytes.length < bytes.buffer.byteLength ? Uint8Array.from(bytes) : bytes
 }

@@ -1,4 +1,5 @@
 import canonicalize from 'canonicalize'
+import { ownBytes } from '../tuf/own-bytes.ts'
 import type { Packed } from './packing.ts'
 import type { Head, KeyOwner, StoredKey } from './store.ts'
 
@@ -57,7 +58,7 @@ export function encodeKeys(keys: readonly StoredKey[]): Buffer {
 
 export function decodeKeys(payload: Buffer): StoredKey[] {
   const list = JSON.parse(payload.toString()) as (Omit<StoredKey, 'sealed'> & { sealed: string })[]
-  return list.map((key) => ({ ...key, sealed: Buffer.from(key.sealed, 'base64') }))
+  return list.map((key) => ({ ...key, sealed: ownBytes(Buffer.from(key.sealed, 'base64')) }))
 }
 
 export function encodeOwner(owner: KeyOwner): Buffer {

@@ -2,6 +2,7 @@ import { TrustError } from '../errors.ts'
 import { canonicalBytes } from './canonical.ts'
 import { checksumsBeside, checksumsOf, type Checksums } from './checksum.ts'
 import type { JsonObject } from './json.ts'
+import { ownBytes } from './own-bytes.ts'
 import { parseSigned } from './parse-json.ts'
 import {
   bytesOf,
@@ -114,7 +115,7 @@ function parseSignatures(envelope: JsonObject, role: Role): Signature[] {
     return {
       keyid: textOf(signature['keyid'], `"keyid" in ${where}`, malformed),
       method: textOf(signature['method'], `"method" in ${where}`, malformed).toLowerCase(),
-      sig: bytesOf(signature['sig'], `"sig" in ${where}`, malformed),
+      sig: ownBytes(bytesOf(signature['sig'], `"sig" in ${where}`, malformed)),
     }
   })
 }

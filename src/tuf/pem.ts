@@ -1,3 +1,5 @@
+import { ownBytes } from './own-bytes.ts'
+
 /** One block of a PEM text. */
 interface PemBlock {
   readonly label: string
@@ -33,7 +35,7 @@ export function decodePem(bytes: Uint8Array): PemBlock[] | undefined {
     const body = end < 0 ? '' : text.slice(start, end).replace(/[ \t\r\n]/g, '')
     const lineEnd = match(LINE_END, text, end + endLine.length)
     if (body === '' || !BASE64.test(body) || lineEnd === null) return undefined
-    blocks.push({ label, bytes: Buffer.from(body, 'base64') })
+    blocks.push({ label, bytes: ownBytes(Buffer.from(body, 'base64')) })
     at = end + endLine.length + lineEnd[0].length
   } while (at < text.length)
   return blocks

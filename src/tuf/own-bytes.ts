@@ -1,0 +1,8 @@
+/**
+ * Bytes that are to be kept, in memory of their own: small Buffers are cut out of slabs, parts out of what came with
+ * them, and one that is kept would keep all of it. A copy, unless they are most of it anyway.
+ */
+export function ownBytes(bytes: Uint8Array): Buffer {
+  const { buffer, byteOffset, length } = 2 * bytes.length < bytes.buffer.byteLength ? Uint8Array.from(bytes) : bytes
+  return Buffer.from(buffer, byteOffset, length)
+}
