@@ -19,13 +19,18 @@ export function inTurn(answer: RequestListener): RequestListener {
   }
 }
 
+/** What Node's server notes on a connection that it reads nothing from. */
+interface Connection extends Socket {
+  readonly _paused?: boolean
+}
+
 /** Of one connection. While somebody waits, nothing more is read from it. */
 class Turns {
-  readonly #socket: Socket
+  readonly #socket: Connection
   #last: ServerResponse | undefined
   #waiting = 0
 
-  constructor(socket: Socket) {
+  constructor(socket: Connection) {
     this.#socket = socket
   }
 
@@ -39,9 +44,15 @@ class Turns {
     this.#pause()
     before.once('close', () => {
       this.#waiting -= 1
-      if (this.#waiting === 0) this.#socket.off('resume', this.#pause).resume()
+      if (this.#waiting === 0) this.#readOn()
       if (this.#socket.writable) work()
     })
+  }
+
+  #readOn(): void {
+    this.#socket.off('resume', this.#pause)
+    // Node waits too, with its parser, until what it answers by itself is sent: it would fail at what comes before.
+    if (!this.#socket._paused) this.#socket.resume()
   }
 
   readonly #pause = (): void => {

@@ -295,6 +295,25 @@ test('requests that are sent ahead are answered one after the other, and not beh
   }
 })
 
+test('among requests that are sent ahead there may be any number that are refused before they are seen', async () => {
+  const app = await startLocalApp()
+  const get = (gun: string): string => `GET ${tufPath(gun, 'timestamp.key')} HTTP/1.1\r\nHost: x\r\n\r\n`
+  // More answers than Node holds before it waits for its client.
+  const refused = 'GET / HTTP/1.1\r\nHost: x\r\nExpect: x\r\n\r\n'.repeat(3_000)
+  try {
+    for (const usedBefore of [true, false]) {
+      const connection = await RawConnection.open(app)
+      if (usedBefore) assert.match(await connection.ask(get('a')), /^HTTP\/1\.1 200 /)
+      connection.socket.end(get('b') + get('c') + refused + get('d'))
+      await connection.closed()
+      const statuses = Array.from(connection.rest.matchAll(/HTTP\/1\.1 (\d+) /g), ([, status]) => status)
+      assert.equal(statuses.join(' '), `200 200 ${'417 '.repeat(3_000)}200`)
+    }
+  } finally {
+    await app.close()
+  }
+})
+
 test('who takes nothing of an answer is closed, kept answer or not; who takes it slowly gets all', async (t) => {
   const lines: Line[] = []
   const settings = { limits: { headersSeconds: 1, keepAliveSeconds: 1, answerSeconds: 3 } }
