@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto'
 import { setTimeout } from 'node:timers/promises'
-import { TrustError } from './errors.ts'
+import { damageIn, TrustError } from './errors.ts'
 import type { Metrics } from './http/metrics.ts'
 import { change, SERVER_ACTOR } from './repository/change.ts'
 import type { Ending } from './repository/expiry.ts'
@@ -66,9 +66,19 @@ export async function webhookOf(
 /** The threshold that was passed and not yet told; undefined if there is nothing to tell. */
 function noticeOf(trust: Trust, ending: Ending): Notice | undefined {
   const threshold = Math.min(...THRESHOLDS.filter((days) => daysLeft(trust, ending.expires) < days))
-  const told = trust.store.record('notice', nameOf(ending)) as Notice | undefined
+  const told = toldOf(trust, ending)
   if (threshold === Infinity || (told?.expires === ending.expires && told.threshold <= threshold)) return undefined
   return { expires: ending.expires, threshold }
+}
+
+/** What was told last. Of what cannot be read nobody knows: it is told once more, and written anew. */
+function toldOf({ store }: Trust, ending: Ending): Notice | undefined {
+  try {
+    return store.record('notice', nameOf(ending)) as Notice | undefined
+  } catch (error) {
+    damageIn(error)
+    return undefined
+  }
 }
 
 async function deliver(

@@ -8,7 +8,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { after, before, test } from 'node:test'
+import { TrustError } from '../src/errors.ts'
 import type { Ending } from '../src/repository/expiry.ts'
+import type { Trust } from '../src/repository/trust.ts'
 import { PLAIN_HTTP_WORDS, settingsSchema, type Settings } from '../src/settings/schema.ts'
 import { parseGun } from '../src/tuf/gun.ts'
 import { webhookOf } from '../src/webhook.ts'
@@ -42,14 +44,18 @@ after(async () => {
   await rm(directory, { recursive: true })
 })
 
-async function tell(found: readonly Ending[], closing = new AbortController().signal): Promise<void> {
+async function tell(
+  found: readonly Ending[],
+  closing = new AbortController().signal,
+  trust: Trust = local.trust,
+): Promise<void> {
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/hook`
   const webhook = { url, secretFile: join(directory, 'secret') }
   const settings: Settings = {
     ...settingsSchema.parse({ webhook, listen: { plainHttp: PLAIN_HTTP_WORDS } }),
     anchorFile: '',
   }
-  const told = await webhookOf(settings, local.trust, { webhook: (delivered) => counted.push(delivered) }, closing)
+  const told = await webhookOf(settings, trust, { webhook: (delivered) => counted.push(delivered) }, closing)
   await told?.(found)
 }
 
@@ -102,4 +108,14 @@ test('a refusal is not remembered: the next round tells it; a stop is not held u
   const sent = received.length
   await tell([ending(3, 'targets/releases')])
   assert.equal(received.length, sent)
+})
+
+test('where it cannot be read what was told last, it is told', async () => {
+  const { trust } = local
+  const record = (): never => {
+    throw new TrustError('CORRUPT', 'the record is damaged')
+  }
+  const before = received.length
+  await tell([ending(20, 'snapshot')], undefined, { ...trust, store: { ...trust.store, record } })
+  assert.equal(received.length, before + 1)
 })

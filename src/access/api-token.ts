@@ -1,4 +1,5 @@
 import { hash, randomBytes, timingSafeEqual } from 'node:crypto'
+import { findRecords, type FoundRecords } from '../store/found-records.ts'
 import type { Grant } from './permission.ts'
 import type { Directory } from './user.ts'
 
@@ -55,11 +56,9 @@ export function isUsable({ revoked, expires }: ApiToken, now: number): boolean {
   return !revoked && (expires === null || now < expires)
 }
 
-/** In byte order of their ids. */
-export async function allTokens(directory: Directory): Promise<ApiToken[]> {
-  const tokens: ApiToken[] = []
-  for await (const { value } of directory.records('token')) tokens.push(value as ApiToken)
-  return tokens
+/** In byte order of their ids; those are the names of their records. */
+export function allTokens(directory: Directory): Promise<FoundRecords<ApiToken>> {
+  return findRecords(directory, 'token')
 }
 
 function sha256(text: string): Buffer {

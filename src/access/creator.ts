@@ -17,6 +17,6 @@ export async function identityNamed(directory: Directory, name: string, now: num
   if (name === LOCAL.name) return LOCAL
   const [, kind, userName = ''] = /^(user|certificate):(.+)$/.exec(name) ?? []
   if (kind === 'user' || kind === 'certificate') return ofUser(kind, findUser(directory, userName))
-  const token = (await allTokens(directory)).find((each) => `token:${each.name}` === name && isUsable(each, now))
+  const token = (await allTokens(directory)).values.find((each) => `token:${each.name}` === name && isUsable(each, now))
   return token && ofToken(directory, token, now)
 }

@@ -1,3 +1,4 @@
+import { findRecords, type FoundRecords } from '../store/found-records.ts'
 import type { Store } from '../store/store.ts'
 import { TrustError } from '../errors.ts'
 import type { PasswordHash } from './password.ts'
@@ -39,9 +40,6 @@ export function findUser(directory: Directory, name: string): User | undefined {
   return isName(name) ? (directory.record('user', name) as User | undefined) : undefined
 }
 
-/** In byte order of their names. */
-export async function allUsers(directory: Directory): Promise<User[]> {
-  const users: User[] = []
-  for await (const { value } of directory.records('user')) users.push(value as User)
-  return users
+export function allUsers(directory: Directory): Promise<FoundRecords<User>> {
+  return findRecords(directory, 'user')
 }

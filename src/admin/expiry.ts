@@ -1,6 +1,5 @@
 import { z } from 'zod'
 import { allTokens } from '../access/api-token.ts'
-import { damageIn } from '../errors.ts'
 import { allEndings, DAMAGED, type Ending } from '../repository/expiry.ts'
 import { heldRoles } from '../repository/rotation-policy.ts'
 import type { Head } from '../store/store.ts'
@@ -66,14 +65,11 @@ export async function everythingThatEnds(
 }
 
 async function tokenEndings({ store, now }: World['trust']): Promise<Ending[]> {
-  try {
-    return (await allTokens(store)).flatMap(({ name, expires, revoked }) =>
-      revoked || expires === null ? [] : [{ what: `token ${name}`, expires }],
-    )
-  } catch (error) {
-    damageIn(error)
-    return [{ what: DAMAGED, expires: now() }]
-  }
+  const { values, damaged } = await allTokens(store)
+  const ends = values.flatMap(({ name, expires, revoked }) =>
+    revoked || expires === null ? [] : [{ what: `token ${name}`, expires }],
+  )
+  return damaged.length === 0 ? ends : [...ends, { what: DAMAGED, expires: now() }]
 }
 
 /** Keys that the server signs with, and when each has the age at which it is to be rotated. */

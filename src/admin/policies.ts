@@ -7,7 +7,8 @@ import { TrustError } from '../errors.ts'
 import type { TargetsEdit } from '../tuf/targets-edit.ts'
 import type { Gun } from '../tuf/gun.ts'
 import type { CurrentDigests } from '../repository/sign-tags.ts'
-import { changeRecords } from './grants.ts'
+import { findRecords } from '../store/found-records.ts'
+import { changeRecords, rowsOf } from './grants.ts'
 import { operation, type World } from './operation.ts'
 
 /** Rules for what somebody may have signed. Nobody has any unless they are given some. */
@@ -36,14 +37,10 @@ export const listPolicies = operation({
   name: 'policy.list',
   method: 'GET',
   path: '/policies',
-  summary: 'Rules for what signers, users and tokens may have signed.',
+  summary: 'Rules for what signers, users and tokens may have signed; of what cannot be read, `damaged` says why.',
   action: 'admin',
   input: z.strictObject({}),
-  async run({ store }) {
-    const found: TagPolicy[] = []
-    for await (const { value } of store.records('policy')) found.push(value as TagPolicy)
-    return found
-  },
+  run: async ({ store }) => rowsOf(await findRecords<TagPolicy>(store, 'policy'), (policy) => policy),
 })
 
 export const setPolicy = operation({
@@ -89,7 +86,7 @@ export const removePolicy = operation({
 async function unknown(store: World['store'], policySubject: string): Promise<string[]> {
   const [kind = '', name = ''] = policySubject.split(/:(.*)/)
   if (kind === 'signer' && store.record('signer', name) !== undefined) return []
-  if (kind === 'token' && (await allTokens(store)).some((each) => each.name === name && !each.revoked)) return []
+  if (kind === 'token' && (await allTokens(store)).values.some((each) => each.name === name && !each.revoked)) return []
   // A client certificate stands for a user.
   const list = kind === 'certificate' ? 'user' : kind
   if (list === 'user' && findUser(store, name) !== undefined) return []
@@ -115,7 +112,7 @@ export async function policySubjects(
   const subjects = new Set([actor])
   if (kind === 'certificate') subjects.add(`user:${name}`)
   if (kind === 'token') {
-    const token = (await allTokens(store)).find((each) => each.name === name && !each.revoked)
+    const token = (await allTokens(store)).values.find((each) => each.name === name && !each.revoked)
     if (token === undefined) throw new TrustError('FORBIDDEN', `${actor} was revoked in the meantime`)
     if (token.owner !== null) subjects.add(`user:${token.owner}`)
   }

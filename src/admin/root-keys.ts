@@ -2,7 +2,8 @@ import { z } from 'zod'
 import { TrustError } from '../errors.ts'
 import type { RootKeyPlaces } from '../repository/root-renewal.ts'
 import { rootKeyId, type SealedRootKey } from '../signing/root-key.ts'
-import { changeRecords, nameInput } from './grants.ts'
+import { findRecords, type FoundRecords } from '../store/found-records.ts'
+import { changeRecords, nameInput, rowsOf } from './grants.ts'
 import { operation, type World } from './operation.ts'
 
 /** A root key by name: where it is, and its public half. Whoever opens it has its passphrase, which is not here. */
@@ -27,10 +28,11 @@ export const listRootKeys = operation({
   name: 'root-key.list',
   method: 'GET',
   path: '/root-keys',
-  summary: 'Root keys by name, each sealed under a passphrase of its own that the server does not know, or offline.',
+  summary:
+    'Root keys by name, each sealed under a passphrase of its own that the server does not know, or offline; of one that cannot be read, `damaged` says why.',
   action: 'admin',
   input: z.strictObject({}),
-  run: (world) => allRootKeys(world),
+  run: async ({ store }) => rowsOf(await allRootKeys(store), (key) => key),
 })
 
 export const saveRootKey = operation({
@@ -75,18 +77,15 @@ export const saveRootKey = operation({
 })
 
 /** Where each root key is that has a name here, by key id; a key with two names is where it can be used. */
-export async function rootKeyPlaces(world: Pick<World, 'store'>): Promise<RootKeyPlaces> {
+export async function rootKeyPlaces({ store }: Pick<World, 'store'>): Promise<RootKeyPlaces> {
   const places = new Map<string, 'sealed here' | 'offline'>()
-  for (const { keyId, sealed } of await allRootKeys(world)) {
+  for (const { keyId, sealed } of (await allRootKeys(store)).values) {
     if (sealed !== null) places.set(keyId, 'sealed here')
     else if (!places.has(keyId)) places.set(keyId, 'offline')
   }
   return places
 }
 
-/** In order of their names. */
-async function allRootKeys({ store }: Pick<World, 'store'>): Promise<RootKey[]> {
-  const keys: RootKey[] = []
-  for await (const { value } of store.records('root-key')) keys.push(value as RootKey)
-  return keys
+function allRootKeys(store: World['store']): Promise<FoundRecords<RootKey>> {
+  return findRecords(store, 'root-key')
 }

@@ -10,7 +10,9 @@ import {
 } from '../repository/signers.ts'
 import { encodePem } from '../tuf/pem.ts'
 import { signerUses } from '../repository/signer-uses.ts'
+import { findRecords } from '../store/found-records.ts'
 import type { Gun } from '../tuf/gun.ts'
+import { rowsOf } from './grants.ts'
 import { operation, type World } from './operation.ts'
 
 /** A signer as it is shown. */
@@ -29,13 +31,12 @@ export const listSigners = operation({
   name: 'signer.list',
   method: 'GET',
   path: '/signers',
-  summary: 'Delegation keys that the server holds, to sign in repositories of others.',
+  summary:
+    'Delegation keys that the server holds, to sign in repositories of others; of one that cannot be read, `damaged` says why.',
   action: 'admin',
   input: z.strictObject({}),
   async run(world) {
-    const found: SignerRow[] = []
-    for await (const { value } of world.store.records('signer')) found.push(rowOf(world, value as TagSigner))
-    return found
+    return rowsOf(await findRecords<TagSigner>(world.store, 'signer'), (signer) => rowOf(world, signer))
   },
 })
 

@@ -4,8 +4,9 @@ import { identityNamed, userNamed } from '../access/creator.ts'
 import { allows, LOCAL, type Identity } from '../access/permission.ts'
 import { findUser, type Directory } from '../access/user.ts'
 import { TrustError } from '../errors.ts'
+import type { FoundRecords } from '../store/found-records.ts'
 import type { Actor } from '../store/store.ts'
-import { changeRecords, grantsInput, mustCover, nameInput } from './grants.ts'
+import { changeRecords, grantsInput, mustCover, nameInput, rowsOf } from './grants.ts'
 import { operation, type World } from './operation.ts'
 
 /** A token as it is shown. */
@@ -42,7 +43,7 @@ export const createToken = operation({
       const ownerName = ownerOf(creator, owner)
       // The creator is the owner, or may do everything.
       if (ownerName !== null) mustCover(userIdentity(trust.store, ownerName), grants)
-      if ((await allTokens(trust.store)).some((token) => token.name === name && !token.revoked)) {
+      if ((await allTokens(trust.store)).values.some((token) => token.name === name && !token.revoked)) {
         throw new TrustError('WRONG_STATE', `there is a token ${name} already`, {
           hint: 'revoke it first, or choose another name',
         })
@@ -60,11 +61,11 @@ export const listTokens = operation({
   name: 'token.list',
   method: 'GET',
   path: '/tokens',
-  summary: "One's own API tokens; for an admin of the server all.",
+  summary: "One's own API tokens; for an admin of the server all, of one that cannot be read its id, and why.",
   action: 'own',
   input: z.strictObject({}),
   async run(world, _, actor) {
-    return (await visibleTo(world, actor)).map(rowOf)
+    return rowsOf(await visibleTo(world, actor), rowOf)
   },
 })
 
@@ -78,7 +79,7 @@ export const revokeToken = operation({
   async run(world, { token: wanted }, actor) {
     let revoked: ApiToken | undefined
     await changeRecords(world.trust, actor, async () => {
-      const live = (await visibleTo(world, actor)).filter((token) => !token.revoked)
+      const live = (await visibleTo(world, actor)).values.filter((token) => !token.revoked)
       // The id first: it could be the name that somebody gave to another token.
       const found = live.find(({ id }) => id === wanted) ?? live.find(({ name }) => name === wanted)
       if (found === undefined) {
@@ -114,12 +115,12 @@ function userIdentity(directory: Directory, name: string): Identity {
   throw new TrustError('NOT_FOUND', `there is no user ${name}`, { hint: '"countersign user list" prints all names' })
 }
 
-async function visibleTo({ trust }: World, { name }: Actor): Promise<ApiToken[]> {
+async function visibleTo({ trust }: World, { name }: Actor): Promise<FoundRecords<ApiToken>> {
   const identity = await identityNamed(trust.store, name, trust.now())
   const tokens = await allTokens(trust.store)
   if (identity !== undefined && allows(identity, 'admin', undefined)) return tokens
   const own = userNamed(name)
-  return tokens.filter((token) => token.owner !== null && token.owner === own)
+  return { values: tokens.values.filter(({ owner }) => owner !== null && owner === own), damaged: [] }
 }
 
 function rowOf(token: ApiToken): TokenRow {

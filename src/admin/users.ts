@@ -2,8 +2,8 @@ import { z } from 'zod'
 import { allTokens } from '../access/api-token.ts'
 import { hashPassword, PASSWORD_MAX_BYTES } from '../access/password.ts'
 import { allUsers, findUser, type Directory, type User } from '../access/user.ts'
-import { TrustError } from '../errors.ts'
-import { changeRecords, grantsInput, nameInput } from './grants.ts'
+import { damageIn, TrustError } from '../errors.ts'
+import { changeRecords, grantsInput, nameInput, rowsOf } from './grants.ts'
 import { operation } from './operation.ts'
 
 /** A user as it is shown: without the password's hash. */
@@ -18,10 +18,10 @@ export const listUsers = operation({
   name: 'user.list',
   method: 'GET',
   path: '/users',
-  summary: 'All users and what they may do.',
+  summary: 'All users and what they may do; of one that cannot be read, `damaged` says why.',
   action: 'admin',
   input: z.strictObject({}),
-  run: async ({ store }) => (await allUsers(store)).map(rowOf),
+  run: async ({ store }) => rowsOf(await allUsers(store), rowOf),
 })
 
 export const addUser = operation({
@@ -90,9 +90,10 @@ export const removeUser = operation({
   async run({ trust }, { name }, actor) {
     let revoked = 0
     await changeRecords(trust, actor, async () => {
-      existing(trust.store, name)
+      mayBeRemoved(trust.store, name)
       // A later user of the same name must not find them.
-      const tokens = (await allTokens(trust.store)).filter((token) => token.owner === name && !token.revoked)
+      const { values } = await allTokens(trust.store)
+      const tokens = values.filter((token) => token.owner === name && !token.revoked)
       revoked = tokens.length
       return [
         { kind: 'user', name, value: null },
@@ -107,6 +108,15 @@ function existing(directory: Directory, name: string): User {
   const user = findUser(directory, name)
   if (user !== undefined) return user
   throw new TrustError('NOT_FOUND', `there is no user ${name}`, { hint: '"countersign user list" prints all names' })
+}
+
+/** One that cannot be read can be removed, and then made anew. @throws TrustError NOT_FOUND */
+function mayBeRemoved(directory: Directory, name: string): void {
+  try {
+    existing(directory, name)
+  } catch (error) {
+    damageIn(error)
+  }
 }
 
 function rowOf({ name, password, grants, disabled, createdAt }: User): UserRow {

@@ -1,9 +1,11 @@
 import { Command } from 'commander'
 import { listPolicies, removePolicy, setPolicy, showPolicy, type TagPolicy } from '../admin/policies.ts'
+import type { DamagedRow } from '../admin/grants.ts'
 import { TrustError } from '../errors.ts'
+import { DAMAGED, isDamaged } from './list.ts'
 import { DRY_RUN_OPTION, JSON_OPTION } from './options.ts'
 import { table, withWarnings } from './print.ts'
-import { ask } from './run.ts'
+import { ask, EXIT } from './run.ts'
 
 interface Options {
   rule?: string[]
@@ -39,9 +41,11 @@ export function policyCommand(): Command {
     )
   policy
     .command('list')
-    .description('all rules')
+    .description('all rules; exit code 1: some are damaged')
     .option(...JSON_OPTION)
-    .action((_: Options, command: Command) => ask(command, listPolicies, {}, show))
+    .action((_: Options, command: Command) =>
+      ask(command, listPolicies, {}, show, (found) => (found.some(isDamaged) ? EXIT.negative : EXIT.ok)),
+    )
   policy
     .command('remove')
     .description('no rules any more: what the grants allow')
@@ -71,16 +75,17 @@ function ruleOf(text: string): { guns: string; tags: string; move: boolean; chec
   throw new TrustError('INVALID_PARAMETERS', `"${text}" is no rule`, { hint: `write it as ${RULE_HELP}` })
 }
 
-function show(policies: readonly TagPolicy[]): string {
+function show(policies: readonly (TagPolicy | DamagedRow)[]): string {
   if (policies.length === 0) return 'no rules: everybody may have signed what their grants allow'
-  const rows = policies.flatMap(({ subject, rules }) =>
-    rules.map(({ guns, tags, move, checkedWithinMinutes }) => [
-      subject,
+  const rows = policies.flatMap((policy) => {
+    if (isDamaged(policy)) return [[policy.name, DAMAGED]]
+    return policy.rules.map(({ guns, tags, move, checkedWithinMinutes }) => [
+      policy.subject,
       guns,
       tags,
       move ? 'may be moved' : 'stay',
       checkedWithinMinutes === null ? '-' : `within ${checkedWithinMinutes} min`,
-    ]),
-  )
+    ])
+  })
   return table([['WHO', 'REPOSITORIES', 'TAGS', 'EXISTING', 'SEEN IN REGISTRY'], ...rows])
 }

@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import { deleteRepository, listRepositories, showRepository } from '../admin/repositories.ts'
 import { addCreate } from './create.ts'
 import { describeForPeople } from './describe.ts'
+import { DAMAGED } from './list.ts'
 import { DRY_RUN_OPTION, JSON_OPTION } from './options.ts'
 import { counted, daysLeft, print, printError, printJson, table } from './print.ts'
 import { ask, EXIT, withConnection } from './run.ts'
@@ -47,7 +48,7 @@ function list(_: Options, command: Command): Promise<void> {
     const now = Date.now()
     const cells = rows.map((row) =>
       'damaged' in row
-        ? [row.gun, '-', '-', 'damaged: countersign check']
+        ? [row.gun, '-', '-', DAMAGED]
         : [row.gun, String(row.version), String(row.delegations), daysLeft(row.expires, now)],
     )
     return table([['REPOSITORY', 'VERSION', 'DELEGATIONS', 'EXPIRES'], ...cells])

@@ -6,6 +6,7 @@ import { issueRootCertificate } from '../signing/root-certificate.ts'
 import { certificateEnds } from '../tuf/certificate.ts'
 import { newSecretFrom, secretFrom } from './ask-secret.ts'
 import type { Connection } from './connect.ts'
+import { isDamaged } from './list.ts'
 import { note } from './print.ts'
 
 /** The option that names the file with a root key's passphrase. */
@@ -41,8 +42,10 @@ export class RootKeyring {
     this.#dryRun = dryRun
   }
 
+  /** Those that can be read. */
   async records(): Promise<RootKey[]> {
-    return this.#connection.call(listRootKeys, {})
+    const rows = await this.#connection.call(listRootKeys, {})
+    return rows.filter((row): row is RootKey => !isDamaged(row))
   }
 
   /** True if its passphrase was asked for already. */

@@ -1,7 +1,8 @@
 import { Command } from 'commander'
-import { saveRootKey } from '../admin/root-keys.ts'
+import { listRootKeys, saveRootKey } from '../admin/root-keys.ts'
 import { encodeKeyFile } from '../signing/key-file.ts'
 import { newSecretFrom } from './ask-secret.ts'
+import { DAMAGED, isDamaged } from './list.ts'
 import { DRY_RUN_OPTION, JSON_OPTION } from './options.ts'
 import { print, printJson, table } from './print.ts'
 import { KEY_PASSPHRASE_OPTION, mustBeNew, readKeyFile, writeNew } from './root-files.ts'
@@ -59,12 +60,19 @@ export function rootCommand(): Command {
 
 function list(_: Options, command: Command): Promise<void> {
   return withConnection(command, async (connection) => {
-    const keys = await new RootKeyring(connection, undefined).records()
-    const shown = keys.map(({ sealed, ...key }) => ({ ...key, holder: sealed === null ? 'offline' : 'sealed here' }))
+    const rows = await connection.call(listRootKeys, {})
+    const shown = rows.map((row) => {
+      if (isDamaged(row)) return row
+      const { sealed, ...key } = row
+      return { ...key, holder: sealed === null ? 'offline' : 'sealed here' }
+    })
     if (command.opts<Options>().json === true) printJson(shown)
     else if (shown.length === 0) print('no root keys')
-    else print(table([['ROOT KEY', 'KEY ID', 'WHERE'], ...shown.map((key) => [key.name, key.keyId, key.holder])]))
-    return EXIT.ok
+    else {
+      const cells = shown.map((key) => (isDamaged(key) ? [key.name, DAMAGED] : [key.name, key.keyId, key.holder]))
+      print(table([['ROOT KEY', 'KEY ID', 'WHERE'], ...cells]))
+    }
+    return shown.some(isDamaged) ? EXIT.negative : EXIT.ok
   })
 }
 

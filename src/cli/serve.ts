@@ -31,7 +31,7 @@ export function serveCommand(): Command {
         const stop = stopSignal()
         const running = await serve(settings, { log })
         if (quiet === undefined) {
-          const users = (await allUsers(running.store)).length
+          const users = (await allUsers(running.store)).values.length
           process.stderr.write(greetingOf(running, settings, users))
         }
         await stop

@@ -1,7 +1,8 @@
 import { Command } from 'commander'
 import { deleteSigner, listSigners, makeSigner, renewSigner, showSigner, type SignerRow } from '../admin/signers.ts'
+import { list } from './list.ts'
 import { DRY_RUN_OPTION, JSON_OPTION } from './options.ts'
-import { table, withWarnings } from './print.ts'
+import { withWarnings } from './print.ts'
 import { ask } from './run.ts'
 
 const NAME = ['<name>', 'as owners of repositories will call it'] as const
@@ -25,12 +26,13 @@ export function signerCommand(): Command {
     )
   signer
     .command('list')
-    .description('all signers')
+    .description('all signers; exit code 1: one is damaged')
     .option(...JSON_OPTION)
     .action((_: object, command: Command) =>
-      ask(command, listSigners, {}, (rows) => {
-        if (rows.length === 0) return 'no signers'
-        return table([['SIGNER', 'KEY ID'], ...rows.map(({ name, keyIds }) => [name, keyIds.join(' ')])])
+      list(command, listSigners, {
+        none: 'no signers',
+        head: ['SIGNER', 'KEY ID'],
+        cells: ({ name, keyIds }: SignerRow) => [name, keyIds.join(' ')],
       }),
     )
   signer

@@ -10,7 +10,8 @@ import {
 } from '../admin/tokens.ts'
 import { TrustError } from '../errors.ts'
 import { DRY_RUN_OPTION, JSON_OPTION, wholeNumber } from './options.ts'
-import { daysLeft, table } from './print.ts'
+import { list } from './list.ts'
+import { daysLeft } from './print.ts'
 import { ask } from './run.ts'
 import { ALLOW_HELP, grantsFrom, grantsText } from './user.ts'
 
@@ -37,9 +38,9 @@ export function tokenCommand(): Command {
     .action(create)
   token
     .command('list')
-    .description('all tokens')
+    .description('all tokens; exit code 1: one is damaged')
     .option(...JSON_OPTION)
-    .action((_: Options, command: Command) => ask(command, listTokens, {}, showTokens))
+    .action((_: Options, command: Command) => list(command, listTokens, TOKENS))
   token
     .command('revoke')
     .description('make a token useless, at once and for ever')
@@ -68,14 +69,14 @@ function create(name: string, { allow = [], owner, days, end }: Options, command
   })
 }
 
-function showTokens(tokens: readonly TokenRow[]): string {
-  if (tokens.length === 0) return 'no tokens'
-  const rows = tokens.map(({ name, id, owner, grants, expires, revoked }) => [
+const TOKENS = {
+  none: 'no tokens',
+  head: ['TOKEN', 'ID', 'OWNER', 'ENDS', 'MAY'],
+  cells: ({ name, id, owner, grants, expires, revoked }: TokenRow) => [
     name,
     id,
     owner ?? '-',
     revoked ? 'revoked' : expires === null ? 'no end' : daysLeft(new Date(expires).toISOString(), Date.now()),
     grantsText(grants),
-  ])
-  return table([['TOKEN', 'ID', 'OWNER', 'ENDS', 'MAY'], ...rows])
+  ],
 }

@@ -6,7 +6,8 @@ import { ACTIONS, type Grant } from '../access/permission.ts'
 import { TrustError } from '../errors.ts'
 import { newSecretFrom } from './ask-secret.ts'
 import { DRY_RUN_OPTION, JSON_OPTION } from './options.ts'
-import { counted, table } from './print.ts'
+import { list } from './list.ts'
+import { counted } from './print.ts'
 import { ask } from './run.ts'
 
 interface Options {
@@ -24,9 +25,9 @@ export function userCommand(): Command {
   const user = new Command('user').description('who may do what; see also "token"')
   user
     .command('list')
-    .description('all users')
+    .description('all users; exit code 1: one is damaged')
     .option(...JSON_OPTION)
-    .action((_: Options, command: Command) => ask(command, listUsers, {}, showUsers))
+    .action((_: Options, command: Command) => list(command, listUsers, USERS))
   user
     .command('add')
     .description('make a user; the password is asked for. Without --allow they may do nothing yet')
@@ -107,14 +108,14 @@ function changePassword(name: string, { passwordFile }: Options, command: Comman
   return ask(command, setPassword, input, () => `changed the password of ${name}`)
 }
 
-function showUsers(users: readonly UserRow[]): string {
-  if (users.length === 0) return 'no users'
-  const rows = users.map(({ name, grants, hasPassword, disabled }) => [
+const USERS = {
+  none: 'no users',
+  head: ['USER', 'LOGIN', 'MAY'],
+  cells: ({ name, grants, hasPassword, disabled }: UserRow) => [
     name,
     disabled ? 'disabled' : hasPassword ? 'password' : 'no password',
     grantsText(grants),
-  ])
-  return table([['USER', 'LOGIN', 'MAY'], ...rows])
+  ],
 }
 
 function line({ name, grants, disabled }: UserRow): string {

@@ -1,4 +1,4 @@
-import { TrustError } from '../errors.ts'
+import { damageIn, TrustError } from '../errors.ts'
 import { SERVER, type Gun } from '../tuf/gun.ts'
 import { LimitedMap } from '../tuf/limited-map.ts'
 import type { Role } from '../tuf/role.ts'
@@ -21,7 +21,7 @@ import {
 } from './keyspace.ts'
 import { unpack } from './packing.ts'
 import { Recall } from './recall.ts'
-import { stampOf } from './record.ts'
+import { openRecord, stampOf } from './record.ts'
 import type { Records } from './records.ts'
 import type { Head, KeyOwner, Store, StoredKey } from './store.ts'
 
@@ -98,8 +98,8 @@ export function readerOver<End extends Pick<Tail, 'number'>>(records: Records, t
       return payload === undefined ? undefined : decodeValue(payload)
     },
     async *records(kind, prefix = '') {
-      for await (const { key, payload } of records.entries(rangeOfRecords(kind, prefix))) {
-        yield { kind, name: String(parseKey(key)?.parts[1] ?? ''), value: decodeValue(payload) }
+      for await (const { key, record } of records.rawEntries(rangeOfRecords(kind, prefix))) {
+        yield { kind, name: String(parseKey(key)?.parts[1] ?? ''), ...valueIn(key, record) }
       }
     },
     async due(time, limit) {
@@ -123,5 +123,13 @@ export function readerOver<End extends Pick<Tail, 'number'>>(records: Records, t
       return readJournal(records, tail().number, revision, query)
     },
     tail,
+  }
+}
+
+function valueIn(key: Buffer, record: Buffer): { value: unknown } | { damaged: string } {
+  try {
+    return { value: decodeValue(openRecord(key, record)) }
+  } catch (error) {
+    return { damaged: damageIn(error).message }
   }
 }

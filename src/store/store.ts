@@ -111,6 +111,14 @@ export interface StoredRecord {
   readonly value: unknown
 }
 
+/** A record of which only the name can be read. */
+export interface DamagedRecord {
+  readonly kind: RecordKind
+  readonly name: string
+  /** Why. */
+  readonly damaged: string
+}
+
 /** One signed name that a commit changed. */
 export interface TagChange {
   /** targets, or the delegation that signs it. */
@@ -204,7 +212,7 @@ export interface Store {
   /** The value of a record; undefined if there is none. */
   record(kind: RecordKind, name: string): unknown
   /** All records of a kind whose name begins with `prefix`, in byte order of their names. */
-  records(kind: RecordKind, prefix?: string): AsyncIterable<StoredRecord>
+  records(kind: RecordKind, prefix?: string): AsyncIterable<StoredRecord | DamagedRecord>
   /**
    * Commit. Resolves when the change is on disk (`sync: true`) and the anchor follows it; then every read sees it.
    * Commits of different repositories may share one disk write. On rejection nothing changed, but for STORE_UNAVAILABLE:

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { after, before, describe, test } from 'node:test'
-import { headKey, journalKey } from '../../src/store/keyspace.ts'
+import { headKey, journalKey, recordKey } from '../../src/store/keyspace.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
 import { spoil } from '../support/test-store.ts'
 import { keysFrom, TrustWorld } from '../support/trust-world.ts'
@@ -83,6 +83,48 @@ describe('what is damaged is named, and hides nothing else', () => {
 warning: ${DAMAGED} is damaged: whether it trusts ci cannot be read
 `,
     )
+  })
+
+  test('users, tokens and rules: with one of each the server starts, and it can be made anew', async () => {
+    const done = async (command: string): Promise<string> => {
+      const { code, stdout, stderr } = await terminal.run(command.split(' '))
+      assert.equal(code, 0, stderr)
+      return stdout
+    }
+    for (const name of ['alice', 'bob']) {
+      await done(`user add ${name} --allow read:* --no-password`)
+      await done(`token create of-${name} --allow read:* --owner ${name}`)
+      await done(`policy set user:${name} --rule *:v*`)
+    }
+    const tokens = (await json('token list')) as { name: string; id: string }[]
+    const id = tokens.find(({ name }) => name === 'of-alice')?.id ?? ''
+    const records = [
+      ['user', 'alice'],
+      ['token', id],
+      ['policy', 'user:alice'],
+    ] as const
+    for (const [kind, name] of records) await spoil({ directory: terminal.path('data') }, recordKey(kind, name))
+    const server = await terminal.serve()
+    await prints(
+      'user list',
+      1,
+      'USER   LOGIN                       MAY\nbob    no password                 read:*\nalice  damaged: countersign check\n',
+    )
+    for (const [kind, name] of records) {
+      assert.deepEqual(((await json(`${kind} list`)) as object[])[1], {
+        name,
+        damaged: `the record "${kind} ${name}" is damaged`,
+      })
+      assert.equal((await terminal.run([kind, 'list'])).code, 1)
+    }
+    assert.equal(await done('user remove alice'), 'removed user alice\n')
+    await done('user add alice --no-password')
+    await done('policy set user:alice --rule *:v*')
+    await done('token revoke of-bob')
+    await done('token create of-alice --allow read:*')
+    await done('user list')
+    await done('policy list')
+    assert.equal(await server.end(), 0)
   })
 
   test('entries of the journal', async () => {

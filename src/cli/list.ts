@@ -1,0 +1,37 @@
+import type { Command } from 'commander'
+import type { z } from 'zod'
+import type { DamagedRow } from '../admin/grants.ts'
+import type { Operation } from '../admin/operation.ts'
+import { table } from './print.ts'
+import { ask, EXIT } from './run.ts'
+
+/** In the place of what cannot be read. */
+export const DAMAGED = 'damaged: countersign check'
+
+interface Columns<Row> {
+  /** Said when there are no rows. */
+  readonly none: string
+  readonly head: readonly string[]
+  /** The first cell is the row's name. */
+  readonly cells: (row: Row) => readonly string[]
+}
+
+/** Print a list as a table; the exit code is 1 where something in it cannot be read. */
+export function list<Schema extends z.ZodObject, Row extends object>(
+  command: Command,
+  operation: Operation<Schema, readonly (Row | DamagedRow)[]>,
+  { none, head, cells }: Columns<Row>,
+): Promise<void> {
+  const cellsOf = (row: Row | DamagedRow): readonly string[] => (isDamaged(row) ? [row.name, DAMAGED] : cells(row))
+  return ask(
+    command,
+    operation,
+    {} as z.input<Schema>,
+    (rows) => (rows.length === 0 ? none : table([head, ...rows.map(cellsOf)])),
+    (rows) => (rows.some(isDamaged) ? EXIT.negative : EXIT.ok),
+  )
+}
+
+export function isDamaged(row: object): row is DamagedRow {
+  return 'damaged' in row
+}

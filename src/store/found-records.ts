@@ -1,0 +1,37 @@
+import { damageIn } from '../errors.ts'
+import type { DamagedRecord, RecordKind, Store, StoredRecord } from './store.ts'
+
+/** All records of a kind: one that cannot be read hides none of the others. */
+export interface FoundRecords<Value> {
+  /** In byte order of their names. */
+  readonly values: readonly Value[]
+  readonly damaged: readonly DamagedRecord[]
+}
+
+/** Stands for all names that could not be read: the database is damaged where they are. */
+const THE_REST = '(the rest)'
+
+/**
+ * @typeParam Value what records of this kind hold
+ * @throws TrustError STORE_UNAVAILABLE
+ */
+export async function findRecords<Value>(
+  store: Pick<Store, 'records'>,
+  kind: RecordKind,
+): Promise<FoundRecords<Value>> {
+  const values: Value[] = []
+  const damaged: DamagedRecord[] = []
+  try {
+    for await (const record of store.records(kind)) {
+      if (isDamaged(record)) damaged.push(record)
+      else values.push(record.value as Value)
+    }
+  } catch (error) {
+    damaged.push({ kind, name: THE_REST, damaged: damageIn(error).message })
+  }
+  return { values, damaged }
+}
+
+function isDamaged(record: StoredRecord | DamagedRecord): record is DamagedRecord {
+  return 'damaged' in record
+}
