@@ -108,10 +108,26 @@ export class Watched {
 
   /**
    * Give it to Node, and take the place of Node's listener for data. Until somebody else listens, Node's parser reads
-   * from the socket by itself, without telling JavaScript, and reads on where it was told to wait: so ours comes before
-   * Node's goes.
+   * from the socket by itself, without telling JavaScript: so ours comes before Node's goes.
    */
   #share(): Receive {
+    const parse = this.#give()
+    this.#socket.on('data', this.#receive)
+    this.#socket.off('data', parse)
+    return parse
+  }
+
+  /** Leave it to Node. */
+  #leave(chunk?: Buffer): void {
+    if (this.#parse === undefined) this.#parse = this.#give()
+    else {
+      this.#socket.on('data', this.#parse)
+      this.#socket.off('data', this.#receive)
+    }
+    if (chunk !== undefined) this.#parse(chunk)
+  }
+
+  #give(): Receive {
     const socket = this.#socket
     socket.setTimeout(0)
     socket.off('timeout', this.#drop)
@@ -119,18 +135,7 @@ export class Watched {
     socket.off('end', this.#end)
     socket.off('data', this.#receive)
     this.#listener.give(socket)
-    const parse = socket.listeners('data')[0] as Receive
-    socket.on('data', this.#receive)
-    socket.off('data', parse)
-    return parse
-  }
-
-  /** Leave it to Node. */
-  #leave(chunk?: Buffer): void {
-    this.#parse ??= this.#share()
-    this.#socket.on('data', this.#parse)
-    this.#socket.off('data', this.#receive)
-    if (chunk !== undefined) this.#parse(chunk)
+    return socket.listeners('data')[0] as Receive
   }
 }
 

@@ -68,18 +68,6 @@ for (const transport of ['tls', 'plain'] as const) {
       assert.deepEqual([head.headers['content-length'], head.body.length], [String(document.length), 0])
     })
 
-    test('arrives whole at a client that asks ahead on a new connection, and reads later', async () => {
-      const connection = await RawConnection.open(server)
-      connection.socket.pause()
-      for (const ahead of [get() + get(), get(), get()]) {
-        connection.write(ahead)
-        await sleep(50)
-      }
-      connection.socket.resume()
-      for (const _ of [1, 2, 3, 4]) isWhole(await connection.answer())
-      connection.socket.destroy()
-    })
-
     test('arrives whole at a client that has closed its side', async () => {
       const connection = await RawConnection.open(server)
       connection.socket.pause()
