@@ -126,14 +126,20 @@ test('a byte in the middle of the log costs no acknowledged commit in silence: t
   assert.deepEqual(await look(place), [])
 })
 
-test('a last batch that a crash has torn is no damage', async (t) => {
-  const place = await filled(t)
+/** The second of two commits is longer than a block of the log. @returns the anchor of the first */
+async function commitTwice(place: StoreOptions): Promise<Buffer> {
   const store = await openStore(place)
   await store.commit(commitOf('example.org/new', 0, [documentOf('root', 1, 'acknowledged')]))
   await store.readAnchor()
   const anchor = await readFile(place.anchorFile)
   await store.commit(commitOf('example.org/new', 1, [documentOf('root', 2, randomBytes(50_000).toString('hex'))]))
   await store.close()
+  return anchor
+}
+
+test('a last batch that a crash has torn is no damage', async (t) => {
+  const place = await filled(t)
+  const anchor = await commitTwice(place)
   const good = `${place.directory}-good`
   await cp(place.directory, good, { recursive: true })
   const [log = ''] = await filesOf(place, /\.log$/)
@@ -154,12 +160,7 @@ test('old batches behind a torn one, which a disk block held before, are not rea
   const place = await filled(t)
   const [oldLog = ''] = await filesOf(place, /\.log$/)
   const old = await readFile(oldLog)
-  const store = await openStore(place)
-  await store.commit(commitOf('example.org/new', 0, [documentOf('root', 1, 'acknowledged')]))
-  await store.readAnchor()
-  const anchor = await readFile(place.anchorFile)
-  await store.commit(commitOf('example.org/new', 1, [documentOf('root', 2, randomBytes(50_000).toString('hex'))]))
-  await store.close()
+  const anchor = await commitTwice(place)
   await writeFile(place.anchorFile, anchor)
   const [log = ''] = await filesOf(place, /\.log$/)
   const block = (await readFile(log)).subarray(0, 32_768)
