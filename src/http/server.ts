@@ -85,8 +85,8 @@ export async function listen(
           secureOptions: constants.SSL_OP_NO_TICKET,
           handshakeTimeout: limits.headersSeconds * 1000,
         })
-  // Whoever closes his side behind a request waits for the answer, which Node would drop. Its documents leave this out. Not
-  // during a handshake: who closes then has gone.
+  // Whoever closes his side behind a request waits for the answer, which Node would drop; its documents leave this out.
+  // Not during a handshake: who closes then has gone.
   Object.assign(server, { httpAllowHalfOpen: true })
   server.on('secureConnection', (socket: Socket) => {
     socket.allowHalfOpen = true

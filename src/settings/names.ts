@@ -13,11 +13,15 @@ export interface Leaf {
   readonly help: string
 }
 
-/** All settings, without the objects that group them. To be called without arguments. */
-export function leaves(schema: z.ZodType = settingsSchema, path: string[] = []): Leaf[] {
+/** All settings, without the objects that group them. */
+export function leaves(): Leaf[] {
+  return leavesOf(settingsSchema, [])
+}
+
+function leavesOf(schema: z.ZodType, path: readonly string[]): Leaf[] {
   const inner = unwrap(schema)
   if (!(inner instanceof z.ZodObject)) return [{ name: path.join('.'), schema: inner, help: schema.description ?? '' }]
-  return Object.entries(inner.shape).flatMap(([name, member]) => leaves(member as z.ZodType, [...path, name]))
+  return Object.entries(inner.shape).flatMap(([name, member]) => leavesOf(member as z.ZodType, [...path, name]))
 }
 
 function unwrap(schema: z.ZodType): z.ZodType {
