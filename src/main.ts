@@ -77,6 +77,7 @@ export async function serve(configured: Settings, overrides: Overrides = {}): Pr
     anchorFile: settings.anchorFile,
     anchorKey: keys.anchorKey,
     moved: ({ number }) => (shared.journalEnd = number),
+    writes: shared.writes,
     others: threads.handles,
     ...(overrides.faults === undefined ? {} : { faults: overrides.faults }),
   })

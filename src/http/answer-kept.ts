@@ -95,7 +95,13 @@ function findAnswer(
 }
 
 function isCurrent(source: Source | undefined, { store, now }: Trust): boolean {
-  return source === undefined || (store.stamp(source.gun)?.equals(source.stamp) === true && now() <= source.until)
+  if (source === undefined) return true
+  if (now() > source.until) return false
+  const writes = store.writes()
+  if (writes !== undefined && writes === source.writes) return true
+  if (store.stamp(source.gun)?.equals(source.stamp) !== true) return false
+  source.writes = writes
+  return true
 }
 
 /** What will be logged and counted of a request that is answered so. */

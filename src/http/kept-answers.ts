@@ -22,6 +22,8 @@ export interface Source {
   readonly stamp: Buffer
   /** Milliseconds since 1970, from when the server would sign anew. */
   readonly until: number
+  /** `Store.writes` before the stamp was last read. */
+  writes?: number | undefined
 }
 
 /** Bytes of all answers that are kept… */
@@ -32,7 +34,7 @@ const AROUND_BODY_BYTES = 1_280
 
 /**
  * Answers to GETs that were asked for lately, by URL as it was sent. Whether one still is right is seen by the stamp of its
- * repository, which is read from the store every time. What was kept first is dropped first.
+ * repository, which is read from the store whenever anything was written to it. What was kept first is dropped first.
  */
 export class KeptAnswers {
   /** For those who may have it. */

@@ -8,6 +8,7 @@ import type { Tail } from './journal.ts'
 import type { PackedCommit } from './packed-commit.ts'
 import { keepTrying, reopen, type OtherHandles } from './reopen.ts'
 import type { Head } from './store.ts'
+import { Writes } from './writes.ts'
 
 /** Commits that may share one disk write. */
 const GROUP_MAX = 256
@@ -18,6 +19,8 @@ export type FaultHook = (step: 'batch:before' | 'batch:after' | 'anchor:before' 
 export interface CommitterOptions {
   /** Told whenever the journal has a new end, before anybody is told of the commit. */
   readonly moved?: (tail: Tail) => void
+  /** Counts what is written; shared with threads that read. */
+  readonly writes?: Writes
   /** What else has the database open, threads say: it must be closed everywhere to be closed at all. */
   readonly others?: OtherHandles
   /** For tests. */
@@ -46,6 +49,7 @@ export class Committer {
   readonly #anchor: AnchorFile
   readonly #storeId: string
   readonly #moved: (tail: Tail) => void
+  readonly #writes: Writes
   readonly #others: OtherHandles | undefined
   readonly #faults: FaultHook
   readonly #queue: Waiting[] = []
@@ -65,7 +69,7 @@ export class Committer {
     anchor: AnchorFile,
     storeId: string,
     tail: Tail,
-    { moved = () => {}, others, faults = () => {} }: CommitterOptions = {},
+    { moved = () => {}, writes = new Writes(), others, faults = () => {} }: CommitterOptions = {},
   ) {
     this.#database = database
     this.#headOf = headOf
@@ -74,6 +78,7 @@ export class Committer {
     this.#tail = tail
     this.#anchored = tail
     this.#moved = moved
+    this.#writes = writes
     this.#others = others
     this.#faults = faults
     moved(tail)
@@ -136,7 +141,7 @@ export class Committer {
     if (staged.length === 0) return
     try {
       this.#faults('batch:before')
-      const writing = this.#database.write(batch.writes)
+      const writing = this.#writes.during(() => this.#database.write(batch.writes))
       // The anchor of the batch before it, while the disk is busy.
       const anchored = this.#anchored === this.#tail ? undefined : attempt(() => this.#moveAnchor(this.#tail))
       await writing
@@ -188,7 +193,7 @@ export class Committer {
   /** @returns false if the database or its anchor cannot be written yet */
   async #reopen(attempted: Tail, reason: string): Promise<boolean> {
     try {
-      const arrived = await reopen(this.#database, this.#others, attempted)
+      const arrived = await this.#writes.during(() => reopen(this.#database, this.#others, attempted))
       const end = arrived ? attempted : this.#tail
       // Also where nothing arrived: it may have fallen behind, and nobody else is under way.
       this.#moveAnchor(end)

@@ -12,6 +12,7 @@ import { CommitPacker, type PackedCommit } from './packed-commit.ts'
 import { readerOver, type StoreReader } from './reader.ts'
 import type { Records } from './records.ts'
 import type { Store } from './store.ts'
+import { Writes } from './writes.ts'
 
 export interface StoreOptions extends CommitterOptions {
   /** Where LevelDB keeps its files. */
@@ -84,8 +85,12 @@ export async function openStore(options: StoreOptions): Promise<LevelStore> {
     const tail = await readTail(database)
     await holdAgainstAnchor(database, anchor, format.store, tail)
     mustHaveNoGap(database, tail)
-    const reader = readerOver(database, () => committer.tail)
-    const committer = new Committer(database, (gun) => reader.head(gun), anchor, format.store, tail, options)
+    const { writes = new Writes() } = options
+    const reader = readerOver(database, () => committer.tail, writes)
+    const committer = new Committer(database, (gun) => reader.head(gun), anchor, format.store, tail, {
+      ...options,
+      writes,
+    })
     return storeOver(database, reader, anchor, committer)
   } catch (error) {
     await database.close()
@@ -105,7 +110,7 @@ function storeOver(database: Database, reader: StoreReader, anchor: AnchorFile, 
     snapshot() {
       const records = database.snapshot()
       const { tail } = committer
-      return { records, reader: readerOver(records, () => tail), close: () => records.close() }
+      return { records, reader: readerOver(records, () => tail, new Writes()), close: () => records.close() }
     },
     commit: async (commit) => committer.commit(await packer.pack(commit)),
     commitPacked: (commit) => committer.commit(commit),

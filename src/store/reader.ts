@@ -24,6 +24,7 @@ import { Recall } from './recall.ts'
 import { openRecord, stampOf } from './record.ts'
 import type { Records } from './records.ts'
 import type { Head, KeyOwner, Store, StoredKey } from './store.ts'
+import type { Writes } from './writes.ts'
 
 /** Owners of keys that are remembered. */
 const OWNERS_MAX = 5_000
@@ -36,8 +37,15 @@ export interface StoreReader<End extends Pick<Tail, 'number'> = Tail> extends Om
   tail(): End
 }
 
-/** @param tail where the journal ends */
-export function readerOver<End extends Pick<Tail, 'number'>>(records: Records, tail: () => End): StoreReader<End> {
+/**
+ * @param tail where the journal ends
+ * @param writes to what is read
+ */
+export function readerOver<End extends Pick<Tail, 'number'>>(
+  records: Records,
+  tail: () => End,
+  writes: Writes,
+): StoreReader<End> {
   const heads = new Recall(records, decodeHead)
   const keys = new Recall<readonly StoredKey[]>(records, decodeKeys)
   const owners = new LimitedMap<string, KeyOwner>(OWNERS_MAX)
@@ -67,6 +75,7 @@ export function readerOver<End extends Pick<Tail, 'number'>>(records: Records, t
       const record = records.raw(headKey(gun))
       return record === undefined ? undefined : stampOf(record)
     },
+    writes: () => writes.count,
     document(gun, role, at) {
       const sha256 = 'sha256' in at ? at.sha256 : records.get(versionKey(gun, role, at.version))?.toString('hex')
       const found = sha256 === undefined ? undefined : packedDocument(gun, role, sha256)

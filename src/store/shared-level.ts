@@ -2,6 +2,7 @@ import { Database } from './database.ts'
 import { CommitPacker, type PackedCommit } from './packed-commit.ts'
 import { readerOver } from './reader.ts'
 import type { Store } from './store.ts'
+import type { Writes } from './writes.ts'
 
 /** A store whose database another thread of this process has opened, and writes. */
 export interface SharedStore extends Store {
@@ -14,15 +15,17 @@ export interface SharedStore extends Store {
  * Read here, have another thread write. What is committed there is seen here at once: both read the one database.
  *
  * @param journalEnd number of the newest journal entry
+ * @param writes as that thread counts them
  * @param write commits, in the thread that writes
  */
 export async function openSharedStore(
   directory: string,
   journalEnd: () => number,
+  writes: Writes,
   write: (commit: PackedCommit) => Promise<number>,
 ): Promise<SharedStore> {
   const database = await Database.share(directory)
-  const reader = readerOver(database, () => ({ number: journalEnd() }))
+  const reader = readerOver(database, () => ({ number: journalEnd() }), writes)
   const packer = new CommitPacker(database, (gun) => reader.head(gun))
   let released = false
   return {

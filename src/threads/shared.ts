@@ -1,14 +1,15 @@
 import type { Count } from '../http/count.ts'
 import type { Locks } from '../repository/turns.ts'
+import { Writes } from '../store/writes.ts'
 import { SERVER, type Gun } from '../tuf/gun.ts'
 
 /** Locks; repositories that share one wait for each other now and then. */
 const LOCKS = 1_024
 /** Where each number stands: the end of the journal takes two places, a lock too. */
-const PLACES = { parked: 2, publishing: 3, locks: 4 }
+const PLACES = { parked: 2, publishing: 3, writes: 4, locks: 5 }
 
 /**
- * The few numbers that all threads see at once: where the journal ends, what counts against limits of the whole
+ * The few numbers that all threads see at once: where the journal ends, how often was written, what counts against limits of the whole
  * process, and whose turn it is to change a repository.
  */
 export class Shared {
@@ -29,6 +30,10 @@ export class Shared {
 
   set journalEnd(number: number) {
     Atomics.store(this.#end, 0, BigInt(number))
+  }
+
+  get writes(): Writes {
+    return new Writes(this.#cells.subarray(PLACES.writes, PLACES.writes + 1))
   }
 
   /** A count of the whole process. */

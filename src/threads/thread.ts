@@ -60,6 +60,7 @@ async function run(): Promise<Running> {
   const store = await openSharedStore(
     settings.dataDirectory,
     () => shared.journalEnd,
+    shared.writes,
     (commit) => {
       const { content, transfer } = packaged(commit)
       return main.ask('commit', [content], transfer)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { setTimeout as pause } from 'node:timers/promises'
+import { setImmediate as turn, setTimeout as pause } from 'node:timers/promises'
 import { Level } from 'level'
 import { auditStore, type Finding } from '../../src/store/audit.ts'
 import { Database } from '../../src/store/database.ts'
@@ -307,4 +307,41 @@ test('a write that failed is told as such, also when all has been mended since',
   })
   failing = false
   assert.equal(await store.commit(commit), 1)
+})
+
+test('while it says the same number of writes, nothing that is stored has changed', async (t) => {
+  let failing: string | undefined
+  const faults = (step: string): void => {
+    if (step !== failing) return
+    failing = undefined
+    throw new Error('disk full')
+  }
+  const store = await newStore(t, { ...(await storePlace(t)), faults })
+  let during = 0
+  const revisions = new Map<number, Set<number | undefined>>()
+  const look = (): void => {
+    const writes = store.writes()
+    if (writes === undefined) during += 1
+    else revisions.set(writes, (revisions.get(writes) ?? new Set()).add(store.head(GUN)?.revision))
+  }
+  look()
+  for (const fails of [undefined, 'batch:before', 'batch:after', undefined]) {
+    failing = fails
+    const expected = store.head(GUN)?.revision ?? 0
+    const commit = store.commit(commitOf(GUN, expected, [documentOf('targets', expected + 1, `${expected}`)]))
+    const over = commit.then(
+      () => true,
+      () => true,
+    )
+    do look()
+    while (!(await Promise.race([over, turn(false)])))
+    look()
+    look()
+  }
+  assert.equal(store.head(GUN)?.revision, 3)
+  assert.ok(during >= 4)
+  assert.deepEqual(
+    [...revisions.values()].map((found) => [...found]),
+    [[undefined], [1], [1], [2], [3]],
+  )
 })

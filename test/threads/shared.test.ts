@@ -44,7 +44,7 @@ test('a repository can be held while the server is', async () => {
   })
 })
 
-test('numbers are the same for all', () => {
+test('numbers are the same for all', async () => {
   const one = new Shared()
   const other = new Shared(one.buffer)
   one.journalEnd = 2 ** 40
@@ -52,4 +52,9 @@ test('numbers are the same for all', () => {
   assert.equal(one.count('parked').add(5), 5)
   assert.equal(other.count('parked').add(-2), 3)
   assert.equal(other.count('publishing').add(1), 1)
+  assert.equal(other.writes.count, 0)
+  const writing = one.writes.during(async () => assert.equal(other.writes.count, undefined))
+  assert.equal(other.writes.count, undefined)
+  await writing
+  assert.equal(other.writes.count, 2)
 })
