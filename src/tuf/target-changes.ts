@@ -48,9 +48,8 @@ function differingNames({ read }: Metadata, before: Metadata | undefined): Itera
   return new Set([...read.differing, ...other.differing])
 }
 
-function* allNames(entries: JsonObject, old: JsonObject): Iterable<string> {
-  for (const name in entries) yield name
-  for (const name in old) if (entries[name] === undefined) yield name
+function allNames(entries: JsonObject, old: JsonObject): Iterable<string> {
+  return [...Object.keys(entries), ...Object.keys(old).filter((name) => entries[name] === undefined)]
 }
 
 /** The member `targets`; a document without one has no targets. */
