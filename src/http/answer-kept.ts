@@ -97,7 +97,7 @@ function findAnswer(
 function isCurrent(source: Source | undefined, { store, now }: Trust): boolean {
   if (source === undefined) return true
   if (now() > source.until) return false
-  const writes = store.writes()
+  const writes = store.writes(source.gun)
   if (writes !== undefined && writes === source.writes) return true
   if (store.stamp(source.gun)?.equals(source.stamp) !== true) return false
   source.writes = writes

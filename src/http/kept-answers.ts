@@ -34,7 +34,7 @@ const AROUND_BODY_BYTES = 1_280
 
 /**
  * Answers to GETs that were asked for lately, by URL as it was sent. Whether one still is right is seen by the stamp of its
- * repository, which is read from the store whenever anything was written to it. What was kept first is dropped first.
+ * repository, which is read from the store if it was written to. What was kept first is dropped first.
  */
 export class KeptAnswers {
   /** For those who may have it. */

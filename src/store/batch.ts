@@ -49,6 +49,11 @@ export class Batch {
     return [...this.#staged.values()]
   }
 
+  /** Repositories that it changes. */
+  get guns(): Iterable<Gun> {
+    return this.#heads.keys()
+  }
+
   /**
    * Stage one commit. All that can be refused is refused before anything is staged.
    *

@@ -141,7 +141,7 @@ export class Committer {
     if (staged.length === 0) return
     try {
       this.#faults('batch:before')
-      const writing = this.#writes.during(() => this.#database.write(batch.writes))
+      const writing = this.#writes.during(batch.guns, () => this.#database.write(batch.writes))
       // The anchor of the batch before it, while the disk is busy.
       const anchored = this.#anchored === this.#tail ? undefined : attempt(() => this.#moveAnchor(this.#tail))
       await writing
@@ -193,7 +193,7 @@ export class Committer {
   /** @returns false if the database or its anchor cannot be written yet */
   async #reopen(attempted: Tail, reason: string): Promise<boolean> {
     try {
-      const arrived = await this.#writes.during(() => reopen(this.#database, this.#others, attempted))
+      const arrived = await this.#writes.during(undefined, () => reopen(this.#database, this.#others, attempted))
       const end = arrived ? attempted : this.#tail
       // Also where nothing arrived: it may have fallen behind, and nobody else is under way.
       this.#moveAnchor(end)

@@ -51,7 +51,8 @@ export function readerOver<End extends Pick<Tail, 'number'>>(
   const owners = new LimitedMap<string, KeyOwner>(OWNERS_MAX)
   const head = (gun: Gun): Head | undefined => {
     const key = headKey(gun)
-    const found = heads.get(key)
+    const written = writes.of(gun)
+    const found = written === undefined ? heads.get(key) : heads.since(key, written)
     if (found !== undefined || records.raw(historyKey(gun, 1)) === undefined) return found
     // Its first commit came between the two looks, or a bit of the key has changed: then LevelDB does not find it, and the
     // repository, taken for a new one, would be anybody's.
@@ -75,7 +76,7 @@ export function readerOver<End extends Pick<Tail, 'number'>>(
       const record = records.raw(headKey(gun))
       return record === undefined ? undefined : stampOf(record)
     },
-    writes: () => writes.count,
+    writes: (gun) => writes.of(gun),
     document(gun, role, at) {
       const sha256 = 'sha256' in at ? at.sha256 : records.get(versionKey(gun, role, at.version))?.toString('hex')
       const found = sha256 === undefined ? undefined : packedDocument(gun, role, sha256)

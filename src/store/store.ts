@@ -193,8 +193,8 @@ export interface Store {
   head(gun: Gun): Head | undefined
   /** The same bytes as long as nothing of the repository has changed, its head included; told without decoding it. */
   stamp(gun: Gun): Buffer | undefined
-  /** The same number as long as nothing at all was written; undefined: something is being written. */
-  writes(): number | undefined
+  /** The same number as long as nothing of the repository has changed; undefined: something is being written. */
+  writes(gun: Gun): number | undefined
   /** By checksum (lower-case hex SHA-256) or by version. Answers only for exactly this GUN and role. */
   document(
     gun: Gun,

@@ -1,28 +1,47 @@
+import type { Gun } from '../tuf/gun.ts'
+
+/** Numbers that are counted; repositories that share one are taken to change together. */
+const CELLS = 1_024
+
 /**
- * How often the database was written to, as all threads see it at once. It is counted before a write begins and after it
- * has ended: between two looks that find the same even number nothing of what is stored has changed.
+ * How often each repository was written to, as all threads see it at once. It is counted before a write begins and after
+ * it has ended: between two looks that find the same even number nothing of the repository has changed.
  */
 export class Writes {
-  readonly #cell: Int32Array
+  /** Bytes that the numbers take. */
+  static readonly BYTES = CELLS * Int32Array.BYTES_PER_ELEMENT
+  readonly #cells: Int32Array
 
-  /** @param cell one number; of shared memory where other threads read the database too */
-  constructor(cell: Int32Array = new Int32Array(1)) {
-    this.#cell = cell
+  /** @param numbers of `BYTES`; shared memory where other threads read the database too */
+  constructor(numbers: ArrayBufferLike = new ArrayBuffer(Writes.BYTES), offset = 0) {
+    this.#cells = new Int32Array(numbers, offset, CELLS)
   }
 
-  /** @returns undefined while something is being written */
-  get count(): number | undefined {
-    const count = Atomics.load(this.#cell, 0)
+  /** @returns undefined while it is being written to */
+  of(gun: Gun): number | undefined {
+    const count = Atomics.load(this.#cells, scatter(gun, CELLS))
     return count % 2 === 0 ? count : undefined
   }
 
-  /** One at a time. It counts also where it fails: what it did then is not known. */
-  async during<T>(write: () => Promise<T>): Promise<T> {
-    Atomics.add(this.#cell, 0, 1)
+  /** One at a time. It counts also where it fails: what it did then is not known. @param guns undefined: all */
+  async during<T>(guns: Iterable<Gun> | undefined, write: () => Promise<T>): Promise<T> {
+    const cells = guns === undefined ? this.#cells.keys() : Array.from(guns, (gun) => scatter(gun, CELLS))
+    const counted = [...new Set(cells)]
+    const count = (): void => {
+      for (const cell of counted) Atomics.add(this.#cells, cell, 1)
+    }
+    count()
     try {
       return await write()
     } finally {
-      Atomics.add(this.#cell, 0, 1)
+      count()
     }
   }
+}
+
+/** The same number below `limit` for the same repository, each for as many of them. */
+export function scatter(gun: Gun, limit: number): number {
+  let hash = 0
+  for (let at = 0; at < gun.length; at += 1) hash = (Math.imul(hash, 31) + gun.charCodeAt(at)) | 0
+  return Math.abs(hash % limit)
 }

@@ -1,23 +1,23 @@
 import type { Count } from '../http/count.ts'
 import type { Locks } from '../repository/turns.ts'
-import { Writes } from '../store/writes.ts'
+import { scatter, Writes } from '../store/writes.ts'
 import { SERVER, type Gun } from '../tuf/gun.ts'
 
 /** Locks; repositories that share one wait for each other now and then. */
 const LOCKS = 1_024
 /** Where each number stands: the end of the journal takes two places, a lock too. */
-const PLACES = { parked: 2, publishing: 3, writes: 4, locks: 5 }
+const PLACES = { parked: 2, publishing: 3, locks: 4, writes: 4 + 2 * LOCKS }
 
 /**
- * The few numbers that all threads see at once: where the journal ends, how often was written, what counts against limits of the whole
- * process, and whose turn it is to change a repository.
+ * The few numbers that all threads see at once: where the journal ends, how often repositories were written to, what
+ * counts against limits of the whole process, and whose turn it is to change a repository.
  */
 export class Shared {
   readonly buffer: SharedArrayBuffer
   readonly #cells: Int32Array<SharedArrayBuffer>
   readonly #end: BigInt64Array<SharedArrayBuffer>
 
-  constructor(buffer = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT * (PLACES.locks + 2 * LOCKS))) {
+  constructor(buffer = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT * PLACES.writes + Writes.BYTES)) {
     this.buffer = buffer
     this.#cells = new Int32Array(buffer)
     this.#end = new BigInt64Array(buffer, 0, 1)
@@ -33,7 +33,7 @@ export class Shared {
   }
 
   get writes(): Writes {
-    return new Writes(this.#cells.subarray(PLACES.writes, PLACES.writes + 1))
+    return new Writes(this.buffer, Int32Array.BYTES_PER_ELEMENT * PLACES.writes)
   }
 
   /** A count of the whole process. */
@@ -68,8 +68,5 @@ export class Shared {
 
 /** The server's own lock is nobody else's: a repository is changed while it is held. */
 function lockOf(gun: Gun): number {
-  if (gun === SERVER) return 0
-  let hash = 0
-  for (let at = 0; at < gun.length; at += 1) hash = (Math.imul(hash, 31) + gun.charCodeAt(at)) | 0
-  return 1 + (Math.abs(hash) % (LOCKS - 1))
+  return gun === SERVER ? 0 : 1 + scatter(gun, LOCKS - 1)
 }

@@ -320,7 +320,7 @@ test('while it says the same number of writes, nothing that is stored has change
   let during = 0
   const revisions = new Map<number, Set<number | undefined>>()
   const look = (): void => {
-    const writes = store.writes()
+    const writes = store.writes(GUN)
     if (writes === undefined) during += 1
     else revisions.set(writes, (revisions.get(writes) ?? new Set()).add(store.head(GUN)?.revision))
   }

@@ -52,9 +52,14 @@ test('numbers are the same for all', async () => {
   assert.equal(one.count('parked').add(5), 5)
   assert.equal(other.count('parked').add(-2), 3)
   assert.equal(other.count('publishing').add(1), 1)
-  assert.equal(other.writes.count, 0)
-  const writing = one.writes.during(async () => assert.equal(other.writes.count, undefined))
-  assert.equal(other.writes.count, undefined)
+  const [gun, another] = [parseGun('example.org/a'), parseGun('example.org/b')]
+  assert.equal(other.writes.of(gun), 0)
+  const writing = one.writes.during([gun, gun], async () => {})
+  assert.equal(other.writes.of(gun), undefined)
+  assert.equal(other.writes.of(another), 0)
   await writing
-  assert.equal(other.writes.count, 2)
+  assert.equal(other.writes.of(gun), 2)
+  await one.writes.during(undefined, async () => {})
+  assert.equal(other.writes.of(gun), 4)
+  assert.equal(other.writes.of(another), 2)
 })
