@@ -33,7 +33,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     ...['tuf', 'store', 'signing', 'access', 'repository', 'http'],
   ],
   'webhook.ts': ['errors.ts', 'settings', 'tuf', 'store', 'signing', 'repository', 'http'],
-  'world.ts': ['settings', 'policy.ts', 'store', 'signing', 'repository', 'admin'],
+  'backup.ts': ['errors.ts', 'settings', 'signing', 'store'],
+  'world.ts': ['settings', 'policy.ts', 'backup.ts', 'store', 'signing', 'repository', 'admin'],
   'main.ts': [
     ...['settings', 'log', 'prepare.ts', 'custody.ts', 'authentication.ts', 'listeners.ts', 'webhook.ts'],
     ...['world.ts', 'buffer-pool.ts'],

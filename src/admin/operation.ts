@@ -6,7 +6,7 @@ import type { OpensKey } from '../repository/check.ts'
 import type { Ending } from '../repository/expiry.ts'
 import type { Trust } from '../repository/trust.ts'
 import type { Signer } from '../signing/signer.ts'
-import type { LevelStore } from '../store/level.ts'
+import type { Copied, LevelStore } from '../store/level.ts'
 import type { Actor } from '../store/store.ts'
 import { parseGun } from '../tuf/gun.ts'
 
@@ -20,6 +20,8 @@ export interface World {
   readonly certificates: () => Promise<readonly Ending[]>
   /** Age at which a key of the server is to be rotated, milliseconds; undefined: at none. */
   readonly keyAge?: number | undefined
+  /** Copies all that a server needs into a directory. @throws TrustError */
+  readonly backUp: (directory: string) => Promise<Copied>
   /** True: nothing is written (`--dry-run`). */
   readonly rehearsal?: true
   /** The trust's signer, but the keys that it makes leave no trace: for `--dry-run`. */

@@ -1,4 +1,5 @@
 import { auditJournal } from './audit.ts'
+import { makeBackup } from './backup.ts'
 import { showExpiry } from './expiry.ts'
 import { findDigest } from './find.ts'
 import { importSealedKey } from './import.ts'
@@ -23,6 +24,7 @@ import { checkStore, deleteRepository, listKeys, listRepositories, showRepositor
 /** Every operation, in the order of the documentation. */
 export const OPERATIONS: readonly Operation[] = [
   checkStore,
+  makeBackup,
   auditJournal,
   findDigest,
   showExpiry,

@@ -1,25 +1,22 @@
 import { randomUUID } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import { fileError, TrustError } from '../errors.ts'
-import { AnchorFile, type Anchor, type AnchorKey } from './anchor.ts'
+import { AnchorFile, type Anchor } from './anchor.ts'
 import { Committer, type CommitterOptions } from './committer.ts'
 import { Database } from './database.ts'
 import { encodeFormat } from './encoding.ts'
 import { FORMAT_VERSION, holdAgainstAnchor, mustHaveNoGap, readFormat, readTail, RESTORE } from './intact.ts'
 import { EMPTY_TAIL, type Tail } from './journal.ts'
 import { formatKey } from './keyspace.ts'
+import { copyStore } from './copy.ts'
 import { CommitPacker, type PackedCommit } from './packed-commit.ts'
+import type { StorePlace } from './place.ts'
 import { readerOver, type StoreReader } from './reader.ts'
 import type { Records } from './records.ts'
 import type { Store } from './store.ts'
 import { Writes } from './writes.ts'
 
-export interface StoreOptions extends CommitterOptions {
-  /** Where LevelDB keeps its files. */
-  readonly directory: string
-  readonly anchorFile: string
-  readonly anchorKey: AnchorKey
-}
+export interface StoreOptions extends CommitterOptions, StorePlace {}
 
 /** A store over LevelDB, with what an audit needs beside the contract. */
 export interface LevelStore extends Store {
@@ -30,6 +27,15 @@ export interface LevelStore extends Store {
   commitPacked(commit: PackedCommit): Promise<number>
   /** Everything as it is now, for an audit beside a running server. To be closed. */
   snapshot(): StoreSnapshot
+  /** Make a store elsewhere that is as this one is now. @throws TrustError CORRUPT, DATA_EXISTS, WRONG_STATE */
+  copyTo(place: Omit<StorePlace, 'anchorKey'>): Promise<Copied>
+}
+
+/** What a copy holds. */
+export interface Copied {
+  /** Number of the newest journal entry. */
+  readonly commits: number
+  readonly records: number
 }
 
 export interface StoreSnapshot {
@@ -91,7 +97,7 @@ export async function openStore(options: StoreOptions): Promise<LevelStore> {
       ...options,
       writes,
     })
-    return storeOver(database, reader, anchor, committer)
+    return storeOver(database, reader, anchor, committer, options)
   } catch (error) {
     await database.close()
     await anchor?.close()
@@ -99,7 +105,13 @@ export async function openStore(options: StoreOptions): Promise<LevelStore> {
   }
 }
 
-function storeOver(database: Database, reader: StoreReader, anchor: AnchorFile, committer: Committer): LevelStore {
+function storeOver(
+  database: Database,
+  reader: StoreReader,
+  anchor: AnchorFile,
+  committer: Committer,
+  { anchorKey }: StorePlace,
+): LevelStore {
   const packer = new CommitPacker(database, (gun) => reader.head(gun))
   return {
     ...reader,
@@ -111,6 +123,20 @@ function storeOver(database: Database, reader: StoreReader, anchor: AnchorFile, 
       const records = database.snapshot()
       const { tail } = committer
       return { records, reader: readerOver(records, () => tail, new Writes()), close: () => records.close() }
+    },
+    async copyTo(place) {
+      const options = { ...place, anchorKey }
+      const snapshot = database.snapshot()
+      try {
+        const records = await copyStore(snapshot, options)
+        // A copy that nobody has opened is a hope.
+        const copy = await openStore(options)
+        const { number: commits } = copy.tail()
+        await copy.close()
+        return { commits, records }
+      } finally {
+        await snapshot.close()
+      }
     },
     commit: async (commit) => committer.commit(await packer.pack(commit)),
     commitPacked: (commit) => committer.commit(commit),

@@ -32,6 +32,7 @@ test('what to do about each ending is what its holder can do', async (t) => {
     trust,
     store: trust.store as LevelStore,
     opens: async () => true,
+    backUp: () => assert.fail(),
     certificates: async () => certificates,
     keyAge: 90 * DAY,
     rehearsalSigner: trust.signer,

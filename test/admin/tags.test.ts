@@ -38,6 +38,7 @@ describe('tags that the server signs', () => {
       trust: local.trust,
       store,
       opens: async () => true,
+      backUp: () => assert.fail(),
       certificates: async () => [{ what: 'server certificate', expires: NOW + 5 * DAY }],
       rehearsalSigner: local.trust.signer,
     }

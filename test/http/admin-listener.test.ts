@@ -158,6 +158,12 @@ describe('the admin API over TCP', () => {
     assert.match(String(entry?.actor.address), /127\.0\.0\.1|::1/)
   })
 
+  test('a backup is not made from afar', async () => {
+    const { status, body } = await ask('POST', '/api/v1/backup', basic('root', PASSWORD), { directory: '/tmp/x' })
+    assert.equal(status, 403)
+    assert.match(body.toString(), /a backup is made where the server runs: countersign backup/)
+  })
+
   test('the journal of the repositories that a pattern names: for an admin of all of them', async () => {
     const audit = async (authorization: string, gun: string): Promise<Answer> =>
       ask('GET', `/api/v1/audit?gun=${encodeURIComponent(gun)}`, authorization)

@@ -1,0 +1,28 @@
+import { isAbsolute } from 'node:path'
+import { z } from 'zod'
+import { LOCAL } from '../access/permission.ts'
+import { TrustError } from '../errors.ts'
+import { operation } from './operation.ts'
+
+export const makeBackup = operation({
+  name: 'backup',
+  method: 'POST',
+  path: '/backup',
+  summary:
+    'Copy database, anchor and keys, as they are at one moment, into a new directory of the server. Only through the control socket.',
+  action: 'admin',
+  input: z.strictObject({
+    directory: z
+      .string()
+      .refine(isAbsolute, 'write it from / on')
+      .meta({ description: 'where the server runs; made by it, or there and empty' }),
+  }),
+  async run({ backUp, rehearsal }, { directory }, actor) {
+    // It holds keys, and is written wherever one says.
+    if (actor.name !== LOCAL.name) {
+      throw new TrustError('FORBIDDEN', 'a backup is made where the server runs: countersign backup')
+    }
+    if (rehearsal === true) throw new TrustError('INVALID_PARAMETERS', 'a backup cannot be rehearsed')
+    return { directory, ...(await backUp(directory)) }
+  },
+})

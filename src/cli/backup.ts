@@ -1,0 +1,25 @@
+import { Command } from 'commander'
+import { resolve } from 'node:path'
+import { makeBackup } from '../admin/backup.ts'
+import { JSON_OPTION } from './options.ts'
+import { counted } from './print.ts'
+import { ask } from './run.ts'
+
+export function backupCommand(): Command {
+  return new Command('backup')
+    .description('copy database, anchor and keys into a new directory, as they are at one moment; the server goes on')
+    .argument('<directory>', 'made by the server, or there and empty')
+    .option(...JSON_OPTION)
+    .addHelpText(
+      'after',
+      '\nThe directory holds data/ and keys/ (the anchor among them): what a server can be started from. Who has it can' +
+        '\nsign, unless the keyring is under a passphrase. Files that settings name elsewhere are not in it: passphrases,' +
+        '\nTLS certificates, keys in tokens.',
+    )
+    .action((directory: string, _: object, command: Command) =>
+      ask(command, makeBackup, { directory: resolve(directory) }, (made) => {
+        const held = `${counted(made.commits, 'commit', 'commits')}, ${counted(made.records, 'record', 'records')}`
+        return `backup in ${made.directory}: ${held}`
+      }),
+    )
+}

@@ -1,0 +1,27 @@
+import { readdir, readFile, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileError, TrustError } from '../errors.ts'
+import { makeSecretDirectory, writeFileAtomically } from './secret-file.ts'
+
+/**
+ * Copy what a keys directory holds, with the same permissions. Links are followed. Names that begin with a dot are left
+ * out: files that are just being written, and what Kubernetes mounts secrets with.
+ *
+ * @param without paths of files that are no part of it
+ * @throws TrustError BAD_KEYS
+ */
+export async function copyKeys(from: string, to: string, without: readonly string[]): Promise<void> {
+  await makeSecretDirectory(to)
+  for (const name of await readdir(from)) {
+    const [path, copy] = [join(from, name), join(to, name)]
+    if (name.startsWith('.') || without.includes(path)) continue
+    try {
+      const found = await stat(path)
+      if (found.isDirectory()) await copyKeys(path, copy, without)
+      else if (found.isFile()) await writeFileAtomically(copy, await readFile(path), found.mode & 0o777)
+    } catch (cause) {
+      if (cause instanceof TrustError) throw cause
+      throw fileError('BAD_KEYS', `cannot read ${path}`, cause, 'check the setting keysDirectory')
+    }
+  }
+}

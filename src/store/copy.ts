@@ -1,0 +1,64 @@
+import { fileError } from '../errors.ts'
+import { AnchorFile } from './anchor.ts'
+import { Database, type Write } from './database.ts'
+import { readFormat, readTail } from './intact.ts'
+import type { StorePlace } from './place.ts'
+import type { Records } from './records.ts'
+
+/** Bytes of payloads that are written at once. */
+const TOGETHER_BYTES = 1024 * 1024
+
+/**
+ * Write all that a snapshot shows into a new database, with an anchor: a store that opens as if the other one had ended
+ * then.
+ *
+ * @returns how many records there are
+ * @throws TrustError CORRUPT for a damaged record, DATA_EXISTS, WRONG_STATE if it cannot be written
+ */
+export async function copyStore(from: Records, to: StorePlace): Promise<number> {
+  const database = await Database.open(to.directory, true)
+  try {
+    let count = 0
+    for await (const writes of together(from)) {
+      count += writes.length
+      await database.write(writes).catch((cause: unknown) => {
+        throw fileError(
+          'WRONG_STATE',
+          `cannot write to ${to.directory}`,
+          cause,
+          'look after the room that is left there',
+        )
+      })
+    }
+    await makeAnchor(database, to)
+    return count
+  } finally {
+    await database.close()
+  }
+}
+
+/** All records, each checked against its hash, in pieces of some size. */
+async function* together(records: Records): AsyncGenerator<Write[]> {
+  let writes: Write[] = []
+  let bytes = 0
+  for await (const write of records.entries({})) {
+    writes.push(write)
+    bytes += write.payload.length
+    if (bytes < TOGETHER_BYTES) continue
+    yield writes
+    writes = []
+    bytes = 0
+  }
+  yield writes
+}
+
+async function makeAnchor(database: Database, { directory, anchorFile, anchorKey }: StorePlace): Promise<void> {
+  const { store } = readFormat(database, directory)
+  const { number, hash } = await readTail(database)
+  const anchor = await AnchorFile.open(anchorFile, anchorKey, true)
+  try {
+    anchor.write({ store, number, hash })
+  } finally {
+    await anchor.close()
+  }
+}

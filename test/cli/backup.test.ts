@@ -1,0 +1,102 @@
+import assert from 'node:assert/strict'
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { afterEach, beforeEach, describe, test } from 'node:test'
+import { headKey } from '../../src/store/keyspace.ts'
+import { parseGun } from '../../src/tuf/gun.ts'
+import { exchange } from '../support/exchange.ts'
+import { fetchFrom, ReferenceClient } from '../support/reference-client.ts'
+import { spoil } from '../support/test-store.ts'
+import { keysFrom, TrustWorld } from '../support/trust-world.ts'
+import { tufPath } from '../support/upload.ts'
+import { Terminal, type Started } from './terminal.ts'
+
+const GUN = 'example.org/app'
+
+describe('countersign backup', () => {
+  let terminal: Terminal
+  let server: Started
+  let world: TrustWorld
+
+  beforeEach(async () => {
+    terminal = await Terminal.open()
+    server = await terminal.serve(['--quiet'])
+    world = await TrustWorld.create({ gun: GUN, now: Date.now(), serverKeys: keysFrom(server, GUN) })
+    await world.publishFirst(server)
+  })
+  afterEach(() => terminal.close())
+
+  const placeOf = (name: string): Record<string, string> => ({
+    COUNTERSIGN_DATA_DIRECTORY: terminal.path(name, 'data'),
+    COUNTERSIGN_KEYS_DIRECTORY: terminal.path(name, 'keys'),
+  })
+
+  test('of a server that goes on: whole, of one moment, and a server starts from it', async () => {
+    let made = false
+    const backup = terminal.run(['backup', 'copy']).finally(() => (made = true))
+    while (!made) {
+      world.addTarget(`v${world.targets.version}`)
+      await world.publish(server, 'targets')
+    }
+    const { code, stdout, stderr } = await backup
+    assert.deepEqual([code, stderr], [0, ''])
+    const [, commits = '', records = ''] = /^backup in \S+\/copy: (\d+) commits, (\d+) records\n$/.exec(stdout) ?? []
+    world.addTarget('later')
+    await world.publish(server, 'targets')
+
+    const copy = await terminal.serve(['--quiet'], placeOf('copy'))
+    const checked = await terminal.run(['check'], placeOf('copy'))
+    assert.equal(checked.stdout, `1 repository, ${commits} commits, ${records} records: sound\n`)
+    const { body } = await exchange(copy, { path: tufPath(GUN, 'targets.json') })
+    const { signed } = JSON.parse(body.toString()) as { signed: { version: number } }
+    assert.ok(signed.version >= 1 && signed.version < world.targets.version)
+    const same = await exchange(server, { path: tufPath(GUN, `${signed.version}.targets.json`) })
+    assert.deepEqual(body, same.body)
+    const view = await new ReferenceClient(GUN, fetchFrom(copy, GUN), Date.now).update()
+    assert.ok(view.targets.length > 0)
+    await copy.end()
+
+    for (const name of ['copy', 'copy/keys', 'copy/data', 'copy/keys/tls']) {
+      assert.equal((await stat(terminal.path(name))).mode & 0o777, 0o700, name)
+    }
+    for (const name of ['key-encryption-key', 'keyring.json', 'anchor-key', 'anchor', 'tls/server.key']) {
+      assert.equal((await stat(terminal.path('copy', 'keys', name))).mode & 0o777, 0o600, name)
+    }
+    await server.end()
+    assert.match((await terminal.run(['check'])).stdout, /: sound\n$/)
+  })
+
+  test('of a stopped server, with an anchor elsewhere', async () => {
+    await server.end()
+    await mkdir(terminal.path('elsewhere'))
+    await writeFile(terminal.path('elsewhere', 'anchor'), await readFile(terminal.path('keys', 'anchor')))
+    const elsewhere = { COUNTERSIGN_ANCHOR_FILE: terminal.path('elsewhere', 'anchor') }
+    const { code, stdout } = await terminal.run(['backup', 'copy', '--json'], elsewhere)
+    assert.equal(code, 0)
+    assert.deepEqual(JSON.parse(stdout), { directory: terminal.path('copy'), commits: 2, records: 17 })
+    const checked = await terminal.run(['check'], placeOf('copy'))
+    assert.equal(checked.stdout, '1 repository, 2 commits, 17 records: sound\n')
+  })
+
+  test('goes into a directory of its own', async () => {
+    const fails = async (where: string, message: RegExp): Promise<void> => {
+      const { code, stdout, stderr } = await terminal.run(['backup', where])
+      assert.deepEqual([code, stdout], [2, ''])
+      assert.match(stderr, message)
+    }
+    await mkdir(terminal.path('full'))
+    await writeFile(terminal.path('full', 'mine'), 'kept')
+    await fails('full', /^error: the directory \S+\/full is not empty\nhint: name a new one for each backup\n$/)
+    await fails('data', /^error: the directory \S+\/data is not empty\n/)
+    await fails('full/mine', /^error: cannot make the directory \S+\/full\/mine: EEXIST: file already exists\n/)
+    assert.deepEqual(await readdir(terminal.path('full')), ['mine'])
+  })
+
+  test('of what is damaged is none, and leaves nothing', async () => {
+    await server.end()
+    await spoil({ directory: terminal.path('data') }, headKey(parseGun(GUN)))
+    const { code, stderr } = await terminal.run(['backup', 'copy'])
+    assert.equal(code, 2)
+    assert.match(stderr, /^error: the record "head example\.org\/app" is damaged\nhint: /)
+    assert.deepEqual(await readdir(terminal.path('copy')), [])
+  })
+})
