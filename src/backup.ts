@@ -1,5 +1,5 @@
-import { mkdir, readdir, rm } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
+import { mkdir, readdir, realpath, rm, rmdir } from 'node:fs/promises'
+import { join, relative, resolve } from 'node:path'
 import { fileError, TrustError } from './errors.ts'
 import type { Settings } from './settings/schema.ts'
 import { copyKeys } from './signing/copy-keys.ts'
@@ -18,11 +18,12 @@ const ANCHOR = 'anchor'
  * @throws TrustError WRONG_STATE, CORRUPT, BAD_KEYS; nothing is left in the directory then
  */
 export async function backUp(
-  { keysDirectory, anchorFile }: Pick<Settings, 'keysDirectory' | 'anchorFile'>,
+  { dataDirectory, keysDirectory, anchorFile }: Pick<Settings, 'dataDirectory' | 'keysDirectory' | 'anchorFile'>,
   store: Pick<LevelStore, 'copyTo'>,
   directory: string,
 ): Promise<Copied> {
   await mustBeEmpty(directory)
+  for (const place of [dataDirectory, keysDirectory]) await mustNotLieIn(place, directory)
   const [data, keys] = [join(directory, DATA), join(directory, KEYS)]
   try {
     const from = resolve(keysDirectory)
@@ -44,4 +45,12 @@ async function mustBeEmpty(directory: string): Promise<void> {
   throw new TrustError('WRONG_STATE', `the directory ${directory} is not empty`, {
     hint: 'name a new one for each backup',
   })
+}
+
+/** It would be copied too, or taken for a part of the server. */
+async function mustNotLieIn(place: string, directory: string): Promise<void> {
+  const path = relative(await realpath(place), await realpath(directory))
+  if (path === '..' || path.startsWith('../')) return
+  await rmdir(directory)
+  throw new TrustError('WRONG_STATE', `the directory ${directory} lies in ${place}`, { hint: 'name another place' })
 }

@@ -89,6 +89,8 @@ describe('countersign backup', () => {
     await fails('data', /^error: the directory \S+\/data is not empty\n/)
     await fails('full/mine', /^error: cannot make the directory \S+\/full\/mine: EEXIST: file already exists\n/)
     assert.deepEqual(await readdir(terminal.path('full')), ['mine'])
+    await fails('keys/tls/copy', /^error: the directory \S+\/keys\/tls\/copy lies in keys\nhint: name another place\n$/)
+    assert.ok(!(await readdir(terminal.path('keys', 'tls'))).includes('copy'))
   })
 
   test('of what is damaged is none, and leaves nothing', async () => {
