@@ -51,7 +51,8 @@ export class Recall<Value> {
     if (kept !== undefined && kept.since === since) return kept.value
     const value = this.get(key)
     const read = this.#kept.get(name)
-    if (read !== undefined) read.since = since
+    // One that is gone, by damage, is not what was read before.
+    if (value !== undefined && read !== undefined) read.since = since
     return value
   }
 }
