@@ -62,7 +62,7 @@ export async function createStore(options: StoreOptions): Promise<void> {
       throw error
     })
     try {
-      if ((await readTail(database)).number > 0) {
+      if (await holdsAnything(database)) {
         const text = `there is a database in ${options.directory}, but no anchor in ${options.anchorFile}`
         throw new TrustError('DATA_EXISTS', text, { hint: RESTORE })
       }
@@ -75,6 +75,12 @@ export async function createStore(options: StoreOptions): Promise<void> {
   } finally {
     await anchor.close()
   }
+}
+
+/** Also what is left without its journal, of a copy that was interrupted say, is no new store. */
+async function holdsAnything(database: Database): Promise<boolean> {
+  for await (const key of database.keys({ limit: 2 })) if (!key.equals(formatKey())) return true
+  return false
 }
 
 /**

@@ -414,3 +414,11 @@ test('a commit that is refused for damage leaves nothing in the batch of others'
   )
   assert.equal(store.document(parseGun('example.org/a'), 'targets', { version: 2 }), undefined)
 })
+
+test('what has records, though no journal, is not taken for a new store', async (t) => {
+  const place = await storePlace(t)
+  const database = await Database.open(place.directory, true)
+  await database.write([{ key: headKey(parseGun('example.org/left')), payload: Buffer.from('{}') }])
+  await database.close()
+  await assert.rejects(createStore(place), { code: 'DATA_EXISTS' })
+})
