@@ -1,8 +1,10 @@
-import { mkdir, readdir, realpath, rm, rmdir } from 'node:fs/promises'
-import { join, relative, resolve } from 'node:path'
+import { mkdir, readdir, realpath, rename, rm } from 'node:fs/promises'
+import { basename, dirname, join, relative, resolve } from 'node:path'
 import { fileError, TrustError } from './errors.ts'
 import type { Settings } from './settings/schema.ts'
 import { copyKeys } from './signing/copy-keys.ts'
+import { mustBeWhole } from './signing/keys-directory.ts'
+import { syncDirectory } from './signing/secret-file.ts'
 import type { Copied, LevelStore } from './store/level.ts'
 
 /** What a backup consists of: a server can be started from these two. */
@@ -10,6 +12,8 @@ const DATA = 'data'
 const KEYS = 'keys'
 /** In the keys directory, where a server looks for it unless a setting names another place. */
 const ANCHOR = 'anchor'
+/** The keys while the rest is written. No server starts from data without keys, whenever the process dies. */
+const UNFINISHED = 'keys.unfinished'
 
 /**
  * Copy all that a server needs, as it is at one moment, beside the server that goes on: database, anchor and keys.
@@ -22,23 +26,30 @@ export async function backUp(
   store: Pick<LevelStore, 'copyTo'>,
   directory: string,
 ): Promise<Copied> {
-  await mustBeEmpty(directory)
   for (const place of [dataDirectory, keysDirectory]) await mustNotLieIn(place, directory)
-  const [data, keys] = [join(directory, DATA), join(directory, KEYS)]
+  const [data, keys, unfinished] = [join(directory, DATA), join(directory, KEYS), join(directory, UNFINISHED)]
+  await mustBeEmpty(directory, data)
   try {
     const from = resolve(keysDirectory)
-    await copyKeys(from, keys, [join(from, ANCHOR), resolve(anchorFile)])
-    return await store.copyTo({ directory: data, anchorFile: join(keys, ANCHOR) })
+    await copyKeys(from, unfinished, [join(from, ANCHOR), resolve(anchorFile)])
+    await mustBeWhole(unfinished)
+    const copied = await store.copyTo({ directory: data, anchorFile: join(unfinished, ANCHOR) })
+    await rename(unfinished, keys)
+    await syncDirectory(directory)
+    return copied
   } catch (error) {
-    for (const part of [data, keys]) await rm(part, { recursive: true, force: true })
+    for (const part of [data, keys, unfinished]) await rm(part, { recursive: true, force: true })
     throw error
   }
 }
 
-async function mustBeEmpty(directory: string): Promise<void> {
+/** @param data is made in it, by the first of two backups at once into one directory alone */
+async function mustBeEmpty(directory: string, data: string): Promise<void> {
   try {
     await mkdir(directory, { recursive: true, mode: 0o700 })
-    if ((await readdir(directory)).length === 0) return
+    const made =
+      (await readdir(directory)).length === 0 ? await mkdir(data, { recursive: true, mode: 0o700 }) : undefined
+    if (made !== undefined) return
   } catch (cause) {
     throw fileError('WRONG_STATE', `cannot make the directory ${directory}`, cause, 'name another place')
   }
@@ -49,8 +60,12 @@ async function mustBeEmpty(directory: string): Promise<void> {
 
 /** It would be copied too, or taken for a part of the server. */
 async function mustNotLieIn(place: string, directory: string): Promise<void> {
-  const path = relative(await realpath(place), await realpath(directory))
+  const path = relative(await realpath(place), await realPathOf(directory))
   if (path === '..' || path.startsWith('../')) return
-  await rmdir(directory)
   throw new TrustError('WRONG_STATE', `the directory ${directory} lies in ${place}`, { hint: 'name another place' })
+}
+
+/** Also of what is not there yet. */
+async function realPathOf(path: string): Promise<string> {
+  return realpath(path).catch(async () => join(await realPathOf(dirname(path)), basename(path)))
 }

@@ -57,6 +57,11 @@ export class Keyring {
     return new Keyring({ dataKeys: opened, current })
   }
 
+  /** True if a passphrase opens it, not a key file. @throws TrustError BAD_KEYS */
+  static async isUnderPassphrase(path: string): Promise<boolean> {
+    return (await parseKeyring(path)).derivation.name === 'argon2id'
+  }
+
   /** Wrap the data keys by another secret. After a crash either the old or the new secret opens the keyring. */
   static async rekey(path: string, old: Uint8Array, secret: Secret): Promise<void> {
     const { dataKeys, current } = await readKeyring(path, old)

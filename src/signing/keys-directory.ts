@@ -87,6 +87,16 @@ export async function openKeysDirectory(directory: string, passphraseFile?: stri
 }
 
 /**
+ * Of a copy: does it open? The passphrase is not asked for: a running server may know only the one from before.
+ *
+ * @throws TrustError BAD_KEYS
+ */
+export async function mustBeWhole(directory: string): Promise<void> {
+  if (await Keyring.isUnderPassphrase(join(directory, KEYRING))) await readSecretFile(join(directory, ANCHOR_KEY))
+  else await openKeysDirectory(directory)
+}
+
+/**
  * Put the keyring under another secret: from a key file to a passphrase, from one passphrase to another, or back to a
  * new key file. Keys of repositories are not touched.
  *

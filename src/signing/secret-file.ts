@@ -94,7 +94,8 @@ async function writeSynced(path: string, content: string | Uint8Array, mode: num
   }
 }
 
-async function syncDirectory(path: string): Promise<void> {
+/** After this what it names is on the disk. */
+export async function syncDirectory(path: string): Promise<void> {
   const directory = await open(path, constants.O_RDONLY)
   try {
     await directory.sync()

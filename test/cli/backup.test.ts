@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
-import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { afterEach, beforeEach, describe, test } from 'node:test'
+import { backUp } from '../../src/backup.ts'
+import { Database } from '../../src/store/database.ts'
 import { headKey } from '../../src/store/keyspace.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
 import { exchange } from '../support/exchange.ts'
@@ -86,11 +88,68 @@ describe('countersign backup', () => {
     await mkdir(terminal.path('full'))
     await writeFile(terminal.path('full', 'mine'), 'kept')
     await fails('full', /^error: the directory \S+\/full is not empty\nhint: name a new one for each backup\n$/)
-    await fails('data', /^error: the directory \S+\/data is not empty\n/)
+    await fails('data', /^error: the directory \S+\/data lies in data\n/)
     await fails('full/mine', /^error: cannot make the directory \S+\/full\/mine: EEXIST: file already exists\n/)
     assert.deepEqual(await readdir(terminal.path('full')), ['mine'])
-    await fails('keys/tls/copy', /^error: the directory \S+\/keys\/tls\/copy lies in keys\nhint: name another place\n$/)
-    assert.ok(!(await readdir(terminal.path('keys', 'tls'))).includes('copy'))
+    await mkdir(terminal.path('keys', 'mine'))
+    for (const where of ['keys/mine', 'keys/tls/deep/copy']) {
+      await fails(where, /^error: the directory \S+\/keys\/\S+ lies in keys\nhint: name another place\n$/)
+    }
+    assert.ok((await readdir(terminal.path('keys'))).includes('mine'))
+    assert.ok(!(await readdir(terminal.path('keys', 'tls'))).includes('deep'))
+  })
+
+  test('of two at once into one directory one is made', async () => {
+    for (const name of ['one', 'two', 'three']) {
+      const both = await Promise.all([1, 2].map(() => terminal.run(['backup', name])))
+      assert.deepEqual(new Set(both.map(({ code }) => code)), new Set([0, 2]))
+      assert.match(both.map(({ stderr }) => stderr).join(''), /^error: the directory \S+ is not empty\n/)
+      assert.match((await terminal.run(['check'], placeOf(name))).stdout, /: sound\n$/)
+    }
+  })
+
+  test('from one that the death of the server left half no server starts', async () => {
+    const [dataDirectory, keysDirectory] = [terminal.path('data'), terminal.path('keys')]
+    const copyTo = async ({ directory }: { directory: string }): Promise<never> => {
+      await (await Database.open(directory, true)).close()
+      assert.equal((await terminal.run(['check'], placeOf('copy'))).code, 2)
+      await assert.rejects(terminal.serve([], placeOf('copy')), {
+        message: /^it ended: error: there is a store in \S+, but no keyring in /,
+      })
+      throw new Error('enough')
+    }
+    const anchorFile = terminal.path('keys', 'anchor')
+    const backup = backUp({ dataDirectory, keysDirectory, anchorFile }, { copyTo }, terminal.path('copy'))
+    await assert.rejects(backup, { message: 'enough' })
+    assert.deepEqual(await readdir(terminal.path('copy')), [])
+  })
+
+  test('of keys that no server could be started with is none', async () => {
+    for (const name of ['keyring.json', 'anchor-key', 'key-encryption-key']) {
+      await rename(terminal.path('keys', name), terminal.path(name))
+      const { code, stderr } = await terminal.run(['backup', 'copy'])
+      assert.equal(code, 2)
+      assert.match(stderr, /^error: cannot read /)
+      assert.deepEqual(await readdir(terminal.path('copy')), [])
+      await rename(terminal.path(name), terminal.path('keys', name))
+    }
+  })
+
+  test('keeps what a group may read of the keys to the owner', async () => {
+    await chmod(terminal.path('keys', 'key-encryption-key'), 0o440)
+    assert.equal((await terminal.run(['backup', 'copy'])).code, 0)
+    assert.equal((await stat(terminal.path('copy', 'keys', 'key-encryption-key'))).mode & 0o777, 0o400)
+    assert.match((await terminal.run(['check'], placeOf('copy'))).stdout, /: sound\n$/)
+  })
+
+  test('of a keyring under a passphrase: also before the server was told of it', async () => {
+    await writeFile(terminal.path('passphrase'), 'correct horse', { mode: 0o600 })
+    const rekeyed = await terminal.run(['key', 'rekey', '--new-passphrase-file', 'passphrase'])
+    assert.equal(rekeyed.code, 0)
+    await rm(terminal.path('keys', 'key-encryption-key'))
+    assert.equal((await terminal.run(['backup', 'copy'])).code, 0)
+    const told = { ...placeOf('copy'), COUNTERSIGN_PASSPHRASE_FILE: terminal.path('passphrase') }
+    assert.match((await terminal.run(['check'], told)).stdout, /: sound\n$/)
   })
 
   test('of what is damaged is none, and leaves nothing', async () => {
