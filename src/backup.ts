@@ -47,9 +47,9 @@ export async function backUp(
 async function mustBeEmpty(directory: string, data: string): Promise<void> {
   try {
     await mkdir(directory, { recursive: true, mode: 0o700 })
-    const made =
-      (await readdir(directory)).length === 0 ? await mkdir(data, { recursive: true, mode: 0o700 }) : undefined
-    if (made !== undefined) return
+    const empty = (await readdir(directory)).length === 0
+    // Undefined: another one was faster.
+    if (empty && (await mkdir(data, { recursive: true, mode: 0o700 })) !== undefined) return
   } catch (cause) {
     throw fileError('WRONG_STATE', `cannot make the directory ${directory}`, cause, 'name another place')
   }

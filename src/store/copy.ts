@@ -5,8 +5,10 @@ import { readFormat, readTail } from './intact.ts'
 import type { StorePlace } from './place.ts'
 import type { Records } from './records.ts'
 
-/** Bytes of payloads that are written at once. */
-const TOGETHER_BYTES = 1024 * 1024
+/** Bytes that are written at once: so long nothing else has its turn, 5 ms or so. */
+const TOGETHER_BYTES = 256 * 1024
+/** What a record costs beside its payload, bytes: most are small. */
+const AROUND_BYTES = 512
 
 /**
  * Write all that a snapshot shows into a new database, with an anchor: a store that opens as if the other one had ended
@@ -43,7 +45,7 @@ async function* together(records: Records): AsyncGenerator<Write[]> {
   let bytes = 0
   for await (const write of records.entries({})) {
     writes.push(write)
-    bytes += write.payload.length
+    bytes += write.payload.length + AROUND_BYTES
     if (bytes < TOGETHER_BYTES) continue
     yield writes
     writes = []
