@@ -4,8 +4,8 @@ import { fileError, TrustError } from '../errors.ts'
 import { makeSecretDirectory, writeFileAtomically } from './secret-file.ts'
 
 /**
- * Copy what a keys directory holds, with the same permissions. Links are followed. Names that begin with a dot are left
- * out: files that are just being written, and what Kubernetes mounts secrets with.
+ * Copy what a keys directory holds, with no more permissions than it has. Links are followed. Names that begin with a dot
+ * are left out: files that are just being written, and what Kubernetes mounts secrets with.
  *
  * @param without paths of files that are no part of it
  * @throws TrustError BAD_KEYS
