@@ -1,0 +1,54 @@
+import { TrustError } from '../errors.ts'
+
+/** A server that is asked with docker's own credentials. */
+export interface AskedServer {
+  /** `https://registry-1.docker.io`, without a slash at the end. */
+  readonly url: string
+  /** For messages: `the registry https://registry-1.docker.io`. */
+  readonly name: string
+  /** By this name docker's configuration has the credentials. */
+  readonly account: string
+}
+
+/** Milliseconds for one request with its answer. */
+const TIMEOUT = 30_000
+
+/**
+ * One request. Redirects are not followed: an answer comes from the server itself, and credentials go to it only.
+ *
+ * @throws TrustError REGISTRY if there is no answer
+ */
+export async function request(url: URL, init: Omit<RequestInit, 'redirect' | 'signal'> = {}): Promise<Response> {
+  try {
+    return await fetch(url, { ...init, redirect: 'manual', signal: AbortSignal.timeout(TIMEOUT) })
+  } catch (cause) {
+    throw new TrustError('REGISTRY', `cannot reach ${url.origin}`, { hint: 'check the name, and that it is up', cause })
+  }
+}
+
+/**
+ * The bytes of an answer.
+ *
+ * @param limit bytes
+ * @throws TrustError REGISTRY if they are more, or end early
+ */
+export async function bodyOf(response: Response, server: AskedServer, limit: number): Promise<Buffer> {
+  const chunks: Uint8Array[] = []
+  let size = 0
+  try {
+    for await (const chunk of response.body ?? []) {
+      size += (chunk as Uint8Array).length
+      if (size > limit) throw failure(server, `sends more than ${limit} bytes`)
+      chunks.push(chunk as Uint8Array)
+    }
+  } catch (cause) {
+    if (cause instanceof TrustError) throw cause
+    throw failure(server, 'ended its answer early')
+  }
+  return Buffer.concat(chunks)
+}
+
+/** @param what as it goes on after the server's name: "answers 500" */
+export function failure(server: AskedServer, what: string, hint?: string): TrustError {
+  return new TrustError('REGISTRY', `${server.name} ${what}`, hint === undefined ? {} : { hint })
+}

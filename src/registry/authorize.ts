@@ -1,0 +1,69 @@
+import { isLoopback } from '../loopback.ts'
+import { bodyOf, failure, request, type AskedServer } from './ask.ts'
+import type { Credentials } from './credentials.ts'
+
+const TOKEN_MAX_BYTES = 256 * 1024
+
+/**
+ * What to send as `Authorization` after a 401: a password, or a token that the server's token service gives for it.
+ *
+ * @param challenge the answer's `WWW-Authenticate`
+ * @param scope what the token is to be good for: `repository:library/alpine:pull`
+ * @param credentials undefined: a token is asked for without any
+ * @throws TrustError REGISTRY if that cannot be had
+ */
+export async function authorization(
+  challenge: string,
+  server: AskedServer,
+  scope: string,
+  credentials: Credentials | undefined,
+): Promise<string> {
+  const basic =
+    credentials && `Basic ${Buffer.from(`${credentials.username}:${credentials.password}`).toString('base64')}`
+  if (/^basic\b/i.test(challenge)) {
+    if (basic === undefined || credentials?.password === '')
+      throw failure(server, 'wants a password', `docker login ${server.account}`)
+    return basic
+  }
+  if (!/^bearer\b/i.test(challenge)) throw failure(server, 'wants credentials of an unknown kind')
+  const realm = URL.parse(challengeParameter(challenge, 'realm') ?? '')
+  // Credentials go out encrypted, unless server and token service are on this machine.
+  const local = server.url.startsWith('http:') && realm?.protocol === 'http:' && isLoopback(realm.hostname)
+  if (realm === null || (realm.protocol !== 'https:' && !local)) {
+    throw failure(server, 'names a token service that cannot be used')
+  }
+  const service = challengeParameter(challenge, 'service')
+  const wish = { ...(service === undefined ? {} : { service }), scope }
+  const response = await askForToken(realm, wish, basic, credentials?.identityToken)
+  if (response.status !== 200)
+    throw failure(server, `gives no token: ${response.status}`, `docker login ${server.account}`)
+  const answer = await bodyOf(response, server, TOKEN_MAX_BYTES)
+  try {
+    const { token, access_token: other } = JSON.parse(answer.toString()) as { token?: unknown; access_token?: unknown }
+    const text = token ?? other
+    if (typeof text === 'string' && /^[\x21-\x7e]+$/.test(text)) return `Bearer ${text}`
+  } catch {
+    // Said below.
+  }
+  throw failure(server, 'gives no token')
+}
+
+/** `service="registry.docker.io"` of a challenge; undefined if it has none of this name. */
+export function challengeParameter(challenge: string, name: string): string | undefined {
+  return new RegExp(`\\b${name}="([^"]*)"`, 'i').exec(challenge)?.[1]
+}
+
+/** As docker does it: with an identity token by OAuth 2, otherwise by the registry token protocol. */
+function askForToken(
+  realm: URL,
+  wish: Readonly<Record<string, string>>,
+  basic: string | undefined,
+  identityToken: string | undefined,
+): Promise<Response> {
+  if (identityToken !== undefined) {
+    const form = { ...wish, grant_type: 'refresh_token', refresh_token: identityToken, client_id: 'countersign' }
+    return request(realm, { method: 'POST', body: new URLSearchParams(form) })
+  }
+  for (const [name, value] of Object.entries(wish)) realm.searchParams.set(name, value)
+  return request(realm, { headers: basic === undefined ? {} : { Authorization: basic } })
+}
