@@ -1,0 +1,42 @@
+import { X509Certificate } from 'node:crypto'
+import tls from 'node:tls'
+import { TrustError } from '../errors.ts'
+
+const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g
+/** OpenSSL's and Node's names for what can be wrong with a server's certificate. */
+const FAULT = /^(?:CERT_|ERR_TLS_CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|INVALID_|HOSTNAME_MISMATCH$)/
+
+/**
+ * From now on, believe servers whose certificates these authorities signed, besides those that are believed already.
+ * That goes for all requests of this thread.
+ *
+ * @param pem one or more certificates
+ * @throws TrustError BAD_TLS if it holds none, or one that cannot be read
+ */
+export function trustAuthority(pem: string): void {
+  const certificates = pem.match(CERTIFICATE) ?? []
+  if (certificates.length === 0) throw new TrustError('BAD_TLS', 'there is no PEM certificate of an authority')
+  // Node before 22.19 cannot do it.
+  if (!('setDefaultCACertificates' in tls)) {
+    throw new TrustError('BAD_TLS', 'this version of Node takes authorities at its start only', {
+      hint: 'set NODE_EXTRA_CA_CERTS=FILE instead',
+    })
+  }
+  try {
+    for (const certificate of certificates) new X509Certificate(certificate)
+  } catch (cause) {
+    throw new TrustError('BAD_TLS', 'the certificate of the authority cannot be read', { cause })
+  }
+  tls.setDefaultCACertificates([...tls.getCACertificates('default'), ...certificates])
+}
+
+/** What `request` says of a server that is there, but whose certificate is not believed; undefined: it is not that. */
+export function certificateFault(error: unknown): TrustError | undefined {
+  if (!(error instanceof TrustError) || !(error.cause instanceof Error)) return undefined
+  const { cause } = error.cause
+  if (!(cause instanceof Error) || !('code' in cause) || !FAULT.test(String(cause.code))) return undefined
+  return new TrustError('REGISTRY', `${error.message}: its certificate is not trusted: ${cause.message}`, {
+    hint: 'a private authority is trusted with NODE_EXTRA_CA_CERTS=FILE',
+    cause: error.cause,
+  })
+}

@@ -1,0 +1,132 @@
+import { TrustError } from '../errors.ts'
+import { checkFileMeta, type FileMeta } from '../tuf/file-meta.ts'
+import type { Gun } from '../tuf/gun.ts'
+import { checkTypeAndVersion, parseMetadata, type Metadata } from '../tuf/metadata.ts'
+import type { Role } from '../tuf/role.ts'
+import { parseSnapshot } from '../tuf/snapshot.ts'
+import { parseTimestamp } from '../tuf/timestamp.ts'
+
+/** A document as another server, or a client, has it. */
+export interface ForeignDocument {
+  readonly role: Role
+  /** Exactly as they were received. */
+  readonly bytes: Buffer
+}
+
+/** Which one of a role's documents: by its checksum in lower-case hex, or by its version. */
+export type Which = { readonly sha256: string } | { readonly version: number }
+
+/** Where the documents of one repository can be read. */
+export interface TrustSource {
+  /** For messages: `https://notary.docker.io`, or a directory. */
+  readonly name: string
+  /**
+   * The current document of a role, or the one that is asked for.
+   *
+   * @returns undefined if there is none
+   * @throws TrustError REGISTRY if that cannot be told, or it is longer than `documentMaxBytes`
+   */
+  document(role: Role, which?: Which): Promise<Buffer | undefined>
+}
+
+/** Clients read no longer ones (wire spec §14.3). */
+const DOCUMENT_MAX_BYTES = 100 * 1024 * 1024
+const TIMESTAMP_MAX_BYTES = 1024 * 1024
+/** Of all documents: as base64 they go into one request to the server, which takes 16 MiB. */
+export const TRUST_DATA_MAX_BYTES = 11 * 1024 * 1024
+/** Roots before the current one. */
+const OLDER_ROOTS_MAX = 1_000
+
+const TYPES: Readonly<Record<string, string>> = { root: 'Root', snapshot: 'Snapshot', timestamp: 'Timestamp' }
+
+/** Bytes of a role's document that a source reads at most. */
+export function documentMaxBytes(role: Role): number {
+  return role === 'timestamp' ? TIMESTAMP_MAX_BYTES : DOCUMENT_MAX_BYTES
+}
+
+/**
+ * All that clients need of a repository: timestamp, snapshot, root, the older roots from the newest to the oldest that
+ * there is, targets, and each delegation that the snapshot names; in this order. Each is read by the checksum under
+ * which another one names it, so that a publish in between mixes nothing. Signatures are not looked at.
+ *
+ * @throws TrustError NOT_FOUND if there is no such repository; REGISTRY if something is missing or cannot be read, or if
+ *   all together are more than `TRUST_DATA_MAX_BYTES`
+ */
+export async function readTrustData(source: TrustSource, gun: Gun): Promise<ForeignDocument[]> {
+  const documents: ForeignDocument[] = []
+  let total = 0
+  const keep = (role: Role, bytes: Buffer): Metadata => {
+    total += bytes.length
+    if (total > TRUST_DATA_MAX_BYTES) {
+      throw wrong(source, `has more than ${TRUST_DATA_MAX_BYTES} bytes of trust data for ${gun}`)
+    }
+    documents.push({ role, bytes })
+    return readDocument(source, role, bytes)
+  }
+  const named = async (role: Role, meta: FileMeta | undefined, by: Role): Promise<Metadata> => {
+    const bytes = meta && (await source.document(role, checksumIn(meta)))
+    if (bytes === undefined && role === 'root') throw noTrustData(source, gun)
+    if (meta === undefined || bytes === undefined) throw wrong(source, `has no ${role}, which its ${by} names`)
+    const metadata = keep(role, bytes)
+    readable(source, role, () => checkFileMeta(meta, metadata.checksums, role, unnamed))
+    return metadata
+  }
+
+  const newest = await source.document('timestamp')
+  if (newest === undefined) throw noTrustData(source, gun)
+  const timestamp = keep('timestamp', newest)
+  const snapshotMeta = readable(source, 'timestamp', () => parseTimestamp(timestamp))
+  const snapshot = await named('snapshot', snapshotMeta, 'timestamp')
+  const { meta } = readable(source, 'snapshot', () => parseSnapshot(snapshot))
+  const root = await named('root', meta.get('root'), 'snapshot')
+  for (let version = root.version - 1; version >= 1; version -= 1) {
+    const bytes = await source.document('root', { version })
+    // Older servers and caches have none of them, and the first root may be version 2.
+    if (bytes === undefined) break
+    if (root.version - version > OLDER_ROOTS_MAX) throw wrong(source, `has more than ${OLDER_ROOTS_MAX} older roots`)
+    const { version: found } = keep('root', bytes)
+    if (found !== version) throw wrong(source, `has version ${found} of root where version ${version} should be`)
+  }
+  await named('targets', meta.get('targets'), 'snapshot')
+  for (const [role, entry] of meta) {
+    if (role !== 'root' && role !== 'targets') await named(role as Role, entry, 'snapshot')
+  }
+  return documents
+}
+
+/** Decode a document of a source. @throws TrustError REGISTRY that says whose, which and why */
+export function readDocument(source: Pick<TrustSource, 'name'>, role: Role, bytes: Buffer): Metadata {
+  return readable(source, role, () => {
+    const metadata = parseMetadata(role, bytes)
+    checkTypeAndVersion(metadata, TYPES[role] ?? 'Targets', unnamed)
+    return metadata
+  })
+}
+
+function readable<T>(source: Pick<TrustSource, 'name'>, role: Role, read: () => T): T {
+  try {
+    return read()
+  } catch (error) {
+    if (!(error instanceof TrustError)) throw error
+    throw wrong(source, `has a ${role} that cannot be used: ${error.message}`)
+  }
+}
+
+/** As snapshots and timestamps write a checksum, it is base64. Without one, clients ask for the current document. */
+function checksumIn({ sha256 }: FileMeta): Which | undefined {
+  return sha256 === undefined ? undefined : { sha256: Buffer.from(sha256, 'base64').toString('hex') }
+}
+
+function unnamed(text: string): never {
+  throw new TrustError('REGISTRY', text)
+}
+
+function wrong(source: Pick<TrustSource, 'name'>, what: string): TrustError {
+  return new TrustError('REGISTRY', `${source.name} ${what}`)
+}
+
+function noTrustData(source: TrustSource, gun: Gun): TrustError {
+  return new TrustError('NOT_FOUND', `${source.name} has no trust data for ${gun}`, {
+    hint: 'check the name; what docker calls alpine is docker.io/library/alpine here',
+  })
+}

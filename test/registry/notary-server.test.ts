@@ -1,0 +1,252 @@
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
+import { createServer } from 'node:https'
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import tls from 'node:tls'
+import { promisify } from 'node:util'
+import type { Credentials } from '../../src/registry/credentials.ts'
+import { notaryServer } from '../../src/registry/notary-server.ts'
+import { trustAuthority } from '../../src/registry/trust-authority.ts'
+import { parseGun } from '../../src/tuf/gun.ts'
+import { tlsIdentity } from '../support/go-server.ts'
+import { oddServer } from '../support/odd-server.ts'
+import { startTestServer } from '../support/server.ts'
+import { keysFrom, TrustWorld } from '../support/trust-world.ts'
+
+const GUN = parseGun('source.example/team/app')
+const TUF = '/v2/source.example/team/app/_trust/tuf'
+const alice = async (): Promise<Credentials> => ({ username: 'alice', password: 'secret' })
+const nobody = async (): Promise<undefined> => undefined
+const unasked = (): never => assert.fail('asked for credentials')
+const BASIC = `Basic ${Buffer.from('alice:secret').toString('base64')}`
+const SHA256 = 'ab'.repeat(32)
+
+test('the paths of clients; what is not there', async (t) => {
+  const { url, asked } = await oddServer(t, (request, response) => {
+    if (request.url?.endsWith('/targets.json') === true) response.writeHead(404).end('{"errors":[]}')
+    else response.end('bytes \u00e9\n')
+  })
+  const source = notaryServer(url, GUN, { credentials: unasked })
+  assert.equal(source.name, url)
+  assert.deepEqual(await source.document('root'), Buffer.from('bytes \u00e9\n'))
+  await source.document('targets/team/alice', { sha256: SHA256 })
+  await source.document('root', { version: 12 })
+  assert.equal(await source.document('targets'), undefined)
+  const odd = parseGun('localhost:5000/a b/\u00fc?x=1#y/%2e%2e/a+b&c')
+  await notaryServer(`${url}/below/it//`, odd, { credentials: unasked }).document('root')
+  assert.deepEqual(
+    asked.map((request) => request.url),
+    [
+      `${TUF}/root.json`,
+      `${TUF}/targets/team/alice.${SHA256}.json`,
+      `${TUF}/12.root.json`,
+      `${TUF}/targets.json`,
+      '/below/it/v2/localhost:5000/a%20b/%C3%BC%3Fx=1%23y/%252e%252e/a+b&c/_trust/tuf/root.json',
+    ],
+  )
+  assert.ok(asked.every(({ headers }) => headers.authorization === undefined))
+})
+
+test('a password is given once it is asked for, and from then on', async (t) => {
+  const { url, asked } = await oddServer(t, (request, response) => {
+    if (request.headers.authorization === BASIC) response.end('good')
+    else response.writeHead(401, { 'WWW-Authenticate': 'Basic realm="x"' }).end()
+  })
+  const source = notaryServer(url, GUN, { credentials: alice })
+  assert.equal(String(await source.document('root')), 'good')
+  assert.equal(String(await source.document('timestamp')), 'good')
+  assert.deepEqual(
+    asked.map(({ headers }) => headers.authorization),
+    [undefined, BASIC, BASIC],
+  )
+})
+
+test('a token is kept for all requests, until the server wants another', async (t) => {
+  let made = 0
+  let good = ''
+  const scopes: (string | null)[] = []
+  const { url, asked } = await oddServer(t, (request, response) => {
+    const place = new URL(request.url ?? '', 'http://x')
+    if (place.pathname === '/token') {
+      assert.equal(request.headers.authorization, BASIC)
+      scopes.push(place.searchParams.get('scope'))
+      made += 1
+      good = `Bearer token-${made}`
+      response.end(JSON.stringify({ token: `token-${made}` }))
+    } else if (request.headers.authorization === good) response.end('good')
+    else challenge(request, response)
+  })
+  const source = notaryServer(url, GUN, { credentials: alice })
+  for (const role of ['timestamp', 'snapshot', 'root'] as const)
+    assert.equal(String(await source.document(role)), 'good')
+  assert.equal(made, 1)
+  assert.equal(asked.length, 5)
+  good = 'Bearer one that was not given yet'
+  assert.equal(String(await source.document('targets')), 'good')
+  assert.equal(made, 2)
+  assert.deepEqual(scopes, ['repository:source.example/team/app:pull', 'repository:source.example/team/app:pull'])
+})
+
+test('the scope is the one that the challenge names, if it is of reading only', async (t) => {
+  const cases = [
+    ['repository:mirror/app:pull', 'repository:mirror/app:pull'],
+    ['repository:victim/app:pull,push', 'repository:source.example/team/app:pull'],
+    ['repository:a:push repository:b:pull', 'repository:source.example/team/app:pull'],
+    ['registry:catalog:*', 'repository:source.example/team/app:pull'],
+  ]
+  for (const [named = '', wanted = ''] of cases) {
+    const scopes: (string | null)[] = []
+    const { url } = await oddServer(t, (request, response) => {
+      if (request.url?.startsWith('/token') === true) {
+        assert.equal(request.headers.authorization, undefined)
+        scopes.push(new URL(request.url, 'http://x').searchParams.get('scope'))
+        response.end('{"token":"anonymous"}')
+      } else if (request.headers.authorization === 'Bearer anonymous') response.end('good')
+      else challenge(request, response, `,scope="${named}"`)
+    })
+    await notaryServer(url, GUN, { credentials: nobody }).document('root')
+    assert.deepEqual(scopes, [wanted])
+  }
+})
+
+test('what a server may answer otherwise is an error that says so, without the password', async (t) => {
+  const elsewhere = await oddServer(t, (_, response) => response.end('stolen'))
+  const cases: [name: string, answer: RequestListener, words: RegExp][] = [
+    ['broken', (_, response) => response.writeHead(500).end(), /^http:\S+ answers 500$/],
+    ['created', (_, response) => response.writeHead(201).end('x'), /answers 201$/],
+    [
+      'elsewhere',
+      (request, response) => {
+        if (request.headers.authorization === undefined) challengeBasic(response)
+        else response.writeHead(307, { Location: `${elsewhere.url}/root.json` }).end()
+      },
+      /answers 307$/,
+    ],
+    ['never enough', (_, response) => challengeBasic(response), /wants other credentials$/],
+    ['forbidden', (_, response) => response.writeHead(403).end(), /wants other credentials$/],
+    ['unknown', (_, response) => response.writeHead(401).end(), /credentials of an unknown kind$/],
+    [
+      'a token service in the clear on another machine',
+      (_, response) =>
+        response.writeHead(401, { 'WWW-Authenticate': 'Bearer realm="http://auth.example/token"' }).end(),
+      /token service that cannot be used$/,
+    ],
+    ['endless', (_, response) => response.end(Buffer.alloc(1024 * 1024 + 1)), /sends more than 1048576 bytes$/],
+    [
+      'cut off',
+      (_, response) => response.writeHead(200, { 'Content-Length': '99' }).write('x', () => response.destroy()),
+      /ended its answer early$/,
+    ],
+  ]
+  for (const [name, answer, words] of cases) {
+    const { url, asked } = await oddServer(t, answer)
+    const reading = notaryServer(url, GUN, { account: 'docker', credentials: alice }).document('timestamp')
+    await assert.rejects(reading, (error: Error & { code?: string; hint?: string }) => {
+      assert.equal(error.code, 'REGISTRY', name)
+      assert.match(error.message, words, name)
+      assert.doesNotMatch(error.message + (error.hint ?? ''), /secret/)
+      return true
+    })
+    assert.ok(asked.length <= 2, name)
+  }
+  assert.deepEqual(elsewhere.asked, [])
+  const limit = await oddServer(t, (_, response) => response.end(Buffer.alloc(1024 * 1024 + 1)))
+  const larger = await notaryServer(limit.url, GUN, { credentials: alice }).document('targets')
+  assert.equal(larger?.length, 1024 * 1024 + 1)
+  await assert.rejects(notaryServer('http://127.0.0.1:1', GUN, { credentials: alice }).document('root'), {
+    message: 'cannot reach http://127.0.0.1:1',
+  })
+})
+
+test('no URL but that of a server, and no way in the clear to another machine', () => {
+  const cases: [url: string, words: RegExp][] = [
+    ['notary.docker.io', /cannot be read/],
+    ['localhost:4443', /must begin with https:/],
+    ['http://notary.example', /must begin with https:/],
+    ['http://127.0.0.1.example', /must begin with https:/],
+    ['ftp://localhost', /must begin with https:/],
+    ['https://bob:hidden@notary.example', /without user name and password/],
+    ['https://notary.example/?x=hidden', /without \? and #/],
+    ['https://notary.example/#hidden', /without \? and #/],
+  ]
+  for (const [url, words] of cases) {
+    assert.throws(
+      () => notaryServer(url, GUN, { credentials: alice }),
+      (error: Error & { code?: string }) => {
+        assert.equal(error.code, 'INVALID_PARAMETERS', url)
+        assert.match(error.message, words, url)
+        assert.doesNotMatch(error.message, /hidden/)
+        return true
+      },
+    )
+  }
+  assert.equal(notaryServer('https://notary.example/', GUN, { credentials: alice }).name, 'https://notary.example')
+})
+
+test('a private authority: refused by its name, then trusted', async (t) => {
+  const server = await startTestServer()
+  t.after(() => server.stop())
+  const world = await TrustWorld.create({ gun: GUN, now: server.clock.now, serverKeys: keysFrom(server, GUN) })
+  await world.publishFirst(server)
+  const source = notaryServer(server.url, GUN, { credentials: unasked })
+  const refusal = /^cannot reach https:\S+: its certificate is not trusted: .*(?:certificate|issuer)/
+  await assert.rejects(source.document('root'), { code: 'REGISTRY', message: refusal, hint: /NODE_EXTRA_CA_CERTS/ })
+
+  // Of an authority that will be trusted, but for other names.
+  const { certificate: cert, key, ca } = tlsIdentity()
+  const other = createServer({ cert, key }, (_, response) => response.end()).listen(0, '127.0.0.2')
+  await once(other, 'listening')
+  t.after(() => other.close())
+
+  trustAuthority(`# two of them\n${server.ca}\n${ca}`)
+  assert.deepEqual(await source.document('root'), world.files.get('root'))
+  const { port } = other.address() as AddressInfo
+  await assert.rejects(notaryServer(`https://127.0.0.2:${port}`, GUN, { credentials: unasked }).document('root'), {
+    message: /its certificate is not trusted: Hostname\/IP does not match/,
+  })
+})
+
+test('NODE_EXTRA_CA_CERTS is enough, too', async (t) => {
+  const server = await startTestServer()
+  t.after(() => server.stop())
+  const program = `
+    import { notaryServer } from ${JSON.stringify(join(import.meta.dirname, '../../src/registry/notary-server.ts'))}
+    const source = notaryServer(process.argv[1], 'a/b', { credentials: async () => undefined })
+    console.log(await source.document('root').catch((error) => error.message))`
+  const ask = (extra: NodeJS.ProcessEnv): Promise<{ stdout: string }> =>
+    promisify(execFile)(process.execPath, ['--input-type=module', '-e', program, server.url], {
+      env: { ...process.env, ...extra },
+    })
+  assert.match((await ask({})).stdout, /not trusted/)
+  const file = join(server.directory, 'keys', 'tls', 'ca.crt')
+  assert.equal((await ask({ NODE_EXTRA_CA_CERTS: file })).stdout, 'undefined\n')
+})
+
+test('what is no certificate of an authority changes nothing', (t) => {
+  const before = tls.getCACertificates('default')
+  const broken = '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n'
+  for (const text of ['', 'no certificate', broken, `${tlsIdentity().ca}${broken}`]) {
+    assert.throws(() => trustAuthority(text), { code: 'BAD_TLS' })
+  }
+  assert.deepEqual(tls.getCACertificates('default'), before)
+  const { setDefaultCACertificates } = tls
+  t.after(() => Object.assign(tls, { setDefaultCACertificates }))
+  Reflect.deleteProperty(tls, 'setDefaultCACertificates')
+  assert.throws(() => trustAuthority(tlsIdentity().ca), {
+    code: 'BAD_TLS',
+    hint: 'set NODE_EXTRA_CA_CERTS=FILE instead',
+  })
+})
+
+function challenge(request: IncomingMessage, response: ServerResponse, more = ''): void {
+  const realm = `http://${request.headers.host}/token`
+  response.writeHead(401, { 'WWW-Authenticate': `Bearer realm="${realm}",service="notary"${more}` }).end()
+}
+
+function challengeBasic(response: ServerResponse): void {
+  response.writeHead(401, { 'WWW-Authenticate': 'Basic realm="x"' }).end()
+}
