@@ -1,0 +1,66 @@
+import { hash } from 'node:crypto'
+import { readFile, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileError, TrustError } from '../errors.ts'
+import type { Gun } from '../tuf/gun.ts'
+import { documentMaxBytes, readDocument, type TrustSource } from './trust-data.ts'
+
+/** Where clients keep what they read. */
+const USUAL = "docker's is ~/.docker/trust, that of notary is ~/.notary"
+const READ_AGAIN = 'let the client read it once more: docker trust inspect NAME, or notary list NAME'
+
+/**
+ * A repository as docker or notary has read and kept it: one document a role, `tuf/GUN/metadata/ROLE.json` (wire spec
+ * §14.4). Roots before the current one are there only if somebody put them there, as `1.root.json`.
+ *
+ * @param directory `~/.docker/trust`
+ */
+export function clientCache(directory: string, gun: Gun): TrustSource {
+  const source = { name: directory }
+  // A GUN has no segments that lead out of the directory, and a role's name has no dots at all.
+  const fileOf = (name: string): string => join(directory, 'tuf', gun, 'metadata', `${name}.json`)
+  return {
+    ...source,
+    async document(role, which) {
+      const limit = documentMaxBytes(role)
+      if (which !== undefined && 'version' in which) {
+        const kept = await readUpTo(fileOf(`${which.version}.${role}`), limit)
+        if (kept !== undefined) return kept
+      }
+      const current = await readUpTo(fileOf(role), limit)
+      if (current === undefined) {
+        await mustBeCache(directory)
+        return undefined
+      }
+      if (which === undefined) return current
+      if ('version' in which) return readDocument(source, role, current).version === which.version ? current : undefined
+      if (hash('sha256', current, 'hex') === which.sha256) return current
+      const by = role === 'snapshot' ? 'timestamp' : 'snapshot'
+      throw new TrustError('REGISTRY', `the ${role} in ${directory} is not the one that the ${by} there names`, {
+        hint: READ_AGAIN,
+      })
+    },
+  }
+}
+
+/** @returns undefined if there is no such file */
+async function readUpTo(path: string, limit: number): Promise<Buffer | undefined> {
+  try {
+    const { size } = await stat(path)
+    if (size > limit) throw new TrustError('REGISTRY', `${path} has more than ${limit} bytes`)
+    return await readFile(path)
+  } catch (error) {
+    if (error instanceof TrustError) throw error
+    if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined
+    throw fileError('REGISTRY', `cannot read ${path}`, error, 'name a directory that a client wrote')
+  }
+}
+
+/** Something is not there: because the directory is another one? */
+async function mustBeCache(directory: string): Promise<void> {
+  const found = await stat(join(directory, 'tuf')).catch(() => undefined)
+  if (found?.isDirectory() === true) return
+  throw new TrustError('NOT_FOUND', `${directory} is no directory that docker or notary keeps trust data in`, {
+    hint: USUAL,
+  })
+}
