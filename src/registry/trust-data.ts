@@ -2,7 +2,7 @@ import { TrustError } from '../errors.ts'
 import { checkFileMeta, type FileMeta } from '../tuf/file-meta.ts'
 import type { Gun } from '../tuf/gun.ts'
 import { checkTypeAndVersion, parseMetadata, type Metadata } from '../tuf/metadata.ts'
-import type { Role } from '../tuf/role.ts'
+import { isDelegation, type Role } from '../tuf/role.ts'
 import { parseSnapshot } from '../tuf/snapshot.ts'
 import { parseTimestamp } from '../tuf/timestamp.ts'
 
@@ -37,6 +37,9 @@ export const TRUST_DATA_MAX_BYTES = 11 * 1024 * 1024
 /** Roots before the current one. */
 const OLDER_ROOTS_MAX = 1_000
 
+/** Snapshots made by a server go on naming a role that nobody delegates to any more (wire spec §6.6). */
+const NOT_KEPT = 'of a signer who was removed the server has the document, clients that read later do not'
+
 const TYPES: Readonly<Record<string, string>> = { root: 'Root', snapshot: 'Snapshot', timestamp: 'Timestamp' }
 
 /** Bytes of a role's document that a source reads at most. */
@@ -66,7 +69,9 @@ export async function readTrustData(source: TrustSource, gun: Gun): Promise<Fore
   const named = async (role: Role, meta: FileMeta | undefined, by: Role): Promise<Metadata> => {
     const bytes = meta && (await source.document(role, checksumIn(meta)))
     if (bytes === undefined && role === 'root') throw noTrustData(source, gun)
-    if (meta === undefined || bytes === undefined) throw wrong(source, `has no ${role}, which its ${by} names`)
+    if (meta === undefined || bytes === undefined) {
+      throw wrong(source, `has no ${role}, which its ${by} names`, isDelegation(role) ? NOT_KEPT : undefined)
+    }
     const metadata = keep(role, bytes)
     readable(source, role, () => checkFileMeta(meta, metadata.checksums, role, unnamed))
     return metadata
@@ -121,8 +126,8 @@ function unnamed(text: string): never {
   throw new TrustError('REGISTRY', text)
 }
 
-function wrong(source: Pick<TrustSource, 'name'>, what: string): TrustError {
-  return new TrustError('REGISTRY', `${source.name} ${what}`)
+function wrong(source: Pick<TrustSource, 'name'>, what: string, hint?: string): TrustError {
+  return new TrustError('REGISTRY', `${source.name} ${what}`, hint === undefined ? {} : { hint })
 }
 
 function noTrustData(source: TrustSource, gun: Gun): TrustError {

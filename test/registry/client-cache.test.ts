@@ -95,6 +95,7 @@ test('no such directory, no such repository, a role that is missing, a file that
   await assert.rejects(readTrustData(clientCache(directory, GUN), GUN), {
     code: 'REGISTRY',
     message: /has no targets\/releases, which its snapshot names$/,
+    hint: /a signer who was removed/,
   })
   await mkdir(join(metadata, 'targets/releases.json'))
   await assert.rejects(readTrustData(clientCache(directory, GUN), GUN), { code: 'REGISTRY', message: /EISDIR/ })

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
+import { X509Certificate } from 'node:crypto'
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import { createServer } from 'node:https'
 import { once } from 'node:events'
@@ -202,7 +203,9 @@ test('a private authority: refused by its name, then trusted', async (t) => {
   await once(other, 'listening')
   t.after(() => other.close())
 
+  const trusted = authorities()
   trustAuthority(`# two of them\n${server.ca}\n${ca}`)
+  assert.equal(trusted.difference(authorities()).size, 0)
   assert.deepEqual(await source.document('root'), world.files.get('root'))
   const { port } = other.address() as AddressInfo
   await assert.rejects(notaryServer(`https://127.0.0.2:${port}`, GUN, { credentials: unasked }).document('root'), {
@@ -241,6 +244,11 @@ test('what is no certificate of an authority changes nothing', (t) => {
     hint: 'set NODE_EXTRA_CA_CERTS=FILE instead',
   })
 })
+
+/** Fingerprints: Node writes the same certificate with and without a line's end. */
+function authorities(): Set<string> {
+  return new Set(tls.getCACertificates('default').map((pem) => new X509Certificate(pem).fingerprint256))
+}
 
 function challenge(request: IncomingMessage, response: ServerResponse, more = ''): void {
   const realm = `http://${request.headers.host}/token`

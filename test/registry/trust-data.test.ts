@@ -74,6 +74,9 @@ test('a first root of version 2, and a source that has no older roots', async (t
   const { app } = await published(t)
   const none = await read(t, app, (file) => (/^\d+\.root/.test(file) ? 404 : undefined))
   assert.deepEqual(rolesOf(none).slice(2, 4), ['root 3', 'targets 1'])
+  // What comes before a gap helps nobody: each root is believed for the one after it.
+  const gap = await read(t, app, (file) => (file === '2.root.json' ? 404 : undefined))
+  assert.deepEqual(rolesOf(gap).slice(2, 4), ['root 3', 'targets 1'])
 })
 
 test('a publish in between mixes nothing', async (t) => {
