@@ -1,3 +1,4 @@
+import { adoptRepository } from './adopt.ts'
 import { auditJournal } from './audit.ts'
 import { makeBackup } from './backup.ts'
 import { showExpiry } from './expiry.ts'
@@ -30,6 +31,7 @@ export const OPERATIONS: readonly Operation[] = [
   showExpiry,
   listRepositories,
   showRepository,
+  adoptRepository,
   deleteRepository,
   listKeys,
   listTags,

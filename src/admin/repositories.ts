@@ -5,9 +5,11 @@ import { allGuns } from '../repository/expiry.ts'
 import { namedKeys } from '../repository/import-key.ts'
 import { remove } from '../repository/remove.ts'
 import { describe } from '../repository/show.ts'
+import { signedHere } from '../repository/signed-here.ts'
 import type { Readable } from '../repository/trust.ts'
 import type { StoredKey } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
+import { BASE_ROLES } from '../tuf/role.ts'
 import { gunInput, operation } from './operation.ts'
 import { rootKeyPlaces } from './root-keys.ts'
 
@@ -20,7 +22,7 @@ interface Facts {
   readonly version: number
   /** Delegations that have signed something. */
   readonly delegations: number
-  /** The first end among root, targets and snapshot, RFC 3339. */
+  /** The first end among root, targets, snapshot, and a timestamp that another server signed, RFC 3339. */
   readonly expires: string
 }
 
@@ -104,12 +106,14 @@ export const listKeys = operation({
 })
 
 function factsOf({ store }: Readable, gun: Gun): Facts | undefined {
-  const roles = store.head(gun)?.roles ?? {}
-  const ends = ['root', 'targets', 'snapshot'].flatMap((role) => roles[role]?.expires ?? [])
-  if (roles['targets'] === undefined) return undefined
+  const head = store.head(gun)
+  if (head?.roles['targets'] === undefined) return undefined
+  const { roles } = head
+  const renewed = signedHere(head) ? ['timestamp'] : []
+  const ends = BASE_ROLES.flatMap((role) => (renewed.includes(role) ? [] : (roles[role]?.expires ?? [])))
   return {
     gun,
-    version: roles['targets'].version,
+    version: head.roles['targets'].version,
     delegations: Object.keys(roles).filter((role) => role.startsWith('targets/')).length,
     expires: new Date(Math.min(...ends)).toISOString(),
   }

@@ -5,6 +5,7 @@ import { namedKeys } from '../repository/import-key.ts'
 import { heldRoles } from '../repository/rotation-policy.ts'
 import { rootRenewal, type RootKeyPlaces } from '../repository/root-renewal.ts'
 import { heldKeys } from '../repository/sign-role.ts'
+import { signedHere, takeOverCommand } from '../repository/signed-here.ts'
 import { signerOf } from '../repository/signers.ts'
 import { stagedRoot } from '../repository/staged-root.ts'
 import { SERVER, type Gun } from '../tuf/gun.ts'
@@ -21,6 +22,8 @@ interface Holders {
   readonly root: { readonly here: boolean; readonly command: string }
   /** Roles that the server signs. */
   readonly held: ReadonlySet<string>
+  /** False: adopted, and signed by another server until now. */
+  readonly signedHere: boolean
 }
 
 /** Advice for many endings: what it depends on is read once for each repository. @param own certificates of the server */
@@ -35,7 +38,11 @@ export async function adviceFor(world: World, own: readonly Ending[]): Promise<A
     places ??= await rootKeyPlaces(world)
     const head = trust.store.head(gun)
     const held = head === undefined ? [] : heldRoles(trust, gun, head).map(({ role }) => role)
-    const found = { root: rootRenewal(trust, gun, places), held: new Set(held) }
+    const found = {
+      root: rootRenewal(trust, gun, places),
+      held: new Set(held),
+      signedHere: head === undefined || signedHere(head),
+    }
     known.set(gun, found)
     return found
   }
@@ -64,18 +71,15 @@ function forServer(what: string, own: readonly Ending[]): string {
     : 'put a new one into the file that tls.certificateFile names, and restart the server'
 }
 
-function forRepository(world: World, gun: Gun, what: string, { root, held }: Holders): string {
+function forRepository(world: World, gun: Gun, what: string, { root, held, signedHere: here }: Holders): string {
   const { trust } = world
+  // Nobody can publish anything before that.
+  if (!here) return nextRoot(trust, gun, root.here, takeOverCommand(gun))
   if (what === 'root' || what === 'root certificate') return root.command
   if (what.endsWith(' key')) {
     const role = what.slice(0, -' key'.length)
-    const waits = stagedRoot(trust, gun) !== undefined
-    if (waits && root.here) return `countersign root sign ${gun}`
-    if (waits) return `countersign root show ${gun} --out FILE, which its owner signs`
-    if (root.here) return `countersign key rotate ${gun} ${role}`
-    return role === 'targets'
-      ? `countersign key rotate ${gun} targets --stage, and its owner signs that root`
-      : `its owner: notary key rotate ${gun} ${role} -r`
+    const byOwner = role === 'targets' ? undefined : `its owner: notary key rotate ${gun} ${role} -r`
+    return nextRoot(trust, gun, root.here, `countersign key rotate ${gun} ${role}`, byOwner)
   }
   // With new targets goes a new snapshot.
   if (held.has(what) && held.has('snapshot')) return 'nothing: the server signs it anew by itself'
@@ -84,6 +88,18 @@ function forRepository(world: World, gun: Gun, what: string, { root, held }: Hol
   const signer = signerFor(world, gun, what)
   if (signer !== undefined) return `countersign tag sign ${gun} TAG --as ${signer}, a tag that it has signed`
   return `whoever signs it: docker trust sign, or notary witness -p ${gun} ${what}`
+}
+
+/** How a rotation goes on, or begins. @param byOwner what an owner can do in one step, with a client of their own */
+function nextRoot(
+  trust: World['trust'],
+  gun: Gun,
+  here: boolean,
+  rotate: string,
+  byOwner = `${rotate} --stage, and its owner signs that root`,
+): string {
+  if (stagedRoot(trust, gun) === undefined) return here ? rotate : byOwner
+  return here ? `countersign root sign ${gun}` : `countersign root show ${gun} --out FILE, which its owner signs`
 }
 
 /** The signer of the server that can sign a delegation all by itself. */

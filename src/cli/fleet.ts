@@ -9,17 +9,23 @@ export interface Outcome<State extends string> {
   readonly error?: string
 }
 
+interface Failed {
+  readonly gun: string
+  readonly state: 'failed'
+  readonly error: string
+}
+
 /**
  * The same for one repository or for many, one after the other. A failure among many is a row, and does not hold up the
  * others; of a single repository it is the command's.
  *
  * @throws whatever `work` throws for the only repository; for many only what is no TrustError
  */
-export async function inEach<State extends string>(
-  guns: readonly string[],
-  work: (gun: string) => Promise<Outcome<State>>,
-): Promise<Outcome<State>[]> {
-  const outcomes: Outcome<State>[] = []
+export async function inEach<Name extends string, Done>(
+  guns: readonly Name[],
+  work: (gun: Name) => Promise<Done>,
+): Promise<(Done | Failed)[]> {
+  const outcomes: (Done | Failed)[] = []
   for (const gun of guns) {
     try {
       outcomes.push(await work(gun))

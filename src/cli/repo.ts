@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import { deleteRepository, listRepositories, showRepository } from '../admin/repositories.ts'
+import { addAdopt } from './adopt.ts'
 import { addCreate } from './create.ts'
 import { describeForPeople } from './describe.ts'
 import { DAMAGED } from './list.ts'
@@ -39,6 +40,7 @@ export function repoCommand(): Command {
     .option(...JSON_OPTION)
     .action(remove)
   addCreate(repo)
+  addAdopt(repo)
   return repo
 }
 

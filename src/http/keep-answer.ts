@@ -1,5 +1,6 @@
 import type { ClientRequest, ServerResponse } from 'node:http'
 import type { Gun } from '../tuf/gun.ts'
+import { signedHere } from '../repository/signed-here.ts'
 import { ownBytes } from '../tuf/own-bytes.ts'
 import type { Unauthorized } from './challenge.ts'
 import type { KeptAnswer, Source } from './kept-answers.ts'
@@ -24,7 +25,8 @@ export function keepDocument(wiring: Wiring, ctx: Context, gun: Gun, stamp: Uint
     ctx.body = before.body
     return
   }
-  const ends = ['timestamp', 'snapshot'].map((made) => repository?.roles[made]?.expires ?? Infinity)
+  const made = repository !== undefined && signedHere(repository) ? ['timestamp', 'snapshot'] : []
+  const ends = made.map((role) => repository?.roles[role]?.expires ?? Infinity)
   const source: Source = { gun, stamp: ownBytes(stamp), until: Math.min(...ends) }
   keep(wiring.kept.answers, ctx, 200, { source })
 }

@@ -36,7 +36,7 @@ export function certificateFault(error: unknown): TrustError | undefined {
   const { cause } = error.cause
   if (!(cause instanceof Error) || !('code' in cause) || !FAULT.test(String(cause.code))) return undefined
   return new TrustError('REGISTRY', `${error.message}: its certificate is not trusted: ${cause.message}`, {
-    hint: 'a private authority is trusted with NODE_EXTRA_CA_CERTS=FILE',
+    hint: 'if it is of a private authority: --tlscacert FILE',
     cause: error.cause,
   })
 }

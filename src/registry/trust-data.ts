@@ -2,8 +2,9 @@ import { TrustError } from '../errors.ts'
 import { checkFileMeta, type FileMeta } from '../tuf/file-meta.ts'
 import type { Gun } from '../tuf/gun.ts'
 import { checkTypeAndVersion, parseMetadata, type Metadata } from '../tuf/metadata.ts'
-import { isDelegation, type Role } from '../tuf/role.ts'
+import type { Role, TargetsRole } from '../tuf/role.ts'
 import { parseSnapshot } from '../tuf/snapshot.ts'
+import { parseTargets } from '../tuf/targets.ts'
 import { parseTimestamp } from '../tuf/timestamp.ts'
 
 /** A document as another server, or a client, has it. */
@@ -37,9 +38,6 @@ export const TRUST_DATA_MAX_BYTES = 11 * 1024 * 1024
 /** Roots before the current one. */
 const OLDER_ROOTS_MAX = 1_000
 
-/** Snapshots made by a server go on naming a role that nobody delegates to any more (wire spec §6.6). */
-const NOT_KEPT = 'of a signer who was removed the server has the document, clients that read later do not'
-
 const TYPES: Readonly<Record<string, string>> = { root: 'Root', snapshot: 'Snapshot', timestamp: 'Timestamp' }
 
 /** Bytes of a role's document that a source reads at most. */
@@ -49,8 +47,9 @@ export function documentMaxBytes(role: Role): number {
 
 /**
  * All that clients need of a repository: timestamp, snapshot, root, the older roots from the newest to the oldest that
- * there is, targets, and each delegation that the snapshot names; in this order. Each is read by the checksum under
+ * there is, targets, and each delegation that has signed something; in this order. Each is read by the checksum under
  * which another one names it, so that a publish in between mixes nothing. Signatures are not looked at.
+ * What a snapshot names and nobody delegates to any more is left out: clients neither read nor keep it.
  *
  * @throws TrustError NOT_FOUND if there is no such repository; REGISTRY if something is missing or cannot be read, or if
  *   all together are more than `TRUST_DATA_MAX_BYTES`
@@ -69,9 +68,7 @@ export async function readTrustData(source: TrustSource, gun: Gun): Promise<Fore
   const named = async (role: Role, meta: FileMeta | undefined, by: Role): Promise<Metadata> => {
     const bytes = meta && (await source.document(role, checksumIn(meta)))
     if (bytes === undefined && role === 'root') throw noTrustData(source, gun)
-    if (meta === undefined || bytes === undefined) {
-      throw wrong(source, `has no ${role}, which its ${by} names`, isDelegation(role) ? NOT_KEPT : undefined)
-    }
+    if (meta === undefined || bytes === undefined) throw wrong(source, `has no ${role}, which its ${by} names`)
     const metadata = keep(role, bytes)
     readable(source, role, () => checkFileMeta(meta, metadata.checksums, role, unnamed))
     return metadata
@@ -92,10 +89,12 @@ export async function readTrustData(source: TrustSource, gun: Gun): Promise<Fore
     const { version: found } = keep('root', bytes)
     if (found !== version) throw wrong(source, `has version ${found} of root where version ${version} should be`)
   }
-  await named('targets', meta.get('targets'), 'snapshot')
-  for (const [role, entry] of meta) {
-    if (role !== 'root' && role !== 'targets') await named(role as Role, entry, 'snapshot')
+  const readTargets = async (role: TargetsRole): Promise<void> => {
+    const metadata = await named(role, meta.get(role), 'snapshot')
+    const { delegations } = readable(source, role, () => parseTargets(metadata))
+    for (const name of delegations.keys()) if (meta.has(name)) await readTargets(name)
   }
+  await readTargets('targets')
   return documents
 }
 
@@ -126,8 +125,8 @@ function unnamed(text: string): never {
   throw new TrustError('REGISTRY', text)
 }
 
-function wrong(source: Pick<TrustSource, 'name'>, what: string, hint?: string): TrustError {
-  return new TrustError('REGISTRY', `${source.name} ${what}`, hint === undefined ? {} : { hint })
+function wrong(source: Pick<TrustSource, 'name'>, what: string): TrustError {
+  return new TrustError('REGISTRY', `${source.name} ${what}`)
 }
 
 function noTrustData(source: TrustSource, gun: Gun): TrustError {

@@ -11,7 +11,7 @@ import { parseTargets, type Targets } from '../tuf/targets.ts'
 import { checkThreshold } from '../tuf/threshold.ts'
 import { parseTimestamp } from '../tuf/timestamp.ts'
 import { loadCurrent } from './current.ts'
-import type { Readable } from './trust.ts'
+import type { Documents } from './trust.ts'
 
 const fail: Fail = (text) => {
   throw new TrustError('CORRUPT', text)
@@ -25,7 +25,7 @@ const fail: Fail = (text) => {
  * @returns what a client would not be refused for but people should know: what has expired, delegations that are skipped
  * @throws TrustError for the first thing that a client would refuse
  */
-export function viewAsClient(trust: Readable, gun: Gun, head: Head, now: number): string[] {
+export function viewAsClient(trust: Documents, gun: Gun, head: Head, now: number): string[] {
   const root = walkRoots(trust, gun, head)
   const timestamp = need(trust, gun, head, 'timestamp')
   checkThreshold(timestamp, root.roles.timestamp, fail)
@@ -38,31 +38,36 @@ export function viewAsClient(trust: Readable, gun: Gun, head: Head, now: number)
     const entry = meta.get(role) ?? fail(`the snapshot does not name ${role}, which is current`)
     checkFileMeta(entry, state, role, fail)
   }
-  for (const role of meta.keys()) {
-    if (head.roles[role] === undefined) fail(`the snapshot names ${role}, which is not there`)
-  }
   const targets = need(trust, gun, head, 'targets')
   checkThreshold(targets, root.roles.targets, fail)
-  return [...expiredRoles(head, now), ...skippedDelegations(trust, gun, head, parseTargets(targets))]
+  const { warnings, delegated } = viewDelegations(trust, gun, head, parseTargets(targets))
+  for (const role of meta.keys()) {
+    // Nobody asks for one that is delegated no more: adopted repositories may be without it.
+    if (head.roles[role] === undefined && delegated.has(role)) fail(`the snapshot names ${role}, which is not there`)
+  }
+  return [...expiredRoles(head, now), ...warnings]
 }
 
-/** Every root is judged at the time when it was committed. */
-function walkRoots(trust: Readable, gun: Gun, head: Head): Root {
+/**
+ * The current root is judged at the time when it was committed; the ones before it by their signatures alone: they may
+ * have ended before they came here (`adopt`).
+ */
+function walkRoots(trust: Documents, gun: Gun, head: Head): Root {
   const last = head.roles['root']?.version ?? 0
   let root: Root | undefined
   for (let version = 1; version <= last; version += 1) {
     const document = trust.store.document(gun, 'root', { version })
-    // A first root may be version 2 (wire spec §5.3); after it there is no gap.
-    if (document === undefined && version === 1 && last > 1) continue
+    // A first root may be version 2 (wire spec §5.3), or what was left of another server's; after it there is no gap.
+    if (document === undefined && root === undefined && version < last) continue
     if (document === undefined) return fail(`root version ${version} is missing`)
     const next = parseRoot(parseMetadata('root', document.bytes))
-    verifyRoot(next, root, gun, document.createdAt)
+    verifyRoot(next, root, gun, version === last ? document.createdAt : undefined)
     root = next
   }
   return root ?? fail('there is no root')
 }
 
-function need(trust: Readable, gun: Gun, head: Head, role: Role): Metadata {
+function need(trust: Documents, gun: Gun, head: Head, role: Role): Metadata {
   const metadata = loadCurrent(trust, gun, head, role) ?? fail(`there is no ${role}`)
   if (metadata.version !== head.roles[role]?.version) fail(`${role} has another version than the head says`)
   return metadata
@@ -73,17 +78,30 @@ function expiredRoles(head: Head, now: number): string[] {
   return expired.map(([role, state]) => `${role} expired at ${new Date(state.expires).toISOString()}`)
 }
 
-/** Delegations that clients leave out with a warning: below their threshold since a key was purged, say. */
-function skippedDelegations(trust: Readable, gun: Gun, head: Head, parent: Targets): string[] {
-  return [...parent.delegations.values()].flatMap((delegation) => {
-    const metadata = loadCurrent(trust, gun, head, delegation.name satisfies DelegationRole)
-    if (metadata === undefined || !isTargetsRole(metadata.role)) return []
-    try {
-      checkThreshold(metadata, delegation, fail)
-    } catch (error) {
-      if (!(error instanceof TrustError)) throw error
-      return [`clients skip ${delegation.name}: ${error.message}`]
+/** All delegations, and why clients leave some out with a warning: below their threshold since a key was purged, say. */
+function viewDelegations(
+  trust: Documents,
+  gun: Gun,
+  head: Head,
+  top: Targets,
+): { readonly delegated: ReadonlySet<string>; readonly warnings: readonly string[] } {
+  const delegated = new Set<string>()
+  const warnings: string[] = []
+  const walk = (parent: Targets): void => {
+    for (const delegation of parent.delegations.values()) {
+      delegated.add(delegation.name)
+      const metadata = loadCurrent(trust, gun, head, delegation.name satisfies DelegationRole)
+      if (metadata === undefined || !isTargetsRole(metadata.role)) continue
+      try {
+        checkThreshold(metadata, delegation, fail)
+      } catch (error) {
+        if (!(error instanceof TrustError)) throw error
+        warnings.push(`clients skip ${delegation.name}: ${error.message}`)
+        continue
+      }
+      walk(parseTargets(metadata))
     }
-    return skippedDelegations(trust, gun, head, parseTargets(metadata))
-  })
+  }
+  walk(top)
+  return { delegated, warnings }
 }

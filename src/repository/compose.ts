@@ -86,7 +86,8 @@ function serverMade(head: Head | undefined): Record<string, number> {
   return Object.fromEntries(entries.filter(([role]) => role === 'snapshot' || role === 'timestamp'))
 }
 
-function stateOf({ version, checksums, expires }: Metadata): RoleState {
+/** A document as the head names it. */
+export function stateOf({ version, checksums, expires }: Metadata): RoleState {
   const { sha256, sha512, length } = checksums
   return { version, sha256, sha512, length, expires: Math.floor(expires) }
 }

@@ -5,14 +5,14 @@ import { parseMetadata, type Metadata } from '../tuf/metadata.ts'
 import type { Role } from '../tuf/role.ts'
 import { readRoles, type Root } from '../tuf/root.ts'
 import type { Current } from '../tuf/update.ts'
-import type { Readable, Trust } from './trust.ts'
+import type { Documents, Readable, Trust } from './trust.ts'
 
 /**
  * The current document of a role, read from the store and decoded.
  *
  * @throws TrustError CORRUPT if the head names one that is not there
  */
-export function loadCurrent(trust: Readable, gun: Gun, head: Head, role: Role): Metadata | undefined {
+export function loadCurrent(trust: Documents, gun: Gun, head: Head, role: Role): Metadata | undefined {
   const state = head.roles[role]
   if (state === undefined) return undefined
   const document = trust.store.document(gun, role, { sha256: state.sha256 })

@@ -6,6 +6,7 @@ import type { Gun } from '../tuf/gun.ts'
 import type { RoleKeys } from '../tuf/threshold.ts'
 import { currentRoles } from './current.ts'
 import { repeat, type Repeating } from './repeat.ts'
+import { signedHere } from './signed-here.ts'
 import type { Readable, Trust } from './trust.ts'
 
 /** Something that ends unless a person puts it off: metadata, root certificates, tokens, the server's certificate. */
@@ -43,7 +44,8 @@ export async function* allGuns(store: Pick<Readable['store'], 'guns'>): AsyncGen
 function endings(trust: Readable, gun: Gun, head: Head, until: number): Ending[] {
   const found: Ending[] = []
   for (const [role, state] of Object.entries(head.roles)) {
-    if (role !== 'timestamp' && state.expires <= until) found.push({ gun, what: role, expires: state.expires })
+    const renewed = role === 'timestamp' && signedHere(head)
+    if (!renewed && state.expires <= until) found.push({ gun, what: role, expires: state.expires })
   }
   const roles = currentRoles(trust, gun, head)
   const last = roles && rootCertificatesEnd(roles.root)

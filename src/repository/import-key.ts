@@ -1,6 +1,6 @@
 import { TrustError } from '../errors.ts'
 import type { NewKey } from '../signing/signer.ts'
-import type { Actor, StoredKey } from '../store/store.ts'
+import type { Actor, Head, StoredKey } from '../store/store.ts'
 import { mustBeUnder, SERVER, type Gun } from '../tuf/gun.ts'
 import { canonicalKeyId, keyId } from '../tuf/key.ts'
 import { isDelegation, parentOf, type SignedRole } from '../tuf/role.ts'
@@ -9,6 +9,8 @@ import { parseTargets } from '../tuf/targets.ts'
 import type { RoleKeys } from '../tuf/threshold.ts'
 import { change } from './change.ts'
 import { loadCurrent } from './current.ts'
+import { heldKeys } from './sign-role.ts'
+import { signedHere } from './signed-here.ts'
 import type { Readable, Trust } from './trust.ts'
 
 /** What became of a key that was made elsewhere. */
@@ -46,13 +48,22 @@ export async function importKey(
       throw new TrustError('WRONG_STATE', `the key ${key.keyId} is here already, as ${owner.role} key of ${whose}`)
     }
     if (owner !== undefined) return false
-    await change(trust, gun, async (_, now) => {
+    await change(trust, gun, async (head, now) => {
       const stored: StoredKey = { ...key, role, pending: false, createdAt: now }
-      return { kind: 'key', actor, keys: [stored] }
+      const complete = head !== undefined && completesTimestamp(trust, gun, head, role, key.keyId)
+      const { roles = {}, highest = {} } = head ?? {}
+      return { kind: 'key', actor, keys: [stored], ...(complete ? { head: { roles, highest, renewAt: now } } : {}) }
     })
     return true
   })
   return { keyId: key.keyId, changed, named: howNamed(trust, gun, role, key.keyId) }
+}
+
+/** True if with this key the server can sign the timestamp of an adopted repository: from then on it does. */
+function completesTimestamp(trust: Readable, gun: Gun, head: Head, role: SignedRole, id: string): boolean {
+  if (role !== 'timestamp' || signedHere(head)) return false
+  const named = namedKeys(trust, gun, role)
+  return named?.keys.has(id) === true && heldKeys(trust, gun, role, named).length + 1 >= named.threshold
 }
 
 function howNamed(trust: Readable, gun: Gun, role: SignedRole, id: string): Imported['named'] {

@@ -10,6 +10,7 @@ import type { RoleKeys } from '../tuf/threshold.ts'
 import { loadCurrent } from './current.ts'
 import { pendingKey } from './server-key.ts'
 import { heldKeys } from './sign-role.ts'
+import { signedHere, takeOverCommand } from './signed-here.ts'
 import type { Trust } from './trust.ts'
 
 /** A payload for `stageRoot`, and the keys that were made for it. */
@@ -68,7 +69,9 @@ export async function prepareRotation(
   const root = currentRoot(trust, gun, head)
   if (roles.includes('targets')) mustHold(trust, gun, root, 'targets')
   if (!roles.includes('snapshot')) mustHold(trust, gun, root, 'snapshot')
-  const keys = await Promise.all(roles.map((role) => nextKey(trust, gun, role, now)))
+  // With a root goes a timestamp: where another server signed it until now (`adopt`), it gets a key of this one too.
+  const all = adopted(head) && !roles.includes('timestamp') ? [...roles, 'timestamp' as const] : roles
+  const keys = await Promise.all(all.map((role) => nextKey(trust, gun, role, now)))
   const changed = Object.fromEntries(keys.map((key) => [key.role, named(key)]))
   return { payload: nextPayload(root, now, changed), keys }
 }
@@ -107,12 +110,21 @@ function currentRoot(trust: Trust, gun: Gun, head: Head | undefined): Root {
 function mustHold(trust: Trust, gun: Gun, root: Root, role: 'targets' | 'snapshot'): void {
   const roleKeys = root.roles[role]
   if (heldKeys(trust, gun, role, roleKeys).length >= roleKeys.threshold) return
+  if (role === 'snapshot' && adopted(trust.store.head(gun))) {
+    throw new TrustError('WRONG_STATE', `the snapshot key of ${gun} is with the server that it was adopted from`, {
+      hint: `${takeOverCommand(gun)}: with new keys of this server for snapshot and timestamp`,
+    })
+  }
   throw new TrustError('WRONG_STATE', `the ${role} key of ${gun} is with its publisher, not with the server`, {
     hint:
       role === 'snapshot'
         ? `its owner can hand it over: notary key rotate ${gun} snapshot -r`
         : `its owner rotates it: notary key rotate ${gun} targets`,
   })
+}
+
+function adopted(head: Head | undefined): boolean {
+  return head !== undefined && !signedHere(head)
 }
 
 /** The key that waits for a root that names it, or a new one. */

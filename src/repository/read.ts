@@ -3,19 +3,21 @@ import type { Head, StoredDocument } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
 import type { Role } from '../tuf/role.ts'
 import { renew } from './renew.ts'
+import { signedHere } from './signed-here.ts'
 import type { Readable, Trust } from './trust.ts'
 
 /**
  * The current document of a role (wire spec §8). Nothing is signed here when all is well; should a timestamp or a
- * server-held snapshot have expired all the same, it is re-signed first.
+ * server-held snapshot have expired all the same, it is re-signed first. What another server signed (`adopt`) is handed
+ * on as it is: clients say themselves when it has expired.
  *
- * @throws TrustError SIGNING_FAILED if it has expired and cannot be re-signed: never an expired timestamp
+ * @throws TrustError SIGNING_FAILED if it has expired and cannot be re-signed: never an expired timestamp of its own
  */
 export async function readCurrent(trust: Trust, gun: Gun, role: Role): Promise<StoredDocument | undefined> {
   const head = trust.store.head(gun)
   if (head === undefined) return undefined
   const serverMade = role === 'timestamp' || role === 'snapshot'
-  if (serverMade && expired(head, trust.now())) await renew(trust, gun, 'expired')
+  if (serverMade && signedHere(head) && expired(head, trust.now())) await renew(trust, gun, 'expired')
   return named(trust, gun, serverMade ? (trust.store.head(gun) ?? head) : head, role)
 }
 

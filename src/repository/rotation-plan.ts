@@ -8,6 +8,7 @@ import { parseRoot, rootKeys, type Root } from '../tuf/root.ts'
 import { countSigners } from '../tuf/threshold.ts'
 import { rootCertificatesEnd } from './expiry.ts'
 import { heldKeys } from './sign-role.ts'
+import { signedHere, takeOverCommand } from './signed-here.ts'
 import type { Readable } from './trust.ts'
 
 /** What a rotation would do, before anything is done. */
@@ -40,7 +41,7 @@ export interface RotationPlan {
 export function planRotation(trust: Readable, gun: Gun, role: BaseRole, now: number): RotationPlan | undefined {
   const head = trust.store.head(gun)
   const version = head?.roles['root']?.version
-  if (version === undefined) return undefined
+  if (head === undefined || version === undefined) return undefined
   const roots = storedRoots(trust, gun, version)
   const current = roots.get(version)
   if (current === undefined) return undefined
@@ -50,8 +51,13 @@ export function planRotation(trust: Readable, gun: Gun, role: BaseRole, now: num
   const valid = rootKeys(current, gun, now)
   if (valid.keys.size === 0)
     obstacles.push('every root certificate has expired: no client accepts this repository any more')
-  if (role !== 'snapshot' && !held('snapshot'))
-    obstacles.push('the snapshot key is with the publisher, who has to publish')
+  if (role !== 'snapshot' && !held('snapshot')) {
+    obstacles.push(
+      signedHere(head)
+        ? 'the snapshot key is with the publisher, who has to publish'
+        : `snapshot and timestamp are signed elsewhere: ${takeOverCommand(gun)} comes first`,
+    )
+  }
   if (role === 'targets' && !held('targets'))
     obstacles.push('the targets key is with the publisher, who has to rotate it')
   return {
@@ -63,7 +69,7 @@ export function planRotation(trust: Readable, gun: Gun, role: BaseRole, now: num
     commonName: commonNameOf(current, gun),
     serverSigns: role === 'targets' ? ['targets', 'snapshot', 'timestamp'] : ['snapshot', 'timestamp'],
     cachedRoots: cachedRoots(roots, version, gun, now),
-    breaks: breaksOf(role, current, held, now),
+    breaks: breaksOf(role, current, signedHere(head) ? held : undefined, now),
     obstacles,
   }
 }
@@ -119,7 +125,7 @@ function cachedRoots(
 function breaksOf(
   role: BaseRole,
   current: Root,
-  held: (role: 'targets' | 'snapshot') => boolean,
+  held: ((role: 'targets' | 'snapshot') => boolean) | undefined,
   now: number,
 ): string[] {
   const breaks: string[] = []
@@ -129,7 +135,10 @@ function breaksOf(
     )
     breaks.push('who holds only the former root key can change this repository no more')
   }
-  if (role === 'snapshot' && !held('snapshot')) breaks.push('the publisher signs snapshots no more: the server does')
+  if (held === undefined) breaks.push('what else serves this repository, and signs it until now, can do so no more')
+  else if (role === 'snapshot' && !held('snapshot')) {
+    breaks.push('the publisher signs snapshots no more: the server does')
+  }
   if ((rootCertificatesEnd(current.roles.root) ?? Infinity) < now)
     breaks.push('clients refuse this repository already: its root certificates have ended')
   return breaks

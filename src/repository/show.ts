@@ -9,6 +9,7 @@ import type { RoleKeys } from '../tuf/threshold.ts'
 import { loadCurrent } from './current.ts'
 import { EXPIRY_HORIZON, rootCertificatesEnd } from './expiry.ts'
 import { rootRenewal, type RootKeyPlaces } from './root-renewal.ts'
+import { signedHere, takeOverCommand } from './signed-here.ts'
 import type { Readable } from './trust.ts'
 
 /** A key of a role, for people. */
@@ -16,8 +17,11 @@ export interface KeyDescription {
   /** The id that `notary key list` and key files show (wire spec §11.2, canonical key ID). */
   readonly id: string
   readonly keytype: string
-  /** Who has its private half; of a root key that has a name here: where it is. */
-  readonly holder: 'server' | 'client' | 'sealed here' | 'offline'
+  /**
+   * Who has its private half; of a root key that has a name here: where it is. `elsewhere`: of an adopted repository, the
+   * other server, or its publisher.
+   */
+  readonly holder: 'server' | 'client' | 'elsewhere' | 'sealed here' | 'offline'
   /** End of the key's certificate, RFC 3339; root keys only. */
   readonly certificateEnds?: string
 }
@@ -100,7 +104,11 @@ export function describe(
   }
   walk('targets')
   const all = [...roles, ...delegations]
-  const warnings = [...warningsOf(all, now), ...certificateWarnings(trust, gun, root, now, places)]
+  const warnings = [
+    ...adoptionWarnings(gun, head),
+    ...warningsOf(all, now),
+    ...certificateWarnings(trust, gun, root, now, places),
+  ]
   return { gun, revision: head.revision, roles, delegations, tags, warnings }
 }
 
@@ -112,6 +120,7 @@ function describeRole(
   places?: RootKeyPlaces,
 ): RoleDescription {
   const state = head.roles[role]
+  const others = (role === 'snapshot' || role === 'timestamp') && !signedHere(head) ? 'elsewhere' : 'client'
   return {
     role,
     version: state?.version ?? 0,
@@ -119,19 +128,32 @@ function describeRole(
     sha256: state?.sha256 ?? '',
     length: state?.length ?? 0,
     threshold: keys.threshold,
-    keys: [...keys.keys].map(([id, key]) => describeKey(trust, id, key, places)),
+    keys: [...keys.keys].map(([id, key]) => describeKey(trust, id, key, others, places)),
     ...('paths' in keys ? { paths: keys.paths } : {}),
   }
 }
 
-function describeKey(trust: Readable, id: string, key: PublicKey, places?: RootKeyPlaces): KeyDescription {
+function describeKey(
+  trust: Readable,
+  id: string,
+  key: PublicKey,
+  others: KeyDescription['holder'],
+  places?: RootKeyPlaces,
+): KeyDescription {
   const ends = certificateEnds(key)
   return {
     id: canonicalKeyId(key),
     keytype: key.keytype,
-    holder: places?.get(canonicalKeyId(key)) ?? (trust.store.keyOwner(id) === undefined ? 'client' : 'server'),
+    holder: places?.get(canonicalKeyId(key)) ?? (trust.store.keyOwner(id) === undefined ? others : 'server'),
     ...(ends === undefined ? {} : { certificateEnds: new Date(ends).toISOString() }),
   }
+}
+
+function adoptionWarnings(gun: Gun, head: Head): string[] {
+  const { expires } = head.roles['timestamp'] ?? {}
+  if (signedHere(head) || expires === undefined) return []
+  const until = new Date(expires).toISOString().slice(0, 10)
+  return [`adopted, and not signed here yet: clients take it until ${until}. ${takeOverCommand(gun)}`]
 }
 
 function warningsOf(roles: readonly RoleDescription[], now: number): string[] {

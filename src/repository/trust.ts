@@ -29,6 +29,11 @@ export interface Readable {
   readonly store: Omit<Store, 'commit' | 'readiness' | 'close'>
 }
 
+/** What a look at metadata alone needs. */
+export interface Documents {
+  readonly store: Pick<Store, 'document'>
+}
+
 /** What the operator decides about the metadata that the server makes and takes. */
 export interface Policy {
   /** Life of a server-made timestamp, milliseconds. */

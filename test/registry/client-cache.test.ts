@@ -7,8 +7,10 @@ import { clientCache } from '../../src/registry/client-cache.ts'
 import { readTrustData } from '../../src/registry/trust-data.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
 import { fileMeta, signedFile } from '../support/metadata-file.ts'
+import { makeKey } from '../support/test-key.ts'
 
 const GUN = parseGun('docker.io/library/alpine')
+const KEY = makeKey('ed25519')
 const EXPIRES = '2030-01-01T00:00:00Z'
 const file = (type: string, version: number, more: object): Buffer =>
   signedFile({ _type: type, expires: EXPIRES, version, ...more }, [])
@@ -16,7 +18,8 @@ const file = (type: string, version: number, more: object): Buffer =>
 /** The documents of a repository as a client keeps them, by file name. */
 function documents(): Record<string, Buffer> {
   const root = file('Root', 3, { keys: {}, roles: {} })
-  const targets = file('Targets', 2, { targets: {} })
+  const roles = [{ keyids: [KEY.id], name: 'targets/releases', paths: [''], threshold: 1 }]
+  const targets = file('Targets', 2, { delegations: { keys: { [KEY.id]: KEY.entry }, roles }, targets: {} })
   const releases = file('Targets', 5, { targets: {} })
   const meta = { root: fileMeta(root), targets: fileMeta(targets), 'targets/releases': fileMeta(releases) }
   const snapshot = file('Snapshot', 4, { meta })
@@ -95,13 +98,26 @@ test('no such directory, no such repository, a role that is missing, a file that
   await assert.rejects(readTrustData(clientCache(directory, GUN), GUN), {
     code: 'REGISTRY',
     message: /has no targets\/releases, which its snapshot names$/,
-    hint: /a signer who was removed/,
   })
   await mkdir(join(metadata, 'targets/releases.json'))
   await assert.rejects(readTrustData(clientCache(directory, GUN), GUN), { code: 'REGISTRY', message: /EISDIR/ })
   await writeFile(join(metadata, 'root.json'), 'no JSON')
   const source = clientCache(directory, GUN)
   await assert.rejects(source.document('root', { version: 1 }), { message: /has a root that cannot be used/ })
+})
+
+test('a signer who was removed is not kept by clients, and not needed', async (t) => {
+  const targets = file('Targets', 3, { targets: {} })
+  const { root, 'targets/releases': releases } = documents()
+  const meta = { root: fileMeta(root!), targets: fileMeta(targets), 'targets/releases': fileMeta(releases!) }
+  const snapshot = file('Snapshot', 5, { meta })
+  const timestamp = file('Timestamp', 10, { meta: { snapshot: fileMeta(snapshot) } })
+  const directory = await cache(t, { root: root!, targets, snapshot, timestamp })
+  const found = await readTrustData(clientCache(directory, GUN), GUN)
+  assert.deepEqual(
+    found.map(({ role }) => role),
+    ['timestamp', 'snapshot', 'root', 'targets'],
+  )
 })
 
 test('a file that no client would read is not read', async (t) => {

@@ -195,7 +195,7 @@ test('a private authority: refused by its name, then trusted', async (t) => {
   await world.publishFirst(server)
   const source = notaryServer(server.url, GUN, { credentials: unasked })
   const refusal = /^cannot reach https:\S+: its certificate is not trusted: .*(?:certificate|issuer)/
-  await assert.rejects(source.document('root'), { code: 'REGISTRY', message: refusal, hint: /NODE_EXTRA_CA_CERTS/ })
+  await assert.rejects(source.document('root'), { code: 'REGISTRY', message: refusal, hint: /--tlscacert FILE/ })
 
   // Of an authority that will be trusted, but for other names.
   const { certificate: cert, key, ca } = tlsIdentity()

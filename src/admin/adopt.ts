@@ -1,0 +1,39 @@
+import { z } from 'zod'
+import { adopt } from '../repository/adopt.ts'
+import { parseRole } from '../tuf/role.ts'
+import { gunInput, operation } from './operation.ts'
+
+/** Documents of one repository: roots, and what is current. */
+const DOCUMENTS_MAX = 2_000
+
+export const adoptRepository = operation({
+  name: 'repo.adopt',
+  method: 'POST',
+  path: '/repositories/:gun/adopt',
+  summary: 'Take over a repository from another Notary server: all that clients need of it, byte for byte.',
+  action: 'admin',
+  input: z.strictObject({
+    gun: gunInput,
+    documents: z
+      .array(
+        z.strictObject({
+          role: z
+            .string()
+            .transform(parseRole)
+            .meta({ description: 'root, targets, snapshot, timestamp or targets/…' }),
+          bytes: z.base64().meta({ description: 'the document as it was received' }),
+        }),
+      )
+      .max(DOCUMENTS_MAX)
+      .meta({ description: 'every version of root, and the current document of each other role' }),
+    trustedRoot: z
+      .string()
+      .regex(/^[0-9a-f]{64}$/, 'must be 64 hex digits')
+      .optional()
+      .meta({ description: 'SHA-256 of a root that is known to be right: one of the roots must be that one' }),
+  }),
+  async run({ trust }, { gun, documents, trustedRoot }, actor) {
+    const read = documents.map(({ role, bytes }) => ({ role, bytes: Buffer.from(bytes, 'base64') }))
+    return { gun, ...(await adopt(trust, gun, read, trustedRoot, actor)) }
+  },
+})

@@ -1,0 +1,122 @@
+import type { Command } from 'commander'
+import { hash } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { adoptRepository } from '../admin/adopt.ts'
+import { fileError } from '../errors.ts'
+import type { Adopted } from '../repository/adopt.ts'
+import { takeOverCommand } from '../repository/signed-here.ts'
+import { clientCache } from '../registry/client-cache.ts'
+import { dockerCredentials } from '../registry/credentials.ts'
+import { notaryServer } from '../registry/notary-server.ts'
+import { registryPlace } from '../registry/reference.ts'
+import { trustAuthority } from '../registry/trust-authority.ts'
+import { readTrustData, type TrustSource } from '../registry/trust-data.ts'
+import { parseGun, type Gun } from '../tuf/gun.ts'
+import type { Connection } from './connect.ts'
+import { inEach, type Outcome } from './fleet.ts'
+import { DRY_RUN_OPTION, JSON_OPTION } from './options.ts'
+import { daysLeft, print, printJson, table, withWarnings } from './print.ts'
+import { EXIT, withConnection } from './run.ts'
+
+interface Options {
+  from: string
+  tlscacert?: string
+  trustedRoot?: string
+  dryRun?: true
+  json?: true
+}
+
+type Done = Adopted & { readonly gun: string; readonly state: 'adopted' | 'as before' }
+type Row = Done | Outcome<'failed'>
+
+/** Characters of a key id that are shown; enough to tell them apart. */
+const SHORT = 12
+
+/** Adds `repo adopt`. */
+export function addAdopt(repo: Command): void {
+  repo
+    .command('adopt')
+    .description('take over repositories from another Notary server, or from what a client has cached')
+    .argument('<gun...>', 'their names, as docker trust writes them: docker.io/acme/app')
+    .requiredOption('--from <place>', 'https://notary.docker.io; or a directory: ~/.docker/trust')
+    .option('--tlscacert <file>', 'a CA that the other server’s certificate may be of')
+    .option('--trusted-root <file>', 'a root.json that is known to be right: it must be one of the roots there')
+    .option(...DRY_RUN_OPTION)
+    .option(...JSON_OPTION)
+    .addHelpText(
+      'after',
+      '\nWhat is there is verified as clients do it, and kept byte for byte. Until this server holds the keys it hands on' +
+        '\nwhat it has, and the same command brings what is new; docs/ADOPTION.md says how it goes on.',
+    )
+    .action(adopt)
+}
+
+function adopt(names: string[], options: Options, command: Command): Promise<void> {
+  return withConnection(command, async (connection) => {
+    const { from, tlscacert, trustedRoot: file, dryRun, json } = options
+    if (tlscacert !== undefined) trustAuthority(String(await read(tlscacert)))
+    const trustedRoot = file === undefined ? undefined : hash('sha256', await read(file), 'hex')
+    const guns = names.map((name) => parseGun(name))
+    const rows: Row[] = await inEach(guns, (gun) => adoptOne(connection, sourceAt(from, gun), gun, trustedRoot, dryRun))
+    if (json === true) printJson(rows)
+    else print(show(rows, dryRun))
+    return rows.every(({ state }) => state !== 'failed') ? EXIT.ok : EXIT.negative
+  })
+}
+
+/** Whose credentials docker has is the registry of the images. */
+function sourceAt(from: string, gun: Gun): TrustSource {
+  if (!/^https?:/i.test(from)) return clientCache(from, gun)
+  const { account } = registryPlace(gun)
+  const directory = process.env['DOCKER_CONFIG'] ?? join(homedir(), '.docker')
+  return notaryServer(from, gun, { account, credentials: () => dockerCredentials(directory, account) })
+}
+
+async function adoptOne(
+  connection: Connection,
+  source: TrustSource,
+  gun: Gun,
+  trustedRoot: string | undefined,
+  dryRun: true | undefined,
+): Promise<Done> {
+  const found = await readTrustData(source, gun)
+  const documents = found.map(({ role, bytes }) => ({ role, bytes: bytes.toString('base64') }))
+  const input = { gun, documents, ...(trustedRoot === undefined ? {} : { trustedRoot }) }
+  const adopted = await connection.call(adoptRepository, input, dryRun)
+  return { ...adopted, state: adopted.changed ? 'adopted' : 'as before' }
+}
+
+async function read(file: string): Promise<Buffer> {
+  return readFile(file).catch((cause: unknown) => {
+    throw fileError('BAD_SETTINGS', `cannot read ${file}`, cause, 'check the path')
+  })
+}
+
+function show(rows: readonly Row[], dryRun: true | undefined): string {
+  const now = Date.now()
+  const cells = rows.map((row): string[] => {
+    if (row.state === 'failed') return [row.gun, row.error ?? '', '', '', '', '']
+    const { gun, roots, version, rootKeys, timestampEnds, signedHere } = row
+    const state = row.state === 'adopted' && dryRun === true ? 'would be adopted' : row.state
+    const until = signedHere ? 'signed here' : daysLeft(timestampEnds, now)
+    const keys = rootKeys.map((id) => id.slice(0, SHORT)).join(', ')
+    return [
+      gun,
+      state,
+      roots.first === roots.last ? `${roots.last}` : `${roots.first}-${roots.last}`,
+      keys,
+      `${version}`,
+      until,
+    ]
+  })
+  const text = table([['REPOSITORY', 'STATE', 'ROOTS', 'ROOT KEY', 'TARGETS', 'TIMESTAMP'], ...cells])
+  const done = rows.filter((row) => row.state !== 'failed')
+  const warnings = done.flatMap((row) => row.warnings.map((warning) => `${row.gun}: ${warning}`))
+  const waiting = done.filter(({ signedHere }) => !signedHere)
+  const next = waiting.map(({ gun }) => `  ${takeOverCommand(parseGun(gun))}`)
+  const advice =
+    next.length === 0 ? '' : `\nfor this server to sign, owners of the root keys sign one root:\n${next.join('\n')}`
+  return withWarnings(text, { warnings }) + advice
+}

@@ -1,0 +1,59 @@
+import { refuse } from '../errors.ts'
+import type { StoredDocument } from '../store/store.ts'
+import type { Gun } from '../tuf/gun.ts'
+import { parseMetadata, type Metadata } from '../tuf/metadata.ts'
+import { isTargetsRole, type Role } from '../tuf/role.ts'
+import { parseRoot } from '../tuf/root.ts'
+import { parseTargets } from '../tuf/targets.ts'
+import type { Documents } from './trust.ts'
+
+/** A document as another server has it; of root there is one for each version. */
+export interface ForeignDocument {
+  readonly role: Role
+  readonly bytes: Uint8Array
+}
+
+/** What another server has of one repository, decoded, and read as if it were stored. */
+export interface Offered {
+  readonly documents: readonly Metadata[]
+  /** By role; of several roots the newest. */
+  readonly current: ReadonlyMap<string, Metadata>
+  /** What is offered; older roots that are not, as they are stored. */
+  readonly view: Documents
+}
+
+/**
+ * @param now when it would be stored, milliseconds since 1970
+ * @throws TrustError MALFORMED_JSON, INVALID_UPDATE for what is no document of its role, comes twice, or is missing
+ */
+export function readOffered(stored: Documents, offered: readonly ForeignDocument[], now: number): Offered {
+  const documents = offered.map(({ role, bytes }) => decoded(role, bytes))
+  const current = new Map<string, Metadata>()
+  const found = new Map<string, StoredDocument>()
+  for (const each of documents) {
+    const { role, version, bytes, checksums } = each
+    const other = current.get(role)
+    if (found.has(`${role} ${version}`) || (other !== undefined && role !== 'root')) unfit(`${role} comes twice`)
+    if (other === undefined || other.version < version) current.set(role, each)
+    const document = { bytes, version, sha256: checksums.sha256, createdAt: now }
+    found.set(`${role} ${version}`, document)
+    found.set(`${role} ${checksums.sha256}`, document)
+  }
+  const missing = ['root', 'timestamp', 'snapshot', 'targets'].find((role) => !current.has(role))
+  if (missing !== undefined) unfit(`${missing} is missing`)
+  const document = (gun: Gun, role: Role, at: { sha256: string } | { version: number }): StoredDocument | undefined =>
+    found.get(`${role} ${'sha256' in at ? at.sha256 : at.version}`) ?? stored.store.document(gun, role, at)
+  return { documents, current, view: { store: { document } } }
+}
+
+function decoded(role: Role, bytes: Uint8Array): Metadata {
+  const metadata = parseMetadata(role, bytes)
+  // Those that nobody delegates to any more, too: the next publish may delegate to them again.
+  if (isTargetsRole(role)) parseTargets(metadata)
+  if (role === 'root') parseRoot(metadata)
+  return metadata
+}
+
+function unfit(text: string): never {
+  return refuse('ErrValidation', `not all of a repository: ${text}`)
+}

@@ -1,0 +1,15 @@
+import type { Head } from '../store/store.ts'
+import type { Gun } from '../tuf/gun.ts'
+
+/**
+ * Whether this server signs the timestamps of a repository. Of one that was adopted it does not until a root names keys
+ * of this server, or the keys that the root names were imported.
+ */
+export function signedHere({ renewAt }: Pick<Head, 'renewAt'>): boolean {
+  return renewAt !== null
+}
+
+/** What makes it sign them. */
+export function takeOverCommand(gun: Gun): string {
+  return `countersign key rotate ${gun} snapshot`
+}
