@@ -58,10 +58,7 @@ export async function adopt(
     mustBeAhead(gun, head, offered)
     const next = nextHead(trust, gun, head, offered, now)
     found = { ...look(offered, gun, next, trusted, now), signedHere: signedHere(next) }
-    const stored = offered.documents.every(
-      ({ role, version, checksums }) => trust.store.document(gun, role, { version })?.sha256 === checksums.sha256,
-    )
-    if (stored && Object.keys(head?.roles ?? {}).length === offered.current.size) return undefined
+    if (isHere(trust, gun, head, offered)) return undefined
     return {
       kind: 'publish',
       actor,
@@ -73,6 +70,14 @@ export async function adopt(
     }
   })
   return found === undefined ? noSuchRepository(gun) : { ...found, changed }
+}
+
+/** Older roots may be new here, though all that is current is not. */
+function isHere({ store }: Trust, gun: Gun, head: Head | undefined, { documents, current }: Offered): boolean {
+  const roles = head?.roles ?? {}
+  const same = [...current].every(([role, { checksums }]) => roles[role]?.sha256 === checksums.sha256)
+  if (!same || Object.keys(roles).length !== current.size) return false
+  return documents.every(({ role, version }) => store.document(gun, role, { version }) !== undefined)
 }
 
 /** @throws TrustError WRONG_STATE, VERSION */
