@@ -147,7 +147,8 @@ function look(
     refuse('ErrBadRoot', `none of the roots of ${gun} is the one that is trusted`)
   }
   const first = roots[0]?.version ?? last
-  if (first > 2) warnings.push(`clients that have a root older than version ${first} cached must forget ${gun}`)
+  // The one just before it leads to it.
+  if (first > 2) warnings.push(`clients that have a root older than version ${first - 1} cached must forget ${gun}`)
   return {
     roots: { first, last },
     rootKeys: [...rootKeys(root, gun, undefined).keys.values()].map(canonicalKeyId),

@@ -1,13 +1,16 @@
-import { TrustError } from '../errors.ts'
-import type { Actor } from '../store/store.ts'
+import { refuse, TrustError } from '../errors.ts'
+import type { Actor, Head } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
 import { parseMetadataBeside, type Metadata } from '../tuf/metadata.ts'
 import { ownBytes } from '../tuf/own-bytes.ts'
 import { parseRole, type Role } from '../tuf/role.ts'
+import { parseRoot } from '../tuf/root.ts'
 import { acceptUpdate } from '../tuf/update.ts'
 import { change } from './change.ts'
 import { compose } from './compose.ts'
-import { currentOf } from './current.ts'
+import { currentOf, recallCurrent } from './current.ts'
+import { notSignedHere, signedHere } from './signed-here.ts'
+import { heldKeys } from './sign-role.ts'
 import { withoutStagedRoot } from './staged-root.ts'
 import type { Trust } from './trust.ts'
 import { verifyUploadsAhead } from './verify-ahead.ts'
@@ -40,6 +43,7 @@ export async function publish(
   const uploads = await decodeParts(trust, gun, parts)
   if (atOnce >= VERIFY_AHEAD_FROM) await verifyUploadsAhead(trust, gun, uploads)
   const changed = await change(trust, gun, async (head, now) => {
+    mustBeSignable(trust, gun, head, uploads)
     // Nothing uploaded, nothing to do: Go makes a new snapshot of the same content (wire spec §19.18).
     const accepted = acceptUpdate(gun, currentOf(trust, gun, head), uploads, now)
     if (accepted === undefined || accepted.documents.length === 0) return undefined
@@ -49,6 +53,25 @@ export async function publish(
   })
   // The next publish starts from these.
   if (changed) for (const upload of uploads) trust.decoded.keep(gun, upload)
+}
+
+/**
+ * Where another server signs it until now, only a root that names keys of this one can be published. Without this Notary's
+ * words would be told, which say nothing of that. Uploads are not verified here.
+ *
+ * @throws TrustError INVALID_UPDATE
+ */
+function mustBeSignable(trust: Trust, gun: Gun, head: Head | undefined, uploads: readonly Metadata[]): void {
+  if (head?.roles['root'] === undefined || signedHere(head)) return
+  if (uploads.every(({ role, checksums }) => head.roles[role]?.sha256 === checksums.sha256)) return
+  const uploaded = (wanted: Role): Metadata | undefined => uploads.find(({ role }) => role === wanted)
+  const root = uploaded('root') ?? recallCurrent(trust, gun, head, 'root')
+  if (root === undefined) return
+  const { roles } = parseRoot(root)
+  const wanted = uploaded('snapshot') === undefined ? (['timestamp', 'snapshot'] as const) : (['timestamp'] as const)
+  if (wanted.some((role) => heldKeys(trust, gun, role, roles[role]).length === 0)) {
+    refuse('ErrValidation', notSignedHere(gun))
+  }
 }
 
 /** Parts in body order: name, role, JSON (wire spec §5.1). Of two parts for one role the last one counts. */

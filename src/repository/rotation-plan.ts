@@ -103,8 +103,10 @@ function cachedRoots(
   for (let version = newest; version >= 1; version -= 1) {
     const root = roots.get(version)
     const next = roots.get(version + 1)
+    if (version < newest && next === undefined) broken ??= `version ${version + 1} is not stored`
     if (root === undefined) {
-      broken ??= `version ${version} is not stored`
+      // Who has one that is not here cannot be told whether it leads on, but where it does not.
+      if (broken !== undefined) found.push({ version, follows: false, why: broken })
       continue
     }
     if (version < newest && broken === undefined && next !== undefined) {

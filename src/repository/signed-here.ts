@@ -13,3 +13,11 @@ export function signedHere({ renewAt }: Pick<Head, 'renewAt'>): boolean {
 export function takeOverCommand(gun: Gun): string {
   return `countersign key rotate ${gun} snapshot`
 }
+
+/** Why nothing can be changed before that; for people who publish, too. */
+export function notSignedHere(gun: Gun): string {
+  return (
+    `${gun} was adopted from another server, and this one cannot sign it yet: first its root must name keys of this` +
+    ` server (${takeOverCommand(gun)}); until then, publish there`
+  )
+}

@@ -7,6 +7,7 @@ import { parseTargets } from '../tuf/targets.ts'
 import type { RoleKeys } from '../tuf/threshold.ts'
 import { recallCurrent } from './current.ts'
 import { heldKeys, type HeldKey } from './sign-role.ts'
+import { notSignedHere, signedHere } from './signed-here.ts'
 import { findSigner, signerKeys, signerRole } from './signers.ts'
 import type { Trust } from './trust.ts'
 
@@ -38,6 +39,7 @@ export function signingRoles(
   if (head === undefined || rootMetadata === undefined) {
     return noSuchRepository(gun, `"countersign repo create ${gun}" makes one that the server signs`)
   }
+  if (!signedHere(head)) throw new TrustError('WRONG_STATE', notSignedHere(gun))
   const { targets, snapshot } = parseRoot(rootMetadata).roles
   if (heldKeys(trust, gun, 'snapshot', snapshot).length < snapshot.threshold) {
     throw new TrustError('WRONG_STATE', `the snapshot key of ${gun} is with its publisher, not with the server`, {

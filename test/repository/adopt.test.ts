@@ -9,6 +9,7 @@ import { publishStagedRoot } from '../../src/repository/publish-root.ts'
 import { readCurrent } from '../../src/repository/read.ts'
 import { remove } from '../../src/repository/remove.ts'
 import { importKey } from '../../src/repository/import-key.ts'
+import { planRotation } from '../../src/repository/rotation-plan.ts'
 import { renewDue } from '../../src/repository/renew-loop.ts'
 import { renew } from '../../src/repository/renew.ts'
 import { describe } from '../../src/repository/show.ts'
@@ -264,23 +265,33 @@ test('an expired timestamp of another server is handed on as it is, and said to 
   assert.deepEqual(namesOf(await world.client(() => here).update()), ['targets v1'])
 })
 
-test('nothing can be published before it is taken over, and nothing changes', async (t) => {
-  const world = await move(t)
-  const { here, owner } = world
-  await world.adopt()
-  owner.addTarget('v2')
-  const parts = owner.nextParts('targets')
-  const before = here.trust.store.head(GUN)
-  await assert.rejects(
-    publish(
-      here.trust,
-      GUN,
-      parts.map(({ role, bytes }) => ({ filename: role, bytes })),
-      TEST_ACTOR,
-    ),
-    { code: 'INVALID_UPDATE' },
-  )
-  assert.deepEqual(here.trust.store.head(GUN), before)
+test('nothing can be published before it is taken over, and nothing changes; publishers are told why', async (t) => {
+  for (const snapshot of ['server', 'client'] as const) {
+    const world = await move(t, snapshot)
+    const { here, owner } = world
+    await world.adopt()
+    const before = here.trust.store.head(GUN)?.roles
+    const send = (parts: readonly Part[]): Promise<void> =>
+      publish(
+        here.trust,
+        GUN,
+        parts.map(({ role, bytes }) => ({ filename: role, bytes })),
+        TEST_ACTOR,
+      )
+    const refused = {
+      code: 'INVALID_UPDATE',
+      problem: { name: 'ErrValidation' },
+      message: /adopted from another server/,
+    }
+    // What is here already is no error: a client repeats it.
+    await send(world.offer().filter(({ role }) => role === 'targets'))
+    owner.addTarget('v2')
+    await assert.rejects(send(owner.nextParts('targets')), refused)
+    // As notary's client rotates: one key at a time.
+    owner.nameServerKey('snapshot', await localKeys(here.trust, GUN)('snapshot', 'current'))
+    await assert.rejects(send(owner.nextParts('root')), refused)
+    assert.deepEqual(here.trust.store.head(GUN)?.roles, before)
+  }
 })
 
 /** A repository of which the test has all keys. */
@@ -392,7 +403,12 @@ test('roots that ended long ago still lead to the current one; older ones may be
     all.filter(({ bytes }) => bytes !== roots[0]!.bytes && bytes !== roots[1]!.bytes),
   )
   assert.deepEqual(found, { first: 3, last: 4 })
-  assert.match(warnings.at(-1)!, /older than version 3/)
+  assert.match(warnings.at(-1)!, /older than version 2 cached/)
+  const { cachedRoots = [] } = planRotation(here.trust, GUN, 'snapshot', NOW) ?? {}
+  assert.deepEqual(
+    cachedRoots.filter(({ follows }) => !follows),
+    [{ version: 1, follows: false, why: 'version 2 is not stored' }],
+  )
   assert.deepEqual((await here.check()).findings, [])
   assert.deepEqual((await adoptOn(here, all)).roots, { first: 1, last: 4 })
   assert.deepEqual((await here.check()).findings, [])
