@@ -20,7 +20,7 @@ export interface Server {
 /** One person with the `notary` command: a trust directory of their own, keys and cache in it. */
 export class NotaryClient {
   readonly directory: string
-  readonly #server: Server
+  #server: Server
   /** `user:password`; undefined: none. */
   credentials: string | undefined
 
@@ -33,10 +33,20 @@ export class NotaryClient {
     return new NotaryClient(server, await mkdtemp(join(tmpdir(), 'countersign-notary-')))
   }
 
+  /** Speak to this server from now on; keys and cache stay. */
+  use(server: Server): void {
+    this.#server = server
+  }
+
   /** Run `notary …`, whatever comes of it. */
   try(...args: string[]): Promise<Outcome> {
+    return this.answer('', ...args)
+  }
+
+  /** Answer the questions that it asks. */
+  answer(input: string, ...args: string[]): Promise<Outcome> {
     const place = ['-s', this.#server.url, '--tlscacert', this.#server.caFile, '-d', this.directory]
-    return runProgram('notary', [...place, ...args], { HOME: this.directory, ...PASSPHRASES, ...this.#auth })
+    return runProgram('notary', [...place, ...args], { HOME: this.directory, ...PASSPHRASES, ...this.#auth }, input)
   }
 
   get #auth(): NodeJS.ProcessEnv {

@@ -1,0 +1,305 @@
+import assert from 'node:assert/strict'
+import { copyFile, mkdir, mkdtemp } from 'node:fs/promises'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import { goServerMissing, startGoServer, type GoServer } from '../support/go-server.ts'
+import { countersign } from '../support/server-process.ts'
+import { delegationKey } from './support/delegation-key.ts'
+import type { NotaryClient, Server } from './support/notary.ts'
+import { Stage } from './support/stage.ts'
+import { runProgram, skipWithout, succeeded, type Outcome } from './support/tools.ts'
+
+const skip = skipWithout('notary', 'notary-server') || (goServerMissing() ?? false)
+const withDocker = skipWithout('docker') === false
+let go: GoServer
+let stage: Stage
+/** Of the root keys that are sealed here. */
+let passphrase: string
+/** Of the owners' key files. */
+let keyPassphrase: string
+
+before(async () => {
+  if (skip !== false) return
+  go = await startGoServer()
+  stage = await Stage.open()
+  passphrase = await stage.file('a passphrase for root')
+  keyPassphrase = await stage.file('a-test-passphrase')
+})
+after(async () => {
+  if (skip !== false) return
+  await go.stop()
+  await stage.close()
+})
+
+async function type(...args: string[]): Promise<{ code: number | null; stdout: string; stderr: string }> {
+  return countersign(args, {
+    PATH: process.env['PATH'] ?? '',
+    HOME: stage.files,
+    COUNTERSIGN_DATA_DIRECTORY: join(stage.server.directory, 'data'),
+    COUNTERSIGN_KEYS_DIRECTORY: join(stage.server.directory, 'keys'),
+  })
+}
+
+async function done(...args: string[]): Promise<string> {
+  const { code, stdout, stderr } = await type(...args)
+  assert.equal(code, 0, `${args.join(' ')}: ${stdout}${stderr}`)
+  return stdout
+}
+
+interface Adopted {
+  readonly state: string
+  readonly roots: { readonly first: number; readonly last: number }
+  readonly rootKeys: readonly string[]
+  readonly signedHere: boolean
+  readonly warnings: readonly string[]
+}
+
+async function adopt(gun: string, ...args: string[]): Promise<Adopted> {
+  const [adopted] = JSON.parse(await done('repo', 'adopt', gun, ...args, '--json')) as Adopted[]
+  assert.ok(adopted !== undefined)
+  return adopted
+}
+
+const fromGo = (): string[] => ['--from', go.url, '--tlscacert', go.caFile]
+
+async function person(server: Server): Promise<NotaryClient> {
+  const client = await stage.client()
+  client.use(server)
+  return client
+}
+
+const keyFile = ({ directory }: NotaryClient, id = ''): string => join(directory, 'private', `${id}.key`)
+
+async function importRoot(name: string, file: string): Promise<void> {
+  await done(...['root', 'import', name, file, '--key-passphrase-file', keyPassphrase, '--passphrase-file', passphrase])
+}
+
+async function delegate(owner: NotaryClient, gun: string): Promise<void> {
+  const { key, certificate } = await delegationKey(owner.directory, 'ecdsa')
+  await owner.run('delegation', 'add', '-p', gun, 'targets/releases', certificate, '--all-paths')
+  await owner.run('key', 'import', key, '--role', 'user')
+}
+
+const addTag = async (owner: NotaryClient, gun: string, tag: string, role = 'targets'): Promise<void> => {
+  await owner.run('addhash', '-p', gun, tag, '7', '--sha256', 'ab'.repeat(32), '-r', role)
+}
+
+async function takeOver(gun: string, owner: NotaryClient, [id = '']: readonly string[]): Promise<void> {
+  const name = id.slice(0, 12)
+  await importRoot(name, keyFile(owner, id))
+  await done('key', 'rotate', gun, 'snapshot', '--passphrase-file', passphrase)
+}
+
+/** A repository as docker makes one: the server signs snapshots. */
+async function dockersWay(gun: string): Promise<NotaryClient> {
+  const owner = await person(go)
+  await owner.run('init', '-p', gun)
+  await owner.run('key', 'rotate', gun, 'snapshot', '-r')
+  await addTag(owner, gun, 'v1')
+  return owner
+}
+
+/** `docker trust inspect`, for which no engine is needed. @param home where it keeps what it read */
+async function inspect(gun: string, home: string, { url, caFile }: Server): Promise<Outcome> {
+  const tls = join(home, 'tls', new URL(url).host)
+  await mkdir(tls, { recursive: true })
+  await copyFile(caFile, join(tls, 'ca.crt'))
+  const environment = { HOME: home, DOCKER_CONFIG: home, DOCKER_CONTENT_TRUST_SERVER: url }
+  return runProgram('docker', ['trust', 'inspect', gun], environment)
+}
+
+test('readers and owner go on, whichever state they have cached, when the root key is at hand', { skip }, async () => {
+  const gun = 'example.org/moved/app'
+  const owner = await dockersWay(gun)
+  const [oldest, newest] = [await person(go), await person(go)]
+  assert.deepEqual(await oldest.list(gun), ['v1 targets'])
+  await delegate(owner, gun)
+  await addTag(owner, gun, 'v2', 'targets/releases')
+  succeeded(await owner.answer('yes\n', 'key', 'rotate', gun, 'root'))
+  const before = ['v1 targets', 'v2 targets/releases']
+  assert.deepEqual(await newest.list(gun), before)
+  const home = await mkdtemp(join(stage.files, 'docker-'))
+  const inspected = withDocker ? succeeded(await inspect(gun, home, go)).stdout : ''
+  if (withDocker) assert.match(inspected, /"SignedTag": "v2"/)
+  const adopted = await adopt(gun, ...fromGo())
+  assert.deepEqual(adopted.roots, { first: 1, last: 3 })
+  assert.deepEqual([adopted.state, adopted.signedHere, adopted.warnings], ['adopted', false, []])
+  const waiting = await person(stage)
+  newest.use(stage)
+  assert.deepEqual(await newest.list(gun), before)
+  assert.deepEqual(await waiting.list(gun), before)
+  if (withDocker) assert.equal(succeeded(await inspect(gun, home, stage)).stdout, inspected)
+  assert.match(await done('check'), /: sound\n$/)
+  assert.deepEqual(await stage.server.check(), [])
+
+  await importRoot('moved', keyFile(owner, adopted.rootKeys[0]))
+  assert.match(await done('key', 'rotate', gun, 'snapshot', '--plan'), /all clients follow/)
+  await done('key', 'rotate', gun, 'snapshot', '--passphrase-file', passphrase)
+  for (const client of [oldest, newest, waiting, await stage.client()]) {
+    client.use(stage)
+    assert.deepEqual(await client.list(gun), before)
+  }
+  if (withDocker) assert.equal(succeeded(await inspect(gun, home, stage)).stdout, inspected)
+  owner.use(stage)
+  await addTag(owner, gun, 'v3')
+  await addTag(owner, gun, 'v4', 'targets/releases')
+  const now = ['v1 targets', 'v2 targets/releases', 'v3 targets', 'v4 targets/releases']
+  for (const client of [oldest, newest, waiting, owner]) assert.deepEqual(await client.list(gun), now)
+  assert.match(await done('check'), /: sound\n$/)
+  const again = await type('repo', 'adopt', gun, ...fromGo())
+  assert.equal(again.code, 2)
+  assert.match(again.stderr, /is signed by this server/)
+  assert.deepEqual(await stage.server.check(), [])
+})
+
+test('the root is made here, and signed where the key is', { skip }, async () => {
+  const gun = 'example.org/offline/app'
+  const owner = await dockersWay(gun)
+  const reader = await person(go)
+  assert.deepEqual(await reader.list(gun), ['v1 targets'])
+  const { rootKeys } = await adopt(gun, ...fromGo())
+  const staged = join(stage.files, 'adopted-staged.json')
+  await done('key', 'rotate', gun, 'snapshot', '--stage')
+  await done('root', 'show', gun, '--out', staged)
+  await done('root', 'sign', staged, '--key', keyFile(owner, rootKeys[0]), '--key-passphrase-file', keyPassphrase)
+  await done('root', 'publish', gun, staged)
+  for (const client of [owner, reader]) client.use(stage)
+  assert.deepEqual(await reader.list(gun), ['v1 targets'])
+  await addTag(owner, gun, 'v2')
+  for (const client of [reader, await stage.client()]) {
+    assert.deepEqual(await client.list(gun), ['v1 targets', 'v2 targets'])
+  }
+  assert.deepEqual(await stage.server.check(), [])
+})
+
+test('an owner who signs snapshots takes over alone, with notary', { skip }, async () => {
+  const gun = 'example.org/alone/app'
+  const owner = await person(go)
+  await owner.run('init', '-p', gun)
+  await addTag(owner, gun, 'v1')
+  const reader = await person(go)
+  assert.deepEqual(await reader.list(gun), ['v1 targets'])
+  await adopt(gun, ...fromGo())
+  for (const client of [owner, reader]) client.use(stage)
+  assert.deepEqual(await reader.list(gun), ['v1 targets'])
+  await owner.run('key', 'rotate', gun, 'timestamp', '-r')
+  assert.deepEqual(await reader.list(gun), ['v1 targets'])
+  await addTag(owner, gun, 'v2')
+  for (const client of [reader, await stage.client()]) {
+    assert.deepEqual(await client.list(gun), ['v1 targets', 'v2 targets'])
+  }
+  assert.deepEqual(await stage.server.check(), [])
+})
+
+test('from what a reader has cached, when the other server is gone', { skip }, async (t) => {
+  const gone = await startGoServer()
+  let running = true
+  const stop = async (): Promise<void> => {
+    if (running) await gone.stop()
+    running = false
+  }
+  t.after(stop)
+  const gun = 'example.org/gone/app'
+  const owner = await person(gone)
+  await owner.run('init', '-p', gun)
+  const first = await person(gone)
+  assert.deepEqual(await first.list(gun), [])
+  await owner.run('key', 'rotate', gun, 'snapshot', '-r')
+  const second = await person(gone)
+  assert.deepEqual(await second.list(gun), [])
+  await delegate(owner, gun)
+  await addTag(owner, gun, 'v1', 'targets/releases')
+  succeeded(await owner.answer('yes\n', 'key', 'rotate', gun, 'root'))
+  const reader = await person(gone)
+  const before = ['v1 targets/releases']
+  assert.deepEqual(await reader.list(gun), before)
+  await stop()
+
+  const adopted = await adopt(gun, '--from', reader.directory)
+  assert.deepEqual(adopted.roots, { first: 3, last: 3 })
+  assert.match(adopted.warnings.join('\n'), /^clients that have a root older than version 2 cached must forget/)
+  await importRoot('gone', keyFile(owner, adopted.rootKeys[0]))
+  const plan = await done('key', 'rotate', gun, 'snapshot', '--plan')
+  assert.match(plan, /\n  clients with root version 1 do not follow: version 2 is not stored\n  breaks/)
+  await done('key', 'rotate', gun, 'snapshot', '--passphrase-file', passphrase)
+  for (const client of [owner, first, second, reader]) client.use(stage)
+  for (const client of [second, reader, await stage.client()]) assert.deepEqual(await client.list(gun), before)
+  const { code, text } = await first.try('list', gun)
+  assert.notEqual(code, 0)
+  assert.match(text, /does not have trust data for/)
+  await addTag(owner, gun, 'v2', 'targets/releases')
+  assert.deepEqual(await reader.list(gun), ['v1 targets/releases', 'v2 targets/releases'])
+  assert.deepEqual(await stage.server.check(), [])
+})
+
+test(
+  'before this server signs, publishers are told why they cannot publish here; what they did waits',
+  { skip },
+  async () => {
+    const gun = 'example.org/early/app'
+    const owner = await dockersWay(gun)
+    await adopt(gun, ...fromGo())
+    owner.use(stage)
+    const addition = ['addhash', '-p', gun, 'v2', '7', '--sha256', 'ab'.repeat(32)]
+    for (const args of [
+      addition,
+      ['key', 'rotate', gun, 'timestamp', '-r'],
+      ['key', 'rotate', gun, 'snapshot', '-r'],
+    ]) {
+      const { code, text } = await owner.try(...args)
+      assert.notEqual(code, 0)
+      assert.match(
+        text,
+        /validation: example\.org\/early\/app was adopted from another server, and this one cannot sign it/,
+      )
+    }
+    owner.use(go)
+    await owner.run('publish', gun)
+    assert.deepEqual(await owner.list(gun), ['v1 targets', 'v2 targets'])
+    assert.equal((await adopt(gun, ...fromGo())).state, 'adopted')
+    const reader = await stage.client()
+    assert.deepEqual(await reader.list(gun), ['v1 targets', 'v2 targets'])
+  },
+)
+
+test(
+  'a timestamp that has ended: handed on, refused by clients with their own words, taken over',
+  { skip },
+  async (t) => {
+    const life = 8_000
+    // The server's clock stands still, so it never renews what expires for everybody else.
+    const old = await Stage.open({ settings: { timestampLifeDays: life / 86_400_000 } })
+    t.after(() => old.close())
+    const gun = 'example.org/ended/app'
+    const owner = await person(old)
+    await owner.run('init', '-p', gun)
+    await owner.run('key', 'rotate', gun, 'snapshot', '-r')
+    await addTag(owner, gun, 'v1')
+    const reader = await person(old)
+    assert.deepEqual(await reader.list(gun), ['v1 targets'])
+    await pause(Math.max(0, old.server.clock.now + life + 1_000 - Date.now()))
+    stage.server.clock.now = Date.now()
+    const { warnings, rootKeys } = await adopt(gun, '--from', old.url, '--tlscacert', old.caFile)
+    assert.match(warnings.join('\n'), /^timestamp expired at /)
+    reader.use(stage)
+    const readers = [reader, await stage.client()]
+    for (const client of readers) {
+      const { code, text } = await client.try('list', gun)
+      assert.notEqual(code, 0)
+      assert.match(text, /fatal: timestamp expired at /)
+    }
+    const home = await mkdtemp(join(stage.files, 'docker-'))
+    if (withDocker) {
+      const { code, text } = await inspect(gun, home, stage)
+      assert.notEqual(code, 0)
+      assert.match(text, /Metadata for timestamp expired[^]*\nno signatures or cannot access example\.org\/ended\/app/)
+    }
+    await takeOver(gun, owner, rootKeys)
+    if (withDocker) {
+      assert.match(succeeded(await inspect(gun, home, stage)).stdout, /"SignedTag": "v1"/)
+    }
+    for (const client of readers) assert.deepEqual(await client.list(gun), ['v1 targets'])
+    assert.deepEqual(await stage.server.check(), [])
+  },
+)
