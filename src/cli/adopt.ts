@@ -34,6 +34,8 @@ type Row = Done | Outcome<'failed'>
 /** Characters of a key id that are shown; enough to tell them apart. */
 const SHORT = 12
 
+const NEXT = '\nnot signed by this server yet; for that, root keys must sign a new root (docs/ADOPTION.md):'
+
 /** Adds `repo adopt`. */
 export function addAdopt(repo: Command): void {
   repo
@@ -68,7 +70,10 @@ function adopt(names: string[], options: Options, command: Command): Promise<voi
 
 /** Whose credentials docker has is the registry of the images. */
 function sourceAt(from: string, gun: Gun): TrustSource {
-  if (!/^https?:/i.test(from)) return clientCache(from, gun)
+  if (!/^[a-z][a-z0-9+.-]*:\/\//i.test(from)) {
+    // Shells leave it alone in --from=~/.docker/trust.
+    return clientCache(from.replace(/^~(?=\/|$)/, homedir()), gun)
+  }
   const { account } = registryPlace(gun)
   const directory = process.env['DOCKER_CONFIG'] ?? join(homedir(), '.docker')
   return notaryServer(from, gun, { account, credentials: () => dockerCredentials(directory, account) })
@@ -97,7 +102,7 @@ async function read(file: string): Promise<Buffer> {
 function show(rows: readonly Row[], dryRun: true | undefined): string {
   const now = Date.now()
   const cells = rows.map((row): string[] => {
-    if (row.state === 'failed') return [row.gun, row.error ?? '', '', '', '', '']
+    if (row.state === 'failed') return [row.gun, row.state]
     const { gun, roots, version, rootKeys, timestampEnds, signedHere } = row
     const state = row.state === 'adopted' && dryRun === true ? 'would be adopted' : row.state
     const until = signedHere ? 'signed here' : daysLeft(timestampEnds, now)
@@ -112,11 +117,12 @@ function show(rows: readonly Row[], dryRun: true | undefined): string {
     ]
   })
   const text = table([['REPOSITORY', 'STATE', 'ROOTS', 'ROOT KEY', 'TARGETS', 'TIMESTAMP'], ...cells])
+  const errors = rows.flatMap((row) => (row.state === 'failed' ? [`error: ${row.gun}: ${row.error ?? ''}`] : []))
   const done = rows.filter((row) => row.state !== 'failed')
   const warnings = done.flatMap((row) => row.warnings.map((warning) => `${row.gun}: ${warning}`))
-  const waiting = done.filter(({ signedHere }) => !signedHere)
+  const waiting = dryRun === true ? [] : done.filter(({ signedHere }) => !signedHere)
   const next = waiting.map(({ gun }) => `  ${takeOverCommand(parseGun(gun))}`)
-  const advice =
-    next.length === 0 ? '' : `\nfor this server to sign, owners of the root keys sign one root:\n${next.join('\n')}`
-  return withWarnings(text, { warnings }) + advice
+  return (
+    withWarnings([text, ...errors].join('\n'), { warnings }) + (next.length === 0 ? '' : [NEXT, ...next].join('\n'))
+  )
 }

@@ -21,7 +21,7 @@ export function repoCommand(): Command {
   repo
     .command('list')
     .description(
-      'all repositories: version of targets, first end of root, targets, snapshot; exit code 1: one is damaged',
+      'all repositories: version of targets, first end of root, targets, snapshot (adopted: timestamp); exit code 1: one is damaged',
     )
     .option(...JSON_OPTION)
     .action(list)

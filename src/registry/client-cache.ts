@@ -6,7 +6,7 @@ import type { Gun } from '../tuf/gun.ts'
 import { documentMaxBytes, readDocument, type TrustSource } from './trust-data.ts'
 
 /** Where clients keep what they read. */
-const USUAL = "docker's is ~/.docker/trust, that of notary is ~/.notary"
+const USUAL = "docker's is ~/.docker/trust, that of notary is ~/.notary; the URL of a server begins with https://"
 const READ_AGAIN = 'let the client read it once more: docker trust inspect NAME, or notary list NAME'
 
 /**

@@ -147,8 +147,11 @@ function look(
     refuse('ErrBadRoot', `none of the roots of ${gun} is the one that is trusted`)
   }
   const first = roots[0]?.version ?? last
-  // The one just before it leads to it.
-  if (first > 2) warnings.push(`clients that have a root older than version ${first - 1} cached must forget ${gun}`)
+  if (first > 2) {
+    // The one just before it leads to it.
+    const which = `clients that have a root older than version ${first - 1} cached`
+    warnings.push(`${which} cannot follow, and must forget it: rm -r ~/.docker/trust/tuf/${gun}`)
+  }
   return {
     roots: { first, last },
     rootKeys: [...rootKeys(root, gun, undefined).keys.values()].map(canonicalKeyId),

@@ -1,0 +1,205 @@
+import assert from 'node:assert/strict'
+import { mkdir, writeFile } from 'node:fs/promises'
+import { after, before, describe, test } from 'node:test'
+import { exchange } from '../support/exchange.ts'
+import { tufPath } from '../support/upload.ts'
+import { steady, Terminal, type Printed, type Started } from './terminal.ts'
+
+const [APP, WEB] = ['docker.io/acme/app', 'docker.io/acme/web'] as const
+const NONE = 'docker.io/acme/none'
+const DIGEST = `sha256:${'ab'.repeat(32)}`
+
+const HEAD = 'REPOSITORY          STATE    ROOTS  ROOT KEY      TARGETS  TIMESTAMP'
+const NEXT = 'not signed by this server yet; for that, root keys must sign a new root (docs/ADOPTION.md):'
+const rotate = (gun: string): string => `  countersign key rotate ${gun} snapshot`
+const row = (gun: string, state = 'adopted', targets = 2): string =>
+  `${gun}  ${state}  1      SHORTENED-ID  ${targets}        YYYY-MM-DD (N days)`
+
+/** Another server, which is one of ours here, and the one that takes over. */
+describe('countersign repo adopt', () => {
+  let there: Terminal
+  let here: Terminal
+  let other: Started
+  let server: Started
+  let from: string[]
+
+  before(async () => {
+    there = await Terminal.open()
+    here = await Terminal.open()
+    for (const terminal of [there, here]) {
+      await writeFile(terminal.path('pass'), 'the passphrase of root\n', { mode: 0o600 })
+    }
+    other = await there.serve(['--quiet'])
+    for (const gun of [APP, WEB]) {
+      await on(there, `repo create ${gun} --passphrase-file pass`)
+      await on(there, `tag sign ${gun} v1 ${DIGEST} 7`)
+    }
+    await on(there, `root export root ${here.path('root.key')} --passphrase-file pass --key-passphrase-file pass`)
+    server = await here.serve(['--quiet'])
+    from = ['--from', other.url, '--tlscacert', there.path('keys', 'tls', 'ca.crt')]
+  })
+  after(async () => {
+    await there.close()
+    await here.close()
+  })
+
+  async function on(terminal: Terminal, command: string): Promise<string> {
+    const { code, stdout, stderr } = await terminal.run(command.split(' '))
+    assert.equal(code, 0, `${command}: ${stdout}${stderr}`)
+    return steady(stdout)
+  }
+
+  const adopt = (...args: string[]): Promise<Printed> => here.run(['repo', 'adopt', ...args])
+
+  async function prints(args: readonly string[], expected: readonly string[], code = 0): Promise<void> {
+    const printed = await adopt(...args, ...from)
+    assert.equal(steady(printed.stdout), expected.map((line) => `${line}\n`).join(''))
+    assert.deepEqual([printed.stderr, printed.code], ['', code])
+  }
+
+  async function refused(args: readonly string[], expected: string | RegExp, code: number): Promise<void> {
+    const printed = await adopt(...args)
+    if (typeof expected === 'string') assert.equal(steady(printed.stderr), expected)
+    else assert.match(printed.stderr, expected)
+    assert.deepEqual([printed.stdout, printed.code], ['', code])
+  }
+
+  test('what would be adopted is said, and nothing changes', async () => {
+    await prints(
+      [APP, WEB, '--dry-run'],
+      [
+        'REPOSITORY          STATE             ROOTS  ROOT KEY      TARGETS  TIMESTAMP',
+        row(APP, 'would be adopted'),
+        row(WEB, 'would be adopted'),
+      ],
+    )
+    assert.equal(await on(here, 'repo list'), 'no repositories\n')
+  })
+
+  test('a root that is known must be among those that are there', async () => {
+    const { body } = await exchange(other, { path: tufPath(APP, 'root.json') })
+    await writeFile(here.path('root.json'), body)
+    const known = ['--trusted-root', 'root.json', ...from]
+    await refused([WEB, ...known], `error: none of the roots of ${WEB} is the one that is trusted\n`, 2)
+    assert.equal((await adopt(APP, '--dry-run', ...known)).code, 0)
+    await refused(
+      [APP, '--trusted-root', 'nowhere', ...from],
+      /^error: cannot read nowhere: ENOENT.*\nhint: check the path\n$/,
+      2,
+    )
+  })
+
+  test('one, the same again, many; one that fails does not hold up the others', async () => {
+    await prints([APP], [HEAD, row(APP), NEXT, rotate(APP)])
+    await on(there, `tag sign ${APP} v2 ${DIGEST} 7`)
+    await prints([APP], [HEAD, row(APP, 'adopted', 3), NEXT, rotate(APP)])
+    await prints(
+      [APP, NONE, WEB],
+      [
+        'REPOSITORY           STATE      ROOTS  ROOT KEY      TARGETS  TIMESTAMP',
+        'docker.io/acme/app   as before  1      SHORTENED-ID  3        YYYY-MM-DD (N days)',
+        'docker.io/acme/none  failed',
+        'docker.io/acme/web   adopted    1      SHORTENED-ID  2        YYYY-MM-DD (N days)',
+        `error: ${NONE}: https://localhost:PORT has no trust data for ${NONE}`,
+        NEXT,
+        rotate(APP),
+        rotate(WEB),
+      ],
+      1,
+    )
+    assert.match(await on(here, 'check'), /^2 repositories, 3 commits, \d+ records: sound\n$/)
+  })
+
+  test('as JSON', async () => {
+    const { stdout, code } = await adopt(APP, NONE, '--json', ...from)
+    const [one, two] = JSON.parse(stdout) as Record<string, unknown>[]
+    const { rootKeys, timestampEnds, ...facts } = one ?? {}
+    assert.deepEqual(facts, {
+      gun: APP,
+      roots: { first: 1, last: 1 },
+      version: 3,
+      warnings: [],
+      signedHere: false,
+      changed: false,
+      state: 'as before',
+    })
+    assert.match(String(rootKeys), /^[0-9a-f]{64}$/)
+    assert.ok(Date.parse(String(timestampEnds)) > Date.now())
+    assert.deepEqual(two, { gun: NONE, state: 'failed', error: `${other.url} has no trust data for ${NONE}` })
+    assert.equal(code, 1)
+  })
+
+  test('what cannot be read, and what is no place', async () => {
+    const check = 'hint: check the name; what docker calls alpine is docker.io/library/alpine here\n'
+    await refused([NONE, ...from], `error: https://localhost:PORT has no trust data for ${NONE}\n${check}`, 1)
+    const usual =
+      "hint: docker's is ~/.docker/trust, that of notary is ~/.notary; the URL of a server begins with https://\n"
+    const noCache = 'is no directory that docker or notary keeps trust data in'
+    await refused([APP, '--from', 'nowhere'], `error: nowhere ${noCache}\n${usual}`, 1)
+    await mkdir(here.path('home', '.docker', 'trust', 'tuf'), { recursive: true })
+    const tilde = await here.run(['repo', 'adopt', NONE, '--from=~/.docker/trust'], { HOME: here.path('home') })
+    assert.equal(
+      tilde.stderr,
+      `error: ${here.path('home', '.docker', 'trust')} has no trust data for ${NONE}\n${check}`,
+    )
+    assert.equal(tilde.code, 1)
+    const url = "error: the other server's URL must begin with https://, unless the server is on this machine\n"
+    for (const place of ['http://notary.example', 'ftp://notary.example']) {
+      await refused([APP, '--from', place], `${url}hint: https://notary.docker.io, say\n`, 2)
+    }
+    await refused([APP, '--from', other.url], /certificate is not trusted.*\nhint: .* --tlscacert FILE\n$/, 2)
+    await refused([APP, '--from', other.url, '--tlscacert', 'nowhere'], /^error: cannot read nowhere: ENOENT/, 2)
+    await refused([APP, '--from', other.url, '--tlscacert', 'pass'], /^error: there is no PEM certificate/, 2)
+    await refused(['', ...from], /^error: invalid repository name: it is empty\n/, 2)
+    await refused([APP], /required option '--from <place>' not specified/, 2)
+  })
+
+  test('what other commands say of it until this server signs it', async () => {
+    const warning = `adopted, and not signed here yet: clients take it until YYYY-MM-DD. countersign key rotate ${APP} snapshot`
+    const shown = await on(here, `repo show ${APP}`)
+    assert.match(shown, new RegExp(`^${APP}\n\nwarning: ${warning}\n\nRoles\n`))
+    assert.match(shown, /^ {2}timestamp +3 +YYYY-MM-DD \(N days\) +SHORTENED-ID ed25519 \(elsewhere\)$/m)
+    assert.match(await on(here, 'repo list'), /^docker\.io\/acme\/app +3 +0 +YYYY-MM-DD \(N days\)$/m)
+    const [first = ''] = (await on(here, 'expiry')).split('\n').slice(1)
+    assert.match(
+      first,
+      /^YYYY-MM-DD +1\d +docker\.io\/acme\/\w+ +timestamp +countersign key rotate .* --stage, and its owner signs that root$/,
+    )
+    const signed = await here.run(['tag', 'sign', APP, 'v3', DIGEST, '7'])
+    assert.equal(signed.code, 2)
+    assert.match(
+      signed.stderr,
+      new RegExp(`^error: ${APP} was adopted from another server, and this one cannot sign it yet`),
+    )
+    const timestamp = await here.run(['key', 'rotate', APP, 'timestamp', '--plan'])
+    assert.match(timestamp.stdout, /cannot be done: .*: countersign key rotate \S+ snapshot comes first\n$/)
+    assert.equal(timestamp.code, 1)
+  })
+
+  test('signed here from the next root on; nothing takes its place then', async () => {
+    await on(here, 'root import acme root.key --passphrase-file pass --key-passphrase-file pass')
+    assert.match(
+      (await on(here, 'expiry')).split('\n')[1] ?? '',
+      /countersign key rotate docker\.io\/acme\/\w+ snapshot$/,
+    )
+    assert.equal(
+      await on(here, 'key rotate docker.io/acme/* snapshot --all --passphrase-file pass'),
+      `REPOSITORY          STATE    ROOT\n${APP}  rotated  2\n${WEB}  rotated  2\n`,
+    )
+    await refused(
+      [APP, ...from],
+      `error: ${APP} is signed by this server: nothing from elsewhere takes its place\n` +
+        'hint: publishers send what is new to this server now\n',
+      2,
+    )
+    assert.doesNotMatch(await on(here, `repo show ${APP}`), /warning|elsewhere/)
+    assert.doesNotMatch(await on(here, 'expiry'), /timestamp/)
+    assert.match(await on(here, 'check'), /: sound\n$/)
+  })
+
+  test('also with no server running', async () => {
+    await on(here, `repo delete ${WEB} --yes`)
+    await server.end()
+    await prints([WEB], [HEAD, row(WEB), NEXT, rotate(WEB)])
+  })
+})
