@@ -68,9 +68,11 @@ function mustBeSignable(trust: Trust, gun: Gun, head: Head | undefined, uploads:
   const root = uploaded('root') ?? recallCurrent(trust, gun, head, 'root')
   if (root === undefined) return
   const { roles } = parseRoot(root)
-  const wanted = uploaded('snapshot') === undefined ? (['timestamp', 'snapshot'] as const) : (['timestamp'] as const)
-  if (wanted.some((role) => heldKeys(trust, gun, role, roles[role]).length === 0)) {
-    refuse('ErrValidation', notSignedHere(gun))
+  const lacks = (role: 'timestamp' | 'snapshot'): boolean => heldKeys(trust, gun, role, roles[role]).length === 0
+  // An owner who signs snapshots can do it alone.
+  const byOwner = uploaded('snapshot') === undefined ? undefined : `notary key rotate ${gun} timestamp -r`
+  if (lacks('timestamp') || (byOwner === undefined && lacks('snapshot'))) {
+    refuse('ErrValidation', notSignedHere(gun, byOwner))
   }
 }
 

@@ -14,10 +14,10 @@ export function takeOverCommand(gun: Gun): string {
   return `countersign key rotate ${gun} snapshot`
 }
 
-/** Why nothing can be changed before that; for people who publish, too. */
-export function notSignedHere(gun: Gun): string {
+/** Why nothing can be changed before that; for people who publish, too. @param command that makes it sign */
+export function notSignedHere(gun: Gun, command = takeOverCommand(gun)): string {
   return (
     `${gun} was adopted from another server, and this one cannot sign it yet: first its root must name keys of this` +
-    ` server (${takeOverCommand(gun)}); until then, publish there`
+    ` server (${command}); until then, publish there`
   )
 }

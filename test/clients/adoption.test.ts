@@ -6,6 +6,8 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { goServerMissing, startGoServer, type GoServer } from '../support/go-server.ts'
 import { countersign } from '../support/server-process.ts'
 import { delegationKey } from './support/delegation-key.ts'
+import { DockerClient } from './support/docker.ts'
+import { Engine } from './support/engine.ts'
 import type { NotaryClient, Server } from './support/notary.ts'
 import { Stage } from './support/stage.ts'
 import { runProgram, skipWithout, succeeded, type Outcome } from './support/tools.ts'
@@ -69,7 +71,7 @@ async function person(server: Server): Promise<NotaryClient> {
   return client
 }
 
-const keyFile = ({ directory }: NotaryClient, id = ''): string => join(directory, 'private', `${id}.key`)
+const keyFile = (directory: string, id = ''): string => join(directory, 'private', `${id}.key`)
 
 async function importRoot(name: string, file: string): Promise<void> {
   await done(...['root', 'import', name, file, '--key-passphrase-file', keyPassphrase, '--passphrase-file', passphrase])
@@ -85,9 +87,9 @@ const addTag = async (owner: NotaryClient, gun: string, tag: string, role = 'tar
   await owner.run('addhash', '-p', gun, tag, '7', '--sha256', 'ab'.repeat(32), '-r', role)
 }
 
-async function takeOver(gun: string, owner: NotaryClient, [id = '']: readonly string[]): Promise<void> {
+async function takeOver(gun: string, trustDirectory: string, [id = '']: readonly string[]): Promise<void> {
   const name = id.slice(0, 12)
-  await importRoot(name, keyFile(owner, id))
+  await importRoot(name, keyFile(trustDirectory, id))
   await done('key', 'rotate', gun, 'snapshot', '--passphrase-file', passphrase)
 }
 
@@ -133,7 +135,7 @@ test('readers and owner go on, whichever state they have cached, when the root k
   assert.match(await done('check'), /: sound\n$/)
   assert.deepEqual(await stage.server.check(), [])
 
-  await importRoot('moved', keyFile(owner, adopted.rootKeys[0]))
+  await importRoot('moved', keyFile(owner.directory, adopted.rootKeys[0]))
   assert.match(await done('key', 'rotate', gun, 'snapshot', '--plan'), /all clients follow/)
   await done('key', 'rotate', gun, 'snapshot', '--passphrase-file', passphrase)
   for (const client of [oldest, newest, waiting, await stage.client()]) {
@@ -162,7 +164,15 @@ test('the root is made here, and signed where the key is', { skip }, async () =>
   const staged = join(stage.files, 'adopted-staged.json')
   await done('key', 'rotate', gun, 'snapshot', '--stage')
   await done('root', 'show', gun, '--out', staged)
-  await done('root', 'sign', staged, '--key', keyFile(owner, rootKeys[0]), '--key-passphrase-file', keyPassphrase)
+  await done(
+    'root',
+    'sign',
+    staged,
+    '--key',
+    keyFile(owner.directory, rootKeys[0]),
+    '--key-passphrase-file',
+    keyPassphrase,
+  )
   await done('root', 'publish', gun, staged)
   for (const client of [owner, reader]) client.use(stage)
   assert.deepEqual(await reader.list(gun), ['v1 targets'])
@@ -183,9 +193,11 @@ test('an owner who signs snapshots takes over alone, with notary', { skip }, asy
   await adopt(gun, ...fromGo())
   for (const client of [owner, reader]) client.use(stage)
   assert.deepEqual(await reader.list(gun), ['v1 targets'])
+  const early = await owner.try('addhash', '-p', gun, 'v2', '7', '--sha256', 'ab'.repeat(32))
+  assert.match(early.text, /its root must name keys of this server \(notary key rotate \S+ timestamp -r\)/)
   await owner.run('key', 'rotate', gun, 'timestamp', '-r')
   assert.deepEqual(await reader.list(gun), ['v1 targets'])
-  await addTag(owner, gun, 'v2')
+  await owner.run('publish', gun)
   for (const client of [reader, await stage.client()]) {
     assert.deepEqual(await client.list(gun), ['v1 targets', 'v2 targets'])
   }
@@ -219,7 +231,7 @@ test('from what a reader has cached, when the other server is gone', { skip }, a
   const adopted = await adopt(gun, '--from', reader.directory)
   assert.deepEqual(adopted.roots, { first: 3, last: 3 })
   assert.match(adopted.warnings.join('\n'), /^clients that have a root older than version 2 cached cannot follow/)
-  await importRoot('gone', keyFile(owner, adopted.rootKeys[0]))
+  await importRoot('gone', keyFile(owner.directory, adopted.rootKeys[0]))
   const plan = await done('key', 'rotate', gun, 'snapshot', '--plan')
   assert.match(plan, /\n  clients with root version 1 do not follow: version 2 is not stored\n  breaks/)
   await done('key', 'rotate', gun, 'snapshot', '--passphrase-file', passphrase)
@@ -295,11 +307,49 @@ test(
       assert.notEqual(code, 0)
       assert.match(text, /Metadata for timestamp expired[^]*\nno signatures or cannot access example\.org\/ended\/app/)
     }
-    await takeOver(gun, owner, rootKeys)
+    await takeOver(gun, owner.directory, rootKeys)
     if (withDocker) {
       assert.match(succeeded(await inspect(gun, home, stage)).stdout, /"SignedTag": "v1"/)
     }
     for (const client of readers) assert.deepEqual(await client.list(gun), ['v1 targets'])
+    assert.deepEqual(await stage.server.check(), [])
+  },
+)
+
+test(
+  'docker alone: trust sign and pull before it, while the other server signs, and after',
+  { skip: skip || skipWithout('docker', 'dockerd', 'docker-registry') },
+  async (t) => {
+    const engine = await Engine.start()
+    t.after(() => engine.stop())
+    const image = `${engine.registry}/team/app`
+    const [owner, reader] = [
+      await DockerClient.create(engine, go, 'alice'),
+      await DockerClient.create(engine, go, 'bob'),
+    ]
+    t.after(async () => {
+      await owner.remove()
+      await reader.remove()
+    })
+    for (const tag of ['v1', 'v2']) await engine.image(`${image}:${tag}`, tag)
+    await owner.run('trust', 'sign', `${image}:v1`)
+    await reader.run('pull', `${image}:v1`)
+    const { rootKeys } = await adopt(image, ...fromGo())
+    for (const client of [owner, reader]) await client.use(stage)
+    await reader.run('pull', `${image}:v1`)
+    const early = await owner.try('trust', 'sign', `${image}:v2`)
+    assert.notEqual(early.code, 0)
+    assert.match(
+      early.text,
+      /failed to sign \S+: An error occurred during validation: \S+ was adopted from another server/,
+    )
+    await takeOver(image, join(owner.directory, 'trust'), rootKeys)
+    await owner.run('trust', 'sign', `${image}:v2`)
+    for (const client of [reader, await DockerClient.create(engine, stage, 'carol')]) {
+      t.after(() => client.remove())
+      await client.run('pull', `${image}:v2`)
+      assert.deepEqual(Object.keys(await client.signed(image)), ['v1', 'v2'])
+    }
     assert.deepEqual(await stage.server.check(), [])
   },
 )
