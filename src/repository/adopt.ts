@@ -80,8 +80,8 @@ function isHere({ store }: Trust, gun: Gun, head: Head | undefined, { documents,
   return documents.every(({ role, version }) => store.document(gun, role, { version }) !== undefined)
 }
 
-/** @throws TrustError WRONG_STATE, VERSION */
-function mustBeAhead(gun: Gun, head: Head | undefined, { current }: Offered): void {
+/** @throws TrustError WRONG_STATE, VERSION, INVALID_UPDATE if clients could not go from the root that is here to the new one */
+function mustBeAhead(gun: Gun, head: Head | undefined, { current, documents }: Offered): void {
   if (head?.roles['root'] === undefined) return
   if (signedHere(head)) {
     throw new TrustError('WRONG_STATE', `${gun} is signed by this server: nothing from elsewhere takes its place`, {
@@ -98,6 +98,14 @@ function mustBeAhead(gun: Gun, head: Head | undefined, { current }: Offered): vo
     if (there.version === here.version && there.checksums.sha256 !== here.sha256) {
       throw new TrustError('VERSION', `${role} version ${here.version} of ${gun} is here already, with other content`)
     }
+  }
+  const next = head.roles['root'].version + 1
+  if (documents.every(({ role, version }) => role !== 'root' || version > next)) {
+    const text = `root version ${next} is missing, between the one that is here and those that are offered`
+    throw new TrustError('INVALID_UPDATE', text, {
+      problem: { name: 'ErrBadRoot' },
+      hint: `find it; or adopt without those that are here: countersign repo delete ${gun}, and once more`,
+    })
   }
 }
 

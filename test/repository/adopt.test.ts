@@ -414,6 +414,23 @@ test('roots that ended long ago still lead to the current one; older ones may be
   assert.deepEqual((await here.check()).findings, [])
 })
 
+test('newer roots that do not join those that are here are refused, with what helps', async (t) => {
+  const here = await server(t)
+  const { owner, documents, nextRoot, roots } = await made()
+  await adoptOn(here, documents())
+  for (let count = 0; count < 3; count += 1) nextRoot()
+  owner.targets.version += 1
+  const newest = documents().filter((each) => !roots.includes(each))
+  await assert.rejects(adoptOn(here, newest), {
+    code: 'INVALID_UPDATE',
+    message: /^root version 2 is missing/,
+    hint: /countersign repo delete docker\.io\/acme\/app/,
+  })
+  await remove(here.trust, GUN, TEST_ACTOR)
+  assert.deepEqual((await adoptOn(here, newest)).roots, { first: 4, last: 4 })
+  assert.deepEqual((await here.check()).findings, [])
+})
+
 test('what clients would refuse is refused, and leaves nothing', async (t) => {
   const here = await server(t)
   const refused = async (
