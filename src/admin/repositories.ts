@@ -24,6 +24,8 @@ interface Facts {
   readonly delegations: number
   /** The first end among root, targets, snapshot, and a timestamp that another server signed, RFC 3339. */
   readonly expires: string
+  /** False: adopted from another server, and not signed by this one yet. */
+  readonly signedHere: boolean
 }
 
 /** One line of `key list`: a key that the server holds. */
@@ -109,12 +111,14 @@ function factsOf({ store }: Readable, gun: Gun): Facts | undefined {
   const head = store.head(gun)
   if (head?.roles['targets'] === undefined) return undefined
   const { roles } = head
-  const renewed = signedHere(head) ? ['timestamp'] : []
+  const here = signedHere(head)
+  const renewed = here ? ['timestamp'] : []
   const ends = BASE_ROLES.flatMap((role) => (renewed.includes(role) ? [] : (roles[role]?.expires ?? [])))
   return {
     gun,
     version: head.roles['targets'].version,
     delegations: Object.keys(roles).filter((role) => role.startsWith('targets/')).length,
     expires: new Date(Math.min(...ends)).toISOString(),
+    signedHere: here,
   }
 }

@@ -18,6 +18,7 @@ import { stageAndPublish } from './sign-root.ts'
 
 interface Options extends AuthorityOptions {
   all?: true
+  adopted?: true
   plan?: true
   dryRun?: true
   stage?: true
@@ -40,9 +41,10 @@ export function addRotate(key: Command): void {
   key
     .command('rotate')
     .description('give a role a new key: the next root names it, root keys sign that, and clients follow')
-    .argument('<gun>', 'name of the repository; with --all a pattern: docker.io/acme/*')
+    .argument('<gun>', 'name of the repository; with --all or --adopted a pattern: docker.io/acme/*')
     .argument('<role>', BASE_ROLES.join(', '))
     .option('--all', 'every repository that the pattern names')
+    .option('--adopted', 'of those that the pattern names, each that was adopted and is not signed here yet')
     .option('--plan', 'only say who signs what, which clients follow, and what breaks')
     .option('--dry-run', 'the same')
     .option('--stage', 'make the next root, and leave it to be signed: by people, or away from the server')
@@ -58,7 +60,7 @@ function rotate(target: string, roleName: string, options: Options, command: Com
   return withConnection(command, async (connection) => {
     const role = roleOf(roleName)
     saysAuthority(role, options)
-    const guns = options.all === true ? await gunsOf(connection, target) : [parseGun(target)]
+    const guns = await gunsOf(connection, target, options)
     if (options.plan === true || options.dryRun === true) return plan(connection, guns, role, options)
     const keyring = new RootKeyring(connection, options.passphraseFile)
     const outcomes = await inEach(guns, (gun) => rotateOne(connection, keyring, gun, role, options))
@@ -169,12 +171,15 @@ function show(outcomes: readonly Rotated[], role: BaseRole): void {
   else print(`the next root of ${gun} waits for signatures; until then nothing changes: countersign root show ${gun}`)
 }
 
-async function gunsOf(connection: Connection, pattern: string): Promise<string[]> {
+async function gunsOf(connection: Connection, target: string, { all, adopted }: Options): Promise<string[]> {
+  if (all !== true && adopted !== true) return [parseGun(target)]
+  const wanted = parsePattern(target)
   const rows = await connection.call(listRepositories, {})
-  const wanted = parsePattern(pattern)
-  const named = rows.map(({ gun }) => parseGun(gun)).filter((gun) => matches(wanted, gun))
+  const asked = adopted === true ? rows.filter((row) => !('damaged' in row) && !row.signedHere) : rows
+  const named = asked.map(({ gun }) => parseGun(gun)).filter((gun) => matches(wanted, gun))
   if (named.length > 0) return named
-  throw new TrustError('NOT_FOUND', `${pattern} names no repository`, {
+  const text = adopted === true ? 'names no repository that waits to be signed here' : 'names no repository'
+  throw new TrustError('NOT_FOUND', `${target} ${text}`, {
     hint: '"countersign repo list" prints all names',
   })
 }

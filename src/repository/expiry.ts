@@ -43,13 +43,16 @@ export async function* allGuns(store: Pick<Readable['store'], 'guns'>): AsyncGen
 /** What ends at or before `until` (milliseconds since 1970) in one repository. */
 function endings(trust: Readable, gun: Gun, head: Head, until: number): Ending[] {
   const found: Ending[] = []
+  const here = signedHere(head)
+  // Of what another server signs nothing is put off before this one signs it: the timestamp says by when that must be.
+  const last = here ? until : Math.min(until, head.roles['timestamp']?.expires ?? until)
   for (const [role, state] of Object.entries(head.roles)) {
-    const renewed = role === 'timestamp' && signedHere(head)
-    if (!renewed && state.expires <= until) found.push({ gun, what: role, expires: state.expires })
+    const renewed = role === 'timestamp' && here
+    if (!renewed && state.expires <= last) found.push({ gun, what: role, expires: state.expires })
   }
   const roles = currentRoles(trust, gun, head)
-  const last = roles && rootCertificatesEnd(roles.root)
-  if (last !== undefined && last <= until) found.push({ gun, what: 'root certificate', expires: last })
+  const end = roles && rootCertificatesEnd(roles.root)
+  if (end !== undefined && end <= last) found.push({ gun, what: 'root certificate', expires: end })
   return found
 }
 

@@ -160,7 +160,10 @@ describe('countersign repo adopt', () => {
     assert.match(shown, new RegExp(`^${APP}\n\nwarning: ${warning}\n\nRoles\n`))
     assert.match(shown, /^ {2}timestamp +3 +YYYY-MM-DD \(N days\) +SHORTENED-ID ed25519 \(elsewhere\)$/m)
     assert.match(await on(here, 'repo list'), /^docker\.io\/acme\/app +3 +0 +YYYY-MM-DD \(N days\)$/m)
-    const [first = ''] = (await on(here, 'expiry')).split('\n').slice(1)
+    const expiry = (await on(here, 'expiry')).split('\n')
+    const [, first = ''] = expiry
+    // One line for each repository: what ends later has time until then.
+    assert.equal(expiry.filter((line) => line.includes('docker.io/')).length, 2)
     assert.match(
       first,
       /^YYYY-MM-DD +1\d +docker\.io\/acme\/\w+ +timestamp +countersign key rotate .* --stage, and its owner signs that root$/,
@@ -182,10 +185,15 @@ describe('countersign repo adopt', () => {
       (await on(here, 'expiry')).split('\n')[1] ?? '',
       /countersign key rotate docker\.io\/acme\/\w+ snapshot$/,
     )
+    // What it signs already stays as it is.
+    await on(here, 'repo create docker.io/acme/own --passphrase-file pass')
     assert.equal(
-      await on(here, 'key rotate docker.io/acme/* snapshot --all --passphrase-file pass'),
+      await on(here, 'key rotate docker.io/acme/* snapshot --adopted --passphrase-file pass'),
       `REPOSITORY          STATE    ROOT\n${APP}  rotated  2\n${WEB}  rotated  2\n`,
     )
+    const again = await here.run(['key', 'rotate', 'docker.io/acme/*', 'snapshot', '--adopted'])
+    assert.match(again.stderr, /^error: docker\.io\/acme\/\* names no repository that waits to be signed here\n/)
+    assert.equal(again.code, 1)
     await refused(
       [APP, ...from],
       `error: ${APP} is signed by this server: nothing from elsewhere takes its place\n` +
