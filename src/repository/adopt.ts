@@ -2,11 +2,11 @@ import { noSuchRepository, refuse, TrustError } from '../errors.ts'
 import type { Actor, Commit, Head } from '../store/store.ts'
 import { mustBeUnder, type Gun } from '../tuf/gun.ts'
 import { canonicalKeyId } from '../tuf/key.ts'
-import { isDelegation } from '../tuf/role.ts'
+import { isDelegation, type ServerRole } from '../tuf/role.ts'
 import { parseRoot, rootKeys, type Root } from '../tuf/root.ts'
 import { change } from './change.ts'
 import { viewAsClient } from './client-view.ts'
-import { newDocument, stateOf } from './compose.ts'
+import { highestOf, newDocument, stateOf } from './compose.ts'
 import { readOffered, type ForeignDocument, type Offered } from './offered.ts'
 import { heldKeys } from './sign-role.ts'
 import { signedHere } from './signed-here.ts'
@@ -110,10 +110,14 @@ function mustBeAhead(gun: Gun, head: Head | undefined, { current, documents }: O
 }
 
 function nextHead(trust: Trust, gun: Gun, head: Head | undefined, { current }: Offered, now: number): Commit['head'] {
-  const highest: Record<string, number> = { ...head?.highest }
+  const root = currentRoot(current)
+  const highest = highestOf(head)
+  // In a new life its publisher goes on with the snapshot from there: what the server made in an earlier one is no bar.
+  if (head?.roles['root'] === undefined && !holds(trust, gun, 'snapshot', root)) delete highest['snapshot']
   for (const [role, { version }] of current) highest[role] = Math.max(version, highest[role] ?? 0)
   const roles = Object.fromEntries([...current].map(([role, metadata]) => [role, stateOf(metadata)]))
-  return { roles, highest, renewAt: holdsTimestamp(trust, gun, currentRoot(current)) ? now : null }
+  refuseKeysOfOthers(trust, gun, root)
+  return { roles, highest, renewAt: holds(trust, gun, 'timestamp', root) ? now : null }
 }
 
 function currentRoot(current: Offered['current']): Root {
@@ -121,7 +125,7 @@ function currentRoot(current: Offered['current']): Root {
 }
 
 /** @throws TrustError INVALID_UPDATE for a key of this server that belongs to another repository or role */
-function holdsTimestamp(trust: Trust, gun: Gun, { roles }: Root): boolean {
+function refuseKeysOfOthers(trust: Trust, gun: Gun, { roles }: Root): void {
   for (const role of ['timestamp', 'snapshot'] as const) {
     for (const keyId of roles[role].keys.keys()) {
       const owner = trust.store.keyOwner(keyId)
@@ -129,7 +133,10 @@ function holdsTimestamp(trust: Trust, gun: Gun, { roles }: Root): boolean {
       refuse('ErrBadRoot', `root names a ${role} key that this server made for another repository or role`)
     }
   }
-  return heldKeys(trust, gun, 'timestamp', roles.timestamp).length >= roles.timestamp.threshold
+}
+
+function holds(trust: Trust, gun: Gun, role: ServerRole, { roles }: Root): boolean {
+  return heldKeys(trust, gun, role, roles[role]).length >= roles[role].threshold
 }
 
 /** @throws TrustError INVALID_UPDATE if a client would refuse it, or the trusted root is not among its roots */

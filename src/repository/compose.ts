@@ -43,9 +43,7 @@ export async function compose(
     const named = root.roles[role]
     return signRole(trust, gun, role, named, payload, heldKeys(trust, gun, role, named, head))
   }
-  // A new life after a delete: publishers start at 1 again, what the server makes goes on above what it ever made.
-  const reborn = head?.roles['root'] === undefined
-  const highest: Record<string, number> = reborn ? serverMade(head) : { ...head.highest }
+  const highest = highestOf(head)
 
   if (proposal.snapshot === 'make') {
     const payload = snapshotPayload((highest['snapshot'] ?? 0) + 1, now + trust.policy.snapshotLife, files)
@@ -81,9 +79,14 @@ export function newDocument({ role, version, bytes, checksums, signatures }: Met
   return { role, version, bytes, sha256: checksums.sha256, keyIds: signatures.map(({ keyid }) => keyid) }
 }
 
-function serverMade(head: Head | undefined): Record<string, number> {
+/**
+ * The highest versions up to now. In a new life after a delete publishers start at 1 again, and what the server makes
+ * goes on above what it ever made.
+ */
+export function highestOf(head: Head | undefined): Record<string, number> {
   const entries = Object.entries(head?.highest ?? {})
-  return Object.fromEntries(entries.filter(([role]) => role === 'snapshot' || role === 'timestamp'))
+  const reborn = head?.roles['root'] === undefined
+  return Object.fromEntries(reborn ? entries.filter(([role]) => role === 'snapshot' || role === 'timestamp') : entries)
 }
 
 /** A document as the head names it. */

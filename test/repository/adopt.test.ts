@@ -339,6 +339,22 @@ async function server(t: TestContext): Promise<LocalTrust> {
 const adoptOn = (here: LocalTrust, documents: readonly ForeignDocument[], trusted?: string): Promise<Adopted> =>
   adopt(here.trust, GUN, documents, trusted, TEST_ACTOR)
 
+/** Publishers send it here. */
+const publishOn = (here: LocalTrust, parts: readonly Part[]): Promise<void> =>
+  publish(
+    here.trust,
+    GUN,
+    parts.map(({ role, bytes }) => ({ filename: role, bytes })),
+    TEST_ACTOR,
+  )
+
+const clientOf = (here: LocalTrust): ReferenceClient =>
+  new ReferenceClient(
+    GUN,
+    (file) => fileOf(here.trust, file),
+    () => here.clock.now,
+  )
+
 const importTimestampKey = (here: LocalTrust, { privateKey }: TestKey): ReturnType<typeof importKey> => {
   const pkcs8 = privateKey.export({ type: 'pkcs8', format: 'der' })
   return importKey(
@@ -558,6 +574,28 @@ test('a repository that was deleted can be adopted again; what the server makes 
   await adoptOn(here, documents())
   await renew(here.trust, GUN, 'due')
   assert.equal(here.trust.store.head(GUN)!.roles['timestamp']!.version, 5)
+  assert.deepEqual((await here.check()).findings, [])
+})
+
+test('versions of an earlier life here do not stand in the way of publishers of an adopted one', async (t) => {
+  const here = await server(t)
+  const serverKeys = localKeys(here.trust, GUN)
+  const earlier = await TrustWorld.create({ gun: GUN, now: NOW, serverKeys, snapshot: 'server' })
+  await publishOn(here, earlier.parts('root', 'targets'))
+  for (let count = 0; count < 3; count += 1) {
+    earlier.rotateRoot(NOW)
+    await publishOn(here, earlier.nextParts('root', 'targets'))
+  }
+  await remove(here.trust, GUN, TEST_ACTOR)
+  const { owner, documents, timestampKey } = await made()
+  await importTimestampKey(here, timestampKey)
+  await adoptOn(here, documents())
+  owner.addTarget('v2')
+  await publishOn(here, owner.nextParts('targets'))
+  owner.rotateRoot(NOW)
+  await publishOn(here, owner.nextParts('root'))
+  const { versions } = await clientOf(here).update()
+  assert.deepEqual(versions, { root: 2, timestamp: 6, snapshot: 3, targets: 2 })
   assert.deepEqual((await here.check()).findings, [])
 })
 
