@@ -16,6 +16,8 @@ import type { Trust } from './trust.ts'
 
 /** Versions of root: each is looked for, from the first one on. No repository has so many. */
 const ROOT_VERSION_MAX = 10_000
+/** Of other roles: this server goes on counting from there, for years, and must not come to the end of its numbers. */
+const VERSION_MAX = 2 ** 30
 
 /** What was taken over. */
 export interface Adopted {
@@ -151,8 +153,9 @@ function look(
   if (rootKeys(root, gun, now).keys.size === 0 && rootKeys(root, gun, undefined).keys.size > 0) {
     refuse('ErrBadRoot', `the root certificates of ${gun} have ended: no client accepts it any more, wherever it is`)
   }
-  if (root.metadata.version > ROOT_VERSION_MAX) {
-    refuse('ErrBadRoot', `root version ${root.metadata.version} is above ${ROOT_VERSION_MAX}`)
+  for (const { role, version } of current.values()) {
+    const most = role === 'root' ? ROOT_VERSION_MAX : VERSION_MAX
+    if (version > most) refuse('ErrValidation', `${role} version ${version} is above ${most}`)
   }
   const warnings = refusals(gun, () => viewAsClient(view, gun, { ...head, revision: 0 }, now))
   const last = root.metadata.version

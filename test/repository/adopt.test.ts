@@ -546,6 +546,16 @@ test('what clients would refuse is refused, and leaves nothing', async (t) => {
     /names targets\/releases, which is not there/,
   )
   await refused('a version out of all reason', ({ owner }) => void (owner.root.version = 2 ** 31 - 2), /above 10000/)
+  // The next one of this server would be beyond what clients take.
+  await refused(
+    'another role’s version at the end of all numbers',
+    ({ documents, timestampKey }) => {
+      const all = documents()
+      const { signed } = JSON.parse(String(all.at(-1)!.bytes)) as { signed: object }
+      return replace(all, 'timestamp', signedFile({ ...signed, version: 2 ** 31 - 2 }, [timestampKey]))
+    },
+    /timestamp version 2147483646 is above/,
+  )
 })
 
 test('a key that this server has for another repository is not taken for one of this', async (t) => {
