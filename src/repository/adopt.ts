@@ -90,12 +90,16 @@ function mustBeAhead(gun: Gun, head: Head | undefined, { current, documents }: O
       hint: 'publishers send what is new to this server now',
     })
   }
+  // One that was gone for a while comes back as it was, or newer: clients may have it cached.
+  for (const [role, { version }] of current) {
+    const seen = isDelegation(role) ? (head.highest[role] ?? 0) : 0
+    if (version < seen) throw behind(gun, role, seen, version)
+  }
   for (const [role, here] of Object.entries(head.roles)) {
     const there = current.get(role)
     if (there === undefined && isDelegation(role)) continue
     if (there === undefined || there.version < here.version) {
-      const text = `${role} version ${here.version} of ${gun} is here already, and ${there?.version ?? 0} is offered`
-      throw new TrustError('VERSION', text)
+      throw behind(gun, role, here.version, there?.version ?? 0)
     }
     if (there.version === here.version && there.checksums.sha256 !== here.sha256) {
       throw new TrustError('VERSION', `${role} version ${here.version} of ${gun} is here already, with other content`)
@@ -109,6 +113,10 @@ function mustBeAhead(gun: Gun, head: Head | undefined, { current, documents }: O
       hint: `find it; or adopt without those that are here: countersign repo delete ${gun}, and once more`,
     })
   }
+}
+
+function behind(gun: Gun, role: string, here: number, there: number): TrustError {
+  return new TrustError('VERSION', `${role} version ${here} of ${gun} was here already, and ${there} is offered`)
 }
 
 function nextHead(trust: Trust, gun: Gun, head: Head | undefined, { current }: Offered, now: number): Commit['head'] {

@@ -609,6 +609,28 @@ test('versions of an earlier life here do not stand in the way of publishers of 
   assert.deepEqual((await here.check()).findings, [])
 })
 
+test('a delegation does not go back to an older state by way of its absence', async (t) => {
+  const here = await server(t)
+  const { owner, documents, roots } = await made()
+  owner.delegate('targets/releases', [makeKey('ecdsa')])
+  const releases = owner.delegations.get('targets/releases')!
+  const adoptWith = async (version: number | undefined): Promise<void> => {
+    if (version === undefined) owner.delegations.delete('targets/releases')
+    else owner.delegations.set('targets/releases', { ...releases, version })
+    owner.files.delete('targets/releases')
+    const all = documents()
+    await adoptOn(here, all)
+    // The next state has the next root, and this one before it.
+    roots.push(all.findLast(({ role }) => role === 'root')!)
+    owner.root.version += 1
+    owner.targets.version += 1
+  }
+  await adoptWith(5)
+  await adoptWith(undefined)
+  await assert.rejects(adoptWith(3), { code: 'VERSION', message: /targets\/releases version 5/ })
+  await adoptWith(6)
+})
+
 test('a delegation that nobody names any more comes along, as the snapshot has it', async (t) => {
   const here = await server(t)
   const { owner, documents } = await made()
