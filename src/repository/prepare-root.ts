@@ -69,8 +69,10 @@ export async function prepareRotation(
   const root = currentRoot(trust, gun, head)
   if (roles.includes('targets')) mustHold(trust, gun, root, 'targets')
   if (!roles.includes('snapshot')) mustHold(trust, gun, root, 'snapshot')
-  // With a root goes a timestamp: where another server signed it until now (`adopt`), it gets a key of this one too.
-  const all = adopted(head) && !roles.includes('timestamp') ? [...roles, 'timestamp' as const] : roles
+  // With a root goes a timestamp: where another server can sign it (`adopt`), it gets a key of this one alone.
+  const { timestamp } = root.roles
+  const shared = heldKeys(trust, gun, 'timestamp', timestamp).length < timestamp.keys.size
+  const all = shared && !roles.includes('timestamp') ? [...roles, 'timestamp' as const] : roles
   const keys = await Promise.all(all.map((role) => nextKey(trust, gun, role, now)))
   const changed = Object.fromEntries(keys.map((key) => [key.role, named(key)]))
   return { payload: nextPayload(root, now, changed), keys }

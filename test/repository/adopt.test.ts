@@ -113,7 +113,7 @@ const versionsHere = ({ here }: Move): Record<string, number> =>
   )
 
 /** The server makes the next root, and the owner signs it, away from the server. */
-async function takeOver({ here, owner }: Move): Promise<number> {
+async function takeOver({ here, owner }: Pick<Move, 'here' | 'owner'>): Promise<number> {
   const { trust } = here
   await stageRoot(trust, GUN, TEST_ACTOR, 'taken over', (head, now) =>
     prepareRotation(trust, GUN, head, now, ['snapshot']),
@@ -389,6 +389,20 @@ for (const order of ['before', 'after'] as const) {
     assert.deepEqual((await here.check()).findings, [])
   })
 }
+
+test('of several timestamp keys one is enough to renew; the next root names this server’s alone', async (t) => {
+  const here = await server(t)
+  const { owner, documents, timestampKey } = await made()
+  owner.setKeys('timestamp', [timestampKey, makeKey('ed25519')])
+  await importTimestampKey(here, timestampKey)
+  assert.equal((await adoptOn(here, documents())).signedHere, true)
+  assert.deepEqual(await renewDue(here.trust), { renewed: 1, failed: 0 })
+  const client = clientOf(here)
+  await client.update()
+  assert.equal(await takeOver({ here, owner }), 2)
+  assert.deepEqual((await client.update()).versions, { root: 2, timestamp: 3, snapshot: 2, targets: 1 })
+  assert.deepEqual((await here.check()).findings, [])
+})
 
 test('a root that somebody knows must be among the roots', async (t) => {
   const here = await server(t)
