@@ -46,8 +46,10 @@ export function clientCache(directory: string, gun: Gun): TrustSource {
 /** @returns undefined if there is no such file */
 async function readUpTo(path: string, limit: number): Promise<Buffer | undefined> {
   try {
-    const { size } = await stat(path)
-    if (size > limit) throw new TrustError('REGISTRY', `${path} has more than ${limit} bytes`)
+    const found = await stat(path)
+    // A pipe says nothing until somebody writes to it, a device never ends.
+    if (!found.isFile()) throw new TrustError('REGISTRY', `${path} is no file`)
+    if (found.size > limit) throw new TrustError('REGISTRY', `${path} has more than ${limit} bytes`)
     return await readFile(path)
   } catch (error) {
     if (error instanceof TrustError) throw error

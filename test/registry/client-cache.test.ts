@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { mkdir, mkdtemp, rm, truncate, writeFile } from 'node:fs/promises'
+import { execFileSync } from 'node:child_process'
+import { mkdir, mkdtemp, rm, symlink, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { test, type TestContext } from 'node:test'
@@ -100,7 +101,10 @@ test('no such directory, no such repository, a role that is missing, a file that
     message: /has no targets\/releases, which its snapshot names$/,
   })
   await mkdir(join(metadata, 'targets/releases.json'))
-  await assert.rejects(readTrustData(clientCache(directory, GUN), GUN), { code: 'REGISTRY', message: /EISDIR/ })
+  await assert.rejects(readTrustData(clientCache(directory, GUN), GUN), {
+    code: 'REGISTRY',
+    message: /releases\.json is no file$/,
+  })
   await writeFile(join(metadata, 'root.json'), 'no JSON')
   const source = clientCache(directory, GUN)
   await assert.rejects(source.document('root', { version: 1 }), { message: /has a root that cannot be used/ })
@@ -135,6 +139,18 @@ test('a file that no client would read is not read', async (t) => {
       message: `${path} has more than ${bytes} bytes`,
     })
   }
+})
+
+test('a pipe or a device is not waited for', async (t) => {
+  const directory = await cache(t, documents())
+  const path = join(directory, 'tuf', GUN, 'metadata', 'root.json')
+  const refusal = { code: 'REGISTRY', message: `${path} is no file` }
+  await rm(path)
+  execFileSync('mkfifo', [path])
+  await assert.rejects(clientCache(directory, GUN).document('root'), refusal)
+  await rm(path)
+  await symlink('/dev/zero', path)
+  await assert.rejects(clientCache(directory, GUN).document('root'), refusal)
 })
 
 test('no name leads out of the directory', async (t) => {
