@@ -35,6 +35,10 @@ const DOCUMENT_MAX_BYTES = 100 * 1024 * 1024
 const TIMESTAMP_MAX_BYTES = 1024 * 1024
 /** Of all documents: as base64 they go into one request to the server, which takes 16 MiB. */
 export const TRUST_DATA_MAX_BYTES = 11 * 1024 * 1024
+/** As many go into one request to the server. */
+const DOCUMENTS_MAX = 2_000
+/** Milliseconds for all of them: who takes its time with each of thousands is not waited for. */
+const PATIENCE = 15 * 60_000
 /** Roots before the current one. */
 const OLDER_ROOTS_MAX = 1_000
 
@@ -52,16 +56,23 @@ export function documentMaxBytes(role: Role): number {
  * What a snapshot names and nobody delegates to any more is left out: clients neither read nor keep it.
  *
  * @throws TrustError NOT_FOUND if there is no such repository; REGISTRY if something is missing or cannot be read, or if
- *   all together are more than `TRUST_DATA_MAX_BYTES`
+ *   all together are more than `TRUST_DATA_MAX_BYTES`, too many, or too slow
  */
-export async function readTrustData(source: TrustSource, gun: Gun): Promise<ForeignDocument[]> {
+export async function readTrustData(
+  source: TrustSource,
+  gun: Gun,
+  now: () => number = Date.now,
+): Promise<ForeignDocument[]> {
   const documents: ForeignDocument[] = []
+  const until = now() + PATIENCE
   let total = 0
   const keep = (role: Role, bytes: Buffer): Metadata => {
     total += bytes.length
     if (total > TRUST_DATA_MAX_BYTES) {
       throw wrong(source, `has more than ${TRUST_DATA_MAX_BYTES} bytes of trust data for ${gun}`)
     }
+    if (documents.length === DOCUMENTS_MAX) throw wrong(source, `has more than ${DOCUMENTS_MAX} documents for ${gun}`)
+    if (now() > until) throw wrong(source, `takes more than ${PATIENCE / 60_000} minutes for ${gun}`)
     documents.push({ role, bytes })
     return readDocument(source, role, bytes)
   }

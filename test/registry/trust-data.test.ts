@@ -225,3 +225,35 @@ function noNames(timestamp: Buffer): Buffer {
   document.signed.meta = {}
   return Buffer.from(JSON.stringify(document))
 }
+
+test('who has documents without end, or takes too long for them, is not waited for', async () => {
+  const key = makeKey('ed25519')
+  const expires = '2030-01-01T00:00:00Z'
+  const files = new Map<string, Buffer>()
+  const delegate = (role: string, names: readonly string[]): void => {
+    const roles = names.map((name) => ({ keyids: [key.id], name: `${role}/${name}`, paths: [''], threshold: 1 }))
+    const delegations = { keys: { [key.id]: key.entry }, roles }
+    files.set(role, signedFile({ _type: 'Targets', expires, version: 1, delegations, targets: {} }, []))
+  }
+  const numbers = Array.from({ length: 1_000 }, (_, number) => `n${number}`)
+  files.set('root', signedFile({ _type: 'Root', expires, version: 1 }, []))
+  delegate('targets', numbers)
+  for (const name of numbers) delegate(`targets/${name}`, name === 'n0' || name === 'n1' ? numbers : [])
+  for (const name of numbers) for (const parent of ['n0', 'n1']) delegate(`targets/${parent}/${name}`, [])
+  const meta = Object.fromEntries([...files].map(([role, bytes]) => [role, fileMeta(bytes)]))
+  const snapshot = signedFile({ _type: 'Snapshot', expires, version: 1, meta }, [])
+  files.set('snapshot', snapshot)
+  const named = { snapshot: fileMeta(snapshot) }
+  files.set('timestamp', signedFile({ _type: 'Timestamp', expires, version: 1, meta: named }, []))
+  let asked = 0
+  const source = { name: 'a list', document: async (role: string) => ((asked += 1), files.get(role)) }
+  await assert.rejects(readTrustData(source, GUN), {
+    code: 'REGISTRY',
+    message: 'a list has more than 2000 documents for source.example/team/app',
+  })
+  assert.equal(asked, 2_001)
+  asked = 0
+  const slow = readTrustData(source, GUN, () => asked * 29_000)
+  await assert.rejects(slow, { code: 'REGISTRY', message: /^a list takes more than 15 minutes for source/ })
+  assert.equal(asked, 32)
+})
