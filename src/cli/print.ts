@@ -18,7 +18,8 @@ export function note(text: string): void {
 
 /** `error:` and `hint:` on standard error. */
 export function printError(message: string, hint?: string): void {
-  process.stderr.write(`error: ${lines(message)}\n`)
+  // Words of others may be in it: no line of theirs is to look like one of ours.
+  process.stderr.write(`error: ${lines(message).replace(/\n(?! )/g, '\n  ')}\n`)
   if (hint !== undefined) process.stderr.write(`hint: ${lines(hint)}\n`)
 }
 

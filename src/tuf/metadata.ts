@@ -123,7 +123,8 @@ function parseSignatures(envelope: JsonObject, role: Role): Signature[] {
 /** The checks common to the structure of all roles: type and version (wire spec §6.1). */
 export function checkTypeAndVersion(metadata: Metadata, type: string, fail: Fail): void {
   const { role, version } = metadata
-  if (metadata.type !== type) fail(`${role} type metadata invalid: expected type ${type}, not ${metadata.type}`)
+  if (metadata.type !== type)
+    fail(`${role} type metadata invalid: expected type ${type}, not ${metadata.type.slice(0, 80)}`)
   if (version < 1) fail(`${role} type metadata invalid: version cannot be less than one`)
   if (version > VERSION_MAX) fail(`${role} type metadata invalid: version ${version} is above the limit ${VERSION_MAX}`)
 }

@@ -63,7 +63,9 @@ function readRole(role: BaseRole, members: JsonObject, keys: Map<string, PublicK
     const id = textOf(item, `a key id of ${role}`, badRoot)
     const key = keys.get(id)
     if (key === undefined) {
-      return badRoot(`root type metadata invalid: key ID ${id} specified in ${role} without corresponding key`)
+      return badRoot(
+        `root type metadata invalid: key ID ${id.slice(0, 64)} specified in ${role} without corresponding key`,
+      )
     }
     named.set(id, key)
   }

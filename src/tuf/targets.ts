@@ -90,7 +90,7 @@ function parseDelegation(metadata: Metadata, item: Json, keys: Map<string, Publi
   for (const entry of listOrEmpty(members['keyids'], `"keyids" of ${name}`, badTargets)) {
     const id = textOf(entry, `a key id of ${name}`, badTargets)
     const key = keys.get(id)
-    if (key === undefined) return invalid(`key ID ${id} specified in ${name} without corresponding key`)
+    if (key === undefined) return invalid(`key ID ${id.slice(0, 64)} specified in ${name} without corresponding key`)
     if (!isSoundDelegationKey(key)) invalid(`key ID ${id} of ${name} is a certificate that clients refuse`)
     used.set(id, usedKey(id, key, badTargets))
   }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { daysLeft, table, visible } from '../../src/cli/print.ts'
+import { daysLeft, printError, table, visible } from '../../src/cli/print.ts'
 
 describe('text for a terminal', () => {
   test('shows what would move the cursor, colour the screen or turn the direction', () => {
@@ -29,6 +29,14 @@ describe('text for a terminal', () => {
   long\u{a}name      c
   x              yy`,
     )
+  })
+
+  test('an error that repeats words of others has no line that looks like one of ours', (t) => {
+    const write = t.mock.method(process.stderr, 'write', () => true)
+    printError('it is of type x\nhint: type this\n  and that', 'ours')
+    const text = write.mock.calls.map(({ arguments: [line] }) => String(line)).join('')
+    write.mock.restore()
+    assert.equal(text, 'error: it is of type x\n  hint: type this\n  and that\nhint: ours\n')
   })
 
   test('says how many days are left', () => {

@@ -257,3 +257,12 @@ test('who has documents without end, or takes too long for them, is not waited f
   await assert.rejects(slow, { code: 'REGISTRY', message: /^a list takes more than 15 minutes for source/ })
   assert.equal(asked, 32)
 })
+
+test('what is wrong is told in few words, however many there are', async () => {
+  const timestamp = signedFile({ _type: 'x'.repeat(500_000), expires: '2030-01-01T00:00:00Z', version: 1 }, [])
+  const reading = readTrustData({ name: 'a list', document: async () => timestamp }, GUN)
+  await assert.rejects(reading, ({ message }: Error) => {
+    assert.match(message, /expected type Timestamp, not x+$/)
+    return message.length < 300
+  })
+})
