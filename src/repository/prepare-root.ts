@@ -69,10 +69,7 @@ export async function prepareRotation(
   const root = currentRoot(trust, gun, head)
   if (roles.includes('targets')) mustHold(trust, gun, root, 'targets')
   if (!roles.includes('snapshot')) mustHold(trust, gun, root, 'snapshot')
-  // With a root goes a timestamp: where another server can sign it (`adopt`), it gets a key of this one alone.
-  const { timestamp } = root.roles
-  const shared = heldKeys(trust, gun, 'timestamp', timestamp).length < timestamp.keys.size
-  const all = shared && !roles.includes('timestamp') ? [...roles, 'timestamp' as const] : roles
+  const all = [...new Set([...roles, ...sharedTimestamp(trust, gun, root)])]
   const keys = await Promise.all(all.map((role) => nextKey(trust, gun, role, now)))
   const changed = Object.fromEntries(keys.map((key) => [key.role, named(key)]))
   return { payload: nextPayload(root, now, changed), keys }
@@ -92,7 +89,14 @@ export async function prepareRootChange(
 ): Promise<PreparedRoot> {
   const root = currentRoot(trust, gun, head)
   mustHold(trust, gun, root, 'snapshot')
-  return { payload: nextPayload(root, now, { root: authorityKeys(authority) }), keys: [] }
+  const keys = await Promise.all(sharedTimestamp(trust, gun, root).map((role) => nextKey(trust, gun, role, now)))
+  const changed = Object.fromEntries(keys.map((key) => [key.role, named(key)]))
+  return { payload: nextPayload(root, now, { ...changed, root: authorityKeys(authority) }), keys }
+}
+
+/** With a root goes a timestamp: where another server can sign it (`adopt`), it gets a key of this one alone. */
+function sharedTimestamp(trust: Trust, gun: Gun, { roles: { timestamp } }: Root): HeldRole[] {
+  return heldKeys(trust, gun, 'timestamp', timestamp).length < timestamp.keys.size ? ['timestamp'] : []
 }
 
 function nextPayload(root: Root, now: number, changed: Partial<Record<BaseRole, RoleKeys>>): JsonObject {

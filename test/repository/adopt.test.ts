@@ -3,19 +3,21 @@ import { hash } from 'node:crypto'
 import { test, type TestContext } from 'node:test'
 import { adopt, type Adopted } from '../../src/repository/adopt.ts'
 import type { ForeignDocument } from '../../src/repository/offered.ts'
-import { prepareRotation } from '../../src/repository/prepare-root.ts'
+import { prepareRootChange, prepareRotation, type PreparedRoot } from '../../src/repository/prepare-root.ts'
 import { publish } from '../../src/repository/publish.ts'
 import { publishStagedRoot } from '../../src/repository/publish-root.ts'
 import { readCurrent } from '../../src/repository/read.ts'
 import { remove } from '../../src/repository/remove.ts'
-import { importKey } from '../../src/repository/import-key.ts'
+import { importKey, type Imported } from '../../src/repository/import-key.ts'
 import { planRotation } from '../../src/repository/rotation-plan.ts'
 import { renewDue } from '../../src/repository/renew-loop.ts'
 import { renew } from '../../src/repository/renew.ts'
 import { describe } from '../../src/repository/show.ts'
 import { stageRoot, signStagedRoot } from '../../src/repository/staged-root.ts'
 import type { Trust } from '../../src/repository/trust.ts'
+import type { Head } from '../../src/store/store.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
+import type { PublicKey } from '../../src/tuf/key.ts'
 import type { Role } from '../../src/tuf/role.ts'
 import { localKeys, openLocalTrust, TEST_ACTOR, type LocalTrust } from '../support/local-trust.ts'
 import { fileMeta, signedFile, timeText } from '../support/metadata-file.ts'
@@ -113,11 +115,13 @@ const versionsHere = ({ here }: Move): Record<string, number> =>
   )
 
 /** The server makes the next root, and the owner signs it, away from the server. */
-async function takeOver({ here, owner }: Pick<Move, 'here' | 'owner'>): Promise<number> {
+async function takeOver(
+  { here, owner }: Pick<Move, 'here' | 'owner'>,
+  prepare = ({ trust, clock }: LocalTrust, head: Head | undefined): Promise<PreparedRoot> =>
+    prepareRotation(trust, GUN, head, clock.now, ['snapshot']),
+): Promise<number> {
   const { trust } = here
-  await stageRoot(trust, GUN, TEST_ACTOR, 'taken over', (head, now) =>
-    prepareRotation(trust, GUN, head, now, ['snapshot']),
-  )
+  await stageRoot(trust, GUN, TEST_ACTOR, 'taken over', (head) => prepare(here, head))
   const inForce = owner.signers.get('root')!.filter(({ id }) => owner.root.roles['root']!.keyids.includes(id))
   const staged = trust.store.record('staged-root', GUN) as { payload: Parameters<typeof signedFile>[0] }
   const { signatures } = JSON.parse(String(signedFile(staged.payload, inForce))) as {
@@ -355,16 +359,13 @@ const clientOf = (here: LocalTrust): ReferenceClient =>
     () => here.clock.now,
   )
 
-const importTimestampKey = (here: LocalTrust, { privateKey }: TestKey): ReturnType<typeof importKey> => {
+const importFor = (here: LocalTrust, role: 'timestamp' | 'snapshot', { privateKey }: TestKey): Promise<Imported> => {
   const pkcs8 = privateKey.export({ type: 'pkcs8', format: 'der' })
-  return importKey(
-    here.trust,
-    GUN,
-    'timestamp',
-    (here.trust.signer as FileSigner).importKey(GUN, 'timestamp', pkcs8),
-    TEST_ACTOR,
-  )
+  const sealed = (here.trust.signer as FileSigner).importKey(GUN, role, pkcs8)
+  return importKey(here.trust, GUN, role, sealed, TEST_ACTOR)
 }
+
+const importTimestampKey = (here: LocalTrust, key: TestKey): Promise<Imported> => importFor(here, 'timestamp', key)
 
 for (const order of ['before', 'after'] as const) {
   test(`with the other server's key, imported ${order} it, a repository is signed here at once`, async (t) => {
@@ -402,6 +403,29 @@ test('of several timestamp keys one is enough to renew; the next root names this
   assert.equal(await takeOver({ here, owner }), 2)
   assert.deepEqual((await client.update()).versions, { root: 2, timestamp: 3, snapshot: 2, targets: 1 })
   assert.deepEqual((await here.check()).findings, [])
+})
+
+test('with the other server’s snapshot key alone, any root that is made here names a timestamp key of this server', async (t) => {
+  for (const prepare of [
+    (trust: Trust, head: Head | undefined) => prepareRotation(trust, GUN, head, NOW, ['timestamp']),
+    (trust: Trust, head: Head | undefined, certificates: PublicKey[]) =>
+      prepareRootChange(trust, GUN, head, NOW, { certificates, threshold: 1 }),
+  ]) {
+    const here = await server(t)
+    const { owner, documents } = await made()
+    const snapshot = makeKey('ed25519')
+    owner.setKeys('snapshot', [snapshot])
+    await importFor(here, 'snapshot', snapshot)
+    assert.equal((await adoptOn(here, documents())).signedHere, false)
+    const certificates = owner.root.roles['root']!.keyids.map((id): PublicKey => {
+      const { keytype, keyval } = owner.root.keys[id]!
+      return { keytype, public: keyval.public }
+    })
+    assert.equal(await takeOver({ here, owner }, ({ trust }, head) => prepare(trust, head, certificates)), 2)
+    const { versions } = await clientOf(here).update()
+    assert.deepEqual(versions, { root: 2, timestamp: 2, snapshot: 2, targets: 1 })
+    assert.deepEqual((await here.check()).findings, [])
+  }
 })
 
 test('a root that somebody knows must be among the roots', async (t) => {
