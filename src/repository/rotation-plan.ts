@@ -137,8 +137,10 @@ function breaksOf(
     )
     breaks.push('who holds only the former root key can change this repository no more')
   }
-  if (held === undefined) breaks.push('what else serves this repository, and signs it until now, can do so no more')
-  else if (role === 'snapshot' && !held('snapshot')) {
+  if (held === undefined) {
+    breaks.push('what else serves this repository, and signs it until now, can do so no more')
+    breaks.push('who read or published something newer there is refused here: adopt it once more first')
+  } else if (role === 'snapshot' && !held('snapshot')) {
     breaks.push('the publisher signs snapshots no more: the server does')
   }
   if ((rootCertificatesEnd(current.roles.root) ?? Infinity) < now)

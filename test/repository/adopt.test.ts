@@ -192,6 +192,27 @@ test('clients follow from any root once the owner has signed the one that names 
   assert.deepEqual(namesOf(await oldest.update()), ['targets v1', 'targets v2'])
 })
 
+test('who saw newer versions there needs them adopted before the takeover, and the plan says so', async (t) => {
+  const world = await move(t)
+  const { there, here } = world
+  let at = there
+  const client = world.client(() => at)
+  await world.adopt()
+  for (let count = 0; count < 3; count += 1) {
+    world.wait(8 * DAY)
+    await renewDue(there.trust)
+  }
+  assert.equal((await client.update()).versions['timestamp'], 4)
+  const { breaks = [] } = planRotation(here.trust, GUN, 'snapshot', here.clock.now) ?? {}
+  assert.match(breaks.join('; '), /newer there is refused here: adopt it once more first/)
+  await world.adopt()
+  await takeOver(world)
+  at = here
+  assert.equal((await client.update()).versions['timestamp'], 5)
+  const late = planRotation(here.trust, GUN, 'snapshot', here.clock.now)
+  assert.deepEqual(late?.breaks, [])
+})
+
 test('an owner who signs snapshots takes over in one step of their own', async (t) => {
   const world = await move(t, 'client')
   const { there, here, owner } = world
