@@ -59,7 +59,8 @@ export async function adopt(
     const offered = readOffered(trust, documents, now)
     mustBeAhead(gun, head, offered)
     const next = nextHead(trust, gun, head, offered, now)
-    found = { ...look(offered, gun, next, trusted, now), signedHere: signedHere(next) }
+    const seen = look(offered, gun, next, trusted, now)
+    found = { ...seen, signedHere: signedHere(next), warnings: [...seen.warnings, ...lostRoots(gun, head, offered)] }
     if (isHere(trust, gun, head, offered)) return undefined
     return {
       kind: 'publish',
@@ -72,6 +73,13 @@ export async function adopt(
     }
   })
   return found === undefined ? noSuchRepository(gun) : { ...found, changed }
+}
+
+/** Whoever has read newer roots here, in an earlier life of the repository, takes no older one, nor another of that version. */
+function lostRoots(gun: Gun, head: Head | undefined, { current }: Offered): string[] {
+  const highest = head?.roles['root'] === undefined ? (head?.highest['root'] ?? 0) : 0
+  if (highest <= (current.get('root')?.version ?? 0)) return []
+  return [`clients that have root version ${highest} cached, which was deleted here, must forget ${gun}`]
 }
 
 /** Older roots may be new here, though all that is current is not. */

@@ -646,6 +646,19 @@ test('a repository that was deleted can be adopted again; what the server makes 
   assert.deepEqual((await here.check()).findings, [])
 })
 
+test('after a takeover, deleted and adopted again: it is said which clients cannot follow', async (t) => {
+  const world = await move(t)
+  const { here } = world
+  assert.deepEqual((await world.adopt()).warnings, [])
+  await takeOver(world)
+  const client = clientOf(here)
+  await client.update()
+  await remove(here.trust, GUN, TEST_ACTOR)
+  const { warnings } = await world.adopt()
+  assert.match(warnings.join('; '), /root version 2 cached, which was deleted here, must forget/)
+  await assert.rejects(client.update(), /root: version 1 is lower than 2/)
+})
+
 test('versions of an earlier life here do not stand in the way of publishers of an adopted one', async (t) => {
   const here = await server(t)
   const serverKeys = localKeys(here.trust, GUN)
