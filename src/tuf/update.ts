@@ -113,7 +113,7 @@ function acceptSnapshot(
   const snapshot = parseSnapshot(upload)
   checkThreshold(upload, root.roles.snapshot, badSnapshot)
   checkExpiry(upload, now, badSnapshot)
-  checkEntries(snapshot, files, tree)
+  checkEntries(snapshot, files, tree, current)
   return snapshot
 }
 
@@ -122,9 +122,10 @@ function acceptSnapshot(
  * delegated may be left out (wire spec §6.5, §19.31, §19.47). A role that is delegated no more may be dropped, and one
  * whose delegation is uploaded anew: `notary delegation remove` and `add` in one publish leave it without metadata.
  */
-function checkEntries(snapshot: Snapshot, files: Map<string, Checksums>, tree: TargetsTree): void {
+function checkEntries(snapshot: Snapshot, files: Map<string, Checksums>, tree: TargetsTree, current: Current): void {
   for (const [name, meta] of snapshot.meta) {
     const checksums = files.get(name)
+    if (checksums === undefined && isLeftOver(name, tree, current)) continue
     if (checksums === undefined) return badSnapshot(`snapshot names ${name}, which was never uploaded`)
     checkFileMeta(meta, checksums, name, badSnapshot)
   }
@@ -136,6 +137,15 @@ function checkEntries(snapshot: Snapshot, files: Map<string, Checksums>, tree: T
     }
     files.delete(role)
   }
+}
+
+/**
+ * Adopted repositories may be without a role that is delegated no more and the snapshot names: no client asks for it, and
+ * its publisher's next snapshot goes on naming it.
+ */
+function isLeftOver(name: string, tree: TargetsTree, current: Current): boolean {
+  const before = tree.delegated(name) ? undefined : current.load('snapshot')
+  return before !== undefined && parseSnapshot(before).meta.has(name)
 }
 
 /** Wire spec §6 step 6, and ours: a timestamp key that is not this server's own for this repository is refused. */

@@ -748,3 +748,26 @@ test('a snapshot may name a delegation that is gone; the next one does not', asy
   assert.deepEqual(namesOf(await client.update()), ['targets v1', 'targets v2'])
   assert.deepEqual((await here.check()).findings, [])
 })
+
+test('a publisher may go on naming a delegation that is gone, and no other', async (t) => {
+  const here = await server(t)
+  const { owner, documents, timestampKey } = await made()
+  owner.delegate('targets/releases', [makeKey('ecdsa')])
+  owner.targets.delegations.roles = []
+  await importTimestampKey(here, timestampKey)
+  await adoptOn(
+    here,
+    documents().filter(({ role }) => role !== 'targets/releases'),
+  )
+  owner.addTarget('v2')
+  await publishOn(here, owner.nextParts('targets'))
+  assert.deepEqual(namesOf(await clientOf(here).update()), ['targets v1', 'targets v2'])
+  assert.deepEqual((await here.check()).findings, [])
+  const never = { code: 'INVALID_UPDATE', message: /which was never uploaded/ }
+  const other = owner.fork()
+  other.files.set('targets/other', other.files.get('targets/releases')!)
+  await assert.rejects(publishOn(here, other.nextParts('targets')), never)
+  // Delegated again, clients ask for it.
+  owner.delegate('targets/releases', [makeKey('ecdsa')])
+  await assert.rejects(publishOn(here, owner.nextParts('targets')), never)
+})
