@@ -8,7 +8,7 @@ import { heldKeys } from '../repository/sign-role.ts'
 import { signedHere, takeOverCommand } from '../repository/signed-here.ts'
 import { signerOf } from '../repository/signers.ts'
 import { stagedRoot } from '../repository/staged-root.ts'
-import { SERVER, type Gun } from '../tuf/gun.ts'
+import { SERVER, typed, type Gun } from '../tuf/gun.ts'
 import { isDelegation } from '../tuf/role.ts'
 import type { World } from './operation.ts'
 import { rootKeyPlaces } from './root-keys.ts'
@@ -78,16 +78,16 @@ function forRepository(world: World, gun: Gun, what: string, { root, held, signe
   if (what === 'root' || what === 'root certificate') return root.command
   if (what.endsWith(' key')) {
     const role = what.slice(0, -' key'.length)
-    const byOwner = role === 'targets' ? undefined : `its owner: notary key rotate ${gun} ${role} -r`
-    return nextRoot(trust, gun, root.here, `countersign key rotate ${gun} ${role}`, byOwner)
+    const byOwner = role === 'targets' ? undefined : `its owner: notary key rotate ${typed(gun)} ${role} -r`
+    return nextRoot(trust, gun, root.here, `countersign key rotate ${typed(gun)} ${role}`, byOwner)
   }
   // With new targets goes a new snapshot.
   if (held.has(what) && held.has('snapshot')) return 'nothing: the server signs it anew by itself'
-  if (what === 'snapshot') return `its owner: notary publish ${gun}`
-  if (what === 'targets') return `its owner: docker trust sign, or notary witness -p ${gun} targets`
+  if (what === 'snapshot') return `its owner: notary publish ${typed(gun)}`
+  if (what === 'targets') return `its owner: docker trust sign, or notary witness -p ${typed(gun)} targets`
   const signer = signerFor(world, gun, what)
-  if (signer !== undefined) return `countersign tag sign ${gun} TAG --as ${signer}, a tag that it has signed`
-  return `whoever signs it: docker trust sign, or notary witness -p ${gun} ${what}`
+  if (signer !== undefined) return `countersign tag sign ${typed(gun)} TAG --as ${signer}, a tag that it has signed`
+  return `whoever signs it: docker trust sign, or notary witness -p ${typed(gun)} ${what}`
 }
 
 /** How a rotation goes on, or begins. @param byOwner what an owner can do in one step, with a client of their own */
@@ -99,7 +99,9 @@ function nextRoot(
   byOwner = `${rotate} --stage, and its owner signs that root`,
 ): string {
   if (stagedRoot(trust, gun) === undefined) return here ? rotate : byOwner
-  return here ? `countersign root sign ${gun}` : `countersign root show ${gun} --out FILE, which its owner signs`
+  return here
+    ? `countersign root sign ${typed(gun)}`
+    : `countersign root show ${typed(gun)} --out FILE, which its owner signs`
 }
 
 /** The signer of the server that can sign a delegation all by itself. */

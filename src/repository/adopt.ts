@@ -1,6 +1,6 @@
 import { noSuchRepository, refuse, TrustError } from '../errors.ts'
 import type { Actor, Commit, Head } from '../store/store.ts'
-import { mustBeUnder, type Gun } from '../tuf/gun.ts'
+import { mustBeUnder, typed, type Gun } from '../tuf/gun.ts'
 import { canonicalKeyId } from '../tuf/key.ts'
 import { isDelegation, type ServerRole } from '../tuf/role.ts'
 import { parseRoot, rootKeys, type Root } from '../tuf/root.ts'
@@ -118,7 +118,7 @@ function mustBeAhead(gun: Gun, head: Head | undefined, { current, documents }: O
     const text = `root version ${next} is missing, between the one that is here and those that are offered`
     throw new TrustError('INVALID_UPDATE', text, {
       problem: { name: 'ErrBadRoot' },
-      hint: `find it; or adopt without those that are here: countersign repo delete ${gun}, and once more`,
+      hint: `find it; or adopt without those that are here: countersign repo delete ${typed(gun)}, and once more`,
     })
   }
 }
@@ -184,7 +184,7 @@ function look(
   if (first > 2) {
     // The one just before it leads to it.
     const which = `clients that have a root older than version ${first - 1} cached`
-    warnings.push(`${which} cannot follow, and must forget it: rm -r ~/.docker/trust/tuf/${gun}`)
+    warnings.push(`${which} cannot follow, and must forget it: rm -r ~/.docker/trust/tuf/${typed(gun)}`)
   }
   return {
     roots: { first, last },

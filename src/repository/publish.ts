@@ -1,6 +1,6 @@
 import { refuse, TrustError } from '../errors.ts'
 import type { Actor, Head } from '../store/store.ts'
-import type { Gun } from '../tuf/gun.ts'
+import { typed, type Gun } from '../tuf/gun.ts'
 import { parseMetadataBeside, type Metadata } from '../tuf/metadata.ts'
 import { ownBytes } from '../tuf/own-bytes.ts'
 import { parseRole, type Role } from '../tuf/role.ts'
@@ -70,7 +70,7 @@ function mustBeSignable(trust: Trust, gun: Gun, head: Head | undefined, uploads:
   const { roles } = parseRoot(root)
   const lacks = (role: 'timestamp' | 'snapshot'): boolean => heldKeys(trust, gun, role, roles[role]).length === 0
   // An owner who signs snapshots can do it alone.
-  const byOwner = uploaded('snapshot') === undefined ? undefined : `notary key rotate ${gun} timestamp -r`
+  const byOwner = uploaded('snapshot') === undefined ? undefined : `notary key rotate ${typed(gun)} timestamp -r`
   if (lacks('timestamp') || (byOwner === undefined && lacks('snapshot'))) {
     refuse('ErrValidation', notSignedHere(gun, byOwner))
   }

@@ -1,4 +1,4 @@
-import type { Gun } from '../tuf/gun.ts'
+import { typed, type Gun } from '../tuf/gun.ts'
 import { canonicalKeyId } from '../tuf/key.ts'
 import { currentRoles } from './current.ts'
 import type { Readable } from './trust.ts'
@@ -10,8 +10,8 @@ export type RootKeyPlaces = ReadonlyMap<string, 'sealed here' | 'offline'>
 export function rootRenewal(trust: Readable, gun: Gun, places: RootKeyPlaces): { here: boolean; command: string } {
   const keys = currentRoles(trust, gun, trust.store.head(gun))?.root.keys.values() ?? []
   const found = new Set([...keys].map((key) => places.get(canonicalKeyId(key))))
-  const renew = `countersign key rotate ${gun} root --renew`
-  if (found.has(undefined)) return { here: false, command: `its owner: notary key rotate ${gun} root` }
+  const renew = `countersign key rotate ${typed(gun)} root --renew`
+  if (found.has(undefined)) return { here: false, command: `its owner: notary key rotate ${typed(gun)} root` }
   if (found.has('offline')) return { here: false, command: `countersign root import NAME FILE, then ${renew}` }
   return { here: true, command: renew }
 }

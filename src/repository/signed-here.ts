@@ -1,5 +1,5 @@
 import type { Head } from '../store/store.ts'
-import type { Gun } from '../tuf/gun.ts'
+import { typed, type Gun } from '../tuf/gun.ts'
 
 /**
  * Whether this server signs the timestamps of a repository. Of one that was adopted it does not until a root names keys
@@ -11,7 +11,7 @@ export function signedHere({ renewAt }: Pick<Head, 'renewAt'>): boolean {
 
 /** What makes it sign them. */
 export function takeOverCommand(gun: Gun): string {
-  return `countersign key rotate ${gun} snapshot`
+  return `countersign key rotate ${typed(gun)} snapshot`
 }
 
 /** Why nothing can be changed before that; for people who publish, too. @param command that makes it sign */

@@ -13,6 +13,9 @@ const GUN_MAX_BYTES = 255
 // oxlint-disable-next-line no-control-regex
 const FORBIDDEN = /[\u0000-\u001f\u007f-\u00a0\u2028\u2029\ufeff*\\]/u
 
+/** Nothing that a shell would read otherwise. */
+const PLAIN = /^[\w.:@%+/-]+$/
+
 /**
  * Check a repository's name. Case is kept: two names that differ in case are two repositories.
  *
@@ -37,6 +40,11 @@ export function mustBeUnder(gun: Gun, prefixes: readonly string[]): void {
   throw new TrustError('INVALID_GUN', `Require GUNs with prefix: [${prefixes.join(' ')}]`, {
     hint: 'the setting gunPrefixes says so',
   })
+}
+
+/** The name as a shell takes it, in a command that people copy: it may have spaces, quotes and `$` in it. */
+export function typed(gun: Gun): string {
+  return PLAIN.test(gun) ? gun : `'${gun.replaceAll("'", String.raw`'\''`)}'`
 }
 
 function fault(text: string): string | undefined {

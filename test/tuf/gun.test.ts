@@ -1,0 +1,26 @@
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { test } from 'node:test'
+import { takeOverCommand } from '../../src/repository/signed-here.ts'
+import { parseGun, typed } from '../../src/tuf/gun.ts'
+
+test('a command that names a repository can be copied to a shell, whatever the name', () => {
+  for (const name of [
+    'a/b ~',
+    "a/it's",
+    'a/$(touch x);b',
+    'a/`b`',
+    'a/b #c',
+    'a/"b" & c',
+    'köln/日本',
+    'a/b',
+    '%41:5/x_y-z.w+1@2',
+  ]) {
+    const gun = parseGun(name)
+    const shell = (command: string): string => String(execFileSync('sh', ['-c', command]))
+    assert.equal(shell(`printf %s ${typed(gun)}`), name)
+    const words = takeOverCommand(gun).replace('countersign', String.raw`printf '%s\n'`)
+    assert.equal(shell(words), `key\nrotate\n${name}\nsnapshot\n`)
+  }
+  assert.equal(typed(parseGun('docker.io/library/alpine')), 'docker.io/library/alpine')
+})
