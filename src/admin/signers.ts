@@ -11,7 +11,7 @@ import {
 import { encodePem } from '../tuf/pem.ts'
 import { signerUses } from '../repository/signer-uses.ts'
 import { findRecords } from '../store/found-records.ts'
-import type { Gun } from '../tuf/gun.ts'
+import { typed, type Gun } from '../tuf/gun.ts'
 import { rowsOf } from './grants.ts'
 import { operation, type World } from './operation.ts'
 
@@ -115,10 +115,11 @@ async function stillNaming(
     const old = given.filter((keyId) => keyIds.has(keyId))
     if (old.length === 0) return []
     const warnings = old.map(
-      (keyId) => `${gun} still trusts ${keyId}; its owner ends that: notary delegation purge -p ${gun} --key ${keyId}`,
+      (keyId) =>
+        `${gun} still trusts ${keyId}; its owner ends that: notary delegation purge -p ${typed(gun)} --key ${keyId}`,
     )
     if (left.length === 0 || left.some((keyId) => keyIds.has(keyId))) return warnings
-    const add = `docker trust signer add --key ${name}.pem ${name} ${gun}`
+    const add = `docker trust signer add --key ${name}.pem ${name} ${typed(gun)}`
     return [
       `${gun} does not have the new key: nothing can be signed there until its owner adds it: ${add}`,
       ...warnings,

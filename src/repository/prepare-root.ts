@@ -1,6 +1,6 @@
 import { noSuchRepository, TrustError } from '../errors.ts'
 import type { Head, StoredKey } from '../store/store.ts'
-import { mustBeUnder, type Gun } from '../tuf/gun.ts'
+import { mustBeUnder, typed, type Gun } from '../tuf/gun.ts'
 import type { JsonObject } from '../tuf/json.ts'
 import { keyId, type PublicKey } from '../tuf/key.ts'
 import type { BaseRole, HeldRole } from '../tuf/role.ts'
@@ -124,8 +124,8 @@ function mustHold(trust: Trust, gun: Gun, root: Root, role: 'targets' | 'snapsho
   throw new TrustError('WRONG_STATE', `the ${role} key of ${gun} is with its publisher, not with the server`, {
     hint:
       role === 'snapshot'
-        ? `its owner can hand it over: notary key rotate ${gun} snapshot -r`
-        : `its owner rotates it: notary key rotate ${gun} targets`,
+        ? `its owner can hand it over: notary key rotate ${typed(gun)} snapshot -r`
+        : `its owner rotates it: notary key rotate ${typed(gun)} targets`,
   })
 }
 

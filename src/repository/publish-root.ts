@@ -1,6 +1,6 @@
 import { TrustError } from '../errors.ts'
 import type { Actor, Head, StoredKey } from '../store/store.ts'
-import type { Gun } from '../tuf/gun.ts'
+import { typed, type Gun } from '../tuf/gun.ts'
 import type { JsonObject } from '../tuf/json.ts'
 import type { Metadata } from '../tuf/metadata.ts'
 import type { Root } from '../tuf/root.ts'
@@ -28,7 +28,7 @@ export async function publishStagedRoot(trust: Trust, gun: Gun, actor: Actor): P
     const description = describeStagedRoot(trust, gun, now)
     if (!description.complete) {
       throw new TrustError('WRONG_STATE', `the staged root of ${gun} lacks signatures`, {
-        hint: `"countersign root show ${gun}" says whose`,
+        hint: `"countersign root show ${typed(gun)}" says whose`,
       })
     }
     const staged = stagedRoot(trust, gun)

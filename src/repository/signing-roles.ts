@@ -1,6 +1,6 @@
 import { noSuchRepository, TrustError } from '../errors.ts'
 import type { Head, StoredKey } from '../store/store.ts'
-import { SERVER, type Gun } from '../tuf/gun.ts'
+import { SERVER, typed, type Gun } from '../tuf/gun.ts'
 import type { TargetsRole } from '../tuf/role.ts'
 import { parseRoot } from '../tuf/root.ts'
 import { parseTargets } from '../tuf/targets.ts'
@@ -37,13 +37,13 @@ export function signingRoles(
 ): Signing[] {
   const rootMetadata = head && recallCurrent(trust, gun, head, 'root')
   if (head === undefined || rootMetadata === undefined) {
-    return noSuchRepository(gun, `"countersign repo create ${gun}" makes one that the server signs`)
+    return noSuchRepository(gun, `"countersign repo create ${typed(gun)}" makes one that the server signs`)
   }
   if (!signedHere(head)) throw new TrustError('WRONG_STATE', notSignedHere(gun))
   const { targets, snapshot } = parseRoot(rootMetadata).roles
   if (heldKeys(trust, gun, 'snapshot', snapshot).length < snapshot.threshold) {
     throw new TrustError('WRONG_STATE', `the snapshot key of ${gun} is with its publisher, not with the server`, {
-      hint: `its owner can hand it over: notary key rotate ${gun} snapshot -r`,
+      hint: `its owner can hand it over: notary key rotate ${typed(gun)} snapshot -r`,
     })
   }
   if (signer !== undefined) return delegationsOf(trust, gun, head, signer, names)
@@ -64,7 +64,7 @@ function delegationsOf(trust: Trust, gun: Gun, head: Head, signer: string, names
   })
   if (own.length === 0) {
     throw new TrustError('WRONG_STATE', `${gun} does not let ${signer} sign this`, {
-      hint: `its owner adds it: docker trust signer add --key ${signer}.pem ${signer} ${gun}`,
+      hint: `its owner adds it: docker trust signer add --key ${signer}.pem ${signer} ${typed(gun)}`,
     })
   }
   const alone = own.filter(({ held, named }) => held.length >= named.threshold)
@@ -78,7 +78,7 @@ function delegationsOf(trust: Trust, gun: Gun, head: Head, signer: string, names
   if (signing.length === 0) {
     const beyond = names.find((name) => !alone.some(({ paths }) => fits(name, paths))) ?? names.join(', ')
     throw new TrustError('WRONG_STATE', `the paths that ${gun} lets ${signer} sign do not include ${beyond}`, {
-      hint: `its owner widens them: notary delegation add -p ${gun} ${signerRole(signer)} --all-paths`,
+      hint: `its owner widens them: notary delegation add -p ${typed(gun)} ${signerRole(signer)} --all-paths`,
     })
   }
   return signing.toSorted(

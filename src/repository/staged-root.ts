@@ -1,7 +1,7 @@
 import { TrustError } from '../errors.ts'
 import type { Actor, Head, StoredKey, StoredRecord } from '../store/store.ts'
 import { encodeMetadata, type EncodedSignature } from '../tuf/encode.ts'
-import { parseGun, type Gun } from '../tuf/gun.ts'
+import { parseGun, typed, type Gun } from '../tuf/gun.ts'
 import type { JsonObject } from '../tuf/json.ts'
 import { canonicalKeyId } from '../tuf/key.ts'
 import { parseMetadata } from '../tuf/metadata.ts'
@@ -113,7 +113,7 @@ export async function stageRoot(
     const waiting = stagedRoot(trust, gun)
     if (waiting !== undefined) {
       throw new TrustError('WRONG_STATE', `a root of ${gun} waits for signatures already: ${waiting.reason}`, {
-        hint: `"countersign root sign ${gun}" or "countersign root discard ${gun}" first`,
+        hint: `"countersign root sign ${typed(gun)}" or "countersign root discard ${typed(gun)}" first`,
       })
     }
     const { payload, keys } = await prepare(head, now)

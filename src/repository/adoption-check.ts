@@ -1,0 +1,95 @@
+import { refuse, TrustError } from '../errors.ts'
+import type { Commit } from '../store/store.ts'
+import { typed, type Gun } from '../tuf/gun.ts'
+import { canonicalKeyId } from '../tuf/key.ts'
+import { parseRoot, rootKeys, type Root } from '../tuf/root.ts'
+import { viewAsClient } from './client-view.ts'
+import type { Offered } from './offered.ts'
+import type { Readable } from './trust.ts'
+
+/** Versions of root: each is looked for, from the first one on. No repository has so many. */
+const ROOT_VERSION_MAX = 10_000
+/** Of other roles: this server goes on counting from there, for years, and must not come to the end of its numbers. */
+const VERSION_MAX = 2 ** 30
+
+/** What was seen of a repository that is offered. */
+export interface Seen {
+  /** The first and the last version of its roots. */
+  readonly roots: { readonly first: number; readonly last: number }
+  /** Ids of the keys that the current root trusts, as people name them. */
+  readonly rootKeys: readonly string[]
+  /** Version of targets. */
+  readonly version: number
+  /** When the timestamp ends, RFC 3339: unless this server signs another one, clients refuse it from then on. */
+  readonly timestampEnds: string
+  /** What clients would not refuse it for, but people should know. */
+  readonly warnings: readonly string[]
+}
+
+/**
+ * Look at it as the most distrustful client would.
+ *
+ * @param head what would be current
+ * @param trusted checksum (hex SHA-256) of a root that must be among its roots
+ * @param now milliseconds since 1970
+ * @throws TrustError INVALID_UPDATE if a client would refuse it, or the trusted root is not among its roots
+ */
+export function lookAt(
+  { current, view }: Offered,
+  gun: Gun,
+  head: Commit['head'],
+  trusted: string | undefined,
+  now: number,
+): Seen {
+  const root = parseRoot(current.get('root')!)
+  if (rootKeys(root, gun, now).keys.size === 0 && rootKeys(root, gun, undefined).keys.size > 0) {
+    refuse('ErrBadRoot', `the root certificates of ${gun} have ended: no client accepts it any more, wherever it is`)
+  }
+  for (const { role, version } of current.values()) {
+    const most = role === 'root' ? ROOT_VERSION_MAX : VERSION_MAX
+    if (version > most) refuse('ErrValidation', `${role} version ${version} is above ${most}`)
+  }
+  const warnings = refusals(gun, () => viewAsClient(view, gun, { ...head, revision: 0 }, now))
+  const last = root.metadata.version
+  const stored = Array.from({ length: last }, (_, index) => view.store.document(gun, 'root', { version: index + 1 }))
+  const roots = stored.filter((each) => each !== undefined)
+  if (trusted !== undefined && !roots.some(({ sha256 }) => sha256 === trusted)) {
+    refuse('ErrBadRoot', `none of the roots of ${gun} is the one that is trusted`)
+  }
+  const first = roots[0]?.version ?? last
+  if (first > 2) {
+    // The one just before it leads to it.
+    const which = `clients that have a root older than version ${first - 1} cached`
+    warnings.push(`${which} cannot follow, and must forget it: rm -r ~/.docker/trust/tuf/${typed(gun)}`)
+  }
+  return {
+    roots: { first, last },
+    rootKeys: [...rootKeys(root, gun, undefined).keys.values()].map(canonicalKeyId),
+    version: current.get('targets')!.version,
+    timestampEnds: new Date(head.roles['timestamp']!.expires).toISOString(),
+    warnings,
+  }
+}
+
+/** What a client would say, as a refusal of what is offered instead of damage to what is stored. */
+function refusals<T>(gun: Gun, view: () => T): T {
+  try {
+    return view()
+  } catch (error) {
+    if (error instanceof TrustError && error.code === 'CORRUPT') {
+      return refuse('ErrValidation', `clients would refuse ${gun}: ${error.message}`)
+    }
+    throw error
+  }
+}
+
+/** @throws TrustError INVALID_UPDATE for a key of this server that belongs to another repository or role */
+export function refuseKeysOfOthers(trust: Readable, gun: Gun, { roles }: Root): void {
+  for (const role of ['timestamp', 'snapshot'] as const) {
+    for (const keyId of roles[role].keys.keys()) {
+      const owner = trust.store.keyOwner(keyId)
+      if (owner === undefined || (owner.gun === gun && owner.role === role)) continue
+      refuse('ErrBadRoot', `root names a ${role} key that this server made for another repository or role`)
+    }
+  }
+}

@@ -1,0 +1,55 @@
+import { TrustError } from '../errors.ts'
+import type { Head } from '../store/store.ts'
+import { typed, type Gun } from '../tuf/gun.ts'
+import { isDelegation } from '../tuf/role.ts'
+import type { Offered } from './offered.ts'
+import { signedHere } from './signed-here.ts'
+
+/**
+ * What is offered must go on from what is here: forwards, and on the same way.
+ *
+ * @throws TrustError WRONG_STATE if this server signs it itself; VERSION; INVALID_UPDATE if clients could not go from the
+ *   root that is here to the new one
+ */
+export function mustBeAhead(gun: Gun, head: Head | undefined, { current, documents }: Offered): void {
+  if (head?.roles['root'] === undefined) return
+  if (signedHere(head)) {
+    throw new TrustError('WRONG_STATE', `${gun} is signed by this server: nothing from elsewhere takes its place`, {
+      hint: 'publishers send what is new to this server now',
+    })
+  }
+  // One that was gone for a while comes back as it was, or newer: clients may have it cached.
+  for (const [role, { version }] of current) {
+    const seen = isDelegation(role) ? (head.highest[role] ?? 0) : 0
+    if (version < seen) throw behind(gun, role, seen, version)
+  }
+  for (const [role, here] of Object.entries(head.roles)) {
+    const there = current.get(role)
+    if (there === undefined && isDelegation(role)) continue
+    if (there === undefined || there.version < here.version) {
+      throw behind(gun, role, here.version, there?.version ?? 0)
+    }
+    if (there.version === here.version && there.checksums.sha256 !== here.sha256) {
+      throw new TrustError('VERSION', `${role} version ${here.version} of ${gun} is here already, with other content`)
+    }
+  }
+  const next = head.roles['root'].version + 1
+  if (documents.every(({ role, version }) => role !== 'root' || version > next)) {
+    const text = `root version ${next} is missing, between the one that is here and those that are offered`
+    throw new TrustError('INVALID_UPDATE', text, {
+      problem: { name: 'ErrBadRoot' },
+      hint: `find it; or adopt without those that are here: countersign repo delete ${typed(gun)}, and once more`,
+    })
+  }
+}
+
+function behind(gun: Gun, role: string, here: number, there: number): TrustError {
+  return new TrustError('VERSION', `${role} version ${here} of ${gun} was here already, and ${there} is offered`)
+}
+
+/** Whoever has read newer roots here, in an earlier life of the repository, takes no older one, nor another of that version. */
+export function lostRoots(gun: Gun, head: Head | undefined, { current }: Offered): string[] {
+  const highest = head?.roles['root'] === undefined ? (head?.highest['root'] ?? 0) : 0
+  if (highest <= (current.get('root')?.version ?? 0)) return []
+  return [`clients that have root version ${highest} cached, which was deleted here, must forget ${gun}`]
+}
