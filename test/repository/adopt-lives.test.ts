@@ -1,0 +1,156 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { prepareRootChange, prepareRotation } from '../../src/repository/prepare-root.ts'
+import { remove } from '../../src/repository/remove.ts'
+import { importKey } from '../../src/repository/import-key.ts'
+import { renewDue } from '../../src/repository/renew-loop.ts'
+import { renew } from '../../src/repository/renew.ts'
+import type { Trust } from '../../src/repository/trust.ts'
+import type { Head } from '../../src/store/store.ts'
+import { parseGun } from '../../src/tuf/gun.ts'
+import type { PublicKey } from '../../src/tuf/key.ts'
+import { localKeys, TEST_ACTOR } from '../support/local-trust.ts'
+import { ReferenceClient } from '../support/reference-client.ts'
+import { makeKey } from '../support/test-key.ts'
+import type { FileSigner } from '../../src/signing/file-signer.ts'
+import { TrustWorld } from '../support/trust-world.ts'
+import {
+  adoptOn,
+  clientOf,
+  DAY,
+  fileOf,
+  GUN,
+  importFor,
+  importTimestampKey,
+  made,
+  move,
+  NOW,
+  publishOn,
+  server,
+  takeOver,
+} from '../support/adoption.ts'
+
+for (const order of ['before', 'after'] as const) {
+  test(`with the other server's key, imported ${order} it, a repository is signed here at once`, async (t) => {
+    const here = await server(t)
+    const { documents, timestampKey } = await made()
+    if (order === 'before') await importTimestampKey(here, timestampKey)
+    const adopted = await adoptOn(here, documents())
+    assert.equal(adopted.signedHere, order === 'before')
+    if (order === 'after') {
+      assert.deepEqual(await renewDue(here.trust), { renewed: 0, failed: 0 })
+      await importTimestampKey(here, timestampKey)
+    }
+    const client = new ReferenceClient(
+      GUN,
+      (file) => fileOf(here.trust, file),
+      () => here.clock.now,
+    )
+    assert.equal((await client.update()).versions['timestamp'], 1)
+    assert.deepEqual(await renewDue(here.trust), { renewed: 1, failed: 0 })
+    assert.deepEqual((await client.update()).versions, { root: 1, timestamp: 2, snapshot: 1, targets: 1 })
+    await assert.rejects(adoptOn(here, documents()), { code: 'WRONG_STATE' })
+    assert.deepEqual((await here.check()).findings, [])
+  })
+}
+
+test('of several timestamp keys one is enough to renew; the next root names this server’s alone', async (t) => {
+  const here = await server(t)
+  const { owner, documents, timestampKey } = await made()
+  owner.setKeys('timestamp', [timestampKey, makeKey('ed25519')])
+  await importTimestampKey(here, timestampKey)
+  assert.equal((await adoptOn(here, documents())).signedHere, true)
+  assert.deepEqual(await renewDue(here.trust), { renewed: 1, failed: 0 })
+  const client = clientOf(here)
+  await client.update()
+  assert.equal(await takeOver({ here, owner }), 2)
+  assert.deepEqual((await client.update()).versions, { root: 2, timestamp: 3, snapshot: 2, targets: 1 })
+  assert.deepEqual((await here.check()).findings, [])
+})
+
+test('with the other server’s snapshot key alone, any root that is made here names a timestamp key of this server', async (t) => {
+  for (const prepare of [
+    (trust: Trust, head: Head | undefined) => prepareRotation(trust, GUN, head, NOW, ['timestamp']),
+    (trust: Trust, head: Head | undefined, certificates: PublicKey[]) =>
+      prepareRootChange(trust, GUN, head, NOW, { certificates, threshold: 1 }),
+  ]) {
+    const here = await server(t)
+    const { owner, documents } = await made()
+    const snapshot = makeKey('ed25519')
+    owner.setKeys('snapshot', [snapshot])
+    await importFor(here, 'snapshot', snapshot)
+    assert.equal((await adoptOn(here, documents())).signedHere, false)
+    const certificates = owner.root.roles['root']!.keyids.map((id): PublicKey => {
+      const { keytype, keyval } = owner.root.keys[id]!
+      return { keytype, public: keyval.public }
+    })
+    assert.equal(await takeOver({ here, owner }, ({ trust }, head) => prepare(trust, head, certificates)), 2)
+    const { versions } = await clientOf(here).update()
+    assert.deepEqual(versions, { root: 2, timestamp: 2, snapshot: 2, targets: 1 })
+    assert.deepEqual((await here.check()).findings, [])
+  }
+})
+
+test('a key that this server has for another repository is not taken for one of this', async (t) => {
+  const here = await server(t)
+  const { owner, documents, timestampKey } = await made()
+  const other = parseGun('docker.io/acme/other')
+  const pkcs8 = timestampKey.privateKey.export({ type: 'pkcs8', format: 'der' })
+  const sealed = (here.trust.signer as FileSigner).importKey(other, 'timestamp', pkcs8)
+  await importKey(here.trust, other, 'timestamp', sealed, TEST_ACTOR)
+  assert.ok(owner.root.roles['timestamp']!.keyids.includes(timestampKey.id))
+  await assert.rejects(adoptOn(here, documents()), { code: 'INVALID_UPDATE', message: /another repository or role/ })
+})
+
+test('a repository that was deleted can be adopted again; what the server makes goes on above what it made', async (t) => {
+  const here = await server(t)
+  const { documents, timestampKey } = await made()
+  await importTimestampKey(here, timestampKey)
+  await adoptOn(here, documents())
+  for (let count = 0; count < 3; count += 1) {
+    here.clock.now += 8 * DAY
+    await renew(here.trust, GUN, 'due')
+  }
+  assert.equal(here.trust.store.head(GUN)!.roles['timestamp']!.version, 4)
+  await remove(here.trust, GUN, TEST_ACTOR)
+  here.clock.now = NOW + 24 * DAY
+  await adoptOn(here, documents())
+  await renew(here.trust, GUN, 'due')
+  assert.equal(here.trust.store.head(GUN)!.roles['timestamp']!.version, 5)
+  assert.deepEqual((await here.check()).findings, [])
+})
+
+test('after a takeover, deleted and adopted again: it is said which clients cannot follow', async (t) => {
+  const world = await move(t)
+  const { here } = world
+  assert.deepEqual((await world.adopt()).warnings, [])
+  await takeOver(world)
+  const client = clientOf(here)
+  await client.update()
+  await remove(here.trust, GUN, TEST_ACTOR)
+  const { warnings } = await world.adopt()
+  assert.match(warnings.join('; '), /root version 2 cached, which was deleted here, must forget/)
+  await assert.rejects(client.update(), /root: version 1 is lower than 2/)
+})
+
+test('versions of an earlier life here do not stand in the way of publishers of an adopted one', async (t) => {
+  const here = await server(t)
+  const serverKeys = localKeys(here.trust, GUN)
+  const earlier = await TrustWorld.create({ gun: GUN, now: NOW, serverKeys, snapshot: 'server' })
+  await publishOn(here, earlier.parts('root', 'targets'))
+  for (let count = 0; count < 3; count += 1) {
+    earlier.rotateRoot(NOW)
+    await publishOn(here, earlier.nextParts('root', 'targets'))
+  }
+  await remove(here.trust, GUN, TEST_ACTOR)
+  const { owner, documents, timestampKey } = await made()
+  await importTimestampKey(here, timestampKey)
+  await adoptOn(here, documents())
+  owner.addTarget('v2')
+  await publishOn(here, owner.nextParts('targets'))
+  owner.rotateRoot(NOW)
+  await publishOn(here, owner.nextParts('root'))
+  const { versions } = await clientOf(here).update()
+  assert.deepEqual(versions, { root: 2, timestamp: 6, snapshot: 3, targets: 2 })
+  assert.deepEqual((await here.check()).findings, [])
+})

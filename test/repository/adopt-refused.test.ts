@@ -1,0 +1,285 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { ForeignDocument } from '../../src/repository/offered.ts'
+import { publish } from '../../src/repository/publish.ts'
+import { remove } from '../../src/repository/remove.ts'
+import { planRotation } from '../../src/repository/rotation-plan.ts'
+import type { Role } from '../../src/tuf/role.ts'
+import { TEST_ACTOR } from '../support/local-trust.ts'
+import { signedFile, timeText } from '../support/metadata-file.ts'
+import { ReferenceClient } from '../support/reference-client.ts'
+import { makeKey, makeRootKey } from '../support/test-key.ts'
+import {
+  adoptOn,
+  clientOf,
+  DAY,
+  fileOf,
+  GUN,
+  importTimestampKey,
+  type Made,
+  made,
+  namesOf,
+  NOW,
+  publishOn,
+  server,
+  sha256Of,
+} from '../support/adoption.ts'
+
+test('a root that somebody knows must be among the roots', async (t) => {
+  const here = await server(t)
+  const { owner, documents, nextRoot, roots } = await made()
+  nextRoot()
+  owner.rotateRoot(NOW)
+  const all = documents()
+  await assert.rejects(adoptOn(here, all, 'f'.repeat(64)), /none of the roots/)
+  assert.equal(here.trust.store.head(GUN), undefined)
+  await adoptOn(here, all, sha256Of(roots[0]!.bytes))
+  await adoptOn(here, all, here.trust.store.head(GUN)!.roles['root']!.sha256)
+})
+
+test('roots that ended long ago still lead to the current one; older ones may be missing, and can come later', async (t) => {
+  const here = await server(t)
+  const { owner, documents, nextRoot, roots } = await made()
+  const old = makeRootKey(GUN, NOW - 4000 * DAY, { notAfter: NOW - 300 * DAY })
+  owner.setKeys('root', [old])
+  owner.root.expires = timeText(NOW - 300 * DAY)
+  nextRoot()
+  owner.root.expires = timeText(NOW + 300 * DAY)
+  owner.rotateRoot(NOW)
+  nextRoot()
+  nextRoot()
+  const all = documents()
+  const { roots: found, warnings } = await adoptOn(
+    here,
+    all.filter(({ bytes }) => bytes !== roots[0]!.bytes && bytes !== roots[1]!.bytes),
+  )
+  assert.deepEqual(found, { first: 3, last: 4 })
+  assert.match(warnings.at(-1)!, /older than version 2 cached/)
+  const { cachedRoots = [] } = planRotation(here.trust, GUN, 'snapshot', NOW) ?? {}
+  assert.deepEqual(
+    cachedRoots.filter(({ follows }) => !follows),
+    [{ version: 1, follows: false, why: 'version 2 is not stored' }],
+  )
+  assert.deepEqual((await here.check()).findings, [])
+  assert.deepEqual((await adoptOn(here, all)).roots, { first: 1, last: 4 })
+  assert.deepEqual((await here.check()).findings, [])
+})
+
+test('newer roots that do not join those that are here are refused, with what helps', async (t) => {
+  const here = await server(t)
+  const { owner, documents, nextRoot, roots } = await made()
+  await adoptOn(here, documents())
+  for (let count = 0; count < 3; count += 1) nextRoot()
+  owner.targets.version += 1
+  const newest = documents().filter((each) => !roots.includes(each))
+  await assert.rejects(adoptOn(here, newest), {
+    code: 'INVALID_UPDATE',
+    message: /^root version 2 is missing/,
+    hint: /countersign repo delete docker\.io\/acme\/app/,
+  })
+  await remove(here.trust, GUN, TEST_ACTOR)
+  assert.deepEqual((await adoptOn(here, newest)).roots, { first: 4, last: 4 })
+  assert.deepEqual((await here.check()).findings, [])
+})
+
+test('what clients would refuse is refused, and leaves nothing', async (t) => {
+  const here = await server(t)
+  const refused = async (
+    what: string,
+    spoil: (world: Made) => void | ForeignDocument[],
+    reason: RegExp,
+  ): Promise<void> => {
+    const world = await made()
+    const documents = spoil(world) ?? world.documents()
+    await assert.rejects(adoptOn(here, documents), { code: 'INVALID_UPDATE', message: reason }, what)
+    assert.equal(here.trust.store.head(GUN), undefined, what)
+  }
+  const replace = (documents: ForeignDocument[], role: Role, bytes: Uint8Array): ForeignDocument[] =>
+    documents.map((each) => (each.role === role ? { role, bytes } : each))
+  await refused(
+    'no timestamp',
+    ({ documents }) => documents().filter(({ role }) => role !== 'timestamp'),
+    /timestamp is missing/,
+  )
+  await refused('twice', ({ documents }) => [...documents(), ...documents()], /comes twice/)
+  await refused(
+    'other targets',
+    ({ documents, owner }) => {
+      const all = documents()
+      owner.addTarget('evil')
+      return replace(all, 'targets', owner.sign('targets'))
+    },
+    /targets/,
+  )
+  await refused(
+    'targets by a stranger',
+    ({ owner }) => void owner.signers.set('targets', [makeKey('ecdsa')]),
+    /threshold for targets/,
+  )
+  await refused(
+    'a timestamp by a stranger',
+    ({ documents }) => {
+      const all = documents()
+      const { signed } = JSON.parse(String(all.at(-1)!.bytes)) as { signed: object }
+      return replace(all, 'timestamp', signedFile(signed, [makeKey('ed25519')]))
+    },
+    /threshold for timestamp/,
+  )
+  await refused(
+    'another timestamp’s snapshot',
+    ({ documents, owner }) => {
+      const all = documents()
+      return replace(all, 'snapshot', owner.signSnapshot())
+    },
+    /snapshot/,
+  )
+  await refused(
+    'a root that the one before did not sign',
+    ({ owner, nextRoot }) => {
+      nextRoot()
+      owner.setKeys('root', [makeRootKey(GUN, NOW)])
+    },
+    /could not rotate trust/,
+  )
+  await refused(
+    'a gap among roots',
+    (world) => {
+      for (let count = 0; count < 3; count += 1) world.nextRoot()
+      world.roots.splice(1, 1)
+    },
+    /root version 2 is missing/,
+  )
+  await refused(
+    'a root of another repository',
+    ({ owner }) => owner.setKeys('root', [makeRootKey('docker.io/acme/other', NOW)]),
+    /valid leaf certificates/,
+  )
+  await refused(
+    'certificates that have ended',
+    ({ owner }) => {
+      owner.setKeys('root', [makeRootKey(GUN, NOW - 400 * DAY, { notAfter: NOW - DAY })])
+    },
+    /certificates .* have ended/,
+  )
+  await refused('a root that has ended', ({ owner }) => void (owner.root.expires = timeText(NOW - DAY)), /root expired/)
+  await refused(
+    'a delegation that the snapshot does not name',
+    (world) => {
+      const all = world.documents()
+      world.owner.delegate('targets/releases', [makeKey('ecdsa')])
+      world.owner.delegations.get('targets/releases')!.version = 1
+      return [...all, { role: 'targets/releases', bytes: world.owner.sign('targets/releases') }]
+    },
+    /does not name targets\/releases/,
+  )
+  await refused(
+    'one that it names, and is not there',
+    (world) => {
+      world.owner.delegate('targets/releases', [makeKey('ecdsa')])
+      return world.documents().filter(({ role }) => role !== 'targets/releases')
+    },
+    /names targets\/releases, which is not there/,
+  )
+  await refused('a version out of all reason', ({ owner }) => void (owner.root.version = 2 ** 31 - 2), /above 10000/)
+  // The next one of this server would be beyond what clients take.
+  await refused(
+    'another role’s version at the end of all numbers',
+    ({ documents, timestampKey }) => {
+      const all = documents()
+      const { signed } = JSON.parse(String(all.at(-1)!.bytes)) as { signed: object }
+      return replace(all, 'timestamp', signedFile({ ...signed, version: 2 ** 31 - 2 }, [timestampKey]))
+    },
+    /timestamp version 2147483646 is above/,
+  )
+})
+
+test('a delegation does not go back to an older state by way of its absence', async (t) => {
+  const here = await server(t)
+  const { owner, documents, roots } = await made()
+  owner.delegate('targets/releases', [makeKey('ecdsa')])
+  const releases = owner.delegations.get('targets/releases')!
+  const adoptWith = async (version: number | undefined): Promise<void> => {
+    if (version === undefined) owner.delegations.delete('targets/releases')
+    else owner.delegations.set('targets/releases', { ...releases, version })
+    owner.files.delete('targets/releases')
+    const all = documents()
+    await adoptOn(here, all)
+    // The next state has the next root, and this one before it.
+    roots.push(all.findLast(({ role }) => role === 'root')!)
+    owner.root.version += 1
+    owner.targets.version += 1
+  }
+  await adoptWith(5)
+  await adoptWith(undefined)
+  await assert.rejects(adoptWith(3), { code: 'VERSION', message: /targets\/releases version 5/ })
+  await adoptWith(6)
+})
+
+test('a delegation that nobody names any more comes along, as the snapshot has it', async (t) => {
+  const here = await server(t)
+  const { owner, documents } = await made()
+  owner.delegate('targets/releases', [makeKey('ecdsa')])
+  owner.addTarget('v2', 'targets/releases')
+  owner.targets.delegations.roles = []
+  const { warnings } = await adoptOn(here, documents())
+  assert.deepEqual(warnings, [])
+  assert.deepEqual(Object.keys(here.trust.store.head(GUN)!.roles).toSorted(), [
+    'root',
+    'snapshot',
+    'targets',
+    'targets/releases',
+    'timestamp',
+  ])
+})
+
+test('a snapshot may name a delegation that is gone; the next one does not', async (t) => {
+  const here = await server(t)
+  const { owner, documents, timestampKey } = await made()
+  owner.delegate('targets/releases', [makeKey('ecdsa')])
+  owner.targets.delegations.roles = []
+  await importTimestampKey(here, timestampKey)
+  await adoptOn(
+    here,
+    documents().filter(({ role }) => role !== 'targets/releases'),
+  )
+  assert.deepEqual((await here.check()).findings, [])
+  owner.files.delete('targets/releases')
+  owner.addTarget('v2')
+  const parts = owner.nextParts('targets')
+  await publish(
+    here.trust,
+    GUN,
+    parts.map(({ role, bytes }) => ({ filename: role, bytes })),
+    TEST_ACTOR,
+  )
+  const client = new ReferenceClient(
+    GUN,
+    (file) => fileOf(here.trust, file),
+    () => here.clock.now,
+  )
+  assert.deepEqual(namesOf(await client.update()), ['targets v1', 'targets v2'])
+  assert.deepEqual((await here.check()).findings, [])
+})
+
+test('a publisher may go on naming a delegation that is gone, and no other', async (t) => {
+  const here = await server(t)
+  const { owner, documents, timestampKey } = await made()
+  owner.delegate('targets/releases', [makeKey('ecdsa')])
+  owner.targets.delegations.roles = []
+  await importTimestampKey(here, timestampKey)
+  await adoptOn(
+    here,
+    documents().filter(({ role }) => role !== 'targets/releases'),
+  )
+  owner.addTarget('v2')
+  await publishOn(here, owner.nextParts('targets'))
+  assert.deepEqual(namesOf(await clientOf(here).update()), ['targets v1', 'targets v2'])
+  assert.deepEqual((await here.check()).findings, [])
+  const never = { code: 'INVALID_UPDATE', message: /which was never uploaded/ }
+  const other = owner.fork()
+  other.files.set('targets/other', other.files.get('targets/releases')!)
+  await assert.rejects(publishOn(here, other.nextParts('targets')), never)
+  // Delegated again, clients ask for it.
+  owner.delegate('targets/releases', [makeKey('ecdsa')])
+  await assert.rejects(publishOn(here, owner.nextParts('targets')), never)
+})
