@@ -36,6 +36,9 @@ const SHORT = 12
 
 const NEXT = '\nnot signed by this server yet; for that, root keys must sign a new root (docs/ADOPTION.md):'
 
+/** Hundreds of lines would push the table away. */
+const ALL_NEXT = "countersign key rotate '*' snapshot --adopted"
+
 /** Adds `repo adopt`. */
 export function addAdopt(repo: Command): void {
   repo
@@ -121,8 +124,7 @@ function show(rows: readonly Row[], dryRun: true | undefined): string {
   const done = rows.filter((row) => row.state !== 'failed')
   const warnings = done.flatMap((row) => row.warnings.map((warning) => `${row.gun}: ${warning}`))
   const waiting = dryRun === true ? [] : done.filter(({ signedHere }) => !signedHere)
-  const next = waiting.map(({ gun }) => `  ${takeOverCommand(parseGun(gun))}`)
-  return (
-    withWarnings([text, ...errors].join('\n'), { warnings }) + (next.length === 0 ? '' : [NEXT, ...next].join('\n'))
-  )
+  const [only] = waiting
+  const next = only && waiting.length === 1 ? takeOverCommand(parseGun(only.gun)) : ALL_NEXT
+  return withWarnings([text, ...errors].join('\n'), { warnings }) + (only === undefined ? '' : `${NEXT}\n  ${next}`)
 }

@@ -102,8 +102,7 @@ describe('countersign repo adopt', () => {
         'docker.io/acme/web   adopted    1      SHORTENED-ID  2        YYYY-MM-DD (N days)',
         `error: ${NONE}: https://localhost:PORT has no trust data for ${NONE}`,
         NEXT,
-        rotate(APP),
-        rotate(WEB),
+        "  countersign key rotate '*' snapshot --adopted",
       ],
       1,
     )
