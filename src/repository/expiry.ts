@@ -41,7 +41,7 @@ export async function* allGuns(store: Pick<Readable['store'], 'guns'>): AsyncGen
 }
 
 /** What ends at or before `until` (milliseconds since 1970) in one repository. */
-function endings(trust: Readable, gun: Gun, head: Head, until: number): Ending[] {
+function endings(trust: Pick<Trust, 'store' | 'now'>, gun: Gun, head: Head, until: number): Ending[] {
   const found: Ending[] = []
   const here = signedHere(head)
   // Of what another server signs nothing is put off before this one signs it: the timestamp says by when that must be.
@@ -52,7 +52,9 @@ function endings(trust: Readable, gun: Gun, head: Head, until: number): Ending[]
   }
   const roles = currentRoles(trust, gun, head)
   const end = roles && rootCertificatesEnd(roles.root)
-  if (end !== undefined && end <= last) found.push({ gun, what: 'root certificate', expires: end })
+  // But past that end nobody can make this one sign it, and a timestamp that has ended says nothing of it.
+  const soon = here ? until : Math.max(last, Math.min(until, trust.now() + EXPIRY_HORIZON))
+  if (end !== undefined && end <= soon) found.push({ gun, what: 'root certificate', expires: end })
   return found
 }
 

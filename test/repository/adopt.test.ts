@@ -1,13 +1,27 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { allEndings } from '../../src/repository/expiry.ts'
 import { publish } from '../../src/repository/publish.ts'
 import { planRotation } from '../../src/repository/rotation-plan.ts'
 import { renewDue } from '../../src/repository/renew-loop.ts'
 import { describe } from '../../src/repository/show.ts'
 import { localKeys, TEST_ACTOR } from '../support/local-trust.ts'
-import { makeKey } from '../support/test-key.ts'
+import { makeKey, makeRootKey } from '../support/test-key.ts'
 import type { Part } from '../support/upload.ts'
-import { DAY, fileOf, GUN, move, namesOf, NOW, sha256Of, takeOver, versionsHere } from '../support/adoption.ts'
+import {
+  adoptOn,
+  DAY,
+  fileOf,
+  GUN,
+  made,
+  move,
+  namesOf,
+  NOW,
+  server,
+  sha256Of,
+  takeOver,
+  versionsHere,
+} from '../support/adoption.ts'
 
 test('an adopted repository is there byte for byte, and a client with a cache goes on', async (t) => {
   const world = await move(t)
@@ -194,5 +208,23 @@ test('nothing can be published before it is taken over, and nothing changes; pub
     owner.nameServerKey('snapshot', await localKeys(here.trust, GUN)('snapshot', 'current'))
     await assert.rejects(send(owner.nextParts('root')), refused)
     assert.deepEqual(here.trust.store.head(GUN)?.roles, before)
+  }
+})
+
+test('what ends of one that nobody signs here: its timestamp, and root certificates, which are the last moment', async (t) => {
+  const here = await server(t)
+  const { owner, documents } = await made()
+  owner.setKeys('root', [makeRootKey(GUN, NOW, { notAfter: NOW + 30 * DAY })])
+  await adoptOn(here, documents())
+  for (const day of [0, 20, 40]) {
+    here.clock.now = NOW + day * DAY
+    const ends = await allEndings(here.trust, here.clock.now + 36_500 * DAY)
+    assert.deepEqual(
+      ends.map(({ what, expires }) => [what, (expires - NOW) / DAY]),
+      [
+        ['timestamp', 14],
+        ['root certificate', 30],
+      ],
+    )
   }
 })
