@@ -3,7 +3,7 @@ import { stageNextRoot } from '../admin/roots.ts'
 import { TrustError } from '../errors.ts'
 import { issueRootCertificate } from '../signing/root-certificate.ts'
 import { makeRootKey } from '../signing/root-key.ts'
-import { parseGun } from '../tuf/gun.ts'
+import { parseGun, typed } from '../tuf/gun.ts'
 import { DRY_RUN_OPTION, JSON_OPTION, wholeNumber } from './options.ts'
 import { print, printJson } from './print.ts'
 import { mustBeReached } from './root-authority.ts'
@@ -59,8 +59,8 @@ function create(name: string, options: Options, command: Command): Promise<void>
     }
     const { staged, version } = await stageAndPublish(connection, keyring, gun, change)
     if (json === true) printJson({ gun, created: version !== undefined, staged: version === undefined ? staged : null })
-    else if (version === undefined) print(`${gun} waits for more signatures: "countersign root show ${gun}"`)
-    else print(`created ${gun}; sign a tag: countersign tag sign ${gun} TAG`)
+    else if (version === undefined) print(`${gun} waits for more signatures: "countersign root show ${typed(gun)}"`)
+    else print(`created ${gun}; sign a tag: countersign tag sign ${typed(gun)} TAG`)
     return EXIT.ok
   })
 }

@@ -1,6 +1,7 @@
 import type { StagedRootRow } from '../admin/roots.ts'
 import { rootOf, type SigningNeed, type StagedRootDescription } from '../repository/staged-root.ts'
 import { canonicalKeyId } from '../tuf/key.ts'
+import { typed } from '../tuf/gun.ts'
 import { BASE_ROLES } from '../tuf/role.ts'
 import { formatTime } from '../tuf/time.ts'
 
@@ -14,8 +15,11 @@ export function stagedForPeople({ gun, version, reason, by, at, former, own, com
     `  of the new root itself: ${needText(own)}`,
   ]
   const next = complete
-    ? [`next: countersign root publish ${gun}`]
-    : [`next: countersign root sign ${gun}`, `with a key that is elsewhere: countersign root show ${gun} --out FILE`]
+    ? [`next: countersign root publish ${typed(gun)}`]
+    : [
+        `next: countersign root sign ${typed(gun)}`,
+        `with a key that is elsewhere: countersign root show ${typed(gun)} --out FILE`,
+      ]
   return [...lines, ...next].join('\n')
 }
 

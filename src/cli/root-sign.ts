@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { writeFile } from 'node:fs/promises'
 import { listStagedRoots } from '../admin/roots.ts'
 import { TrustError } from '../errors.ts'
+import { typed } from '../tuf/gun.ts'
 import { payloadForPeople, stagedForPeople } from './describe-root.ts'
 import { inEach, outcomeTable } from './fleet.ts'
 import { DRY_RUN_OPTION, JSON_OPTION } from './options.ts'
@@ -96,7 +97,7 @@ function signFile(file: string, keyFile: string, { keyPassphraseFile, dryRun, js
     else {
       print(`${dryRun === true ? 'would sign' : 'signed'} this root of ${staged.gun} in ${file}:`)
       print(said)
-      if (dryRun !== true) print(`take it back: countersign root publish ${staged.gun} ${file}`)
+      if (dryRun !== true) print(`take it back: countersign root publish ${typed(staged.gun)} ${file}`)
     }
     return EXIT.ok
   })

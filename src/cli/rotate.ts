@@ -5,7 +5,7 @@ import { listRepositories } from '../admin/repositories.ts'
 import { planRoot, stageNextRoot } from '../admin/roots.ts'
 import { TrustError } from '../errors.ts'
 import type { RotationPlan } from '../repository/rotation-plan.ts'
-import { parseGun } from '../tuf/gun.ts'
+import { parseGun, typed } from '../tuf/gun.ts'
 import { BASE_ROLES, type BaseRole } from '../tuf/role.ts'
 import type { Connection } from './connect.ts'
 import { inEach, outcomeTable, type Outcome } from './fleet.ts'
@@ -168,7 +168,10 @@ function show(outcomes: readonly Rotated[], role: BaseRole): void {
   if (only === undefined || outcomes.length > 1) return print(outcomeTable(outcomes))
   const { gun, state, version } = only
   if (state === 'rotated') print(`rotated the ${role} key of ${gun}: root version ${version}`)
-  else print(`the next root of ${gun} waits for signatures; until then nothing changes: countersign root show ${gun}`)
+  else
+    print(
+      `the next root of ${gun} waits for signatures; until then nothing changes: countersign root show ${typed(gun)}`,
+    )
 }
 
 async function gunsOf(connection: Connection, target: string, { all, adopted }: Options): Promise<string[]> {

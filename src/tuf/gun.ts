@@ -43,7 +43,7 @@ export function mustBeUnder(gun: Gun, prefixes: readonly string[]): void {
 }
 
 /** The name as a shell takes it, in a command that people copy: it may have spaces, quotes and `$` in it. */
-export function typed(gun: Gun): string {
+export function typed(gun: string): string {
   return PLAIN.test(gun) ? gun : `'${gun.replaceAll("'", String.raw`'\''`)}'`
 }
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { test } from 'node:test'
+import { stagedForPeople } from '../../src/cli/describe-root.ts'
 import { takeOverCommand } from '../../src/repository/signed-here.ts'
 import { parseGun, typed } from '../../src/tuf/gun.ts'
 
@@ -22,5 +23,19 @@ test('a command that names a repository can be copied to a shell, whatever the n
     const words = takeOverCommand(gun).replace('countersign', String.raw`printf '%s\n'`)
     assert.equal(shell(words), `key\nrotate\n${name}\nsnapshot\n`)
   }
+  const need = { threshold: 1, keys: [] }
+  const staged = {
+    version: 2,
+    payload: {},
+    signatures: [],
+    reason: 'x',
+    by: 'x',
+    at: 'x',
+    former: undefined,
+    own: need,
+    complete: false,
+  }
+  const said = stagedForPeople({ ...staged, gun: "a/it's" })
+  assert.match(said, /countersign root sign 'a\/it'\\''s'\n.*countersign root show 'a\/it'\\''s' --out FILE$/)
   assert.equal(typed(parseGun('docker.io/library/alpine')), 'docker.io/library/alpine')
 })
