@@ -17,7 +17,7 @@ import { parseGun, type Gun } from '../tuf/gun.ts'
 import type { Connection } from './connect.ts'
 import { inEach, type Outcome } from './fleet.ts'
 import { DRY_RUN_OPTION, JSON_OPTION } from './options.ts'
-import { daysLeft, print, printJson, table, withWarnings } from './print.ts'
+import { daysLeft, print, printJson, table, withErrors, withWarnings } from './print.ts'
 import { EXIT, withConnection } from './run.ts'
 
 interface Options {
@@ -120,11 +120,11 @@ function show(rows: readonly Row[], dryRun: true | undefined): string {
     ]
   })
   const text = table([['REPOSITORY', 'STATE', 'ROOTS', 'ROOT KEY', 'TARGETS', 'TIMESTAMP'], ...cells])
-  const errors = rows.flatMap((row) => (row.state === 'failed' ? [`error: ${row.gun}: ${row.error ?? ''}`] : []))
+  const errors = rows.flatMap((row) => (row.state === 'failed' ? [`${row.gun}: ${row.error ?? ''}`] : []))
   const done = rows.filter((row) => row.state !== 'failed')
   const warnings = done.flatMap((row) => row.warnings.map((warning) => `${row.gun}: ${warning}`))
   const waiting = dryRun === true ? [] : done.filter(({ signedHere }) => !signedHere)
   const [only] = waiting
   const next = only && waiting.length === 1 ? takeOverCommand(parseGun(only.gun)) : ALL_NEXT
-  return withWarnings([text, ...errors].join('\n'), { warnings }) + (only === undefined ? '' : `${NEXT}\n  ${next}`)
+  return withWarnings(withErrors(text, errors), { warnings }) + (only === undefined ? '' : `${NEXT}\n  ${next}`)
 }

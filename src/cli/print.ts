@@ -18,8 +18,7 @@ export function note(text: string): void {
 
 /** `error:` and `hint:` on standard error. */
 export function printError(message: string, hint?: string): void {
-  // Words of others may be in it: no line of theirs is to look like one of ours.
-  process.stderr.write(`error: ${lines(message).replace(/\n(?! )/g, '\n  ')}\n`)
+  process.stderr.write(`${lines(said('error', message))}\n`)
   if (hint !== undefined) process.stderr.write(`hint: ${lines(hint)}\n`)
 }
 
@@ -29,7 +28,17 @@ export function printJson(value: unknown): void {
 
 /** An answer for people, and what they should know beside it. */
 export function withWarnings(text: string, { warnings }: { readonly warnings: readonly string[] }): string {
-  return [text, ...warnings.map((warning) => `warning: ${warning}`)].join('\n')
+  return [text, ...warnings.map((warning) => said('warning', warning))].join('\n')
+}
+
+/** An answer for people, and what went wrong beside it. */
+export function withErrors(text: string, errors: readonly string[]): string {
+  return [text, ...errors.map((error) => said('error', error))].join('\n')
+}
+
+/** Words of others may be in it: no line of theirs is to look like one of ours. */
+function said(what: 'error' | 'warning', text: string): string {
+  return `${what}: ${text.replace(/\n(?! )/g, '\n  ')}`
 }
 
 /** Columns as wide as their widest cell; no trailing blanks. A cell is one line, whatever is in it. */

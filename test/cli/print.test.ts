@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { daysLeft, printError, table, visible } from '../../src/cli/print.ts'
+import { daysLeft, printError, table, visible, withErrors, withWarnings } from '../../src/cli/print.ts'
 
 describe('text for a terminal', () => {
   test('shows what would move the cursor, colour the screen or turn the direction', () => {
@@ -37,6 +37,12 @@ describe('text for a terminal', () => {
     const text = write.mock.calls.map(({ arguments: [line] }) => String(line)).join('')
     write.mock.restore()
     assert.equal(text, 'error: it is of type x\n  hint: type this\n  and that\nhint: ours\n')
+    assert.equal(withErrors('table', ['a: x\nerror: b']), 'table\nerror: a: x\n  error: b')
+    assert.equal(
+      withWarnings('table', { warnings: ['a: x\n  countersign y'] }),
+      'table\nwarning: a: x\n  countersign y',
+    )
+    assert.equal(withWarnings('table', { warnings: ['a: x\nerror: b'] }), 'table\nwarning: a: x\n  error: b')
   })
 
   test('says how many days are left', () => {
