@@ -17,7 +17,7 @@ import { parseGun, type Gun } from '../tuf/gun.ts'
 import type { Connection } from './connect.ts'
 import { inEach, type Outcome } from './fleet.ts'
 import { DRY_RUN_OPTION, JSON_OPTION } from './options.ts'
-import { daysLeft, print, printJson, table, withErrors, withWarnings } from './print.ts'
+import { daysLeft, note, print, printJson, table, withErrors, withWarnings } from './print.ts'
 import { EXIT, withConnection } from './run.ts'
 
 interface Options {
@@ -64,7 +64,11 @@ function adopt(names: string[], options: Options, command: Command): Promise<voi
     if (tlscacert !== undefined) trustAuthority(String(await read(tlscacert)))
     const trustedRoot = file === undefined ? undefined : hash('sha256', await read(file), 'hex')
     const guns = names.map((name) => parseGun(name))
-    const rows: Row[] = await inEach(guns, (gun) => adoptOne(connection, sourceAt(from, gun), gun, trustedRoot, dryRun))
+    const rows: Row[] = await inEach(guns, (gun) => {
+      // Hundreds take minutes, by the way to the other server.
+      if (process.stderr.isTTY && guns.length > 1) note(`${gun} …`)
+      return adoptOne(connection, sourceAt(from, gun), gun, trustedRoot, dryRun)
+    })
     if (json === true) printJson(rows)
     else print(show(rows, dryRun))
     return rows.every(({ state }) => state !== 'failed') ? EXIT.ok : EXIT.negative
