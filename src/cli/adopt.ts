@@ -1,23 +1,16 @@
 import type { Command } from 'commander'
 import { hash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
-import { homedir } from 'node:os'
-import { join } from 'node:path'
 import { adoptRepository } from '../admin/adopt.ts'
 import { fileError } from '../errors.ts'
 import type { Adopted } from '../repository/adopt.ts'
 import { takeOverCommand } from '../repository/signed-here.ts'
-import { clientCache } from '../registry/client-cache.ts'
-import { dockerCredentials } from '../registry/credentials.ts'
-import { notaryServer } from '../registry/notary-server.ts'
-import { registryPlace } from '../registry/reference.ts'
-import { trustAuthority } from '../registry/trust-authority.ts'
-import { readTrustData, type TrustSource } from '../registry/trust-data.ts'
+import type { ForeignDocument } from '../registry/trust-data.ts'
 import { parseGun, type Gun } from '../tuf/gun.ts'
 import type { Connection } from './connect.ts'
 import { inEach, type Outcome } from './fleet.ts'
 import { DRY_RUN_OPTION, JSON_OPTION } from './options.ts'
-import { daysLeft, note, print, printJson, table, withErrors, withWarnings } from './print.ts'
+import { daysLeft, note, print, printJson, short, table, withErrors, withWarnings } from './print.ts'
 import { EXIT, withConnection } from './run.ts'
 
 interface Options {
@@ -30,9 +23,6 @@ interface Options {
 
 type Done = Adopted & { readonly gun: string; readonly state: 'adopted' | 'as before' }
 type Row = Done | Outcome<'failed'>
-
-/** Characters of a key id that are shown; enough to tell them apart. */
-const SHORT = 12
 
 const NEXT = '\nnot signed by this server yet; for that, root keys must sign a new root (docs/ADOPTION.md):'
 
@@ -61,13 +51,15 @@ export function addAdopt(repo: Command): void {
 function adopt(names: string[], options: Options, command: Command): Promise<void> {
   return withConnection(command, async (connection) => {
     const { from, tlscacert, trustedRoot: file, dryRun, json } = options
+    // Loaded here: other commands on repositories ask no other server.
+    const { readTrustData, sourceAt, trustAuthority } = await import('./adopt-source.ts')
     if (tlscacert !== undefined) trustAuthority(String(await read(tlscacert)))
     const trustedRoot = file === undefined ? undefined : hash('sha256', await read(file), 'hex')
     const guns = names.map((name) => parseGun(name))
-    const rows: Row[] = await inEach(guns, (gun) => {
+    const rows: Row[] = await inEach(guns, async (gun) => {
       // Hundreds take minutes, by the way to the other server.
       if (process.stderr.isTTY && guns.length > 1) note(`${gun} …`)
-      return adoptOne(connection, sourceAt(from, gun), gun, trustedRoot, dryRun)
+      return adoptOne(connection, gun, await readTrustData(sourceAt(from, gun), gun), trustedRoot, dryRun)
     })
     if (json === true) printJson(rows)
     else print(show(rows, dryRun))
@@ -75,25 +67,13 @@ function adopt(names: string[], options: Options, command: Command): Promise<voi
   })
 }
 
-/** Whose credentials docker has is the registry of the images. */
-function sourceAt(from: string, gun: Gun): TrustSource {
-  if (!/^[a-z][a-z0-9+.-]*:\/\//i.test(from)) {
-    // Shells leave it alone in --from=~/.docker/trust.
-    return clientCache(from.replace(/^~(?=\/|$)/, homedir()), gun)
-  }
-  const { account } = registryPlace(gun)
-  const directory = process.env['DOCKER_CONFIG'] ?? join(homedir(), '.docker')
-  return notaryServer(from, gun, { account, credentials: () => dockerCredentials(directory, account) })
-}
-
 async function adoptOne(
   connection: Connection,
-  source: TrustSource,
   gun: Gun,
+  found: readonly ForeignDocument[],
   trustedRoot: string | undefined,
   dryRun: true | undefined,
 ): Promise<Done> {
-  const found = await readTrustData(source, gun)
   const documents = found.map(({ role, bytes }) => ({ role, bytes: bytes.toString('base64') }))
   const input = { gun, documents, ...(trustedRoot === undefined ? {} : { trustedRoot }) }
   const adopted = await connection.call(adoptRepository, input, dryRun)
@@ -113,7 +93,7 @@ function show(rows: readonly Row[], dryRun: true | undefined): string {
     const { gun, roots, version, rootKeys, timestampEnds, signedHere } = row
     const state = row.state === 'adopted' && dryRun === true ? 'would be adopted' : row.state
     const until = signedHere ? 'signed here' : daysLeft(timestampEnds, now)
-    const keys = rootKeys.map((id) => id.slice(0, SHORT)).join(', ')
+    const keys = rootKeys.map(short).join(', ')
     return [
       gun,
       state,

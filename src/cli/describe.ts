@@ -1,8 +1,5 @@
 import type { Description, KeyDescription, RoleDescription } from '../repository/show.ts'
-import { daysLeft, table } from './print.ts'
-
-/** Characters of a key id or digest that are shown; enough to tell them apart. */
-const SHORT = 12
+import { daysLeft, short, table } from './print.ts'
 
 /** `repo show` as text. @param now milliseconds since 1970 */
 export function describeForPeople({ gun, roles, delegations, tags, warnings }: Description, now: number): string {
@@ -53,7 +50,7 @@ function keysOf({ keys, threshold }: RoleDescription, now: number): string {
 
 function keyOf({ id, keytype, holder, certificateEnds }: KeyDescription, now: number): string {
   const ends = certificateEnds === undefined ? '' : `, certificate to ${daysLeft(certificateEnds, now)}`
-  return `${id.slice(0, SHORT)} ${keytype} (${holder}${ends})`
+  return `${short(id)} ${keytype} (${holder}${ends})`
 }
 
 function pathsOf({ paths = [] }: RoleDescription): string {

@@ -52,6 +52,11 @@ export function table(rows: readonly (readonly string[])[], indent = ''): string
   return padded.map((line) => `${indent}${line}`.trimEnd()).join('\n')
 }
 
+/** As much of a key's id as tells it from others. */
+export function short(id: string): string {
+  return id.slice(0, 12)
+}
+
 /** `2026-12-08 (14 days)`, `2026-11-20 (expired)` */
 export function daysLeft(time: string, now: number): string {
   const left = Date.parse(time) - now

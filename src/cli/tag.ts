@@ -1,14 +1,12 @@
 import { Command } from 'commander'
-import { homedir } from 'node:os'
-import { join } from 'node:path'
 import type { z } from 'zod'
 import { parsed } from '../admin/operation.ts'
 import { listTags, removeTag, signManyTags, signTag } from '../admin/tags.ts'
 import { TrustError } from '../errors.ts'
-import { dockerCredentials } from '../registry/credentials.ts'
 import { readManifest, type ManifestFacts } from '../registry/manifest.ts'
 import { registryPlace } from '../registry/reference.ts'
 import { parseGun } from '../tuf/gun.ts'
+import { dockerLogin } from './docker-login.ts'
 import { DRY_RUN_OPTION, JSON_OPTION } from './options.ts'
 import { counted, table } from './print.ts'
 import { ask } from './run.ts'
@@ -122,6 +120,5 @@ function changedText({ roles, changed, leftOut }: Changed, done: string): string
 
 async function lookUp(gun: string, tag: string): Promise<ManifestFacts> {
   const place = registryPlace(parseGun(gun))
-  const directory = process.env['DOCKER_CONFIG'] ?? join(homedir(), '.docker')
-  return readManifest(place, tag, () => dockerCredentials(directory, place.account))
+  return readManifest(place, tag, dockerLogin(place.account))
 }

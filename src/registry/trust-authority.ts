@@ -1,5 +1,4 @@
 import { X509Certificate } from 'node:crypto'
-import tls from 'node:tls'
 import { TrustError } from '../errors.ts'
 
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g
@@ -16,17 +15,13 @@ const FAULT = /^(?:CERT_|ERR_TLS_CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|INVAL
 export function trustAuthority(pem: string): void {
   const certificates = pem.match(CERTIFICATE) ?? []
   if (certificates.length === 0) throw new TrustError('BAD_TLS', 'there is no PEM certificate of an authority')
-  // Node before 22.19 cannot do it.
-  if (!('setDefaultCACertificates' in tls)) {
-    throw new TrustError('BAD_TLS', 'this version of Node takes authorities at its start only', {
-      hint: 'set NODE_EXTRA_CA_CERTS=FILE instead',
-    })
-  }
   try {
     for (const certificate of certificates) new X509Certificate(certificate)
   } catch (cause) {
     throw new TrustError('BAD_TLS', 'the certificate of the authority cannot be read', { cause })
   }
+  // Loaded here: most of those who ask need no authority of their own.
+  const tls = process.getBuiltinModule('node:tls')
   tls.setDefaultCACertificates([...tls.getCACertificates('default'), ...certificates])
 }
 

@@ -128,7 +128,7 @@ test('a file that no client would read is not read', async (t) => {
   const directory = await cache(t, documents())
   for (const [role, bytes] of [
     ['timestamp', 1024 * 1024],
-    ['root', 100 * 1024 * 1024],
+    ['root', 11 * 1024 * 1024],
   ] as const) {
     const path = join(directory, 'tuf', GUN, 'metadata', `${role}.json`)
     await truncate(path, bytes)
