@@ -26,7 +26,7 @@ export type TrustErrorCode =
   | 'STORE_UNAVAILABLE' // a write failed; nothing is written before the database was opened again: try again
   | 'CORRUPT' // a stored record does not match its own hash: never served
   | 'SIGNING_FAILED' // a private key that is needed is not here or does not open
-  | 'REGISTRY' // a registry does not answer as it should
+  | 'REGISTRY' // a registry, or another Notary server, does not answer as it should
   | 'SIGNER_UNAVAILABLE' // the token that holds a private key cannot be reached: try again
   | 'CLOCK' // the clock stands before the last commit: nothing may be signed
   | 'BAD_SETTINGS' // settings that cannot be used; the message lists all of them

@@ -1,14 +1,13 @@
 import { noSuchRepository } from '../errors.ts'
 import type { Actor, Commit, Head } from '../store/store.ts'
 import { mustBeUnder, type Gun } from '../tuf/gun.ts'
-import type { ServerRole } from '../tuf/role.ts'
-import { parseRoot, type Root } from '../tuf/root.ts'
+import { parseRoot } from '../tuf/root.ts'
 import { lookAt, refuseKeysOfOthers, type Seen } from './adoption-check.ts'
 import { lostRoots, mustBeAhead } from './adoption-order.ts'
 import { change } from './change.ts'
 import { highestOf, newDocument, stateOf } from './compose.ts'
-import { readOffered, type ForeignDocument, type Offered } from './offered.ts'
-import { heldKeys } from './sign-role.ts'
+import { readOffered, type ForeignDocument, type Offered } from './adoption-offer.ts'
+import { holdsRole } from './sign-role.ts'
 import { signedHere } from './signed-here.ts'
 import { withoutStagedRoot } from './staged-root.ts'
 import { tagChanges } from './tag-changes.ts'
@@ -43,6 +42,7 @@ export async function adopt(
   const changed = await change(trust, gun, async (head, now) => {
     const offered = readOffered(trust, documents, now)
     mustBeAhead(gun, head, offered)
+    refuseKeysOfOthers(trust, gun, offered)
     const next = nextHead(trust, gun, head, offered, now)
     const seen = lookAt(offered, gun, next, trusted, now)
     found = { ...seen, signedHere: signedHere(next), warnings: [...seen.warnings, ...lostRoots(gun, head, offered)] }
@@ -69,20 +69,11 @@ function isHere({ store }: Trust, gun: Gun, head: Head | undefined, { documents,
 }
 
 function nextHead(trust: Trust, gun: Gun, head: Head | undefined, { current }: Offered, now: number): Commit['head'] {
-  const root = currentRoot(current)
+  const { snapshot, timestamp } = parseRoot(current.get('root')!).roles
   const highest = highestOf(head)
   // In a new life its publisher goes on with the snapshot from there: what the server made in an earlier one is no bar.
-  if (head?.roles['root'] === undefined && !holds(trust, gun, 'snapshot', root)) delete highest['snapshot']
+  if (head?.roles['root'] === undefined && !holdsRole(trust, gun, 'snapshot', snapshot)) delete highest['snapshot']
   for (const [role, { version }] of current) highest[role] = Math.max(version, highest[role] ?? 0)
   const roles = Object.fromEntries([...current].map(([role, metadata]) => [role, stateOf(metadata)]))
-  refuseKeysOfOthers(trust, gun, root)
-  return { roles, highest, renewAt: holds(trust, gun, 'timestamp', root) ? now : null }
-}
-
-function currentRoot(current: Offered['current']): Root {
-  return parseRoot(current.get('root')!)
-}
-
-function holds(trust: Trust, gun: Gun, role: ServerRole, { roles }: Root): boolean {
-  return heldKeys(trust, gun, role, roles[role]).length >= roles[role].threshold
+  return { roles, highest, renewAt: holdsRole(trust, gun, 'timestamp', timestamp) ? now : null }
 }

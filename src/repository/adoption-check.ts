@@ -2,9 +2,9 @@ import { refuse, TrustError } from '../errors.ts'
 import type { Commit } from '../store/store.ts'
 import { typed, type Gun } from '../tuf/gun.ts'
 import { canonicalKeyId } from '../tuf/key.ts'
-import { parseRoot, rootKeys, type Root } from '../tuf/root.ts'
+import { parseRoot, rootKeys } from '../tuf/root.ts'
 import { viewAsClient } from './client-view.ts'
-import type { Offered } from './offered.ts'
+import type { Offered } from './adoption-offer.ts'
 import type { Readable } from './trust.ts'
 
 /** Versions of root: each is looked for, from the first one on. No repository has so many. */
@@ -84,7 +84,8 @@ function refusals<T>(gun: Gun, view: () => T): T {
 }
 
 /** @throws TrustError INVALID_UPDATE for a key of this server that belongs to another repository or role */
-export function refuseKeysOfOthers(trust: Readable, gun: Gun, { roles }: Root): void {
+export function refuseKeysOfOthers(trust: Readable, gun: Gun, { current }: Offered): void {
+  const { roles } = parseRoot(current.get('root')!)
   for (const role of ['timestamp', 'snapshot'] as const) {
     for (const keyId of roles[role].keys.keys()) {
       const owner = trust.store.keyOwner(keyId)

@@ -2,7 +2,7 @@ import { TrustError } from '../errors.ts'
 import type { Head } from '../store/store.ts'
 import { typed, type Gun } from '../tuf/gun.ts'
 import { isDelegation } from '../tuf/role.ts'
-import type { Offered } from './offered.ts'
+import type { Offered } from './adoption-offer.ts'
 import { signedHere } from './signed-here.ts'
 
 /**

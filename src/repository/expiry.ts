@@ -44,17 +44,17 @@ export async function* allGuns(store: Pick<Readable['store'], 'guns'>): AsyncGen
 function endings(trust: Pick<Trust, 'store' | 'now'>, gun: Gun, head: Head, until: number): Ending[] {
   const found: Ending[] = []
   const here = signedHere(head)
-  // Of what another server signs nothing is put off before this one signs it: the timestamp says by when that must be.
-  const last = here ? until : Math.min(until, head.roles['timestamp']?.expires ?? until)
-  for (const [role, state] of Object.entries(head.roles)) {
-    const renewed = role === 'timestamp' && here
-    if (!renewed && state.expires <= last) found.push({ gun, what: role, expires: state.expires })
+  for (const [role, { expires }] of Object.entries(head.roles)) {
+    // The server renews its timestamps. Where another one signs, nothing is put off before this one does: the timestamp says
+    // by when that must be.
+    const told = (role === 'timestamp') !== here
+    if (told && expires <= until) found.push({ gun, what: role, expires })
   }
   const roles = currentRoles(trust, gun, head)
   const end = roles && rootCertificatesEnd(roles.root)
-  // But past that end nobody can make this one sign it, and a timestamp that has ended says nothing of it.
-  const soon = here ? until : Math.max(last, Math.min(until, trust.now() + EXPIRY_HORIZON))
-  if (end !== undefined && end <= soon) found.push({ gun, what: 'root certificate', expires: end })
+  // Past it nobody can make this server sign, either. What is far away need not be a second line until then.
+  const last = here ? until : Math.min(until, trust.now() + EXPIRY_HORIZON)
+  if (end !== undefined && end <= last) found.push({ gun, what: 'root certificate', expires: end })
   return found
 }
 

@@ -9,7 +9,7 @@ import { rootPayload } from '../tuf/root-payload.ts'
 import type { RoleKeys } from '../tuf/threshold.ts'
 import { loadCurrent } from './current.ts'
 import { pendingKey } from './server-key.ts'
-import { heldKeys } from './sign-role.ts'
+import { heldKeys, holdsRole } from './sign-role.ts'
 import { signedHere, takeOverCommand } from './signed-here.ts'
 import type { Trust } from './trust.ts'
 
@@ -114,8 +114,7 @@ function currentRoot(trust: Trust, gun: Gun, head: Head | undefined): Root {
  * @throws TrustError WRONG_STATE
  */
 function mustHold(trust: Trust, gun: Gun, root: Root, role: 'targets' | 'snapshot'): void {
-  const roleKeys = root.roles[role]
-  if (heldKeys(trust, gun, role, roleKeys).length >= roleKeys.threshold) return
+  if (holdsRole(trust, gun, role, root.roles[role])) return
   if (role === 'snapshot' && adopted(trust.store.head(gun))) {
     throw new TrustError('WRONG_STATE', `the snapshot key of ${gun} is with the server that it was adopted from`, {
       hint: `${takeOverCommand(gun)}: with new keys of this server for snapshot and timestamp`,

@@ -4,7 +4,7 @@ import type { Gun } from '../tuf/gun.ts'
 import type { Root } from '../tuf/root.ts'
 import { formatTime } from '../tuf/time.ts'
 import { recallCurrent } from './current.ts'
-import { heldKeys, signRole, type Signed } from './sign-role.ts'
+import { heldKeys, holdsRole, signRole, type Signed } from './sign-role.ts'
 import type { Trust } from './trust.ts'
 
 /** Life of targets that the server signs, milliseconds: as Notary's clients give it. */
@@ -35,9 +35,7 @@ export async function renewedTargets(
   if (state === undefined || !targetsAreDue(state.expires, now)) return undefined
   const named = root.roles.targets
   const held = heldKeys(trust, gun, 'targets', named)
-  const { snapshot } = root.roles
-  const lists = heldKeys(trust, gun, 'snapshot', snapshot)
-  if (held.length < named.threshold || lists.length < snapshot.threshold) return undefined
+  if (held.length < named.threshold || !holdsRole(trust, gun, 'snapshot', root.roles.snapshot)) return undefined
   const current = recallCurrent(trust, gun, head, 'targets')
   if (current === undefined) return undefined
   const payload = { ...current.signed, expires: formatTime(now + TARGETS_LIFE), version: current.version + 1 }

@@ -9,7 +9,7 @@ import { change, SERVER_ACTOR, type Draft } from './change.ts'
 import { compose } from './compose.ts'
 import { recallCurrent } from './current.ts'
 import { renewedTargets } from './renew-targets.ts'
-import { heldKeys } from './sign-role.ts'
+import { holdsRole } from './sign-role.ts'
 import type { Trust } from './trust.ts'
 
 const badRoot: Fail = (text) => refuse('ErrBadRoot', text)
@@ -75,5 +75,5 @@ function snapshotIsDue(trust: Trust, gun: Gun, head: Head, now: number, when: 'd
   const due = when === 'expired' ? snapshot.expires < now : snapshot.expires - now < trust.policy.snapshotLife / 2
   if (!due) return false
   const { snapshot: named } = currentRoot(trust, gun, head).roles
-  return heldKeys(trust, gun, 'snapshot', named).length >= named.threshold
+  return holdsRole(trust, gun, 'snapshot', named)
 }

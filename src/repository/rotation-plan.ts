@@ -7,7 +7,7 @@ import type { BaseRole } from '../tuf/role.ts'
 import { parseRoot, rootKeys, type Root } from '../tuf/root.ts'
 import { countSigners } from '../tuf/threshold.ts'
 import { rootCertificatesEnd } from './expiry.ts'
-import { heldKeys } from './sign-role.ts'
+import { holdsRole } from './sign-role.ts'
 import { signedHere, takeOverCommand } from './signed-here.ts'
 import type { Readable } from './trust.ts'
 
@@ -45,8 +45,7 @@ export function planRotation(trust: Readable, gun: Gun, role: BaseRole, now: num
   const roots = storedRoots(trust, gun, version)
   const current = roots.get(version)
   if (current === undefined) return undefined
-  const held = (each: 'targets' | 'snapshot'): boolean =>
-    heldKeys(trust, gun, each, current.roles[each]).length >= current.roles[each].threshold
+  const held = (each: 'targets' | 'snapshot'): boolean => holdsRole(trust, gun, each, current.roles[each])
   const obstacles: string[] = []
   const valid = rootKeys(current, gun, now)
   if (valid.keys.size === 0)

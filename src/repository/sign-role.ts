@@ -39,6 +39,11 @@ export function heldKeys(trust: Readable, gun: Gun, role: SignedRole, named: Rol
   })
 }
 
+/** True if those keys that are here are enough for the role's threshold. @param named as for `heldKeys` */
+export function holdsRole(trust: Readable, gun: Gun, role: SignedRole, named: RoleKeys): boolean {
+  return heldKeys(trust, gun, role, named).length >= named.threshold
+}
+
 /**
  * Sign a payload with every key of the role that is here (wire spec §6.6, §6.7).
  *

@@ -6,7 +6,7 @@ import { parseRoot } from '../tuf/root.ts'
 import { parseTargets } from '../tuf/targets.ts'
 import type { RoleKeys } from '../tuf/threshold.ts'
 import { recallCurrent } from './current.ts'
-import { heldKeys, type HeldKey } from './sign-role.ts'
+import { heldKeys, holdsRole, type HeldKey } from './sign-role.ts'
 import { notSignedHere, signedHere } from './signed-here.ts'
 import { findSigner, signerKeys, signerRole } from './signers.ts'
 import type { Trust } from './trust.ts'
@@ -41,7 +41,7 @@ export function signingRoles(
   }
   if (!signedHere(head)) throw new TrustError('WRONG_STATE', notSignedHere(gun))
   const { targets, snapshot } = parseRoot(rootMetadata).roles
-  if (heldKeys(trust, gun, 'snapshot', snapshot).length < snapshot.threshold) {
+  if (!holdsRole(trust, gun, 'snapshot', snapshot)) {
     throw new TrustError('WRONG_STATE', `the snapshot key of ${gun} is with its publisher, not with the server`, {
       hint: `its owner can hand it over: notary key rotate ${typed(gun)} snapshot -r`,
     })

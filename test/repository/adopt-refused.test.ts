@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { ForeignDocument } from '../../src/repository/offered.ts'
-import { publish } from '../../src/repository/publish.ts'
+import type { ForeignDocument } from '../../src/repository/adoption-offer.ts'
 import { remove } from '../../src/repository/remove.ts'
 import { planRotation } from '../../src/repository/rotation-plan.ts'
 import type { Role } from '../../src/tuf/role.ts'
@@ -246,12 +245,7 @@ test('a snapshot may name a delegation that is gone; the next one does not', asy
   owner.files.delete('targets/releases')
   owner.addTarget('v2')
   const parts = owner.nextParts('targets')
-  await publish(
-    here.trust,
-    GUN,
-    parts.map(({ role, bytes }) => ({ filename: role, bytes })),
-    TEST_ACTOR,
-  )
+  await publishOn(here, parts)
   const client = new ReferenceClient(
     GUN,
     (file) => fileOf(here.trust, file),

@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { allEndings } from '../../src/repository/expiry.ts'
-import { publish } from '../../src/repository/publish.ts'
 import { planRotation } from '../../src/repository/rotation-plan.ts'
 import { renewDue } from '../../src/repository/renew-loop.ts'
 import { describe } from '../../src/repository/show.ts'
-import { localKeys, TEST_ACTOR } from '../support/local-trust.ts'
+import { localKeys } from '../support/local-trust.ts'
 import { makeKey, makeRootKey } from '../support/test-key.ts'
 import type { Part } from '../support/upload.ts'
 import {
@@ -13,6 +12,7 @@ import {
   DAY,
   fileOf,
   GUN,
+  publishOn,
   made,
   move,
   namesOf,
@@ -75,12 +75,7 @@ test('clients follow from any root once the owner has signed the one that names 
   ).signed
   owner.addTarget('v2')
   const parts = owner.nextParts('targets')
-  await publish(
-    here.trust,
-    GUN,
-    parts.map(({ role, bytes }) => ({ filename: role, bytes })),
-    TEST_ACTOR,
-  )
+  await publishOn(here, parts)
   assert.deepEqual(namesOf(await oldest.update()), ['targets v1', 'targets v2'])
 })
 
@@ -115,12 +110,7 @@ test('an owner who signs snapshots takes over in one step of their own', async (
   at = here
   owner.nameServerKey('timestamp', await localKeys(here.trust, GUN)('timestamp', 'current'))
   const parts = owner.nextParts('root')
-  await publish(
-    here.trust,
-    GUN,
-    parts.map(({ role, bytes }) => ({ filename: role, bytes })),
-    TEST_ACTOR,
-  )
+  await publishOn(here, parts)
   assert.equal((await client.update()).versions['root'], 2)
   assert.deepEqual((await here.check()).findings, [])
 })
@@ -188,13 +178,7 @@ test('nothing can be published before it is taken over, and nothing changes; pub
     const { here, owner } = world
     await world.adopt()
     const before = here.trust.store.head(GUN)?.roles
-    const send = (parts: readonly Part[]): Promise<void> =>
-      publish(
-        here.trust,
-        GUN,
-        parts.map(({ role, bytes }) => ({ filename: role, bytes })),
-        TEST_ACTOR,
-      )
+    const send = (parts: readonly Part[]): Promise<void> => publishOn(here, parts)
     const refused = {
       code: 'INVALID_UPDATE',
       problem: { name: 'ErrValidation' },

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto'
 import type { TestContext } from 'node:test'
 import { adopt, type Adopted } from '../../src/repository/adopt.ts'
-import type { ForeignDocument } from '../../src/repository/offered.ts'
+import type { ForeignDocument } from '../../src/repository/adoption-offer.ts'
 import { prepareRotation, type PreparedRoot } from '../../src/repository/prepare-root.ts'
 import { publish } from '../../src/repository/publish.ts'
 import { publishStagedRoot } from '../../src/repository/publish-root.ts'
