@@ -133,7 +133,7 @@ describe('docker, with users', { skip: skipWithout('docker', 'dockerd', 'docker-
   const clients: DockerClient[] = []
   before(async () => {
     stage = await Stage.open({ settings: { access: { mode: 'built-in' } } })
-    engine = await Engine.start(['alice', 'bob', 'eve'].map((user) => `${user}:${BCRYPT}\n`).join(''))
+    engine = await Engine.start({ htpasswd: ['alice', 'bob', 'eve'].map((user) => `${user}:${BCRYPT}\n`).join('') })
     const { running } = stage.server
     await addPerson(running, 'alice', [`read,sign:${engine.registry}/team/*`], PASSWORD)
     await addPerson(running, 'bob', [`read:${engine.registry}/team/*`], PASSWORD)

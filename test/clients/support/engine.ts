@@ -10,6 +10,11 @@ import { freePort, runProgram, succeeded } from './tools.ts'
 /** Milliseconds until a daemon must answer. */
 const START_LIMIT = 60_000
 
+interface Options {
+  readonly htpasswd?: string
+  readonly storage?: 'copies' | 'best'
+}
+
 /** A docker engine and a registry of this test's own: everything in one directory, on loopback, ended with the test. */
 export class Engine {
   readonly directory: string
@@ -22,14 +27,17 @@ export class Engine {
     this.registry = registry
   }
 
-  /** @param htpasswd lines of users that the registry knows; undefined: it is open to everybody */
-  static async start(htpasswd?: string): Promise<Engine> {
+  /**
+   * @param htpasswd lines of users that the registry knows; undefined: it is open to everybody
+   * @param storage how layers are kept: whole copies, which work everywhere, or the best that works here
+   */
+  static async start({ htpasswd, storage = 'copies' }: Options = {}): Promise<Engine> {
     const directory = await mkdtemp(join(tmpdir(), 'countersign-engine-'))
     const port = await freePort()
     const engine = new Engine(directory, `localhost:${port}`)
     try {
       await engine.#startRegistry(port, htpasswd)
-      await engine.#startDocker()
+      await engine.#startDocker(storage)
       return engine
     } catch (error) {
       await engine.stop()
@@ -58,6 +66,8 @@ export class Engine {
       child.kill('SIGTERM')
       await exit
     }
+    // Containers on the host's network leave it mounted there.
+    await runProgram('umount', [join(this.directory, 'exec', 'netns', 'default')], {})
     await rm(this.directory, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 })
   }
 
@@ -76,13 +86,14 @@ export class Engine {
     )
   }
 
-  async #startDocker(): Promise<void> {
+  async #startDocker(storage: Options['storage']): Promise<void> {
     const at = (name: string): string => join(this.directory, name)
     await mkdir(at('docker'))
     await writeFile(at('daemon.json'), '{}')
     this.#spawn('dockerd', [
       ...['--config-file', at('daemon.json'), '--data-root', at('docker'), '--exec-root', at('exec')],
-      ...['--pidfile', at('docker.pid'), '-H', this.host, '--storage-driver=vfs'],
+      ...['--pidfile', at('docker.pid'), '-H', this.host],
+      ...(storage === 'copies' ? ['--storage-driver=vfs'] : []),
       ...['--bridge=none', '--iptables=false', '--ip-masq=false'],
     ])
     const ready = async (): Promise<boolean> => {

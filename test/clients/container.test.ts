@@ -1,0 +1,108 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import { baseImage } from './support/base-image.ts'
+import { Engine } from './support/engine.ts'
+import { NotaryClient } from './support/notary.ts'
+import { freePort, runProgram, skipWithout, succeeded, type Outcome } from './support/tools.ts'
+
+const skip = skipWithout('docker', 'dockerd', 'docker-registry', 'notary', 'npm')
+const ROOT = join(import.meta.dirname, '..', '..')
+const GUN = 'example.org/container/app'
+
+let engine: Engine
+
+/** The builder that is a part of the engine: it needs no plugin of docker's. */
+function docker(...args: string[]): Promise<Outcome> {
+  return runProgram('docker', args, { DOCKER_HOST: engine.host, HOME: engine.directory, DOCKER_BUILDKIT: '0' })
+}
+
+before(async () => {
+  if (skip !== false) return
+  engine = await Engine.start({ storage: 'best' })
+  const tar = await baseImage()
+  const [base = '', ...others] = basesOf(readFileSync(join(ROOT, 'Dockerfile'), 'utf8'))
+  succeeded(await docker('import', '--change', 'ENV PATH=/usr/local/bin:/usr/bin:/bin', tar, base))
+  for (const other of others) succeeded(await docker('tag', base, other))
+  await rm(dirname(tar), { recursive: true })
+  succeeded(await docker('build', '--network=host', '--tag', 'countersign', ROOT))
+})
+after(async () => {
+  if (skip !== false) return
+  await docker('rm', '--force', 'server')
+  await engine.stop()
+})
+
+test('the Node of the image is the one that the packages pin', () => {
+  const { devDependencies } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
+    devDependencies: { node: string }
+  }
+  for (const base of basesOf(readFileSync(join(ROOT, 'Dockerfile'), 'utf8')))
+    assert.match(base, new RegExp(`^node:${devDependencies.node.replaceAll('.', '[.]')}-`))
+})
+
+test('without a word on who may do what, it does not listen for everybody', { skip }, async () => {
+  const { code, stderr } = await docker('run', '--rm', '--network=host', 'countersign')
+  assert.equal(code, 2)
+  assert.match(stderr, /anybody who reaches it could write and delete/)
+})
+
+test(
+  'with nothing but a volume to write to: notary publishes; stopped and started, all is there',
+  { skip },
+  async () => {
+    const port = await freePort()
+    const rights = ['--read-only', '--cap-drop=ALL', '--security-opt=no-new-privileges']
+    const settings = [`LISTEN_PORT=${port}`, 'LISTEN_WITHOUT_AUTHENTICATION=anyone-may-write']
+    const environment = settings.flatMap((setting) => ['--env', `COUNTERSIGN_${setting}`])
+    const volume = ['--volume', 'countersign:/var/lib/countersign']
+    succeeded(
+      await docker(
+        ...['run', '--detach', '--name=server', '--network=host'],
+        ...rights,
+        ...volume,
+        ...environment,
+        'countersign',
+      ),
+    )
+    await ready()
+    const caFile = join(engine.directory, 'ca.crt')
+    succeeded(await docker('cp', 'server:/var/lib/countersign/keys/tls/ca.crt', caFile))
+    const notary = await NotaryClient.create({ url: `https://localhost:${port}`, caFile })
+    try {
+      await notary.run('init', '-p', GUN)
+      await notary.run('add', '-p', GUN, 'v1', caFile)
+      assert.match(await command('id'), /^uid=65532/)
+      succeeded(await docker('stop', 'server'))
+      const { stdout } = succeeded(await docker('inspect', '--format={{.State.ExitCode}}', 'server'))
+      assert.equal(stdout.trim(), '0')
+      succeeded(await docker('start', 'server'))
+      await ready()
+      assert.deepEqual(await notary.list(GUN), ['v1 targets'])
+      assert.match(await command('countersign', 'repo', 'list'), new RegExp(GUN))
+      assert.match(await command('countersign', 'check'), /^1 repository, .*: sound$/m)
+    } finally {
+      await notary.remove()
+    }
+  },
+)
+
+async function command(...words: string[]): Promise<string> {
+  return succeeded(await docker('exec', 'server', ...words)).stdout
+}
+
+/** The control socket is there when the server is ready. */
+async function ready(): Promise<void> {
+  for (let tries = 0; tries < 100; tries += 1) {
+    if ((await docker('exec', 'server', 'countersign', 'repo', 'list')).code === 0) return
+    await pause(100)
+  }
+  throw new Error(`it does not get ready: ${(await docker('logs', 'server')).text}`)
+}
+
+function basesOf(dockerfile: string): string[] {
+  return [...dockerfile.matchAll(/^FROM (\S+)/gm)].map(([, base = '']) => base)
+}
