@@ -19,7 +19,7 @@ interface Proposal {
   /** Checksums of root, targets and every delegation that are current afterwards. */
   readonly files: ReadonlyMap<string, Checksums>
   /** Make a snapshot, keep the current one, or take the one among `documents`. */
-  readonly snapshot: 'make' | 'keep' | 'uploaded'
+  readonly snapshot: 'make' | 'keep' | 'given'
 }
 
 /**
@@ -39,22 +39,17 @@ export async function compose(
   const { root, files } = proposal
   const documents = [...proposal.documents]
   const keys: StoredKey[] = []
-  const sign = (role: ServerRole, payload: JsonObject): Promise<Signed> => {
-    const named = root.roles[role]
-    return signRole(trust, gun, role, named, payload, heldKeys(trust, gun, role, named, head))
-  }
   const highest = highestOf(head)
 
   if (proposal.snapshot === 'make') {
-    const payload = snapshotPayload((highest['snapshot'] ?? 0) + 1, now + trust.policy.snapshotLife, files)
-    const made = await sign('snapshot', payload)
+    const made = await makeSnapshot(trust, gun, head, now, root, files)
     documents.push(made.metadata)
     keys.push(...made.keys)
   }
   const snapshot = documents.find((document) => document.role === 'snapshot')?.checksums ?? head?.roles['snapshot']
   if (snapshot === undefined) throw new Error('a proposal without a snapshot')
   const payload = timestampPayload((highest['timestamp'] ?? 0) + 1, now + trust.policy.timestampLife, snapshot)
-  const timestamp = await sign('timestamp', payload)
+  const timestamp = await sign(trust, gun, head, root, 'timestamp', payload)
   documents.push(timestamp.metadata)
   keys.push(...timestamp.keys)
 
@@ -72,6 +67,38 @@ export async function compose(
     keys,
     changes: tagChanges(trust, gun, head, proposal.documents),
   }
+}
+
+/**
+ * The next snapshot, signed.
+ *
+ * @param head the head that it was computed from
+ * @param now milliseconds since 1970
+ * @param files checksums of root, targets and every delegation that are current afterwards
+ * @throws TrustError SIGNING_FAILED, SIGNER_UNAVAILABLE, CORRUPT
+ */
+export async function makeSnapshot(
+  trust: Trust,
+  gun: Gun,
+  head: Head | undefined,
+  now: number,
+  root: Root,
+  files: ReadonlyMap<string, Checksums>,
+): Promise<Signed> {
+  const version = (highestOf(head)['snapshot'] ?? 0) + 1
+  return sign(trust, gun, head, root, 'snapshot', snapshotPayload(version, now + trust.policy.snapshotLife, files))
+}
+
+async function sign(
+  trust: Trust,
+  gun: Gun,
+  head: Head | undefined,
+  root: Root,
+  role: ServerRole,
+  payload: JsonObject,
+): Promise<Signed> {
+  const named = root.roles[role]
+  return signRole(trust, gun, role, named, payload, heldKeys(trust, gun, role, named, head))
 }
 
 /** A document as the store takes it. */

@@ -47,7 +47,7 @@ export async function publish(
     // Nothing uploaded, nothing to do: Go makes a new snapshot of the same content (wire spec §19.18).
     const accepted = acceptUpdate(gun, currentOf(trust, gun, head), uploads, now)
     if (accepted === undefined || accepted.documents.length === 0) return undefined
-    const snapshot = accepted.snapshot === undefined ? 'make' : 'uploaded'
+    const snapshot = accepted.snapshot === undefined ? 'make' : 'given'
     const records = accepted.documents.some(({ role }) => role === 'root') ? withoutStagedRoot(trust, gun) : []
     return { kind: 'publish', actor, ...(await compose(trust, gun, head, now, { ...accepted, snapshot })), records }
   })

@@ -33,13 +33,13 @@ export async function renewedTargets(
 ): Promise<Signed | undefined> {
   const state = head.roles['targets']
   if (state === undefined || !targetsAreDue(state.expires, now)) return undefined
-  const named = root.roles.targets
-  const held = heldKeys(trust, gun, 'targets', named)
-  if (held.length < named.threshold || !holdsRole(trust, gun, 'snapshot', root.roles.snapshot)) return undefined
-  const current = recallCurrent(trust, gun, head, 'targets')
-  if (current === undefined) return undefined
-  const payload = { ...current.signed, expires: formatTime(now + TARGETS_LIFE), version: current.version + 1 }
   try {
+    const named = root.roles.targets
+    const held = heldKeys(trust, gun, 'targets', named)
+    if (held.length < named.threshold || !holdsRole(trust, gun, 'snapshot', root.roles.snapshot)) return undefined
+    const current = recallCurrent(trust, gun, head, 'targets')
+    if (current === undefined) return undefined
+    const payload = { ...current.signed, expires: formatTime(now + TARGETS_LIFE), version: current.version + 1 }
     return await signRole(trust, gun, 'targets', named, payload, held)
   } catch (error) {
     if (!(error instanceof TrustError)) throw error

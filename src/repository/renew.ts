@@ -6,10 +6,10 @@ import type { Fail } from '../tuf/members.ts'
 import { checkExpiry } from '../tuf/metadata.ts'
 import { parseRoot, type Root } from '../tuf/root.ts'
 import { change, SERVER_ACTOR, type Draft } from './change.ts'
-import { compose } from './compose.ts'
+import { compose, makeSnapshot } from './compose.ts'
 import { recallCurrent } from './current.ts'
 import { renewedTargets } from './renew-targets.ts'
-import { holdsRole } from './sign-role.ts'
+import { holdsRole, type Signed } from './sign-role.ts'
 import type { Trust } from './trust.ts'
 
 const badRoot: Fail = (text) => refuse('ErrBadRoot', text)
@@ -20,46 +20,82 @@ const badRoot: Fail = (text) => refuse('ErrBadRoot', text)
  *
  * @param when `due`: half of the timestamp's life is over; `expired`: only what has expired (when it is read)
  * @returns true when something was signed
- * @throws TrustError SIGNING_FAILED if root has expired or a key is not here
+ * @throws TrustError SIGNING_FAILED if root has expired or a key is not here that nothing can be served without
  */
 export async function renew(trust: Trust, gun: Gun, when: 'due' | 'expired'): Promise<boolean> {
   return change(trust, gun, async (head, now) => {
     const timestamp = head?.roles['timestamp']
     if (head === undefined || timestamp === undefined) return undefined
-    const makeSnapshot = snapshotIsDue(trust, gun, head, now, when)
     const timestampIsDue = when === 'expired' ? timestamp.expires < now : (head.renewAt ?? Infinity) <= now
-    if (!makeSnapshot && !timestampIsDue) return undefined
-    return resign(trust, gun, head, now, makeSnapshot ? 'make' : 'keep', when)
+    const root = currentRoot(trust, gun, head)
+    if (!timestampIsDue && !snapshotIsDue(trust, gun, head, root, now, when)) return undefined
+    try {
+      checkExpiry(root.metadata, now, badRoot)
+    } catch (cause) {
+      throw new TrustError('SIGNING_FAILED', `nothing can be signed for ${gun}: its root has expired`, { cause })
+    }
+    return resign(trust, gun, head, root, now, await renewedBelow(trust, gun, head, root, now, when))
   })
+}
+
+/** What the timestamp vouches for, signed anew. */
+interface Below {
+  readonly snapshot?: Signed
+  /** Never without a snapshot that names it. */
+  readonly targets?: Signed | undefined
+}
+
+/**
+ * Snapshot and targets that are due. A snapshot has as much time left as it had until now: a key that cannot be used now
+ * must not hold up the timestamp, which lives for days.
+ *
+ * @throws TrustError if a snapshot has expired and cannot be signed
+ */
+async function renewedBelow(
+  trust: Trust,
+  gun: Gun,
+  head: Head,
+  root: Root,
+  now: number,
+  when: 'due' | 'expired',
+): Promise<Below> {
+  // A read waits for what it needs, and for no more.
+  const targets = when === 'due' ? await renewedTargets(trust, gun, head, root, now) : undefined
+  try {
+    if (targets === undefined && !snapshotIsDue(trust, gun, head, root, now, when)) return {}
+    return { targets, snapshot: await makeSnapshot(trust, gun, head, now, root, filesOf(head, targets)) }
+  } catch (error) {
+    if (!(error instanceof TrustError) || (head.roles['snapshot']?.expires ?? 0) < now) throw error
+    trust.log.error({ gun, err: error }, 'renewal of the snapshot failed')
+    return {}
+  }
 }
 
 async function resign(
   trust: Trust,
   gun: Gun,
   head: Head,
+  root: Root,
   now: number,
-  snapshot: 'make' | 'keep',
-  when: 'due' | 'expired',
+  { targets, snapshot }: Below,
 ): Promise<Draft> {
-  const root = currentRoot(trust, gun, head)
-  try {
-    checkExpiry(root.metadata, now, badRoot)
-  } catch (cause) {
-    throw new TrustError('SIGNING_FAILED', `nothing can be signed for ${gun}: its root has expired`, { cause })
-  }
+  const made = [targets, snapshot].filter((each) => each !== undefined)
+  const draft = await compose(trust, gun, head, now, {
+    root,
+    documents: made.map(({ metadata }) => metadata),
+    files: filesOf(head, targets),
+    snapshot: snapshot === undefined ? 'keep' : 'given',
+  })
+  return { kind: 'renew', actor: SERVER_ACTOR, ...draft, keys: [...draft.keys, ...made.flatMap(({ keys }) => keys)] }
+}
+
+/** What the snapshot names. */
+function filesOf(head: Head, targets: Signed | undefined): Map<string, Checksums> {
   const files = new Map<string, Checksums>(
     Object.entries(head.roles).filter(([role]) => role !== 'snapshot' && role !== 'timestamp'),
   )
-  // A read waits for what it needs, and for no more.
-  const targets = when === 'due' ? await renewedTargets(trust, gun, head, root, now) : undefined
   if (targets !== undefined) files.set('targets', targets.metadata.checksums)
-  const draft = await compose(trust, gun, head, now, {
-    root,
-    documents: targets === undefined ? [] : [targets.metadata],
-    files,
-    snapshot: targets === undefined ? snapshot : 'make',
-  })
-  return { kind: 'renew', actor: SERVER_ACTOR, ...draft, keys: [...draft.keys, ...(targets?.keys ?? [])] }
+  return files
 }
 
 function currentRoot(trust: Trust, gun: Gun, head: Head): Root {
@@ -69,11 +105,9 @@ function currentRoot(trust: Trust, gun: Gun, head: Head): Root {
 }
 
 /** A client's snapshot is the client's to renew: clients say so themselves when it has expired. */
-function snapshotIsDue(trust: Trust, gun: Gun, head: Head, now: number, when: 'due' | 'expired'): boolean {
+function snapshotIsDue(trust: Trust, gun: Gun, head: Head, root: Root, now: number, when: 'due' | 'expired'): boolean {
   const snapshot = head.roles['snapshot']
   if (snapshot === undefined) return false
   const due = when === 'expired' ? snapshot.expires < now : snapshot.expires - now < trust.policy.snapshotLife / 2
-  if (!due) return false
-  const { snapshot: named } = currentRoot(trust, gun, head).roles
-  return holdsRole(trust, gun, 'snapshot', named)
+  return due && holdsRole(trust, gun, 'snapshot', root.roles.snapshot)
 }

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
+import { TrustError } from '../../src/errors.ts'
 import { publish } from '../../src/repository/publish.ts'
 import { readCurrent } from '../../src/repository/read.ts'
 import { renewDue, startRenewing } from '../../src/repository/renew-loop.ts'
 import { remove } from '../../src/repository/remove.ts'
+import type { Trust } from '../../src/repository/trust.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
 import { localKeys, openLocalTrust, TEST_ACTOR, type LocalTrust } from '../support/local-trust.ts'
 import { timeText } from '../support/metadata-file.ts'
@@ -33,6 +35,27 @@ async function published(
 async function send(trust: LocalTrust['trust'], world: TrustWorld, ...roles: string[]): Promise<void> {
   const parts = world.parts(...roles).map(({ role, bytes }) => ({ filename: role, bytes }))
   await publish(trust, parseGun(world.gun), parts, TEST_ACTOR)
+}
+
+/** Versions while nothing but the timestamp is renewed. */
+const kept = (timestamp: number): Record<string, number> => ({ root: 1, targets: 1, snapshot: 1, timestamp })
+
+/** The token is away that holds the keys of snapshots. */
+function withoutToken(trust: Trust): Trust {
+  const sign: Trust['signer']['sign'] = async (owner, ...rest) => {
+    if (owner.role !== 'snapshot') return trust.signer.sign(owner, ...rest)
+    throw new TrustError('SIGNER_UNAVAILABLE', 'the token is away')
+  }
+  return { ...trust, signer: { ...trust.signer, sign } }
+}
+
+/** The records of snapshots' keys are damaged. */
+function withoutRecord(trust: Trust): Trust {
+  const keys: Trust['store']['keys'] = (gun, role, head) => {
+    if (role !== 'snapshot') return trust.store.keys(gun, role, head)
+    throw new TrustError('CORRUPT', `the record "keys ${gun} snapshot" is damaged`)
+  }
+  return { ...trust, store: { ...trust.store, keys } }
 }
 
 const versions = ({ trust }: LocalTrust, name: string): Record<string, number> =>
@@ -72,6 +95,35 @@ test('a server-made snapshot is renewed when half its life is over, a client’s
   assert.equal(versions(here, 'example.org/client')['snapshot'], 1)
   assert.deepEqual((await here.check()).findings, [])
 })
+
+for (const [what, broken] of [
+  ['its token is away', withoutToken],
+  ['its record is damaged', withoutRecord],
+] as const) {
+  test(`a snapshot whose key cannot be used holds up no timestamp until it has expired: ${what}`, async (t) => {
+    const here = await local(t)
+    const gun = parseGun('example.org/a')
+    await published(here, gun)
+    const errors: string[] = []
+    const log = { ...here.trust.log, error: (_: object, text: string) => void errors.push(text) }
+    const trust = { ...broken(here.trust), log }
+    here.clock.now += 600 * DAY
+    assert.deepEqual(await renewDue(trust), { renewed: 1, failed: 0 })
+    assert.deepEqual([versions(here, gun), errors.splice(0)], [kept(2), ['renewal of the snapshot failed']])
+    // The same for a read that finds it expired.
+    here.clock.now += 15 * DAY
+    assert.equal((await readCurrent(trust, gun, 'timestamp'))?.version, 3)
+    assert.deepEqual(versions(here, gun), kept(3))
+    here.clock.now += 8 * DAY
+    assert.deepEqual(await renewDue(here.trust), { renewed: 1, failed: 0 })
+    assert.deepEqual(versions(here, gun), { ...kept(4), snapshot: 2 })
+    assert.deepEqual((await here.check()).findings, [])
+    here.clock.now += 1096 * DAY
+    assert.deepEqual(await renewDue(trust), { renewed: 0, failed: 1 })
+    assert.deepEqual(errors, ['renewal failed'])
+    await assert.rejects(readCurrent(trust, gun, 'timestamp'), { name: 'TrustError' })
+  })
+}
 
 test('a year without a single read: no timestamp ever expires', async (t) => {
   const here = await local(t)

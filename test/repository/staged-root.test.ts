@@ -183,6 +183,14 @@ test('the server renews targets that it signs at half their life, before the tim
   }
   const log = { ...trust.log, error: (_: object, text: string) => void errors.push(text) }
   assert.deepEqual(await renewDue({ ...trust, signer: without, log }), { renewed: 1, failed: 0 })
+  assert.deepEqual([versionOf(), errors.splice(0)], [2, ['renewal of targets failed']])
+  clock.now += 8 * DAY
+  const keys: typeof trust.store.keys = (gun, role, head) => {
+    if (role !== 'targets') return trust.store.keys(gun, role, head)
+    throw new TrustError('CORRUPT', 'the record is damaged')
+  }
+  const spoilt = { ...trust, store: { ...trust.store, keys }, log }
+  assert.deepEqual(await renewDue(spoilt), { renewed: 1, failed: 0 })
   assert.deepEqual([versionOf(), errors], [2, ['renewal of targets failed']])
   clock.now += 8 * DAY
   await renewDue(trust)
