@@ -1,6 +1,7 @@
-import { mkdir, readdir, realpath, rename, rm } from 'node:fs/promises'
+import { readdir, realpath, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join, relative, resolve } from 'node:path'
 import { fileError, TrustError } from './errors.ts'
+import { makeDirectory } from './make-directory.ts'
 import type { Settings } from './settings/schema.ts'
 import { copyKeys } from './signing/copy-keys.ts'
 import { mustBeWhole } from './signing/keys-directory.ts'
@@ -46,10 +47,10 @@ export async function backUp(
 /** @param data is made in it, by the first of two backups at once into one directory alone */
 async function mustBeEmpty(directory: string, data: string): Promise<void> {
   try {
-    await mkdir(directory, { recursive: true, mode: 0o700 })
+    await makeDirectory(directory)
     const empty = (await readdir(directory)).length === 0
-    // Undefined: another one was faster.
-    if (empty && (await mkdir(data, { recursive: true, mode: 0o700 })) !== undefined) return
+    // False: another one was faster.
+    if (empty && (await makeDirectory(data))) return
   } catch (cause) {
     throw fileError('WRONG_STATE', `cannot make the directory ${directory}`, cause, 'name another place')
   }

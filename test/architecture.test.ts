@@ -9,8 +9,8 @@ const SOURCE = join(import.meta.dirname, '..', 'src')
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'errors.ts': [],
   tuf: ['errors.ts'],
-  store: ['errors.ts', 'tuf'],
-  signing: ['errors.ts', 'tuf'],
+  store: ['errors.ts', 'make-directory.ts', 'tuf'],
+  signing: ['errors.ts', 'make-directory.ts', 'tuf'],
   repository: ['errors.ts', 'tuf', 'store', 'signing'],
   access: ['errors.ts', 'tuf', 'store'],
   registry: ['errors.ts', 'loopback.ts', 'tuf'],
@@ -19,6 +19,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'buffer-pool.ts': [],
   'plain-issues.ts': [],
   'loopback.ts': [],
+  'make-directory.ts': [],
   settings: ['errors.ts', 'plain-issues.ts', 'loopback.ts'],
   log: ['repository'],
   http: ['errors.ts', 'node-http.ts', 'tuf', 'store', 'access', 'repository', 'admin', 'settings'],
@@ -33,7 +34,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     ...['tuf', 'store', 'signing', 'access', 'repository', 'http'],
   ],
   'webhook.ts': ['errors.ts', 'settings', 'tuf', 'store', 'signing', 'repository', 'http'],
-  'backup.ts': ['errors.ts', 'settings', 'signing', 'store'],
+  'backup.ts': ['errors.ts', 'make-directory.ts', 'settings', 'signing', 'store'],
   'world.ts': ['settings', 'policy.ts', 'backup.ts', 'store', 'signing', 'repository', 'admin'],
   'main.ts': [
     ...['settings', 'log', 'prepare.ts', 'custody.ts', 'authentication.ts', 'listeners.ts', 'webhook.ts'],

@@ -1,8 +1,9 @@
 import { constants } from 'node:fs'
-import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises'
+import { open, readFile, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { randomUUID } from 'node:crypto'
 import { fileError, TrustError } from '../errors.ts'
+import { makeDirectory } from '../make-directory.ts'
 
 /** Permission bits that a secret must not have: of group and others; where the file is lent by root, its group may read. */
 const OTHERS = 0o077
@@ -61,7 +62,7 @@ export async function isOpenToAll(path: string): Promise<boolean> {
 
 /** Make a directory that its owner alone can open, unless it is there. @throws TrustError BAD_KEYS */
 export async function makeSecretDirectory(path: string): Promise<void> {
-  await mkdir(path, { recursive: true, mode: 0o700 }).catch((cause: unknown) => {
+  await makeDirectory(path).catch((cause: unknown) => {
     throw fileError('BAD_KEYS', `cannot make the directory ${path}`, cause, 'check the setting keysDirectory')
   })
 }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { mkdir } from 'node:fs/promises'
 import { fileError, TrustError } from '../errors.ts'
+import { makeDirectory } from '../make-directory.ts'
 import { AnchorFile, type Anchor } from './anchor.ts'
 import { Committer, type CommitterOptions } from './committer.ts'
 import { copyStore } from './copy.ts'
@@ -51,7 +51,7 @@ export interface StoreSnapshot {
  * @throws TrustError DATA_EXISTS if there is an anchor, or a database with commits; DATA_MISSING if it cannot be made
  */
 export async function createStore(options: StoreOptions): Promise<void> {
-  await mkdir(options.directory, { recursive: true, mode: 0o700 }).catch((cause: unknown) => {
+  await makeDirectory(options.directory).catch((cause: unknown) => {
     const what = `cannot make the directory ${options.directory}`
     throw fileError('DATA_MISSING', what, cause, 'check the setting dataDirectory')
   })

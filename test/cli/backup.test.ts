@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { chmod, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { afterEach, beforeEach, describe, test } from 'node:test'
 import { backUp } from '../../src/backup.ts'
@@ -7,12 +8,25 @@ import { headKey } from '../../src/store/keyspace.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
 import { exchange } from '../support/exchange.ts'
 import { fetchFrom, ReferenceClient } from '../support/reference-client.ts'
+import { COMMAND } from '../support/server-process.ts'
 import { spoil } from '../support/test-store.ts'
 import { keysFrom, TrustWorld } from '../support/trust-world.ts'
 import { tufPath } from '../support/upload.ts'
 import { Terminal, type Started } from './terminal.ts'
 
 const GUN = 'example.org/app'
+
+/** For one command alone: an empty file system in a directory, which nothing can be written to. */
+const READ_ONLY = [
+  '--map-root-user',
+  '--mount',
+  'sh',
+  '-c',
+  'mount -t tmpfs -o ro none "$1" && shift && exec "$@"',
+  'sh',
+]
+const skipReadOnly =
+  spawnSync('unshare', [...READ_ONLY, import.meta.dirname, 'true']).status === 0 ? false : 'nothing can be mounted here'
 
 describe('countersign backup', () => {
   let terminal: Terminal
@@ -90,6 +104,7 @@ describe('countersign backup', () => {
     await fails('full', /^error: the directory \S+\/full is not empty\nhint: name a new one for each backup\n$/)
     await fails('data', /^error: the directory \S+\/data lies in data\n/)
     await fails('full/mine', /^error: cannot make the directory \S+\/full\/mine: EEXIST: file already exists\n/)
+    await fails('/proc/none/copy', /^error: cannot make the directory \/proc\/none\/copy: ENOENT: no such file or/)
     assert.deepEqual(await readdir(terminal.path('full')), ['mine'])
     await mkdir(terminal.path('keys', 'mine'))
     for (const where of ['keys/mine', 'keys/tls/deep/copy']) {
@@ -97,6 +112,19 @@ describe('countersign backup', () => {
     }
     assert.ok((await readdir(terminal.path('keys'))).includes('mine'))
     assert.ok(!(await readdir(terminal.path('keys', 'tls'))).includes('deep'))
+  })
+
+  test('says of a file system that is read-only that it is', { skip: skipReadOnly }, async () => {
+    await server.end()
+    await mkdir(terminal.path('disk'))
+    const options = { cwd: terminal.directory, env: terminal.environment, encoding: 'utf8' } as const
+    const typed = [COMMAND, 'backup', 'disk/new/copy']
+    const { status, stderr } = spawnSync('unshare', [...READ_ONLY, 'disk', ...typed], options)
+    assert.equal(status, 2)
+    assert.match(
+      stderr,
+      /^error: cannot make the directory \S+\/copy: EROFS: read-only file system\nhint: name another/,
+    )
   })
 
   test('of two at once into one directory one is made', async () => {
