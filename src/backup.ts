@@ -16,6 +16,28 @@ const ANCHOR = 'anchor'
 /** The keys while the rest is written. No server starts from data without keys, whenever the process dies. */
 const UNFINISHED = 'keys.unfinished'
 
+/** What is copied. */
+type OfServer = [
+  settings: Pick<Settings, 'dataDirectory' | 'keysDirectory' | 'anchorFile'>,
+  store: Pick<LevelStore, 'copyTo'>,
+]
+
+/**
+ * The backups of a server, one at a time: each costs those who wait for answers.
+ *
+ * @returns `backUp`, which throws TrustError BUSY while another one is being made
+ */
+export function backupsOf(...server: OfServer): (directory: string) => Promise<Copied> {
+  let made: string | undefined
+  return async (directory) => {
+    if (made !== undefined) {
+      throw new TrustError('BUSY', `a backup is being made already, in ${made}`, { hint: 'wait until it is done' })
+    }
+    made = directory
+    return backUp(...server, directory).finally(() => (made = undefined))
+  }
+}
+
 /**
  * Copy all that a server needs, as it is at one moment, beside the server that goes on: database, anchor and keys.
  *
@@ -23,8 +45,8 @@ const UNFINISHED = 'keys.unfinished'
  * @throws TrustError WRONG_STATE, CORRUPT, BAD_KEYS; nothing is left in the directory then
  */
 export async function backUp(
-  { dataDirectory, keysDirectory, anchorFile }: Pick<Settings, 'dataDirectory' | 'keysDirectory' | 'anchorFile'>,
-  store: Pick<LevelStore, 'copyTo'>,
+  { dataDirectory, keysDirectory, anchorFile }: OfServer[0],
+  store: OfServer[1],
   directory: string,
 ): Promise<Copied> {
   for (const place of [dataDirectory, keysDirectory]) await mustNotLieIn(place, directory)
@@ -44,7 +66,7 @@ export async function backUp(
   }
 }
 
-/** @param data is made in it, by the first of two backups at once into one directory alone */
+/** @param data is made in it, by the first of two servers alone that make their backups there at once */
 async function mustBeEmpty(directory: string, data: string): Promise<void> {
   try {
     await makeDirectory(directory)

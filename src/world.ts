@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { World } from './admin/operation.ts'
-import { backUp } from './backup.ts'
+import { backupsOf } from './backup.ts'
 import { policyOf } from './policy.ts'
 import type { Ending } from './repository/expiry.ts'
 import { createTrust, type Log, type Trust } from './repository/trust.ts'
@@ -23,7 +23,7 @@ export function worldOver(settings: Settings, trust: Trust, store: LevelStore, s
     store,
     opens: (...key) => signer.opens(...key),
     certificates: () => serverCertificates(settings),
-    backUp: (directory) => backUp(settings, store, directory),
+    backUp: backupsOf(settings, store),
     keyAge: settings.rotation.keyAgeDays === undefined ? undefined : settings.rotation.keyAgeDays * DAY,
     rehearsalSigner: signer.rehearsing(),
   }

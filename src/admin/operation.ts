@@ -20,7 +20,7 @@ export interface World {
   readonly certificates: () => Promise<readonly Ending[]>
   /** Age at which a key of the server is to be rotated, milliseconds; undefined: at none. */
   readonly keyAge?: number | undefined
-  /** Copies all that a server needs into a directory. @throws TrustError */
+  /** Copies all that a server needs into a directory. @throws TrustError BUSY while it does so already, and others */
   readonly backUp: (directory: string) => Promise<Copied>
   /** True: nothing is written (`--dry-run`). */
   readonly rehearsal?: true

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { chmod, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { request as ask, type IncomingMessage } from 'node:http'
+import { json } from 'node:stream/consumers'
 import { afterEach, beforeEach, describe, test } from 'node:test'
 import { backUp } from '../../src/backup.ts'
 import { Database } from '../../src/store/database.ts'
@@ -127,12 +130,46 @@ describe('countersign backup', () => {
     )
   })
 
-  test('of two at once into one directory one is made', async () => {
-    for (const name of ['one', 'two', 'three']) {
-      const both = await Promise.all([1, 2].map(() => terminal.run(['backup', name])))
-      assert.deepEqual(new Set(both.map(({ code }) => code)), new Set([0, 2]))
-      assert.match(both.map(({ stderr }) => stderr).join(''), /^error: the directory \S+ is not empty\n/)
-      assert.match((await terminal.run(['check'], placeOf(name))).stdout, /: sound\n$/)
+  /** Files that a backup takes with it, one after the other: so many that it cannot be done meanwhile. */
+  async function manyKeys(): Promise<void> {
+    for (let number = 0; number < 500; number += 1) await writeFile(terminal.path('keys', 'tls', `${number}`), '')
+  }
+
+  /** What the command asks of the server. */
+  async function asked(directory: string): Promise<object> {
+    const socketPath = terminal.path('data', 'control.sock')
+    const headers = { 'Content-Type': 'application/json' }
+    const request = ask({ socketPath, method: 'POST', path: '/api/v1/backup', headers })
+    request.end(JSON.stringify({ directory }))
+    const [response] = (await once(request, 'response')) as [IncomingMessage]
+    return (await json(response)) as object
+  }
+
+  test('of two at once one is made', async () => {
+    await manyKeys()
+    const answers = await Promise.all(['one', 'two'].map((name) => asked(terminal.path(name))))
+    const [made, other] = 'directory' in answers[0]! ? ['one', 'two'] : ['two', 'one']
+    const directory = terminal.path(made)
+    const message = `a backup is being made already, in ${directory}`
+    const refused = { error: { code: 'BUSY', message, hint: 'wait until it is done' } }
+    assert.deepEqual(new Set(answers), new Set([{ directory, commits: 2, records: 17 }, refused]))
+    assert.match((await terminal.run(['check'], placeOf(made))).stdout, /: sound\n$/)
+    const { code, stderr } = await terminal.run(['backup', other])
+    assert.deepEqual([code, stderr], [0, ''])
+  })
+
+  test('of two servers into one directory at once one is made', async () => {
+    const other = await Terminal.open()
+    try {
+      await other.serve(['--quiet'])
+      for (const name of ['one', 'two', 'three']) {
+        const both = await Promise.all([terminal, other].map((each) => each.run(['backup', terminal.path(name)])))
+        assert.deepEqual(new Set(both.map(({ code }) => code)), new Set([0, 2]))
+        assert.match(both.map(({ stderr }) => stderr).join(''), /^error: the directory \S+ is not empty\n/)
+        assert.match((await terminal.run(['check'], placeOf(name))).stdout, /: sound\n$/)
+      }
+    } finally {
+      await other.close()
     }
   })
 
