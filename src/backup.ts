@@ -27,14 +27,14 @@ type OfServer = [
  *
  * @returns `backUp`, which throws TrustError BUSY while another one is being made
  */
-export function backupsOf(...server: OfServer): (directory: string) => Promise<Copied> {
+export function backupsOf(...server: OfServer): (directory: string, gone?: AbortSignal) => Promise<Copied> {
   let made: string | undefined
-  return async (directory) => {
+  return async (directory, gone) => {
     if (made !== undefined) {
       throw new TrustError('BUSY', `a backup is being made already, in ${made}`, { hint: 'wait until it is done' })
     }
     made = directory
-    return backUp(...server, directory).finally(() => (made = undefined))
+    return backUp(...server, directory, gone).finally(() => (made = undefined))
   }
 }
 
@@ -42,12 +42,14 @@ export function backupsOf(...server: OfServer): (directory: string) => Promise<C
  * Copy all that a server needs, as it is at one moment, beside the server that goes on: database, anchor and keys.
  *
  * @param directory absolute; it is made, or is there and empty
- * @throws TrustError WRONG_STATE, CORRUPT, BAD_KEYS; nothing is left in the directory then
+ * @param gone aborted: nobody waits for it any more
+ * @throws TrustError WRONG_STATE, CORRUPT, BAD_KEYS, and why it was aborted; nothing is left in the directory then
  */
 export async function backUp(
   { dataDirectory, keysDirectory, anchorFile }: OfServer[0],
   store: OfServer[1],
   directory: string,
+  gone?: AbortSignal,
 ): Promise<Copied> {
   for (const place of [dataDirectory, keysDirectory]) await mustNotLieIn(place, directory)
   const [data, keys, unfinished] = [join(directory, DATA), join(directory, KEYS), join(directory, UNFINISHED)]
@@ -56,7 +58,8 @@ export async function backUp(
     const from = resolve(keysDirectory)
     await copyKeys(from, unfinished, [join(from, ANCHOR), resolve(anchorFile)])
     await mustBeWhole(unfinished)
-    const copied = await store.copyTo({ directory: data, anchorFile: join(unfinished, ANCHOR) })
+    const copied = await store.copyTo({ directory: data, anchorFile: join(unfinished, ANCHOR) }, gone)
+    gone?.throwIfAborted()
     await rename(unfinished, keys)
     await syncDirectory(directory)
     return copied

@@ -17,12 +17,12 @@ export const makeBackup = operation({
       .refine(isAbsolute, 'write it from / on')
       .meta({ description: 'where the server runs; made by it, or there and empty' }),
   }),
-  async run({ backUp, rehearsal }, { directory }, actor) {
+  async run({ backUp, gone, rehearsal }, { directory }, actor) {
     // It holds keys, and is written wherever one says.
     if (actor.name !== LOCAL.name) {
       throw new TrustError('FORBIDDEN', 'a backup is made where the server runs: countersign backup')
     }
     if (rehearsal === true) throw new TrustError('INVALID_PARAMETERS', 'a backup cannot be rehearsed')
-    return { directory, ...(await backUp(directory)) }
+    return { directory, ...(await backUp(directory, gone?.())) }
   },
 })

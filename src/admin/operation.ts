@@ -21,7 +21,9 @@ export interface World {
   /** Age at which a key of the server is to be rotated, milliseconds; undefined: at none. */
   readonly keyAge?: number | undefined
   /** Copies all that a server needs into a directory. @throws TrustError BUSY while it does so already, and others */
-  readonly backUp: (directory: string) => Promise<Copied>
+  readonly backUp: (directory: string, gone?: AbortSignal) => Promise<Copied>
+  /** Aborted, with a TrustError, when nobody waits for the answer any more: for what takes long. Undefined: somebody does. */
+  readonly gone?: () => AbortSignal
   /** True: nothing is written (`--dry-run`). */
   readonly rehearsal?: true
   /** The trust's signer, but the keys that it makes leave no trace: for `--dry-run`. */

@@ -52,7 +52,7 @@ async function inProcess(settings: Settings): Promise<Connection> {
   const store = await openStore({ directory, anchorFile, anchorKey: keys.anchorKey })
   const signer = signerOf(settings, keys)
   const trust = trustOver(settings, { store, signer, log: createLog('silent') })
-  const world = worldOver(settings, trust, store, signer)
+  const world = { ...worldOver(settings, trust, store, signer), gone: interrupted }
   return {
     call: (operation, input, dryRun = false) =>
       operation.run(dryRun ? rehearsing(world) : world, parsed(operation, input), { name: LOCAL.name }),
@@ -60,6 +60,14 @@ async function inProcess(settings: Settings): Promise<Connection> {
       await Promise.all([signer.close(), store.close()])
     },
   }
+}
+
+/** Aborted by Ctrl-C, or when the process is to end; a second time it ends at once. */
+function interrupted(): AbortSignal {
+  const gone = new AbortController()
+  const abort = (): void => gone.abort(new TrustError('WRONG_STATE', 'interrupted: nothing is left of it'))
+  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, abort)
+  return gone.signal
 }
 
 /** To look at a database LevelDB writes files. As root's, they would keep the server of another user from starting. */

@@ -38,7 +38,7 @@ export function adminApp(world: World, authenticate: Authenticate): Koa<AdminSta
       permit(identity, operation, gun)
       const { requestId, address } = ctx.state
       const actor: Actor = { name: identity.name, ...(address === undefined ? {} : { address }), requestId }
-      const where = isRehearsal(ctx) ? rehearsing(world) : world
+      const where = { ...(isRehearsal(ctx) ? rehearsing(world) : world), gone: () => goneOf(ctx) }
       const output = await operation.run(where, parsed(operation, input), actor)
       answer(ctx, output)
     })
@@ -118,6 +118,15 @@ function permit(identity: Identity, { action }: Operation, gun: string | undefin
   if (gun !== undefined && !may('read')) noSuchRepository(gun)
   const what = gun === undefined ? 'this server' : gun
   throw new TrustError('FORBIDDEN', `${identity.name} may not ${action} ${what}`)
+}
+
+/** Aborted when the connection ends before it was answered. */
+function goneOf({ res }: AdminContext): AbortSignal {
+  const gone = new AbortController()
+  const abort = (): void => gone.abort(new TrustError('WRONG_STATE', 'whoever asked for it has gone'))
+  if (res.closed) abort()
+  else res.once('close', abort)
+  return gone.signal
 }
 
 function answer(ctx: AdminContext, output: unknown): void {

@@ -14,14 +14,16 @@ const AROUND_BYTES = 512
  * Write all that a snapshot shows into a new database, with an anchor: a store that opens as if the other one had ended
  * then.
  *
+ * @param gone aborted: nobody waits for it any more
  * @returns how many records there are
- * @throws TrustError CORRUPT for a damaged record, DATA_EXISTS, WRONG_STATE if it cannot be written
+ * @throws TrustError CORRUPT for a damaged record, DATA_EXISTS, WRONG_STATE if it cannot be written; why it was aborted
  */
-export async function copyStore(from: Records, to: StorePlace): Promise<number> {
+export async function copyStore(from: Records, to: StorePlace, gone?: AbortSignal): Promise<number> {
   const database = await Database.open(to.directory, true)
   try {
     let count = 0
     for await (const writes of together(from)) {
+      gone?.throwIfAborted()
       count += writes.length
       await database.write(writes).catch((cause: unknown) => {
         throw fileError(

@@ -28,7 +28,7 @@ export interface LevelStore extends Store {
   /** Everything as it is now, for an audit beside a running server. To be closed. */
   snapshot(): StoreSnapshot
   /** Make a store elsewhere that is as this one is now. @throws TrustError CORRUPT, DATA_EXISTS, WRONG_STATE */
-  copyTo(place: Omit<StorePlace, 'anchorKey'>): Promise<Copied>
+  copyTo(place: Omit<StorePlace, 'anchorKey'>, gone?: AbortSignal): Promise<Copied>
 }
 
 /** What a copy holds. */
@@ -130,11 +130,11 @@ function storeOver(
       const { tail } = committer
       return { records, reader: readerOver(records, () => tail, new Writes()), close: () => records.close() }
     },
-    async copyTo(place) {
+    async copyTo(place, gone) {
       const options = { ...place, anchorKey }
       const snapshot = database.snapshot()
       try {
-        const records = await copyStore(snapshot, options)
+        const records = await copyStore(snapshot, options, gone)
         // A copy that nobody has opened is a hope.
         const copy = await openStore(options)
         const { number: commits } = copy.tail()

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { chmod, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { request as ask, type IncomingMessage } from 'node:http'
-import { json } from 'node:stream/consumers'
+import { json, text } from 'node:stream/consumers'
 import { afterEach, beforeEach, describe, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
 import { backUp } from '../../src/backup.ts'
 import { Database } from '../../src/store/database.ts'
 import { headKey } from '../../src/store/keyspace.ts'
@@ -156,6 +157,32 @@ describe('countersign backup', () => {
     assert.match((await terminal.run(['check'], placeOf(made))).stdout, /: sound\n$/)
     const { code, stderr } = await terminal.run(['backup', other])
     assert.deepEqual([code, stderr], [0, ''])
+  })
+
+  /** Type it, and Ctrl-C when it has begun to write. @returns standard error, when the command has ended */
+  async function interrupted(): Promise<string> {
+    const command = spawn(COMMAND, ['backup', 'copy'], { cwd: terminal.directory, env: terminal.environment })
+    const ended = once(command, 'close')
+    const printed = text(command.stderr)
+    while ((await readdir(terminal.path('copy')).catch(() => [])).length < 2) await pause(1)
+    command.kill('SIGINT')
+    await ended
+    return printed
+  }
+
+  test('that was interrupted leaves nothing behind, and can be made again', async () => {
+    await manyKeys()
+    await interrupted()
+    let left = ['data']
+    // Until it was cleared, or made all the same.
+    for (; left.length > 0 && !left.includes('keys'); await pause(1)) left = await readdir(terminal.path('copy'))
+    assert.deepEqual(left, [])
+    await server.end()
+    assert.ok(server.log.some(({ refused }) => refused === 'whoever asked for it has gone'))
+    assert.equal(await interrupted(), 'error: interrupted: nothing is left of it\n')
+    assert.deepEqual(await readdir(terminal.path('copy')), [])
+    assert.equal((await terminal.run(['backup', 'copy'])).code, 0)
+    assert.match((await terminal.run(['check'], placeOf('copy'))).stdout, /: sound\n$/)
   })
 
   test('of two servers into one directory at once one is made', async () => {
