@@ -98,6 +98,9 @@ async function authority(
   options: Options,
 ): Promise<{ certificates: string[]; threshold: number }> {
   const before = await connection.call(planRoot, { gun, role: 'root' })
+  // Whatever root keys were said, and whoever has them.
+  const [obstacle] = before.obstacles
+  if (obstacle !== undefined) throw new TrustError('WRONG_STATE', `no other root can be made for ${gun}: ${obstacle}`)
   const { keys, threshold } = await nextAuthority(keyring, before, options)
   const certificates: string[] = []
   for (const { name } of keys) {
@@ -117,7 +120,8 @@ async function plan(
   for (const gun of guns) {
     try {
       const found = await connection.call(planRoot, { gun, role })
-      plans.push(saysAuthority(role, options) ? planned(found, await nextAuthority(keyring, found, options)) : found)
+      const said = saysAuthority(role, options) && found.obstacles.length === 0
+      plans.push(said ? planned(found, await nextAuthority(keyring, found, options)) : found)
     } catch (error) {
       if (guns.length === 1 || !(error instanceof TrustError)) throw error
       plans.push({ gun, role, obstacles: [error.message] })

@@ -1,6 +1,7 @@
 import { typed, type Gun } from '../tuf/gun.ts'
-import { canonicalKeyId } from '../tuf/key.ts'
+import { canonicalKeyId, type PublicKey } from '../tuf/key.ts'
 import { currentRoles } from './current.ts'
+import { signedHere, takeOverCommand } from './signed-here.ts'
 import type { Readable } from './trust.ts'
 
 /** Where root keys are that have a name here, by key id. */
@@ -8,8 +9,15 @@ export type RootKeyPlaces = ReadonlyMap<string, 'sealed here' | 'offline'>
 
 /** How the root of a repository, and its root keys' certificates, are put off: who holds the keys must do it. */
 export function rootRenewal(trust: Readable, gun: Gun, places: RootKeyPlaces): { here: boolean; command: string } {
-  const keys = currentRoles(trust, gun, trust.store.head(gun))?.root.keys.values() ?? []
-  const found = new Set([...keys].map((key) => places.get(canonicalKeyId(key))))
+  const head = trust.store.head(gun)
+  const { here, command } = renewal(gun, [...(currentRoles(trust, gun, head)?.root.keys.values() ?? [])], places)
+  // With a new root goes a new snapshot, which another server signs until then.
+  const first = head === undefined || signedHere(head) ? '' : `first ${takeOverCommand(gun)}, then `
+  return { here, command: `${first}${command}` }
+}
+
+function renewal(gun: Gun, keys: readonly PublicKey[], places: RootKeyPlaces): { here: boolean; command: string } {
+  const found = new Set(keys.map((key) => places.get(canonicalKeyId(key))))
   const renew = `countersign key rotate ${typed(gun)} root --renew`
   if (found.has(undefined)) return { here: false, command: `its owner: notary key rotate ${typed(gun)} root` }
   if (found.has('offline')) return { here: false, command: `countersign root import NAME FILE, then ${renew}` }

@@ -1,4 +1,4 @@
-import type { Gun } from '../tuf/gun.ts'
+import { typed, type Gun } from '../tuf/gun.ts'
 import { canonicalKeyId } from '../tuf/key.ts'
 import { matchesGun } from '../tuf/certificate.ts'
 import { certificatesOf } from '../tuf/x509.ts'
@@ -53,7 +53,7 @@ export function planRotation(trust: Readable, gun: Gun, role: BaseRole, now: num
   if (role !== 'snapshot' && !held('snapshot')) {
     obstacles.push(
       signedHere(head)
-        ? 'the snapshot key is with the publisher, who has to publish'
+        ? `the snapshot key is with the publisher, who can hand it over: notary key rotate ${typed(gun)} snapshot -r`
         : `snapshot and timestamp are signed elsewhere: ${takeOverCommand(gun)} comes first`,
     )
   }

@@ -160,11 +160,11 @@ describe('countersign repo adopt', () => {
     assert.match(shown, /^ {2}timestamp +3 +YYYY-MM-DD \(N days\) +SHORTENED-ID ed25519 \(elsewhere\)$/m)
     assert.match(await on(here, 'repo list'), /^docker\.io\/acme\/app +3 +0 +YYYY-MM-DD \(N days\)$/m)
     const expiry = (await on(here, 'expiry')).split('\n')
-    const [, first = ''] = expiry
+    const [, soonest = ''] = expiry
     // One line for each repository: what ends later has time until then.
     assert.equal(expiry.filter((line) => line.includes('docker.io/')).length, 2)
     assert.match(
-      first,
+      soonest,
       /^YYYY-MM-DD +1\d +docker\.io\/acme\/\w+ +timestamp +countersign key rotate .* --stage, and its owner signs that root$/,
     )
     const signed = await here.run(['tag', 'sign', APP, 'v3', DIGEST, '7'])
@@ -173,9 +173,15 @@ describe('countersign repo adopt', () => {
       signed.stderr,
       new RegExp(`^error: ${APP} was adopted from another server, and this one cannot sign it yet`),
     )
-    const timestamp = await here.run(['key', 'rotate', APP, 'timestamp', '--plan'])
-    assert.match(timestamp.stdout, /cannot be done: .*: countersign key rotate \S+ snapshot comes first\n$/)
-    assert.equal(timestamp.code, 1)
+    const first = /signed elsewhere: countersign key rotate \S+ snapshot comes first\n$/
+    for (const typed of [['timestamp'], ['root', '--renew'], ['root', '--root-key', 'none']]) {
+      const { code, stdout } = await here.run(['key', 'rotate', APP, ...typed, '--plan'])
+      assert.match(stdout, first)
+      assert.equal(code, 1)
+    }
+    const renewed = await here.run(['key', 'rotate', APP, 'root', '--renew'])
+    assert.match(renewed.stderr, first)
+    assert.deepEqual([renewed.stdout, renewed.code], ['', 2])
   })
 
   test('signed here from the next root on; nothing takes its place then', async () => {

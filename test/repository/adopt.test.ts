@@ -200,6 +200,12 @@ test('what ends of one that nobody signs here: its timestamp, and root certifica
   const { owner, documents } = await made()
   owner.setKeys('root', [makeRootKey(GUN, NOW, { notAfter: NOW + 30 * DAY })])
   await adoptOn(here, documents())
+  // Nobody's `notary key rotate` changes anything here before that.
+  const { warnings } = describe(here.trust, GUN, NOW)!
+  assert.match(
+    warnings.join(),
+    /root certificates end on .*: first countersign key rotate \S+ snapshot, then its owner: /,
+  )
   for (const day of [0, 20, 40]) {
     here.clock.now = NOW + day * DAY
     const ends = await allEndings(here.trust, here.clock.now + 36_500 * DAY)
