@@ -41,7 +41,7 @@ export async function adopt(
   let found: Omit<Adopted, 'changed'> | undefined
   const changed = await change(trust, gun, async (head, now) => {
     const offered = readOffered(trust, documents, now)
-    mustBeAhead(gun, head, offered)
+    mustBeAhead(trust, gun, head, offered)
     refuseKeysOfOthers(trust, gun, offered)
     const next = nextHead(trust, gun, head, offered, now)
     const seen = lookAt(offered, gun, next, trusted, now)

@@ -4,6 +4,7 @@ import { typed, type Gun } from '../tuf/gun.ts'
 import { isDelegation } from '../tuf/role.ts'
 import type { Offered } from './adoption-offer.ts'
 import { signedHere } from './signed-here.ts'
+import type { Documents } from './trust.ts'
 
 /**
  * What is offered must go on from what is here: forwards, and on the same way.
@@ -11,7 +12,12 @@ import { signedHere } from './signed-here.ts'
  * @throws TrustError WRONG_STATE if this server signs it itself; VERSION; INVALID_UPDATE if clients could not go from the
  *   root that is here to the new one
  */
-export function mustBeAhead(gun: Gun, head: Head | undefined, { current, documents }: Offered): void {
+export function mustBeAhead(
+  { store }: Documents,
+  gun: Gun,
+  head: Head | undefined,
+  { current, documents }: Offered,
+): void {
   if (head?.roles['root'] === undefined) return
   if (signedHere(head)) {
     throw new TrustError('WRONG_STATE', `${gun} is signed by this server: nothing from elsewhere takes its place`, {
@@ -29,9 +35,11 @@ export function mustBeAhead(gun: Gun, head: Head | undefined, { current, documen
     if (there === undefined || there.version < here.version) {
       throw behind(gun, role, here.version, there?.version ?? 0)
     }
-    if (there.version === here.version && there.checksums.sha256 !== here.sha256) {
-      throw new TrustError('VERSION', `${role} version ${here.version} of ${gun} is here already, with other content`)
-    }
+  }
+  for (const { role, version, checksums } of documents) {
+    const here = store.document(gun, role, { version })
+    if (here === undefined || here.sha256 === checksums.sha256) continue
+    throw new TrustError('VERSION', `${role} version ${version} of ${gun} is here already, with other content`)
   }
   const next = head.roles['root'].version + 1
   if (documents.every(({ role, version }) => role !== 'root' || version > next)) {

@@ -64,6 +64,25 @@ test('roots that ended long ago still lead to the current one; older ones may be
   assert.deepEqual((await here.check()).findings, [])
 })
 
+test('older roots beside those that are here are refused, by a rehearsal too', async (t) => {
+  const here = await server(t)
+  const { owner, documents, nextRoot, roots } = await made()
+  const other = owner.fork()
+  other.root.expires = timeText(NOW + 300 * DAY)
+  nextRoot()
+  await adoptOn(here, documents())
+  roots[0] = { role: 'root', bytes: other.sign('root') }
+  owner.targets.version += 1
+  const rehearsal = { ...here.trust, store: { ...here.trust.store, commit: async () => 0 } }
+  const offered = documents()
+  for (const trust of [rehearsal, here.trust]) {
+    await assert.rejects(adoptOn({ ...here, trust }, offered), {
+      code: 'VERSION',
+      message: `root version 1 of ${GUN} is here already, with other content`,
+    })
+  }
+})
+
 test('newer roots that do not join those that are here are refused, with what helps', async (t) => {
   const here = await server(t)
   const { owner, documents, nextRoot, roots } = await made()
