@@ -1,7 +1,7 @@
 import { refuse, TrustError } from '../errors.ts'
 import type { Checksums } from './checksum.ts'
 import { checkFileMeta } from './file-meta.ts'
-import type { Gun } from './gun.ts'
+import { typed, type Gun } from './gun.ts'
 import type { Fail } from './members.ts'
 import { checkExpiry, type Metadata } from './metadata.ts'
 import { isDelegation, isTargetsRole, parentOf, type Role } from './role.ts'
@@ -105,8 +105,9 @@ function acceptSnapshot(
   }
   if (upload === undefined) {
     if (owners.filter((owner) => owner !== undefined).length < threshold) {
+      // Notary's words; they leave out what helps.
       const text = 'no snapshot was included in update and server does not hold current snapshot key for repository'
-      refuse('ErrBadHierarchy', text, 'snapshot')
+      refuse('ErrBadHierarchy', `${text}: ${missingSnapshotKey(gun, [...keys.keys()])}`, 'snapshot')
     }
     return files.has('targets') ? undefined : refuse('ErrValidation', 'targets must be loaded first')
   }
@@ -115,6 +116,12 @@ function acceptSnapshot(
   checkExpiry(upload, now, badSnapshot)
   checkEntries(snapshot, files, tree, current)
   return snapshot
+}
+
+/** An owner has it, or the server that the repository was adopted from. */
+function missingSnapshotKey(gun: Gun, keyIds: readonly string[]): string {
+  const rotate = `notary key rotate ${typed(gun)} snapshot -r`
+  return `${keyIds.join(' or ')}; who has it can publish; or bring it here: countersign key import; or replace it: ${rotate}`
 }
 
 /**

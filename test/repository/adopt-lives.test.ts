@@ -54,6 +54,28 @@ for (const order of ['before', 'after'] as const) {
   })
 }
 
+test('with the other server’s timestamp key alone, publishers are told which one is missing, and what to do', async (t) => {
+  const here = await server(t)
+  const { owner, documents, timestampKey } = await made()
+  const snapshot = makeKey('ed25519')
+  owner.setKeys('snapshot', [snapshot])
+  await importTimestampKey(here, timestampKey)
+  await adoptOn(here, documents())
+  owner.addTarget('v2')
+  const parts = owner.nextParts('targets').filter(({ role }) => role !== 'snapshot')
+  await assert.rejects(publishOn(here, parts), {
+    code: 'INVALID_UPDATE',
+    problem: { name: 'ErrBadHierarchy', missing: 'snapshot' },
+    message:
+      'no snapshot was included in update and server does not hold current snapshot key for repository: ' +
+      `${snapshot.id}; who has it can publish; or bring it here: countersign key import; ` +
+      `or replace it: notary key rotate ${GUN} snapshot -r`,
+  })
+  await importFor(here, 'snapshot', snapshot)
+  await publishOn(here, parts)
+  assert.deepEqual((await here.check()).findings, [])
+})
+
 test('of several timestamp keys one is enough to renew; the next root names this server’s alone', async (t) => {
   const here = await server(t)
   const { owner, documents, timestampKey } = await made()
