@@ -8,6 +8,7 @@ import type { TargetsEdit } from '../tuf/targets-edit.ts'
 import type { Gun } from '../tuf/gun.ts'
 import type { CurrentDigests } from '../repository/sign-tags.ts'
 import { findRecords } from '../store/found-records.ts'
+import type { Recorded } from '../store/store.ts'
 import { changeRecords, rowsOf } from './grants.ts'
 import { operation, type World } from './operation.ts'
 
@@ -40,7 +41,15 @@ export const listPolicies = operation({
   summary: 'Rules for what signers, users and tokens may have signed; of what cannot be read, `damaged` says why.',
   action: 'admin',
   input: z.strictObject({}),
-  run: async ({ store }) => rowsOf(await findRecords<TagPolicy>(store, 'policy'), (policy) => policy),
+  async run({ store }) {
+    const bound = await store.recorded('policy')
+    const names = [...bound]
+    const { values, damaged } = await findRecords<TagPolicy>(store, 'policy')
+    const found = new Set([...values.map((policy) => policy.subject), ...damaged.map(({ name }) => name)])
+    // Not those that were removed in the meantime.
+    const lost = names.filter((name) => !found.has(name) && bound.has(name)).map((name) => ({ name, damaged: LOST }))
+    return [...rowsOf({ values, damaged }, (policy) => policy), ...lost]
+  },
 })
 
 export const setPolicy = operation({
@@ -63,7 +72,7 @@ export const showPolicy = operation({
   summary: 'Rules of one signer, user or token.',
   action: 'admin',
   input: z.strictObject({ subject }),
-  run: async ({ store }, { subject: name }) => (store.record('policy', name) ?? noRules(name)) as TagPolicy,
+  run: async ({ store }, { subject: name }) => rulesOf(store, await store.recorded('policy'), name) ?? noRules(name),
 })
 
 export const removePolicy = operation({
@@ -75,7 +84,7 @@ export const removePolicy = operation({
   input: z.strictObject({ subject }),
   async run({ trust, store }, { subject: name }, actor) {
     await changeRecords(trust, actor, async () => {
-      if (store.record('policy', name) === undefined) noRules(name)
+      if (rulesOf(store, await store.recorded('policy'), name) === undefined) noRules(name)
       return [{ kind: 'policy', name, value: null }]
     })
     return { subject: name, removed: true }
@@ -91,6 +100,22 @@ async function unknown(store: World['store'], policySubject: string): Promise<st
   const list = kind === 'certificate' ? 'user' : kind
   if (list === 'user' && findUser(store, name) !== undefined) return []
   return [`there is no ${list} ${name}: "countersign ${list} list" prints all`]
+}
+
+const LOST = 'its record is not found'
+
+/**
+ * Rules of one; undefined: none.
+ *
+ * @param bound who has any, by the journal
+ * @throws TrustError CORRUPT if they cannot be read, or are not found: without them anything could be signed
+ */
+function rulesOf(store: Pick<World['store'], 'record'>, bound: Recorded, name: string): TagPolicy | undefined {
+  const found = store.record('policy', name) as TagPolicy | undefined
+  if (found !== undefined || !bound.has(name)) return found
+  throw new TrustError('CORRUPT', `the rules of ${name} cannot be read: ${LOST}`, {
+    hint: `set them again: countersign policy set ${name} --rule …`,
+  })
 }
 
 function noRules(name: string): never {
@@ -124,13 +149,15 @@ export async function policySubjects(
  * Refuse what the rules of any of these do not allow.
  *
  * @param subjects who asks, and the signer that signs
+ * @param bound who has any, by the journal
  * @param current what the roles that are to sign, and targets, say of a tag now
  * @param checkedAt when the caller saw the manifests, milliseconds since 1970
- * @throws TrustError POLICY that says which rule
+ * @throws TrustError POLICY that says which rule; CORRUPT if rules cannot be read
  */
 export function enforcePolicies(
   { store }: Pick<World, 'store'>,
   subjects: readonly string[],
+  bound: Recorded,
   gun: Gun,
   { set, remove }: TargetsEdit,
   current: CurrentDigests,
@@ -143,7 +170,7 @@ export function enforcePolicies(
     ...remove.filter((tag) => current(tag).length > 0).map((tag) => ({ tag, moves: true, checkedAt: now })),
   ]
   for (const name of subjects) {
-    const policy = store.record('policy', name) as TagPolicy | undefined
+    const policy = rulesOf(store, bound, name)
     if (policy === undefined) continue
     for (const intent of intents) {
       const refusal = refusalOf(policy.rules, { gun, ...intent }, now)

@@ -103,6 +103,7 @@ async function changeTags(
   actor: Actor,
 ): Promise<SignResult & { gun: string }> {
   const subjects = await policySubjects(world.store, actor.name, name)
+  const bound = await world.store.recorded('policy')
   const seen = checked === undefined ? undefined : Date.parse(checked)
   const result = await signTags(
     world.trust,
@@ -111,7 +112,7 @@ async function changeTags(
       ...edit,
       as: name,
       ifMatch: expected?.replace(/^"|"$/g, ''),
-      permit: (current, now) => enforcePolicies(world, subjects, gun, edit, current, seen, now),
+      permit: (current, now) => enforcePolicies(world, subjects, bound, gun, edit, current, seen, now),
     },
     actor,
   )

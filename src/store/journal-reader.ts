@@ -70,7 +70,8 @@ export function* readJournal(
   }
 }
 
-function readEntry(records: Records, number: number): JournalEntry {
+/** @throws TrustError CORRUPT if it is missing or damaged */
+export function readEntry(records: Records, number: number): JournalEntry {
   const payload = records.get(journalKey(number))
   if (payload === undefined) throw new TrustError('CORRUPT', `journal entry ${number} is missing`)
   return parseEntry(payload)

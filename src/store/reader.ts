@@ -22,8 +22,9 @@ import {
 import { unpack } from './packing.ts'
 import { Recall } from './recall.ts'
 import { openRecord, stampOf } from './record.ts'
+import { RecordedNames } from './recorded-names.ts'
 import type { Records } from './records.ts'
-import type { Head, KeyOwner, Store, StoredKey } from './store.ts'
+import type { Head, KeyOwner, RecordKind, Store, StoredKey } from './store.ts'
 import type { Writes } from './writes.ts'
 
 /** Owners of keys that are remembered. */
@@ -48,6 +49,7 @@ export function readerOver<End extends Pick<Tail, 'number'>>(
 ): StoreReader<End> {
   const heads = new Recall(records, decodeHead)
   const keys = new Recall<readonly StoredKey[]>(records, decodeKeys)
+  const recorded = new Map<RecordKind, RecordedNames>()
   const owners = new LimitedMap<string, KeyOwner>(OWNERS_MAX)
   const head = (gun: Gun): Head | undefined => {
     const key = headKey(gun)
@@ -106,6 +108,12 @@ export function readerOver<End extends Pick<Tail, 'number'>>(
     record(kind, name) {
       const payload = records.get(recordKey(kind, name))
       return payload === undefined ? undefined : decodeValue(payload)
+    },
+    async recorded(kind) {
+      const names = recorded.get(kind) ?? new RecordedNames(records, kind)
+      recorded.set(kind, names)
+      await names.readAll()
+      return names
     },
     async *records(kind, prefix = '') {
       for await (const { key, record } of records.rawEntries(rangeOfRecords(kind, prefix))) {

@@ -119,6 +119,9 @@ export interface DamagedRecord {
   readonly damaged: string
 }
 
+/** Names of records that are there, by the journal: also of those that damage keeps from being found. Up to date. */
+export type Recorded = Pick<ReadonlySet<string>, 'has'> & Iterable<string>
+
 /** One signed name that a commit changed. */
 export interface TagChange {
   /** targets, or the delegation that signs it. */
@@ -213,6 +216,8 @@ export interface Store {
   keyOwner(keyId: string): KeyOwner | undefined
   /** The value of a record; undefined if there is none. */
   record(kind: RecordKind, name: string): unknown
+  /** What the journal says of the server's own records of a kind. @throws TrustError STORE_UNAVAILABLE */
+  recorded(kind: RecordKind): Promise<Recorded>
   /** All records of a kind whose name begins with `prefix`, in byte order of their names. */
   records(kind: RecordKind, prefix?: string): AsyncIterable<StoredRecord | DamagedRecord>
   /**

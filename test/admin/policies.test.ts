@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { parsed, type World } from '../../src/admin/operation.ts'
-import { setPolicy } from '../../src/admin/policies.ts'
+import { removePolicy, setPolicy, showPolicy } from '../../src/admin/policies.ts'
 import { removeTag, signTag } from '../../src/admin/tags.ts'
 import type { LevelStore } from '../../src/store/level.ts'
 import { fileMeta } from '../support/metadata-file.ts'
@@ -26,4 +26,33 @@ test('a tag that the owner has signed is one that is there: docker looks into ta
   assert.equal((await sign('v2', B)).changed, true)
   const takeAway = parsed(removeTag, { gun: GUN, tag: 'v1', as: 'ci' })
   await assert.rejects(removeTag.run(place, takeAway, TEST_ACTOR), moved)
+})
+
+test('rules that are not found let nothing be signed, until they are set again or removed', async (t) => {
+  const { here } = await withSigner(t)
+  let lost = false
+  const store = {
+    ...(here.trust.store as LevelStore),
+    record: (...[kind, name]: Parameters<LevelStore['record']>) =>
+      lost && kind === 'policy' ? undefined : here.trust.store.record(kind, name),
+  }
+  const place = worldOf({ trust: here.trust, store })
+  const set = (): Promise<unknown> =>
+    setPolicy.run(place, parsed(setPolicy, { subject: 'signer:ci', rules: [{ guns: GUN, tags: 'v*' }] }), TEST_ACTOR)
+  const sign = (tag: string): ReturnType<typeof signTag.run> =>
+    signTag.run(place, parsed(signTag, { gun: GUN, tag, digest: `sha256:${A}`, size: 7, as: 'ci' }), TEST_ACTOR)
+  const subject = { subject: 'signer:ci' }
+  await set()
+  lost = true
+  const refused = { code: 'CORRUPT', message: 'the rules of signer:ci cannot be read: its record is not found' }
+  await assert.rejects(sign('rc'), refused)
+  await assert.rejects(sign('v2'), refused)
+  await assert.rejects(showPolicy.run(place, subject, TEST_ACTOR), refused)
+  await assert.rejects(removePolicy.run(place, subject, TEST_ACTOR), refused)
+  await set()
+  lost = false
+  await assert.rejects(sign('rc'), { code: 'POLICY' })
+  assert.equal((await sign('v2')).changed, true)
+  await removePolicy.run(place, subject, TEST_ACTOR)
+  assert.equal((await sign('rc')).changed, true)
 })

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { after, before, describe, test } from 'node:test'
 import { headKey, journalKey, recordKey } from '../../src/store/keyspace.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
-import { spoil } from '../support/test-store.ts'
+import { lose, spoil } from '../support/test-store.ts'
 import { keysFrom, TrustWorld } from '../support/trust-world.ts'
 import { steady, Terminal } from './terminal.ts'
 
@@ -125,6 +125,23 @@ warning: ${DAMAGED} is damaged: whether it trusts ci cannot be read
     await done('user list')
     await done('policy list')
     assert.equal(await server.end(), 0)
+  })
+
+  test('rules whose record is not found', async () => {
+    assert.equal((await terminal.run(['policy', 'set', 'user:carol', '--rule', '*:v*'])).code, 0)
+    await lose({ directory: terminal.path('data') }, recordKey('policy', 'user:carol'))
+    const { code, stdout } = await terminal.run(['policy', 'list'])
+    assert.equal(code, 1)
+    assert.match(stdout, /^user:carol +damaged: countersign check$/m)
+    const why = 'error: the rules of user:carol cannot be read: its record is not found\n'
+    await prints(
+      'policy show user:carol',
+      2,
+      `${why}hint: set them again: countersign policy set user:carol --rule …\n`,
+    )
+    assert.match((await terminal.run(['check'])).stdout, /^error: the policy "user:carol" is missing or was changed$/m)
+    await terminal.run(['policy', 'set', 'user:carol', '--rule', '*:v*'])
+    assert.equal((await terminal.run(['policy', 'show', 'user:carol'])).code, 0)
   })
 
   test('entries of the journal', async () => {

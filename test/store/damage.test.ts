@@ -12,8 +12,8 @@ import { documentKey, formatKey, headKey, journalKey, keysKey, recordKey } from 
 import { FORMAT_VERSION } from '../../src/store/intact.ts'
 import { createStore, openStore, type LevelStore, type StoreOptions } from '../../src/store/level.ts'
 import type { StoredKey } from '../../src/store/store.ts'
-import { parseGun } from '../../src/tuf/gun.ts'
-import { commitOf, documentOf, newStore, spoil, storePlace } from '../support/test-store.ts'
+import { parseGun, SERVER } from '../../src/tuf/gun.ts'
+import { commitOf, documentOf, lose, newStore, spoil, storePlace } from '../support/test-store.ts'
 
 const COMMITS = 60
 
@@ -421,4 +421,35 @@ test('what has records, though no journal, is not taken for a new store', async 
   await database.write([{ key: headKey(parseGun('example.org/left')), payload: Buffer.from('{}') }])
   await database.close()
   await assert.rejects(createStore(place), { code: 'DATA_EXISTS' })
+})
+
+test('records that are not found are known by the journal, but for what another damage hides', async (t) => {
+  const place = await storePlace(t)
+  const first = await newStore(t, place)
+  let revision = 0
+  const write = (store: LevelStore, name: string, value: unknown): Promise<number> =>
+    store.commit(
+      commitOf('example.org/none', revision++, [], {
+        gun: SERVER,
+        kind: 'record',
+        records: [{ kind: 'policy', name, value }],
+      }),
+    )
+  for (const name of ['a', 'b', 'c']) await write(first, name, name)
+  const number = await write(first, 'd', 'd')
+  await write(first, 'b', null)
+  await first.close()
+  await lose(place, recordKey('policy', 'a'))
+  await spoil(place, journalKey(number))
+  const store = await openStore(place)
+  t.after(() => store.close())
+  assert.deepEqual([store.record('policy', 'a'), store.record('policy', 'd')], [undefined, 'd'])
+  const recorded = await store.recorded('policy')
+  assert.deepEqual([...recorded], ['a', 'c'])
+  await write(store, 'e', 'e')
+  await write(store, 'c', null)
+  assert.deepEqual(
+    ['a', 'c', 'e'].map((name) => recorded.has(name)),
+    [true, false, true],
+  )
 })

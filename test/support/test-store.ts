@@ -70,3 +70,13 @@ export async function spoil({ directory }: Pick<StoreOptions, 'directory'>, key:
   await level.put(key, record)
   await level.close()
 }
+
+/** Change one bit of the key of a record of a store that is closed: it is not found any more. */
+export async function lose({ directory }: Pick<StoreOptions, 'directory'>, key: Buffer): Promise<void> {
+  const level = new Level<Buffer, Buffer>(directory, { keyEncoding: 'buffer', valueEncoding: 'buffer' })
+  const record = Buffer.from((await level.get(key)) ?? [])
+  const other = Buffer.from(key)
+  other[other.length - 1]! ^= 1
+  await level.batch().del(key).put(other, record).write()
+  await level.close()
+}
