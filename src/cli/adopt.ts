@@ -8,7 +8,7 @@ import { takeOverCommand } from '../repository/signed-here.ts'
 import type { ForeignDocument } from '../registry/trust-data.ts'
 import { parseGun, type Gun } from '../tuf/gun.ts'
 import type { Connection } from './connect.ts'
-import { inEach, type Outcome } from './fleet.ts'
+import { inEach, withHints, type Outcome } from './fleet.ts'
 import { DRY_RUN_OPTION, JSON_OPTION } from './options.ts'
 import { daysLeft, note, print, printJson, short, table, withErrors, withWarnings } from './print.ts'
 import { EXIT, withConnection } from './run.ts'
@@ -104,11 +104,15 @@ function show(rows: readonly Row[], dryRun: true | undefined): string {
     ]
   })
   const text = table([['REPOSITORY', 'STATE', 'ROOTS', 'ROOT KEY', 'TARGETS', 'TIMESTAMP'], ...cells])
-  const errors = rows.flatMap((row) => (row.state === 'failed' ? [`${row.gun}: ${row.error ?? ''}`] : []))
+  const failed = rows.filter((row) => row.state === 'failed')
+  const errors = failed.map(({ gun, error = '' }) => `${gun}: ${error}`)
   const done = rows.filter((row) => row.state !== 'failed')
   const warnings = done.flatMap((row) => row.warnings.map((warning) => `${row.gun}: ${warning}`))
   const waiting = dryRun === true ? [] : done.filter(({ signedHere }) => !signedHere)
   const [only] = waiting
   const next = only && waiting.length === 1 ? takeOverCommand(parseGun(only.gun)) : ALL_NEXT
-  return withWarnings(withErrors(text, errors), { warnings }) + (only === undefined ? '' : `${NEXT}\n  ${next}`)
+  return (
+    withWarnings(withHints(withErrors(text, errors), failed), { warnings }) +
+    (only === undefined ? '' : `${NEXT}\n  ${next}`)
+  )
 }

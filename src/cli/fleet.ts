@@ -1,5 +1,5 @@
 import { TrustError } from '../errors.ts'
-import { table } from './print.ts'
+import { said, table } from './print.ts'
 
 /** What became of one repository of many. */
 export interface Outcome<State extends string> {
@@ -7,12 +7,15 @@ export interface Outcome<State extends string> {
   readonly state: State | 'failed'
   readonly version?: number
   readonly error?: string
+  /** What to do about the error. */
+  readonly hint?: string
 }
 
 interface Failed {
   readonly gun: string
   readonly state: 'failed'
   readonly error: string
+  readonly hint?: string
 }
 
 /**
@@ -31,7 +34,8 @@ export async function inEach<Name extends string, Done>(
       outcomes.push(await work(gun))
     } catch (error) {
       if (guns.length === 1 || !(error instanceof TrustError)) throw error
-      outcomes.push({ gun, state: 'failed', error: error.message })
+      const { message, hint } = error
+      outcomes.push({ gun, state: 'failed', error: message, ...(hint === undefined ? {} : { hint }) })
     }
   }
   return outcomes
@@ -40,5 +44,11 @@ export async function inEach<Name extends string, Done>(
 /** A row for each. */
 export function outcomeTable(outcomes: readonly Outcome<string>[]): string {
   const rows = outcomes.map(({ gun, state, version, error }) => [gun, error ?? state, String(version ?? '')])
-  return table([['REPOSITORY', 'STATE', 'ROOT'], ...rows])
+  return withHints(table([['REPOSITORY', 'STATE', 'ROOT'], ...rows]), outcomes)
+}
+
+/** Below an answer for people, what helps those that failed: each hint once, however many it helps. */
+export function withHints(text: string, outcomes: readonly { readonly hint?: string }[]): string {
+  const hints = new Set(outcomes.flatMap(({ hint }) => (hint === undefined ? [] : [hint])))
+  return [text, ...[...hints].map((hint) => said('hint', hint))].join('\n')
 }

@@ -37,7 +37,7 @@ export function withErrors(text: string, errors: readonly string[]): string {
 }
 
 /** Words of others may be in it: no line of theirs is to look like one of ours. */
-function said(what: 'error' | 'warning', text: string): string {
+export function said(what: 'error' | 'warning' | 'hint', text: string): string {
   return `${what}: ${text.replace(/\n(?! )/g, '\n  ')}`
 }
 

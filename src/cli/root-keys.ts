@@ -29,6 +29,8 @@ export class RootKeyring {
   readonly #passphraseFile: string | undefined
   readonly #dryRun: boolean
   readonly #opened = new Map<string, OpenRootKey>()
+  /** Why there was no passphrase to be had: who has pressed Ctrl-C is not asked again for the next repository. */
+  #refusal: TrustError | undefined
   /** Shared certificates made by this command: name of the key, common name. */
   readonly #renewed = new Set<string>()
 
@@ -66,10 +68,19 @@ export class RootKeyring {
         hint: `to take it back: countersign root import ${name} KEYFILE; a root that waits: root sign FILE --key KEYFILE`,
       })
     }
-    const passphrase = await secretFrom(this.#passphraseFile, `passphrase of the root key ${name}`, PASSPHRASE_OPTION)
-    const found = { record, key: openRootKey(record.sealed, record.public, passphrase) }
+    const found = { record, key: openRootKey(name, record.sealed, record.public, await this.#passphraseOf(name)) }
     this.#opened.set(name, found)
     return found
+  }
+
+  async #passphraseOf(name: string): Promise<string> {
+    if (this.#refusal !== undefined) throw this.#refusal
+    try {
+      return await secretFrom(this.#passphraseFile, `passphrase of the root key ${name}`, PASSPHRASE_OPTION)
+    } catch (error) {
+      if (error instanceof TrustError) this.#refusal = error
+      throw error
+    }
   }
 
   /**

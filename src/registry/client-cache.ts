@@ -30,6 +30,12 @@ export function clientCache(directory: string, gun: Gun): TrustSource {
       const current = await readUpTo(fileOf(role), limit)
       if (current === undefined) {
         await mustBeCache(directory)
+        if (role === 'timestamp' && (await readUpTo(fileOf('root'), documentMaxBytes('root'))) !== undefined) {
+          // Who only publishes never asks for one.
+          throw new TrustError('REGISTRY', `${directory} has no timestamp of ${gun}: this client has not read it yet`, {
+            hint: READ_AGAIN,
+          })
+        }
         return undefined
       }
       if (which === undefined) return current

@@ -30,7 +30,9 @@ export function certificateFault(error: unknown): TrustError | undefined {
   if (!(error instanceof TrustError) || !(error.cause instanceof Error)) return undefined
   const { cause } = error.cause
   if (!(cause instanceof Error) || !('code' in cause) || !FAULT.test(String(cause.code))) return undefined
-  return new TrustError('REGISTRY', `${error.message}: its certificate is not trusted: ${cause.message}`, {
+  // Node goes on with options of its own, which nobody can give here.
+  const [why] = cause.message.split('; if the root CA')
+  return new TrustError('REGISTRY', `${error.message}: its certificate is not trusted: ${why}`, {
     hint: 'if it is of a private authority: --tlscacert FILE',
     cause: error.cause,
   })

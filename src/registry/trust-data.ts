@@ -138,6 +138,6 @@ function wrong(source: Pick<TrustSource, 'name'>, what: string): TrustError {
 
 function noTrustData(source: TrustSource, gun: Gun): TrustError {
   return new TrustError('NOT_FOUND', `${source.name} has no trust data for ${gun}`, {
-    hint: 'check the name; what docker calls alpine is docker.io/library/alpine here',
+    hint: 'check the name, which has no tag; what docker calls alpine is docker.io/library/alpine here',
   })
 }

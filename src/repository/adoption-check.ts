@@ -54,7 +54,10 @@ export function lookAt(
   const stored = Array.from({ length: last }, (_, index) => view.store.document(gun, 'root', { version: index + 1 }))
   const roots = stored.filter((each) => each !== undefined)
   if (trusted !== undefined && !roots.some(({ sha256 }) => sha256 === trusted)) {
-    refuse('ErrBadRoot', `none of the roots of ${gun} is the one that is trusted`)
+    throw new TrustError('INVALID_UPDATE', `none of the roots of ${gun} is the one that is trusted`, {
+      problem: { name: 'ErrBadRoot' },
+      hint: 'if the trusted root is that of this repository, ask its owner before you adopt what is here',
+    })
   }
   const first = roots[0]?.version ?? last
   if (first > 2) {

@@ -41,11 +41,16 @@ export function sealRootKey(key: KeyObject, passphrase: string): SealedRootKey {
   return { derivation, sealed: sealed.toString('base64') }
 }
 
-/** @throws TrustError BAD_KEYS if the passphrase is not the one */
-export function openRootKey({ derivation, sealed }: SealedRootKey, publicKey: string, passphrase: string): KeyObject {
+/** @param name as people call it @throws TrustError BAD_KEYS if the passphrase is not the one */
+export function openRootKey(
+  name: string,
+  { derivation, sealed }: SealedRootKey,
+  publicKey: string,
+  passphrase: string,
+): KeyObject {
   const secret = deriveKey(Buffer.from(passphrase), derivation)
   const pkcs8 = unseal(secret, about(publicKey), Buffer.from(sealed, 'base64'))
-  if (pkcs8 === undefined) throw new TrustError('BAD_KEYS', 'the passphrase does not open the root key')
+  if (pkcs8 === undefined) throw new TrustError('BAD_KEYS', `the passphrase does not open the root key ${name}`)
   try {
     return createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' })
   } finally {

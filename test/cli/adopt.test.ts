@@ -10,6 +10,7 @@ const NONE = 'docker.io/acme/none'
 const DIGEST = `sha256:${'ab'.repeat(32)}`
 
 const HEAD = 'REPOSITORY          STATE    ROOTS  ROOT KEY      TARGETS  TIMESTAMP'
+const CHECK = 'hint: check the name, which has no tag; what docker calls alpine is docker.io/library/alpine here'
 const NEXT = 'not signed by this server yet; for that, root keys must sign a new root (docs/ADOPTION.md):'
 const rotate = (gun: string): string => `  countersign key rotate ${gun} snapshot`
 const row = (gun: string, state = 'adopted', targets = 2): string =>
@@ -80,7 +81,11 @@ describe('countersign repo adopt', () => {
     const { body } = await exchange(other, { path: tufPath(APP, 'root.json') })
     await writeFile(here.path('root.json'), body)
     const known = ['--trusted-root', 'root.json', ...from]
-    await refused([WEB, ...known], `error: none of the roots of ${WEB} is the one that is trusted\n`, 2)
+    await refused(
+      [WEB, ...known],
+      /^error: none of the roots of \S+ is the one that is trusted\nhint: .*ask its owner before you adopt/,
+      2,
+    )
     assert.equal((await adopt(APP, '--dry-run', ...known)).code, 0)
     await refused(
       [APP, '--trusted-root', 'nowhere', ...from],
@@ -101,6 +106,7 @@ describe('countersign repo adopt', () => {
         'docker.io/acme/none  failed',
         'docker.io/acme/web   adopted    1      SHORTENED-ID  2        YYYY-MM-DD (N days)',
         `error: ${NONE}: https://localhost:PORT has no trust data for ${NONE}`,
+        CHECK,
         NEXT,
         "  countersign key rotate '*' snapshot --adopted",
       ],
@@ -124,12 +130,17 @@ describe('countersign repo adopt', () => {
     })
     assert.match(String(rootKeys), /^[0-9a-f]{64}$/)
     assert.ok(Date.parse(String(timestampEnds)) > Date.now())
-    assert.deepEqual(two, { gun: NONE, state: 'failed', error: `${other.url} has no trust data for ${NONE}` })
+    assert.deepEqual(two, {
+      gun: NONE,
+      state: 'failed',
+      error: `${other.url} has no trust data for ${NONE}`,
+      hint: CHECK.replace('hint: ', ''),
+    })
     assert.equal(code, 1)
   })
 
   test('what cannot be read, and what is no place', async () => {
-    const check = 'hint: check the name; what docker calls alpine is docker.io/library/alpine here\n'
+    const check = `${CHECK}\n`
     await refused([NONE, ...from], `error: https://localhost:PORT has no trust data for ${NONE}\n${check}`, 1)
     const usual =
       "hint: docker's is ~/.docker/trust, that of notary is ~/.notary; the URL of a server begins with https://\n"
@@ -147,6 +158,8 @@ describe('countersign repo adopt', () => {
       await refused([APP, '--from', place], `${url}hint: https://notary.docker.io, say\n`, 2)
     }
     await refused([APP, '--from', other.url], /certificate is not trusted.*\nhint: .* --tlscacert FILE\n$/, 2)
+    const { stdout } = await adopt(APP, WEB, '--from', other.url)
+    assert.match(stdout, /\nerror: .*\nerror: .*\nhint: .* --tlscacert FILE\n$/)
     await refused([APP, '--from', other.url, '--tlscacert', 'nowhere'], /^error: cannot read nowhere: ENOENT/, 2)
     await refused([APP, '--from', other.url, '--tlscacert', 'pass'], /^error: there is no PEM certificate/, 2)
     await refused(['', ...from], /^error: invalid repository name: it is empty\n/, 2)

@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { writeFile } from 'node:fs/promises'
+import { after, before, describe, test } from 'node:test'
+import { COMMAND } from '../support/server-process.ts'
+import { Terminal } from './terminal.ts'
+
+const ROTATE = ['key', 'rotate', 'docker.io/acme/*', 'timestamp', '--all']
+const withScript = spawnSync('script', ['--version']).status === 0
+
+/** Many repositories, one passphrase: without it all fail the same way, and are told how once. */
+describe('a passphrase for many repositories', () => {
+  let terminal: Terminal
+
+  before(async () => {
+    terminal = await Terminal.open()
+    await (await terminal.serve()).end()
+    await writeFile(terminal.path('pass'), 'the passphrase of root\n', { mode: 0o600 })
+    for (const name of ['one', 'two', 'three']) {
+      const create = ['repo', 'create', `docker.io/acme/${name}`, '--passphrase-file', 'pass']
+      assert.equal((await terminal.run(create)).code, 0)
+    }
+  })
+  after(() => terminal.close())
+
+  /** A pseudoterminal, and a person who presses one key at each question. */
+  async function answering(args: readonly string[], key: string): Promise<string> {
+    const command = [COMMAND, ...args].map((word) => `'${word}'`).join(' ')
+    const child = spawn('script', ['--quiet', '--return', '--command', command, '/dev/null'], {
+      cwd: terminal.directory,
+      env: terminal.environment,
+    })
+    let shown = ''
+    let answered = 0
+    child.stdout.on('data', (chunk: Buffer) => {
+      shown += chunk.toString()
+      const asked = shown.split('passphrase of the root key root: ').length - 1
+      for (; answered < asked; answered += 1) child.stdin.write(key)
+    })
+    await once(child, 'close')
+    return shown.replaceAll('\r\n', '\n')
+  }
+
+  test('that nobody can be asked for', async () => {
+    const { stdout, code } = await terminal.run(ROTATE)
+    const reason = 'there is no terminal to ask for the passphrase of the root key root'
+    assert.equal(stdout.split(reason).length - 1, 3)
+    assert.match(stdout, /\n\S+two +there is .*\nhint: say --passphrase-file FILE\n$/)
+    assert.equal(code, 1)
+    const json = await terminal.run([...ROTATE, '--json'])
+    const [one] = JSON.parse(json.stdout) as unknown[]
+    assert.deepEqual(one, {
+      gun: 'docker.io/acme/one',
+      state: 'failed',
+      error: reason,
+      hint: 'say --passphrase-file FILE',
+    })
+  })
+
+  test('Ctrl-C is the answer for all of them', { skip: withScript ? false : 'script is not installed' }, async () => {
+    const shown = await answering(ROTATE, '\u0003')
+    assert.equal(shown.split('passphrase of the root key root: ').length - 1, 1, shown)
+    assert.equal(shown.split('nothing was typed; nothing was changed').length - 1, 3, shown)
+  })
+})
