@@ -116,8 +116,14 @@ export function errorOf({ code, message, hint, problem }: Failure): Error {
 }
 
 /** @param hint what to do about it, if it is not to look the name up */
-export function noSuchRepository(gun: string, hint = '"countersign repo list" prints all names'): never {
+export function noSuchRepository(gun: string, hint = nameHint(gun)): never {
   throw new TrustError('NOT_FOUND', `there is no repository ${gun}`, { hint })
+}
+
+/** Images are typed with their tag all day long. */
+function nameHint(gun: string): string {
+  const [, untagged] = /^(.+\/[^/]+):[^/:]+$/.exec(gun) ?? []
+  return untagged === undefined ? '"countersign repo list" prints all names' : `names have no tag: ${untagged}`
 }
 
 /**

@@ -69,7 +69,8 @@ export function expiryCommand(): Command {
     .option(...JSON_OPTION)
     .action(({ days }: { days?: number }, command: Command) =>
       ask(command, showExpiry, days === undefined ? {} : { days }, (rows) => {
-        if (rows.length === 0) return 'nothing ends'
+        if (rows.length === 0)
+          return `nothing ends${days === undefined ? '' : ` within ${counted(days, 'day', 'days')}`}`
         const cells = rows.map(({ gun, what, ends, daysLeft, todo }) => [
           ends.slice(0, 10),
           daysLeft < 0 ? 'ended' : String(daysLeft),

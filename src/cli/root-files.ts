@@ -4,15 +4,26 @@ import { access, constants, readFile, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { fileError, TrustError } from '../errors.ts'
 import type { StagedRootDescription } from '../repository/staged-root.ts'
-import { openKeyFile } from '../signing/foreign-key.ts'
+import { namesInKeyFile, openKeyFile } from '../signing/foreign-key.ts'
 import { secretFrom } from './ask-secret.ts'
 
 /** The option that names the file with a key file's passphrase. */
 export const KEY_PASSPHRASE_OPTION = '--key-passphrase-file'
 
-/** The private key of a key file; its passphrase is asked for if it has one. @throws TrustError BAD_KEYS, BAD_SETTINGS */
-export async function readKeyFile(file: string, passphraseFile: string | undefined): Promise<KeyObject> {
+/**
+ * The private key of a root key's file; its passphrase is asked for if it has one.
+ *
+ * @throws TrustError BAD_KEYS if it cannot be opened, or says that it is another role's; BAD_SETTINGS
+ */
+export async function readRootKeyFile(file: string, passphraseFile: string | undefined): Promise<KeyObject> {
   const pem = await readFile(file, 'utf8').catch((cause: unknown) => unreadable(file, cause))
+  const { role = 'root', gun } = namesInKeyFile(pem)
+  if (role !== 'root') {
+    // They lie side by side, with names that nobody can tell apart.
+    throw new TrustError('BAD_KEYS', `${file} says that it is a ${role} key${gun === undefined ? '' : ` of ${gun}`}`, {
+      hint: 'the file of a root key has the line "role: root"',
+    })
+  }
   const encrypted = pem.includes('ENCRYPTED')
   const passphrase = encrypted
     ? await secretFrom(passphraseFile, `passphrase of ${file}`, KEY_PASSPHRASE_OPTION)

@@ -7,7 +7,7 @@ import { payloadForPeople, stagedForPeople } from './describe-root.ts'
 import { inEach, outcomeTable } from './fleet.ts'
 import { DRY_RUN_OPTION, JSON_OPTION } from './options.ts'
 import { print, printJson } from './print.ts'
-import { holdsStaged, KEY_PASSPHRASE_OPTION, readKeyFile, readStaged } from './root-files.ts'
+import { holdsStaged, KEY_PASSPHRASE_OPTION, readRootKeyFile, readStaged } from './root-files.ts'
 import { PASSPHRASE_OPTION, RootKeyring } from './root-keys.ts'
 import { EXIT, run, withConnection } from './run.ts'
 import { signAndPublish, signaturesBy } from './sign-root.ts'
@@ -82,7 +82,7 @@ function signAll(pattern: string, { rootKey, passphraseFile, dryRun, json }: Opt
 function signFile(file: string, keyFile: string, { keyPassphraseFile, dryRun, json }: Options): Promise<void> {
   return run(async () => {
     const staged = await readStaged(file)
-    const key = await readKeyFile(keyFile, keyPassphraseFile)
+    const key = await readRootKeyFile(keyFile, keyPassphraseFile)
     const made = signaturesBy(key, staged)
     if (made.length === 0) {
       throw new TrustError('INVALID_PARAMETERS', `${keyFile} is no root key of ${staged.gun}`, {

@@ -5,7 +5,7 @@ import { newSecretFrom } from './ask-secret.ts'
 import { DAMAGED, isDamaged } from './list.ts'
 import { DRY_RUN_OPTION, JSON_OPTION } from './options.ts'
 import { print, printJson, table } from './print.ts'
-import { KEY_PASSPHRASE_OPTION, mustBeNew, readKeyFile, writeNew } from './root-files.ts'
+import { KEY_PASSPHRASE_OPTION, mustBeNew, readRootKeyFile, writeNew } from './root-files.ts'
 import { PASSPHRASE_OPTION, RootKeyring } from './root-keys.ts'
 import { EXIT, withConnection } from './run.ts'
 import { addStagedRoots } from './staged-roots.ts'
@@ -87,7 +87,7 @@ function create(name: string, { passphraseFile, dryRun, json }: Options, command
 
 function importKey(name: string, file: string, options: Options, command: Command): Promise<void> {
   return withConnection(command, async (connection) => {
-    const key = await readKeyFile(file, options.keyPassphraseFile)
+    const key = await readRootKeyFile(file, options.keyPassphraseFile)
     const { record } = await new RootKeyring(connection, options.passphraseFile, options.dryRun).create(name, key)
     if (options.json === true) printJson({ name, keyId: record.keyId })
     else print(`${options.dryRun === true ? 'would take' : 'took'} the root key ${name}: ${record.keyId}`)

@@ -83,7 +83,10 @@ function sign(
   }
   let seen = ''
   const input = async (): Promise<z.input<typeof signTag.input>> => {
-    if (tag === undefined) throw new TrustError('INVALID_PARAMETERS', 'which tag?', { hint: 'say it, or --from FILE' })
+    if (tag === undefined)
+      throw new TrustError('INVALID_PARAMETERS', 'which tag?', {
+        hint: 'name and tag are two words: GUN TAG; or many: --from FILE',
+      })
     if ((digest === undefined) !== (size === undefined)) {
       throw new TrustError('INVALID_PARAMETERS', 'a digest needs the size of its manifest', {
         hint: 'say both, or none: then the registry is asked',
@@ -115,7 +118,7 @@ function changedText({ roles, changed, leftOut }: Changed, done: string): string
   if (!changed) return 'nothing to do: it is so already'
   const text = `${done} (${roles.join(', ')})`
   if (leftOut.length === 0) return text
-  return `${text}\nnot signed again, their signer was removed: ${leftOut.join(', ')}`
+  return `${text}\nnot signed again, the key that had signed them is trusted no more: ${leftOut.join(', ')}`
 }
 
 async function lookUp(gun: string, tag: string): Promise<ManifestFacts> {

@@ -51,7 +51,12 @@ export async function readManifest(
     const scope = `repository:${place.repository}:pull`
     response = await ask(url, await authorization(challenge, registry, scope, await credentials()))
   }
-  if (response.status === 404) throw new TrustError('NOT_FOUND', `${place.url} has no ${place.repository}:${tag}`)
+  if (response.status === 404) {
+    // Without that option docker wants to sign what it pushes, with keys that are not there.
+    throw new TrustError('NOT_FOUND', `${place.url} has no ${place.repository}:${tag}`, {
+      hint: 'docker push --disable-content-trust, or say its digest and size',
+    })
+  }
   if (response.status === 401 || response.status === 403) {
     throw failure(registry, 'wants other credentials', 'docker login, with the account that may pull it')
   }

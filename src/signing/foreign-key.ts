@@ -3,17 +3,27 @@ import { TrustError } from '../errors.ts'
 import { decodePem } from '../tuf/pem.ts'
 import { pkcs8OfNotary, readEd25519KeyFile, ROUNDS_MAX } from './ed25519-key-file.ts'
 
-/** A key of a client's key file, and whose it says it is. */
-interface KeyFile {
-  /** PKCS#8 DER, to be zeroed by whoever takes it. */
-  readonly pkcs8: Buffer
+/** Whose key a client's key file says it holds. */
+interface KeyFileNames {
   readonly role: string | undefined
   readonly gun: string | undefined
+}
+
+/** A key of a client's key file, and whose it says it is. */
+interface KeyFile extends KeyFileNames {
+  /** PKCS#8 DER, to be zeroed by whoever takes it. */
+  readonly pkcs8: Buffer
 }
 
 /** RFC 3394. */
 const KEY_WRAP_IV = Buffer.alloc(8, 0xa6)
 const TAG_BYTES = 16
+
+/** What its header lines say: they can be read without the passphrase. */
+export function namesInKeyFile(pem: string): KeyFileNames {
+  const headers = headersOf(pem.split(/\r?\n/))
+  return { role: headers.get('role'), gun: headers.get('gun') }
+}
 
 /**
  * Open a key file of notary or docker: PKCS#8, plain or encrypted, with header lines that OpenSSL refuses (wire spec
@@ -23,12 +33,11 @@ const TAG_BYTES = 16
  */
 export function openKeyFile(pem: string, passphrase: string | undefined): KeyFile {
   const lines = pem.split(/\r?\n/)
-  const headers = new Map(lines.map((line) => line.split(': ', 2)).map(([name = '', value = '']) => [name, value]))
   // Of the header lines OpenSSL knows only those of a legacy encrypted key.
-  const legacy = headers.has('DEK-Info')
+  const legacy = headersOf(lines).has('DEK-Info')
   const bare = lines.filter((line) => (legacy ? !/^(role|gun|path): /.test(line) : !/^\w+: /.test(line) && line !== ''))
   const text = `${bare.join('\n').trimEnd()}\n`
-  const names = { role: headers.get('role'), gun: headers.get('gun') }
+  const names = namesInKeyFile(pem)
   try {
     const block = decodePem(Buffer.from(text))?.[0]
     const encrypted = block?.label === 'ENCRYPTED PRIVATE KEY'
@@ -41,6 +50,10 @@ export function openKeyFile(pem: string, passphrase: string | undefined): KeyFil
       cause,
     })
   }
+}
+
+function headersOf(lines: readonly string[]): Map<string, string> {
+  return new Map(lines.map((line) => line.split(': ', 2)).map(([name = '', value = '']) => [name, value]))
 }
 
 /**

@@ -146,6 +146,14 @@ describe('the commands about repositories', () => {
     }
   })
 
+  test('an image’s name with its tag is told from a name that is not there', async () => {
+    const { code, stderr } = await terminal.run(['repo', 'show', 'example.org:5000/none:v1'])
+    assert.deepEqual(
+      [code, stderr],
+      [1, 'error: there is no repository example.org:5000/none:v1\nhint: names have no tag: example.org:5000/none\n'],
+    )
+  })
+
   test('refuse a name that no repository can have with exit code 2', async () => {
     const { code, stderr } = await terminal.run(['repo', 'show', '../alpine'])
     assert.equal(code, 2)

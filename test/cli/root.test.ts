@@ -71,6 +71,17 @@ describe('root keys of persons, at the terminal', () => {
     )
     await prints(`root export alice alice.key --passphrase-file alice.pass ${out}`, 'wrote alice.key\n')
     await prints(`root import bob alice.key ${out} --passphrase-file bob.pass`, /there is a root key bob already/, 2)
+    // A targets key lies beside it, in a file whose name says nothing.
+    const ofTargets = (await readFile(terminal.path('bob.key'), 'utf8')).replace(
+      'role: root',
+      `role: targets\ngun: ${GUN}`,
+    )
+    await writeFile(terminal.path('targets.key'), ofTargets)
+    await prints(
+      'root import carol targets.key',
+      `error: targets.key says that it is a targets key of ${GUN}\nhint: the file of a root key has the line "role: root"\n`,
+      2,
+    )
     await prints('root import bob bob.key --key-passphrase-file wrong.pass', /does not open the key file/, 2)
     await prints(`root import bob bob.key ${out} --passphrase-file bob.pass`, 'took the root key bob: ID\n')
     await prints('root list', /bob +ID {2}sealed here\n$/)
@@ -78,7 +89,7 @@ describe('root keys of persons, at the terminal', () => {
 
   test('a wrong passphrase leaves nothing behind that would stand in the way', async () => {
     await prints(`repo create ${LATER} --root-key alice --passphrase-file alice.pass`, /^created /)
-    await prints(`key rotate ${LATER} timestamp --passphrase-file wrong.pass`, /does not open the root key/, 2)
+    await prints(`key rotate ${LATER} timestamp --passphrase-file wrong.pass`, /does not open the root key alice$/m, 2)
     await prints(`key rotate ${LATER} timestamp`, /there is no terminal to ask for the passphrase/, 2)
     await prints(`root show ${LATER}`, /no root of .* waits for signatures/, 1)
     const { stdout } = await terminal.run(['key', 'list', LATER])

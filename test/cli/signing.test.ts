@@ -57,7 +57,7 @@ describe('repositories that the server signs, at the terminal', () => {
     }
     await prints(
       'repo create docker.io/acme/two --passphrase-file list',
-      'error: the passphrase does not open the root key\n',
+      'error: the passphrase does not open the root key root\n',
       2,
     )
     await prints(
@@ -300,6 +300,6 @@ docker.io/acme/app:v1  targets    YYYY-MM-DDTHH:MM:SSZ  now    local
       ends: string
     }[]
     assert.ok(rows.some(({ what }) => what === 'server certificate'))
-    await prints('expiry --days 1', 'nothing ends\n')
+    await prints('expiry --days 1', 'nothing ends within 1 day\n')
   })
 })

@@ -66,7 +66,11 @@ describe('tags from a registry, from a pipe, as a signer, under rules', () => {
       'tag list GUN',
       [`TAG  DIGEST${' '.repeat(67)}SIZE  SIGNED BY`, `v1   ${DIGEST}  ${INDEX.length}    targets`, ''].join('\n'),
     )
-    await prints('tag sign GUN v2', 'error: http://REGISTRY has no team/app:v2\n', 1)
+    await prints(
+      'tag sign GUN v2',
+      'error: http://REGISTRY has no team/app:v2\nhint: docker push --disable-content-trust, or say its digest and size\n',
+      1,
+    )
     await writeFile(terminal.path('docker', 'config.json'), '{}')
     await prints(
       'tag sign GUN v1',
@@ -77,7 +81,11 @@ describe('tags from a registry, from a pipe, as a signer, under rules', () => {
 
   test('what is typed wrong changes nothing', async () => {
     await prints(`tag sign GUN v3 ${ONE} many`, 'error: the size is a number of bytes\n', 2)
-    await prints('tag sign GUN', 'error: which tag?\nhint: say it, or --from FILE\n', 2)
+    await prints(
+      'tag sign GUN',
+      'error: which tag?\nhint: name and tag are two words: GUN TAG; or many: --from FILE\n',
+      2,
+    )
     await prints('tag sign GUN v3 --from x', 'error: say either a tag or --from\n', 2)
     await prints(
       'tag sign GUN --from x',
