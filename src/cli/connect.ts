@@ -1,6 +1,5 @@
-import { stat } from 'node:fs/promises'
 import { connect as connectTo } from 'node:net'
-import { join, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import { text } from 'node:stream/consumers'
 import type { z } from 'zod'
 import { LOCAL } from '../access/permission.ts'
@@ -12,6 +11,7 @@ import { createLog } from '../log/log.ts'
 import { signerOf } from '../custody.ts'
 import { controlSocket, trustOver, worldOver } from '../world.ts'
 import { request } from '../node-http.ts'
+import { mustBeOwner } from './owner.ts'
 import type { Settings } from '../settings/schema.ts'
 import { hasKeys, openKeysDirectory } from '../signing/keys-directory.ts'
 import { openStore } from '../store/level.ts'
@@ -68,15 +68,6 @@ function interrupted(): AbortSignal {
   const abort = (): void => gone.abort(new TrustError('WRONG_STATE', 'interrupted: nothing is left of it'))
   for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, abort)
   return gone.signal
-}
-
-/** To look at a database LevelDB writes files. As root's, they would keep the server of another user from starting. */
-async function mustBeOwner(directory: string): Promise<void> {
-  const owner = await stat(join(directory, 'CURRENT')).catch(() => undefined)
-  if (process.getuid?.() !== 0 || owner === undefined || owner.uid === 0) return
-  throw new TrustError('FORBIDDEN', `the database in ${directory} belongs to user id ${owner.uid}, not to root`, {
-    hint: `run it as that user: sudo -u '#${owner.uid}'; root's files would keep the server from starting`,
-  })
 }
 
 function overSocket(socketPath: string): Connection {

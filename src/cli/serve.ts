@@ -4,6 +4,7 @@ import { createLog } from '../log/log.ts'
 import { serve } from '../main.ts'
 import type { Log } from '../repository/trust.ts'
 import { greetingOf } from './greeting.ts'
+import { mustBeOwner } from './owner.ts'
 import { EXIT, run, settingsOf } from './run.ts'
 
 /** Exit code of a server that died of a fault of ours, after its last log line. */
@@ -26,6 +27,7 @@ export function serveCommand(): Command {
         const settings = settingsOf(command)
         // Whatever is made here, LevelDB's files too, is the owner's alone.
         process.umask(0o077)
+        await mustBeOwner(settings.dataDirectory)
         const log = createLog(settings.logLevel)
         endOnFaults(log)
         const stop = stopSignal()

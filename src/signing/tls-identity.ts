@@ -1,7 +1,7 @@
 import { createPrivateKey, createPublicKey, X509Certificate } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileError, TrustError } from '../errors.ts'
 import { makeSecretDirectory, writeFileAtomically } from './secret-file.ts'
 import type { TlsIdentity } from './tls-issue.ts'
@@ -16,6 +16,8 @@ interface TlsFiles {
 const DAY = 86_400_000
 /** A server certificate with less than this left is made anew at start, by the same CA. */
 const RENEW_DAYS = 30
+/** A certificate begins so much before it was made: clocks differ. One that begins later is of a clock that was wrong. */
+const AHEAD = DAY
 const OWN_FILES = 'check the settings tls.certificateFile and tls.keyFile'
 
 export function tlsFiles(keysDirectory: string): TlsFiles {
@@ -25,10 +27,12 @@ export function tlsFiles(keysDirectory: string): TlsFiles {
 
 /**
  * Make what is missing of a TLS identity: a CA, and a P-256 server certificate for localhost, 127.0.0.1, ::1 and the
- * host's name. The certificate is renewed before its end; the CA, which clients were given, stays.
+ * host's name. The certificate is renewed before its end, or if it was made when the clock was ahead; the CA, which
+ * clients were given, stays.
  *
  * @param now milliseconds since 1970
  * @returns what was made, in words
+ * @throws TrustError BAD_TLS if the CA is no longer valid, or not yet
  */
 export async function ensureTlsIdentity(keysDirectory: string, now: number): Promise<string[]> {
   const files = tlsFiles(keysDirectory)
@@ -42,8 +46,8 @@ export async function ensureTlsIdentity(keysDirectory: string, now: number): Pro
     await writeFileAtomically(caKeyFile, ca.key, 0o600)
     await writeFileAtomically(files.ca, ca.cert, 0o644)
     made.push('a TLS CA')
-  }
-  if (made.length > 0 || !existsSync(files.certificate) || (await endOf(files.certificate)) < now + RENEW_DAYS * DAY) {
+  } else await caMustBeValid(files.ca, now)
+  if (made.length > 0 || !existsSync(files.certificate) || (await mustBeMadeAnew(files.certificate, now))) {
     const again = `put it back; or remove ${files.ca}: a new CA is made then, which clients must be given`
     const [caText, caKey] = await Promise.all([readTls(files.ca, again), readTls(caKeyFile, again)])
     const { makeServer } = await import('./tls-issue.ts')
@@ -84,7 +88,7 @@ export async function loadTls(certificateFile: string, keyFile: string, now: num
       hint: 'put a new certificate there',
     })
   }
-  if (validFromDate.getTime() > now + DAY) {
+  if (validFromDate.getTime() > now + AHEAD) {
     throw new TrustError(
       'BAD_TLS',
       `the certificate in ${certificateFile} is valid from ${validFromDate.toISOString()}`,
@@ -104,10 +108,32 @@ async function readTls(path: string, hint = OWN_FILES): Promise<string> {
   }
 }
 
-async function endOf(path: string): Promise<number> {
+/** @throws TrustError BAD_TLS; what cannot be read is told when it is needed */
+async function caMustBeValid(path: string, now: number): Promise<void> {
+  const ca = await certificateIn(path)
+  if (ca === undefined) return
+  const again = `remove ${dirname(path)} and start again: a new CA is made, which clients must be given`
+  if (ca.validToDate.getTime() < now) {
+    throw new TrustError('BAD_TLS', `the CA in ${path} ended at ${ca.validToDate.toISOString()}`, { hint: again })
+  }
+  if (ca.validFromDate.getTime() > now + AHEAD) {
+    throw new TrustError('BAD_TLS', `the CA in ${path} is valid from ${ca.validFromDate.toISOString()}`, {
+      hint: `check the clock; if it was wrong when the CA was made, ${again}`,
+    })
+  }
+}
+
+async function mustBeMadeAnew(path: string, now: number): Promise<boolean> {
+  const certificate = await certificateIn(path)
+  if (certificate === undefined || certificate.validFromDate.getTime() > now + AHEAD) return true
+  return certificate.validToDate.getTime() < now + RENEW_DAYS * DAY
+}
+
+/** @returns undefined if there is none that can be read */
+async function certificateIn(path: string): Promise<X509Certificate | undefined> {
   try {
-    return new X509Certificate(await readFile(path)).validToDate.getTime()
+    return new X509Certificate(await readFile(path))
   } catch {
-    return 0
+    return undefined
   }
 }

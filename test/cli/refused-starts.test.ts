@@ -190,12 +190,14 @@ describe('a start is refused', () => {
     )
   })
 
-  test('a command of root on the data of another user: its files would stop that one’s server', async (t) => {
+  test('by root on the data of another user, or a command of root: its files would stop that one’s server', async (t) => {
     if (process.getuid?.() !== 0) return t.skip('only root can be root')
     await chown(terminal.path('data', 'CURRENT'), 1, 1)
-    const { code, stderr } = await terminal.run(['check'])
-    assert.match(stderr, /^error: the database in data belongs to user id 1, not to root\nhint: .* sudo -u '#1'/)
-    assert.equal(code, 2)
+    for (const args of [['check'], ['serve']]) {
+      const { code, stderr } = await terminal.run(args)
+      assert.match(stderr, /^error: the database in data belongs to user id 1, not to root\nhint: .* sudo -u '#1'/)
+      assert.equal(code, 2)
+    }
     await chown(terminal.path('data', 'CURRENT'), 0, 0)
   })
 

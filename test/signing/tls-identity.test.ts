@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict'
+import { X509Certificate } from 'node:crypto'
+import { readFile, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { test, type TestContext } from 'node:test'
+import { tlsFiles } from '../../src/signing/tls-identity.ts'
+import { startTestServer, type TestServer } from '../support/server.ts'
+
+const DAY = 86_400_000
+const NOW = Date.parse('2026-11-28T08:00:00.000Z')
+
+interface Made {
+  readonly ca: string
+  readonly certificate: X509Certificate
+}
+
+async function started(t: TestContext): Promise<TestServer> {
+  const server = await startTestServer({ now: NOW })
+  t.after(async () => {
+    // One whose start was refused has stopped already.
+    await server.stop().catch(() => undefined)
+    await rm(server.directory, { recursive: true, force: true })
+  })
+  return server
+}
+
+async function made(server: TestServer): Promise<Made> {
+  const { ca, certificate } = tlsFiles(join(server.directory, 'keys'))
+  return { ca: await readFile(ca, 'utf8'), certificate: new X509Certificate(await readFile(certificate)) }
+}
+
+/** Start it again at another time. */
+async function at(server: TestServer, now: number): Promise<Made> {
+  server.clock.now = now
+  await server.restart()
+  return made(server)
+}
+
+test('a server certificate is made anew in its last 30 days, by the same CA', async (t) => {
+  const server = await started(t)
+  const first = await made(server)
+  const end = first.certificate.validToDate.getTime()
+  const same = await at(server, end - 31 * DAY)
+  assert.equal(same.certificate.fingerprint256, first.certificate.fingerprint256)
+  const next = await at(server, end - 29 * DAY)
+  assert.equal(next.ca, first.ca)
+  assert.ok(next.certificate.validToDate.getTime() > end)
+})
+
+test('one that was made while the clock was ahead does not stand in the way when the clock is right again', async (t) => {
+  const server = await started(t)
+  const first = await made(server)
+  await at(server, first.certificate.validToDate.getTime() - DAY)
+  const again = await at(server, NOW + DAY)
+  assert.equal(again.ca, first.ca)
+  assert.ok(again.certificate.validFromDate.getTime() <= NOW + DAY)
+})
+
+test('a CA that has ended, or was made while the clock was ahead: what to do is said, and nothing is made', async (t) => {
+  const server = await started(t)
+  const { certificate } = await made(server)
+  const again = /^remove \S+\/keys\/tls and start again: a new CA is made, which clients must be given$/
+  await assert.rejects(at(server, NOW + 3_651 * DAY), {
+    code: 'BAD_TLS',
+    message: /^the CA in .* ended at /,
+    hint: again,
+  })
+  const wrong = /^check the clock; if it was wrong when the CA was made, remove \S+\/keys\/tls and start again: /
+  await assert.rejects(at(server, NOW - 3 * DAY), {
+    code: 'BAD_TLS',
+    message: /^the CA in .* is valid from /,
+    hint: wrong,
+  })
+  assert.equal((await made(server)).certificate.fingerprint256, certificate.fingerprint256)
+})
