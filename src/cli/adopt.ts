@@ -42,8 +42,9 @@ export function addAdopt(repo: Command): void {
     .option(...JSON_OPTION)
     .addHelpText(
       'after',
-      '\nWhat is there is verified as clients do it, and kept byte for byte. Until this server holds the keys it hands on' +
-        '\nwhat it has, and the same command brings what is new; docs/ADOPTION.md says how it goes on.',
+      '\nWhat is there is verified as clients do it, and kept byte for byte. Until this' +
+        '\nserver holds the keys it hands on what it has, and the same command brings what' +
+        '\nis new; docs/ADOPTION.md says how it goes on.',
     )
     .action(adopt)
 }

@@ -12,9 +12,10 @@ export function backupCommand(): Command {
     .option(...JSON_OPTION)
     .addHelpText(
       'after',
-      '\nThe directory holds data/ and keys/ (the anchor among them): what a server can be started from. Who has it can' +
-        '\nsign, unless the keyring is under a passphrase. Files that settings name elsewhere are not in it: passphrases,' +
-        '\nTLS certificates, keys in tokens.',
+      '\nThe directory holds data/ and keys/ (the anchor among them): what a server can' +
+        '\nbe started from. Who has it can sign, unless the keyring is under a passphrase.' +
+        '\nWhat settings name elsewhere is not in it: passphrases, TLS certificates, keys' +
+        '\nin tokens.',
     )
     .action((directory: string, _: object, command: Command) =>
       ask(command, makeBackup, { directory: resolve(directory) }, (made) => {

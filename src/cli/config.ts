@@ -10,8 +10,8 @@ export function configCommand(): Command {
     .description('every setting: what it would be for a server started here and now, where that comes from, what it is')
     .addHelpText(
       'after',
-      '\nIt reads the settings file and the environment of this shell. A server that runs already has what it was' +
-        '\nstarted with: a service often has other variables.',
+      '\nIt reads the settings file and the environment of this shell. A server that' +
+        '\nruns already has what it was started with: a service often has other variables.',
     )
     .option(...JSON_OPTION)
     .action(async ({ json }: { json?: true }, command: Command) =>

@@ -33,7 +33,7 @@ export async function programFor(args: readonly string[]): Promise<Command> {
     .description('A trust server for container images: Docker Content Trust (Notary v1).')
     .version(version)
     .option('--config <file>', 'settings file, JSON (default: COUNTERSIGN_CONFIG)')
-    .addHelpText('after', '\nExit codes: 0 done, 1 the answer is no (findings, no such repository), 2 it failed.')
+    .addHelpText('after', '\nExit codes: 0 done, 1 the answer is no (findings, no such name), 2 it failed.')
   const all = Object.keys(COMMANDS)
   const named = all.filter((name) => args.includes(name))
   for (const name of named.length > 0 ? named : all) {
@@ -43,8 +43,8 @@ export async function programFor(args: readonly string[]): Promise<Command> {
   // What is mistyped is "it failed" in every command; commander alone would say 1, which is an answer here.
   for (const command of withSubcommands(program)) {
     command
-      // Every command takes --config.
-      .configureHelp({ showGlobalOptions: true })
+      // Every command takes --config. What is narrower than commander likes is wrapped too, not left to the terminal.
+      .configureHelp({ showGlobalOptions: true, minWidthToWrap: 20 })
       .showHelpAfterError('hint: add --help for usage')
       .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? EXIT.ok : EXIT.failed))
   }

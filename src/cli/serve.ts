@@ -18,9 +18,10 @@ export function serveCommand(): Command {
     .option('--quiet', 'print nothing but the log')
     .addHelpText(
       'after',
-      '\nSettings are a JSON file (--config) and variables COUNTERSIGN_…: "countersign config" prints all of them.' +
-        '\nThe log goes to standard output, one JSON object a line; what a person should read goes to standard error.' +
-        '\nSIGTERM or SIGINT: finish what is running, then end; the second one ends at once.',
+      '\nSettings are a JSON file (--config) and variables COUNTERSIGN_…: "countersign' +
+        '\nconfig" prints all of them. The log goes to standard output, one JSON object a' +
+        '\nline; what a person should read goes to standard error. At SIGTERM or SIGINT it' +
+        '\nfinishes what is running, then ends; the second one ends it at once.',
     )
     .action(async ({ quiet }: { quiet?: true }, command: Command) =>
       run(async () => {

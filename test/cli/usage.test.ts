@@ -51,6 +51,18 @@ describe('countersign', () => {
     assert.deepEqual([...readsOnly], [])
   })
 
+  test('no help is wider than a terminal', async () => {
+    for (const command of withSubcommands(await programFor([]))) {
+      let shown = ''
+      command.configureOutput({ writeOut: (text) => (shown += text), getOutHelpWidth: () => 80 }).outputHelp()
+      assert.deepEqual(
+        shown.split('\n').filter((line) => line.length > 80),
+        [],
+        nameOf(command),
+      )
+    }
+  })
+
   test('--version is the one of the package', async () => {
     assert.match((await terminal.run(['--version'])).stdout, /^\d+\.\d+\.\d+\n$/)
   })
