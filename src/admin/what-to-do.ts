@@ -46,8 +46,9 @@ export async function adviceFor(world: World, own: readonly Ending[]): Promise<A
     known.set(gun, found)
     return found
   }
-  return async ({ gun, what }) => {
+  return async ({ gun, what, expires }) => {
     if (what === DAMAGED) return RESTORE
+    if (what === 'root certificate' && expires <= trust.now()) return TOO_LATE
     if (gun === undefined) return forServer(what, own)
     try {
       return forRepository(world, gun, what, await holdersOf(gun))
@@ -60,6 +61,8 @@ export async function adviceFor(world: World, own: readonly Ending[]): Promise<A
 }
 
 const RESTORE = 'countersign check; restore a backup'
+/** No client accepts a root that was signed after that. */
+const TOO_LATE = 'too late: a new repository, and every client must forget this one'
 
 function forServer(what: string, own: readonly Ending[]): string {
   if (what.startsWith('token ')) return 'countersign token create'

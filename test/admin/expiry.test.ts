@@ -13,6 +13,8 @@ import { makeKey } from '../support/test-key.ts'
 
 const DAY = 86_400_000
 
+const isCertificate = ({ what }: { what: string }): boolean => what === 'root certificate'
+
 test('what to do about each ending is what its holder can do', async (t) => {
   const owned = await withSigner(t)
   const { here, owner, send, sign } = owned
@@ -72,6 +74,12 @@ test('what to do about each ending is what its holder can do', async (t) => {
   const { root, 'timestamp key': aged } = await told()
   assert.deepEqual([root, aged], [renew, `countersign key rotate ${GUN} timestamp`])
   assert.equal(await holder(), 'sealed here')
+
+  // Past its end no renewal is accepted any more.
+  const [today, ended] = [clock.now, (await showExpiry.run(world, { days: 36_500 }, TEST_ACTOR)).find(isCertificate)]
+  clock.now = Date.parse(ended?.ends ?? '')
+  assert.match((await told())['root certificate'] ?? '', /^too late: /)
+  clock.now = today
 
   certificates = made.slice(0, 1)
   await removeSigner(trust, 'ci', TEST_ACTOR)
