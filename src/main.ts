@@ -22,6 +22,7 @@ import { stageAgedKeys } from './repository/rotation-policy.ts'
 import type { Log, Trust } from './repository/trust.ts'
 import type { Settings } from './settings/schema.ts'
 import type { FaultHook } from './store/committer.ts'
+import { clockFault } from './store/journal.ts'
 import { openStore, type LevelStore } from './store/level.ts'
 import { answersToThreads } from './threads/answers.ts'
 import { Shared } from './threads/shared.ts'
@@ -87,6 +88,8 @@ export async function serve(configured: Settings, overrides: Overrides = {}): Pr
     await signer.start()
     const custody = signer.readiness()
     if (!custody.usable) log.warn({ reason: custody.reason }, 'some keys cannot be used')
+    const clock = clockFault(store.tail(), now())
+    if (clock !== undefined) log.warn({ reason: clock }, 'nothing is signed with a clock that went back')
     const parts = { store, signer, log, now, random: overrides.random }
     const trust = trustOver(settings, parts, count > 1 ? shared.locks : undefined)
     const metrics = createMetrics(trust)

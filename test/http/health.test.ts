@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { exchange } from '../support/exchange.ts'
-import { startLocalApp } from '../support/local-app.ts'
+import { keptLog, startLocalApp, type Line } from '../support/local-app.ts'
+import { startTestServer } from '../support/server.ts'
 import { keysFrom } from '../support/trust-world.ts'
 
 const NOW = Date.parse('2026-11-24T08:00:00.000Z')
@@ -17,4 +18,18 @@ test('readiness says that the clock stands before the last commit', async (t) =>
   assert.deepEqual([status, JSON.parse(body.toString())], [503, { clock }])
   app.clock.now = NOW + 5 * MINUTE
   assert.equal((await exchange(app, { path: '/healthz/ready' })).status, 200)
+})
+
+test('so does the log, at a start: what answers reads all day long would not look wrong', async (t) => {
+  const lines: Line[] = []
+  const server = await startTestServer({ transport: 'plain', now: NOW + 10 * MINUTE, log: keptLog(lines) })
+  t.after(() => server.stop())
+  await keysFrom(server, 'example.org/clock')('timestamp', 'current')
+  server.clock.now = NOW
+  await server.restart()
+  const said = lines.filter(({ level }) => level === 'warn')
+  assert.deepEqual(
+    said.map(({ text }) => text),
+    ['nothing is signed with a clock that went back'],
+  )
 })
