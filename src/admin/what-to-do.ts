@@ -82,6 +82,8 @@ function forRepository(world: World, gun: Gun, what: string, { root, held, signe
   if (what.endsWith(' key')) {
     const role = what.slice(0, -' key'.length)
     const byOwner = role === 'targets' ? undefined : `its owner: notary key rotate ${typed(gun)} ${role} -r`
+    // What goes with a new timestamp key is a snapshot, which then only its publisher can sign.
+    if (byOwner !== undefined && !held.has('snapshot')) return byOwner
     return nextRoot(trust, gun, root.here, `countersign key rotate ${typed(gun)} ${role}`, byOwner)
   }
   // With new targets goes a new snapshot.

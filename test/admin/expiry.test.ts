@@ -5,15 +5,34 @@ import type { World } from '../../src/admin/operation.ts'
 import { showRepository } from '../../src/admin/repositories.ts'
 import { saveRootKey } from '../../src/admin/root-keys.ts'
 import { TrustError } from '../../src/errors.ts'
+import { publish } from '../../src/repository/publish.ts'
 import { removeSigner } from '../../src/repository/signers.ts'
 import type { LevelStore } from '../../src/store/level.ts'
-import { TEST_ACTOR } from '../support/local-trust.ts'
+import { localKeys, openLocalTrust, TEST_ACTOR, type LocalTrust } from '../support/local-trust.ts'
 import { A, GUN, withSigner } from '../support/owned-repository.ts'
 import { makeKey } from '../support/test-key.ts'
+import { TrustWorld } from '../support/trust-world.ts'
 
 const DAY = 86_400_000
 
 const isCertificate = ({ what }: { what: string }): boolean => what === 'root certificate'
+
+const SEALED = {
+  derivation: { name: 'argon2id' as const, salt: '', memory: 1, passes: 1, lanes: 1 },
+  sealed: '',
+}
+
+function worldOf({ trust }: LocalTrust, certificates: World['certificates']): World {
+  return {
+    trust,
+    store: trust.store as LevelStore,
+    opens: async () => true,
+    backUp: () => assert.fail(),
+    certificates,
+    keyAge: 90 * DAY,
+    rehearsalSigner: trust.signer,
+  }
+}
 
 test('what to do about each ending is what its holder can do', async (t) => {
   const owned = await withSigner(t)
@@ -30,15 +49,7 @@ test('what to do about each ending is what its holder can do', async (t) => {
     { what: 'server CA', expires: clock.now + 9 * DAY },
   ]
   let certificates = made
-  const world: World = {
-    trust,
-    store: trust.store as LevelStore,
-    opens: async () => true,
-    backUp: () => assert.fail(),
-    certificates: async () => certificates,
-    keyAge: 90 * DAY,
-    rehearsalSigner: trust.signer,
-  }
+  const world = worldOf(here, async () => certificates)
   const told = async (): Promise<Record<string, string>> => {
     const rows = await showExpiry.run(world, { days: 36_500 }, TEST_ACTOR)
     return Object.fromEntries(rows.map(({ what, todo }) => [what, todo]))
@@ -63,14 +74,13 @@ test('what to do about each ending is what its holder can do', async (t) => {
 
   // The root key has a name here, first as one that is offline, then sealed.
   const publicKey = pair.publicKey.export({ type: 'spki', format: 'der' }).toString('base64')
-  const derivation = { name: 'argon2id' as const, salt: '', memory: 1, passes: 1, lanes: 1 }
-  const save = (sealed: { derivation: typeof derivation; sealed: string } | null): Promise<unknown> =>
+  const save = (sealed: typeof SEALED | null): Promise<unknown> =>
     saveRootKey.run(world, { name: 'alice', public: publicKey, sealed, certificates: {} }, TEST_ACTOR)
   await save(null)
   const renew = `countersign key rotate ${GUN} root --renew`
   assert.equal((await told())['root certificate'], `countersign root import NAME FILE, then ${renew}`)
   assert.equal(await holder(), 'offline')
-  await save({ derivation, sealed: '' })
+  await save(SEALED)
   const { root, 'timestamp key': aged } = await told()
   assert.deepEqual([root, aged], [renew, `countersign key rotate ${GUN} timestamp`])
   assert.equal(await holder(), 'sealed here')
@@ -97,4 +107,21 @@ test('what to do about each ending is what its holder can do', async (t) => {
   const said = Object.fromEntries(rows.map(({ what, todo }) => [what, todo]))
   assert.equal(said['targets'], 'countersign check; restore a backup')
   assert.equal(said['server certificate'], own)
+})
+
+test('a timestamp key of a repository whose publisher signs the snapshot is theirs to rotate, whoever has root', async (t) => {
+  const now = Date.parse('2026-11-24T08:00:00.000Z')
+  const here = await openLocalTrust(now)
+  t.after(() => here.close())
+  const owner = await TrustWorld.create({ gun: GUN, now, serverKeys: localKeys(here.trust, GUN) })
+  const parts = owner.parts('root', 'targets', 'snapshot')
+  const uploads = parts.map(({ role, bytes }) => ({ filename: role, bytes }))
+  await publish(here.trust, GUN, uploads, TEST_ACTOR)
+  const world = worldOf(here, async () => [])
+  const publicKey = owner.signers.get('root')?.[0]?.publicKey.export({ type: 'spki', format: 'der' }).toString('base64')
+  const key = { name: 'alice', public: publicKey ?? '', sealed: SEALED, certificates: {} }
+  await saveRootKey.run(world, key, TEST_ACTOR)
+  const rows = await showExpiry.run(world, { days: 36_500 }, TEST_ACTOR)
+  const aged = rows.find(({ what }) => what === 'timestamp key')
+  assert.equal(aged?.todo, `its owner: notary key rotate ${GUN} timestamp -r`)
 })
