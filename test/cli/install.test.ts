@@ -3,22 +3,42 @@ import { execFile } from 'node:child_process'
 import { cp, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { test } from 'node:test'
+import { test, type TestContext } from 'node:test'
 import { promisify } from 'node:util'
 
 const SCRIPT = join(import.meta.dirname, '..', '..', 'scripts', 'install-if-missing')
 
-test('packages that a link leads to are not touched: they may be those of somebody else', async (t) => {
+/** A clone with the script and no packages. @param packages of its lock file, beside itself */
+async function cloned(t: TestContext, packages: object = {}): Promise<(...names: string[]) => string> {
   const directory = await mkdtemp(join(tmpdir(), 'cs-install-'))
   t.after(() => rm(directory, { recursive: true }))
   const place = (...names: string[]): string => join(directory, ...names)
-  await mkdir(place('elsewhere', 'package'), { recursive: true })
   await mkdir(place('clone', 'scripts'), { recursive: true })
-  await symlink(place('elsewhere'), place('clone', 'node_modules'))
-  await writeFile(place('clone', 'package.json'), '{"name":"clone","version":"1.0.0"}')
-  const lock = { name: 'clone', version: '1.0.0', lockfileVersion: 3, packages: { '': { name: 'clone' } } }
+  const names = Object.keys(packages).map((path) => path.replace('node_modules/', ''))
+  const dependencies = Object.fromEntries(names.map((name) => [name, '1.0.0']))
+  const own = { name: 'clone', version: '1.0.0', dependencies }
+  await writeFile(place('clone', 'package.json'), JSON.stringify(own))
+  const lock = { name: 'clone', version: '1.0.0', lockfileVersion: 3, packages: { '': own, ...packages } }
   await writeFile(place('clone', 'package-lock.json'), JSON.stringify(lock))
   await cp(SCRIPT, place('clone', 'scripts', 'install-if-missing'))
+  return place
+}
+
+test('packages that cannot be fetched: npm says why, and what to do is said below', async (t) => {
+  const resolved = 'http://127.0.0.1:9/nothing-1.0.0.tgz'
+  const integrity = `sha512-${'A'.repeat(86)}==`
+  const place = await cloned(t, { 'node_modules/nothing': { version: '1.0.0', resolved, integrity } })
+  const env = { ...process.env, npm_config_fetch_retries: '0', npm_config_cache: place('cache') }
+  await assert.rejects(promisify(execFile)(place('clone', 'scripts', 'install-if-missing'), { env }), {
+    code: 2,
+    stderr: /^installing packages, once\nnpm error [^]*\nerror: npm did not install the packages; .*\nhint: .*\n$/,
+  })
+})
+
+test('packages that a link leads to are not touched: they may be those of somebody else', async (t) => {
+  const place = await cloned(t)
+  await mkdir(place('elsewhere', 'package'), { recursive: true })
+  await symlink(place('elsewhere'), place('clone', 'node_modules'))
   await assert.rejects(promisify(execFile)(place('clone', 'scripts', 'install-if-missing')), {
     code: 2,
     stderr: /^error: node_modules is a link: .*\nhint: run npm ci where it leads to, or remove the link\n$/,
