@@ -75,13 +75,21 @@ async function closeAll(opened: readonly Listening[]): Promise<void> {
   await Promise.all(opened.map((listening) => listening.close()))
 }
 
+/** What the system calls by these names. */
+const REASONS: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'something else listens there',
+  EADDRNOTAVAIL: 'no interface of this machine has that address',
+  ENOTFOUND: 'that name has no address',
+  EACCES: 'the system keeps that port for root',
+}
+
 function refused(setting: 'listen' | 'admin.listen', { host, port }: { host: string; port: number }) {
   return (cause: NodeJS.ErrnoException): never => {
     if (cause.code === undefined) throw cause
-    const reason = cause.code === 'EADDRINUSE' ? 'something else listens there' : cause.code
-    const variable = `COUNTERSIGN_${setting.replace('.', '_').toUpperCase()}_PORT`
+    const reason = REASONS[cause.code] ?? cause.code
+    const variable = `COUNTERSIGN_${setting.replace('.', '_').toUpperCase()}`
     throw new TrustError('BAD_SETTINGS', `cannot listen on ${host}:${port}: ${reason}`, {
-      hint: `set ${setting}.host and ${setting}.port (${variable})`,
+      hint: `set ${setting}.host and ${setting}.port (${variable}_HOST, ${variable}_PORT)`,
       cause,
     })
   }

@@ -61,6 +61,20 @@ describe('a start is refused', () => {
     other.close()
   })
 
+  test('because nothing can listen there, in words', async () => {
+    const words = { COUNTERSIGN_LISTEN_WITHOUT_AUTHENTICATION: 'anyone-may-write' }
+    for (const [host, reason] of [
+      // Documentation's own, RFC 5737; and a name that no server may know, RFC 6761.
+      ['192.0.2.1', 'no interface of this machine has that address'],
+      ['name.invalid', 'that name has no address'],
+    ] as const) {
+      await refuses(new RegExp(`^error: cannot listen on ${host}:0: ${reason}\nhint: .*COUNTERSIGN_LISTEN_HOST, `), {
+        ...words,
+        COUNTERSIGN_LISTEN_HOST: host,
+      })
+    }
+  })
+
   test('with several mistakes in the settings: all are named', async () => {
     await refuses(
       /^error: the settings cannot be used:\n {2}COUNTERSIGN_LISTEN_PRT: .*COUNTERSIGN_LISTEN_PORT\n {2}COUNTERSIGN_SHUTDOWN_SECONDS: .*\nhint: "countersign config"/,
