@@ -80,6 +80,7 @@ const REASONS: Readonly<Record<string, string>> = {
   EADDRINUSE: 'something else listens there',
   EADDRNOTAVAIL: 'no interface of this machine has that address',
   ENOTFOUND: 'that name has no address',
+  EAI_AGAIN: 'that name cannot be looked up',
   EACCES: 'the system keeps that port for root',
 }
 
