@@ -1,11 +1,12 @@
 import type { Command } from 'commander'
 import { stageNextRoot } from '../admin/roots.ts'
 import { TrustError } from '../errors.ts'
+import { nameInDocker } from '../registry/reference.ts'
 import { issueRootCertificate } from '../signing/root-certificate.ts'
 import { makeRootKey } from '../signing/root-key.ts'
 import { parseGun, typed } from '../tuf/gun.ts'
 import { DRY_RUN_OPTION, JSON_OPTION, wholeNumber } from './options.ts'
-import { print, printJson } from './print.ts'
+import { note, print, printJson } from './print.ts'
 import { mustBeReached } from './root-authority.ts'
 import { DEFAULT_ROOT_KEY, PASSPHRASE_OPTION, RootKeyring } from './root-keys.ts'
 import { EXIT, withConnection } from './run.ts'
@@ -45,6 +46,7 @@ function create(name: string, options: Options, command: Command): Promise<void>
     // Whether there may be such a repository is asked with a key for nothing, before one is made for it and kept.
     const { public: unused } = await issueRootCertificate(makeRootKey(), commonName, Date.now())
     await connection.call(stageNextRoot, { gun, change: { what: 'create', certificates: [unused] } }, true)
+    if (nameInDocker(gun) !== gun) note(`warning: docker looks for it under ${nameInDocker(gun)}, not under ${gun}`)
     const keyring = new RootKeyring(connection, options.passphraseFile, dryRun)
     const certificates: string[] = []
     for (const wanted of names.length === 0 ? [undefined] : names) {

@@ -16,16 +16,25 @@ const HUB = { host: 'docker.io', registry: 'registry-1.docker.io', account: 'htt
 
 /** The registry of a repository's images: its name up to the first slash, if that can be a host. */
 export function registryPlace(gun: Gun): RegistryPlace {
+  const { host, repository } = asDockerReads(gun)
+  if (host === HUB.host) return { url: `https://${HUB.registry}`, repository, account: HUB.account }
+  // As docker does it: who is on this machine may speak HTTP.
+  const scheme = isLoopback(host.replace(/:\d+$/, '')) ? 'http' : 'https'
+  return { url: `${scheme}://${host}`, repository, account: host }
+}
+
+/** The name under which docker looks for the trust data of these images: `docker.io/library/alpine` for `alpine`. */
+export function nameInDocker(gun: Gun): string {
+  const { host, repository } = asDockerReads(gun)
+  return `${host}/${repository}`
+}
+
+function asDockerReads(gun: Gun): { host: string; repository: string } {
   const slash = gun.indexOf('/')
   const first = slash === -1 ? '' : gun.slice(0, slash)
   const isHost = /[.:]/.test(first) || first === 'localhost'
   const host = isHost ? first : HUB.host
   const rest = isHost ? gun.slice(slash + 1) : gun
-  if (host === HUB.host || host === 'index.docker.io') {
-    const repository = rest.includes('/') ? rest : `library/${rest}`
-    return { url: `https://${HUB.registry}`, repository, account: HUB.account }
-  }
-  // As docker does it: who is on this machine may speak HTTP.
-  const scheme = isLoopback(host.replace(/:\d+$/, '')) ? 'http' : 'https'
-  return { url: `${scheme}://${host}`, repository: rest, account: host }
+  if (host !== HUB.host && host !== 'index.docker.io') return { host, repository: rest }
+  return { host: HUB.host, repository: rest.includes('/') ? rest : `library/${rest}` }
 }

@@ -48,6 +48,16 @@ describe('repositories that the server signs, at the terminal', () => {
       `created ${GUN}; sign a tag: countersign tag sign ${GUN} TAG\n` +
         'made the root key root: keep its passphrase, and a copy of it ("countersign root export root FILE")\n',
     )
+    // Names that are short for docker are names of their own here, which docker never asks for.
+    for (const [short, name] of [
+      ['alpine', 'docker.io/library/alpine'],
+      ['acme/app', 'docker.io/acme/app'],
+    ] as const) {
+      await prints(
+        `repo create ${short} --passphrase-file pass --dry-run`,
+        `would create ${short}\nwarning: docker looks for it under ${name}, not under ${short}\n`,
+      )
+    }
     for (const dryRun of ['', ' --dry-run']) {
       await prints(
         `repo create ${GUN} --passphrase-file pass${dryRun}`,
