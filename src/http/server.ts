@@ -100,20 +100,22 @@ export async function listen(
     answer(request, response)
   }
   server.on('request', inTurn(begin))
-  if (app.connected !== undefined) {
-    const event = tls === undefined ? 'connection' : 'secureConnection'
-    const [give] = server.listeners(event) as [(socket: Socket) => void]
-    const listener: Listener = {
-      firstWithin: options.headersTimeout,
-      answerWithin,
-      nextWithin: options.keepAliveTimeout + server.keepAliveTimeoutBuffer,
-      give: (socket) => give.call(server, socket),
-      begin: () => connections.begin(),
-      end: () => connections.end(),
-    }
-    server.off(event, give)
-    server.on(event, (socket: Socket) => app.connected?.(socket, listener))
+  const event = tls === undefined ? 'connection' : 'secureConnection'
+  const [giveToNode] = server.listeners(event) as [(socket: Socket) => void]
+  const give = (socket: Socket): void => {
+    giveToNode.call(server, socket)
+    if (tls !== undefined) readFromStream(socket)
   }
+  const listener: Listener = {
+    firstWithin: options.headersTimeout,
+    answerWithin,
+    nextWithin: options.keepAliveTimeout + server.keepAliveTimeoutBuffer,
+    give,
+    begin: () => connections.begin(),
+    end: () => connections.end(),
+  }
+  server.off(event, giveToNode)
+  server.on(event, (socket: Socket) => (app.connected === undefined ? give(socket) : app.connected(socket, listener)))
   server.maxConnections = limits.connections
   server.listen({ port: settings.listen.port, host: settings.listen.host, reusePort: shared })
   await once(server, 'listening')
@@ -130,6 +132,17 @@ export async function listen(
       await closed
     },
   }
+}
+
+/**
+ * Node's server reads TLS below the stream, where all that came together is handed over together, though it has just paused:
+ * its parser, which waits until answers are taken, fails at that, and the connection ends amid an answer. As soon as
+ * somebody listens for data it reads from the stream, which can wait.
+ */
+function readFromStream(socket: Socket): void {
+  const listener = (): void => undefined
+  socket.on('data', listener)
+  socket.off('data', listener)
 }
 
 /** Node waits for ever for a client that takes nothing of its answer. @param within milliseconds */

@@ -78,6 +78,25 @@ for (const transport of ['tls', 'plain'] as const) {
       isWhole(connection.rest)
     })
 
+    test('is finished, and all that was asked with it is answered', async () => {
+      const ping = 'GET /v2/ HTTP/1.1\r\nHost: localhost\r\n\r\n'
+      // TLS sends them in two records.
+      const pings = 500
+      // As one piece, behind half of one, and on a connection that others were answered on.
+      for (const before of ['', 'G', ping]) {
+        const connection = await RawConnection.open(server)
+        connection.write(before)
+        await sleep(20)
+        const answers = before === ping ? [await connection.answer()] : []
+        connection.write(`${get()}${ping.repeat(pings)}`.slice(before === 'G' ? 1 : 0))
+        isWhole(await connection.answer())
+        while (answers.length < pings) answers.push(await connection.answer())
+        assert.deepEqual(new Set(answers.map((answer) => answer.slice(0, 15))), new Set(['HTTP/1.1 200 OK']))
+        connection.socket.end()
+        await connection.closed()
+      }
+    })
+
     test('waits in slices for clients that take nothing of it; when they go away that is said, and nothing else', async () => {
       lines.length = 0
       const sockets: Socket[] = []
