@@ -125,6 +125,7 @@ export async function serve(configured: Settings, overrides: Overrides = {}): Pr
     const closeControl = await listenOnSocket(
       controlSocket(settings),
       adminFor(async () => LOCAL),
+      settings.shutdownSeconds,
     )
     const admin = adminFor(authenticateAdmin(access, settings.limits.tokenBytes, now))
     const listening = await startListening(app, admin, settings, tls, count > 1).catch(async (error: unknown) => {

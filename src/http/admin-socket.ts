@@ -3,6 +3,7 @@ import { chmod, rm } from 'node:fs/promises'
 import { TrustError } from '../errors.ts'
 import { createServer } from '../node-http.ts'
 import type { App } from './app.ts'
+import { Connections } from './connections.ts'
 
 /** Bytes of a socket's path that every system takes. */
 const SOCKET_PATH_MAX_BYTES = 100
@@ -10,8 +11,12 @@ const SOCKET_PATH_MAX_BYTES = 100
 /**
  * The control socket: the admin API for whoever owns the data directory. The command line speaks to a running server
  * through it, since LevelDB lets only one process in. A unix socket that only its owner can open; never on the network.
+ *
+ * @param shutdownSeconds for running requests, once it is closed
+ * @returns closes it
+ * @throws TrustError BAD_SETTINGS
  */
-export async function listenOnSocket(path: string, app: App): Promise<() => Promise<void>> {
+export async function listenOnSocket(path: string, app: App, shutdownSeconds: number): Promise<() => Promise<void>> {
   if (Buffer.byteLength(path) > SOCKET_PATH_MAX_BYTES) {
     throw new TrustError('BAD_SETTINGS', `the path of the control socket is too long: ${path}`, {
       hint: 'choose a shorter dataDirectory',
@@ -20,7 +25,11 @@ export async function listenOnSocket(path: string, app: App): Promise<() => Prom
   // Left behind by a killed process: this one holds the database's lock, so nobody listens there.
   await rm(path, { force: true })
   const handle = app.callback()
-  const server = createServer(handle)
+  const server = createServer((request, response) => {
+    connections.answering(response)
+    handle(request, response)
+  })
+  const connections = new Connections(server)
   server.listen(path)
   await once(server, 'listening').catch((cause: NodeJS.ErrnoException) => {
     throw new TrustError('BAD_SETTINGS', `cannot make the control socket ${path}: ${cause.code ?? cause.message}`, {
@@ -32,7 +41,8 @@ export async function listenOnSocket(path: string, app: App): Promise<() => Prom
   return async () => {
     const closed = once(server, 'close')
     server.close()
-    server.closeAllConnections()
+    await connections.quiet(shutdownSeconds * 1000)
+    connections.destroy()
     await closed
   }
 }

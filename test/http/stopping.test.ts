@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { connect } from 'node:net'
+import { rm } from 'node:fs/promises'
+import { request, type IncomingMessage } from 'node:http'
+import { connect, type Socket } from 'node:net'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
 import { exchange } from '../support/exchange.ts'
 import { startLocalApp, type LocalApp } from '../support/local-app.ts'
 import { startTestServer } from '../support/server.ts'
@@ -94,4 +99,24 @@ test('while it stops, the server says so and keeps no connection', async () => {
   assert.equal((await exchange(app, { path: '/healthz/live' })).status, 200)
   assert.equal((await exchange(app, { path: tufPath('x/y', 'root.json') })).status, 404)
   await app.close()
+})
+
+test('what the command line asked for is finished and answered', async (t) => {
+  const server = await startTestServer({ transport: 'plain' })
+  t.after(() => rm(server.directory, { recursive: true }))
+  const { running, directory } = server
+  const socketPath = join(directory, 'data', 'control.sock')
+  const body = JSON.stringify({ name: 'alice', grants: [], password: 'correct horse' })
+  const headers = { 'content-length': Buffer.byteLength(body) }
+  const asked = request({ socketPath, path: '/api/v1/users', method: 'POST', headers })
+  const answered = once(asked, 'response') as Promise<[IncomingMessage]>
+  // Its password is being hashed by then.
+  const [socket] = (await once(asked.end(body), 'socket')) as [Socket]
+  while (socket.bytesWritten < body.length) await pause(1)
+  await pause(20)
+  const ended = running.close()
+  const [answer] = await answered
+  assert.equal(answer.statusCode, 200)
+  assert.deepEqual((JSON.parse(await text(answer)) as { name: string }).name, 'alice')
+  await ended
 })
