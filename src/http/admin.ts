@@ -11,6 +11,7 @@ import { OPERATIONS } from '../admin/operations.ts'
 import { rehearsing } from '../admin/rehearse.ts'
 import { ADMIN_PREFIX } from '../admin/request.ts'
 import { noSuchRepository, TrustError } from '../errors.ts'
+import { asPermitted } from '../repository/trust.ts'
 import type { Actor } from '../store/store.ts'
 import { answerErrorsAndLog } from './admin-log.ts'
 import type { AdminContext, AdminState, Authenticate } from './admin-state.ts'
@@ -32,13 +33,15 @@ export function adminApp(world: World, authenticate: Authenticate): Koa<AdminSta
       const asked = await authenticate(ctx)
       ctx.state.identity = asked
       const input = await inputOf(operation, ctx)
-      const identity = stillRecognised(world, asked)
       const gun = gunIn(operation, input)
       if (gun !== undefined) ctx.state.gun = gun
-      permit(identity, operation, gun)
+      // A body may take half a minute, and so may a turn, in which somebody was revoked.
+      const mayStill = (): void => permit(stillRecognised(world, asked), operation, gun)
+      mayStill()
+      const own: World = { ...world, trust: asPermitted(world.trust, mayStill) }
       const { requestId, address } = ctx.state
-      const actor: Actor = { name: identity.name, ...(address === undefined ? {} : { address }), requestId }
-      const where = { ...(isRehearsal(ctx) ? rehearsing(world) : world), gone: () => goneOf(ctx) }
+      const actor: Actor = { name: asked.name, ...(address === undefined ? {} : { address }), requestId }
+      const where = { ...(isRehearsal(ctx) ? rehearsing(own) : own), gone: () => goneOf(ctx) }
       const output = await operation.run(where, parsed(operation, input), actor)
       answer(ctx, output)
     })
@@ -88,7 +91,7 @@ async function bodyOf({ req }: AdminContext): Promise<object> {
   throw new TrustError('INVALID_PARAMETERS', 'the body must be a JSON object')
 }
 
-/** A body may take half a minute, in which somebody was revoked. @throws TrustError UNAUTHENTICATED */
+/** @throws TrustError UNAUTHENTICATED */
 function stillRecognised({ trust }: World, identity: Identity): Identity {
   const { subject } = identity
   const now = subject === undefined ? identity : holderOf(trust.store, subject, trust.now())

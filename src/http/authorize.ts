@@ -3,6 +3,7 @@ import type { Access } from '../access/access.ts'
 import { allows, ANONYMOUS, nameOf, type Action, type Identity } from '../access/permission.ts'
 import { TokenRefused } from '../access/web-token.ts'
 import { CATALOG } from '../access/scope.ts'
+import { asPermitted, type Trust } from '../repository/trust.ts'
 import type { Gun } from '../tuf/gun.ts'
 import { Unauthorized, wantedFor, type ChallengeError } from './challenge.ts'
 import { certificateNameOf, credentialsOf, hasCertificate, type Credentials } from './credentials.ts'
@@ -47,6 +48,12 @@ export async function authorize(ctx: Context, wiring: Wiring, needs: Needs): Pro
   }
   if (identity === undefined) refuse(undefined, 'no credentials')
   else refuse('insufficient_scope', `${identity.name} may not`)
+}
+
+/** What changes are made with for whoever was let in: they are asked once more when their turn comes. */
+export function trustFor(ctx: Context, wiring: Wiring, needs: Action): Trust {
+  const { gate, trust } = wiring
+  return gate === undefined ? trust : asPermitted(trust, () => authorize(ctx, wiring, needs))
 }
 
 /** Somebody, or nobody in particular, who may read. */

@@ -4,6 +4,7 @@ import { currentKey, rotateKey } from '../repository/server-key.ts'
 import type { StoredDocument } from '../store/store.ts'
 import type { PublicKey } from '../tuf/key.ts'
 import type { HttpSettings } from '../settings/schema.ts'
+import { trustFor } from './authorize.ts'
 import { keepDocument } from './keep-answer.ts'
 import { notFoundBody } from './errors.ts'
 import { gunOf } from './gun.ts'
@@ -23,7 +24,7 @@ export function getTufFile(wiring: Wiring): (ctx: Context) => Promise<void> {
     switch (file.form) {
       case 'key':
         ctx.state.operation = 'GetKey'
-        return sendKey(ctx, await currentKey(trust, gun, file.role, actorOf(ctx)))
+        return sendKey(ctx, await currentKey(trustFor(ctx, wiring, 'sign'), gun, file.role, actorOf(ctx)))
       case 'current':
         ctx.state.operation = 'GetRole'
         sendDocument(ctx, settings, await readCurrent(trust, gun, file.role), currentSeconds, 'must-revalidate')
@@ -49,7 +50,7 @@ export function postTufFile(wiring: Wiring): (ctx: Context) => Promise<void> {
     if (gun === undefined || file?.form !== 'key') return notRouted(ctx)
     ctx.state.operation = 'RotateKey'
     ctx.state.role = file.role
-    sendKey(ctx, await rotateKey(wiring.trust, gun, file.role, actorOf(ctx)))
+    sendKey(ctx, await rotateKey(trustFor(ctx, wiring, 'rotate'), gun, file.role, actorOf(ctx)))
   }
 }
 

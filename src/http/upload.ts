@@ -1,7 +1,7 @@
 import { TrustError } from '../errors.ts'
 import { publish } from '../repository/publish.ts'
 import { remove } from '../repository/remove.ts'
-import { authorize } from './authorize.ts'
+import { trustFor } from './authorize.ts'
 import { gunOf, gunOfUpload } from './gun.ts'
 import { notRouted } from './metadata.ts'
 import { parseMultipart } from './multipart.ts'
@@ -10,15 +10,13 @@ import { actorOf, type Context, type Wiring } from './state.ts'
 /** POST …/tuf/: publish, all parts or nothing (wire spec §5). Success is 200 with an empty body and nothing else. */
 export function postUpload(wiring: Wiring): (ctx: Context) => Promise<void> {
   return async (ctx) => {
-    const { trust, settings, bodies, publishing } = wiring
+    const { settings, bodies, publishing } = wiring
     const gun = gunOfUpload(ctx, wiring)
     const encoding = ctx.get('Content-Encoding')
     if (encoding !== '' && encoding !== 'identity') {
       throw new TrustError('MALFORMED_UPLOAD', 'uploads must not be compressed')
     }
     await bodies.read(ctx.req, settings.limits.bodyBytes, async (body) => {
-      // Again: a body may take half a minute, in which somebody was revoked.
-      await authorize(ctx, wiring, 'sign')
       const parts = parseMultipart(ctx.get('Content-Type'), body, settings.limits)
       // Counted from here on, not while a body comes in: slow clients must not keep quick ones out.
       try {
@@ -26,7 +24,8 @@ export function postUpload(wiring: Wiring): (ctx: Context) => Promise<void> {
         if (atOnce > settings.limits.publishesInFlight) {
           throw new TrustError('BUSY', 'too many updates are being worked on', { hint: 'try again in a moment' })
         }
-        await publish(trust, gun, parts, actorOf(ctx), atOnce)
+        // Body and turn may take half a minute, in which somebody was revoked.
+        await publish(trustFor(ctx, wiring, 'sign'), gun, parts, actorOf(ctx), atOnce)
       } finally {
         publishing.add(-1)
       }
@@ -40,7 +39,7 @@ export function deleteRepository(wiring: Wiring): (ctx: Context) => Promise<void
   return async (ctx) => {
     const gun = gunOf(ctx, wiring)
     if (gun === undefined) return notRouted(ctx)
-    await remove(wiring.trust, gun, actorOf(ctx))
+    await remove(trustFor(ctx, wiring, 'delete'), gun, actorOf(ctx))
     sendNothing(ctx)
   }
 }

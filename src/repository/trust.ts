@@ -14,7 +14,7 @@ export interface Trust {
   readonly policy: Policy
   readonly log: Log
   /** One change of a repository after the other. */
-  readonly turns: Turns
+  readonly turns: Pick<Turns, 'take'>
   /** Documents decoded lately; `check` has none. */
   readonly decoded: DecodedDocuments
 }
@@ -22,6 +22,22 @@ export interface Trust {
 /** Put the parts together. @param locks undefined: no other thread changes repositories */
 export function createTrust(parts: Omit<Trust, 'turns' | 'decoded'>, locks?: Locks): Trust {
   return { ...parts, turns: new Turns(parts.policy.publishesWaitingPerGun, locks), decoded: new DecodedDocuments() }
+}
+
+/**
+ * The same for somebody who was let in: whether they may still is asked when their turn comes, for which they may have
+ * waited.
+ *
+ * @param mayStill throws what they are told if they may not any more
+ */
+export function asPermitted(trust: Trust, mayStill: () => void | Promise<void>): Trust {
+  const { turns } = trust
+  const take: Turns['take'] = (gun, change) =>
+    turns.take(gun, async () => {
+      await mayStill()
+      return change()
+    })
+  return { ...trust, turns: { take } }
 }
 
 /** What verbs that only read need: also a snapshot will do. */

@@ -11,7 +11,7 @@ import { exchange } from '../support/exchange.ts'
 import { addPerson, makeToken, worldOf } from '../support/people.ts'
 import { startTestServer, type TestServer } from '../support/server.ts'
 import { keysFrom, TrustWorld } from '../support/trust-world.ts'
-import { multipartForm, tufPath } from '../support/upload.ts'
+import { multipartForm, tufPath, upload } from '../support/upload.ts'
 
 const LOCAL = { name: 'local' }
 const PASSWORD = 'correct horse battery'
@@ -84,5 +84,38 @@ describe('who is not recognised any more when a body has come in', () => {
     assert.equal(await askSlowly(running.port, tufPath(gun), headers, body, revoke), 401)
     assert.deepEqual(running.store.head(parseGun(gun))?.roles, {})
     assert.equal((await exchange(endpoint, { path: tufPath(gun, 'root.json') })).status, 401)
+  })
+
+  test('does not publish, sign, delete or make keys when its turn comes, for which it waited', async () => {
+    const { running } = server
+    const gun = parseGun('example.org/team/turns')
+    const token = await makeToken(running, 'waiting', ['admin:example.org/team/*'])
+    const endpoint = { url: server.url, ca: server.ca, authorization: `Bearer ${token}` }
+    const world = await TrustWorld.create({ gun, now: server.clock.now, serverKeys: keysFrom(endpoint, gun) })
+    await world.publishFirst(endpoint)
+    const before = await server.stateHash(gun)
+    const held = Promise.withResolvers<void>()
+    const holding = running.trust.turns.take(gun, () => held.promise)
+    const admin = { ...endpoint, url: `https://localhost:${running.adminPort}` }
+    const tag = { digest: `sha256:${'0'.repeat(64)}`, size: 1 }
+    const asked = [
+      upload(endpoint, gun, world.nextParts('targets')),
+      exchange(endpoint, { method: 'POST', path: tufPath(gun, 'snapshot.key') }),
+      exchange(endpoint, { method: 'DELETE', path: tufPath(gun) }),
+      exchange(admin, {
+        method: 'PUT',
+        path: `/api/v1/repositories/${encodeURIComponent(gun)}/tags/v1`,
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(tag),
+      }),
+      exchange(admin, { method: 'DELETE', path: `/api/v1/repositories/${encodeURIComponent(gun)}` }),
+    ]
+    // Until all of them wait.
+    await setTimeout(500)
+    await revokeToken.run(worldOf(running), { token: 'waiting' }, LOCAL)
+    held.resolve()
+    await holding
+    for (const answer of await Promise.all(asked)) assert.equal(answer.status, 401, answer.body.toString())
+    assert.equal(await server.stateHash(gun), before)
   })
 })
