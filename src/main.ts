@@ -119,7 +119,7 @@ export async function serve(configured: Settings, overrides: Overrides = {}): Pr
     const webhook = await webhookOf(settings, trust, metrics, closing.signal)
     const adminFor = (authenticate: Authenticate): App =>
       lazyApp(
-        async () => (await import('./http/admin.ts')).adminApp(world, authenticate),
+        async () => (await import('./http/admin.ts')).adminApp(world, authenticate, settings.limits.parkedBytes),
         (error) => log.error({ err: error }, 'the admin API cannot be loaded'),
       )
     const closeControl = await listenOnSocket(

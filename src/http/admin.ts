@@ -1,6 +1,5 @@
 import { Router } from './koa-router.ts'
 import Koa from 'koa'
-import { json } from 'node:stream/consumers'
 import { z } from 'zod'
 import { holderOf } from '../access/access.ts'
 import { covers } from '../access/grant.ts'
@@ -15,6 +14,8 @@ import { asPermitted } from '../repository/trust.ts'
 import type { Actor } from '../store/store.ts'
 import { answerErrorsAndLog } from './admin-log.ts'
 import type { AdminContext, AdminState, Authenticate } from './admin-state.ts'
+import { Bodies } from './body.ts'
+import { newCount } from './count.ts'
 import { isOfConnection } from './errors.ts'
 
 /** Bytes of a request's body. */
@@ -23,8 +24,11 @@ const BODY_MAX_BYTES = 16 * 1024 * 1024
 /**
  * The admin API: one route an operation, JSON in and out, `{"error": {code, message, hint}}` for what is refused.
  * `?dryRun=true` does everything but change something.
+ *
+ * @param parkedBytes of all bodies that are being received here, together: whoever is recognised may send some
  */
-export function adminApp(world: World, authenticate: Authenticate): Koa<AdminState, object> {
+export function adminApp(world: World, authenticate: Authenticate, parkedBytes: number): Koa<AdminState, object> {
+  const bodies = new Bodies(parkedBytes, newCount())
   const app = new Koa<AdminState, object>({ proxy: false })
   const router = new Router<AdminState, object>({ prefix: ADMIN_PREFIX, strict: true, sensitive: true })
   for (const operation of OPERATIONS) {
@@ -32,7 +36,7 @@ export function adminApp(world: World, authenticate: Authenticate): Koa<AdminSta
       ctx.state.operation = operation.name
       const asked = await authenticate(ctx)
       ctx.state.identity = asked
-      const input = await inputOf(operation, ctx)
+      const input = await inputOf(operation, ctx, bodies)
       const gun = gunIn(operation, input)
       if (gun !== undefined) ctx.state.gun = gun
       // A body may take half a minute, and so may a turn, in which somebody was revoked.
@@ -62,10 +66,14 @@ export function adminApp(world: World, authenticate: Authenticate): Koa<AdminSta
   return app
 }
 
-async function inputOf({ method, input }: Operation, ctx: AdminContext): Promise<Record<string, unknown>> {
+async function inputOf(
+  { method, input }: Operation,
+  ctx: AdminContext,
+  bodies: Bodies,
+): Promise<Record<string, unknown>> {
   const { params } = ctx as AdminContext & { params: Readonly<Record<string, string>> }
   const { dryRun: _, ...query } = ctx.query
-  const given = method === 'GET' || method === 'DELETE' ? query : { ...query, ...(await bodyOf(ctx)) }
+  const given = method === 'GET' || method === 'DELETE' ? query : { ...query, ...(await bodyOf(ctx, bodies)) }
   const ifMatch = ctx.get('If-Match')
   return { ...given, ...(ifMatch !== '' && 'ifMatch' in input.shape ? { ifMatch } : {}), ...params }
 }
@@ -77,18 +85,24 @@ function isRehearsal({ query }: AdminContext): boolean {
   throw new TrustError('INVALID_PARAMETERS', 'dryRun: write it as dryRun=true')
 }
 
-async function bodyOf({ req }: AdminContext): Promise<object> {
+async function bodyOf({ req }: AdminContext, bodies: Bodies): Promise<object> {
   const { 'content-length': length, 'transfer-encoding': encoding } = req.headers
   if (encoding === undefined && Number(length ?? 0) === 0) return {}
   if (Number(length ?? Infinity) > BODY_MAX_BYTES) {
     throw new TrustError('INVALID_PARAMETERS', `the body needs a Content-Length of at most ${BODY_MAX_BYTES}`)
   }
-  const body = await json(req).catch(() => {
-    // Without the parser's error: it quotes the body, which may hold a password.
-    throw new TrustError('INVALID_PARAMETERS', 'the body is not JSON')
-  })
+  const body = await bodies.read(req, BODY_MAX_BYTES, async (bytes) => jsonIn(bytes))
   if (typeof body === 'object' && body !== null && !Array.isArray(body)) return body
   throw new TrustError('INVALID_PARAMETERS', 'the body must be a JSON object')
+}
+
+function jsonIn(bytes: Buffer): unknown {
+  try {
+    return JSON.parse(bytes.toString('utf8'))
+  } catch {
+    // Without the parser's error: it quotes the body, which may hold a password.
+    throw new TrustError('INVALID_PARAMETERS', 'the body is not JSON')
+  }
 }
 
 /** @throws TrustError UNAUTHENTICATED */

@@ -210,7 +210,9 @@ export const settingsSchema = z.strictObject({
       partBytes: bytes.default(8 * 1024 * 1024).describe('one document in an upload'),
       parts: count.default(128).describe('documents in an upload'),
       partHeaderBytes: bytes.default(4 * 1024).describe('header lines of one part'),
-      parkedBytes: bytes.default(256 * 1024 * 1024).describe('all uploads that are being received, together'),
+      parkedBytes: bytes
+        .default(256 * 1024 * 1024)
+        .describe('all uploads that are being received, together; bodies for the admin API likewise'),
       urlBytes: bytes.default(8 * 1024).describe('path and query of a request'),
       headerBytes: bytes.default(16 * 1024).describe('header lines of a request'),
       headersSeconds: seconds.default(10).describe('for a client to send its header lines'),

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { generateKeyPairSync, randomUUID, type KeyPairKeyObjectResult } from 'node:crypto'
 import { once } from 'node:events'
-import type { IncomingMessage } from 'node:http'
+import { request as requestHere, type IncomingMessage } from 'node:http'
 import { Agent, request } from 'node:https'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -14,6 +14,7 @@ import { PUBLIC_ADMIN_WORDS } from '../../src/settings/schema.ts'
 import { issueCertificate, type CertificateWish } from '../support/certificate.ts'
 import { exchange, type Answer } from '../support/exchange.ts'
 import { addPerson, makeToken, worldOf } from '../support/people.ts'
+import { RawConnection } from '../support/raw-connection.ts'
 import { startTestServer, type TestServer } from '../support/server.ts'
 import { keysFrom, TrustWorld } from '../support/trust-world.ts'
 import { tufPath } from '../support/upload.ts'
@@ -346,6 +347,34 @@ describe('the admin API over TCP', () => {
     assert.equal(status, 400)
     assert.doesNotMatch(body.toString(), /a-secret/)
   })
+})
+
+test('bodies that are being received have a limit together: a user can make tokens, not fill the memory', async (t) => {
+  const settings = { admin: { listen: { port: 0 } }, limits: { parkedBytes: 100_000 } }
+  const server = await startTestServer({ transport: 'plain', settings })
+  t.after(() => server.stop())
+  const ca = await readFile(join(server.directory, 'keys', 'tls', 'ca.crt'), 'utf8')
+  const endpoint = { url: `https://localhost:${server.running.adminPort}`, ca }
+  const token = await makeToken(server.running, 'low', ['read:example.org/low'])
+  const authorization = `Bearer ${token}`
+  const head = `POST /api/v1/tokens HTTP/1.1\r\nHost: localhost\r\nAuthorization: ${authorization}\r\n`
+  const parked = await RawConnection.open(endpoint)
+  parked.write(`${head}Content-Length: 1000000\r\n\r\n${'a'.repeat(90_000)}`)
+  const send = (): Promise<Answer> =>
+    exchange(endpoint, { method: 'POST', path: '/api/v1/tokens', headers: { authorization }, body: 'a'.repeat(20_000) })
+  let answer = await send()
+  // Until the first has come in.
+  for (let tries = 0; tries < 100 && answer.status === 400; tries += 1) answer = await send()
+  assert.equal(answer.status, 429)
+  assert.equal(answer.headers['retry-after'], '1')
+  // Whoever sits on the server is not kept out.
+  const socketPath = join(server.directory, 'data', 'control.sock')
+  const added = requestHere({ socketPath, path: '/api/v1/users', method: 'POST', headers: { 'content-length': 26 } })
+  const [local] = (await once(added.end('{"name":"bob","grants":[]}'), 'response')) as [IncomingMessage]
+  assert.equal(local.statusCode, 200)
+  parked.socket.destroy()
+  for (let tries = 0; tries < 100 && answer.status === 429; tries += 1) answer = await send()
+  assert.equal(answer.status, 400)
 })
 
 test('on the public listener only where a setting says so in words', async (t) => {

@@ -45,7 +45,7 @@ describe('one line an admin request: who did what, and what became of it', () =>
     const passwords = new Passwords(directory, now)
     const access = createAccess({ directory, now, passwords, userOfCertificate: () => undefined })
     const settings = settingsSchema.parse({ listen: { port: 0, plainHttp: PLAIN_HTTP_WORDS } })
-    const app = adminApp(worldOf(place), authenticateAdmin(access, 16_384, trust.now))
+    const app = adminApp(worldOf(place), authenticateAdmin(access, 16_384, trust.now), 1_000_000)
     listening = await listen(app, settings, undefined)
     await addPerson(place, 'root', ['admin:*'], PASSWORD)
     token = await makeToken(place, 'ci', ['read:docker.io/acme/*'])
