@@ -39,7 +39,8 @@ export const saveRootKey = operation({
   name: 'root-key.save',
   method: 'PUT',
   path: '/root-keys/:name',
-  summary: 'Store a root key, sealed by whoever made it; without `sealed` it is known as being offline.',
+  summary:
+    'Store a root key, sealed by whoever made it, or with `sealed` null as being offline; left out, that stays as it is.',
   action: 'admin',
   input: z.strictObject({
     name: nameInput,
@@ -55,7 +56,8 @@ export const saveRootKey = operation({
         }),
         sealed: z.base64().max(TEXT_MAX),
       })
-      .nullable(),
+      .nullable()
+      .optional(),
     certificates: z.record(z.string().max(256), z.base64().max(16_384)).default({}),
   }),
   async run({ trust, store }, { name, public: publicKey, sealed, certificates }, actor): Promise<RootKey> {
@@ -69,7 +71,8 @@ export const saveRootKey = operation({
       }
       const createdAt = before?.createdAt ?? now
       const shared = { ...before?.certificates, ...certificates }
-      saved = { name, keyId: rootKeyId(publicKey), public: publicKey, sealed, certificates: shared, createdAt }
+      const place = sealed === undefined ? (before?.sealed ?? null) : sealed
+      saved = { name, keyId: rootKeyId(publicKey), public: publicKey, sealed: place, certificates: shared, createdAt }
       return [{ kind: 'root-key', name, value: saved }]
     })
     return saved as RootKey

@@ -116,13 +116,9 @@ export class RootKeyring {
     if (kept !== undefined && (renew ? this.#renewed.has(made) : isLasting(kept))) return kept
     const { public: text } = await issueRootCertificate(key, commonName, Date.now())
     if (!shared) return text
-    const { name, public: publicKey, sealed } = record
-    const input = {
-      name,
-      public: publicKey,
-      sealed: sealed === null ? null : asInput(sealed),
-      certificates: { [commonName]: text },
-    }
+    const { name, public: publicKey } = record
+    // Whether the key is still here is not said anew: since it was opened it may have been taken offline.
+    const input = { name, public: publicKey, certificates: { [commonName]: text } }
     const saved = await this.#connection.call(saveRootKey, input, this.#dryRun)
     this.#opened.set(name, { record: saved, key })
     this.#renewed.add(made)
