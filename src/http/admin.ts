@@ -39,7 +39,7 @@ export function adminApp(world: World, authenticate: Authenticate, parkedBytes: 
       const input = await inputOf(operation, ctx, bodies)
       const gun = gunIn(operation, input)
       if (gun !== undefined) ctx.state.gun = gun
-      // A body may take half a minute, and so may a turn, in which somebody was revoked.
+      // A body may take half a minute, in which somebody was revoked.
       const mayStill = (): void => permit(stillRecognised(world, asked), operation, gun)
       mayStill()
       const own: World = { ...world, trust: asPermitted(world.trust, mayStill) }

@@ -50,7 +50,7 @@ export async function authorize(ctx: Context, wiring: Wiring, needs: Needs): Pro
   else refuse('insufficient_scope', `${identity.name} may not`)
 }
 
-/** What changes are made with for whoever was let in: they are asked once more when their turn comes. */
+/** What changes are made with for whoever was let in: they are asked once more before anything is written. */
 export function trustFor(ctx: Context, wiring: Wiring, needs: Action): Trust {
   const { gate, trust } = wiring
   return gate === undefined ? trust : asPermitted(trust, () => authorize(ctx, wiring, needs))

@@ -24,7 +24,6 @@ export function postUpload(wiring: Wiring): (ctx: Context) => Promise<void> {
         if (atOnce > settings.limits.publishesInFlight) {
           throw new TrustError('BUSY', 'too many updates are being worked on', { hint: 'try again in a moment' })
         }
-        // Body and turn may take half a minute, in which somebody was revoked.
         await publish(trustFor(ctx, wiring, 'sign'), gun, parts, actorOf(ctx), atOnce)
       } finally {
         publishing.add(-1)

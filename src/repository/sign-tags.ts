@@ -12,6 +12,7 @@ import { compose } from './compose.ts'
 import { currentOf, recallCurrent } from './current.ts'
 import { TARGETS_LIFE, targetsAreDue } from './renew-targets.ts'
 import { signRole } from './sign-role.ts'
+import { findSigner } from './signers.ts'
 import { signingRoles, type Signing } from './signing-roles.ts'
 import type { Trust } from './trust.ts'
 
@@ -20,7 +21,7 @@ export interface SignRequest extends TargetsEdit {
   readonly as?: string | undefined
   /** The checksum that the first signing role must have now, `*` any, empty none; undefined: whatever it has. */
   readonly ifMatch?: string | undefined
-  /** Called right before signing: a policy refuses by throwing. */
+  /** Called right before signing, and once more before anything is published: a policy refuses by throwing. */
   readonly permit?: (current: CurrentDigests, now: number) => void
 }
 
@@ -58,7 +59,9 @@ export async function signTags(trust: Trust, gun: Gun, request: SignRequest, act
     const bases = signings.map((signing) => baseOf(trust, gun, head, signing, now))
     // Clients go on to targets, which are the owner's: what a delegate signs goes before them.
     const targets = head && recallCurrent(trust, gun, head, 'targets')
-    permit?.((tag) => [...bases.map(({ valid }) => valid), targets].flatMap((each) => digestOf(each, tag)), now)
+    const mustBePermitted = (): void =>
+      permit?.((tag) => [...bases.map(({ valid }) => valid), targets].flatMap((each) => digestOf(each, tag)), now)
+    mustBePermitted()
     const keys: StoredKey[] = []
     const uploads: Metadata[] = []
     const leftOut = new Set<string>()
@@ -85,11 +88,22 @@ export async function signTags(trust: Trust, gun: Gun, request: SignRequest, act
     const accepted = acceptUpdate(gun, currentOf(trust, gun, head), uploads, now)
     if (accepted === undefined) return undefined
     const draft = await compose(trust, gun, head, now, { ...accepted, snapshot: 'make' })
+    // A token with keys takes its time.
+    mustBePermitted()
+    if (signer !== undefined) mustStillHold(trust, signer, signings)
     return { kind: 'publish', actor, ...draft, keys: [...draft.keys, ...keys] }
   })
   for (const metadata of made) trust.decoded.keep(gun, metadata)
   if (result === undefined) throw new Error('signed nothing, and said nothing')
   return result
+}
+
+/** @throws TrustError NOT_FOUND if the signer was removed meanwhile; WRONG_STATE if it has given up a key */
+function mustStillHold(trust: Trust, signer: string, signings: readonly Signing[]): void {
+  const { keyIds } = findSigner(trust, signer)
+  const used = signings.flatMap(({ held }) => held.map(({ key }) => key.keyId))
+  if (used.every((keyId) => keyIds.includes(keyId))) return
+  throw new TrustError('WRONG_STATE', `the signer ${signer} has given up a key meanwhile`, { hint: 'try again' })
 }
 
 interface Base {

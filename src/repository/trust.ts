@@ -14,7 +14,7 @@ export interface Trust {
   readonly policy: Policy
   readonly log: Log
   /** One change of a repository after the other. */
-  readonly turns: Pick<Turns, 'take'>
+  readonly turns: Turns
   /** Documents decoded lately; `check` has none. */
   readonly decoded: DecodedDocuments
 }
@@ -25,19 +25,18 @@ export function createTrust(parts: Omit<Trust, 'turns' | 'decoded'>, locks?: Loc
 }
 
 /**
- * The same for somebody who was let in: whether they may still is asked when their turn comes, for which they may have
- * waited.
+ * The same for somebody who was let in: whether they may still is asked before anything is written. Until then it may have
+ * taken a while: a body, the wait for their turn, signatures by a token.
  *
  * @param mayStill throws what they are told if they may not any more
  */
 export function asPermitted(trust: Trust, mayStill: () => void | Promise<void>): Trust {
-  const { turns } = trust
-  const take: Turns['take'] = (gun, change) =>
-    turns.take(gun, async () => {
-      await mayStill()
-      return change()
-    })
-  return { ...trust, turns: { take } }
+  const { store } = trust
+  const commit: Store['commit'] = async (change) => {
+    await mayStill()
+    return store.commit(change)
+  }
+  return { ...trust, store: { ...store, commit } }
 }
 
 /** What verbs that only read need: also a snapshot will do. */

@@ -86,7 +86,7 @@ describe('who is not recognised any more when a body has come in', () => {
     assert.equal((await exchange(endpoint, { path: tufPath(gun, 'root.json') })).status, 401)
   })
 
-  test('does not publish, sign, delete or make keys when its turn comes, for which it waited', async () => {
+  test('does not publish, delete or make keys when its turn comes, for which it waited', async () => {
     const { running } = server
     const gun = parseGun('example.org/team/turns')
     const token = await makeToken(running, 'waiting', ['admin:example.org/team/*'])
@@ -97,17 +97,10 @@ describe('who is not recognised any more when a body has come in', () => {
     const held = Promise.withResolvers<void>()
     const holding = running.trust.turns.take(gun, () => held.promise)
     const admin = { ...endpoint, url: `https://localhost:${running.adminPort}` }
-    const tag = { digest: `sha256:${'0'.repeat(64)}`, size: 1 }
     const asked = [
       upload(endpoint, gun, world.nextParts('targets')),
       exchange(endpoint, { method: 'POST', path: tufPath(gun, 'snapshot.key') }),
       exchange(endpoint, { method: 'DELETE', path: tufPath(gun) }),
-      exchange(admin, {
-        method: 'PUT',
-        path: `/api/v1/repositories/${encodeURIComponent(gun)}/tags/v1`,
-        headers: { 'content-type': 'application/json' },
-        body: JSON.stringify(tag),
-      }),
       exchange(admin, { method: 'DELETE', path: `/api/v1/repositories/${encodeURIComponent(gun)}` }),
     ]
     // Until all of them wait.
@@ -116,6 +109,31 @@ describe('who is not recognised any more when a body has come in', () => {
     held.resolve()
     await holding
     for (const answer of await Promise.all(asked)) assert.equal(answer.status, 401, answer.body.toString())
+    assert.equal(await server.stateHash(gun), before)
+  })
+
+  test('has nothing published that was being signed', async (t) => {
+    const { running } = server
+    const gun = parseGun('example.org/team/signing')
+    const token = await makeToken(running, 'late', ['admin:example.org/team/*'])
+    const endpoint = { url: server.url, ca: server.ca, authorization: `Bearer ${token}` }
+    const world = await TrustWorld.create({ gun, now: server.clock.now, serverKeys: keysFrom(endpoint, gun) })
+    await world.publishFirst(endpoint)
+    const before = await server.stateHash(gun)
+    const { signer } = running.trust
+    const sign = signer.sign.bind(signer)
+    const [signing, held] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    // A token with keys takes its time.
+    t.mock.method(signer, 'sign', async (...given: Parameters<typeof sign>) => {
+      signing.resolve()
+      await held.promise
+      return sign(...given)
+    })
+    const answer = upload(endpoint, gun, world.nextParts('targets'))
+    await signing.promise
+    await revokeToken.run(worldOf(running), { token: 'late' }, LOCAL)
+    held.resolve()
+    assert.equal((await answer).status, 401)
     assert.equal(await server.stateHash(gun), before)
   })
 })

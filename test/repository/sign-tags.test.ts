@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { TrustError } from '../../src/errors.ts'
-import { createSigner } from '../../src/repository/signers.ts'
+import { createSigner, finishSignerRotation, removeSigner, rotateSigner } from '../../src/repository/signers.ts'
 import type { SignRequest } from '../../src/repository/sign-tags.ts'
+import type { Trust } from '../../src/repository/trust.ts'
 import { TEST_ACTOR } from '../support/local-trust.ts'
 import { A, add, B, base64, GUN, named, owned, withSigner } from '../support/owned-repository.ts'
 import { makeKey } from '../support/test-key.ts'
@@ -141,4 +142,36 @@ test('tags of an owner, a delegate of theirs and the server at the same moment: 
   const { targets, warnings } = await listed()
   assert.deepEqual([targets.length, warnings], [2 + 2 * 8, []])
   assert.deepEqual((await world.here.check()).findings, [])
+})
+
+test('nothing is signed by a signer, or against rules, that were changed while it was being signed', async (t) => {
+  let rule: string | undefined
+  const permit = (): void => {
+    if (rule !== undefined) throw new TrustError('POLICY', rule)
+  }
+  const changes: [string | undefined, (trust: Trust) => Promise<unknown>][] = [
+    [undefined, (trust) => rotateSigner(trust, 'ci', TEST_ACTOR)],
+    ['WRONG_STATE', (trust) => finishSignerRotation(trust, 'ci', TEST_ACTOR)],
+    ['NOT_FOUND', (trust) => removeSigner(trust, 'ci', TEST_ACTOR)],
+    ['POLICY', async () => (rule = 'not any more')],
+  ]
+  for (const [code, change] of changes) {
+    const { here, sign } = await withSigner(t)
+    const { trust } = here
+    if (code === 'WRONG_STATE') await rotateSigner(trust, 'ci', TEST_ACTOR)
+    const before = trust.store.head(GUN)
+    const make = trust.signer.sign.bind(trust.signer)
+    // A token with keys takes its time.
+    let meanwhile: typeof change | undefined = change
+    t.mock.method(trust.signer, 'sign', async (...given: Parameters<typeof make>) => {
+      const due = meanwhile
+      meanwhile = undefined
+      await due?.(trust)
+      return make(...given)
+    })
+    const signed = sign('v2', A, { permit })
+    if (code === undefined) await signed
+    else await assert.rejects(signed, { code })
+    assert.equal(trust.store.head(GUN) === before, code !== undefined)
+  }
 })
