@@ -2,7 +2,7 @@ import { TrustError } from '../errors.ts'
 import type { Head, StoredDocument } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
 import type { Role } from '../tuf/role.ts'
-import { renew } from './renew.ts'
+import { isDue, renew } from './renew.ts'
 import { signedHere } from './signed-here.ts'
 import type { Readable, Trust } from './trust.ts'
 
@@ -17,7 +17,9 @@ export async function readCurrent(trust: Trust, gun: Gun, role: Role): Promise<S
   const head = trust.store.head(gun)
   if (head === undefined) return undefined
   const serverMade = role === 'timestamp' || role === 'snapshot'
-  if (serverMade && signedHere(head) && expired(head, trust.now())) await renew(trust, gun, 'expired')
+  if (serverMade && signedHere(head) && isDue(trust, gun, head, trust.now(), 'expired')) {
+    await renewOnce(trust, gun)
+  }
   return named(trust, gun, serverMade ? (trust.store.head(gun) ?? head) : head, role)
 }
 
@@ -31,8 +33,12 @@ export function readConsistent(
   return trust.store.document(gun, role, at)
 }
 
-function expired(head: Head, now: number): boolean {
-  return [head.roles['timestamp'], head.roles['snapshot']].some((state) => state !== undefined && state.expires < now)
+/** All who read it at this moment wait for one renewal: so many cannot all wait for their turn. */
+async function renewOnce(trust: Trust, gun: Gun): Promise<void> {
+  const { renewals } = trust
+  const running = renewals.get(gun) ?? renew(trust, gun, 'expired').finally(() => renewals.delete(gun))
+  renewals.set(gun, running)
+  await running
 }
 
 function named(trust: Trust, gun: Gun, head: Head, role: Role): StoredDocument | undefined {

@@ -24,11 +24,8 @@ const badRoot: Fail = (text) => refuse('ErrBadRoot', text)
  */
 export async function renew(trust: Trust, gun: Gun, when: 'due' | 'expired'): Promise<boolean> {
   return change(trust, gun, async (head, now) => {
-    const timestamp = head?.roles['timestamp']
-    if (head === undefined || timestamp === undefined) return undefined
-    const timestampIsDue = when === 'expired' ? timestamp.expires < now : (head.renewAt ?? Infinity) <= now
+    if (head === undefined || !isDue(trust, gun, head, now, when)) return undefined
     const root = currentRoot(trust, gun, head)
-    if (!timestampIsDue && !snapshotIsDue(trust, gun, head, root, now, when)) return undefined
     try {
       checkExpiry(root.metadata, now, badRoot)
     } catch (cause) {
@@ -36,6 +33,18 @@ export async function renew(trust: Trust, gun: Gun, when: 'due' | 'expired'): Pr
     }
     return resign(trust, gun, head, root, now, await renewedBelow(trust, gun, head, root, now, when))
   })
+}
+
+/**
+ * True if there is something that the server has to sign anew, and can.
+ *
+ * @param now milliseconds since 1970
+ */
+export function isDue(trust: Trust, gun: Gun, head: Head, now: number, when: 'due' | 'expired'): boolean {
+  const timestamp = head.roles['timestamp']
+  if (timestamp === undefined) return false
+  const timestampIsDue = when === 'expired' ? timestamp.expires < now : (head.renewAt ?? Infinity) <= now
+  return timestampIsDue || snapshotIsDue(trust, gun, head, now, when)
 }
 
 /** What the timestamp vouches for, signed anew. */
@@ -62,7 +71,7 @@ async function renewedBelow(
   // A read waits for what it needs, and for no more.
   const targets = when === 'due' ? await renewedTargets(trust, gun, head, root, now) : undefined
   try {
-    if (targets === undefined && !snapshotIsDue(trust, gun, head, root, now, when)) return {}
+    if (targets === undefined && !snapshotIsDue(trust, gun, head, now, when)) return {}
     return { targets, snapshot: await makeSnapshot(trust, gun, head, now, root, filesOf(head, targets)) }
   } catch (error) {
     if (!(error instanceof TrustError) || (head.roles['snapshot']?.expires ?? 0) < now) throw error
@@ -105,9 +114,9 @@ function currentRoot(trust: Trust, gun: Gun, head: Head): Root {
 }
 
 /** A client's snapshot is the client's to renew: clients say so themselves when it has expired. */
-function snapshotIsDue(trust: Trust, gun: Gun, head: Head, root: Root, now: number, when: 'due' | 'expired'): boolean {
+function snapshotIsDue(trust: Trust, gun: Gun, head: Head, now: number, when: 'due' | 'expired'): boolean {
   const snapshot = head.roles['snapshot']
   if (snapshot === undefined) return false
   const due = when === 'expired' ? snapshot.expires < now : snapshot.expires - now < trust.policy.snapshotLife / 2
-  return due && holdsRole(trust, gun, 'snapshot', root.roles.snapshot)
+  return due && holdsRole(trust, gun, 'snapshot', currentRoot(trust, gun, head).roles.snapshot)
 }

@@ -1,5 +1,6 @@
 import type { Signer } from '../signing/signer.ts'
 import type { Store } from '../store/store.ts'
+import type { Gun } from '../tuf/gun.ts'
 import { DecodedDocuments } from './decoded.ts'
 import { Turns, type Locks } from './turns.ts'
 
@@ -17,11 +18,14 @@ export interface Trust {
   readonly turns: Turns
   /** Documents decoded lately; `check` has none. */
   readonly decoded: DecodedDocuments
+  /** Renewals that somebody who reads is waiting for. */
+  readonly renewals: Map<Gun, Promise<boolean>>
 }
 
 /** Put the parts together. @param locks undefined: no other thread changes repositories */
-export function createTrust(parts: Omit<Trust, 'turns' | 'decoded'>, locks?: Locks): Trust {
-  return { ...parts, turns: new Turns(parts.policy.publishesWaitingPerGun, locks), decoded: new DecodedDocuments() }
+export function createTrust(parts: Omit<Trust, 'turns' | 'decoded' | 'renewals'>, locks?: Locks): Trust {
+  const turns = new Turns(parts.policy.publishesWaitingPerGun, locks)
+  return { ...parts, turns, decoded: new DecodedDocuments(), renewals: new Map() }
 }
 
 /**

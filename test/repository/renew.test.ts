@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
 import { TrustError } from '../../src/errors.ts'
 import { publish } from '../../src/repository/publish.ts'
 import { readCurrent } from '../../src/repository/read.ts'
@@ -200,4 +201,35 @@ test('what is named as due and is not holds nothing up', async (t) => {
   const leftOver = [{ gun: parseGun('example.org/gone'), renewAt: 0 }]
   const store = { ...here.trust.store, due: async () => leftOver }
   assert.deepEqual(await renewDue({ ...here.trust, store }), { renewed: 0, failed: 0 })
+})
+
+test('however many read what has expired at once: it is signed once, and all of them get it', async (t) => {
+  const here = await local(t)
+  await published(here, 'example.org/read')
+  here.clock.now += 15 * DAY
+  const signed = t.mock.method(here.trust.signer, 'sign')
+  const gun = parseGun('example.org/read')
+  const read = await Promise.all(Array.from({ length: 100 }, () => readCurrent(here.trust, gun, 'timestamp')))
+  assert.deepEqual(new Set(read.map((each) => each?.version)), new Set([2]))
+  assert.equal(signed.mock.callCount(), 1)
+  here.clock.now += 15 * DAY
+  assert.equal((await readCurrent(here.trust, gun, 'timestamp'))?.version, 3)
+})
+
+test('who reads what only its owner can sign anew waits for nobody who changes it', async (t) => {
+  const here = await local(t)
+  await published(here, 'example.org/client', 'client', (world) => {
+    world.snapshot.expires = timeText(NOW + DAY)
+  })
+  here.clock.now += 2 * DAY
+  const gun = parseGun('example.org/client')
+  const held = Promise.withResolvers<void>()
+  const publishing = here.trust.turns.take(gun, () => held.promise)
+  for (const role of ['timestamp', 'snapshot'] as const) {
+    const reads = Promise.all(Array.from({ length: 100 }, () => readCurrent(here.trust, gun, role)))
+    const read = await Promise.race([reads, pause(1_000, [])])
+    assert.deepEqual(new Set(read.map((each) => each?.version)), new Set([1]), role)
+  }
+  held.resolve()
+  await publishing
 })
