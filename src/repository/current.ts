@@ -8,7 +8,8 @@ import type { Current } from '../tuf/update.ts'
 import type { Documents, Readable, Trust } from './trust.ts'
 
 /**
- * The current document of a role, read from the store and decoded.
+ * The current document of a role, read from the store and decoded; undefined also if it was deleted since the head was
+ * read.
  *
  * @throws TrustError CORRUPT if the head names one that is not there
  */
@@ -16,8 +17,10 @@ export function loadCurrent(trust: Documents, gun: Gun, head: Head, role: Role):
   const state = head.roles[role]
   if (state === undefined) return undefined
   const document = trust.store.document(gun, role, { sha256: state.sha256 })
-  if (document === undefined) throw new TrustError('CORRUPT', `the current ${role} of ${gun} is missing from the store`)
-  return parseMetadata(role, document.bytes)
+  if (document !== undefined) return parseMetadata(role, document.bytes)
+  const { store } = trust
+  if (store.head !== undefined && store.head(gun)?.roles[role]?.sha256 !== state.sha256) return undefined
+  throw new TrustError('CORRUPT', `the current ${role} of ${gun} is missing from the store`)
 }
 
 /**

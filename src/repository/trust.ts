@@ -50,7 +50,8 @@ export interface Readable {
 
 /** What a look at metadata alone needs. */
 export interface Documents {
-  readonly store: Pick<Store, 'document'>
+  /** Without heads: documents that nobody deletes meanwhile. */
+  readonly store: Pick<Store, 'document'> & Partial<Pick<Store, 'head'>>
 }
 
 /** What the operator decides about the metadata that the server makes and takes. */

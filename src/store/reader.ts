@@ -84,7 +84,13 @@ export function readerOver<End extends Pick<Tail, 'number'>>(
       const found = sha256 === undefined ? undefined : packedDocument(gun, role, sha256)
       if (sha256 === undefined || found === undefined) return undefined
       const { version, createdAt } = found
-      return { bytes: bytesOf(gun, role, sha256, found), version, sha256, createdAt }
+      try {
+        return { bytes: bytesOf(gun, role, sha256, found), version, sha256, createdAt }
+      } catch (error) {
+        // Deleted between the looks at it and at what it is a difference to.
+        if (records.raw(documentKey(gun, role, sha256)) === undefined) return undefined
+        throw error
+      }
     },
     keys(gun, role, known) {
       const key = keysKey(gun, role)

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
+import { DecodedDocuments } from '../../src/repository/decoded.ts'
 import { publish } from '../../src/repository/publish.ts'
 import { remove } from '../../src/repository/remove.ts'
 import { currentKey, rotateKey } from '../../src/repository/server-key.ts'
+import { describe } from '../../src/repository/show.ts'
+import type { Trust } from '../../src/repository/trust.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
 import type { PublicKey } from '../../src/tuf/key.ts'
 import { localKeys, openLocalTrust, TEST_ACTOR, type LocalTrust } from '../support/local-trust.ts'
@@ -66,4 +69,24 @@ test('where the client signs the snapshot GET offers a key; after a delete it of
   await send(here, world, 'root', 'targets')
   assert.deepEqual(await currentKey(trust, GUN, 'timestamp', TEST_ACTOR), used)
   assert.deepEqual((await here.check()).findings, [])
+})
+
+test('a delete between the looks at a repository and at its documents is no damage', async (t) => {
+  const here = await local(t)
+  const { store } = here.trust
+  const world = await TrustWorld.create({ gun: GUN, now: NOW, serverKeys: localKeys(here.trust, GUN) })
+  await send(here, world, 'root', 'targets')
+  const before = store.head(GUN)
+  await remove(here.trust, GUN, TEST_ACTOR)
+  // As another thread sees it: the head is read, then all of it is deleted.
+  const late = (): Trust => {
+    const heads = [before]
+    return {
+      ...here.trust,
+      decoded: new DecodedDocuments(),
+      store: { ...store, head: () => heads.pop() ?? store.head(GUN) },
+    }
+  }
+  assert.ok(await currentKey(late(), GUN, 'timestamp', TEST_ACTOR))
+  assert.equal(describe(late(), GUN, NOW), undefined)
 })

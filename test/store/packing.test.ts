@@ -1,9 +1,14 @@
 import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
 import { test } from 'node:test'
+import { Database } from '../../src/store/database.ts'
+import { documentKey } from '../../src/store/keyspace.ts'
 import { pack, PACK_MIN_BYTES, unpack } from '../../src/store/packing.ts'
+import { readerOver } from '../../src/store/reader.ts'
+import type { StoredDocument } from '../../src/store/store.ts'
+import { Writes } from '../../src/store/writes.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
-import { commitOf, documentOf, newStore } from '../support/test-store.ts'
+import { commitOf, documentOf, newStore, storePlace } from '../support/test-store.ts'
 
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
 const baseOf = (bytes: Buffer): { sha256: string; bytes: Buffer } => ({ sha256: sha256(bytes), bytes })
@@ -98,4 +103,29 @@ test('a repository that was deleted and published again is readable, whatever wa
   for (const { version, bytes } of [first!, second!, third!]) {
     assert.deepEqual(Buffer.from(store.document(gun, 'targets', { version })?.bytes ?? []), bytes)
   }
+})
+
+test('a delete between the looks at a difference and at its base is no damage', async (t) => {
+  const place = await storePlace(t)
+  const store = await newStore(t, place)
+  const [first, second] = [documentOf('targets', 1, tags(200)), documentOf('targets', 2, tags(200, 7))]
+  const gun = parseGun('example.org/gone')
+  await store.commit(commitOf(gun, 0, [first]))
+  await store.commit(commitOf(gun, 1, [second]))
+  await store.close()
+  const database = await Database.open(place.directory, false)
+  t.after(() => database.close())
+  const key = documentKey(gun, 'targets', second.sha256)
+  const read = (deletes: boolean): StoredDocument | undefined => {
+    let looks = 0
+    const raw = (each: Buffer): Buffer | undefined => {
+      looks += 1
+      return looks > 1 && (deletes || !each.equals(key)) ? undefined : database.raw(each)
+    }
+    const records = Object.assign(Object.create(database) as Database, { raw })
+    const reader = readerOver(records, () => ({ number: 2 }), new Writes())
+    return reader.document(gun, 'targets', { sha256: second.sha256 })
+  }
+  assert.equal(read(true), undefined)
+  assert.throws(() => read(false), { code: 'CORRUPT' })
 })
