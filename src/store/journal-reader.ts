@@ -61,13 +61,23 @@ export function* readJournal(
 ): IterableIterator<JournalEntry> {
   const { gun, after = 0, before } = query
   const numberAt = gun === undefined ? (place: number): number => place : numberOfRevision(records, gun)
-  // The whole journal starts right where the query does; one repository's history is walked to that place.
-  const first = gun === undefined && before === undefined ? after + 1 : 1
-  const last = gun === undefined ? Math.min(newest, (before ?? Infinity) - 1) : revision
-  for (const place of before === undefined ? ascending(first, last) : descending(last)) {
-    const number = numberAt(place)
-    if (before === undefined ? number > after : number < before) yield readEntry(records, number)
+  const end = gun === undefined ? newest : revision
+  const places =
+    before === undefined
+      ? ascending(placesUpTo(after, end, numberAt) + 1, end)
+      : descending(placesUpTo(before - 1, end, numberAt))
+  for (const place of places) yield readEntry(records, numberAt(place))
+}
+
+/** How many entries have a number up to this one: numbers grow, so that half of what is left is ruled out with each look. */
+function placesUpTo(number: number, end: number, numberAt: (place: number) => number): number {
+  let [least, most] = [0, end]
+  while (least < most) {
+    const middle = Math.ceil((least + most) / 2)
+    if (numberAt(middle) <= number) least = middle
+    else most = middle - 1
   }
+  return least
 }
 
 /** @throws TrustError CORRUPT if it is missing or damaged */

@@ -2,8 +2,13 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import canonicalize from 'canonicalize'
 import * as fc from 'fast-check'
+import { Database } from '../../src/store/database.ts'
 import { entryBytes } from '../../src/store/journal.ts'
-import type { JournalEntry } from '../../src/store/store.ts'
+import { readerOver } from '../../src/store/reader.ts'
+import type { JournalEntry, JournalQuery } from '../../src/store/store.ts'
+import { Writes } from '../../src/store/writes.ts'
+import { parseGun } from '../../src/tuf/gun.ts'
+import { commitOf, newStore, storePlace } from '../support/test-store.ts'
 
 const text = fc.string({ unit: 'grapheme', maxLength: 12 })
 const sha256 = fc.oneof(text, fc.constant(null))
@@ -32,4 +37,49 @@ test('the bytes of an entry are its RFC 8785 form, also after it was read back',
       assert.deepEqual(entryBytes(JSON.parse(bytes.toString()) as JournalEntry), bytes)
     }),
   )
+})
+
+test('the history of one repository is found where a query asks for it, however long it is', async (t) => {
+  const place = await storePlace(t)
+  const store = await newStore(t, place)
+  const gun = parseGun('example.org/long')
+  const COMMITS = 400
+  for (let revision = 0; revision < COMMITS; revision += 1) {
+    // Between them, one of another repository.
+    await Promise.all([
+      store.commit(commitOf(gun, revision, [])),
+      ...(revision % 3 === 0 ? [store.commit(commitOf('example.org/other', revision / 3, []))] : []),
+    ])
+  }
+  const numbers = Array.from(store.journal({ gun }), ({ number }) => number)
+  assert.equal(numbers.length, COMMITS)
+  const end = store.tail().number
+  await store.close()
+  const database = await Database.open(place.directory, false)
+  t.after(() => database.close())
+  let looks = 0
+  const raw = (key: Buffer): Buffer | undefined => {
+    looks += 1
+    return database.raw(key)
+  }
+  const reader = readerOver(
+    Object.assign(Object.create(database) as Database, { raw }),
+    () => ({ number: end }),
+    new Writes(),
+  )
+  const found = (query: Omit<JournalQuery, 'gun'>): number[] => {
+    looks = 0
+    return Array.from(reader.journal({ gun, ...query }), ({ number }) => number)
+  }
+  for (const limit of [0, 1, 2, 3, 200, 201, 202, end - 2, end - 1, end, end + 1, -1]) {
+    assert.deepEqual(
+      found({ after: limit }),
+      numbers.filter((number) => number > limit),
+    )
+    assert.deepEqual(found({ before: limit }), numbers.filter((number) => number < limit).toReversed())
+  }
+  assert.ok(found({ after: end - 3 }).length > 0)
+  assert.ok(looks < 30, `${looks} records were looked at`)
+  assert.ok(found({ before: 4 }).length > 0)
+  assert.ok(looks < 30, `${looks} records were looked at`)
 })
