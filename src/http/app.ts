@@ -135,6 +135,8 @@ async function refuseAmbiguous(ctx: Context, next: Next): Promise<void> {
     ctx.set('Connection', 'close')
     throw new TrustError('INVALID_PARAMETERS', clear ? 'the request has more than one Host' : 'only HTTP/1.1 and 1.0')
   }
+  // Node drops what came in one piece with a request to upgrade: whoever sent it must not wait for an answer.
+  if (ctx.req.headers.upgrade !== undefined) ctx.res.shouldKeepAlive = false
   await next()
 }
 
