@@ -61,7 +61,9 @@ export function adminApp(world: World, authenticate: Authenticate, parkedBytes: 
   app.use(answerErrorsAndLog(world.trust.log))
   app.use(router.routes())
   app.use(() => {
-    throw new TrustError('NOT_FOUND', 'there is no such operation')
+    throw new TrustError('NOT_FOUND', 'there is no such operation', {
+      hint: 'see /api/v1/openapi.json; the name of a repository is one segment of the path: docker.io%2Facme%2Fapp',
+    })
   })
   return app
 }

@@ -68,6 +68,12 @@ describe('tags over the admin API', () => {
     assert.equal(jsonOf(await ask('DELETE', `${TAGS}/v1`, job))['changed'], false)
   })
 
+  test('a name that is written with slashes: the answer says how to write it', async () => {
+    const { status, body } = await ask('GET', `/api/v1/repositories/${GUN}/tags`, job)
+    assert.equal(status, 404)
+    assert.match(body.toString(), /no such operation.*docker\.io%2Facme%2Fapp/)
+  })
+
   test('many in one publish, added and removed', async () => {
     await put('old', 'a')
     const before = server.running.store.head(GUN)?.roles['targets']?.version ?? 0
