@@ -1,7 +1,7 @@
 import type { KeyObject } from 'node:crypto'
 import { listRootKeys, saveRootKey, type RootKey } from '../admin/root-keys.ts'
 import { TrustError } from '../errors.ts'
-import { makeRootKey, openRootKey, rootPublicKey, sealRootKey } from '../signing/root-key.ts'
+import { makeRootKey, openRootKey, rootPublicKey, sealRootKey, type SealedRootKey } from '../signing/root-key.ts'
 import { issueRootCertificate } from '../signing/root-certificate.ts'
 import { certificateEnds } from '../tuf/certificate.ts'
 import { newSecretFrom, secretFrom } from './ask-secret.ts'
@@ -14,6 +14,8 @@ export const PASSPHRASE_OPTION = '--passphrase-file'
 /** The root key that is made and used if none is named. */
 export const DEFAULT_ROOT_KEY = 'root'
 
+/** How often a passphrase is asked for on the terminal. */
+const TRIES = 3
 /** Milliseconds: a shared certificate that ends before is not given to another repository. */
 const SHARED_LIFE_LEFT = 3 * 365 * 86_400_000
 
@@ -31,6 +33,8 @@ export class RootKeyring {
   readonly #opened = new Map<string, OpenRootKey>()
   /** Why there was no passphrase to be had: who has pressed Ctrl-C is not asked again for the next repository. */
   #refusal: TrustError | undefined
+  /** Keys that did not open, by name: not for the next repository either. */
+  readonly #closed = new Map<string, TrustError>()
   /** Shared certificates made by this command: name of the key, common name. */
   readonly #renewed = new Set<string>()
 
@@ -68,9 +72,25 @@ export class RootKeyring {
         hint: `to take it back: countersign root import ${name} KEYFILE; a root that waits: root sign FILE --key KEYFILE`,
       })
     }
-    const found = { record, key: openRootKey(name, record.sealed, record.public, await this.#passphraseOf(name)) }
+    const found = { record, key: await this.#unseal(name, record.sealed, record.public) }
     this.#opened.set(name, found)
     return found
+  }
+
+  /** A person may mistype, a file says the same again. */
+  async #unseal(name: string, sealed: SealedRootKey, publicKey: string): Promise<KeyObject> {
+    for (let tries = this.#passphraseFile === undefined ? TRIES : 1; ; tries -= 1) {
+      const before = this.#closed.get(name)
+      if (before !== undefined) throw before
+      const passphrase = await this.#passphraseOf(name)
+      try {
+        return openRootKey(name, sealed, publicKey, passphrase)
+      } catch (error) {
+        if (!(error instanceof TrustError) || error.code !== 'BAD_KEYS') throw error
+        if (tries === 1) this.#closed.set(name, error)
+        else note(`${error.message}; once more`)
+      }
+    }
   }
 
   async #passphraseOf(name: string): Promise<string> {

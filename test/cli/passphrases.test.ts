@@ -7,7 +7,8 @@ import { COMMAND } from '../support/server-process.ts'
 import { Terminal } from './terminal.ts'
 
 const ROTATE = ['key', 'rotate', 'docker.io/acme/*', 'timestamp', '--all']
-const withScript = spawnSync('script', ['--version']).status === 0
+const CTRL_C = '\u0003'
+const skip = spawnSync('script', ['--version']).status === 0 ? false : 'script is not installed'
 
 /** Many repositories, one passphrase: without it all fail the same way, and are told how once. */
 describe('a passphrase for many repositories', () => {
@@ -24,8 +25,8 @@ describe('a passphrase for many repositories', () => {
   })
   after(() => terminal.close())
 
-  /** A pseudoterminal, and a person who presses one key at each question. */
-  async function answering(args: readonly string[], key: string): Promise<string> {
+  /** A pseudoterminal, and a person who has one answer after the other. */
+  async function answering(args: readonly string[], answers: readonly string[]): Promise<string> {
     const command = [COMMAND, ...args].map((word) => `'${word}'`).join(' ')
     const child = spawn('script', ['--quiet', '--return', '--command', command, '/dev/null'], {
       cwd: terminal.directory,
@@ -36,7 +37,7 @@ describe('a passphrase for many repositories', () => {
     child.stdout.on('data', (chunk: Buffer) => {
       shown += chunk.toString()
       const asked = shown.split('passphrase of the root key root: ').length - 1
-      for (; answered < asked; answered += 1) child.stdin.write(key)
+      for (; answered < asked; answered += 1) child.stdin.write(answers[answered] ?? CTRL_C)
     })
     await once(child, 'close')
     return shown.replaceAll('\r\n', '\n')
@@ -58,9 +59,22 @@ describe('a passphrase for many repositories', () => {
     })
   })
 
-  test('Ctrl-C is the answer for all of them', { skip: withScript ? false : 'script is not installed' }, async () => {
-    const shown = await answering(ROTATE, '\u0003')
+  test('Ctrl-C is the answer for all of them', { skip }, async () => {
+    const shown = await answering(ROTATE, [CTRL_C])
     assert.equal(shown.split('passphrase of the root key root: ').length - 1, 1, shown)
     assert.equal(shown.split('nothing was typed; nothing was changed').length - 1, 3, shown)
   })
+  test(
+    'mistyped three times it is not asked for the next repository; mistyped once it is asked again',
+    { skip },
+    async () => {
+      const wrong = 'the passphrase does not open the root key root'
+      const closed = await answering(ROTATE, ['a\r', 'b\r', 'c\r', 'd\r'])
+      assert.equal(closed.split('passphrase of the root key root: ').length - 1, 3, closed)
+      assert.equal(closed.split(`${wrong}; once more\n`).length - 1, 2, closed)
+      assert.match(closed, new RegExp(`one +${wrong}\n\\S+three +${wrong}\n\\S+two +${wrong}\n$`))
+      const opened = await answering(ROTATE, ['a\r', 'the passphrase of root\r'])
+      assert.match(opened, /one +rotated +2\n\S+three +rotated +2\n\S+two +rotated +2\n$/)
+    },
+  )
 })
