@@ -34,7 +34,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     ...['tuf', 'store', 'signing', 'access', 'repository', 'http'],
   ],
   'webhook.ts': ['errors.ts', 'settings', 'tuf', 'store', 'signing', 'repository', 'http'],
-  'backup.ts': ['errors.ts', 'make-directory.ts', 'settings', 'signing', 'store'],
+  'server-directory.ts': ['errors.ts', 'make-directory.ts', 'settings', 'signing', 'store'],
+  'backup.ts': ['errors.ts', 'settings', 'server-directory.ts', 'store'],
+  'repair.ts': ['errors.ts', 'settings', 'custody.ts', 'server-directory.ts', 'store', 'signing', 'repository'],
   'world.ts': ['settings', 'policy.ts', 'backup.ts', 'store', 'signing', 'repository', 'admin'],
   'main.ts': [
     ...['settings', 'log', 'prepare.ts', 'custody.ts', 'authentication.ts', 'listeners.ts', 'webhook.ts'],
@@ -43,6 +45,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   cli: [
     ...['errors.ts', 'settings', 'log', 'custody.ts', 'node-http.ts', 'world.ts', 'main.ts'],
+    ...['server-directory.ts', 'repair.ts'],
     ...['tuf', 'store', 'signing', 'access', 'registry', 'repository', 'admin'],
   ],
 }

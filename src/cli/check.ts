@@ -13,12 +13,17 @@ export function checkCommand(): Command {
         const report = await connection.call(checkStore, {})
         if (json === true) printJson(report)
         else printReport(report)
-        return report.findings.some(({ severity }) => severity === 'error') ? EXIT.negative : EXIT.ok
+        return hasErrors(report) ? EXIT.negative : EXIT.ok
       }),
     )
 }
 
-function printReport({ repositories, commits, records, findings }: CheckReport): void {
+export function hasErrors({ findings }: CheckReport): boolean {
+  return findings.some(({ severity }) => severity === 'error')
+}
+
+/** What was found, a line each, and the verdict. */
+export function printReport({ repositories, commits, records, findings }: CheckReport): void {
   for (const { severity, gun, text } of findings) {
     print(`${severity}: ${gun === undefined ? '' : `${gun}: `}${visible(text)}`)
   }

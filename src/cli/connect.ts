@@ -38,16 +38,25 @@ export async function connect(settings: Settings): Promise<Connection> {
   return (await answers(path)) ? overSocket(path) : inProcess(settings)
 }
 
-async function inProcess(settings: Settings): Promise<Connection> {
-  const { dataDirectory: directory, keysDirectory, anchorFile, passphraseFile } = settings
+/**
+ * For what this process does with the database itself: there must be one, and it must be this user's.
+ *
+ * @throws TrustError BAD_KEYS, FORBIDDEN
+ */
+export async function mustBeHere({ dataDirectory, keysDirectory }: Settings): Promise<void> {
   if (!(await hasKeys(keysDirectory))) {
     throw new TrustError('BAD_KEYS', `no server was ever started with the keys directory ${resolve(keysDirectory)}`, {
       hint: 'run this where the server runs, with its settings (--config, COUNTERSIGN_KEYS_DIRECTORY)',
     })
   }
-  await mustBeOwner(directory)
+  await mustBeOwner(dataDirectory)
   // As in a server: LevelDB's new files are the owner's alone.
   process.umask(0o077)
+}
+
+async function inProcess(settings: Settings): Promise<Connection> {
+  await mustBeHere(settings)
+  const { dataDirectory: directory, keysDirectory, anchorFile, passphraseFile } = settings
   const keys = await openKeysDirectory(keysDirectory, passphraseFile)
   const store = await openStore({ directory, anchorFile, anchorKey: keys.anchorKey })
   const signer = signerOf(settings, keys)
@@ -99,8 +108,8 @@ async function send(socketPath: string, { method, url, headers, body }: AdminReq
   throw new TrustError(error.code, error.message, error.hint === undefined ? {} : { hint: error.hint })
 }
 
-/** True if a server listens there. A socket file left behind by a killed one takes no connection. */
-function answers(socketPath: string): Promise<boolean> {
+/** True if a server listens there, at its control socket. A socket file left behind by a killed one takes no connection. */
+export function answers(socketPath: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connectTo(socketPath)
     socket.on('connect', () => {

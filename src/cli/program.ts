@@ -7,6 +7,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   serve: async () => (await import('./serve.ts')).serveCommand(),
   check: async () => (await import('./check.ts')).checkCommand(),
   backup: async () => (await import('./backup.ts')).backupCommand(),
+  repair: async () => (await import('./repair.ts')).repairCommand(),
   repo: async () => (await import('./repo.ts')).repoCommand(),
   tag: async () => (await import('./tag.ts')).tagCommand(),
   signer: async () => (await import('./signer.ts')).signerCommand(),

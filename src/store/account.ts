@@ -8,17 +8,51 @@ import { documentKey, dueKey, headKey, keysKey, ownerKey, versionKey } from './k
 import type { StoreReader } from './reader.ts'
 import type { JournalEntry } from './store.ts'
 
+/** A document as the journal names it. */
+export interface NamedDocument {
+  readonly role: string
+  readonly version: number
+  readonly sha256: string
+  /** Of the entry that brought it. */
+  readonly number: number
+  /** When that was, milliseconds since 1970. */
+  readonly createdAt: number
+}
+
+/** A key as the journal names it. */
+interface NamedKey {
+  readonly role: string
+  readonly keyId: string
+  /** Of what is sealed. */
+  readonly sha256: string
+  /** True: something was signed with it, so it waits no more for a root that names it. */
+  readonly used: boolean
+}
+
 /** What the journal says of one repository. */
 export class Account {
-  readonly documents = new Map<string, { role: string; version: number; sha256: string }>()
-  readonly keys = new Map<string, { role: string; keyId: string; sha256: string }>()
+  readonly documents = new Map<string, NamedDocument>()
+  readonly keys = new Map<string, NamedKey>()
+  /** Numbers of its entries by revision. */
+  readonly history = new Map<number, number>()
   head = ''
+  /** Of its newest entry. */
+  number = 0
 
   add(entry: JournalEntry): void {
     if (entry.kind === 'delete') this.documents.clear()
-    for (const document of entry.documents) this.documents.set(`${document.version} ${document.role}`, document)
-    for (const key of entry.keys) this.keys.set(key.keyId, key)
+    const createdAt = Date.parse(entry.time)
+    for (const { role, version, sha256 } of entry.documents) {
+      this.documents.set(`${version} ${role}`, { role, version, sha256, number: entry.number, createdAt })
+    }
+    for (const { role, keyId, sha256 } of entry.keys) {
+      // With documents go only the keys that signed them; those that are new go alone.
+      const used = entry.documents.length > 0 || this.keys.get(keyId)?.used === true
+      this.keys.set(keyId, { role, keyId, sha256, used })
+    }
+    this.history.set(entry.revision, entry.number)
     this.head = entry.head
+    this.number = entry.number
   }
 }
 

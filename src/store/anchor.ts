@@ -137,6 +137,18 @@ export class AnchorFile {
   }
 }
 
+/** What an anchor file names. @throws TrustError DATA_DAMAGED if it is not there, or nothing in it is signed */
+export async function readAnchorOf(path: string, key: AnchorKey): Promise<Anchor> {
+  const file = await AnchorFile.open(path, key, false)
+  try {
+    const anchor = await file.read()
+    if (anchor !== undefined) return anchor
+    throw new TrustError('DATA_DAMAGED', 'the anchor has no valid signature', { hint: TOGETHER })
+  } finally {
+    await file.close()
+  }
+}
+
 function bytesOf(anchor: Anchor): Buffer {
   return Buffer.from(canonicalize({ type: 'countersign-anchor', ...anchor }) ?? '')
 }

@@ -1,8 +1,9 @@
 import { setImmediate } from 'node:timers/promises'
 import { damageIn } from '../errors.ts'
-import type { Gun } from '../tuf/gun.ts'
-import { Account, checkAccount } from './account.ts'
+import { SERVER, type Gun } from '../tuf/gun.ts'
+import { checkAccount } from './account.ts'
 import type { Anchor } from './anchor.ts'
+import { Books, type Value } from './books.ts'
 import { encodeValue } from './encoding.ts'
 import { ExpectedRecords } from './expected-records.ts'
 import { allEntries, inTurns } from './journal-reader.ts'
@@ -11,7 +12,7 @@ import { formatKey, historyKey, journalKey, nameOf, parseKey, recordKey } from '
 import { openRecord } from './record.ts'
 import type { StoreReader } from './reader.ts'
 import type { StoreSnapshot } from './level.ts'
-import type { JournalEntry, RecordKind } from './store.ts'
+import type { RecordKind } from './store.ts'
 
 /** Something that is not as it must be. */
 export interface Finding {
@@ -34,34 +35,28 @@ export async function auditStore(
   readAnchor: () => Promise<Anchor | undefined>,
   report: (finding: Finding) => void,
 ): Promise<RecordCounts> {
-  const error: Report = (text, gun) => report({ severity: 'error', text, ...(gun === undefined ? {} : { gun }) })
+  const error: Report = (text, gun = SERVER) => report({ severity: 'error', text, ...(gun === SERVER ? {} : { gun }) })
   const expected = new ExpectedRecords()
   expected.add(formatKey())
-  const { accounts, values, hash } = await readBooks(reader, expected, error)
+  const { books, hash } = await readBooks(reader, expected, error)
   await compareEnd(reader.tail(), hash, readAnchor, error)
-  for (const [gun, account] of accounts) {
+  for (const [gun, account] of books.accounts) {
     await setImmediate()
     checkAccount(gun, account, reader, expected, (text) => error(text, gun))
   }
-  for (const value of values) checkValue(value, reader, expected, error)
+  for (const value of books.values) checkValue(value, reader, expected, error)
   return countRecords(records, expected, error)
 }
 
 type Report = (text: string, gun?: string) => void
-type Value = JournalEntry['records'][number]
 
-/** What the journal says, added up. */
-interface Books {
-  readonly accounts: ReadonlyMap<Gun, Account>
-  /** The newest of each kind and name. */
-  readonly values: Iterable<Value>
-  /** Of the last entry; undefined if that cannot be read. */
-  readonly hash: string | undefined
-}
-
-async function readBooks(reader: StoreReader, expected: ExpectedRecords, error: Report): Promise<Books> {
-  const accounts = new Map<Gun, Account>()
-  const values = new Map<string, Value>()
+/** @returns the hash of the last entry beside what all say; undefined if that one cannot be read */
+async function readBooks(
+  reader: StoreReader,
+  expected: ExpectedRecords,
+  error: Report,
+): Promise<{ books: Books; hash: string | undefined }> {
+  const books = new Books()
   let previous: string | undefined = EMPTY_TAIL.hash
   for await (const entry of inTurns(allEntries(reader, reader.tail().number))) {
     expected.add(journalKey(entry.number))
@@ -74,14 +69,10 @@ async function readBooks(reader: StoreReader, expected: ExpectedRecords, error: 
       error(`journal entry ${entry.number} does not follow the one before it`)
     }
     previous = hexSha256(entryBytes(entry))
-    const gun = entry.gun as Gun
-    const account = accounts.get(gun) ?? new Account()
-    accounts.set(gun, account)
-    account.add(entry)
-    for (const record of entry.records) values.set(`${record.kind} ${record.name}`, record)
-    expected.add(historyKey(gun, entry.revision))
+    books.add(entry)
+    expected.add(historyKey(entry.gun as Gun, entry.revision))
   }
-  return { accounts, values: values.values(), hash: previous }
+  return { books, hash: previous }
 }
 
 async function compareEnd(

@@ -19,10 +19,21 @@ const AROUND_BYTES = 512
  * @throws TrustError CORRUPT for a damaged record, DATA_EXISTS, WRONG_STATE if it cannot be written; why it was aborted
  */
 export async function copyStore(from: Records, to: StorePlace, gone?: AbortSignal): Promise<number> {
+  return fillStore(from.entries({}), to, gone)
+}
+
+/**
+ * Write records into a new database, and the anchor that names the end of the journal among them.
+ *
+ * @param gone aborted: nobody waits for it any more
+ * @returns how many records there are
+ * @throws TrustError DATA_EXISTS, WRONG_STATE if it cannot be written; whatever reading the records throws; why it was aborted
+ */
+export async function fillStore(records: AsyncIterable<Write>, to: StorePlace, gone?: AbortSignal): Promise<number> {
   const database = await Database.open(to.directory, true)
   try {
     let count = 0
-    for await (const writes of together(from)) {
+    for await (const writes of together(records)) {
       gone?.throwIfAborted()
       count += writes.length
       await database.write(writes).catch((cause: unknown) => {
@@ -41,13 +52,13 @@ export async function copyStore(from: Records, to: StorePlace, gone?: AbortSigna
   }
 }
 
-/** All records, each checked against its hash, in pieces of some size. */
-async function* together(records: Records): AsyncGenerator<Write[]> {
+/** All records, in pieces of some size. */
+async function* together(records: AsyncIterable<Write>): AsyncGenerator<Write[]> {
   let writes: Write[] = []
   let bytes = 0
-  for await (const write of records.entries({})) {
+  for await (const write of records) {
     writes.push(write)
-    bytes += write.payload.length + AROUND_BYTES
+    bytes += (write.payload ?? write.asFound ?? []).length + AROUND_BYTES
     if (bytes < TOGETHER_BYTES) continue
     yield writes
     writes = []

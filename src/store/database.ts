@@ -14,6 +14,8 @@ const WRITE_BUFFER_BYTES = 8 * 1024 * 1024
 export interface Write {
   readonly key: Buffer
   readonly payload?: Buffer
+  /** Instead of a payload: a damaged record, to be written as it was found, so that it goes on being refused. */
+  readonly asFound?: Buffer
 }
 
 /**
@@ -35,17 +37,7 @@ export class Database extends Records {
    * @throws TrustError DATA_MISSING, DATA_EXISTS, DATA_LOCKED, DATA_DAMAGED
    */
   static async open(directory: string, create: boolean): Promise<Database> {
-    // With CURRENT gone LevelDB takes a directory for empty, and would delete the tables of what was there.
-    if (!existsSync(join(directory, 'CURRENT'))) {
-      if (await holdsRecords(directory)) {
-        const text = `the database in ${directory} has lost its CURRENT file`
-        throw new TrustError('DATA_DAMAGED', text, { hint: 'restore the data directory from a backup' })
-      }
-      if (!create) {
-        const text = `there is no database in ${directory}`
-        throw new TrustError('DATA_MISSING', text, { hint: 'check the setting dataDirectory' })
-      }
-    }
+    await mustHaveCurrent(directory, create)
     // LevelDB's lock keeps other processes out; of this one it lets in every thread, of which one alone writes.
     if (written.has(directory)) throw locked(directory)
     if (!create) lookAtLogs(directory)
@@ -59,13 +51,22 @@ export class Database extends Records {
     return new Database(directory, await openLevel(directory, false))
   }
 
+  /**
+   * Open a view (`view.ts`): its logs may be damaged, and it is thrown away.
+   *
+   * @param of the directory that it is a view of, for errors
+   * @throws TrustError DATA_LOCKED, DATA_DAMAGED
+   */
+  static async openView(directory: string, of: string): Promise<Database> {
+    return new Database(directory, await openLevel(directory, false, of))
+  }
+
   /** All of it or nothing, on disk when it resolves. What it throws is unknown to have happened or not. */
   async write(writes: readonly Write[]): Promise<void> {
-    const operations = writes.map(({ key, payload }) =>
-      payload === undefined
-        ? { type: 'del' as const, key }
-        : { type: 'put' as const, key, value: sealRecord(key, payload) },
-    )
+    const operations = writes.map(({ key, payload, asFound }) => {
+      const value = payload === undefined ? asFound : sealRecord(key, payload)
+      return value === undefined ? { type: 'del' as const, key } : { type: 'put' as const, key, value }
+    })
     await this.#level.batch(operations, { sync: true })
   }
 
@@ -94,7 +95,8 @@ const written = new Set<string>()
 /** As LevelDB hands on what the system says: a restored backup would lose commits, and mend nothing. */
 const PLACE_AT_FAULT = /No space left|quota exceeded|Permission denied|Too many open files|Read-only file system/i
 
-async function openLevel(directory: string, create: boolean): Promise<Level<Buffer, Buffer>> {
+/** @param named the directory that errors name */
+async function openLevel(directory: string, create: boolean, named = directory): Promise<Level<Buffer, Buffer>> {
   const level = new Level<Buffer, Buffer>(directory, {
     keyEncoding: 'buffer',
     valueEncoding: 'buffer',
@@ -111,11 +113,11 @@ async function openLevel(directory: string, create: boolean): Promise<Level<Buff
   } catch (error) {
     const cause = error instanceof Error ? (error.cause ?? error) : error
     const { code, message } = cause as { code?: string; message: string }
-    if (code === 'LEVEL_LOCKED') throw locked(directory, cause)
+    if (code === 'LEVEL_LOCKED') throw locked(named, cause)
     if (create && message.includes('exists')) {
       throw new TrustError('DATA_EXISTS', `there is a database in ${directory} already`, { cause })
     }
-    throw unopened(directory, cause as Error)
+    throw unopened(named, cause as Error)
   }
 }
 
@@ -142,6 +144,22 @@ function lookAtLogs(directory: string): void {
   } catch (error) {
     throw error instanceof TrustError ? error : unopened(directory, error as Error)
   }
+}
+
+/**
+ * With CURRENT gone LevelDB takes a directory for empty, and would delete the tables of what was there.
+ *
+ * @throws TrustError DATA_DAMAGED, DATA_MISSING
+ */
+export async function mustHaveCurrent(directory: string, create: boolean): Promise<void> {
+  if (existsSync(join(directory, 'CURRENT'))) return
+  if (await holdsRecords(directory)) {
+    const text = `the database in ${directory} has lost its CURRENT file`
+    throw new TrustError('DATA_DAMAGED', text, { hint: 'restore the data directory from a backup' })
+  }
+  if (create) return
+  const text = `there is no database in ${directory}`
+  throw new TrustError('DATA_MISSING', text, { hint: 'check the setting dataDirectory' })
 }
 
 /** True if LevelDB ever wrote a record here: its tables and logs come after CURRENT. */

@@ -4,6 +4,7 @@ import type { Database } from './database.ts'
 import { decodeFormat, type Format } from './encoding.ts'
 import { EMPTY_TAIL, entryTail, hexSha256, parseEntry, type Tail } from './journal.ts'
 import { formatKey, journalKey, rangeOfKind } from './keyspace.ts'
+import type { Records } from './records.ts'
 
 /** What must be so of a database before anything is served from it; `audit.ts` looks at all of it. */
 
@@ -14,7 +15,7 @@ export const FORMAT_VERSION = 1
 export const RESTORE = 'restore data directory and anchor from a backup; nothing was changed'
 
 /** @throws TrustError DATA_DAMAGED, DATA_NEWER */
-export function readFormat(database: Database, directory: string): Format {
+export function readFormat(database: Records, directory: string): Format {
   let format: Format | undefined
   try {
     const payload = database.get(formatKey())

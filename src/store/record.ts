@@ -6,7 +6,7 @@ import { nameOf } from './keyspace.ts'
  * A record is sha256(key ‖ payload) ‖ payload. LevelDB verifies no checksum on reads: one flipped bit is served as
  * data. The digest covers the key too, so that a valid record in a wrong place is noticed.
  */
-const DIGEST_BYTES = 32
+export const RECORD_DIGEST_BYTES = 32
 
 /** What to do about a record that cannot be read. */
 export const DAMAGED_HINT = '"countersign check" names all that is damaged; restore a backup'
@@ -17,8 +17,8 @@ export function sealRecord(key: Uint8Array, payload: Uint8Array): Buffer {
 
 /** @returns the payload @throws TrustError CORRUPT */
 export function openRecord(key: Buffer, record: Buffer): Buffer {
-  const payload = record.subarray(DIGEST_BYTES)
-  if (record.length < DIGEST_BYTES || !digest(key, payload).equals(record.subarray(0, DIGEST_BYTES))) {
+  const payload = record.subarray(RECORD_DIGEST_BYTES)
+  if (record.length < RECORD_DIGEST_BYTES || !digest(key, payload).equals(record.subarray(0, RECORD_DIGEST_BYTES))) {
     throw new TrustError('CORRUPT', `the record "${nameOf(key)}" is damaged`, { hint: DAMAGED_HINT })
   }
   return payload
@@ -26,7 +26,7 @@ export function openRecord(key: Buffer, record: Buffer): Buffer {
 
 /** Other for every other record: tells without looking at the payload whether it is what it was. */
 export function stampOf(record: Buffer): Buffer {
-  return record.subarray(0, DIGEST_BYTES)
+  return record.subarray(0, RECORD_DIGEST_BYTES)
 }
 
 function digest(key: Uint8Array, payload: Uint8Array): Buffer {

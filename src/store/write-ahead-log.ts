@@ -53,35 +53,72 @@ function readLog(path: string): Buffer {
 function damagedPlace(log: Buffer): number | undefined {
   let bad: number | undefined
   let sequence = -1n
-  let at = 0
-  while (at + HEADER_BYTES <= log.length) {
-    const room = BLOCK_BYTES - (at % BLOCK_BYTES)
-    if (room < HEADER_BYTES) {
-      at += room
-      continue
-    }
-    const length = log.readUInt16LE(at + 4)
-    const end = at + HEADER_BYTES + length
-    if (length > room - HEADER_BYTES || end > log.length || !isWhole(log, at, end)) {
+  for (const { at, isWhole } of recordsIn(log)) {
+    if (!isWhole) {
       bad ??= at
-      // With a length that may be right the next record is there; a batch that follows in this block counts, too.
-      at = length > 0 && length <= room - HEADER_BYTES ? end : at + room
       continue
     }
     const type = log[at + 6]
-    if ((type === FULL || type === FIRST) && length >= SEQUENCE_BYTES) {
+    if ((type === FULL || type === FIRST) && log.readUInt16LE(at + 4) >= SEQUENCE_BYTES) {
       const next = log.readBigUInt64LE(at + HEADER_BYTES)
       // An older one is what a disk block held before it was this file's: LevelDB would take it for the newest.
       if (bad !== undefined || next < sequence) return bad ?? at
       sequence = next
     }
-    at = end
   }
   return undefined
 }
 
-function isWhole(log: Buffer, at: number, end: number): boolean {
-  const crc = crc32c(log.subarray(at + 6, end))
-  const masked = (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0
-  return masked === log.readUInt32LE(at)
+/**
+ * A copy of a log in which damaged records have the checksum of what is in them, so that LevelDB reads them too: of a batch
+ * in which a bit has changed one record is damaged then, instead of all that follows being lost. Not the last one, which a
+ * crash may have torn. Only for a view in which every record is held against its own hash.
+ */
+export function withItsDamage(log: Buffer): Buffer {
+  const copy = Buffer.from(log)
+  let before: LogRecord | undefined
+  for (const record of recordsIn(log)) {
+    // Its length is right if a whole one is where it ends.
+    if (record.isWhole && before?.isWhole === false && before.next === record.at) {
+      copy.writeUInt32LE(crcOf(log, before.at), before.at)
+    }
+    before = record
+  }
+  return copy
+}
+
+/** A place in a log that has the form of a record. */
+interface LogRecord {
+  readonly at: number
+  /** Where one may follow. */
+  readonly next: number
+  /** False: it, or its length, is damaged. */
+  readonly isWhole: boolean
+}
+
+function* recordsIn(log: Buffer): IterableIterator<LogRecord> {
+  let at = 0
+  while (at + HEADER_BYTES <= log.length) {
+    const room = BLOCK_BYTES - (at % BLOCK_BYTES)
+    const length = log.readUInt16LE(at + 4)
+    const fits = length <= room - HEADER_BYTES
+    const end = at + HEADER_BYTES + length
+    const isWhole = fits && end <= log.length && crcOf(log, at) === log.readUInt32LE(at)
+    // With a length that may be right the next record is there; a batch that follows in this block counts, too.
+    const next = isWhole || (length > 0 && fits) ? withoutTrailer(end) : at + room
+    yield { at, next, isWhole }
+    at = next
+  }
+}
+
+/** The end of a block that has no room for a header is left empty. */
+function withoutTrailer(at: number): number {
+  const room = BLOCK_BYTES - (at % BLOCK_BYTES)
+  return room < HEADER_BYTES ? at + room : at
+}
+
+/** Of the record there, masked as LevelDB writes it. */
+function crcOf(log: Buffer, at: number): number {
+  const crc = crc32c(log.subarray(at + 6, at + HEADER_BYTES + log.readUInt16LE(at + 4)))
+  return (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0
 }

@@ -105,7 +105,7 @@ describe('countersign backup', () => {
     }
     await mkdir(terminal.path('full'))
     await writeFile(terminal.path('full', 'mine'), 'kept')
-    await fails('full', /^error: the directory \S+\/full is not empty\nhint: name a new one for each backup\n$/)
+    await fails('full', /^error: the directory \S+\/full is not empty\nhint: name a new one each time\n$/)
     await fails('data', /^error: the directory \S+\/data lies in data\n/)
     await fails('full/mine', /^error: cannot make the directory \S+\/full\/mine: EEXIST: file already exists\n/)
     await fails('/proc/none/copy', /^error: cannot make the directory \/proc\/none\/copy: ENOENT: no such file or/)

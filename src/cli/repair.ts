@@ -1,0 +1,96 @@
+import { Command } from 'commander'
+import { join, resolve } from 'node:path'
+import { TrustError } from '../errors.ts'
+import { repair, type Repair } from '../repair.ts'
+import { ANCHOR, DATA, KEYS } from '../server-directory.ts'
+import type { Settings } from '../settings/schema.ts'
+import { controlSocket } from '../world.ts'
+import { hasErrors, printReport } from './check.ts'
+import { answers, mustBeHere } from './connect.ts'
+import { DRY_RUN_OPTION, JSON_OPTION } from './options.ts'
+import { counted, print, printJson, visible } from './print.ts'
+import { EXIT, run, settingsOf } from './run.ts'
+
+interface RepairOptions {
+  from?: string
+  dryRun?: true
+  json?: true
+}
+
+/** Where what was repaired came from. */
+const FROM: Readonly<Record<Repair['repaired'][number]['from'], string>> = {
+  itself: 'from its own bytes',
+  derived: 'from what else is stored',
+  backup: 'from the backup',
+}
+
+export function repairCommand(): Command {
+  return new Command('repair')
+    .description(
+      'make a damaged store whole in a new directory, without putting anything back; of a stopped server; exit code 1: something stays damaged',
+    )
+    .argument('<directory>', 'made by this command, or there and empty')
+    .option(
+      '--from <backup>',
+      'take from this backup, old or new, what cannot be had otherwise and has not changed since',
+    )
+    .option(...DRY_RUN_OPTION)
+    .option(...JSON_OPTION)
+    .addHelpText(
+      'after',
+      '\nThe directory then holds data/ and keys/ (the anchor among them), as one of "countersign backup" does. The damaged' +
+        '\ndatabase is only read. Whether a record is the right one is told by the hash that the journal names; what cannot' +
+        '\nbe had is copied as it is, and goes on being refused.',
+    )
+    .action((directory: string, options: RepairOptions, command: Command) =>
+      run(async () => repairInto(resolve(directory), options, settingsOf(command))),
+    )
+}
+
+async function repairInto(
+  directory: string,
+  { from, dryRun, json }: RepairOptions,
+  settings: Settings,
+): Promise<number> {
+  if (await answers(controlSocket(settings))) {
+    throw new TrustError('DATA_LOCKED', `the server that uses ${settings.dataDirectory} is running`, {
+      hint: 'stop it first: what it commits meanwhile would be missing from what is repaired',
+    })
+  }
+  await mustBeHere(settings)
+  const done = await repair(settings, directory, from === undefined ? undefined : resolve(from), dryRun === true)
+  if (json === true) printJson(done)
+  else printRepair(done, settings)
+  return done.lost.length > 0 || (done.check !== undefined && hasErrors(done.check)) ? EXIT.negative : EXIT.ok
+}
+
+function printRepair({ directory, commits, whole, repaired, lost, left, unnamed, check }: Repair, at: Settings): void {
+  for (const { record, from } of repaired) print(`repaired: ${visible(record)}, ${FROM[from]}`)
+  for (const record of lost) print(`still damaged: ${visible(record)}`)
+  for (const record of left) print(`left behind: ${visible(record)}, which no journal entry names`)
+  for (const record of unnamed) print(`kept: ${visible(record)}, which the damaged journal entry may name`)
+  const counts = [
+    `${counted(repaired.length, 'record', 'records')} repaired`,
+    `${lost.length} still damaged`,
+    `${left.length} left behind`,
+    `${whole} whole`,
+  ]
+  const what = `${counts.join(', ')}; ${counted(commits, 'commit', 'commits')}, as before`
+  if (check === undefined) return print(`would make ${directory}: ${what}`)
+  print(`made ${directory}: ${what}`)
+  printReport(check)
+  print(next(directory, at))
+}
+
+function next(directory: string, { dataDirectory, keysDirectory, anchorFile }: Settings): string {
+  const [data, keys] = [join(directory, DATA), join(directory, KEYS)]
+  const anchor = join(keys, ANCHOR)
+  const moves = [
+    [data, dataDirectory],
+    [keys, keysDirectory],
+    ...(resolve(anchorFile) === resolve(keysDirectory, ANCHOR) ? [] : [[anchor, anchorFile]]),
+  ].map(([from = '', to = '']) => `${from} as ${resolve(to)}`)
+  const place = [`DATA_DIRECTORY=${data}`, `KEYS_DIRECTORY=${keys}`, `ANCHOR_FILE=${anchor}`]
+  const typed = place.map((each) => `COUNTERSIGN_${each} `).join('')
+  return `next, start from it:\n  ${typed}countersign serve\nor move the damaged directories away, keep them, and put ${moves.join(', ')}`
+}

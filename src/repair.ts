@@ -1,0 +1,102 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { signerOf } from './custody.ts'
+import { TrustError } from './errors.ts'
+import { check, type CheckReport } from './repository/check.ts'
+import { proposeHeads } from './repository/rebuild-head.ts'
+import { DATA, makeServerDirectory, mustBeFree } from './server-directory.ts'
+import type { Settings } from './settings/schema.ts'
+import { openKeysDirectory, type Keys } from './signing/keys-directory.ts'
+import { readAnchorOf } from './store/anchor.ts'
+import { fillStore } from './store/copy.ts'
+import { openStore } from './store/level.ts'
+import { repairedRecords, type Repaired, type RepairParts } from './store/repair.ts'
+import { openView, type View } from './store/view.ts'
+
+/** What became of a damaged store. */
+export interface Repair extends Repaired {
+  /** Where the repaired one lies. */
+  readonly directory: string
+  /** What `check` finds in it; undefined if it was not made. */
+  readonly check?: CheckReport
+}
+
+/**
+ * Make a store with damage whole again, in another directory from which a server can be started; the damaged one is only
+ * read. What cannot be had stays damaged there.
+ *
+ * @param directory absolute; it is made, or is there and empty
+ * @param from a backup to take from what cannot be had otherwise: what `countersign backup` made, or a data directory
+ * @param dryRun make nothing
+ * @throws TrustError WRONG_STATE, BAD_KEYS, DATA_… if nothing can be repaired; nothing is left in the directory then
+ */
+export async function repair(
+  settings: Settings,
+  directory: string,
+  from: string | undefined,
+  dryRun: boolean,
+): Promise<Repair> {
+  const { dataDirectory, keysDirectory, anchorFile, passphraseFile } = settings
+  await mustBeFree(settings, directory)
+  const keys = await openKeysDirectory(keysDirectory, passphraseFile)
+  const views: View[] = []
+  const look = async (place: string): Promise<View['records']> => {
+    const view = await openView(place).catch((error: unknown) => {
+      throw error instanceof TrustError && error.code === 'DATA_LOCKED' ? running(place, error) : error
+    })
+    views.push(view)
+    return view.records
+  }
+  try {
+    const damaged = await look(dataDirectory)
+    const backup = from === undefined ? undefined : await look(dataOf(from))
+    const anchor = await readAnchorOf(anchorFile, keys.anchorKey)
+    const parts = { damaged, directory: dataDirectory, backup, anchor, proposeHeads }
+    const done: Repaired = { commits: 0, whole: 0, repaired: [], lost: [], left: [], unnamed: [] }
+    if (dryRun) {
+      for await (const _ of repairedRecords(parts, done));
+      return { directory, ...done }
+    }
+    const found = await make(settings, keys, directory, parts, done)
+    return { directory, ...done, check: found }
+  } finally {
+    for (const view of views) await view.close()
+  }
+}
+
+/** The proof is the same look at everything as at any store. */
+async function make(
+  settings: Settings,
+  keys: Keys,
+  directory: string,
+  parts: RepairParts,
+  done: Repaired,
+): Promise<CheckReport> {
+  return makeServerDirectory(settings, directory, async (place) => {
+    const options = { ...place, anchorKey: keys.anchorKey }
+    await fillStore(repairedRecords(parts, done), options)
+    const store = await openStore(options)
+    const signer = signerOf(settings, keys)
+    try {
+      return await check(store, (...key) => signer.opens(...key), Date.now())
+    } finally {
+      await Promise.all([signer.close(), store.close()])
+    }
+  })
+}
+
+/** @throws TrustError WRONG_STATE */
+function dataOf(backup: string): string {
+  const place = [join(backup, DATA), backup].find((each) => existsSync(join(each, 'CURRENT')))
+  if (place !== undefined) return place
+  throw new TrustError('WRONG_STATE', `there is no database in ${backup}, nor in ${join(backup, DATA)}`, {
+    hint: 'name a directory that "countersign backup" made, or a data directory',
+  })
+}
+
+function running(place: string, cause: TrustError): TrustError {
+  return new TrustError('DATA_LOCKED', `a server, or another command, uses the database in ${place}`, {
+    hint: 'stop it first: what it commits meanwhile would be missing from what is repaired',
+    cause,
+  })
+}

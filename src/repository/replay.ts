@@ -1,0 +1,77 @@
+import type { JournalEntry } from '../store/store.ts'
+
+/** The roles that every repository has, in the order in which adoption reads them. */
+export const BASE_ROLES = ['timestamp', 'snapshot', 'root', 'targets'] as const
+
+/** What the journal alone tells of a head. */
+export interface Replayed {
+  readonly revision: number
+  /** The revision that last made or changed keys. */
+  readonly keysAt: number
+  /** In the order in which the head has them: bytes are compared. */
+  readonly highest: Record<string, number>
+  /** Those that may be current, in the order in which the head has them. */
+  readonly order: readonly string[]
+  /** Checksum of the current timestamp; undefined before the first publish, and after a delete. */
+  readonly timestamp: string | undefined
+}
+
+/**
+ * Add up the entries of one repository as the verbs have made heads of them (`compose.ts`, `adopt.ts`, `remove.ts`).
+ *
+ * @param filesOf the roles that a snapshot names, by its checksum; undefined if it cannot be read
+ * @param forgets true: snapshots of an earlier life, before a delete, are no bar (`adopt.ts` says when)
+ */
+export function replay(
+  history: readonly JournalEntry[],
+  filesOf: (snapshot: string) => ReadonlySet<string> | undefined,
+  forgets: boolean,
+): Replayed {
+  let [revision, keysAt] = [0, 0]
+  let highest: Record<string, number> = {}
+  let order: string[] = []
+  let timestamp: string | undefined
+  for (const entry of history) {
+    revision = entry.revision
+    if (entry.keys.length > 0) keysAt = revision
+    if (entry.kind === 'delete') {
+      order = []
+      timestamp = undefined
+    }
+    if (entry.documents.length === 0) continue
+    if (timestamp === undefined) highest = fromEarlierLife(highest, forgets)
+    const signedHere = entry.documents.at(-1)?.role === 'timestamp'
+    for (const { role, version } of entry.documents) {
+      // Of several roots that are adopted the newest counts. What is published here names one version of each.
+      highest[role] = signedHere ? version : Math.max(version, highest[role] ?? 0)
+    }
+    const shaOf = (wanted: string): string | undefined =>
+      entry.documents.findLast(({ role }) => role === wanted)?.sha256
+    const snapshot = shaOf('snapshot')
+    const roles = [...new Set(entry.documents.map(({ role }) => role))]
+    const files = snapshot === undefined ? undefined : filesOf(snapshot)
+    order = signedHere ? orderOfPublish(order, roles, files) : orderOfAdoption(order, roles)
+    timestamp = shaOf('timestamp') ?? timestamp
+  }
+  return { revision, keysAt, highest, order, timestamp }
+}
+
+function fromEarlierLife(highest: Record<string, number>, forgets: boolean): Record<string, number> {
+  const kept = Object.entries(highest).filter(([role]) => role === 'timestamp' || (role === 'snapshot' && !forgets))
+  return Object.fromEntries(kept)
+}
+
+/** The server's own timestamp comes last. Who is in no snapshot any more is gone, and comes after the others again. */
+function orderOfPublish(before: readonly string[], roles: readonly string[], files?: ReadonlySet<string>): string[] {
+  const kept = before.filter((role) => role !== 'timestamp' && (isBase(role) || files?.has(role) !== false))
+  return [...new Set([...kept, ...roles])]
+}
+
+function orderOfAdoption(before: readonly string[], roles: readonly string[]): string[] {
+  if (before.length === 0) return [...roles]
+  return [...BASE_ROLES, ...[...new Set([...before, ...roles])].filter((role) => !isBase(role))]
+}
+
+function isBase(role: string): boolean {
+  return BASE_ROLES.some((base) => base === role)
+}

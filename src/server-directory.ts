@@ -1,0 +1,90 @@
+import { readdir, realpath, rename, rm } from 'node:fs/promises'
+import { basename, dirname, join, relative, resolve } from 'node:path'
+import { fileError, TrustError } from './errors.ts'
+import { makeDirectory } from './make-directory.ts'
+import type { Settings } from './settings/schema.ts'
+import { copyKeys } from './signing/copy-keys.ts'
+import { mustBeWhole } from './signing/keys-directory.ts'
+import { syncDirectory } from './signing/secret-file.ts'
+import type { StorePlace } from './store/place.ts'
+
+/** What a server can be started from, in one directory: database, keys, and the anchor among the keys. */
+export const DATA = 'data'
+export const KEYS = 'keys'
+/** In the keys directory, where a server looks for it unless a setting names another place. */
+export const ANCHOR = 'anchor'
+/** The keys while the rest is written. No server starts from data without keys, whenever the process dies. */
+const UNFINISHED = 'keys.unfinished'
+
+/**
+ * Make a directory from which a server can be started: a copy of the keys, and a store that somebody fills.
+ *
+ * @param settings where the server has its own
+ * @param directory absolute; it is made, or is there and empty
+ * @param fill makes a database and its anchor in these places
+ * @throws TrustError WRONG_STATE, BAD_KEYS, and what `fill` throws; nothing is left in the directory then
+ */
+export async function makeServerDirectory<T>(
+  settings: Pick<Settings, 'dataDirectory' | 'keysDirectory' | 'anchorFile'>,
+  directory: string,
+  fill: (place: Omit<StorePlace, 'anchorKey'>) => Promise<T>,
+): Promise<T> {
+  const { keysDirectory, anchorFile } = settings
+  await mustBeFree(settings, directory)
+  const [data, keys, unfinished] = [join(directory, DATA), join(directory, KEYS), join(directory, UNFINISHED)]
+  await claim(directory, data)
+  try {
+    const from = resolve(keysDirectory)
+    await copyKeys(from, unfinished, [join(from, ANCHOR), resolve(anchorFile)])
+    await mustBeWhole(unfinished)
+    const filled = await fill({ directory: data, anchorFile: join(unfinished, ANCHOR) })
+    await rename(unfinished, keys)
+    await syncDirectory(directory)
+    return filled
+  } catch (error) {
+    for (const part of [data, keys, unfinished]) await rm(part, { recursive: true, force: true })
+    throw error
+  }
+}
+
+/**
+ * Whether something may be made there; nothing is.
+ *
+ * @throws TrustError WRONG_STATE for what is not empty, or lies in the server's own: it would be copied too, or taken for a
+ *   part of the server
+ */
+export async function mustBeFree(
+  { dataDirectory, keysDirectory }: Pick<Settings, 'dataDirectory' | 'keysDirectory'>,
+  directory: string,
+): Promise<void> {
+  for (const place of [dataDirectory, keysDirectory]) await mustNotLieIn(place, directory)
+  const names = await readdir(directory).catch(() => [])
+  if (names.length > 0) throw notEmpty(directory)
+}
+
+/** @param data is made in it, by the first alone of two that begin at once */
+async function claim(directory: string, data: string): Promise<void> {
+  try {
+    await makeDirectory(directory)
+    // False: another one was faster.
+    if (await makeDirectory(data)) return
+  } catch (cause) {
+    throw fileError('WRONG_STATE', `cannot make the directory ${directory}`, cause, 'name another place')
+  }
+  throw notEmpty(directory)
+}
+
+function notEmpty(directory: string): TrustError {
+  return new TrustError('WRONG_STATE', `the directory ${directory} is not empty`, { hint: 'name a new one each time' })
+}
+
+async function mustNotLieIn(place: string, directory: string): Promise<void> {
+  const path = relative(await realpath(place), await realPathOf(directory))
+  if (path === '..' || path.startsWith('../')) return
+  throw new TrustError('WRONG_STATE', `the directory ${directory} lies in ${place}`, { hint: 'name another place' })
+}
+
+/** Also of what is not there yet. */
+async function realPathOf(path: string): Promise<string> {
+  return realpath(path).catch(async () => join(await realPathOf(dirname(path)), basename(path)))
+}

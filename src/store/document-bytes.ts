@@ -1,0 +1,99 @@
+import type { Gun } from '../tuf/gun.ts'
+import { LimitedMap } from '../tuf/limited-map.ts'
+import { damageIn } from '../errors.ts'
+import type { NamedDocument } from './account.ts'
+import { decodeDocument, encodeDocument, type PackedDocument } from './encoding.ts'
+import { hexSha256 } from './journal.ts'
+import { documentKey } from './keyspace.ts'
+import { unpack } from './packing.ts'
+import type { Found, Sources } from './sources.ts'
+
+/** Bytes that are kept: many differences are to the same document. */
+const KEPT_MAX_BYTES = 64 * 1024 * 1024
+
+interface FoundBytes extends Found {
+  readonly bytes: Uint8Array
+}
+
+/** The bytes of documents, wherever and however packed they are found: their checksum says that they are the right ones. */
+export class DocumentBytes {
+  readonly #sources: Sources
+  readonly #kept = new LimitedMap<string, FoundBytes>(
+    KEPT_MAX_BYTES,
+    ({ bytes, payload }) => bytes.length + payload.length,
+  )
+
+  constructor(sources: Sources) {
+    this.#sources = sources
+  }
+
+  of(gun: Gun, role: string, sha256: string): Uint8Array | undefined {
+    return this.#find(gun, role, sha256, new Set())?.bytes
+  }
+
+  /**
+   * The payload of a document's record: as it was found if that can be read in its place, otherwise packed whole.
+   *
+   * @param isStored whether a document, by its checksum, is one of the same role that is stored: a difference to another
+   *   one could not be read
+   * @returns undefined if its bytes are nowhere
+   */
+  payload(
+    gun: Gun,
+    { role, version, sha256, createdAt }: NamedDocument,
+    isStored: (sha256: string) => boolean,
+  ): Found | undefined {
+    const found = this.#find(gun, role, sha256, new Set())
+    if (found === undefined) return undefined
+    const { bytes, payload, origin } = found
+    const document = decodeDocument(payload)
+    const { packed } = document
+    const readable = packed.form === 'whole' || isStored(packed.base)
+    if (readable && document.version === version && document.createdAt === createdAt) return { payload, origin }
+    const whole = encodeDocument({ version, createdAt, packed: { form: 'whole', bytes } })
+    return { payload: whole, origin: origin === 'whole' ? 'derived' : origin }
+  }
+
+  /** @param above those that are being put together: damaged ones may name each other in a circle */
+  #find(gun: Gun, role: string, sha256: string, above: Set<string>): FoundBytes | undefined {
+    if (above.has(sha256)) return undefined
+    const name = `${gun}\n${role}\n${sha256}`
+    const kept = this.#kept.get(name)
+    if (kept !== undefined) return kept
+    for (const { payload, origin } of this.#sources.candidates(documentKey(gun, role, sha256), 'hash')) {
+      const document = decoded(payload)
+      const bytes = document && this.#unpacked(gun, role, sha256, document, new Set([...above, sha256]))
+      if (bytes === undefined) continue
+      const found = { bytes, payload, origin }
+      this.#kept.set(name, found)
+      return found
+    }
+    return undefined
+  }
+
+  #unpacked(
+    gun: Gun,
+    role: string,
+    sha256: string,
+    { packed }: PackedDocument,
+    above: Set<string>,
+  ): Uint8Array | undefined {
+    try {
+      const bytes = unpack(packed, sha256, (base) => this.#find(gun, role, base, above)?.bytes)
+      return hexSha256(bytes) === sha256 ? bytes : undefined
+    } catch (error) {
+      damageIn(error)
+      return undefined
+    }
+  }
+}
+
+function decoded(payload: Buffer): PackedDocument | undefined {
+  try {
+    return decodeDocument(payload)
+  } catch (error) {
+    // It is shorter than what every document has before its bytes.
+    if (error instanceof RangeError) return undefined
+    throw error
+  }
+}

@@ -1,0 +1,82 @@
+import { TrustError } from '../errors.ts'
+import type { Anchor } from './anchor.ts'
+import { hexSha256, parseEntry } from './journal.ts'
+import { journalKey } from './keyspace.ts'
+import type { Found, Sources } from './sources.ts'
+import type { JournalEntry } from './store.ts'
+
+/** What nothing else is repaired without. */
+const REFUSED =
+  'add --from DIRECTORY with a newer backup, or restore the newest one; nothing was changed, so keep what is there'
+
+/**
+ * The journal of a damaged store: each entry is the one whose hash the entry after it has, back from the anchor, wherever
+ * it was taken from.
+ */
+export class MendedJournal {
+  readonly #sources: Sources
+  /** Those that were not whole in the damaged database. */
+  readonly #mended = new Map<number, Found>()
+  /** Number of the newest entry. */
+  readonly end: number
+  /** Of the newest entry that cannot be had; what entries before it say may be old. */
+  lost = 0
+
+  /**
+   * @param end number of the newest entry that anything stored tells of
+   * @throws TrustError DATA_DAMAGED if it ends before the anchor, or an entry is missing: commits would be undone unseen
+   */
+  constructor(sources: Sources, anchor: Anchor, end: number) {
+    this.#sources = sources
+    this.end = Math.max(end, anchor.number)
+    let expected: string | undefined = anchor.hash
+    for (let number = anchor.number; number > 0; number -= 1) expected = this.#mend(number, expected, anchor)
+    this.#followAnchor(anchor)
+  }
+
+  /** @returns undefined if it cannot be had */
+  find(number: number): Found | undefined {
+    const mended = this.#mended.get(number)
+    if (mended !== undefined) return mended
+    const payload = this.#sources.whole(journalKey(number))
+    return payload === undefined ? undefined : { payload, origin: 'whole' }
+  }
+
+  /** @returns undefined if it cannot be had */
+  entry(number: number): JournalEntry | undefined {
+    const found = this.find(number)
+    return found === undefined ? undefined : parseEntry(found.payload)
+  }
+
+  /** @param expected hash of the entry, if it is known @returns that of the entry before it */
+  #mend(number: number, expected: string | undefined, anchor: Anchor): string | undefined {
+    const key = journalKey(number)
+    const found = this.#sources.find(key, expected)
+    if (found !== undefined) {
+      if (found.origin !== 'whole') this.#mended.set(number, found)
+      return parseEntry(found.payload).previous
+    }
+    if (number === anchor.number) throw refused(`the end of the journal, entry ${number}, is damaged or missing`)
+    // One that was never seen is a batch that was lost, and heads from before it would be taken for current.
+    if (this.#sources.raw(key) === undefined) throw refused(`journal entry ${number} is missing`)
+    this.lost = Math.max(this.lost, number)
+    return undefined
+  }
+
+  /** What was written just before the process died: it must be whole and follow the anchor. */
+  #followAnchor(anchor: Anchor): void {
+    let previous = anchor.hash
+    for (let number = anchor.number + 1; number <= this.end; number += 1) {
+      const found = this.#sources.find(journalKey(number), undefined)
+      if (found === undefined || parseEntry(found.payload).previous !== previous) {
+        throw refused(`journal entry ${number}, after the anchor, is damaged or missing`)
+      }
+      if (found.origin !== 'whole') this.#mended.set(number, found)
+      previous = hexSha256(found.payload)
+    }
+  }
+}
+
+function refused(text: string): TrustError {
+  return new TrustError('DATA_DAMAGED', text, { hint: REFUSED })
+}

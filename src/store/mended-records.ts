@@ -1,0 +1,170 @@
+import { damageIn } from '../errors.ts'
+import type { Gun } from '../tuf/gun.ts'
+import type { Role } from '../tuf/role.ts'
+import type { Account, NamedDocument } from './account.ts'
+import type { Books } from './books.ts'
+import { DocumentBytes } from './document-bytes.ts'
+import { decodeHead, decodeKeys, encodeHead, encodeKeys, encodeOwner, encodeText } from './encoding.ts'
+import { hexSha256 } from './journal.ts'
+import {
+  documentKey,
+  dueKey,
+  headKey,
+  historyKey,
+  journalKey,
+  keysKey,
+  ownerKey,
+  recordKey,
+  versionKey,
+} from './keyspace.ts'
+import type { MendedJournal } from './mended-journal.ts'
+import type { Found } from './sources.ts'
+import type { Head, JournalEntry } from './store.ts'
+import type { Survey } from './survey.ts'
+
+/** A record that the journal says must be there; not found: it cannot be had. */
+export interface Mended {
+  readonly key: Buffer
+  readonly found: Found | undefined
+}
+
+/**
+ * Proposes what the head of a repository may be, from what else is stored of it; the journal's hash tells which it is.
+ *
+ * @param history its journal entries, oldest first
+ * @param bytesOf a document's bytes by its checksum
+ * @param renewals when it may be due, milliseconds since 1970
+ * @throws TrustError if its documents are not those of a repository
+ */
+export type ProposeHeads = (
+  history: readonly JournalEntry[],
+  bytesOf: (role: Role, sha256: string) => Uint8Array | undefined,
+  renewals: readonly number[],
+) => Iterable<Head>
+
+/** Every record that must be there, each made whole if it can be: what `check` expects. */
+export class MendedRecords {
+  readonly #survey: Survey
+  readonly #journal: MendedJournal
+  readonly #books: Books
+  readonly #proposeHeads: ProposeHeads
+  readonly #bytes: DocumentBytes
+
+  constructor(survey: Survey, journal: MendedJournal, books: Books, proposeHeads: ProposeHeads) {
+    this.#survey = survey
+    this.#journal = journal
+    this.#books = books
+    this.#proposeHeads = proposeHeads
+    this.#bytes = new DocumentBytes(survey.sources)
+  }
+
+  *all(): IterableIterator<Mended> {
+    for (let number = 1; number <= this.#journal.end; number += 1) {
+      yield { key: journalKey(number), found: this.#journal.find(number) }
+    }
+    for (const [gun, account] of this.#books.accounts) {
+      for (const [revision, number] of account.history) {
+        yield this.must(historyKey(gun, revision), encodeText(String(number)))
+      }
+      yield* this.#head(gun, account)
+      yield* this.#documents(gun, account)
+      yield* this.#keys(gun, account)
+    }
+    for (const { kind, name, sha256, number } of this.#books.values) {
+      if (sha256 === null) continue
+      const key = recordKey(kind, name)
+      yield { key, found: this.#survey.sources.find(key, this.#named(number, sha256)) }
+    }
+  }
+
+  /** A record whose payload is known. */
+  must(key: Buffer, payload: Buffer): Mended {
+    const whole = this.#survey.sources.whole(key)?.equals(payload) === true
+    return { key, found: { payload, origin: whole ? 'whole' : 'derived' } }
+  }
+
+  /** The hash of what changes, as the newest entry that can be read says it: if a later one cannot, it may be another. */
+  #named(number: number, sha256: string): string | undefined {
+    return number < this.#journal.lost ? undefined : sha256
+  }
+
+  *#head(gun: Gun, account: Account): IterableIterator<Mended> {
+    const key = headKey(gun)
+    const named = this.#named(account.number, account.head)
+    const found =
+      this.#survey.sources.find(key, named) ?? (named === undefined ? undefined : this.#rebuilt(gun, account))
+    yield { key, found }
+    for (const time of this.#dueTimes(gun, found)) yield this.must(dueKey(time, gun), Buffer.alloc(0))
+  }
+
+  #dueTimes(gun: Gun, head: Found | undefined): readonly number[] {
+    // Of a head that is lost nobody can tell; it may be rebuilt of them another time.
+    if (head === undefined) {
+      const { due, sources } = this.#survey
+      return (due.get(gun) ?? []).filter((time) => sources.whole(dueKey(time, gun)) !== undefined)
+    }
+    const { renewAt } = decodeHead(head.payload)
+    return renewAt === null ? [] : [renewAt]
+  }
+
+  #rebuilt(gun: Gun, account: Account): Found | undefined {
+    const history = [...account.history.values()].flatMap((number) => this.#journal.entry(number) ?? [])
+    const bytesOf = (role: Role, sha256: string): Uint8Array | undefined => this.#bytes.of(gun, role, sha256)
+    try {
+      for (const head of this.#proposeHeads(history, bytesOf, this.#survey.due.get(gun) ?? [])) {
+        const payload = encodeHead(head)
+        if (hexSha256(payload) === account.head) return { payload, origin: 'derived' }
+      }
+    } catch (error) {
+      damageIn(error)
+    }
+    return undefined
+  }
+
+  *#documents(gun: Gun, account: Account): IterableIterator<Mended> {
+    const documents = [...account.documents.values()].filter((document) => !this.#mayBeDeleted(gun, document))
+    const stored = new Set(documents.map(({ role, sha256 }) => `${role} ${sha256}`))
+    for (const document of documents) {
+      const { role, version, sha256 } = document
+      yield this.must(versionKey(gun, role, version), Buffer.from(sha256, 'hex'))
+      const isStored = (base: string): boolean => stored.has(`${role} ${base}`)
+      yield { key: documentKey(gun, role, sha256), found: this.#bytes.payload(gun, document, isStored) }
+    }
+  }
+
+  /** With nothing of it there, and an entry lost that is newer: a delete, most likely. */
+  #mayBeDeleted(gun: Gun, { role, version, sha256, number }: NamedDocument): boolean {
+    const { sources } = this.#survey
+    if (number > this.#journal.lost) return false
+    return [versionKey(gun, role, version), documentKey(gun, role, sha256)].every(
+      (key) => sources.raw(key) === undefined,
+    )
+  }
+
+  *#keys(gun: Gun, account: Account): IterableIterator<Mended> {
+    const keys = [...account.keys.values()]
+    for (const { keyId, role } of keys) yield this.must(ownerKey(keyId), encodeOwner({ gun, role: role as Role }))
+    for (const role of new Set(keys.map((key) => key.role))) {
+      const key = keysKey(gun, role)
+      yield { key, found: this.#keyList(key, account, role) }
+    }
+  }
+
+  /** The journal names what is sealed, each key's, and which are used: a list that has exactly these is the newest. */
+  #keyList(key: Buffer, account: Account, role: string): Found | undefined {
+    // An entry that is lost may have brought more keys.
+    const complete = this.#journal.lost === 0
+    const named = [...account.keys.values()].filter((each) => each.role === role)
+    const used = new Set(named.filter((each) => each.used).map(({ keyId }) => keyId))
+    for (const { payload, origin } of this.#survey.sources.candidates(key, complete ? 'parts' : 'nothing')) {
+      const list = decodeKeys(payload)
+      const sealed = new Map(list.map((each) => [each.keyId, hexSha256(each.sealed)]))
+      if (!named.every(({ keyId, sha256 }) => sealed.get(keyId) === sha256)) continue
+      if (complete && list.length !== named.length) continue
+      if (!list.some(({ keyId, pending }) => pending && used.has(keyId))) return { payload, origin }
+      const marked = list.map((each) => ({ ...each, pending: each.pending && !used.has(each.keyId) }))
+      return { payload: encodeKeys(marked), origin: origin === 'whole' ? 'derived' : origin }
+    }
+    return undefined
+  }
+}

@@ -1,0 +1,118 @@
+import { TrustError } from '../errors.ts'
+import type { Anchor } from './anchor.ts'
+import { Books } from './books.ts'
+import type { Write } from './database.ts'
+import { decodeDocument, encodeFormat } from './encoding.ts'
+import { FORMAT_VERSION, readFormat } from './intact.ts'
+import { formatKey, nameOf, parseKey } from './keyspace.ts'
+import { MendedJournal } from './mended-journal.ts'
+import { MendedRecords, type Mended, type ProposeHeads } from './mended-records.ts'
+import type { Records } from './records.ts'
+import type { Origin, Sources } from './sources.ts'
+import { survey, type Survey } from './survey.ts'
+
+/** What a store is repaired of. */
+export interface RepairParts {
+  readonly damaged: Records
+  /** For errors: where that lies. */
+  readonly directory: string
+  /** What cannot be had from it may be taken from here, if its hash is what the damaged store's journal says. */
+  readonly backup: Records | undefined
+  readonly anchor: Anchor
+  readonly proposeHeads: ProposeHeads
+}
+
+/** What became of the records, by their names. */
+export interface Repaired {
+  /** Number of the newest journal entry. */
+  commits: number
+  /** How many were taken as they are. */
+  whole: number
+  readonly repaired: { readonly record: string; readonly from: Exclude<Origin, 'whole'> }[]
+  /** What cannot be had: it stays damaged, and is refused. */
+  readonly lost: string[]
+  /** What no journal entry names, and is not taken. */
+  readonly left: string[]
+  /** What no journal entry that can be read names: one that cannot may, so it is taken. */
+  readonly unnamed: string[]
+}
+
+/**
+ * All records of a store, made whole as far as it can be done. Nothing older takes the place of what is lost: what the
+ * journal names counts, and it must reach the anchor.
+ *
+ * @param done told what became of them, while they are read
+ * @throws TrustError DATA_DAMAGED if the journal does not reach the anchor, DATA_NEWER
+ */
+export async function* repairedRecords(parts: RepairParts, done: Repaired): AsyncGenerator<Write> {
+  const { damaged, directory, backup, anchor, proposeHeads } = parts
+  const surveyed = await survey(damaged, backup)
+  const { sources } = surveyed
+  mustBelong(sources, damaged, directory, anchor)
+  const journal = new MendedJournal(sources, anchor, surveyed.newest)
+  const books = new Books()
+  for (let number = 1; number <= journal.end; number += 1) {
+    const entry = journal.entry(number)
+    if (entry !== undefined) books.add(entry)
+  }
+  done.commits = journal.end
+  const records = new MendedRecords(surveyed, journal, books, proposeHeads)
+  const taken = new Set<string>()
+  const take = (mended: Mended): Write => {
+    taken.add(mended.key.toString('latin1'))
+    return account(mended, sources, done)
+  }
+  yield take(records.must(formatKey(), encodeFormat({ version: FORMAT_VERSION, store: anchor.store })))
+  for (const mended of records.all()) yield take(mended)
+  yield* strays(surveyed, taken, journal.lost > 0, done)
+}
+
+/** @throws TrustError DATA_DAMAGED, DATA_NEWER; where its first record cannot be read, the anchor tells what it is */
+function mustBelong(sources: Sources, damaged: Records, directory: string, anchor: Anchor): void {
+  if (sources.whole(formatKey()) === undefined) return
+  if (readFormat(damaged, directory).store === anchor.store) return
+  throw new TrustError('DATA_DAMAGED', 'the anchor belongs to another database', {
+    hint: 'check the settings dataDirectory and anchorFile',
+  })
+}
+
+/** Count a record in, and say what is to be written of it. */
+function account({ key, found }: Mended, sources: Sources, done: Repaired): Write {
+  if (found === undefined) {
+    done.lost.push(nameOf(key))
+    return { key, asFound: refusedRecord(key, sources) }
+  }
+  if (found.origin === 'whole') done.whole += 1
+  else done.repaired.push({ record: nameOf(key), from: found.origin })
+  return { key, payload: found.payload }
+}
+
+/**
+ * Of what cannot be had, a record that no reader takes: the damaged one, as another backup may help it later. Where there is
+ * none, or an older one stands in its place, an empty one: what is absent would be taken for what was never there.
+ */
+function refusedRecord(key: Buffer, sources: Sources): Buffer {
+  const raw = sources.raw(key)
+  if (!Buffer.isBuffer(raw)) return Buffer.alloc(0)
+  const whole = sources.whole(key)
+  const onlyItsBaseIsLost =
+    whole !== undefined && parseKey(key)?.kind === 'document' && decodeDocument(whole).packed.form === 'difference'
+  return whole === undefined || onlyItsBaseIsLost ? raw : Buffer.alloc(0)
+}
+
+function* strays(
+  { seen, sources }: Survey,
+  taken: ReadonlySet<string>,
+  mayBeNamed: boolean,
+  done: Repaired,
+): IterableIterator<Write> {
+  for (const { key, whole } of seen) {
+    if (taken.has(key.toString('latin1'))) continue
+    const payload = whole && mayBeNamed ? sources.whole(key) : undefined
+    if (payload === undefined) done.left.push(nameOf(key))
+    else {
+      done.unnamed.push(nameOf(key))
+      yield { key, payload }
+    }
+  }
+}

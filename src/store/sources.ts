@@ -1,0 +1,116 @@
+import { damageIn } from '../errors.ts'
+import { turnBack } from './flipped-bit.ts'
+import { hexSha256 } from './journal.ts'
+import { openRecord, RECORD_DIGEST_BYTES } from './record.ts'
+import type { Records } from './records.ts'
+import { walkAround } from './view.ts'
+
+/**
+ * Where the content of a record came from. `whole`: it is as it should be; `itself`: from its own damaged bytes, or from
+ * the record whose key has changed; `derived`: from what else is stored; `backup`: from there.
+ */
+export type Origin = 'whole' | 'itself' | 'derived' | 'backup'
+
+/** A payload, and where it came from. */
+export interface Found {
+  readonly payload: Buffer
+  readonly origin: Origin
+}
+
+/**
+ * What is known of a payload beside its record's own hash. `nothing`: the damaged database is all there is to go by;
+ * `parts`: enough to tell whether that of a backup is as new; `hash`: that of the payload, so that it counts also where the
+ * record's own is wrong.
+ */
+export type Known = 'nothing' | 'parts' | 'hash'
+
+/** Damaged records that are kept, to look whether one is the record that is missing elsewhere. */
+const MISFITS_MAX = 256
+
+/** Everything that a record may be taken from: a damaged database, and perhaps a backup of it. */
+export class Sources {
+  readonly damaged: Records
+  readonly #backup: Records | undefined
+  readonly #misfits: Buffer[] = []
+
+  private constructor(damaged: Records, backup: Records | undefined) {
+    this.damaged = damaged
+    this.#backup = backup
+  }
+
+  /** @param seen told of every record that a walk over the damaged database comes by; no payload: it is damaged */
+  static async over(
+    damaged: Records,
+    backup: Records | undefined,
+    seen: (key: Buffer, payload: Buffer | undefined) => void,
+  ): Promise<Sources> {
+    const sources = new Sources(damaged, backup)
+    for await (const { key, record } of walkAround(damaged)) {
+      const payload = opened(key, record)
+      if (payload === undefined && sources.#misfits.length < MISFITS_MAX) sources.#misfits.push(record)
+      seen(key, payload)
+    }
+    return sources
+  }
+
+  /** The record as the damaged database has it; undefined: there is none; `unreadable`: LevelDB cannot read its place. */
+  raw(key: Buffer): Buffer | undefined | 'unreadable' {
+    return rawOf(this.damaged, key)
+  }
+
+  /** The payload of a record that the damaged database has, if its own hash is right. */
+  whole(key: Buffer): Buffer | undefined {
+    return wholeIn(this.damaged, key)
+  }
+
+  /** What the payload of a record may have been, best first. */
+  *candidates(key: Buffer, known: Known): IterableIterator<Found> {
+    const raw = this.raw(key)
+    const record = Buffer.isBuffer(raw) ? raw : undefined
+    const whole = record && opened(key, record)
+    if (whole !== undefined) yield { payload: whole, origin: 'whole' }
+    if (known === 'hash' && record !== undefined) {
+      yield { payload: record.subarray(RECORD_DIGEST_BYTES), origin: 'itself' }
+    }
+    for (const misfit of this.#misfits) {
+      const payload = opened(key, misfit)
+      if (payload !== undefined) yield { payload, origin: 'itself' }
+    }
+    const saved = known !== 'nothing' && this.#backup !== undefined ? wholeIn(this.#backup, key) : undefined
+    if (saved !== undefined) yield { payload: saved, origin: 'backup' }
+    // Last: it takes longest.
+    const turned = whole === undefined && record !== undefined ? turnBack(key, record) : undefined
+    if (turned !== undefined) yield { payload: turned, origin: 'itself' }
+  }
+
+  /** The first candidate that has this hash; undefined: that is right by its record's own. */
+  find(key: Buffer, sha256: string | undefined): Found | undefined {
+    for (const found of this.candidates(key, sha256 === undefined ? 'nothing' : 'hash')) {
+      if (sha256 === undefined || hexSha256(found.payload) === sha256) return found
+    }
+    return undefined
+  }
+}
+
+function rawOf(records: Records, key: Buffer): Buffer | undefined | 'unreadable' {
+  try {
+    return records.raw(key)
+  } catch (error) {
+    damageIn(error)
+    return 'unreadable'
+  }
+}
+
+function wholeIn(records: Records, key: Buffer): Buffer | undefined {
+  const raw = rawOf(records, key)
+  return Buffer.isBuffer(raw) ? opened(key, raw) : undefined
+}
+
+function opened(key: Buffer, record: Buffer): Buffer | undefined {
+  try {
+    return openRecord(key, record)
+  } catch (error) {
+    damageIn(error)
+    return undefined
+  }
+}

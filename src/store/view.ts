@@ -1,0 +1,69 @@
+import { copyFile, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { damageIn } from '../errors.ts'
+import { Database, mustHaveCurrent } from './database.ts'
+import type { Records } from './records.ts'
+import { isLog, withItsDamage } from './write-ahead-log.ts'
+
+/** What a database held when it was looked at. To be closed: it has a directory of its own. */
+export interface View {
+  readonly records: Records
+  close(): Promise<void>
+}
+
+/**
+ * Look into a database without a change to it. LevelDB writes when it opens one, and may put damaged tables together with
+ * others; so it opens a directory of links to the tables, which it only reads or forgets, and copies of the rest. The
+ * lock is the database's own: no server can have it open meanwhile.
+ *
+ * @throws TrustError DATA_MISSING, DATA_LOCKED, DATA_DAMAGED if LevelDB cannot open it
+ */
+export async function openView(directory: string): Promise<View> {
+  await mustHaveCurrent(directory, false)
+  const view = await mkdtemp(join(tmpdir(), 'countersign-view-'))
+  const remove = (): Promise<void> => rm(view, { recursive: true, force: true })
+  try {
+    for (const name of await readdir(directory)) {
+      const from = join(resolve(directory), name)
+      if (name === 'LOCK' || /\.(?:ldb|sst)$/.test(name)) await symlink(from, join(view, name))
+      else if (name === 'CURRENT' || name.startsWith('MANIFEST-')) await copyFile(from, join(view, name))
+      else if (isLog(name)) await writeFile(join(view, name), withItsDamage(await readFile(from)))
+    }
+    const database = await Database.openView(view, directory)
+    return {
+      records: database,
+      async close() {
+        await database.close()
+        await remove()
+      },
+    }
+  } catch (error) {
+    await remove()
+    throw error
+  }
+}
+
+/**
+ * All records that a walk reaches, unchecked: forward, and where a damaged place ends that, backward from the end. What
+ * lies between two such places is not among them.
+ *
+ * @throws TrustError STORE_UNAVAILABLE
+ */
+export async function* walkAround(records: Records): AsyncGenerator<{ key: Buffer; record: Buffer }> {
+  let last: Buffer | undefined
+  try {
+    for await (const entry of records.rawEntries({})) {
+      last = entry.key
+      yield entry
+    }
+    return
+  } catch (error) {
+    damageIn(error)
+  }
+  try {
+    yield* records.rawEntries({ reverse: true, ...(last === undefined ? {} : { gt: last }) })
+  } catch (error) {
+    damageIn(error)
+  }
+}

@@ -1,0 +1,373 @@
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { Database } from '../../src/store/database.ts'
+import { headKey, journalKey, keysKey, nameOf, parseKey, recordKey } from '../../src/store/keyspace.ts'
+import { SERVER, parseGun } from '../../src/tuf/gun.ts'
+import { exchange } from '../support/exchange.ts'
+import {
+  APP,
+  changeRecords,
+  DELETED,
+  livedIn,
+  OWN,
+  putRecords,
+  REBORN,
+  recordsOf,
+  ruined,
+  type LivedIn,
+} from '../support/lived-in.ts'
+import { fetchFrom, ReferenceClient } from '../support/reference-client.ts'
+import { tufPath } from '../support/upload.ts'
+import type { Printed } from './terminal.ts'
+
+/** What follows from the rest of the store. */
+const DERIVED = ['head', 'due', 'version', 'history', 'owner', 'format']
+
+describe('countersign repair', () => {
+  let lived: LivedIn
+  /** All records of the stopped server, by their keys in hex. */
+  let good: Map<string, Buffer>
+  let copies = 0
+
+  before(async () => {
+    lived = await livedIn()
+    const { directory } = await lived.copy('good')
+    good = await recordsOf(directory)
+  })
+  after(() => lived.terminal.close())
+
+  const keysOfKind = (...kinds: string[]): Buffer[] =>
+    [...good.keys()].map((hex) => Buffer.from(hex, 'hex')).filter((key) => kinds.includes(parseKey(key)?.kind ?? ''))
+
+  /** A copy of the stopped server, damaged. */
+  async function damaged(harm: (directory: string) => Promise<void>): Promise<Record<string, string>> {
+    const { directory, environment } = await lived.copy(`damaged-${(copies += 1)}`)
+    await harm(directory)
+    return environment
+  }
+
+  const withRuined = (...keys: Buffer[]): Promise<Record<string, string>> =>
+    damaged((directory) => changeRecords(directory, keys, ruined))
+
+  interface Done extends Printed {
+    /** The name of the directory that was made, or would have been. */
+    readonly made: string
+  }
+
+  async function repair(environment: Record<string, string>, ...args: string[]): Promise<Done> {
+    const made = `made-${(copies += 1)}`
+    return { ...(await lived.terminal.run(['repair', made, ...args], environment)), made }
+  }
+
+  const madeRecords = ({ made }: Done): Promise<Map<string, Buffer>> => recordsOf(lived.terminal.path(made, 'data'))
+
+  /** Records that are not those of the stopped server, byte for byte. */
+  async function differing(done: Done): Promise<string[]> {
+    const made = await madeRecords(done)
+    const keys = new Set([...made.keys(), ...good.keys()])
+    return [...keys]
+      .filter((key) => made.get(key)?.equals(good.get(key) ?? Buffer.from('none')) !== true)
+      .map((key) => nameOf(Buffer.from(key, 'hex')))
+  }
+
+  /** What was lost, by the lines that say so. */
+  const lost = ({ stdout }: Done): string[] =>
+    [...stdout.matchAll(/^still damaged: (.*)$/gm)].map(([, name = '']) => name)
+
+  async function check(name: string): Promise<string> {
+    return (await lived.terminal.run(['check'], lived.placeOf(name))).stdout
+  }
+
+  test('what follows from the rest is made anew, byte for byte, and nothing is written to the damaged store', async () => {
+    const environment = await withRuined(...keysOfKind(...DERIVED))
+    const data = environment['COUNTERSIGN_DATA_DIRECTORY'] ?? ''
+    const before = await filesOf(data)
+    const done = await repair(environment)
+    assert.deepEqual([done.code, done.stderr], [0, ''])
+    for (const gun of [APP, REBORN, DELETED, OWN]) {
+      assert.ok(done.stdout.includes(`repaired: head ${gun}, from what else is stored\n`), gun)
+    }
+    assert.match(done.stdout, /^made \S+: \d+ records repaired, 0 still damaged, 0 left behind, \d+ whole; 29 commits/m)
+    assert.match(done.stdout, /^3 repositories, 29 commits, \d+ records: sound$/m)
+    assert.deepEqual(await differing(done), [])
+    assert.deepEqual(await filesOf(data), before)
+  })
+
+  test('clients go on where they were: conditional requests, publishes, renewed timestamps', async () => {
+    const { terminal, app } = lived
+    const old = await terminal.serve(['--quiet'])
+    const before = await exchange(old, { path: tufPath(APP, 'timestamp.json') })
+    const client = new ReferenceClient(APP, (file) => fetchFrom(server, APP)(file), Date.now)
+    let server = old
+    const seen = await client.update()
+    await old.end()
+    const done = await repair(await withRuined(...keysOfKind(...DERIVED)))
+    server = await terminal.serve(['--quiet'], lived.placeOf(done.made))
+    const { etag = '', 'last-modified': modified = '' } = before.headers
+    const headers = { 'if-none-match': etag, 'if-modified-since': modified }
+    const now = await exchange(server, { path: tufPath(APP, 'timestamp.json'), headers })
+    assert.equal(now.status, 304)
+    assert.deepEqual((await client.update()).versions, seen.versions)
+    const publisher = app.fork()
+    publisher.addTarget('after')
+    await publisher.publish(server, 'targets')
+    assert.ok((await client.update()).targets.some(({ name }) => name === 'after'))
+    assert.equal((await terminal.run(['tag', 'remove', OWN, 'v1'], lived.placeOf(done.made))).code, 0)
+    await server.end()
+    assert.match(await check(done.made), /: sound\n$/)
+  })
+
+  test('one bit that has changed is turned back, in whatever kind of record', async () => {
+    const small = [...good].filter(([, record]) => record.length < 8_000).map(([hex]) => Buffer.from(hex, 'hex'))
+    let bit = 0
+    const environment = await damaged((directory) =>
+      changeRecords(directory, small, (record) => {
+        bit += 12_345
+        record[(bit >> 3) % record.length]! ^= 1 << (bit & 7)
+        return record
+      }),
+    )
+    const done = await repair(environment)
+    assert.deepEqual([done.code, lost(done)], [0, []])
+    assert.deepEqual(await differing(done), [])
+  })
+
+  test('of what only a backup has: nothing without one, from an old one what is the same, from a new one all', async () => {
+    const environment = await withRuined(...keysOfKind('document', 'keys', 'record'))
+    const none = await repair(environment)
+    assert.equal(none.code, 1)
+    assert.deepEqual(
+      new Set(lost(none).map((name) => name.split(' ')[0])),
+      new Set(['document', 'keys', 'policy', 'root-key', 'signer', 'token', 'user']),
+    )
+
+    const old = await repair(environment, '--from', 'old')
+    assert.equal(old.code, 1)
+    assert.deepEqual(
+      lost(old)
+        .filter((name) => !name.startsWith('document '))
+        .map((name) => name.replace(/^(token) .*/, '$1')),
+      [`keys ${REBORN} timestamp`, 'keys (server) targets/ci', 'user alice', 'policy user:alice', 'signer ci', 'token'],
+    )
+    assert.match(old.stdout, /^repaired: user bob, from the backup$/m)
+    // What the old backup says of her counts no more: neither what she may do, nor the rules for it, nor that there are none.
+    const server = await lived.terminal.serve(['--quiet'], lived.placeOf(old.made))
+    const { stdout: users } = await lived.terminal.run(['user', 'list'], lived.placeOf(old.made))
+    assert.match(users, /^alice +damaged: countersign check$/m)
+    assert.match(
+      (await lived.terminal.run(['policy', 'show', 'user:alice'], lived.placeOf(old.made))).stderr,
+      /^error: .* damaged/,
+    )
+    assert.equal((await exchange(server, { path: tufPath(APP, 'timestamp.json') })).status, 503)
+    await server.end()
+
+    for (const from of ['fresh', join('fresh', 'data')]) {
+      const fresh = await repair(environment, '--from', from)
+      assert.deepEqual([fresh.code, lost(fresh)], [0, []])
+      assert.deepEqual(await differing(fresh), [])
+    }
+  })
+
+  test('an older record in the place of a newer one is no record: rebuilt, or refused', async () => {
+    const before = await recordsOf(await copyOf('old'))
+    const names = [
+      headKey(parseGun(APP)),
+      recordKey('user', 'alice'),
+      recordKey('policy', 'user:alice'),
+      keysKey(SERVER, 'targets/ci'),
+    ]
+    const environment = await damaged((directory) =>
+      changeRecords(directory, names, (_, key) => before.get(key.toString('hex'))),
+    )
+    const done = await repair(environment)
+    assert.equal(done.code, 1)
+    assert.deepEqual(lost(done), ['keys (server) targets/ci', 'user alice', 'policy user:alice'])
+    assert.deepEqual(
+      (await madeRecords(done)).get(headKey(parseGun(APP)).toString('hex')),
+      good.get(headKey(parseGun(APP)).toString('hex')),
+    )
+    for (const command of ['user list', 'policy list', 'signer list']) {
+      const { code, stdout } = await lived.terminal.run(command.split(' '), lived.placeOf(done.made))
+      if (command !== 'signer list') assert.deepEqual([code, stdout.includes('damaged')], [1, true], command)
+    }
+    const fresh = await repair(environment, '--from', 'fresh')
+    assert.equal(fresh.code, 0)
+    assert.deepEqual(await differing(fresh), [])
+  })
+
+  test('a record whose key has changed is found by its hash; what nobody names is left behind', async () => {
+    const moved = [headKey(parseGun(OWN)), recordKey('user', 'bob'), journalKey(12), journalKey(29)]
+    const environment = await damaged(async (directory) => {
+      const puts: [Buffer, Buffer][] = []
+      await changeRecords(directory, moved, (record, key) => {
+        const other = Buffer.from(key)
+        other[other.length - 1]! ^= 0x40
+        puts.push([other, record])
+        return undefined
+      })
+      await putRecords(directory, [...puts, [Buffer.from('zzz'), Buffer.from('what')]])
+    })
+    const done = await repair(environment)
+    assert.equal(done.code, 0)
+    for (const name of [`head ${OWN}`, 'user bob', 'journal 12', 'journal 29']) {
+      assert.ok(done.stdout.includes(`repaired: ${name}, from its own bytes\n`), name)
+    }
+    assert.match(done.stdout, /^left behind: user bo", which no journal entry names$/m)
+    assert.match(done.stdout, /, 5 left behind, /)
+    assert.deepEqual(await differing(done), [])
+  })
+
+  test('an entry of the journal is taken from a backup where it fits on both sides; without one it stays damaged', async () => {
+    const environment = await withRuined(...[2, 7, 8, 20, 25].map(journalKey))
+    const none = await repair(environment)
+    assert.deepEqual([none.code, lost(none)], [1, ['journal 2', 'journal 7', 'journal 8', 'journal 20', 'journal 25']])
+    // What it alone names is kept, and served: its own hash is right.
+    assert.match(none.stdout, /^kept: document example\.org\/app root /m)
+    assert.match(none.stdout, /^error: the targets\/ci key \w+ is not in the journal$/m)
+    const server = await lived.terminal.serve(['--quiet'], lived.placeOf(none.made))
+    for (const gun of [APP, OWN, REBORN]) await new ReferenceClient(gun, fetchFrom(server, gun), Date.now).update()
+    await server.end()
+    const old = await repair(environment, '--from', 'old')
+    assert.deepEqual([old.code, lost(old)], [1, ['journal 25']])
+    const fresh = await repair(environment, '--from', 'fresh')
+    assert.deepEqual([fresh.code, await differing(fresh)], [0, []])
+  })
+
+  test('a journal that ends before the anchor, or whose end is damaged, is refused; but not with a backup that has it', async () => {
+    const ends = {
+      damaged: await withRuined(journalKey(29)),
+      missing: await damaged((directory) => changeRecords(directory, [journalKey(27)], () => undefined)),
+      older: await damaged(async (directory) => {
+        await rm(directory, { recursive: true })
+        await cp(lived.terminal.path('old', 'data'), directory, { recursive: true })
+      }),
+    }
+    for (const [name, environment] of Object.entries(ends)) {
+      for (const args of [[], ['--from', 'old'], ['--dry-run']]) {
+        const { code, stdout, stderr, made } = await repair(environment, ...args)
+        assert.deepEqual([code, stdout], [2, ''], name)
+        assert.match(
+          stderr,
+          /^error: (?:the end of the journal, entry 29, is damaged or missing|journal entry 27 is missing)\nhint: /,
+        )
+        assert.deepEqual(await readdir(lived.terminal.path(made)).catch(() => []), [])
+      }
+      const fresh = await repair(environment, '--from', 'fresh')
+      assert.equal(fresh.code, 0, name)
+      assert.deepEqual(await differing(fresh), [])
+    }
+  })
+
+  test('--dry-run says the same and makes nothing; --json says it to programs', async () => {
+    const environment = await withRuined(headKey(parseGun(APP)), recordKey('user', 'alice'))
+    const rehearsed = await repair(environment, '--dry-run')
+    assert.equal(rehearsed.code, 1)
+    assert.match(
+      rehearsed.stdout,
+      /^repaired: head example.org\/app, from what else is stored\nstill damaged: user alice\nwould make \S+: 1 record repaired, 1 still damaged, 0 left behind, 147 whole; 29 commits, as before\n$/,
+    )
+    await assert.rejects(readdir(lived.terminal.path(rehearsed.made)), { code: 'ENOENT' })
+    const { code, stdout, made } = await repair(environment, '--json', '--from', 'fresh')
+    assert.equal(code, 0)
+    const { check: found, ...said } = JSON.parse(stdout) as { check: { findings: unknown[]; records: object } }
+    assert.deepEqual(said, {
+      ...{ directory: lived.terminal.path(made), commits: 29, whole: 147 },
+      repaired: [
+        { record: `head ${APP}`, from: 'backup' },
+        { record: 'user alice', from: 'backup' },
+      ],
+      ...{ lost: [], left: [], unnamed: [] },
+    })
+    assert.deepEqual(found.findings, [])
+  })
+
+  test('is refused where there is nothing to repair from, a server runs, or there is no room for it', async () => {
+    const fails = async (done: Promise<Done>, message: RegExp): Promise<void> => {
+      const { code, stdout, stderr } = await done
+      assert.deepEqual([code, stdout], [2, ''])
+      assert.match(stderr, message)
+    }
+    const environment = await withRuined(headKey(parseGun(APP)))
+    const data = environment['COUNTERSIGN_DATA_DIRECTORY'] ?? ''
+    const run = async (...args: string[]): Promise<Done> => ({
+      ...(await lived.terminal.run(['repair', ...args], environment)),
+      made: '',
+    })
+    await fails(run('old'), /^error: the directory \S+\/old is not empty\nhint: name a new one each time\n$/)
+    await fails(run(join(data, 'new')), /^error: the directory \S+\/new lies in \S+\/data\n/)
+    await fails(
+      run('new', '--from', 'nowhere'),
+      /^error: there is no database in \S+\/nowhere, nor in \S+\nhint: name a directory that "countersign backup" made/,
+    )
+    await fails(
+      run('new', '--from', environment['COUNTERSIGN_KEYS_DIRECTORY'] ?? ''),
+      /^error: there is no database in /,
+    )
+
+    const server = await lived.terminal.serve(['--quiet'], environment)
+    await fails(run('new'), /^error: the server that uses \S+ is running\nhint: stop it first: /)
+    await server.end()
+    const database = await Database.open(data, false)
+    await fails(
+      run('new'),
+      /^error: a server, or another command, uses the database in \S+\/data\nhint: stop it first: /,
+    )
+    await database.close()
+
+    const [manifest = ''] = (await readdir(data)).filter((name) => name.startsWith('MANIFEST'))
+    const kept = await readFile(join(data, manifest))
+    await rm(join(data, manifest))
+    await fails(
+      run('new'),
+      /^error: the database in \S+\/data cannot be opened: [^]*hint: restore the data directory from a backup/,
+    )
+    await writeFile(join(data, manifest), kept)
+    await rm(join(data, 'CURRENT'))
+    await fails(
+      run('new'),
+      /^error: the database in \S+\/data has lost its CURRENT file\nhint: restore the data directory from a backup/,
+    )
+    assert.ok(!(await readdir(lived.terminal.directory)).includes('new'))
+  })
+
+  test('of a store without damage it is a copy; with an anchor elsewhere it says where each part belongs', async () => {
+    await mkdir(lived.terminal.path('elsewhere'))
+    const environment = {
+      ...(await damaged(async () => {})),
+      COUNTERSIGN_ANCHOR_FILE: lived.terminal.path('elsewhere', 'anchor'),
+    }
+    await cp(lived.terminal.path('keys', 'anchor'), lived.terminal.path('elsewhere', 'anchor'))
+    const done = await repair(environment)
+    assert.equal(done.code, 0)
+    assert.match(
+      done.stdout,
+      /: 0 records repaired, 0 still damaged, 0 left behind, 149 whole; 29 commits, as before\n/,
+    )
+    assert.match(
+      done.stdout,
+      /^next, start from it:\n {2}COUNTERSIGN_DATA_DIRECTORY=\S+\/data COUNTERSIGN_KEYS_DIRECTORY=\S+ COUNTERSIGN_ANCHOR_FILE=\S+\/keys\/anchor countersign serve\nor move .* put \S+\/data as \S+\/data, \S+\/keys as \S+\/keys, \S+\/keys\/anchor as \S+\/elsewhere\/anchor\n$/m,
+    )
+    assert.deepEqual(await differing(done), [])
+  })
+
+  /** Of a backup, which is not to be opened. */
+  async function copyOf(backup: string): Promise<string> {
+    const copy = lived.terminal.path(`copy-${(copies += 1)}`)
+    await cp(lived.terminal.path(backup, 'data'), copy, { recursive: true })
+    return copy
+  }
+})
+
+/** A hash of each file. */
+async function filesOf(directory: string): Promise<Record<string, string>> {
+  const names = (await readdir(directory)).toSorted()
+  const hashes = names.map(async (name) =>
+    createHash('sha256')
+      .update(await readFile(join(directory, name)))
+      .digest('hex'),
+  )
+  return Object.fromEntries((await Promise.all(hashes)).map((hash, index) => [names[index], hash]))
+}

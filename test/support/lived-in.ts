@@ -1,0 +1,141 @@
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { cp, writeFile } from 'node:fs/promises'
+import { Level } from 'level'
+import { Terminal, type Started } from '../cli/terminal.ts'
+import { exchange } from './exchange.ts'
+import { makeKey } from './test-key.ts'
+import { keysFrom, TrustWorld } from './trust-world.ts'
+import { tufPath } from './upload.ts'
+
+/** Its publisher signs everything but the timestamp; with a delegation, and large enough for differences. */
+export const APP = 'example.org/app'
+/** Deleted, and published again. */
+export const REBORN = 'example.org/reborn'
+export const DELETED = 'example.org/deleted'
+/** The server signs its tags. */
+export const OWN = 'example.org/own'
+
+const digest = (text: string): string => `sha256:${createHash('sha256').update(text).digest('hex')}`
+
+/** What a server has left behind that was used for everything, with backups of two moments; the server is stopped. */
+export interface LivedIn {
+  readonly terminal: Terminal
+  readonly app: TrustWorld
+  /** A copy of the stopped server to be damaged, and the variables that name its places. */
+  copy(name: string): Promise<{ directory: string; environment: Record<string, string> }>
+  /** The variables that name the places of a directory with `data` and `keys`. */
+  placeOf(name: string): Record<string, string>
+}
+
+/** `old` and `fresh` are backups in the terminal's directory; between them everything has changed once more. */
+export async function livedIn(): Promise<LivedIn> {
+  const terminal = await Terminal.open()
+  return live(terminal).catch(async (error: unknown) => {
+    await terminal.close()
+    throw error
+  })
+}
+
+async function live(terminal: Terminal): Promise<LivedIn> {
+  const type = async (...args: string[]): Promise<string> => {
+    const { code, stdout, stderr } = await terminal.run(args)
+    assert.equal(code, 0, `${args.join(' ')}: ${stdout}${stderr}`)
+    return stdout
+  }
+  await writeFile(terminal.path('pass'), 'a passphrase for root\n', { mode: 0o600 })
+  const server = await terminal.serve(['--quiet'])
+  const create = (gun: string): Promise<TrustWorld> =>
+    TrustWorld.create({ gun, now: Date.now(), serverKeys: keysFrom(server, gun) })
+  const app = await create(APP)
+  for (let tag = 0; tag < 60; tag += 1) app.addTarget(`tag-${tag}`)
+  await app.publishFirst(server)
+  const releases = makeKey('ecdsa')
+  app.delegate('targets/releases', [releases])
+  app.addTarget('r1', 'targets/releases')
+  await app.publish(server, 'targets', 'targets/releases')
+  for (const gun of [REBORN, DELETED]) {
+    const world = await create(gun)
+    await world.publishFirst(server)
+    await world.publish(server, 'targets')
+    await remove(server, gun)
+  }
+  await type('repo', 'create', OWN, '--passphrase-file', 'pass')
+  await type('tag', 'sign', OWN, 'v1', digest('v1'), '10')
+  for (const name of ['alice', 'bob']) await type('user', 'add', name, '--allow', 'read:*', '--no-password')
+  await type('policy', 'set', 'user:alice', '--rule', '*:v*')
+  await type('signer', 'create', 'ci')
+  await type('backup', 'old')
+
+  for (const gun of [APP, APP]) {
+    app.addTarget(`${gun}-${app.targets.version}`)
+    await app.publish(server, 'targets', 'targets/releases')
+  }
+  await (await create(REBORN)).publishFirst(server)
+  await type('tag', 'sign', OWN, 'v2', digest('v2'), '10')
+  await type('user', 'set', 'alice', '--allow', 'sign:*')
+  await type('policy', 'set', 'user:alice', '--rule', '*:w*')
+  await type('token', 'create', 'of-alice', '--allow', 'read:*', '--owner', 'alice')
+  await type('signer', 'rotate', 'ci')
+  await type('backup', 'fresh')
+  assert.equal(await server.end(), 0)
+
+  const placeOf = (name: string): Record<string, string> => ({
+    COUNTERSIGN_DATA_DIRECTORY: terminal.path(name, 'data'),
+    COUNTERSIGN_KEYS_DIRECTORY: terminal.path(name, 'keys'),
+  })
+  return {
+    terminal,
+    app,
+    placeOf,
+    async copy(name) {
+      for (const part of ['data', 'keys']) {
+        await cp(terminal.path(part), terminal.path(name, part), { recursive: true })
+      }
+      return { directory: terminal.path(name, 'data'), environment: placeOf(name) }
+    },
+  }
+}
+
+async function remove(server: Started, gun: string): Promise<void> {
+  const { status } = await exchange(server, { method: 'DELETE', path: tufPath(gun) })
+  assert.equal(status, 200)
+}
+
+/** All records of a store that is closed, as LevelDB has them; keys in hex. */
+export async function recordsOf(directory: string): Promise<Map<string, Buffer>> {
+  const level = new Level<Buffer, Buffer>(directory, { keyEncoding: 'buffer', valueEncoding: 'buffer' })
+  const records = new Map<string, Buffer>()
+  for await (const [key, record] of level.iterator()) records.set(key.toString('hex'), record)
+  await level.close()
+  return records
+}
+
+/** Change records of a store that is closed. @param change undefined: it is gone */
+export async function changeRecords(
+  directory: string,
+  keys: readonly Buffer[],
+  change: (record: Buffer, key: Buffer) => Buffer | undefined,
+): Promise<void> {
+  const level = new Level<Buffer, Buffer>(directory, { keyEncoding: 'buffer', valueEncoding: 'buffer' })
+  for (const key of keys) {
+    const record = await level.get(key)
+    assert.ok(record !== undefined, 'there is such a record')
+    const changed = change(Buffer.from(record), key)
+    await (changed === undefined ? level.del(key) : level.put(key, changed))
+  }
+  await level.close()
+}
+
+/** Write records as they are given. */
+export async function putRecords(directory: string, records: Iterable<readonly [Buffer, Buffer]>): Promise<void> {
+  const level = new Level<Buffer, Buffer>(directory, { keyEncoding: 'buffer', valueEncoding: 'buffer' })
+  for (const [key, record] of records) await level.put(key, record)
+  await level.close()
+}
+
+/** More than a bit of it is wrong. */
+export function ruined(record: Buffer): Buffer {
+  for (let at = record.length - 1; at >= 0; at -= 3) record[at]! ^= 0x55
+  return record
+}
