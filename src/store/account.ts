@@ -13,14 +13,12 @@ export interface NamedDocument {
   readonly role: string
   readonly version: number
   readonly sha256: string
-  /** Of the entry that brought it. */
-  readonly number: number
-  /** When that was, milliseconds since 1970. */
+  /** When it was committed, milliseconds since 1970. */
   readonly createdAt: number
 }
 
 /** A key as the journal names it. */
-interface NamedKey {
+export interface NamedKey {
   readonly role: string
   readonly keyId: string
   /** Of what is sealed. */
@@ -37,13 +35,13 @@ export class Account {
   readonly history = new Map<number, number>()
   head = ''
   /** Of its newest entry. */
-  number = 0
+  revision = 0
 
   add(entry: JournalEntry): void {
     if (entry.kind === 'delete') this.documents.clear()
     const createdAt = Date.parse(entry.time)
     for (const { role, version, sha256 } of entry.documents) {
-      this.documents.set(`${version} ${role}`, { role, version, sha256, number: entry.number, createdAt })
+      this.documents.set(`${version} ${role}`, { role, version, sha256, createdAt })
     }
     for (const { role, keyId, sha256 } of entry.keys) {
       // With documents go only the keys that signed them; those that are new go alone.
@@ -52,7 +50,7 @@ export class Account {
     }
     this.history.set(entry.revision, entry.number)
     this.head = entry.head
-    this.number = entry.number
+    this.revision = entry.revision
   }
 }
 

@@ -1,7 +1,7 @@
 import { damageIn } from '../errors.ts'
 import type { Gun } from '../tuf/gun.ts'
 import type { Role } from '../tuf/role.ts'
-import type { Account, NamedDocument } from './account.ts'
+import type { Account, NamedDocument, NamedKey } from './account.ts'
 import type { Books } from './books.ts'
 import { DocumentBytes } from './document-bytes.ts'
 import { decodeHead, decodeKeys, encodeHead, encodeKeys, encodeOwner, encodeText } from './encoding.ts'
@@ -90,11 +90,28 @@ export class MendedRecords {
 
   *#head(gun: Gun, account: Account): IterableIterator<Mended> {
     const key = headKey(gun)
-    const named = this.#named(account.number, account.head)
-    const found =
-      this.#survey.sources.find(key, named) ?? (named === undefined ? undefined : this.#rebuilt(gun, account))
+    const { sources } = this.#survey
+    const found = this.#goesOn(gun, account)
+      ? this.#laterHead(key, account)
+      : (sources.find(key, account.head) ?? this.#rebuilt(gun, account))
     yield { key, found }
     for (const time of this.#dueTimes(gun, found)) yield this.must(dueKey(time, gun), Buffer.alloc(0))
+  }
+
+  /** True if there was a later commit, whose entry cannot be had: each writes its number beside the entry. */
+  #goesOn(gun: Gun, { revision }: Account): boolean {
+    return this.#journal.lost > 0 && this.#survey.sources.raw(historyKey(gun, revision + 1)) !== undefined
+  }
+
+  /** The head that such a commit has written; it is newer than all that the journal tells of. */
+  #laterHead(key: Buffer, { revision }: Account): Found | undefined {
+    const found = this.#survey.sources.find(key, undefined)
+    return found !== undefined && decodeHead(found.payload).revision > revision ? found : undefined
+  }
+
+  /** True if every entry of the repository is there. */
+  #isComplete(gun: Gun, account: Account): boolean {
+    return account.history.size === account.revision && !this.#goesOn(gun, account)
   }
 
   #dueTimes(gun: Gun, head: Found | undefined): readonly number[] {
@@ -122,7 +139,9 @@ export class MendedRecords {
   }
 
   *#documents(gun: Gun, account: Account): IterableIterator<Mended> {
-    const documents = [...account.documents.values()].filter((document) => !this.#mayBeDeleted(gun, document))
+    const complete = this.#isComplete(gun, account)
+    const documents = [...account.documents.values()].filter((each) => complete || !this.#isGone(gun, each))
+
     const stored = new Set(documents.map(({ role, sha256 }) => `${role} ${sha256}`))
     for (const document of documents) {
       const { role, version, sha256 } = document
@@ -132,10 +151,9 @@ export class MendedRecords {
     }
   }
 
-  /** With nothing of it there, and an entry lost that is newer: a delete, most likely. */
-  #mayBeDeleted(gun: Gun, { role, version, sha256, number }: NamedDocument): boolean {
+  /** An entry that cannot be had may be a delete. */
+  #isGone(gun: Gun, { role, version, sha256 }: NamedDocument): boolean {
     const { sources } = this.#survey
-    if (number > this.#journal.lost) return false
     return [versionKey(gun, role, version), documentKey(gun, role, sha256)].every(
       (key) => sources.raw(key) === undefined,
     )
@@ -146,15 +164,16 @@ export class MendedRecords {
     for (const { keyId, role } of keys) yield this.must(ownerKey(keyId), encodeOwner({ gun, role: role as Role }))
     for (const role of new Set(keys.map((key) => key.role))) {
       const key = keysKey(gun, role)
-      yield { key, found: this.#keyList(key, account, role) }
+      yield { key, found: this.#keyList(key, keys, role, this.#isComplete(gun, account)) }
     }
   }
 
-  /** The journal names what is sealed, each key's, and which are used: a list that has exactly these is the newest. */
-  #keyList(key: Buffer, account: Account, role: string): Found | undefined {
-    // An entry that is lost may have brought more keys.
-    const complete = this.#journal.lost === 0
-    const named = [...account.keys.values()].filter((each) => each.role === role)
+  /**
+   * The journal names what is sealed, each key's, and which are used: a list that has exactly these is the newest. There
+   * may be more of them if an entry cannot be had.
+   */
+  #keyList(key: Buffer, keys: readonly NamedKey[], role: string, complete: boolean): Found | undefined {
+    const named = keys.filter((each) => each.role === role)
     const used = new Set(named.filter((each) => each.used).map(({ keyId }) => keyId))
     for (const { payload, origin } of this.#survey.sources.candidates(key, complete ? 'parts' : 'nothing')) {
       const list = decodeKeys(payload)

@@ -1,0 +1,216 @@
+import * as fc from 'fast-check'
+import assert from 'node:assert/strict'
+import { cp, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { TrustError } from '../../src/errors.ts'
+import { repair, type Repair } from '../../src/repair.ts'
+import { settingsSchema } from '../../src/settings/schema.ts'
+import { nameOf, parseKey } from '../../src/store/keyspace.ts'
+import { openKeysDirectory } from '../../src/signing/keys-directory.ts'
+import { openStore, type LevelStore } from '../../src/store/level.ts'
+import type { Role } from '../../src/tuf/role.ts'
+import type { Gun } from '../../src/tuf/gun.ts'
+import { changeRecords, livedIn, recordsOf, ruined, type LivedIn } from '../support/lived-in.ts'
+
+describe('repair of damaged files', () => {
+  let lived: LivedIn
+  let place: string
+  let good: Map<string, Buffer>
+  /** What the sound store serves: documents by role and checksum, and the revision of each repository. */
+  let documents: { gun: Gun; role: Role; sha256: string; bytes: Buffer }[]
+  let revisions: Map<Gun, number>
+
+  before(async () => {
+    lived = await livedIn()
+    place = await mkdtemp(join(tmpdir(), 'countersign-repair-'))
+    good = await recordsOf((await lived.copy('good')).directory)
+    const store = await opened(lived.terminal.path('good'))
+    documents = [...good.keys()].flatMap((hex) => {
+      const { kind, parts = [] } = parseKey(Buffer.from(hex, 'hex')) ?? {}
+      if (kind !== 'document') return []
+      const [gun, role, sha256] = parts as [Gun, Role, string]
+      return [{ gun, role, sha256, bytes: Buffer.from(store.document(gun, role, { sha256 })?.bytes ?? []) }]
+    })
+    revisions = new Map((await store.guns(100)).map((gun) => [gun, store.head(gun)?.revision ?? 0]))
+    await store.close()
+  })
+  after(async () => {
+    await rm(place, { recursive: true })
+    await lived.terminal.close()
+  })
+
+  async function opened(directory: string): Promise<LevelStore> {
+    const { anchorKey } = await openKeysDirectory(join(directory, 'keys'))
+    return openStore({ directory: join(directory, 'data'), anchorFile: join(directory, 'keys', 'anchor'), anchorKey })
+  }
+
+  /** @returns what was made of a damaged copy; undefined if it is refused */
+  async function repaired(directory: string, from?: string): Promise<Repair | undefined> {
+    const [dataDirectory, keysDirectory] = [join(directory, 'data'), join(directory, 'keys')]
+    const settings = {
+      ...settingsSchema.parse({}),
+      dataDirectory,
+      keysDirectory,
+      anchorFile: join(keysDirectory, 'anchor'),
+    }
+    const made = join(place, 'made')
+    await rm(made, { recursive: true, force: true })
+    try {
+      return await repair(settings, made, from && lived.terminal.path(from), false)
+    } catch (error) {
+      assert.ok(error instanceof TrustError && error.code === 'DATA_DAMAGED', String(error))
+      assert.deepEqual(await readdir(made).catch(() => []), [])
+      return undefined
+    }
+  }
+
+  /** Never a wrong byte, never an older head; and what is not served was named. */
+  async function mustBeHonest({ directory, lost, check }: Repair): Promise<void> {
+    const store = await opened(directory)
+    const refused: string[] = []
+    const look = (what: string, at: () => void): void => {
+      try {
+        at()
+      } catch (error) {
+        if (!(error instanceof TrustError)) throw error
+        refused.push(what)
+      }
+    }
+    for (const { gun, role, sha256, bytes } of documents) {
+      look(`${gun} ${role} ${sha256}`, () => {
+        const found = store.document(gun, role, { sha256 })?.bytes
+        assert.ok(found !== undefined && bytes.equals(found), 'the bytes that were committed')
+      })
+    }
+    for (const [gun, revision] of revisions) look(gun, () => assert.equal(store.head(gun)?.revision, revision))
+    await store.close()
+    if (lost.length === 0) {
+      assert.deepEqual([refused, check?.findings], [[], []])
+      assert.deepEqual(await recordsOf(join(directory, 'data')), good)
+      return
+    }
+    assert.ok(refused.length <= lost.length, `${refused.join()} of ${lost.join()}`)
+    // Where an entry is lost nobody can tell whether what it changed is old, and \`check\` says so.
+    if (lost.some((name) => name.startsWith('journal '))) return
+    for (const [hex, record] of await recordsOf(join(directory, 'data'))) {
+      const key = Buffer.from(hex, 'hex')
+      const isRead = lost.includes(nameOf(key)) || good.get(hex)?.equals(record) === true
+      assert.ok(isRead || parseKey(key)?.kind === 'document', nameOf(key))
+    }
+  }
+
+  /** A backup is not to be opened by others. */
+  async function copyOfOld(): Promise<{ directory: string }> {
+    const directory = join(place, 'old')
+    await cp(lived.terminal.path('old', 'data'), directory, { recursive: true })
+    return { directory }
+  }
+
+  async function filesOf(directory: string, pattern: RegExp): Promise<string[]> {
+    return (await readdir(directory)).filter((name) => pattern.test(name)).map((name) => join(directory, name))
+  }
+
+  test('a bit anywhere in the log is no reason to lose what follows it', async () => {
+    const { directory } = await lived.copy('log')
+    const [log = ''] = await filesOf(directory, /^\d+\.log$/)
+    const whole = await readFile(log)
+    assert.ok(whole.length > 30_000, 'nearly all of it is in the log')
+    let [made, sound] = [0, 0]
+    for (let trial = 0; trial < 20; trial += 1) {
+      const bad = Buffer.from(whole)
+      bad[Math.floor((bad.length * (trial + 0.5)) / 20)]! ^= 1 << (trial % 8)
+      await writeFile(log, bad)
+      const done = await repaired(lived.terminal.path('log'))
+      if (done !== undefined) await mustBeHonest(done)
+      made += Number(done !== undefined)
+      sound += Number(done?.lost.length === 0)
+    }
+    // The rest hit a length, the last batch, or a document that is too large to try each of its bits.
+    assert.ok(made >= 15 && sound >= 10, `${made} made, ${sound} of them sound`)
+  })
+
+  test('pages of zeros in the log: entries are missing, and nothing older is made of what is left', async () => {
+    const { directory } = await lived.copy('zeros')
+    const [log = ''] = await filesOf(directory, /^\d+\.log$/)
+    const whole = await readFile(log)
+    await writeFile(log, Buffer.from(whole).fill(0, 36_864, 40_960))
+    assert.equal(await repaired(lived.terminal.path('zeros')), undefined)
+    const done = await repaired(lived.terminal.path('zeros'), 'fresh')
+    assert.deepEqual(done?.lost, [])
+    await mustBeHonest(done)
+  })
+
+  test('a damaged block of a table: the rest is found by its keys, what was in it in a backup', async () => {
+    const { directory } = await lived.copy('table')
+    // What was in the log is in a table then.
+    await recordsOf(directory)
+    const table = await largest(await filesOf(directory, /\.ldb$/))
+    const whole = await readFile(table)
+    const lost = { none: 0, old: 0, fresh: 0 }
+    const places = Array.from({ length: 16 }, (_, trial) => Math.floor((whole.length * trial) / 16))
+    // The last one is the table's own end, without which none of it can be read.
+    for (const at of [...places, whole.length - 300]) {
+      await writeFile(table, Buffer.from(whole).fill(0xa5, at, at + 300))
+      for (const from of ['none', 'old', 'fresh'] as const) {
+        const done = await repaired(lived.terminal.path('table'), from === 'none' ? undefined : from)
+        if (done !== undefined) await mustBeHonest(done)
+        lost[from] += done?.lost.length ?? good.size
+      }
+    }
+    assert.equal(lost.fresh, 0)
+    assert.ok(lost.old < lost.none, JSON.stringify(lost))
+  })
+
+  test('whatever happens to records: never a wrong byte, never an older state; repaired, named, or all of it refused', async () => {
+    const { directory } = await lived.copy('any')
+    await lived.copy('any-good')
+    const keys = [...good.keys()].map((hex) => Buffer.from(hex, 'hex'))
+    const older = await recordsOf((await copyOfOld()).directory)
+    const harms: ((record: Buffer, key: Buffer) => Buffer | undefined)[] = [
+      flipped(1),
+      flipped(3),
+      ruined,
+      () => undefined,
+      (_, key) => older.get(key.toString('hex')),
+      (record) => record.subarray(0, record.length >> 1),
+      () => good.get(keys[7]?.toString('hex') ?? ''),
+    ]
+    let made = 0
+    const harm = fc.record({ key: fc.nat(keys.length - 1), harm: fc.nat(harms.length - 1) })
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(harm, { minLength: 1, maxLength: 12 }),
+        fc.constantFrom(undefined, 'old', 'fresh'),
+        async (list, from) => {
+          await rm(directory, { recursive: true })
+          await cp(lived.terminal.path('any-good', 'data'), directory, { recursive: true })
+          for (const { key, harm } of new Map(list.map((each) => [each.key, each])).values()) {
+            await changeRecords(directory, [keys[key]!], harms[harm]!)
+          }
+          const done = await repaired(lived.terminal.path('any'), from)
+          if (done === undefined) return
+          made += 1
+          if (from === 'fresh') assert.deepEqual(done.lost, [])
+          await mustBeHonest(done)
+        },
+      ),
+      { numRuns: 40 },
+    )
+    assert.ok(made >= 20, `${made} made`)
+  })
+})
+
+/** Some bits are others. */
+function flipped(bits: number): (record: Buffer, key: Buffer) => Buffer {
+  return (record, key) => {
+    for (let bit = 0; bit < bits; bit += 1) record[(key.length * (bit + 7)) % record.length]! ^= 1 << (bit + 2)
+    return record
+  }
+}
+
+async function largest(paths: readonly string[]): Promise<string> {
+  const sizes = await Promise.all(paths.map(async (path) => ({ path, size: (await stat(path)).size })))
+  return sizes.toSorted((one, other) => other.size - one.size)[0]?.path ?? ''
+}
