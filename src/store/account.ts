@@ -34,7 +34,8 @@ export class Account {
   /** Numbers of its entries by revision. */
   readonly history = new Map<number, number>()
   head = ''
-  /** Of its newest entry. */
+  /** Number and revision of its newest entry. */
+  number = 0
   revision = 0
 
   add(entry: JournalEntry): void {
@@ -50,6 +51,7 @@ export class Account {
     }
     this.history.set(entry.revision, entry.number)
     this.head = entry.head
+    this.number = entry.number
     this.revision = entry.revision
   }
 }

@@ -19,8 +19,8 @@ export class MendedJournal {
   readonly #mended = new Map<number, Found>()
   /** Number of the newest entry. */
   readonly end: number
-  /** Of the newest entry that cannot be had; what entries before it say may be old. */
-  lost = 0
+  /** Of the entries that cannot be had, newest first: what entries before them say may be old. */
+  readonly lost: number[] = []
 
   /**
    * @param end number of the newest entry that anything stored tells of
@@ -59,7 +59,7 @@ export class MendedJournal {
     if (number === anchor.number) throw refused(`the end of the journal, entry ${number}, is damaged or missing`)
     // One that was never seen is a batch that was lost, and heads from before it would be taken for current.
     if (this.#sources.raw(key) === undefined) throw refused(`journal entry ${number} is missing`)
-    this.lost = Math.max(this.lost, number)
+    this.lost.push(number)
     return undefined
   }
 

@@ -85,28 +85,29 @@ export class MendedRecords {
 
   /** The hash of what changes, as the newest entry that can be read says it: if a later one cannot, it may be another. */
   #named(number: number, sha256: string): string | undefined {
-    return number < this.#journal.lost ? undefined : sha256
+    return number < (this.#journal.lost[0] ?? 0) ? undefined : sha256
   }
 
   *#head(gun: Gun, account: Account): IterableIterator<Mended> {
     const key = headKey(gun)
-    const { sources } = this.#survey
     const found = this.#goesOn(gun, account)
-      ? this.#laterHead(key, account)
-      : (sources.find(key, account.head) ?? this.#rebuilt(gun, account))
+      ? this.#laterHead(gun, account)
+      : (this.#survey.sources.find(key, account.head) ?? this.#rebuilt(gun, account))
     yield { key, found }
     for (const time of this.#dueTimes(gun, found)) yield this.must(dueKey(time, gun), Buffer.alloc(0))
   }
 
-  /** True if there was a later commit, whose entry cannot be had: each writes its number beside the entry. */
-  #goesOn(gun: Gun, { revision }: Account): boolean {
-    return this.#journal.lost > 0 && this.#survey.sources.raw(historyKey(gun, revision + 1)) !== undefined
+  /** True if there was a later commit whose entry cannot be had, or there may have been one. */
+  #goesOn(gun: Gun, { number }: Account): boolean {
+    return this.#journal.lost.some((lost) => lost > number && (this.#survey.owners.get(lost) ?? gun) === gun)
   }
 
-  /** The head that such a commit has written; it is newer than all that the journal tells of. */
-  #laterHead(key: Buffer, { revision }: Account): Found | undefined {
-    const found = this.#survey.sources.find(key, undefined)
-    return found !== undefined && decodeHead(found.payload).revision > revision ? found : undefined
+  /** What such a commit has written: newer than all that the journal tells of, or if nobody knows whose it was, as new. */
+  #laterHead(gun: Gun, { number, revision, head }: Account): Found | undefined {
+    const found = this.#survey.sources.find(headKey(gun), undefined)
+    if (found === undefined || decodeHead(found.payload).revision > revision) return found
+    const isOld = this.#journal.lost.some((lost) => lost > number && this.#survey.owners.get(lost) === gun)
+    return isOld || hexSha256(found.payload) !== head ? undefined : found
   }
 
   /** True if every entry of the repository is there. */

@@ -33,7 +33,7 @@ export interface Repaired {
   readonly lost: string[]
   /** What no journal entry names, and is not taken. */
   readonly left: string[]
-  /** What no journal entry that can be read names: one that cannot may, so it is taken. */
+  /** What no journal entry that can be read names: one that is lost may, so it is taken. */
   readonly unnamed: string[]
 }
 
@@ -64,7 +64,7 @@ export async function* repairedRecords(parts: RepairParts, done: Repaired): Asyn
   }
   yield take(records.must(formatKey(), encodeFormat({ version: FORMAT_VERSION, store: anchor.store })))
   for (const mended of records.all()) yield take(mended)
-  yield* strays(surveyed, taken, journal.lost > 0, done)
+  yield* strays(surveyed, taken, journal.lost.length > 0, done)
 }
 
 /** @throws TrustError DATA_DAMAGED, DATA_NEWER; where its first record cannot be read, the anchor tells what it is */
@@ -106,13 +106,14 @@ function* strays(
   mayBeNamed: boolean,
   done: Repaired,
 ): IterableIterator<Write> {
-  for (const { key, whole } of seen) {
+  for (const key of seen) {
     if (taken.has(key.toString('latin1'))) continue
-    const payload = whole && mayBeNamed ? sources.whole(key) : undefined
-    if (payload === undefined) done.left.push(nameOf(key))
-    else {
-      done.unnamed.push(nameOf(key))
-      yield { key, payload }
+    if (!mayBeNamed) {
+      done.left.push(nameOf(key))
+      continue
     }
+    const found = sources.find(key, undefined)
+    if (found !== undefined) done.unnamed.push(nameOf(key))
+    yield found === undefined ? account({ key, found }, sources, done) : { key, payload: found.payload }
   }
 }

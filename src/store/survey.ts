@@ -6,21 +6,24 @@ import { Sources } from './sources.ts'
 /** What a walk over a damaged database comes by, before anything is asked for by its key. */
 export interface Survey {
   readonly sources: Sources
-  /** Every key, with whether its record is whole. */
-  readonly seen: readonly { readonly key: Buffer; readonly whole: boolean }[]
+  /** Every key that it comes by. */
+  readonly seen: readonly Buffer[]
   /** The highest number of a journal entry that anything tells of. */
   readonly newest: number
+  /** Whose a journal entry is, by its number: told by what each commit writes beside it. */
+  readonly owners: ReadonlyMap<number, Gun>
   /** When repositories may be due, by the keys of the index; milliseconds since 1970. */
   readonly due: ReadonlyMap<Gun, readonly number[]>
 }
 
 /** @param backup what else may be taken from */
 export async function survey(damaged: Records, backup: Records | undefined): Promise<Survey> {
-  const seen: { key: Buffer; whole: boolean }[] = []
+  const seen: Buffer[] = []
+  const owners = new Map<number, Gun>()
   const due = new Map<Gun, number[]>()
   let newest = 0
   const sources = await Sources.over(damaged, backup, (key, payload) => {
-    seen.push({ key, whole: payload !== undefined })
+    seen.push(key)
     const { kind, parts = [] } = parseKey(key) ?? {}
     if (kind === 'due') {
       const gun = parts[1] as Gun
@@ -28,8 +31,10 @@ export async function survey(damaged: Records, backup: Records | undefined): Pro
     }
     if (payload === undefined) return
     if (kind === 'journal') newest = Math.max(newest, Number(parts[0]))
-    // Each commit writes one: it tells of an entry that cannot be read itself.
-    if (kind === 'history') newest = Math.max(newest, Number(payload.toString()))
+    if (kind !== 'history') return
+    const number = Number(payload.toString())
+    newest = Math.max(newest, number)
+    owners.set(number, parts[0] as Gun)
   })
-  return { sources, seen, newest, due }
+  return { sources, seen, newest, owners, due }
 }
