@@ -42,8 +42,9 @@ export function replay(
     if (timestamp === undefined) highest = fromEarlierLife(highest, forgets)
     const signedHere = entry.documents.at(-1)?.role === 'timestamp'
     for (const { role, version } of entry.documents) {
-      // Of several roots that are adopted the newest counts. What is published here names one version of each.
-      highest[role] = signedHere ? version : Math.max(version, highest[role] ?? 0)
+      // In a new life a publisher's own snapshot begins at 1 again; of several roots that are adopted the newest counts.
+      const anew = signedHere && role === 'snapshot'
+      highest[role] = anew ? version : Math.max(version, highest[role] ?? 0)
     }
     const shaOf = (wanted: string): string | undefined =>
       entry.documents.findLast(({ role }) => role === wanted)?.sha256
