@@ -47,7 +47,7 @@ export async function adviceFor(world: World, own: readonly Ending[]): Promise<A
     return found
   }
   return async ({ gun, what, expires }) => {
-    if (what === DAMAGED) return RESTORE
+    if (what === DAMAGED) return REPAIR
     if (what === 'root certificate' && expires <= trust.now()) return TOO_LATE
     if (gun === undefined) return forServer(what, own)
     try {
@@ -55,12 +55,12 @@ export async function adviceFor(world: World, own: readonly Ending[]): Promise<A
     } catch (error) {
       // Who holds the keys cannot be read, though what ends can.
       damageIn(error)
-      return RESTORE
+      return REPAIR
     }
   }
 }
 
-const RESTORE = 'countersign check; restore a backup'
+const REPAIR = 'countersign check; stop, countersign repair'
 /** No client accepts a root that was signed after that. */
 const TOO_LATE = 'too late: a new repository, and every client must forget this one'
 

@@ -2,6 +2,7 @@ import { TrustError } from '../errors.ts'
 import type { AnchorFile } from './anchor.ts'
 import type { Database } from './database.ts'
 import { decodeFormat, type Format } from './encoding.ts'
+import { REPAIR_HINT, RESTORE_HINT } from './hints.ts'
 import { EMPTY_TAIL, entryTail, hexSha256, parseEntry, type Tail } from './journal.ts'
 import { formatKey, journalKey, rangeOfKind } from './keyspace.ts'
 import type { Records } from './records.ts'
@@ -11,9 +12,6 @@ import type { Records } from './records.ts'
 /** Version of the layout of all records. A database with a higher one is refused. */
 export const FORMAT_VERSION = 1
 
-/** What to do where it is not. */
-export const RESTORE = 'restore data directory and anchor from a backup; nothing was changed'
-
 /** @throws TrustError DATA_DAMAGED, DATA_NEWER */
 export function readFormat(database: Records, directory: string): Format {
   let format: Format | undefined
@@ -21,7 +19,10 @@ export function readFormat(database: Records, directory: string): Format {
     const payload = database.get(formatKey())
     format = payload === undefined ? undefined : decodeFormat(payload)
   } catch (cause) {
-    throw new TrustError('DATA_DAMAGED', `the first record of the database in ${directory} is damaged`, { cause })
+    throw new TrustError('DATA_DAMAGED', `the first record of the database in ${directory} is damaged`, {
+      hint: REPAIR_HINT,
+      cause,
+    })
   }
   if (format === undefined) throw new TrustError('DATA_DAMAGED', `${directory} holds no database of Countersign`)
   if (format.version > FORMAT_VERSION) {
@@ -39,7 +40,7 @@ export async function readTail(database: Database): Promise<Tail> {
     }
     return EMPTY_TAIL
   } catch (cause) {
-    throw new TrustError('DATA_DAMAGED', 'the end of the journal is damaged', { hint: RESTORE, cause })
+    throw new TrustError('DATA_DAMAGED', 'the end of the journal is damaged', { hint: REPAIR_HINT, cause })
   }
 }
 
@@ -54,8 +55,8 @@ export async function holdAgainstAnchor(
   tail: Tail,
 ): Promise<void> {
   const anchor = await file.read()
-  if (anchor === undefined) throw damaged('the anchor has no valid signature')
-  if (anchor.store !== store) throw damaged('the anchor belongs to another database')
+  if (anchor === undefined) throw damaged('the anchor has no valid signature', RESTORE_HINT)
+  if (anchor.store !== store) throw damaged('the anchor belongs to another database', RESTORE_HINT)
   if (anchor.number > tail.number) {
     throw damaged(
       `the database is older than its anchor: it ends with commit ${tail.number}, the anchor with ${anchor.number}`,
@@ -83,7 +84,7 @@ export function mustHaveNoGap(database: Database, tail: Tail): void {
     const number = tail.number - distance
     if (!isMissing(database, number)) continue
     throw new TrustError('DATA_DAMAGED', `journal entry ${number} is missing, and perhaps others around it`, {
-      hint: 'restore data directory and anchor from a backup',
+      hint: REPAIR_HINT,
     })
   }
 }
@@ -97,6 +98,6 @@ function isMissing(database: Database, number: number): boolean {
   }
 }
 
-function damaged(text: string): TrustError {
-  return new TrustError('DATA_DAMAGED', text, { hint: RESTORE })
+function damaged(text: string, hint = REPAIR_HINT): TrustError {
+  return new TrustError('DATA_DAMAGED', text, { hint })
 }

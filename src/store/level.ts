@@ -6,7 +6,8 @@ import { Committer, type CommitterOptions } from './committer.ts'
 import { copyStore } from './copy.ts'
 import { Database } from './database.ts'
 import { encodeFormat } from './encoding.ts'
-import { FORMAT_VERSION, holdAgainstAnchor, mustHaveNoGap, readFormat, readTail, RESTORE } from './intact.ts'
+import { RESTORE_HINT } from './hints.ts'
+import { FORMAT_VERSION, holdAgainstAnchor, mustHaveNoGap, readFormat, readTail } from './intact.ts'
 import { EMPTY_TAIL, type Tail } from './journal.ts'
 import { formatKey } from './keyspace.ts'
 import { CommitPacker, type PackedCommit } from './packed-commit.ts'
@@ -64,7 +65,7 @@ export async function createStore(options: StoreOptions): Promise<void> {
     try {
       if (await holdsAnything(database)) {
         const text = `there is a database in ${options.directory}, but no anchor in ${options.anchorFile}`
-        throw new TrustError('DATA_EXISTS', text, { hint: RESTORE })
+        throw new TrustError('DATA_EXISTS', text, { hint: RESTORE_HINT })
       }
       const store = randomUUID()
       await database.write([{ key: formatKey(), payload: encodeFormat({ version: FORMAT_VERSION, store }) }])

@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto'
 import { TrustError } from '../errors.ts'
+import { DAMAGED_HINT } from './hints.ts'
 import { nameOf } from './keyspace.ts'
 
 /**
@@ -7,9 +8,6 @@ import { nameOf } from './keyspace.ts'
  * data. The digest covers the key too, so that a valid record in a wrong place is noticed.
  */
 export const RECORD_DIGEST_BYTES = 32
-
-/** What to do about a record that cannot be read. */
-export const DAMAGED_HINT = '"countersign check" names all that is damaged; restore a backup'
 
 export function sealRecord(key: Uint8Array, payload: Uint8Array): Buffer {
   return Buffer.concat([digest(key, payload), payload])

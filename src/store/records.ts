@@ -1,7 +1,8 @@
 import type { Level } from 'level'
 import { TrustError } from '../errors.ts'
+import { DAMAGED_HINT } from './hints.ts'
 import { nameOf } from './keyspace.ts'
-import { DAMAGED_HINT, openRecord } from './record.ts'
+import { openRecord } from './record.ts'
 
 /** A range of keys; no bound: from the first, to the last. */
 interface Range {

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { TrustError } from '../errors.ts'
 import { crc32c } from './crc32c.ts'
+import { REPAIR_HINT } from './hints.ts'
 
 /** LevelDB's log format (doc/log_format.md): blocks of fixed size, of records that never reach over the end of one. */
 const BLOCK_BYTES = 32 * 1024
@@ -28,9 +29,7 @@ export function mustHaveWholeLogs(directory: string): void {
     const damaged = damagedPlace(readLog(join(directory, name)))
     if (damaged === undefined) continue
     const text = `the log ${name} of the database in ${directory} is damaged at byte ${damaged}, and goes on after it`
-    throw new TrustError('DATA_DAMAGED', text, {
-      hint: 'restore data directory and anchor from a backup; nothing was changed, so keep a copy of what is there',
-    })
+    throw new TrustError('DATA_DAMAGED', text, { hint: REPAIR_HINT })
   }
 }
 

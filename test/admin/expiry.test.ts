@@ -105,7 +105,7 @@ test('what to do about each ending is what its holder can do', async (t) => {
   const damaged: World = { ...ageless, trust: { ...trust, store: { ...trust.store, keys } } }
   const rows = await showExpiry.run(damaged, { days: 36_500 }, TEST_ACTOR)
   const said = Object.fromEntries(rows.map(({ what, todo }) => [what, todo]))
-  assert.equal(said['targets'], 'countersign check; restore a backup')
+  assert.equal(said['targets'], 'countersign check; stop, countersign repair')
   assert.equal(said['server certificate'], own)
 })
 

@@ -43,7 +43,8 @@ describe('what is damaged is named, and hides nothing else', () => {
   async function looks(): Promise<void> {
     await prints('repo list', 1, LIST)
     assert.deepEqual(((await json('repo list')) as object[])[0], { gun: DAMAGED, damaged: WHY })
-    const hint = 'hint: "countersign check" names all that is damaged; restore a backup\n'
+    const hint =
+      'hint: "countersign check" names all that is damaged; "countersign repair DIRECTORY" makes it whole, of a stopped server\n'
     await prints(`repo show ${DAMAGED}`, 2, `error: ${WHY}\n${hint}`)
     const { now } = (await json(`find ${V1}`)) as { now: { gun: string; damaged?: string }[] }
     assert.deepEqual(

@@ -1,0 +1,12 @@
+/** What to do about damage, for people at a terminal. */
+
+/** About a record that cannot be read. */
+export const DAMAGED_HINT =
+  '"countersign check" names all that is damaged; "countersign repair DIRECTORY" makes it whole, of a stopped server'
+
+/** About a database of which a start says that something is missing or damaged. */
+export const REPAIR_HINT =
+  'try "countersign repair DIRECTORY", with --from BACKUP where it asks for one, before you restore data directory and anchor from a backup; nothing was changed'
+
+/** About a database and an anchor that are not of each other. */
+export const RESTORE_HINT = 'restore data directory and anchor from a backup; nothing was changed'
