@@ -9,7 +9,7 @@ import { unpack } from './packing.ts'
 import type { Found, Sources } from './sources.ts'
 
 /** Bytes that are kept: many differences are to the same document. */
-const KEPT_MAX_BYTES = 64 * 1024 * 1024
+const KEPT_MAX_BYTES = 16 * 1024 * 1024
 
 interface FoundBytes extends Found {
   readonly bytes: Uint8Array

@@ -9,7 +9,8 @@ import { MendedJournal } from './mended-journal.ts'
 import { MendedRecords, type Mended, type ProposeHeads } from './mended-records.ts'
 import type { Records } from './records.ts'
 import type { Origin, Sources } from './sources.ts'
-import { survey, type Survey } from './survey.ts'
+import { survey } from './survey.ts'
+import { walkAround } from './view.ts'
 
 /** What a store is repaired of. */
 export interface RepairParts {
@@ -64,7 +65,7 @@ export async function* repairedRecords(parts: RepairParts, done: Repaired): Asyn
   }
   yield take(records.must(formatKey(), encodeFormat({ version: FORMAT_VERSION, store: anchor.store })))
   for (const mended of records.all()) yield take(mended)
-  yield* strays(surveyed, taken, journal.lost.length > 0, done)
+  yield* strays(sources, taken, journal.lost.length > 0, done)
 }
 
 /** @throws TrustError DATA_DAMAGED, DATA_NEWER; where its first record cannot be read, the anchor tells what it is */
@@ -100,13 +101,14 @@ function refusedRecord(key: Buffer, sources: Sources): Buffer {
   return whole === undefined || onlyItsBaseIsLost ? raw : Buffer.alloc(0)
 }
 
-function* strays(
-  { seen, sources }: Survey,
+/** What a walk comes by and the journal does not name. */
+async function* strays(
+  sources: Sources,
   taken: ReadonlySet<string>,
   mayBeNamed: boolean,
   done: Repaired,
-): IterableIterator<Write> {
-  for (const key of seen) {
+): AsyncGenerator<Write> {
+  for await (const { key } of walkAround(sources.damaged)) {
     if (taken.has(key.toString('latin1'))) continue
     if (!mayBeNamed) {
       done.left.push(nameOf(key))

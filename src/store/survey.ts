@@ -6,8 +6,6 @@ import { Sources } from './sources.ts'
 /** What a walk over a damaged database comes by, before anything is asked for by its key. */
 export interface Survey {
   readonly sources: Sources
-  /** Every key that it comes by. */
-  readonly seen: readonly Buffer[]
   /** The highest number of a journal entry that anything tells of. */
   readonly newest: number
   /** Whose a journal entry is, by its number: told by what each commit writes beside it. */
@@ -18,12 +16,10 @@ export interface Survey {
 
 /** @param backup what else may be taken from */
 export async function survey(damaged: Records, backup: Records | undefined): Promise<Survey> {
-  const seen: Buffer[] = []
   const owners = new Map<number, Gun>()
   const due = new Map<Gun, number[]>()
   let newest = 0
   const sources = await Sources.over(damaged, backup, (key, payload) => {
-    seen.push(key)
     const { kind, parts = [] } = parseKey(key) ?? {}
     if (kind === 'due') {
       const gun = parts[1] as Gun
@@ -36,5 +32,5 @@ export async function survey(damaged: Records, backup: Records | undefined): Pro
     newest = Math.max(newest, number)
     owners.set(number, parts[0] as Gun)
   })
-  return { sources, seen, newest, owners, due }
+  return { sources, newest, owners, due }
 }

@@ -1,7 +1,7 @@
 import { copyFile, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { damageIn } from '../errors.ts'
+import { damageIn, fileError, TrustError } from '../errors.ts'
 import { Database, mustHaveCurrent } from './database.ts'
 import type { Records } from './records.ts'
 import { isLog, withItsDamage } from './write-ahead-log.ts'
@@ -40,7 +40,9 @@ export async function openView(directory: string): Promise<View> {
     }
   } catch (error) {
     await remove()
-    throw error
+    if (error instanceof TrustError) throw error
+    const hint = 'look after the owner of these files, and the room in the temporary directory (TMPDIR)'
+    throw fileError('DATA_DAMAGED', `cannot look into ${directory}`, error, hint)
   }
 }
 

@@ -4,7 +4,10 @@ import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { Database } from '../../src/store/database.ts'
+import { decodeDocument, decodeKeys, encodeDocument, encodeKeys } from '../../src/store/encoding.ts'
 import { headKey, journalKey, keysKey, nameOf, parseKey, recordKey } from '../../src/store/keyspace.ts'
+import { unpack } from '../../src/store/packing.ts'
+import { openRecord, sealRecord } from '../../src/store/record.ts'
 import { SERVER, parseGun } from '../../src/tuf/gun.ts'
 import { exchange } from '../support/exchange.ts'
 import {
@@ -259,6 +262,51 @@ describe('countersign repair', () => {
       assert.equal(fresh.code, 0, name)
       assert.deepEqual(await differing(fresh), [])
     }
+  })
+
+  test('a difference to what is lost is taken whole from a backup, however it is packed there', async () => {
+    const targets = keysOfKind('document').filter((key) => parseKey(key)?.parts[1] === 'targets')
+    const packed = new Map(targets.map((key) => [key, decodeDocument(openRecord(key, good.get(key.toString('hex'))!))]))
+    const differences = targets.filter((key) => packed.get(key)?.packed.form === 'difference')
+    const bases = new Set(differences.map((key) => (packed.get(key)!.packed as { base: string }).base))
+    const base = targets.find((key) => bases.has(parseKey(key)?.parts[2] as string))
+    assert.ok(base !== undefined && bases.size === 1 && differences.length >= 2)
+    const { bytes } = packed.get(base)!.packed
+    const backup = await copyOf('fresh')
+    await changeRecords(backup, [base], () => undefined)
+    await changeRecords(backup, differences, (_, key) => {
+      const document = packed.get(key)!
+      const whole = unpack(document.packed, parseKey(key)?.parts[2] as string, () => bytes)
+      return sealRecord(key, encodeDocument({ ...document, packed: { form: 'whole', bytes: whole } }))
+    })
+
+    const environment = await withRuined(base)
+    const done = await repair(environment, '--from', backup)
+    assert.deepEqual([done.code, lost(done)], [1, [nameOf(base)]])
+    const server = await lived.terminal.serve(['--quiet'], lived.placeOf(done.made))
+    for (const key of differences) {
+      const [gun = '', role, sha256] = (parseKey(key)?.parts ?? []) as string[]
+      const { status, body } = await exchange(server, { path: tufPath(gun, `${role}.${sha256}.json`) })
+      assert.deepEqual([status, createHash('sha256').update(body).digest('hex')], [200, sha256])
+    }
+    await server.end()
+    // What is lost there is not lost for good: with what has it the repaired store is repaired again.
+    const again = await repair(lived.placeOf(done.made), '--from', 'old')
+    assert.deepEqual([again.code, lost(again)], [0, []])
+  })
+
+  test('a list of keys in which one that has signed still waits is an old one', async () => {
+    const key = keysKey(parseGun(APP), 'timestamp')
+    const environment = await damaged((directory) =>
+      changeRecords(directory, [key], (record) => {
+        const list = decodeKeys(openRecord(key, record))
+        assert.ok(list.every(({ pending }) => !pending))
+        return sealRecord(key, encodeKeys(list.map((each) => ({ ...each, pending: true }))))
+      }),
+    )
+    const done = await repair(environment)
+    assert.deepEqual([done.code, await differing(done)], [0, []])
+    assert.match(done.stdout, /^repaired: keys example.org\/app timestamp, from what else is stored$/m)
   })
 
   test('--dry-run says the same and makes nothing; --json says it to programs', async () => {
