@@ -79,7 +79,7 @@ function notEmpty(directory: string): TrustError {
 }
 
 async function mustNotLieIn(place: string, directory: string): Promise<void> {
-  const path = relative(await realpath(place), await realPathOf(directory))
+  const path = relative(await realPathOf(place), await realPathOf(directory))
   if (path === '..' || path.startsWith('../')) return
   throw new TrustError('WRONG_STATE', `the directory ${directory} lies in ${place}`, { hint: 'name another place' })
 }

@@ -23,6 +23,9 @@ export class DocumentBytes {
     ({ bytes, payload }) => bytes.length + payload.length,
   )
 
+  /** Those that are nowhere: each difference to one asks for it. */
+  readonly #lost = new Set<string>()
+
   constructor(sources: Sources) {
     this.#sources = sources
   }
@@ -56,8 +59,8 @@ export class DocumentBytes {
 
   /** @param above those that are being put together: damaged ones may name each other in a circle */
   #find(gun: Gun, role: string, sha256: string, above: Set<string>): FoundBytes | undefined {
-    if (above.has(sha256)) return undefined
     const name = `${gun}\n${role}\n${sha256}`
+    if (above.has(sha256) || this.#lost.has(name)) return undefined
     const kept = this.#kept.get(name)
     if (kept !== undefined) return kept
     for (const { payload, origin } of this.#sources.candidates(documentKey(gun, role, sha256), 'hash')) {
@@ -68,6 +71,7 @@ export class DocumentBytes {
       this.#kept.set(name, found)
       return found
     }
+    this.#lost.add(name)
     return undefined
   }
 

@@ -8,7 +8,7 @@ import { formatKey, nameOf, parseKey } from './keyspace.ts'
 import { MendedJournal } from './mended-journal.ts'
 import { MendedRecords, type Mended, type ProposeHeads } from './mended-records.ts'
 import type { Records } from './records.ts'
-import type { Origin, Sources } from './sources.ts'
+import { wholeIn, type Origin, type Sources } from './sources.ts'
 import { survey } from './survey.ts'
 import { walkAround } from './view.ts'
 
@@ -46,10 +46,10 @@ export interface Repaired {
  * @throws TrustError DATA_DAMAGED if the journal does not reach the anchor, DATA_NEWER
  */
 export async function* repairedRecords(parts: RepairParts, done: Repaired): AsyncGenerator<Write> {
-  const { damaged, directory, backup, anchor, proposeHeads } = parts
+  const { damaged, backup, anchor, proposeHeads } = parts
   const surveyed = await survey(damaged, backup)
   const { sources } = surveyed
-  mustBelong(sources, damaged, directory, anchor)
+  mustBelong(parts)
   const journal = new MendedJournal(sources, anchor, surveyed.newest)
   const books = new Books()
   for (let number = 1; number <= journal.end; number += 1) {
@@ -68,13 +68,22 @@ export async function* repairedRecords(parts: RepairParts, done: Repaired): Asyn
   yield* strays(sources, taken, journal.lost.length > 0, done)
 }
 
-/** @throws TrustError DATA_DAMAGED, DATA_NEWER; where its first record cannot be read, the anchor tells what it is */
-function mustBelong(sources: Sources, damaged: Records, directory: string, anchor: Anchor): void {
-  if (sources.whole(formatKey()) === undefined) return
-  if (readFormat(damaged, directory).store === anchor.store) return
-  throw new TrustError('DATA_DAMAGED', 'the anchor belongs to another database', {
-    hint: 'check the settings dataDirectory and anchorFile',
-  })
+/**
+ * Of a database whose first record cannot be read the anchor tells what it is.
+ *
+ * @throws TrustError DATA_DAMAGED, DATA_NEWER, WRONG_STATE
+ */
+function mustBelong({ damaged, directory, backup, anchor }: RepairParts): void {
+  const isOther = (records: Records, where: string): boolean =>
+    wholeIn(records, formatKey()) !== undefined && readFormat(records, where).store !== anchor.store
+  if (isOther(damaged, directory)) {
+    throw new TrustError('DATA_DAMAGED', 'the anchor belongs to another database', {
+      hint: 'check the settings dataDirectory and anchorFile',
+    })
+  }
+  if (backup !== undefined && isOther(backup, 'the backup')) {
+    throw new TrustError('WRONG_STATE', 'the backup is of another server', { hint: 'name one of this server' })
+  }
 }
 
 /** Count a record in, and say what is to be written of it. */
@@ -110,7 +119,9 @@ async function* strays(
 ): AsyncGenerator<Write> {
   for await (const { key } of walkAround(sources.damaged)) {
     if (taken.has(key.toString('latin1'))) continue
-    if (!mayBeNamed) {
+    const { kind = 'journal' } = parseKey(key) ?? {}
+    // Entries of the journal are all taken: this one has the number of none.
+    if (!mayBeNamed || kind === 'journal') {
       done.left.push(nameOf(key))
       continue
     }

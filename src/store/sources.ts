@@ -101,7 +101,8 @@ function rawOf(records: Records, key: Buffer): Buffer | undefined | 'unreadable'
   }
 }
 
-function wholeIn(records: Records, key: Buffer): Buffer | undefined {
+/** The payload of a record whose own hash is right. */
+export function wholeIn(records: Records, key: Buffer): Buffer | undefined {
   const raw = rawOf(records, key)
   return Buffer.isBuffer(raw) ? opened(key, raw) : undefined
 }

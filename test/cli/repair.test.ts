@@ -23,6 +23,7 @@ import {
   type LivedIn,
 } from '../support/lived-in.ts'
 import { fetchFrom, ReferenceClient } from '../support/reference-client.ts'
+import { newStore, storePlace } from '../support/test-store.ts'
 import { tufPath } from '../support/upload.ts'
 import type { Printed } from './terminal.ts'
 
@@ -223,6 +224,17 @@ describe('countersign repair', () => {
     assert.deepEqual(await differing(done), [])
   })
 
+  test('a key of the journal that has changed is no entry, where one is lost either', async () => {
+    const environment = await damaged(async (directory) => {
+      await changeRecords(directory, [journalKey(25)], ruined)
+      await changeRecords(directory, [journalKey(12)], () => undefined)
+      await putRecords(directory, [[journalKey(12 + 2 ** 40), good.get(journalKey(12).toString('hex'))!]])
+    })
+    const done = await repair(environment)
+    assert.deepEqual([done.code, lost(done)], [1, ['journal 25']])
+    assert.match(done.stdout, /^repaired: journal 12, from its own bytes$[^]*^left behind: journal 1099511627788, /m)
+  })
+
   test('an entry of the journal is taken from a backup where it fits on both sides; without one it stays damaged', async () => {
     const environment = await withRuined(...[2, 7, 8, 20, 25].map(journalKey))
     const none = await repair(environment)
@@ -332,7 +344,7 @@ describe('countersign repair', () => {
     assert.deepEqual(found.findings, [])
   })
 
-  test('is refused where there is nothing to repair from, a server runs, or there is no room for it', async () => {
+  test('is refused where there is nothing to repair from, a server runs, or there is no room for it', async (t) => {
     const fails = async (done: Promise<Done>, message: RegExp): Promise<void> => {
       const { code, stdout, stderr } = await done
       assert.deepEqual([code, stdout], [2, ''])
@@ -353,6 +365,16 @@ describe('countersign repair', () => {
     await fails(
       run('new', '--from', environment['COUNTERSIGN_KEYS_DIRECTORY'] ?? ''),
       /^error: there is no database in /,
+    )
+
+    const other = await storePlace(t)
+    await (await newStore(t, other)).close()
+    const foreign = /^error: the backup is of another server\nhint: name one of this server\n$/
+    await fails(run('new', '--from', other.directory), foreign)
+    const nothing = { ...environment, COUNTERSIGN_DATA_DIRECTORY: lived.terminal.path('nothing') }
+    await fails(
+      repair(nothing),
+      /^error: there is no database in \S+\/nothing\nhint: check the setting dataDirectory\n$/,
     )
 
     const server = await lived.terminal.serve(['--quiet'], environment)
@@ -378,7 +400,7 @@ describe('countersign repair', () => {
       run('new'),
       /^error: the database in \S+\/data has lost its CURRENT file\nhint: restore the data directory from a backup/,
     )
-    assert.ok(!(await readdir(lived.terminal.directory)).includes('new'))
+    assert.deepEqual(await readdir(lived.terminal.path('new')).catch(() => []), [])
   })
 
   test('of a store without damage it is a copy; with an anchor elsewhere it says where each part belongs', async () => {
