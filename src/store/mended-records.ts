@@ -142,7 +142,6 @@ export class MendedRecords {
   *#documents(gun: Gun, account: Account): IterableIterator<Mended> {
     const complete = this.#isComplete(gun, account)
     const documents = [...account.documents.values()].filter((each) => complete || !this.#isGone(gun, each))
-
     const stored = new Set(documents.map(({ role, sha256 }) => `${role} ${sha256}`))
     for (const document of documents) {
       const { role, version, sha256 } = document

@@ -61,7 +61,7 @@ export async function* repairedRecords(parts: RepairParts, done: Repaired): Asyn
   const taken = new Set<string>()
   const take = (mended: Mended): Write => {
     taken.add(mended.key.toString('latin1'))
-    return account(mended, sources, done)
+    return settle(mended, sources, done)
   }
   yield take(records.must(formatKey(), encodeFormat({ version: FORMAT_VERSION, store: anchor.store })))
   for (const mended of records.all()) yield take(mended)
@@ -87,7 +87,7 @@ function mustBelong({ damaged, directory, backup, anchor }: RepairParts): void {
 }
 
 /** Count a record in, and say what is to be written of it. */
-function account({ key, found }: Mended, sources: Sources, done: Repaired): Write {
+function settle({ key, found }: Mended, sources: Sources, done: Repaired): Write {
   if (found === undefined) {
     done.lost.push(nameOf(key))
     return { key, asFound: refusedRecord(key, sources) }
@@ -127,6 +127,6 @@ async function* strays(
     }
     const found = sources.find(key, undefined)
     if (found !== undefined) done.unnamed.push(nameOf(key))
-    yield found === undefined ? account({ key, found }, sources, done) : { key, payload: found.payload }
+    yield found === undefined ? settle({ key, found }, sources, done) : { key, payload: found.payload }
   }
 }
