@@ -17,6 +17,8 @@ import { openView, type View } from './store/view.ts'
 export interface Repair extends Repaired {
   /** Where the repaired one lies. */
   readonly directory: string
+  /** Files of the damaged database in which bits were turned back before anything was read, and how many. */
+  readonly turnedBack: View['turnedBack']
   /** What `check` finds in it; undefined if it was not made. */
   readonly check?: CheckReport
 }
@@ -40,25 +42,25 @@ export async function repair(
   await mustBeFree(settings, directory)
   const keys = await openKeysDirectory(keysDirectory, passphraseFile)
   const views: View[] = []
-  const look = async (place: string): Promise<View['records']> => {
+  const look = async (place: string): Promise<View> => {
     const view = await openView(place).catch((error: unknown) => {
       throw error instanceof TrustError && error.code === 'DATA_LOCKED' ? running(place, error) : error
     })
     views.push(view)
-    return view.records
+    return view
   }
   try {
-    const damaged = await look(dataDirectory)
-    const backup = from === undefined ? undefined : await look(dataOf(from))
+    const { records: damaged, turnedBack } = await look(dataDirectory)
+    const backup = from === undefined ? undefined : (await look(dataOf(from))).records
     const anchor = await readAnchorOf(anchorFile, keys.anchorKey)
     const parts = { damaged, directory: dataDirectory, backup, anchor, proposeHeads }
     const done: Repaired = { commits: 0, whole: 0, repaired: [], lost: [], left: [], unnamed: [] }
     if (dryRun) {
       for await (const _ of repairedRecords(parts, done));
-      return { directory, ...done }
+      return { directory, turnedBack, ...done }
     }
     const found = await make(settings, keys, directory, parts, done)
-    return { directory, ...done, check: found }
+    return { directory, turnedBack, ...done, check: found }
   } finally {
     for (const view of views) await view.close()
   }

@@ -64,7 +64,9 @@ async function repairInto(
   return done.lost.length > 0 || (done.check !== undefined && hasErrors(done.check)) ? EXIT.negative : EXIT.ok
 }
 
-function printRepair({ directory, commits, whole, repaired, lost, left, unnamed, check }: Repair, at: Settings): void {
+function printRepair(done: Repair, at: Settings): void {
+  const { directory, commits, whole, turnedBack, repaired, lost, left, unnamed, check } = done
+  for (const { file, bits } of turnedBack) print(`repaired: ${file}, ${counted(bits, 'bit', 'bits')} turned back`)
   for (const { record, from } of repaired) print(`repaired: ${visible(record)}, ${FROM[from]}`)
   for (const record of lost) print(`still damaged: ${visible(record)}`)
   for (const record of left) print(`left behind: ${visible(record)}, which no journal entry names`)

@@ -3,6 +3,9 @@ const POLYNOMIAL = 0x82f63b78
 
 const [last, third, second, first] = tables()
 
+/** What each last byte does to the checksum. */
+export const CRC32C_TABLE = last
+
 /** @returns unsigned, 32 bits */
 export function crc32c(bytes: Uint8Array): number {
   let crc = -1

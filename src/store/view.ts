@@ -4,17 +4,21 @@ import { join, resolve } from 'node:path'
 import { damageIn, fileError, TrustError } from '../errors.ts'
 import { Database, mustHaveCurrent } from './database.ts'
 import type { Records } from './records.ts'
+import { withoutTraps } from './table-file.ts'
 import { isLog, withItsDamage } from './write-ahead-log.ts'
 
 /** What a database held when it was looked at. To be closed: it has a directory of its own. */
 export interface View {
   readonly records: Records
+  /** Files in which bits were turned back, in the view, and how many. */
+  readonly turnedBack: readonly { readonly file: string; readonly bits: number }[]
   close(): Promise<void>
 }
 
 /**
  * Look into a database without a change to it. LevelDB writes when it opens one, and may put damaged tables together with
- * others; so it opens a directory of links to the tables, which it only reads or forgets, and copies of the rest. The
+ * others; so it opens a directory of links to the tables, which it only reads or forgets, and copies of the rest, and of
+ * tables in which a checksum is wrong. The
  * lock is the database's own: no server can have it open meanwhile.
  *
  * @throws TrustError DATA_MISSING, DATA_LOCKED, DATA_DAMAGED if LevelDB cannot open it
@@ -22,17 +26,26 @@ export interface View {
 export async function openView(directory: string): Promise<View> {
   await mustHaveCurrent(directory, false)
   const view = await mkdtemp(join(tmpdir(), 'countersign-view-'))
+  const turnedBack: { file: string; bits: number }[] = []
   const remove = (): Promise<void> => rm(view, { recursive: true, force: true })
   try {
     for (const name of await readdir(directory)) {
-      const from = join(resolve(directory), name)
-      if (name === 'LOCK' || /\.(?:ldb|sst)$/.test(name)) await symlink(from, join(view, name))
-      else if (name === 'CURRENT' || name.startsWith('MANIFEST-')) await copyFile(from, join(view, name))
-      else if (isLog(name)) await writeFile(join(view, name), withItsDamage(await readFile(from)))
+      const [from, to] = [join(resolve(directory), name), join(view, name)]
+      const isTable = /\.(?:ldb|sst)$/.test(name)
+      const mended = isTable
+        ? withoutTraps(await readFile(from))
+        : isLog(name)
+          ? withItsDamage(await readFile(from))
+          : undefined
+      if (mended !== undefined) await writeFile(to, mended.bytes)
+      else if (isTable || name === 'LOCK') await symlink(from, to)
+      else if (name === 'CURRENT' || name.startsWith('MANIFEST-')) await copyFile(from, to)
+      if (mended !== undefined && mended.bits > 0) turnedBack.push({ file: name, bits: mended.bits })
     }
     const database = await Database.openView(view, directory)
     return {
       records: database,
+      turnedBack,
       async close() {
         await database.close()
         await remove()

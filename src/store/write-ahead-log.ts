@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { TrustError } from '../errors.ts'
-import { crc32c } from './crc32c.ts'
+import { isWhole, turnBack, writeChecksum, type Mended } from './checked-bytes.ts'
 import { REPAIR_HINT } from './hints.ts'
 
 /** LevelDB's log format (doc/log_format.md): blocks of fixed size, of records that never reach over the end of one. */
@@ -69,21 +69,24 @@ function damagedPlace(log: Buffer): number | undefined {
 }
 
 /**
- * A copy of a log in which damaged records have the checksum of what is in them, so that LevelDB reads them too: of a batch
- * in which a bit has changed one record is damaged then, instead of all that follows being lost. Not the last one, which a
- * crash may have torn. Only for a view in which every record is held against its own hash.
+ * A copy of a log in which one bit that has changed in a record is turned back. Where more has, it gets the checksum of what
+ * it is, so that LevelDB reads it too: then one of our records in it is damaged, instead of all that follows being lost. Not
+ * the last one, which a crash may have torn. Only for a view in which every record is held against its own hash.
  */
-export function withItsDamage(log: Buffer): Buffer {
-  const copy = Buffer.from(log)
+export function withItsDamage(log: Buffer): Mended {
+  const bytes = Buffer.from(log)
+  let bits = 0
   let before: LogRecord | undefined
   for (const record of recordsIn(log)) {
     // Its length is right if a whole one is where it ends.
     if (record.isWhole && before?.isWhole === false && before.next === record.at) {
-      copy.writeUInt32LE(crcOf(log, before.at), before.at)
+      const [from, to] = checkedBytes(log, before.at)
+      if (turnBack(bytes, from, to, before.at)) bits += 1
+      else writeChecksum(bytes, from, to, before.at)
     }
     before = record
   }
-  return copy
+  return { bytes, bits }
 }
 
 /** A place in a log that has the form of a record. */
@@ -102,10 +105,10 @@ function* recordsIn(log: Buffer): IterableIterator<LogRecord> {
     const length = log.readUInt16LE(at + 4)
     const fits = length <= room - HEADER_BYTES
     const end = at + HEADER_BYTES + length
-    const isWhole = fits && end <= log.length && crcOf(log, at) === log.readUInt32LE(at)
+    const whole = fits && end <= log.length && isWhole(log, ...checkedBytes(log, at), at)
     // With a length that may be right the next record is there; a batch that follows in this block counts, too.
-    const next = isWhole || (length > 0 && fits) ? withoutTrailer(end) : at + room
-    yield { at, next, isWhole }
+    const next = whole || (length > 0 && fits) ? withoutTrailer(end) : at + room
+    yield { at, next, isWhole: whole }
     at = next
   }
 }
@@ -116,8 +119,7 @@ function withoutTrailer(at: number): number {
   return room < HEADER_BYTES ? at + room : at
 }
 
-/** Of the record there, masked as LevelDB writes it. */
-function crcOf(log: Buffer, at: number): number {
-  const crc = crc32c(log.subarray(at + 6, at + HEADER_BYTES + log.readUInt16LE(at + 4)))
-  return (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0
+/** What a record's checksum is over: its type and content. */
+function checkedBytes(log: Buffer, at: number): [number, number] {
+  return [at + 6, at + HEADER_BYTES + log.readUInt16LE(at + 4)]
 }

@@ -339,7 +339,7 @@ describe('countersign repair', () => {
         { record: `head ${APP}`, from: 'backup' },
         { record: 'user alice', from: 'backup' },
       ],
-      ...{ lost: [], left: [], unnamed: [] },
+      ...{ turnedBack: [], lost: [], left: [], unnamed: [] },
     })
     assert.deepEqual(found.findings, [])
   })
