@@ -10,8 +10,8 @@ import { openKeysDirectory, type Keys } from './signing/keys-directory.ts'
 import { readAnchorOf } from './store/anchor.ts'
 import { fillStore } from './store/copy.ts'
 import { openStore } from './store/level.ts'
-import { repairedRecords, type Repaired, type RepairParts } from './store/repair.ts'
-import { openView, type View } from './store/view.ts'
+import { repairedRecords, type Repaired, type RepairParts } from './store/repair/repaired-records.ts'
+import { openView, type View } from './store/repair/view.ts'
 
 /** What became of a damaged store. */
 export interface Repair extends Repaired {

@@ -52,7 +52,7 @@ export class Database extends Records {
   }
 
   /**
-   * Open a view (`view.ts`): its logs may be damaged, and it is thrown away.
+   * Open a view (`repair/view.ts`): its logs may be damaged, and it is thrown away.
    *
    * @param of the directory that it is a view of, for errors
    * @throws TrustError DATA_LOCKED, DATA_DAMAGED

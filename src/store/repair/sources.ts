@@ -1,8 +1,8 @@
-import { damageIn } from '../errors.ts'
+import { damageIn } from '../../errors.ts'
 import { turnBack } from './flipped-bit.ts'
-import { hexSha256 } from './journal.ts'
-import { openRecord, RECORD_DIGEST_BYTES } from './record.ts'
-import type { Records } from './records.ts'
+import { hexSha256 } from '../journal.ts'
+import { openRecord, RECORD_DIGEST_BYTES } from '../record.ts'
+import type { Records } from '../records.ts'
 import { walkAround } from './view.ts'
 
 /**

@@ -1,11 +1,11 @@
 import { copyFile, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { damageIn, fileError, TrustError } from '../errors.ts'
-import { Database, mustHaveCurrent } from './database.ts'
-import type { Records } from './records.ts'
+import { damageIn, fileError, TrustError } from '../../errors.ts'
+import { Database, mustHaveCurrent } from '../database.ts'
+import type { Records } from '../records.ts'
 import { withoutTraps } from './table-file.ts'
-import { isLog, withItsDamage } from './write-ahead-log.ts'
+import { isLog, withItsDamage } from '../write-ahead-log.ts'
 
 /** What a database held when it was looked at. To be closed: it has a directory of its own. */
 export interface View {

@@ -1,11 +1,11 @@
-import { damageIn } from '../errors.ts'
-import type { Gun } from '../tuf/gun.ts'
-import type { Role } from '../tuf/role.ts'
-import type { Account, NamedDocument, NamedKey } from './account.ts'
-import type { Books } from './books.ts'
+import { damageIn } from '../../errors.ts'
+import type { Gun } from '../../tuf/gun.ts'
+import type { Role } from '../../tuf/role.ts'
+import type { Account, NamedDocument, NamedKey } from '../account.ts'
+import type { Books } from '../books.ts'
 import { DocumentBytes } from './document-bytes.ts'
-import { decodeHead, decodeKeys, encodeHead, encodeKeys, encodeOwner, encodeText } from './encoding.ts'
-import { hexSha256 } from './journal.ts'
+import { decodeHead, decodeKeys, encodeHead, encodeKeys, encodeOwner, encodeText } from '../encoding.ts'
+import { hexSha256 } from '../journal.ts'
 import {
   documentKey,
   dueKey,
@@ -16,10 +16,10 @@ import {
   ownerKey,
   recordKey,
   versionKey,
-} from './keyspace.ts'
+} from '../keyspace.ts'
 import type { MendedJournal } from './mended-journal.ts'
 import type { Found } from './sources.ts'
-import type { Head, JournalEntry } from './store.ts'
+import type { Head, JournalEntry } from '../store.ts'
 import type { Survey } from './survey.ts'
 
 /** A record that the journal says must be there; not found: it cannot be had. */

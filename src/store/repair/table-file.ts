@@ -1,4 +1,4 @@
-import { isWhole, turnBack, type Mended } from './checked-bytes.ts'
+import { isWhole, turnBack, type Mended } from '../checked-bytes.ts'
 import { unsnap } from './snappy.ts'
 import { varint } from './varint.ts'
 
