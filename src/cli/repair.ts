@@ -38,9 +38,10 @@ export function repairCommand(): Command {
     .option(...JSON_OPTION)
     .addHelpText(
       'after',
-      '\nThe directory then holds data/ and keys/ (the anchor among them), as one of "countersign backup" does. The damaged' +
-        '\ndatabase is only read. Whether a record is the right one is told by the hash that the journal names; what cannot' +
-        '\nbe had is copied as it is, and goes on being refused.',
+      '\nThe directory then holds data/ and keys/ (the anchor among them), as one of' +
+        '\n"countersign backup" does. The damaged database is only read. Whether a record' +
+        '\nis the right one is told by the hash that the journal names; what cannot be had' +
+        '\nis copied as it is, and goes on being refused.',
     )
     .action((directory: string, options: RepairOptions, command: Command) =>
       run(async () => repairInto(resolve(directory), options, settingsOf(command))),
