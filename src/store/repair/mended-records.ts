@@ -2,7 +2,7 @@ import { damageIn } from '../../errors.ts'
 import type { Gun } from '../../tuf/gun.ts'
 import type { Role } from '../../tuf/role.ts'
 import type { Account, NamedDocument, NamedKey } from '../account.ts'
-import type { Books } from '../books.ts'
+import type { Books, Value } from '../books.ts'
 import { DocumentBytes } from './document-bytes.ts'
 import { decodeHead, decodeKeys, encodeHead, encodeKeys, encodeOwner, encodeText } from '../encoding.ts'
 import { hexSha256 } from '../journal.ts'
@@ -17,6 +17,7 @@ import {
   recordKey,
   versionKey,
 } from '../keyspace.ts'
+import type { LostEntries } from './lost-entries.ts'
 import type { MendedJournal } from './mended-journal.ts'
 import type { Found } from './sources.ts'
 import type { Head, JournalEntry } from '../store.ts'
@@ -46,13 +47,15 @@ export type ProposeHeads = (
 export class MendedRecords {
   readonly #survey: Survey
   readonly #journal: MendedJournal
+  readonly #lost: LostEntries
   readonly #books: Books
   readonly #proposeHeads: ProposeHeads
   readonly #bytes: DocumentBytes
 
-  constructor(survey: Survey, journal: MendedJournal, books: Books, proposeHeads: ProposeHeads) {
+  constructor(survey: Survey, journal: MendedJournal, lost: LostEntries, books: Books, proposeHeads: ProposeHeads) {
     this.#survey = survey
     this.#journal = journal
+    this.#lost = lost
     this.#books = books
     this.#proposeHeads = proposeHeads
     this.#bytes = new DocumentBytes(survey.sources)
@@ -70,10 +73,8 @@ export class MendedRecords {
       yield* this.#documents(gun, account)
       yield* this.#keys(gun, account)
     }
-    for (const { kind, name, sha256, number } of this.#books.values) {
-      if (sha256 === null) continue
-      const key = recordKey(kind, name)
-      yield { key, found: this.#survey.sources.find(key, this.#named(number, sha256)) }
+    for (const value of this.#books.values) {
+      if (value.sha256 !== null) yield this.#value(value, value.sha256)
     }
   }
 
@@ -83,36 +84,38 @@ export class MendedRecords {
     return { key, found: { payload, origin: whole ? 'whole' : 'derived' } }
   }
 
-  /** The hash of what changes, as the newest entry that can be read says it: if a later one cannot, it may be another. */
-  #named(number: number, sha256: string): string | undefined {
-    return number < (this.#journal.lost[0] ?? 0) ? undefined : sha256
+  /** Where an entry that is lost may have changed it, it may be other than the journal says, but not what it was before. */
+  #value({ kind, name, number, gun, earlier }: Value, sha256: string): Mended {
+    const key = recordKey(kind, name)
+    const { sources } = this.#survey
+    if (!this.#lost.mayBeOf(gun, number)) return { key, found: sources.find(key, sha256) }
+    const found = sources.find(key, undefined)
+    const hash = found && hexSha256(found.payload)
+    const isOld = hash !== undefined && hash !== sha256 && earlier.has(hash)
+    return { key, found: isOld ? undefined : found }
   }
 
   *#head(gun: Gun, account: Account): IterableIterator<Mended> {
     const key = headKey(gun)
-    const found = this.#goesOn(gun, account)
+    const found = this.#lost.mayBeOf(gun, account.number)
       ? this.#laterHead(gun, account)
       : (this.#survey.sources.find(key, account.head) ?? this.#rebuilt(gun, account))
     yield { key, found }
     for (const time of this.#dueTimes(gun, found)) yield this.must(dueKey(time, gun), Buffer.alloc(0))
   }
 
-  /** True if there was a later commit whose entry cannot be had, or there may have been one. */
-  #goesOn(gun: Gun, { number }: Account): boolean {
-    return this.#journal.lost.some((lost) => lost > number && (this.#survey.owners.get(lost) ?? gun) === gun)
-  }
-
-  /** What such a commit has written: newer than all that the journal tells of, or if nobody knows whose it was, as new. */
-  #laterHead(gun: Gun, { number, revision, head }: Account): Found | undefined {
+  /** What a commit whose entry is lost may have written: as new as all that anything tells of. */
+  #laterHead(gun: Gun, { revision, head }: Account): Found | undefined {
     const found = this.#survey.sources.find(headKey(gun), undefined)
-    if (found === undefined || decodeHead(found.payload).revision > revision) return found
-    const isOld = this.#journal.lost.some((lost) => lost > number && this.#survey.owners.get(lost) === gun)
-    return isOld || hexSha256(found.payload) !== head ? undefined : found
+    if (found === undefined) return undefined
+    const { revision: reached } = decodeHead(found.payload)
+    if (reached < Math.max(revision, this.#survey.revisions.get(gun) ?? 0)) return undefined
+    return reached > revision || hexSha256(found.payload) === head ? found : undefined
   }
 
   /** True if every entry of the repository is there. */
   #isComplete(gun: Gun, account: Account): boolean {
-    return account.history.size === account.revision && !this.#goesOn(gun, account)
+    return account.history.size === account.revision && !this.#lost.mayBeOf(gun, account.number)
   }
 
   #dueTimes(gun: Gun, head: Found | undefined): readonly number[] {

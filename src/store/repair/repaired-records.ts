@@ -5,10 +5,12 @@ import type { Write } from '../database.ts'
 import { decodeDocument, encodeFormat } from '../encoding.ts'
 import { FORMAT_VERSION, readFormat } from '../intact.ts'
 import { formatKey, nameOf, parseKey } from '../keyspace.ts'
+import { LostEntries } from './lost-entries.ts'
 import { MendedJournal } from './mended-journal.ts'
 import { MendedRecords, type Mended, type ProposeHeads } from './mended-records.ts'
 import type { Records } from '../records.ts'
 import { wholeIn, type Origin, type Sources } from './sources.ts'
+import { fateOfStray } from './strays.ts'
 import { survey } from './survey.ts'
 import { walkAround } from './view.ts'
 
@@ -57,7 +59,8 @@ export async function* repairedRecords(parts: RepairParts, done: Repaired): Asyn
     if (entry !== undefined) books.add(entry)
   }
   done.commits = journal.end
-  const records = new MendedRecords(surveyed, journal, books, proposeHeads)
+  const lost = new LostEntries(journal.lost, surveyed.owners)
+  const records = new MendedRecords(surveyed, journal, lost, books, proposeHeads)
   const taken = new Set<string>()
   const take = (mended: Mended): Write => {
     taken.add(mended.key.toString('latin1'))
@@ -65,7 +68,16 @@ export async function* repairedRecords(parts: RepairParts, done: Repaired): Asyn
   }
   yield take(records.must(formatKey(), encodeFormat({ version: FORMAT_VERSION, store: anchor.store })))
   for (const mended of records.all()) yield take(mended)
-  yield* strays(sources, taken, journal.lost.length > 0, done)
+  for await (const { key } of walkAround(damaged)) {
+    if (taken.has(key.toString('latin1'))) continue
+    const fate = fateOfStray(key, surveyed, books, lost)
+    if (fate === 'left') done.left.push(nameOf(key))
+    else if (fate === 'lost') yield settle({ key, found: undefined }, sources, done)
+    else {
+      done.unnamed.push(nameOf(key))
+      yield { key, payload: fate.kept }
+    }
+  }
 }
 
 /**
@@ -108,25 +120,4 @@ function refusedRecord(key: Buffer, sources: Sources): Buffer {
   const onlyItsBaseIsLost =
     whole !== undefined && parseKey(key)?.kind === 'document' && decodeDocument(whole).packed.form === 'difference'
   return whole === undefined || onlyItsBaseIsLost ? raw : Buffer.alloc(0)
-}
-
-/** What a walk comes by and the journal does not name. */
-async function* strays(
-  sources: Sources,
-  taken: ReadonlySet<string>,
-  mayBeNamed: boolean,
-  done: Repaired,
-): AsyncGenerator<Write> {
-  for await (const { key } of walkAround(sources.damaged)) {
-    if (taken.has(key.toString('latin1'))) continue
-    const { kind = 'journal' } = parseKey(key) ?? {}
-    // Entries of the journal are all taken: this one has the number of none.
-    if (!mayBeNamed || kind === 'journal') {
-      done.left.push(nameOf(key))
-      continue
-    }
-    const found = sources.find(key, undefined)
-    if (found !== undefined) done.unnamed.push(nameOf(key))
-    yield found === undefined ? settle({ key, found }, sources, done) : { key, payload: found.payload }
-  }
 }

@@ -10,6 +10,8 @@ export interface Survey {
   readonly newest: number
   /** Whose a journal entry is, by its number: told by what each commit writes beside it. */
   readonly owners: ReadonlyMap<number, Gun>
+  /** The newest revision of each repository, told by the same. */
+  readonly revisions: ReadonlyMap<Gun, number>
   /** When repositories may be due, by the keys of the index; milliseconds since 1970. */
   readonly due: ReadonlyMap<Gun, readonly number[]>
 }
@@ -17,6 +19,7 @@ export interface Survey {
 /** @param backup what else may be taken from */
 export async function survey(damaged: Records, backup: Records | undefined): Promise<Survey> {
   const owners = new Map<number, Gun>()
+  const revisions = new Map<Gun, number>()
   const due = new Map<Gun, number[]>()
   let newest = 0
   const sources = await Sources.over(damaged, backup, (key, payload) => {
@@ -28,9 +31,10 @@ export async function survey(damaged: Records, backup: Records | undefined): Pro
     if (payload === undefined) return
     if (kind === 'journal') newest = Math.max(newest, Number(parts[0]))
     if (kind !== 'history') return
-    const number = Number(payload.toString())
+    const [gun, number] = [parts[0] as Gun, Number(payload.toString())]
     newest = Math.max(newest, number)
-    owners.set(number, parts[0] as Gun)
+    owners.set(number, gun)
+    revisions.set(gun, Math.max(revisions.get(gun) ?? 0, Number(parts[1])))
   })
-  return { sources, newest, owners, due }
+  return { sources, newest, owners, revisions, due }
 }

@@ -1,0 +1,110 @@
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { decodeHead, encodeHead } from '../../src/store/encoding.ts'
+import { headKey, historyKey, journalKey, nameOf, recordKey } from '../../src/store/keyspace.ts'
+import { openRecord, sealRecord } from '../../src/store/record.ts'
+import { parseGun, SERVER, type Gun } from '../../src/tuf/gun.ts'
+import { APP, changeRecords, livedIn, putRecords, recordsOf, ruined, type LivedIn } from '../support/lived-in.ts'
+
+describe('countersign repair where an entry of the journal is lost', () => {
+  let lived: LivedIn
+  let copies = 0
+
+  before(async () => {
+    lived = await livedIn()
+  })
+  after(() => lived.terminal.close())
+
+  interface Damaged {
+    readonly directory: string
+    readonly environment: Record<string, string>
+    readonly records: Map<string, Buffer>
+  }
+
+  /** A copy of the stopped server, after a command. */
+  async function copyAfter(...args: string[]): Promise<Damaged> {
+    const copy = await lived.copy(`damaged-${(copies += 1)}`)
+    if (args.length > 0) assert.equal((await lived.terminal.run(args, copy.environment)).code, 0)
+    return { ...copy, records: await recordsOf(copy.directory) }
+  }
+
+  /** Numbers of a repository's journal entries, oldest first. */
+  function entriesOf({ records }: Damaged, gun: Gun): number[] {
+    const numbers: number[] = []
+    for (let revision = 1; ; revision += 1) {
+      const key = historyKey(gun, revision)
+      const record = records.get(key.toString('hex'))
+      if (record === undefined) return numbers
+      numbers.push(Number(openRecord(key, record).toString()))
+    }
+  }
+
+  async function repair({ environment }: Damaged): Promise<{ lost: string[]; left: string[]; unnamed: string[] }> {
+    const { code, stdout } = await lived.terminal.run(['repair', `made-${copies}`, '--json'], environment)
+    assert.equal(code, 1)
+    return JSON.parse(stdout) as { lost: string[]; left: string[]; unnamed: string[] }
+  }
+
+  /** What `old` has of these, in the place of what is there. */
+  async function putBack({ directory }: Damaged, ...keys: Buffer[]): Promise<void> {
+    const older = await recordsOf(lived.terminal.path('old', 'data'))
+    await putRecords(
+      directory,
+      keys.map((key) => [key, older.get(key.toString('hex'))!]),
+    )
+  }
+
+  const rules = [recordKey('user', 'alice'), recordKey('policy', 'user:alice')]
+
+  test('an older rule or user counts no more, whosever entry is lost', async () => {
+    for (const gun of [parseGun(APP), SERVER]) {
+      const copy = await copyAfter()
+      const number = entriesOf(copy, gun).at(gun === SERVER ? -2 : -1)!
+      await changeRecords(copy.directory, [journalKey(number)], ruined)
+      await putBack(copy, ...rules)
+      assert.deepEqual((await repair(copy)).lost, [`journal ${number}`, ...rules.map(nameOf)])
+    }
+  })
+
+  test('a user who was removed is not there again', async () => {
+    const user = recordKey('user', 'bob')
+    for (const later of [false, true]) {
+      const copy = await copyAfter('user', 'remove', 'bob')
+      if (later) {
+        for (const name of ['carol', 'dave']) {
+          const args = ['user', 'add', name, '--allow', 'read:*', '--no-password']
+          assert.equal((await lived.terminal.run(args, copy.environment)).code, 0)
+        }
+      }
+      const [number = 0] = entriesOf({ ...copy, records: await recordsOf(copy.directory) }, SERVER).slice(
+        later ? -2 : 1,
+      )
+      await changeRecords(copy.directory, [journalKey(number)], ruined)
+      await putBack(copy, user)
+      const { left, lost } = await repair(copy)
+      assert.deepEqual([left, lost.slice(0, 1)], [['user bob'], [`journal ${number}`]])
+      const { stdout } = await lived.terminal.run(['user', 'list'], lived.placeOf(`made-${copies}`))
+      assert.doesNotMatch(stdout, /^bob/m)
+    }
+  })
+
+  test('a head between two commits whose entries are both lost is no head', async () => {
+    const copy = await copyAfter()
+    const gun = parseGun(APP)
+    await changeRecords(copy.directory, entriesOf(copy, gun).slice(-2).map(journalKey), ruined)
+    await changeRecords(copy.directory, [headKey(gun)], (record, key) => {
+      const head = decodeHead(openRecord(key, record))
+      return sealRecord(key, encodeHead({ ...head, revision: head.revision - 1 }))
+    })
+    assert.ok((await repair(copy)).lost.includes(`head ${APP}`))
+  })
+
+  test('what no entry of another repository can have named is left behind', async () => {
+    const copy = await copyAfter()
+    const number = entriesOf(copy, parseGun(APP)).at(-1)!
+    await changeRecords(copy.directory, [journalKey(number)], ruined)
+    const stray = recordKey('user', 'mallory')
+    await putRecords(copy.directory, [[stray, sealRecord(stray, Buffer.from('{}'))]])
+    assert.deepEqual((await repair(copy)).left, [nameOf(stray)])
+  })
+})
