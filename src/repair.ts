@@ -30,13 +30,16 @@ export interface Repair extends Repaired {
  * @param directory absolute; it is made, or is there and empty
  * @param from a backup to take from what cannot be had otherwise: what `countersign backup` made, or a data directory
  * @param dryRun make nothing
- * @throws TrustError WRONG_STATE, BAD_KEYS, DATA_… if nothing can be repaired; nothing is left in the directory then
+ * @param gone aborted: nobody waits for it any more
+ * @throws TrustError WRONG_STATE, BAD_KEYS, DATA_… if nothing can be repaired; why it was aborted; nothing is left in the
+ *   directory then, nor in the temporary one
  */
 export async function repair(
   settings: Settings,
   directory: string,
   from: string | undefined,
   dryRun: boolean,
+  gone: AbortSignal,
 ): Promise<Repair> {
   const { dataDirectory, keysDirectory, anchorFile, passphraseFile } = settings
   await mustBeFree(settings, directory)
@@ -53,7 +56,7 @@ export async function repair(
     const { records: damaged, turnedBack } = await look(dataDirectory)
     const backup = from === undefined ? undefined : (await look(dataOf(from))).records
     const anchor = await readAnchorOf(anchorFile, keys.anchorKey)
-    const parts = { damaged, directory: dataDirectory, backup, anchor, proposeHeads }
+    const parts = { damaged, directory: dataDirectory, backup, anchor, proposeHeads, gone }
     const done: Repaired = { commits: 0, whole: 0, repaired: [], lost: [], left: [], unnamed: [] }
     if (dryRun) {
       for await (const _ of repairedRecords(parts, done));
@@ -76,11 +79,13 @@ async function make(
 ): Promise<CheckReport> {
   return makeServerDirectory(settings, directory, async (place) => {
     const options = { ...place, anchorKey: keys.anchorKey }
-    await fillStore(repairedRecords(parts, done), options)
+    await fillStore(repairedRecords(parts, done), options, parts.gone)
     const store = await openStore(options)
     const signer = signerOf(settings, keys)
     try {
-      return await check(store, (...key) => signer.opens(...key), Date.now())
+      const found = await check(store, (...key) => signer.opens(...key), Date.now())
+      parts.gone.throwIfAborted()
+      return found
     } finally {
       await Promise.all([signer.close(), store.close()])
     }

@@ -72,7 +72,7 @@ async function inProcess(settings: Settings): Promise<Connection> {
 }
 
 /** Aborted by Ctrl-C, or when the process is to end; a second time it ends at once. */
-function interrupted(): AbortSignal {
+export function interrupted(): AbortSignal {
   const gone = new AbortController()
   const abort = (): void => gone.abort(new TrustError('WRONG_STATE', 'interrupted: nothing is left of it'))
   for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, abort)

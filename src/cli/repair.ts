@@ -6,7 +6,7 @@ import { ANCHOR, DATA, KEYS } from '../server-directory.ts'
 import type { Settings } from '../settings/schema.ts'
 import { controlSocket } from '../world.ts'
 import { hasErrors, printReport } from './check.ts'
-import { answers, mustBeHere } from './connect.ts'
+import { answers, interrupted, mustBeHere } from './connect.ts'
 import { DRY_RUN_OPTION, JSON_OPTION } from './options.ts'
 import { counted, print, printJson, visible } from './print.ts'
 import { EXIT, run, settingsOf } from './run.ts'
@@ -59,7 +59,8 @@ async function repairInto(
     })
   }
   await mustBeHere(settings)
-  const done = await repair(settings, directory, from === undefined ? undefined : resolve(from), dryRun === true)
+  const backup = from === undefined ? undefined : resolve(from)
+  const done = await repair(settings, directory, backup, dryRun === true, interrupted())
   if (json === true) printJson(done)
   else printRepair(done, settings)
   return done.lost.length > 0 || (done.check !== undefined && hasErrors(done.check)) ? EXIT.negative : EXIT.ok

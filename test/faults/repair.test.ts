@@ -58,7 +58,7 @@ describe('repair of damaged files', () => {
     const made = join(place, 'made')
     await rm(made, { recursive: true, force: true })
     try {
-      return await repair(settings, made, from && lived.terminal.path(from), false)
+      return await repair(settings, made, from && lived.terminal.path(from), false, new AbortController().signal)
     } catch (error) {
       assert.ok(error instanceof TrustError && error.code === 'DATA_DAMAGED', String(error))
       assert.deepEqual(await readdir(made).catch(() => []), [])

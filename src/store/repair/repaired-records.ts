@@ -4,6 +4,7 @@ import { Books } from '../books.ts'
 import type { Write } from '../database.ts'
 import { decodeDocument, encodeFormat } from '../encoding.ts'
 import { FORMAT_VERSION, readFormat } from '../intact.ts'
+import { inTurns } from '../journal-reader.ts'
 import { formatKey, nameOf, parseKey } from '../keyspace.ts'
 import { LostEntries } from './lost-entries.ts'
 import { MendedJournal } from './mended-journal.ts'
@@ -23,6 +24,8 @@ export interface RepairParts {
   readonly backup: Records | undefined
   readonly anchor: Anchor
   readonly proposeHeads: ProposeHeads
+  /** Aborted: nobody waits for it any more. */
+  readonly gone: AbortSignal
 }
 
 /** What became of the records, by their names. */
@@ -45,11 +48,11 @@ export interface Repaired {
  * journal names counts, and it must reach the anchor.
  *
  * @param done told what became of them, while they are read
- * @throws TrustError DATA_DAMAGED if the journal does not reach the anchor, DATA_NEWER
+ * @throws TrustError DATA_DAMAGED if the journal does not reach the anchor, DATA_NEWER; why it was aborted
  */
 export async function* repairedRecords(parts: RepairParts, done: Repaired): AsyncGenerator<Write> {
-  const { damaged, backup, anchor, proposeHeads } = parts
-  const surveyed = await survey(damaged, backup)
+  const { damaged, backup, anchor, proposeHeads, gone } = parts
+  const surveyed = await survey(damaged, backup, gone)
   const { sources } = surveyed
   mustBelong(parts)
   const journal = new MendedJournal(sources, anchor, surveyed.newest)
@@ -67,7 +70,10 @@ export async function* repairedRecords(parts: RepairParts, done: Repaired): Asyn
     return settle(mended, sources, done)
   }
   yield take(records.must(formatKey(), encodeFormat({ version: FORMAT_VERSION, store: anchor.store })))
-  for (const mended of records.all()) yield take(mended)
+  for await (const mended of inTurns(records.all())) {
+    gone.throwIfAborted()
+    yield take(mended)
+  }
   for await (const { key } of walkAround(damaged)) {
     if (taken.has(key.toString('latin1'))) continue
     const fate = fateOfStray(key, surveyed, books, lost)

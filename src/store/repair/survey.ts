@@ -16,13 +16,18 @@ export interface Survey {
   readonly due: ReadonlyMap<Gun, readonly number[]>
 }
 
-/** @param backup what else may be taken from */
-export async function survey(damaged: Records, backup: Records | undefined): Promise<Survey> {
+/**
+ * @param backup what else may be taken from
+ * @param gone aborted: nobody waits for it any more
+ * @throws why it was aborted
+ */
+export async function survey(damaged: Records, backup: Records | undefined, gone: AbortSignal): Promise<Survey> {
   const owners = new Map<number, Gun>()
   const revisions = new Map<Gun, number>()
   const due = new Map<Gun, number[]>()
   let newest = 0
   const sources = await Sources.over(damaged, backup, (key, payload) => {
+    gone.throwIfAborted()
     const { kind, parts = [] } = parseKey(key) ?? {}
     if (kind === 'due') {
       const gun = parts[1] as Gun
