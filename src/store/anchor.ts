@@ -72,6 +72,14 @@ export class AnchorFile {
     return new AnchorFile(file, key)
   }
 
+  /** One that is not written to: the disk may be read-only. @throws TrustError DATA_DAMAGED */
+  static async openToRead(path: string, key: AnchorKey): Promise<AnchorFile> {
+    const file = await open(path, 'r').catch((cause: unknown) => {
+      throw fileError('DATA_DAMAGED', `cannot open the anchor file ${path}`, cause, TOGETHER)
+    })
+    return new AnchorFile(file, key)
+  }
+
   /** The newest anchor whose signature is right; undefined if there is none. */
   async read(): Promise<Anchor | undefined> {
     const { buffer, bytesRead } = await this.#file.read(Buffer.alloc(2 * SLOT_BYTES), 0, 2 * SLOT_BYTES, 0)
@@ -139,7 +147,7 @@ export class AnchorFile {
 
 /** What an anchor file names. @throws TrustError DATA_DAMAGED if it is not there, or nothing in it is signed */
 export async function readAnchorOf(path: string, key: AnchorKey): Promise<Anchor> {
-  const file = await AnchorFile.open(path, key, false)
+  const file = await AnchorFile.openToRead(path, key)
   try {
     const anchor = await file.read()
     if (anchor !== undefined) return anchor

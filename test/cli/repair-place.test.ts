@@ -1,12 +1,25 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { watch } from 'node:fs'
 import { mkdir, readdir } from 'node:fs/promises'
 import { text } from 'node:stream/consumers'
 import { after, before, describe, test } from 'node:test'
+import type { Repair } from '../../src/repair.ts'
 import { livedIn, type LivedIn } from '../support/lived-in.ts'
 import { COMMAND } from '../support/server-process.ts'
+
+/** For one command alone: a directory that nothing can be written to, as after a fault of its disk. */
+const READ_ONLY = [
+  '--map-root-user',
+  '--mount',
+  'sh',
+  '-c',
+  'mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" && shift && exec "$@"',
+  'sh',
+]
+const skipReadOnly =
+  spawnSync('unshare', [...READ_ONLY, import.meta.dirname, 'true']).status === 0 ? false : 'nothing can be mounted here'
 
 describe('countersign repair and what is around it', () => {
   let lived: LivedIn
@@ -37,5 +50,15 @@ describe('countersign repair and what is around it', () => {
       )
       assert.deepEqual([await readdir(temporary), await readdir(terminal.path('made')).catch(() => [])], [[], []])
     }
+  })
+
+  test('what lies on a disk that was mounted read-only is repaired', { skip: skipReadOnly }, async () => {
+    const { terminal } = lived
+    const { environment } = await lived.copy('disk')
+    const typed = [...READ_ONLY, terminal.path('disk'), COMMAND, 'repair', 'from-disk', '--json']
+    const env = { ...terminal.environment, ...environment }
+    const { status, stdout, stderr } = spawnSync('unshare', typed, { cwd: terminal.directory, env, encoding: 'utf8' })
+    assert.deepEqual([status, stderr], [0, ''])
+    assert.deepEqual((JSON.parse(stdout) as Repair).check?.findings, [])
   })
 })

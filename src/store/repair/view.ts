@@ -1,4 +1,4 @@
-import { copyFile, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { access, constants, copyFile, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { damageIn, fileError, TrustError } from '../../errors.ts'
@@ -18,8 +18,8 @@ export interface View {
 /**
  * Look into a database without a change to it. LevelDB writes when it opens one, and may put damaged tables together with
  * others; so it opens a directory of links to the tables, which it only reads or forgets, and copies of the rest, and of
- * tables in which a checksum is wrong. The
- * lock is the database's own: no server can have it open meanwhile.
+ * tables in which a checksum is wrong. The lock is the database's own: no server can have it open meanwhile. On a disk that
+ * was mounted read-only there is none to be had, and none needed: nobody writes.
  *
  * @throws TrustError DATA_MISSING, DATA_LOCKED, DATA_DAMAGED if LevelDB cannot open it
  */
@@ -38,7 +38,7 @@ export async function openView(directory: string): Promise<View> {
           ? withItsDamage(await readFile(from))
           : undefined
       if (mended !== undefined) await writeFile(to, mended.bytes)
-      else if (isTable || name === 'LOCK') await symlink(from, to)
+      else if (isTable || (name === 'LOCK' && !(await isReadOnly(from)))) await symlink(from, to)
       else if (name === 'CURRENT' || name.startsWith('MANIFEST-')) await copyFile(from, to)
       if (mended !== undefined && mended.bits > 0) turnedBack.push({ file: name, bits: mended.bits })
     }
@@ -56,6 +56,15 @@ export async function openView(directory: string): Promise<View> {
     if (error instanceof TrustError) throw error
     const hint = 'look after the owner of these files, and the room in the temporary directory (TMPDIR)'
     throw fileError('DATA_DAMAGED', `cannot look into ${directory}`, error, hint)
+  }
+}
+
+async function isReadOnly(path: string): Promise<boolean> {
+  try {
+    await access(path, constants.W_OK)
+    return false
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EROFS'
   }
 }
 
