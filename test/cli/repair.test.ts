@@ -4,9 +4,15 @@ import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { Database } from '../../src/store/database.ts'
-import { decodeDocument, decodeKeys, encodeDocument, encodeKeys } from '../../src/store/encoding.ts'
+import {
+  decodeDocument,
+  decodeKeys,
+  encodeDocument,
+  encodeKeys,
+  type PackedDocument,
+} from '../../src/store/encoding.ts'
 import { headKey, journalKey, keysKey, nameOf, parseKey, recordKey } from '../../src/store/keyspace.ts'
-import { unpack } from '../../src/store/packing.ts'
+import { pack, unpack } from '../../src/store/packing.ts'
 import { openRecord, sealRecord } from '../../src/store/record.ts'
 import { SERVER, parseGun } from '../../src/tuf/gun.ts'
 import { exchange } from '../support/exchange.ts'
@@ -305,6 +311,29 @@ describe('countersign repair', () => {
     // What is lost there is not lost for good: with what has it the repaired store is repaired again.
     const again = await repair(lived.placeOf(done.made), '--from', 'old')
     assert.deepEqual([again.code, lost(again)], [0, []])
+  })
+
+  test('two documents that are differences to each other, in the store and in a backup of its life before, are both had', async () => {
+    const targets = keysOfKind('document').filter((key) => parseKey(key)?.parts[1] === 'targets')
+    const documentOf = (key: Buffer): PackedDocument =>
+      decodeDocument(openRecord(key, good.get(key.toString('hex')) ?? Buffer.of()))
+    const shaOf = (key: Buffer): string => String(parseKey(key)?.parts[2])
+    const later = targets.find((key) => documentOf(key).packed.form === 'difference')
+    assert.ok(later !== undefined)
+    const earlier = targets.find((key) => shaOf(key) === (documentOf(later).packed as { base: string }).base)
+    assert.ok(earlier !== undefined)
+    const { bytes } = documentOf(earlier).packed
+    const laterBytes = unpack(documentOf(later).packed, shaOf(later), () => bytes)
+    const packed = await pack(bytes, { sha256: shaOf(later), bytes: laterBytes })
+    assert.equal(packed.form, 'difference')
+    const environment = await damaged(async (directory) => {
+      await changeRecords(directory, [later], ruined)
+      await changeRecords(directory, [earlier], (_, key) =>
+        sealRecord(key, encodeDocument({ ...documentOf(earlier), packed })),
+      )
+    })
+    const done = await repair(environment, '--from', 'fresh')
+    assert.deepEqual([done.code, lost(done)], [0, []])
   })
 
   test('a list of keys in which one that has signed still waits is an old one', async () => {

@@ -25,6 +25,8 @@ export class DocumentBytes {
 
   /** Those that are nowhere: each difference to one asks for it. */
   readonly #lost = new Set<string>()
+  /** How often one was not looked for because it is being put together itself. */
+  #circles = 0
 
   constructor(sources: Sources) {
     this.#sources = sources
@@ -57,12 +59,20 @@ export class DocumentBytes {
     return { payload: whole, origin: origin === 'whole' ? 'derived' : origin }
   }
 
-  /** @param above those that are being put together: damaged ones may name each other in a circle */
+  /**
+   * @param above those that are being put together: in store and backup, damaged or of two lives of a repository, they may
+   *   name each other in a circle
+   */
   #find(gun: Gun, role: string, sha256: string, above: Set<string>): FoundBytes | undefined {
     const name = `${gun}\n${role}\n${sha256}`
-    if (above.has(sha256) || this.#lost.has(name)) return undefined
+    if (this.#lost.has(name)) return undefined
+    if (above.has(sha256)) {
+      this.#circles += 1
+      return undefined
+    }
     const kept = this.#kept.get(name)
     if (kept !== undefined) return kept
+    const circles = this.#circles
     for (const { payload, origin } of this.#sources.candidates(documentKey(gun, role, sha256), 'hash')) {
       const document = decoded(payload)
       const bytes = document && this.#unpacked(gun, role, sha256, document, new Set([...above, sha256]))
@@ -71,7 +81,8 @@ export class DocumentBytes {
       this.#kept.set(name, found)
       return found
     }
-    this.#lost.add(name)
+    // Without the one above it may be found another time.
+    if (circles === this.#circles) this.#lost.add(name)
     return undefined
   }
 
