@@ -19,6 +19,8 @@ export interface Repair extends Repaired {
   readonly directory: string
   /** Files of the damaged database in which bits were turned back before anything was read, and how many. */
   readonly turnedBack: View['turnedBack']
+  /** True if LevelDB's list of its tables was made anew from those that are there. */
+  readonly relisted: boolean
   /** What `check` finds in it; undefined if it was not made. */
   readonly check?: CheckReport
 }
@@ -53,17 +55,17 @@ export async function repair(
     return view
   }
   try {
-    const { records: damaged, turnedBack } = await look(dataDirectory)
+    const { records: damaged, turnedBack, relisted } = await look(dataDirectory)
     const backup = from === undefined ? undefined : (await look(dataOf(from))).records
     const anchor = await readAnchorOf(anchorFile, keys.anchorKey)
     const parts = { damaged, directory: dataDirectory, backup, anchor, proposeHeads, gone }
     const done: Repaired = { commits: 0, whole: 0, repaired: [], lost: [], left: [], unnamed: [] }
     if (dryRun) {
       for await (const _ of repairedRecords(parts, done));
-      return { directory, turnedBack, ...done }
+      return { directory, turnedBack, relisted, ...done }
     }
     const found = await make(settings, keys, directory, parts, done)
-    return { directory, turnedBack, ...done, check: found }
+    return { directory, turnedBack, relisted, ...done, check: found }
   } finally {
     for (const view of views) await view.close()
   }

@@ -67,8 +67,9 @@ async function repairInto(
 }
 
 function printRepair(done: Repair, at: Settings): void {
-  const { directory, commits, whole, turnedBack, repaired, lost, left, unnamed, check } = done
+  const { directory, commits, whole, turnedBack, relisted, repaired, lost, left, unnamed, check } = done
   for (const { file, bits } of turnedBack) print(`repaired: ${file}, ${counted(bits, 'bit', 'bits')} turned back`)
+  if (relisted) print('repaired: the list of tables (MANIFEST), made anew from those that are there')
   for (const { record, from } of repaired) print(`repaired: ${visible(record)}, ${FROM[from]}`)
   for (const record of lost) print(`still damaged: ${visible(record)}`)
   for (const record of left) print(`left behind: ${visible(record)}, which no journal entry names`)

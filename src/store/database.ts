@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { TrustError } from '../errors.ts'
+import { REPAIR_HINT } from './hints.ts'
 import { sealRecord } from './record.ts'
 import { Records } from './records.ts'
 import { mustHaveWholeLogs } from './write-ahead-log.ts'
@@ -19,8 +20,8 @@ export interface Write {
 }
 
 /**
- * LevelDB, with every record sealed and every error translated. Never created by opening; never repaired; the LOCK
- * file is never read, since closing it would drop the lock.
+ * LevelDB, with every record sealed and every error translated. Never created by opening; never repaired, but for a view;
+ * the LOCK file is never read, since closing it would drop the lock.
  */
 export class Database extends Records {
   readonly directory: string
@@ -52,13 +53,29 @@ export class Database extends Records {
   }
 
   /**
-   * Open a view (`repair/view.ts`): its logs may be damaged, and it is thrown away.
+   * Open a view (`repair/view.ts`): its logs may be damaged, and it is thrown away. Where LevelDB's list of its tables
+   * (MANIFEST, CURRENT), or a table, is gone, LevelDB lists those that are there, and puts them together: only then the
+   * newest that it has of a key is what it finds. What was in a table that is gone is missing without a word, and older
+   * records stand in its place.
    *
    * @param of the directory that it is a view of, for errors
    * @throws TrustError DATA_LOCKED, DATA_DAMAGED
    */
-  static async openView(directory: string, of: string): Promise<Database> {
-    return new Database(directory, await openLevel(directory, false, of))
+  static async openView(directory: string, of: string): Promise<{ database: Database; relisted: boolean }> {
+    try {
+      return { database: new Database(directory, await openLevel(directory, false, of)), relisted: false }
+    } catch (error) {
+      const { code, cause } = error as TrustError
+      if (code !== 'DATA_DAMAGED' || isOfThePlace(cause as Error)) throw error
+    }
+    const level = await relist(directory).then(
+      () => openLevel(directory, false, of),
+      (error: unknown) => {
+        throw unopened(of, error as Error)
+      },
+    )
+    await (level as unknown as OfClassicLevel).compactRange(FIRST_KEY, LAST_KEY)
+    return { database: new Database(directory, level), relisted: true }
   }
 
   /** All of it or nothing, on disk when it resolves. What it throws is unknown to have happened or not. */
@@ -88,6 +105,15 @@ export class Database extends Records {
     written.delete(this.directory)
   }
 }
+
+/** What the types of `level` leave out: browsers have none of it. */
+interface OfClassicLevel {
+  compactRange(first: Buffer, last: Buffer): Promise<void>
+}
+const { repair: relist } = Level as unknown as { repair: (this: void, directory: string) => Promise<void> }
+
+/** Bounds of all keys: they begin with a letter. */
+const [FIRST_KEY, LAST_KEY] = [Buffer.of(0), Buffer.of(0xff)]
 
 /** Directories of the databases that this thread writes. */
 const written = new Set<string>()
@@ -124,11 +150,15 @@ async function openLevel(directory: string, create: boolean, named = directory):
 function unopened(directory: string, cause: { readonly message: string }): TrustError {
   const { message } = cause
   return new TrustError('DATA_DAMAGED', `the database in ${directory} cannot be opened: ${message}`, {
-    hint: PLACE_AT_FAULT.test(message)
+    hint: isOfThePlace(cause)
       ? 'what it holds is not at fault: see to the room, the owner and the limits of the directory, and start again'
-      : 'restore the data directory from a backup; do not repair it',
+      : REPAIR_HINT,
     cause,
   })
+}
+
+function isOfThePlace({ message }: { readonly message: string }): boolean {
+  return PLACE_AT_FAULT.test(message)
 }
 
 function locked(directory: string, cause?: unknown): TrustError {
@@ -155,7 +185,7 @@ export async function mustHaveCurrent(directory: string, create: boolean): Promi
   if (existsSync(join(directory, 'CURRENT'))) return
   if (await holdsRecords(directory)) {
     const text = `the database in ${directory} has lost its CURRENT file`
-    throw new TrustError('DATA_DAMAGED', text, { hint: 'restore the data directory from a backup' })
+    throw new TrustError('DATA_DAMAGED', text, { hint: REPAIR_HINT })
   }
   if (create) return
   const text = `there is no database in ${directory}`

@@ -190,7 +190,7 @@ describe('a start is refused', () => {
       (await readdir(terminal.path('data'))).filter((name) => /\.(?:ldb|log)$/.test(name))
     const before = await tables()
     await without(['data/CURRENT', 'keys/anchor'], () =>
-      refuses(/^error: the database in data has lost its CURRENT file\nhint: restore/),
+      refuses(/^error: the database in data has lost its CURRENT file\nhint: try "countersign repair DIRECTORY"/),
     )
     assert.deepEqual(await tables(), before)
     // The refused creation had made an empty anchor: that counts as none, and is no harm.

@@ -7,7 +7,7 @@ import { after, before, describe, test } from 'node:test'
 import { TrustError } from '../../src/errors.ts'
 import { repair, type Repair } from '../../src/repair.ts'
 import { settingsSchema } from '../../src/settings/schema.ts'
-import { nameOf, parseKey } from '../../src/store/keyspace.ts'
+import { formatKey, nameOf, parseKey } from '../../src/store/keyspace.ts'
 import { openKeysDirectory } from '../../src/signing/keys-directory.ts'
 import { openStore, type LevelStore } from '../../src/store/level.ts'
 import type { Role } from '../../src/tuf/role.ts'
@@ -114,6 +114,10 @@ describe('repair of damaged files', () => {
     return { directory }
   }
 
+  async function eachFile(directory: string, pattern: RegExp, harm: (path: string) => Promise<void>): Promise<void> {
+    for (const path of await filesOf(directory, pattern)) await harm(path)
+  }
+
   async function filesOf(directory: string, pattern: RegExp): Promise<string[]> {
     return (await readdir(directory)).filter((name) => pattern.test(name)).map((name) => join(directory, name))
   }
@@ -190,6 +194,42 @@ describe('repair of damaged files', () => {
     }
     assert.equal(lost.fresh, 0)
     assert.ok(lost.old < lost.none, JSON.stringify(lost))
+  })
+
+  test('without the list of the tables, or a table, all is made of those that are there, and of a backup', async () => {
+    const { directory } = await lived.copy('list')
+    // Some tables: each time it is opened what was in the log is in another one.
+    for (let opening = 0; opening < 3; opening += 1) await changeRecords(directory, [formatKey()], (record) => record)
+    await recordsOf(directory)
+    await cp(lived.terminal.path('list'), lived.terminal.path('list-good'), { recursive: true })
+    const manifests = /^MANIFEST-/
+    const harms: Record<string, () => Promise<void>> = {
+      'MANIFEST is gone': () => eachFile(directory, manifests, (path) => rm(path)),
+      'a bit of MANIFEST': () =>
+        eachFile(directory, manifests, async (path) => {
+          const bad = await readFile(path)
+          bad[20]! ^= 1
+          await writeFile(path, bad)
+        }),
+      'CURRENT is gone': () => rm(join(directory, 'CURRENT')),
+      'CURRENT names another': () => writeFile(join(directory, 'CURRENT'), 'MANIFEST-000001\n'),
+    }
+    for (const [name, harm] of Object.entries(harms)) {
+      await rm(directory, { recursive: true })
+      await cp(lived.terminal.path('list-good', 'data'), directory, { recursive: true })
+      await harm()
+      const done = await repaired(lived.terminal.path('list'))
+      assert.deepEqual([done?.lost, done?.relisted], [[], true], name)
+      await mustBeHonest(done!)
+    }
+    for (const from of [undefined, 'old', 'fresh']) {
+      await rm(directory, { recursive: true })
+      await cp(lived.terminal.path('list-good', 'data'), directory, { recursive: true })
+      await rm(await largest(await filesOf(directory, /\.ldb$/)))
+      const done = await repaired(lived.terminal.path('list'), from)
+      assert.equal(done?.relisted, from === 'fresh' ? true : undefined)
+      if (done !== undefined) await mustBeHonest(done)
+    }
   })
 
   test('whatever happens to records: never a wrong byte, never an older state; repaired, named, or all of it refused', async () => {

@@ -12,6 +12,8 @@ export interface View {
   readonly records: Records
   /** Files in which bits were turned back, in the view, and how many. */
   readonly turnedBack: readonly { readonly file: string; readonly bits: number }[]
+  /** True if LevelDB's own list of its tables, or one of them, was gone. */
+  readonly relisted: boolean
   close(): Promise<void>
 }
 
@@ -24,7 +26,9 @@ export interface View {
  * @throws TrustError DATA_MISSING, DATA_LOCKED, DATA_DAMAGED if LevelDB cannot open it
  */
 export async function openView(directory: string): Promise<View> {
-  await mustHaveCurrent(directory, false)
+  await mustHaveCurrent(directory, false).catch((error: unknown) => {
+    if (!(error instanceof TrustError && error.code === 'DATA_DAMAGED')) throw error
+  })
   const view = await mkdtemp(join(tmpdir(), 'countersign-view-'))
   const turnedBack: { file: string; bits: number }[] = []
   const remove = (): Promise<void> => rm(view, { recursive: true, force: true })
@@ -42,10 +46,11 @@ export async function openView(directory: string): Promise<View> {
       else if (name === 'CURRENT' || name.startsWith('MANIFEST-')) await copyFile(from, to)
       if (mended !== undefined && mended.bits > 0) turnedBack.push({ file: name, bits: mended.bits })
     }
-    const database = await Database.openView(view, directory)
+    const { database, relisted } = await Database.openView(view, directory)
     return {
       records: database,
       turnedBack,
+      relisted,
       async close() {
         await database.close()
         await remove()
