@@ -148,7 +148,7 @@ describe('repair of damaged files', () => {
     const table = await largest(await filesOf(directory, /\.ldb$/))
     const whole = await readFile(table)
     const places = Array.from({ length: 40 }, (_, trial) => Math.floor(((whole.length - 60) * (trial + 0.5)) / 40))
-    for (const [trial, at] of [...places, whole.length - 100].entries()) {
+    for (const [trial, at] of [...places, whole.length - 100, whole.length - 48, whole.length - 1].entries()) {
       const bad = Buffer.from(whole)
       bad[at]! ^= 1 << (trial % 8)
       await writeFile(table, bad)

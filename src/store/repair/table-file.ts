@@ -7,6 +7,8 @@ import { varint } from './varint.ts'
  * the file the places of two of them, which name the others.
  */
 const FOOTER_BYTES = 48
+/** The last 8 bytes of every table. */
+const MAGIC = Buffer.from('57fb808b247547db', 'hex')
 const TYPE_BYTES = 1
 const CHECKSUM_BYTES = 4
 const SNAPPY = 1
@@ -35,16 +37,48 @@ export function withoutTraps(table: Buffer): Mended | undefined {
     return state !== 'unreadable'
   }
   try {
-    const footer = bytes.subarray(-FOOTER_BYTES)
-    const [meta, afterMeta] = placeIn(footer, 0)
-    const [index] = placeIn(footer, afterMeta)
-    for (const named of [meta, index]) if (mend(named)) for (const place of placesIn(bytes, named)) mend(place)
+    if (mendFooter(bytes)) bits += 1
+    for (const named of namedIn(bytes)) if (mend(named)) for (const place of placesIn(bytes, named)) mend(place)
   } catch (error) {
     if (!(error instanceof RangeError)) throw error
     // Its end is damaged: without it LevelDB says so of all of the table.
     bytes.fill(0, Math.max(0, bytes.length - FOOTER_BYTES))
   }
   return bytes.equals(table) ? undefined : { bytes, bits }
+}
+
+/** The places of the two blocks that the footer names. @throws RangeError */
+function namedIn(table: Buffer): Place[] {
+  const footer = table.subarray(-FOOTER_BYTES)
+  const [meta, afterMeta] = placeIn(footer, 0)
+  return [meta, placeIn(footer, afterMeta)[0]]
+}
+
+/** The footer has no checksum, but what it names has. @returns true if a bit of it was turned back */
+function mendFooter(table: Buffer): boolean {
+  if (isFooterRight(table)) return false
+  for (let at = Math.max(0, table.length - FOOTER_BYTES); at < table.length; at += 1) {
+    const byte = table[at]!
+    for (let bit = 0; bit < 8; bit += 1) {
+      table[at] = byte ^ (1 << bit)
+      if (isFooterRight(table)) return true
+    }
+    table[at] = byte
+  }
+  return false
+}
+
+function isFooterRight(table: Buffer): boolean {
+  if (!table.subarray(-MAGIC.length).equals(MAGIC)) return false
+  try {
+    return namedIn(table).every(({ at, bytes }) => {
+      const end = at + bytes + TYPE_BYTES
+      return end + CHECKSUM_BYTES <= table.length - FOOTER_BYTES && isWhole(table, at, end, end)
+    })
+  } catch (error) {
+    if (error instanceof RangeError) return false
+    throw error
+  }
 }
 
 /** @throws RangeError for a place that is not in the table */
