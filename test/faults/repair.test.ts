@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import assert from 'node:assert/strict'
-import { cp, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { cp, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
@@ -229,6 +229,24 @@ describe('repair of damaged files', () => {
       const done = await repaired(lived.terminal.path('list'), from)
       assert.equal(done?.relisted, from === 'fresh' ? true : undefined)
       if (done !== undefined) await mustBeHonest(done)
+    }
+  })
+
+  test('what the disk does not give any more is damage like any other', async () => {
+    const { directory } = await lived.copy('disk')
+    await recordsOf(directory)
+    await cp(lived.terminal.path('disk'), lived.terminal.path('disk-good'), { recursive: true })
+    for (const pattern of [/\.ldb$/, /\.log$/, /^MANIFEST-/, /^CURRENT$/]) {
+      await rm(directory, { recursive: true })
+      await cp(lived.terminal.path('disk-good', 'data'), directory, { recursive: true })
+      await eachFile(directory, pattern, async (path) => {
+        await rm(path)
+        // Its first pages are never there: reading them fails as that of a bad sector does.
+        await symlink('/proc/self/mem', path)
+      })
+      const done = await repaired(lived.terminal.path('disk'), 'fresh')
+      assert.deepEqual(done?.lost, [], String(pattern))
+      await mustBeHonest(done)
     }
   })
 

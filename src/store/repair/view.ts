@@ -1,9 +1,10 @@
-import { access, constants, copyFile, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { access, constants, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { damageIn, fileError, TrustError } from '../../errors.ts'
 import { Database, mustHaveCurrent } from '../database.ts'
 import type { Records } from '../records.ts'
+import { readableBytes } from './readable-bytes.ts'
 import { withoutTraps } from './table-file.ts'
 import { isLog, withItsDamage } from '../write-ahead-log.ts'
 
@@ -36,14 +37,13 @@ export async function openView(directory: string): Promise<View> {
     for (const name of await readdir(directory)) {
       const [from, to] = [join(resolve(directory), name), join(view, name)]
       const isTable = /\.(?:ldb|sst)$/.test(name)
-      const mended = isTable
-        ? withoutTraps(await readFile(from))
-        : isLog(name)
-          ? withItsDamage(await readFile(from))
-          : undefined
-      if (mended !== undefined) await writeFile(to, mended.bytes)
-      else if (isTable || (name === 'LOCK' && !(await isReadOnly(from)))) await symlink(from, to)
-      else if (name === 'CURRENT' || name.startsWith('MANIFEST-')) await copyFile(from, to)
+      const isList = name === 'CURRENT' || name.startsWith('MANIFEST-')
+      if (isList) await writeFile(to, await readableBytes(from))
+      if (name === 'LOCK' && !(await isReadOnly(from))) await symlink(from, to)
+      if (!isTable && !isLog(name)) continue
+      const mended = (isTable ? withoutTraps : withItsDamage)(await readableBytes(from))
+      if (mended === undefined) await symlink(from, to)
+      else await writeFile(to, mended.bytes)
       if (mended !== undefined && mended.bits > 0) turnedBack.push({ file: name, bits: mended.bits })
     }
     const { database, relisted } = await Database.openView(view, directory)
