@@ -24,14 +24,16 @@ export interface Found {
  */
 export type Known = 'nothing' | 'parts' | 'hash'
 
-/** Damaged records that are kept, to look whether one is the record that is missing elsewhere. */
+/** Damaged records that are kept, to look whether one is the record that is missing elsewhere: so many, of so many bytes. */
 const MISFITS_MAX = 256
+const MISFITS_MAX_BYTES = 64 * 1024 * 1024
 
 /** Everything that a record may be taken from: a damaged database, and perhaps a backup of it. */
 export class Sources {
   readonly damaged: Records
   readonly #backup: Records | undefined
   readonly #misfits: Buffer[] = []
+  #misfitBytes = 0
 
   private constructor(damaged: Records, backup: Records | undefined) {
     this.damaged = damaged
@@ -47,10 +49,16 @@ export class Sources {
     const sources = new Sources(damaged, backup)
     for await (const { key, record } of walkAround(damaged)) {
       const payload = opened(key, record)
-      if (payload === undefined && sources.#misfits.length < MISFITS_MAX) sources.#misfits.push(record)
+      if (payload === undefined) sources.#keepMisfit(record)
       seen(key, payload)
     }
     return sources
+  }
+
+  #keepMisfit(record: Buffer): void {
+    if (this.#misfits.length >= MISFITS_MAX || this.#misfitBytes + record.length > MISFITS_MAX_BYTES) return
+    this.#misfits.push(record)
+    this.#misfitBytes += record.length
   }
 
   /** The record as the damaged database has it; undefined: there is none; `unreadable`: LevelDB cannot read its place. */
