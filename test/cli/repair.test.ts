@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
-import { cp, mkdir, readdir, readFile, rm } from 'node:fs/promises'
+import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { Database } from '../../src/store/database.ts'
@@ -280,6 +280,22 @@ describe('countersign repair', () => {
       assert.equal(fresh.code, 0, name)
       assert.deepEqual(await differing(fresh), [])
     }
+  })
+
+  test('an entry after the anchor that is damaged is refused, and no backup is asked for that would not help', async () => {
+    const { directory, environment } = await lived.copy(`damaged-${(copies += 1)}`)
+    const anchor = join(environment['COUNTERSIGN_KEYS_DIRECTORY'] ?? '', 'anchor')
+    const before = await readFile(anchor)
+    assert.equal((await lived.terminal.run(['user', 'remove', 'bob'], environment)).code, 0)
+    assert.equal((await lived.terminal.run(['backup', 'later'], environment)).code, 0)
+    await writeFile(anchor, before)
+    await changeRecords(directory, [journalKey(30)], ruined)
+    const { code, stderr } = await repair(environment, '--from', 'later')
+    assert.equal(code, 2)
+    assert.match(
+      stderr,
+      /^error: journal entry 30, after the anchor, is damaged or missing\nhint: restore the newest backup;/,
+    )
   })
 
   test('a difference to what is lost is taken whole from a backup, however it is packed there', async () => {

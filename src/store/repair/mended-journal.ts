@@ -9,6 +9,9 @@ import type { JournalEntry } from '../store.ts'
 const REFUSED =
   'add --from DIRECTORY with a newer backup, or restore the newest one; nothing was changed, so keep what is there'
 
+/** Nothing tells whether a backup's entry of this number is the same one. */
+const NOT_ANCHORED = 'restore the newest backup; nothing was changed, so keep what is there'
+
 /**
  * The journal of a damaged store: each entry is the one whose hash the entry after it has, back from the anchor, wherever
  * it was taken from.
@@ -69,7 +72,7 @@ export class MendedJournal {
     for (let number = anchor.number + 1; number <= this.end; number += 1) {
       const found = this.#sources.find(journalKey(number), undefined)
       if (found === undefined || parseEntry(found.payload).previous !== previous) {
-        throw refused(`journal entry ${number}, after the anchor, is damaged or missing`)
+        throw refused(`journal entry ${number}, after the anchor, is damaged or missing`, NOT_ANCHORED)
       }
       if (found.origin !== 'whole') this.#mended.set(number, found)
       previous = hexSha256(found.payload)
@@ -77,6 +80,6 @@ export class MendedJournal {
   }
 }
 
-function refused(text: string): TrustError {
-  return new TrustError('DATA_DAMAGED', text, { hint: REFUSED })
+function refused(text: string, hint = REFUSED): TrustError {
+  return new TrustError('DATA_DAMAGED', text, { hint })
 }
