@@ -44,7 +44,10 @@ export function repairCommand(): Command {
         '\nis copied as it is, and goes on being refused.',
     )
     .action((directory: string, options: RepairOptions, command: Command) =>
-      run(async () => repairInto(resolve(directory), options, settingsOf(command))),
+      run(async () => {
+        const { config } = command.optsWithGlobals<{ config?: string }>()
+        return repairInto(resolve(directory), options, settingsOf(command), config)
+      }),
     )
 }
 
@@ -52,6 +55,7 @@ async function repairInto(
   directory: string,
   { from, dryRun, json }: RepairOptions,
   settings: Settings,
+  config: string | undefined,
 ): Promise<number> {
   if (await answers(controlSocket(settings))) {
     throw new TrustError('DATA_LOCKED', `the server that uses ${settings.dataDirectory} is running`, {
@@ -62,11 +66,11 @@ async function repairInto(
   const backup = from === undefined ? undefined : resolve(from)
   const done = await repair(settings, directory, backup, dryRun === true, interrupted())
   if (json === true) printJson(done)
-  else printRepair(done, settings)
+  else printRepair(done, settings, config)
   return done.lost.length > 0 || (done.check !== undefined && hasErrors(done.check)) ? EXIT.negative : EXIT.ok
 }
 
-function printRepair(done: Repair, at: Settings): void {
+function printRepair(done: Repair, at: Settings, config: string | undefined): void {
   const { directory, commits, whole, turnedBack, relisted, repaired, lost, left, unnamed, check } = done
   for (const { file, bits } of turnedBack) print(`repaired: ${file}, ${counted(bits, 'bit', 'bits')} turned back`)
   if (relisted) print('repaired: the list of tables (MANIFEST), made anew from those that are there')
@@ -84,10 +88,15 @@ function printRepair(done: Repair, at: Settings): void {
   if (check === undefined) return print(`would make ${directory}: ${what}`)
   print(`made ${directory}: ${what}`)
   printReport(check)
-  print(next(directory, at))
+  print(next(directory, at, config))
 }
 
-function next(directory: string, { dataDirectory, keysDirectory, anchorFile }: Settings): string {
+/** @param config the file of settings that was typed: without it the server would start with others, open to all perhaps */
+function next(
+  directory: string,
+  { dataDirectory, keysDirectory, anchorFile }: Settings,
+  config: string | undefined,
+): string {
   const [data, keys] = [join(directory, DATA), join(directory, KEYS)]
   const anchor = join(keys, ANCHOR)
   const moves = [
@@ -97,5 +106,6 @@ function next(directory: string, { dataDirectory, keysDirectory, anchorFile }: S
   ].map(([from = '', to = '']) => `${from} as ${resolve(to)}`)
   const place = [`DATA_DIRECTORY=${data}`, `KEYS_DIRECTORY=${keys}`, `ANCHOR_FILE=${anchor}`]
   const typed = place.map((each) => `COUNTERSIGN_${each} `).join('')
-  return `next, start from it:\n  ${typed}countersign serve\nor move the damaged directories away, keep them, and put ${moves.join(', ')}`
+  const serve = config === undefined ? 'countersign serve' : `countersign --config ${resolve(config)} serve`
+  return `next, start from it:\n  ${typed}${serve}\nor move the damaged directories away, keep them, and put ${moves.join(', ')}`
 }
