@@ -1,7 +1,7 @@
 import { crc32c, CRC32C_TABLE } from './crc32c.ts'
 
 /** A copy of a file of LevelDB's that is made fit to be read. */
-export interface Mended {
+export interface MendedFile {
   readonly bytes: Buffer
   /** How many bits were turned back in it. */
   readonly bits: number

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { TrustError } from '../errors.ts'
-import { isWhole, turnBack, writeChecksum, type Mended } from './checked-bytes.ts'
+import { isWhole, turnBack, writeChecksum, type MendedFile } from './checked-bytes.ts'
 import { REPAIR_HINT } from './hints.ts'
 
 /** LevelDB's log format (doc/log_format.md): blocks of fixed size, of records that never reach over the end of one. */
@@ -73,7 +73,7 @@ function damagedPlace(log: Buffer): number | undefined {
  * it is, so that LevelDB reads it too: then one of our records in it is damaged, instead of all that follows being lost. Not
  * the last one, which a crash may have torn. Only for a view in which every record is held against its own hash.
  */
-export function withItsDamage(log: Buffer): Mended {
+export function withItsDamage(log: Buffer): MendedFile {
   const bytes = Buffer.from(log)
   let bits = 0
   let before: LogRecord | undefined

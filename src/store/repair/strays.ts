@@ -6,27 +6,29 @@ import { parseKey } from '../keyspace.ts'
 import type { LostEntries } from './lost-entries.ts'
 import type { Survey } from './survey.ts'
 
-/** What becomes of a record that a walk comes by, and that no entry of the journal names which can be read. */
+/** What becomes of a stray: not taken, taken as one that cannot be had, or taken as it is. */
 type Fate = 'left' | 'lost' | { readonly kept: Buffer }
 
-/** Looks whether an entry that is lost may have named it: if not, it is not taken; nor if it is older than what is known. */
+/**
+ * What becomes of a record that no entry of the journal names which can be read: it is taken if one that is lost may have
+ * named it, and if it is not older than what is known.
+ */
 export function fateOfStray(
   key: Buffer,
   { sources, revisions }: Pick<Survey, 'sources' | 'revisions'>,
   books: Books,
   lost: LostEntries,
 ): Fate {
-  const { kind, parts = [] } = parseKey(key) ?? {}
-  const [first = '', second = ''] = parts.map(String)
-  const payload = (): Buffer | undefined => sources.find(key, undefined)?.payload
   const keptIf = (mayBeNamed: boolean): Fate => {
     if (!mayBeNamed) return 'left'
-    const kept = payload()
-    return kept === undefined ? 'lost' : { kept }
+    const found = sources.find(key, undefined)
+    return found === undefined ? 'lost' : { kept: found.payload }
   }
+  const { kind, parts = [] } = parseKey(key) ?? {}
+  const [first = '', second = ''] = parts.map(String)
   switch (kind) {
     case 'record': {
-      // One that the journal says was removed. It may have been made anew, but not with what it was before.
+      // The journal may say that it was removed: it may have been made anew since, but not as what it was before.
       const removed = books.value(first, second)
       const gun = removed?.gun ?? (first === 'staged-root' ? (second as Gun) : SERVER)
       const fate = keptIf(lost.mayBeOf(gun, removed?.number))

@@ -1,4 +1,4 @@
-import { isWhole, turnBack, type Mended } from '../checked-bytes.ts'
+import { isWhole, turnBack, type MendedFile } from '../checked-bytes.ts'
 import { unsnap } from './snappy.ts'
 import { varint } from './varint.ts'
 
@@ -27,7 +27,7 @@ interface Place {
  *
  * @returns a copy; undefined if nothing is wrong
  */
-export function withoutTraps(table: Buffer): Mended | undefined {
+export function withoutTraps(table: Buffer): MendedFile | undefined {
   const bytes = Buffer.from(table)
   let bits = 0
   /** @returns true if it can be read */
