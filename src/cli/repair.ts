@@ -8,7 +8,7 @@ import { controlSocket } from '../world.ts'
 import { hasErrors, printReport } from './check.ts'
 import { answers, interrupted, mustBeHere } from './connect.ts'
 import { DRY_RUN_OPTION, JSON_OPTION } from './options.ts'
-import { counted, print, printJson, visible } from './print.ts'
+import { counted, print, printJson, said, visible } from './print.ts'
 import { EXIT, run, settingsOf } from './run.ts'
 
 interface RepairOptions {
@@ -23,6 +23,9 @@ const FROM: Readonly<Record<Repair['repaired'][number]['from'], string>> = {
   derived: 'from what else is stored',
   backup: 'from the backup',
 }
+
+const STILL_DAMAGED =
+  'what is still damaged is refused, all else is served; another backup may have it (--from); what cannot be had must be published, or set, anew'
 
 export function repairCommand(): Command {
   return new Command('repair')
@@ -85,8 +88,9 @@ function printRepair(done: Repair, at: Settings, config: string | undefined): vo
     `${whole} whole`,
   ]
   const what = `${counts.join(', ')}; ${counted(commits, 'commit', 'commits')}, as before`
-  if (check === undefined) return print(`would make ${directory}: ${what}`)
-  print(`made ${directory}: ${what}`)
+  print(`${check === undefined ? 'would make' : 'made'} ${directory}: ${what}`)
+  if (lost.length > 0) print(said('hint', STILL_DAMAGED))
+  if (check === undefined) return
   printReport(check)
   print(next(directory, at, config))
 }

@@ -163,6 +163,10 @@ describe('countersign repair', () => {
       [`keys ${REBORN} timestamp`, 'keys (server) targets/ci', 'user alice', 'policy user:alice', 'signer ci', 'token'],
     )
     assert.match(old.stdout, /^repaired: user bob, from the backup$/m)
+    assert.match(
+      old.stdout,
+      / still damaged, [^]*\nhint: what is still damaged is refused, all else is served; another backup /,
+    )
     // What the old backup says of her counts no more: neither what she may do, nor the rules for it, nor that there are none.
     const server = await lived.terminal.serve(['--quiet'], lived.placeOf(old.made))
     const { stdout: users } = await lived.terminal.run(['user', 'list'], lived.placeOf(old.made))
@@ -372,7 +376,7 @@ describe('countersign repair', () => {
     assert.equal(rehearsed.code, 1)
     assert.match(
       rehearsed.stdout,
-      /^repaired: head example.org\/app, from what else is stored\nstill damaged: user alice\nwould make \S+: 1 record repaired, 1 still damaged, 0 left behind, 147 whole; 29 commits, as before\n$/,
+      /^repaired: head example.org\/app, from what else is stored\nstill damaged: user alice\nwould make \S+: 1 record repaired, 1 still damaged, 0 left behind, 147 whole; 29 commits, as before\nhint: .*\n$/,
     )
     await assert.rejects(readdir(lived.terminal.path(rehearsed.made)), { code: 'ENOENT' })
     const { code, stdout, made } = await repair(environment, '--json', '--from', 'fresh')
