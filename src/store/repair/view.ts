@@ -21,8 +21,8 @@ export interface View {
 /**
  * Look into a database without a change to it. LevelDB writes when it opens one, and may put damaged tables together with
  * others; so it opens a directory of links to the tables, which it only reads or forgets, and copies of the rest, and of
- * tables in which a checksum is wrong. The lock is the database's own: no server can have it open meanwhile. On a disk that
- * was mounted read-only there is none to be had, and none needed: nobody writes.
+ * tables in which a checksum is wrong. The lock is the database's own: no server can have it open meanwhile. Where the disk
+ * was mounted read-only there is none to be had.
  *
  * @throws TrustError DATA_MISSING, DATA_LOCKED, DATA_DAMAGED if LevelDB cannot open it
  */
