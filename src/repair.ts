@@ -58,7 +58,7 @@ export async function repair(
     const { records: damaged, turnedBack, relisted } = await look(dataDirectory)
     const backup = from === undefined ? undefined : (await look(dataOf(from))).records
     const anchor = await readAnchorOf(anchorFile, keys.anchorKey)
-    const parts = { damaged, directory: dataDirectory, backup, anchor, proposeHeads, gone }
+    const parts = { damaged, mayBeOlder: relisted, directory: dataDirectory, backup, anchor, proposeHeads, gone }
     const done: Repaired = { commits: 0, whole: 0, repaired: [], lost: [], left: [], unnamed: [] }
     if (dryRun) {
       for await (const _ of repairedRecords(parts, done));

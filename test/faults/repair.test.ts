@@ -7,7 +7,7 @@ import { after, before, describe, test } from 'node:test'
 import { TrustError } from '../../src/errors.ts'
 import { repair, type Repair } from '../../src/repair.ts'
 import { settingsSchema } from '../../src/settings/schema.ts'
-import { formatKey, nameOf, parseKey } from '../../src/store/keyspace.ts'
+import { formatKey, journalKey, nameOf, parseKey } from '../../src/store/keyspace.ts'
 import { openKeysDirectory } from '../../src/signing/keys-directory.ts'
 import { openStore, type LevelStore } from '../../src/store/level.ts'
 import type { Role } from '../../src/tuf/role.ts'
@@ -222,10 +222,19 @@ describe('repair of damaged files', () => {
       assert.deepEqual([done?.lost, done?.relisted], [[], true], name)
       await mustBeHonest(done!)
     }
+    await rm(directory, { recursive: true })
+    await cp(lived.terminal.path('list-good', 'data'), directory, { recursive: true })
+    // Where older records may stand in the place of newer ones each entry of the journal is needed.
+    await changeRecords(directory, [journalKey(12)], ruined)
+    await eachFile(directory, manifests, (path) => rm(path))
+    assert.equal(await repaired(lived.terminal.path('list')), undefined)
+    const mended = await repaired(lived.terminal.path('list'), 'fresh')
+    assert.deepEqual(mended?.lost, [])
+    await mustBeHonest(mended)
     for (const from of [undefined, 'old', 'fresh']) {
       await rm(directory, { recursive: true })
       await cp(lived.terminal.path('list-good', 'data'), directory, { recursive: true })
-      await rm(await largest(await filesOf(directory, /\.ldb$/)))
+      await eachFile(directory, /\.ldb$/, (path) => rm(path))
       const done = await repaired(lived.terminal.path('list'), from)
       assert.equal(done?.relisted, from === 'fresh' ? true : undefined)
       if (done !== undefined) await mustBeHonest(done)

@@ -27,14 +27,18 @@ export class MendedJournal {
 
   /**
    * @param end number of the newest entry that anything stored tells of
+   * @param mayBeOlder true: of what an entry names that cannot be had, an older state may be all that is left
    * @throws TrustError DATA_DAMAGED if it ends before the anchor, or an entry is missing: commits would be undone unseen
    */
-  constructor(sources: Sources, anchor: Anchor, end: number) {
+  constructor(sources: Sources, anchor: Anchor, end: number, mayBeOlder: boolean) {
     this.#sources = sources
     this.end = Math.max(end, anchor.number)
     let expected: string | undefined = anchor.hash
     for (let number = anchor.number; number > 0; number -= 1) expected = this.#mend(number, expected, anchor)
     this.#followAnchor(anchor)
+    if (mayBeOlder && this.lost.length > 0) {
+      throw refused(`journal entry ${this.lost[0]} is damaged, and tables of the database may be gone`)
+    }
   }
 
   /** @returns undefined if it cannot be had */

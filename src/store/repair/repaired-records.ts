@@ -18,6 +18,8 @@ import { walkAround } from './view.ts'
 /** What a store is repaired of. */
 export interface RepairParts {
   readonly damaged: Records
+  /** True if tables of it may be gone: what it has of a key may be older than what it had. */
+  readonly mayBeOlder: boolean
   /** For errors: where that lies. */
   readonly directory: string
   /** What cannot be had from it may be taken from here, if its hash is what the damaged store's journal says. */
@@ -55,7 +57,7 @@ export async function* repairedRecords(parts: RepairParts, done: Repaired): Asyn
   const surveyed = await survey(damaged, backup, gone)
   const { sources } = surveyed
   mustBelong(parts)
-  const journal = new MendedJournal(sources, anchor, surveyed.newest)
+  const journal = new MendedJournal(sources, anchor, surveyed.newest, parts.mayBeOlder)
   const books = new Books()
   for (let number = 1; number <= journal.end; number += 1) {
     const entry = journal.entry(number)
