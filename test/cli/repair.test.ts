@@ -142,7 +142,13 @@ describe('countersign repair', () => {
     )
     const done = await repair(environment)
     assert.deepEqual([done.code, lost(done)], [0, []])
-    assert.deepEqual(await differing(done), [])
+    // Of a difference whose bytes are right all the same, and not what stands before them, the whole document is written.
+    const others = await differing(done)
+    assert.deepEqual(
+      others.filter((name) => !name.startsWith('document ')),
+      [],
+    )
+    assert.match(done.stdout, /: sound$/m)
   })
 
   test('of what only a backup has: nothing without one, from an old one what is the same, from a new one all', async () => {
