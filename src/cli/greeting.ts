@@ -2,6 +2,7 @@ import { join, resolve } from 'node:path'
 import type { Running } from '../main.ts'
 import type { Settings } from '../settings/schema.ts'
 import { tlsFiles } from '../signing/tls-identity.ts'
+import { typed } from '../tuf/gun.ts'
 
 /**
  * What a start made, and what to type next, ready to be copied. For standard error, so that the log on standard output
@@ -30,7 +31,7 @@ function clientLines(port: number, settings: Settings): string[] {
   if (settings.tls.certificateFile === undefined) {
     const directory = join('~/.docker/tls', name)
     const ca = resolve(tlsFiles(settings.keysDirectory).ca)
-    lines.push(`  mkdir -p ${directory} && cp ${quoted(ca)} ${directory}/ca.crt`)
+    lines.push(`  mkdir -p ${directory} && cp ${typed(ca)} ${directory}/ca.crt`)
   }
   lines.push(
     '  export DOCKER_CONTENT_TRUST=1',
@@ -49,9 +50,4 @@ function clientLines(port: number, settings: Settings): string[] {
 function nameForClients({ listen: { host } }: Settings): string {
   if (host === '0.0.0.0' || host === '::') return 'localhost'
   return host.includes(':') ? `[${host}]` : host
-}
-
-/** A word of a shell. */
-function quoted(path: string): string {
-  return /^[\w./:@%+,=-]+$/.test(path) ? path : `'${path.replaceAll("'", String.raw`'\''`)}'`
 }

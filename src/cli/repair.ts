@@ -4,6 +4,7 @@ import { TrustError } from '../errors.ts'
 import { repair, type Repair } from '../repair.ts'
 import { ANCHOR, DATA, KEYS } from '../server-directory.ts'
 import type { Settings } from '../settings/schema.ts'
+import { typed } from '../tuf/gun.ts'
 import { controlSocket } from '../world.ts'
 import { hasErrors, printReport } from './check.ts'
 import { answers, interrupted, mustBeHere } from './connect.ts'
@@ -108,8 +109,8 @@ function next(
     [keys, keysDirectory],
     ...(resolve(anchorFile) === resolve(keysDirectory, ANCHOR) ? [] : [[anchor, anchorFile]]),
   ].map(([from = '', to = '']) => `${from} as ${resolve(to)}`)
-  const place = [`DATA_DIRECTORY=${data}`, `KEYS_DIRECTORY=${keys}`, `ANCHOR_FILE=${anchor}`]
-  const typed = place.map((each) => `COUNTERSIGN_${each} `).join('')
-  const serve = config === undefined ? 'countersign serve' : `countersign --config ${resolve(config)} serve`
-  return `next, start from it:\n  ${typed}${serve}\nor move the damaged directories away, keep them, and put ${moves.join(', ')}`
+  const places = { DATA_DIRECTORY: data, KEYS_DIRECTORY: keys, ANCHOR_FILE: anchor }
+  const environment = Object.entries(places).map(([name, path]) => `COUNTERSIGN_${name}=${typed(path)} `)
+  const serve = config === undefined ? 'countersign serve' : `countersign --config ${typed(resolve(config))} serve`
+  return `next, start from it:\n  ${environment.join('')}${serve}\nor move the damaged directories away, keep them, and put ${moves.join(', ')}`
 }

@@ -42,9 +42,9 @@ export function mustBeUnder(gun: Gun, prefixes: readonly string[]): void {
   })
 }
 
-/** The name as a shell takes it, in a command that people copy: it may have spaces, quotes and `$` in it. */
-export function typed(gun: string): string {
-  return PLAIN.test(gun) ? gun : `'${gun.replaceAll("'", String.raw`'\''`)}'`
+/** A name, or a path, as a shell takes it, in a command that people copy: it may have spaces, quotes and `$` in it. */
+export function typed(name: string): string {
+  return PLAIN.test(name) ? name : `'${name.replaceAll("'", String.raw`'\''`)}'`
 }
 
 function fault(text: string): string | undefined {

@@ -463,11 +463,11 @@ describe('countersign repair', () => {
       /^next, start from it:\n {2}COUNTERSIGN_DATA_DIRECTORY=\S+\/data COUNTERSIGN_KEYS_DIRECTORY=\S+ COUNTERSIGN_ANCHOR_FILE=\S+\/keys\/anchor countersign serve\nor move .* put \S+\/data as \S+\/data, \S+\/keys as \S+\/keys, \S+\/keys\/anchor as \S+\/elsewhere\/anchor\n$/m,
     )
     assert.deepEqual(await differing(done), [])
-    await writeFile(lived.terminal.path('settings.json'), '{ "access": { "mode": "built-in" } }')
-    const configured = await lived.terminal.run(['--config', 'settings.json', 'repair', 'configured'], environment)
+    await writeFile(lived.terminal.path('my settings.json'), '{ "access": { "mode": "built-in" } }')
+    const configured = await lived.terminal.run(['--config', 'my settings.json', 'repair', 'a copy'], environment)
     assert.match(
       configured.stdout,
-      /^ {2}COUNTERSIGN_DATA_DIRECTORY=.* countersign --config \/\S+\/settings.json serve$/m,
+      /^ {2}COUNTERSIGN_DATA_DIRECTORY='\S+\/a copy\/data' .* countersign --config '\/\S+\/my settings.json' serve$/m,
     )
   })
 
