@@ -49,7 +49,7 @@ export async function repair(
   const views: View[] = []
   const look = async (place: string): Promise<View> => {
     const view = await openView(place).catch((error: unknown) => {
-      throw error instanceof TrustError && error.code === 'DATA_LOCKED' ? running(place, error) : error
+      throw error instanceof TrustError && error.code === 'DATA_LOCKED' ? inUse(place, error) : error
     })
     views.push(view)
     return view
@@ -103,7 +103,8 @@ function dataOf(backup: string): string {
   })
 }
 
-function running(place: string, cause: TrustError): TrustError {
+/** What is said where a database is open elsewhere. */
+export function inUse(place: string, cause?: TrustError): TrustError {
   return new TrustError('DATA_LOCKED', `a server, or another command, uses the database in ${place}`, {
     hint: 'stop it first: what it commits meanwhile would be missing from what is repaired',
     cause,

@@ -1,7 +1,6 @@
 import { Command } from 'commander'
 import { join, resolve } from 'node:path'
-import { TrustError } from '../errors.ts'
-import { repair, type Repair } from '../repair.ts'
+import { inUse, repair, type Repair } from '../repair.ts'
 import { ANCHOR, DATA, KEYS } from '../server-directory.ts'
 import type { Settings } from '../settings/schema.ts'
 import { typed } from '../tuf/gun.ts'
@@ -61,11 +60,8 @@ async function repairInto(
   settings: Settings,
   config: string | undefined,
 ): Promise<number> {
-  if (await answers(controlSocket(settings))) {
-    throw new TrustError('DATA_LOCKED', `the server that uses ${settings.dataDirectory} is running`, {
-      hint: 'stop it first: what it commits meanwhile would be missing from what is repaired',
-    })
-  }
+  // Its lock would say so too, but only after all tables were read, from under which a server takes some.
+  if (await answers(controlSocket(settings))) throw inUse(settings.dataDirectory)
   await mustBeHere(settings)
   const backup = from === undefined ? undefined : resolve(from)
   const done = await repair(settings, directory, backup, dryRun === true, interrupted())

@@ -433,7 +433,7 @@ describe('countersign repair', () => {
     )
 
     const server = await lived.terminal.serve(['--quiet'], environment)
-    await fails(run('new'), /^error: the server that uses \S+ is running\nhint: stop it first: /)
+    await fails(run('new'), /^error: a server, or another command, uses the database in \S+\nhint: stop it first: /)
     await server.end()
     const database = await Database.open(data, false)
     await fails(
