@@ -1,12 +1,9 @@
 import type { App } from './http/app.ts'
-import { clientCertificatesOf } from './authentication.ts'
 import { TrustError } from './errors.ts'
 import { withAdmin } from './http/admin-listener.ts'
-import { listen, mustBeFree, type Listening, type TlsMaterial } from './http/server.ts'
-import type { Log } from './repository/trust.ts'
+import { listen, mustBeFree, type Listening } from './http/server.ts'
+import type { ListenerTls } from './listener-tls.ts'
 import type { Settings } from './settings/schema.ts'
-import { isOpenToAll } from './signing/secret-file.ts'
-import { loadTls, tlsFiles } from './signing/tls-identity.ts'
 
 /** Everything that listens on the network. */
 interface Listeners {
@@ -17,26 +14,9 @@ interface Listeners {
   readonly port: number
   /** Undefined: the admin API has no listener of its own. */
   readonly adminPort: number | undefined
+  /** Serve this to all connections from now on. */
+  useTls(tls: ListenerTls): void
   close(): Promise<void>
-}
-
-/** What is needed to listen, read before anything is opened. */
-interface ListenerTls {
-  /** Undefined: plain HTTP. */
-  readonly public: TlsMaterial | undefined
-  readonly admin: TlsMaterial | undefined
-}
-
-/** @param now milliseconds since 1970 @throws TrustError BAD_TLS, BAD_SETTINGS */
-export async function listenerTlsOf(settings: Settings, now: number, log: Log): Promise<ListenerTls> {
-  const { listen, admin, tls, keysDirectory } = settings
-  if (listen.plainHttp !== undefined && admin.listen === undefined) return { public: undefined, admin: undefined }
-  const made = tlsFiles(keysDirectory)
-  const keyFile = tls.keyFile ?? made.key
-  const identity = await loadTls(tls.certificateFile ?? made.certificate, keyFile, now)
-  if (await isOpenToAll(keyFile)) log.warn({ file: keyFile }, 'everybody can read the TLS key')
-  const material = { ...identity, ...(await clientCertificatesOf(settings)) }
-  return { public: listen.plainHttp === undefined ? material : undefined, admin: material }
 }
 
 /**
@@ -54,25 +34,33 @@ export async function startListening(
 ): Promise<Listeners> {
   const application = settings.admin.public === undefined ? app : withAdmin(app, admin)
   if (shared) await mustBeFree(settings.listen).catch(refused('listen', settings.listen))
-  const opened = [await listen(application, settings, tls.public, { shared }).catch(refused('listen', settings.listen))]
-  try {
-    const place = settings.admin.listen
-    if (place !== undefined) {
-      const own = { ...settings, listen: { ...settings.listen, ...place } }
-      opened.push(await listen(admin, own, tls.admin).catch(refused('admin.listen', place)))
-    }
-  } catch (error) {
-    await closeAll(opened)
+  const main = await listen(application, settings, tls.public, { shared }).catch(refused('listen', settings.listen))
+  const own = await ownAdmin(admin, settings, tls).catch(async (error: unknown) => {
+    await main.close()
     throw error
-  }
-  const [{ address, port } = { address: '', port: 0 }, own] = opened
+  })
+  const { address, port } = main
   const { host } = settings.listen
   const url = `${tls.public === undefined ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${port}`
-  return { url, address, port, adminPort: own?.port, close: () => closeAll(opened) }
+  return {
+    url,
+    address,
+    port,
+    adminPort: own?.port,
+    useTls(tls) {
+      main.useTls(tls.public)
+      own?.useTls(tls.admin)
+    },
+    close: async () => void (await Promise.all([main.close(), own?.close()])),
+  }
 }
 
-async function closeAll(opened: readonly Listening[]): Promise<void> {
-  await Promise.all(opened.map((listening) => listening.close()))
+/** @returns undefined: the admin API has no listener of its own @throws TrustError BAD_SETTINGS */
+async function ownAdmin(admin: App, settings: Settings, tls: ListenerTls): Promise<Listening | undefined> {
+  const place = settings.admin.listen
+  if (place === undefined) return undefined
+  const own = { ...settings, listen: { ...settings.listen, ...place } }
+  return listen(admin, own, tls.admin).catch(refused('admin.listen', place))
 }
 
 /** What the system calls by these names. */

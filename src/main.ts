@@ -13,7 +13,8 @@ import { lazyApp } from './http/lazy-app.ts'
 import { createMetrics, type Metrics } from './http/metrics.ts'
 import { overviewOf } from './http/overview.ts'
 import { TOKEN_PATH } from './http/token.ts'
-import { listenerTlsOf, startListening } from './listeners.ts'
+import { followTls, listenerTlsOf, warnOfOpenKey } from './listener-tls.ts'
+import { startListening } from './listeners.ts'
 import { createLog } from './log/log.ts'
 import { prepare } from './prepare.ts'
 import { startWatchingExpiry, type Ending } from './repository/expiry.ts'
@@ -70,7 +71,8 @@ export async function serve(configured: Settings, overrides: Overrides = {}): Pr
   const count = overrides.now === undefined && overrides.random === undefined ? threadsOf(configured) : 1
   const settings = forEachThread(configured, count)
   const { keys, made } = await prepare(settings, now())
-  const tls = await listenerTlsOf(settings, now(), log)
+  const tls = await listenerTlsOf(settings, now())
+  if (tls.admin !== undefined) await warnOfOpenKey(settings, log)
   const shared = new Shared()
   const threads = new Threads()
   const store = await openStore({
@@ -149,6 +151,10 @@ export async function serve(configured: Settings, overrides: Overrides = {}): Pr
       answersToThreads({ store, passwords, overview, token, log }),
     )
     const background = startBackground(world, settings, metrics, webhook)
+    const following = followTls(settings, tls, settings.renewIntervalSeconds * 1000, { now, log }, async (next) => {
+      listening.useTls(next)
+      await threads.useTls(next.public)
+    })
     log.info({ url, commits: store.tail().number, threads: count }, 'ready')
     log.flush?.()
     return {
@@ -162,7 +168,7 @@ export async function serve(configured: Settings, overrides: Overrides = {}): Pr
       async close() {
         accepting = false
         closing.abort()
-        await allThreads
+        await Promise.all([allThreads, following.stop()])
         await Promise.all([listening.close(), threads.stop(), closeControl(), background.stop()])
         await Promise.all([signer.close(), store.close()])
         log.info({}, 'stopped')

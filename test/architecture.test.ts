@@ -26,7 +26,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'prepare.ts': ['errors.ts', 'settings', 'signing', 'store'],
   'custody.ts': ['settings', 'tuf', 'signing', 'access'],
   'authentication.ts': ['errors.ts', 'settings', 'access', 'repository'],
-  'listeners.ts': ['errors.ts', 'settings', 'authentication.ts', 'signing', 'repository', 'http'],
+  'listener-tls.ts': ['errors.ts', 'settings', 'authentication.ts', 'signing', 'repository', 'http'],
+  'listeners.ts': ['errors.ts', 'settings', 'listener-tls.ts', 'http'],
   'policy.ts': ['settings', 'repository'],
   threads: [
     ...['errors.ts', 'settings', 'log', 'policy.ts', 'custody.ts', 'authentication.ts'],
@@ -39,8 +40,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'repair.ts': ['errors.ts', 'settings', 'custody.ts', 'server-directory.ts', 'store', 'signing', 'repository'],
   'world.ts': ['settings', 'policy.ts', 'backup.ts', 'store', 'signing', 'repository', 'admin'],
   'main.ts': [
-    ...['settings', 'log', 'prepare.ts', 'custody.ts', 'authentication.ts', 'listeners.ts', 'webhook.ts'],
-    ...['world.ts', 'buffer-pool.ts'],
+    ...['settings', 'log', 'prepare.ts', 'custody.ts', 'authentication.ts', 'listener-tls.ts', 'listeners.ts'],
+    ...['webhook.ts', 'world.ts', 'buffer-pool.ts'],
     ...['store', 'access', 'repository', 'admin', 'http', 'threads'],
   ],
   cli: [

@@ -70,8 +70,8 @@ function forServer(what: string, own: readonly Ending[]): string {
     return 'stop the server, remove tls/ in its keys directory, start it, give clients the new tls/ca.crt'
   // Of certificates that were made elsewhere there is no CA here.
   return own.some((each) => each.what === 'server CA')
-    ? 'restart the server in the last 30 days: it makes a new one'
-    : 'put a new one into the file that tls.certificateFile names, and restart the server'
+    ? 'nothing: the server makes a new one in the last 30 days'
+    : 'put a new one into the file that tls.certificateFile names'
 }
 
 function forRepository(world: World, gun: Gun, what: string, { root, held, signedHere: here }: Holders): string {

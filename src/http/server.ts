@@ -1,7 +1,7 @@
 import { constants } from 'node:crypto'
 import { once } from 'node:events'
 import type { RequestListener, Server, ServerResponse } from 'node:http'
-import { createServer as createHttpsServer } from 'node:https'
+import { createServer as createHttpsServer, Server as HttpsServer } from 'node:https'
 import { createServer as createSocketServer, type AddressInfo, type Socket } from 'node:net'
 import { DEFAULT_CIPHERS } from 'node:tls'
 import { createServer as createHttpServer } from '../node-http.ts'
@@ -24,6 +24,8 @@ export interface Listening {
   /** IP address. */
   readonly address: string
   readonly port: number
+  /** Serve this to all connections from now on. @param tls undefined for plain HTTP, as at the start */
+  useTls(tls: TlsMaterial | undefined): void
   /** Take no new connections, let running requests finish for at most `shutdownSeconds`, then end them. */
   close(): Promise<void>
 }
@@ -52,6 +54,12 @@ const FIRST_CIPHER = 'TLS_AES_128_GCM_SHA256'
 const CIPHERS = [FIRST_CIPHER, ...DEFAULT_CIPHERS.split(':').filter((name) => name !== FIRST_CIPHER)].join(':')
 
 /**
+ * No client of Notary's takes a session up again: a ticket would be made for each connection, for nothing. This is for TLS
+ * 1.2; for 1.3 scripts/openssl.cnf says it.
+ */
+const PROTOCOL = { minVersion: 'TLSv1.2', ciphers: CIPHERS, secureOptions: constants.SSL_OP_NO_TICKET } as const
+
+/**
  * Put the application on a socket, with limits against slow and many clients.
  *
  * @param tls undefined: plain HTTP, which only the settings can ask for
@@ -75,14 +83,10 @@ export async function listen(
   const server: Server =
     tls === undefined
       ? createHttpServer(options)
-      : // No client of Notary's takes a session up again: a ticket would be made for each connection, for nothing. This is for
-        // TLS 1.2; for 1.3 scripts/openssl.cnf says it.
-        createHttpsServer({
+      : createHttpsServer({
           ...options,
           ...tls,
-          minVersion: 'TLSv1.2',
-          ciphers: CIPHERS,
-          secureOptions: constants.SSL_OP_NO_TICKET,
+          ...PROTOCOL,
           handshakeTimeout: limits.headersSeconds * 1000,
         })
   // Whoever closes his side behind a request waits for the answer, which Node would drop; its documents leave this out.
@@ -123,6 +127,9 @@ export async function listen(
   return {
     address,
     port,
+    useTls(next) {
+      if (server instanceof HttpsServer && next !== undefined) server.setSecureContext({ ...next, ...PROTOCOL })
+    },
     async close() {
       const closed = new Promise<void>((resolve) => {
         server.close(() => resolve())

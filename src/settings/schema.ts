@@ -167,7 +167,9 @@ export const settingsSchema = z.strictObject({
   timestampLifeDays: z.number().positive().max(365).default(14).describe('life of a timestamp; renewed at half of it'),
   snapshotLifeDays: z.number().positive().max(3650).default(1095).describe('life of a server-made snapshot'),
   gunPrefixes: z.array(gunPrefix).default([]).describe('only repositories under these may exist; empty: all'),
-  renewIntervalSeconds: seconds.default(60).describe('between two looks for what must be re-signed'),
+  renewIntervalSeconds: seconds
+    .default(60)
+    .describe('between two looks for what must be re-signed, and for new TLS certificates'),
   shutdownSeconds: seconds.default(20).describe('for running requests at SIGTERM'),
   logLevel: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info').describe('of the JSON log'),
   cache: z

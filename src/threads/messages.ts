@@ -45,6 +45,8 @@ export type ThreadAnswers = {
   release(): Promise<void>
   regain(): Promise<void>
   counted(): Promise<CountedMetrics>
+  /** Serve this to all connections from now on. */
+  useTls(tls: TlsMaterial | undefined): Promise<void>
   /** Take no new connections, finish what is running, let go of the database. */
   stop(): Promise<void>
 }

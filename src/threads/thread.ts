@@ -38,6 +38,7 @@ const main = new Line<MainAnswers>(parentPort, {
   release: async () => (await running.promise).store.release(),
   regain: async () => (await running.promise).store.regain(),
   counted: () => registry.getMetricsAsJSON(),
+  useTls: async (renewed) => (await running.promise).listening.useTls(renewed),
   async stop() {
     accepting = false
     const { listening, store, lines } = await running.promise

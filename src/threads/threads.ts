@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { Worker } from 'node:worker_threads'
 import type { CountedMetrics } from '../http/overview.ts'
+import type { TlsMaterial } from '../http/server.ts'
 import type { Settings } from '../settings/schema.ts'
 import type { OtherHandles } from '../store/reopen.ts'
 import { Line } from './line.ts'
@@ -48,31 +49,38 @@ export class Threads {
       })
       return { worker, line: new Line<ThreadAnswers>(worker, answers) }
     })
-    await this.#ask('started')
+    await this.#ask('started', [])
   }
 
   /** So that the database can be closed after a failed write. Threads that have ended answer no more, and hold nothing. */
   get handles(): OtherHandles {
     const ended = this.#stopped.promise
     return {
-      close: async () => void (await Promise.race([this.#ask('release'), ended])),
-      open: async () => void (await Promise.race([this.#ask('regain'), ended])),
+      close: async () => void (await Promise.race([this.#ask('release', []), ended])),
+      open: async () => void (await Promise.race([this.#ask('regain', []), ended])),
     }
   }
 
   counted(): Promise<CountedMetrics[]> {
-    return this.#ask('counted')
+    return this.#ask('counted', [])
+  }
+
+  async useTls(tls: TlsMaterial | undefined): Promise<void> {
+    await this.#ask('useTls', [tls])
   }
 
   async stop(): Promise<void> {
-    await this.#ask('stop')
+    await this.#ask('stop', [])
     this.#stopping = true
     await Promise.all(this.#threads.map(({ worker }) => worker.terminate()))
     this.#threads = []
     this.#stopped.resolve([])
   }
 
-  #ask<Name extends keyof ThreadAnswers>(name: Name): Promise<Awaited<ReturnType<ThreadAnswers[Name]>>[]> {
-    return Promise.all(this.#threads.map(({ line }) => line.ask(name, [] as Parameters<ThreadAnswers[Name]>)))
+  #ask<Name extends keyof ThreadAnswers>(
+    name: Name,
+    given: Parameters<ThreadAnswers[Name]>,
+  ): Promise<Awaited<ReturnType<ThreadAnswers[Name]>>[]> {
+    return Promise.all(this.#threads.map(({ line }) => line.ask(name, given)))
   }
 }

@@ -57,7 +57,7 @@ test('what to do about each ending is what its holder can do', async (t) => {
   const holder = async (): Promise<string | undefined> =>
     (await showRepository.run(world, { gun: GUN }, TEST_ACTOR)).roles[0]?.keys[0]?.holder
   const byOwner = {
-    'server certificate': 'restart the server in the last 30 days: it makes a new one',
+    'server certificate': 'nothing: the server makes a new one in the last 30 days',
     'server CA': 'stop the server, remove tls/ in its keys directory, start it, give clients the new tls/ca.crt',
     root: `its owner: notary key rotate ${GUN} root`,
     'root certificate': `its owner: notary key rotate ${GUN} root`,

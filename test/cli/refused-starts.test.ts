@@ -2,8 +2,10 @@ import assert from 'node:assert/strict'
 import { chmod, chown, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { createServer, type AddressInfo } from 'node:net'
 import { spawnSync } from 'node:child_process'
+import { generateKeyPairSync } from 'node:crypto'
 import { once } from 'node:events'
 import { after, before, describe, test } from 'node:test'
+import { issueCertificate } from '../support/certificate.ts'
 import { COMMAND } from '../support/server-process.ts'
 import { Terminal } from './terminal.ts'
 
@@ -104,6 +106,18 @@ describe('a start is refused', () => {
     await refuses(/^error: cannot read nowhere\.key: ENOENT: .*\nhint: check the settings tls/, {
       ...files,
       COUNTERSIGN_TLS_KEY_FILE: 'nowhere.key',
+    })
+  })
+
+  test('with a TLS certificate for a key that is too short for OpenSSL', async () => {
+    const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 1024 })
+    const [notBefore, notAfter] = [Date.now() - 60_000, Date.now() + 60_000]
+    const wish = { commonName: 'localhost', publicKey, signer: privateKey, notBefore, notAfter, hosts: ['localhost'] }
+    await writeFile(terminal.path('weak.crt'), issueCertificate(wish))
+    await writeFile(terminal.path('weak.key'), privateKey.export({ type: 'pkcs8', format: 'pem' }))
+    await refuses(/^error: OpenSSL refuses the certificate in weak\.crt: .*too small\nhint: let it be issued anew/, {
+      COUNTERSIGN_TLS_CERTIFICATE_FILE: 'weak.crt',
+      COUNTERSIGN_TLS_KEY_FILE: 'weak.key',
     })
   })
 

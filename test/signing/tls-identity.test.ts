@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
-import { X509Certificate } from 'node:crypto'
-import { readFile, rm } from 'node:fs/promises'
+import { generateKeyPairSync, X509Certificate } from 'node:crypto'
+import { copyFile, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { tlsFiles } from '../../src/signing/tls-identity.ts'
+import { issueCertificate } from '../support/certificate.ts'
 import { startTestServer, type TestServer } from '../support/server.ts'
 
 const DAY = 86_400_000
@@ -54,6 +55,29 @@ test('one that was made while the clock was ahead does not stand in the way when
   const again = await at(server, NOW + DAY)
   assert.equal(again.ca, first.ca)
   assert.ok(again.certificate.validFromDate.getTime() <= NOW + DAY)
+})
+
+test('a crash between key and certificate does not stand in the way of the next start', async (t) => {
+  const server = await started(t)
+  const { key, caKey } = tlsFiles(join(server.directory, 'keys'))
+  const first = await made(server)
+  await copyFile(caKey, key)
+  const next = await at(server, NOW)
+  assert.equal(next.ca, first.ca)
+  assert.notEqual(next.certificate.fingerprint256, first.certificate.fingerprint256)
+})
+
+test('a certificate that somebody put there from another CA is theirs, and is never replaced', async (t) => {
+  const server = await started(t)
+  const { certificate, key } = tlsFiles(join(server.directory, 'keys'))
+  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const [notBefore, notAfter] = [NOW - DAY, NOW + 10 * DAY]
+  const wish = { commonName: 'localhost', publicKey, signer: privateKey, notBefore, notAfter, hosts: ['localhost'] }
+  const theirs = issueCertificate(wish)
+  await writeFile(certificate, theirs)
+  await assert.rejects(at(server, NOW), { code: 'BAD_TLS', message: /^the key in \S+ does not belong to / })
+  await writeFile(key, privateKey.export({ type: 'pkcs8', format: 'pem' }))
+  assert.equal((await at(server, NOW)).certificate.fingerprint256, new X509Certificate(theirs).fingerprint256)
 })
 
 test('a CA that has ended, or was made while the clock was ahead: what to do is said, and nothing is made', async (t) => {

@@ -51,7 +51,9 @@ export class TestServer implements Endpoint {
       throw error
     })
     const server = new TestServer(directory, clock, options, running)
-    if (options.transport !== 'plain') server.#ca = await readFile(tlsFiles(settings.keysDirectory).ca, 'utf8')
+    // A certificate of a test's own is its own authority.
+    const ca = settings.tls.certificateFile ?? tlsFiles(settings.keysDirectory).ca
+    if (options.transport !== 'plain') server.#ca = await readFile(ca, 'utf8')
     return server
   }
 

@@ -1,0 +1,70 @@
+import { X509Certificate } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
+import { clientCertificatesOf } from './authentication.ts'
+import { TrustError } from './errors.ts'
+import type { TlsMaterial } from './http/server.ts'
+import { repeat, type Repeating } from './repository/repeat.ts'
+import type { Log } from './repository/trust.ts'
+import type { Settings } from './settings/schema.ts'
+import { isOpenToAll } from './signing/secret-file.ts'
+import { renewServerCertificate, tlsFiles } from './signing/tls-identity.ts'
+import { loadTls } from './signing/tls-load.ts'
+
+/** What is needed to listen, read before anything is opened. */
+export interface ListenerTls {
+  /** Undefined: plain HTTP. */
+  readonly public: TlsMaterial | undefined
+  /** Undefined: nothing listens with TLS. */
+  readonly admin: TlsMaterial | undefined
+}
+
+/** @param now milliseconds since 1970 @throws TrustError BAD_TLS, BAD_SETTINGS */
+export async function listenerTlsOf(settings: Settings, now: number): Promise<ListenerTls> {
+  const { listen, admin, tls, keysDirectory } = settings
+  if (listen.plainHttp !== undefined && admin.listen === undefined) return { public: undefined, admin: undefined }
+  const made = tlsFiles(keysDirectory)
+  const identity = await loadTls(tls.certificateFile ?? made.certificate, tls.keyFile ?? made.key, now)
+  const material = { ...identity, ...(await clientCertificatesOf(settings)) }
+  return { public: listen.plainHttp === undefined ? material : undefined, admin: material }
+}
+
+/** A TLS key that everybody can read is used, and that is said. */
+export async function warnOfOpenKey({ tls, keysDirectory }: Settings, log: Log): Promise<void> {
+  const file = tls.keyFile ?? tlsFiles(keysDirectory).key
+  if (await isOpenToAll(file)) log.warn({ file }, 'everybody can read the TLS key')
+}
+
+/**
+ * Serve certificates that were renewed, without a restart: every now and then the files are read again, and the one that
+ * the server made is made anew before its end. Where they cannot be served, what is served stays, and why is logged once.
+ *
+ * @param served what is served at first
+ * @param interval milliseconds between two looks
+ * @param use makes all connections from then on be served with it
+ */
+export function followTls(
+  settings: Settings,
+  served: ListenerTls,
+  interval: number,
+  { now, log }: { readonly now: () => number; readonly log: Log },
+  use: (tls: ListenerTls) => Promise<void>,
+): Repeating {
+  let current = served
+  let said = ''
+  return repeat('the look for new TLS certificates', interval, log, async () => {
+    try {
+      if (settings.tls.certificateFile === undefined) await renewServerCertificate(settings.keysDirectory, now())
+      const found = await listenerTlsOf(settings, now())
+      said = ''
+      if (found.admin === undefined || isDeepStrictEqual(found, current)) return
+      await use(found)
+      current = found
+      const expires = new X509Certificate(found.admin.cert).validToDate.toISOString()
+      log.info({ expires }, 'new TLS certificates are served')
+    } catch (error) {
+      if (!(error instanceof TrustError)) throw error
+      if (error.message !== said) log.warn({ reason: error.message }, 'new TLS certificates cannot be served')
+      said = error.message
+    }
+  })
+}

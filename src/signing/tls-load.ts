@@ -1,0 +1,74 @@
+import { createPrivateKey, createPublicKey, X509Certificate, type KeyObject } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { createSecureContext } from 'node:tls'
+import { fileError, TrustError } from '../errors.ts'
+import type { TlsIdentity } from './tls-issue.ts'
+
+const DAY = 86_400_000
+/** A certificate begins so much before it was made: clocks differ. One that begins later is of a clock that was wrong. */
+export const AHEAD = DAY
+const OWN_FILES = 'check the settings tls.certificateFile and tls.keyFile'
+
+/**
+ * Read certificate and key and check that they can be served.
+ *
+ * @param now milliseconds since 1970
+ * @throws TrustError BAD_TLS with what to do; there is no falling back to plain HTTP
+ */
+export async function loadTls(certificateFile: string, keyFile: string, now: number): Promise<TlsIdentity> {
+  const [cert, key] = await Promise.all([readTls(certificateFile), readTls(keyFile)])
+  const certificate = certificateOf(cert, certificateFile)
+  if (!createPublicKey(privateKeyOf(key, keyFile)).equals(certificate.publicKey)) {
+    throw new TrustError('BAD_TLS', `the key in ${keyFile} does not belong to the certificate in ${certificateFile}`)
+  }
+  const { validFromDate, validToDate } = certificate
+  if (validToDate.getTime() < now) {
+    throw new TrustError('BAD_TLS', `the certificate in ${certificateFile} expired at ${validToDate.toISOString()}`, {
+      hint: 'put a new certificate there',
+    })
+  }
+  if (validFromDate.getTime() > now + AHEAD) {
+    const from = validFromDate.toISOString()
+    throw new TrustError('BAD_TLS', `the certificate in ${certificateFile} is valid from ${from}`, {
+      hint: 'check the clock',
+    })
+  }
+  try {
+    createSecureContext({ cert, key })
+  } catch (cause) {
+    throw new TrustError(
+      'BAD_TLS',
+      `OpenSSL refuses the certificate in ${certificateFile}: ${(cause as Error).message}`,
+      {
+        hint: 'let it be issued anew, for a key that is long enough',
+        cause,
+      },
+    )
+  }
+  return { cert, key }
+}
+
+/** @throws TrustError BAD_TLS */
+export async function readTls(path: string, hint = OWN_FILES): Promise<string> {
+  try {
+    return await readFile(path, 'utf8')
+  } catch (cause) {
+    throw fileError('BAD_TLS', `cannot read ${path}`, cause, hint)
+  }
+}
+
+function certificateOf(pem: string, path: string): X509Certificate {
+  try {
+    return new X509Certificate(pem)
+  } catch (cause) {
+    throw new TrustError('BAD_TLS', `${path} is not a PEM certificate`, { cause })
+  }
+}
+
+function privateKeyOf(pem: string, path: string): KeyObject {
+  try {
+    return createPrivateKey(pem)
+  } catch (cause) {
+    throw new TrustError('BAD_TLS', `${path} is not an unencrypted PEM private key`, { cause })
+  }
+}

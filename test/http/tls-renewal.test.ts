@@ -1,0 +1,128 @@
+import assert from 'node:assert/strict'
+import { generateKeyPairSync, type X509Certificate } from 'node:crypto'
+import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test, type TestContext } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import { connect, type TLSSocket } from 'node:tls'
+import { issueCertificate } from '../support/certificate.ts'
+import { exchange } from '../support/exchange.ts'
+import type { Log } from '../../src/repository/trust.ts'
+import { startTestServer, type TestServer, type TestServerOptions } from '../support/server.ts'
+
+const DAY = 86_400_000
+/** Looks are a second apart. */
+const SOON = 5_000
+const OFTEN = { renewIntervalSeconds: 1 }
+
+/** What the log was told, warnings and better. */
+function recordedLog(): { readonly lines: string[]; readonly log: Log } {
+  const lines: string[] = []
+  const note = (facts: object, text: string): void => void lines.push(`${text} ${JSON.stringify(facts)}`)
+  return { lines, log: { info: note, warn: note, error: note } }
+}
+
+async function started(t: TestContext, options: TestServerOptions): Promise<TestServer> {
+  const server = await startTestServer(options)
+  t.after(() => server.stop())
+  return server
+}
+
+/** A new connection, as each client of docker's makes one. */
+async function connected(server: TestServer): Promise<TLSSocket> {
+  const { promise, resolve, reject } = Promise.withResolvers<TLSSocket>()
+  const port = server.running.port
+  const socket = connect({ port, host: 'localhost', servername: 'localhost', rejectUnauthorized: false }, () =>
+    resolve(socket),
+  )
+  socket.on('error', reject)
+  return promise
+}
+
+async function served(server: TestServer): Promise<X509Certificate> {
+  const socket = await connected(server)
+  const certificate = socket.getPeerX509Certificate()
+  socket.destroy()
+  assert.ok(certificate !== undefined)
+  return certificate
+}
+
+/** Wait until it is so; a test that waits in vain says what it waited for. */
+async function until(what: string, isSo: () => Promise<boolean> | boolean): Promise<void> {
+  for (const end = Date.now() + SOON; Date.now() < end; await pause(50)) if (await isSo()) return
+  assert.fail(what)
+}
+
+/** Files of a certificate of one's own, and how to put another in their place. */
+async function ownFiles(t: TestContext): Promise<{
+  readonly settings: { tls: { certificateFile: string; keyFile: string } }
+  readonly replace: (parts?: 'both' | 'certificate') => Promise<void>
+}> {
+  const directory = await mkdtemp(join(tmpdir(), 'countersign-tls-'))
+  t.after(() => rm(directory, { recursive: true }))
+  const tls = { certificateFile: join(directory, 'tls.crt'), keyFile: join(directory, 'tls.key') }
+  const put = async (path: string, text: string): Promise<void> => {
+    await writeFile(`${path}.new`, text, { mode: 0o600 })
+    await rename(`${path}.new`, path)
+  }
+  const replace = async (parts = 'both'): Promise<void> => {
+    const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+    const [notBefore, notAfter] = [Date.now() - DAY, Date.now() + 90 * DAY]
+    const wish = { commonName: 'localhost', publicKey, signer: privateKey, notBefore, notAfter, hosts: ['localhost'] }
+    await put(tls.certificateFile, issueCertificate(wish))
+    if (parts === 'both') await put(tls.keyFile, privateKey.export({ type: 'pkcs8', format: 'pem' }).toString())
+  }
+  await replace()
+  return { settings: { tls }, replace }
+}
+
+test('a server that is never stopped makes its certificate anew in the last 30 days, by the same CA', async (t) => {
+  // It was started so long ago: the client's clock is the real one.
+  const server = await started(t, { settings: OFTEN, now: Date.now() - (825 - 29) * DAY })
+  const first = await served(server)
+  const kept = await connected(server)
+  t.after(() => kept.destroy())
+  server.clock.now = Date.now()
+  await until('a new certificate', async () => (await served(server)).fingerprint256 !== first.fingerprint256)
+  assert.ok((await served(server)).validToDate.getTime() > first.validToDate.getTime())
+  // A client that was given the CA at the start needs nothing.
+  assert.equal((await exchange(server, { path: '/v2/', headers: { connection: 'close' } })).status, 200)
+  assert.equal(kept.destroyed, false)
+})
+
+test('a renewed certificate of one’s own is served by all threads, without a restart', async (t) => {
+  const { settings, replace } = await ownFiles(t)
+  const server = await started(t, { settings: { ...OFTEN, ...settings }, threads: 3 })
+  const first = (await served(server)).fingerprint256
+  await replace()
+  await until('all threads to serve the new one', async () => {
+    const seen = await Promise.all(Array.from({ length: 24 }, () => served(server)))
+    return seen.every(({ fingerprint256 }) => fingerprint256 !== first)
+  })
+})
+
+test('what cannot be served is said once, and the certificate that is served stays', async (t) => {
+  const { settings, replace } = await ownFiles(t)
+  const { lines, log } = recordedLog()
+  const server = await started(t, { settings: { ...OFTEN, ...settings }, log })
+  const first = (await served(server)).fingerprint256
+  await replace('certificate')
+  const warnings = (): string[] => lines.filter((line) => line.startsWith('new TLS certificates cannot be served '))
+  await until('a warning', () => warnings().length > 0)
+  await pause(1_500)
+  assert.equal(warnings().length, 1)
+  assert.match(warnings()[0] ?? '', /the key in .*tls\.key does not belong to the certificate in /)
+  assert.equal((await served(server)).fingerprint256, first)
+  await replace()
+  await until('the new one', async () => (await served(server)).fingerprint256 !== first)
+  assert.equal(lines.filter((line) => line.startsWith('new TLS certificates are served ')).length, 1)
+})
+
+test('a CA that was removed is not made anew under clients that have the old one', async (t) => {
+  const { lines, log } = recordedLog()
+  const server = await started(t, { settings: OFTEN, log })
+  await rm(join(server.directory, 'keys', 'tls'), { recursive: true })
+  await until('a warning', () => lines.some((line) => /cannot be served .*cannot read .*ca\.crt/.test(line)))
+  assert.equal((await exchange(server, { path: '/v2/', headers: { connection: 'close' } })).status, 200)
+})
