@@ -9,6 +9,7 @@ import { signerOf, tokenOf } from './custody.ts'
 import type { Authenticate } from './http/admin-state.ts'
 import { authenticateAdmin } from './http/admin-authenticate.ts'
 import { listenOnSocket } from './http/admin-socket.ts'
+import { clientAddresses } from './http/client-address.ts'
 import { lazyApp } from './http/lazy-app.ts'
 import { createMetrics, type Metrics } from './http/metrics.ts'
 import { overviewOf } from './http/overview.ts'
@@ -119,9 +120,11 @@ export async function serve(configured: Settings, overrides: Overrides = {}): Pr
     const world = worldOver(settings, trust, store, signer)
     const closing = new AbortController()
     const webhook = await webhookOf(settings, trust, metrics, closing.signal)
+    const clients = clientAddresses(settings.listen.trustedProxies)
     const adminFor = (authenticate: Authenticate): App =>
       lazyApp(
-        async () => (await import('./http/admin.ts')).adminApp(world, authenticate, settings.limits.parkedBytes),
+        async () =>
+          (await import('./http/admin.ts')).adminApp(world, authenticate, clients, settings.limits.parkedBytes),
         (error) => log.error({ err: error }, 'the admin API cannot be loaded'),
       )
     const closeControl = await listenOnSocket(
@@ -129,7 +132,7 @@ export async function serve(configured: Settings, overrides: Overrides = {}): Pr
       adminFor(async () => LOCAL),
       settings.shutdownSeconds,
     )
-    const admin = adminFor(authenticateAdmin(access, settings.limits.tokenBytes, now))
+    const admin = adminFor(authenticateAdmin(access, clients, settings.limits.tokenBytes, now))
     const listening = await startListening(app, admin, settings, tls, count > 1).catch(async (error: unknown) => {
       await closeControl()
       throw error

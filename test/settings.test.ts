@@ -156,6 +156,18 @@ test('a rule for keys whose pattern would name nothing', () => {
     assert.equal(loadSettings({ file: fileOf(rule(gun)), environment: {} }).signers.rules[0]?.gun, gun)
 })
 
+test('a proxy that would match nothing', () => {
+  const proxies = (text: string): object => ({ listen: { trustedProxies: [text] } })
+  for (const text of ['proxy.example', '10.0.0.0/33', '10.0.0.0/', '10.0.0/8', 'fd00::/129', '10.0.0.0/8/8', '*', ''])
+    assert.match(
+      mistakes(proxies(text))[1] ?? '',
+      /^ *listen\.trustedProxies\.0: must be an address, or a network /,
+      text,
+    )
+  for (const text of ['10.0.0.7', '10.0.0.0/8', '0.0.0.0/0', '::1', 'fd00::/128'])
+    assert.deepEqual(loadSettings({ file: fileOf(proxies(text)), environment: {} }).listen.trustedProxies, [text])
+})
+
 test('half a TLS identity, a file that is no JSON, and one that is not there', () => {
   assert.match(mistakes({ tls: { keyFile: 'key.pem' } }).join('\n'), /give both or none/)
   assert.match(mistakes('{').join(''), /cannot read the settings file/)

@@ -3,7 +3,8 @@ import type { Access } from '../access/access.ts'
 import type { Identity } from '../access/permission.ts'
 import { TrustError } from '../errors.ts'
 import type { Authenticate } from './admin-state.ts'
-import { addressOf, certificateNameOf, credentialsOf, type Credentials } from './credentials.ts'
+import type { ClientAddresses } from './client-address.ts'
+import { certificateNameOf, credentialsOf, type Credentials } from './credentials.ts'
 
 /**
  * Who asks the admin API over TCP: an API token (Bearer, or as the password of Basic), a user with their password, or a
@@ -12,7 +13,12 @@ import { addressOf, certificateNameOf, credentialsOf, type Credentials } from '.
  * @param maxBytes of an Authorization header
  * @param now milliseconds since 1970
  */
-export function authenticateAdmin(access: Access, maxBytes: number, now: () => number): Authenticate {
+export function authenticateAdmin(
+  access: Access,
+  clients: ClientAddresses,
+  maxBytes: number,
+  now: () => number,
+): Authenticate {
   return async ({ req }) => {
     refusePages(req)
     const credentials = credentialsOf(req, maxBytes)
@@ -21,7 +27,7 @@ export function authenticateAdmin(access: Access, maxBytes: number, now: () => n
       const identity = commonName === undefined ? undefined : access.certificate(commonName)
       return identity ?? refuse('this needs credentials')
     }
-    return (await recognise(access, credentials, addressOf(req))) ?? refuse('the credentials are wrong')
+    return (await recognise(access, credentials, clients.guessing(req))) ?? refuse('the credentials are wrong')
   }
 }
 

@@ -2,18 +2,19 @@ import { randomUUID } from 'node:crypto'
 import type { Log } from '../repository/trust.ts'
 import { TrustError } from '../errors.ts'
 import type { AdminContext } from './admin-state.ts'
+import type { ClientAddresses } from './client-address.ts'
 import { wireErrorOf } from './errors.ts'
 
 /**
  * Around every admin request: its id, what is refused as JSON, and one line in the log. Never its path, query or body:
  * people paste tokens and passwords there.
  */
-export function answerErrorsAndLog(log: Log) {
+export function answerErrorsAndLog(log: Log, clients: ClientAddresses) {
   return async (ctx: AdminContext, next: () => Promise<unknown>): Promise<void> => {
     const start = performance.now()
     ctx.state.requestId = randomUUID()
     // Gone from the socket once it is closed.
-    ctx.state.address = ctx.req.socket.remoteAddress
+    ctx.state.address = clients.of(ctx.req)
     ctx.set('X-Request-Id', ctx.state.requestId)
     try {
       await next()

@@ -15,6 +15,7 @@ import type { Actor } from '../store/store.ts'
 import { answerErrorsAndLog } from './admin-log.ts'
 import type { AdminContext, AdminState, Authenticate } from './admin-state.ts'
 import { Bodies } from './body.ts'
+import type { ClientAddresses } from './client-address.ts'
 import { newCount } from './count.ts'
 import { isOfConnection } from './errors.ts'
 
@@ -27,7 +28,12 @@ const BODY_MAX_BYTES = 16 * 1024 * 1024
  *
  * @param parkedBytes of all bodies that are being received here, together: whoever is recognised may send some
  */
-export function adminApp(world: World, authenticate: Authenticate, parkedBytes: number): Koa<AdminState, object> {
+export function adminApp(
+  world: World,
+  authenticate: Authenticate,
+  clients: ClientAddresses,
+  parkedBytes: number,
+): Koa<AdminState, object> {
   const bodies = new Bodies(parkedBytes, newCount())
   const app = new Koa<AdminState, object>({ proxy: false })
   const router = new Router<AdminState, object>({ prefix: ADMIN_PREFIX, strict: true, sensitive: true })
@@ -58,7 +64,7 @@ export function adminApp(world: World, authenticate: Authenticate, parkedBytes: 
   app.on('error', (error: NodeJS.ErrnoException) => {
     if (!isOfConnection(error)) world.trust.log.error({ err: error }, 'an answer failed')
   })
-  app.use(answerErrorsAndLog(world.trust.log))
+  app.use(answerErrorsAndLog(world.trust.log, clients))
   app.use(router.routes())
   app.use(() => {
     throw new TrustError('NOT_FOUND', 'there is no such operation', {

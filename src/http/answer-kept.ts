@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Trust } from '../repository/trust.ts'
 import { NOBODY, readerAtOnce, type Reader } from './authorize.ts'
+import type { Sent } from './client-address.ts'
 import { credentialsIn, credentialsOf, type Credentials } from './credentials.ts'
 import { httpDate } from './http-date.ts'
 import type { KeptAnswer, Source } from './kept-answers.ts'
@@ -23,7 +24,7 @@ export function answerKept(wiring: Wiring, request: IncomingMessage, response: S
   const found = findAnswer(wiring, url, socket, () => credentialsOf(request, tokenBytes))
   if (found === undefined) return false
   const { status, head, body } = found.answer
-  const note = noteOf(wiring, found, socket, request.headers['user-agent'])
+  const note = noteOf(wiring, found, request)
   response.writeHead(status, [...headersIn(head), 'X-Request-Id', note.requestId])
   endWith(response, body)
   response.once('close', () => note.sent(response.writableFinished))
@@ -47,7 +48,7 @@ function headersIn(head: string): string[] {
  */
 export function answerAgain(
   wiring: Wiring,
-  { url, agent, authorization, last }: RepeatedRequest,
+  { url, headers, authorization, last }: RepeatedRequest,
   socket: Socket,
   sent: () => void,
 ): boolean {
@@ -56,7 +57,7 @@ export function answerAgain(
   // What leaves in slices is left to Node: until it is sent nothing more may be read, and nothing closed behind it.
   if (found === undefined || found.answer.body.length > AT_ONCE_MAX_BYTES) return false
   const { head, body } = found.answer
-  const note = noteOf(wiring, found, socket, agent)
+  const note = noteOf(wiring, found, { socket, headers })
   const then = last ? 'close' : `keep-alive\r\nKeep-Alive: timeout=${keptFor}`
   socket.cork()
   socket.write(`${head}X-Request-Id: ${note.requestId}\r\nDate: ${httpDate()}\r\nConnection: ${then}\r\n\r\n`, 'latin1')
@@ -105,15 +106,15 @@ function isCurrent(source: Source | undefined, { store, now }: Trust): boolean {
 }
 
 /** What will be logged and counted of a request that is answered so. */
-function noteOf({ trust, metrics }: Wiring, { answer, reader }: Found, socket: Socket, agent: string | undefined) {
+function noteOf({ trust, metrics, clients }: Wiring, { answer, reader }: Found, request: Sent) {
   const start = performance.now()
   const requestId = randomUUID()
   const { status, refusal, body } = answer
   const { operation, gun, role } = answer.about
   const asked = { requestId, method: 'GET', operation, gun, role, actor: reader.identity?.name }
   // Gone from the socket once it is closed.
-  const { remoteAddress: address } = socket
-  const facts = { ...asked, bytes: body.length, address, agent }
+  const address = clients.of(request)
+  const facts = { ...asked, bytes: body.length, address, agent: request.headers['user-agent'] }
   return {
     requestId,
     sent: (whole: boolean): void => recordRequest(trust.log, metrics, whole, status, start, facts, refusal),

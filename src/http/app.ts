@@ -7,6 +7,7 @@ import { answerAgain, answerKept } from './answer-kept.ts'
 import { authorize } from './authorize.ts'
 import { Bodies, discardRest } from './body.ts'
 import { Unauthorized } from './challenge.ts'
+import { clientAddresses } from './client-address.ts'
 import { newCount, type Count } from './count.ts'
 import { errorBody, isOfConnection, wireErrorOf } from './errors.ts'
 import { countOfHosts } from './hosts.ts'
@@ -44,7 +45,8 @@ export function createApp({ accepting = () => true, counts, ...parts }: AppParts
   const { trust, settings } = parts
   const { parked, publishing } = counts ?? { parked: newCount(), publishing: newCount() }
   const bodies = new Bodies(settings.limits.parkedBytes, parked)
-  const wiring: Wiring = { ...parts, accepting, bodies, publishing, kept: new KeptAnswers() }
+  const clients = clientAddresses(settings.listen.trustedProxies)
+  const wiring: Wiring = { ...parts, accepting, bodies, publishing, clients, kept: new KeptAnswers() }
   const app = new Koa<State, object>({ proxy: false })
   app.use(logAndMeasure(wiring))
   app.use(sendLarge)
@@ -73,11 +75,12 @@ export function createApp({ accepting = () => true, counts, ...parts }: AppParts
   }
 }
 
-function logAndMeasure({ trust, metrics, accepting }: Wiring) {
+function logAndMeasure({ trust, metrics, clients, accepting }: Wiring) {
   return async (ctx: Context, next: Next): Promise<void> => {
     const start = performance.now()
     // Gone from the socket once it is closed.
-    const address = ctx.req.socket.remoteAddress
+    const address = clients.of(ctx.req)
+    ctx.state.address = address
     ctx.state.requestId = randomUUID()
     ctx.set('X-Request-Id', ctx.state.requestId)
     if (!accepting()) ctx.set('Connection', 'close')

@@ -59,8 +59,3 @@ export function certificateNameOf({ socket, headers }: IncomingMessage, now: num
   if (certificate === undefined || now < certificate.begins || certificate.ends < now) return undefined
   return certificate.commonName
 }
-
-/** Whose wrong passwords count together. Without TLS there is a proxy before us, and everybody comes from its address. */
-export function addressOf({ socket }: IncomingMessage): string | undefined {
-  return socket instanceof TLSSocket ? socket.remoteAddress : undefined
-}

@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { LimitedMap } from '../tuf/limited-map.ts'
 import { Watched, type Listener } from './watched.ts'
@@ -6,7 +6,8 @@ import { Watched, type Listener } from './watched.ts'
 /** What Node's parser found in the words of a plain GET. */
 interface KnownWords {
   readonly url: string
-  readonly agent: string | undefined
+  /** Those that are logged, or that say who asks. */
+  readonly headers: Pick<IncomingHttpHeaders, 'user-agent' | 'x-forwarded-for'>
   /** True: a token stood in its Authorization header, and another one may. */
   readonly hasToken: boolean
   /** True: it asked for the connection to be closed behind the answer, as docker and notary do. */
@@ -16,7 +17,7 @@ interface KnownWords {
 }
 
 /** A request as Node would read it. */
-export interface RepeatedRequest extends Pick<KnownWords, 'url' | 'agent' | 'last'> {
+export interface RepeatedRequest extends Pick<KnownWords, 'url' | 'headers' | 'last'> {
   readonly authorization: string | undefined
 }
 
@@ -61,8 +62,8 @@ export class Repeats {
       const { words, authorization } = takeApart(text)
       const known = this.#known.get(words)
       if (known === undefined || known.hasToken !== (authorization !== undefined)) return false
-      const { url, agent, last } = known
-      const answered = this.#answer({ url, agent, authorization, last }, socket, sent)
+      const { url, headers, last } = known
+      const answered = this.#answer({ url, headers, authorization, last }, socket, sent)
       // As Node does it: once all is written.
       if (answered && last) socket.destroySoon()
       return answered
@@ -80,12 +81,14 @@ export class Repeats {
     const text = this.#watched.get(request.socket)?.reading
     if (text === undefined) return
     const { words, authorization } = takeApart(text)
-    const { url = '', headers } = request
+    const { url = '' } = request
+    const { authorization: own, 'user-agent': agent, 'x-forwarded-for': forwarded } = request.headers
     // What Node read is what counts.
-    if (headers.authorization !== authorization) return
+    if (own !== authorization) return
     const hasToken = authorization !== undefined
     const last = !response.shouldKeepAlive
-    this.#known.set(words, { url, agent: headers['user-agent'], hasToken, last, bytes: words.length })
+    const headers = { 'user-agent': agent, 'x-forwarded-for': forwarded }
+    this.#known.set(words, { url, headers, hasToken, last, bytes: words.length })
   }
 }
 

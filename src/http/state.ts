@@ -6,6 +6,7 @@ import type { HttpSettings } from '../settings/schema.ts'
 import type { Actor } from '../store/store.ts'
 import type { Bodies } from './body.ts'
 import type { Realm } from './challenge.ts'
+import type { ClientAddresses } from './client-address.ts'
 import type { Count } from './count.ts'
 import type { KeptAnswers } from './kept-answers.ts'
 import type { RequestMetrics } from './request-metrics.ts'
@@ -14,6 +15,8 @@ import type { Overview } from './overview.ts'
 /** What a request carries from one middleware to the next; all of it ends in the request's log line. */
 export interface State {
   requestId: string
+  /** From where it came. */
+  address?: string | undefined
   /** Name of the route in metrics, as Notary names it. */
   operation?: string
   gun?: string
@@ -43,6 +46,7 @@ export interface Wiring {
   readonly bodies: Bodies
   /** Uploads that are being worked on. */
   readonly publishing: Count
+  readonly clients: ClientAddresses
   /** Answers to GETs of documents, to be sent again. */
   readonly kept: KeptAnswers
   /** Who may do what; undefined: anybody anything. */
@@ -55,7 +59,7 @@ export interface Wiring {
 export function actorOf(ctx: Context): Actor {
   return {
     name: nameOf(ctx.state.identity),
-    address: ctx.req.socket.remoteAddress ?? '',
+    address: ctx.state.address ?? '',
     requestId: ctx.state.requestId,
   }
 }

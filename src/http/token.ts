@@ -1,7 +1,7 @@
 import { ANONYMOUS, type Identity } from '../access/permission.ts'
 import { granted, parseScopes } from '../access/scope.ts'
 import { TrustError } from '../errors.ts'
-import { addressOf, certificateNameOf, credentialsOf } from './credentials.ts'
+import { certificateNameOf, credentialsOf } from './credentials.ts'
 import { notRouted } from './metadata.ts'
 import type { Context, Gate, Wiring } from './state.ts'
 
@@ -43,7 +43,7 @@ export function getToken(wiring: Wiring): (ctx: Context) => Promise<void> {
 }
 
 /** @throws TrustError UNAUTHENTICATED, BUSY */
-async function recognise(ctx: Context, { settings, trust }: Wiring, { access }: Gate): Promise<Identity> {
+async function recognise(ctx: Context, { settings, trust, clients }: Wiring, { access }: Gate): Promise<Identity> {
   const credentials = credentialsOf(ctx.req, settings.limits.tokenBytes)
   if (credentials.kind === 'none') {
     const commonName = certificateNameOf(ctx.req, trust.now())
@@ -51,7 +51,7 @@ async function recognise(ctx: Context, { settings, trust }: Wiring, { access }: 
   }
   const found =
     credentials.kind === 'basic'
-      ? await access.basic(credentials.user, credentials.password, addressOf(ctx.req))
+      ? await access.basic(credentials.user, credentials.password, clients.guessing(ctx.req))
       : undefined
   if (found !== undefined) return found
   ctx.set('WWW-Authenticate', 'Basic realm="countersign"')

@@ -1,51 +1,10 @@
 import { z } from 'zod'
-import { isLoopback } from '../loopback.ts'
-
-const seconds = z.number().int().positive()
-const bytes = z.number().int().positive()
-const count = z.number().int().positive()
-/** In a settings file it is relative to that. */
-const path = z.string().min(1).meta({ path: true })
+import { bytes, count, gunPrefix, network, path, seconds, secureUrl, signerRule, url } from './values.ts'
 
 /** Said in words, so that nobody sets it by accident. */
 export const PLAIN_HTTP_WORDS = 'i-know-this-is-not-encrypted'
 export const NO_AUTHENTICATION_WORDS = 'anyone-may-write'
 export const PUBLIC_ADMIN_WORDS = 'admin-api-on-the-public-listener'
-
-const gunPrefix = z
-  .string()
-  .refine(
-    (text) => text.endsWith('/') && !text.startsWith('/') && !text.startsWith('..'),
-    'must end in "/" and not start with "/" or ".."',
-  )
-
-/** False for `https://user:password@…`: `fetch` refuses it and quotes it whole, password and all, in our log. */
-function holdsNoPassword(text: string): boolean {
-  const url = URL.parse(text)
-  return url === null || (url.username === '' && url.password === '')
-}
-const PASSWORD_IN_URL = 'must not hold a user or a password'
-
-/** A URL of HTTPS; of HTTP on loopback only. It stands in a header between quotes. */
-const secureUrl = z
-  .string()
-  .refine((text) => {
-    const url = URL.canParse(text) && /^[!#-[\]-~]+$/.test(text) ? new URL(text) : undefined
-    return url?.protocol === 'https:' || (url?.protocol === 'http:' && isLoopback(url.hostname))
-  }, 'must be a URL that begins with https://')
-  .refine(holdsNoPassword, PASSWORD_IN_URL)
-
-/** A pattern that names nothing would leave keys where nobody wants them, without a word. */
-const gunPattern = z
-  .string()
-  .regex(/^(?:\*|[^*]*[^*/](?:\/\*)?)$/, 'must be as in docker.io/acme/app, docker.io/acme/*, or *')
-
-/** Which new keys are made where. Roots are not among them: their keys are under passphrases of their own. */
-const signerRule = z.strictObject({
-  role: z.enum(['timestamp', 'snapshot', 'targets', 'targets/*', '*']).default('*'),
-  gun: gunPattern.default('*'),
-  signer: z.enum(['file', 'pkcs11']),
-})
 
 /**
  * Every setting: its name, type, default, limits and help text. Types, error messages, `countersign config` and the
@@ -70,6 +29,10 @@ export const settingsSchema = z.strictObject({
         .literal(NO_AUTHENTICATION_WORDS)
         .optional()
         .describe(`needed to listen beyond loopback; the value must be "${NO_AUTHENTICATION_WORDS}"`),
+      trustedProxies: z
+        .array(network)
+        .default([])
+        .describe('addresses or networks of proxies that are believed in X-Forwarded-For'),
     })
     .prefault({}),
   threads: count
@@ -196,11 +159,7 @@ export const settingsSchema = z.strictObject({
     .prefault({}),
   webhook: z
     .strictObject({
-      url: z
-        .url({ protocol: /^https?$/ })
-        .refine(holdsNoPassword, PASSWORD_IN_URL)
-        .optional()
-        .describe('is told 60, 30, 7 and 1 days before something ends'),
+      url: url.optional().describe('is told 60, 30, 7 and 1 days before something ends'),
       secretFile: path
         .optional()
         .describe('file with the secret that signs what it is told, readable by its owner only'),

@@ -4,6 +4,7 @@ import { createAccess } from '../../src/access/access.ts'
 import { Passwords } from '../../src/access/passwords.ts'
 import { adminApp } from '../../src/http/admin.ts'
 import { authenticateAdmin } from '../../src/http/admin-authenticate.ts'
+import { clientAddresses } from '../../src/http/client-address.ts'
 import { listen, type Listening } from '../../src/http/server.ts'
 import type { Trust } from '../../src/repository/trust.ts'
 import { PLAIN_HTTP_WORDS, settingsSchema } from '../../src/settings/schema.ts'
@@ -45,7 +46,8 @@ describe('one line an admin request: who did what, and what became of it', () =>
     const passwords = new Passwords(directory, now)
     const access = createAccess({ directory, now, passwords, userOfCertificate: () => undefined })
     const settings = settingsSchema.parse({ listen: { port: 0, plainHttp: PLAIN_HTTP_WORDS } })
-    const app = adminApp(worldOf(place), authenticateAdmin(access, 16_384, trust.now), 1_000_000)
+    const clients = clientAddresses([])
+    const app = adminApp(worldOf(place), authenticateAdmin(access, clients, 16_384, trust.now), clients, 1_000_000)
     listening = await listen(app, settings, undefined)
     await addPerson(place, 'root', ['admin:*'], PASSWORD)
     token = await makeToken(place, 'ci', ['read:docker.io/acme/*'])

@@ -1,0 +1,108 @@
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import type { Log } from '../../src/repository/trust.ts'
+import type { SettingsInput } from '../../src/settings/schema.ts'
+import { exchange } from '../support/exchange.ts'
+import { addPerson } from '../support/people.ts'
+import { startTestServer, type TestServer } from '../support/server.ts'
+import { tufPath } from '../support/upload.ts'
+
+const HERE = /^127\.0\.0\.1$|^::1$|^::ffff:127\.0\.0\.1$/
+const GUN = 'example.org/behind-a-proxy'
+const PASSWORD = 'correct horse'
+
+type Facts = Readonly<Record<string, unknown>>
+
+/** A server, and what its log says. */
+async function started(trustedProxies: readonly string[]): Promise<{ server: TestServer; lines: Facts[] }> {
+  const lines: Facts[] = []
+  const note = (facts: object): void => void lines.push(facts as Facts)
+  const log: Log = { info: note, warn: note, error: note }
+  const settings: SettingsInput = {
+    listen: { trustedProxies: [...trustedProxies] },
+    access: { mode: 'built-in', publicReads: true },
+  }
+  const server = await startTestServer({ transport: 'plain', settings, log })
+  await addPerson(server.running, 'alice', ['sign:*'], PASSWORD)
+  await addPerson(server.running, 'bob', ['sign:*'], PASSWORD)
+  return { server, lines }
+}
+
+const basic = (user: string, password: string): string =>
+  `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`
+
+describe('behind a proxy that is trusted', () => {
+  let server: TestServer
+  let lines: Facts[]
+  before(async () => {
+    ;({ server, lines } = await started(['127.0.0.1', '::1', '10.0.0.0/8', 'fd00::/8']))
+  })
+  after(() => server.stop())
+
+  /** Where the log says that a request came from. */
+  async function logged(forwarded: string | undefined, path = '/v2/'): Promise<unknown> {
+    const headers = forwarded === undefined ? undefined : { 'x-forwarded-for': forwarded }
+    const { headers: answered } = await exchange(server, { path, ...(headers === undefined ? {} : { headers }) })
+    const mine = (): Facts | undefined => lines.find(({ requestId }) => requestId === answered['x-request-id'])
+    while (mine() === undefined) await new Promise((resolve) => setImmediate(resolve))
+    return mine()?.['address']
+  }
+
+  test('the client is who asked the outermost proxy that is trusted, whatever it says of itself', async () => {
+    const cases: readonly (readonly [string | undefined, string | RegExp])[] = [
+      ['203.0.113.7', '203.0.113.7'],
+      ['2001:db8::7', '2001:db8::7'],
+      ['6.6.6.6, 203.0.113.7', '203.0.113.7'],
+      ['6.6.6.6,203.0.113.7,10.1.2.3 , fd00::1', '203.0.113.7'],
+      ['10.9.9.9', '10.9.9.9'],
+      ['nonsense, 10.1.2.3', '10.1.2.3'],
+      ['203.0.113.7, nonsense', HERE],
+      ['203.0.113.7:4711', HERE],
+      ['', HERE],
+      [undefined, HERE],
+    ]
+    for (const [forwarded, expected] of cases) {
+      const address = String(await logged(forwarded))
+      if (typeof expected === 'string') assert.equal(address, expected, forwarded)
+      else assert.match(address, expected, forwarded)
+    }
+  })
+
+  test('answers that are sent again, and requests known by their bytes, have the address of each client', async () => {
+    for (let round = 0; round < 4; round += 1) {
+      for (const address of ['198.51.100.1', '198.51.100.2']) assert.equal(await logged(address), address)
+    }
+  })
+
+  test('the journal has the client of a change', async () => {
+    const headers = { authorization: `Bearer ${await token('alice')}`, 'x-forwarded-for': '203.0.113.9' }
+    const { status } = await exchange(server, { path: tufPath(GUN, 'timestamp.key'), headers })
+    assert.equal(status, 200)
+    const { store } = server.running
+    assert.equal([...store.journal()].at(-1)?.actor.address, '203.0.113.9')
+  })
+
+  test('wrong passwords make wait who guesses, and nobody else behind the same proxy', async () => {
+    const ask = async (user: string, password: string, forwarded: string): Promise<number> => {
+      const headers = { authorization: basic(user, password), 'x-forwarded-for': forwarded }
+      return (await exchange(server, { path: '/auth/token', headers })).status
+    }
+    for (let guess = 0; guess < 5; guess += 1) assert.equal(await ask(`name${guess}`, 'guess', '203.0.113.66'), 401)
+    assert.equal(await ask('bob', PASSWORD, '203.0.113.66'), 429)
+    assert.equal(await ask('bob', PASSWORD, '203.0.113.67'), 200)
+  })
+
+  async function token(user: string): Promise<string> {
+    const path = `/auth/token?service=countersign&scope=${encodeURIComponent(`repository:${GUN}:pull,push`)}`
+    const { body } = await exchange(server, { path, headers: { authorization: basic(user, PASSWORD) } })
+    return (JSON.parse(body.toString()) as { token: string }).token
+  }
+})
+
+test('nobody else is believed', async (t) => {
+  const { server, lines } = await started(['10.0.0.0/8'])
+  t.after(() => server.stop())
+  await exchange(server, { path: '/v2/', headers: { 'x-forwarded-for': '203.0.113.7' } })
+  while (lines.every(({ operation }) => operation !== 'Ping')) await new Promise((resolve) => setImmediate(resolve))
+  assert.match(String(lines.find(({ operation }) => operation === 'Ping')?.['address']), HERE)
+})
