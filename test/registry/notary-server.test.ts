@@ -16,6 +16,7 @@ import { parseGun } from '../../src/tuf/gun.ts'
 import { tlsIdentity } from '../support/go-server.ts'
 import { oddServer } from '../support/odd-server.ts'
 import { startTestServer } from '../support/server.ts'
+import { freePort } from '../support/server-process.ts'
 import { keysFrom, TrustWorld } from '../support/trust-world.ts'
 
 const GUN = parseGun('source.example/team/app')
@@ -158,8 +159,10 @@ test('what a server may answer otherwise is an error that says so, without the p
   const limit = await oddServer(t, (_, response) => response.end(Buffer.alloc(1024 * 1024 + 1)))
   const larger = await notaryServer(limit.url, GUN, { credentials: alice }).document('targets')
   assert.equal(larger?.length, 1024 * 1024 + 1)
-  await assert.rejects(notaryServer('http://127.0.0.1:1', GUN, { credentials: alice }).document('root'), {
-    message: 'cannot reach http://127.0.0.1:1',
+  const port = await freePort()
+  await assert.rejects(notaryServer(`http://127.0.0.1:${port}`, GUN, { credentials: alice }).document('root'), {
+    message: `cannot reach http://127.0.0.1:${port}`,
+    hint: `connect ECONNREFUSED 127.0.0.1:${port}; check the name, and that it is up`,
   })
 })
 

@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer, type Server } from 'node:http'
+import { connect, type AddressInfo } from 'node:net'
+import { hostname } from 'node:os'
+import { after, before, describe, test } from 'node:test'
+import { Terminal } from './terminal.ts'
+
+const GUN = 'docker.io/acme/app'
+
+/** What is asked elsewhere goes through the proxy that the environment names, as docker and notary do it. */
+describe('behind a proxy to the world outside', () => {
+  let terminal: Terminal
+  let proxy: Server
+  let port: string
+  const asked: string[] = []
+
+  before(async () => {
+    terminal = await Terminal.open()
+    port = new URL((await terminal.serve(['--quiet'])).url).port
+    // To this proxy all names are this machine.
+    proxy = createServer().on('connect', ({ url = '' }, client) => {
+      asked.push(url)
+      const server = connect(Number(url.split(':').at(-1)), 'localhost', () => {
+        client.write('HTTP/1.1 200 OK\r\n\r\n')
+        server.pipe(client).pipe(server)
+      })
+      for (const socket of [client, server]) socket.on('error', () => undefined)
+    })
+    await once(proxy.listen(0, '127.0.0.1'), 'listening')
+    Object.assign(terminal.environment, { HTTPS_PROXY: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}` })
+  })
+  after(async () => {
+    proxy.close()
+    await terminal.close()
+  })
+
+  /** Another server is asked for a repository that it does not have: it was reached if it says so. */
+  async function reaches(host: string, environment: Record<string, string> = {}): Promise<void> {
+    const place = ['--from', `https://${host}:${port}`, '--tlscacert', 'keys/tls/ca.crt']
+    const { stderr } = await terminal.run(['repo', 'adopt', GUN, ...place], environment)
+    assert.match(stderr, new RegExp(`https://${host}:${port} has no trust data for ${GUN}`))
+  }
+
+  test('servers elsewhere are asked through it', async () => {
+    await reaches(hostname())
+    assert.deepEqual([...new Set(asked)], [`${hostname()}:${port}`])
+  })
+
+  test('this machine is not; nor is what NO_PROXY names', async () => {
+    asked.length = 0
+    await reaches('localhost')
+    await terminal.run(['repo', 'adopt', GUN, '--from', `https://${hostname()}:1`], { NO_PROXY: hostname() })
+    assert.deepEqual(asked, [])
+    assert.deepEqual(await terminal.run(['repo', 'list']), { code: 0, stdout: 'no repositories\n', stderr: '' })
+  })
+})
