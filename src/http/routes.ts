@@ -6,7 +6,7 @@ import { getLiveness, getMetrics, getPing, getReadiness } from './health.ts'
 import { getTufFile, postTufFile } from './metadata.ts'
 import { parseTufFile } from './path.ts'
 import type { Context, State, Wiring } from './state.ts'
-import { getToken, TOKEN_PATH } from './token.ts'
+import { getToken, postToken, TOKEN_PATH } from './token.ts'
 import { deleteRepository, postUpload } from './upload.ts'
 
 /** One route: method, path, operation (its name in metrics), what one must be allowed, and what makes its handler. */
@@ -43,6 +43,7 @@ export const ROUTES: readonly Route[] = [
   { method: 'GET', path: '/v2/*gun/_trust/tuf/*file', operation: 'GetRole', needs: neededToGet, handler: getTufFile },
   { method: 'POST', path: '/v2/*gun/_trust/tuf/*file', operation: 'RotateKey', needs: 'rotate', handler: postTufFile },
   { method: 'GET', path: TOKEN_PATH, operation: 'Token', needs: 'nothing', handler: getToken },
+  { method: 'POST', path: TOKEN_PATH, operation: 'Token', needs: 'nothing', handler: postToken },
   { method: 'GET', path: '/_notary_server/health', operation: 'Health', needs: 'nothing', handler: getReadiness },
   { method: 'GET', path: '/healthz/ready', operation: 'Health', needs: 'nothing', handler: getReadiness },
   { method: 'GET', path: '/healthz/live', operation: 'Health', needs: 'nothing', handler: getLiveness },

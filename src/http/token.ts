@@ -1,7 +1,7 @@
 import { ANONYMOUS, type Identity } from '../access/permission.ts'
-import { granted, parseScopes } from '../access/scope.ts'
+import { formatScope, granted, parseScopes } from '../access/scope.ts'
 import { TrustError } from '../errors.ts'
-import { certificateNameOf, credentialsOf } from './credentials.ts'
+import { certificateNameOf, credentialsOf, type Credentials } from './credentials.ts'
 import { notRouted } from './metadata.ts'
 import type { Context, Gate, Wiring } from './state.ts'
 
@@ -9,25 +9,59 @@ import type { Context, Gate, Wiring } from './state.ts'
 export const TOKEN_PATH = '/auth/token'
 /** Scopes of one request; clients ask for one. */
 const SCOPES_MAX = 20
+/** Bytes of a form. */
+const FORM_MAX_BYTES = 16 * 1024
+
+/** What is asked, and by whom. */
+interface Asked {
+  readonly parameters: URLSearchParams
+  readonly credentials: Credentials
+}
 
 /**
  * GET /auth/token: the built-in token endpoint (Docker registry token protocol, wire spec §15.2). What is asked and may
  * not be had is left out of the token; without credentials it holds what everybody may.
  */
 export function getToken(wiring: Wiring): (ctx: Context) => Promise<void> {
+  const { tokenBytes } = wiring.settings.limits
+  return answering(wiring, async (ctx) => {
+    return { parameters: new URLSearchParams(ctx.querystring), credentials: credentialsOf(ctx.req, tokenBytes) }
+  })
+}
+
+/**
+ * POST /auth/token: the same, asked as OAuth 2 has it (distribution spec, "oauth2"), with user and password in a form.
+ * Portieris does so, and takes no other answer for a reason to try GET than 404 or 405; then it sends no password.
+ */
+export function postToken(wiring: Wiring): (ctx: Context) => Promise<void> {
+  return answering(wiring, async (ctx) => {
+    if (ctx.is('application/x-www-form-urlencoded') === false) {
+      throw new TrustError('INVALID_PARAMETERS', 'what is posted here must be a form')
+    }
+    const form = await wiring.bodies.read(ctx.req, FORM_MAX_BYTES, async (body) => body.toString('utf8'))
+    const parameters = new URLSearchParams(form)
+    if (parameters.get('grant_type') !== 'password') {
+      throw new TrustError('INVALID_PARAMETERS', 'tokens are made here for grant_type=password')
+    }
+    const [user, password] = [parameters.get('username') ?? '', parameters.get('password') ?? '']
+    return { parameters, credentials: { kind: 'basic', user, password } }
+  })
+}
+
+function answering(wiring: Wiring, read: (ctx: Context) => Promise<Asked>): (ctx: Context) => Promise<void> {
   const { trust, gate, settings } = wiring
   const maker = gate?.access.maker
   if (gate === undefined || maker === undefined) return async (ctx) => notRouted(ctx)
   return async (ctx) => {
     ctx.set('Cache-Control', 'no-store')
-    const query = new URLSearchParams(ctx.querystring)
-    const service = query.get('service') ?? settings.access.service
+    const { parameters, credentials } = await read(ctx)
+    const service = parameters.get('service') ?? settings.access.service
     if (service !== settings.access.service) {
       throw new TrustError('INVALID_PARAMETERS', 'tokens for another service are not made here')
     }
-    const asked = parseScopes(query.getAll('scope'))
+    const asked = parseScopes(parameters.getAll('scope'))
     if (asked.length > SCOPES_MAX) throw new TrustError('INVALID_PARAMETERS', `more than ${SCOPES_MAX} scopes`)
-    const identity = await recognise(ctx, wiring, gate)
+    const identity = await recognise(ctx, wiring, gate, credentials)
     ctx.state.identity = identity
     const access = granted(identity, asked, gate.publicReads)
     const { token, expiresIn, issuedAt } = maker.make(identity.subject ?? '', access, trust.now())
@@ -36,6 +70,7 @@ export function getToken(wiring: Wiring): (ctx: Context) => Promise<void> {
     ctx.body = JSON.stringify({
       token,
       access_token: token,
+      scope: access.map(formatScope).join(' '),
       expires_in: expiresIn,
       issued_at: new Date(issuedAt).toISOString(),
     })
@@ -43,8 +78,12 @@ export function getToken(wiring: Wiring): (ctx: Context) => Promise<void> {
 }
 
 /** @throws TrustError UNAUTHENTICATED, BUSY */
-async function recognise(ctx: Context, { settings, trust, clients }: Wiring, { access }: Gate): Promise<Identity> {
-  const credentials = credentialsOf(ctx.req, settings.limits.tokenBytes)
+async function recognise(
+  ctx: Context,
+  { trust, clients }: Wiring,
+  { access }: Gate,
+  credentials: Credentials,
+): Promise<Identity> {
   if (credentials.kind === 'none') {
     const commonName = certificateNameOf(ctx.req, trust.now())
     return (commonName === undefined ? undefined : access.certificate(commonName)) ?? ANONYMOUS

@@ -169,12 +169,62 @@ describe('the built-in token endpoint', () => {
     assert.equal(await ask('nobody', 'guess'), 429, 'a name that does not exist is treated as one that does')
   })
 
-  test('tokens for another service are not made; nor are they for a POST', async () => {
+  test('tokens for another service are not made', async () => {
     assert.equal((await get('service=other')).status, 400)
-    assert.equal(
-      (await exchange(server, { method: 'POST', path: '/auth/token', body: 'grant_type=password' })).status,
-      401,
-    )
+  })
+
+  describe('asked as OAuth 2 has it', () => {
+    const scope = `repository:${GUN}:pull`
+    const post = async (
+      fields: Record<string, string>,
+      type = 'application/x-www-form-urlencoded',
+    ): Promise<Answer> => {
+      const body = new URLSearchParams(fields).toString()
+      return exchange(server, { method: 'POST', path: '/auth/token', headers: { 'content-type': type }, body })
+    }
+    const asPortieris = (user: string, password: string, service = 'countersign'): Record<string, string> => {
+      const client = { grant_type: 'password', client_id: 'portieris-client' }
+      return { service, ...client, username: user, password, scope }
+    }
+
+    test('Portieris reads a repository with what the challenge named', async () => {
+      const path = tufPath(GUN, 'root.json')
+      const { status, headers } = await exchange(server, { path })
+      assert.equal(status, 401)
+      const [, service, named] = /service="([^"]+)",scope="([^"]+)"$/.exec(String(headers['www-authenticate'])) ?? []
+      assert.equal(named, scope)
+      const answer = await post(asPortieris('alice', PASSWORD, service))
+      assert.equal(answer.status, 200, answer.body.toString())
+      assert.equal(answer.headers['cache-control'], 'no-store')
+      const given = JSON.parse(answer.body.toString()) as Record<string, unknown>
+      assert.deepEqual([given['scope'], given['access_token']], [scope, given['token']])
+      // There is no such repository: whoever is let in is told so.
+      const authorization = `Bearer ${String(given['token'])}`
+      assert.equal((await exchange(server, { path, headers: { authorization } })).status, 404)
+    })
+
+    test('an API token does instead of a password', async () => {
+      const secret = await makeToken(server.running, 'cluster', ['read:localhost:5000/team/*'])
+      assert.equal((await post(asPortieris('token', secret))).status, 200)
+    })
+
+    test('a wrong password, and none, are refused, and counted with those of GET', async () => {
+      server.clock.now += 60 * 60_000
+      assert.equal((await post({ grant_type: 'password', scope })).status, 401)
+      for (let guess = 0; guess < 5; guess += 1) {
+        const { status, headers } = await post(asPortieris('rita', `guess ${guess}`))
+        assert.deepEqual([status, headers['www-authenticate']], [401, 'Basic realm="countersign"'])
+      }
+      assert.equal((await get(`scope=${scope}`, basic('rita', PASSWORD))).status, 429)
+      server.clock.now += 60 * 60_000
+    })
+
+    test('other grants, other services, what is no form, and what is too long', async () => {
+      assert.equal((await post({ ...asPortieris('alice', PASSWORD), grant_type: 'refresh_token' })).status, 400)
+      assert.equal((await post(asPortieris('alice', PASSWORD, 'other'))).status, 400)
+      assert.equal((await post(asPortieris('alice', PASSWORD), 'application/json')).status, 400)
+      assert.equal((await post(asPortieris('alice', 'x'.repeat(17_000)))).status, 400)
+    })
   })
 
   test('a token ends; a disabled user is felt at once, a narrower grant too', async () => {
