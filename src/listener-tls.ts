@@ -38,7 +38,7 @@ export async function warnOfOpenKey({ tls, keysDirectory }: Settings, log: Log):
  * Serve certificates that were renewed, without a restart: every now and then the files are read again, and the one that
  * the server made is made anew before its end. Where they cannot be served, what is served stays, and why is logged once.
  *
- * @param served what is served at first
+ * @param served what is served at first; something is
  * @param interval milliseconds between two looks
  * @param use makes all connections from then on be served with it
  */
@@ -56,10 +56,10 @@ export function followTls(
       if (settings.tls.certificateFile === undefined) await renewServerCertificate(settings.keysDirectory, now())
       const found = await listenerTlsOf(settings, now())
       said = ''
-      if (found.admin === undefined || isDeepStrictEqual(found, current)) return
+      if (isDeepStrictEqual(found, current)) return
       await use(found)
       current = found
-      const expires = new X509Certificate(found.admin.cert).validToDate.toISOString()
+      const expires = new X509Certificate(found.admin?.cert ?? '').validToDate.toISOString()
       log.info({ expires }, 'new TLS certificates are served')
     } catch (error) {
       if (!(error instanceof TrustError)) throw error

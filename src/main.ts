@@ -14,7 +14,7 @@ import { lazyApp } from './http/lazy-app.ts'
 import { createMetrics, type Metrics } from './http/metrics.ts'
 import { overviewOf } from './http/overview.ts'
 import { TOKEN_PATH } from './http/token.ts'
-import { followTls, listenerTlsOf, warnOfOpenKey } from './listener-tls.ts'
+import { followTls, listenerTlsOf, warnOfOpenKey, type ListenerTls } from './listener-tls.ts'
 import { startListening } from './listeners.ts'
 import { createLog } from './log/log.ts'
 import { prepare } from './prepare.ts'
@@ -154,10 +154,12 @@ export async function serve(configured: Settings, overrides: Overrides = {}): Pr
       answersToThreads({ store, passwords, overview, token, log }),
     )
     const background = startBackground(world, settings, metrics, webhook)
-    const following = followTls(settings, tls, settings.renewIntervalSeconds * 1000, { now, log }, async (next) => {
+    const useTls = async (next: ListenerTls): Promise<void> => {
       listening.useTls(next)
       await threads.useTls(next.public)
-    })
+    }
+    const interval = settings.renewIntervalSeconds * 1000
+    const following = tls.admin && followTls(settings, tls, interval, { now, log }, useTls)
     log.info({ url, commits: store.tail().number, threads: count }, 'ready')
     log.flush?.()
     return {
@@ -171,7 +173,7 @@ export async function serve(configured: Settings, overrides: Overrides = {}): Pr
       async close() {
         accepting = false
         closing.abort()
-        await Promise.all([allThreads, following.stop()])
+        await Promise.all([allThreads, following?.stop()])
         await Promise.all([listening.close(), threads.stop(), closeControl(), background.stop()])
         await Promise.all([signer.close(), store.close()])
         log.info({}, 'stopped')

@@ -119,6 +119,16 @@ test('what cannot be served is said once, and the certificate that is served sta
   assert.equal(lines.filter((line) => line.startsWith('new TLS certificates are served ')).length, 1)
 })
 
+test('without TLS there is nothing to look for', async (t) => {
+  const { lines, log } = recordedLog()
+  await started(t, { settings: OFTEN, transport: 'plain', log })
+  await pause(1_500)
+  assert.deepEqual(
+    lines.filter((line) => line.includes('TLS')),
+    [],
+  )
+})
+
 test('a CA that was removed is not made anew under clients that have the old one', async (t) => {
   const { lines, log } = recordedLog()
   const server = await started(t, { settings: OFTEN, log })
