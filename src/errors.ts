@@ -49,9 +49,9 @@ export interface Problem {
 }
 
 interface TrustErrorOptions {
-  readonly problem?: Problem
+  readonly problem?: Problem | undefined
   /** What to do about it, a sentence for the person at the terminal. */
-  readonly hint?: string
+  readonly hint?: string | undefined
   readonly cause?: unknown
 }
 
@@ -109,10 +109,7 @@ export function failureOf(error: unknown): Failure {
 /** What `failureOf` was made of, as far as it can be known. */
 export function errorOf({ code, message, hint, problem }: Failure): Error {
   if (code === undefined) return new Error(message)
-  return new TrustError(code, message, {
-    ...(hint === undefined ? {} : { hint }),
-    ...(problem === undefined ? {} : { problem }),
-  })
+  return new TrustError(code, message, { hint, problem })
 }
 
 /** @param hint what to do about it, if it is not to look the name up */

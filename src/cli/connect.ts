@@ -6,7 +6,7 @@ import { LOCAL } from '../access/permission.ts'
 import { parsed, type Operation } from '../admin/operation.ts'
 import { rehearsing } from '../admin/rehearse.ts'
 import { requestOf, type AdminRequest } from '../admin/request.ts'
-import { TrustError, type TrustErrorCode } from '../errors.ts'
+import { TrustError } from '../errors.ts'
 import { createLog } from '../log/log.ts'
 import { signerOf } from '../custody.ts'
 import { controlSocket, trustOver, worldOver } from '../world.ts'
@@ -104,8 +104,8 @@ async function send(socketPath: string, { method, url, headers, body }: AdminReq
   })
   const parsedAnswer = JSON.parse(answer) as unknown
   if (ok) return parsedAnswer
-  const { error } = parsedAnswer as { error: { code: TrustErrorCode; message: string; hint?: string } }
-  throw new TrustError(error.code, error.message, error.hint === undefined ? {} : { hint: error.hint })
+  const { code, message, hint } = (parsedAnswer as { error: Pick<TrustError, 'code' | 'message' | 'hint'> }).error
+  throw new TrustError(code, message, { hint })
 }
 
 /** True if a server listens there, at its control socket. A socket file left behind by a killed one takes no connection. */

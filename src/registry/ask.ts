@@ -59,5 +59,5 @@ export async function bodyOf(response: Response, server: AskedServer, limit: num
 
 /** @param what as it goes on after the server's name: "answers 500" */
 export function failure(server: AskedServer, what: string, hint?: string): TrustError {
-  return new TrustError('REGISTRY', `${server.name} ${what}`, hint === undefined ? {} : { hint })
+  return new TrustError('REGISTRY', `${server.name} ${what}`, { hint })
 }

@@ -225,6 +225,6 @@ const reasonOf = (error: unknown): string => `a write failed: ${messageOf(error)
 function unavailable(reason = 'the store is closed', cause?: unknown): TrustError {
   return new TrustError('STORE_UNAVAILABLE', `nothing can be written at the moment: ${reason}`, {
     hint: 'try again; a publish that did arrive is not refused the second time',
-    ...(cause === undefined ? {} : { cause }),
+    cause,
   })
 }

@@ -164,7 +164,7 @@ function isOfThePlace({ message }: { readonly message: string }): boolean {
 function locked(directory: string, cause?: unknown): TrustError {
   return new TrustError('DATA_LOCKED', `another process uses the database in ${directory}`, {
     hint: 'stop the other countersign process, or give this one another dataDirectory',
-    ...(cause === undefined ? {} : { cause }),
+    cause,
   })
 }
 
