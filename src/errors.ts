@@ -81,12 +81,17 @@ export class TrustError extends Error {
  */
 export function fileError(code: TrustErrorCode, what: string, cause: unknown, hint: string): TrustError {
   // Node ends it with the call and the path, which is said already.
-  const reason = cause instanceof Error ? cause.message.replace(/, \w+(?: '.*)?$/s, '') : String(cause)
+  const reason = messageOf(cause).replace(/, \w+(?: '.*)?$/s, '')
   const denied = /^(?:EACCES|EPERM):/.test(reason)
   return new TrustError(code, `${what}: ${reason}`, { hint: denied ? NOT_YOURS : hint, cause })
 }
 
 const NOT_YOURS = 'run this as the user who owns that place (sudo -u USER …), or let that place be owned by this user'
+
+/** What anything thrown says, in its own words. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
 
 /** An error on its way to another thread or process, which would keep neither its class nor its code. */
 export interface Failure {

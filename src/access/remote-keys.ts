@@ -1,3 +1,4 @@
+import { messageOf } from '../errors.ts'
 import { keyNamed, parseKeySet, type KeySet } from './token-keys.ts'
 import type { TokenKey } from './token-signature.ts'
 import type { FindKey } from './web-token.ts'
@@ -28,7 +29,7 @@ export function remoteKeys(url: string, failed: (reason: string) => void): FindK
       set = parseKeySet(await fetchBytes(url), url)
       fetchedAt = now
     } catch (error) {
-      failed(error instanceof Error ? error.message : String(error))
+      failed(messageOf(error))
     }
   }
   const find = (kid: string, algorithm: string, now: number): TokenKey | undefined =>

@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import type { z } from 'zod'
 import type { Operation } from '../admin/operation.ts'
 import { loadSettings } from '../settings/load.ts'
-import { TrustError } from '../errors.ts'
+import { failureOf, TrustError } from '../errors.ts'
 import type { Settings } from '../settings/schema.ts'
 import { connect, type Connection } from './connect.ts'
 import { print, printError, printJson } from './print.ts'
@@ -35,8 +35,7 @@ export async function run(action: () => Promise<number>): Promise<void> {
       printError(error.message, error.hint)
       return
     }
-    const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
-    printError(text, 'this is a fault of Countersign: please report it with these lines')
+    printError(failureOf(error).message, 'this is a fault of Countersign: please report it with these lines')
   }
 }
 

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { z } from 'zod'
-import { fileError, TrustError } from '../errors.ts'
+import { fileError, messageOf, TrustError } from '../errors.ts'
 import { plainIssue } from '../plain-issues.ts'
 import { FILE_VARIABLE, isVariable, leaves, nearest, setAt, valueAt, variableOf } from './names.ts'
 import { contradictions } from './rules.ts'
@@ -80,8 +80,7 @@ function readSettingsFile(path: string): Record<string, unknown> {
     const value: unknown = JSON.parse(text)
     if (typeof value === 'object' && value !== null && !Array.isArray(value)) return { ...value }
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause)
-    throw new TrustError('BAD_SETTINGS', `cannot read the settings file ${path}: ${reason}`, { cause })
+    throw new TrustError('BAD_SETTINGS', `cannot read the settings file ${path}: ${messageOf(cause)}`, { cause })
   }
   throw new TrustError('BAD_SETTINGS', `the settings file ${path} must hold a JSON object`)
 }

@@ -1,5 +1,5 @@
 import type * as Pkcs11 from 'pkcs11js'
-import { TrustError } from '../errors.ts'
+import { messageOf, TrustError } from '../errors.ts'
 
 /** Which token, and how to open it. */
 export interface TokenSettings {
@@ -44,7 +44,7 @@ export class Pkcs11Token {
     try {
       this.#module.load(settings.library)
     } catch (cause) {
-      throw new TrustError('BAD_SETTINGS', `cannot load the PKCS#11 library ${settings.library}: ${reasonOf(cause)}`, {
+      throw new TrustError('BAD_SETTINGS', `cannot load the PKCS#11 library ${settings.library}: ${messageOf(cause)}`, {
         hint: 'check the setting signers.pkcs11.library',
       })
     }
@@ -71,7 +71,7 @@ export class Pkcs11Token {
       return work(connection)
     } catch (cause) {
       if (cause instanceof TrustError) throw cause
-      throw new TrustError('SIGNING_FAILED', `the PKCS#11 token refused: ${reasonOf(cause)}`, { cause })
+      throw new TrustError('SIGNING_FAILED', `the PKCS#11 token refused: ${messageOf(cause)}`, { cause })
     }
   }
 
@@ -104,7 +104,7 @@ export class Pkcs11Token {
       this.#away = undefined
       return (this.#connection = { module: this.#module, session, slot, serial })
     } catch (cause) {
-      const refused = PIN_REFUSED.includes(reasonOf(cause))
+      const refused = PIN_REFUSED.includes(messageOf(cause))
       const error = refused ? pinRefused(cause) : away(cause)
       this.#away = { error, until: refused ? Infinity : performance.now() + RECONNECT_PAUSE }
       throw error
@@ -124,7 +124,7 @@ export class Pkcs11Token {
     try {
       this.#module.C_Initialize({ flags: this.#pkcs11.CKF_OS_LOCKING_OK })
     } catch (error) {
-      if (reasonOf(error) !== 'CKR_CRYPTOKI_ALREADY_INITIALIZED') throw error
+      if (messageOf(error) !== 'CKR_CRYPTOKI_ALREADY_INITIALIZED') throw error
     }
   }
 
@@ -142,26 +142,21 @@ export class Pkcs11Token {
     try {
       this.#module.C_Login(session, this.#pkcs11.CKU_USER, this.#settings.pin)
     } catch (error) {
-      if (reasonOf(error) !== 'CKR_USER_ALREADY_LOGGED_IN') throw error
+      if (messageOf(error) !== 'CKR_USER_ALREADY_LOGGED_IN') throw error
     }
   }
 }
 
 function away(cause: unknown): TrustError {
-  return new TrustError('SIGNER_UNAVAILABLE', `the PKCS#11 token cannot be reached: ${reasonOf(cause)}`, {
+  return new TrustError('SIGNER_UNAVAILABLE', `the PKCS#11 token cannot be reached: ${messageOf(cause)}`, {
     hint: 'connect the token; nothing else needs to be done',
     cause,
   })
 }
 
 function pinRefused(cause: unknown): TrustError {
-  return new TrustError('BAD_KEYS', `the PKCS#11 token does not take the PIN: ${reasonOf(cause)}`, {
+  return new TrustError('BAD_KEYS', `the PKCS#11 token does not take the PIN: ${messageOf(cause)}`, {
     hint: 'check the file that signers.pkcs11.pinFile names; it is not tried again before a restart: tokens lock themselves',
     cause,
   })
-}
-
-/** `CKR_TOKEN_NOT_PRESENT`, say. */
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises'
-import { TrustError } from '../errors.ts'
+import { messageOf, TrustError } from '../errors.ts'
 import type { Gun } from '../tuf/gun.ts'
 import type { AnchorFile } from './anchor.ts'
 import { Batch } from './batch.ts'
@@ -219,7 +219,6 @@ function attempt(work: () => void): () => void {
   }
 }
 
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 const reasonOf = (error: unknown): string => `a write failed: ${messageOf(error)}`
 
 function unavailable(reason = 'the store is closed', cause?: unknown): TrustError {
