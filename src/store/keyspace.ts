@@ -43,22 +43,15 @@ export const journalKey = (entry: number): Buffer => key('journal', number(entry
 export const recordKey = (kind: string, recordName: string): Buffer => key('record', name(kind), text(recordName))
 export const historyKey = (gun: Gun, revision: number): Buffer => key('history', name(gun), number(revision))
 
-/** Bounds of all keys of a kind, or of those of one repository: `gte` inclusive, `lt` exclusive. */
-export function rangeOf(kind: 'document' | 'version' | 'history' | 'keys', gun: Gun): { gte: Buffer; lt: Buffer } {
-  const gte = key(kind, name(gun))
-  return { gte, lt: successor(gte) }
+/** Bounds of keys: `gte` inclusive, `lt` exclusive. */
+interface Bounds {
+  readonly gte: Buffer
+  readonly lt: Buffer
 }
 
-/** Records of one kind whose name begins with `prefix`. */
-export function rangeOfRecords(kind: string, prefix: string): { gte: Buffer; lt: Buffer } {
-  const gte = recordKey(kind, prefix)
-  return { gte, lt: successor(gte) }
-}
-
-export function rangeOfKind(kind: KeyKind): { gte: Buffer; lt: Buffer } {
-  const gte = key(kind)
-  return { gte, lt: successor(gte) }
-}
+export const rangeOfKind = (kind: KeyKind): Bounds => from(key(kind))
+export const rangeOf = (kind: 'document' | 'version' | 'keys', gun: Gun): Bounds => from(key(kind, name(gun)))
+export const rangeOfRecords = (kind: string): Bounds => from(key('record', name(kind)))
 
 /** Exclusive end of the keys that are due at or before `time`, milliseconds since 1970. */
 export function dueUntil(time: number): Buffer {
@@ -169,6 +162,11 @@ function write(characters: string, at: number): number {
 
 function readNumber(bytes: Buffer): number {
   return Number(bytes.readBigUInt64BE(0))
+}
+
+/** All keys that begin with this one. */
+function from(prefix: Buffer): Bounds {
+  return { gte: prefix, lt: successor(prefix) }
 }
 
 function successor(prefix: Buffer): Buffer {

@@ -121,8 +121,8 @@ export function readerOver<End extends Pick<Tail, 'number'>>(
       await names.readAll()
       return names
     },
-    async *records(kind, prefix = '') {
-      for await (const { key, record } of records.rawEntries(rangeOfRecords(kind, prefix))) {
+    async *records(kind) {
+      for await (const { key, record } of records.rawEntries(rangeOfRecords(kind))) {
         yield { kind, name: String(parseKey(key)?.parts[1] ?? ''), ...valueIn(key, record) }
       }
     },

@@ -218,8 +218,8 @@ export interface Store {
   record(kind: RecordKind, name: string): unknown
   /** What the journal says of the server's own records of a kind. @throws TrustError STORE_UNAVAILABLE */
   recorded(kind: RecordKind): Promise<Recorded>
-  /** All records of a kind whose name begins with `prefix`, in byte order of their names. */
-  records(kind: RecordKind, prefix?: string): AsyncIterable<StoredRecord | DamagedRecord>
+  /** All records of a kind, in byte order of their names. */
+  records(kind: RecordKind): AsyncIterable<StoredRecord | DamagedRecord>
   /**
    * Commit. Resolves when the change is on disk (`sync: true`) and the anchor follows it; then every read sees it.
    * Commits of different repositories may share one disk write. On rejection nothing changed, but for STORE_UNAVAILABLE:
