@@ -3,7 +3,6 @@ import { AnchorFile } from './anchor.ts'
 import { Database, type Write } from './database.ts'
 import { readFormat, readTail } from './intact.ts'
 import type { StorePlace } from './place.ts'
-import type { Records } from './records.ts'
 
 /** Bytes that are written at once: so long nothing else has its turn, 5 ms or so. */
 const TOGETHER_BYTES = 256 * 1024
@@ -11,19 +10,8 @@ const TOGETHER_BYTES = 256 * 1024
 const AROUND_BYTES = 512
 
 /**
- * Write all that a snapshot shows into a new database, with an anchor: a store that opens as if the other one had ended
- * then.
- *
- * @param gone aborted: nobody waits for it any more
- * @returns how many records there are
- * @throws TrustError CORRUPT for a damaged record, DATA_EXISTS, WRONG_STATE if it cannot be written; why it was aborted
- */
-export async function copyStore(from: Records, to: StorePlace, gone?: AbortSignal): Promise<number> {
-  return fillStore(from.entries({}), to, gone)
-}
-
-/**
- * Write records into a new database, and the anchor that names the end of the journal among them.
+ * Write records into a new database, and the anchor that names the end of the journal among them: a store that opens as
+ * if it had ended there.
  *
  * @param gone aborted: nobody waits for it any more
  * @returns how many records there are

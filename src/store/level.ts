@@ -3,7 +3,7 @@ import { fileError, TrustError } from '../errors.ts'
 import { makeDirectory } from '../make-directory.ts'
 import { AnchorFile, type Anchor } from './anchor.ts'
 import { Committer, type CommitterOptions } from './committer.ts'
-import { copyStore } from './copy.ts'
+import { fillStore } from './copy.ts'
 import { Database } from './database.ts'
 import { encodeFormat } from './encoding.ts'
 import { RESTORE_HINT } from './hints.ts'
@@ -135,7 +135,7 @@ function storeOver(
       const options = { ...place, anchorKey }
       const snapshot = database.snapshot()
       try {
-        const records = await copyStore(snapshot, options, gone)
+        const records = await fillStore(snapshot.entries({}), options, gone)
         // A copy that nobody has opened is a hope.
         const copy = await openStore(options)
         const { number: commits } = copy.tail()
