@@ -63,10 +63,10 @@ export async function holdAgainstAnchor(
     )
   }
   let previous = anchor.hash
-  for (let number = anchor.number; number <= tail.number; number += 1) {
-    const payload = number === 0 ? undefined : database.get(journalKey(number))
-    if (number > 0 && payload === undefined) throw damaged(`journal entry ${number} is missing`)
-    if (payload === undefined) continue
+  // Of an empty journal it names no entry.
+  for (let number = Math.max(1, anchor.number); number <= tail.number; number += 1) {
+    const payload = database.get(journalKey(number))
+    if (payload === undefined) throw damaged(`journal entry ${number} is missing`)
     const hash = hexSha256(payload)
     const chains = number === anchor.number ? hash === anchor.hash : parseEntry(payload).previous === previous
     if (!chains) throw damaged(`journal entry ${number} is not the one that the anchor names, or does not follow it`)
@@ -82,10 +82,7 @@ export async function holdAgainstAnchor(
 export function mustHaveNoGap(database: Database, tail: Tail): void {
   for (let distance = 1; distance < tail.number; distance += Math.ceil(distance / 4)) {
     const number = tail.number - distance
-    if (!isMissing(database, number)) continue
-    throw new TrustError('DATA_DAMAGED', `journal entry ${number} is missing, and perhaps others around it`, {
-      hint: REPAIR_HINT,
-    })
+    if (isMissing(database, number)) throw damaged(`journal entry ${number} is missing, and perhaps others around it`)
   }
 }
 

@@ -62,11 +62,13 @@ export function* readJournal(
   const { gun, after = 0, before } = query
   const numberAt = gun === undefined ? (place: number): number => place : numberOfRevision(records, gun)
   const end = gun === undefined ? newest : revision
-  const places =
-    before === undefined
-      ? ascending(placesUpTo(after, end, numberAt) + 1, end)
-      : descending(placesUpTo(before - 1, end, numberAt))
-  for (const place of places) yield readEntry(records, numberAt(place))
+  if (before === undefined) {
+    const first = placesUpTo(after, end, numberAt) + 1
+    for (let place = first; place <= end; place += 1) yield readEntry(records, numberAt(place))
+  } else {
+    const last = placesUpTo(before - 1, end, numberAt)
+    for (let place = last; place >= 1; place -= 1) yield readEntry(records, numberAt(place))
+  }
 }
 
 /** How many entries have a number up to this one: numbers grow, so that half of what is left is ruled out with each look. */
@@ -93,12 +95,4 @@ function numberOfRevision(records: Records, gun: Gun): (revision: number) => num
     if (payload === undefined) throw new TrustError('CORRUPT', `the history of ${gun} lacks revision ${revision}`)
     return Number(payload.toString())
   }
-}
-
-function* ascending(first: number, last: number): IterableIterator<number> {
-  for (let place = first; place <= last; place += 1) yield place
-}
-
-function* descending(last: number): IterableIterator<number> {
-  for (let place = last; place >= 1; place -= 1) yield place
 }
