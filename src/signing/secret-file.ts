@@ -1,5 +1,4 @@
-import { constants } from 'node:fs'
-import { open, readFile, rename, rm, stat } from 'node:fs/promises'
+import { open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { randomUUID } from 'node:crypto'
 import { fileError, TrustError } from '../errors.ts'
@@ -75,7 +74,7 @@ export async function makeSecretDirectory(path: string): Promise<void> {
 export async function writeFileAtomically(path: string, content: string | Uint8Array, mode: number): Promise<void> {
   const beside = join(dirname(path), `.${randomUUID()}.tmp`)
   try {
-    await writeSynced(beside, content, mode)
+    await writeFile(beside, content, { mode, flag: 'wx', flush: true })
     await rename(beside, path)
     await syncDirectory(dirname(path))
   } catch (cause) {
@@ -85,22 +84,8 @@ export async function writeFileAtomically(path: string, content: string | Uint8A
   }
 }
 
-async function writeSynced(path: string, content: string | Uint8Array, mode: number): Promise<void> {
-  const file = await open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, mode)
-  try {
-    await file.writeFile(content)
-    await file.sync()
-  } finally {
-    await file.close()
-  }
-}
-
 /** After this what it names is on the disk. */
 export async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(path, constants.O_RDONLY)
-  try {
-    await directory.sync()
-  } finally {
-    await directory.close()
-  }
+  await using directory = await open(path)
+  await directory.sync()
 }

@@ -21,13 +21,9 @@ export async function mustHaveRoom(directory: string): Promise<void> {
   // Others on a nearly full disk are not to suffer from the trial.
   if (bavail * bsize < needed) throw new Error(`${bavail * bsize} bytes are free, ${needed} are needed`)
   const path = join(directory, 'room')
-  const file = await open(path, 'w', 0o600)
-  try {
-    await unlink(path)
-    const chunk = Buffer.alloc(CHUNK_BYTES)
-    for (let at = 0; at < needed; at += CHUNK_BYTES) await file.writeFile(chunk)
-    await file.datasync()
-  } finally {
-    await file.close()
-  }
+  await using file = await open(path, 'w', 0o600)
+  await unlink(path)
+  const chunk = Buffer.alloc(CHUNK_BYTES)
+  for (let at = 0; at < needed; at += CHUNK_BYTES) await file.writeFile(chunk)
+  await file.datasync()
 }

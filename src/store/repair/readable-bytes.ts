@@ -10,17 +10,13 @@ export async function readableBytes(path: string): Promise<Buffer> {
   } catch (error) {
     mustBeOfTheDisk(error)
   }
-  const file = await open(path)
-  try {
-    const { size } = await file.stat()
-    const bytes = Buffer.alloc(size)
-    for (let at = 0; at < size; at += PAGE_BYTES) {
-      await file.read(bytes, at, Math.min(PAGE_BYTES, size - at), at).catch(mustBeOfTheDisk)
-    }
-    return bytes
-  } finally {
-    await file.close()
+  await using file = await open(path)
+  const { size } = await file.stat()
+  const bytes = Buffer.alloc(size)
+  for (let at = 0; at < size; at += PAGE_BYTES) {
+    await file.read(bytes, at, Math.min(PAGE_BYTES, size - at), at).catch(mustBeOfTheDisk)
   }
+  return bytes
 }
 
 function mustBeOfTheDisk(error: unknown): void {
