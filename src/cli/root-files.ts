@@ -1,9 +1,10 @@
-import { createPrivateKey, type KeyObject } from 'node:crypto'
+import type { KeyObject } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { access, constants, readFile, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { fileError, TrustError } from '../errors.ts'
 import type { StagedRootDescription } from '../repository/staged-root.ts'
+import { privateKeyOf } from '../signing/ed25519.ts'
 import { namesInKeyFile, openKeyFile } from '../signing/foreign-key.ts'
 import { secretFrom } from './ask-secret.ts'
 
@@ -28,12 +29,7 @@ export async function readRootKeyFile(file: string, passphraseFile: string | und
   const passphrase = encrypted
     ? await secretFrom(passphraseFile, `passphrase of ${file}`, KEY_PASSPHRASE_OPTION)
     : undefined
-  const { pkcs8 } = openKeyFile(pem, passphrase)
-  try {
-    return createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' })
-  } finally {
-    pkcs8.fill(0)
-  }
+  return privateKeyOf(openKeyFile(pem, passphrase).pkcs8)
 }
 
 /** What "root show --out" wrote. @throws TrustError BAD_SETTINGS, INVALID_PARAMETERS */

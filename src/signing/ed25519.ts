@@ -25,9 +25,15 @@ export function pkcs8Of(key: KeyObject): Buffer {
   return der
 }
 
+/** @param pkcs8 DER; zeroed here @throws Error from OpenSSL if it is no private key */
+export function privateKeyOf(pkcs8: Buffer): KeyObject {
+  try {
+    return createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' })
+  } finally {
+    pkcs8.fill(0)
+  }
+}
+
 export function privateKeyOfSeed(seed: Uint8Array): KeyObject {
-  const der = pkcs8OfSeed(seed)
-  const key = createPrivateKey({ key: der, format: 'der', type: 'pkcs8' })
-  der.fill(0)
-  return key
+  return privateKeyOf(pkcs8OfSeed(seed))
 }

@@ -1,4 +1,4 @@
-import { createPrivateKey, createPublicKey, generateKeyPairSync, sign, type KeyObject } from 'node:crypto'
+import { createPublicKey, generateKeyPairSync, sign, type KeyObject } from 'node:crypto'
 import { TrustError } from '../errors.ts'
 import type { Gun } from '../tuf/gun.ts'
 import { keyId } from '../tuf/key.ts'
@@ -7,7 +7,7 @@ import type { Role } from '../tuf/role.ts'
 import { keepMadeKey } from '../tuf/signature.ts'
 import { fixedSignature } from '../tuf/signature-form.ts'
 import { spkiOf } from '../tuf/spki.ts'
-import { pkcs8Of } from './ed25519.ts'
+import { pkcs8Of, privateKeyOf } from './ed25519.ts'
 import type { Keyring } from './keyring.ts'
 import { isReference } from './pkcs11-reference.ts'
 import {
@@ -65,11 +65,9 @@ export class FileSigner implements Signer {
    */
   importKey(gun: Gun, role: Role, pkcs8: Buffer): NewKey {
     try {
-      return this.#sealed(gun, role, createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' }))
+      return this.#sealed(gun, role, privateKeyOf(pkcs8))
     } catch (cause) {
       throw new TrustError('SIGNING_FAILED', 'only ed25519 and P-256 keys can be imported', { cause })
-    } finally {
-      pkcs8.fill(0)
     }
   }
 
@@ -116,8 +114,7 @@ export class FileSigner implements Signer {
     if (pkcs8 === undefined) {
       throw new TrustError('SIGNING_FAILED', `the ${owner.role} key ${owner.keyId} of ${owner.gun} does not open`)
     }
-    const key = createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' })
-    pkcs8.fill(0)
+    const key = privateKeyOf(pkcs8)
     this.#keep(owner, sealed, key)
     return key
   }

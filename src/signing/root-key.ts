@@ -1,6 +1,7 @@
-import { createPrivateKey, createPublicKey, generateKeyPairSync, sign, type KeyObject } from 'node:crypto'
+import { createPublicKey, generateKeyPairSync, sign, type KeyObject } from 'node:crypto'
 import { TrustError } from '../errors.ts'
 import { keyId } from '../tuf/key.ts'
+import { privateKeyOf } from './ed25519.ts'
 import { deriveKey, newDerivation, PASSPHRASE_MIN_LENGTH, type Derivation } from './key-encryption.ts'
 import { seal, unseal } from './seal.ts'
 
@@ -51,11 +52,7 @@ export function openRootKey(
   const secret = deriveKey(Buffer.from(passphrase), derivation)
   const pkcs8 = unseal(secret, about(publicKey), Buffer.from(sealed, 'base64'))
   if (pkcs8 === undefined) throw new TrustError('BAD_KEYS', `the passphrase does not open the root key ${name}`)
-  try {
-    return createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' })
-  } finally {
-    pkcs8.fill(0)
-  }
+  return privateKeyOf(pkcs8)
 }
 
 /** r ‖ s in base64, as metadata carries it. */

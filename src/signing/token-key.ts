@@ -1,6 +1,7 @@
-import { createPrivateKey, createPublicKey, generateKeyPairSync, sign, type KeyObject } from 'node:crypto'
+import { createPublicKey, generateKeyPairSync, sign, type KeyObject } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { TrustError } from '../errors.ts'
+import { privateKeyOf } from './ed25519.ts'
 import type { Keyring } from './keyring.ts'
 import { readSecretFile, writeFileAtomically } from './secret-file.ts'
 
@@ -31,9 +32,7 @@ export async function openTokenKey(path: string, keyring: Keyring): Promise<Toke
       hint: 'remove it: a new one is made at the next start',
     })
   }
-  const privateKey = createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' })
-  pkcs8.fill(0)
-  return tokenKeyOf(privateKey)
+  return tokenKeyOf(privateKeyOf(pkcs8))
 }
 
 async function makeKey(path: string, keyring: Keyring): Promise<Buffer> {
