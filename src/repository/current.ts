@@ -1,5 +1,5 @@
 import { TrustError } from '../errors.ts'
-import type { Head } from '../store/store.ts'
+import type { Head, StoredDocument } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
 import { parseMetadata, type Metadata } from '../tuf/metadata.ts'
 import type { Role } from '../tuf/role.ts'
@@ -8,19 +8,24 @@ import type { Current } from '../tuf/update.ts'
 import type { Documents, Readable, Trust } from './trust.ts'
 
 /**
- * The current document of a role, read from the store and decoded; undefined also if it was deleted since the head was
- * read.
+ * The current document of a role; undefined also if it was deleted since the head was read.
  *
  * @throws TrustError CORRUPT if the head names one that is not there
  */
-export function loadCurrent(trust: Documents, gun: Gun, head: Head, role: Role): Metadata | undefined {
+export function currentDocument({ store }: Documents, gun: Gun, head: Head, role: Role): StoredDocument | undefined {
   const state = head.roles[role]
   if (state === undefined) return undefined
-  const document = trust.store.document(gun, role, { sha256: state.sha256 })
-  if (document !== undefined) return parseMetadata(role, document.bytes)
-  const { store } = trust
+  const document = store.document(gun, role, { sha256: state.sha256 })
+  if (document !== undefined) return document
+  // Gone between the two reads: deleted, or damage.
   if (store.head !== undefined && store.head(gun)?.roles[role]?.sha256 !== state.sha256) return undefined
   throw new TrustError('CORRUPT', `the current ${role} of ${gun} is missing from the store`)
+}
+
+/** The same, decoded. @throws TrustError CORRUPT */
+export function loadCurrent(trust: Documents, gun: Gun, head: Head, role: Role): Metadata | undefined {
+  const document = currentDocument(trust, gun, head, role)
+  return document && parseMetadata(role, document.bytes)
 }
 
 /**

@@ -1,10 +1,10 @@
-import { TrustError } from '../errors.ts'
-import type { Head, StoredDocument } from '../store/store.ts'
+import type { StoredDocument } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
 import type { Role } from '../tuf/role.ts'
+import { currentDocument } from './current.ts'
 import { isDue, renew } from './renew.ts'
 import { signedHere } from './signed-here.ts'
-import type { Readable, Trust } from './trust.ts'
+import type { Trust } from './trust.ts'
 
 /**
  * The current document of a role (wire spec §8). Nothing is signed here when all is well; should a timestamp or a
@@ -20,17 +20,7 @@ export async function readCurrent(trust: Trust, gun: Gun, role: Role): Promise<S
   if (serverMade && signedHere(head) && isDue(trust, gun, head, trust.now(), 'expired')) {
     await renewOnce(trust, gun)
   }
-  return named(trust, gun, serverMade ? (trust.store.head(gun) ?? head) : head, role)
-}
-
-/** A document by checksum or by version: exactly the bytes that were stored, for ever (wire spec §2, file forms). */
-export function readConsistent(
-  trust: Readable,
-  gun: Gun,
-  role: Role,
-  at: { readonly sha256: string } | { readonly version: number },
-): StoredDocument | undefined {
-  return trust.store.document(gun, role, at)
+  return currentDocument(trust, gun, serverMade ? (trust.store.head(gun) ?? head) : head, role)
 }
 
 /** All who read it at this moment wait for one renewal: so many cannot all wait for their turn. */
@@ -39,14 +29,4 @@ async function renewOnce(trust: Trust, gun: Gun): Promise<void> {
   const running = renewals.get(gun) ?? renew(trust, gun, 'expired').finally(() => renewals.delete(gun))
   renewals.set(gun, running)
   await running
-}
-
-function named(trust: Trust, gun: Gun, head: Head, role: Role): StoredDocument | undefined {
-  const state = head.roles[role]
-  if (state === undefined) return undefined
-  const document = trust.store.document(gun, role, { sha256: state.sha256 })
-  if (document !== undefined) return document
-  // Gone between the two reads: deleted, or damage.
-  if (trust.store.head(gun)?.roles[role]?.sha256 !== state.sha256) return undefined
-  throw new TrustError('CORRUPT', `the current ${role} of ${gun} is missing from the store`)
 }
