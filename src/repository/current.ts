@@ -3,7 +3,7 @@ import type { Head, StoredDocument } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
 import { parseMetadata, type Metadata } from '../tuf/metadata.ts'
 import type { Role } from '../tuf/role.ts'
-import { readRoles, type Root } from '../tuf/root.ts'
+import { parseRoot, readRoles, type Root } from '../tuf/root.ts'
 import type { Current } from '../tuf/update.ts'
 import type { Documents, Readable, Trust } from './trust.ts'
 
@@ -26,6 +26,12 @@ export function currentDocument({ store }: Documents, gun: Gun, head: Head, role
 export function loadCurrent(trust: Documents, gun: Gun, head: Head, role: Role): Metadata | undefined {
   const document = currentDocument(trust, gun, head, role)
   return document && parseMetadata(role, document.bytes)
+}
+
+/** The current root, its structure checked. @throws TrustError CORRUPT, INVALID_UPDATE */
+export function currentRoot(trust: Readable, gun: Gun, head: Head | undefined): Root | undefined {
+  const metadata = head && loadCurrent(trust, gun, head, 'root')
+  return metadata && parseRoot(metadata)
 }
 
 /**

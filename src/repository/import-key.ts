@@ -4,11 +4,10 @@ import type { Actor, Head, StoredKey } from '../store/store.ts'
 import { mustBeUnder, SERVER, type Gun } from '../tuf/gun.ts'
 import { canonicalKeyId, keyId } from '../tuf/key.ts'
 import { isDelegation, parentOf, type SignedRole } from '../tuf/role.ts'
-import { parseRoot } from '../tuf/root.ts'
 import { parseTargets } from '../tuf/targets.ts'
 import type { RoleKeys } from '../tuf/threshold.ts'
 import { change } from './change.ts'
-import { loadCurrent } from './current.ts'
+import { currentRoot, loadCurrent } from './current.ts'
 import { heldKeys } from './sign-role.ts'
 import { signedHere } from './signed-here.ts'
 import type { Readable, Trust } from './trust.ts'
@@ -75,11 +74,7 @@ function howNamed(trust: Readable, gun: Gun, role: SignedRole, id: string): Impo
 /** The role's keys as the current document that delegates to it names them. */
 export function namedKeys(trust: Readable, gun: Gun, role: SignedRole): RoleKeys | undefined {
   const head = trust.store.head(gun)
-  if (head === undefined) return undefined
-  if (!isDelegation(role)) {
-    const root = loadCurrent(trust, gun, head, 'root')
-    return root === undefined ? undefined : parseRoot(root).roles[role]
-  }
-  const parent = loadCurrent(trust, gun, head, parentOf(role))
-  return parent === undefined ? undefined : parseTargets(parent).delegations.get(role)
+  if (!isDelegation(role)) return currentRoot(trust, gun, head)?.roles[role]
+  const parent = head && loadCurrent(trust, gun, head, parentOf(role))
+  return parent && parseTargets(parent).delegations.get(role)
 }

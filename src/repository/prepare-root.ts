@@ -3,11 +3,11 @@ import type { Head, StoredKey } from '../store/store.ts'
 import { mustBeUnder, typed, type Gun } from '../tuf/gun.ts'
 import type { JsonObject } from '../tuf/json.ts'
 import { keyId, type PublicKey } from '../tuf/key.ts'
-import type { BaseRole, HeldRole } from '../tuf/role.ts'
-import { parseRoot, type Root } from '../tuf/root.ts'
+import type { HeldRole } from '../tuf/role.ts'
+import type { Root } from '../tuf/root.ts'
 import { rootPayload } from '../tuf/root-payload.ts'
 import type { RoleKeys } from '../tuf/threshold.ts'
-import { loadCurrent } from './current.ts'
+import { currentRoot } from './current.ts'
 import { pendingKey } from './server-key.ts'
 import { heldKeys, holdsRole } from './sign-role.ts'
 import { signedHere, takeOverCommand } from './signed-here.ts'
@@ -66,13 +66,10 @@ export async function prepareRotation(
   now: number,
   roles: readonly HeldRole[],
 ): Promise<PreparedRoot> {
-  const root = currentRoot(trust, gun, head)
+  const root = currentRoot(trust, gun, head) ?? noSuchRepository(gun)
   if (roles.includes('targets')) mustHold(trust, gun, root, 'targets')
   if (!roles.includes('snapshot')) mustHold(trust, gun, root, 'snapshot')
-  const all = [...new Set([...roles, ...sharedTimestamp(trust, gun, root)])]
-  const keys = await Promise.all(all.map((role) => nextKey(trust, gun, role, now)))
-  const changed = Object.fromEntries(keys.map((key) => [key.role, named(key)]))
-  return { payload: nextPayload(root, now, changed), keys }
+  return nextRoot(trust, gun, now, root, roles)
 }
 
 /**
@@ -87,25 +84,30 @@ export async function prepareRootChange(
   now: number,
   authority: RootAuthority,
 ): Promise<PreparedRoot> {
-  const root = currentRoot(trust, gun, head)
+  const root = currentRoot(trust, gun, head) ?? noSuchRepository(gun)
   mustHold(trust, gun, root, 'snapshot')
-  const keys = await Promise.all(sharedTimestamp(trust, gun, root).map((role) => nextKey(trust, gun, role, now)))
-  const changed = Object.fromEntries(keys.map((key) => [key.role, named(key)]))
-  return { payload: nextPayload(root, now, { ...changed, root: authorityKeys(authority) }), keys }
+  return nextRoot(trust, gun, now, root, [], { root: authorityKeys(authority) })
+}
+
+/** @param roles that get new keys @param changed what else is to be another */
+async function nextRoot(
+  trust: Trust,
+  gun: Gun,
+  now: number,
+  root: Root,
+  roles: readonly HeldRole[],
+  changed?: Pick<Root['roles'], 'root'>,
+): Promise<PreparedRoot> {
+  const all = [...new Set([...roles, ...sharedTimestamp(trust, gun, root)])]
+  const keys = await Promise.all(all.map((role) => nextKey(trust, gun, role, now)))
+  const made = Object.fromEntries(keys.map((key) => [key.role, named(key)]))
+  const next = { ...root.roles, ...made, ...changed }
+  return { payload: rootPayload(root.metadata.version + 1, now + ROOT_LIFE, next), keys }
 }
 
 /** With a root goes a timestamp: where another server can sign it (`adopt`), it gets a key of this one alone. */
 function sharedTimestamp(trust: Trust, gun: Gun, { roles: { timestamp } }: Root): HeldRole[] {
   return heldKeys(trust, gun, 'timestamp', timestamp).length < timestamp.keys.size ? ['timestamp'] : []
-}
-
-function nextPayload(root: Root, now: number, changed: Partial<Record<BaseRole, RoleKeys>>): JsonObject {
-  return rootPayload(root.metadata.version + 1, now + ROOT_LIFE, { ...root.roles, ...changed })
-}
-
-function currentRoot(trust: Trust, gun: Gun, head: Head | undefined): Root {
-  const metadata = head && loadCurrent(trust, gun, head, 'root')
-  return metadata === undefined ? noSuchRepository(gun) : parseRoot(metadata)
 }
 
 /**
@@ -115,7 +117,8 @@ function currentRoot(trust: Trust, gun: Gun, head: Head | undefined): Root {
  */
 function mustHold(trust: Trust, gun: Gun, root: Root, role: 'targets' | 'snapshot'): void {
   if (holdsRole(trust, gun, role, root.roles[role])) return
-  if (role === 'snapshot' && adopted(trust.store.head(gun))) {
+  const head = trust.store.head(gun)
+  if (role === 'snapshot' && head !== undefined && !signedHere(head)) {
     throw new TrustError('WRONG_STATE', `the snapshot key of ${gun} is with the server that it was adopted from`, {
       hint: `${takeOverCommand(gun)}: with new keys of this server for snapshot and timestamp`,
     })
@@ -126,10 +129,6 @@ function mustHold(trust: Trust, gun: Gun, root: Root, role: 'targets' | 'snapsho
         ? `its owner can hand it over: notary key rotate ${typed(gun)} snapshot -r`
         : `its owner rotates it: notary key rotate ${typed(gun)} targets`,
   })
-}
-
-function adopted(head: Head | undefined): boolean {
-  return head !== undefined && !signedHere(head)
 }
 
 /** The key that waits for a root that names it, or a new one. */

@@ -2,11 +2,11 @@ import type { Head } from '../store/store.ts'
 import { certificateEnds } from '../tuf/certificate.ts'
 import type { Gun } from '../tuf/gun.ts'
 import { canonicalKeyId, type PublicKey } from '../tuf/key.ts'
-import { isTargetsRole, type Role } from '../tuf/role.ts'
-import { parseRoot, type Root } from '../tuf/root.ts'
+import type { Role, TargetsRole } from '../tuf/role.ts'
+import type { Root } from '../tuf/root.ts'
 import { parseTargets, targetEntries, type Delegation } from '../tuf/targets.ts'
 import type { RoleKeys } from '../tuf/threshold.ts'
-import { loadCurrent } from './current.ts'
+import { currentRoot, loadCurrent } from './current.ts'
 import { EXPIRY_HORIZON, rootCertificatesEnd } from './expiry.ts'
 import { rootRenewal, type RootKeyPlaces } from './root-renewal.ts'
 import { signedHere, takeOverCommand } from './signed-here.ts'
@@ -75,18 +75,15 @@ export function describe(
   places: RootKeyPlaces = new Map(),
 ): Description | undefined {
   const head = trust.store.head(gun)
-  const rootMetadata = head === undefined ? undefined : loadCurrent(trust, gun, head, 'root')
-  if (head === undefined || rootMetadata === undefined) return undefined
-  const root = parseRoot(rootMetadata)
+  const root = currentRoot(trust, gun, head)
+  if (head === undefined || root === undefined) return undefined
   const roles = (['root', 'targets', 'snapshot', 'timestamp'] as const).map((role) =>
     describeRole(trust, head, role, root.roles[role], role === 'root' ? places : undefined),
   )
   const delegations: RoleDescription[] = []
   const tags: TagDescription[] = []
-  const seen = new Set<Role>()
-  const walk = (role: Role): void => {
-    const metadata = isTargetsRole(role) && !seen.has(role) ? loadCurrent(trust, gun, head, role) : undefined
-    seen.add(role)
+  const walk = (role: TargetsRole): void => {
+    const metadata = loadCurrent(trust, gun, head, role)
     if (metadata === undefined) return
     const targets = parseTargets(metadata)
     for (const { name, length, sha256Base64: sha256 } of targetEntries(metadata)) {

@@ -9,7 +9,7 @@ import { parseRoot, rootKeys, type Root } from '../tuf/root.ts'
 import { verifySignature } from '../tuf/signature.ts'
 import type { RoleKeys } from '../tuf/threshold.ts'
 import { change, type Draft } from './change.ts'
-import { loadCurrent } from './current.ts'
+import { currentRoot } from './current.ts'
 import type { Readable, Trust } from './trust.ts'
 
 /** A root that waits for signatures: the server can make it, and only holders of root keys can sign it. */
@@ -66,7 +66,7 @@ export function describeStagedRoot(trust: Readable, gun: Gun, now: number): Stag
 
 function describe(trust: Readable, gun: Gun, staged: StagedRoot, now: number): StagedRootDescription {
   const root = rootOf(staged)
-  const previous = currentRoot(trust, gun)
+  const previous = currentRoot(trust, gun, trust.store.head(gun))
   const former = previous && need(rootKeys(previous, gun, undefined), staged)
   const own = need(rootKeys(root, gun, now), staged)
   const complete = [former, own].every((each) => each === undefined || isMet(each))
@@ -86,12 +86,6 @@ function isMet({ threshold, keys }: SigningNeed): boolean {
 /** The document as it stands, with the signatures that it has. */
 export function rootOf({ payload, signatures }: Pick<StagedRoot, 'payload' | 'signatures'>): Root {
   return parseRoot(parseMetadata('root', encodeMetadata(payload, signatures)))
-}
-
-function currentRoot(trust: Readable, gun: Gun): Root | undefined {
-  const head = trust.store.head(gun)
-  const metadata = head && loadCurrent(trust, gun, head, 'root')
-  return metadata && parseRoot(metadata)
 }
 
 /**
@@ -141,9 +135,9 @@ export async function signStagedRoot(
   actor: Actor,
 ): Promise<StagedRootDescription> {
   let made: StagedRootDescription | undefined
-  await change(trust, gun, async (_, now) => {
+  await change(trust, gun, async (head, now) => {
     const staged = stagedRoot(trust, gun) ?? notStaged(gun)
-    const previous = currentRoot(trust, gun)
+    const previous = currentRoot(trust, gun, head)
     const root = rootOf(staged)
     const keys = new Map([
       ...(previous === undefined ? [] : rootKeys(previous, gun, undefined).keys),
