@@ -4,7 +4,7 @@ import { checkFileMeta } from '../tuf/file-meta.ts'
 import type { Gun } from '../tuf/gun.ts'
 import type { Fail } from '../tuf/members.ts'
 import { parseMetadata, type Metadata } from '../tuf/metadata.ts'
-import { isTargetsRole, type DelegationRole, type Role } from '../tuf/role.ts'
+import type { Role } from '../tuf/role.ts'
 import { parseRoot, verifyRoot, type Root } from '../tuf/root.ts'
 import { parseSnapshot } from '../tuf/snapshot.ts'
 import { parseTargets, type Targets } from '../tuf/targets.ts'
@@ -90,8 +90,8 @@ function viewDelegations(
   const walk = (parent: Targets): void => {
     for (const delegation of parent.delegations.values()) {
       delegated.add(delegation.name)
-      const metadata = loadCurrent(trust, gun, head, delegation.name satisfies DelegationRole)
-      if (metadata === undefined || !isTargetsRole(metadata.role)) continue
+      const metadata = loadCurrent(trust, gun, head, delegation.name)
+      if (metadata === undefined) continue
       try {
         checkThreshold(metadata, delegation, fail)
       } catch (error) {

@@ -32,7 +32,7 @@ export function* proposeHeads(
     const current = currentRoles(replayed, bytesOf)
     if (current === undefined) return
     for (const order of ordersOf(replayed, current)) {
-      const roles = Object.fromEntries([...order].flatMap((role) => [[role, current.get(role)] as const]))
+      const roles = Object.fromEntries(Array.from(order, (role) => [role, current.get(role)]))
       for (const renewAt of [...renewals, null]) {
         // Heads of the first versions have no `keysAt` until a key is made.
         for (const keysAt of [replayed.keysAt, undefined]) {
