@@ -40,6 +40,13 @@ export function findUser(directory: Directory, name: string): User | undefined {
   return isName(name) ? (directory.record('user', name) as User | undefined) : undefined
 }
 
+/** @throws TrustError NOT_FOUND */
+export function existingUser(directory: Directory, name: string): User {
+  const user = findUser(directory, name)
+  if (user !== undefined) return user
+  throw new TrustError('NOT_FOUND', `there is no user ${name}`, { hint: '"countersign user list" prints all names' })
+}
+
 export function allUsers(directory: Directory): Promise<FoundRecords<User>> {
   return findRecords(directory, 'user')
 }

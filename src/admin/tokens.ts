@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { allTokens, mintToken, type ApiToken } from '../access/api-token.ts'
 import { identityNamed, userNamed } from '../access/creator.ts'
 import { allows, LOCAL, type Identity } from '../access/permission.ts'
-import { findUser, type Directory } from '../access/user.ts'
+import { existingUser, type Directory } from '../access/user.ts'
 import { TrustError } from '../errors.ts'
 import type { FoundRecords } from '../store/found-records.ts'
 import type { Actor } from '../store/store.ts'
@@ -42,7 +42,9 @@ export const createToken = operation({
       const creator = await creatorOf(trust.store, actor, now)
       const ownerName = ownerOf(creator, owner)
       // The creator is the owner, or may do everything.
-      if (ownerName !== null) mustCover(userIdentity(trust.store, ownerName), grants)
+      if (ownerName !== null) {
+        mustCover({ name: `user:${ownerName}`, grants: existingUser(trust.store, ownerName).grants }, grants)
+      }
       if ((await allTokens(trust.store)).values.some((token) => token.name === name && !token.revoked)) {
         throw new TrustError('WRONG_STATE', `there is a token ${name} already`, {
           hint: 'revoke it first, or choose another name',
@@ -107,12 +109,6 @@ function ownerOf(creator: Identity, owner: string | undefined): string | null {
   const self = userNamed(creator.name) ?? null
   if (owner === undefined || owner === self || allows(creator, 'admin', undefined)) return owner ?? self
   throw new TrustError('FORBIDDEN', `${creator.name} may not make tokens for others`)
-}
-
-function userIdentity(directory: Directory, name: string): Identity {
-  const user = findUser(directory, name)
-  if (user !== undefined) return { name: `user:${name}`, grants: user.grants }
-  throw new TrustError('NOT_FOUND', `there is no user ${name}`, { hint: '"countersign user list" prints all names' })
 }
 
 async function visibleTo({ trust }: World, { name }: Actor): Promise<FoundRecords<ApiToken>> {

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { allTokens } from '../access/api-token.ts'
 import { hashPassword, PASSWORD_MAX_BYTES } from '../access/password.ts'
-import { allUsers, findUser, type Directory, type User } from '../access/user.ts'
+import { allUsers, existingUser, findUser, type Directory, type User } from '../access/user.ts'
 import { damageIn, TrustError } from '../errors.ts'
 import { changeRecords, grantsInput, nameInput, rowsOf } from './grants.ts'
 import { operation } from './operation.ts'
@@ -56,11 +56,11 @@ export const setUser = operation({
   async run({ trust }, { name, grants, disabled }, actor) {
     let user: User | undefined
     await changeRecords(trust, actor, async () => {
-      const found = existing(trust.store, name)
+      const found = existingUser(trust.store, name)
       user = { ...found, grants: grants ?? found.grants, disabled: disabled ?? found.disabled }
       return [{ kind: 'user', name, value: user }]
     })
-    return rowOf(user ?? existing(trust.store, name))
+    return rowOf(user ?? existingUser(trust.store, name))
   },
 })
 
@@ -74,7 +74,7 @@ export const setPassword = operation({
   async run({ trust }, { name, password }, actor) {
     const hash = await hashPassword(password)
     await changeRecords(trust, actor, async () => {
-      return [{ kind: 'user', name, value: { ...existing(trust.store, name), password: hash } }]
+      return [{ kind: 'user', name, value: { ...existingUser(trust.store, name), password: hash } }]
     })
     return { name }
   },
@@ -104,16 +104,10 @@ export const removeUser = operation({
   },
 })
 
-function existing(directory: Directory, name: string): User {
-  const user = findUser(directory, name)
-  if (user !== undefined) return user
-  throw new TrustError('NOT_FOUND', `there is no user ${name}`, { hint: '"countersign user list" prints all names' })
-}
-
 /** One that cannot be read can be removed, and then made anew. @throws TrustError NOT_FOUND */
 function mayBeRemoved(directory: Directory, name: string): void {
   try {
-    existing(directory, name)
+    existingUser(directory, name)
   } catch (error) {
     damageIn(error)
   }

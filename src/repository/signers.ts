@@ -63,8 +63,7 @@ export async function createSigner(trust: Trust, name: string, actor: Actor): Pr
   await change(trust, SERVER, async (_, now) => {
     mustBeNew()
     const value: TagSigner = { name, keyIds: [key.keyId], createdAt: now }
-    const records = [{ kind: 'signer' as const, name, value }]
-    return { kind: 'key', actor, keys: [key], records }
+    return { kind: 'key', actor, keys: [key], records: [{ kind: 'signer', name, value }] }
   })
   return key
 }
@@ -99,8 +98,7 @@ async function changeSigner(
   await change(trust, SERVER, async () => {
     const signer = findSigner(trust, name)
     changed = { ...signer, keyIds: next(signer.keyIds) }
-    const records = [{ kind: 'signer' as const, name, value: changed }]
-    return { kind: 'key', actor, keys, records }
+    return { kind: 'key', actor, keys, records: [{ kind: 'signer', name, value: changed }] }
   })
   // Not read again: a rehearsal has forgotten it.
   return changed ?? findSigner(trust, name)
@@ -110,7 +108,6 @@ async function changeSigner(
 export async function removeSigner(trust: Trust, name: string, actor: Actor): Promise<void> {
   await change(trust, SERVER, async () => {
     findSigner(trust, name)
-    const records = [{ kind: 'signer' as const, name, value: null }]
-    return { kind: 'record', actor, records }
+    return { kind: 'record', actor, records: [{ kind: 'signer', name, value: null }] }
   })
 }
