@@ -19,6 +19,13 @@ export interface TargetsTree {
   readonly uploaded: (role: string) => boolean
   /** True when every ancestor up to targets delegates to this role. */
   readonly delegated: (role: string) => boolean
+  /**
+   * Also where targets was not uploaded: a root that names other targets keys leaves the stored ones unreadable, unless
+   * they come signed anew with it.
+   *
+   * @throws TrustError INVALID_UPDATE, ErrBadTargets
+   */
+  readonly verifyTargets: () => void
 }
 
 const badTargets: Fail = (text) => refuse('ErrBadTargets', text)
@@ -57,11 +64,10 @@ export function acceptTargets(
 
   const roles = [...uploads.keys()].filter(isTargetsRole)
   for (const role of roles.toSorted(byDepthThenName)) load(role)
-  // A root that names other targets keys leaves the stored targets unreadable, unless it comes signed anew with it.
-  if (uploads.has('root') && !uploads.has('targets')) load('targets')
   return {
     uploaded: (role) => isRole(role) && uploads.has(role),
     delegated: (role) => isDelegation(role) && delegates(role, current, uploads),
+    verifyTargets: () => void load('targets'),
   }
 }
 

@@ -62,9 +62,12 @@ export function acceptUpdate(
   const tree = acceptTargets(root, current, uploaded, now)
   const files = new Map([...current.roles].filter(([role]) => role !== 'snapshot' && role !== 'timestamp'))
   for (const upload of fresh) if (upload.role !== 'snapshot') files.set(upload.role, upload.checksums)
-  const snapshot = acceptSnapshot(gun, root, current, uploaded.get('snapshot'), files, tree, now)
+  const snapshot = acceptSnapshot(gun, root, current, uploaded.get('snapshot'), files, now)
   checkTimestampKeys(gun, root, current)
   for (const upload of fresh) checkVersion(upload, current.floor(upload.role))
+  // Only now is it held against what else is stored: who came too late fits none of it, and has to know why.
+  if (uploaded.has('root')) tree.verifyTargets()
+  if (snapshot !== undefined) checkEntries(snapshot, files, tree, current)
   return { root, documents: fresh, files, snapshot: snapshot?.metadata }
 }
 
@@ -94,8 +97,7 @@ function acceptSnapshot(
   root: Root,
   current: Current,
   upload: Metadata | undefined,
-  files: Map<string, Checksums>,
-  tree: TargetsTree,
+  files: ReadonlyMap<string, Checksums>,
   now: number,
 ): Snapshot | undefined {
   const { keys, threshold } = root.roles.snapshot
@@ -114,7 +116,6 @@ function acceptSnapshot(
   const snapshot = parseSnapshot(upload)
   checkThreshold(upload, root.roles.snapshot, badSnapshot)
   checkExpiry(upload, now, badSnapshot)
-  checkEntries(snapshot, files, tree, current)
   return snapshot
 }
 
@@ -164,7 +165,7 @@ function checkTimestampKeys(gun: Gun, root: Root, current: Current): void {
   }
 }
 
-/** Wire spec §5.3; last, as Go's storage does it, so that a bad signature is told before an old version. */
+/** Wire spec §5.3; after the signatures, as Go's storage does it, so that a bad signature is told before an old version. */
 function checkVersion(upload: Metadata, floor: number): void {
   const { role, version } = upload
   if (version <= floor) {

@@ -79,6 +79,23 @@ test('a first upload may start anywhere, from a repository that lived elsewhere;
   await send(here, publisher.parts('targets'))
 })
 
+test('who comes too late is told so, not that the snapshot or the targets are wrong', async (t) => {
+  const here = await local(t)
+  const publisher = await world(here, 'client')
+  for (const role of ['targets/a', 'targets/b']) publisher.delegate(role, [makeKey('ecdsa')])
+  await send(here, publisher.parts('root', 'targets'))
+  const late = publisher.fork()
+  await send(here, publisher.nextParts('targets/a'))
+  const refused = (what: string): object => ({ code: 'VERSION', message: new RegExp(`^${what} is not newer than`) })
+  await assert.rejects(send(here, late.nextParts('targets/b')), refused('snapshot version 2'))
+
+  const lateOwner = publisher.fork()
+  publisher.setKeys('targets', [makeKey('ecdsa')])
+  await send(here, publisher.nextParts('root', 'targets'))
+  lateOwner.rotateRoot(NOW)
+  await assert.rejects(send(here, lateOwner.nextParts('root')), refused('root version 2'))
+})
+
 test('a delegation that its parent dropped may leave a client’s snapshot, one in force only with its parent', async (t) => {
   const here = await local(t)
   const publisher = await world(here, 'client')
