@@ -33,11 +33,11 @@ export function remoteKeys(url: string, failed: (reason: string) => void): FindK
     }
   }
   const find = (kid: string, algorithm: string, now: number): TokenKey | undefined =>
-    now - fetchedAt > KEPT ? undefined : keyNamed(set, kid, algorithm)
+    apart(fetchedAt, now) > KEPT ? undefined : keyNamed(set, kid, algorithm)
   return ({ algorithm, kid, x5c }, now) => {
     if (x5c !== undefined || kid === undefined) return undefined
-    const wanted = now - fetchedAt > FRESH || !set.has(kid)
-    if (wanted && running === undefined && now - askedAt > PAUSE) {
+    const wanted = apart(fetchedAt, now) > FRESH || !set.has(kid)
+    if (wanted && running === undefined && apart(askedAt, now) > PAUSE) {
       running = refresh(now).finally(() => {
         running = undefined
       })
@@ -45,6 +45,11 @@ export function remoteKeys(url: string, failed: (reason: string) => void): FindK
     const there = find(kid, algorithm, now)
     return wanted && running !== undefined ? running.then(() => find(kid, algorithm, now)) : there
   }
+}
+
+/** Milliseconds between two times. A clock that was ahead may be put right: what was done before then is old, too. */
+function apart(one: number, other: number): number {
+  return Math.abs(one - other)
 }
 
 /** @throws Error if it does not answer 200, or with too much; redirects are not followed */

@@ -76,6 +76,16 @@ describe('a key set that is fetched', () => {
     assert.ok(await find(header('p256'), 26 * 60 * MINUTE))
   })
 
+  test('a clock that was ahead and is put right: fetched again, as after a while', async () => {
+    const find = remoteKeys(url, (reason) => failures.push(reason))
+    const ahead = 365 * 24 * 60 * MINUTE
+    assert.ok(await find(header('p256'), ahead))
+    // The service has other keys now.
+    content = JSON.stringify(keySetOf({ ed }))
+    assert.ok(await find(header('ed', 'EdDSA'), MINUTE))
+    assert.equal(await find(header('p256'), 2 * MINUTE), undefined)
+  })
+
   test('redirects, what is too long and what is no key set are no keys', async () => {
     const ask = async (from: string): Promise<unknown> =>
       remoteKeys(from, (reason) => failures.push(reason))(header('p256'), 0)
