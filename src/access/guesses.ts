@@ -47,7 +47,9 @@ export class Guesses {
   }
 
   #recent(key: string): Failures {
-    const found = this.#failures.get(key)
-    return found === undefined || found.last + MEMORY < this.#now() ? { count: 0, last: 0 } : found
+    const { count = 0, last = 0 } = this.#failures.get(key) ?? {}
+    const since = this.#now() - last
+    // Before the first: the clock was ahead then, and how long ago that is nobody knows.
+    return since < 0 || since > MEMORY ? { count: 0, last: 0 } : { count, last }
   }
 }

@@ -86,6 +86,16 @@ describe('guesses', () => {
     assert.equal(guesses.wait('bob'), 0)
   })
 
+  test('a clock that was ahead and is put right keeps nobody out', () => {
+    let now = 24 * 3_600_000
+    const guesses = new Guesses(() => now)
+    for (let failure = 0; failure < 9; failure += 1) guesses.failed('alice')
+    now = 0
+    assert.ok(guesses.wait('alice') <= LONGEST_WAIT)
+    for (let failure = 0; failure < FREE_FAILURES; failure += 1) guesses.failed('alice')
+    assert.equal(guesses.wait('alice'), 1_000)
+  })
+
   test('memory is bounded', () => {
     const guesses = new Guesses(() => 0)
     for (let failure = 0; failure < FREE_FAILURES; failure += 1) guesses.failed('first')
