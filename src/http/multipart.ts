@@ -49,9 +49,12 @@ export function parseMultipart(contentType: string, body: Buffer, limits: Multip
   }
 }
 
+/** Only one way to read each character: what does not fit is refused in a time that grows with its length, no faster. */
+const MULTIPART = /^multipart\/[^\s;]+(?:[\s;].*?)??;\s*boundary=(?:"([^"]+)"|([^\s";,]+))/i
+
 /** The boundary of `multipart/…; boundary=…`, quoted or not. */
 function boundaryOf(contentType: string): string {
-  const [, quoted, plain] = /^multipart\/[^\s;]+.*?;\s*boundary=(?:"([^"]+)"|([^\s";,]+))/i.exec(contentType) ?? []
+  const [, quoted, plain] = MULTIPART.exec(contentType) ?? []
   const boundary = quoted ?? plain
   if (boundary === undefined) return malformed('it is not multipart, or names no boundary')
   if (boundary.length > 70) return malformed('its boundary is longer than 70 characters')
