@@ -1,5 +1,6 @@
 import { TrustError } from '../errors.ts'
 import { Guesses } from './guesses.ts'
+import { networkOf } from './network.ts'
 import { isPassword, NO_PASSWORD, PASSWORD_MAX_BYTES } from './password.ts'
 import { findUser, isName, type Directory, type User } from './user.ts'
 
@@ -23,7 +24,7 @@ export interface PasswordCheck {
 /** Checks passwords: a few at a time, and slower for those who guess. */
 export class Passwords implements PasswordCheck {
   readonly #directory: Directory
-  readonly #byAddress: Guesses
+  readonly #byNetwork: Guesses
   readonly #byUser: Guesses
   readonly #waiting: (() => void)[] = []
   #running = 0
@@ -31,23 +32,24 @@ export class Passwords implements PasswordCheck {
   /** @param now milliseconds since 1970 */
   constructor(directory: Directory, now: () => number) {
     this.#directory = directory
-    this.#byAddress = new Guesses(now)
+    this.#byNetwork = new Guesses(now)
     this.#byUser = new Guesses(now)
   }
 
   async check(name: string, password: string, address: string | undefined): Promise<User | undefined> {
     // What nobody can be called is counted as one, so that no long list of such names is kept.
     const counted = isName(name) ? name : ''
+    const network = address === undefined ? undefined : networkOf(address)
     return this.#inTurn(async () => {
       // Asked when it is our turn, so that many guesses at once do not pass together.
-      const wait = Math.max(this.#byUser.wait(counted), address === undefined ? 0 : this.#byAddress.wait(address))
+      const wait = Math.max(this.#byUser.wait(counted), network === undefined ? 0 : this.#byNetwork.wait(network))
       if (wait > 0) {
         throw new TrustError('BUSY', 'too many wrong passwords', { hint: 'wait a minute, then try again' })
       }
       const user = await this.#recognise(name, password)
       if (user === undefined) {
         this.#byUser.failed(counted)
-        if (address !== undefined) this.#byAddress.failed(address)
+        if (network !== undefined) this.#byNetwork.failed(network)
       } else this.#byUser.succeeded(counted)
       return user
     })

@@ -44,6 +44,15 @@ describe('passwords', () => {
     await assert.rejects(passwords.check('bob', RIGHT, 'address'), { code: 'BUSY' })
   })
 
+  test('who has a network of IPv6 does not guess from each of its addresses anew', async () => {
+    const passwords = new Passwords(directoryOf(), () => 0)
+    for (let guess = 1; guess <= FREE_FAILURES; guess += 1) {
+      assert.equal(await passwords.check(`user-${guess}`, RIGHT, `2001:db8::${guess}`), undefined)
+    }
+    await assert.rejects(passwords.check('bob', RIGHT, '2001:db8::ffff'), { code: 'BUSY' })
+    assert.equal(await passwords.check('bob', RIGHT, '2001:db8:0:1::1'), undefined)
+  })
+
   test('too many waiting are refused', async () => {
     const passwords = new Passwords(directoryOf(), () => 0)
     const asked = Array.from({ length: 80 }, (_, index) => passwords.check(`user-${index}`, RIGHT, undefined))
