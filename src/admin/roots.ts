@@ -7,13 +7,14 @@ import {
   type RootAuthority,
 } from '../repository/prepare-root.ts'
 import { matches } from '../access/permission.ts'
-import { noSuchRepository } from '../errors.ts'
+import { damageIn, noSuchRepository } from '../errors.ts'
 import { publishStagedRoot } from '../repository/publish-root.ts'
 import { planRotation } from '../repository/rotation-plan.ts'
 import {
   describeStagedRoot,
   discardStagedRoot,
   signStagedRoot,
+  stagedRoot,
   stagedRoots,
   stageRoot,
   type StagedRootDescription,
@@ -42,6 +43,12 @@ type RootChange = z.output<typeof changeInput>
 /** One root that waits: what it is for, whose signatures it lacks. */
 export type StagedRootRow = Omit<StagedRootDescription, 'payload' | 'signatures'>
 
+/** One that cannot be read, or whose repository cannot. */
+export interface DamagedStagedRoot {
+  readonly gun: string
+  readonly damaged: string
+}
+
 export const stageNextRoot = operation({
   name: 'root.stage',
   method: 'PUT',
@@ -68,17 +75,24 @@ export const listStagedRoots = operation({
   name: 'root.waiting',
   method: 'GET',
   path: '/staged-roots',
-  summary: 'All roots that wait for signatures, without their payloads.',
+  summary:
+    'All roots that wait for signatures, without their payloads; of one that cannot be read, `damaged` says why.',
   action: 'admin',
   input: z.strictObject({
     pattern: z.string().max(512).default('*').meta({ description: 'of repositories: docker.io/acme/*' }),
   }),
   async run({ trust }, { pattern }) {
-    const rows: StagedRootRow[] = []
+    const rows: (StagedRootRow | DamagedStagedRoot)[] = []
     for await (const gun of stagedRoots(trust)) {
       if (!matches(pattern, gun)) continue
-      const { payload: _, signatures: __, ...row } = describeStagedRoot(trust, gun, trust.now())
-      rows.push(row)
+      try {
+        // It may have been published since its name was read.
+        if (stagedRoot(trust, gun) === undefined) continue
+        const { payload: _, signatures: __, ...row } = describeStagedRoot(trust, gun, trust.now())
+        rows.push(row)
+      } catch (error) {
+        rows.push({ gun, damaged: damageIn(error).message })
+      }
     }
     return rows
   },

@@ -5,9 +5,11 @@ import {
   publishRoot,
   showStagedRoot,
   signRoot,
+  type DamagedStagedRoot,
   type StagedRootRow,
 } from '../admin/roots.ts'
 import { stagedForPeople } from './describe-root.ts'
+import { DAMAGED } from './list.ts'
 import { DRY_RUN_OPTION, JSON_OPTION } from './options.ts'
 import { print, printJson, table } from './print.ts'
 import { readStaged, writeNew } from './root-files.ts'
@@ -24,11 +26,13 @@ interface Options {
 export function addStagedRoots(root: Command): void {
   root
     .command('waiting')
-    .description('all roots that wait for signatures')
+    .description('all roots that wait for signatures; exit code 1: one is damaged')
     .argument('[pattern]', 'of repositories: docker.io/acme/*', '*')
     .option(...JSON_OPTION)
     .action((pattern: string, _: Options, command: Command) =>
-      ask(command, listStagedRoots, { pattern }, rowsForPeople),
+      ask(command, listStagedRoots, { pattern }, rowsForPeople, (rows) =>
+        rows.some((row) => 'damaged' in row) ? EXIT.negative : EXIT.ok,
+      ),
     )
   root
     .command('show')
@@ -85,14 +89,13 @@ function publish(gun: string, file: string | undefined, { dryRun, json }: Option
   }
 }
 
-function rowsForPeople(rows: readonly StagedRootRow[]): string {
+function rowsForPeople(rows: readonly (StagedRootRow | DamagedStagedRoot)[]): string {
   if (rows.length === 0) return 'no root waits for signatures'
-  const cells = rows.map(({ gun, version, at, by, reason, complete }) => [
-    gun,
-    String(version),
-    at.slice(0, 10),
-    by,
-    complete ? `${reason}; signed: countersign root publish` : reason,
-  ])
+  const cells = rows.map((row) => {
+    if ('damaged' in row) return [row.gun, '-', DAMAGED]
+    const { gun, version, at, by, reason, complete } = row
+    const what = complete ? `${reason}; signed: countersign root publish` : reason
+    return [gun, String(version), at.slice(0, 10), by, what]
+  })
   return table([['REPOSITORY', 'ROOT', 'SINCE', 'BY', 'FOR'], ...cells])
 }

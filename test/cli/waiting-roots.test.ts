@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict'
+import { writeFile } from 'node:fs/promises'
+import { after, before, describe, test } from 'node:test'
+import { headKey, recordKey } from '../../src/store/keyspace.ts'
+import { parseGun } from '../../src/tuf/gun.ts'
+import { spoil } from '../support/test-store.ts'
+import { steady, Terminal } from './terminal.ts'
+
+const [DAMAGED, SOUND, STAGED] = ['example.org/damaged', 'example.org/sound', 'example.org/the-staged-root']
+const WHY = `the record "head ${DAMAGED}" is damaged`
+const WHY_STAGED = `the record "staged-root ${STAGED}" is damaged`
+
+describe('roots that wait, where something is damaged: it is named, and holds up none of the others', () => {
+  let terminal: Terminal
+
+  before(async () => {
+    terminal = await Terminal.open()
+    await writeFile(terminal.path('pass'), 'correct horse battery', { mode: 0o600 })
+    const server = await terminal.serve(['--quiet'])
+    for (const gun of [DAMAGED, SOUND, STAGED]) {
+      await prints(`repo create ${gun} --passphrase-file pass`, 0, /^created/)
+      await prints(`key rotate ${gun} timestamp --stage`, 0, /waits for signatures/)
+    }
+    await server.end()
+    const store = { directory: terminal.path('data') }
+    await spoil(store, headKey(parseGun(DAMAGED)))
+    await spoil(store, recordKey('staged-root', STAGED))
+  })
+  after(() => terminal.close())
+
+  async function prints(command: string, code: number, expected: string | RegExp): Promise<void> {
+    const printed = await terminal.run(command.split(' '))
+    const text = steady(printed.stdout + printed.stderr)
+    assert.equal(printed.code, code, `${command}: ${text}`)
+    if (typeof expected === 'string') assert.equal(text, expected, command)
+    else assert.match(text, expected, command)
+  }
+
+  test('they are listed', async () => {
+    await prints(
+      'root waiting',
+      1,
+      `REPOSITORY                   ROOT  SINCE                       BY     FOR
+example.org/damaged          -     damaged: countersign check
+example.org/sound            2     YYYY-MM-DD                  local  a new timestamp key
+example.org/the-staged-root  -     damaged: countersign check
+`,
+    )
+    const { stdout, code } = await terminal.run(['root', 'waiting', '--json'])
+    assert.equal(code, 1)
+    const rows = JSON.parse(stdout) as { gun: string; damaged?: string }[]
+    assert.deepEqual(
+      rows.map(({ gun, damaged }) => [gun, damaged]),
+      [
+        [DAMAGED, WHY],
+        [SOUND, undefined],
+        [STAGED, WHY_STAGED],
+      ],
+    )
+  })
+
+  test('one command signs all others', async () => {
+    for (const [more, state] of [
+      [' --dry-run', 'would be published'],
+      ['', 'published'],
+    ] as const) {
+      const { code, stdout } = await terminal.run(`root sign * --all --passphrase-file pass --json${more}`.split(' '))
+      assert.equal(code, 1, stdout)
+      assert.partialDeepStrictEqual(JSON.parse(stdout), [
+        { gun: DAMAGED, state: 'failed', error: WHY },
+        { gun: SOUND, state, version: 2 },
+        { gun: STAGED, state: 'failed', error: WHY_STAGED },
+      ])
+    }
+  })
+})
