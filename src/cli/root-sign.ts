@@ -97,7 +97,7 @@ function signFile(file: string, keyFile: string, { keyPassphraseFile, dryRun, js
     else {
       print(`${dryRun === true ? 'would sign' : 'signed'} this root of ${staged.gun} in ${file}:`)
       print(said)
-      if (dryRun !== true) print(`take it back: countersign root publish ${typed(staged.gun)} ${file}`)
+      if (dryRun !== true) print(`take it back: countersign root publish ${typed(staged.gun)} ${typed(file)}`)
     }
     return EXIT.ok
   })

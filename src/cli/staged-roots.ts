@@ -8,6 +8,7 @@ import {
   type DamagedStagedRoot,
   type StagedRootRow,
 } from '../admin/roots.ts'
+import { typed } from '../tuf/gun.ts'
 import { stagedForPeople } from './describe-root.ts'
 import { DAMAGED } from './list.ts'
 import { DRY_RUN_OPTION, JSON_OPTION } from './options.ts'
@@ -66,7 +67,7 @@ function show(gun: string, { out, json }: Options, command: Command): Promise<vo
   return withConnection(command, async (connection) => {
     await writeNew(out, `${JSON.stringify(await connection.call(showStagedRoot, { gun }), undefined, 2)}\n`)
     if (json === true) printJson({ gun, file: out })
-    else print(`wrote ${out}: sign it with "countersign root sign ${out} --key KEYFILE"`)
+    else print(`wrote ${out}: sign it with "countersign root sign ${typed(out)} --key KEYFILE"`)
     return EXIT.ok
   })
 }

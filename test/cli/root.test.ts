@@ -186,6 +186,25 @@ describe('root keys of persons, at the terminal', () => {
     assert.equal(await readFile(terminal.path('other.json'), 'utf8'), broken)
   })
 
+  test('commands to copy name files as a shell takes them; a root that was staged anew is signed anew', async () => {
+    const type = async (code: number, ...args: string[]): Promise<string> => {
+      const printed = await terminal.run(args)
+      assert.equal(printed.code, code, printed.stderr)
+      return printed.stdout + printed.stderr
+    }
+    await type(0, 'key', 'rotate', LATER, 'timestamp', '--stage')
+    const wrote = await type(0, 'root', 'show', LATER, '--out', 'the next.json')
+    assert.ok(wrote.includes(`"countersign root sign 'the next.json' --key KEYFILE"`), wrote)
+    const signing = ['--key', 'alice.key', '--key-passphrase-file', 'file.pass']
+    const signed = await type(0, 'root', 'sign', 'the next.json', ...signing)
+    assert.ok(signed.endsWith(`countersign root publish ${LATER} 'the next.json'\n`), signed)
+    await type(0, 'root', 'discard', LATER)
+    await type(0, 'key', 'rotate', LATER, 'snapshot', '--stage')
+    const hint = `another root? "countersign root show ${LATER} --out FILE"`
+    assert.ok((await type(2, 'root', 'publish', LATER, 'the next.json')).includes(hint))
+    await type(0, 'root', 'discard', LATER)
+  })
+
   test('outside the prefixes of the settings no repository is made, and no key taken for one', async () => {
     const only = { COUNTERSIGN_GUN_PREFIXES: 'docker.io/acme/' }
     const pem = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ type: 'pkcs8', format: 'pem' })
