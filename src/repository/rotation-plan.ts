@@ -9,6 +9,7 @@ import { countSigners } from '../tuf/threshold.ts'
 import { rootCertificatesEnd } from './expiry.ts'
 import { holdsRole } from './sign-role.ts'
 import { signedHere, takeOverCommand } from './signed-here.ts'
+import { stagedRoot } from './staged-root.ts'
 import type { Readable } from './trust.ts'
 
 /** What a rotation would do, before anything is done. */
@@ -50,6 +51,11 @@ export function planRotation(trust: Readable, gun: Gun, role: BaseRole, now: num
   const valid = rootKeys(current, gun, now)
   if (valid.keys.size === 0)
     obstacles.push('every root certificate has expired: no client accepts this repository any more')
+  const waiting = stagedRoot(trust, gun)
+  if (waiting !== undefined) {
+    const first = `"countersign root sign ${typed(gun)}" or "countersign root discard ${typed(gun)}" first`
+    obstacles.push(`a root waits for signatures already, ${waiting.reason}: ${first}`)
+  }
   if (role !== 'snapshot' && !held('snapshot')) {
     obstacles.push(
       signedHere(head)

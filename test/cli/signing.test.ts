@@ -182,6 +182,16 @@ next: countersign root sign ${GUN}
 with a key that is elsewhere: countersign root show ${GUN} --out FILE
 `,
     )
+    for (const role of ['targets', 'root --renew']) {
+      const { code, stdout } = await terminal.run(`key rotate ${GUN} ${role} --dry-run --json`.split(' '))
+      const [plan] = JSON.parse(stdout) as { obstacles: string[] }[]
+      const first = `"countersign root sign ${GUN}" or "countersign root discard ${GUN}" first`
+      assert.deepEqual(
+        [code, plan?.obstacles],
+        [1, [`a root waits for signatures already, a new snapshot key: ${first}`]],
+        'the plan says it before',
+      )
+    }
     await prints(
       `key rotate ${GUN} targets --passphrase-file pass`,
       `error: a root of ${GUN} waits for signatures already: a new snapshot key\n` +
