@@ -8,7 +8,6 @@ import type { Root } from '../tuf/root.ts'
 import { rootPayload } from '../tuf/root-payload.ts'
 import type { RoleKeys } from '../tuf/threshold.ts'
 import { currentRoot } from './current.ts'
-import { pendingKey } from './server-key.ts'
 import { heldKeys, holdsRole } from './sign-role.ts'
 import { signedHere, takeOverCommand } from './signed-here.ts'
 import type { Trust } from './trust.ts'
@@ -42,16 +41,8 @@ export async function prepareFirstRoot(
 ): Promise<PreparedRoot> {
   mustBeUnder(gun, trust.policy.gunPrefixes)
   if (head?.roles['root'] !== undefined) throw new TrustError('WRONG_STATE', `there is a repository ${gun} already`)
-  const targets = await nextKey(trust, gun, 'targets', now)
-  const snapshot = await nextKey(trust, gun, 'snapshot', now)
-  const timestamp = await nextKey(trust, gun, 'timestamp', now)
-  const roles = {
-    root: authorityKeys(authority),
-    targets: named(targets),
-    snapshot: named(snapshot),
-    timestamp: named(timestamp),
-  }
-  return { payload: rootPayload(1, now + ROOT_LIFE, roles), keys: [targets, snapshot, timestamp] }
+  const { named, keys } = await nextKeys(trust, gun, ['targets', 'snapshot', 'timestamp'], now)
+  return { payload: rootPayload(1, now + ROOT_LIFE, { root: authorityKeys(authority), ...named }), keys }
 }
 
 /**
@@ -99,9 +90,8 @@ async function nextRoot(
   changed?: Pick<Root['roles'], 'root'>,
 ): Promise<PreparedRoot> {
   const all = [...new Set([...roles, ...sharedTimestamp(trust, gun, root)])]
-  const keys = await Promise.all(all.map((role) => nextKey(trust, gun, role, now)))
-  const made = Object.fromEntries(keys.map((key) => [key.role, named(key)]))
-  const next = { ...root.roles, ...made, ...changed }
+  const { named, keys } = await nextKeys(trust, gun, all, now)
+  const next = { ...root.roles, ...named, ...changed }
   return { payload: rootPayload(root.metadata.version + 1, now + ROOT_LIFE, next), keys }
 }
 
@@ -131,13 +121,27 @@ function mustHold(trust: Trust, gun: Gun, root: Root, role: 'targets' | 'snapsho
   })
 }
 
-/** The key that waits for a root that names it, or a new one. */
-async function nextKey(trust: Trust, gun: Gun, role: HeldRole, now: number): Promise<StoredKey> {
-  const waiting = pendingKey(trust, gun, role)
-  return waiting ?? { ...(await trust.signer.create(gun, role)), role, pending: true, createdAt: now }
+/**
+ * A new key for each role, and what else is to be stored with them: keys that waited for a root are handed out no more.
+ * Such a key may have been in other hands for as long as the one that it would replace.
+ */
+async function nextKeys<Role extends HeldRole>(
+  trust: Trust,
+  gun: Gun,
+  roles: readonly Role[],
+  now: number,
+): Promise<{ named: Record<Role, RoleKeys>; keys: StoredKey[] }> {
+  const made = await Promise.all(
+    roles.map(async (role) => ({ ...(await trust.signer.create(gun, role)), role, pending: true, createdAt: now })),
+  )
+  const waited = roles.flatMap((role) => trust.store.keys(gun, role).filter(({ pending }) => pending))
+  return {
+    named: Object.fromEntries(made.map((key) => [key.role, only(key)])) as Record<Role, RoleKeys>,
+    keys: [...made, ...waited.map((key) => ({ ...key, pending: false }))],
+  }
 }
 
-function named({ keyId: id, keytype, public: text }: StoredKey): RoleKeys {
+function only({ keyId: id, keytype, public: text }: StoredKey): RoleKeys {
   return { keys: new Map([[id, { keytype, public: text }]]), threshold: 1 }
 }
 

@@ -162,7 +162,7 @@ export async function signStagedRoot(
   return made ?? notStaged(gun)
 }
 
-/** Forget the staged root; keys made for it stay, and are taken the next time. @throws TrustError NOT_FOUND */
+/** Forget the staged root; keys made for it stay, for owners who ask for the next one. @throws TrustError NOT_FOUND */
 export async function discardStagedRoot(trust: Trust, gun: Gun, actor: Actor): Promise<void> {
   await change(trust, gun, async () => {
     if (stagedRoot(trust, gun) === undefined) notStaged(gun)
