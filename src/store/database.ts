@@ -3,9 +3,9 @@ import { existsSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { TrustError } from '../errors.ts'
-import { REPAIR_HINT } from './hints.ts'
+import { PLACE_HINT, REPAIR_HINT } from './hints.ts'
 import { sealRecord } from './record.ts'
-import { Records } from './records.ts'
+import { isOfThePlace, Records } from './records.ts'
 import { mustHaveWholeLogs } from './write-ahead-log.ts'
 
 /** What LevelDB gathers in memory before it writes a table; it has two of them at most, bytes. */
@@ -118,9 +118,6 @@ const [FIRST_KEY, LAST_KEY] = [Buffer.of(0), Buffer.of(0xff)]
 /** Directories of the databases that this thread writes. */
 const written = new Set<string>()
 
-/** As LevelDB hands on what the system says: a restored backup would lose commits, and mend nothing. */
-const PLACE_AT_FAULT = /No space left|quota exceeded|Permission denied|Too many open files|Read-only file system/i
-
 /** @param named the directory that errors name */
 async function openLevel(directory: string, create: boolean, named = directory): Promise<Level<Buffer, Buffer>> {
   const level = new Level<Buffer, Buffer>(directory, {
@@ -150,15 +147,9 @@ async function openLevel(directory: string, create: boolean, named = directory):
 function unopened(directory: string, cause: { readonly message: string }): TrustError {
   const { message } = cause
   return new TrustError('DATA_DAMAGED', `the database in ${directory} cannot be opened: ${message}`, {
-    hint: isOfThePlace(cause)
-      ? 'what it holds is not at fault: see to the room, the owner and the limits of the directory, and start again'
-      : REPAIR_HINT,
+    hint: isOfThePlace(cause) ? `${PLACE_HINT}, and start again` : REPAIR_HINT,
     cause,
   })
-}
-
-function isOfThePlace({ message }: { readonly message: string }): boolean {
-  return PLACE_AT_FAULT.test(message)
 }
 
 function locked(directory: string, cause?: unknown): TrustError {

@@ -10,3 +10,6 @@ export const REPAIR_HINT =
 
 /** About a database and an anchor that are not of each other. */
 export const RESTORE_HINT = 'restore data directory and anchor from a backup; nothing was changed'
+
+/** About what the system refuses to do with a database. */
+export const PLACE_HINT = 'what it holds is not at fault: see to the room, the owner and the limits of the directory'

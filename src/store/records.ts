@@ -1,6 +1,6 @@
 import type { Level } from 'level'
 import { TrustError } from '../errors.ts'
-import { DAMAGED_HINT } from './hints.ts'
+import { DAMAGED_HINT, PLACE_HINT } from './hints.ts'
 import { nameOf } from './keyspace.ts'
 import { openRecord } from './record.ts'
 
@@ -68,5 +68,16 @@ function readError(cause: unknown, what = 'the database'): unknown {
   if (code === 'LEVEL_DATABASE_NOT_OPEN' || code === 'LEVEL_ITERATOR_NOT_OPEN') {
     return new TrustError('STORE_UNAVAILABLE', 'the database is being opened again', { cause })
   }
+  if (isOfThePlace(cause as Error)) {
+    return new TrustError('STORE_UNAVAILABLE', `${what} cannot be read at the moment`, { hint: PLACE_HINT, cause })
+  }
   return new TrustError('CORRUPT', `${what} cannot be read`, { hint: DAMAGED_HINT, cause })
+}
+
+/** As LevelDB hands on what the system says: nothing is damaged; a restored backup would lose commits, and mend nothing. */
+const PLACE_AT_FAULT = /No space left|quota exceeded|Permission denied|Too many open files|Read-only file system/i
+
+/** What LevelDB could not do there is not the fault of what is stored. */
+export function isOfThePlace({ message }: { readonly message: string }): boolean {
+  return PLACE_AT_FAULT.test(message)
 }

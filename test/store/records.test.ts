@@ -1,0 +1,27 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { headKey } from '../../src/store/keyspace.ts'
+import { Records } from '../../src/store/records.ts'
+import { parseGun } from '../../src/tuf/gun.ts'
+
+/** A database of which LevelDB cannot read what it wants to. @param error as it tells it */
+function failing(error: string): Records {
+  const fail = (): never => {
+    throw new Error(error)
+  }
+  return new Records(() => ({ getSync: fail, iterator: fail }) as never)
+}
+
+for (const [error, code] of [
+  ['IO error: data/000005.ldb: Too many open files', 'STORE_UNAVAILABLE'],
+  ['IO error: data/000005.ldb: Permission denied', 'STORE_UNAVAILABLE'],
+  ['IO error: data/000005.ldb: Input/output error', 'CORRUPT'],
+  ['Corruption: block checksum mismatch', 'CORRUPT'],
+] as const) {
+  test(`what LevelDB cannot read is damage only where the place is not at fault: ${error}`, async () => {
+    const records = failing(error)
+    const message = /^(?:the record "head example\.org\/a"|the database) cannot be read/
+    assert.throws(() => records.get(headKey(parseGun('example.org/a'))), { code, message })
+    await assert.rejects(records.entries({}).next(), { code, message })
+  })
+}
