@@ -1,5 +1,5 @@
 import { TrustError } from '../errors.ts'
-import { readCurrent } from '../repository/read.ts'
+import { readConsistent, readCurrent } from '../repository/read.ts'
 import { currentKey, rotateKey } from '../repository/server-key.ts'
 import type { StoredDocument } from '../store/store.ts'
 import type { PublicKey } from '../tuf/key.ts'
@@ -31,12 +31,12 @@ export function getTufFile(wiring: Wiring): (ctx: Context) => Promise<void> {
         break
       case 'checksum':
         ctx.state.operation = 'GetRoleByHash'
-        sendDocument(ctx, settings, trust.store.document(gun, file.role, file), consistentSeconds, 'immutable')
+        sendDocument(ctx, settings, await readConsistent(trust, gun, file.role, file), consistentSeconds, 'immutable')
         break
       case 'version':
         // Not immutable: a repository that was deleted and made anew starts at version 1 again.
         ctx.state.operation = 'GetRoleByVersion'
-        sendDocument(ctx, settings, trust.store.document(gun, file.role, file), consistentSeconds)
+        sendDocument(ctx, settings, await readConsistent(trust, gun, file.role, file), consistentSeconds)
     }
     if (stamp !== undefined) keepDocument(wiring, ctx, gun, stamp)
   }

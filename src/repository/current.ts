@@ -8,9 +8,9 @@ import type { Current } from '../tuf/update.ts'
 import type { Documents, Readable, Trust } from './trust.ts'
 
 /**
- * The current document of a role; undefined also if it was deleted since the head was read.
+ * The current document of a role, as it is stored; undefined also if it was deleted since the head was read.
  *
- * @throws TrustError CORRUPT if the head names one that is not there
+ * @throws TrustError CORRUPT also if the head names one that is not there
  */
 export function currentDocument({ store }: Documents, gun: Gun, head: Head, role: Role): StoredDocument | undefined {
   const state = head.roles[role]
@@ -48,6 +48,13 @@ export function currentRoles(trust: Readable, gun: Gun, head: Head | undefined):
 export function recallCurrent(trust: Trust, gun: Gun, head: Head, role: Role): Metadata | undefined {
   const state = head.roles[role]
   return state && trust.decoded.get(gun, role, state.sha256, () => loadCurrent(trust, gun, head, role))
+}
+
+/** The root in force, of a repository that has one. @throws TrustError CORRUPT */
+export function rootInForce(trust: Trust, gun: Gun, head: Head): Root {
+  const metadata = recallCurrent(trust, gun, head, 'root')
+  if (metadata === undefined) throw new TrustError('CORRUPT', `${gun} has a timestamp and no root`)
+  return parseRoot(metadata)
 }
 
 /** What `acceptUpdate` may know of a repository, read from the store as it asks. */

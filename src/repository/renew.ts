@@ -1,38 +1,56 @@
 import { refuse, TrustError } from '../errors.ts'
-import type { Head } from '../store/store.ts'
+import type { Commit, Head } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
 import type { Checksums } from '../tuf/checksum.ts'
 import type { Fail } from '../tuf/members.ts'
 import { checkExpiry } from '../tuf/metadata.ts'
-import { parseRoot, type Root } from '../tuf/root.ts'
+import type { Root } from '../tuf/root.ts'
 import { change, SERVER_ACTOR, type Draft } from './change.ts'
 import { compose, makeSnapshot } from './compose.ts'
-import { recallCurrent } from './current.ts'
+import { rootInForce } from './current.ts'
+import { damageMadeHere, isMadeHere, type Damage } from './damage.ts'
 import { renewedTargets } from './renew-targets.ts'
-import { holdsRole, type Signed } from './sign-role.ts'
+import type { Signed } from './sign-role.ts'
 import type { Trust } from './trust.ts'
 
 const badRoot: Fail = (text) => refuse('ErrBadRoot', text)
 
 /**
  * Re-sign the timestamp of a repository, and its snapshot and targets where the server holds the key and half of their
- * life is over.
+ * life is over; and what of that is damaged.
  *
  * @param when `due`: half of the timestamp's life is over; `expired`: only what has expired (when it is read)
  * @returns true when something was signed
  * @throws TrustError SIGNING_FAILED if root has expired or a key is not here that nothing can be served without
  */
 export async function renew(trust: Trust, gun: Gun, when: 'due' | 'expired'): Promise<boolean> {
-  return change(trust, gun, async (head, now) => {
-    if (head === undefined || !isDue(trust, gun, head, now, when)) return undefined
-    const root = currentRoot(trust, gun, head)
+  let mended: readonly Damage[] = []
+  const renewed = await change(trust, gun, async (head, now) => {
+    if (head === undefined) return undefined
+    const damage = damageMadeHere(trust, gun, head)
+    if (damage.length === 0 && !isDue(trust, gun, head, now, when)) return undefined
+    const root = rootInForce(trust, gun, head)
     try {
       checkExpiry(root.metadata, now, badRoot)
     } catch (cause) {
       throw new TrustError('SIGNING_FAILED', `nothing can be signed for ${gun}: its root has expired`, { cause })
     }
-    return resign(trust, gun, head, root, now, await renewedBelow(trust, gun, head, root, now, when))
+    const draft = await resign(
+      trust,
+      gun,
+      head,
+      root,
+      now,
+      await renewedBelow(trust, gun, head, root, now, when, damage),
+    )
+    mended = damage.filter((each) => draft.documents.some(({ role }) => role === each.role))
+    if (mended.length === 0) return draft
+    // What they would be a difference to may be what is damaged.
+    return { ...draft, documents: draft.documents.map((document) => ({ ...document, whole: true })) }
   })
+  if (!renewed) return false
+  for (const { role, error } of mended) trust.log.error({ gun, role, err: error }, 'what was damaged was made anew')
+  return true
 }
 
 /**
@@ -58,7 +76,7 @@ interface Below {
  * Snapshot and targets that are due. A snapshot has as much time left as it had until now: a key that cannot be used now
  * must not hold up the timestamp, which lives for days.
  *
- * @throws TrustError if a snapshot has expired and cannot be signed
+ * @throws TrustError if a snapshot has expired, or is damaged and waited for, and cannot be signed
  */
 async function renewedBelow(
   trust: Trust,
@@ -67,14 +85,17 @@ async function renewedBelow(
   root: Root,
   now: number,
   when: 'due' | 'expired',
+  damage: readonly Damage[],
 ): Promise<Below> {
   // A read waits for what it needs, and for no more.
   const targets = when === 'due' ? await renewedTargets(trust, gun, head, root, now) : undefined
+  const isDamaged = damage.some(({ role }) => role === 'snapshot')
   try {
-    if (targets === undefined && !snapshotIsDue(trust, gun, head, now, when)) return {}
+    if (targets === undefined && !isDamaged && !snapshotIsDue(trust, gun, head, now, when)) return {}
     return { targets, snapshot: await makeSnapshot(trust, gun, head, now, root, filesOf(head, targets)) }
   } catch (error) {
-    if (!(error instanceof TrustError) || (head.roles['snapshot']?.expires ?? 0) < now) throw error
+    const isGone = (isDamaged && when === 'expired') || (head.roles['snapshot']?.expires ?? 0) < now
+    if (!(error instanceof TrustError) || isGone) throw error
     trust.log.error({ gun, err: error }, 'renewal of the snapshot failed')
     return {}
   }
@@ -87,7 +108,7 @@ async function resign(
   root: Root,
   now: number,
   { targets, snapshot }: Below,
-): Promise<Draft> {
+): Promise<Draft & Pick<Commit, 'documents'>> {
   const made = [targets, snapshot].filter((each) => each !== undefined)
   const draft = await compose(trust, gun, head, now, {
     root,
@@ -107,16 +128,10 @@ function filesOf(head: Head, targets: Signed | undefined): Map<string, Checksums
   return files
 }
 
-function currentRoot(trust: Trust, gun: Gun, head: Head): Root {
-  const metadata = recallCurrent(trust, gun, head, 'root')
-  if (metadata === undefined) throw new TrustError('CORRUPT', `${gun} has a timestamp and no root`)
-  return parseRoot(metadata)
-}
-
 /** A client's snapshot is the client's to renew: clients say so themselves when it has expired. */
 function snapshotIsDue(trust: Trust, gun: Gun, head: Head, now: number, when: 'due' | 'expired'): boolean {
   const snapshot = head.roles['snapshot']
   if (snapshot === undefined) return false
   const due = when === 'expired' ? snapshot.expires < now : snapshot.expires - now < trust.policy.snapshotLife / 2
-  return due && holdsRole(trust, gun, 'snapshot', currentRoot(trust, gun, head).roles.snapshot)
+  return due && isMadeHere(trust, gun, head, 'snapshot')
 }

@@ -1,6 +1,7 @@
 import type { Signer } from '../signing/signer.ts'
 import type { Store } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
+import { LimitedMap } from '../tuf/limited-map.ts'
 import { DecodedDocuments } from './decoded.ts'
 import { Turns, type Locks } from './turns.ts'
 
@@ -20,12 +21,18 @@ export interface Trust {
   readonly decoded: DecodedDocuments
   /** Renewals that somebody who reads is waiting for. */
   readonly renewals: Map<Gun, Promise<boolean>>
+  /** When something damaged was last made anew for somebody who reads, milliseconds since 1970. */
+  readonly mended: LimitedMap<Gun, number>
 }
 
+/** Repositories of which that is remembered. */
+const MENDED_MAX = 10_000
+
 /** Put the parts together. @param locks undefined: no other thread changes repositories */
-export function createTrust(parts: Omit<Trust, 'turns' | 'decoded' | 'renewals'>, locks?: Locks): Trust {
+export function createTrust(parts: Omit<Trust, 'turns' | 'decoded' | 'renewals' | 'mended'>, locks?: Locks): Trust {
   const turns = new Turns(parts.policy.publishesWaitingPerGun, locks)
-  return { ...parts, turns, decoded: new DecodedDocuments(), renewals: new Map() }
+  const mended = new LimitedMap<Gun, number>(MENDED_MAX)
+  return { ...parts, turns, decoded: new DecodedDocuments(), renewals: new Map(), mended }
 }
 
 /**

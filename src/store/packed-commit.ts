@@ -1,3 +1,4 @@
+import { damageIn } from '../errors.ts'
 import type { Gun } from '../tuf/gun.ts'
 import { LimitedMap } from '../tuf/limited-map.ts'
 import { decodeDocument } from './encoding.ts'
@@ -51,7 +52,8 @@ export class CommitPacker {
     head: Head | undefined,
     { bytes, ...document }: NewDocument,
   ): Promise<PackedNewDocument> {
-    const current = bytes.length < PACK_MIN_BYTES ? undefined : head?.roles[document.role]?.sha256
+    const isWhole = document.whole === true || bytes.length < PACK_MIN_BYTES
+    const current = isWhole ? undefined : head?.roles[document.role]?.sha256
     const base = current === undefined ? undefined : this.#baseOf(gun, document.role, current)
     return { ...document, packed: await pack(bytes, base) }
   }
@@ -64,13 +66,23 @@ export class CommitPacker {
     const name = `${gun}\n${role}\n${sha256}`
     const kept = this.#bases.get(name)
     if (kept !== undefined) return kept
-    const payload = this.#records.get(documentKey(gun, role, sha256))
-    if (payload === undefined) return undefined
-    const { packed } = decodeDocument(payload)
+    const packed = this.#readable(documentKey(gun, role, sha256))
+    if (packed === undefined) return undefined
     if (packed.form === 'difference') return this.#baseOf(gun, role, packed.base)
     const base = { sha256, bytes: packed.bytes }
     this.#bases.set(name, base)
     return base
+  }
+
+  /** What is damaged is no base, and no reason to refuse what takes its place. */
+  #readable(key: Buffer): Packed | undefined {
+    try {
+      const payload = this.#records.get(key)
+      return payload && decodeDocument(payload).packed
+    } catch (error) {
+      damageIn(error)
+      return undefined
+    }
   }
 
   async #keysOfDocuments(gun: Gun): Promise<Buffer[]> {

@@ -52,6 +52,8 @@ export interface NewDocument {
   readonly sha256: string
   /** The keys that signed it, as its signatures name them; for the journal. */
   readonly keyIds: readonly string[]
+  /** True: it needs no other document to be read, as it might if it were stored as a difference. */
+  readonly whole?: boolean
 }
 
 /** A document as stored. */

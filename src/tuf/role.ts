@@ -33,6 +33,11 @@ export function isRole(name: string): name is Role {
   return (BASE_ROLES as readonly string[]).includes(name) || isDelegation(name)
 }
 
+/** True for the two roles whose documents the server makes, unless owners sign the snapshot themselves. */
+export function isServerRole(role: Role): role is ServerRole {
+  return role === 'timestamp' || role === 'snapshot'
+}
+
 /** @throws TrustError INVALID_ROLE */
 export function parseRole(name: string): Role {
   if (isRole(name)) return name

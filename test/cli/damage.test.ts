@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { after, before, describe, test } from 'node:test'
-import { headKey, journalKey, recordKey } from '../../src/store/keyspace.ts'
+import { documentKey, headKey, journalKey, recordKey } from '../../src/store/keyspace.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
+import { exchange } from '../support/exchange.ts'
 import { lose, spoil } from '../support/test-store.ts'
 import { keysFrom, TrustWorld } from '../support/trust-world.ts'
+import { tufPath } from '../support/upload.ts'
 import { steady, Terminal } from './terminal.ts'
 
 const [DAMAGED, SOUND] = ['example.org/damaged', 'example.org/sound']
@@ -143,6 +145,27 @@ warning: ${DAMAGED} is damaged: whether it trusts ci cannot be read
     assert.match((await terminal.run(['check'])).stdout, /^error: the policy "user:carol" is missing or was changed$/m)
     await terminal.run(['policy', 'set', 'user:carol', '--rule', '*:v*'])
     assert.equal((await terminal.run(['policy', 'show', 'user:carol'])).code, 0)
+  })
+
+  test('a timestamp: threads make one new one, and what was damaged goes on being named', async () => {
+    const { roles } = (await json(`repo show ${SOUND}`)) as { roles: { role: string; sha256: string }[] }
+    const { sha256 = '' } = roles.find(({ role }) => role === 'timestamp') ?? {}
+    await spoil({ directory: terminal.path('data') }, documentKey(parseGun(SOUND), 'timestamp', sha256))
+    const named = new RegExp(`^error: the record "document ${SOUND} timestamp ${sha256}" is damaged$`, 'm')
+    assert.match((await terminal.run(['check'])).stdout, named)
+    const server = await terminal.serve(['--quiet'], { COUNTERSIGN_THREADS: '4' })
+    const path = tufPath(SOUND, 'timestamp.json')
+    const answers = await Promise.all(Array.from({ length: 40 }, () => exchange(server, { path })))
+    assert.deepEqual(new Set(answers.map(({ status }) => status)), new Set([200]))
+    assert.equal(new Set(answers.map(({ body }) => body.toString())).size, 1)
+    assert.match((await terminal.run(['check'])).stdout, named)
+    assert.equal(await server.end(), 0)
+    const errors = server.log.filter(({ level, msg }) => level === 'error' && msg !== 'what ends cannot be read')
+    assert.deepEqual(
+      errors.map(({ msg, gun, role }) => [msg, gun, role]),
+      [['what was damaged was made anew', SOUND, 'timestamp']],
+    )
+    assert.match((await terminal.run(['check'])).stdout, named)
   })
 
   test('entries of the journal', async () => {

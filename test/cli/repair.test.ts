@@ -181,7 +181,7 @@ describe('countersign repair', () => {
       (await lived.terminal.run(['policy', 'show', 'user:alice'], lived.placeOf(old.made))).stderr,
       /^error: .* damaged/,
     )
-    assert.equal((await exchange(server, { path: tufPath(APP, 'timestamp.json') })).status, 503)
+    assert.equal((await exchange(server, { path: tufPath(APP, 'targets.json') })).status, 503)
     await server.end()
 
     for (const from of ['fresh', join('fresh', 'data')]) {

@@ -62,21 +62,25 @@ export function commitOf(name: string, expected: number, documents: NewDocument[
   }
 }
 
-/** Change one bit of a record of a store that is closed. */
+/** Change one bit of a record of a store that is closed, or open in this process. */
 export async function spoil({ directory }: Pick<StoreOptions, 'directory'>, key: Buffer): Promise<void> {
-  const level = new Level<Buffer, Buffer>(directory, { keyEncoding: 'buffer', valueEncoding: 'buffer' })
+  const level = levelIn(directory)
   const record = Buffer.from((await level.get(key)) ?? [])
   record[record.length - 1]! ^= 1
   await level.put(key, record)
   await level.close()
 }
 
-/** Change one bit of the key of a record of a store that is closed: it is not found any more. */
+/** Change one bit of the key of a record of such a store: it is not found any more. */
 export async function lose({ directory }: Pick<StoreOptions, 'directory'>, key: Buffer): Promise<void> {
-  const level = new Level<Buffer, Buffer>(directory, { keyEncoding: 'buffer', valueEncoding: 'buffer' })
+  const level = levelIn(directory)
   const record = Buffer.from((await level.get(key)) ?? [])
   const other = Buffer.from(key)
   other[other.length - 1]! ^= 1
   await level.batch().del(key).put(other, record).write()
   await level.close()
+}
+
+function levelIn(directory: string): Level<Buffer, Buffer> {
+  return new Level(directory, { keyEncoding: 'buffer', valueEncoding: 'buffer', multithreading: true })
 }

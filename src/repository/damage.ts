@@ -1,0 +1,39 @@
+import { damageIn, type TrustError } from '../errors.ts'
+import type { Head } from '../store/store.ts'
+import type { Gun } from '../tuf/gun.ts'
+import type { ServerRole } from '../tuf/role.ts'
+import { currentDocument, rootInForce } from './current.ts'
+import { holdsRole } from './sign-role.ts'
+import { signedHere } from './signed-here.ts'
+import type { Trust } from './trust.ts'
+
+/** A current document that the server made, and that cannot be read any more: it can make another one. */
+export interface Damage {
+  readonly role: ServerRole
+  /** Says what is damaged. */
+  readonly error: TrustError
+}
+
+/** All such damage to a repository. @throws TrustError STORE_UNAVAILABLE; CORRUPT if its root is damaged, too */
+export function damageMadeHere(trust: Trust, gun: Gun, head: Head): Damage[] {
+  return (['timestamp', 'snapshot'] as const).flatMap((role) => {
+    const error = damageTo(trust, gun, head, role)
+    return error !== undefined && isMadeHere(trust, gun, head, role) ? [{ role, error }] : []
+  })
+}
+
+/** Why the current document of a role cannot be read. @throws TrustError STORE_UNAVAILABLE */
+export function damageTo(trust: Trust, gun: Gun, head: Head, role: ServerRole): TrustError | undefined {
+  try {
+    currentDocument(trust, gun, head, role)
+    return undefined
+  } catch (error) {
+    return damageIn(error)
+  }
+}
+
+/** True if the next one is this server's to make. A snapshot that its owner signed nobody else can sign. */
+export function isMadeHere(trust: Trust, gun: Gun, head: Head, role: ServerRole): boolean {
+  if (!signedHere(head)) return false
+  return role === 'timestamp' || holdsRole(trust, gun, role, rootInForce(trust, gun, head).roles[role])
+}

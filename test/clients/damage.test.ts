@@ -1,0 +1,41 @@
+import assert from 'node:assert/strict'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { documentKey } from '../../src/store/keyspace.ts'
+import { parseGun } from '../../src/tuf/gun.ts'
+import { spoil } from '../support/test-store.ts'
+import { Stage } from './support/stage.ts'
+import { skipWithout } from './support/tools.ts'
+
+const skip = skipWithout('notary')
+let stage: Stage
+
+before(async () => {
+  if (skip === false) stage = await Stage.open()
+})
+after(async () => {
+  if (skip === false) await stage.close()
+})
+
+for (const role of ['timestamp', 'snapshot']) {
+  for (const who of ['is new here', 'has the version before it'] as const) {
+    test(`a ${role} of the server’s is damaged: a client that ${who} notices nothing`, { skip }, async () => {
+      const gun = parseGun(`example.org/damage/${role}-${who.length}`)
+      const publisher = await stage.client()
+      await publisher.run('init', '-p', gun)
+      await publisher.run('key', 'rotate', gun, 'snapshot', '-r')
+      const reader = await stage.client()
+      if (who !== 'is new here') assert.deepEqual(await reader.list(gun), [])
+      await publisher.run('add', '-p', gun, 'v1', await stage.file('one'))
+      const { sha256 } = stage.server.running.store.head(gun)!.roles[role]!
+      await spoil({ directory: join(stage.server.directory, 'data') }, documentKey(gun, role, sha256))
+      // It has no answer ready any more.
+      await stage.server.restart()
+      assert.deepEqual(await reader.list(gun), ['v1 targets'])
+      assert.deepEqual(await stage.server.check(), [])
+      // The publisher too, who knows what is damaged.
+      await publisher.run('add', '-p', gun, 'v2', await stage.file('two'))
+      assert.deepEqual(await reader.list(gun), ['v1 targets', 'v2 targets'])
+    })
+  }
+}
