@@ -1,4 +1,5 @@
 import './buffer-pool.ts'
+import { answers, controlSocket } from './control-socket.ts'
 import { createApp, type App } from './http/app.ts'
 import { LOCAL } from './access/permission.ts'
 import type { World } from './admin/operation.ts'
@@ -24,13 +25,14 @@ import { stageAgedKeys } from './repository/rotation-policy.ts'
 import type { Log, Trust } from './repository/trust.ts'
 import type { Settings } from './settings/schema.ts'
 import type { FaultHook } from './store/committer.ts'
-import { clockFault } from './store/journal.ts'
+import { clockFault, type Tail } from './store/journal.ts'
 import { openStore, type LevelStore } from './store/level.ts'
+import { whenUnlocked } from './store/when-unlocked.ts'
 import { answersToThreads } from './threads/answers.ts'
 import { Shared } from './threads/shared.ts'
 import { Threads, threadsOf } from './threads/threads.ts'
 import { webhookOf } from './webhook.ts'
-import { controlSocket, trustOver, worldOver } from './world.ts'
+import { trustOver, worldOver } from './world.ts'
 
 /** What tests put in place of the real thing. */
 interface Overrides {
@@ -76,14 +78,19 @@ export async function serve(configured: Settings, overrides: Overrides = {}): Pr
   if (tls.admin !== undefined) await warnOfOpenKey(settings, log)
   const shared = new Shared()
   const threads = new Threads()
-  const store = await openStore({
+  const opening = {
     directory: settings.dataDirectory,
     anchorFile: settings.anchorFile,
     anchorKey: keys.anchorKey,
-    moved: ({ number }) => (shared.journalEnd = number),
+    moved: ({ number }: Tail) => (shared.journalEnd = number),
     writes: shared.writes,
     others: threads.handles,
     ...(overrides.faults === undefined ? {} : { faults: overrides.faults }),
+  }
+  // A command that was typed before we listen; another server will not end.
+  const store = await whenUnlocked(() => openStore(opening), {
+    begins: () => log.warn({}, 'waiting for another process to let go of the database'),
+    isInVain: () => answers(controlSocket(settings)),
   })
   const token = tokenOf(settings)
   const signer = signerOf(settings, keys, token)

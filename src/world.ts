@@ -1,6 +1,5 @@
 import { X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import type { World } from './admin/operation.ts'
 import { backupsOf } from './backup.ts'
 import { policyOf } from './policy.ts'
@@ -27,11 +26,6 @@ export function worldOver(settings: Settings, trust: Trust, store: LevelStore, s
     keyAge: settings.rotation.keyAgeDays === undefined ? undefined : settings.rotation.keyAgeDays * DAY,
     rehearsalSigner: signer.rehearsing(),
   }
-}
-
-/** Where the command line reaches a running server. */
-export function controlSocket(settings: Settings): string {
-  return join(settings.dataDirectory, 'control.sock')
 }
 
 interface Parts {

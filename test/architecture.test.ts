@@ -38,15 +38,16 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'server-directory.ts': ['errors.ts', 'make-directory.ts', 'settings', 'signing', 'store'],
   'backup.ts': ['errors.ts', 'settings', 'server-directory.ts', 'store'],
   'repair.ts': ['errors.ts', 'settings', 'custody.ts', 'server-directory.ts', 'store', 'signing', 'repository'],
+  'control-socket.ts': ['settings'],
   'world.ts': ['settings', 'policy.ts', 'backup.ts', 'store', 'signing', 'repository', 'admin'],
   'main.ts': [
     ...['settings', 'log', 'prepare.ts', 'custody.ts', 'authentication.ts', 'listener-tls.ts', 'listeners.ts'],
-    ...['webhook.ts', 'world.ts', 'buffer-pool.ts'],
+    ...['webhook.ts', 'world.ts', 'control-socket.ts', 'buffer-pool.ts'],
     ...['store', 'access', 'repository', 'admin', 'http', 'threads'],
   ],
   cli: [
     ...['errors.ts', 'settings', 'log', 'custody.ts', 'node-http.ts', 'world.ts', 'main.ts'],
-    ...['server-directory.ts', 'repair.ts'],
+    ...['control-socket.ts', 'server-directory.ts', 'repair.ts'],
     ...['tuf', 'store', 'signing', 'access', 'registry', 'repository', 'admin'],
   ],
 }

@@ -1,4 +1,3 @@
-import { connect as connectTo } from 'node:net'
 import { resolve } from 'node:path'
 import { text } from 'node:stream/consumers'
 import type { z } from 'zod'
@@ -9,12 +8,15 @@ import { requestOf, type AdminRequest } from '../admin/request.ts'
 import { TrustError } from '../errors.ts'
 import { createLog } from '../log/log.ts'
 import { signerOf } from '../custody.ts'
-import { controlSocket, trustOver, worldOver } from '../world.ts'
+import { answers, controlSocket } from '../control-socket.ts'
+import { trustOver, worldOver } from '../world.ts'
 import { request } from '../node-http.ts'
 import { mustBeOwner } from './owner.ts'
+import { note } from './print.ts'
 import type { Settings } from '../settings/schema.ts'
-import { hasKeys, openKeysDirectory } from '../signing/keys-directory.ts'
-import { openStore } from '../store/level.ts'
+import { hasKeys, openKeysDirectory, type Keys } from '../signing/keys-directory.ts'
+import { openStore, type LevelStore } from '../store/level.ts'
+import { whenUnlocked } from '../store/when-unlocked.ts'
 
 /** Somewhere to do operations; to be closed after use. */
 export interface Connection {
@@ -32,10 +34,24 @@ export interface Connection {
   close(): Promise<void>
 }
 
-/** Speak to the running server if there is one; otherwise open its data directory. @throws TrustError */
+/**
+ * Speak to the running server if there is one; otherwise open its data directory. Whoever has that open may be a server that
+ * does not listen yet, or another command: then it is waited for.
+ *
+ * @throws TrustError
+ */
 export async function connect(settings: Settings): Promise<Connection> {
   const path = controlSocket(settings)
-  return (await answers(path)) ? overSocket(path) : inProcess(settings)
+  if (await answers(path)) return overSocket(path)
+  await mustBeHere(settings)
+  const { dataDirectory: directory, keysDirectory, anchorFile, passphraseFile } = settings
+  const keys = await openKeysDirectory(keysDirectory, passphraseFile)
+  const open = async (): Promise<Connection> =>
+    (await answers(path))
+      ? overSocket(path)
+      : inProcess(settings, keys, await openStore({ directory, anchorFile, anchorKey: keys.anchorKey }))
+  const begins = (): void => note(`waiting for another process to let go of the database in ${directory}`)
+  return whenUnlocked(open, { begins })
 }
 
 /**
@@ -54,11 +70,7 @@ export async function mustBeHere({ dataDirectory, keysDirectory }: Settings): Pr
   process.umask(0o077)
 }
 
-async function inProcess(settings: Settings): Promise<Connection> {
-  await mustBeHere(settings)
-  const { dataDirectory: directory, keysDirectory, anchorFile, passphraseFile } = settings
-  const keys = await openKeysDirectory(keysDirectory, passphraseFile)
-  const store = await openStore({ directory, anchorFile, anchorKey: keys.anchorKey })
+function inProcess(settings: Settings, keys: Keys, store: LevelStore): Connection {
   const signer = signerOf(settings, keys)
   const trust = trustOver(settings, { store, signer, log: createLog('silent') })
   const world = { ...worldOver(settings, trust, store, signer), gone: interrupted }
@@ -106,16 +118,4 @@ async function send(socketPath: string, { method, url, headers, body }: AdminReq
   if (ok) return parsedAnswer
   const { code, message, hint } = (parsedAnswer as { error: Pick<TrustError, 'code' | 'message' | 'hint'> }).error
   throw new TrustError(code, message, { hint })
-}
-
-/** True if a server listens there, at its control socket. A socket file left behind by a killed one takes no connection. */
-export function answers(socketPath: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connectTo(socketPath)
-    socket.on('connect', () => {
-      socket.destroy()
-      resolve(true)
-    })
-    socket.on('error', () => resolve(false))
-  })
 }

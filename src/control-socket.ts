@@ -1,0 +1,20 @@
+import { connect } from 'node:net'
+import { join } from 'node:path'
+import type { Settings } from './settings/schema.ts'
+
+/** Where the command line reaches a running server. */
+export function controlSocket(settings: Pick<Settings, 'dataDirectory'>): string {
+  return join(settings.dataDirectory, 'control.sock')
+}
+
+/** True if a server listens there, at its control socket. A socket file left behind by a killed one takes no connection. */
+export function answers(socketPath: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(socketPath)
+    socket.on('connect', () => {
+      socket.destroy()
+      resolve(true)
+    })
+    socket.on('error', () => resolve(false))
+  })
+}

@@ -1,0 +1,100 @@
+import assert from 'node:assert/strict'
+import { writeFile } from 'node:fs/promises'
+import { afterEach, beforeEach, describe, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import { Database } from '../../src/store/database.ts'
+import { Terminal } from './terminal.ts'
+
+/** Delays all that listens on a unix socket: between the opening of the database and the control socket. */
+const SLOW_SOCKET = `import { Server } from 'node:net'
+const { listen } = Server.prototype
+Server.prototype.listen = function (...args) {
+  if (typeof args[0] !== 'string') return listen.apply(this, args)
+  setTimeout(() => listen.apply(this, args), 1500)
+  return this
+}
+`
+
+const WAITING = /^waiting for another process to let go of the database in data$/m
+
+describe('a server and commands that begin together', () => {
+  let terminal: Terminal
+
+  beforeEach(async () => {
+    terminal = await Terminal.open()
+    await (await terminal.serve()).end()
+  })
+  afterEach(() => terminal.close())
+
+  test('a server waits for the end of a command that has the database open, and says so once', async () => {
+    // As a command does; in this process it ends when we say so.
+    const database = await Database.open(terminal.path('data'), false)
+    const starting = terminal.serve(['--quiet'])
+    await pause(1_500)
+    await database.close()
+    const server = await starting
+    assert.equal(await server.end(), 0)
+    assert.deepEqual(
+      server.log.map(({ level, msg }) => [level, msg]),
+      [
+        ['warn', 'waiting for another process to let go of the database'],
+        ['info', 'ready'],
+        ['info', 'stopped'],
+      ],
+    )
+    assert.equal(server.stderr, '')
+  })
+
+  test('a command waits for a server that has the database open and does not listen yet, and is answered by it', async () => {
+    await writeFile(terminal.path('slow.mjs'), SLOW_SOCKET)
+    const starting = terminal.serve(['--quiet'], { NODE_OPTIONS: '--import ./slow.mjs' })
+    // It makes its log, and takes its lock, right before.
+    let locked = false
+    while (!locked) {
+      await pause(20)
+      locked = await Database.open(terminal.path('data'), false).then(
+        async (database) => (await database.close(), false),
+        ({ code }: { code?: string }) => code === 'DATA_LOCKED',
+      )
+    }
+    const { code, stdout, stderr } = await terminal.run(['user', 'add', 'alice', '--no-password'])
+    assert.deepEqual([code, stdout], [0, 'added user alice, who may: nothing\n'], stderr)
+    assert.match(stderr, WAITING)
+    const server = await starting
+    await server.end()
+    const { log } = server
+    assert.ok(log.some(({ msg, operation }) => msg === 'admin request' && operation === 'user.add'))
+  })
+
+  test('a command waits for another one', async () => {
+    const database = await Database.open(terminal.path('data'), false)
+    const adding = terminal.run(['user', 'add', 'alice', '--no-password'])
+    await pause(1_000)
+    await database.close()
+    const { code, stdout, stderr } = await adding
+    assert.deepEqual([code, stdout], [0, 'added user alice, who may: nothing\n'], stderr)
+    assert.match(stderr, WAITING)
+  })
+
+  test('a server that starts amid commands: all of them are done', async () => {
+    const commands = Array.from({ length: 6 }, async (_, number) => {
+      await pause(number * 100)
+      return terminal.run(['user', 'add', `user-${number}`, '--no-password'])
+    })
+    await pause(250)
+    const server = await terminal.serve(['--quiet'])
+    for (const { code, stderr } of await Promise.all(commands)) assert.equal(code, 0, stderr)
+    assert.equal(await server.end(), 0)
+    assert.match((await terminal.run(['check'])).stdout, /^0 repositories, 6 commits, .* sound\n$/)
+  })
+
+  test('a second server is refused at once', async () => {
+    const server = await terminal.serve(['--quiet'])
+    const start = performance.now()
+    const { code, stdout, stderr } = await terminal.run(['serve'])
+    assert.deepEqual([code, stdout], [2, ''])
+    assert.match(stderr, /^error: another process uses the database in data\n/)
+    assert.ok(performance.now() - start < 5_000)
+    await server.end()
+  })
+})
