@@ -1,8 +1,9 @@
+import { damageIn } from '../errors.ts'
 import type { Head, TagChange } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
 import type { Json, JsonObject } from '../tuf/json.ts'
 import type { Metadata } from '../tuf/metadata.ts'
-import { isTargetsRole } from '../tuf/role.ts'
+import { isTargetsRole, type Role } from '../tuf/role.ts'
 import { targetChanges } from '../tuf/target-changes.ts'
 import { recallCurrent } from './current.ts'
 import type { Trust } from './trust.ts'
@@ -20,12 +21,22 @@ export function tagChanges(
   return documents.flatMap((document) => {
     const { role } = document
     if (!isTargetsRole(role)) return []
-    const before = head && recallCurrent(trust, gun, head, role)
+    const before = head && readable(trust, gun, head, role)
     return targetChanges(document, before).flatMap(({ name: tag, from: old, to: now }): TagChange[] => {
       const [from, to] = [digestOf(old), digestOf(now)]
       return from === to ? [] : [{ role, tag, from, to }]
     })
   })
+}
+
+/** What is damaged does not stand in the way of what takes its place: then all that it signs counts as changed. */
+function readable(trust: Trust, gun: Gun, head: Head, role: Role): Metadata | undefined {
+  try {
+    return recallCurrent(trust, gun, head, role)
+  } catch (error) {
+    damageIn(error)
+    return undefined
+  }
 }
 
 /** Hex; null for what is not signed, or not with SHA-256. */

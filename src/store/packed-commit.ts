@@ -22,13 +22,20 @@ export interface PackedCommit extends Omit<Commit, 'documents'> {
   readonly removed: readonly Uint8Array[]
 }
 
-/** Bytes of the bases that are kept in memory: that of a busy repository is not read and hashed with every publish. */
+/** Bytes of the bases that are kept in memory: that of a busy repository is not read and hashed with every publish… */
 const BASES_MAX_BYTES = 4 * 1024 * 1024
+/** …but after so long, milliseconds: it may be damaged by then, and no difference to it could be read. */
+const READ_AGAIN_AFTER = 10_000
+
+interface KeptBase extends Base {
+  /** Milliseconds, of `performance`. */
+  readonly readAt: number
+}
 
 export class CommitPacker {
   readonly #records: Records
   readonly #headOf: (gun: Gun) => Head | undefined
-  readonly #bases = new LimitedMap<string, Base>(BASES_MAX_BYTES, ({ bytes }) => bytes.length)
+  readonly #bases = new LimitedMap<string, KeptBase>(BASES_MAX_BYTES, ({ bytes }) => bytes.length)
 
   /** @param headOf the stored head of a repository */
   constructor(records: Records, headOf: (gun: Gun) => Head | undefined) {
@@ -65,11 +72,12 @@ export class CommitPacker {
   #baseOf(gun: Gun, role: string, sha256: string): Base | undefined {
     const name = `${gun}\n${role}\n${sha256}`
     const kept = this.#bases.get(name)
-    if (kept !== undefined) return kept
+    const now = performance.now()
+    if (kept !== undefined && now - kept.readAt < READ_AGAIN_AFTER) return kept
     const packed = this.#readable(documentKey(gun, role, sha256))
     if (packed === undefined) return undefined
     if (packed.form === 'difference') return this.#baseOf(gun, role, packed.base)
-    const base = { sha256, bytes: packed.bytes }
+    const base = { sha256, bytes: packed.bytes, readAt: now }
     this.#bases.set(name, base)
     return base
   }

@@ -57,7 +57,7 @@ export function acceptTargets(
   function verify(role: TargetsRole, metadata: Metadata): Targets {
     const keys = role === 'targets' ? root.roles.targets : load(parentOf(role))?.delegations.get(role)
     if (keys === undefined) return badTargets(`tuf: invalid role ${role}. delegation does not exist`)
-    const targets = parseTargets(metadata, uploads.has(role) ? soundOrNothing(current.load(role)) : undefined)
+    const targets = parseTargets(metadata, uploads.has(role) ? soundOrNothing(() => current.load(role)) : undefined)
     checkThreshold(metadata, keys, badTargets)
     return targets
   }
@@ -71,9 +71,13 @@ export function acceptTargets(
   }
 }
 
-/** What is stored was sound by the rules of its time; by newer rules it may not be, and must not stand in the way. */
-function soundOrNothing(metadata: Metadata | undefined): Targets | undefined {
+/**
+ * What is stored was sound by the rules of its time; by newer rules it may not be, or it may be damaged by now: it must not
+ * stand in the way of what takes its place.
+ */
+function soundOrNothing(load: () => Metadata | undefined): Targets | undefined {
   try {
+    const metadata = load()
     return metadata && parseTargets(metadata)
   } catch (error) {
     if (error instanceof TrustError) return undefined

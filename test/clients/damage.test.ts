@@ -39,3 +39,19 @@ for (const role of ['timestamp', 'snapshot']) {
     })
   }
 }
+
+test('targets are damaged: whoever has them cached publishes over them', { skip }, async () => {
+  const gun = parseGun('example.org/damage/targets')
+  const publisher = await stage.client()
+  await publisher.run('init', '-p', gun)
+  await publisher.run('add', '-p', gun, 'v1', await stage.file('one'))
+  // Only what it reads is cached.
+  await publisher.list(gun)
+  const { sha256 } = stage.server.running.store.head(gun)!.roles['targets']!
+  await spoil({ directory: join(stage.server.directory, 'data') }, documentKey(gun, 'targets', sha256))
+  await stage.server.restart()
+  const reader = await stage.client()
+  assert.notEqual((await reader.try('list', gun)).code, 0)
+  await publisher.run('add', '-p', gun, 'v2', await stage.file('two'))
+  assert.deepEqual(await reader.list(gun), ['v1 targets', 'v2 targets'])
+})
