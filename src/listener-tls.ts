@@ -6,6 +6,7 @@ import type { TlsMaterial } from './http/server.ts'
 import { repeat, type Repeating } from './repository/repeat.ts'
 import type { Log } from './repository/trust.ts'
 import type { Settings } from './settings/schema.ts'
+import { serverNames } from './settings/server-names.ts'
 import { isOpenToAll } from './signing/secret-file.ts'
 import { renewServerCertificate, tlsFiles } from './signing/tls-identity.ts'
 import { loadTls } from './signing/tls-load.ts'
@@ -53,7 +54,8 @@ export function followTls(
   let said = ''
   return repeat('the look for new TLS certificates', interval, log, async () => {
     try {
-      if (settings.tls.certificateFile === undefined) await renewServerCertificate(settings.keysDirectory, now())
+      if (settings.tls.certificateFile === undefined)
+        await renewServerCertificate(settings.keysDirectory, serverNames(settings), now())
       const found = await listenerTlsOf(settings, now())
       said = ''
       if (isDeepStrictEqual(found, current)) return

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { TrustError } from './errors.ts'
 import type { Settings } from './settings/schema.ts'
+import { serverNames } from './settings/server-names.ts'
 import { createKeysDirectory, hasKeys, openKeysDirectory, type Keys } from './signing/keys-directory.ts'
 import { sizeOf } from './signing/secret-file.ts'
 import { ensureTlsIdentity } from './signing/tls-identity.ts'
@@ -42,7 +43,7 @@ export async function prepare(settings: Settings, now: number): Promise<{ keys: 
     made.push(`an empty store in ${dataDirectory}`)
   }
   if (needsTls(settings) && settings.tls.certificateFile === undefined) {
-    const parts = await ensureTlsIdentity(keysDirectory, now)
+    const parts = await ensureTlsIdentity(keysDirectory, serverNames(settings), now)
     if (parts.length > 0) made.push(`${parts.join(' and ')} in ${join(keysDirectory, 'tls')}`)
   }
   return { keys, made }

@@ -168,6 +168,26 @@ test('a proxy that would match nothing', () => {
     assert.deepEqual(loadSettings({ file: fileOf(proxies(text)), environment: {} }).listen.trustedProxies, [text])
 })
 
+test('names for a certificate', () => {
+  const names = (text: string): object => ({ tls: { names: [text] } })
+  for (const text of [
+    'https://trust.example',
+    'trust.example:4443',
+    'a..b',
+    '.a',
+    'a.',
+    '*',
+    'a.*.b',
+    '',
+    'trüst.example',
+  ])
+    assert.match(mistakes(names(text))[1] ?? '', /^ *tls\.names\.0: must be a name or an address, /, text)
+  for (const text of ['trust.example.com', '*.example.com', 'trust', 'my_host', '192.0.2.7', '2001:db8::7'])
+    assert.deepEqual(loadSettings({ file: fileOf(names(text)), environment: {} }).tls.names, [text])
+  const both = { tls: { certificateFile: 'a', keyFile: 'b', names: ['trust.example'] } }
+  assert.match(mistakes(both)[1] ?? '', /tls\.names: are for the certificate that the server makes/)
+})
+
 test('half a TLS identity, a file that is no JSON, and one that is not there', () => {
   assert.match(mistakes({ tls: { keyFile: 'key.pem' } }).join('\n'), /give both or none/)
   assert.match(mistakes('{').join(''), /cannot read the settings file/)

@@ -32,6 +32,9 @@ export function contradictions(settings: Omit<Settings, 'anchorFile'>): string[]
   if ((tls.certificateFile === undefined) !== (tls.keyFile === undefined)) {
     mistakes.push('tls.certificateFile and tls.keyFile: give both or none')
   }
+  if (tls.certificateFile !== undefined && tls.names.length > 0) {
+    mistakes.push('tls.names: are for the certificate that the server makes; leave them out with tls.certificateFile')
+  }
   if (settings.admin.public !== undefined && settings.threads !== undefined && settings.threads > 1) {
     mistakes.push('threads: the admin API on the public listener is answered by one thread; leave threads out')
   }

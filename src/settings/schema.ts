@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { bytes, count, gunPrefix, network, path, seconds, secureUrl, signerRule, url } from './values.ts'
+import { bytes, count, gunPrefix, hostName, network, path, seconds, secureUrl, signerRule, url } from './values.ts'
 
 /** Said in words, so that nobody sets it by accident. */
 export const PLAIN_HTTP_WORDS = 'i-know-this-is-not-encrypted'
@@ -45,6 +45,10 @@ export const settingsSchema = z.strictObject({
     .strictObject({
       certificateFile: path.optional().describe('PEM chain; default: one made in keysDirectory/tls'),
       keyFile: path.optional().describe('PEM private key of the certificate'),
+      names: z
+        .array(hostName)
+        .default([])
+        .describe('more names and addresses for the certificate that the server makes'),
     })
     .prefault({}),
   access: z

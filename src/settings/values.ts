@@ -15,6 +15,14 @@ export const network = z.string().refine((text) => {
   return isIP(address) !== 0 && rest.length === 0 && /^\d{1,3}$/.test(bits) && Number(bits) <= most
 }, 'must be an address, or a network as in 10.0.0.0/8')
 
+/** A name in a certificate, or an address. */
+export const hostName = z
+  .string()
+  .refine(
+    (text) => isIP(text) !== 0 || /^(?:\*\.)?(?:[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?\.)*[a-z0-9_-]*[a-z0-9]$/i.test(text),
+    'must be a name or an address, as in trust.example.com',
+  )
+
 export const gunPrefix = z
   .string()
   .refine(

@@ -1,6 +1,7 @@
 import { X509Certificate } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
+import { isIP } from 'node:net'
 import { dirname, join } from 'node:path'
 import { TrustError } from '../errors.ts'
 import { makeSecretDirectory, writeFileAtomically } from './secret-file.ts'
@@ -27,11 +28,16 @@ export function tlsFiles(keysDirectory: string): TlsFiles {
  * Make what is missing of a TLS identity: a CA, and a P-256 server certificate for localhost, 127.0.0.1, ::1 and the
  * host's name. The CA, which clients were given, stays.
  *
+ * @param hosts names and addresses that it is for besides
  * @param now milliseconds since 1970
  * @returns what was made, in words
  * @throws TrustError BAD_TLS if the CA is no longer valid, or not yet
  */
-export async function ensureTlsIdentity(keysDirectory: string, now: number): Promise<string[]> {
+export async function ensureTlsIdentity(
+  keysDirectory: string,
+  hosts: readonly string[],
+  now: number,
+): Promise<string[]> {
   const files = tlsFiles(keysDirectory)
   await makeSecretDirectory(join(keysDirectory, 'tls'))
   const made: string[] = []
@@ -43,54 +49,91 @@ export async function ensureTlsIdentity(keysDirectory: string, now: number): Pro
     await writeFileAtomically(files.ca, ca.cert, 0o644)
     made.push('a TLS CA')
   }
-  if (await renewServerCertificate(keysDirectory, now, made.length > 0)) made.push('a server certificate')
-  return made
+  const ca = await readCa(files, now)
+  const found = await certificateIn(files)
+  if (made.length === 0 && found !== undefined && (await isGood(files, found, ca, hosts, now))) return made
+  await issue(files, ca, hosts, now)
+  return [...made, 'a server certificate']
 }
 
 /**
- * Make the server's certificate anew, by the CA that is there: before its end, if it was made while the clock was ahead, or
- * if a crash left it without its key. One that another CA issued was put there by somebody, and stays.
+ * Make the certificate of a running server anew before its end, by the CA that is there. Everything else that may be wrong
+ * with it may be somebody who is just writing it.
  *
+ * @param hosts names and addresses that it is for
  * @param now milliseconds since 1970
- * @param inAnyCase its CA is there no more
- * @returns whether it was made
  * @throws TrustError BAD_TLS if the CA cannot be read, is no longer valid, or not yet
  */
-export async function renewServerCertificate(keysDirectory: string, now: number, inAnyCase = false): Promise<boolean> {
+export async function renewServerCertificate(
+  keysDirectory: string,
+  hosts: readonly string[],
+  now: number,
+): Promise<void> {
   const files = tlsFiles(keysDirectory)
-  const again = `put it back; or remove ${files.ca}: the next start makes a new CA, which clients must be given`
-  const ca = await readTls(files.ca, again)
-  caMustBeValid(parsed(ca), files.ca, now)
-  if (!inAnyCase && !(await mustBeMadeAnew(files, parsed(ca), now))) return false
-  const caKey = await readTls(files.caKey, again)
-  const { makeServer } = await import('./tls-issue.ts')
-  const server = await makeServer(ca, caKey, now)
-  await writeFileAtomically(files.key, server.key, 0o600)
-  await writeFileAtomically(files.certificate, server.cert, 0o644)
-  return true
+  const ca = await readCa(files, now)
+  const found = await certificateIn(files)
+  if (found !== undefined && isOf(ca, found) && endsSoon(found, now)) await issue(files, ca, hosts, now)
 }
 
-/** @param ca undefined: not a certificate, which is told when it is needed @throws TrustError BAD_TLS */
-function caMustBeValid(ca: X509Certificate | undefined, path: string, now: number): void {
-  if (ca === undefined) return
+/** One that another CA issued was put there by somebody, and stays. Of our own a crash may have left one without its key. */
+async function isGood(
+  files: TlsFiles,
+  found: X509Certificate,
+  ca: string,
+  hosts: readonly string[],
+  now: number,
+): Promise<boolean> {
+  if (!isOf(ca, found)) return true
+  if (endsSoon(found, now) || !hosts.every((host) => isFor(found, host))) return false
+  return (await loadTls(files.certificate, files.key, now).catch(() => undefined)) !== undefined
+}
+
+function isOf(ca: string, certificate: X509Certificate): boolean {
+  const issuer = parsed(ca)
+  return issuer === undefined || certificate.verify(issuer.publicKey)
+}
+
+function endsSoon({ validToDate }: X509Certificate, now: number): boolean {
+  return validToDate.getTime() < now + RENEW_DAYS * DAY
+}
+
+function isFor(certificate: X509Certificate, host: string): boolean {
+  const found = isIP(host) === 0 ? certificate.checkHost(host.replace(/^\*/, 'any')) : certificate.checkIP(host)
+  return found !== undefined
+}
+
+async function issue(files: TlsFiles, ca: string, hosts: readonly string[], now: number): Promise<void> {
+  const caKey = await readTls(files.caKey, putBack(files))
+  // The X.509 library is loaded only when there is something to issue: starts are quicker without it.
+  const { makeServer } = await import('./tls-issue.ts')
+  const server = await makeServer(ca, caKey, hosts, now)
+  await writeFileAtomically(files.key, server.key, 0o600)
+  await writeFileAtomically(files.certificate, server.cert, 0o644)
+}
+
+function putBack({ ca }: TlsFiles): string {
+  return `put it back; or remove ${ca}: the next start makes a new CA, which clients must be given`
+}
+
+/** @throws TrustError BAD_TLS if it is not valid now; one that is no certificate is told when it is needed */
+async function readCa(files: TlsFiles, now: number): Promise<string> {
+  const { ca: path } = files
+  const text = await readTls(path, putBack(files))
+  const ca = parsed(text)
   const again = `remove ${dirname(path)} and start again: a new CA is made, which clients must be given`
-  if (ca.validToDate.getTime() < now) {
+  if (ca !== undefined && ca.validToDate.getTime() < now) {
     throw new TrustError('BAD_TLS', `the CA in ${path} ended at ${ca.validToDate.toISOString()}`, { hint: again })
   }
-  if (ca.validFromDate.getTime() > now + AHEAD) {
+  if (ca !== undefined && ca.validFromDate.getTime() > now + AHEAD) {
     throw new TrustError('BAD_TLS', `the CA in ${path} is valid from ${ca.validFromDate.toISOString()}`, {
       hint: `check the clock; if it was wrong when the CA was made, ${again}`,
     })
   }
+  return text
 }
 
-async function mustBeMadeAnew(files: TlsFiles, ca: X509Certificate | undefined, now: number): Promise<boolean> {
-  const certificate = parsed(await readFile(files.certificate, 'utf8').catch(() => ''))
-  if (certificate === undefined) return true
-  if (ca !== undefined && !certificate.verify(ca.publicKey)) return false
-  if (certificate.validToDate.getTime() < now + RENEW_DAYS * DAY) return true
-  const served = await loadTls(files.certificate, files.key, now).catch(() => undefined)
-  return served === undefined
+async function certificateIn({ certificate }: TlsFiles): Promise<X509Certificate | undefined> {
+  return parsed(await readFile(certificate, 'utf8').catch(() => ''))
 }
 
 /** @returns undefined if it is no certificate */

@@ -1,4 +1,5 @@
 import { createPrivateKey, webcrypto } from 'node:crypto'
+import { isIP } from 'node:net'
 import { hostname } from 'node:os'
 import { x509Library } from './x509-library.ts'
 
@@ -34,15 +35,26 @@ export async function makeCa(now: number): Promise<TlsIdentity> {
   return { cert: `${certificate.toString('pem')}\n`, key: await pemOf(keys.privateKey) }
 }
 
-/** A server certificate for localhost and this host's name, with its key. @param now milliseconds since 1970 */
-export async function makeServer(caText: string, caKeyText: string, now: number): Promise<TlsIdentity> {
+/**
+ * A server certificate for localhost and this host's name, with its key.
+ *
+ * @param hosts names and addresses that it is for besides
+ * @param now milliseconds since 1970
+ */
+export async function makeServer(
+  caText: string,
+  caKeyText: string,
+  hosts: readonly string[],
+  now: number,
+): Promise<TlsIdentity> {
   const x509 = await x509Library()
   const ca = new x509.X509Certificate(caText)
   const caDer = createPrivateKey(caKeyText).export({ format: 'der', type: 'pkcs8' })
   const signingKey = await webcrypto.subtle.importKey('pkcs8', new Uint8Array(caDer), ALGORITHM, false, ['sign'])
   const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify'])
-  const names = [...new Set(['localhost', hostname()])].map((value) => ({ type: 'dns' as const, value }))
-  const addresses = ['127.0.0.1', '::1'].map((value) => ({ type: 'ip' as const, value }))
+  const names = [...new Set(['localhost', hostname(), '127.0.0.1', '::1', ...hosts])].map((value) => {
+    return { type: isIP(value) === 0 ? ('dns' as const) : ('ip' as const), value }
+  })
   const certificate = await x509.X509CertificateGenerator.create({
     subject: [{ CN: ['localhost'] }],
     issuer: ca.subjectName,
@@ -55,7 +67,7 @@ export async function makeServer(caText: string, caKeyText: string, now: number)
       new x509.BasicConstraintsExtension(false, undefined, true),
       new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
       new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
-      new x509.SubjectAlternativeNameExtension([...names, ...addresses]),
+      new x509.SubjectAlternativeNameExtension(names),
       await x509.AuthorityKeyIdentifierExtension.create(ca),
       await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
     ],

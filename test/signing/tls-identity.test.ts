@@ -57,6 +57,24 @@ test('one that was made while the clock was ahead does not stand in the way when
   assert.ok(again.certificate.validFromDate.getTime() <= NOW + DAY)
 })
 
+test('it is for the hosts that settings name, and made anew by the same CA where they name others', async (t) => {
+  const server = await startTestServer({ now: NOW, settings: { listen: { host: '127.0.0.2' } } })
+  t.after(() => server.stop())
+  const first = await made(server)
+  assert.deepEqual(
+    [first.certificate.checkIP('127.0.0.2'), first.certificate.checkHost('localhost')],
+    ['127.0.0.2', 'localhost'],
+  )
+  await server.restart({ tls: { names: ['trust.example.com', '*.trust.example.com', '192.0.2.7', '2001:db8::7'] } })
+  const { ca, certificate } = await made(server)
+  assert.equal(ca, first.ca)
+  for (const name of ['trust.example.com', 'a.trust.example.com']) assert.ok(certificate.checkHost(name), name)
+  for (const address of ['127.0.0.1', '127.0.0.2', '192.0.2.7', '2001:db8::7'])
+    assert.ok(certificate.checkIP(address), address)
+  await server.restart()
+  assert.equal((await made(server)).certificate.fingerprint256, certificate.fingerprint256)
+})
+
 test('a crash between key and certificate does not stand in the way of the next start', async (t) => {
   const server = await started(t)
   const { key, caKey } = tlsFiles(join(server.directory, 'keys'))
