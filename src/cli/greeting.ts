@@ -1,6 +1,7 @@
 import { join, resolve } from 'node:path'
 import type { Running } from '../main.ts'
 import type { Settings } from '../settings/schema.ts'
+import { isEverywhere } from '../settings/server-names.ts'
 import { tlsFiles } from '../signing/tls-identity.ts'
 import { typed } from '../tuf/gun.ts'
 
@@ -46,8 +47,7 @@ function clientLines(port: number, settings: Settings): string[] {
   return lines
 }
 
-/** An address that is listened on everywhere is no name to connect to. */
 function nameForClients({ listen: { host } }: Settings): string {
-  if (host === '0.0.0.0' || host === '::') return 'localhost'
+  if (isEverywhere(host)) return 'localhost'
   return host.includes(':') ? `[${host}]` : host
 }

@@ -1,5 +1,6 @@
 import { isLoopback } from '../loopback.ts'
 import { NO_AUTHENTICATION_WORDS, type Settings } from './schema.ts'
+import { isEverywhere } from './server-names.ts'
 
 /** Settings that are right one by one, but not together; each a sentence. */
 export function contradictions(settings: Omit<Settings, 'anchorFile'>): string[] {
@@ -20,7 +21,7 @@ export function contradictions(settings: Omit<Settings, 'anchorFile'>): string[]
       mistakes.push('access.jwksFile, access.jwksUrl and access.certificateBundleFile: give one of them')
     }
   }
-  if (access.mode === 'built-in' && access.realm === undefined && ['0.0.0.0', '::'].includes(listen.host)) {
+  if (access.mode === 'built-in' && access.realm === undefined && isEverywhere(listen.host)) {
     mistakes.push(`access.realm: "${listen.host}" is no name for clients; say https://NAME:${listen.port}/auth/token`)
   }
   if (webhook.url !== undefined && webhook.secretFile === undefined) {

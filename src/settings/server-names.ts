@@ -1,10 +1,12 @@
 import type { Settings } from './schema.ts'
 
-/** Hosts that are all addresses of a machine, and the name of none. */
-const ALL_ADDRESSES = ['0.0.0.0', '::']
+/** True for what means all addresses of a machine, and is no name to connect to. */
+export function isEverywhere(host: string): boolean {
+  return host === '0.0.0.0' || host === '::'
+}
 
 /** Names and addresses by which clients may reach the server, as far as settings say so. */
 export function serverNames({ listen, admin, tls }: Pick<Settings, 'listen' | 'admin' | 'tls'>): string[] {
   const hosts = [listen.host, ...(admin.listen === undefined ? [] : [admin.listen.host])]
-  return [...new Set([...hosts.filter((host) => !ALL_ADDRESSES.includes(host)), ...tls.names])]
+  return [...new Set([...hosts.filter((host) => !isEverywhere(host)), ...tls.names])]
 }
