@@ -85,7 +85,7 @@ export async function serve(configured: Settings, overrides: Overrides = {}): Pr
     moved: ({ number }: Tail) => (shared.journalEnd = number),
     writes: shared.writes,
     others: threads.handles,
-    ...(overrides.faults === undefined ? {} : { faults: overrides.faults }),
+    faults: overrides.faults,
   }
   // A command that was typed before we listen; another server will not end.
   const store = await whenUnlocked(() => openStore(opening), {

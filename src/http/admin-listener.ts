@@ -11,6 +11,6 @@ export function withAdmin(app: App, admin: App): App {
           ? answerAdmin(request, response)
           : answer(request, response)
     },
-    ...(app.connected === undefined ? {} : { connected: app.connected }),
+    connected: app.connected,
   }
 }

@@ -44,14 +44,6 @@ export function told(error: unknown): Pick<TrustError, 'code' | 'message' | 'hin
 
 function factsOf({ state, method, status }: AdminContext, start: number): object {
   const { requestId, operation = 'unknown', gun, identity, address } = state
-  return {
-    requestId,
-    method,
-    operation,
-    ...(gun === undefined ? {} : { gun }),
-    status,
-    ms: Math.round((performance.now() - start) * 100) / 100,
-    ...(identity === undefined ? {} : { actor: identity.name }),
-    ...(address === undefined ? {} : { address }),
-  }
+  const ms = Math.round((performance.now() - start) * 100) / 100
+  return { requestId, method, operation, gun, status, ms, actor: identity?.name, address }
 }

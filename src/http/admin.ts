@@ -50,7 +50,7 @@ export function adminApp(
       mayStill()
       const own: World = { ...world, trust: asPermitted(world.trust, mayStill) }
       const { requestId, address } = ctx.state
-      const actor: Actor = { name: asked.name, ...(address === undefined ? {} : { address }), requestId }
+      const actor: Actor = { name: asked.name, address, requestId }
       const where = { ...(isRehearsal(ctx) ? rehearsing(own) : own), gone: () => goneOf(ctx) }
       const output = await operation.run(where, parsed(operation, input), actor)
       answer(ctx, output)

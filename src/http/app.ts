@@ -29,7 +29,7 @@ type Next = () => Promise<unknown>
 export interface App {
   callback(): RequestListener
   /** Takes a new connection, for TLS after the handshake. Left out: Node's HTTP server takes it. */
-  readonly connected?: (socket: Socket, listener: Listener) => void
+  readonly connected?: ((socket: Socket, listener: Listener) => void) | undefined
 }
 
 /** What the application is made of. */

@@ -25,7 +25,7 @@ async function send(ctx: Context, { trust }: Wiring, gun: Gun | undefined): Prom
   const query = new URLSearchParams(ctx.querystring)
   const records = parseInt32(query.get('records') ?? '', 'records')
   const changeId = parseInt32(query.get('change_id') ?? '0', 'change_id')
-  const found = await changefeed(trust.store, { ...(gun === undefined ? {} : { gun }), records, changeId })
+  const found = await changefeed(trust.store, { gun, records, changeId })
   ctx.status = 200
   ctx.type = 'application/json'
   ctx.body = JSON.stringify({ count: found.length, records: found })

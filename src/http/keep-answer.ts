@@ -52,12 +52,11 @@ function keep(
   const { body: given } = ctx as { body: Buffer | string }
   const body = ownBytes(typeof given === 'string' ? Buffer.from(given) : given)
   const { operation = 'unknown', gun, role } = ctx.state
-  const about = { operation, ...(gun === undefined ? {} : { gun }), ...(role === undefined ? {} : { role }) }
   // In upper and lower case as they are sent. Responses have this method too, though their types do not say so.
   const names = (ctx.res as ServerResponse & Pick<ClientRequest, 'getRawHeaderNames'>)
     .getRawHeaderNames()
     .filter((name) => name !== 'X-Request-Id')
   const lines = names.map((name) => `${name}: ${String(ctx.res.getHeader(name))}\r\n`)
   const head = `HTTP/1.1 ${status} ${ctx.message}\r\n${lines.join('')}`
-  kept.set(url, { status, ...parts, about, head, body })
+  kept.set(url, { status, ...parts, about: { operation, gun, role }, head, body })
 }

@@ -7,7 +7,7 @@ export interface KeptAnswer {
   /** What it was made from; left out: nothing that is stored, so that it stays right. */
   readonly source?: Source
   /** For the log. */
-  readonly about: { readonly operation: string; readonly gun?: string; readonly role?: string }
+  readonly about: { readonly operation: string; readonly gun: string | undefined; readonly role: string | undefined }
   /** Why it was refused, for the log. */
   readonly refusal?: Error
   /** First line and headers, as they are sent. */

@@ -14,7 +14,7 @@ interface ChangeRecord {
 
 interface ChangefeedQuery {
   /** Only this repository; undefined: all. */
-  readonly gun?: Gun
+  readonly gun?: Gun | undefined
   /** How many; negative: the newest ones. 0 means 100. */
   readonly records: number
   /** Exclusive: above it going forward, below it going backward. Negative: backward from the newest. */
@@ -30,13 +30,13 @@ const RECORDS_MAX = 10_000
  * first, whichever way it was selected.
  */
 export async function changefeed(store: Store, query: ChangefeedQuery): Promise<ChangeRecord[]> {
-  const { records, changeId } = query
+  const { gun, records, changeId } = query
   const backward = records < 0 || changeId < 0
   const wanted = Math.min(Math.abs(records) || RECORDS_DEFAULT, RECORDS_MAX)
   const before = changeId > 0 ? changeId : store.tail().number + 1
   const found: ChangeRecord[] = []
   const range: JournalQuery = backward ? { before } : { after: changeId }
-  for await (const entry of inTurns(store.journal(query.gun === undefined ? range : { ...range, gun: query.gun }))) {
+  for await (const entry of inTurns(store.journal({ ...range, gun }))) {
     const record = recordOf(entry)
     if (record !== undefined && found.push(record) === wanted) break
   }

@@ -24,7 +24,7 @@ export interface CommitterOptions {
   /** What else has the database open, threads say: it must be closed everywhere to be closed at all. */
   readonly others?: OtherHandles
   /** For tests. */
-  readonly faults?: FaultHook
+  readonly faults?: FaultHook | undefined
 }
 
 interface Waiting {

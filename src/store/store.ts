@@ -95,7 +95,7 @@ export interface Actor {
   /** `user:alice`, `anonymous`, `server` (renewal), `cli`. */
   readonly name: string
   /** Remote address, when there is one. */
-  readonly address?: string
+  readonly address?: string | undefined
   readonly requestId?: string
 }
 
@@ -186,7 +186,7 @@ export interface JournalEntry {
 }
 
 export interface JournalQuery {
-  readonly gun?: Gun
+  readonly gun?: Gun | undefined
   /** Entries with a number above this one, oldest first (default 0)… */
   readonly after?: number
   /** …or, when given, entries with a number below this one, newest first. */
