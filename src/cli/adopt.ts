@@ -76,8 +76,7 @@ async function adoptOne(
   dryRun: true | undefined,
 ): Promise<Done> {
   const documents = found.map(({ role, bytes }) => ({ role, bytes: bytes.toString('base64') }))
-  const input = { gun, documents, ...(trustedRoot === undefined ? {} : { trustedRoot }) }
-  const adopted = await connection.call(adoptRepository, input, dryRun)
+  const adopted = await connection.call(adoptRepository, { gun, documents, trustedRoot }, dryRun)
   return { ...adopted, state: adopted.changed ? 'adopted' : 'as before' }
 }
 

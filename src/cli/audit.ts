@@ -68,7 +68,7 @@ export function expiryCommand(): Command {
     .option('--days <days>', 'only what ends within so many days', wholeNumber(0, 36_500))
     .option(...JSON_OPTION)
     .action(({ days }: { days?: number }, command: Command) =>
-      ask(command, showExpiry, days === undefined ? {} : { days }, (rows) => {
+      ask(command, showExpiry, { days }, (rows) => {
         if (rows.length === 0)
           return `nothing ends${days === undefined ? '' : ` within ${counted(days, 'day', 'days')}`}`
         const cells = rows.map(({ gun, what, ends, daysLeft, todo }) => [
@@ -105,7 +105,7 @@ function audit({ limit, json, ...filter }: Options, command: Command): Promise<v
     let before: number | null | undefined
     while (newest.length < wanted && before !== null) {
       const left = Math.min(PAGE, wanted - newest.length)
-      const { entries, next }: Page = await page({ limit: left, ...(before === undefined ? {} : { before }) })
+      const { entries, next }: Page = await page({ limit: left, before })
       newest.push(...entries)
       before = next === 1 ? null : next
     }

@@ -8,14 +8,14 @@ export interface Outcome<State extends string> {
   readonly version?: number
   readonly error?: string
   /** What to do about the error. */
-  readonly hint?: string
+  readonly hint?: string | undefined
 }
 
 interface Failed {
   readonly gun: string
   readonly state: 'failed'
   readonly error: string
-  readonly hint?: string
+  readonly hint: string | undefined
 }
 
 /**
@@ -35,7 +35,7 @@ export async function inEach<Name extends string, Done>(
     } catch (error) {
       if (guns.length === 1 || !(error instanceof TrustError)) throw error
       const { message, hint } = error
-      outcomes.push({ gun, state: 'failed', error: message, ...(hint === undefined ? {} : { hint }) })
+      outcomes.push({ gun, state: 'failed', error: message, hint })
     }
   }
   return outcomes
@@ -48,7 +48,7 @@ export function outcomeTable(outcomes: readonly Outcome<string>[]): string {
 }
 
 /** Below an answer for people, what helps those that failed: each hint once, however many it helps. */
-export function withHints(text: string, outcomes: readonly { readonly hint?: string }[]): string {
-  const hints = new Set(outcomes.flatMap(({ hint }) => (hint === undefined ? [] : [hint])))
+export function withHints(text: string, outcomes: readonly { readonly hint?: string | undefined }[]): string {
+  const hints = new Set(outcomes.flatMap(({ hint }) => hint ?? []))
   return [text, ...[...hints].map((hint) => said('hint', hint))].join('\n')
 }

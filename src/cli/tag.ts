@@ -52,7 +52,7 @@ export function tagCommand(): Command {
     .option('--as <signer>', 'those that this signer signs')
     .option('--json', 'print as JSON; with the etag for --if-match')
     .action((gun: string, { as }: Options, command: Command) =>
-      ask(command, listTags, { gun, ...(as === undefined ? {} : { as }) }, ({ tags }) => {
+      ask(command, listTags, { gun, as }, ({ tags }) => {
         if (tags.length === 0) return 'no signed tags'
         const rows = tags.map((each) => [each.tag, `sha256:${each.digest ?? '?'}`, String(each.length), each.role])
         return table([['TAG', 'DIGEST', 'SIZE', 'SIGNED BY'], ...rows])
@@ -69,14 +69,13 @@ function sign(
   { as, from, ifMatch }: Options,
   command: Command,
 ): Promise<void> {
-  const conditions = { ...(as === undefined ? {} : { as }), ...(ifMatch === undefined ? {} : { ifMatch }) }
   if (from !== undefined) {
     let count = 0
     const input = async (): Promise<z.input<typeof signManyTags.input>> => {
       if (tag !== undefined) throw new TrustError('INVALID_PARAMETERS', 'say either a tag or --from')
       const set = await readTagList(from)
       count = set.length
-      return { gun, set, ...conditions }
+      return { gun, set, as, ifMatch }
     }
     const show = (changed: Changed): string => changedText(changed, `signed ${counted(count, 'tag', 'tags')} of ${gun}`)
     return ask(command, signManyTags, input, show)
@@ -97,21 +96,20 @@ function sign(
     if (digest === undefined) {
       const facts = await lookUp(gun, tag)
       seen = `, which the registry says is ${facts.digest}`
-      return { gun, tag, ...facts, ...conditions }
+      return { gun, tag, ...facts, as, ifMatch }
     }
     if (!/^\d+$/.test(size ?? '')) throw new TrustError('INVALID_PARAMETERS', 'the size is a number of bytes')
-    return { gun, tag, digest, size: Number(size), ...conditions }
+    return { gun, tag, digest, size: Number(size), as, ifMatch }
   }
   return ask(command, signTag, input, (changed) => changedText(changed, `signed ${gun}:${tag ?? ''}${seen}`))
 }
 
 function remove(gun: string, tags: string[], { as, ifMatch }: Options, command: Command): Promise<void> {
-  const conditions = { ...(as === undefined ? {} : { as }), ...(ifMatch === undefined ? {} : { ifMatch }) }
   const [only = ''] = tags
   const what = tags.length === 1 ? `${gun}:${only}` : counted(tags.length, 'tag', 'tags')
   const show = (changed: Changed): string => changedText(changed, `signs ${what} no more`)
-  if (tags.length === 1) return ask(command, removeTag, { gun, tag: only, ...conditions }, show)
-  return ask(command, signManyTags, { gun, remove: tags, ...conditions }, show)
+  if (tags.length === 1) return ask(command, removeTag, { gun, tag: only, as, ifMatch }, show)
+  return ask(command, signManyTags, { gun, remove: tags, as, ifMatch }, show)
 }
 
 function changedText({ roles, changed, leftOut }: Changed, done: string): string {

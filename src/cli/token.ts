@@ -58,8 +58,7 @@ function create(name: string, { allow = [], owner, days, end }: Options, command
     if (end === false && days !== undefined) {
       throw new TrustError('INVALID_PARAMETERS', 'say either --days or --no-end')
     }
-    const life = end === false ? { days: null } : days === undefined ? {} : { days }
-    return { name, grants: grantsFrom(allow), ...(owner === undefined ? {} : { owner }), ...life }
+    return { name, grants: grantsFrom(allow), owner, days: end === false ? null : days }
   }
   return ask(command, createToken, input, (made) => {
     const lines = [`created token ${name}, which may: ${grantsText(made.grants)}`]

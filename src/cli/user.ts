@@ -95,8 +95,7 @@ function set(name: string, { allow, disable, enable }: Options, command: Command
     if ((allow === undefined && disable === undefined && enable === undefined) || (disable && enable)) {
       throw new TrustError('INVALID_PARAMETERS', 'say --allow, --disable or --enable')
     }
-    const grants = allow === undefined ? {} : { grants: grantsFrom(allow) }
-    return { name, ...grants, ...(disable || enable ? { disabled: disable === true } : {}) }
+    return { name, grants: allow && grantsFrom(allow), disabled: enable === true ? false : disable }
   }
   return ask(command, setUser, input, (user) => `changed user ${line(user)}`)
 }
