@@ -2,7 +2,7 @@ import type { RootKey } from '../admin/root-keys.ts'
 import { TrustError } from '../errors.ts'
 import type { RotationPlan } from '../repository/rotation-plan.ts'
 import type { BaseRole } from '../tuf/role.ts'
-import type { RootKeyring } from './root-keys.ts'
+import { named, type RootKeyring } from './root-keys.ts'
 
 /** What may be said of the root keys of a repository from now on. */
 export interface AuthorityOptions {
@@ -55,12 +55,6 @@ export function mustBeReached(threshold: number, keys: number): void {
   throw new TrustError('INVALID_PARAMETERS', `the threshold ${threshold} is above its number of keys, ${keys}`, {
     hint: 'name more root keys, or say --root-threshold',
   })
-}
-
-function named(records: readonly RootKey[], name: string): RootKey {
-  const record = records.find((each) => each.name === name)
-  if (record !== undefined) return record
-  throw new TrustError('NOT_FOUND', `there is no root key ${name}`, { hint: '"countersign root list" prints all' })
 }
 
 /** The keys with these ids; one that is sealed here rather than one that is known as being offline. */

@@ -63,10 +63,7 @@ export class RootKeyring {
   async open(name: string): Promise<OpenRootKey> {
     const opened = this.#opened.get(name)
     if (opened !== undefined) return opened
-    const record = (await this.records()).find((each) => each.name === name)
-    if (record === undefined) {
-      throw new TrustError('NOT_FOUND', `there is no root key ${name}`, { hint: '"countersign root list" prints all' })
-    }
+    const record = named(await this.records(), name)
     if (record.sealed === null) {
       throw new TrustError('WRONG_STATE', `the root key ${name} is offline`, {
         hint: `to take it back: countersign root import ${name} KEYFILE; a root that waits: root sign FILE --key KEYFILE`,
@@ -156,6 +153,13 @@ export class RootKeyring {
     }
     return this.open(wanted)
   }
+}
+
+/** @throws TrustError NOT_FOUND */
+export function named(records: readonly RootKey[], name: string): RootKey {
+  const record = records.find((each) => each.name === name)
+  if (record !== undefined) return record
+  throw new TrustError('NOT_FOUND', `there is no root key ${name}`, { hint: '"countersign root list" prints all' })
 }
 
 function isLasting(certificate: string): boolean {

@@ -2,13 +2,12 @@ import type { KeyObject } from 'node:crypto'
 import type { z } from 'zod'
 import type { RootKey } from '../admin/root-keys.ts'
 import { discardRoot, publishRoot, showStagedRoot, signRoot, stageNextRoot } from '../admin/roots.ts'
-import { TrustError } from '../errors.ts'
 import type { StagedRootDescription } from '../repository/staged-root.ts'
 import { rootKeyId, rootPublicKey, signAsRoot } from '../signing/root-key.ts'
 import { canonicalBytes } from '../tuf/canonical.ts'
 import type { EncodedSignature } from '../tuf/encode.ts'
 import type { Connection } from './connect.ts'
-import type { RootKeyring } from './root-keys.ts'
+import { named, type RootKeyring } from './root-keys.ts'
 
 /** Signatures of a root key over a staged root: one for each certificate of it that the former or the new root names. */
 export function signaturesBy(key: KeyObject, { payload, former, own }: StagedRootDescription): EncodedSignature[] {
@@ -83,13 +82,6 @@ async function signersOf(keyring: RootKeyring, names?: readonly string[]): Promi
   if (names !== undefined) return names.map((name) => named(records, name))
   const here = records.filter(({ sealed }) => sealed !== null)
   return here.toSorted((one, other) => Number(keyring.isOpen(other.name)) - Number(keyring.isOpen(one.name)))
-}
-
-/** @throws TrustError NOT_FOUND */
-function named(records: readonly RootKey[], name: string): RootKey {
-  const record = records.find((each) => each.name === name)
-  if (record !== undefined) return record
-  throw new TrustError('NOT_FOUND', `there is no root key ${name}`, { hint: '"countersign root list" prints all' })
 }
 
 /**
