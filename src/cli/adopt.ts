@@ -1,14 +1,13 @@
 import type { Command } from 'commander'
 import { hash } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
 import { adoptRepository } from '../admin/adopt.ts'
-import { fileError } from '../errors.ts'
 import type { Adopted } from '../repository/adopt.ts'
 import { takeOverCommand } from '../repository/signed-here.ts'
 import type { ForeignDocument } from '../registry/trust-data.ts'
 import { parseGun, type Gun } from '../tuf/gun.ts'
 import type { Connection } from './connect.ts'
 import { inEach, withHints, type Outcome } from './fleet.ts'
+import { readGiven } from './given-file.ts'
 import { DRY_RUN_OPTION, JSON_OPTION } from './options.ts'
 import { daysLeft, note, print, printJson, short, table, withErrors, withWarnings } from './print.ts'
 import { EXIT, withConnection } from './run.ts'
@@ -54,8 +53,8 @@ function adopt(names: string[], options: Options, command: Command): Promise<voi
     const { from, tlscacert, trustedRoot: file, dryRun, json } = options
     // Loaded here: other commands on repositories ask no other server.
     const { readTrustData, sourceAt, trustAuthority } = await import('./adopt-source.ts')
-    if (tlscacert !== undefined) trustAuthority(String(await read(tlscacert)))
-    const trustedRoot = file === undefined ? undefined : hash('sha256', await read(file), 'hex')
+    if (tlscacert !== undefined) trustAuthority(String(await readGiven(tlscacert)))
+    const trustedRoot = file === undefined ? undefined : hash('sha256', await readGiven(file), 'hex')
     const guns = names.map((name) => parseGun(name))
     const rows: Row[] = await inEach(guns, async (gun) => {
       // Hundreds take minutes, by the way to the other server.
@@ -78,12 +77,6 @@ async function adoptOne(
   const documents = found.map(({ role, bytes }) => ({ role, bytes: bytes.toString('base64') }))
   const adopted = await connection.call(adoptRepository, { gun, documents, trustedRoot }, dryRun)
   return { ...adopted, state: adopted.changed ? 'adopted' : 'as before' }
-}
-
-async function read(file: string): Promise<Buffer> {
-  return readFile(file).catch((cause: unknown) => {
-    throw fileError('BAD_SETTINGS', `cannot read ${file}`, cause, 'check the path')
-  })
 }
 
 function show(rows: readonly Row[], dryRun: true | undefined): string {

@@ -1,9 +1,9 @@
 import { once } from 'node:events'
-import { readFile } from 'node:fs/promises'
 import { createInterface } from 'node:readline/promises'
 import { Writable } from 'node:stream'
-import { fileError, TrustError } from '../errors.ts'
+import { TrustError } from '../errors.ts'
 import { isOpenToAll } from '../signing/secret-file.ts'
+import { readGiven } from './given-file.ts'
 import { note } from './print.ts'
 
 /**
@@ -32,9 +32,7 @@ export async function newSecretFrom(file: string | undefined, what: string, opti
 }
 
 async function readSecret(file: string, option: string): Promise<string> {
-  const text = await readFile(file, 'utf8').catch((cause: unknown) => {
-    throw fileError('BAD_SETTINGS', `cannot read ${file}`, cause, `check ${option}`)
-  })
+  const text = String(await readGiven(file, `check ${option}`))
   if (await isOpenToAll(file)) note(`warning: everybody can read ${file}: chmod 600 ${file}`)
   return text.replace(/\r?\n$/, '')
 }

@@ -1,8 +1,7 @@
 import { Command } from 'commander'
-import { readFile } from 'node:fs/promises'
 import { text } from 'node:stream/consumers'
 import { importSealedKey, signedRole } from '../admin/import.ts'
-import { fileError, TrustError } from '../errors.ts'
+import { TrustError } from '../errors.ts'
 import type { Imported } from '../repository/import-key.ts'
 import type { FileSigner } from '../signing/file-signer.ts'
 import { openKeysDirectory } from '../signing/keys-directory.ts'
@@ -10,10 +9,11 @@ import { openKeyFile, openSignerRow } from '../signing/foreign-key.ts'
 import { parseGun } from '../tuf/gun.ts'
 import { isDelegation } from '../tuf/role.ts'
 import { secretFrom } from './ask-secret.ts'
-import { connect, type Connection } from './connect.ts'
+import type { Connection } from './connect.ts'
+import { readGiven } from './given-file.ts'
 import { DRY_RUN_OPTION, JSON_OPTION } from './options.ts'
 import { counted, print, printJson, table } from './print.ts'
-import { EXIT, run, settingsOf } from './run.ts'
+import { connected, EXIT, run, settingsOf } from './run.ts'
 import { parseSignerRows } from './signer-database.ts'
 
 interface Options {
@@ -78,16 +78,13 @@ function importKeys(
     const sources = await sourcesOf(gun, role, options)
     const keys = await openKeysDirectory(settings.keysDirectory, settings.passphraseFile)
     const signer = keys.signer(settings.keyAlgorithm)
-    const connection = await connect(settings)
-    try {
+    return connected(command, async (connection) => {
       const outcomes: Outcome[] = []
       for (const source of sources) outcomes.push(await importOne(connection, signer, source, options.dryRun))
       if (options.json === true) printJson(outcomes)
       else print(show(outcomes, options.dryRun))
       return outcomes.some(({ result }) => result === 'refused') ? EXIT.negative : EXIT.ok
-    } finally {
-      await connection.close()
-    }
+    })
   })
 }
 
@@ -95,14 +92,16 @@ async function sourcesOf(gun: string | undefined, role: string | undefined, opti
   const { file, signerDatabase, passphraseFile } = options
   const secret = (what: string): Promise<string> => secretFrom(passphraseFile, what, '--passphrase-file')
   if (signerDatabase !== undefined && file === undefined && gun === undefined) {
-    const rows = parseSignerRows(signerDatabase === '-' ? await text(process.stdin) : await readText(signerDatabase))
+    const rows = parseSignerRows(
+      signerDatabase === '-' ? await text(process.stdin) : String(await readGiven(signerDatabase)),
+    )
     const passphrase = await secret("signer's passphrase")
     return rows.map((row) => ({ ...row, open: () => openSignerRow(row.jwe, row.algorithm, passphrase) }))
   }
   if (file === undefined || gun === undefined || role === undefined || signerDatabase !== undefined) {
     throw new TrustError('BAD_SETTINGS', 'say either GUN ROLE --file FILE, or --signer-database FILE')
   }
-  const pem = await readText(file)
+  const pem = String(await readGiven(file))
   const passphrase = pem.includes('ENCRYPTED') ? await secret(`passphrase of ${file}`) : undefined
   return [{ gun, role, keyId: undefined, open: () => openFile(pem, passphrase, gun, role) }]
 }
@@ -140,12 +139,6 @@ function openFile(pem: string, passphrase: string | undefined, gun: string, role
     )
   }
   return key.pkcs8
-}
-
-async function readText(file: string): Promise<string> {
-  return readFile(file, 'utf8').catch((cause: unknown) => {
-    throw fileError('BAD_SETTINGS', `cannot read ${file}`, cause, 'check the path')
-  })
 }
 
 function show(outcomes: readonly Outcome[], dryRun: true | undefined): string {

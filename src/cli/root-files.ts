@@ -1,12 +1,13 @@
 import type { KeyObject } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { access, constants, readFile, writeFile } from 'node:fs/promises'
+import { access, constants, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { fileError, TrustError } from '../errors.ts'
 import type { StagedRootDescription } from '../repository/staged-root.ts'
 import { privateKeyOf } from '../signing/ed25519.ts'
 import { namesInKeyFile, openKeyFile } from '../signing/foreign-key.ts'
 import { secretFrom } from './ask-secret.ts'
+import { readGiven } from './given-file.ts'
 
 /** The option that names the file with a key file's passphrase. */
 export const KEY_PASSPHRASE_OPTION = '--key-passphrase-file'
@@ -17,7 +18,7 @@ export const KEY_PASSPHRASE_OPTION = '--key-passphrase-file'
  * @throws TrustError BAD_KEYS if it cannot be opened, or says that it is another role's; BAD_SETTINGS
  */
 export async function readRootKeyFile(file: string, passphraseFile: string | undefined): Promise<KeyObject> {
-  const pem = await readFile(file, 'utf8').catch((cause: unknown) => unreadable(file, cause))
+  const pem = String(await readGiven(file))
   const { role = 'root', gun } = namesInKeyFile(pem)
   if (role !== 'root') {
     // They lie side by side, with names that nobody can tell apart.
@@ -34,7 +35,7 @@ export async function readRootKeyFile(file: string, passphraseFile: string | und
 
 /** What "root show --out" wrote. @throws TrustError BAD_SETTINGS, INVALID_PARAMETERS */
 export async function readStaged(file: string): Promise<StagedRootDescription> {
-  const text = await readFile(file, 'utf8').catch((cause: unknown) => unreadable(file, cause))
+  const text = String(await readGiven(file))
   try {
     const staged = JSON.parse(text) as StagedRootDescription
     const { gun, signatures, payload } = staged
@@ -69,8 +70,4 @@ export async function mustBeNew(file: string): Promise<void> {
 
 function cannotMake(file: string, cause: unknown): never {
   throw fileError('BAD_SETTINGS', `cannot make ${file}`, cause, 'name another file')
-}
-
-function unreadable(file: string, cause: unknown): never {
-  throw fileError('BAD_SETTINGS', `cannot read ${file}`, cause, 'check the path')
 }

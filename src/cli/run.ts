@@ -44,7 +44,11 @@ export function withConnection(command: Command, action: (connection: Connection
   return run(() => connected(command, action))
 }
 
-async function connected(command: Command, action: (connection: Connection) => Promise<number>): Promise<number> {
+/** The same within a `run`: after what has to be asked for before anything is opened. */
+export async function connected(
+  command: Command,
+  action: (connection: Connection) => Promise<number>,
+): Promise<number> {
   const connection = await connect(settingsOf(command))
   try {
     return await action(connection)
