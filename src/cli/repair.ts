@@ -5,7 +5,7 @@ import { ANCHOR, DATA, KEYS } from '../server-directory.ts'
 import type { Settings } from '../settings/schema.ts'
 import { typed } from '../tuf/gun.ts'
 import { answers, controlSocket } from '../control-socket.ts'
-import { hasErrors, printReport } from './check.ts'
+import { hasErrors, reportText } from './check.ts'
 import { interrupted, mustBeHere } from './connect.ts'
 import { DRY_RUN_OPTION, JSON_OPTION } from './options.ts'
 import { counted, print, printJson, said, visible } from './print.ts'
@@ -88,7 +88,7 @@ function printRepair(done: Repair, at: Settings, config: string | undefined): vo
   print(`${check === undefined ? 'would make' : 'made'} ${directory}: ${what}`)
   if (lost.length > 0) print(said('hint', STILL_DAMAGED))
   if (check === undefined) return
-  printReport(check)
+  print(reportText(check))
   print(next(directory, at, config))
 }
 
