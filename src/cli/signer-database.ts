@@ -2,8 +2,6 @@ import { TrustError } from '../errors.ts'
 
 /** A line that was exported from the table `private_keys` of a Notary signer (docs/CUSTODY.md has the statements). */
 interface SignerRow {
-  /** Line of the file, from 1. */
-  readonly line: number
   readonly gun: string
   readonly role: string
   readonly keyId: string
@@ -38,7 +36,7 @@ export function parseSignerRows(text: string): SignerRow[] {
       throw notExported(`line ${line} lacks ${missing.join(', ')}`)
     }
     const { key_id: keyId, algorithm, gun, role, private: secret } = row as Columns
-    return { line, gun, role, keyId, algorithm, jwe: jweOf(secret) }
+    return { gun, role, keyId, algorithm, jwe: jweOf(secret) }
   })
 }
 
