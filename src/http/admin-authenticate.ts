@@ -4,7 +4,7 @@ import type { Identity } from '../access/permission.ts'
 import { TrustError } from '../errors.ts'
 import type { Authenticate } from './admin-state.ts'
 import type { ClientAddresses } from './client-address.ts'
-import { certificateNameOf, credentialsOf, type Credentials } from './credentials.ts'
+import { credentialsOf, ofCertificate, type Credentials } from './credentials.ts'
 
 /**
  * Who asks the admin API over TCP: an API token (Bearer, or as the password of Basic), a user with their password, or a
@@ -22,11 +22,7 @@ export function authenticateAdmin(
   return async ({ req }) => {
     refusePages(req)
     const credentials = credentialsOf(req, maxBytes)
-    if (credentials.kind === 'none') {
-      const commonName = certificateNameOf(req, now())
-      const identity = commonName === undefined ? undefined : access.certificate(commonName)
-      return identity ?? refuse('this needs credentials')
-    }
+    if (credentials.kind === 'none') return ofCertificate(req, access, now()) ?? refuse('this needs credentials')
     return (await recognise(access, credentials, clients.guessing(req))) ?? refuse('the credentials are wrong')
   }
 }

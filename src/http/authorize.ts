@@ -6,7 +6,7 @@ import { CATALOG } from '../access/scope.ts'
 import { asPermitted, type Trust } from '../repository/trust.ts'
 import type { Gun } from '../tuf/gun.ts'
 import { Unauthorized, wantedFor, type ChallengeError } from './challenge.ts'
-import { certificateNameOf, credentialsOf, hasCertificate, type Credentials } from './credentials.ts'
+import { credentialsOf, hasCertificate, ofCertificate, type Credentials } from './credentials.ts'
 import { gunOf } from './gun.ts'
 import type { Context, Gate, Wiring } from './state.ts'
 
@@ -29,11 +29,11 @@ export type Needs =
 export async function authorize(ctx: Context, wiring: Wiring, needs: Needs): Promise<void> {
   const { gate } = wiring
   if (gate === undefined || needs === 'nothing') return
-  const { params = {} } = ctx as Context & { params?: Readonly<Record<string, string | undefined>> }
-  const gun = params['gun'] === undefined ? undefined : gunOf(ctx, wiring)
+  const { gun: name, file = '' } = ctx.params ?? {}
+  const gun = name === undefined ? undefined : gunOf(ctx, wiring)
   // A name that no repository can have: the route answers, as always.
-  if (params['gun'] !== undefined && gun === undefined) return
-  const action = typeof needs === 'function' ? needs(params['file'] ?? '') : needs
+  if (name !== undefined && gun === undefined) return
+  const action = typeof needs === 'function' ? needs(file) : needs
   const wanted = action === 'identity' ? CATALOG : wantedFor(action, gun)
   const refuse = (error: ChallengeError | undefined, reason: string): never => {
     throw new Unauthorized(gate.realm(), wanted, error, reason)
@@ -104,6 +104,5 @@ async function recognise(
       throw error
     }
   }
-  const commonName = certificateNameOf(ctx.req, trust.now())
-  return commonName === undefined ? undefined : access.certificate(commonName)
+  return ofCertificate(ctx.req, access, trust.now())
 }

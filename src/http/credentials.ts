@@ -2,6 +2,8 @@ import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import { isUtf8 } from 'node:buffer'
+import type { Access } from '../access/access.ts'
+import type { Identity } from '../access/permission.ts'
 import { parseCertificateBundle } from '../tuf/x509.ts'
 import { encodePem } from '../tuf/pem.ts'
 
@@ -45,17 +47,17 @@ export function hasCertificate(socket: Socket): socket is TLSSocket {
 }
 
 /**
- * The common name of the client certificate that TLS verified against `access.clientCertificates.caFile`.
+ * Whom the client certificate stands for that TLS verified against `access.clientCertificates.caFile`.
  *
  * @param now milliseconds since 1970: a session that is resumed may have outlived its certificate
  * @returns undefined also for what a page in a browser sends (`Origin`): it adds the certificate unasked
  */
-export function certificateNameOf({ socket, headers }: IncomingMessage, now: number): string | undefined {
+export function ofCertificate({ socket, headers }: IncomingMessage, access: Access, now: number): Identity | undefined {
   if (!hasCertificate(socket) || headers.origin !== undefined) return undefined
   // Not getPeerCertificate(): it ends the process on certificates whose key it cannot show.
   const der = socket.getPeerX509Certificate()?.raw
   const [certificate] =
     der === undefined ? [] : (parseCertificateBundle(encodePem([{ label: 'CERTIFICATE', bytes: der }])) ?? [])
-  if (certificate === undefined || now < certificate.begins || certificate.ends < now) return undefined
-  return certificate.commonName
+  if (certificate?.commonName === undefined || now < certificate.begins || certificate.ends < now) return undefined
+  return access.certificate(certificate.commonName)
 }

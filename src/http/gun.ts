@@ -22,8 +22,7 @@ export function gunOfUpload(ctx: Context, { settings }: Wiring): Gun {
 }
 
 function allowedGun(ctx: Context, prefixes: readonly string[]): Gun {
-  const { params } = ctx as Context & { params: Readonly<Record<string, string | undefined>> }
-  const gun = parseGun(params['gun'] ?? '')
+  const gun = parseGun(ctx.params?.['gun'] ?? '')
   ctx.state.gun = gun
   mustBeUnder(gun, prefixes)
   return gun

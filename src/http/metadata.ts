@@ -15,7 +15,7 @@ import { actorOf, type Context, type Wiring } from './state.ts'
 export function getTufFile(wiring: Wiring): (ctx: Context) => Promise<void> {
   return async (ctx) => {
     const gun = gunOf(ctx, wiring)
-    const file = parseTufFile(fileOf(ctx))
+    const file = parseTufFile(ctx.params?.['file'] ?? '')
     if (gun === undefined || file === undefined) return notRouted(ctx)
     const { trust, settings } = wiring
     const { currentSeconds, consistentSeconds } = settings.cache
@@ -46,7 +46,7 @@ export function getTufFile(wiring: Wiring): (ctx: Context) => Promise<void> {
 export function postTufFile(wiring: Wiring): (ctx: Context) => Promise<void> {
   return async (ctx) => {
     const gun = gunOf(ctx, wiring)
-    const file = parseTufFile(fileOf(ctx))
+    const file = parseTufFile(ctx.params?.['file'] ?? '')
     if (gun === undefined || file?.form !== 'key') return notRouted(ctx)
     ctx.state.operation = 'RotateKey'
     ctx.state.role = file.role
@@ -102,8 +102,4 @@ export function notRouted(ctx: Context): void {
   ctx.status = 404
   ctx.type = 'application/json; charset=utf-8'
   ctx.body = notFoundBody()
-}
-
-function fileOf(ctx: Context): string {
-  return (ctx as Context & { params: Readonly<Record<string, string | undefined>> }).params['file'] ?? ''
 }

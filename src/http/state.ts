@@ -27,7 +27,10 @@ export interface State {
   error?: unknown
 }
 
-export type Context = ParameterizedContext<State, object>
+export type Context = ParameterizedContext<State, object> & {
+  /** What the path of a route names: `gun`, `file`. */
+  readonly params?: Readonly<Record<string, string | undefined>>
+}
 
 /** How requests are checked; undefined in `Wiring`: they are not. */
 export interface Gate {

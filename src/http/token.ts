@@ -1,7 +1,7 @@
 import { ANONYMOUS, type Identity } from '../access/permission.ts'
 import { formatScope, granted, parseScopes } from '../access/scope.ts'
 import { TrustError } from '../errors.ts'
-import { certificateNameOf, credentialsOf, type Credentials } from './credentials.ts'
+import { credentialsOf, ofCertificate, type Credentials } from './credentials.ts'
 import { notRouted } from './metadata.ts'
 import type { Context, Gate, Wiring } from './state.ts'
 
@@ -84,10 +84,7 @@ async function recognise(
   { access }: Gate,
   credentials: Credentials,
 ): Promise<Identity> {
-  if (credentials.kind === 'none') {
-    const commonName = certificateNameOf(ctx.req, trust.now())
-    return (commonName === undefined ? undefined : access.certificate(commonName)) ?? ANONYMOUS
-  }
+  if (credentials.kind === 'none') return ofCertificate(ctx.req, access, trust.now()) ?? ANONYMOUS
   const found =
     credentials.kind === 'basic'
       ? await access.basic(credentials.user, credentials.password, clients.guessing(ctx.req))
