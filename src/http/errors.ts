@@ -1,5 +1,6 @@
 import { Unauthorized } from './challenge.ts'
 import { TrustError, type Problem, type TrustErrorCode } from '../errors.ts'
+import { escapeAsGo } from '../tuf/encode.ts'
 
 /** How an error leaves the server: HTTP status, Notary's wire code, and its fixed message (wire spec §4). */
 interface WireError {
@@ -129,6 +130,5 @@ export function notFoundBody(): string {
 }
 
 function envelope(code: string, message: string, detail?: object): string {
-  const text = JSON.stringify({ errors: [detail === undefined ? { code, message } : { code, message, detail }] })
-  return `${text.replace(/[<>&\u2028\u2029]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)}\n`
+  return `${escapeAsGo(JSON.stringify({ errors: [{ code, message, detail }] }))}\n`
 }

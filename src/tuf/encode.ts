@@ -30,17 +30,13 @@ export function encodeMetadata(signed: JsonObject, signatures: readonly EncodedS
 /** The same for a payload whose canonical form is at hand, as text and as bytes. */
 export function encodeCanonical(text: string, bytes: Uint8Array, signatures: readonly EncodedSignature[]): Buffer {
   const list = canonicalText(signatures.map(({ keyid, method, sig }) => ({ keyid, method, sig })))
-  const escaped = escape(text)
+  const escaped = escapeAsGo(text)
   // Nearly always nothing is escaped: then the text of thousands of tags is not made into bytes a second time.
   const signed = escaped === text ? bytes : Buffer.from(escaped)
-  return Buffer.concat([Buffer.from('{"signed":'), signed, Buffer.from(`,"signatures":${escape(list)}}`)])
+  return Buffer.concat([Buffer.from('{"signed":'), signed, Buffer.from(`,"signatures":${escapeAsGo(list)}}`)])
 }
 
-/** Canonical text has these characters inside strings only. */
-function escape(text: string): string {
-  return text.replace(ESCAPED, escapeOf)
-}
-
-function escapeOf(character: string): string {
-  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
+/** @param text JSON without white space: it has these characters inside strings only */
+export function escapeAsGo(text: string): string {
+  return text.replace(ESCAPED, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }
