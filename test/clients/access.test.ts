@@ -130,7 +130,6 @@ test('notary reads without credentials where reads are public', { skip: skipWith
 describe('docker, with users', { skip: skipWithout('docker', 'dockerd', 'docker-registry') }, () => {
   let stage: Stage
   let engine: Engine
-  const clients: DockerClient[] = []
   before(async () => {
     stage = await Stage.open({ settings: { access: { mode: 'built-in' } } })
     engine = await Engine.start({ htpasswd: ['alice', 'bob', 'eve'].map((user) => `${user}:${BCRYPT}\n`).join('') })
@@ -142,12 +141,10 @@ describe('docker, with users', { skip: skipWithout('docker', 'dockerd', 'docker-
   after(async () => {
     await engine.stop()
     await stage.close()
-    for (const client of clients) await client.remove()
   })
 
   async function loggedIn(user: string): Promise<DockerClient> {
     const client = await DockerClient.create(engine, stage, user)
-    clients.push(client)
     await client.login(engine.registry, user, PASSWORD)
     return client
   }

@@ -4,7 +4,6 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { goServerMissing, startGoServer, type GoServer } from '../support/go-server.ts'
-import { countersign } from '../support/server-process.ts'
 import { delegationKey } from './support/delegation-key.ts'
 import { DockerClient } from './support/docker.ts'
 import { Engine } from './support/engine.ts'
@@ -34,20 +33,8 @@ after(async () => {
   await stage.close()
 })
 
-async function type(...args: string[]): Promise<{ code: number | null; stdout: string; stderr: string }> {
-  return countersign(args, {
-    PATH: process.env['PATH'] ?? '',
-    HOME: stage.files,
-    COUNTERSIGN_DATA_DIRECTORY: join(stage.server.directory, 'data'),
-    COUNTERSIGN_KEYS_DIRECTORY: join(stage.server.directory, 'keys'),
-  })
-}
-
-async function done(...args: string[]): Promise<string> {
-  const { code, stdout, stderr } = await type(...args)
-  assert.equal(code, 0, `${args.join(' ')}: ${stdout}${stderr}`)
-  return stdout
-}
+const type: Stage['type'] = (...args) => stage.type(...args)
+const done = (...args: string[]): Promise<string> => stage.done(args)
 
 interface Adopted {
   readonly state: string
@@ -327,10 +314,6 @@ test(
       await DockerClient.create(engine, go, 'alice'),
       await DockerClient.create(engine, go, 'bob'),
     ]
-    t.after(async () => {
-      await owner.remove()
-      await reader.remove()
-    })
     for (const tag of ['v1', 'v2']) await engine.image(`${image}:${tag}`, tag)
     await owner.run('trust', 'sign', `${image}:v1`)
     await reader.run('pull', `${image}:v1`)
@@ -346,7 +329,6 @@ test(
     await takeOver(image, join(owner.directory, 'trust'), rootKeys)
     await owner.run('trust', 'sign', `${image}:v2`)
     for (const client of [reader, await DockerClient.create(engine, stage, 'carol')]) {
-      t.after(() => client.remove())
       await client.run('pull', `${image}:v2`)
       assert.deepEqual(Object.keys(await client.signed(image)), ['v1', 'v2'])
     }

@@ -16,7 +16,6 @@ const skip = skipWithout('docker', 'dockerd', 'docker-registry')
 let stage: Stage
 let engine: Engine
 let interposer: Interposer
-const clients: DockerClient[] = []
 
 before(async () => {
   if (skip !== false) return
@@ -29,14 +28,9 @@ after(async () => {
   await interposer.close()
   await engine.stop()
   await stage.close()
-  for (const client of clients) await client.remove()
 })
 
-async function person(user: string, server: Server): Promise<DockerClient> {
-  const client = await DockerClient.create(engine, server, user)
-  clients.push(client)
-  return client
-}
+const person = (user: string, server: Server): Promise<DockerClient> => DockerClient.create(engine, server, user)
 
 async function signedImage(repository: string, publisher: DockerClient, tag: string): Promise<void> {
   await engine.image(`${repository}:${tag}`, `${repository} ${tag}`)

@@ -10,7 +10,6 @@ import { skipWithout } from './support/tools.ts'
 const skip = skipWithout('docker', 'dockerd', 'docker-registry')
 let stage: Stage
 let engine: Engine
-const clients: DockerClient[] = []
 
 before(async () => {
   if (skip !== false) return
@@ -21,14 +20,9 @@ after(async () => {
   if (skip !== false) return
   await engine.stop()
   await stage.close()
-  for (const client of clients) await client.remove()
 })
 
-async function person(user: string): Promise<DockerClient> {
-  const client = await DockerClient.create(engine, stage, user)
-  clients.push(client)
-  return client
-}
+const person = (user: string): Promise<DockerClient> => DockerClient.create(engine, stage, user)
 
 test('sign a new repository, a second tag; another person inspects and pulls exactly that', { skip }, async () => {
   const repository = `${engine.registry}/team/sign`

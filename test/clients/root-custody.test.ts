@@ -3,7 +3,6 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { countersign } from '../support/server-process.ts'
 import { Stage } from './support/stage.ts'
 import { runProgram, skipWithout, succeeded } from './support/tools.ts'
 
@@ -21,15 +20,7 @@ test(
     })
     const gun = 'docker.io/acme/exported'
     const passphrase = await stage.file(PASSPHRASE)
-    const done = async (...args: string[]): Promise<void> => {
-      const { code, stderr } = await countersign(args, {
-        PATH: process.env['PATH'] ?? '',
-        HOME: stage.files,
-        COUNTERSIGN_DATA_DIRECTORY: join(stage.server.directory, 'data'),
-        COUNTERSIGN_KEYS_DIRECTORY: join(stage.server.directory, 'keys'),
-      })
-      assert.equal(code, 0, stderr)
-    }
+    const done = (...args: string[]): Promise<string> => stage.done(args)
     await done('repo', 'create', gun, '--passphrase-file', passphrase)
     const reader = await stage.client()
     assert.deepEqual(await reader.list(gun), [])

@@ -1,9 +1,7 @@
 import assert from 'node:assert/strict'
-import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseGun } from '../../src/tuf/gun.ts'
-import { countersign } from '../support/server-process.ts'
 import { Stage } from './support/stage.ts'
 import { skipWithout } from './support/tools.ts'
 
@@ -24,14 +22,7 @@ after(async () => {
   if (skip === false) await stage.close()
 })
 
-async function type(...args: string[]): Promise<{ code: number | null; stdout: string; stderr: string }> {
-  return countersign(args, {
-    PATH: process.env['PATH'] ?? '',
-    HOME: stage.files,
-    COUNTERSIGN_DATA_DIRECTORY: join(stage.server.directory, 'data'),
-    COUNTERSIGN_KEYS_DIRECTORY: join(stage.server.directory, 'keys'),
-  })
-}
+const type: Stage['type'] = (...args) => stage.type(...args)
 
 /** Repositories whose next root waits, and who staged it. */
 async function waiting(): Promise<string[]> {

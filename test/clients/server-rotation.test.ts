@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { countersign } from '../support/server-process.ts'
 import { Stage } from './support/stage.ts'
 import { skipWithout } from './support/tools.ts'
 
@@ -20,20 +19,8 @@ after(async () => {
   if (skip === false) await stage.close()
 })
 
-async function type(...args: string[]): Promise<{ code: number | null; stdout: string; stderr: string }> {
-  return countersign(args, {
-    PATH: process.env['PATH'] ?? '',
-    HOME: stage.files,
-    COUNTERSIGN_DATA_DIRECTORY: join(stage.server.directory, 'data'),
-    COUNTERSIGN_KEYS_DIRECTORY: join(stage.server.directory, 'keys'),
-  })
-}
-
-async function done(...args: string[]): Promise<string> {
-  const { code, stdout, stderr } = await type(...args)
-  assert.equal(code, 0, `${args.join(' ')}: ${stdout}${stderr}`)
-  return stdout
-}
+const type: Stage['type'] = (...args) => stage.type(...args)
+const done = (...args: string[]): Promise<string> => stage.done(args)
 
 test(
   'every role rotated by the server, seen by a client that knew the state before, and by one that slept',

@@ -3,7 +3,6 @@ import { createHash } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { countersign } from '../support/server-process.ts'
 import { DockerClient } from './support/docker.ts'
 import { Engine } from './support/engine.ts'
 import { Stage } from './support/stage.ts'
@@ -13,7 +12,6 @@ const skip = skipWithout('docker', 'dockerd', 'docker-registry', 'notary')
 let stage: Stage
 let engine: Engine
 let passphrase: string
-const clients: DockerClient[] = []
 
 before(async () => {
   if (skip !== false) return
@@ -25,28 +23,13 @@ after(async () => {
   if (skip !== false) return
   await engine.stop()
   await stage.close()
-  for (const client of clients) await client.remove()
 })
 
-async function person(user: string): Promise<DockerClient> {
-  const client = await DockerClient.create(engine, stage, user)
-  clients.push(client)
-  return client
-}
+const person = (user: string): Promise<DockerClient> => DockerClient.create(engine, stage, user)
 
 /** Type a command beside the running server. @throws Error with what it printed if it fails */
-async function type(args: readonly string[], docker?: DockerClient): Promise<string> {
-  const environment = {
-    PATH: process.env['PATH'] ?? '',
-    HOME: stage.files,
-    DOCKER_CONFIG: docker?.directory ?? stage.files,
-    COUNTERSIGN_DATA_DIRECTORY: join(stage.server.directory, 'data'),
-    COUNTERSIGN_KEYS_DIRECTORY: join(stage.server.directory, 'keys'),
-  }
-  const { code, stdout, stderr } = await countersign(args, environment)
-  assert.equal(code, 0, `${args.join(' ')}: ${stdout}${stderr}`)
-  return stdout
-}
+const type = (args: readonly string[], docker?: DockerClient): Promise<string> =>
+  stage.done(args, { DOCKER_CONFIG: docker?.directory ?? stage.files })
 
 test('the server signs what is in the registry; docker pulls exactly that, and nothing else', { skip }, async () => {
   const gun = `${engine.registry}/team/by-server`

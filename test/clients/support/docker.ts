@@ -1,5 +1,4 @@
-import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { copyFile, mkdir, mkdtemp, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Engine } from './engine.ts'
 import type { Server } from './notary.ts'
@@ -7,7 +6,10 @@ import { runProgram, succeeded, type Outcome } from './tools.ts'
 
 const PASSPHRASE = 'a-test-passphrase'
 
-/** One person with the `docker` command and content trust on: a configuration of their own, keys and cache in it. */
+/**
+ * One person with the `docker` command and content trust on: a configuration of their own, keys and cache in it. It lies in
+ * the engine's directory, and goes with it.
+ */
 export class DockerClient {
   readonly directory: string
   readonly #engine: Engine
@@ -21,7 +23,7 @@ export class DockerClient {
 
   /** @param user the login name in docker's configuration, which `docker trust sign` takes for the signer's */
   static async create(engine: Engine, server: Server, user: string): Promise<DockerClient> {
-    const directory = await mkdtemp(join(tmpdir(), 'countersign-docker-'))
+    const directory = await mkdtemp(join(engine.directory, 'person-'))
     const auth = Buffer.from(`${user}:no-password`).toString('base64')
     await writeFile(join(directory, 'config.json'), JSON.stringify({ auths: { [engine.registry]: { auth } } }))
     const client = new DockerClient(engine, server, directory)
@@ -71,10 +73,6 @@ export class DockerClient {
     return Object.fromEntries(
       tags.map(({ SignedTag, Digest, Signers }) => [SignedTag, { digest: Digest, signers: Signers }]),
     )
-  }
-
-  async remove(): Promise<void> {
-    await rm(this.directory, { recursive: true, force: true })
   }
 
   #run(args: string[], trust: '0' | '1', input: string): Promise<Outcome> {

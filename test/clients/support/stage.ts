@@ -1,7 +1,9 @@
+import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { countersign } from '../../support/server-process.ts'
 import { startTestServer, type TestServer, type TestServerOptions } from '../../support/server.ts'
 import { NotaryClient, type Server } from './notary.ts'
 
@@ -32,6 +34,28 @@ export class Stage implements Server {
     const client = await NotaryClient.create(this)
     this.#clients.push(client)
     return client
+  }
+
+  /** For commands beside the running server. */
+  get environment(): NodeJS.ProcessEnv {
+    return {
+      PATH: process.env['PATH'] ?? '',
+      HOME: this.files,
+      COUNTERSIGN_DATA_DIRECTORY: join(this.server.directory, 'data'),
+      COUNTERSIGN_KEYS_DIRECTORY: join(this.server.directory, 'keys'),
+    }
+  }
+
+  /** Type such a command. */
+  type(...args: string[]): ReturnType<typeof countersign> {
+    return countersign(args, this.environment)
+  }
+
+  /** The same of one that must succeed. @param more environment @returns what it printed */
+  async done(args: readonly string[], more: NodeJS.ProcessEnv = {}): Promise<string> {
+    const { code, stdout, stderr } = await countersign(args, { ...this.environment, ...more })
+    assert.equal(code, 0, `${args.join(' ')}: ${stdout}${stderr}`)
+    return stdout
   }
 
   /** A file to sign. */
