@@ -4,10 +4,11 @@ import { rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
+import { freePort } from '../support/server-process.ts'
 import { baseImage } from './support/base-image.ts'
 import { Engine } from './support/engine.ts'
 import { NotaryClient } from './support/notary.ts'
-import { freePort, runProgram, skipWithout, succeeded, type Outcome } from './support/tools.ts'
+import { runProgram, skipWithout, succeeded, type Outcome } from './support/tools.ts'
 
 const skip = skipWithout('docker', 'dockerd', 'docker-registry', 'notary', 'npm')
 const ROOT = join(import.meta.dirname, '..', '..')

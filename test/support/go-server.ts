@@ -1,13 +1,13 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { createServer, type AddressInfo } from 'node:net'
 import { once } from 'node:events'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { pem, issueCertificate } from './certificate.ts'
 import { exchange, type Endpoint } from './exchange.ts'
+import { freePort } from './server-process.ts'
 import { makeKey } from './test-key.ts'
 
 const BINARY = '/usr/bin/notary-server'
@@ -76,15 +76,6 @@ export function tlsIdentity(): { certificate: string; key: string; ca: string } 
     }),
     key: pem('PRIVATE KEY', server.privateKey.export({ type: 'pkcs8', format: 'der' })),
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
 }
 
 async function answering(child: ChildProcess, endpoint: Endpoint): Promise<void> {

@@ -5,7 +5,8 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { freePort, runProgram, succeeded } from './tools.ts'
+import { freePort } from '../../support/server-process.ts'
+import { runProgram, succeeded } from './tools.ts'
 
 /** Milliseconds until a daemon must answer. */
 const START_LIMIT = 60_000

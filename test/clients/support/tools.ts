@@ -1,7 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { accessSync, constants } from 'node:fs'
-import { createServer } from 'node:net'
 import { delimiter, join } from 'node:path'
 
 /**
@@ -70,12 +69,4 @@ export async function runProgram(
 export function succeeded(outcome: Outcome): Outcome {
   if (outcome.code !== 0) throw new Error(`ended with ${outcome.code}: ${outcome.text}`)
   return outcome
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as { port: number }
-  server.close()
-  return port
 }
