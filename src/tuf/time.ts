@@ -61,20 +61,16 @@ function read(text: string): { wall: number; offset: number } {
   const [year, month, day] = [field(1), field(2), field(3)]
   const [hour, minute, second] = [field(4), field(5), field(6)]
   const [zoneHour, zoneMinute] = [field(9), field(10)]
-  if (month < 1 || month > 12 || day < 1 || day > daysIn(year, month)) throw invalid(text)
   if (hour > 23 || minute > 59 || second > 59 || zoneHour > 23 || zoneMinute > 59) throw invalid(text)
   const date = new Date(0)
   date.setUTCFullYear(year, month - 1, day)
+  // A day that is in no calendar is another one by now.
+  if (date.getUTCMonth() !== month - 1 || date.getUTCDate() !== day) throw invalid(text)
   // Go keeps nine digits and cuts the rest.
   const fraction = Number(`0.${(match[7] ?? '0').slice(0, 9)}`) * 1000
   const wall = date.setUTCHours(hour, minute, second) + fraction
   const offset = zoneHour * 60 + zoneMinute
   return { wall, offset: match[8] === '-' ? 0 - offset : offset }
-}
-
-function daysIn(year: number, month: number): number {
-  if (month === 2) return year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0) ? 29 : 28
-  return [4, 6, 9, 11].includes(month) ? 30 : 31
 }
 
 function invalid(text: string): TrustError {
