@@ -19,13 +19,13 @@ export class Writes {
 
   /** @returns undefined while it is being written to */
   of(gun: Gun): number | undefined {
-    const count = Atomics.load(this.#cells, scatter(gun, CELLS))
+    const count = Atomics.load(this.#cells, cellOf(gun))
     return count % 2 === 0 ? count : undefined
   }
 
   /** One at a time. It counts also where it fails: what it did then is not known. @param guns undefined: all */
   async during<T>(guns: Iterable<Gun> | undefined, write: () => Promise<T>): Promise<T> {
-    const cells = guns === undefined ? this.#cells.keys() : Array.from(guns, (gun) => scatter(gun, CELLS))
+    const cells = guns === undefined ? this.#cells.keys() : Array.from(guns, (gun) => cellOf(gun))
     const counted = [...new Set(cells)]
     const count = (): void => {
       for (const cell of counted) Atomics.add(this.#cells, cell, 1)
@@ -39,9 +39,9 @@ export class Writes {
   }
 }
 
-/** The same number below `limit` for the same repository, each for as many of them. */
-export function scatter(gun: Gun, limit: number): number {
+/** Which number counts for a repository. */
+function cellOf(gun: Gun): number {
   let hash = 0
   for (let at = 0; at < gun.length; at += 1) hash = (Math.imul(hash, 31) + gun.charCodeAt(at)) | 0
-  return Math.abs(hash % limit)
+  return Math.abs(hash % CELLS)
 }

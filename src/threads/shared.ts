@@ -1,12 +1,15 @@
+import { hash, randomBytes } from 'node:crypto'
 import type { Count } from '../http/count.ts'
 import type { Locks } from '../repository/turns.ts'
-import { scatter, Writes } from '../store/writes.ts'
+import { Writes } from '../store/writes.ts'
 import { SERVER, type Gun } from '../tuf/gun.ts'
 
 /** Locks; repositories that share one wait for each other now and then. */
 const LOCKS = 1_024
-/** Where each number stands: the end of the journal takes two places, a lock too. */
-const PLACES = { parked: 2, publishing: 3, locks: 4, writes: 4 + 2 * LOCKS }
+/** Bytes of the secret that says which repositories share a lock. */
+const SECRET_BYTES = 16
+/** Where each number stands: the end of the journal takes two places, a lock too, the secret four. */
+const PLACES = { parked: 2, publishing: 3, secret: 4, locks: 8, writes: 8 + 2 * LOCKS }
 
 /**
  * The few numbers that all threads see at once: where the journal ends, how often repositories were written to, what
@@ -16,9 +19,11 @@ export class Shared {
   readonly buffer: SharedArrayBuffer
   readonly #cells: Int32Array<SharedArrayBuffer>
   readonly #end: BigInt64Array<SharedArrayBuffer>
+  readonly #secret: string
 
-  constructor(buffer = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT * PLACES.writes + Writes.BYTES)) {
+  constructor(buffer = newNumbers()) {
     this.buffer = buffer
+    this.#secret = Buffer.from(Uint8Array.from(secretIn(buffer))).toString('hex')
     this.#cells = new Int32Array(buffer)
     this.#end = new BigInt64Array(buffer, 0, 1)
   }
@@ -43,7 +48,7 @@ export class Shared {
   }
 
   get locks(): Locks {
-    return { hold: (gun, work) => this.#hold(lockOf(gun), work) }
+    return { hold: (gun, work) => this.#hold(this.#lockOf(gun), work) }
   }
 
   /** First come, first served: who comes draws a number, and waits until it is called. */
@@ -64,9 +69,22 @@ export class Shared {
       Atomics.notify(this.#cells, called)
     }
   }
+
+  /**
+   * The server's own lock is nobody else's: a repository is changed while it is held. Who shares one of the others nobody
+   * can tell: else whoever may make repositories of their own would choose names that keep one of somebody else's waiting.
+   */
+  #lockOf(gun: Gun): number {
+    return gun === SERVER ? 0 : 1 + (hash('sha256', this.#secret + gun, 'buffer').readUInt32LE() % (LOCKS - 1))
+  }
 }
 
-/** The server's own lock is nobody else's: a repository is changed while it is held. */
-function lockOf(gun: Gun): number {
-  return gun === SERVER ? 0 : 1 + scatter(gun, LOCKS - 1)
+function newNumbers(): SharedArrayBuffer {
+  const buffer = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT * PLACES.writes + Writes.BYTES)
+  secretIn(buffer).set(randomBytes(SECRET_BYTES))
+  return buffer
+}
+
+function secretIn(buffer: SharedArrayBuffer): Uint8Array {
+  return new Uint8Array(buffer, Int32Array.BYTES_PER_ELEMENT * PLACES.secret, SECRET_BYTES)
 }

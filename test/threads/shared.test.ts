@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { setImmediate } from 'node:timers/promises'
-import { SERVER, parseGun } from '../../src/tuf/gun.ts'
+import { setImmediate, setTimeout } from 'node:timers/promises'
+import { SERVER, parseGun, type Gun } from '../../src/tuf/gun.ts'
 import { Shared } from '../../src/threads/shared.ts'
 
 const GUN = parseGun('example.org/app')
@@ -43,6 +43,24 @@ test('a repository can be held while the server is', async () => {
     for (const name of names) await locks.hold(name, async () => undefined)
   })
 })
+
+test('which repositories share a lock cannot be told beforehand', async () => {
+  const names = Array.from({ length: 20_000 }, (_, index) => parseGun(`example.org/r${index}`))
+  const others = await waitingWith(new Shared(), GUN, names)
+  const chosen = await waitingWith(new Shared(), GUN, others)
+  assert.ok(others.length > 0)
+  assert.ok(chosen.length < others.length / 2, `${chosen.length} of ${others.length} again`)
+})
+
+/** Which of these wait while one is held. */
+async function waitingWith({ locks }: Shared, held: Gun, names: readonly Gun[]): Promise<Gun[]> {
+  const waiting = new Set(names)
+  return locks.hold(held, async () => {
+    for (const name of names) void locks.hold(name, async () => waiting.delete(name))
+    for (let before = Infinity; waiting.size < before; await setTimeout(100)) before = waiting.size
+    return [...waiting]
+  })
+}
 
 test('numbers are the same for all', async () => {
   const one = new Shared()
