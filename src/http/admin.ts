@@ -2,8 +2,9 @@ import { Router } from './koa-router.ts'
 import Koa from 'koa'
 import { z } from 'zod'
 import { holderOf } from '../access/access.ts'
+import { personBehind } from '../access/creator.ts'
 import { covers } from '../access/grant.ts'
-import { allows, type Action, type Identity } from '../access/permission.ts'
+import { allows, LOCAL, type Action, type Identity } from '../access/permission.ts'
 import { openApi } from '../admin/openapi.ts'
 import { parsed, type Operation, type World } from '../admin/operation.ts'
 import { OPERATIONS } from '../admin/operations.ts'
@@ -11,6 +12,7 @@ import { rehearsing } from '../admin/rehearse.ts'
 import { ADMIN_PREFIX } from '../admin/request.ts'
 import { noSuchRepository, TrustError } from '../errors.ts'
 import { asPermitted } from '../repository/trust.ts'
+import { Turns } from '../repository/turns.ts'
 import type { Actor } from '../store/store.ts'
 import { answerErrorsAndLog } from './admin-log.ts'
 import type { AdminContext, AdminState, Authenticate } from './admin-state.ts'
@@ -21,6 +23,8 @@ import { isOfConnection } from './errors.ts'
 
 /** Bytes of a request's body. */
 const BODY_MAX_BYTES = 16 * 1024 * 1024
+/** Requests about their own things of one person that wait behind the one that is being answered. */
+const OWN_WAITING_MAX = 16
 
 /**
  * The admin API: one route an operation, JSON in and out, `{"error": {code, message, hint}}` for what is refused.
@@ -35,6 +39,7 @@ export function adminApp(
   parkedBytes: number,
 ): Koa<AdminState, object> {
   const bodies = new Bodies(parkedBytes, newCount())
+  const persons = new Turns<string>(OWN_WAITING_MAX, undefined, 'too many requests of yours are waiting')
   const app = new Koa<AdminState, object>({ proxy: false })
   const router = new Router<AdminState, object>({ prefix: ADMIN_PREFIX, strict: true, sensitive: true })
   for (const operation of OPERATIONS) {
@@ -45,15 +50,19 @@ export function adminApp(
       const input = await inputOf(operation, ctx, bodies)
       const gun = gunIn(operation, input)
       if (gun !== undefined) ctx.state.gun = gun
-      // A body may take half a minute, in which somebody was revoked.
+      // A body may take half a minute, in which somebody was revoked; so may the wait for one's turn.
       const mayStill = (): void => permit(stillRecognised(world, asked), operation, gun)
-      mayStill()
       const own: World = { ...world, trust: asPermitted(world.trust, mayStill) }
       const { requestId, address } = ctx.state
       const actor: Actor = { name: asked.name, address, requestId }
       const where = { ...(isRehearsal(ctx) ? rehearsing(own) : own), gone: () => goneOf(ctx) }
-      const output = await operation.run(where, parsed(operation, input), actor)
-      answer(ctx, output)
+      const run = async (): Promise<unknown> => {
+        mayStill()
+        return operation.run(where, parsed(operation, input), actor)
+      }
+      // Everybody may ask for these: somebody who does so without end must not keep out those who would stop it.
+      const inTurn = operation.action === 'own' && asked !== LOCAL
+      answer(ctx, await (inTurn ? persons.take(personBehind(world.store, asked), run) : run()))
     })
   }
   router.get('/openapi.json', async (ctx) => {

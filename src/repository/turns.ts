@@ -2,27 +2,32 @@ import { TrustError } from '../errors.ts'
 import type { Gun } from '../tuf/gun.ts'
 
 /** Needed where other threads change repositories too: of all threads, only one at a time holds a repository. */
-export interface Locks {
-  hold<T>(gun: Gun, work: () => Promise<T>): Promise<T>
+export interface Locks<Name = Gun> {
+  hold<T>(name: Name, work: () => Promise<T>): Promise<T>
 }
 
 /**
  * Changes of one repository happen one after the other, so that each is computed from the head that it replaces:
  * independent delegation publishes at the same moment all succeed instead of losing a race. Different repositories do
  * not wait for each other. The store's compare-and-set stays the guarantee; this saves work that would be thrown away.
+ *
+ * @typeParam Name of what is done in turn: a repository, unless it is something else
  */
-export class Turns {
+export class Turns<Name extends string = Gun> {
   readonly #waitingLimit: number
-  readonly #locks: Locks | undefined
-  readonly #queues = new Map<Gun, { last: Promise<unknown>; waiting: number }>()
+  readonly #locks: Locks<Name> | undefined
+  readonly #tooMany: string
+  readonly #queues = new Map<Name, { last: Promise<unknown>; waiting: number }>()
 
   /**
    * @param waitingLimit changes that may wait behind the running one of a repository, in this thread
    * @param locks undefined: there is no other thread
+   * @param tooMany what is told whoever may not even wait
    */
-  constructor(waitingLimit: number, locks?: Locks) {
+  constructor(waitingLimit: number, locks?: Locks<Name>, tooMany = 'too many updates of this repository are waiting') {
     this.#waitingLimit = waitingLimit
     this.#locks = locks
+    this.#tooMany = tooMany
   }
 
   /**
@@ -30,21 +35,21 @@ export class Turns {
    *
    * @throws TrustError BUSY if too many wait already; nothing was run
    */
-  async take<T>(gun: Gun, change: () => Promise<T>): Promise<T> {
-    const queue = this.#queues.get(gun) ?? { last: Promise.resolve(), waiting: 0 }
+  async take<T>(name: Name, change: () => Promise<T>): Promise<T> {
+    const queue = this.#queues.get(name) ?? { last: Promise.resolve(), waiting: 0 }
     if (queue.waiting > this.#waitingLimit) {
-      throw new TrustError('BUSY', 'too many updates of this repository are waiting', { hint: 'try again in a moment' })
+      throw new TrustError('BUSY', this.#tooMany, { hint: 'try again in a moment' })
     }
-    this.#queues.set(gun, queue)
+    this.#queues.set(name, queue)
     queue.waiting += 1
     const locks = this.#locks
-    const turn = queue.last.then(locks === undefined ? change : () => locks.hold(gun, change))
+    const turn = queue.last.then(locks === undefined ? change : () => locks.hold(name, change))
     queue.last = turn.catch(() => undefined)
     try {
       return await turn
     } finally {
       queue.waiting -= 1
-      if (queue.waiting === 0) this.#queues.delete(gun)
+      if (queue.waiting === 0) this.#queues.delete(name)
     }
   }
 }

@@ -250,6 +250,27 @@ describe('the admin API over TCP', () => {
     }
   })
 
+  test('whoever asks without end, with whatever credentials of theirs, holds nobody else up', async () => {
+    await addPerson(server.running, 'busy', ['read:example.org/team/*'])
+    const names = Array.from({ length: 20 }, (_, index) => `busy-${index}`)
+    const more = { owner: 'busy' }
+    const allow = ['read:example.org/team/*']
+    const tokens: string[] = []
+    for (const name of names) tokens.push(await makeToken(server.running, name, allow, more))
+    let stop = false
+    const asking = [...tokens, ...tokens].map(async (token) => {
+      while (!stop) await ask('DELETE', '/api/v1/tokens/nothing', `Bearer ${token}`)
+    })
+    const root = `Bearer ${await makeToken(server.running, 'calm', ['admin:*'])}`
+    const statuses: number[] = []
+    for (const name of names.slice(0, 5)) {
+      statuses.push((await ask('DELETE', `/api/v1/tokens/${name}`, root)).status)
+    }
+    stop = true
+    await Promise.all(asking)
+    assert.deepEqual(statuses, [200, 200, 200, 200, 200])
+  })
+
   test("a page in an admin's browser changes nothing", async () => {
     // What a form of another site can send: the browser adds the password that it remembers, and Origin.
     const form = async (origin: string): Promise<number> => {
