@@ -17,7 +17,7 @@ export const grantsInput = z
         .string()
         .transform((text) => parsePattern(text))
         .meta({ description: 'docker.io/acme/app, docker.io/acme/*, or *' }),
-      actions: z.array(z.enum(ACTIONS)).min(1),
+      actions: z.array(z.enum(ACTIONS)).min(1).max(ACTIONS.length),
     }),
   )
   .max(GRANTS_MAX)

@@ -65,7 +65,10 @@ export function operation<Schema extends z.ZodObject, Output>(
   return definition
 }
 
-/** Input as the operation takes it. @throws TrustError INVALID_PARAMETERS that lists all mistakes */
+/** Characters about mistakes: nobody reads more. */
+const MISTAKES_MAX = 2_000
+
+/** Input as the operation takes it. @throws TrustError INVALID_PARAMETERS that lists all mistakes, if they are few */
 export function parsed<Schema extends z.ZodObject>(
   { input: schema }: Pick<Operation<Schema>, 'input'>,
   input: unknown,
@@ -75,7 +78,8 @@ export function parsed<Schema extends z.ZodObject>(
   const mistakes = result.error.issues.map(({ path, message }) =>
     path.length === 0 ? message : `${path.join('.')}: ${message}`,
   )
-  throw new TrustError('INVALID_PARAMETERS', mistakes.join('; '))
+  const text = mistakes.join('; ')
+  throw new TrustError('INVALID_PARAMETERS', text.length <= MISTAKES_MAX ? text : `${text.slice(0, MISTAKES_MAX)}…`)
 }
 
 /** The name of a repository, checked. @throws TrustError INVALID_GUN */

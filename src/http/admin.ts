@@ -16,13 +16,12 @@ import { Turns } from '../repository/turns.ts'
 import type { Actor } from '../store/store.ts'
 import { answerErrorsAndLog } from './admin-log.ts'
 import type { AdminContext, AdminState, Authenticate } from './admin-state.ts'
+import { bodyOf } from './admin-body.ts'
 import { Bodies } from './body.ts'
 import type { ClientAddresses } from './client-address.ts'
 import { newCount } from './count.ts'
 import { isOfConnection } from './errors.ts'
 
-/** Bytes of a request's body. */
-const BODY_MAX_BYTES = 16 * 1024 * 1024
 /** Requests about their own things of one person that wait behind the one that is being answered. */
 const OWN_WAITING_MAX = 16
 
@@ -47,11 +46,14 @@ export function adminApp(
       ctx.state.operation = operation.name
       const asked = await authenticate(ctx)
       ctx.state.identity = asked
-      const input = await inputOf(operation, ctx, bodies)
-      const gun = gunIn(operation, input)
+      const head = headOf(operation, ctx)
+      const gun = gunIn(operation, head)
       if (gun !== undefined) ctx.state.gun = gun
       // A body may take half a minute, in which somebody was revoked; so may the wait for one's turn.
       const mayStill = (): void => permit(stillRecognised(world, asked), operation, gun)
+      mayStill()
+      const hasBody = operation.method === 'PUT' || operation.method === 'POST'
+      const input = hasBody ? { ...(await bodyOf(ctx.req, operation, bodies)), ...head } : head
       const own: World = { ...world, trust: asPermitted(world.trust, mayStill) }
       const { requestId, address } = ctx.state
       const actor: Actor = { name: asked.name, address, requestId }
@@ -83,16 +85,12 @@ export function adminApp(
   return app
 }
 
-async function inputOf(
-  { method, input }: Operation,
-  ctx: AdminContext,
-  bodies: Bodies,
-): Promise<Record<string, unknown>> {
+/** What stands in the request's head; its path has the last word. */
+function headOf({ input }: Operation, ctx: AdminContext): Record<string, unknown> {
   const { params } = ctx as AdminContext & { params: Readonly<Record<string, string>> }
   const { dryRun: _, ...query } = ctx.query
-  const given = method === 'GET' || method === 'DELETE' ? query : { ...query, ...(await bodyOf(ctx, bodies)) }
   const ifMatch = ctx.get('If-Match')
-  return { ...given, ...(ifMatch !== '' && 'ifMatch' in input.shape ? { ifMatch } : {}), ...params }
+  return { ...query, ...(ifMatch !== '' && 'ifMatch' in input.shape ? { ifMatch } : {}), ...params }
 }
 
 /** Who mistypes it must not get the real thing. @throws TrustError INVALID_PARAMETERS */
@@ -100,26 +98,6 @@ function isRehearsal({ query }: AdminContext): boolean {
   const { dryRun = 'false' } = query
   if (dryRun === 'true' || dryRun === 'false') return dryRun === 'true'
   throw new TrustError('INVALID_PARAMETERS', 'dryRun: write it as dryRun=true')
-}
-
-async function bodyOf({ req }: AdminContext, bodies: Bodies): Promise<object> {
-  const { 'content-length': length, 'transfer-encoding': encoding } = req.headers
-  if (encoding === undefined && Number(length ?? 0) === 0) return {}
-  if (Number(length ?? Infinity) > BODY_MAX_BYTES) {
-    throw new TrustError('INVALID_PARAMETERS', `the body needs a Content-Length of at most ${BODY_MAX_BYTES}`)
-  }
-  const body = await bodies.read(req, BODY_MAX_BYTES, async (bytes) => jsonIn(bytes))
-  if (typeof body === 'object' && body !== null && !Array.isArray(body)) return body
-  throw new TrustError('INVALID_PARAMETERS', 'the body must be a JSON object')
-}
-
-function jsonIn(bytes: Buffer): unknown {
-  try {
-    return JSON.parse(bytes.toString('utf8'))
-  } catch {
-    // Without the parser's error: it quotes the body, which may hold a password.
-    throw new TrustError('INVALID_PARAMETERS', 'the body is not JSON')
-  }
 }
 
 /** @throws TrustError UNAUTHENTICATED */

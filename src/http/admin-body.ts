@@ -1,0 +1,66 @@
+import type { IncomingMessage } from 'node:http'
+import type { Operation } from '../admin/operation.ts'
+import { TrustError } from '../errors.ts'
+import type { Bodies } from './body.ts'
+
+/** Bytes of a body… */
+const BYTES_MAX = 16 * 1024 * 1024
+/** …and of one that everybody may send who is recognised. */
+const OWN_BYTES_MAX = 256 * 1024
+/**
+ * Members and elements of all objects and lists in a body: to read them takes memory and time that its bytes do not tell.
+ * Ten thousand tags are fifty thousand.
+ */
+const MEMBERS_MAX = 100_000
+/** Members of the body itself; no operation takes more than a few. */
+const OWN_MEMBERS_MAX = 100
+
+const [COMMA, OPEN_LIST, OPEN_OBJECT] = [0x2c, 0x5b, 0x7b]
+
+/**
+ * The JSON object in the body of a request; without a body an empty one.
+ *
+ * @throws TrustError INVALID_PARAMETERS, BUSY
+ */
+export async function bodyOf(
+  request: IncomingMessage,
+  { action }: Pick<Operation, 'action'>,
+  bodies: Bodies,
+): Promise<object> {
+  const { 'content-length': length, 'transfer-encoding': encoding } = request.headers
+  if (encoding === undefined && Number(length ?? 0) === 0) return {}
+  const limit = action === 'own' ? OWN_BYTES_MAX : BYTES_MAX
+  if (Number(length ?? Infinity) > limit) {
+    throw new TrustError('INVALID_PARAMETERS', `the body needs a Content-Length of at most ${limit}`)
+  }
+  const body = await bodies.read(request, limit, async (bytes) => jsonIn(bytes))
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) {
+    throw new TrustError('INVALID_PARAMETERS', 'the body must be a JSON object')
+  }
+  if (Object.keys(body).length > OWN_MEMBERS_MAX) tooMany(OWN_MEMBERS_MAX)
+  return body
+}
+
+function jsonIn(bytes: Buffer): unknown {
+  if (membersIn(bytes) > MEMBERS_MAX) tooMany(MEMBERS_MAX)
+  try {
+    return JSON.parse(bytes.toString('utf8'))
+  } catch {
+    // Without the parser's error: it quotes the body, which may hold a password.
+    throw new TrustError('INVALID_PARAMETERS', 'the body is not JSON')
+  }
+}
+
+/** How many there are at most: what stands in texts is counted too. */
+function membersIn(bytes: Buffer): number {
+  let members = 0
+  for (let at = 0; at < bytes.length; at += 1) {
+    const byte = bytes[at]
+    if (byte === COMMA || byte === OPEN_LIST || byte === OPEN_OBJECT) members += 1
+  }
+  return members
+}
+
+function tooMany(limit: number): never {
+  throw new TrustError('INVALID_PARAMETERS', `the body has more than ${limit} members`)
+}
