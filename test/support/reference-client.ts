@@ -143,12 +143,9 @@ export class ReferenceClient {
     if (entry === undefined) return []
     const keys: Record<string, KeyEntry> = parent.signed.delegations?.keys ?? {}
     let problem = ''
-    const document = await this.#byHash(name, 'Targets', entry, (candidate) => {
-      try {
-        checkSigned(name, candidate, delegation, keys, this.#now())
-      } catch (error) {
-        problem = error instanceof ClientRefusal ? error.message : refuse(String(error))
-      }
+    const check = (candidate: Document): void => checkSigned(name, candidate, delegation, keys, this.#now())
+    const document = await this.#byHash(name, 'Targets', entry, check, (refusal) => {
+      problem = refusal.message
     })
     if (problem !== '') {
       warnings.push(`${problem}, skipped`)
@@ -169,6 +166,7 @@ export class ReferenceClient {
     type: string,
     meta: FileMeta,
     checkSignatures: (document: Document) => void,
+    notSigned: (refusal: ClientRefusal) => void = rethrow,
   ): Promise<Document> {
     const cached = this.#cache.get(role)
     const { sha256 } = meta.hashes
@@ -178,7 +176,12 @@ export class ReferenceClient {
     const bytes = known ? cached.bytes : await this.#get(`${file}.json`, meta.length)
     checkBytes(role, bytes, meta)
     const document = decode(bytes, type)
-    checkSignatures(document)
+    try {
+      checkSignatures(document)
+    } catch (error) {
+      if (!(error instanceof ClientRefusal)) throw error
+      notSigned(error)
+    }
     if (!known && this.#stillSigned(cached, checkSignatures)) this.#checkVersion(role, document, cached)
     return document
   }
@@ -207,6 +210,10 @@ export class ReferenceClient {
     if (body.length > maxLength) refuse(`${file}: ${body.length} bytes, more than ${maxLength}`)
     return body
   }
+}
+
+function rethrow(refusal: ClientRefusal): never {
+  throw refusal
 }
 
 function isNamed(bytes: Buffer, meta: FileMeta): boolean {
