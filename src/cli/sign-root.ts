@@ -1,4 +1,5 @@
 import type { KeyObject } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
 import type { z } from 'zod'
 import type { RootKey } from '../admin/root-keys.ts'
 import { discardRoot, publishRoot, showStagedRoot, signRoot, stageNextRoot } from '../admin/roots.ts'
@@ -6,6 +7,7 @@ import type { StagedRootDescription } from '../repository/staged-root.ts'
 import { rootKeyId, rootPublicKey, signAsRoot } from '../signing/root-key.ts'
 import { canonicalBytes } from '../tuf/canonical.ts'
 import type { EncodedSignature } from '../tuf/encode.ts'
+import { typed } from '../tuf/gun.ts'
 import type { Connection } from './connect.ts'
 import { named, type RootKeyring } from './root-keys.ts'
 
@@ -34,8 +36,21 @@ export async function signAndPublish(
   names?: readonly string[],
   dryRun = false,
 ): Promise<{ staged: StagedRootDescription; version: number | undefined }> {
-  let staged = await connection.call(showStagedRoot, { gun })
+  return signThis(connection, keyring, await connection.call(showStagedRoot, { gun }), names, dryRun)
+}
+
+/** The same, of a staged root as it was just read: one that another admin stages in its place is not signed. */
+async function signThis(
+  connection: Connection,
+  keyring: RootKeyring,
+  read: StagedRootDescription,
+  names?: readonly string[],
+  dryRun = false,
+): ReturnType<typeof signAndPublish> {
+  const { gun } = read
+  let staged = read
   const chosen = await signersOf(keyring, names)
+  if (names !== undefined) mustBeNamed(staged, chosen)
   const signatures: EncodedSignature[] = []
   for (const record of chosen) {
     if (staged.complete || !isWanted(staged, record.keyId)) continue
@@ -67,13 +82,19 @@ export async function stageAndPublish(
     await keyring.open(name)
     opened.add(keyId)
   }
-  await connection.call(stageNextRoot, { gun, change })
+  const staged = await connection.call(stageNextRoot, { gun, change })
   try {
-    return await signAndPublish(connection, keyring, gun)
+    return await signThis(connection, keyring, staged)
   } catch (error) {
-    await connection.call(discardRoot, { gun }).catch(() => undefined)
+    await discardThis(connection, staged).catch(() => undefined)
     throw error
   }
+}
+
+/** Forget the staged root, unless what waits by now is another one. @throws TrustError */
+async function discardThis(connection: Connection, { gun, payload }: StagedRootDescription): Promise<void> {
+  const waiting = await connection.call(showStagedRoot, { gun })
+  if (isDeepStrictEqual(waiting.payload, payload)) await connection.call(discardRoot, { gun })
 }
 
 /** The root keys with these names; all that are sealed here if none are said, those that are open already first. */
@@ -82,6 +103,16 @@ async function signersOf(keyring: RootKeyring, names?: readonly string[]): Promi
   if (names !== undefined) return names.map((name) => named(records, name))
   const here = records.filter(({ sealed }) => sealed !== null)
   return here.toSorted((one, other) => Number(keyring.isOpen(other.name)) - Number(keyring.isOpen(one.name)))
+}
+
+/** @throws TrustError INVALID_PARAMETERS if none of these keys can sign the staged root */
+function mustBeNamed({ gun, former, own }: StagedRootDescription, chosen: readonly RootKey[]): void {
+  const named = new Set([...(former?.keys ?? []), ...own.keys].map(({ keyId }) => keyId))
+  if (chosen.some(({ keyId }) => named.has(keyId))) return
+  const names = chosen.map(({ name }) => name).join(', ')
+  throw new TrustError('INVALID_PARAMETERS', `no root key of ${gun} is among those to sign with: ${names}`, {
+    hint: `"countersign root show ${typed(gun)}" says which keys are wanted`,
+  })
 }
 
 /**

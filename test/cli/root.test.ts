@@ -193,6 +193,12 @@ describe('root keys of persons, at the terminal', () => {
       return printed.stdout + printed.stderr
     }
     await type(0, 'key', 'rotate', LATER, 'timestamp', '--stage')
+    await type(0, 'root', 'create', 'stranger', '--passphrase-file', 'bob.pass')
+    assert.equal(
+      await type(2, 'root', 'sign', LATER, '--root-key', 'stranger', '--passphrase-file', 'bob.pass'),
+      `error: no root key of ${LATER} is among those to sign with: stranger\n` +
+        `hint: "countersign root show ${LATER}" says which keys are wanted\n`,
+    )
     const wrote = await type(0, 'root', 'show', LATER, '--out', 'the next.json')
     assert.ok(wrote.includes(`"countersign root sign 'the next.json' --key KEYFILE"`), wrote)
     const signing = ['--key', 'alice.key', '--key-passphrase-file', 'file.pass']

@@ -200,7 +200,9 @@ test('one of two persons is replaced: both of before and both of after agree; cl
     assert.equal((await type('root', 'sign', gun, '--root-key', name, ...root)).code, code, name)
   }
   await done('key', 'rotate', gun, 'timestamp', '--stage')
-  assert.equal((await type('root', 'sign', gun, '--root-key', 'bob', ...root)).code, 1)
+  const replaced = await type('root', 'sign', gun, '--root-key', 'bob', ...root)
+  assert.equal(replaced.code, 2)
+  assert.match(replaced.stderr, /no root key of docker.io\/acme\/replaced is among those to sign with: bob/)
   await done('root', 'sign', gun, ...root)
   await done('tag', 'sign', gun, 'v2', DIGEST, '10')
   assert.deepEqual(await reader.list(gun), ['v1 targets', 'v2 targets'])

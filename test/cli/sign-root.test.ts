@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { parsed } from '../../src/admin/operation.ts'
+import { discardRoot, showStagedRoot, stageNextRoot } from '../../src/admin/roots.ts'
+import type { Connection } from '../../src/cli/connect.ts'
+import { RootKeyring } from '../../src/cli/root-keys.ts'
+import { stageAndPublish } from '../../src/cli/sign-root.ts'
+import { worldOf } from '../support/people.ts'
+import { startTestServer } from '../support/server.ts'
+
+const GUN = 'example.org/two-admins'
+
+test('a rotation neither signs nor discards the root that another admin has staged in the place of its own', async (t) => {
+  const server = await startTestServer({ transport: 'plain' })
+  t.after(() => server.stop())
+  const world = worldOf(server.running)
+  const actor = { name: 'local' }
+  let meanwhile = false
+  const connection: Connection = {
+    async call(operation, input, dryRun = false) {
+      const rehearsed = { ...world, trust: { ...world.trust, store: { ...world.store, commit: async () => 0 } } }
+      const output = await operation.run(dryRun ? rehearsed : world, parsed(operation, input), actor)
+      if (meanwhile && operation.name === 'root.stage' && !dryRun) {
+        await discardRoot.run(world, parsed(discardRoot, { gun: GUN }), actor)
+        const other = { gun: GUN, change: { what: 'snapshot' as const } }
+        await stageNextRoot.run(world, parsed(stageNextRoot, other), { name: 'user:bob' })
+      }
+      return output
+    },
+    close: async () => {},
+  }
+  const passphraseFile = join(server.directory, 'passphrase')
+  await writeFile(passphraseFile, 'correct horse battery', { mode: 0o600 })
+  const keyring = new RootKeyring(connection, passphraseFile)
+  const certificate = await keyring.certificate(await keyring.create('root'), GUN)
+  await stageAndPublish(connection, keyring, GUN, { what: 'create', certificates: [certificate] })
+  meanwhile = true
+  await assert.rejects(
+    stageAndPublish(connection, keyring, GUN, { what: 'timestamp' }),
+    /not a signature of the staged/,
+  )
+  const waits = await showStagedRoot.run(world, parsed(showStagedRoot, { gun: GUN }), actor)
+  assert.partialDeepStrictEqual(waits, { by: 'user:bob', signatures: [], version: 2 })
+})
