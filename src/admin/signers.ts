@@ -3,6 +3,7 @@ import {
   createSigner,
   findSigner,
   finishSignerRotation,
+  formerKeyIds,
   removeSigner,
   rotateSigner,
   signerKeys,
@@ -72,9 +73,8 @@ export const renewSigner = operation({
   input: z.strictObject({ ...input.shape, finish: z.boolean().default(false) }),
   async run(world, { name, finish }, actor): Promise<SignerRow & Warned> {
     if (!finish) return { ...rowOf(world, await rotateSigner(world.trust, name, actor)), warnings: [] }
-    const { keyIds: before } = findSigner(world.trust, name)
     const signer = await finishSignerRotation(world.trust, name, actor)
-    const given = before.filter((keyId) => !signer.keyIds.includes(keyId))
+    const given = formerKeyIds(world.trust, signer)
     return { ...rowOf(world, signer), warnings: await stillNaming(world, name, given, signer.keyIds) }
   },
 })
@@ -87,9 +87,10 @@ export const deleteSigner = operation({
   action: 'admin',
   input,
   async run(world, { name }, actor): Promise<{ name: string; removed: true } & Warned> {
-    const { keyIds } = findSigner(world.trust, name)
+    const signer = findSigner(world.trust, name)
     await removeSigner(world.trust, name, actor)
-    return { name, removed: true, warnings: await stillNaming(world, name, keyIds, []) }
+    const given = [...formerKeyIds(world.trust, signer), ...signer.keyIds]
+    return { name, removed: true, warnings: await stillNaming(world, name, given, []) }
   },
 })
 

@@ -42,6 +42,12 @@ export function signerKeys(trust: Readable, { name, keyIds }: TagSigner): Stored
   return trust.store.keys(SERVER, signerRole(name)).filter(({ keyId }) => keyIds.includes(keyId))
 }
 
+/** Keys that a signer of this name had once: owners may still trust them. Keys are never deleted. */
+export function formerKeyIds(trust: Readable, { name, keyIds }: TagSigner): string[] {
+  const all = trust.store.keys(SERVER, signerRole(name)).map(({ keyId }) => keyId)
+  return all.filter((keyId) => !keyIds.includes(keyId))
+}
+
 /** The name of the signer that signs with a key of the server. */
 export function signerOf(trust: Readable, { role, keyId }: Pick<StoredKey, 'role' | 'keyId'>): string | undefined {
   const name = role.slice('targets/'.length)

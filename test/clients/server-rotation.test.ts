@@ -255,12 +255,12 @@ test('the key of a signer stolen: the runbook, as it is typed', { skip }, async 
   const early = await done('signer', 'rotate', 'ci', '--finish', '--dry-run')
   assert.match(early, /^warning: docker\.io\/acme\/stolen-signer does not have the new key: .*docker trust signer add/m)
   await add()
-  const late = await done('signer', 'rotate', 'ci', '--finish', '--dry-run')
   const purge = ['delegation', 'purge', '-p', gun, '--key', old]
-  assert.match(
-    late,
-    new RegExp(`\nwarning: ${gun} still trusts ${old}; its owner ends that: notary ${purge.join(' ')}\n$`),
-  )
+  const trusted = new RegExp(`\nwarning: ${gun} still trusts ${old}; its owner ends that: notary ${purge.join(' ')}\n$`)
+  assert.match(await done('signer', 'rotate', 'ci', '--finish', '--dry-run'), trusted)
+  // Again and again, until all owners have done it.
+  for (const _ of [1, 2]) assert.match(await done('signer', 'rotate', 'ci', '--finish'), trusted)
+  assert.ok((await done('signer', 'remove', 'ci', '--dry-run')).includes(`${gun} still trusts ${old};`))
   await owner.run(...purge)
   assert.deepEqual(await reader.list(gun), [], 'nothing that the old key alone has signed is believed')
   assert.doesNotMatch(await done('signer', 'rotate', 'ci', '--finish'), /warning/)
