@@ -59,12 +59,17 @@ export function mustBeReached(threshold: number, keys: number): void {
 
 /** The keys with these ids; one that is sealed here rather than one that is known as being offline. */
 function same(records: readonly RootKey[], signers: readonly string[]): RootKey[] {
-  const hereFirst = records.toSorted((one, other) => Number(one.sealed === null) - Number(other.sealed === null))
+  const sorted = hereFirst(records)
   return [...new Set(signers)].map((id) => {
-    const record = hereFirst.find(({ keyId }) => keyId === id)
+    const record = sorted.find(({ keyId }) => keyId === id)
     if (record !== undefined) return record
     throw new TrustError('INVALID_PARAMETERS', `the root key ${id} is not here`, {
       hint: 'whoever has it renews its certificate: notary key rotate GUN root; or "countersign root import" it first',
     })
   })
+}
+
+/** Of a key with two names, the one by which it is sealed here comes first. */
+export function hereFirst(records: readonly RootKey[]): RootKey[] {
+  return records.toSorted((one, other) => Number(one.sealed === null) - Number(other.sealed === null))
 }

@@ -4,35 +4,25 @@ import { matches } from '../access/permission.ts'
 import { listRepositories } from '../admin/repositories.ts'
 import { planRoot, stageNextRoot } from '../admin/roots.ts'
 import { TrustError } from '../errors.ts'
-import type { RotationPlan } from '../repository/rotation-plan.ts'
 import { parseGun, typed } from '../tuf/gun.ts'
 import { BASE_ROLES, type BaseRole } from '../tuf/role.ts'
 import type { Connection } from './connect.ts'
 import { inEach, outcomeTable, type Outcome } from './fleet.ts'
 import { JSON_OPTION, wholeNumber } from './options.ts'
 import { print, printJson } from './print.ts'
-import { nextAuthority, saysAuthority, type AuthorityOptions, type NextAuthority } from './root-authority.ts'
+import { nextAuthority, saysAuthority } from './root-authority.ts'
 import { PASSPHRASE_OPTION, RootKeyring } from './root-keys.ts'
+import { plan, type PlanOptions } from './rotation-plan.ts'
 import { EXIT, withConnection } from './run.ts'
 import { stageAndPublish } from './sign-root.ts'
 
-interface Options extends AuthorityOptions {
+interface Options extends PlanOptions {
   all?: true
   adopted?: true
   plan?: true
   dryRun?: true
-  stage?: true
   passphraseFile?: string
-  json?: true
 }
-
-/** A plan, and the root keys that were said for it. */
-type Plan = RotationPlan & {
-  next?: { readonly threshold: number; readonly keys: readonly { readonly name: string; readonly keyId: string }[] }
-}
-
-/** Among many, one that cannot be planned: its obstacle says why. */
-type Unplanned = Pick<Plan, 'gun' | 'role' | 'obstacles'>
 
 type Rotated = Outcome<'rotated' | 'waits for signatures'>
 
@@ -107,64 +97,6 @@ async function authority(
     certificates.push(await keyring.certificate(await keyring.open(name), before.commonName, options.renew))
   }
   return { certificates, threshold }
-}
-
-async function plan(
-  connection: Connection,
-  guns: readonly string[],
-  role: BaseRole,
-  options: Options,
-): Promise<number> {
-  const keyring = new RootKeyring(connection, undefined)
-  const plans: (Plan | Unplanned)[] = []
-  for (const gun of guns) {
-    try {
-      const found = await connection.call(planRoot, { gun, role })
-      const said = saysAuthority(role, options) && found.obstacles.length === 0
-      plans.push(said ? planned(found, await nextAuthority(keyring, found, options)) : found)
-    } catch (error) {
-      if (guns.length === 1 || !(error instanceof TrustError)) throw error
-      plans.push({ gun, role, obstacles: [error.message] })
-    }
-  }
-  if (options.json === true) printJson(plans)
-  else print(plans.map(planText).join('\n\n'))
-  return plans.every(({ obstacles }) => obstacles.length === 0) ? EXIT.ok : EXIT.negative
-}
-
-/** With what was said of the root keys from now on: the new ones sign too, so they must be here. */
-function planned(found: RotationPlan, { keys, threshold }: NextAuthority): Plan {
-  const offline = keys.filter(({ sealed }) => sealed === null)
-  return {
-    ...found,
-    next: { threshold, keys: keys.map(({ name, keyId }) => ({ name, keyId })) },
-    obstacles: [
-      ...found.obstacles,
-      ...offline.map(({ name }) => `the root key ${name} is offline: "countersign root import" it first`),
-    ],
-  }
-}
-
-function planText(each: Plan | Unplanned): string {
-  const title = `Rotating the ${each.role} key of ${each.gun}`
-  const obstacles = each.obstacles.map((text) => `  cannot be done: ${text}`)
-  if (!('version' in each)) return [title, ...obstacles].join('\n')
-  const stuck = each.cachedRoots.filter(({ follows }) => !follows)
-  const clients =
-    stuck.length === 0
-      ? 'all clients follow, whichever root they have cached'
-      : stuck.map(({ version, why = '' }) => `clients with root version ${version} do not follow: ${why}`).join('\n  ')
-  return [
-    title,
-    `  root version ${each.version}, signed by ${each.threshold} of:`,
-    ...each.signers.map((keyId) => `    ${keyId}`),
-    ...(each.next === undefined ? [] : [`  from then on each root is signed by ${each.next.threshold} of:`]),
-    ...(each.next?.keys ?? []).map(({ name, keyId }) => `    ${keyId} ${name}`),
-    `  signed by the server with it: ${each.serverSigns.join(', ')}`,
-    `  ${clients}`,
-    ...each.breaks.map((text) => `  breaks: ${text}`),
-    ...obstacles,
-  ].join('\n')
 }
 
 function show(outcomes: readonly Rotated[], role: BaseRole): void {

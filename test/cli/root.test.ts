@@ -145,7 +145,7 @@ describe('root keys of persons, at the terminal', () => {
     }
     await prints(
       `key rotate ${LATER} root --root-key alice bob --root-threshold 2 --plan`,
-      /root version 4, signed by 1 of:\n {4}ID\n {2}from then on each root is signed by 2 of:\n {4}ID alice\n {4}ID bob\n/,
+      /root version 4, signed by 1 of:\n {4}ID alice\n {2}from then on each root is signed by 2 of:\n {4}ID alice\n {4}ID bob\n/,
     )
     await prints(`key rotate ${LATER} root --renew --dry-run`, /is signed by 1 of:\n {4}ID alice\n/)
     await prints(`key rotate ${LATER} root --root-key nobody --plan`, /there is no root key nobody/, 1)

@@ -156,7 +156,7 @@ warning: there is no user alicf: "countersign user list" prints all
   test('plan a rotation, rotate, stage, discard', async () => {
     const plan = `Rotating the timestamp key of ${GUN}
   root version 2, signed by 1 of:
-    ID
+    ID root
   signed by the server with it: snapshot, timestamp
   all clients follow, whichever root they have cached
 `

@@ -132,6 +132,17 @@ test(
       keyPassphrase,
       '--remove',
     )
+    const plan = await type('key', 'rotate', gun, 'targets', '--dry-run')
+    assert.equal(plan.code, 1, 'as of the rotation')
+    assert.match(plan.stdout, /\n {4}[0-9a-f]{64} offline \(offline\)\n {2}it would wait for signatures: too few/)
+    const [{ waits, known } = {}] = JSON.parse(
+      (await type('key', 'rotate', gun, 'targets', '--plan', '--json')).stdout,
+    ) as {
+      waits?: boolean
+      known?: { name: string; holder: string }[]
+    }[]
+    assert.partialDeepStrictEqual({ waits, known }, { waits: true, known: [{ name: 'offline', holder: 'offline' }] })
+    assert.doesNotMatch(await done('key', 'rotate', gun, 'targets', '--stage', '--plan'), /would wait/)
     const alone = await type('key', 'rotate', gun, 'targets')
     assert.equal(alone.code, 1)
     assert.match(alone.stdout, /waits for signatures/)

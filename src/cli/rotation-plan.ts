@@ -1,0 +1,119 @@
+import type { RootKey } from '../admin/root-keys.ts'
+import { planRoot } from '../admin/roots.ts'
+import { TrustError } from '../errors.ts'
+import type { RotationPlan } from '../repository/rotation-plan.ts'
+import type { BaseRole } from '../tuf/role.ts'
+import type { Connection } from './connect.ts'
+import { print, printJson } from './print.ts'
+import { hereFirst, nextAuthority, saysAuthority, type AuthorityOptions, type NextAuthority } from './root-authority.ts'
+import { RootKeyring } from './root-keys.ts'
+import { EXIT } from './run.ts'
+
+export interface PlanOptions extends AuthorityOptions {
+  readonly stage?: true
+  readonly json?: true
+}
+
+/** A plan, and what is known here of the root keys. */
+type Plan = RotationPlan & {
+  /** Those of `signers` that have a name here. */
+  readonly known: readonly {
+    readonly keyId: string
+    readonly name: string
+    readonly holder: 'sealed here' | 'offline'
+  }[]
+  /** True: too few of `signers` are sealed here, so the root that is made waits for signatures. */
+  readonly waits: boolean
+  /** The root keys that were said for it. */
+  readonly next?: {
+    readonly threshold: number
+    readonly keys: readonly { readonly name: string; readonly keyId: string }[]
+  }
+}
+
+/** Among many, one that cannot be planned: its obstacle says why. */
+type Unplanned = Pick<Plan, 'gun' | 'role' | 'obstacles'>
+
+/** Says what rotating would do. @returns the exit code, as that of the rotation would be */
+export async function plan(
+  connection: Connection,
+  guns: readonly string[],
+  role: BaseRole,
+  options: PlanOptions,
+): Promise<number> {
+  const keyring = new RootKeyring(connection, undefined)
+  const records = hereFirst(await keyring.records())
+  const plans: (Plan | Unplanned)[] = []
+  for (const gun of guns) {
+    try {
+      const found = withHolders(await connection.call(planRoot, { gun, role }), records)
+      const said = saysAuthority(role, options) && found.obstacles.length === 0
+      plans.push(said ? planned(found, await nextAuthority(keyring, found, options)) : found)
+    } catch (error) {
+      if (guns.length === 1 || !(error instanceof TrustError)) throw error
+      plans.push({ gun, role, obstacles: [error.message] })
+    }
+  }
+  if (options.json === true) printJson(plans)
+  else print(plans.map((each) => planText(each, options)).join('\n\n'))
+  const done = plans.every((each) => each.obstacles.length === 0 && (options.stage === true || !isWaiting(each)))
+  return done ? EXIT.ok : EXIT.negative
+}
+
+function isWaiting(each: Plan | Unplanned): boolean {
+  return 'waits' in each && each.waits
+}
+
+/** @param records of all root keys, those that are sealed here first */
+function withHolders(found: RotationPlan, records: readonly RootKey[]): Plan {
+  const known = [...new Set(found.signers)].flatMap((keyId): Plan['known'][number][] => {
+    const record = records.find((each) => each.keyId === keyId)
+    if (record === undefined) return []
+    return [{ keyId, name: record.name, holder: record.sealed === null ? 'offline' : 'sealed here' }]
+  })
+  const here = known.filter(({ holder }) => holder === 'sealed here')
+  return { ...found, known, waits: here.length < found.threshold }
+}
+
+/** With what was said of the root keys from now on: the new ones sign too, so they must be here. */
+function planned(found: Plan, { keys, threshold }: NextAuthority): Plan {
+  const offline = keys.filter(({ sealed }) => sealed === null)
+  return {
+    ...found,
+    next: { threshold, keys: keys.map(({ name, keyId }) => ({ name, keyId })) },
+    obstacles: [
+      ...found.obstacles,
+      ...offline.map(({ name }) => `the root key ${name} is offline: "countersign root import" it first`),
+    ],
+  }
+}
+
+function planText(each: Plan | Unplanned, { stage }: PlanOptions): string {
+  const title = `Rotating the ${each.role} key of ${each.gun}`
+  const obstacles = each.obstacles.map((text) => `  cannot be done: ${text}`)
+  if (!('version' in each)) return [title, ...obstacles].join('\n')
+  const stuck = each.cachedRoots.filter(({ follows }) => !follows)
+  const clients =
+    stuck.length === 0
+      ? 'all clients follow, whichever root they have cached'
+      : stuck.map(({ version, why = '' }) => `clients with root version ${version} do not follow: ${why}`).join('\n  ')
+  const waits = each.waits && stage !== true && obstacles.length === 0
+  return [
+    title,
+    `  root version ${each.version}, signed by ${each.threshold} of:`,
+    ...each.signers.map((keyId) => `    ${keyId} ${whereText(each, keyId)}`),
+    ...(waits ? ['  it would wait for signatures: too few of these keys are sealed here'] : []),
+    ...(each.next === undefined ? [] : [`  from then on each root is signed by ${each.next.threshold} of:`]),
+    ...(each.next?.keys ?? []).map(({ name, keyId }) => `    ${keyId} ${name}`),
+    `  signed by the server with it: ${each.serverSigns.join(', ')}`,
+    `  ${clients}`,
+    ...each.breaks.map((text) => `  breaks: ${text}`),
+    ...obstacles,
+  ].join('\n')
+}
+
+function whereText({ known }: Plan, keyId: string): string {
+  const found = known.find((each) => each.keyId === keyId)
+  if (found === undefined) return '(not here)'
+  return found.holder === 'offline' ? `${found.name} (offline)` : found.name
+}
