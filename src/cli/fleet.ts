@@ -1,13 +1,17 @@
 import { TrustError } from '../errors.ts'
 import { said, table } from './print.ts'
 
+/** What to do about a root that is not published yet. */
+export const WAITING_HINT =
+  '"countersign root waiting" lists the roots that wait; whose signatures one lacks: countersign root show GUN'
+
 /** What became of one repository of many. */
 export interface Outcome<State extends string> {
   readonly gun: string
   readonly state: State | 'failed'
   readonly version?: number
   readonly error?: string
-  /** What to do about the error. */
+  /** What to do about it. */
   readonly hint?: string | undefined
 }
 

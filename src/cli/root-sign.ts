@@ -4,7 +4,7 @@ import { listStagedRoots } from '../admin/roots.ts'
 import { TrustError } from '../errors.ts'
 import { typed } from '../tuf/gun.ts'
 import { payloadForPeople, stagedForPeople } from './describe-root.ts'
-import { inEach, outcomeTable } from './fleet.ts'
+import { inEach, outcomeTable, WAITING_HINT } from './fleet.ts'
 import { DRY_RUN_OPTION, JSON_OPTION } from './options.ts'
 import { print, printJson } from './print.ts'
 import { holdsStaged, KEY_PASSPHRASE_OPTION, readRootKeyFile, readStaged } from './root-files.ts'
@@ -69,7 +69,9 @@ function signAll(pattern: string, { rootKey, passphraseFile, dryRun, json }: Opt
       waiting.map(({ gun }) => gun),
       async (gun) => {
         const { version } = await signAndPublish(connection, keyring, gun, rootKey, dryRun)
-        return version === undefined ? { gun, state: 'lacks signatures' } : { gun, state: done, version }
+        return version === undefined
+          ? { gun, state: 'lacks signatures', hint: WAITING_HINT }
+          : { gun, state: done, version }
       },
     )
     if (json === true) printJson(outcomes)

@@ -7,7 +7,7 @@ import { TrustError } from '../errors.ts'
 import { parseGun, typed } from '../tuf/gun.ts'
 import { BASE_ROLES, type BaseRole } from '../tuf/role.ts'
 import type { Connection } from './connect.ts'
-import { inEach, outcomeTable, type Outcome } from './fleet.ts'
+import { inEach, outcomeTable, WAITING_HINT, type Outcome } from './fleet.ts'
 import { JSON_OPTION, wholeNumber } from './options.ts'
 import { print, printJson } from './print.ts'
 import { nextAuthority, saysAuthority } from './root-authority.ts'
@@ -25,6 +25,7 @@ interface Options extends PlanOptions {
 }
 
 type Rotated = Outcome<'rotated' | 'waits for signatures'>
+const WAITS = { state: 'waits for signatures', hint: WAITING_HINT } as const
 
 /** Adds `key rotate`. */
 export function addRotate(key: Command): void {
@@ -74,10 +75,10 @@ async function rotateOne(
       : { what: role }
   if (options.stage === true) {
     await connection.call(stageNextRoot, { gun, change })
-    return { gun, state: 'waits for signatures' }
+    return { gun, ...WAITS }
   }
   const { version } = await stageAndPublish(connection, keyring, gun, change)
-  return version === undefined ? { gun, state: 'waits for signatures' } : { gun, state: 'rotated', version }
+  return version === undefined ? { gun, ...WAITS } : { gun, state: 'rotated', version }
 }
 
 /** Certificates of the root keys from now on; their passphrases are asked for. */

@@ -235,6 +235,15 @@ docker.io/acme/app     rotated  4
 docker.io/acme/second  rotated  2
 `,
     )
+    await prints(
+      'key rotate docker.io/acme/* targets --all --stage',
+      `REPOSITORY             STATE                 ROOT
+docker.io/acme/app     waits for signatures
+docker.io/acme/second  waits for signatures
+hint: "countersign root waiting" lists the roots that wait; whose signatures one lacks: countersign root show GUN
+`,
+    )
+    await prints(all, /second {2}published/)
   })
 
   test('a pattern that names no repository is said, with every kind of answer', async () => {
