@@ -1,0 +1,29 @@
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+
+/** Takes all files that it may have open but three, and asks; then gives them back, and asks again. */
+const PROGRAM = `
+import { closeSync, openSync } from 'node:fs'
+import { mustHaveRoom } from ${JSON.stringify(join(import.meta.dirname, '..', '..', 'src', 'store', 'room.ts'))}
+const ask = () => mustHaveRoom(process.argv[1]).then(() => 'room', ({ code }) => code)
+await ask()
+const taken = []
+try { for (;;) taken.push(openSync('/dev/null')) } catch {}
+for (const file of taken.splice(0, 3)) closeSync(file)
+const before = await ask()
+for (const file of taken) closeSync(file)
+console.log(before, await ask())
+`
+
+test('a database that could not be opened again for want of open files is not closed', async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'countersign-room-'))
+  t.after(() => rm(directory, { recursive: true }))
+  const node = [process.execPath, '--input-type=module', '--eval', PROGRAM, directory]
+  const printed = execFileSync('prlimit', ['--nofile=100', ...node], { encoding: 'utf8' })
+  assert.equal(printed, 'EMFILE room\n')
+  assert.deepEqual(await readdir(directory), [])
+})
