@@ -80,7 +80,9 @@ async function replace(
  */
 async function makeAnew(trust: Trust, gun: Gun, head: Head, role: ServerRole, damage: TrustError): Promise<void> {
   const { renewals, mended, now } = trust
-  const isTooSoon = !renewals.has(gun) && now() - (mended.get(gun) ?? -Infinity) < MEND_AGAIN_AFTER
+  const since = now() - (mended.get(gun) ?? -Infinity)
+  // Below 0: the clock was put back.
+  const isTooSoon = since >= 0 && since < MEND_AGAIN_AFTER && !renewals.has(gun)
   try {
     if (isTooSoon || !isMadeHere(trust, gun, head, role)) throw damage
     if (await renewOnce(trust, gun)) mended.set(gun, now())

@@ -22,7 +22,9 @@ type Postponed = Map<Gun, number>
  */
 export async function renewDue(trust: Trust, postponed: Postponed = new Map()): Promise<RenewalCounts> {
   const counts: RenewalCounts = { renewed: 0, failed: 0 }
-  for (const [gun, time] of postponed) if (time <= trust.now()) postponed.delete(gun)
+  const now = trust.now()
+  // Later than any postponement from now: the clock was put back, by years perhaps.
+  for (const [gun, time] of postponed) if (time <= now || time > now + RETRY_AFTER) postponed.delete(gun)
   for (;;) {
     const due = await trust.store.due(trust.now(), RENEWALS_AT_ONCE + postponed.size)
     const batch = due.filter(({ gun }) => !postponed.has(gun)).slice(0, RENEWALS_AT_ONCE)

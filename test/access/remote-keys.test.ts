@@ -58,6 +58,15 @@ describe('a key set that is fetched', () => {
     assert.equal(await find(header('p256'), 13 * MINUTE), undefined)
   })
 
+  test('also after the clock was ahead, and was put back', async () => {
+    const find = remoteKeys(url, (reason) => failures.push(reason))
+    assert.ok(await find(header('p256'), 365 * 24 * 60 * MINUTE))
+    content = JSON.stringify(keySetOf({ p256, ed }))
+    assert.ok(await find(header('ed', 'EdDSA'), 0))
+    assert.ok(await find(header('p256'), MINUTE))
+    assert.equal(asked, 2)
+  })
+
   test('asked by many at once, one fetch is made', async () => {
     const find = remoteKeys(url, (reason) => failures.push(reason))
     const found = await Promise.all(Array.from({ length: 10 }, async () => find(header('p256'), 0)))

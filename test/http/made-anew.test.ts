@@ -210,5 +210,9 @@ describe('what the server made and its disk has spoilt is made anew', () => {
     server.clock.now += 10 * 60_000
     assert.equal((await get(gun, 'timestamp.json')).status, 200)
     assert.equal(versions(gun)['timestamp'], 3)
+    await harm('damaged', gun, 'timestamp')
+    // A clock that was ahead.
+    server.clock.now -= 60_000
+    assert.equal((await get(gun, 'timestamp.json')).status, 200)
   })
 })

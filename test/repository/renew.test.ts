@@ -163,6 +163,20 @@ test('a repository whose root has expired does not hold up the others; it is nev
   await assert.rejects(readCurrent(here.trust, parseGun(dying.gun), 'timestamp'), { code: 'SIGNING_FAILED' })
 })
 
+test('what failed while the clock was ahead is tried again soon after it was put back', async (t) => {
+  const here = await local(t)
+  await published(here, 'example.org/a')
+  const postponed = new Map()
+  const sign = t.mock.method(here.trust.signer, 'sign', async () => {
+    throw new TrustError('SIGNER_UNAVAILABLE', 'the token is away')
+  })
+  here.clock.now = NOW + 365 * DAY
+  assert.deepEqual(await renewDue(here.trust, postponed), { renewed: 0, failed: 1 })
+  sign.mock.restore()
+  here.clock.now = NOW + 8 * DAY
+  assert.deepEqual(await renewDue(here.trust, postponed), { renewed: 1, failed: 0 })
+})
+
 test('the loop renews by itself and stops when told', async (t) => {
   const here = await local(t)
   await published(here, 'example.org/a')
