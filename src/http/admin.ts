@@ -21,6 +21,7 @@ import { Bodies } from './body.ts'
 import type { ClientAddresses } from './client-address.ts'
 import { newCount } from './count.ts'
 import { isOfConnection } from './errors.ts'
+import { sentPath } from './path.ts'
 
 /** Requests about their own things of one person that wait behind the one that is being answered. */
 const OWN_WAITING_MAX = 16
@@ -76,6 +77,10 @@ export function adminApp(
     if (!isOfConnection(error)) world.trust.log.error({ err: error }, 'an answer failed')
   })
   app.use(answerErrorsAndLog(world.trust.log, clients))
+  app.use((ctx, next) => {
+    sentPath(ctx)
+    return next()
+  })
   app.use(router.routes())
   app.use(() => {
     throw new TrustError('NOT_FOUND', 'there is no such operation', {

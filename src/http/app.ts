@@ -14,7 +14,7 @@ import { countOfHosts } from './hosts.ts'
 import { keepRefusal } from './keep-answer.ts'
 import { notRouted } from './metadata.ts'
 import { KeptAnswers } from './kept-answers.ts'
-import { decodePath } from './path.ts'
+import { decodePath, sentPath, unreadable } from './path.ts'
 import { isPlain } from './plain.ts'
 import { Repeats } from './repeats.ts'
 import { recordRequest } from './request-log.ts'
@@ -149,19 +149,10 @@ function normalisePath(urlBytes: number) {
     if (Buffer.byteLength(ctx.req.url ?? '') > urlBytes) {
       throw new TrustError('INVALID_PARAMETERS', `the URL is longer than ${urlBytes} bytes`)
     }
-    const path = pathOf(ctx)
-    if (path === undefined) throw new TrustError('INVALID_PARAMETERS', 'the URL cannot be read')
+    const path = decodePath(sentPath(ctx))
+    if (path === undefined) throw unreadable()
     ctx.path = path.split('/').map(encodeURIComponent).join('/')
     await next()
-  }
-}
-
-function pathOf(ctx: Context): string | undefined {
-  try {
-    return decodePath(ctx.path)
-  } catch {
-    // An absolute URL, as for a proxy, that is none: Node's parser throws.
-    return undefined
   }
 }
 

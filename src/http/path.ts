@@ -1,3 +1,4 @@
+import { TrustError } from '../errors.ts'
 import { isRole, type Role, type ServerRole } from '../tuf/role.ts'
 
 /** What the last part of a metadata path asks for (wire spec §2, file forms). */
@@ -19,6 +20,23 @@ export function decodePath(path: string): string | undefined {
   } catch {
     return undefined
   }
+}
+
+/**
+ * A request's path as it was sent. Of an absolute URL, as for a proxy, that is none, Node's parser throws.
+ *
+ * @throws TrustError INVALID_PARAMETERS: not Node's error, which holds the URL, and with it what people paste there
+ */
+export function sentPath(request: { readonly path: string }): string {
+  try {
+    return request.path
+  } catch {
+    throw unreadable()
+  }
+}
+
+export function unreadable(): TrustError {
+  return new TrustError('INVALID_PARAMETERS', 'the URL cannot be read')
 }
 
 /** `root.json`, `root.<hex>.json`, `3.root.json`, `targets/releases.json`, `timestamp.key`; undefined: no such form. */

@@ -108,6 +108,15 @@ describe('one line an admin request: who did what, and what became of it', () =>
     assert.doesNotMatch(JSON.stringify(lines), /cs_/)
   })
 
+  test('a URL that is none is no fault of ours, and not in the log', async () => {
+    lines.length = 0
+    const url = `http://localhost:${listening.port}`
+    const answer = await exchange({ url }, { path: `http://[api/v1/tokens/${token}`, headers: { authorization: root } })
+    assert.equal(answer.status, 400)
+    assert.partialDeepStrictEqual(line(answer), { level: 'info', text: 'admin request refused', operation: 'unknown' })
+    assert.doesNotMatch(JSON.stringify(lines), /cs_/)
+  })
+
   test('a fault is logged as one, with its cause', async () => {
     broken = new Error('the disk is on fire')
     const answer = await ask('GET', `/repositories/${encodeURIComponent(GUN)}`, bearer(token))
