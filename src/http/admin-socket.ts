@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { chmod, rm } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { TrustError } from '../errors.ts'
 import { createServer } from '../node-http.ts'
 import type { App } from './app.ts'
@@ -30,14 +30,16 @@ export async function listenOnSocket(path: string, app: App, shutdownSeconds: nu
     handle(request, response)
   })
   const connections = new Connections(server)
+  // It is made in this very moment, and could be opened before its mode is changed.
+  const umask = process.umask(0o177)
   server.listen(path)
+  process.umask(umask)
   await once(server, 'listening').catch((cause: NodeJS.ErrnoException) => {
     throw new TrustError('BAD_SETTINGS', `cannot make the control socket ${path}: ${cause.code ?? cause.message}`, {
       hint: 'the data directory must be on a file system that has unix sockets',
       cause,
     })
   })
-  await chmod(path, 0o600)
   return async () => {
     const closed = once(server, 'close')
     server.close()
