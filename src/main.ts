@@ -18,7 +18,7 @@ import { TOKEN_PATH } from './http/token.ts'
 import { followTls, listenerTlsOf, warnOfOpenKey, type ListenerTls } from './listener-tls.ts'
 import { startListening } from './listeners.ts'
 import { createLog } from './log/log.ts'
-import { prepare } from './prepare.ts'
+import { prepare, prepareTls } from './prepare.ts'
 import { startWatchingExpiry, type Ending } from './repository/expiry.ts'
 import { startRenewing } from './repository/renew-loop.ts'
 import { stageAgedKeys } from './repository/rotation-policy.ts'
@@ -27,7 +27,7 @@ import type { Settings } from './settings/schema.ts'
 import type { FaultHook } from './store/committer.ts'
 import { clockFault, type Tail } from './store/journal.ts'
 import { openStore, type LevelStore } from './store/level.ts'
-import { whenUnlocked } from './store/when-unlocked.ts'
+import { whenUnlocked, type Waiting } from './store/when-unlocked.ts'
 import { answersToThreads } from './threads/answers.ts'
 import { Shared } from './threads/shared.ts'
 import { Threads, threadsOf } from './threads/threads.ts'
@@ -73,9 +73,12 @@ export async function serve(configured: Settings, overrides: Overrides = {}): Pr
   // A clock or a die of a test's own is in this thread only.
   const count = overrides.now === undefined && overrides.random === undefined ? threadsOf(configured) : 1
   const settings = forEachThread(configured, count)
-  const { keys, made } = await prepare(settings, now())
-  const tls = await listenerTlsOf(settings, now())
-  if (tls.admin !== undefined) await warnOfOpenKey(settings, log)
+  // A command that was typed before we listen; another server will not end.
+  const waiting: Waiting = {
+    begins: () => log.warn({}, 'waiting for another process to let go of the database'),
+    isInVain: () => answers(controlSocket(settings)),
+  }
+  const { keys, made } = await prepare(settings, waiting)
   const shared = new Shared()
   const threads = new Threads()
   const opening = {
@@ -87,14 +90,13 @@ export async function serve(configured: Settings, overrides: Overrides = {}): Pr
     others: threads.handles,
     faults: overrides.faults,
   }
-  // A command that was typed before we listen; another server will not end.
-  const store = await whenUnlocked(() => openStore(opening), {
-    begins: () => log.warn({}, 'waiting for another process to let go of the database'),
-    isInVain: () => answers(controlSocket(settings)),
-  })
+  const store = await whenUnlocked(() => openStore(opening), waiting)
   const token = tokenOf(settings)
   const signer = signerOf(settings, keys, token)
   try {
+    made.push(...(await prepareTls(settings, now())))
+    const tls = await listenerTlsOf(settings, now())
+    if (tls.admin !== undefined) await warnOfOpenKey(settings, log)
     await signer.start()
     const custody = signer.readiness()
     if (!custody.usable) log.warn({ reason: custody.reason }, 'some keys cannot be used')

@@ -1,52 +1,84 @@
 import { join } from 'node:path'
 import { TrustError } from './errors.ts'
+import { isUnfinished } from './server-directory.ts'
 import type { Settings } from './settings/schema.ts'
 import { serverNames } from './settings/server-names.ts'
 import { createKeysDirectory, hasKeys, openKeysDirectory, type Keys } from './signing/keys-directory.ts'
 import { sizeOf } from './signing/secret-file.ts'
 import { ensureTlsIdentity } from './signing/tls-identity.ts'
-import { createStore } from './store/level.ts'
+import { beginStore } from './store/level.ts'
+import { whenUnlocked, type Waiting } from './store/when-unlocked.ts'
 
 /**
- * Make what a first start needs: keys, TLS identity, an empty store. Only a start that finds neither store nor anchor
- * makes a store; anything half there is refused, since making the other half anew would hide a loss. What a first start
- * left that was interrupted holds no commit, and is completed.
+ * Make the keys and the empty store that a first start needs. Only a start that finds neither store nor anchor makes a
+ * store; anything half there is refused, since making the other half anew would hide a loss. What a first start left that was
+ * interrupted holds no commit, and is completed. The database is locked meanwhile, so that of two first starts at once each
+ * thing is made by one.
  *
- * @param now milliseconds since 1970
  * @returns the opened keys, and what was made, in words
- * @throws TrustError BAD_KEYS, DATA_MISSING, DATA_EXISTS
+ * @throws TrustError BAD_KEYS, DATA_MISSING, DATA_EXISTS, DATA_LOCKED
  */
-export async function prepare(settings: Settings, now: number): Promise<{ keys: Keys; made: string[] }> {
+export async function prepare(settings: Settings, waiting: Waiting): Promise<{ keys: Keys; made: string[] }> {
   const { dataDirectory, keysDirectory, anchorFile, passphraseFile } = settings
-  const storeIsThere = (await sizeOf(join(dataDirectory, 'CURRENT'))) !== undefined
-  // An anchor is written last: a file without content is none yet.
-  const anchorIsThere = ((await sizeOf(anchorFile)) ?? 0) > 0
-  const keysAreThere = await hasKeys(keysDirectory)
   const made: string[] = []
-  if (!keysAreThere) {
-    if (storeIsThere || anchorIsThere) {
-      throw new TrustError('BAD_KEYS', `there is a store in ${dataDirectory}, but no keyring in ${keysDirectory}`, {
-        hint: 'restore the keys directory, or check the setting keysDirectory; without its keys the store is of no use',
-      })
-    }
-    await createKeysDirectory(keysDirectory, passphraseFile)
-    made.push(`keys in ${keysDirectory}`)
-  }
+  const storeIsThere = (await sizeOf(join(dataDirectory, 'CURRENT'))) !== undefined
+  // The last thing that is made.
+  const anchorIsThere = await hasAnchor(settings)
+  if (!anchorIsThere) await whenUnlocked(() => makeFirst(settings, made), waiting)
+  else if (!(await hasKeys(keysDirectory))) throw withoutKeys(settings)
   const keys = await openKeysDirectory(keysDirectory, passphraseFile)
   if (anchorIsThere && !storeIsThere) {
     throw new TrustError('DATA_MISSING', `there is an anchor in ${anchorFile}, but no database in ${dataDirectory}`, {
       hint: 'restore the data directory from a backup, or check the setting dataDirectory',
     })
   }
-  if (!anchorIsThere) {
-    await createStore({ directory: dataDirectory, anchorFile, anchorKey: keys.anchorKey })
-    made.push(`an empty store in ${dataDirectory}`)
-  }
-  if (needsTls(settings) && settings.tls.certificateFile === undefined) {
-    const parts = await ensureTlsIdentity(keysDirectory, serverNames(settings), now)
-    if (parts.length > 0) made.push(`${parts.join(' and ')} in ${join(keysDirectory, 'tls')}`)
-  }
   return { keys, made }
+}
+
+async function makeFirst(settings: Settings, made: string[]): Promise<void> {
+  const { dataDirectory, keysDirectory, anchorFile, passphraseFile } = settings
+  if (!(await hasKeys(keysDirectory)) && (await isUnfinished(keysDirectory))) throw withoutKeys(settings)
+  const store = await beginStore(dataDirectory)
+  try {
+    // Another first start may have been faster.
+    if (await hasAnchor(settings)) return
+    if (!(await hasKeys(keysDirectory))) {
+      if (!store.isEmpty) throw withoutKeys(settings)
+      await createKeysDirectory(keysDirectory, passphraseFile)
+      made.push(`keys in ${keysDirectory}`)
+    }
+    const { anchorKey } = await openKeysDirectory(keysDirectory, passphraseFile)
+    await store.complete({ anchorFile, anchorKey })
+    made.push(`an empty store in ${dataDirectory}`)
+  } finally {
+    await store.close()
+  }
+}
+
+/** A file without content is no anchor yet. */
+async function hasAnchor({ anchorFile }: Settings): Promise<boolean> {
+  return ((await sizeOf(anchorFile)) ?? 0) > 0
+}
+
+function withoutKeys({ dataDirectory, keysDirectory }: Settings): TrustError {
+  return new TrustError('BAD_KEYS', `there is a store in ${dataDirectory}, but no keyring in ${keysDirectory}`, {
+    hint: 'restore the keys directory, or check the setting keysDirectory; without its keys the store is of no use',
+  })
+}
+
+/**
+ * Make the TLS identity that a first start needs, or one whose certificate is about to end. The store is open by then, in
+ * this process alone.
+ *
+ * @param now milliseconds since 1970
+ * @returns what was made, in words
+ * @throws TrustError BAD_TLS
+ */
+export async function prepareTls(settings: Settings, now: number): Promise<string[]> {
+  const { keysDirectory, tls } = settings
+  if (!needsTls(settings) || tls.certificateFile !== undefined) return []
+  const parts = await ensureTlsIdentity(keysDirectory, serverNames(settings), now)
+  return parts.length === 0 ? [] : [`${parts.join(' and ')} in ${join(keysDirectory, 'tls')}`]
 }
 
 /** The admin API has no plain HTTP. */

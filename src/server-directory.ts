@@ -5,7 +5,7 @@ import { makeDirectory } from './make-directory.ts'
 import type { Settings } from './settings/schema.ts'
 import { copyKeys } from './signing/copy-keys.ts'
 import { mustBeWhole } from './signing/keys-directory.ts'
-import { syncDirectory } from './signing/secret-file.ts'
+import { sizeOf, syncDirectory } from './signing/secret-file.ts'
 import type { StorePlace } from './store/place.ts'
 
 /** What a server can be started from, in one directory: database, keys, and the anchor among the keys. */
@@ -45,6 +45,12 @@ export async function makeServerDirectory<T>(
     for (const part of [data, keys, unfinished]) await rm(part, { recursive: true, force: true })
     throw error
   }
+}
+
+/** True if the keys directory would be that of a server directory whose making was interrupted: what is beside it is half. */
+export async function isUnfinished(keysDirectory: string): Promise<boolean> {
+  const path = resolve(keysDirectory)
+  return basename(path) === KEYS && (await sizeOf(join(dirname(path), UNFINISHED))) !== undefined
 }
 
 /**

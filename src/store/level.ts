@@ -45,36 +45,57 @@ export interface StoreSnapshot {
   close(): Promise<void>
 }
 
+/** A store that is being made. Its database is locked meanwhile: nobody else makes or opens anything in its place. */
+export interface NewStore {
+  /** False: it holds records, of a store whose anchor is gone. */
+  readonly isEmpty: boolean
+  /** Make its anchor. @throws TrustError DATA_EXISTS if it is not empty, or there is an anchor; DATA_DAMAGED */
+  complete(place: Pick<StorePlace, 'anchorFile' | 'anchorKey'>): Promise<void>
+  close(): Promise<void>
+}
+
 /**
- * Make a new, empty store: database, then anchor. A database without anchor that nothing was ever committed to is what
- * an interrupted creation left: it is completed.
+ * Begin to make a store: its database, to be closed. One without anchor that nothing was ever committed to is what an
+ * interrupted creation left, and is taken.
  *
- * @throws TrustError DATA_EXISTS if there is an anchor, or a database with commits; DATA_MISSING if it cannot be made
+ * @throws TrustError DATA_MISSING if it cannot be made, DATA_LOCKED, DATA_DAMAGED
  */
-export async function createStore(options: StoreOptions): Promise<void> {
-  await makeDirectory(options.directory).catch((cause: unknown) => {
-    const what = `cannot make the directory ${options.directory}`
-    throw fileError('DATA_MISSING', what, cause, 'check the setting dataDirectory')
+export async function beginStore(directory: string): Promise<NewStore> {
+  await makeDirectory(directory).catch((cause: unknown) => {
+    throw fileError('DATA_MISSING', `cannot make the directory ${directory}`, cause, 'check the setting dataDirectory')
   })
-  const anchor = await AnchorFile.open(options.anchorFile, options.anchorKey, true)
-  try {
-    const database = await Database.open(options.directory, true).catch((error: unknown) => {
-      if (error instanceof TrustError && error.code === 'DATA_EXISTS') return Database.open(options.directory, false)
-      throw error
-    })
-    try {
-      if (await holdsAnything(database)) {
-        const text = `there is a database in ${options.directory}, but no anchor in ${options.anchorFile}`
+  const database = await Database.open(directory, true).catch((error: unknown) => {
+    if (error instanceof TrustError && error.code === 'DATA_EXISTS') return Database.open(directory, false)
+    throw error
+  })
+  const isEmpty = !(await holdsAnything(database))
+  return {
+    isEmpty,
+    async complete({ anchorFile, anchorKey }) {
+      if (!isEmpty) {
+        const text = `there is a database in ${directory}, but no anchor in ${anchorFile}`
         throw new TrustError('DATA_EXISTS', text, { hint: RESTORE_HINT })
       }
-      const store = randomUUID()
-      await database.write([{ key: formatKey(), payload: encodeFormat({ version: FORMAT_VERSION, store }) }])
-      anchor.write({ store, number: EMPTY_TAIL.number, hash: EMPTY_TAIL.hash })
-    } finally {
-      await database.close()
-    }
+      const anchor = await AnchorFile.open(anchorFile, anchorKey, true)
+      try {
+        const store = randomUUID()
+        await database.write([{ key: formatKey(), payload: encodeFormat({ version: FORMAT_VERSION, store }) }])
+        anchor.write({ store, number: EMPTY_TAIL.number, hash: EMPTY_TAIL.hash })
+      } finally {
+        await anchor.close()
+      }
+    },
+    close: () => database.close(),
+  }
+}
+
+/** Make a new, empty store: database, then anchor. @throws TrustError as `beginStore` and `complete` do */
+export async function createStore(place: StorePlace): Promise<void> {
+  const store = await beginStore(place.directory)
+  try {
+    await store.complete(place)
   } finally {
-    await anchor.close()
+    await store.close()
   }
 }
 

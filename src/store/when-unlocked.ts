@@ -7,7 +7,7 @@ const WAIT_MAX = 10_000
 const TRY_EVERY = 200
 
 /** What to do while another process has the database open. */
-interface Waiting {
+export interface Waiting {
   /** Told once, when there is something to wait for. */
   readonly begins: () => void
   /** Asked after each try that failed; true: it is no use to wait. */

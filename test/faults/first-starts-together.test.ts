@@ -1,0 +1,38 @@
+import assert from 'node:assert/strict'
+import { access, rm } from 'node:fs/promises'
+import { test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import { Terminal } from '../cli/terminal.ts'
+
+const ROUNDS = Number(process.env['KILL_CYCLES'] ?? 8)
+
+test('where keys and anchor are gone, nothing is made anew over what was committed', async (t) => {
+  const terminal = await Terminal.open()
+  t.after(() => terminal.close())
+  await (await terminal.serve(['--quiet'])).end()
+  assert.equal((await terminal.run(['user', 'add', 'alice', '--no-password'])).code, 0)
+  await rm(terminal.path('keys'), { recursive: true })
+  await assert.rejects(terminal.serve(), /error: there is a store in data, but no keyring in keys\nhint: restore/)
+  await assert.rejects(access(terminal.path('keys')), { code: 'ENOENT' })
+})
+
+test(`${ROUNDS} times two first starts at once: one serves, what it made is whole, and the other is refused`, async (t) => {
+  const terminal = await Terminal.open()
+  t.after(() => terminal.close())
+  for (let round = 0; round < ROUNDS; round += 1) {
+    await Promise.all(['data', 'keys'].map((name) => rm(terminal.path(name), { recursive: true, force: true })))
+    const starts = [0, 1].map(async (number) => {
+      await pause(number * 10 * round)
+      return terminal.serve(['--quiet'])
+    })
+    const [one, other] = await Promise.allSettled(starts)
+    const [serving, refused] = one?.status === 'fulfilled' ? [one, other] : [other, one]
+    assert.ok(serving?.status === 'fulfilled' && refused?.status === 'rejected', `round ${round}`)
+    assert.match(String(refused.reason), /error: another process uses the database in data\n/)
+    assert.equal((await terminal.run(['user', 'add', 'alice', '--no-password'])).code, 0)
+    assert.equal(await serving.value.end(), 0)
+    const { code, stdout, stderr } = await terminal.run(['check'])
+    assert.equal(code, 0, stdout + stderr)
+    assert.equal(await (await terminal.serve(['--quiet'])).end(), 0)
+  }
+})
