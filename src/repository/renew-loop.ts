@@ -25,12 +25,14 @@ export async function renewDue(trust: Trust, postponed: Postponed = new Map()): 
   const now = trust.now()
   // Later than any postponement from now: the clock was put back, by years perhaps.
   for (const [gun, time] of postponed) if (time <= now || time > now + RETRY_AFTER) postponed.delete(gun)
-  for (;;) {
+  // Where nothing can be written it is no use to sign; the next round sees.
+  while (trust.store.readiness().writable) {
     const due = await trust.store.due(trust.now(), RENEWALS_AT_ONCE + postponed.size)
     const batch = due.filter(({ gun }) => !postponed.has(gun)).slice(0, RENEWALS_AT_ONCE)
     if (batch.length === 0) return counts
     await Promise.all(batch.map(({ gun }) => renewOne(trust, gun, postponed, counts)))
   }
+  return counts
 }
 
 async function renewOne(trust: Trust, gun: Gun, postponed: Postponed, counts: RenewalCounts): Promise<void> {

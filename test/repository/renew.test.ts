@@ -177,6 +177,26 @@ test('what failed while the clock was ahead is tried again soon after it was put
   assert.deepEqual(await renewDue(here.trust, postponed), { renewed: 1, failed: 0 })
 })
 
+test('while nothing can be written, not everything that is due is tried again and again', async (t) => {
+  let full = false
+  const here = await openLocalTrust(NOW, () => {
+    if (full) throw new Error('no space left on device')
+  })
+  t.after(() => here.close())
+  for (let number = 0; number < 100; number += 1) await published(here, `example.org/${number}`)
+  const postponed = new Map()
+  here.clock.now += 8 * DAY
+  full = true
+  const { failed } = await renewDue(here.trust, postponed)
+  assert.ok(failed > 0 && failed <= 64, String(failed))
+  assert.deepEqual(await renewDue(here.trust, postponed), { renewed: 0, failed: 0 })
+  full = false
+  while (!here.trust.store.readiness().writable) await pause(50)
+  assert.deepEqual(await renewDue(here.trust, postponed), { renewed: 100 - failed, failed: 0 })
+  here.clock.now += 11 * 60_000
+  assert.deepEqual(await renewDue(here.trust, postponed), { renewed: failed, failed: 0 })
+})
+
 test('the loop renews by itself and stops when told', async (t) => {
   const here = await local(t)
   await published(here, 'example.org/a')
