@@ -127,6 +127,13 @@ export async function rekey(
 
 async function currentSecret(directory: string, passphraseFile: string | undefined): Promise<Secret> {
   if (passphraseFile !== undefined) return passphrase(passphraseFile, false)
+  const keyring = join(directory, KEYRING)
+  // A key file may be there all the same, from before: it opens nothing.
+  if ((await hasKeys(directory)) && (await Keyring.isUnderPassphrase(keyring))) {
+    throw new TrustError('BAD_KEYS', `${keyring} is under a passphrase`, {
+      hint: 'set passphraseFile (COUNTERSIGN_PASSPHRASE_FILE) to the file that has it',
+    })
+  }
   const text = (await readSecretFile(join(directory, KEY_FILE))).toString('latin1').trim()
   return { kind: 'key-file', bytes: Buffer.from(text, 'base64') }
 }
