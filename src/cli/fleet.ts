@@ -1,4 +1,5 @@
 import { TrustError } from '../errors.ts'
+import { parseGun, type Gun } from '../tuf/gun.ts'
 import { said, table } from './print.ts'
 
 /** What to do about a root that is not published yet. */
@@ -43,6 +44,12 @@ export async function inEach<Name extends string, Done>(
     }
   }
   return outcomes
+}
+
+/** A repository's name, as it was typed without `--all`. @throws TrustError INVALID_GUN, for a pattern with what to add */
+export function oneGun(name: string): Gun {
+  if (name.endsWith('*')) throw new TrustError('INVALID_GUN', `${name} names many repositories`, { hint: 'add --all' })
+  return parseGun(name)
 }
 
 /** A row for each. */

@@ -4,7 +4,7 @@ import { listStagedRoots } from '../admin/roots.ts'
 import { TrustError } from '../errors.ts'
 import { typed } from '../tuf/gun.ts'
 import { payloadForPeople, stagedForPeople } from './describe-root.ts'
-import { inEach, outcomeTable, WAITING_HINT } from './fleet.ts'
+import { inEach, oneGun, outcomeTable, WAITING_HINT } from './fleet.ts'
 import { DRY_RUN_OPTION, JSON_OPTION } from './options.ts'
 import { print, printJson } from './print.ts'
 import { holdsStaged, KEY_PASSPHRASE_OPTION, readRootKeyFile, readStaged } from './root-files.ts'
@@ -45,7 +45,7 @@ async function sign(target: string, options: Options, command: Command): Promise
   if (all === true) return signAll(target, options, command)
   return withConnection(command, async (connection) => {
     const keyring = new RootKeyring(connection, passphraseFile)
-    const { staged, version } = await signAndPublish(connection, keyring, target, rootKey, dryRun)
+    const { staged, version } = await signAndPublish(connection, keyring, oneGun(target), rootKey, dryRun)
     if (json === true) printJson({ gun: target, version: version ?? null, staged })
     else if (version === undefined) print(stagedForPeople(staged))
     else print(`${dryRun === true ? 'would publish' : 'published'} root version ${version} of ${target}`)

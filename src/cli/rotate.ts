@@ -7,7 +7,7 @@ import { TrustError } from '../errors.ts'
 import { parseGun, typed } from '../tuf/gun.ts'
 import { BASE_ROLES, type BaseRole } from '../tuf/role.ts'
 import type { Connection } from './connect.ts'
-import { inEach, outcomeTable, WAITING_HINT, type Outcome } from './fleet.ts'
+import { inEach, oneGun, outcomeTable, WAITING_HINT, type Outcome } from './fleet.ts'
 import { JSON_OPTION, wholeNumber } from './options.ts'
 import { print, printJson } from './print.ts'
 import { nextAuthority, saysAuthority } from './root-authority.ts'
@@ -112,7 +112,7 @@ function show(outcomes: readonly Rotated[], role: BaseRole): void {
 }
 
 async function gunsOf(connection: Connection, target: string, { all, adopted }: Options): Promise<string[]> {
-  if (all !== true && adopted !== true) return [parseGun(target)]
+  if (all !== true && adopted !== true) return [oneGun(target)]
   const wanted = parsePattern(target)
   const rows = await connection.call(listRepositories, {})
   const asked = adopted === true ? rows.filter((row) => !('damaged' in row) && !row.signedHere) : rows

@@ -235,6 +235,9 @@ docker.io/acme/app     rotated  4
 docker.io/acme/second  rotated  2
 `,
     )
+    for (const command of ['key rotate docker.io/acme/* timestamp', 'root sign docker.io/acme/*']) {
+      await prints(command, 'error: docker.io/acme/* names many repositories\nhint: add --all\n', 2)
+    }
     await prints(
       'key rotate docker.io/acme/* targets --all --stage',
       `REPOSITORY             STATE                 ROOT
