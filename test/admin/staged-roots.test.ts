@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { listStagedRoots } from '../../src/admin/roots.ts'
+import { parsed } from '../../src/admin/operation.ts'
+import { listStagedRoots, stageNextRoot } from '../../src/admin/roots.ts'
 import { worldOf } from '../support/people.ts'
 import { startTestServer } from '../support/server.ts'
+import { keysFrom, TrustWorld } from '../support/trust-world.ts'
 
 test('a root that is published while those that wait are listed is none of them', async (t) => {
   const server = await startTestServer({ transport: 'plain' })
@@ -15,4 +17,26 @@ test('a root that is published while those that wait are listed is none of them'
   }
   const meanwhile = { ...world, trust: { ...trust, store: { ...trust.store, records: names } } }
   assert.deepEqual(await listStagedRoots.run(meanwhile, { pattern: '*' }, { name: 'local' }), [])
+})
+
+test('an owner who had asked for the next key before a root was staged can publish a root that names it', async (t) => {
+  const server = await startTestServer({ transport: 'plain' })
+  t.after(() => server.stop())
+  const gun = 'example.org/asked-before'
+  const owner = await TrustWorld.create({
+    gun,
+    now: server.clock.now,
+    serverKeys: keysFrom(server, gun),
+    snapshot: 'server',
+  })
+  await owner.publishFirst(server)
+  const asked = await keysFrom(server, gun)('timestamp', 'next')
+  const world = worldOf(server.running)
+  const input = { gun, change: { what: 'timestamp' as const } }
+  await stageNextRoot.run(world, parsed(stageNextRoot, input), { name: 'local' })
+  assert.notDeepEqual(await keysFrom(server, gun)('timestamp', 'next'), asked, 'it is handed out no more')
+  owner.nameServerKey('timestamp', asked)
+  await owner.publish(server, 'root')
+  assert.deepEqual(await keysFrom(server, gun)('timestamp', 'current'), asked)
+  assert.deepEqual(await server.check(), [])
 })
