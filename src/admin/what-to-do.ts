@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
 import { damageIn } from '../errors.ts'
-import { DAMAGED, type Ending } from '../repository/expiry.ts'
+import { currentRoles } from '../repository/current.ts'
+import { DAMAGED, rootCertificatesEnd, type Ending } from '../repository/expiry.ts'
 import { namedKeys } from '../repository/import-key.ts'
 import { heldRoles } from '../repository/rotation-policy.ts'
 import { rootRenewal, type RootKeyPlaces } from '../repository/root-renewal.ts'
@@ -24,6 +25,8 @@ interface Holders {
   readonly held: ReadonlySet<string>
   /** False: adopted, and signed by another server until now. */
   readonly signedHere: boolean
+  /** True: its root certificates have ended. */
+  readonly tooLate: boolean
 }
 
 /** Advice for many endings: what it depends on is read once for each repository. @param own certificates of the server */
@@ -37,18 +40,20 @@ export async function adviceFor(world: World, own: readonly Ending[]): Promise<A
     await setImmediate()
     places ??= await rootKeyPlaces(world)
     const head = trust.store.head(gun)
+    const root = currentRoles(trust, gun, head)?.root
+    const end = root && rootCertificatesEnd(root)
     const held = head === undefined ? [] : heldRoles(trust, gun, head).map(({ role }) => role)
     const found = {
       root: rootRenewal(trust, gun, places),
       held: new Set(held),
       signedHere: head === undefined || signedHere(head),
+      tooLate: end !== undefined && end <= trust.now(),
     }
     known.set(gun, found)
     return found
   }
-  return async ({ gun, what, expires }) => {
+  return async ({ gun, what }) => {
     if (what === DAMAGED) return REPAIR
-    if (what === 'root certificate' && expires <= trust.now()) return TOO_LATE
     if (gun === undefined) return forServer(what, own)
     try {
       return forRepository(world, gun, what, await holdersOf(gun))
@@ -74,8 +79,10 @@ function forServer(what: string, own: readonly Ending[]): string {
     : 'put a new one into the file that tls.certificateFile names'
 }
 
-function forRepository(world: World, gun: Gun, what: string, { root, held, signedHere: here }: Holders): string {
+function forRepository(world: World, gun: Gun, what: string, holders: Holders): string {
   const { trust } = world
+  const { root, held, signedHere: here, tooLate } = holders
+  if (tooLate) return TOO_LATE
   // Nobody can publish anything before that.
   if (!here) return nextRoot(trust, gun, root.here, takeOverCommand(gun))
   if (what === 'root' || what === 'root certificate') return root.command

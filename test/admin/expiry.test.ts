@@ -88,7 +88,9 @@ test('what to do about each ending is what its holder can do', async (t) => {
   // Past its end no renewal is accepted any more.
   const [today, ended] = [clock.now, (await showExpiry.run(world, { days: 36_500 }, TEST_ACTOR)).find(isCertificate)]
   clock.now = Date.parse(ended?.ends ?? '')
-  assert.match((await told())['root certificate'] ?? '', /^too late: /)
+  const late = await told()
+  for (const what of ['root certificate', 'root', 'timestamp key', 'targets'])
+    assert.match(late[what] ?? '', /^too late: /)
   clock.now = today
 
   certificates = made.slice(0, 1)
