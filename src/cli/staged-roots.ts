@@ -95,7 +95,7 @@ function rowsForPeople(rows: readonly (StagedRootRow | DamagedStagedRoot)[]): st
   const cells = rows.map((row) => {
     if ('damaged' in row) return [row.gun, '-', DAMAGED]
     const { gun, version, at, by, reason, complete } = row
-    const what = complete ? `${reason}; signed: countersign root publish` : reason
+    const what = complete ? `${reason}; signed: countersign root publish ${typed(gun)}` : reason
     return [gun, String(version), at.slice(0, 10), by, what]
   })
   return table([['REPOSITORY', 'ROOT', 'SINCE', 'BY', 'FOR'], ...cells])

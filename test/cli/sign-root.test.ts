@@ -3,16 +3,17 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { parsed } from '../../src/admin/operation.ts'
-import { discardRoot, showStagedRoot, stageNextRoot } from '../../src/admin/roots.ts'
+import { discardRoot, showStagedRoot, signRoot, stageNextRoot } from '../../src/admin/roots.ts'
 import type { Connection } from '../../src/cli/connect.ts'
 import { RootKeyring } from '../../src/cli/root-keys.ts'
-import { stageAndPublish } from '../../src/cli/sign-root.ts'
+import { signaturesBy, stageAndPublish } from '../../src/cli/sign-root.ts'
 import { worldOf } from '../support/people.ts'
 import { startTestServer } from '../support/server.ts'
+import { countersign } from '../support/server-process.ts'
 
 const GUN = 'example.org/two-admins'
 
-test('a rotation neither signs nor discards the root that another admin has staged in the place of its own', async (t) => {
+test('a rotation leaves alone the root that another admin has staged in the place of its own; signed, it says how to go on', async (t) => {
   const server = await startTestServer({ transport: 'plain' })
   t.after(() => server.stop())
   const world = worldOf(server.running)
@@ -43,4 +44,14 @@ test('a rotation neither signs nor discards the root that another admin has stag
   )
   const waits = await showStagedRoot.run(world, parsed(showStagedRoot, { gun: GUN }), actor)
   assert.partialDeepStrictEqual(waits, { by: 'user:bob', signatures: [], version: 2 })
+
+  // Signed, and not published: a token may have been away.
+  const { key } = await keyring.open('root')
+  await signRoot.run(world, parsed(signRoot, { gun: GUN, signatures: signaturesBy(key, waits) }), actor)
+  const { stdout } = await countersign(['root', 'waiting'], {
+    PATH: process.env['PATH'] ?? '',
+    COUNTERSIGN_DATA_DIRECTORY: join(server.directory, 'data'),
+    COUNTERSIGN_KEYS_DIRECTORY: join(server.directory, 'keys'),
+  })
+  assert.match(stdout, /user:bob {2}a new snapshot key; signed: countersign root publish example\.org\/two-admins\n$/)
 })
