@@ -1,4 +1,5 @@
 import type { Signer } from '../signing/signer.ts'
+import type { StoreReader } from '../store/reader.ts'
 import type { Store } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
 import { LimitedMap } from '../tuf/limited-map.ts'
@@ -52,7 +53,7 @@ export function asPermitted(trust: Trust, mayStill: () => void | Promise<void>):
 
 /** What verbs that only read need: also a snapshot will do. */
 export interface Readable {
-  readonly store: Omit<Store, 'commit' | 'readiness' | 'close'>
+  readonly store: StoreReader
 }
 
 /** What a look at metadata alone needs. */

@@ -31,7 +31,7 @@ export type RecordCounts = Record<string, number>
  * unbroken chain up to the anchor; and of everything else exactly what the journal says, no more and no less.
  */
 export async function auditStore(
-  { records, reader }: StoreSnapshot,
+  { records, reader, tail }: StoreSnapshot,
   readAnchor: () => Promise<Anchor | undefined>,
   report: (finding: Finding) => void,
 ): Promise<RecordCounts> {
@@ -39,7 +39,7 @@ export async function auditStore(
   const expected = new ExpectedRecords()
   expected.add(formatKey())
   const { books, hash } = await readBooks(reader, expected, error)
-  await compareEnd(reader.tail(), hash, readAnchor, error)
+  await compareEnd(tail, hash, readAnchor, error)
   for (const [gun, account] of books.accounts) {
     await setImmediate()
     checkAccount(gun, account, reader, expected, (text) => error(text, gun))

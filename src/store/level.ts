@@ -23,7 +23,6 @@ export interface StoreOptions extends CommitterOptions, StorePlace {}
 export interface LevelStore extends Store {
   /** The anchor, which follows the journal's end as it is now. @throws TrustError STORE_UNAVAILABLE */
   readonly readAnchor: () => Promise<Anchor | undefined>
-  tail(): Tail
   /** Commit what another thread has packed. @throws TrustError as `commit` does */
   commitPacked(commit: PackedCommit): Promise<number>
   /** Everything as it is now, for an audit beside a running server. To be closed. */
@@ -42,6 +41,8 @@ export interface Copied {
 export interface StoreSnapshot {
   readonly records: Records
   readonly reader: StoreReader
+  /** The end of the journal in it. */
+  readonly tail: Tail
   close(): Promise<void>
 }
 
@@ -150,7 +151,7 @@ function storeOver(
     snapshot() {
       const records = database.snapshot()
       const { tail } = committer
-      return { records, reader: readerOver(records, () => tail, new Writes()), close: () => records.close() }
+      return { records, reader: readerOver(records, () => tail, new Writes()), tail, close: () => records.close() }
     },
     async copyTo(place, gone) {
       const options = { ...place, anchorKey }

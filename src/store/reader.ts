@@ -4,7 +4,6 @@ import { LimitedMap } from '../tuf/limited-map.ts'
 import type { Role } from '../tuf/role.ts'
 import { decodeDocument, decodeHead, decodeKeys, decodeOwner, decodeValue, type PackedDocument } from './encoding.ts'
 import { readJournal } from './journal-reader.ts'
-import type { Tail } from './journal.ts'
 import {
   documentKey,
   dueUntil,
@@ -30,23 +29,14 @@ import type { Writes } from './writes.ts'
 /** Owners of keys that are remembered. */
 const OWNERS_MAX = 5_000
 
-/** The reading half of a store. @typeParam End what is known of the journal's end: its number at least */
-export interface StoreReader<End extends Pick<Tail, 'number'> = Tail> extends Omit<
-  Store,
-  'commit' | 'readiness' | 'close' | 'tail'
-> {
-  tail(): End
-}
+/** The reading half of a store. */
+export type StoreReader = Omit<Store, 'commit' | 'readiness' | 'close'>
 
 /**
  * @param tail where the journal ends
  * @param writes to what is read
  */
-export function readerOver<End extends Pick<Tail, 'number'>>(
-  records: Records,
-  tail: () => End,
-  writes: Writes,
-): StoreReader<End> {
+export function readerOver(records: Records, tail: Store['tail'], writes: Writes): StoreReader {
   const heads = new Recall(records, decodeHead)
   const keys = new Recall<readonly StoredKey[]>(records, decodeKeys)
   const recorded = new Map<RecordKind, RecordedNames>()
