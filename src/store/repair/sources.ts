@@ -30,13 +30,13 @@ const MISFITS_MAX_BYTES = 64 * 1024 * 1024
 
 /** Everything that a record may be taken from: a damaged database, and perhaps a backup of it. */
 export class Sources {
-  readonly damaged: Records
+  readonly #damaged: Records
   readonly #backup: Records | undefined
   readonly #misfits: Buffer[] = []
   #misfitBytes = 0
 
   private constructor(damaged: Records, backup: Records | undefined) {
-    this.damaged = damaged
+    this.#damaged = damaged
     this.#backup = backup
   }
 
@@ -63,12 +63,12 @@ export class Sources {
 
   /** The record as the damaged database has it; undefined: there is none; `unreadable`: LevelDB cannot read its place. */
   raw(key: Buffer): Buffer | undefined | 'unreadable' {
-    return rawOf(this.damaged, key)
+    return rawOf(this.#damaged, key)
   }
 
   /** The payload of a record that the damaged database has, if its own hash is right. */
   whole(key: Buffer): Buffer | undefined {
-    return wholeIn(this.damaged, key)
+    return wholeIn(this.#damaged, key)
   }
 
   /** What the payload of a record may have been, best first. */
