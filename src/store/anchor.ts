@@ -112,6 +112,10 @@ export class AnchorFile {
     await this.#file.close()
   }
 
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
   async #syncSoon(): Promise<void> {
     await setTimeout(SYNC_PAUSE, undefined, { signal: this.#closing.signal }).catch(() => undefined)
     while (this.#unsafe) {
@@ -147,14 +151,10 @@ export class AnchorFile {
 
 /** What an anchor file names. @throws TrustError DATA_DAMAGED if it is not there, or nothing in it is signed */
 export async function readAnchorOf(path: string, key: AnchorKey): Promise<Anchor> {
-  const file = await AnchorFile.openToRead(path, key)
-  try {
-    const anchor = await file.read()
-    if (anchor !== undefined) return anchor
-    throw new TrustError('DATA_DAMAGED', 'the anchor has no valid signature', { hint: TOGETHER })
-  } finally {
-    await file.close()
-  }
+  await using file = await AnchorFile.openToRead(path, key)
+  const anchor = await file.read()
+  if (anchor !== undefined) return anchor
+  throw new TrustError('DATA_DAMAGED', 'the anchor has no valid signature', { hint: TOGETHER })
 }
 
 function bytesOf(anchor: Anchor): Buffer {

@@ -18,26 +18,17 @@ const AROUND_BYTES = 512
  * @throws TrustError DATA_EXISTS, WRONG_STATE if it cannot be written; whatever reading the records throws; why it was aborted
  */
 export async function fillStore(records: AsyncIterable<Write>, to: StorePlace, gone?: AbortSignal): Promise<number> {
-  const database = await Database.open(to.directory, true)
-  try {
-    let count = 0
-    for await (const writes of together(records)) {
-      gone?.throwIfAborted()
-      count += writes.length
-      await database.write(writes).catch((cause: unknown) => {
-        throw fileError(
-          'WRONG_STATE',
-          `cannot write to ${to.directory}`,
-          cause,
-          'look after the room that is left there',
-        )
-      })
-    }
-    await makeAnchor(database, to)
-    return count
-  } finally {
-    await database.close()
+  await using database = await Database.open(to.directory, true)
+  let count = 0
+  for await (const writes of together(records)) {
+    gone?.throwIfAborted()
+    count += writes.length
+    await database.write(writes).catch((cause: unknown) => {
+      throw fileError('WRONG_STATE', `cannot write to ${to.directory}`, cause, 'look after the room that is left there')
+    })
   }
+  await makeAnchor(database, to)
+  return count
 }
 
 /** All records, in pieces of some size. */
@@ -58,10 +49,6 @@ async function* together(records: AsyncIterable<Write>): AsyncGenerator<Write[]>
 async function makeAnchor(database: Database, { directory, anchorFile, anchorKey }: StorePlace): Promise<void> {
   const { store } = readFormat(database, directory)
   const { number, hash } = await readTail(database)
-  const anchor = await AnchorFile.open(anchorFile, anchorKey, true)
-  try {
-    anchor.write({ store, number, hash })
-  } finally {
-    await anchor.close()
-  }
+  await using anchor = await AnchorFile.open(anchorFile, anchorKey, true)
+  anchor.write({ store, number, hash })
 }

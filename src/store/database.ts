@@ -104,6 +104,10 @@ export class Database extends Records {
     await this.#level.close()
     written.delete(this.directory)
   }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
 }
 
 /** What the types of `level` leave out: browsers have none of it. */

@@ -77,14 +77,10 @@ export async function beginStore(directory: string): Promise<NewStore> {
         const text = `there is a database in ${directory}, but no anchor in ${anchorFile}`
         throw new TrustError('DATA_EXISTS', text, { hint: RESTORE_HINT })
       }
-      const anchor = await AnchorFile.open(anchorFile, anchorKey, true)
-      try {
-        const store = randomUUID()
-        await database.write([{ key: formatKey(), payload: encodeFormat({ version: FORMAT_VERSION, store }) }])
-        anchor.write({ store, number: EMPTY_TAIL.number, hash: EMPTY_TAIL.hash })
-      } finally {
-        await anchor.close()
-      }
+      await using anchor = await AnchorFile.open(anchorFile, anchorKey, true)
+      const store = randomUUID()
+      await database.write([{ key: formatKey(), payload: encodeFormat({ version: FORMAT_VERSION, store }) }])
+      anchor.write({ store, number: EMPTY_TAIL.number, hash: EMPTY_TAIL.hash })
     },
     close: () => database.close(),
   }
