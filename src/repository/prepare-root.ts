@@ -101,11 +101,11 @@ function sharedTimestamp(trust: Trust, gun: Gun, { roles: { timestamp } }: Root)
 }
 
 /**
- * A change of root changes what the snapshot lists: whoever holds its key must publish.
+ * A change of root, or of targets, changes what the snapshot lists: whoever holds its key must publish.
  *
  * @throws TrustError WRONG_STATE
  */
-function mustHold(trust: Trust, gun: Gun, root: Root, role: 'targets' | 'snapshot'): void {
+export function mustHold(trust: Trust, gun: Gun, root: Root, role: 'targets' | 'snapshot'): void {
   if (holdsRole(trust, gun, role, root.roles[role])) return
   const head = trust.store.head(gun)
   if (role === 'snapshot' && head !== undefined && !signedHere(head)) {

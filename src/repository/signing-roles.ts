@@ -6,7 +6,8 @@ import { parseRoot } from '../tuf/root.ts'
 import { parseTargets } from '../tuf/targets.ts'
 import type { RoleKeys } from '../tuf/threshold.ts'
 import { recallCurrent } from './current.ts'
-import { heldKeys, holdsRole, type HeldKey } from './sign-role.ts'
+import { mustHold } from './prepare-root.ts'
+import { heldKeys, type HeldKey } from './sign-role.ts'
 import { notSignedHere, signedHere } from './signed-here.ts'
 import { findSigner, signerKeys, signerRole } from './signers.ts'
 import type { Trust } from './trust.ts'
@@ -40,13 +41,10 @@ export function signingRoles(
     return noSuchRepository(gun, `"countersign repo create ${typed(gun)}" makes one that the server signs`)
   }
   if (!signedHere(head)) throw new TrustError('WRONG_STATE', notSignedHere(gun))
-  const { targets, snapshot } = parseRoot(rootMetadata).roles
-  if (!holdsRole(trust, gun, 'snapshot', snapshot)) {
-    throw new TrustError('WRONG_STATE', `the snapshot key of ${gun} is with its publisher, not with the server`, {
-      hint: `its owner can hand it over: notary key rotate ${typed(gun)} snapshot -r`,
-    })
-  }
+  const root = parseRoot(rootMetadata)
+  mustHold(trust, gun, root, 'snapshot')
   if (signer !== undefined) return delegationsOf(trust, gun, head, signer, names)
+  const { targets } = root.roles
   const held = heldKeys(trust, gun, 'targets', targets)
   if (held.length >= targets.threshold) return [{ role: 'targets', named: targets, held }]
   throw new TrustError('WRONG_STATE', `the targets key of ${gun} is with its publisher, not with the server`, {
