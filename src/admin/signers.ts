@@ -12,7 +12,7 @@ import {
 import { encodePem } from '../tuf/pem.ts'
 import { signerUses } from '../repository/signer-uses.ts'
 import { findRecords } from '../store/found-records.ts'
-import { typed, type Gun } from '../tuf/gun.ts'
+import { typed } from '../tuf/gun.ts'
 import { rowsOf } from './grants.ts'
 import { operation, type World } from './operation.ts'
 
@@ -106,13 +106,10 @@ async function stillNaming(
   given: readonly string[],
   left: readonly string[],
 ): Promise<string[]> {
-  const named = new Map<Gun, Set<string>>()
   const { uses, damaged } = await signerUses(trust, [...given, ...left])
-  for (const { gun, keyIds } of uses) {
-    named.set(gun, new Set([...(named.get(gun) ?? []), ...keyIds]))
-  }
   const untold = damaged.map((gun) => `${gun} is damaged: whether it trusts ${name} cannot be read`)
-  const told = [...named].flatMap(([gun, keyIds]) => {
+  const told = [...Map.groupBy(uses, ({ gun }) => gun)].flatMap(([gun, found]) => {
+    const keyIds = new Set(found.flatMap((use) => use.keyIds))
     const old = given.filter((keyId) => keyIds.has(keyId))
     if (old.length === 0) return []
     const warnings = old.map(

@@ -127,10 +127,8 @@ export function readerOver(records: Records, tail: Store['tail'], writes: Writes
     },
     async guns(limit, after) {
       const { lt } = rangeOfKind('head')
-      const found: Gun[] = []
-      for await (const key of records.keys({ gt: headKey(after ?? SERVER), lt, limit }))
-        found.push(key.toString('utf8', 1) as Gun)
-      return found
+      const keys = records.keys({ gt: headKey(after ?? SERVER), lt, limit })
+      return Array.fromAsync(keys, (key) => key.toString('utf8', 1) as Gun)
     },
     journal(query = {}) {
       const revision = query.gun === undefined ? 0 : (head(query.gun)?.revision ?? 0)
