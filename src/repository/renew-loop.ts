@@ -53,11 +53,7 @@ async function renewOne(trust: Trust, gun: Gun, postponed: Postponed, counts: Re
  * @param interval milliseconds between rounds
  * @param after called after each round; for metrics
  */
-export function startRenewing(
-  trust: Trust,
-  interval: number,
-  after: (counts: RenewalCounts) => void = () => {},
-): Repeating {
+export function startRenewing(trust: Trust, interval: number, after: (counts: RenewalCounts) => void): Repeating {
   const postponed: Postponed = new Map()
   return repeat('a round of renewals', interval, trust.log, async () => {
     const counts = await renewDue(trust, postponed)

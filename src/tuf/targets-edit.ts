@@ -31,7 +31,7 @@ export function editTargets(
   { set, remove }: TargetsEdit,
   expires: number,
   floor: number,
-  anew = false,
+  anew: boolean,
 ): JsonObject | undefined {
   const before = (current?.['targets'] ?? {}) as JsonObject
   const targets: Record<string, JsonObject> = Object.assign(Object.create(null), before)

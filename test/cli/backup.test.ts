@@ -6,7 +6,7 @@ import { request as ask, type IncomingMessage } from 'node:http'
 import { json, text } from 'node:stream/consumers'
 import { afterEach, beforeEach, describe, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
-import { backUp } from '../../src/backup.ts'
+import { backupsOf } from '../../src/backup.ts'
 import { Database } from '../../src/store/database.ts'
 import { headKey } from '../../src/store/keyspace.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
@@ -211,7 +211,7 @@ describe('countersign backup', () => {
       throw new Error('enough')
     }
     const anchorFile = terminal.path('keys', 'anchor')
-    const backup = backUp({ dataDirectory, keysDirectory, anchorFile }, { copyTo }, terminal.path('copy'))
+    const backup = backupsOf({ dataDirectory, keysDirectory, anchorFile }, { copyTo })(terminal.path('copy'))
     await assert.rejects(backup, { message: 'enough' })
     assert.deepEqual(await readdir(terminal.path('copy')), [])
   })
