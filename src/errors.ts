@@ -15,7 +15,7 @@ export type TrustErrorCode =
   | 'INVALID_UPDATE' // the update would break trust; `problem` says which check refused it
   | 'VERSION' // the same or a newer version is already stored
   | 'INVALID_GUN' // the repository's name is outside the grammar or outside the configured prefixes
-  | 'INVALID_PARAMETERS' // a query parameter is malformed
+  | 'INVALID_PARAMETERS' // something that was asked with is malformed: a parameter, a body, an option
   | 'UNAUTHENTICATED' // no valid credentials where some are needed
   | 'FORBIDDEN' // recognised, but not allowed
   | 'POLICY' // a rule that an admin set refuses it; the message says which

@@ -6,7 +6,7 @@ import { LimitedMap } from '../tuf/limited-map.ts'
 import { DecodedDocuments } from './decoded.ts'
 import { Turns, type Locks } from './turns.ts'
 
-/** Everything that the verbs of this folder need; wired once, in `main.ts`, and in tests with another clock. */
+/** Everything that the verbs of this folder need; wired once in each thread, and in tests with another clock. */
 export interface Trust {
   readonly store: Store
   readonly signer: Signer

@@ -44,7 +44,7 @@ export class Records {
     for await (const { key, record } of this.rawEntries(range)) yield { key, payload: openRecord(key, record) }
   }
 
-  /** The same, unchecked: for the audit, which reports damage instead of stopping at it. */
+  /** The same, unchecked: for those who report damage instead of stopping at it. */
   async *rawEntries(range: Range): AsyncGenerator<{ key: Buffer; record: Buffer }> {
     try {
       for await (const [key, record] of this.#level().iterator({ ...range, ...this.#options })) yield { key, record }

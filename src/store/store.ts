@@ -92,7 +92,7 @@ export interface KeyOwner {
 
 /** Who asked for a change; written to the journal. */
 export interface Actor {
-  /** `user:alice`, `anonymous`, `server` (renewal), `cli`. */
+  /** `user:alice`, `token:ci`, `anonymous`, `server` (nobody asked), `local` (the command line). */
   readonly name: string
   /** Remote address, when there is one. */
   readonly address?: string | undefined

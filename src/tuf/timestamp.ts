@@ -9,8 +9,8 @@ import { formatTime } from './time.ts'
 const badTimestamp: Fail = (text) => refuse('ErrValidation', text)
 
 /**
- * Check a timestamp's structure and return what it says of the snapshot. Only server-made timestamps are ever stored,
- * so this serves `check`.
+ * Check a timestamp's structure and return what it says of the snapshot. No publisher sends any: this is for what is stored
+ * already, here or on a server that a repository is adopted from.
  *
  * @throws TrustError INVALID_UPDATE, ErrValidation
  */
