@@ -54,14 +54,6 @@ export function signedFile(payload: object, signers: readonly TestKey[]): Buffer
   return envelope(fileJson(payload), signaturesOf(canonicalJson(payload), signers))
 }
 
-/**
- * Sign a payload given as text, whatever is odd about the text: the signatures are over the canonical form of what a
- * Go verifier decodes from it, so they are good wherever that form exists.
- */
-export function signedText(signed: string, signers: readonly TestKey[]): Buffer {
-  return envelope(signed, signaturesOf(canonicalJson(JSON.parse(signed)), signers))
-}
-
 export function signaturesOf(message: string, signers: readonly TestKey[]): SignatureEntry[] {
   return signers.map((key) => ({
     keyid: key.id,

@@ -192,7 +192,7 @@ export class TrustWorld {
 }
 
 /** Targets without any entry, version 1. */
-export function emptyTargets(expires: string): TargetsPayload {
+function emptyTargets(expires: string): TargetsPayload {
   return { _type: 'Targets', delegations: { keys: {}, roles: [] }, expires, targets: {}, version: 1 }
 }
 
