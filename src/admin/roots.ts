@@ -6,6 +6,7 @@ import {
   type PreparedRoot,
   type RootAuthority,
 } from '../repository/prepare-root.ts'
+import { parsePattern } from '../access/grant.ts'
 import { matches } from '../access/permission.ts'
 import { damageIn, noSuchRepository } from '../errors.ts'
 import { publishStagedRoot } from '../repository/publish-root.ts'
@@ -79,7 +80,12 @@ export const listStagedRoots = operation({
     'All roots that wait for signatures, without their payloads; of one that cannot be read, `damaged` says why.',
   action: 'admin',
   input: z.strictObject({
-    pattern: z.string().max(512).default('*').meta({ description: 'of repositories: docker.io/acme/*' }),
+    pattern: z
+      .string()
+      .max(512)
+      .default('*')
+      .transform((text) => parsePattern(text))
+      .meta({ description: 'of repositories: docker.io/acme/*' }),
   }),
   async run({ trust }, { pattern }) {
     const rows: (StagedRootRow | DamagedStagedRoot)[] = []

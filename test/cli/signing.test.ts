@@ -205,6 +205,13 @@ ${GUN}  3     YYYY-MM-DD  local  a new snapshot key
 `,
     )
     await prints('root waiting docker.io/nobody/*', 'no root waits for signatures\n')
+    for (const command of ['root waiting', 'root sign --all --passphrase-file pass']) {
+      await prints(
+        `${command} docker.io/acme*`,
+        `error: "docker.io/acme*" is no pattern of repositories\nhint: write docker.io/acme/app, docker.io/acme/*, or *\n`,
+        2,
+      )
+    }
     const signed = (state: string): string => `REPOSITORY          STATE${' '.repeat(state.length - 3)}ROOT
 ${GUN}  ${state}  3
 `
