@@ -1,4 +1,4 @@
-import { TrustError } from '../errors.ts'
+import { damageIn, TrustError } from '../errors.ts'
 import type { Actor, Head, StoredKey, StoredRecord } from '../store/store.ts'
 import { encodeMetadata, type EncodedSignature } from '../tuf/encode.ts'
 import { parseGun, typed, type Gun } from '../tuf/gun.ts'
@@ -48,9 +48,28 @@ export interface StagedRootDescription extends StagedRoot {
   readonly complete: boolean
 }
 
-/** The staged root of a repository, if there is one. */
+/** The staged root of a repository, if there is one. @throws TrustError CORRUPT with what to do */
 export function stagedRoot(trust: Readable, gun: Gun): StagedRoot | undefined {
-  return trust.store.record('staged-root', gun) as StagedRoot | undefined
+  try {
+    return trust.store.record('staged-root', gun) as StagedRoot | undefined
+  } catch (cause) {
+    const { code, message } = damageIn(cause)
+    const discard = `"countersign root discard ${typed(gun)}"`
+    throw new TrustError(code, message, {
+      hint: `"countersign repair DIRECTORY" may have it, of a stopped server; or ${discard}`,
+      cause,
+    })
+  }
+}
+
+/** True also for one that cannot be read: it must be possible to be rid of it. */
+function isStaged(trust: Readable, gun: Gun): boolean {
+  try {
+    return stagedRoot(trust, gun) !== undefined
+  } catch (error) {
+    damageIn(error)
+    return true
+  }
 }
 
 /** Repositories of which a root waits for signatures, in byte order of their names. */
@@ -165,14 +184,14 @@ export async function signStagedRoot(
 /** Forget the staged root; keys made for it stay, for owners who ask for the next one. @throws TrustError NOT_FOUND */
 export async function discardStagedRoot(trust: Trust, gun: Gun, actor: Actor): Promise<void> {
   await change(trust, gun, async () => {
-    if (stagedRoot(trust, gun) === undefined) notStaged(gun)
+    if (!isStaged(trust, gun)) notStaged(gun)
     return draft(actor, gun, null)
   })
 }
 
 /** For the commit after which the staged root, if there is one, would be of no use: its version is taken. */
 export function withoutStagedRoot(trust: Readable, gun: Gun): StoredRecord[] {
-  return stagedRoot(trust, gun) === undefined ? [] : [{ kind: 'staged-root', name: gun, value: null }]
+  return isStaged(trust, gun) ? [{ kind: 'staged-root', name: gun, value: null }] : []
 }
 
 function draft(actor: Actor, gun: Gun, value: StagedRoot | null): Draft {

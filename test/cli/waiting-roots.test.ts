@@ -73,4 +73,20 @@ example.org/the-staged-root  -     damaged: countersign check
       ])
     }
   })
+
+  test('one that cannot be read can be discarded, and stands in the way of no other, nor of a deletion', async () => {
+    await prints(
+      `key rotate ${STAGED} snapshot --stage`,
+      2,
+      `error: ${WHY_STAGED}
+hint: "countersign repair DIRECTORY" may have it, of a stopped server; or "countersign root discard ${STAGED}"
+`,
+    )
+    await prints(`repo delete ${STAGED} --yes --dry-run`, 0, /would/)
+    await prints(`root discard ${STAGED}`, 0, `no root of ${STAGED} waits any more\n`)
+    await prints(`root discard ${STAGED}`, 1, /no root of/)
+    await prints(`key rotate ${STAGED} timestamp --passphrase-file pass`, 0, /root version 2/)
+    const { stdout } = await terminal.run(['check'])
+    assert.doesNotMatch(stdout, /the-staged-root/)
+  })
 })
