@@ -1,9 +1,9 @@
 import { z } from 'zod'
 import {
   createSigner,
+  everyKeyId,
   findSigner,
   finishSignerRotation,
-  formerKeyIds,
   removeSigner,
   rotateSigner,
   signerKeys,
@@ -74,7 +74,7 @@ export const renewSigner = operation({
   async run(world, { name, finish }, actor): Promise<SignerRow & Warned> {
     if (!finish) return { ...rowOf(world, await rotateSigner(world.trust, name, actor)), warnings: [] }
     const signer = await finishSignerRotation(world.trust, name, actor)
-    const given = formerKeyIds(world.trust, signer)
+    const given = everyKeyId(world.trust, name).filter((keyId) => !signer.keyIds.includes(keyId))
     return { ...rowOf(world, signer), warnings: await stillNaming(world, name, given, signer.keyIds) }
   },
 })
@@ -87,10 +87,8 @@ export const deleteSigner = operation({
   action: 'admin',
   input,
   async run(world, { name }, actor): Promise<{ name: string; removed: true } & Warned> {
-    const signer = findSigner(world.trust, name)
     await removeSigner(world.trust, name, actor)
-    const given = [...formerKeyIds(world.trust, signer), ...signer.keyIds]
-    return { name, removed: true, warnings: await stillNaming(world, name, given, []) }
+    return { name, removed: true, warnings: await stillNaming(world, name, everyKeyId(world.trust, name), []) }
   },
 })
 

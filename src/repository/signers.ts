@@ -1,4 +1,4 @@
-import { TrustError } from '../errors.ts'
+import { damageIn, TrustError } from '../errors.ts'
 import type { Actor, StoredKey } from '../store/store.ts'
 import { SERVER } from '../tuf/gun.ts'
 import { isDelegation, type DelegationRole } from '../tuf/role.ts'
@@ -42,10 +42,9 @@ export function signerKeys(trust: Readable, { name, keyIds }: TagSigner): Stored
   return trust.store.keys(SERVER, signerRole(name)).filter(({ keyId }) => keyIds.includes(keyId))
 }
 
-/** Keys that a signer of this name had once: owners may still trust them. Keys are never deleted. */
-export function formerKeyIds(trust: Readable, { name, keyIds }: TagSigner): string[] {
-  const all = trust.store.keys(SERVER, signerRole(name)).map(({ keyId }) => keyId)
-  return all.filter((keyId) => !keyIds.includes(keyId))
+/** All keys that signers of this name ever had: owners may still trust them. Keys are never deleted. */
+export function everyKeyId(trust: Readable, name: string): string[] {
+  return trust.store.keys(SERVER, signerRole(name)).map(({ keyId }) => keyId)
 }
 
 /** The name of the signer that signs with a key of the server. */
@@ -110,10 +109,14 @@ async function changeSigner(
   return changed ?? findSigner(trust, name)
 }
 
-/** Sign with its key no more. Repositories that name it still do. @throws TrustError NOT_FOUND */
+/** Sign with its key no more, also where its record cannot be read. Repositories that name it still do. @throws TrustError NOT_FOUND */
 export async function removeSigner(trust: Trust, name: string, actor: Actor): Promise<void> {
   await change(trust, SERVER, async () => {
-    findSigner(trust, name)
+    try {
+      findSigner(trust, name)
+    } catch (error) {
+      if (damageIn(error).code === 'NOT_FOUND') throw error
+    }
     return { kind: 'record', actor, records: [{ kind: 'signer', name, value: null }] }
   })
 }

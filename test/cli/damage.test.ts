@@ -130,6 +130,16 @@ warning: ${DAMAGED} is damaged: whether it trusts ci cannot be read
     assert.equal(await server.end(), 0)
   })
 
+  test('a signer that cannot be read is removed, and made anew', async () => {
+    assert.equal((await terminal.run(['signer', 'create', 'nightly'])).code, 0)
+    await spoil({ directory: terminal.path('data') }, recordKey('signer', 'nightly'))
+    const removed = await terminal.run(['signer', 'remove', 'nightly'])
+    assert.deepEqual([removed.code, removed.stderr], [0, ''])
+    assert.equal((await terminal.run(['signer', 'remove', 'nightly'])).code, 1)
+    assert.equal((await terminal.run(['signer', 'create', 'nightly'])).code, 0)
+    await prints('signer list', 0, 'SIGNER   KEY ID\nnightly  ID\n')
+  })
+
   test('rules whose record is not found', async () => {
     assert.equal((await terminal.run(['policy', 'set', 'user:carol', '--rule', '*:v*'])).code, 0)
     await lose({ directory: terminal.path('data') }, recordKey('policy', 'user:carol'))
