@@ -18,8 +18,8 @@ import type { Store } from '../../src/store/store.ts'
 import { issueRootCertificate } from '../../src/signing/root-certificate.ts'
 import { makeRootKey } from '../../src/signing/root-key.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
-import { openLocalTrust, TEST_ACTOR, type LocalTrust } from '../support/local-trust.ts'
-import { ReferenceClient } from '../support/reference-client.ts'
+import { localClient, openLocalTrust, TEST_ACTOR, type LocalTrust } from '../support/local-trust.ts'
+import type { ReferenceClient } from '../support/reference-client.ts'
 
 const NOW = Date.UTC(2026, 10, 24)
 const DAY = 86_400_000
@@ -57,21 +57,7 @@ describe('tags that the server signs', () => {
 
   const sign = (tag: string, digest: string, more: object = {}): ReturnType<typeof signTag.run> =>
     signTag.run(world, parsed(signTag, { gun: GUN, tag, digest, size: 7, ...more }), TEST_ACTOR)
-  const client = (): ReferenceClient => {
-    const { store } = local.trust
-    return new ReferenceClient(
-      GUN,
-      async (file) => {
-        const [, role = '', hash] = /^(.+?)(?:\.([0-9a-f]{64}))?\.json$/.exec(file) ?? []
-        const sha256 = hash ?? store.head(parseGun(GUN))?.roles[role]?.sha256
-        const found = sha256 === undefined ? undefined : store.document(parseGun(GUN), role as 'root', { sha256 })
-        return found === undefined
-          ? { status: 404, body: Buffer.alloc(0) }
-          : { status: 200, body: Buffer.from(found.bytes) }
-      },
-      () => NOW,
-    )
-  }
+  const client = (): ReferenceClient => localClient(local, parseGun(GUN))
 
   test('one tag; again the same changes nothing; a client reads it', async () => {
     const first = await sign('v1', digestOf('one'))

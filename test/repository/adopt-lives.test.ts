@@ -10,7 +10,6 @@ import type { Head } from '../../src/store/store.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
 import type { PublicKey } from '../../src/tuf/key.ts'
 import { localKeys, TEST_ACTOR } from '../support/local-trust.ts'
-import { ReferenceClient } from '../support/reference-client.ts'
 import { makeKey } from '../support/test-key.ts'
 import type { FileSigner } from '../../src/signing/file-signer.ts'
 import { TrustWorld } from '../support/trust-world.ts'
@@ -18,7 +17,6 @@ import {
   adoptOn,
   clientOf,
   DAY,
-  fileOf,
   GUN,
   importFor,
   importTimestampKey,
@@ -41,11 +39,7 @@ for (const order of ['before', 'after'] as const) {
       assert.deepEqual(await renewDue(here.trust), { renewed: 0, failed: 0 })
       await importTimestampKey(here, timestampKey)
     }
-    const client = new ReferenceClient(
-      GUN,
-      (file) => fileOf(here.trust, file),
-      () => here.clock.now,
-    )
+    const client = clientOf(here)
     assert.equal((await client.update()).versions['timestamp'], 1)
     assert.deepEqual(await renewDue(here.trust), { renewed: 1, failed: 0 })
     assert.deepEqual((await client.update()).versions, { root: 1, timestamp: 2, snapshot: 1, targets: 1 })

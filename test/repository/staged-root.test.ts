@@ -23,8 +23,8 @@ import { parseGun } from '../../src/tuf/gun.ts'
 import { keyId, type PublicKey } from '../../src/tuf/key.ts'
 import type { HeldRole } from '../../src/tuf/role.ts'
 import { issueCertificate } from '../support/certificate.ts'
-import { openLocalTrust, TEST_ACTOR, type LocalTrust } from '../support/local-trust.ts'
-import { ReferenceClient } from '../support/reference-client.ts'
+import { localClient, openLocalTrust, TEST_ACTOR, type LocalTrust } from '../support/local-trust.ts'
+import type { ReferenceClient } from '../support/reference-client.ts'
 
 const NOW = Date.parse('2026-11-24T08:00:00.000Z')
 const DAY = 86_400_000
@@ -91,18 +91,7 @@ class Room {
   }
 
   client(): ReferenceClient {
-    const { trust, clock } = this.here
-    return new ReferenceClient(
-      GUN,
-      async (file) => {
-        const [, version, role = '', hash] = /^(?:(\d+)\.)?(\w+)(?:\.([0-9a-f]{64}))?\.json$/.exec(file) ?? []
-        const sha256 = hash ?? trust.store.head(GUN)?.roles[role]?.sha256 ?? ''
-        const which = version === undefined ? { sha256 } : { version: Number(version) }
-        const found = trust.store.document(GUN, role as 'root', which)
-        return { status: found === undefined ? 404 : 200, body: Buffer.from(found?.bytes ?? '') }
-      },
-      () => clock.now,
-    )
+    return localClient(this.here, GUN)
   }
 
   followers(): Record<number, string> {

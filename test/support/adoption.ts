@@ -5,14 +5,13 @@ import type { ForeignDocument } from '../../src/repository/adoption-offer.ts'
 import { prepareRotation, type PreparedRoot } from '../../src/repository/prepare-root.ts'
 import { publish } from '../../src/repository/publish.ts'
 import { publishStagedRoot } from '../../src/repository/publish-root.ts'
-import { readCurrent } from '../../src/repository/read.ts'
 import { importKey, type Imported } from '../../src/repository/import-key.ts'
 import { stageRoot, signStagedRoot } from '../../src/repository/staged-root.ts'
 import type { Trust } from '../../src/repository/trust.ts'
 import type { Head } from '../../src/store/store.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
 import type { Role } from '../../src/tuf/role.ts'
-import { localKeys, openLocalTrust, TEST_ACTOR, type LocalTrust } from './local-trust.ts'
+import { localClient, localFile, localKeys, openLocalTrust, TEST_ACTOR, type LocalTrust } from './local-trust.ts'
 import { fileMeta, signedFile, timeText } from './metadata-file.ts'
 import { ReferenceClient, type View } from './reference-client.ts'
 import { makeKey, type TestKey } from './test-key.ts'
@@ -89,16 +88,7 @@ function allOf({ store }: Trust): ForeignDocument[] {
   ]
 }
 
-export async function fileOf(trust: Trust, file: string): Promise<{ status: number; body: Buffer }> {
-  const [, version, role = '', sha256] = /^(?:(\d+)\.)?(.+?)(?:\.([0-9a-f]{64}))?\.json$/.exec(file) ?? []
-  const found =
-    version !== undefined
-      ? trust.store.document(GUN, role as Role, { version: Number(version) })
-      : sha256 !== undefined
-        ? trust.store.document(GUN, role as Role, { sha256 })
-        : await readCurrent(trust, GUN, role as Role)
-  return found === undefined ? { status: 404, body: Buffer.alloc(0) } : { status: 200, body: Buffer.from(found.bytes) }
-}
+export const fileOf = (trust: Trust, file: string): ReturnType<typeof localFile> => localFile(trust, GUN, file)
 
 export const namesOf = ({ targets }: View): string[] => targets.map(({ role, name }) => `${role} ${name}`)
 export const sha256Of = (bytes: Uint8Array): string => hash('sha256', bytes, 'hex')
@@ -178,12 +168,7 @@ export const publishOn = (here: LocalTrust, parts: readonly Part[]): Promise<voi
     TEST_ACTOR,
   )
 
-export const clientOf = (here: LocalTrust): ReferenceClient =>
-  new ReferenceClient(
-    GUN,
-    (file) => fileOf(here.trust, file),
-    () => here.clock.now,
-  )
+export const clientOf = (here: LocalTrust): ReferenceClient => localClient(here, GUN)
 
 export const importFor = (
   here: LocalTrust,

@@ -2,12 +2,15 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createTrust, type Trust } from '../../src/repository/trust.ts'
+import { readCurrent } from '../../src/repository/read.ts'
 import { currentKey, rotateKey } from '../../src/repository/server-key.ts'
 import { createKeysDirectory, openKeysDirectory } from '../../src/signing/keys-directory.ts'
 import { check, type CheckReport } from '../../src/repository/check.ts'
 import type { FaultHook } from '../../src/store/committer.ts'
 import { createStore, openStore } from '../../src/store/level.ts'
-import { parseGun } from '../../src/tuf/gun.ts'
+import { parseGun, type Gun } from '../../src/tuf/gun.ts'
+import type { Role } from '../../src/tuf/role.ts'
+import { ReferenceClient } from './reference-client.ts'
 import type { ServerKeys } from './trust-world.ts'
 
 const DAY = 86_400_000
@@ -53,6 +56,27 @@ export async function openLocalTrust(now: number, faults?: FaultHook): Promise<L
     await rm(directory, { recursive: true })
   }
   return { trust, clock, check: checkAll, close }
+}
+
+/** What a client is answered, without HTTP. */
+export async function localFile(trust: Trust, gun: Gun, file: string): Promise<{ status: number; body: Buffer }> {
+  const [, version, role = '', sha256] = /^(?:(\d+)\.)?(.+?)(?:\.([0-9a-f]{64}))?\.json$/.exec(file) ?? []
+  const found =
+    version !== undefined
+      ? trust.store.document(gun, role as Role, { version: Number(version) })
+      : sha256 !== undefined
+        ? trust.store.document(gun, role as Role, { sha256 })
+        : await readCurrent(trust, gun, role as Role)
+  return found === undefined ? { status: 404, body: Buffer.alloc(0) } : { status: 200, body: Buffer.from(found.bytes) }
+}
+
+/** A client that has read nothing yet. */
+export function localClient({ trust, clock }: LocalTrust, gun: Gun): ReferenceClient {
+  return new ReferenceClient(
+    gun,
+    (file) => localFile(trust, gun, file),
+    () => clock.now,
+  )
 }
 
 /** The server's keys, asked for without HTTP. */

@@ -1,12 +1,12 @@
 import type { TestContext } from 'node:test'
+import { currentDocument } from '../../src/repository/current.ts'
 import { publish } from '../../src/repository/publish.ts'
 import { createSigner } from '../../src/repository/signers.ts'
 import { signTags, type SignRequest, type SignResult } from '../../src/repository/sign-tags.ts'
 import type { StoredKey } from '../../src/store/store.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
 import type { Role } from '../../src/tuf/role.ts'
-import { localKeys, openLocalTrust, TEST_ACTOR, type LocalTrust } from './local-trust.ts'
-import { ReferenceClient } from './reference-client.ts'
+import { localClient, localKeys, openLocalTrust, TEST_ACTOR, type LocalTrust } from './local-trust.ts'
 import { keyIdOf, type KeyEntry, type TestKey } from './test-key.ts'
 import { TrustWorld } from './trust-world.ts'
 import type { Part } from './upload.ts'
@@ -40,11 +40,6 @@ export async function owned(t: TestContext): Promise<Owned> {
     serverKeys: localKeys(trust, GUN),
     snapshot: 'server',
   })
-  const bytesOf = (role: string, hash?: string): Buffer | undefined => {
-    const sha256 = hash ?? trust.store.head(GUN)?.roles[role]?.sha256
-    const found = sha256 === undefined ? undefined : trust.store.document(GUN, role as Role, { sha256 })
-    return found && Buffer.from(found.bytes)
-  }
   const send: Owned['send'] = (parts) =>
     publish(
       trust,
@@ -59,18 +54,12 @@ export async function owned(t: TestContext): Promise<Owned> {
     send,
     sign: (tag, sha256, more = {}) =>
       signTags(trust, GUN, { set: [{ tag, sha256, length: 7 }], remove: [], as: 'ci', ...more }, TEST_ACTOR),
-    payload: (role) => (JSON.parse(String(bytesOf(role))) as { signed: ReturnType<Owned['payload']> }).signed,
+    payload: (role) => {
+      const { bytes } = currentDocument(trust, GUN, trust.store.head(GUN)!, role as Role)!
+      return (JSON.parse(Buffer.from(bytes).toString()) as { signed: ReturnType<Owned['payload']> }).signed
+    },
     async listed() {
-      const client = new ReferenceClient(
-        GUN,
-        async (file) => {
-          const [, role = '', hash] = /^(.+?)(?:\.([0-9a-f]{64}))?\.json$/.exec(file) ?? []
-          const body = bytesOf(role, hash)
-          return body === undefined ? { status: 404, body: Buffer.alloc(0) } : { status: 200, body }
-        },
-        () => here.clock.now,
-      )
-      const { targets, warnings } = await client.update()
+      const { targets, warnings } = await localClient(here, GUN).update()
       return { targets: targets.map(({ name, role, sha256 }) => `${role} ${name} ${sha256 ?? ''}`), warnings }
     },
   }
