@@ -5,10 +5,9 @@ import type { World } from '../../src/admin/operation.ts'
 import { showRepository } from '../../src/admin/repositories.ts'
 import { saveRootKey } from '../../src/admin/root-keys.ts'
 import { TrustError } from '../../src/errors.ts'
-import { publish } from '../../src/repository/publish.ts'
 import { removeSigner } from '../../src/repository/signers.ts'
 import type { LevelStore } from '../../src/store/level.ts'
-import { localKeys, openLocalTrust, TEST_ACTOR, type LocalTrust } from '../support/local-trust.ts'
+import { localKeys, localPublish, openLocalTrust, TEST_ACTOR, type LocalTrust } from '../support/local-trust.ts'
 import { A, GUN, withSigner } from '../support/owned-repository.ts'
 import { makeKey } from '../support/test-key.ts'
 import { TrustWorld } from '../support/trust-world.ts'
@@ -116,9 +115,7 @@ test('a timestamp key of a repository whose publisher signs the snapshot is thei
   const here = await openLocalTrust(now)
   t.after(() => here.close())
   const owner = await TrustWorld.create({ gun: GUN, now, serverKeys: localKeys(here.trust, GUN) })
-  const parts = owner.parts('root', 'targets', 'snapshot')
-  const uploads = parts.map(({ role, bytes }) => ({ filename: role, bytes }))
-  await publish(here.trust, GUN, uploads, TEST_ACTOR)
+  await localPublish(here.trust, GUN, owner.parts('root', 'targets', 'snapshot'))
   const world = worldOf(here, async () => [])
   const publicKey = owner.signers.get('root')?.[0]?.publicKey.export({ type: 'spki', format: 'der' }).toString('base64')
   const key = { name: 'alice', public: publicKey ?? '', sealed: SEALED, certificates: {} }

@@ -2,12 +2,11 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { TrustError } from '../../src/errors.ts'
-import { publish } from '../../src/repository/publish.ts'
 import { remove } from '../../src/repository/remove.ts'
 import { renew } from '../../src/repository/renew.ts'
 import type { FaultHook } from '../../src/store/committer.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
-import { localKeys, openLocalTrust, TEST_ACTOR, type LocalTrust } from '../support/local-trust.ts'
+import { localKeys, localPublish, openLocalTrust, TEST_ACTOR, type LocalTrust } from '../support/local-trust.ts'
 import { makeKey } from '../support/test-key.ts'
 import { TrustWorld } from '../support/trust-world.ts'
 import type { Part } from '../support/upload.ts'
@@ -20,13 +19,7 @@ const STEPS = ['batch:before', 'batch:after', 'anchor:before', 'anchor:after'] a
 async function* life(local: LocalTrust): AsyncGenerator<() => Promise<void>> {
   const { trust } = local
   const gun = parseGun(GUN)
-  const send = (parts: readonly Part[]) => () =>
-    publish(
-      trust,
-      gun,
-      parts.map(({ role, bytes }) => ({ filename: role, bytes })),
-      TEST_ACTOR,
-    )
+  const send = (parts: readonly Part[]) => () => localPublish(trust, gun, parts)
   const serverKeys = localKeys(trust, GUN)
   yield async () => void (await serverKeys('timestamp', 'current'))
   yield async () => void (await serverKeys('snapshot', 'current'))

@@ -2,11 +2,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
 import { TrustError } from '../../src/errors.ts'
-import { publish } from '../../src/repository/publish.ts'
 import type { Head } from '../../src/store/store.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
-import { localKeys, openLocalTrust, TEST_ACTOR } from '../support/local-trust.ts'
-import { ReferenceClient } from '../support/reference-client.ts'
+import { localClient, localKeys, localPublish, openLocalTrust } from '../support/local-trust.ts'
 import { makeKey } from '../support/test-key.ts'
 import { TrustWorld } from '../support/trust-world.ts'
 import type { Part } from '../support/upload.ts'
@@ -60,16 +58,9 @@ test('whatever is sent: nothing goes back, refusals change nothing, and a client
       try {
         const snapshot = serverSnapshot ? 'server' : 'client'
         let world = await TrustWorld.create({ gun, now: NOW, serverKeys: localKeys(trust, gun), snapshot })
-        const send = (parts: Part[]): Promise<void> =>
-          publish(
-            trust,
-            gun,
-            parts.map(({ role, bytes }) => ({ filename: role, bytes })),
-            TEST_ACTOR,
-          )
+        const send = (parts: Part[]): Promise<void> => localPublish(trust, gun, parts)
         await send(world.parts('root', 'targets'))
-        const fetch = async (file: string): Promise<{ status: number; body: Buffer }> => fileOf(trust.store, file)
-        const client = new ReferenceClient(gun, fetch, () => NOW)
+        const client = localClient(local, gun)
         await client.update()
         for (const each of steps) {
           const before = trust.store.head(gun)
@@ -89,7 +80,7 @@ test('whatever is sent: nothing goes back, refusals change nothing, and a client
           else assert.deepEqual(after, before)
           mustNotGoBack(before, after)
           await client.update()
-          await new ReferenceClient(gun, fetch, () => NOW).update()
+          await localClient(local, gun).update()
         }
         assert.deepEqual(
           (await local.check()).findings.filter(({ severity }) => severity === 'error'),
@@ -101,22 +92,6 @@ test('whatever is sent: nothing goes back, refusals change nothing, and a client
     }),
     { numRuns: 25, seed: 20261124 },
   )
-
-  function fileOf(
-    store: Awaited<ReturnType<typeof openLocalTrust>>['trust']['store'],
-    file: string,
-  ): { status: number; body: Buffer } {
-    const gun = parseGun(GUN)
-    const [, version, versioned = ''] = /^(\d+)\.(.+)\.json$/.exec(file) ?? []
-    const [, named = '', sha256] = /^(.+?)\.([0-9a-f]{64})\.json$/.exec(file) ?? []
-    const role = version === undefined ? (sha256 === undefined ? file.slice(0, -5) : named) : versioned
-    const current = store.head(gun)?.roles[role]?.sha256
-    const at = version === undefined ? { sha256: sha256 ?? current ?? '' } : { version: Number(version) }
-    const document = at.sha256 === '' ? undefined : store.document(gun, role as 'root', at)
-    return document === undefined
-      ? { status: 404, body: Buffer.alloc(0) }
-      : { status: 200, body: Buffer.from(document.bytes) }
-  }
 })
 
 function mustNotGoBack(before: Head | undefined, after: Head | undefined): void {

@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import { allEndings } from '../../src/repository/expiry.ts'
-import { publish } from '../../src/repository/publish.ts'
 import { describe } from '../../src/repository/show.ts'
 import { Turns } from '../../src/repository/turns.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
-import { localKeys, openLocalTrust, TEST_ACTOR, type LocalTrust } from '../support/local-trust.ts'
+import { localKeys, localPublish, openLocalTrust, type LocalTrust } from '../support/local-trust.ts'
 import { timeText } from '../support/metadata-file.ts'
 import { makeKey } from '../support/test-key.ts'
 import { TrustWorld } from '../support/trust-world.ts'
@@ -21,13 +20,7 @@ async function local(t: TestContext): Promise<LocalTrust> {
   return opened
 }
 
-const send = ({ trust }: LocalTrust, parts: readonly Part[]): Promise<void> =>
-  publish(
-    trust,
-    GUN,
-    parts.map(({ role, bytes }) => ({ filename: role, bytes })),
-    TEST_ACTOR,
-  )
+const send = ({ trust }: LocalTrust, parts: readonly Part[]): Promise<void> => localPublish(trust, GUN, parts)
 
 async function world({ trust }: LocalTrust, snapshot: 'client' | 'server' = 'server'): Promise<TrustWorld> {
   return TrustWorld.create({ gun: GUN, now: NOW, serverKeys: localKeys(trust, GUN), snapshot })

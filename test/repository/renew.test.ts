@@ -2,13 +2,12 @@ import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { TrustError } from '../../src/errors.ts'
-import { publish } from '../../src/repository/publish.ts'
 import { readCurrent } from '../../src/repository/read.ts'
 import { renewDue, startRenewing } from '../../src/repository/renew-loop.ts'
 import { remove } from '../../src/repository/remove.ts'
 import type { Trust } from '../../src/repository/trust.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
-import { localKeys, openLocalTrust, TEST_ACTOR, type LocalTrust } from '../support/local-trust.ts'
+import { localKeys, localPublish, openLocalTrust, TEST_ACTOR, type LocalTrust } from '../support/local-trust.ts'
 import { timeText } from '../support/metadata-file.ts'
 import { TrustWorld } from '../support/trust-world.ts'
 
@@ -34,8 +33,7 @@ async function published(
 }
 
 async function send(trust: LocalTrust['trust'], world: TrustWorld, ...roles: string[]): Promise<void> {
-  const parts = world.parts(...roles).map(({ role, bytes }) => ({ filename: role, bytes }))
-  await publish(trust, parseGun(world.gun), parts, TEST_ACTOR)
+  await localPublish(trust, parseGun(world.gun), world.parts(...roles))
 }
 
 /** Versions while nothing but the timestamp is renewed. */

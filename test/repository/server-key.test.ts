@@ -1,14 +1,13 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import { DecodedDocuments } from '../../src/repository/decoded.ts'
-import { publish } from '../../src/repository/publish.ts'
 import { remove } from '../../src/repository/remove.ts'
 import { currentKey, rotateKey } from '../../src/repository/server-key.ts'
 import { describe } from '../../src/repository/show.ts'
 import type { Trust } from '../../src/repository/trust.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
 import type { PublicKey } from '../../src/tuf/key.ts'
-import { localKeys, openLocalTrust, TEST_ACTOR, type LocalTrust } from '../support/local-trust.ts'
+import { localKeys, localPublish, openLocalTrust, TEST_ACTOR, type LocalTrust } from '../support/local-trust.ts'
 import { TrustWorld } from '../support/trust-world.ts'
 
 const NOW = Date.parse('2026-11-24T08:00:00.000Z')
@@ -21,8 +20,7 @@ async function local(t: TestContext): Promise<LocalTrust> {
 }
 
 async function send({ trust }: LocalTrust, world: TrustWorld, ...roles: string[]): Promise<void> {
-  const parts = world.parts(...roles).map(({ role, bytes }) => ({ filename: role, bytes }))
-  await publish(trust, GUN, parts, TEST_ACTOR)
+  await localPublish(trust, GUN, world.parts(...roles))
 }
 
 test('before a first publish: the same pending key, however often and however many ask', async (t) => {

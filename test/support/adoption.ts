@@ -3,7 +3,6 @@ import type { TestContext } from 'node:test'
 import { adopt, type Adopted } from '../../src/repository/adopt.ts'
 import type { ForeignDocument } from '../../src/repository/adoption-offer.ts'
 import { prepareRotation, type PreparedRoot } from '../../src/repository/prepare-root.ts'
-import { publish } from '../../src/repository/publish.ts'
 import { publishStagedRoot } from '../../src/repository/publish-root.ts'
 import { importKey, type Imported } from '../../src/repository/import-key.ts'
 import { stageRoot, signStagedRoot } from '../../src/repository/staged-root.ts'
@@ -11,7 +10,15 @@ import type { Trust } from '../../src/repository/trust.ts'
 import type { Head } from '../../src/store/store.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
 import type { Role } from '../../src/tuf/role.ts'
-import { localClient, localFile, localKeys, openLocalTrust, TEST_ACTOR, type LocalTrust } from './local-trust.ts'
+import {
+  localClient,
+  localFile,
+  localKeys,
+  localPublish,
+  openLocalTrust,
+  TEST_ACTOR,
+  type LocalTrust,
+} from './local-trust.ts'
 import { fileMeta, signedFile, timeText } from './metadata-file.ts'
 import { ReferenceClient, type View } from './reference-client.ts'
 import { makeKey, type TestKey } from './test-key.ts'
@@ -44,13 +51,7 @@ export async function move(t: TestContext, snapshot: 'server' | 'client' = 'serv
   const here = await openLocalTrust(NOW)
   t.after(() => here.close())
   const owner = await TrustWorld.create({ gun: GUN, now: NOW, serverKeys: localKeys(there.trust, GUN), snapshot })
-  const publishTo = (trust: Trust) => (parts: readonly Part[]) =>
-    publish(
-      trust,
-      GUN,
-      parts.map(({ role, bytes }) => ({ filename: role, bytes })),
-      TEST_ACTOR,
-    )
+  const publishTo = (trust: Trust) => (parts: readonly Part[]) => localPublish(trust, GUN, parts)
   await publishTo(there.trust)(owner.parts('root', 'targets'))
   const offer = (): ForeignDocument[] => allOf(there.trust)
   return {
@@ -161,12 +162,7 @@ export const adoptOn = (here: LocalTrust, documents: readonly ForeignDocument[],
 
 /** Publishers send it here. */
 export const publishOn = (here: LocalTrust, parts: readonly Part[]): Promise<void> =>
-  publish(
-    here.trust,
-    GUN,
-    parts.map(({ role, bytes }) => ({ filename: role, bytes })),
-    TEST_ACTOR,
-  )
+  localPublish(here.trust, GUN, parts)
 
 export const clientOf = (here: LocalTrust): ReferenceClient => localClient(here, GUN)
 

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createTrust, type Trust } from '../../src/repository/trust.ts'
+import { publish } from '../../src/repository/publish.ts'
 import { readCurrent } from '../../src/repository/read.ts'
 import { currentKey, rotateKey } from '../../src/repository/server-key.ts'
 import { createKeysDirectory, openKeysDirectory } from '../../src/signing/keys-directory.ts'
@@ -12,6 +13,7 @@ import { parseGun, type Gun } from '../../src/tuf/gun.ts'
 import type { Role } from '../../src/tuf/role.ts'
 import { ReferenceClient } from './reference-client.ts'
 import type { ServerKeys } from './trust-world.ts'
+import type { Part } from './upload.ts'
 
 const DAY = 86_400_000
 
@@ -56,6 +58,12 @@ export async function openLocalTrust(now: number, faults?: FaultHook): Promise<L
     await rm(directory, { recursive: true })
   }
   return { trust, clock, check: checkAll, close }
+}
+
+/** Publish, without HTTP. */
+export function localPublish(trust: Trust, gun: Gun, parts: readonly Part[]): Promise<void> {
+  const uploads = parts.map(({ role, bytes }) => ({ filename: role, bytes }))
+  return publish(trust, gun, uploads, TEST_ACTOR)
 }
 
 /** What a client is answered, without HTTP. */

@@ -1,12 +1,11 @@
 import type { TestContext } from 'node:test'
 import { currentDocument } from '../../src/repository/current.ts'
-import { publish } from '../../src/repository/publish.ts'
 import { createSigner } from '../../src/repository/signers.ts'
 import { signTags, type SignRequest, type SignResult } from '../../src/repository/sign-tags.ts'
 import type { StoredKey } from '../../src/store/store.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
 import type { Role } from '../../src/tuf/role.ts'
-import { localClient, localKeys, openLocalTrust, TEST_ACTOR, type LocalTrust } from './local-trust.ts'
+import { localClient, localKeys, localPublish, openLocalTrust, TEST_ACTOR, type LocalTrust } from './local-trust.ts'
 import { keyIdOf, type KeyEntry, type TestKey } from './test-key.ts'
 import { TrustWorld } from './trust-world.ts'
 import type { Part } from './upload.ts'
@@ -40,13 +39,7 @@ export async function owned(t: TestContext): Promise<Owned> {
     serverKeys: localKeys(trust, GUN),
     snapshot: 'server',
   })
-  const send: Owned['send'] = (parts) =>
-    publish(
-      trust,
-      GUN,
-      parts.map(({ role, bytes }) => ({ filename: role, bytes })),
-      TEST_ACTOR,
-    )
+  const send: Owned['send'] = (parts) => localPublish(trust, GUN, parts)
   await send(owner.parts('root', 'targets'))
   return {
     here,
