@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { createAccess, type Access } from '../../src/access/access.ts'
 import type { TokenKey } from '../../src/access/token-signature.ts'
 import { TokenRefused } from '../../src/access/web-token.ts'
-import { openLocalTrust } from '../support/local-trust.ts'
+import { localTrustFor } from '../support/local-trust.ts'
 import { forge } from './token-forge.ts'
 
 const NOW = Date.UTC(2026, 10, 27)
@@ -13,8 +13,7 @@ const HOUR = 3600
 test('a key that is taken away is felt within a minute, however long the token would live', async (t) => {
   const { publicKey, privateKey } = generateKeyPairSync('ed25519')
   const keys: TokenKey[] = [{ key: publicKey, algorithm: 'EdDSA' }]
-  const local = await openLocalTrust(NOW)
-  t.after(() => local.close())
+  const local = await localTrustFor(t, NOW)
   const { clock } = local
   const access: Access = createAccess({
     directory: local.trust.store,

@@ -7,7 +7,7 @@ import { saveRootKey } from '../../src/admin/root-keys.ts'
 import { TrustError } from '../../src/errors.ts'
 import { removeSigner } from '../../src/repository/signers.ts'
 import type { LevelStore } from '../../src/store/level.ts'
-import { localKeys, localPublish, openLocalTrust, TEST_ACTOR, type LocalTrust } from '../support/local-trust.ts'
+import { localKeys, localPublish, localTrustFor, TEST_ACTOR, type LocalTrust } from '../support/local-trust.ts'
 import { A, GUN, withSigner } from '../support/owned-repository.ts'
 import { makeKey } from '../support/test-key.ts'
 import { TrustWorld } from '../support/trust-world.ts'
@@ -112,8 +112,7 @@ test('what to do about each ending is what its holder can do', async (t) => {
 
 test('a timestamp key of a repository whose publisher signs the snapshot is theirs to rotate, whoever has root', async (t) => {
   const now = Date.parse('2026-11-24T08:00:00.000Z')
-  const here = await openLocalTrust(now)
-  t.after(() => here.close())
+  const here = await localTrustFor(t, now)
   const owner = await TrustWorld.create({ gun: GUN, now, serverKeys: localKeys(here.trust, GUN) })
   await localPublish(here.trust, GUN, owner.parts('root', 'targets', 'snapshot'))
   const world = worldOf(here, async () => [])

@@ -4,7 +4,7 @@ import { allEndings } from '../../src/repository/expiry.ts'
 import { describe } from '../../src/repository/show.ts'
 import { Turns } from '../../src/repository/turns.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
-import { localKeys, localPublish, openLocalTrust, type LocalTrust } from '../support/local-trust.ts'
+import { localKeys, localPublish, localTrustFor, type LocalTrust } from '../support/local-trust.ts'
 import { timeText } from '../support/metadata-file.ts'
 import { makeKey } from '../support/test-key.ts'
 import { TrustWorld } from '../support/trust-world.ts'
@@ -14,11 +14,7 @@ const NOW = Date.parse('2026-11-24T08:00:00.000Z')
 const DAY = 86_400_000
 const GUN = parseGun('example.org/publish')
 
-async function local(t: TestContext): Promise<LocalTrust> {
-  const opened = await openLocalTrust(NOW)
-  t.after(() => opened.close())
-  return opened
-}
+const local = (t: TestContext): Promise<LocalTrust> => localTrustFor(t, NOW)
 
 const send = ({ trust }: LocalTrust, parts: readonly Part[]): Promise<void> => localPublish(trust, GUN, parts)
 
@@ -41,8 +37,7 @@ test('independent delegation publishes at the same moment all succeed', async (t
 
 test('the same bytes again are no error and change nothing, also beside new ones', async (t) => {
   for (const snapshot of ['client', 'server'] as const) {
-    const here = await openLocalTrust(NOW)
-    t.after(() => here.close())
+    const here = await localTrustFor(t, NOW)
     const publisher = await world(here, snapshot)
     const first = publisher.parts('root', 'targets')
     await send(here, first)

@@ -7,18 +7,14 @@ import { renewDue, startRenewing } from '../../src/repository/renew-loop.ts'
 import { remove } from '../../src/repository/remove.ts'
 import type { Trust } from '../../src/repository/trust.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
-import { localKeys, localPublish, openLocalTrust, TEST_ACTOR, type LocalTrust } from '../support/local-trust.ts'
+import { localKeys, localPublish, localTrustFor, TEST_ACTOR, type LocalTrust } from '../support/local-trust.ts'
 import { timeText } from '../support/metadata-file.ts'
 import { TrustWorld } from '../support/trust-world.ts'
 
 const NOW = Date.parse('2026-11-24T08:00:00.000Z')
 const DAY = 86_400_000
 
-async function local(t: TestContext): Promise<LocalTrust> {
-  const opened = await openLocalTrust(NOW)
-  t.after(() => opened.close())
-  return opened
-}
+const local = (t: TestContext): Promise<LocalTrust> => localTrustFor(t, NOW)
 
 async function published(
   { trust }: LocalTrust,

@@ -9,7 +9,7 @@ import { issueRootCertificate } from '../../src/signing/root-certificate.ts'
 import { makeRootKey, signAsRoot } from '../../src/signing/root-key.ts'
 import { canonicalBytes } from '../../src/tuf/canonical.ts'
 import { parseGun, type Gun } from '../../src/tuf/gun.ts'
-import { openLocalTrust, TEST_ACTOR, type LocalTrust } from '../support/local-trust.ts'
+import { localTrustFor, TEST_ACTOR, type LocalTrust } from '../support/local-trust.ts'
 
 const NOW = Date.parse('2026-11-24T08:00:00.000Z')
 const DAY = 86_400_000
@@ -36,8 +36,7 @@ async function create(local: LocalTrust, name: string): Promise<Gun> {
 }
 
 test('the next root is made once, for the keys that have the age; signed, it starts their time anew', async (t) => {
-  const local = await openLocalTrust(NOW)
-  t.after(() => local.close())
+  const local = await localTrustFor(t, NOW)
   const { trust, clock } = local
   const gun = await create(local, 'example.org/aged')
   assert.deepEqual(await stageAgedKeys(trust, AGE), { staged: 0, failed: 0 })
@@ -65,8 +64,7 @@ test('the next root is made once, for the keys that have the age; signed, it sta
 })
 
 test('a repository that fails is logged, and does not hold up the others', async (t) => {
-  const local = await openLocalTrust(NOW)
-  t.after(() => local.close())
+  const local = await localTrustFor(t, NOW)
   const { trust, clock } = local
   const guns = [await create(local, 'example.org/a'), await create(local, 'example.org/b')]
   clock.now = NOW + AGE
@@ -92,8 +90,7 @@ test('a repository that fails is logged, and does not hold up the others', async
 })
 
 test('a store that takes nothing ends the round, and what ends can be looked for all the same', async (t) => {
-  const local = await openLocalTrust(NOW)
-  t.after(() => local.close())
+  const local = await localTrustFor(t, NOW)
   const { trust, clock } = local
   for (const name of ['example.org/a', 'example.org/b']) await create(local, name)
   clock.now = NOW + AGE

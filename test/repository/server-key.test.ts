@@ -7,17 +7,13 @@ import { describe } from '../../src/repository/show.ts'
 import type { Trust } from '../../src/repository/trust.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
 import type { PublicKey } from '../../src/tuf/key.ts'
-import { localKeys, localPublish, openLocalTrust, TEST_ACTOR, type LocalTrust } from '../support/local-trust.ts'
+import { localKeys, localPublish, localTrustFor, TEST_ACTOR, type LocalTrust } from '../support/local-trust.ts'
 import { TrustWorld } from '../support/trust-world.ts'
 
 const NOW = Date.parse('2026-11-24T08:00:00.000Z')
 const GUN = parseGun('example.org/keys')
 
-async function local(t: TestContext): Promise<LocalTrust> {
-  const opened = await openLocalTrust(NOW)
-  t.after(() => opened.close())
-  return opened
-}
+const local = (t: TestContext): Promise<LocalTrust> => localTrustFor(t, NOW)
 
 async function send({ trust }: LocalTrust, world: TrustWorld, ...roles: string[]): Promise<void> {
   await localPublish(trust, GUN, world.parts(...roles))

@@ -2,15 +2,14 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createSigner, finishSignerRotation, removeSigner, rotateSigner } from '../../src/repository/signers.ts'
 import { SERVER } from '../../src/tuf/gun.ts'
-import { openLocalTrust, TEST_ACTOR } from '../support/local-trust.ts'
+import { localTrustFor, TEST_ACTOR } from '../support/local-trust.ts'
 import { A, add, base64, drop, GUN, named, owned, withSigner } from '../support/owned-repository.ts'
 import { makeKey } from '../support/test-key.ts'
 
 const DAY = 86_400_000
 
 test('the key of a signer is ECDSA whatever the setting says; a second one of the same name is not even made', async (t) => {
-  const here = await openLocalTrust(Date.now())
-  t.after(() => here.close())
+  const here = await localTrustFor(t, Date.now())
   let made = 0
   const signer = {
     ...here.trust.signer,

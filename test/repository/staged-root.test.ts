@@ -23,7 +23,7 @@ import { parseGun } from '../../src/tuf/gun.ts'
 import { keyId, type PublicKey } from '../../src/tuf/key.ts'
 import type { HeldRole } from '../../src/tuf/role.ts'
 import { issueCertificate } from '../support/certificate.ts'
-import { localClient, openLocalTrust, TEST_ACTOR, type LocalTrust } from '../support/local-trust.ts'
+import { localClient, localTrustFor, TEST_ACTOR, type LocalTrust } from '../support/local-trust.ts'
 import type { ReferenceClient } from '../support/reference-client.ts'
 
 const NOW = Date.parse('2026-11-24T08:00:00.000Z')
@@ -57,8 +57,7 @@ class Room {
   }
 
   static async open(t: TestContext): Promise<Room> {
-    const here = await openLocalTrust(NOW)
-    t.after(() => here.close())
+    const here = await localTrustFor(t, NOW)
     return new Room(here)
   }
 

@@ -15,7 +15,7 @@ import {
   localFile,
   localKeys,
   localPublish,
-  openLocalTrust,
+  localTrustFor,
   TEST_ACTOR,
   type LocalTrust,
 } from './local-trust.ts'
@@ -46,10 +46,8 @@ export interface Move {
 }
 
 export async function move(t: TestContext, snapshot: 'server' | 'client' = 'server'): Promise<Move> {
-  const there = await openLocalTrust(NOW)
-  t.after(() => there.close())
-  const here = await openLocalTrust(NOW)
-  t.after(() => here.close())
+  const there = await localTrustFor(t, NOW)
+  const here = await localTrustFor(t, NOW)
   const owner = await TrustWorld.create({ gun: GUN, now: NOW, serverKeys: localKeys(there.trust, GUN), snapshot })
   const publishTo = (trust: Trust) => (parts: readonly Part[]) => localPublish(trust, GUN, parts)
   await publishTo(there.trust)(owner.parts('root', 'targets'))
@@ -151,11 +149,7 @@ export async function made(): Promise<Made> {
   }
 }
 
-export async function server(t: TestContext): Promise<LocalTrust> {
-  const here = await openLocalTrust(NOW)
-  t.after(() => here.close())
-  return here
-}
+export const server = (t: TestContext): Promise<LocalTrust> => localTrustFor(t, NOW)
 
 export const adoptOn = (here: LocalTrust, documents: readonly ForeignDocument[], trusted?: string): Promise<Adopted> =>
   adopt(here.trust, GUN, documents, trusted, TEST_ACTOR)

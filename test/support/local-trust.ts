@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { TestContext } from 'node:test'
 import { createTrust, type Trust } from '../../src/repository/trust.ts'
 import { publish } from '../../src/repository/publish.ts'
 import { readCurrent } from '../../src/repository/read.ts'
@@ -58,6 +59,13 @@ export async function openLocalTrust(now: number, faults?: FaultHook): Promise<L
     await rm(directory, { recursive: true })
   }
   return { trust, clock, check: checkAll, close }
+}
+
+/** The same, for as long as a test goes. */
+export async function localTrustFor(t: TestContext, now: number): Promise<LocalTrust> {
+  const local = await openLocalTrust(now)
+  t.after(() => local.close())
+  return local
 }
 
 /** Publish, without HTTP. */

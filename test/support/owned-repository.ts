@@ -5,7 +5,7 @@ import { signTags, type SignRequest, type SignResult } from '../../src/repositor
 import type { StoredKey } from '../../src/store/store.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
 import type { Role } from '../../src/tuf/role.ts'
-import { localClient, localKeys, localPublish, openLocalTrust, TEST_ACTOR, type LocalTrust } from './local-trust.ts'
+import { localClient, localKeys, localPublish, localTrustFor, TEST_ACTOR, type LocalTrust } from './local-trust.ts'
 import { keyIdOf, type KeyEntry, type TestKey } from './test-key.ts'
 import { TrustWorld } from './trust-world.ts'
 import type { Part } from './upload.ts'
@@ -30,8 +30,7 @@ export interface Owned {
 }
 
 export async function owned(t: TestContext): Promise<Owned> {
-  const here = await openLocalTrust(NOW)
-  t.after(() => here.close())
+  const here = await localTrustFor(t, NOW)
   const { trust } = here
   const owner = await TrustWorld.create({
     gun: GUN,
