@@ -7,7 +7,14 @@ import { renewDue, startRenewing } from '../../src/repository/renew-loop.ts'
 import { remove } from '../../src/repository/remove.ts'
 import type { Trust } from '../../src/repository/trust.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
-import { localKeys, localPublish, localTrustFor, TEST_ACTOR, type LocalTrust } from '../support/local-trust.ts'
+import {
+  localKeys,
+  localPublish,
+  localTrustFor,
+  openLocalTrust,
+  TEST_ACTOR,
+  type LocalTrust,
+} from '../support/local-trust.ts'
 import { timeText } from '../support/metadata-file.ts'
 import { TrustWorld } from '../support/trust-world.ts'
 
