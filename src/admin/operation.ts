@@ -47,7 +47,10 @@ export interface Operation<Schema extends z.ZodObject = z.ZodObject, Output = un
    * itself looks at whose things they are.
    */
   readonly action: Action | 'own'
-  /** Path parameters, then query (GET, DELETE: text, so coerce) or JSON body (PUT, POST). `ifMatch` comes as a header. */
+  /**
+   * Path parameters, then query (GET, DELETE: text, so coerce; of a list each as a parameter of its own) or JSON body
+   * (PUT, POST). `ifMatch` comes as a header.
+   */
   readonly input: Schema
   /**
    * Do it. With a world whose store only rehearses (`--dry-run`) nothing is changed.

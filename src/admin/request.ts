@@ -30,7 +30,9 @@ export function requestOf<Schema extends z.ZodObject>(
   const query = new URLSearchParams(dryRun ? { dryRun: 'true' } : {})
   if (method === 'GET' || method === 'DELETE') {
     for (const [name, value] of Object.entries(rest)) {
-      if (value !== undefined) query.set(name, typeof value === 'string' ? value : JSON.stringify(value))
+      for (const each of Array.isArray(value) ? (value as unknown[]) : [value]) {
+        if (each !== undefined) query.append(name, typeof each === 'string' ? each : JSON.stringify(each))
+      }
     }
     return { method, url: url(filled, query), headers, body: undefined }
   }

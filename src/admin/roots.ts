@@ -1,15 +1,10 @@
 import { z } from 'zod'
-import {
-  prepareFirstRoot,
-  prepareRootChange,
-  prepareRotation,
-  type PreparedRoot,
-  type RootAuthority,
-} from '../repository/prepare-root.ts'
+import { prepareFirstRoot, prepareRotation, type PreparedRoot, type RootAuthority } from '../repository/prepare-root.ts'
 import { parsePattern } from '../access/grant.ts'
 import { matches } from '../access/permission.ts'
 import { damageIn, noSuchRepository } from '../errors.ts'
 import { publishStagedRoot } from '../repository/publish-root.ts'
+import { inOrder, newKeysText } from '../repository/rotated-roles.ts'
 import { planRotation } from '../repository/rotation-plan.ts'
 import {
   describeStagedRoot,
@@ -22,7 +17,7 @@ import {
 } from '../repository/staged-root.ts'
 import type { Head } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
-import { BASE_ROLES } from '../tuf/role.ts'
+import { BASE_ROLES, type BaseRole } from '../tuf/role.ts'
 import type { Trust } from '../repository/trust.ts'
 import { gunInput, operation } from './operation.ts'
 
@@ -33,13 +28,27 @@ const certificates = z
   .meta({ description: 'certificates of the root keys, PEM in base64, as root names them' })
 const threshold = z.number().int().min(1).max(16).default(1).meta({ description: 'how many root keys must sign' })
 const authority = { certificates, threshold }
+const heldRoles = z.array(z.enum(['targets', 'snapshot', 'timestamp'])).max(3)
 
 const changeInput = z.discriminatedUnion('what', [
   z.strictObject({ what: z.literal('create'), ...authority }),
-  z.strictObject({ what: z.literal('root'), ...authority }),
-  z.strictObject({ what: z.enum(['targets', 'snapshot', 'timestamp']) }),
+  z.strictObject({
+    what: z.literal('root'),
+    ...authority,
+    roles: heldRoles
+      .default([])
+      .transform(inOrder)
+      .meta({ description: 'roles that get new keys of the server in the same root' }),
+  }),
+  z.strictObject({ what: z.literal('keys'), roles: heldRoles.min(1).transform(inOrder) }),
 ])
 type RootChange = z.output<typeof changeInput>
+
+/** In a query a list of one is no list. */
+const rolesInput = z.preprocess(
+  (roles: BaseRole | readonly BaseRole[]) => (typeof roles === 'string' ? [roles] : roles),
+  z.array(z.enum(BASE_ROLES)).min(1).max(4).meta({ description: 'each as a parameter of its own' }),
+)
 
 /** One root that waits: what it is for, whose signatures it lacks. */
 export type StagedRootRow = Omit<StagedRootDescription, 'payload' | 'signatures'>
@@ -55,7 +64,7 @@ export const stageNextRoot = operation({
   method: 'PUT',
   path: '/repositories/:gun/staged-root',
   summary:
-    'Make the next root (a new repository, a new key of a role, other root keys) and put it aside until it is signed.',
+    'Make the next root (a new repository, new keys of roles, other root keys) and put it aside until it is signed.',
   action: 'rotate',
   input: z.strictObject({ gun: gunInput, change: changeInput }),
   run: ({ trust }, { gun, change }, actor) =>
@@ -146,11 +155,11 @@ export const planRoot = operation({
   name: 'root.plan',
   method: 'GET',
   path: '/repositories/:gun/rotation-plan',
-  summary: 'What rotating the key of a role would do: who must sign, which clients follow, what breaks.',
+  summary: 'What giving these roles new keys, in one root, would do: who must sign, which clients follow, what breaks.',
   action: 'read',
-  input: z.strictObject({ gun: gunInput, role: z.enum(BASE_ROLES) }),
-  async run({ trust }, { gun, role }) {
-    return planRotation(trust, gun, role, trust.now()) ?? noSuchRepository(gun)
+  input: z.strictObject({ gun: gunInput, roles: rolesInput }),
+  async run({ trust }, { gun, roles }) {
+    return planRotation(trust, gun, inOrder(roles), trust.now()) ?? noSuchRepository(gun)
   },
 })
 
@@ -162,8 +171,7 @@ function prepare(
   change: RootChange,
 ): Promise<PreparedRoot> {
   if (change.what === 'create') return prepareFirstRoot(trust, gun, head, now, authorityOf(change))
-  if (change.what === 'root') return prepareRootChange(trust, gun, head, now, authorityOf(change))
-  return prepareRotation(trust, gun, head, now, [change.what])
+  return prepareRotation(trust, gun, head, now, change.roles, change.what === 'root' ? authorityOf(change) : undefined)
 }
 
 function authorityOf({
@@ -176,7 +184,9 @@ function authorityOf({
   return { certificates: texts.map((text) => ({ keytype: 'ecdsa-x509', public: text })), threshold: needed }
 }
 
-function reasonOf({ what }: RootChange): string {
-  if (what === 'create') return 'a new repository'
-  return what === 'root' ? 'other root keys' : `a new ${what} key`
+function reasonOf(change: RootChange): string {
+  if (change.what === 'create') return 'a new repository'
+  const keys = change.roles.length === 0 ? '' : newKeysText(change.roles)
+  if (change.what === 'keys') return keys
+  return keys === '' ? 'other root keys' : `other root keys, and ${keys}`
 }

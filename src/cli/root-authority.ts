@@ -1,5 +1,6 @@
 import type { RootKey } from '../admin/root-keys.ts'
 import { TrustError } from '../errors.ts'
+import { rolesText } from '../repository/rotated-roles.ts'
 import type { RotationPlan } from '../repository/rotation-plan.ts'
 import type { BaseRole } from '../tuf/role.ts'
 import { named, type RootKeyring } from './root-keys.ts'
@@ -17,13 +18,15 @@ export interface NextAuthority {
   readonly threshold: number
 }
 
-/** True if anything was said. @throws TrustError INVALID_PARAMETERS for another role than root */
-export function saysAuthority(role: BaseRole, { rootKey, rootThreshold, renew }: AuthorityOptions): boolean {
+/** True if anything was said. @throws TrustError INVALID_PARAMETERS if root is none of the roles */
+export function saysAuthority(
+  roles: readonly BaseRole[],
+  { rootKey, rootThreshold, renew }: AuthorityOptions,
+): boolean {
   const said = rootKey !== undefined || rootThreshold !== undefined || renew !== undefined
-  if (!said || role === 'root') return said
-  throw new TrustError('INVALID_PARAMETERS', `--root-key, --root-threshold and --renew say nothing about ${role}`, {
-    hint: 'they are for: key rotate GUN root',
-  })
+  if (!said || roles.includes('root')) return said
+  const text = `--root-key, --root-threshold and --renew say nothing about ${rolesText(roles)}`
+  throw new TrustError('INVALID_PARAMETERS', text, { hint: 'they are for: key rotate GUN root' })
 }
 
 /**

@@ -4,8 +4,9 @@ import { matches } from '../access/permission.ts'
 import { listRepositories } from '../admin/repositories.ts'
 import { planRoot, stageNextRoot } from '../admin/roots.ts'
 import { TrustError } from '../errors.ts'
+import { inOrder, keysText } from '../repository/rotated-roles.ts'
 import { parseGun, typed } from '../tuf/gun.ts'
-import { BASE_ROLES, type BaseRole } from '../tuf/role.ts'
+import { BASE_ROLES, type BaseRole, type HeldRole } from '../tuf/role.ts'
 import type { Connection } from './connect.ts'
 import { inEach, oneGun, outcomeTable, WAITING_HINT, type Outcome } from './fleet.ts'
 import { JSON_OPTION, wholeNumber } from './options.ts'
@@ -31,9 +32,9 @@ const WAITS = { state: 'waits for signatures', hint: WAITING_HINT } as const
 export function addRotate(key: Command): void {
   key
     .command('rotate')
-    .description('give a role a new key: the next root names it, root keys sign that, and clients follow')
+    .description('give roles new keys: the next root names them, root keys sign that, and clients follow')
     .argument('<gun>', 'name of the repository; with --all or --adopted a pattern: docker.io/acme/*')
-    .argument('<role>', BASE_ROLES.join(', '))
+    .argument('<role...>', `one or several, in one root: ${BASE_ROLES.join(', ')}`)
     .option('--all', 'every repository that the pattern names')
     .option('--adopted', 'of those that the pattern names, each that was adopted and is not signed here yet')
     .option('--plan', 'only say who signs what, which clients follow, and what breaks')
@@ -47,16 +48,16 @@ export function addRotate(key: Command): void {
     .action(rotate)
 }
 
-function rotate(target: string, roleName: string, options: Options, command: Command): Promise<void> {
+function rotate(target: string, names: readonly string[], options: Options, command: Command): Promise<void> {
   return withConnection(command, async (connection) => {
-    const role = roleOf(roleName)
-    saysAuthority(role, options)
+    const roles = inOrder(names.map(roleOf))
+    saysAuthority(roles, options)
     const guns = await gunsOf(connection, target, options)
-    if (options.plan === true || options.dryRun === true) return plan(connection, guns, role, options)
+    if (options.plan === true || options.dryRun === true) return plan(connection, guns, roles, options)
     const keyring = new RootKeyring(connection, options.passphraseFile)
-    const outcomes = await inEach(guns, (gun) => rotateOne(connection, keyring, gun, role, options))
+    const outcomes = await inEach(guns, (gun) => rotateOne(connection, keyring, gun, roles, options))
     if (options.json === true) printJson(outcomes)
-    else show(outcomes, role)
+    else show(outcomes, roles)
     const wanted = options.stage === true ? 'waits for signatures' : 'rotated'
     return outcomes.every(({ state }) => state === wanted) ? EXIT.ok : EXIT.negative
   })
@@ -66,13 +67,14 @@ async function rotateOne(
   connection: Connection,
   keyring: RootKeyring,
   gun: string,
-  role: BaseRole,
+  roles: readonly BaseRole[],
   options: Options,
 ): Promise<Rotated> {
+  const held = roles.filter((role): role is HeldRole => role !== 'root')
   const change =
-    role === 'root'
-      ? { what: 'root' as const, ...(await authority(connection, keyring, gun, options)) }
-      : { what: role }
+    held.length < roles.length
+      ? { what: 'root' as const, ...(await authority(connection, keyring, gun, roles, options)), roles: held }
+      : { what: 'keys' as const, roles: held }
   if (options.stage === true) {
     await connection.call(stageNextRoot, { gun, change })
     return { gun, ...WAITS }
@@ -86,9 +88,10 @@ async function authority(
   connection: Connection,
   keyring: RootKeyring,
   gun: string,
+  roles: readonly BaseRole[],
   options: Options,
 ): Promise<{ certificates: string[]; threshold: number }> {
-  const before = await connection.call(planRoot, { gun, role: 'root' })
+  const before = await connection.call(planRoot, { gun, roles })
   // Whatever root keys were said, and whoever has them.
   const [obstacle] = before.obstacles
   if (obstacle !== undefined) throw new TrustError('WRONG_STATE', `no other root can be made for ${gun}: ${obstacle}`)
@@ -100,11 +103,11 @@ async function authority(
   return { certificates, threshold }
 }
 
-function show(outcomes: readonly Rotated[], role: BaseRole): void {
+function show(outcomes: readonly Rotated[], roles: readonly BaseRole[]): void {
   const [only] = outcomes
   if (only === undefined || outcomes.length > 1) return print(outcomeTable(outcomes))
   const { gun, state, version } = only
-  if (state === 'rotated') print(`rotated the ${role} key of ${gun}: root version ${version}`)
+  if (state === 'rotated') print(`rotated ${keysText(roles)} of ${gun}: root version ${version}`)
   else
     print(
       `the next root of ${gun} waits for signatures; until then nothing changes: countersign root show ${typed(gun)}`,

@@ -1,6 +1,7 @@
 import type { RootKey } from '../admin/root-keys.ts'
 import { planRoot } from '../admin/roots.ts'
 import { TrustError } from '../errors.ts'
+import { keysText } from '../repository/rotated-roles.ts'
 import type { RotationPlan } from '../repository/rotation-plan.ts'
 import type { BaseRole } from '../tuf/role.ts'
 import type { Connection } from './connect.ts'
@@ -32,13 +33,13 @@ type Plan = RotationPlan & {
 }
 
 /** Among many, one that cannot be planned: its obstacle says why. */
-type Unplanned = Pick<Plan, 'gun' | 'role' | 'obstacles'>
+type Unplanned = Pick<Plan, 'gun' | 'roles' | 'obstacles'>
 
 /** Says what rotating would do. @returns the exit code, as that of the rotation would be */
 export async function plan(
   connection: Connection,
   guns: readonly string[],
-  role: BaseRole,
+  roles: readonly BaseRole[],
   options: PlanOptions,
 ): Promise<number> {
   const keyring = new RootKeyring(connection, undefined)
@@ -46,12 +47,12 @@ export async function plan(
   const plans: (Plan | Unplanned)[] = []
   for (const gun of guns) {
     try {
-      const found = withHolders(await connection.call(planRoot, { gun, role }), records)
-      const said = saysAuthority(role, options) && found.obstacles.length === 0
+      const found = withHolders(await connection.call(planRoot, { gun, roles }), records)
+      const said = saysAuthority(roles, options) && found.obstacles.length === 0
       plans.push(said ? planned(found, await nextAuthority(keyring, found, options)) : found)
     } catch (error) {
       if (guns.length === 1 || !(error instanceof TrustError)) throw error
-      plans.push({ gun, role, obstacles: [error.message] })
+      plans.push({ gun, roles, obstacles: [error.message] })
     }
   }
   if (options.json === true) printJson(plans)
@@ -89,7 +90,7 @@ function planned(found: Plan, { keys, threshold }: NextAuthority): Plan {
 }
 
 function planText(each: Plan | Unplanned, { stage }: PlanOptions): string {
-  const title = `Rotating the ${each.role} key of ${each.gun}`
+  const title = `Rotating ${keysText(each.roles)} of ${each.gun}`
   const obstacles = each.obstacles.map((text) => `  cannot be done: ${text}`)
   if (!('version' in each)) return [title, ...obstacles].join('\n')
   const stuck = each.cachedRoots.filter(({ follows }) => !follows)

@@ -46,8 +46,10 @@ export async function prepareFirstRoot(
 }
 
 /**
- * The next root, in which some roles have new keys of the server.
+ * The next root, in which some roles have new keys of the server, and root has other keys, or other certificates of the
+ * same ones.
  *
+ * @param authority the root keys from now on; undefined: as before
  * @throws TrustError NOT_FOUND, WRONG_STATE if a publisher signs what must be signed anew with it
  */
 export async function prepareRotation(
@@ -56,42 +58,14 @@ export async function prepareRotation(
   head: Head | undefined,
   now: number,
   roles: readonly HeldRole[],
+  authority?: RootAuthority,
 ): Promise<PreparedRoot> {
   const root = currentRoot(trust, gun, head) ?? noSuchRepository(gun)
-  if (roles.includes('targets')) mustHold(trust, gun, root, 'targets')
+  if (roles.includes('targets')) mustHold(trust, gun, root, 'targets', roles)
   if (!roles.includes('snapshot')) mustHold(trust, gun, root, 'snapshot')
-  return nextRoot(trust, gun, now, root, roles)
-}
-
-/**
- * The next root, with other root keys, or other certificates of the same keys.
- *
- * @throws TrustError NOT_FOUND, WRONG_STATE
- */
-export async function prepareRootChange(
-  trust: Trust,
-  gun: Gun,
-  head: Head | undefined,
-  now: number,
-  authority: RootAuthority,
-): Promise<PreparedRoot> {
-  const root = currentRoot(trust, gun, head) ?? noSuchRepository(gun)
-  mustHold(trust, gun, root, 'snapshot')
-  return nextRoot(trust, gun, now, root, [], { root: authorityKeys(authority) })
-}
-
-/** @param roles that get new keys @param changed what else is to be another */
-async function nextRoot(
-  trust: Trust,
-  gun: Gun,
-  now: number,
-  root: Root,
-  roles: readonly HeldRole[],
-  changed?: Pick<Root['roles'], 'root'>,
-): Promise<PreparedRoot> {
   const all = [...new Set([...roles, ...sharedTimestamp(trust, gun, root)])]
   const { named, keys } = await nextKeys(trust, gun, all, now)
-  const next = { ...root.roles, ...named, ...changed }
+  const next = { ...root.roles, ...named, ...(authority && { root: authorityKeys(authority) }) }
   return { payload: rootPayload(root.metadata.version + 1, now + ROOT_LIFE, next), keys }
 }
 
@@ -103,9 +77,16 @@ function sharedTimestamp(trust: Trust, gun: Gun, { roles: { timestamp } }: Root)
 /**
  * A change of root, or of targets, changes what the snapshot lists: whoever holds its key must publish.
  *
+ * @param roles that are to be rotated: what can be without this one is said
  * @throws TrustError WRONG_STATE
  */
-export function mustHold(trust: Trust, gun: Gun, root: Root, role: 'targets' | 'snapshot'): void {
+export function mustHold(
+  trust: Trust,
+  gun: Gun,
+  root: Root,
+  role: 'targets' | 'snapshot',
+  roles: readonly HeldRole[] = [],
+): void {
   if (holdsRole(trust, gun, role, root.roles[role])) return
   const head = trust.store.head(gun)
   if (role === 'snapshot' && head !== undefined && !signedHere(head)) {
@@ -113,11 +94,13 @@ export function mustHold(trust: Trust, gun: Gun, root: Root, role: 'targets' | '
       hint: `${takeOverCommand(gun)}: with new keys of this server for snapshot and timestamp`,
     })
   }
+  const others = roles.filter((each) => each !== role).join(' ')
+  const without = others === '' ? '' : `; without it: countersign key rotate ${typed(gun)} ${others}`
   throw new TrustError('WRONG_STATE', `the ${role} key of ${gun} is with its publisher, not with the server`, {
     hint:
       role === 'snapshot'
         ? `its owner can hand it over: notary key rotate ${typed(gun)} snapshot -r`
-        : `its owner rotates it: notary key rotate ${typed(gun)} targets`,
+        : `its owner rotates it: notary key rotate ${typed(gun)} targets${without}`,
   })
 }
 

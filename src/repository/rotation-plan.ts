@@ -15,7 +15,7 @@ import type { Readable } from './trust.ts'
 /** What a rotation would do, before anything is done. */
 export interface RotationPlan {
   readonly gun: string
-  readonly role: BaseRole
+  readonly roles: readonly BaseRole[]
   /** Version of the root that will be made. */
   readonly version: number
   /** Key ids, as people name them, of which `threshold` must sign. */
@@ -34,12 +34,17 @@ export interface RotationPlan {
 }
 
 /**
- * Plan the rotation of a role's key.
+ * Plan one root in which these roles have new keys.
  *
  * @param now milliseconds since 1970
  * @returns undefined if there is no such repository
  */
-export function planRotation(trust: Readable, gun: Gun, role: BaseRole, now: number): RotationPlan | undefined {
+export function planRotation(
+  trust: Readable,
+  gun: Gun,
+  roles: readonly BaseRole[],
+  now: number,
+): RotationPlan | undefined {
   const head = trust.store.head(gun)
   const version = head?.roles['root']?.version
   if (head === undefined || version === undefined) return undefined
@@ -56,25 +61,25 @@ export function planRotation(trust: Readable, gun: Gun, role: BaseRole, now: num
     const first = `"countersign root sign ${typed(gun)}" or "countersign root discard ${typed(gun)}" first`
     obstacles.push(`a root waits for signatures already, ${waiting.reason}: ${first}`)
   }
-  if (role !== 'snapshot' && !held('snapshot')) {
+  if (!roles.includes('snapshot') && !held('snapshot')) {
     obstacles.push(
       signedHere(head)
         ? `the snapshot key is with the publisher, who can hand it over: notary key rotate ${typed(gun)} snapshot -r`
         : `snapshot and timestamp are signed elsewhere: ${takeOverCommand(gun)} comes first`,
     )
   }
-  if (role === 'targets' && !held('targets'))
+  if (roles.includes('targets') && !held('targets'))
     obstacles.push('the targets key is with the publisher, who has to rotate it')
   return {
     gun,
-    role,
+    roles,
     version: version + 1,
     signers: [...rootKeys(current, gun, undefined).keys.values()].map(canonicalKeyId),
     threshold: current.roles.root.threshold,
     commonName: commonNameOf(current, gun),
-    serverSigns: role === 'targets' ? ['targets', 'snapshot', 'timestamp'] : ['snapshot', 'timestamp'],
+    serverSigns: roles.includes('targets') ? ['targets', 'snapshot', 'timestamp'] : ['snapshot', 'timestamp'],
     cachedRoots: cachedRoots(roots, version, gun, now),
-    breaks: breaksOf(role, current, signedHere(head) ? held : undefined, now),
+    breaks: breaksOf(roles, current, signedHere(head) ? held : undefined, now),
     obstacles,
   }
 }
@@ -130,13 +135,13 @@ function cachedRoots(
 }
 
 function breaksOf(
-  role: BaseRole,
+  roles: readonly BaseRole[],
   current: Root,
   held: ((role: 'targets' | 'snapshot') => boolean) | undefined,
   now: number,
 ): string[] {
   const breaks: string[] = []
-  if (role === 'root') {
+  if (roles.includes('root')) {
     breaks.push(
       'clients that pin root certificates (trust_pinning) refuse the new root until they pin its certificate too',
     )
@@ -145,7 +150,7 @@ function breaksOf(
   if (held === undefined) {
     breaks.push('what else serves this repository, and signs it until now, can do so no more')
     breaks.push('who read or published something newer there is refused here: adopt it once more first')
-  } else if (role === 'snapshot' && !held('snapshot')) {
+  } else if (roles.includes('snapshot') && !held('snapshot')) {
     breaks.push('the publisher signs snapshots no more: the server does')
   }
   if ((rootCertificatesEnd(current.roles.root) ?? Infinity) < now)

@@ -6,6 +6,7 @@ import { SERVER_ACTOR } from './change.ts'
 import { currentRoles } from './current.ts'
 import { allGuns } from './expiry.ts'
 import { prepareRotation } from './prepare-root.ts'
+import { inOrder, newKeysText } from './rotated-roles.ts'
 import { heldKeys } from './sign-role.ts'
 import { stagedRoot, stageRoot } from './staged-root.ts'
 import type { Readable, Trust } from './trust.ts'
@@ -65,7 +66,7 @@ async function stageOne(trust: Trust, gun: Gun, oldest: number): Promise<boolean
   const aged = held.filter(({ since }) => since <= oldest).map(({ role }) => role)
   // A new root changes the snapshot: where its publisher signs that, only its publisher can rotate anything.
   if (aged.length === 0 || held.every(({ role }) => role !== 'snapshot')) return false
-  const reason = `new keys after their time: ${aged.join(', ')}`
+  const reason = `by age: ${newKeysText(inOrder(aged))}`
   await stageRoot(trust, gun, SERVER_ACTOR, reason, (current, now) => prepareRotation(trust, gun, current, now, aged))
   return true
 }

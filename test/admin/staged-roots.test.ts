@@ -32,7 +32,7 @@ test('an owner who had asked for the next key before a root was staged can publi
   await owner.publishFirst(server)
   const asked = await keysFrom(server, gun)('timestamp', 'next')
   const world = worldOf(server.running)
-  const input = { gun, change: { what: 'timestamp' as const } }
+  const input = { gun, change: { what: 'keys' as const, roles: ['timestamp' as const] } }
   await stageNextRoot.run(world, parsed(stageNextRoot, input), { name: 'local' })
   assert.notDeepEqual(await keysFrom(server, gun)('timestamp', 'next'), asked, 'it is handed out no more')
   owner.nameServerKey('timestamp', asked)

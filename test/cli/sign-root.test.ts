@@ -25,7 +25,7 @@ test('a rotation leaves alone the root that another admin has staged in the plac
       const output = await operation.run(dryRun ? rehearsed : world, parsed(operation, input), actor)
       if (meanwhile && operation.name === 'root.stage' && !dryRun) {
         await discardRoot.run(world, parsed(discardRoot, { gun: GUN }), actor)
-        const other = { gun: GUN, change: { what: 'snapshot' as const } }
+        const other = { gun: GUN, change: { what: 'keys' as const, roles: ['snapshot' as const] } }
         await stageNextRoot.run(world, parsed(stageNextRoot, other), { name: 'user:bob' })
       }
       return output
@@ -39,7 +39,7 @@ test('a rotation leaves alone the root that another admin has staged in the plac
   await stageAndPublish(connection, keyring, GUN, { what: 'create', certificates: [certificate] })
   meanwhile = true
   await assert.rejects(
-    stageAndPublish(connection, keyring, GUN, { what: 'timestamp' }),
+    stageAndPublish(connection, keyring, GUN, { what: 'keys', roles: ['timestamp'] }),
     /not a signature of the staged/,
   )
   const waits = await showStagedRoot.run(world, parsed(showStagedRoot, { gun: GUN }), actor)

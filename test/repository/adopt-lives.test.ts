@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { prepareRootChange, prepareRotation } from '../../src/repository/prepare-root.ts'
+import { prepareRotation } from '../../src/repository/prepare-root.ts'
 import { remove } from '../../src/repository/remove.ts'
 import { importKey } from '../../src/repository/import-key.ts'
 import { renewDue } from '../../src/repository/renew-loop.ts'
@@ -88,7 +88,7 @@ test('with the other server’s snapshot key alone, any root that is made here n
   for (const prepare of [
     (trust: Trust, head: Head | undefined) => prepareRotation(trust, GUN, head, NOW, ['timestamp']),
     (trust: Trust, head: Head | undefined, certificates: PublicKey[]) =>
-      prepareRootChange(trust, GUN, head, NOW, { certificates, threshold: 1 }),
+      prepareRotation(trust, GUN, head, NOW, [], { certificates, threshold: 1 }),
   ]) {
     const here = await server(t)
     const { owner, documents } = await made()

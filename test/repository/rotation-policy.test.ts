@@ -43,7 +43,7 @@ test('the next root is made once, for the keys that have the age; signed, it sta
   clock.now = NOW + AGE
   assert.deepEqual(await stageAgedKeys(trust, AGE), { staged: 1, failed: 0 })
   const { reason, by, version } = describeStagedRoot(trust, gun, clock.now)
-  assert.deepEqual([reason, by, version], ['new keys after their time: targets, snapshot, timestamp', 'server', 2])
+  assert.deepEqual([reason, by, version], ['by age: new keys of timestamp, snapshot and targets', 'server', 2])
   // Another round, and one that comes while it waits, leave it as it is.
   const before = stagedRoot(trust, gun)
   clock.now += DAY

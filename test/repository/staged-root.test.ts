@@ -3,7 +3,7 @@ import { createPublicKey, type KeyObject } from 'node:crypto'
 import { test, type TestContext } from 'node:test'
 import { TrustError } from '../../src/errors.ts'
 import { allEndings } from '../../src/repository/expiry.ts'
-import { prepareFirstRoot, prepareRootChange, prepareRotation } from '../../src/repository/prepare-root.ts'
+import { prepareFirstRoot, prepareRotation } from '../../src/repository/prepare-root.ts'
 import type { PreparedRoot, RootAuthority } from '../../src/repository/prepare-root.ts'
 import { publishStagedRoot } from '../../src/repository/publish-root.ts'
 import { publish } from '../../src/repository/publish.ts'
@@ -74,7 +74,7 @@ class Room {
   }
 
   changeRoot(authority: RootAuthority): Promise<StagedRootDescription> {
-    return this.stage((head, now) => prepareRootChange(this.here.trust, GUN, head, now, authority))
+    return this.stage((head, now) => prepareRotation(this.here.trust, GUN, head, now, [], authority))
   }
 
   async sign(staged: StagedRootDescription, ...keys: KeyObject[]): Promise<StagedRootDescription> {
@@ -94,7 +94,7 @@ class Room {
   }
 
   followers(): Record<number, string> {
-    const { cachedRoots = [] } = planRotation(this.here.trust, GUN, 'root', this.here.clock.now) ?? {}
+    const { cachedRoots = [] } = planRotation(this.here.trust, GUN, ['root'], this.here.clock.now) ?? {}
     return Object.fromEntries(
       cachedRoots.map(({ version, follows, why }) => [version, follows ? 'follows' : (why ?? '')]),
     )
@@ -242,7 +242,7 @@ test('a root that no client could accept is not even staged', async (t) => {
   await room.sign(wildcard, key)
   await room.publish()
   assert.equal((await room.client().update()).versions['root'], 1)
-  assert.equal(planRotation(room.here.trust, GUN, 'root', NOW)?.commonName, 'example.org/*')
+  assert.equal(planRotation(room.here.trust, GUN, ['root'], NOW)?.commonName, 'example.org/*')
 })
 
 test('a root that waits stands in the way of others, and goes when its version is taken, or the repository deleted', async (t) => {

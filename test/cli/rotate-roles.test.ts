@@ -1,0 +1,195 @@
+import assert from 'node:assert/strict'
+import { writeFile } from 'node:fs/promises'
+import { after, before, describe, test } from 'node:test'
+import { fetchFrom, ReferenceClient } from '../support/reference-client.ts'
+import { keysFrom, TrustWorld } from '../support/trust-world.ts'
+import { steady, Terminal, type Started } from './terminal.ts'
+
+const [APP, WEB, THEIRS] = ['docker.io/acme/app', 'docker.io/acme/web', 'docker.io/acme/theirs'] as const
+const DIGEST = `sha256:${'ab'.repeat(32)}`
+const PASS = '--passphrase-file pass'
+
+interface Shown {
+  readonly roles: readonly { role: string; version: number; keys: readonly { id: string }[] }[]
+}
+
+describe('several roles get new keys in one root', () => {
+  let terminal: Terminal
+  let server: Started
+  /** One for each root of APP, which has read nothing since. */
+  const clients: ReferenceClient[] = []
+
+  before(async () => {
+    terminal = await Terminal.open()
+    server = await terminal.serve(['--quiet'])
+    await writeFile(terminal.path('pass'), 'the passphrase of root\n', { mode: 0o600 })
+    for (const gun of [APP, WEB]) {
+      await prints(`repo create ${gun} ${PASS}`, /^created/)
+      await prints(`tag sign ${gun} v1 ${DIGEST} 7`, /^signed/)
+    }
+    const serverKeys = keysFrom(server, THEIRS)
+    const theirs = await TrustWorld.create({ gun: THEIRS, now: Date.now(), serverKeys, snapshot: 'server' })
+    await theirs.publishFirst(server)
+  })
+  after(() => terminal.close())
+
+  async function prints(command: string, expected: string | RegExp, code = 0): Promise<string> {
+    const { stdout, stderr, code: ended } = await terminal.run(command.split(' '))
+    const text = steady(stdout + stderr)
+    if (typeof expected === 'string') assert.equal(text, expected, command)
+    else assert.match(text, expected, command)
+    assert.equal(ended, code, command)
+    return stdout
+  }
+
+  const client = (): ReferenceClient => new ReferenceClient(APP, fetchFrom(server, APP), Date.now)
+
+  /** Leave a client behind that knows the state of now. */
+  async function cache(): Promise<void> {
+    clients.push(client())
+    await clients.at(-1)?.update()
+  }
+
+  async function stateOf(gun: string): Promise<{ versions: Record<string, number>; keys: Record<string, string> }> {
+    const { roles } = JSON.parse(await prints(`repo show ${gun} --json`, /./)) as Shown
+    return {
+      versions: Object.fromEntries(roles.map(({ role, version }) => [role, version])),
+      keys: Object.fromEntries(roles.map(({ role, keys }) => [role, keys.map(({ id }) => id).join(' ')])),
+    }
+  }
+
+  /** Do it, and see which roles have other keys; whoever knew an earlier root follows. */
+  async function changes(work: () => Promise<unknown>): Promise<{ roles: string[]; versions: Record<string, number> }> {
+    await cache()
+    const before = await stateOf(APP)
+    await work()
+    const now = await stateOf(APP)
+    for (const each of [client(), ...clients.splice(0)]) {
+      const { versions, targets } = await each.update()
+      assert.deepEqual(versions, now.versions)
+      assert.deepEqual(
+        targets.map(({ name }) => name),
+        ['v1'],
+      )
+    }
+    const listed = JSON.parse(await prints(`key list ${APP} --json`, /./)) as { keyId: string; current: boolean }[]
+    const others = Object.keys(now.keys).filter((role) => now.keys[role] !== before.keys[role])
+    for (const role of others.filter((each) => each !== 'root')) {
+      const inUse = (id = ''): boolean | undefined => listed.find(({ keyId }) => keyId === id)?.current
+      assert.deepEqual([inUse(before.keys[role]), inUse(now.keys[role])], [false, true], role)
+    }
+    return { roles: others, versions: now.versions }
+  }
+
+  test('whatever their order, each once: one root, one signature, and all of it is signed anew', async () => {
+    await prints(
+      `key rotate ${APP} targets snapshot timestamp targets --plan`,
+      `Rotating the keys of timestamp, snapshot and targets of ${APP}
+  root version 2, signed by 1 of:
+    ID root
+  signed by the server with it: targets, snapshot, timestamp
+  all clients follow, whichever root they have cached
+`,
+    )
+    const done = `rotated the keys of timestamp, snapshot and targets of ${APP}: root version 2\n`
+    const { roles, versions } = await changes(() =>
+      prints(`key rotate ${APP} targets snapshot timestamp targets ${PASS}`, done),
+    )
+    assert.deepEqual(roles, ['targets', 'snapshot', 'timestamp'])
+    assert.deepEqual(versions, { root: 2, targets: 3, snapshot: 3, timestamp: 3 })
+    await prints(`key rotate ${APP} timestamp --plan`, /^Rotating the timestamp key of \S+\n {2}root version 3, /)
+    const again = `rotated the timestamp key of ${APP}: root version 3\n`
+    assert.deepEqual(
+      (await changes(() => prints(`key rotate ${APP} timestamp timestamp ${PASS}`, again))).roles,
+      ['timestamp'],
+      'one that was said twice is one',
+    )
+  })
+
+  test('other root keys in the same root', async () => {
+    await prints(`root create second ${PASS}`, /^made/)
+    await prints(
+      `key rotate ${APP} snapshot timestamp --renew`,
+      'error: --root-key, --root-threshold and --renew say nothing about timestamp and snapshot\n' +
+        'hint: they are for: key rotate GUN root\n',
+      2,
+    )
+    await prints(`key rotate ${APP} timestamp root ${PASS}`, /^error: say which root keys/, 2)
+    const command = `key rotate ${APP} timestamp root targets --root-key second`
+    await prints(
+      `${command} --plan`,
+      `Rotating the keys of root, timestamp and targets of ${APP}
+  root version 4, signed by 1 of:
+    ID root
+  from then on each root is signed by 1 of:
+    ID second
+  signed by the server with it: targets, snapshot, timestamp
+  all clients follow, whichever root they have cached
+  breaks: clients that pin root certificates (trust_pinning) refuse the new root until they pin its certificate too
+  breaks: who holds only the former root key can change this repository no more
+`,
+    )
+    const done = `rotated the keys of root, timestamp and targets of ${APP}: root version 4\n`
+    const { roles, versions } = await changes(() => prints(`${command} ${PASS}`, done))
+    assert.deepEqual(roles, ['root', 'targets', 'timestamp'])
+    assert.deepEqual(versions, { root: 4, targets: 4, snapshot: 5, timestamp: 5 })
+    await prints(`key rotate ${APP} root snapshot --renew --stage ${PASS}`, /waits for signatures/)
+    await prints('root waiting', / local {2}other root keys, and a new snapshot key\n$/)
+    await prints(`root discard ${APP}`, /./)
+  })
+
+  test('signed elsewhere', async () => {
+    const waits = `the next root of ${APP} waits for signatures; until then nothing changes: countersign root show ${APP}\n`
+    await prints(
+      `root export second second.key --passphrase-file pass --key-passphrase-file pass --remove`,
+      /is offline now/,
+    )
+    const { roles, versions } = await changes(async () => {
+      await prints(`key rotate ${APP} snapshot timestamp --stage`, waits)
+      await prints('root waiting', / local {2}new keys of timestamp and snapshot\n$/)
+      const first = `"countersign root sign ${APP}" or "countersign root discard ${APP}" first`
+      const obstacle = `a root waits for signatures already, new keys of timestamp and snapshot: ${first}`
+      const [plan] = JSON.parse(await prints(`key rotate ${APP} targets timestamp --plan --json`, /./, 1)) as object[]
+      assert.partialDeepStrictEqual(plan, { roles: ['timestamp', 'targets'], obstacles: [obstacle] })
+      await prints(`root show ${APP} --out staged.json`, /^wrote/)
+      await prints('root sign staged.json --key second.key --key-passphrase-file pass', /^signed this root/)
+      await prints(`root publish ${APP} staged.json`, `published root version 5 of ${APP}\n`)
+    })
+    assert.deepEqual(roles, ['snapshot', 'timestamp'])
+    assert.deepEqual(versions, { root: 5, targets: 4, snapshot: 6, timestamp: 6 })
+    await prints(
+      `root import second second.key --passphrase-file pass --key-passphrase-file pass`,
+      /^took the root key second/,
+    )
+  })
+
+  test('a fleet: where one of the roles cannot be rotated none is, and it is said what can', async () => {
+    const all = 'key rotate docker.io/acme/* timestamp snapshot targets --all'
+    const { stdout } = await terminal.run([...all.split(' '), '--plan', '--json'])
+    assert.partialDeepStrictEqual(JSON.parse(stdout), [
+      { gun: APP, roles: ['timestamp', 'snapshot', 'targets'], obstacles: [] },
+      { gun: THEIRS, obstacles: ['the targets key is with the publisher, who has to rotate it'] },
+      { gun: WEB, obstacles: [] },
+    ])
+    const fleet = await terminal.run([...all.split(' '), ...PASS.split(' ')])
+    assert.equal(fleet.code, 1)
+    assert.deepEqual(
+      fleet.stdout
+        .trimEnd()
+        .split(/\n/)
+        .map((line) => line.replaceAll(/ +/g, ' ')),
+      [
+        'REPOSITORY STATE ROOT',
+        `${APP} rotated 6`,
+        `${THEIRS} the targets key of ${THEIRS} is with its publisher, not with the server`,
+        `${WEB} rotated 2`,
+        `hint: its owner rotates it: notary key rotate ${THEIRS} targets; without it: countersign key rotate ${THEIRS} timestamp snapshot`,
+      ],
+    )
+    await prints(`root show ${THEIRS}`, /no root of/, 1)
+    await prints(`key rotate ${THEIRS} timestamp snapshot ${PASS}`, /waits for signatures/, 1)
+    await prints('root waiting', / local {2}new keys of timestamp and snapshot\n$/)
+    await prints(`key rotate ${WEB} timestamp target`, /^error: the role must be one of root, /, 2)
+    await prints('check', /: sound\n$/)
+  })
+})
