@@ -23,7 +23,7 @@ const TABLE: readonly { path: string; pattern: string; answers: Readonly<Record<
   { path: tufPath(GUN, 'timestamp.key'), pattern: '/v2/*gun/_trust/tuf/*file', answers: { GET: 200, POST: 200 } },
   { path: `/v2/${GUN}/_trust/changefeed?records=1`, pattern: '/v2/*gun/_trust/changefeed', answers: { GET: 200 } },
   // Only where settings ask for the built-in token endpoint.
-  { path: '/auth/token', pattern: '/auth/token', answers: { GET: 404 } },
+  { path: '/auth/token', pattern: '/auth/token', answers: { GET: 404, POST: 404 } },
   { path: '/_notary_server/health', pattern: '/_notary_server/health', answers: { GET: 200 } },
   { path: '/healthz/ready', pattern: '/healthz/ready', answers: { GET: 200 } },
   { path: '/healthz/live', pattern: '/healthz/live', answers: { GET: 200 } },
