@@ -6,7 +6,7 @@ import { serverNames } from './settings/server-names.ts'
 import { createKeysDirectory, hasKeys, openKeysDirectory, type Keys } from './signing/keys-directory.ts'
 import { sizeOf } from './signing/secret-file.ts'
 import { ensureTlsIdentity } from './signing/tls-identity.ts'
-import { beginStore } from './store/level.ts'
+import { makeStore } from './store/make-store.ts'
 import { whenUnlocked, type Waiting } from './store/when-unlocked.ts'
 
 /**
@@ -16,7 +16,7 @@ import { whenUnlocked, type Waiting } from './store/when-unlocked.ts'
  * thing is made by one.
  *
  * @returns the opened keys, and what was made, in words
- * @throws TrustError BAD_KEYS, DATA_MISSING, DATA_EXISTS, DATA_LOCKED
+ * @throws TrustError BAD_KEYS, DATA_MISSING, DATA_EXISTS, DATA_LOCKED, DATA_DAMAGED, CORRUPT
  */
 export async function prepare(settings: Settings, waiting: Waiting): Promise<{ keys: Keys; made: string[] }> {
   const { dataDirectory, keysDirectory, anchorFile, passphraseFile } = settings
@@ -38,8 +38,7 @@ export async function prepare(settings: Settings, waiting: Waiting): Promise<{ k
 async function makeFirst(settings: Settings, made: string[]): Promise<void> {
   const { dataDirectory, keysDirectory, anchorFile, passphraseFile } = settings
   if (!(await hasKeys(keysDirectory)) && (await isUnfinished(keysDirectory))) throw withoutKeys(settings)
-  const store = await beginStore(dataDirectory)
-  try {
+  await makeStore(dataDirectory, async (store) => {
     // Another first start may have been faster.
     if (await hasAnchor(settings)) return
     if (!(await hasKeys(keysDirectory))) {
@@ -50,9 +49,7 @@ async function makeFirst(settings: Settings, made: string[]): Promise<void> {
     const { anchorKey } = await openKeysDirectory(keysDirectory, passphraseFile)
     await store.complete({ anchorFile, anchorKey })
     made.push(`an empty store in ${dataDirectory}`)
-  } finally {
-    await store.close()
-  }
+  })
 }
 
 /** A file without content is no anchor yet. */

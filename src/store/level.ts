@@ -1,15 +1,9 @@
-import { randomUUID } from 'node:crypto'
-import { fileError, TrustError } from '../errors.ts'
-import { makeDirectory } from '../make-directory.ts'
 import { AnchorFile, type Anchor } from './anchor.ts'
 import { Committer, type CommitterOptions } from './committer.ts'
 import { fillStore } from './copy.ts'
 import { Database } from './database.ts'
-import { encodeFormat } from './encoding.ts'
-import { RESTORE_HINT } from './hints.ts'
-import { FORMAT_VERSION, holdAgainstAnchor, mustHaveNoGap, readFormat, readTail } from './intact.ts'
-import { EMPTY_TAIL, type Tail } from './journal.ts'
-import { formatKey } from './keyspace.ts'
+import { holdAgainstAnchor, mustHaveNoGap, readFormat, readTail } from './intact.ts'
+import type { Tail } from './journal.ts'
 import { CommitPacker, type PackedCommit } from './packed-commit.ts'
 import type { StorePlace } from './place.ts'
 import { readerOver, type StoreReader } from './reader.ts'
@@ -44,62 +38,6 @@ export interface StoreSnapshot {
   /** The end of the journal in it. */
   readonly tail: Tail
   close(): Promise<void>
-}
-
-/** A store that is being made. Its database is locked meanwhile: nobody else makes or opens anything in its place. */
-export interface NewStore {
-  /** False: it holds records, of a store whose anchor is gone. */
-  readonly isEmpty: boolean
-  /** Make its anchor. @throws TrustError DATA_EXISTS if it is not empty, or there is an anchor; DATA_DAMAGED */
-  complete(place: Pick<StorePlace, 'anchorFile' | 'anchorKey'>): Promise<void>
-  close(): Promise<void>
-}
-
-/**
- * Begin to make a store: its database, to be closed. One without anchor that nothing was ever committed to is what an
- * interrupted creation left, and is taken.
- *
- * @throws TrustError DATA_MISSING if it cannot be made, DATA_LOCKED, DATA_DAMAGED
- */
-export async function beginStore(directory: string): Promise<NewStore> {
-  await makeDirectory(directory).catch((cause: unknown) => {
-    throw fileError('DATA_MISSING', `cannot make the directory ${directory}`, cause, 'check the setting dataDirectory')
-  })
-  const database = await Database.open(directory, true).catch((error: unknown) => {
-    if (error instanceof TrustError && error.code === 'DATA_EXISTS') return Database.open(directory, false)
-    throw error
-  })
-  const isEmpty = !(await holdsAnything(database))
-  return {
-    isEmpty,
-    async complete({ anchorFile, anchorKey }) {
-      if (!isEmpty) {
-        const text = `there is a database in ${directory}, but no anchor in ${anchorFile}`
-        throw new TrustError('DATA_EXISTS', text, { hint: RESTORE_HINT })
-      }
-      await using anchor = await AnchorFile.open(anchorFile, anchorKey, true)
-      const store = randomUUID()
-      await database.write([{ key: formatKey(), payload: encodeFormat({ version: FORMAT_VERSION, store }) }])
-      anchor.write({ store, number: EMPTY_TAIL.number, hash: EMPTY_TAIL.hash })
-    },
-    close: () => database.close(),
-  }
-}
-
-/** Make a new, empty store: database, then anchor. @throws TrustError as `beginStore` and `complete` do */
-export async function createStore(place: StorePlace): Promise<void> {
-  const store = await beginStore(place.directory)
-  try {
-    await store.complete(place)
-  } finally {
-    await store.close()
-  }
-}
-
-/** Also what is left without its journal, of a copy that was interrupted say, is no new store. */
-async function holdsAnything(database: Database): Promise<boolean> {
-  for await (const key of database.keys({ limit: 2 })) if (!key.equals(formatKey())) return true
-  return false
 }
 
 /**

@@ -10,7 +10,8 @@ import { Database } from '../../src/store/database.ts'
 import { encodeFormat } from '../../src/store/encoding.ts'
 import { documentKey, formatKey, headKey, journalKey, keysKey, recordKey } from '../../src/store/keyspace.ts'
 import { FORMAT_VERSION } from '../../src/store/intact.ts'
-import { createStore, openStore, type LevelStore, type StoreOptions } from '../../src/store/level.ts'
+import { openStore, type LevelStore, type StoreOptions } from '../../src/store/level.ts'
+import { createStore } from '../../src/store/make-store.ts'
 import type { StoredKey } from '../../src/store/store.ts'
 import { parseGun, SERVER } from '../../src/tuf/gun.ts'
 import { commitOf, documentOf, lose, newStore, spoil, storePlace } from '../support/test-store.ts'
@@ -421,6 +422,15 @@ test('what has records, though no journal, is not taken for a new store', async 
   await database.write([{ key: headKey(parseGun('example.org/left')), payload: Buffer.from('{}') }])
   await database.close()
   await assert.rejects(createStore(place), { code: 'DATA_EXISTS' })
+})
+
+test('a database that cannot even be looked through is let go of when it is not taken for a new store', async (t) => {
+  const place = await filled(t)
+  // What was in the log is in a table now.
+  await (await openStore(place)).close()
+  await rm(place.anchorFile)
+  for (const path of await filesOf(place, /\.ldb$/)) await writeFile(path, Buffer.alloc((await stat(path)).size))
+  for (let trial = 0; trial < 2; trial += 1) await assert.rejects(createStore(place), { code: 'CORRUPT' })
 })
 
 test('records that are not found are known by the journal, but for what another damage hides', async (t) => {
