@@ -47,9 +47,9 @@ export async function startListening(
     address,
     port,
     adminPort: own?.port,
-    useTls(tls) {
-      main.useTls(tls.public)
-      own?.useTls(tls.admin)
+    useTls(next) {
+      main.useTls(next.public)
+      own?.useTls(next.admin)
     },
     close: async () => void (await Promise.all([main.close(), own?.close()])),
   }

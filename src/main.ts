@@ -25,7 +25,7 @@ import { stageAgedKeys } from './repository/rotation-policy.ts'
 import type { Log, Trust } from './repository/trust.ts'
 import type { Settings } from './settings/schema.ts'
 import type { FaultHook } from './store/committer.ts'
-import { clockFault, type Tail } from './store/journal.ts'
+import { clockFault } from './store/journal.ts'
 import { openStore, type LevelStore } from './store/level.ts'
 import { whenUnlocked, type Waiting } from './store/when-unlocked.ts'
 import { answersToThreads } from './threads/answers.ts'
@@ -81,16 +81,17 @@ export async function serve(configured: Settings, overrides: Overrides = {}): Pr
   const { keys, made } = await prepare(settings, waiting)
   const shared = new Shared()
   const threads = new Threads()
-  const opening = {
-    directory: settings.dataDirectory,
-    anchorFile: settings.anchorFile,
-    anchorKey: keys.anchorKey,
-    moved: ({ number }: Tail) => (shared.journalEnd = number),
-    writes: shared.writes,
-    others: threads.handles,
-    faults: overrides.faults,
-  }
-  const store = await whenUnlocked(() => openStore(opening), waiting)
+  const open = (): Promise<LevelStore> =>
+    openStore({
+      directory: settings.dataDirectory,
+      anchorFile: settings.anchorFile,
+      anchorKey: keys.anchorKey,
+      moved: ({ number }) => (shared.journalEnd = number),
+      writes: shared.writes,
+      others: threads.handles,
+      faults: overrides.faults,
+    })
+  const store = await whenUnlocked(open, waiting)
   const token = tokenOf(settings)
   const signer = signerOf(settings, keys, token)
   try {

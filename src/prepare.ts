@@ -21,13 +21,11 @@ import { whenUnlocked, type Waiting } from './store/when-unlocked.ts'
 export async function prepare(settings: Settings, waiting: Waiting): Promise<{ keys: Keys; made: string[] }> {
   const { dataDirectory, keysDirectory, anchorFile, passphraseFile } = settings
   const made: string[] = []
-  const storeIsThere = (await sizeOf(join(dataDirectory, 'CURRENT'))) !== undefined
   // The last thing that is made.
-  const anchorIsThere = await hasAnchor(settings)
-  if (!anchorIsThere) await whenUnlocked(() => makeFirst(settings, made), waiting)
+  if (!(await hasAnchor(settings))) await whenUnlocked(() => makeFirst(settings, made), waiting)
   else if (!(await hasKeys(keysDirectory))) throw withoutKeys(settings)
   const keys = await openKeysDirectory(keysDirectory, passphraseFile)
-  if (anchorIsThere && !storeIsThere) {
+  if ((await sizeOf(join(dataDirectory, 'CURRENT'))) === undefined) {
     throw new TrustError('DATA_MISSING', `there is an anchor in ${anchorFile}, but no database in ${dataDirectory}`, {
       hint: 'restore the data directory from a backup, or check the setting dataDirectory',
     })

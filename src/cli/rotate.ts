@@ -26,6 +26,7 @@ interface Options extends PlanOptions {
 }
 
 type Rotated = Outcome<'rotated' | 'waits for signatures'>
+
 const WAITS = { state: 'waits for signatures', hint: WAITING_HINT } as const
 
 /** Adds `key rotate`. */

@@ -78,6 +78,7 @@ export function adminApp(
   })
   app.use(answerErrorsAndLog(world.trust.log, clients))
   app.use((ctx, next) => {
+    // Before the router asks for it, and throws what holds the URL.
     sentPath(ctx)
     return next()
   })

@@ -42,7 +42,6 @@ export async function ensureTlsIdentity(
   await makeSecretDirectory(join(keysDirectory, 'tls'))
   const made: string[] = []
   if (!existsSync(files.ca)) {
-    // The X.509 library is loaded only when there is something to issue: starts are quicker without it.
     const { makeCa } = await import('./tls-issue.ts')
     const ca = await makeCa(now)
     await writeFileAtomically(files.caKey, ca.key, 0o600)

@@ -18,7 +18,7 @@ const OWN_FILES = 'check the settings tls.certificateFile and tls.keyFile'
 export async function loadTls(certificateFile: string, keyFile: string, now: number): Promise<TlsIdentity> {
   const [cert, key] = await Promise.all([readTls(certificateFile), readTls(keyFile)])
   const certificate = certificateOf(cert, certificateFile)
-  if (!createPublicKey(privateKeyOf(key, keyFile)).equals(certificate.publicKey)) {
+  if (!createPublicKey(keyOf(key, keyFile)).equals(certificate.publicKey)) {
     throw new TrustError('BAD_TLS', `the key in ${keyFile} does not belong to the certificate in ${certificateFile}`)
   }
   const { validFromDate, validToDate } = certificate
@@ -65,7 +65,7 @@ function certificateOf(pem: string, path: string): X509Certificate {
   }
 }
 
-function privateKeyOf(pem: string, path: string): KeyObject {
+function keyOf(pem: string, path: string): KeyObject {
   try {
     return createPrivateKey(pem)
   } catch (cause) {

@@ -40,7 +40,7 @@ export async function openLocalTrust(now: number, faults?: FaultHook): Promise<L
     directory: join(directory, 'data'),
     anchorFile: join(directory, 'anchor'),
     anchorKey: keys.anchorKey,
-    ...(faults === undefined ? {} : { faults }),
+    faults,
   }
   await createStore(place)
   const store = await openStore(place)
