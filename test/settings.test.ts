@@ -180,6 +180,8 @@ test('names for a certificate', () => {
     'a.*.b',
     '',
     'trüst.example',
+    'fe80::1%eth0',
+    '::ffff:192.0.2.7',
   ])
     assert.match(mistakes(names(text))[1] ?? '', /^ *tls\.names\.0: must be a name or an address, /, text)
   for (const text of ['trust.example.com', '*.example.com', 'trust', 'my_host', '192.0.2.7', '2001:db8::7'])

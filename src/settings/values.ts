@@ -15,13 +15,13 @@ export const network = z.string().refine((text) => {
   return isIP(address) !== 0 && rest.length === 0 && /^\d{1,3}$/.test(bits) && Number(bits) <= most
 }, 'must be an address, or a network as in 10.0.0.0/8')
 
-/** A name in a certificate, or an address. */
-export const hostName = z
-  .string()
-  .refine(
-    (text) => isIP(text) !== 0 || /^(?:\*\.)?(?:[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?\.)*[a-z0-9_-]*[a-z0-9]$/i.test(text),
-    'must be a name or an address, as in trust.example.com',
-  )
+/** A name or an address that a certificate can be for: there is no zone in it, and IPv4 is not written as IPv6. */
+export function isHostName(text: string): boolean {
+  if (isIP(text) !== 0) return !/%|:.*\./.test(text)
+  return /^(?:\*\.)?(?:[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?\.)*[a-z0-9_-]*[a-z0-9]$/i.test(text)
+}
+
+export const hostName = z.string().refine(isHostName, 'must be a name or an address, as in trust.example.com')
 
 export const gunPrefix = z
   .string()

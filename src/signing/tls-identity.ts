@@ -97,8 +97,9 @@ function endsSoon({ validToDate }: X509Certificate, now: number): boolean {
 }
 
 function isFor(certificate: X509Certificate, host: string): boolean {
-  const found = isIP(host) === 0 ? certificate.checkHost(host.replace(/^\*/, 'any')) : certificate.checkIP(host)
-  return found !== undefined
+  if (isIP(host) !== 0) return certificate.checkIP(host) !== undefined
+  // Not checkHost, which looks names up that clients ask for: a wildcard is none.
+  return certificate.subjectAltName?.split(', ').includes(`DNS:${host}`) === true
 }
 
 async function issue(files: TlsFiles, ca: string, hosts: readonly string[], now: number): Promise<void> {

@@ -75,6 +75,16 @@ test('it is for the hosts that settings name, and made anew by the same CA where
   assert.equal((await made(server)).certificate.fingerprint256, certificate.fingerprint256)
 })
 
+test('what no certificate can name is left out, and nothing is made anew for it at the next start', async (t) => {
+  for (const host of ['::1%lo', '::ffff:127.0.0.1']) {
+    const server = await startTestServer({ now: NOW, settings: { listen: { host }, tls: { names: ['*.example'] } } })
+    t.after(() => server.stop().catch(() => undefined))
+    const first = await made(server)
+    await server.restart()
+    assert.equal((await made(server)).certificate.fingerprint256, first.certificate.fingerprint256, host)
+  }
+})
+
 test('a crash between key and certificate does not stand in the way of the next start', async (t) => {
   const server = await started(t)
   const { key, caKey } = tlsFiles(join(server.directory, 'keys'))
