@@ -1,6 +1,6 @@
 import { noSuchRepository, TrustError } from '../errors.ts'
 import type { Head, StoredKey } from '../store/store.ts'
-import { mustBeUnder, typed, type Gun } from '../tuf/gun.ts'
+import { mustBeUnder, type Gun } from '../tuf/gun.ts'
 import type { JsonObject } from '../tuf/json.ts'
 import { keyId, type PublicKey } from '../tuf/key.ts'
 import type { HeldRole } from '../tuf/role.ts'
@@ -8,8 +8,7 @@ import type { Root } from '../tuf/root.ts'
 import { rootPayload } from '../tuf/root-payload.ts'
 import type { RoleKeys } from '../tuf/threshold.ts'
 import { currentRoot } from './current.ts'
-import { heldKeys, holdsRole } from './sign-role.ts'
-import { signedHere, takeOverCommand } from './signed-here.ts'
+import { heldKeys, mustHold } from './sign-role.ts'
 import type { Trust } from './trust.ts'
 
 /** A payload for `stageRoot`, and the keys that were made for it. */
@@ -72,36 +71,6 @@ export async function prepareRotation(
 /** With a root goes a timestamp: where another server can sign it (`adopt`), it gets a key of this one alone. */
 function sharedTimestamp(trust: Trust, gun: Gun, { roles: { timestamp } }: Root): HeldRole[] {
   return heldKeys(trust, gun, 'timestamp', timestamp).length < timestamp.keys.size ? ['timestamp'] : []
-}
-
-/**
- * A change of root, or of targets, changes what the snapshot lists: whoever holds its key must publish.
- *
- * @param roles that are to be rotated: what can be without this one is said
- * @throws TrustError WRONG_STATE
- */
-export function mustHold(
-  trust: Trust,
-  gun: Gun,
-  root: Root,
-  role: 'targets' | 'snapshot',
-  roles: readonly HeldRole[] = [],
-): void {
-  if (holdsRole(trust, gun, role, root.roles[role])) return
-  const head = trust.store.head(gun)
-  if (role === 'snapshot' && head !== undefined && !signedHere(head)) {
-    throw new TrustError('WRONG_STATE', `the snapshot key of ${gun} is with the server that it was adopted from`, {
-      hint: `${takeOverCommand(gun)}: with new keys of this server for snapshot and timestamp`,
-    })
-  }
-  const others = roles.filter((each) => each !== role).join(' ')
-  const without = others === '' ? '' : `; without it: countersign key rotate ${typed(gun)} ${others}`
-  throw new TrustError('WRONG_STATE', `the ${role} key of ${gun} is with its publisher, not with the server`, {
-    hint:
-      role === 'snapshot'
-        ? `its owner can hand it over: notary key rotate ${typed(gun)} snapshot -r`
-        : `its owner rotates it: notary key rotate ${typed(gun)} targets${without}`,
-  })
 }
 
 /**

@@ -1,11 +1,13 @@
 import { TrustError } from '../errors.ts'
 import type { Head, StoredKey } from '../store/store.ts'
-import { SERVER, type Gun } from '../tuf/gun.ts'
+import { SERVER, typed, type Gun } from '../tuf/gun.ts'
 import type { JsonObject } from '../tuf/json.ts'
 import { makeMetadata } from '../tuf/made-metadata.ts'
 import type { Metadata } from '../tuf/metadata.ts'
-import { isDelegation, type SignedRole } from '../tuf/role.ts'
+import { isDelegation, type HeldRole, type SignedRole } from '../tuf/role.ts'
+import type { Root } from '../tuf/root.ts'
 import type { RoleKeys } from '../tuf/threshold.ts'
+import { signedHere, takeOverCommand } from './signed-here.ts'
 import type { Readable, Trust } from './trust.ts'
 
 /** A key that the server holds, and under which name: a repository's own, or a signer's that signs in many. */
@@ -42,6 +44,36 @@ export function heldKeys(trust: Readable, gun: Gun, role: SignedRole, named: Rol
 /** True if those keys that are here are enough for the role's threshold. @param named as for `heldKeys` */
 export function holdsRole(trust: Readable, gun: Gun, role: SignedRole, named: RoleKeys): boolean {
   return heldKeys(trust, gun, role, named).length >= named.threshold
+}
+
+/**
+ * A change of root, or of targets, changes what the snapshot lists: whoever holds its key must publish.
+ *
+ * @param roles that are to be rotated: what can be without this one is said
+ * @throws TrustError WRONG_STATE
+ */
+export function mustHold(
+  trust: Trust,
+  gun: Gun,
+  root: Root,
+  role: 'targets' | 'snapshot',
+  roles: readonly HeldRole[] = [],
+): void {
+  if (holdsRole(trust, gun, role, root.roles[role])) return
+  const head = trust.store.head(gun)
+  if (role === 'snapshot' && head !== undefined && !signedHere(head)) {
+    throw new TrustError('WRONG_STATE', `the snapshot key of ${gun} is with the server that it was adopted from`, {
+      hint: `${takeOverCommand(gun)}: with new keys of this server for snapshot and timestamp`,
+    })
+  }
+  const others = roles.filter((each) => each !== role).join(' ')
+  const without = others === '' ? '' : `; without it: countersign key rotate ${typed(gun)} ${others}`
+  throw new TrustError('WRONG_STATE', `the ${role} key of ${gun} is with its publisher, not with the server`, {
+    hint:
+      role === 'snapshot'
+        ? `its owner can hand it over: notary key rotate ${typed(gun)} snapshot -r`
+        : `its owner rotates it: notary key rotate ${typed(gun)} targets${without}`,
+  })
 }
 
 /**
