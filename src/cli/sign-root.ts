@@ -108,8 +108,8 @@ async function signersOf(keyring: RootKeyring, names?: readonly string[]): Promi
 
 /** @throws TrustError INVALID_PARAMETERS if none of these keys can sign the staged root */
 function mustBeNamed({ gun, former, own }: StagedRootDescription, chosen: readonly RootKey[]): void {
-  const named = new Set([...(former?.keys ?? []), ...own.keys].map(({ keyId }) => keyId))
-  if (chosen.some(({ keyId }) => named.has(keyId))) return
+  const wanted = new Set([...(former?.keys ?? []), ...own.keys].map(({ keyId }) => keyId))
+  if (chosen.some(({ keyId }) => wanted.has(keyId))) return
   const names = chosen.map(({ name }) => name).join(', ')
   throw new TrustError('INVALID_PARAMETERS', `no root key of ${gun} is among those to sign with: ${names}`, {
     hint: `"countersign root show ${typed(gun)}" says which keys are wanted`,

@@ -13,7 +13,11 @@ export interface AdminState {
   /** Where the request came from; a unix socket has no address. */
   address?: string | undefined
 }
-export type AdminContext = ParameterizedContext<AdminState, object>
+
+export type AdminContext = ParameterizedContext<AdminState, object> & {
+  /** What the path of an operation names. */
+  readonly params?: Readonly<Record<string, string>>
+}
 
 /** Who asks. @throws TrustError UNAUTHENTICATED */
 export type Authenticate = (ctx: AdminContext) => Promise<Identity>

@@ -93,10 +93,9 @@ export function adminApp(
 
 /** What stands in the request's head; its path has the last word. */
 function headOf({ input }: Operation, ctx: AdminContext): Record<string, unknown> {
-  const { params } = ctx as AdminContext & { params: Readonly<Record<string, string>> }
   const { dryRun: _, ...query } = ctx.query
   const ifMatch = ctx.get('If-Match')
-  return { ...query, ...(ifMatch !== '' && 'ifMatch' in input.shape ? { ifMatch } : {}), ...params }
+  return { ...query, ...(ifMatch !== '' && 'ifMatch' in input.shape ? { ifMatch } : {}), ...ctx.params }
 }
 
 /** Who mistypes it must not get the real thing. @throws TrustError INVALID_PARAMETERS */

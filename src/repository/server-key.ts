@@ -2,7 +2,7 @@ import { TrustError } from '../errors.ts'
 import type { Actor, StoredKey } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
 import type { PublicKey } from '../tuf/key.ts'
-import type { HeldRole, ServerRole } from '../tuf/role.ts'
+import type { ServerRole } from '../tuf/role.ts'
 import { parseRoot } from '../tuf/root.ts'
 import { change } from './change.ts'
 import { recallCurrent } from './current.ts'
@@ -38,7 +38,7 @@ export async function rotateKey(trust: Trust, gun: Gun, role: ServerRole, actor:
 }
 
 /** A key never used, of the kind and in the place of keys made now; the lowest id, should there ever be two. */
-export function pendingKey(trust: Trust, gun: Gun, role: HeldRole): StoredKey | undefined {
+function pendingKey(trust: Trust, gun: Gun, role: ServerRole): StoredKey | undefined {
   const pending = trust.store.keys(gun, role).filter((key) => key.pending && trust.signer.makes(gun, role, key))
   return pending.toSorted((one, other) => (one.keyId < other.keyId ? -1 : 1))[0]
 }

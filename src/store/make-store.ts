@@ -48,11 +48,6 @@ export async function makeStore(directory: string, finish: (begun: BegunStore) =
   })
 }
 
-/** Make a new, empty store: database, then anchor. @throws TrustError as `makeStore` and `complete` do */
-export async function createStore(place: StorePlace): Promise<void> {
-  await makeStore(place.directory, (begun) => begun.complete(place))
-}
-
 /** Also what is left without its journal, of a copy that was interrupted say, is no new store. */
 async function holdsAnything(database: Database): Promise<boolean> {
   for await (const key of database.keys({ limit: 2 })) if (!key.equals(formatKey())) return true

@@ -11,10 +11,9 @@ import { encodeFormat } from '../../src/store/encoding.ts'
 import { documentKey, formatKey, headKey, journalKey, keysKey, recordKey } from '../../src/store/keyspace.ts'
 import { FORMAT_VERSION } from '../../src/store/intact.ts'
 import { openStore, type LevelStore, type StoreOptions } from '../../src/store/level.ts'
-import { createStore } from '../../src/store/make-store.ts'
 import type { StoredKey } from '../../src/store/store.ts'
 import { parseGun, SERVER } from '../../src/tuf/gun.ts'
-import { commitOf, documentOf, lose, newStore, spoil, storePlace } from '../support/test-store.ts'
+import { commitOf, createStore, documentOf, lose, newStore, spoil, storePlace } from '../support/test-store.ts'
 
 const COMMITS = 60
 

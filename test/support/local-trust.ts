@@ -10,10 +10,10 @@ import { createKeysDirectory, openKeysDirectory } from '../../src/signing/keys-d
 import { check, type CheckReport } from '../../src/repository/check.ts'
 import type { FaultHook } from '../../src/store/committer.ts'
 import { openStore } from '../../src/store/level.ts'
-import { createStore } from '../../src/store/make-store.ts'
 import { parseGun, type Gun } from '../../src/tuf/gun.ts'
 import type { Role } from '../../src/tuf/role.ts'
 import { ReferenceClient } from './reference-client.ts'
+import { createStore } from './test-store.ts'
 import type { ServerKeys } from './trust-world.ts'
 import type { Part } from './upload.ts'
 

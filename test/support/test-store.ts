@@ -5,7 +5,8 @@ import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { Level } from 'level'
 import { openStore, type LevelStore, type StoreOptions } from '../../src/store/level.ts'
-import { createStore } from '../../src/store/make-store.ts'
+import { makeStore } from '../../src/store/make-store.ts'
+import type { StorePlace } from '../../src/store/place.ts'
 import type { Commit, NewDocument } from '../../src/store/store.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
 import type { Role } from '../../src/tuf/role.ts'
@@ -25,6 +26,11 @@ export async function storePlace(t: TestContext): Promise<StoreOptions> {
       verify: (bytes, signature) => nobleEd25519.verify(publicKey, bytes, signature),
     },
   }
+}
+
+/** Make a new, empty store. */
+export async function createStore(place: StorePlace): Promise<void> {
+  await makeStore(place.directory, (begun) => begun.complete(place))
 }
 
 /** A new store, open; closed with the test if it is open then. */
