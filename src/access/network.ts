@@ -11,9 +11,11 @@ const TRANSLATED = '64:ff9b:'
  * @param address as sockets name it
  */
 export function networkOf(address: string): string {
+  // Behind % stands the interface that it came in by, eth0.100 say.
+  const [plain = ''] = address.split('%')
   // With a dot: IPv4, or IPv4 written as IPv6.
-  if (!address.includes(':') || address.includes('.') || address.startsWith(TRANSLATED)) return address
-  const [front = [], back = []] = address.split('::').map((part) => part.split(':').filter((group) => group !== ''))
+  if (!plain.includes(':') || plain.includes('.') || plain.startsWith(TRANSLATED)) return plain
+  const [front = [], back = []] = plain.split('::').map((part) => part.split(':').filter((group) => group !== ''))
   const zeros = Array.from({ length: GROUPS - front.length - back.length }, () => '0')
   return [...front, ...zeros, ...back].slice(0, NETWORK_GROUPS).join(':')
 }

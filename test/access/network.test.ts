@@ -12,6 +12,7 @@ test('an address of IPv4 stands for itself, one of IPv6 for all that whoever has
     ['2001:db8::5:6:7:8', '2001:db8:0:0'],
     ['2001::4:5:6:7:8', '2001:0:0:4'],
     ['fe80::1%eth0', 'fe80:0:0:0'],
+    ['fe80::1%eth0.100', 'fe80:0:0:0'],
     ['::1', '0:0:0:0'],
     ['::', '0:0:0:0'],
     // Of an IPv6 network that clients of IPv4 are translated into.
