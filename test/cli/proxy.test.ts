@@ -58,4 +58,22 @@ describe('behind a proxy to the world outside', () => {
     assert.deepEqual(asked, [])
     assert.deepEqual(await terminal.run(['repo', 'list']), { code: 0, stdout: 'no repositories\n', stderr: '' })
   })
+
+  test('a proxy without a scheme is one of HTTP, as docker takes it; with NO_PROXY=* none is asked', async () => {
+    asked.length = 0
+    const HTTPS_PROXY = (terminal.environment['HTTPS_PROXY'] ?? '').replace('http://', '')
+    await reaches(hostname(), { HTTPS_PROXY })
+    assert.deepEqual([...new Set(asked)], [`${hostname()}:${port}`])
+    asked.length = 0
+    await reaches(hostname(), { NO_PROXY: 'trust.example.com, *' })
+    assert.deepEqual(asked, [])
+  })
+
+  test('what is no URL of a proxy is said, without the password in it', async () => {
+    for (const HTTPS_PROXY of ['http://me:hem%lock@proxy', 'http://me:hemlock@[::', ' ']) {
+      const { code, stdout, stderr } = await terminal.run(['repo', 'list'], { HTTPS_PROXY })
+      assert.deepEqual({ code, stdout }, { code: 2, stdout: '' })
+      assert.equal(stderr, 'error: HTTPS_PROXY is no URL of a proxy\nhint: http://proxy.example.com:3128 is one\n')
+    }
+  })
 })
