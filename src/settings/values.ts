@@ -16,7 +16,7 @@ export const network = z.string().refine((text) => {
 }, 'must be an address, or a network as in 10.0.0.0/8')
 
 /** A name or an address that a certificate can be for: there is no zone in it, and IPv4 is not written as IPv6. */
-export function isHostName(text: string): boolean {
+function isHostName(text: string): boolean {
   if (isIP(text) !== 0) return !/%|:.*\./.test(text)
   return /^(?:\*\.)?(?:[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?\.)*[a-z0-9_-]*[a-z0-9]$/i.test(text)
 }

@@ -16,7 +16,7 @@ interface TlsFiles {
 }
 
 const DAY = 86_400_000
-/** A server certificate with less than this left is made anew, by the same CA. */
+/** A server certificate with less than this left is made anew, by the same CA, unless that ends, too. */
 const RENEW_DAYS = 30
 
 export function tlsFiles(keysDirectory: string): TlsFiles {
@@ -56,8 +56,8 @@ export async function ensureTlsIdentity(
 }
 
 /**
- * Make the certificate of a running server anew before its end, by the CA that is there. Everything else that may be wrong
- * with it may be somebody who is just writing it.
+ * Make the certificate of a running server anew where its time is not now, or not for long, by the CA that is there.
+ * Everything else that may be wrong with it may be somebody who is just writing it.
  *
  * @param hosts names and addresses that it is for
  * @param now milliseconds since 1970
@@ -71,7 +71,9 @@ export async function renewServerCertificate(
   const files = tlsFiles(keysDirectory)
   const ca = await readCa(files, now)
   const found = await certificateIn(files)
-  if (found !== undefined && isOf(ca, found) && endsSoon(found, now)) await issue(files, ca, hosts, now)
+  if (found === undefined || !isOf(ca, found)) return
+  // One that begins later was made while the clock was ahead.
+  if (endsSoon(found, ca, now) || found.validFromDate.getTime() > now + AHEAD) await issue(files, ca, hosts, now)
 }
 
 /** One that another CA issued was put there by somebody, and stays. Of our own a crash may have left one without its key. */
@@ -83,7 +85,7 @@ async function isGood(
   now: number,
 ): Promise<boolean> {
   if (!isOf(ca, found)) return true
-  if (endsSoon(found, now) || !hosts.every((host) => isFor(found, host))) return false
+  if (endsSoon(found, ca, now) || !hosts.every((host) => isFor(found, host))) return false
   return (await loadTls(files.certificate, files.key, now).catch(() => undefined)) !== undefined
 }
 
@@ -92,14 +94,16 @@ function isOf(ca: string, certificate: X509Certificate): boolean {
   return issuer === undefined || certificate.verify(issuer.publicKey)
 }
 
-function endsSoon({ validToDate }: X509Certificate, now: number): boolean {
-  return validToDate.getTime() < now + RENEW_DAYS * DAY
+/** True if another one would end later. */
+function endsSoon({ validToDate }: X509Certificate, ca: string, now: number): boolean {
+  const end = validToDate.getTime()
+  return end < now + RENEW_DAYS * DAY && end < (parsed(ca)?.validToDate.getTime() ?? Infinity)
 }
 
 function isFor(certificate: X509Certificate, host: string): boolean {
-  if (isIP(host) !== 0) return certificate.checkIP(host) !== undefined
-  // Not checkHost, which looks names up that clients ask for: a wildcard is none.
-  return certificate.subjectAltName?.split(', ').includes(`DNS:${host}`) === true
+  // Letter by letter: whether it takes a star for a name is each client's own affair, and OpenSSL's is not Go's.
+  const found = isIP(host) === 0 ? certificate.checkHost(host, { wildcards: false }) : certificate.checkIP(host)
+  return found !== undefined
 }
 
 async function issue(files: TlsFiles, ca: string, hosts: readonly string[], now: number): Promise<void> {

@@ -91,6 +91,16 @@ test('a server that is never stopped makes its certificate anew in the last 30 d
   assert.equal(kept.destroyed, false)
 })
 
+test('one that was made while the clock was ahead is made anew when the clock was put back', async (t) => {
+  const server = await started(t, { settings: OFTEN })
+  const first = await served(server)
+  server.clock.now += 800 * DAY
+  await until('a certificate of then', async () => (await served(server)).validFromDate.getTime() > Date.now())
+  server.clock.now = Date.now()
+  await until('one of now', async () => (await served(server)).validFromDate.getTime() < Date.now())
+  assert.notEqual((await served(server)).fingerprint256, first.fingerprint256)
+})
+
 test('a renewed certificate of one’s own is served by all threads, without a restart', async (t) => {
   const { settings, replace } = await ownFiles(t)
   const server = await started(t, { settings: { ...OFTEN, ...settings }, threads: 3 })

@@ -3,7 +3,7 @@ import { generateKeyPairSync, X509Certificate } from 'node:crypto'
 import { copyFile, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
-import { tlsFiles } from '../../src/signing/tls-identity.ts'
+import { renewServerCertificate, tlsFiles } from '../../src/signing/tls-identity.ts'
 import { issueCertificate } from '../support/certificate.ts'
 import { startTestServer, type TestServer } from '../support/server.ts'
 
@@ -75,7 +75,7 @@ test('it is for the hosts that settings name, and made anew by the same CA where
   assert.equal((await made(server)).certificate.fingerprint256, certificate.fingerprint256)
 })
 
-test('what no certificate can name is left out, and nothing is made anew for it at the next start', async (t) => {
+test('an address is named in one form and without a zone, and nothing is made anew for it at the next start', async (t) => {
   for (const host of ['::1%lo', '::ffff:127.0.0.1']) {
     const server = await startTestServer({ now: NOW, settings: { listen: { host }, tls: { names: ['*.example'] } } })
     t.after(() => server.stop().catch(() => undefined))
@@ -83,6 +83,30 @@ test('what no certificate can name is left out, and nothing is made anew for it 
     await server.restart()
     assert.equal((await made(server)).certificate.fingerprint256, first.certificate.fingerprint256, host)
   }
+})
+
+test('whatever the name, it is for what clients ask for, and the next start makes nothing', async (t) => {
+  const names = ['*.corp', 'a_b.example.com', 'TRUST.example.com', 'trust.EXAMPLE.com', '::ffff:192.0.2.7']
+  const server = await startTestServer({ now: NOW, settings: { tls: { names: [...names, '2001:0db8:0:0::7'] } } })
+  t.after(() => server.stop())
+  const { certificate } = await made(server)
+  assert.match(
+    certificate.subjectAltName ?? '',
+    /, DNS:\*\.corp, DNS:a_b\.example\.com, DNS:trust\.example\.com, IP Address:2001:DB8:0:0:0:0:0:7$/,
+  )
+  await server.restart()
+  assert.equal((await made(server)).certificate.fingerprint256, certificate.fingerprint256)
+})
+
+test('one that ends with its CA is not made anew each time: it would end no later', async (t) => {
+  const server = await started(t)
+  const { ca } = await made(server)
+  const end = new X509Certificate(ca).validToDate.getTime()
+  const last = await at(server, end - 20 * DAY)
+  assert.equal(last.certificate.validToDate.getTime(), end)
+  assert.equal((await at(server, end - 19 * DAY)).certificate.fingerprint256, last.certificate.fingerprint256)
+  await renewServerCertificate(join(server.directory, 'keys'), [], end - 18 * DAY)
+  assert.equal((await made(server)).certificate.fingerprint256, last.certificate.fingerprint256)
 })
 
 test('a crash between key and certificate does not stand in the way of the next start', async (t) => {
