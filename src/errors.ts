@@ -93,6 +93,14 @@ export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
 
+/** What was the matter where something was asked of another server: `fetch` itself says nothing but that it failed. */
+export function reasonOf(error: unknown): string {
+  if (error instanceof TrustError || !(error instanceof Error)) return messageOf(error)
+  // Of a name with several addresses the first says it.
+  const cause: unknown = error instanceof AggregateError ? error.errors[0] : error.cause
+  return cause === undefined ? error.message : reasonOf(cause)
+}
+
 /** An error on its way to another thread or process, which would keep neither its class nor its code. */
 export interface Failure {
   /** Undefined: a fault of ours. */

@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto'
 import { setTimeout } from 'node:timers/promises'
-import { damageIn, messageOf, TrustError } from './errors.ts'
+import { damageIn, reasonOf, TrustError } from './errors.ts'
 import type { Metrics } from './http/metrics.ts'
 import { change, SERVER_ACTOR } from './repository/change.ts'
 import type { Ending } from './repository/expiry.ts'
@@ -99,7 +99,7 @@ async function deliver(
       if (response.ok) return true
       trust.log.warn({ status: response.status, attempt }, 'the webhook refused')
     } catch (error) {
-      trust.log.warn({ reason: messageOf(error), attempt }, 'the webhook did not answer')
+      trust.log.warn({ reason: reasonOf(error), attempt }, 'the webhook did not answer')
     }
     const pause = PAUSES[attempt]
     if (pause === undefined || closing.aborted) return false

@@ -1,4 +1,4 @@
-import { messageOf } from '../errors.ts'
+import { reasonOf } from '../errors.ts'
 import { keyNamed, parseKeySet, type KeySet } from './token-keys.ts'
 import type { TokenKey } from './token-signature.ts'
 import type { FindKey } from './web-token.ts'
@@ -29,7 +29,7 @@ export function remoteKeys(url: string, failed: (reason: string) => void): FindK
       set = parseKeySet(await fetchBytes(url), url)
       fetchedAt = now
     } catch (error) {
-      failed(messageOf(error))
+      failed(reasonOf(error))
     }
   }
   const find = (kid: string, algorithm: string, now: number): TokenKey | undefined =>

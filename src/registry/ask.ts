@@ -1,4 +1,4 @@
-import { TrustError } from '../errors.ts'
+import { reasonOf, TrustError } from '../errors.ts'
 
 /** A server that is asked with docker's own credentials. */
 export interface AskedServer {
@@ -22,17 +22,9 @@ export async function request(url: URL, init: Omit<RequestInit, 'redirect' | 'si
   try {
     return await fetch(url, { ...init, redirect: 'manual', signal: AbortSignal.timeout(TIMEOUT) })
   } catch (cause) {
-    const hint = `${reasonOf(cause)}check the name, and that it is up`
+    const hint = `${reasonOf(cause)}; check the name, and that it is up`
     throw new TrustError('REGISTRY', `cannot reach ${url.origin}`, { hint, cause })
   }
-}
-
-/** What the system says, which also shows where a proxy was asked; `fetch` itself says nothing but that it failed. */
-function reasonOf(error: unknown): string {
-  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
-  // Of a name with several addresses the first says it.
-  const first: unknown = cause instanceof AggregateError ? cause.errors[0] : cause
-  return first instanceof Error ? `${first.message}; ` : ''
 }
 
 /**

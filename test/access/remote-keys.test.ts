@@ -106,6 +106,8 @@ describe('a key set that is fetched', () => {
       assert.equal(await ask(url), undefined, text)
     }
     assert.equal(failures.length, 6)
+    assert.equal(await ask('http://127.0.0.1:2/jwks'), undefined)
+    assert.match(failures.at(-1) ?? '', /^connect ECONNREFUSED /)
   })
 
   test('without key id, with another algorithm, or with certificates: none', async () => {

@@ -69,6 +69,17 @@ describe('behind a proxy to the world outside', () => {
     assert.deepEqual(asked, [])
   })
 
+  test('a proxy that refuses is what is told', async () => {
+    const refuses = createServer().on('connect', (_, client) => client.end('HTTP/1.1 407 Who are you\r\n\r\n'))
+    await once(refuses.listen(0, '127.0.0.1'), 'listening')
+    const HTTPS_PROXY = `http://me:hemlock@127.0.0.1:${(refuses.address() as AddressInfo).port}`
+    const place = ['--from', `https://${hostname()}:${port}`]
+    const { stderr } = await terminal.run(['repo', 'adopt', GUN, ...place], { HTTPS_PROXY })
+    refuses.close()
+    assert.match(stderr, /^error: cannot reach https:\S+\nhint: Proxy response \(407\)/)
+    assert.doesNotMatch(stderr, /hemlock/)
+  })
+
   test('what is no URL of a proxy is said, without the password in it', async () => {
     for (const HTTPS_PROXY of ['http://me:hem%lock@proxy', 'http://me:hemlock@[::', ' ']) {
       const { code, stdout, stderr } = await terminal.run(['repo', 'list'], { HTTPS_PROXY })
