@@ -33,7 +33,8 @@ export function clientAddresses(trustedProxies: readonly string[]): ClientAddres
     for (const text of String(headers['x-forwarded-for'] ?? '')
       .split(',')
       .toReversed()) {
-      const address = text.trim()
+      // A zone (fe80::1%eth0) is of the proxy's own machine, and of any length.
+      const [address = ''] = text.trim().split('%')
       if (isIP(address) === 0) break
       client = address
       if (!isProxy(address)) break
