@@ -156,6 +156,13 @@ test('a rule for keys whose pattern would name nothing', () => {
     assert.equal(loadSettings({ file: fileOf(rule(gun)), environment: {} }).signers.rules[0]?.gun, gun)
 })
 
+test('longer than Node counts: its timers would end at once, again and again', () => {
+  for (const name of ['renewIntervalSeconds', 'shutdownSeconds'])
+    assert.match(mistakes({ [name]: 30 * 86_400 })[1] ?? '', new RegExp(`^ *${name}: must be at most 2000000$`))
+  const most = { renewIntervalSeconds: 2_000_000 }
+  assert.equal(loadSettings({ file: fileOf(most), environment: {} }).renewIntervalSeconds, 2_000_000)
+})
+
 test('a proxy that would match nothing', () => {
   const proxies = (text: string): object => ({ listen: { trustedProxies: [text] } })
   for (const text of ['proxy.example', '10.0.0.0/33', '10.0.0.0/', '10.0.0/8', 'fd00::/129', '10.0.0.0/8/8', '*', ''])

@@ -2,7 +2,8 @@ import { isIP } from 'node:net'
 import { z } from 'zod'
 import { isLoopback } from '../loopback.ts'
 
-export const seconds = z.number().int().positive()
+/** Node's timers count to 2^31 milliseconds, and take what is longer for none at all. */
+export const seconds = z.number().int().positive().max(2_000_000)
 export const bytes = z.number().int().positive()
 export const count = z.number().int().positive()
 /** In a settings file it is relative to that. */
