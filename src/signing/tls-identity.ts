@@ -50,8 +50,15 @@ export async function ensureTlsIdentity(
   }
   const ca = await readCa(files, now)
   const found = await certificateIn(files)
-  if (made.length === 0 && found !== undefined && (await isGood(files, found, ca, hosts, now))) return made
-  await issue(files, ca, hosts, now)
+  const isGood = made.length === 0 && found !== undefined && (await isGoodNow(files, found, ca, hosts, now))
+  if (isGood && !endsSoon(found, ca, now)) return made
+  try {
+    await issue(files, ca, hosts, now)
+  } catch (error) {
+    // It is served until its end; what stands in the way of another one is said by the look for those that were renewed.
+    if (isGood) return made
+    throw error
+  }
   return [...made, 'a server certificate']
 }
 
@@ -77,7 +84,7 @@ export async function renewServerCertificate(
 }
 
 /** One that another CA issued was put there by somebody, and stays. Of our own a crash may have left one without its key. */
-async function isGood(
+async function isGoodNow(
   files: TlsFiles,
   found: X509Certificate,
   ca: string,
@@ -85,7 +92,7 @@ async function isGood(
   now: number,
 ): Promise<boolean> {
   if (!isOf(ca, found)) return true
-  if (endsSoon(found, ca, now) || !hosts.every((host) => isFor(found, host))) return false
+  if (!hosts.every((host) => isFor(found, host))) return false
   return (await loadTls(files.certificate, files.key, now).catch(() => undefined)) !== undefined
 }
 
@@ -94,10 +101,10 @@ function isOf(ca: string, certificate: X509Certificate): boolean {
   return issuer === undefined || certificate.verify(issuer.publicKey)
 }
 
-/** True if another one would end later. */
-function endsSoon({ validToDate }: X509Certificate, ca: string, now: number): boolean {
-  const end = validToDate.getTime()
-  return end < now + RENEW_DAYS * DAY && end < (parsed(ca)?.validToDate.getTime() ?? Infinity)
+/** True if it is of our own, and another one would end later. */
+function endsSoon(found: X509Certificate, ca: string, now: number): boolean {
+  const end = found.validToDate.getTime()
+  return isOf(ca, found) && end < now + RENEW_DAYS * DAY && end < (parsed(ca)?.validToDate.getTime() ?? Infinity)
 }
 
 function isFor(certificate: X509Certificate, host: string): boolean {

@@ -109,6 +109,15 @@ test('one that ends with its CA is not made anew each time: it would end no late
   assert.equal((await made(server)).certificate.fingerprint256, last.certificate.fingerprint256)
 })
 
+test('one that ends soon is good until then: a start goes on with it where no other can be made', async (t) => {
+  const server = await started(t)
+  const { certificate } = await made(server)
+  await rm(tlsFiles(join(server.directory, 'keys')).caKey)
+  const end = certificate.validToDate.getTime()
+  assert.equal((await at(server, end - 29 * DAY)).certificate.fingerprint256, certificate.fingerprint256)
+  await assert.rejects(at(server, end + DAY), { code: 'BAD_TLS', message: /^cannot read .*ca\.key: ENOENT/ })
+})
+
 test('a crash between key and certificate does not stand in the way of the next start', async (t) => {
   const server = await started(t)
   const { key, caKey } = tlsFiles(join(server.directory, 'keys'))
