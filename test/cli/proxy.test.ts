@@ -69,6 +69,20 @@ describe('behind a proxy to the world outside', () => {
     assert.deepEqual(asked, [])
   })
 
+  test('what is not encrypted stays on this machine: no proxy is asked for it', async () => {
+    asked.length = 0
+    const { HTTPS_PROXY = '' } = terminal.environment
+    for (const from of ['http://127.0.0.2:2', `https://${hostname()}:2`]) {
+      const { code } = await terminal.run(['repo', 'adopt', GUN, '--from', from], {
+        HTTPS_PROXY: from.startsWith('http:') ? HTTPS_PROXY : '',
+        HTTP_PROXY: HTTPS_PROXY,
+        http_proxy: HTTPS_PROXY,
+      })
+      assert.equal(code, 2)
+    }
+    assert.deepEqual(asked, [])
+  })
+
   test('a proxy that refuses is what is told', async () => {
     const refuses = createServer().on('connect', (_, client) => client.end('HTTP/1.1 407 Who are you\r\n\r\n'))
     await once(refuses.listen(0, '127.0.0.1'), 'listening')
