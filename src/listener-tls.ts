@@ -51,22 +51,36 @@ export function followTls(
   use: (tls: ListenerTls) => Promise<void>,
 ): Repeating {
   let current = served
-  let said = ''
+  let said: string | undefined
+  const { keysDirectory, tls } = settings
+  const renewOwn = async (): Promise<void> => {
+    if (tls.certificateFile === undefined) await renewServerCertificate(keysDirectory, serverNames(settings), now())
+  }
+  const look = async (): Promise<void> => {
+    const found = await listenerTlsOf(settings, now())
+    if (isDeepStrictEqual(found, current)) return
+    await use(found)
+    current = found
+    const expires = new X509Certificate(found.admin?.cert ?? '').validToDate.toISOString()
+    log.info({ expires }, 'new TLS certificates are served')
+  }
   return repeat('the look for new TLS certificates', interval, log, async () => {
-    try {
-      if (settings.tls.certificateFile === undefined)
-        await renewServerCertificate(settings.keysDirectory, serverNames(settings), now())
-      const found = await listenerTlsOf(settings, now())
-      said = ''
-      if (isDeepStrictEqual(found, current)) return
-      await use(found)
-      current = found
-      const expires = new X509Certificate(found.admin?.cert ?? '').validToDate.toISOString()
-      log.info({ expires }, 'new TLS certificates are served')
-    } catch (error) {
-      if (!(error instanceof TrustError)) throw error
-      if (error.message !== said) log.warn({ reason: error.message }, 'new TLS certificates cannot be served')
-      said = error.message
-    }
+    // Also where its own cannot be renewed: who issues client certificates may have changed.
+    const notRenewed = await refusalOf(renewOwn)
+    const notServed = await refusalOf(look)
+    const reason = notRenewed ?? notServed
+    if (reason !== undefined && reason !== said) log.warn({ reason }, 'new TLS certificates cannot be served')
+    said = reason
   })
+}
+
+/** Why something was refused; undefined: it was done. */
+async function refusalOf(work: () => Promise<void>): Promise<string | undefined> {
+  try {
+    await work()
+    return undefined
+  } catch (error) {
+    if (!(error instanceof TrustError)) throw error
+    return error.message
+  }
 }

@@ -146,3 +146,17 @@ test('a CA that was removed is not made anew under clients that have the old one
   await until('a warning', () => lines.some((line) => /cannot be served .*cannot read .*ca\.crt/.test(line)))
   assert.equal((await exchange(server, { path: '/v2/', headers: { connection: 'close' } })).status, 200)
 })
+
+test('who issues client certificates is followed also where the server’s own cannot be made anew', async (t) => {
+  const { settings, replace } = await ownFiles(t)
+  const { lines, log } = recordedLog()
+  const access = { clientCertificates: { caFile: settings.tls.certificateFile } }
+  const server = await started(t, { settings: { ...OFTEN, access }, log })
+  await rm(join(server.directory, 'keys', 'tls', 'ca.crt'))
+  await until('a warning', () => lines.some((line) => /cannot be served .*cannot read .*ca\.crt/.test(line)))
+  await replace()
+  await until('another one to be followed', () =>
+    lines.some((line) => line.startsWith('new TLS certificates are served')),
+  )
+  assert.equal(lines.filter((line) => line.includes('cannot be served')).length, 1)
+})
