@@ -86,7 +86,7 @@ test('an address is named in one form and without a zone, and nothing is made an
 })
 
 test('whatever the name, it is for what clients ask for, and the next start makes nothing', async (t) => {
-  const names = ['*.corp', 'a_b.example.com', 'TRUST.example.com', 'trust.EXAMPLE.com', '::ffff:192.0.2.7']
+  const names = ['*.corp', 'a_b.example.com', 'TRUST.example.com', 'trust.EXAMPLE.com']
   const server = await startTestServer({ now: NOW, settings: { tls: { names: [...names, '2001:0db8:0:0::7'] } } })
   t.after(() => server.stop())
   const { certificate } = await made(server)
