@@ -36,13 +36,14 @@ describe('who is not recognised any more when a body has come in', () => {
   ): Promise<number> {
     const all = { ...headers, 'content-length': String(body.length), expect: '100-continue' }
     const sent = request({ hostname: 'localhost', port, ca: server.ca, path, method: 'POST', headers: all })
+    const answered = once(sent, 'response') as Promise<[IncomingMessage]>
     sent.flushHeaders()
     await once(sent, 'continue')
     // A password takes a while.
     if (headers['authorization']?.startsWith('Basic') === true) await setTimeout(1_000)
     await meanwhile()
     sent.end(body)
-    const [answer] = (await once(sent, 'response')) as [IncomingMessage]
+    const [answer] = await answered
     answer.resume()
     return answer.statusCode ?? 0
   }
@@ -65,6 +66,7 @@ describe('who is not recognised any more when a body has come in', () => {
       ['removed', owned, () => removeUser.run(world, { name: 'chief' }, LOCAL)],
     ]
     for (const [name, authorization, change] of changes) {
+      await setUser.run(world, { name: 'chief', grants: [{ pattern: '*', actions: ['admin'] }] }, LOCAL)
       const status = await add(name, authorization, change)
       assert.equal(status, name === 'narrower' ? 403 : 401, name)
       assert.equal(running.store.record('user', name), undefined, name)
