@@ -35,14 +35,8 @@ export async function renew(trust: Trust, gun: Gun, when: 'due' | 'expired'): Pr
     } catch (cause) {
       throw new TrustError('SIGNING_FAILED', `nothing can be signed for ${gun}: its root has expired`, { cause })
     }
-    const draft = await resign(
-      trust,
-      gun,
-      head,
-      root,
-      now,
-      await renewedBelow(trust, gun, head, root, now, when, damage),
-    )
+    const below = await renewedBelow(trust, gun, head, root, now, when, damage)
+    const draft = await resign(trust, gun, head, root, now, below)
     mended = damage.filter((each) => draft.documents.some(({ role }) => role === each.role))
     if (mended.length === 0) return draft
     // What they would be a difference to may be what is damaged.
