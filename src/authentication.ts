@@ -7,7 +7,7 @@ import { certificateKeys, keySetKeys } from './access/token-keys.ts'
 import { tokenMaker, type TokenSigningKey } from './access/token-maker.ts'
 import type { Directory } from './access/user.ts'
 import type { FindKey, TokenRules } from './access/web-token.ts'
-import { TrustError } from './errors.ts'
+import { fileError, TrustError } from './errors.ts'
 import type { Log } from './repository/trust.ts'
 import type { Settings } from './settings/schema.ts'
 
@@ -83,6 +83,6 @@ function refuse(text: string): never {
 
 async function readSetting(path: string, setting: string): Promise<Buffer> {
   return readFile(path).catch((cause: unknown) => {
-    throw new TrustError('BAD_SETTINGS', `cannot read ${path}`, { hint: `check the setting ${setting}`, cause })
+    throw fileError('BAD_SETTINGS', `cannot read ${path}`, cause, `check the setting ${setting}`)
   })
 }

@@ -216,7 +216,7 @@ describe('settings of access that cannot be used', () => {
     [
       'a CA file that is not there',
       { ACCESS_CLIENT_CERTIFICATES_CA_FILE: 'nowhere' },
-      /cannot read nowhere\nhint: .*caFile/,
+      /cannot read nowhere: ENOENT: .*\nhint: .*caFile/,
     ],
     [
       'a CA file that holds no certificate',
@@ -226,7 +226,7 @@ describe('settings of access that cannot be used', () => {
     [
       'a key set that is not there',
       { ACCESS_MODE: 'external', ACCESS_REALM: 'https://a/', ACCESS_ISSUER: 'i', ACCESS_JWKS_FILE: 'nowhere' },
-      /cannot read nowhere\nhint: .*access\.jwksFile/,
+      /cannot read nowhere: ENOENT: .*\nhint: .*access\.jwksFile/,
     ],
   ] as const) {
     test(what, async () => {
