@@ -144,6 +144,7 @@ function breaksOf(
   if (roles.includes('root')) {
     breaks.push(
       'clients that pin root certificates (trust_pinning) refuse the new root until they pin its certificate too',
+      'clients that pin root keys (Connaisseur) refuse the roots after it until they pin its keys, if these are others',
     )
     breaks.push('who holds only the former root key can change this repository no more')
   }
