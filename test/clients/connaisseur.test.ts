@@ -1,0 +1,105 @@
+import assert from 'node:assert/strict'
+import { createPublicKey, X509Certificate, type KeyObject } from 'node:crypto'
+import { after, before, test } from 'node:test'
+import { exchange } from '../support/exchange.ts'
+import { addPerson, makeToken } from '../support/people.ts'
+import { keyIdOf, type KeyEntry, type TestKey } from '../support/test-key.ts'
+import { keysFrom, TrustWorld } from '../support/trust-world.ts'
+import { tufPath } from '../support/upload.ts'
+import { admit, type Rule } from './support/connaisseur.ts'
+import { Stage } from './support/stage.ts'
+
+const HEX = 'ab'.repeat(32)
+const DIGEST = Buffer.from(HEX, 'hex').toString('base64')
+const PASSWORD = 'correct horse'
+const OURS = 'docker.io/acme/app'
+const OWNERS = 'localhost:5000/acme/app'
+let stage: Stage
+let root: string[]
+let all: string
+
+before(async () => {
+  stage = await Stage.open({ settings: { keyAlgorithm: 'ecdsa', access: { mode: 'built-in' } } })
+  const { running } = stage.server
+  await addPerson(running, 'connaisseur', ['read:docker.io/acme/*', `read:${OWNERS}`], PASSWORD)
+  all = await makeToken(running, 'all', ['admin:*'])
+  root = ['--passphrase-file', await stage.file('a passphrase for root')]
+  await stage.done(['repo', 'create', OURS, ...root])
+  await stage.done(['tag', 'sign', OURS, 'v1', `sha256:${HEX}`, '10'])
+})
+after(() => stage.close())
+
+/** The root keys of a repository, as docs/CLIENTS.md gets them. */
+async function rootKeys(gun: string): Promise<KeyObject[]> {
+  const headers = { authorization: `Bearer ${all}` }
+  const { body } = await exchange(stage.server, { path: tufPath(gun, 'root.json'), headers })
+  const { signed } = JSON.parse(body.toString()) as {
+    signed: { keys: Record<string, KeyEntry>; roles: { root: { keyids: string[] } } }
+  }
+  return signed.roles.root.keyids.map((id) => {
+    const text = Buffer.from(signed.keys[id]!.keyval.public, 'base64')
+    return new X509Certificate(text).publicKey
+  })
+}
+
+async function ruleFor(gun: string): Promise<Rule> {
+  const [rootKey] = await rootKeys(gun)
+  return { gun, rootKey: rootKey!, auth: `connaisseur:${PASSWORD}`, now: stage.server.clock.now }
+}
+
+test('with P-256 keys it admits what the server signed, and nothing else', async () => {
+  const rule = await ruleFor(OURS)
+  assert.equal(await admit(stage.server, rule, 'v1'), DIGEST)
+  const token = await makeToken(stage.server.running, 'connaisseur', ['read:docker.io/acme/*'])
+  assert.equal(await admit(stage.server, { ...rule, auth: `token:${token}` }, 'v1'), DIGEST)
+  await assert.rejects(admit(stage.server, rule, 'v2'), /no v2/)
+  await assert.rejects(admit(stage.server, { ...rule, now: rule.now + 15 * 86_400_000 }, 'v1'), /timestamp: expired/)
+  await assert.rejects(admit(stage.server, { ...rule, auth: 'connaisseur:another' }, 'v1'), /token: 401/)
+  const { auth: _, ...nobody } = rule
+  await assert.rejects(admit(stage.server, nobody, 'v1'), /root: 401/)
+})
+
+test('it follows new keys of all roles; of root only when no signature of the old key is left', async () => {
+  const rule = await ruleFor(OURS)
+  await stage.done(['key', 'rotate', OURS, 'timestamp', 'snapshot', 'targets', 'root', '--renew', ...root])
+  assert.equal(await admit(stage.server, rule, 'v1'), DIGEST)
+  await stage.done(['root', 'create', 'second', ...root])
+  await stage.done(['key', 'rotate', OURS, 'root', '--root-key', 'second', ...root])
+  const next = await ruleFor(OURS)
+  for (const either of [rule, next]) await assert.rejects(admit(stage.server, either, 'v1'), /root: bad signature/)
+  await stage.done(['key', 'rotate', OURS, 'timestamp', ...root])
+  assert.equal(await admit(stage.server, next, 'v1'), DIGEST)
+  await assert.rejects(admit(stage.server, rule, 'v1'), /root: bad signature/)
+})
+
+test('a signer of the server in a repository of others', async () => {
+  const server = { url: stage.url, ca: stage.server.ca, authorization: `Bearer ${all}` }
+  const { now } = stage.server.clock
+  const owner = await TrustWorld.create({ gun: OWNERS, now, serverKeys: keysFrom(server, OWNERS), snapshot: 'server' })
+  const { publicKey } = JSON.parse(await stage.done(['signer', 'create', 'ci', '--json'])) as { publicKey: string }
+  const spki = createPublicKey(publicKey).export({ type: 'spki', format: 'der' })
+  const entry: KeyEntry = { keytype: 'ecdsa', keyval: { private: null, public: spki.toString('base64') } }
+  for (const role of ['targets/ci', 'targets/releases']) {
+    owner.delegate(role, [{ id: keyIdOf(entry), entry } as TestKey])
+    owner.delegations.delete(role)
+  }
+  await owner.publishFirst(server)
+  await stage.done(['tag', 'sign', OWNERS, 'v2', `sha256:${HEX}`, '10', '--as', 'ci'])
+  const rule = await ruleFor(OWNERS)
+  assert.equal(await admit(stage.server, rule, 'v2'), DIGEST)
+  assert.equal(await admit(stage.server, { ...rule, delegations: ['ci', 'releases'] }, 'v2'), DIGEST)
+  await assert.rejects(admit(stage.server, rule, 'v1'), /no v1/)
+  await assert.rejects(admit(stage.server, { ...rule, delegations: ['alice'] }, 'v2'), /no targets\/alice/)
+})
+
+test('Ed25519 keys it does not take; where they are, new ones mend it', async () => {
+  const gun = 'docker.io/acme/before'
+  await stage.server.restart({ keyAlgorithm: 'ed25519' })
+  await stage.done(['repo', 'create', gun, ...root])
+  await stage.done(['tag', 'sign', gun, 'v1', `sha256:${HEX}`, '10'])
+  const rule = await ruleFor(gun)
+  await assert.rejects(admit(stage.server, rule, 'v1'), /keytype ed25519/)
+  await stage.server.restart({ keyAlgorithm: 'ecdsa' })
+  await stage.done(['key', 'rotate', gun, 'timestamp', 'snapshot', 'targets', ...root])
+  assert.equal(await admit(stage.server, rule, 'v1'), DIGEST)
+})
