@@ -138,7 +138,7 @@ test('what is wrong with a value is said in words, for every kind of value', () 
     'access.tokenLifeSeconds: must be 60 or more',
     'cache: must be an object',
     'gunPrefixes: must be a list',
-    'keyAlgorithm: must be one of ed25519, ecdsa',
+    'keyAlgorithm: must be one of ecdsa, ed25519',
     'limits.parts: must be a whole number',
     'lisen: there is no such setting; the nearest is listen',
     'listen.host: must not be empty',

@@ -109,7 +109,10 @@ export const settingsSchema = z.strictObject({
         .describe(`the admin API on the public listener too; the value must be "${PUBLIC_ADMIN_WORDS}"`),
     })
     .prefault({}),
-  keyAlgorithm: z.enum(['ed25519', 'ecdsa']).default('ed25519').describe('of the keys that the server makes'),
+  keyAlgorithm: z
+    .enum(['ecdsa', 'ed25519'])
+    .default('ecdsa')
+    .describe('of the keys that the server makes; Connaisseur before 3.4 does not know ed25519'),
   signers: z
     .strictObject({
       pkcs11: z
@@ -119,7 +122,7 @@ export const settingsSchema = z.strictObject({
           slot: z.number().int().min(0).optional().describe('number of the slot that the token is in'),
           pinFile: path.describe("file with the user's PIN of the token, readable by its owner only"),
           keyAlgorithm: z
-            .enum(['ed25519', 'ecdsa'])
+            .enum(['ecdsa', 'ed25519'])
             .default('ecdsa')
             .describe('of new keys in the token; many tokens know only ecdsa (P-256)'),
           answerSeconds: seconds.default(10).describe('a token that says nothing for so long is taken for gone'),

@@ -5,6 +5,7 @@ import { keyId, type PublicKey } from '../tuf/key.ts'
 import { LimitedMap } from '../tuf/limited-map.ts'
 import type { Role } from '../tuf/role.ts'
 import { verifySignature } from '../tuf/signature.ts'
+import { P256_PREFIX } from '../tuf/spki.ts'
 import { findPair, makePair, namePair, removePair, signWith, type Pair } from './pkcs11-objects.ts'
 import { decodeReference, encodeReference, tokenIdOf } from './pkcs11-reference.ts'
 import type { Connection, Pkcs11Token } from './pkcs11-token.ts'
@@ -12,8 +13,6 @@ import type { KeyAlgorithm, KeyOwner, NewKey, RawSignature } from './signer.ts'
 
 /** Keys whose place in the token is remembered: some tokens look through all their objects to find one. */
 const FOUND_KEYS_MAX = 10_000
-/** SubjectPublicKeyInfo of a P-256 key up to its uncompressed point. */
-const P256_PREFIX = Buffer.from('3059301306072a8648ce3d020106082a8648ce3d030107034200', 'hex')
 /** Signed to see that private and public part belong together; no metadata has this form. */
 const TRIAL = Buffer.from('countersign: does this key sign?')
 

@@ -25,10 +25,13 @@ export function ed25519Spki(raw: Uint8Array): Buffer {
   return Buffer.concat([ED25519_PREFIX, raw])
 }
 
-/** SubjectPublicKeyInfo of a key. Of an ed25519 key it is put together here: OpenSSL takes 20 µs to write the same. */
+/** The same of a P-256 key, up to the 65 bytes of its uncompressed point. */
+export const P256_PREFIX = Buffer.from('3059301306072a8648ce3d020106082a8648ce3d030107034200', 'hex')
+
+/** SubjectPublicKeyInfo of an ed25519 or P-256 key: OpenSSL takes 20 to 30 µs more to write the same. */
 export function spkiOf(key: KeyObject): Buffer {
-  if (key.asymmetricKeyType === 'ed25519') return ed25519Spki(key.export({ format: 'raw-public' }))
-  return key.export({ format: 'der', type: 'spki' })
+  const raw = key.export({ format: 'raw-public' })
+  return key.asymmetricKeyType === 'ed25519' ? ed25519Spki(raw) : Buffer.concat([P256_PREFIX, raw])
 }
 
 /**

@@ -16,8 +16,8 @@ Roles
   ROLE       VERSION  EXPIRES                 KEYS
   root       1        YYYY-MM-DD (N days)  SHORTENED-ID ecdsa-x509 (client, certificate to YYYY-MM-DD (N days))
   targets    2        YYYY-MM-DD (N days)  SHORTENED-ID ecdsa (client)
-  snapshot   2        YYYY-MM-DD (N days)  SHORTENED-ID ed25519 (server)
-  timestamp  2        YYYY-MM-DD (N days)    SHORTENED-ID ed25519 (server)
+  snapshot   2        YYYY-MM-DD (N days)  SHORTENED-ID ecdsa (server)
+  timestamp  2        YYYY-MM-DD (N days)    SHORTENED-ID ecdsa (server)
 
 Delegations
   ROLE              VERSION  EXPIRES                 KEYS                         PATHS
@@ -31,9 +31,9 @@ Signed tags
   tag\\u{202e}gnp.  sha256:ID  10    targets/releases
 `
 
-const KEYS = `ROLE       KEY ID                                                            TYPE     MADE        STATE
-snapshot   ID  ed25519  YYYY-MM-DD  in use
-timestamp  ID  ed25519  YYYY-MM-DD  in use
+const KEYS = `ROLE       KEY ID                                                            TYPE   MADE        STATE
+snapshot   ID  ecdsa  YYYY-MM-DD  in use
+timestamp  ID  ecdsa  YYYY-MM-DD  in use
 `
 
 const CHECK = '1 repository, 4 commits, 31 records: sound\n'

@@ -19,7 +19,7 @@ let root: string[]
 let all: string
 
 before(async () => {
-  stage = await Stage.open({ settings: { keyAlgorithm: 'ecdsa', access: { mode: 'built-in' } } })
+  stage = await Stage.open({ settings: { access: { mode: 'built-in' } } })
   const { running } = stage.server
   await addPerson(running, 'connaisseur', ['read:docker.io/acme/*', `read:${OWNERS}`], PASSWORD)
   all = await makeToken(running, 'all', ['admin:*'])
@@ -47,7 +47,7 @@ async function ruleFor(gun: string): Promise<Rule> {
   return { gun, rootKey: rootKey!, auth: `connaisseur:${PASSWORD}`, now: stage.server.clock.now }
 }
 
-test('with P-256 keys it admits what the server signed, and nothing else', async () => {
+test('it admits what the server signed, and nothing else', async () => {
   const rule = await ruleFor(OURS)
   assert.equal(await admit(stage.server, rule, 'v1'), DIGEST)
   const token = await makeToken(stage.server.running, 'connaisseur', ['read:docker.io/acme/*'])

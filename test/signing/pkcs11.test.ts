@@ -162,18 +162,23 @@ describe('PKCS#11', { skip }, () => {
 
   test('a token that hangs holds up nobody but those who need it', async () => {
     const key = await signer.create(GUN, 'timestamp')
+    const impatient = new Pkcs11Signer(token.with({ answerSeconds: 3 }))
+    await impatient.start()
+    const sign = () => impatient.sign(ownerOf(key), key.sealed, MESSAGE)
+    await sign()
     const release = await token.hang()
-    const silent = coded('SIGNER_UNAVAILABLE', /^the PKCS#11 token has not answered for 1 seconds$/)
-    const signing = signer.sign(ownerOf(key), key.sealed, MESSAGE)
+    const silent = coded('SIGNER_UNAVAILABLE', /^the PKCS#11 token has not answered for 3 seconds$/)
+    const signing = sign()
     // The process goes on while the library blocks.
     assert.equal(await Promise.race([signing.catch(() => 'answered'), pause(100, 'still waiting')]), 'still waiting')
     await assert.rejects(signing, silent)
-    await assert.rejects(signer.sign(ownerOf(key), key.sealed, MESSAGE), silent)
-    assert.equal(signer.readiness().usable, false)
+    await assert.rejects(sign(), silent)
+    assert.equal(impatient.readiness().usable, false)
     await release()
-    while (!signer.readiness().usable) await pause(50)
-    const { method, sig } = await signer.sign(ownerOf(key), key.sealed, MESSAGE)
+    while (!impatient.readiness().usable) await pause(50)
+    const { method, sig } = await sign()
     assert.ok(verifySignature(key, method, sig, MESSAGE))
+    await impatient.close()
   })
 
   test('the library takes its process down: the next call starts another one', async () => {

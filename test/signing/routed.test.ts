@@ -27,6 +27,8 @@ describe('keys in a token by rule, a whole server', { skip }, () => {
   let world: TrustWorld
 
   const rules = (signer: 'file' | 'pkcs11'): SettingsInput => ({
+    // Another than in the token: that tells where a key was made.
+    keyAlgorithm: 'ed25519',
     signers: {
       pkcs11: token.settings,
       rules: [

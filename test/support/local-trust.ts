@@ -45,7 +45,7 @@ export async function openLocalTrust(now: number, faults?: FaultHook): Promise<L
   await createStore(place)
   const store = await openStore(place)
   const clock = { now }
-  const signer = keys.signer('ed25519')
+  const signer = keys.signer('ecdsa')
   const trust = createTrust({
     store,
     signer,

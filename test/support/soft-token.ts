@@ -34,7 +34,7 @@ export class SoftToken {
       tokenLabel: LABEL,
       pinFile,
       keyAlgorithm,
-      answerSeconds: 1,
+      answerSeconds: 20,
     })
     await writeFile(
       join(directory, 'softhsm2.conf'),
