@@ -1,0 +1,93 @@
+import assert from 'node:assert/strict'
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { issueCertificate } from '../support/certificate.ts'
+import { exchange } from '../support/exchange.ts'
+import { makeKey, makeRootKey } from '../support/test-key.ts'
+import { keysFrom, TrustWorld } from '../support/trust-world.ts'
+import { tufPath } from '../support/upload.ts'
+import type { NotaryClient } from './support/notary.ts'
+import { Stage } from './support/stage.ts'
+import { skipWithout } from './support/tools.ts'
+
+const YEAR = 365 * 86_400_000
+const REFUSED = /could not validate the path to a trusted root: /
+
+describe('notary that believes only roots that it was told of', { skip: skipWithout('notary') }, () => {
+  let stage: Stage
+  before(async () => {
+    stage = await Stage.open()
+  })
+  after(() => stage.close())
+
+  /** Somebody new, with this in `~/.notary/config.json`. */
+  async function told(pinning: {
+    certs?: Record<string, string[]>
+    ca?: Record<string, string>
+  }): Promise<NotaryClient> {
+    const client = await stage.client()
+    const directory = join(client.directory, '.notary')
+    await mkdir(directory)
+    const config = { trust_pinning: { disable_tofu: true, ...pinning } }
+    await writeFile(join(directory, 'config.json'), JSON.stringify(config))
+    return client
+  }
+
+  async function refused(client: NotaryClient, gun: string): Promise<void> {
+    const { code, text } = await client.try('list', gun)
+    assert.notEqual(code, 0)
+    assert.match(text, REFUSED)
+  }
+
+  test('by the id of a certificate: one serves all repositories that share it, until it is made anew', async () => {
+    const passphrase = ['--passphrase-file', await stage.file('a passphrase for root')]
+    const [first, second] = ['docker.io/acme/a', 'docker.io/acme/b']
+    for (const gun of [first, second]) {
+      await stage.done(['repo', 'create', gun, '--wildcard', 'docker.io/acme/*', ...passphrase])
+    }
+    const idOf = async (gun: string): Promise<string> => {
+      const { body } = await exchange(stage.server, { path: tufPath(gun, 'root.json') })
+      const { signed } = JSON.parse(body.toString()) as { signed: { roles: { root: { keyids: string[] } } } }
+      return signed.roles.root.keyids[0]!
+    }
+    const shared = await idOf(first)
+    const reader = await told({ certs: { 'docker.io/acme/*': [shared] } })
+    for (const gun of [first, second]) assert.deepEqual(await reader.list(gun), [])
+    const ofOne = await told({ certs: { [first]: [shared] } })
+    assert.deepEqual(await ofOne.list(first), [])
+    await refused(ofOne, second)
+
+    await stage.done(['key', 'rotate', first, 'root', '--renew', ...passphrase])
+    await refused(await told({ certs: { 'docker.io/acme/*': [shared] } }), first)
+    const toldAnew = await told({ certs: { 'docker.io/acme/*': [shared, await idOf(first)] } })
+    for (const gun of [first, second]) assert.deepEqual(await toldAnew.list(gun), [])
+  })
+
+  test('by the authority that issued the certificates, also through one between', async () => {
+    const life = { notBefore: Date.now() - 60_000, notAfter: Date.now() + YEAR }
+    const [root, between] = [makeKey('ecdsa'), makeKey('ecdsa')]
+    const authority = { ca: true, signer: root.privateKey, issuer: 'corp root', ...life }
+    const rootFile = await stage.file(
+      issueCertificate({ ...authority, commonName: 'corp root', publicKey: root.publicKey }),
+    )
+    const intermediate = issueCertificate({ ...authority, commonName: 'corp', publicKey: between.publicKey })
+    const gun = 'docker.io/corp/app'
+    const key = makeRootKey('docker.io/corp/*', Date.now(), {
+      signer: between.privateKey,
+      issuer: 'corp',
+      intermediates: [intermediate],
+      // What may only sign code Go takes from no authority.
+      hosts: ['corp.example'],
+    })
+    const owner = await TrustWorld.create({ gun, now: Date.now(), serverKeys: keysFrom(stage.server, gun) })
+    owner.root.keys = Object.fromEntries(
+      Object.entries(owner.root.keys).filter(([id]) => !owner.root.roles['root']?.keyids.includes(id)),
+    )
+    owner.setKeys('root', [key])
+    await owner.send(stage.server, owner.parts('root', 'targets', 'snapshot'))
+    assert.deepEqual(await (await told({ ca: { 'docker.io/corp/': rootFile } })).list(gun), ['v1 targets'])
+    await refused(await told({ ca: { 'docker.io/corp/': stage.caFile } }), gun)
+    await refused(await told({ ca: { 'docker.io/other/': rootFile } }), gun)
+  })
+})
