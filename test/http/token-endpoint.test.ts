@@ -198,6 +198,10 @@ describe('the built-in token endpoint', () => {
       assert.equal(answer.headers['cache-control'], 'no-store')
       const given = JSON.parse(answer.body.toString()) as Record<string, unknown>
       assert.deepEqual([given['scope'], given['access_token']], [scope, given['token']])
+      // It takes no answer in which one of these is anything else.
+      const { token, expires_in: life, issued_at: issued } = given
+      assert.deepEqual([typeof token, life], ['string', 120])
+      assert.match(String(issued), /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z$/)
       // There is no such repository: whoever is let in is told so.
       const authorization = `Bearer ${String(given['token'])}`
       assert.equal((await exchange(server, { path, headers: { authorization } })).status, 404)
