@@ -125,7 +125,7 @@ export async function serve(configured: Settings, overrides: Overrides = {}): Pr
       overview,
       accepting: () => accepting,
       gate: mode === 'none' ? undefined : { access, publicReads, realm: () => ({ realm: realm ?? '', service }) },
-      counts: { parked: shared.count('parked'), publishing: shared.count('publishing') },
+      counts: { parked: shared.parked, publishing: shared.publishing },
     })
     const world = worldOver(settings, trust, store, signer)
     const closing = new AbortController()
@@ -199,7 +199,8 @@ export async function serve(configured: Settings, overrides: Overrides = {}): Pr
 /** Connections are dealt out to all threads: each may have its part. */
 function forEachThread(settings: Settings, threads: number): Settings {
   const connections = Math.ceil(settings.limits.connections / threads)
-  return { ...settings, limits: { ...settings.limits, connections } }
+  const publishBytesInFlight = Math.ceil(settings.limits.publishBytesInFlight / threads)
+  return { ...settings, limits: { ...settings.limits, connections, publishBytesInFlight } }
 }
 
 /** What goes on without being asked: what must be signed anew, and what people must be told. */

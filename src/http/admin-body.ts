@@ -20,12 +20,14 @@ const [COMMA, OPEN_LIST, OPEN_OBJECT] = [0x2c, 0x5b, 0x7b]
 /**
  * The JSON object in the body of a request; without a body an empty one.
  *
+ * @param sender whose bodies count together; undefined: of the machine's own people
  * @throws TrustError INVALID_PARAMETERS, BUSY
  */
 export async function bodyOf(
   request: IncomingMessage,
   { action }: Pick<Operation, 'action'>,
   bodies: Bodies,
+  sender: string | undefined,
 ): Promise<object> {
   const { 'content-length': length, 'transfer-encoding': encoding } = request.headers
   if (encoding === undefined && Number(length ?? 0) === 0) return {}
@@ -33,7 +35,7 @@ export async function bodyOf(
   if (Number(length ?? Infinity) > limit) {
     throw new TrustError('INVALID_PARAMETERS', `the body needs a Content-Length of at most ${limit}`)
   }
-  const body = await bodies.read(request, limit, async (bytes) => jsonIn(bytes))
+  const body = await bodies.read(request, limit, sender, async (bytes) => jsonIn(bytes))
   if (typeof body !== 'object' || body === null || Array.isArray(body)) {
     throw new TrustError('INVALID_PARAMETERS', 'the body must be a JSON object')
   }

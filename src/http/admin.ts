@@ -19,7 +19,7 @@ import type { AdminContext, AdminState, Authenticate } from './admin-state.ts'
 import { bodyOf } from './admin-body.ts'
 import { Bodies } from './body.ts'
 import type { ClientAddresses } from './client-address.ts'
-import { newCount } from './count.ts'
+import { newCounts } from './count.ts'
 import { isOfConnection } from './errors.ts'
 import { sentPath } from './path.ts'
 
@@ -38,7 +38,7 @@ export function adminApp(
   clients: ClientAddresses,
   parkedBytes: number,
 ): Koa<AdminState, object> {
-  const bodies = new Bodies(parkedBytes, newCount())
+  const bodies = new Bodies(parkedBytes, newCounts())
   const persons = new Turns<string>(OWN_WAITING_MAX, undefined, 'too many requests of yours are waiting')
   const app = new Koa<AdminState, object>({ proxy: false })
   const router = new Router<AdminState, object>({ prefix: ADMIN_PREFIX, strict: true, sensitive: true })
@@ -54,7 +54,8 @@ export function adminApp(
       const mayStill = (): void => permit(stillRecognised(world, asked), operation, gun)
       mayStill()
       const hasBody = operation.method === 'PUT' || operation.method === 'POST'
-      const input = hasBody ? { ...(await bodyOf(ctx.req, operation, bodies)), ...head } : head
+      const person = asked === LOCAL ? undefined : personBehind(world.store, asked)
+      const input = hasBody ? { ...(await bodyOf(ctx.req, operation, bodies, person)), ...head } : head
       const own: World = { ...world, trust: asPermitted(world.trust, mayStill) }
       const { requestId, address } = ctx.state
       const actor: Actor = { name: asked.name, address, requestId }
@@ -64,8 +65,8 @@ export function adminApp(
         return operation.run(where, parsed(operation, input), actor)
       }
       // Everybody may ask for these: somebody who does so without end must not keep out those who would stop it.
-      const inTurn = operation.action === 'own' && asked !== LOCAL
-      answer(ctx, await (inTurn ? persons.take(personBehind(world.store, asked), run) : run()))
+      const inTurn = operation.action === 'own' && person !== undefined
+      answer(ctx, await (inTurn ? persons.take(person, run) : run()))
     })
   }
   router.get('/openapi.json', async (ctx) => {

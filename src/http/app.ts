@@ -8,9 +8,10 @@ import { authorize } from './authorize.ts'
 import { Bodies, discardRest } from './body.ts'
 import { Unauthorized } from './challenge.ts'
 import { clientAddresses } from './client-address.ts'
-import { newCount, type Count } from './count.ts'
+import { newCount, newCounts, type Count, type Counts } from './count.ts'
 import { errorBody, isOfConnection, wireErrorOf } from './errors.ts'
 import { countOfHosts } from './hosts.ts'
+import { InFlight } from './in-flight.ts'
 import { keepRefusal } from './keep-answer.ts'
 import { notRouted } from './metadata.ts'
 import { KeptAnswers } from './kept-answers.ts'
@@ -37,16 +38,17 @@ interface AppParts extends Pick<Wiring, 'trust' | 'settings' | 'metrics' | 'over
   /** False from the moment of SIGTERM on. */
   readonly accepting?: () => boolean
   /** Bytes of bodies, and uploads that are being worked on; shared where other threads have the same limits. */
-  readonly counts?: { readonly parked: Count; readonly publishing: Count }
+  readonly counts?: { readonly parked: Counts; readonly publishing: Count }
 }
 
 /** The whole HTTP application; `listen` in server.ts puts it on a socket. */
 export function createApp({ accepting = () => true, counts, ...parts }: AppParts): App {
   const { trust, settings } = parts
-  const { parked, publishing } = counts ?? { parked: newCount(), publishing: newCount() }
+  const { parked, publishing } = counts ?? { parked: newCounts(), publishing: newCount() }
   const bodies = new Bodies(settings.limits.parkedBytes, parked)
   const clients = clientAddresses(settings.listen.trustedProxies)
-  const wiring: Wiring = { ...parts, accepting, bodies, publishing, clients, kept: new KeptAnswers() }
+  const inFlight = new InFlight(settings.limits.publishBytesInFlight)
+  const wiring: Wiring = { ...parts, accepting, bodies, inFlight, publishing, clients, kept: new KeptAnswers() }
   const app = new Koa<State, object>({ proxy: false })
   app.use(logAndMeasure(wiring))
   app.use(sendLarge)

@@ -1,19 +1,22 @@
 import type { IncomingMessage } from 'node:http'
 import { TrustError } from '../errors.ts'
-import type { Count } from './count.ts'
+import type { Count, Counts } from './count.ts'
 
 /** Bytes that are read and thrown away, so that a client that is still sending gets to read why it was refused. */
 const DISCARD_MAX_BYTES = 64 * 1024 * 1024
 /** Pieces that are kept before they are put together: one of a single byte takes a hundred, and whoever sends chooses. */
 const PIECES_MAX = 1_024
 
-/** Memory for bodies that are being received: all of them together have a limit. */
+/**
+ * Memory for bodies that are being received: all of them together have a limit. Nobody's may have more of it than they
+ * leave to others: half if one sends alone, a third each of two. So there is room for one more, whoever has the rest.
+ */
 export class Bodies {
   readonly #parkedLimit: number
-  readonly #parked: Count
+  readonly #parked: Counts
 
   /** @param parkedLimit bytes of all bodies together @param parked counts them */
-  constructor(parkedLimit: number, parked: Count) {
+  constructor(parkedLimit: number, parked: Counts) {
     this.#parkedLimit = parkedLimit
     this.#parked = parked
   }
@@ -22,15 +25,27 @@ export class Bodies {
    * Read a body into memory and hand it to `use`; its memory counts as parked until that is over.
    *
    * @param limit bytes
+   * @param sender whose bodies count together; undefined: nobody knows, it counts among all alone
    * @throws TrustError MALFORMED_UPLOAD if it is longer, or ends early; BUSY if there is no room
    */
-  async read<T>(request: IncomingMessage, limit: number, use: (body: Buffer) => Promise<T>): Promise<T> {
+  async read<T>(
+    request: IncomingMessage,
+    limit: number,
+    sender: string | undefined,
+    use: (body: Buffer) => Promise<T>,
+  ): Promise<T> {
+    const { all } = this.#parked
+    const own = sender === undefined ? undefined : this.#parked.of(sender)
     let chunks: Buffer[] = []
     let pieces: Buffer[] = []
     let parked = 0
-    let allParked = this.#parked.add(0)
+    const park = (bytes: number): number => {
+      parked += bytes
+      own?.add(bytes)
+      return all.add(bytes)
+    }
     try {
-      let refusal = this.#refusal(Number(request.headers['content-length'] ?? 0), limit, allParked)
+      let refusal = this.#refusal(Number(request.headers['content-length'] ?? 0), limit, all.add(0))
       let size = 0
       await eachChunk(request, (chunk) => {
         size += chunk.length
@@ -40,15 +55,12 @@ export class Bodies {
             chunks.push(Buffer.concat(pieces))
             pieces = []
           }
-          parked += chunk.length
-          allParked = this.#parked.add(chunk.length)
-          refusal = this.#refusal(size, limit, allParked)
+          refusal = this.#refusal(size, limit, park(chunk.length)) ?? this.#overShare(own, parked)
         }
         if (refusal === undefined) return true
         chunks = []
         pieces = []
-        this.#parked.add(-parked)
-        parked = 0
+        park(-parked)
         return size <= DISCARD_MAX_BYTES
       })
       if (refusal !== undefined) throw refusal
@@ -62,7 +74,7 @@ export class Bodies {
       }
       throw cause
     } finally {
-      this.#parked.add(-parked)
+      park(-parked)
     }
   }
 
@@ -70,6 +82,13 @@ export class Bodies {
     if (size > limit) return new TrustError('MALFORMED_UPLOAD', `the upload is larger than ${limit} bytes`)
     if (parked > this.#parkedLimit) return new TrustError('BUSY', 'too many uploads at once')
     return undefined
+  }
+
+  /** @param parked bytes of this body: with no other it is refused by what it takes from the limit of all */
+  #overShare(own: Count | undefined, parked: number): TrustError | undefined {
+    const ownParked = own?.add(0) ?? 0
+    if (ownParked <= parked || ownParked <= this.#parkedLimit - this.#parked.all.add(0)) return undefined
+    return new TrustError('BUSY', 'too many uploads of yours at once', { hint: 'send fewer at the same time' })
   }
 }
 

@@ -8,6 +8,7 @@ import type { Bodies } from './body.ts'
 import type { Realm } from './challenge.ts'
 import type { ClientAddresses } from './client-address.ts'
 import type { Count } from './count.ts'
+import type { InFlight } from './in-flight.ts'
 import type { KeptAnswers } from './kept-answers.ts'
 import type { RequestMetrics } from './request-metrics.ts'
 import type { Overview } from './overview.ts'
@@ -49,6 +50,8 @@ export interface Wiring {
   readonly bodies: Bodies
   /** Uploads that are being worked on. */
   readonly publishing: Count
+  /** The large ones among them, in this thread. */
+  readonly inFlight: InFlight
   readonly clients: ClientAddresses
   /** Answers to GETs of documents, to be sent again. */
   readonly kept: KeptAnswers

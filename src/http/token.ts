@@ -3,6 +3,7 @@ import { formatScope, granted, parseScopes } from '../access/scope.ts'
 import { TrustError } from '../errors.ts'
 import { credentialsOf, ofCertificate, type Credentials } from './credentials.ts'
 import { notRouted } from './metadata.ts'
+import { senderOf } from './sender.ts'
 import type { Context, Gate, Wiring } from './state.ts'
 
 /** Where the built-in token endpoint is. */
@@ -34,11 +35,13 @@ export function getToken(wiring: Wiring): (ctx: Context) => Promise<void> {
  * Portieris does so, and takes no other answer for a reason to try GET than 404 or 405; then it sends no password.
  */
 export function postToken(wiring: Wiring): (ctx: Context) => Promise<void> {
+  const { trust, clients, bodies } = wiring
   return answering(wiring, async (ctx) => {
     if (ctx.is('application/x-www-form-urlencoded') === false) {
       throw new TrustError('INVALID_PARAMETERS', 'what is posted here must be a form')
     }
-    const form = await wiring.bodies.read(ctx.req, FORM_MAX_BYTES, async (body) => body.toString('utf8'))
+    const sender = senderOf(trust.store, clients, ctx.req, undefined)
+    const form = await bodies.read(ctx.req, FORM_MAX_BYTES, sender, async (body) => body.toString('utf8'))
     const parameters = new URLSearchParams(form)
     if (parameters.get('grant_type') !== 'password') {
       throw new TrustError('INVALID_PARAMETERS', 'tokens are made here for grant_type=password')

@@ -5,18 +5,19 @@ import { trustFor } from './authorize.ts'
 import { gunOf, gunOfUpload } from './gun.ts'
 import { notRouted } from './metadata.ts'
 import { parseMultipart } from './multipart.ts'
+import { senderOf } from './sender.ts'
 import { actorOf, type Context, type Wiring } from './state.ts'
 
 /** POST …/tuf/: publish, all parts or nothing (wire spec §5). Success is 200 with an empty body and nothing else. */
 export function postUpload(wiring: Wiring): (ctx: Context) => Promise<void> {
   return async (ctx) => {
-    const { settings, bodies, publishing } = wiring
+    const { trust, settings, clients, bodies, inFlight, publishing } = wiring
     const gun = gunOfUpload(ctx, wiring)
     const encoding = ctx.get('Content-Encoding')
     if (encoding !== '' && encoding !== 'identity') {
       throw new TrustError('MALFORMED_UPLOAD', 'uploads must not be compressed')
     }
-    await bodies.read(ctx.req, settings.limits.bodyBytes, async (body) => {
+    const work = async (body: Buffer): Promise<void> => {
       const parts = parseMultipart(ctx.get('Content-Type'), body, settings.limits)
       // Counted from here on, not while a body comes in: slow clients must not keep quick ones out.
       try {
@@ -28,7 +29,11 @@ export function postUpload(wiring: Wiring): (ctx: Context) => Promise<void> {
       } finally {
         publishing.add(-1)
       }
-    })
+    }
+    const sender = senderOf(trust.store, clients, ctx.req, ctx.state.identity)
+    await bodies.read(ctx.req, settings.limits.bodyBytes, sender, (body) =>
+      inFlight.take(body.length, () => work(body)),
+    )
     sendNothing(ctx)
   }
 }

@@ -180,7 +180,9 @@ export const settingsSchema = z.strictObject({
       partHeaderBytes: bytes.default(4 * 1024).describe('header lines of one part'),
       parkedBytes: bytes
         .default(256 * 1024 * 1024)
-        .describe('all uploads that are being received, together; bodies for the admin API likewise'),
+        .describe(
+          'all uploads that are being received, together, one sender’s never more than they leave; the admin API likewise',
+        ),
       urlBytes: bytes.default(8 * 1024).describe('path and query of a request'),
       headerBytes: bytes.default(16 * 1024).describe('header lines of a request'),
       headersSeconds: seconds.default(10).describe('for a client to send its header lines'),
@@ -189,6 +191,9 @@ export const settingsSchema = z.strictObject({
       keepAliveSeconds: seconds.default(5).describe('an idle connection is kept'),
       connections: count.default(10_000).describe('open at once'),
       publishesInFlight: count.default(64).describe('uploads worked on at once'),
+      publishBytesInFlight: bytes
+        .default(16 * 1024 * 1024)
+        .describe('of these, those over 64 KiB together; the others wait for their turn'),
       publishesWaitingPerGun: count.default(16).describe('updates waiting for one repository'),
       tokenBytes: bytes.default(16 * 1024).describe('an Authorization header'),
     })

@@ -1,15 +1,24 @@
 import { hash, randomBytes } from 'node:crypto'
-import type { Count } from '../http/count.ts'
+import type { Count, Counts } from '../http/count.ts'
 import type { Locks } from '../repository/turns.ts'
 import { Writes } from '../store/writes.ts'
 import { SERVER, type Gun } from '../tuf/gun.ts'
 
 /** Locks; repositories that share one wait for each other now and then. */
 const LOCKS = 1_024
-/** Bytes of the secret that says which repositories share a lock. */
+/** Counts of what each sender has parked; senders that share one have one share together. */
+const SENDERS = 1_024
+/** Bytes of the secret that says which repositories share a lock, and which senders a count. */
 const SECRET_BYTES = 16
 /** Where each number stands: the end of the journal takes two places, a lock too, the secret four. */
-const PLACES = { parked: 2, publishing: 3, secret: 4, locks: 8, writes: 8 + 2 * LOCKS }
+const PLACES = {
+  parked: 2,
+  publishing: 3,
+  secret: 4,
+  locks: 8,
+  senders: 8 + 2 * LOCKS,
+  writes: 8 + 2 * LOCKS + SENDERS,
+}
 
 /**
  * The few numbers that all threads see at once: where the journal ends, how often repositories were written to, what
@@ -41,9 +50,17 @@ export class Shared {
     return new Writes(this.buffer, Int32Array.BYTES_PER_ELEMENT * PLACES.writes)
   }
 
-  /** A count of the whole process. */
-  count(name: 'parked' | 'publishing'): Count {
-    const place = PLACES[name]
+  /** Uploads that are being worked on in the whole process. */
+  get publishing(): Count {
+    return this.#count(PLACES.publishing)
+  }
+
+  /** Bytes of bodies that are being received in the whole process. */
+  get parked(): Counts {
+    return { all: this.#count(PLACES.parked), of: (who) => this.#count(PLACES.senders + this.#one(SENDERS, who)) }
+  }
+
+  #count(place: number): Count {
     return { add: (number) => Atomics.add(this.#cells, place, number) + number }
   }
 
@@ -75,7 +92,12 @@ export class Shared {
    * can tell: else whoever may make repositories of their own would choose names that keep one of somebody else's waiting.
    */
   #lockOf(gun: Gun): number {
-    return gun === SERVER ? 0 : 1 + (hash('sha256', this.#secret + gun, 'buffer').readUInt32LE() % (LOCKS - 1))
+    return gun === SERVER ? 0 : 1 + this.#one(LOCKS - 1, gun)
+  }
+
+  /** One of so many, the same for the same name; which one nobody can tell who does not know the secret. */
+  #one(of: number, name: string): number {
+    return hash('sha256', this.#secret + name, 'buffer').readUInt32LE() % of
   }
 }
 

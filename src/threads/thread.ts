@@ -86,7 +86,7 @@ async function run(): Promise<Running> {
     overview: { unready: () => main.ask('unready', []), metrics: () => main.ask('metrics', []) },
     accepting: () => accepting,
     gate: mode === 'none' ? undefined : { access, publicReads, realm: () => ({ realm, service }) },
-    counts: { parked: shared.count('parked'), publishing: shared.count('publishing') },
+    counts: { parked: shared.parked, publishing: shared.publishing },
   })
   const place = { ...settings, listen: { ...settings.listen, host, port } }
   return { store, listening: await listen(app, place, tls, { shared: true }), lines }

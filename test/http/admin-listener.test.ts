@@ -391,7 +391,7 @@ describe('the admin API over TCP', () => {
   })
 })
 
-test('bodies that are being received have a limit together: a user can make tokens, not fill the memory', async (t) => {
+test('bodies that are being received have a limit together, and leave room: a user can make tokens, not fill the memory', async (t) => {
   const settings = { admin: { listen: { port: 0 } }, limits: { parkedBytes: 100_000 } }
   const server = await startTestServer({ transport: 'plain', settings })
   t.after(() => server.stop())
@@ -401,14 +401,21 @@ test('bodies that are being received have a limit together: a user can make toke
   const authorization = `Bearer ${token}`
   const head = `POST /api/v1/tokens HTTP/1.1\r\nHost: localhost\r\nAuthorization: ${authorization}\r\n`
   const parked = await RawConnection.open(endpoint)
-  parked.write(`${head}Content-Length: 200000\r\n\r\n${'a'.repeat(90_000)}`)
-  const send = (): Promise<Answer> =>
-    exchange(endpoint, { method: 'POST', path: '/api/v1/tokens', headers: { authorization }, body: 'a'.repeat(20_000) })
+  parked.write(`${head}Content-Length: 200000\r\n\r\n${'a'.repeat(60_000)}`)
+  const another = `Bearer ${await makeToken(server.running, 'another', ['read:example.org/low'])}`
+  const send = (as = authorization): Promise<Answer> =>
+    exchange(endpoint, {
+      method: 'POST',
+      path: '/api/v1/tokens',
+      headers: { authorization: as },
+      body: 'a'.repeat(20_000),
+    })
   let answer = await send()
   // Until the first has come in.
   for (let tries = 0; tries < 100 && answer.status === 400; tries += 1) answer = await send()
   assert.equal(answer.status, 429)
   assert.equal(answer.headers['retry-after'], '1')
+  assert.equal((await send(another)).status, 400)
   // Whoever sits on the server is not kept out.
   const socketPath = join(server.directory, 'data', 'control.sock')
   const added = requestHere({ socketPath, path: '/api/v1/users', method: 'POST', headers: { 'content-length': 26 } })

@@ -6,7 +6,7 @@ import { after, before, describe, test } from 'node:test'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { Bodies } from '../../src/http/body.ts'
-import { newCount } from '../../src/http/count.ts'
+import { newCounts } from '../../src/http/count.ts'
 import type { Signer } from '../../src/signing/signer.ts'
 import { errorOf, exchange, type Answer } from '../support/exchange.ts'
 import { keptLog, startLocalApp, type Line, type LocalApp } from '../support/local-app.ts'
@@ -145,11 +145,11 @@ test('a body that comes in pieces of one byte takes little more memory than it c
   setFlagsFromString('--expose-gc')
   const collect = runInNewContext('gc') as () => void
   const [size, perWrite] = [100_000, 10_000]
-  const count = newCount()
-  const bodies = new Bodies(size, count)
+  const counts = newCounts()
+  const bodies = new Bodies(size, counts)
   let received: Buffer | undefined
   const server = createServer((request, response) => {
-    void bodies.read(request, size, async (body) => void (received = body)).then(() => response.end())
+    void bodies.read(request, size, undefined, async (body) => void (received = body)).then(() => response.end())
   })
   server.listen(0)
   await once(server, 'listening')
@@ -162,14 +162,14 @@ test('a body that comes in pieces of one byte takes little more memory than it c
     const socket = connect((server.address() as AddressInfo).port, 'localhost')
     socket.write('POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n')
     for (let sent = 0; sent < size; sent += perWrite) socket.write('1\r\na\r\n'.repeat(perWrite))
-    await waitFor(() => count.add(0) === size)
+    await waitFor(() => counts.all.add(0) === size)
     const each = (used() - before) / size
     assert.ok(each < 10, `${each} bytes for each`)
     const answer = all(socket)
     socket.write('0\r\n\r\n')
     assert.match(await answer, /^HTTP\/1\.1 200 /)
     assert.deepEqual(received, Buffer.alloc(size, 'a'))
-    assert.equal(count.add(0), 0)
+    assert.equal(counts.all.add(0), 0)
   } finally {
     server.close()
     server.closeAllConnections()
@@ -214,6 +214,49 @@ test('publishes in flight have a limit; slow senders do not count', async () => 
     assert.equal((await running).status, 200)
     assert.equal((await upload(app, 'two', second ?? [])).status, 200)
     slow.destroy()
+  } finally {
+    release()
+    await app.close()
+  }
+})
+
+test('large uploads wait for room, however many there are; small ones go before them', async () => {
+  const many = { ...fileMeta(Buffer.from('x')), custom: 'x'.repeat(100_000) }
+  let release = (): void => undefined
+  const held = new Promise<void>((resolve) => {
+    release = resolve
+  })
+  const signing: string[] = []
+  const app = await startLocalApp({
+    settings: { limits: { publishBytesInFlight: 150_000 } },
+    alter: ({ signer }) => ({
+      signer: {
+        makes: (...key) => signer.makes(...key),
+        readiness: () => signer.readiness(),
+        create: (gun, role) => signer.create(gun, role),
+        async sign(owner, ...rest) {
+          signing.push(owner.gun)
+          if (!owner.gun.startsWith('small')) await held
+          return signer.sign(owner, ...rest)
+        },
+      } satisfies Signer,
+    }),
+  })
+  const publish = async (gun: string): Promise<Answer> => {
+    const world = await TrustWorld.create({ gun, now: app.clock.now, serverKeys: keysFrom(app, gun) })
+    if (!gun.startsWith('small')) world.addTarget('many', 'targets', many)
+    return upload(app, gun, world.parts('root', 'targets'))
+  }
+  try {
+    const first = publish('first')
+    await waitFor(() => signing.length > 0)
+    const others = ['second', 'third'].map(publish)
+    // Longer than it takes to work on all of them.
+    for (let round = 0; round < 5; round += 1) assert.equal((await publish(`small/${round}`)).status, 200)
+    const large = signing.filter((gun) => !gun.startsWith('small'))
+    assert.deepEqual(new Set(large), new Set(['first']))
+    release()
+    for (const answer of await Promise.all([first, ...others])) assert.equal(answer.status, 200)
   } finally {
     release()
     await app.close()

@@ -67,9 +67,11 @@ test('numbers are the same for all', async () => {
   const other = new Shared(one.buffer)
   one.journalEnd = 2 ** 40
   assert.equal(other.journalEnd, 2 ** 40)
-  assert.equal(one.count('parked').add(5), 5)
-  assert.equal(other.count('parked').add(-2), 3)
-  assert.equal(other.count('publishing').add(1), 1)
+  assert.equal(one.parked.all.add(5), 5)
+  assert.equal(other.parked.all.add(-2), 3)
+  assert.equal(one.parked.of('user:alice').add(7), 7)
+  assert.equal(other.parked.of('user:alice').add(-3), 4)
+  assert.equal(other.publishing.add(1), 1)
   const [gun, another] = [parseGun('example.org/a'), parseGun('example.org/b')]
   assert.equal(other.writes.of(gun), 0)
   const writing = one.writes.during([gun, gun], async () => {})

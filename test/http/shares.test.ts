@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { errorOf, exchange, type Answer, type Endpoint } from '../support/exchange.ts'
+import { addPerson, makeToken } from '../support/people.ts'
+import { RawConnection } from '../support/raw-connection.ts'
+import { startTestServer } from '../support/server.ts'
+import { tufPath } from '../support/upload.ts'
+
+const PATH = tufPath('shares.example/app')
+const TYPE = 'multipart/form-data; boundary=b'
+type Headers = Readonly<Record<string, string>>
+
+/** Bytes that are sent of a body whose end never comes. */
+const PARKED = 'a'.repeat(45_000)
+const LIMITS = { parkedBytes: 100_000 }
+
+async function park(endpoint: Endpoint, headers: Headers): Promise<RawConnection> {
+  const connection = await RawConnection.open(endpoint)
+  const all = { Host: 'localhost', 'Content-Type': TYPE, 'Content-Length': '1000000', ...headers }
+  const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`)
+  connection.write(`POST ${PATH} HTTP/1.1\r\n${lines.join('')}\r\n${PARKED}`)
+  return connection
+}
+
+/** A whole body that is none: 400 if it was read. */
+const send = (endpoint: Endpoint, headers: Headers): Promise<Answer> =>
+  exchange(endpoint, {
+    method: 'POST',
+    path: PATH,
+    headers: { 'content-type': TYPE, connection: 'close', ...headers },
+    body: 'a'.repeat(20_000),
+  })
+
+/** What one sender parks keeps out all who are the same, and nobody else. */
+async function shares(endpoint: Endpoint, sender: Headers, same: Headers, another: Headers): Promise<void> {
+  const parked = [await park(endpoint, sender), await park(endpoint, same)]
+  try {
+    let answer = await send(endpoint, same)
+    // Until they have come in.
+    while (answer.status === 400) answer = await send(endpoint, same)
+    assert.deepEqual([answer.status, answer.headers['retry-after']], [429, '1'])
+    assert.match(errorOf(answer).message, /of yours/)
+    assert.equal((await send(endpoint, another)).status, 400)
+  } finally {
+    for (const { socket } of parked) socket.destroy()
+  }
+  // The room comes back.
+  while ((await send(endpoint, same)).status === 429);
+}
+
+test('a user’s uploads, by whatever token, leave room for those of others, in all threads', async (t) => {
+  const settings = { access: { mode: 'built-in' as const }, limits: LIMITS }
+  const server = await startTestServer({ transport: 'plain', threads: 3, settings })
+  t.after(() => server.stop())
+  for (const name of ['alice', 'bob']) await addPerson(server.running, name, ['sign:*'])
+  const tokenOf = async (name: string, owner: string): Promise<Headers> => {
+    return { authorization: `Bearer ${await makeToken(server.running, name, ['sign:*'], { owner })}` }
+  }
+  await shares(server, await tokenOf('a1', 'alice'), await tokenOf('a2', 'alice'), await tokenOf('b1', 'bob'))
+})
+
+test('of nobody in particular, uploads from one network leave room for those from others', async (t) => {
+  const settings = { listen: { trustedProxies: ['127.0.0.1', '::1'] }, limits: LIMITS }
+  const server = await startTestServer({ transport: 'plain', settings })
+  t.after(() => server.stop())
+  const [one, same, another] = ['2001:db8::1', '2001:db8::2', '203.0.113.9'].map((address) => {
+    return { 'x-forwarded-for': address }
+  })
+  await shares(server, one!, same!, another!)
+})
