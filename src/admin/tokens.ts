@@ -8,6 +8,7 @@ import type { FoundRecords } from '../store/found-records.ts'
 import type { Actor } from '../store/store.ts'
 import { changeRecords, grantsInput, mustCover, nameInput, rowsOf } from './grants.ts'
 import { operation, type World } from './operation.ts'
+import { roomForToken } from './tokens-of-one.ts'
 
 /** A token as it is shown. */
 export type TokenRow = Omit<ApiToken, 'secretSha256'>
@@ -45,14 +46,16 @@ export const createToken = operation({
       if (ownerName !== null) {
         mustCover({ name: `user:${ownerName}`, grants: existingUser(trust.store, ownerName).grants }, grants)
       }
-      if ((await allTokens(trust.store)).values.some((token) => token.name === name && !token.revoked)) {
+      const tokens = (await allTokens(trust.store)).values
+      if (tokens.some((token) => token.name === name && !token.revoked)) {
         throw new TrustError('WRONG_STATE', `there is a token ${name} already`, {
           hint: 'revoke it first, or choose another name',
         })
       }
+      const removed = roomForToken(tokens, ownerName, now)
       const expires = days === null ? null : now + days * DAY
       made = { id, name, owner: ownerName, secretSha256, grants, expires, revoked: false, createdAt: now }
-      return [{ kind: 'token', name: id, value: made }]
+      return [{ kind: 'token', name: id, value: made }, ...removed]
     })
     // The text of a token that was not made would be taken for one that was.
     return { ...rowOf(made as ApiToken), token: rehearsal === true ? null : text }
