@@ -6,7 +6,7 @@ import { remoteKeys } from './access/remote-keys.ts'
 import { certificateKeys, keySetKeys } from './access/token-keys.ts'
 import { tokenMaker, type TokenSigningKey } from './access/token-maker.ts'
 import type { Directory } from './access/user.ts'
-import type { FindKey, TokenRules } from './access/web-token.ts'
+import type { FindKey } from './access/web-token.ts'
 import { fileError, TrustError } from './errors.ts'
 import type { Log } from './repository/trust.ts'
 import type { Settings } from './settings/schema.ts'
@@ -18,7 +18,16 @@ interface ClientCertificates {
   readonly rejectUnauthorized: false
 }
 
+/** How people and programs are recognised, and what can change of that without a restart. */
+export interface Recognition {
+  readonly access: Access
+  /** Take these keys of the external token service from now on. @throws TrustError BAD_SETTINGS; nothing changed then */
+  useTokenKeys(bytes: Uint8Array): void
+}
+
 interface Parts {
+  /** What `readTokenKeys` read. */
+  readonly tokenKeys: Uint8Array | undefined
   readonly tokenKey: () => Promise<TokenSigningKey>
   readonly directory: Directory
   readonly passwords: PasswordCheck
@@ -28,33 +37,35 @@ interface Parts {
 }
 
 /** How people and programs are recognised, as the settings say. @throws TrustError BAD_SETTINGS, BAD_KEYS */
-export async function accessOf({ access }: Settings, parts: Parts): Promise<Access> {
+export async function accessOf({ access }: Settings, parts: Parts): Promise<Recognition> {
   const { tokenKey, directory, passwords, now, log } = parts
-  const { mode, service, tokenLifeSeconds, clientCertificates } = access
+  const { mode, issuer = '', service, tokenLifeSeconds, clientCertificates } = access
   const users = new Map(clientCertificates?.users.map((pair) => pair.split('=') as [string, string]))
-  return createAccess({
+  let findKey = mode === 'external' ? externalKeys(access, parts.tokenKeys, log) : undefined
+  const recognised = createAccess({
     directory,
     now,
     passwords,
     maker: mode === 'built-in' ? tokenMaker(await tokenKey(), service, tokenLifeSeconds) : undefined,
-    external: mode === 'external' ? await externalRules(access, log) : undefined,
+    external: findKey && { issuer, service, findKey: (header, when) => findKey?.(header, when) },
     userOfCertificate: (commonName) => (users.size === 0 ? commonName : users.get(commonName)),
   })
+  return {
+    access: recognised,
+    useTokenKeys(bytes) {
+      findKey = externalKeys(access, bytes, log)
+    },
+  }
 }
 
-async function externalRules(access: Settings['access'], log: Log): Promise<TokenRules> {
-  const { issuer = '', service } = access
-  return { issuer, service, findKey: await externalKeys(access, log) }
-}
-
-async function externalKeys(access: Settings['access'], log: Log): Promise<FindKey> {
+function externalKeys(access: Settings['access'], bytes: Uint8Array | undefined, log: Log): FindKey {
   const { jwksFile, jwksUrl, certificateBundleFile } = access
   if (jwksUrl !== undefined) {
     return remoteKeys(jwksUrl, (reason) => log.warn({ url: jwksUrl, reason }, 'the key set cannot be fetched'))
   }
-  if (jwksFile !== undefined) return keySetKeys(await readSetting(jwksFile, 'access.jwksFile'), jwksFile)
-  const path = certificateBundleFile ?? ''
-  return certificateKeys(await readSetting(path, 'access.certificateBundleFile'), path)
+  if (bytes === undefined) throw new Error('the keys of the token service were not read')
+  if (jwksFile !== undefined) return keySetKeys(bytes, jwksFile)
+  return certificateKeys(bytes, certificateBundleFile ?? '')
 }
 
 /** @returns undefined if the settings ask for no client certificates @throws TrustError BAD_SETTINGS */
@@ -81,7 +92,8 @@ function refuse(text: string): never {
   throw new TrustError('BAD_SETTINGS', text, { hint: 'check the setting access.clientCertificates.caFile' })
 }
 
-async function readSetting(path: string, setting: string): Promise<Buffer> {
+/** @throws TrustError BAD_SETTINGS */
+export async function readSetting(path: string, setting: string): Promise<Buffer> {
   return readFile(path).catch((cause: unknown) => {
     throw fileError('BAD_SETTINGS', `cannot read ${path}`, cause, `check the setting ${setting}`)
   })

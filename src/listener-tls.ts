@@ -1,9 +1,9 @@
 import { X509Certificate } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import { clientCertificatesOf } from './authentication.ts'
-import { TrustError } from './errors.ts'
 import type { TlsMaterial } from './http/server.ts'
-import { repeat, type Repeating } from './repository/repeat.ts'
+import { follow } from './repository/follow.ts'
+import type { Repeating } from './repository/repeat.ts'
 import type { Log } from './repository/trust.ts'
 import type { Settings } from './settings/schema.ts'
 import { serverNames } from './settings/server-names.ts'
@@ -51,7 +51,6 @@ export function followTls(
   use: (tls: ListenerTls) => Promise<void>,
 ): Repeating {
   let current = served
-  let said: string | undefined
   const { keysDirectory, tls } = settings
   const renewOwn = async (): Promise<void> => {
     if (tls.certificateFile === undefined) await renewServerCertificate(keysDirectory, serverNames(settings), now())
@@ -64,23 +63,6 @@ export function followTls(
     const expires = new X509Certificate(found.admin?.cert ?? '').validToDate.toISOString()
     log.info({ expires }, 'new TLS certificates are served')
   }
-  return repeat('the look for new TLS certificates', interval, log, async () => {
-    // Also where its own cannot be renewed: who issues client certificates may have changed.
-    const notRenewed = await refusalOf(renewOwn)
-    const notServed = await refusalOf(look)
-    const reason = notRenewed ?? notServed
-    if (reason !== undefined && reason !== said) log.warn({ reason }, 'new TLS certificates cannot be served')
-    said = reason
-  })
-}
-
-/** Why something was refused; undefined: it was done. */
-async function refusalOf(work: () => Promise<void>): Promise<string | undefined> {
-  try {
-    await work()
-    return undefined
-  } catch (error) {
-    if (!(error instanceof TrustError)) throw error
-    return error.message
-  }
+  // Also where its own cannot be renewed: who issues client certificates may have changed.
+  return follow({ what: 'new TLS certificates', use: 'served' }, interval, log, [renewOwn, look])
 }

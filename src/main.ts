@@ -31,6 +31,7 @@ import { whenUnlocked, type Waiting } from './store/when-unlocked.ts'
 import { answersToThreads } from './threads/answers.ts'
 import { Shared } from './threads/shared.ts'
 import { Threads, threadsOf } from './threads/threads.ts'
+import { followTokenKeys, readTokenKeys } from './token-keys-file.ts'
 import { webhookOf } from './webhook.ts'
 import { trustOver, worldOver } from './world.ts'
 
@@ -114,7 +115,10 @@ export async function serve(configured: Settings, overrides: Overrides = {}): Pr
       () => threads.counted(),
     )
     const passwords = new Passwords(store, now)
-    const access = await accessOf(settings, { tokenKey: () => keys.tokenKey(), directory: store, passwords, now, log })
+    const tokenKeys = await readTokenKeys(settings)
+    const ofTokens = { tokenKeys, tokenKey: () => keys.tokenKey() }
+    const recognition = await accessOf(settings, { ...ofTokens, directory: store, passwords, now, log })
+    const { access } = recognition
     // The default is where we listen, which may be known only then.
     let { realm } = settings.access
     const { mode, service, publicReads } = settings.access
@@ -159,6 +163,7 @@ export async function serve(configured: Settings, overrides: Overrides = {}): Pr
         realm,
         shared: shared.buffer,
         keyring: keys.shared,
+        tokenKeys,
         tokenKey: mode === 'built-in' ? (await keys.tokenKey()).privateKey : undefined,
       },
       answersToThreads({ store, passwords, overview, token, log }),
@@ -170,6 +175,12 @@ export async function serve(configured: Settings, overrides: Overrides = {}): Pr
     }
     const interval = settings.renewIntervalSeconds * 1000
     const following = tls.admin && followTls(settings, tls, interval, { now, log }, useTls)
+    const followingKeys =
+      tokenKeys &&
+      followTokenKeys(settings, tokenKeys, interval, log, async (next) => {
+        recognition.useTokenKeys(next)
+        await threads.useTokenKeys(next)
+      })
     log.info({ url, commits: store.tail().number, threads: count }, 'ready')
     log.flush?.()
     return {
@@ -183,7 +194,7 @@ export async function serve(configured: Settings, overrides: Overrides = {}): Pr
       async close() {
         accepting = false
         closing.abort()
-        await Promise.all([allThreads, following?.stop()])
+        await Promise.all([allThreads, following?.stop(), followingKeys?.stop()])
         await Promise.all([listening.close(), threads.stop(), closeControl(), background.stop()])
         await Promise.all([signer.close(), store.close()])
         log.info({}, 'stopped')

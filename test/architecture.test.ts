@@ -25,7 +25,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   http: ['errors.ts', 'node-http.ts', 'tuf', 'store', 'access', 'repository', 'admin', 'settings'],
   'custody.ts': ['settings', 'tuf', 'signing', 'access'],
   'authentication.ts': ['errors.ts', 'settings', 'access', 'repository'],
-  'listener-tls.ts': ['errors.ts', 'settings', 'authentication.ts', 'signing', 'repository', 'http'],
+  'token-keys-file.ts': ['settings', 'authentication.ts', 'repository'],
+  'listener-tls.ts': ['settings', 'authentication.ts', 'signing', 'repository', 'http'],
   'listeners.ts': ['errors.ts', 'settings', 'listener-tls.ts', 'http'],
   'policy.ts': ['settings', 'repository'],
   threads: [
@@ -42,7 +43,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'world.ts': ['settings', 'policy.ts', 'backup.ts', 'store', 'signing', 'repository', 'admin'],
   'main.ts': [
     ...['settings', 'log', 'prepare.ts', 'custody.ts', 'authentication.ts', 'listener-tls.ts', 'listeners.ts'],
-    ...['webhook.ts', 'world.ts', 'control-socket.ts', 'buffer-pool.ts'],
+    ...['webhook.ts', 'world.ts', 'control-socket.ts', 'buffer-pool.ts', 'token-keys-file.ts'],
     ...['store', 'access', 'repository', 'admin', 'http', 'threads'],
   ],
   cli: [

@@ -139,7 +139,7 @@ export const settingsSchema = z.strictObject({
   gunPrefixes: z.array(gunPrefix).default([]).describe('only repositories under these may exist; empty: all'),
   renewIntervalSeconds: seconds
     .default(60)
-    .describe('between two looks for what must be re-signed, and for new TLS certificates'),
+    .describe('between two looks for what must be re-signed, and for new TLS certificates and token keys'),
   shutdownSeconds: seconds.default(20).describe('for running requests at SIGTERM'),
   logLevel: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info').describe('of the JSON log'),
   cache: z
@@ -192,7 +192,7 @@ export const settingsSchema = z.strictObject({
       connections: count.default(10_000).describe('open at once'),
       publishesInFlight: count.default(64).describe('uploads worked on at once'),
       publishBytesInFlight: bytes
-        .default(16 * 1024 * 1024)
+        .default(8 * 1024 * 1024)
         .describe('of these, those over 64 KiB together; the others wait for their turn'),
       publishesWaitingPerGun: count.default(16).describe('updates waiting for one repository'),
       tokenBytes: bytes.default(16 * 1024).describe('an Authorization header'),

@@ -20,6 +20,8 @@ export interface ThreadStart {
   readonly realm: string
   readonly shared: SharedArrayBuffer
   readonly keyring: SharedKeyring
+  /** File with the keys of an external token service. */
+  readonly tokenKeys: Uint8Array | undefined
   /** Of the built-in token endpoint. */
   readonly tokenKey: KeyObject | undefined
 }
@@ -47,6 +49,8 @@ export type ThreadAnswers = {
   counted(): Promise<CountedMetrics>
   /** Serve this to all connections from now on. */
   useTls(tls: TlsMaterial | undefined): Promise<void>
+  /** Take these keys of the external token service from now on. */
+  useTokenKeys(bytes: Uint8Array): Promise<void>
   /** Take no new connections, finish what is running, let go of the database. */
   stop(): Promise<void>
 }

@@ -1,6 +1,6 @@
 import '../buffer-pool.ts'
 import { parentPort, workerData } from 'node:worker_threads'
-import { accessOf } from '../authentication.ts'
+import { accessOf, type Recognition } from '../authentication.ts'
 import { signerOf } from '../custody.ts'
 import { createApp } from '../http/app.ts'
 import { requestMetrics } from '../http/request-metrics.ts'
@@ -39,6 +39,7 @@ const main = new Line<MainAnswers>(parentPort, {
   regain: async () => (await running.promise).store.regain(),
   counted: () => registry.getMetricsAsJSON(),
   useTls: async (renewed) => (await running.promise).listening.useTls(renewed),
+  useTokenKeys: async (bytes) => (await running.promise).recognition.useTokenKeys(bytes),
   async stop() {
     accepting = false
     const { listening, store, lines } = await running.promise
@@ -52,6 +53,7 @@ run().then(running.resolve, running.reject)
 interface Running {
   readonly store: SharedStore
   readonly listening: Listening
+  readonly recognition: Recognition
   readonly lines: BufferedLines
 }
 
@@ -71,7 +73,8 @@ async function run(): Promise<Running> {
     { store, signer: signer(), now: Date.now, random: Math.random, policy: policyOf(settings), log },
     shared.locks,
   )
-  const access = await accessOf(settings, {
+  const recognition = await accessOf(settings, {
+    tokenKeys: start.tokenKeys,
     tokenKey: async () => tokenKeyOf(start.tokenKey ?? missing()),
     directory: store,
     passwords: { check: (...given) => main.ask('checkPassword', given) },
@@ -85,11 +88,11 @@ async function run(): Promise<Running> {
     metrics: requestMetrics(registry),
     overview: { unready: () => main.ask('unready', []), metrics: () => main.ask('metrics', []) },
     accepting: () => accepting,
-    gate: mode === 'none' ? undefined : { access, publicReads, realm: () => ({ realm, service }) },
+    gate: mode === 'none' ? undefined : { access: recognition.access, publicReads, realm: () => ({ realm, service }) },
     counts: { parked: shared.parked, publishing: shared.publishing },
   })
   const place = { ...settings, listen: { ...settings.listen, host, port } }
-  return { store, listening: await listen(app, place, tls, { shared: true }), lines }
+  return { store, listening: await listen(app, place, tls, { shared: true }), recognition, lines }
 }
 
 function signer(): RoutedSigner {

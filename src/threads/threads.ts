@@ -69,6 +69,10 @@ export class Threads {
     await this.#ask('useTls', [tls])
   }
 
+  async useTokenKeys(bytes: Uint8Array): Promise<void> {
+    await this.#ask('useTokenKeys', [bytes])
+  }
+
   async stop(): Promise<void> {
     await this.#ask('stop', [])
     this.#stopping = true

@@ -1,0 +1,46 @@
+import { readSetting } from './authentication.ts'
+import { follow } from './repository/follow.ts'
+import type { Repeating } from './repository/repeat.ts'
+import type { Log } from './repository/trust.ts'
+import type { Settings } from './settings/schema.ts'
+
+/**
+ * The file with the keys of an external token service.
+ *
+ * @returns undefined if the settings name none
+ * @throws TrustError BAD_SETTINGS if it cannot be read
+ */
+export async function readTokenKeys({ access }: Settings): Promise<Uint8Array | undefined> {
+  const { mode, jwksFile, certificateBundleFile } = access
+  if (mode !== 'external') return undefined
+  if (jwksFile !== undefined) return readSetting(jwksFile, 'access.jwksFile')
+  if (certificateBundleFile === undefined) return undefined
+  return readSetting(certificateBundleFile, 'access.certificateBundleFile')
+}
+
+/**
+ * Take the keys of an external token service from its file when that was replaced, without a restart. While it cannot be
+ * used the keys stay that there are, and why is logged once.
+ *
+ * @param used what is used at first
+ * @param interval milliseconds between two looks
+ * @param use makes all threads take it from then on @throws TrustError BAD_SETTINGS; nothing has changed then
+ */
+export function followTokenKeys(
+  settings: Settings,
+  used: Uint8Array,
+  interval: number,
+  log: Log,
+  use: (bytes: Uint8Array) => Promise<void>,
+): Repeating {
+  let current = used
+  return follow({ what: 'new keys of the token service', use: 'used' }, interval, log, [
+    async () => {
+      const found = await readTokenKeys(settings)
+      if (found === undefined || Buffer.compare(found, current) === 0) return
+      await use(found)
+      current = found
+      log.info({}, 'new keys of the token service are used')
+    },
+  ])
+}

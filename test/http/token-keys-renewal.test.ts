@@ -1,0 +1,131 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test, type TestContext } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import { generateKeyPairSync } from 'node:crypto'
+import type { Log } from '../../src/repository/trust.ts'
+import { libtrustId } from '../../src/access/token-keys.ts'
+import { goodClaims, goodToken } from '../access/hostile-tokens.ts'
+import { forge, keySetOf, makeServiceKeys } from '../access/token-forge.ts'
+import { issueCertificate } from '../support/certificate.ts'
+import { exchange } from '../support/exchange.ts'
+import { startTestServer, type TestServer } from '../support/server.ts'
+import { tufPath } from '../support/upload.ts'
+
+const GUN = 'example.org/team/app'
+const DAY = 86_400_000
+/** Looks are a second apart. */
+const SOON = 30_000
+const claims = goodClaims(GUN, Date.now())
+const [before, after] = [makeServiceKeys(), makeServiceKeys()]
+type Keys = typeof before
+
+interface Place {
+  readonly server: TestServer
+  readonly file: string
+  /** What the log was told. */
+  readonly lines: string[]
+  /** Put another file in place of that with the keys. */
+  readonly replace: (content: string) => Promise<void>
+}
+
+/** A server of which a file has the keys of its token service. */
+async function started(
+  t: TestContext,
+  setting: 'jwksFile' | 'certificateBundleFile',
+  content: string,
+  threads?: number,
+): Promise<Place> {
+  const directory = await mkdtemp(join(tmpdir(), 'countersign-jwks-'))
+  t.after(() => rm(directory, { recursive: true }))
+  const file = join(directory, 'keys')
+  const replace = async (text: string): Promise<void> => {
+    await writeFile(`${file}.new`, text)
+    await rename(`${file}.new`, file)
+  }
+  await replace(content)
+  const lines: string[] = []
+  const note = (facts: object, text: string): void => void lines.push(`${text} ${JSON.stringify(facts)}`)
+  const log: Log = { info: note, warn: note, error: note }
+  const service = { realm: 'https://auth.example/token', issuer: claims.iss, service: claims.aud }
+  const access = { mode: 'external' as const, ...service, [setting]: file }
+  const more = threads === undefined ? {} : { threads }
+  const settings = { access, renewIntervalSeconds: 1 }
+  const server = await startTestServer({ transport: 'plain', settings, log, ...more })
+  t.after(() => server.stop())
+  return { server, file, lines, replace }
+}
+
+/** How many of so many new connections, which are dealt out to all threads, take a token that no thread has seen. */
+async function taken(server: TestServer, token: () => string, connections = 1): Promise<number> {
+  const asking = Array.from({ length: connections }, () =>
+    exchange(server, {
+      path: tufPath(GUN, 'timestamp.key'),
+      headers: { authorization: `Bearer ${token()}`, connection: 'close' },
+    }),
+  )
+  const answers = await Promise.all(asking)
+  return answers.filter(({ status }) => status === 200).length
+}
+
+/** A certificate, and tokens that name its key. */
+function certified(): { readonly pem: string; readonly token: () => string } {
+  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const [notBefore, notAfter] = [Date.now() - DAY, Date.now() + DAY]
+  const pem = issueCertificate({ commonName: 'service', publicKey, signer: privateKey, notBefore, notAfter })
+  const kid = libtrustId({ spki: publicKey.export({ type: 'spki', format: 'der' }) })
+  const token = (): string =>
+    forge(JSON.stringify({ alg: 'ES256', kid }), JSON.stringify(numbered()), 'ES256', privateKey)
+  return { pem, token }
+}
+
+let made = 0
+const numbered = (): object => ({ ...claims, jti: `${(made += 1)}` })
+const tokenOf = (keys: Keys) => (): string => goodToken(keys, 'p256', numbered())
+
+async function until(what: string, isSo: () => Promise<boolean> | boolean): Promise<void> {
+  for (const end = Date.now() + SOON; Date.now() < end; await pause(50)) if (await isSo()) return
+  assert.fail(what)
+}
+
+test('a key set that was replaced is used by all threads, without a restart', async (t) => {
+  const { server, replace } = await started(t, 'jwksFile', JSON.stringify(keySetOf({ ...before })), 3)
+  assert.equal(await taken(server, tokenOf(before), 24), 24)
+  assert.equal(await taken(server, tokenOf(after), 24), 0)
+  await replace(JSON.stringify(keySetOf({ ...after })))
+  await until('all threads to take the new', async () => (await taken(server, tokenOf(after), 24)) === 24)
+  assert.equal(await taken(server, tokenOf(before), 24), 0)
+})
+
+test('one that cannot be used is said once, and the keys that are used stay', async (t) => {
+  const { server, lines, replace } = await started(t, 'jwksFile', JSON.stringify(keySetOf({ ...before })))
+  const warnings = (): string[] => lines.filter((line) => line.includes('cannot be used'))
+  await replace('{"keys":')
+  await until('a warning', () => warnings().length > 0)
+  await pause(2_500)
+  assert.equal(warnings().length, 1)
+  assert.match(warnings()[0] ?? '', /^new keys of the token service cannot be used .*is no JSON Web Key Set/)
+  assert.equal(await taken(server, tokenOf(before)), 1)
+  await replace(JSON.stringify(keySetOf({ ...after })))
+  await until('the new to be taken', async () => (await taken(server, tokenOf(after))) === 1)
+  assert.equal(lines.filter((line) => line.startsWith('new keys of the token service are used')).length, 1)
+})
+
+test('one that is gone for a while leaves the keys that are used', async (t) => {
+  const { server, lines, file } = await started(t, 'jwksFile', JSON.stringify(keySetOf({ ...before })))
+  await rm(file)
+  await until('a warning', () => lines.some((line) => /cannot be used .*cannot read .*ENOENT/.test(line)))
+  assert.equal(await taken(server, tokenOf(before)), 1)
+})
+
+test('certificates are followed likewise', async (t) => {
+  const [one, another] = [certified(), certified()]
+  const { server, replace } = await started(t, 'certificateBundleFile', one.pem)
+  assert.equal(await taken(server, one.token), 1)
+  assert.equal(await taken(server, another.token), 0)
+  await replace(another.pem)
+  await until('the new to be taken', async () => (await taken(server, another.token)) === 1)
+  assert.equal(await taken(server, one.token), 0)
+})
