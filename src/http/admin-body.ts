@@ -28,7 +28,7 @@ export async function bodyOf(
   { action }: Pick<Operation, 'action'>,
   bodies: Bodies,
   sender: string | undefined,
-): Promise<object> {
+): Promise<Record<string, unknown>> {
   const { 'content-length': length, 'transfer-encoding': encoding } = request.headers
   if (encoding === undefined && Number(length ?? 0) === 0) return {}
   const limit = action === 'own' ? OWN_BYTES_MAX : BYTES_MAX
@@ -40,7 +40,7 @@ export async function bodyOf(
     throw new TrustError('INVALID_PARAMETERS', 'the body must be a JSON object')
   }
   if (Object.keys(body).length > OWN_MEMBERS_MAX) tooMany(OWN_MEMBERS_MAX)
-  return body
+  return body as Record<string, unknown>
 }
 
 function jsonIn(bytes: Buffer): unknown {

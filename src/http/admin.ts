@@ -17,6 +17,7 @@ import type { Actor } from '../store/store.ts'
 import { answerErrorsAndLog } from './admin-log.ts'
 import type { AdminContext, AdminState, Authenticate } from './admin-state.ts'
 import { bodyOf } from './admin-body.ts'
+import { saidIn, type Said } from './admin-input.ts'
 import { Bodies } from './body.ts'
 import type { ClientAddresses } from './client-address.ts'
 import { newCounts } from './count.ts'
@@ -48,14 +49,15 @@ export function adminApp(
       const asked = await authenticate(ctx)
       ctx.state.identity = asked
       const head = headOf(operation, ctx)
-      const gun = gunIn(operation, head)
+      const gun = gunIn(operation, saidIn(...head))
       if (gun !== undefined) ctx.state.gun = gun
       // A body may take half a minute, in which somebody was revoked; so may the wait for one's turn.
       const mayStill = (): void => permit(stillRecognised(world, asked), operation, gun)
       mayStill()
       const hasBody = operation.method === 'PUT' || operation.method === 'POST'
       const person = asked === LOCAL ? undefined : personBehind(world.store, asked)
-      const input = hasBody ? { ...(await bodyOf(ctx.req, operation, bodies, person)), ...head } : head
+      const body = hasBody ? await bodyOf(ctx.req, operation, bodies, person) : {}
+      const input = saidIn(...head, ['the body', body])
       const own: World = { ...world, trust: asPermitted(world.trust, mayStill) }
       const { requestId, address } = ctx.state
       const actor: Actor = { name: asked.name, address, requestId }
@@ -92,11 +94,16 @@ export function adminApp(
   return app
 }
 
-/** What stands in the request's head; its path has the last word. */
-function headOf({ input }: Operation, ctx: AdminContext): Record<string, unknown> {
+/** What stands in the request's head. @throws TrustError INVALID_PARAMETERS */
+function headOf({ input }: Operation, ctx: AdminContext): Said[] {
   const { dryRun: _, ...query } = ctx.query
   const ifMatch = ctx.get('If-Match')
-  return { ...query, ...(ifMatch !== '' && 'ifMatch' in input.shape ? { ifMatch } : {}), ...ctx.params }
+  const headers = ifMatch !== '' && 'ifMatch' in input.shape ? { ifMatch } : {}
+  return [
+    ['the path', ctx.params as Record<string, string>],
+    ['the query', query],
+    ['If-Match', headers],
+  ]
 }
 
 /** Who mistypes it must not get the real thing. @throws TrustError INVALID_PARAMETERS */

@@ -199,6 +199,29 @@ describe('the admin API over TCP', () => {
     assert.equal(made.status, 200, made.body.toString())
   })
 
+  test('what is said twice, and differently, is refused, wherever in a request; the same is no harm', async () => {
+    const root = basic('root', PASSWORD)
+    const gun = urlOf('/repositories/:gun', GUN)
+    const grants = [{ pattern: '*', actions: ['read'] }]
+    await addPerson(server.running, 'twice', [])
+    const before = server.running.store.tail()
+    for (const [method, path, body, text] of [
+      ['POST', '/api/v1/signers?name=one', { name: 'other' }, /^name is said twice, .*: in the query and in the body$/],
+      ['PUT', '/api/v1/users/twice', { name: 'root', grants }, /^name .*: in the path and in the body$/],
+      ['PUT', '/api/v1/users/twice?name=root', { grants }, /^name .*: in the path and in the query$/],
+      ['DELETE', `${gun}?gun=${encodeURIComponent(ABSENT)}`, undefined, /^gun .*: in the path and in the query$/],
+    ] as const) {
+      const answer = await ask(method, path, root, body)
+      assert.equal(answer.status, 400, path)
+      const { error } = JSON.parse(answer.body.toString()) as { error: { code: string; message: string } }
+      assert.equal(error.code, 'INVALID_PARAMETERS')
+      assert.match(error.message, text)
+    }
+    assert.deepEqual(server.running.store.tail(), before)
+    const { status, body } = await ask('PUT', '/api/v1/users/twice?name=twice', root, { name: 'twice', grants })
+    assert.equal(status, 200, body.toString())
+  })
+
   test("tokens of one's own: made, listed, revoked; never above oneself, never by a token", async () => {
     const builder = wish('build machine')
     assert.equal(await withCertificate(server.running.adminPort, '/api/v1/tokens', builder), 200)

@@ -1,0 +1,28 @@
+import { isDeepStrictEqual } from 'node:util'
+import { TrustError } from '../errors.ts'
+
+/** Where in a request something is said, and what. */
+export type Said = readonly [where: string, members: Readonly<Record<string, unknown>>]
+
+/**
+ * All that a request says, wherever: whoever says a thing in two places means one of them, and nobody knows which.
+ *
+ * @throws TrustError INVALID_PARAMETERS if it says two different things of one
+ */
+export function saidIn(...places: readonly Said[]): Record<string, unknown> {
+  const all = new Map<string, { readonly value: unknown; readonly where: string }>()
+  for (const [where, members] of places) {
+    for (const [name, value] of Object.entries(members)) {
+      const before = all.get(name)
+      if (before !== undefined && !isDeepStrictEqual(before.value, value)) differently(name, before.where, where)
+      all.set(name, { value, where })
+    }
+  }
+  return Object.fromEntries([...all].map(([name, { value }]) => [name, value]))
+}
+
+function differently(name: string, one: string, other: string): never {
+  throw new TrustError('INVALID_PARAMETERS', `${name} is said twice, and differently: in ${one} and in ${other}`, {
+    hint: 'say it once',
+  })
+}
