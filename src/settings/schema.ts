@@ -181,7 +181,7 @@ export const settingsSchema = z.strictObject({
       parkedBytes: bytes
         .default(256 * 1024 * 1024)
         .describe(
-          'all uploads that are being received, together, one sender’s never more than they leave; the admin API likewise',
+          "all uploads that are being received, together, one sender's never more than they leave; the admin API likewise",
         ),
       urlBytes: bytes.default(8 * 1024).describe('path and query of a request'),
       headerBytes: bytes.default(16 * 1024).describe('header lines of a request'),
