@@ -5,6 +5,7 @@ import { showExpiry } from './expiry.ts'
 import { findDigest } from './find.ts'
 import { importSealedKey } from './import.ts'
 import type { Operation } from './operation.ts'
+import { removeRootKey } from './root-key-removal.ts'
 import { listRootKeys, saveRootKey } from './root-keys.ts'
 import {
   discardRoot,
@@ -56,6 +57,7 @@ export const OPERATIONS: readonly Operation[] = [
   discardRoot,
   listRootKeys,
   saveRootKey,
+  removeRootKey,
   importSealedKey,
   listUsers,
   addUser,

@@ -89,6 +89,7 @@ export async function rootKeyPlaces({ store }: Pick<World, 'store'>): Promise<Ro
   return places
 }
 
-function allRootKeys(store: World['store']): Promise<FoundRecords<RootKey>> {
+/** All that have a name here, sealed or offline. @throws TrustError STORE_UNAVAILABLE */
+export function allRootKeys(store: World['store']): Promise<FoundRecords<RootKey>> {
   return findRecords(store, 'root-key')
 }

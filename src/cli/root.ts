@@ -8,6 +8,7 @@ import { print, printJson, table } from './print.ts'
 import { KEY_PASSPHRASE_OPTION, mustBeNew, readRootKeyFile, writeNew } from './root-files.ts'
 import { PASSPHRASE_OPTION, RootKeyring } from './root-keys.ts'
 import { EXIT, withConnection } from './run.ts'
+import { addRemove } from './root-remove.ts'
 import { addStagedRoots } from './staged-roots.ts'
 
 interface Options {
@@ -54,6 +55,7 @@ export function rootCommand(): Command {
     .option(...DRY_RUN_OPTION)
     .option(...JSON_OPTION)
     .action(exportKey)
+  addRemove(root)
   addStagedRoots(root)
   return root
 }

@@ -1,31 +1,49 @@
 import assert from 'node:assert/strict'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { test } from 'node:test'
-import { parsed } from '../../src/admin/operation.ts'
+import { test, type TestContext } from 'node:test'
+import { parsed, type World } from '../../src/admin/operation.ts'
+import { removeRootKey } from '../../src/admin/root-key-removal.ts'
 import { listRootKeys, saveRootKey } from '../../src/admin/root-keys.ts'
+import { stageNextRoot } from '../../src/admin/roots.ts'
 import type { Connection } from '../../src/cli/connect.ts'
 import { RootKeyring } from '../../src/cli/root-keys.ts'
+import { parseGun } from '../../src/tuf/gun.ts'
 import { worldOf } from '../support/people.ts'
 import { startTestServer } from '../support/server.ts'
 
-test('a command that opened a root key does not bring it back after it was taken offline', async (t) => {
+const ACTOR = { name: 'local' }
+
+async function keyringOf(t: TestContext): Promise<{ world: World; keyring: RootKeyring }> {
   const server = await startTestServer({ transport: 'plain' })
   t.after(() => server.stop())
   const world = worldOf(server.running)
-  const actor = { name: 'local' }
   const connection: Connection = {
-    call: (operation, input) => operation.run(world, parsed(operation, input), actor),
+    call: (operation, input) => operation.run(world, parsed(operation, input), ACTOR),
     close: async () => {},
   }
   const passphraseFile = join(server.directory, 'passphrase')
   await writeFile(passphraseFile, 'correct horse battery', { mode: 0o600 })
-  const keyring = new RootKeyring(connection, passphraseFile)
+  return { world, keyring: new RootKeyring(connection, passphraseFile) }
+}
+
+test('a command that opened a root key does not bring it back after it was taken offline', async (t) => {
+  const { world, keyring } = await keyringOf(t)
   const opened = await keyring.create('owner')
   const { name, public: publicKey } = opened.record
-  await saveRootKey.run(world, { name, public: publicKey, sealed: null, certificates: {} }, actor)
+  await saveRootKey.run(world, { name, public: publicKey, sealed: null, certificates: {} }, ACTOR)
   // A certificate that many repositories share is kept with the key.
   const certificate = await keyring.certificate(opened, 'docker.io/acme/*')
-  const [kept] = await listRootKeys.run(world, {}, actor)
+  const [kept] = await listRootKeys.run(world, {}, ACTOR)
   assert.partialDeepStrictEqual(kept, { name, sealed: null, certificates: { 'docker.io/acme/*': certificate } })
+})
+
+test('a root key that is removed: also the first root of a repository, which waits, would miss it', async (t) => {
+  const { world, keyring } = await keyringOf(t)
+  const gun = parseGun('docker.io/acme/first')
+  const certificates = [await keyring.certificate(await keyring.create('owner'), gun)]
+  await stageNextRoot.run(world, { gun, change: { what: 'create', certificates, threshold: 1 } }, ACTOR)
+  const { warnings } = await removeRootKey.run(world, { name: 'owner' }, ACTOR)
+  assert.match(warnings.join(), /^docker\.io\/acme\/first needs owner: /)
+  assert.deepEqual(await listRootKeys.run(world, {}, ACTOR), [])
 })

@@ -1,0 +1,60 @@
+import { z } from 'zod'
+import { damageIn, TrustError } from '../errors.ts'
+import { rootKeyUses } from '../repository/root-key-uses.ts'
+import type { LevelStore } from '../store/level.ts'
+import { typed } from '../tuf/gun.ts'
+import { changeRecords, nameInput } from './grants.ts'
+import { operation, type World } from './operation.ts'
+import { allRootKeys, type RootKey } from './root-keys.ts'
+
+export const removeRootKey = operation({
+  name: 'root-key.remove',
+  method: 'DELETE',
+  path: '/root-keys/:name',
+  summary:
+    'Forget a root key, and with it what is sealed here. `warnings` names the repositories that name it: where there is no copy of it their roots can be signed no more.',
+  action: 'admin',
+  input: z.strictObject({ name: nameInput }),
+  async run(world, { name }, actor): Promise<{ name: string; removed: true; warnings: readonly string[] }> {
+    const warnings = await whatNeeds(world, name)
+    await changeRecords(world.trust, actor, async () => {
+      rootKey(world.store, name)
+      return [{ kind: 'root-key', name, value: null }]
+    })
+    return { name, removed: true, warnings }
+  },
+})
+
+/** Undefined for one that cannot be read: it can be removed all the same. @throws TrustError NOT_FOUND */
+function rootKey(store: LevelStore, name: string): RootKey | undefined {
+  try {
+    const found = store.record('root-key', name) as RootKey | undefined
+    if (found !== undefined) return found
+  } catch (error) {
+    damageIn(error)
+    return undefined
+  }
+  throw new TrustError('NOT_FOUND', `there is no root key ${name}`, { hint: '"countersign root list" prints all' })
+}
+
+/** Why to think twice; nothing where the same key stays here under another name. */
+async function whatNeeds({ trust, store }: World, name: string): Promise<string[]> {
+  const record = rootKey(store, name)
+  if (record === undefined) return [`the root key ${name} is damaged: which repositories name it cannot be read`]
+  const { keyId, sealed } = record
+  const others = (await allRootKeys(store)).values.filter((other) => other.name !== name && other.keyId === keyId)
+  if (others.some((other) => sealed === null || other.sealed !== null)) return []
+  const { uses, damaged } = await rootKeyUses(trust, keyId)
+  const lost =
+    sealed === null
+      ? 'its roots are signed with the key file, which "countersign root import" takes back'
+      : 'no root of it can be signed any more, unless there is a copy of the key in a file'
+  return [
+    ...damaged.map((gun) => `${gun} is damaged: whether it names ${name} cannot be read`),
+    ...uses.map(({ gun, dispensable }) =>
+      dispensable
+        ? `${gun} names ${name}; its other root keys are enough: countersign key rotate ${typed(gun)} root --root-key …`
+        : `${gun} needs ${name}: ${lost}`,
+    ),
+  ]
+}

@@ -1,0 +1,40 @@
+import type { Command } from 'commander'
+import { removeRootKey } from '../admin/root-key-removal.ts'
+import { DRY_RUN_OPTION, JSON_OPTION } from './options.ts'
+import { print, printError, printJson, withWarnings } from './print.ts'
+import { EXIT, withConnection } from './run.ts'
+
+interface Options {
+  json?: true
+  yes?: true
+  dryRun?: true
+}
+
+/** Adds `root remove`. */
+export function addRemove(root: Command): void {
+  root
+    .command('remove')
+    .description('forget a root key, and what is sealed here of it; no passphrase is asked for')
+    .argument('<name>', 'its name')
+    .option('--yes', 'do it also where a repository names the key; without this nothing is removed then')
+    .option(...DRY_RUN_OPTION)
+    .option(...JSON_OPTION)
+    .action(remove)
+}
+
+function remove(name: string, { yes, dryRun, json }: Options, command: Command): Promise<void> {
+  return withConnection(command, async (connection) => {
+    const looked = { ...(await connection.call(removeRootKey, { name }, true)), removed: false }
+    const sure = yes === true || looked.warnings.length === 0
+    const answer = sure && dryRun !== true ? await connection.call(removeRootKey, { name }) : looked
+    if (json === true) printJson(answer)
+    else if (dryRun === true) print(withWarnings(`would remove the root key ${name}`, answer))
+    else if (sure) print(withWarnings(`removed the root key ${name}`, answer))
+    if (sure || dryRun === true) return EXIT.ok
+    printError(
+      ['nothing was removed:', ...answer.warnings].join('\n'),
+      `to remove it all the same, say --yes; "countersign root export ${name} FILE" keeps a copy in a file`,
+    )
+    return EXIT.negative
+  })
+}

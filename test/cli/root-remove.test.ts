@@ -1,0 +1,108 @@
+import assert from 'node:assert/strict'
+import { rm, writeFile } from 'node:fs/promises'
+import { after, before, describe, test } from 'node:test'
+import { recordKey } from '../../src/store/keyspace.ts'
+import { spoil } from '../support/test-store.ts'
+import { steady, Terminal } from './terminal.ts'
+
+const ONE = 'docker.io/acme/one'
+const TWO = 'docker.io/acme/two'
+const LOST = 'unless there is a copy of the key in a file'
+
+describe('root keys that are removed, at the terminal', () => {
+  let terminal: Terminal
+
+  before(async () => {
+    terminal = await Terminal.open()
+    await (await terminal.serve()).end()
+    await writeFile(terminal.path('pass'), 'the passphrase of all\n', { mode: 0o600 })
+    for (const name of ['alice', 'bob', 'carol']) await prints(`root create ${name} --passphrase-file pass`, /^made/)
+  })
+  after(() => terminal.close())
+
+  async function prints(command: string, expected: string | RegExp, code = 0): Promise<void> {
+    const { stdout, stderr, code: ended } = await terminal.run(command.split(' '))
+    const text = steady(stdout + stderr)
+    if (typeof expected === 'string') assert.equal(text, expected, command)
+    else assert.match(text, expected, command)
+    assert.equal(ended, code, command)
+  }
+
+  async function names(): Promise<string[]> {
+    const { stdout } = await terminal.run(['root', 'list', '--json'])
+    return (JSON.parse(stdout) as { name: string }[]).map(({ name }) => name)
+  }
+
+  test('one that nothing needs, without its passphrase; the journal says who did it', async () => {
+    await prints('root remove nobody', /^error: there is no root key nobody\nhint: /, 1)
+    await prints('root remove carol --dry-run', 'would remove the root key carol\n')
+    assert.deepEqual(await names(), ['alice', 'bob', 'carol'])
+    await prints('root remove carol', 'removed the root key carol\n')
+    assert.deepEqual(await names(), ['alice', 'bob'])
+    await prints('audit --limit 1', /record {2}\(server\) {2}by local\n {4}root-key carol removed\n$/)
+    await prints('root create carol --passphrase-file pass', /^made the root key carol/)
+    await prints('check', /./)
+  })
+
+  test('one that a repository names is removed if it is told so; by a running server, too', async () => {
+    const server = await terminal.serve(['--quiet'])
+    await prints(`repo create ${ONE} --root-key alice --passphrase-file pass`, /^created/)
+    await prints(`repo create ${TWO} --root-key alice bob --passphrase-file pass`, /^created/)
+    const warnings = [
+      `${ONE} needs alice: no root of it can be signed any more, ${LOST}`,
+      `${TWO} names alice; its other root keys are enough: countersign key rotate ${TWO} root --root-key …`,
+    ]
+    await prints(
+      'root remove alice',
+      `error: nothing was removed:\n  ${warnings.join('\n  ')}\n` +
+        'hint: to remove it all the same, say --yes; "countersign root export alice FILE" keeps a copy in a file\n',
+      1,
+    )
+    const { stdout, code } = await terminal.run(['root', 'remove', 'alice', '--json'])
+    assert.deepEqual([JSON.parse(stdout), code], [{ name: 'alice', removed: false, warnings }, 1])
+    const told = warnings.map((warning) => `warning: ${warning}\n`).join('')
+    await prints('root remove alice --dry-run', `would remove the root key alice\n${told}`)
+    assert.deepEqual(await names(), ['alice', 'bob', 'carol'])
+    // Once they have other root keys nothing needs it.
+    for (const gun of [ONE, TWO]) {
+      await prints(`key rotate ${gun} root --root-key bob --passphrase-file pass`, /root version 2\n$/)
+    }
+    await prints('root remove alice', 'removed the root key alice\n')
+    await prints(
+      'root remove bob --yes',
+      /^removed the root key bob\nwarning: .*one needs bob: .*\nwarning: .*two needs/,
+    )
+    assert.deepEqual(await names(), ['carol'])
+    await prints(`key rotate ${ONE} timestamp --passphrase-file pass`, /waits for signatures/, 1)
+    await server.end()
+  })
+
+  test('a root that waits needs its keys', async () => {
+    await prints('root create dora --passphrase-file pass', /^made/)
+    await prints(`root discard ${ONE}`, /no root/)
+    await prints(`key rotate ${ONE} root --root-key dora --stage --passphrase-file pass`, /waits for signatures/)
+    await prints('root remove dora', /^error: nothing was removed:\n {2}docker\.io\/acme\/one needs dora: no root/, 1)
+    await prints(`root discard ${ONE}`, /no root/)
+    await prints('root remove dora', 'removed the root key dora\n')
+  })
+
+  test('one of two names of a key, and one that is offline: nothing that is sealed is lost', async () => {
+    await writeFile(terminal.path('file.pass'), 'the passphrase of the file\n', { mode: 0o600 })
+    const out = '--passphrase-file pass --key-passphrase-file file.pass'
+    await prints(`repo create docker.io/acme/four --root-key carol --passphrase-file pass`, /^created/)
+    await prints(`root export carol carol.key ${out}`, /^wrote/)
+    await prints(`root import again carol.key ${out}`, /^took/)
+    await prints('root remove again', 'removed the root key again\n')
+    await rm(terminal.path('carol.key'))
+    await prints(`root export carol carol.key ${out} --remove`, /is offline now/)
+    await prints('root remove carol', /four needs carol: its roots are signed with the key file/, 1)
+  })
+
+  test('one that is damaged: nobody can tell what needs it', async () => {
+    await spoil({ directory: terminal.path('data') }, recordKey('root-key', 'carol'))
+    await prints('root remove carol', /nothing was removed:\n {2}the root key carol is damaged: which/, 1)
+    await prints('root remove carol --yes', /^removed the root key carol\nwarning: the root key carol is damaged/)
+    await prints('root list', 'no root keys\n')
+    await prints('check', /./)
+  })
+})
