@@ -138,7 +138,10 @@ function entryText(
       return `    ${role} ${version}, signed by ${keyIds.map((keyId) => keyId.slice(0, 12)).join(', ')}`
     }),
     ...keys.map(({ role, keyId }) => `    key of ${role}: ${keyId.slice(0, 12)}`),
-    ...records.map(({ kind: of, name, sha256 }) => `    ${of} ${name}${sha256 === null ? ' removed' : ''}`),
+    ...records.map(({ kind: of, name, sha256, action }) => {
+      if (action !== undefined) return `    ${of} ${name}: ${action}`
+      return `    ${of} ${name}${sha256 === null ? ' removed' : ''}`
+    }),
     ...changesText(changes, wanted),
   ]
   return lines.join('\n')

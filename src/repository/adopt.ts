@@ -53,7 +53,8 @@ export async function adopt(
       head: next,
       documents: offered.documents.map(newDocument),
       // Made for the root after the one that was current.
-      records: head?.roles['root']?.sha256 === next.roles['root']?.sha256 ? [] : withoutStagedRoot(trust, gun),
+      records:
+        head?.roles['root']?.sha256 === next.roles['root']?.sha256 ? [] : withoutStagedRoot(trust, gun, 'superseded'),
       changes: tagChanges(trust, gun, head, [...offered.current.values()]),
     }
   })

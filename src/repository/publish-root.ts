@@ -45,7 +45,7 @@ export async function publishStagedRoot(trust: Trust, gun: Gun, actor: Actor): P
       actor,
       ...draft,
       keys: [...draft.keys, ...(targets?.keys ?? [])],
-      records: withoutStagedRoot(trust, gun),
+      records: withoutStagedRoot(trust, gun, 'published'),
     }
   })
   return version

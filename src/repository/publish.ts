@@ -48,7 +48,9 @@ export async function publish(
     const accepted = acceptUpdate(gun, currentOf(trust, gun, head), uploads, now)
     if (accepted === undefined || accepted.documents.length === 0) return undefined
     const snapshot = accepted.snapshot === undefined ? 'make' : 'given'
-    const records = accepted.documents.some(({ role }) => role === 'root') ? withoutStagedRoot(trust, gun) : []
+    const records = accepted.documents.some(({ role }) => role === 'root')
+      ? withoutStagedRoot(trust, gun, 'superseded')
+      : []
     return { kind: 'publish', actor, ...(await compose(trust, gun, head, now, { ...accepted, snapshot })), records }
   })
   // The next publish starts from these.

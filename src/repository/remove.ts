@@ -18,7 +18,7 @@ export async function remove(trust: Trust, gun: Gun, actor: Actor): Promise<bool
       kind: 'delete',
       actor,
       head: { roles: {}, highest: head.highest, renewAt: null },
-      records: withoutStagedRoot(trust, gun),
+      records: withoutStagedRoot(trust, gun, 'discarded'),
     }
   })
 }

@@ -137,7 +137,7 @@ export async function stageRoot(
         hint: `its root certificates must be valid now, and name ${gun} or a prefix of it and *`,
       })
     }
-    return { ...draft(actor, gun, staged), kind: keys.length > 0 ? 'key' : 'record', keys }
+    return { ...draft(actor, gun, staged, 'staged'), kind: keys.length > 0 ? 'key' : 'record', keys }
   })
   return made ?? notStaged(gun)
 }
@@ -176,7 +176,7 @@ export async function signStagedRoot(
     const all = new Map([...staged.signatures, ...signatures].map((signature) => [signature.keyid, signature]))
     const signed = { ...staged, signatures: [...all.values()] }
     made = describe(trust, gun, signed, now)
-    return draft(actor, gun, signed)
+    return draft(actor, gun, signed, 'signed')
   })
   return made ?? notStaged(gun)
 }
@@ -185,17 +185,25 @@ export async function signStagedRoot(
 export async function discardStagedRoot(trust: Trust, gun: Gun, actor: Actor): Promise<void> {
   await change(trust, gun, async () => {
     if (!isStaged(trust, gun)) notStaged(gun)
-    return draft(actor, gun, null)
+    return draft(actor, gun, null, 'discarded')
   })
 }
 
-/** For the commit after which the staged root, if there is one, would be of no use: its version is taken. */
-export function withoutStagedRoot(trust: Readable, gun: Gun): StoredRecord[] {
-  return isStaged(trust, gun) ? [{ kind: 'staged-root', name: gun, value: null }] : []
+/**
+ * For the commit after which the staged root, if there is one, would be of no use: its version is taken.
+ *
+ * @param action by itself, by another root, or together with the repository
+ */
+export function withoutStagedRoot(
+  trust: Readable,
+  gun: Gun,
+  action: 'published' | 'superseded' | 'discarded',
+): StoredRecord[] {
+  return isStaged(trust, gun) ? [{ kind: 'staged-root', name: gun, value: null, action }] : []
 }
 
-function draft(actor: Actor, gun: Gun, value: StagedRoot | null): Draft {
-  return { kind: 'record', actor, records: [{ kind: 'staged-root', name: gun, value }] }
+function draft(actor: Actor, gun: Gun, value: StagedRoot | null, action: 'staged' | 'signed' | 'discarded'): Draft {
+  return { kind: 'record', actor, records: [{ kind: 'staged-root', name: gun, value, action }] }
 }
 
 function notStaged(gun: Gun): never {

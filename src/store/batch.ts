@@ -134,15 +134,16 @@ export class Batch {
   }
 
   #stageRecords(records: readonly StoredRecord[]): JournalEntry['records'] {
-    return records.map(({ kind, name, value }) => {
+    return records.map(({ kind, name, value, action }) => {
+      const told = action === undefined ? {} : { action }
       const key = recordKey(kind, name)
       if (value === null) {
         this.#stage({ key })
-        return { kind, name, sha256: null }
+        return { kind, name, sha256: null, ...told }
       }
       const payload = encodeValue(value)
       this.#stage({ key, payload })
-      return { kind, name, sha256: hexSha256(payload) }
+      return { kind, name, sha256: hexSha256(payload), ...told }
     })
   }
 

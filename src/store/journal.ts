@@ -74,7 +74,12 @@ export function entryBytes(entry: JournalEntry): Buffer {
       kind,
       number,
       previous,
-      records: records.map((record) => ({ kind: record.kind, name: record.name, sha256: record.sha256 })),
+      records: records.map((record) => ({
+        action: record.action,
+        kind: record.kind,
+        name: record.name,
+        sha256: record.sha256,
+      })),
       revision,
       time,
     }),

@@ -111,6 +111,8 @@ export interface StoredRecord {
   readonly name: string
   /** Any JSON value but null; null removes the record. Never a secret in the clear. */
   readonly value: unknown
+  /** For the journal, where it does not tell by itself what was done: `staged`, `signed` … of a root that waits. */
+  readonly action?: string
 }
 
 /** A record of which only the name can be read. */
@@ -179,7 +181,7 @@ export interface JournalEntry {
   }[]
   readonly keys: readonly { readonly role: string; readonly keyId: string; readonly sha256: string }[]
   /** Hex SHA-256 of each record's value; null: removed. */
-  readonly records: readonly { readonly kind: string; readonly name: string; readonly sha256: string | null }[]
+  readonly records: readonly (Pick<StoredRecord, 'name' | 'action'> & { kind: string; sha256: string | null })[]
   readonly changes: readonly TagChange[]
   /** Hex SHA-256 of the head record that this commit wrote. */
   readonly head: string
@@ -237,10 +239,7 @@ export interface Store {
   guns(limit: number, after?: Gun): Promise<Gun[]>
   /** Journal entries in the order of the query, lazily, up to the newest one at the moment of the call. */
   journal(query?: JournalQuery): IterableIterator<JournalEntry>
-  /**
-   * Where the journal ends: number of its newest entry, 0 when there is none, and in the thread that writes its time,
-   * milliseconds since 1970.
-   */
+  /** The newest journal entry: its number, 0: there is none; in the thread that writes its time, milliseconds since 1970. */
   tail(): { readonly number: number; readonly time?: number }
   /** False while a failed write is being recovered from, with the reason. */
   readiness(): { readonly writable: boolean; readonly reason?: string }

@@ -257,6 +257,8 @@ test('a root that waits stands in the way of others, and goes when its version i
   const bytes = encodeMetadata(staged.payload, signatures(key, staged))
   await publish(trust, GUN, [{ filename: 'root', bytes }], TEST_ACTOR)
   await assert.rejects(room.publish(), { code: 'NOT_FOUND', message: /no root of .* waits/ })
+  const [last] = trust.store.journal({ gun: GUN, before: Infinity })
+  assert.deepEqual(last?.records, [{ kind: 'staged-root', name: GUN, sha256: null, action: 'superseded' }])
   await room.sign(await room.rotate('snapshot'), key)
   assert.equal(await room.publish(), 3)
   await room.rotate('targets')

@@ -24,7 +24,12 @@ const entries: fc.Arbitrary<JournalEntry> = fc.record({
     maxLength: 3,
   }),
   keys: fc.array(fc.record({ role: text, keyId: text, sha256: text }), { maxLength: 3 }),
-  records: fc.array(fc.record({ kind: text, name: text, sha256 }), { maxLength: 3 }),
+  records: fc.array(
+    fc.record({ kind: text, name: text, sha256, action: text }, { requiredKeys: ['kind', 'name', 'sha256'] }),
+    {
+      maxLength: 3,
+    },
+  ),
   changes: fc.array(fc.record({ role: text, tag: text, from: sha256, to: sha256 }), { maxLength: 3 }),
   head: text,
 })
