@@ -3,6 +3,7 @@ import { TrustError } from '../errors.ts'
 import { rolesText } from '../repository/rotated-roles.ts'
 import type { RotationPlan } from '../repository/rotation-plan.ts'
 import type { BaseRole } from '../tuf/role.ts'
+import { SERVER_MANAGED } from './asked-roles.ts'
 import { named, type RootKeyring } from './root-keys.ts'
 
 /** What may be said of the root keys of a repository from now on. */
@@ -25,7 +26,7 @@ export function saysAuthority(
 ): boolean {
   const said = rootKey !== undefined || rootThreshold !== undefined || renew !== undefined
   if (!said || roles.includes('root')) return said
-  const text = `--root-key, --root-threshold and --renew say nothing about ${rolesText(roles)}`
+  const text = `--root-key, --root-threshold and --renew say nothing about ${rolesText(roles) || SERVER_MANAGED}`
   throw new TrustError('INVALID_PARAMETERS', text, { hint: 'they are for: key rotate GUN root' })
 }
 

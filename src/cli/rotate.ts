@@ -4,9 +4,10 @@ import { matches } from '../access/permission.ts'
 import { listRepositories } from '../admin/repositories.ts'
 import { planRoot, stageNextRoot } from '../admin/roots.ts'
 import { TrustError } from '../errors.ts'
-import { inOrder, keysText } from '../repository/rotated-roles.ts'
+import { keysText } from '../repository/rotated-roles.ts'
 import { parseGun, typed } from '../tuf/gun.ts'
 import { BASE_ROLES, type BaseRole, type HeldRole } from '../tuf/role.ts'
+import { askedRoles, rolesIn, SERVER_MANAGED, type AskedRoles } from './asked-roles.ts'
 import type { Connection } from './connect.ts'
 import { inEach, oneGun, outcomeTable, WAITING_HINT, type Outcome } from './fleet.ts'
 import { JSON_OPTION, wholeNumber } from './options.ts'
@@ -25,7 +26,7 @@ interface Options extends PlanOptions {
   passphraseFile?: string
 }
 
-type Rotated = Outcome<'rotated' | 'waits for signatures'>
+type Rotated = Outcome<'rotated' | 'waits for signatures'> & { readonly roles?: readonly BaseRole[] }
 
 const WAITS = { state: 'waits for signatures', hint: WAITING_HINT } as const
 
@@ -35,7 +36,10 @@ export function addRotate(key: Command): void {
     .command('rotate')
     .description('give roles new keys: the next root names them, root keys sign that, and clients follow')
     .argument('<gun>', 'name of the repository; with --all or --adopted a pattern: docker.io/acme/*')
-    .argument('<role...>', `one or several, in one root: ${BASE_ROLES.join(', ')}`)
+    .argument(
+      '<role...>',
+      `one or several, in one root: ${BASE_ROLES.join(', ')}; ${SERVER_MANAGED}: those whose keys the server holds`,
+    )
     .option('--all', 'every repository that the pattern names')
     .option('--adopted', 'of those that the pattern names, each that was adopted and is not signed here yet')
     .option('--plan', 'only say who signs what, which clients follow, and what breaks')
@@ -51,14 +55,14 @@ export function addRotate(key: Command): void {
 
 function rotate(target: string, names: readonly string[], options: Options, command: Command): Promise<void> {
   return withConnection(command, async (connection) => {
-    const roles = inOrder(names.map(roleOf))
-    saysAuthority(roles, options)
+    const asked = askedRoles(names)
+    saysAuthority(asked.named, options)
     const guns = await gunsOf(connection, target, options)
-    if (options.plan === true || options.dryRun === true) return plan(connection, guns, roles, options)
+    if (options.plan === true || options.dryRun === true) return plan(connection, guns, asked, options)
     const keyring = new RootKeyring(connection, options.passphraseFile)
-    const outcomes = await inEach(guns, (gun) => rotateOne(connection, keyring, gun, roles, options))
+    const outcomes = await inEach(guns, (gun) => rotateOne(connection, keyring, gun, asked, options))
     if (options.json === true) printJson(outcomes)
-    else show(outcomes, roles)
+    else show(outcomes)
     const wanted = options.stage === true ? 'waits for signatures' : 'rotated'
     return outcomes.every(({ state }) => state === wanted) ? EXIT.ok : EXIT.negative
   })
@@ -68,9 +72,10 @@ async function rotateOne(
   connection: Connection,
   keyring: RootKeyring,
   gun: string,
-  roles: readonly BaseRole[],
+  asked: AskedRoles,
   options: Options,
 ): Promise<Rotated> {
+  const roles = await rolesIn(connection, gun, asked)
   const held = roles.filter((role): role is HeldRole => role !== 'root')
   const change =
     held.length < roles.length
@@ -78,10 +83,10 @@ async function rotateOne(
       : { what: 'keys' as const, roles: held }
   if (options.stage === true) {
     await connection.call(stageNextRoot, { gun, change })
-    return { gun, ...WAITS }
+    return { gun, roles, ...WAITS }
   }
   const { version } = await stageAndPublish(connection, keyring, gun, change)
-  return version === undefined ? { gun, ...WAITS } : { gun, state: 'rotated', version }
+  return version === undefined ? { gun, roles, ...WAITS } : { gun, roles, state: 'rotated', version }
 }
 
 /** Certificates of the root keys from now on; their passphrases are asked for. */
@@ -104,10 +109,10 @@ async function authority(
   return { certificates, threshold }
 }
 
-function show(outcomes: readonly Rotated[], roles: readonly BaseRole[]): void {
+function show(outcomes: readonly Rotated[]): void {
   const [only] = outcomes
   if (only === undefined || outcomes.length > 1) return print(outcomeTable(outcomes))
-  const { gun, state, version } = only
+  const { gun, roles = [], state, version } = only
   if (state === 'rotated') print(`rotated ${keysText(roles)} of ${gun}: root version ${version}`)
   else
     print(
@@ -126,10 +131,4 @@ async function gunsOf(connection: Connection, target: string, { all, adopted }: 
   throw new TrustError('NOT_FOUND', `${target} ${text}`, {
     hint: '"countersign repo list" prints all names',
   })
-}
-
-function roleOf(name: string): BaseRole {
-  const role = BASE_ROLES.find((each) => each === name)
-  if (role !== undefined) return role
-  throw new TrustError('INVALID_ROLE', `the role must be one of ${BASE_ROLES.join(', ')}`)
 }

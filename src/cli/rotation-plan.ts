@@ -3,7 +3,7 @@ import { planRoot } from '../admin/roots.ts'
 import { TrustError } from '../errors.ts'
 import { keysText } from '../repository/rotated-roles.ts'
 import type { RotationPlan } from '../repository/rotation-plan.ts'
-import type { BaseRole } from '../tuf/role.ts'
+import { rolesIn, type AskedRoles } from './asked-roles.ts'
 import type { Connection } from './connect.ts'
 import { print, printJson } from './print.ts'
 import { hereFirst, nextAuthority, saysAuthority, type AuthorityOptions, type NextAuthority } from './root-authority.ts'
@@ -39,7 +39,7 @@ type Unplanned = Pick<Plan, 'gun' | 'roles' | 'obstacles'>
 export async function plan(
   connection: Connection,
   guns: readonly string[],
-  roles: readonly BaseRole[],
+  asked: AskedRoles,
   options: PlanOptions,
 ): Promise<number> {
   const keyring = new RootKeyring(connection, undefined)
@@ -47,12 +47,13 @@ export async function plan(
   const plans: (Plan | Unplanned)[] = []
   for (const gun of guns) {
     try {
+      const roles = await rolesIn(connection, gun, asked)
       const found = withHolders(await connection.call(planRoot, { gun, roles }), records)
       const said = saysAuthority(roles, options) && found.obstacles.length === 0
       plans.push(said ? planned(found, await nextAuthority(keyring, found, options)) : found)
     } catch (error) {
       if (guns.length === 1 || !(error instanceof TrustError)) throw error
-      plans.push({ gun, roles, obstacles: [error.message] })
+      plans.push({ gun, roles: asked.named, obstacles: [error.message] })
     }
   }
   if (options.json === true) printJson(plans)

@@ -14,8 +14,9 @@ export function rolesText(roles: readonly BaseRole[]): string {
   return [roles.slice(0, -1).join(', '), ...roles.slice(-1)].filter((part) => part !== '').join(' and ')
 }
 
-/** "the timestamp key", "the keys of timestamp and snapshot" @param roles the same */
+/** "the timestamp key", "the keys of timestamp and snapshot" @param roles the same; none: it is not known which */
 export function keysText(roles: readonly BaseRole[]): string {
+  if (roles.length === 0) return 'the keys'
   return roles.length === 1 ? `the ${rolesText(roles)} key` : `the keys of ${rolesText(roles)}`
 }
 

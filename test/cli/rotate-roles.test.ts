@@ -6,6 +6,8 @@ import { keysFrom, TrustWorld } from '../support/trust-world.ts'
 import { steady, Terminal, type Started } from './terminal.ts'
 
 const [APP, WEB, THEIRS] = ['docker.io/acme/app', 'docker.io/acme/web', 'docker.io/acme/theirs'] as const
+/** Its owner signs the snapshot, too. */
+const OWN = 'docker.io/acme/own'
 const DIGEST = `sha256:${'ab'.repeat(32)}`
 const PASS = '--passphrase-file pass'
 
@@ -191,6 +193,38 @@ describe('several roles get new keys in one root', () => {
     await prints(`key rotate ${THEIRS} timestamp snapshot ${PASS}`, /waits for signatures/, 1)
     await prints('root waiting', / local {2}new keys of timestamp and snapshot\n$/)
     await prints(`key rotate ${WEB} timestamp target`, /^error: the role must be one of root, /, 2)
+    await prints('check', /: sound\n$/)
+  })
+
+  test('server-managed: in each repository of a fleet the roles whose keys the server holds, in one command', async () => {
+    await prints(`root discard ${THEIRS}`, /./)
+    const serverKeys = keysFrom(server, OWN)
+    const own = await TrustWorld.create({ gun: OWN, now: Date.now(), serverKeys, snapshot: 'client' })
+    await own.publishFirst(server)
+    const all = 'key rotate docker.io/acme/* server-managed --all'
+    const planned = await terminal.run([...all.split(' '), '--plan', '--json'])
+    const every = ['timestamp', 'snapshot', 'targets']
+    const withPublisher = 'the snapshot key is with the publisher, who can hand it over: notary key rotate'
+    assert.partialDeepStrictEqual(JSON.parse(planned.stdout), [
+      { gun: APP, roles: every, obstacles: [] },
+      { gun: OWN, roles: ['timestamp'], obstacles: [`${withPublisher} ${OWN} snapshot -r`] },
+      { gun: THEIRS, roles: ['timestamp', 'snapshot'], obstacles: [] },
+      { gun: WEB, roles: every, obstacles: [] },
+    ])
+    const fleet = await terminal.run([...all.split(' '), ...PASS.split(' '), '--json'])
+    assert.equal(fleet.code, 1)
+    assert.partialDeepStrictEqual(JSON.parse(fleet.stdout), [
+      { gun: APP, roles: every, state: 'rotated', version: 7 },
+      { gun: OWN, state: 'failed', error: `the snapshot key of ${OWN} is with its publisher, not with the server` },
+      { gun: THEIRS, roles: ['timestamp', 'snapshot'], state: 'waits for signatures' },
+      { gun: WEB, roles: every, state: 'rotated', version: 3 },
+    ])
+    await prints(
+      `key rotate ${WEB} server-managed root --renew ${PASS}`,
+      /^rotated the keys of root, timestamp, snapshot and/,
+    )
+    await prints(`key rotate ${WEB} server-managed --renew`, /^error: .* say nothing about server-managed\n/, 2)
+    await prints(`key rotate docker.io/acme/none server-managed`, /^error: there is no repository/, 1)
     await prints('check', /: sound\n$/)
   })
 })
