@@ -15,6 +15,7 @@ import { mustBeOwner } from './owner.ts'
 import { note } from './print.ts'
 import type { Settings } from '../settings/schema.ts'
 import { hasKeys, openKeysDirectory, type Keys } from '../signing/keys-directory.ts'
+import { Database } from '../store/database.ts'
 import { openStore, type LevelStore } from '../store/level.ts'
 import { whenUnlocked } from '../store/when-unlocked.ts'
 
@@ -36,20 +37,21 @@ export interface Connection {
 
 /**
  * Speak to the running server if there is one; otherwise open its data directory. Whoever has that open may be a server that
- * does not listen yet, or another command: then it is waited for.
+ * does not listen yet, one that makes its keys at its first start, or another command: then it is waited for.
  *
  * @throws TrustError
  */
 export async function connect(settings: Settings): Promise<Connection> {
   const path = controlSocket(settings)
-  if (await answers(path)) return overSocket(path)
-  await mustBeHere(settings)
   const { dataDirectory: directory, keysDirectory, anchorFile, passphraseFile } = settings
-  const keys = await openKeysDirectory(keysDirectory, passphraseFile)
-  const open = async (): Promise<Connection> =>
-    (await answers(path))
-      ? overSocket(path)
-      : inProcess(settings, keys, await openStore({ directory, anchorFile, anchorKey: keys.anchorKey }))
+  let keys: Keys | undefined
+  const open = async (): Promise<Connection> => {
+    if (await answers(path)) return overSocket(path)
+    await mustNotBeMade(settings)
+    await mustBeHere(settings)
+    keys ??= await openKeysDirectory(keysDirectory, passphraseFile)
+    return inProcess(settings, keys, await openStore({ directory, anchorFile, anchorKey: keys.anchorKey }))
+  }
   const begins = (): void => note(`waiting for another process to let go of the database in ${directory}`)
   return whenUnlocked(open, { begins })
 }
@@ -62,12 +64,25 @@ export async function connect(settings: Settings): Promise<Connection> {
 export async function mustBeHere({ dataDirectory, keysDirectory }: Settings): Promise<void> {
   if (!(await hasKeys(keysDirectory))) {
     throw new TrustError('BAD_KEYS', `no server was ever started with the keys directory ${resolve(keysDirectory)}`, {
-      hint: 'run this where the server runs, with its settings (--config, COUNTERSIGN_KEYS_DIRECTORY)',
+      hint: 'run this where the server runs, with its settings (--config, COUNTERSIGN_KEYS_DIRECTORY); if it starts for the first time, in a moment',
     })
   }
   await mustBeOwner(dataDirectory)
   // As in a server: LevelDB's new files are the owner's alone.
   process.umask(0o077)
+}
+
+/** A first start has the database open while it makes the keys. @throws TrustError DATA_LOCKED, FORBIDDEN */
+async function mustNotBeMade({ dataDirectory, keysDirectory }: Settings): Promise<void> {
+  if (await hasKeys(keysDirectory)) return
+  await mustBeOwner(dataDirectory)
+  process.umask(0o077)
+  try {
+    await (await Database.open(dataDirectory, false)).close()
+  } catch (error) {
+    // Anything else is said better by whoever needs the keys.
+    if (error instanceof TrustError && error.code === 'DATA_LOCKED') throw error
+  }
 }
 
 function inProcess(settings: Settings, keys: Keys, store: LevelStore): Connection {

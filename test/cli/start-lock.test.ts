@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict'
-import { writeFile } from 'node:fs/promises'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { afterEach, beforeEach, describe, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { Database } from '../../src/store/database.ts'
+import { COMMAND } from '../support/server-process.ts'
 import { Terminal } from './terminal.ts'
 
 /** Delays all that listens on a unix socket: between the opening of the database and the control socket. */
@@ -13,6 +17,19 @@ Server.prototype.listen = function (...args) {
   setTimeout(() => listen.apply(this, args), 1500)
   return this
 }
+`
+
+/** Delays the first start's keyring, the last of its keys, until it may go on: it has the database open meanwhile. */
+const SLOW_KEYS = `import { existsSync } from 'node:fs'
+import promises from 'node:fs/promises'
+import { syncBuiltinESMExports } from 'node:module'
+import { setTimeout as pause } from 'node:timers/promises'
+const { rename } = promises
+promises.rename = async (from, to) => {
+  while (String(to).endsWith('keyring.json') && !existsSync('go')) await pause(20)
+  return rename(from, to)
+}
+syncBuiltinESMExports()
 `
 
 const WAITING = /^waiting for another process to let go of the database in data$/m
@@ -96,5 +113,48 @@ describe('a server and commands that begin together', () => {
     assert.match(stderr, /^error: another process uses the database in data\n/)
     assert.ok(performance.now() - start < 5_000)
     await server.end()
+  })
+})
+
+describe('a first start and commands', () => {
+  let terminal: Terminal
+
+  beforeEach(async () => {
+    terminal = await Terminal.open()
+  })
+  afterEach(() => terminal.close())
+
+  /** Type a command, and call `then` when it says that it waits. @returns its exit code, and all that it printed */
+  async function type(args: readonly string[], then: () => Promise<unknown>): Promise<[number | null, string]> {
+    const command = spawn(COMMAND, args, { cwd: terminal.directory, env: terminal.environment })
+    const closed = once(command, 'close')
+    let printed = ''
+    for await (const chunk of command.stderr) {
+      const waited = WAITING.test(printed)
+      printed += String(chunk)
+      if (!waited && WAITING.test(printed)) await then()
+    }
+    await closed
+    return [command.exitCode, printed]
+  }
+
+  test('a command waits for the keys that are being made', async () => {
+    await writeFile(terminal.path('slow.mjs'), SLOW_KEYS)
+    const starting = terminal.serve(['--quiet'], { NODE_OPTIONS: '--import ./slow.mjs' })
+    while (!existsSync(terminal.path('keys', '.keyring.json.new'))) await pause(20)
+    const add = ['user', 'add', 'alice', '--no-password']
+    const done = await type(add, () => writeFile(terminal.path('go'), ''))
+    assert.deepEqual(done, [0, 'waiting for another process to let go of the database in data\n'])
+    const server = await starting
+    assert.equal(await server.end(), 0)
+    assert.match((await terminal.run(['user', 'list'])).stdout, /^alice /m)
+  })
+
+  test('where the start ends before it has made them, there was none', async () => {
+    await mkdir(terminal.path('data'))
+    const database = await Database.open(terminal.path('data'), true)
+    const [code, printed] = await type(['user', 'list'], () => database.close())
+    assert.equal(code, 2)
+    assert.match(printed, /^error: no server was ever started with the keys directory .*\nhint: .* for the first time/m)
   })
 })
