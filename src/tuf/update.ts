@@ -134,7 +134,7 @@ function checkEntries(snapshot: Snapshot, files: Map<string, Checksums>, tree: T
   for (const [name, meta] of snapshot.meta) {
     const checksums = files.get(name)
     if (checksums === undefined && isLeftOver(name, tree, current)) continue
-    if (checksums === undefined) return badSnapshot(`snapshot names ${name}, which was never uploaded`)
+    if (checksums === undefined) return badSnapshot(`snapshot names ${name}, which ${whyNotHere(name, current)}`)
     checkFileMeta(meta, checksums, name, badSnapshot)
   }
   for (const role of files.keys()) {
@@ -145,6 +145,12 @@ function checkEntries(snapshot: Snapshot, files: Map<string, Checksums>, tree: T
     }
     files.delete(role)
   }
+}
+
+function whyNotHere(name: string, { floor }: Current): string {
+  return isDelegation(name) && floor(name) > 0
+    ? 'an earlier snapshot dropped: upload it anew, or leave it out'
+    : 'was never uploaded'
 }
 
 /**

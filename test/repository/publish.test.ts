@@ -106,6 +106,13 @@ test('a delegation that its parent dropped may leave a client’s snapshot, one 
   const head = here.trust.store.head(GUN)
   assert.equal(head?.roles['targets/a'], undefined)
   assert.equal(head?.highest['targets/a'], 1)
+  // Its bytes were here once, and are no part of the repository any more.
+  const late = publisher.fork()
+  late.sign('targets/a')
+  await assert.rejects(send(here, late.nextParts('targets')), {
+    code: 'INVALID_UPDATE',
+    message: 'snapshot names targets/a, which an earlier snapshot dropped: upload it anew, or leave it out',
+  })
   // What notary sends for `delegation remove` and `delegation add` in one publish.
   publisher.files.delete('targets/b')
   await send(here, publisher.nextParts('targets'))
