@@ -9,6 +9,7 @@ import { acceptUpdate } from '../tuf/update.ts'
 import { change } from './change.ts'
 import { compose } from './compose.ts'
 import { currentOf, recallCurrent } from './current.ts'
+import { damagedAmong, putBack } from './put-back.ts'
 import { notSignedHere, signedHere } from './signed-here.ts'
 import { heldKeys } from './sign-role.ts'
 import { withoutStagedRoot } from './staged-root.ts'
@@ -28,7 +29,8 @@ export interface UploadPart {
 
 /**
  * Publish: verify an upload against what is current and make it current, all of it or nothing (wire spec §5, §6).
- * Bytes that are current already are not an error: a client may repeat a publish whose answer it never got.
+ * Bytes that are current already are not an error: a client may repeat a publish whose answer it never got. Where what is
+ * stored of them is damaged, they take its place.
  *
  * @param atOnce publishes that are worked on at this moment, this one among them
  * @throws TrustError NO_FILENAME, INVALID_ROLE, MALFORMED_JSON, INVALID_UPDATE, VERSION, BUSY, SIGNING_FAILED, …
@@ -42,17 +44,23 @@ export async function publish(
 ): Promise<void> {
   const uploads = await decodeParts(trust, gun, parts)
   if (atOnce >= VERIFY_AHEAD_FROM) await verifyUploadsAhead(trust, gun, uploads)
+  let damaged: readonly Metadata[] = []
   const changed = await change(trust, gun, async (head, now) => {
     mustBeSignable(trust, gun, head, uploads)
     // Nothing uploaded, nothing to do: Go makes a new snapshot of the same content (wire spec §19.18).
     const accepted = acceptUpdate(gun, currentOf(trust, gun, head), uploads, now)
-    if (accepted === undefined || accepted.documents.length === 0) return undefined
+    if (accepted === undefined) {
+      damaged = head === undefined ? [] : damagedAmong(trust, gun, head, uploads)
+      return head === undefined || damaged.length === 0 ? undefined : putBack(trust, gun, head, now, damaged, actor)
+    }
+    if (accepted.documents.length === 0) return undefined
     const snapshot = accepted.snapshot === undefined ? 'make' : 'given'
     const records = accepted.documents.some(({ role }) => role === 'root')
       ? withoutStagedRoot(trust, gun, 'superseded')
       : []
     return { kind: 'publish', actor, ...(await compose(trust, gun, head, now, { ...accepted, snapshot })), records }
   })
+  for (const { role } of damaged) trust.log.warn({ gun, role }, 'what was damaged was uploaded again')
   // The next publish starts from these.
   if (changed) for (const upload of uploads) trust.decoded.keep(gun, upload)
 }

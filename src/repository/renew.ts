@@ -113,8 +113,8 @@ async function resign(
   return { kind: 'renew', actor: SERVER_ACTOR, ...draft, keys: [...draft.keys, ...made.flatMap(({ keys }) => keys)] }
 }
 
-/** What the snapshot names. */
-function filesOf(head: Head, targets: Signed | undefined): Map<string, Checksums> {
+/** What the snapshot names. @param targets that are to become current */
+export function filesOf(head: Head, targets?: Signed): Map<string, Checksums> {
   const files = new Map<string, Checksums>(
     Object.entries(head.roles).filter(([role]) => role !== 'snapshot' && role !== 'timestamp'),
   )

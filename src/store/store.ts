@@ -52,7 +52,7 @@ export interface NewDocument {
   readonly sha256: string
   /** The keys that signed it, as its signatures name them; for the journal. */
   readonly keyIds: readonly string[]
-  /** True: it needs no other document to be read, as it might if it were stored as a difference. */
+  /** True: it needs no other document to be read, as a difference would; the current one again is written once more. */
   readonly whole?: boolean
 }
 

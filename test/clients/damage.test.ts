@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { documentKey } from '../../src/store/keyspace.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
 import { spoil } from '../support/test-store.ts'
+import { upload } from '../support/upload.ts'
 import { Stage } from './support/stage.ts'
 import { skipWithout } from './support/tools.ts'
 
@@ -54,4 +56,21 @@ test('targets are damaged: whoever has them cached publishes over them', { skip 
   assert.notEqual((await reader.try('list', gun)).code, 0)
   await publisher.run('add', '-p', gun, 'v2', await stage.file('two'))
   assert.deepEqual(await reader.list(gun), ['v1 targets', 'v2 targets'])
+})
+
+test('targets are damaged: what a client has cached of them, uploaded as it is, is put back', { skip }, async () => {
+  const gun = parseGun('example.org/damage/put-back')
+  const publisher = await stage.client()
+  await publisher.run('init', '-p', gun)
+  await publisher.run('add', '-p', gun, 'v1', await stage.file('one'))
+  const reader = await stage.client()
+  assert.deepEqual(await reader.list(gun), ['v1 targets'])
+  const { sha256 } = stage.server.running.store.head(gun)!.roles['targets']!
+  await spoil({ directory: join(stage.server.directory, 'data') }, documentKey(gun, 'targets', sha256))
+  await stage.server.restart()
+  assert.notEqual((await (await stage.client()).try('list', gun)).code, 0)
+  const bytes = await readFile(join(reader.directory, 'tuf', gun, 'metadata', 'targets.json'))
+  assert.equal((await upload(stage.server, gun, [{ role: 'targets', bytes }])).status, 200)
+  for (const client of [reader, await stage.client()]) assert.deepEqual(await client.list(gun), ['v1 targets'])
+  assert.deepEqual(await stage.server.check(), [])
 })

@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { change } from '../../src/repository/change.ts'
+import { loadCurrent } from '../../src/repository/current.ts'
+import { putBack } from '../../src/repository/put-back.ts'
 import { proposeHeads } from '../../src/repository/rebuild-head.ts'
 import { remove } from '../../src/repository/remove.ts'
 import { rotateKey } from '../../src/repository/server-key.ts'
@@ -48,6 +51,18 @@ for (const snapshot of ['server', 'client'] as const) {
     }
     await publishOn(here, owner.nextParts('targets'))
     mustBeProposed(here, 'targets/b out')
+    for (const role of [
+      'targets',
+      'root',
+      'targets/a',
+      ...(snapshot === 'client' ? ['snapshot' as const] : []),
+    ] as const) {
+      await change(here.trust, GUN, async (head, now) => {
+        const damaged = [loadCurrent(here.trust, GUN, head!, role)!]
+        return putBack(here.trust, GUN, head!, now, damaged, TEST_ACTOR)
+      })
+      mustBeProposed(here, `${role} put back`)
+    }
     owner.delegate('targets/b', [makeKey('ecdsa')])
     if (snapshot === 'client') {
       await publishOn(here, owner.nextParts('targets'))
