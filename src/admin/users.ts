@@ -109,7 +109,7 @@ function mayBeRemoved(directory: Directory, name: string): void {
   try {
     existingUser(directory, name)
   } catch (error) {
-    damageIn(error)
+    if (damageIn(error).code === 'NOT_FOUND') throw error
   }
 }
 
