@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { cp, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, readdir, rm, symlink, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { promisify } from 'node:util'
 
-const SCRIPT = join(import.meta.dirname, '..', '..', 'scripts', 'install-if-missing')
+const SCRIPTS = join(import.meta.dirname, '..', '..', 'scripts')
 
 /** A clone with the script and no packages. @param packages of its lock file, beside itself */
 async function cloned(t: TestContext, packages: object = {}): Promise<(...names: string[]) => string> {
@@ -20,7 +20,7 @@ async function cloned(t: TestContext, packages: object = {}): Promise<(...names:
   await writeFile(place('clone', 'package.json'), JSON.stringify(own))
   const lock = { name: 'clone', version: '1.0.0', lockfileVersion: 3, packages: { '': own, ...packages } }
   await writeFile(place('clone', 'package-lock.json'), JSON.stringify(lock))
-  await cp(SCRIPT, place('clone', 'scripts', 'install-if-missing'))
+  await cp(join(SCRIPTS, 'install-if-missing'), place('clone', 'scripts', 'install-if-missing'))
   return place
 }
 
@@ -44,4 +44,35 @@ test('packages that a link leads to are not touched: they may be those of somebo
     stderr: /^error: node_modules is a link: .*\nhint: run npm ci where it leads to, or remove the link\n$/,
   })
   assert.deepEqual(await readdir(place('elsewhere')), ['package'])
+})
+
+test('./scripts/test where the optional package could not be built: what needs its types is skipped, and named', async (t) => {
+  const place = await cloned(t)
+  await cp(join(SCRIPTS, 'test'), place('clone', 'scripts', 'test'))
+  await writeFile(place('clone', 'package.json'), '{"scripts": {"check": "echo checked"}}')
+  await mkdir(place('clone', 'node_modules', '.bin'), { recursive: true })
+  for (const program of ['oxlint', 'oxfmt', 'node']) {
+    await writeFile(place('clone', 'node_modules', '.bin', program), `#!/bin/sh\necho ${program} "$@"\n`, {
+      mode: 0o755,
+    })
+  }
+  // As after an install.
+  await writeFile(place('clone', 'node_modules', '.package-lock.json'), '{}')
+  const later = Date.now() / 1000 + 60
+  await utimes(place('clone', 'node_modules', '.package-lock.json'), later, later)
+  const lines = async (CI?: string): Promise<string[]> => {
+    const { stdout } = await promisify(execFile)(place('clone', 'scripts', 'test'), { env: { ...process.env, CI } })
+    return stdout.split('\n').filter((line) => !line.startsWith('skipping the tests with real clients'))
+  }
+  const all = 'node --test --test-concurrency=2 test/**/*.test.ts'
+  assert.deepEqual(await lines(), [
+    'skipping types, and the lint that needs them: pkcs11js could not be built here (see docs/CUSTODY.md)',
+    'oxlint --deny-warnings src test scripts',
+    'oxfmt --check src test scripts',
+    all,
+    '',
+  ])
+  assert.deepEqual(await lines('true'), ['checked', all, ''])
+  await mkdir(place('clone', 'node_modules', 'pkcs11js'))
+  assert.deepEqual(await lines(), ['checked', all, ''])
 })

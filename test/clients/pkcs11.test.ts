@@ -5,12 +5,12 @@ import type { SettingsInput } from '../../src/settings/schema.ts'
 import { isReference } from '../../src/signing/pkcs11-reference.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
 import { exchange } from '../support/exchange.ts'
-import { SoftToken } from '../support/soft-token.ts'
+import { skipWithoutToken, SoftToken } from '../support/soft-token.ts'
 import { tufPath } from '../support/upload.ts'
 import { Stage } from './support/stage.ts'
 import { skipWithout } from './support/tools.ts'
 
-const skip = skipWithout('notary', 'softhsm2-util')
+const skip = skipWithoutToken === false ? skipWithout('notary') : skipWithoutToken
 const GUN = 'example.org/custody/app'
 
 let token: SoftToken
