@@ -222,6 +222,16 @@ describe('the admin API over TCP', () => {
     assert.equal(status, 200, body.toString())
   })
 
+  test('a member of the query without a value is refused: as a number it would be 0', async () => {
+    for (const request of ['expiry?days=', 'expiry?days', 'audit?after=', 'audit?actor=']) {
+      const { status, body } = await ask('GET', `/api/v1/${request}`, basic('root', PASSWORD))
+      assert.equal(status, 400, request)
+      const { error } = JSON.parse(body.toString()) as { error: object }
+      const name = /\?(\w+)/.exec(request)?.[1]
+      assert.deepEqual(error, { code: 'INVALID_PARAMETERS', message: `${name}: has no value; leave it out` })
+    }
+  })
+
   test("tokens of one's own: made, listed, revoked; never above oneself, never by a token", async () => {
     const builder = wish('build machine')
     assert.equal(await withCertificate(server.running.adminPort, '/api/v1/tokens', builder), 200)
