@@ -1,6 +1,7 @@
 import { X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import type { World } from './admin/operation.ts'
+import { SERVER_CA, SERVER_CERTIFICATE, UNREADABLE } from './admin/what-to-do.ts'
 import { backupsOf } from './backup.ts'
 import { policyOf } from './policy.ts'
 import type { Ending } from './repository/expiry.ts'
@@ -21,7 +22,7 @@ export function worldOver(settings: Settings, trust: Trust, store: LevelStore, s
     trust,
     store,
     opens: (...key) => signer.opens(...key),
-    certificates: () => serverCertificates(settings),
+    certificates: () => serverCertificates(settings, trust.now()),
     backUp: backupsOf(settings, store),
     keyAge: settings.rotation.keyAgeDays === undefined ? undefined : settings.rotation.keyAgeDays * DAY,
     rehearsalSigner: signer.rehearsing(),
@@ -43,14 +44,24 @@ export function trustOver(settings: Settings, parts: Parts, locks?: Locks): Trus
   return createTrust({ store, signer, now, random, policy: policyOf(settings), log }, locks)
 }
 
-/** When the certificates end that clients see; none without TLS. @throws the file system's error */
-async function serverCertificates({ listen, tls, keysDirectory }: Settings): Promise<Ending[]> {
+/**
+ * When the certificates end that clients see; none without TLS. One that cannot be read is one that ends now: it must not
+ * hide what else does.
+ *
+ * @param now milliseconds since 1970
+ */
+async function serverCertificates({ listen, tls, keysDirectory }: Settings, now: number): Promise<Ending[]> {
   if (listen.plainHttp !== undefined) return []
   const made = tlsFiles(keysDirectory)
   const files = tls.certificateFile === undefined ? [made.certificate, made.ca] : [tls.certificateFile]
-  const texts = await Promise.all(files.map((file) => readFile(file)))
-  return texts.map((text, index) => ({
-    what: index === 0 ? 'server certificate' : 'server CA',
-    expires: new X509Certificate(text).validToDate.getTime(),
-  }))
+  return Promise.all(
+    files.map(async (file, index) => {
+      const what = index === 0 ? SERVER_CERTIFICATE : SERVER_CA
+      try {
+        return { what, expires: new X509Certificate(await readFile(file)).validToDate.getTime() }
+      } catch {
+        return { what: `${what}${UNREADABLE}`, expires: now }
+      }
+    }),
+  )
 }

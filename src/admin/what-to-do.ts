@@ -65,18 +65,28 @@ export async function adviceFor(world: World, own: readonly Ending[]): Promise<A
   }
 }
 
+/** What ends of the server itself, without TLS nothing. */
+export const SERVER_CERTIFICATE = 'server certificate'
+export const SERVER_CA = 'server CA'
+/** Behind one of them: its file is away, or no certificate. */
+export const UNREADABLE = ', which cannot be read'
+
 const REPAIR = 'countersign check; stop, countersign repair'
+const NEW_CA = 'stop the server, remove tls/ in its keys directory, start it, give clients the new tls/ca.crt'
 /** No client accepts a root that was signed after that. */
 const TOO_LATE = 'too late: a new repository, and every client must forget this one'
 
 function forServer(what: string, own: readonly Ending[]): string {
   if (what.startsWith('token ')) return 'countersign token create'
-  if (what === 'server CA')
-    return 'stop the server, remove tls/ in its keys directory, start it, give clients the new tls/ca.crt'
+  if (what === SERVER_CA) return NEW_CA
+  if (what === `${SERVER_CA}${UNREADABLE}`)
+    return `put tls/ca.crt in its keys directory back, from a client; or ${NEW_CA}`
   // Of certificates that were made elsewhere there is no CA here.
-  return own.some((each) => each.what === 'server CA')
-    ? 'nothing: the server makes a new one in the last 30 days'
-    : 'put a new one into the file that tls.certificateFile names'
+  if (!own.some((each) => each.what.startsWith(SERVER_CA)))
+    return 'put a new one into the file that tls.certificateFile names'
+  return what.endsWith(UNREADABLE)
+    ? 'start the server again: it makes a new one'
+    : 'nothing: the server makes a new one in the last 30 days'
 }
 
 function forRepository(world: World, gun: Gun, what: string, holders: Holders): string {

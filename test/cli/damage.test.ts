@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
+import { readFile, writeFile } from 'node:fs/promises'
 import { after, before, describe, test } from 'node:test'
 import { documentKey, headKey, journalKey, recordKey } from '../../src/store/keyspace.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
@@ -138,6 +139,31 @@ warning: ${DAMAGED} is damaged: whether it trusts ci cannot be read
     assert.equal((await terminal.run(['signer', 'remove', 'nightly'])).code, 1)
     assert.equal((await terminal.run(['signer', 'create', 'nightly'])).code, 0)
     await prints('signer list', 0, 'SIGNER   KEY ID\nnightly  ID\n')
+  })
+
+  test('certificates of the server: expiry names them, with what to do, and all else that ends', async () => {
+    const found = async (): Promise<{ what: string; gun: string | null; daysLeft: number; todo: string }[]> =>
+      (await json('expiry')) as []
+    const others = (of: { what: string; gun: string | null }[]): unknown[] =>
+      of.filter(({ gun }) => gun !== null).map(({ gun, what }) => [gun, what])
+    const whole = await found()
+    const files = ['ca.crt', 'server.crt'].map((name) => terminal.path('keys', 'tls', name))
+    const before = await Promise.all(files.map((file) => readFile(file)))
+    await Promise.all(files.map((file) => writeFile(file, '')))
+    const rows = await found()
+    await Promise.all(files.map((file, index) => writeFile(file, before[index] ?? '')))
+    assert.deepEqual(others(rows), others(whole))
+    const own = rows
+      .filter(({ what }) => what.startsWith('server'))
+      .map(({ what, daysLeft, todo }) => [what, daysLeft, todo])
+    assert.deepEqual(own, [
+      ['server certificate, which cannot be read', 0, 'start the server again: it makes a new one'],
+      [
+        'server CA, which cannot be read',
+        0,
+        'put tls/ca.crt in its keys directory back, from a client; or stop the server, remove tls/ in its keys directory, start it, give clients the new tls/ca.crt',
+      ],
+    ])
   })
 
   test('rules whose record is not found', async () => {
