@@ -121,13 +121,17 @@ function overSocket(socketPath: string): Connection {
 
 async function send(socketPath: string, { method, url, headers, body }: AdminRequest): Promise<unknown> {
   const { ok, answer } = await new Promise<{ ok: boolean; answer: string }>((resolve, reject) => {
-    request({ socketPath, path: url, method, headers }, (response) => {
+    // A connection of its own: while a passphrase is tried the server may close one that is idle, and nothing tells of it.
+    request({ socketPath, path: url, method, headers, agent: false }, (response) => {
       text(response).then((answer) => resolve({ ok: response.statusCode === 200, answer }), reject)
     })
       .on('error', reject)
       .end(body)
   }).catch((cause: unknown) => {
-    throw new TrustError('STORE_UNAVAILABLE', 'the server stopped before it had answered', { cause })
+    throw new TrustError('STORE_UNAVAILABLE', 'the server stopped before it had answered', {
+      hint: 'its log says why; "countersign audit" says whether it was done all the same',
+      cause,
+    })
   })
   const parsedAnswer = JSON.parse(answer) as unknown
   if (ok) return parsedAnswer

@@ -59,6 +59,26 @@ describe('a passphrase for many repositories', () => {
     })
   })
 
+  test('that takes longer to try than the server keeps an idle connection', async () => {
+    const slow = `import crypto from 'node:crypto'
+      import { syncBuiltinESMExports } from 'node:module'
+      const { argon2Sync } = crypto
+      crypto.argon2Sync = (...args) => {
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 8_000)
+        return argon2Sync(...args)
+      }
+      syncBuiltinESMExports()`
+    await writeFile(terminal.path('slow.mjs'), slow)
+    const server = await terminal.serve()
+    const rotate = ['key', 'rotate', 'docker.io/acme/slow', 'timestamp', '--passphrase-file', 'pass']
+    assert.equal((await terminal.run(['repo', 'create', 'docker.io/acme/slow', ...rotate.slice(4)])).code, 0)
+    const { code, stdout, stderr } = await terminal.run(rotate, { NODE_OPTIONS: '--import=./slow.mjs' })
+    assert.deepEqual([code, stderr], [0, ''])
+    assert.match(stdout, /^rotated the timestamp key of /)
+    assert.equal((await terminal.run(['repo', 'delete', 'docker.io/acme/slow', '--yes'])).code, 0)
+    assert.equal(await server.end(), 0)
+  })
+
   test('Ctrl-C is the answer for all of them', { skip }, async () => {
     const shown = await answering(ROTATE, [CTRL_C])
     assert.equal(shown.split('passphrase of the root key root: ').length - 1, 1, shown)
