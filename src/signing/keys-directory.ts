@@ -134,8 +134,14 @@ async function currentSecret(directory: string, passphraseFile: string | undefin
       hint: 'set passphraseFile (COUNTERSIGN_PASSPHRASE_FILE) to the file that has it',
     })
   }
-  const text = (await readSecretFile(join(directory, KEY_FILE))).toString('latin1').trim()
-  return { kind: 'key-file', bytes: Buffer.from(text, 'base64') }
+  const path = join(directory, KEY_FILE)
+  const bytes = Buffer.from((await readSecretFile(path)).toString('latin1').trim(), 'base64')
+  if (bytes.length < KEY_FILE_SECRET_BYTES) {
+    throw new TrustError('BAD_KEYS', `${path} is damaged`, {
+      hint: 'restore it from a backup: without it no key of the server opens',
+    })
+  }
+  return { kind: 'key-file', bytes }
 }
 
 async function newKeyFile(directory: string): Promise<Secret> {

@@ -22,6 +22,8 @@ export interface AnchorKey {
 }
 
 const TOGETHER = 'the anchor belongs to the database; restore both together'
+const WRITABLE =
+  'each commit writes it: mount its place for writing, or move it to another one that is named by the setting anchorFile'
 
 /** Bytes of one of the two slots. */
 const SLOT_BYTES = 512
@@ -63,7 +65,13 @@ export class AnchorFile {
       file = await open(path, constants.O_RDWR | (create ? constants.O_CREAT : 0), 0o600)
     } catch (cause) {
       const text = `cannot ${create ? 'make' : 'open'} the anchor file ${path}`
-      throw fileError('DATA_DAMAGED', text, cause, create ? 'check the setting anchorFile' : TOGETHER)
+      const readOnly = (cause as NodeJS.ErrnoException).code === 'EROFS'
+      throw fileError(
+        'DATA_DAMAGED',
+        text,
+        cause,
+        readOnly ? WRITABLE : create ? 'check the setting anchorFile' : TOGETHER,
+      )
     }
     if (create && (await file.stat()).size > 0) {
       await file.close()

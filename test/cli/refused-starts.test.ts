@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
-import { chmod, chown, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { chmod, chown, cp, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { createServer, type AddressInfo } from 'node:net'
 import { spawnSync } from 'node:child_process'
 import { generateKeyPairSync } from 'node:crypto'
 import { once } from 'node:events'
 import { after, before, describe, test } from 'node:test'
 import { issueCertificate } from '../support/certificate.ts'
+import { READ_ONLY, skipReadOnly } from '../support/read-only.ts'
 import { COMMAND } from '../support/server-process.ts'
 import { Terminal } from './terminal.ts'
 
@@ -164,11 +165,40 @@ describe('a start is refused', () => {
     }
   })
 
+  test(
+    'where the anchor cannot be written: it is there, and nothing needs to be restored',
+    { skip: skipReadOnly },
+    () => {
+      for (const args of [['serve'], ['check']]) {
+        const { status, stdout, stderr } = spawnSync('unshare', [...READ_ONLY, 'keys', COMMAND, ...args], {
+          cwd: terminal.directory,
+          env: terminal.environment,
+          encoding: 'utf8',
+        })
+        assert.deepEqual([status, stdout], [2, ''])
+        assert.match(
+          stderr,
+          /^error: cannot open the anchor file keys\/anchor: EROFS: .*\nhint: .* the setting anchorFile$/m,
+        )
+      }
+    },
+  )
+
   test('with a passphrase while the keyring is under a key file', async () => {
     await writeFile(terminal.path('passphrase'), 'correct horse\n', { mode: 0o600 })
     await refuses(/^error: the keyring is under a key file, which this is not\nhint: unset passphraseFile/, {
       COUNTERSIGN_PASSPHRASE_FILE: 'passphrase',
     })
+  })
+
+  test('with a key file of which a part is lost: no setting is blamed for it', async () => {
+    const [path, away] = [terminal.path('keys', 'key-encryption-key'), terminal.path('key-file-away')]
+    await cp(path, away)
+    for (const rest of ['', (await readFile(path, 'utf8')).slice(0, 20)]) {
+      await writeFile(path, rest)
+      await refuses(/^error: keys\/key-encryption-key is damaged\nhint: restore it from a backup/)
+    }
+    await cp(away, path)
   })
 
   test('with a secret that others can read', async () => {

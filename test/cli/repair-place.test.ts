@@ -7,19 +7,8 @@ import { text } from 'node:stream/consumers'
 import { after, before, describe, test } from 'node:test'
 import type { Repair } from '../../src/repair.ts'
 import { livedIn, type LivedIn } from '../support/lived-in.ts'
+import { READ_ONLY, skipReadOnly } from '../support/read-only.ts'
 import { COMMAND } from '../support/server-process.ts'
-
-/** For one command alone: a directory that nothing can be written to, as after a fault of its disk. */
-const READ_ONLY = [
-  '--map-root-user',
-  '--mount',
-  'sh',
-  '-c',
-  'mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" && shift && exec "$@"',
-  'sh',
-]
-const skipReadOnly =
-  spawnSync('unshare', [...READ_ONLY, import.meta.dirname, 'true']).status === 0 ? false : 'nothing can be mounted here'
 
 describe('countersign repair and what is around it', () => {
   let lived: LivedIn
