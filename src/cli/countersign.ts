@@ -1,11 +1,10 @@
 #!/usr/bin/env node
+import { outputFailed } from './output.ts'
 import { programFor } from './program.ts'
 
-// `countersign … | head` closes the pipe early; that is no error.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error
-  process.exit()
-})
+process.stdout.on('error', outputFailed)
+// Nobody is there to be told.
+process.stderr.on('error', () => {})
 
 const program = await programFor(process.argv.slice(2))
 await program.parseAsync()

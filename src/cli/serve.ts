@@ -4,6 +4,7 @@ import { createLog } from '../log/log.ts'
 import { serve } from '../main.ts'
 import type { Log } from '../repository/trust.ts'
 import { greetingOf } from './greeting.ts'
+import { outputIsLog } from './output.ts'
 import { mustBeOwner } from './owner.ts'
 import { EXIT, run, settingsOf } from './run.ts'
 
@@ -29,6 +30,7 @@ export function serveCommand(): Command {
         // Whatever is made here, LevelDB's files too, is the owner's alone.
         process.umask(0o077)
         await mustBeOwner(settings.dataDirectory)
+        outputIsLog()
         const log = createLog(settings.logLevel)
         endOnFaults(log)
         const stop = stopSignal()

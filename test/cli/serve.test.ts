@@ -48,6 +48,19 @@ Docker 29 and later need the docker-trust plugin, and no longer verify on pull, 
     assert.match(server.stderr, new RegExp(`SERVER=https://localhost:${server.port}\n`))
   })
 
+  test('whoever reads the log may go away: the server stays', async () => {
+    const server = await terminal.serve()
+    server.unread()
+    for (let asked = 0; asked < 3; asked += 1) {
+      assert.equal((await exchange(server, { path: '/v2/' })).status, 200)
+      // Lines of the log are written together, a moment later.
+      await pause(300)
+    }
+    assert.equal((await terminal.run(['user', 'list'])).code, 0)
+    assert.equal((await exchange(server, { path: '/v2/' })).status, 200)
+    assert.equal(await server.end(), 0)
+  })
+
   test('what it makes is the owner’s alone', async () => {
     await (await terminal.serve()).end()
     for (const directory of ['data', 'keys', 'keys/tls']) {

@@ -96,6 +96,12 @@ export class Started implements Endpoint {
       .map((line) => JSON.parse(line) as Record<string, unknown>)
   }
 
+  /** Whoever read what it prints goes away. */
+  unread(): void {
+    this.#child.stdout?.destroy()
+    this.#child.stderr?.destroy()
+  }
+
   signal(signal: NodeJS.Signals): void {
     this.#child.kill(signal)
   }

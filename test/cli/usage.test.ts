@@ -1,9 +1,11 @@
 import type { Command } from 'commander'
 import assert from 'node:assert/strict'
-import { writeFile } from 'node:fs/promises'
+import { spawnSync } from 'node:child_process'
+import { open, writeFile } from 'node:fs/promises'
 import { after, before, describe, test } from 'node:test'
 import { programFor, withSubcommands } from '../../src/cli/program.ts'
 import { describeSettings } from '../../src/settings/load.ts'
+import { COMMAND } from '../support/server-process.ts'
 import { Terminal } from './terminal.ts'
 
 /** As it is typed, without the program's own name. */
@@ -28,6 +30,26 @@ describe('countersign', () => {
       assert.match(stdout, new RegExp(`^  ${command} `, 'm'))
     assert.match((await terminal.run(['repo', 'list', '--help'])).stdout, /^Global Options:\n[^]* {2}--config <file> /m)
     assert.match(stdout, /^Exit codes: 0 done, 1 the answer is no .*, 2 it failed\.$/m)
+  })
+
+  test('what is printed and cannot be written is no answer, and no stack', async () => {
+    await using full = await open('/dev/full', 'w')
+    for (const args of [['config'], ['config', '--json']]) {
+      const stdio = ['ignore', full.fd, 'pipe'] as const
+      const env = terminal.environment
+      const { status, stderr } = spawnSync(COMMAND, args, {
+        cwd: terminal.directory,
+        env,
+        stdio: [...stdio],
+        encoding: 'utf8',
+      })
+      assert.equal(
+        stderr,
+        'error: cannot write to standard output: ENOSPC: no space left on device\n' +
+          'hint: make room there; a change that was asked for is done all the same\n',
+      )
+      assert.equal(status, 2)
+    }
   })
 
   test('every command prints JSON, and what changes something says before what it would do', async () => {

@@ -1,0 +1,19 @@
+import { messageOf } from '../errors.ts'
+import { printError } from './print.ts'
+import { EXIT } from './run.ts'
+
+/** Ends a command whose answer cannot be printed. `countersign … | head` closes the pipe early; that is no error. */
+export function outputFailed(error: NodeJS.ErrnoException): void {
+  if (error.code === 'EPIPE') process.exit()
+  const reason = messageOf(error).replace(/, \w+$/, '')
+  printError(
+    `cannot write to standard output: ${reason}`,
+    'make room there; a change that was asked for is done all the same',
+  )
+  process.exit(EXIT.failed)
+}
+
+/** From now on it is a server's log, which goes on without whoever read it. */
+export function outputIsLog(): void {
+  process.stdout.off('error', outputFailed)
+}
