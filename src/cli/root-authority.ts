@@ -30,6 +30,11 @@ export function saysAuthority(
   throw new TrustError('INVALID_PARAMETERS', text, { hint: 'they are for: key rotate GUN root' })
 }
 
+/** True if nobody gets a new key: the same ones get new certificates. */
+export function isRenewal(roles: readonly BaseRole[], renew: true | undefined): boolean {
+  return renew === true && roles.length === 1
+}
+
 /**
  * Which root keys a repository is to have: other ones or the same again; of these as many must sign as before, if not
  * said. Nothing is opened.

@@ -12,7 +12,7 @@ import type { Connection } from './connect.ts'
 import { inEach, oneGun, outcomeTable, WAITING_HINT, type Outcome } from './fleet.ts'
 import { JSON_OPTION, wholeNumber } from './options.ts'
 import { print, printJson } from './print.ts'
-import { nextAuthority, saysAuthority } from './root-authority.ts'
+import { isRenewal, nextAuthority, saysAuthority } from './root-authority.ts'
 import { PASSPHRASE_OPTION, RootKeyring } from './root-keys.ts'
 import { plan, type PlanOptions } from './rotation-plan.ts'
 import { EXIT, withConnection } from './run.ts'
@@ -62,7 +62,7 @@ function rotate(target: string, names: readonly string[], options: Options, comm
     const keyring = new RootKeyring(connection, options.passphraseFile)
     const outcomes = await inEach(guns, (gun) => rotateOne(connection, keyring, gun, asked, options))
     if (options.json === true) printJson(outcomes)
-    else show(outcomes)
+    else show(outcomes, options)
     const wanted = options.stage === true ? 'waits for signatures' : 'rotated'
     return outcomes.every(({ state }) => state === wanted) ? EXIT.ok : EXIT.negative
   })
@@ -109,11 +109,12 @@ async function authority(
   return { certificates, threshold }
 }
 
-function show(outcomes: readonly Rotated[]): void {
+function show(outcomes: readonly Rotated[], { renew }: Options): void {
   const [only] = outcomes
   if (only === undefined || outcomes.length > 1) return print(outcomeTable(outcomes))
   const { gun, roles = [], state, version } = only
-  if (state === 'rotated') print(`rotated ${keysText(roles)} of ${gun}: root version ${version}`)
+  const done = isRenewal(roles, renew) ? 'renewed the root certificates' : `rotated ${keysText(roles)}`
+  if (state === 'rotated') print(`${done} of ${gun}: root version ${version}`)
   else
     print(
       `the next root of ${gun} waits for signatures; until then nothing changes: countersign root show ${typed(gun)}`,

@@ -2,11 +2,18 @@ import type { RootKey } from '../admin/root-keys.ts'
 import { planRoot } from '../admin/roots.ts'
 import { TrustError } from '../errors.ts'
 import { keysText } from '../repository/rotated-roles.ts'
-import type { RotationPlan } from '../repository/rotation-plan.ts'
+import { FORMER_KEY, type RotationPlan } from '../repository/rotation-plan.ts'
 import { rolesIn, type AskedRoles } from './asked-roles.ts'
 import type { Connection } from './connect.ts'
 import { print, printJson } from './print.ts'
-import { hereFirst, nextAuthority, saysAuthority, type AuthorityOptions, type NextAuthority } from './root-authority.ts'
+import {
+  hereFirst,
+  isRenewal,
+  nextAuthority,
+  saysAuthority,
+  type AuthorityOptions,
+  type NextAuthority,
+} from './root-authority.ts'
 import { RootKeyring } from './root-keys.ts'
 import { EXIT } from './run.ts'
 
@@ -80,8 +87,10 @@ function withHolders(found: RotationPlan, records: readonly RootKey[]): Plan {
 /** With what was said of the root keys from now on: the new ones sign too, so they must be here. */
 function planned(found: Plan, { keys, threshold }: NextAuthority): Plan {
   const offline = keys.filter(({ sealed }) => sealed === null)
+  const stay = threshold <= found.threshold && found.signers.every((id) => keys.some(({ keyId }) => keyId === id))
   return {
     ...found,
+    breaks: found.breaks.filter((text) => !stay || text !== FORMER_KEY),
     next: { threshold, keys: keys.map(({ name, keyId }) => ({ name, keyId })) },
     obstacles: [
       ...found.obstacles,
@@ -90,8 +99,10 @@ function planned(found: Plan, { keys, threshold }: NextAuthority): Plan {
   }
 }
 
-function planText(each: Plan | Unplanned, { stage }: PlanOptions): string {
-  const title = `Rotating ${keysText(each.roles)} of ${each.gun}`
+function planText(each: Plan | Unplanned, { stage, renew }: PlanOptions): string {
+  const title = isRenewal(each.roles, renew)
+    ? `Renewing the root certificates of ${each.gun}`
+    : `Rotating ${keysText(each.roles)} of ${each.gun}`
   const obstacles = each.obstacles.map((text) => `  cannot be done: ${text}`)
   if (!('version' in each)) return [title, ...obstacles].join('\n')
   const stuck = each.cachedRoots.filter(({ follows }) => !follows)

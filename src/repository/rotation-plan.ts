@@ -134,6 +134,9 @@ function cachedRoots(
   return found.toReversed()
 }
 
+/** Not so where the root keys stay, which is said to the command alone. */
+export const FORMER_KEY = 'who holds only the former root key can change this repository no more'
+
 function breaksOf(
   roles: readonly BaseRole[],
   current: Root,
@@ -146,7 +149,7 @@ function breaksOf(
       'clients that pin root certificates (trust_pinning) refuse the new root until they pin its certificate too',
       'clients that pin root keys (Connaisseur) refuse the roots after it until they pin its keys, if these are others',
     )
-    breaks.push('who holds only the former root key can change this repository no more')
+    breaks.push(FORMER_KEY)
   }
   if (held === undefined) {
     breaks.push('what else serves this repository, and signs it until now, can do so no more')

@@ -147,7 +147,25 @@ describe('root keys of persons, at the terminal', () => {
       `key rotate ${LATER} root --root-key alice bob --root-threshold 2 --plan`,
       /root version 4, signed by 1 of:\n {4}ID alice\n {2}from then on each root is signed by 2 of:\n {4}ID alice\n {4}ID bob\n/,
     )
-    await prints(`key rotate ${LATER} root --renew --dry-run`, /is signed by 1 of:\n {4}ID alice\n/)
+    await prints(
+      `key rotate ${LATER} root --renew --dry-run`,
+      `Renewing the root certificates of ${LATER}
+  root version 4, signed by 1 of:
+    ID alice
+  from then on each root is signed by 1 of:
+    ID alice
+  signed by the server with it: snapshot, timestamp
+  all clients follow, whichever root they have cached
+  breaks: clients that pin root certificates (trust_pinning) refuse the new root until they pin its certificate too
+`,
+    )
+    await prints(
+      `key rotate ${LATER} root --renew --passphrase-file alice.pass`,
+      `renewed the root certificates of ${LATER}: root version 4\n`,
+    )
+    const former = /breaks: who holds only the former root key can change this repository no more\n/
+    await prints(`key rotate ${LATER} root --root-key bob --plan`, former)
+    await prints(`key rotate ${LATER} root --root-key alice bob --root-threshold 2 --plan`, former)
     await prints(`key rotate ${LATER} root --root-key nobody --plan`, /there is no root key nobody/, 1)
     await prints(`key rotate ${LATER} root --renew --root-key bob --plan`, /say which root keys/, 2)
     await prints(`key rotate ${LATER} root --root-key bob --root-threshold 2 --plan`, /above its number of keys/, 2)
@@ -166,14 +184,14 @@ describe('root keys of persons, at the terminal', () => {
     await prints(`root sign staged.json --key bob.key ${out}`, /bob\.key is no root key of/, 2)
     await prints(
       `root sign staged.json --key alice.key ${out}`,
-      /^signed this root of [^]* version {2}4, until [^]* root {7}1 of ID\n[^]*take it back/,
+      /^signed this root of [^]* version {2}5, until [^]* root {7}1 of ID\n[^]*take it back/,
     )
     const again = await terminal.run(`root sign staged.json --key alice.key ${out} --dry-run`.split(' '))
     const [id = ''] = (await rootOf(LATER)).ids
     assert.ok(again.stdout.includes(`  root       1 of ${id}\n`), 'the id that repo show has')
-    await prints(`root publish ${LATER} staged.json --dry-run`, `would publish root version 4 of ${LATER}\n`)
+    await prints(`root publish ${LATER} staged.json --dry-run`, `would publish root version 5 of ${LATER}\n`)
     await prints(`root show ${LATER}`, /ID not yet/)
-    await prints(`root publish ${LATER} staged.json`, `published root version 4 of ${LATER}\n`)
+    await prints(`root publish ${LATER} staged.json`, `published root version 5 of ${LATER}\n`)
     await writeFile(
       terminal.path('other.json'),
       JSON.stringify({ gun: LATER, signatures: [], payload: { _type: 'X' } }),
