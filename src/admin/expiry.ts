@@ -25,7 +25,7 @@ export const showExpiry = operation({
   name: 'expiry',
   method: 'GET',
   path: '/expiry',
-  summary: 'Everything that ends unless a person puts it off, soonest first.',
+  summary: 'Everything that ends, soonest first, and what to do about it.',
   action: 'admin',
   input: z.strictObject({
     days: z.coerce

@@ -64,8 +64,8 @@ function sightings({ now, before }: { now: Sighting[]; before: Sighting[] }): st
 
 export function expiryCommand(): Command {
   return new Command('expiry')
-    .description('everything that ends unless a person acts, soonest first, and what to do then')
-    .option('--days <days>', 'only what ends within so many days', wholeNumber(0, 36_500))
+    .description('everything that ends, soonest first, and what to do about it')
+    .option('--days <days>', 'only what ends within so many days (default: all)', wholeNumber(0, 36_500))
     .option(...JSON_OPTION)
     .action(({ days }: { days?: number }, command: Command) =>
       ask(command, showExpiry, { days }, (rows) => {

@@ -23,7 +23,7 @@ export function rootCommand(): Command {
   const root = new Command('root').description('root keys, and roots that wait for signatures')
   root
     .command('list')
-    .description('all root keys')
+    .description('all root keys; exit code 1: one is damaged')
     .option(...JSON_OPTION)
     .action(list)
   root

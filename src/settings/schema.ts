@@ -112,7 +112,7 @@ export const settingsSchema = z.strictObject({
   keyAlgorithm: z
     .enum(['ecdsa', 'ed25519'])
     .default('ecdsa')
-    .describe('of the keys that the server makes; Connaisseur before 3.4 does not know ed25519'),
+    .describe('of the keys that the server makes: ecdsa (P-256), or ed25519, which Connaisseur before 3.4 does not know'),
   signers: z
     .strictObject({
       pkcs11: z
@@ -124,8 +124,12 @@ export const settingsSchema = z.strictObject({
           keyAlgorithm: z
             .enum(['ecdsa', 'ed25519'])
             .default('ecdsa')
-            .describe('of new keys in the token; many tokens know only ecdsa (P-256)'),
-          answerSeconds: seconds.default(10).describe('a token that says nothing for so long is taken for gone'),
+            .describe(
+              'of new keys in the token: ecdsa (P-256; the default), or ed25519, which many tokens do not know',
+            ),
+          answerSeconds: seconds
+            .default(10)
+            .describe('a token that says nothing for so long is taken for gone; default: 10'),
         })
         .optional(),
       rules: z
@@ -141,7 +145,10 @@ export const settingsSchema = z.strictObject({
     .default(60)
     .describe('between two looks for what must be re-signed, and for new TLS certificates and token keys'),
   shutdownSeconds: seconds.default(20).describe('for running requests at SIGTERM'),
-  logLevel: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info').describe('of the JSON log'),
+  logLevel: z
+    .enum(['debug', 'info', 'warn', 'error', 'silent'])
+    .default('info')
+    .describe('of the JSON log: debug, info, warn, error, or silent'),
   cache: z
     .strictObject({
       currentSeconds: z.number().int().min(0).max(31_536_000).default(300).describe('max-age of current documents'),

@@ -253,7 +253,7 @@ describe('PKCS#11', { skip }, () => {
       await other.close()
     }
     await refused({ library: '/nowhere.so' }, 'BAD_SETTINGS', /^cannot load the PKCS#11 library \/nowhere\.so: /)
-    await refused({ pinFile: '/nowhere' }, 'BAD_KEYS', /^cannot read \/nowhere: ENOENT/)
+    await refused({ pinFile: '/nowhere/pin' }, 'BAD_KEYS', /^cannot read \/nowhere\/pin: ENOENT/)
     const early = new Pkcs11Signer(token.with({ tokenLabel: 'still in the drawer' }))
     await early.start()
     assert.deepEqual(early.readiness(), {
