@@ -2,7 +2,7 @@ import type { RootKey } from '../admin/root-keys.ts'
 import { planRoot } from '../admin/roots.ts'
 import { TrustError } from '../errors.ts'
 import { keysText } from '../repository/rotated-roles.ts'
-import { FORMER_KEY, type RotationPlan } from '../repository/rotation-plan.ts'
+import { BREAKS_OF_OTHER_ROOT_KEYS, type RotationPlan } from '../repository/rotation-plan.ts'
 import { rolesIn, type AskedRoles } from './asked-roles.ts'
 import type { Connection } from './connect.ts'
 import { print, printJson } from './print.ts'
@@ -90,7 +90,7 @@ function planned(found: Plan, { keys, threshold }: NextAuthority): Plan {
   const stay = threshold <= found.threshold && found.signers.every((id) => keys.some(({ keyId }) => keyId === id))
   return {
     ...found,
-    breaks: found.breaks.filter((text) => !stay || text !== FORMER_KEY),
+    breaks: found.breaks.filter((text) => !stay || !BREAKS_OF_OTHER_ROOT_KEYS.includes(text)),
     next: { threshold, keys: keys.map(({ name, keyId }) => ({ name, keyId })) },
     obstacles: [
       ...found.obstacles,

@@ -135,7 +135,10 @@ function cachedRoots(
 }
 
 /** Not so where the root keys stay, which is said to the command alone. */
-export const FORMER_KEY = 'who holds only the former root key can change this repository no more'
+export const BREAKS_OF_OTHER_ROOT_KEYS: readonly string[] = [
+  'clients that pin root keys (Connaisseur) refuse the roots after it until they pin the new ones',
+  'who holds only the former root key can change this repository no more',
+]
 
 function breaksOf(
   roles: readonly BaseRole[],
@@ -147,9 +150,8 @@ function breaksOf(
   if (roles.includes('root')) {
     breaks.push(
       'clients that pin root certificates (trust_pinning) refuse the new root until they pin its certificate too',
-      'clients that pin root keys (Connaisseur) refuse the roots after it until they pin its keys, if these are others',
+      ...BREAKS_OF_OTHER_ROOT_KEYS,
     )
-    breaks.push(FORMER_KEY)
   }
   if (held === undefined) {
     breaks.push('what else serves this repository, and signs it until now, can do so no more')

@@ -112,7 +112,9 @@ export const settingsSchema = z.strictObject({
   keyAlgorithm: z
     .enum(['ecdsa', 'ed25519'])
     .default('ecdsa')
-    .describe('of the keys that the server makes: ecdsa (P-256), or ed25519, which Connaisseur before 3.4 does not know'),
+    .describe(
+      'of the keys that the server makes: ecdsa (P-256), or ed25519, which Connaisseur before 3.4 does not know',
+    ),
   signers: z
     .strictObject({
       pkcs11: z

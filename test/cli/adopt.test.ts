@@ -170,7 +170,7 @@ describe('countersign repo adopt', () => {
     const warning = `adopted, and not signed here yet: clients take it until YYYY-MM-DD. countersign key rotate ${APP} snapshot`
     const shown = await on(here, `repo show ${APP}`)
     assert.match(shown, new RegExp(`^${APP}\n\nwarning: ${warning}\n\nRoles\n`))
-    assert.match(shown, /^ {2}timestamp +3 +YYYY-MM-DD \(N days\) +SHORTENED-ID ed25519 \(elsewhere\)$/m)
+    assert.match(shown, /^ {2}timestamp +3 +YYYY-MM-DD \(N days\) +SHORTENED-ID ecdsa \(elsewhere\)$/m)
     assert.match(await on(here, 'repo list'), /^docker\.io\/acme\/app +3 +0 +YYYY-MM-DD \(N days\)$/m)
     const expiry = (await on(here, 'expiry')).split('\n')
     const [, soonest = ''] = expiry

@@ -128,7 +128,7 @@ describe('several roles get new keys in one root', () => {
   signed by the server with it: targets, snapshot, timestamp
   all clients follow, whichever root they have cached
   breaks: clients that pin root certificates (trust_pinning) refuse the new root until they pin its certificate too
-  breaks: clients that pin root keys (Connaisseur) refuse the roots after it until they pin its keys, if these are others
+  breaks: clients that pin root keys (Connaisseur) refuse the roots after it until they pin the new ones
   breaks: who holds only the former root key can change this repository no more
 `,
     )
