@@ -7,6 +7,7 @@ import { proposeHeads } from './repository/rebuild-head.ts'
 import { DATA, makeServerDirectory, mustBeFree } from './server-directory.ts'
 import type { Settings } from './settings/schema.ts'
 import { openKeysDirectory, type Keys } from './signing/keys-directory.ts'
+import type { RoutedSigner } from './signing/routed-signer.ts'
 import { readAnchorOf } from './store/anchor.ts'
 import { fillStore } from './store/copy.ts'
 import { openStore } from './store/level.ts'
@@ -33,7 +34,7 @@ export interface Repair extends Repaired {
  * @param from a backup to take from what cannot be had otherwise: what `countersign backup` made, or a data directory
  * @param dryRun make nothing
  * @param gone aborted: nobody waits for it any more
- * @throws TrustError WRONG_STATE, BAD_KEYS, DATA_… if nothing can be repaired; why it was aborted; nothing is left in the
+ * @throws TrustError WRONG_STATE, BAD_KEYS, SIGNER_UNAVAILABLE, DATA_… if nothing can be repaired; why it was aborted; nothing is left in the
  *   directory then, nor in the temporary one
  */
 export async function repair(
@@ -46,6 +47,8 @@ export async function repair(
   const { dataDirectory, keysDirectory, anchorFile, passphraseFile } = settings
   await mustBeFree(settings, directory)
   const keys = await openKeysDirectory(keysDirectory, passphraseFile)
+  const anchor = await readAnchorOf(anchorFile, keys.anchorKey)
+  const signer = signerOf(settings, keys)
   const views: View[] = []
   const look = async (place: string): Promise<View> => {
     const view = await openView(place).catch((error: unknown) => {
@@ -55,41 +58,51 @@ export async function repair(
     return view
   }
   try {
+    await mustBeReached(signer)
     const { records: damaged, turnedBack, relisted } = await look(dataDirectory)
     const backup = from === undefined ? undefined : (await look(dataOf(from))).records
-    const anchor = await readAnchorOf(anchorFile, keys.anchorKey)
     const parts = { damaged, mayBeOlder: relisted, directory: dataDirectory, backup, anchor, proposeHeads, gone }
     const done: Repaired = { commits: 0, whole: 0, repaired: [], lost: [], left: [], unnamed: [] }
     if (dryRun) {
       for await (const _ of repairedRecords(parts, done));
       return { directory, turnedBack, relisted, ...done }
     }
-    const found = await make(settings, keys, directory, parts, done)
+    const found = await make(settings, { anchorKey: keys.anchorKey, signer }, directory, parts, done)
     return { directory, turnedBack, relisted, ...done, check: found }
   } finally {
     for (const view of views) await view.close()
+    await signer.close()
   }
+}
+
+/** `check` asks for every key when all else is done: a token that is away is noticed before anything is begun. */
+async function mustBeReached(signer: RoutedSigner): Promise<void> {
+  await signer.start()
+  const { usable, reason = '' } = signer.readiness()
+  if (usable) return
+  throw new TrustError('SIGNER_UNAVAILABLE', reason, {
+    hint: 'connect the token; without the settings signers.pkcs11 and signers.rules repair goes on, and says of its keys that they do not open',
+  })
 }
 
 /** The proof is the same look at everything as at any store. */
 async function make(
   settings: Settings,
-  keys: Keys,
+  { anchorKey, signer }: Pick<Keys, 'anchorKey'> & { readonly signer: RoutedSigner },
   directory: string,
   parts: RepairParts,
   done: Repaired,
 ): Promise<CheckReport> {
   return makeServerDirectory(settings, directory, async (place) => {
-    const options = { ...place, anchorKey: keys.anchorKey }
+    const options = { ...place, anchorKey }
     await fillStore(repairedRecords(parts, done), options, parts.gone)
     const store = await openStore(options)
-    const signer = signerOf(settings, keys)
     try {
       const found = await check(store, (...key) => signer.opens(...key), Date.now())
       parts.gone.throwIfAborted()
       return found
     } finally {
-      await Promise.all([signer.close(), store.close()])
+      await store.close()
     }
   })
 }
