@@ -6,7 +6,8 @@ import { TrustError } from '../errors.ts'
 import { PLACE_HINT, REPAIR_HINT } from './hints.ts'
 import { sealRecord } from './record.ts'
 import { isOfThePlace, Records } from './records.ts'
-import { mustHaveWholeLogs } from './write-ahead-log.ts'
+import { isTable, mustKnowItsTables } from './table-list.ts'
+import { isLog, mustHaveWholeLogs } from './write-ahead-log.ts'
 
 /** What LevelDB gathers in memory before it writes a table; it has two of them at most, bytes. */
 const WRITE_BUFFER_BYTES = 8 * 1024 * 1024
@@ -41,7 +42,7 @@ export class Database extends Records {
     await mustHaveCurrent(directory, create)
     // LevelDB's lock keeps other processes out; of this one it lets in every thread, of which one alone writes.
     if (written.has(directory)) throw locked(directory)
-    if (!create) lookAtLogs(directory)
+    if (!create) lookFirst(directory)
     const level = await openLevel(directory, create)
     written.add(directory)
     return new Database(directory, level)
@@ -59,11 +60,16 @@ export class Database extends Records {
    * records stand in its place.
    *
    * @param of the directory that it is a view of, for errors
+   * @param isListed false: the list is not of the tables that are there, and LevelDB would write over others
    * @throws TrustError DATA_LOCKED, DATA_DAMAGED
    */
-  static async openView(directory: string, of: string): Promise<{ database: Database; relisted: boolean }> {
+  static async openView(
+    directory: string,
+    of: string,
+    isListed: boolean,
+  ): Promise<{ database: Database; relisted: boolean }> {
     try {
-      return { database: new Database(directory, await openLevel(directory, false, of)), relisted: false }
+      if (isListed) return { database: new Database(directory, await openLevel(directory, false, of)), relisted: false }
     } catch (error) {
       const { code, cause } = error as TrustError
       if (code !== 'DATA_DAMAGED' || isOfThePlace(cause as Error)) throw error
@@ -163,9 +169,11 @@ function locked(directory: string, cause?: unknown): TrustError {
   })
 }
 
-function lookAtLogs(directory: string): void {
+/** Opening a database changes it: what LevelDB would throw away without a word is looked for before. */
+function lookFirst(directory: string): void {
   try {
     mustHaveWholeLogs(directory)
+    mustKnowItsTables(directory)
   } catch (error) {
     throw error instanceof TrustError ? error : unopened(directory, error as Error)
   }
@@ -190,5 +198,5 @@ export async function mustHaveCurrent(directory: string, create: boolean): Promi
 /** True if LevelDB ever wrote a record here: its tables and logs come after CURRENT. */
 async function holdsRecords(directory: string): Promise<boolean> {
   const names = await readdir(directory).catch(() => [])
-  return names.some((name) => /^\d+\.(?:ldb|sst|log)$/.test(name))
+  return names.some((name) => isTable(name) || isLog(name))
 }

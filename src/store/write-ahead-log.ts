@@ -11,6 +11,7 @@ const HEADER_BYTES = 7
 /** A whole batch, or the first part of one. Middle and last parts are 3 and 4. */
 const FULL = 1
 const FIRST = 2
+const LAST = 4
 /** A batch begins with its sequence number, which grows. */
 const SEQUENCE_BYTES = 8
 
@@ -87,6 +88,18 @@ export function withItsDamage(log: Buffer): MendedFile {
     before = record
   }
   return { bytes, bits }
+}
+
+/** The batches of a log, up to the first place that cannot be read. LevelDB's list of its tables has this form, too. */
+export function* wholeBatches(log: Buffer): IterableIterator<Buffer> {
+  let parts: Buffer[] = []
+  for (const { at, isWhole } of recordsIn(log)) {
+    if (!isWhole) return
+    const type = log[at + 6]
+    if (type === FULL || type === FIRST) parts = []
+    parts.push(log.subarray(at + HEADER_BYTES, at + HEADER_BYTES + log.readUInt16LE(at + 4)))
+    if (type === FULL || type === LAST) yield Buffer.concat(parts)
+  }
 }
 
 /** A place in a log that has the form of a record. */

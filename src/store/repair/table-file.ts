@@ -1,6 +1,6 @@
 import { isWhole, turnBack, type MendedFile } from '../checked-bytes.ts'
 import { unsnap } from './snappy.ts'
-import { varint } from './varint.ts'
+import { varint } from '../varint.ts'
 
 /**
  * LevelDB's table format (doc/table_format.md): blocks, each followed by its type and a checksum over both; at the end of

@@ -6,6 +6,7 @@ import { Database, mustHaveCurrent } from '../database.ts'
 import type { Records } from '../records.ts'
 import { readableBytes } from './readable-bytes.ts'
 import { withoutTraps } from './table-file.ts'
+import { isTable, knowsItsTables } from '../table-list.ts'
 import { isLog, withItsDamage } from '../write-ahead-log.ts'
 
 /** What a database held when it was looked at. To be closed: it has a directory of its own. */
@@ -36,17 +37,16 @@ export async function openView(directory: string): Promise<View> {
   try {
     for (const name of await readdir(directory)) {
       const [from, to] = [join(resolve(directory), name), join(view, name)]
-      const isTable = /\.(?:ldb|sst)$/.test(name)
       const isList = name === 'CURRENT' || name.startsWith('MANIFEST-')
       if (isList) await writeFile(to, await readableBytes(from))
       if (name === 'LOCK' && !(await isReadOnly(from))) await symlink(from, to)
-      if (!isTable && !isLog(name)) continue
-      const mended = (isTable ? withoutTraps : withItsDamage)(await readableBytes(from))
+      if (!isTable(name) && !isLog(name)) continue
+      const mended = (isTable(name) ? withoutTraps : withItsDamage)(await readableBytes(from))
       if (mended === undefined) await symlink(from, to)
       else await writeFile(to, mended.bytes)
       if (mended !== undefined && mended.bits > 0) turnedBack.push({ file: name, bits: mended.bits })
     }
-    const { database, relisted } = await Database.openView(view, directory)
+    const { database, relisted } = await Database.openView(view, directory, knowsItsTables(directory))
     return {
       records: database,
       turnedBack,
