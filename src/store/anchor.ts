@@ -3,6 +3,7 @@ import { constants, writeSync } from 'node:fs'
 import { open, type FileHandle } from 'node:fs/promises'
 import { setTimeout } from 'node:timers/promises'
 import { fileError, TrustError } from '../errors.ts'
+import { ANCHOR_HINT } from './hints.ts'
 
 /**
  * The anchor: the newest journal entry's number and hash, signed, in a file outside the database. It shows what no look
@@ -21,7 +22,6 @@ export interface AnchorKey {
   verify(bytes: Uint8Array, signature: Uint8Array): boolean
 }
 
-const TOGETHER = 'the anchor belongs to the database; restore both together'
 const WRITABLE =
   'each commit writes it: mount its place for writing, or move it to another one that is named by the setting anchorFile'
 
@@ -70,12 +70,12 @@ export class AnchorFile {
         'DATA_DAMAGED',
         text,
         cause,
-        readOnly ? WRITABLE : create ? 'check the setting anchorFile' : TOGETHER,
+        readOnly ? WRITABLE : create ? 'check the setting anchorFile' : ANCHOR_HINT,
       )
     }
     if (create && (await file.stat()).size > 0) {
       await file.close()
-      throw new TrustError('DATA_EXISTS', `there is an anchor in ${path} already`, { hint: TOGETHER })
+      throw new TrustError('DATA_EXISTS', `there is an anchor in ${path} already`, { hint: ANCHOR_HINT })
     }
     return new AnchorFile(file, key)
   }
@@ -83,7 +83,7 @@ export class AnchorFile {
   /** One that is not written to: the disk may be read-only. @throws TrustError DATA_DAMAGED */
   static async openToRead(path: string, key: AnchorKey): Promise<AnchorFile> {
     const file = await open(path, 'r').catch((cause: unknown) => {
-      throw fileError('DATA_DAMAGED', `cannot open the anchor file ${path}`, cause, TOGETHER)
+      throw fileError('DATA_DAMAGED', `cannot open the anchor file ${path}`, cause, ANCHOR_HINT)
     })
     return new AnchorFile(file, key)
   }
@@ -162,7 +162,7 @@ export async function readAnchorOf(path: string, key: AnchorKey): Promise<Anchor
   await using file = await AnchorFile.openToRead(path, key)
   const anchor = await file.read()
   if (anchor !== undefined) return anchor
-  throw new TrustError('DATA_DAMAGED', 'the anchor has no valid signature', { hint: TOGETHER })
+  throw new TrustError('DATA_DAMAGED', 'the anchor has no valid signature', { hint: ANCHOR_HINT })
 }
 
 function bytesOf(anchor: Anchor): Buffer {

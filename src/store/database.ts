@@ -60,7 +60,7 @@ export class Database extends Records {
    * records stand in its place.
    *
    * @param of the directory that it is a view of, for errors
-   * @param isListed false: the list is not of the tables that are there, and LevelDB would write over others
+   * @param isListed false: there is no list of the tables that are there, and LevelDB would write over some
    * @throws TrustError DATA_LOCKED, DATA_DAMAGED
    */
   static async openView(

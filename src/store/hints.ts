@@ -11,5 +11,9 @@ export const REPAIR_HINT =
 /** About a database and an anchor that are not of each other. */
 export const RESTORE_HINT = 'restore data directory and anchor from a backup; nothing was changed'
 
+/** About an anchor that is gone or damaged, of a database that is there. */
+export const ANCHOR_HINT =
+  'put the one of a backup there, older than the data or as old: the database is held against it, and it follows'
+
 /** About what the system refuses to do with a database. */
 export const PLACE_HINT = 'what it holds is not at fault: see to the room, the owner and the limits of the directory'

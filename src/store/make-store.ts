@@ -4,7 +4,7 @@ import { makeDirectory } from '../make-directory.ts'
 import { AnchorFile } from './anchor.ts'
 import { Database } from './database.ts'
 import { encodeFormat } from './encoding.ts'
-import { RESTORE_HINT } from './hints.ts'
+import { ANCHOR_HINT } from './hints.ts'
 import { FORMAT_VERSION } from './intact.ts'
 import { EMPTY_TAIL } from './journal.ts'
 import { formatKey } from './keyspace.ts'
@@ -38,7 +38,7 @@ export async function makeStore(directory: string, finish: (begun: BegunStore) =
     async complete({ anchorFile, anchorKey }) {
       if (!isEmpty) {
         const text = `there is a database in ${directory}, but no anchor in ${anchorFile}`
-        throw new TrustError('DATA_EXISTS', text, { hint: RESTORE_HINT })
+        throw new TrustError('DATA_EXISTS', text, { hint: ANCHOR_HINT })
       }
       await using anchor = await AnchorFile.open(anchorFile, anchorKey, true)
       const store = randomUUID()

@@ -32,7 +32,7 @@ const LOG_BEFORE = 9
  */
 export function mustKnowItsTables(directory: string): void {
   const list = readTableList(directory)
-  if (list === undefined || existsSync(join(directory, `${String(list.log).padStart(6, '0')}.log`))) return
+  if (list === undefined || hasItsLog(directory, list)) return
   const unknown = tablesIn(directory).filter((number) => !list.tables.has(number)).length
   if (unknown === 0) return
   const now = readTableList(directory)
@@ -43,11 +43,17 @@ export function mustKnowItsTables(directory: string): void {
   throw new TrustError('DATA_DAMAGED', text, { hint: REPAIR_HINT })
 }
 
-/** True if the list names just the tables that are there. */
-export function knowsItsTables(directory: string): boolean {
+/** Tells of a name whether the list knows this table; undefined: there is no list that can be followed. */
+export function listedTables(directory: string): ((name: string) => boolean) | undefined {
   const list = readTableList(directory)
-  const tables = tablesIn(directory)
-  return list !== undefined && tables.length === list.tables.size && tables.every((number) => list.tables.has(number))
+  if (list === undefined || !hasItsLog(directory, list)) return undefined
+  const there = new Set(tablesIn(directory))
+  if (![...list.tables].every((number) => there.has(number))) return undefined
+  return (name) => list.tables.has(parseInt(name, 10))
+}
+
+function hasItsLog(directory: string, { log }: TableList): boolean {
+  return existsSync(join(directory, `${String(log).padStart(6, '0')}.log`))
 }
 
 export function isTable(name: string): boolean {

@@ -6,7 +6,7 @@ import { Database, mustHaveCurrent } from '../database.ts'
 import type { Records } from '../records.ts'
 import { readableBytes } from './readable-bytes.ts'
 import { withoutTraps } from './table-file.ts'
-import { isTable, knowsItsTables } from '../table-list.ts'
+import { isTable, listedTables } from '../table-list.ts'
 import { isLog, withItsDamage } from '../write-ahead-log.ts'
 
 /** What a database held when it was looked at. To be closed: it has a directory of its own. */
@@ -32,6 +32,7 @@ export async function openView(directory: string): Promise<View> {
     if (!(error instanceof TrustError && error.code === 'DATA_DAMAGED')) throw error
   })
   const view = await mkdtemp(join(tmpdir(), 'countersign-view-'))
+  const isListed = listedTables(directory)
   const turnedBack: { file: string; bits: number }[] = []
   const remove = (): Promise<void> => rm(view, { recursive: true, force: true })
   try {
@@ -41,12 +42,14 @@ export async function openView(directory: string): Promise<View> {
       if (isList) await writeFile(to, await readableBytes(from))
       if (name === 'LOCK' && !(await isReadOnly(from))) await symlink(from, to)
       if (!isTable(name) && !isLog(name)) continue
+      // LevelDB would write over one that the list does not know.
+      if (isTable(name) && isListed?.(name) === false) continue
       const mended = (isTable(name) ? withoutTraps : withItsDamage)(await readableBytes(from))
       if (mended === undefined) await symlink(from, to)
       else await writeFile(to, mended.bytes)
       if (mended !== undefined && mended.bits > 0) turnedBack.push({ file: name, bits: mended.bits })
     }
-    const { database, relisted } = await Database.openView(view, directory, knowsItsTables(directory))
+    const { database, relisted } = await Database.openView(view, directory, isListed !== undefined)
     return {
       records: database,
       turnedBack,
