@@ -20,6 +20,9 @@ export type Derivation =
 /** What new keyrings use; what is read must not be weaker: RFC 9106's second recommendation. */
 const MEMORY_KIB = 64 * 1024
 const PASSES = 3
+/** KiB times passes; a second or so for each GiB. */
+const WORK_MAX = 16 * MEMORY_KIB * PASSES
+const LANES_MAX = 16
 const SALT_BYTES = 16
 const KEK_BYTES = 32
 /** Bytes of secret in a key file. */
@@ -31,6 +34,14 @@ export function newDerivation(kind: 'key-file' | 'passphrase'): Derivation {
   const salt = randomBytes(SALT_BYTES).toString('base64')
   if (kind === 'key-file') return { name: 'hkdf-sha256', salt }
   return { name: 'argon2id', salt, memory: MEMORY_KIB, passes: PASSES, lanes: 1 }
+}
+
+/** True for what `deriveKey` can be asked with: a file may be damaged, and ask for all memory that there is. */
+export function isDerivation(value: Derivation | undefined): value is Derivation {
+  if (typeof value?.salt !== 'string') return false
+  if (value.name !== 'argon2id') return value.name === 'hkdf-sha256'
+  const { memory, passes, lanes } = value
+  return [memory, passes, lanes].every(Number.isInteger) && memory * passes <= WORK_MAX && lanes <= LANES_MAX
 }
 
 /** @throws TrustError BAD_KEYS if the stored parameters are weaker than today's minimum */

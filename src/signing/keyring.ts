@@ -1,7 +1,7 @@
 import { randomBytes, type KeyObject } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { TrustError } from '../errors.ts'
-import { deriveKey, newDerivation, secretKey, type Derivation } from './key-encryption.ts'
+import { deriveKey, isDerivation, newDerivation, secretKey, type Derivation } from './key-encryption.ts'
 import { seal, unseal } from './seal.ts'
 import { writeFileAtomically } from './secret-file.ts'
 
@@ -16,6 +16,7 @@ interface KeyringFile {
 }
 
 const DATA_KEY_BYTES = 32
+const RESTORE = 'put it back from a backup, of whatever age: without it no key of the server opens'
 
 /** Where the secret of a keyring comes from. */
 export interface Secret {
@@ -124,19 +125,33 @@ async function readKeyring(
     }
     dataKeys.set(number, bytes)
   }
-  if (!dataKeys.has(file.current)) throw new TrustError('BAD_KEYS', `${path} is damaged`)
+  if (!dataKeys.has(file.current)) throw damaged(path)
   return { dataKeys, current: file.current }
 }
 
 async function parseKeyring(path: string): Promise<KeyringFile> {
+  let file: Partial<KeyringFile> | null
   try {
-    const file = JSON.parse(await readFile(path, 'utf8')) as KeyringFile
-    if (file.format === 1 && typeof file.dataKeys === 'object') return file
+    file = JSON.parse(await readFile(path, 'utf8')) as Partial<KeyringFile> | null
   } catch (cause) {
-    const hint = 'restore the keys directory from a backup: without it no key of the server opens'
-    throw new TrustError('BAD_KEYS', `cannot read the keyring ${path}`, { hint, cause })
+    throw new TrustError('BAD_KEYS', `cannot read the keyring ${path}`, { hint: RESTORE, cause })
   }
-  throw new TrustError('BAD_KEYS', `${path} was written by a newer version, or is damaged`)
+  if (typeof file?.format === 'number' && file.format !== 1) {
+    const text = `${path} was written by a newer version, or is damaged`
+    throw new TrustError('BAD_KEYS', text, { hint: `start that version, or ${RESTORE}` })
+  }
+  if (!isWhole(file)) throw damaged(path)
+  return file
+}
+
+function isWhole(file: Partial<KeyringFile> | null): file is KeyringFile {
+  const { derivation, dataKeys } = file ?? {}
+  if (file?.format !== 1 || typeof dataKeys !== 'object' || dataKeys === null) return false
+  return isDerivation(derivation) && Object.values(dataKeys).every((wrapped) => typeof wrapped === 'string')
+}
+
+function damaged(path: string): TrustError {
+  return new TrustError('BAD_KEYS', `${path} is damaged`, { hint: RESTORE })
 }
 
 function wrapping(number: number): [string, number] {

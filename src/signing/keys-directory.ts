@@ -71,7 +71,11 @@ export async function openKeysDirectory(directory: string, passphraseFile?: stri
   secret.bytes.fill(0)
   const sealed = await readSecretFile(join(directory, ANCHOR_KEY))
   const seed = keyring.unseal(ANCHOR_ABOUT, sealed)
-  if (seed === undefined) throw new TrustError('BAD_KEYS', `${join(directory, ANCHOR_KEY)} does not open`)
+  if (seed === undefined) {
+    throw new TrustError('BAD_KEYS', `${join(directory, ANCHOR_KEY)} does not open`, {
+      hint: 'put it back from a backup, of whatever age: it never changes',
+    })
+  }
   const privateKey = privateKeyOfSeed(seed)
   seed.fill(0)
   const publicKey = createPublicKey(privateKey)
@@ -137,8 +141,8 @@ async function currentSecret(directory: string, passphraseFile: string | undefin
   const path = join(directory, KEY_FILE)
   const bytes = Buffer.from((await readSecretFile(path)).toString('latin1').trim(), 'base64')
   if (bytes.length < KEY_FILE_SECRET_BYTES) {
-    throw new TrustError('BAD_KEYS', `${path} is damaged`, {
-      hint: 'restore it from a backup: without it no key of the server opens',
+    throw new TrustError('BAD_KEYS', `${path} is damaged: it holds no key`, {
+      hint: 'put it back from a backup of after the last "countersign key rekey"',
     })
   }
   return { kind: 'key-file', bytes }

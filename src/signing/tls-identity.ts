@@ -117,9 +117,16 @@ async function issue(files: TlsFiles, ca: string, hosts: readonly string[], now:
   const caKey = await readTls(files.caKey, putBack(files))
   // The X.509 library is loaded only when there is something to issue: starts are quicker without it.
   const { makeServer } = await import('./tls-issue.ts')
-  const server = await makeServer(ca, caKey, hosts, now)
+  if (parsed(ca) === undefined) throw unusable(files.ca, files)
+  const server = await makeServer(ca, caKey, hosts, now).catch((cause: unknown) => {
+    throw unusable(files.caKey, files, cause)
+  })
   await writeFileAtomically(files.key, server.key, 0o600)
   await writeFileAtomically(files.certificate, server.cert, 0o644)
+}
+
+function unusable(path: string, files: TlsFiles, cause?: unknown): TrustError {
+  return new TrustError('BAD_TLS', `${path} is damaged: no certificate can be issued`, { hint: putBack(files), cause })
 }
 
 function putBack({ ca }: TlsFiles): string {
@@ -147,10 +154,11 @@ async function certificateIn({ certificate }: TlsFiles): Promise<X509Certificate
   return parsed(await readFile(certificate, 'utf8').catch(() => ''))
 }
 
-/** @returns undefined if it is no certificate */
+/** @returns undefined if it is no certificate, or its key cannot be read */
 function parsed(pem: string): X509Certificate | undefined {
   try {
-    return new X509Certificate(pem)
+    const certificate = new X509Certificate(pem)
+    return certificate.publicKey && certificate
   } catch {
     return undefined
   }

@@ -59,9 +59,11 @@ export async function readTls(path: string, hint = OWN_FILES): Promise<string> {
 
 function certificateOf(pem: string, path: string): X509Certificate {
   try {
-    return new X509Certificate(pem)
+    const certificate = new X509Certificate(pem)
+    // Its key is read only when it is asked for.
+    return certificate.publicKey && certificate
   } catch (cause) {
-    throw new TrustError('BAD_TLS', `${path} is not a PEM certificate`, { cause })
+    throw new TrustError('BAD_TLS', `${path} is not a PEM certificate, or is damaged`, { cause })
   }
 }
 

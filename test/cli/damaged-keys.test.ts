@@ -1,0 +1,131 @@
+import assert from 'node:assert/strict'
+import { cp, readFile, rm, writeFile } from 'node:fs/promises'
+import { after, before, beforeEach, describe, test } from 'node:test'
+import { TrustWorld, keysFrom } from '../support/trust-world.ts'
+import { Terminal } from './terminal.ts'
+
+const GUN = 'example.org/app'
+
+/** Files of the keys directory that a disk has spoilt: what is said of each, and that it helps. */
+describe('a damaged keys directory', () => {
+  let terminal: Terminal
+
+  before(async () => {
+    terminal = await Terminal.open()
+    const server = await terminal.serve(['--quiet'])
+    const world = await TrustWorld.create({ gun: GUN, now: Date.now(), serverKeys: keysFrom(server, GUN) })
+    await world.publishFirst(server)
+    assert.equal((await terminal.run(['backup', 'old'])).code, 0)
+    await world.publish(server, 'targets')
+    await world.publish(server, 'targets')
+    assert.equal(await server.end(), 0)
+    await cp(terminal.path('keys'), terminal.path('good'), { recursive: true })
+  })
+  beforeEach(async () => {
+    await rm(terminal.path('keys'), { recursive: true })
+    await cp(terminal.path('good'), terminal.path('keys'), { recursive: true })
+  })
+  after(() => terminal.close())
+
+  /** Start with a file as it is changed, then with what a backup of before the last commits has in its place. */
+  async function refused(
+    file: string,
+    contents: readonly (Buffer | string | undefined)[],
+    expected: RegExp,
+  ): Promise<void> {
+    const path = terminal.path('keys', file)
+    const typed = async (...args: string[]): Promise<void> => {
+      const { code, stdout, stderr } = await terminal.run(args)
+      assert.deepEqual([code, stdout], [2, ''], `${args.join(' ')}: ${stderr}`)
+      assert.match(stderr, expected, args.join(' '))
+      assert.doesNotMatch(stderr, /\n\s+at |fault/)
+    }
+    for (const content of contents) {
+      await (content === undefined ? rm(path) : writeFile(path, content, { mode: 0o600 }))
+      await typed('serve')
+    }
+    await typed('repair', 'made', '--dry-run')
+    await writeFile(path, await readFile(terminal.path('old', 'keys', file)), { mode: 0o600 })
+    await sound()
+  }
+
+  async function sound(): Promise<void> {
+    const server = await terminal.serve(['--quiet'])
+    assert.equal(await server.end(), 0)
+    assert.match((await terminal.run(['check'])).stdout, /^1 repository, 4 commits, \d+ records: sound\n$/)
+  }
+
+  test('a keyring that is no keyring', async () => {
+    const whole = await readFile(terminal.path('good', 'keyring.json'), 'utf8')
+    const file = JSON.parse(whole) as { derivation: object; dataKeys: object; current: number }
+    const damaged = /^error: keys\/keyring\.json (?:is damaged|was written .*)\nhint: .* from a backup/
+    const contents = [
+      whole.replace('"derivation"', '"derivatinn"'),
+      whole.replace('"salt"', '"sal4"'),
+      whole.replace('"current": 1', '"current": 9'),
+      whole.replace('"format": 1', '"format": 9'),
+      JSON.stringify({ ...file, dataKeys: null }),
+      JSON.stringify({ ...file, dataKeys: { 1: 7 } }),
+      'null',
+    ]
+    await refused('keyring.json', contents, damaged)
+    // It would take 64 TiB.
+    const stretched = { name: 'argon2id', salt: 'AAAAAAAAAAAAAAAAAAAAAA==', memory: 2 ** 36, passes: 3, lanes: 1 }
+    await writeFile(terminal.path('keys', 'keyring.json'), JSON.stringify({ ...file, derivation: stretched }))
+    await writeFile(terminal.path('pass'), 'a passphrase\n', { mode: 0o600 })
+    const { stderr } = await terminal.run(['serve'], { COUNTERSIGN_PASSPHRASE_FILE: 'pass' })
+    assert.match(stderr, damaged)
+  })
+
+  test('a key file that is none', async () => {
+    const expected = /^error: keys\/key-encryption-key is damaged: it holds no key\nhint: put it back from a backup/
+    await refused('key-encryption-key', ['', Buffer.alloc(45), 'AAAA\n'], expected)
+  })
+
+  test('an anchor key that does not open', async () => {
+    const expected = /^error: keys\/anchor-key does not open\nhint: put it back from a backup, .*: it never changes/
+    await refused('anchor-key', ['', Buffer.alloc(64)], expected)
+  })
+
+  test('an anchor that nothing in is signed: one of a backup, older than the data, helps', async () => {
+    const hint = '\nhint: put the one of a backup there, older than the data or as old'
+    const unsigned = new RegExp(`^error: the anchor has no valid signature${hint}`)
+    await refused('anchor', [Buffer.alloc(1024), '{}'], unsigned)
+    const gone = new RegExp(`^error: .*(?:no anchor in|cannot open the anchor file) keys/anchor.*${hint}`)
+    await refused('anchor', [undefined], gone)
+  })
+
+  test('certificates whose key cannot be read: a server’s is made anew, and what its CA is made of has to be put back', async () => {
+    await spoilPoint('server.crt')
+    await sound()
+    const damaged = (name: string): RegExp =>
+      new RegExp(
+        `^error: keys/tls/${name} is damaged: no certificate can be issued\nhint: put it back; or remove keys/tls/ca.crt: `,
+      )
+    for (const spoil of [spoilPoint, (name: string) => writeFile(terminal.path('keys', 'tls', name), '\0')]) {
+      for (const name of ['ca.crt', 'ca.key']) {
+        await cp(terminal.path('good', 'tls'), terminal.path('keys', 'tls'), { recursive: true })
+        await spoil(name)
+        // As long as it has nothing to do nobody asks for it.
+        await sound()
+        await rm(terminal.path('keys', 'tls', 'server.crt'))
+        const { code, stdout, stderr } = await terminal.run(['serve'])
+        assert.deepEqual([code, stdout], [2, ''])
+        assert.match(stderr, damaged(name))
+        assert.doesNotMatch(stderr, /\n\s+at /)
+      }
+    }
+    await rm(terminal.path('keys', 'tls', 'ca.crt'))
+    await sound()
+  })
+
+  /** A P-256 key is a point, which begins with 04 where it is not compressed. */
+  async function spoilPoint(name: string): Promise<void> {
+    const path = terminal.path('keys', 'tls', name)
+    const pem = await readFile(path, 'utf8')
+    const [, , body = ''] = pem.split('-----')
+    const der = Buffer.from(body, 'base64')
+    der[der.lastIndexOf(Buffer.from('034200', 'hex')) + 3]! ^= 1
+    await writeFile(path, pem.replace(body, `\n${der.toString('base64')}\n`), { mode: 0o600 })
+  }
+})
