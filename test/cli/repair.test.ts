@@ -13,7 +13,9 @@ import {
 } from '../../src/store/encoding.ts'
 import { headKey, journalKey, keysKey, nameOf, parseKey, recordKey } from '../../src/store/keyspace.ts'
 import { pack, unpack } from '../../src/store/packing.ts'
+import { entryBytes } from '../../src/store/journal.ts'
 import { openRecord, sealRecord } from '../../src/store/record.ts'
+import type { JournalEntry } from '../../src/store/store.ts'
 import { SERVER, parseGun } from '../../src/tuf/gun.ts'
 import { exchange } from '../support/exchange.ts'
 import {
@@ -265,6 +267,40 @@ describe('countersign repair', () => {
     assert.deepEqual([old.code, lost(old)], [1, ['journal 25']])
     const fresh = await repair(environment, '--from', 'fresh')
     assert.deepEqual([fresh.code, await differing(fresh)], [0, []])
+  })
+
+  test('below an entry that is nowhere one is taken from a backup that is known to have the same journal', async () => {
+    const entry = (number: number): Record<string, unknown> =>
+      JSON.parse(openRecord(journalKey(number), good.get(journalKey(number).toString('hex'))!).toString()) as Record<
+        string,
+        unknown
+      >
+    // It has entries after them, too, that are those of the store.
+    const backup = await copyOf('fresh')
+    await changeRecords(backup, [25].map(journalKey), ruined)
+    const fresh = await repair(await withRuined(...[23, 24, 25].map(journalKey)), '--from', backup)
+    assert.deepEqual([fresh.code, lost(fresh)], [1, ['journal 25']])
+
+    // It ends where the journal is damaged, and what is left of the entry after its last one names that.
+    const older = [...(await recordsOf(await copyOf('old'))).keys()].map((hex) => parseKey(Buffer.from(hex, 'hex')))
+    const end = older.filter((key) => key?.kind === 'journal').length
+    const withoutTails = (): Promise<Record<string, string>> =>
+      damaged((directory) =>
+        changeRecords(directory, [end - 1, end, end + 1].map(journalKey), (record) =>
+          record.fill(0x55, record.length - 40),
+        ),
+      )
+    const old = await repair(await withoutTails(), '--from', 'old')
+    assert.deepEqual([old.code, lost(old)], [1, [`journal ${end + 1}`]])
+
+    // One that is not named may be of a life of the server that was given up when a backup was restored.
+    const other = await copyOf('old')
+    const key = journalKey(end)
+    await changeRecords(other, [key], () =>
+      sealRecord(key, entryBytes({ ...entry(end), time: '2026-01-01T00:00:00.000Z' } as unknown as JournalEntry)),
+    )
+    const given = await repair(await withoutTails(), '--from', other)
+    assert.deepEqual(lost(given).slice(0, 2), [`journal ${end}`, `journal ${end + 1}`])
   })
 
   test('a journal that ends before the anchor, or whose end is damaged, is refused; but not with a backup that has it', async () => {

@@ -24,6 +24,10 @@ export class MendedJournal {
   readonly end: number
   /** Of the entries that cannot be had, newest first: what entries before them say may be old. */
   readonly lost: number[] = []
+  /** True once an entry of the backup was found to be the one of the journal: those before it are, too. */
+  #isOfBackup = false
+  /** The lowest number that was looked at for that. */
+  #lookedAt: number
 
   /**
    * @param end number of the newest entry that anything stored tells of
@@ -32,6 +36,7 @@ export class MendedJournal {
    */
   constructor(sources: Sources, anchor: Anchor, end: number, mayBeOlder: boolean) {
     this.#sources = sources
+    this.#lookedAt = anchor.number + 1
     this.end = Math.max(end, anchor.number)
     let expected: string | undefined = anchor.hash
     for (let number = anchor.number; number > 0; number -= 1) expected = this.#mend(number, expected, anchor)
@@ -58,7 +63,7 @@ export class MendedJournal {
   /** @param expected hash of the entry, if it is known @returns that of the entry before it */
   #mend(number: number, expected: string | undefined, anchor: Anchor): string | undefined {
     const key = journalKey(number)
-    const found = this.#sources.find(key, expected)
+    const found = this.#sources.find(key, expected) ?? (expected === undefined ? this.#known(number) : undefined)
     if (found !== undefined) {
       if (found.origin !== 'whole') this.#mended.set(number, found)
       return parseEntry(found.payload).previous
@@ -68,6 +73,28 @@ export class MendedJournal {
     if (this.#sources.raw(key) === undefined) throw refused(`journal entry ${number} is missing`)
     this.lost.push(number)
     return undefined
+  }
+
+  /**
+   * The backup's entry of this number, where that after it cannot be had: it is the one if what is left of that names it, or
+   * if the backup has a later one of the journal.
+   */
+  #known(number: number): Found | undefined {
+    const payload = this.#sources.saved(journalKey(number))
+    if (payload === undefined) return undefined
+    const after = this.#sources.raw(journalKey(number + 1))
+    const isNamed = Buffer.isBuffer(after) && after.includes(`"previous":"${hexSha256(payload)}"`)
+    return isNamed || this.#isInBackup(number) ? { payload, origin: 'backup' } : undefined
+  }
+
+  /** A backup may have been made before another one was restored: then what follows is of another journal. */
+  #isInBackup(after: number): boolean {
+    while (!this.#isOfBackup && this.#lookedAt > after + 1) {
+      this.#lookedAt -= 1
+      const saved = this.#sources.saved(journalKey(this.#lookedAt))
+      this.#isOfBackup = saved !== undefined && this.find(this.#lookedAt)?.payload.equals(saved) === true
+    }
+    return this.#isOfBackup
   }
 
   /** What was written just before the process died: it must be whole and follow the anchor. */

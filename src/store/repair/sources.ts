@@ -71,6 +71,11 @@ export class Sources {
     return wholeIn(this.#damaged, key)
   }
 
+  /** The payload of a record that the backup has, if its own hash is right: nothing tells that it is the right one. */
+  saved(key: Buffer): Buffer | undefined {
+    return this.#backup === undefined ? undefined : wholeIn(this.#backup, key)
+  }
+
   /** What the payload of a record may have been, best first. */
   *candidates(key: Buffer, known: Known): IterableIterator<Found> {
     const raw = this.raw(key)
@@ -84,7 +89,7 @@ export class Sources {
       const payload = opened(key, misfit)
       if (payload !== undefined) yield { payload, origin: 'itself' }
     }
-    const saved = known !== 'nothing' && this.#backup !== undefined ? wholeIn(this.#backup, key) : undefined
+    const saved = known === 'nothing' ? undefined : this.saved(key)
     if (saved !== undefined) yield { payload: saved, origin: 'backup' }
     // Last: it takes longest.
     const turned = whole === undefined && record !== undefined ? turnBack(key, record) : undefined
