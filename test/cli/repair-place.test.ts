@@ -41,6 +41,17 @@ describe('countersign repair and what is around it', () => {
     }
   })
 
+  test('a temporary directory that cannot be used is named', async () => {
+    const { environment } = await lived.copy('without')
+    const nowhere = lived.terminal.path('nowhere')
+    const { code, stdout, stderr } = await lived.terminal.run(['repair', 'no'], { ...environment, TMPDIR: nowhere })
+    assert.deepEqual([code, stdout], [2, ''])
+    assert.equal(
+      stderr,
+      `error: cannot make a directory in ${nowhere}: ENOENT: no such file or directory\nhint: see to the temporary directory and its room, or set TMPDIR to another one\n`,
+    )
+  })
+
   test('what lies on a disk that was mounted read-only is repaired', { skip: skipReadOnly }, async () => {
     const { terminal } = lived
     const { environment } = await lived.copy('disk')

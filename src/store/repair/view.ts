@@ -25,13 +25,16 @@ export interface View {
  * tables in which a checksum is wrong. The lock is the database's own: no server can have it open meanwhile. Where the disk
  * was mounted read-only there is none to be had.
  *
- * @throws TrustError DATA_MISSING, DATA_LOCKED, DATA_DAMAGED if LevelDB cannot open it
+ * @throws TrustError DATA_MISSING, DATA_LOCKED, WRONG_STATE, DATA_DAMAGED if LevelDB cannot open it
  */
 export async function openView(directory: string): Promise<View> {
   await mustHaveCurrent(directory, false).catch((error: unknown) => {
     if (!(error instanceof TrustError && error.code === 'DATA_DAMAGED')) throw error
   })
-  const view = await mkdtemp(join(tmpdir(), 'countersign-view-'))
+  const view = await mkdtemp(join(tmpdir(), 'countersign-view-')).catch((cause: unknown) => {
+    const hint = 'see to the temporary directory and its room, or set TMPDIR to another one'
+    throw fileError('WRONG_STATE', `cannot make a directory in ${tmpdir()}`, cause, hint)
+  })
   const isListed = listedTables(directory)
   const turnedBack: { file: string; bits: number }[] = []
   const remove = (): Promise<void> => rm(view, { recursive: true, force: true })
