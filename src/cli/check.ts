@@ -17,11 +17,16 @@ export function hasErrors({ findings }: CheckReport): boolean {
   return findings.some(({ severity }) => severity === 'error')
 }
 
-/** What was found, a line each, and the verdict. */
-export function reportText({ repositories, commits, records, findings }: CheckReport): string {
-  const lines = findings.map(
-    ({ severity, gun, text }) => `${severity}: ${gun === undefined ? '' : `${gun}: `}${visible(text)}`,
-  )
+/**
+ * What was found, a line each, and the verdict.
+ *
+ * @param most lines; of those that are left out there is one with their number
+ */
+export function reportText({ repositories, commits, records, findings }: CheckReport, most = Infinity): string {
+  const lines = findings
+    .slice(0, most)
+    .map(({ severity, gun, text }) => `${severity}: ${gun === undefined ? '' : `${gun}: `}${visible(text)}`)
+  if (findings.length > most) lines.push(`and ${findings.length - most} more, which "countersign check" names`)
   const total = Object.values(records).reduce((sum, count) => sum + count, 0)
   const seen = [
     counted(repositories, 'repository', 'repositories'),

@@ -8,7 +8,8 @@ import { answers, controlSocket } from '../control-socket.ts'
 import { hasErrors, reportText } from './check.ts'
 import { interrupted, mustBeHere } from './connect.ts'
 import { DRY_RUN_OPTION, JSON_OPTION } from './options.ts'
-import { counted, print, printJson, said, visible } from './print.ts'
+import { counted, print, printJson, said } from './print.ts'
+import { isCounted, LISTED_MAX, repairLists } from './repair-lists.ts'
 import { EXIT, run, settingsOf } from './run.ts'
 
 interface RepairOptions {
@@ -17,15 +18,10 @@ interface RepairOptions {
   json?: true
 }
 
-/** Where what was repaired came from. */
-const FROM: Readonly<Record<Repair['repaired'][number]['from'], string>> = {
-  itself: 'from its own bytes',
-  derived: 'from what else is stored',
-  backup: 'from the backup',
-}
-
 const STILL_DAMAGED =
   'what is still damaged is refused, all else is served; another backup may have it (--from); what cannot be had must be published, or set, anew'
+
+const EACH = 'with --dry-run --json, and another directory, the same command names each record'
 
 export function repairCommand(): Command {
   return new Command('repair')
@@ -71,13 +67,10 @@ async function repairInto(
 }
 
 function printRepair(done: Repair, at: Settings, config: string | undefined): void {
-  const { directory, commits, whole, turnedBack, relisted, repaired, lost, left, unnamed, check } = done
+  const { directory, commits, whole, turnedBack, relisted, repaired, lost, left, check } = done
   for (const { file, bits } of turnedBack) print(`repaired: ${file}, ${counted(bits, 'bit', 'bits')} turned back`)
   if (relisted) print('repaired: the list of tables (MANIFEST), made anew from those that are there')
-  for (const { record, from } of repaired) print(`repaired: ${visible(record)}, ${FROM[from]}`)
-  for (const record of lost) print(`still damaged: ${visible(record)}`)
-  for (const record of left) print(`left behind: ${visible(record)}, which no journal entry names`)
-  for (const record of unnamed) print(`kept: ${visible(record)}, which the damaged journal entry may name`)
+  for (const line of repairLists(done)) print(line)
   const counts = [
     `${counted(repaired.length, 'record', 'records')} repaired`,
     `${lost.length} still damaged`,
@@ -87,8 +80,9 @@ function printRepair(done: Repair, at: Settings, config: string | undefined): vo
   const what = `${counts.join(', ')}; ${counted(commits, 'commit', 'commits')}, as before`
   print(`${check === undefined ? 'would make' : 'made'} ${directory}: ${what}`)
   if (lost.length > 0) print(said('hint', STILL_DAMAGED))
+  if (isCounted(done)) print(said('hint', EACH))
   if (check === undefined) return
-  print(reportText(check))
+  print(reportText(check, LISTED_MAX))
   print(next(directory, at, config))
 }
 

@@ -5,6 +5,9 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { openKeysDirectory } from '../../src/signing/keys-directory.ts'
 import { openStore } from '../../src/store/level.ts'
+import type { Repair } from '../../src/repair.ts'
+import { parseKey } from '../../src/store/keyspace.ts'
+import { changeRecords, recordsOf, ruined } from '../support/lived-in.ts'
 import { Terminal } from '../cli/terminal.ts'
 import { commitOf, documentOf } from '../support/test-store.ts'
 
@@ -94,5 +97,29 @@ describe('a list of tables that lost its end', () => {
     // LevelDB puts tables together when it has read one often: of one that it cannot read to its end this is left.
     await writeFile(join(data, '999999.ldb'), '')
     assert.equal(await said(), without)
+  })
+
+  test('of very many records repair prints how many there are of each kind, not their names', async () => {
+    const place = {
+      COUNTERSIGN_DATA_DIRECTORY: terminal.path('made', 'data'),
+      COUNTERSIGN_KEYS_DIRECTORY: terminal.path('made', 'keys'),
+    }
+    const records = await recordsOf(terminal.path('made', 'data'))
+    const keys = [...records.keys()].map((hex) => Buffer.from(hex, 'hex'))
+    const kindOf = (key: Buffer): string => parseKey(key)?.kind ?? ''
+    await changeRecords(
+      terminal.path('made', 'data'),
+      keys.filter((key) => ['document', 'version', 'history'].includes(kindOf(key))),
+      ruined,
+    )
+    const { code, stdout } = await terminal.run(['repair', 'counted'], place)
+    assert.equal(code, 1)
+    assert.match(stdout, /^repaired: 1 × history, 1 × version of example\.org\/7, from what else is stored$/m)
+    assert.match(stdout, /^made \S+: 120 records repaired, 60 still damaged, /m)
+    assert.match(stdout, /^hint: with --dry-run --json, and another directory, the same command names each record$/m)
+    assert.match(stdout, /^and \d+ more, which "countersign check" names$/m)
+    assert.ok(stdout.split('\n').length < 300)
+    const said = await terminal.run(['repair', 'another', '--dry-run', '--json'], place)
+    assert.equal((JSON.parse(said.stdout) as Repair).repaired.length, 120)
   })
 })

@@ -1,0 +1,57 @@
+import type { Repair } from '../repair.ts'
+import { counted, visible } from './print.ts'
+
+/** Lines of each list; where there are more records they are counted, by repository and kind. */
+export const LISTED_MAX = 100
+/** Kinds of records whose name begins with a repository. */
+const OF_REPOSITORY = ['head', 'document', 'version', 'keys', 'history']
+
+/** Where what was repaired came from. */
+const FROM: Readonly<Record<Repair['repaired'][number]['from'], string>> = {
+  itself: 'from its own bytes',
+  derived: 'from what else is stored',
+  backup: 'from the backup',
+}
+
+/** What became of the records, line by line: each is named, unless there are too many. */
+export function repairLists({ repaired, lost, left, unnamed }: Repair): string[] {
+  const places = new Map<string, string[]>()
+  for (const { record, from } of repaired) places.set(FROM[from], [...(places.get(FROM[from]) ?? []), record])
+  return [
+    ...(repaired.length > LISTED_MAX
+      ? [...places].flatMap(([from, records]) => listed('repaired', records, `, ${from}`))
+      : repaired.map(({ record, from }) => `repaired: ${visible(record)}, ${FROM[from]}`)),
+    ...listed('still damaged', lost),
+    ...listed('left behind', left, ', which no journal entry names'),
+    ...listed('kept', unnamed, ', which the damaged journal entry may name'),
+  ]
+}
+
+/** True if `repairLists` does not name every record. */
+export function isCounted({ repaired, lost, left, unnamed }: Repair): boolean {
+  return [repaired, lost, left, unnamed].some((list) => list.length > LISTED_MAX)
+}
+
+function listed(what: string, records: readonly string[], why = ''): string[] {
+  if (records.length <= LISTED_MAX) return records.map((record) => `${what}: ${visible(record)}${why}`)
+  const groups = new Map<string, Map<string, number>>()
+  for (const record of records) {
+    const { of, kind } = placeOf(record)
+    const kinds = groups.get(of) ?? new Map<string, number>()
+    groups.set(of, kinds.set(kind, (kinds.get(kind) ?? 0) + 1))
+  }
+  const lines = [...groups].map(([of, kinds]) => {
+    const counts = [...kinds].map(([kind, count]) => `${count} × ${kind}`).join(', ')
+    return `${what}: ${visible(of === '' ? counts : `${counts} of ${of}`)}${why}`
+  })
+  if (lines.length <= LISTED_MAX) return lines
+  const more = counted(lines.length - LISTED_MAX, 'other repository', 'other repositories')
+  return [...lines.slice(0, LISTED_MAX), `${what}: records of ${more}${why}`]
+}
+
+/** @param record as `nameOf` names it: its kind, then its parts; no name of a repository has a blank */
+function placeOf(record: string): { of: string; kind: string } {
+  const [kind = '', first = '', second = ''] = record.split(' ')
+  if (kind === 'due') return { of: second, kind }
+  return { of: OF_REPOSITORY.includes(kind) ? first : '', kind }
+}
