@@ -15,12 +15,12 @@ const FROM: Readonly<Record<Repair['repaired'][number]['from'], string>> = {
 
 /** What became of the records, line by line: each is named, unless there are too many. */
 export function repairLists({ repaired, lost, left, unnamed }: Repair): string[] {
-  const places = new Map<string, string[]>()
-  for (const { record, from } of repaired) places.set(FROM[from], [...(places.get(FROM[from]) ?? []), record])
+  const from = Map.groupBy(repaired, (each) => FROM[each.from])
+  const namesOf = (records: Repair['repaired']): string[] => records.map(({ record }) => record)
   return [
     ...(repaired.length > LISTED_MAX
-      ? [...places].flatMap(([from, records]) => listed('repaired', records, `, ${from}`))
-      : repaired.map(({ record, from }) => `repaired: ${visible(record)}, ${FROM[from]}`)),
+      ? [...from].flatMap(([where, records]) => listed('repaired', namesOf(records), `, ${where}`))
+      : repaired.map((each) => `repaired: ${visible(each.record)}, ${FROM[each.from]}`)),
     ...listed('still damaged', lost),
     ...listed('left behind', left, ', which no journal entry names'),
     ...listed('kept', unnamed, ', which the damaged journal entry may name'),
