@@ -15,6 +15,8 @@ const KEY_FILE = 'key-encryption-key'
 const KEYRING = 'keyring.json'
 const ANCHOR_KEY = 'anchor-key'
 const TOKEN_KEY = 'token-key'
+/** Where they are named; one that is gone is nowhere else. */
+const NAMED = 'the settings keysDirectory and passphraseFile, or put it back from a backup'
 const ANCHOR_ABOUT = ['countersign anchor key', '1']
 
 /** The key that signs the store's anchor. */
@@ -69,7 +71,7 @@ export async function openKeysDirectory(directory: string, passphraseFile?: stri
   const secret = await currentSecret(directory, passphraseFile)
   const keyring = await Keyring.open(join(directory, KEYRING), secret.bytes)
   secret.bytes.fill(0)
-  const sealed = await readSecretFile(join(directory, ANCHOR_KEY))
+  const sealed = await readSecretFile(join(directory, ANCHOR_KEY), NAMED)
   const seed = keyring.unseal(ANCHOR_ABOUT, sealed)
   if (seed === undefined) {
     throw new TrustError('BAD_KEYS', `${join(directory, ANCHOR_KEY)} does not open`, {
@@ -139,7 +141,7 @@ async function currentSecret(directory: string, passphraseFile: string | undefin
     })
   }
   const path = join(directory, KEY_FILE)
-  const bytes = Buffer.from((await readSecretFile(path)).toString('latin1').trim(), 'base64')
+  const bytes = Buffer.from((await readSecretFile(path, NAMED)).toString('latin1').trim(), 'base64')
   if (bytes.length < KEY_FILE_SECRET_BYTES) {
     throw new TrustError('BAD_KEYS', `${path} is damaged: it holds no key`, {
       hint: 'put it back from a backup of after the last "countersign key rekey"',

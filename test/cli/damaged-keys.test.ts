@@ -80,11 +80,16 @@ describe('a damaged keys directory', () => {
   test('a key file that is none', async () => {
     const expected = /^error: keys\/key-encryption-key is damaged: it holds no key\nhint: put it back from a backup/
     await refused('key-encryption-key', ['', Buffer.alloc(45), 'AAAA\n'], expected)
+    const gone =
+      /^error: cannot read keys\/key-encryption-key: ENOENT: .*\nhint: check .*, or put it back from a backup/
+    await refused('key-encryption-key', [undefined], gone)
   })
 
   test('an anchor key that does not open', async () => {
     const expected = /^error: keys\/anchor-key does not open\nhint: put it back from a backup, .*: it never changes/
     await refused('anchor-key', ['', Buffer.alloc(64)], expected)
+    const gone = /^error: cannot read keys\/anchor-key: ENOENT: .*\nhint: check .*, or put it back from a backup/
+    await refused('anchor-key', [undefined], gone)
   })
 
   test('an anchor that nothing in is signed: one of a backup, older than the data, helps', async () => {

@@ -196,7 +196,7 @@ describe('a start is refused', () => {
     await cp(path, away)
     for (const rest of ['', (await readFile(path, 'utf8')).slice(0, 20)]) {
       await writeFile(path, rest)
-      await refuses(/^error: keys\/key-encryption-key is damaged\nhint: restore it from a backup/)
+      await refuses(/^error: keys\/key-encryption-key is damaged: it holds no key\nhint: put it back from a backup/)
     }
     await cp(away, path)
   })

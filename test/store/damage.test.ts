@@ -195,6 +195,10 @@ test('a MANIFEST that lost its last entry, and with it a table: the start is ref
   await store.close()
   const [manifest = ''] = await filesOf(place, /^MANIFEST/)
   await truncate(manifest, (await stat(manifest)).size - 1)
+  await assert.rejects(openStore(place), { code: 'DATA_DAMAGED', message: /^the list of tables MANIFEST-/ })
+  // The table is gone, too.
+  const [table = ''] = (await filesOf(place, /\.ldb$/)).toSorted().slice(-1)
+  await rm(table)
   await assert.rejects(openStore(place), { code: 'DATA_DAMAGED', message: /^journal entry \d+ is missing/ })
 })
 
