@@ -6,8 +6,8 @@ import type { PublicKey } from '../tuf/key.ts'
 import type { HttpSettings } from '../settings/schema.ts'
 import { trustFor } from './authorize.ts'
 import { keepDocument } from './keep-answer.ts'
-import { notFoundBody } from './errors.ts'
 import { gunOf } from './gun.ts'
+import { notRouted } from './not-routed.ts'
 import { parseTufFile } from './path.ts'
 import { actorOf, type Context, type Wiring } from './state.ts'
 
@@ -95,11 +95,4 @@ function sendKey(ctx: Context, key: PublicKey): void {
   ctx.status = 200
   ctx.type = 'application/json'
   ctx.body = JSON.stringify({ keytype: key.keytype, keyval: { public: key.public, private: null } })
-}
-
-/** A path that matches a route's pattern but names no file form: 404 without detail, as from the router. */
-export function notRouted(ctx: Context): void {
-  ctx.status = 404
-  ctx.type = 'application/json; charset=utf-8'
-  ctx.body = notFoundBody()
 }
