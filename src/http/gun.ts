@@ -7,9 +7,9 @@ import type { Context, Wiring } from './state.ts'
  *
  * @returns undefined for a name that no repository here can have: the route answers as if there were no such route
  */
-export function gunOf(ctx: Context, { settings }: Wiring): Gun | undefined {
+export function gunOf(ctx: Context, wiring: Wiring): Gun | undefined {
   try {
-    return allowedGun(ctx, settings.gunPrefixes)
+    return gunOfUpload(ctx, wiring)
   } catch (error) {
     if (error instanceof TrustError && error.code === 'INVALID_GUN') return undefined
     throw error
@@ -18,12 +18,8 @@ export function gunOf(ctx: Context, { settings }: Wiring): Gun | undefined {
 
 /** The same for uploads, which are told. @throws TrustError INVALID_GUN */
 export function gunOfUpload(ctx: Context, { settings }: Wiring): Gun {
-  return allowedGun(ctx, settings.gunPrefixes)
-}
-
-function allowedGun(ctx: Context, prefixes: readonly string[]): Gun {
   const gun = parseGun(ctx.params?.['gun'] ?? '')
   ctx.state.gun = gun
-  mustBeUnder(gun, prefixes)
+  mustBeUnder(gun, settings.gunPrefixes)
   return gun
 }
