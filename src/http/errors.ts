@@ -11,8 +11,13 @@ interface WireError {
   readonly retryAfter?: number
 }
 
-const UPDATE_INVALID = 'Update sent by the client is invalid.'
 const UNKNOWN: WireError = { status: 500, code: 'UNKNOWN', message: 'unknown error' }
+const DENIED: WireError = { status: 403, code: 'DENIED', message: 'requested access to the resource is denied' }
+
+/** @param retryAfter seconds */
+const unavailable = (retryAfter: number): WireError => {
+  return { status: 503, code: 'UNAVAILABLE', message: 'service unavailable', retryAfter }
+}
 
 /** The one table. What stands here with a 4xx is told to the client in words; what is 5xx is told to the log. */
 export const WIRE_ERRORS: Readonly<Record<TrustErrorCode, WireError>> = {
@@ -33,7 +38,7 @@ export const WIRE_ERRORS: Readonly<Record<TrustErrorCode, WireError>> = {
     code: 'MALFORMED_JSON',
     message: 'JSON sent by the client could not be parsed by the server',
   },
-  INVALID_UPDATE: { status: 400, code: 'INVALID_UPDATE', message: UPDATE_INVALID },
+  INVALID_UPDATE: { status: 400, code: 'INVALID_UPDATE', message: 'Update sent by the client is invalid.' },
   VERSION: { status: 400, code: 'VERSION', message: 'A newer version of metadata is already available.' },
   INVALID_GUN: {
     status: 400,
@@ -42,18 +47,18 @@ export const WIRE_ERRORS: Readonly<Record<TrustErrorCode, WireError>> = {
   },
   INVALID_PARAMETERS: { status: 400, code: 'INVALID_PARAMETERS', message: 'The parameters provided are not valid.' },
   UNAUTHENTICATED: { status: 401, code: 'UNAUTHORIZED', message: 'authentication required' },
-  FORBIDDEN: { status: 403, code: 'DENIED', message: 'requested access to the resource is denied' },
-  POLICY: { status: 403, code: 'DENIED', message: 'requested access to the resource is denied' },
+  FORBIDDEN: DENIED,
+  POLICY: DENIED,
   PRECONDITION: { status: 412, code: 'PRECONDITION_FAILED', message: 'what is there is something else' },
   WRONG_STATE: { status: 409, code: 'CONFLICT', message: 'this cannot be done to what is there' },
   BUSY: { status: 429, code: 'TOOMANYREQUESTS', message: 'too many requests', retryAfter: 1 },
-  CONFLICT: { status: 503, code: 'UNAVAILABLE', message: 'service unavailable', retryAfter: 1 },
-  STORE_UNAVAILABLE: { status: 503, code: 'UNAVAILABLE', message: 'service unavailable', retryAfter: 5 },
-  CORRUPT: { status: 503, code: 'UNAVAILABLE', message: 'service unavailable', retryAfter: 60 },
+  CONFLICT: unavailable(1),
+  STORE_UNAVAILABLE: unavailable(5),
+  CORRUPT: unavailable(60),
   SIGNING_FAILED: UNKNOWN,
-  REGISTRY: { status: 502, code: 'UNKNOWN', message: 'unknown error' },
-  SIGNER_UNAVAILABLE: { status: 503, code: 'UNAVAILABLE', message: 'service unavailable', retryAfter: 10 },
-  CLOCK: { status: 503, code: 'UNAVAILABLE', message: 'service unavailable', retryAfter: 60 },
+  REGISTRY: { ...UNKNOWN, status: 502 },
+  SIGNER_UNAVAILABLE: unavailable(10),
+  CLOCK: unavailable(60),
   BAD_SETTINGS: UNKNOWN,
   BAD_TLS: UNKNOWN,
   BAD_KEYS: UNKNOWN,
@@ -79,28 +84,27 @@ export function wireErrorOf(error: unknown): WireError {
  * §19.44); for metadata that does not exist it is `{}`. What is not the client's doing gets no details.
  */
 export function errorBody(error: unknown): string {
-  const { status, code, message } = wireErrorOf(error)
-  if (!(error instanceof TrustError) || status >= 500) return envelope(code, message)
-  if (error instanceof Unauthorized) return short(envelope(code, message, error.detail), envelope(code, message))
-  if (error.code === 'UNAUTHENTICATED') return envelope(code, message)
-  if (error.code === 'NOT_FOUND') return envelope(code, message, {})
+  const wire = wireErrorOf(error)
+  if (!(error instanceof TrustError) || wire.status >= 500) return envelope(wire)
+  if (error instanceof Unauthorized) {
+    const whole = envelope(wire, error.detail)
+    // What need not be said is left out where it is too long.
+    return fits(whole) ? whole : envelope(wire)
+  }
+  if (error.code === 'UNAUTHENTICATED') return envelope(wire)
+  if (error.code === 'NOT_FOUND') return envelope(wire, {})
   const { name, missing }: Problem = error.problem ?? { name: 'ErrValidation' }
-  const bodyWith = (text: string): string =>
-    envelope(code, message, {
-      Name: name,
-      Error: missing === undefined ? { Msg: text } : { Missing: missing, Msg: text },
-    })
-  return longestThatFits(error.message, bodyWith)
+  return longestThatFits(error.message, (text) =>
+    envelope(wire, { Name: name, Error: { Missing: missing, Msg: text } }),
+  )
 }
 
-/** What need not be said is left out where it is too long. */
-function short(whole: string, less: string): string {
-  return Buffer.byteLength(whole) <= ERROR_BODY_MAX_BYTES ? whole : less
+function fits(body: string): boolean {
+  return Buffer.byteLength(body) <= ERROR_BODY_MAX_BYTES
 }
 
 /** The text is cut as far as it must be; how many bytes a character takes in the body depends on the character. */
 function longestThatFits(text: string, bodyWith: (text: string) => string): string {
-  const fits = (body: string): boolean => Buffer.byteLength(body) <= ERROR_BODY_MAX_BYTES
   const whole = bodyWith(text)
   if (fits(whole)) return whole
   const cut = (length: number): string => bodyWith(`${text.slice(0, length).toWellFormed()}…`)
@@ -125,10 +129,10 @@ export function isOfConnection({ code = '' }: NodeJS.ErrnoException): boolean {
 
 /** A 404 for paths that are no route: without detail (wire spec §3). */
 export function notFoundBody(): string {
-  const { code, message } = WIRE_ERRORS.NOT_FOUND
-  return envelope(code, message)
+  return envelope(WIRE_ERRORS.NOT_FOUND)
 }
 
-function envelope(code: string, message: string, detail?: object): string {
+/** @param detail its members that are undefined are left out, and so is all of it */
+function envelope({ code, message }: WireError, detail?: object): string {
   return `${escapeAsGo(JSON.stringify({ errors: [{ code, message, detail }] }))}\n`
 }
