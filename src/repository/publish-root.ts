@@ -12,7 +12,7 @@ import { compose } from './compose.ts'
 import { currentOf, loadCurrent } from './current.ts'
 import { TARGETS_LIFE } from './renew-targets.ts'
 import { signRole } from './sign-role.ts'
-import { describeStagedRoot, rootOf, stagedRoot, withoutStagedRoot } from './staged-root.ts'
+import { describeStagedRoot, rootOf, withoutStagedRoot } from './staged-root.ts'
 import type { Trust } from './trust.ts'
 
 /**
@@ -25,14 +25,12 @@ import type { Trust } from './trust.ts'
 export async function publishStagedRoot(trust: Trust, gun: Gun, actor: Actor): Promise<number> {
   let version = 0
   await change(trust, gun, async (head, now) => {
-    const description = describeStagedRoot(trust, gun, now)
-    if (!description.complete) {
+    const staged = describeStagedRoot(trust, gun, now)
+    if (!staged.complete) {
       throw new TrustError('WRONG_STATE', `the staged root of ${gun} lacks signatures`, {
         hint: `"countersign root show ${typed(gun)}" says whose`,
       })
     }
-    const staged = stagedRoot(trust, gun)
-    if (staged === undefined) return undefined
     const root = rootOf(staged)
     version = root.metadata.version
     const targets = await signedTargets(trust, gun, head, now, root)
