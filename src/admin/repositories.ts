@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { damageIn, noSuchRepository } from '../errors.ts'
+import { allGuns } from '../repository/all-guns.ts'
 import { check } from '../repository/check.ts'
-import { allGuns } from '../repository/expiry.ts'
 import { namedKeys } from '../repository/import-key.ts'
 import { remove } from '../repository/remove.ts'
 import { describe } from '../repository/show.ts'

@@ -4,7 +4,7 @@ import { auditStore, type Finding, type RecordCounts } from '../store/audit.ts'
 import type { LevelStore, StoreSnapshot } from '../store/level.ts'
 import type { StoredKey } from '../store/store.ts'
 import { SERVER } from '../tuf/gun.ts'
-import { allGuns } from './expiry.ts'
+import { allGuns } from './all-guns.ts'
 import { viewAsClient } from './client-view.ts'
 
 /** The result of a look at all that is stored. */

@@ -1,13 +1,13 @@
-import { setImmediate } from 'node:timers/promises'
 import { damageIn } from '../errors.ts'
 import type { Head } from '../store/store.ts'
 import { certificateEnds } from '../tuf/certificate.ts'
 import type { Gun } from '../tuf/gun.ts'
 import type { RoleKeys } from '../tuf/threshold.ts'
+import { allGuns } from './all-guns.ts'
 import { currentRoles } from './current.ts'
 import { repeat, type Repeating } from './repeat.ts'
 import { signedHere } from './signed-here.ts'
-import type { Readable, Trust } from './trust.ts'
+import type { Trust } from './trust.ts'
 
 /** Something that ends unless a person puts it off: metadata, root certificates, tokens, the server's certificate. */
 export interface Ending {
@@ -21,23 +21,6 @@ export interface Ending {
   readonly what: string
   /** Milliseconds since 1970. */
   readonly expires: number
-}
-
-/** Names read at once while walking all repositories. */
-const PAGE = 1_000
-
-/** All repositories, in byte order of their names; between two of them whatever else waits has its turn. */
-export async function* allGuns(store: Pick<Readable['store'], 'guns'>): AsyncGenerator<Gun> {
-  let after: Gun | undefined
-  for (;;) {
-    const page = await store.guns(PAGE, after)
-    for (const gun of page) {
-      yield gun
-      await setImmediate()
-    }
-    after = page.at(-1)
-    if (page.length < PAGE || after === undefined) return
-  }
 }
 
 /** What ends at or before `until` (milliseconds since 1970) in one repository. */

@@ -2,8 +2,8 @@ import { damageIn } from '../errors.ts'
 import type { Gun } from '../tuf/gun.ts'
 import type { DelegationRole } from '../tuf/role.ts'
 import { parseTargets } from '../tuf/targets.ts'
+import { allGuns } from './all-guns.ts'
 import { loadCurrent } from './current.ts'
-import { allGuns } from './expiry.ts'
 import type { Readable } from './trust.ts'
 
 /** A delegation in somebody's repository that names keys of a signer. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { allGuns } from '../../src/repository/expiry.ts'
+import { allGuns } from '../../src/repository/all-guns.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
 
 test('every repository comes once, in order, and requests have their turn in between', async () => {
