@@ -5,7 +5,7 @@ import type { Role } from '../tuf/role.ts'
 import { parseSnapshot } from '../tuf/snapshot.ts'
 import { parseTimestamp } from '../tuf/timestamp.ts'
 import { stateOf } from './compose.ts'
-import { BASE_ROLES, replay, type Replayed } from './replay.ts'
+import { ADOPTION_ORDER, replay, type Replayed } from './replay.ts'
 
 type BytesOf = (role: Role, sha256: string) => Uint8Array | undefined
 
@@ -65,7 +65,7 @@ function currentRoles({ timestamp }: Replayed, bytesOf: BytesOf): ReadonlyMap<st
 /** As the journal has it; or as a repository was adopted again, whose delegations had changed. */
 function ordersOf({ order }: Replayed, current: ReadonlyMap<string, RoleState>): Set<string>[] {
   const inOrder = [...order, ...current.keys()].filter((role) => current.has(role))
-  const adopted = [...BASE_ROLES, ...current.keys()].filter((role) => current.has(role))
+  const adopted = [...ADOPTION_ORDER, ...current.keys()].filter((role) => current.has(role))
   return [new Set(inOrder), new Set(adopted)]
 }
 

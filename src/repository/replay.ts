@@ -1,7 +1,7 @@
 import type { JournalEntry } from '../store/store.ts'
 
 /** The roles that every repository has, in the order in which adoption reads them. */
-export const BASE_ROLES = ['timestamp', 'snapshot', 'root', 'targets'] as const
+export const ADOPTION_ORDER: readonly string[] = ['timestamp', 'snapshot', 'root', 'targets']
 
 /** What the journal alone tells of a head. */
 export interface Replayed {
@@ -70,9 +70,9 @@ function orderOfPublish(before: readonly string[], roles: readonly string[], fil
 
 function orderOfAdoption(before: readonly string[], roles: readonly string[]): string[] {
   if (before.length === 0) return [...roles]
-  return [...BASE_ROLES, ...[...new Set([...before, ...roles])].filter((role) => !isBase(role))]
+  return [...ADOPTION_ORDER, ...[...new Set([...before, ...roles])].filter((role) => !isBase(role))]
 }
 
 function isBase(role: string): boolean {
-  return BASE_ROLES.some((base) => base === role)
+  return ADOPTION_ORDER.includes(role)
 }
