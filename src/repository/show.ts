@@ -2,7 +2,7 @@ import type { Head } from '../store/store.ts'
 import { certificateEnds } from '../tuf/certificate.ts'
 import type { Gun } from '../tuf/gun.ts'
 import { canonicalKeyId, type PublicKey } from '../tuf/key.ts'
-import type { Role, TargetsRole } from '../tuf/role.ts'
+import { isServerRole, type Role, type TargetsRole } from '../tuf/role.ts'
 import type { Root } from '../tuf/root.ts'
 import { parseTargets, targetEntries, type Delegation } from '../tuf/targets.ts'
 import type { RoleKeys } from '../tuf/threshold.ts'
@@ -86,13 +86,8 @@ export function describe(
     const metadata = loadCurrent(trust, gun, head, role)
     if (metadata === undefined) return
     const targets = parseTargets(metadata)
-    for (const { name, length, sha256Base64: sha256 } of targetEntries(metadata)) {
-      tags.push({
-        tag: name,
-        digest: sha256 === undefined ? null : Buffer.from(sha256, 'base64').toString('hex'),
-        length,
-        role,
-      })
+    for (const { name, length, sha256 = null } of targetEntries(metadata)) {
+      tags.push({ tag: name, digest: sha256, length, role })
     }
     for (const delegation of targets.delegations.values()) {
       delegations.push(describeRole(trust, head, delegation.name, delegation))
@@ -117,7 +112,7 @@ function describeRole(
   places?: RootKeyPlaces,
 ): RoleDescription {
   const state = head.roles[role]
-  const others = (role === 'snapshot' || role === 'timestamp') && !signedHere(head) ? 'elsewhere' : 'client'
+  const others = isServerRole(role) && !signedHere(head) ? 'elsewhere' : 'client'
   return {
     role,
     version: state?.version ?? 0,

@@ -126,10 +126,8 @@ function checkHashes(hashes: JsonObject, where: string): void {
   if (usable === 0) badTargets(`${where} has neither a sha256 nor a sha512 hash`)
 }
 
-/** What a targets document signs: name, length in bytes, and SHA-256 in base64. */
-export function targetEntries(
-  metadata: Metadata,
-): { name: string; length: number; sha256Base64: string | undefined }[] {
+/** What a targets document signs: name, length in bytes, and SHA-256 in hex, where it has one. */
+export function targetEntries(metadata: Metadata): { name: string; length: number; sha256: string | undefined }[] {
   const entries = objectOrEmpty(metadata.signed['targets'], 'targets', badTargets)
   return Object.entries(entries).map(([name, value]) => {
     const entry = objectOf(value, name, badTargets)
@@ -137,7 +135,7 @@ export function targetEntries(
     return {
       name,
       length: integerOf(entry['length'], name, badTargets),
-      sha256Base64: typeof sha256 === 'string' ? sha256 : undefined,
+      sha256: typeof sha256 === 'string' ? Buffer.from(sha256, 'base64').toString('hex') : undefined,
     }
   })
 }
