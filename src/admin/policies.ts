@@ -1,23 +1,12 @@
 import { z } from 'zod'
 import { allTokens } from '../access/api-token.ts'
 import { parsePattern } from '../access/grant.ts'
-import { refusalOf, type TagRule } from '../access/tag-policy.ts'
 import { findUser } from '../access/user.ts'
 import { TrustError } from '../errors.ts'
-import type { TargetsEdit } from '../tuf/targets-edit.ts'
-import type { Gun } from '../tuf/gun.ts'
-import type { CurrentDigests } from '../repository/sign-tags.ts'
 import { findRecords } from '../store/found-records.ts'
-import type { Recorded } from '../store/store.ts'
+import { LOST, rulesOf, type TagPolicy } from './enforce-policies.ts'
 import { changeRecords, rowsOf } from './grants.ts'
 import { operation, type World } from './operation.ts'
-
-/** Rules for what somebody may have signed. Nobody has any unless they are given some. */
-export interface TagPolicy {
-  /** `signer:NAME`, or an actor as the journal names it: `user:alice`, `token:ci`. */
-  readonly subject: string
-  readonly rules: readonly TagRule[]
-}
 
 const RULES_MAX = 100
 const subject = z
@@ -102,79 +91,6 @@ async function unknown(store: World['store'], policySubject: string): Promise<st
   return [`there is no ${list} ${name}: "countersign ${list} list" prints all`]
 }
 
-const LOST = 'its record is not found'
-
-/**
- * Rules of one; undefined: none.
- *
- * @param bound who has any, by the journal
- * @throws TrustError CORRUPT if they cannot be read, or are not found: without them anything could be signed
- */
-function rulesOf(store: Pick<World['store'], 'record'>, bound: Recorded, name: string): TagPolicy | undefined {
-  const found = store.record('policy', name) as TagPolicy | undefined
-  if (found !== undefined || !bound.has(name)) return found
-  throw new TrustError('CORRUPT', `the rules of ${name} cannot be read: ${LOST}`, {
-    hint: `set them again: countersign policy set ${name} --rule …`,
-  })
-}
-
 function noRules(name: string): never {
   throw new TrustError('NOT_FOUND', `there are no rules for ${name}`, { hint: '"countersign policy list" prints all' })
-}
-
-/**
- * Whose rules count: those of the actor, of the user behind an API token or a client certificate, and of the signer.
- *
- * @param signer undefined: nobody signs in a repository of others
- * @throws TrustError FORBIDDEN for a token that was revoked while its request came in: its owner is not known any more
- */
-export async function policySubjects(
-  store: World['store'],
-  actor: string,
-  signer: string | undefined,
-): Promise<string[]> {
-  const [, kind = '', name = ''] = /^(token|certificate):(.+)$/.exec(actor) ?? []
-  const subjects = new Set([actor])
-  if (kind === 'certificate') subjects.add(`user:${name}`)
-  if (kind === 'token') {
-    const token = (await allTokens(store)).values.find((each) => each.name === name && !each.revoked)
-    if (token === undefined) throw new TrustError('FORBIDDEN', `${actor} was revoked in the meantime`)
-    if (token.owner !== null) subjects.add(`user:${token.owner}`)
-  }
-  if (signer !== undefined) subjects.add(`signer:${signer}`)
-  return [...subjects]
-}
-
-/**
- * Refuse what the rules of any of these do not allow.
- *
- * @param subjects who asks, and the signer that signs
- * @param bound who has any, by the journal
- * @param current what the roles that are to sign, and targets, say of a tag now
- * @param checkedAt when the caller saw the manifests, milliseconds since 1970
- * @throws TrustError POLICY that says which rule; CORRUPT if rules cannot be read
- */
-export function enforcePolicies(
-  { store }: Pick<World, 'store'>,
-  subjects: readonly string[],
-  bound: Recorded,
-  gun: Gun,
-  { set, remove }: TargetsEdit,
-  current: CurrentDigests,
-  checkedAt: number | undefined,
-  now: number,
-): void {
-  const intents = [
-    ...set.map(({ tag, sha256 }) => ({ tag, moves: current(tag).some((each) => each !== sha256), checkedAt })),
-    // Nothing in a registry has to be looked at for taking a signature away.
-    ...remove.filter((tag) => current(tag).length > 0).map((tag) => ({ tag, moves: true, checkedAt: now })),
-  ]
-  for (const name of subjects) {
-    const policy = rulesOf(store, bound, name)
-    if (policy === undefined) continue
-    for (const intent of intents) {
-      const refusal = refusalOf(policy.rules, { gun, ...intent }, now)
-      if (refusal !== undefined) throw new TrustError('POLICY', `${name} may not have ${intent.tag} signed: ${refusal}`)
-    }
-  }
 }

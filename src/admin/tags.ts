@@ -6,8 +6,8 @@ import { noSuchRepository, TrustError } from '../errors.ts'
 import type { Actor } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
 import type { TargetsEdit } from '../tuf/targets-edit.ts'
+import { permitBy } from './enforce-policies.ts'
 import { digestInput, gunInput, hexOf, operation, type World } from './operation.ts'
-import { enforcePolicies, policySubjects } from './policies.ts'
 
 /** Tags in one call. */
 const TAGS_MAX = 10_000
@@ -102,8 +102,6 @@ async function changeTags(
   { as: name, checkedAt: checked, ifMatch: expected }: Conditions,
   actor: Actor,
 ): Promise<SignResult & { gun: string }> {
-  const subjects = await policySubjects(world.store, actor.name, name)
-  const bound = await world.store.recorded('policy')
   const seen = checked === undefined ? undefined : Date.parse(checked)
   const result = await signTags(
     world.trust,
@@ -112,7 +110,7 @@ async function changeTags(
       ...edit,
       as: name,
       ifMatch: expected?.replace(/^"|"$/g, ''),
-      permit: (current, now) => enforcePolicies(world, subjects, bound, gun, edit, current, seen, now),
+      permit: await permitBy(world.store, actor.name, name, gun, edit, seen),
     },
     actor,
   )

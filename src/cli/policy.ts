@@ -1,5 +1,6 @@
 import { Command } from 'commander'
-import { listPolicies, removePolicy, setPolicy, showPolicy, type TagPolicy } from '../admin/policies.ts'
+import type { TagPolicy } from '../admin/enforce-policies.ts'
+import { listPolicies, removePolicy, setPolicy, showPolicy } from '../admin/policies.ts'
 import type { DamagedRow } from '../admin/grants.ts'
 import { TrustError } from '../errors.ts'
 import { DAMAGED, isDamaged } from './list.ts'
