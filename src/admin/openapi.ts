@@ -1,13 +1,11 @@
 import { z } from 'zod'
-import type { Operation } from './operation.ts'
+import { PARAMETER, takesBody, type Operation } from './operation.ts'
 import { ADMIN_PREFIX } from './request.ts'
 
 type Json = Readonly<Record<string, unknown>>
 
 /** Where a member of an operation's input stands in the request; as `requestOf` writes it. */
 type Place = 'path' | 'query' | 'header' | 'body'
-
-const PARAMETER = /:(\w+)/g
 
 const DRY_RUN = {
   name: 'dryRun',
@@ -90,10 +88,10 @@ function placeToBeAllowed(namesGuns: boolean, always: boolean): string {
   return always ? 'the repository' : 'all repositories that "gun" names; without it on the server itself'
 }
 
-function placeOf({ method, path }: Operation, member: string): Place {
-  if ([...path.matchAll(PARAMETER)].some(([, parameter]) => parameter === member)) return 'path'
+function placeOf(operation: Operation, member: string): Place {
+  if ([...operation.path.matchAll(PARAMETER)].some(([, parameter]) => parameter === member)) return 'path'
   if (member === 'ifMatch') return 'header'
-  return method === 'PUT' || method === 'POST' ? 'body' : 'query'
+  return takesBody(operation) ? 'body' : 'query'
 }
 
 function bodyOf(properties: Json, required: readonly string[]): Json {

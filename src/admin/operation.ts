@@ -68,6 +68,14 @@ export function operation<Schema extends z.ZodObject, Output>(
   return definition
 }
 
+/** A parameter in an operation's path. */
+export const PARAMETER = /:(\w+)/g
+
+/** True where what is not in the path, nor a header, stands in a JSON body; otherwise it stands in the query. */
+export function takesBody({ method }: Pick<Operation, 'method'>): boolean {
+  return method === 'PUT' || method === 'POST'
+}
+
 /** Characters about mistakes: nobody reads more. */
 const MISTAKES_MAX = 2_000
 

@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import type { Operation } from './operation.ts'
+import { PARAMETER, takesBody, type Operation } from './operation.ts'
 
 /** Where the admin API begins. */
 export const ADMIN_PREFIX = '/api/v1'
@@ -14,32 +14,32 @@ export interface AdminRequest {
 
 /** What to send to have an operation done: path parameters, then query or JSON body (see `Operation.input`). */
 export function requestOf<Schema extends z.ZodObject>(
-  { method, path }: Operation<Schema>,
+  operation: Operation<Schema>,
   input: z.input<Schema>,
   dryRun: boolean,
 ): AdminRequest {
-  const rest: Record<string, unknown> = { ...input }
-  const filled = path.replace(/:(\w+)/g, (_, name: string) => {
+  const { method } = operation
+  const { ifMatch, ...rest } = input as Record<string, unknown>
+  const path = operation.path.replace(PARAMETER, (_, name: string) => {
     const value = String(rest[name])
     delete rest[name]
     return encodeURIComponent(value)
   })
   const headers: Record<string, string> = {}
-  if (typeof rest['ifMatch'] === 'string') headers['If-Match'] = rest['ifMatch'] === '*' ? '*' : `"${rest['ifMatch']}"`
-  delete rest['ifMatch']
+  if (typeof ifMatch === 'string') headers['If-Match'] = ifMatch === '*' ? '*' : `"${ifMatch}"`
   const query = new URLSearchParams(dryRun ? { dryRun: 'true' } : {})
-  if (method === 'GET' || method === 'DELETE') {
+  if (!takesBody(operation)) {
     for (const [name, value] of Object.entries(rest)) {
       for (const each of Array.isArray(value) ? (value as unknown[]) : [value]) {
         if (each !== undefined) query.append(name, typeof each === 'string' ? each : JSON.stringify(each))
       }
     }
-    return { method, url: url(filled, query), headers, body: undefined }
+    return { method, url: url(path, query), headers, body: undefined }
   }
   const body = JSON.stringify(rest)
   headers['Content-Type'] = 'application/json'
   headers['Content-Length'] = String(Buffer.byteLength(body))
-  return { method, url: url(filled, query), headers, body }
+  return { method, url: url(path, query), headers, body }
 }
 
 function url(path: string, query: URLSearchParams): string {

@@ -6,7 +6,7 @@ import { personBehind } from '../access/creator.ts'
 import { covers } from '../access/grant.ts'
 import { allows, LOCAL, type Action, type Identity } from '../access/permission.ts'
 import { openApi } from '../admin/openapi.ts'
-import { parsed, type Operation, type World } from '../admin/operation.ts'
+import { parsed, takesBody, type Operation, type World } from '../admin/operation.ts'
 import { OPERATIONS } from '../admin/operations.ts'
 import { rehearsing } from '../admin/rehearse.ts'
 import { ADMIN_PREFIX } from '../admin/request.ts'
@@ -54,9 +54,8 @@ export function adminApp(
       // A body may take half a minute, in which somebody was revoked; so may the wait for one's turn.
       const mayStill = (): void => permit(stillRecognised(world, asked), operation, gun)
       mayStill()
-      const hasBody = operation.method === 'PUT' || operation.method === 'POST'
       const person = asked === LOCAL ? undefined : personBehind(world.store, asked)
-      const body = hasBody ? await bodyOf(ctx.req, operation, bodies, person) : {}
+      const body = takesBody(operation) ? await bodyOf(ctx.req, operation, bodies, person) : {}
       const input = saidIn(...head, ['the body', body])
       const own: World = { ...world, trust: asPermitted(world.trust, mayStill) }
       const { requestId, address } = ctx.state
