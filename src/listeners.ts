@@ -3,6 +3,7 @@ import { TrustError } from './errors.ts'
 import { withAdmin } from './http/admin-listener.ts'
 import { listen, mustBeFree, type Listening } from './http/server.ts'
 import type { ListenerTls } from './listener-tls.ts'
+import { variableOf } from './settings/names.ts'
 import type { Settings } from './settings/schema.ts'
 
 /** Everything that listens on the network. */
@@ -76,9 +77,9 @@ function refused(setting: 'listen' | 'admin.listen', { host, port }: { host: str
   return (cause: NodeJS.ErrnoException): never => {
     if (cause.code === undefined) throw cause
     const reason = REASONS[cause.code] ?? cause.code
-    const variable = `COUNTERSIGN_${setting.replace('.', '_').toUpperCase()}`
+    const names = [`${setting}.host`, `${setting}.port`]
     throw new TrustError('BAD_SETTINGS', `cannot listen on ${host}:${port}: ${reason}`, {
-      hint: `set ${setting}.host and ${setting}.port (${variable}_HOST, ${variable}_PORT)`,
+      hint: `set ${names.join(' and ')} (${names.map(variableOf).join(', ')})`,
       cause,
     })
   }

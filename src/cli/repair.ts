@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import { join, resolve } from 'node:path'
 import { inUse, repair, type Repair } from '../repair.ts'
 import { ANCHOR, DATA, KEYS } from '../server-directory.ts'
+import { variableOf } from '../settings/names.ts'
 import type { Settings } from '../settings/schema.ts'
 import { typed } from '../tuf/gun.ts'
 import { answers, controlSocket } from '../control-socket.ts'
@@ -99,8 +100,8 @@ function next(
     [keys, keysDirectory],
     ...(resolve(anchorFile) === resolve(keysDirectory, ANCHOR) ? [] : [[anchor, anchorFile]]),
   ].map(([from = '', to = '']) => `${from} as ${resolve(to)}`)
-  const places = { DATA_DIRECTORY: data, KEYS_DIRECTORY: keys, ANCHOR_FILE: anchor }
-  const environment = Object.entries(places).map(([name, path]) => `COUNTERSIGN_${name}=${typed(path)} `)
+  const places = { dataDirectory: data, keysDirectory: keys, anchorFile: anchor }
+  const environment = Object.entries(places).map(([name, path]) => `${variableOf(name)}=${typed(path)} `)
   const serve = config === undefined ? 'countersign serve' : `countersign --config ${typed(resolve(config))} serve`
   return `next, start from it:\n  ${environment.join('')}${serve}\nor move the damaged directories away, keep them, and put ${moves.join(', ')}`
 }
