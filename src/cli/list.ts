@@ -23,13 +23,14 @@ export function list<Schema extends z.ZodObject, Row extends object>(
   { none, head, cells }: Columns<Row>,
 ): Promise<void> {
   const cellsOf = (row: Row | DamagedRow): readonly string[] => (isDamaged(row) ? [row.name, DAMAGED] : cells(row))
-  return ask(
-    command,
-    operation,
-    {} as z.input<Schema>,
-    (rows) => (rows.length === 0 ? none : table([head, ...rows.map(cellsOf)])),
-    (rows) => (rows.some(isDamaged) ? EXIT.negative : EXIT.ok),
-  )
+  const show = (rows: readonly (Row | DamagedRow)[]): string =>
+    rows.length === 0 ? none : table([head, ...rows.map(cellsOf)])
+  return ask(command, operation, {} as z.input<Schema>, show, codeOfList)
+}
+
+/** The exit code of a list: 1 where something in it cannot be read. */
+export function codeOfList(rows: readonly object[]): number {
+  return rows.some(isDamaged) ? EXIT.negative : EXIT.ok
 }
 
 export function isDamaged(row: object): row is DamagedRow {

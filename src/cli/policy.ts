@@ -3,10 +3,10 @@ import type { TagPolicy } from '../admin/enforce-policies.ts'
 import { listPolicies, removePolicy, setPolicy, showPolicy } from '../admin/policies.ts'
 import type { DamagedRow } from '../admin/grants.ts'
 import { TrustError } from '../errors.ts'
-import { DAMAGED, isDamaged } from './list.ts'
+import { codeOfList, DAMAGED, isDamaged } from './list.ts'
 import { DRY_RUN_OPTION, JSON_OPTION } from './options.ts'
 import { table, withWarnings } from './print.ts'
-import { ask, EXIT } from './run.ts'
+import { ask } from './run.ts'
 
 interface Options {
   rule?: string[]
@@ -44,9 +44,7 @@ export function policyCommand(): Command {
     .command('list')
     .description('all rules; exit code 1: some are damaged')
     .option(...JSON_OPTION)
-    .action((_: Options, command: Command) =>
-      ask(command, listPolicies, {}, show, (found) => (found.some(isDamaged) ? EXIT.negative : EXIT.ok)),
-    )
+    .action((_: Options, command: Command) => ask(command, listPolicies, {}, show, codeOfList))
   policy
     .command('remove')
     .description('no rules any more: what the grants allow')

@@ -3,7 +3,7 @@ import { deleteRepository, listRepositories, showRepository } from '../admin/rep
 import { addAdopt } from './adopt.ts'
 import { addCreate } from './create.ts'
 import { describeForPeople } from './describe.ts'
-import { DAMAGED } from './list.ts'
+import { codeOfList, DAMAGED } from './list.ts'
 import { DRY_RUN_OPTION, JSON_OPTION } from './options.ts'
 import { counted, daysLeft, print, printError, printJson, table } from './print.ts'
 import { ask, EXIT, withConnection } from './run.ts'
@@ -55,9 +55,7 @@ function list(_: Options, command: Command): Promise<void> {
     )
     return table([['REPOSITORY', 'VERSION', 'DELEGATIONS', 'EXPIRES'], ...cells])
   }
-  return ask(command, listRepositories, {}, show, (rows) =>
-    rows.some((row) => 'damaged' in row) ? EXIT.negative : EXIT.ok,
-  )
+  return ask(command, listRepositories, {}, show, codeOfList)
 }
 
 function show(gun: string, _: Options, command: Command): Promise<void> {

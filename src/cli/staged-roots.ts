@@ -10,7 +10,7 @@ import {
 } from '../admin/roots.ts'
 import { typed } from '../tuf/gun.ts'
 import { stagedForPeople } from './describe-root.ts'
-import { DAMAGED } from './list.ts'
+import { codeOfList, DAMAGED } from './list.ts'
 import { DRY_RUN_OPTION, JSON_OPTION } from './options.ts'
 import { print, printJson, table } from './print.ts'
 import { readStaged, writeNew } from './root-files.ts'
@@ -31,9 +31,7 @@ export function addStagedRoots(root: Command): void {
     .argument('[pattern]', 'of repositories: docker.io/acme/*', '*')
     .option(...JSON_OPTION)
     .action((pattern: string, _: Options, command: Command) =>
-      ask(command, listStagedRoots, { pattern }, rowsForPeople, (rows) =>
-        rows.some((row) => 'damaged' in row) ? EXIT.negative : EXIT.ok,
-      ),
+      ask(command, listStagedRoots, { pattern }, rowsForPeople, codeOfList),
     )
   root
     .command('show')
