@@ -18,8 +18,8 @@ export function note(text: string): void {
 
 /** `error:` and `hint:` on standard error. */
 export function printError(message: string, hint?: string): void {
-  process.stderr.write(`${lines(said('error', message))}\n`)
-  if (hint !== undefined) process.stderr.write(`hint: ${lines(hint)}\n`)
+  note(said('error', message))
+  if (hint !== undefined) note(`hint: ${hint}`)
 }
 
 export function printJson(value: unknown): void {
