@@ -6,7 +6,7 @@ import { takeOverCommand } from '../repository/signed-here.ts'
 import type { ForeignDocument } from '../registry/trust-data.ts'
 import { parseGun, type Gun } from '../tuf/gun.ts'
 import type { Connection } from './connect.ts'
-import { inEach, withHints, type Outcome } from './fleet.ts'
+import { inEach, withHints, type Failed } from './fleet.ts'
 import { readGiven } from './given-file.ts'
 import { DRY_RUN_OPTION, JSON_OPTION } from './options.ts'
 import { daysLeft, note, print, printJson, short, table, withErrors, withWarnings } from './print.ts'
@@ -21,7 +21,7 @@ interface Options {
 }
 
 type Done = Adopted & { readonly gun: string; readonly state: 'adopted' | 'as before' }
-type Row = Done | Outcome<'failed'>
+type Row = Done | Failed
 
 const NEXT = '\nnot signed by this server yet; for that, root keys must sign a new root (docs/ADOPTION.md):'
 
@@ -98,7 +98,7 @@ function show(rows: readonly Row[], dryRun: true | undefined): string {
   })
   const text = table([['REPOSITORY', 'STATE', 'ROOTS', 'ROOT KEY', 'TARGETS', 'TIMESTAMP'], ...cells])
   const failed = rows.filter((row) => row.state === 'failed')
-  const errors = failed.map(({ gun, error = '' }) => `${gun}: ${error}`)
+  const errors = failed.map(({ gun, error }) => `${gun}: ${error}`)
   const done = rows.filter((row) => row.state !== 'failed')
   const warnings = done.flatMap((row) => row.warnings.map((warning) => `${row.gun}: ${warning}`))
   const waiting = dryRun === true ? [] : done.filter(({ signedHere }) => !signedHere)

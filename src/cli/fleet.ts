@@ -16,10 +16,12 @@ export interface Outcome<State extends string> {
   readonly hint?: string | undefined
 }
 
-interface Failed {
+/** Among many, one that it could not be done for. */
+export interface Failed {
   readonly gun: string
   readonly state: 'failed'
   readonly error: string
+  /** What to do about it. */
   readonly hint: string | undefined
 }
 
