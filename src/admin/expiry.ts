@@ -10,7 +10,7 @@ import { adviceFor } from './what-to-do.ts'
 const DAY = 86_400_000
 
 /** One line of `expiry`. */
-export interface ExpiryRow {
+interface ExpiryRow {
   /** Null for what belongs to no repository. */
   readonly gun: string | null
   readonly what: string

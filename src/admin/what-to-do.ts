@@ -15,7 +15,7 @@ import type { World } from './operation.ts'
 import { rootKeyPlaces } from './root-keys.ts'
 
 /** What whoever reads of an ending does about it: mostly a command. */
-export type Advice = (ending: Ending) => Promise<string>
+type Advice = (ending: Ending) => Promise<string>
 
 /** Who holds the keys of a repository, as far as advice depends on it. */
 interface Holders {

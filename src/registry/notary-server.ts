@@ -8,7 +8,7 @@ import type { Credentials } from './credentials.ts'
 import { certificateFault } from './trust-authority.ts'
 import { documentMaxBytes, type TrustSource, type Which } from './trust-data.ts'
 
-export interface NotaryServerOptions {
+interface NotaryServerOptions {
   /** By this name docker's configuration has the credentials; for messages only. The server's host by default. */
   readonly account?: string
   /** Asked for only if the server wants some; they are sent to it and to its token service only. */

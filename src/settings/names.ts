@@ -6,7 +6,7 @@ const PREFIX = 'COUNTERSIGN_'
 export const FILE_VARIABLE = `${PREFIX}CONFIG`
 
 /** One setting. */
-export interface Leaf {
+interface Leaf {
   /** With the names of its groups: `listen.port`. */
   readonly name: string
   readonly schema: z.ZodType

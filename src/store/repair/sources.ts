@@ -22,7 +22,7 @@ export interface Found {
  * `parts`: enough to tell whether that of a backup is as new; `hash`: that of the payload, so that it counts also where the
  * record's own is wrong.
  */
-export type Known = 'nothing' | 'parts' | 'hash'
+type Known = 'nothing' | 'parts' | 'hash'
 
 /** Damaged records that are kept, to look whether one is the record that is missing elsewhere: so many, of so many bytes. */
 const MISFITS_MAX = 256
