@@ -82,7 +82,7 @@ export class TrustError extends Error {
 export function fileError(code: TrustErrorCode, what: string, cause: unknown, hint: string): TrustError {
   // Node ends it with the call and the path, which is said already.
   const reason = messageOf(cause).replace(/, \w+(?: '.*)?$/s, '')
-  const denied = /^(?:EACCES|EPERM):/.test(reason)
+  const denied = ['EACCES', 'EPERM'].includes((cause as NodeJS.ErrnoException).code ?? '')
   return new TrustError(code, `${what}: ${reason}`, { hint: denied ? NOT_YOURS : hint, cause })
 }
 
