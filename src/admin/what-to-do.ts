@@ -7,7 +7,7 @@ import { heldRoles } from '../repository/rotation-policy.ts'
 import { rootRenewal, type RootKeyPlaces } from '../repository/root-renewal.ts'
 import { heldKeys } from '../repository/sign-role.ts'
 import { signedHere, takeOverCommand } from '../repository/signed-here.ts'
-import { signerOf } from '../repository/signers.ts'
+import { signerNameOf } from '../repository/signers.ts'
 import { stagedRoot } from '../repository/staged-root.ts'
 import { SERVER, typed, type Gun } from '../tuf/gun.ts'
 import { isDelegation } from '../tuf/role.ts'
@@ -133,5 +133,5 @@ function signerFor({ trust }: World, gun: Gun, role: string): string | undefined
   if (named === undefined) return undefined
   const held = heldKeys(trust, gun, role, named).filter(({ owner }) => owner === SERVER)
   if (held.length < named.threshold) return undefined
-  return held.flatMap(({ key }) => signerOf(trust, key) ?? [])[0]
+  return held.flatMap(({ key }) => signerNameOf(trust, key) ?? [])[0]
 }

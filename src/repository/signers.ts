@@ -48,7 +48,7 @@ export function everyKeyId(trust: Readable, name: string): string[] {
 }
 
 /** The name of the signer that signs with a key of the server. */
-export function signerOf(trust: Readable, { role, keyId }: Pick<StoredKey, 'role' | 'keyId'>): string | undefined {
+export function signerNameOf(trust: Readable, { role, keyId }: Pick<StoredKey, 'role' | 'keyId'>): string | undefined {
   const name = role.slice('targets/'.length)
   const signer = trust.store.record('signer', name) as TagSigner | undefined
   return signer?.keyIds.includes(keyId) === true ? name : undefined
