@@ -7,7 +7,7 @@ import { historyKey, journalKey } from './keyspace.ts'
 import type { JournalEntry, JournalQuery, Store } from './store.ts'
 
 /** Entries that are looked at in one go, in a few milliseconds; then others have their turn. */
-const AT_ONCE = 500
+export const AT_ONCE = 500
 
 /** An entry that cannot be read, and why. */
 export interface DamagedEntry {

@@ -1,13 +1,10 @@
 import { setImmediate } from 'node:timers/promises'
 import { damageIn } from '../errors.ts'
 import { SERVER } from '../tuf/gun.ts'
-import { readEntry } from './journal-reader.ts'
+import { AT_ONCE, readEntry } from './journal-reader.ts'
 import { historyKey } from './keyspace.ts'
 import type { Records } from './records.ts'
 import type { JournalEntry, Recorded, RecordKind } from './store.ts'
-
-/** Entries that are read in one go, in a few milliseconds; then others have their turn. */
-const AT_ONCE = 500
 
 /**
  * Names of the server's records of one kind that the journal says are there. A record of whose key a bit has changed is
