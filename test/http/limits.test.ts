@@ -7,7 +7,7 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { Bodies } from '../../src/http/body.ts'
 import { newCounts } from '../../src/http/count.ts'
-import type { Signer } from '../../src/signing/signer.ts'
+import { alteredSigner } from '../support/altered-signer.ts'
 import { errorOf, exchange, type Answer } from '../support/exchange.ts'
 import { keptLog, startLocalApp, type Line, type LocalApp } from '../support/local-app.ts'
 import { fileMeta } from '../support/metadata-file.ts'
@@ -185,16 +185,13 @@ test('publishes in flight have a limit; slow senders do not count', async () => 
   const app = await startLocalApp({
     settings: { limits: { publishesInFlight: 1 } },
     alter: ({ signer }) => ({
-      signer: {
-        makes: (...key) => signer.makes(...key),
-        readiness: () => signer.readiness(),
-        create: (gun, role) => signer.create(gun, role),
+      signer: alteredSigner(signer, {
         async sign(...rest) {
           signing += 1
           await held
           return signer.sign(...rest)
         },
-      } satisfies Signer,
+      }),
     }),
   })
   try {
@@ -230,16 +227,13 @@ test('large uploads wait for room, however many there are; small ones go before 
   const app = await startLocalApp({
     settings: { limits: { publishBytesInFlight: 150_000 } },
     alter: ({ signer }) => ({
-      signer: {
-        makes: (...key) => signer.makes(...key),
-        readiness: () => signer.readiness(),
-        create: (gun, role) => signer.create(gun, role),
+      signer: alteredSigner(signer, {
         async sign(owner, ...rest) {
           signing.push(owner.gun)
           if (!owner.gun.startsWith('small')) await held
           return signer.sign(owner, ...rest)
         },
-      } satisfies Signer,
+      }),
     }),
   })
   const publish = async (gun: string): Promise<Answer> => {
@@ -298,16 +292,13 @@ test('requests that are sent ahead are answered one after the other, and not beh
   let goOn = (): void => undefined
   const app = await startLocalApp({
     alter: ({ signer }) => ({
-      signer: {
-        makes: (...key) => signer.makes(...key),
-        readiness: () => signer.readiness(),
-        sign: (...rest) => signer.sign(...rest),
+      signer: alteredSigner(signer, {
         async create(gun, role) {
           asked.push(gun)
           await new Promise<void>((resolve) => (goOn = resolve))
           return signer.create(gun, role)
         },
-      } satisfies Signer,
+      }),
     }),
   })
   const get = (gun: string, more = ''): string =>

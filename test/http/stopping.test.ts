@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
+import { alteredSigner } from '../support/altered-signer.ts'
 import { exchange } from '../support/exchange.ts'
 import { startLocalApp, type LocalApp } from '../support/local-app.ts'
 import { startTestServer } from '../support/server.ts'
@@ -26,16 +27,13 @@ async function startHeld(shutdownSeconds: number): Promise<Held> {
   const app = await startLocalApp({
     settings: { shutdownSeconds },
     alter: ({ signer }) => ({
-      signer: {
-        makes: (...key) => signer.makes(...key),
-        readiness: () => signer.readiness(),
-        create: (gun, role) => signer.create(gun, role),
+      signer: alteredSigner(signer, {
         async sign(...rest) {
           signing.resolve()
           await held.promise
           return signer.sign(...rest)
         },
-      },
+      }),
     }),
   })
   return { app, signing: signing.promise, release: held.resolve }

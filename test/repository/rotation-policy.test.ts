@@ -9,6 +9,7 @@ import { issueRootCertificate } from '../../src/signing/root-certificate.ts'
 import { makeRootKey, signAsRoot } from '../../src/signing/root-key.ts'
 import { canonicalBytes } from '../../src/tuf/canonical.ts'
 import { parseGun, type Gun } from '../../src/tuf/gun.ts'
+import { alteredSigner } from '../support/altered-signer.ts'
 import { localTrustFor, TEST_ACTOR, type LocalTrust } from '../support/local-trust.ts'
 
 const NOW = Date.parse('2026-11-24T08:00:00.000Z')
@@ -72,14 +73,12 @@ test('a repository that fails is logged, and does not hold up the others', async
   const failing = {
     ...trust,
     log: { ...trust.log, error: (facts: object) => logged.push(facts) },
-    signer: {
-      ...trust.signer,
-      makes: trust.signer.makes.bind(trust.signer),
-      create: async (gun: Gun, role: Parameters<typeof trust.signer.create>[1]) => {
+    signer: alteredSigner(trust.signer, {
+      async create(gun, role) {
         if (gun === guns[0]) throw new Error('the token is away')
         return trust.signer.create(gun, role)
       },
-    },
+    }),
   }
   assert.deepEqual(await stageAgedKeys(failing, AGE), { staged: 1, failed: 1 })
   assert.deepEqual(
