@@ -7,6 +7,7 @@ import type { Repeating } from './repository/repeat.ts'
 import type { Log } from './repository/trust.ts'
 import type { Settings } from './settings/schema.ts'
 import { serverNames } from './settings/server-names.ts'
+import { usesTls } from './settings/uses-tls.ts'
 import { isOpenToAll } from './signing/secret-file.ts'
 import { renewServerCertificate, tlsFiles } from './signing/tls-identity.ts'
 import { loadTls } from './signing/tls-load.ts'
@@ -21,8 +22,8 @@ export interface ListenerTls {
 
 /** @param now milliseconds since 1970 @throws TrustError BAD_TLS, BAD_SETTINGS */
 export async function listenerTlsOf(settings: Settings, now: number): Promise<ListenerTls> {
-  const { listen, admin, tls, keysDirectory } = settings
-  if (listen.plainHttp !== undefined && admin.listen === undefined) return { public: undefined, admin: undefined }
+  const { listen, tls, keysDirectory } = settings
+  if (!usesTls(settings)) return { public: undefined, admin: undefined }
   const made = tlsFiles(keysDirectory)
   const identity = await loadTls(tls.certificateFile ?? made.certificate, tls.keyFile ?? made.key, now)
   const material = { ...identity, ...(await clientCertificatesOf(settings)) }

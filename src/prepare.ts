@@ -3,6 +3,7 @@ import { TrustError } from './errors.ts'
 import { isUnfinished } from './server-directory.ts'
 import type { Settings } from './settings/schema.ts'
 import { serverNames } from './settings/server-names.ts'
+import { usesTls } from './settings/uses-tls.ts'
 import { createKeysDirectory, hasKeys, openKeysDirectory, type Keys } from './signing/keys-directory.ts'
 import { sizeOf } from './signing/secret-file.ts'
 import { ensureTlsIdentity } from './signing/tls-identity.ts'
@@ -71,12 +72,7 @@ function withoutKeys({ dataDirectory, keysDirectory }: Settings): TrustError {
  */
 export async function prepareTls(settings: Settings, now: number): Promise<string[]> {
   const { keysDirectory, tls } = settings
-  if (!needsTls(settings) || tls.certificateFile !== undefined) return []
+  if (!usesTls(settings) || tls.certificateFile !== undefined) return []
   const parts = await ensureTlsIdentity(keysDirectory, serverNames(settings), now)
   return parts.length === 0 ? [] : [`${parts.join(' and ')} in ${join(keysDirectory, 'tls')}`]
-}
-
-/** The admin API has no plain HTTP. */
-function needsTls({ listen, admin }: Settings): boolean {
-  return listen.plainHttp === undefined || admin.listen !== undefined
 }

@@ -8,6 +8,7 @@ import type { Ending } from './repository/expiry.ts'
 import { createTrust, type Log, type Trust } from './repository/trust.ts'
 import type { Locks } from './repository/turns.ts'
 import type { Settings } from './settings/schema.ts'
+import { usesTls } from './settings/uses-tls.ts'
 import type { RoutedSigner } from './signing/routed-signer.ts'
 import type { Signer } from './signing/signer.ts'
 import { tlsFiles } from './signing/tls-identity.ts'
@@ -50,8 +51,9 @@ export function trustOver(settings: Settings, parts: Parts, locks?: Locks): Trus
  *
  * @param now milliseconds since 1970
  */
-async function serverCertificates({ listen, tls, keysDirectory }: Settings, now: number): Promise<Ending[]> {
-  if (listen.plainHttp !== undefined) return []
+async function serverCertificates(settings: Settings, now: number): Promise<Ending[]> {
+  if (!usesTls(settings)) return []
+  const { tls, keysDirectory } = settings
   const made = tlsFiles(keysDirectory)
   const files = tls.certificateFile === undefined ? [made.certificate, made.ca] : [tls.certificateFile]
   return Promise.all(

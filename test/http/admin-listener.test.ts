@@ -459,6 +459,20 @@ test('bodies that are being received have a limit together, and leave room: a us
   assert.equal(answer.status, 400)
 })
 
+test('the certificate of its own listener ends, also where all else is plain HTTP', async (t) => {
+  const server = await startTestServer({ transport: 'plain', settings: { admin: { listen: { port: 0 } } } })
+  t.after(() => server.stop())
+  const ca = await readFile(join(server.directory, 'keys', 'tls', 'ca.crt'), 'utf8')
+  const authorization = `Bearer ${await makeToken(server.running, 'root', ['admin:*'], { days: null })}`
+  const endpoint = { url: `https://localhost:${server.running.adminPort}`, ca }
+  const { body } = await exchange(endpoint, { path: '/api/v1/expiry', headers: { authorization } })
+  const rows = JSON.parse(body.toString()) as { what: string }[]
+  assert.deepEqual(
+    rows.map(({ what }) => what),
+    ['server certificate', 'server CA'],
+  )
+})
+
 test('on the public listener only where a setting says so in words', async (t) => {
   const server = await startTestServer({ transport: 'plain', settings: { admin: { public: PUBLIC_ADMIN_WORDS } } })
   t.after(() => server.stop())
