@@ -8,7 +8,7 @@ import { tokenMaker, type TokenSigningKey } from './access/token-maker.ts'
 import type { Directory } from './access/user.ts'
 import type { FindKey } from './access/web-token.ts'
 import { fileError, TrustError } from './errors.ts'
-import type { Log } from './repository/trust.ts'
+import type { Log } from './log/log.ts'
 import type { Settings } from './settings/schema.ts'
 
 /** What a TLS listener needs to ask clients for certificates; a client without one is served all the same. */

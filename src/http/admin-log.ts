@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { Log } from '../repository/trust.ts'
+import type { Log } from '../log/log.ts'
 import { TrustError } from '../errors.ts'
 import type { AdminContext } from './admin-state.ts'
 import type { ClientAddresses } from './client-address.ts'

@@ -1,4 +1,4 @@
-import type { Log } from '../repository/trust.ts'
+import type { Log } from '../log/log.ts'
 import type { RequestMetrics } from './request-metrics.ts'
 
 /** What a request's log line says beside its status and time. */

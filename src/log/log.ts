@@ -1,7 +1,17 @@
 import { fstatSync } from 'node:fs'
 import { pino, type DestinationStream } from 'pino'
-import type { Log } from '../repository/trust.ts'
 import { bufferedLines, type BufferedLines } from './lines.ts'
+
+/** A line of the log: facts as fields, never a secret. pino fits it. */
+export interface Log {
+  info(facts: object, text: string): void
+  warn(facts: object, text: string): void
+  error(facts: object, text: string): void
+  /** Write what waits to be written. */
+  flush?(): void
+  /** Write lines that another thread has made. */
+  lines?(text: string): void
+}
 
 /** Characters of one text in a log line; clients choose some of them. */
 const TEXT_MAX = 500

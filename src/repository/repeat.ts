@@ -1,4 +1,4 @@
-import type { Log } from './trust.ts'
+import type { Log } from '../log/log.ts'
 
 /** Something that runs again and again until it is stopped. */
 export interface Repeating {

@@ -1,3 +1,4 @@
+import type { Log } from '../log/log.ts'
 import type { Signer } from '../signing/signer.ts'
 import type { StoreReader } from '../store/reader.ts'
 import type { Store } from '../store/store.ts'
@@ -72,15 +73,4 @@ export interface Policy {
   readonly gunPrefixes: readonly string[]
   /** Publishes that may wait for one repository behind the running one. */
   readonly publishesWaitingPerGun: number
-}
-
-/** A line of the log: facts as fields, never a secret. pino fits it. */
-export interface Log {
-  info(facts: object, text: string): void
-  warn(facts: object, text: string): void
-  error(facts: object, text: string): void
-  /** Write what waits to be written. */
-  flush?(): void
-  /** Write lines that another thread has made. */
-  lines?(text: string): void
 }

@@ -1,6 +1,6 @@
 import type { PasswordCheck } from '../access/passwords.ts'
 import type { Overview } from '../http/overview.ts'
-import type { Log } from '../repository/trust.ts'
+import type { Log } from '../log/log.ts'
 import type { TokenSigner } from '../signing/routed-signer.ts'
 import type { LevelStore } from '../store/level.ts'
 import type { MainAnswers } from './messages.ts'

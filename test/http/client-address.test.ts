@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import type { Log } from '../../src/repository/trust.ts'
+import type { Log } from '../../src/log/log.ts'
 import type { SettingsInput } from '../../src/settings/schema.ts'
 import { exchange } from '../support/exchange.ts'
 import { addPerson } from '../support/people.ts'

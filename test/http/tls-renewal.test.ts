@@ -8,7 +8,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { connect, type TLSSocket } from 'node:tls'
 import { issueCertificate } from '../support/certificate.ts'
 import { exchange } from '../support/exchange.ts'
-import type { Log } from '../../src/repository/trust.ts'
+import type { Log } from '../../src/log/log.ts'
 import { startTestServer, type TestServer, type TestServerOptions } from '../support/server.ts'
 
 const DAY = 86_400_000
