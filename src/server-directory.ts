@@ -2,7 +2,7 @@ import { readdir, realpath, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join, relative, resolve } from 'node:path'
 import { fileError, TrustError } from './errors.ts'
 import { makeDirectory } from './make-directory.ts'
-import type { Settings } from './settings/schema.ts'
+import { ANCHOR, type Settings } from './settings/schema.ts'
 import { copyKeys } from './signing/copy-keys.ts'
 import { mustBeWhole } from './signing/keys-directory.ts'
 import { sizeOf, syncDirectory } from './signing/secret-file.ts'
@@ -11,8 +11,6 @@ import type { StorePlace } from './store/place.ts'
 /** What a server can be started from, in one directory: database, keys, and the anchor among the keys. */
 export const DATA = 'data'
 export const KEYS = 'keys'
-/** In the keys directory, where a server looks for it unless a setting names another place. */
-export const ANCHOR = 'anchor'
 /** The keys while the rest is written. No server starts from data without keys, whenever the process dies. */
 const UNFINISHED = 'keys.unfinished'
 

@@ -5,7 +5,7 @@ import { fileError, messageOf, TrustError } from '../errors.ts'
 import { plainIssue } from '../plain-issues.ts'
 import { FILE_VARIABLE, isVariable, leaves, nearest, setAt, valueAt, variableOf } from './names.ts'
 import { contradictions } from './rules.ts'
-import { settingsSchema, type Settings } from './schema.ts'
+import { ANCHOR, settingsSchema, type Settings } from './schema.ts'
 
 /** Where settings come from: a JSON file, then the environment over it. */
 export interface SettingsSources {
@@ -64,7 +64,7 @@ function load(sources: SettingsSources): { settings: Settings; origins: Map<stri
       },
     )
   }
-  const anchorFile = parsed.data.anchorFile ?? join(parsed.data.keysDirectory, 'anchor')
+  const anchorFile = parsed.data.anchorFile ?? join(parsed.data.keysDirectory, ANCHOR)
   return { settings: { ...parsed.data, anchorFile }, origins }
 }
 

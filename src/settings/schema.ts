@@ -6,6 +6,9 @@ export const PLAIN_HTTP_WORDS = 'i-know-this-is-not-encrypted'
 export const NO_AUTHENTICATION_WORDS = 'anyone-may-write'
 export const PUBLIC_ADMIN_WORDS = 'admin-api-on-the-public-listener'
 
+/** Where the anchor is in the keys directory, unless a setting names another place. */
+export const ANCHOR = 'anchor'
+
 /**
  * Every setting: its name, type, default, limits and help text. Types, error messages, `countersign config` and the
  * documentation come from here.
@@ -13,7 +16,7 @@ export const PUBLIC_ADMIN_WORDS = 'admin-api-on-the-public-listener'
 export const settingsSchema = z.strictObject({
   dataDirectory: path.default('data').describe('where LevelDB keeps everything'),
   keysDirectory: path.default('keys').describe('key-encryption key, keyring, anchor key, TLS identity'),
-  anchorFile: path.optional().describe('the signed end of the journal; default: anchor in keysDirectory'),
+  anchorFile: path.optional().describe(`the signed end of the journal; default: ${ANCHOR} in keysDirectory`),
   passphraseFile: path
     .optional()
     .describe('file with the passphrase, readable by its owner only; default: the key file in keysDirectory'),
