@@ -111,6 +111,7 @@ export interface Failure {
   readonly problem?: Problem | undefined
 }
 
+/** Whatever was thrown, as it goes there. */
 export function failureOf(error: unknown): Failure {
   if (!(error instanceof TrustError)) {
     return { message: error instanceof Error ? (error.stack ?? error.message) : String(error) }

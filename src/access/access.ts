@@ -43,6 +43,7 @@ export interface Access {
   certificate(commonName: string): Identity | undefined
 }
 
+/** Puts together what recognises them. */
 export function createAccess({ directory, now, passwords, maker, external, userOfCertificate }: AccessParts): Access {
   const known = new KnownTokens()
   const ofClaims = (claims: Claims): Identity | undefined =>
@@ -83,6 +84,7 @@ export function createAccess({ directory, now, passwords, maker, external, userO
   }
 }
 
+/** @param kind by what they were recognised @returns undefined for one who is not there, or disabled */
 export function ofUser(kind: 'user' | 'certificate', user: User | undefined): Identity | undefined {
   if (user === undefined || user.disabled) return undefined
   const name = `${kind}:${user.name}`

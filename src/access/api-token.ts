@@ -47,6 +47,7 @@ export function findToken(directory: Directory, text: string): ApiToken | undefi
   return right ? token : undefined
 }
 
+/** Also one that was revoked. @returns undefined if there is none, or this is no id @throws TrustError CORRUPT */
 export function tokenById(directory: Directory, id: string): ApiToken | undefined {
   return ID.test(id) ? (directory.record('token', id) as ApiToken | undefined) : undefined
 }

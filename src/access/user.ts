@@ -36,6 +36,7 @@ export function isName(text: string): boolean {
   return NAME.test(text)
 }
 
+/** @returns undefined if there is none, or this can be nobody's name @throws TrustError CORRUPT */
 export function findUser(directory: Directory, name: string): User | undefined {
   return isName(name) ? (directory.record('user', name) as User | undefined) : undefined
 }
@@ -47,6 +48,7 @@ export function existingUser(directory: Directory, name: string): User {
   throw new TrustError('NOT_FOUND', `there is no user ${name}`, { hint: '"countersign user list" prints all names' })
 }
 
+/** In byte order of their names. */
 export function allUsers(directory: Directory): Promise<FoundRecords<User>> {
   return findRecords(directory, 'user')
 }

@@ -11,6 +11,7 @@ import { Connections } from './connections.ts'
 import { inTurn } from './in-turn.ts'
 import type { Listener } from './watched.ts'
 
+/** What a TLS listener serves and asks for: PEM texts. */
 export interface TlsMaterial {
   readonly cert: string
   readonly key: string
@@ -20,6 +21,7 @@ export interface TlsMaterial {
   readonly rejectUnauthorized?: boolean
 }
 
+/** A listener on the network. */
 export interface Listening {
   /** IP address. */
   readonly address: string

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { TrustError } from '../errors.ts'
 
+/** What docker has for one registry. */
 export interface Credentials {
   readonly username: string
   readonly password: string

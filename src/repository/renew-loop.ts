@@ -8,6 +8,7 @@ const RENEWALS_AT_ONCE = 64
 /** Pause before a renewal that failed is tried again, milliseconds. */
 const RETRY_AFTER = 10 * 60_000
 
+/** What one round did, in repositories. */
 export interface RenewalCounts {
   renewed: number
   failed: number

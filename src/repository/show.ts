@@ -26,6 +26,7 @@ export interface KeyDescription {
   readonly certificateEnds?: string
 }
 
+/** A role, with the keys that may sign it. */
 export interface RoleDescription {
   readonly role: string
   readonly version: number

@@ -16,6 +16,7 @@ import { findSigner } from './signers.ts'
 import { signingRoles, type Signing } from './signing-roles.ts'
 import type { Trust } from './trust.ts'
 
+/** Which tags are to be signed, and which no more, by whom, and under which conditions. */
 export interface SignRequest extends TargetsEdit {
   /** The signer to sign as, in somebody else's repository; undefined: the targets role of one that the server signs. */
   readonly as?: string | undefined
@@ -28,6 +29,7 @@ export interface SignRequest extends TargetsEdit {
 /** What the signing roles and targets say of a tag now, hex; empty text for what has no SHA-256. Roles may differ. */
 export type CurrentDigests = (tag: string) => readonly string[]
 
+/** What became of that. */
 export interface SignResult {
   /** The roles that sign it. */
   readonly roles: readonly string[]

@@ -30,6 +30,7 @@ export const KEY_FILE_SECRET_BYTES = 32
 /** Characters; a shorter passphrase is refused when it is set. */
 export const PASSPHRASE_MIN_LENGTH = 8
 
+/** With a random salt, and as strong as new keyrings are. */
 export function newDerivation(kind: 'key-file' | 'passphrase'): Derivation {
   const salt = randomBytes(SALT_BYTES).toString('base64')
   if (kind === 'key-file') return { name: 'hkdf-sha256', salt }

@@ -19,6 +19,7 @@ const DAY = 86_400_000
 /** A server certificate with less than this left is made anew, by the same CA, unless that ends, too. */
 const RENEW_DAYS = 30
 
+/** Where the identity lies that a server makes for itself. */
 export function tlsFiles(keysDirectory: string): TlsFiles {
   const at = (name: string): string => join(keysDirectory, 'tls', name)
   return { ca: at('ca.crt'), caKey: at('ca.key'), certificate: at('server.crt'), key: at('server.key') }

@@ -86,6 +86,7 @@ export function entryBytes(entry: JournalEntry): Buffer {
   )
 }
 
+/** Where the journal stands once this is its newest entry. @param bytes as `entryBytes` makes them */
 export function entryTail(entry: JournalEntry, bytes: Uint8Array): Tail {
   return { number: entry.number, hash: hexSha256(bytes), time: Date.parse(entry.time) }
 }

@@ -32,6 +32,7 @@ export interface Copied {
   readonly records: number
 }
 
+/** A store as it was at one moment. */
 export interface StoreSnapshot {
   readonly records: Records
   readonly reader: StoreReader

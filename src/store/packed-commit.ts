@@ -32,6 +32,7 @@ interface KeptBase extends Base {
   readonly readAt: number
 }
 
+/** Packs commits, in each thread its own. */
 export class CommitPacker {
   readonly #records: Records
   readonly #headOf: (gun: Gun) => Head | undefined

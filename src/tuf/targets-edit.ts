@@ -11,6 +11,7 @@ interface TagTarget {
   readonly length: number
 }
 
+/** Tags to sign, and tags to sign no more. */
 export interface TargetsEdit {
   readonly set: readonly TagTarget[]
   /** Names; those that are not there are no mistake. */

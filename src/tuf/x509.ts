@@ -45,6 +45,7 @@ export const certificatesOf = once((key: { readonly public: string }): readonly 
   bundles.get(key.public, () => parseCertificateBundle(Buffer.from(key.public, 'base64'))),
 )
 
+/** The same of the PEM text itself; nothing is kept of it. @returns undefined for no certificate, or anything beside them */
 export function parseCertificateBundle(pem: Uint8Array): Certificate[] | undefined {
   const certificates: Certificate[] = []
   for (const { label, bytes } of decodePem(pem) ?? []) {
