@@ -13,7 +13,7 @@ export interface Outcome {
 }
 
 /** One operation of one lane. @throws Error if the answer is not what it must be */
-export type Operation = (lane: number) => Promise<void>
+type Operation = (lane: number) => Promise<void>
 
 /** A lane that has nothing left to do. */
 export class Exhausted extends Error {}

@@ -3,7 +3,7 @@ import type { Outcome } from './load.ts'
 import type { Stage } from './stage.ts'
 
 /** Load of one kind, at full speed for so many seconds. */
-export type Load = (seconds: number) => Promise<Outcome>
+type Load = (seconds: number) => Promise<Outcome>
 
 /** What we want to be, compared with one of Go's: times its rate at least, times its CPU time at most. */
 export interface Goal {

@@ -15,7 +15,7 @@ export function postgresMissing(): string | undefined {
 }
 
 /** A cluster of our own, in a temporary directory, with all settings as Debian ships them: durable. */
-export interface Postgres {
+interface Postgres {
   readonly pid: number
   url(database: string): string
   run(database: string, sql: string): void

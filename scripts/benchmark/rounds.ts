@@ -5,7 +5,7 @@ import { cpuMicroseconds } from './processes.ts'
 import type { Stage } from './stage.ts'
 
 /** One contender in one round. */
-export interface Round {
+interface Round {
   readonly perSecond: number
   /** Of all processes of the server, for one operation; microseconds. */
   readonly cpu: number

@@ -7,7 +7,7 @@ import { issueCertificate } from '../../test/support/certificate.ts'
 const HOUR = 3_600
 
 /** What a server must know of the service whose tokens it takes. */
-export interface TokenSettings {
+interface TokenSettings {
   readonly realm: string
   readonly issuer: string
   readonly service: string

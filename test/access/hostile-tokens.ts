@@ -3,7 +3,7 @@ import { issueCertificate } from '../support/certificate.ts'
 import { ALGORITHMS, base64url, forge, signature, type ServiceKeys } from './token-forge.ts'
 
 /** A token that must be refused, and what is wrong with it. */
-export interface Hostile {
+interface Hostile {
   readonly name: string
   readonly token: string
 }

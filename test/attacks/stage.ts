@@ -7,7 +7,7 @@ import { makeKey } from '../support/test-key.ts'
 import { keysFrom, TrustWorld } from '../support/trust-world.ts'
 import { upload, type Part } from '../support/upload.ts'
 
-export const NOW = Date.parse('2026-11-24T08:00:00.000Z')
+const NOW = Date.parse('2026-11-24T08:00:00.000Z')
 export const DAY = 86_400_000
 
 /** The roles that a publisher with its own snapshot key signs, a delegation among them. */

@@ -6,7 +6,7 @@ import { answeredDocument, captureNames, uploadedDocuments, type Recorded } from
 type Before = (replay: CaptureReplay, recording: readonly Recorded[]) => Promise<void>
 
 /** Recordings that tell one story, in order. */
-export interface Conversation {
+interface Conversation {
   readonly name: string
   readonly captures: readonly string[]
   /** By the number of the recording that it is needed for. */

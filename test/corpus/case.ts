@@ -4,7 +4,7 @@ import type { TrustWorld } from '../support/trust-world.ts'
 import type { Part } from '../support/upload.ts'
 
 /** Notary's names for a refused update (wire spec §4). */
-export type Problem = 'ErrValidation' | 'ErrBadHierarchy' | 'ErrBadRoot' | 'ErrBadTargets' | 'ErrBadSnapshot'
+type Problem = 'ErrValidation' | 'ErrBadHierarchy' | 'ErrBadRoot' | 'ErrBadTargets' | 'ErrBadSnapshot'
 
 /** Exactly this answer. */
 export interface Expected {

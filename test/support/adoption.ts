@@ -31,7 +31,7 @@ export const NOW = Date.parse('2026-11-28T08:00:00.000Z')
 export const GUN = parseGun('docker.io/acme/app')
 
 /** A server that ends soon, a repository on it, its owner; and the server that is to go on. */
-export interface Move {
+interface Move {
   readonly there: LocalTrust
   readonly here: LocalTrust
   readonly owner: TrustWorld

@@ -21,7 +21,7 @@ export interface Recorded {
 }
 
 /** A document in a recording. */
-export interface RecordedDocument {
+interface RecordedDocument {
   readonly role: string
   readonly bytes: Buffer
 }
@@ -43,7 +43,7 @@ export function readCapture(name: string): Recorded[] {
 }
 
 /** A private key of the recorded server, as Notary's signer stores it (wire spec §18.2). */
-export interface RecordedKey {
+interface RecordedKey {
   readonly algorithm: string
   readonly public: string
   readonly jwe: string

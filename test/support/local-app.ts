@@ -14,7 +14,7 @@ export interface Line extends Record<string, unknown> {
   readonly text: string
 }
 
-export interface LocalAppOptions {
+interface LocalAppOptions {
   /** Milliseconds since 1970; the present by default. */
   readonly now?: number
   readonly settings?: SettingsInput

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import type { TestContext } from 'node:test'
 import { exchange, type Endpoint } from './exchange.ts'
 
-export interface OddServer {
+interface OddServer {
   readonly url: string
   /** What it was asked, in order. */
   readonly asked: IncomingMessage[]

@@ -18,7 +18,7 @@ export const B = 'b'.repeat(64)
 export const base64 = (hex: string): string => Buffer.from(hex, 'hex').toString('base64')
 
 /** Somebody's repository, whose snapshot the server signs, and a client that reads it. */
-export interface Owned {
+interface Owned {
   readonly here: LocalTrust
   readonly owner: TrustWorld
   readonly send: (parts: readonly Part[]) => Promise<void>

@@ -4,7 +4,7 @@ import { keysFrom, TrustWorld } from './trust-world.ts'
 import { upload, type Part } from './upload.ts'
 
 /** What became of a step. */
-export interface Outcome {
+interface Outcome {
   readonly accepted: boolean
   /** What the server answered, for people. */
   readonly said: string

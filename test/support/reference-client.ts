@@ -13,7 +13,7 @@ const ROOTS_MAX = 1_000
 /** Fetches a file of the repository: `root.json`, `2.root.json`, `snapshot.<sha256>.json`. */
 export type Fetch = (file: string) => Promise<{ status: number; body: Buffer }>
 
-export interface ListedTarget {
+interface ListedTarget {
   readonly name: string
   readonly role: string
   /** Standard base64. */

@@ -52,7 +52,7 @@ export function decode(bytes: Buffer, type: string): Document {
 }
 
 /** Distinct keys of the role whose signature is good. */
-export function signersOf(document: Document, keyids: readonly string[], keys: Record<string, KeyEntry>): Set<string> {
+function signersOf(document: Document, keyids: readonly string[], keys: Record<string, KeyEntry>): Set<string> {
   const message = Buffer.from(canonicalJson(document.signed))
   const good = new Set<string>()
   for (const { keyid, method, sig } of document.signatures) {

@@ -2,7 +2,7 @@ import { generateKeyPairSync, sign, type KeyObject } from 'node:crypto'
 
 /** Certificates with any fault, for tests of what reads them; written byte by byte, since no library makes wrong ones. */
 
-export interface KeyPair {
+interface KeyPair {
   readonly publicKey: KeyObject
   readonly privateKey: KeyObject
 }
@@ -31,7 +31,7 @@ export interface CertificateParts {
 
 /** What is signed, in order. */
 const FIELDS = ['version', 'serial', 'algorithm', 'issuer', 'validity', 'subject', 'key', 'extensions'] as const
-export type Field = (typeof FIELDS)[number]
+type Field = (typeof FIELDS)[number]
 
 export const ECDSA_SHA256 = '06082a8648ce3d040302'
 export const ECDSA_SHA1 = '06072a8648ce3d0401'

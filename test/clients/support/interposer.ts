@@ -7,7 +7,7 @@ import type { Server } from './notary.ts'
 import type { Stage } from './stage.ts'
 
 /** Changes an answer's body, or leaves it: gets the path and what the server said. */
-export type Meddle = (path: string, body: Buffer) => Buffer
+type Meddle = (path: string, body: Buffer) => Buffer
 
 /** Somebody between client and server who holds the server's TLS key, and changes what it says. */
 export class Interposer implements Server {
