@@ -21,13 +21,15 @@ import { BASE_ROLES, type BaseRole } from '../tuf/role.ts'
 import type { Trust } from '../repository/trust.ts'
 import { gunInput, operation } from './operation.ts'
 
-const certificates = z
-  .array(z.base64().max(16_384))
-  .min(1)
-  .max(16)
-  .meta({ description: 'certificates of the root keys, PEM in base64, as root names them' })
-const threshold = z.number().int().min(1).max(16).default(1).meta({ description: 'how many root keys must sign' })
-const authority = { certificates, threshold }
+/** Which root keys there are from now on. */
+const authority = {
+  certificates: z
+    .array(z.base64().max(16_384))
+    .min(1)
+    .max(16)
+    .meta({ description: 'certificates of the root keys, PEM in base64, as root names them' }),
+  threshold: z.number().int().min(1).max(16).default(1).meta({ description: 'how many root keys must sign' }),
+}
 const heldRoles = z.array(z.enum(['targets', 'snapshot', 'timestamp'])).max(3)
 
 const changeInput = z.discriminatedUnion('what', [
@@ -174,14 +176,8 @@ function prepare(
   return prepareRotation(trust, gun, head, now, change.roles, change.what === 'root' ? authorityOf(change) : undefined)
 }
 
-function authorityOf({
-  certificates: texts,
-  threshold: needed,
-}: {
-  certificates: string[]
-  threshold: number
-}): RootAuthority {
-  return { certificates: texts.map((text) => ({ keytype: 'ecdsa-x509', public: text })), threshold: needed }
+function authorityOf({ certificates, threshold }: Exclude<RootChange, { what: 'keys' }>): RootAuthority {
+  return { certificates: certificates.map((text) => ({ keytype: 'ecdsa-x509', public: text })), threshold }
 }
 
 function reasonOf(change: RootChange): string {
