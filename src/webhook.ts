@@ -2,12 +2,11 @@ import { createHmac } from 'node:crypto'
 import { setTimeout } from 'node:timers/promises'
 import { damageIn, reasonOf, TrustError } from './errors.ts'
 import type { Metrics } from './http/metrics.ts'
-import { change, SERVER_ACTOR } from './repository/change.ts'
+import { changeRecords, SERVER_ACTOR } from './repository/change.ts'
 import type { Ending } from './repository/expiry.ts'
 import type { Trust } from './repository/trust.ts'
 import type { Settings } from './settings/schema.ts'
 import { readSecretFile } from './signing/secret-file.ts'
-import type { StoredRecord } from './store/store.ts'
 import { SERVER } from './tuf/gun.ts'
 
 /** Days before an end at which the webhook is told. */
@@ -55,11 +54,9 @@ export async function webhookOf(
     })
     const delivered = await deliver(trust, url, secret, body, closing)
     metrics.webhook(delivered)
-    if (delivered)
-      await remember(
-        trust,
-        due.map(({ ending, notice }) => ({ kind: 'notice', name: nameOf(ending), value: notice })),
-      )
+    if (!delivered) return
+    const records = due.map(({ ending, notice }) => ({ kind: 'notice' as const, name: nameOf(ending), value: notice }))
+    await changeRecords(trust, SERVER_ACTOR, async () => records)
   }
 }
 
@@ -105,10 +102,6 @@ async function deliver(
     if (pause === undefined || closing.aborted) return false
     await setTimeout(pause, undefined, { signal: closing }).catch(() => undefined)
   }
-}
-
-async function remember(trust: Trust, records: readonly StoredRecord[]): Promise<void> {
-  await change(trust, SERVER, async () => ({ kind: 'record', actor: SERVER_ACTOR, records }))
 }
 
 function nameOf({ gun = SERVER, what }: Ending): string {

@@ -34,7 +34,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'buffer-pool.ts',
     ...['tuf', 'store', 'signing', 'access', 'repository', 'http'],
   ],
-  'webhook.ts': ['errors.ts', 'settings', 'tuf', 'store', 'signing', 'repository', 'http'],
+  'webhook.ts': ['errors.ts', 'settings', 'tuf', 'signing', 'repository', 'http'],
   'server-directory.ts': ['errors.ts', 'make-directory.ts', 'settings', 'signing', 'store'],
   'prepare.ts': ['errors.ts', 'settings', 'server-directory.ts', 'signing', 'store'],
   'backup.ts': ['errors.ts', 'settings', 'server-directory.ts', 'store'],

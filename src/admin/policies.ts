@@ -3,10 +3,11 @@ import { allTokens } from '../access/api-token.ts'
 import { parsePattern } from '../access/grant.ts'
 import { findUser } from '../access/user.ts'
 import { TrustError } from '../errors.ts'
+import { changeRecords } from '../repository/change.ts'
 import { findRecords } from '../store/found-records.ts'
 import { LOST, rulesOf, type TagPolicy } from './enforce-policies.ts'
-import { changeRecords, rowsOf } from './grants.ts'
 import { operation, type World } from './operation.ts'
+import { rowsOf } from './rows.ts'
 
 const RULES_MAX = 100
 const subject = z

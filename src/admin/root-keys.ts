@@ -1,10 +1,12 @@
 import { z } from 'zod'
 import { TrustError } from '../errors.ts'
+import { changeRecords } from '../repository/change.ts'
 import type { RootKeyPlaces } from '../repository/root-renewal.ts'
 import { rootKeyId, type SealedRootKey } from '../signing/root-key.ts'
 import { findRecords, type FoundRecords } from '../store/found-records.ts'
-import { changeRecords, nameInput, rowsOf } from './grants.ts'
+import { nameInput } from './grants.ts'
 import { operation, type World } from './operation.ts'
+import { rowsOf } from './rows.ts'
 
 /** A root key by name: where it is, and its public half. Whoever opens it has its passphrase, which is not here. */
 export interface RootKey {

@@ -13,8 +13,8 @@ import { encodePem } from '../tuf/pem.ts'
 import { signerUses } from '../repository/signer-uses.ts'
 import { findRecords } from '../store/found-records.ts'
 import { typed } from '../tuf/gun.ts'
-import { rowsOf } from './grants.ts'
 import { operation, type World } from './operation.ts'
+import { rowsOf } from './rows.ts'
 
 /** A signer as it is shown. */
 export interface SignerRow extends TagSigner {

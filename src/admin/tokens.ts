@@ -4,10 +4,12 @@ import { identityNamed, userNamed } from '../access/creator.ts'
 import { allows, LOCAL, type Identity } from '../access/permission.ts'
 import { existingUser, type Directory } from '../access/user.ts'
 import { TrustError } from '../errors.ts'
+import { changeRecords } from '../repository/change.ts'
 import type { FoundRecords } from '../store/found-records.ts'
 import type { Actor } from '../store/store.ts'
-import { changeRecords, grantsInput, mustCover, nameInput, rowsOf } from './grants.ts'
+import { grantsInput, mustCover, nameInput } from './grants.ts'
 import { operation, type World } from './operation.ts'
+import { rowsOf } from './rows.ts'
 import { roomForToken } from './tokens-of-one.ts'
 
 /** A token as it is shown. */

@@ -3,8 +3,10 @@ import { allTokens } from '../access/api-token.ts'
 import { hashPassword, PASSWORD_MAX_BYTES } from '../access/password.ts'
 import { allUsers, existingUser, findUser, type Directory, type User } from '../access/user.ts'
 import { damageIn, TrustError } from '../errors.ts'
-import { changeRecords, grantsInput, nameInput, rowsOf } from './grants.ts'
+import { changeRecords } from '../repository/change.ts'
+import { grantsInput, nameInput } from './grants.ts'
 import { operation } from './operation.ts'
+import { rowsOf } from './rows.ts'
 
 /** A user as it is shown: without the password's hash. */
 export type UserRow = Omit<User, 'password'> & {

@@ -1,7 +1,7 @@
 import { Command } from 'commander'
 import type { TagPolicy } from '../admin/enforce-policies.ts'
 import { listPolicies, removePolicy, setPolicy, showPolicy } from '../admin/policies.ts'
-import type { DamagedRow } from '../admin/grants.ts'
+import type { DamagedRow } from '../admin/rows.ts'
 import { TrustError } from '../errors.ts'
 import { codeOfList, DAMAGED, isDamaged } from './list.ts'
 import { DRY_RUN_OPTION, JSON_OPTION } from './options.ts'

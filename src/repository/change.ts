@@ -1,6 +1,6 @@
 import { TrustError } from '../errors.ts'
-import type { Actor, Commit, Head } from '../store/store.ts'
-import type { Gun } from '../tuf/gun.ts'
+import type { Actor, Commit, Head, StoredRecord } from '../store/store.ts'
+import { SERVER, type Gun } from '../tuf/gun.ts'
 import type { Trust } from './trust.ts'
 
 /**
@@ -47,4 +47,13 @@ export async function change(
       }
     }
   })
+}
+
+/** Write records that belong to no repository. @param compute gets milliseconds since 1970 */
+export async function changeRecords(
+  trust: Trust,
+  actor: Actor,
+  compute: (now: number) => Promise<readonly StoredRecord[]>,
+): Promise<void> {
+  await change(trust, SERVER, async (_, now) => ({ kind: 'record', actor, records: await compute(now) }))
 }

@@ -2,7 +2,7 @@ import { damageIn, TrustError } from '../errors.ts'
 import type { Actor, StoredKey } from '../store/store.ts'
 import { SERVER } from '../tuf/gun.ts'
 import { isDelegation, type DelegationRole } from '../tuf/role.ts'
-import { change } from './change.ts'
+import { change, changeRecords } from './change.ts'
 import type { Readable, Trust } from './trust.ts'
 
 /** A delegation key that the server holds, by the name that owners of repositories give it. */
@@ -111,12 +111,12 @@ async function changeSigner(
 
 /** Sign with its key no more, also where its record cannot be read. Repositories that name it still do. @throws TrustError NOT_FOUND */
 export async function removeSigner(trust: Trust, name: string, actor: Actor): Promise<void> {
-  await change(trust, SERVER, async () => {
+  await changeRecords(trust, actor, async () => {
     try {
       findSigner(trust, name)
     } catch (error) {
       if (damageIn(error).code === 'NOT_FOUND') throw error
     }
-    return { kind: 'record', actor, records: [{ kind: 'signer', name, value: null }] }
+    return [{ kind: 'signer', name, value: null }]
   })
 }
