@@ -1,9 +1,10 @@
 import { z } from 'zod'
 import { damageIn, TrustError } from '../errors.ts'
+import { changeRecords } from '../repository/change.ts'
 import { rootKeyUses } from '../repository/root-key-uses.ts'
 import type { LevelStore } from '../store/level.ts'
 import { typed } from '../tuf/gun.ts'
-import { changeRecords, nameInput } from './grants.ts'
+import { nameInput } from './grants.ts'
 import { operation, type World } from './operation.ts'
 import { allRootKeys, type RootKey } from './root-keys.ts'
 

@@ -3,7 +3,7 @@ import type { Gun } from '../tuf/gun.ts'
 import { canonicalKeyId } from '../tuf/key.ts'
 import type { RoleKeys } from '../tuf/threshold.ts'
 import { currentRoles } from './current.ts'
-import { allGuns } from './expiry.ts'
+import { allGuns } from './all-guns.ts'
 import { rootOf, stagedRoot, stagedRoots } from './staged-root.ts'
 import type { Readable } from './trust.ts'
 
