@@ -34,8 +34,8 @@ export interface Repair extends Repaired {
  * @param from a backup to take from what cannot be had otherwise: what `countersign backup` made, or a data directory
  * @param dryRun make nothing
  * @param gone aborted: nobody waits for it any more
- * @throws TrustError WRONG_STATE, BAD_KEYS, SIGNER_UNAVAILABLE, DATA_… if nothing can be repaired; why it was aborted; nothing is left in the
- *   directory then, nor in the temporary one
+ * @throws TrustError WRONG_STATE, BAD_KEYS, SIGNER_UNAVAILABLE, DATA_… if nothing can be repaired; why it was aborted; nothing
+ *   is left in the directory then, nor in the temporary one
  */
 export async function repair(
   settings: Settings,
@@ -47,7 +47,8 @@ export async function repair(
   const { dataDirectory, keysDirectory, anchorFile, passphraseFile } = settings
   await mustBeFree(settings, directory)
   const keys = await openKeysDirectory(keysDirectory, passphraseFile)
-  const anchor = await readAnchorOf(anchorFile, keys.anchorKey)
+  // Told before anything is begun; what counts is read once more, under the lock.
+  await readAnchorOf(anchorFile, keys.anchorKey)
   const signer = signerOf(settings, keys)
   const views: View[] = []
   const look = async (place: string): Promise<View> => {
@@ -60,6 +61,7 @@ export async function repair(
   try {
     await mustBeReached(signer)
     const { records: damaged, turnedBack, relisted } = await look(dataDirectory)
+    const anchor = await readAnchorOf(anchorFile, keys.anchorKey)
     const backup = from === undefined ? undefined : (await look(dataOf(from))).records
     const parts = { damaged, mayBeOlder: relisted, directory: dataDirectory, backup, anchor, proposeHeads, gone }
     const done: Repaired = { commits: 0, whole: 0, repaired: [], lost: [], left: [], unnamed: [] }

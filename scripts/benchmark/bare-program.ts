@@ -4,7 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer } from 'node:https'
 import { join } from 'node:path'
 import { Level } from 'level'
-import { derSignature } from '../../src/tuf/signature-form.ts'
+import { derSignature, fixedSignature } from '../../src/tuf/signature-form.ts'
 
 /**
  * The least that a server in Node can do for what the benchmark asks of it: Node's HTTPS server, documents in memory, one
@@ -47,12 +47,12 @@ function send(response: ServerResponse, body: Buffer): void {
 /** @param url …/_trust/tuf/<role>.key */
 function madeKey(url: string): Buffer {
   const [, path = '', role = ''] = /^(.*\/)(\w+)\.key$/.exec(url) ?? []
-  const { publicKey, privateKey } = generateKeyPairSync('ed25519')
+  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const repository = repositories.get(path) ?? { keys: new Map<string, KeyObject>(), version: 0 }
   repositories.set(path, repository)
   repository.keys.set(role, privateKey)
-  const raw = publicKey.export({ format: 'der', type: 'spki' }).subarray(-32)
-  return Buffer.from(JSON.stringify({ keytype: 'ed25519', keyval: { public: raw.toString('base64'), private: null } }))
+  const spki = publicKey.export({ format: 'der', type: 'spki' })
+  return Buffer.from(JSON.stringify({ keytype: 'ecdsa', keyval: { public: spki.toString('base64'), private: null } }))
 }
 
 async function publish(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -112,6 +112,6 @@ function signed(repository: Repository, role: string, named: Record<string, Buff
   )
   const type = role === 'snapshot' ? 'Snapshot' : 'Timestamp'
   const text = `{"_type":"${type}","expires":"${LIFE_TEXT}","meta":{${meta.join(',')}},"version":${repository.version}}`
-  const sig = sign(null, Buffer.from(text), repository.keys.get(role)!).toString('base64')
-  return Buffer.from(`${BEFORE_SIGNED}${text},"signatures":[{"keyid":"none","method":"eddsa","sig":"${sig}"}]}`)
+  const sig = fixedSignature(sign('sha256', Buffer.from(text), repository.keys.get(role)!), 32).toString('base64')
+  return Buffer.from(`${BEFORE_SIGNED}${text},"signatures":[{"keyid":"none","method":"ecdsa","sig":"${sig}"}]}`)
 }

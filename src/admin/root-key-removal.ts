@@ -13,13 +13,14 @@ export const removeRootKey = operation({
   method: 'DELETE',
   path: '/root-keys/:name',
   summary:
-    'Forget a root key, and with it what is sealed here. `warnings` names the repositories that name it: where there is no copy of it their roots can be signed no more.',
+    'Forget a root key, and with it what is sealed here. `warnings` names the repositories that name it: where there is no copy of it their roots can be signed no more. With `unused=true` it is refused then.',
   action: 'admin',
-  input: z.strictObject({ name: nameInput }),
-  async run(world, { name }, actor): Promise<{ name: string; removed: true; warnings: readonly string[] }> {
-    const warnings = await whatNeeds(world, name)
+  input: z.strictObject({ name: nameInput, unused: z.literal('true').optional() }),
+  async run(world, { name, unused }, actor): Promise<{ name: string; removed: true; warnings: readonly string[] }> {
+    let warnings: readonly string[] = []
     await changeRecords(world.trust, actor, async () => {
-      rootKey(world.store, name)
+      warnings = await whatNeeds(world, name)
+      if (unused !== undefined && warnings.length > 0) throw new TrustError('WRONG_STATE', warnings.join('; '))
       return [{ kind: 'root-key', name, value: null }]
     })
     return { name, removed: true, warnings }

@@ -184,5 +184,6 @@ function reasonOf(change: RootChange): string {
   if (change.what === 'create') return 'a new repository'
   const keys = change.roles.length === 0 ? '' : newKeysText(change.roles)
   if (change.what === 'keys') return keys
-  return keys === '' ? 'other root keys' : `other root keys, and ${keys}`
+  const root = 'other root keys or certificates'
+  return keys === '' ? root : `${root}, and ${keys}`
 }

@@ -54,7 +54,7 @@ export const createToken = operation({
           hint: 'revoke it first, or choose another name',
         })
       }
-      const removed = roomForToken(tokens, ownerName, now)
+      const removed = roomForToken(tokens, ownerName, now, allows(creator, 'admin', undefined))
       const expires = days === null ? null : now + days * DAY
       made = { id, name, owner: ownerName, secretSha256, grants, expires, revoked: false, createdAt: now }
       return [{ kind: 'token', name: id, value: made }, ...removed]

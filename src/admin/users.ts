@@ -1,9 +1,10 @@
 import { z } from 'zod'
 import { allTokens } from '../access/api-token.ts'
 import { hashPassword, PASSWORD_MAX_BYTES } from '../access/password.ts'
-import { allUsers, existingUser, findUser, type Directory, type User } from '../access/user.ts'
+import { allUsers, existingUser, findUser, type User } from '../access/user.ts'
 import { damageIn, TrustError } from '../errors.ts'
 import { changeRecords } from '../repository/change.ts'
+import type { Store } from '../store/store.ts'
 import { grantsInput, nameInput } from './grants.ts'
 import { operation } from './operation.ts'
 import { rowsOf } from './rows.ts'
@@ -92,7 +93,7 @@ export const removeUser = operation({
   async run({ trust }, { name }, actor) {
     let revoked = 0
     await changeRecords(trust, actor, async () => {
-      mayBeRemoved(trust.store, name)
+      await mustBeKnown(trust.store, name)
       // A later user of the same name must not find them.
       const { values } = await allTokens(trust.store)
       const tokens = values.filter((token) => token.owner === name && !token.revoked)
@@ -106,12 +107,12 @@ export const removeUser = operation({
   },
 })
 
-/** One that cannot be read can be removed, and then made anew. @throws TrustError NOT_FOUND */
-function mayBeRemoved(directory: Directory, name: string): void {
+/** One that cannot be read, or of whom the journal alone tells, can be removed, and then made anew. @throws TrustError NOT_FOUND */
+async function mustBeKnown(store: Store, name: string): Promise<void> {
   try {
-    existingUser(directory, name)
+    existingUser(store, name)
   } catch (error) {
-    if (damageIn(error).code === 'NOT_FOUND') throw error
+    if (damageIn(error).code === 'NOT_FOUND' && !(await store.recorded('user')).has(name)) throw error
   }
 }
 

@@ -26,14 +26,16 @@ function remove(name: string, { yes, dryRun, json }: Options, command: Command):
   return withConnection(command, async (connection) => {
     const looked = { ...(await connection.call(removeRootKey, { name }, true)), removed: false }
     const sure = yes === true || looked.warnings.length === 0
-    const answer = sure && dryRun !== true ? await connection.call(removeRootKey, { name }) : looked
+    // What is staged in between must not lose its key.
+    const input = yes === true ? { name } : { name, unused: 'true' as const }
+    const answer = sure && dryRun !== true ? await connection.call(removeRootKey, input) : looked
     if (json === true) printJson(answer)
     else if (dryRun === true) print(withWarnings(`would remove the root key ${name}`, answer))
     else if (sure) print(withWarnings(`removed the root key ${name}`, answer))
     if (sure || dryRun === true) return EXIT.ok
     printError(
       ['nothing was removed:', ...answer.warnings].join('\n'),
-      `to remove it all the same, say --yes; "countersign root export ${name} FILE" keeps a copy in a file`,
+      `to remove it all the same, say --yes; where its passphrase is known, "countersign root export ${name} FILE" keeps a copy`,
     )
     return EXIT.negative
   })

@@ -2,7 +2,7 @@ import type { RootKey } from '../admin/root-keys.ts'
 import { planRoot } from '../admin/roots.ts'
 import { TrustError } from '../errors.ts'
 import { keysText } from '../repository/rotated-roles.ts'
-import { BREAKS_OF_OTHER_ROOT_KEYS, type RotationPlan } from '../repository/rotation-plan.ts'
+import { FORMER_KEY, PINNED_KEYS, type RotationPlan } from '../repository/rotation-plan.ts'
 import { rolesIn, type AskedRoles } from './asked-roles.ts'
 import type { Connection } from './connect.ts'
 import { print, printJson } from './print.ts'
@@ -88,9 +88,11 @@ function withHolders(found: RotationPlan, records: readonly RootKey[]): Plan {
 function planned(found: Plan, { keys, threshold }: NextAuthority): Plan {
   const offline = keys.filter(({ sealed }) => sealed === null)
   const stay = threshold <= found.threshold && found.signers.every((id) => keys.some(({ keyId }) => keyId === id))
+  const same = stay && keys.length === found.signers.length
+  const untrue = [...(stay ? [FORMER_KEY] : []), ...(same ? [PINNED_KEYS] : [])]
   return {
     ...found,
-    breaks: found.breaks.filter((text) => !stay || !BREAKS_OF_OTHER_ROOT_KEYS.includes(text)),
+    breaks: found.breaks.filter((text) => !untrue.includes(text)),
     next: { threshold, keys: keys.map(({ name, keyId }) => ({ name, keyId })) },
     obstacles: [
       ...found.obstacles,

@@ -25,7 +25,7 @@ export function createMetrics(trust: Trust): Metrics {
   })
   const endings = new Gauge({
     name: 'countersign_ending_within_60_days',
-    help: 'Roles, root certificates, tokens, certificates and aged keys that only people can renew.',
+    help: 'Roles, certificates, tokens and aged keys that end within 60 days.',
     labelNames: ['what'] as const,
     registers,
   })

@@ -9,14 +9,17 @@ import { repeat, type Repeating } from './repeat.ts'
 import { signedHere } from './signed-here.ts'
 import type { Trust } from './trust.ts'
 
-/** Something that ends unless a person puts it off: metadata, root certificates, tokens, the server's certificate. */
+/**
+ * Something that ends unless it is put off: metadata, root certificates, tokens, by a person; the server's certificate, by
+ * the server if it made it.
+ */
 export interface Ending {
   /** Undefined for what belongs to no repository. */
   readonly gun?: Gun
   /**
    * A role; `root certificate`: past its end the repository is frozen for writers and readers (wire spec §19.24);
-   * `token NAME`, `server certificate`, `server CA`; `DAMAGED`: what ends there cannot be read, and something has to be
-   * done now.
+   * `token NAME`, `server certificate`, `server CA`, the last two also with `, which cannot be read`; `DAMAGED`: what ends
+   * there cannot be read, and something has to be done now.
    */
   readonly what: string
   /** Milliseconds since 1970. */

@@ -46,6 +46,7 @@ export async function publish(
   if (atOnce >= VERIFY_AHEAD_FROM) await verifyUploadsAhead(trust, gun, uploads)
   let damaged: readonly Metadata[] = []
   const changed = await change(trust, gun, async (head, now) => {
+    damaged = []
     mustBeSignable(trust, gun, head, uploads)
     // Nothing uploaded, nothing to do: Go makes a new snapshot of the same content (wire spec §19.18).
     const accepted = acceptUpdate(gun, currentOf(trust, gun, head), uploads, now)

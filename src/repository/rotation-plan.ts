@@ -134,11 +134,11 @@ function cachedRoots(
   return found.toReversed()
 }
 
-/** Not so where the root keys stay, which is said to the command alone. */
-export const BREAKS_OF_OTHER_ROOT_KEYS: readonly string[] = [
-  'clients that pin root keys (Connaisseur) refuse the roots after it until they pin the new ones',
-  'who holds only the former root key can change this repository no more',
-]
+/** Not so where the root keys are the same again, which is said to the command alone. */
+export const PINNED_KEYS =
+  'clients that pin root keys (Connaisseur) refuse the roots after it until they pin the new ones'
+/** Not so where they stay, with others beside them. */
+export const FORMER_KEY = 'who holds only the former root key can change this repository no more'
 
 function breaksOf(
   roles: readonly BaseRole[],
@@ -150,7 +150,8 @@ function breaksOf(
   if (roles.includes('root')) {
     breaks.push(
       'clients that pin root certificates (trust_pinning) refuse the new root until they pin its certificate too',
-      ...BREAKS_OF_OTHER_ROOT_KEYS,
+      PINNED_KEYS,
+      FORMER_KEY,
     )
   }
   if (held === undefined) {

@@ -193,7 +193,7 @@ export const settingsSchema = z.strictObject({
       parkedBytes: bytes
         .default(256 * 1024 * 1024)
         .describe(
-          "all uploads that are being received, together, one sender's never more than they leave; the admin API likewise",
+          'all uploads that are being received, together; of one sender never more than is left free; the admin API likewise',
         ),
       urlBytes: bytes.default(8 * 1024).describe('path and query of a request'),
       headerBytes: bytes.default(16 * 1024).describe('header lines of a request'),
@@ -205,7 +205,7 @@ export const settingsSchema = z.strictObject({
       publishesInFlight: count.default(64).describe('uploads worked on at once'),
       publishBytesInFlight: bytes
         .default(8 * 1024 * 1024)
-        .describe('of these, those over 64 KiB together; the others wait for their turn'),
+        .describe('of these, those over 64 KiB together; what has no room waits'),
       publishesWaitingPerGun: count.default(16).describe('updates waiting for one repository'),
       tokenBytes: bytes.default(16 * 1024).describe('an Authorization header'),
     })

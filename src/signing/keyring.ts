@@ -16,7 +16,8 @@ interface KeyringFile {
 }
 
 const DATA_KEY_BYTES = 32
-const RESTORE = 'put it back from a backup, of whatever age: without it no key of the server opens'
+const RESTORE =
+  'put it back from a backup of after the last "countersign key rekey": without it no key of the server opens'
 
 /** Where the secret of a keyring comes from. */
 export interface Secret {

@@ -117,11 +117,12 @@ function isFor(certificate: X509Certificate, host: string): boolean {
 async function issue(files: TlsFiles, ca: string, hosts: readonly string[], now: number): Promise<void> {
   const caKey = await readTls(files.caKey, putBack(files))
   // The X.509 library is loaded only when there is something to issue: starts are quicker without it.
-  const { makeServer } = await import('./tls-issue.ts')
+  const { caSigningKey, makeServer } = await import('./tls-issue.ts')
   if (parsed(ca) === undefined) throw unusable(files.ca, files)
-  const server = await makeServer(ca, caKey, hosts, now).catch((cause: unknown) => {
+  const signingKey = await caSigningKey(caKey).catch((cause: unknown) => {
     throw unusable(files.caKey, files, cause)
   })
+  const server = await makeServer(ca, signingKey, hosts, now)
   await writeFileAtomically(files.key, server.key, 0o600)
   await writeFileAtomically(files.certificate, server.cert, 0o644)
 }

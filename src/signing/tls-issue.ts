@@ -35,22 +35,27 @@ export async function makeCa(now: number): Promise<TlsIdentity> {
   return { cert: `${certificate.toString('pem')}\n`, key: await pemOf(keys.privateKey) }
 }
 
+/** The key of a CA. @param text PEM @throws Error for one that is damaged, or no P-256 key */
+export async function caSigningKey(text: string): Promise<webcrypto.CryptoKey> {
+  const der = createPrivateKey(text).export({ format: 'der', type: 'pkcs8' })
+  return webcrypto.subtle.importKey('pkcs8', new Uint8Array(der), ALGORITHM, false, ['sign'])
+}
+
 /**
  * A server certificate for localhost and this host's name, with its key.
  *
+ * @param signingKey of the CA
  * @param hosts names and addresses that it is for besides
  * @param now milliseconds since 1970
  */
 export async function makeServer(
   caText: string,
-  caKeyText: string,
+  signingKey: webcrypto.CryptoKey,
   hosts: readonly string[],
   now: number,
 ): Promise<TlsIdentity> {
   const x509 = await x509Library()
   const ca = new x509.X509Certificate(caText)
-  const caDer = createPrivateKey(caKeyText).export({ format: 'der', type: 'pkcs8' })
-  const signingKey = await webcrypto.subtle.importKey('pkcs8', new Uint8Array(caDer), ALGORITHM, false, ['sign'])
   const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify'])
   const names = [...new Set(['localhost', hostname(), '127.0.0.1', '::1', ...hosts])].map((value) => {
     return { type: isIP(value) === 0 ? ('dns' as const) : ('ip' as const), value }

@@ -75,7 +75,9 @@ export class AnchorFile {
     }
     if (create && (await file.stat()).size > 0) {
       await file.close()
-      throw new TrustError('DATA_EXISTS', `there is an anchor in ${path} already`, { hint: ANCHOR_HINT })
+      throw new TrustError('DATA_EXISTS', `there is an anchor in ${path} already`, {
+        hint: 'check the setting anchorFile',
+      })
     }
     return new AnchorFile(file, key)
   }

@@ -45,6 +45,11 @@ export function mustKnowItsTables(directory: string): void {
 
 /** Tells of a name whether the list knows this table; undefined: there is no list that can be followed. */
 export function listedTables(directory: string): ((name: string) => boolean) | undefined {
+  // Another process that has the database open, which is told later, may just have written it.
+  return followed(directory) ?? followed(directory)
+}
+
+function followed(directory: string): ((name: string) => boolean) | undefined {
   const list = readTableList(directory)
   if (list === undefined || !hasItsLog(directory, list)) return undefined
   const there = new Set(tablesIn(directory))

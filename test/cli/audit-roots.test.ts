@@ -6,7 +6,7 @@ import { Terminal } from './terminal.ts'
 
 const GUN = 'docker.io/acme/app'
 
-test('audit says of a root that waits whether it was staged, signed, published, discarded, or superseded', async (t) => {
+test('audit says of a root that waits whether it was staged, signed, published or discarded', async (t) => {
   const terminal = await Terminal.open()
   t.after(() => terminal.close())
   await (await terminal.serve()).end()

@@ -183,6 +183,18 @@ warning: ${DAMAGED} is damaged: whether it trusts ci cannot be read
     assert.equal((await terminal.run(['policy', 'show', 'user:carol'])).code, 0)
   })
 
+  test('a user of whom the journal alone tells is removed with their tokens', async () => {
+    await terminal.run(['user', 'add', 'dave', '--allow', 'read:*', '--no-password'])
+    await terminal.run(['token', 'create', 'of-dave', '--owner', 'dave', '--allow', 'read:*'])
+    await lose({ directory: terminal.path('data') }, recordKey('user', 'dave'))
+    await prints('user remove dave', 0, 'removed user dave, revoked 1 token\n')
+    await prints(
+      'user remove dave',
+      1,
+      'error: there is no user dave\nhint: "countersign user list" prints all names\n',
+    )
+  })
+
   test('a timestamp: threads make one new one, and what was damaged goes on being named', async () => {
     const { roles } = (await json(`repo show ${SOUND}`)) as { roles: { role: string; sha256: string }[] }
     const { sha256 = '' } = roles.find(({ role }) => role === 'timestamp') ?? {}

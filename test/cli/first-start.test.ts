@@ -37,7 +37,10 @@ describe('after an interrupted first start', () => {
     await rm(terminal.path('keys', 'anchor'))
     const { code, stderr } = await terminal.run(['serve'])
     assert.equal(code, 2)
-    assert.match(stderr, /^error: there is a database in data, but no anchor in keys\/anchor\nhint: restore/)
+    assert.match(
+      stderr,
+      /^error: there is a database in data, but no anchor in keys\/anchor\nhint: put the one of a backup there/,
+    )
     // Again: the refusal left nothing behind that the next start would take for a beginning.
     assert.equal((await terminal.run(['serve'])).code, 2)
   })

@@ -64,12 +64,12 @@ describe('a passphrase for many repositories', () => {
       import { syncBuiltinESMExports } from 'node:module'
       const { argon2Sync } = crypto
       crypto.argon2Sync = (...args) => {
-        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 8_000)
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 3_000)
         return argon2Sync(...args)
       }
       syncBuiltinESMExports()`
     await writeFile(terminal.path('slow.mjs'), slow)
-    const server = await terminal.serve()
+    const server = await terminal.serve([], { COUNTERSIGN_LIMITS_KEEP_ALIVE_SECONDS: '1' })
     const rotate = ['key', 'rotate', 'docker.io/acme/slow', 'timestamp', '--passphrase-file', 'pass']
     assert.equal((await terminal.run(['repo', 'create', 'docker.io/acme/slow', ...rotate.slice(4)])).code, 0)
     const { code, stdout, stderr } = await terminal.run(rotate, { NODE_OPTIONS: '--import=./slow.mjs' })

@@ -55,7 +55,7 @@ describe('root keys that are removed, at the terminal', () => {
     await prints(
       'root remove alice',
       `error: nothing was removed:\n  ${warnings.join('\n  ')}\n` +
-        'hint: to remove it all the same, say --yes; "countersign root export alice FILE" keeps a copy in a file\n',
+        'hint: to remove it all the same, say --yes; where its passphrase is known, "countersign root export alice FILE" keeps a copy\n',
       1,
     )
     const { stdout, code } = await terminal.run(['root', 'remove', 'alice', '--json'])

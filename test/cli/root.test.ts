@@ -166,6 +166,11 @@ describe('root keys of persons, at the terminal', () => {
     const former = /breaks: who holds only the former root key can change this repository no more\n/
     await prints(`key rotate ${LATER} root --root-key bob --plan`, former)
     await prints(`key rotate ${LATER} root --root-key alice bob --root-threshold 2 --plan`, former)
+    // One more person: nobody is left out, and yet bob's signature alone is refused by who pins alice's key.
+    const pinned =
+      'breaks: clients that pin root keys (Connaisseur) refuse the roots after it until they pin the new ones'
+    const beside = await terminal.run(['key', 'rotate', LATER, 'root', '--root-key', 'alice', 'bob', '--plan'])
+    assert.deepEqual([beside.stdout.includes(pinned), former.test(beside.stdout)], [true, false])
     await prints(`key rotate ${LATER} root --root-key nobody --plan`, /there is no root key nobody/, 1)
     await prints(`key rotate ${LATER} root --renew --root-key bob --plan`, /say which root keys/, 2)
     await prints(`key rotate ${LATER} root --root-key bob --root-threshold 2 --plan`, /above its number of keys/, 2)

@@ -137,7 +137,7 @@ describe('several roles get new keys in one root', () => {
     assert.deepEqual(roles, ['root', 'targets', 'timestamp'])
     assert.deepEqual(versions, { root: 4, targets: 4, snapshot: 5, timestamp: 5 })
     await prints(`key rotate ${APP} root snapshot --renew --stage ${PASS}`, /waits for signatures/)
-    await prints('root waiting', / local {2}other root keys, and a new snapshot key\n$/)
+    await prints('root waiting', / local {2}other root keys or certificates, and a new snapshot key\n$/)
     await prints(`root discard ${APP}`, /./)
   })
 

@@ -29,7 +29,8 @@ after(async () => {
 
 /** The timestamp where the argument says; what the server holds otherwise, sealed in the store. */
 function custody(signer: 'file' | 'pkcs11'): SettingsInput {
-  return { signers: { pkcs11: token.settings, rules: [{ role: 'timestamp', signer }] } }
+  // Another than in the token: that tells where a key was made.
+  return { keyAlgorithm: 'ed25519', signers: { pkcs11: token.settings, rules: [{ role: 'timestamp', signer }] } }
 }
 
 /** Where the timestamp keys of a repository are, oldest first. */

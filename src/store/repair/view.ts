@@ -35,10 +35,10 @@ export async function openView(directory: string): Promise<View> {
     const hint = 'see to the temporary directory and its room, or set TMPDIR to another one'
     throw fileError('WRONG_STATE', `cannot make a directory in ${tmpdir()}`, cause, hint)
   })
-  const isListed = listedTables(directory)
   const turnedBack: { file: string; bits: number }[] = []
   const remove = (): Promise<void> => rm(view, { recursive: true, force: true })
   try {
+    const isListed = listedTables(directory)
     for (const name of await readdir(directory)) {
       const [from, to] = [join(resolve(directory), name), join(view, name)]
       const isList = name === 'CURRENT' || name.startsWith('MANIFEST-')
