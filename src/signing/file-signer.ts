@@ -6,7 +6,7 @@ import { LimitedMap } from '../tuf/limited-map.ts'
 import type { Role } from '../tuf/role.ts'
 import { keepMadeKey } from '../tuf/signature.ts'
 import { fixedSignature } from '../tuf/signature-form.ts'
-import { spkiOf } from '../tuf/spki.ts'
+import { p256SpkiIn, spkiOf } from '../tuf/spki.ts'
 import { pkcs8Of, privateKeyOf } from './ed25519.ts'
 import type { Keyring } from './keyring.ts'
 import { isReference } from './pkcs11-reference.ts'
@@ -50,11 +50,10 @@ export class FileSigner implements Signer {
   }
 
   async create(gun: Gun, role: Role): Promise<NewKey> {
+    const algorithm = algorithmFor(this.#algorithm, role)
     const { privateKey } =
-      algorithmFor(this.#algorithm, role) === 'ed25519'
-        ? generateKeyPairSync('ed25519')
-        : generateKeyPairSync('ec', { namedCurve: 'P-256' })
-    return this.#sealed(gun, role, privateKey)
+      algorithm === 'ed25519' ? generateKeyPairSync('ed25519') : generateKeyPairSync('ec', { namedCurve: 'P-256' })
+    return this.#sealed(gun, role, privateKey, algorithm)
   }
 
   /**
@@ -65,7 +64,8 @@ export class FileSigner implements Signer {
    */
   importKey(gun: Gun, role: Role, pkcs8: Buffer): NewKey {
     try {
-      return this.#sealed(gun, role, privateKeyOf(pkcs8))
+      const key = privateKeyOf(pkcs8)
+      return this.#sealed(gun, role, key, algorithmOf(key))
     } catch (cause) {
       throw new TrustError('SIGNING_FAILED', 'only ed25519 and P-256 keys can be imported', { cause })
     }
@@ -89,13 +89,12 @@ export class FileSigner implements Signer {
     return { method: 'ecdsa', sig: fixedSignature(sign('sha256', message, key), P256_COORDINATE_BYTES) }
   }
 
-  #sealed(gun: Gun, role: Role, key: KeyObject): NewKey {
-    const keytype = algorithmOf(key)
+  #sealed(gun: Gun, role: Role, key: KeyObject, keytype: KeyAlgorithm): NewKey {
     const publicKey = createPublicKey(key)
-    const spki = spkiOf(publicKey)
+    const pkcs8 = pkcs8Of(key)
+    const spki = (keytype === 'ecdsa' ? p256SpkiIn(pkcs8) : undefined) ?? spkiOf(publicKey)
     const text = (keytype === 'ed25519' ? spki.subarray(-32) : spki).toString('base64')
     const id = keyId({ keytype, public: text })
-    const pkcs8 = pkcs8Of(key)
     const owner = { gun, role, keyId: id }
     const sealed = this.#keyring.seal(belonging(owner), pkcs8)
     pkcs8.fill(0)

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
-import { createPublicKey, generateKeyPairSync, sign, verify } from 'node:crypto'
+import { createECDH, createPrivateKey, createPublicKey, generateKeyPairSync, sign, verify } from 'node:crypto'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
 import { pkcs8Of, privateKeyOfSeed } from '../../src/signing/ed25519.ts'
+import { p256SpkiIn } from '../../src/tuf/spki.ts'
 import { nobleEd25519 } from '../support/noble-ed25519.ts'
 
 /** RFC 8032 §7.1: secret, public key, message, signature. */
@@ -61,4 +62,17 @@ test('a private key is written as OpenSSL writes it, of each kind', () => {
   for (const { privateKey } of [generateKeyPairSync('ed25519'), generateKeyPairSync('ec', { namedCurve: 'P-256' })]) {
     assert.deepEqual(pkcs8Of(privateKey), privateKey.export({ format: 'der', type: 'pkcs8' }))
   }
+})
+
+test('the public half of a P-256 key is read off the private one, if its point stands there as clients need it', () => {
+  for (let made = 0; made < 50; made += 1) {
+    const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+    assert.deepEqual(p256SpkiIn(pkcs8Of(privateKey)), publicKey.export({ format: 'der', type: 'spki' }))
+  }
+  const ecdh = createECDH('prime256v1')
+  ecdh.setPrivateKey(Buffer.alloc(32, 7))
+  const [start, middle] = ['30570201010420', 'a00a06082a8648ce3d030107a124032200'].map((hex) => Buffer.from(hex, 'hex'))
+  const sec1 = Buffer.concat([start!, ecdh.getPrivateKey(), middle!, ecdh.getPublicKey(null, 'compressed')])
+  const compressed = createPrivateKey({ key: sec1, format: 'der', type: 'sec1' })
+  assert.equal(p256SpkiIn(pkcs8Of(compressed)), undefined)
 })
