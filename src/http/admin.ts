@@ -99,7 +99,7 @@ function headOf({ input }: Operation, ctx: AdminContext): Said[] {
   const empty = Object.keys(query).find((name) => query[name] === '')
   // As a number it would be 0.
   if (empty !== undefined) throw new TrustError('INVALID_PARAMETERS', `${empty}: has no value; leave it out`)
-  const ifMatch = ctx.get('If-Match').replace(/^"|"$/g, '')
+  const ifMatch = ctx.get('If-Match')
   const headers = ifMatch !== '' && 'ifMatch' in input.shape ? { ifMatch } : {}
   return [
     ['the path', ctx.params as Record<string, string>],
