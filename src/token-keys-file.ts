@@ -1,7 +1,7 @@
 import { readSetting } from './authentication.ts'
+import type { Log } from './log/log.ts'
 import { follow } from './repository/follow.ts'
 import type { Repeating } from './repository/repeat.ts'
-import type { Log } from './log/log.ts'
 import type { Settings } from './settings/schema.ts'
 
 /**

@@ -107,7 +107,11 @@ export const removeUser = operation({
   },
 })
 
-/** One that cannot be read, or of whom the journal alone tells, can be removed, and then made anew. @throws TrustError NOT_FOUND */
+/**
+ * One that cannot be read, or of whom the journal alone tells, can be removed, and then made anew.
+ *
+ * @throws TrustError NOT_FOUND, STORE_UNAVAILABLE
+ */
 async function mustBeKnown(store: Store, name: string): Promise<void> {
   try {
     existingUser(store, name)

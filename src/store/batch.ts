@@ -98,7 +98,11 @@ export class Batch {
     return entry.number
   }
 
-  /** False for bytes that are stored already, and need not be written once more. @throws TrustError VERSION for other bytes at a version that is taken */
+  /**
+   * False for bytes that are stored already, and need not be written once more.
+   *
+   * @throws TrustError VERSION for other bytes at a version that is taken
+   */
   #isNew(gun: Gun, before: Head | undefined, { role, version, sha256, whole }: PackedNewDocument): boolean {
     if (version > (before?.highest[role] ?? 0)) return true
     // What is stored of it is damaged.

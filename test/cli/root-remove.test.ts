@@ -3,7 +3,7 @@ import { rm, writeFile } from 'node:fs/promises'
 import { after, before, describe, test } from 'node:test'
 import { recordKey } from '../../src/store/keyspace.ts'
 import { spoil } from '../support/test-store.ts'
-import { steady, Terminal } from './terminal.ts'
+import { Terminal } from './terminal.ts'
 
 const ONE = 'docker.io/acme/one'
 const TWO = 'docker.io/acme/two'
@@ -20,13 +20,7 @@ describe('root keys that are removed, at the terminal', () => {
   })
   after(() => terminal.close())
 
-  async function prints(command: string, expected: string | RegExp, code = 0): Promise<void> {
-    const { stdout, stderr, code: ended } = await terminal.run(command.split(' '))
-    const text = steady(stdout + stderr)
-    if (typeof expected === 'string') assert.equal(text, expected, command)
-    else assert.match(text, expected, command)
-    assert.equal(ended, code, command)
-  }
+  const prints: Terminal['prints'] = (...typed) => terminal.prints(...typed)
 
   async function names(): Promise<string[]> {
     const { stdout } = await terminal.run(['root', 'list', '--json'])

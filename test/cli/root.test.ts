@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { generateKeyPairSync } from 'node:crypto'
 import { readFile, stat, writeFile } from 'node:fs/promises'
 import { after, before, describe, test } from 'node:test'
-import { steady, Terminal } from './terminal.ts'
+import { Terminal } from './terminal.ts'
 
 const GUN = 'docker.io/acme/two'
 const LATER = 'docker.io/acme/three'
@@ -24,13 +24,7 @@ describe('root keys of persons, at the terminal', () => {
   })
   after(() => terminal.close())
 
-  async function prints(command: string, expected: string | RegExp, code = 0): Promise<void> {
-    const { stdout, stderr, code: ended } = await terminal.run(command.split(' '))
-    const text = steady(stdout + stderr)
-    if (typeof expected === 'string') assert.equal(text, expected, command)
-    else assert.match(text, expected, command)
-    assert.equal(ended, code, command)
-  }
+  const prints: Terminal['prints'] = (...typed) => terminal.prints(...typed)
 
   async function rootOf(gun: string): Promise<{ threshold: number; ids: string[] }> {
     const { stdout } = await terminal.run(['repo', 'show', gun, '--json'])

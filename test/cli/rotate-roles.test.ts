@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises'
 import { after, before, describe, test } from 'node:test'
 import { fetchFrom, ReferenceClient } from '../support/reference-client.ts'
 import { keysFrom, TrustWorld } from '../support/trust-world.ts'
-import { steady, Terminal, type Started } from './terminal.ts'
+import { Terminal, type Started } from './terminal.ts'
 
 const [APP, WEB, THEIRS] = ['docker.io/acme/app', 'docker.io/acme/web', 'docker.io/acme/theirs'] as const
 /** Its owner signs the snapshot, too. */
@@ -35,14 +35,7 @@ describe('several roles get new keys in one root', () => {
   })
   after(() => terminal.close())
 
-  async function prints(command: string, expected: string | RegExp, code = 0): Promise<string> {
-    const { stdout, stderr, code: ended } = await terminal.run(command.split(' '))
-    const text = steady(stdout + stderr)
-    if (typeof expected === 'string') assert.equal(text, expected, command)
-    else assert.match(text, expected, command)
-    assert.equal(ended, code, command)
-    return stdout
-  }
+  const prints: Terminal['prints'] = (...typed) => terminal.prints(...typed)
 
   const client = (): ReferenceClient => new ReferenceClient(APP, fetchFrom(server, APP), Date.now)
 

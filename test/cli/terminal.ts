@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
@@ -38,6 +39,16 @@ export class Terminal {
   /** Type a command and wait for its end. */
   run(args: readonly string[], environment: Readonly<Record<string, string>> = {}): Promise<Printed> {
     return countersign(args, { ...this.environment, ...environment }, { cwd: this.directory })
+  }
+
+  /** Type a command: what it prints, made steady, and its exit code are as expected. @returns its standard output */
+  async prints(command: string, expected: string | RegExp, code = 0): Promise<string> {
+    const { stdout, stderr, code: ended } = await this.run(command.split(' '))
+    const text = steady(stdout + stderr)
+    if (typeof expected === 'string') assert.equal(text, expected, command)
+    else assert.match(text, expected, command)
+    assert.equal(ended, code, command)
+    return stdout
   }
 
   /** Start the server and wait until it answers. @throws Error with what it printed, if it ended instead */
