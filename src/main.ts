@@ -1,4 +1,4 @@
-import './buffer-pool.ts'
+import './memory/buffer-pool.ts'
 import { answers, controlSocket } from './control-socket.ts'
 import { createApp, type App } from './http/app.ts'
 import { LOCAL } from './access/permission.ts'

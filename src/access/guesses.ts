@@ -1,4 +1,4 @@
-import { LimitedMap } from '../tuf/limited-map.ts'
+import { LimitedMap } from '../memory/limited-map.ts'
 
 /** Failures of one key before it has to wait. */
 export const FREE_FAILURES = 5

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto'
-import { LimitedMap } from '../tuf/limited-map.ts'
+import { LimitedMap } from '../memory/limited-map.ts'
 import type { Claims } from './web-token.ts'
 
 /** Milliseconds for which a token is not verified again: clients ask for four documents and more with each. */

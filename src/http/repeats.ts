@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { LimitedMap } from '../tuf/limited-map.ts'
+import { LimitedMap } from '../memory/limited-map.ts'
 import { Watched, type Listener } from './watched.ts'
 
 /** What Node's parser found in the words of a plain GET. */

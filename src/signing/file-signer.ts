@@ -2,7 +2,7 @@ import { createPublicKey, generateKeyPairSync, sign, type KeyObject } from 'node
 import { TrustError } from '../errors.ts'
 import type { Gun } from '../tuf/gun.ts'
 import { keyId } from '../tuf/key.ts'
-import { LimitedMap } from '../tuf/limited-map.ts'
+import { LimitedMap } from '../memory/limited-map.ts'
 import type { Role } from '../tuf/role.ts'
 import { keepMadeKey } from '../tuf/signature.ts'
 import { fixedSignature } from '../tuf/signature-form.ts'

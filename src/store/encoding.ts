@@ -1,5 +1,5 @@
 import canonicalize from 'canonicalize'
-import { ownBytes } from '../tuf/own-bytes.ts'
+import { ownBytes } from '../memory/own-bytes.ts'
 import type { Packed } from './packing.ts'
 import type { Head, KeyOwner, StoredKey } from './store.ts'
 

@@ -1,6 +1,6 @@
 import { damageIn } from '../errors.ts'
 import type { Gun } from '../tuf/gun.ts'
-import { LimitedMap } from '../tuf/limited-map.ts'
+import { LimitedMap } from '../memory/limited-map.ts'
 import { decodeDocument } from './encoding.ts'
 import { documentKey, rangeOf } from './keyspace.ts'
 import { pack, PACK_MIN_BYTES, type Base, type Packed } from './packing.ts'

@@ -1,6 +1,6 @@
 import { damageIn, TrustError } from '../errors.ts'
 import { SERVER, type Gun } from '../tuf/gun.ts'
-import { LimitedMap } from '../tuf/limited-map.ts'
+import { LimitedMap } from '../memory/limited-map.ts'
 import type { Role } from '../tuf/role.ts'
 import { decodeDocument, decodeHead, decodeKeys, decodeOwner, decodeValue, type PackedDocument } from './encoding.ts'
 import { readJournal } from './journal-reader.ts'

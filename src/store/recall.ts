@@ -1,4 +1,4 @@
-import { LimitedMap } from '../tuf/limited-map.ts'
+import { LimitedMap } from '../memory/limited-map.ts'
 import type { Records } from './records.ts'
 import { openRecord } from './record.ts'
 

@@ -1,4 +1,4 @@
-import '../buffer-pool.ts'
+import '../memory/buffer-pool.ts'
 import { parentPort, workerData } from 'node:worker_threads'
 import { accessOf, type Recognition } from '../authentication.ts'
 import { signerOf } from '../custody.ts'

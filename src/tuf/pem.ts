@@ -1,4 +1,4 @@
-import { ownBytes } from './own-bytes.ts'
+import { ownBytes } from '../memory/own-bytes.ts'
 
 /** One block of a PEM text. */
 interface PemBlock {

@@ -6,7 +6,7 @@ import type { JsonObject } from './json.ts'
 import { integerOf, listOf, listOrEmpty, objectOf, refuseVariants, textOf, type Fail } from './members.ts'
 import { checkExpiry, checkTypeAndVersion, type Metadata } from './metadata.ts'
 import { parseKeys, usedKey } from './public-keys.ts'
-import { once } from './once.ts'
+import { once } from '../memory/once.ts'
 import { BASE_ROLES, type BaseRole } from './role.ts'
 import { countSigners, distinctKeys, type RoleKeys } from './threshold.ts'
 

@@ -14,7 +14,7 @@ import {
   type Fail,
 } from './members.ts'
 import { checkTypeAndVersion, type Metadata } from './metadata.ts'
-import { once } from './once.ts'
+import { once } from '../memory/once.ts'
 import { parseKeys, usedKey } from './public-keys.ts'
 import { isDelegation, parentOf, type DelegationRole } from './role.ts'
 import { targetChanges } from './target-changes.ts'

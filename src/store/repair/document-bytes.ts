@@ -1,5 +1,5 @@
 import type { Gun } from '../../tuf/gun.ts'
-import { LimitedMap } from '../../tuf/limited-map.ts'
+import { LimitedMap } from '../../memory/limited-map.ts'
 import { damageIn } from '../../errors.ts'
 import type { NamedDocument } from '../account.ts'
 import { decodeDocument, encodeDocument, type PackedDocument } from '../encoding.ts'

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
-import { LimitedMap } from '../../src/tuf/limited-map.ts'
+import { LimitedMap } from '../../src/memory/limited-map.ts'
 
 test('what was set first goes first; what was set again is the last', () => {
   const map = new LimitedMap<string, number>(2)
