@@ -163,6 +163,13 @@ test('longer than Node counts: its timers would end at once, again and again', (
   assert.equal(loadSettings({ file: fileOf(most), environment: {} }).renewIntervalSeconds, 2_000_000)
 })
 
+test('more bytes than threads can count together', () => {
+  assert.match(
+    mistakes({ limits: { parkedBytes: 2 ** 31 } })[1] ?? '',
+    /^ *limits\.parkedBytes: must be at most 1000000000$/,
+  )
+})
+
 test('a proxy that would match nothing', () => {
   const proxies = (text: string): object => ({ listen: { trustedProxies: [text] } })
   for (const text of ['proxy.example', '10.0.0.0/33', '10.0.0.0/', '10.0.0/8', 'fd00::/129', '10.0.0.0/8/8', '*', ''])

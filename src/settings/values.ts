@@ -4,7 +4,8 @@ import { isLoopback } from '../loopback.ts'
 
 /** Node's timers count to 2^31 milliseconds, and take what is longer for none at all. */
 export const seconds = z.number().int().positive().max(2_000_000)
-export const bytes = z.number().int().positive()
+/** What threads count together has 32 bits, and one more is counted in before it is refused. */
+export const bytes = z.number().int().positive().max(1_000_000_000)
 export const count = z.number().int().positive()
 /** In a settings file it is relative to that. */
 export const path = z.string().min(1).meta({ path: true })
