@@ -8,7 +8,7 @@ import { DATA, makeServerDirectory, mustBeFree } from './server-directory.ts'
 import type { Settings } from './settings/schema.ts'
 import { openKeysDirectory, type Keys } from './signing/keys-directory.ts'
 import type { RoutedSigner } from './signing/routed-signer.ts'
-import { readAnchorOf } from './store/anchor.ts'
+import { readAnchorOf, type Anchor, type AnchorKey } from './store/anchor.ts'
 import { fillStore } from './store/copy.ts'
 import { openStore } from './store/level.ts'
 import { repairedRecords, type Repaired, type RepairParts } from './store/repair/repaired-records.ts'
@@ -22,33 +22,43 @@ export interface Repair extends Repaired {
   readonly turnedBack: View['turnedBack']
   /** True if LevelDB's list of its tables was made anew from those that are there. */
   readonly relisted: boolean
+  /** How many commits are given up: the anchor names them, and did not count. */
+  readonly givenUp: number
   /** What `check` finds in it; undefined if it was not made. */
   readonly check?: CheckReport
+}
+
+/** What to make of a damaged store, and of what. */
+export interface RepairRequest {
+  /** Where the repaired one is made. Absolute; it is made, or is there and empty. */
+  readonly directory: string
+  /** A backup to take from what cannot be had otherwise: what `countersign backup` made, or a data directory. */
+  readonly from: string | undefined
+  /** The journal ends where the database says, whatever the anchor says, and if there is none. */
+  readonly withoutAnchor: boolean
+  /** Make nothing. */
+  readonly dryRun: boolean
+  /** Aborted: nobody waits for it any more. */
+  readonly gone: AbortSignal
 }
 
 /**
  * Make a store with damage whole again, in another directory from which a server can be started; the damaged one is only
  * read. What cannot be had stays damaged there.
  *
- * @param directory absolute; it is made, or is there and empty
- * @param from a backup to take from what cannot be had otherwise: what `countersign backup` made, or a data directory
- * @param dryRun make nothing
- * @param gone aborted: nobody waits for it any more
  * @throws TrustError WRONG_STATE, BAD_KEYS, SIGNER_UNAVAILABLE, DATA_… if nothing can be repaired; why it was aborted; nothing
  *   is left in the directory then, nor in the temporary one
  */
 export async function repair(
   settings: Settings,
-  directory: string,
-  from: string | undefined,
-  dryRun: boolean,
-  gone: AbortSignal,
+  { directory, from, withoutAnchor, dryRun, gone }: RepairRequest,
 ): Promise<Repair> {
   const { dataDirectory, keysDirectory, anchorFile, passphraseFile } = settings
   await mustBeFree(settings, directory)
   const keys = await openKeysDirectory(keysDirectory, passphraseFile)
+  const readAnchor = withoutAnchor ? anchorIfAny : readAnchorOf
   // Told before anything is begun; what counts is read once more, under the lock.
-  await readAnchorOf(anchorFile, keys.anchorKey)
+  await readAnchor(anchorFile, keys.anchorKey)
   const signer = signerOf(settings, keys)
   const views: View[] = []
   const look = async (place: string): Promise<View> => {
@@ -61,20 +71,39 @@ export async function repair(
   try {
     await mustBeReached(signer)
     const { records: damaged, turnedBack, relisted } = await look(dataDirectory)
-    const anchor = await readAnchorOf(anchorFile, keys.anchorKey)
+    const anchor = await readAnchor(anchorFile, keys.anchorKey)
     const backup = from === undefined ? undefined : (await look(dataOf(from))).records
-    const parts = { damaged, mayBeOlder: relisted, directory: dataDirectory, backup, anchor, proposeHeads, gone }
-    const done: Repaired = { commits: 0, whole: 0, repaired: [], lost: [], left: [], unnamed: [] }
+    const parts = {
+      damaged,
+      mayBeOlder: relisted,
+      directory: dataDirectory,
+      backup,
+      anchor: withoutAnchor ? undefined : anchor,
+      proposeHeads,
+      gone,
+    }
+    const done: Repaired = { commits: 0, newest: null, whole: 0, repaired: [], lost: [], left: [], unnamed: [] }
+    const result = (found?: CheckReport): Repair => {
+      const givenUp = Math.max(0, (anchor?.number ?? 0) - done.commits)
+      return { directory, turnedBack, relisted, givenUp, ...done, ...(found === undefined ? {} : { check: found }) }
+    }
     if (dryRun) {
       for await (const _ of repairedRecords(parts, done));
-      return { directory, turnedBack, relisted, ...done }
+      return result()
     }
-    const found = await make(settings, { anchorKey: keys.anchorKey, signer }, directory, parts, done)
-    return { directory, turnedBack, relisted, ...done, check: found }
+    return result(await make(settings, { anchorKey: keys.anchorKey, signer }, directory, parts, done))
   } finally {
     for (const view of views) await view.close()
     await signer.close()
   }
+}
+
+/** What an anchor that does not count names; undefined if it cannot be read. */
+async function anchorIfAny(path: string, key: AnchorKey): Promise<Anchor | undefined> {
+  return readAnchorOf(path, key).catch((error: unknown) => {
+    if (error instanceof TrustError) return undefined
+    throw error
+  })
 }
 
 /** `check` asks for every key when all else is done: a token that is away is noticed before anything is begun. */

@@ -15,6 +15,7 @@ import { EXIT, run, settingsOf } from './run.ts'
 
 interface RepairOptions {
   from?: string
+  withoutAnchor?: true
   dryRun?: true
   json?: true
 }
@@ -33,6 +34,10 @@ export function repairCommand(): Command {
     .option(
       '--from <backup>',
       'take from this backup, old or new, what cannot be had otherwise and has not changed since',
+    )
+    .option(
+      '--without-anchor',
+      'the anchor is lost, or names commits that are: end with the newest commit that the database has; whether that was the newest, nothing tells',
     )
     .option(...DRY_RUN_OPTION)
     .option(...JSON_OPTION)
@@ -53,21 +58,26 @@ export function repairCommand(): Command {
 
 async function repairInto(
   directory: string,
-  { from, dryRun, json }: RepairOptions,
+  { from, withoutAnchor, dryRun, json }: RepairOptions,
   settings: Settings,
   config: string | undefined,
 ): Promise<number> {
   // Its lock would say so too, but only after all tables were read, from under which a server takes some.
   if (await answers(controlSocket(settings))) throw inUse(settings.dataDirectory)
   await mustBeHere(settings)
-  const backup = from === undefined ? undefined : resolve(from)
-  const done = await repair(settings, directory, backup, dryRun === true, interrupted())
+  const done = await repair(settings, {
+    directory,
+    from: from === undefined ? undefined : resolve(from),
+    withoutAnchor: withoutAnchor === true,
+    dryRun: dryRun === true,
+    gone: interrupted(),
+  })
   if (json === true) printJson(done)
-  else printRepair(done, settings, config)
+  else printRepair(done, withoutAnchor === true, settings, config)
   return done.lost.length > 0 || (done.check !== undefined && hasErrors(done.check)) ? EXIT.negative : EXIT.ok
 }
 
-function printRepair(done: Repair, at: Settings, config: string | undefined): void {
+function printRepair(done: Repair, withoutAnchor: boolean, at: Settings, config: string | undefined): void {
   const { directory, commits, whole, turnedBack, relisted, repaired, lost, left, check } = done
   for (const { file, bits } of turnedBack) print(`repaired: ${file}, ${counted(bits, 'bit', 'bits')} turned back`)
   if (relisted) print('repaired: the list of tables (MANIFEST), made anew from those that are there')
@@ -78,13 +88,20 @@ function printRepair(done: Repair, at: Settings, config: string | undefined): vo
     `${left.length} left behind`,
     `${whole} whole`,
   ]
-  const what = `${counts.join(', ')}; ${counted(commits, 'commit', 'commits')}, as before`
+  const end = withoutAnchor ? whichIsNewest(done) : 'as before'
+  const what = `${counts.join(', ')}; ${counted(commits, 'commit', 'commits')}, ${end}`
   print(`${check === undefined ? 'would make' : 'made'} ${directory}: ${what}`)
   if (lost.length > 0) print(said('hint', STILL_DAMAGED))
   if (isCounted(done)) print(said('hint', EACH))
   if (check === undefined) return
   print(reportText(check, LISTED_MAX))
   print(next(directory, at, config))
+}
+
+/** Where the journal ends that was held against no anchor: somebody may know of a newer commit. */
+function whichIsNewest({ newest, givenUp }: Repair): string {
+  const end = newest === null ? 'the store is empty' : `the newest of ${newest}`
+  return givenUp === 0 ? end : `${end}; given up, since only the anchor names them: ${givenUp}`
 }
 
 /** @param config the file of settings that was typed: without it the server would start with others, open to all perhaps */

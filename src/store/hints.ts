@@ -13,7 +13,7 @@ export const RESTORE_HINT = 'restore data directory and anchor from a backup; no
 
 /** About an anchor that is gone or damaged, of a database that is there. */
 export const ANCHOR_HINT =
-  'put the one of a backup there, older than the data or as old: the database is held against it, and it follows'
+  'put the one of a backup there, older than the data or as old: the database is held against it, and it follows; where there is none: "countersign repair DIRECTORY --without-anchor"'
 
 /** About what the system refuses to do with a database. */
 export const PLACE_HINT = 'what it holds is not at fault: see to the room, the owner and the limits of the directory'

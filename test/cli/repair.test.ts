@@ -423,14 +423,15 @@ describe('countersign repair', () => {
     await assert.rejects(readdir(lived.terminal.path(rehearsed.made)), { code: 'ENOENT' })
     const { code, stdout, made } = await repair(environment, '--json', '--from', 'fresh')
     assert.equal(code, 0)
-    const { check: found, ...said } = JSON.parse(stdout) as { check: { findings: unknown[]; records: object } }
+    const { check: found, newest, ...said } = JSON.parse(stdout) as { check: { findings: unknown[] }; newest: string }
+    assert.match(newest, /^20\d\d-\d\d-\d\dT/)
     assert.deepEqual(said, {
       ...{ directory: lived.terminal.path(made), commits: 29, whole: 147 },
       repaired: [
         { record: `head ${APP}`, from: 'backup' },
         { record: 'user alice', from: 'backup' },
       ],
-      ...{ turnedBack: [], relisted: false, lost: [], left: [], unnamed: [] },
+      ...{ turnedBack: [], relisted: false, givenUp: 0, lost: [], left: [], unnamed: [] },
     })
     assert.deepEqual(found.findings, [])
   })

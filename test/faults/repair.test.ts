@@ -58,7 +58,13 @@ describe('repair of damaged files', () => {
     const made = join(place, 'made')
     await rm(made, { recursive: true, force: true })
     try {
-      return await repair(settings, made, from && lived.terminal.path(from), false, new AbortController().signal)
+      return await repair(settings, {
+        directory: made,
+        from: from && lived.terminal.path(from),
+        withoutAnchor: false,
+        dryRun: false,
+        gone: new AbortController().signal,
+      })
     } catch (error) {
       assert.ok(error instanceof TrustError && error.code === 'DATA_DAMAGED', String(error))
       assert.deepEqual(await readdir(made).catch(() => []), [])

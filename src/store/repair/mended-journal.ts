@@ -9,6 +9,9 @@ import type { JournalEntry } from '../store.ts'
 const REFUSED =
   'add --from DIRECTORY with a newer backup, or restore the newest one; nothing was changed, so keep what is there'
 
+/** About an end that may be lost for good. */
+const END = `${REFUSED}; --without-anchor gives up what was committed after the last entry that is there`
+
 /** Nothing tells whether a backup's entry of this number is the same one. */
 const NOT_ANCHORED = 'restore the newest backup; nothing was changed, so keep what is there'
 
@@ -68,7 +71,7 @@ export class MendedJournal {
       if (found.origin !== 'whole') this.#mended.set(number, found)
       return parseEntry(found.payload).previous
     }
-    if (number === anchor.number) throw refused(`the end of the journal, entry ${number}, is damaged or missing`)
+    if (number === anchor.number) throw refused(`the end of the journal, entry ${number}, is damaged or missing`, END)
     // One that was never seen is a batch that was lost, and heads from before it would be taken for current.
     if (this.#sources.raw(key) === undefined) throw refused(`journal entry ${number} is missing`)
     this.lost.push(number)

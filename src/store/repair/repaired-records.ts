@@ -4,15 +4,16 @@ import { Books } from '../books.ts'
 import type { Write } from '../database.ts'
 import { decodeDocument, encodeFormat } from '../encoding.ts'
 import { FORMAT_VERSION, readFormat } from '../intact.ts'
+import { EMPTY_TAIL, hexSha256 } from '../journal.ts'
 import { inTurns } from '../journal-reader.ts'
-import { formatKey, nameOf, parseKey } from '../keyspace.ts'
+import { formatKey, journalKey, nameOf, parseKey } from '../keyspace.ts'
 import { LostEntries } from './lost-entries.ts'
 import { MendedJournal } from './mended-journal.ts'
 import { MendedRecords, type Mended, type ProposeHeads } from './mended-records.ts'
 import type { Records } from '../records.ts'
 import { wholeIn, type Origin, type Sources } from './sources.ts'
 import { fateOfStray } from './strays.ts'
-import { survey } from './survey.ts'
+import { survey, type Survey } from './survey.ts'
 import { walkAround } from './view.ts'
 
 /** What a store is repaired of. */
@@ -24,7 +25,8 @@ export interface RepairParts {
   readonly directory: string
   /** What cannot be had from it may be taken from here, if its hash is what the damaged store's journal says. */
   readonly backup: Records | undefined
-  readonly anchor: Anchor
+  /** Undefined: the journal ends where the database says. */
+  readonly anchor: Anchor | undefined
   readonly proposeHeads: ProposeHeads
   /** Aborted: nobody waits for it any more. */
   readonly gone: AbortSignal
@@ -34,6 +36,8 @@ export interface RepairParts {
 export interface Repaired {
   /** Number of the newest journal entry. */
   commits: number
+  /** When that was committed, ISO 8601; null if there is none, or it cannot be had. */
+  newest: string | null
   /** How many were taken as they are. */
   whole: number
   readonly repaired: { readonly record: string; readonly from: Exclude<Origin, 'whole'> }[]
@@ -47,16 +51,18 @@ export interface Repaired {
 
 /**
  * All records of a store, made whole as far as it can be done. Nothing older takes the place of what is lost: what the
- * journal names counts, and it must reach the anchor.
+ * journal names counts, and it must reach the anchor, if that counts.
  *
  * @param done told what became of them, while they are read
- * @throws TrustError DATA_DAMAGED if the journal does not reach the anchor, DATA_NEWER; why it was aborted
+ * @throws TrustError DATA_DAMAGED if the journal does not reach the anchor, or its end is damaged; DATA_NEWER, WRONG_STATE;
+ *   why it was aborted
  */
 export async function* repairedRecords(parts: RepairParts, done: Repaired): AsyncGenerator<Write> {
-  const { damaged, backup, anchor, proposeHeads, gone } = parts
+  const { damaged, backup, proposeHeads, gone } = parts
   const surveyed = await survey(damaged, backup, gone)
   const { sources } = surveyed
-  mustBelong(parts)
+  const anchor = parts.anchor ?? endOf(parts, surveyed)
+  mustBelong(parts, anchor)
   const journal = new MendedJournal(sources, anchor, surveyed.newest, parts.mayBeOlder)
   const books = new Books()
   for (let number = 1; number <= journal.end; number += 1) {
@@ -64,6 +70,7 @@ export async function* repairedRecords(parts: RepairParts, done: Repaired): Asyn
     if (entry !== undefined) books.add(entry)
   }
   done.commits = journal.end
+  done.newest = journal.entry(journal.end)?.time ?? null
   const lost = new LostEntries(journal.lost, surveyed.owners)
   const records = new MendedRecords(surveyed, journal, lost, books, proposeHeads)
   const taken = new Set<string>()
@@ -89,11 +96,28 @@ export async function* repairedRecords(parts: RepairParts, done: Repaired): Asyn
 }
 
 /**
+ * What stands for an anchor that does not count: the newest entry that anything tells of. Whether there was a newer one is
+ * known to nobody.
+ *
+ * @throws TrustError DATA_DAMAGED, DATA_NEWER
+ */
+function endOf({ damaged, directory }: RepairParts, { sources, newest }: Survey): Anchor {
+  const { store } = readFormat(damaged, directory)
+  // One that is damaged is not among those that tell of themselves.
+  const end = sources.raw(journalKey(newest + 1)) === undefined ? newest : newest + 1
+  if (end === EMPTY_TAIL.number) return { store, number: end, hash: EMPTY_TAIL.hash }
+  const found = sources.find(journalKey(end), undefined)
+  if (found !== undefined) return { store, number: end, hash: hexSha256(found.payload) }
+  const text = `the end of the journal, entry ${end}, is damaged, and without an anchor nothing tells what it was`
+  throw new TrustError('DATA_DAMAGED', text, { hint: 'restore the newest backup; nothing was changed' })
+}
+
+/**
  * Of a database whose first record cannot be read the anchor tells what it is.
  *
  * @throws TrustError DATA_DAMAGED, DATA_NEWER, WRONG_STATE
  */
-function mustBelong({ damaged, directory, backup, anchor }: RepairParts): void {
+function mustBelong({ damaged, directory, backup }: RepairParts, anchor: Anchor): void {
   const isOther = (records: Records, where: string): boolean =>
     wholeIn(records, formatKey()) !== undefined && readFormat(records, where).store !== anchor.store
   if (isOther(damaged, directory)) {

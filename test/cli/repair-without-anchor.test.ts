@@ -1,0 +1,119 @@
+import assert from 'node:assert/strict'
+import { cp, rm, writeFile } from 'node:fs/promises'
+import { after, before, describe, test } from 'node:test'
+import { journalKey, parseKey } from '../../src/store/keyspace.ts'
+import { openRecord } from '../../src/store/record.ts'
+import type { JournalEntry } from '../../src/store/store.ts'
+import { changeRecords, livedIn, OWN, recordsOf, ruined, type LivedIn } from '../support/lived-in.ts'
+
+describe('countersign repair --without-anchor', () => {
+  let lived: LivedIn
+  let copies = 0
+  /** The entries of the journal, oldest first, and those of the backup of before. */
+  let journal: JournalEntry[]
+  let oldJournal: JournalEntry[]
+
+  before(async () => {
+    lived = await livedIn()
+    const { directory } = await lived.copy('good')
+    journal = await journalOf(directory)
+    await cp(lived.terminal.path('old', 'data'), lived.terminal.path('old-data'), { recursive: true })
+    oldJournal = await journalOf(lived.terminal.path('old-data'))
+  })
+  after(() => lived.terminal.close())
+
+  async function journalOf(directory: string): Promise<JournalEntry[]> {
+    const entries: JournalEntry[] = []
+    for (const [hex, record] of await recordsOf(directory)) {
+      const key = Buffer.from(hex, 'hex')
+      if (parseKey(key)?.kind !== 'journal') continue
+      entries.push(JSON.parse(openRecord(key, record).toString()) as JournalEntry)
+    }
+    return entries
+  }
+
+  const newCopy = (): Promise<{ directory: string; environment: Record<string, string> }> =>
+    lived.copy(`damaged-${(copies += 1)}`)
+  const anchorOf = ({ COUNTERSIGN_KEYS_DIRECTORY: keys = '' }: Record<string, string>): string => `${keys}/anchor`
+
+  /** The server that was made from it serves what was published. */
+  async function isSound(made: string, commits: number): Promise<void> {
+    const { code, stdout } = await lived.terminal.run(['check'], lived.placeOf(made))
+    assert.equal(code, 0, stdout)
+    assert.match(stdout, new RegExp(` ${commits} commits, \\d+ records: sound`))
+  }
+
+  for (const [what, harm] of [
+    ['is gone', (anchor: string) => rm(anchor)],
+    ['has nothing that is signed', (anchor: string) => writeFile(anchor, Buffer.alloc(1024, ' '))],
+  ] as const) {
+    test(`an anchor that ${what}: every command says what to do, and all is there again`, async () => {
+      const { environment } = await newCopy()
+      await harm(anchorOf(environment))
+      for (const args of [['serve'], ['check'], ['repair', 'nowhere']]) {
+        const { code, stderr } = await lived.terminal.run(args, environment)
+        assert.equal(code, 2)
+        assert.match(stderr, /where there is none: "countersign repair DIRECTORY --without-anchor"/, args.join(' '))
+      }
+      const made = `made-${copies}`
+      const { code, stdout } = await lived.terminal.run(['repair', made, '--without-anchor'], environment)
+      assert.equal(code, 0)
+      const newest = journal.at(-1)!.time
+      assert.match(stdout, new RegExp(` ${journal.length} commits, the newest of ${newest}\n`))
+      await isSound(made, journal.length)
+    })
+  }
+
+  test('an end that is lost is given up when that is asked for, and said', async () => {
+    const { directory, environment } = await newCopy()
+    await rm(directory, { recursive: true })
+    await cp(lived.terminal.path('old', 'data'), directory, { recursive: true })
+    const made = `made-${copies}`
+    const refused = await lived.terminal.run(['repair', made], environment)
+    assert.equal(refused.code, 2)
+    assert.match(refused.stderr, new RegExp(`the end of the journal, entry ${journal.length}, is damaged or missing`))
+    assert.match(refused.stderr, /--without-anchor gives up what was committed after the last entry that is there/)
+
+    const dry = await lived.terminal.run(['repair', made, '--without-anchor', '--dry-run', '--json'], environment)
+    const { commits, newest, givenUp } = JSON.parse(dry.stdout) as Record<string, unknown>
+    assert.deepEqual(
+      { commits, newest, givenUp },
+      {
+        commits: oldJournal.length,
+        newest: oldJournal.at(-1)!.time,
+        givenUp: journal.length - oldJournal.length,
+      },
+    )
+    const { code, stdout } = await lived.terminal.run(['repair', made, '--without-anchor'], environment)
+    assert.equal(code, 0)
+    assert.match(stdout, new RegExp(`given up, since only the anchor names them: ${Number(givenUp)}\n`))
+    await isSound(made, oldJournal.length)
+
+    const server = await lived.terminal.serve(['--quiet'], lived.placeOf(made))
+    try {
+      assert.match((await lived.terminal.run(['tag', 'list', OWN], lived.placeOf(made))).stdout, /^v1 /m)
+    } finally {
+      await server.end()
+    }
+  })
+
+  for (const last of [
+    ['user', 'set', 'bob', '--allow', 'read:*'],
+    ['tag', 'sign', OWN, 'v3', `sha256:${'3'.repeat(64)}`, '10'],
+  ]) {
+    test(`an end that is there and damaged is no lost end: ${last[0]}`, async () => {
+      const { directory, environment } = await newCopy()
+      const { code } = await lived.terminal.run(last, environment)
+      assert.equal(code, 0)
+      const number = journal.length + 1
+      await rm(anchorOf(environment))
+      await changeRecords(directory, [journalKey(number)], ruined)
+      const refused = await lived.terminal.run(['repair', 'nowhere', '--without-anchor'], environment)
+      assert.equal(refused.code, 2)
+      assert.match(
+        refused.stderr,
+        new RegExp(`the end of the journal, entry ${number}, is damaged, and without an anchor nothing tells`),
+      )
+    })
+  }
+})
