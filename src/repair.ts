@@ -22,8 +22,6 @@ export interface Repair extends Repaired {
   readonly turnedBack: View['turnedBack']
   /** True if LevelDB's list of its tables was made anew from those that are there. */
   readonly relisted: boolean
-  /** How many commits are given up: the anchor names them, and did not count. */
-  readonly givenUp: number
   /** What `check` finds in it; undefined if it was not made. */
   readonly check?: CheckReport
 }
@@ -78,20 +76,18 @@ export async function repair(
       mayBeOlder: relisted,
       directory: dataDirectory,
       backup,
-      anchor: withoutAnchor ? undefined : anchor,
+      ...(withoutAnchor ? { ignoredAnchor: anchor } : { anchor }),
       proposeHeads,
       gone,
     }
-    const done: Repaired = { commits: 0, newest: null, whole: 0, repaired: [], lost: [], left: [], unnamed: [] }
-    const result = (found?: CheckReport): Repair => {
-      const givenUp = Math.max(0, (anchor?.number ?? 0) - done.commits)
-      return { directory, turnedBack, relisted, givenUp, ...done, ...(found === undefined ? {} : { check: found }) }
-    }
+    const counts = { commits: 0, newest: null, givenUp: 0, whole: 0 }
+    const done: Repaired = { ...counts, repaired: [], lost: [], left: [], unnamed: [] }
     if (dryRun) {
       for await (const _ of repairedRecords(parts, done));
-      return result()
+      return { directory, turnedBack, relisted, ...done }
     }
-    return result(await make(settings, { anchorKey: keys.anchorKey, signer }, directory, parts, done))
+    const found = await make(settings, { anchorKey: keys.anchorKey, signer }, directory, parts, done)
+    return { directory, turnedBack, relisted, ...done, check: found }
   } finally {
     for (const view of views) await view.close()
     await signer.close()

@@ -8,12 +8,12 @@ export const DAMAGED_HINT =
 export const REPAIR_HINT =
   'try "countersign repair DIRECTORY", with --from BACKUP where it asks for one, before you restore data directory and anchor from a backup; nothing was changed'
 
-/** About a database and an anchor that are not of each other. */
-export const RESTORE_HINT = 'restore data directory and anchor from a backup; nothing was changed'
-
 /** About an anchor that is gone or damaged, of a database that is there. */
 export const ANCHOR_HINT =
   'put the one of a backup there, older than the data or as old: the database is held against it, and it follows; where there is none: "countersign repair DIRECTORY --without-anchor"'
+
+/** About a database and an anchor that are not of each other. */
+export const OTHER_ANCHOR_HINT = `check the settings dataDirectory and anchorFile; if they are right, ${ANCHOR_HINT}`
 
 /** About what the system refuses to do with a database. */
 export const PLACE_HINT = 'what it holds is not at fault: see to the room, the owner and the limits of the directory'

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { cp, rm, writeFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { journalKey, parseKey } from '../../src/store/keyspace.ts'
 import { openRecord } from '../../src/store/record.ts'
@@ -36,6 +37,15 @@ describe('countersign repair --without-anchor', () => {
     lived.copy(`damaged-${(copies += 1)}`)
   const anchorOf = ({ COUNTERSIGN_KEYS_DIRECTORY: keys = '' }: Record<string, string>): string => `${keys}/anchor`
 
+  /** One that the same keys signed for a store that was made anew. */
+  async function anchorOfAnother(anchor: string): Promise<void> {
+    await cp(dirname(anchor), lived.terminal.path('another', 'keys'), { recursive: true })
+    await rm(lived.terminal.path('another', 'keys', 'anchor'))
+    const server = await lived.terminal.serve(['--quiet'], lived.placeOf('another'))
+    assert.equal(await server.end(), 0)
+    await cp(lived.terminal.path('another', 'keys', 'anchor'), anchor)
+  }
+
   /** The server that was made from it serves what was published. */
   async function isSound(made: string, commits: number): Promise<void> {
     const { code, stdout } = await lived.terminal.run(['check'], lived.placeOf(made))
@@ -46,6 +56,7 @@ describe('countersign repair --without-anchor', () => {
   for (const [what, harm] of [
     ['is gone', (anchor: string) => rm(anchor)],
     ['has nothing that is signed', (anchor: string) => writeFile(anchor, Buffer.alloc(1024, ' '))],
+    ['is of another store', (anchor: string) => anchorOfAnother(anchor)],
   ] as const) {
     test(`an anchor that ${what}: every command says what to do, and all is there again`, async () => {
       const { environment } = await newCopy()

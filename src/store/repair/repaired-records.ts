@@ -3,6 +3,7 @@ import type { Anchor } from '../anchor.ts'
 import { Books } from '../books.ts'
 import type { Write } from '../database.ts'
 import { decodeDocument, encodeFormat } from '../encoding.ts'
+import { OTHER_ANCHOR_HINT } from '../hints.ts'
 import { FORMAT_VERSION, readFormat } from '../intact.ts'
 import { EMPTY_TAIL, hexSha256 } from '../journal.ts'
 import { inTurns } from '../journal-reader.ts'
@@ -26,7 +27,9 @@ export interface RepairParts {
   /** What cannot be had from it may be taken from here, if its hash is what the damaged store's journal says. */
   readonly backup: Records | undefined
   /** Undefined: the journal ends where the database says. */
-  readonly anchor: Anchor | undefined
+  readonly anchor?: Anchor | undefined
+  /** One that does not count: it tells how much is given up. */
+  readonly ignoredAnchor?: Anchor | undefined
   readonly proposeHeads: ProposeHeads
   /** Aborted: nobody waits for it any more. */
   readonly gone: AbortSignal
@@ -38,6 +41,8 @@ export interface Repaired {
   commits: number
   /** When that was committed, ISO 8601; null if there is none, or it cannot be had. */
   newest: string | null
+  /** How many commits are given up: an anchor that did not count names them. */
+  givenUp: number
   /** How many were taken as they are. */
   whole: number
   readonly repaired: { readonly record: string; readonly from: Exclude<Origin, 'whole'> }[]
@@ -58,7 +63,7 @@ export interface Repaired {
  *   why it was aborted
  */
 export async function* repairedRecords(parts: RepairParts, done: Repaired): AsyncGenerator<Write> {
-  const { damaged, backup, proposeHeads, gone } = parts
+  const { damaged, backup, ignoredAnchor, proposeHeads, gone } = parts
   const surveyed = await survey(damaged, backup, gone)
   const { sources } = surveyed
   const anchor = parts.anchor ?? endOf(parts, surveyed)
@@ -71,6 +76,7 @@ export async function* repairedRecords(parts: RepairParts, done: Repaired): Asyn
   }
   done.commits = journal.end
   done.newest = journal.entry(journal.end)?.time ?? null
+  if (ignoredAnchor?.store === anchor.store) done.givenUp = Math.max(0, ignoredAnchor.number - journal.end)
   const lost = new LostEntries(journal.lost, surveyed.owners)
   const records = new MendedRecords(surveyed, journal, lost, books, proposeHeads)
   const taken = new Set<string>()
@@ -122,7 +128,7 @@ function mustBelong({ damaged, directory, backup }: RepairParts, anchor: Anchor)
     wholeIn(records, formatKey()) !== undefined && readFormat(records, where).store !== anchor.store
   if (isOther(damaged, directory)) {
     throw new TrustError('DATA_DAMAGED', 'the anchor belongs to another database', {
-      hint: 'check the settings dataDirectory and anchorFile',
+      hint: OTHER_ANCHOR_HINT,
     })
   }
   if (backup !== undefined && isOther(backup, 'the backup')) {
