@@ -32,7 +32,7 @@ export type RecordCounts = Record<string, number>
  */
 export async function auditStore(
   { records, reader, tail }: StoreSnapshot,
-  readAnchor: () => Promise<Anchor | undefined>,
+  readAnchor: () => Promise<Anchor>,
   report: (finding: Finding) => void,
 ): Promise<RecordCounts> {
   const error: Report = (text, gun = SERVER) => report({ severity: 'error', text, ...(gun === SERVER ? {} : { gun }) })
@@ -78,14 +78,19 @@ async function readBooks(
 async function compareEnd(
   { number, hash }: Tail,
   found: string | undefined,
-  readAnchor: () => Promise<Anchor | undefined>,
+  readAnchor: () => Promise<Anchor>,
   error: Report,
 ): Promise<void> {
   if (found !== hash) error('the end of the journal is not where it should be')
-  const anchored = await readAnchor()
-  // A commit may have happened between the snapshot and this look: then the anchor is ahead.
-  if (anchored === undefined || anchored.number < number || (anchored.number === number && anchored.hash !== hash)) {
+  try {
+    const anchored = await readAnchor()
+    // A commit may have happened between the snapshot and this look: then the anchor is ahead.
+    if (anchored.number > number || (anchored.number === number && anchored.hash === hash)) return
     error('the anchor does not name the end of the journal')
+  } catch (cause) {
+    error(
+      `${damageIn(cause).message}: no server starts like that; put the one of a new backup there, and start it again`,
+    )
   }
 }
 

@@ -1,4 +1,4 @@
-import { AnchorFile, type Anchor } from './anchor.ts'
+import { AnchorFile, readAnchorOf, type Anchor } from './anchor.ts'
 import { Committer, type CommitterOptions } from './committer.ts'
 import { fillStore } from './copy.ts'
 import { Database } from './database.ts'
@@ -15,8 +15,12 @@ export interface StoreOptions extends CommitterOptions, StorePlace {}
 
 /** A store over LevelDB, with what an audit needs beside the contract. */
 export interface LevelStore extends Store {
-  /** The anchor, which follows the journal's end as it is now. @throws TrustError STORE_UNAVAILABLE */
-  readonly readAnchor: () => Promise<Anchor | undefined>
+  /**
+   * The anchor, as the next start will find it; it follows the journal's end as it is now.
+   *
+   * @throws TrustError STORE_UNAVAILABLE, DATA_DAMAGED if it is not there, or not signed
+   */
+  readonly readAnchor: () => Promise<Anchor>
   /** Commit what another thread has packed. @throws TrustError as `commit` does */
   commitPacked(commit: PackedCommit): Promise<number>
   /** Everything as it is now, for an audit beside a running server. To be closed. */
@@ -74,14 +78,15 @@ function storeOver(
   reader: StoreReader,
   anchor: AnchorFile,
   committer: Committer,
-  { anchorKey }: StorePlace,
+  { anchorFile, anchorKey }: StorePlace,
 ): LevelStore {
   const packer = new CommitPacker(database, (gun) => reader.head(gun))
   return {
     ...reader,
     async readAnchor() {
       await committer.anchored()
-      return anchor.read()
+      // By its path: who has it open does not notice that it was removed.
+      return readAnchorOf(anchorFile, anchorKey)
     },
     snapshot() {
       const records = database.snapshot()

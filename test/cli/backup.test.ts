@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { chmod, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, copyFile, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { request as ask, type IncomingMessage } from 'node:http'
 import { json, text } from 'node:stream/consumers'
 import { afterEach, beforeEach, describe, test } from 'node:test'
@@ -95,6 +95,19 @@ describe('countersign backup', () => {
     assert.deepEqual(JSON.parse(stdout), { directory: terminal.path('copy'), commits: 2, records: 17 })
     const checked = await terminal.run(['check'], placeOf('copy'))
     assert.equal(checked.stdout, '1 repository, 2 commits, 17 records: sound\n')
+  })
+
+  test('of a server whose anchor was removed, which check says: with that of the backup it starts again', async () => {
+    await rm(terminal.path('keys', 'anchor'))
+    const { code, stdout } = await terminal.run(['check'])
+    assert.equal(code, 1)
+    const why = /^error: cannot open the anchor file .*; put the one of a new backup there, and start it again$/m
+    assert.match(stdout, why)
+    assert.equal((await terminal.run(['backup', 'copy'])).code, 0)
+    await world.publish(server, 'targets')
+    await copyFile(terminal.path('copy', 'keys', 'anchor'), terminal.path('keys', 'anchor'))
+    await server.end()
+    assert.match((await terminal.run(['check'])).stdout, /^1 repository, 3 commits, \d+ records: sound\n$/)
   })
 
   test('goes into a directory of its own', async () => {
