@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import type { World } from './admin/operation.ts'
 import { SERVER_CA, SERVER_CERTIFICATE, UNREADABLE } from './admin/what-to-do.ts'
 import { backupsOf } from './backup.ts'
+import { damageIn } from './errors.ts'
 import type { Log } from './log/log.ts'
 import { policyOf } from './policy.ts'
 import type { Ending } from './repository/expiry.ts'
@@ -10,6 +11,7 @@ import { createTrust, type Trust } from './repository/trust.ts'
 import type { Locks } from './repository/turns.ts'
 import type { Settings } from './settings/schema.ts'
 import { usesTls } from './settings/uses-tls.ts'
+import { mustBeWhole } from './signing/keys-directory.ts'
 import type { RoutedSigner } from './signing/routed-signer.ts'
 import type { Signer } from './signing/signer.ts'
 import { tlsFiles } from './signing/tls-identity.ts'
@@ -24,6 +26,7 @@ export function worldOver(settings: Settings, trust: Trust, store: LevelStore, s
     trust,
     store,
     opens: (...key) => signer.opens(...key),
+    keysFault: () => keysFaultIn(settings.keysDirectory),
     certificates: () => serverCertificates(settings, trust.now()),
     backUp: backupsOf(settings, store),
     keyAge: settings.rotation.keyAgeDays === undefined ? undefined : settings.rotation.keyAgeDays * DAY,
@@ -44,6 +47,16 @@ interface Parts {
 export function trustOver(settings: Settings, parts: Parts, locks?: Locks): Trust {
   const { store, signer, log, now = Date.now, random = Math.random } = parts
   return createTrust({ store, signer, now, random, policy: policyOf(settings), log }, locks)
+}
+
+/** A server that runs has its keys in memory, and does not notice that a file of them was removed or changed. */
+async function keysFaultIn(directory: string): Promise<string | undefined> {
+  try {
+    await mustBeWhole(directory)
+    return undefined
+  } catch (error) {
+    return `${damageIn(error).message}: no server starts like that; put it back from a backup`
+  }
 }
 
 /**

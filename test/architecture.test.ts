@@ -39,7 +39,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'backup.ts': ['errors.ts', 'settings', 'server-directory.ts', 'store'],
   'repair.ts': ['errors.ts', 'settings', 'custody.ts', 'server-directory.ts', 'store', 'signing', 'repository'],
   'control-socket.ts': ['settings'],
-  'world.ts': ['settings', 'log', 'policy.ts', 'backup.ts', 'store', 'signing', 'repository', 'admin'],
+  'world.ts': ['errors.ts', 'settings', 'log', 'policy.ts', 'backup.ts', 'store', 'signing', 'repository', 'admin'],
   'main.ts': [
     ...['settings', 'log', 'prepare.ts', 'custody.ts', 'authentication.ts', 'listener-tls.ts', 'listeners.ts'],
     ...['webhook.ts', 'world.ts', 'control-socket.ts', 'token-keys-file.ts'],

@@ -16,6 +16,8 @@ export interface World {
   readonly store: LevelStore
   /** Tells whether a sealed key opens. */
   readonly opens: OpensKey
+  /** What is wrong with the keys directory as the next start will find it; undefined: nothing. */
+  readonly keysFault: () => Promise<string | undefined>
   /** The server's own certificates and their ends. */
   readonly certificates: () => Promise<readonly Ending[]>
   /** Age at which a key of the server is to be rotated, milliseconds; undefined: at none. */

@@ -41,7 +41,12 @@ export const checkStore = operation({
   summary: 'Verify all that is stored, as a client and as an accountant of the journal.',
   action: 'admin',
   input: z.strictObject({}),
-  run: ({ store, opens, trust }) => check(store, opens, trust.now()),
+  async run({ store, opens, keysFault, trust }) {
+    const report = await check(store, opens, trust.now())
+    const fault = await keysFault()
+    if (fault === undefined) return report
+    return { ...report, findings: [{ severity: 'error' as const, text: fault }, ...report.findings] }
+  },
 })
 
 export const listRepositories = operation({

@@ -93,7 +93,8 @@ export async function openKeysDirectory(directory: string, passphraseFile?: stri
 }
 
 /**
- * Of a copy: does it open? The passphrase is not asked for: a running server may know only the one from before.
+ * Does a keys directory open that is not this process's own any more, or not yet? The passphrase is not asked for: a running
+ * server may know only the one from before.
  *
  * @throws TrustError BAD_KEYS
  */

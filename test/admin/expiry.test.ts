@@ -27,6 +27,7 @@ function worldOf({ trust }: LocalTrust, certificates: World['certificates']): Wo
     store: trust.store as LevelStore,
     opens: async () => true,
     backUp: () => assert.fail(),
+    keysFault: () => assert.fail(),
     certificates,
     keyAge: 90 * DAY,
     rehearsalSigner: trust.signer,

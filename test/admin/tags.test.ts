@@ -39,6 +39,7 @@ describe('tags that the server signs', () => {
       store,
       opens: async () => true,
       backUp: () => assert.fail(),
+      keysFault: () => assert.fail(),
       certificates: async () => [{ what: 'server certificate', expires: NOW + 5 * DAY }],
       rehearsalSigner: local.trust.signer,
     }

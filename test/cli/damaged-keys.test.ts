@@ -92,6 +92,27 @@ describe('a damaged keys directory', () => {
     await refused('anchor-key', [undefined], gone)
   })
 
+  test('one that is removed beside a running server: check says so before the next start does', async () => {
+    const server = await terminal.serve(['--quiet'])
+    for (const [file, fault] of [
+      [
+        'keyring.json',
+        /^error: cannot read the keyring keys\/keyring\.json: no server starts like that; put it back from a backup$/m,
+      ],
+      ['key-encryption-key', /^error: cannot read keys\/key-encryption-key: .*: no server starts like that; /m],
+      ['anchor-key', /^error: cannot read keys\/anchor-key: .*: no server starts like that; /m],
+    ] as const) {
+      const path = terminal.path('keys', file)
+      await rm(path)
+      const { code, stdout } = await terminal.run(['check'])
+      assert.equal(code, 1)
+      assert.match(stdout, fault)
+      await cp(terminal.path('good', file), path)
+    }
+    assert.match((await terminal.run(['check'])).stdout, /: sound\n$/)
+    assert.equal(await server.end(), 0)
+  })
+
   test('an anchor that nothing in is signed: one of a backup, older than the data, helps', async () => {
     const hint = '\nhint: put the one of a backup there, older than the data or as old'
     const unsigned = new RegExp(`^error: the anchor has no valid signature${hint}`)

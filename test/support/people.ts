@@ -40,7 +40,12 @@ export async function makeToken(
 /** Do an operation as the command line on the server would. */
 export function worldOf({ trust, store }: Place): World {
   const nowhere = async (): Promise<never> => Promise.reject(new Error('a test makes no backups'))
-  const rest = { opens: async () => true, certificates: async () => [], backUp: nowhere }
+  const rest = {
+    opens: async () => true,
+    keysFault: async () => undefined,
+    certificates: async () => [],
+    backUp: nowhere,
+  }
   return { trust, store, ...rest, rehearsalSigner: trust.signer }
 }
 
