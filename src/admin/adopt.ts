@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { adopt } from '../repository/adopt.ts'
 import { parseRole } from '../tuf/role.ts'
+import { count, keyId, list, texts, time } from './answers.ts'
 import { gunInput, operation } from './operation.ts'
 
 /** Documents of one repository: roots, and what is current. */
@@ -31,6 +32,20 @@ export const adoptRepository = operation({
       .regex(/^[0-9a-f]{64}$/, 'must be 64 hex digits')
       .optional()
       .meta({ description: 'SHA-256 of a root that is known to be right: one of the roots must be that one' }),
+  }),
+  answer: z.object({
+    gun: z.string(),
+    roots: z.object({ first: count, last: count }).meta({ description: 'versions of its roots' }),
+    rootKeys: list(keyId).meta({ description: 'that the current root trusts' }),
+    version: count.meta({ description: 'of targets' }),
+    timestampEnds: time.meta({
+      description: 'when the timestamp ends: unless this server signs another one, clients refuse it from then on',
+    }),
+    warnings: texts,
+    changed: z.boolean().meta({ description: 'false: all of it was here already' }),
+    signedHere: z.boolean().meta({
+      description: 'true: this server has the timestamp key, and signs with it from now on',
+    }),
   }),
   async run({ trust }, { gun, documents, trustedRoot }, actor) {
     const read = documents.map(({ role, bytes }) => ({ role, bytes: Buffer.from(bytes, 'base64') }))

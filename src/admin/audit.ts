@@ -4,6 +4,8 @@ import { parsePattern } from '../access/grant.ts'
 import { entryAt, type DamagedEntry } from '../store/journal-reader.ts'
 import type { JournalEntry } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
+import { list } from './answers.ts'
+import { damagedEntry, journalEntry } from './journal-entry.ts'
 import { digestInput, hexOf, operation } from './operation.ts'
 
 /** Entries that one request looks at; the answer says where the next one goes on. */
@@ -33,6 +35,10 @@ export const auditJournal = operation({
     before: z.coerce.number().int().min(1).optional().meta({ description: 'newest first, from before this number' }),
     after: z.coerce.number().int().min(0).optional().meta({ description: 'oldest first, from after this number' }),
     limit: z.coerce.number().int().min(1).max(1_000).default(100),
+  }),
+  answer: z.object({
+    entries: list(z.union([journalEntry, damagedEntry])),
+    next: z.int().nullable().meta({ description: 'where to go on, as `before` or `after`; null: there is no more' }),
   }),
   async run({ store }, { before, after, limit, ...filter }) {
     const step = after === undefined ? -1 : 1

@@ -2,6 +2,7 @@ import { isAbsolute } from 'node:path'
 import { z } from 'zod'
 import { LOCAL } from '../access/permission.ts'
 import { TrustError } from '../errors.ts'
+import { count } from './answers.ts'
 import { operation } from './operation.ts'
 
 export const makeBackup = operation({
@@ -16,6 +17,11 @@ export const makeBackup = operation({
       .string()
       .refine(isAbsolute, 'write it from / on')
       .meta({ description: 'where the server runs; made by it, or there and empty' }),
+  }),
+  answer: z.object({
+    directory: z.string(),
+    commits: count.meta({ description: 'number of the newest journal entry' }),
+    records: count,
   }),
   async run({ backUp, gone, rehearsal }, { directory }, actor) {
     // It holds keys, and is written wherever one says.

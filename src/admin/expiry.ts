@@ -4,22 +4,21 @@ import { allEndings, DAMAGED, type Ending } from '../repository/expiry.ts'
 import { heldRoles } from '../repository/rotation-policy.ts'
 import type { Head } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
+import { list, time } from './answers.ts'
 import { operation, type World } from './operation.ts'
 import { adviceFor } from './what-to-do.ts'
 
 const DAY = 86_400_000
 
 /** One line of `expiry`. */
-interface ExpiryRow {
-  /** Null for what belongs to no repository. */
-  readonly gun: string | null
-  readonly what: string
-  /** RFC 3339. */
-  readonly ends: string
-  readonly daysLeft: number
-  /** What to do about it, a command mostly. */
-  readonly todo: string
-}
+const expiryRow = z.object({
+  gun: z.string().nullable().meta({ description: 'null for what belongs to no repository' }),
+  what: z.string().meta({ description: 'a role, root certificate, targets key, token NAME, server CA …' }),
+  ends: time,
+  daysLeft: z.int().meta({ description: 'below 0: it has ended' }),
+  todo: z.string().meta({ description: 'what to do about it, a command mostly' }),
+})
+type ExpiryRow = z.output<typeof expiryRow>
 
 export const showExpiry = operation({
   name: 'expiry',
@@ -35,6 +34,7 @@ export const showExpiry = operation({
       .default(36_500)
       .meta({ description: 'only what ends within so many days' }),
   }),
+  answer: list(expiryRow),
   async run(world, { days }) {
     const now = world.trust.now()
     const found = await everythingThatEnds(world, now + days * DAY)

@@ -3,6 +3,7 @@ import { covers, formatGrant, GRANTS_MAX, parsePattern } from '../access/grant.t
 import { ACTIONS, type Grant, type Identity } from '../access/permission.ts'
 import { parseName } from '../access/user.ts'
 import { TrustError } from '../errors.ts'
+import { list } from './answers.ts'
 
 /** What users and tokens may do, as operations take it. */
 export const grantsInput = z
@@ -16,6 +17,16 @@ export const grantsInput = z
     }),
   )
   .max(GRANTS_MAX)
+
+/** The same as answers have it. */
+export const grantsAnswer = list(
+  z
+    .object({
+      pattern: z.string().meta({ description: 'docker.io/acme/app, docker.io/acme/*, or *' }),
+      actions: list(z.enum(ACTIONS)),
+    })
+    .meta({ id: 'Grant' }),
+)
 
 /** The name of a user or token. */
 export const nameInput = z

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { TrustError } from '../errors.ts'
 import { importKey } from '../repository/import-key.ts'
 import { parseRole, type SignedRole } from '../tuf/role.ts'
+import { keyId as keyIdAnswer } from './answers.ts'
 import { gunInput, operation } from './operation.ts'
 
 const base64 = z.string().regex(/^[A-Za-z0-9+/]+={0,2}$/, 'must be standard base64')
@@ -23,6 +24,16 @@ export const importSealedKey = operation({
     keytype: z.enum(['ed25519', 'ecdsa']),
     public: base64.meta({ description: 'as metadata carries it' }),
     sealed: base64.meta({ description: 'the private key under the keyring' }),
+  }),
+  answer: z.object({
+    gun: z.string(),
+    role: z.string(),
+    keyId: keyIdAnswer,
+    changed: z.boolean().meta({ description: "false: this repository's role had the key already" }),
+    named: z.enum(['key', 'certificate', 'none']).meta({
+      description:
+        'how the current metadata names it for this role. key: the server signs with it from now on; certificate: only inside a certificate, under another id, so it cannot; none: it waits for metadata that names it',
+    }),
   }),
   async run({ trust, opens }, { gun, role, keyId, keytype, public: text, sealed: encoded }, actor) {
     const sealed = Buffer.from(encoded, 'base64')

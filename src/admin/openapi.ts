@@ -36,10 +36,11 @@ const REFUSED = {
 
 /** The admin API as an OpenAPI 3.1 document. Pure: equal operations give an equal document. */
 export function openApi(operations: readonly Operation[]): object {
+  const { answers, schemas } = answersOf(operations)
   const paths: Record<string, Record<string, Json>> = {}
   for (const operation of operations) {
     const path = operation.path.replace(PARAMETER, '{$1}')
-    paths[path] = { ...paths[path], [operation.method.toLowerCase()]: described(operation) }
+    paths[path] = { ...paths[path], [operation.method.toLowerCase()]: described(operation, answers[operation.name]) }
   }
   return {
     openapi: '3.1.0',
@@ -50,11 +51,28 @@ export function openApi(operations: readonly Operation[]): object {
     },
     servers: [{ url: ADMIN_PREFIX }],
     paths,
-    components: { responses: { refused: REFUSED } },
+    components: { schemas, responses: { refused: REFUSED } },
   }
 }
 
-function described(operation: Operation): Json {
+/** The answer of each operation, by its name, and the schemas with names of their own that these refer to. */
+function answersOf(operations: readonly Operation[]): { answers: Json; schemas: Json } {
+  const all = z.object(Object.fromEntries(operations.map(({ name, answer }) => [name, answer])))
+  const { properties = {}, $defs = {} } = z.toJSONSchema(all, { io: 'output', override: loosened })
+  const text = JSON.stringify({ answers: properties, schemas: $defs })
+  return JSON.parse(text.replaceAll('"$ref":"#/$defs/', '"$ref":"#/components/schemas/')) as ReturnType<
+    typeof answersOf
+  >
+}
+
+/** Whoever reads answers must not stumble over members that are new; and what a format says needs no pattern too. */
+function loosened({ jsonSchema }: { jsonSchema: z.core.JSONSchema.BaseSchema }): void {
+  if (jsonSchema.additionalProperties === false) delete jsonSchema.additionalProperties
+  if (jsonSchema.format !== undefined) delete jsonSchema.pattern
+  delete jsonSchema.readOnly
+}
+
+function described(operation: Operation, answer: unknown): Json {
   const { name, method, summary, action, input } = operation
   const { properties = {}, required = [] } = z.toJSONSchema(input, { io: 'input' })
   const parameters: Json[] = []
@@ -77,7 +95,7 @@ function described(operation: Operation): Json {
     parameters: method === 'GET' ? parameters : [...parameters, DRY_RUN],
     ...(Object.keys(body).length === 0 ? {} : { requestBody: bodyOf(body, required) }),
     responses: {
-      200: { description: 'Done.', content: { 'application/json': { schema: {} } } },
+      200: { description: 'Done.', content: { 'application/json': { schema: answer } } },
       default: { $ref: '#/components/responses/refused' },
     },
   }

@@ -55,12 +55,17 @@ export interface Operation<Schema extends z.ZodObject = z.ZodObject, Output = un
    */
   readonly input: Schema
   /**
+   * What `run` returns, as JSON: for the OpenAPI document. The compiler holds `run` to it, and tests every answer; a server
+   * does not.
+   */
+  readonly answer: z.ZodType<Output>
+  /**
    * Do it. With a world whose store only rehearses (`--dry-run`) nothing is changed.
    *
    * @returns JSON; a member `etag` is sent as a header too
    * @throws TrustError NOT_FOUND and others
    */
-  run(world: World, input: z.output<Schema>, actor: Actor): Promise<Output>
+  run(world: World, input: z.output<Schema>, actor: Actor): Promise<NoInfer<Output>>
 }
 
 /** Keeps the types of input and output. */

@@ -5,9 +5,10 @@ import { findUser } from '../access/user.ts'
 import { TrustError } from '../errors.ts'
 import { changeRecords } from '../repository/change.ts'
 import { findRecords } from '../store/found-records.ts'
-import { LOST, rulesOf, type TagPolicy } from './enforce-policies.ts'
+import { done, texts } from './answers.ts'
+import { LOST, rulesOf, tagPolicy, type TagPolicy } from './enforce-policies.ts'
 import { operation, type World } from './operation.ts'
-import { rowsOf } from './rows.ts'
+import { rows, rowsOf } from './rows.ts'
 
 const RULES_MAX = 100
 const subject = z
@@ -31,6 +32,7 @@ export const listPolicies = operation({
   summary: 'Rules for what signers, users and tokens may have signed; of what cannot be read, `damaged` says why.',
   action: 'admin',
   input: z.strictObject({}),
+  answer: rows(tagPolicy),
   async run({ store }) {
     const bound = await store.recorded('policy')
     const names = [...bound]
@@ -49,7 +51,8 @@ export const setPolicy = operation({
   summary: 'Let a signer, user or token have signed only what one of these rules allows.',
   action: 'admin',
   input: z.strictObject({ subject, rules: z.array(ruleInput).min(1).max(RULES_MAX) }),
-  async run({ trust, store }, policy, actor): Promise<TagPolicy & { warnings: readonly string[] }> {
+  answer: tagPolicy.extend({ warnings: texts }),
+  async run({ trust, store }, policy, actor) {
     await changeRecords(trust, actor, async () => [{ kind: 'policy', name: policy.subject, value: policy }])
     return { ...policy, warnings: await unknown(store, policy.subject) }
   },
@@ -62,6 +65,7 @@ export const showPolicy = operation({
   summary: 'Rules of one signer, user or token.',
   action: 'admin',
   input: z.strictObject({ subject }),
+  answer: tagPolicy,
   run: async ({ store }, { subject: name }) => rulesOf(store, await store.recorded('policy'), name) ?? noRules(name),
 })
 
@@ -72,12 +76,13 @@ export const removePolicy = operation({
   summary: 'No rules any more.',
   action: 'admin',
   input: z.strictObject({ subject }),
+  answer: z.object({ subject: z.string(), removed: done }),
   async run({ trust, store }, { subject: name }, actor) {
     await changeRecords(trust, actor, async () => {
       if (rulesOf(store, await store.recorded('policy'), name) === undefined) noRules(name)
       return [{ kind: 'policy', name, value: null }]
     })
-    return { subject: name, removed: true }
+    return { subject: name, removed: true as const }
   },
 })
 

@@ -7,32 +7,20 @@ import { remove } from '../repository/remove.ts'
 import { describe } from '../repository/show.ts'
 import { signedHere } from '../repository/signed-here.ts'
 import type { Readable } from '../repository/trust.ts'
-import type { StoredKey } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
 import { BASE_ROLES } from '../tuf/role.ts'
+import { count, done, list } from './answers.ts'
+import { damagedRepository, description, heldKey, repositoryRow } from './descriptions.ts'
 import { gunInput, operation } from './operation.ts'
 import { rootKeyPlaces } from './root-keys.ts'
 
-/** One line of `repo list`: what is known of a repository, or why nothing can be read of it. */
-type RepositoryRow = Facts | { readonly gun: string; readonly damaged: string }
-
-interface Facts {
-  readonly gun: string
-  /** Version of targets. */
-  readonly version: number
-  /** Delegations that have signed something. */
-  readonly delegations: number
-  /** The first end among root, targets, snapshot, and a timestamp that another server signed, RFC 3339. */
-  readonly expires: string
-  /** False: adopted from another server, and not signed by this one yet. */
-  readonly signedHere: boolean
-}
-
-/** One line of `key list`: a key that the server holds. */
-type KeyRow = Omit<StoredKey, 'sealed'> & {
-  /** True if the current root names it. */
-  readonly current: boolean
-}
+const finding = z.object({
+  severity: z.enum(['error', 'warning']).meta({
+    description: 'error: damage, or what a client refuses; warning: what people should know',
+  }),
+  gun: z.string().exactOptional().meta({ description: "the repository, where it is one's" }),
+  text: z.string(),
+})
 
 export const checkStore = operation({
   name: 'check',
@@ -41,6 +29,12 @@ export const checkStore = operation({
   summary: 'Verify all that is stored, as a client and as an accountant of the journal.',
   action: 'admin',
   input: z.strictObject({}),
+  answer: z.object({
+    repositories: count,
+    commits: count,
+    records: z.record(z.string(), count).meta({ description: 'by kind' }),
+    findings: list(finding).meta({ description: 'errors first' }),
+  }),
   async run({ store, opens, keysFault, trust }) {
     const report = await check(store, opens, trust.now())
     const fault = await keysFault()
@@ -56,8 +50,9 @@ export const listRepositories = operation({
   summary: 'All repositories; of one that cannot be read, `damaged` says why.',
   action: 'admin',
   input: z.strictObject({}),
+  answer: list(z.union([repositoryRow, damagedRepository])),
   async run({ store }) {
-    const rows: RepositoryRow[] = []
+    const rows: z.output<typeof repositoryRow | typeof damagedRepository>[] = []
     for await (const gun of allGuns(store)) {
       try {
         const facts = factsOf({ store }, gun)
@@ -77,6 +72,7 @@ export const showRepository = operation({
   summary: 'Roles, keys, delegations and signed tags of one repository.',
   action: 'read',
   input: z.strictObject({ gun: gunInput }),
+  answer: description,
   async run(world, { gun }) {
     const { trust } = world
     return describe(trust, gun, trust.now(), await rootKeyPlaces(world)) ?? noSuchRepository(gun)
@@ -90,8 +86,9 @@ export const deleteRepository = operation({
   summary: 'Remove all metadata of one repository. Its keys stay, and its versions stay known.',
   action: 'delete',
   input: z.strictObject({ gun: gunInput }),
+  answer: z.object({ gun: z.string(), deleted: done }),
   async run({ trust }, { gun }, actor) {
-    return (await remove(trust, gun, actor)) ? { gun, deleted: true } : noSuchRepository(gun)
+    return (await remove(trust, gun, actor)) ? { gun, deleted: true as const } : noSuchRepository(gun)
   },
 })
 
@@ -102,17 +99,18 @@ export const listKeys = operation({
   summary: 'The keys that the server holds for one repository.',
   action: 'read',
   input: z.strictObject({ gun: gunInput }),
+  answer: list(heldKey),
   async run({ trust, store }, { gun }) {
     const keys = await store.keysOf(gun)
     if (keys.length === 0 && store.head(gun)?.roles['root'] === undefined) return noSuchRepository(gun)
-    return keys.map(({ role, keyId, keytype, public: publicKey, pending, createdAt }): KeyRow => {
+    return keys.map(({ role, keyId, keytype, public: publicKey, pending, createdAt }) => {
       const current = namedKeys(trust, gun, role)?.keys.has(keyId) === true
       return { role, keyId, keytype, public: publicKey, pending, createdAt, current }
     })
   },
 })
 
-function factsOf({ store }: Readable, gun: Gun): Facts | undefined {
+function factsOf({ store }: Readable, gun: Gun): z.output<typeof repositoryRow> | undefined {
   const head = store.head(gun)
   if (head?.roles['targets'] === undefined) return undefined
   const { roles } = head

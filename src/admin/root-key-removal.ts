@@ -4,6 +4,7 @@ import { changeRecords } from '../repository/change.ts'
 import { rootKeyUses } from '../repository/root-key-uses.ts'
 import type { LevelStore } from '../store/level.ts'
 import { typed } from '../tuf/gun.ts'
+import { done, texts } from './answers.ts'
 import { nameInput } from './grants.ts'
 import { operation, type World } from './operation.ts'
 import { allRootKeys, type RootKey } from './root-keys.ts'
@@ -16,14 +17,15 @@ export const removeRootKey = operation({
     'Forget a root key, and with it what is sealed here. `warnings` names the repositories that name it: where there is no copy of it their roots can be signed no more. With `unused=true` it is refused then.',
   action: 'admin',
   input: z.strictObject({ name: nameInput, unused: z.literal('true').optional() }),
-  async run(world, { name, unused }, actor): Promise<{ name: string; removed: true; warnings: readonly string[] }> {
+  answer: z.object({ name: z.string(), removed: done, warnings: texts }),
+  async run(world, { name, unused }, actor) {
     let warnings: readonly string[] = []
     await changeRecords(world.trust, actor, async () => {
       warnings = await whatNeeds(world, name)
       if (unused !== undefined && warnings.length > 0) throw new TrustError('WRONG_STATE', warnings.join('; '))
       return [{ kind: 'root-key', name, value: null }]
     })
-    return { name, removed: true, warnings }
+    return { name, removed: true as const, warnings }
   },
 })
 

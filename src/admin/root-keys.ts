@@ -2,29 +2,42 @@ import { z } from 'zod'
 import { TrustError } from '../errors.ts'
 import { changeRecords } from '../repository/change.ts'
 import type { RootKeyPlaces } from '../repository/root-renewal.ts'
-import { rootKeyId, type SealedRootKey } from '../signing/root-key.ts'
+import { rootKeyId } from '../signing/root-key.ts'
 import { findRecords, type FoundRecords } from '../store/found-records.ts'
+import { keyId, milliseconds } from './answers.ts'
 import { nameInput } from './grants.ts'
 import { operation, type World } from './operation.ts'
-import { rowsOf } from './rows.ts'
-
-/** A root key by name: where it is, and its public half. Whoever opens it has its passphrase, which is not here. */
-export interface RootKey {
-  readonly name: string
-  /** As people and key files name it. */
-  readonly keyId: string
-  /** SubjectPublicKeyInfo, base64. */
-  readonly public: string
-  /** Null: offline, in a key file. */
-  readonly sealed: SealedRootKey | null
-  /** Certificates that many repositories share, PEM in base64, by common name: `docker.io/acme/*`. */
-  readonly certificates: Readonly<Record<string, string>>
-  /** Milliseconds since 1970. */
-  readonly createdAt: number
-}
+import { rows, rowsOf } from './rows.ts'
 
 /** Characters of a sealed key and of a public one. */
 const TEXT_MAX = 4096
+
+/** A private key under its passphrase. */
+const sealedKey = z.strictObject({
+  derivation: z.strictObject({
+    name: z.literal('argon2id'),
+    salt: z.base64().max(TEXT_MAX),
+    memory: z.number().int(),
+    passes: z.number().int(),
+    lanes: z.number().int(),
+  }),
+  sealed: z.base64().max(TEXT_MAX),
+})
+
+/** A root key by name: where it is, and its public half. Whoever opens it has its passphrase, which is not here. */
+const rootKey = z
+  .object({
+    name: z.string(),
+    keyId,
+    public: z.string().meta({ description: 'SubjectPublicKeyInfo, base64' }),
+    sealed: sealedKey.nullable().meta({ description: 'null: offline, in a key file' }),
+    certificates: z.record(z.string(), z.string()).meta({
+      description: 'that many repositories share, PEM in base64, by common name: docker.io/acme/*',
+    }),
+    createdAt: milliseconds,
+  })
+  .meta({ id: 'RootKey' })
+export type RootKey = z.output<typeof rootKey>
 
 export const listRootKeys = operation({
   name: 'root-key.list',
@@ -34,6 +47,7 @@ export const listRootKeys = operation({
     'Root keys by name, each sealed under a passphrase of its own that the server does not know, or offline; of one that cannot be read, `damaged` says why.',
   action: 'admin',
   input: z.strictObject({}),
+  answer: rows(rootKey),
   run: async ({ store }) => rowsOf(await allRootKeys(store), (key) => key),
 })
 
@@ -47,22 +61,11 @@ export const saveRootKey = operation({
   input: z.strictObject({
     name: nameInput,
     public: z.base64().max(TEXT_MAX).meta({ description: 'SubjectPublicKeyInfo of a P-256 key' }),
-    sealed: z
-      .strictObject({
-        derivation: z.strictObject({
-          name: z.literal('argon2id'),
-          salt: z.base64().max(TEXT_MAX),
-          memory: z.number().int(),
-          passes: z.number().int(),
-          lanes: z.number().int(),
-        }),
-        sealed: z.base64().max(TEXT_MAX),
-      })
-      .nullable()
-      .optional(),
+    sealed: sealedKey.nullable().optional(),
     certificates: z.record(z.string().max(256), z.base64().max(16_384)).default({}),
   }),
-  async run({ trust, store }, { name, public: publicKey, sealed, certificates }, actor): Promise<RootKey> {
+  answer: rootKey,
+  async run({ trust, store }, { name, public: publicKey, sealed, certificates }, actor) {
     let saved: RootKey | undefined
     await changeRecords(trust, actor, async (now) => {
       const before = store.record('root-key', name) as RootKey | undefined

@@ -13,13 +13,15 @@ import {
   stagedRoot,
   stagedRoots,
   stageRoot,
-  type StagedRootDescription,
 } from '../repository/staged-root.ts'
 import type { Head } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
 import { BASE_ROLES, type BaseRole } from '../tuf/role.ts'
 import type { Trust } from '../repository/trust.ts'
+import { count, done, list } from './answers.ts'
+import { damagedRepository } from './descriptions.ts'
 import { gunInput, operation } from './operation.ts'
+import { rotationPlan, stagedRootAnswer, stagedRootRow } from './root-answers.ts'
 
 /** Which root keys there are from now on. */
 const authority = {
@@ -52,15 +54,6 @@ const rolesInput = z.preprocess(
   z.array(z.enum(BASE_ROLES)).min(1).max(4).meta({ description: 'each as a parameter of its own' }),
 )
 
-/** One root that waits: what it is for, whose signatures it lacks. */
-export type StagedRootRow = Omit<StagedRootDescription, 'payload' | 'signatures'>
-
-/** One that cannot be read, or whose repository cannot. */
-export interface DamagedStagedRoot {
-  readonly gun: string
-  readonly damaged: string
-}
-
 export const stageNextRoot = operation({
   name: 'root.stage',
   method: 'PUT',
@@ -69,6 +62,7 @@ export const stageNextRoot = operation({
     'Make the next root (a new repository, new keys of roles, other root keys) and put it aside until it is signed.',
   action: 'rotate',
   input: z.strictObject({ gun: gunInput, change: changeInput }),
+  answer: stagedRootAnswer,
   run: ({ trust }, { gun, change }, actor) =>
     stageRoot(trust, gun, actor, reasonOf(change), (head, now) => prepare(trust, gun, head, now, change)),
 })
@@ -80,6 +74,7 @@ export const showStagedRoot = operation({
   summary: 'The root that waits for signatures: what is to be signed, by whom, who has signed.',
   action: 'read',
   input: z.strictObject({ gun: gunInput }),
+  answer: stagedRootAnswer,
   run: async ({ trust }, { gun }) => describeStagedRoot(trust, gun, trust.now()),
 })
 
@@ -98,8 +93,9 @@ export const listStagedRoots = operation({
       .transform((text) => parsePattern(text))
       .meta({ description: 'of repositories: docker.io/acme/*' }),
   }),
+  answer: list(z.union([stagedRootRow, damagedRepository])),
   async run({ trust }, { pattern }) {
-    const rows: (StagedRootRow | DamagedStagedRoot)[] = []
+    const rows: z.output<typeof stagedRootRow | typeof damagedRepository>[] = []
     for await (const gun of stagedRoots(trust)) {
       if (!matches(pattern, gun)) continue
       try {
@@ -127,6 +123,7 @@ export const signRoot = operation({
       .array(z.strictObject({ keyid: z.string().max(64), method: z.string().max(64), sig: z.base64().max(4096) }))
       .max(64),
   }),
+  answer: stagedRootAnswer,
   run: ({ trust }, { gun, signatures }, actor) => signStagedRoot(trust, gun, signatures, actor),
 })
 
@@ -137,6 +134,7 @@ export const publishRoot = operation({
   summary: 'Make the signed root current, and all that must be signed anew with it.',
   action: 'rotate',
   input: z.strictObject({ gun: gunInput }),
+  answer: z.object({ gun: z.string(), version: count }),
   run: async ({ trust }, { gun }, actor) => ({ gun, version: await publishStagedRoot(trust, gun, actor) }),
 })
 
@@ -147,9 +145,10 @@ export const discardRoot = operation({
   summary: 'Forget the root that waits for signatures.',
   action: 'rotate',
   input: z.strictObject({ gun: gunInput }),
+  answer: z.object({ gun: z.string(), discarded: done }),
   async run({ trust }, { gun }, actor) {
     await discardStagedRoot(trust, gun, actor)
-    return { gun, discarded: true }
+    return { gun, discarded: true as const }
   },
 })
 
@@ -160,6 +159,7 @@ export const planRoot = operation({
   summary: 'What giving these roles new keys, in one root, would do: who must sign, which clients follow, what breaks.',
   action: 'read',
   input: z.strictObject({ gun: gunInput, roles: rolesInput }),
+  answer: rotationPlan,
   async run({ trust }, { gun, roles }) {
     return planRotation(trust, gun, inOrder(roles), trust.now()) ?? noSuchRepository(gun)
   },

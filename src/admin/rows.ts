@@ -1,10 +1,17 @@
+import { z } from 'zod'
 import type { FoundRecords } from '../store/found-records.ts'
+import { list } from './answers.ts'
 
-/** A line of a list, of what cannot be read: it cannot be used either. */
-export interface DamagedRow {
-  readonly name: string
-  /** Why. */
-  readonly damaged: string
+const damagedRow = z
+  .object({ name: z.string(), damaged: z.string().meta({ description: 'why' }) })
+  .meta({ id: 'Damaged', description: 'a line of a list, of what cannot be read: it cannot be used either' })
+export type DamagedRow = z.output<typeof damagedRow>
+
+/** A list of which some lines cannot be read. */
+export function rows<Row extends z.ZodType>(
+  row: Row,
+): z.ZodReadonly<z.ZodArray<z.ZodUnion<readonly [Row, typeof damagedRow]>>> {
+  return list(z.union([row, damagedRow]))
 }
 
 /** Those that can be read, as they are shown, then the others. */

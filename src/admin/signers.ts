@@ -13,18 +13,24 @@ import { encodePem } from '../tuf/pem.ts'
 import { signerUses } from '../repository/signer-uses.ts'
 import { findRecords } from '../store/found-records.ts'
 import { typed } from '../tuf/gun.ts'
+import { done, keyId, list, milliseconds, texts } from './answers.ts'
 import { operation, type World } from './operation.ts'
-import { rowsOf } from './rows.ts'
+import { rows, rowsOf } from './rows.ts'
 
 /** A signer as it is shown. */
-export interface SignerRow extends TagSigner {
-  /** What an owner gives to `docker trust signer add --key`, PEM. */
-  readonly publicKey: string
-}
-
-interface Warned {
-  readonly warnings: readonly string[]
-}
+const signerRow = z
+  .object({
+    name: z.string(),
+    keyIds: list(keyId).meta({
+      description: 'those that sign, oldest first; more than one while owners go over to a new one',
+    }),
+    createdAt: milliseconds,
+    publicKey: z.string().meta({
+      description: 'PEM, of the newest key: what an owner gives to docker trust signer add --key',
+    }),
+  })
+  .meta({ id: 'Signer' })
+export type SignerRow = z.output<typeof signerRow>
 
 const input = z.strictObject({ name: z.string().max(100).meta({ description: 'a-z, 0-9, "_", "-"' }) })
 
@@ -36,6 +42,7 @@ export const listSigners = operation({
     'Delegation keys that the server holds, to sign in repositories of others; of one that cannot be read, `damaged` says why.',
   action: 'admin',
   input: z.strictObject({}),
+  answer: rows(signerRow),
   async run(world) {
     return rowsOf(await findRecords<TagSigner>(world.store, 'signer'), (signer) => rowOf(world, signer))
   },
@@ -48,7 +55,8 @@ export const makeSigner = operation({
   summary: 'Make a signer and its key.',
   action: 'admin',
   input,
-  async run({ trust }, { name }, actor): Promise<SignerRow> {
+  answer: signerRow,
+  async run({ trust }, { name }, actor) {
     const { keyId, public: text, createdAt } = await createSigner(trust, name, actor)
     return { name, keyIds: [keyId], createdAt, publicKey: pemOf(text) }
   },
@@ -61,6 +69,7 @@ export const showSigner = operation({
   summary: 'A signer with its public key.',
   action: 'admin',
   input,
+  answer: signerRow,
   run: async (world, { name }) => rowOf(world, findSigner(world.trust, name)),
 })
 
@@ -71,7 +80,8 @@ export const renewSigner = operation({
   summary: 'Give a signer a new key beside the old one; with `finish` it signs with the newest one only.',
   action: 'admin',
   input: z.strictObject({ ...input.shape, finish: z.boolean().default(false) }),
-  async run(world, { name, finish }, actor): Promise<SignerRow & Warned> {
+  answer: signerRow.extend({ warnings: texts }),
+  async run(world, { name, finish }, actor) {
     if (!finish) return { ...rowOf(world, await rotateSigner(world.trust, name, actor)), warnings: [] }
     const signer = await finishSignerRotation(world.trust, name, actor)
     const given = everyKeyId(world.trust, name).filter((keyId) => !signer.keyIds.includes(keyId))
@@ -86,9 +96,10 @@ export const deleteSigner = operation({
   summary: 'Sign with its key no more. Repositories that name it go on naming it: their owners remove it.',
   action: 'admin',
   input,
-  async run(world, { name }, actor): Promise<{ name: string; removed: true } & Warned> {
+  answer: z.object({ name: z.string(), removed: done, warnings: texts }),
+  async run(world, { name }, actor) {
     await removeSigner(world.trust, name, actor)
-    return { name, removed: true, warnings: await stillNaming(world, name, everyKeyId(world.trust, name), []) }
+    return { name, removed: true as const, warnings: await stillNaming(world, name, everyKeyId(world.trust, name), []) }
   },
 })
 

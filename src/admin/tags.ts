@@ -1,11 +1,13 @@
 import { z } from 'zod'
 import { describe } from '../repository/show.ts'
-import { signTags, type SignResult } from '../repository/sign-tags.ts'
+import { signTags } from '../repository/sign-tags.ts'
 import { signerRole } from '../repository/signers.ts'
 import { noSuchRepository, TrustError } from '../errors.ts'
 import type { Actor } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
 import type { TargetsEdit } from '../tuf/targets-edit.ts'
+import { texts, list } from './answers.ts'
+import { describedTag } from './descriptions.ts'
 import { permitBy } from './enforce-policies.ts'
 import { digestInput, gunInput, hexOf, operation, type World } from './operation.ts'
 
@@ -30,6 +32,20 @@ const signer = z.string().max(100).optional().meta({ description: 'signer to sig
 const checkedAt = z.iso.datetime().optional().meta({ description: 'when the manifest was seen in the registry' })
 const ifMatch = z.string().max(100).optional().meta({ description: 'etag that the tags must still have' })
 
+const etag = z.string().meta({ description: 'for If-Match; empty: nothing is signed yet' })
+/** What became of tags that were to be signed, or signed no more. */
+const changedTags = z
+  .object({
+    gun: z.string(),
+    roles: texts.meta({ description: 'that sign them' }),
+    changed: z.boolean().meta({ description: 'false: it was all so already, not old, and nothing was published' }),
+    etag,
+    leftOut: texts.meta({
+      description: 'tags that were signed by keys that the owner has taken away since: they are not signed again',
+    }),
+  })
+  .meta({ id: 'ChangedTags' })
+
 export const listTags = operation({
   name: 'tag.list',
   method: 'GET',
@@ -37,6 +53,7 @@ export const listTags = operation({
   summary: 'Signed tags of one repository, each with the role that signs it; with `as` those that a signer signs.',
   action: 'read',
   input: z.strictObject({ gun: gunInput, as: signer }),
+  answer: z.object({ gun: z.string(), etag, tags: list(describedTag) }),
   async run({ trust }, { gun, as: name }) {
     const role = name === undefined ? 'targets' : signerRole(name)
     const found = describe(trust, gun, trust.now()) ?? noSuchRepository(gun)
@@ -53,6 +70,7 @@ export const signTag = operation({
     'Sign one tag. To sign it again for the same digest changes nothing, until half of the signature’s life is over.',
   action: 'sign',
   input: z.strictObject({ gun: gunInput, tag, digest, size, as: signer, checkedAt, ifMatch }),
+  answer: changedTags,
   run: (world, { gun, tag: name, digest: text, size: length, ...rest }, actor) =>
     changeTags(world, gun, { set: [{ tag: name, sha256: hexOf(text), length }], remove: [] }, rest, actor),
 })
@@ -64,6 +82,7 @@ export const removeTag = operation({
   summary: 'Sign one tag no more.',
   action: 'sign',
   input: z.strictObject({ gun: gunInput, tag: z.string().min(1).max(1024), as: signer, ifMatch }),
+  answer: changedTags,
   run: (world, { gun, tag: name, ...rest }, actor) => changeTags(world, gun, { set: [], remove: [name] }, rest, actor),
 })
 
@@ -81,6 +100,7 @@ export const signManyTags = operation({
     checkedAt,
     ifMatch,
   }),
+  answer: changedTags,
   run(world, { gun, set, remove, ...rest }, actor) {
     const names = [...set.map(({ tag: name }) => name), ...remove]
     if (new Set(names).size < names.length) throw new TrustError('INVALID_PARAMETERS', 'a tag stands there twice')
@@ -101,7 +121,7 @@ async function changeTags(
   edit: TargetsEdit,
   { as: name, checkedAt: checked, ifMatch: expected }: Conditions,
   actor: Actor,
-): Promise<SignResult & { gun: string }> {
+): Promise<z.output<typeof changedTags>> {
   const seen = checked === undefined ? undefined : Date.parse(checked)
   const result = await signTags(
     world.trust,

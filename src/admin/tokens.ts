@@ -7,13 +7,27 @@ import { TrustError } from '../errors.ts'
 import { changeRecords } from '../repository/change.ts'
 import type { FoundRecords } from '../store/found-records.ts'
 import type { Actor } from '../store/store.ts'
-import { grantsInput, mustCover, nameInput } from './grants.ts'
+import { milliseconds } from './answers.ts'
+import { grantsAnswer, grantsInput, mustCover, nameInput } from './grants.ts'
 import { operation, type World } from './operation.ts'
-import { rowsOf } from './rows.ts'
+import { rows, rowsOf } from './rows.ts'
 import { roomForToken } from './tokens-of-one.ts'
 
 /** A token as it is shown. */
-export type TokenRow = Omit<ApiToken, 'secretSha256'>
+const tokenRow = z
+  .object({
+    id: z.string().meta({ description: '16 hex digits' }),
+    name: z.string(),
+    owner: z.string().nullable().meta({
+      description: 'the user who bounds what it may; null: made on the server itself, bounded by nobody',
+    }),
+    grants: grantsAnswer,
+    expires: milliseconds.nullable().meta({ description: 'milliseconds since 1970; null: never' }),
+    revoked: z.boolean(),
+    createdAt: milliseconds,
+  })
+  .meta({ id: 'Token' })
+export type TokenRow = z.output<typeof tokenRow>
 
 const DAY = 86_400_000
 /** Days that a token lives if nothing is said. */
@@ -37,6 +51,9 @@ export const createToken = operation({
       .nullable()
       .default(TOKEN_LIFE_DAYS)
       .meta({ description: 'null: no end' }),
+  }),
+  answer: tokenRow.extend({
+    token: z.string().nullable().meta({ description: 'its text, which is not kept; null: a dry run made none' }),
   }),
   async run({ trust, rehearsal }, { name, grants, owner, days }, actor) {
     const { id, text, secretSha256 } = mintToken()
@@ -71,6 +88,7 @@ export const listTokens = operation({
   summary: "One's own API tokens; for an admin of the server all, of one that cannot be read its id, and why.",
   action: 'own',
   input: z.strictObject({}),
+  answer: rows(tokenRow),
   async run(world, _, actor) {
     return rowsOf(await visibleTo(world, actor), rowOf)
   },
@@ -83,6 +101,7 @@ export const revokeToken = operation({
   summary: 'Make an API token useless, at once and for ever.',
   action: 'own',
   input: z.strictObject({ token: z.string().max(100).meta({ description: 'its id or its name' }) }),
+  answer: tokenRow,
   async run(world, { token: wanted }, actor) {
     let revoked: ApiToken | undefined
     await changeRecords(world.trust, actor, async () => {

@@ -5,15 +5,22 @@ import { allUsers, existingUser, findUser, type User } from '../access/user.ts'
 import { damageIn, TrustError } from '../errors.ts'
 import { changeRecords } from '../repository/change.ts'
 import type { Store } from '../store/store.ts'
-import { grantsInput, nameInput } from './grants.ts'
+import { count, done, milliseconds } from './answers.ts'
+import { grantsAnswer, grantsInput, nameInput } from './grants.ts'
 import { operation } from './operation.ts'
-import { rowsOf } from './rows.ts'
+import { rows, rowsOf } from './rows.ts'
 
 /** A user as it is shown: without the password's hash. */
-export type UserRow = Omit<User, 'password'> & {
-  /** False: only certificates and tokens. */
-  readonly hasPassword: boolean
-}
+const userRow = z
+  .object({
+    name: z.string(),
+    hasPassword: z.boolean().meta({ description: 'false: only certificates and tokens' }),
+    grants: grantsAnswer,
+    disabled: z.boolean().meta({ description: 'true: neither the user nor tokens of theirs are recognised' }),
+    createdAt: milliseconds,
+  })
+  .meta({ id: 'User' })
+export type UserRow = z.output<typeof userRow>
 
 const passwordInput = z.string().max(PASSWORD_MAX_BYTES).meta({ description: 'in the clear; stored as argon2id' })
 
@@ -24,6 +31,7 @@ export const listUsers = operation({
   summary: 'All users and what they may do; of one that cannot be read, `damaged` says why.',
   action: 'admin',
   input: z.strictObject({}),
+  answer: rows(userRow),
   run: async ({ store }) => rowsOf(await allUsers(store), rowOf),
 })
 
@@ -34,6 +42,7 @@ export const addUser = operation({
   summary: 'Make a user.',
   action: 'admin',
   input: z.strictObject({ name: nameInput, grants: grantsInput, password: passwordInput.optional() }),
+  answer: userRow,
   async run({ trust }, { name, grants, password }, actor) {
     const hash = password === undefined ? null : await hashPassword(password)
     const user: User = { name, password: hash, grants, disabled: false, createdAt: trust.now() }
@@ -56,6 +65,7 @@ export const setUser = operation({
   summary: 'Change what a user may do, or disable them: then none of their tokens works either.',
   action: 'admin',
   input: z.strictObject({ name: nameInput, grants: grantsInput.optional(), disabled: z.boolean().optional() }),
+  answer: userRow,
   async run({ trust }, { name, grants, disabled }, actor) {
     let user: User | undefined
     await changeRecords(trust, actor, async () => {
@@ -74,6 +84,7 @@ export const setPassword = operation({
   summary: "Change a user's password. Tokens of the user stay as they are.",
   action: 'admin',
   input: z.strictObject({ name: nameInput, password: passwordInput }),
+  answer: z.object({ name: z.string() }),
   async run({ trust }, { name, password }, actor) {
     const hash = await hashPassword(password)
     await changeRecords(trust, actor, async () => {
@@ -90,6 +101,7 @@ export const removeUser = operation({
   summary: 'Remove a user, and revoke their tokens.',
   action: 'admin',
   input: z.strictObject({ name: nameInput }),
+  answer: z.object({ name: z.string(), removed: done, revokedTokens: count }),
   async run({ trust }, { name }, actor) {
     let revoked = 0
     await changeRecords(trust, actor, async () => {
@@ -103,7 +115,7 @@ export const removeUser = operation({
         ...tokens.map((token) => ({ kind: 'token' as const, name: token.id, value: { ...token, revoked: true } })),
       ]
     })
-    return { name, removed: true, revokedTokens: revoked }
+    return { name, removed: true as const, revokedTokens: revoked }
   },
 })
 

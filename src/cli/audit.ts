@@ -57,7 +57,7 @@ export function findCommand(): Command {
     )
 }
 
-function sightings({ now, before }: { now: Sighting[]; before: Sighting[] }): string {
+function sightings({ now, before }: { now: readonly Sighting[]; before: readonly Sighting[] }): string {
   if (now.length + before.length === 0) return 'never signed here'
   return table([['IMAGE', 'SIGNED BY', 'SINCE', 'UNTIL', 'WHO'], ...[...now, ...before].map(sightingRow)])
 }

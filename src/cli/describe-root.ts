@@ -1,4 +1,4 @@
-import type { StagedRootRow } from '../admin/roots.ts'
+import type { StagedRootRow } from '../admin/root-answers.ts'
 import { rootOf, type SigningNeed, type StagedRootDescription } from '../repository/staged-root.ts'
 import { canonicalKeyId } from '../tuf/key.ts'
 import { typed } from '../tuf/gun.ts'

@@ -1,13 +1,7 @@
 import type { Command } from 'commander'
-import {
-  discardRoot,
-  listStagedRoots,
-  publishRoot,
-  showStagedRoot,
-  signRoot,
-  type DamagedStagedRoot,
-  type StagedRootRow,
-} from '../admin/roots.ts'
+import type { DamagedRepository } from '../admin/descriptions.ts'
+import type { StagedRootRow } from '../admin/root-answers.ts'
+import { discardRoot, listStagedRoots, publishRoot, showStagedRoot, signRoot } from '../admin/roots.ts'
 import { typed } from '../tuf/gun.ts'
 import { stagedForPeople } from './describe-root.ts'
 import { codeOfList, DAMAGED } from './list.ts'
@@ -88,7 +82,7 @@ function publish(gun: string, file: string | undefined, { dryRun, json }: Option
   }
 }
 
-function rowsForPeople(rows: readonly (StagedRootRow | DamagedStagedRoot)[]): string {
+function rowsForPeople(rows: readonly (StagedRootRow | DamagedRepository)[]): string {
   if (rows.length === 0) return 'no root waits for signatures'
   const cells = rows.map((row) => {
     if ('damaged' in row) return [row.gun, '-', DAMAGED]

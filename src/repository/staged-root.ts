@@ -40,8 +40,8 @@ export interface SigningNeed {
 export interface StagedRootDescription extends StagedRoot {
   readonly gun: string
   readonly version: number
-  /** Keys of the root in force, which have to agree; undefined for a first root. */
-  readonly former: SigningNeed | undefined
+  /** Keys of the root in force, which have to agree; missing for a first root. */
+  readonly former?: SigningNeed | undefined
   /** Keys that the staged root itself names. */
   readonly own: SigningNeed
   /** Enough signatures: it can be published. */

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
 import { z } from 'zod'
+import { list, time } from '../../src/admin/answers.ts'
 import { openApi } from '../../src/admin/openapi.ts'
 import { gunInput, operation } from '../../src/admin/operation.ts'
 import { OPERATIONS } from '../../src/admin/operations.ts'
@@ -12,6 +13,7 @@ import { startTestServer } from '../support/server.ts'
 
 interface Document {
   readonly paths: Readonly<Record<string, Readonly<Record<string, { readonly parameters: readonly object[] }>>>>
+  readonly components: { readonly schemas: object }
 }
 
 test('the document in docs/ is that of the operations', async () => {
@@ -38,7 +40,7 @@ test('a running server tells its own document', async () => {
   }
 })
 
-test('every member of an input stands where a request has it', () => {
+test('every member of an input stands where a request has it; answers may get more members', () => {
   const input = {
     gun: gunInput,
     tag: z.string(),
@@ -46,15 +48,18 @@ test('every member of an input stands where a request has it', () => {
     digest: z.string(),
     size: z.number().int().optional(),
   }
-  const sign = { name: 'tag.sign', summary: 'Sign.', action: 'sign', run: async () => null } as const
+  const answer = z.object({ tags: list(z.object({ tag: z.string(), since: time }).meta({ id: 'SignedTag' })) })
+  const run = async (): Promise<z.output<typeof answer>> => ({ tags: [] })
+  const sign = { name: 'tag.sign', summary: 'Sign.', action: 'sign', answer, run } as const
   const put = operation({ ...sign, method: 'PUT', path: '/repositories/:gun/tags/:tag', input: z.strictObject(input) })
-  const list = operation({
+  const found = operation({
     ...sign,
+    name: 'tag.found',
     method: 'GET',
     path: '/found',
     input: z.strictObject({ digest: z.string(), limit: z.coerce.number().int().default(10) }),
   })
-  const { paths } = asJson(openApi([put, list])) as Document
+  const { paths, components } = asJson(openApi([put, found])) as Document
   const string = { type: 'string' }
   const safe = { minimum: Number.MIN_SAFE_INTEGER, maximum: Number.MAX_SAFE_INTEGER }
   assert.deepEqual(paths['/repositories/{gun}/tags/{tag}']?.['put'], {
@@ -92,8 +97,26 @@ test('every member of an input stands where a request has it', () => {
       },
     },
     responses: {
-      200: { description: 'Done.', content: { 'application/json': { schema: {} } } },
+      200: {
+        description: 'Done.',
+        content: {
+          'application/json': {
+            schema: {
+              type: 'object',
+              properties: { tags: { type: 'array', items: { $ref: '#/components/schemas/SignedTag' } } },
+              required: ['tags'],
+            },
+          },
+        },
+      },
       default: { $ref: '#/components/responses/refused' },
+    },
+  })
+  assert.deepEqual(components.schemas, {
+    SignedTag: {
+      type: 'object',
+      properties: { tag: string, since: { ...string, format: 'date-time' } },
+      required: ['tag', 'since'],
     },
   })
   assert.deepEqual(paths['/found']?.['get']?.parameters, [
