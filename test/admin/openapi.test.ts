@@ -125,6 +125,15 @@ test('every member of an input stands where a request has it; answers may get mo
   ])
 })
 
+test('an operation that answers less than it says does not compile', () => {
+  const says = { name: 'say', method: 'GET', path: '/say', summary: 'Say.', action: 'own' } as const
+  const answer = z.object({ all: z.string(), more: z.string().exactOptional() })
+  const input = z.strictObject({})
+  assert.ok(operation({ ...says, input, answer, run: async () => ({ all: '' }) }))
+  // @ts-expect-error: without `all`
+  assert.ok(operation({ ...says, input, answer, run: async () => ({ more: '' }) }))
+})
+
 function asJson(document: object): object {
   return JSON.parse(JSON.stringify(document)) as object
 }

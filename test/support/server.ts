@@ -10,6 +10,7 @@ import { settingsSchema, PLAIN_HTTP_WORDS, type Settings, type SettingsInput } f
 import { tlsFiles } from '../../src/signing/tls-identity.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
 import { exchange, type Endpoint } from './exchange.ts'
+import './held-answers.ts'
 import type { MetaPayload } from './metadata-file.ts'
 import { tufPath } from './upload.ts'
 
