@@ -33,20 +33,21 @@ export const adoptRepository = operation({
       .optional()
       .meta({ description: 'SHA-256 of a root that is known to be right: one of the roots must be that one' }),
   }),
-  answer: z.object({
-    gun: z.string(),
-    roots: z.object({ first: count, last: count }).meta({ description: 'versions of its roots' }),
-    rootKeys: list(keyId).meta({ description: 'that the current root trusts' }),
-    version: count.meta({ description: 'of targets' }),
-    timestampEnds: time.meta({
-      description: 'when the timestamp ends: unless this server signs another one, clients refuse it from then on',
+  answer: () =>
+    z.object({
+      gun: z.string(),
+      roots: z.object({ first: count, last: count }).meta({ description: 'versions of its roots' }),
+      rootKeys: list(keyId).meta({ description: 'that the current root trusts' }),
+      version: count.meta({ description: 'of targets' }),
+      timestampEnds: time.meta({
+        description: 'when the timestamp ends: unless this server signs another one, clients refuse it from then on',
+      }),
+      warnings: texts,
+      changed: z.boolean().meta({ description: 'false: all of it was here already' }),
+      signedHere: z.boolean().meta({
+        description: 'true: this server has the timestamp key, and signs with it from now on',
+      }),
     }),
-    warnings: texts,
-    changed: z.boolean().meta({ description: 'false: all of it was here already' }),
-    signedHere: z.boolean().meta({
-      description: 'true: this server has the timestamp key, and signs with it from now on',
-    }),
-  }),
   async run({ trust }, { gun, documents, trustedRoot }, actor) {
     const read = documents.map(({ role, bytes }) => ({ role, bytes: Buffer.from(bytes, 'base64') }))
     return { gun, ...(await adopt(trust, gun, read, trustedRoot, actor)) }

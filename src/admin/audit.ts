@@ -36,10 +36,11 @@ export const auditJournal = operation({
     after: z.coerce.number().int().min(0).optional().meta({ description: 'oldest first, from after this number' }),
     limit: z.coerce.number().int().min(1).max(1_000).default(100),
   }),
-  answer: z.object({
-    entries: list(z.union([journalEntry, damagedEntry])),
-    next: z.int().nullable().meta({ description: 'where to go on, as `before` or `after`; null: there is no more' }),
-  }),
+  answer: () =>
+    z.object({
+      entries: list(z.union([journalEntry, damagedEntry])),
+      next: z.int().nullable().meta({ description: 'where to go on, as `before` or `after`; null: there is no more' }),
+    }),
   async run({ store }, { before, after, limit, ...filter }) {
     const step = after === undefined ? -1 : 1
     const entries: (JournalEntry | DamagedEntry)[] = []

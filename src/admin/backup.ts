@@ -18,11 +18,12 @@ export const makeBackup = operation({
       .refine(isAbsolute, 'write it from / on')
       .meta({ description: 'where the server runs; made by it, or there and empty' }),
   }),
-  answer: z.object({
-    directory: z.string(),
-    commits: count.meta({ description: 'number of the newest journal entry' }),
-    records: count,
-  }),
+  answer: () =>
+    z.object({
+      directory: z.string(),
+      commits: count.meta({ description: 'number of the newest journal entry' }),
+      records: count,
+    }),
   async run({ backUp, gone, rehearsal }, { directory }, actor) {
     // It holds keys, and is written wherever one says.
     if (actor.name !== LOCAL.name) {

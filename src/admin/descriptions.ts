@@ -2,81 +2,95 @@ import { z } from 'zod'
 import { count, keyId, list, milliseconds, sha256, texts, time } from './answers.ts'
 
 /** One line of `repo list`. */
-export const repositoryRow = z
-  .object({
-    gun: z.string(),
-    version: count.meta({ description: 'of targets' }),
-    delegations: count.meta({ description: 'that have signed something' }),
-    expires: time.meta({
-      description: 'the first end among root, targets, snapshot, and a timestamp that another server signed',
-    }),
-    signedHere: z.boolean().meta({ description: 'false: adopted from another server, and not signed by this one yet' }),
-  })
-  .meta({ id: 'RepositoryRow' })
+export const repositoryRow = z.lazy(() =>
+  z
+    .object({
+      gun: z.string(),
+      version: count.meta({ description: 'of targets' }),
+      delegations: count.meta({ description: 'that have signed something' }),
+      expires: time.meta({
+        description: 'the first end among root, targets, snapshot, and a timestamp that another server signed',
+      }),
+      signedHere: z
+        .boolean()
+        .meta({ description: 'false: adopted from another server, and not signed by this one yet' }),
+    })
+    .meta({ id: 'RepositoryRow' }),
+)
 
 /** In its place, or that of its staged root: what cannot be read. */
-export const damagedRepository = z
-  .object({ gun: z.string(), damaged: z.string().meta({ description: 'why' }) })
-  .meta({ id: 'DamagedRepository' })
+export const damagedRepository = z.lazy(() =>
+  z.object({ gun: z.string(), damaged: z.string().meta({ description: 'why' }) }).meta({ id: 'DamagedRepository' }),
+)
 export type DamagedRepository = z.output<typeof damagedRepository>
 
 /** One line of `key list`: a key that the server holds. */
-export const heldKey = z.object({
-  role: z.string(),
-  keyId,
-  keytype: z.enum(['ed25519', 'ecdsa']),
-  public: z.string().meta({ description: 'base64, as metadata carries it' }),
-  pending: z.boolean().meta({ description: 'true until the first signature with it' }),
-  createdAt: milliseconds,
-  current: z.boolean().meta({ description: 'true: the current root names it' }),
-})
-
-const roleKey = z
-  .object({
-    id: keyId,
-    keytype: z.string(),
-    holder: z.enum(['server', 'client', 'elsewhere', 'sealed here', 'offline']).meta({
-      description:
-        'who has its private half; of a root key that has a name here: where it is. elsewhere: of an adopted repository, the other server, or its publisher',
-    }),
-    certificateEnds: time.exactOptional().meta({ description: 'root keys only' }),
-  })
-  .meta({ id: 'RoleKey' })
-
-const describedRole = z
-  .object({
+export const heldKey = z.lazy(() =>
+  z.object({
     role: z.string(),
-    version: count.meta({ description: '0: it has signed nothing yet' }),
-    expires: z.union([time, z.literal('')]).meta({ description: 'empty: it has signed nothing yet' }),
-    sha256: z.union([sha256, z.literal('')]).meta({ description: 'empty: it has signed nothing yet' }),
-    length: count.meta({ description: 'bytes' }),
-    threshold: count,
-    keys: list(roleKey),
-    paths: texts.exactOptional().meta({
-      description: 'delegations only: prefixes of the target names that it may sign',
-    }),
-  })
-  .meta({ id: 'Role', description: 'a role, with the keys that may sign it' })
+    keyId,
+    keytype: z.enum(['ed25519', 'ecdsa']),
+    public: z.string().meta({ description: 'base64, as metadata carries it' }),
+    pending: z.boolean().meta({ description: 'true until the first signature with it' }),
+    createdAt: milliseconds,
+    current: z.boolean().meta({ description: 'true: the current root names it' }),
+  }),
+)
 
-export const describedTag = z
-  .object({
-    tag: z.string(),
-    digest: sha256.nullable().meta({
-      description: "SHA-256 of the image's manifest, hex; null: signed with another hash only",
-    }),
-    length: count.meta({ description: 'bytes of the manifest' }),
-    role: z.string().meta({ description: 'that signs it' }),
-  })
-  .meta({ id: 'Tag' })
+const roleKey = z.lazy(() =>
+  z
+    .object({
+      id: keyId,
+      keytype: z.string(),
+      holder: z.enum(['server', 'client', 'elsewhere', 'sealed here', 'offline']).meta({
+        description:
+          'who has its private half; of a root key that has a name here: where it is. elsewhere: of an adopted repository, the other server, or its publisher',
+      }),
+      certificateEnds: time.exactOptional().meta({ description: 'root keys only' }),
+    })
+    .meta({ id: 'RoleKey' }),
+)
+
+const describedRole = z.lazy(() =>
+  z
+    .object({
+      role: z.string(),
+      version: count.meta({ description: '0: it has signed nothing yet' }),
+      expires: z.union([time, z.literal('')]).meta({ description: 'empty: it has signed nothing yet' }),
+      sha256: z.union([sha256, z.literal('')]).meta({ description: 'empty: it has signed nothing yet' }),
+      length: count.meta({ description: 'bytes' }),
+      threshold: count,
+      keys: list(roleKey),
+      paths: texts.exactOptional().meta({
+        description: 'delegations only: prefixes of the target names that it may sign',
+      }),
+    })
+    .meta({ id: 'Role', description: 'a role, with the keys that may sign it' }),
+)
+
+export const describedTag = z.lazy(() =>
+  z
+    .object({
+      tag: z.string(),
+      digest: sha256.nullable().meta({
+        description: "SHA-256 of the image's manifest, hex; null: signed with another hash only",
+      }),
+      length: count.meta({ description: 'bytes of the manifest' }),
+      role: z.string().meta({ description: 'that signs it' }),
+    })
+    .meta({ id: 'Tag' }),
+)
 
 /** One repository as `repo show` prints it. */
-export const description = z
-  .object({
-    gun: z.string(),
-    revision: count.meta({ description: '+1 at each change' }),
-    roles: list(describedRole).meta({ description: 'root, targets, snapshot, timestamp' }),
-    delegations: list(describedRole),
-    tags: list(describedTag),
-    warnings: texts,
-  })
-  .meta({ id: 'Repository' })
+export const description = z.lazy(() =>
+  z
+    .object({
+      gun: z.string(),
+      revision: count.meta({ description: '+1 at each change' }),
+      roles: list(describedRole).meta({ description: 'root, targets, snapshot, timestamp' }),
+      delegations: list(describedRole),
+      tags: list(describedTag),
+      warnings: texts,
+    })
+    .meta({ id: 'Repository' }),
+)

@@ -9,24 +9,30 @@ import type { TargetsEdit } from '../tuf/targets-edit.ts'
 import { list } from './answers.ts'
 import type { World } from './operation.ts'
 
-const tagRule = z
-  .object({
-    guns: z.string().meta({ description: 'docker.io/acme/app, docker.io/acme/*, or *' }),
-    tags: z.string().meta({ description: '* stands for any characters' }),
-    move: z.boolean().meta({ description: 'true: a tag that names another digest already may be moved, or removed' }),
-    checkedWithinMinutes: z.number().nullable().meta({
-      description: 'since the caller looked at the manifest in the registry; null: it need not have',
-    }),
-  })
-  .meta({ id: 'TagRule' })
+const tagRule = z.lazy(() =>
+  z
+    .object({
+      guns: z.string().meta({ description: 'docker.io/acme/app, docker.io/acme/*, or *' }),
+      tags: z.string().meta({ description: '* stands for any characters' }),
+      move: z.boolean().meta({ description: 'true: a tag that names another digest already may be moved, or removed' }),
+      checkedWithinMinutes: z.number().nullable().meta({
+        description: 'since the caller looked at the manifest in the registry; null: it need not have',
+      }),
+    })
+    .meta({ id: 'TagRule' }),
+)
 
 /** Rules for what somebody may have signed. Nobody has any unless they are given some. */
-export const tagPolicy = z
-  .object({
-    subject: z.string().meta({ description: 'signer:NAME, or an actor as the journal names it: user:alice, token:ci' }),
-    rules: list(tagRule),
-  })
-  .meta({ id: 'Policy' })
+export const tagPolicy = z.lazy(() =>
+  z
+    .object({
+      subject: z
+        .string()
+        .meta({ description: 'signer:NAME, or an actor as the journal names it: user:alice, token:ci' }),
+      rules: list(tagRule),
+    })
+    .meta({ id: 'Policy' }),
+)
 export type TagPolicy = z.output<typeof tagPolicy>
 
 /** What is wrong with rules of which the journal alone tells. */

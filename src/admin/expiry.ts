@@ -11,13 +11,15 @@ import { adviceFor } from './what-to-do.ts'
 const DAY = 86_400_000
 
 /** One line of `expiry`. */
-const expiryRow = z.object({
-  gun: z.string().nullable().meta({ description: 'null for what belongs to no repository' }),
-  what: z.string().meta({ description: 'a role, root certificate, targets key, token NAME, server CA …' }),
-  ends: time,
-  daysLeft: z.int().meta({ description: 'below 0: it has ended' }),
-  todo: z.string().meta({ description: 'what to do about it, a command mostly' }),
-})
+const expiryRow = z.lazy(() =>
+  z.object({
+    gun: z.string().nullable().meta({ description: 'null for what belongs to no repository' }),
+    what: z.string().meta({ description: 'a role, root certificate, targets key, token NAME, server CA …' }),
+    ends: time,
+    daysLeft: z.int().meta({ description: 'below 0: it has ended' }),
+    todo: z.string().meta({ description: 'what to do about it, a command mostly' }),
+  }),
+)
 type ExpiryRow = z.output<typeof expiryRow>
 
 export const showExpiry = operation({
@@ -34,7 +36,7 @@ export const showExpiry = operation({
       .default(36_500)
       .meta({ description: 'only what ends within so many days' }),
   }),
-  answer: list(expiryRow),
+  answer: () => list(expiryRow),
   async run(world, { days }) {
     const now = world.trust.now()
     const found = await everythingThatEnds(world, now + days * DAY)

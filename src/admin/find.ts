@@ -11,19 +11,21 @@ import { list, time } from './answers.ts'
 import { digestInput, hexOf, operation } from './operation.ts'
 
 /** Where a digest is signed, or was. */
-const sighting = z
-  .object({
-    gun: z.string(),
-    role: z.string(),
-    tag: z.string(),
-    since: time,
-    by: z.string().meta({ description: 'who had it signed, as the journal names them: user:alice, token:ci' }),
-    until: time.nullable().meta({ description: 'null: it is signed now' }),
-    damaged: z.string().exactOptional().meta({
-      description: 'why the repository cannot be read: then the journal alone says that it is signed now',
-    }),
-  })
-  .meta({ id: 'Sighting' })
+const sighting = z.lazy(() =>
+  z
+    .object({
+      gun: z.string(),
+      role: z.string(),
+      tag: z.string(),
+      since: time,
+      by: z.string().meta({ description: 'who had it signed, as the journal names them: user:alice, token:ci' }),
+      until: time.nullable().meta({ description: 'null: it is signed now' }),
+      damaged: z.string().exactOptional().meta({
+        description: 'why the repository cannot be read: then the journal alone says that it is signed now',
+      }),
+    })
+    .meta({ id: 'Sighting' }),
+)
 export type Sighting = z.output<typeof sighting>
 
 /** One that no journal entry has ended, with the number of the entry that began it. */
@@ -39,7 +41,7 @@ export const findDigest = operation({
   summary: 'Where and since when a digest is signed, and where it was.',
   action: 'admin',
   input: z.strictObject({ digest: digestInput }),
-  answer: z.object({ digest: z.string(), now: list(sighting), before: list(sighting) }),
+  answer: () => z.object({ digest: z.string(), now: list(sighting), before: list(sighting) }),
   async run({ trust, store }, { digest }) {
     const hex = hexOf(digest)
     const open = new Map<string, Open>()

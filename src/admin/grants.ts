@@ -19,13 +19,15 @@ export const grantsInput = z
   .max(GRANTS_MAX)
 
 /** The same as answers have it. */
-export const grantsAnswer = list(
-  z
-    .object({
-      pattern: z.string().meta({ description: 'docker.io/acme/app, docker.io/acme/*, or *' }),
-      actions: list(z.enum(ACTIONS)),
-    })
-    .meta({ id: 'Grant' }),
+export const grantsAnswer = z.lazy(() =>
+  list(
+    z
+      .object({
+        pattern: z.string().meta({ description: 'docker.io/acme/app, docker.io/acme/*, or *' }),
+        actions: list(z.enum(ACTIONS)),
+      })
+      .meta({ id: 'Grant' }),
+  ),
 )
 
 /** The name of a user or token. */

@@ -25,16 +25,17 @@ export const importSealedKey = operation({
     public: base64.meta({ description: 'as metadata carries it' }),
     sealed: base64.meta({ description: 'the private key under the keyring' }),
   }),
-  answer: z.object({
-    gun: z.string(),
-    role: z.string(),
-    keyId: keyIdAnswer,
-    changed: z.boolean().meta({ description: "false: this repository's role had the key already" }),
-    named: z.enum(['key', 'certificate', 'none']).meta({
-      description:
-        'how the current metadata names it for this role. key: the server signs with it from now on; certificate: only inside a certificate, under another id, so it cannot; none: it waits for metadata that names it',
+  answer: () =>
+    z.object({
+      gun: z.string(),
+      role: z.string(),
+      keyId: keyIdAnswer,
+      changed: z.boolean().meta({ description: "false: this repository's role had the key already" }),
+      named: z.enum(['key', 'certificate', 'none']).meta({
+        description:
+          'how the current metadata names it for this role. key: the server signs with it from now on; certificate: only inside a certificate, under another id, so it cannot; none: it waits for metadata that names it',
+      }),
     }),
-  }),
   async run({ trust, opens }, { gun, role, keyId, keytype, public: text, sealed: encoded }, actor) {
     const sealed = Buffer.from(encoded, 'base64')
     if (!(await opens({ gun, role, keyId }, sealed))) {

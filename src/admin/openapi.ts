@@ -57,7 +57,7 @@ export function openApi(operations: readonly Operation[]): object {
 
 /** The answer of each operation, by its name, and the schemas with names of their own that these refer to. */
 function answersOf(operations: readonly Operation[]): { answers: Json; schemas: Json } {
-  const all = z.object(Object.fromEntries(operations.map(({ name, answer }) => [name, answer])))
+  const all = z.object(Object.fromEntries(operations.map(({ name, answer }) => [name, answer()])))
   const { properties = {}, $defs = {} } = z.toJSONSchema(all, { io: 'output', override: loosened })
   const text = JSON.stringify({ answers: properties, schemas: $defs })
   return JSON.parse(text.replaceAll('"$ref":"#/$defs/', '"$ref":"#/components/schemas/')) as ReturnType<

@@ -56,9 +56,9 @@ export interface Operation<Schema extends z.ZodObject = z.ZodObject, Output = un
   readonly input: Schema
   /**
    * What `run` returns, as JSON: for the OpenAPI document. The compiler holds `run` to it, and tests every answer; a server
-   * does not.
+   * does not. Made when it is asked for: a command's start does not wait for it.
    */
-  readonly answer: z.ZodType<Output>
+  readonly answer: () => z.ZodType<Output>
   /**
    * Do it. With a world whose store only rehearses (`--dry-run`) nothing is changed.
    *

@@ -32,7 +32,7 @@ export const listPolicies = operation({
   summary: 'Rules for what signers, users and tokens may have signed; of what cannot be read, `damaged` says why.',
   action: 'admin',
   input: z.strictObject({}),
-  answer: rows(tagPolicy),
+  answer: () => rows(tagPolicy),
   async run({ store }) {
     const bound = await store.recorded('policy')
     const names = [...bound]
@@ -51,7 +51,7 @@ export const setPolicy = operation({
   summary: 'Let a signer, user or token have signed only what one of these rules allows.',
   action: 'admin',
   input: z.strictObject({ subject, rules: z.array(ruleInput).min(1).max(RULES_MAX) }),
-  answer: tagPolicy.extend({ warnings: texts }),
+  answer: () => tagPolicy.unwrap().extend({ warnings: texts }),
   async run({ trust, store }, policy, actor) {
     await changeRecords(trust, actor, async () => [{ kind: 'policy', name: policy.subject, value: policy }])
     return { ...policy, warnings: await unknown(store, policy.subject) }
@@ -65,7 +65,7 @@ export const showPolicy = operation({
   summary: 'Rules of one signer, user or token.',
   action: 'admin',
   input: z.strictObject({ subject }),
-  answer: tagPolicy,
+  answer: () => tagPolicy,
   run: async ({ store }, { subject: name }) => rulesOf(store, await store.recorded('policy'), name) ?? noRules(name),
 })
 
@@ -76,7 +76,7 @@ export const removePolicy = operation({
   summary: 'No rules any more.',
   action: 'admin',
   input: z.strictObject({ subject }),
-  answer: z.object({ subject: z.string(), removed: done }),
+  answer: () => z.object({ subject: z.string(), removed: done }),
   async run({ trust, store }, { subject: name }, actor) {
     await changeRecords(trust, actor, async () => {
       if (rulesOf(store, await store.recorded('policy'), name) === undefined) noRules(name)

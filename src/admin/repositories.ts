@@ -14,13 +14,15 @@ import { damagedRepository, description, heldKey, repositoryRow } from './descri
 import { gunInput, operation } from './operation.ts'
 import { rootKeyPlaces } from './root-keys.ts'
 
-const finding = z.object({
-  severity: z.enum(['error', 'warning']).meta({
-    description: 'error: damage, or what a client refuses; warning: what people should know',
+const finding = z.lazy(() =>
+  z.object({
+    severity: z.enum(['error', 'warning']).meta({
+      description: 'error: damage, or what a client refuses; warning: what people should know',
+    }),
+    gun: z.string().exactOptional().meta({ description: "the repository, where it is one's" }),
+    text: z.string(),
   }),
-  gun: z.string().exactOptional().meta({ description: "the repository, where it is one's" }),
-  text: z.string(),
-})
+)
 
 export const checkStore = operation({
   name: 'check',
@@ -29,12 +31,13 @@ export const checkStore = operation({
   summary: 'Verify all that is stored, as a client and as an accountant of the journal.',
   action: 'admin',
   input: z.strictObject({}),
-  answer: z.object({
-    repositories: count,
-    commits: count,
-    records: z.record(z.string(), count).meta({ description: 'by kind' }),
-    findings: list(finding).meta({ description: 'errors first' }),
-  }),
+  answer: () =>
+    z.object({
+      repositories: count,
+      commits: count,
+      records: z.record(z.string(), count).meta({ description: 'by kind' }),
+      findings: list(finding).meta({ description: 'errors first' }),
+    }),
   async run({ store, opens, keysFault, trust }) {
     const report = await check(store, opens, trust.now())
     const fault = await keysFault()
@@ -50,7 +53,7 @@ export const listRepositories = operation({
   summary: 'All repositories; of one that cannot be read, `damaged` says why.',
   action: 'admin',
   input: z.strictObject({}),
-  answer: list(z.union([repositoryRow, damagedRepository])),
+  answer: () => list(z.union([repositoryRow, damagedRepository])),
   async run({ store }) {
     const rows: z.output<typeof repositoryRow | typeof damagedRepository>[] = []
     for await (const gun of allGuns(store)) {
@@ -72,7 +75,7 @@ export const showRepository = operation({
   summary: 'Roles, keys, delegations and signed tags of one repository.',
   action: 'read',
   input: z.strictObject({ gun: gunInput }),
-  answer: description,
+  answer: () => description,
   async run(world, { gun }) {
     const { trust } = world
     return describe(trust, gun, trust.now(), await rootKeyPlaces(world)) ?? noSuchRepository(gun)
@@ -86,7 +89,7 @@ export const deleteRepository = operation({
   summary: 'Remove all metadata of one repository. Its keys stay, and its versions stay known.',
   action: 'delete',
   input: z.strictObject({ gun: gunInput }),
-  answer: z.object({ gun: z.string(), deleted: done }),
+  answer: () => z.object({ gun: z.string(), deleted: done }),
   async run({ trust }, { gun }, actor) {
     return (await remove(trust, gun, actor)) ? { gun, deleted: true as const } : noSuchRepository(gun)
   },
@@ -99,7 +102,7 @@ export const listKeys = operation({
   summary: 'The keys that the server holds for one repository.',
   action: 'read',
   input: z.strictObject({ gun: gunInput }),
-  answer: list(heldKey),
+  answer: () => list(heldKey),
   async run({ trust, store }, { gun }) {
     const keys = await store.keysOf(gun)
     if (keys.length === 0 && store.head(gun)?.roles['root'] === undefined) return noSuchRepository(gun)

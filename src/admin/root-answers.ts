@@ -3,55 +3,63 @@ import type { JsonObject } from '../tuf/json.ts'
 import { BASE_ROLES } from '../tuf/role.ts'
 import { count, keyId, list, texts, time } from './answers.ts'
 
-const signingNeed = z
-  .object({
-    threshold: count,
-    keys: list(z.object({ id: z.string().meta({ description: 'as root names it' }), keyId, signed: z.boolean() })),
-  })
-  .meta({ id: 'SigningNeed', description: 'keys, of which as many as "threshold" must sign' })
+const signingNeed = z.lazy(() =>
+  z
+    .object({
+      threshold: count,
+      keys: list(z.object({ id: z.string().meta({ description: 'as root names it' }), keyId, signed: z.boolean() })),
+    })
+    .meta({ id: 'SigningNeed', description: 'keys, of which as many as "threshold" must sign' }),
+)
 
 /** A root that waits for signatures. */
-export const stagedRootAnswer = z
-  .object({
-    gun: z.string(),
-    version: count,
-    payload: (z.looseObject({}) as z.ZodType<JsonObject>).meta({
-      description: '"signed" of the root; signatures are over its canonical JSON',
-    }),
-    signatures: list(
-      z.object({ keyid: z.string(), method: z.string(), sig: z.string().meta({ description: 'base64' }) }),
-    ),
-    reason: z.string().meta({ description: 'what it is for, a few words' }),
-    by: z.string().meta({ description: 'who staged it' }),
-    at: time,
-    former: signingNeed
-      .optional()
-      .meta({ description: 'keys of the root in force, which have to agree; missing for a first root' }),
-    own: signingNeed.meta({ description: 'keys that the staged root itself names' }),
-    complete: z.boolean().meta({ description: 'true: enough signatures, it can be published' }),
-  })
-  .meta({ id: 'StagedRoot' })
+export const stagedRootAnswer = z.lazy(() =>
+  z
+    .object({
+      gun: z.string(),
+      version: count,
+      payload: (z.looseObject({}) as z.ZodType<JsonObject>).meta({
+        description: '"signed" of the root; signatures are over its canonical JSON',
+      }),
+      signatures: list(
+        z.object({ keyid: z.string(), method: z.string(), sig: z.string().meta({ description: 'base64' }) }),
+      ),
+      reason: z.string().meta({ description: 'what it is for, a few words' }),
+      by: z.string().meta({ description: 'who staged it' }),
+      at: time,
+      former: signingNeed
+        .optional()
+        .meta({ description: 'keys of the root in force, which have to agree; missing for a first root' }),
+      own: signingNeed.meta({ description: 'keys that the staged root itself names' }),
+      complete: z.boolean().meta({ description: 'true: enough signatures, it can be published' }),
+    })
+    .meta({ id: 'StagedRoot' }),
+)
 
 /** One root that waits: what it is for, whose signatures it lacks. */
-export const stagedRootRow = stagedRootAnswer.omit({ payload: true, signatures: true }).meta({ id: 'StagedRootRow' })
+export const stagedRootRow = z.lazy(() =>
+  stagedRootAnswer.unwrap().omit({ payload: true, signatures: true }).meta({ id: 'StagedRootRow' }),
+)
 export type StagedRootRow = z.output<typeof stagedRootRow>
 
 /** What a rotation would do, before anything is done. */
-export const rotationPlan = z
-  .object({
-    gun: z.string(),
-    roles: list(z.enum(BASE_ROLES)),
-    version: count.meta({ description: 'of the root that will be made' }),
-    signers: list(keyId).meta({ description: 'keys, of which as many as "threshold" must sign' }),
-    threshold: count,
-    commonName: z.string().meta({
-      description: 'whom the root certificates in force name: the repository, or a prefix and *',
-    }),
-    serverSigns: texts.meta({ description: 'roles that the server signs with it' }),
-    cachedRoots: list(z.object({ version: count, follows: z.boolean(), why: z.string().exactOptional() })).meta({
-      description: 'clients that have this version of root cached, and whether they follow without an error',
-    }),
-    breaks: texts.meta({ description: 'what stops working, for whom; empty: nothing' }),
-    obstacles: texts.meta({ description: 'why it cannot be done; empty: it can' }),
-  })
-  .meta({ id: 'RotationPlan' })
+export const rotationPlan = z.lazy(() =>
+  z
+    .object({
+      gun: z.string(),
+      roles: list(z.enum(BASE_ROLES)),
+      version: count.meta({ description: 'of the root that will be made' }),
+      signers: list(keyId).meta({ description: 'keys, of which as many as "threshold" must sign' }),
+      threshold: count,
+      commonName: z.string().meta({
+        description: 'whom the root certificates in force name: the repository, or a prefix and *',
+      }),
+      serverSigns: texts.meta({ description: 'roles that the server signs with it' }),
+      cachedRoots: list(z.object({ version: count, follows: z.boolean(), why: z.string().exactOptional() })).meta({
+        description: 'clients that have this version of root cached, and whether they follow without an error',
+      }),
+      breaks: texts.meta({ description: 'what stops working, for whom; empty: nothing' }),
+      obstacles: texts.meta({ description: 'why it cannot be done; empty: it can' }),
+    })
+    .meta({ id: 'RotationPlan' }),
+)

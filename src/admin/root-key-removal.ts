@@ -17,7 +17,7 @@ export const removeRootKey = operation({
     'Forget a root key, and with it what is sealed here. `warnings` names the repositories that name it: where there is no copy of it their roots can be signed no more. With `unused=true` it is refused then.',
   action: 'admin',
   input: z.strictObject({ name: nameInput, unused: z.literal('true').optional() }),
-  answer: z.object({ name: z.string(), removed: done, warnings: texts }),
+  answer: () => z.object({ name: z.string(), removed: done, warnings: texts }),
   async run(world, { name, unused }, actor) {
     let warnings: readonly string[] = []
     await changeRecords(world.trust, actor, async () => {

@@ -25,18 +25,20 @@ const sealedKey = z.strictObject({
 })
 
 /** A root key by name: where it is, and its public half. Whoever opens it has its passphrase, which is not here. */
-const rootKey = z
-  .object({
-    name: z.string(),
-    keyId,
-    public: z.string().meta({ description: 'SubjectPublicKeyInfo, base64' }),
-    sealed: sealedKey.nullable().meta({ description: 'null: offline, in a key file' }),
-    certificates: z.record(z.string(), z.string()).meta({
-      description: 'that many repositories share, PEM in base64, by common name: docker.io/acme/*',
-    }),
-    createdAt: milliseconds,
-  })
-  .meta({ id: 'RootKey' })
+const rootKey = z.lazy(() =>
+  z
+    .object({
+      name: z.string(),
+      keyId,
+      public: z.string().meta({ description: 'SubjectPublicKeyInfo, base64' }),
+      sealed: sealedKey.nullable().meta({ description: 'null: offline, in a key file' }),
+      certificates: z.record(z.string(), z.string()).meta({
+        description: 'that many repositories share, PEM in base64, by common name: docker.io/acme/*',
+      }),
+      createdAt: milliseconds,
+    })
+    .meta({ id: 'RootKey' }),
+)
 export type RootKey = z.output<typeof rootKey>
 
 export const listRootKeys = operation({
@@ -47,7 +49,7 @@ export const listRootKeys = operation({
     'Root keys by name, each sealed under a passphrase of its own that the server does not know, or offline; of one that cannot be read, `damaged` says why.',
   action: 'admin',
   input: z.strictObject({}),
-  answer: rows(rootKey),
+  answer: () => rows(rootKey),
   run: async ({ store }) => rowsOf(await allRootKeys(store), (key) => key),
 })
 
@@ -64,7 +66,7 @@ export const saveRootKey = operation({
     sealed: sealedKey.nullable().optional(),
     certificates: z.record(z.string().max(256), z.base64().max(16_384)).default({}),
   }),
-  answer: rootKey,
+  answer: () => rootKey,
   async run({ trust, store }, { name, public: publicKey, sealed, certificates }, actor) {
     let saved: RootKey | undefined
     await changeRecords(trust, actor, async (now) => {

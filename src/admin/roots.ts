@@ -62,7 +62,7 @@ export const stageNextRoot = operation({
     'Make the next root (a new repository, new keys of roles, other root keys) and put it aside until it is signed.',
   action: 'rotate',
   input: z.strictObject({ gun: gunInput, change: changeInput }),
-  answer: stagedRootAnswer,
+  answer: () => stagedRootAnswer,
   run: ({ trust }, { gun, change }, actor) =>
     stageRoot(trust, gun, actor, reasonOf(change), (head, now) => prepare(trust, gun, head, now, change)),
 })
@@ -74,7 +74,7 @@ export const showStagedRoot = operation({
   summary: 'The root that waits for signatures: what is to be signed, by whom, who has signed.',
   action: 'read',
   input: z.strictObject({ gun: gunInput }),
-  answer: stagedRootAnswer,
+  answer: () => stagedRootAnswer,
   run: async ({ trust }, { gun }) => describeStagedRoot(trust, gun, trust.now()),
 })
 
@@ -93,7 +93,7 @@ export const listStagedRoots = operation({
       .transform((text) => parsePattern(text))
       .meta({ description: 'of repositories: docker.io/acme/*' }),
   }),
-  answer: list(z.union([stagedRootRow, damagedRepository])),
+  answer: () => list(z.union([stagedRootRow, damagedRepository])),
   async run({ trust }, { pattern }) {
     const rows: z.output<typeof stagedRootRow | typeof damagedRepository>[] = []
     for await (const gun of stagedRoots(trust)) {
@@ -123,7 +123,7 @@ export const signRoot = operation({
       .array(z.strictObject({ keyid: z.string().max(64), method: z.string().max(64), sig: z.base64().max(4096) }))
       .max(64),
   }),
-  answer: stagedRootAnswer,
+  answer: () => stagedRootAnswer,
   run: ({ trust }, { gun, signatures }, actor) => signStagedRoot(trust, gun, signatures, actor),
 })
 
@@ -134,7 +134,7 @@ export const publishRoot = operation({
   summary: 'Make the signed root current, and all that must be signed anew with it.',
   action: 'rotate',
   input: z.strictObject({ gun: gunInput }),
-  answer: z.object({ gun: z.string(), version: count }),
+  answer: () => z.object({ gun: z.string(), version: count }),
   run: async ({ trust }, { gun }, actor) => ({ gun, version: await publishStagedRoot(trust, gun, actor) }),
 })
 
@@ -145,7 +145,7 @@ export const discardRoot = operation({
   summary: 'Forget the root that waits for signatures.',
   action: 'rotate',
   input: z.strictObject({ gun: gunInput }),
-  answer: z.object({ gun: z.string(), discarded: done }),
+  answer: () => z.object({ gun: z.string(), discarded: done }),
   async run({ trust }, { gun }, actor) {
     await discardStagedRoot(trust, gun, actor)
     return { gun, discarded: true as const }
@@ -159,7 +159,7 @@ export const planRoot = operation({
   summary: 'What giving these roles new keys, in one root, would do: who must sign, which clients follow, what breaks.',
   action: 'read',
   input: z.strictObject({ gun: gunInput, roles: rolesInput }),
-  answer: rotationPlan,
+  answer: () => rotationPlan,
   async run({ trust }, { gun, roles }) {
     return planRotation(trust, gun, inOrder(roles), trust.now()) ?? noSuchRepository(gun)
   },

@@ -2,9 +2,11 @@ import { z } from 'zod'
 import type { FoundRecords } from '../store/found-records.ts'
 import { list } from './answers.ts'
 
-const damagedRow = z
-  .object({ name: z.string(), damaged: z.string().meta({ description: 'why' }) })
-  .meta({ id: 'Damaged', description: 'a line of a list, of what cannot be read: it cannot be used either' })
+const damagedRow = z.lazy(() =>
+  z
+    .object({ name: z.string(), damaged: z.string().meta({ description: 'why' }) })
+    .meta({ id: 'Damaged', description: 'a line of a list, of what cannot be read: it cannot be used either' }),
+)
 export type DamagedRow = z.output<typeof damagedRow>
 
 /** A list of which some lines cannot be read. */

@@ -18,18 +18,20 @@ import { operation, type World } from './operation.ts'
 import { rows, rowsOf } from './rows.ts'
 
 /** A signer as it is shown. */
-const signerRow = z
-  .object({
-    name: z.string(),
-    keyIds: list(keyId).meta({
-      description: 'those that sign, oldest first; more than one while owners go over to a new one',
-    }),
-    createdAt: milliseconds,
-    publicKey: z.string().meta({
-      description: 'PEM, of the newest key: what an owner gives to docker trust signer add --key',
-    }),
-  })
-  .meta({ id: 'Signer' })
+const signerRow = z.lazy(() =>
+  z
+    .object({
+      name: z.string(),
+      keyIds: list(keyId).meta({
+        description: 'those that sign, oldest first; more than one while owners go over to a new one',
+      }),
+      createdAt: milliseconds,
+      publicKey: z.string().meta({
+        description: 'PEM, of the newest key: what an owner gives to docker trust signer add --key',
+      }),
+    })
+    .meta({ id: 'Signer' }),
+)
 export type SignerRow = z.output<typeof signerRow>
 
 const input = z.strictObject({ name: z.string().max(100).meta({ description: 'a-z, 0-9, "_", "-"' }) })
@@ -42,7 +44,7 @@ export const listSigners = operation({
     'Delegation keys that the server holds, to sign in repositories of others; of one that cannot be read, `damaged` says why.',
   action: 'admin',
   input: z.strictObject({}),
-  answer: rows(signerRow),
+  answer: () => rows(signerRow),
   async run(world) {
     return rowsOf(await findRecords<TagSigner>(world.store, 'signer'), (signer) => rowOf(world, signer))
   },
@@ -55,7 +57,7 @@ export const makeSigner = operation({
   summary: 'Make a signer and its key.',
   action: 'admin',
   input,
-  answer: signerRow,
+  answer: () => signerRow,
   async run({ trust }, { name }, actor) {
     const { keyId, public: text, createdAt } = await createSigner(trust, name, actor)
     return { name, keyIds: [keyId], createdAt, publicKey: pemOf(text) }
@@ -69,7 +71,7 @@ export const showSigner = operation({
   summary: 'A signer with its public key.',
   action: 'admin',
   input,
-  answer: signerRow,
+  answer: () => signerRow,
   run: async (world, { name }) => rowOf(world, findSigner(world.trust, name)),
 })
 
@@ -80,7 +82,7 @@ export const renewSigner = operation({
   summary: 'Give a signer a new key beside the old one; with `finish` it signs with the newest one only.',
   action: 'admin',
   input: z.strictObject({ ...input.shape, finish: z.boolean().default(false) }),
-  answer: signerRow.extend({ warnings: texts }),
+  answer: () => signerRow.unwrap().extend({ warnings: texts }),
   async run(world, { name, finish }, actor) {
     if (!finish) return { ...rowOf(world, await rotateSigner(world.trust, name, actor)), warnings: [] }
     const signer = await finishSignerRotation(world.trust, name, actor)
@@ -96,7 +98,7 @@ export const deleteSigner = operation({
   summary: 'Sign with its key no more. Repositories that name it go on naming it: their owners remove it.',
   action: 'admin',
   input,
-  answer: z.object({ name: z.string(), removed: done, warnings: texts }),
+  answer: () => z.object({ name: z.string(), removed: done, warnings: texts }),
   async run(world, { name }, actor) {
     await removeSigner(world.trust, name, actor)
     return { name, removed: true as const, warnings: await stillNaming(world, name, everyKeyId(world.trust, name), []) }

@@ -34,17 +34,19 @@ const ifMatch = z.string().max(100).optional().meta({ description: 'etag that th
 
 const etag = z.string().meta({ description: 'for If-Match; empty: nothing is signed yet' })
 /** What became of tags that were to be signed, or signed no more. */
-const changedTags = z
-  .object({
-    gun: z.string(),
-    roles: texts.meta({ description: 'that sign them' }),
-    changed: z.boolean().meta({ description: 'false: it was all so already, not old, and nothing was published' }),
-    etag,
-    leftOut: texts.meta({
-      description: 'tags that were signed by keys that the owner has taken away since: they are not signed again',
-    }),
-  })
-  .meta({ id: 'ChangedTags' })
+const changedTags = z.lazy(() =>
+  z
+    .object({
+      gun: z.string(),
+      roles: texts.meta({ description: 'that sign them' }),
+      changed: z.boolean().meta({ description: 'false: it was all so already, not old, and nothing was published' }),
+      etag,
+      leftOut: texts.meta({
+        description: 'tags that were signed by keys that the owner has taken away since: they are not signed again',
+      }),
+    })
+    .meta({ id: 'ChangedTags' }),
+)
 
 export const listTags = operation({
   name: 'tag.list',
@@ -53,7 +55,7 @@ export const listTags = operation({
   summary: 'Signed tags of one repository, each with the role that signs it; with `as` those that a signer signs.',
   action: 'read',
   input: z.strictObject({ gun: gunInput, as: signer }),
-  answer: z.object({ gun: z.string(), etag, tags: list(describedTag) }),
+  answer: () => z.object({ gun: z.string(), etag, tags: list(describedTag) }),
   async run({ trust }, { gun, as: name }) {
     const role = name === undefined ? 'targets' : signerRole(name)
     const found = describe(trust, gun, trust.now()) ?? noSuchRepository(gun)
@@ -70,7 +72,7 @@ export const signTag = operation({
     'Sign one tag. To sign it again for the same digest changes nothing, until half of the signature’s life is over.',
   action: 'sign',
   input: z.strictObject({ gun: gunInput, tag, digest, size, as: signer, checkedAt, ifMatch }),
-  answer: changedTags,
+  answer: () => changedTags,
   run: (world, { gun, tag: name, digest: text, size: length, ...rest }, actor) =>
     changeTags(world, gun, { set: [{ tag: name, sha256: hexOf(text), length }], remove: [] }, rest, actor),
 })
@@ -82,7 +84,7 @@ export const removeTag = operation({
   summary: 'Sign one tag no more.',
   action: 'sign',
   input: z.strictObject({ gun: gunInput, tag: z.string().min(1).max(1024), as: signer, ifMatch }),
-  answer: changedTags,
+  answer: () => changedTags,
   run: (world, { gun, tag: name, ...rest }, actor) => changeTags(world, gun, { set: [], remove: [name] }, rest, actor),
 })
 
@@ -100,7 +102,7 @@ export const signManyTags = operation({
     checkedAt,
     ifMatch,
   }),
-  answer: changedTags,
+  answer: () => changedTags,
   run(world, { gun, set, remove, ...rest }, actor) {
     const names = [...set.map(({ tag: name }) => name), ...remove]
     if (new Set(names).size < names.length) throw new TrustError('INVALID_PARAMETERS', 'a tag stands there twice')

@@ -14,19 +14,21 @@ import { rows, rowsOf } from './rows.ts'
 import { roomForToken } from './tokens-of-one.ts'
 
 /** A token as it is shown. */
-const tokenRow = z
-  .object({
-    id: z.string().meta({ description: '16 hex digits' }),
-    name: z.string(),
-    owner: z.string().nullable().meta({
-      description: 'the user who bounds what it may; null: made on the server itself, bounded by nobody',
-    }),
-    grants: grantsAnswer,
-    expires: milliseconds.nullable().meta({ description: 'milliseconds since 1970; null: never' }),
-    revoked: z.boolean(),
-    createdAt: milliseconds,
-  })
-  .meta({ id: 'Token' })
+const tokenRow = z.lazy(() =>
+  z
+    .object({
+      id: z.string().meta({ description: '16 hex digits' }),
+      name: z.string(),
+      owner: z.string().nullable().meta({
+        description: 'the user who bounds what it may; null: made on the server itself, bounded by nobody',
+      }),
+      grants: grantsAnswer,
+      expires: milliseconds.nullable().meta({ description: 'milliseconds since 1970; null: never' }),
+      revoked: z.boolean(),
+      createdAt: milliseconds,
+    })
+    .meta({ id: 'Token' }),
+)
 export type TokenRow = z.output<typeof tokenRow>
 
 const DAY = 86_400_000
@@ -52,9 +54,10 @@ export const createToken = operation({
       .default(TOKEN_LIFE_DAYS)
       .meta({ description: 'null: no end' }),
   }),
-  answer: tokenRow.extend({
-    token: z.string().nullable().meta({ description: 'its text, which is not kept; null: a dry run made none' }),
-  }),
+  answer: () =>
+    tokenRow.unwrap().extend({
+      token: z.string().nullable().meta({ description: 'its text, which is not kept; null: a dry run made none' }),
+    }),
   async run({ trust, rehearsal }, { name, grants, owner, days }, actor) {
     const { id, text, secretSha256 } = mintToken()
     let made: ApiToken | undefined
@@ -88,7 +91,7 @@ export const listTokens = operation({
   summary: "One's own API tokens; for an admin of the server all, of one that cannot be read its id, and why.",
   action: 'own',
   input: z.strictObject({}),
-  answer: rows(tokenRow),
+  answer: () => rows(tokenRow),
   async run(world, _, actor) {
     return rowsOf(await visibleTo(world, actor), rowOf)
   },
@@ -101,7 +104,7 @@ export const revokeToken = operation({
   summary: 'Make an API token useless, at once and for ever.',
   action: 'own',
   input: z.strictObject({ token: z.string().max(100).meta({ description: 'its id or its name' }) }),
-  answer: tokenRow,
+  answer: () => tokenRow,
   async run(world, { token: wanted }, actor) {
     let revoked: ApiToken | undefined
     await changeRecords(world.trust, actor, async () => {

@@ -11,15 +11,17 @@ import { operation } from './operation.ts'
 import { rows, rowsOf } from './rows.ts'
 
 /** A user as it is shown: without the password's hash. */
-const userRow = z
-  .object({
-    name: z.string(),
-    hasPassword: z.boolean().meta({ description: 'false: only certificates and tokens' }),
-    grants: grantsAnswer,
-    disabled: z.boolean().meta({ description: 'true: neither the user nor tokens of theirs are recognised' }),
-    createdAt: milliseconds,
-  })
-  .meta({ id: 'User' })
+const userRow = z.lazy(() =>
+  z
+    .object({
+      name: z.string(),
+      hasPassword: z.boolean().meta({ description: 'false: only certificates and tokens' }),
+      grants: grantsAnswer,
+      disabled: z.boolean().meta({ description: 'true: neither the user nor tokens of theirs are recognised' }),
+      createdAt: milliseconds,
+    })
+    .meta({ id: 'User' }),
+)
 export type UserRow = z.output<typeof userRow>
 
 const passwordInput = z.string().max(PASSWORD_MAX_BYTES).meta({ description: 'in the clear; stored as argon2id' })
@@ -31,7 +33,7 @@ export const listUsers = operation({
   summary: 'All users and what they may do; of one that cannot be read, `damaged` says why.',
   action: 'admin',
   input: z.strictObject({}),
-  answer: rows(userRow),
+  answer: () => rows(userRow),
   run: async ({ store }) => rowsOf(await allUsers(store), rowOf),
 })
 
@@ -42,7 +44,7 @@ export const addUser = operation({
   summary: 'Make a user.',
   action: 'admin',
   input: z.strictObject({ name: nameInput, grants: grantsInput, password: passwordInput.optional() }),
-  answer: userRow,
+  answer: () => userRow,
   async run({ trust }, { name, grants, password }, actor) {
     const hash = password === undefined ? null : await hashPassword(password)
     const user: User = { name, password: hash, grants, disabled: false, createdAt: trust.now() }
@@ -65,7 +67,7 @@ export const setUser = operation({
   summary: 'Change what a user may do, or disable them: then none of their tokens works either.',
   action: 'admin',
   input: z.strictObject({ name: nameInput, grants: grantsInput.optional(), disabled: z.boolean().optional() }),
-  answer: userRow,
+  answer: () => userRow,
   async run({ trust }, { name, grants, disabled }, actor) {
     let user: User | undefined
     await changeRecords(trust, actor, async () => {
@@ -84,7 +86,7 @@ export const setPassword = operation({
   summary: "Change a user's password. Tokens of the user stay as they are.",
   action: 'admin',
   input: z.strictObject({ name: nameInput, password: passwordInput }),
-  answer: z.object({ name: z.string() }),
+  answer: () => z.object({ name: z.string() }),
   async run({ trust }, { name, password }, actor) {
     const hash = await hashPassword(password)
     await changeRecords(trust, actor, async () => {
@@ -101,7 +103,7 @@ export const removeUser = operation({
   summary: 'Remove a user, and revoke their tokens.',
   action: 'admin',
   input: z.strictObject({ name: nameInput }),
-  answer: z.object({ name: z.string(), removed: done, revokedTokens: count }),
+  answer: () => z.object({ name: z.string(), removed: done, revokedTokens: count }),
   async run({ trust }, { name }, actor) {
     let revoked = 0
     await changeRecords(trust, actor, async () => {

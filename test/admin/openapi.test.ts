@@ -50,7 +50,7 @@ test('every member of an input stands where a request has it; answers may get mo
   }
   const answer = z.object({ tags: list(z.object({ tag: z.string(), since: time }).meta({ id: 'SignedTag' })) })
   const run = async (): Promise<z.output<typeof answer>> => ({ tags: [] })
-  const sign = { name: 'tag.sign', summary: 'Sign.', action: 'sign', answer, run } as const
+  const sign = { name: 'tag.sign', summary: 'Sign.', action: 'sign', answer: () => answer, run } as const
   const put = operation({ ...sign, method: 'PUT', path: '/repositories/:gun/tags/:tag', input: z.strictObject(input) })
   const found = operation({
     ...sign,
@@ -127,7 +127,7 @@ test('every member of an input stands where a request has it; answers may get mo
 
 test('an operation that answers less than it says does not compile', () => {
   const says = { name: 'say', method: 'GET', path: '/say', summary: 'Say.', action: 'own' } as const
-  const answer = z.object({ all: z.string(), more: z.string().exactOptional() })
+  const answer = () => z.object({ all: z.string(), more: z.string().exactOptional() })
   const input = z.strictObject({})
   assert.ok(operation({ ...says, input, answer, run: async () => ({ all: '' }) }))
   // @ts-expect-error: without `all`
