@@ -22,7 +22,7 @@ export const count = z.int().min(0)
 /** RFC 3339, UTC. */
 export const time = z.iso.datetime()
 
-export const milliseconds = z.number().meta({ description: 'milliseconds since 1970' })
+export const milliseconds = z.int().meta({ description: 'milliseconds since 1970' })
 
 const HEX = /^[0-9a-f]{64}$/
 

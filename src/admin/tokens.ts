@@ -75,7 +75,7 @@ export const createToken = operation({
         })
       }
       const removed = roomForToken(tokens, ownerName, now, allows(creator, 'admin', undefined))
-      const expires = days === null ? null : now + days * DAY
+      const expires = days === null ? null : now + Math.round(days * DAY)
       made = { id, name, owner: ownerName, secretSha256, grants, expires, revoked: false, createdAt: now }
       return [{ kind: 'token', name: id, value: made }, ...removed]
     })

@@ -68,7 +68,7 @@ describe('what the admin API answers is what its document says', () => {
     await change('user.password', { name: 'alice', password: PASSPHRASE })
     await change('user.set', { name: 'alice', disabled: false })
     await ask('user.list')
-    for (const more of [{ owner: 'alice', days: 0.1 }, { days: null }])
+    for (const more of [{ owner: 'alice', days: 0.123456789 }, { days: null }])
       await change('token.create', { name: `t${more.days}`, grants, ...more })
     await change('token.revoke', { token: 'tnull' })
     await ask('token.list')
