@@ -7,9 +7,6 @@ import { join } from 'node:path'
 import { COMMAND, countersign } from '../support/server-process.ts'
 import type { Endpoint } from '../support/exchange.ts'
 
-/** What the servers answer to commands is held against the schemas of answers. */
-const HELD_ANSWERS = new URL('../support/held-answers.ts', import.meta.url).href
-
 export interface Printed {
   readonly code: number | null
   readonly stdout: string
@@ -79,8 +76,7 @@ export class Started implements Endpoint {
 
   constructor(terminal: Terminal, args: readonly string[], environment: Readonly<Record<string, string>>) {
     this.#terminal = terminal
-    const env = { NODE_OPTIONS: `--import=${HELD_ANSWERS}`, ...environment }
-    this.#child = spawn(COMMAND, ['serve', ...args], { cwd: terminal.directory, env })
+    this.#child = spawn(COMMAND, ['serve', ...args], { cwd: terminal.directory, env: environment })
     this.#child.stdout?.on('data', (chunk: Buffer) => (this.stdout += chunk.toString()))
     this.#child.stderr?.on('data', (chunk: Buffer) => (this.stderr += chunk.toString()))
     this.#closed = once(this.#child, 'close')

@@ -4,8 +4,8 @@ import { OPERATIONS } from '../../src/admin/operations.ts'
 import { TrustError } from '../../src/errors.ts'
 
 /*
- * Where this is loaded, every operation fails whose answer is not what its schema says: in servers of tests, also in those
- * with a process of their own, and in what tests do without a server.
+ * Where this is loaded, every operation fails whose answer is not what its schema says: in servers of this process, and in
+ * what tests do without a server.
  */
 for (const operation of OPERATIONS) {
   const run = operation.run.bind(operation)
