@@ -108,6 +108,37 @@ describe('countersign repair --without-anchor', () => {
     }
   })
 
+  for (const isLost of [false, true]) {
+    test(`what a backup has of a lost end is not given up, ${isLost ? 'without an anchor' : 'with one'}`, async () => {
+      const { directory, environment } = await newCopy()
+      await rm(directory, { recursive: true })
+      await cp(lived.terminal.path('old', 'data'), directory, { recursive: true })
+      if (isLost) await rm(anchorOf(environment))
+      const made = `made-${copies}`
+      const refused = await lived.terminal.run(['repair', made, '--from', 'fresh', '--without-anchor'], environment)
+      assert.equal(refused.code, 2)
+      assert.match(
+        refused.stderr,
+        new RegExp(`ends with entry ${oldJournal.length} of the journal, and the backup goes on`),
+      )
+      assert.match(refused.stderr, /hint: leave out --without-anchor/)
+
+      if (isLost) await cp(lived.terminal.path('fresh', 'keys', 'anchor'), anchorOf(environment))
+      const { code, stdout } = await lived.terminal.run(['repair', made, '--from', 'fresh'], environment)
+      assert.equal(code, 0, stdout)
+      await isSound(made, journal.length)
+    })
+  }
+
+  test('a backup that the database has left behind does not go on', async () => {
+    const { environment } = await newCopy()
+    await rm(anchorOf(environment))
+    const made = `made-${copies}`
+    const { code } = await lived.terminal.run(['repair', made, '--from', 'old', '--without-anchor'], environment)
+    assert.equal(code, 0)
+    await isSound(made, journal.length)
+  })
+
   for (const last of [
     ['user', 'set', 'bob', '--allow', 'read:*'],
     ['tag', 'sign', OWN, 'v3', `sha256:${'3'.repeat(64)}`, '10'],

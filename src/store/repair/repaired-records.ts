@@ -5,7 +5,7 @@ import type { Write } from '../database.ts'
 import { decodeDocument, encodeFormat } from '../encoding.ts'
 import { OTHER_ANCHOR_HINT } from '../hints.ts'
 import { FORMAT_VERSION, readFormat } from '../intact.ts'
-import { EMPTY_TAIL, hexSha256 } from '../journal.ts'
+import { EMPTY_TAIL, hexSha256, parseEntry } from '../journal.ts'
 import { inTurns } from '../journal-reader.ts'
 import { formatKey, journalKey, nameOf, parseKey } from '../keyspace.ts'
 import { LostEntries } from './lost-entries.ts'
@@ -59,8 +59,8 @@ export interface Repaired {
  * journal names counts, and it must reach the anchor, if that counts.
  *
  * @param done told what became of them, while they are read
- * @throws TrustError DATA_DAMAGED if the journal does not reach the anchor, or its end is damaged; DATA_NEWER, WRONG_STATE;
- *   why it was aborted
+ * @throws TrustError DATA_DAMAGED if the journal does not reach the anchor, or its end is damaged; WRONG_STATE if it counts no
+ *   anchor, and the backup goes on after its end, or is of another server; DATA_NEWER; why it was aborted
  */
 export async function* repairedRecords(parts: RepairParts, done: Repaired): AsyncGenerator<Write> {
   const { damaged, backup, ignoredAnchor, proposeHeads, gone } = parts
@@ -68,6 +68,7 @@ export async function* repairedRecords(parts: RepairParts, done: Repaired): Asyn
   const { sources } = surveyed
   const anchor = parts.anchor ?? endOf(parts, surveyed)
   mustBelong(parts, anchor)
+  if (parts.anchor === undefined) mustNotGoOn(sources, anchor)
   const journal = new MendedJournal(sources, anchor, surveyed.newest, parts.mayBeOlder)
   const books = new Books()
   for (let number = 1; number <= journal.end; number += 1) {
@@ -116,6 +117,23 @@ function endOf({ damaged, directory }: RepairParts, { sources, newest }: Survey)
   if (found !== undefined) return { store, number: end, hash: hexSha256(found.payload) }
   const text = `the end of the journal, entry ${end}, is damaged, and without an anchor nothing tells what it was`
   throw new TrustError('DATA_DAMAGED', text, { hint: 'restore the newest backup; nothing was changed' })
+}
+
+/**
+ * What the backup has of after the end is not lost, and would be given up unseen: with an anchor that names it, it is taken.
+ *
+ * @throws TrustError WRONG_STATE
+ */
+function mustNotGoOn(sources: Sources, end: Anchor): void {
+  const next = sources.saved(journalKey(end.number + 1))
+  if (next === undefined || parseEntry(next).previous !== end.hash) return
+  throw new TrustError(
+    'WRONG_STATE',
+    `the database ends with entry ${end.number} of the journal, and the backup goes on`,
+    {
+      hint: 'leave out --without-anchor, and nothing of it is given up; where the anchor is lost, put that of the backup in its place',
+    },
+  )
 }
 
 /**
