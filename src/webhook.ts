@@ -39,7 +39,11 @@ export async function webhookOf(
 ): Promise<((found: readonly Ending[]) => Promise<void>) | undefined> {
   if (url === undefined || secretFile === undefined) return undefined
   const secret = (await readSecretFile(secretFile, 'the setting webhook.secretFile')).toString('utf8').trim()
-  if (secret.length < 16) throw new TrustError('BAD_SETTINGS', `${secretFile} needs a secret of at least 16 characters`)
+  if (secret.length < 16) {
+    throw new TrustError('BAD_SETTINGS', `${secretFile} needs a secret of at least 16 characters`, {
+      hint: '"openssl rand -hex 32" prints one; whoever receives the messages needs it too',
+    })
+  }
   return async (found) => {
     const due = found.flatMap((ending) => {
       const notice = noticeOf(trust, ending)

@@ -68,6 +68,9 @@ function load(sources: SettingsSources): { settings: Settings; origins: Map<stri
   return { settings: { ...parsed.data, anchorFile }, origins }
 }
 
+const FILE_HINT =
+  'write it as in { "listen": { "port": 4443 } }; "countersign config" prints every setting with its help'
+
 function readSettingsFile(path: string): Record<string, unknown> {
   let text
   try {
@@ -80,9 +83,10 @@ function readSettingsFile(path: string): Record<string, unknown> {
     const value: unknown = JSON.parse(text)
     if (typeof value === 'object' && value !== null && !Array.isArray(value)) return { ...value }
   } catch (cause) {
-    throw new TrustError('BAD_SETTINGS', `cannot read the settings file ${path}: ${messageOf(cause)}`, { cause })
+    const text = `cannot read the settings file ${path}: ${messageOf(cause)}`
+    throw new TrustError('BAD_SETTINGS', text, { hint: FILE_HINT, cause })
   }
-  throw new TrustError('BAD_SETTINGS', `the settings file ${path} must hold a JSON object`)
+  throw new TrustError('BAD_SETTINGS', `the settings file ${path} must hold a JSON object`, { hint: FILE_HINT })
 }
 
 function overlayEnvironment(

@@ -85,7 +85,16 @@ describe('a start is refused', () => {
     )
   })
 
-  test('with a secret of the webhook that others can read, or that is not there', async () => {
+  for (const text of ['{', '[]', '{ "listen": { "port": 4443, } }']) {
+    test(`with a settings file that is no JSON object: ${text}`, async () => {
+      await writeFile(terminal.path('settings.json'), text)
+      await refuses(/^error: .* settings file settings\.json.*\nhint: write it as in \{ /, {
+        COUNTERSIGN_CONFIG: 'settings.json',
+      })
+    })
+  }
+
+  test('with a secret of the webhook that others can read, that is not there, or too short', async () => {
     const webhook = (secretFile: string): Record<string, string> => ({
       COUNTERSIGN_WEBHOOK_URL: 'https://hooks.example/expiry',
       COUNTERSIGN_WEBHOOK_SECRET_FILE: secretFile,
@@ -96,6 +105,8 @@ describe('a start is refused', () => {
       /^error: cannot read nowhere: ENOENT: .*\nhint: check the setting webhook\.secretFile\n/,
       webhook('nowhere'),
     )
+    await writeFile(terminal.path('short'), 'a secret\n', { mode: 0o600 })
+    await refuses(/^error: short needs a secret of at least 16 characters\nhint: "openssl rand /, webhook('short'))
   })
 
   test('with a TLS key that belongs to another certificate', async () => {
