@@ -19,7 +19,9 @@ export async function loadTls(certificateFile: string, keyFile: string, now: num
   const [cert, key] = await Promise.all([readTls(certificateFile), readTls(keyFile)])
   const certificate = certificateOf(cert, certificateFile)
   if (!createPublicKey(keyOf(key, keyFile)).equals(certificate.publicKey)) {
-    throw new TrustError('BAD_TLS', `the key in ${keyFile} does not belong to the certificate in ${certificateFile}`)
+    throw new TrustError('BAD_TLS', `the key in ${keyFile} does not belong to the certificate in ${certificateFile}`, {
+      hint: 'the certificate of the server itself comes first in its file, then those that issued it',
+    })
   }
   const { validFromDate, validToDate } = certificate
   if (validToDate.getTime() < now) {
@@ -63,7 +65,7 @@ function certificateOf(pem: string, path: string): X509Certificate {
     // Its key is read only when it is asked for.
     return certificate.publicKey && certificate
   } catch (cause) {
-    throw new TrustError('BAD_TLS', `${path} is not a PEM certificate, or is damaged`, { cause })
+    throw new TrustError('BAD_TLS', `${path} is not a PEM certificate, or is damaged`, { hint: OWN_FILES, cause })
   }
 }
 
@@ -71,6 +73,9 @@ function keyOf(pem: string, path: string): KeyObject {
   try {
     return createPrivateKey(pem)
   } catch (cause) {
-    throw new TrustError('BAD_TLS', `${path} is not an unencrypted PEM private key`, { cause })
+    throw new TrustError('BAD_TLS', `${path} is not an unencrypted PEM private key`, {
+      hint: `where it is encrypted: openssl pkey -in ${path} -out FILE`,
+      cause,
+    })
   }
 }

@@ -114,11 +114,29 @@ describe('a start is refused', () => {
       COUNTERSIGN_TLS_CERTIFICATE_FILE: 'keys/tls/server.crt',
       COUNTERSIGN_TLS_KEY_FILE: 'keys/tls/ca.key',
     }
-    await refuses(/^error: the key in keys\/tls\/ca\.key does not belong to the certificate/, files)
+    await refuses(/^error: the key in keys\/tls\/ca\.key does not belong to the certificate .*\nhint: .* first/, files)
     await refuses(/^error: cannot read nowhere\.key: ENOENT: .*\nhint: check the settings tls/, {
       ...files,
       COUNTERSIGN_TLS_KEY_FILE: 'nowhere.key',
     })
+  })
+
+  test('with a TLS key that is encrypted, or key and certificate the wrong way round', async () => {
+    const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+    const cipher = { cipher: 'aes-256-cbc', passphrase: 'a passphrase' }
+    await writeFile(terminal.path('sealed.key'), privateKey.export({ type: 'pkcs8', format: 'pem', ...cipher }))
+    const files = (certificate: string, key: string): Record<string, string> => ({
+      COUNTERSIGN_TLS_CERTIFICATE_FILE: certificate,
+      COUNTERSIGN_TLS_KEY_FILE: key,
+    })
+    await refuses(
+      /^error: sealed\.key is not an unencrypted PEM private key\nhint: .*: openssl pkey -in sealed\.key -out FILE\n/,
+      files('keys/tls/server.crt', 'sealed.key'),
+    )
+    await refuses(
+      /^error: keys\/tls\/server\.key is not a PEM certificate, or is damaged\nhint: check the settings tls\.certif/,
+      files('keys/tls/server.key', 'keys/tls/server.crt'),
+    )
   })
 
   test('with a TLS certificate for a key that is too short for OpenSSL', async () => {
