@@ -2,6 +2,14 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { cp, writeFile } from 'node:fs/promises'
 import { Level } from 'level'
+import { makeBackup } from '../../src/admin/backup.ts'
+import { setPolicy } from '../../src/admin/policies.ts'
+import { makeSigner, renewSigner } from '../../src/admin/signers.ts'
+import { signTag } from '../../src/admin/tags.ts'
+import { createToken } from '../../src/admin/tokens.ts'
+import { addUser, setUser } from '../../src/admin/users.ts'
+import { connect } from '../../src/cli/connect.ts'
+import { loadSettings } from '../../src/settings/load.ts'
 import { Terminal, type Started } from '../cli/terminal.ts'
 import { exchange } from './exchange.ts'
 import { makeKey } from './test-key.ts'
@@ -16,6 +24,8 @@ export const DELETED = 'example.org/deleted'
 /** The server signs its tags. */
 export const OWN = 'example.org/own'
 
+const READ = [{ pattern: '*', actions: ['read' as const] }]
+const SIGN = [{ pattern: '*', actions: ['sign' as const] }]
 const digest = (text: string): string => `sha256:${createHash('sha256').update(text).digest('hex')}`
 
 /** What a server has left behind that was used for everything, with backups of two moments; the server is stopped. */
@@ -38,11 +48,6 @@ export async function livedIn(): Promise<LivedIn> {
 }
 
 async function live(terminal: Terminal): Promise<LivedIn> {
-  const type = async (...args: string[]): Promise<string> => {
-    const { code, stdout, stderr } = await terminal.run(args)
-    assert.equal(code, 0, `${args.join(' ')}: ${stdout}${stderr}`)
-    return stdout
-  }
   await writeFile(terminal.path('pass'), 'a passphrase for root\n', { mode: 0o600 })
   const server = await terminal.serve(['--quiet'])
   const create = (gun: string): Promise<TrustWorld> =>
@@ -60,24 +65,27 @@ async function live(terminal: Terminal): Promise<LivedIn> {
     await world.publish(server, 'targets')
     await remove(server, gun)
   }
-  await type('repo', 'create', OWN, '--passphrase-file', 'pass')
-  await type('tag', 'sign', OWN, 'v1', digest('v1'), '10')
-  for (const name of ['alice', 'bob']) await type('user', 'add', name, '--allow', 'read:*', '--no-password')
-  await type('policy', 'set', 'user:alice', '--rule', '*:v*')
-  await type('signer', 'create', 'ci')
-  await type('backup', 'old')
+  await terminal.prints(`repo create ${OWN} --passphrase-file pass`, /^created /m)
+  // As commands ask the server, without a process for each.
+  const admin = await connect(loadSettings({ environment: { COUNTERSIGN_DATA_DIRECTORY: terminal.path('data') } }))
+  const sign = (tag: string): Promise<unknown> => admin.call(signTag, { gun: OWN, tag, digest: digest(tag), size: 10 })
+  await sign('v1')
+  for (const name of ['alice', 'bob']) await admin.call(addUser, { name, grants: READ })
+  await admin.call(setPolicy, { subject: 'user:alice', rules: [{ guns: '*', tags: 'v*' }] })
+  await admin.call(makeSigner, { name: 'ci' })
+  await admin.call(makeBackup, { directory: terminal.path('old') })
 
   for (const gun of [APP, APP]) {
     app.addTarget(`${gun}-${app.targets.version}`)
     await app.publish(server, 'targets', 'targets/releases')
   }
   await (await create(REBORN)).publishFirst(server)
-  await type('tag', 'sign', OWN, 'v2', digest('v2'), '10')
-  await type('user', 'set', 'alice', '--allow', 'sign:*')
-  await type('policy', 'set', 'user:alice', '--rule', '*:w*')
-  await type('token', 'create', 'of-alice', '--allow', 'read:*', '--owner', 'alice')
-  await type('signer', 'rotate', 'ci')
-  await type('backup', 'fresh')
+  await sign('v2')
+  await admin.call(setUser, { name: 'alice', grants: SIGN })
+  await admin.call(setPolicy, { subject: 'user:alice', rules: [{ guns: '*', tags: 'w*' }] })
+  await admin.call(createToken, { name: 'of-alice', grants: READ, owner: 'alice' })
+  await admin.call(renewSigner, { name: 'ci' })
+  await admin.call(makeBackup, { directory: terminal.path('fresh') })
   assert.equal(await server.end(), 0)
 
   const placeOf = (name: string): Record<string, string> => ({
