@@ -53,9 +53,15 @@ export class Terminal {
 
   /** Start the server and wait until it answers. @throws Error with what it printed, if it ended instead */
   async serve(args: readonly string[] = [], environment: Readonly<Record<string, string>> = {}): Promise<Started> {
+    const started = this.start(args, environment)
+    await started.ready()
+    return started
+  }
+
+  /** Start the server; it may not answer for a while. */
+  start(args: readonly string[] = [], environment: Readonly<Record<string, string>> = {}): Started {
     const started = new Started(this, args, { ...this.environment, ...environment })
     this.#started.push(started)
-    await started.ready()
     return started
   }
 
@@ -82,11 +88,17 @@ export class Started implements Endpoint {
     this.#closed = once(this.#child, 'close')
   }
 
-  async ready(): Promise<void> {
-    while (!this.stdout.includes('"ready"')) {
+  /** Wait until its log says this. @throws Error with what it printed, if it ended instead */
+  async says(text: string): Promise<void> {
+    while (!this.stdout.includes(text)) {
       const more = once(this.#child.stdout ?? this.#child, 'data').then(() => true)
       if (!(await Promise.race([more, this.#closed.then(() => false)]))) throw new Error(`it ended: ${this.stderr}`)
     }
+  }
+
+  /** Wait until it answers. @throws Error with what it printed, if it ended instead */
+  async ready(): Promise<void> {
+    await this.says('"ready"')
     this.ca = await readFile(this.#terminal.path('keys', 'tls', 'ca.crt'), 'utf8').catch(() => undefined)
   }
 
