@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { FREE_FAILURES, Guesses, LONGEST_WAIT } from '../../src/access/guesses.ts'
-import { hashPassword, isPassword, NO_PASSWORD } from '../../src/access/password.ts'
+import { hashPassword, isPassword, NO_PASSWORD, PASSWORD_MAX_BYTES } from '../../src/access/password.ts'
 import { Passwords } from '../../src/access/passwords.ts'
 import type { Directory, User } from '../../src/access/user.ts'
 
@@ -55,7 +55,9 @@ describe('passwords', () => {
 
   test('too many waiting are refused', async () => {
     const passwords = new Passwords(directoryOf(), () => 0)
-    const asked = Array.from({ length: 80 }, (_, index) => passwords.check(`user-${index}`, RIGHT, undefined))
+    // So long that none is hashed when its turn comes, which takes a while.
+    const long = 'x'.repeat(PASSWORD_MAX_BYTES + 1)
+    const asked = Array.from({ length: 80 }, (_, index) => passwords.check(`user-${index}`, long, undefined))
     const results = await Promise.allSettled(asked)
     const refused = results.filter(({ status }) => status === 'rejected')
     assert.equal(refused.length, 80 - 66)
