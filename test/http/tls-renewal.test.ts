@@ -3,17 +3,17 @@ import { generateKeyPairSync, type X509Certificate } from 'node:crypto'
 import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { test, type TestContext } from 'node:test'
+import { describe, test, type TestContext } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { connect, type TLSSocket } from 'node:tls'
 import { issueCertificate } from '../support/certificate.ts'
 import { exchange } from '../support/exchange.ts'
 import type { Log } from '../../src/log/log.ts'
 import { startTestServer, type TestServer, type TestServerOptions } from '../support/server.ts'
+import { until } from '../support/until.ts'
 
 const DAY = 86_400_000
-/** Looks are a second apart. */
-const SOON = 5_000
+/** Looks are a second apart, as close as they can be. */
 const OFTEN = { renewIntervalSeconds: 1 }
 
 /** What the log was told, warnings and better. */
@@ -48,12 +48,6 @@ async function served(server: TestServer): Promise<X509Certificate> {
   return certificate
 }
 
-/** Wait until it is so; a test that waits in vain says what it waited for. */
-async function until(what: string, isSo: () => Promise<boolean> | boolean): Promise<void> {
-  for (const end = Date.now() + SOON; Date.now() < end; await pause(50)) if (await isSo()) return
-  assert.fail(what)
-}
-
 /** Files of a certificate of one's own, and how to put another in their place. */
 async function ownFiles(t: TestContext): Promise<{
   readonly settings: { tls: { certificateFile: string; keyFile: string } }
@@ -77,86 +71,89 @@ async function ownFiles(t: TestContext): Promise<{
   return { settings: { tls }, replace }
 }
 
-test('a server that is never stopped makes its certificate anew in the last 30 days, by the same CA', async (t) => {
-  // It was started so long ago: the client's clock is the real one.
-  const server = await started(t, { settings: OFTEN, now: Date.now() - (825 - 29) * DAY })
-  const first = await served(server)
-  const kept = await connected(server)
-  t.after(() => kept.destroy())
-  server.clock.now = Date.now()
-  await until('a new certificate', async () => (await served(server)).fingerprint256 !== first.fingerprint256)
-  assert.ok((await served(server)).validToDate.getTime() > first.validToDate.getTime())
-  // A client that was given the CA at the start needs nothing.
-  assert.equal((await exchange(server, { path: '/v2/', headers: { connection: 'close' } })).status, 200)
-  assert.equal(kept.destroyed, false)
-})
-
-test('one that was made while the clock was ahead is made anew when the clock was put back', async (t) => {
-  const server = await started(t, { settings: OFTEN })
-  const first = await served(server)
-  server.clock.now += 800 * DAY
-  await until('a certificate of then', async () => (await served(server)).validFromDate.getTime() > Date.now())
-  server.clock.now = Date.now()
-  await until('one of now', async () => (await served(server)).validFromDate.getTime() < Date.now())
-  assert.notEqual((await served(server)).fingerprint256, first.fingerprint256)
-})
-
-test('a renewed certificate of one’s own is served by all threads, without a restart', async (t) => {
-  const { settings, replace } = await ownFiles(t)
-  const server = await started(t, { settings: { ...OFTEN, ...settings }, threads: 3 })
-  const first = (await served(server)).fingerprint256
-  await replace()
-  await until('all threads to serve the new one', async () => {
-    const seen = await Promise.all(Array.from({ length: 24 }, () => served(server)))
-    return seen.every(({ fingerprint256 }) => fingerprint256 !== first)
+/** At once: what they do most is to wait for the next look. */
+describe('certificates that are renewed', { concurrency: true }, () => {
+  test('a server that is never stopped makes its certificate anew in the last 30 days, by the same CA', async (t) => {
+    // It was started so long ago: the client's clock is the real one.
+    const server = await started(t, { settings: OFTEN, now: Date.now() - (825 - 29) * DAY })
+    const first = await served(server)
+    const kept = await connected(server)
+    t.after(() => kept.destroy())
+    server.clock.now = Date.now()
+    await until('a new certificate', async () => (await served(server)).fingerprint256 !== first.fingerprint256)
+    assert.ok((await served(server)).validToDate.getTime() > first.validToDate.getTime())
+    // A client that was given the CA at the start needs nothing.
+    assert.equal((await exchange(server, { path: '/v2/', headers: { connection: 'close' } })).status, 200)
+    assert.equal(kept.destroyed, false)
   })
-})
 
-test('what cannot be served is said once, and the certificate that is served stays', async (t) => {
-  const { settings, replace } = await ownFiles(t)
-  const { lines, log } = recordedLog()
-  const server = await started(t, { settings: { ...OFTEN, ...settings }, log })
-  const first = (await served(server)).fingerprint256
-  await replace('certificate')
-  const warnings = (): string[] => lines.filter((line) => line.startsWith('new TLS certificates cannot be served '))
-  await until('a warning', () => warnings().length > 0)
-  await pause(1_500)
-  assert.equal(warnings().length, 1)
-  assert.match(warnings()[0] ?? '', /the key in .*tls\.key does not belong to the certificate in /)
-  assert.equal((await served(server)).fingerprint256, first)
-  await replace()
-  await until('the new one', async () => (await served(server)).fingerprint256 !== first)
-  assert.equal(lines.filter((line) => line.startsWith('new TLS certificates are served ')).length, 1)
-})
+  test('one that was made while the clock was ahead is made anew when the clock was put back', async (t) => {
+    const server = await started(t, { settings: OFTEN })
+    const first = await served(server)
+    server.clock.now += 800 * DAY
+    await until('a certificate of then', async () => (await served(server)).validFromDate.getTime() > Date.now())
+    server.clock.now = Date.now()
+    await until('one of now', async () => (await served(server)).validFromDate.getTime() < Date.now())
+    assert.notEqual((await served(server)).fingerprint256, first.fingerprint256)
+  })
 
-test('without TLS there is nothing to look for', async (t) => {
-  const { lines, log } = recordedLog()
-  await started(t, { settings: OFTEN, transport: 'plain', log })
-  await pause(1_500)
-  assert.deepEqual(
-    lines.filter((line) => line.includes('TLS')),
-    [],
-  )
-})
+  test('a renewed certificate of one’s own is served by all threads, without a restart', async (t) => {
+    const { settings, replace } = await ownFiles(t)
+    const server = await started(t, { settings: { ...OFTEN, ...settings }, threads: 3 })
+    const first = (await served(server)).fingerprint256
+    await replace()
+    await until('all threads to serve the new one', async () => {
+      const seen = await Promise.all(Array.from({ length: 24 }, () => served(server)))
+      return seen.every(({ fingerprint256 }) => fingerprint256 !== first)
+    })
+  })
 
-test('a CA that was removed is not made anew under clients that have the old one', async (t) => {
-  const { lines, log } = recordedLog()
-  const server = await started(t, { settings: OFTEN, log })
-  await rm(join(server.directory, 'keys', 'tls'), { recursive: true })
-  await until('a warning', () => lines.some((line) => /cannot be served .*cannot read .*ca\.crt/.test(line)))
-  assert.equal((await exchange(server, { path: '/v2/', headers: { connection: 'close' } })).status, 200)
-})
+  test('what cannot be served is said once, and the certificate that is served stays', async (t) => {
+    const { settings, replace } = await ownFiles(t)
+    const { lines, log } = recordedLog()
+    const server = await started(t, { settings: { ...OFTEN, ...settings }, log })
+    const first = (await served(server)).fingerprint256
+    await replace('certificate')
+    const warnings = (): string[] => lines.filter((line) => line.startsWith('new TLS certificates cannot be served '))
+    await until('a warning', () => warnings().length > 0)
+    await pause(1_500)
+    assert.equal(warnings().length, 1)
+    assert.match(warnings()[0] ?? '', /the key in .*tls\.key does not belong to the certificate in /)
+    assert.equal((await served(server)).fingerprint256, first)
+    await replace()
+    await until('the new one', async () => (await served(server)).fingerprint256 !== first)
+    assert.equal(lines.filter((line) => line.startsWith('new TLS certificates are served ')).length, 1)
+  })
 
-test('who issues client certificates is followed also where the server’s own cannot be made anew', async (t) => {
-  const { settings, replace } = await ownFiles(t)
-  const { lines, log } = recordedLog()
-  const access = { clientCertificates: { caFile: settings.tls.certificateFile } }
-  const server = await started(t, { settings: { ...OFTEN, access }, log })
-  await rm(join(server.directory, 'keys', 'tls', 'ca.crt'))
-  await until('a warning', () => lines.some((line) => /cannot be served .*cannot read .*ca\.crt/.test(line)))
-  await replace()
-  await until('another one to be followed', () =>
-    lines.some((line) => line.startsWith('new TLS certificates are served')),
-  )
-  assert.equal(lines.filter((line) => line.includes('cannot be served')).length, 1)
+  test('without TLS there is nothing to look for', async (t) => {
+    const { lines, log } = recordedLog()
+    await started(t, { settings: OFTEN, transport: 'plain', log })
+    await pause(1_500)
+    assert.deepEqual(
+      lines.filter((line) => line.includes('TLS')),
+      [],
+    )
+  })
+
+  test('a CA that was removed is not made anew under clients that have the old one', async (t) => {
+    const { lines, log } = recordedLog()
+    const server = await started(t, { settings: OFTEN, log })
+    await rm(join(server.directory, 'keys', 'tls'), { recursive: true })
+    await until('a warning', () => lines.some((line) => /cannot be served .*cannot read .*ca\.crt/.test(line)))
+    assert.equal((await exchange(server, { path: '/v2/', headers: { connection: 'close' } })).status, 200)
+  })
+
+  test('who issues client certificates is followed also where the server’s own cannot be made anew', async (t) => {
+    const { settings, replace } = await ownFiles(t)
+    const { lines, log } = recordedLog()
+    const access = { clientCertificates: { caFile: settings.tls.certificateFile } }
+    const server = await started(t, { settings: { ...OFTEN, access }, log })
+    await rm(join(server.directory, 'keys', 'tls', 'ca.crt'))
+    await until('a warning', () => lines.some((line) => /cannot be served .*cannot read .*ca\.crt/.test(line)))
+    await replace()
+    await until('another one to be followed', () =>
+      lines.some((line) => line.startsWith('new TLS certificates are served')),
+    )
+    assert.equal(lines.filter((line) => line.includes('cannot be served')).length, 1)
+  })
 })

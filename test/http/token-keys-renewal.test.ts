@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { test, type TestContext } from 'node:test'
+import { describe, test, type TestContext } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { generateKeyPairSync } from 'node:crypto'
 import type { Log } from '../../src/log/log.ts'
@@ -12,12 +12,11 @@ import { forge, keySetOf, makeServiceKeys } from '../access/token-forge.ts'
 import { issueCertificate } from '../support/certificate.ts'
 import { exchange } from '../support/exchange.ts'
 import { startTestServer, type TestServer } from '../support/server.ts'
+import { until } from '../support/until.ts'
 import { tufPath } from '../support/upload.ts'
 
 const GUN = 'example.org/team/app'
 const DAY = 86_400_000
-/** Looks are a second apart. */
-const SOON = 30_000
 const claims = goodClaims(GUN, Date.now())
 const [before, after] = [makeServiceKeys(), makeServiceKeys()]
 type Keys = typeof before
@@ -52,6 +51,7 @@ async function started(
   const service = { realm: 'https://auth.example/token', issuer: claims.iss, service: claims.aud }
   const access = { mode: 'external' as const, ...service, [setting]: file }
   const more = threads === undefined ? {} : { threads }
+  // Looks are a second apart, as close as they can be.
   const settings = { access, renewIntervalSeconds: 1 }
   const server = await startTestServer({ transport: 'plain', settings, log, ...more })
   t.after(() => server.stop())
@@ -85,47 +85,45 @@ let made = 0
 const numbered = (): object => ({ ...claims, jti: `${(made += 1)}` })
 const tokenOf = (keys: Keys) => (): string => goodToken(keys, 'p256', numbered())
 
-async function until(what: string, isSo: () => Promise<boolean> | boolean): Promise<void> {
-  for (const end = Date.now() + SOON; Date.now() < end; await pause(50)) if (await isSo()) return
-  assert.fail(what)
-}
+/** At once: what they do most is to wait for the next look. */
+describe('keys of a token service that were replaced', { concurrency: true }, () => {
+  test('a key set that was replaced is used by all threads, without a restart', async (t) => {
+    const { server, replace } = await started(t, 'jwksFile', JSON.stringify(keySetOf({ ...before })), 3)
+    assert.equal(await taken(server, tokenOf(before), 24), 24)
+    assert.equal(await taken(server, tokenOf(after), 24), 0)
+    await replace(JSON.stringify(keySetOf({ ...after })))
+    await until('all threads to take the new', async () => (await taken(server, tokenOf(after), 24)) === 24)
+    assert.equal(await taken(server, tokenOf(before), 24), 0)
+  })
 
-test('a key set that was replaced is used by all threads, without a restart', async (t) => {
-  const { server, replace } = await started(t, 'jwksFile', JSON.stringify(keySetOf({ ...before })), 3)
-  assert.equal(await taken(server, tokenOf(before), 24), 24)
-  assert.equal(await taken(server, tokenOf(after), 24), 0)
-  await replace(JSON.stringify(keySetOf({ ...after })))
-  await until('all threads to take the new', async () => (await taken(server, tokenOf(after), 24)) === 24)
-  assert.equal(await taken(server, tokenOf(before), 24), 0)
-})
+  test('one that cannot be used is said once, and the keys that are used stay', async (t) => {
+    const { server, lines, replace } = await started(t, 'jwksFile', JSON.stringify(keySetOf({ ...before })))
+    const warnings = (): string[] => lines.filter((line) => line.includes('cannot be used'))
+    await replace('{"keys":')
+    await until('a warning', () => warnings().length > 0)
+    await pause(2_500)
+    assert.equal(warnings().length, 1)
+    assert.match(warnings()[0] ?? '', /^new keys of the token service cannot be used .*is no JSON Web Key Set/)
+    assert.equal(await taken(server, tokenOf(before)), 1)
+    await replace(JSON.stringify(keySetOf({ ...after })))
+    await until('the new to be taken', async () => (await taken(server, tokenOf(after))) === 1)
+    assert.equal(lines.filter((line) => line.startsWith('new keys of the token service are used')).length, 1)
+  })
 
-test('one that cannot be used is said once, and the keys that are used stay', async (t) => {
-  const { server, lines, replace } = await started(t, 'jwksFile', JSON.stringify(keySetOf({ ...before })))
-  const warnings = (): string[] => lines.filter((line) => line.includes('cannot be used'))
-  await replace('{"keys":')
-  await until('a warning', () => warnings().length > 0)
-  await pause(2_500)
-  assert.equal(warnings().length, 1)
-  assert.match(warnings()[0] ?? '', /^new keys of the token service cannot be used .*is no JSON Web Key Set/)
-  assert.equal(await taken(server, tokenOf(before)), 1)
-  await replace(JSON.stringify(keySetOf({ ...after })))
-  await until('the new to be taken', async () => (await taken(server, tokenOf(after))) === 1)
-  assert.equal(lines.filter((line) => line.startsWith('new keys of the token service are used')).length, 1)
-})
+  test('one that is gone for a while leaves the keys that are used', async (t) => {
+    const { server, lines, file } = await started(t, 'jwksFile', JSON.stringify(keySetOf({ ...before })))
+    await rm(file)
+    await until('a warning', () => lines.some((line) => /cannot be used .*cannot read .*ENOENT/.test(line)))
+    assert.equal(await taken(server, tokenOf(before)), 1)
+  })
 
-test('one that is gone for a while leaves the keys that are used', async (t) => {
-  const { server, lines, file } = await started(t, 'jwksFile', JSON.stringify(keySetOf({ ...before })))
-  await rm(file)
-  await until('a warning', () => lines.some((line) => /cannot be used .*cannot read .*ENOENT/.test(line)))
-  assert.equal(await taken(server, tokenOf(before)), 1)
-})
-
-test('certificates are followed likewise', async (t) => {
-  const [one, another] = [certified(), certified()]
-  const { server, replace } = await started(t, 'certificateBundleFile', one.pem)
-  assert.equal(await taken(server, one.token), 1)
-  assert.equal(await taken(server, another.token), 0)
-  await replace(another.pem)
-  await until('the new to be taken', async () => (await taken(server, another.token)) === 1)
-  assert.equal(await taken(server, one.token), 0)
+  test('certificates are followed likewise', async (t) => {
+    const [one, another] = [certified(), certified()]
+    const { server, replace } = await started(t, 'certificateBundleFile', one.pem)
+    assert.equal(await taken(server, one.token), 1)
+    assert.equal(await taken(server, another.token), 0)
+    await replace(another.pem)
+    await until('the new to be taken', async () => (await taken(server, another.token)) === 1)
+    assert.equal(await taken(server, one.token), 0)
+  })
 })
