@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { afterEach, beforeEach, describe, test } from 'node:test'
+import { after, afterEach, before, beforeEach, describe, test } from 'node:test'
 import { promisify } from 'node:util'
 import { COMMAND } from '../support/server-process.ts'
 import { keysFrom, TrustWorld } from '../support/trust-world.ts'
@@ -11,18 +11,23 @@ const GUN = 'example.org/app'
 const SOUND = '1 repository, 2 commits, 17 records: sound\n'
 
 describe('countersign key rekey', () => {
+  let published: Terminal
   let terminal: Terminal
 
-  beforeEach(async () => {
-    terminal = await Terminal.open()
-    const server = await terminal.serve(['--quiet'])
+  before(async () => {
+    published = await Terminal.open()
+    const server = await published.serve(['--quiet'])
     const world = await TrustWorld.create({ gun: GUN, now: Date.now(), serverKeys: keysFrom(server, GUN) })
     await world.publishFirst(server)
     await server.end()
-    await writeFile(terminal.path('first'), 'correct horse battery staple\n', { mode: 0o600 })
-    await writeFile(terminal.path('second'), 'another passphrase\n', { mode: 0o600 })
+    await writeFile(published.path('first'), 'correct horse battery staple\n', { mode: 0o600 })
+    await writeFile(published.path('second'), 'another passphrase\n', { mode: 0o600 })
   })
+  after(() => published.close())
 
+  beforeEach(async () => {
+    terminal = await Terminal.open(published)
+  })
   afterEach(() => terminal.close())
 
   /** All keys open with this secret. @param passphraseFile none: the key file */

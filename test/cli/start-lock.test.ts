@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
-import { afterEach, beforeEach, describe, test } from 'node:test'
+import { after, afterEach, before, beforeEach, describe, test } from 'node:test'
 import { text } from 'node:stream/consumers'
 import { setTimeout as pause } from 'node:timers/promises'
 import { Database } from '../../src/store/database.ts'
@@ -58,11 +58,17 @@ const ADD = ['user', 'add', 'alice', '--no-password']
 const ADDED = { code: 0, stdout: 'added user alice, who may: nothing\n', stderr: WAITING }
 
 describe('a server and commands that begin together', () => {
+  let made: Terminal
   let terminal: Terminal
 
+  before(async () => {
+    made = await Terminal.open()
+    await (await made.serve()).end()
+  })
+  after(() => made.close())
+
   beforeEach(async () => {
-    terminal = await Terminal.open()
-    await (await terminal.serve()).end()
+    terminal = await Terminal.open(made)
   })
   afterEach(() => terminal.close())
 

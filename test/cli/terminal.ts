@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { cp, mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { COMMAND, countersign } from '../support/server-process.ts'
@@ -13,7 +13,7 @@ export interface Printed {
   readonly stderr: string
 }
 
-/** A person's terminal: an empty directory of its own, and the countersign command typed there. */
+/** A person's terminal: a directory of its own, and the countersign command typed there. */
 export class Terminal {
   readonly directory: string
   /** Variables for everything that is typed; nothing of the machine's own settings. */
@@ -28,8 +28,11 @@ export class Terminal {
     this.directory = directory
   }
 
-  static async open(): Promise<Terminal> {
-    return new Terminal(await mkdtemp(join(tmpdir(), 'cs-cli-')))
+  /** @param like what lies there lies here too from the beginning; no server runs there */
+  static async open(like?: Terminal): Promise<Terminal> {
+    const directory = await mkdtemp(join(tmpdir(), 'cs-cli-'))
+    if (like !== undefined) await cp(like.directory, directory, { recursive: true })
+    return new Terminal(directory)
   }
 
   path(...names: string[]): string {
