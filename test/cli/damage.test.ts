@@ -2,6 +2,10 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { readFile, writeFile } from 'node:fs/promises'
 import { after, before, describe, test } from 'node:test'
+import { setPolicy } from '../../src/admin/policies.ts'
+import { makeSigner } from '../../src/admin/signers.ts'
+import { createToken } from '../../src/admin/tokens.ts'
+import { addUser } from '../../src/admin/users.ts'
 import { documentKey, headKey, journalKey, recordKey } from '../../src/store/keyspace.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
 import { exchange } from '../support/exchange.ts'
@@ -12,6 +16,8 @@ import { steady, Terminal } from './terminal.ts'
 
 const [DAMAGED, SOUND] = ['example.org/damaged', 'example.org/sound']
 const V1 = `sha256:${createHash('sha256').update('v1').digest('hex')}`
+const READ = [{ pattern: '*', actions: ['read' as const] }]
+const RULES = [{ guns: '*', tags: 'v*' }]
 const WHY = `the record "head ${DAMAGED}" is damaged`
 
 const LIST = `REPOSITORY           VERSION  DELEGATIONS  EXPIRES
@@ -79,7 +85,7 @@ describe('what is damaged is named, and hides nothing else', () => {
   })
 
   test('a signer is removed, and it is said where nobody can tell whether it is trusted', async () => {
-    await terminal.run(['signer', 'create', 'ci'])
+    await terminal.ask(makeSigner, { name: 'ci' })
     await prints(
       'signer remove ci',
       0,
@@ -96,9 +102,9 @@ warning: ${DAMAGED} is damaged: whether it trusts ci cannot be read
       return stdout
     }
     for (const name of ['alice', 'bob']) {
-      await done(`user add ${name} --allow read:* --no-password`)
-      await done(`token create of-${name} --allow read:* --owner ${name}`)
-      await done(`policy set user:${name} --rule *:v*`)
+      await terminal.ask(addUser, { name, grants: READ })
+      await terminal.ask(createToken, { name: `of-${name}`, grants: READ, owner: name })
+      await terminal.ask(setPolicy, { subject: `user:${name}`, rules: RULES })
     }
     const tokens = (await json('token list')) as { name: string; id: string }[]
     const id = tokens.find(({ name }) => name === 'of-alice')?.id ?? ''
@@ -132,7 +138,7 @@ warning: ${DAMAGED} is damaged: whether it trusts ci cannot be read
   })
 
   test('a signer that cannot be read is removed, and made anew', async () => {
-    assert.equal((await terminal.run(['signer', 'create', 'nightly'])).code, 0)
+    await terminal.ask(makeSigner, { name: 'nightly' })
     await spoil({ directory: terminal.path('data') }, recordKey('signer', 'nightly'))
     const removed = await terminal.run(['signer', 'remove', 'nightly'])
     assert.deepEqual([removed.code, removed.stderr], [0, ''])
@@ -167,7 +173,7 @@ warning: ${DAMAGED} is damaged: whether it trusts ci cannot be read
   })
 
   test('rules whose record is not found', async () => {
-    assert.equal((await terminal.run(['policy', 'set', 'user:carol', '--rule', '*:v*'])).code, 0)
+    await terminal.ask(setPolicy, { subject: 'user:carol', rules: RULES })
     await lose({ directory: terminal.path('data') }, recordKey('policy', 'user:carol'))
     const { code, stdout } = await terminal.run(['policy', 'list'])
     assert.equal(code, 1)
@@ -184,8 +190,8 @@ warning: ${DAMAGED} is damaged: whether it trusts ci cannot be read
   })
 
   test('a user of whom the journal alone tells is removed with their tokens', async () => {
-    await terminal.run(['user', 'add', 'dave', '--allow', 'read:*', '--no-password'])
-    await terminal.run(['token', 'create', 'of-dave', '--owner', 'dave', '--allow', 'read:*'])
+    await terminal.ask(addUser, { name: 'dave', grants: READ })
+    await terminal.ask(createToken, { name: 'of-dave', grants: READ, owner: 'dave' })
     await lose({ directory: terminal.path('data') }, recordKey('user', 'dave'))
     await prints('user remove dave', 0, 'removed user dave, revoked 1 token\n')
     await prints(

@@ -4,6 +4,10 @@ import { once } from 'node:events'
 import { cp, mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { z } from 'zod'
+import type { Operation } from '../../src/admin/operation.ts'
+import { connect } from '../../src/cli/connect.ts'
+import { loadSettings } from '../../src/settings/load.ts'
 import { COMMAND, countersign } from '../support/server-process.ts'
 import type { Endpoint } from '../support/exchange.ts'
 
@@ -52,6 +56,20 @@ export class Terminal {
     else assert.match(text, expected, command)
     assert.equal(ended, code, command)
     return stdout
+  }
+
+  /** Ask the server, or the data of a stopped one, what a command asks: where the command itself is not what is tested. */
+  async ask<Schema extends z.ZodObject, Output>(
+    operation: Operation<Schema, Output>,
+    input: z.input<Schema>,
+  ): Promise<Output> {
+    const place = { COUNTERSIGN_DATA_DIRECTORY: this.path('data'), COUNTERSIGN_KEYS_DIRECTORY: this.path('keys') }
+    const connection = await connect(loadSettings({ environment: place }))
+    try {
+      return await connection.call(operation, input)
+    } finally {
+      await connection.close()
+    }
   }
 
   /** Start the server and wait until it answers. @throws Error with what it printed, if it ended instead */

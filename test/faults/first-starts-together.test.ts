@@ -2,6 +2,8 @@ import assert from 'node:assert/strict'
 import { access, rm } from 'node:fs/promises'
 import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
+import { checkStore } from '../../src/admin/repositories.ts'
+import { addUser } from '../../src/admin/users.ts'
 import { Terminal } from '../cli/terminal.ts'
 
 const ROUNDS = Number(process.env['KILL_CYCLES'] ?? 8)
@@ -29,10 +31,11 @@ test(`${ROUNDS} times two first starts at once: one serves, what it made is whol
     const [serving, refused] = one?.status === 'fulfilled' ? [one, other] : [other, one]
     assert.ok(serving?.status === 'fulfilled' && refused?.status === 'rejected', `round ${round}`)
     assert.match(String(refused.reason), /error: another process uses the database in data\n/)
-    assert.equal((await terminal.run(['user', 'add', 'alice', '--no-password'])).code, 0)
+    await terminal.ask(addUser, { name: 'alice', grants: [] })
     assert.equal(await serving.value.end(), 0)
-    const { code, stdout, stderr } = await terminal.run(['check'])
-    assert.equal(code, 0, stdout + stderr)
-    assert.equal(await (await terminal.serve(['--quiet'])).end(), 0)
+    const again = await terminal.serve(['--quiet'])
+    const { commits, findings } = await terminal.ask(checkStore, {})
+    assert.deepEqual([commits, findings], [1, []])
+    assert.equal(await again.end(), 0)
   }
 })

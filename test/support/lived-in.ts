@@ -8,8 +8,6 @@ import { makeSigner, renewSigner } from '../../src/admin/signers.ts'
 import { signTag } from '../../src/admin/tags.ts'
 import { createToken } from '../../src/admin/tokens.ts'
 import { addUser, setUser } from '../../src/admin/users.ts'
-import { connect } from '../../src/cli/connect.ts'
-import { loadSettings } from '../../src/settings/load.ts'
 import { Terminal, type Started } from '../cli/terminal.ts'
 import { exchange } from './exchange.ts'
 import { makeKey } from './test-key.ts'
@@ -66,14 +64,13 @@ async function live(terminal: Terminal): Promise<LivedIn> {
     await remove(server, gun)
   }
   await terminal.prints(`repo create ${OWN} --passphrase-file pass`, /^created /m)
-  // As commands ask the server, without a process for each.
-  const admin = await connect(loadSettings({ environment: { COUNTERSIGN_DATA_DIRECTORY: terminal.path('data') } }))
-  const sign = (tag: string): Promise<unknown> => admin.call(signTag, { gun: OWN, tag, digest: digest(tag), size: 10 })
+  const sign = (tag: string): Promise<unknown> =>
+    terminal.ask(signTag, { gun: OWN, tag, digest: digest(tag), size: 10 })
   await sign('v1')
-  for (const name of ['alice', 'bob']) await admin.call(addUser, { name, grants: READ })
-  await admin.call(setPolicy, { subject: 'user:alice', rules: [{ guns: '*', tags: 'v*' }] })
-  await admin.call(makeSigner, { name: 'ci' })
-  await admin.call(makeBackup, { directory: terminal.path('old') })
+  for (const name of ['alice', 'bob']) await terminal.ask(addUser, { name, grants: READ })
+  await terminal.ask(setPolicy, { subject: 'user:alice', rules: [{ guns: '*', tags: 'v*' }] })
+  await terminal.ask(makeSigner, { name: 'ci' })
+  await terminal.ask(makeBackup, { directory: terminal.path('old') })
 
   for (const gun of [APP, APP]) {
     app.addTarget(`${gun}-${app.targets.version}`)
@@ -81,11 +78,11 @@ async function live(terminal: Terminal): Promise<LivedIn> {
   }
   await (await create(REBORN)).publishFirst(server)
   await sign('v2')
-  await admin.call(setUser, { name: 'alice', grants: SIGN })
-  await admin.call(setPolicy, { subject: 'user:alice', rules: [{ guns: '*', tags: 'w*' }] })
-  await admin.call(createToken, { name: 'of-alice', grants: READ, owner: 'alice' })
-  await admin.call(renewSigner, { name: 'ci' })
-  await admin.call(makeBackup, { directory: terminal.path('fresh') })
+  await terminal.ask(setUser, { name: 'alice', grants: SIGN })
+  await terminal.ask(setPolicy, { subject: 'user:alice', rules: [{ guns: '*', tags: 'w*' }] })
+  await terminal.ask(createToken, { name: 'of-alice', grants: READ, owner: 'alice' })
+  await terminal.ask(renewSigner, { name: 'ci' })
+  await terminal.ask(makeBackup, { directory: terminal.path('fresh') })
   assert.equal(await server.end(), 0)
 
   const placeOf = (name: string): Record<string, string> => ({
