@@ -5,16 +5,16 @@ import type { Write } from '../database.ts'
 import { decodeDocument, encodeFormat } from '../encoding.ts'
 import { OTHER_ANCHOR_HINT } from '../hints.ts'
 import { FORMAT_VERSION, readFormat } from '../intact.ts'
-import { EMPTY_TAIL, hexSha256, parseEntry } from '../journal.ts'
 import { inTurns } from '../journal-reader.ts'
-import { formatKey, journalKey, nameOf, parseKey } from '../keyspace.ts'
+import { formatKey, nameOf, parseKey } from '../keyspace.ts'
+import { endWithoutAnchor } from './journal-end.ts'
 import { LostEntries } from './lost-entries.ts'
 import { MendedJournal } from './mended-journal.ts'
 import { MendedRecords, type Mended, type ProposeHeads } from './mended-records.ts'
 import type { Records } from '../records.ts'
 import { wholeIn, type Origin, type Sources } from './sources.ts'
 import { fateOfStray } from './strays.ts'
-import { survey, type Survey } from './survey.ts'
+import { survey } from './survey.ts'
 import { walkAround } from './view.ts'
 
 /** What a store is repaired of. */
@@ -66,9 +66,8 @@ export async function* repairedRecords(parts: RepairParts, done: Repaired): Asyn
   const { damaged, backup, ignoredAnchor, proposeHeads, gone } = parts
   const surveyed = await survey(damaged, backup, gone)
   const { sources } = surveyed
-  const anchor = parts.anchor ?? endOf(parts, surveyed)
+  const anchor = parts.anchor ?? endWithoutAnchor(damaged, parts.directory, surveyed)
   mustBelong(parts, anchor)
-  if (parts.anchor === undefined) mustNotGoOn(sources, anchor)
   const journal = new MendedJournal(sources, anchor, surveyed.newest, parts.mayBeOlder)
   const books = new Books()
   for (let number = 1; number <= journal.end; number += 1) {
@@ -100,40 +99,6 @@ export async function* repairedRecords(parts: RepairParts, done: Repaired): Asyn
       yield { key, payload: fate.kept }
     }
   }
-}
-
-/**
- * What stands for an anchor that does not count: the newest entry that anything tells of. Whether there was a newer one is
- * known to nobody.
- *
- * @throws TrustError DATA_DAMAGED, DATA_NEWER
- */
-function endOf({ damaged, directory }: RepairParts, { sources, newest }: Survey): Anchor {
-  const { store } = readFormat(damaged, directory)
-  // One that is damaged is not among those that tell of themselves.
-  const end = sources.raw(journalKey(newest + 1)) === undefined ? newest : newest + 1
-  if (end === EMPTY_TAIL.number) return { store, number: end, hash: EMPTY_TAIL.hash }
-  const found = sources.find(journalKey(end), undefined)
-  if (found !== undefined) return { store, number: end, hash: hexSha256(found.payload) }
-  const text = `the end of the journal, entry ${end}, is damaged, and without an anchor nothing tells what it was`
-  throw new TrustError('DATA_DAMAGED', text, { hint: 'restore the newest backup; nothing was changed' })
-}
-
-/**
- * What the backup has of after the end is not lost, and would be given up unseen: with an anchor that names it, it is taken.
- *
- * @throws TrustError WRONG_STATE
- */
-function mustNotGoOn(sources: Sources, end: Anchor): void {
-  const next = sources.saved(journalKey(end.number + 1))
-  if (next === undefined || parseEntry(next).previous !== end.hash) return
-  throw new TrustError(
-    'WRONG_STATE',
-    `the database ends with entry ${end.number} of the journal, and the backup goes on`,
-    {
-      hint: 'leave out --without-anchor, and nothing of it is given up; where the anchor is lost, put that of the backup in its place',
-    },
-  )
 }
 
 /**
