@@ -1,5 +1,5 @@
-import type { Gun } from '../tuf/gun.ts'
 import { LimitedMap } from '../memory/limited-map.ts'
+import type { Gun } from '../tuf/gun.ts'
 
 /** An answer to a GET, ready to be sent again. */
 export interface KeptAnswer {

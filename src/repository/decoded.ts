@@ -1,5 +1,5 @@
-import type { Gun } from '../tuf/gun.ts'
 import { LimitedMap } from '../memory/limited-map.ts'
+import type { Gun } from '../tuf/gun.ts'
 import type { Metadata } from '../tuf/metadata.ts'
 import type { Role } from '../tuf/role.ts'
 

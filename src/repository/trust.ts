@@ -1,9 +1,9 @@
 import type { Log } from '../log/log.ts'
+import { LimitedMap } from '../memory/limited-map.ts'
 import type { Signer } from '../signing/signer.ts'
 import type { StoreReader } from '../store/reader.ts'
 import type { Store } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
-import { LimitedMap } from '../memory/limited-map.ts'
 import { DecodedDocuments } from './decoded.ts'
 import { Turns, type Locks } from './turns.ts'
 

@@ -1,6 +1,6 @@
+import { once } from '../memory/once.ts'
 import type { Gun } from './gun.ts'
 import { keyId, type PublicKey } from './key.ts'
-import { once } from '../memory/once.ts'
 import { encodePem } from './pem.ts'
 import { loadCertificateKey, RSA_MIN_BITS } from './verification-key.ts'
 import { certificatesOf, parseCertificateBundle, type Certificate } from './x509.ts'

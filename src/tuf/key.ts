@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto'
-import { canonicalBytes } from './canonical.ts'
 import { Memo } from '../memory/memo.ts'
 import { once } from '../memory/once.ts'
+import { canonicalBytes } from './canonical.ts'
 import { certificatesOf } from './x509.ts'
 
 /** A public key as metadata carries it (wire spec §11.2). */

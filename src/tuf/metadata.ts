@@ -1,8 +1,8 @@
 import { TrustError } from '../errors.ts'
+import { ownBytes } from '../memory/own-bytes.ts'
 import { canonicalBytes } from './canonical.ts'
 import { checksumsBeside, checksumsOf, type Checksums } from './checksum.ts'
 import type { JsonObject } from './json.ts'
-import { ownBytes } from '../memory/own-bytes.ts'
 import { parseSigned } from './parse-json.ts'
 import {
   bytesOf,

@@ -1,4 +1,5 @@
 import { refuse } from '../errors.ts'
+import { once } from '../memory/once.ts'
 import { rootLeaf } from './certificate.ts'
 import type { Gun } from './gun.ts'
 import type { PublicKey } from './key.ts'
@@ -6,7 +7,6 @@ import type { JsonObject } from './json.ts'
 import { integerOf, listOf, listOrEmpty, objectOf, refuseVariants, textOf, type Fail } from './members.ts'
 import { checkExpiry, checkTypeAndVersion, type Metadata } from './metadata.ts'
 import { parseKeys, usedKey } from './public-keys.ts'
-import { once } from '../memory/once.ts'
 import { BASE_ROLES, type BaseRole } from './role.ts'
 import { countSigners, distinctKeys, type RoleKeys } from './threshold.ts'
 

@@ -1,7 +1,7 @@
 import { constants, verify, type KeyObject, type VerifyKeyObjectInput } from 'node:crypto'
-import { keyId, type PublicKey } from './key.ts'
 import { Memo } from '../memory/memo.ts'
 import { once } from '../memory/once.ts'
+import { keyId, type PublicKey } from './key.ts'
 import { derSignature } from './signature-form.ts'
 import { loadKey, madeKey, type VerificationKey } from './verification-key.ts'
 

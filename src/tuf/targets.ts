@@ -1,4 +1,5 @@
 import { refuse } from '../errors.ts'
+import { once } from '../memory/once.ts'
 import { isSoundDelegationKey } from './certificate.ts'
 import type { Json, JsonObject } from './json.ts'
 import type { PublicKey } from './key.ts'
@@ -14,7 +15,6 @@ import {
   type Fail,
 } from './members.ts'
 import { checkTypeAndVersion, type Metadata } from './metadata.ts'
-import { once } from '../memory/once.ts'
 import { parseKeys, usedKey } from './public-keys.ts'
 import { isDelegation, parentOf, type DelegationRole } from './role.ts'
 import { targetChanges } from './target-changes.ts'

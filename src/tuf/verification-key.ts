@@ -1,7 +1,7 @@
 import { hash, type KeyObject } from 'node:crypto'
 import { Point } from '@noble/ed25519'
-import type { PublicKey } from './key.ts'
 import { once } from '../memory/once.ts'
+import type { PublicKey } from './key.ts'
 import { decodePem } from './pem.ts'
 import { curveCoordinate, ED25519_KEY_BYTES, ed25519Spki, parseSpki } from './spki.ts'
 import { certificatesOf, type Certificate } from './x509.ts'

@@ -1,7 +1,7 @@
 import { X509Certificate, type KeyObject } from 'node:crypto'
-import { derChildren, derElements, type DerElement } from './der.ts'
 import { Memo } from '../memory/memo.ts'
 import { once } from '../memory/once.ts'
+import { derChildren, derElements, type DerElement } from './der.ts'
 import { decodePem } from './pem.ts'
 import { curveCoordinate, parseSpki } from './spki.ts'
 import { BASIC_CONSTRAINTS, readExtensions, saysCa, type Extension } from './x509-extensions.ts'
