@@ -80,6 +80,9 @@ test(
       succeeded(await docker('stop', 'server'))
       const { stdout } = succeeded(await docker('inspect', '--format={{.State.ExitCode}}', 'server'))
       assert.equal(stdout.trim(), '0')
+      const alone = ['run', '--rm', '--network=none', ...volume, '--env=COUNTERSIGN_LISTEN_HOST=localhost']
+      const checked = succeeded(await docker(...alone, 'countersign', 'check'))
+      assert.match(checked.stdout, /^1 repository, .*: sound$/m)
       succeeded(await docker('start', 'server'))
       await ready(2)
       assert.deepEqual(await notary.list(GUN), ['v1 targets'])
