@@ -77,5 +77,8 @@ function howToAdd({ name, keyIds, publicKey }: SignerRow): string {
     `  docker trust signer add --key ${name}.pem ${name} REPOSITORY`,
     'From then on:',
     `  countersign tag sign --as ${name} REPOSITORY TAG`,
+    ...(keyIds.length === 1
+      ? []
+      : ['To give the old key up (docs/ROTATION.md says when):', `  countersign signer rotate ${name} --finish`]),
   ].join('\n')
 }

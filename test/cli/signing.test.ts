@@ -118,7 +118,8 @@ From then on:
     await prints('signer list', 'no signers\n')
     await prints('signer create ci', how)
     await prints('signer rotate ci --dry-run', 'would do: signer ci, a new key beside ID\n')
-    await prints('signer rotate ci', how.replace('key ID', 'keys ID ID'))
+    const finish = 'To give the old key up (docs/ROTATION.md says when):\n  countersign signer rotate ci --finish\n'
+    await prints('signer rotate ci', how.replace('key ID', 'keys ID ID') + finish)
     await prints('signer rotate ci --finish --dry-run', 'would do: signer ci signs with key ID only\n')
     await prints('signer list', /^SIGNER {2}KEY ID\nci +ID ID\n$/)
     await prints('signer rotate ci --finish', 'signer ci signs with key ID only\n')
