@@ -33,9 +33,11 @@ export async function readRootKeyFile(file: string, passphraseFile: string | und
   return privateKeyOf(openKeyFile(pem, passphrase).pkcs8)
 }
 
+const STAGED_HINT = 'name a file here: "countersign root show GUN --out FILE" writes one'
+
 /** What "root show --out" wrote. @throws TrustError BAD_SETTINGS, INVALID_PARAMETERS */
 export async function readStaged(file: string): Promise<StagedRootDescription> {
-  const text = String(await readGiven(file))
+  const text = String(await readGiven(file, STAGED_HINT))
   try {
     const staged = JSON.parse(text) as StagedRootDescription
     const { gun, signatures, payload } = staged
@@ -45,7 +47,7 @@ export async function readStaged(file: string): Promise<StagedRootDescription> {
     // Said below.
   }
   throw new TrustError('INVALID_PARAMETERS', `${file} holds no staged root`, {
-    hint: '"countersign root show GUN --out FILE" writes one',
+    hint: STAGED_HINT,
   })
 }
 

@@ -196,6 +196,11 @@ describe('root keys of persons, at the terminal', () => {
       JSON.stringify({ gun: LATER, signatures: [], payload: { _type: 'X' } }),
     )
     await prints(`root sign other.json --key alice.key ${out}`, /other\.json holds no staged root/, 2)
+    await prints(
+      `root sign ${LATER} --key alice.key ${out}`,
+      /ENOENT.*\nhint: name a file here: "countersign root show /,
+      2,
+    )
     const { payload, ...rest } = JSON.parse(await readFile(terminal.path('staged.json'), 'utf8')) as { payload: object }
     const broken = JSON.stringify({ ...rest, payload: { ...payload, roles: {} } })
     await writeFile(terminal.path('other.json'), broken)
