@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { after, before, describe, test } from 'node:test'
+import { signTag } from '../../src/admin/tags.ts'
 import { exchange } from '../support/exchange.ts'
 import { tufPath } from '../support/upload.ts'
 import { steady, Terminal, type Printed, type Started } from './terminal.ts'
@@ -33,7 +34,7 @@ describe('countersign repo adopt', () => {
     other = await there.serve(['--quiet'])
     for (const gun of [APP, WEB]) {
       await on(there, `repo create ${gun} --passphrase-file pass`)
-      await on(there, `tag sign ${gun} v1 ${DIGEST} 7`)
+      await there.ask(signTag, { gun, tag: 'v1', digest: DIGEST, size: 7 })
     }
     await on(there, `root export root ${here.path('root.key')} --passphrase-file pass --key-passphrase-file pass`)
     server = await here.serve(['--quiet'])
@@ -96,7 +97,7 @@ describe('countersign repo adopt', () => {
 
   test('one, the same again, many; one that fails does not hold up the others', async () => {
     await prints([APP], [HEAD, row(APP), NEXT, rotate(APP)])
-    await on(there, `tag sign ${APP} v2 ${DIGEST} 7`)
+    await there.ask(signTag, { gun: APP, tag: 'v2', digest: DIGEST, size: 7 })
     await prints([APP], [HEAD, row(APP, 'adopted', 3), NEXT, rotate(APP)])
     await prints(
       [APP, NONE, WEB],

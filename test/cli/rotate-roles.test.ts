@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { writeFile } from 'node:fs/promises'
 import { after, before, describe, test } from 'node:test'
+import { listKeys, showRepository } from '../../src/admin/repositories.ts'
+import { signTag } from '../../src/admin/tags.ts'
 import { fetchFrom, ReferenceClient } from '../support/reference-client.ts'
 import { keysFrom, TrustWorld } from '../support/trust-world.ts'
 import { Terminal, type Started } from './terminal.ts'
@@ -10,10 +12,6 @@ const [APP, WEB, THEIRS] = ['docker.io/acme/app', 'docker.io/acme/web', 'docker.
 const OWN = 'docker.io/acme/own'
 const DIGEST = `sha256:${'ab'.repeat(32)}`
 const PASS = '--passphrase-file pass'
-
-interface Shown {
-  readonly roles: readonly { role: string; version: number; keys: readonly { id: string }[] }[]
-}
 
 describe('several roles get new keys in one root', () => {
   let terminal: Terminal
@@ -27,7 +25,7 @@ describe('several roles get new keys in one root', () => {
     await writeFile(terminal.path('pass'), 'the passphrase of root\n', { mode: 0o600 })
     for (const gun of [APP, WEB]) {
       await prints(`repo create ${gun} ${PASS}`, /^created/)
-      await prints(`tag sign ${gun} v1 ${DIGEST} 7`, /^signed/)
+      await terminal.ask(signTag, { gun, tag: 'v1', digest: DIGEST, size: 7 })
     }
     const serverKeys = keysFrom(server, THEIRS)
     const theirs = await TrustWorld.create({ gun: THEIRS, now: Date.now(), serverKeys, snapshot: 'server' })
@@ -46,7 +44,7 @@ describe('several roles get new keys in one root', () => {
   }
 
   async function stateOf(gun: string): Promise<{ versions: Record<string, number>; keys: Record<string, string> }> {
-    const { roles } = JSON.parse(await prints(`repo show ${gun} --json`, /./)) as Shown
+    const { roles } = await terminal.ask(showRepository, { gun })
     return {
       versions: Object.fromEntries(roles.map(({ role, version }) => [role, version])),
       keys: Object.fromEntries(roles.map(({ role, keys }) => [role, keys.map(({ id }) => id).join(' ')])),
@@ -67,7 +65,7 @@ describe('several roles get new keys in one root', () => {
         ['v1'],
       )
     }
-    const listed = JSON.parse(await prints(`key list ${APP} --json`, /./)) as { keyId: string; current: boolean }[]
+    const listed = await terminal.ask(listKeys, { gun: APP })
     const others = Object.keys(now.keys).filter((role) => now.keys[role] !== before.keys[role])
     for (const role of others.filter((each) => each !== 'root')) {
       const inUse = (id = ''): boolean | undefined => listed.find(({ keyId }) => keyId === id)?.current

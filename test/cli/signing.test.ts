@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { writeFile } from 'node:fs/promises'
 import { after, before, describe, test } from 'node:test'
+import { removeTag, signManyTags, signTag } from '../../src/admin/tags.ts'
 import { steady, Terminal } from './terminal.ts'
 
 const GUN = 'docker.io/acme/app'
@@ -280,8 +281,8 @@ docker.io/acme/app:v1  targets    YYYY-MM-DDTHH:MM:SSZ  now    local
     )
     await prints(`find sha256:${'9'.repeat(64)}`, 'never signed here\n', 1)
     const gone = `sha256:${'8'.repeat(64)}`
-    await terminal.run(['tag', 'sign', GUN, 'v8', gone, '8'])
-    await terminal.run(['tag', 'remove', GUN, 'v8'])
+    await terminal.ask(signTag, { gun: GUN, tag: 'v8', digest: gone, size: 8 })
+    await terminal.ask(removeTag, { gun: GUN, tag: 'v8' })
     const signedOnce = await terminal.run(['find', gone])
     assert.match(signedOnce.stdout, / {2}\d{4}-\S+Z {2}\d{4}-\S+Z {2}local\n/)
     assert.doesNotMatch(signedOnce.stdout, / now /)
@@ -295,12 +296,12 @@ docker.io/acme/app:v1  targets    YYYY-MM-DDTHH:MM:SSZ  now    local
     v1: nothing -> sha256:SHORTENED-ID (targets)
 `,
     )
-    const many = Array.from({ length: 25 }, (_, index) => `many${index} sha256:${'a'.repeat(62)}${index + 10} 1\n`)
-    await writeFile(terminal.path('many'), many.join(''))
-    await terminal.run(['tag', 'sign', GUN, '--from', 'many'])
+    const digest = (index: number): string => `sha256:${'a'.repeat(62)}${index + 10}`
+    const many = Array.from({ length: 25 }, (_, index) => ({ tag: `many${index}`, digest: digest(index), size: 1 }))
+    await terminal.ask(signManyTags, { gun: GUN, set: many })
     const { stdout: newest } = await terminal.run(['audit', '--limit', '1'])
     assert.match(newest, /^ {4}many19: [^]*\n {4}and 5 other changes: --json has all\n$/m)
-    const { stdout: one } = await terminal.run(['audit', '--digest', `sha256:${'a'.repeat(62)}34`])
+    const { stdout: one } = await terminal.run(['audit', '--digest', digest(24)])
     assert.match(one, /timestamp \d+, .*\n {4}many24: .*\n {4}and 24 other changes: --json has all\n$/)
     const numbersOf = async (...more: string[]): Promise<number[]> => {
       const { stdout } = await terminal.run(['audit', '--json', ...more])
