@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
+import { subscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
 import { rm } from 'node:fs/promises'
 import { request, type IncomingMessage } from 'node:http'
-import { connect, type Socket } from 'node:net'
+import { connect } from 'node:net'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
-import { setTimeout as pause } from 'node:timers/promises'
 import { alteredSigner } from '../support/altered-signer.ts'
 import { exchange } from '../support/exchange.ts'
 import { startLocalApp, type LocalApp } from '../support/local-app.ts'
@@ -108,10 +108,11 @@ test('what the command line asked for is finished and answered', async (t) => {
   const headers = { 'content-length': Buffer.byteLength(body) }
   const asked = request({ socketPath, path: '/api/v1/users', method: 'POST', headers })
   const answered = once(asked, 'response') as Promise<[IncomingMessage]>
-  // Its password is being hashed by then.
-  const [socket] = (await once(asked.end(body), 'socket')) as [Socket]
-  while (socket.bytesWritten < body.length) await pause(1)
-  await pause(20)
+  const arrived = Promise.withResolvers<void>()
+  subscribe('http.server.request.start', () => arrived.resolve())
+  asked.end(body)
+  await arrived.promise
+  // Its password takes longer to be hashed.
   const ended = running.close()
   const [answer] = await answered
   assert.equal(answer.statusCode, 200)
