@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { parseGun } from '../../src/tuf/gun.ts'
+import { until } from '../support/until.ts'
 import { Stage } from './support/stage.ts'
 import { skipWithout } from './support/tools.ts'
 
@@ -48,7 +48,7 @@ test(
     for (const gun of [OURS, OWNERS]) assert.deepEqual(await reader.list(gun), ['v1 targets'])
     stage.server.clock.now += 2 * DAY
     await stage.server.restart({ rotation: { keyAgeDays: 1 } })
-    for (let tries = 0; tries < 100 && (await waiting()).length < 2; tries += 1) await sleep(20)
+    await until('both to wait', async () => (await waiting()).length === 2)
     assert.deepEqual(await waiting(), [`${OURS} server`, `${OWNERS} server`])
     for (const gun of [OURS, OWNERS]) assert.deepEqual(await reader.list(gun), ['v1 targets'])
     // One is signed by the key that is stored here.

@@ -12,6 +12,7 @@ import { fileMeta } from '../support/metadata-file.ts'
 import { RawConnection } from '../support/raw-connection.ts'
 import { startTestServer, type TestServer } from '../support/server.ts'
 import { keysFrom, TrustWorld } from '../support/trust-world.ts'
+import { until } from '../support/until.ts'
 import { tufPath } from '../support/upload.ts'
 
 const GUN = 'large.example/app'
@@ -106,9 +107,8 @@ for (const transport of ['tls', 'plain'] as const) {
       subscribe('http.server.request.start', seen)
       const waiting = (): number[] => sockets.map(({ writableLength }) => writableLength).filter((bytes) => bytes > 0)
       const clients = await stalled(10)
-      for (let waits = 0; waiting().length < clients.length && waits < 500; waits += 1) await sleep(10)
+      await until('all of them to wait', () => waiting().length === clients.length)
       unsubscribe('http.server.request.start', seen)
-      assert.equal(waiting().length, clients.length)
       assert.ok(Math.max(...waiting()) < LARGE / 20, String(waiting()))
       for (const { socket } of clients) socket.destroy()
       while (lines.length < clients.length) await sleep(5)

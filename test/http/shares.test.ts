@@ -4,6 +4,7 @@ import { errorOf, exchange, type Answer, type Endpoint } from '../support/exchan
 import { addPerson, makeToken } from '../support/people.ts'
 import { RawConnection } from '../support/raw-connection.ts'
 import { startTestServer } from '../support/server.ts'
+import { until } from '../support/until.ts'
 import { tufPath } from '../support/upload.ts'
 
 const PATH = tufPath('shares.example/app')
@@ -35,19 +36,15 @@ const send = (endpoint: Endpoint, headers: Headers): Promise<Answer> =>
 async function shares(endpoint: Endpoint, sender: Headers, same: Headers, another: Headers): Promise<void> {
   const parked = [await park(endpoint, sender), await park(endpoint, same)]
   try {
-    let answer = await send(endpoint, same)
-    // Until they have come in.
-    for (let tries = 0; tries < 200 && answer.status === 400; tries += 1) answer = await send(endpoint, same)
+    await until('them to have come in', async () => (await send(endpoint, same)).status === 429)
+    const answer = await send(endpoint, same)
     assert.deepEqual([answer.status, answer.headers['retry-after']], [429, '1'])
     assert.match(errorOf(answer).message, /of yours/)
     assert.equal((await send(endpoint, another)).status, 400)
   } finally {
     for (const { socket } of parked) socket.destroy()
   }
-  // The room comes back.
-  let answer = await send(endpoint, same)
-  for (let tries = 0; tries < 200 && answer.status === 429; tries += 1) answer = await send(endpoint, same)
-  assert.equal(answer.status, 400)
+  await until('the room to come back', async () => (await send(endpoint, same)).status === 400)
 }
 
 test('a user’s uploads, by whatever token, leave room for those of others, in all threads', async (t) => {

@@ -4,11 +4,11 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { once } from 'node:events'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { pem, issueCertificate } from './certificate.ts'
 import { exchange, type Endpoint } from './exchange.ts'
 import { freePort } from './server-process.ts'
 import { makeKey } from './test-key.ts'
+import { until } from './until.ts'
 
 const BINARY = '/usr/bin/notary-server'
 export const NOTARY = '/usr/bin/notary'
@@ -79,14 +79,11 @@ export function tlsIdentity(): { certificate: string; key: string; ca: string } 
 }
 
 async function answering(child: ChildProcess, endpoint: Endpoint): Promise<void> {
-  for (let attempt = 0; attempt < 100; attempt += 1) {
+  await until('an answer of notary-server', () => {
     if (child.exitCode !== null) throw new Error(`notary-server ended with ${child.exitCode}`)
-    try {
-      await exchange(endpoint, { path: '/v2/' })
-      return
-    } catch {
-      await sleep(50)
-    }
-  }
-  throw new Error('notary-server does not answer')
+    return exchange(endpoint, { path: '/v2/' }).then(
+      () => true,
+      () => false,
+    )
+  })
 }
