@@ -3,14 +3,14 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
-import { after, afterEach, before, beforeEach, describe, test } from 'node:test'
 import { text } from 'node:stream/consumers'
+import { after, afterEach, before, beforeEach, describe, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { Database } from '../../src/store/database.ts'
 import { COMMAND } from '../support/server-process.ts'
 import { Terminal, type Printed } from './terminal.ts'
 
-/** Delays all that listens on a unix socket until it may go on: between the opening of the database and the control socket. */
+/** Between the opening of the database and the control socket: delays all that listens on a unix socket, until it may. */
 const SLOW_SOCKET = `import { existsSync, writeFileSync } from 'node:fs'
 import { Server } from 'node:net'
 const { listen } = Server.prototype
@@ -77,7 +77,7 @@ describe('a server and commands that begin together', () => {
     const database = await Database.open(terminal.path('data'), false)
     const server = terminal.start(['--quiet'])
     await server.says('waiting for another process')
-    // It tries again and again.
+    // It tries again and again, and says no more.
     await pause(500)
     await database.close()
     await server.ready()

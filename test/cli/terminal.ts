@@ -58,7 +58,12 @@ export class Terminal {
     return stdout
   }
 
-  /** Ask the server, or the data of a stopped one, what a command asks: where the command itself is not what is tested. */
+  /**
+   * Do what a command does, in the running server or in this process, without a process for it: where something only has
+   * to be there, or to be looked at.
+   *
+   * @throws TrustError
+   */
   async ask<Schema extends z.ZodObject, Output>(
     operation: Operation<Schema, Output>,
     input: z.input<Schema>,
