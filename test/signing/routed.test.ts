@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { checkStore } from '../../src/admin/repositories.ts'
@@ -87,7 +88,8 @@ describe('keys in a token by rule, a whole server', { skip }, () => {
   test('check opens keys of both kinds, and rehearsals make no key in the token', async () => {
     const { trust, store } = server.running
     assert.ok(trust.signer instanceof RoutedSigner)
-    const operations = worldOver(WITHOUT_TLS, trust, store, trust.signer)
+    const settings = { ...WITHOUT_TLS, keysDirectory: join(server.directory, 'keys') }
+    const operations = worldOver(settings, trust, store, trust.signer)
     const report = await checkStore.run(operations, {}, TEST_ACTOR)
     assert.deepEqual(report.findings, [])
     const made = await rehearsing(operations).trust.signer.create(parseGun(GUN), 'timestamp')
