@@ -5,7 +5,7 @@ import { entryAt, type DamagedEntry } from '../store/journal-reader.ts'
 import type { JournalEntry } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
 import { list } from './answers.ts'
-import { damagedEntry, journalEntry } from './journal-entry.ts'
+import { damagedEntry, journalEntry } from './journal-answers.ts'
 import { digestInput, hexOf, operation } from './operation.ts'
 
 /** Entries that one request looks at; the answer says where the next one goes on. */

@@ -10,8 +10,8 @@ import type { Readable } from '../repository/trust.ts'
 import type { Gun } from '../tuf/gun.ts'
 import { BASE_ROLES } from '../tuf/role.ts'
 import { count, done, list } from './answers.ts'
-import { damagedRepository, description, heldKey, repositoryRow } from './descriptions.ts'
 import { gunInput, operation } from './operation.ts'
+import { damagedRepository, description, heldKey, repositoryRow } from './repository-answers.ts'
 import { rootKeyPlaces } from './root-keys.ts'
 
 const finding = z.lazy(() =>

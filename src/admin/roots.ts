@@ -19,8 +19,8 @@ import type { Gun } from '../tuf/gun.ts'
 import { BASE_ROLES, type BaseRole } from '../tuf/role.ts'
 import type { Trust } from '../repository/trust.ts'
 import { count, done, list } from './answers.ts'
-import { damagedRepository } from './descriptions.ts'
 import { gunInput, operation } from './operation.ts'
+import { damagedRepository } from './repository-answers.ts'
 import { rotationPlan, stagedRootAnswer, stagedRootRow } from './root-answers.ts'
 
 /** Which root keys there are from now on. */

@@ -7,7 +7,7 @@ import type { Actor } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
 import type { TargetsEdit } from '../tuf/targets-edit.ts'
 import { texts, list } from './answers.ts'
-import { describedTag } from './descriptions.ts'
+import { describedTag } from './repository-answers.ts'
 import { permitBy } from './enforce-policies.ts'
 import { digestInput, gunInput, hexOf, operation, type World } from './operation.ts'
 

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { DamagedRepository } from '../admin/descriptions.ts'
+import type { DamagedRepository } from '../admin/repository-answers.ts'
 import type { StagedRootRow } from '../admin/root-answers.ts'
 import { discardRoot, listStagedRoots, publishRoot, showStagedRoot, signRoot } from '../admin/roots.ts'
 import { typed } from '../tuf/gun.ts'
