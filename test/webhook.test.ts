@@ -15,6 +15,7 @@ import { PLAIN_HTTP_WORDS, settingsSchema, type Settings } from '../src/settings
 import { parseGun } from '../src/tuf/gun.ts'
 import { webhookOf } from '../src/webhook.ts'
 import { openLocalTrust, type LocalTrust } from './support/local-trust.ts'
+import { until } from './support/until.ts'
 
 const NOW = Date.UTC(2026, 10, 24)
 const DAY = 86_400_000
@@ -98,7 +99,7 @@ test('a refusal is not remembered: the next round tells it; a stop is not held u
   status = 500
   const closing = new AbortController()
   const round = tell([ending(3, 'targets/releases')], closing.signal)
-  while (received.length === 0) await new Promise((resolve) => setImmediate(resolve))
+  await until('the first try', () => received.length > 0)
   closing.abort()
   await round
   assert.equal(counted.at(-1), false)

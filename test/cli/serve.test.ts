@@ -8,6 +8,7 @@ import { afterEach, beforeEach, describe, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { exchange } from '../support/exchange.ts'
 import { COMMAND } from '../support/server-process.ts'
+import { until } from '../support/until.ts'
 import { steady, Terminal, type Started } from './terminal.ts'
 
 let terminal: Terminal
@@ -223,7 +224,7 @@ async function refusesConnections(server: Started): Promise<void> {
       socket.on('secureConnect', () => resolve(true)).on('error', () => resolve(false))
       socket.on('secureConnect', () => socket.destroy())
     })
-  while (await open()) await pause(20)
+  await until('connections to be refused', async () => !(await open()))
 }
 
 async function filesOf(...directories: string[]): Promise<Record<string, string>> {

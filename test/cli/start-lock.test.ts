@@ -8,6 +8,7 @@ import { after, afterEach, before, beforeEach, describe, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { Database } from '../../src/store/database.ts'
 import { COMMAND } from '../support/server-process.ts'
+import { until } from '../support/until.ts'
 import { Terminal, type Printed } from './terminal.ts'
 
 /** Between the opening of the database and the control socket: delays all that listens on a unix socket, until it may. */
@@ -96,7 +97,7 @@ describe('a server and commands that begin together', () => {
   test('a command waits for a server that has the database open and does not listen yet, and is answered by it', async () => {
     await writeFile(terminal.path('slow.mjs'), SLOW_SOCKET)
     const server = terminal.start(['--quiet'], { NODE_OPTIONS: '--import ./slow.mjs' })
-    while (!existsSync(terminal.path('opened'))) await pause(20)
+    await until('the database to be open', () => existsSync(terminal.path('opened')))
     assert.deepEqual(await type(terminal, ADD, () => writeFile(terminal.path('go'), '')), ADDED)
     await server.ready()
     await server.end()
@@ -142,7 +143,7 @@ describe('a first start and commands', () => {
   test('a command waits for the keys that are being made', async () => {
     await writeFile(terminal.path('slow.mjs'), SLOW_KEYS)
     const server = terminal.start(['--quiet'], { NODE_OPTIONS: '--import ./slow.mjs' })
-    while (!existsSync(terminal.path('keys', '.keyring.json.new'))) await pause(20)
+    await until('the keyring', () => existsSync(terminal.path('keys', '.keyring.json.new')))
     assert.deepEqual(await type(terminal, ADD, () => writeFile(terminal.path('go'), '')), ADDED)
     await server.ready()
     assert.equal(await server.end(), 0)

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { setTimeout as pause } from 'node:timers/promises'
 import type { SettingsInput } from '../../src/settings/schema.ts'
 import { isReference } from '../../src/signing/pkcs11-reference.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
 import { exchange } from '../support/exchange.ts'
 import { skipWithoutToken, SoftToken } from '../support/soft-token.ts'
+import { until } from '../support/until.ts'
 import { tufPath } from '../support/upload.ts'
 import { Stage } from './support/stage.ts'
 import { skipWithout } from './support/tools.ts'
@@ -64,7 +64,7 @@ test(
     assert.match(refused.text, /503|unavailable/i)
     assert.deepEqual(await (await stage.client()).list(gun), [])
     await token.putBack()
-    while (!stage.server.running.trust.signer.readiness().usable) await pause(100)
+    await until('the token to be back', () => stage.server.running.trust.signer.readiness().usable)
     // What was added before stands in the client's change list, and goes with the next publish.
     await publisher.run('publish', gun)
     assert.deepEqual(await (await stage.client()).list(gun), ['v1 targets'])

@@ -4,10 +4,10 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { setTimeout as pause } from 'node:timers/promises'
 import { exchange, type Answer } from '../support/exchange.ts'
 import { countersign, freePort, ServerProcess } from '../support/server-process.ts'
 import { keysFrom, TrustWorld } from '../support/trust-world.ts'
+import { until } from '../support/until.ts'
 import { tufPath, upload, type Part } from '../support/upload.ts'
 
 const GUN = 'example.org/full'
@@ -57,7 +57,7 @@ test('without room to write, all that is stored is read on; with room again it i
   assert.equal(checked.code, 0, checked.stdout + checked.stderr)
 
   limitFiles(server, 'unlimited')
-  while ((await get('/healthz/ready')).status !== 200) await pause(50)
+  await until('the server to be ready', async () => (await get('/healthz/ready')).status === 200)
   assert.equal((await upload(server, GUN, parts)).status, 200)
   await server.end('SIGKILL')
   await server.start()

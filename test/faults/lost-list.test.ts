@@ -3,7 +3,6 @@ import { createHash, randomBytes } from 'node:crypto'
 import { cp, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { setTimeout as pause } from 'node:timers/promises'
 import { openKeysDirectory } from '../../src/signing/keys-directory.ts'
 import { openStore } from '../../src/store/level.ts'
 import type { Repair } from '../../src/repair.ts'
@@ -11,6 +10,7 @@ import { parseKey } from '../../src/store/keyspace.ts'
 import { changeRecords, recordsOf, ruined } from '../support/lived-in.ts'
 import { Terminal } from '../cli/terminal.ts'
 import { commitOf, documentOf } from '../support/test-store.ts'
+import { until } from '../support/until.ts'
 
 /** Of a record in a log of LevelDB's: checksum, length, type. */
 const HEADER_BYTES = 7
@@ -33,7 +33,9 @@ describe('a list of tables that lost its end', () => {
       await store.commit(commitOf(`example.org/${number}`, 0, [documentOf('targets', 1, text)]))
     }
     // The older log goes when its table is in the list.
-    while ((await readdir(terminal.path('data'))).filter((name) => name.endsWith('.log')).length > 1) await pause(10)
+    const logs = async (): Promise<number> =>
+      (await readdir(terminal.path('data'))).filter((name) => name.endsWith('.log')).length
+    await until('the older log to go', async () => (await logs()) === 1)
     await store.close()
     const { list, records } = await listIn(terminal.path('data'))
     await writeFile(list, (await readFile(list)).subarray(0, records.at(-1)))

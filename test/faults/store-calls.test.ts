@@ -9,6 +9,7 @@ import { parseGun } from '../../src/tuf/gun.ts'
 import { localKeys, localPublish, openLocalTrust, TEST_ACTOR, type LocalTrust } from '../support/local-trust.ts'
 import { makeKey } from '../support/test-key.ts'
 import { TrustWorld } from '../support/trust-world.ts'
+import { until } from '../support/until.ts'
 import type { Part } from '../support/upload.ts'
 
 const NOW = Date.parse('2026-11-24T08:00:00.000Z')
@@ -37,8 +38,8 @@ async function* life(local: LocalTrust): AsyncGenerator<() => Promise<void>> {
   yield async () => void (await remove(trust, gun, TEST_ACTOR))
 }
 
-async function usable({ trust }: LocalTrust): Promise<void> {
-  while (!trust.store.readiness().writable) await pause(10)
+function usable({ trust }: LocalTrust): Promise<void> {
+  return until('the store to be writable', () => trust.store.readiness().writable)
 }
 
 for (const step of STEPS) {

@@ -5,6 +5,7 @@ import type { SettingsInput } from '../../src/settings/schema.ts'
 import { exchange } from '../support/exchange.ts'
 import { addPerson } from '../support/people.ts'
 import { startTestServer, type TestServer } from '../support/server.ts'
+import { until } from '../support/until.ts'
 import { tufPath } from '../support/upload.ts'
 
 const HERE = /^127\.0\.0\.1$|^::1$|^::ffff:127\.0\.0\.1$/
@@ -44,7 +45,7 @@ describe('behind a proxy that is trusted', () => {
     const headers = forwarded === undefined ? undefined : { 'x-forwarded-for': forwarded }
     const { headers: answered } = await exchange(server, { path, ...(headers === undefined ? {} : { headers }) })
     const mine = (): Facts | undefined => lines.find(({ requestId }) => requestId === answered['x-request-id'])
-    while (mine() === undefined) await new Promise((resolve) => setImmediate(resolve))
+    await until('its line', () => mine() !== undefined)
     return mine()?.['address']
   }
 
@@ -104,6 +105,6 @@ test('nobody else is believed', async (t) => {
   const { server, lines } = await started(['10.0.0.0/8'])
   t.after(() => server.stop())
   await exchange(server, { path: '/v2/', headers: { 'x-forwarded-for': '203.0.113.7' } })
-  while (lines.every(({ operation }) => operation !== 'Ping')) await new Promise((resolve) => setImmediate(resolve))
+  await until('its line', () => lines.some(({ operation }) => operation === 'Ping'))
   assert.match(String(lines.find(({ operation }) => operation === 'Ping')?.['address']), HERE)
 })

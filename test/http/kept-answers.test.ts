@@ -3,6 +3,7 @@ import { after, before, describe, test } from 'node:test'
 import { exchange, type Answer } from '../support/exchange.ts'
 import { startLocalApp, type LocalApp } from '../support/local-app.ts'
 import { keysFrom, TrustWorld } from '../support/trust-world.ts'
+import { until } from '../support/until.ts'
 import { tufPath } from '../support/upload.ts'
 
 const GUN = 'docker.io/library/kept'
@@ -36,7 +37,7 @@ describe('an answer that is sent again', () => {
   test('is the same, but for its request id, and logged the same', async () => {
     app.lines.length = 0
     await twice('targets.json')
-    while (app.lines.length < 2) await new Promise((resolve) => setImmediate(resolve))
+    await until('both lines', () => app.lines.length >= 2)
     const [first, second] = app.lines.map((line) => ({ ...line, requestId: '', ms: 0 }))
     assert.deepEqual(second, first)
   })

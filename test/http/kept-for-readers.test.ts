@@ -9,6 +9,7 @@ import { RawConnection } from '../support/raw-connection.ts'
 import { readByNode } from '../support/read-by-node.ts'
 import { startTestServer, type TestServer } from '../support/server.ts'
 import { keysFrom, TrustWorld } from '../support/trust-world.ts'
+import { until } from '../support/until.ts'
 import { tufPath } from '../support/upload.ts'
 
 const GUN = 'example.org/team/app'
@@ -136,7 +137,7 @@ for (const publicReads of [false, true]) {
         for (const again of [1, 2]) assert.deepEqual(sorted(await ask(path)), sorted(first), `${again}`)
         const read = await readByNode(async () => assert.deepEqual(sorted(await ask(path)), sorted(first)))
         assert.equal(read, 0)
-        while (log.length < 4) await new Promise((resolve) => setImmediate(resolve))
+        await until('four lines', () => log.length >= 4)
         const [line, ...others] = log.map((each): Line => ({ ...each, requestId: '', ms: 0, address: '' }))
         assert.equal(line?.['refused'], 'no credentials')
         for (const other of others) assert.deepEqual(other, line)

@@ -111,7 +111,7 @@ for (const transport of ['tls', 'plain'] as const) {
       unsubscribe('http.server.request.start', seen)
       assert.ok(Math.max(...waiting()) < LARGE / 20, String(waiting()))
       for (const { socket } of clients) socket.destroy()
-      while (lines.length < clients.length) await sleep(5)
+      await until('a line of each', () => lines.length >= clients.length)
       assert.deepEqual(new Set(lines.map(({ level, status }) => `${level} ${String(status)}`)), new Set(['info 499']))
     })
 
@@ -133,7 +133,7 @@ for (const transport of ['tls', 'plain'] as const) {
       const more = (await used()) - before
       assert.ok(more < 2 * LARGE, `${more} bytes for ${clients.length}`)
       for (const { socket } of clients) socket.destroy()
-      while (lines.length < clients.length) await sleep(5)
+      await until('a line of each', () => lines.length >= clients.length)
     })
 
     test('does not hold up the end of the server', async () => {

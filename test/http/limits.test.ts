@@ -14,6 +14,7 @@ import { fileMeta } from '../support/metadata-file.ts'
 import { RawConnection } from '../support/raw-connection.ts'
 import { startTestServer } from '../support/server.ts'
 import { keysFrom, TrustWorld } from '../support/trust-world.ts'
+import { until } from '../support/until.ts'
 import { multipartForm, tufPath, upload } from '../support/upload.ts'
 
 const PATH = tufPath('limits.example/app')
@@ -34,9 +35,6 @@ const all = async (socket: Socket): Promise<string> => {
   })
   await once(socket, 'close')
   return text
-}
-const waitFor = async (condition: () => boolean): Promise<void> => {
-  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5))
 }
 
 describe('the size of an upload', () => {
@@ -107,7 +105,7 @@ describe('the size of an upload', () => {
     await once(socket, 'data')
     const seen = app.lines.length
     socket.destroy()
-    await waitFor(() => app.lines.length > seen)
+    await until('its line', () => app.lines.length > seen)
     const line = app.lines.at(-1)
     assert.deepEqual([line?.['status'], line?.['operation'], line?.level], [499, 'UpdateTUF', 'info'])
     assert.equal((await exchange(app, { path: '/v2/' })).status, 200)
@@ -123,7 +121,7 @@ test('bodies that are being received have a limit together, and the room comes b
     assert.equal(second.headers['retry-after'], '1')
     assert.equal(errorOf(second).code, 'TOOMANYREQUESTS')
     parked.destroy()
-    await waitFor(() => app.lines.some(({ status }) => status === 499))
+    await until('the line of the one that went away', () => app.lines.some(({ status }) => status === 499))
     assert.equal((await sendTwentyThousand(app)).status, 400)
   } finally {
     await app.close()
@@ -162,7 +160,7 @@ test('a body that comes in pieces of one byte takes little more memory than it c
     const socket = connect((server.address() as AddressInfo).port, 'localhost')
     socket.write('POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n')
     for (let sent = 0; sent < size; sent += perWrite) socket.write('1\r\na\r\n'.repeat(perWrite))
-    await waitFor(() => counts.all.add(0) === size)
+    await until('all of it to be parked', () => counts.all.add(0) === size)
     const each = (used() - before) / size
     assert.ok(each < 10, `${each} bytes for each`)
     const answer = all(socket)
@@ -201,7 +199,7 @@ test('publishes in flight have a limit; slow senders do not count', async () => 
     )
     const [first, second] = worlds.map((world) => world.parts('root', 'targets'))
     const running = upload(app, 'one', first ?? [])
-    await waitFor(() => signing > 0)
+    await until('a signature to be asked for', () => signing > 0)
     const busy = await upload(app, 'two', second ?? [])
     assert.equal(busy.status, 429)
     assert.equal(busy.headers['retry-after'], '1')
@@ -243,7 +241,7 @@ test('large uploads wait for room, however many there are; small ones go before 
   }
   try {
     const first = publish('first')
-    await waitFor(() => signing.length > 0)
+    await until('a signature to be asked for', () => signing.length > 0)
     const others = ['second', 'third'].map(publish)
     // Longer than it takes to work on all of them.
     for (let round = 0; round < 5; round += 1) assert.equal((await publish(`small/${round}`)).status, 200)
@@ -310,7 +308,7 @@ test('requests that are sent ahead are answered one after the other, and not beh
     connection.write(get('a') + get('b'))
     connection.write(body('c') + get('d') + get('e'))
     for (const gun of ['a', 'b', 'd', 'e']) {
-      await waitFor(() => asked.includes(gun))
+      await until('its key to be asked for', () => asked.includes(gun))
       // Others are answered meanwhile.
       assert.equal((await exchange(app, { path: '/v2/' })).status, 200)
       assert.equal(asked.at(-1), gun)
@@ -377,7 +375,7 @@ test('who takes nothing of an answer is closed, kept answer or not; who takes it
   slow.socket.resume()
   await slow.closed()
   assert.ok(slow.rest.length > 7 * 1024 * 1024)
-  await waitFor(() => lines.length === 3)
+  await until('all lines', () => lines.length === 3)
   assert.deepEqual(
     lines.map(({ status }) => status),
     [200, 499, 499],
@@ -414,7 +412,7 @@ test('what cannot be read as HTTP gets one clean 400', async () => {
       const head = `POST ${PATH} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer secret\r\nTransfer-Encoding: chunked\r\n\r\n`
       app.lines.length = 0
       await all(open(app, head + rest))
-      await waitFor(() => app.lines.length > 0)
+      await until('its line', () => app.lines.length > 0)
       // No fault of ours, and no place for what the client sent.
       assert.deepEqual(
         app.lines.map(({ level }) => level),

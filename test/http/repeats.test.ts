@@ -6,6 +6,7 @@ import { RawConnection } from '../support/raw-connection.ts'
 import { readByNode } from '../support/read-by-node.ts'
 import { startTestServer, type TestServer } from '../support/server.ts'
 import { keysFrom, TrustWorld } from '../support/trust-world.ts'
+import { until } from '../support/until.ts'
 import { tufPath } from '../support/upload.ts'
 
 const GUN = 'repeats.example/app'
@@ -184,7 +185,7 @@ for (const transport of ['tls', 'plain'] as const) {
       connection.socket.resume()
       let bytes = connection.rest.length
       connection.socket.on('data', (text: string) => (bytes += text.length))
-      while (bytes < count * length) await sleep(5)
+      await until('all answers', () => bytes >= count * length)
       assert.equal(bytes, count * length)
     })
 

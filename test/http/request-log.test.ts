@@ -3,6 +3,7 @@ import { after, afterEach, before, describe, test } from 'node:test'
 import { TrustError, type TrustErrorCode } from '../../src/errors.ts'
 import { exchange, type Ask } from '../support/exchange.ts'
 import { startLocalApp, type Line, type LocalApp } from '../support/local-app.ts'
+import { until } from '../support/until.ts'
 import { tufPath } from '../support/upload.ts'
 
 const SECRET = 'hunter2-hunter2'
@@ -32,7 +33,7 @@ describe('one line a request', () => {
   const lineOf = async (ask: Ask): Promise<Line> => {
     app.lines.length = 0
     const { headers } = await exchange(app, ask)
-    while (app.lines.length === 0) await new Promise((resolve) => setImmediate(resolve))
+    await until('its line', () => app.lines.length > 0)
     const [line, ...others] = app.lines
     assert.deepEqual(others, [])
     assert.equal(line?.['requestId'], headers['x-request-id'])

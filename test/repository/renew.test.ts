@@ -17,6 +17,7 @@ import {
 } from '../support/local-trust.ts'
 import { timeText } from '../support/metadata-file.ts'
 import { TrustWorld } from '../support/trust-world.ts'
+import { until } from '../support/until.ts'
 
 const NOW = Date.parse('2026-11-24T08:00:00.000Z')
 const DAY = 86_400_000
@@ -192,7 +193,7 @@ test('while nothing can be written, not everything that is due is tried again an
   assert.ok(failed > 0 && failed <= 64, String(failed))
   assert.deepEqual(await renewDue(here.trust, postponed), { renewed: 0, failed: 0 })
   full = false
-  while (!here.trust.store.readiness().writable) await pause(50)
+  await until('the store to be writable', () => here.trust.store.readiness().writable)
   assert.deepEqual(await renewDue(here.trust, postponed), { renewed: 100 - failed, failed: 0 })
   here.clock.now += 11 * 60_000
   assert.deepEqual(await renewDue(here.trust, postponed), { renewed: failed, failed: 0 })

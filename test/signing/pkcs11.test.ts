@@ -14,6 +14,7 @@ import { keyId } from '../../src/tuf/key.ts'
 import { verifySignature } from '../../src/tuf/signature.ts'
 import { runProgram } from '../clients/support/tools.ts'
 import { skipWithoutToken as skip, SoftToken } from '../support/soft-token.ts'
+import { until } from '../support/until.ts'
 
 const GUN = parseGun('example.org/pkcs11')
 const MESSAGE = Buffer.from('{"signed":"this"}')
@@ -151,9 +152,8 @@ describe('PKCS#11', { skip }, () => {
   })
 
   test('it is seen that the token went away and came back, also when nobody signs', async () => {
-    const becomes = async (usable: boolean): Promise<void> => {
-      while (signer.readiness().usable !== usable) await pause(50)
-    }
+    const becomes = (usable: boolean): Promise<void> =>
+      until(usable ? 'the token to be back' : 'the token to be away', () => signer.readiness().usable === usable)
     await token.takeAway()
     await becomes(false)
     await token.putBack()
@@ -175,7 +175,7 @@ describe('PKCS#11', { skip }, () => {
     await assert.rejects(sign(), silent)
     assert.equal(impatient.readiness().usable, false)
     await release()
-    while (!impatient.readiness().usable) await pause(50)
+    await until('the token to answer again', () => impatient.readiness().usable)
     const { method, sig } = await sign()
     assert.ok(verifySignature(key, method, sig, MESSAGE))
     await impatient.close()
@@ -188,7 +188,7 @@ describe('PKCS#11', { skip }, () => {
       const command = await readFile(`/proc/${child}/cmdline`, 'utf8')
       if (command.includes('pkcs11-child')) process.kill(Number(child), 'SIGKILL')
     }
-    while (signer.readiness().usable) await pause(10)
+    await until('the end of the process', () => !signer.readiness().usable)
     const { method, sig } = await signer.sign(ownerOf(key), key.sealed, MESSAGE)
     assert.ok(verifySignature(key, method, sig, MESSAGE))
     assert.deepEqual(signer.readiness(), { usable: true })

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { setTimeout as pause } from 'node:timers/promises'
 import { checkStore } from '../../src/admin/repositories.ts'
 import { rehearsing } from '../../src/admin/rehearse.ts'
 import { worldOver } from '../../src/world.ts'
@@ -16,6 +15,7 @@ import { TEST_ACTOR } from '../support/local-trust.ts'
 import { startTestServer, type TestServer } from '../support/server.ts'
 import { skipWithoutToken as skip, SoftToken } from '../support/soft-token.ts'
 import { keysFrom, TrustWorld } from '../support/trust-world.ts'
+import { until } from '../support/until.ts'
 import { tufPath } from '../support/upload.ts'
 
 const WITHOUT_TLS = { ...settingsSchema.parse({ listen: { plainHttp: PLAIN_HTTP_WORDS } }), anchorFile: '' }
@@ -44,6 +44,7 @@ describe('keys in a token by rule, a whole server', { skip }, () => {
     const { status, body } = await exchange(server, { path: '/healthz/ready' })
     return [status, JSON.parse(body.toString())]
   }
+  const untilReady = (): Promise<void> => until('the server to be ready', async () => (await ready())[0] === 200)
 
   before(async () => {
     token = await SoftToken.create()
@@ -119,7 +120,7 @@ describe('keys in a token by rule, a whole server', { skip }, () => {
     })
 
     await token.putBack()
-    while ((await ready())[0] !== 200) await pause(100)
+    await untilReady()
     await world.publish(server, 'targets')
     assert.deepEqual(await server.check(), [])
   })
@@ -130,7 +131,7 @@ describe('keys in a token by rule, a whole server', { skip }, () => {
     assert.equal((await exchange(server, { path: tufPath(GUN, 'timestamp.json') })).status, 503)
     assert.equal((await exchange(server, { path: tufPath(GUN, 'targets.json') })).status, 200)
     await token.putBack()
-    while ((await ready())[0] !== 200) await pause(100)
+    await untilReady()
     assert.equal((await exchange(server, { path: tufPath(GUN, 'timestamp.json') })).status, 200)
     assert.deepEqual(await server.check(), [])
   })
@@ -141,7 +142,7 @@ describe('keys in a token by rule, a whole server', { skip }, () => {
     assert.equal((await exchange(server, { path: tufPath(GUN, 'timestamp.json') })).status, 200)
     assert.equal((await ready())[0], 503)
     await token.putBack()
-    while ((await ready())[0] !== 200) await pause(100)
+    await untilReady()
 
     await server.restart({ signers: {} })
     const { trust } = server.running

@@ -10,6 +10,7 @@ import { openStore, type LevelStore } from '../../src/store/level.ts'
 import type { Head, StoredKey } from '../../src/store/store.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
 import { commitOf, documentOf, newStore, storePlace } from '../support/test-store.ts'
+import { until } from '../support/until.ts'
 
 const GUN = parseGun('example.org/a')
 
@@ -290,7 +291,7 @@ test('an anchor that fell behind while nothing could be written follows as soon 
     store.readiness().reason ?? '',
     /^a write failed: disk full; it cannot be opened again yet: not at once$/,
   )
-  while (!store.readiness().writable) await pause(10)
+  await until('the store to be writable', () => store.readiness().writable)
   const anchor = await Promise.race([store.readAnchor(), pause(30_000, undefined, { ref: false })])
   assert.equal(anchor?.number, 1)
 })

@@ -3,7 +3,6 @@ import { randomBytes } from 'node:crypto'
 import { cp, mkdir, open, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
-import { setTimeout as pause } from 'node:timers/promises'
 import { TrustError } from '../../src/errors.ts'
 import { auditStore, type Finding } from '../../src/store/audit.ts'
 import { Database } from '../../src/store/database.ts'
@@ -14,6 +13,7 @@ import { openStore, type LevelStore, type StoreOptions } from '../../src/store/l
 import type { StoredKey } from '../../src/store/store.ts'
 import { parseGun, SERVER } from '../../src/tuf/gun.ts'
 import { commitOf, createStore, documentOf, lose, newStore, spoil, storePlace } from '../support/test-store.ts'
+import { until } from '../support/until.ts'
 
 const COMMITS = 60
 
@@ -191,7 +191,7 @@ test('a MANIFEST that lost its last entry, and with it a table: the start is ref
     await store.commit(commitOf('example.org/big', number, [documentOf('targets', number + 1, text)]))
   }
   // The older log goes when its table is in the MANIFEST.
-  while ((await filesOf(place, /\.log$/)).length > 1) await pause(10)
+  await until('the older log to go', async () => (await filesOf(place, /\.log$/)).length === 1)
   await store.close()
   const [manifest = ''] = await filesOf(place, /^MANIFEST/)
   await truncate(manifest, (await stat(manifest)).size - 1)

@@ -110,7 +110,7 @@ test('a write that fails closes the database in all threads, and all go on with 
     world.addTarget(`v${round}`)
     const answer = await post(server, world, 'targets')
     assert.equal(answer.status, 503)
-    while (!server.running.store.readiness().writable) await pause(5)
+    await until('the store to be writable', () => server.running.store.readiness().writable)
     world.targets.version -= 1
     assert.equal((await post(server, world, 'targets')).status, 200)
     for (let reader = 0; reader < 6; reader += 1) {
