@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { TrustError } from '../errors.ts'
-import { isWhole, turnBack, writeChecksum, type MendedFile } from './checked-bytes.ts'
+import { isWhole } from './checked-bytes.ts'
 import { REPAIR_HINT } from './hints.ts'
 
 /** LevelDB's log format (doc/log_format.md): blocks of fixed size, of records that never reach over the end of one. */
@@ -69,27 +69,6 @@ function damagedPlace(log: Buffer): number | undefined {
   return undefined
 }
 
-/**
- * A copy of a log in which one bit that has changed in a record is turned back. Where more has, it gets the checksum of what
- * it is, so that LevelDB reads it too: then one of our records in it is damaged, instead of all that follows being lost. Not
- * the last one, which a crash may have torn. Only for a view in which every record is held against its own hash.
- */
-export function withItsDamage(log: Buffer): MendedFile {
-  const bytes = Buffer.from(log)
-  let bits = 0
-  let before: LogRecord | undefined
-  for (const record of recordsIn(log)) {
-    // Its length is right if a whole one is where it ends.
-    if (record.isWhole && before?.isWhole === false && before.next === record.at) {
-      const [from, to] = checkedBytes(log, before.at)
-      if (turnBack(bytes, from, to, before.at)) bits += 1
-      else writeChecksum(bytes, from, to, before.at)
-    }
-    before = record
-  }
-  return { bytes, bits }
-}
-
 /** The batches of a log, up to the first place that cannot be read. LevelDB's list of its tables has this form, too. */
 export function* wholeBatches(log: Buffer): IterableIterator<Buffer> {
   let parts: Buffer[] = []
@@ -103,7 +82,7 @@ export function* wholeBatches(log: Buffer): IterableIterator<Buffer> {
 }
 
 /** A place in a log that has the form of a record. */
-interface LogRecord {
+export interface LogRecord {
   readonly at: number
   /** Where one may follow. */
   readonly next: number
@@ -111,7 +90,8 @@ interface LogRecord {
   readonly isWhole: boolean
 }
 
-function* recordsIn(log: Buffer): IterableIterator<LogRecord> {
+/** All such places of a log, in order. */
+export function* recordsIn(log: Buffer): IterableIterator<LogRecord> {
   let at = 0
   while (at + HEADER_BYTES <= log.length) {
     const room = BLOCK_BYTES - (at % BLOCK_BYTES)
@@ -132,7 +112,7 @@ function withoutTrailer(at: number): number {
   return room < HEADER_BYTES ? at + room : at
 }
 
-/** What a record's checksum is over: its type and content. */
-function checkedBytes(log: Buffer, at: number): [number, number] {
+/** What a record's checksum, which stands where it begins, is over: its type and content. @returns from and to */
+export function checkedBytes(log: Buffer, at: number): [number, number] {
   return [at + 6, at + HEADER_BYTES + log.readUInt16LE(at + 4)]
 }

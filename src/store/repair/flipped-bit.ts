@@ -10,7 +10,7 @@ const MAX_BYTES = 8 * 1024
  *
  * @returns undefined if more is wrong with it, or it is too long to try all bits, half a second
  */
-export function turnBack(key: Buffer, record: Buffer): Buffer | undefined {
+export function unflipped(key: Buffer, record: Buffer): Buffer | undefined {
   if (record.length < RECORD_DIGEST_BYTES || record.length > MAX_BYTES) return undefined
   const digest = record.subarray(0, RECORD_DIGEST_BYTES)
   const bytes = Buffer.concat([key, record.subarray(RECORD_DIGEST_BYTES)])

@@ -1,5 +1,5 @@
 import { damageIn } from '../../errors.ts'
-import { turnBack } from './flipped-bit.ts'
+import { unflipped } from './flipped-bit.ts'
 import { hexSha256 } from '../journal.ts'
 import { openRecord, RECORD_DIGEST_BYTES } from '../record.ts'
 import type { Records } from '../records.ts'
@@ -92,7 +92,7 @@ export class Sources {
     const saved = known === 'nothing' ? undefined : this.saved(key)
     if (saved !== undefined) yield { payload: saved, origin: 'backup' }
     // Last: it takes longest.
-    const turned = whole === undefined && record !== undefined ? turnBack(key, record) : undefined
+    const turned = whole === undefined && record !== undefined ? unflipped(key, record) : undefined
     if (turned !== undefined) yield { payload: turned, origin: 'itself' }
   }
 

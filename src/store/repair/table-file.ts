@@ -1,6 +1,7 @@
-import { isWhole, turnBack, type MendedFile } from '../checked-bytes.ts'
-import { unsnap } from './snappy.ts'
+import { isWhole } from '../checked-bytes.ts'
 import { varint } from '../varint.ts'
+import { turnBack, type MendedFile } from './mended-file.ts'
+import { unsnap } from './snappy.ts'
 
 /**
  * LevelDB's table format (doc/table_format.md): blocks, each followed by its type and a checksum over both; at the end of

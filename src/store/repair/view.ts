@@ -4,10 +4,11 @@ import { join, resolve } from 'node:path'
 import { damageIn, fileError, TrustError } from '../../errors.ts'
 import { Database, mustHaveCurrent } from '../database.ts'
 import type { Records } from '../records.ts'
+import { withItsDamage } from './log-file.ts'
 import { readableBytes } from './readable-bytes.ts'
 import { withoutTraps } from './table-file.ts'
 import { isTable, listedTables } from '../table-list.ts'
-import { isLog, withItsDamage } from '../write-ahead-log.ts'
+import { isLog } from '../write-ahead-log.ts'
 
 /** What a database held when it was looked at. To be closed: it has a directory of its own. */
 export interface View {
