@@ -2,13 +2,14 @@ import { access, constants, mkdtemp, readdir, rm, symlink, writeFile } from 'nod
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { damageIn, fileError, TrustError } from '../../errors.ts'
-import { Database, mustHaveCurrent } from '../database.ts'
-import type { Records } from '../records.ts'
+import { mustHaveCurrent } from '../open-level.ts'
+import { Records } from '../records.ts'
 import { withItsDamage } from './log-file.ts'
 import { readableBytes } from './readable-bytes.ts'
 import { withoutTraps } from './table-file.ts'
 import { isTable, listedTables } from '../table-list.ts'
 import { isLog } from '../write-ahead-log.ts'
+import { openViewLevel } from './view-level.ts'
 
 /** What a database held when it was looked at. To be closed: it has a directory of its own. */
 export interface View {
@@ -53,13 +54,13 @@ export async function openView(directory: string): Promise<View> {
       else await writeFile(to, mended.bytes)
       if (mended !== undefined && mended.bits > 0) turnedBack.push({ file: name, bits: mended.bits })
     }
-    const { database, relisted } = await Database.openView(view, directory, isListed !== undefined)
+    const { level, relisted } = await openViewLevel(view, directory, isListed !== undefined)
     return {
-      records: database,
+      records: new Records(() => level),
       turnedBack,
       relisted,
       async close() {
-        await database.close()
+        await level.close()
         await remove()
       },
     }
