@@ -6,14 +6,8 @@ import { damageIn, noSuchRepository } from '../errors.ts'
 import { publishStagedRoot } from '../repository/publish-root.ts'
 import { inOrder, newKeysText } from '../repository/rotated-roles.ts'
 import { planRotation } from '../repository/rotation-plan.ts'
-import {
-  describeStagedRoot,
-  discardStagedRoot,
-  signStagedRoot,
-  stagedRoot,
-  stagedRoots,
-  stageRoot,
-} from '../repository/staged-root.ts'
+import { discardStagedRoot, signStagedRoot, stageRoot } from '../repository/stage-root.ts'
+import { describeStagedRoot, stagedRoot, stagedRoots } from '../repository/staged-root.ts'
 import type { Head } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
 import { BASE_ROLES, type BaseRole } from '../tuf/role.ts'

@@ -8,7 +8,8 @@ import { currentRoles } from './current.ts'
 import { prepareRotation } from './prepare-root.ts'
 import { inOrder, newKeysText } from './rotated-roles.ts'
 import { heldKeys } from './sign-role.ts'
-import { stagedRoot, stageRoot } from './staged-root.ts'
+import { stageRoot } from './stage-root.ts'
+import { stagedRoot } from './staged-root.ts'
 import type { Readable, Trust } from './trust.ts'
 
 /** A role that the server signs. */

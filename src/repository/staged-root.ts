@@ -1,19 +1,17 @@
 import { damageIn, TrustError } from '../errors.ts'
-import type { Actor, Head, StoredKey, StoredRecord } from '../store/store.ts'
+import type { StoredRecord } from '../store/store.ts'
 import { encodeMetadata, type EncodedSignature } from '../tuf/encode.ts'
 import { parseGun, typed, type Gun } from '../tuf/gun.ts'
 import type { JsonObject } from '../tuf/json.ts'
 import { canonicalKeyId } from '../tuf/key.ts'
 import { parseMetadata } from '../tuf/metadata.ts'
 import { parseRoot, rootKeys, type Root } from '../tuf/root.ts'
-import { verifySignature } from '../tuf/signature.ts'
 import type { RoleKeys } from '../tuf/threshold.ts'
-import { change, type Draft } from './change.ts'
 import { currentRoot } from './current.ts'
-import type { Readable, Trust } from './trust.ts'
+import type { Readable } from './trust.ts'
 
 /** A root that waits for signatures: the server can make it, and only holders of root keys can sign it. */
-interface StagedRoot {
+export interface StagedRoot {
   readonly payload: JsonObject
   readonly signatures: readonly EncodedSignature[]
   /** What it is for, a few words. */
@@ -80,10 +78,11 @@ export async function* stagedRoots({ store }: Readable): AsyncGenerator<Gun> {
 /** @param now milliseconds since 1970 @throws TrustError NOT_FOUND */
 export function describeStagedRoot(trust: Readable, gun: Gun, now: number): StagedRootDescription {
   const staged = stagedRoot(trust, gun) ?? notStaged(gun)
-  return describe(trust, gun, staged, now)
+  return descriptionOf(trust, gun, staged, now)
 }
 
-function describe(trust: Readable, gun: Gun, staged: StagedRoot, now: number): StagedRootDescription {
+/** @param now milliseconds since 1970 @throws TrustError CORRUPT; INVALID_UPDATE if it is no root */
+export function descriptionOf(trust: Readable, gun: Gun, staged: StagedRoot, now: number): StagedRootDescription {
   const root = rootOf(staged)
   const previous = currentRoot(trust, gun, trust.store.head(gun))
   const former = previous && need(rootKeys(previous, gun, undefined), staged)
@@ -108,88 +107,6 @@ export function rootOf({ payload, signatures }: Pick<StagedRoot, 'payload' | 'si
 }
 
 /**
- * Put a root aside until it is signed.
- *
- * @param prepare makes its payload, and what must be committed with it
- * @throws TrustError WRONG_STATE if another one waits already; INVALID_PARAMETERS if no client could accept it; and
- *   what `prepare` throws
- */
-export async function stageRoot(
-  trust: Trust,
-  gun: Gun,
-  actor: Actor,
-  reason: string,
-  prepare: (head: Head | undefined, now: number) => Promise<{ payload: JsonObject; keys: readonly StoredKey[] }>,
-): Promise<StagedRootDescription> {
-  let made: StagedRootDescription | undefined
-  await change(trust, gun, async (head, now) => {
-    const waiting = stagedRoot(trust, gun)
-    if (waiting !== undefined) {
-      throw new TrustError('WRONG_STATE', `a root of ${gun} waits for signatures already: ${waiting.reason}`, {
-        hint: `"countersign root sign ${typed(gun)}" or "countersign root discard ${typed(gun)}" first`,
-      })
-    }
-    const { payload, keys } = await prepare(head, now)
-    const staged = { payload, signatures: [], reason, by: actor.name, at: new Date(now).toISOString() }
-    made = describe(trust, gun, staged, now)
-    if (new Set(made.own.keys.map(({ keyId }) => keyId)).size < made.own.threshold) {
-      throw new TrustError('INVALID_PARAMETERS', `clients would refuse this root of ${gun}`, {
-        hint: `its root certificates must be valid now, and name ${gun} or a prefix of it and *`,
-      })
-    }
-    return { ...draft(actor, gun, staged, 'staged'), kind: keys.length > 0 ? 'key' : 'record', keys }
-  })
-  return made ?? notStaged(gun)
-}
-
-/**
- * Add signatures to the staged root.
- *
- * @throws TrustError NOT_FOUND; INVALID_PARAMETERS for one that no root key made over exactly this root
- */
-export async function signStagedRoot(
-  trust: Trust,
-  gun: Gun,
-  signatures: readonly EncodedSignature[],
-  actor: Actor,
-): Promise<StagedRootDescription> {
-  let made: StagedRootDescription | undefined
-  await change(trust, gun, async (head, now) => {
-    const staged = stagedRoot(trust, gun) ?? notStaged(gun)
-    const previous = currentRoot(trust, gun, head)
-    const root = rootOf(staged)
-    const keys = new Map([
-      ...(previous === undefined ? [] : rootKeys(previous, gun, undefined).keys),
-      ...rootKeys(root, gun, now).keys,
-    ])
-    for (const { keyid, method, sig } of signatures) {
-      const key = keys.get(keyid)
-      const valid = key && verifySignature(key, method, Buffer.from(sig, 'base64'), root.metadata.message())
-      if (valid !== true) {
-        throw new TrustError(
-          'INVALID_PARAMETERS',
-          `not a signature of the staged root of ${gun} by a root key: ${keyid}`,
-          { hint: `was it made over another root? "countersign root show ${typed(gun)} --out FILE" writes this one` },
-        )
-      }
-    }
-    const all = new Map([...staged.signatures, ...signatures].map((signature) => [signature.keyid, signature]))
-    const signed = { ...staged, signatures: [...all.values()] }
-    made = describe(trust, gun, signed, now)
-    return draft(actor, gun, signed, 'signed')
-  })
-  return made ?? notStaged(gun)
-}
-
-/** Forget the staged root; keys made for it stay, for owners who ask for the next one. @throws TrustError NOT_FOUND */
-export async function discardStagedRoot(trust: Trust, gun: Gun, actor: Actor): Promise<void> {
-  await change(trust, gun, async () => {
-    if (!isStaged(trust, gun)) notStaged(gun)
-    return draft(actor, gun, null, 'discarded')
-  })
-}
-
-/**
  * For the commit after which the staged root, if there is one, would be of no use: its version is taken.
  *
  * @param action by itself, by another root, or together with the repository
@@ -202,11 +119,8 @@ export function withoutStagedRoot(
   return isStaged(trust, gun) ? [{ kind: 'staged-root', name: gun, value: null, action }] : []
 }
 
-function draft(actor: Actor, gun: Gun, value: StagedRoot | null, action: 'staged' | 'signed' | 'discarded'): Draft {
-  return { kind: 'record', actor, records: [{ kind: 'staged-root', name: gun, value, action }] }
-}
-
-function notStaged(gun: Gun): never {
+/** @throws TrustError NOT_FOUND */
+export function notStaged(gun: Gun): never {
   throw new TrustError('NOT_FOUND', `no root of ${gun} waits for signatures`, {
     hint: 'a rotation, or "countersign repo create", stages one',
   })
