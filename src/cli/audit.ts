@@ -1,12 +1,10 @@
 import { Command } from 'commander'
 import { auditJournal } from '../admin/audit.ts'
-import { showExpiry } from '../admin/expiry.ts'
-import { findDigest, type Sighting } from '../admin/find.ts'
 import type { DamagedEntry } from '../store/journal-reader.ts'
 import type { JournalEntry } from '../store/store.ts'
-import { JSON_OPTION, wholeNumber } from './options.ts'
-import { counted, print, table } from './print.ts'
-import { ask, EXIT, withConnection } from './run.ts'
+import { wholeNumber } from './options.ts'
+import { counted, print } from './print.ts'
+import { EXIT, withConnection } from './run.ts'
 
 interface Options {
   gun?: string
@@ -45,42 +43,6 @@ export function auditCommand(): Command {
     .option('--limit <n>', `the newest so many (default: ${NEWEST}; with --json all)`, wholeNumber(1))
     .option('--json', 'oldest first, one entry a line as JSON')
     .action(audit)
-}
-
-export function findCommand(): Command {
-  return new Command('find')
-    .description('where and since when a digest is signed; exit code 0: it is signed now, 1: never, or no more')
-    .argument('<digest>', 'sha256:… of a manifest')
-    .option(...JSON_OPTION)
-    .action((digest: string, _: Options, command: Command) =>
-      ask(command, findDigest, { digest }, sightings, ({ now }) => (now.length > 0 ? EXIT.ok : EXIT.negative)),
-    )
-}
-
-function sightings({ now, before }: { now: readonly Sighting[]; before: readonly Sighting[] }): string {
-  if (now.length + before.length === 0) return 'never signed here'
-  return table([['IMAGE', 'SIGNED BY', 'SINCE', 'UNTIL', 'WHO'], ...[...now, ...before].map(sightingRow)])
-}
-
-export function expiryCommand(): Command {
-  return new Command('expiry')
-    .description('everything that ends, soonest first, and what to do about it')
-    .option('--days <days>', 'only what ends within so many days (default: all)', wholeNumber(0, 36_500))
-    .option(...JSON_OPTION)
-    .action(({ days }: { days?: number }, command: Command) =>
-      ask(command, showExpiry, { days }, (rows) => {
-        if (rows.length === 0)
-          return `nothing ends${days === undefined ? '' : ` within ${counted(days, 'day', 'days')}`}`
-        const cells = rows.map(({ gun, what, ends, daysLeft, todo }) => [
-          ends.slice(0, 10),
-          daysLeft < 0 ? 'ended' : String(daysLeft),
-          gun ?? '(server)',
-          what,
-          todo,
-        ])
-        return table([['ENDS', 'DAYS', 'REPOSITORY', 'WHAT', 'THEN'], ...cells])
-      }),
-    )
 }
 
 function audit({ limit, json, ...filter }: Options, command: Command): Promise<void> {
@@ -161,8 +123,4 @@ function changesText(changes: JournalEntry['changes'], wanted: string | undefine
 
 function short(digest: string | null): string {
   return digest === null ? 'nothing' : `sha256:${digest.slice(0, 12)}`
-}
-
-function sightingRow({ gun, role, tag, since, until, by, damaged }: Sighting): string[] {
-  return [`${gun}:${tag}`, role, since, until ?? (damaged === undefined ? 'now' : 'damaged'), by]
 }

@@ -18,13 +18,12 @@ export function hasErrors({ findings }: CheckReport): boolean {
 }
 
 /**
- * What was found, a line each, errors first, and the verdict.
+ * What was found, a line each, and the verdict.
  *
  * @param most lines; of those that are left out there is one with their number
  */
 export function reportText({ repositories, commits, records, findings }: CheckReport, most = Infinity): string {
   const lines = findings
-    .toSorted((one, other) => Number(other.severity === 'error') - Number(one.severity === 'error'))
     .slice(0, most)
     .map(({ severity, gun, text }) => `${severity}: ${gun === undefined ? '' : `${gun}: `}${visible(text)}`)
   if (findings.length > most) lines.push(`and ${findings.length - most} more, which "countersign check" names`)

@@ -17,8 +17,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   user: async () => (await import('./user.ts')).userCommand(),
   token: async () => (await import('./token.ts')).tokenCommand(),
   audit: async () => (await import('./audit.ts')).auditCommand(),
-  find: async () => (await import('./audit.ts')).findCommand(),
-  expiry: async () => (await import('./audit.ts')).expiryCommand(),
+  find: async () => (await import('./find.ts')).findCommand(),
+  expiry: async () => (await import('./expiry.ts')).expiryCommand(),
   config: async () => (await import('./config.ts')).configCommand(),
 }
 
