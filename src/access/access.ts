@@ -1,11 +1,11 @@
-import { hash } from 'node:crypto'
-import { findToken, isUsable, looksLikeToken, tokenById, type ApiToken } from './api-token.ts'
+import { findToken, looksLikeToken } from './api-token.ts'
+import { holderOf, ofToken, ofUser } from './identities.ts'
 import { KnownTokens } from './known-tokens.ts'
 import type { PasswordCheck } from './passwords.ts'
 import { ANONYMOUS, type Identity } from './permission.ts'
 import { grantsOf } from './scope.ts'
 import type { TokenMaker } from './token-maker.ts'
-import { findUser, TOKEN_USER, type Directory, type User } from './user.ts'
+import { findUser, TOKEN_USER, type Directory } from './user.ts'
 import { TokenRefused, verifyWebToken, verifyWebTokenAtOnce, type Claims, type TokenRules } from './web-token.ts'
 
 /** What `createAccess` works with; the parts that a setting did not ask for are undefined. */
@@ -84,31 +84,9 @@ export function createAccess({ directory, now, passwords, maker, external, userO
   }
 }
 
-/** @param kind by what they were recognised @returns undefined for one who is not there, or disabled */
-export function ofUser(kind: 'user' | 'certificate', user: User | undefined): Identity | undefined {
-  if (user === undefined || user.disabled) return undefined
-  const name = `${kind}:${user.name}`
-  return { name, grants: user.grants, subject: `${name}#${markOf(kind, user)}` }
-}
-
-/** Another one for another password, and for another user of the same name: tokens of the former are not theirs. */
-function markOf(kind: 'user' | 'certificate', { createdAt, password }: User): string {
-  const secret = kind === 'user' ? (password?.hash ?? '') : ''
-  return hash('sha256', `${createdAt} ${secret}`, 'hex').slice(0, 16)
-}
-
 function ofText(directory: Directory, text: string, now: number): Identity | undefined {
   const token = findToken(directory, text)
   return token === undefined ? undefined : ofToken(directory, token, now)
-}
-
-/** A token may never do more than its owner, as they are now. */
-export function ofToken(directory: Directory, token: ApiToken, now: number): Identity | undefined {
-  if (!isUsable(token, now)) return undefined
-  const identity = { name: `token:${token.name}`, grants: token.grants, subject: `token:${token.id}` }
-  if (token.owner === null) return identity
-  const owner = findUser(directory, token.owner)
-  return owner === undefined || owner.disabled ? undefined : { ...identity, bounds: [owner.grants] }
 }
 
 /** What the token says, and not more than whoever it was made for may do now: a change is felt at once. */
@@ -118,21 +96,6 @@ function ofBuiltIn(directory: Directory, { subject, access }: Claims, now: numbe
   if (holder === undefined) return undefined
   const { grants, bounds = [] } = holder
   return { ...holder, grants: grantsOf(access, true), bounds: [grants, ...bounds] }
-}
-
-/**
- * Whoever an identity's subject names, and what they may do now.
- *
- * @returns undefined once they are not recognised any more by what they were recognised by
- */
-export function holderOf(directory: Directory, subject: string, now: number): Identity | undefined {
-  const [, kind, name = ''] = /^(user|certificate|token):([^#]+)/.exec(subject) ?? []
-  const token = kind === 'token' ? tokenById(directory, name) : undefined
-  const found =
-    kind === 'user' || kind === 'certificate'
-      ? ofUser(kind, findUser(directory, name))
-      : token && ofToken(directory, token, now)
-  return found?.subject === subject ? found : undefined
 }
 
 function ofExternal({ subject, access }: Claims): Identity {

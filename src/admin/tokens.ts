@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { allTokens, mintToken, type ApiToken } from '../access/api-token.ts'
-import { identityNamed, userNamed } from '../access/creator.ts'
+import { identityNamed, userNamed } from '../access/identities.ts'
 import { allows, LOCAL, type Identity } from '../access/permission.ts'
 import { existingUser, type Directory } from '../access/user.ts'
 import { TrustError } from '../errors.ts'

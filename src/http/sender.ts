@@ -1,4 +1,4 @@
-import { personBehind } from '../access/creator.ts'
+import { personBehind } from '../access/identities.ts'
 import { networkOf } from '../access/network.ts'
 import { ANONYMOUS, nameOf, type Identity } from '../access/permission.ts'
 import type { Directory } from '../access/user.ts'
