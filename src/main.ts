@@ -1,9 +1,8 @@
 import './memory/buffer-pool.ts'
+import { startBackground } from './background.ts'
 import { answers, controlSocket } from './control-socket.ts'
 import { createApp, type App } from './http/app.ts'
 import { LOCAL } from './access/permission.ts'
-import type { World } from './admin/operation.ts'
-import { everythingThatEnds } from './admin/expiry.ts'
 import { Passwords } from './access/passwords.ts'
 import { accessOf } from './authentication.ts'
 import { signerOf, tokenOf } from './custody.ts'
@@ -12,16 +11,13 @@ import { authenticateAdmin } from './http/admin-authenticate.ts'
 import { listenOnSocket } from './http/admin-socket.ts'
 import { clientAddresses } from './http/client-address.ts'
 import { lazyApp } from './http/lazy-app.ts'
-import { createMetrics, type Metrics } from './http/metrics.ts'
+import { createMetrics } from './http/metrics.ts'
 import { overviewOf } from './http/overview.ts'
 import { TOKEN_PATH } from './http/token.ts'
 import { followTls, listenerTlsOf, warnOfOpenKey, type ListenerTls } from './listener-tls.ts'
 import { startListening } from './listeners.ts'
 import { createLog, type Log } from './log/log.ts'
 import { prepare, prepareTls } from './prepare.ts'
-import { startWatchingExpiry, type Ending } from './repository/expiry.ts'
-import { startRenewing } from './repository/renew-loop.ts'
-import { stageAgedKeys } from './repository/rotation-policy.ts'
 import type { Trust } from './repository/trust.ts'
 import type { Settings } from './settings/schema.ts'
 import type { FaultHook } from './store/committer.ts'
@@ -61,18 +57,30 @@ export interface Running {
   close(): Promise<void>
 }
 
-const DAY = 86_400_000
-
 /**
  * Wire everything and listen. Whatever cannot be used is an error: there is no degraded start.
  *
  * @throws TrustError BAD_KEYS, BAD_TLS, BAD_SETTINGS, DATA_…
  */
 export async function serve(configured: Settings, overrides: Overrides = {}): Promise<Running> {
-  const now = overrides.now ?? Date.now
-  const log = overrides.log ?? createLog(configured.logLevel)
+  const opened = await open(configured, overrides)
+  try {
+    const tls = await mustBeUsable(opened)
+    return await start(opened, tls, await wire(opened))
+  } catch (error) {
+    await Promise.all([opened.signer.close(), opened.store.close()])
+    throw error
+  }
+}
+
+type Opened = Awaited<ReturnType<typeof open>>
+type Wired = Awaited<ReturnType<typeof wire>>
+
+/** Open keys and store; a first start makes them. */
+async function open(configured: Settings, overrides: Overrides) {
+  const { now = Date.now, random, log = createLog(configured.logLevel), faults } = overrides
   // A clock or a die of a test's own is in this thread only.
-  const count = overrides.now === undefined && overrides.random === undefined ? threadsOf(configured) : 1
+  const count = overrides.now === undefined && random === undefined ? threadsOf(configured) : 1
   const settings = forEachThread(configured, count)
   // A command that was typed before we listen; another server will not end.
   const waiting: Waiting = {
@@ -82,7 +90,7 @@ export async function serve(configured: Settings, overrides: Overrides = {}): Pr
   const { keys, made } = await prepare(settings, waiting)
   const shared = new Shared()
   const threads = new Threads()
-  const open = (): Promise<LevelStore> =>
+  const openIt = (): Promise<LevelStore> =>
     openStore({
       directory: settings.dataDirectory,
       anchorFile: settings.anchorFile,
@@ -90,120 +98,125 @@ export async function serve(configured: Settings, overrides: Overrides = {}): Pr
       moved: ({ number }) => (shared.journalEnd = number),
       writes: shared.writes,
       others: threads.handles,
-      faults: overrides.faults,
+      faults,
     })
-  const store = await whenUnlocked(open, waiting)
+  const store = await whenUnlocked(openIt, waiting)
   const token = tokenOf(settings)
   const signer = signerOf(settings, keys, token)
-  try {
-    made.push(...(await prepareTls(settings, now())))
-    const tls = await listenerTlsOf(settings, now())
-    if (tls.admin !== undefined) await warnOfOpenKey(settings, log)
-    await signer.start()
-    const custody = signer.readiness()
-    if (!custody.usable) log.warn({ reason: custody.reason }, 'some keys cannot be used')
-    const clock = clockFault(store.tail(), now())
-    if (clock !== undefined) log.warn({ reason: clock }, 'nothing is signed with a clock that went back')
-    const parts = { store, signer, log, now, random: overrides.random }
-    const trust = trustOver(settings, parts, count > 1 ? shared.locks : undefined)
-    const metrics = createMetrics(trust)
-    let accepting = true
-    const overview = overviewOf(
-      trust,
-      metrics.registry,
-      () => accepting,
-      () => threads.counted(),
+  return { settings, now, random, log, count, keys, made, shared, threads, store, token, signer }
+}
+
+/** What cannot be used ends the start; what cannot be used for now is said. @returns what listens with TLS serves */
+async function mustBeUsable({ settings, now, log, made, store, signer }: Opened): Promise<ListenerTls> {
+  made.push(...(await prepareTls(settings, now())))
+  const tls = await listenerTlsOf(settings, now())
+  if (tls.admin !== undefined) await warnOfOpenKey(settings, log)
+  await signer.start()
+  const custody = signer.readiness()
+  if (!custody.usable) log.warn({ reason: custody.reason }, 'some keys cannot be used')
+  const clock = clockFault(store.tail(), now())
+  if (clock !== undefined) log.warn({ reason: clock }, 'nothing is signed with a clock that went back')
+  return tls
+}
+
+/** Put together what answers, and what it works on. */
+async function wire({ settings, now, random, log, count, keys, shared, threads, store, signer }: Opened) {
+  const trust = trustOver(settings, { store, signer, log, now, random }, count > 1 ? shared.locks : undefined)
+  const metrics = createMetrics(trust)
+  /** What changes. The default of the realm is where we listen, which may be known only then. */
+  const state = { accepting: true, realm: settings.access.realm }
+  const accepting = (): boolean => state.accepting
+  const overview = overviewOf(trust, metrics.registry, accepting, () => threads.counted())
+  const passwords = new Passwords(store, now)
+  const tokenKeys = await readTokenKeys(settings)
+  const ofTokens = { tokenKeys, tokenKey: () => keys.tokenKey() }
+  const recognition = await accessOf(settings, { ...ofTokens, directory: store, passwords, now, log })
+  const { access } = recognition
+  const { mode, service, publicReads } = settings.access
+  const app = createApp({
+    trust,
+    settings,
+    metrics,
+    overview,
+    accepting,
+    gate: mode === 'none' ? undefined : { access, publicReads, realm: () => ({ realm: state.realm ?? '', service }) },
+    counts: { parked: shared.parked, publishing: shared.publishing },
+  })
+  const world = worldOver(settings, trust, store, signer)
+  const clients = clientAddresses(settings.listen.trustedProxies)
+  const { parkedBytes, tokenBytes } = settings.limits
+  const adminFor = (authenticate: Authenticate): App =>
+    lazyApp(
+      async () => (await import('./http/admin.ts')).adminApp(world, authenticate, clients, parkedBytes),
+      (error) => log.error({ err: error }, 'the admin API cannot be loaded'),
     )
-    const passwords = new Passwords(store, now)
-    const tokenKeys = await readTokenKeys(settings)
-    const ofTokens = { tokenKeys, tokenKey: () => keys.tokenKey() }
-    const recognition = await accessOf(settings, { ...ofTokens, directory: store, passwords, now, log })
-    const { access } = recognition
-    // The default is where we listen, which may be known only then.
-    let { realm } = settings.access
-    const { mode, service, publicReads } = settings.access
-    const app = createApp({
-      trust,
+  const control = adminFor(async () => LOCAL)
+  const admin = adminFor(authenticateAdmin(access, clients, tokenBytes, now))
+  return { world, metrics, overview, passwords, tokenKeys, recognition, state, app, control, admin }
+}
+
+/** Listen, in all threads, and begin what goes on without being asked. */
+async function start(opened: Opened, tls: ListenerTls, wired: Wired): Promise<Running> {
+  const { settings, now, log, count, keys, made, shared, threads, store, token, signer } = opened
+  const { world, metrics, overview, passwords, tokenKeys, recognition, state, app, control, admin } = wired
+  const { trust } = world
+  const closing = new AbortController()
+  const webhook = await webhookOf(settings, trust, metrics, closing.signal)
+  const closeControl = await listenOnSocket(controlSocket(settings), control, settings.shutdownSeconds)
+  const listening = await startListening(app, admin, settings, tls, count > 1).catch(async (error: unknown) => {
+    await closeControl()
+    throw error
+  })
+  const { url, port, adminPort, address } = listening
+  const realm = (state.realm ??= `${url}${TOKEN_PATH}`)
+  const allThreads = threads.start(
+    count - 1,
+    {
       settings,
-      metrics,
-      overview,
-      accepting: () => accepting,
-      gate: mode === 'none' ? undefined : { access, publicReads, realm: () => ({ realm: realm ?? '', service }) },
-      counts: { parked: shared.parked, publishing: shared.publishing },
-    })
-    const world = worldOver(settings, trust, store, signer)
-    const closing = new AbortController()
-    const webhook = await webhookOf(settings, trust, metrics, closing.signal)
-    const clients = clientAddresses(settings.listen.trustedProxies)
-    const adminFor = (authenticate: Authenticate): App =>
-      lazyApp(
-        async () =>
-          (await import('./http/admin.ts')).adminApp(world, authenticate, clients, settings.limits.parkedBytes),
-        (error) => log.error({ err: error }, 'the admin API cannot be loaded'),
-      )
-    const closeControl = await listenOnSocket(
-      controlSocket(settings),
-      adminFor(async () => LOCAL),
-      settings.shutdownSeconds,
-    )
-    const admin = adminFor(authenticateAdmin(access, clients, settings.limits.tokenBytes, now))
-    const listening = await startListening(app, admin, settings, tls, count > 1).catch(async (error: unknown) => {
-      await closeControl()
-      throw error
-    })
-    const { url, port, adminPort, address } = listening
-    realm ??= `${url}${TOKEN_PATH}`
-    const allThreads = threads.start(
-      count - 1,
-      {
-        settings,
-        host: address,
-        port,
-        tls: tls.public,
-        realm,
-        shared: shared.buffer,
-        keyring: keys.shared,
-        tokenKeys,
-        tokenKey: mode === 'built-in' ? (await keys.tokenKey()).privateKey : undefined,
-      },
-      answersToThreads({ store, passwords, overview, token, log }),
-    )
-    const background = startBackground(world, settings, metrics, webhook)
-    const useTls = async (next: ListenerTls): Promise<void> => {
-      listening.useTls(next)
-      await threads.useTls(next.public)
-    }
-    const interval = settings.renewIntervalSeconds * 1000
-    const following = tls.admin && followTls(settings, tls, interval, { now, log }, useTls)
-    const followingKeys =
-      tokenKeys &&
+      host: address,
+      port,
+      tls: tls.public,
+      realm,
+      shared: shared.buffer,
+      keyring: keys.shared,
+      tokenKeys,
+      tokenKey: settings.access.mode === 'built-in' ? (await keys.tokenKey()).privateKey : undefined,
+    },
+    answersToThreads({ store, passwords, overview, token, log }),
+  )
+  const background = startBackground(world, settings, metrics, webhook)
+  const interval = settings.renewIntervalSeconds * 1000
+  const following = [
+    tls.admin &&
+      followTls(settings, tls, interval, { now, log }, async (next) => {
+        listening.useTls(next)
+        await threads.useTls(next.public)
+      }),
+    tokenKeys &&
       followTokenKeys(settings, tokenKeys, interval, log, async (next) => {
         recognition.useTokenKeys(next)
         await threads.useTokenKeys(next)
-      })
-    log.info({ url, commits: store.tail().number, threads: count }, 'ready')
-    log.flush?.()
-    return {
-      url,
-      port,
-      adminPort,
-      trust,
-      store,
-      made,
-      allThreads,
-      async close() {
-        accepting = false
-        closing.abort()
-        await Promise.all([allThreads, following?.stop(), followingKeys?.stop()])
-        await Promise.all([listening.close(), threads.stop(), closeControl(), background.stop()])
-        await Promise.all([signer.close(), store.close()])
-        log.info({}, 'stopped')
-        log.flush?.()
-      },
-    }
-  } catch (error) {
-    await Promise.all([signer.close(), store.close()])
-    throw error
+      }),
+  ]
+  log.info({ url, commits: store.tail().number, threads: count }, 'ready')
+  log.flush?.()
+  return {
+    url,
+    port,
+    adminPort,
+    trust,
+    store,
+    made,
+    allThreads,
+    async close() {
+      state.accepting = false
+      closing.abort()
+      await Promise.all([allThreads, ...following.map((each) => each?.stop())])
+      await Promise.all([listening.close(), threads.stop(), closeControl(), background.stop()])
+      await Promise.all([signer.close(), store.close()])
+      log.info({}, 'stopped')
+      log.flush?.()
+    },
   }
 }
 
@@ -212,24 +225,4 @@ function forEachThread(settings: Settings, threads: number): Settings {
   const connections = Math.ceil(settings.limits.connections / threads)
   const publishBytesInFlight = Math.ceil(settings.limits.publishBytesInFlight / threads)
   return { ...settings, limits: { ...settings.limits, connections, publishBytesInFlight } }
-}
-
-/** What goes on without being asked: what must be signed anew, and what people must be told. */
-function startBackground(
-  world: World,
-  { renewIntervalSeconds }: Settings,
-  metrics: Metrics,
-  webhook: Awaited<ReturnType<typeof webhookOf>>,
-): { stop(): Promise<void> } {
-  const { trust, keyAge } = world
-  const renewing = startRenewing(trust, renewIntervalSeconds * 1000, (counts) => metrics.renewals(counts))
-  const look = async (until: number): Promise<Ending[]> => {
-    if (keyAge !== undefined) await stageAgedKeys(trust, keyAge)
-    return everythingThatEnds(world, until)
-  }
-  const watching = startWatchingExpiry(trust, DAY, look, async (found) => {
-    metrics.endings(found)
-    await webhook?.(found)
-  })
-  return { stop: async () => void (await Promise.all([renewing.stop(), watching.stop()])) }
 }

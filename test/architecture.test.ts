@@ -40,10 +40,11 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'repair.ts': ['errors.ts', 'settings', 'custody.ts', 'server-directory.ts', 'store', 'signing', 'repository'],
   'control-socket.ts': ['settings'],
   'world.ts': ['errors.ts', 'settings', 'log', 'policy.ts', 'backup.ts', 'store', 'signing', 'repository', 'admin'],
+  'background.ts': ['settings', 'repository', 'admin', 'http'],
   'main.ts': [
     ...['settings', 'log', 'prepare.ts', 'custody.ts', 'authentication.ts', 'listener-tls.ts', 'listeners.ts'],
-    ...['webhook.ts', 'world.ts', 'control-socket.ts', 'token-keys-file.ts'],
-    ...['memory', 'store', 'access', 'repository', 'admin', 'http', 'threads'],
+    ...['background.ts', 'webhook.ts', 'world.ts', 'control-socket.ts', 'token-keys-file.ts'],
+    ...['memory', 'store', 'access', 'repository', 'http', 'threads'],
   ],
   cli: [
     ...['errors.ts', 'settings', 'log', 'custody.ts', 'node-http.ts', 'world.ts', 'main.ts'],
