@@ -1,9 +1,9 @@
 import { X509Certificate } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import { clientCertificatesOf } from './authentication.ts'
+import { followFiles } from './follow-files.ts'
 import type { TlsMaterial } from './http/server.ts'
 import type { Log } from './log/log.ts'
-import { follow } from './repository/follow.ts'
 import type { Repeating } from './repository/repeat.ts'
 import type { Settings } from './settings/schema.ts'
 import { serverNames } from './settings/server-names.ts'
@@ -65,5 +65,5 @@ export function followTls(
     log.info({ expires }, 'new TLS certificates are served')
   }
   // Also where its own cannot be renewed: who issues client certificates may have changed.
-  return follow({ what: 'new TLS certificates', use: 'served' }, interval, log, [renewOwn, look])
+  return followFiles({ what: 'new TLS certificates', use: 'served' }, interval, log, [renewOwn, look])
 }

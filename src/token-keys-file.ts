@@ -1,6 +1,6 @@
 import { readSetting } from './authentication.ts'
+import { followFiles } from './follow-files.ts'
 import type { Log } from './log/log.ts'
-import { follow } from './repository/follow.ts'
 import type { Repeating } from './repository/repeat.ts'
 import type { Settings } from './settings/schema.ts'
 
@@ -34,7 +34,7 @@ export function followTokenKeys(
   use: (bytes: Uint8Array) => Promise<void>,
 ): Repeating {
   let current = used
-  return follow({ what: 'new keys of the token service', use: 'used' }, interval, log, [
+  return followFiles({ what: 'new keys of the token service', use: 'used' }, interval, log, [
     async () => {
       const found = await readTokenKeys(settings)
       if (found === undefined || Buffer.compare(found, current) === 0) return

@@ -25,8 +25,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   http: ['errors.ts', 'node-http.ts', 'log', 'memory', 'tuf', 'store', 'access', 'repository', 'admin', 'settings'],
   'custody.ts': ['settings', 'tuf', 'signing', 'access'],
   'authentication.ts': ['errors.ts', 'settings', 'log', 'access'],
-  'token-keys-file.ts': ['settings', 'log', 'authentication.ts', 'repository'],
-  'listener-tls.ts': ['settings', 'log', 'authentication.ts', 'signing', 'repository', 'http'],
+  'follow-files.ts': ['errors.ts', 'log', 'repository'],
+  'token-keys-file.ts': ['settings', 'log', 'authentication.ts', 'follow-files.ts', 'repository'],
+  'listener-tls.ts': ['settings', 'log', 'authentication.ts', 'follow-files.ts', 'signing', 'repository', 'http'],
   'listeners.ts': ['errors.ts', 'settings', 'listener-tls.ts', 'http'],
   'policy.ts': ['settings', 'repository'],
   threads: [

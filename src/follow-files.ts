@@ -1,6 +1,6 @@
-import { TrustError } from '../errors.ts'
-import { repeat, type Repeating } from './repeat.ts'
-import type { Log } from '../log/log.ts'
+import { TrustError } from './errors.ts'
+import type { Log } from './log/log.ts'
+import { repeat, type Repeating } from './repository/repeat.ts'
 
 /**
  * Look again and again for files that somebody may have replaced. A look that is refused changes nothing, and why is
@@ -11,7 +11,7 @@ import type { Log } from '../log/log.ts'
  * @param interval milliseconds between two looks
  * @param looks each is done, also where one before it was refused; the first reason is told
  */
-export function follow(
+export function followFiles(
   { what, use }: { readonly what: string; readonly use: string },
   interval: number,
   log: Log,
