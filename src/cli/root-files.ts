@@ -5,7 +5,7 @@ import { dirname } from 'node:path'
 import { fileError, TrustError } from '../errors.ts'
 import type { StagedRootDescription } from '../repository/staged-root.ts'
 import { privateKeyOf } from '../signing/ed25519.ts'
-import { namesInKeyFile, openKeyFile } from '../signing/foreign-key.ts'
+import { namesInKeyFile, openKeyFile } from '../signing/key-file.ts'
 import { secretFrom } from './ask-secret.ts'
 import { readGiven } from './given-file.ts'
 

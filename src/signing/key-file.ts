@@ -1,6 +1,20 @@
-import { createCipheriv, pbkdf2Sync, randomBytes, type KeyObject } from 'node:crypto'
-import { encodePem } from '../tuf/pem.ts'
+import { createCipheriv, createPrivateKey, pbkdf2Sync, randomBytes, type KeyObject } from 'node:crypto'
+import { TrustError } from '../errors.ts'
+import { decodePem, encodePem } from '../tuf/pem.ts'
+import { readEd25519KeyFile } from './ed25519-key-file.ts'
 import { rootKeyId, rootPublicKey } from './root-key.ts'
+
+/** Whose key a client's key file says it holds. */
+interface KeyFileNames {
+  readonly role: string | undefined
+  readonly gun: string | undefined
+}
+
+/** A key of a client's key file, and whose it says it is. */
+interface KeyFile extends KeyFileNames {
+  /** PKCS#8 DER, to be zeroed by whoever takes it. */
+  readonly pkcs8: Buffer
+}
 
 /** What Notary's clients write, and the only thing that all of them read (wire spec §18.4). */
 const ROUNDS = 2048
@@ -15,6 +29,39 @@ const PBES2 = Buffer.from('06092a864886f70d01050d', 'hex')
 const PBKDF2 = Buffer.from('06092a864886f70d01050c', 'hex')
 const HMAC_SHA1 = Buffer.from('06082a864886f70d0207', 'hex')
 const AES_256_CBC = Buffer.from('060960864801650304012a', 'hex')
+
+/** What its header lines say: they can be read without the passphrase. */
+export function namesInKeyFile(pem: string): KeyFileNames {
+  const headers = headersOf(pem.split(/\r?\n/))
+  return { role: headers.get('role'), gun: headers.get('gun') }
+}
+
+/**
+ * Open a key file of notary or docker: PKCS#8, plain or encrypted, with header lines that OpenSSL refuses (wire spec
+ * §18.4).
+ *
+ * @throws TrustError BAD_KEYS
+ */
+export function openKeyFile(pem: string, passphrase: string | undefined): KeyFile {
+  const lines = pem.split(/\r?\n/)
+  // Of the header lines OpenSSL knows only those of a legacy encrypted key.
+  const legacy = headersOf(lines).has('DEK-Info')
+  const bare = lines.filter((line) => (legacy ? !/^(role|gun|path): /.test(line) : !/^\w+: /.test(line) && line !== ''))
+  const text = `${bare.join('\n').trimEnd()}\n`
+  const names = namesInKeyFile(pem)
+  try {
+    const block = decodePem(Buffer.from(text))?.[0]
+    const encrypted = block?.label === 'ENCRYPTED PRIVATE KEY'
+    const ed25519 = block && readEd25519KeyFile(block.bytes, encrypted ? passphrase : undefined)
+    if (ed25519 !== undefined) return { pkcs8: ed25519, ...names }
+    const key = createPrivateKey(passphrase === undefined ? text : { key: text, passphrase })
+    return { pkcs8: key.export({ format: 'der', type: 'pkcs8' }), ...names }
+  } catch (cause) {
+    throw new TrustError('BAD_KEYS', 'the passphrase does not open the key file, or it is none that can be read', {
+      cause,
+    })
+  }
+}
 
 /**
  * A private key as a key file of notary and docker: PKCS#8 under PBES2, with a header line that says what it is for.
@@ -39,6 +86,10 @@ export function encodeKeyFile(key: KeyObject, role: string, passphrase: string):
     .split('\n')
   // Without `path` an encrypted key is refused at import: it is the name that the file gets in the client's store.
   return [first, `path: ${rootKeyId(rootPublicKey(key))}`, `role: ${role}`, '', ...rest].join('\n')
+}
+
+function headersOf(lines: readonly string[]): Map<string, string> {
+  return new Map(lines.map((line) => line.split(': ', 2)).map(([name = '', value = '']) => [name, value]))
 }
 
 function der(tag: number, ...parts: readonly Buffer[]): Buffer {

@@ -5,8 +5,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { openKeyFile, openSignerRow } from '../../src/signing/foreign-key.ts'
-import { encodeKeyFile } from '../../src/signing/key-file.ts'
+import { encodeKeyFile, openKeyFile } from '../../src/signing/key-file.ts'
+import { openSignerRow } from '../../src/signing/signer-row.ts'
 
 interface Vector {
   readonly name: string
