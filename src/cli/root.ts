@@ -104,7 +104,7 @@ function exportKey(name: string, file: string, options: Options, command: Comman
     const passphrase = await newSecretFrom(options.keyPassphraseFile, what, KEY_PASSPHRASE_OPTION)
     const { remove = false, dryRun = false, json } = options
     if (dryRun) await mustBeNew(file)
-    else await writeNew(file, encodeKeyFile(key, 'root', passphrase))
+    else await writeNew(file, encodeKeyFile(key, passphrase))
     if (remove) await connection.call(saveRootKey, { name, public: record.public, sealed: null }, dryRun)
     if (json === true) printJson({ name, keyId: record.keyId, file, removed: remove })
     else if (dryRun) print(`would write ${file}${remove ? `; the root key ${name} would be offline then` : ''}`)

@@ -64,13 +64,13 @@ export function openKeyFile(pem: string, passphrase: string | undefined): KeyFil
 }
 
 /**
- * A private key as a key file of notary and docker: PKCS#8 under PBES2, with a header line that says what it is for.
+ * A root key as a key file of notary and docker: PKCS#8 under PBES2, with a header line that says what it is for.
  * Node writes PBKDF2 with HMAC-SHA256, which these clients cannot read.
  *
  * @param key P-256
  * @param passphrase the one that the clients will ask for
  */
-export function encodeKeyFile(key: KeyObject, role: string, passphrase: string): string {
+export function encodeKeyFile(key: KeyObject, passphrase: string): string {
   const salt = randomBytes(SALT_BYTES)
   const iv = randomBytes(16)
   const pkcs8 = key.export({ format: 'der', type: 'pkcs8' })
@@ -85,7 +85,7 @@ export function encodeKeyFile(key: KeyObject, role: string, passphrase: string):
     .toString()
     .split('\n')
   // Without `path` an encrypted key is refused at import: it is the name that the file gets in the client's store.
-  return [first, `path: ${rootKeyId(rootPublicKey(key))}`, `role: ${role}`, '', ...rest].join('\n')
+  return [first, `path: ${rootKeyId(rootPublicKey(key))}`, 'role: root', '', ...rest].join('\n')
 }
 
 function headersOf(lines: readonly string[]): Map<string, string> {

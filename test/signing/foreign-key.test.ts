@@ -81,7 +81,7 @@ test('legacy files, with and without encryption', () => {
 
 test('what is written is read again, and anything else is refused', () => {
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-  const pem = encodeKeyFile(privateKey, 'root', 'a passphrase')
+  const pem = encodeKeyFile(privateKey, 'a passphrase')
   const { pkcs8, role } = openKeyFile(pem, 'a passphrase')
   assert.equal(publicOf(pkcs8), publicOf(privateKey.export({ format: 'der', type: 'pkcs8' })))
   assert.equal(role, 'root')
