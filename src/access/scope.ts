@@ -20,13 +20,16 @@ const OWN_ACTIONS: readonly string[] = ['rotate', 'delete'] satisfies Action[]
 /** Of the server itself: asked by clients at `/v2/`, needed for the changefeed of all repositories. */
 export const CATALOG: ResourceActions = { type: 'registry', name: 'catalog', actions: ['*'] }
 
+/** A GUN may have blanks inside: one that separates scopes stands behind actions, and before a type. */
+const BETWEEN_SCOPES = / (?<=:[a-z,*]* )(?=[a-z]+:)/
+
 /**
  * Read the `scope` parameters of a token request: `repository:<GUN>:<actions>`, several separated by blanks. A GUN has
  * colons inside: the type ends at the first, the actions begin after the last (wire spec §15.2).
  */
 export function parseScopes(texts: readonly string[]): ResourceActions[] {
   return texts
-    .flatMap((text) => text.split(' '))
+    .flatMap((text) => text.split(BETWEEN_SCOPES))
     .flatMap((text): ResourceActions[] => {
       const [first, last] = [text.indexOf(':'), text.lastIndexOf(':')]
       if (first < 0 || first === last) return []

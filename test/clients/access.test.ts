@@ -30,7 +30,7 @@ describe('notary, with users', { skip: skipWithout('notary') }, () => {
   }
 
   test('init, publish, rotate and delete by those who may; the journal names them', async () => {
-    const gun = 'example.org/team/whole'
+    const gun = 'example.org/team/the whole'
     const pusher = await person('pusher')
     await pusher.run('init', '-p', gun)
     await pusher.run('add', '-p', gun, 'v1', await stage.file('v1'))

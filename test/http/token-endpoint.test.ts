@@ -88,6 +88,8 @@ describe('the built-in token endpoint', () => {
       ['repository:localhost:5000/other/app:push,pull', []],
       ['repository:localhost:5000/team:pull', []],
       [`repository:${GUN}:pull repository:localhost:5000/team/b:push repository:x/y:pull`, [['pull'], ['push']]],
+      [`repository:${GUN} of us:push,pull`, [['push', 'pull']]],
+      [`repository:${GUN} of us:pull repository:${GUN} of all:push registry:catalog:*`, [['pull'], ['push']]],
       ['registry:catalog:*', []],
       [`repository:${GUN}:delete,admin,rotate,read`, []],
       [`Repository:${GUN}:pull`, []],
