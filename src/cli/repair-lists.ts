@@ -3,8 +3,15 @@ import { counted, visible } from './print.ts'
 
 /** Lines of each list; where there are more records they are counted, by repository and kind. */
 export const LISTED_MAX = 100
-/** Kinds of records whose name begins with a repository. */
-const OF_REPOSITORY = ['head', 'document', 'version', 'keys', 'history']
+/** Kinds of records that belong to a repository: words of their names in front of the repository's, and behind it. */
+const AROUND: Readonly<Record<string, readonly [before: number, behind: number]>> = {
+  head: [0, 0],
+  document: [0, 2],
+  version: [0, 2],
+  keys: [0, 1],
+  history: [0, 1],
+  due: [1, 0],
+}
 
 /** Where what was repaired came from. */
 const FROM: Readonly<Record<Repair['repaired'][number]['from'], string>> = {
@@ -49,9 +56,9 @@ function listed(what: string, records: readonly string[], why = ''): string[] {
   return [...lines.slice(0, LISTED_MAX), `${what}: records of ${more}${why}`]
 }
 
-/** @param record as `nameOf` names it: its kind, then its parts; no name of a repository has a blank */
+/** @param record as `nameOf` names it: its kind, then its parts; the name of a repository may have blanks */
 function placeOf(record: string): { of: string; kind: string } {
-  const [kind = '', first = '', second = ''] = record.split(' ')
-  if (kind === 'due') return { of: second, kind }
-  return { of: OF_REPOSITORY.includes(kind) ? first : '', kind }
+  const [kind = '', ...words] = record.split(' ')
+  const around = AROUND[kind]
+  return { of: around === undefined ? '' : words.slice(around[0], words.length - around[1]).join(' '), kind }
 }

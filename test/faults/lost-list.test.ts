@@ -30,7 +30,7 @@ describe('a list of tables that lost its end', () => {
     const store = await openStore(place)
     for (let number = 1; number <= 60; number += 1) {
       const text = randomBytes(100_000).toString('hex')
-      await store.commit(commitOf(`example.org/${number}`, 0, [documentOf('targets', 1, text)]))
+      await store.commit(commitOf(`example.org/team ${number}`, 0, [documentOf('targets', 1, text)]))
     }
     // The older log goes when its table is in the list.
     const logs = async (): Promise<number> =>
@@ -121,7 +121,7 @@ describe('a list of tables that lost its end', () => {
     )
     const { code, stdout } = await terminal.run(['repair', 'counted'], place)
     assert.equal(code, 1)
-    assert.match(stdout, /^repaired: 1 × history, 1 × version of example\.org\/7, from what else is stored$/m)
+    assert.match(stdout, /^repaired: 1 × history, 1 × version of example\.org\/team 7, from what else is stored$/m)
     assert.match(stdout, /^made \S+: 120 records repaired, 60 still damaged, /m)
     assert.match(stdout, /^hint: with --dry-run --json, and another directory, the same command names each record$/m)
     assert.match(stdout, /^and \d+ more, which "countersign check" names$/m)
