@@ -63,13 +63,9 @@ function ruleOf(text: string): { guns: string; tags: string; move: boolean; chec
   const words = rest.split(':').filter((word) => word !== '')
   const checked = words.find((word) => word.startsWith('checked='))?.slice('checked='.length)
   const known = words.every((word) => word === 'move' || word.startsWith('checked='))
-  if (guns !== '' && known && (checked === undefined || Number(checked) > 0)) {
-    return {
-      guns,
-      tags,
-      move: words.includes('move'),
-      checkedWithinMinutes: checked === undefined ? null : Number(checked),
-    }
+  const minutes = checked === undefined ? null : Number(checked)
+  if (guns !== '' && known && (minutes === null || (minutes > 0 && minutes < Infinity))) {
+    return { guns, tags, move: words.includes('move'), checkedWithinMinutes: minutes }
   }
   throw new TrustError('INVALID_PARAMETERS', `"${text}" is no rule`, { hint: `write it as ${RULE_HELP}` })
 }
