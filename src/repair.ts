@@ -27,7 +27,7 @@ export interface Repair extends Repaired {
 }
 
 /** What to make of a damaged store, and of what. */
-export interface RepairRequest {
+interface RepairRequest {
   /** Where the repaired one is made. Absolute; it is made, or is there and empty. */
   readonly directory: string
   /** A backup to take from what cannot be had otherwise: what `countersign backup` made, or a data directory. */

@@ -88,7 +88,7 @@ function filenameOf(headers: string): string | undefined {
 const PARAMETER = /;\s*([^\s=;"]+)=(?:"((?:[^"\\]|\\.)*)"|([^\s;"]*))\s*/gy
 
 function parameterOf(disposition: string): string | undefined {
-  const end = disposition.search(/[;]/)
+  const end = disposition.indexOf(';')
   if (end === -1) return undefined
   const found = new Map<string, string>()
   PARAMETER.lastIndex = end

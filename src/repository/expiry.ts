@@ -9,6 +9,12 @@ import { repeat, type Repeating } from './repeat.ts'
 import { signedHere } from './signed-here.ts'
 import type { Trust } from './trust.ts'
 
+/** Ends within this time are logged, milliseconds: 60 days, time enough for a rotation. */
+export const EXPIRY_HORIZON = 60 * 86_400_000
+
+/** As `what`: said of a repository that cannot be read; of no repository, of the tokens. */
+export const DAMAGED = 'damaged'
+
 /**
  * Something that ends unless it is put off: metadata, root certificates, tokens, by a person; the server's certificate, by
  * the server if it made it.
@@ -52,12 +58,6 @@ export function rootCertificatesEnd({ keys, threshold }: RoleKeys): number | und
   const ends = [...keys.values()].flatMap((key) => certificateEnds(key) ?? [])
   return ends.toSorted((one, other) => other - one)[threshold - 1]
 }
-
-/** Ends within this time are logged, milliseconds: 60 days, time enough for a rotation. */
-export const EXPIRY_HORIZON = 60 * 86_400_000
-
-/** As `what`: said of a repository that cannot be read; of no repository, of the tokens. */
-export const DAMAGED = 'damaged'
 
 /**
  * What ends at or before `until` (milliseconds since 1970) in any repository; soonest first. One that is damaged is said

@@ -121,12 +121,12 @@ function cachedRoots(
     }
     if (version < newest && broken === undefined && next !== undefined) {
       const keys = rootKeys(root, gun, undefined)
-      if (countSigners(next.metadata, keys, ignore) < keys.threshold) {
+      if (countSigners(next.metadata, keys, misfiled) < keys.threshold) {
         broken = `version ${version + 1} is not signed by the keys of version ${version}`
       }
     }
     const own = rootKeys(root, gun, now)
-    if (countSigners(root.metadata, own, ignore) < own.threshold) {
+    if (countSigners(root.metadata, own, misfiled) < own.threshold) {
       broken ??= `root certificates of version ${version} have ended`
     }
     found.push(broken === undefined ? { version, follows: true } : { version, follows: false, why: broken })
@@ -165,7 +165,7 @@ function breaksOf(
   return breaks
 }
 
-/** A key that is filed under a wrong id counts for nothing. */
-function ignore(): never {
+/** Cannot happen: `rootKeys` files each key under its own id. */
+function misfiled(): never {
   throw new Error('a stored root has a key under an id that is not its own')
 }

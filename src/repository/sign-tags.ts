@@ -27,7 +27,7 @@ export interface SignRequest extends TargetsEdit {
 }
 
 /** What the signing roles and targets say of a tag now, hex; empty text for what has no SHA-256. Roles may differ. */
-export type CurrentDigests = (tag: string) => readonly string[]
+type CurrentDigests = (tag: string) => readonly string[]
 
 /** What became of that. */
 export interface SignResult {

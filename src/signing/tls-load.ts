@@ -4,9 +4,8 @@ import { createSecureContext } from 'node:tls'
 import { fileError, TrustError } from '../errors.ts'
 import type { TlsIdentity } from './tls-issue.ts'
 
-const DAY = 86_400_000
-/** A certificate begins so much before it was made: clocks differ. One that begins later is of a clock that was wrong. */
-export const AHEAD = DAY
+/** How far ahead a certificate may begin, milliseconds: a day, clocks differ. One that begins later is of a wrong clock. */
+export const AHEAD = 86_400_000
 const OWN_FILES = 'check the settings tls.certificateFile and tls.keyFile'
 
 /**
