@@ -24,7 +24,8 @@ export function getGlobalChangefeed(wiring: Wiring): (ctx: Context) => Promise<v
 async function send(ctx: Context, { trust }: Wiring, gun: Gun | undefined): Promise<void> {
   const query = new URLSearchParams(ctx.querystring)
   const records = parseInt32(query.get('records') ?? '', 'records')
-  const changeId = parseInt32(query.get('change_id') ?? '0', 'change_id')
+  // As Go does it: an empty one is none, as who begins may send it.
+  const changeId = parseInt32(query.get('change_id') || '0', 'change_id')
   const found = await changefeed(trust.store, { gun, records, changeId })
   ctx.status = 200
   ctx.type = 'application/json'

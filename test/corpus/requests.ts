@@ -103,17 +103,18 @@ const QUERIES: [string, Expected][] = [
       '?RECORDS=1',
       '?records[]=1',
     ],
-    ...[
-      '?records=1&change_id=x',
-      '?records=1&change_id=',
-      '?records=1&change_id=1.5',
-      '?records=1&change_id=2147483648',
-    ],
+    ...['?records=1&change_id=x', '?records=1&change_id=1.5', '?records=1&change_id=2147483648'],
     ...['?records=x&records=1', '?change_id=1'],
   ].map((query): [string, Expected] => [query, BAD_PARAMETERS]),
-  ...['?records=1', '?records=0', '?records=02', '?records=%2B2', '?records=-1', '?records=2147483647'].map(
-    (query): [string, Expected] => [query, { status: 200 }],
-  ),
+  ...[
+    '?records=1',
+    '?records=1&change_id=',
+    '?records=0',
+    '?records=02',
+    '?records=%2B2',
+    '?records=-1',
+    '?records=2147483647',
+  ].map((query): [string, Expected] => [query, { status: 200 }]),
   ...['?records=-2147483648', '?records=1&change_id=-1', '?records=1&records=x', '?records=5&change_id=2147483647'].map(
     (query): [string, Expected] => [query, { status: 200 }],
   ),

@@ -94,6 +94,7 @@ describe('the changefeed (wire spec §10)', () => {
       '?records=2&records=7',
       '?x=1&records=2&y',
       '?records=2&change_id=%2B0',
+      '?records=2&change_id=',
     ]) {
       assert.deepEqual(await places(query), [1, 2], query)
     }
@@ -112,7 +113,6 @@ describe('the changefeed (wire spec §10)', () => {
         'invalid records parameter: strconv.ParseInt: parsing "-2147483649": value out of range',
       ],
       ['?records=1&change_id=x', 'invalid change_id parameter: strconv.ParseInt: parsing "x": invalid syntax'],
-      ['?records=1&change_id=', 'invalid change_id parameter: strconv.ParseInt: parsing "": invalid syntax'],
     ]
     for (const [query, text] of refused) {
       for (const path of ['/v2/_trust/changefeed', `/v2/${GUN}/_trust/changefeed`]) {
