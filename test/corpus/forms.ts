@@ -77,6 +77,7 @@ const REFUSED: [string, Expected, Form][] = [
   ],
   ['a cut in the content of a part', MALFORMED_UPLOAD, (parts) => ({ type: TYPE, body: whole(parts).slice(0, 400) })],
   ['no final delimiter', MALFORMED_UPLOAD, (parts) => ({ type: TYPE, body: whole(parts).slice(0, -END.length) })],
+  ['a first delimiter that begins no line', MALFORMED_UPLOAD, (parts) => ({ type: TYPE, body: `\n${whole(parts)}` })],
   ['half a final delimiter', MALFORMED_UPLOAD, (parts) => ({ type: TYPE, body: whole(parts).slice(0, -5) })],
   ['a part without any header', NO_FILENAME, (parts) => ({ type: TYPE, body: headless(parts) })],
   ['a part without a disposition', NO_FILENAME, disposed(() => '')],
