@@ -1,7 +1,7 @@
 import { createPublicKey, randomBytes, sign, verify } from 'node:crypto'
-import { rename } from 'node:fs/promises'
+import { rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { TrustError } from '../errors.ts'
+import { fileError, TrustError } from '../errors.ts'
 import { privateKeyOfSeed, SEED_BYTES } from './ed25519.ts'
 import { FileSigner } from './file-signer.ts'
 import { KEY_FILE_SECRET_BYTES, PASSPHRASE_MIN_LENGTH } from './key-encryption.ts'
@@ -15,6 +15,8 @@ const KEY_FILE = 'key-encryption-key'
 const KEYRING = 'keyring.json'
 const ANCHOR_KEY = 'anchor-key'
 const TOKEN_KEY = 'token-key'
+/** There while a keyring is put under another secret. */
+const REKEY_LOCK = '.rekey'
 /** Where they are named; one that is gone is nowhere else. */
 const NAMED = 'the settings keysDirectory and passphraseFile, or put it back from a backup'
 const ANCHOR_ABOUT = ['countersign anchor key', '1']
@@ -110,13 +112,42 @@ export async function mustBeWhole(directory: string): Promise<void> {
  * @param passphraseFile the passphrase in use; undefined: the key file
  * @param newPassphraseFile the passphrase from now on; undefined: a new key file
  * @param dryRun open and read everything, write nothing
- * @throws TrustError BAD_KEYS
+ * @throws TrustError BAD_KEYS, BUSY
  */
 export async function rekey(
   directory: string,
   passphraseFile?: string,
   newPassphraseFile?: string,
   dryRun = false,
+): Promise<void> {
+  const work = (): Promise<void> => changeSecret(directory, passphraseFile, newPassphraseFile, dryRun)
+  return dryRun ? work() : alone(directory, work)
+}
+
+/** Of two at once one could leave its key file beside the other one's keyring, and no key would open any more. */
+async function alone(directory: string, work: () => Promise<void>): Promise<void> {
+  const lock = join(directory, REKEY_LOCK)
+  await writeFile(lock, '', { mode: 0o600, flag: 'wx' }).catch((cause: unknown) => {
+    if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') {
+      throw fileError('BAD_KEYS', `cannot write ${lock}`, cause, 'check the setting keysDirectory')
+    }
+    throw new TrustError('BUSY', `another command puts the keyring in ${directory} under a new secret`, {
+      hint: `look which secret opens it when that is done; if it was killed, remove ${lock} and try again`,
+      cause,
+    })
+  })
+  try {
+    await work()
+  } finally {
+    await rm(lock, { force: true })
+  }
+}
+
+async function changeSecret(
+  directory: string,
+  passphraseFile: string | undefined,
+  newPassphraseFile: string | undefined,
+  dryRun: boolean,
 ): Promise<void> {
   const old = await currentSecret(directory, passphraseFile)
   if (passphraseFile === undefined && newPassphraseFile === undefined) {

@@ -118,6 +118,25 @@ hint: set passphraseFile (COUNTERSIGN_PASSPHRASE_FILE) to the file that has it
     await opensWith()
   })
 
+  test('by two persons at once is done by one: the key file of one and the keyring of the other open nothing', async () => {
+    assert.equal((await terminal.run(['key', 'rekey', '--new-passphrase-file', 'first'])).code, 0)
+    const rekey = ['key', 'rekey', '--passphrase-file', 'first', '--new-key-file']
+    // As one is that has begun.
+    await writeFile(terminal.path('keys', '.rekey'), '')
+    const { code, stdout, stderr } = await terminal.run(rekey)
+    assert.deepEqual([code, stdout], [2, ''])
+    assert.match(
+      stderr,
+      /^error: another command puts the keyring in keys under a new secret\nhint: .* remove keys\/\.rekey/,
+    )
+    await opensWith('first')
+    await rm(terminal.path('keys', '.rekey'))
+    const codes = await Promise.all([terminal.run(rekey), terminal.run(rekey)])
+    assert.ok(codes.some((each) => each.code === 0))
+    await opensWith()
+    assert.ok(!(await readdir(terminal.path('keys'))).includes('.rekey'))
+  })
+
   test('beside a running server: it goes on, and its next start wants the new secret', async () => {
     const server = await terminal.serve(['--quiet'])
     assert.equal((await terminal.run(['key', 'rekey', '--new-passphrase-file', 'first'])).code, 0)
