@@ -4,6 +4,7 @@ import { TrustError } from '../errors.ts'
 import { rekey } from '../signing/keys-directory.ts'
 import { importCommand } from './import.ts'
 import { DRY_RUN_OPTION, JSON_OPTION } from './options.ts'
+import { mustBeOwner } from './owner.ts'
 import { print, printJson, table } from './print.ts'
 import { addRotate } from './rotate.ts'
 import { ask, EXIT, run, settingsOf } from './run.ts'
@@ -57,7 +58,8 @@ function changeSecret(options: RekeyOptions, command: Command): Promise<void> {
     if ((newPassphraseFile === undefined) === (newKeyFile === undefined)) {
       throw new TrustError('BAD_SETTINGS', 'say either --new-passphrase-file or --new-key-file')
     }
-    const { keysDirectory, passphraseFile } = settingsOf(command)
+    const { dataDirectory, keysDirectory, passphraseFile } = settingsOf(command)
+    await mustBeOwner(dataDirectory)
     await rekey(keysDirectory, options.passphraseFile ?? passphraseFile, newPassphraseFile, dryRun)
     const under = newPassphraseFile === undefined ? 'key file' : 'passphrase'
     if (options.json === true) printJson({ keysDirectory, under })

@@ -1,6 +1,6 @@
 import { randomBytes, type KeyObject } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
-import { TrustError } from '../errors.ts'
+import { fileError, TrustError } from '../errors.ts'
 import { deriveKey, isDerivation, newDerivation, secretKey, type Derivation } from './key-encryption.ts'
 import { seal, unseal } from './seal.ts'
 import { writeFileAtomically } from './secret-file.ts'
@@ -131,11 +131,14 @@ async function readKeyring(
 }
 
 async function parseKeyring(path: string): Promise<KeyringFile> {
+  const text = await readFile(path, 'utf8').catch((cause: unknown) => {
+    throw fileError('BAD_KEYS', `cannot read the keyring ${path}`, cause, RESTORE)
+  })
   let file: Partial<KeyringFile> | null
   try {
-    file = JSON.parse(await readFile(path, 'utf8')) as Partial<KeyringFile> | null
-  } catch (cause) {
-    throw new TrustError('BAD_KEYS', `cannot read the keyring ${path}`, { hint: RESTORE, cause })
+    file = JSON.parse(text) as Partial<KeyringFile> | null
+  } catch {
+    throw damaged(path)
   }
   if (typeof file?.format === 'number' && file.format !== 1) {
     const text = `${path} was written by a newer version, or is damaged`
