@@ -1,11 +1,12 @@
 import type { KeyObject } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { access, constants, writeFile } from 'node:fs/promises'
+import { access, constants, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { fileError, TrustError } from '../errors.ts'
 import type { StagedRootDescription } from '../repository/staged-root.ts'
 import { privateKeyOf } from '../signing/ed25519.ts'
 import { namesInKeyFile, openKeyFile } from '../signing/key-file.ts'
+import { syncDirectory, writeFileAtomically } from '../signing/secret-file.ts'
 import { secretFrom } from './ask-secret.ts'
 import { readGiven } from './given-file.ts'
 
@@ -51,6 +52,16 @@ export async function readStaged(file: string): Promise<StagedRootDescription> {
   })
 }
 
+/** In its place, with more signatures: those of others must not be lost on a full disk. @throws TrustError BAD_KEYS */
+export async function writeStaged(file: string, staged: StagedRootDescription): Promise<void> {
+  const { mode } = await stat(file)
+  await writeFileAtomically(file, stagedText(staged), mode & 0o777, 'check the disk, and who may write there')
+}
+
+export function stagedText(staged: StagedRootDescription): string {
+  return `${JSON.stringify(staged, undefined, 2)}\n`
+}
+
 /** True for a file that `readStaged` reads. */
 export async function holdsStaged(file: string): Promise<boolean> {
   return readStaged(file).then(
@@ -59,9 +70,21 @@ export async function holdsStaged(file: string): Promise<boolean> {
   )
 }
 
-/** Never over a file that is there: it may be somebody's only key. @throws TrustError BAD_SETTINGS */
+/**
+ * Never over a file that is there: it may be somebody's only key. On the disk when it resolves: what is sealed here may be
+ * removed next.
+ *
+ * @throws TrustError BAD_SETTINGS; nothing is left of it then
+ */
 export async function writeNew(file: string, text: string): Promise<void> {
-  await writeFile(file, text, { mode: 0o600, flag: 'wx' }).catch((cause: unknown) => cannotMake(file, cause))
+  try {
+    await writeFile(file, text, { mode: 0o600, flag: 'wx', flush: true })
+    await syncDirectory(dirname(file))
+  } catch (cause) {
+    const isOfOthers = (cause as NodeJS.ErrnoException).code === 'EEXIST'
+    if (!isOfOthers) await rm(file, { force: true }).catch(() => undefined)
+    cannotMake(file, cause)
+  }
 }
 
 /** What `writeNew` would find, for a dry run. @throws TrustError BAD_SETTINGS */

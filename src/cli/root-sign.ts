@@ -1,5 +1,4 @@
 import type { Command } from 'commander'
-import { writeFile } from 'node:fs/promises'
 import { listStagedRoots } from '../admin/roots.ts'
 import { TrustError } from '../errors.ts'
 import { typed } from '../tuf/gun.ts'
@@ -7,7 +6,7 @@ import { payloadForPeople, stagedForPeople } from './describe-root.ts'
 import { inEach, oneGun, outcomeTable, WAITING_HINT } from './fleet.ts'
 import { DRY_RUN_OPTION, JSON_OPTION } from './options.ts'
 import { print, printJson } from './print.ts'
-import { holdsStaged, KEY_PASSPHRASE_OPTION, readRootKeyFile, readStaged } from './root-files.ts'
+import { holdsStaged, KEY_PASSPHRASE_OPTION, readRootKeyFile, readStaged, writeStaged } from './root-files.ts'
 import { PASSPHRASE_OPTION, RootKeyring } from './root-keys.ts'
 import { EXIT, run, withConnection } from './run.ts'
 import { signAndPublish, signaturesBy } from './sign-root.ts'
@@ -94,7 +93,7 @@ function signFile(file: string, keyFile: string, { keyPassphraseFile, dryRun, js
     const said = payloadForPeople(staged)
     const all = new Map([...staged.signatures, ...made].map((signature) => [signature.keyid, signature]))
     const signed = { ...staged, signatures: [...all.values()] }
-    if (dryRun !== true) await writeFile(file, `${JSON.stringify(signed, undefined, 2)}\n`)
+    if (dryRun !== true) await writeStaged(file, signed)
     if (json === true) printJson({ file, gun: staged.gun, version: staged.version, signatures: made })
     else {
       print(`${dryRun === true ? 'would sign' : 'signed'} this root of ${staged.gun} in ${file}:`)

@@ -7,7 +7,7 @@ import { stagedForPeople } from './describe-root.ts'
 import { codeOfList, DAMAGED } from './list.ts'
 import { DRY_RUN_OPTION, JSON_OPTION } from './options.ts'
 import { print, printJson, table } from './print.ts'
-import { readStaged, writeNew } from './root-files.ts'
+import { readStaged, stagedText, writeNew } from './root-files.ts'
 import { addSign } from './root-sign.ts'
 import { ask, EXIT, withConnection } from './run.ts'
 
@@ -57,7 +57,7 @@ export function addStagedRoots(root: Command): void {
 function show(gun: string, { out, json }: Options, command: Command): Promise<void> {
   if (out === undefined) return ask(command, showStagedRoot, { gun }, stagedForPeople)
   return withConnection(command, async (connection) => {
-    await writeNew(out, `${JSON.stringify(await connection.call(showStagedRoot, { gun }), undefined, 2)}\n`)
+    await writeNew(out, stagedText(await connection.call(showStagedRoot, { gun })))
     if (json === true) printJson({ gun, file: out })
     else print(`wrote ${out}: sign it with "countersign root sign ${typed(out)} --key KEYFILE"`)
     return EXIT.ok

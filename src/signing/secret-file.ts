@@ -71,7 +71,12 @@ export async function makeSecretDirectory(path: string): Promise<void> {
  *
  * @throws TrustError BAD_KEYS
  */
-export async function writeFileAtomically(path: string, content: string | Uint8Array, mode: number): Promise<void> {
+export async function writeFileAtomically(
+  path: string,
+  content: string | Uint8Array,
+  mode: number,
+  hint = 'check the disk, and the setting keysDirectory',
+): Promise<void> {
   const beside = join(dirname(path), `.${randomUUID()}.tmp`)
   try {
     await writeFile(beside, content, { mode, flag: 'wx', flush: true })
@@ -80,7 +85,7 @@ export async function writeFileAtomically(path: string, content: string | Uint8A
   } catch (cause) {
     // Half a file on a full disk: nobody would ever look for it.
     await rm(beside, { force: true }).catch(() => undefined)
-    throw fileError('BAD_KEYS', `cannot write ${path}`, cause, 'check the disk, and the setting keysDirectory')
+    throw fileError('BAD_KEYS', `cannot write ${path}`, cause, hint)
   }
 }
 

@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
 import { generateKeyPairSync } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { readFile, stat, writeFile } from 'node:fs/promises'
 import { after, before, describe, test } from 'node:test'
+import { promisify } from 'node:util'
+import { COMMAND } from '../support/server-process.ts'
 import { Terminal } from './terminal.ts'
 
 const GUN = 'docker.io/acme/two'
@@ -25,6 +29,13 @@ describe('root keys of persons, at the terminal', () => {
   after(() => terminal.close())
 
   const prints: Terminal['prints'] = (...typed) => terminal.prints(...typed)
+
+  /** Where no file can have more bytes than that, as on a full disk. */
+  async function full(bytes: number, command: string, expected: RegExp): Promise<void> {
+    const args = [`--fsize=${bytes}`, COMMAND, ...command.split(' ')]
+    const typed = promisify(execFile)('prlimit', args, { env: terminal.environment, cwd: terminal.directory })
+    await assert.rejects(typed, { code: 2, stderr: expected })
+  }
 
   async function rootOf(gun: string): Promise<{ threshold: number; ids: string[] }> {
     const { stdout } = await terminal.run(['repo', 'show', gun, '--json'])
@@ -65,6 +76,12 @@ describe('root keys of persons, at the terminal', () => {
     )
     await prints(`root export alice alice.key --passphrase-file alice.pass ${out}`, 'wrote alice.key\n')
     await prints(`root import bob alice.key ${out} --passphrase-file bob.pass`, /there is a root key bob already/, 2)
+    const server = await terminal.serve(['--quiet'])
+    const halved = `root export alice half.key --passphrase-file alice.pass ${out} --remove`
+    await full(100, halved, /^error: cannot make half\.key: EFBIG/)
+    assert.ok(!existsSync(terminal.path('half.key')))
+    await prints('root list', /^alice +ID {2}sealed here$/m)
+    assert.equal(await server.end(), 0)
     // A targets key lies beside it, in a file whose name says nothing.
     const ofTargets = (await readFile(terminal.path('bob.key'), 'utf8')).replace(
       'role: root',
@@ -185,6 +202,7 @@ describe('root keys of persons, at the terminal', () => {
       `root sign staged.json --key alice.key ${out}`,
       /^signed this root of [^]* version {2}5, until [^]* root {7}1 of ID\n[^]*take it back/,
     )
+    await full(1_000, `root sign staged.json --key alice.key ${out}`, /^error: cannot write staged\.json: EFBIG/)
     const again = await terminal.run(`root sign staged.json --key alice.key ${out} --dry-run`.split(' '))
     const [id = ''] = (await rootOf(LATER)).ids
     assert.ok(again.stdout.includes(`  root       1 of ${id}\n`), 'the id that repo show has')
