@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { cp, rm, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { journalKey, parseKey } from '../../src/store/keyspace.ts'
+import { formatKey, journalKey, parseKey } from '../../src/store/keyspace.ts'
 import { openRecord } from '../../src/store/record.ts'
 import type { JournalEntry } from '../../src/store/store.ts'
 import { changeRecords, livedIn, OWN, recordsOf, ruined, type LivedIn } from '../support/lived-in.ts'
@@ -106,6 +106,32 @@ describe('countersign repair --without-anchor', () => {
     } finally {
       await server.end()
     }
+  })
+
+  test('an end that is lost with the first record: an anchor tells which store it was, also one of a backup', async () => {
+    const { directory, environment } = await newCopy()
+    await rm(directory, { recursive: true })
+    await cp(lived.terminal.path('old', 'data'), directory, { recursive: true })
+    await changeRecords(directory, [formatKey()], ruined)
+    const made = `made-${copies}`
+    const refused = await lived.terminal.run(['repair', made], environment)
+    assert.match(refused.stderr, /--without-anchor gives up what was committed after the last entry that is there/)
+    const { code, stdout, stderr } = await lived.terminal.run(['repair', made, '--without-anchor'], environment)
+    assert.equal(code, 0, stderr)
+    assert.match(stdout, /; given up, since only the anchor names them: /)
+    await isSound(made, oldJournal.length)
+
+    await rm(anchorOf(environment))
+    const anchorless = await lived.terminal.run(['repair', 'nowhere', '--without-anchor'], environment)
+    assert.equal(anchorless.code, 2)
+    assert.match(
+      anchorless.stderr,
+      /^error: the first record .* cannot be read, and without an anchor .*\nhint: put the anchor of a backup in its place/,
+    )
+    await cp(lived.terminal.path('old', 'keys', 'anchor'), anchorOf(environment))
+    const again = await lived.terminal.run(['repair', `${made}-again`, '--without-anchor'], environment)
+    assert.equal(again.code, 0, again.stderr)
+    await isSound(`${made}-again`, oldJournal.length)
   })
 
   for (const isLost of [false, true]) {

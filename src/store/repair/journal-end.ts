@@ -2,9 +2,9 @@ import { TrustError } from '../../errors.ts'
 import type { Anchor } from '../anchor.ts'
 import { readFormat } from '../intact.ts'
 import { EMPTY_TAIL, hexSha256, parseEntry } from '../journal.ts'
-import { journalKey } from '../keyspace.ts'
+import { formatKey, journalKey } from '../keyspace.ts'
 import type { Records } from '../records.ts'
-import type { Found, Sources } from './sources.ts'
+import { wholeIn, type Found, type Sources } from './sources.ts'
 import type { Survey } from './survey.ts'
 
 /**
@@ -12,10 +12,16 @@ import type { Survey } from './survey.ts'
  * known to nobody.
  *
  * @param directory for errors: where the damaged database lies
+ * @param ignored the anchor that does not count, if it can be read
  * @throws TrustError DATA_DAMAGED, DATA_NEWER; WRONG_STATE if a backup goes on after it
  */
-export function endWithoutAnchor(damaged: Records, directory: string, { sources, newest }: Survey): Anchor {
-  const { store } = readFormat(damaged, directory)
+export function endWithoutAnchor(
+  damaged: Records,
+  directory: string,
+  { sources, newest }: Survey,
+  ignored: Anchor | undefined,
+): Anchor {
+  const store = storeIn(damaged, directory, ignored)
   // One that is damaged is not among those that tell of themselves.
   const end = sources.raw(journalKey(newest + 1)) === undefined ? newest : newest + 1
   const hash = end === EMPTY_TAIL.number ? EMPTY_TAIL.hash : hashOf(sources.find(journalKey(end), undefined))
@@ -25,6 +31,16 @@ export function endWithoutAnchor(damaged: Records, directory: string, { sources,
   }
   const text = `the end of the journal, entry ${end}, is damaged, and without an anchor nothing tells what it was`
   throw new TrustError('DATA_DAMAGED', text, { hint: 'restore the newest backup; nothing was changed' })
+}
+
+/** Which store it is: of a database whose first record cannot be read an anchor tells, also one that does not count. */
+function storeIn(damaged: Records, directory: string, ignored: Anchor | undefined): string {
+  if (wholeIn(damaged, formatKey()) !== undefined) return readFormat(damaged, directory).store
+  if (ignored !== undefined) return ignored.store
+  const text = `the first record of the database in ${directory} cannot be read, and without an anchor nothing tells what it was`
+  throw new TrustError('DATA_DAMAGED', text, {
+    hint: 'put the anchor of a backup in its place, of whatever age; where there is none, nothing can be repaired',
+  })
 }
 
 /**

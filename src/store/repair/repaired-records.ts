@@ -66,7 +66,7 @@ export async function* repairedRecords(parts: RepairParts, done: Repaired): Asyn
   const { damaged, backup, ignoredAnchor, proposeHeads, gone } = parts
   const surveyed = await survey(damaged, backup, gone)
   const { sources } = surveyed
-  const anchor = parts.anchor ?? endWithoutAnchor(damaged, parts.directory, surveyed)
+  const anchor = parts.anchor ?? endWithoutAnchor(damaged, parts.directory, surveyed, ignoredAnchor)
   mustBelong(parts, anchor)
   const journal = new MendedJournal(sources, anchor, surveyed.newest, parts.mayBeOlder)
   const books = new Books()
