@@ -21,7 +21,7 @@ const OWN_ACTIONS: readonly string[] = ['rotate', 'delete'] satisfies Action[]
 export const CATALOG: ResourceActions = { type: 'registry', name: 'catalog', actions: ['*'] }
 
 /** A GUN may have blanks inside: one that separates scopes stands behind actions, and before a type. */
-const BETWEEN_SCOPES = / (?<=:[a-z,*]* )(?=[a-z]+:)/
+const BETWEEN_SCOPES = / (?<=:[a-z,*]* )(?=[a-z0-9]+(?:\([a-z0-9]+\))?:)/
 
 /**
  * Read the `scope` parameters of a token request: `repository:<GUN>:<actions>`, several separated by blanks. A GUN has
