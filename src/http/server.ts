@@ -75,28 +75,7 @@ export async function listen(
   { shared = false }: { readonly shared?: boolean } = {},
 ): Promise<Listening> {
   const { limits } = settings
-  const options = {
-    connectionsCheckingInterval: TIMEOUT_CHECK_INTERVAL,
-    headersTimeout: limits.headersSeconds * 1000,
-    requestTimeout: limits.requestSeconds * 1000,
-    keepAliveTimeout: limits.keepAliveSeconds * 1000,
-    maxHeaderSize: limits.headerBytes,
-  }
-  const server: Server =
-    tls === undefined
-      ? createHttpServer(options)
-      : createHttpsServer({
-          ...options,
-          ...tls,
-          ...PROTOCOL,
-          handshakeTimeout: limits.headersSeconds * 1000,
-        })
-  // Whoever closes his side behind a request waits for the answer, which Node would drop; its documents leave this out.
-  // Not during a handshake: who closes then has gone.
-  Object.assign(server, { httpAllowHalfOpen: true })
-  server.on('secureConnection', (socket: Socket) => {
-    socket.allowHalfOpen = true
-  })
+  const server = serverOfNode(limits, tls)
   const connections = new Connections(server)
   const answerWithin = limits.answerSeconds * 1000
   const answer = app.callback()
@@ -113,9 +92,9 @@ export async function listen(
     if (tls !== undefined) readFromStream(socket)
   }
   const listener: Listener = {
-    firstWithin: options.headersTimeout,
+    firstWithin: server.headersTimeout,
     answerWithin,
-    nextWithin: options.keepAliveTimeout + server.keepAliveTimeoutBuffer,
+    nextWithin: server.keepAliveTimeout + server.keepAliveTimeoutBuffer,
     give,
     begin: () => connections.begin(),
     end: () => connections.end(),
@@ -141,6 +120,27 @@ export async function listen(
       await closed
     },
   }
+}
+
+function serverOfNode(limits: HttpSettings['limits'], tls: TlsMaterial | undefined): Server {
+  const options = {
+    connectionsCheckingInterval: TIMEOUT_CHECK_INTERVAL,
+    headersTimeout: limits.headersSeconds * 1000,
+    requestTimeout: limits.requestSeconds * 1000,
+    keepAliveTimeout: limits.keepAliveSeconds * 1000,
+    maxHeaderSize: limits.headerBytes,
+  }
+  const server: Server =
+    tls === undefined
+      ? createHttpServer(options)
+      : createHttpsServer({ ...options, ...tls, ...PROTOCOL, handshakeTimeout: options.headersTimeout })
+  // Whoever closes his side behind a request waits for the answer, which Node would drop; its documents leave this out.
+  // Not during a handshake: who closes then has gone.
+  Object.assign(server, { httpAllowHalfOpen: true })
+  server.on('secureConnection', (socket: Socket) => {
+    socket.allowHalfOpen = true
+  })
+  return server
 }
 
 /**
