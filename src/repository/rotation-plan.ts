@@ -2,10 +2,9 @@ import { typed, type Gun } from '../tuf/gun.ts'
 import { canonicalKeyId } from '../tuf/key.ts'
 import { matchesGun } from '../tuf/certificate.ts'
 import { certificatesOf } from '../tuf/x509.ts'
-import { parseMetadata } from '../tuf/metadata.ts'
 import type { BaseRole } from '../tuf/role.ts'
-import { parseRoot, rootKeys, type Root } from '../tuf/root.ts'
-import { countSigners } from '../tuf/threshold.ts'
+import { rootKeys, type Root } from '../tuf/root.ts'
+import { cachedRoots, storedRoots, type CachedRoot } from './cached-roots.ts'
 import { rootCertificatesEnd } from './expiry.ts'
 import { holdsRole } from './sign-role.ts'
 import { signedHere, takeOverCommand } from './signed-here.ts'
@@ -25,8 +24,7 @@ export interface RotationPlan {
   readonly commonName: string
   /** What the server signs with it. */
   readonly serverSigns: readonly string[]
-  /** Clients that have this version of root cached, and whether they follow without an error. */
-  readonly cachedRoots: readonly { readonly version: number; readonly follows: boolean; readonly why?: string }[]
+  readonly cachedRoots: readonly CachedRoot[]
   /** What stops working, for whom; empty: nothing. */
   readonly breaks: readonly string[]
   /** Why it cannot be done; empty: it can. */
@@ -84,54 +82,9 @@ export function planRotation(
   }
 }
 
-function storedRoots(trust: Readable, gun: Gun, newest: number): Map<number, Root> {
-  const roots = new Map<number, Root>()
-  for (let version = 1; version <= newest; version += 1) {
-    const document = trust.store.document(gun, 'root', { version })
-    if (document !== undefined) roots.set(version, parseRoot(parseMetadata('root', document.bytes)))
-  }
-  return roots
-}
-
 function commonNameOf(root: Root, gun: Gun): string {
   const names = [...root.roles.root.keys.values()].map((key) => certificatesOf(key)?.[0]?.commonName)
   return names.find((name) => name !== undefined && matchesGun(name, gun)) ?? gun
-}
-
-/**
- * A client walks from its own root to the newest, version by version: each signed by the keys of the one before, and by
- * its own, whose certificates must be valid at this moment; those of the cached root too (wire spec §6.2, §19.24).
- */
-function cachedRoots(
-  roots: ReadonlyMap<number, Root>,
-  newest: number,
-  gun: Gun,
-  now: number,
-): RotationPlan['cachedRoots'] {
-  let broken: string | undefined
-  const found: { version: number; follows: boolean; why?: string }[] = []
-  for (let version = newest; version >= 1; version -= 1) {
-    const root = roots.get(version)
-    const next = roots.get(version + 1)
-    if (version < newest && next === undefined) broken ??= `version ${version + 1} is not stored`
-    if (root === undefined) {
-      // Who has one that is not here cannot be told whether it leads on, but where it does not.
-      if (broken !== undefined) found.push({ version, follows: false, why: broken })
-      continue
-    }
-    if (version < newest && broken === undefined && next !== undefined) {
-      const keys = rootKeys(root, gun, undefined)
-      if (countSigners(next.metadata, keys, misfiled) < keys.threshold) {
-        broken = `version ${version + 1} is not signed by the keys of version ${version}`
-      }
-    }
-    const own = rootKeys(root, gun, now)
-    if (countSigners(root.metadata, own, misfiled) < own.threshold) {
-      broken ??= `root certificates of version ${version} have ended`
-    }
-    found.push(broken === undefined ? { version, follows: true } : { version, follows: false, why: broken })
-  }
-  return found.toReversed()
 }
 
 /** Not so where the root keys are the same again, which is said to the command alone. */
@@ -163,9 +116,4 @@ function breaksOf(
   if ((rootCertificatesEnd(current.roles.root) ?? Infinity) < now)
     breaks.push('clients refuse this repository already: its root certificates have ended')
   return breaks
-}
-
-/** Cannot happen: `rootKeys` files each key under its own id. */
-function misfiled(): never {
-  throw new Error('a stored root has a key under an id that is not its own')
 }

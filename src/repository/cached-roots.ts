@@ -1,0 +1,62 @@
+import type { Gun } from '../tuf/gun.ts'
+import { parseMetadata } from '../tuf/metadata.ts'
+import { parseRoot, rootKeys, type Root } from '../tuf/root.ts'
+import { countSigners } from '../tuf/threshold.ts'
+import type { Readable } from './trust.ts'
+
+/** Clients that have this version of root cached, and whether they follow to the newest without an error. */
+export interface CachedRoot {
+  readonly version: number
+  readonly follows: boolean
+  readonly why?: string
+}
+
+/** Of the versions up to this one: those that are stored. */
+export function storedRoots(trust: Readable, gun: Gun, newest: number): Map<number, Root> {
+  const roots = new Map<number, Root>()
+  for (let version = 1; version <= newest; version += 1) {
+    const document = trust.store.document(gun, 'root', { version })
+    if (document !== undefined) roots.set(version, parseRoot(parseMetadata('root', document.bytes)))
+  }
+  return roots
+}
+
+/**
+ * A client walks from its own root to the newest, version by version: each signed by the keys of the one before, and by
+ * its own, whose certificates must be valid at this moment; those of the cached root too (wire spec §6.2, §19.24).
+ *
+ * @param newest version of the root in force
+ * @param now milliseconds since 1970
+ * @returns one for each version that is stored, and each of which it is known that it leads nowhere
+ */
+export function cachedRoots(roots: ReadonlyMap<number, Root>, newest: number, gun: Gun, now: number): CachedRoot[] {
+  let broken: string | undefined
+  const found: CachedRoot[] = []
+  for (let version = newest; version >= 1; version -= 1) {
+    const root = roots.get(version)
+    const next = roots.get(version + 1)
+    if (version < newest && next === undefined) broken ??= `version ${version + 1} is not stored`
+    if (root === undefined) {
+      // Who has one that is not here cannot be told whether it leads on, but where it does not.
+      if (broken !== undefined) found.push({ version, follows: false, why: broken })
+      continue
+    }
+    if (version < newest && broken === undefined && next !== undefined) {
+      const keys = rootKeys(root, gun, undefined)
+      if (countSigners(next.metadata, keys, misfiled) < keys.threshold) {
+        broken = `version ${version + 1} is not signed by the keys of version ${version}`
+      }
+    }
+    const own = rootKeys(root, gun, now)
+    if (countSigners(root.metadata, own, misfiled) < own.threshold) {
+      broken ??= `root certificates of version ${version} have ended`
+    }
+    found.push(broken === undefined ? { version, follows: true } : { version, follows: false, why: broken })
+  }
+  return found.toReversed()
+}
+
+/** Cannot happen: `rootKeys` files each key under its own id. */
+function misfiled(): never {
+  throw new Error('a stored root has a key under an id that is not its own')
+}
