@@ -31,6 +31,12 @@ export interface TargetsTree {
 const badTargets: Fail = (text) => refuse('ErrBadTargets', text)
 
 /**
+ * Signatures that are verified for one update. Nothing else is done meanwhile, and whoever uploads chooses how many there
+ * are, and by keys of which kind: one takes milliseconds.
+ */
+const SIGNATURES_MAX = 256
+
+/**
  * Verify the uploaded targets and delegations, ancestors first, each by the keys that its parent names after this
  * update (wire spec §6 step 4, §6.3, §6.4). Ancestors that were not uploaded come from storage; they may have expired.
  *
@@ -43,6 +49,7 @@ export function acceptTargets(
   now: number,
 ): TargetsTree {
   const verified = new Map<TargetsRole, Targets | undefined>()
+  let signatures = 0
 
   function load(role: TargetsRole): Targets | undefined {
     if (verified.has(role)) return verified.get(role)
@@ -57,6 +64,8 @@ export function acceptTargets(
   function verify(role: TargetsRole, metadata: Metadata): Targets {
     const keys = role === 'targets' ? root.roles.targets : load(parentOf(role))?.delegations.get(role)
     if (keys === undefined) return badTargets(`tuf: invalid role ${role}. delegation does not exist`)
+    signatures += metadata.signatures.length
+    if (signatures > SIGNATURES_MAX) badTargets(`more than ${SIGNATURES_MAX} signatures to verify for one update`)
     const targets = parseTargets(metadata, uploads.has(role) ? soundOrNothing(() => current.load(role)) : undefined)
     checkThreshold(metadata, keys, badTargets)
     return targets

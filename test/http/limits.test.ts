@@ -10,12 +10,13 @@ import { newCounts } from '../../src/http/count.ts'
 import { alteredSigner } from '../support/altered-signer.ts'
 import { errorOf, exchange, type Answer } from '../support/exchange.ts'
 import { keptLog, startLocalApp, type Line, type LocalApp } from '../support/local-app.ts'
-import { fileMeta } from '../support/metadata-file.ts'
+import { fileMeta, signedFile } from '../support/metadata-file.ts'
 import { RawConnection } from '../support/raw-connection.ts'
 import { startTestServer } from '../support/server.ts'
+import { makeKey } from '../support/test-key.ts'
 import { keysFrom, TrustWorld } from '../support/trust-world.ts'
 import { until } from '../support/until.ts'
-import { multipartForm, tufPath, upload } from '../support/upload.ts'
+import { multipartForm, tufPath, upload, type Part } from '../support/upload.ts'
 
 const PATH = tufPath('limits.example/app')
 const TYPE = 'multipart/form-data; boundary=b'
@@ -110,6 +111,39 @@ describe('the size of an upload', () => {
     assert.deepEqual([line?.['status'], line?.['operation'], line?.level], [499, 'UpdateTUF', 'info'])
     assert.equal((await exchange(app, { path: '/v2/' })).status, 200)
   })
+})
+
+test('signatures have a limit, with those of all that delegates to what is uploaded', async (t) => {
+  const app = await startLocalApp()
+  t.after(() => app.close())
+  const gun = 'limits.example/signed'
+  const world = await TrustWorld.create({ gun, now: app.clock.now, serverKeys: keysFrom(app, gun), snapshot: 'server' })
+  await world.publishFirst(app)
+  const key = makeKey('ecdsa')
+  const roles = ['targets/a', 'targets/a/b', 'targets/a/b/c']
+  for (const role of roles) world.delegate(role, [key])
+  const signed = (role: string, times: number): Part => {
+    world.payload(role).version = 1
+    return {
+      role,
+      bytes: signedFile(
+        world.payload(role),
+        Array.from({ length: times }, () => key),
+      ),
+    }
+  }
+  const [targets] = world.nextParts('targets')
+  const [a, b, c] = roles.map((role) => signed(role, 100))
+  for (const [parts, accepted] of [
+    [[targets, a, b, c], false],
+    [[targets, a, b], true],
+    [[c], false],
+    [[signed('targets/a/b/c', 50)], true],
+  ] as [Part[], boolean][]) {
+    const answer = await upload(app, gun, parts)
+    assert.equal(answer.status, accepted ? 200 : 400)
+    if (!accepted) assert.match(errorOf(answer).message, /more than 256 signatures/)
+  }
 })
 
 test('bodies that are being received have a limit together, and the room comes back', async () => {
