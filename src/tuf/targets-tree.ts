@@ -31,10 +31,11 @@ export interface TargetsTree {
 const badTargets: Fail = (text) => refuse('ErrBadTargets', text)
 
 /**
- * Signatures that are verified for one update. Nothing else is done meanwhile, and whoever uploads chooses how many there
- * are, and by keys of which kind: one takes milliseconds.
+ * Signatures that are verified for one update, and different keys that its delegations name. Nothing else is done meanwhile,
+ * and whoever uploads chooses how many there are: a signature takes milliseconds, to read a key up to one.
  */
 const SIGNATURES_MAX = 256
+const KEYS_MAX = 2_000
 
 /**
  * Verify the uploaded targets and delegations, ancestors first, each by the keys that its parent names after this
@@ -50,6 +51,7 @@ export function acceptTargets(
 ): TargetsTree {
   const verified = new Map<TargetsRole, Targets | undefined>()
   let signatures = 0
+  const keyIds = new Set<string>()
 
   function load(role: TargetsRole): Targets | undefined {
     if (verified.has(role)) return verified.get(role)
@@ -68,6 +70,8 @@ export function acceptTargets(
     if (signatures > SIGNATURES_MAX) badTargets(`more than ${SIGNATURES_MAX} signatures to verify for one update`)
     const targets = parseTargets(metadata, uploads.has(role) ? soundOrNothing(() => current.load(role)) : undefined)
     checkThreshold(metadata, keys, badTargets)
+    for (const { keys: named } of targets.delegations.values()) for (const id of named.keys()) keyIds.add(id)
+    if (keyIds.size > KEYS_MAX) badTargets(`more than ${KEYS_MAX} keys in the delegations that one update is about`)
     return targets
   }
 

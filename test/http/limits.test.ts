@@ -146,6 +146,37 @@ test('signatures have a limit, with those of all that delegates to what is uploa
   }
 })
 
+test('keys that delegations name have a limit, with those of all that delegates to what is uploaded', async (t) => {
+  const app = await startLocalApp()
+  t.after(() => app.close())
+  const gun = 'limits.example/keys'
+  const world = await TrustWorld.create({ gun, now: app.clock.now, serverKeys: keysFrom(app, gun), snapshot: 'server' })
+  await world.publishFirst(app)
+  const key = makeKey('ecdsa')
+  for (const role of ['targets/a', 'targets/a/b', 'targets/a/b/c']) world.delegate(role, [key])
+  const [targets] = world.nextParts('targets')
+  const many = Array.from({ length: 2_700 }, () => makeKey('ed25519'))
+  const naming = (role: string, from: number, to: number): Part => {
+    world.delegate(`${role}/x`, many.slice(from, to))
+    return world.nextParts(role)[0]!
+  }
+  const [a, b, c] = [
+    naming('targets/a', 0, 900),
+    naming('targets/a/b', 900, 1_800),
+    naming('targets/a/b/c', 1_800, 2_700),
+  ]
+  for (const [parts, accepted] of [
+    [[targets, a, b, c], false],
+    [[targets, a, b], true],
+    [[c], false],
+    [[naming('targets/a/b/c', 1_800, 1_900)], true],
+  ] as [Part[], boolean][]) {
+    const answer = await upload(app, gun, parts)
+    assert.equal(answer.status, accepted ? 200 : 400)
+    if (!accepted) assert.match(errorOf(answer).message, /more than 2000 keys/)
+  }
+})
+
 test('bodies that are being received have a limit together, and the room comes back', async () => {
   const app = await startLocalApp({ settings: { limits: { parkedBytes: 100_000 } } })
   try {
