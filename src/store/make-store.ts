@@ -14,7 +14,7 @@ import type { StorePlace } from './place.ts'
 interface BegunStore {
   /** False: it holds records, of a store whose anchor is gone. */
   readonly isEmpty: boolean
-  /** Make its anchor. @throws TrustError DATA_EXISTS if it is not empty, or there is an anchor; DATA_DAMAGED */
+  /** Make its anchor. @throws TrustError DATA_EXISTS if it is not empty, or there is an anchor; DATA_MISSING, DATA_DAMAGED */
   complete(place: Pick<StorePlace, 'anchorFile' | 'anchorKey'>): Promise<void>
 }
 
@@ -42,8 +42,13 @@ export async function makeStore(directory: string, finish: (begun: BegunStore) =
       }
       await using anchor = await AnchorFile.open(anchorFile, anchorKey, true)
       const store = randomUUID()
-      await database.write([{ key: formatKey(), payload: encodeFormat({ version: FORMAT_VERSION, store }) }])
-      anchor.write({ store, number: EMPTY_TAIL.number, hash: EMPTY_TAIL.hash })
+      try {
+        await database.write([{ key: formatKey(), payload: encodeFormat({ version: FORMAT_VERSION, store }) }])
+        anchor.write({ store, number: EMPTY_TAIL.number, hash: EMPTY_TAIL.hash })
+      } catch (cause) {
+        const text = `cannot write to ${directory}, or to ${anchorFile}`
+        throw fileError('DATA_MISSING', text, cause, 'look after the room that is left there, and start again')
+      }
     },
   })
 }

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
 import { rm, truncate } from 'node:fs/promises'
 import { afterEach, beforeEach, describe, test } from 'node:test'
+import { promisify } from 'node:util'
+import { COMMAND } from '../support/server-process.ts'
 import { keysFrom, TrustWorld } from '../support/trust-world.ts'
 import { Terminal } from './terminal.ts'
 
@@ -26,6 +29,21 @@ describe('after an interrupted first start', () => {
     await (await terminal.serve()).end()
     await truncate(terminal.path('keys', 'anchor'))
     await rm(terminal.path('data'), { recursive: true })
+    assert.equal(await (await terminal.serve()).end(), 0)
+  })
+
+  test('by a full disk, which is no fault: it says so, and with room the next one completes it', async () => {
+    await (await terminal.serve()).end()
+    await rm(terminal.path('keys', 'anchor'))
+    await rm(terminal.path('data'), { recursive: true })
+    const full = promisify(execFile)('prlimit', ['--fsize=100', COMMAND, 'serve'], {
+      env: terminal.environment,
+      cwd: terminal.directory,
+    })
+    await assert.rejects(full, {
+      code: 2,
+      stderr: /^error: cannot write to data, or to keys\/anchor: .*too large\nhint: look after the room/,
+    })
     assert.equal(await (await terminal.serve()).end(), 0)
   })
 
