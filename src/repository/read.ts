@@ -32,6 +32,8 @@ export async function readCurrent(trust: Trust, gun: Gun, role: Role): Promise<S
   return currentDocument(trust, gun, trust.store.head(gun) ?? newest, role)
 }
 
+type ConsistentName = { readonly sha256: string } | { readonly version: number }
+
 /**
  * A document by checksum or by version: exactly the bytes that were stored, for ever (wire spec §2, file forms).
  *
@@ -44,29 +46,37 @@ export async function readConsistent(
   trust: Trust,
   gun: Gun,
   role: Role,
-  at: { readonly sha256: string } | { readonly version: number },
+  at: ConsistentName,
 ): Promise<StoredDocument | undefined> {
   let found: StoredDocument | undefined
   try {
-    found = trust.store.document(gun, role, at)
+    // Of a current one that is lost clients would say that there is no such repository.
+    found = trust.store.document(gun, role, at) ?? currentNamed(trust, gun, role, at)
     return found
   } finally {
     if (found === undefined && isServerRole(role)) await replace(trust, gun, role, at)
   }
 }
 
+/** @throws TrustError CORRUPT if the head names it, and it is not there */
+function currentNamed(trust: Trust, gun: Gun, role: Role, at: ConsistentName): StoredDocument | undefined {
+  const head = headNaming(trust, gun, role, at)
+  return head && currentDocument(trust, gun, head, role)
+}
+
+/** The head, if that is the current document. */
+function headNaming({ store }: Trust, gun: Gun, role: Role, at: ConsistentName): Head | undefined {
+  const head = store.head(gun)
+  const state = head?.roles[role]
+  if (state === undefined) return undefined
+  return ('sha256' in at ? at.sha256 === state.sha256 : at.version === state.version) ? head : undefined
+}
+
 /** If that is the current document, and damaged, make another one. Whoever asks for that one is told if it cannot be done. */
-async function replace(
-  trust: Trust,
-  gun: Gun,
-  role: ServerRole,
-  at: { readonly sha256: string } | { readonly version: number },
-): Promise<void> {
+async function replace(trust: Trust, gun: Gun, role: ServerRole, at: ConsistentName): Promise<void> {
   try {
-    const head = trust.store.head(gun)
-    const state = head?.roles[role]
-    if (head === undefined || state === undefined) return
-    if ('sha256' in at ? at.sha256 !== state.sha256 : at.version !== state.version) return
+    const head = headNaming(trust, gun, role, at)
+    if (head === undefined) return
     const damage = damageTo(trust, gun, head, role)
     if (damage !== undefined) await makeAnew(trust, gun, head, role, damage)
   } catch (error) {

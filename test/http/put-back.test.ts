@@ -28,8 +28,8 @@ describe('what an owner signed and the disk has spoilt is put back by the same u
   const headOf = (gun: string): Head => server.running.store.head(parseGun(gun))!
   const place = (): { directory: string } => ({ directory: join(server.directory, 'data') })
   const told = (): Line[] => lines.filter(({ text }) => text === 'what was damaged was uploaded again')
-  const statusOf = async (gun: string, role: string): Promise<number> =>
-    (await exchange(server, { path: tufPath(gun, `${role}.json`) })).status
+  const statusOf = async (gun: string, file: string): Promise<number> =>
+    (await exchange(server, { path: tufPath(gun, `${file}.json`) })).status
 
   for (const snapshot of ['server', 'client'] as const) {
     for (const role of ['root', 'targets', 'targets/releases', ...(snapshot === 'client' ? ['snapshot'] : [])]) {
@@ -57,7 +57,9 @@ describe('what an owner signed and the disk has spoilt is put back by the same u
           const { sha256, version } = before.roles[role]!
           await harm(place(), documentKey(gun, role, sha256))
           lines.length = 0
-          assert.equal(await statusOf(gun, role), 503)
+          for (const file of [role, `${role}.${sha256}`, `${version}.${role}`]) {
+            assert.equal(await statusOf(gun, file), 503, file)
+          }
           await world.send(server, again)
           assert.equal(await statusOf(gun, role), 200)
           assert.deepEqual(
