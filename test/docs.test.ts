@@ -90,12 +90,30 @@ test('README.md: every command', async () => {
   assert.deepEqual(told, commands, 'README.md, "The command line", names other commands, or in another order')
 })
 
+const documents = readdirSync(join(ROOT, 'docs'), { recursive: true, encoding: 'utf8' })
+  .filter((name) => name.endsWith('.md'))
+  .map((name) => `docs/${name}`)
+const DOCUMENTS = ['README.md', 'CHANGELOG.md', ...documents]
+
 test('links lead somewhere', () => {
-  const files = readdirSync(join(ROOT, 'docs'), { recursive: true, encoding: 'utf8' }).map((name) => `docs/${name}`)
-  for (const file of ['README.md', 'CHANGELOG.md', ...files.filter((name) => name.endsWith('.md'))]) {
+  for (const file of DOCUMENTS) {
     for (const [, target = ''] of textOf(file).matchAll(/\]\(([^)#\s]+)[^)]*\)/g)) {
       if (/^https?:/.test(target)) continue
       assert.ok(existsSync(join(ROOT, dirname(file), target)), `${file} links to ${target}, which is not there`)
+    }
+  }
+})
+
+test('source files that documents name are there', () => {
+  const sources = ['src', 'scripts', 'test'].flatMap((folder) =>
+    readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' }).map((name) => `/${folder}/${name}`),
+  )
+  for (const file of DOCUMENTS) {
+    for (const [, named = ''] of textOf(file).matchAll(/`([\w./-]+\.ts)`/g)) {
+      assert.ok(
+        sources.some((source) => source.endsWith(`/${named}`)),
+        `${file} names ${named}, which is not there`,
+      )
     }
   }
 })
