@@ -3,7 +3,7 @@ import { constants, writeSync } from 'node:fs'
 import { open, type FileHandle } from 'node:fs/promises'
 import { setTimeout } from 'node:timers/promises'
 import { fileError, TrustError } from '../errors.ts'
-import { ANCHOR_HINT } from './hints.ts'
+import { ANCHOR_HINT, UNSIGNED_ANCHOR_HINT } from './hints.ts'
 
 /**
  * The anchor: the newest journal entry's number and hash, signed, in a file outside the database. It shows what no look
@@ -164,7 +164,7 @@ export async function readAnchorOf(path: string, key: AnchorKey): Promise<Anchor
   await using file = await AnchorFile.openToRead(path, key)
   const anchor = await file.read()
   if (anchor !== undefined) return anchor
-  throw new TrustError('DATA_DAMAGED', 'the anchor has no valid signature', { hint: ANCHOR_HINT })
+  throw new TrustError('DATA_DAMAGED', 'the anchor has no valid signature', { hint: UNSIGNED_ANCHOR_HINT })
 }
 
 function bytesOf(anchor: Anchor): Buffer {

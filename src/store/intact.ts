@@ -2,7 +2,7 @@ import { TrustError } from '../errors.ts'
 import type { AnchorFile } from './anchor.ts'
 import type { Database } from './database.ts'
 import { decodeFormat, type Format } from './encoding.ts'
-import { ANCHOR_HINT, OTHER_ANCHOR_HINT, REPAIR_HINT } from './hints.ts'
+import { OTHER_ANCHOR_HINT, REPAIR_HINT, UNSIGNED_ANCHOR_HINT } from './hints.ts'
 import { EMPTY_TAIL, entryTail, hexSha256, parseEntry, type Tail } from './journal.ts'
 import { formatKey, journalKey, rangeOfKind } from './keyspace.ts'
 import type { Records } from './records.ts'
@@ -55,7 +55,7 @@ export async function holdAgainstAnchor(
   tail: Tail,
 ): Promise<void> {
   const anchor = await file.read()
-  if (anchor === undefined) throw damaged('the anchor has no valid signature', ANCHOR_HINT)
+  if (anchor === undefined) throw damaged('the anchor has no valid signature', UNSIGNED_ANCHOR_HINT)
   if (anchor.store !== store) throw damaged('the anchor belongs to another database', OTHER_ANCHOR_HINT)
   if (anchor.number > tail.number) {
     throw damaged(

@@ -116,10 +116,12 @@ describe('a damaged keys directory', () => {
   })
 
   test('an anchor that nothing in is signed: one of a backup, older than the data, helps', async () => {
-    const hint = '\nhint: put the one of a backup there, older than the data or as old'
-    const unsigned = new RegExp(`^error: the anchor has no valid signature${hint}`)
+    const hint = 'put the one of a backup there, older than the data or as old'
+    const unsigned = new RegExp(
+      `^error: the anchor has no valid signature\nhint: check that .*keysDirectory .*, ${hint}`,
+    )
     await refused('anchor', [Buffer.alloc(1024), '{}'], unsigned)
-    const gone = new RegExp(`^error: .*(?:no anchor in|cannot open the anchor file) keys/anchor.*${hint}`)
+    const gone = new RegExp(`^error: .*(?:no anchor in|cannot open the anchor file) keys/anchor.*\nhint: ${hint}`)
     await refused('anchor', [undefined], gone)
   })
 
