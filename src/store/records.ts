@@ -75,7 +75,8 @@ function readError(cause: unknown, what = 'the database'): unknown {
 }
 
 /** As LevelDB hands on what the system says: nothing is damaged; a restored backup would lose commits, and mend nothing. */
-const PLACE_AT_FAULT = /No space left|quota exceeded|Permission denied|Too many open files|Read-only file system/i
+const PLACE_AT_FAULT =
+  /No space left|quota exceeded|File too large|Permission denied|Too many open files|Cannot allocate memory|Read-only file system/i
 
 /** What LevelDB could not do there is not the fault of what is stored. */
 export function isOfThePlace({ message }: { readonly message: string }): boolean {

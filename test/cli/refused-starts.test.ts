@@ -260,6 +260,16 @@ describe('a start is refused', () => {
     await (await terminal.serve()).end()
   })
 
+  test('where a limit on the size of files is too low: that is no damage', () => {
+    const { status, stderr } = spawnSync('prlimit', ['--fsize=40', COMMAND, 'serve'], {
+      env: terminal.environment,
+      cwd: terminal.directory,
+      encoding: 'utf8',
+    })
+    assert.equal(status, 2)
+    assert.match(stderr, /^error: the database in data cannot be opened: .*File too large\nhint: what it holds is not/)
+  })
+
   test('with a data directory whose control socket would have too long a path', async () => {
     await refuses(
       /^error: the path of the control socket is too long: d+\/control\.sock\nhint: choose a shorter dataDirectory/,

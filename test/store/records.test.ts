@@ -15,6 +15,7 @@ function failing(error: string): Records {
 for (const [error, code] of [
   ['IO error: data/000005.ldb: Too many open files', 'STORE_UNAVAILABLE'],
   ['IO error: data/000005.ldb: Permission denied', 'STORE_UNAVAILABLE'],
+  ['IO error: data/000005.ldb: Cannot allocate memory', 'STORE_UNAVAILABLE'],
   ['IO error: data/000005.ldb: Input/output error', 'CORRUPT'],
   ['Corruption: block checksum mismatch', 'CORRUPT'],
 ] as const) {
