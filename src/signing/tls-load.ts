@@ -1,4 +1,4 @@
-import { createPrivateKey, createPublicKey, X509Certificate, type KeyObject } from 'node:crypto'
+import { createPrivateKey, createPublicKey, sign, verify, X509Certificate, type KeyObject } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { createSecureContext } from 'node:tls'
 import { fileError, TrustError } from '../errors.ts'
@@ -17,10 +17,14 @@ const OWN_FILES = 'check the settings tls.certificateFile and tls.keyFile'
 export async function loadTls(certificateFile: string, keyFile: string, now: number): Promise<TlsIdentity> {
   const [cert, key] = await Promise.all([readTls(certificateFile), readTls(keyFile)])
   const certificate = certificateOf(cert, certificateFile)
-  if (!createPublicKey(keyOf(key, keyFile)).equals(certificate.publicKey)) {
+  const privateKey = keyOf(key, keyFile)
+  if (!createPublicKey(privateKey).equals(certificate.publicKey)) {
     throw new TrustError('BAD_TLS', `the key in ${keyFile} does not belong to the certificate in ${certificateFile}`, {
       hint: 'the certificate of the server itself comes first in its file, then those that issued it',
     })
+  }
+  if (!signs(privateKey, certificate.publicKey)) {
+    throw new TrustError('BAD_TLS', `the key in ${keyFile} is damaged: it does not sign`, { hint: OWN_FILES })
   }
   const { validFromDate, validToDate } = certificate
   if (validToDate.getTime() < now) {
@@ -47,6 +51,16 @@ export async function loadTls(certificateFile: string, keyFile: string, now: num
     )
   }
   return { cert, key }
+}
+
+/** A file of a private key has the public one too: of a bit that changed in the other half only a signature tells. */
+function signs(key: KeyObject, publicKey: KeyObject): boolean {
+  const message = Buffer.from('countersign')
+  try {
+    return verify(undefined, message, publicKey, sign(undefined, message, key))
+  } catch {
+    return false
+  }
 }
 
 /** @throws TrustError BAD_TLS */

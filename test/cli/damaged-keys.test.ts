@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict'
+import { createPrivateKey } from 'node:crypto'
 import { cp, readFile, rm, writeFile } from 'node:fs/promises'
 import { after, before, beforeEach, describe, test } from 'node:test'
 import { checkStore } from '../../src/admin/repositories.ts'
+import { pem } from '../support/certificate.ts'
+import { exchange } from '../support/exchange.ts'
 import { TrustWorld, keysFrom } from '../support/trust-world.ts'
 import { Terminal } from './terminal.ts'
 
@@ -147,6 +150,25 @@ describe('a damaged keys directory', () => {
     }
     await rm(terminal.path('keys', 'tls', 'ca.crt'))
     await sound()
+  })
+
+  test('a TLS key in which a bit has changed: clients would refuse what it signs, so it is made anew, or refused', async () => {
+    const path = terminal.path('keys', 'tls', 'server.key')
+    const key = createPrivateKey(await readFile(path))
+    const secret = Buffer.from(key.export({ format: 'jwk' }).d ?? '', 'base64url')
+    const der = key.export({ format: 'der', type: 'pkcs8' })
+    der[der.indexOf(secret) + 9]! ^= 1
+    await writeFile(path, pem('PRIVATE KEY', der), { mode: 0o600 })
+    const files = {
+      COUNTERSIGN_TLS_CERTIFICATE_FILE: 'keys/tls/server.crt',
+      COUNTERSIGN_TLS_KEY_FILE: 'keys/tls/server.key',
+    }
+    const { code, stderr } = await terminal.run(['serve'], files)
+    assert.equal(code, 2)
+    assert.match(stderr, /^error: the key in keys\/tls\/server\.key is damaged: it does not sign\nhint: /)
+    const server = await terminal.serve(['--quiet'])
+    assert.equal((await exchange(server, { path: '/healthz/ready' })).status, 200)
+    assert.equal(await server.end(), 0)
   })
 
   /** A P-256 key is a point, which begins with 04 where it is not compressed. */
