@@ -1,14 +1,15 @@
+import { setImmediate } from 'node:timers/promises'
 import { z } from 'zod'
 import { damageIn } from '../errors.ts'
 import { describe } from '../repository/show.ts'
 import { inTurns } from '../store/journal-reader.ts'
-import type { Store } from '../store/store.ts'
+import type { JournalEntry, Store } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
 import { parseMetadata } from '../tuf/metadata.ts'
 import { isDelegation, parentOf, type DelegationRole, type Role } from '../tuf/role.ts'
 import { parseTargets } from '../tuf/targets.ts'
 import { list, time } from './answers.ts'
-import { digestInput, hexOf, operation } from './operation.ts'
+import { digestInput, hexOf, operation, type World } from './operation.ts'
 
 /** Where a digest is signed, or was. */
 const sighting = z.lazy(() =>
@@ -44,59 +45,87 @@ export const findDigest = operation({
   answer: () => z.object({ digest: z.string(), now: list(sighting), before: list(sighting) }),
   async run({ trust, store }, { digest }) {
     const hex = hexOf(digest)
-    const open = new Map<string, Open>()
+    const open = new Map<string, Map<string, Open>>()
     const before: Sighting[] = []
-    const end = (place: string, until: string): void => {
-      const found = open.get(place)
-      if (found !== undefined) before.push({ ...found.sighting, until })
-      open.delete(place)
-    }
     for await (const { gun, kind, time, actor, changes, number } of inTurns(store.journal())) {
-      if (kind === 'delete') for (const [place, { sighting }] of open) if (sighting.gun === gun) end(place, time)
+      const places = open.get(gun) ?? new Map<string, Open>()
+      const end = (place: string): void => {
+        const found = places.get(place)
+        if (found !== undefined) before.push({ ...found.sighting, until: time })
+        places.delete(place)
+      }
+      if (kind === 'delete') for (const place of places.keys()) end(place)
       for (const { role, tag, from, to } of changes) {
-        const place = JSON.stringify([gun, role, tag])
         if (to === hex) {
-          open.set(place, { sighting: { gun, role, tag, since: time, by: actor.name, until: null }, number })
-        } else if (from === hex) end(place, time)
+          const sighting = { gun, role, tag, since: time, by: actor.name, until: null }
+          open.set(gun, places.set(placeOf(role, tag), { sighting, number }))
+        } else if (from === hex) end(placeOf(role, tag))
       }
     }
-    // A delegation that was dropped signs nothing any more, without an entry of its own.
-    for (const [place, { sighting, number }] of open) {
-      const { gun, role, tag } = sighting
-      try {
-        const tags = describe(trust, gun as Gun, trust.now())?.tags ?? []
-        if (tags.some((each) => each.role === role && each.tag === tag && each.digest === hex)) continue
-        end(place, droppedAt(store, gun as Gun, role as Role, number) ?? sighting.since)
-      } catch (error) {
-        open.set(place, { sighting: { ...sighting, damaged: damageIn(error).message }, number })
-      }
+    const now: Sighting[] = []
+    for (const [gun, places] of open) {
+      await setImmediate()
+      const found = await lookAt({ trust, store }, gun as Gun, hex, [...places.values()])
+      now.push(...found.now)
+      before.push(...found.before)
     }
-    return { digest, now: [...open.values()].map(({ sighting }) => sighting), before }
+    return { digest, now, before }
   },
 })
 
-/**
- * When a delegation was dropped, or one of those above it.
- *
- * @param after number of a journal entry at which it was there
- * @returns RFC 3339
- */
-function droppedAt(
-  store: Pick<Store, 'journal' | 'document'>,
+function placeOf(role: string, tag: string): string {
+  return JSON.stringify([role, tag])
+}
+
+/** Which of them are signed now: a delegation that was dropped signs nothing any more, without an entry of its own. */
+async function lookAt(
+  { trust, store }: Pick<World, 'trust' | 'store'>,
   gun: Gun,
-  role: Role,
-  after: number,
-): string | undefined {
+  hex: string,
+  open: readonly Open[],
+): Promise<{ now: Sighting[]; before: Sighting[] }> {
+  const now: Sighting[] = []
+  const before: Sighting[] = []
+  const left = new Set(open)
+  try {
+    const tags = describe(trust, gun, trust.now())?.tags ?? []
+    const signed = new Set(tags.flatMap(({ role, tag, digest }) => (digest === hex ? placeOf(role, tag) : [])))
+    for (const each of left) {
+      if (!signed.has(placeOf(each.sighting.role, each.sighting.tag))) continue
+      now.push(each.sighting)
+      left.delete(each)
+    }
+    const drops = new Map<string, readonly Drop[]>()
+    for (const each of left) {
+      const { sighting, number } = each
+      const ofRole = drops.get(sighting.role) ?? (await dropsOf(store, gun, sighting.role as Role))
+      drops.set(sighting.role, ofRole)
+      before.push({ ...sighting, until: ofRole.find((drop) => drop.number > number)?.time ?? sighting.since })
+      left.delete(each)
+    }
+  } catch (error) {
+    const damaged = damageIn(error).message
+    for (const { sighting } of left) now.push({ ...sighting, damaged })
+  }
+  return { now, before }
+}
+
+/** A journal entry after which a delegation was not there, or one of those above it. */
+type Drop = Pick<JournalEntry, 'number' | 'time'>
+
+async function dropsOf(store: Pick<Store, 'journal' | 'document'>, gun: Gun, role: Role): Promise<Drop[]> {
   const childOf = new Map<string, DelegationRole>()
   for (let child = role; isDelegation(child); child = parentOf(child)) childOf.set(parentOf(child), child)
-  for (const { time, documents } of store.journal({ gun, after })) {
+  const drops: Drop[] = []
+  for await (const { number, time, documents } of inTurns(store.journal({ gun }))) {
     for (const { role: name, sha256 } of documents) {
       const child = childOf.get(name)
       const parent = name as Role
       const document = child && store.document(gun, parent, { sha256 })
       if (child === undefined || document === undefined) continue
-      if (!parseTargets(parseMetadata(parent, document.bytes)).delegations.has(child)) return time
+      if (!parseTargets(parseMetadata(parent, document.bytes)).delegations.has(child)) drops.push({ number, time })
+      await setImmediate()
     }
   }
-  return undefined
+  return drops
 }

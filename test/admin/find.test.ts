@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { findDigest } from '../../src/admin/find.ts'
+import { signTags } from '../../src/repository/sign-tags.ts'
 import type { LevelStore } from '../../src/store/level.ts'
 import { TEST_ACTOR } from '../support/local-trust.ts'
 import { A, add, drop, GUN, withSigner } from '../support/owned-repository.ts'
@@ -33,4 +34,16 @@ test('what a delegation had signed that its owner has dropped was signed once: f
   await add(world, 'targets/ci', key)
   assert.deepEqual(await find(), { now: ['targets/ci'], before: [releases] })
   assert.equal(here.trust.store.head(GUN)?.roles['targets/ci']?.version, 1)
+})
+
+test('a digest that many tags have is found by one look at each repository', async (t) => {
+  const { here } = await withSigner(t)
+  const tags = Array.from({ length: 200 }, (_, index) => `v${index}`)
+  const set = tags.map((tag) => ({ tag, sha256: A, length: 7 }))
+  await signTags(here.trust, GUN, { set, remove: [], as: 'ci' }, TEST_ACTOR)
+  const store = here.trust.store as LevelStore
+  const read = t.mock.method(store, 'document')
+  const { now } = await findDigest.run(worldOf({ trust: here.trust, store }), { digest: `sha256:${A}` }, TEST_ACTOR)
+  assert.equal(now.length, 2 * tags.length, 'of targets/ci and targets/releases')
+  assert.ok(read.mock.callCount() < 10, `${read.mock.callCount()} documents were read`)
 })
