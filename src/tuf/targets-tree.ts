@@ -1,4 +1,5 @@
 import { refuse, TrustError } from '../errors.ts'
+import { limitKeys } from './key-limit.ts'
 import type { Fail } from './members.ts'
 import { checkExpiry, type Metadata } from './metadata.ts'
 import {
@@ -31,11 +32,10 @@ export interface TargetsTree {
 const badTargets: Fail = (text) => refuse('ErrBadTargets', text)
 
 /**
- * Signatures that are verified for one update, and different keys that its delegations name. Nothing else is done meanwhile,
- * and whoever uploads chooses how many there are: a signature takes milliseconds, to read a key up to one.
+ * Signatures that are verified for one update. Nothing else is done meanwhile, and whoever uploads chooses how many there
+ * are: each takes milliseconds.
  */
 const SIGNATURES_MAX = 256
-const KEYS_MAX = 2_000
 
 /**
  * Verify the uploaded targets and delegations, ancestors first, each by the keys that its parent names after this
@@ -70,8 +70,7 @@ export function acceptTargets(
     if (signatures > SIGNATURES_MAX) badTargets(`more than ${SIGNATURES_MAX} signatures to verify for one update`)
     const targets = parseTargets(metadata, uploads.has(role) ? soundOrNothing(() => current.load(role)) : undefined)
     checkThreshold(metadata, keys, badTargets)
-    for (const { keys: named } of targets.delegations.values()) for (const id of named.keys()) keyIds.add(id)
-    if (keyIds.size > KEYS_MAX) badTargets(`more than ${KEYS_MAX} keys in the delegations that one update is about`)
+    limitKeys(targets.delegations.values(), keyIds, badTargets)
     return targets
   }
 

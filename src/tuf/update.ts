@@ -2,6 +2,7 @@ import { refuse, TrustError } from '../errors.ts'
 import type { Checksums } from './checksum.ts'
 import { checkFileMeta } from './file-meta.ts'
 import { typed, type Gun } from './gun.ts'
+import { limitKeys } from './key-limit.ts'
 import type { Fail } from './members.ts'
 import { checkExpiry, type Metadata } from './metadata.ts'
 import { isDelegation, isTargetsRole, parentOf, type Role } from './role.ts'
@@ -87,6 +88,7 @@ function acceptRoot(gun: Gun, current: Current, upload: Metadata | undefined, no
     badRoot(`Root modifications must increment the version. Current ${version}, new ${upload.version}`)
   }
   const root = parseRoot(upload)
+  limitKeys(Object.values(root.roles), new Set(), badRoot)
   verifyRoot(root, previous, gun, now)
   return root
 }

@@ -13,12 +13,13 @@ import { keptLog, startLocalApp, type Line, type LocalApp } from '../support/loc
 import { fileMeta, signedFile } from '../support/metadata-file.ts'
 import { RawConnection } from '../support/raw-connection.ts'
 import { startTestServer } from '../support/server.ts'
-import { makeKey } from '../support/test-key.ts'
+import { makeKey, makeRootKey } from '../support/test-key.ts'
 import { keysFrom, TrustWorld } from '../support/trust-world.ts'
 import { until } from '../support/until.ts'
 import { multipartForm, tufPath, upload, type Part } from '../support/upload.ts'
 
 const PATH = tufPath('limits.example/app')
+const DAY = 86_400_000
 const TYPE = 'multipart/form-data; boundary=b'
 
 const open = (app: LocalApp, text: string): Socket => {
@@ -175,6 +176,40 @@ test('keys that delegations name have a limit, with those of all that delegates 
     assert.equal(answer.status, accepted ? 200 : 400)
     if (!accepted) assert.match(errorOf(answer).message, /more than 2000 keys/)
   }
+})
+
+test('certificates of keys count as keys: those of a root, and those that delegations name', async (t) => {
+  const app = await startLocalApp()
+  t.after(() => app.close())
+  const gun = 'limits.example/certificates'
+  const { now } = app.clock
+  const world = await TrustWorld.create({ gun, now, serverKeys: keysFrom(app, gun), snapshot: 'server' })
+  const key = makeKey('ecdsa')
+  const intermediate = Buffer.from(makeRootKey(gun, now, { key, ca: true }).entry.keyval.public, 'base64').toString()
+  const intermediates = Array.from({ length: 15 }, () => intermediate)
+  const many = Array.from({ length: 126 }, (_, index) =>
+    makeRootKey(gun, now, { key, intermediates, notAfter: now + DAY + index * 1_000 }),
+  )
+  const refused = async (parts: readonly Part[]): Promise<void> => {
+    const answer = await upload(app, gun, parts)
+    assert.equal(answer.status, 400)
+    assert.match(errorOf(answer).message, /more than 2000 keys and certificates/)
+  }
+  const root = (count: number): Part[] => {
+    const keys = many.slice(0, count)
+    world.setKeys('root', keys)
+    world.signers.set('root', keys.slice(0, 1))
+    return world.parts('root', 'targets')
+  }
+  await refused(root(126))
+  await world.send(app, root(124))
+  const delegation = (count: number): Part[] => {
+    world.delegate('targets/a', many.slice(0, count))
+    return world.parts('targets')
+  }
+  world.targets.version += 1
+  await refused(delegation(126))
+  await world.send(app, delegation(124))
 })
 
 test('bodies that are being received have a limit together, and the room comes back', async () => {
