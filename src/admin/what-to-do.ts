@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises'
 import { damageIn } from '../errors.ts'
 import { currentRoles } from '../repository/current.ts'
 import { DAMAGED, rootCertificatesEnd, type Ending } from '../repository/expiry.ts'
-import { namedKeys } from '../repository/import-key.ts'
+import { delegationsOf } from '../repository/import-key.ts'
 import { heldRoles } from '../repository/rotation-policy.ts'
 import { rootRenewal, type RootKeyPlaces } from '../repository/root-renewal.ts'
 import { heldKeys } from '../repository/sign-role.ts'
@@ -10,7 +10,8 @@ import { signedHere, takeOverCommand } from '../repository/signed-here.ts'
 import { signerNameOf } from '../repository/signers.ts'
 import { stagedRoot } from '../repository/staged-root.ts'
 import { SERVER, typed, type Gun } from '../tuf/gun.ts'
-import { isDelegation } from '../tuf/role.ts'
+import { isDelegation, parentOf, type TargetsRole } from '../tuf/role.ts'
+import type { Targets } from '../tuf/targets.ts'
 import type { World } from './operation.ts'
 import { rootKeyPlaces } from './root-keys.ts'
 
@@ -21,6 +22,8 @@ type Advice = (ending: Ending) => Promise<string>
 interface Holders {
   /** How its root is renewed; `here`: the command line can sign it. */
   readonly root: { readonly here: boolean; readonly command: string }
+  /** Delegations by the role that delegates to them, as far as they were read. */
+  readonly delegations: Map<TargetsRole, Targets['delegations']>
   /** Roles that the server signs. */
   readonly held: ReadonlySet<string>
   /** False: adopted, and signed by another server until now. */
@@ -45,6 +48,7 @@ export async function adviceFor(world: World, own: readonly Ending[]): Promise<A
     const held = head === undefined ? [] : heldRoles(trust, gun, head).map(({ role }) => role)
     const found = {
       root: rootRenewal(trust, gun, places),
+      delegations: new Map<TargetsRole, Targets['delegations']>(),
       held: new Set(held),
       signedHere: head === undefined || signedHere(head),
       tooLate: end !== undefined && end <= trust.now(),
@@ -107,7 +111,7 @@ function forRepository(world: World, gun: Gun, what: string, holders: Holders): 
   if (held.has(what) && held.has('snapshot')) return 'nothing: the server signs it anew by itself'
   if (what === 'snapshot') return `its owner: notary publish ${typed(gun)}`
   if (what === 'targets') return `its owner: docker trust sign, or notary witness -p ${typed(gun)} targets`
-  const signer = signerFor(world, gun, what)
+  const signer = signerFor(world, gun, what, holders)
   if (signer !== undefined) return `countersign tag sign ${typed(gun)} TAG --as ${signer}, a tag that it has signed`
   return `whoever signs it: docker trust sign, or notary witness -p ${typed(gun)} ${what}`
 }
@@ -127,10 +131,13 @@ function nextRoot(
 }
 
 /** The signer of the server that can sign a delegation all by itself. */
-function signerFor({ trust }: World, gun: Gun, role: string): string | undefined {
+function signerFor({ trust }: World, gun: Gun, role: string, { delegations }: Holders): string | undefined {
   if (!isDelegation(role)) return undefined
-  const named = namedKeys(trust, gun, role)
-  if (named === undefined) return undefined
+  const parent = parentOf(role)
+  const known = delegations.get(parent) ?? delegationsOf(trust, gun, parent)
+  const named = known?.get(role)
+  if (known === undefined || named === undefined) return undefined
+  delegations.set(parent, known)
   const held = heldKeys(trust, gun, role, named).filter(({ owner }) => owner === SERVER)
   if (held.length < named.threshold) return undefined
   return held.flatMap(({ key }) => signerNameOf(trust, key) ?? [])[0]

@@ -3,8 +3,8 @@ import type { NewKey } from '../signing/signer.ts'
 import type { Actor, Head, StoredKey } from '../store/store.ts'
 import { mustBeUnder, SERVER, type Gun } from '../tuf/gun.ts'
 import { canonicalKeyId, keyId } from '../tuf/key.ts'
-import { isDelegation, parentOf, type SignedRole } from '../tuf/role.ts'
-import { parseTargets } from '../tuf/targets.ts'
+import { isDelegation, parentOf, type SignedRole, type TargetsRole } from '../tuf/role.ts'
+import { parseTargets, type Targets } from '../tuf/targets.ts'
 import type { RoleKeys } from '../tuf/threshold.ts'
 import { change } from './change.ts'
 import { currentRoot, loadCurrent } from './current.ts'
@@ -73,8 +73,13 @@ function howNamed(trust: Readable, gun: Gun, role: SignedRole, id: string): Impo
 
 /** The role's keys as the current document that delegates to it names them. */
 export function namedKeys(trust: Readable, gun: Gun, role: SignedRole): RoleKeys | undefined {
+  if (isDelegation(role)) return delegationsOf(trust, gun, parentOf(role))?.get(role)
+  return currentRoot(trust, gun, trust.store.head(gun))?.roles[role]
+}
+
+/** What a role delegates to now. */
+export function delegationsOf(trust: Readable, gun: Gun, role: TargetsRole): Targets['delegations'] | undefined {
   const head = trust.store.head(gun)
-  if (!isDelegation(role)) return currentRoot(trust, gun, head)?.roles[role]
-  const parent = head && loadCurrent(trust, gun, head, parentOf(role))
-  return parent && parseTargets(parent).delegations.get(role)
+  const metadata = head && loadCurrent(trust, gun, head, role)
+  return metadata && parseTargets(metadata).delegations
 }

@@ -124,3 +124,16 @@ test('a timestamp key of a repository whose publisher signs the snapshot is thei
   const aged = rows.find(({ what }) => what === 'timestamp key')
   assert.equal(aged?.todo, `its owner: notary key rotate ${GUN} timestamp -r`)
 })
+
+test('what delegates is read once, however many delegations it has', async (t) => {
+  const { here, owner, send } = await withSigner(t)
+  const key = makeKey('ecdsa')
+  const names = Array.from({ length: 100 }, (_, index) => `targets/d${index}`)
+  for (const name of names) owner.delegate(name, [key])
+  await send(owner.nextParts('targets', ...names))
+  const world = worldOf(here, async () => [])
+  const read = t.mock.method(here.trust.store, 'document')
+  const rows = await showExpiry.run(world, { days: 36_500 }, TEST_ACTOR)
+  assert.equal(rows.filter(({ what, todo }) => names.includes(what) && todo.startsWith('whoever signs it')).length, 100)
+  assert.ok(read.mock.callCount() < 20, `${read.mock.callCount()} documents were read`)
+})
