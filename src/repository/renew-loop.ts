@@ -1,3 +1,4 @@
+import type { Due } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
 import { renew } from './renew.ts'
 import { repeat, type Repeating } from './repeat.ts'
@@ -26,13 +27,15 @@ export async function renewDue(trust: Trust, postponed: Postponed = new Map()): 
   const now = trust.now()
   // Later than any postponement from now: the clock was put back, by years perhaps.
   for (const [gun, time] of postponed) if (time <= now || time > now + RETRY_AFTER) postponed.delete(gun)
-  // Where nothing can be written it is no use to sign; the next round sees.
-  while (trust.store.readiness().writable) {
-    const due = await trust.store.due(trust.now(), RENEWALS_AT_ONCE + postponed.size)
-    const batch = due.filter(({ gun }) => !postponed.has(gun)).slice(0, RENEWALS_AT_ONCE)
-    if (batch.length === 0) return counts
+  let due: Due[] = []
+  do {
+    // Where nothing can be written it is no use to sign; the next round sees.
+    if (!trust.store.readiness().writable) break
+    // Those that fail stay in the index: they are not read again with each batch.
+    due = await trust.store.due(trust.now(), RENEWALS_AT_ONCE, due.at(-1))
+    const batch = due.filter(({ gun }) => !postponed.has(gun))
     await Promise.all(batch.map(({ gun }) => renewOne(trust, gun, postponed, counts)))
-  }
+  } while (due.length > 0)
   return counts
 }
 

@@ -6,6 +6,7 @@ import { decodeDocument, decodeHead, decodeKeys, decodeOwner, decodeValue, type 
 import { readJournal } from './journal-reader.ts'
 import {
   documentKey,
+  dueKey,
   dueUntil,
   headKey,
   historyKey,
@@ -23,7 +24,7 @@ import { Recall } from './recall.ts'
 import { openRecord, stampOf } from './record.ts'
 import { RecordedNames } from './recorded-names.ts'
 import type { Records } from './records.ts'
-import type { Head, KeyOwner, RecordKind, Store, StoredKey } from './store.ts'
+import type { Due, Head, KeyOwner, RecordKind, Store, StoredKey } from './store.ts'
 import type { Writes } from './writes.ts'
 
 /** Owners of keys that are remembered. */
@@ -116,10 +117,10 @@ export function readerOver(records: Records, tail: Store['tail'], writes: Writes
         yield { kind, name: String(parseKey(key)?.parts[1] ?? ''), ...valueIn(key, record) }
       }
     },
-    async due(time, limit) {
-      const { gte } = rangeOfKind('due')
-      const found: { gun: Gun; renewAt: number }[] = []
-      for await (const key of records.keys({ gte, lt: dueUntil(time), limit })) {
+    async due(time, limit, after) {
+      const start = after === undefined ? rangeOfKind('due') : { gt: dueKey(after.renewAt, after.gun) }
+      const found: Due[] = []
+      for await (const key of records.keys({ ...start, lt: dueUntil(time), limit })) {
         const [renewAt, gun] = parseKey(key)?.parts ?? []
         if (typeof renewAt === 'number' && typeof gun === 'string') found.push({ gun: gun as Gun, renewAt })
       }

@@ -187,6 +187,12 @@ export interface JournalEntry {
   readonly head: string
 }
 
+/** When a repository is to be renewed, milliseconds since 1970. */
+export interface Due {
+  readonly gun: Gun
+  readonly renewAt: number
+}
+
 export interface JournalQuery {
   readonly gun?: Gun | undefined
   /** Entries with a number above this one, oldest first (default 0)… */
@@ -233,8 +239,8 @@ export interface Store {
    * @throws TrustError CONFLICT, VERSION, CLOCK, CORRUPT, STORE_UNAVAILABLE
    */
   commit(commit: Commit): Promise<number>
-  /** Repositories whose renewAt is at or before `time`, earliest first. */
-  due(time: number, limit: number): Promise<{ readonly gun: Gun; readonly renewAt: number }[]>
+  /** Repositories whose renewAt is at or before `time`, earliest first, from after `after`. */
+  due(time: number, limit: number, after?: Due): Promise<Due[]>
   /** Names of all repositories with a head, in byte order, from after `after`; never SERVER. */
   guns(limit: number, after?: Gun): Promise<Gun[]>
   /** Journal entries in the order of the query, lazily, up to the newest one at the moment of the call. */

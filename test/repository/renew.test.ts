@@ -6,7 +6,9 @@ import { readCurrent } from '../../src/repository/read.ts'
 import { renewDue, startRenewing } from '../../src/repository/renew-loop.ts'
 import { remove } from '../../src/repository/remove.ts'
 import type { Trust } from '../../src/repository/trust.ts'
+import type { Due } from '../../src/store/store.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
+import { alteredSigner } from '../support/altered-signer.ts'
 import {
   localKeys,
   localPublish,
@@ -165,6 +167,24 @@ test('a repository whose root has expired does not hold up the others; it is nev
   await assert.rejects(readCurrent(here.trust, parseGun(dying.gun), 'timestamp'), { code: 'SIGNING_FAILED' })
 })
 
+test('where nothing can be signed, each repository that is due is looked at once in a round', async (t) => {
+  const here = await local(t)
+  const names = Array.from({ length: 150 }, (_, index) => `locked/r${index}`)
+  for (const name of names) await published(here, name)
+  here.clock.now += 10 * DAY
+  const sign = async (): Promise<never> => Promise.reject(new TrustError('SIGNING_FAILED', 'the token is locked'))
+  const { signer, store } = here.trust
+  let looked = 0
+  const due: typeof store.due = async (...query) => {
+    const found = await store.due(...query)
+    looked += found.length
+    return found
+  }
+  const trust = { ...here.trust, signer: alteredSigner(signer, { sign }), store: { ...store, due } }
+  assert.deepEqual(await renewDue(trust), { renewed: 0, failed: names.length })
+  assert.equal(looked, names.length)
+})
+
 test('what failed while the clock was ahead is tried again soon after it was put back', async (t) => {
   const here = await local(t)
   await published(here, 'example.org/a')
@@ -235,7 +255,10 @@ test('what is named as due and is not holds nothing up', async (t) => {
   const here = await local(t)
   await published(here, 'example.org/due')
   const leftOver = [{ gun: parseGun('example.org/gone'), renewAt: 0 }]
-  const store = { ...here.trust.store, due: async () => leftOver }
+  const store = {
+    ...here.trust.store,
+    due: async (_: number, __: number, after?: Due) => (after === undefined ? leftOver : []),
+  }
   assert.deepEqual(await renewDue({ ...here.trust, store }), { renewed: 0, failed: 0 })
 })
 
