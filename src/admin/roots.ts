@@ -155,7 +155,7 @@ export const planRoot = operation({
   input: z.strictObject({ gun: gunInput, roles: rolesInput }),
   answer: () => rotationPlan,
   async run({ trust }, { gun, roles }) {
-    return planRotation(trust, gun, inOrder(roles), trust.now()) ?? noSuchRepository(gun)
+    return (await planRotation(trust, gun, inOrder(roles), trust.now())) ?? noSuchRepository(gun)
   },
 })
 

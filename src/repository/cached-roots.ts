@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import type { Gun } from '../tuf/gun.ts'
 import { parseMetadata } from '../tuf/metadata.ts'
 import { parseRoot, rootKeys, type Root } from '../tuf/root.ts'
@@ -11,12 +12,13 @@ export interface CachedRoot {
   readonly why?: string
 }
 
-/** Of the versions up to this one: those that are stored. */
-export function storedRoots(trust: Readable, gun: Gun, newest: number): Map<number, Root> {
+/** Of the versions up to this one: those that are stored. Each may name all certificates that were before it. */
+export async function storedRoots(trust: Readable, gun: Gun, newest: number): Promise<Map<number, Root>> {
   const roots = new Map<number, Root>()
   for (let version = 1; version <= newest; version += 1) {
     const document = trust.store.document(gun, 'root', { version })
     if (document !== undefined) roots.set(version, parseRoot(parseMetadata('root', document.bytes)))
+    await setImmediate()
   }
   return roots
 }

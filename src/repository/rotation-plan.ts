@@ -37,16 +37,16 @@ export interface RotationPlan {
  * @param now milliseconds since 1970
  * @returns undefined if there is no such repository
  */
-export function planRotation(
+export async function planRotation(
   trust: Readable,
   gun: Gun,
   roles: readonly BaseRole[],
   now: number,
-): RotationPlan | undefined {
+): Promise<RotationPlan | undefined> {
   const head = trust.store.head(gun)
   const version = head?.roles['root']?.version
   if (head === undefined || version === undefined) return undefined
-  const roots = storedRoots(trust, gun, version)
+  const roots = await storedRoots(trust, gun, version)
   const current = roots.get(version)
   if (current === undefined) return undefined
   const held = (each: 'targets' | 'snapshot'): boolean => holdsRole(trust, gun, each, current.roles[each])

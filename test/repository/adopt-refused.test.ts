@@ -52,7 +52,7 @@ test('roots that ended long ago still lead to the current one; older ones may be
   )
   assert.deepEqual(found, { first: 3, last: 4 })
   assert.match(warnings.at(-1)!, /older than version 2 cached/)
-  const { cachedRoots = [] } = planRotation(here.trust, GUN, ['snapshot'], NOW) ?? {}
+  const { cachedRoots = [] } = (await planRotation(here.trust, GUN, ['snapshot'], NOW)) ?? {}
   assert.deepEqual(
     cachedRoots.filter(({ follows }) => !follows),
     [{ version: 1, follows: false, why: 'version 2 is not stored' }],

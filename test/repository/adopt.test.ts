@@ -90,13 +90,13 @@ test('who saw newer versions there needs them adopted before the takeover, and t
     await renewDue(there.trust)
   }
   assert.equal((await client.update()).versions['timestamp'], 4)
-  const { breaks = [] } = planRotation(here.trust, GUN, ['snapshot'], here.clock.now) ?? {}
+  const { breaks = [] } = (await planRotation(here.trust, GUN, ['snapshot'], here.clock.now)) ?? {}
   assert.match(breaks.join('; '), /newer there is refused here: adopt it once more first/)
   await world.adopt()
   await takeOver(world)
   at = here
   assert.equal((await client.update()).versions['timestamp'], 5)
-  const late = planRotation(here.trust, GUN, ['snapshot'], here.clock.now)
+  const late = await planRotation(here.trust, GUN, ['snapshot'], here.clock.now)
   assert.deepEqual(late?.breaks, [])
 })
 

@@ -93,8 +93,8 @@ class Room {
     return localClient(this.here, GUN)
   }
 
-  followers(): Record<number, string> {
-    const { cachedRoots = [] } = planRotation(this.here.trust, GUN, ['root'], this.here.clock.now) ?? {}
+  async followers(): Promise<Record<number, string>> {
+    const { cachedRoots = [] } = (await planRotation(this.here.trust, GUN, ['root'], this.here.clock.now)) ?? {}
     return Object.fromEntries(
       cachedRoots.map(({ version, follows, why }) => [version, follows ? 'follows' : (why ?? '')]),
     )
@@ -242,7 +242,7 @@ test('a root that no client could accept is not even staged', async (t) => {
   await room.sign(wildcard, key)
   await room.publish()
   assert.equal((await room.client().update()).versions['root'], 1)
-  assert.equal(planRotation(room.here.trust, GUN, ['root'], NOW)?.commonName, 'example.org/*')
+  assert.equal((await planRotation(room.here.trust, GUN, ['root'], NOW))?.commonName, 'example.org/*')
 })
 
 test('a root that waits stands in the way of others, and goes when its version is taken, or the repository deleted', async (t) => {
@@ -289,9 +289,9 @@ test('the plan knows which cached roots still lead to the newest: certificates m
   await room.sign(await room.changeRoot({ certificates: [certificate(key)], threshold: 1 }), key)
   assert.equal(await room.publish(), 3)
   assert.deepEqual(describe(trust, GUN, clock.now)?.warnings, [])
-  assert.deepEqual(room.followers(), { 1: 'follows', 2: 'follows', 3: 'follows' })
+  assert.deepEqual(await room.followers(), { 1: 'follows', 2: 'follows', 3: 'follows' })
   clock.now = NOW + YEAR + DAY
-  assert.deepEqual(room.followers(), {
+  assert.deepEqual(await room.followers(), {
     1: 'root certificates of version 2 have ended',
     2: 'root certificates of version 2 have ended',
     3: 'follows',
@@ -312,5 +312,5 @@ test('with a threshold of two a repository ends with its second last certificate
   )
   room.here.clock.now = NOW + YEAR + DAY
   await assert.rejects(room.client().update(), /threshold not met/)
-  assert.deepEqual(room.followers(), { 1: 'root certificates of version 1 have ended' })
+  assert.deepEqual(await room.followers(), { 1: 'root certificates of version 1 have ended' })
 })
