@@ -44,7 +44,7 @@ export async function adopt(
     mustBeAhead(trust, gun, head, offered)
     refuseKeysOfOthers(trust, gun, offered)
     const next = nextHead(trust, gun, head, offered, now)
-    const seen = lookAt(offered, gun, next, trusted, now)
+    const seen = await lookAt(offered, gun, next, trusted, now)
     found = { ...seen, signedHere: signedHere(next), warnings: [...seen.warnings, ...lostRoots(gun, head, offered)] }
     if (isHere(trust, gun, head, offered)) return undefined
     return {

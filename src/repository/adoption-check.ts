@@ -34,13 +34,13 @@ export interface Seen {
  * @param now milliseconds since 1970
  * @throws TrustError INVALID_UPDATE if a client would refuse it, or the trusted root is not among its roots
  */
-export function lookAt(
+export async function lookAt(
   { current, view }: Offered,
   gun: Gun,
   head: Commit['head'],
   trusted: string | undefined,
   now: number,
-): Seen {
+): Promise<Seen> {
   const root = parseRoot(current.get('root')!)
   if (rootKeys(root, gun, now).keys.size === 0 && rootKeys(root, gun, undefined).keys.size > 0) {
     refuse('ErrBadRoot', `the root certificates of ${gun} have ended: no client accepts it any more, wherever it is`)
@@ -49,7 +49,7 @@ export function lookAt(
     const most = role === 'root' ? ROOT_VERSION_MAX : VERSION_MAX
     if (version > most) refuse('ErrValidation', `${role} version ${version} is above ${most}`)
   }
-  const warnings = refusals(gun, () => viewAsClient(view, gun, { ...head, revision: 0 }, now))
+  const warnings = await refusals(gun, () => viewAsClient(view, gun, { ...head, revision: 0 }, now))
   const last = root.metadata.version
   const stored = Array.from({ length: last }, (_, index) => view.store.document(gun, 'root', { version: index + 1 }))
   const roots = stored.filter((each) => each !== undefined)
@@ -75,9 +75,9 @@ export function lookAt(
 }
 
 /** What a client would say, as a refusal of what is offered instead of damage to what is stored. */
-function refusals<T>(gun: Gun, view: () => T): T {
+async function refusals<T>(gun: Gun, view: () => Promise<T>): Promise<T> {
   try {
-    return view()
+    return await view()
   } catch (error) {
     if (error instanceof TrustError && error.code === 'CORRUPT') {
       return refuse('ErrValidation', `clients would refuse ${gun}: ${error.message}`)

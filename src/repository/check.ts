@@ -52,7 +52,7 @@ export async function check(store: LevelStore, opens: OpensKey, now: number): Pr
         }
         if (head.roles['root'] === undefined) continue
         repositories += 1
-        for (const text of viewAsClient({ store: reader }, gun, head, now)) found('warning', text)
+        for (const text of await viewAsClient({ store: reader }, gun, head, now)) found('warning', text)
       } catch (error) {
         found('error', `a client would refuse it: ${damageIn(error).message}`)
       }

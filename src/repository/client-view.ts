@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { TrustError } from '../errors.ts'
 import type { Head } from '../store/store.ts'
 import { checkFileMeta } from '../tuf/file-meta.ts'
@@ -25,8 +26,8 @@ const fail: Fail = (text) => {
  * @returns what a client would not be refused for but people should know: what has expired, delegations that are skipped
  * @throws TrustError for the first thing that a client would refuse
  */
-export function viewAsClient(trust: Documents, gun: Gun, head: Head, now: number): string[] {
-  const root = walkRoots(trust, gun, head)
+export async function viewAsClient(trust: Documents, gun: Gun, head: Head, now: number): Promise<string[]> {
+  const root = await walkRoots(trust, gun, head)
   const timestamp = need(trust, gun, head, 'timestamp')
   checkThreshold(timestamp, root.roles.timestamp, fail)
   const snapshot = need(trust, gun, head, 'snapshot')
@@ -52,7 +53,7 @@ export function viewAsClient(trust: Documents, gun: Gun, head: Head, now: number
  * The current root is judged at the time when it was committed; the ones before it by their signatures alone: they may
  * have ended before they came here (`adopt`).
  */
-function walkRoots(trust: Documents, gun: Gun, head: Head): Root {
+async function walkRoots(trust: Documents, gun: Gun, head: Head): Promise<Root> {
   const last = head.roles['root']?.version ?? 0
   let root: Root | undefined
   for (let version = 1; version <= last; version += 1) {
@@ -63,6 +64,8 @@ function walkRoots(trust: Documents, gun: Gun, head: Head): Root {
     const next = parseRoot(parseMetadata('root', document.bytes))
     verifyRoot(next, root, gun, version === last ? document.createdAt : undefined)
     root = next
+    // There may be hundreds, and each may name all certificates that were before it.
+    await setImmediate()
   }
   return root ?? fail('there is no root')
 }

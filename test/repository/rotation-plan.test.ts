@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { viewAsClient } from '../../src/repository/client-view.ts'
 import { planRotation } from '../../src/repository/rotation-plan.ts'
 import { GUN, owned } from '../support/owned-repository.ts'
 
@@ -9,14 +10,23 @@ test('a repository with many roots: requests have their turn between two of them
     owner.rotateRoot(here.clock.now)
     await send(owner.nextParts('root'))
   }
-  let turns = 0
-  const turn = (): void => {
-    turns += 1
-    waiting = setImmediate(turn)
+  const turnsDuring = async (work: () => Promise<unknown>): Promise<number> => {
+    let turns = 0
+    const turn = (): void => {
+      turns += 1
+      waiting = setImmediate(turn)
+    }
+    let waiting = setImmediate(turn)
+    await work()
+    clearImmediate(waiting)
+    return turns
   }
-  let waiting = setImmediate(turn)
-  const plan = await planRotation(here.trust, GUN, ['root'], here.clock.now)
-  clearImmediate(waiting)
-  assert.equal(plan?.cachedRoots.length, 30)
-  assert.ok(turns >= 29, `${turns} turns`)
+  const planned = await turnsDuring(async () => {
+    const plan = await planRotation(here.trust, GUN, ['root'], here.clock.now)
+    assert.equal(plan?.cachedRoots.length, 30)
+  })
+  assert.ok(planned >= 29, `${planned} turns`)
+  const head = here.trust.store.head(GUN)!
+  const viewed = await turnsDuring(() => viewAsClient(here.trust, GUN, head, here.clock.now))
+  assert.ok(viewed >= 29, `${viewed} turns`)
 })
