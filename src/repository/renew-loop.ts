@@ -1,4 +1,4 @@
-import type { Due } from '../store/store.ts'
+import type { Due } from '../store/keyspace.ts'
 import type { Gun } from '../tuf/gun.ts'
 import { renew } from './renew.ts'
 import { repeat, type Repeating } from './repeat.ts'

@@ -8,6 +8,7 @@ import {
   documentKey,
   dueKey,
   dueUntil,
+  type Due,
   headKey,
   historyKey,
   keysKey,
@@ -24,7 +25,7 @@ import { Recall } from './recall.ts'
 import { openRecord, stampOf } from './record.ts'
 import { RecordedNames } from './recorded-names.ts'
 import type { Records } from './records.ts'
-import type { Due, Head, KeyOwner, RecordKind, Store, StoredKey } from './store.ts'
+import type { Head, KeyOwner, RecordKind, Store, StoredKey } from './store.ts'
 import type { Writes } from './writes.ts'
 
 /** Owners of keys that are remembered. */

@@ -1,5 +1,6 @@
 import type { Gun } from '../tuf/gun.ts'
 import type { Role, SignedRole } from '../tuf/role.ts'
+import type { Due } from './keyspace.ts'
 
 /**
  * What every store promises. LevelDB is the one implementation (`store/level.ts`); the contract fits PostgreSQL too:
@@ -185,12 +186,6 @@ export interface JournalEntry {
   readonly changes: readonly TagChange[]
   /** Hex SHA-256 of the head record that this commit wrote. */
   readonly head: string
-}
-
-/** When a repository is to be renewed, milliseconds since 1970. */
-export interface Due {
-  readonly gun: Gun
-  readonly renewAt: number
 }
 
 export interface JournalQuery {
