@@ -131,12 +131,17 @@ function claimsOf(
 ): Claims {
   const seconds = now / 1000
   if (iss !== rules.issuer) refuse('it is of another issuer')
-  if (aud !== rules.service) refuse('it is for another service')
+  if (!isFor(rules.service, aud)) refuse('it is for another service')
   if (typeof exp !== 'number' || seconds > exp + LEEWAY) refuse('it has expired, or has no end')
   if (nbf !== undefined && (typeof nbf !== 'number' || seconds < nbf - LEEWAY)) refuse('it is not valid yet')
   if (iat !== undefined && (typeof iat !== 'number' || seconds < iat - LEEWAY)) refuse('it was made in the future')
   if (typeof sub !== 'string' || sub.length > TEXT_MAX || CONTROL.test(sub)) refuse('its subject is no name')
   return { subject: sub, access: accessOf(access), ends: (exp + LEEWAY) * 1000 }
+}
+
+/** RFC 7519 §4.1.3: one text or a list of them, which some services always write. */
+function isFor(service: string, aud: Json | undefined): boolean {
+  return Array.isArray(aud) ? aud.every(isText) && aud.includes(service) : aud === service
 }
 
 function accessOf(value: Json): ResourceActions[] {

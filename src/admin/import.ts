@@ -39,7 +39,7 @@ export const importSealedKey = operation({
   async run({ trust, opens }, { gun, role, keyId, keytype, public: text, sealed: encoded }, actor) {
     const sealed = Buffer.from(encoded, 'base64')
     if (!(await opens({ gun, role, keyId }, sealed))) {
-      throw new TrustError('SIGNING_FAILED', `the ${role} key ${keyId} of ${gun} does not open`, {
+      throw new TrustError('INVALID_PARAMETERS', `the ${role} key ${keyId} of ${gun} does not open`, {
         hint: "it must be sealed with this server's keyring: run countersign key import with the server's settings",
       })
     }

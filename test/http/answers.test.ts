@@ -120,6 +120,8 @@ describe('what the admin API answers is what its document says', () => {
     const pkcs8 = timestampKey.privateKey.export({ type: 'pkcs8', format: 'der' })
     const { sealed, ...key } = keys.signer('ecdsa').importKey(ADOPTED, 'timestamp', pkcs8)
     const text = Buffer.from(sealed).toString('base64')
+    const elsewhere = { gun: ADOPTED, role: 'snapshot', ...key, sealed: text }
+    await assert.rejects(ask('key.import', elsewhere), /"INVALID_PARAMETERS".*does not open/)
     await change('key.import', { gun: ADOPTED, role: 'timestamp', ...key, sealed: text })
     await repositories(ADOPTED)
     await ask('repo.list')

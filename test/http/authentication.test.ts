@@ -59,10 +59,12 @@ describe('tokens of an external service', () => {
     }
   })
 
-  test('times may differ by 60 seconds; what need not be there may be left out', async () => {
+  test('times may differ by 60 seconds; it may be for several services; what need not be there may be left out', async () => {
     const seconds = NOW / 1000
     const fine: Record<string, unknown>[] = [
       { exp: seconds - 60 },
+      { aud: ['notary'] },
+      { aud: ['other', 'notary'] },
       { nbf: seconds + 60 },
       { iat: seconds + 60 },
       { nbf: undefined },
