@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import { matches } from '../access/permission.ts'
 import { parsePattern } from '../access/grant.ts'
-import { entryAt, type DamagedEntry } from '../store/journal-reader.ts'
-import type { JournalEntry } from '../store/store.ts'
+import { entryAt, inTurns, type DamagedEntry } from '../store/journal-reader.ts'
+import type { JournalEntry, Store } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
 import { list } from './answers.ts'
 import { damagedEntry, journalEntry } from './journal-answers.ts'
@@ -10,6 +10,8 @@ import { digestInput, hexOf, operation } from './operation.ts'
 
 /** Entries that one request looks at; the answer says where the next one goes on. */
 const LOOKED_AT_MAX = 2_000
+/** Changes of tags in one answer, after which it ends as well: one entry may tell of ten thousand. */
+const CHANGES_MAX = 50_000
 /** As the journal names them: a name alone would find nothing, and say that nothing was done. */
 const ACTOR = /^(?:anonymous|local|server|(?:user|token|certificate|external):.+)$/
 
@@ -43,18 +45,36 @@ export const auditJournal = operation({
     }),
   async run({ store }, { before, after, limit, ...filter }) {
     const step = after === undefined ? -1 : 1
+    const first = step + (after ?? Math.min(before ?? Infinity, store.tail().number + 1))
     const entries: (JournalEntry | DamagedEntry)[] = []
-    let number = after ?? Math.min(before ?? Infinity, store.tail().number + 1)
-    for (let looked = 0; looked < LOOKED_AT_MAX && entries.length < limit; looked += 1) {
-      number += step
-      const entry = number === 0 ? undefined : entryAt(store, number)
-      if (entry === undefined) return { entries, next: null }
+    let looked = 0
+    let changes = 0
+    for await (const entry of inTurns(entriesFrom(store, first, step))) {
+      looked += 1
       // Whether a damaged one is what was asked for nobody can say.
-      if ('damaged' in entry || fits(entry, filter)) entries.push(entry)
+      const isDamaged = 'damaged' in entry
+      if (isDamaged || fits(entry, filter)) {
+        entries.push(entry)
+        changes += isDamaged ? 0 : entry.changes.length
+      }
+      const isFull = looked === LOOKED_AT_MAX || entries.length === limit || changes >= CHANGES_MAX
+      if (isFull) return { entries, next: entry.number }
     }
-    return { entries, next: number }
+    return { entries, next: null }
   },
 })
+
+function* entriesFrom(
+  store: Pick<Store, 'journal'>,
+  first: number,
+  step: 1 | -1,
+): IterableIterator<JournalEntry | DamagedEntry> {
+  for (let number = first; number > 0; number += step) {
+    const entry = entryAt(store, number)
+    if (entry === undefined) return
+    yield entry
+  }
+}
 
 interface Filter {
   readonly gun?: string | undefined

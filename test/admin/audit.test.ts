@@ -1,0 +1,37 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { auditJournal } from '../../src/admin/audit.ts'
+import type { LevelStore } from '../../src/store/level.ts'
+import type { JournalEntry, JournalQuery } from '../../src/store/store.ts'
+import { TEST_ACTOR } from '../support/local-trust.ts'
+import { withSigner } from '../support/owned-repository.ts'
+import { worldOf } from '../support/people.ts'
+
+test('entries that tell of thousands of tags come in more answers, and none is left out', async (t) => {
+  const { here } = await withSigner(t)
+  const real = here.trust.store as LevelStore
+  const change = { role: 'targets', tag: 'v1', from: null, to: 'a'.repeat(64) }
+  function* journal(query?: JournalQuery): IterableIterator<JournalEntry> {
+    for (const entry of real.journal(query)) yield { ...entry, changes: Array.from({ length: 30_000 }, () => change) }
+  }
+  const world = worldOf({ trust: here.trust, store: { ...real, journal } })
+  const ends = real.tail().number
+  for (const direction of ['after', 'before'] as const) {
+    const numbers: number[] = []
+    let answers = 0
+    let next: number | null = direction === 'after' ? 0 : ends + 1
+    while (next !== null) {
+      const page: { entries: readonly { number: number }[]; next: number | null } = await auditJournal.run(
+        world,
+        { [direction]: next, limit: 1_000 },
+        TEST_ACTOR,
+      )
+      numbers.push(...page.entries.map(({ number }) => number))
+      answers += 1
+      next = page.next
+    }
+    const all = Array.from({ length: ends }, (_, index) => index + 1)
+    assert.deepEqual(numbers, direction === 'after' ? all : all.toReversed())
+    assert.equal(answers, Math.floor(ends / 2) + 1)
+  }
+})
