@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import { matches } from '../access/permission.ts'
 import { parsePattern } from '../access/grant.ts'
-import { entryAt, inTurns, type DamagedEntry } from '../store/journal-reader.ts'
-import type { JournalEntry, Store } from '../store/store.ts'
+import { entriesFrom, inTurns, type DamagedEntry } from '../store/journal-reader.ts'
+import type { JournalEntry } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
 import { list } from './answers.ts'
 import { damagedEntry, journalEntry } from './journal-answers.ts'
@@ -63,18 +63,6 @@ export const auditJournal = operation({
     return { entries, next: null }
   },
 })
-
-function* entriesFrom(
-  store: Pick<Store, 'journal'>,
-  first: number,
-  step: 1 | -1,
-): IterableIterator<JournalEntry | DamagedEntry> {
-  for (let number = first; number > 0; number += step) {
-    const entry = entryAt(store, number)
-    if (entry === undefined) return
-    yield entry
-  }
-}
 
 interface Filter {
   readonly gun?: string | undefined

@@ -6,7 +6,7 @@ import type { Anchor } from './anchor.ts'
 import { Books, type Value } from './books.ts'
 import { encodeValue } from './encoding.ts'
 import { ExpectedRecords } from './expected-records.ts'
-import { allEntries, inTurns } from './journal-reader.ts'
+import { entriesFrom, inTurns } from './journal-reader.ts'
 import { entryBytes, EMPTY_TAIL, hexSha256, type Tail } from './journal.ts'
 import { formatKey, historyKey, journalKey, nameOf, parseKey, recordKey } from './keyspace.ts'
 import { openRecord } from './record.ts'
@@ -58,7 +58,7 @@ async function readBooks(
 ): Promise<{ books: Books; hash: string | undefined }> {
   const books = new Books()
   let previous: string | undefined = EMPTY_TAIL.hash
-  for await (const entry of inTurns(allEntries(reader, reader.tail().number))) {
+  for await (const entry of inTurns(entriesFrom(reader, 1, 1))) {
     expected.add(journalKey(entry.number))
     if ('damaged' in entry) {
       // It is named later, with all other records; nothing follows for the entries after it.

@@ -17,8 +17,8 @@ export interface DamagedEntry {
   readonly damaged: string
 }
 
-/** For those who name what is damaged instead of stopping at it. @returns undefined if there is no such entry yet */
-export function entryAt(store: Pick<Store, 'journal'>, number: number): JournalEntry | DamagedEntry | undefined {
+/** @returns undefined if there is no such entry yet */
+function entryAt(store: Pick<Store, 'journal'>, number: number): JournalEntry | DamagedEntry | undefined {
   try {
     const [entry] = store.journal({ after: number - 1 })
     return entry
@@ -27,14 +27,21 @@ export function entryAt(store: Pick<Store, 'journal'>, number: number): JournalE
   }
 }
 
-/** Every entry up to this number, oldest first. */
-export function* allEntries(
+/**
+ * Entries by their numbers, for those who name what is damaged instead of stopping at it.
+ *
+ * @param first number of the first of them
+ * @param step 1: from there to the newest; -1: to the oldest
+ */
+export function* entriesFrom(
   store: Pick<Store, 'journal'>,
-  newest: number,
+  first: number,
+  step: 1 | -1,
 ): IterableIterator<JournalEntry | DamagedEntry> {
-  for (let number = 1; number <= newest; number += 1) {
+  for (let number = first; number > 0; number += step) {
     const entry = entryAt(store, number)
-    if (entry !== undefined) yield entry
+    if (entry === undefined) return
+    yield entry
   }
 }
 
