@@ -1,8 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
 import { damageIn } from '../errors.ts'
-import { currentRoles } from '../repository/current.ts'
+import { currentDelegations, currentRoles } from '../repository/current.ts'
 import { DAMAGED, rootCertificatesEnd, type Ending } from '../repository/expiry.ts'
-import { delegationsOf } from '../repository/import-key.ts'
 import { heldRoles } from '../repository/rotation-policy.ts'
 import { rootRenewal, type RootKeyPlaces } from '../repository/root-renewal.ts'
 import { heldKeys } from '../repository/sign-role.ts'
@@ -134,7 +133,7 @@ function nextRoot(
 function signerFor({ trust }: World, gun: Gun, role: string, { delegations }: Holders): string | undefined {
   if (!isDelegation(role)) return undefined
   const parent = parentOf(role)
-  const known = delegations.get(parent) ?? delegationsOf(trust, gun, parent)
+  const known = delegations.get(parent) ?? currentDelegations(trust, gun, trust.store.head(gun), parent)
   const named = known?.get(role)
   if (known === undefined || named === undefined) return undefined
   delegations.set(parent, known)

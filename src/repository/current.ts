@@ -2,8 +2,10 @@ import { TrustError } from '../errors.ts'
 import type { Head, StoredDocument } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
 import { parseMetadata, type Metadata } from '../tuf/metadata.ts'
-import type { Role } from '../tuf/role.ts'
+import { isDelegation, parentOf, type Role, type SignedRole, type TargetsRole } from '../tuf/role.ts'
 import { parseRoot, readRoles, type Root } from '../tuf/root.ts'
+import { parseTargets, type Targets } from '../tuf/targets.ts'
+import type { RoleKeys } from '../tuf/threshold.ts'
 import type { Current } from '../tuf/update.ts'
 import type { Documents, Readable, Trust } from './trust.ts'
 
@@ -42,6 +44,24 @@ export function currentRoot(trust: Readable, gun: Gun, head: Head | undefined): 
 export function currentRoles(trust: Readable, gun: Gun, head: Head | undefined): Root['roles'] | undefined {
   const root = head && loadCurrent(trust, gun, head, 'root')
   return root && readRoles(root)
+}
+
+/** What a role delegates to. @throws TrustError CORRUPT, INVALID_UPDATE */
+export function currentDelegations(
+  trust: Readable,
+  gun: Gun,
+  head: Head | undefined,
+  role: TargetsRole,
+): Targets['delegations'] | undefined {
+  const metadata = head && loadCurrent(trust, gun, head, role)
+  return metadata && parseTargets(metadata).delegations
+}
+
+/** A role's keys, as the document that delegates to it names them. @throws TrustError CORRUPT, INVALID_UPDATE */
+export function namedKeys(trust: Readable, gun: Gun, role: SignedRole): RoleKeys | undefined {
+  const head = trust.store.head(gun)
+  if (isDelegation(role)) return currentDelegations(trust, gun, head, parentOf(role))?.get(role)
+  return currentRoot(trust, gun, head)?.roles[role]
 }
 
 /** The same as `loadCurrent`, but what was decoded lately is not read and decoded again: for changes, never for `check`. */

@@ -3,11 +3,9 @@ import type { NewKey } from '../signing/signer.ts'
 import type { Actor, Head, StoredKey } from '../store/store.ts'
 import { mustBeUnder, SERVER, type Gun } from '../tuf/gun.ts'
 import { canonicalKeyId, keyId } from '../tuf/key.ts'
-import { isDelegation, parentOf, type SignedRole, type TargetsRole } from '../tuf/role.ts'
-import { parseTargets, type Targets } from '../tuf/targets.ts'
-import type { RoleKeys } from '../tuf/threshold.ts'
+import type { SignedRole } from '../tuf/role.ts'
 import { change } from './change.ts'
-import { currentRoot, loadCurrent } from './current.ts'
+import { namedKeys } from './current.ts'
 import { heldKeys } from './sign-role.ts'
 import { signedHere } from './signed-here.ts'
 import type { Readable, Trust } from './trust.ts'
@@ -69,17 +67,4 @@ function howNamed(trust: Readable, gun: Gun, role: SignedRole, id: string): Impo
   const keys = [...(namedKeys(trust, gun, role)?.keys ?? [])]
   if (keys.some(([each]) => each === id)) return 'key'
   return keys.some(([, key]) => canonicalKeyId(key) === id) ? 'certificate' : 'none'
-}
-
-/** The role's keys as the current document that delegates to it names them. */
-export function namedKeys(trust: Readable, gun: Gun, role: SignedRole): RoleKeys | undefined {
-  if (isDelegation(role)) return delegationsOf(trust, gun, parentOf(role))?.get(role)
-  return currentRoot(trust, gun, trust.store.head(gun))?.roles[role]
-}
-
-/** What a role delegates to now. */
-export function delegationsOf(trust: Readable, gun: Gun, role: TargetsRole): Targets['delegations'] | undefined {
-  const head = trust.store.head(gun)
-  const metadata = head && loadCurrent(trust, gun, head, role)
-  return metadata && parseTargets(metadata).delegations
 }

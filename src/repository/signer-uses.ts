@@ -1,9 +1,8 @@
 import { damageIn } from '../errors.ts'
 import type { Gun } from '../tuf/gun.ts'
 import type { DelegationRole } from '../tuf/role.ts'
-import { parseTargets } from '../tuf/targets.ts'
 import { allGuns } from './all-guns.ts'
-import { loadCurrent } from './current.ts'
+import { currentDelegations } from './current.ts'
 import type { Readable } from './trust.ts'
 
 /** A delegation in somebody's repository that names keys of a signer. */
@@ -26,10 +25,8 @@ export async function signerUses(
   const damaged: Gun[] = []
   for await (const gun of allGuns(trust.store)) {
     try {
-      const head = trust.store.head(gun)
-      const targets = head && loadCurrent(trust, gun, head, 'targets')
-      if (targets === undefined) continue
-      for (const { name: role, keys } of parseTargets(targets).delegations.values()) {
+      const delegations = currentDelegations(trust, gun, trust.store.head(gun), 'targets')
+      for (const { name: role, keys } of delegations?.values() ?? []) {
         const named = keyIds.filter((keyId) => keys.has(keyId))
         if (named.length > 0) uses.push({ gun, role, keyIds: named })
       }
