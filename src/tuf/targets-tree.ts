@@ -13,13 +13,15 @@ import {
 } from './role.ts'
 import type { Root } from './root.ts'
 import { parseTargets, type Targets } from './targets.ts'
-import { checkThreshold } from './threshold.ts'
+import { checkThreshold, countSigners } from './threshold.ts'
 
 /** targets and its delegations as they are after an update. */
 export interface TargetsTree {
   readonly uploaded: (role: string) => boolean
   /** True when every ancestor up to targets delegates to this role. */
   readonly delegated: (role: string) => boolean
+  /** False when what is stored of a delegation is not signed by the keys that it has after this update. */
+  readonly believed: (role: DelegationRole) => boolean
   /**
    * Also where targets was not uploaded: a root that names other targets keys leaves the stored ones unreadable, unless
    * they come signed anew with it.
@@ -74,11 +76,18 @@ export function acceptTargets(
     return targets
   }
 
+  function believed(role: DelegationRole): boolean {
+    const keys = load(parentOf(role))?.delegations.get(role)
+    const stored = soundOrNothing(() => current.load(role))?.metadata
+    return keys === undefined || stored === undefined || countSigners(stored, keys, badTargets) >= keys.threshold
+  }
+
   const roles = [...uploads.keys()].filter(isTargetsRole)
   for (const role of roles.toSorted(byDepthThenName)) load(role)
   return {
     uploaded: (role) => isRole(role) && uploads.has(role),
     delegated: (role) => isDelegation(role) && delegates(role, current, uploads),
+    believed,
     verifyTargets: () => void load('targets'),
   }
 }

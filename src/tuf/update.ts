@@ -65,7 +65,7 @@ export function acceptUpdate(
   for (const upload of fresh) if (upload.role !== 'snapshot') files.set(upload.role, upload.checksums)
   const snapshot = acceptSnapshot(gun, root, current, uploaded.get('snapshot'), files, now)
   checkTimestampKeys(gun, root, current)
-  for (const upload of fresh) checkVersion(upload, current.floor(upload.role))
+  for (const upload of fresh) checkVersion(gun, upload, current.floor(upload.role), tree)
   // Only now is it held against what else is stored: who came too late fits none of it, and has to know why.
   if (uploaded.has('root')) tree.verifyTargets()
   if (snapshot !== undefined) checkEntries(snapshot, files, tree, current)
@@ -174,14 +174,24 @@ function checkTimestampKeys(gun: Gun, root: Root, current: Current): void {
 }
 
 /** Wire spec §5.3; after the signatures, as Go's storage does it, so that a bad signature is told before an old version. */
-function checkVersion(upload: Metadata, floor: number): void {
+function checkVersion(gun: Gun, upload: Metadata, floor: number, tree: TargetsTree): void {
   const { role, version } = upload
   if (version <= floor) {
     const text = `${role} version ${version} is not newer than version ${floor}, which is stored already`
-    throw new TrustError('VERSION', text)
+    throw new TrustError('VERSION', `${text}${begunAnew(gun, role, tree)}`)
   }
   if (floor > 0 && version > floor + VERSION_JUMP_MAX) {
     const name = role === 'snapshot' ? 'ErrBadSnapshot' : isTargetsRole(role) ? 'ErrBadTargets' : 'ErrBadRoot'
     refuse(name, `${role} version ${version} is more than ${VERSION_JUMP_MAX} above version ${floor}`)
   }
+}
+
+/**
+ * Clients that do not believe what is stored of a delegation begin anew, at version 1, each time (wire spec §19.26).
+ * docker has no way out; notary has, and works with docker's keys.
+ */
+function begunAnew(gun: Gun, role: Role, tree: TargetsTree): string {
+  if (!isDelegation(role) || tree.believed(role)) return ''
+  const resign = `notary witness -p ${typed(gun)} ${role}`
+  return `, signed by keys that were taken away: whoever signs it now goes on from that with ${resign}`
 }

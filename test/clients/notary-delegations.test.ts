@@ -91,6 +91,9 @@ test(
 
     await owner.run('delegation', 'remove', '-p', '-y', gun, 'targets/releases', first.keyId)
     assert.deepEqual(await reader.list(gun), [], 'signed by a key that is out')
+    const anew = await other.client.try('add', '-p', gun, 'v2', await stage.file('two'), '-r', 'targets/releases')
+    assert.match(anew.text, /goes on from that with notary witness -p \S+ targets\/releases/)
+    await other.client.run('reset', gun, '--all')
     await other.client.run('witness', '-p', gun, 'targets/releases')
     assert.deepEqual(await reader.list(gun), ['v1 targets/releases'])
 

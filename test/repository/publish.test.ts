@@ -84,6 +84,27 @@ test('who comes too late is told so, not that the snapshot or the targets are wr
   await assert.rejects(send(here, lateOwner.nextParts('root')), refused('root version 2'))
 })
 
+test('a delegate who does not believe what was signed before, and begins anew, is told how to go on from it', async (t) => {
+  const here = await local(t)
+  const publisher = await world(here, 'server')
+  publisher.delegate('targets/a', [makeKey('ecdsa')])
+  await send(here, publisher.parts('root', 'targets'))
+  const delegate = publisher.fork()
+  await send(here, publisher.nextParts('targets/a'))
+  const late = {
+    code: 'VERSION',
+    message: /^targets\/a version 1 is not newer than version 1, which is stored already$/,
+  }
+  delegate.addTarget('v2', 'targets/a')
+  await assert.rejects(send(here, delegate.nextParts('targets/a')), late)
+
+  delegate.delegate('targets/a', [makeKey('ecdsa')])
+  await send(here, delegate.nextParts('targets'))
+  const witness = `whoever signs it now goes on from that with notary witness -p ${GUN} targets/a`
+  await assert.rejects(send(here, delegate.parts('targets/a')), { code: 'VERSION', message: new RegExp(`${witness}$`) })
+  await send(here, delegate.nextParts('targets/a'))
+})
+
 test('a delegation that its parent dropped may leave a client’s snapshot, one in force only with its parent', async (t) => {
   const here = await local(t)
   const publisher = await world(here, 'client')
