@@ -1,6 +1,7 @@
 import { adoptRepository } from './adopt.ts'
 import { auditJournal } from './audit.ts'
 import { makeBackup } from './backup.ts'
+import { addDelegation, removeDelegation } from './delegations.ts'
 import { showExpiry } from './expiry.ts'
 import { findDigest } from './find.ts'
 import { importSealedKey } from './import.ts'
@@ -39,6 +40,8 @@ export const OPERATIONS: readonly Operation[] = [
   signTag,
   removeTag,
   signManyTags,
+  addDelegation,
+  removeDelegation,
   listSigners,
   makeSigner,
   showSigner,

@@ -12,7 +12,7 @@ import {
 import { encodePem } from '../tuf/pem.ts'
 import { signerUses } from '../repository/signer-uses.ts'
 import { findRecords } from '../store/found-records.ts'
-import { typed } from '../tuf/gun.ts'
+import { typed, type Gun } from '../tuf/gun.ts'
 import { done, keyId, list, milliseconds, texts } from './answers.ts'
 import { operation, type World } from './operation.ts'
 import { rows, rowsOf } from './rows.ts'
@@ -106,7 +106,8 @@ export const deleteSigner = operation({
 })
 
 /**
- * Only owners can take trust away from a key; and where they name no key that is left, nothing can be signed any more.
+ * Only who signs targets can take trust away from a key; and where they name no key that is left, nothing can be signed any
+ * more.
  *
  * @param given keys that the signer signs with no more
  * @param left those that it goes on with
@@ -121,20 +122,33 @@ async function stillNaming(
   const untold = damaged.map((gun) => `${gun} is damaged: whether it trusts ${name} cannot be read`)
   const told = [...Map.groupBy(uses, ({ gun }) => gun)].flatMap(([gun, found]) => {
     const keyIds = new Set(found.flatMap((use) => use.keyIds))
-    const old = given.filter((keyId) => keyIds.has(keyId))
-    if (old.length === 0) return []
-    const warnings = old.map(
-      (keyId) =>
-        `${gun} still trusts ${keyId}; its owner ends that: notary delegation purge -p ${typed(gun)} --key ${keyId}`,
+    const { add, end } = howIn(
+      gun,
+      name,
+      found.some(({ here }) => here),
     )
-    if (left.length === 0 || left.some((keyId) => keyIds.has(keyId))) return warnings
-    const add = `docker trust signer add --key ${name}.pem ${name} ${typed(gun)}`
-    return [
-      `${gun} does not have the new key: nothing can be signed there until its owner adds it: ${add}`,
-      ...warnings,
-    ]
+    const warnings = given
+      .filter((keyId) => keyIds.has(keyId))
+      .map((keyId) => `${gun} still trusts ${keyId}; ${end(keyId)}`)
+    if (warnings.length === 0 || left.length === 0 || left.some((keyId) => keyIds.has(keyId))) return warnings
+    return [`${gun} does not have the new key: nothing can be signed there until ${add}`, ...warnings]
   })
   return [...untold, ...told]
+}
+
+/** @param here the server signs targets */
+function howIn(gun: Gun, name: string, here: boolean): { add: string; end: (keyId: string) => string } {
+  const repository = typed(gun)
+  if (here) {
+    return {
+      add: `it is added: countersign delegation add ${repository} ${name}`,
+      end: (keyId) => `end that: countersign delegation remove ${repository} ${name} ${keyId}`,
+    }
+  }
+  return {
+    add: `its owner adds it: docker trust signer add --key ${name}.pem ${name} ${repository}`,
+    end: (keyId) => `its owner ends that: notary delegation purge -p ${repository} --key ${keyId}`,
+  }
 }
 
 function rowOf({ trust }: World, signer: TagSigner): SignerRow {

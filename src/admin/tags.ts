@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { describe } from '../repository/show.ts'
 import { signTags } from '../repository/sign-tags.ts'
+import { shadowedTags } from '../repository/signed-releases.ts'
 import { signerRole } from '../repository/signers.ts'
 import { noSuchRepository, TrustError } from '../errors.ts'
 import type { Actor } from '../store/store.ts'
@@ -43,6 +44,9 @@ const changedTags = z.lazy(() =>
       etag,
       leftOut: texts.meta({
         description: 'tags that were signed by keys that the owner has taken away since: they are not signed again',
+      }),
+      shadowed: texts.meta({
+        description: 'tags of which targets/releases says something else: docker goes by that, and not by targets',
       }),
     })
     .meta({ id: 'ChangedTags' }),
@@ -136,5 +140,5 @@ async function changeTags(
     },
     actor,
   )
-  return { gun, ...result }
+  return { gun, ...result, shadowed: name === undefined ? shadowedTags(world.trust, gun, edit) : [] }
 }

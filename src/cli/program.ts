@@ -10,6 +10,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   repair: async () => (await import('./repair.ts')).repairCommand(),
   repo: async () => (await import('./repo.ts')).repoCommand(),
   tag: async () => (await import('./tag.ts')).tagCommand(),
+  delegation: async () => (await import('./delegation.ts')).delegationCommand(),
   signer: async () => (await import('./signer.ts')).signerCommand(),
   policy: async () => (await import('./policy.ts')).policyCommand(),
   key: async () => (await import('./key.ts')).keyCommand(),

@@ -75,6 +75,8 @@ function howToAdd({ name, keyIds, publicKey }: SignerRow): string {
     '',
     `The owner of a repository puts these lines into ${name}.pem and types:`,
     `  docker trust signer add --key ${name}.pem ${name} REPOSITORY`,
+    'In one that the server signs:',
+    `  countersign delegation add REPOSITORY ${name}`,
     'From then on:',
     `  countersign tag sign --as ${name} REPOSITORY TAG`,
     ...(keyIds.length === 1

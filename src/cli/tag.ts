@@ -8,7 +8,7 @@ import { registryPlace } from '../registry/reference.ts'
 import { parseGun } from '../tuf/gun.ts'
 import { dockerLogin } from './docker-login.ts'
 import { DRY_RUN_OPTION, JSON_OPTION } from './options.ts'
-import { counted, table } from './print.ts'
+import { counted, table, withWarnings } from './print.ts'
 import { ask } from './run.ts'
 import { readTagList } from './tag-list.ts'
 
@@ -112,11 +112,13 @@ function remove(gun: string, tags: string[], { as, ifMatch }: Options, command: 
   return ask(command, signManyTags, { gun, remove: tags, as, ifMatch }, show)
 }
 
-function changedText({ roles, changed, leftOut }: Changed, done: string): string {
-  if (!changed) return 'nothing to do: it is so already'
-  const text = `${done} (${roles.join(', ')})`
-  if (leftOut.length === 0) return text
-  return `${text}\nnot signed again, the key that had signed them is trusted no more: ${leftOut.join(', ')}`
+function changedText({ roles, changed, leftOut, shadowed }: Changed, done: string): string {
+  const lines = [changed ? `${done} (${roles.join(', ')})` : 'nothing to do: it is so already']
+  if (leftOut.length > 0) {
+    lines.push(`not signed again, the key that had signed them is trusted no more: ${leftOut.join(', ')}`)
+  }
+  const otherwise = `targets/releases says something else of ${shadowed.join(', ')}, and docker goes by that`
+  return withWarnings(lines.join('\n'), { warnings: shadowed.length === 0 ? [] : [otherwise] })
 }
 
 async function lookUp(gun: string, tag: string): Promise<ManifestFacts> {

@@ -1,7 +1,7 @@
 import { damageIn, TrustError } from '../errors.ts'
 import type { Actor, StoredKey } from '../store/store.ts'
 import { SERVER } from '../tuf/gun.ts'
-import { isDelegation, type DelegationRole } from '../tuf/role.ts'
+import { isDelegation, RELEASES, type DelegationRole } from '../tuf/role.ts'
 import { change, changeRecords } from './change.ts'
 import type { Readable, Trust } from './trust.ts'
 
@@ -16,25 +16,21 @@ export interface TagSigner {
 
 /** docker's rule for names of signers. */
 const NAME = /^[a-z0-9][a-z0-9_-]{0,99}$/
-/** docker takes these for roles of its own. */
-const RESERVED = ['releases']
 
 /** The delegation that docker makes for a signer. @throws TrustError INVALID_PARAMETERS */
 export function signerRole(name: string): DelegationRole {
   const role = `targets/${name}`
-  if (NAME.test(name) && !RESERVED.includes(name) && isDelegation(role)) return role
+  if (NAME.test(name) && role !== RELEASES && isDelegation(role)) return role
   throw new TrustError('INVALID_PARAMETERS', `"${name.slice(0, 80)}" cannot be the name of a signer`, {
     hint: 'a-z, 0-9, "_" and "-", and not "releases": docker asks for it',
   })
 }
 
 /** @throws TrustError NOT_FOUND */
-export function findSigner(trust: Readable, name: string): TagSigner {
+export function findSigner(trust: Readable, name: string, hint = '"countersign signer list" prints all'): TagSigner {
   const found = trust.store.record('signer', name) as TagSigner | undefined
   if (found !== undefined) return found
-  throw new TrustError('NOT_FOUND', `there is no signer ${name.slice(0, 80)}`, {
-    hint: '"countersign signer list" prints all',
-  })
+  throw new TrustError('NOT_FOUND', `there is no signer ${name.slice(0, 80)}`, { hint })
 }
 
 /** The keys of a signer, for signing and for their public halves. */

@@ -2,11 +2,11 @@ import { noSuchRepository, TrustError } from '../errors.ts'
 import type { Head, StoredKey } from '../store/store.ts'
 import { SERVER, typed, type Gun } from '../tuf/gun.ts'
 import type { TargetsRole } from '../tuf/role.ts'
-import { parseRoot } from '../tuf/root.ts'
+import { parseRoot, type Root } from '../tuf/root.ts'
 import { parseTargets } from '../tuf/targets.ts'
 import type { RoleKeys } from '../tuf/threshold.ts'
 import { recallCurrent } from './current.ts'
-import { heldKeys, mustHold, type HeldKey } from './sign-role.ts'
+import { heldKeys, holdsRole, mustHold, type HeldKey } from './sign-role.ts'
 import { notSignedHere, signedHere } from './signed-here.ts'
 import { findSigner, signerKeys, signerRole } from './signers.ts'
 import type { Trust } from './trust.ts'
@@ -35,25 +35,54 @@ export function signingRoles(
   signer: string | undefined,
   names: readonly string[],
 ): Signing[] {
-  const rootMetadata = head && recallCurrent(trust, gun, head, 'root')
-  if (head === undefined || rootMetadata === undefined) {
-    return noSuchRepository(gun, `"countersign repo create ${typed(gun)}" makes one that the server signs`)
-  }
-  if (!signedHere(head)) throw new TrustError('WRONG_STATE', notSignedHere(gun))
-  const root = parseRoot(rootMetadata)
-  mustHold(trust, gun, root, 'snapshot')
   if (signer !== undefined) return delegationsOf(trust, gun, head, signer, names)
-  const { targets } = root.roles
+  return [
+    targetsSigning(
+      trust,
+      gun,
+      head,
+      'sign as a signer that its owner has added: --as NAME (countersign signer create NAME)',
+    ),
+  ]
+}
+
+/**
+ * The targets role of a repository that the server signs.
+ *
+ * @param otherwise what to do where its owner signs it
+ * @throws TrustError NOT_FOUND, WRONG_STATE if the server does not hold what is needed
+ */
+export function targetsSigning(trust: Trust, gun: Gun, head: Head | undefined, otherwise: string): Signing {
+  const { targets } = rootSignedHere(trust, gun, head).roles
   const held = heldKeys(trust, gun, 'targets', targets)
-  if (held.length >= targets.threshold) return [{ role: 'targets', named: targets, held }]
+  if (held.length >= targets.threshold) return { role: 'targets', named: targets, held }
   throw new TrustError('WRONG_STATE', `the targets key of ${gun} is with its publisher, not with the server`, {
-    hint: 'sign as a signer that its owner has added: --as NAME (countersign signer create NAME)',
+    hint: otherwise,
   })
 }
 
-function delegationsOf(trust: Trust, gun: Gun, head: Head, signer: string, names: readonly string[]): Signing[] {
+/** The root of a repository in which the server can make what follows from new targets. */
+function rootSignedHere(trust: Trust, gun: Gun, head: Head | undefined): Root {
+  const metadata = head && recallCurrent(trust, gun, head, 'root')
+  if (head === undefined || metadata === undefined) {
+    return noSuchRepository(gun, `"countersign repo create ${typed(gun)}" makes one that the server signs`)
+  }
+  if (!signedHere(head)) throw new TrustError('WRONG_STATE', notSignedHere(gun))
+  const root = parseRoot(metadata)
+  mustHold(trust, gun, root, 'snapshot')
+  return root
+}
+
+function delegationsOf(
+  trust: Trust,
+  gun: Gun,
+  head: Head | undefined,
+  signer: string,
+  names: readonly string[],
+): Signing[] {
+  const root = rootSignedHere(trust, gun, head)
   const keys = signerKeys(trust, findSigner(trust, signer))
-  const targets = recallCurrent(trust, gun, head, 'targets')
+  const targets = head && recallCurrent(trust, gun, head, 'targets')
   const delegations = targets === undefined ? [] : [...parseTargets(targets).delegations.values()]
   const own = delegations.flatMap((named) => {
     const held = keys.filter(({ keyId }) => named.keys.has(keyId)).map((key) => ({ owner: SERVER, key }))
@@ -61,7 +90,9 @@ function delegationsOf(trust: Trust, gun: Gun, head: Head, signer: string, names
   })
   if (own.length === 0) {
     throw new TrustError('WRONG_STATE', `${gun} does not let ${signer} sign this`, {
-      hint: `its owner adds it: docker trust signer add --key ${signer}.pem ${signer} ${typed(gun)}`,
+      hint: holdsRole(trust, gun, 'targets', root.roles.targets)
+        ? `add it: countersign delegation add ${typed(gun)} ${signer}`
+        : `its owner adds it: docker trust signer add --key ${signer}.pem ${signer} ${typed(gun)}`,
     })
   }
   const alone = own.filter(({ held, named }) => held.length >= named.threshold)

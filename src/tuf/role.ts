@@ -14,6 +14,9 @@ export type HeldRole = Exclude<BaseRole, 'root'>
 /** A role whose documents the server makes unasked, and whose key clients ask it for (wire spec §7). */
 export type ServerRole = 'snapshot' | 'timestamp'
 
+/** The delegation that docker looks for tags in before it looks in targets; whoever signs tags signs in it too. */
+export const RELEASES = 'targets/releases'
+
 export const BASE_ROLES: readonly BaseRole[] = ['root', 'snapshot', 'targets', 'timestamp']
 
 /** Bytes; Notary's own limit for a role name (wire spec §5.1). */

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { generateKeyPairSync } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { after, before, describe, test } from 'node:test'
 import { removeTag, signManyTags, signTag } from '../../src/admin/tags.ts'
@@ -113,6 +114,8 @@ PEM
 
 The owner of a repository puts these lines into ci.pem and types:
   docker trust signer add --key ci.pem ci REPOSITORY
+In one that the server signs:
+  countersign delegation add REPOSITORY ci
 From then on:
   countersign tag sign --as ci REPOSITORY TAG
 `
@@ -126,7 +129,7 @@ From then on:
     await prints('signer rotate ci --finish', 'signer ci signs with key ID only\n')
     await prints(
       `tag sign ${GUN} v9 ${ONE} 10 --as ci`,
-      `error: ${GUN} does not let ci sign this\nhint: its owner adds it: docker trust signer add --key ci.pem ci ${GUN}\n`,
+      `error: ${GUN} does not let ci sign this\nhint: add it: countersign delegation add ${GUN} ci\n`,
       2,
     )
     await prints('policy list', 'no rules: everybody may have signed what their grants allow\n')
@@ -153,6 +156,29 @@ warning: there is no user alicf: "countersign user list" prints all
     await prints('policy remove user:alicf', 'no rules for user:alicf any more\n')
     await prints('policy remove signer:ci', 'no rules for signer:ci any more\n')
     await prints('signer remove ci', 'removed the signer ci; owners of repositories remove it too\n')
+  })
+
+  test('people who sign beside the server', async () => {
+    const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+    await writeFile(terminal.path('alice.pub'), publicKey.export({ type: 'spki', format: 'pem' }))
+    await writeFile(terminal.path('alice.key'), privateKey.export({ type: 'pkcs8', format: 'pem' }))
+    const add = `delegation add ${GUN} alice`
+    await prints(`${add} nowhere.pub`, /^error: cannot read nowhere.pub/, 2)
+    await prints(
+      `${add} alice.key`,
+      /^error: alice.key: this is a private key: nobody but its owner may have it\nhint: /,
+      2,
+    )
+    await prints(add, /^error: there is no signer alice\nhint: of somebody else name a file with the public key\n/, 1)
+    const may = `targets/alice may sign ${GUN}, with ID\n`
+    await prints(`${add} alice.pub --dry-run`, `would do: ${may}`)
+    await prints(`${add} alice.pub`, may)
+    await prints(`${add} alice.pub`, 'nothing to do: it is so already\n')
+    const remove = `delegation remove ${GUN} alice`
+    await prints(`${remove} 0123`, /^error: keyIds.0: the id of a key, or its first 12 characters/, 2)
+    await prints(`${remove} ${'0'.repeat(12)}`, /^error: .* does not let alice sign with SHORTENED-ID\nhint: /, 1)
+    await prints(remove, `targets/alice may sign ${GUN} no more\n`)
+    await prints(remove, /^error: .* does not let alice sign\nhint: /, 1)
   })
 
   test('plan a rotation, rotate, stage, discard', async () => {

@@ -114,7 +114,7 @@ describe('tags from a registry, from a pipe, as a signer, under rules', () => {
     const { code, printed } = await pipe(list)
     assert.equal(code, 0, printed)
     const { etag, ...answer } = JSON.parse(printed) as Record<string, unknown>
-    assert.deepEqual(answer, { gun, roles: ['targets'], changed: true, leftOut: [] })
+    assert.deepEqual(answer, { gun, roles: ['targets'], changed: true, leftOut: [], shadowed: [] })
     const { stdout } = await terminal.run(['tag', 'list', gun, '--json'])
     const listed = JSON.parse(stdout) as { etag: string; tags: { tag: string; length: number }[] }
     assert.equal(listed.etag, etag)

@@ -1,0 +1,71 @@
+import { z } from 'zod'
+import { addDelegate, removeDelegate } from '../repository/delegates.ts'
+import { readPublicKey } from '../tuf/public-key-file.ts'
+import { keyId, list, texts } from './answers.ts'
+import { gunInput, operation } from './operation.ts'
+
+/** Keys of one delegate in one call: an old and a new one, or a handful of machines. */
+const KEYS_MAX = 16
+/** Characters of one: a certificate of RSA 16384 is the longest. */
+const KEY_MAX_LENGTH = 16_384
+
+const name = z.string().max(100).meta({ description: 'the signer\'s: a-z, 0-9, "_", "-"' })
+
+const delegated = z.lazy(() =>
+  z
+    .object({
+      gun: z.string(),
+      role: z.string().meta({ description: 'targets/NAME' }),
+      keyIds: list(keyId).meta({ description: 'of the role from now on; none: it is gone' }),
+      changed: z.boolean().meta({ description: 'false: it was so already, and nothing was published' }),
+      warnings: texts,
+    })
+    .meta({ id: 'Delegated' }),
+)
+
+export const addDelegation = operation({
+  name: 'delegation.add',
+  method: 'PUT',
+  path: '/repositories/:gun/delegations/:name',
+  summary:
+    'Let somebody sign tags in a repository that the server signs: in `targets/NAME` and `targets/releases`, as docker has it.',
+  action: 'admin',
+  input: z.strictObject({
+    gun: gunInput,
+    name,
+    keys: z
+      .array(z.string().max(KEY_MAX_LENGTH))
+      .min(1)
+      .max(KEYS_MAX)
+      .optional()
+      .meta({ description: "public keys or certificates, PEM; none: those of the server's signer of this name" }),
+  }),
+  answer: () => delegated,
+  async run({ trust }, { gun, name: who, keys }, actor) {
+    const read = keys?.map((text) => readPublicKey(text, trust.now()))
+    return { gun, ...(await addDelegate(trust, gun, who, read, actor)) }
+  },
+})
+
+const idOrStart = z.string().regex(/^[0-9a-f]{12,64}$/, 'the id of a key, or its first 12 characters')
+/** In a query a list of one is no list. */
+const keyIds = z.preprocess((ids) => (typeof ids === 'string' ? [ids] : ids), z.array(idOrStart).min(1).max(KEYS_MAX))
+
+export const removeDelegation = operation({
+  name: 'delegation.remove',
+  method: 'DELETE',
+  path: '/repositories/:gun/delegations/:name',
+  summary: 'Let them sign no more, or not with these keys. What only those have signed clients see no more.',
+  action: 'admin',
+  input: z.strictObject({
+    gun: gunInput,
+    name,
+    keyIds: keyIds
+      .optional()
+      .meta({ description: 'ids, or their first 12 characters, each as a parameter of its own; none: all of theirs' }),
+  }),
+  answer: () => delegated,
+  async run({ trust }, { gun, name: who, keyIds: given }, actor) {
+    return { gun, ...(await removeDelegate(trust, gun, who, given, actor)) }
+  },
+})

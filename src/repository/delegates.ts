@@ -1,0 +1,132 @@
+import { TrustError } from '../errors.ts'
+import type { Actor, Head } from '../store/store.ts'
+import { withDelegate, withoutDelegate } from '../tuf/delegations-edit.ts'
+import { typed, type Gun } from '../tuf/gun.ts'
+import type { JsonObject } from '../tuf/json.ts'
+import { canonicalKeyId, type PublicKey } from '../tuf/key.ts'
+import { RELEASES, type DelegationRole } from '../tuf/role.ts'
+import { parseTargets, type Targets } from '../tuf/targets.ts'
+import { formatTime } from '../tuf/time.ts'
+import { acceptUpdate } from '../tuf/update.ts'
+import { change } from './change.ts'
+import { compose } from './compose.ts'
+import { currentOf, recallCurrent } from './current.ts'
+import { TARGETS_LIFE } from './renew-targets.ts'
+import { signRole } from './sign-role.ts'
+import { signedReleases } from './signed-releases.ts'
+import { findSigner, signerKeys, signerRole } from './signers.ts'
+import { targetsSigning } from './signing-roles.ts'
+import type { Trust } from './trust.ts'
+
+/** What a delegate may sign with afterwards. */
+export interface Delegated {
+  readonly role: DelegationRole
+  /** Ids of the role's keys, as people and key files name them; none: it is gone. */
+  readonly keyIds: readonly string[]
+  /** False: it was so already, and nothing was published. */
+  readonly changed: boolean
+  readonly warnings: readonly string[]
+}
+
+/**
+ * Let somebody sign tags in a repository whose targets the server signs: as `docker trust signer add` does it for owners, in
+ * `targets/NAME` and `targets/releases`.
+ *
+ * @param keys public keys of the delegate; undefined: those of the server's signer of this name
+ * @throws TrustError NOT_FOUND, WRONG_STATE if targets is not the server's to sign, INVALID_PARAMETERS
+ */
+export async function addDelegate(
+  trust: Trust,
+  gun: Gun,
+  name: string,
+  keys: readonly PublicKey[] | undefined,
+  actor: Actor,
+): Promise<Delegated> {
+  const role = signerRole(name)
+  const ours = (): PublicKey[] =>
+    signerKeys(trust, findSigner(trust, name, 'of somebody else name a file with the public key'))
+  return changeDelegations(trust, gun, role, actor, (delegations) => withDelegate(delegations, role, keys ?? ours()))
+}
+
+/**
+ * Let them sign no more. What only they have signed clients see no more.
+ *
+ * @param keyIds those of their keys that go, as people name them, or the beginnings of these ids; undefined: all
+ * @throws TrustError NOT_FOUND also if there is no such delegate or key, WRONG_STATE
+ */
+export async function removeDelegate(
+  trust: Trust,
+  gun: Gun,
+  name: string,
+  keyIds: readonly string[] | undefined,
+  actor: Actor,
+): Promise<Delegated> {
+  const role = signerRole(name)
+  return changeDelegations(trust, gun, role, actor, (delegations, targets) => {
+    const keys = [...(targets.delegations.get(role)?.keys ?? [])]
+    const found = keyIds?.map((start) => keys.filter(([, key]) => canonicalKeyId(key).startsWith(start))) ?? [keys]
+    const known = keyIds === undefined || found.every(({ length }) => length > 0)
+    const gone = found.flat().map(([id]) => id)
+    const next = known ? withoutDelegate(delegations, role, gone) : undefined
+    if (next !== undefined) return next
+    const how = keyIds === undefined ? '' : ` with ${keyIds.join(' and ')}`
+    throw new TrustError('NOT_FOUND', `${gun} does not let ${name} sign${how}`, {
+      hint: `"countersign repo show ${typed(gun)}" prints who may`,
+    })
+  })
+}
+
+/** @param edit returns undefined when there is nothing to change */
+async function changeDelegations(
+  trust: Trust,
+  gun: Gun,
+  role: DelegationRole,
+  actor: Actor,
+  edit: (delegations: JsonObject, targets: Targets) => JsonObject | undefined,
+): Promise<Delegated> {
+  let result: Delegated | undefined
+  await change(trust, gun, async (head, now) => {
+    const { named, held } = targetsSigning(
+      trust,
+      gun,
+      head,
+      'its owner does it: docker trust signer, notary delegation',
+    )
+    const current = head && recallCurrent(trust, gun, head, 'targets')
+    if (current === undefined) throw new Error('a repository without targets')
+    const delegations = edit((current.signed['delegations'] ?? {}) as JsonObject, parseTargets(current))
+    if (delegations === undefined) {
+      result = resultOf(trust, gun, head, role, parseTargets(current), false)
+      return undefined
+    }
+    const expires = formatTime(now + TARGETS_LIFE)
+    const payload = { ...current.signed, delegations, expires, version: current.version + 1 }
+    const { metadata, keys } = await signRole(trust, gun, 'targets', named, payload, held)
+    const accepted = acceptUpdate(gun, currentOf(trust, gun, head), [metadata], now)
+    if (accepted === undefined) return undefined
+    result = resultOf(trust, gun, head, role, parseTargets(metadata), true)
+    const draft = await compose(trust, gun, head, now, { ...accepted, snapshot: 'make' })
+    return { kind: 'publish', actor, ...draft, keys: [...draft.keys, ...keys] }
+  })
+  if (result === undefined) throw new Error('changed nothing, and said nothing')
+  return result
+}
+
+function resultOf(
+  trust: Trust,
+  gun: Gun,
+  head: Head | undefined,
+  role: DelegationRole,
+  { delegations }: Targets,
+  changed: boolean,
+): Delegated {
+  const keys = [...(delegations.get(role)?.keys.values() ?? [])]
+  const silent = head?.roles[RELEASES] !== undefined && delegations.has(RELEASES)
+  const warnings =
+    silent && signedReleases(trust, gun, head, delegations) === undefined
+      ? [
+          `nobody who may now has signed ${RELEASES}: clients see none of its tags until somebody does (docs/SIGNING.md)`,
+        ]
+      : []
+  return { role, keyIds: keys.map((key) => canonicalKeyId(key)), changed, warnings }
+}

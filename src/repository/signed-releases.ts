@@ -1,0 +1,49 @@
+import { TrustError } from '../errors.ts'
+import type { Head } from '../store/store.ts'
+import type { Gun } from '../tuf/gun.ts'
+import type { Metadata } from '../tuf/metadata.ts'
+import { RELEASES } from '../tuf/role.ts'
+import { parseTargets, targetEntries, type Targets } from '../tuf/targets.ts'
+import type { TargetsEdit } from '../tuf/targets-edit.ts'
+import { checkThreshold } from '../tuf/threshold.ts'
+import { recallCurrent } from './current.ts'
+import type { Trust } from './trust.ts'
+
+/**
+ * What `targets/releases` says, where clients believe it: signed by enough of the keys that it has.
+ *
+ * @param delegations of targets
+ * @returns undefined also for what cannot be read
+ */
+export function signedReleases(
+  trust: Trust,
+  gun: Gun,
+  head: Head | undefined,
+  delegations: Targets['delegations'],
+): Metadata | undefined {
+  const named = delegations.get(RELEASES)
+  try {
+    const metadata = head && named && recallCurrent(trust, gun, head, RELEASES)
+    if (metadata === undefined || named === undefined) return undefined
+    checkThreshold(metadata, named, (text) => {
+      throw new TrustError('CORRUPT', text)
+    })
+    return metadata
+  } catch (error) {
+    if (error instanceof TrustError) return undefined
+    throw error
+  }
+}
+
+/**
+ * Tags that are signed in targets, or no more, and that docker sees otherwise all the same: it looks into
+ * `targets/releases` first.
+ */
+export function shadowedTags(trust: Trust, gun: Gun, { set, remove }: TargetsEdit): string[] {
+  const head = trust.store.head(gun)
+  const targets = head?.roles[RELEASES] && recallCurrent(trust, gun, head, 'targets')
+  const releases = targets && signedReleases(trust, gun, head, parseTargets(targets).delegations)
+  const said = new Map(releases && targetEntries(releases).map(({ name, sha256 }) => [name, sha256]))
+  const others = set.filter(({ tag, sha256 }) => said.has(tag) && said.get(tag) !== sha256).map(({ tag }) => tag)
+  return [...others, ...remove.filter((tag) => said.has(tag))]
+}

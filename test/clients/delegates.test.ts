@@ -1,0 +1,113 @@
+import assert from 'node:assert/strict'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { DockerClient } from './support/docker.ts'
+import { Engine } from './support/engine.ts'
+import { Stage } from './support/stage.ts'
+import { runProgram, skipWithout, succeeded, type Outcome } from './support/tools.ts'
+
+const skip = skipWithout('docker', 'dockerd', 'docker-registry', 'notary')
+let stage: Stage
+let engine: Engine
+let passphrase: string
+
+before(async () => {
+  if (skip !== false) return
+  stage = await Stage.open()
+  engine = await Engine.start()
+  passphrase = await stage.file('a passphrase for root')
+})
+after(async () => {
+  if (skip !== false) return
+  await engine.stop()
+  await stage.close()
+})
+
+const type = (...args: readonly string[]): Promise<string> => stage.done(args)
+const tagsOf = async (docker: DockerClient, gun: string): Promise<string[]> =>
+  Object.entries(await docker.signed(gun)).map(([tag, { signers }]) => `${tag} ${signers.join(' ')}`)
+
+/** A repository that the server signs, with an image for each tag in the registry. */
+async function repository(gun: string, ...tags: string[]): Promise<void> {
+  const pusher = await DockerClient.create(engine, stage, 'pusher')
+  for (const tag of tags) {
+    await engine.image(`${gun}:${tag}`, tag)
+    await pusher.untrusted('push', `${gun}:${tag}`)
+  }
+  await type('repo', 'create', gun, '--passphrase-file', passphrase)
+}
+
+/** Somebody with a key of their own. @returns the file with its public half, too */
+async function person(name: string): Promise<{ docker: DockerClient; pub: string }> {
+  const docker = await DockerClient.create(engine, stage, name)
+  await docker.run('trust', 'key', 'generate', name, '--dir', docker.directory)
+  return { docker, pub: join(docker.directory, `${name}.pub`) }
+}
+
+/** Run `notary` with docker's keys. */
+function notary({ directory }: DockerClient, ...args: string[]): Promise<Outcome> {
+  const place = ['-d', join(directory, 'trust'), '-s', stage.url, '--tlscacert', stage.caFile]
+  return runProgram('notary', [...place, ...args], { NOTARY_DELEGATION_PASSPHRASE: 'a-test-passphrase' })
+}
+
+test(
+  'people and a signer of the server sign in a repository of the server’s own, until they may no more',
+  { skip },
+  async () => {
+    const gun = `${engine.registry}/team/central`
+    await repository(gun, 'v1', 'v2', 'v3')
+    const [alice, bob] = [await person('alice'), await person('bob')]
+    assert.notEqual((await alice.docker.try('trust', 'sign', `${gun}:v1`)).code, 0)
+    await type('delegation', 'add', gun, 'alice', alice.pub)
+    await type('delegation', 'add', gun, 'bob', bob.pub)
+    assert.match(await type('delegation', 'add', gun, 'bob', bob.pub), /nothing to do/)
+    await alice.docker.run('trust', 'sign', `${gun}:v1`)
+    await bob.docker.run('trust', 'sign', `${gun}:v2`)
+    const reader = (await person('reader')).docker
+    assert.deepEqual(await tagsOf(reader, gun), ['v1 alice', 'v2 bob'])
+    await reader.run('pull', `${gun}:v1`)
+
+    // What the server signs in targets stands behind what they say.
+    const shadowed = await type('tag', 'sign', gun, 'v1', `sha256:${'ab'.repeat(32)}`, '10')
+    assert.match(shadowed, /warning: targets\/releases says something else of v1, and docker goes by that/)
+    assert.deepEqual(await tagsOf(reader, gun), ['v1 alice', 'v2 bob'])
+
+    await type('signer', 'create', 'ci')
+    const early = await stage.type('tag', 'sign', gun, 'v3', `sha256:${'cd'.repeat(32)}`, '10', '--as', 'ci')
+    assert.match(early.stderr, new RegExp(`add it: countersign delegation add ${gun} ci`))
+    await type('delegation', 'add', gun, 'ci')
+    await type('tag', 'sign', gun, 'v3', `sha256:${'cd'.repeat(32)}`, '10', '--as', 'ci')
+    assert.deepEqual(await tagsOf(reader, gun), ['v1 alice', 'v2 bob', 'v3 ci'])
+
+    // ci signed last: nothing changes for the others.
+    assert.doesNotMatch(await type('delegation', 'remove', gun, 'alice'), /warning/)
+    assert.notEqual((await alice.docker.try('trust', 'sign', `${gun}:v1`)).code, 0)
+    await reader.run('pull', `${gun}:v2`)
+    assert.deepEqual(await stage.server.check(), [])
+  },
+)
+
+test('who signed last is removed: docker begins anew and is told how to go on, notary does it', { skip }, async () => {
+  const gun = `${engine.registry}/team/taken-up`
+  await repository(gun, 'v1', 'v2')
+  const [alice, bob] = [await person('alice'), await person('bob')]
+  await type('delegation', 'add', gun, 'alice', alice.pub)
+  await type('delegation', 'add', gun, 'bob', bob.pub)
+  await bob.docker.run('trust', 'sign', `${gun}:v2`)
+  await alice.docker.run('trust', 'sign', `${gun}:v1`)
+  const reader = (await person('reader')).docker
+  await reader.run('pull', `${gun}:v2`)
+  assert.match(
+    await type('delegation', 'remove', gun, 'alice'),
+    /warning: nobody who may now has signed targets\/releases/,
+  )
+  assert.match((await reader.try('pull', `${gun}:v2`)).text, /No trust data for v2/)
+  const anew = await bob.docker.try('trust', 'sign', `${gun}:v2`)
+  assert.match(anew.text, /goes on from that with notary witness -p \S+ targets\/releases/)
+  succeeded(await notary(bob.docker, 'witness', '-p', gun, 'targets/releases'))
+  await reader.run('pull', `${gun}:v2`)
+  await bob.docker.run('trust', 'sign', `${gun}:v2`)
+  await bob.docker.run('trust', 'revoke', `${gun}:v1`)
+  assert.deepEqual(await tagsOf(reader, gun), ['v2 bob'])
+  assert.deepEqual(await stage.server.check(), [])
+})
