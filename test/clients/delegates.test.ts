@@ -79,7 +79,13 @@ test(
     await type('tag', 'sign', gun, 'v3', `sha256:${'cd'.repeat(32)}`, '10', '--as', 'ci')
     assert.deepEqual(await tagsOf(reader, gun), ['v1 alice', 'v2 bob', 'v3 ci'])
 
-    // ci signed last: nothing changes for the others.
+    // A rotation keeps who may sign.
+    await type('key', 'rotate', gun, 'targets', 'snapshot', 'timestamp', '--passphrase-file', passphrase)
+    await alice.docker.run('trust', 'sign', `${gun}:v1`)
+    assert.deepEqual(await tagsOf(reader, gun), ['v1 alice', 'v2 bob', 'v3 ci'])
+
+    // When ci has signed last, nothing changes for the others.
+    await type('tag', 'sign', gun, 'v3', `sha256:${'ef'.repeat(32)}`, '10', '--as', 'ci')
     assert.doesNotMatch(await type('delegation', 'remove', gun, 'alice'), /warning/)
     assert.notEqual((await alice.docker.try('trust', 'sign', `${gun}:v1`)).code, 0)
     await reader.run('pull', `${gun}:v2`)
