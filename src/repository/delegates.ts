@@ -49,7 +49,8 @@ export async function addDelegate(
 }
 
 /**
- * Let them sign no more. What only they have signed clients see no more.
+ * Let them sign no more. What only they have signed clients see no more. Of keys that an owner has put nowhere but into
+ * `targets/releases` the name is `releases`.
  *
  * @param keyIds those of their keys that go, as people name them, or the beginnings of these ids; undefined: all
  * @throws TrustError NOT_FOUND also if there is no such delegate or key, WRONG_STATE
@@ -61,7 +62,7 @@ export async function removeDelegate(
   keyIds: readonly string[] | undefined,
   actor: Actor,
 ): Promise<Delegated> {
-  const role = signerRole(name)
+  const role: DelegationRole = `targets/${name}`
   return changeDelegations(trust, gun, role, actor, (delegations, targets) => {
     const keys = [...(targets.delegations.get(role)?.keys ?? [])]
     const found = keyIds?.map((start) => keys.filter(([, key]) => canonicalKeyId(key).startsWith(start))) ?? [keys]

@@ -70,8 +70,11 @@ describe('who else signs in a repository that the server signs', () => {
     assert.deepEqual(delegations(), { 'targets/releases': 1, 'targets/bob': 1 })
     await assert.rejects(remove('alice'), { code: 'NOT_FOUND' })
     await assert.rejects(remove('bob', [first]), { code: 'NOT_FOUND' })
+    assert.deepEqual((await remove('releases')).keyIds, [])
+    assert.deepEqual(delegations(), { 'targets/bob': 1 })
     assert.deepEqual((await remove('bob')).keyIds, [])
     assert.deepEqual(delegations(), {})
+    await assert.rejects(remove('no such/name'), { code: 'NOT_FOUND' })
   })
 
   test('what is refused changes nothing: no key, a private one, a short one, two in one text, names of docker’s own', async () => {
