@@ -121,6 +121,16 @@ function offCurveSpki(): Buffer {
   return spki
 }
 
+/** RSA with MD2, MD4, MD5 and SHA-1, that once more by its other name, DSA and ECDSA with SHA-1. */
+const WEAK = [
+  ...['06092a864886f70d010102', '06092a864886f70d010103', '06092a864886f70d010104', '06092a864886f70d010105'],
+  ...['06052b0e03021d', '06072a8648ce380403', ECDSA_SHA1],
+]
+
+test('takes no certificate that is signed by a method that anybody can forge', () => {
+  for (const signatureOid of WEAK) assert.ok(!accepted(keyOf(pemOf(make({ signatureOid })))), signatureOid)
+})
+
 test('takes a certificate until its very last second, and a day before its begin', () => {
   const key = keyOf(pemOf(make({ begins: '2026-11-22T00:00:00Z', ends: '2026-12-22T00:00:00Z' })))
   assert.ok(accepted(key, Date.parse('2026-12-22T00:00:00Z')))
@@ -128,6 +138,8 @@ test('takes a certificate until its very last second, and a day before its begin
   assert.ok(accepted(key, Date.parse('2026-11-21T00:00:00Z')))
   assert.ok(!accepted(key, Date.parse('2026-11-20T23:59:59.999Z')))
   assert.ok(accepted(key, Date.parse('2046-01-01T00:00:00Z'), false), 'the end of an old root does not matter')
+  const reversed = keyOf(pemOf(make({ begins: '2026-12-22T00:00:00Z', ends: '2026-11-22T00:00:00Z' })))
+  assert.ok(!accepted(reversed, NOW, false), 'that it never was valid does')
 })
 
 test('takes a certificate without basic constraints and one that says that it is no CA', () => {
@@ -139,14 +151,15 @@ test('takes certificates that end in 2050 or later', () => {
   assert.ok(accepted(keyOf(pemOf(make({ ends: '9999-12-31T23:59:59Z' })))))
 })
 
-test('keeps sound intermediates, drops others unless their end does not matter', () => {
-  const expired = make({ names: ['old'], ca: true, ends: '2026-11-01T00:00:00Z' })
+test('keeps sound intermediates, drops others; those of a root before are kept as they are', () => {
   assert.ok(accepted(keyOf(pemOf(make({ names: [GUN] }), intermediate))))
-  const bundle = [make(), intermediate, expired]
-  const key = keyOf(pemOf(...bundle))
-  const rebuilt = rootLeaf(key, GUN, NOW)
-  assert.equal(rebuilt?.keyId, keyId(keyOf(pemOf(...bundle.slice(0, 2)))))
-  assert.equal(rootLeaf(key, GUN, undefined)?.keyId, keyId(key))
+  for (const unsound of [{ ends: '2026-11-01T00:00:00Z' }, { signatureOid: ECDSA_SHA1 }]) {
+    const bundle = [make(), intermediate, make({ names: ['old'], ca: true, ...unsound })]
+    const key = keyOf(pemOf(...bundle))
+    const rebuilt = rootLeaf(key, GUN, NOW)
+    assert.equal(rebuilt?.keyId, keyId(keyOf(pemOf(...bundle.slice(0, 2)))))
+    assert.equal(rootLeaf(key, GUN, undefined)?.keyId, keyId(key))
+  }
 })
 
 test('the last of several common names counts', () => {

@@ -60,7 +60,7 @@ const NOT_DER: readonly (readonly [what: string, hex: string])[] = [
   ['a length beyond the end', '040200'],
   ['a length cut short', '0482'],
   ['a tag without length', '04'],
-  ['a high tag', '1f810000'],
+  ['a high tag', '1f0100'],
   ['a length of four bytes', '04840000000100'],
 ]
 
