@@ -34,6 +34,14 @@ test('a root that somebody knows must be among the roots', async (t) => {
   await adoptOn(here, all, here.trust.store.head(GUN)!.roles['root']!.sha256)
 })
 
+test('what the setting gunPrefixes does not let in is not adopted, nor a key taken for it', async (t) => {
+  const { trust, ...rest } = await server(t)
+  const here = { ...rest, trust: { ...trust, policy: { ...trust.policy, gunPrefixes: ['docker.io/other/'] } } }
+  const { documents, timestampKey } = await made()
+  await assert.rejects(adoptOn(here, documents()), { code: 'INVALID_GUN' })
+  await assert.rejects(importTimestampKey(here, timestampKey), { code: 'INVALID_GUN' })
+})
+
 test('roots that ended long ago still lead to the current one; older ones may be missing, and can come later', async (t) => {
   const here = await server(t)
   const { owner, documents, nextRoot, roots } = await made()
