@@ -84,6 +84,14 @@ test('who cannot sign here learns why, and what its owner does about it', async 
   await refused({}, /the snapshot key .* is with its publisher/, /notary key rotate .* snapshot -r/)
 })
 
+test('a key that the server has for another role signs no tags, even if root names it for targets', async (t) => {
+  const { owner, send, sign } = await owned(t)
+  const { snapshot, targets } = owner.root.roles
+  targets!.keyids.push(...snapshot!.keyids)
+  await send(owner.nextParts('root'))
+  await assert.rejects(sign('v2', A, { as: undefined }), { code: 'WRONG_STATE', message: /is with its publisher/ })
+})
+
 test('if-match speaks of the first role that signs: a checksum, any, or none yet', async (t) => {
   const { sign, here } = await withSigner(t)
   const targets = here.trust.store.head(GUN)?.roles['targets']?.sha256 ?? ''
