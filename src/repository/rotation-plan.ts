@@ -3,9 +3,8 @@ import { canonicalKeyId } from '../tuf/key.ts'
 import { matchesGun } from '../tuf/certificate.ts'
 import { certificatesOf } from '../tuf/x509.ts'
 import type { BaseRole } from '../tuf/role.ts'
-import { rootKeys, type Root } from '../tuf/root.ts'
+import { isAlive, rootKeys, type Root } from '../tuf/root.ts'
 import { cachedRoots, storedRoots, type CachedRoot } from './cached-roots.ts'
-import { rootCertificatesEnd } from './expiry.ts'
 import { holdsRole } from './sign-role.ts'
 import { signedHere, takeOverCommand } from './signed-here.ts'
 import { stagedRoot } from './staged-root.ts'
@@ -51,9 +50,8 @@ export async function planRotation(
   if (current === undefined) return undefined
   const held = (each: 'targets' | 'snapshot'): boolean => holdsRole(trust, gun, each, current.roles[each])
   const obstacles: string[] = []
-  const valid = rootKeys(current, gun, now)
-  if (valid.keys.size === 0)
-    obstacles.push('every root certificate has expired: no client accepts this repository any more')
+  if (!isAlive(current, gun, now))
+    obstacles.push('the root certificates have expired: no client accepts this repository any more')
   const waiting = stagedRoot(trust, gun)
   if (waiting !== undefined) {
     const first = `"countersign root sign ${typed(gun)}" or "countersign root discard ${typed(gun)}" first`
@@ -77,7 +75,7 @@ export async function planRotation(
     commonName: commonNameOf(current, gun),
     serverSigns: roles.includes('targets') ? ['targets', 'snapshot', 'timestamp'] : ['snapshot', 'timestamp'],
     cachedRoots: cachedRoots(roots, version, gun, now),
-    breaks: breaksOf(roles, current, signedHere(head) ? held : undefined, now),
+    breaks: breaksOf(roles, signedHere(head) ? held : undefined),
     obstacles,
   }
 }
@@ -93,12 +91,7 @@ export const PINNED_KEYS =
 /** Not so where they stay, with others beside them. */
 export const FORMER_KEY = 'who holds only the former root key can change this repository no more'
 
-function breaksOf(
-  roles: readonly BaseRole[],
-  current: Root,
-  held: ((role: 'targets' | 'snapshot') => boolean) | undefined,
-  now: number,
-): string[] {
+function breaksOf(roles: readonly BaseRole[], held: ((role: 'targets' | 'snapshot') => boolean) | undefined): string[] {
   const breaks: string[] = []
   if (roles.includes('root')) {
     breaks.push(
@@ -113,7 +106,5 @@ function breaksOf(
   } else if (roles.includes('snapshot') && !held('snapshot')) {
     breaks.push('the publisher signs snapshots no more: the server does')
   }
-  if ((rootCertificatesEnd(current.roles.root) ?? Infinity) < now)
-    breaks.push('clients refuse this repository already: its root certificates have ended')
   return breaks
 }

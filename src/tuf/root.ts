@@ -96,6 +96,17 @@ export function rootKeys(root: Root, gun: Gun, now: number | undefined): RoleKey
 }
 
 /**
+ * False once fewer root keys than must sign have a valid certificate: no client accepts the repository any more (wire
+ * spec §19.24).
+ *
+ * @param now milliseconds since 1970
+ */
+export function isAlive(root: Root, gun: Gun, now: number): boolean {
+  const { keys, threshold } = rootKeys(root, gun, now)
+  return distinctKeys(keys.values()) >= threshold
+}
+
+/**
  * Verify a root by its own certificates, and by those of the root before it where there is one (wire spec §6.2).
  *
  * @param previous the stored root that it follows, undefined for a first root

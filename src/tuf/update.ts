@@ -6,7 +6,7 @@ import { limitKeys } from './key-limit.ts'
 import type { Fail } from './members.ts'
 import { checkExpiry, type Metadata } from './metadata.ts'
 import { isDelegation, isTargetsRole, parentOf, type Role } from './role.ts'
-import { parseRoot, rootKeys, verifyRoot, type Root } from './root.ts'
+import { isAlive, parseRoot, verifyRoot, type Root } from './root.ts'
 import { parseSnapshot, type Snapshot } from './snapshot.ts'
 import { acceptTargets, type TargetsTree } from './targets-tree.ts'
 import { checkThreshold } from './threshold.ts'
@@ -76,7 +76,7 @@ export function acceptUpdate(
 function acceptRoot(gun: Gun, current: Current, upload: Metadata | undefined, now: number): Root {
   const stored = current.load('root')
   const previous = stored === undefined ? undefined : parseRoot(stored)
-  if (previous !== undefined && rootKeys(previous, gun, now).keys.size === 0) {
+  if (previous !== undefined && !isAlive(previous, gun, now)) {
     refuse('ErrBadRoot', 'the certificates of the stored root have expired: no client accepts this repository any more')
   }
   if (upload === undefined) {

@@ -229,12 +229,15 @@ test('a root that no client could accept is not even staged', async (t) => {
   const room = await Room.open(t)
   const key = makeRootKey()
   const twice = [certificate(key), certificate(key, NOW + YEAR)]
+  const ended = certificate(makeRootKey(), NOW - 1)
   for (const [authority, code] of [
     [{ certificates: [certificate(key, NOW - 1)], threshold: 1 }, 'INVALID_PARAMETERS'],
     [{ certificates: [certificate(key, NOW + YEAR, 'example.org/other')], threshold: 1 }, 'INVALID_PARAMETERS'],
     [{ certificates: [{ keytype: 'ecdsa-x509', public: 'bm9uZQ==' }], threshold: 1 }, 'INVALID_PARAMETERS'],
     [{ certificates: [certificate(key)], threshold: 2 }, 'INVALID_UPDATE'],
     [{ certificates: twice, threshold: 2 }, 'INVALID_UPDATE'],
+    [{ certificates: [certificate(key), ended], threshold: 2 }, 'INVALID_PARAMETERS'],
+    [{ certificates: [...twice, ended], threshold: 2 }, 'INVALID_PARAMETERS'],
   ] as const) {
     await assert.rejects(room.create(authority), { code })
   }
@@ -243,6 +246,30 @@ test('a root that no client could accept is not even staged', async (t) => {
   await room.publish()
   assert.equal((await room.client().update()).versions['root'], 1)
   assert.equal((await planRotation(room.here.trust, GUN, ['root'], NOW))?.commonName, 'example.org/*')
+})
+
+test('two certificates of one key are one signature', async (t) => {
+  const room = await Room.open(t)
+  const [one, two] = [makeRootKey(), makeRootKey()]
+  const certificates = [certificate(one), certificate(one, NOW + YEAR), certificate(two)]
+  const staged = await room.create({ certificates, threshold: 2 })
+  assert.equal((await room.sign(staged, one)).complete, false)
+  assert.equal((await room.sign(staged, two)).complete, true)
+  assert.equal(await room.publish(), 1)
+})
+
+test('a key whose certificate has ended signs for those who trusted it, while another one is valid', async (t) => {
+  const room = await Room.open(t)
+  const [one, two] = [makeRootKey(), makeRootKey()]
+  await room.sign(
+    await room.create({ certificates: [certificate(one, NOW + YEAR), certificate(two)], threshold: 1 }),
+    one,
+  )
+  await room.publish()
+  room.here.clock.now = NOW + YEAR + DAY
+  await room.sign(await room.changeRoot({ certificates: [certificate(one)], threshold: 1 }), one)
+  assert.equal(await room.publish(), 2)
+  assert.equal((await room.client().update()).versions['root'], 2)
 })
 
 test('a root that waits stands in the way of others, and goes when its version is taken, or the repository deleted', async (t) => {
@@ -313,4 +340,10 @@ test('with a threshold of two a repository ends with its second last certificate
   room.here.clock.now = NOW + YEAR + DAY
   await assert.rejects(room.client().update(), /threshold not met/)
   assert.deepEqual(await room.followers(), { 1: 'root certificates of version 1 have ended' })
+  // Nothing is taken that no client could read.
+  const set = [{ tag: 'v1', sha256: 'a'.repeat(64), length: 7 }]
+  const tag = signTags(room.here.trust, GUN, { set, remove: [] }, TEST_ACTOR)
+  await assert.rejects(tag, { code: 'INVALID_UPDATE', message: /certificates of the stored root have expired/ })
+  const { obstacles = [] } = (await planRotation(room.here.trust, GUN, ['root'], room.here.clock.now)) ?? {}
+  assert.match(obstacles.join(), /root certificates have expired: no client accepts this repository any more/)
 })
