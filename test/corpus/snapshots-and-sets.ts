@@ -66,6 +66,17 @@ function content(): Case[] {
     uploadCase('T8', 'snapshot with sha512 alone for a delegation: accepted', OK, (world) =>
       change(world, 'snapshot', (payload) => delete at(payload, 'meta', 'targets/releases', 'hashes')['sha256']),
     ),
+    uploadCase(
+      'T8',
+      'snapshot that leaves out a delegation which comes with it, and with its parent',
+      REFUSED,
+      (world) =>
+        world.nextParts('targets', 'targets/releases').map((part) => {
+          if (part.role !== 'snapshot') return part
+          delete world.snapshot.meta['targets/releases']
+          return { role: 'snapshot', bytes: world.sign('snapshot') }
+        }),
+    ),
     uploadCase('T8', 'snapshot that names the targets before the current ones', REFUSED, (world) => {
       const old = world.files.get('targets') ?? Buffer.alloc(0)
       world.targets.version += 1
@@ -110,6 +121,16 @@ function sets(): Case[] {
       'a first upload without targets',
       REFUSED,
       (world) => only(first(world), 'root', 'snapshot'),
+      'unpublished',
+    ),
+    uploadCase(
+      'T9',
+      'a first root of version 2: accepted',
+      OK,
+      (world) => {
+        world.root.version = 2
+        return first(world)
+      },
       'unpublished',
     ),
     uploadCase(
@@ -191,12 +212,19 @@ function crossed(): Case[] {
       "a root that names another repository's timestamp key as its snapshot key",
       root,
       (world, other) => {
-        const [id = ''] = other.root.roles['timestamp']?.keyids ?? []
-        const entry = other.root.keys[id]
-        if (entry === undefined) throw new Error('no timestamp key')
-        world.nameServerKey('snapshot', entry)
+        crossKey(world, other, 'timestamp', 'snapshot')
         return world.nextParts('root')
       },
+    ),
+    uploadCase(
+      'T10',
+      "a root that names the repository's snapshot key for its timestamp",
+      root,
+      (world) => {
+        crossKey(world, world, 'snapshot', 'timestamp')
+        return world.nextParts('root')
+      },
+      'server-snapshot',
     ),
     uploadCase('T10', "targets signed by another repository's key", bad('targets'), (world, other) => {
       world.signers.set('targets', other.signers.get('targets') ?? [])
@@ -215,11 +243,12 @@ function crossed(): Case[] {
   ]
 }
 
-function crossKey(world: TrustWorld, other: TrustWorld, role: 'timestamp' | 'snapshot'): void {
+/** Name the key that another root has for a role, here for the same role or another one. */
+function crossKey(world: TrustWorld, other: TrustWorld, role: 'timestamp' | 'snapshot', as = role): void {
   const [id = ''] = other.root.roles[role]?.keyids ?? []
   const entry = other.root.keys[id]
   if (entry === undefined) throw new Error(`no ${role} key`)
-  world.nameServerKey(role, entry)
+  world.nameServerKey(as, entry)
 }
 
 export const snapshotsAndSets = (): Case[] => [...content(), ...sets(), ...crossed()]

@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import { allEndings } from '../../src/repository/expiry.ts'
+import { prepareRotation } from '../../src/repository/prepare-root.ts'
 import { describe } from '../../src/repository/show.ts'
+import { stageRoot } from '../../src/repository/stage-root.ts'
+import { stagedRoot } from '../../src/repository/staged-root.ts'
 import { Turns } from '../../src/repository/turns.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
-import { localKeys, localPublish, localTrustFor, type LocalTrust } from '../support/local-trust.ts'
+import { localKeys, localPublish, localTrustFor, TEST_ACTOR, type LocalTrust } from '../support/local-trust.ts'
 import { timeText } from '../support/metadata-file.ts'
-import { makeKey } from '../support/test-key.ts'
+import { makeKey, makeRootKey } from '../support/test-key.ts'
 import { TrustWorld } from '../support/trust-world.ts'
 import type { Part } from '../support/upload.ts'
 
@@ -44,6 +47,7 @@ test('the same bytes again are no error and change nothing, also beside new ones
     const { number } = here.trust.store.tail()
     await send(here, first)
     await send(here, first.slice(1))
+    if (snapshot === 'server') await send(here, [])
     assert.equal(here.trust.store.tail().number, number)
     publisher.delegate('targets/releases', [makeKey('ed25519')])
     await send(here, [...first.filter(({ role }) => role === 'root'), ...publisher.nextParts('targets')])
@@ -139,6 +143,59 @@ test('a delegation that its parent dropped may leave a client’s snapshot, one 
   await send(here, publisher.nextParts('targets'))
   assert.equal(here.trust.store.head(GUN)?.roles['targets/b'], undefined)
   assert.deepEqual((await here.check()).findings, [])
+})
+
+test('a first upload of root alone is refused where the server makes the snapshot, too', async (t) => {
+  const here = await local(t)
+  const publisher = await world(here)
+  const refused = { code: 'INVALID_UPDATE', problem: { name: 'ErrValidation' } }
+  await assert.rejects(send(here, publisher.parts('root')), refused)
+})
+
+test('where the server has too few of the snapshot keys the publisher is told to send one', async (t) => {
+  const here = await local(t)
+  const publisher = await world(here)
+  const { snapshot } = publisher.root.roles
+  const own = makeKey('ecdsa')
+  publisher.root.keys[own.id] = own.entry
+  publisher.root.roles['snapshot'] = { keyids: [...snapshot!.keyids, own.id], threshold: 2 }
+  const refused = { code: 'INVALID_UPDATE', problem: { name: 'ErrBadHierarchy', missing: 'snapshot' } }
+  await assert.rejects(send(here, publisher.parts('root', 'targets')), refused)
+})
+
+test('targets that have expired hold up neither who is below them nor the next root', async (t) => {
+  const here = await local(t)
+  const publisher = await world(here)
+  publisher.delegate('targets/a', [makeKey('ecdsa')])
+  publisher.targets.expires = timeText(NOW + DAY)
+  await send(here, publisher.parts('root', 'targets'))
+  here.clock.now += 2 * DAY
+  await send(here, publisher.nextParts('targets/a'))
+  await send(here, publisher.nextParts('root'))
+})
+
+test('a root that waits for signatures goes on waiting when targets are published', async (t) => {
+  const here = await local(t)
+  const { trust } = here
+  const publisher = await world(here)
+  await send(here, publisher.parts('root', 'targets'))
+  await stageRoot(trust, GUN, TEST_ACTOR, 'a test', (head, now) =>
+    prepareRotation(trust, GUN, head, now, ['timestamp']),
+  )
+  await send(here, publisher.nextParts('targets'))
+  assert.equal(stagedRoot(trust, GUN)?.reason, 'a test')
+})
+
+test('when the root certificates have ended nothing is taken, not even a root that old and new keys sign', async (t) => {
+  const here = await local(t)
+  const publisher = await world(here)
+  publisher.setKeys('root', [makeRootKey(GUN, NOW, { notAfter: NOW + DAY })])
+  await send(here, publisher.parts('root', 'targets'))
+  here.clock.now += 2 * DAY
+  const refused = { code: 'INVALID_UPDATE', problem: { name: 'ErrBadRoot' }, message: /stored root have expired/ }
+  await assert.rejects(send(here, publisher.nextParts('targets')), refused)
+  publisher.rotateRoot(here.clock.now)
+  await assert.rejects(send(here, publisher.nextParts('root')), refused)
 })
 
 test('what is kept of an upload does not hold the request that it came with', async (t) => {

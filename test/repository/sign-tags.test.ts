@@ -52,6 +52,10 @@ test('what is not edited stays: entries of others, custom data, members that nob
   assert.equal(version, old + 1)
   assert.equal(expires, '2029-11-23T08:00:00Z')
   assert.deepEqual(targets, { ...others, v2: { hashes: { sha256: base64(A) }, length: 7 } })
+  // Somebody else signs all of it once more: as it is so already, it is not signed by turns.
+  Object.assign(owner.payload('targets/releases'), payload('targets/releases'))
+  await send(owner.nextParts('targets/releases'))
+  assert.equal((await sign('v2', A)).changed, false)
 })
 
 test('who cannot sign here learns why, and what its owner does about it', async (t) => {
@@ -90,6 +94,13 @@ test('a key that the server has for another role signs no tags, even if root nam
   targets!.keyids.push(...snapshot!.keyids)
   await send(owner.nextParts('root'))
   await assert.rejects(sign('v2', A, { as: undefined }), { code: 'WRONG_STATE', message: /is with its publisher/ })
+})
+
+test('the own role of a signer is the first of those that sign, wherever the owner lists it', async (t) => {
+  const world = await owned(t)
+  const key = named(await createSigner(world.here.trust, 'ci', TEST_ACTOR))
+  for (const role of ['targets/releases', 'targets/ci']) await add(world, role, key)
+  assert.deepEqual((await world.sign('v2', A)).roles, ['targets/ci', 'targets/releases'])
 })
 
 test('if-match speaks of the first role that signs: a checksum, any, or none yet', async (t) => {
