@@ -183,4 +183,22 @@ describe('recovery from a stolen key by rotation', () => {
     await world.publish(stage.server, 'root', 'targets')
     await client.update()
   })
+  test('a threshold of two root keys does, too: it is the old root that says how many must agree', async () => {
+    const repository = await stage.repository()
+    const { world, client, gun } = repository
+    const { now } = stage.server.clock
+    const [old = makeRootKey(gun, now)] = world.signers.get('root') ?? []
+    const [one, two, three] = [makeRootKey(gun, now), makeRootKey(gun, now), makeRootKey(gun, now)]
+    world.setKeys('root', [one, two], 2)
+    world.signers.set('root', [old, one, two])
+    await world.publish(stage.server, 'root')
+    const thief = world.fork()
+    thief.setKeys('root', [makeRootKey(gun, now)])
+    thief.signers.set('root', [one, ...(thief.signers.get('root') ?? [])])
+    await stage.refuses(repository, thief.nextParts('root'), 'ErrBadRoot', /could not rotate trust/)
+    world.setKeys('root', [two, three], 2)
+    world.signers.set('root', [one, two, three])
+    await world.publish(stage.server, 'root')
+    await client.update()
+  })
 })
