@@ -12,6 +12,13 @@ const INNER = {
   snapshot: { map: 'meta', entry: 'length', value: '2' },
 } as const
 
+/** The others that Go knows. */
+const FURTHER: Readonly<Record<keyof typeof INNER, readonly string[]>> = {
+  root: ['roles', 'consistent_snapshot'],
+  targets: ['delegations'],
+  snapshot: [],
+}
+
 /** An upload whose payload text was edited and then signed over what a decoder makes of it (the last of two wins). */
 function signedEdit(world: TrustWorld, role: string, edit: Edit): ReturnType<typeof spoil> {
   return spoil(world, role, (file) => {
@@ -77,7 +84,10 @@ function caseVariants(): Case[] {
       'Version instead of version': (text) => swap(text, '"version":', '"Version":'),
       '_TYPE beside _type': (text) => swap(text, '{"_type":', '{"_TYPE":"Mirrors","_type":'),
       'Expires beside expires': (text) => swap(text, '"expires":', '"Expires":"2099-01-01T00:00:00Z","expires":'),
-      [`${map.toUpperCase()} beside ${map}`]: (text) => swap(text, `"${map}":`, `"${map.toUpperCase()}":{},"${map}":`),
+    }
+    for (const name of [map, ...FURTHER[role]]) {
+      const other = name.toUpperCase()
+      inside[`${other} beside ${name}`] = (text) => swap(text, `"${name}":`, `"${other}":{},"${name}":`)
     }
     return [
       ...Object.entries(outside).map(([what, edit]) =>

@@ -4,6 +4,7 @@ import { bad, change, MALFORMED_JSON, OK, SIGNED_ROLES, spoil, swap, uploadCase 
 import type { Case, Expected } from './case.ts'
 
 const DELETE = Symbol('delete')
+const EMPTY_SIGNATURE = '{"keyid":"","method":"","sig":""}'
 
 /** J8: wrong types and ranges of `_type`, `expires` and `version`, validly signed. */
 function wrongTypes(): Case[] {
@@ -71,6 +72,11 @@ function envelopeTypes(): Case[] {
       ['signatures [null]', MALFORMED_JSON, (file) => withSignatures(file, '[null]')],
       ['signatures [[]]', MALFORMED_JSON, (file) => withSignatures(file, '[[]]')],
       ['a signature without members', MALFORMED_JSON, (file) => withSignatures(file, '[{}]')],
+      [
+        '101 signatures',
+        MALFORMED_JSON,
+        (file) => withSignatures(file, `[${Array(101).fill(EMPTY_SIGNATURE).join()}]`),
+      ],
       ['sig a number', MALFORMED_JSON, (file) => file.replace(/"sig":"[^"]*"/, '"sig":1')],
       ['keyid null', MALFORMED_JSON, (file) => file.replace(/"keyid":"[^"]*"/, '"keyid":null')],
       ['method a list', MALFORMED_JSON, (file) => file.replace(/"method":"[^"]*"/, '"method":[]')],

@@ -130,7 +130,7 @@ function certificates(): Case[] {
   )
 }
 
-/** T11: unusual root keys that clients take. */
+/** T11: unusual roots that clients take. */
 function oddButGood(): Case[] {
   const made: Record<string, (gun: string) => TestKey> = {
     'a certificate for a prefix': (gun) => makeRootKey(`${gun.slice(0, 8)}*`, NOW),
@@ -141,9 +141,17 @@ function oddButGood(): Case[] {
     'a P-384 key': (gun) => makeRootKey(gun, NOW, { key: makeKey('ecdsa', { curve: 'P-384' }) }),
     'a P-521 key': (gun) => makeRootKey(gun, NOW, { key: makeKey('ecdsa', { curve: 'P-521' }) }),
   }
-  return Object.entries(made).map(([what, make]) =>
-    uploadCase('T11', `root whose key has ${what}: accepted`, OK, (world) => rotateTo(world, make(world.gun))),
-  )
+  return [
+    ...Object.entries(made).map(([what, make]) =>
+      uploadCase('T11', `root whose key has ${what}: accepted`, OK, (world) => rotateTo(world, make(world.gun))),
+    ),
+    uploadCase('T11', 'root with null for consistent_snapshot and for a further role: accepted', OK, (world) =>
+      change(world, 'root', (payload) => {
+        payload['consistent_snapshot'] = null
+        at(payload, 'roles')['mirrors'] = null
+      }),
+    ),
+  ]
 }
 
 /** Rotations that lack a signature. */

@@ -42,6 +42,8 @@ function content(): Case[] {
     'targets null': (meta) => (meta['targets'] = null),
     'root without hashes': (meta) => (meta['root'] = { length: 1 }),
     'root with hashes empty': (meta) => (at(meta, 'root')['hashes'] = {}),
+    'a delegation with hashes empty': (meta) => (at(meta, 'targets/releases')['hashes'] = {}),
+    'Length beside the length of targets': (meta) => (at(meta, 'targets')['Length'] = 1),
     'targets without sha256': (meta) => delete at(meta, 'targets', 'hashes')['sha256'],
     'a sha256 of 31 bytes': (meta) => (at(meta, 'targets', 'hashes')['sha256'] = Buffer.alloc(31).toString('base64')),
     'a sha256 in hexadecimal': (meta) => (at(meta, 'targets', 'hashes')['sha256'] = 'ab'.repeat(32)),

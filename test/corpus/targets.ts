@@ -20,6 +20,7 @@ import {
 
 const REFUSED = bad('targets')
 const SHA256 = Buffer.alloc(32, 7).toString('base64')
+const SHA512 = Buffer.alloc(64, 7).toString('base64')
 
 /** T4: target entries that a client cannot use. */
 function entries(): Case[] {
@@ -38,6 +39,8 @@ function entries(): Case[] {
     'with a sha256 of 33 bytes': { hashes: { sha256: Buffer.alloc(33).toString('base64') }, length: 1 },
     'with a sha256 in hexadecimal': { hashes: { sha256: Buffer.alloc(32).toString('hex') }, length: 1 },
     'with a sha256 in url-safe base64': { hashes: { sha256: SHA256.replace('c', '_') }, length: 1 },
+    'with bits after the last byte of its sha256': { hashes: { sha256: SHA256.replace('c=', 'd=') }, length: 1 },
+    'with bits after the last byte of its sha512': { hashes: { sha512: SHA512.replace('w==', 'x==') }, length: 1 },
     'with a sha256 that is a number': { hashes: { sha256: 7 }, length: 1 },
     'with a short sha512 beside a good sha256': { hashes: { sha256: SHA256, sha512: SHA256 }, length: 1 },
     'with an md5 that is no base64 beside a good sha256': { hashes: { sha256: SHA256, md5: '!!' }, length: 1 },
@@ -172,6 +175,16 @@ function delegationKeys(): Case[] {
         releases(payload).keyids = [keyIdOf(entry)]
       }),
     ),
+    ...(['SHA-1', 'RSA of 1024 bits'] as const).map((flaw) =>
+      uploadCase('T6', `a delegation to a certificate that clients refuse, for its ${flaw}`, REFUSED, (world) =>
+        changeTargets(world, (payload) => {
+          const flawed = flaw === 'SHA-1' ? ({ digest: 'sha1' } as const) : { key: makeKey('rsa', { bits: 1024 }) }
+          const { id, entry } = makeRootKey('corpus', NOW, flawed)
+          payload.delegations.keys[id] = entry
+          releases(payload).keyids = [id]
+        }),
+      ),
+    ),
     uploadCase('T6', 'a private key among the delegation keys', REFUSED, (world) =>
       change(world, 'targets', (payload) => {
         const key = makeKey('ecdsa')
@@ -208,6 +221,13 @@ function undelegated(): Case[] {
     uploadCase('T7', "targets/releases signed with targets' key", REFUSED, (world) => {
       world.signers.set('targets/releases', world.signers.get('targets') ?? [])
       return change(world, 'targets/releases', () => undefined)
+    }),
+    uploadCase('T7', 'targets/releases signed twice by one key pair, of two that must sign', REFUSED, (world) => {
+      const key = makeKey('ecdsa')
+      const twice = [key, makeRootKey('corpus', NOW, { key })]
+      world.delegate('targets/releases', [...twice, makeKey('ecdsa')], { threshold: 2 })
+      world.signers.set('targets/releases', twice)
+      return world.nextParts('targets', 'targets/releases')
     }),
     uploadCase('T7', 'targets/releases signed with a key that its parent has just dropped', REFUSED, (world) => {
       const [key] = world.signers.get('targets/releases') ?? []
