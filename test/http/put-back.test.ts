@@ -94,6 +94,17 @@ describe('what an owner signed and the disk has spoilt is put back by the same u
     }
   }
 
+  test('root, by a server that has just started and knows nothing of it', async () => {
+    const gun = parseGun('example.org/restarted')
+    const world = await TrustWorld.create({ gun, now: server.clock.now, serverKeys: keysFrom(server, gun) })
+    const parts = world.parts('root', 'targets')
+    await world.send(server, parts)
+    await spoil(place(), documentKey(gun, 'root', headOf(gun).roles['root']!.sha256))
+    await server.restart()
+    await world.send(server, parts)
+    assert.equal(await statusOf(gun, 'root'), 200)
+  })
+
   test('by its version it is found again, too', async () => {
     const gun = parseGun('example.org/by-version')
     const world = await TrustWorld.create({ gun, now: server.clock.now, serverKeys: keysFrom(server, gun) })

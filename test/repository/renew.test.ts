@@ -130,6 +130,17 @@ for (const [what, broken] of [
   })
 }
 
+test('a snapshot that has expired under a timestamp that has not is made anew by who reads it first', async (t) => {
+  const here = await local(t)
+  const gun = parseGun('example.org/a')
+  await published(here, gun)
+  here.clock.now += 1094 * DAY
+  assert.deepEqual(await renewDue(withoutToken(here.trust)), { renewed: 1, failed: 0 })
+  here.clock.now += 2 * DAY
+  assert.equal((await readCurrent(here.trust, gun, 'timestamp'))?.version, 3)
+  assert.deepEqual(versions(here, gun), { ...kept(3), snapshot: 2 })
+})
+
 test('a year without a single read: no timestamp ever expires', async (t) => {
   const here = await local(t)
   await published(here, 'example.org/a')
