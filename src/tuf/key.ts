@@ -11,13 +11,6 @@ export interface PublicKey {
   readonly public: string
 }
 
-const KEY_TYPES: readonly string[] = ['ecdsa', 'ecdsa-x509', 'rsa', 'rsa-x509', 'ed25519']
-
-/** True for the types whose signatures can be verified; keys of other types may stand in metadata, and never verify. */
-export function isKnownKeyType(keytype: string): boolean {
-  return KEY_TYPES.includes(keytype)
-}
-
 const ids = new Memo<string>(2_000)
 
 /**
