@@ -82,6 +82,7 @@ function caseVariants(): Case[] {
     const inside: Record<string, Edit> = {
       'VERSION beside version': (text) => swap(text, '"version":', '"VERSION":9,"version":'),
       'Version instead of version': (text) => swap(text, '"version":', '"Version":'),
+      'a long s in version': (text) => swap(text, '"version":', '"verſion":9,"version":'),
       '_TYPE beside _type': (text) => swap(text, '{"_type":', '{"_TYPE":"Mirrors","_type":'),
       'Expires beside expires': (text) => swap(text, '"expires":', '"Expires":"2099-01-01T00:00:00Z","expires":'),
     }

@@ -51,7 +51,15 @@ function keys(): Case[] {
     'roles a list': (payload) => (payload['roles'] = []),
     'keys missing': (payload) => delete payload['keys'],
     'keys a list': (payload) => (payload['keys'] = []),
-    'Keys beside keys, in a role': (payload) => (at(payload, 'keys')['00'] = { Keytype: 'ecdsa', keytype: 'x' }),
+    'Keytype beside keytype in a key': (payload) =>
+      (at(payload, 'keys')['00'] = { Keytype: 'ecdsa', keytype: 'x', keyval: { private: null, public: 'AAAA' } }),
+    'Public beside public in a key': (payload) =>
+      (at(payload, 'keys')['00'] = { keytype: 'x', keyval: { Public: 'BBBB', private: null, public: 'AAAA' } }),
+    'a targets key that cannot be read beside a good one': (payload) => {
+      const entry = { keytype: 'ecdsa', keyval: { private: null, public: 'AAAA' } } as const
+      at(payload, 'keys')[keyIdOf(entry)] = entry
+      ;(at(payload, 'roles', 'targets')['keyids'] as string[]).push(keyIdOf(entry))
+    },
     'a key null': (payload) => (at(payload, 'keys')['00'] = null),
     'a key without keyval': (payload) => (at(payload, 'keys')['00'] = { keytype: 'ecdsa' }),
     'a key whose public is a number': (payload) =>

@@ -20,6 +20,7 @@ import {
 
 const REFUSED = bad('targets')
 const SHA256 = Buffer.alloc(32, 7).toString('base64')
+const UNUSED_KEY = { keytype: 'x', keyval: { private: null, public: 'AAAA' } }
 const SHA512 = Buffer.alloc(64, 7).toString('base64')
 
 /** T4: target entries that a client cannot use. */
@@ -124,6 +125,9 @@ function delegations(): Case[] {
     'keys a list': (all) => (all['keys'] = []),
     'Roles beside roles': (all) => (all['Roles'] = []),
     'one role twice': (all) => (all['roles'] = [...(all['roles'] as unknown[]), ...(all['roles'] as unknown[])]),
+    '1001 keys': (all) => {
+      for (let n = 0; n < 1_000; n += 1) at(all, 'keys')[`k${n}`] = UNUSED_KEY
+    },
     '1001 roles': (all) => (all['roles'] = Array.from({ length: 1_001 }, (_, n) => emptyRole(`targets/r${n}`))),
     'a key null': (all) => (at(all, 'keys')['00'] = null),
     'a key without keyval': (all) => (at(all, 'keys')['00'] = { keytype: 'ecdsa' }),
@@ -249,6 +253,11 @@ function containers(): Case[] {
       uploadCase('J10', `targets whose ${member} is ${JSON.stringify(value)}`, REFUSED, (world) =>
         change(world, 'targets', (payload) => (payload[member] = value)),
       ),
+    ),
+    uploadCase('J10', 'a target with an md5 that is null beside a good sha256: accepted', OK, (world) =>
+      change(world, 'targets', (payload) => {
+        at(payload, 'targets')['odd'] = { hashes: { md5: null, sha256: SHA256 }, length: 1 }
+      }),
     ),
     uploadCase('J9', 'a target whose length is 1.5', MALFORMED_JSON, (world) =>
       spoil(world, 'targets', (file) => file.replace(/"length":\d+/, '"length":1.5')),
