@@ -39,3 +39,12 @@ test('a command that names a repository can be copied to a shell, whatever the n
   assert.match(said, /countersign root sign 'a\/it'\\''s'\n.*countersign root show 'a\/it'\\''s' --out FILE$/)
   assert.equal(typed(parseGun('docker.io/library/alpine')), 'docker.io/library/alpine')
 })
+
+test('a name that could be read in two ways is none', () => {
+  const inside = ['\u0000', '\n', '\u007f', '\u0085', '\u00a0', '\u2028', '\u2029', '\ufeff', '*', '\\', '\ud800']
+  const names = [...inside.map((character) => `a${character}b`), '', '/a', 'a/', 'a//b', './a', 'a/.', 'a/../b']
+  for (const name of [...names, 'x'.repeat(256), 'é'.repeat(128)]) {
+    assert.throws(() => parseGun(name), { code: 'INVALID_GUN' }, JSON.stringify(name))
+  }
+  for (const name of ['a b', 'A/é', '.../a', 'x'.repeat(255), 'é'.repeat(127)]) assert.equal(parseGun(name), name)
+})

@@ -283,9 +283,29 @@ test('names a key pair by one id in all its forms', () => {
   assert.notEqual(keyPairId({ keytype: 'foo', public: 'AAAA' }), keyPairId({ keytype: 'foo', public: 'BBBB' }))
 })
 
+/** An RSA key of which nobody has the private half. @param exponent hex */
+function rsaSpki(bits: number, exponent: string): Buffer {
+  const modulus = der(0x02, Buffer.alloc(1), Buffer.alloc(bits / 8, 0xc1))
+  const numbers = der(0x30, modulus, der(0x02, Buffer.from(exponent, 'hex')))
+  return der(0x30, der(0x30, Buffer.from('06092a864886f70d0101010500', 'hex')), der(0x03, Buffer.alloc(1), numbers))
+}
+
 test('keys that can verify nothing are told apart', () => {
   const short = generateKeyPairSync('rsa', { modulusLength: 1024 })
   assert.equal(canVerify({ keytype: 'rsa', public: base64(spkiOf(short.publicKey)) }), false)
+  for (const [modulus, exponent] of [
+    [2_048, '01'],
+    [2_048, '04'],
+    [2_048, '0080000001'],
+    [16_392, '010001'],
+  ] as const) {
+    assert.equal(
+      canVerify({ keytype: 'rsa', public: base64(rsaSpki(modulus, exponent)) }),
+      false,
+      `${modulus} ${exponent}`,
+    )
+  }
+  assert.equal(canVerify({ keytype: 'rsa', public: base64(rsaSpki(16_384, '010001')) }), true)
   assert.equal(canVerify({ keytype: 'foo', public: 'AAAA' }), false)
   assert.equal(canVerify({ keytype: 'ed25519', public: base64(Buffer.alloc(33, 7)) }), false)
 })

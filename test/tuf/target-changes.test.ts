@@ -67,6 +67,14 @@ test('the same where each version was read by what stood in the ones before', ()
   assert.ok(followed > 500)
 })
 
+test('an entry that was not written in canonical form is found to be gone, too', () => {
+  const loose = Buffer.from(documentOf([['a', 1]]).bytes)
+    .toString()
+    .replace('"targets":{', '"targets":{"A": {"length":1},')
+  const before = parseMetadata('targets', Buffer.from(loose))
+  assert.deepEqual(foundChanges(before, documentOf([['a', 1]], before)), [{ name: 'A', from: 1, to: undefined }])
+})
+
 test('against nothing everything is new; against another document it is compared anew', () => {
   const after = documentOf([['a', 1]])
   assert.equal(targetChanges(after, undefined).length, 1)
