@@ -136,6 +136,26 @@ test('a repository that was deleted can be adopted again; what the server makes 
   assert.deepEqual((await here.check()).findings, [])
 })
 
+test('deleted and adopted again, with the snapshot key here: snapshots go on above those that the server made', async (t) => {
+  const here = await server(t)
+  const { owner, documents, timestampKey } = await made()
+  await importTimestampKey(here, timestampKey)
+  await importFor(here, 'snapshot', owner.signers.get('snapshot')![0]!)
+  const offered = documents()
+  const publish = (): Promise<void> =>
+    publishOn(
+      here,
+      owner.nextParts('targets').filter(({ role }) => role !== 'snapshot'),
+    )
+  for (const expected of [3, 5]) {
+    await adoptOn(here, offered)
+    await publish()
+    await publish()
+    assert.equal(here.trust.store.head(GUN)!.roles['snapshot']!.version, expected)
+    await remove(here.trust, GUN, TEST_ACTOR)
+  }
+})
+
 test('after a takeover, deleted and adopted again: it is said which clients cannot follow', async (t) => {
   const world = await move(t)
   const { here } = world

@@ -67,6 +67,7 @@ test('roots that ended long ago still lead to the current one; older ones may be
   )
   assert.deepEqual((await here.check()).findings, [])
   assert.deepEqual((await adoptOn(here, all)).roots, { first: 1, last: 4 })
+  assert.ok(here.trust.store.document(GUN, 'root', { version: 1 }))
   assert.deepEqual((await here.check()).findings, [])
 })
 
@@ -141,6 +142,11 @@ test('what clients would refuse is refused, and leaves nothing', async (t) => {
     /threshold for targets/,
   )
   await refused(
+    'a snapshot by a stranger',
+    ({ owner }) => void owner.signers.set('snapshot', [makeKey('ecdsa')]),
+    /threshold for snapshot/,
+  )
+  await refused(
     'a timestamp by a stranger',
     ({ documents }) => {
       const all = documents()
@@ -148,6 +154,15 @@ test('what clients would refuse is refused, and leaves nothing', async (t) => {
       return replace(all, 'timestamp', signedFile(signed, [makeKey('ed25519')]))
     },
     /threshold for timestamp/,
+  )
+  await refused(
+    'a timestamp that says it is a snapshot',
+    ({ documents, timestampKey }) => {
+      const all = documents()
+      const { signed } = JSON.parse(String(all.at(-1)!.bytes)) as { signed: object }
+      return replace(all, 'timestamp', signedFile({ ...signed, _type: 'Snapshot' }, [timestampKey]))
+    },
+    /timestamp type metadata invalid/,
   )
   await refused(
     'another timestamp’s snapshot',

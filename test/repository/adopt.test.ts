@@ -4,7 +4,10 @@ import { allEndings } from '../../src/repository/expiry.ts'
 import { planRotation } from '../../src/repository/rotation-plan.ts'
 import { renewDue } from '../../src/repository/renew-loop.ts'
 import { describe } from '../../src/repository/show.ts'
-import { localKeys } from '../support/local-trust.ts'
+import { prepareRotation } from '../../src/repository/prepare-root.ts'
+import { stageRoot } from '../../src/repository/stage-root.ts'
+import { stagedRoot } from '../../src/repository/staged-root.ts'
+import { localKeys, TEST_ACTOR } from '../support/local-trust.ts'
 import { makeKey, makeRootKey } from '../support/test-key.ts'
 import type { Part } from '../support/upload.ts'
 import {
@@ -37,6 +40,11 @@ test('an adopted repository is there byte for byte, and a client with a cache go
   assert.equal(adopted.signedHere, false)
   assert.deepEqual(adopted.roots, { first: 1, last: 1 })
   assert.deepEqual(adopted.warnings, [])
+  const [entry] = here.trust.store.journal({ gun: GUN, before: Infinity })
+  assert.deepEqual(entry?.changes.map(({ role, tag }) => `${role} ${tag}`).toSorted(), [
+    'targets v1',
+    'targets/releases v2',
+  ])
   for (const [role, { sha256 }] of Object.entries(there.trust.store.head(GUN)!.roles)) {
     assert.equal(here.trust.store.head(GUN)!.roles[role]?.sha256, sha256, role)
   }
@@ -132,6 +140,24 @@ test('what is new there is adopted again, as often as one likes', async (t) => {
   // What was there a moment ago is behind it.
   await assert.rejects(world.adopt(state), { code: 'VERSION' })
   assert.deepEqual(versionsHere(world), { root: 1, targets: 2, snapshot: 2, timestamp: 3 })
+})
+
+test('a root that waits here to take over goes on waiting while what is new there is adopted, until that is a root', async (t) => {
+  const world = await move(t)
+  const { owner, here } = world
+  const { trust } = here
+  await world.adopt()
+  await stageRoot(trust, GUN, TEST_ACTOR, 'taken over', (head, now) =>
+    prepareRotation(trust, GUN, head, now, ['snapshot']),
+  )
+  owner.addTarget('v2')
+  await world.publish(owner.nextParts('targets'))
+  await world.adopt()
+  assert.equal(stagedRoot(trust, GUN)?.reason, 'taken over')
+  owner.rotateRoot(NOW)
+  await world.publish(owner.nextParts('root'))
+  await world.adopt()
+  assert.equal(stagedRoot(trust, GUN), undefined)
 })
 
 test('a state beside the one that is here is refused: same versions, other content', async (t) => {

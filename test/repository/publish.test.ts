@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import { allEndings } from '../../src/repository/expiry.ts'
+import { remove } from '../../src/repository/remove.ts'
 import { prepareRotation } from '../../src/repository/prepare-root.ts'
 import { describe } from '../../src/repository/show.ts'
 import { stageRoot } from '../../src/repository/stage-root.ts'
@@ -172,6 +173,18 @@ test('targets that have expired hold up neither who is below them nor the next r
   here.clock.now += 2 * DAY
   await send(here, publisher.nextParts('targets/a'))
   await send(here, publisher.nextParts('root'))
+})
+
+test('after a delete the versions of delegations begin anew, those of targets too', async (t) => {
+  const here = await local(t)
+  for (let life = 0; life < 2; life += 1) {
+    const publisher = await world(here)
+    publisher.delegate('targets/a', [makeKey('ecdsa')])
+    await send(here, publisher.parts('root', 'targets'))
+    for (let round = 0; round < 2; round += 1) await send(here, publisher.nextParts('targets', 'targets/a'))
+    assert.equal(here.trust.store.head(GUN)?.highest['targets/a'], 2)
+    await remove(here.trust, GUN, TEST_ACTOR)
+  }
 })
 
 test('a root that waits for signatures goes on waiting when targets are published', async (t) => {

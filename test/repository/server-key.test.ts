@@ -31,23 +31,25 @@ test('before a first publish: the same pending key, however often and however ma
   assert.notEqual(snapshot.public, asked[0]?.public)
 })
 
-test('rotation: POST gives a new pending key, GET the one in root, until a root names the new one', async (t) => {
-  const here = await local(t)
-  const { trust } = here
-  const world = await TrustWorld.create({ gun: GUN, now: NOW, serverKeys: localKeys(trust, GUN), snapshot: 'server' })
-  await send(here, world, 'root', 'targets')
-  const first = await currentKey(trust, GUN, 'timestamp', TEST_ACTOR)
-  const next = await rotateKey(trust, GUN, 'timestamp', TEST_ACTOR)
-  assert.notEqual(next.public, first.public)
-  assert.deepEqual(await rotateKey(trust, GUN, 'timestamp', TEST_ACTOR), next)
-  assert.deepEqual(await currentKey(trust, GUN, 'timestamp', TEST_ACTOR), first)
-  world.nameServerKey('timestamp', { keytype: next.keytype, keyval: { private: null, public: next.public } })
-  world.root.version += 1
-  await send(here, world, 'root')
-  assert.deepEqual(await currentKey(trust, GUN, 'timestamp', TEST_ACTOR), next)
-  const third = await rotateKey(trust, GUN, 'timestamp', TEST_ACTOR)
-  assert.equal(new Set([first, next, third].map((key: PublicKey) => key.public)).size, 3)
-})
+for (const role of ['timestamp', 'snapshot'] as const) {
+  test(`rotation of the ${role} key: POST gives a new one, GET the one in root, until a root names the new one`, async (t) => {
+    const here = await local(t)
+    const { trust } = here
+    const world = await TrustWorld.create({ gun: GUN, now: NOW, serverKeys: localKeys(trust, GUN), snapshot: 'server' })
+    await send(here, world, 'root', 'targets')
+    const first = await currentKey(trust, GUN, role, TEST_ACTOR)
+    const next = await rotateKey(trust, GUN, role, TEST_ACTOR)
+    assert.notEqual(next.public, first.public)
+    assert.deepEqual(await rotateKey(trust, GUN, role, TEST_ACTOR), next)
+    assert.deepEqual(await currentKey(trust, GUN, role, TEST_ACTOR), first)
+    world.nameServerKey(role, { keytype: next.keytype, keyval: { private: null, public: next.public } })
+    world.root.version += 1
+    await send(here, world, 'root')
+    assert.deepEqual(await currentKey(trust, GUN, role, TEST_ACTOR), next)
+    const third = await rotateKey(trust, GUN, role, TEST_ACTOR)
+    assert.equal(new Set([first, next, third].map((key: PublicKey) => key.public)).size, 3)
+  })
+}
 
 test('where the client signs the snapshot GET offers a key; after a delete it offers a fresh one', async (t) => {
   const here = await local(t)

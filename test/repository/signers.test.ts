@@ -55,6 +55,8 @@ test('what a removed signer has left behind is not signed again, and it is said'
   // The owner takes that key away, and adds ours: from here on clients see nothing of it.
   await add(world, 'targets/releases', named(await createSigner(world.here.trust, 'ci', TEST_ACTOR)))
   assert.equal((await listed()).targets.length, 1)
+  const [finding] = (await world.here.check()).findings
+  assert.match(`${finding?.severity}: ${finding?.text}`, /^warning: clients skip targets\/releases: /)
   // What clients do not see is not there for a policy either.
   let seen: readonly string[] | undefined
   const { leftOut } = await sign('v2', A, { permit: (current) => (seen = current('v2')) })
