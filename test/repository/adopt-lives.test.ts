@@ -107,15 +107,24 @@ test('with the other server’s snapshot key alone, any root that is made here n
   }
 })
 
-test('a key that this server has for another repository is not taken for one of this', async (t) => {
-  const here = await server(t)
-  const { owner, documents, timestampKey } = await made()
+test('a key that this server has for another repository, or role, is not taken for one of this', async (t) => {
   const other = parseGun('docker.io/acme/other')
-  const pkcs8 = timestampKey.privateKey.export({ type: 'pkcs8', format: 'der' })
-  const sealed = (here.trust.signer as FileSigner).importKey(other, 'timestamp', pkcs8)
-  await importKey(here.trust, other, 'timestamp', sealed, TEST_ACTOR)
-  assert.ok(owner.root.roles['timestamp']!.keyids.includes(timestampKey.id))
-  await assert.rejects(adoptOn(here, documents()), { code: 'INVALID_UPDATE', message: /another repository or role/ })
+  for (const [role, gun, as] of [
+    ['timestamp', other, 'timestamp'],
+    ['snapshot', other, 'snapshot'],
+    ['timestamp', GUN, 'snapshot'],
+    ['snapshot', GUN, 'timestamp'],
+  ] as const) {
+    const here = await server(t)
+    const { owner, documents, timestampKey } = await made()
+    const snapshotKey = makeKey('ed25519')
+    owner.setKeys('snapshot', [snapshotKey])
+    const { privateKey } = role === 'timestamp' ? timestampKey : snapshotKey
+    const pkcs8 = privateKey.export({ type: 'pkcs8', format: 'der' })
+    const sealed = (here.trust.signer as FileSigner).importKey(gun, as, pkcs8)
+    await importKey(here.trust, gun, as, sealed, TEST_ACTOR)
+    await assert.rejects(adoptOn(here, documents()), { code: 'INVALID_UPDATE', message: /another repository or role/ })
+  }
 })
 
 test('a repository that was deleted can be adopted again; what the server makes goes on above what it made', async (t) => {

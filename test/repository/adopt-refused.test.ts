@@ -31,7 +31,7 @@ test('a root that somebody knows must be among the roots', async (t) => {
   await assert.rejects(adoptOn(here, all, 'f'.repeat(64)), /none of the roots/)
   assert.equal(here.trust.store.head(GUN), undefined)
   await adoptOn(here, all, sha256Of(roots[0]!.bytes))
-  await adoptOn(here, all, here.trust.store.head(GUN)!.roles['root']!.sha256)
+  await adoptOn(here, all.toReversed(), here.trust.store.head(GUN)!.roles['root']!.sha256)
 })
 
 test('what the setting gunPrefixes does not let in is not adopted, nor a key taken for it', async (t) => {
@@ -90,6 +90,20 @@ test('older roots beside those that are here are refused, by a rehearsal too', a
   }
 })
 
+test('a newer root is held against the one that is here, also where only the newer one is offered', async (t) => {
+  const here = await server(t)
+  const { owner, documents } = await made()
+  await adoptOn(here, documents())
+  owner.root.version += 1
+  owner.targets.version += 1
+  const old = owner.signers.get('root')!
+  const fresh = makeRootKey(GUN, NOW)
+  owner.setKeys('root', [fresh])
+  await assert.rejects(adoptOn(here, documents()), { code: 'INVALID_UPDATE', message: /could not rotate trust/ })
+  owner.signers.set('root', [...old, fresh])
+  assert.deepEqual((await adoptOn(here, documents())).roots, { first: 1, last: 2 })
+})
+
 test('newer roots that do not join those that are here are refused, with what helps', async (t) => {
   const here = await server(t)
   const { owner, documents, nextRoot, roots } = await made()
@@ -127,6 +141,20 @@ test('what clients would refuse is refused, and leaves nothing', async (t) => {
     /timestamp is missing/,
   )
   await refused('twice', ({ documents }) => [...documents(), ...documents()], /comes twice/)
+  await refused(
+    'two roots of one version',
+    ({ documents, owner }) => [...documents(), { role: 'root', bytes: owner.sign('root') }],
+    /root comes twice/,
+  )
+  await refused(
+    'a delegation that clients cannot read, though nobody delegates to it now',
+    ({ owner }) => {
+      owner.delegate('targets/releases', [makeKey('ecdsa')])
+      owner.addTarget('bad', 'targets/releases', { hashes: {}, length: 1 })
+      owner.targets.delegations.roles = []
+    },
+    /neither a sha256 nor a sha512/,
+  )
   await refused(
     'other targets',
     ({ documents, owner }) => {
