@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
+import { change } from '../../src/repository/change.ts'
+import { DecodedDocuments } from '../../src/repository/decoded.ts'
 import { allEndings } from '../../src/repository/expiry.ts'
-import { remove } from '../../src/repository/remove.ts'
 import { prepareRotation } from '../../src/repository/prepare-root.ts'
+import { remove } from '../../src/repository/remove.ts'
 import { describe } from '../../src/repository/show.ts'
 import { stageRoot } from '../../src/repository/stage-root.ts'
 import { stagedRoot } from '../../src/repository/staged-root.ts'
+import type { Trust } from '../../src/repository/trust.ts'
 import { Turns } from '../../src/repository/turns.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
 import { localKeys, localPublish, localTrustFor, TEST_ACTOR, type LocalTrust } from '../support/local-trust.ts'
@@ -258,6 +261,36 @@ test('description and endings for people', async (t) => {
     [[GUN, 'targets']],
   )
   assert.match(describe(here.trust, GUN, NOW + 31 * DAY)?.warnings.join() ?? '', /targets expired/)
+})
+
+test('what another thread has published is what is current, whatever was decoded here', async (t) => {
+  const here = await local(t)
+  const publisher = await world(here)
+  await send(here, publisher.parts('root', 'targets'))
+  publisher.delegate('targets/a', [makeKey('ecdsa')])
+  await localPublish({ ...here.trust, decoded: new DecodedDocuments() }, GUN, publisher.nextParts('targets'))
+  await send(here, publisher.nextParts('targets/a'))
+  assert.deepEqual((await here.check()).findings, [])
+})
+
+test('a change that another writer overtakes is computed anew from what that one wrote; not for ever', async (t) => {
+  const { trust } = await local(t)
+  const another = { ...trust, turns: new Turns(1) }
+  const write = (by: Trust, compute: () => Promise<unknown>): Promise<boolean> =>
+    change(by, GUN, async () => {
+      await compute()
+      return { kind: 'record', actor: TEST_ACTOR, records: [] }
+    })
+  const computed = async (overtaken: number): Promise<number> => {
+    let times = 0
+    await write(trust, async () => {
+      times += 1
+      if (times <= overtaken) await write(another, async () => undefined)
+    })
+    return times
+  }
+  assert.equal(await computed(3), 4)
+  await assert.rejects(computed(Infinity), { code: 'CONFLICT' })
 })
 
 test('turns: one after the other, some may wait, more are told to come again', async () => {

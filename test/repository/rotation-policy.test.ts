@@ -11,7 +11,8 @@ import { makeRootKey, signAsRoot } from '../../src/signing/root-key.ts'
 import { canonicalBytes } from '../../src/tuf/canonical.ts'
 import { parseGun, type Gun } from '../../src/tuf/gun.ts'
 import { alteredSigner } from '../support/altered-signer.ts'
-import { localTrustFor, TEST_ACTOR, type LocalTrust } from '../support/local-trust.ts'
+import { localKeys, localPublish, localTrustFor, TEST_ACTOR, type LocalTrust } from '../support/local-trust.ts'
+import { TrustWorld } from '../support/trust-world.ts'
 
 const NOW = Date.parse('2026-11-24T08:00:00.000Z')
 const DAY = 86_400_000
@@ -97,4 +98,13 @@ test('a store that takes nothing ends the round, and what ends can be looked for
   const commit = (): Promise<never> => Promise.reject(new TrustError('STORE_UNAVAILABLE', 'the disk is full'))
   assert.deepEqual(await stageAgedKeys({ ...trust, store: { ...trust.store, commit } }, AGE), { staged: 0, failed: 1 })
   assert.deepEqual(await stageAgedKeys(trust, AGE), { staged: 2, failed: 0 })
+})
+
+test('where the publisher signs snapshots nothing is staged, and nothing has failed', async (t) => {
+  const { trust, clock } = await localTrustFor(t, NOW)
+  const gun = parseGun('example.org/client')
+  const world = await TrustWorld.create({ gun, now: NOW, serverKeys: localKeys(trust, gun) })
+  await localPublish(trust, gun, world.parts('root', 'targets'))
+  clock.now = NOW + AGE
+  assert.deepEqual(await stageAgedKeys(trust, AGE), { staged: 0, failed: 0 })
 })

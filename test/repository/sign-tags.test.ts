@@ -141,6 +141,15 @@ test('a policy sees what every role says of a tag', async (t) => {
   assert.deepEqual(seen, { 'v2.': [A, B], 'long.': ['', ''], 'toString.': [], '__proto__.': [] })
 })
 
+test('a policy is asked also where there would be nothing to sign', async (t) => {
+  const { sign } = await withSigner(t)
+  await sign('v2', A)
+  const permit = (): never => {
+    throw new TrustError('POLICY', 'no')
+  }
+  await assert.rejects(sign('v2', A, { permit }), { code: 'POLICY' })
+})
+
 test('names that mean something to JavaScript are tags like others', async (t) => {
   const { sign, payload, listed } = await withSigner(t)
   const names = ['__proto__', 'constructor', 'toString', 'hasOwnProperty']

@@ -32,6 +32,14 @@ test('the key of a signer is ECDSA whatever the setting says; a second one of th
   assert.equal(trust.store.keys(SERVER, 'targets/two').length, 1)
 })
 
+test('a signer has a name that docker takes, and is there before it is removed', async (t) => {
+  const { trust } = await localTrustFor(t, Date.now())
+  for (const name of ['releases', '', 'A', 'a/b', '-a', 'a'.repeat(101)]) {
+    await assert.rejects(createSigner(trust, name, TEST_ACTOR), { code: 'INVALID_PARAMETERS' }, name)
+  }
+  await assert.rejects(removeSigner(trust, 'nobody', TEST_ACTOR), { code: 'NOT_FOUND' })
+})
+
 test('a signer that was removed and made again has another key, and signs with that one only', async (t) => {
   const world = await withSigner(t)
   const { trust } = world.here

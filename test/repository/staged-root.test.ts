@@ -133,12 +133,15 @@ test('a new targets key signs the same targets in the same publish; versions go 
   const client = room.client()
   await client.update()
   const before = trust.store.head(GUN)?.roles
+  room.here.clock.now += DAY
   const staged = await room.rotate('targets')
   assert.deepEqual(trust.store.head(GUN)?.roles, before, 'to stage changes nothing for clients')
   await room.sign(staged, key)
   await room.publish()
   const { versions, targets } = await client.update()
   assert.deepEqual(versions, { root: 2, targets: 3, snapshot: 3, timestamp: 3 })
+  assert.equal(trust.store.head(GUN)?.roles['targets']?.expires, room.here.clock.now + 1095 * DAY)
+  assert.ok(trust.store.keys(GUN, 'targets').every(({ pending }) => !pending))
   assert.deepEqual(
     targets.map(({ name }) => name),
     ['v1'],
