@@ -37,21 +37,18 @@ export async function importKey(
 ): Promise<Imported> {
   mustBeUnder(gun, trust.policy.gunPrefixes)
   if (keyId(key) !== key.keyId) throw new TrustError('INVALID_PARAMETERS', 'the key id is not that of the public key')
-  // A key belongs to one role of one repository: two imports at once must not both find it free.
-  const changed = await trust.turns.take(SERVER, async () => {
+  const changed = await change(trust, gun, async (head, now) => {
+    // Of two imports at once for two repositories both may find it free: the store takes one of them.
     const owner = trust.store.keyOwner(key.keyId)
     if (owner !== undefined && (owner.gun !== gun || owner.role !== role)) {
       const whose = owner.gun === SERVER ? 'the server' : owner.gun
       throw new TrustError('WRONG_STATE', `the key ${key.keyId} is here already, as ${owner.role} key of ${whose}`)
     }
-    if (owner !== undefined) return false
-    await change(trust, gun, async (head, now) => {
-      const stored: StoredKey = { ...key, role, pending: false, createdAt: now }
-      const complete = head !== undefined && completesTimestamp(trust, gun, head, role, key.keyId)
-      const { roles = {}, highest = {} } = head ?? {}
-      return { kind: 'key', actor, keys: [stored], ...(complete ? { head: { roles, highest, renewAt: now } } : {}) }
-    })
-    return true
+    if (owner !== undefined) return undefined
+    const stored: StoredKey = { ...key, role, pending: false, createdAt: now }
+    const complete = head !== undefined && completesTimestamp(trust, gun, head, role, key.keyId)
+    const { roles = {}, highest = {} } = head ?? {}
+    return { kind: 'key', actor, keys: [stored], ...(complete ? { head: { roles, highest, renewAt: now } } : {}) }
   })
   return { keyId: key.keyId, changed, named: howNamed(trust, gun, role, key.keyId) }
 }

@@ -2,16 +2,17 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { prepareRotation } from '../../src/repository/prepare-root.ts'
 import { remove } from '../../src/repository/remove.ts'
-import { importKey } from '../../src/repository/import-key.ts'
+import { importKey, type Imported } from '../../src/repository/import-key.ts'
 import { renewDue } from '../../src/repository/renew-loop.ts'
 import { renew } from '../../src/repository/renew.ts'
 import type { Trust } from '../../src/repository/trust.ts'
 import type { Head } from '../../src/store/store.ts'
-import { parseGun } from '../../src/tuf/gun.ts'
+import { parseGun, type Gun } from '../../src/tuf/gun.ts'
 import type { PublicKey } from '../../src/tuf/key.ts'
 import { localKeys, TEST_ACTOR } from '../support/local-trust.ts'
 import { makeKey } from '../support/test-key.ts'
 import type { FileSigner } from '../../src/signing/file-signer.ts'
+import type { NewKey } from '../../src/signing/signer.ts'
 import { TrustWorld } from '../support/trust-world.ts'
 import {
   adoptOn,
@@ -125,6 +126,25 @@ test('a key that this server has for another repository, or role, is not taken f
     await importKey(here.trust, gun, as, sealed, TEST_ACTOR)
     await assert.rejects(adoptOn(here, documents()), { code: 'INVALID_UPDATE', message: /another repository or role/ })
   }
+})
+
+test('a key is taken for one role of one repository, also if two ask at the same moment', async (t) => {
+  const { trust } = await server(t)
+  const pkcs8 = makeKey('ed25519').privateKey.export({ type: 'pkcs8', format: 'der' })
+  const other = parseGun('docker.io/acme/other')
+  const take = (gun: Gun, role: 'timestamp' | 'snapshot', more: Partial<NewKey> = {}): Promise<Imported> => {
+    // What is given is wiped.
+    const sealed = (trust.signer as FileSigner).importKey(gun, role, Buffer.from(pkcs8))
+    return importKey(trust, gun, role, { ...sealed, ...more }, TEST_ACTOR)
+  }
+  await assert.rejects(take(GUN, 'timestamp', { keyId: 'f'.repeat(64) }), { code: 'INVALID_PARAMETERS' })
+  const both = await Promise.allSettled([take(GUN, 'timestamp'), take(other, 'timestamp')])
+  assert.deepEqual(
+    both.map(({ status }) => status),
+    ['fulfilled', 'rejected'],
+  )
+  await assert.rejects(take(other, 'timestamp'), { code: 'WRONG_STATE' })
+  await assert.rejects(take(GUN, 'snapshot'), { code: 'WRONG_STATE' })
 })
 
 test('a repository that was deleted can be adopted again; what the server makes goes on above what it made', async (t) => {
