@@ -2,12 +2,13 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setImmediate as turn, setTimeout as pause } from 'node:timers/promises'
 import { Level } from 'level'
+import type { TrustError } from '../../src/errors.ts'
 import { auditStore, type Finding } from '../../src/store/audit.ts'
 import { Database } from '../../src/store/database.ts'
 import { decodeHead, encodeHead } from '../../src/store/encoding.ts'
 import { headKey } from '../../src/store/keyspace.ts'
 import { openStore, type LevelStore } from '../../src/store/level.ts'
-import type { Head, StoredKey } from '../../src/store/store.ts'
+import type { Commit, Head, StoredKey } from '../../src/store/store.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
 import { commitOf, documentOf, newStore, storePlace } from '../support/test-store.ts'
 import { until } from '../support/until.ts'
@@ -142,6 +143,53 @@ test('a head from before that was written down is as good: keys are read each ti
   await store.commit(commitOf(GUN, 3, [documentOf('root', 4, 'four')], { keys: [keyOf('cd')] }))
   assert.equal(store.head(GUN)?.keysAt, 4)
   assert.deepEqual(ids(), ['ab', 'cd'])
+  assert.deepEqual(await audit(store), [])
+})
+
+test('commits that share a write see each other: versions, keys and lists of keys are as the one before leaves them', async (t) => {
+  let writes = 0
+  const faults = (step: string): void => void (writes += Number(step === 'batch:before'))
+  const store = await newStore(t, { ...(await storePlace(t)), faults })
+  const snapshot: StoredKey = { ...keyOf('ef'), role: 'snapshot' }
+  const outcomes = await Promise.allSettled([
+    store.commit(commitOf(GUN, 0, [documentOf('root', 1, 'one')], { keys: [keyOf('ab'), snapshot] })),
+    store.commit(commitOf(GUN, 1, [documentOf('root', 1, 'other')])),
+    store.commit(commitOf(GUN, 1, [documentOf('root', 2, 'two')], { keys: [keyOf('cd')] })),
+    store.commit(commitOf('example.org/b', 0, [documentOf('root', 1, 'b')], { keys: [keyOf('ab')] })),
+  ])
+  assert.equal(writes, 1)
+  assert.deepEqual(
+    outcomes.map((outcome) => (outcome.status === 'fulfilled' ? outcome.value : (outcome.reason as TrustError).code)),
+    [1, 'VERSION', 2, 'WRONG_STATE'],
+  )
+  assert.deepEqual(store.keys(GUN, 'timestamp'), [keyOf('ab'), keyOf('cd')])
+  assert.deepEqual(store.keys(GUN, 'snapshot'), [snapshot])
+  assert.deepEqual(await audit(store), [])
+})
+
+test('a key is of one repository and one role, for ever', async (t) => {
+  const store = await newStore(t)
+  await store.commit(commitOf(GUN, 0, [], { kind: 'key', keys: [keyOf('ab')] }))
+  for (const other of [
+    commitOf('example.org/b', 0, [], { kind: 'key', keys: [keyOf('ab')] }),
+    commitOf(GUN, 1, [], { kind: 'key', keys: [{ ...keyOf('ab'), role: 'snapshot' }] }),
+  ]) {
+    await assert.rejects(store.commit(other), { code: 'WRONG_STATE' })
+  }
+  assert.deepEqual(store.keyOwner(keyOf('ab').keyId), { gun: GUN, role: 'timestamp' })
+  assert.deepEqual(await audit(store), [])
+})
+
+test('a head that forgets a version is refused: what it has forgotten would be written over', async (t) => {
+  const store = await newStore(t)
+  await store.commit(commitOf(GUN, 0, [documentOf('root', 1, 'one'), documentOf('targets', 3, 'three')]))
+  const next = commitOf(GUN, 1, [documentOf('root', 2, 'two')])
+  const naming = (highest: Record<string, number>): Promise<number> =>
+    store.commit({ ...next, head: { ...next.head, highest } })
+  for (const highest of [{ root: 2 }, { root: 2, targets: 2 }, { root: 1, targets: 3 }]) {
+    await assert.rejects(naming(highest), /forgets a version/)
+  }
+  assert.equal(await naming({ root: 2, targets: 3 }), 2)
   assert.deepEqual(await audit(store), [])
 })
 
@@ -345,4 +393,33 @@ test('while it says the same number of writes, nothing that is stored has change
     [...revisions.values()].map((found) => [...found]),
     [[undefined], [1], [1], [2], [3]],
   )
+})
+
+test('what waits behind a write that failed is refused with it: not before the database is open anew is anything written', async (t) => {
+  let tries = 0
+  const close = async (): Promise<void> => {
+    tries += 1
+    if (tries === 1) throw new Error('not at once')
+  }
+  const refused = (commit: Commit): Promise<void> => assert.rejects(store.commit(commit), { code: 'STORE_UNAVAILABLE' })
+  let waiting: Promise<void> | undefined
+  const faults = (step: string): void => {
+    if (step === 'batch:before') waiting ??= refused(commitOf('example.org/b', 0, [documentOf('root', 1, 'b')]))
+    if (step === 'batch:after' && tries === 0) throw new Error('disk full')
+  }
+  const place = await storePlace(t)
+  const store = await newStore(t, { ...place, faults, others: { close, open: async () => {} } })
+  await refused(commitOf(GUN, 0, [documentOf('root', 1, 'arrived')]))
+  await waiting
+  await until('the store to be writable', () => store.readiness().writable)
+  assert.deepEqual([store.tail().number, store.head(parseGun('example.org/b'))], [1, undefined])
+  assert.deepEqual(await audit(store), [])
+})
+
+test('each write is forced to the disk before anybody is told that it was done', async (t) => {
+  const store = await newStore(t)
+  const batch = t.mock.method(Level.prototype, 'batch')
+  await store.commit(commitOf(GUN, 0, [documentOf('root', 1, 'one')]))
+  const [, options] = (batch.mock.calls[0]?.arguments ?? []) as unknown[]
+  assert.deepEqual([options, batch.mock.callCount()], [{ sync: true }, 1])
 })
