@@ -6,11 +6,21 @@ import { test, type TestContext } from 'node:test'
 import { TrustError } from '../../src/errors.ts'
 import { auditStore, type Finding } from '../../src/store/audit.ts'
 import { Database } from '../../src/store/database.ts'
-import { encodeFormat } from '../../src/store/encoding.ts'
-import { documentKey, formatKey, headKey, journalKey, keysKey, recordKey } from '../../src/store/keyspace.ts'
+import { encodeDocument, encodeFormat, encodeKeys, encodeOwner, encodeValue } from '../../src/store/encoding.ts'
+import {
+  documentKey,
+  formatKey,
+  headKey,
+  journalKey,
+  keysKey,
+  ownerKey,
+  recordKey,
+  versionKey,
+} from '../../src/store/keyspace.ts'
 import { FORMAT_VERSION } from '../../src/store/intact.ts'
 import { openStore, type LevelStore, type StoreOptions } from '../../src/store/level.ts'
-import type { StoredKey } from '../../src/store/store.ts'
+import { entryBytes, parseEntry } from '../../src/store/journal.ts'
+import type { JournalEntry, StoredKey } from '../../src/store/store.ts'
 import { parseGun, SERVER } from '../../src/tuf/gun.ts'
 import { commitOf, createStore, documentOf, lose, newStore, spoil, storePlace } from '../support/test-store.ts'
 import { until } from '../support/until.ts'
@@ -74,6 +84,21 @@ function lostDocuments(store: LevelStore): number {
     }
   }
   return lost
+}
+
+const key = (pending: boolean): StoredKey => ({
+  ...{ role: 'timestamp', keyId: 'a'.repeat(64), keytype: 'ed25519', public: 'AA==', pending, createdAt: 0 },
+  sealed: Buffer.from('sealed'),
+})
+
+async function payloadOf({ directory }: StoreOptions, at: Buffer): Promise<Buffer | undefined> {
+  await using database = await Database.open(directory, false)
+  return database.get(at)
+}
+
+async function write({ directory }: StoreOptions, at: Buffer, payload: Buffer): Promise<void> {
+  await using database = await Database.open(directory, false)
+  await database.write([{ key: at, payload }])
 }
 
 const filesOf = async (place: StoreOptions, pattern: RegExp): Promise<string[]> =>
@@ -282,6 +307,12 @@ test('a database that is ahead of its anchor by what a killed process wrote is r
   await store.close()
   await writeFile(place.anchorFile, anchor)
   assert.deepEqual(await look(place), [])
+  // What does not follow the anchor is nothing that this server wrote.
+  await writeFile(place.anchorFile, anchor)
+  const at = journalKey(COMMITS + 2)
+  const entry = parseEntry((await payloadOf(place, at))!)
+  await write(place, at, entryBytes({ ...entry, previous: '0'.repeat(64) }))
+  await assert.rejects(openStore(place), { code: 'DATA_DAMAGED', message: /^journal entry 62 .* does not follow it$/ })
 })
 
 test('an anchor that is gone, cut, forged or another store’s is refused', async (t) => {
@@ -289,11 +320,14 @@ test('an anchor that is gone, cut, forged or another store’s is refused', asyn
   const anchor = await readFile(place.anchorFile)
   const other = await storePlace(t)
   await createStore(other)
+  const sibling = { ...(await storePlace(t)), anchorKey: place.anchorKey }
+  await createStore(sibling)
   const harms: Record<string, () => Promise<void>> = {
     gone: () => rm(place.anchorFile),
     empty: () => writeFile(place.anchorFile, ''),
     forged: () => writeFile(place.anchorFile, anchor.toString().replaceAll(/"number":\d+/g, '"number":3')),
     foreign: () => cp(other.anchorFile, place.anchorFile),
+    'of another store with the same keys': () => cp(sibling.anchorFile, place.anchorFile),
   }
   for (const [name, harm] of Object.entries(harms)) {
     await harm()
@@ -314,6 +348,31 @@ test('half of the anchor torn by a crash: the other half serves', async (t) => {
   assert.deepEqual(await look(place), [])
 })
 
+test('an anchor that the disk does not take is no secret: nothing is written until it is taken', async (t) => {
+  const place = await filled(t)
+  const told: unknown[] = []
+  const others = { close: async () => void told.push(store.readiness()), open: async () => {} }
+  const store = await openStore({ ...place, others })
+  t.after(() => store.close())
+  const file = await open(place.anchorFile)
+  const { promise: refused, resolve } = Promise.withResolvers<void>()
+  const datasync = t.mock.method(Object.getPrototypeOf(file) as typeof file, 'datasync', async () => {
+    resolve()
+    throw new Error('EIO')
+  })
+  await file.close()
+  const commit = (revision: number): Promise<number> =>
+    store.commit(commitOf('example.org/new', revision, [documentOf('root', revision + 1, `${revision}`)]))
+  await commit(0)
+  await refused
+  datasync.mock.restore()
+  await commit(1)
+  await until('it to be noticed', () => told.length > 0)
+  await until('it to be taken', () => store.readiness().writable)
+  assert.deepEqual(told, [{ writable: false, reason: 'a write failed: EIO' }])
+  assert.equal((await store.readAnchor()).number, COMMITS + 2)
+})
+
 test('records swapped or added by somebody with access to the files are found', async (t) => {
   const place = await filled(t)
   const database = await Database.open(place.directory, false)
@@ -327,6 +386,50 @@ test('records swapped or added by somebody with access to the files are found', 
   assert.ok(texts.some((text) => text.includes('its head is not the one that the journal names')))
   assert.ok(texts.some((text) => text.includes('head example.org/stray" is in no journal entry')))
   assert.ok(texts.some((text) => text.includes('7a7a7a" is in no journal entry')))
+})
+
+test('what somebody with access to the files writes anew, its own hash too, is found, whatever it is', async (t) => {
+  const place = await storePlace(t)
+  const first = await newStore(t, place)
+  const gun = parseGun('example.org/a')
+  const [one, two] = [documentOf('targets', 1, 'one'), documentOf('targets', 2, 'two')]
+  const records = [{ kind: 'user' as const, name: 'alice', value: 'may read' }]
+  await first.commit(commitOf(gun, 0, [one], { keys: [key(true)], records }))
+  await first.commit(commitOf(gun, 1, [two]))
+  await first.commit(commitOf('example.org/b', 0, [one]))
+  await first.close()
+  const entry = async (number: number): Promise<JournalEntry> =>
+    parseEntry((await payloadOf(place, journalKey(number)))!)
+  const other = encodeDocument({ version: 1, createdAt: 0, packed: { form: 'whole', bytes: Buffer.from('other') } })
+  const another = { ...key(true), keyId: 'b'.repeat(64) }
+  const written: [Buffer, Buffer, RegExp][] = [
+    [documentKey(gun, 'targets', one.sha256), other, /^targets version 1 is not what was committed$/],
+    [versionKey(gun, 'targets', 1), Buffer.from(two.sha256, 'hex'), /^targets version 1 is not what was committed$/],
+    [keysKey(gun, 'timestamp'), encodeKeys([key(true), another]), /^the timestamp key b+ is not in the journal$/],
+    [
+      keysKey(gun, 'timestamp'),
+      encodeKeys([{ ...key(true), sealed: Buffer.from('x') }]),
+      /^the timestamp key a+ is missing or was changed$/,
+    ],
+    [ownerKey(key(true).keyId), encodeOwner({ gun, role: 'snapshot' }), /^the owner of key a+ is not the one /],
+    [recordKey('user', 'alice'), encodeValue('may sign'), /^the user "alice" is missing or was changed$/],
+    [journalKey(1), entryBytes({ ...(await entry(1)), kind: 'renew' }), /^journal entry 2 does not follow/],
+    [
+      journalKey(3),
+      entryBytes({ ...(await entry(3)), kind: 'renew' }),
+      /^journal entry 3 is not the one that the anchor/,
+    ],
+  ]
+  for (const [at, payload, finding] of written) {
+    const before = (await payloadOf(place, at))!
+    await write(place, at, payload)
+    const texts = await look(place)
+    assert.ok(
+      texts.some((text) => finding.test(text)),
+      `${String(finding)}: ${texts.join()}`,
+    )
+    await write(place, at, before)
+  }
 })
 
 test('no database, a foreign one, a newer one, one in use', async (t) => {
@@ -398,10 +501,6 @@ test('of a damaged entry of the journal nothing is said against those after it',
 
 test('a commit that is refused for damage leaves nothing in the batch of others', async (t) => {
   const place = await storePlace(t)
-  const key = (pending: boolean): StoredKey => ({
-    ...{ role: 'timestamp', keyId: 'a'.repeat(64), keytype: 'ed25519', public: 'AA==', pending, createdAt: 0 },
-    sealed: Buffer.from('sealed'),
-  })
   const first = await newStore(t, place)
   await first.commit(commitOf('example.org/a', 0, [documentOf('targets', 1, 'one')], { keys: [key(true)] }))
   await first.close()

@@ -8,7 +8,7 @@ import { readerOver } from '../../src/store/reader.ts'
 import type { StoredDocument } from '../../src/store/store.ts'
 import { Writes } from '../../src/store/writes.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
-import { commitOf, documentOf, newStore, storePlace } from '../support/test-store.ts'
+import { commitOf, documentOf, newStore, spoil, storePlace } from '../support/test-store.ts'
 
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
 const baseOf = (bytes: Buffer): { sha256: string; bytes: Buffer } => ({ sha256: sha256(bytes), bytes })
@@ -103,6 +103,20 @@ test('a repository that was deleted and published again is readable, whatever wa
   for (const { version, bytes } of [first!, second!, third!]) {
     assert.deepEqual(Buffer.from(store.document(gun, 'targets', { version })?.bytes ?? []), bytes)
   }
+})
+
+test('what is kept in memory to pack by is read again after a while: damaged since then, nothing is packed by it', async (t) => {
+  const place = await storePlace(t)
+  const store = await newStore(t, place)
+  const gun = parseGun('example.org/spoilt')
+  const [first, second, third] = [1, 2, 3].map((version) => documentOf('targets', version, tags(200, version)))
+  await store.commit(commitOf(gun, 0, [first!]))
+  await store.commit(commitOf(gun, 1, [second!]))
+  await spoil(place, documentKey(gun, 'targets', first!.sha256))
+  const later = performance.now() + 10_001
+  t.mock.method(performance, 'now', () => later)
+  await store.commit(commitOf(gun, 2, [third!]))
+  assert.deepEqual(Buffer.from(store.document(gun, 'targets', { version: 3 })?.bytes ?? []), third!.bytes)
 })
 
 test('a delete between the looks at a difference and at its base is no damage', async (t) => {
