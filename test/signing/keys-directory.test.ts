@@ -1,9 +1,27 @@
 import assert from 'node:assert/strict'
-import { chmod, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { generateKeyPairSync } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import {
+  chmod,
+  copyFile,
+  mkdir,
+  mkdtemp,
+  open,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+  type FileHandle,
+} from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
-import { readSecretFile } from '../../src/signing/secret-file.ts'
+import { copyKeys } from '../../src/signing/copy-keys.ts'
+import { encodeReference } from '../../src/signing/pkcs11-reference.ts'
+import { makeRootKey, openRootKey, rootPublicKey, sealRootKey } from '../../src/signing/root-key.ts'
+import { readSecretFile, writeFileAtomically } from '../../src/signing/secret-file.ts'
 import { createKeysDirectory, openKeysDirectory, rekey } from '../../src/signing/keys-directory.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
 
@@ -54,6 +72,80 @@ test("another server's keys open nothing here", async (t) => {
   assert.equal(stranger.opens({ gun: GUN, role: 'snapshot', keyId }, sealed), false)
 })
 
+test('a key that waits is one that would be made now only if kind and place are the same', async (t) => {
+  const keys = join(await place(t), 'keys')
+  await createKeysDirectory(keys)
+  const opened = await openKeysDirectory(keys)
+  const [ed25519, ecdsa] = [opened.signer('ed25519'), opened.signer('ecdsa')]
+  const key = await ed25519.create(GUN, 'timestamp')
+  assert.equal(ed25519.makes(GUN, 'timestamp', key), true)
+  assert.equal(ecdsa.makes(GUN, 'timestamp', key), false)
+  assert.equal(ed25519.makes(GUN, 'targets/releases', key), false)
+  const sealed = encodeReference({ token: 'elsewhere', id: key.keyId })
+  assert.equal(ed25519.makes(GUN, 'timestamp', { ...key, sealed }), false)
+})
+
+test('keys of curves that no client knows are not taken', async (t) => {
+  const keys = join(await place(t), 'keys')
+  await createKeysDirectory(keys)
+  const signer = (await openKeysDirectory(keys)).signer('ecdsa')
+  for (const namedCurve of ['P-384', 'secp256k1']) {
+    const { privateKey } = generateKeyPairSync('ec', { namedCurve })
+    const pkcs8 = privateKey.export({ type: 'pkcs8', format: 'der' })
+    assert.throws(() => signer.importKey(GUN, 'targets', pkcs8), { code: 'SIGNING_FAILED' }, namedCurve)
+  }
+})
+
+test('the key of the token endpoint is made once; one that does not open is refused, with what to do', async (t) => {
+  const keys = join(await place(t), 'keys')
+  await createKeysDirectory(keys)
+  const { publicKey } = await (await openKeysDirectory(keys)).tokenKey()
+  const opened = await openKeysDirectory(keys)
+  assert.ok((await opened.tokenKey()).publicKey.equals(publicKey))
+  await copyFile(join(keys, 'anchor-key'), join(keys, 'token-key'))
+  const again = await openKeysDirectory(keys)
+  await assert.rejects(again.tokenKey(), {
+    code: 'BAD_KEYS',
+    message: /token-key does not open$/,
+    hint: /^remove it: /,
+  })
+})
+
+test('a root key opens with its passphrase, and in the place of no other one', () => {
+  const [one, other] = [makeRootKey(), makeRootKey()]
+  const sealed = sealRootKey(one, 'correct horse')
+  assert.ok(openRootKey('root', sealed, rootPublicKey(one), 'correct horse').equals(one))
+  for (const [key, passphrase] of [
+    [one, 'wrong horse'],
+    [other, 'correct horse'],
+  ] as const) {
+    assert.throws(() => openRootKey('root', sealed, rootPublicKey(key), passphrase), { code: 'BAD_KEYS' })
+  }
+})
+
+test('what is copied of a directory is what lies there by name, not what is being written, or lent by its mount', async (t) => {
+  const directory = await place(t)
+  const [from, to] = [join(directory, 'from'), join(directory, 'to')]
+  await mkdir(join(from, '..data'), { recursive: true })
+  await writeFile(join(from, '..data', 'secret'), 'secret', { mode: 0o400 })
+  await symlink(join('..data', 'secret'), join(from, 'secret'))
+  for (const name of ['.rekey', 'anchor']) await writeFile(join(from, name), name)
+  await copyKeys(from, to, [join(from, 'anchor')])
+  assert.deepEqual(await readdir(to), ['secret'])
+  assert.equal((await stat(join(to, 'secret'))).mode & 0o777, 0o400)
+})
+
+test('a secret is on the disk before it has its name, and its name before anybody relies on it', async (t) => {
+  const directory = await place(t)
+  const path = join(directory, 'secret')
+  const handle = await open(directory)
+  const synced: boolean[] = []
+  t.mock.method(Object.getPrototypeOf(handle) as FileHandle, 'sync', async () => void synced.push(existsSync(path)))
+  await writeFileAtomically(path, 'secret', 0o600)
+  await handle.close()
+  assert.deepEqual(synced, [false, true])
+})
+
 test('nobody else can read what is in the directory', async (t) => {
   const keys = join(await place(t), 'keys')
   await createKeysDirectory(keys)
@@ -94,6 +186,7 @@ test('a damaged, a weakened and a foreign keyring are refused with what to do', 
     '{"format":2}',
     good.replace(/"memory": \d+/, '"memory": 8'),
     good.replace(/"passes": \d+/, '"passes": 1'),
+    good.replace(/"lanes": \d+/, '"lanes": 0'),
     good.replace(/"1": "./, (text) => `${text.slice(0, -1)}${text.endsWith('A') ? 'B' : 'A'}`),
     good.replace(/"current": 1/, '"current": 2'),
   ]
