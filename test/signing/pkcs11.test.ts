@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { cp, mkdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
-import { after, before, describe, test } from 'node:test'
+import { after, before, describe, test, type TestContext } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import type * as Pkcs11 from 'pkcs11js'
 import { TrustError } from '../../src/errors.ts'
@@ -97,8 +97,10 @@ describe('PKCS#11', { skip }, () => {
     assert.equal(await signer.opens(owner, key.sealed), true)
   })
 
-  test('in the token: named after the owner, and nothing takes the private key out', async (t) => {
-    const key = await signer.create(GUN, 'timestamp')
+  /** A session of this process, beside that of the signer's. */
+  async function beside(
+    t: TestContext,
+  ): Promise<{ pkcs11: typeof Pkcs11; module: Pkcs11.PKCS11; session: Pkcs11.Handle }> {
     const pkcs11 = createRequire(import.meta.url)('pkcs11js') as typeof Pkcs11
     const module = new pkcs11.PKCS11()
     module.load(token.settings.library)
@@ -108,6 +110,12 @@ describe('PKCS#11', { skip }, () => {
     assert.ok(slot !== undefined)
     const session = module.C_OpenSession(slot, pkcs11.CKF_SERIAL_SESSION | pkcs11.CKF_RW_SESSION)
     module.C_Login(session, pkcs11.CKU_USER, (await readFile(token.settings.pinFile, 'utf8')).trim())
+    return { pkcs11, module, session }
+  }
+
+  test('in the token: named after the owner, and nothing takes the private key out', async (t) => {
+    const key = await signer.create(GUN, 'timestamp')
+    const { pkcs11, module, session } = await beside(t)
     module.C_FindObjectsInit(session, [
       { type: pkcs11.CKA_CLASS, value: pkcs11.CKO_PRIVATE_KEY },
       { type: pkcs11.CKA_ID, value: Buffer.from(tokenIdOf(ownerOf(key)), 'hex') },
@@ -131,6 +139,44 @@ describe('PKCS#11', { skip }, () => {
       () => module.C_SetAttributeValue(session, found, [{ type: pkcs11.CKA_EXTRACTABLE, value: true }]),
       /CKR_ATTRIBUTE_READ_ONLY/,
     )
+  })
+
+  test('what somebody else has put in the place of a key is not used', async (t) => {
+    const [key, another] = [await signer.create(GUN, 'timestamp'), await signer.create(GUN, 'timestamp')]
+    const { pkcs11, module, session } = await beside(t)
+    const idOf = (made: NewKey): Buffer => Buffer.from(tokenIdOf(ownerOf(made)), 'hex')
+    const find = (made: NewKey, kind: number): Pkcs11.Handle => {
+      module.C_FindObjectsInit(session, [
+        { type: pkcs11.CKA_CLASS, value: kind },
+        { type: pkcs11.CKA_ID, value: idOf(made) },
+      ])
+      const [found] = module.C_FindObjects(session, 1)
+      module.C_FindObjectsFinal(session)
+      assert.ok(found !== undefined)
+      return found
+    }
+    const halves = (made: NewKey): Pkcs11.Handle[] =>
+      [pkcs11.CKO_PUBLIC_KEY, pkcs11.CKO_PRIVATE_KEY].map((kind) => find(made, kind))
+    const [own, foreign] = [halves(key), halves(another)]
+    const put = (object: Pkcs11.Handle | undefined, id: Buffer): void =>
+      module.C_SetAttributeValue(session, object!, [{ type: pkcs11.CKA_ID, value: id }])
+    const refused = async (text: RegExp): Promise<void> => {
+      const fresh = new Pkcs11Signer(token.settings)
+      try {
+        await assert.rejects(fresh.sign(ownerOf(key), key.sealed, MESSAGE), coded('SIGNING_FAILED', text))
+        assert.equal(await fresh.opens(ownerOf(key), key.sealed), false)
+      } finally {
+        await fresh.close()
+      }
+    }
+    put(foreign[0], idOf(key))
+    await refused(/is not in the token/)
+    for (const object of own) put(object, Buffer.from('away'))
+    put(foreign[1], idOf(key))
+    await refused(/is another key in the token$/)
+    put(foreign[0], Buffer.from('away'))
+    put(own[0], idOf(key))
+    await refused(/does not sign as its public part says$/)
   })
 
   test('a token that is away: refused with the reason, and all is well by itself when it is back', async () => {
