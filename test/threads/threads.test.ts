@@ -1,10 +1,15 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
+import { once } from 'node:events'
+import { connect } from 'node:tls'
 import { checkStore } from '../../src/admin/repositories.ts'
+import { isReference } from '../../src/signing/pkcs11-reference.ts'
+import { parseGun } from '../../src/tuf/gun.ts'
 import { exchange, type Answer } from '../support/exchange.ts'
 import { addPerson, worldOf } from '../support/people.ts'
 import { startTestServer, type TestServer } from '../support/server.ts'
+import { skipWithoutToken as skip, SoftToken } from '../support/soft-token.ts'
 import { makeKey } from '../support/test-key.ts'
 import { keysFrom, TrustWorld } from '../support/trust-world.ts'
 import { until } from '../support/until.ts'
@@ -138,6 +143,42 @@ test('tokens of one thread are taken by all; wrong passwords are counted in one 
   const statuses: number[] = []
   for (let guess = 0; guess < 8; guess += 1) statuses.push((await ask(`wrong ${guess}`)).status)
   assert.deepEqual(statuses, [401, 401, 401, 401, 401, 429, 429, 429])
+})
+
+test('keys in a token are made and used through all threads', { skip }, async (t) => {
+  const token = await SoftToken.create()
+  const signers = { pkcs11: token.settings, rules: [{ signer: 'pkcs11' as const }] }
+  const server = await startTestServer({ threads: THREADS, settings: { signers } })
+  t.after(async () => {
+    await server.stop()
+    await token.remove()
+  })
+  const world = await publishedWorld(server, 'threads.example/token')
+  for (let round = 0; round < 8; round += 1) {
+    world.addTarget(`v${round}`)
+    assert.equal((await post(server, world, 'targets')).status, 200)
+  }
+  const offered = (): Promise<Answer> => get(server, tufPath('threads.example/waiting', 'timestamp.key'))
+  const keys = await Promise.all(Array.from({ length: 8 }, async () => (await offered()).body.toString()))
+  assert.equal(new Set(keys).size, 1)
+  for (const gun of [world.gun, 'threads.example/waiting']) {
+    const held = server.running.store.keys(parseGun(gun), 'timestamp')
+    assert.deepEqual(
+      held.map(({ sealed }) => isReference(sealed)),
+      [true],
+    )
+  }
+  assert.deepEqual(await findings(server), [])
+})
+
+test('connections are not more with more threads: each takes its part of the limit', async (t) => {
+  const server = await startTestServer({ threads: THREADS, settings: { limits: { connections: 6 } } })
+  t.after(() => server.stop())
+  const { port } = server.running
+  const sockets = Array.from({ length: 60 }, () => connect({ port, host: 'localhost', rejectUnauthorized: false }))
+  t.after(() => sockets.forEach((socket) => socket.destroy()))
+  const outcomes = await Promise.allSettled(sockets.map((socket) => once(socket, 'secureConnect')))
+  assert.equal(outcomes.filter(({ status }) => status === 'fulfilled').length, 6)
 })
 
 test('a stop finishes what runs in every thread', async () => {
