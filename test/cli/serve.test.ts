@@ -98,6 +98,18 @@ Docker 29 and later need the docker-trust plugin, and no longer verify on pull, 
     })
   }
 
+  test('a thread that ends takes the server with it: nothing goes on in part', async () => {
+    const fatal = `import { existsSync } from 'node:fs'
+      import { isMainThread } from 'node:worker_threads'
+      if (!isMainThread) setInterval(() => existsSync('go') && process.exit(3), 20)`
+    await writeFile(terminal.path('fatal.mjs'), fatal)
+    const threads = { COUNTERSIGN_THREADS: '2', NODE_OPTIONS: '--import ./fatal.mjs' }
+    const server = await terminal.serve(['--quiet'], threads)
+    await writeFile(terminal.path('go'), '')
+    assert.equal(await Promise.race([server.ended(), pause(30_000, 'it goes on', { ref: false })]), 1)
+    assert.match(server.stdout, /a thread ended with 3/)
+  })
+
   test('a second start changes nothing', async () => {
     await (await terminal.serve()).end()
     const before = await filesOf('keys', 'keys/tls')
