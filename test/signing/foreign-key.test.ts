@@ -89,3 +89,16 @@ test('what is written is read again, and anything else is refused', () => {
     assert.throws(() => openKeyFile(text, 'a passphrase'), { code: 'BAD_KEYS' })
   }
 })
+
+test('a row that asks for more work than any signer of Notary does is refused before it is done', () => {
+  const { jwe = '', algorithm, passphrase = '' } = vectors.find(({ jwe: row }) => row !== undefined)!
+  const [header = '', ...rest] = jwe.split('.')
+  const asking = (rounds: number): string => {
+    const said = JSON.parse(Buffer.from(header, 'base64url').toString()) as object
+    return [Buffer.from(JSON.stringify({ ...said, p2c: rounds })).toString('base64url'), ...rest].join('.')
+  }
+  for (const rounds of [1_000_001, 2 ** 31 - 1, 0, 1.5]) {
+    const refused = { code: 'BAD_KEYS', message: /^it is no key of Notary's signer$/ }
+    assert.throws(() => openSignerRow(asking(rounds), algorithm, passphrase), refused, `${rounds}`)
+  }
+})

@@ -149,6 +149,13 @@ test('a byte in the middle of the log costs no acknowledged commit in silence: t
   await assert.rejects(openStore(place), { code: 'DATA_DAMAGED', message: /^the log / })
   await writeFile(log, good)
   assert.deepEqual(await look(place), [])
+  // Before one alone, which is longer than a block.
+  await commitTwice(place)
+  const [last = ''] = await filesOf(place, /\.log$/)
+  const bad = await readFile(last)
+  bad[20]! ^= 0x10
+  await writeFile(last, bad)
+  await assert.rejects(openStore(place), { code: 'DATA_DAMAGED', message: /^the log .* is damaged at byte 0,/ })
 })
 
 /** The second of two commits is longer than a block of the log. @returns the anchor of the first */
@@ -548,6 +555,8 @@ test('records that are not found are known by the journal, but for what another 
       }),
     )
   for (const name of ['a', 'b', 'c']) await write(first, name, name)
+  const records = [{ kind: 'user' as const, name: 'u', value: 'of another kind' }]
+  await first.commit(commitOf('example.org/none', revision++, [], { gun: SERVER, kind: 'record', records }))
   const number = await write(first, 'd', 'd')
   await write(first, 'b', null)
   await first.close()

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { TrustError } from '../../src/errors.ts'
+import { findRecords } from '../../src/store/found-records.ts'
 import { headKey } from '../../src/store/keyspace.ts'
 import { Records } from '../../src/store/records.ts'
+import type { RecordKind } from '../../src/store/store.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
 
 /** A database of which LevelDB cannot read what it wants to. @param error as it tells it */
@@ -26,3 +29,15 @@ for (const [error, code] of [
     await assert.rejects(records.entries({}).next(), { code, message })
   })
 }
+
+test('a place that cannot be read is named beside what was read before it', async () => {
+  const message = 'the database cannot be read'
+  const store = {
+    async *records(kind: RecordKind) {
+      yield { kind, name: 'alice', value: 'there' }
+      throw new TrustError('CORRUPT', message)
+    },
+  }
+  const damaged = [{ kind: 'user', name: '(the rest)', damaged: message }]
+  assert.deepEqual(await findRecords(store, 'user'), { values: ['there'], damaged })
+})
