@@ -42,6 +42,7 @@ test('where the images of a repository are', () => {
   const places = [
     'docker.io/library/alpine',
     'docker.io/alpine',
+    'index.docker.io/alpine',
     'acme/app',
     'localhost:5000/a/b',
     'registry.example/x',
@@ -51,6 +52,7 @@ test('where the images of a repository are', () => {
   })
   const hub = ['https://registry-1.docker.io', 'https://index.docker.io/v1/']
   assert.deepEqual(places, [
+    [hub[0], 'library/alpine', hub[1]],
     [hub[0], 'library/alpine', hub[1]],
     [hub[0], 'library/alpine', hub[1]],
     [hub[0], 'acme/app', hub[1]],
@@ -254,6 +256,9 @@ test('docker’s credentials: from its file, from helpers, or none', async (t) =
     password: '',
     identityToken: 'refresh',
   })
+  // The one of a registry goes before that of all.
+  await config({ credHelpers: { reg: 'test' }, credsStore: 'not-installed-anywhere' })
+  assert.deepEqual(await dockerCredentials(directory, 'reg'), { username: 'carol', password: 's' })
   await config({ credsStore: 'not-installed-anywhere' })
   const running = (): number => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length
   const before = running()

@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import tls from 'node:tls'
 import { promisify } from 'node:util'
+import { authorization } from '../../src/registry/authorize.ts'
 import type { Credentials } from '../../src/registry/credentials.ts'
 import { notaryServer } from '../../src/registry/notary-server.ts'
 import { trustAuthority } from '../../src/registry/trust-authority.ts'
@@ -137,6 +138,12 @@ test('what a server may answer otherwise is an error that says so, without the p
         response.writeHead(401, { 'WWW-Authenticate': 'Bearer realm="http://auth.example/token"' }).end(),
       /token service that cannot be used$/,
     ],
+    ['a token of two lines', (...exchange) => answerToken(...exchange, '{"token":"one\\ntwo"}'), /gives no token$/],
+    [
+      'an endless token',
+      (...exchange) => answerToken(...exchange, Buffer.alloc(256 * 1024 + 1)),
+      /sends more than 262144 bytes$/,
+    ],
     ['endless', (_, response) => response.end(Buffer.alloc(1024 * 1024 + 1)), /sends more than 1048576 bytes$/],
     [
       'cut off',
@@ -166,6 +173,14 @@ test('what a server may answer otherwise is an error that says so, without the p
   })
 })
 
+test('who asks in the clear on this machine is no token service of one elsewhere', async (t) => {
+  const { url, asked } = await oddServer(t, (_, response) => response.end('{"token":"good"}'))
+  const server = { url: 'https://notary.example', name: 'notary', account: 'notary' }
+  const asking = authorization(`Bearer realm="${url}/token"`, server, 'repository:a/b:pull', await alice())
+  await assert.rejects(asking, { code: 'REGISTRY', message: 'notary names a token service that cannot be used' })
+  assert.deepEqual(asked, [])
+})
+
 test('no URL but that of a server, and no way in the clear to another machine', () => {
   const cases: [url: string, words: RegExp][] = [
     ['notary.docker.io', /cannot be read/],
@@ -174,6 +189,7 @@ test('no URL but that of a server, and no way in the clear to another machine', 
     ['http://127.0.0.1.example', /must begin with https:/],
     ['ftp://localhost', /must begin with https:/],
     ['https://bob:hidden@notary.example', /without user name and password/],
+    ['https://hidden@notary.example', /without user name and password/],
     ['https://notary.example/?x=hidden', /without \? and #/],
     ['https://notary.example/#hidden', /without \? and #/],
   ]
@@ -257,4 +273,9 @@ function challenge(request: IncomingMessage, response: ServerResponse, more = ''
 
 function challengeBasic(response: ServerResponse): void {
   response.writeHead(401, { 'WWW-Authenticate': 'Basic realm="x"' }).end()
+}
+
+function answerToken(request: IncomingMessage, response: ServerResponse, token: string | Buffer): void {
+  if (request.url?.startsWith('/token') === true) response.end(token)
+  else challenge(request, response)
 }
