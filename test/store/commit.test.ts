@@ -290,6 +290,35 @@ test('everything is there again after a restart', async (t) => {
   assert.deepEqual(await audit(again), [])
 })
 
+test('the anchor names nothing that is not on the disk yet, however close commits follow each other', async (t) => {
+  const place = await storePlace(t)
+  const signed: [number, number][] = []
+  const sign = (bytes: Uint8Array): Uint8Array => {
+    const { number } = JSON.parse(Buffer.from(bytes).toString()) as { number: number }
+    // That of an empty journal is signed before there is a store.
+    if (number > 0) signed.push([number, store.tail().number])
+    return place.anchorKey.sign(bytes)
+  }
+  const store = await newStore(t, { ...place, anchorKey: { ...place.anchorKey, sign } })
+  for (let round = 1; round <= 8; round += 1) {
+    await store.commit(commitOf(GUN, round - 1, [documentOf('root', round, `${round}`)]))
+  }
+  assert.ok(signed.length > 0)
+  for (const [named, written] of signed) assert.ok(named <= written, `${named} of ${written}`)
+})
+
+test('a snapshot stays what it was, whatever is committed meanwhile', async (t) => {
+  const store = await newStore(t)
+  await store.commit(commitOf(GUN, 0, [documentOf('root', 1, 'one')]))
+  const snapshot = store.snapshot()
+  await store.commit(commitOf(GUN, 1, [documentOf('root', 2, 'two')]))
+  await store.commit(commitOf('example.org/b', 0, [documentOf('root', 1, 'b')]))
+  const findings: Finding[] = []
+  const counts = await auditStore(snapshot, store.readAnchor, (finding) => findings.push(finding))
+  assert.deepEqual([findings, counts['journal'], snapshot.reader.head(GUN)?.revision], [[], 1, 1])
+  await snapshot.close()
+})
+
 test('closed while it is being opened again: it stays closed', async (t) => {
   const place = await storePlace(t)
   const [trying, finish] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
