@@ -11,6 +11,7 @@ import {
   documentKey,
   formatKey,
   headKey,
+  historyKey,
   journalKey,
   keysKey,
   ownerKey,
@@ -99,6 +100,11 @@ async function payloadOf({ directory }: StoreOptions, at: Buffer): Promise<Buffe
 async function write({ directory }: StoreOptions, at: Buffer, payload: Buffer): Promise<void> {
   await using database = await Database.open(directory, false)
   await database.write([{ key: at, payload }])
+}
+
+async function remove({ directory }: StoreOptions, at: Buffer): Promise<void> {
+  await using database = await Database.open(directory, false)
+  await database.write([{ key: at }])
 }
 
 const filesOf = async (place: StoreOptions, pattern: RegExp): Promise<string[]> =>
@@ -200,6 +206,22 @@ test('old batches behind a torn one, which a disk block held before, are not rea
   for (const torn of [block, Buffer.from(block).fill(0, 8_192)]) {
     await writeFile(log, Buffer.concat([torn, first]))
     await assert.rejects(openStore(place), { code: 'DATA_DAMAGED', message: /^the log / })
+  }
+})
+
+test('what is left of a block of the log, with no room for another record, is no damage', async (t) => {
+  const place = await storePlace(t)
+  // Bytes around the payload, of a batch with one record of ours.
+  const AROUND = 57
+  for (const left of [1, 6]) {
+    const directory = `${place.directory}-${left}`
+    const database = await Database.open(directory, true)
+    await database.write([{ key: Buffer.of(1), payload: Buffer.alloc(32_768 - AROUND - left) }])
+    await database.write([{ key: Buffer.of(2), payload: Buffer.alloc(9) }])
+    await database.close()
+    const [log = ''] = await filesOf({ ...place, directory }, /\.log$/)
+    assert.equal((await stat(log)).size, 32_768 + 64, 'the second batch begins with a block')
+    await (await Database.open(directory, false)).close()
   }
 })
 
@@ -437,6 +459,8 @@ test('what somebody with access to the files writes anew, its own hash too, is f
     )
     await write(place, at, before)
   }
+  await remove(place, historyKey(gun, 2))
+  assert.ok((await look(place)).includes('the record "history example.org/a 2" is missing'))
 })
 
 test('no database, a foreign one, a newer one, one in use', async (t) => {

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { TrustError } from '../../src/errors.ts'
 import { findRecords } from '../../src/store/found-records.ts'
 import { headKey } from '../../src/store/keyspace.ts'
+import { openRecord, sealRecord } from '../../src/store/record.ts'
 import { Records } from '../../src/store/records.ts'
 import type { RecordKind } from '../../src/store/store.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
@@ -40,4 +41,11 @@ test('a place that cannot be read is named beside what was read before it', asyn
   }
   const damaged = [{ kind: 'user', name: '(the rest)', damaged: message }]
   assert.deepEqual(await findRecords(store, 'user'), { values: ['there'], damaged })
+})
+
+test('a record that is whole is damaged in the place of another one', () => {
+  const [one, other] = ['example.org/a', 'example.org/b'].map((name) => headKey(parseGun(name)))
+  const record = sealRecord(one!, Buffer.from('of a'))
+  assert.equal(openRecord(one!, record).toString(), 'of a')
+  assert.throws(() => openRecord(other!, record), { code: 'CORRUPT' })
 })
