@@ -103,8 +103,9 @@ function exportKey(name: string, file: string, options: Options, command: Comman
     const what = `new passphrase of the key file of ${name}`
     const passphrase = await newSecretFrom(options.keyPassphraseFile, what, KEY_PASSPHRASE_OPTION)
     const { remove = false, dryRun = false, json } = options
+    const text = encodeKeyFile(key, passphrase)
     if (dryRun) await mustBeNew(file)
-    else await writeNew(file, encodeKeyFile(key, passphrase))
+    else await writeNew(file, text)
     if (remove) await connection.call(saveRootKey, { name, public: record.public, sealed: null }, dryRun)
     if (json === true) printJson({ name, keyId: record.keyId, file, removed: remove })
     else if (dryRun) print(`would write ${file}${remove ? `; the root key ${name} would be offline then` : ''}`)

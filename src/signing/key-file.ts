@@ -2,7 +2,7 @@ import { createCipheriv, createPrivateKey, pbkdf2Sync, randomBytes, type KeyObje
 import { TrustError } from '../errors.ts'
 import { decodePem, encodePem } from '../tuf/pem.ts'
 import { readEd25519KeyFile } from './ed25519-key-file.ts'
-import { rootKeyId, rootPublicKey } from './root-key.ts'
+import { mustBeLong, rootKeyId, rootPublicKey } from './root-key.ts'
 
 /** Whose key a client's key file says it holds. */
 interface KeyFileNames {
@@ -69,8 +69,10 @@ export function openKeyFile(pem: string, passphrase: string | undefined): KeyFil
  *
  * @param key P-256
  * @param passphrase the one that the clients will ask for
+ * @throws TrustError BAD_KEYS if it is too short: the clients themselves take no such one for a new key
  */
 export function encodeKeyFile(key: KeyObject, passphrase: string): string {
+  mustBeLong(passphrase)
   const salt = randomBytes(SALT_BYTES)
   const iv = randomBytes(16)
   const pkcs8 = key.export({ format: 'der', type: 'pkcs8' })

@@ -30,11 +30,15 @@ export function rootKeyId(publicKey: string): string {
   return keyId({ keytype: 'ecdsa', public: publicKey })
 }
 
+/** @throws TrustError BAD_KEYS for a new passphrase that is too short */
+export function mustBeLong(passphrase: string): void {
+  if (passphrase.length >= PASSPHRASE_MIN_LENGTH) return
+  throw new TrustError('BAD_KEYS', `the passphrase must have at least ${PASSPHRASE_MIN_LENGTH} characters`)
+}
+
 /** @throws TrustError BAD_KEYS if the passphrase is too short */
 export function sealRootKey(key: KeyObject, passphrase: string): SealedRootKey {
-  if (passphrase.length < PASSPHRASE_MIN_LENGTH) {
-    throw new TrustError('BAD_KEYS', `the passphrase must have at least ${PASSPHRASE_MIN_LENGTH} characters`)
-  }
+  mustBeLong(passphrase)
   const derivation = newDerivation('passphrase')
   const pkcs8 = key.export({ format: 'der', type: 'pkcs8' })
   const sealed = seal(deriveKey(Buffer.from(passphrase), derivation), about(rootPublicKey(key)), pkcs8)

@@ -76,6 +76,12 @@ describe('root keys of persons, at the terminal', () => {
     )
     await prints(`root export alice alice.key --passphrase-file alice.pass ${out}`, 'wrote alice.key\n')
     await prints(`root import bob alice.key ${out} --passphrase-file bob.pass`, /there is a root key bob already/, 2)
+    await writeFile(terminal.path('empty.pass'), '\n', { mode: 0o600 })
+    for (const rehearsed of ['', ' --dry-run']) {
+      const open = 'root export alice open.key --passphrase-file alice.pass --key-passphrase-file empty.pass'
+      await prints(`${open}${rehearsed}`, 'error: the passphrase must have at least 8 characters\n', 2)
+    }
+    assert.ok(!existsSync(terminal.path('open.key')))
     const server = await terminal.serve(['--quiet'])
     const halved = `root export alice half.key --passphrase-file alice.pass ${out} --remove`
     await full(100, halved, /^error: cannot make half\.key: EFBIG/)
