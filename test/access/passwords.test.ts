@@ -53,6 +53,33 @@ describe('passwords', () => {
     assert.equal(await passwords.check('bob', RIGHT, '2001:db8:0:1::1'), undefined)
   })
 
+  test('the right one ends what wrong ones before it have begun', async () => {
+    const user: User = { name: 'alice', password: await hashPassword(RIGHT), grants: [], disabled: false, createdAt: 0 }
+    const passwords = new Passwords(directoryOf(user), () => 0)
+    for (const mistakes of [FREE_FAILURES - 1, 1]) {
+      for (let mistake = 0; mistake < mistakes; mistake += 1) {
+        assert.equal(await passwords.check('alice', 'mistyped', undefined), undefined)
+      }
+      assert.equal(await passwords.check('alice', RIGHT, undefined), user)
+    }
+  })
+
+  test('a password that is changed while it is looked at, and a user who is disabled then, are not recognised', async () => {
+    const user: User = { name: 'alice', password: await hashPassword(RIGHT), grants: [], disabled: false, createdAt: 0 }
+    const changes: Partial<User>[] = [
+      { password: await hashPassword('another password') },
+      { password: null },
+      { disabled: true },
+    ]
+    for (const change of changes) {
+      let now = user
+      const passwords = new Passwords({ ...directoryOf(), record: () => now }, () => 0)
+      const checked = passwords.check('alice', RIGHT, undefined)
+      now = { ...user, ...change }
+      assert.equal(await checked, undefined, Object.keys(change).join())
+    }
+  })
+
   test('too many waiting are refused', async () => {
     const passwords = new Passwords(directoryOf(), () => 0)
     // So long that none is hashed when its turn comes, which takes a while.
