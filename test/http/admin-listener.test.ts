@@ -92,18 +92,21 @@ describe('the admin API over TCP', () => {
   }
 
   /** With a client certificate, on a connection of its own. */
-  async function withCertificate(
+  async function answerWith(
     port: number | undefined,
     path: string,
     client: object,
     more: { method?: string; headers?: Record<string, string> } = {},
-  ): Promise<number> {
+  ): Promise<{ status: number; body: string }> {
     const agent = new Agent({ ...client, ca: server.ca, keepAlive: false })
     const sent = request({ hostname: 'localhost', port, path, agent, ...more })
     sent.end()
     const [response] = (await once(sent, 'response')) as [IncomingMessage]
-    await text(response)
-    return response.statusCode ?? 0
+    return { status: response.statusCode ?? 0, body: await text(response) }
+  }
+
+  async function withCertificate(...asked: Parameters<typeof answerWith>): Promise<number> {
+    return (await answerWith(...asked)).status
   }
 
   const urlOf = (path: string, gun: string): string =>
@@ -372,6 +375,24 @@ describe('the admin API over TCP', () => {
     assert.equal(await withCertificate(admin, show, builder), 401)
     assert.equal(await withCertificate(port, tufPath(GUN, 'root.json'), builder), 401)
     await setUser.run(world, { name: 'builder', disabled: false }, { name: 'local' })
+  })
+
+  test('a token that the endpoint makes for a certificate is of the user that it stands for, as they are now', async () => {
+    const scope = `repository:${GUN}:push,pull`
+    const path = `/auth/token?scope=${encodeURIComponent(`${scope} registry:catalog:*`)}`
+    const { body } = await answerWith(server.running.port, path, wish('build machine'))
+    const made = JSON.parse(body) as { token: string; scope: string }
+    assert.equal(made.scope, scope)
+    const read = async (): Promise<number> => {
+      const headers = { authorization: `Bearer ${made.token}` }
+      return (await exchange(server, { path: tufPath(GUN, 'root.json'), headers })).status
+    }
+    assert.equal(await read(), 200)
+    const world = worldOf(server.running)
+    await setUser.run(world, { name: 'builder', disabled: true }, { name: 'local' })
+    assert.equal(await read(), 401)
+    await setUser.run(world, { name: 'builder', disabled: false }, { name: 'local' })
+    assert.equal(await read(), 200)
   })
 
   function selfSigned(commonName: string): { cert: string; key: string } {

@@ -192,7 +192,15 @@ for (const publicReads of [false, true]) {
 
     test('anonymous, with the token that the endpoint gives to everybody', async () => {
       const { body } = await exchange(server, { path: `/auth/token?scope=${encodeURIComponent(everything)}` })
-      const { token } = JSON.parse(body.toString()) as { token: string }
+      const { token, scope } = JSON.parse(body.toString()) as { token: string; scope: string }
+      assert.equal(
+        scope,
+        publicReads
+          ? Object.keys(GUNS)
+              .map((gun) => `repository:${gun}:pull`)
+              .join(' ')
+          : '',
+      )
       for (const { method, file, wanted } of OF_A_REPOSITORY) {
         for (const gun of Object.keys(GUNS)) {
           const { status } = await ask(method, pathOf(gun, file), token)
