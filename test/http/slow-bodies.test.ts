@@ -102,6 +102,7 @@ describe('who is not recognised any more when a body has come in', () => {
     const asked = [
       upload(endpoint, gun, world.nextParts('targets')),
       exchange(endpoint, { method: 'POST', path: tufPath(gun, 'snapshot.key') }),
+      exchange(endpoint, { path: tufPath(gun, 'snapshot.key') }),
       exchange(endpoint, { method: 'DELETE', path: tufPath(gun) }),
       exchange(admin, { method: 'DELETE', path: `/api/v1/repositories/${encodeURIComponent(gun)}` }),
     ]
