@@ -14,6 +14,7 @@ import type { Trust } from '../src/repository/trust.ts'
 import { PLAIN_HTTP_WORDS, settingsSchema, type Settings } from '../src/settings/schema.ts'
 import { parseGun } from '../src/tuf/gun.ts'
 import { webhookOf } from '../src/webhook.ts'
+import { keptLog, type Line } from './support/local-app.ts'
 import { openLocalTrust, type LocalTrust } from './support/local-trust.ts'
 import { until } from './support/until.ts'
 
@@ -23,8 +24,9 @@ const SECRET = 'a-secret-of-the-webhook'
 let local: LocalTrust
 let server: Server
 let directory: string
+/** What is answered; 0: nothing, for ever. */
 let status = 200
-const received: { body: string; signature: string }[] = []
+const received: { url: string; body: string; signature: string }[] = []
 const counted: boolean[] = []
 
 before(async () => {
@@ -33,13 +35,15 @@ before(async () => {
   await writeFile(join(directory, 'secret'), `${SECRET}\n`, { mode: 0o600 })
   server = createServer((request, response) => {
     void text(request).then((body) => {
-      received.push({ body, signature: String(request.headers['countersign-signature']) })
-      response.writeHead(status).end()
+      const { url = '', headers } = request
+      received.push({ url, body, signature: String(headers['countersign-signature']) })
+      if (status !== 0) response.writeHead(status, { location: '/elsewhere' }).end()
     })
   }).listen(0, '127.0.0.1')
   await once(server, 'listening')
 })
 after(async () => {
+  server.closeAllConnections()
   server.close()
   await local.close()
   await rm(directory, { recursive: true })
@@ -49,9 +53,10 @@ async function tell(
   found: readonly Ending[],
   closing = new AbortController().signal,
   trust: Trust = local.trust,
+  secretFile = join(directory, 'secret'),
 ): Promise<void> {
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/hook`
-  const webhook = { url, secretFile: join(directory, 'secret') }
+  const webhook = { url, secretFile }
   const settings: Settings = {
     ...settingsSchema.parse({ webhook, listen: { plainHttp: PLAIN_HTTP_WORDS } }),
     anchorFile: '',
@@ -109,6 +114,43 @@ test('a refusal is not remembered: the next round tells it; a stop is not held u
   const sent = received.length
   await tell([ending(3, 'targets/releases')])
   assert.equal(received.length, sent)
+})
+
+test('what is not delivered is tried again, and never sent where the answer says', async () => {
+  received.length = 0
+  status = 307
+  const round = tell([ending(3, 'targets/moved')])
+  await until('the first try', () => received.length > 0)
+  status = 200
+  await round
+  assert.equal(counted.at(-1), true)
+  assert.deepEqual(
+    received.map(({ url }) => url),
+    ['/hook', '/hook'],
+  )
+})
+
+test('who takes the message and says nothing is not waited for without end', async (t) => {
+  received.length = 0
+  status = 0
+  const [limit, closing] = [new AbortController(), new AbortController()]
+  t.after(() => closing.abort())
+  t.mock.method(AbortSignal, 'timeout', () => limit.signal)
+  const lines: Line[] = []
+  const round = tell([ending(3, 'targets/slow')], closing.signal, { ...local.trust, log: keptLog(lines) })
+  await until('the first try', () => received.length > 0)
+  limit.abort()
+  await until('it to be given up', () => lines.length > 0)
+  closing.abort()
+  await round
+  assert.equal(counted.at(-1), false)
+  status = 200
+})
+
+test('a secret that could be guessed is none', async () => {
+  const secretFile = join(directory, 'short')
+  await writeFile(secretFile, ' fifteen letters\n', { mode: 0o600 })
+  await assert.rejects(tell([], undefined, undefined, secretFile), { code: 'BAD_SETTINGS', message: /at least 16 / })
 })
 
 test('where it cannot be read what was told last, it is told', async () => {

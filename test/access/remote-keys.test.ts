@@ -4,6 +4,7 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { after, before, beforeEach, describe, test } from 'node:test'
 import { remoteKeys } from '../../src/access/remote-keys.ts'
+import { until } from '../support/until.ts'
 import { keySetOf, makeServiceKeys } from './token-forge.ts'
 
 const MINUTE = 60_000
@@ -20,6 +21,7 @@ describe('a key set that is fetched', () => {
   before(async () => {
     service = createServer((request, response) => {
       asked += 1
+      if (request.url === '/silent') return
       if (request.url === '/moved') response.writeHead(302, { location: url }).end()
       else response.writeHead(status).end(content)
     }).listen(0, '127.0.0.1')
@@ -93,6 +95,17 @@ describe('a key set that is fetched', () => {
     content = JSON.stringify(keySetOf({ ed }))
     assert.ok(await find(header('ed', 'EdDSA'), MINUTE))
     assert.equal(await find(header('p256'), 2 * MINUTE), undefined)
+  })
+
+  test('a service that does not answer is not waited for without end', async (t) => {
+    const limit = new AbortController()
+    t.mock.method(AbortSignal, 'timeout', () => limit.signal)
+    const find = remoteKeys(url.replace('/jwks', '/silent'), (reason) => failures.push(reason))
+    const found = find(header('p256'), 0)
+    await until('it to be asked', () => asked > 0)
+    limit.abort()
+    await until('it to be given up', () => failures.length > 0)
+    assert.equal(await found, undefined)
   })
 
   test('redirects, what is too long and what is no key set are no keys', async () => {
