@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { describeSettings, loadSettings } from '../src/settings/load.ts'
+import { PUBLIC_ADMIN_WORDS } from '../src/settings/schema.ts'
 import { TrustError } from '../src/errors.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'countersign-config-'))
@@ -180,6 +181,36 @@ test('a proxy that would match nothing', () => {
     )
   for (const text of ['10.0.0.7', '10.0.0.0/8', '0.0.0.0/0', '::1', 'fd00::/128'])
     assert.deepEqual(loadSettings({ file: fileOf(proxies(text)), environment: {} }).listen.trustedProxies, [text])
+})
+
+test('two settings that do not go together: one would be left out without a word', () => {
+  const token = { library: 'token.so', pinFile: 'pin' }
+  for (const [settings, line] of [
+    [{ admin: { public: PUBLIC_ADMIN_WORDS }, threads: 2 }, /^ *threads: the admin API on the public listener /],
+    [{ signers: { rules: [{ signer: 'pkcs11' }] } }, /^ *signers\.rules: there is a rule for pkcs11, but no /],
+    [{ signers: { pkcs11: token } }, /^ *signers\.pkcs11\.tokenLabel and signers\.pkcs11\.slot: give one /],
+    [
+      { signers: { pkcs11: { ...token, tokenLabel: 'a', slot: 0 } } },
+      /^ *signers\.pkcs11\.tokenLabel and .*: give one /,
+    ],
+  ] as const) {
+    assert.match(mistakes(settings)[1] ?? '', line)
+  }
+})
+
+test('a prefix that would let in what is beside it, or nothing', () => {
+  for (const text of ['docker.io/acme', '/acme/', '../acme/', '']) {
+    assert.match(mistakes({ gunPrefixes: [text] })[1] ?? '', /^ *gunPrefixes\.0: must end in "\/" /, text)
+  }
+})
+
+test('a number that is left empty is not 0, which would be any port', () => {
+  for (const text of ['', ' ']) {
+    assert.match(
+      mistakes({}, { COUNTERSIGN_LISTEN_PORT: text })[1] ?? '',
+      /^ *COUNTERSIGN_LISTEN_PORT: must be a number$/,
+    )
+  }
 })
 
 test('names for a certificate', () => {
