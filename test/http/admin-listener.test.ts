@@ -246,8 +246,10 @@ describe('the admin API over TCP', () => {
     const team = 'example.org/team/*'
     const made = await create(dora, { pattern: GUN, actions: ['read', 'sign'] })
     assert.equal(made.status, 200, made.body.toString())
-    const { token, id, owner } = JSON.parse(made.body.toString()) as { token: string; id: string; owner: string }
+    const { token, id, name, owner } = JSON.parse(made.body.toString()) as Record<string, string>
     assert.equal(owner, 'dora')
+    // By its name the journal knows it, and rules bind it.
+    assert.equal((await create(root, { pattern: GUN, actions: ['read'] }, { name })).status, 409)
     for (const [pattern, ...actions] of [
       [team, 'delete'],
       [team, 'admin'],
