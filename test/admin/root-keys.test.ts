@@ -8,6 +8,7 @@ import { listRootKeys, saveRootKey } from '../../src/admin/root-keys.ts'
 import { stageNextRoot } from '../../src/admin/roots.ts'
 import type { Connection } from '../../src/cli/connect.ts'
 import { RootKeyring } from '../../src/cli/root-keys.ts'
+import { makeRootKey, rootPublicKey } from '../../src/signing/root-key.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
 import { worldOf } from '../support/people.ts'
 import { startTestServer } from '../support/server.ts'
@@ -34,8 +35,17 @@ test('a command that opened a root key does not bring it back after it was taken
   await saveRootKey.run(world, { name, public: publicKey, sealed: null, certificates: {} }, ACTOR)
   // A certificate that many repositories share is kept with the key.
   const certificate = await keyring.certificate(opened, 'docker.io/acme/*')
+  await saveRootKey.run(world, { name, public: publicKey, certificates: {} }, ACTOR)
   const [kept] = await listRootKeys.run(world, {}, ACTOR)
   assert.partialDeepStrictEqual(kept, { name, sealed: null, certificates: { 'docker.io/acme/*': certificate } })
+})
+
+test('no other key is stored under the name of one that is there', async (t) => {
+  const { world, keyring } = await keyringOf(t)
+  const { record } = await keyring.create('owner')
+  const other = { name: 'owner', public: rootPublicKey(makeRootKey()), sealed: null, certificates: {} }
+  await assert.rejects(saveRootKey.run(world, other, ACTOR), { code: 'WRONG_STATE' })
+  assert.deepEqual(await listRootKeys.run(world, {}, ACTOR), [record])
 })
 
 test('a root key that is removed: also the first root of a repository, which waits, would miss it', async (t) => {
@@ -43,6 +53,8 @@ test('a root key that is removed: also the first root of a repository, which wai
   const gun = parseGun('docker.io/acme/first')
   const certificates = [await keyring.certificate(await keyring.create('owner'), gun)]
   await stageNextRoot.run(world, { gun, change: { what: 'create', certificates, threshold: 1 } }, ACTOR)
+  const unused = removeRootKey.run(world, { name: 'owner', unused: 'true' }, ACTOR)
+  await assert.rejects(unused, { code: 'WRONG_STATE', message: /first needs owner: / })
   const { warnings } = await removeRootKey.run(world, { name: 'owner' }, ACTOR)
   assert.match(warnings.join(), /^docker\.io\/acme\/first needs owner: /)
   assert.deepEqual(await listRootKeys.run(world, {}, ACTOR), [])
