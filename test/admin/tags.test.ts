@@ -9,6 +9,8 @@ import { removePolicy, setPolicy } from '../../src/admin/policies.ts'
 import { publishRoot, signRoot, stageNextRoot } from '../../src/admin/roots.ts'
 import { deleteSigner, makeSigner } from '../../src/admin/signers.ts'
 import { listTags, removeTag, signManyTags, signTag } from '../../src/admin/tags.ts'
+import { createToken, revokeToken } from '../../src/admin/tokens.ts'
+import { LOCAL } from '../../src/access/permission.ts'
 import { TrustError } from '../../src/errors.ts'
 import { remove } from '../../src/repository/remove.ts'
 import { rehearsing } from '../../src/admin/rehearse.ts'
@@ -22,7 +24,8 @@ import { localClient, openLocalTrust, TEST_ACTOR, type LocalTrust } from '../sup
 import type { ReferenceClient } from '../support/reference-client.ts'
 
 const NOW = Date.UTC(2026, 10, 24)
-const DAY = 86_400_000
+const HOUR = 3_600_000
+const DAY = 24 * HOUR
 const GUN = 'docker.io/acme/tags'
 const digestOf = (text: string): string => `sha256:${createHash('sha256').update(text).digest('hex')}`
 
@@ -44,6 +47,9 @@ describe('tags that the server signs', () => {
       rehearsalSigner: local.trust.signer,
     }
     await create(GUN)
+    const grants = [{ pattern: GUN, actions: ['sign' as const] }]
+    for (const name of ['ci', 'revoked']) await createToken.run(world, { name, grants, days: 30 }, LOCAL)
+    await revokeToken.run(world, { token: 'revoked' }, LOCAL)
   })
   after(() => local.close())
 
@@ -165,37 +171,59 @@ describe('tags that the server signs', () => {
     assert.equal((await as(seen)).changed, false)
     const takeAway = parsed(removeTag, { gun: GUN, tag: 'v9' })
     await assert.rejects(removeTag.run(world, takeAway, alice), { code: 'POLICY' })
-    await removePolicy.run(world, { subject }, TEST_ACTOR)
+    const absent = parsed(removeTag, { gun: GUN, tag: 'v10' })
+    assert.equal((await removeTag.run(world, absent, alice)).changed, false)
+    // To take a signature away nothing has to be seen.
+    await setPolicy.run(world, parsed(setPolicy, { subject, rules: [{ ...rule, move: true }] }), TEST_ACTOR)
     assert.equal((await removeTag.run(world, takeAway, alice)).changed, true)
+    await removePolicy.run(world, { subject }, TEST_ACTOR)
+    assert.equal((await as({})).changed, true)
   })
 
-  test('find and audit: where, since when, by whom; also after a delete', async () => {
+  test('find and audit: where, from when to when, by whom; also after a delete', async (t) => {
+    const hour = (hours: number): string => new Date(NOW + hours * HOUR).toISOString()
+    const next = (): void => void (local.clock.now += HOUR)
+    t.after(() => (local.clock.now = NOW))
     const name = 'docker.io/acme/found'
     await create(name)
     const digest = digestOf('found')
     const input = (tag: string, other = digest): Parameters<typeof signTag.run>[1] =>
       parsed(signTag, { gun: name, tag, digest: other, size: 1 })
+    next()
     await signTag.run(world, input('v1'), { name: 'user:alice', address: '192.0.2.1', requestId: 'r1' })
+    next()
     await signTag.run(world, input('v2'), TEST_ACTOR)
+    next()
     await signTag.run(world, input('v2', digestOf('another')), TEST_ACTOR)
     const found = await findDigest.run(world, { digest }, TEST_ACTOR)
     assert.deepEqual(
       found.now.map(({ tag, by }) => [tag, by]),
       [['v1', 'user:alice']],
     )
-    assert.deepEqual(
-      found.before.map(({ tag, until }) => [tag, typeof until]),
-      [['v2', 'string']],
-    )
+    const before = ({ before: all }: typeof found): unknown[] => all.map(({ tag, since, until }) => [tag, since, until])
+    assert.deepEqual(before(found), [['v2', hour(2), hour(3)]])
     const asked = parsed(auditJournal, { gun: 'docker.io/acme/*', digest, actor: 'user:alice' })
-    const { entries, next } = await auditJournal.run(world, asked, TEST_ACTOR)
-    assert.equal(next, null)
+    const { entries, next: more } = await auditJournal.run(world, asked, TEST_ACTOR)
+    assert.equal(more, null)
     const [entry] = entries
     assert.ok(entries.length === 1 && entry !== undefined && 'actor' in entry)
     assert.deepEqual(entry.actor, { name: 'user:alice', address: '192.0.2.1', requestId: 'r1' })
     assert.ok(entry.documents.every(({ keyIds }) => keyIds.length > 0))
+    next()
     await remove(local.trust, parseGun(name), TEST_ACTOR)
-    assert.deepEqual((await findDigest.run(world, { digest }, TEST_ACTOR)).now, [])
+    const gone = await findDigest.run(world, { digest }, TEST_ACTOR)
+    assert.deepEqual(gone.now, [])
+    assert.deepEqual(before(gone), [
+      ['v2', hour(2), hour(3)],
+      ['v1', hour(1), hour(4)],
+    ])
+    const times = async (filter: object): Promise<unknown[]> => {
+      const found = await auditJournal.run(world, parsed(auditJournal, { gun: name, ...filter }), TEST_ACTOR)
+      return found.entries.map((each) => 'time' in each && each.time)
+    }
+    assert.deepEqual(await times({ since: hour(2), until: hour(3) }), [hour(3), hour(2)])
+    assert.deepEqual(await times({ kind: 'delete' }), [hour(4)])
+    assert.deepEqual(await times({ digest }), [hour(3), hour(2), hour(1)])
   })
 
   test('audit, page by page, sees every entry once, in both directions', async () => {
@@ -219,6 +247,10 @@ describe('tags that the server signs', () => {
     const rows = await showExpiry.run(world, { days: 36_500 }, TEST_ACTOR)
     assert.deepEqual([rows[0]?.what, rows[0]?.daysLeft], ['server certificate', 5])
     assert.ok(rows.some(({ gun, what }) => gun === GUN && what === 'root certificate'))
+    assert.deepEqual(
+      rows.flatMap(({ what }) => (what.startsWith('token ') ? what : [])),
+      ['token ci'],
+    )
     const targets = rows.find(({ gun, what }) => gun === GUN && what === 'targets')
     assert.equal(targets?.todo, 'nothing: the server signs it anew by itself')
     assert.deepEqual(
