@@ -130,7 +130,7 @@ async function stillNaming(
     const warnings = given
       .filter((keyId) => keyIds.has(keyId))
       .map((keyId) => `${gun} still trusts ${keyId}; ${end(keyId)}`)
-    if (warnings.length === 0 || left.length === 0 || left.some((keyId) => keyIds.has(keyId))) return warnings
+    if (left.length === 0 || left.some((keyId) => keyIds.has(keyId))) return warnings
     return [`${gun} does not have the new key: nothing can be signed there until ${add}`, ...warnings]
   })
   return [...untold, ...told]

@@ -1,0 +1,34 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { rehearsing } from '../../src/admin/rehearse.ts'
+import { renewSigner, showSigner } from '../../src/admin/signers.ts'
+import type { LevelStore } from '../../src/store/level.ts'
+import { TEST_ACTOR } from '../support/local-trust.ts'
+import { add, drop, GUN, named, withSigner } from '../support/owned-repository.ts'
+import { worldOf } from '../support/people.ts'
+
+test('the key to add is the newest; where it lacks, and where an old one is trusted still, is told before and after', async (t) => {
+  const world = await withSigner(t)
+  const { trust } = world.here
+  const here = worldOf({ trust, store: trust.store as LevelStore })
+  const before = await showSigner.run(here, { name: 'ci' }, TEST_ACTOR)
+  const rotated = await renewSigner.run(here, { name: 'ci', finish: false }, TEST_ACTOR)
+  const [old, newest] = rotated.keyIds
+  const finish = async (place = here): Promise<readonly string[]> =>
+    (await renewSigner.run(place, { name: 'ci', finish: true }, TEST_ACTOR)).warnings
+
+  assert.equal(old, world.key.id)
+  assert.notEqual(rotated.publicKey, before.publicKey)
+  const adds = `its owner adds it: docker trust signer add --key ci.pem ci ${GUN}`
+  const lacks = `${GUN} does not have the new key: nothing can be signed there until ${adds}`
+  const trusts = `${GUN} still trusts ${old}; its owner ends that: notary delegation purge -p ${GUN} --key ${old}`
+  assert.deepEqual(await finish(rehearsing(here)), [lacks, trusts])
+
+  const spki = rotated.publicKey.replace(/-----[^-]+-----|\n/g, '')
+  const key = named({ keytype: 'ecdsa', public: spki })
+  assert.equal(key.id, newest)
+  await add(world, 'targets/ci', key)
+  assert.deepEqual(await finish(rehearsing(here)), [trusts], 'targets/releases names the old one')
+  await drop(world, 'targets/releases')
+  assert.deepEqual(await finish(), [])
+})
