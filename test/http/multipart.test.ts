@@ -65,6 +65,7 @@ test('file names (wire spec §5.1)', () => {
     ['form-data; filename', undefined],
     ['form-data; filename="root', undefined],
     ['form-data; filename="root"x', undefined],
+    ['form-data; name="files"x; filename=root', undefined],
     ['form-data; filename=a; filename=b', undefined],
     ["form-data; filename*=latin1''root", undefined],
     ["form-data; filename*=UTF-8''%zz", undefined],
@@ -79,6 +80,22 @@ test('a part without a disposition, with two, or without any header names no rol
   assert.deepEqual(parse(`--b7\r\n${disposition}${disposition}\r\n{}\r\n--b7--`), [[undefined, '{}']])
   assert.deepEqual(parse('--b7\r\n\r\n{}\r\n--b7--'), [[undefined, '{}']])
   assert.deepEqual(parse('--b7\r\n\r\n\r\n--b7--'), [[undefined, '']])
+})
+
+test('a part without content ends where its header lines do: the next one is not taken for its content', () => {
+  const headers = (role: string): string => `--b7\r\nContent-Disposition: form-data; filename=${role}\r\n\r\n`
+  assert.deepEqual(parse(`${headers('root')}${headers('targets')}{}\r\n--b7--`), [
+    ['root', ''],
+    ['targets', '{}'],
+  ])
+})
+
+test('a boundary begins a line, and blanks may end it', () => {
+  const whole = '--b7\r\nX: 1\r\n\r\n{}\r\n--b7--'
+  assert.deepEqual(parse(`preamble\r\n${whole}`), [[undefined, '{}']])
+  assert.deepEqual(parse(whole.replace('--b7\r\n', '--b7 \t\r\n')), [[undefined, '{}']])
+  // Another reader passes over it, and begins with the next one.
+  for (const before of ['preamble', '\n', 'preamble\n', '\r']) refused(`${before}${whole}`)
 })
 
 test('content types', () => {
@@ -118,7 +135,13 @@ test('garbage, truncation and bad framing', () => {
   for (let length = 0; length < whole.length; length += 1) refused(whole.slice(0, length))
   for (const body of [
     ['garbage', '\r\n', '{}', '--b8--', 'b7--', '--b7\n\n{}\n--b7--'],
-    ['--b7x\r\n\r\n{}\r\n--b7--', '--b7\r\n\r\n{}\r\n--b7x', '--b7\r\n\r\n{}--b7--', '--b7-'],
+    [
+      '--b7xx\r\nX: 1\r\n\r\n{}\r\n--b7--',
+      '--b7x\r\n\r\n{}\r\n--b7--',
+      '--b7\r\n\r\n{}\r\n--b7x',
+      '--b7\r\n\r\n{}--b7--',
+      '--b7-',
+    ],
     ['--b7\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n{}\r\n--b7--'],
     ['--b7\r\nContent-Transfer-Encoding: base64\r\n\r\ne30=\r\n--b7--'],
   ].flat()) {
@@ -133,6 +156,9 @@ test('limits: exactly as much as they say, and one more', () => {
   refused(`${partOf('').repeat(4)}--b7--`)
   assert.equal(parse(`${partOf('', headerOf(200))}--b7--`).length, 1)
   refused(`${partOf('', headerOf(201))}--b7--`)
+  const [most, more] = ['b'.repeat(70), 'b'.repeat(71)]
+  assert.deepEqual(parse(`--${most}--`, `multipart/form-data; boundary=${most}`), [])
+  refused(`--${more}--`, `multipart/form-data; boundary=${more}`)
 })
 
 test('whatever a form says, its parts come back, and whatever is sent, nothing but a refusal is thrown', () => {
