@@ -6,7 +6,7 @@ import { after, before, describe, test } from 'node:test'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { Bodies } from '../../src/http/body.ts'
-import { newCounts } from '../../src/http/count.ts'
+import { newCount, newCounts } from '../../src/http/count.ts'
 import { alteredSigner } from '../support/altered-signer.ts'
 import { errorOf, exchange, type Answer } from '../support/exchange.ts'
 import { keptLog, startLocalApp, type Line, type LocalApp } from '../support/local-app.ts'
@@ -274,6 +274,31 @@ test('a body that comes in pieces of one byte takes little more memory than it c
   }
 })
 
+test('a body that is refused takes no room any more, though its end has not come yet', async () => {
+  let [parked, most] = [0, 0]
+  const add = (bytes: number): number => {
+    parked += bytes
+    most = Math.max(most, parked)
+    return parked
+  }
+  const bodies = new Bodies(1_000_000, { all: { add }, of: newCount })
+  const server = createServer((request, response) => {
+    bodies.read(request, 50_000, undefined, async () => undefined).catch(() => response.destroy())
+  })
+  server.listen(0)
+  await once(server, 'listening')
+  try {
+    const socket = connect((server.address() as AddressInfo).port, 'localhost')
+    socket.on('error', () => undefined)
+    socket.write(`POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nea60\r\n${'a'.repeat(60_000)}\r\n`)
+    await until('it to be refused', () => most > 50_000)
+    assert.equal(parked, 0)
+  } finally {
+    server.close()
+    server.closeAllConnections()
+  }
+})
+
 test('publishes in flight have a limit; slow senders do not count', async () => {
   let release = (): void => undefined
   const held = new Promise<void>((resolve) => {
@@ -511,6 +536,10 @@ test('what cannot be read as HTTP gets one clean 400', async () => {
       const answer = await all(open(app, text))
       assert.match(answer, /^HTTP\/1\.1 400 Bad Request\r\nConnection: close\r\n/, text)
       assert.equal(answer.match(/HTTP\/1\.1/g)?.length, 1)
+    }
+    for (const version of ['0.9', '2.0']) {
+      const answer = await all(open(app, `GET /v2/ HTTP/${version}\r\nHost: x\r\n\r\n`))
+      assert.match(answer, /^HTTP\/1\.1 400 .*only HTTP\/1\.1 and 1\.0/s, version)
     }
     for (const rest of ['zz\r\n', '2\r\naaa\r\n', '0\r\n\r\ngarbage\r\n\r\n']) {
       const head = `POST ${PATH} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer secret\r\nTransfer-Encoding: chunked\r\n\r\n`
