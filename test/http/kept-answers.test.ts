@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { exchange, type Answer } from '../support/exchange.ts'
 import { startLocalApp, type LocalApp } from '../support/local-app.ts'
+import { RawConnection } from '../support/raw-connection.ts'
 import { keysFrom, TrustWorld } from '../support/trust-world.ts'
 import { until } from '../support/until.ts'
 import { tufPath } from '../support/upload.ts'
@@ -49,6 +50,19 @@ describe('an answer that is sent again', () => {
     assert.equal(head.body.length, 0)
     assert.equal(head.headers['content-length'], String(body.length))
     assert.equal((await get('root.json', { authorization: 'Bearer x' })).status, 200)
+  })
+
+  test('is not sent to who names two hosts, or a version of HTTP that is not served', async () => {
+    await twice('root.json')
+    for (const [version, hosts] of [
+      ['1.1', 'Host: x\r\nHost: y\r\n'],
+      ['2.0', 'Host: x\r\n'],
+    ]) {
+      const connection = await RawConnection.open(app)
+      const answer = await connection.ask(`GET ${tufPath(GUN, 'root.json')} HTTP/${version}\r\n${hosts}\r\n`)
+      assert.match(answer, /^HTTP\/1\.1 400 /, version)
+      await connection.closed()
+    }
   })
 
   test('is not sent after a publish, by whatever name', async () => {

@@ -119,6 +119,19 @@ for (const transport of ['tls', 'plain'] as const) {
       assert.equal(connection.rest, '')
     })
 
+    test('inside the body of a request that Node refuses by itself it is no request either', async () => {
+      const inside = get('root.json')
+      const connection = await open()
+      // Node has read one from this connection before.
+      await connection.ask(get('root.json', 'X-Not-Asked-Before: 1\r\n'))
+      connection.write(post(inside.length).replace('Content-Length', 'Expect: x\r\nContent-Length'))
+      await apart()
+      connection.write(inside)
+      assert.equal(statusOf(await connection.answer()), 417)
+      await apart()
+      assert.doesNotMatch(connection.rest, /HTTP/)
+    })
+
     test('inside a chunk or behind half a head it is no request', async () => {
       const inside = get('root.json')
       const size = inside.length.toString(16)
