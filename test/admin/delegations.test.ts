@@ -13,6 +13,7 @@ import { makeRootKey } from '../../src/signing/root-key.ts'
 import type { LevelStore } from '../../src/store/level.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
 import { localKeys, localPublish, openLocalTrust, TEST_ACTOR, type LocalTrust } from '../support/local-trust.ts'
+import { worldOf } from '../support/people.ts'
 import { TrustWorld } from '../support/trust-world.ts'
 
 const NOW = Date.UTC(2026, 10, 24)
@@ -31,10 +32,7 @@ describe('who else signs in a repository that the server signs', () => {
 
   before(async () => {
     local = await openLocalTrust(NOW)
-    const store = local.trust.store as LevelStore
-    const never = (): never => assert.fail()
-    const rest = { backUp: never, keysFault: never, certificates: never, rehearsalSigner: local.trust.signer }
-    world = { trust: local.trust, store, opens: async () => true, ...rest }
+    world = worldOf({ trust: local.trust, store: local.trust.store as LevelStore })
     const key = makeRootKey()
     const { public: certificate } = await issueRootCertificate(key, GUN, NOW)
     const change = { what: 'create' as const, certificates: [certificate], threshold: 1 }
