@@ -463,6 +463,21 @@ test('what somebody with access to the files writes anew, its own hash too, is f
   assert.ok((await look(place)).includes('the record "history example.org/a 2" is missing'))
 })
 
+test('records that cannot be listed are not taken for sound, though each that is asked for is there', async (t) => {
+  const place = await filled(t)
+  const store = await openStore(place)
+  t.after(() => store.close())
+  const snapshot = store.snapshot()
+  const rawEntries = (): never => {
+    throw new TrustError('CORRUPT', 'the database cannot be read')
+  }
+  const records = Object.assign(Object.create(snapshot.records) as typeof snapshot.records, { rawEntries })
+  const texts: string[] = []
+  await auditStore({ ...snapshot, records }, store.readAnchor, ({ text }) => texts.push(text))
+  await snapshot.close()
+  assert.deepEqual(texts, ['the records from "the first one" on cannot be listed: the database cannot be read'])
+})
+
 test('no database, a foreign one, a newer one, one in use', async (t) => {
   const place = await storePlace(t)
   await assert.rejects(openStore(place), { code: 'DATA_MISSING' })
