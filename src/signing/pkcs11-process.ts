@@ -25,6 +25,8 @@ export class Pkcs11Process {
   readonly #answerSeconds: number
   readonly #waiting = new Map<number, Waiting>()
   #child: Promise<ChildProcess> | undefined
+  /** The one whose end matters, from its fork on. */
+  #running: ChildProcess | undefined
   #asked = 0
   /** Runs while calls wait, from the last answer on. */
   #limit: NodeJS.Timeout | undefined
@@ -82,6 +84,7 @@ export class Pkcs11Process {
       serialization: 'advanced',
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     })
+    this.#running = child
     child.on('message', (reply: Reply) => this.#take(reply))
     child.on('error', () => this.#ended(child))
     child.on('exit', () => this.#ended(child))
@@ -89,6 +92,8 @@ export class Pkcs11Process {
       await this.#send(child, 'open', [settings])
       return child
     } catch (error) {
+      // Why it cannot be used is known: that its process ends now is no news.
+      this.#running = undefined
       child.kill('SIGKILL')
       throw error
     }
@@ -119,18 +124,22 @@ export class Pkcs11Process {
 
   #giveUp(child: ChildProcess): void {
     this.#silent = true
-    this.#child = undefined
+    this.#forget()
     child.kill('SIGKILL')
     this.#fail(this.#silence())
   }
 
   /** By a fault of the library, or killed: the next call starts another one. */
   #ended(child: ChildProcess): void {
-    const forget = (current: ChildProcess): void => {
-      if (current === child) this.#child = undefined
-    }
-    this.#child?.then(forget, () => undefined)
-    if (!this.#silent) this.#fail(new TrustError('SIGNER_UNAVAILABLE', 'the process that speaks to the token ended'))
+    // One that was given up may end when the next one runs.
+    if (this.#running !== child) return
+    this.#forget()
+    this.#fail(new TrustError('SIGNER_UNAVAILABLE', 'the process that speaks to the token ended'))
+  }
+
+  #forget(): void {
+    this.#child = undefined
+    this.#running = undefined
   }
 
   #fail(error: TrustError): void {
