@@ -156,6 +156,14 @@ test('a first upload of root alone is refused where the server makes the snapsho
   await assert.rejects(send(here, publisher.parts('root')), refused)
 })
 
+test('a root may not name a snapshot key that the server has for another repository', async (t) => {
+  const here = await local(t)
+  const publisher = await world(here)
+  publisher.nameServerKey('snapshot', await localKeys(here.trust, 'example.org/other')('snapshot', 'current'))
+  const refused = { code: 'INVALID_UPDATE', problem: { name: 'ErrBadRoot' } }
+  await assert.rejects(send(here, publisher.parts('root', 'targets')), refused)
+})
+
 test('where the server has too few of the snapshot keys the publisher is told to send one', async (t) => {
   const here = await local(t)
   const publisher = await world(here)

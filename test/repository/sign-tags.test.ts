@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { TrustError } from '../../src/errors.ts'
+import { importKey } from '../../src/repository/import-key.ts'
 import { createSigner, finishSignerRotation, removeSigner, rotateSigner } from '../../src/repository/signers.ts'
 import type { SignRequest } from '../../src/repository/sign-tags.ts'
 import type { Trust } from '../../src/repository/trust.ts'
+import type { FileSigner } from '../../src/signing/file-signer.ts'
+import { parseGun } from '../../src/tuf/gun.ts'
 import { TEST_ACTOR } from '../support/local-trust.ts'
 import { A, add, B, base64, GUN, named, owned, withSigner } from '../support/owned-repository.ts'
 import { makeKey } from '../support/test-key.ts'
@@ -88,10 +91,18 @@ test('who cannot sign here learns why, and what its owner does about it', async 
   await refused({}, /the snapshot key .* is with its publisher/, /notary key rotate .* snapshot -r/)
 })
 
-test('a key that the server has for another role signs no tags, even if root names it for targets', async (t) => {
-  const { owner, send, sign } = await owned(t)
+test('a key that the server has for another role, or repository, signs no tags where root names it for targets', async (t) => {
+  const { owner, send, sign, here } = await owned(t)
+  const { trust } = here
   const { snapshot, targets } = owner.root.roles
-  targets!.keyids.push(...snapshot!.keyids)
+  const signer = named(await createSigner(trust, 'ci', TEST_ACTOR))
+  const foreign = makeKey('ed25519')
+  const pkcs8 = foreign.privateKey.export({ type: 'pkcs8', format: 'der' })
+  const other = parseGun('example.org/other')
+  const sealed = (trust.signer as FileSigner).importKey(other, 'targets', pkcs8)
+  await importKey(trust, other, 'targets', sealed, TEST_ACTOR)
+  for (const { id, entry } of [signer, foreign]) owner.root.keys[id] = entry
+  targets!.keyids.push(...snapshot!.keyids, signer.id, foreign.id)
   await send(owner.nextParts('root'))
   await assert.rejects(sign('v2', A, { as: undefined }), { code: 'WRONG_STATE', message: /is with its publisher/ })
 })
