@@ -18,6 +18,8 @@ import { findSigner, signerKeys, signerRole } from './signers.ts'
 import { targetsSigning } from './signing-roles.ts'
 import type { Trust } from './trust.ts'
 
+const OWNERS_WAY = 'its owner does it: docker trust signer, notary delegation'
+
 /** What a delegate may sign with afterwards. */
 export interface Delegated {
   readonly role: DelegationRole
@@ -87,12 +89,7 @@ async function changeDelegations(
 ): Promise<Delegated> {
   let result: Delegated | undefined
   await change(trust, gun, async (head, now) => {
-    const { named, held } = targetsSigning(
-      trust,
-      gun,
-      head,
-      'its owner does it: docker trust signer, notary delegation',
-    )
+    const { named, held } = targetsSigning(trust, gun, head, OWNERS_WAY)
     const current = head && recallCurrent(trust, gun, head, 'targets')
     if (current === undefined) throw new Error('a repository without targets')
     const delegations = edit((current.signed['delegations'] ?? {}) as JsonObject, parseTargets(current))

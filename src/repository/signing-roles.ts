@@ -36,14 +36,8 @@ export function signingRoles(
   names: readonly string[],
 ): Signing[] {
   if (signer !== undefined) return delegationsOf(trust, gun, head, signer, names)
-  return [
-    targetsSigning(
-      trust,
-      gun,
-      head,
-      'sign as a signer that its owner has added: --as NAME (countersign signer create NAME)',
-    ),
-  ]
+  const asSigner = 'sign as a signer that its owner has added: --as NAME (countersign signer create NAME)'
+  return [targetsSigning(trust, gun, head, asSigner)]
 }
 
 /**

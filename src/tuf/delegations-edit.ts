@@ -20,22 +20,22 @@ export function withDelegate(
   role: DelegationRole,
   keys: readonly PublicKey[],
 ): JsonObject | undefined {
-  const ids = keys.map((key) => keyId(key))
+  const added = new Map(keys.map((key) => [keyId(key), key]))
   const entries = entriesOf(delegations)
   let changed = false
   for (const name of new Set([role, RELEASES])) {
     const at = entries.findIndex((entry) => entry.name === name)
     const entry = entries[at] ?? { name, keyids: [], paths: [''], threshold: 1 }
-    const missing = ids.filter((id) => !entry.keyids.includes(id))
+    const missing = [...added.keys()].filter((id) => !entry.keyids.includes(id))
     if (missing.length === 0) continue
     changed = true
     entries.splice(at < 0 ? entries.length : at, 1, { ...entry, keyids: [...entry.keyids, ...missing] })
   }
   if (!changed) return undefined
-  const added = keys.map(({ keytype, public: text }, index) => {
-    return [ids[index], { keytype, keyval: { private: null, public: text } }] as const
+  const written = [...added].map(([id, { keytype, public: text }]) => {
+    return [id, { keytype, keyval: { private: null, public: text } }] as const
   })
-  return { keys: { ...(delegations['keys'] as JsonObject | null), ...Object.fromEntries(added) }, roles: entries }
+  return { keys: { ...(delegations['keys'] as JsonObject | null), ...Object.fromEntries(written) }, roles: entries }
 }
 
 /**

@@ -15,7 +15,7 @@ const made = {
 test('delegations of a delegate as docker makes them, and none left without', () => {
   // As Go writes what is empty, and what it left behind when a key was purged.
   for (const empty of [{ keys: {}, roles: [] }, { keys: null, roles: null }, {}]) {
-    assert.deepEqual(withDelegate(empty, 'targets/alice', [key]), made)
+    assert.deepEqual(withDelegate(empty, 'targets/alice', [key, { ...key }]), made)
   }
   const purged = { name: 'targets/releases', keyids: null, paths: ['v'], threshold: 2 }
   const { roles } = withDelegate({ keys: {}, roles: [purged] }, 'targets/alice', [key]) ?? {}
