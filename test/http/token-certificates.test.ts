@@ -127,7 +127,7 @@ describe('tokens under a certificate bundle', () => {
     await assert.rejects(startWith(file), { code: 'BAD_SETTINGS', hint: /authorities that constrain names/ })
   })
 
-  test('a bundle that has ended verifies nothing more', async () => {
+  test('a chain ends with the certificate of the bundle that it leads to', async () => {
     server.clock.now = NOW + 2 * DAY
     assert.equal(await ask(chain(wish('leaf', leaf, { notAfter: NOW + 3 * DAY }))), 401)
     server.clock.now = NOW
