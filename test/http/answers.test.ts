@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { generateKeyPairSync } from 'node:crypto'
 import { request } from 'node:http'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -99,7 +100,13 @@ describe('what the admin API answers is what its document says', () => {
     await change('tag.sign', { gun: OWN, tag: 'v1', digest, size: 7 })
     await change('tag.change', { gun: OWN, set: [{ tag: 'v2', digest, size: 7 }] })
     await change('tag.remove', { gun: OWN, tag: 'v1' })
+    const pem = generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ type: 'spki', format: 'pem' })
+    const { keyIds } = (await change('delegation.add', { gun: OWN, name: 'alice', keys: [pem] })) as {
+      keyIds: string[]
+    }
     await repositories(OWN)
+    await ask('delegation.remove', { gun: OWN, name: 'alice', keyIds }, true)
+    await change('delegation.remove', { gun: OWN, name: 'alice' })
     await change('root-key.remove', { name: 'owner' })
   })
 
