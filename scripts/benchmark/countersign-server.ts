@@ -78,6 +78,8 @@ async function accessSettings({ settings }: TokenService, directory: string): Pr
   }
 }
 
+/** Tables that are merged go while one looks. */
 function bytesIn(directory: string): number {
-  return readdirSync(directory).reduce((sum, name) => sum + statSync(join(directory, name)).size, 0)
+  const sizes = readdirSync(directory).map((name) => statSync(join(directory, name), { throwIfNoEntry: false })?.size)
+  return sizes.reduce<number>((sum, size = 0) => sum + size, 0)
 }

@@ -3,6 +3,7 @@ import type { Gun } from '../tuf/gun.ts'
 import type { Role } from '../tuf/role.ts'
 import { encodeHead } from './encoding.ts'
 import type { ExpectedRecords } from './expected-records.ts'
+import { inTurns } from './journal-reader.ts'
 import { hexSha256 } from './journal.ts'
 import { documentKey, dueKey, headKey, keysKey, ownerKey, versionKey } from './keyspace.ts'
 import type { StoreReader } from './reader.ts'
@@ -57,13 +58,13 @@ export class Account {
 }
 
 /** Hold what is stored of one repository against what the journal says of it. */
-export function checkAccount(
+export async function checkAccount(
   gun: Gun,
   account: Account,
   reader: StoreReader,
-  expected: ExpectedRecords,
+  expected: Pick<ExpectedRecords, 'add'>,
   error: (text: string) => void,
-): void {
+): Promise<void> {
   // Each by itself: of one that is damaged nothing follows for the others.
   const look = (at: () => void): void => {
     try {
@@ -79,7 +80,7 @@ export function checkAccount(
     if (hexSha256(encodeHead(head)) !== account.head) error('its head is not the one that the journal names')
     if (head.renewAt !== null) expected.add(dueKey(head.renewAt, gun))
   })
-  for (const { role, version, sha256 } of account.documents.values()) {
+  for await (const { role, version, sha256 } of inTurns(account.documents.values())) {
     expected.add(documentKey(gun, role, sha256))
     expected.add(versionKey(gun, role, version))
     look(() => {

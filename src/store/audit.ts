@@ -1,12 +1,12 @@
 import { setImmediate } from 'node:timers/promises'
 import { damageIn } from '../errors.ts'
 import { SERVER, type Gun } from '../tuf/gun.ts'
-import { checkAccount } from './account.ts'
+import { Account, checkAccount } from './account.ts'
 import type { Anchor } from './anchor.ts'
-import { Books, type Value } from './books.ts'
+import { Values, type Value } from './books.ts'
 import { encodeValue } from './encoding.ts'
 import { ExpectedRecords } from './expected-records.ts'
-import { entriesFrom, inTurns } from './journal-reader.ts'
+import { entriesAt, entriesFrom, inTurns } from './journal-reader.ts'
 import { entryBytes, EMPTY_TAIL, hexSha256, type Tail } from './journal.ts'
 import { formatKey, historyKey, journalKey, nameOf, parseKey, recordKey } from './keyspace.ts'
 import { openRecord } from './record.ts'
@@ -37,26 +37,31 @@ export async function auditStore(
 ): Promise<RecordCounts> {
   const error: Report = (text, gun = SERVER) => report({ severity: 'error', text, ...(gun === SERVER ? {} : { gun }) })
   const expected = new ExpectedRecords()
-  expected.add(formatKey())
-  const { books, hash } = await readBooks(reader, expected, error)
+  const hash = await compareRecords(reader, expected, error)
   await compareEnd(tail, hash, readAnchor, error)
-  for (const [gun, account] of books.accounts) {
-    await setImmediate()
-    checkAccount(gun, account, reader, expected, (text) => error(text, gun))
+  const { counts, whole } = await countRecords(records, expected, error)
+  // They are known by their hashes only: what the journal says is gone through once more.
+  const name = (key: Buffer): void => {
+    if (expected.remove(key)) error(`the record "${nameOf(key)}" is missing`)
   }
-  for (const value of books.values) checkValue(value, reader, expected, error)
-  return countRecords(records, expected, error)
+  if (whole && expected.left > 0) await compareRecords(reader, { add: name }, () => undefined)
+  return counts
 }
 
 type Report = (text: string, gun?: string) => void
+type Expect = Pick<ExpectedRecords, 'add'>
 
-/** @returns the hash of the last entry beside what all say; undefined if that one cannot be read */
-async function readBooks(
-  reader: StoreReader,
-  expected: ExpectedRecords,
-  error: Report,
-): Promise<{ books: Books; hash: string | undefined }> {
-  const books = new Books()
+/**
+ * Hold what the journal says against what is stored. Repositories one after the other: what is known of all of them at once
+ * is only which entries are theirs.
+ *
+ * @param expected gets the key of each record that must be there
+ * @returns the hash of the last entry; undefined if that one cannot be read
+ */
+async function compareRecords(reader: StoreReader, expected: Expect, error: Report): Promise<string | undefined> {
+  expected.add(formatKey())
+  const values = new Values()
+  const numbersOf = new Map<Gun, number[]>()
   let previous: string | undefined = EMPTY_TAIL.hash
   for await (const entry of inTurns(entriesFrom(reader, 1, 1))) {
     expected.add(journalKey(entry.number))
@@ -69,10 +74,21 @@ async function readBooks(
       error(`journal entry ${entry.number} does not follow the one before it`)
     }
     previous = hexSha256(entryBytes(entry))
-    books.add(entry)
-    expected.add(historyKey(entry.gun as Gun, entry.revision))
+    const gun = entry.gun as Gun
+    const numbers = numbersOf.get(gun) ?? []
+    numbersOf.set(gun, numbers)
+    numbers.push(entry.number)
+    values.add(entry)
+    expected.add(historyKey(gun, entry.revision))
   }
-  return { books, hash: previous }
+  for (const [gun, numbers] of numbersOf) {
+    await setImmediate()
+    const account = new Account()
+    for await (const entry of inTurns(entriesAt(reader, numbers))) if (!('damaged' in entry)) account.add(entry)
+    await checkAccount(gun, account, reader, expected, (text) => error(text, gun))
+  }
+  for (const value of values.values) checkValue(value, reader, expected, error)
+  return previous
 }
 
 async function compareEnd(
@@ -94,12 +110,7 @@ async function compareEnd(
   }
 }
 
-function checkValue(
-  { kind, name, sha256 }: Value,
-  reader: StoreReader,
-  expected: ExpectedRecords,
-  error: Report,
-): void {
+function checkValue({ kind, name, sha256 }: Value, reader: StoreReader, expected: Expect, error: Report): void {
   if (sha256 === null) return
   expected.add(recordKey(kind, name))
   try {
@@ -112,12 +123,16 @@ function checkValue(
   }
 }
 
-/** Walk all records: each must be whole, expected, and the same when asked for by its key. */
+/**
+ * Walk all records: each must be whole, expected, and the same when asked for by its key.
+ *
+ * @returns `whole`: to the end
+ */
 async function countRecords(
   records: StoreSnapshot['records'],
   expected: ExpectedRecords,
   error: Report,
-): Promise<RecordCounts> {
+): Promise<{ counts: RecordCounts; whole: boolean }> {
   const counts: RecordCounts = {}
   let where = 'the first one'
   try {
@@ -135,8 +150,7 @@ async function countRecords(
     }
   } catch (cause) {
     error(`the records from "${where}" on cannot be listed: ${damageIn(cause).message}`)
-    return counts
+    return { counts, whole: false }
   }
-  for (const where of expected.left()) error(`the record "${where}" is missing`)
-  return counts
+  return { counts, whole: true }
 }

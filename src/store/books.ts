@@ -11,21 +11,16 @@ export type Value = JournalEntry['records'][number] & {
   readonly earlier: ReadonlySet<string>
 }
 
-/** What the journal says, added up: what `check` holds all that is stored against, and `repair` makes it whole by. */
-export class Books {
-  readonly accounts = new Map<Gun, Account>()
+/** What the journal says of records beside the metadata, added up. */
+export class Values {
   readonly #values = new Map<string, Value>()
 
   /** Entries are added in their order; one that cannot be read is left out. */
-  add(entry: JournalEntry): void {
-    const gun = entry.gun as Gun
-    const account = this.accounts.get(gun) ?? new Account()
-    this.accounts.set(gun, account)
-    account.add(entry)
-    for (const record of entry.records) {
+  add({ gun, number, records }: JournalEntry): void {
+    for (const record of records) {
       const before = this.value(record.kind, record.name)
       const earlier = new Set([...(before?.earlier ?? []), ...(before?.sha256 == null ? [] : [before.sha256])])
-      this.#values.set(nameOf(record.kind, record.name), { ...record, number: entry.number, gun, earlier })
+      this.#values.set(nameOf(record.kind, record.name), { ...record, number, gun: gun as Gun, earlier })
     }
   }
 
@@ -37,6 +32,19 @@ export class Books {
   /** The newest of each kind and name. */
   get values(): Iterable<Value> {
     return this.#values.values()
+  }
+}
+
+/** The same, and what it says of each repository: what `repair` makes a store whole by. */
+export class Books extends Values {
+  readonly accounts = new Map<Gun, Account>()
+
+  override add(entry: JournalEntry): void {
+    super.add(entry)
+    const gun = entry.gun as Gun
+    const account = this.accounts.get(gun) ?? new Account()
+    this.accounts.set(gun, account)
+    account.add(entry)
   }
 }
 

@@ -45,6 +45,17 @@ export function* entriesFrom(
   }
 }
 
+/** The same of these numbers. */
+export function* entriesAt(
+  store: Pick<Store, 'journal'>,
+  numbers: Iterable<number>,
+): IterableIterator<JournalEntry | DamagedEntry> {
+  for (const number of numbers) {
+    const entry = entryAt(store, number)
+    if (entry !== undefined) yield entry
+  }
+}
+
 /** The same entries, between which whatever else waits is served. */
 export async function* inTurns<Entry>(entries: Iterable<Entry>): AsyncGenerator<Entry> {
   let looked = 0
