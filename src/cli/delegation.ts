@@ -16,7 +16,7 @@ export function delegationCommand(): Command {
   const delegation = new Command('delegation').description('who else signs tags in repositories that the server signs')
   delegation
     .command('add')
-    .description('let somebody sign, with docker trust sign say; a second key beside the first, too')
+    .description('let somebody sign, as docker trust signer add does; also a new key beside the old one')
     .argument(...GUN)
     .argument(...NAME)
     .argument('[file...]', 'public keys or certificates, PEM; none: the signer of the server that has this name')
