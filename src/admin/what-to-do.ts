@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import { damageIn } from '../errors.ts'
-import { currentDelegations, currentRoles } from '../repository/current.ts'
+import { currentDelegations, currentRoot } from '../repository/current.ts'
 import { DAMAGED, rootCertificatesEnd, type Ending } from '../repository/expiry.ts'
 import { heldRoles } from '../repository/rotation-policy.ts'
 import { rootRenewal, type RootKeyPlaces } from '../repository/root-renewal.ts'
@@ -42,7 +42,7 @@ export async function adviceFor(world: World, own: readonly Ending[]): Promise<A
     await setImmediate()
     places ??= await rootKeyPlaces(world)
     const head = trust.store.head(gun)
-    const root = currentRoles(trust, gun, head)?.root
+    const root = currentRoot(trust, gun, head)?.roles.root
     const end = root && rootCertificatesEnd(root)
     const held = head === undefined ? [] : heldRoles(trust, gun, head).map(({ role }) => role)
     const found = {

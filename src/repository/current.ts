@@ -3,7 +3,7 @@ import type { Head, StoredDocument } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
 import { parseMetadata, type Metadata } from '../tuf/metadata.ts'
 import { isDelegation, parentOf, type Role, type SignedRole, type TargetsRole } from '../tuf/role.ts'
-import { parseRoot, readRoles, type Root } from '../tuf/root.ts'
+import { storedRoot, type Root } from '../tuf/root.ts'
 import { parseTargets, type Targets } from '../tuf/targets.ts'
 import type { RoleKeys } from '../tuf/threshold.ts'
 import type { Current } from '../tuf/update.ts'
@@ -30,20 +30,10 @@ export function loadCurrent(trust: Documents, gun: Gun, head: Head, role: Role):
   return document && parseMetadata(role, document.bytes)
 }
 
-/** The current root, its structure checked. @throws TrustError CORRUPT, INVALID_UPDATE */
+/** The current root, as it was accepted. @throws TrustError CORRUPT, INVALID_UPDATE */
 export function currentRoot(trust: Readable, gun: Gun, head: Head | undefined): Root | undefined {
   const metadata = head && loadCurrent(trust, gun, head, 'root')
-  return metadata && parseRoot(metadata)
-}
-
-/**
- * The roles of the current root, without a look at what their keys are worth: for a walk over all repositories.
- *
- * @throws TrustError CORRUPT
- */
-export function currentRoles(trust: Readable, gun: Gun, head: Head | undefined): Root['roles'] | undefined {
-  const root = head && loadCurrent(trust, gun, head, 'root')
-  return root && readRoles(root)
+  return metadata && storedRoot(metadata)
 }
 
 /** What a role delegates to. @throws TrustError CORRUPT, INVALID_UPDATE */
@@ -74,7 +64,7 @@ export function recallCurrent(trust: Trust, gun: Gun, head: Head, role: Role): M
 export function rootInForce(trust: Trust, gun: Gun, head: Head): Root {
   const metadata = recallCurrent(trust, gun, head, 'root')
   if (metadata === undefined) throw new TrustError('CORRUPT', `${gun} has a timestamp and no root`)
-  return parseRoot(metadata)
+  return storedRoot(metadata)
 }
 
 /** What `acceptUpdate` may know of a repository, read from the store as it asks. */

@@ -4,7 +4,7 @@ import { certificateEnds } from '../tuf/certificate.ts'
 import type { Gun } from '../tuf/gun.ts'
 import type { RoleKeys } from '../tuf/threshold.ts'
 import { allGuns } from './all-guns.ts'
-import { currentRoles } from './current.ts'
+import { currentRoot } from './current.ts'
 import { repeat, type Repeating } from './repeat.ts'
 import { signedHere } from './signed-here.ts'
 import type { Trust } from './trust.ts'
@@ -42,7 +42,7 @@ function endings(trust: Pick<Trust, 'store' | 'now'>, gun: Gun, head: Head, unti
     const told = (role === 'timestamp') !== here
     if (told && expires <= until) found.push({ gun, what: role, expires })
   }
-  const roles = currentRoles(trust, gun, head)
+  const roles = currentRoot(trust, gun, head)?.roles
   const end = roles && rootCertificatesEnd(roles.root)
   // Past it nobody can make this server sign, either. What is far away need not be a second line until then.
   const last = here ? until : Math.min(until, trust.now() + EXPIRY_HORIZON)

@@ -3,7 +3,7 @@ import type { Gun } from '../tuf/gun.ts'
 import { canonicalKeyId } from '../tuf/key.ts'
 import type { RoleKeys } from '../tuf/threshold.ts'
 import { allGuns } from './all-guns.ts'
-import { currentRoles } from './current.ts'
+import { currentRoot } from './current.ts'
 import { rootOf, stagedRoot, stagedRoots } from './staged-root.ts'
 import type { Readable } from './trust.ts'
 
@@ -45,7 +45,7 @@ async function everyGun(trust: Readable): Promise<Gun[]> {
 
 /** Of the root in force, and of the one that waits. @throws TrustError CORRUPT */
 function rootRoles(trust: Readable, gun: Gun): RoleKeys[] {
-  const current = currentRoles(trust, gun, trust.store.head(gun))
+  const current = currentRoot(trust, gun, trust.store.head(gun))?.roles
   const staged = stagedRoot(trust, gun)
   return [current?.root ?? [], staged === undefined ? [] : rootOf(staged).roles.root].flat()
 }

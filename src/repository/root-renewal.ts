@@ -1,6 +1,6 @@
 import { typed, type Gun } from '../tuf/gun.ts'
 import { canonicalKeyId, type PublicKey } from '../tuf/key.ts'
-import { currentRoles } from './current.ts'
+import { currentRoot } from './current.ts'
 import { signedHere, takeOverCommand } from './signed-here.ts'
 import type { Readable } from './trust.ts'
 
@@ -10,7 +10,7 @@ export type RootKeyPlaces = ReadonlyMap<string, 'sealed here' | 'offline'>
 /** How the root of a repository, and its root keys' certificates, are put off: who holds the keys must do it. */
 export function rootRenewal(trust: Readable, gun: Gun, places: RootKeyPlaces): { here: boolean; command: string } {
   const head = trust.store.head(gun)
-  const { here, command } = renewal(gun, [...(currentRoles(trust, gun, head)?.root.keys.values() ?? [])], places)
+  const { here, command } = renewal(gun, [...(currentRoot(trust, gun, head)?.roles.root.keys.values() ?? [])], places)
   // With a new root goes a new snapshot, which another server signs until then.
   const first = head === undefined || signedHere(head) ? '' : `first ${takeOverCommand(gun)}, then `
   return { here, command: `${first}${command}` }

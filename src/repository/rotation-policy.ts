@@ -4,7 +4,7 @@ import type { Gun } from '../tuf/gun.ts'
 import type { HeldRole } from '../tuf/role.ts'
 import { allGuns } from './all-guns.ts'
 import { SERVER_ACTOR } from './change.ts'
-import { currentRoles } from './current.ts'
+import { currentRoot } from './current.ts'
 import { prepareRotation } from './prepare-root.ts'
 import { inOrder, newKeysText } from './rotated-roles.ts'
 import { heldKeys } from './sign-role.ts'
@@ -21,7 +21,7 @@ interface HeldRoleAge {
 
 /** The roles of a repository that the server can sign, and how old their keys are. */
 export function heldRoles(trust: Readable, gun: Gun, head: Head): HeldRoleAge[] {
-  const roles = currentRoles(trust, gun, head)
+  const roles = currentRoot(trust, gun, head)?.roles
   if (roles === undefined) return []
   return (['targets', 'snapshot', 'timestamp'] as const).flatMap((role) => {
     const held = heldKeys(trust, gun, role, roles[role])

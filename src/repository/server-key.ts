@@ -3,7 +3,7 @@ import type { Actor, StoredKey } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
 import type { PublicKey } from '../tuf/key.ts'
 import type { ServerRole } from '../tuf/role.ts'
-import { parseRoot } from '../tuf/root.ts'
+import { storedRoot } from '../tuf/root.ts'
 import { change } from './change.ts'
 import { recallCurrent } from './current.ts'
 import { heldKeys } from './sign-role.ts'
@@ -16,7 +16,7 @@ import type { Trust } from './trust.ts'
 export async function currentKey(trust: Trust, gun: Gun, role: ServerRole, actor: Actor): Promise<PublicKey> {
   const head = trust.store.head(gun)
   const root = head === undefined ? undefined : recallCurrent(trust, gun, head, 'root')
-  const [held] = root === undefined ? [] : heldKeys(trust, gun, role, parseRoot(root).roles[role])
+  const [held] = root === undefined ? [] : heldKeys(trust, gun, role, storedRoot(root).roles[role])
   return held === undefined ? rotateKey(trust, gun, role, actor) : publicPart(held.key)
 }
 

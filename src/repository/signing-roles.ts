@@ -2,7 +2,7 @@ import { noSuchRepository, TrustError } from '../errors.ts'
 import type { Head, StoredKey } from '../store/store.ts'
 import { SERVER, typed, type Gun } from '../tuf/gun.ts'
 import type { TargetsRole } from '../tuf/role.ts'
-import { parseRoot, type Root } from '../tuf/root.ts'
+import { storedRoot, type Root } from '../tuf/root.ts'
 import { parseTargets } from '../tuf/targets.ts'
 import type { RoleKeys } from '../tuf/threshold.ts'
 import { recallCurrent } from './current.ts'
@@ -62,7 +62,7 @@ function rootSignedHere(trust: Trust, gun: Gun, head: Head | undefined): Root {
     return noSuchRepository(gun, `"countersign repo create ${typed(gun)}" makes one that the server signs`)
   }
   if (!signedHere(head)) throw new TrustError('WRONG_STATE', notSignedHere(gun))
-  const root = parseRoot(metadata)
+  const root = storedRoot(metadata)
   mustHold(trust, gun, root, 'snapshot')
   return root
 }

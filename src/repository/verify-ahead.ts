@@ -2,7 +2,7 @@ import { TrustError } from '../errors.ts'
 import type { Gun } from '../tuf/gun.ts'
 import type { Metadata } from '../tuf/metadata.ts'
 import { isDelegation, parentOf } from '../tuf/role.ts'
-import { parseRoot } from '../tuf/root.ts'
+import { storedRoot } from '../tuf/root.ts'
 import { verifyAhead } from '../tuf/signature.ts'
 import { parseTargets } from '../tuf/targets.ts'
 import type { RoleKeys } from '../tuf/threshold.ts'
@@ -40,5 +40,5 @@ function likelyKeys(decoded: Trust['decoded'], gun: Gun, { role }: Metadata): Ro
     return parent && parseTargets(parent).delegations.get(role)?.keys
   }
   const root = role === 'root' ? undefined : decoded.last(gun, 'root')
-  return root && parseRoot(root).roles[role].keys
+  return root && storedRoot(root).roles[role].keys
 }

@@ -1,4 +1,5 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto'
+import { withoutStackTraces } from '../tuf/without-stack-traces.ts'
 
 /**
  * Ed25519 by OpenSSL: the secret stays inside a KeyObject, and it is eight times as fast as @noble/ed25519, which also
@@ -28,7 +29,7 @@ export function pkcs8Of(key: KeyObject): Buffer {
 /** @param pkcs8 DER; zeroed here @throws Error from OpenSSL if it is no private key */
 export function privateKeyOf(pkcs8: Buffer): KeyObject {
   try {
-    return createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' })
+    return withoutStackTraces(() => createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' }))
   } finally {
     pkcs8.fill(0)
   }

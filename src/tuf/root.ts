@@ -28,18 +28,20 @@ const ROTATE = 'could not rotate trust to a new trusted root: '
  * @throws TrustError INVALID_UPDATE, ErrBadRoot
  */
 export const parseRoot = once((metadata: Metadata): Root => {
-  const roles = readRoles(metadata)
-  for (const role of BASE_ROLES) judgeRole(role, roles[role])
-  return { metadata, roles }
+  const root = storedRoot(metadata)
+  for (const role of BASE_ROLES) judgeRole(role, root.roles[role])
+  return root
 })
 
 /**
- * The roles as they stand in a root, without a look at what their keys are worth: for one that was accepted before, of
- * which there may be thousands to read.
+ * A root that was accepted before: as `parseRoot` gives it, without a look at what its keys are worth. That takes as long
+ * as all else that is read for a publish, and there may be thousands of roots to read.
  *
  * @throws TrustError INVALID_UPDATE, ErrBadRoot
  */
-export function readRoles(metadata: Metadata): Root['roles'] {
+export const storedRoot = once((metadata: Metadata): Root => ({ metadata, roles: readRoles(metadata) }))
+
+function readRoles(metadata: Metadata): Root['roles'] {
   checkTypeAndVersion(metadata, 'Root', badRoot)
   const keys = parseKeys(metadata.signed['keys'], 'root "keys"', badRoot)
   const members = objectOf(metadata.signed['roles'], 'root "roles"', badRoot)

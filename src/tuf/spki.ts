@@ -1,4 +1,5 @@
 import { createPublicKey, type KeyObject } from 'node:crypto'
+import { withoutStackTraces } from './without-stack-traces.ts'
 
 /** SubjectPublicKeyInfo up to the uncompressed point, for the curves that Go knows, and bytes of a coordinate. */
 const CURVES = [
@@ -57,7 +58,7 @@ export function p256SpkiIn(pkcs8: Buffer): Buffer | undefined {
  */
 export function parseSpki(der: Buffer): KeyObject | undefined {
   try {
-    const object = createPublicKey({ key: der, format: 'der', type: 'spki' })
+    const object = withoutStackTraces(() => createPublicKey({ key: der, format: 'der', type: 'spki' }))
     // These begin with fixed bytes and have fixed lengths, so there is no other way to write them. All others are
     // written again and compared, which takes longer than to read them.
     if (object.asymmetricKeyType === 'ec') return curveCoordinate(der) === undefined ? undefined : object

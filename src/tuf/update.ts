@@ -6,7 +6,7 @@ import { limitKeys } from './key-limit.ts'
 import type { Fail } from './members.ts'
 import { checkExpiry, type Metadata } from './metadata.ts'
 import { isDelegation, isTargetsRole, parentOf, type Role } from './role.ts'
-import { isAlive, parseRoot, verifyRoot, type Root } from './root.ts'
+import { isAlive, parseRoot, storedRoot, verifyRoot, type Root } from './root.ts'
 import { parseSnapshot, type Snapshot } from './snapshot.ts'
 import { acceptTargets, type TargetsTree } from './targets-tree.ts'
 import { checkThreshold } from './threshold.ts'
@@ -75,7 +75,7 @@ export function acceptUpdate(
 /** Wire spec §6 steps 2 and 3. */
 function acceptRoot(gun: Gun, current: Current, upload: Metadata | undefined, now: number): Root {
   const stored = current.load('root')
-  const previous = stored === undefined ? undefined : parseRoot(stored)
+  const previous = stored === undefined ? undefined : storedRoot(stored)
   if (previous !== undefined && !isAlive(previous, gun, now)) {
     refuse('ErrBadRoot', 'the certificates of the stored root have expired: no client accepts this repository any more')
   }
