@@ -148,6 +148,16 @@ export function damageIn(error: unknown): TrustError {
   return error
 }
 
+/** What is damaged does not stand in the way of what takes its place. @throws whatever `damageIn` throws */
+export function unlessDamaged<Value>(read: () => Value): Value | undefined {
+  try {
+    return read()
+  } catch (error) {
+    damageIn(error)
+    return undefined
+  }
+}
+
 /** Refuse an update with the problem that Notary's clients print. */
 export function refuse(name: ProblemName, message: string, missing?: string): never {
   throw new TrustError('INVALID_UPDATE', message, { problem: missing === undefined ? { name } : { name, missing } })

@@ -15,6 +15,9 @@ const CHANGES_MAX = 50_000
 /** As the journal names them: a name alone would find nothing, and say that nothing was done. */
 const ACTOR = /^(?:anonymous|local|server|(?:user|token|certificate|external):.+)$/
 
+/** A key id, or its beginning: lists show twelve digits. */
+const KEY = /^[0-9a-f]{8,64}$/
+
 const time = z.iso.datetime('write it as in 2026-11-24T00:00:00Z')
 
 export const auditJournal = operation({
@@ -32,6 +35,7 @@ export const auditJournal = operation({
     actor: z.string().max(600).regex(ACTOR, 'write it as in user:alice, token:ci, local').optional(),
     kind: z.enum(['publish', 'renew', 'key', 'delete', 'record']).optional(),
     digest: digestInput.optional(),
+    key: z.string().regex(KEY, 'write 8 to 64 hex digits of its id').optional(),
     since: time.optional(),
     until: time.optional(),
     before: z.coerce.number().int().min(1).optional().meta({ description: 'newest first, from before this number' }),
@@ -69,18 +73,30 @@ interface Filter {
   readonly actor?: string | undefined
   readonly kind?: string | undefined
   readonly digest?: string | undefined
+  readonly key?: string | undefined
   readonly since?: string | undefined
   readonly until?: string | undefined
 }
 
-function fits(entry: JournalEntry, { gun, actor, kind, digest: wanted, since, until }: Filter): boolean {
+function fits(entry: JournalEntry, { gun, actor, kind, digest, key, since, until }: Filter): boolean {
   if (gun !== undefined && !(entry.gun !== '' && matches(gun, entry.gun as Gun))) return false
   if (actor !== undefined && entry.actor.name !== actor) return false
   if (kind !== undefined && entry.kind !== kind) return false
   const time = Date.parse(entry.time)
   if (since !== undefined && time < Date.parse(since)) return false
   if (until !== undefined && time > Date.parse(until)) return false
-  if (wanted === undefined) return true
-  const hex = hexOf(wanted)
+  if (key !== undefined && !keyIdsIn(entry).some((keyId) => keyId.startsWith(key))) return false
+  if (digest === undefined) return true
+  const hex = hexOf(digest)
   return entry.changes.some(({ from, to }) => from === hex || to === hex)
+}
+
+/** Keys that signed, that were made or imported, that may sign now and that may not any more. */
+function keyIdsIn({ documents, keys, roles = [] }: JournalEntry): string[] {
+  const signed = documents.flatMap(({ keyIds }) => keyIds)
+  return [
+    ...signed,
+    ...keys.map(({ keyId }) => keyId),
+    ...roles.flatMap(({ added, removed }) => [...added, ...removed]),
+  ]
 }

@@ -5,9 +5,6 @@ import { describe } from '../repository/show.ts'
 import { inTurns } from '../store/journal-reader.ts'
 import type { JournalEntry, Store } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
-import { parseMetadata } from '../tuf/metadata.ts'
-import { isDelegation, parentOf, type DelegationRole, type Role } from '../tuf/role.ts'
-import { parseTargets } from '../tuf/targets.ts'
 import { list, time } from './answers.ts'
 import { digestInput, hexOf, operation, type World } from './operation.ts'
 
@@ -98,7 +95,7 @@ async function lookAt(
     const drops = new Map<string, readonly Drop[]>()
     for (const each of left) {
       const { sighting, number } = each
-      const ofRole = drops.get(sighting.role) ?? (await dropsOf(store, gun, sighting.role as Role))
+      const ofRole = drops.get(sighting.role) ?? (await dropsOf(store, gun, sighting.role))
       drops.set(sighting.role, ofRole)
       before.push({ ...sighting, until: ofRole.find((drop) => drop.number > number)?.time ?? sighting.since })
       left.delete(each)
@@ -110,22 +107,14 @@ async function lookAt(
   return { now, before }
 }
 
-/** A journal entry after which a delegation was not there, or one of those above it. */
+/** A journal entry that dropped a delegation, or one of those above it. */
 type Drop = Pick<JournalEntry, 'number' | 'time'>
 
-async function dropsOf(store: Pick<Store, 'journal' | 'document'>, gun: Gun, role: Role): Promise<Drop[]> {
-  const childOf = new Map<string, DelegationRole>()
-  for (let child = role; isDelegation(child); child = parentOf(child)) childOf.set(parentOf(child), child)
+async function dropsOf(store: Pick<Store, 'journal'>, gun: Gun, role: string): Promise<Drop[]> {
   const drops: Drop[] = []
-  for await (const { number, time, documents } of inTurns(store.journal({ gun }))) {
-    for (const { role: name, sha256 } of documents) {
-      const child = childOf.get(name)
-      const parent = name as Role
-      const document = child && store.document(gun, parent, { sha256 })
-      if (child === undefined || document === undefined) continue
-      if (!parseTargets(parseMetadata(parent, document.bytes)).delegations.has(child)) drops.push({ number, time })
-      await setImmediate()
-    }
+  for await (const { number, time, roles = [] } of inTurns(store.journal({ gun }))) {
+    const isDropped = roles.some(({ role: name, threshold }) => threshold === null && `${role}/`.startsWith(`${name}/`))
+    if (isDropped) drops.push({ number, time })
   }
   return drops
 }

@@ -27,6 +27,20 @@ const tagChange = z.lazy(() =>
   }),
 )
 
+const roleChange = z.lazy(() =>
+  z.object({
+    role: z.string(),
+    added: list(z.string()).meta({
+      description: 'ids of keys that may sign it now; of root those of its certificates',
+    }),
+    removed: list(z.string()).meta({ description: 'ids of keys that may not any more' }),
+    threshold: count.nullable().meta({ description: 'how many of its keys must sign; null: it is delegated no more' }),
+    paths: list(z.string())
+      .exactOptional()
+      .meta({ description: 'of a delegation: prefixes of names that it may sign' }),
+  }),
+)
+
 /** One line of the journal. */
 export const journalEntry = z.lazy(() =>
   z
@@ -42,6 +56,7 @@ export const journalEntry = z.lazy(() =>
       keys: list(z.object({ role: z.string(), keyId: z.string(), sha256 })),
       records: list(record),
       changes: list(tagChange).meta({ description: 'names that are signed otherwise than before' }),
+      roles: list(roleChange).exactOptional().meta({ description: 'roles that others may sign than before' }),
       head: sha256.meta({ description: 'SHA-256 of the record of what is current after this, hex' }),
     })
     .meta({ id: 'JournalEntry' }),

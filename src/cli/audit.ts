@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import { auditJournal } from '../admin/audit.ts'
 import type { DamagedEntry } from '../store/journal-reader.ts'
+import type { RoleChange } from '../store/changes.ts'
 import type { JournalEntry } from '../store/store.ts'
 import { wholeNumber } from './options.ts'
 import { counted, print } from './print.ts'
@@ -11,6 +12,7 @@ interface Options {
   actor?: string
   kind?: string
   digest?: string
+  key?: string
   since?: string
   until?: string
   limit?: number
@@ -38,6 +40,7 @@ export function auditCommand(): Command {
     .option('--actor <name>', 'only by: user:alice, token:ci, server …')
     .option('--kind <kind>', 'only: publish, renew, key, delete, record')
     .option('--digest <digest>', 'only where this digest was signed, moved or removed')
+    .option('--key <id>', 'only what this key signed, and where it got or lost the right to sign')
     .option('--since <time>', 'not before, as in 2026-11-24T00:00:00Z')
     .option('--until <time>', 'not after')
     .option('--limit <n>', `the newest so many (default: ${NEWEST}; with --json all)`, wholeNumber(1))
@@ -90,23 +93,40 @@ function printLines(entries: readonly Entry[]): void {
 }
 
 function entryText(
-  { number, time, gun, kind, actor, documents, keys, records, changes }: JournalEntry,
+  { number, time, gun, kind, actor, documents, keys, records, changes, roles = [] }: JournalEntry,
   wanted: string | undefined,
 ): string {
   const from = [actor.address, actor.requestId].filter((each) => each !== undefined && each !== '').join(' ')
   const lines = [
     `${number}  ${time}  ${kind}  ${gun === '' ? '(server)' : gun}  by ${actor.name}${from === '' ? '' : `  (${from})`}`,
     ...documents.map(({ role, version, keyIds }) => {
-      return `    ${role} ${version}, signed by ${keyIds.map((keyId) => keyId.slice(0, 12)).join(', ')}`
+      return `    ${role} ${version}, signed by ${shortIds(keyIds)}`
     }),
     ...keys.map(({ role, keyId }) => `    key of ${role}: ${keyId.slice(0, 12)}`),
     ...records.map(({ kind: of, name, sha256, action }) => {
       if (action !== undefined) return `    ${of} ${name}: ${action}`
       return `    ${of} ${name}${sha256 === null ? ' removed' : ''}`
     }),
+    ...roles.map(roleText),
     ...changesText(changes, wanted),
   ]
   return lines.join('\n')
+}
+
+/** Who may sign otherwise than before. */
+function roleText({ role, added, removed, threshold, paths = [''] }: RoleChange): string {
+  const told = [
+    ...(added.length === 0 ? [] : [`${shortIds(added)} may sign now`]),
+    ...(removed.length === 0 ? [] : [`${shortIds(removed)} may not any more`]),
+    ...(threshold === null ? ['delegated no more'] : []),
+    ...((threshold ?? 1) > 1 ? [`${threshold} must sign`] : []),
+    ...(paths.includes('') ? [] : [`only ${paths.join(', ')}`]),
+  ]
+  return `    ${role}: ${told.join('; ')}`
+}
+
+function shortIds(keyIds: readonly string[]): string {
+  return keyIds.map((keyId) => keyId.slice(0, 12)).join(', ')
 }
 
 /** The first of them; with `--digest` those of it, however many there are before. */

@@ -8,6 +8,7 @@ import { change } from './change.ts'
 import { highestOf, newDocument, stateOf } from './compose.ts'
 import { readOffered, type ForeignDocument, type Offered } from './adoption-offer.ts'
 import { holdsRole } from './sign-role.ts'
+import { roleChanges } from './role-changes.ts'
 import { signedHere } from './signed-here.ts'
 import { withoutStagedRoot } from './staged-root.ts'
 import { tagChanges } from './tag-changes.ts'
@@ -56,6 +57,7 @@ export async function adopt(
       records:
         head?.roles['root']?.sha256 === next.roles['root']?.sha256 ? [] : withoutStagedRoot(trust, gun, 'superseded'),
       changes: tagChanges(trust, gun, head, [...offered.current.values()]),
+      roles: roleChanges(trust, gun, head, [...offered.current.values()]),
     }
   })
   return found === undefined ? noSuchRepository(gun) : { ...found, changed }

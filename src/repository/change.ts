@@ -6,7 +6,7 @@ import type { Trust } from './trust.ts'
 /**
  * What a change wants to write, computed from the head that it read. Left out: the same documents as before, no keys.
  */
-export type Draft = Pick<Commit, 'kind' | 'actor' | 'records' | 'changes'> &
+export type Draft = Pick<Commit, 'kind' | 'actor' | 'records' | 'changes' | 'roles'> &
   Partial<Pick<Commit, 'head' | 'documents' | 'keys'>>
 
 /** Who changes something when nobody asked for it. */

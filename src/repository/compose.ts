@@ -8,6 +8,7 @@ import type { Root } from '../tuf/root.ts'
 import { snapshotPayload } from '../tuf/snapshot.ts'
 import { timestampPayload } from '../tuf/timestamp.ts'
 import { heldKeys, signRole, type Signed } from './sign-role.ts'
+import { roleChanges } from './role-changes.ts'
 import { tagChanges } from './tag-changes.ts'
 import type { Trust } from './trust.ts'
 
@@ -35,7 +36,7 @@ export async function compose(
   head: Head | undefined,
   now: number,
   proposal: Proposal,
-): Promise<Pick<Commit, 'head' | 'documents' | 'keys' | 'changes'>> {
+): Promise<Pick<Commit, 'head' | 'documents' | 'keys' | 'changes' | 'roles'>> {
   const { root, files } = proposal
   const documents = [...proposal.documents]
   const keys: StoredKey[] = []
@@ -66,6 +67,7 @@ export async function compose(
     documents: documents.map(newDocument),
     keys,
     changes: tagChanges(trust, gun, head, proposal.documents),
+    roles: roleChanges(trust, gun, head, proposal.documents),
   }
 }
 

@@ -1,4 +1,4 @@
-import { damageIn } from '../errors.ts'
+import { unlessDamaged } from '../errors.ts'
 import type { Actor, Commit, Head } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
 import type { Metadata } from '../tuf/metadata.ts'
@@ -23,12 +23,7 @@ export function damagedAmong(trust: Trust, gun: Gun, head: Head, uploads: readon
 
 /** By its version, and so by its checksum. */
 function isReadable({ store }: Trust, gun: Gun, { role, version, checksums }: Metadata): boolean {
-  try {
-    return store.document(gun, role, { version })?.sha256 === checksums.sha256
-  } catch (error) {
-    damageIn(error)
-    return false
-  }
+  return unlessDamaged(() => store.document(gun, role, { version }))?.sha256 === checksums.sha256
 }
 
 /**
@@ -52,5 +47,5 @@ export async function putBack(
   const draft = await compose(trust, gun, head, now, proposal)
   // What they would be a difference to may be what is damaged; and what they sign is what they signed before.
   const documents = draft.documents.map((document) => ({ ...document, whole: true }))
-  return { kind: 'publish', actor, ...draft, documents, changes: [] }
+  return { kind: 'publish', actor, ...draft, documents, changes: [], roles: [] }
 }

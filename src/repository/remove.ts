@@ -2,6 +2,7 @@ import type { Actor } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
 import { change } from './change.ts'
 import { withoutStagedRoot } from './staged-root.ts'
+import { lostTags } from './tag-changes.ts'
 import type { Trust } from './trust.ts'
 
 /**
@@ -19,6 +20,7 @@ export async function remove(trust: Trust, gun: Gun, actor: Actor): Promise<bool
       actor,
       head: { roles: {}, highest: head.highest, renewAt: null },
       records: withoutStagedRoot(trust, gun, 'discarded'),
+      changes: lostTags(trust, gun, head),
     }
   })
 }

@@ -1,9 +1,11 @@
-import { damageIn } from '../errors.ts'
-import type { Head, TagChange } from '../store/store.ts'
+import { unlessDamaged } from '../errors.ts'
+import type { TagChange } from '../store/changes.ts'
+import type { Head } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
 import type { Json, JsonObject } from '../tuf/json.ts'
 import type { Metadata } from '../tuf/metadata.ts'
-import { isTargetsRole, type Role } from '../tuf/role.ts'
+import { isRole, isTargetsRole } from '../tuf/role.ts'
+import { targetEntries } from '../tuf/targets.ts'
 import { targetChanges } from '../tuf/target-changes.ts'
 import { recallCurrent } from './current.ts'
 import type { Trust } from './trust.ts'
@@ -21,7 +23,8 @@ export function tagChanges(
   return documents.flatMap((document) => {
     const { role } = document
     if (!isTargetsRole(role)) return []
-    const before = head && readable(trust, gun, head, role)
+    // Of a damaged one all that is signed now counts as changed.
+    const before = head && unlessDamaged(() => recallCurrent(trust, gun, head, role))
     return targetChanges(document, before).flatMap(({ name: tag, from: old, to: now }): TagChange[] => {
       const [from, to] = [digestOf(old), digestOf(now)]
       return from === to ? [] : [{ role, tag, from, to }]
@@ -29,14 +32,16 @@ export function tagChanges(
   })
 }
 
-/** What is damaged does not stand in the way of what takes its place: then all that it signs counts as changed. */
-function readable(trust: Trust, gun: Gun, head: Head, role: Role): Metadata | undefined {
-  try {
-    return recallCurrent(trust, gun, head, role)
-  } catch (error) {
-    damageIn(error)
-    return undefined
-  }
+/** All that is signed now and will not be once nothing is left of the repository; without what is damaged. */
+export function lostTags(trust: Trust, gun: Gun, head: Head): TagChange[] {
+  return Object.keys(head.roles).flatMap((role) => {
+    if (!isRole(role) || !isTargetsRole(role)) return []
+    const current = unlessDamaged(() => recallCurrent(trust, gun, head, role))
+    const entries = current === undefined ? [] : targetEntries(current)
+    return entries.flatMap(({ name, sha256 }): TagChange[] =>
+      sha256 === undefined ? [] : [{ role, tag: name, from: sha256, to: null }],
+    )
+  })
 }
 
 /** Hex; null for what is not signed, or not with SHA-256. */

@@ -52,6 +52,7 @@ export function entryOf(
     keys,
     records,
     changes: commit.changes ?? [],
+    ...((commit.roles?.length ?? 0) === 0 ? {} : { roles: commit.roles }),
     head,
   }
 }
@@ -61,7 +62,7 @@ export function entryOf(
  * holds it against `canonicalize`, which takes ten times as long.
  */
 export function entryBytes(entry: JournalEntry): Buffer {
-  const { number, previous, time, gun, kind, revision, actor, documents, keys, records, changes, head } = entry
+  const { number, previous, time, gun, kind, revision, actor, documents, keys, records, changes, roles, head } = entry
   const { address, name, requestId } = actor
   return Buffer.from(
     JSON.stringify({
@@ -81,6 +82,7 @@ export function entryBytes(entry: JournalEntry): Buffer {
         sha256: record.sha256,
       })),
       revision,
+      roles: roles?.map(({ added, paths, removed, role, threshold }) => ({ added, paths, removed, role, threshold })),
       time,
     }),
   )

@@ -1,4 +1,4 @@
-import { damageIn } from '../errors.ts'
+import { unlessDamaged } from '../errors.ts'
 import type { Gun } from '../tuf/gun.ts'
 import { LimitedMap } from '../memory/limited-map.ts'
 import { decodeDocument } from './encoding.ts'
@@ -85,13 +85,10 @@ export class CommitPacker {
 
   /** What is damaged is no base, and no reason to refuse what takes its place. */
   #readable(key: Buffer): Packed | undefined {
-    try {
+    return unlessDamaged(() => {
       const payload = this.#records.get(key)
       return payload && decodeDocument(payload).packed
-    } catch (error) {
-      damageIn(error)
-      return undefined
-    }
+    })
   }
 
   async #keysOfDocuments(gun: Gun): Promise<Buffer[]> {

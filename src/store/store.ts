@@ -1,5 +1,6 @@
 import type { Gun } from '../tuf/gun.ts'
 import type { Role, SignedRole } from '../tuf/role.ts'
+import type { RoleChange, TagChange } from './changes.ts'
 import type { Due } from './keyspace.ts'
 
 /**
@@ -127,16 +128,6 @@ export interface DamagedRecord {
 /** Names of records that are there, by the journal: also of those that damage keeps from being found. Up to date. */
 export type Recorded = Pick<ReadonlySet<string>, 'has'> & Iterable<string>
 
-/** One signed name that a commit changed. */
-export interface TagChange {
-  /** targets, or the delegation that signs it. */
-  readonly role: string
-  readonly tag: string
-  /** Hex SHA-256 of the manifest; null: the name was not signed before, is not signed any more. */
-  readonly from: string | null
-  readonly to: string | null
-}
-
 /** One atomic change of one repository. */
 export interface Commit {
   readonly gun: Gun
@@ -159,6 +150,8 @@ export interface Commit {
   readonly records?: readonly StoredRecord[]
   /** For the journal: names that are signed otherwise than before. */
   readonly changes?: readonly TagChange[]
+  /** For the journal: who may sign what otherwise than before. */
+  readonly roles?: readonly RoleChange[]
 }
 
 /** One line of the journal: canonical JSON (RFC 8785) whose SHA-256 the next entry carries. */
@@ -184,6 +177,8 @@ export interface JournalEntry {
   /** Hex SHA-256 of each record's value; null: removed. */
   readonly records: readonly (Pick<StoredRecord, 'name' | 'action'> & { kind: string; sha256: string | null })[]
   readonly changes: readonly TagChange[]
+  /** Missing where nobody may sign anything otherwise than before. */
+  readonly roles?: readonly RoleChange[]
   /** Hex SHA-256 of the head record that this commit wrote. */
   readonly head: string
 }

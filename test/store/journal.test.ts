@@ -12,7 +12,17 @@ import { commitOf, newStore, storePlace } from '../support/test-store.ts'
 
 const text = fc.string({ unit: 'grapheme', maxLength: 12 })
 const sha256 = fc.oneof(text, fc.constant(null))
-const entries: fc.Arbitrary<JournalEntry> = fc.record({
+const role = fc.record(
+  {
+    role: text,
+    added: fc.array(text),
+    removed: fc.array(text),
+    threshold: fc.oneof(fc.nat(), fc.constant(null)),
+    paths: fc.array(text),
+  },
+  { requiredKeys: ['role', 'added', 'removed', 'threshold'] },
+)
+const members = {
   number: fc.nat(),
   previous: text,
   time: text,
@@ -32,7 +42,11 @@ const entries: fc.Arbitrary<JournalEntry> = fc.record({
   ),
   changes: fc.array(fc.record({ role: text, tag: text, from: sha256, to: sha256 }), { maxLength: 3 }),
   head: text,
-})
+}
+const entries: fc.Arbitrary<JournalEntry> = fc.oneof(
+  fc.record(members),
+  fc.record({ ...members, roles: fc.array(role, { maxLength: 3 }) }),
+)
 
 test('the bytes of an entry are its RFC 8785 form, also after it was read back', () => {
   fc.assert(

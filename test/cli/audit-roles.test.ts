@@ -1,0 +1,86 @@
+import assert from 'node:assert/strict'
+import { writeFile } from 'node:fs/promises'
+import { test } from 'node:test'
+import { addDelegation, removeDelegation } from '../../src/admin/delegations.ts'
+import { makeSigner } from '../../src/admin/signers.ts'
+import { signTag } from '../../src/admin/tags.ts'
+import type { JournalEntry } from '../../src/store/store.ts'
+import { makeKey } from '../support/test-key.ts'
+import { Terminal } from './terminal.ts'
+
+const GUN = 'docker.io/acme/app'
+const DIGEST = `sha256:${'a1'.repeat(32)}`
+
+test('audit says who may sign since when, what a key signed, and what went with a repository', async (t) => {
+  const terminal = await Terminal.open()
+  t.after(() => terminal.close())
+  await (await terminal.serve()).end()
+  await writeFile(terminal.path('pass'), 'the passphrase of all\n', { mode: 0o600 })
+  const alice = makeKey('ecdsa')
+  await writeFile(terminal.path('alice.pub'), alice.publicKey.export({ type: 'spki', format: 'pem' }))
+
+  const type = async (command: string): Promise<string> => {
+    const { code, stdout, stderr } = await terminal.run(command.split(' '))
+    assert.equal(code, 0, `${command}: ${stderr}`)
+    return stdout
+  }
+  /** Of the newest entry: who may sign otherwise than before, and which tags are. */
+  const told = async (): Promise<string[]> => {
+    const lines = (await type('audit --limit 1')).trimEnd().split('\n').slice(1)
+    return lines.filter((line) => / may | -> /.test(line)).map((line) => line.replaceAll(/[0-9a-f]{12}/g, idName))
+  }
+  const names = new Map<string, string>([[alice.id.slice(0, 12), 'ALICE']])
+  const idName = (id: string): string => names.get(id) ?? 'ID'
+
+  await type(`repo create ${GUN} --passphrase-file pass`)
+  const roles = ['root', 'snapshot', 'targets', 'timestamp']
+  assert.deepEqual(
+    await told(),
+    roles.map((role) => `    ${role}: ID may sign now`),
+  )
+  await terminal.ask(signTag, { gun: GUN, tag: 'v1', digest: DIGEST, size: 1 })
+  assert.deepEqual(await told(), ['    v1: nothing -> sha256:ID (targets)'])
+
+  await type(`delegation add ${GUN} alice alice.pub`)
+  assert.deepEqual(
+    (await told()).toSorted(),
+    ['targets/alice', 'targets/releases'].map((role) => `    ${role}: ALICE may sign now`),
+  )
+  await terminal.ask(makeSigner, { name: 'ci' })
+  await terminal.ask(addDelegation, { gun: GUN, name: 'ci' })
+  await terminal.ask(removeDelegation, { gun: GUN, name: 'alice' })
+  assert.deepEqual((await told()).toSorted(), [
+    '    targets/alice: ALICE may not any more; delegated no more',
+    '    targets/releases: ALICE may not any more',
+  ])
+  const numbersOf = async (options: string): Promise<number[]> => {
+    const lines = (await type(`audit --json ${options}`)).trimEnd().split('\n')
+    return lines.map((line) => (JSON.parse(line) as JournalEntry).number)
+  }
+  const ofAlice = await numbersOf(`--key ${alice.id.slice(0, 12)}`)
+  assert.equal(ofAlice.length, 2)
+  assert.deepEqual(await numbersOf(`--key ${alice.id}`), ofAlice)
+  const short = await terminal.run(['audit', '--key', 'a1'])
+  assert.deepEqual([short.stderr, short.code], ['error: key: write 8 to 64 hex digits of its id\n', 2])
+
+  await type(`key rotate ${GUN} targets --passphrase-file pass`)
+  const { number, roles: changed = [] } = JSON.parse(await type('audit --json --limit 1')) as JournalEntry
+  const [{ role, added, removed } = { role: '', added: [], removed: [] }] = changed
+  const [fresh = ''] = added
+  const [old = ''] = removed
+  assert.deepEqual([role, changed.length], ['targets', 1])
+  names.set(old.slice(0, 12), 'OLD').set(fresh.slice(0, 12), 'NEW')
+  assert.deepEqual(await told(), ['    targets: NEW may sign now; OLD may not any more'])
+  // It was made, signed one document after the other, and was given up.
+  const ofOld = await numbersOf(`--key ${old}`)
+  assert.equal(ofOld.at(-1), number)
+  assert.ok(ofOld.length > 3)
+
+  await type(`repo delete ${GUN} --yes`)
+  assert.deepEqual(await told(), ['    v1: sha256:ID -> nothing (targets)'])
+  assert.deepEqual((await numbersOf(`--digest ${DIGEST}`)).slice(1), [number + 1])
+  const found = await terminal.run(['find', DIGEST])
+  assert.equal(found.code, 1)
+  assert.match(found.stdout, /docker\.io\/acme\/app:v1 +targets +\S+Z +\S+Z +local\n$/)
+  await type('check')
+})
