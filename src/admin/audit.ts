@@ -93,10 +93,9 @@ function fits(entry: JournalEntry, { gun, actor, kind, digest, key, since, until
 
 /** Keys that signed, that were made or imported, that may sign now and that may not any more. */
 function keyIdsIn({ documents, keys, roles = [] }: JournalEntry): string[] {
-  const signed = documents.flatMap(({ keyIds }) => keyIds)
   return [
-    ...signed,
+    ...documents.flatMap(({ keyIds }) => keyIds),
     ...keys.map(({ keyId }) => keyId),
-    ...roles.flatMap(({ added, removed }) => [...added, ...removed]),
+    ...roles.flatMap(({ added, removed, certified = [] }) => [added, removed, certified.map(({ key }) => key)].flat()),
   ]
 }

@@ -34,6 +34,11 @@ const roleChange = z.lazy(() =>
       description: 'ids of keys that may sign it now; of root those of its certificates',
     }),
     removed: list(z.string()).meta({ description: 'ids of keys that may not any more' }),
+    certified: list(z.object({ certificate: z.string(), key: z.string() }))
+      .exactOptional()
+      .meta({
+        description: 'of those that are certificates: the id by which people and key files name the key in it',
+      }),
     threshold: count.nullable().meta({ description: 'how many of its keys must sign; null: it is delegated no more' }),
     paths: list(z.string())
       .exactOptional()

@@ -100,9 +100,9 @@ function entryText(
   const lines = [
     `${number}  ${time}  ${kind}  ${gun === '' ? '(server)' : gun}  by ${actor.name}${from === '' ? '' : `  (${from})`}`,
     ...documents.map(({ role, version, keyIds }) => {
-      return `    ${role} ${version}, signed by ${shortIds(keyIds)}`
+      return `    ${role} ${version}, signed by ${keyIds.map((keyId) => shortId(keyId)).join(', ')}`
     }),
-    ...keys.map(({ role, keyId }) => `    key of ${role}: ${keyId.slice(0, 12)}`),
+    ...keys.map(({ role, keyId }) => `    key of ${role}: ${shortId(keyId)}`),
     ...records.map(({ kind: of, name, sha256, action }) => {
       if (action !== undefined) return `    ${of} ${name}: ${action}`
       return `    ${of} ${name}${sha256 === null ? ' removed' : ''}`
@@ -114,10 +114,12 @@ function entryText(
 }
 
 /** Who may sign otherwise than before. */
-function roleText({ role, added, removed, threshold, paths = [''] }: RoleChange): string {
+function roleText({ role, added, removed, certified = [], threshold, paths = [''] }: RoleChange): string {
+  const keyOf = new Map(certified.map(({ certificate, key }) => [certificate, key]))
+  const ids = (keyIds: readonly string[]): string => keyIds.map((keyId) => shortId(keyId, keyOf.get(keyId))).join(', ')
   const told = [
-    ...(added.length === 0 ? [] : [`${shortIds(added)} may sign now`]),
-    ...(removed.length === 0 ? [] : [`${shortIds(removed)} may not any more`]),
+    ...(added.length === 0 ? [] : [`${ids(added)} may sign now`]),
+    ...(removed.length === 0 ? [] : [`${ids(removed)} may not any more`]),
     ...(threshold === null ? ['delegated no more'] : []),
     ...((threshold ?? 1) > 1 ? [`${threshold} must sign`] : []),
     ...(paths.includes('') ? [] : [`only ${paths.join(', ')}`]),
@@ -125,8 +127,10 @@ function roleText({ role, added, removed, threshold, paths = [''] }: RoleChange)
   return `    ${role}: ${told.join('; ')}`
 }
 
-function shortIds(keyIds: readonly string[]): string {
-  return keyIds.map((keyId) => keyId.slice(0, 12)).join(', ')
+/** @param key of a certificate: the id by which people name the key in it */
+function shortId(keyId: string, key?: string): string {
+  const short = keyId.slice(0, 12)
+  return key === undefined ? short : `${short} (key ${key.slice(0, 12)})`
 }
 
 /** The first of them; with `--digest` those of it, however many there are before. */

@@ -2,6 +2,7 @@ import { unlessDamaged } from '../errors.ts'
 import type { RoleChange } from '../store/changes.ts'
 import type { Head } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
+import { canonicalKeyId, type PublicKey } from '../tuf/key.ts'
 import type { Metadata } from '../tuf/metadata.ts'
 import { isTargetsRole } from '../tuf/role.ts'
 import { storedRoot } from '../tuf/root.ts'
@@ -10,8 +11,9 @@ import type { RoleKeys } from '../tuf/threshold.ts'
 import { recallCurrent } from './current.ts'
 import type { Trust } from './trust.ts'
 
-/** The roles that a document names, and their keys; of delegations also the paths. */
-type NamedRoles = ReadonlyMap<string, RoleKeys & { readonly paths?: readonly string[] }>
+/** A role as root names it, or as a delegation does, with its paths. */
+type NamedRole = RoleKeys & { readonly paths?: readonly string[] }
+type NamedRoles = ReadonlyMap<string, NamedRole>
 
 const NONE: NamedRoles = new Map()
 
@@ -31,16 +33,32 @@ export function roleChanges(
     const after = namedRoles(document)
     // Beside a damaged one, and one that is unsound by newer rules, all is new.
     const before = unlessDamaged(() => namedRoles(head && recallCurrent(trust, gun, head, document.role))) ?? NONE
-    return [...new Set([...before.keys(), ...after.keys()])].flatMap((role) => {
-      const [old, now] = [before.get(role), after.get(role)]
-      const added = missingIn(old, now)
-      const removed = missingIn(now, old)
-      const paths = now?.paths
-      const same = old?.threshold === now?.threshold && samePaths(old?.paths, paths)
-      if (same && added.length === 0 && removed.length === 0) return []
-      return [{ role, added, removed, threshold: now?.threshold ?? null, ...(paths === undefined ? {} : { paths }) }]
-    })
+    return [...new Set([...before.keys(), ...after.keys()])].flatMap((role) =>
+      changeOf(role, before.get(role), after.get(role)),
+    )
   })
+}
+
+/** Of one role; empty if it is the same. */
+function changeOf(role: string, before: NamedRole | undefined, after: NamedRole | undefined): RoleChange[] {
+  const added = missingIn(before, after)
+  const removed = missingIn(after, before)
+  const isSame = before?.threshold === after?.threshold && samePaths(before?.paths, after?.paths)
+  if (isSame && added.length === 0 && removed.length === 0) return []
+  const certified = [...added, ...removed].flatMap(([certificate, named]) => {
+    const key = canonicalKeyId(named)
+    return key === certificate ? [] : [{ certificate, key }]
+  })
+  return [
+    {
+      role,
+      added: added.map(([keyId]) => keyId),
+      removed: removed.map(([keyId]) => keyId),
+      ...(certified.length === 0 ? {} : { certified }),
+      threshold: after?.threshold ?? null,
+      ...(after?.paths === undefined ? {} : { paths: after.paths }),
+    },
+  ]
 }
 
 function namedRoles(metadata: Metadata | undefined): NamedRoles {
@@ -48,9 +66,9 @@ function namedRoles(metadata: Metadata | undefined): NamedRoles {
   return metadata !== undefined && isTargetsRole(metadata.role) ? parseTargets(metadata).delegations : NONE
 }
 
-/** Ids of the keys of one that the other has not. */
-function missingIn(other: RoleKeys | undefined, of: RoleKeys | undefined): string[] {
-  return [...(of?.keys.keys() ?? [])].filter((keyId) => other?.keys.has(keyId) !== true)
+/** The keys of one, by their ids, that the other has not. */
+function missingIn(other: NamedRole | undefined, one: NamedRole | undefined): [string, PublicKey][] {
+  return [...(one?.keys ?? [])].filter(([keyId]) => other?.keys.has(keyId) !== true)
 }
 
 function samePaths(one: readonly string[] = [], other: readonly string[] = []): boolean {

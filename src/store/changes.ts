@@ -14,6 +14,8 @@ export interface RoleChange {
   /** Key ids, as the document that names the role has them; for root those of its certificates. */
   readonly added: readonly string[]
   readonly removed: readonly string[]
+  /** Of those that are certificates: the id by which people and key files name the key in it. */
+  readonly certified?: readonly { readonly certificate: string; readonly key: string }[]
   /** Of how many keys signatures are needed now; null: the role is delegated no more. */
   readonly threshold: number | null
   /** What a delegation may sign now: prefixes of names, `""` is everything. */

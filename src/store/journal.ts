@@ -82,7 +82,14 @@ export function entryBytes(entry: JournalEntry): Buffer {
         sha256: record.sha256,
       })),
       revision,
-      roles: roles?.map(({ added, paths, removed, role, threshold }) => ({ added, paths, removed, role, threshold })),
+      roles: roles?.map(({ added, certified, paths, removed, role, threshold }) => ({
+        added,
+        certified: certified?.map(({ certificate, key }) => ({ certificate, key })),
+        paths,
+        removed,
+        role,
+        threshold,
+      })),
       time,
     }),
   )

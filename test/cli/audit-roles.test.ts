@@ -24,6 +24,10 @@ test('audit says who may sign since when, what a key signed, and what went with 
     assert.equal(code, 0, `${command}: ${stderr}`)
     return stdout
   }
+  const numbersOf = async (options: string): Promise<number[]> => {
+    const lines = (await type(`audit --json ${options}`)).trimEnd().split('\n')
+    return lines.map((line) => (JSON.parse(line) as JournalEntry).number)
+  }
   /** Of the newest entry: who may sign otherwise than before, and which tags are. */
   const told = async (): Promise<string[]> => {
     const lines = (await type('audit --limit 1')).trimEnd().split('\n').slice(1)
@@ -36,8 +40,12 @@ test('audit says who may sign since when, what a key signed, and what went with 
   const roles = ['root', 'snapshot', 'targets', 'timestamp']
   assert.deepEqual(
     await told(),
-    roles.map((role) => `    ${role}: ID may sign now`),
+    roles.map((role) => `    ${role}: ${role === 'root' ? 'ID (key ID)' : 'ID'} may sign now`),
   )
+  // By the name that its owner knows, though certificates of it sign.
+  const [rootKey] = JSON.parse(await type('root list --json')) as { keyId: string }[]
+  const made = JSON.parse(await type('audit --json --limit 1')) as JournalEntry
+  assert.deepEqual(await numbersOf(`--key ${rootKey?.keyId}`), [made.number])
   await terminal.ask(signTag, { gun: GUN, tag: 'v1', digest: DIGEST, size: 1 })
   assert.deepEqual(await told(), ['    v1: nothing -> sha256:ID (targets)'])
 
@@ -53,10 +61,6 @@ test('audit says who may sign since when, what a key signed, and what went with 
     '    targets/alice: ALICE may not any more; delegated no more',
     '    targets/releases: ALICE may not any more',
   ])
-  const numbersOf = async (options: string): Promise<number[]> => {
-    const lines = (await type(`audit --json ${options}`)).trimEnd().split('\n')
-    return lines.map((line) => (JSON.parse(line) as JournalEntry).number)
-  }
   const ofAlice = await numbersOf(`--key ${alice.id.slice(0, 12)}`)
   assert.equal(ofAlice.length, 2)
   assert.deepEqual(await numbersOf(`--key ${alice.id}`), ofAlice)

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import type { RoleChange } from '../../src/store/changes.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
 import { localKeys, localPublish, localTrustFor } from '../support/local-trust.ts'
-import { makeKey } from '../support/test-key.ts'
+import { keyIdOf, makeKey } from '../support/test-key.ts'
 import { TrustWorld } from '../support/trust-world.ts'
 
 const NOW = Date.UTC(2026, 10, 24)
@@ -26,10 +26,16 @@ test('the journal tells each change of keys, threshold and paths of a role, belo
   }
 
   await localPublish(trust, GUN, owner.parts('root', 'targets'))
+  // People name a root key otherwise than its certificates.
+  const [rootKey] = owner.signers.get('root') ?? []
+  const bare = rootKey?.publicKey.export({ format: 'der', type: 'spki' }).toString('base64') ?? ''
+  const key = keyIdOf({ keytype: 'ecdsa', keyval: { private: null, public: bare } })
+  const certified = { certified: [{ certificate: rootKey?.id, key }] }
   assert.deepEqual(
     told()?.toSorted((a, b) => (a.role < b.role ? -1 : 1)),
     ['root', 'snapshot', 'targets', 'timestamp'].map((role) => {
-      return { role, added: owner.root.roles[role]?.keyids, removed: [], threshold: 1 }
+      const keys = { added: owner.root.roles[role]?.keyids, removed: [], threshold: 1 }
+      return { role, ...keys, ...(role === 'root' ? certified : {}) }
     }),
   )
   owner.addTarget('v2')

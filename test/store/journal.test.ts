@@ -17,6 +17,7 @@ const role = fc.record(
     role: text,
     added: fc.array(text),
     removed: fc.array(text),
+    certified: fc.array(fc.record({ certificate: text, key: text })),
     threshold: fc.oneof(fc.nat(), fc.constant(null)),
     paths: fc.array(text),
   },
