@@ -2,8 +2,8 @@ import { z } from 'zod'
 import { allTokens } from '../access/api-token.ts'
 import { allEndings, DAMAGED, type Ending } from '../repository/expiry.ts'
 import { heldRoles } from '../repository/rotation-policy.ts'
-import type { Head } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
+import type { Root } from '../tuf/root.ts'
 import { list, time } from './answers.ts'
 import { operation, type World } from './operation.ts'
 import { adviceFor } from './what-to-do.ts'
@@ -57,8 +57,8 @@ export async function everythingThatEnds(
   until: number,
 ): Promise<Ending[]> {
   const found = [
-    ...(await allEndings(trust, until, (gun, head) =>
-      keyAge === undefined ? [] : agedKeys(trust, gun, head, keyAge),
+    ...(await allEndings(trust, until, (gun, roles) =>
+      keyAge === undefined ? [] : agedKeys(trust, gun, roles, keyAge),
     )),
     ...(await tokenEndings(trust)),
     ...(await certificates()),
@@ -75,6 +75,6 @@ async function tokenEndings({ store, now }: World['trust']): Promise<Ending[]> {
 }
 
 /** Keys that the server signs with, and when each has the age at which it is to be rotated. */
-function agedKeys(trust: World['trust'], gun: Gun, head: Head, age: number): Ending[] {
-  return heldRoles(trust, gun, head).map(({ role, since }) => ({ gun, what: `${role} key`, expires: since + age }))
+function agedKeys(trust: World['trust'], gun: Gun, roles: Root['roles'], age: number): Ending[] {
+  return heldRoles(trust, gun, roles).map(({ role, since }) => ({ gun, what: `${role} key`, expires: since + age }))
 }

@@ -42,13 +42,13 @@ export async function adviceFor(world: World, own: readonly Ending[]): Promise<A
     await setImmediate()
     places ??= await rootKeyPlaces(world)
     const head = trust.store.head(gun)
-    const root = currentRoot(trust, gun, head)?.roles.root
-    const end = root && rootCertificatesEnd(root)
-    const held = head === undefined ? [] : heldRoles(trust, gun, head).map(({ role }) => role)
+    const roles = currentRoot(trust, gun, head)?.roles
+    const end = roles && rootCertificatesEnd(roles.root)
+    const held = roles === undefined ? [] : heldRoles(trust, gun, roles)
     const found = {
-      root: rootRenewal(trust, gun, places),
+      root: rootRenewal(gun, head, [...(roles?.root.keys.values() ?? [])], places),
       delegations: new Map<TargetsRole, Targets['delegations']>(),
-      held: new Set(held),
+      held: new Set(held.map(({ role }) => role)),
       signedHere: head === undefined || signedHere(head),
       tooLate: end !== undefined && end <= trust.now(),
     }

@@ -2,6 +2,7 @@ import { damageIn } from '../errors.ts'
 import type { Head } from '../store/store.ts'
 import { certificateEnds } from '../tuf/certificate.ts'
 import type { Gun } from '../tuf/gun.ts'
+import type { Root } from '../tuf/root.ts'
 import type { RoleKeys } from '../tuf/threshold.ts'
 import { allGuns } from './all-guns.ts'
 import { currentRoot } from './current.ts'
@@ -33,7 +34,7 @@ export interface Ending {
 }
 
 /** What ends at or before `until` (milliseconds since 1970) in one repository. */
-function endings(trust: Pick<Trust, 'store' | 'now'>, gun: Gun, head: Head, until: number): Ending[] {
+function endings(gun: Gun, head: Head, roles: Root['roles'] | undefined, now: number, until: number): Ending[] {
   const found: Ending[] = []
   const here = signedHere(head)
   for (const [role, { expires }] of Object.entries(head.roles)) {
@@ -42,10 +43,9 @@ function endings(trust: Pick<Trust, 'store' | 'now'>, gun: Gun, head: Head, unti
     const told = (role === 'timestamp') !== here
     if (told && expires <= until) found.push({ gun, what: role, expires })
   }
-  const roles = currentRoot(trust, gun, head)?.roles
   const end = roles && rootCertificatesEnd(roles.root)
   // Past it nobody can make this server sign, either. What is far away need not be a second line until then.
-  const last = here ? until : Math.min(until, trust.now() + EXPIRY_HORIZON)
+  const last = here ? until : Math.min(until, now + EXPIRY_HORIZON)
   if (end !== undefined && end <= last) found.push({ gun, what: 'root certificate', expires: end })
   return found
 }
@@ -63,19 +63,21 @@ export function rootCertificatesEnd({ keys, threshold }: RoleKeys): number | und
  * What ends at or before `until` (milliseconds since 1970) in any repository; soonest first. One that is damaged is said
  * to be, and hides nothing of the others.
  *
- * @param more what else ends in one repository
+ * @param more what else ends in one repository, whose roles are as root names them
  * @throws TrustError STORE_UNAVAILABLE
  */
 export async function allEndings(
   trust: Pick<Trust, 'store' | 'now'>,
   until: number,
-  more: (gun: Gun, head: Head) => readonly Ending[] = () => [],
+  more: (gun: Gun, roles: Root['roles']) => readonly Ending[] = () => [],
 ): Promise<Ending[]> {
   const found: Ending[] = []
   for await (const gun of allGuns(trust.store)) {
     try {
       const head = trust.store.head(gun)
-      if (head !== undefined) found.push(...endings(trust, gun, head, until), ...more(gun, head))
+      const roles = currentRoot(trust, gun, head)?.roles
+      if (head !== undefined) found.push(...endings(gun, head, roles, trust.now(), until))
+      if (roles !== undefined) found.push(...more(gun, roles))
     } catch (error) {
       damageIn(error)
       found.push({ gun, what: DAMAGED, expires: trust.now() })

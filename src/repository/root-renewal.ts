@@ -1,16 +1,23 @@
+import type { Head } from '../store/store.ts'
 import { typed, type Gun } from '../tuf/gun.ts'
 import { canonicalKeyId, type PublicKey } from '../tuf/key.ts'
-import { currentRoot } from './current.ts'
 import { signedHere, takeOverCommand } from './signed-here.ts'
-import type { Readable } from './trust.ts'
 
 /** Where root keys are that have a name here, by key id. */
 export type RootKeyPlaces = ReadonlyMap<string, 'sealed here' | 'offline'>
 
-/** How the root of a repository, and its root keys' certificates, are put off: who holds the keys must do it. */
-export function rootRenewal(trust: Readable, gun: Gun, places: RootKeyPlaces): { here: boolean; command: string } {
-  const head = trust.store.head(gun)
-  const { here, command } = renewal(gun, [...(currentRoot(trust, gun, head)?.roles.root.keys.values() ?? [])], places)
+/**
+ * How the root of a repository, and its root keys' certificates, are put off: who holds the keys must do it.
+ *
+ * @param keys of root, as the root in force names them
+ */
+export function rootRenewal(
+  gun: Gun,
+  head: Head | undefined,
+  keys: readonly PublicKey[],
+  places: RootKeyPlaces,
+): { here: boolean; command: string } {
+  const { here, command } = renewal(gun, keys, places)
   // With a new root goes a new snapshot, which another server signs until then.
   const first = head === undefined || signedHere(head) ? '' : `first ${takeOverCommand(gun)}, then `
   return { here, command: `${first}${command}` }

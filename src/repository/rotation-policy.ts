@@ -1,7 +1,7 @@
 import { TrustError } from '../errors.ts'
-import type { Head } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
 import type { HeldRole } from '../tuf/role.ts'
+import type { Root } from '../tuf/root.ts'
 import { allGuns } from './all-guns.ts'
 import { SERVER_ACTOR } from './change.ts'
 import { currentRoot } from './current.ts'
@@ -19,10 +19,8 @@ interface HeldRoleAge {
   readonly since: number
 }
 
-/** The roles of a repository that the server can sign, and how old their keys are. */
-export function heldRoles(trust: Readable, gun: Gun, head: Head): HeldRoleAge[] {
-  const roles = currentRoot(trust, gun, head)?.roles
-  if (roles === undefined) return []
+/** The roles of a repository that the server can sign, and how old their keys are. @param roles as root names them */
+export function heldRoles(trust: Readable, gun: Gun, roles: Root['roles']): HeldRoleAge[] {
   return (['targets', 'snapshot', 'timestamp'] as const).flatMap((role) => {
     const held = heldKeys(trust, gun, role, roles[role])
     if (held.length < roles[role].threshold) return []
@@ -63,7 +61,8 @@ export async function stageAgedKeys(trust: Trust, age: number): Promise<PolicyCo
 async function stageOne(trust: Trust, gun: Gun, oldest: number): Promise<boolean> {
   const head = trust.store.head(gun)
   if (head === undefined || stagedRoot(trust, gun) !== undefined) return false
-  const held = heldRoles(trust, gun, head)
+  const root = currentRoot(trust, gun, head)
+  const held = root === undefined ? [] : heldRoles(trust, gun, root.roles)
   const aged = held.filter(({ since }) => since <= oldest).map(({ role }) => role)
   // A new root changes the snapshot: where its publisher signs that, only its publisher can rotate anything.
   if (aged.length === 0 || held.every(({ role }) => role !== 'snapshot')) return false

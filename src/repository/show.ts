@@ -100,7 +100,7 @@ export function describe(
   const warnings = [
     ...adoptionWarnings(gun, head),
     ...warningsOf(all, now),
-    ...certificateWarnings(trust, gun, root, now, places),
+    ...certificateWarnings(gun, head, root, now, places),
   ]
   return { gun, revision: head.revision, roles, delegations, tags, warnings }
 }
@@ -159,11 +159,11 @@ function warningsOf(roles: readonly RoleDescription[], now: number): string[] {
 }
 
 /** Past that end nothing helps: it has to be said before (wire spec §19.24). */
-function certificateWarnings(trust: Readable, gun: Gun, root: Root, now: number, places: RootKeyPlaces): string[] {
+function certificateWarnings(gun: Gun, head: Head, root: Root, now: number, places: RootKeyPlaces): string[] {
   const end = rootCertificatesEnd(root.roles.root) ?? Infinity
   if (end > now + EXPIRY_HORIZON) return []
   if (end < now) return ['root certificates have expired: clients refuse this repository']
   const day = new Date(end).toISOString().slice(0, 10)
-  const { command } = rootRenewal(trust, gun, places)
+  const { command } = rootRenewal(gun, head, [...root.roles.root.keys.values()], places)
   return [`root certificates end on ${day}, then clients refuse this repository: ${command}`]
 }
