@@ -40,7 +40,8 @@ export async function authorization(
   const answer = await bodyOf(response, server, TOKEN_MAX_BYTES)
   try {
     const { token, access_token: other } = JSON.parse(answer.toString()) as { token?: unknown; access_token?: unknown }
-    const text = token ?? other
+    // As docker does it: some services send both, and leave one empty.
+    const text = other || token
     if (typeof text === 'string' && /^[\x21-\x7e]+$/.test(text)) return `Bearer ${text}`
   } catch {
     // Said below.

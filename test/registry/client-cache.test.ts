@@ -92,7 +92,8 @@ test('documents that do not belong together are told as such', async (t) => {
 test('no such directory, no such repository, a role that is missing, a file that is none', async (t) => {
   const directory = await cache(t, documents())
   const missing = join(directory, 'missing')
-  for (const other of [missing, join(directory, 'tuf')]) {
+  const inFile = join(directory, 'tuf', GUN, 'metadata', 'root.json')
+  for (const other of [missing, join(directory, 'tuf'), inFile]) {
     await assert.rejects(readTrustData(clientCache(other, GUN), GUN), {
       code: 'NOT_FOUND',
       message: `${other} is no directory that docker or notary keeps trust data in`,
@@ -151,7 +152,7 @@ test('a file that no client would read is not read', async (t) => {
   }
 })
 
-test('a pipe or a device is not waited for', async (t) => {
+test('a pipe or a device is not waited for, and what cannot be read is not taken for missing', async (t) => {
   const directory = await cache(t, documents())
   const path = join(directory, 'tuf', GUN, 'metadata', 'root.json')
   const refusal = { code: 'REGISTRY', message: `${path} is no file` }
@@ -161,6 +162,13 @@ test('a pipe or a device is not waited for', async (t) => {
   await rm(path)
   await symlink('/dev/zero', path)
   await assert.rejects(clientCache(directory, GUN).document('root'), refusal)
+  // One that cannot be read is there all the same.
+  await rm(path)
+  await symlink(path, path)
+  await assert.rejects(clientCache(directory, GUN).document('root'), {
+    code: 'REGISTRY',
+    message: /^cannot read .*root\.json: ELOOP/,
+  })
 })
 
 test('no name leads out of the directory', async (t) => {

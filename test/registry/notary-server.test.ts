@@ -173,6 +173,48 @@ test('what a server may answer otherwise is an error that says so, without the p
   })
 })
 
+test('a challenge in letters of any case, without a service; an empty token is none, as for docker', async (t) => {
+  const { url, asked } = await oddServer(t, (request, response) => {
+    if (request.url?.startsWith('/token') === true) response.end('{"token":"","access_token":"good"}')
+    else if (request.headers.authorization === 'Bearer good') response.end('good')
+    else response.writeHead(401, { 'WWW-Authenticate': `BEARER Realm="http://${request.headers.host}/token"` }).end()
+  })
+  assert.equal(String(await notaryServer(url, GUN, { credentials: nobody }).document('root')), 'good')
+  assert.equal(asked[1]?.url, `/token?scope=${encodeURIComponent(`repository:${GUN}:pull`)}`)
+  const basic = await oddServer(t, ({ headers }, response) => {
+    if (headers.authorization === BASIC) response.end('good')
+    else response.writeHead(401, { 'WWW-Authenticate': 'basic realm="x"' }).end()
+  })
+  assert.equal(String(await notaryServer(basic.url, GUN, { credentials: alice }).document('root')), 'good')
+})
+
+test('whom the token service does not know is told to log in', async (t) => {
+  const { url } = await oddServer(t, (request, response) => {
+    if (request.url?.startsWith('/token') === true) response.writeHead(401).end('{"token":"good"}')
+    else challenge(request, response)
+  })
+  await assert.rejects(notaryServer(url, GUN, { account: 'registry', credentials: alice }).document('root'), {
+    code: 'REGISTRY',
+    message: `${url} gives no token: 401`,
+    hint: 'docker login registry',
+  })
+})
+
+test('who does not answer, or not to the end, is not waited for', { timeout: 10_000 }, async (t) => {
+  const { url } = await oddServer(t, (request, response) => {
+    if (request.url?.endsWith('/root.json') === true) response.writeHead(200).write('{')
+  })
+  const within = AbortSignal.timeout.bind(AbortSignal)
+  const patience = t.mock.method(AbortSignal, 'timeout', () => within(100))
+  const source = notaryServer(url, GUN, { credentials: unasked })
+  await assert.rejects(source.document('timestamp'), { code: 'REGISTRY', message: `cannot reach ${url}` })
+  await assert.rejects(source.document('root'), { code: 'REGISTRY', message: `${url} ended its answer early` })
+  assert.deepEqual(
+    patience.mock.calls.map((call) => call.arguments),
+    [[30_000], [30_000]],
+  )
+})
+
 test('who asks in the clear on this machine is no token service of one elsewhere', async (t) => {
   const { url, asked } = await oddServer(t, (_, response) => response.end('{"token":"good"}'))
   const server = { url: 'https://notary.example', name: 'notary', account: 'notary' }
