@@ -84,7 +84,8 @@ async function fromHelper(name: string, account: string): Promise<Credentials | 
   const [answer] = await Promise.race([Promise.all([text(child.stdout), once(child, 'exit')]), failed])
   try {
     const { Username: username, Secret: password } = JSON.parse(answer) as { Username?: string; Secret?: string }
-    if (username === undefined || password === undefined) return undefined
+    // As for docker: empty ones are none.
+    if (!username || !password) return undefined
     return username === TOKEN_NAME ? { username, password: '', identityToken: password } : { username, password }
   } catch {
     // "credentials not found", in words.

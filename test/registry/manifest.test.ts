@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -72,6 +72,19 @@ test('digest and size are those of the bytes; nobody is asked for credentials wi
   assert.deepEqual(facts, { digest: DIGEST, size: MANIFEST.length, checkedAt: '1970-01-01T00:00:00.000Z' })
   assert.equal(asked[0]?.url, '/v2/team/app/manifests/v1')
   assert.match(String(asked[0]?.headers.accept), /image\.index/)
+})
+
+test('no name leads to another repository or tag', async (t) => {
+  const { place, asked } = await registry(t, (_request, response) => response.writeHead(200, TYPE).end(MANIFEST))
+  await readManifest({ ...place, repository: 'team/a?b#c/%2e%2e' }, 'v1', alice)
+  assert.equal(asked[0]?.url, '/v2/team/a%3Fb%23c/%252e%252e/manifests/v1')
+})
+
+test('a digest of another kind, which clients do not sign by, is not held against the bytes', async (t) => {
+  const { place } = await registry(t, (_request, response) => {
+    response.writeHead(200, { ...TYPE, 'Docker-Content-Digest': `sha512:${'0'.repeat(128)}` }).end(MANIFEST)
+  })
+  assert.equal((await readManifest(place, 'v1', alice)).digest, DIGEST)
 })
 
 test('a password, and a token for a password', async (t) => {
@@ -177,6 +190,16 @@ test('what a registry may answer otherwise is an error that says so', async (t) 
     ],
     ['of no type', (_, response) => response.end(MANIFEST), 'REGISTRY', /no manifest or index/],
     [
+      'a manifest of the first kind, whose digest is not that of its bytes',
+      (_, response) =>
+        response
+          .writeHead(200, { 'Content-Type': 'application/vnd.docker.distribution.manifest.v1+prettyjws' })
+          .end(MANIFEST),
+      'REGISTRY',
+      /sends application\/\S+\.v1\+prettyjws, no manifest/,
+    ],
+    ['forbidden', (_, response) => response.writeHead(403).end(), 'REGISTRY', /wants other credentials/],
+    [
       'a password in the clear, to another machine',
       (_, response) =>
         response.writeHead(401, { 'WWW-Authenticate': 'Bearer realm="http://auth.example/token"' }).end(),
@@ -265,7 +288,51 @@ test('docker’s credentials: from its file, from helpers, or none', async (t) =
   await assert.rejects(dockerCredentials(directory, 'reg'), { message: /not-installed-anywhere, which cannot be run$/ })
   assert.equal(running(), before, 'a timer keeps the command from ending')
   await config({ credsStore: '../evil' })
-  await assert.rejects(dockerCredentials(directory, 'reg'), { code: 'BAD_SETTINGS' })
+  await assert.rejects(dockerCredentials(directory, 'reg'), {
+    code: 'BAD_SETTINGS',
+    message: '"../evil" is no name of a credential helper',
+  })
   await writeFile(join(directory, 'config.json'), '{ "auths": "secret"')
   await assert.rejects(dockerCredentials(directory, 'reg'), (error: Error) => !/secret/.test(error.message))
+  // Not as if there were none: who has logged in would be told to do it again.
+  await rm(join(directory, 'config.json'))
+  await mkdir(join(directory, 'config.json'))
+  await assert.rejects(dockerCredentials(directory, 'reg'), { code: 'BAD_SETTINGS', message: /^cannot read docker's/ })
+})
+
+test('docker’s credentials: what is written more than once, under an older name, or is empty', async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'countersign-docker-'))
+  t.after(() => rm(directory, { recursive: true }))
+  const config = (content: unknown): Promise<void> => writeFile(join(directory, 'config.json'), JSON.stringify(content))
+  const auth = (name: string): string => Buffer.from(`${name}:password`).toString('base64')
+  const named = (username: string): Credentials => ({ username, password: 'password' })
+  await config({ auths: { 'https://reg/v1/': { auth: auth('older') }, reg: { auth: auth('newer') } }, credsStore: '' })
+  assert.deepEqual(await dockerCredentials(directory, 'reg'), named('newer'))
+  await config({ auths: { 'index.docker.io': { auth: auth('hub'), identitytoken: '' } } })
+  const { account } = registryPlace(parseGun('docker.io/library/alpine'))
+  assert.deepEqual(await dockerCredentials(directory, account), named('hub'))
+})
+
+test('a credential helper that has nothing to give, or does not answer', { timeout: 10_000 }, async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'countersign-docker-'))
+  t.after(() => rm(directory, { recursive: true }))
+  const { PATH = '' } = process.env
+  process.env['PATH'] = `${directory}:${PATH}`
+  t.after(() => {
+    process.env['PATH'] = PATH
+  })
+  const helper = async (script: string): Promise<Credentials | undefined> => {
+    await writeFile(join(directory, 'docker-credential-odd'), `#!/bin/sh\n${script}\n`, { mode: 0o755 })
+    await writeFile(join(directory, 'config.json'), '{"credsStore":"odd"}')
+    return dockerCredentials(directory, 'reg')
+  }
+  for (const answer of ['{}', '{"Username":"","Secret":""}', '{"Username":"<token>","Secret":""}', 'null']) {
+    assert.equal(await helper(`echo '${answer}'`), undefined, answer)
+  }
+  const within = AbortSignal.timeout.bind(AbortSignal)
+  t.mock.method(AbortSignal, 'timeout', () => within(200))
+  await assert.rejects(helper('exec sleep 60'), {
+    code: 'BAD_SETTINGS',
+    message: "docker's configuration names docker-credential-odd, which does not answer",
+  })
 })
