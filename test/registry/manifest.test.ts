@@ -45,6 +45,7 @@ test('where the images of a repository are', () => {
     'index.docker.io/alpine',
     'acme/app',
     'localhost:5000/a/b',
+    'localhost/a',
     'registry.example/x',
   ].map((gun) => {
     const { url, repository, account } = registryPlace(parseGun(gun))
@@ -57,6 +58,7 @@ test('where the images of a repository are', () => {
     [hub[0], 'library/alpine', hub[1]],
     [hub[0], 'acme/app', hub[1]],
     ['http://localhost:5000', 'a/b', 'localhost:5000'],
+    ['http://localhost', 'a', 'localhost'],
     ['https://registry.example', 'x', 'registry.example'],
   ])
 })

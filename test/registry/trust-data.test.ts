@@ -15,7 +15,7 @@ import { tufPath } from '../support/upload.ts'
 const GUN = parseGun('source.example/team/app')
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
 
-/** A repository of three roots and two delegations at a real server. */
+/** A repository of three roots and delegations at a real server, one of which has signed nothing yet. */
 async function published(t: TestContext, firstRoot = 1): Promise<{ app: LocalApp; world: TrustWorld }> {
   const app = await startLocalApp()
   t.after(() => app.close())
@@ -25,6 +25,7 @@ async function published(t: TestContext, firstRoot = 1): Promise<{ app: LocalApp
   world.delegate('targets/releases', [makeKey('ecdsa')])
   world.delegate('targets/team', [makeKey('ecdsa')])
   world.delegate('targets/team/alice', [makeKey('ecdsa')])
+  world.delegate('targets/silent', [makeKey('ecdsa')])
   await world.send(app, world.parts('root', 'targets'))
   for (let version = firstRoot + 1; version <= 3; version += 1) {
     world.rotateRoot(app.clock.now)
