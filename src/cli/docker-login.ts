@@ -8,5 +8,5 @@ import { dockerCredentials, type Credentials } from '../registry/credentials.ts'
  * @param account as docker's configuration names the registry
  */
 export function dockerLogin(account: string): () => Promise<Credentials | undefined> {
-  return () => dockerCredentials(process.env['DOCKER_CONFIG'] ?? join(homedir(), '.docker'), account)
+  return () => dockerCredentials(process.env['DOCKER_CONFIG'] || join(homedir(), '.docker'), account)
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, symlink, writeFile } from 'node:fs/promises'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
@@ -19,6 +19,7 @@ describe('tags from a registry, from a pipe, as a signer, under rules', () => {
   let terminal: Terminal
   let registry: Server
   let gun: string
+  let credentials: string
 
   before(async () => {
     terminal = await Terminal.open()
@@ -34,7 +35,8 @@ describe('tags from a registry, from a pipe, as a signer, under rules', () => {
     gun = `${host}/team/app`
     const auth = Buffer.from('alice:registry-password').toString('base64')
     await mkdir(terminal.path('docker'))
-    await writeFile(terminal.path('docker', 'config.json'), JSON.stringify({ auths: { [host]: { auth } } }))
+    credentials = JSON.stringify({ auths: { [host]: { auth } } })
+    await writeFile(terminal.path('docker', 'config.json'), credentials)
     terminal.environment['DOCKER_CONFIG'] = terminal.path('docker')
     await writeFile(terminal.path('pass'), 'a passphrase for root\n', { mode: 0o600 })
     await (await terminal.serve()).end()
@@ -71,6 +73,12 @@ describe('tags from a registry, from a pipe, as a signer, under rules', () => {
       'error: http://REGISTRY has no team/app:v2\nhint: docker push --disable-content-trust, or say its digest and size\n',
       1,
     )
+    // An empty variable is none, as for docker: its directory is at home.
+    await mkdir(terminal.path('home'))
+    await symlink(terminal.path('docker'), terminal.path('home', '.docker'))
+    const home = { DOCKER_CONFIG: '', HOME: terminal.path('home') }
+    const { stdout } = await terminal.run(['tag', 'sign', gun, 'v1'], home)
+    assert.equal(stdout, 'nothing to do: it is so already\n')
     await writeFile(terminal.path('docker', 'config.json'), '{}')
     await prints(
       'tag sign GUN v1',
@@ -120,17 +128,28 @@ describe('tags from a registry, from a pipe, as a signer, under rules', () => {
     assert.equal(listed.etag, etag)
     assert.equal(listed.tags.length, 301)
     assert.equal(listed.tags.find(({ tag }) => tag === 'n299')?.length, 300)
-    assert.deepEqual(await pipe(`new ${ONE} 1\nbroken ${ONE}\n`), {
-      code: 2,
-      printed: 'error: line 2 of - is not "TAG DIGEST SIZE"\n',
-    })
+    for (const broken of [`broken ${ONE}`, `broken ${ONE} 1e3`, `broken ${ONE} 10 20`]) {
+      assert.deepEqual(await pipe(`new ${ONE} 1\n${broken}\n`), {
+        code: 2,
+        printed: 'error: line 2 of - is not "TAG DIGEST SIZE"\n',
+      })
+    }
     assert.match((await pipe(`same ${ONE} 1\nsame ${ONE} 2\n`)).printed, /a tag stands there twice/)
     await prints('tag remove GUN n0 n1 n2', 'signs 3 tags no more (targets)\n')
-    await prints(
-      `tag remove GUN n3 --if-match ${listed.etag}`,
-      'error: the tags of GUN changed in the meantime\nhint: list them again\n',
-      2,
-    )
+    await writeFile(terminal.path('list'), `new ${ONE} 1\n`)
+    await writeFile(terminal.path('docker', 'config.json'), credentials)
+    for (const change of [
+      'remove GUN n3',
+      'remove GUN n3 n4',
+      `sign GUN n3 ${ONE} 99`,
+      'sign GUN v1',
+      'sign GUN --from list',
+    ])
+      await prints(
+        `tag ${change} --if-match ${listed.etag}`,
+        'error: the tags of GUN changed in the meantime\nhint: list them again\n',
+        2,
+      )
   })
 
   test('the key of a signer is printed so that it can be put into a file', async () => {
