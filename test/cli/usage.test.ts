@@ -1,7 +1,9 @@
 import type { Command } from 'commander'
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { open, writeFile } from 'node:fs/promises'
+import { text } from 'node:stream/consumers'
 import { after, before, describe, test } from 'node:test'
 import { programFor, withSubcommands } from '../../src/cli/program.ts'
 import { describeSettings } from '../../src/settings/load.ts'
@@ -50,6 +52,14 @@ describe('countersign', () => {
       )
       assert.equal(status, 2)
     }
+  })
+
+  test('whoever reads what is printed may go away: that is no error', async () => {
+    const { environment: env, directory: cwd } = terminal
+    const child = spawn(COMMAND, ['config'], { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] })
+    child.stdout.destroy()
+    const [printed, [code]] = await Promise.all([text(child.stderr), once(child, 'close')])
+    assert.deepEqual([printed, code], ['', 0])
   })
 
   test('every command prints JSON, and what changes something says before what it would do', async () => {
