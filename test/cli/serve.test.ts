@@ -6,6 +6,8 @@ import { resolve } from 'node:path'
 import { connect, type TLSSocket } from 'node:tls'
 import { afterEach, beforeEach, describe, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
+import { greetingOf } from '../../src/cli/greeting.ts'
+import { loadSettings } from '../../src/settings/load.ts'
 import { exchange } from '../support/exchange.ts'
 import { COMMAND } from '../support/server-process.ts'
 import { until } from '../support/until.ts'
@@ -47,6 +49,38 @@ Docker 29 and later need the docker-trust plugin, and no longer verify on pull, 
 `,
     )
     assert.match(server.stderr, new RegExp(`SERVER=https://localhost:${server.port}\n`))
+  })
+
+  test('what to type next is what these settings make of it', () => {
+    const greeting = (environment: Record<string, string>): string =>
+      greetingOf({ url: 'https://…', port: 4443, made: [] }, loadSettings({ environment }), 0)
+    const everywhere = {
+      COUNTERSIGN_LISTEN_HOST: '0.0.0.0',
+      COUNTERSIGN_LISTEN_WITHOUT_AUTHENTICATION: 'anyone-may-write',
+    }
+    assert.match(greeting(everywhere), /_SERVER=https:\/\/localhost:4443\n/)
+    assert.match(greeting({ COUNTERSIGN_LISTEN_HOST: '::1' }), /_SERVER=https:\/\/\[::1\]:4443\n/)
+    const own = { COUNTERSIGN_TLS_CERTIFICATE_FILE: 'tls.crt', COUNTERSIGN_TLS_KEY_FILE: 'tls.key' }
+    assert.doesNotMatch(greeting(own), /ca\.crt/)
+    const behind = greeting({ COUNTERSIGN_LISTEN_PLAIN_HTTP: 'i-know-this-is-not-encrypted' })
+    assert.match(behind, /put a proxy in front\n\n$/)
+    assert.doesNotMatch(behind, /DOCKER_CONTENT_TRUST/)
+  })
+
+  test('a command whose server is killed before it answers says so, and what to look at', async () => {
+    const server = await terminal.serve()
+    // It takes connections, and says nothing.
+    server.signal('SIGSTOP')
+    const asking = terminal.run(['repo', 'list'])
+    await pause(1_500)
+    await server.end('SIGKILL')
+    const { code, stdout, stderr } = await asking
+    assert.deepEqual([code, stdout], [2, ''])
+    assert.equal(
+      stderr,
+      'error: the server stopped before it had answered\n' +
+        'hint: its log says why; "countersign audit" says whether it was done all the same\n',
+    )
   })
 
   test('whoever reads the log may go away: the server stays', async () => {
