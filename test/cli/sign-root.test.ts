@@ -5,6 +5,7 @@ import { test } from 'node:test'
 import { parsed } from '../../src/admin/operation.ts'
 import { discardRoot, showStagedRoot, signRoot, stageNextRoot } from '../../src/admin/roots.ts'
 import type { Connection } from '../../src/cli/connect.ts'
+import { TrustError } from '../../src/errors.ts'
 import { RootKeyring } from '../../src/cli/root-keys.ts'
 import { signaturesBy, stageAndPublish } from '../../src/cli/sign-root.ts'
 import { worldOf } from '../support/people.ts'
@@ -13,14 +14,16 @@ import { countersign } from '../support/server-process.ts'
 
 const GUN = 'example.org/two-admins'
 
-test('a rotation leaves alone the root that another admin has staged in the place of its own; signed, it says how to go on', async (t) => {
+test('a rotation that cannot be published leaves nothing, and leaves alone the root that another admin has staged in the place of its own; signed, it says how to go on', async (t) => {
   const server = await startTestServer({ transport: 'plain' })
   t.after(() => server.stop())
   const world = worldOf(server.running)
   const actor = { name: 'local' }
   let meanwhile = false
+  let full = false
   const connection: Connection = {
     async call(operation, input, dryRun = false) {
+      if (full && operation.name === 'root.publish') throw new TrustError('STORE_UNAVAILABLE', 'no room')
       const rehearsed = { ...world, trust: { ...world.trust, store: { ...world.store, commit: async () => 0 } } }
       const output = await operation.run(dryRun ? rehearsed : world, parsed(operation, input), actor)
       if (meanwhile && operation.name === 'root.stage' && !dryRun) {
@@ -37,11 +40,14 @@ test('a rotation leaves alone the root that another admin has staged in the plac
   const keyring = new RootKeyring(connection, passphraseFile)
   const certificate = await keyring.certificate(await keyring.create('root'), GUN)
   await stageAndPublish(connection, keyring, GUN, { what: 'create', certificates: [certificate] })
+  full = true
+  const change = { what: 'keys' as const, roles: ['timestamp' as const] }
+  await assert.rejects(stageAndPublish(connection, keyring, GUN, change), { message: 'no room' })
+  const left = showStagedRoot.run(world, parsed(showStagedRoot, { gun: GUN }), actor)
+  await assert.rejects(left, { code: 'NOT_FOUND' }, 'it would stand in the way of the next try')
+  full = false
   meanwhile = true
-  await assert.rejects(
-    stageAndPublish(connection, keyring, GUN, { what: 'keys', roles: ['timestamp'] }),
-    /not a signature of the staged/,
-  )
+  await assert.rejects(stageAndPublish(connection, keyring, GUN, change), /not a signature of the staged/)
   const waits = await showStagedRoot.run(world, parsed(showStagedRoot, { gun: GUN }), actor)
   assert.partialDeepStrictEqual(waits, { by: 'user:bob', signatures: [], version: 2 })
 

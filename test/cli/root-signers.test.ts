@@ -1,0 +1,49 @@
+import { writeFile } from 'node:fs/promises'
+import { after, before, describe, test } from 'node:test'
+import { Terminal } from './terminal.ts'
+
+const [ONE, TWO] = ['docker.io/order/one', 'docker.io/order/two']
+const BOB = '--passphrase-file bob.pass'
+
+describe('which of the root keys sign', () => {
+  let terminal: Terminal
+
+  before(async () => {
+    terminal = await Terminal.open()
+    await (await terminal.serve()).end()
+    for (const name of ['alice', 'bob']) {
+      await writeFile(terminal.path(`${name}.pass`), `the passphrase of ${name}\n`, { mode: 0o600 })
+      await prints(`root create ${name} --passphrase-file ${name}.pass`, /^made/)
+    }
+    // carol is another name of bob's key, under the passphrase of alice: one command opens both.
+    await prints(`root export bob bob.key ${BOB} --key-passphrase-file bob.pass`, /^wrote/)
+    await prints('root import carol bob.key --key-passphrase-file bob.pass --passphrase-file alice.pass', /^took/)
+    await prints(`repo create ${ONE} --root-key bob ${BOB}`, /^created/)
+    await prints(`repo create ${TWO} --root-key alice carol --passphrase-file alice.pass`, /^created/)
+  })
+  after(() => terminal.close())
+
+  const prints: Terminal['prints'] = (...typed) => terminal.prints(...typed)
+
+  test('nobody is asked for the passphrase of one that is not needed, or if another one is known already', async () => {
+    await prints(`key rotate docker.io/order/* timestamp --all ${BOB}`, /one {2}rotated {2}2\n.*two {2}rotated {2}2\n$/)
+    await prints(`key rotate ${ONE} timestamp --stage`, /waits/)
+    await prints(`root sign ${ONE} ${BOB}`, `published root version 3 of ${ONE}\n`)
+  })
+
+  test('of two names the one by which the key is here; one that is offline, or not here, is said before', async () => {
+    await prints(`root export bob again.key ${BOB} --key-passphrase-file bob.pass --remove`, /is offline now/)
+    await prints(`key rotate ${ONE} root --renew --plan`, /signed by 1 of:\n {4}ID carol\n/)
+    const offline = /cannot be done: the root key bob is offline: "countersign root import" it first\n$/
+    await prints(`key rotate ${ONE} root --root-key bob --plan`, offline, 1)
+    await prints('root remove carol --yes', /^removed the root key carol\n/)
+    await prints(`key rotate ${ONE} root --renew --plan`, offline, 1)
+    await prints('root remove bob --yes', /^removed/)
+    await prints(`key rotate ${ONE} timestamp --plan`, /\n {4}ID \(not here\)\n {2}it would wait for signatures: /, 1)
+    await prints(
+      `key rotate ${ONE} root --renew --plan`,
+      /^error: the root key ID is not here\nhint: whoever has it/,
+      2,
+    )
+  })
+})
