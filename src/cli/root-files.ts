@@ -1,12 +1,14 @@
 import type { KeyObject } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { access, constants, rm, stat, writeFile } from 'node:fs/promises'
+import { access, chmod, constants, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { stagedRootAnswer } from '../admin/root-answers.ts'
 import { fileError, TrustError } from '../errors.ts'
 import type { StagedRootDescription } from '../repository/staged-root.ts'
 import { privateKeyOf } from '../signing/ed25519.ts'
 import { namesInKeyFile, openKeyFile } from '../signing/key-file.ts'
 import { syncDirectory, writeFileAtomically } from '../signing/secret-file.ts'
+import { parseGun } from '../tuf/gun.ts'
 import { secretFrom } from './ask-secret.ts'
 import { readGiven } from './given-file.ts'
 
@@ -41,9 +43,11 @@ export async function readStaged(file: string): Promise<StagedRootDescription> {
   const text = String(await readGiven(file, STAGED_HINT))
   try {
     const staged = JSON.parse(text) as StagedRootDescription
-    const { gun, signatures, payload } = staged
+    stagedRootAnswer.parse(staged)
+    // It is printed above what is signed: a name of many lines could say that something else is.
+    parseGun(staged.gun)
     // A root key must never be led to sign anything else.
-    if (typeof gun === 'string' && Array.isArray(signatures) && payload['_type'] === 'Root') return staged
+    if (staged.payload['_type'] === 'Root') return staged
   } catch {
     // Said below.
   }
@@ -56,6 +60,8 @@ export async function readStaged(file: string): Promise<StagedRootDescription> {
 export async function writeStaged(file: string, staged: StagedRootDescription): Promise<void> {
   const { mode } = await stat(file)
   await writeFileAtomically(file, stagedText(staged), mode & 0o777, 'check the disk, and who may write there')
+  // The umask takes from it what somebody else needs, who signs next.
+  await chmod(file, mode & 0o777).catch(() => undefined)
 }
 
 export function stagedText(staged: StagedRootDescription): string {

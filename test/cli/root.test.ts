@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { generateKeyPairSync } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { readFile, stat, writeFile } from 'node:fs/promises'
+import { chmod, readFile, stat, writeFile } from 'node:fs/promises'
 import { after, before, describe, test } from 'node:test'
 import { promisify } from 'node:util'
 import { COMMAND } from '../support/server-process.ts'
@@ -76,6 +76,20 @@ describe('root keys of persons, at the terminal', () => {
     )
     await prints(`root export alice alice.key --passphrase-file alice.pass ${out}`, 'wrote alice.key\n')
     await prints(`root import bob alice.key ${out} --passphrase-file bob.pass`, /there is a root key bob already/, 2)
+    await prints(
+      `root import carol alice.key ${out} --passphrase-file bob.pass --dry-run`,
+      'would take the root key carol: ID\n',
+    )
+    for (const [file, why] of [
+      ['bob.key', 'EEXIST: file already exists'],
+      ['nowhere/alice.key', 'ENOENT: no such file or directory'],
+    ] as const)
+      await prints(
+        `root export alice ${file} --passphrase-file alice.pass ${out} --dry-run`,
+        `error: cannot make ${file}: ${why}\nhint: name another file\n`,
+        2,
+      )
+    await prints('root list', /^ROOT KEY .*\nalice .*\nbob .*\n$/)
     await writeFile(terminal.path('empty.pass'), '\n', { mode: 0o600 })
     for (const rehearsed of ['', ' --dry-run']) {
       const open = 'root export alice open.key --passphrase-file alice.pass --key-passphrase-file empty.pass'
@@ -127,9 +141,11 @@ describe('root keys of persons, at the terminal', () => {
     )
     const before = await rootOf(GUN)
     assert.equal(before.threshold, 2)
+    await prints(`repo show ${GUN}`, /^ {2}root .* 2 of: SHORTENED-ID ecdsa-x509 \(.*\), SHORTENED-ID ecdsa-x509 \(/m)
     await prints(`key rotate ${GUN} timestamp --stage`, /waits for signatures/)
     await prints(`root publish ${GUN}`, /lacks signatures/, 2)
     await prints(`root sign ${GUN} --root-key nobody`, /there is no root key nobody/, 1)
+    await prints('root sign * --all --root-key nobody', /there is no root key nobody/, 1)
     await prints(
       `root sign ${GUN} --root-key bob --passphrase-file bob.pass`,
       /ID signed\n[^]*ID not yet\n|ID not yet\n[^]*ID signed\n/,
@@ -142,6 +158,10 @@ describe('root keys of persons, at the terminal', () => {
     // New certificates of the same keys: still two, and both must sign.
     await prints(`key rotate ${GUN} root --renew --passphrase-file wrong.pass`, /does not open/, 2)
     await prints(`key rotate ${GUN} root --root-key alice --passphrase-file alice.pass`, /above its number of keys/, 2)
+    // One that is named twice is one.
+    const twice = '--root-key alice alice --root-threshold 2 --passphrase-file alice.pass'
+    for (const command of [`key rotate ${GUN} root ${twice} --plan`, `repo create docker.io/acme/never ${twice}`])
+      await prints(command, /^error: the threshold 2 is above its number of keys, 1\nhint: name more/, 2)
     // No passphrase is asked for: there is no terminal here.
     await prints(
       'repo create docker.io/acme/never --root-threshold 2',
@@ -197,6 +217,8 @@ describe('root keys of persons, at the terminal', () => {
     const out = '--key-passphrase-file file.pass'
     await prints(`key rotate ${LATER} targets --stage`, /waits for signatures/)
     await prints(`root show ${LATER} --out staged.json`, /^wrote staged\.json/)
+    // Whoever signs it next may be somebody else.
+    await chmod(terminal.path('staged.json'), 0o664)
     await prints(`root publish ${LATER} staged.json --dry-run`, /lacks signatures/, 2)
     await prints(
       'root sign staged.json',
@@ -209,24 +231,31 @@ describe('root keys of persons, at the terminal', () => {
       /^signed this root of [^]* version {2}5, until [^]* root {7}1 of ID\n[^]*take it back/,
     )
     await full(1_000, `root sign staged.json --key alice.key ${out}`, /^error: cannot write staged\.json: EFBIG/)
+    const signed = await readFile(terminal.path('staged.json'), 'utf8')
     const again = await terminal.run(`root sign staged.json --key alice.key ${out} --dry-run`.split(' '))
+    assert.equal(await readFile(terminal.path('staged.json'), 'utf8'), signed)
+    assert.equal((await stat(terminal.path('staged.json'))).mode & 0o777, 0o664)
     const [id = ''] = (await rootOf(LATER)).ids
     assert.ok(again.stdout.includes(`  root       1 of ${id}\n`), 'the id that repo show has')
     await prints(`root publish ${LATER} staged.json --dry-run`, `would publish root version 5 of ${LATER}\n`)
     await prints(`root show ${LATER}`, /ID not yet/)
     await prints(`root publish ${LATER} staged.json`, `published root version 5 of ${LATER}\n`)
-    await writeFile(
-      terminal.path('other.json'),
-      JSON.stringify({ gun: LATER, signatures: [], payload: { _type: 'X' } }),
-    )
-    await prints(`root sign other.json --key alice.key ${out}`, /other\.json holds no staged root/, 2)
+    const staged = JSON.parse(await readFile(terminal.path('staged.json'), 'utf8')) as { payload: object }
+    for (const other of [
+      { gun: LATER, signatures: [], payload: { _type: 'Root' } },
+      { ...staged, payload: { ...staged.payload, _type: 'Targets' } },
+      { ...staged, gun: `${LATER} in staged.json:\n  version  6, until` },
+      { ...staged, signatures: [null] },
+    ]) {
+      await writeFile(terminal.path('other.json'), JSON.stringify(other))
+      await prints(`root sign other.json --key alice.key ${out}`, /^error: other\.json holds no staged root\n/, 2)
+    }
     await prints(
       `root sign ${LATER} --key alice.key ${out}`,
       /ENOENT.*\nhint: name a file here: "countersign root show /,
       2,
     )
-    const { payload, ...rest } = JSON.parse(await readFile(terminal.path('staged.json'), 'utf8')) as { payload: object }
-    const broken = JSON.stringify({ ...rest, payload: { ...payload, roles: {} } })
+    const broken = JSON.stringify({ ...staged, payload: { ...staged.payload, roles: {} } })
     await writeFile(terminal.path('other.json'), broken)
     await prints(`root sign other.json --key alice.key ${out}`, /^error: /, 2)
     assert.equal(await readFile(terminal.path('other.json'), 'utf8'), broken)
@@ -280,6 +309,8 @@ describe('root keys of persons, at the terminal', () => {
 
   test('one certificate for all below a prefix stays that when it is renewed', async () => {
     const wildcard = '--wildcard docker.io/fleet/* --root-key alice --passphrase-file alice.pass'
+    await prints(`repo create docker.io/fleet/one ${wildcard} --dry-run`, 'would create docker.io/fleet/one\n')
+    assert.doesNotMatch((await terminal.run(['root', 'list', '--json'])).stdout, /fleet/)
     await prints(`repo create docker.io/fleet/one ${wildcard}`, /^created /)
     await prints(`repo create docker.io/fleet/two ${wildcard}`, /^created /)
     await prints(
