@@ -65,6 +65,8 @@ describe('users and tokens at the terminal', () => {
       'user set alice --allow read:docker.io/acme/* --disable',
       'changed user alice, who may: read:docker.io/acme/* (disabled)\n',
     )
+    const { stdout } = await type('user', 'list')
+    assert.match(stdout, /^alice {2}disabled {5}read:docker\.io\/acme\/\*$/m)
     await prints('user set alice --enable', 'changed user alice, who may: read:docker.io/acme/*\n')
     for (const none of ['', ' --disable --enable'])
       await prints(`user set alice${none}`, 'error: say --allow, --disable or --enable\n', 2)

@@ -82,6 +82,9 @@ describe('what is damaged is named, and hides nothing else', () => {
     assert.equal(code, 1)
     assert.ok(stdout.startsWith(`Rotating the timestamp key of ${DAMAGED}\n  cannot be done: ${WHY}\n\n`), stdout)
     assert.match(stdout, new RegExp(`^Rotating the timestamp key of ${SOUND}\n  root version 2`, 'm'))
+    // Of one that cannot be read nobody can tell whether it was adopted.
+    const adopted = await terminal.run(['key', 'rotate', '*', 'timestamp', '--adopted', '--plan'])
+    assert.match(adopted.stderr, /^error: \* names no repository that waits to be signed here\n/)
   })
 
   test('a signer is removed, and it is said where nobody can tell whether it is trusted', async () => {

@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import { writeFile } from 'node:fs/promises'
 import { after, before, describe, test } from 'node:test'
 import { Terminal } from './terminal.ts'
@@ -45,5 +46,23 @@ describe('which of the root keys sign', () => {
       /^error: the root key ID is not here\nhint: whoever has it/,
       2,
     )
+  })
+
+  test('a certificate for many is given to no other repository once its end comes near', async () => {
+    const YEAR = 365 * 86_400_000
+    const create = async (name: string, years: number): Promise<number> => {
+      await writeFile(terminal.path('later.mjs'), `const { now } = Date; Date.now = () => now() + ${years * YEAR}`)
+      const later = { NODE_OPTIONS: '--import=./later.mjs' }
+      const gun = `docker.io/shared/${name}`
+      const alice = ['--root-key', 'alice', '--passphrase-file', 'alice.pass']
+      const created = await terminal.run(['repo', 'create', gun, '--wildcard', 'docker.io/shared/*', ...alice], later)
+      assert.match(created.stdout, /^created /, created.stderr)
+      const { stdout } = await terminal.run(['repo', 'show', gun, '--json'], later)
+      const { roles } = JSON.parse(stdout) as { roles: { keys: { certificateEnds?: string }[] }[] }
+      return Date.parse(roles[0]?.keys[0]?.certificateEnds ?? '')
+    }
+    const first = await create('one', 0)
+    assert.equal(await create('two', 6.9), first)
+    assert.ok((await create('three', 7.1)) > first + 6.9 * YEAR)
   })
 })
