@@ -205,7 +205,7 @@ test('who does not answer, or not to the end, is not waited for', { timeout: 10_
     if (request.url?.endsWith('/root.json') === true) response.writeHead(200).write('{')
   })
   const within = AbortSignal.timeout.bind(AbortSignal)
-  const patience = t.mock.method(AbortSignal, 'timeout', () => within(100))
+  const patience = t.mock.method(AbortSignal, 'timeout', () => within(1_000))
   const source = notaryServer(url, GUN, { credentials: unasked })
   await assert.rejects(source.document('timestamp'), { code: 'REGISTRY', message: `cannot reach ${url}` })
   await assert.rejects(source.document('root'), { code: 'REGISTRY', message: `${url} ended its answer early` })
