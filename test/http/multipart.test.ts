@@ -56,6 +56,8 @@ test('file names (wire spec §5.1)', () => {
     ['form-data;filename="targets/a/b"', 'targets/a/b'],
     ["form-data; filename*=UTF-8''targets%2Fa", 'targets/a'],
     ["form-data; filename*=utf-8'en'root", 'root'],
+    ["form-data; filename*=UTF-8''root; filename=targets", 'root'],
+    ["form-data; filename=targets; filename*=UTF-8''root", 'root'],
     ['form-data; filename="a\\"b"', 'a"b'],
     ['form-data; filename=""', ''],
     ['form-data; name="filename"', undefined],
@@ -80,6 +82,12 @@ test('a part without a disposition, with two, or without any header names no rol
   assert.deepEqual(parse(`--b7\r\n${disposition}${disposition}\r\n{}\r\n--b7--`), [[undefined, '{}']])
   assert.deepEqual(parse('--b7\r\n\r\n{}\r\n--b7--'), [[undefined, '{}']])
   assert.deepEqual(parse('--b7\r\n\r\n\r\n--b7--'), [[undefined, '']])
+})
+
+test('a part may say that it is sent as it is', () => {
+  for (const encoding of ['binary', '7bit', '8bit', 'Binary ']) {
+    assert.deepEqual(parse(`${partOf('{}', `Content-Transfer-Encoding: ${encoding}\r\n`)}--b7--`), [[undefined, '{}']])
+  }
 })
 
 test('a part without content ends where its header lines do: the next one is not taken for its content', () => {
