@@ -108,3 +108,13 @@ test('nobody else is believed', async (t) => {
   await until('its line', () => lines.some(({ operation }) => operation === 'Ping'))
   assert.match(String(lines.find(({ operation }) => operation === 'Ping')?.['address']), HERE)
 })
+
+test('with TLS of its own, who connects is who guesses, whatever the names', async (t) => {
+  const server = await startTestServer({ settings: { access: { mode: 'built-in' } } })
+  t.after(() => server.stop())
+  await addPerson(server.running, 'alice', ['sign:*'], PASSWORD)
+  const ask = async (user: string, password: string): Promise<number> =>
+    (await exchange(server, { path: '/auth/token', headers: { authorization: basic(user, password) } })).status
+  for (let guess = 0; guess < 5; guess += 1) assert.equal(await ask(`name${guess}`, 'guess'), 401)
+  assert.equal(await ask('alice', PASSWORD), 429)
+})
