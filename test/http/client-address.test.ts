@@ -92,6 +92,9 @@ describe('behind a proxy that is trusted', () => {
     for (let guess = 0; guess < 5; guess += 1) assert.equal(await ask(`name${guess}`, 'guess', '203.0.113.66'), 401)
     assert.equal(await ask('bob', PASSWORD, '203.0.113.66'), 429)
     assert.equal(await ask('bob', PASSWORD, '203.0.113.67'), 200)
+    // Whoever this proxy asks for, it does not say.
+    for (let guess = 0; guess < 5; guess += 1) assert.equal(await ask(`other${guess}`, 'guess', '10.9.9.9'), 401)
+    assert.equal(await ask('bob', PASSWORD, '10.9.9.9'), 200)
   })
 
   async function token(user: string): Promise<string> {
