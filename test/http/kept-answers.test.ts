@@ -56,6 +56,8 @@ describe('an answer that is sent again', () => {
     await twice('root.json')
     for (const [version, hosts] of [
       ['1.1', 'Host: x\r\nHost: y\r\n'],
+      ['1.1', 'Host: x\r\nhost: y\r\n'],
+      ['1.1', 'HOST: x\r\nhost: y\r\n'],
       ['2.0', 'Host: x\r\n'],
     ]) {
       const connection = await RawConnection.open(app)

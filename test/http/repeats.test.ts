@@ -168,6 +168,17 @@ for (const transport of ['tls', 'plain'] as const) {
       assert.equal(connection.rest, '')
     })
 
+    test('a body in chunks of a GET is read to its end, however often the same comes', async () => {
+      for (const again of [1, 2, 3]) {
+        const connection = await open()
+        connection.write(get('root.json', 'Transfer-Encoding: chunked\r\n'))
+        await apart()
+        connection.write('0\r\n\r\n')
+        assert.equal(statusOf(await connection.answer()), 200, `${again}`)
+        assert.equal(statusOf(await connection.ask(get('timestamp.json'))), 200, `${again}`)
+      }
+    })
+
     test('cut anywhere, or many in one piece, all are answered in their order', async () => {
       const [root, timestamp] = [get('root.json'), get('timestamp.json')]
       const bodies = [bodyOf(await (await open()).ask(root)), bodyOf(await (await open()).ask(timestamp))]
