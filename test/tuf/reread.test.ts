@@ -71,6 +71,15 @@ test('what stands there again is the same object; what only begins like it is no
   assert.equal(now?.['b'], 12)
 })
 
+test('what need not be read again counts as much as what is', () => {
+  const list = Array.from({ length: 100 }, (_, index) => `"n${index + 100}":[${'0,'.repeat(1_990)}0]`)
+  const before = parseSigned(bytesOf(list))
+  const after = bytesOf([...list, `"z":[${'0,'.repeat(998)}0]`])
+  for (const earlier of [undefined, before]) {
+    assert.throws(() => parseSigned(after, earlier?.targets), /more than 200000 members/)
+  }
+})
+
 test('versions follow the one that was read as a whole, until too much is another', () => {
   const list = Array.from({ length: 20 }, (_, index) => `"n${index + 10}":{"x":${index}}`)
   const whole = parseSigned(bytesOf(list))
