@@ -151,6 +151,13 @@ test('takes certificates that end in 2050 or later', () => {
   assert.ok(accepted(keyOf(pemOf(make({ ends: '9999-12-31T23:59:59Z' })))))
 })
 
+test('takes years of two digits for those from 1950 to 2049', () => {
+  const validity = der(0x30, ...['500101000000Z', '491231235959Z'].map((text) => der(0x17, Buffer.from(text))))
+  const key = keyOf(pemOf(make({ fields: { validity: validity.toString('hex') } })))
+  assert.ok(accepted(key))
+  assert.equal(certificateEnds(key), Date.parse('2049-12-31T23:59:59Z'))
+})
+
 test('keeps sound intermediates, drops others; those of a root before are kept as they are', () => {
   assert.ok(accepted(keyOf(pemOf(make({ names: [GUN] }), intermediate))))
   for (const unsound of [{ ends: '2026-11-01T00:00:00Z' }, { signatureOid: ECDSA_SHA1 }]) {

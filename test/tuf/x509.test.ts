@@ -37,6 +37,7 @@ const otherName = (tag: number, value: string): Partial<CertificateParts> =>
   having(extension(OTHER_NAMES, hex(SEQUENCE, text(tag, value))))
 const list = (nameTag: number): string =>
   extension(LISTS, hex(SEQUENCE, hex(SEQUENCE, hex(0xa0, hex(nameTag, text(0x86, 'http://a.example/crl'))))))
+const authority = hex(SEQUENCE, '06082b06010505073002', text(0x86, 'http://a/'))
 
 const RSA_MODULUS = hex(0x02, `00${'c1'.repeat(256)}`)
 const rsa = (exponent: string): Partial<CertificateParts> => {
@@ -66,10 +67,7 @@ const READ: readonly (readonly [what: string, parts: Partial<CertificateParts>])
   ['policies', having(extension(POLICIES, hex(SEQUENCE, hex(SEQUENCE, '06032a0304'))))],
   ['the place of a revocation list', having(list(0xa0))],
   ['the key of its authority', having(extension(AUTHORITY_KEY, hex(SEQUENCE, '800101')))],
-  [
-    'the place of its authority',
-    having(extension(AUTHORITY_INFO, hex(SEQUENCE, hex(SEQUENCE, '06082b06010505073002', text(0x86, 'http://a/'))))),
-  ],
+  ['the place of its authority', having(extension(AUTHORITY_INFO, hex(SEQUENCE, authority)))],
 ]
 
 const REFUSED: readonly (readonly [what: string, parts: Partial<CertificateParts>])[] = [
@@ -95,18 +93,26 @@ const REFUSED: readonly (readonly [what: string, parts: Partial<CertificateParts
   ['the same extension twice', having(extension(UNKNOWN, '0500'), extension(UNKNOWN, '0500'))],
   ['a BOOLEAN that is neither 00 nor ff', having(extension(UNKNOWN, '0500', '010101'))],
   ['a CA BOOLEAN that is neither 00 nor ff', having(extension(CONSTRAINTS, hex(SEQUENCE, '010101')))],
+  ['a CA BOOLEAN of two bytes', having(extension(CONSTRAINTS, hex(SEQUENCE, '0102ffff')))],
   ['basic constraints that are no sequence', having(extension(CONSTRAINTS, CRITICAL))],
   ['a key usage with bits that do not exist', having(extension(KEY_USAGE, '030205ff'))],
+  ['a key usage whose last byte has no bits', having(extension(KEY_USAGE, '03020800'))],
+  ['a key usage that lacks the byte whose bits it leaves out', having(extension(KEY_USAGE, '030107'))],
   ['a critical subject key identifier', having(extension(KEY_ID, '040101', '0500'))],
   ['a subject key identifier that is none', having(extension(KEY_ID, '0500'))],
   ['an authority key identifier that is none', having(extension(AUTHORITY_KEY, '0500'))],
   ['an alternative name that is no ASCII', otherName(0x82, 'é')],
+  ['an address of mail that is no ASCII', otherName(0x81, 'é@a.example')],
   ['an URI that is none', otherName(0x86, 'http://a b/')],
   ['an URI with half an escape', otherName(0x86, 'http://a/%a')],
+  ['an URI whose host is none', otherName(0x86, 'http://[a/')],
   ['an IP address of five bytes', otherName(0x87, '12345')],
   ['a purpose that is no OID', having(extension(PURPOSES, hex(SEQUENCE, '0500')))],
+  ['a purpose that is cut off', having(extension(PURPOSES, hex(SEQUENCE, '06032a0384')))],
   ['a policy that is no sequence', having(extension(POLICIES, hex(SEQUENCE, '06032a0304')))],
+  ['a policy without its OID', having(extension(POLICIES, hex(SEQUENCE, hex(SEQUENCE, '020105'))))],
   ['a revocation list by a relative name', having(list(0xa1))],
+  ['a place of a revocation list that is no sequence', having(extension(LISTS, hex(SEQUENCE, '0500')))],
   [
     'the place of its authority without saying what is there',
     having(extension(AUTHORITY_INFO, hex(SEQUENCE, hex(SEQUENCE)))),
@@ -127,6 +133,16 @@ const STRICTER: readonly (readonly [what: string, parts: Partial<CertificatePart
     'constraints on names',
     having(extension('551d1e', hex(SEQUENCE, hex(0xa0, hex(SEQUENCE, text(0x82, 'a.example')))))),
   ],
+  ['a mapping of policies', having(extension('551d21', hex(SEQUENCE, hex(SEQUENCE, '06032a0304', '06032a0304'))))],
+  ['constraints on policies', having(extension('551d24', hex(SEQUENCE, '800100')))],
+  ['no policy but those that are named', having(extension('551d36', '020100'))],
+  ['a critical authority key identifier', having(extension(AUTHORITY_KEY, hex(SEQUENCE, '800101'), CRITICAL))],
+  ['a critical place of its authority', having(extension(AUTHORITY_INFO, hex(SEQUENCE, authority), CRITICAL))],
+  ['an IPv4 address that is written as IPv6', otherName(0x87, `${'\0'.repeat(10)}\xff\xffabcd`)],
+  ['a length of the path in five bytes', having(extension(CONSTRAINTS, hex(SEQUENCE, CRITICAL, '02050100000000')))],
+  ['two lists of purposes', having(extension(PURPOSES, hex(SEQUENCE) + hex(SEQUENCE)))],
+  ['a purpose in which a number has a leading zero', having(extension(PURPOSES, hex(SEQUENCE, '06042a800304')))],
+  ['half of a pair in a BMPString', issuer(hex(0x1e, 'd800'))],
 ]
 
 const make = (parts: Partial<CertificateParts>): string => pemOf(makeCertificate({ keys, names: ['a'], ...parts }))
