@@ -326,6 +326,22 @@ describe('the admin API over TCP', () => {
     }
   })
 
+  test('a body is one JSON object whose length is said before it, or it is refused', async () => {
+    const endpoint = { url: `https://localhost:${server.running.adminPort}`, ca: server.ca }
+    const head = `POST /api/v1/users HTTP/1.1\r\nHost: localhost\r\nAuthorization: ${root}\r\nConnection: close\r\n`
+    const object = '{"name":"chunked","grants":[]}'
+    const chunk = `${object.length.toString(16)}\r\n${object}\r\n0\r\n\r\n`
+    for (const [rest, message] of [
+      ...['null', '[]', '1', '"x"'].map((text) => [`Content-Length: ${text.length}\r\n\r\n${text}`, 'a JSON object']),
+      [`Transfer-Encoding: chunked\r\n\r\n${chunk}`, 'a Content-Length'],
+    ]) {
+      const answer = await (await RawConnection.open(endpoint)).ask(`${head}${rest}`)
+      assert.match(answer, /^HTTP\/1\.1 400 /, rest)
+      assert.match(answer, new RegExp(`the body (must be|needs) ${message}`))
+    }
+    assert.equal(server.running.store.record('user', 'chunked'), undefined)
+  })
+
   test("a page in an admin's browser changes nothing", async () => {
     // What a form of another site can send: the browser adds the password that it remembers, and Origin.
     const form = async (origin: string): Promise<number> => {
