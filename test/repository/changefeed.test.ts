@@ -52,6 +52,18 @@ test('one record a timestamp, one a delete, none for keys; of one repository or 
   assert.deepEqual(await changefeed(store, { gun: parseGun('nobody'), records: 10, changeId: 0 }), [])
 })
 
+test('one answer has ten thousand records at most, forward and backward', async (t) => {
+  const store = await newStore(t)
+  await store.commit(commitOf('a', 0, [documentOf('timestamp', 1, 'timestamp')]))
+  function* journal(query?: JournalQuery): IterableIterator<JournalEntry> {
+    const [entry] = store.journal(query)
+    for (let count = 0; entry !== undefined && count < 10_001; count += 1) yield entry
+  }
+  for (const records of [2_147_483_647, -2_147_483_648]) {
+    assert.equal((await changefeed({ ...store, journal }, { records, changeId: 0 })).length, 10_000)
+  }
+})
+
 test('over a long journal, others are served in between: by the changefeed, and by the audit', async (t) => {
   const store = await newStore(t)
   const guns = Array.from({ length: 2_000 }, (_, index) => `long/r${index}`)
