@@ -271,6 +271,17 @@ test('description and endings for people', async (t) => {
   assert.match(describe(here.trust, GUN, NOW + 31 * DAY)?.warnings.join() ?? '', /targets expired/)
 })
 
+test('a description warns of what nobody can sign any more, and of what clients refuse', async (t) => {
+  const here = await local(t)
+  const publisher = await world(here)
+  // As `notary delegation purge` leaves it.
+  publisher.delegate('targets/purged', [])
+  await send(here, publisher.parts('root', 'targets'))
+  const warnings = (now: number): readonly string[] => describe(here.trust, GUN, now)?.warnings ?? []
+  assert.deepEqual(warnings(NOW), ['targets/purged has fewer keys than its threshold: nobody can sign it'])
+  assert.match(warnings(NOW + 20 * 365 * DAY).join(), /root certificates have expired: clients refuse this repository/)
+})
+
 test('what another thread has published is what is current, whatever was decoded here', async (t) => {
   const here = await local(t)
   const publisher = await world(here)
