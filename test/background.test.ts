@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { test } from 'node:test'
+import { exchange } from './support/exchange.ts'
+import { startTestServer } from './support/server.ts'
+import { keysFrom, TrustWorld } from './support/trust-world.ts'
+import { until } from './support/until.ts'
+
+const GUN = 'example.org/background'
+const NOW = Date.UTC(2026, 10, 24)
+const DAY = 86_400_000
+
+test('a server renews what is due, makes the next root where keys are old, tells what ends, and counts all of it', async (t) => {
+  const told: string[] = []
+  const hook = createServer((request, response) => {
+    void text(request).then((body) => told.push(body) && response.end())
+  }).listen(0, '127.0.0.1')
+  await once(hook, 'listening')
+  t.after(() => hook.close())
+  const server = await startTestServer({ transport: 'plain', now: NOW, settings: { renewIntervalSeconds: 1 } })
+  t.after(() => server.stop())
+  const serverKeys = keysFrom(server, GUN)
+  const world = await TrustWorld.create({ gun: GUN, now: NOW, serverKeys, snapshot: 'server' })
+  await world.publishFirst(server)
+  const counts = async (line: string): Promise<boolean> =>
+    (await exchange(server, { path: '/metrics' })).body.toString().split('\n').includes(line)
+
+  server.clock.now = NOW + 8 * DAY
+  await until('its timestamp to be renewed', () => counts('countersign_renewals_total{result="renewed"} 1'))
+
+  const secretFile = join(server.directory, 'secret')
+  await writeFile(secretFile, 'a-secret-of-the-webhook', { mode: 0o600 })
+  const url = `http://127.0.0.1:${(hook.address() as AddressInfo).port}/`
+  // Its targets live for three years.
+  server.clock.now = NOW + (3 * 365 - 20) * DAY
+  await server.restart({ rotation: { keyAgeDays: 1 }, webhook: { url, secretFile } })
+  await until('what ends to be counted', () => counts('countersign_ending_within_60_days{what="targets"} 1'))
+  await until('the webhook to be told', () => counts('countersign_webhook_total{result="delivered"} 1'))
+  assert.match(told.join(), /"what":"targets"/)
+  assert.notEqual(server.running.store.record('staged-root', GUN), undefined)
+})
