@@ -108,6 +108,9 @@ describe('keys of a token service that were replaced', { concurrency: true }, ()
     await replace(JSON.stringify(keySetOf({ ...after })))
     await until('the new to be taken', async () => (await taken(server, tokenOf(after))) === 1)
     assert.equal(lines.filter((line) => line.startsWith('new keys of the token service are used')).length, 1)
+    // As wrong as the one before, which was put right.
+    await replace('{"keys":')
+    await until('another warning', () => warnings().length > 1)
   })
 
   test('one that is gone for a while leaves the keys that are used', async (t) => {
