@@ -15,21 +15,21 @@ type Headers = Readonly<Record<string, string>>
 const PARKED = 'a'.repeat(45_000)
 const LIMITS = { parkedBytes: 100_000 }
 
-async function park(endpoint: Endpoint, headers: Headers): Promise<RawConnection> {
+async function park(endpoint: Endpoint, headers: Headers, bytes = PARKED): Promise<RawConnection> {
   const connection = await RawConnection.open(endpoint)
   const all = { Host: 'localhost', 'Content-Type': TYPE, 'Content-Length': '1000000', ...headers }
   const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`)
-  connection.write(`POST ${PATH} HTTP/1.1\r\n${lines.join('')}\r\n${PARKED}`)
+  connection.write(`POST ${PATH} HTTP/1.1\r\n${lines.join('')}\r\n${bytes}`)
   return connection
 }
 
 /** A whole body that is none: 400 if it was read. */
-const send = (endpoint: Endpoint, headers: Headers): Promise<Answer> =>
+const send = (endpoint: Endpoint, headers: Headers, bytes = 20_000): Promise<Answer> =>
   exchange(endpoint, {
     method: 'POST',
     path: PATH,
     headers: { 'content-type': TYPE, connection: 'close', ...headers },
-    body: 'a'.repeat(20_000),
+    body: 'a'.repeat(bytes),
   })
 
 /** What one sender parks keeps out all who are the same, and nobody else. */
@@ -60,6 +60,18 @@ test('a user’s uploads, by whatever token, leave room for those of others, in 
     return { authorization: `Bearer ${await makeToken(server.running, name, ['sign:*'], { owner })}` }
   }
   await shares(server, await tokenOf('a1', 'alice'), await tokenOf('a2', 'alice'), await tokenOf('b1', 'bob'))
+})
+
+test('one upload alone may have all of the room, and small ones of the same sender stand beside each other', async (t) => {
+  const settings = { access: { mode: 'built-in' as const }, limits: LIMITS }
+  const server = await startTestServer({ transport: 'plain', settings })
+  t.after(() => server.stop())
+  const headers = { authorization: `Bearer ${await makeToken(server.running, 'ci', ['sign:*'])}` }
+  assert.equal((await send(server, headers, 95_000)).status, 400)
+  const { socket } = await park(server, headers, 'a'.repeat(10_000))
+  // By the last of them the first bytes of the other one have come.
+  for (let sent = 0; sent < 10; sent += 1) assert.equal((await send(server, headers)).status, 400)
+  socket.destroy()
 })
 
 test('of nobody in particular, uploads from one network leave room for those from others', async (t) => {
