@@ -153,6 +153,18 @@ for (const publicReads of [false, true]) {
       }
     })
 
+    test('is not what somebody was told who asked for something else at the same URL', async () => {
+      const gun = 'example.org/team/other'
+      const scopeFor = async (method: string): Promise<string | undefined> => {
+        const { headers } = await exchange(server, { method, path: tufPath(gun, 'timestamp.key') })
+        return /scope="([^"]+)"/.exec(String(headers['www-authenticate']))?.[1]
+      }
+      for (const _ of [1, 2]) {
+        assert.equal(await scopeFor('POST'), `repository:${gun}:*`)
+        assert.equal(await scopeFor('GET'), `repository:${gun}:push,pull`)
+      }
+    })
+
     const request = (headers: string, file = 'root.json'): string =>
       `GET ${tufPath(GUN, file)} HTTP/1.1\r\nHost: localhost\r\n${headers}User-Agent: docker/28\r\n\r\n`
     const bearer = (token: string): string => `Authorization: Bearer ${token}\r\n`
