@@ -54,11 +54,20 @@ describe('who is not recognised any more when a body has come in', () => {
     const chief = `Basic ${Buffer.from(`chief:${PASSWORD}`).toString('base64')}`
     const stolen = `Bearer ${await makeToken(running, 'stolen', ['admin:*'])}`
     const owned = `Bearer ${await makeToken(running, 'owned', ['admin:*'], { owner: 'chief' })}`
-    const add = (name: string, authorization: string, meanwhile: () => Promise<unknown>): Promise<number> => {
+    const add = (
+      name: string,
+      authorization: string,
+      meanwhile: () => Promise<unknown>,
+      query = '',
+    ): Promise<number> => {
       const body = Buffer.from(JSON.stringify({ name, grants: [{ pattern: '*', actions: ['admin'] }] }))
-      return askSlowly(running.adminPort, '/api/v1/users', { authorization }, body, meanwhile)
+      return askSlowly(running.adminPort, `/api/v1/users${query}`, { authorization }, body, meanwhile)
     }
     assert.equal(await add('in-time', stolen, async () => undefined), 200)
+    // A rehearsal changes nothing, but tells.
+    const lost = `Bearer ${await makeToken(running, 'lost', ['admin:*'])}`
+    const revoke = (): Promise<unknown> => revokeToken.run(world, { token: 'lost' }, LOCAL)
+    assert.equal(await add('rehearsed', lost, revoke, '?dryRun=true'), 401)
     const changes: [string, string, () => Promise<unknown>][] = [
       ['revoked', stolen, () => revokeToken.run(world, { token: 'stolen' }, LOCAL)],
       ['password', chief, () => setPassword.run(world, { name: 'chief', password: `${PASSWORD} 2` }, LOCAL)],
