@@ -457,6 +457,15 @@ describe('the admin API over TCP', () => {
     assert.equal(status, 400)
     assert.doesNotMatch(body.toString(), /a-secret/)
   })
+
+  test('who guesses has to wait, whatever the names', async () => {
+    // Others before have guessed, too.
+    server.clock.now += HOUR
+    const list = async (user: string, password: string): Promise<number> =>
+      (await ask('GET', '/api/v1/users', basic(user, password))).status
+    for (let guess = 0; guess < 5; guess += 1) assert.equal(await list(`guessed-${guess}`, 'guess'), 401)
+    assert.equal(await list('root', PASSWORD), 429)
+  })
 })
 
 test('bodies that are being received have a limit together, and leave room: a user can make tokens, not fill the memory', async (t) => {

@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
+import { TrustError } from '../../src/errors.ts'
+import { renewDue } from '../../src/repository/renew-loop.ts'
+import { alteredSigner } from '../support/altered-signer.ts'
 import { exchange, type Answer } from '../support/exchange.ts'
 import { startLocalApp, type LocalApp } from '../support/local-app.ts'
 import { RawConnection } from '../support/raw-connection.ts'
@@ -105,4 +108,27 @@ describe('an answer that is sent again', () => {
     app.accepting = false
     assert.equal((await ping()).headers['connection'], 'close')
   })
+})
+
+test('an answer is not sent again once the snapshot has expired under a timestamp that has not', async (t) => {
+  const app = await startLocalApp({ now: NOW })
+  t.after(() => app.close())
+  const world = await TrustWorld.create({ gun: GUN, now: NOW, serverKeys: keysFrom(app, GUN), snapshot: 'server' })
+  await world.publishFirst(app)
+  const { signer } = app.trust
+  const withoutToken = alteredSigner(signer, {
+    async sign(owner, ...rest) {
+      if (owner.role === 'snapshot') throw new TrustError('SIGNER_UNAVAILABLE', 'its token is away')
+      return signer.sign(owner, ...rest)
+    },
+  })
+  app.clock.now += 1094 * DAY
+  assert.deepEqual(await renewDue({ ...app.trust, signer: withoutToken }), { renewed: 1, failed: 0 })
+  const files = ['timestamp.json', 'snapshot.json']
+  const read = async (): Promise<Buffer[]> =>
+    Promise.all(files.map(async (file) => (await exchange(app, { path: tufPath(GUN, file) })).body))
+  const before = await read()
+  assert.deepEqual(await read(), before)
+  app.clock.now += 2 * DAY
+  for (const [index, body] of (await read()).entries()) assert.notDeepEqual(body, before[index], files[index])
 })
