@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { decodeHead, encodeHead } from '../../src/store/encoding.ts'
-import { headKey, historyKey, journalKey, nameOf, recordKey } from '../../src/store/keyspace.ts'
+import { headKey, historyKey, journalKey, keysKey, nameOf, recordKey } from '../../src/store/keyspace.ts'
 import { openRecord, sealRecord } from '../../src/store/record.ts'
 import { parseGun, SERVER, type Gun } from '../../src/tuf/gun.ts'
-import { APP, changeRecords, livedIn, putRecords, recordsOf, ruined, type LivedIn } from '../support/lived-in.ts'
+import { APP, changeRecords, livedIn, OWN, putRecords, recordsOf, ruined, type LivedIn } from '../support/lived-in.ts'
 
 describe('countersign repair where an entry of the journal is lost', () => {
   let lived: LivedIn
@@ -39,8 +39,11 @@ describe('countersign repair where an entry of the journal is lost', () => {
     }
   }
 
-  async function repair({ environment }: Damaged): Promise<{ lost: string[]; left: string[]; unnamed: string[] }> {
-    const { code, stdout } = await lived.terminal.run(['repair', `made-${copies}`, '--json'], environment)
+  async function repair(
+    { environment }: Damaged,
+    ...more: string[]
+  ): Promise<{ lost: string[]; left: string[]; unnamed: string[] }> {
+    const { code, stdout } = await lived.terminal.run(['repair', `made-${copies}`, '--json', ...more], environment)
     assert.equal(code, 1)
     return JSON.parse(stdout) as { lost: string[]; left: string[]; unnamed: string[] }
   }
@@ -66,6 +69,31 @@ describe('countersign repair where an entry of the journal is lost', () => {
     }
   })
 
+  test('keys of an older backup are not all that there are: the entry may have made one', async () => {
+    const copy = await copyAfter()
+    const gun = parseGun(OWN)
+    const number = entriesOf(copy, gun).at(-1)!
+    await changeRecords(copy.directory, [journalKey(number), keysKey(gun, 'timestamp')], ruined)
+    const { lost } = await repair(copy, '--from', lived.terminal.path('old'))
+    assert.deepEqual(lost, [`journal ${number}`, nameOf(keysKey(gun, 'timestamp'))])
+  })
+
+  test('an entry of a backup that went another way is not taken for one that is lost', async () => {
+    const add = (name: string): string[] => ['user', 'add', name, '--allow', 'read:*', '--no-password']
+    await copyAfter(...add('mallory'))
+    const other = lived.terminal.path(`damaged-${copies}`)
+    const copy = await copyAfter(...add('carol'))
+    for (const name of ['dave', 'erin']) {
+      assert.equal((await lived.terminal.run(add(name), copy.environment)).code, 0)
+    }
+    const numbers = entriesOf({ ...copy, records: await recordsOf(copy.directory) }, SERVER).slice(-3, -1)
+    await changeRecords(copy.directory, numbers.map(journalKey), ruined)
+    const { lost } = await repair(copy, '--from', other)
+    for (const number of numbers) assert.ok(lost.includes(`journal ${number}`), lost.join())
+    const { stdout } = await lived.terminal.run(['user', 'list'], lived.placeOf(`made-${copies}`))
+    assert.doesNotMatch(stdout, /^mallory/m)
+  })
+
   test('a user who was removed is not there again', async () => {
     const user = recordKey('user', 'bob')
     for (const later of [false, true]) {
@@ -88,15 +116,20 @@ describe('countersign repair where an entry of the journal is lost', () => {
     }
   })
 
-  test('a head between two commits whose entries are both lost is no head', async () => {
-    const copy = await copyAfter()
-    const gun = parseGun(APP)
-    await changeRecords(copy.directory, entriesOf(copy, gun).slice(-2).map(journalKey), ruined)
-    await changeRecords(copy.directory, [headKey(gun)], (record, key) => {
-      const head = decodeHead(openRecord(key, record))
-      return sealRecord(key, encodeHead({ ...head, revision: head.revision - 1 }))
-    })
-    assert.ok((await repair(copy)).lost.includes(`head ${APP}`))
+  test('a head between two commits whose entries are lost, both or all that there were, is no head', async () => {
+    for (const [name, first] of [
+      [APP, -2],
+      [OWN, 0],
+    ] as const) {
+      const copy = await copyAfter()
+      const gun = parseGun(name)
+      await changeRecords(copy.directory, entriesOf(copy, gun).slice(first).map(journalKey), ruined)
+      await changeRecords(copy.directory, [headKey(gun)], (record, key) => {
+        const head = decodeHead(openRecord(key, record))
+        return sealRecord(key, encodeHead({ ...head, revision: head.revision - 1 }))
+      })
+      assert.ok((await repair(copy)).lost.includes(`head ${name}`), name)
+    }
   })
 
   test('what no entry of another repository can have named is left behind', async () => {
