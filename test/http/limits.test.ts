@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { connect, type AddressInfo, type Socket } from 'node:net'
 import { after, before, describe, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { Bodies } from '../../src/http/body.ts'
@@ -448,6 +449,41 @@ test('requests that are sent ahead are answered one after the other, and not beh
     assert.equal(ended.rest, '')
     assert.deepEqual(asked, ['a', 'b', 'd', 'e'])
   } finally {
+    await app.close()
+  }
+})
+
+test('while requests wait that were sent ahead, no more of them are read', async () => {
+  const asked = Promise.withResolvers<void>()
+  const held = Promise.withResolvers<void>()
+  const app = await startLocalApp({
+    alter: ({ signer }) => ({
+      signer: alteredSigner(signer, {
+        async create(...rest) {
+          asked.resolve()
+          await held.promise
+          return signer.create(...rest)
+        },
+      }),
+    }),
+  })
+  const connection = await RawConnection.open(app)
+  try {
+    connection.write(`GET ${tufPath('a', 'timestamp.key')} HTTP/1.1\r\nHost: x\r\n\r\n`)
+    await asked.promise
+    const pieces = 640
+    const piece = `GET /v2/ HTTP/1.1\r\nHost: x\r\nX: ${'x'.repeat(10_000)}\r\n\r\n`.repeat(10)
+    let taken = 0
+    for (let sent = 0; sent < pieces; sent += 1) connection.socket.write(piece, () => (taken += 1))
+    // By then the system has what it holds of a connection.
+    await sleep(1_000)
+    const before = taken
+    await sleep(500)
+    assert.equal(taken, before)
+    assert.ok(taken < pieces)
+  } finally {
+    held.resolve()
+    connection.socket.destroy()
     await app.close()
   }
 })
