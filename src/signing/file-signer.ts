@@ -71,10 +71,13 @@ export class FileSigner implements Signer {
     }
   }
 
-  /** True if the sealed key is this owner's and can be used; for `check`. */
+  /**
+   * True if the sealed key is this owner's and can be used; for `check`, which asks it of all keys in turn. So none is kept:
+   * those of busy repositories would have to go, and what is kept for a while holds up everybody when it is collected.
+   */
   opens(owner: KeyOwner, sealed: Uint8Array): boolean {
     try {
-      this.#open(owner, sealed)
+      this.#unsealed(owner, sealed)
       return true
     } catch (error) {
       if (error instanceof TrustError) return false
@@ -109,13 +112,17 @@ export class FileSigner implements Signer {
     const known = this.#opened.get(owner.keyId)
     const same = known?.owner.gun === gun && known.owner.role === role && Buffer.compare(known.sealed, sealed) === 0
     if (known !== undefined && same) return known.key
+    const key = this.#unsealed(owner, sealed)
+    this.#keep(owner, sealed, key)
+    return key
+  }
+
+  #unsealed(owner: KeyOwner, sealed: Uint8Array): KeyObject {
     const pkcs8 = this.#keyring.unseal(belonging(owner), sealed)
     if (pkcs8 === undefined) {
       throw new TrustError('SIGNING_FAILED', `the ${owner.role} key ${owner.keyId} of ${owner.gun} does not open`)
     }
-    const key = privateKeyOf(pkcs8)
-    this.#keep(owner, sealed, key)
-    return key
+    return privateKeyOf(pkcs8)
   }
 
   #keep({ gun, role, keyId: id }: KeyOwner, sealed: Uint8Array, key: KeyObject): void {
