@@ -6,6 +6,14 @@ import { runProgram, succeeded, type Outcome } from './tools.ts'
 
 const PASSPHRASE = 'a-test-passphrase'
 
+/** A row of `docker trust inspect`. */
+export interface SignedTag {
+  readonly tag: string
+  readonly digest: string
+  /** `Repo Admin` for one that `targets` alone signs. */
+  readonly signers: readonly string[]
+}
+
 /**
  * One person with the `docker` command and content trust on: a configuration of their own, keys and cache in it. It lies in
  * the engine's directory, and goes with it.
@@ -65,14 +73,18 @@ export class DockerClient {
   }
 
   /** The tags that `docker trust inspect` shows: tag → digest, with the signers' names. */
-  async signed(repository: string): Promise<Record<string, { digest: string; signers: string[] }>> {
+  async signed(repository: string): Promise<Record<string, Pick<SignedTag, 'digest' | 'signers'>>> {
+    const rows = await this.rows(repository)
+    return Object.fromEntries(rows.map(({ tag, digest, signers }) => [tag, { digest, signers }]))
+  }
+
+  /** The same as rows: of a tag with two digests, in `targets` and in `targets/releases`, there are two, in any order. */
+  async rows(repository: string): Promise<SignedTag[]> {
     const { stdout } = await this.run('trust', 'inspect', repository)
     const [{ SignedTags: tags = [] } = {}] = JSON.parse(stdout) as {
       SignedTags?: { SignedTag: string; Digest: string; Signers: string[] }[]
     }[]
-    return Object.fromEntries(
-      tags.map(({ SignedTag, Digest, Signers }) => [SignedTag, { digest: Digest, signers: Signers }]),
-    )
+    return tags.map(({ SignedTag: tag, Digest: digest, Signers: signers }) => ({ tag, digest, signers }))
   }
 
   #run(args: string[], trust: '0' | '1', input: string): Promise<Outcome> {
