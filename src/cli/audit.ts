@@ -4,7 +4,7 @@ import type { DamagedEntry } from '../store/journal-reader.ts'
 import type { RoleChange } from '../store/changes.ts'
 import type { JournalEntry } from '../store/store.ts'
 import { wholeNumber } from './options.ts'
-import { counted, print } from './print.ts'
+import { counted, print, short, visible } from './print.ts'
 import { EXIT, withConnection } from './run.ts'
 
 interface Options {
@@ -122,15 +122,19 @@ function roleText({ role, added, removed, certified = [], threshold, paths = [''
     ...(removed.length === 0 ? [] : [`${ids(removed)} may not any more`]),
     ...(threshold === null ? ['delegated no more'] : []),
     ...((threshold ?? 1) > 1 ? [`${threshold} must sign`] : []),
-    ...(paths.includes('') ? [] : [`only ${paths.join(', ')}`]),
+    ...(paths.includes('') ? [] : [paths.length === 0 ? 'no tags' : `only ${paths.map(visible).join(', ')}`]),
   ]
   return `    ${role}: ${told.join('; ')}`
 }
 
-/** @param key of a certificate: the id by which people name the key in it */
+/**
+ * Publishers may write anything where a key's id stands: it must not look like a line of ours.
+ *
+ * @param key of a certificate: the id by which people name the key in it
+ */
 function shortId(keyId: string, key?: string): string {
-  const short = keyId.slice(0, 12)
-  return key === undefined ? short : `${short} (key ${key.slice(0, 12)})`
+  const shown = visible(short(keyId))
+  return key === undefined ? shown : `${shown} (key ${short(key)})`
 }
 
 /** The first of them; with `--digest` those of it, however many there are before. */
@@ -140,11 +144,11 @@ function changesText(changes: JournalEntry['changes'], wanted: string | undefine
   const shown = found.slice(0, CHANGES_SHOWN)
   const more = changes.length - shown.length
   return [
-    ...shown.map(({ role, tag, from: old, to }) => `    ${tag}: ${short(old)} -> ${short(to)} (${role})`),
+    ...shown.map(({ role, tag, from: old, to }) => `    ${tag}: ${digestText(old)} -> ${digestText(to)} (${role})`),
     ...(more === 0 ? [] : [`    and ${counted(more, 'other change', 'other changes')}: --json has all`]),
   ]
 }
 
-function short(digest: string | null): string {
-  return digest === null ? 'nothing' : `sha256:${digest.slice(0, 12)}`
+function digestText(digest: string | null): string {
+  return digest === null ? 'nothing' : `sha256:${short(digest)}`
 }

@@ -6,6 +6,7 @@ import { makeSigner } from '../../src/admin/signers.ts'
 import { signTag } from '../../src/admin/tags.ts'
 import type { JournalEntry } from '../../src/store/store.ts'
 import { makeKey } from '../support/test-key.ts'
+import { keysFrom, TrustWorld } from '../support/trust-world.ts'
 import { Terminal } from './terminal.ts'
 
 const GUN = 'docker.io/acme/app'
@@ -87,4 +88,23 @@ test('audit says who may sign since when, what a key signed, and what went with 
   assert.equal(found.code, 1)
   assert.match(found.stdout, /docker\.io\/acme\/app:v1 +targets +\S+Z +\S+Z +local\n$/)
   await type('check')
+})
+
+test('what a publisher writes does not look like another entry', async (t) => {
+  const terminal = await Terminal.open()
+  t.after(() => terminal.close())
+  const server = await terminal.serve()
+  const owner = await TrustWorld.create({ gun: GUN, now: Date.now(), serverKeys: keysFrom(server, GUN) })
+  await owner.publishFirst(server)
+  const forged = '\n9  2026-11'
+  owner.delegate('targets/releases', [makeKey('ecdsa')], { paths: [`in/${forged}`, '\u001b[2J'] })
+  owner.delegate('targets/nobody', [makeKey('ecdsa')], { paths: [] })
+  const [key = makeKey('ecdsa')] = owner.signers.get('targets') ?? []
+  owner.signers.set('targets', [key, { ...key, id: forged }])
+  await owner.publish(server, 'targets')
+  const { stdout } = await terminal.run(['audit', '--limit', '1'])
+  assert.doesNotMatch(stdout, /^9/m)
+  assert.match(stdout, /^ {4}targets 2, signed by [0-9a-f]{12}, \\u\{a\}9 {2}2026-11$/m)
+  assert.match(stdout, /^ {4}targets\/releases: \w+ may sign now; only in\/\\u\{a\}9 {2}2026-11, \\u\{1b\}\[2J$/m)
+  assert.match(stdout, /^ {4}targets\/nobody: \w+ may sign now; no tags$/m)
 })
