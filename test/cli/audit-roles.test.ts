@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { writeFile } from 'node:fs/promises'
 import { test } from 'node:test'
+import { auditJournal } from '../../src/admin/audit.ts'
 import { addDelegation, removeDelegation } from '../../src/admin/delegations.ts'
 import { makeSigner } from '../../src/admin/signers.ts'
 import { signTag } from '../../src/admin/tags.ts'
@@ -18,17 +19,15 @@ test('audit says who may sign since when, what a key signed, and what went with 
   await (await terminal.serve()).end()
   await writeFile(terminal.path('pass'), 'the passphrase of all\n', { mode: 0o600 })
   const alice = makeKey('ecdsa')
-  await writeFile(terminal.path('alice.pub'), alice.publicKey.export({ type: 'spki', format: 'pem' }))
+  const pem = alice.publicKey.export({ type: 'spki', format: 'pem' })
 
   const type = async (command: string): Promise<string> => {
     const { code, stdout, stderr } = await terminal.run(command.split(' '))
     assert.equal(code, 0, `${command}: ${stderr}`)
     return stdout
   }
-  const numbersOf = async (options: string): Promise<number[]> => {
-    const lines = (await type(`audit --json ${options}`)).trimEnd().split('\n')
-    return lines.map((line) => (JSON.parse(line) as JournalEntry).number)
-  }
+  const numbersOf = async (filter: { key?: string; digest?: string }): Promise<number[]> =>
+    (await terminal.ask(auditJournal, { ...filter, after: 0 })).entries.map(({ number }) => number)
   /** Of the newest entry: who may sign otherwise than before, and which tags are. */
   const told = async (): Promise<string[]> => {
     const lines = (await type('audit --limit 1')).trimEnd().split('\n').slice(1)
@@ -46,11 +45,11 @@ test('audit says who may sign since when, what a key signed, and what went with 
   // By the name that its owner knows, though certificates of it sign.
   const [rootKey] = JSON.parse(await type('root list --json')) as { keyId: string }[]
   const made = JSON.parse(await type('audit --json --limit 1')) as JournalEntry
-  assert.deepEqual(await numbersOf(`--key ${rootKey?.keyId}`), [made.number])
+  assert.deepEqual(await numbersOf({ key: rootKey?.keyId ?? '' }), [made.number])
   await terminal.ask(signTag, { gun: GUN, tag: 'v1', digest: DIGEST, size: 1 })
   assert.deepEqual(await told(), ['    v1: nothing -> sha256:ID (targets)'])
 
-  await type(`delegation add ${GUN} alice alice.pub`)
+  await terminal.ask(addDelegation, { gun: GUN, name: 'alice', keys: [String(pem)] })
   assert.deepEqual(
     (await told()).toSorted(),
     ['targets/alice', 'targets/releases'].map((role) => `    ${role}: ALICE may sign now`),
@@ -62,9 +61,13 @@ test('audit says who may sign since when, what a key signed, and what went with 
     '    targets/alice: ALICE may not any more; delegated no more',
     '    targets/releases: ALICE may not any more',
   ])
-  const ofAlice = await numbersOf(`--key ${alice.id.slice(0, 12)}`)
+  const ofAlice = await numbersOf({ key: alice.id.slice(0, 12) })
   assert.equal(ofAlice.length, 2)
-  assert.deepEqual(await numbersOf(`--key ${alice.id}`), ofAlice)
+  const lines = (await type(`audit --json --key ${alice.id}`)).trimEnd().split('\n')
+  assert.deepEqual(
+    lines.map((line) => (JSON.parse(line) as JournalEntry).number),
+    ofAlice,
+  )
   const short = await terminal.run(['audit', '--key', 'a1'])
   assert.deepEqual([short.stderr, short.code], ['error: key: write 8 to 64 hex digits of its id\n', 2])
 
@@ -77,13 +80,13 @@ test('audit says who may sign since when, what a key signed, and what went with 
   names.set(old.slice(0, 12), 'OLD').set(fresh.slice(0, 12), 'NEW')
   assert.deepEqual(await told(), ['    targets: NEW may sign now; OLD may not any more'])
   // It was made, signed one document after the other, and was given up.
-  const ofOld = await numbersOf(`--key ${old}`)
+  const ofOld = await numbersOf({ key: old })
   assert.equal(ofOld.at(-1), number)
   assert.ok(ofOld.length > 3)
 
   await type(`repo delete ${GUN} --yes`)
   assert.deepEqual(await told(), ['    v1: sha256:ID -> nothing (targets)'])
-  assert.deepEqual((await numbersOf(`--digest ${DIGEST}`)).slice(1), [number + 1])
+  assert.deepEqual((await numbersOf({ digest: DIGEST })).slice(1), [number + 1])
   const found = await terminal.run(['find', DIGEST])
   assert.equal(found.code, 1)
   assert.match(found.stdout, /docker\.io\/acme\/app:v1 +targets +\S+Z +\S+Z +local\n$/)

@@ -8,7 +8,7 @@ import { Terminal } from '../cli/terminal.ts'
 import { COMMAND } from '../support/server-process.ts'
 
 /** Kills, spread over the time that a first start takes. */
-const KILLS = Number(process.env['KILL_CYCLES'] ?? 20)
+const KILLS = Number(process.env['KILL_CYCLES'] ?? 10)
 
 test(`${KILLS} kills during first starts: the next start completes it`, async (t) => {
   const terminal = await Terminal.open()

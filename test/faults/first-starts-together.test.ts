@@ -6,7 +6,7 @@ import { checkStore } from '../../src/admin/repositories.ts'
 import { addUser } from '../../src/admin/users.ts'
 import { Terminal } from '../cli/terminal.ts'
 
-const ROUNDS = Number(process.env['KILL_CYCLES'] ?? 8)
+const ROUNDS = Number(process.env['KILL_CYCLES'] ?? 4)
 
 test('where keys and anchor are gone, nothing is made anew over what was committed', async (t) => {
   const terminal = await Terminal.open()

@@ -9,7 +9,7 @@ import { countersign, freePort, ServerProcess } from '../support/server-process.
 import { keysFrom, TrustWorld } from '../support/trust-world.ts'
 import { upload, type Part } from '../support/upload.ts'
 
-const CYCLES = Number(process.env['KILL_CYCLES'] ?? 50)
+const CYCLES = Number(process.env['KILL_CYCLES'] ?? 25)
 const PUBLISHERS = 4
 /** Milliseconds that publishers work before the server is killed, at the most. */
 const WORK = 250
