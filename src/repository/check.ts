@@ -29,7 +29,7 @@ export type OpensKey = (owner: KeyOwner, sealed: Uint8Array) => boolean | Promis
 export async function check(store: LevelStore, opens: OpensKey, now: number): Promise<CheckReport> {
   const findings: Finding[] = []
   /** What can be read of it: that it is damaged is one finding among others. */
-  async function* unlessDamaged<T>(list: AsyncIterable<T>, what: string): AsyncGenerator<T> {
+  async function* asFarAsReadable<T>(list: AsyncIterable<T>, what: string): AsyncGenerator<T> {
     try {
       yield* list
     } catch (error) {
@@ -41,7 +41,7 @@ export async function check(store: LevelStore, opens: OpensKey, now: number): Pr
   let repositories = 0
   try {
     const records = await auditStore(snapshot, store.readAnchor, (finding) => findings.push(finding))
-    for await (const gun of unlessDamaged(allGuns(reader), 'the list of repositories')) {
+    for await (const gun of asFarAsReadable(allGuns(reader), 'the list of repositories')) {
       const found = (severity: Finding['severity'], text: string): void => void findings.push({ severity, gun, text })
       try {
         const head = reader.head(gun)
@@ -58,7 +58,7 @@ export async function check(store: LevelStore, opens: OpensKey, now: number): Pr
       }
     }
     // Keys of signers. Root keys are not looked at: their passphrases are not here.
-    for await (const { role, keyId, sealed } of unlessDamaged(keysOfSigners(reader), 'the list of signers’ keys')) {
+    for await (const { role, keyId, sealed } of asFarAsReadable(keysOfSigners(reader), 'the list of signers’ keys')) {
       if (await opens({ gun: SERVER, role, keyId }, sealed)) continue
       findings.push({ severity: 'error', text: `the key ${keyId} of the signer ${role} does not open` })
     }

@@ -34,8 +34,8 @@ export const parseRoot = once((metadata: Metadata): Root => {
 })
 
 /**
- * A root that was accepted before: as `parseRoot` gives it, without a look at what its keys are worth. That takes as long
- * as all else that is read for a publish, and there may be thousands of roots to read.
+ * A root that was accepted before: as `parseRoot` gives it, without a look at what its keys are worth. That was done
+ * when it came; it costs time, and there may be thousands of roots to read.
  *
  * @throws TrustError INVALID_UPDATE, ErrBadRoot
  */
