@@ -25,6 +25,7 @@ import { clockFault } from './store/journal.ts'
 import { openStore, type LevelStore } from './store/level.ts'
 import { whenUnlocked, type Waiting } from './store/when-unlocked.ts'
 import { answersToThreads } from './threads/answers.ts'
+import { Checks } from './threads/checks.ts'
 import { Shared } from './threads/shared.ts'
 import { Threads, threadsOf } from './threads/threads.ts'
 import { followTokenKeys, readTokenKeys } from './token-keys-file.ts'
@@ -90,6 +91,7 @@ async function open(configured: Settings, overrides: Overrides) {
   const { keys, made } = await prepare(settings, waiting)
   const shared = new Shared()
   const threads = new Threads()
+  const checks = new Checks()
   const openIt = (): Promise<LevelStore> =>
     openStore({
       directory: settings.dataDirectory,
@@ -97,13 +99,13 @@ async function open(configured: Settings, overrides: Overrides) {
       anchorKey: keys.anchorKey,
       moved: ({ number }) => (shared.journalEnd = number),
       writes: shared.writes,
-      others: threads.handles,
+      others: [threads.handles, checks],
       faults,
     })
   const store = await whenUnlocked(openIt, waiting)
   const token = tokenOf(settings)
   const signer = signerOf(settings, keys, token)
-  return { settings, now, random, log, count, keys, made, shared, threads, store, token, signer }
+  return { settings, now, random, log, count, keys, made, shared, threads, checks, store, token, signer }
 }
 
 /** What cannot be used ends the start; what cannot be used for now is said. @returns what listens with TLS serves */
@@ -120,7 +122,8 @@ async function mustBeUsable({ settings, now, log, made, store, signer }: Opened)
 }
 
 /** Put together what answers, and what it works on. */
-async function wire({ settings, now, random, log, count, keys, shared, threads, store, signer }: Opened) {
+async function wire(opened: Opened) {
+  const { settings, now, random, log, count, keys, shared, threads, checks, store, token, signer } = opened
   const trust = trustOver(settings, { store, signer, log, now, random }, count > 1 ? shared.locks : undefined)
   const metrics = createMetrics(trust)
   /** What changes. The default of the realm is where we listen, which may be known only then. */
@@ -142,7 +145,12 @@ async function wire({ settings, now, random, log, count, keys, shared, threads, 
     gate: mode === 'none' ? undefined : { access, publicReads, realm: () => ({ realm: state.realm ?? '', service }) },
     counts: { parked: shared.parked, publishing: shared.publishing },
   })
-  const world = worldOver(settings, trust, store, signer)
+  const answers = answersToThreads({ store, passwords, overview, token, log })
+  const start = { settings, keyring: keys.shared }
+  const world = {
+    ...worldOver(settings, trust, store, signer),
+    check: (gone?: () => AbortSignal) => checks.check(start, answers, () => trust.now(), gone?.()),
+  }
   const clients = clientAddresses(settings.listen.trustedProxies)
   const { parkedBytes, tokenBytes } = settings.limits
   const adminFor = (authenticate: Authenticate): App =>
@@ -152,13 +160,13 @@ async function wire({ settings, now, random, log, count, keys, shared, threads, 
     )
   const control = adminFor(async () => LOCAL)
   const admin = adminFor(authenticateAdmin(access, clients, tokenBytes, now))
-  return { world, metrics, overview, passwords, tokenKeys, recognition, state, app, control, admin }
+  return { world, metrics, answers, tokenKeys, recognition, state, app, control, admin }
 }
 
 /** Listen, in all threads, and begin what goes on without being asked. */
 async function start(opened: Opened, tls: ListenerTls, wired: Wired): Promise<Running> {
-  const { settings, now, log, count, keys, made, shared, threads, store, token, signer } = opened
-  const { world, metrics, overview, passwords, tokenKeys, recognition, state, app, control, admin } = wired
+  const { settings, now, log, count, keys, made, shared, threads, checks, store, signer } = opened
+  const { world, metrics, answers, tokenKeys, recognition, state, app, control, admin } = wired
   const { trust } = world
   const closing = new AbortController()
   const webhook = await webhookOf(settings, trust, metrics, closing.signal)
@@ -182,7 +190,7 @@ async function start(opened: Opened, tls: ListenerTls, wired: Wired): Promise<Ru
       tokenKeys,
       tokenKey: settings.access.mode === 'built-in' ? (await keys.tokenKey()).privateKey : undefined,
     },
-    answersToThreads({ store, passwords, overview, token, log }),
+    answers,
   )
   const background = startBackground(world, settings, metrics, webhook)
   const interval = settings.renewIntervalSeconds * 1000
@@ -212,7 +220,7 @@ async function start(opened: Opened, tls: ListenerTls, wired: Wired): Promise<Ru
       state.accepting = false
       closing.abort()
       await Promise.all([allThreads, ...following.map((each) => each?.stop())])
-      await Promise.all([listening.close(), threads.stop(), closeControl(), background.stop()])
+      await Promise.all([listening.close(), threads.stop(), checks.close(), closeControl(), background.stop()])
       await Promise.all([signer.close(), store.close()])
       log.info({}, 'stopped')
       log.flush?.()

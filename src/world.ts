@@ -6,6 +6,7 @@ import { backupsOf } from './backup.ts'
 import { damageIn } from './errors.ts'
 import type { Log } from './log/log.ts'
 import { policyOf } from './policy.ts'
+import { check } from './repository/check.ts'
 import type { Ending } from './repository/expiry.ts'
 import { createTrust, type Trust } from './repository/trust.ts'
 import type { Locks } from './repository/turns.ts'
@@ -22,10 +23,12 @@ const DAY = 86_400_000
 
 /** What operations work on. */
 export function worldOver(settings: Settings, trust: Trust, store: LevelStore, signer: RoutedSigner): World {
+  const opens: World['opens'] = (...key) => signer.opens(...key)
   return {
     trust,
     store,
-    opens: (...key) => signer.opens(...key),
+    opens,
+    check: async () => check(await store.snapshot(), opens, trust.now()),
     keysFault: () => keysFaultIn(settings.keysDirectory),
     certificates: () => serverCertificates(settings, trust.now()),
     backUp: backupsOf(settings, store),

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { Action } from '../access/permission.ts'
 import { TrustError } from '../errors.ts'
 import { plainIssue } from '../plain-issues.ts'
-import type { OpensKey } from '../repository/check.ts'
+import type { CheckReport, OpensKey } from '../repository/check.ts'
 import type { Ending } from '../repository/expiry.ts'
 import type { Trust } from '../repository/trust.ts'
 import type { Signer } from '../signing/signer.ts'
@@ -16,6 +16,8 @@ export interface World {
   readonly store: LevelStore
   /** Tells whether a sealed key opens. */
   readonly opens: OpensKey
+  /** Verifies all that is stored. @throws TrustError BUSY, SIGNER_UNAVAILABLE, STORE_UNAVAILABLE, and why `gone` was aborted */
+  readonly check: (gone?: () => AbortSignal) => Promise<CheckReport>
   /** What is wrong with the keys directory as the next start will find it; undefined: nothing. */
   readonly keysFault: () => Promise<string | undefined>
   /** The server's own certificates and their ends. */

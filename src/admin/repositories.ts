@@ -1,7 +1,6 @@
 import { z } from 'zod'
 import { damageIn, noSuchRepository } from '../errors.ts'
 import { allGuns } from '../repository/all-guns.ts'
-import { check } from '../repository/check.ts'
 import { namedKeys } from '../repository/current.ts'
 import { remove } from '../repository/remove.ts'
 import { describe } from '../repository/show.ts'
@@ -38,8 +37,8 @@ export const checkStore = operation({
       records: z.record(z.string(), count).meta({ description: 'by kind' }),
       findings: list(finding).meta({ description: 'errors first' }),
     }),
-  async run({ store, opens, keysFault, trust }) {
-    const report = await check(store, opens, trust.now())
+  async run({ check, gone, keysFault }) {
+    const report = await check(gone)
     const fault = await keysFault()
     if (fault === undefined) return report
     return { ...report, findings: [{ severity: 'error' as const, text: fault }, ...report.findings] }

@@ -1,7 +1,7 @@
 import { damageIn } from '../errors.ts'
 import type { KeyOwner } from '../signing/signer.ts'
 import { auditStore, type Finding, type RecordCounts } from '../store/audit.ts'
-import type { LevelStore, StoreSnapshot } from '../store/level.ts'
+import type { StoreSnapshot } from '../store/snapshot.ts'
 import type { StoredKey } from '../store/store.ts'
 import { SERVER } from '../tuf/gun.ts'
 import { allGuns } from './all-guns.ts'
@@ -21,12 +21,13 @@ export type OpensKey = (owner: KeyOwner, sealed: Uint8Array) => boolean | Promis
 
 /**
  * Verify all that is stored: as an accountant of the journal (`store/audit.ts`), as a client of each repository, and
- * that every key opens. Works beside a running server: it looks at a snapshot.
+ * that every key opens.
  *
+ * @param snapshot closed when it is done
  * @param now milliseconds since 1970
- * @throws TrustError SIGNER_UNAVAILABLE if keys cannot be looked at now
+ * @throws TrustError SIGNER_UNAVAILABLE if keys cannot be looked at now, STORE_UNAVAILABLE
  */
-export async function check(store: LevelStore, opens: OpensKey, now: number): Promise<CheckReport> {
+export async function check(snapshot: StoreSnapshot, opens: OpensKey, now: number): Promise<CheckReport> {
   const findings: Finding[] = []
   /** What can be read of it: that it is damaged is one finding among others. */
   async function* asFarAsReadable<T>(list: AsyncIterable<T>, what: string): AsyncGenerator<T> {
@@ -36,11 +37,10 @@ export async function check(store: LevelStore, opens: OpensKey, now: number): Pr
       findings.push({ severity: 'error', text: `${what} cannot be read to its end: ${damageIn(error).message}` })
     }
   }
-  const snapshot = store.snapshot()
   const { reader } = snapshot
   let repositories = 0
   try {
-    const records = await auditStore(snapshot, store.readAnchor, (finding) => findings.push(finding))
+    const records = await auditStore(snapshot, (finding) => findings.push(finding))
     for await (const gun of asFarAsReadable(allGuns(reader), 'the list of repositories')) {
       const found = (severity: Finding['severity'], text: string): void => void findings.push({ severity, gun, text })
       try {

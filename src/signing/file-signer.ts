@@ -71,10 +71,7 @@ export class FileSigner implements Signer {
     }
   }
 
-  /**
-   * True if the sealed key is this owner's and can be used; for `check`, which asks it of all keys in turn. So none is kept:
-   * those of busy repositories would have to go, and what is kept for a while holds up everybody when it is collected.
-   */
+  /** True if the sealed key is this owner's and can be used. Not kept: `check` asks it of all keys, of each once. */
   opens(owner: KeyOwner, sealed: Uint8Array): boolean {
     try {
       this.#unsealed(owner, sealed)

@@ -22,7 +22,7 @@ export interface CommitterOptions {
   /** Counts what is written; shared with threads that read. */
   readonly writes?: Writes
   /** What else has the database open, threads say: it must be closed everywhere to be closed at all. */
-  readonly others?: OtherHandles
+  readonly others?: readonly OtherHandles[]
   /** For tests. */
   readonly faults?: FaultHook | undefined
 }
@@ -50,7 +50,7 @@ export class Committer {
   readonly #storeId: string
   readonly #moved: (tail: Tail) => void
   readonly #writes: Writes
-  readonly #others: OtherHandles | undefined
+  readonly #others: readonly OtherHandles[]
   readonly #faults: FaultHook
   readonly #queue: Waiting[] = []
   #tail: Tail
@@ -69,7 +69,7 @@ export class Committer {
     anchor: AnchorFile,
     storeId: string,
     tail: Tail,
-    { moved = () => {}, writes = new Writes(), others, faults = () => {} }: CommitterOptions = {},
+    { moved = () => {}, writes = new Writes(), others = [], faults = () => {} }: CommitterOptions = {},
   ) {
     this.#database = database
     this.#headOf = headOf

@@ -2,9 +2,7 @@ import { hash } from 'node:crypto'
 
 /** Of a key's hash, 32 bits each: enough that no two keys have the same. */
 const WORDS = 4
-/** Parts of the table. Each grows by itself: to move all that is in it takes milliseconds, and nobody is answered meanwhile. */
-const PARTS = 256
-const FIRST_SLOTS = 64
+const FIRST_SLOTS = 1_024
 
 const FREE = 0
 const EXPECTED = 1
@@ -12,10 +10,12 @@ const FOUND = 2
 
 /**
  * Keys that must be there, each exactly once. A store has millions of them, and a server that checks itself has other work:
- * of each only a part of its hash is kept, outside of the heap.
+ * of each only a part of its hash is kept, outside of the heap, in a table of which half is free at least.
  */
 export class ExpectedRecords {
-  readonly #parts = Array.from({ length: PARTS }, () => new Part())
+  #hashes = new Uint32Array(FIRST_SLOTS * WORDS)
+  #states = new Uint8Array(FIRST_SLOTS)
+  #used = 0
   #left = 0
 
   /** How many were not found. */
@@ -24,44 +24,21 @@ export class ExpectedRecords {
   }
 
   add(key: Buffer): void {
+    if (2 * this.#used >= this.#states.length) this.#grow()
     const words = wordsOf(key)
-    if (this.#partOf(words).add(words)) this.#left += 1
+    const slot = this.#slotOf(words)
+    if (this.#states[slot] !== FREE) return
+    this.#put(slot, words, EXPECTED)
+    this.#used += 1
+    this.#left += 1
   }
 
   /** One was found. @returns false if it was not expected, or found before */
   remove(key: Buffer): boolean {
-    const words = wordsOf(key)
-    const wasLeft = this.#partOf(words).remove(words)
-    if (wasLeft) this.#left -= 1
-    return wasLeft
-  }
-
-  #partOf(words: Uint32Array): Part {
-    return this.#parts[(words[WORDS - 1] ?? 0) % PARTS]!
-  }
-}
-
-/** A table of hashes, of which half is free at least. */
-class Part {
-  #hashes = new Uint32Array(FIRST_SLOTS * WORDS)
-  #states = new Uint8Array(FIRST_SLOTS)
-  #used = 0
-
-  /** @returns false if it is there already */
-  add(words: Uint32Array): boolean {
-    if (2 * this.#used >= this.#states.length) this.#grow()
-    const slot = this.#slotOf(words)
-    if (this.#states[slot] !== FREE) return false
-    this.#put(slot, words, EXPECTED)
-    this.#used += 1
-    return true
-  }
-
-  /** @returns false if it is not expected, or not any more */
-  remove(words: Uint32Array): boolean {
-    const slot = this.#slotOf(words)
+    const slot = this.#slotOf(wordsOf(key))
     if (this.#states[slot] !== EXPECTED) return false
     this.#states[slot] = FOUND
+    this.#left -= 1
     return true
   }
 

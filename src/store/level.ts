@@ -3,11 +3,10 @@ import { Committer, type CommitterOptions } from './committer.ts'
 import { fillStore } from './copy.ts'
 import { Database } from './database.ts'
 import { holdAgainstAnchor, mustHaveNoGap, readFormat, readTail } from './intact.ts'
-import type { Tail } from './journal.ts'
 import { CommitPacker, type PackedCommit } from './packed-commit.ts'
 import type { StorePlace } from './place.ts'
 import { readerOver, type StoreReader } from './reader.ts'
-import type { Records } from './records.ts'
+import { snapshotOf, type StoreSnapshot } from './snapshot.ts'
 import type { Store } from './store.ts'
 import { Writes } from './writes.ts'
 
@@ -23,8 +22,8 @@ export interface LevelStore extends Store {
   readonly readAnchor: () => Promise<Anchor>
   /** Commit what another thread has packed. @throws TrustError as `commit` does */
   commitPacked(commit: PackedCommit): Promise<number>
-  /** Everything as it is now, for an audit beside a running server. To be closed. */
-  snapshot(): StoreSnapshot
+  /** Everything as it is now, for an audit. To be closed. @throws TrustError STORE_UNAVAILABLE */
+  snapshot(): Promise<StoreSnapshot>
   /** Make a store elsewhere that is as this one is now. @throws TrustError CORRUPT, DATA_EXISTS, WRONG_STATE */
   copyTo(place: Omit<StorePlace, 'anchorKey'>, gone?: AbortSignal): Promise<Copied>
 }
@@ -34,15 +33,6 @@ export interface Copied {
   /** Number of the newest journal entry. */
   readonly commits: number
   readonly records: number
-}
-
-/** A store as it was at one moment. */
-export interface StoreSnapshot {
-  readonly records: Records
-  readonly reader: StoreReader
-  /** The end of the journal in it. */
-  readonly tail: Tail
-  close(): Promise<void>
 }
 
 /**
@@ -81,18 +71,15 @@ function storeOver(
   { anchorFile, anchorKey }: StorePlace,
 ): LevelStore {
   const packer = new CommitPacker(database, (gun) => reader.head(gun))
+  const readAnchor = async (): Promise<Anchor> => {
+    await committer.anchored()
+    // By its path: who has it open does not notice that it was removed.
+    return readAnchorOf(anchorFile, anchorKey)
+  }
   return {
     ...reader,
-    async readAnchor() {
-      await committer.anchored()
-      // By its path: who has it open does not notice that it was removed.
-      return readAnchorOf(anchorFile, anchorKey)
-    },
-    snapshot() {
-      const records = database.snapshot()
-      const { tail } = committer
-      return { records, reader: readerOver(records, () => tail, new Writes()), tail, close: () => records.close() }
-    },
+    readAnchor,
+    snapshot: () => snapshotOf(database, readAnchor),
     async copyTo(place, gone) {
       const options = { ...place, anchorKey }
       const snapshot = database.snapshot()

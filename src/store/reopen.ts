@@ -20,11 +20,11 @@ export interface OtherHandles {
  * @returns whether it was done all the same
  * @throws whatever stands in the way; to be tried again
  */
-export async function reopen(database: Database, others: OtherHandles | undefined, attempted: Tail): Promise<boolean> {
+export async function reopen(database: Database, others: readonly OtherHandles[], attempted: Tail): Promise<boolean> {
   await mustHaveRoom(database.directory)
-  await others?.close()
+  await Promise.all(others.map((each) => each.close()))
   await database.reopen()
-  await others?.open()
+  await Promise.all(others.map((each) => each.open()))
   const entry = database.get(journalKey(attempted.number))
   return entry !== undefined && hexSha256(entry) === attempted.hash
 }

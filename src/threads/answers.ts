@@ -21,6 +21,7 @@ export function answersToThreads({ store, passwords, overview, token, log }: Par
   }
   return {
     commit: (commit) => store.commitPacked(commit),
+    readAnchor: () => store.readAnchor(),
     checkPassword: (...given) => passwords.check(...given),
     unready: () => overview.unready(),
     metrics: () => overview.metrics(),

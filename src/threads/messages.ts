@@ -2,9 +2,11 @@ import type { KeyObject } from 'node:crypto'
 import type { User } from '../access/user.ts'
 import type { CountedMetrics } from '../http/overview.ts'
 import type { TlsMaterial } from '../http/server.ts'
+import type { CheckReport } from '../repository/check.ts'
 import type { Settings } from '../settings/schema.ts'
 import type { SharedKeyring } from '../signing/keyring.ts'
 import type { KeyOwner, NewKey, RawSignature } from '../signing/signer.ts'
+import type { Anchor } from '../store/anchor.ts'
 import type { PackedCommit } from '../store/packed-commit.ts'
 import type { Gun } from '../tuf/gun.ts'
 import type { Role } from '../tuf/role.ts'
@@ -26,9 +28,13 @@ export interface ThreadStart {
   readonly tokenKey: KeyObject | undefined
 }
 
+/** What a thread that checks all that is stored is started with. */
+export type CheckStart = Pick<ThreadStart, 'settings' | 'keyring'>
+
 /** What a thread asks of the main one, where the only writer is, the token, and the count of wrong passwords. */
 export type MainAnswers = {
   commit(commit: PackedCommit): Promise<number>
+  readAnchor(): Promise<Anchor>
   checkPassword(name: string, password: string, address: string | undefined): Promise<User | undefined>
   unready(): Promise<Readonly<Record<string, string>>>
   metrics(): Promise<string>
@@ -53,4 +59,12 @@ export type ThreadAnswers = {
   useTokenKeys(bytes: Uint8Array): Promise<void>
   /** Take no new connections, finish what is running, let go of the database. */
   stop(): Promise<void>
+}
+
+/** What the main thread asks of one that checks all that is stored. */
+export type CheckAnswers = {
+  /** @param now milliseconds since 1970 */
+  check(now: number): Promise<CheckReport>
+  /** Let go of the database: a check that goes on fails. */
+  release(): Promise<void>
 }

@@ -1,7 +1,6 @@
 import '../memory/buffer-pool.ts'
 import { parentPort, workerData } from 'node:worker_threads'
 import { accessOf, type Recognition } from '../authentication.ts'
-import { signerOf } from '../custody.ts'
 import { createApp } from '../http/app.ts'
 import { requestMetrics } from '../http/request-metrics.ts'
 import { Registry } from '../http/prometheus.ts'
@@ -9,12 +8,9 @@ import { listen, type Listening } from '../http/server.ts'
 import { createLog } from '../log/log.ts'
 import { createTrust } from '../repository/trust.ts'
 import { policyOf } from '../policy.ts'
-import { FileSigner } from '../signing/file-signer.ts'
-import { Keyring } from '../signing/keyring.ts'
-import type { RoutedSigner } from '../signing/routed-signer.ts'
 import { tokenKeyOf } from '../signing/token-key.ts'
 import { openSharedStore, type SharedStore } from '../store/shared-level.ts'
-import { FarToken } from './far-token.ts'
+import { signerFor } from './far-signer.ts'
 import { Line } from './line.ts'
 import { bufferedLines, type BufferedLines } from '../log/lines.ts'
 import type { MainAnswers, ThreadAnswers, ThreadStart } from './messages.ts'
@@ -70,7 +66,14 @@ async function run(): Promise<Running> {
     },
   )
   const trust = createTrust(
-    { store, signer: signer(), now: Date.now, random: Math.random, policy: policyOf(settings), log },
+    {
+      store,
+      signer: signerFor(settings, keyring, main),
+      now: Date.now,
+      random: Math.random,
+      policy: policyOf(settings),
+      log,
+    },
     shared.locks,
   )
   const recognition = await accessOf(settings, {
@@ -93,16 +96,6 @@ async function run(): Promise<Running> {
   })
   const place = { ...settings, listen: { ...settings.listen, host, port } }
   return { store, listening: await listen(app, place, tls, { shared: true }), recognition, lines }
-}
-
-function signer(): RoutedSigner {
-  const { pkcs11 } = settings.signers
-  const files = new Keyring(keyring)
-  return signerOf(
-    settings,
-    { signer: (algorithm) => new FileSigner(files, algorithm) },
-    pkcs11 === undefined ? undefined : new FarToken(main, pkcs11.keyAlgorithm),
-  )
 }
 
 function missing(): never {

@@ -9,7 +9,7 @@ import type { MainAnswers, ThreadAnswers, ThreadStart } from './messages.ts'
 
 const PROGRAM = new URL('./thread.ts', import.meta.url)
 /** As `scripts/countersign` sets it for the main thread: three halves of 8 MB. */
-const YOUNG_GENERATION_MB = 24
+export const YOUNG_GENERATION_MB = 24
 /** Threads that are started unless a setting says how many; the main one is among them. */
 const DEFAULT_MAX = 4
 

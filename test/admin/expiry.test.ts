@@ -26,6 +26,7 @@ function worldOf({ trust }: LocalTrust, certificates: World['certificates']): Wo
     trust,
     store: trust.store as LevelStore,
     opens: async () => true,
+    check: () => assert.fail(),
     backUp: () => assert.fail(),
     keysFault: () => assert.fail(),
     certificates,

@@ -41,6 +41,7 @@ describe('tags that the server signs', () => {
       trust: local.trust,
       store,
       opens: async () => true,
+      check: () => assert.fail(),
       backUp: () => assert.fail(),
       keysFault: () => assert.fail(),
       certificates: async () => [{ what: 'server certificate', expires: NOW + 5 * DAY }],

@@ -17,8 +17,8 @@ const GUN = parseGun('example.org/a')
 
 async function audit(store: LevelStore): Promise<Finding[]> {
   const findings: Finding[] = []
-  const snapshot = store.snapshot()
-  await auditStore(snapshot, store.readAnchor, (finding) => findings.push(finding))
+  const snapshot = await store.snapshot()
+  await auditStore(snapshot, (finding) => findings.push(finding))
   await snapshot.close()
   return findings
 }
@@ -310,11 +310,11 @@ test('the anchor names nothing that is not on the disk yet, however close commit
 test('a snapshot stays what it was, whatever is committed meanwhile', async (t) => {
   const store = await newStore(t)
   await store.commit(commitOf(GUN, 0, [documentOf('root', 1, 'one')]))
-  const snapshot = store.snapshot()
+  const snapshot = await store.snapshot()
   await store.commit(commitOf(GUN, 1, [documentOf('root', 2, 'two')]))
   await store.commit(commitOf('example.org/b', 0, [documentOf('root', 1, 'b')]))
   const findings: Finding[] = []
-  const counts = await auditStore(snapshot, store.readAnchor, (finding) => findings.push(finding))
+  const counts = await auditStore(snapshot, (finding) => findings.push(finding))
   assert.deepEqual([findings, counts['journal'], snapshot.reader.head(GUN)?.revision], [[], 1, 1])
   await snapshot.close()
 })
@@ -332,7 +332,7 @@ test('closed while it is being opened again: it stays closed', async (t) => {
   const faults = (step: string): void => {
     if (step === 'batch:before') throw new Error('disk full')
   }
-  const store = await newStore(t, { ...place, faults, others: { close, open: async () => {} } })
+  const store = await newStore(t, { ...place, faults, others: [{ close, open: async () => {} }] })
   await assert.rejects(store.commit(commitOf(GUN, 0, [documentOf('root', 1, 'never')])), { code: 'STORE_UNAVAILABLE' })
   await trying.promise
   const closed = store.close()
@@ -356,7 +356,7 @@ test('an anchor that fell behind while nothing could be written follows as soon 
     if (tries === 1) throw new Error('not at once')
   }
   const place = await storePlace(t)
-  const store = await newStore(t, { ...place, faults, others: { close, open: async () => {} } })
+  const store = await newStore(t, { ...place, faults, others: [{ close, open: async () => {} }] })
   await store.commit(commitOf(GUN, 0, [documentOf('root', 1, 'there')])).then(() => {
     // At once: the anchor has not followed yet.
     failing = 'batch:before'
@@ -437,7 +437,7 @@ test('after a write that failed, and for what waits behind it, nothing is writte
     if (step === 'batch:after' && tries === 0) throw new Error('disk full')
   }
   const place = await storePlace(t)
-  const store = await newStore(t, { ...place, faults, others: { close, open: async () => {} } })
+  const store = await newStore(t, { ...place, faults, others: [{ close, open: async () => {} }] })
   await refused(commitOf(GUN, 0, [documentOf('root', 1, 'arrived')]))
   await waiting
   await refused(commitOf('example.org/c', 0, [documentOf('root', 1, 'c')]))

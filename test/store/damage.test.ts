@@ -53,9 +53,9 @@ async function look(place: StoreOptions): Promise<string[]> {
     return [error.message]
   }
   const findings: Finding[] = []
-  const snapshot = store.snapshot()
+  const snapshot = await store.snapshot()
   try {
-    await auditStore(snapshot, store.readAnchor, (finding) => findings.push(finding))
+    await auditStore(snapshot, (finding) => findings.push(finding))
   } catch (error) {
     assert.ok(error instanceof TrustError, String(error))
     findings.push({ severity: 'error', text: error.message })
@@ -380,7 +380,7 @@ test('half of the anchor torn by a crash: the other half serves', async (t) => {
 test('an anchor that the disk does not take is no secret: nothing is written until it is taken', async (t) => {
   const place = await filled(t)
   const told: unknown[] = []
-  const others = { close: async () => void told.push(store.readiness()), open: async () => {} }
+  const others = [{ close: async () => void told.push(store.readiness()), open: async () => {} }]
   const store = await openStore({ ...place, others })
   t.after(() => store.close())
   const file = await open(place.anchorFile)
@@ -467,13 +467,13 @@ test('records that cannot be listed are not taken for sound, though each that is
   const place = await filled(t)
   const store = await openStore(place)
   t.after(() => store.close())
-  const snapshot = store.snapshot()
+  const snapshot = await store.snapshot()
   const rawEntries = (): never => {
     throw new TrustError('CORRUPT', 'the database cannot be read')
   }
   const records = Object.assign(Object.create(snapshot.records) as typeof snapshot.records, { rawEntries })
   const texts: string[] = []
-  await auditStore({ ...snapshot, records }, store.readAnchor, ({ text }) => texts.push(text))
+  await auditStore({ ...snapshot, records }, ({ text }) => texts.push(text))
   await snapshot.close()
   assert.deepEqual(texts, ['the records from "the first one" on cannot be listed: the database cannot be read'])
 })

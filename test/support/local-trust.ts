@@ -54,7 +54,8 @@ export async function openLocalTrust(now: number, faults?: FaultHook): Promise<L
     policy: { timestampLife: 14 * DAY, snapshotLife: 1095 * DAY, gunPrefixes: [], publishesWaitingPerGun: 16 },
     log: { info: () => undefined, warn: () => undefined, error: () => undefined },
   })
-  const checkAll = (): Promise<CheckReport> => check(store, (owner, sealed) => signer.opens(owner, sealed), clock.now)
+  const checkAll = async (): Promise<CheckReport> =>
+    check(await store.snapshot(), (owner, sealed) => signer.opens(owner, sealed), clock.now)
   const close = async (): Promise<void> => {
     await store.close()
     await rm(directory, { recursive: true })

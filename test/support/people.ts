@@ -3,6 +3,7 @@ import { parseGrant } from '../../src/access/grant.ts'
 import type { World } from '../../src/admin/operation.ts'
 import { createToken } from '../../src/admin/tokens.ts'
 import { addUser } from '../../src/admin/users.ts'
+import { check } from '../../src/repository/check.ts'
 import type { Trust } from '../../src/repository/trust.ts'
 import type { LevelStore } from '../../src/store/level.ts'
 import './held-answers.ts'
@@ -43,6 +44,7 @@ export function worldOf({ trust, store }: Place): World {
   const nowhere = async (): Promise<never> => Promise.reject(new Error('a test makes no backups'))
   const rest = {
     opens: async () => true,
+    check: async () => check(await store.snapshot(), () => true, trust.now()),
     keysFault: async () => undefined,
     certificates: async () => [],
     backUp: nowhere,

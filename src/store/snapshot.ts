@@ -1,0 +1,62 @@
+import { damageIn, TrustError } from '../errors.ts'
+import type { Anchor } from './anchor.ts'
+import type { Database } from './database.ts'
+import { parseKey, rangeOfKind } from './keyspace.ts'
+import { readerOver, type StoreReader } from './reader.ts'
+import { openRecord } from './record.ts'
+import type { Records } from './records.ts'
+import { Writes } from './writes.ts'
+
+/** A store as it was at one moment. */
+export interface StoreSnapshot {
+  readonly records: Records
+  readonly reader: StoreReader
+  /** As it was just before: the journal reaches at least as far. Or why it cannot be read. */
+  readonly anchor: Anchor | TrustError
+  close(): Promise<void>
+}
+
+/**
+ * Everything as it is now, whatever is written from now on: for an audit beside a running server. To be closed.
+ *
+ * @throws TrustError STORE_UNAVAILABLE
+ */
+export async function snapshotOf(database: Database, readAnchor: () => Promise<Anchor>): Promise<StoreSnapshot> {
+  const anchor = await readAnchor().catch(damageIn)
+  const records = database.snapshot()
+  try {
+    const anchored = anchor instanceof TrustError ? 0 : anchor.number
+    const number = Math.max(anchored, await lastWholeEntry(records))
+    return {
+      records,
+      reader: readerOver(records, () => ({ number }), new Writes()),
+      anchor,
+      close: () => records.close(),
+    }
+  } catch (error) {
+    await records.close()
+    throw error
+  }
+}
+
+/** Number of the last journal entry that can be read: of those after it, whoever looks at all records finds what is left. */
+async function lastWholeEntry(records: Records): Promise<number> {
+  try {
+    for await (const { key, record } of records.rawEntries({ ...rangeOfKind('journal'), reverse: true })) {
+      if (isWhole(key, record)) return Number(parseKey(key)?.parts[0])
+    }
+  } catch (error) {
+    damageIn(error)
+  }
+  return 0
+}
+
+function isWhole(key: Buffer, record: Buffer): boolean {
+  try {
+    openRecord(key, record)
+    return true
+  } catch (error) {
+    damageIn(error)
+    return false
+  }
+}

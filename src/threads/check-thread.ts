@@ -1,0 +1,23 @@
+import '../memory/buffer-pool.ts'
+import { parentPort, workerData } from 'node:worker_threads'
+import { check } from '../repository/check.ts'
+import { Database } from '../store/database.ts'
+import { snapshotOf } from '../store/snapshot.ts'
+import { signerFor } from './far-signer.ts'
+import { Line } from './line.ts'
+import type { CheckAnswers, CheckStart, MainAnswers } from './messages.ts'
+
+/** A thread that verifies all that is stored, once, and answers nothing else. Its own handle on the database is for reading. */
+if (parentPort === null) throw new Error('this is no program of its own')
+const { settings, keyring } = workerData as CheckStart
+const database = Database.share(settings.dataDirectory)
+
+const main = new Line<MainAnswers>(parentPort, {
+  async check(now) {
+    const signer = signerFor(settings, keyring, main)
+    const snapshot = await snapshotOf(await database, () => main.ask('readAnchor', []))
+    return check(snapshot, (...key) => signer.opens(...key), now)
+  },
+  // One that could not be opened need not be closed: `check` says why.
+  release: () => database.then((opened) => opened.close()).catch(() => undefined),
+} satisfies CheckAnswers)

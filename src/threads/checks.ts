@@ -1,0 +1,80 @@
+import { once } from 'node:events'
+import { Worker } from 'node:worker_threads'
+import { TrustError } from '../errors.ts'
+import type { CheckReport } from '../repository/check.ts'
+import { Turns } from '../repository/turns.ts'
+import type { OtherHandles } from '../store/reopen.ts'
+import { Line } from './line.ts'
+import type { CheckAnswers, CheckStart, MainAnswers } from './messages.ts'
+import { YOUNG_GENERATION_MB } from './threads.ts'
+
+const PROGRAM = new URL('./check-thread.ts', import.meta.url)
+/** Checks that may wait for the one that goes on. */
+const WAITING_MAX = 8
+
+/**
+ * Checks of all that is stored, one after the other, each in a thread of its own: those who wait for answers do not wait
+ * for it, and what it takes, hundreds of megabytes for a large store, goes with the thread.
+ */
+export class Checks implements OtherHandles {
+  readonly #turns = new Turns<'check'>(WAITING_MAX, undefined, 'too many checks are waiting')
+  #current: Promise<unknown> | undefined
+  #giveUp: (why: TrustError) => void = () => undefined
+  #closed = false
+
+  /**
+   * @param now milliseconds since 1970
+   * @param gone aborted when nobody waits for it any more
+   * @throws TrustError BUSY, SIGNER_UNAVAILABLE, STORE_UNAVAILABLE, and why it was aborted
+   */
+  check(start: CheckStart, answers: MainAnswers, now: () => number, gone?: AbortSignal): Promise<CheckReport> {
+    return this.#turns.take('check', () => {
+      const checking = this.#run(start, answers, now, gone)
+      this.#current = checking
+      return checking
+    })
+  }
+
+  /** Give up the one that goes on, and let go of the database. None begins before `open`. */
+  async close(): Promise<void> {
+    this.#closed = true
+    this.#giveUp(unavailable())
+    await this.#current?.catch(() => undefined)
+  }
+
+  async open(): Promise<void> {
+    this.#closed = false
+  }
+
+  async #run(
+    start: CheckStart,
+    answers: MainAnswers,
+    now: () => number,
+    gone: AbortSignal | undefined,
+  ): Promise<CheckReport> {
+    gone?.throwIfAborted()
+    if (this.#closed) throw unavailable()
+    const worker = new Worker(PROGRAM, {
+      workerData: start,
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
+    })
+    const line = new Line<CheckAnswers>(worker, answers)
+    const ended = once(worker, 'exit')
+    const { promise: givenUp, reject } = Promise.withResolvers<never>()
+    this.#giveUp = reject
+    worker.once('error', reject)
+    gone?.addEventListener('abort', () => reject(gone.reason))
+    try {
+      return await Promise.race([line.ask('check', [now()]), givenUp])
+    } finally {
+      await Promise.race([line.ask('release', []), ended])
+      await worker.terminate()
+    }
+  }
+}
+
+function unavailable(): TrustError {
+  return new TrustError('STORE_UNAVAILABLE', 'the check was given up: the database is being closed', {
+    hint: 'try again in a moment',
+  })
+}

@@ -1,0 +1,133 @@
+import assert from 'node:assert/strict'
+import { Level } from 'level'
+import { test, type TestContext } from 'node:test'
+import { TrustError } from '../../src/errors.ts'
+import type { CheckReport } from '../../src/repository/check.ts'
+import { loadSettings } from '../../src/settings/load.ts'
+import type { Anchor } from '../../src/store/anchor.ts'
+import type { LevelStore, StoreOptions } from '../../src/store/level.ts'
+import { Checks } from '../../src/threads/checks.ts'
+import type { CheckStart, MainAnswers } from '../../src/threads/messages.ts'
+import { commitOf, documentOf, newStore, storePlace } from '../support/test-store.ts'
+import { until } from '../support/until.ts'
+
+interface Scene {
+  readonly place: StoreOptions
+  readonly store: LevelStore
+  readonly checks: Checks
+  check(gone?: AbortSignal, start?: CheckStart): Promise<CheckReport>
+  /** How many checks have asked for the anchor, each before anything else. */
+  readonly asked: () => number
+  /** The first of them waits for it. */
+  readonly anchor: PromiseWithResolvers<Anchor>
+}
+
+/** A store with one commit, and a check of it that goes on until `anchor` is known. */
+async function scene(t: TestContext, faults?: StoreOptions['faults']): Promise<Scene> {
+  const place = await storePlace(t)
+  const checks = new Checks()
+  const store = await newStore(t, { ...place, faults, others: [checks] })
+  await store.commit(commitOf('example.org/a', 0, [documentOf('targets', 1, 'no metadata')]))
+  const settings = loadSettings({ environment: { COUNTERSIGN_DATA_DIRECTORY: place.directory } })
+  const own: CheckStart = { settings, keyring: { dataKeys: new Map(), current: 1 } }
+  const anchor = Promise.withResolvers<Anchor>()
+  let asked = 0
+  const readAnchor: MainAnswers['readAnchor'] = () => {
+    asked += 1
+    return asked === 1 ? anchor.promise : store.readAnchor()
+  }
+  const answers = { readAnchor } as Partial<MainAnswers> as MainAnswers
+  const check: Scene['check'] = (gone, start = own) => checks.check(start, answers, Date.now, gone)
+  return { place, store, checks, check, asked: () => asked, anchor }
+}
+
+const going = ({ asked }: Scene): Promise<void> => until('a check to go on', () => asked() > 0)
+
+test('checks come one after the other; one that nobody waits for any more is given up, or not begun', async (t) => {
+  const here = await scene(t)
+  const [first, second] = [new AbortController(), new AbortController()]
+  const ends = [here.check(first.signal), here.check(second.signal), here.check()]
+  await going(here)
+  const why = new TrustError('WRONG_STATE', 'gone')
+  second.abort(why)
+  first.abort(why)
+  const [one, two, three] = await Promise.allSettled(ends)
+  assert.deepEqual(
+    [one, two],
+    [
+      { status: 'rejected', reason: why },
+      { status: 'rejected', reason: why },
+    ],
+  )
+  assert.ok(three?.status === 'fulfilled')
+  assert.deepEqual([three.value.findings, three.value.commits, here.asked()], [[], 1, 2])
+})
+
+test('more than a few do not even wait', async (t) => {
+  const here = await scene(t)
+  const gone = new AbortController()
+  const ends = Array.from({ length: 9 }, () => here.check(gone.signal))
+  await assert.rejects(here.check(), { code: 'BUSY', message: 'too many checks are waiting' })
+  gone.abort()
+  await Promise.allSettled(ends)
+})
+
+test('the database can be closed while a check goes on, which says so; there is none before it is open again', async (t) => {
+  const here = await scene(t)
+  const refused = { code: 'STORE_UNAVAILABLE', message: 'the check was given up: the database is being closed' }
+  const given = assert.rejects(here.check(), refused)
+  const waiting = assert.rejects(here.check(), refused)
+  await going(here)
+  await here.checks.close()
+  await Promise.all([given, waiting])
+  await assert.rejects(here.check(), refused)
+  await here.checks.open()
+  assert.deepEqual((await here.check()).findings, [])
+  await here.store.close()
+  // Not as another thread would open it: it is locked if anybody has it open.
+  const level = new Level(here.place.directory)
+  await level.open()
+  await level.close()
+})
+
+test('a write that fails ends a check, and the next one finds all sound', async (t) => {
+  let failing = false
+  const here = await scene(t, (step) => {
+    if (failing && step === 'batch:before') throw new Error('disk full')
+  })
+  const given = assert.rejects(here.check(), { code: 'STORE_UNAVAILABLE' })
+  await going(here)
+  failing = true
+  const never = commitOf('example.org/a', 1, [documentOf('targets', 2, 'never')])
+  await assert.rejects(here.store.commit(never), { code: 'STORE_UNAVAILABLE' })
+  failing = false
+  await given
+  await until('the store to be writable', () => here.store.readiness().writable)
+  assert.deepEqual((await here.check()).findings, [])
+})
+
+test('a thread that dies is an error of that check alone', async (t) => {
+  const here = await scene(t)
+  await assert.rejects(here.check(undefined, {} as CheckStart), TypeError)
+  here.anchor.resolve(await here.store.readAnchor())
+  assert.deepEqual((await here.check()).findings, [])
+})
+
+test('the journal must reach what the anchor named, and agree with it', async (t) => {
+  const textsWith = async (answer: (real: Anchor) => Anchor): Promise<string[]> => {
+    const here = await scene(t)
+    here.anchor.resolve(answer(await here.store.readAnchor()))
+    return (await here.check()).findings.map(({ text }) => text)
+  }
+  assert.deepEqual(await textsWith((real) => real), [])
+  assert.deepEqual(await textsWith((real) => ({ ...real, hash: 'f'.repeat(64) })), [
+    'journal entry 1 is not the one that the anchor names',
+  ])
+  assert.deepEqual(await textsWith((real) => ({ ...real, number: 2 })), ['the record "journal 2" is missing'])
+  const here = await scene(t)
+  const report = here.check()
+  await going(here)
+  here.anchor.reject(new TrustError('DATA_DAMAGED', 'the anchor has no valid signature'))
+  const { findings } = await report
+  assert.match(findings[0]?.text ?? '', /^the anchor has no valid signature: no server starts like that; /)
+})
