@@ -19,6 +19,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { copyKeys } from '../../src/signing/copy-keys.ts'
+import { verifySignature } from '../../src/tuf/signature.ts'
 import { encodeReference } from '../../src/signing/pkcs11-reference.ts'
 import { makeRootKey, openRootKey, rootPublicKey, sealRootKey } from '../../src/signing/root-key.ts'
 import { readSecretFile, writeFileAtomically } from '../../src/signing/secret-file.ts'
@@ -61,6 +62,24 @@ test('a sealed key opens for its repository, role and id only', async (t) => {
   }
   await assert.rejects(signer.sign(owner, sealed.subarray(0, -1), MESSAGE), { code: 'SIGNING_FAILED' })
 })
+
+for (const algorithm of ['ed25519', 'ecdsa'] as const) {
+  test(`a key signs the same however often it was used before, ${algorithm}`, async (t) => {
+    const keys = join(await place(t), 'keys')
+    await createKeysDirectory(keys)
+    const made = await (await openKeysDirectory(keys)).signer(algorithm).create(GUN, 'timestamp')
+    const owner = { gun: GUN, role: 'timestamp' as const, keyId: made.keyId }
+    const signer = (await openKeysDirectory(keys)).signer(algorithm)
+    for (let use = 0; use < 5; use += 1) {
+      const sealed = Buffer.from(made.sealed)
+      const { method, sig } = await signer.sign(owner, sealed, MESSAGE)
+      assert.ok(verifySignature(made, method, sig, MESSAGE), `use ${use}`)
+      assert.deepEqual(sealed, Buffer.from(made.sealed), 'what is sealed is still there')
+      const other = { ...owner, gun: OTHER }
+      await assert.rejects(signer.sign(other, sealed, MESSAGE), { code: 'SIGNING_FAILED' }, `use ${use}`)
+    }
+  })
+}
 
 test("another server's keys open nothing here", async (t) => {
   const directory = await place(t)

@@ -82,6 +82,28 @@ test('what was verified ahead is not verified again', async () => {
   assert.equal(verifySignature(key, method, Buffer.from(sigBytes), messageBytes), false)
 })
 
+test('a key verifies the same however often it was used before', () => {
+  for (const { name, valid, method, sig, message, ...key } of vectors) {
+    const fresh = (): typeof key => ({ ...key })
+    for (let use = 0; use < 5; use += 1) {
+      const verdict = verifySignature(fresh(), method, Buffer.from(sig, 'base64'), Buffer.from(message))
+      assert.equal(verdict, valid, `${name}, use ${use}`)
+    }
+  }
+})
+
+test('a point that is on no curve verifies nothing, nor does it fail', async () => {
+  const { publicKey, privateKey } = ecKeys()
+  const sig = sign('sha256', message, { key: privateKey, dsaEncoding: 'ieee-p1363' })
+  const spki = spkiOf(publicKey)
+  spki[spki.length - 1]! ^= 1
+  const key = { keytype: 'ecdsa', public: base64(spki) }
+  assert.equal(verifySignature(key, 'ecdsa', sig, message), false)
+  await verifyAhead(key, 'ecdsa', sig, message)
+  assert.equal(verifySignature(key, 'ecdsa', sig, message), false)
+  assert.equal(canVerify(key), false)
+})
+
 test('no method verifies but the one that was signed with, whatever the key type claims to be', () => {
   const types = ['ecdsa', 'ecdsa-x509', 'rsa', 'rsa-x509', 'ed25519', 'constructor', '__proto__', 'toString']
   for (const vector of vectors.filter(({ valid }) => valid)) {
