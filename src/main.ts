@@ -146,10 +146,10 @@ async function wire(opened: Opened) {
     counts: { parked: shared.parked, publishing: shared.publishing },
   })
   const answers = answersToThreads({ store, passwords, overview, token, log })
-  const start = { settings, keyring: keys.shared }
+  const toCheck = { settings, keyring: keys.shared }
   const world = {
     ...worldOver(settings, trust, store, signer),
-    check: (gone?: () => AbortSignal) => checks.check(start, answers, () => trust.now(), gone?.()),
+    check: (gone?: () => AbortSignal) => checks.check(toCheck, answers, () => trust.now(), gone?.()),
   }
   const clients = clientAddresses(settings.listen.trustedProxies)
   const { parkedBytes, tokenBytes } = settings.limits
