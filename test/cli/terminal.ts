@@ -6,10 +6,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { z } from 'zod'
 import type { Operation } from '../../src/admin/operation.ts'
-import { connect } from '../../src/cli/connect.ts'
+import { checkStore } from '../../src/admin/repositories.ts'
+import { reportText } from '../../src/cli/check.ts'
+import { connect, type Connection } from '../../src/cli/connect.ts'
 import { loadSettings } from '../../src/settings/load.ts'
-import { COMMAND, countersign } from '../support/server-process.ts'
 import type { Endpoint } from '../support/exchange.ts'
+import { COMMAND, countersign } from '../support/server-process.ts'
+import type { Hosted } from './hosted.ts'
+
+const UMASK = process.umask()
 
 export interface Printed {
   readonly code: number | null
@@ -27,6 +32,7 @@ export class Terminal {
     COUNTERSIGN_LISTEN_PORT: '0',
   }
   readonly #started: Started[] = []
+  readonly #hosted: Hosted[] = []
 
   private constructor(directory: string) {
     this.directory = directory
@@ -62,18 +68,50 @@ export class Terminal {
    * Do what a command does, in the running server or in this process, without a process for it: where something only has
    * to be there, or to be looked at.
    *
+   * @param environment more variables
    * @throws TrustError
    */
   async ask<Schema extends z.ZodObject, Output>(
     operation: Operation<Schema, Output>,
     input: z.input<Schema>,
+    environment: Readonly<Record<string, string>> = {},
   ): Promise<Output> {
-    const place = { COUNTERSIGN_DATA_DIRECTORY: this.path('data'), COUNTERSIGN_KEYS_DIRECTORY: this.path('keys') }
-    const connection = await connect(loadSettings({ environment: place }))
+    const connection = await this.connect(environment)
     try {
       return await connection.call(operation, input)
     } finally {
       await connection.close()
+    }
+  }
+
+  /** What `check` prints, without typing it. */
+  async checked(environment?: Readonly<Record<string, string>>): Promise<string> {
+    return `${reportText(await this.ask(checkStore, {}, environment))}\n`
+  }
+
+  /** For several of them. @throws TrustError */
+  connect(environment: Readonly<Record<string, string>> = {}): Promise<Connection> {
+    return withOwnUmask(() => connect(loadSettings({ environment: { ...this.#places, ...environment } })))
+  }
+
+  /**
+   * A server in this process, without one of its own: where it only has to answer, or to have been there. How one starts,
+   * what it prints and how it ends is that of those that are started.
+   */
+  async host(environment: Readonly<Record<string, string>> = {}): Promise<Hosted> {
+    // Loaded when it is wanted: not all that type commands have one.
+    const { hostServer } = await import('./hosted.ts')
+    const settings = loadSettings({ environment: { ...this.#places, ...environment } })
+    const hosted = await withOwnUmask(() => hostServer(settings))
+    this.#hosted.push(hosted)
+    return hosted
+  }
+
+  get #places(): Record<string, string> {
+    return {
+      COUNTERSIGN_DATA_DIRECTORY: this.path('data'),
+      COUNTERSIGN_KEYS_DIRECTORY: this.path('keys'),
+      COUNTERSIGN_LISTEN_PORT: '0',
     }
   }
 
@@ -93,6 +131,7 @@ export class Terminal {
 
   async close(): Promise<void> {
     for (const started of this.#started) await started.end('SIGKILL')
+    for (const hosted of this.#hosted) await hosted.end()
     await rm(this.directory, { recursive: true })
   }
 }
@@ -164,6 +203,15 @@ export class Started implements Endpoint {
   async end(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
     this.signal(signal)
     return this.ended()
+  }
+}
+
+/** What a command sets in its own process is not left behind in that of the test: what is typed later would inherit it. */
+async function withOwnUmask<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } finally {
+    process.umask(UMASK)
   }
 }
 

@@ -2,7 +2,11 @@ import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
+import type { z } from 'zod'
+import type { Operation } from '../../../src/admin/operation.ts'
+import { connect, type Connection } from '../../../src/cli/connect.ts'
+import { loadSettings } from '../../../src/settings/load.ts'
 import { countersign } from '../../support/server-process.ts'
 import { startTestServer, type TestServer, type TestServerOptions } from '../../support/server.ts'
 import { NotaryClient, type Server } from './notary.ts'
@@ -43,6 +47,28 @@ export class Stage implements Server {
       HOME: this.files,
       COUNTERSIGN_DATA_DIRECTORY: join(this.server.directory, 'data'),
       COUNTERSIGN_KEYS_DIRECTORY: join(this.server.directory, 'keys'),
+    }
+  }
+
+  /** Of what lies with the files. */
+  path(name: string): string {
+    return resolve(this.files, name)
+  }
+
+  connect(): Promise<Connection> {
+    return connect(loadSettings({ environment: this.environment }))
+  }
+
+  /** Do what such a command does, without a process for it: where something only has to be there. @throws TrustError */
+  async ask<Schema extends z.ZodObject, Output>(
+    operation: Operation<Schema, Output>,
+    input: z.input<Schema>,
+  ): Promise<Output> {
+    const connection = await this.connect()
+    try {
+      return await connection.call(operation, input)
+    } finally {
+      await connection.close()
     }
   }
 

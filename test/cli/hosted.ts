@@ -1,0 +1,24 @@
+import { readFile } from 'node:fs/promises'
+import { createLog } from '../../src/log/log.ts'
+import { serve } from '../../src/main.ts'
+import type { Settings } from '../../src/settings/schema.ts'
+import { tlsFiles } from '../../src/signing/tls-identity.ts'
+import type { Endpoint } from '../support/exchange.ts'
+
+/** A server in the process of the test. */
+export interface Hosted extends Endpoint {
+  /** Stop it as SIGTERM does; once is enough. */
+  end(): Promise<void>
+}
+
+export async function hostServer(settings: Settings): Promise<Hosted> {
+  // As "countersign serve" does: what is made is the owner's alone.
+  process.umask(0o077)
+  const running = await serve(settings, { log: createLog('silent') })
+  let ended: Promise<void> | undefined
+  return {
+    url: running.url,
+    ca: await readFile(tlsFiles(settings.keysDirectory).ca, 'utf8'),
+    end: () => (ended ??= running.close()),
+  }
+}

@@ -1,0 +1,60 @@
+import assert from 'node:assert/strict'
+import type { Connection } from '../../src/cli/connect.ts'
+import { RootKeyring } from '../../src/cli/root-keys.ts'
+import { stageAndPublish } from '../../src/cli/sign-root.ts'
+
+/** Where a server was started, and files lie. */
+interface Place {
+  connect(): Promise<Connection>
+  path(name: string): string
+}
+
+/** Somebody with root keys, whose passphrase is in a file. */
+interface Owner {
+  /** As `root create` makes one. */
+  readonly makeRootKey: (name: string) => Promise<void>
+  /** As `repo create` makes one; without root keys it is `root`, which is made at its first use. */
+  readonly create: (gun: string, ...rootKeys: string[]) => Promise<void>
+}
+
+/** Let root keys and repositories be there without a process for each: where nobody looks at how they are made. */
+export async function asOwner(
+  place: Place,
+  passphraseFile: string,
+  work: (owner: Owner) => Promise<void>,
+): Promise<void> {
+  const connection = await place.connect()
+  try {
+    const keyring = new RootKeyring(connection, place.path(passphraseFile))
+    await work({
+      async makeRootKey(name) {
+        await keyring.create(name)
+      },
+      async create(gun, ...rootKeys) {
+        const isMade = (await keyring.records()).some(({ name }) => name === 'root')
+        if (rootKeys.length === 0 && !isMade) await keyring.create('root')
+        const certificates: string[] = []
+        for (const name of rootKeys.length === 0 ? ['root'] : rootKeys)
+          certificates.push(await keyring.certificate(await keyring.open(name), gun))
+        const { version } = await stageAndPublish(connection, keyring, gun, { what: 'create', certificates })
+        assert.equal(version, 1, gun)
+      },
+    })
+  } finally {
+    await connection.close()
+  }
+}
+
+/** Repositories with one root key between them, `root`, which is made at its first use. */
+export function createRepositories(place: Place, passphraseFile: string, ...guns: string[]): Promise<void> {
+  return asOwner(place, passphraseFile, async ({ create }) => {
+    for (const gun of guns) await create(gun)
+  })
+}
+
+/** Root keys under one passphrase. */
+export function makeRootKeys(place: Place, passphraseFile: string, ...names: string[]): Promise<void> {
+  return asOwner(place, passphraseFile, async ({ makeRootKey }) => {
+    for (const name of names) await makeRootKey(name)
+  })
+}
