@@ -2,10 +2,15 @@ import assert from 'node:assert/strict'
 import { cp, rm, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { listTags, signTag } from '../../src/admin/tags.ts'
+import { setUser } from '../../src/admin/users.ts'
 import { formatKey, journalKey, parseKey } from '../../src/store/keyspace.ts'
 import { openRecord } from '../../src/store/record.ts'
 import type { JournalEntry } from '../../src/store/store.ts'
 import { changeRecords, livedIn, OWN, recordsOf, ruined, type LivedIn } from '../support/lived-in.ts'
+
+const THREE = `sha256:${'3'.repeat(64)}`
+type Place = Record<string, string>
 
 describe('countersign repair --without-anchor', () => {
   let lived: LivedIn
@@ -41,16 +46,16 @@ describe('countersign repair --without-anchor', () => {
   async function anchorOfAnother(anchor: string): Promise<void> {
     await cp(dirname(anchor), lived.terminal.path('another', 'keys'), { recursive: true })
     await rm(lived.terminal.path('another', 'keys', 'anchor'))
-    const server = await lived.terminal.serve(['--quiet'], lived.placeOf('another'))
-    assert.equal(await server.end(), 0)
+    await (await lived.terminal.host(lived.placeOf('another'))).end()
     await cp(lived.terminal.path('another', 'keys', 'anchor'), anchor)
   }
 
   /** The server that was made from it serves what was published. */
   async function isSound(made: string, commits: number): Promise<void> {
-    const { code, stdout } = await lived.terminal.run(['check'], lived.placeOf(made))
-    assert.equal(code, 0, stdout)
-    assert.match(stdout, new RegExp(` ${commits} commits, \\d+ records: sound`))
+    assert.match(
+      await lived.terminal.checked(lived.placeOf(made)),
+      new RegExp(` ${commits} commits, \\d+ records: sound`),
+    )
   }
 
   for (const [what, harm] of [
@@ -100,12 +105,10 @@ describe('countersign repair --without-anchor', () => {
     assert.match(stdout, new RegExp(`given up, since only the anchor names them: ${Number(givenUp)}\n`))
     await isSound(made, oldJournal.length)
 
-    const server = await lived.terminal.serve(['--quiet'], lived.placeOf(made))
-    try {
-      assert.match((await lived.terminal.run(['tag', 'list', OWN], lived.placeOf(made))).stdout, /^v1 /m)
-    } finally {
-      await server.end()
-    }
+    const server = await lived.terminal.host(lived.placeOf(made))
+    const { tags } = await lived.terminal.ask(listTags, { gun: OWN }, lived.placeOf(made))
+    assert.ok(tags.some(({ tag }) => tag === 'v1'))
+    await server.end()
   })
 
   test('an end that is lost with the first record: an anchor tells which store it was, also one of a backup', async () => {
@@ -165,14 +168,14 @@ describe('countersign repair --without-anchor', () => {
     await isSound(made, journal.length)
   })
 
-  for (const last of [
-    ['user', 'set', 'bob', '--allow', 'read:*'],
-    ['tag', 'sign', OWN, 'v3', `sha256:${'3'.repeat(64)}`, '10'],
-  ]) {
-    test(`an end that is there and damaged is no lost end: ${last[0]}`, async () => {
+  const grants = [{ pattern: '*', actions: ['read' as const] }]
+  for (const [what, last] of [
+    ['a user', (place: Place) => lived.terminal.ask(setUser, { name: 'bob', grants }, place)],
+    ['a tag', (place: Place) => lived.terminal.ask(signTag, { gun: OWN, tag: 'v3', digest: THREE, size: 10 }, place)],
+  ] as const) {
+    test(`an end that is there and damaged is no lost end: ${what}`, async () => {
       const { directory, environment } = await newCopy()
-      const { code } = await lived.terminal.run(last, environment)
-      assert.equal(code, 0)
+      await last(environment)
       const number = journal.length + 1
       await rm(anchorOf(environment))
       await changeRecords(directory, [journalKey(number)], ruined)

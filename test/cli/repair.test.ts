@@ -3,6 +3,9 @@ import { createHash } from 'node:crypto'
 import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { makeBackup } from '../../src/admin/backup.ts'
+import { removeTag } from '../../src/admin/tags.ts'
+import { removeUser } from '../../src/admin/users.ts'
 import { Database } from '../../src/store/database.ts'
 import {
   decodeDocument,
@@ -17,7 +20,7 @@ import { entryBytes } from '../../src/store/journal.ts'
 import { openRecord, sealRecord } from '../../src/store/record.ts'
 import type { JournalEntry } from '../../src/store/store.ts'
 import { SERVER, parseGun } from '../../src/tuf/gun.ts'
-import { exchange } from '../support/exchange.ts'
+import { exchange, type Endpoint } from '../support/exchange.ts'
 import {
   APP,
   changeRecords,
@@ -90,7 +93,7 @@ describe('countersign repair', () => {
     [...stdout.matchAll(/^still damaged: (.*)$/gm)].map(([, name = '']) => name)
 
   async function check(name: string): Promise<string> {
-    return (await lived.terminal.run(['check'], lived.placeOf(name))).stdout
+    return lived.terminal.checked(lived.placeOf(name))
   }
 
   test('what follows from the rest is made anew, byte for byte, and nothing is written to the damaged store', async () => {
@@ -110,14 +113,15 @@ describe('countersign repair', () => {
 
   test('clients go on where they were: conditional requests, publishes, renewed timestamps', async () => {
     const { terminal, app } = lived
-    const old = await terminal.serve(['--quiet'])
+    const old = await terminal.host()
     const before = await exchange(old, { path: tufPath(APP, 'timestamp.json') })
     const client = new ReferenceClient(APP, (file) => fetchFrom(server, APP)(file), Date.now)
-    let server = old
+    let server: Endpoint = old
     const seen = await client.update()
     await old.end()
     const done = await repair(await withRuined(...keysOfKind(...DERIVED)))
-    server = await terminal.serve(['--quiet'], lived.placeOf(done.made))
+    const repaired = await terminal.host(lived.placeOf(done.made))
+    server = repaired
     const { etag = '', 'last-modified': modified = '' } = before.headers
     const headers = { 'if-none-match': etag, 'if-modified-since': modified }
     const now = await exchange(server, { path: tufPath(APP, 'timestamp.json'), headers })
@@ -127,8 +131,8 @@ describe('countersign repair', () => {
     publisher.addTarget('after')
     await publisher.publish(server, 'targets')
     assert.ok((await client.update()).targets.some(({ name }) => name === 'after'))
-    assert.equal((await terminal.run(['tag', 'remove', OWN, 'v1'], lived.placeOf(done.made))).code, 0)
-    await server.end()
+    await terminal.ask(removeTag, { gun: OWN, tag: 'v1' }, lived.placeOf(done.made))
+    await repaired.end()
     assert.match(await check(done.made), /: sound\n$/)
   })
 
@@ -176,7 +180,7 @@ describe('countersign repair', () => {
       / still damaged, [^]*\nhint: what is still damaged is refused, all else is served; another backup /,
     )
     // What the old backup says of her counts no more: neither what she may do, nor the rules for it, nor that there are none.
-    const server = await lived.terminal.serve(['--quiet'], lived.placeOf(old.made))
+    const server = await lived.terminal.host(lived.placeOf(old.made))
     const { stdout: users } = await lived.terminal.run(['user', 'list'], lived.placeOf(old.made))
     assert.match(users, /^alice +damaged: countersign check$/m)
     assert.match(
@@ -260,7 +264,7 @@ describe('countersign repair', () => {
     // What it alone names is kept, and served: its own hash is right.
     assert.match(none.stdout, /^kept: document example\.org\/app root /m)
     assert.match(none.stdout, /^error: the targets\/ci key \w+ is not in the journal$/m)
-    const server = await lived.terminal.serve(['--quiet'], lived.placeOf(none.made))
+    const server = await lived.terminal.host(lived.placeOf(none.made))
     for (const gun of [APP, OWN, REBORN]) await new ReferenceClient(gun, fetchFrom(server, gun), Date.now).update()
     await server.end()
     const old = await repair(environment, '--from', 'old')
@@ -332,8 +336,8 @@ describe('countersign repair', () => {
     const { directory, environment } = await lived.copy(`damaged-${(copies += 1)}`)
     const anchor = join(environment['COUNTERSIGN_KEYS_DIRECTORY'] ?? '', 'anchor')
     const before = await readFile(anchor)
-    assert.equal((await lived.terminal.run(['user', 'remove', 'bob'], environment)).code, 0)
-    assert.equal((await lived.terminal.run(['backup', 'later'], environment)).code, 0)
+    await lived.terminal.ask(removeUser, { name: 'bob' }, environment)
+    await lived.terminal.ask(makeBackup, { directory: lived.terminal.path('later') }, environment)
     await writeFile(anchor, before)
     await changeRecords(directory, [journalKey(30)], ruined)
     const { code, stderr } = await repair(environment, '--from', 'later')
@@ -363,7 +367,7 @@ describe('countersign repair', () => {
     const environment = await withRuined(base)
     const done = await repair(environment, '--from', backup)
     assert.deepEqual([done.code, lost(done)], [1, [nameOf(base)]])
-    const server = await lived.terminal.serve(['--quiet'], lived.placeOf(done.made))
+    const server = await lived.terminal.host(lived.placeOf(done.made))
     for (const key of differences) {
       const [gun = '', role, sha256] = (parseKey(key)?.parts ?? []) as string[]
       const { status, body } = await exchange(server, { path: tufPath(gun, `${role}.${sha256}.json`) })
@@ -469,7 +473,7 @@ describe('countersign repair', () => {
       /^error: there is no database in \S+\/nothing\nhint: check the setting dataDirectory\n$/,
     )
 
-    const server = await lived.terminal.serve(['--quiet'], environment)
+    const server = await lived.terminal.host(environment)
     await fails(run('new'), /^error: a server, or another command, uses the database in \S+\nhint: stop it first: /)
     await server.end()
     const database = await Database.open(data, false)

@@ -8,8 +8,9 @@ import { makeSigner, renewSigner } from '../../src/admin/signers.ts'
 import { signTag } from '../../src/admin/tags.ts'
 import { createToken } from '../../src/admin/tokens.ts'
 import { addUser, setUser } from '../../src/admin/users.ts'
-import { Terminal, type Started } from '../cli/terminal.ts'
-import { exchange } from './exchange.ts'
+import { Terminal } from '../cli/terminal.ts'
+import { exchange, type Endpoint } from './exchange.ts'
+import { createRepositories } from './owner.ts'
 import { makeKey } from './test-key.ts'
 import { keysFrom, TrustWorld } from './trust-world.ts'
 import { tufPath } from './upload.ts'
@@ -47,7 +48,7 @@ export async function livedIn(): Promise<LivedIn> {
 
 async function live(terminal: Terminal): Promise<LivedIn> {
   await writeFile(terminal.path('pass'), 'a passphrase for root\n', { mode: 0o600 })
-  const server = await terminal.serve(['--quiet'])
+  const server = await terminal.host()
   const create = (gun: string): Promise<TrustWorld> =>
     TrustWorld.create({ gun, now: Date.now(), serverKeys: keysFrom(server, gun) })
   const app = await create(APP)
@@ -63,7 +64,7 @@ async function live(terminal: Terminal): Promise<LivedIn> {
     await world.publish(server, 'targets')
     await remove(server, gun)
   }
-  await terminal.prints(`repo create ${OWN} --passphrase-file pass`, /^created /m)
+  await createRepositories(terminal, 'pass', OWN)
   const sign = (tag: string): Promise<unknown> =>
     terminal.ask(signTag, { gun: OWN, tag, digest: digest(tag), size: 10 })
   await sign('v1')
@@ -83,7 +84,7 @@ async function live(terminal: Terminal): Promise<LivedIn> {
   await terminal.ask(createToken, { name: 'of-alice', grants: READ, owner: 'alice' })
   await terminal.ask(renewSigner, { name: 'ci' })
   await terminal.ask(makeBackup, { directory: terminal.path('fresh') })
-  assert.equal(await server.end(), 0)
+  await server.end()
 
   const placeOf = (name: string): Record<string, string> => ({
     COUNTERSIGN_DATA_DIRECTORY: terminal.path(name, 'data'),
@@ -102,7 +103,7 @@ async function live(terminal: Terminal): Promise<LivedIn> {
   }
 }
 
-async function remove(server: Started, gun: string): Promise<void> {
+async function remove(server: Endpoint, gun: string): Promise<void> {
   const { status } = await exchange(server, { method: 'DELETE', path: tufPath(gun) })
   assert.equal(status, 200)
 }
