@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { createPublicKey, X509Certificate, type KeyObject } from 'node:crypto'
 import { after, before, test } from 'node:test'
+import { signTag } from '../../src/admin/tags.ts'
 import { exchange } from '../support/exchange.ts'
+import { createRepositories, makeRootKeys } from '../support/owner.ts'
 import { addPerson, makeToken } from '../support/people.ts'
 import { keyIdOf, type KeyEntry, type TestKey } from '../support/test-key.ts'
 import { keysFrom, TrustWorld } from '../support/trust-world.ts'
@@ -15,6 +17,7 @@ const PASSWORD = 'correct horse'
 const OURS = 'docker.io/acme/app'
 const OWNERS = 'localhost:5000/acme/app'
 let stage: Stage
+let passphrase: string
 let root: string[]
 let all: string
 
@@ -23,9 +26,10 @@ before(async () => {
   const { running } = stage.server
   await addPerson(running, 'connaisseur', ['read:docker.io/acme/*', `read:${OWNERS}`], PASSWORD)
   all = await makeToken(running, 'all', ['admin:*'])
-  root = ['--passphrase-file', await stage.file('a passphrase for root')]
-  await stage.done(['repo', 'create', OURS, ...root])
-  await stage.done(['tag', 'sign', OURS, 'v1', `sha256:${HEX}`, '10'])
+  passphrase = await stage.file('a passphrase for root')
+  root = ['--passphrase-file', passphrase]
+  await createRepositories(stage, passphrase, OURS)
+  await stage.ask(signTag, { gun: OURS, tag: 'v1', digest: `sha256:${HEX}`, size: 10 })
 })
 after(() => stage.close())
 
@@ -63,7 +67,7 @@ test('it follows new keys of all roles; of root only when no signature of the ol
   const rule = await ruleFor(OURS)
   await stage.done(['key', 'rotate', OURS, 'timestamp', 'snapshot', 'targets', 'root', '--renew', ...root])
   assert.equal(await admit(stage.server, rule, 'v1'), DIGEST)
-  await stage.done(['root', 'create', 'second', ...root])
+  await makeRootKeys(stage, passphrase, 'second')
   await stage.done(['key', 'rotate', OURS, 'root', '--root-key', 'second', ...root])
   const next = await ruleFor(OURS)
   for (const either of [rule, next]) await assert.rejects(admit(stage.server, either, 'v1'), /root: bad signature/)
@@ -95,8 +99,8 @@ test('a signer of the server in a repository of others', async () => {
 test('Ed25519 keys it does not take; where they are, new ones mend it', async () => {
   const gun = 'docker.io/acme/before'
   await stage.server.restart({ keyAlgorithm: 'ed25519' })
-  await stage.done(['repo', 'create', gun, ...root])
-  await stage.done(['tag', 'sign', gun, 'v1', `sha256:${HEX}`, '10'])
+  await createRepositories(stage, passphrase, gun)
+  await stage.ask(signTag, { gun, tag: 'v1', digest: `sha256:${HEX}`, size: 10 })
   const rule = await ruleFor(gun)
   await assert.rejects(admit(stage.server, rule, 'v1'), /keytype ed25519/)
   await stage.server.restart({ keyAlgorithm: 'ecdsa' })

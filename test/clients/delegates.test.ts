@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { makeSigner } from '../../src/admin/signers.ts'
+import { createRepositories } from '../support/owner.ts'
 import { DockerClient } from './support/docker.ts'
 import { Engine } from './support/engine.ts'
 import { Stage } from './support/stage.ts'
@@ -37,7 +39,7 @@ async function repository(gun: string, ...tags: string[]): Promise<void> {
     await engine.image(`${gun}:${tag}`, tag)
     await pusher.untrusted('push', `${gun}:${tag}`)
   }
-  await type('repo', 'create', gun, '--passphrase-file', passphrase)
+  await createRepositories(stage, passphrase, gun)
 }
 
 /** Somebody with a key of their own. @returns the file with its public half, too */
@@ -75,7 +77,7 @@ test(
     assert.match(shadowed, /warning: targets\/releases says something else of v1, and docker goes by that/)
     assert.deepEqual(await tagsOf(reader, gun), ['v1 alice', 'v2 bob'])
 
-    await type('signer', 'create', 'ci')
+    await stage.ask(makeSigner, { name: 'ci' })
     const early = await stage.type('tag', 'sign', gun, 'v3', `sha256:${'cd'.repeat(32)}`, '10', '--as', 'ci')
     assert.match(early.stderr, new RegExp(`add it: countersign delegation add ${gun} ci`))
     await type('delegation', 'add', gun, 'ci')

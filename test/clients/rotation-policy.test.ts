@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import { signTag } from '../../src/admin/tags.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
+import { createRepositories } from '../support/owner.ts'
 import { until } from '../support/until.ts'
 import { Stage } from './support/stage.ts'
 import { skipWithout } from './support/tools.ts'
@@ -11,12 +13,12 @@ const DIGEST = `sha256:${'ab'.repeat(32)}`
 const OURS = 'docker.io/acme/policy'
 const OWNERS = 'example.org/owner/policy'
 let stage: Stage
-let root: string[]
+let passphrase: string
 
 before(async () => {
   if (skip !== false) return
   stage = await Stage.open()
-  root = ['--passphrase-file', await stage.file('a passphrase for root')]
+  passphrase = await stage.file('a passphrase for root')
 })
 after(async () => {
   if (skip === false) await stage.close()
@@ -38,8 +40,8 @@ test(
   'keys past their time get a next root by themselves; signed by one command, or rotated by the owner, clients follow',
   { skip },
   async () => {
-    assert.equal((await type('repo', 'create', OURS, ...root)).code, 0)
-    assert.equal((await type('tag', 'sign', OURS, 'v1', DIGEST, '10')).code, 0)
+    await createRepositories(stage, passphrase, OURS)
+    await stage.ask(signTag, { gun: OURS, tag: 'v1', digest: DIGEST, size: 10 })
     const owner = await stage.client()
     await owner.run('init', '-p', OWNERS)
     await owner.run('key', 'rotate', OWNERS, 'snapshot', '-r')
@@ -52,7 +54,7 @@ test(
     assert.deepEqual(await waiting(), [`${OURS} server`, `${OWNERS} server`])
     for (const gun of [OURS, OWNERS]) assert.deepEqual(await reader.list(gun), ['v1 targets'])
     // One is signed by the key that is stored here.
-    const { code, stdout } = await type('root', 'sign', '*', '--all', ...root, '--json')
+    const { code, stdout } = await type('root', 'sign', '*', '--all', '--passphrase-file', passphrase, '--json')
     assert.equal(code, 1)
     assert.partialDeepStrictEqual(JSON.parse(stdout), [
       { gun: OURS, state: 'published', version: 2 },

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { signTag } from '../../src/admin/tags.ts'
+import { asOwner, createRepositories, makeRootKeys } from '../support/owner.ts'
 import { Stage } from './support/stage.ts'
 import { skipWithout } from './support/tools.ts'
 
@@ -20,6 +22,8 @@ after(async () => {
 })
 
 const type: Stage['type'] = (...args) => stage.type(...args)
+const sign = (gun: string, tag: string, as?: string): Promise<unknown> =>
+  stage.ask(signTag, { gun, tag, digest: DIGEST, size: 10, ...(as === undefined ? {} : { as }) })
 const done = (...args: string[]): Promise<string> => stage.done(args)
 
 test(
@@ -28,12 +32,12 @@ test(
   async () => {
     const gun = 'docker.io/acme/rotated'
     const root = ['--passphrase-file', passphrase]
-    await done('repo', 'create', gun, ...root)
-    await done('tag', 'sign', gun, 'v0', DIGEST, '10')
+    await createRepositories(stage, passphrase, gun)
+    await sign(gun, 'v0')
     const [reader, sleeper] = [await stage.client(), await stage.client()]
     assert.deepEqual(await reader.list(gun), ['v0 targets'])
     assert.deepEqual(await sleeper.list(gun), ['v0 targets'])
-    await done('root', 'create', 'second', ...root)
+    await makeRootKeys(stage, passphrase, 'second')
     const rotations = [
       ['timestamp'],
       ['snapshot'],
@@ -47,7 +51,7 @@ test(
       const plan = await done('key', 'rotate', gun, ...rotation, '--plan')
       assert.match(plan, /all clients follow/, rotation.join(' '))
       await done('key', 'rotate', gun, ...rotation, ...root)
-      await done('tag', 'sign', gun, `v${index + 1}`, DIGEST, '10')
+      await sign(gun, `v${index + 1}`)
       const tags = Array.from({ length: index + 2 }, (_, each) => `v${each} targets`)
       assert.deepEqual(await reader.list(gun), tags, rotation.join(' '))
     }
@@ -60,8 +64,7 @@ test(
 test('two persons sign each root: neither alone is enough', { skip }, async () => {
   const gun = 'docker.io/acme/two-persons'
   const keyPassphrase = await stage.file('of the key files')
-  await done('root', 'create', 'first', '--passphrase-file', passphrase)
-  await done('root', 'create', 'next', '--passphrase-file', passphrase)
+  await makeRootKeys(stage, passphrase, 'first', 'next', 'stranger')
   await done(
     'repo',
     'create',
@@ -92,10 +95,9 @@ test('two persons sign each root: neither alone is enough', { skip }, async () =
     if (signedBy === 1) assert.notEqual((await type('root', 'publish', gun, staged)).code, 0)
   }
   await done('root', 'publish', gun, staged)
-  await done('tag', 'sign', gun, 'v1', DIGEST, '10')
+  await sign(gun, 'v1')
   assert.deepEqual(await reader.list(gun), ['v1 targets'])
   // Somebody else's key signs nothing here.
-  await done('root', 'create', 'stranger', '--passphrase-file', passphrase)
   const strange = join(stage.files, 'stranger.key')
   await done(
     ...['root', 'export', 'stranger', strange, '--passphrase-file', passphrase],
@@ -115,9 +117,11 @@ test(
   { skip },
   async () => {
     const gun = 'docker.io/acme/offline'
-    await done('root', 'create', 'offline', '--passphrase-file', passphrase)
-    await done('repo', 'create', gun, '--root-key', 'offline', '--passphrase-file', passphrase)
-    await done('tag', 'sign', gun, 'v1', DIGEST, '10')
+    await asOwner(stage, passphrase, async ({ makeRootKey, create }) => {
+      await makeRootKey('offline')
+      await create(gun, 'offline')
+    })
+    await sign(gun, 'v1')
     const reader = await stage.client()
     assert.deepEqual(await reader.list(gun), ['v1 targets'])
     const keyFile = join(stage.files, 'offline.key')
@@ -154,7 +158,7 @@ test(
     await admin.run('key', 'rotate', gun, 'timestamp', '-r')
     await admin.run('key', 'rotate', gun, 'snapshot', '-r')
     assert.deepEqual(await reader.list(gun), ['v1 targets'])
-    await done('tag', 'sign', gun, 'v2', DIGEST, '10')
+    await sign(gun, 'v2')
     assert.deepEqual(await reader.list(gun), ['v1 targets', 'v2 targets'])
     // And a key of notary's comes in: from then on the server's commands sign with it.
     await done(
@@ -198,9 +202,9 @@ test('root with a client: the server stages, the owner’s key file signs', { sk
 test('one of two persons is replaced: both of before and both of after agree; clients follow', { skip }, async () => {
   const gun = 'docker.io/acme/replaced'
   const root = ['--passphrase-file', passphrase]
-  for (const name of ['alice', 'bob', 'carol']) await done('root', 'create', name, ...root)
+  await makeRootKeys(stage, passphrase, 'alice', 'bob', 'carol')
   await done('repo', 'create', gun, '--root-key', 'alice', 'bob', '--root-threshold', '2', ...root)
-  await done('tag', 'sign', gun, 'v1', DIGEST, '10')
+  await sign(gun, 'v1')
   const reader = await stage.client()
   assert.deepEqual(await reader.list(gun), ['v1 targets'])
   await done('key', 'rotate', gun, 'root', '--root-key', 'alice', 'carol', '--stage', ...root)
@@ -216,7 +220,7 @@ test('one of two persons is replaced: both of before and both of after agree; cl
   assert.equal(replaced.code, 2)
   assert.match(replaced.stderr, /no root key of docker.io\/acme\/replaced is among those to sign with: bob/)
   await done('root', 'sign', gun, ...root)
-  await done('tag', 'sign', gun, 'v2', DIGEST, '10')
+  await sign(gun, 'v2')
   assert.deepEqual(await reader.list(gun), ['v1 targets', 'v2 targets'])
   assert.deepEqual(await stage.server.check(), [])
 })
@@ -224,10 +228,10 @@ test('one of two persons is replaced: both of before and both of after agree; cl
 test('a fleet under one root certificate: a root key lost, every key of the server in doubt', { skip }, async () => {
   const root = ['--passphrase-file', passphrase]
   const guns = ['docker.io/fleet/one', 'docker.io/fleet/two']
-  for (const name of ['lost', 'kept']) await done('root', 'create', name, ...root)
+  await makeRootKeys(stage, passphrase, 'lost', 'kept')
   for (const gun of guns) {
     await done('repo', 'create', gun, '--wildcard', 'docker.io/fleet/*', '--root-key', 'lost', 'kept', ...root)
-    await done('tag', 'sign', gun, 'v1', DIGEST, '10')
+    await sign(gun, 'v1')
   }
   const reader = await stage.client()
   for (const gun of guns) assert.deepEqual(await reader.list(gun), ['v1 targets'])
@@ -238,7 +242,7 @@ test('a fleet under one root certificate: a root key lost, every key of the serv
   }[]
   assert.equal(plan?.signers.length, 1)
   for (const gun of guns) {
-    await done('tag', 'sign', gun, 'v2', DIGEST, '10')
+    await sign(gun, 'v2')
     assert.deepEqual(await reader.list(gun), ['v1 targets', 'v2 targets'])
   }
   assert.deepEqual(await stage.server.check(), [])
@@ -258,7 +262,7 @@ test('the key of a signer stolen: the runbook, as it is typed', { skip }, async 
     }
   }
   await add()
-  for (const tag of ['ours', 'theirs']) await done('tag', 'sign', gun, tag, DIGEST, '10', '--as', 'ci')
+  for (const tag of ['ours', 'theirs']) await sign(gun, tag, 'ci')
   assert.deepEqual(await reader.list(gun), ['ours targets/ci', 'theirs targets/ci'])
   const [old = ''] = /[0-9a-f]{64}/.exec(await done('signer', 'list')) ?? []
   await done('signer', 'rotate', 'ci')

@@ -3,6 +3,8 @@ import { createHash } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { makeSigner } from '../../src/admin/signers.ts'
+import { createRepositories } from '../support/owner.ts'
 import { DockerClient } from './support/docker.ts'
 import { Engine } from './support/engine.ts'
 import { Stage } from './support/stage.ts'
@@ -38,7 +40,7 @@ test('the server signs what is in the registry; docker pulls exactly that, and n
   await alice.untrusted('push', `${gun}:v1`)
   await engine.image(`${gun}:v2`, 'not signed')
   await alice.untrusted('push', `${gun}:v2`)
-  await type(['repo', 'create', gun, '--passphrase-file', passphrase])
+  await createRepositories(stage, passphrase, gun)
   await type(['tag', 'sign', gun, 'v1'], alice)
   const bob = await person('bob')
   const { digest = '' } = (await bob.signed(gun))['v1'] ?? {}
@@ -89,8 +91,8 @@ test('the key of a signer stolen: an owner who has docker only follows the runbo
   const gun = `${engine.registry}/team/by-stolen`
   const owner = await person('hurried')
   const pem = join(stage.files, 'night.pem')
-  await type(['signer', 'create', 'night'])
-  await writeFile(pem, await type(['signer', 'show', 'night']))
+  const { publicKey } = await stage.ask(makeSigner, { name: 'night' })
+  await writeFile(pem, publicKey)
   for (const tag of ['ours', 'theirs']) {
     await engine.image(`${gun}:${tag}`, tag)
     await owner.untrusted('push', `${gun}:${tag}`)
@@ -126,7 +128,7 @@ test('an index of many platforms is signed as what it is, and pulled for this on
   const index = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType, manifests: [entry] }))
   const put = { method: 'PUT', body: index, headers: { 'Content-Type': mediaType } }
   assert.equal((await fetch(`${manifests}/many`, put)).status, 201)
-  await type(['repo', 'create', gun, '--passphrase-file', passphrase])
+  await createRepositories(stage, passphrase, gun)
   await type(['tag', 'sign', gun, 'many'], alice)
   const bob = await person('bob')
   assert.equal((await bob.signed(gun))['many']?.digest, sha256(index))
@@ -146,7 +148,7 @@ test('a signer that the owner has removed is gone, also after ours has signed in
   // It asks, as alice signed last; with --force, which does not ask, docker removes nobody.
   await owner.answer('y\n', 'trust', 'signer', 'remove', 'alice', gun)
   assert.deepEqual(await bob.signed(gun), {})
-  const pem = await stage.file(await type(['signer', 'create', 'robot']).then(() => type(['signer', 'show', 'robot'])))
+  const pem = await stage.file((await stage.ask(makeSigner, { name: 'robot' })).publicKey)
   await owner.run('trust', 'signer', 'add', '--key', pem, 'robot', gun)
   await engine.image(`${gun}:v2`, 'signed by the server')
   await owner.untrusted('push', `${gun}:v2`)
