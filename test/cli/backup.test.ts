@@ -4,8 +4,9 @@ import { once } from 'node:events'
 import { chmod, copyFile, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { request as ask, type IncomingMessage } from 'node:http'
 import { json, text } from 'node:stream/consumers'
-import { afterEach, beforeEach, describe, test } from 'node:test'
+import { after, afterEach, before, beforeEach, describe, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
+import { makeBackup } from '../../src/admin/backup.ts'
 import { backupsOf } from '../../src/backup.ts'
 import { Database } from '../../src/store/database.ts'
 import { headKey } from '../../src/store/keyspace.ts'
@@ -16,7 +17,7 @@ import { COMMAND } from '../support/server-process.ts'
 import { spoil } from '../support/test-store.ts'
 import { keysFrom, TrustWorld } from '../support/trust-world.ts'
 import { tufPath } from '../support/upload.ts'
-import { Terminal, type Started } from './terminal.ts'
+import { Terminal } from './terminal.ts'
 
 const GUN = 'example.org/app'
 
@@ -33,15 +34,24 @@ const skipReadOnly =
   spawnSync('unshare', [...READ_ONLY, import.meta.dirname, 'true']).status === 0 ? false : 'nothing can be mounted here'
 
 describe('countersign backup', () => {
+  /** What lies where a server was stopped, and its publisher. */
+  let published: Terminal
+  let publisher: TrustWorld
   let terminal: Terminal
-  let server: Started
   let world: TrustWorld
 
+  before(async () => {
+    published = await Terminal.open()
+    const server = await published.host()
+    publisher = await TrustWorld.create({ gun: GUN, now: Date.now(), serverKeys: keysFrom(server, GUN) })
+    await publisher.publishFirst(server)
+    await server.end()
+  })
+  after(() => published.close())
+
   beforeEach(async () => {
-    terminal = await Terminal.open()
-    server = await terminal.serve(['--quiet'])
-    world = await TrustWorld.create({ gun: GUN, now: Date.now(), serverKeys: keysFrom(server, GUN) })
-    await world.publishFirst(server)
+    terminal = await Terminal.open(published)
+    world = publisher.fork()
   })
   afterEach(() => terminal.close())
 
@@ -51,6 +61,7 @@ describe('countersign backup', () => {
   })
 
   test('of a server that goes on: whole, of one moment, and a server starts from it', async () => {
+    const server = await terminal.serve(['--quiet'])
     let made = false
     const backup = terminal.run(['backup', 'copy']).finally(() => (made = true))
     while (!made) {
@@ -63,7 +74,7 @@ describe('countersign backup', () => {
     world.addTarget('later')
     await world.publish(server, 'targets')
 
-    const copy = await terminal.serve(['--quiet'], placeOf('copy'))
+    const copy = await terminal.host(placeOf('copy'))
     const checked = await terminal.run(['check'], placeOf('copy'))
     assert.equal(checked.stdout, `1 repository, ${commits} commits, ${records} records: sound\n`)
     const { body } = await exchange(copy, { path: tufPath(GUN, 'targets.json') })
@@ -82,35 +93,35 @@ describe('countersign backup', () => {
       assert.equal((await stat(terminal.path('copy', 'keys', name))).mode & 0o777, 0o600, name)
     }
     await server.end()
-    assert.match((await terminal.run(['check'])).stdout, /: sound\n$/)
+    assert.match(await terminal.checked(), /: sound\n$/)
   })
 
   test('of a stopped server, with an anchor elsewhere', async () => {
-    await server.end()
     await mkdir(terminal.path('elsewhere'))
     await writeFile(terminal.path('elsewhere', 'anchor'), await readFile(terminal.path('keys', 'anchor')))
     const elsewhere = { COUNTERSIGN_ANCHOR_FILE: terminal.path('elsewhere', 'anchor') }
     const { code, stdout } = await terminal.run(['backup', 'copy', '--json'], elsewhere)
     assert.equal(code, 0)
     assert.deepEqual(JSON.parse(stdout), { directory: terminal.path('copy'), commits: 2, records: 17 })
-    const checked = await terminal.run(['check'], placeOf('copy'))
-    assert.equal(checked.stdout, '1 repository, 2 commits, 17 records: sound\n')
+    assert.equal(await terminal.checked(placeOf('copy')), '1 repository, 2 commits, 17 records: sound\n')
   })
 
   test('of a server whose anchor was removed, which check says: with that of the backup it starts again', async () => {
+    const server = await terminal.host()
     await rm(terminal.path('keys', 'anchor'))
     const { code, stdout } = await terminal.run(['check'])
     assert.equal(code, 1)
     const why = /^error: cannot open the anchor file .*; put the one of a new backup there, and start it again$/m
     assert.match(stdout, why)
-    assert.equal((await terminal.run(['backup', 'copy'])).code, 0)
+    await terminal.ask(makeBackup, { directory: terminal.path('copy') })
     await world.publish(server, 'targets')
     await copyFile(terminal.path('copy', 'keys', 'anchor'), terminal.path('keys', 'anchor'))
     await server.end()
-    assert.match((await terminal.run(['check'])).stdout, /^1 repository, 3 commits, \d+ records: sound\n$/)
+    assert.match(await terminal.checked(), /^1 repository, 3 commits, \d+ records: sound\n$/)
   })
 
   test('goes into a directory of its own', async () => {
+    await terminal.host()
     const fails = async (where: string, message: RegExp): Promise<void> => {
       const { code, stdout, stderr } = await terminal.run(['backup', where])
       assert.deepEqual([code, stdout], [2, ''])
@@ -119,20 +130,19 @@ describe('countersign backup', () => {
     await mkdir(terminal.path('full'))
     await writeFile(terminal.path('full', 'mine'), 'kept')
     await fails('full', /^error: the directory \S+\/full is not empty\nhint: name a new one each time\n$/)
-    await fails('data', /^error: the directory \S+\/data lies in data\n/)
+    await fails('data', /^error: the directory \S+\/data lies in \S+\/data\n/)
     await fails('full/mine', /^error: cannot make the directory \S+\/full\/mine: EEXIST: file already exists\n/)
     await fails('/proc/none/copy', /^error: cannot make the directory \/proc\/none\/copy: ENOENT: no such file or/)
     assert.deepEqual(await readdir(terminal.path('full')), ['mine'])
     await mkdir(terminal.path('keys', 'mine'))
     for (const where of ['keys/mine', 'keys/tls/deep/copy']) {
-      await fails(where, /^error: the directory \S+\/keys\/\S+ lies in keys\nhint: name another place\n$/)
+      await fails(where, /^error: the directory \S+\/keys\/\S+ lies in \S+\/keys\nhint: name another place\n$/)
     }
     assert.ok((await readdir(terminal.path('keys'))).includes('mine'))
     assert.ok(!(await readdir(terminal.path('keys', 'tls'))).includes('deep'))
   })
 
   test('says of a file system that is read-only that it is', { skip: skipReadOnly }, async () => {
-    await server.end()
     await mkdir(terminal.path('disk'))
     const options = { cwd: terminal.directory, env: terminal.environment, encoding: 'utf8' } as const
     const typed = [COMMAND, 'backup', 'disk/new/copy']
@@ -160,6 +170,7 @@ describe('countersign backup', () => {
   }
 
   test('of two at once one is made', async () => {
+    await terminal.host()
     await manyKeys()
     const answers = await Promise.all(['one', 'two'].map((name) => asked(terminal.path(name))))
     const [made, other] = 'directory' in answers[0]! ? ['one', 'two'] : ['two', 'one']
@@ -167,7 +178,7 @@ describe('countersign backup', () => {
     const message = `a backup is being made already, in ${directory}`
     const refused = { error: { code: 'BUSY', message, hint: 'wait until it is done' } }
     assert.deepEqual(new Set(answers), new Set([{ directory, commits: 2, records: 17 }, refused]))
-    assert.match((await terminal.run(['check'], placeOf(made))).stdout, /: sound\n$/)
+    assert.match(await terminal.checked(placeOf(made)), /: sound\n$/)
     const { code, stderr } = await terminal.run(['backup', other])
     assert.deepEqual([code, stderr], [0, ''])
   })
@@ -184,6 +195,7 @@ describe('countersign backup', () => {
   }
 
   test('that was interrupted leaves nothing behind, and can be made again', async () => {
+    const server = await terminal.serve(['--quiet'])
     await manyKeys()
     await interrupted()
     let left = ['data']
@@ -195,18 +207,19 @@ describe('countersign backup', () => {
     assert.equal(await interrupted(), 'error: interrupted: nothing is left of it\n')
     assert.deepEqual(await readdir(terminal.path('copy')), [])
     assert.equal((await terminal.run(['backup', 'copy'])).code, 0)
-    assert.match((await terminal.run(['check'], placeOf('copy'))).stdout, /: sound\n$/)
+    assert.match(await terminal.checked(placeOf('copy')), /: sound\n$/)
   })
 
   test('of two servers into one directory at once one is made', async () => {
-    const other = await Terminal.open()
+    await terminal.host()
+    const other = await Terminal.open(published)
     try {
-      await other.serve(['--quiet'])
+      await other.host()
       for (const name of ['one', 'two', 'three']) {
         const both = await Promise.all([terminal, other].map((each) => each.run(['backup', terminal.path(name)])))
         assert.deepEqual(new Set(both.map(({ code }) => code)), new Set([0, 2]))
         assert.match(both.map(({ stderr }) => stderr).join(''), /^error: the directory \S+ is not empty\n/)
-        assert.match((await terminal.run(['check'], placeOf(name))).stdout, /: sound\n$/)
+        assert.match(await terminal.checked(placeOf(name)), /: sound\n$/)
       }
     } finally {
       await other.close()
@@ -230,6 +243,7 @@ describe('countersign backup', () => {
   })
 
   test('of keys that no server could be started with is none', async () => {
+    await terminal.host()
     for (const name of ['keyring.json', 'anchor-key', 'key-encryption-key']) {
       await rename(terminal.path('keys', name), terminal.path(name))
       const { code, stderr } = await terminal.run(['backup', 'copy'])
@@ -241,24 +255,25 @@ describe('countersign backup', () => {
   })
 
   test('keeps what a group may read of the keys to the owner', async () => {
+    await terminal.serve(['--quiet'])
     await chmod(terminal.path('keys', 'key-encryption-key'), 0o440)
     assert.equal((await terminal.run(['backup', 'copy'])).code, 0)
     assert.equal((await stat(terminal.path('copy', 'keys', 'key-encryption-key'))).mode & 0o777, 0o400)
-    assert.match((await terminal.run(['check'], placeOf('copy'))).stdout, /: sound\n$/)
+    assert.match(await terminal.checked(placeOf('copy')), /: sound\n$/)
   })
 
   test('of a keyring under a passphrase: also before the server was told of it', async () => {
+    await terminal.host()
     await writeFile(terminal.path('passphrase'), 'correct horse', { mode: 0o600 })
     const rekeyed = await terminal.run(['key', 'rekey', '--new-passphrase-file', 'passphrase'])
     assert.equal(rekeyed.code, 0)
     await rm(terminal.path('keys', 'key-encryption-key'))
     assert.equal((await terminal.run(['backup', 'copy'])).code, 0)
     const told = { ...placeOf('copy'), COUNTERSIGN_PASSPHRASE_FILE: terminal.path('passphrase') }
-    assert.match((await terminal.run(['check'], told)).stdout, /: sound\n$/)
+    assert.match(await terminal.checked(told), /: sound\n$/)
   })
 
   test('of what is damaged is none, and leaves nothing', async () => {
-    await server.end()
     await spoil({ directory: terminal.path('data') }, headKey(parseGun(GUN)))
     const { code, stderr } = await terminal.run(['backup', 'copy'])
     assert.equal(code, 2)

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { readFile, writeFile } from 'node:fs/promises'
 import { after, before, describe, test } from 'node:test'
 import { setPolicy } from '../../src/admin/policies.ts'
+import { showRepository } from '../../src/admin/repositories.ts'
 import { makeSigner } from '../../src/admin/signers.ts'
 import { createToken } from '../../src/admin/tokens.ts'
 import { addUser } from '../../src/admin/users.ts'
@@ -30,7 +31,7 @@ describe('what is damaged is named, and hides nothing else', () => {
 
   before(async () => {
     terminal = await Terminal.open()
-    const server = await terminal.serve(['--quiet'])
+    const server = await terminal.host()
     for (const gun of [DAMAGED, SOUND]) {
       const world = await TrustWorld.create({ gun, now: Date.now(), serverKeys: keysFrom(server, gun) })
       await world.publishFirst(server)
@@ -72,7 +73,7 @@ describe('what is damaged is named, and hides nothing else', () => {
 
   test('repositories: of a stopped server, and by the admin API of a running one', async () => {
     await looks()
-    const server = await terminal.serve(['--quiet'])
+    const server = await terminal.host()
     await looks()
     await server.end()
   })
@@ -104,20 +105,19 @@ warning: ${DAMAGED} is damaged: whether it trusts ci cannot be read
       assert.equal(code, 0, stderr)
       return stdout
     }
+    const ids: Record<string, string> = {}
     for (const name of ['alice', 'bob']) {
       await terminal.ask(addUser, { name, grants: READ })
-      await terminal.ask(createToken, { name: `of-${name}`, grants: READ, owner: name })
+      ids[name] = (await terminal.ask(createToken, { name: `of-${name}`, grants: READ, owner: name })).id
       await terminal.ask(setPolicy, { subject: `user:${name}`, rules: RULES })
     }
-    const tokens = (await json('token list')) as { name: string; id: string }[]
-    const id = tokens.find(({ name }) => name === 'of-alice')?.id ?? ''
     const records = [
       ['user', 'alice'],
-      ['token', id],
+      ['token', ids['alice'] ?? ''],
       ['policy', 'user:alice'],
     ] as const
     for (const [kind, name] of records) await spoil({ directory: terminal.path('data') }, recordKey(kind, name))
-    const server = await terminal.serve()
+    const server = await terminal.host()
     await prints(
       'user list',
       1,
@@ -137,7 +137,7 @@ warning: ${DAMAGED} is damaged: whether it trusts ci cannot be read
     await done('token create of-alice --allow read:*')
     await done('user list')
     await done('policy list')
-    assert.equal(await server.end(), 0)
+    await server.end()
   })
 
   test('a signer that cannot be read is removed, and made anew', async () => {
@@ -187,7 +187,7 @@ warning: ${DAMAGED} is damaged: whether it trusts ci cannot be read
       2,
       `${why}hint: set them again: countersign policy set user:carol --rule …\n`,
     )
-    assert.match((await terminal.run(['check'])).stdout, /^error: the policy "user:carol" is missing or was changed$/m)
+    assert.match(await terminal.checked(), /^error: the policy "user:carol" is missing or was changed$/m)
     await terminal.run(['policy', 'set', 'user:carol', '--rule', '*:v*'])
     assert.equal((await terminal.run(['policy', 'show', 'user:carol'])).code, 0)
   })
@@ -205,24 +205,24 @@ warning: ${DAMAGED} is damaged: whether it trusts ci cannot be read
   })
 
   test('a timestamp: threads make one new one, and what was damaged goes on being named', async () => {
-    const { roles } = (await json(`repo show ${SOUND}`)) as { roles: { role: string; sha256: string }[] }
+    const { roles } = await terminal.ask(showRepository, { gun: SOUND })
     const { sha256 = '' } = roles.find(({ role }) => role === 'timestamp') ?? {}
     await spoil({ directory: terminal.path('data') }, documentKey(parseGun(SOUND), 'timestamp', sha256))
     const named = new RegExp(`^error: the record "document ${SOUND} timestamp ${sha256}" is damaged$`, 'm')
-    assert.match((await terminal.run(['check'])).stdout, named)
+    assert.match(await terminal.checked(), named)
     const server = await terminal.serve(['--quiet'], { COUNTERSIGN_THREADS: '4' })
     const path = tufPath(SOUND, 'timestamp.json')
     const answers = await Promise.all(Array.from({ length: 40 }, () => exchange(server, { path })))
     assert.deepEqual(new Set(answers.map(({ status }) => status)), new Set([200]))
     assert.equal(new Set(answers.map(({ body }) => body.toString())).size, 1)
-    assert.match((await terminal.run(['check'])).stdout, named)
+    assert.match(await terminal.checked(), named)
     assert.equal(await server.end(), 0)
     const errors = server.log.filter(({ level, msg }) => level === 'error' && msg !== 'what ends cannot be read')
     assert.deepEqual(
       errors.map(({ msg, gun, role }) => [msg, gun, role]),
       [['what was damaged was made anew', SOUND, 'timestamp']],
     )
-    assert.match((await terminal.run(['check'])).stdout, named)
+    assert.match(await terminal.checked(), named)
   })
 
   test('entries of the journal', async () => {

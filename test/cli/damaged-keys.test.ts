@@ -2,7 +2,9 @@ import assert from 'node:assert/strict'
 import { createPrivateKey } from 'node:crypto'
 import { cp, readFile, rm, writeFile } from 'node:fs/promises'
 import { after, before, beforeEach, describe, test } from 'node:test'
+import { makeBackup } from '../../src/admin/backup.ts'
 import { checkStore } from '../../src/admin/repositories.ts'
+import { TrustError } from '../../src/errors.ts'
 import { pem } from '../support/certificate.ts'
 import { exchange } from '../support/exchange.ts'
 import { TrustWorld, keysFrom } from '../support/trust-world.ts'
@@ -16,13 +18,13 @@ describe('a damaged keys directory', () => {
 
   before(async () => {
     terminal = await Terminal.open()
-    const server = await terminal.serve(['--quiet'])
+    const server = await terminal.host()
     const world = await TrustWorld.create({ gun: GUN, now: Date.now(), serverKeys: keysFrom(server, GUN) })
     await world.publishFirst(server)
-    assert.equal((await terminal.run(['backup', 'old'])).code, 0)
+    await terminal.ask(makeBackup, { directory: terminal.path('old') })
     await world.publish(server, 'targets')
     await world.publish(server, 'targets')
-    assert.equal(await server.end(), 0)
+    await server.end()
     await cp(terminal.path('keys'), terminal.path('good'), { recursive: true })
   })
   beforeEach(async () => {
@@ -46,18 +48,24 @@ describe('a damaged keys directory', () => {
     }
     for (const content of contents) {
       await (content === undefined ? rm(path) : writeFile(path, content, { mode: 0o600 }))
-      await typed('serve')
+      await assert.rejects(terminal.host(), (error) => {
+        assert.ok(error instanceof TrustError, String(error))
+        const said = `error: ${error.message}\nhint: ${error.hint}`.replaceAll(terminal.path('keys'), 'keys')
+        assert.match(said, expected)
+        return true
+      })
     }
+    await typed('serve')
     await typed('repair', 'made', '--dry-run')
     await writeFile(path, await readFile(terminal.path('old', 'keys', file)), { mode: 0o600 })
     await sound()
   }
 
   async function sound(): Promise<void> {
-    const server = await terminal.serve(['--quiet'])
+    const server = await terminal.host()
     const { repositories, commits, findings } = await terminal.ask(checkStore, {})
     assert.deepEqual([repositories, commits, findings], [1, 4, []])
-    assert.equal(await server.end(), 0)
+    await server.end()
   }
 
   test('a keyring that is no keyring', async () => {
@@ -98,14 +106,14 @@ describe('a damaged keys directory', () => {
   })
 
   test('one that is removed beside a running server: check says so before the next start does', async () => {
-    const server = await terminal.serve(['--quiet'])
+    const server = await terminal.host()
     for (const [file, fault] of [
       [
         'keyring.json',
-        /^error: cannot read the keyring keys\/keyring\.json: .*: no server starts like that; put it back from a backup$/m,
+        /^error: cannot read the keyring \S+\/keys\/keyring\.json: .*: no server starts like that; put it back from a backup$/m,
       ],
-      ['key-encryption-key', /^error: cannot read keys\/key-encryption-key: .*: no server starts like that; /m],
-      ['anchor-key', /^error: cannot read keys\/anchor-key: .*: no server starts like that; /m],
+      ['key-encryption-key', /^error: cannot read \S+\/keys\/key-encryption-key: .*: no server starts like that; /m],
+      ['anchor-key', /^error: cannot read \S+\/keys\/anchor-key: .*: no server starts like that; /m],
     ] as const) {
       const path = terminal.path('keys', file)
       await rm(path)
@@ -114,8 +122,8 @@ describe('a damaged keys directory', () => {
       assert.match(stdout, fault)
       await cp(terminal.path('good', file), path)
     }
-    assert.match((await terminal.run(['check'])).stdout, /: sound\n$/)
-    assert.equal(await server.end(), 0)
+    assert.match(await terminal.checked(), /: sound\n$/)
+    await server.end()
   })
 
   test('an anchor that nothing in is signed: one of a backup, older than the data, helps', async () => {
@@ -166,9 +174,9 @@ describe('a damaged keys directory', () => {
     const { code, stderr } = await terminal.run(['serve'], files)
     assert.equal(code, 2)
     assert.match(stderr, /^error: the key in keys\/tls\/server\.key is damaged: it does not sign\nhint: /)
-    const server = await terminal.serve(['--quiet'])
+    const server = await terminal.host()
     assert.equal((await exchange(server, { path: '/healthz/ready' })).status, 200)
-    assert.equal(await server.end(), 0)
+    await server.end()
   })
 
   /** A P-256 key is a point, which begins with 04 where it is not compressed. */

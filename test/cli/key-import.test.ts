@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { after, before, describe, test } from 'node:test'
-import { exchange } from '../support/exchange.ts'
+import { parseSignerRows } from '../../src/cli/signer-database.ts'
+import { exchange, type Endpoint } from '../support/exchange.ts'
 import { makeKey, makeRootKey, type TestKey } from '../support/test-key.ts'
 import { keysFrom, TrustWorld } from '../support/trust-world.ts'
 import { tufPath } from '../support/upload.ts'
@@ -53,11 +54,13 @@ function keyFileOf(key: TestKey, headers: string, passphrase?: string): string {
 
 describe('countersign key import', () => {
   let terminal: Terminal
-  let server: Started
+  /** The first one is started, for its log; later ones only have to answer. */
+  let started: Started
+  let server: Endpoint
 
   before(async () => {
     terminal = await Terminal.open()
-    server = await terminal.serve(['--quiet'])
+    server = started = await terminal.serve(['--quiet'])
     await writeFile(terminal.path('passphrase'), `${recorded[0]?.passphrase}\n`, { mode: 0o600 })
     await writeFile(terminal.path('wrong'), 'not the passphrase\n', { mode: 0o600 })
   })
@@ -126,7 +129,7 @@ describe('countersign key import', () => {
     assert.equal((await keysFrom(server, GUN)('timestamp', 'next')).keyval.public, offered.keyval.public)
     const { stdout } = await fromDatabase('rows.json')
     assert.match(stdout, new RegExp(`timestamp +${timestamp.keyId} +here already, in use\n`))
-    assert.match((await terminal.run(['check'])).stdout, /: sound\n$/)
+    assert.match(await terminal.checked(), /: sound\n$/)
   })
 
   test('each row on its own: what is refused says why and leaves the others alone', async () => {
@@ -172,11 +175,11 @@ describe('countersign key import', () => {
       ],
     )
     for (const secret of [ed25519.passphrase ?? 'none', ed25519.jwe])
-      assert.ok(!stdout.includes(secret) && !server.stdout.includes(secret))
+      assert.ok(!stdout.includes(secret) && !started.stdout.includes(secret))
   })
 
   test('rows as CSV, also with bytes as hex; on a stopped server', async () => {
-    await server.end()
+    await started.end()
     const ecdsa = vector('ecdsa P-256 targets key signer-db JWE')
     await writeFile(terminal.path('vector'), ecdsa.passphrase ?? '', { mode: 0o600 })
     const hex = Buffer.from(ecdsa.jwe).toString('hex')
@@ -193,7 +196,7 @@ describe('countersign key import', () => {
       { ...outcome, result: 'imported' },
       { ...outcome, result: 'present' },
     ])
-    assert.match((await terminal.run(['check'])).stdout, /: sound\n$/)
+    assert.match(await terminal.checked(), /: sound\n$/)
     for (const [content, text] of [
       ['{"key_id": "a"}\n', 'line 1 lacks algorithm, gun, role, private'],
       [`${JSON.stringify(rowOf(rowFor('timestamp')))}\n\n{"private": "eyJ`, 'line 3 is not a JSON object'],
@@ -205,12 +208,14 @@ describe('countersign key import', () => {
       ['key_id,algorithm,gun,role,private\n', 'there are no rows in it, only the names of its columns'],
       ['psql: error: connection to server failed: FATAL\n', 'it is no export: .*'],
     ] as const) {
-      await writeFile(terminal.path('bad'), content)
-      const bad = await fromDatabase('bad')
-      assert.deepEqual([bad.code, bad.stdout], [2, ''])
-      assert.match(bad.stderr, new RegExp(`^error: ${text}\nhint: docs/CUSTODY\\.md `))
+      const hint = 'docs/CUSTODY.md has the statements that export the rows'
+      assert.throws(() => parseSignerRows(content), { name: 'TrustError', message: new RegExp(`^${text}$`), hint })
     }
-    server = await terminal.serve(['--quiet'])
+    await writeFile(terminal.path('bad'), '\n')
+    const bad = await fromDatabase('bad')
+    assert.deepEqual([bad.code, bad.stdout], [2, ''])
+    assert.match(bad.stderr, /^error: there are no rows in it\nhint: docs\/CUSTODY\.md /)
+    server = await terminal.host()
   })
 
   test("a client's key files: the server signs with them from now on", async () => {
@@ -252,13 +257,13 @@ describe('countersign key import', () => {
       signatures: { keyid: string }[]
     }
     assert.deepEqual([signed.version, signatures.map(({ keyid }) => keyid)], [2, [keyOf(world, 'snapshot').id]])
-    assert.match((await terminal.run(['check'])).stdout, /: sound\n$/)
+    assert.match(await terminal.checked(), /: sound\n$/)
   })
 
   test('key files that Go wrote, encrypted and not', async (t) => {
     const other = await Terminal.open()
     t.after(() => other.close())
-    await (await other.serve(['--quiet'])).end()
+    await (await other.host()).end()
     for (const [name, role, result] of [
       ['ecdsa P-256 targets key encrypted', 'targets', 'imported'],
       ['ecdsa P-256 targets key unencrypted', 'targets', 'present'],

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { chmod, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test'
 import { promisify } from 'node:util'
 import { COMMAND } from '../support/server-process.ts'
@@ -16,7 +16,7 @@ describe('countersign key rekey', () => {
 
   before(async () => {
     published = await Terminal.open()
-    const server = await published.serve(['--quiet'])
+    const server = await published.host()
     const world = await TrustWorld.create({ gun: GUN, now: Date.now(), serverKeys: keysFrom(server, GUN) })
     await world.publishFirst(server)
     await server.end()
@@ -30,21 +30,17 @@ describe('countersign key rekey', () => {
   })
   afterEach(() => terminal.close())
 
+  const under = (passphraseFile?: string): Record<string, string> =>
+    passphraseFile === undefined ? {} : { COUNTERSIGN_PASSPHRASE_FILE: terminal.path(passphraseFile) }
+
   /** All keys open with this secret. @param passphraseFile none: the key file */
   async function opensWith(passphraseFile?: string): Promise<void> {
-    const environment = passphraseFile === undefined ? {} : { COUNTERSIGN_PASSPHRASE_FILE: passphraseFile }
-    const { code, stdout, stderr } = await terminal.run(['check'], environment)
-    assert.deepEqual([code, stdout, stderr], [0, SOUND, ''])
+    assert.equal(await terminal.checked(under(passphraseFile)), SOUND)
   }
 
   async function opensNotWith(passphraseFile?: string): Promise<void> {
-    const environment = passphraseFile === undefined ? {} : { COUNTERSIGN_PASSPHRASE_FILE: passphraseFile }
-    const { code, stderr } = await terminal.run(['check'], environment)
-    assert.equal(code, 2)
-    assert.match(
-      stderr,
-      /^error: .*(?:passphrase or key file does not open|keyring is under a key file|is under a passphrase)/,
-    )
+    const message = /passphrase or key file does not open|keyring is under a key file|is under a passphrase/
+    await assert.rejects(terminal.checked(under(passphraseFile)), { name: 'TrustError', message })
   }
 
   test('from the key file to a passphrase, to another one, and back to a key file', async () => {
@@ -138,19 +134,19 @@ hint: set passphraseFile (COUNTERSIGN_PASSPHRASE_FILE) to the file that has it
   })
 
   test('beside a running server: it goes on, and its next start wants the new secret', async () => {
-    const server = await terminal.serve(['--quiet'])
+    const server = await terminal.host()
     assert.equal((await terminal.run(['key', 'rekey', '--new-passphrase-file', 'first'])).code, 0)
     const gun = 'example.org/later'
     await (await TrustWorld.create({ gun, now: Date.now(), serverKeys: keysFrom(server, gun) })).publishFirst(server)
-    assert.equal(await server.end(), 0)
+    await server.end()
     assert.equal((await terminal.run(['serve'])).code, 2)
-    const after = await terminal.run(['check'], { COUNTERSIGN_PASSPHRASE_FILE: 'first' })
-    assert.match(after.stdout, /^2 repositories, .*: sound\n$/)
+    assert.match(await terminal.checked(under('first')), /^2 repositories, .*: sound\n$/)
   })
 
   test('refuses a passphrase that is too short, that others can read, or none at all', async () => {
     await writeFile(terminal.path('short'), 'seven77\n', { mode: 0o600 })
-    await writeFile(terminal.path('open'), 'correct horse\n', { mode: 0o644 })
+    await writeFile(terminal.path('open'), 'correct horse\n')
+    await chmod(terminal.path('open'), 0o644)
     const cases: [string[], RegExp][] = [
       [
         ['--new-passphrase-file', 'short'],
