@@ -20,7 +20,7 @@ describe('users and tokens at the terminal', () => {
 
   before(async () => {
     terminal = await Terminal.open()
-    await (await terminal.serve()).end()
+    await (await terminal.host()).end()
     await writeFile(terminal.path('password'), `${PASSWORD}\r\n`, { mode: 0o600 })
   })
   after(() => terminal.close())
@@ -129,7 +129,7 @@ describe('users and tokens at the terminal', () => {
   })
 
   test('with a running server', async () => {
-    const server = await terminal.serve()
+    const server = await terminal.host()
     const tokens = [
       'TOKEN  ID                OWNER  ENDS     MAY',
       'ci     SIXTEEN-HEX-ID..  alice  revoked  read:docker.io/acme/app',
@@ -157,8 +157,7 @@ describe('users and tokens at the terminal', () => {
   })
 
   test('the journal is sound, names who did it, and no password was typed', async () => {
-    const { stdout } = await terminal.run(['check'])
-    assert.match(stdout, /sound/)
+    assert.match(await terminal.checked(), /sound/)
     assert.ok(!typed.flat().includes(PASSWORD))
   })
 

@@ -18,7 +18,7 @@ describe('after an interrupted first start', () => {
   afterEach(() => terminal.close())
 
   test('a database without commits and an anchor that was not written yet', async () => {
-    await (await terminal.serve()).end()
+    await (await terminal.host()).end()
     await truncate(terminal.path('keys', 'anchor'))
     const server = await terminal.serve()
     assert.equal(await server.end(), 0)
@@ -26,14 +26,14 @@ describe('after an interrupted first start', () => {
   })
 
   test('an anchor that was not written yet and no database', async () => {
-    await (await terminal.serve()).end()
+    await (await terminal.host()).end()
     await truncate(terminal.path('keys', 'anchor'))
     await rm(terminal.path('data'), { recursive: true })
     assert.equal(await (await terminal.serve()).end(), 0)
   })
 
   test('by a full disk, which is no fault: it says so, and with room the next one completes it', async () => {
-    await (await terminal.serve()).end()
+    await (await terminal.host()).end()
     await rm(terminal.path('keys', 'anchor'))
     await rm(terminal.path('data'), { recursive: true })
     const full = promisify(execFile)('prlimit', ['--fsize=100', COMMAND, 'serve'], {
@@ -48,7 +48,7 @@ describe('after an interrupted first start', () => {
   })
 
   test('but a database with commits and no anchor is refused', async () => {
-    const first = await terminal.serve()
+    const first = await terminal.host()
     const gun = 'example.org/app'
     await (await TrustWorld.create({ gun, now: Date.now(), serverKeys: keysFrom(first, gun) })).publishFirst(first)
     await first.end()

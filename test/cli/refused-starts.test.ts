@@ -16,7 +16,7 @@ describe('a start is refused', () => {
 
   before(async () => {
     terminal = await Terminal.open()
-    await (await terminal.serve()).end()
+    await (await terminal.host()).end()
   })
 
   after(() => terminal.close())

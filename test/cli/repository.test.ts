@@ -41,6 +41,8 @@ const CHECK = '1 repository, 4 commits, 31 records: sound\n'
 describe('the commands about repositories', () => {
   let terminal: Terminal
   let server: Started
+  /** The answers as JSON: lists of repositories, one of them, its keys, and what was found. */
+  let answers: unknown[]
 
   before(async () => {
     terminal = await Terminal.open()
@@ -85,20 +87,20 @@ describe('the commands about repositories', () => {
   }
 
   test('speak to a running server, and say the same of a stopped one', async () => {
-    const running = await asksEverything()
+    answers = await asksEverything()
     assert.equal(await server.end(), 0)
-    assert.deepEqual(await asksEverything(), running)
+    assert.deepEqual(await asksEverything(), answers)
     assert.deepEqual(
       server.log.filter(({ level }) => level !== 'info'),
       [],
     )
-    server = await terminal.serve(['--quiet'])
+    await terminal.host()
   })
 
-  test('--json has everything that the text has, and no private key', async () => {
-    const [row] = (await json('repo', 'list')) as Record<string, unknown>[]
+  test('--json has everything that the text has, and no private key', () => {
+    const [row] = answers[0] as Record<string, unknown>[]
     assert.deepEqual([row?.['gun'], row?.['version'], row?.['delegations']], [GUN, 2, 1])
-    const shown = (await json('repo', 'show', GUN)) as {
+    const shown = answers[1] as {
       gun: string
       roles: { role: string; keys: { id: string; holder: string; certificateEnds?: string }[] }[]
       delegations: { role: string; version: number; paths: string[] }[]
@@ -119,7 +121,7 @@ describe('the commands about repositories', () => {
       shown.tags.map(({ tag }) => tag),
       ['v1', '3.20', 'tag\u202egnp.'],
     )
-    const keys = (await json('key', 'list', GUN)) as Record<string, unknown>[]
+    const keys = answers[2] as Record<string, unknown>[]
     assert.deepEqual(Object.keys(keys[0] ?? {}).toSorted(), [
       'createdAt',
       'current',
@@ -177,6 +179,6 @@ hint: clients that know it will not trust a new repository of this name until th
     await prints(['repo', 'delete', GUN, '--yes'], `deleted ${GUN}\n`)
     await prints(['repo', 'list'], 'no repositories\n')
     await prints(['key', 'list', GUN], KEYS.replaceAll('in use', 'retired'))
-    await prints(['check'], '0 repositories, 5 commits, 16 records: sound\n')
+    assert.equal(await terminal.checked(), '0 repositories, 5 commits, 16 records: sound\n')
   })
 })

@@ -107,7 +107,7 @@ Docker 29 and later need the docker-trust plugin, and no longer verify on pull, 
 
   for (const [log, path] of Object.entries({ 'cannot be written': '/dev/full', 'is not read': 'fifo' })) {
     test(`a log that ${log} stops neither the answers nor the end`, async () => {
-      await (await terminal.serve()).end()
+      await (await terminal.host()).end()
       execFileSync('mkfifo', [terminal.path('fifo')])
       const output = await open(resolve(terminal.directory, path), 'r+')
       const { directory: cwd, environment: env } = terminal
@@ -144,7 +144,7 @@ Docker 29 and later need the docker-trust plugin, and no longer verify on pull, 
   })
 
   test('a second start changes nothing', async () => {
-    await (await terminal.serve()).end()
+    await (await terminal.host()).end()
     const before = await filesOf('keys', 'keys/tls')
     const again = await terminal.serve()
     assert.doesNotMatch(again.stderr, /^made/m)
@@ -179,7 +179,7 @@ Docker 29 and later need the docker-trust plugin, and no longer verify on pull, 
   })
 
   test('a TLS key that everybody can read, as containers mount secrets, is used and said', async () => {
-    await (await terminal.serve()).end()
+    await (await terminal.host()).end()
     await chmod(terminal.path('keys', 'tls', 'server.key'), 0o444)
     const server = await terminal.serve(['--quiet'])
     assert.equal(await server.end(), 0)

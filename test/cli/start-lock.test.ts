@@ -64,7 +64,7 @@ describe('a server and commands that begin together', () => {
 
   before(async () => {
     made = await Terminal.open()
-    await (await made.serve()).end()
+    await (await made.host()).end()
   })
   after(() => made.close())
 
