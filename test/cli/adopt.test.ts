@@ -4,7 +4,9 @@ import { after, before, describe, test } from 'node:test'
 import { signTag } from '../../src/admin/tags.ts'
 import { exchange } from '../support/exchange.ts'
 import { tufPath } from '../support/upload.ts'
-import { steady, Terminal, type Printed, type Started } from './terminal.ts'
+import { createRepositories } from '../support/owner.ts'
+import type { Hosted } from './hosted.ts'
+import { steady, Terminal, type Printed } from './terminal.ts'
 
 const [APP, WEB] = ['docker.io/acme/app', 'docker.io/acme/web'] as const
 const NONE = 'docker.io/acme/none'
@@ -21,8 +23,8 @@ const row = (gun: string, state = 'adopted', targets = 2): string =>
 describe('countersign repo adopt', () => {
   let there: Terminal
   let here: Terminal
-  let other: Started
-  let server: Started
+  let other: Hosted
+  let server: Hosted
   let from: string[]
 
   before(async () => {
@@ -31,13 +33,11 @@ describe('countersign repo adopt', () => {
     for (const terminal of [there, here]) {
       await writeFile(terminal.path('pass'), 'the passphrase of root\n', { mode: 0o600 })
     }
-    other = await there.serve(['--quiet'])
-    for (const gun of [APP, WEB]) {
-      await on(there, `repo create ${gun} --passphrase-file pass`)
-      await there.ask(signTag, { gun, tag: 'v1', digest: DIGEST, size: 7 })
-    }
+    other = await there.host()
+    await createRepositories(there, 'pass', APP, WEB)
+    for (const gun of [APP, WEB]) await there.ask(signTag, { gun, tag: 'v1', digest: DIGEST, size: 7 })
     await on(there, `root export root ${here.path('root.key')} --passphrase-file pass --key-passphrase-file pass`)
-    server = await here.serve(['--quiet'])
+    server = await here.host()
     from = ['--from', other.url, '--tlscacert', there.path('keys', 'tls', 'ca.crt')]
   })
   after(async () => {
@@ -113,7 +113,7 @@ describe('countersign repo adopt', () => {
       ],
       1,
     )
-    assert.match(await on(here, 'check'), /^2 repositories, 3 commits, \d+ records: sound\n$/)
+    assert.match(await here.checked(), /^2 repositories, 3 commits, \d+ records: sound\n$/)
   })
 
   test('as JSON', async () => {
@@ -205,7 +205,7 @@ describe('countersign repo adopt', () => {
       /countersign key rotate docker\.io\/acme\/\w+ snapshot$/,
     )
     // What it signs already stays as it is.
-    await on(here, 'repo create docker.io/acme/own --passphrase-file pass')
+    await createRepositories(here, 'pass', 'docker.io/acme/own')
     assert.equal(
       await on(here, 'key rotate docker.io/acme/* snapshot --adopted --passphrase-file pass'),
       `REPOSITORY          STATE    ROOT\n${APP}  rotated  2\n${WEB}  rotated  2\n`,
@@ -221,7 +221,7 @@ describe('countersign repo adopt', () => {
     )
     assert.doesNotMatch(await on(here, `repo show ${APP}`), /warning|elsewhere/)
     assert.doesNotMatch(await on(here, 'expiry'), /timestamp/)
-    assert.match(await on(here, 'check'), /: sound\n$/)
+    assert.match(await here.checked(), /: sound\n$/)
   })
 
   test('also with no server running', async () => {

@@ -8,6 +8,7 @@ import { signTag } from '../../src/admin/tags.ts'
 import type { JournalEntry } from '../../src/store/store.ts'
 import { makeKey } from '../support/test-key.ts'
 import { keysFrom, TrustWorld } from '../support/trust-world.ts'
+import { createRepositories } from '../support/owner.ts'
 import { Terminal } from './terminal.ts'
 
 const GUN = 'docker.io/acme/app'
@@ -16,7 +17,7 @@ const DIGEST = `sha256:${'a1'.repeat(32)}`
 test('audit says who may sign since when, what a key signed, and what went with a repository', async (t) => {
   const terminal = await Terminal.open()
   t.after(() => terminal.close())
-  await (await terminal.serve()).end()
+  await (await terminal.host()).end()
   await writeFile(terminal.path('pass'), 'the passphrase of all\n', { mode: 0o600 })
   const alice = makeKey('ecdsa')
   const pem = alice.publicKey.export({ type: 'spki', format: 'pem' })
@@ -28,6 +29,7 @@ test('audit says who may sign since when, what a key signed, and what went with 
   }
   const numbersOf = async (filter: { key?: string; digest?: string }): Promise<number[]> =>
     (await terminal.ask(auditJournal, { ...filter, after: 0 })).entries.map(({ number }) => number)
+  const newest = async (): Promise<JournalEntry> => JSON.parse(await type('audit --json --limit 1')) as JournalEntry
   /** Of the newest entry: who may sign otherwise than before, and which tags are. */
   const told = async (): Promise<string[]> => {
     const lines = (await type('audit --limit 1')).trimEnd().split('\n').slice(1)
@@ -36,7 +38,7 @@ test('audit says who may sign since when, what a key signed, and what went with 
   const names = new Map<string, string>([[alice.id.slice(0, 12), 'ALICE']])
   const idName = (id: string): string => names.get(id) ?? 'ID'
 
-  await type(`repo create ${GUN} --passphrase-file pass`)
+  await createRepositories(terminal, 'pass', GUN)
   const roles = ['root', 'snapshot', 'targets', 'timestamp']
   assert.deepEqual(
     await told(),
@@ -44,8 +46,8 @@ test('audit says who may sign since when, what a key signed, and what went with 
   )
   // By the name that its owner knows, though certificates of it sign.
   const [rootKey] = JSON.parse(await type('root list --json')) as { keyId: string }[]
-  const made = JSON.parse(await type('audit --json --limit 1')) as JournalEntry
-  assert.deepEqual(await numbersOf({ key: rootKey?.keyId ?? '' }), [made.number])
+  const { number: made } = await newest()
+  assert.deepEqual(await numbersOf({ key: rootKey?.keyId ?? '' }), [made])
   await terminal.ask(signTag, { gun: GUN, tag: 'v1', digest: DIGEST, size: 1 })
   assert.deepEqual(await told(), ['    v1: nothing -> sha256:ID (targets)'])
 
@@ -72,7 +74,7 @@ test('audit says who may sign since when, what a key signed, and what went with 
   assert.deepEqual([short.stderr, short.code], ['error: key: write 8 to 64 hex digits of its id\n', 2])
 
   await type(`key rotate ${GUN} targets --passphrase-file pass`)
-  const { number, roles: changed = [] } = JSON.parse(await type('audit --json --limit 1')) as JournalEntry
+  const { number, roles: changed = [] } = await newest()
   const [{ role, added, removed } = { role: '', added: [], removed: [] }] = changed
   const [fresh = ''] = added
   const [old = ''] = removed
@@ -90,13 +92,13 @@ test('audit says who may sign since when, what a key signed, and what went with 
   const found = await terminal.run(['find', DIGEST])
   assert.equal(found.code, 1)
   assert.match(found.stdout, /docker\.io\/acme\/app:v1 +targets +\S+Z +\S+Z +local\n$/)
-  await type('check')
+  assert.match(await terminal.checked(), /: sound\n$/)
 })
 
 test('what a publisher writes does not look like another entry', async (t) => {
   const terminal = await Terminal.open()
   t.after(() => terminal.close())
-  const server = await terminal.serve()
+  const server = await terminal.host()
   const owner = await TrustWorld.create({ gun: GUN, now: Date.now(), serverKeys: keysFrom(server, GUN) })
   await owner.publishFirst(server)
   const forged = '\n9  2026-11'

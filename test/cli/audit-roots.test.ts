@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { writeFile } from 'node:fs/promises'
 import { test } from 'node:test'
+import { auditJournal } from '../../src/admin/audit.ts'
 import type { JournalEntry } from '../../src/store/store.ts'
+import { asOwner } from '../support/owner.ts'
 import { Terminal } from './terminal.ts'
 
 const GUN = 'docker.io/acme/app'
@@ -9,7 +11,7 @@ const GUN = 'docker.io/acme/app'
 test('audit says of a root that waits whether it was staged, signed, published or discarded', async (t) => {
   const terminal = await Terminal.open()
   t.after(() => terminal.close())
-  await (await terminal.serve()).end()
+  await (await terminal.host()).end()
   await writeFile(terminal.path('pass'), 'the passphrase of all\n', { mode: 0o600 })
 
   async function type(command: string): Promise<string> {
@@ -19,10 +21,11 @@ test('audit says of a root that waits whether it was staged, signed, published o
   }
 
   const pass = '--passphrase-file pass'
-  await type(`root create alice ${pass}`)
-  await type(`root create bob ${pass}`)
-  await type(`repo create ${GUN} --root-key alice ${pass}`)
-  const before = (await type('audit --json')).trimEnd().split('\n').length
+  await asOwner(terminal, 'pass', async ({ makeRootKey, create }) => {
+    for (const name of ['alice', 'bob']) await makeRootKey(name)
+    await create(GUN, 'alice')
+  })
+  const before = (await terminal.ask(auditJournal, { after: 0 })).entries.length
   // Root keys alone: no key of the server is made for it.
   await type(`key rotate ${GUN} root --root-key bob --stage ${pass}`)
   await terminal.run(`root sign ${GUN} --root-key alice ${pass}`.split(' '))
@@ -53,5 +56,5 @@ test('audit says of a root that waits whether it was staged, signed, published o
     lines,
     told.map(([, action]) => action),
   )
-  await type('check')
+  assert.match(await terminal.checked(), /: sound\n$/)
 })

@@ -3,7 +3,10 @@ import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
 import { after, before, describe, test } from 'node:test'
+import { deleteRepository } from '../../src/admin/repositories.ts'
+import { listRootKeys } from '../../src/admin/root-keys.ts'
 import { COMMAND } from '../support/server-process.ts'
+import { createRepositories } from '../support/owner.ts'
 import { Terminal } from './terminal.ts'
 
 const ROTATE = ['key', 'rotate', 'docker.io/acme/*', 'timestamp', '--all']
@@ -16,12 +19,9 @@ describe('a passphrase for many repositories', () => {
 
   before(async () => {
     terminal = await Terminal.open()
-    await (await terminal.serve()).end()
+    await (await terminal.host()).end()
     await writeFile(terminal.path('pass'), 'the passphrase of root\n', { mode: 0o600 })
-    for (const name of ['one', 'two', 'three']) {
-      const create = ['repo', 'create', `docker.io/acme/${name}`, '--passphrase-file', 'pass']
-      assert.equal((await terminal.run(create)).code, 0)
-    }
+    await createRepositories(terminal, 'pass', ...['one', 'two', 'three'].map((name) => `docker.io/acme/${name}`))
   })
   after(() => terminal.close())
 
@@ -73,14 +73,15 @@ describe('a passphrase for many repositories', () => {
       }
       syncBuiltinESMExports()`
     await writeFile(terminal.path('slow.mjs'), slow)
-    const server = await terminal.serve([], { COUNTERSIGN_LIMITS_KEEP_ALIVE_SECONDS: '1' })
-    const rotate = ['key', 'rotate', 'docker.io/acme/slow', 'timestamp', '--passphrase-file', 'pass']
-    assert.equal((await terminal.run(['repo', 'create', 'docker.io/acme/slow', ...rotate.slice(4)])).code, 0)
+    const server = await terminal.host({ COUNTERSIGN_LIMITS_KEEP_ALIVE_SECONDS: '1' })
+    const gun = 'docker.io/acme/slow'
+    await createRepositories(terminal, 'pass', gun)
+    const rotate = ['key', 'rotate', gun, 'timestamp', '--passphrase-file', 'pass']
     const { code, stdout, stderr } = await terminal.run(rotate, { NODE_OPTIONS: '--import=./slow.mjs' })
     assert.deepEqual([code, stderr], [0, ''])
     assert.match(stdout, /^rotated the timestamp key of /)
-    assert.equal((await terminal.run(['repo', 'delete', 'docker.io/acme/slow', '--yes'])).code, 0)
-    assert.equal(await server.end(), 0)
+    await terminal.ask(deleteRepository, { gun })
+    await server.end()
   })
 
   test('a new one is asked for twice: who mistypes it would never open the key', { skip }, async () => {
@@ -88,7 +89,10 @@ describe('a passphrase for many repositories', () => {
     const create = ['root', 'create', 'other']
     const mistyped = await answering(create, ['a passphrase\r', 'a pasphrase\r'], question)
     assert.match(mistyped, /error: the two are not the same; nothing was changed\n$/)
-    assert.doesNotMatch((await terminal.run(['root', 'list'])).stdout, /other/)
+    assert.deepEqual(
+      (await terminal.ask(listRootKeys, {})).map(({ name }) => name),
+      ['root'],
+    )
     const made = await answering(create, ['a passphrase\r', 'a passphrase\r'], question)
     assert.match(made, /made the root key other: [0-9a-f]{64}\n$/)
     assert.doesNotMatch(mistyped + made, /a passphrase|a pasphrase/)

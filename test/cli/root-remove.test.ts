@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict'
 import { rm, writeFile } from 'node:fs/promises'
 import { after, before, describe, test } from 'node:test'
+import { listRootKeys } from '../../src/admin/root-keys.ts'
+import { discardRoot } from '../../src/admin/roots.ts'
 import { recordKey } from '../../src/store/keyspace.ts'
 import { spoil } from '../support/test-store.ts'
+import { asOwner, makeRootKeys } from '../support/owner.ts'
 import { Terminal } from './terminal.ts'
 
 const ONE = 'docker.io/acme/one'
@@ -14,17 +17,16 @@ describe('root keys that are removed, at the terminal', () => {
 
   before(async () => {
     terminal = await Terminal.open()
-    await (await terminal.serve()).end()
+    await (await terminal.host()).end()
     await writeFile(terminal.path('pass'), 'the passphrase of all\n', { mode: 0o600 })
-    for (const name of ['alice', 'bob', 'carol']) await prints(`root create ${name} --passphrase-file pass`, /^made/)
+    await makeRootKeys(terminal, 'pass', 'alice', 'bob', 'carol')
   })
   after(() => terminal.close())
 
   const prints: Terminal['prints'] = (...typed) => terminal.prints(...typed)
 
   async function names(): Promise<string[]> {
-    const { stdout } = await terminal.run(['root', 'list', '--json'])
-    return (JSON.parse(stdout) as { name: string }[]).map(({ name }) => name)
+    return (await terminal.ask(listRootKeys, {})).map(({ name }) => name)
   }
 
   test('one that nothing needs, without its passphrase; the journal says who did it', async () => {
@@ -35,13 +37,15 @@ describe('root keys that are removed, at the terminal', () => {
     assert.deepEqual(await names(), ['alice', 'bob'])
     await prints('audit --limit 1', /record {2}\(server\) {2}by local\n {4}root-key carol removed\n$/)
     await prints('root create carol --passphrase-file pass', /^made the root key carol/)
-    await prints('check', /./)
+    assert.match(await terminal.checked(), /: sound\n$/)
   })
 
   test('one that a repository names is removed if it is told so; by a running server, too', async () => {
-    const server = await terminal.serve(['--quiet'])
-    await prints(`repo create ${ONE} --root-key alice --passphrase-file pass`, /^created/)
-    await prints(`repo create ${TWO} --root-key alice bob --passphrase-file pass`, /^created/)
+    const server = await terminal.host()
+    await asOwner(terminal, 'pass', async ({ create }) => {
+      await create(ONE, 'alice')
+      await create(TWO, 'alice', 'bob')
+    })
     const warnings = [
       `${ONE} needs alice: no root of it can be signed any more, ${LOST}`,
       `${TWO} names alice; its other root keys are enough: countersign key rotate ${TWO} root --root-key …`,
@@ -72,18 +76,18 @@ describe('root keys that are removed, at the terminal', () => {
   })
 
   test('a root that waits needs its keys', async () => {
-    await prints('root create dora --passphrase-file pass', /^made/)
-    await prints(`root discard ${ONE}`, /no root/)
+    await makeRootKeys(terminal, 'pass', 'dora')
+    await terminal.ask(discardRoot, { gun: ONE })
     await prints(`key rotate ${ONE} root --root-key dora --stage --passphrase-file pass`, /waits for signatures/)
     await prints('root remove dora', /^error: nothing was removed:\n {2}docker\.io\/acme\/one needs dora: no root/, 1)
-    await prints(`root discard ${ONE}`, /no root/)
+    await terminal.ask(discardRoot, { gun: ONE })
     await prints('root remove dora', 'removed the root key dora\n')
   })
 
   test('one of two names of a key, and one that is offline: nothing that is sealed is lost', async () => {
     await writeFile(terminal.path('file.pass'), 'the passphrase of the file\n', { mode: 0o600 })
     const out = '--passphrase-file pass --key-passphrase-file file.pass'
-    await prints(`repo create docker.io/acme/four --root-key carol --passphrase-file pass`, /^created/)
+    await asOwner(terminal, 'pass', ({ create }) => create('docker.io/acme/four', 'carol'))
     await prints(`root export carol carol.key ${out}`, /^wrote/)
     await prints(`root import again carol.key ${out}`, /^took/)
     await prints('root remove again', 'removed the root key again\n')

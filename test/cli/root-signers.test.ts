@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { writeFile } from 'node:fs/promises'
 import { after, before, describe, test } from 'node:test'
+import { showRepository } from '../../src/admin/repositories.ts'
+import { asOwner, makeRootKeys } from '../support/owner.ts'
 import { Terminal } from './terminal.ts'
 
 const [ONE, TWO] = ['docker.io/order/one', 'docker.io/order/two']
@@ -11,16 +13,16 @@ describe('which of the root keys sign', () => {
 
   before(async () => {
     terminal = await Terminal.open()
-    await (await terminal.serve()).end()
+    await (await terminal.host()).end()
     for (const name of ['alice', 'bob']) {
       await writeFile(terminal.path(`${name}.pass`), `the passphrase of ${name}\n`, { mode: 0o600 })
-      await prints(`root create ${name} --passphrase-file ${name}.pass`, /^made/)
+      await makeRootKeys(terminal, `${name}.pass`, name)
     }
     // carol is another name of bob's key, under the passphrase of alice: one command opens both.
     await prints(`root export bob bob.key ${BOB} --key-passphrase-file bob.pass`, /^wrote/)
     await prints('root import carol bob.key --key-passphrase-file bob.pass --passphrase-file alice.pass', /^took/)
-    await prints(`repo create ${ONE} --root-key bob ${BOB}`, /^created/)
-    await prints(`repo create ${TWO} --root-key alice carol --passphrase-file alice.pass`, /^created/)
+    await asOwner(terminal, 'bob.pass', ({ create }) => create(ONE, 'bob'))
+    await asOwner(terminal, 'alice.pass', ({ create }) => create(TWO, 'alice', 'carol'))
   })
   after(() => terminal.close())
 
@@ -57,8 +59,7 @@ describe('which of the root keys sign', () => {
       const alice = ['--root-key', 'alice', '--passphrase-file', 'alice.pass']
       const created = await terminal.run(['repo', 'create', gun, '--wildcard', 'docker.io/shared/*', ...alice], later)
       assert.match(created.stdout, /^created /, created.stderr)
-      const { stdout } = await terminal.run(['repo', 'show', gun, '--json'], later)
-      const { roles } = JSON.parse(stdout) as { roles: { keys: { certificateEnds?: string }[] }[] }
+      const { roles } = await terminal.ask(showRepository, { gun })
       return Date.parse(roles[0]?.keys[0]?.certificateEnds ?? '')
     }
     const first = await create('one', 0)

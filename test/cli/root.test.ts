@@ -5,22 +5,22 @@ import { existsSync } from 'node:fs'
 import { chmod, readFile, stat, writeFile } from 'node:fs/promises'
 import { after, before, describe, test } from 'node:test'
 import { promisify } from 'node:util'
+import { listKeys, showRepository } from '../../src/admin/repositories.ts'
+import { listRootKeys } from '../../src/admin/root-keys.ts'
+import { discardRoot, stageNextRoot } from '../../src/admin/roots.ts'
 import { COMMAND } from '../support/server-process.ts'
+import { asOwner, makeRootKeys } from '../support/owner.ts'
 import { Terminal } from './terminal.ts'
 
 const GUN = 'docker.io/acme/two'
 const LATER = 'docker.io/acme/three'
-
-interface Shown {
-  readonly roles: { role: string; threshold: number; keys: { id: string }[] }[]
-}
 
 describe('root keys of persons, at the terminal', () => {
   let terminal: Terminal
 
   before(async () => {
     terminal = await Terminal.open()
-    await (await terminal.serve()).end()
+    await (await terminal.host()).end()
     for (const name of ['alice', 'bob', 'file']) {
       await writeFile(terminal.path(`${name}.pass`), `the passphrase of ${name}\n`, { mode: 0o600 })
     }
@@ -38,8 +38,7 @@ describe('root keys of persons, at the terminal', () => {
   }
 
   async function rootOf(gun: string): Promise<{ threshold: number; ids: string[] }> {
-    const { stdout } = await terminal.run(['repo', 'show', gun, '--json'])
-    const [root] = (JSON.parse(stdout) as Shown).roles
+    const [root] = (await terminal.ask(showRepository, { gun })).roles
     return { threshold: root?.threshold ?? 0, ids: root?.keys.map(({ id }) => id).toSorted() ?? [] }
   }
 
@@ -89,19 +88,22 @@ describe('root keys of persons, at the terminal', () => {
         `error: cannot make ${file}: ${why}\nhint: name another file\n`,
         2,
       )
-    await prints('root list', /^ROOT KEY .*\nalice .*\nbob .*\n$/)
+    assert.deepEqual(
+      (await terminal.ask(listRootKeys, {})).map(({ name }) => name),
+      ['alice', 'bob'],
+    )
     await writeFile(terminal.path('empty.pass'), '\n', { mode: 0o600 })
     for (const rehearsed of ['', ' --dry-run']) {
       const open = 'root export alice open.key --passphrase-file alice.pass --key-passphrase-file empty.pass'
       await prints(`${open}${rehearsed}`, 'error: the passphrase must have at least 8 characters\n', 2)
     }
     assert.ok(!existsSync(terminal.path('open.key')))
-    const server = await terminal.serve(['--quiet'])
+    const server = await terminal.host()
     const halved = `root export alice half.key --passphrase-file alice.pass ${out} --remove`
     await full(100, halved, /^error: cannot make half\.key: EFBIG/)
     assert.ok(!existsSync(terminal.path('half.key')))
     await prints('root list', /^alice +ID {2}sealed here$/m)
-    assert.equal(await server.end(), 0)
+    await server.end()
     // A targets key lies beside it, in a file whose name says nothing.
     const ofTargets = (await readFile(terminal.path('bob.key'), 'utf8')).replace(
       'role: root',
@@ -119,12 +121,11 @@ describe('root keys of persons, at the terminal', () => {
   })
 
   test('a wrong passphrase leaves nothing behind that would stand in the way', async () => {
-    await prints(`repo create ${LATER} --root-key alice --passphrase-file alice.pass`, /^created /)
+    await asOwner(terminal, 'alice.pass', ({ create }) => create(LATER, 'alice'))
     await prints(`key rotate ${LATER} timestamp --passphrase-file wrong.pass`, /does not open the root key alice$/m, 2)
     await prints(`key rotate ${LATER} timestamp`, /there is no terminal to ask for the passphrase/, 2)
     await prints(`root show ${LATER}`, /no root of .* waits for signatures/, 1)
-    const { stdout } = await terminal.run(['key', 'list', LATER])
-    assert.doesNotMatch(stdout, /waits for a root that names it/)
+    assert.ok(!(await terminal.ask(listKeys, { gun: LATER })).some(({ pending }) => pending))
     await prints(`key rotate ${LATER} timestamp --passphrase-file alice.pass`, /root version 2\n$/)
     const fleet = 'key rotate docker.io/acme/* snapshot --all --passphrase-file'
     await prints(`${fleet} wrong.pass`, /does not open/, 2)
@@ -268,8 +269,10 @@ describe('root keys of persons, at the terminal', () => {
       assert.equal(printed.code, code, printed.stderr)
       return printed.stdout + printed.stderr
     }
-    await type(0, 'key', 'rotate', LATER, 'timestamp', '--stage')
-    await type(0, 'root', 'create', 'stranger', '--passphrase-file', 'bob.pass')
+    const stage = (role: 'timestamp' | 'snapshot'): Promise<unknown> =>
+      terminal.ask(stageNextRoot, { gun: LATER, change: { what: 'keys', roles: [role] } })
+    await stage('timestamp')
+    await makeRootKeys(terminal, 'bob.pass', 'stranger')
     assert.equal(
       await type(2, 'root', 'sign', LATER, '--root-key', 'stranger', '--passphrase-file', 'bob.pass'),
       `error: no root key of ${LATER} is among those to sign with: stranger\n` +
@@ -280,11 +283,11 @@ describe('root keys of persons, at the terminal', () => {
     const signing = ['--key', 'alice.key', '--key-passphrase-file', 'file.pass']
     const signed = await type(0, 'root', 'sign', 'the next.json', ...signing)
     assert.ok(signed.endsWith(`countersign root publish ${LATER} 'the next.json'\n`), signed)
-    await type(0, 'root', 'discard', LATER)
-    await type(0, 'key', 'rotate', LATER, 'snapshot', '--stage')
+    await terminal.ask(discardRoot, { gun: LATER })
+    await stage('snapshot')
     const hint = `another root? "countersign root show ${LATER} --out FILE"`
     assert.ok((await type(2, 'root', 'publish', LATER, 'the next.json')).includes(hint))
-    await type(0, 'root', 'discard', LATER)
+    await terminal.ask(discardRoot, { gun: LATER })
   })
 
   test('outside the prefixes of the settings no repository is made, and no key taken for one', async () => {
@@ -311,7 +314,7 @@ describe('root keys of persons, at the terminal', () => {
   test('one certificate for all below a prefix stays that when it is renewed', async () => {
     const wildcard = '--wildcard docker.io/fleet/* --root-key alice --passphrase-file alice.pass'
     await prints(`repo create docker.io/fleet/one ${wildcard} --dry-run`, 'would create docker.io/fleet/one\n')
-    assert.doesNotMatch((await terminal.run(['root', 'list', '--json'])).stdout, /fleet/)
+    assert.doesNotMatch(JSON.stringify(await terminal.ask(listRootKeys, {})), /fleet/)
     await prints(`repo create docker.io/fleet/one ${wildcard}`, /^created /)
     await prints(`repo create docker.io/fleet/two ${wildcard}`, /^created /)
     await prints(
@@ -330,6 +333,6 @@ docker.io/fleet/two  rotated  2
         [true, true],
       )
     }
-    await prints('check', /./)
+    assert.match(await terminal.checked(), /: sound\n$/)
   })
 })

@@ -2,10 +2,13 @@ import assert from 'node:assert/strict'
 import { writeFile } from 'node:fs/promises'
 import { after, before, describe, test } from 'node:test'
 import { listKeys, showRepository } from '../../src/admin/repositories.ts'
+import { discardRoot } from '../../src/admin/roots.ts'
 import { signTag } from '../../src/admin/tags.ts'
 import { fetchFrom, ReferenceClient } from '../support/reference-client.ts'
 import { keysFrom, TrustWorld } from '../support/trust-world.ts'
-import { Terminal, type Started } from './terminal.ts'
+import { createRepositories, makeRootKeys } from '../support/owner.ts'
+import type { Hosted } from './hosted.ts'
+import { Terminal } from './terminal.ts'
 
 const [APP, WEB, THEIRS] = ['docker.io/acme/app', 'docker.io/acme/web', 'docker.io/acme/theirs'] as const
 /** Its owner signs the snapshot, too. */
@@ -15,18 +18,16 @@ const PASS = '--passphrase-file pass'
 
 describe('several roles get new keys in one root', () => {
   let terminal: Terminal
-  let server: Started
+  let server: Hosted
   /** One for each root of APP, which has read nothing since. */
   const clients: ReferenceClient[] = []
 
   before(async () => {
     terminal = await Terminal.open()
-    server = await terminal.serve(['--quiet'])
+    server = await terminal.host()
     await writeFile(terminal.path('pass'), 'the passphrase of root\n', { mode: 0o600 })
-    for (const gun of [APP, WEB]) {
-      await prints(`repo create ${gun} ${PASS}`, /^created/)
-      await terminal.ask(signTag, { gun, tag: 'v1', digest: DIGEST, size: 7 })
-    }
+    await createRepositories(terminal, 'pass', APP, WEB)
+    for (const gun of [APP, WEB]) await terminal.ask(signTag, { gun, tag: 'v1', digest: DIGEST, size: 7 })
     const serverKeys = keysFrom(server, THEIRS)
     const theirs = await TrustWorld.create({ gun: THEIRS, now: Date.now(), serverKeys, snapshot: 'server' })
     await theirs.publishFirst(server)
@@ -100,7 +101,7 @@ describe('several roles get new keys in one root', () => {
   })
 
   test('other root keys in the same root', async () => {
-    await prints(`root create second ${PASS}`, /^made/)
+    await makeRootKeys(terminal, 'pass', 'second')
     await prints(
       `key rotate ${APP} snapshot timestamp --renew`,
       'error: --root-key, --root-threshold and --renew say nothing about timestamp and snapshot\n' +
@@ -129,7 +130,7 @@ describe('several roles get new keys in one root', () => {
     assert.deepEqual(versions, { root: 4, targets: 4, snapshot: 5, timestamp: 5 })
     await prints(`key rotate ${APP} root snapshot --renew --stage ${PASS}`, /waits for signatures/)
     await prints('root waiting', / local {2}other root keys or certificates, and a new snapshot key\n$/)
-    await prints(`root discard ${APP}`, /./)
+    await terminal.ask(discardRoot, { gun: APP })
   })
 
   test('signed elsewhere', async () => {
@@ -184,11 +185,11 @@ describe('several roles get new keys in one root', () => {
     await prints(`key rotate ${THEIRS} timestamp snapshot ${PASS}`, /waits for signatures/, 1)
     await prints('root waiting', / local {2}new keys of timestamp and snapshot\n$/)
     await prints(`key rotate ${WEB} timestamp target`, /^error: the role must be one of root, /, 2)
-    await prints('check', /: sound\n$/)
+    assert.match(await terminal.checked(), /: sound\n$/)
   })
 
   test('server-managed: in each repository of a fleet the roles whose keys the server holds, in one command', async () => {
-    await prints(`root discard ${THEIRS}`, /./)
+    await terminal.ask(discardRoot, { gun: THEIRS })
     const serverKeys = keysFrom(server, OWN)
     const own = await TrustWorld.create({ gun: OWN, now: Date.now(), serverKeys, snapshot: 'client' })
     await own.publishFirst(server)
@@ -216,6 +217,6 @@ describe('several roles get new keys in one root', () => {
     )
     await prints(`key rotate ${WEB} server-managed --renew`, /^error: .* say nothing about server-managed\n/, 2)
     await prints(`key rotate docker.io/acme/none server-managed`, /^error: there is no repository/, 1)
-    await prints('check', /: sound\n$/)
+    assert.match(await terminal.checked(), /: sound\n$/)
   })
 })

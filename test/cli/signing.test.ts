@@ -2,7 +2,10 @@ import assert from 'node:assert/strict'
 import { generateKeyPairSync } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { after, before, describe, test } from 'node:test'
+import { removePolicy } from '../../src/admin/policies.ts'
+import { listRootKeys } from '../../src/admin/root-keys.ts'
 import { removeTag, signManyTags, signTag } from '../../src/admin/tags.ts'
+import { createRepositories } from '../support/owner.ts'
 import { steady, Terminal } from './terminal.ts'
 
 const GUN = 'docker.io/acme/app'
@@ -20,7 +23,7 @@ describe('repositories that the server signs, at the terminal', () => {
 
   before(async () => {
     terminal = await Terminal.open()
-    await (await terminal.serve()).end()
+    await (await terminal.host()).end()
     await writeFile(terminal.path('pass'), 'a passphrase for root\n', { mode: 0o600 })
     await writeFile(terminal.path('list'), `# what CI built\nv2 ${TWO} 20\n\nv3 ${TWO} 20\n`, { mode: 0o600 })
   })
@@ -39,7 +42,7 @@ describe('repositories that the server signs, at the terminal', () => {
       `repo create ${GUN} --passphrase-file pass --dry-run`,
       `would create ${GUN}\nwould make the root key root\n`,
     )
-    await prints('root list', 'no root keys\n')
+    assert.deepEqual(await terminal.ask(listRootKeys, {}), [])
     await prints(
       `repo create ${GUN} --root-key nobody --dry-run`,
       'error: there is no root key nobody\nhint: "countersign root list" prints all\n',
@@ -154,7 +157,7 @@ warning: there is no user alicf: "countersign user list" prints all
     await prints('policy set certificate:ci --rule *:* --dry-run', /\nwarning: there is no user ci: /)
     await prints('policy show user:alicf', /^WHO .*\nuser:alicf  [^]*-\n$/)
     await prints('policy remove user:alicf', 'no rules for user:alicf any more\n')
-    await prints('policy remove signer:ci', 'no rules for signer:ci any more\n')
+    await terminal.ask(removePolicy, { subject: 'signer:ci' })
     await prints('signer remove ci', 'removed the signer ci; owners of repositories remove it too\n')
   })
 
@@ -259,10 +262,7 @@ ${GUN}  ${state}  3
         'hint: --root-key NAME for other ones ("countersign root create NAME"), --renew for new certificates of the same\n',
       2,
     )
-    await prints(
-      'repo create docker.io/acme/second --passphrase-file pass',
-      `created docker.io/acme/second; sign a tag: countersign tag sign docker.io/acme/second TAG\n`,
-    )
+    await createRepositories(terminal, 'pass', 'docker.io/acme/second')
     await prints(
       'key rotate docker.io/acme/* timestamp --all --passphrase-file pass',
       `REPOSITORY             STATE    ROOT

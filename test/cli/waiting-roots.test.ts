@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import { writeFile } from 'node:fs/promises'
 import { after, before, describe, test } from 'node:test'
+import { stageNextRoot } from '../../src/admin/roots.ts'
 import { headKey, recordKey } from '../../src/store/keyspace.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
 import { spoil } from '../support/test-store.ts'
+import { createRepositories } from '../support/owner.ts'
 import { steady, Terminal } from './terminal.ts'
 
 const [DAMAGED, SOUND, STAGED] = ['example.org/damaged', 'example.org/sound', 'example.org/the-staged-root']
@@ -16,12 +18,10 @@ describe('roots that wait, where something is damaged: it is named, and holds up
   before(async () => {
     terminal = await Terminal.open()
     await writeFile(terminal.path('pass'), 'correct horse battery', { mode: 0o600 })
-    const server = await terminal.serve(['--quiet'])
-    for (const gun of [DAMAGED, SOUND, STAGED]) {
-      await prints(`repo create ${gun} --passphrase-file pass`, 0, /^created/)
-      await prints(`key rotate ${gun} timestamp --stage`, 0, /waits for signatures/)
-    }
-    await server.end()
+    await (await terminal.host()).end()
+    const guns = [DAMAGED, SOUND, STAGED]
+    await createRepositories(terminal, 'pass', ...guns)
+    for (const gun of guns) await terminal.ask(stageNextRoot, { gun, change: { what: 'keys', roles: ['timestamp'] } })
     const store = { directory: terminal.path('data') }
     await spoil(store, headKey(parseGun(DAMAGED)))
     await spoil(store, recordKey('staged-root', STAGED))
@@ -86,7 +86,6 @@ hint: "countersign repair DIRECTORY" may have it, of a stopped server; or "count
     await prints(`root discard ${STAGED}`, 0, `no root of ${STAGED} waits any more\n`)
     await prints(`root discard ${STAGED}`, 1, /no root of/)
     await prints(`key rotate ${STAGED} timestamp --passphrase-file pass`, 0, /root version 2/)
-    const { stdout } = await terminal.run(['check'])
-    assert.doesNotMatch(stdout, /the-staged-root/)
+    assert.doesNotMatch(await terminal.checked(), /the-staged-root/)
   })
 })
