@@ -24,7 +24,7 @@ describe('a list of tables that lost its end', () => {
 
   before(async () => {
     terminal = await Terminal.open()
-    await (await terminal.serve(['--quiet'])).end()
+    await (await terminal.host()).end()
     const { anchorKey } = await openKeysDirectory(terminal.path('keys'))
     const place = { directory: terminal.path('data'), anchorFile: terminal.path('keys', 'anchor'), anchorKey }
     const store = await openStore(place)
