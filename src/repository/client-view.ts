@@ -6,7 +6,7 @@ import type { Gun } from '../tuf/gun.ts'
 import type { Fail } from '../tuf/members.ts'
 import { parseMetadata, type Metadata } from '../tuf/metadata.ts'
 import type { Role } from '../tuf/role.ts'
-import { parseRoot, verifyRoot, type Root } from '../tuf/root.ts'
+import { storedRoot, verifyRoot, type Root } from '../tuf/root.ts'
 import { parseSnapshot } from '../tuf/snapshot.ts'
 import { parseTargets, type Targets } from '../tuf/targets.ts'
 import { checkThreshold } from '../tuf/threshold.ts'
@@ -19,8 +19,9 @@ const fail: Fail = (text) => {
 }
 
 /**
- * Read a repository as its most distrustful client would: every root from the first one on, each signed by the one
- * before it; then timestamp → snapshot → root, targets, delegations, by hash, length and signature.
+ * Read a repository as its most distrustful client would: every root from the first one on, each signed by the one before
+ * it; then timestamp → snapshot → root, targets, delegations, by hash, length and signature. What such a client takes, and
+ * this server does not, was judged when it came.
  *
  * @param now milliseconds since 1970
  * @returns what a client would not be refused for but people should know: what has expired, delegations that are skipped
@@ -61,7 +62,7 @@ async function walkRoots(trust: Documents, gun: Gun, head: Head): Promise<Root> 
     // A first root may be version 2 (wire spec §5.3), or what was left of another server's; after it there is no gap.
     if (document === undefined && root === undefined && version < last) continue
     if (document === undefined) return fail(`root version ${version} is missing`)
-    const next = parseRoot(parseMetadata('root', document.bytes))
+    const next = storedRoot(parseMetadata('root', document.bytes))
     verifyRoot(next, root, gun, version === last ? document.createdAt : undefined)
     root = next
     // There may be hundreds, and each may name all certificates that were before it.

@@ -7,8 +7,7 @@ import type { Role } from '../tuf/role.ts'
 import { keepMadeKey } from '../tuf/signature.ts'
 import { fixedSignature } from '../tuf/signature-form.ts'
 import { p256SpkiIn, spkiOf } from '../tuf/spki.ts'
-import { withoutStackTraces } from '../tuf/without-stack-traces.ts'
-import { isPkcs8OfSeed, pkcs8Of, privateKeyOf } from './ed25519.ts'
+import { pkcs8Of, privateKeyOf } from './ed25519.ts'
 import type { Keyring } from './keyring.ts'
 import { isReference } from './pkcs11-reference.ts'
 import {
@@ -24,8 +23,6 @@ import {
 const P256_COORDINATE_BYTES = 32
 /** Opened keys kept in memory, as KeyObjects: a busy repository's key is not unsealed for each signature. */
 const OPENED_KEYS_MAX = 1_000
-/** Signatures that are made with a key's bytes before that is done; why, `tuf/verification-key.ts` says. */
-const USES_AS_BYTES = 2
 
 interface Opened {
   readonly owner: KeyOwner
@@ -38,8 +35,6 @@ export class FileSigner implements Signer {
   readonly #algorithm: KeyAlgorithm
   readonly #keyring: Keyring
   readonly #opened = new LimitedMap<string, Opened>(OPENED_KEYS_MAX)
-  /** How often each was used as bytes, by key id. */
-  readonly #uses = new LimitedMap<string, number>(OPENED_KEYS_MAX)
 
   constructor(keyring: Keyring, algorithm: KeyAlgorithm) {
     this.#keyring = keyring
@@ -82,23 +77,10 @@ export class FileSigner implements Signer {
   }
 
   async sign(owner: KeyOwner, sealed: Uint8Array, message: Uint8Array): Promise<RawSignature> {
-    const kept = this.#kept(owner, sealed)
-    if (kept !== undefined) return signed(kept, kept.asymmetricKeyType === 'ed25519', message)
-    const pkcs8 = this.#unsealed(owner, sealed)
-    const uses = (this.#uses.get(owner.keyId) ?? 0) + 1
-    if (uses > USES_AS_BYTES) {
-      const key = privateKeyOf(pkcs8)
-      this.#keep(owner, sealed, key)
-      return signed(key, key.asymmetricKeyType === 'ed25519', message)
-    }
-    this.#uses.set(owner.keyId, uses)
-    try {
-      return withoutStackTraces(() =>
-        signed({ key: pkcs8, format: 'der', type: 'pkcs8' }, isPkcs8OfSeed(pkcs8), message),
-      )
-    } finally {
-      pkcs8.fill(0)
-    }
+    const key = this.#open(owner, sealed)
+    if (key.asymmetricKeyType === 'ed25519') return { method: 'eddsa', sig: sign(null, message, key) }
+    // Node converts DER itself if asked, but takes as long for it as for the signature.
+    return { method: 'ecdsa', sig: fixedSignature(sign('sha256', message, key), P256_COORDINATE_BYTES) }
   }
 
   #sealed(gun: Gun, role: Role, key: KeyObject, keytype: KeyAlgorithm): NewKey {
@@ -116,29 +98,23 @@ export class FileSigner implements Signer {
   }
 
   /** Found again by owner and sealed form together, so that a swapped blob never meets another one's key. */
-  #kept(owner: KeyOwner, sealed: Uint8Array): KeyObject | undefined {
+  #open(owner: KeyOwner, sealed: Uint8Array): KeyObject {
     const { gun, role } = owner
     const known = this.#opened.get(owner.keyId)
     const same = known?.owner.gun === gun && known.owner.role === role && Buffer.compare(known.sealed, sealed) === 0
-    return same ? known.key : undefined
-  }
-
-  /** @returns PKCS#8 DER, to be zeroed after use */
-  #unsealed(owner: KeyOwner, sealed: Uint8Array): Buffer {
+    if (known !== undefined && same) return known.key
     const pkcs8 = this.#keyring.unseal(belonging(owner), sealed)
-    if (pkcs8 !== undefined) return pkcs8
-    throw new TrustError('SIGNING_FAILED', `the ${owner.role} key ${owner.keyId} of ${owner.gun} does not open`)
+    if (pkcs8 === undefined) {
+      throw new TrustError('SIGNING_FAILED', `the ${role} key ${owner.keyId} of ${gun} does not open`)
+    }
+    const key = privateKeyOf(pkcs8)
+    this.#keep(owner, sealed, key)
+    return key
   }
 
   #keep({ gun, role, keyId: id }: KeyOwner, sealed: Uint8Array, key: KeyObject): void {
     this.#opened.set(id, { owner: { gun, role, keyId: id }, sealed: Uint8Array.from(sealed), key })
   }
-}
-
-function signed(key: Parameters<typeof sign>[2], isEd25519: boolean, message: Uint8Array): RawSignature {
-  if (isEd25519) return { method: 'eddsa', sig: sign(null, message, key) }
-  // Node converts DER itself if asked, but takes as long for it as for the signature.
-  return { method: 'ecdsa', sig: fixedSignature(sign('sha256', message, key), P256_COORDINATE_BYTES) }
 }
 
 function belonging({ gun, role, keyId: id }: KeyOwner): string[] {

@@ -2,7 +2,7 @@ import { once } from '../memory/once.ts'
 import type { Gun } from './gun.ts'
 import { keyId, type PublicKey } from './key.ts'
 import { encodePem } from './pem.ts'
-import { loadCertificateKey, RSA_MIN_BITS } from './load-key.ts'
+import { loadCertificateKey, RSA_MIN_BITS } from './verification-key.ts'
 import { certificatesOf, parseCertificateBundle, type Certificate } from './x509.ts'
 
 /** A root key as readers rebuild it from its certificates. */

@@ -1,11 +1,9 @@
-import { constants, verify, type KeyObject } from 'node:crypto'
+import { constants, verify, type KeyObject, type VerifyKeyObjectInput } from 'node:crypto'
 import { Memo } from '../memory/memo.ts'
 import { once } from '../memory/once.ts'
 import { keyId, type PublicKey } from './key.ts'
 import { derSignature } from './signature-form.ts'
-import type { VerificationKey } from './verification-key.ts'
-import { withoutStackTraces } from './without-stack-traces.ts'
-import { loadKey, madeKey } from './load-key.ts'
+import { loadKey, madeKey, type VerificationKey } from './verification-key.ts'
 
 /** The methods that fit each key type; the key decides how to verify, the method may only agree (wire spec §11.3). */
 const METHODS: Readonly<Record<string, readonly string[]>> = {
@@ -32,29 +30,22 @@ export function verifySignature(key: PublicKey, method: string, sig: Uint8Array,
   if (loaded === undefined) return false
   const done = verified.get(sig)
   if (done?.key === loaded && done.method === method && done.message === message) return done.verifies
-  try {
-    return withoutStackTraces(() => verify(...verification(loaded, method, sig, message)))
-  } catch {
-    // A point that is on no curve. Whatever else it was is thrown again, and says where it comes from.
-    return loaded.object !== undefined && verify(...verification(loaded, method, sig, message))
-  }
+  return verify(...verification(loaded, method, sig, message))
 }
 
 /**
  * The same in the thread pool, for later: `verifySignature` of these very objects has the answer then, and is at
- * liberty to find it itself where there is none, or where this failed.
+ * liberty to find it itself where there is none.
  */
 export async function verifyAhead(key: PublicKey, method: string, sig: Uint8Array, message: Uint8Array): Promise<void> {
   const loaded = fittingKey(key, method, sig)
   if (loaded === undefined) return
   await new Promise<void>((resolve) => {
-    withoutStackTraces(() =>
-      verify(...verification(loaded, method, sig, message), (error, verifies) => {
-        if (error === null) verified.set(sig, { key: loaded, method, message, verifies })
-        resolve()
-      }),
-    )
-  }).catch(() => undefined)
+    verify(...verification(loaded, method, sig, message), (error, verifies) => {
+      if (error === null) verified.set(sig, { key: loaded, method, message, verifies })
+      resolve()
+    })
+  })
 }
 
 /** What was verified ahead, by the bytes of the signature: as long as the document lives that they came with. */
@@ -72,28 +63,21 @@ function fittingKey(key: PublicKey, method: string, sig: Uint8Array): Verificati
 
 /** As `crypto.verify` takes it. */
 function verification(
-  key: VerificationKey,
+  { keytype, object }: VerificationKey,
   method: string,
   sig: Uint8Array,
   message: Uint8Array,
-): [string | null, Uint8Array, Parameters<typeof verify>[2], Uint8Array] {
-  const { keytype, input } = key
-  if (keytype === 'ed25519') return [null, message, input, sig]
+): [string | null, Uint8Array, KeyObject | VerifyKeyObjectInput, Uint8Array] {
+  if (keytype === 'ed25519') return [null, message, object, sig]
   // Node converts r ‖ s itself if asked, but takes a third longer: `{ key, dsaEncoding }` is slow to read.
-  if (keytype === 'ecdsa') return ['sha256', message, input, derSignature(sig)]
-  if (method === 'rsapkcs1v15') return ['sha256', message, input, sig]
-  // To know its size an RSA key was read.
-  return [
-    'sha256',
-    message,
-    { key: key.object!, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: PSS_SALT_BYTES },
-    sig,
-  ]
+  if (keytype === 'ecdsa') return ['sha256', message, object, derSignature(sig)]
+  if (method === 'rsapkcs1v15') return ['sha256', message, object, sig]
+  return ['sha256', message, { key: object, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: PSS_SALT_BYTES }, sig]
 }
 
 /** True if some signature could verify with this key; false for one that is malformed, too short or of unknown type. */
 export function canVerify(key: PublicKey): boolean {
-  return cachedKey(key, false)?.object !== undefined || cachedKey(key, true)?.object !== undefined
+  return cachedKey(key, false) !== undefined || cachedKey(key, true) !== undefined
 }
 
 /**

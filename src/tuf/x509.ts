@@ -29,7 +29,7 @@ const SEQUENCE = 0x30
 const VERSION = 0xa0
 /** 2.5.4.3 */
 const COMMON_NAME = '550403'
-/** Go reads no longer exponents; which ones it verifies with is another matter (`load-key.ts`). */
+/** Go reads no longer exponents; which ones it verifies with is another matter (`verification-key.ts`). */
 const EXPONENT_BITS = 63n
 
 /** Bundles that are kept read. Broken ones are not kept. */

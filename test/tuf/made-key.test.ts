@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { generateKeyPairSync } from 'node:crypto'
 import { test } from 'node:test'
 import { spkiOf } from '../../src/tuf/spki.ts'
-import { loadKey, madeKey } from '../../src/tuf/load-key.ts'
+import { loadKey, madeKey } from '../../src/tuf/verification-key.ts'
 
 for (const [keytype, { publicKey }, text] of [
   ['ed25519', generateKeyPairSync('ed25519'), (spki: Buffer) => spki.subarray(-32)],
@@ -14,8 +14,7 @@ for (const [keytype, { publicKey }, text] of [
     const made = madeKey(publicKey, spki)
     const read = loadKey({ keytype, public: text(spki).toString('base64') }, false)
     assert.ok(made !== undefined && read !== undefined)
-    assert.ok(made.object?.equals(read.object ?? assert.fail()))
-    const { keytype: type, pairId, signatureLength } = read
-    assert.deepEqual([made.keytype, made.pairId, made.signatureLength], [type, pairId, signatureLength])
+    assert.ok(made.object.equals(read.object))
+    assert.deepEqual({ ...made, object: null }, { ...read, object: null })
   })
 }
