@@ -13,8 +13,8 @@ const PROGRAM = new URL('./check-thread.ts', import.meta.url)
 const WAITING_MAX = 8
 
 /**
- * Checks of all that is stored, one after the other, each in a thread of its own: those who wait for answers do not wait
- * for it, and what it takes, hundreds of megabytes for a large store, goes with the thread.
+ * Checks of all that is stored, one after the other, each in a thread of its own: whoever waits for an answer does not
+ * wait for it, and its heap goes with the thread.
  */
 export class Checks implements OtherHandles {
   readonly #turns = new Turns<'check'>(WAITING_MAX, undefined, 'too many checks are waiting')
