@@ -117,6 +117,31 @@ test('a command loads no server: it would take a third longer', () => {
   )
 })
 
+test('beside a running server a command loads no database, nor a log: a third of all files', () => {
+  const loaded = (file: string, found: Set<string>): Set<string> => {
+    if (found.has(file)) return found
+    found.add(file)
+    const atOnce = [...textOf(file).matchAll(/^(?:import|export)\s(?!type\b)(?:[^']*?from )?'([^']+)'/gm)]
+    for (const [, name = ''] of atOnce) {
+      if (name.startsWith('.')) loaded(relative(SOURCE, join(SOURCE, dirname(file), name)), found)
+      else found.add(name)
+    }
+    return found
+  }
+  const commands = sourcesOf(join('cli', 'program.ts')).filter((file) => !/\b(?:run|serve|repair)\.ts$/.test(file))
+  assert.ok(commands.length > 10)
+  for (const file of [...commands, join('cli', 'countersign.ts')]) {
+    const found = [...loaded(file, new Set())]
+    const packages = found.filter((name) => !/^node:|\.ts$/.test(name))
+    assert.deepEqual(
+      packages.filter((name) => !['commander', 'zod', '@noble/ed25519'].includes(name)),
+      [],
+      file,
+    )
+    assert.ok(!found.includes(join('store', 'database.ts')), file)
+  }
+})
+
 test('tuf is pure: no I/O, no clock, no private key', () => {
   for (const file of files.filter((each) => layerOf(each) === 'tuf')) {
     for (const name of importsOf(file).filter((each) => !each.startsWith('.'))) {

@@ -3,7 +3,7 @@ import { TrustError } from '../errors.ts'
 import { inOrder } from '../repository/rotated-roles.ts'
 import { typed } from '../tuf/gun.ts'
 import { BASE_ROLES, type BaseRole } from '../tuf/role.ts'
-import type { Connection } from './connect.ts'
+import type { Connection } from './connection.ts'
 
 /** Stands for roles, as Notary's clients call those whose keys the server holds: which they are differs by repository. */
 export const SERVER_MANAGED = 'server-managed'

@@ -5,7 +5,7 @@ import { makeRootKey, openRootKey, rootPublicKey, sealRootKey, type SealedRootKe
 import { issueRootCertificate } from '../signing/root-certificate.ts'
 import { certificateEnds } from '../tuf/certificate.ts'
 import { newSecretFrom, secretFrom } from './ask-secret.ts'
-import type { Connection } from './connect.ts'
+import type { Connection } from './connection.ts'
 import { isDamaged } from './list.ts'
 import { note } from './print.ts'
 

@@ -4,7 +4,7 @@ import { TrustError } from '../errors.ts'
 import { keysText } from '../repository/rotated-roles.ts'
 import { FORMER_KEY, PINNED_KEYS, type RotationPlan } from '../repository/rotation-plan.ts'
 import { rolesIn, type AskedRoles } from './asked-roles.ts'
-import type { Connection } from './connect.ts'
+import type { Connection } from './connection.ts'
 import { print, printJson } from './print.ts'
 import {
   hereFirst,

@@ -4,7 +4,8 @@ import type { Operation } from '../admin/operation.ts'
 import { loadSettings } from '../settings/load.ts'
 import { failureOf, TrustError } from '../errors.ts'
 import type { Settings } from '../settings/schema.ts'
-import { connect, type Connection } from './connect.ts'
+import { connect } from './connect.ts'
+import type { Connection } from './connection.ts'
 import { print, printError, printJson } from './print.ts'
 
 /** Exit codes, for scripts. */

@@ -9,7 +9,7 @@ import { rootKeyId, rootPublicKey, signAsRoot } from '../signing/root-key.ts'
 import { canonicalBytes } from '../tuf/canonical.ts'
 import type { EncodedSignature } from '../tuf/encode.ts'
 import { typed } from '../tuf/gun.ts'
-import type { Connection } from './connect.ts'
+import type { Connection } from './connection.ts'
 import { named, type RootKeyring } from './root-keys.ts'
 
 /** Signatures of a root key over a staged root: one for each certificate of it that the former or the new root names. */

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import type { Connection } from '../../src/cli/connect.ts'
+import type { Connection } from '../../src/cli/connection.ts'
 import { RootKeyring } from '../../src/cli/root-keys.ts'
 import { stageAndPublish } from '../../src/cli/sign-root.ts'
 

@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import type { z } from 'zod'
 import type { Operation } from '../../../src/admin/operation.ts'
-import { connect, type Connection } from '../../../src/cli/connect.ts'
+import { connect } from '../../../src/cli/connect.ts'
+import type { Connection } from '../../../src/cli/connection.ts'
 import { loadSettings } from '../../../src/settings/load.ts'
 import { countersign } from '../../support/server-process.ts'
 import { startTestServer, type TestServer, type TestServerOptions } from '../../support/server.ts'
@@ -84,10 +85,10 @@ export class Stage implements Server {
     return stdout
   }
 
-  /** A file to sign. */
+  /** A file to sign, or with a passphrase. */
   async file(content: string): Promise<string> {
     const path = join(this.files, randomUUID())
-    await writeFile(path, content)
+    await writeFile(path, content, { mode: 0o600 })
     return path
   }
 
