@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict'
-import { Level } from 'level'
+import { once } from 'node:events'
+import { rm } from 'node:fs/promises'
+import { request, type IncomingMessage } from 'node:http'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { test, type TestContext } from 'node:test'
+import { Level } from 'level'
 import { TrustError } from '../../src/errors.ts'
 import type { CheckReport } from '../../src/repository/check.ts'
 import { loadSettings } from '../../src/settings/load.ts'
@@ -8,6 +13,7 @@ import type { Anchor } from '../../src/store/anchor.ts'
 import type { LevelStore, StoreOptions } from '../../src/store/level.ts'
 import { Checks } from '../../src/threads/checks.ts'
 import type { CheckStart, MainAnswers } from '../../src/threads/messages.ts'
+import { startTestServer, type TestServer } from '../support/server.ts'
 import { commitOf, documentOf, newStore, storePlace } from '../support/test-store.ts'
 import { until } from '../support/until.ts'
 
@@ -130,4 +136,58 @@ test('the journal must reach what the anchor named, and agree with it', async (t
   here.anchor.reject(new TrustError('DATA_DAMAGED', 'the anchor has no valid signature'))
   const { findings } = await report
   assert.match(findings[0]?.text ?? '', /^the anchor has no valid signature: no server starts like that; /)
+})
+
+/** Ask for a check as the command does. @param happens when it has its thread */
+async function askedOf(
+  server: TestServer,
+  happens: () => void = () => undefined,
+): Promise<{ status: number; said: string }> {
+  const { now } = server.clock
+  let began = false
+  // What time it is a check wants to know when its thread is there.
+  Object.defineProperty(server.clock, 'now', {
+    configurable: true,
+    get() {
+      if (!began) {
+        began = true
+        happens()
+      }
+      return now
+    },
+  })
+  const asked = request({ socketPath: join(server.directory, 'data', 'control.sock'), path: '/api/v1/check' })
+  asked.end()
+  const [answer] = (await once(asked, 'response')) as [IncomingMessage]
+  return { status: answer.statusCode ?? 0, said: await text(answer) }
+}
+
+test('a server that opens its database anew, or stops, does not wait for a check, and tells who asked', async () => {
+  let failing = false
+  const server = await startTestServer({
+    faults: (step) => {
+      if (failing && step === 'batch:before') throw new Error('disk full')
+    },
+  })
+  const { running } = server
+  let failed: Promise<unknown> | undefined
+  let closed: Promise<void> | undefined
+  try {
+    const given = await askedOf(server, () => {
+      failing = true
+      const never = commitOf('example.org/a', 0, [documentOf('targets', 1, 'never')])
+      failed = assert.rejects(running.store.commit(never), { code: 'STORE_UNAVAILABLE' })
+    })
+    assert.deepEqual([given.status, /the check was given up/.test(given.said)], [503, true], given.said)
+    await failed
+    failing = false
+    await until('the store to be writable', () => running.store.readiness().writable)
+    const sound = await askedOf(server)
+    assert.deepEqual([sound.status, JSON.parse(sound.said).findings], [200, []])
+    const stopped = await askedOf(server, () => void (closed = running.close()))
+    assert.deepEqual([stopped.status, /the check was given up/.test(stopped.said)], [503, true], stopped.said)
+  } finally {
+    await (closed ?? running.close())
+    await rm(server.directory, { recursive: true })
+  }
 })
