@@ -1,7 +1,8 @@
-import { damageIn, TrustError } from '../errors.ts'
+import { damageIn, TrustError, unlessDamaged } from '../errors.ts'
 import type { Anchor } from './anchor.ts'
 import type { Database } from './database.ts'
-import { parseKey, rangeOfKind } from './keyspace.ts'
+import { parseEntry } from './journal.ts'
+import { rangeOfKind } from './keyspace.ts'
 import { readerOver, type StoreReader } from './reader.ts'
 import { openRecord } from './record.ts'
 import type { Records } from './records.ts'
@@ -43,20 +44,11 @@ export async function snapshotOf(database: Database, readAnchor: () => Promise<A
 async function lastWholeEntry(records: Records): Promise<number> {
   try {
     for await (const { key, record } of records.rawEntries({ ...rangeOfKind('journal'), reverse: true })) {
-      if (isWhole(key, record)) return Number(parseKey(key)?.parts[0])
+      const entry = unlessDamaged(() => parseEntry(openRecord(key, record)))
+      if (entry !== undefined) return entry.number
     }
   } catch (error) {
     damageIn(error)
   }
   return 0
-}
-
-function isWhole(key: Buffer, record: Buffer): boolean {
-  try {
-    openRecord(key, record)
-    return true
-  } catch (error) {
-    damageIn(error)
-    return false
-  }
 }

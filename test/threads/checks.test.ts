@@ -136,6 +136,7 @@ test('the journal must reach what the anchor named, and agree with it', async (t
   here.anchor.reject(new TrustError('DATA_DAMAGED', 'the anchor has no valid signature'))
   const { findings } = await report
   assert.match(findings[0]?.text ?? '', /^the anchor has no valid signature: no server starts like that; /)
+  assert.equal(findings.length, 1, 'where the journal ends is found without it')
 })
 
 /** Ask for a check as the command does. @param happens when it has its thread */
