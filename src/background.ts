@@ -1,12 +1,18 @@
+import { setTimeout } from 'node:timers/promises'
 import { everythingThatEnds } from './admin/expiry.ts'
 import type { World } from './admin/operation.ts'
 import type { Metrics } from './http/metrics.ts'
 import { startWatchingExpiry, type Ending } from './repository/expiry.ts'
 import { startRenewing } from './repository/renew-loop.ts'
+import { repeat, type Repeating } from './repository/repeat.ts'
 import { stageAgedKeys } from './repository/rotation-policy.ts'
+import type { Trust } from './repository/trust.ts'
 import type { Settings } from './settings/schema.ts'
+import { lookAtTables } from './store/damaged-files.ts'
 
 const DAY = 86_400_000
+/** Between two tables of the database that are looked at, milliseconds: one takes a tenth of it. */
+const PAUSE = 50
 
 /**
  * What goes on without being asked: what must be signed anew, and what people must be told.
@@ -15,7 +21,7 @@ const DAY = 86_400_000
  */
 export function startBackground(
   world: World,
-  { renewIntervalSeconds }: Settings,
+  { renewIntervalSeconds, dataDirectory }: Settings,
   metrics: Metrics,
   tell: ((found: readonly Ending[]) => Promise<void>) | undefined,
 ): { stop(): Promise<void> } {
@@ -29,5 +35,32 @@ export function startBackground(
     metrics.endings(found)
     await tell?.(found)
   })
-  return { stop: async () => void (await Promise.all([renewing.stop(), watching.stop()])) }
+  const looking = startLookingAtTables(trust, dataDirectory, (count) => metrics.damagedTables(count))
+  return { stop: async () => void (await Promise.all([renewing.stop(), watching.stop(), looking.stop()])) }
+}
+
+/**
+ * Look after the tables of the database, at the start and daily: what rots there unread is noticed while backups are good,
+ * and what may end the process is in the log before it does.
+ *
+ * @param after called with how many are damaged
+ */
+function startLookingAtTables({ log }: Trust, directory: string, after: (damaged: number) => void): Repeating {
+  const stopping = new AbortController()
+  const looking = repeat('the look at the tables of the database', DAY, log, async () => {
+    let damaged = 0
+    for await (const damage of lookAtTables(directory)) {
+      if (damage !== undefined) log.error({ reason: damage.text }, 'the database is damaged')
+      damaged += Number(damage !== undefined)
+      await setTimeout(PAUSE, undefined, { ref: false, signal: stopping.signal }).catch(() => undefined)
+      if (stopping.signal.aborted) return
+    }
+    after(damaged)
+  })
+  return {
+    stop() {
+      stopping.abort()
+      return looking.stop()
+    },
+  }
 }

@@ -1,19 +1,24 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { writeFile } from 'node:fs/promises'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
+import { namedIn, placesIn } from '../src/store/table-file.ts'
 import { exchange } from './support/exchange.ts'
-import { startTestServer } from './support/server.ts'
+import { keptLog, type Line } from './support/local-app.ts'
+import { startTestServer, type TestServer } from './support/server.ts'
 import { keysFrom, TrustWorld } from './support/trust-world.ts'
 import { until } from './support/until.ts'
 
 const GUN = 'example.org/background'
 const NOW = Date.UTC(2026, 10, 24)
 const DAY = 86_400_000
+
+const counts = async (server: TestServer, line: string): Promise<boolean> =>
+  (await exchange(server, { path: '/metrics' })).body.toString().split('\n').includes(line)
 
 test('a server renews what is due, makes the next root where keys are old, tells what ends, and counts all of it', async (t) => {
   const told: string[] = []
@@ -27,11 +32,9 @@ test('a server renews what is due, makes the next root where keys are old, tells
   const serverKeys = keysFrom(server, GUN)
   const world = await TrustWorld.create({ gun: GUN, now: NOW, serverKeys, snapshot: 'server' })
   await world.publishFirst(server)
-  const counts = async (line: string): Promise<boolean> =>
-    (await exchange(server, { path: '/metrics' })).body.toString().split('\n').includes(line)
 
   server.clock.now = NOW + 8 * DAY
-  await until('its timestamp to be renewed', () => counts('countersign_renewals_total{result="renewed"} 1'))
+  await until('its timestamp to be renewed', () => counts(server, 'countersign_renewals_total{result="renewed"} 1'))
 
   const secretFile = join(server.directory, 'secret')
   await writeFile(secretFile, 'a-secret-of-the-webhook', { mode: 0o600 })
@@ -39,8 +42,35 @@ test('a server renews what is due, makes the next root where keys are old, tells
   // Its targets live for three years.
   server.clock.now = NOW + (3 * 365 - 20) * DAY
   await server.restart({ rotation: { keyAgeDays: 1 }, webhook: { url, secretFile } })
-  await until('what ends to be counted', () => counts('countersign_ending_within_60_days{what="targets"} 1'))
-  await until('the webhook to be told', () => counts('countersign_webhook_total{result="delivered"} 1'))
+  await until('what ends to be counted', () => counts(server, 'countersign_ending_within_60_days{what="targets"} 1'))
+  await until('the webhook to be told', () => counts(server, 'countersign_webhook_total{result="delivered"} 1'))
   assert.match(told.join(), /"what":"targets"/)
   assert.notEqual(server.running.store.record('staged-root', GUN), undefined)
+})
+
+test('a table that is not as it was written is told at the next start, whether or not somebody reads it', async (t) => {
+  const lines: Line[] = []
+  const server = await startTestServer({ transport: 'plain', log: keptLog(lines) })
+  t.after(() => server.stop())
+  const serverKeys = keysFrom(server, GUN)
+  const world = await TrustWorld.create({ gun: GUN, now: server.clock.now, serverKeys })
+  await world.publishFirst(server)
+  // What was in the log is in a table then.
+  await server.restart()
+  await until('the first look', () => counts(server, 'countersign_damaged_tables 0'))
+  const data = join(server.directory, 'data')
+  const [name = ''] = (await readdir(data)).filter((each) => each.endsWith('.ldb'))
+  const table = await readFile(join(data, name))
+  // A checksum, which LevelDB does not look at.
+  const [block] = placesIn(table, namedIn(table).index)
+  table[block!.at + block!.bytes + 1]! ^= 1
+  await writeFile(join(data, name), table, { flag: 'r+' })
+  await server.restart()
+  await until('the next look', () => counts(server, 'countersign_damaged_tables 1'))
+  const [told, ...more] = lines.filter(({ level }) => level === 'error')
+  assert.match(
+    String(told?.['reason']),
+    new RegExp(`^the table ${name} is damaged: 1 of \\d+ blocks is not as written$`),
+  )
+  assert.deepEqual([told?.text, more], ['the database is damaged', []])
 })

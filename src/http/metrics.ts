@@ -12,6 +12,8 @@ export interface Metrics extends RequestMetrics {
   endings(found: readonly Ending[]): void
   /** The webhook was told, or could not be. */
   webhook(delivered: boolean): void
+  /** How many tables of the database are not as they were written. */
+  damagedTables(count: number): void
 }
 
 export function createMetrics(trust: Trust): Metrics {
@@ -41,6 +43,12 @@ export function createMetrics(trust: Trust): Metrics {
     labelNames: ['result'] as const,
     registers,
   })
+  const damaged = new Gauge({
+    name: 'countersign_damaged_tables',
+    help: 'Tables of the database that are not as they were written, at the last look; there is one a day.',
+    registers,
+  })
+  damaged.set(NaN)
   registerStoreMetrics(trust, registers)
   return {
     registry,
@@ -51,6 +59,9 @@ export function createMetrics(trust: Trust): Metrics {
     },
     webhook(delivered) {
       deliveries.inc({ result: delivered ? 'delivered' : 'failed' })
+    },
+    damagedTables(count) {
+      damaged.set(count)
     },
     endings(found) {
       endings.reset()

@@ -1,6 +1,7 @@
 import { damageIn } from '../errors.ts'
 import type { KeyOwner } from '../signing/signer.ts'
 import { auditStore, type Finding, type RecordCounts } from '../store/audit.ts'
+import { hasTrap } from '../store/damaged-files.ts'
 import type { StoreSnapshot } from '../store/snapshot.ts'
 import type { StoredKey } from '../store/store.ts'
 import { SERVER } from '../tuf/gun.ts'
@@ -20,7 +21,7 @@ export interface CheckReport {
 export type OpensKey = (owner: KeyOwner, sealed: Uint8Array) => boolean | Promise<boolean>
 
 /**
- * Verify all that is stored: as an accountant of the journal (`store/audit.ts`), as a client of each repository, and
+ * Verify all that is stored: the files of the database against their checksums, as an accountant of the journal (`store/audit.ts`), as a client of each repository, and
  * that every key opens.
  *
  * @param snapshot closed when it is done
@@ -28,7 +29,8 @@ export type OpensKey = (owner: KeyOwner, sealed: Uint8Array) => boolean | Promis
  * @throws TrustError SIGNER_UNAVAILABLE if keys cannot be looked at now, STORE_UNAVAILABLE
  */
 export async function check(snapshot: StoreSnapshot, opens: OpensKey, now: number): Promise<CheckReport> {
-  const findings: Finding[] = []
+  const findings: Finding[] = snapshot.damage.map(({ text }) => ({ severity: 'error', text }))
+  if (hasTrap(snapshot.damage)) return withoutReading(snapshot, findings)
   /** What can be read of it: that it is damaged is one finding among others. */
   async function* asFarAsReadable<T>(list: AsyncIterable<T>, what: string): AsyncGenerator<T> {
     try {
@@ -65,9 +67,22 @@ export async function check(snapshot: StoreSnapshot, opens: OpensKey, now: numbe
     const ordered = findings.toSorted(
       (one, other) => Number(other.severity === 'error') - Number(one.severity === 'error'),
     )
-    return { repositories, commits: reader.tail().number, records, findings: ordered }
+    return { repositories, commits: snapshot.reader.tail().number, records, findings: ordered }
   } finally {
     await snapshot.close()
+  }
+}
+
+/** Nothing but the files was looked at. */
+async function withoutReading(snapshot: StoreSnapshot, damage: readonly Finding[]): Promise<CheckReport> {
+  await snapshot.close()
+  const text =
+    'no record was looked at, since that may end the process: stop the server, and "countersign repair DIRECTORY" makes all whole'
+  return {
+    repositories: 0,
+    commits: snapshot.reader.tail().number,
+    records: {},
+    findings: [...damage, { severity: 'error', text }],
   }
 }
 

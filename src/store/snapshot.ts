@@ -1,5 +1,6 @@
 import { damageIn, TrustError, unlessDamaged } from '../errors.ts'
 import type { Anchor } from './anchor.ts'
+import { damagedFiles, hasTrap, type Damage } from './damaged-files.ts'
 import type { Database } from './database.ts'
 import { parseEntry } from './journal.ts'
 import { rangeOfKind } from './keyspace.ts'
@@ -14,6 +15,8 @@ export interface StoreSnapshot {
   readonly reader: StoreReader
   /** As it was just before: the journal reaches at least as far. Or why it cannot be read. */
   readonly anchor: Anchor | TrustError
+  /** What was wrong just before with the files of the database. Where one of it is a trap nothing is to be read. */
+  readonly damage: readonly Damage[]
   close(): Promise<void>
 }
 
@@ -23,15 +26,17 @@ export interface StoreSnapshot {
  * @throws TrustError STORE_UNAVAILABLE
  */
 export async function snapshotOf(database: Database, readAnchor: () => Promise<Anchor>): Promise<StoreSnapshot> {
+  const damage = await damagedFiles(database.directory)
   const anchor = await readAnchor().catch(damageIn)
   const records = database.snapshot()
   try {
     const anchored = anchor instanceof TrustError ? 0 : anchor.number
-    const number = Math.max(anchored, await lastWholeEntry(records))
+    const number = hasTrap(damage) ? anchored : Math.max(anchored, await lastWholeEntry(records))
     return {
       records,
       reader: readerOver(records, () => ({ number }), new Writes()),
       anchor,
+      damage,
       close: () => records.close(),
     }
   } catch (error) {

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { TrustError } from '../errors.ts'
 import { REPAIR_HINT } from './hints.ts'
 import { varint } from './varint.ts'
-import { wholeBatches } from './write-ahead-log.ts'
+import { recordsIn, wholeBatches } from './write-ahead-log.ts'
 
 /** LevelDB's tables, and the log that follows them, as its list (MANIFEST) names them: by their numbers. */
 interface TableList {
@@ -11,6 +11,8 @@ interface TableList {
   readonly name: string
   readonly tables: ReadonlySet<number>
   readonly log: number
+  /** False: what follows cannot be read, or is being written. */
+  readonly isWhole: boolean
 }
 
 /** What stands before each member of a change of the list (LevelDB's db/version_edit.cc). */
@@ -57,6 +59,12 @@ function followed(directory: string): ((name: string) => boolean) | undefined {
   return (name) => list.tables.has(parseInt(name, 10))
 }
 
+/** The tables that make up the database now, beside whoever writes it too; undefined: there is no list that can be read to its end. */
+export function tablesListed(directory: string): ReadonlySet<number> | undefined {
+  const whole = [1, 2].map(() => readTableList(directory)).find((list) => list?.isWhole === true)
+  return whole?.tables
+}
+
 function hasItsLog(directory: string, { log }: TableList): boolean {
   return existsSync(join(directory, `${String(log).padStart(6, '0')}.log`))
 }
@@ -77,8 +85,9 @@ function readTableList(directory: string): TableList | undefined {
     const name = readFileSync(join(directory, 'CURRENT'), 'latin1').trim()
     const tables = new Set<number>()
     let log = 0
-    for (const change of wholeBatches(readFileSync(join(directory, name)))) log = follow(change, tables) ?? log
-    return { name, tables, log }
+    const bytes = readFileSync(join(directory, name))
+    for (const change of wholeBatches(bytes)) log = follow(change, tables) ?? log
+    return { name, tables, log, isWhole: [...recordsIn(bytes)].every(({ isWhole }) => isWhole) }
   } catch {
     // LevelDB says so itself.
     return undefined

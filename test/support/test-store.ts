@@ -13,7 +13,7 @@ import type { Role } from '../../src/tuf/role.ts'
 import { nobleEd25519 } from './noble-ed25519.ts'
 
 /** Where a test's store lies; removed with the test. */
-export async function storePlace(t: TestContext): Promise<StoreOptions> {
+export async function storePlace(t: { after(end: () => Promise<void>): void }): Promise<StoreOptions> {
   const directory = await mkdtemp(join(tmpdir(), 'countersign-store-'))
   t.after(() => rm(directory, { recursive: true }))
   const seed = randomBytes(32)

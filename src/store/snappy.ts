@@ -1,4 +1,4 @@
-import { varint } from '../varint.ts'
+import { varint } from './varint.ts'
 
 /**
  * Unpack what LevelDB has packed with Snappy (format_description.txt): pieces of bytes as they are, and copies of earlier

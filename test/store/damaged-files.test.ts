@@ -1,0 +1,206 @@
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { copyFile, cp, readdir, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { after, before, beforeEach, describe, test } from 'node:test'
+import { promisify } from 'node:util'
+import { check } from '../../src/repository/check.ts'
+import { damagedFiles } from '../../src/store/damaged-files.ts'
+import { openStore, type LevelStore, type StoreOptions } from '../../src/store/level.ts'
+import { isTrap, namedIn, placesIn, type Place } from '../../src/store/table-file.ts'
+import { commitOf, createStore, documentOf, storePlace } from '../support/test-store.ts'
+
+/** A server of Countersign, as far as it reads records. */
+const READER = `
+  import { Database } from '${new URL('../../src/store/database.ts', import.meta.url).href}'
+  const database = await Database.open(process.argv[1], false)
+  try {
+    for await (const { key } of database.rawEntries({})) database.raw(key)
+  } catch (error) {
+    console.log(error.code)
+  }
+  await database.close()
+`
+
+/** @returns the signal that ended a process that read all records, or what it said */
+async function readAll(directory: string): Promise<string> {
+  const options = ['--input-type=module', '--eval', READER, directory]
+  const run = promisify(execFile)(process.execPath, options)
+  return run.then(
+    ({ stdout }) => stdout.trim(),
+    (error: { signal: string }) => error.signal,
+  )
+}
+
+describe('files of a database are held against their checksums', () => {
+  const ends: (() => Promise<void>)[] = []
+  let place: StoreOptions
+  /** The database as it was written. */
+  let whole: string
+  let name: string
+  let path: string
+  let table: Buffer
+  let places: { index: Place; meta: Place; records: Place[]; filters: Place[] }
+
+  before(async () => {
+    place = await storePlace({ after: (end) => ends.push(end) })
+    await createStore(place)
+    const store = await openStore(place)
+    // What cannot be packed any further stands in blocks as it is.
+    for (let number = 0; number < 80; number += 1) {
+      const documents = [documentOf('targets', 1, randomBytes(1500).toString('hex'))]
+      await store.commit(commitOf(`example.org/r${number}`, 0, documents))
+    }
+    await store.close()
+    // What was in the log is in a table then.
+    await (await openStore(place)).close()
+    whole = `${place.directory}-whole`
+    await cp(place.directory, whole, { recursive: true })
+    const names = (await readdir(whole)).filter((each) => each.endsWith('.ldb'))
+    const tables = await Promise.all(names.map(async (each) => [each, await readFile(join(whole, each))] as const))
+    ;[name, table] = tables.toSorted(([, one], [, other]) => other.length - one.length)[0]!
+    path = join(place.directory, name)
+    const { index, meta } = namedIn(table)
+    places = { index, meta, records: placesIn(table, index), filters: placesIn(table, meta) }
+  })
+  after(async () => {
+    for (const end of ends) await end()
+  })
+  beforeEach(async () => {
+    await rm(place.directory, { recursive: true })
+    await cp(whole, place.directory, { recursive: true })
+  })
+
+  const texts = async (): Promise<string[]> => (await damagedFiles(place.directory)).map(({ text }) => text)
+
+  /** Write the table with something changed. */
+  async function harm(change: (bytes: Buffer) => void): Promise<void> {
+    const bytes = Buffer.from(table)
+    change(bytes)
+    await writeFile(path, bytes)
+  }
+
+  const zeros =
+    ({ at, bytes }: Place, left = 0) =>
+    (table: Buffer): void =>
+      void table.fill(0, at, at + bytes - left)
+
+  /** A block that is not packed. */
+  function unpacked(): Place {
+    const raw = places.records.find(({ at, bytes }) => table[at + bytes] === 0)
+    assert.ok(raw !== undefined)
+    return raw
+  }
+
+  test('one bit anywhere in a table is found; nothing is said of a sound one', async () => {
+    assert.deepEqual(await texts(), [])
+    const blocks = places.records.length + places.filters.length
+    assert.ok(blocks > 20)
+    const one = [`the table ${name} is damaged: 1 of ${blocks} blocks is not as written`]
+    for (let trial = 0; trial < 60; trial += 1) {
+      const at = Math.floor((places.meta.at * (trial + 0.5)) / 60)
+      await harm((bytes) => (bytes[at]! ^= 1 << (trial % 8)))
+      const [found = '', ...more] = await texts()
+      assert.deepEqual([found.replace(/, and may end.*/, ''), ...more], one, String(at))
+    }
+    for (const [at, what] of [
+      [places.meta.at + 1, 'its list of filters'],
+      [places.index.at + 1, 'its index'],
+      [table.length - 1, 'its end'],
+    ] as const) {
+      await harm((bytes) => (bytes[at]! ^= 1))
+      const [found = ''] = await texts()
+      assert.ok(found.startsWith(`the table ${name} is damaged: ${what} is not as written`), found)
+    }
+    await truncate(path, 20)
+    assert.deepEqual(await texts(), [`the table ${name} is damaged: its end is not as written`])
+  })
+
+  test('what LevelDB does not survive is known before it reads it', async () => {
+    // All but the end: entries whose keys are too short.
+    await harm(zeros(unpacked(), 8))
+    assert.equal(await readAll(place.directory), 'SIGABRT')
+    const damage = await damagedFiles(place.directory)
+    assert.deepEqual(
+      damage.map(({ isTrap }) => isTrap),
+      [true],
+    )
+    assert.match(damage[0]?.text ?? '', /: 1 of \d+ blocks is not as written, and may end the process that reads it$/)
+
+    await using store = await opened()
+    const { records, findings } = await check(await store.snapshot(), () => true, Date.now())
+    assert.deepEqual(records, {})
+    assert.deepEqual(
+      findings.map(({ severity, text }) => `${severity}: ${text}`),
+      [
+        `error: ${damage[0]?.text}`,
+        'error: no record was looked at, since that may end the process: stop the server, and "countersign repair DIRECTORY" makes all whole',
+      ],
+    )
+    const copy = { directory: `${place.directory}-copy`, anchorFile: `${place.anchorFile}-copy` }
+    await assert.rejects(store.copyTo(copy), { code: 'CORRUPT', message: damage[0]?.text })
+  })
+
+  test('what is no trap LevelDB survives; then all records are looked at, and what is damaged is named', async () => {
+    let traps = 0
+    for (let trial = 0; trial < 12; trial += 1) {
+      const [from, bytes] = [Math.floor(Math.random() * places.index.at), [1, 40, 4096, 9000][trial % 4]!]
+      await harm((table) => void table.fill(trial % 3 === 0 ? 0 : 0xa5, from, Math.min(from + bytes, table.length)))
+      const damage = await damagedFiles(place.directory)
+      if (damage.some(({ isTrap }) => isTrap)) traps += 1
+      else assert.match(await readAll(place.directory), /^(?:|CORRUPT)$/, `${bytes} bytes at ${from}`)
+    }
+    assert.ok(traps < 12)
+    // In the value of its last entry.
+    const { at, bytes } = unpacked()
+    await harm(zeros({ at: at + bytes - 60, bytes: 5 }))
+    const before = await damagedFiles(place.directory)
+    assert.deepEqual([before.length, before[0]?.isTrap], [1, false])
+    await using store = await opened()
+    const { findings } = await check(await store.snapshot(), () => true, Date.now())
+    assert.equal(findings[0]?.text, before[0]?.text)
+    assert.ok(findings.length > 1 && findings.every(({ text }) => !text.startsWith('no record')))
+  })
+
+  test('a filter or the list of them harms no process; the index may', () => {
+    const bytes = Buffer.from(table)
+    const { at, bytes: length } = places.index
+    bytes[at + length] = 0
+    bytes.fill(0, at, at + length - 4).writeUInt32LE(1, at + length - 4)
+    assert.equal(isTrap(bytes, places.index), true)
+    bytes[at + length] = 7
+    assert.equal(isTrap(bytes, places.index), false)
+  })
+
+  test('tables that are gone, or that the disk does not give any more; the list of them; the log', async () => {
+    await using store = await opened()
+    await rm(path)
+    assert.deepEqual(await texts(), [`the table ${name} is gone`])
+    // Its first pages are never there: reading them fails as that of a bad sector does.
+    await symlink('/proc/self/mem', path)
+    assert.deepEqual(await texts(), [`the table ${name} cannot be read: EIO: i/o error, read`])
+    await rm(path)
+    await copyFile(join(whole, name), path)
+
+    const documents = [1, 2].map((version) => documentOf('targets', version + 1, 'x'.repeat(50)))
+    await store.commit(commitOf('example.org/r1', 1, documents))
+    await store.commit(commitOf('example.org/r2', 1, documents))
+    assert.deepEqual(await texts(), [])
+    const log = (await readdir(place.directory)).find((each) => /^\d+\.log$/.test(each)) ?? ''
+    const bytes = await readFile(join(place.directory, log))
+    bytes[20]! ^= 1
+    await writeFile(join(place.directory, log), bytes)
+    const [found = '', ...more] = await texts()
+    assert.match(found, /^the log \d+\.log of the database in .+ is damaged at byte 0, and goes on after it$/)
+    assert.deepEqual(more, [])
+
+    await writeFile(join(place.directory, 'CURRENT'), '')
+    assert.ok((await texts()).some((text) => /^the list of tables .+ cannot be read$/.test(text)))
+  })
+
+  async function opened(): Promise<LevelStore & AsyncDisposable> {
+    const store = await openStore(place)
+    return { ...store, [Symbol.asyncDispose]: () => store.close() }
+  }
+})
