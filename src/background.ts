@@ -2,6 +2,7 @@ import { setTimeout } from 'node:timers/promises'
 import { everythingThatEnds } from './admin/expiry.ts'
 import type { World } from './admin/operation.ts'
 import type { Metrics } from './http/metrics.ts'
+import type { Log } from './log/log.ts'
 import { startWatchingExpiry, type Ending } from './repository/expiry.ts'
 import { startRenewing } from './repository/renew-loop.ts'
 import { repeat, type Repeating } from './repository/repeat.ts'
@@ -40,22 +41,18 @@ export function startBackground(
 }
 
 /**
- * Look after the tables of the database, at the start and daily: what rots there unread is noticed while backups are good,
- * and what may end the process is in the log before it does.
+ * Look after the tables of the database, at the start and daily: what rots there unread is noticed while backups are good.
  *
  * @param after called with how many are damaged
  */
 function startLookingAtTables({ log }: Trust, directory: string, after: (damaged: number) => void): Repeating {
   const stopping = new AbortController()
   const looking = repeat('the look at the tables of the database', DAY, log, async () => {
-    let damaged = 0
-    for await (const damage of lookAtTables(directory)) {
-      if (damage !== undefined) log.error({ reason: damage.text }, 'the database is damaged')
-      damaged += Number(damage !== undefined)
+    const damaged = await tellOfDamage(directory, log, async () => {
       await setTimeout(PAUSE, undefined, { ref: false, signal: stopping.signal }).catch(() => undefined)
-      if (stopping.signal.aborted) return
-    }
-    after(damaged)
+      return !stopping.signal.aborted
+    })
+    if (damaged !== undefined) after(damaged)
   })
   return {
     stop() {
@@ -63,4 +60,28 @@ function startLookingAtTables({ log }: Trust, directory: string, after: (damaged
       return looking.stop()
     },
   }
+}
+
+/**
+ * Say in the log what is wrong with the tables of a database.
+ *
+ * @param goOn asked after each of them
+ * @returns how many are damaged; undefined if it was not to go on
+ */
+export async function tellOfDamage(
+  directory: string,
+  log: Log,
+  goOn: () => Promise<boolean> = async () => true,
+): Promise<number | undefined> {
+  let damaged = 0
+  for await (const damage of lookAtTables(directory)) {
+    if (damage !== undefined) {
+      damaged += 1
+      log.error({ reason: damage.text }, 'the database is damaged')
+      // Before it ends the process.
+      log.flush?.()
+    }
+    if (!(await goOn())) return undefined
+  }
+  return damaged
 }

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import type { Settings } from './settings/schema.ts'
@@ -5,6 +6,11 @@ import type { Settings } from './settings/schema.ts'
 /** Where the command line reaches a running server. */
 export function controlSocket(settings: Pick<Settings, 'dataDirectory'>): string {
   return join(settings.dataDirectory, 'control.sock')
+}
+
+/** True if the last server there was killed, or died: its socket is left, and nobody listens. */
+export async function isLeftBehind(socketPath: string): Promise<boolean> {
+  return existsSync(socketPath) && !(await answers(socketPath))
 }
 
 /** True if a server listens there, at its control socket. A socket file left behind by a killed one takes no connection. */

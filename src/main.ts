@@ -1,6 +1,6 @@
 import './memory/buffer-pool.ts'
-import { startBackground } from './background.ts'
-import { answers, controlSocket } from './control-socket.ts'
+import { startBackground, tellOfDamage } from './background.ts'
+import { answers, controlSocket, isLeftBehind } from './control-socket.ts'
 import { createApp, type App } from './http/app.ts'
 import { LOCAL } from './access/permission.ts'
 import { Passwords } from './access/passwords.ts'
@@ -102,6 +102,8 @@ async function open(configured: Settings, overrides: Overrides) {
       others: [threads.handles, checks],
       faults,
     })
+  // It may have died of what it read, as this one may, at once.
+  if (await isLeftBehind(controlSocket(settings))) await tellOfDamage(settings.dataDirectory, log)
   const store = await whenUnlocked(openIt, waiting)
   const token = tokenOf(settings)
   const signer = signerOf(settings, keys, token)

@@ -41,7 +41,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'repair.ts': ['errors.ts', 'settings', 'custody.ts', 'server-directory.ts', 'store', 'signing', 'repository'],
   'control-socket.ts': ['settings'],
   'world.ts': ['errors.ts', 'settings', 'log', 'policy.ts', 'backup.ts', 'store', 'signing', 'repository', 'admin'],
-  'background.ts': ['settings', 'store', 'repository', 'admin', 'http'],
+  'background.ts': ['settings', 'log', 'store', 'repository', 'admin', 'http'],
   'main.ts': [
     ...['settings', 'log', 'prepare.ts', 'custody.ts', 'authentication.ts', 'listener-tls.ts', 'listeners.ts'],
     ...['background.ts', 'webhook.ts', 'world.ts', 'control-socket.ts', 'token-keys-file.ts'],

@@ -2,11 +2,13 @@ import { resolve } from 'node:path'
 import { LOCAL } from '../access/permission.ts'
 import { parsed } from '../admin/operation.ts'
 import { rehearsing } from '../admin/rehearse.ts'
+import { controlSocket, isLeftBehind } from '../control-socket.ts'
 import { signerOf } from '../custody.ts'
 import { TrustError } from '../errors.ts'
 import { createLog } from '../log/log.ts'
 import type { Settings } from '../settings/schema.ts'
 import { hasKeys, openKeysDirectory, type Keys } from '../signing/keys-directory.ts'
+import { mustHaveNoTrap } from '../store/damaged-files.ts'
 import { Database } from '../store/database.ts'
 import { openStore, type LevelStore } from '../store/level.ts'
 import { trustOver, worldOver } from '../world.ts'
@@ -17,7 +19,7 @@ import { mustBeOwner } from './owner.ts'
  * Operations are done in this process, on the data directory of a stopped server.
  *
  * @returns opens it, and may be asked again: keys are opened once, since a passphrase takes its time. It throws TrustError
- *   DATA_LOCKED while another process has it open, and others
+ *   DATA_LOCKED while another process has it open, CORRUPT where a server died and reading may end this process too, and others
  */
 export function openerOf(settings: Settings): () => Promise<Connection> {
   const { dataDirectory: directory, keysDirectory, anchorFile, passphraseFile } = settings
@@ -25,6 +27,8 @@ export function openerOf(settings: Settings): () => Promise<Connection> {
   return async () => {
     await mustNotBeMade(settings)
     await mustBeHere(settings)
+    // The server may have died of what it read.
+    if (await isLeftBehind(controlSocket(settings))) await mustHaveNoTrap(directory)
     keys ??= await openKeysDirectory(keysDirectory, passphraseFile)
     return inProcess(settings, keys, await openStore({ directory, anchorFile, anchorKey: keys.anchorKey }))
   }

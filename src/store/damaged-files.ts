@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import { damageIn, fileError } from '../errors.ts'
-import { PLACE_HINT } from './hints.ts'
+import { damageIn, fileError, TrustError } from '../errors.ts'
+import { PLACE_HINT, REPAIR_HINT } from './hints.ts'
 import { inTurns } from './journal-reader.ts'
 import { mustBeFitToOpen } from './open-level.ts'
 import { isBlockWhole, isTrap, namedIn, placesIn, type Place } from './table-file.ts'
@@ -52,6 +52,13 @@ export async function damagedFiles(directory: string): Promise<Damage[]> {
   const found = [damageToOpening(directory)]
   for await (const damage of lookAtTables(directory)) found.push(damage)
   return found.filter((damage) => damage !== undefined)
+}
+
+/** For whoever is about to read all of it, or to let LevelDB put tables together. @throws TrustError CORRUPT, STORE_UNAVAILABLE */
+export async function mustHaveNoTrap(directory: string): Promise<void> {
+  for await (const damage of lookAtTables(directory)) {
+    if (damage?.isTrap === true) throw new TrustError('CORRUPT', damage.text, { hint: REPAIR_HINT })
+  }
 }
 
 export function hasTrap(found: readonly Damage[]): boolean {

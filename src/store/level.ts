@@ -1,10 +1,8 @@
-import { TrustError } from '../errors.ts'
 import { AnchorFile, readAnchorOf, type Anchor } from './anchor.ts'
 import { Committer, type CommitterOptions } from './committer.ts'
 import { fillStore } from './copy.ts'
-import { damagedFiles } from './damaged-files.ts'
+import { mustHaveNoTrap } from './damaged-files.ts'
 import { Database } from './database.ts'
-import { REPAIR_HINT } from './hints.ts'
 import { holdAgainstAnchor, mustHaveNoGap, readFormat, readTail } from './intact.ts'
 import { CommitPacker, type PackedCommit } from './packed-commit.ts'
 import type { StorePlace } from './place.ts'
@@ -84,8 +82,7 @@ function storeOver(
     readAnchor,
     snapshot: () => snapshotOf(database, readAnchor),
     async copyTo(place, gone) {
-      const trap = (await damagedFiles(database.directory)).find(({ isTrap }) => isTrap)
-      if (trap !== undefined) throw new TrustError('CORRUPT', trap.text, { hint: REPAIR_HINT })
+      await mustHaveNoTrap(database.directory)
       const options = { ...place, anchorKey }
       const snapshot = database.snapshot()
       try {

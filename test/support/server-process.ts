@@ -13,6 +13,8 @@ export class ServerProcess implements Endpoint {
   readonly directory: string
   readonly port: number
   ca: string | undefined
+  /** What it has logged since its start. */
+  log = ''
   #child: ChildProcess | undefined
 
   constructor(directory: string, port: number) {
@@ -39,16 +41,26 @@ export class ServerProcess implements Endpoint {
     child.stderr.on('data', (chunk: Buffer) => {
       printed += chunk.toString()
     })
+    this.log = ''
+    const { promise: ready, resolve } = Promise.withResolvers<void>()
+    child.stdout.on('data', (chunk: Buffer) => {
+      this.log += chunk.toString()
+      if (this.log.includes('"msg":"ready"')) resolve()
+    })
     const ended = once(child, 'exit').then(([code]) => {
       throw new Error(`the server ended with ${String(code)}: ${printed}`)
     })
-    // Its first line says that it is ready.
-    await Promise.race([once(child.stdout, 'data'), ended])
+    await Promise.race([ready, ended])
     ended.catch(() => undefined)
-    child.stdout.resume()
     this.ca = await readFile(join(this.directory, 'keys', 'tls', 'ca.crt'), 'utf8')
     const { status } = await exchange(this, { path: '/v2/' })
     if (status !== 200) throw new Error(`the server answers ${status}`)
+  }
+
+  /** @returns the signal that ended it */
+  async died(): Promise<string | null> {
+    if (this.#child?.signalCode === null) await once(this.#child, 'exit')
+    return this.#child?.signalCode ?? null
   }
 
   /** End it. @returns its exit code; null after SIGKILL */
