@@ -1,4 +1,5 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto'
+import { KEY_BYTES, keptOutside } from '../memory/outside-heap.ts'
 import { withoutStackTraces } from '../tuf/without-stack-traces.ts'
 
 /**
@@ -29,7 +30,8 @@ export function pkcs8Of(key: KeyObject): Buffer {
 /** @param pkcs8 DER; zeroed here @throws Error from OpenSSL if it is no private key */
 export function privateKeyOf(pkcs8: Buffer): KeyObject {
   try {
-    return withoutStackTraces(() => createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' }))
+    const read = (): KeyObject => createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' })
+    return keptOutside(withoutStackTraces(read), KEY_BYTES)
   } finally {
     pkcs8.fill(0)
   }

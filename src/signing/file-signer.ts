@@ -1,6 +1,7 @@
 import { createPublicKey, generateKeyPairSync, sign, type KeyObject } from 'node:crypto'
 import { TrustError } from '../errors.ts'
 import { LimitedMap } from '../memory/limited-map.ts'
+import { KEY_BYTES, keptOutside } from '../memory/outside-heap.ts'
 import type { Gun } from '../tuf/gun.ts'
 import { keyId } from '../tuf/key.ts'
 import type { Role } from '../tuf/role.ts'
@@ -53,7 +54,7 @@ export class FileSigner implements Signer {
     const algorithm = algorithmFor(this.#algorithm, role)
     const { privateKey } =
       algorithm === 'ed25519' ? generateKeyPairSync('ed25519') : generateKeyPairSync('ec', { namedCurve: 'P-256' })
-    return this.#sealed(gun, role, privateKey, algorithm)
+    return this.#sealed(gun, role, keptOutside(privateKey, KEY_BYTES), algorithm)
   }
 
   /**

@@ -1,4 +1,5 @@
 import { createPublicKey, type KeyObject } from 'node:crypto'
+import { KEY_BYTES, keptOutside } from '../memory/outside-heap.ts'
 import { withoutStackTraces } from './without-stack-traces.ts'
 
 /** SubjectPublicKeyInfo up to the uncompressed point, for the curves that Go knows, and bytes of a coordinate. */
@@ -58,7 +59,8 @@ export function p256SpkiIn(pkcs8: Buffer): Buffer | undefined {
  */
 export function parseSpki(der: Buffer): KeyObject | undefined {
   try {
-    const object = withoutStackTraces(() => createPublicKey({ key: der, format: 'der', type: 'spki' }))
+    const read = (): KeyObject => createPublicKey({ key: der, format: 'der', type: 'spki' })
+    const object = keptOutside(withoutStackTraces(read), KEY_BYTES)
     // These begin with fixed bytes and have fixed lengths, so there is no other way to write them. All others are
     // written again and compared, which takes longer than to read them.
     if (object.asymmetricKeyType === 'ec') return curveCoordinate(der) === undefined ? undefined : object

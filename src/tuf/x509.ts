@@ -1,6 +1,7 @@
 import { X509Certificate, type KeyObject } from 'node:crypto'
 import { Memo } from '../memory/memo.ts'
 import { once } from '../memory/once.ts'
+import { CERTIFICATE_BYTES, keptOutside } from '../memory/outside-heap.ts'
 import { derChildren, derElements, type DerElement } from './der.ts'
 import { decodePem } from './pem.ts'
 import { curveCoordinate, parseSpki } from './spki.ts'
@@ -107,7 +108,7 @@ function readValidity(validity: DerElement | undefined): (number | undefined)[] 
 
 function readX509(der: Buffer): X509Certificate | undefined {
   try {
-    const x509 = new X509Certificate(der)
+    const x509 = keptOutside(new X509Certificate(der), CERTIFICATE_BYTES)
     return x509.raw.equals(der) ? x509 : undefined
   } catch {
     return undefined
