@@ -1,4 +1,5 @@
 import { LimitedMap } from './limited-map.ts'
+import { ownText } from './own-bytes.ts'
 
 /**
  * Answers of a pure function, kept by name: keys and certificates come again with every publish, and reading one costs
@@ -21,7 +22,7 @@ export class Memo<Value> {
     if (kept !== undefined) return kept
     const made = answer()
     if (made === undefined || name.length > NAME_MAX_LENGTH) return made
-    this.#answers.set(name, made)
+    this.#answers.set(ownText(name), made)
     return made
   }
 }

@@ -6,3 +6,8 @@ export function ownBytes(bytes: Uint8Array): Buffer {
   const { buffer, byteOffset, length } = 2 * bytes.length < bytes.buffer.byteLength ? Uint8Array.from(bytes) : bytes
   return Buffer.from(buffer, byteOffset, length)
 }
+
+/** The same of text: a piece of a document's text keeps all of it. Exact, also of what is no Unicode. */
+export function ownText(text: string): string {
+  return Buffer.from(text, 'utf16le').toString('utf16le')
+}

@@ -5,6 +5,8 @@ import type { Role } from '../tuf/role.ts'
 
 /** Bytes of the documents that are kept; decoded they take some five times as much memory. */
 const KEPT_MAX_BYTES = 4 * 1024 * 1024
+/** What is added for each, so that of small ones there are not many more than there are keys that are kept ready, bytes. */
+const AROUND_DOCUMENT_BYTES = 2_000
 
 /**
  * The document of each role that was decoded last: root and targets of a busy repository are not parsed again with
@@ -12,7 +14,7 @@ const KEPT_MAX_BYTES = 4 * 1024 * 1024
  * same: one that is kept is found only by the checksum that is asked for.
  */
 export class DecodedDocuments {
-  readonly #kept = new LimitedMap<string, Metadata>(KEPT_MAX_BYTES, ({ bytes }) => bytes.length)
+  readonly #kept = new LimitedMap<string, Metadata>(KEPT_MAX_BYTES, ({ bytes }) => bytes.length + AROUND_DOCUMENT_BYTES)
 
   /** @param decode reads and decodes it; undefined if it is not there */
   get(gun: Gun, role: Role, sha256: string, decode: () => Metadata | undefined): Metadata | undefined {

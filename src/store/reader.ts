@@ -1,6 +1,7 @@
 import { damageIn, TrustError } from '../errors.ts'
 import { SERVER, type Gun } from '../tuf/gun.ts'
 import { LimitedMap } from '../memory/limited-map.ts'
+import { ownText } from '../memory/own-bytes.ts'
 import type { Role } from '../tuf/role.ts'
 import { decodeDocument, decodeHead, decodeKeys, decodeOwner, decodeValue, type PackedDocument } from './encoding.ts'
 import { readJournal } from './journal-reader.ts'
@@ -100,7 +101,7 @@ export function readerOver(records: Records, tail: Store['tail'], writes: Writes
       if (payload === undefined) return undefined
       // An owner never changes: one that was found need not be looked for again.
       const owner = decodeOwner(payload)
-      owners.set(keyId, owner)
+      owners.set(ownText(keyId), owner)
       return owner
     },
     record(kind, name) {
