@@ -21,8 +21,8 @@ export interface CheckReport {
 export type OpensKey = (owner: KeyOwner, sealed: Uint8Array) => boolean | Promise<boolean>
 
 /**
- * Verify all that is stored: the files of the database against their checksums, as an accountant of the journal (`store/audit.ts`), as a client of each repository, and
- * that every key opens.
+ * Verify all that is stored: the files of the database, as an accountant of the journal (`store/audit.ts`), as a client of
+ * each repository, and that every key opens. Where reading may end the process the files are all that is looked at.
  *
  * @param snapshot closed when it is done
  * @param now milliseconds since 1970
@@ -67,7 +67,7 @@ export async function check(snapshot: StoreSnapshot, opens: OpensKey, now: numbe
     const ordered = findings.toSorted(
       (one, other) => Number(other.severity === 'error') - Number(one.severity === 'error'),
     )
-    return { repositories, commits: snapshot.reader.tail().number, records, findings: ordered }
+    return { repositories, commits: reader.tail().number, records, findings: ordered }
   } finally {
     await snapshot.close()
   }
