@@ -29,7 +29,11 @@ interface Entry {
   readonly value: Place
 }
 
-/** The places that the footer names: the block that names filters, and the index, which names the blocks of records. */
+/**
+ * The places that the footer names: the block that names filters, and the index, which names the blocks of records.
+ *
+ * @throws RangeError for what has no footer
+ */
 export function namedIn(table: Buffer): { readonly meta: Place; readonly index: Place } {
   const footer = table.subarray(-FOOTER_BYTES)
   if (!footer.subarray(-MAGIC.length).equals(MAGIC)) throw new RangeError('no footer of a table')
