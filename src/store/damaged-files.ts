@@ -4,7 +4,7 @@ import { damageIn, fileError, TrustError } from '../errors.ts'
 import { PLACE_HINT, REPAIR_HINT } from './hints.ts'
 import { inTurns } from './journal-reader.ts'
 import { mustBeFitToOpen } from './open-level.ts'
-import { isBlockWhole, isTrap, namedIn, placesIn, type Place } from './table-file.ts'
+import { isBlockWhole, isTooLong, isTrap, namedIn, placesIn, type Place } from './table-file.ts'
 import { tablesListed } from './table-list.ts'
 
 /** What is wrong with a file of the database. */
@@ -84,8 +84,9 @@ async function damageOfTable(name: string, table: Buffer): Promise<Damage | unde
   let filters: Place[]
   try {
     const { meta, index } = namedIn(table)
-    if (!isBlockWhole(table, index)) return damaged('its index is', isTrap(table, index))
-    if (!isBlockWhole(table, meta)) return damaged('its list of filters is', false)
+    if (isTooLong(table, index) || isTooLong(table, meta)) return damaged('its end is', true)
+    if (!isBlockWhole(table, index)) return damaged('its index is', isTrap(table, index, 'index'))
+    if (!isBlockWhole(table, meta)) return damaged('its list of filters is', isTrap(table, meta, 'filters'))
     records = placesIn(table, index)
     filters = placesIn(table, meta)
   } catch (error) {
@@ -96,7 +97,7 @@ async function damageOfTable(name: string, table: Buffer): Promise<Damage | unde
   const wrong: Place[] = []
   for await (const place of inTurns(blocks)) if (!isBlockWhole(table, place)) wrong.push(place)
   if (wrong.length === 0) return undefined
-  const trap = wrong.some((place) => !filters.includes(place) && isTrap(table, place))
+  const trap = wrong.some((place) => isTrap(table, place, filters.includes(place) ? 'filters' : 'records'))
   return damaged(`${wrong.length} of ${blocks.length} blocks ${wrong.length === 1 ? 'is' : 'are'}`, trap)
 }
 

@@ -1,5 +1,11 @@
 import { varint } from './varint.ts'
 
+/** No block of LevelDB's is as long as this, bytes. */
+export const UNPACKED_MAX_BYTES = 64 * 1024 * 1024
+
+/** @returns how long it says it is unpacked, in bytes, and where the pieces begin @throws RangeError */
+export const lengthOf = (packed: Buffer): [number, number] => varint(packed, 0)
+
 /**
  * Unpack what LevelDB has packed with Snappy (format_description.txt): pieces of bytes as they are, and copies of earlier
  * ones.
@@ -7,8 +13,8 @@ import { varint } from './varint.ts'
  * @throws RangeError for what was not packed so
  */
 export function unsnap(packed: Buffer): Buffer {
-  const [length, start] = varint(packed, 0)
-  if (length > 64 * 1024 * 1024) throw new RangeError('more than any block of LevelDB')
+  const [length, start] = lengthOf(packed)
+  if (length > UNPACKED_MAX_BYTES) throw new RangeError('more than any block of LevelDB')
   const bytes = Buffer.alloc(length)
   let [at, to] = [start, 0]
   while (at < packed.length) {

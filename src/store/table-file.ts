@@ -1,5 +1,5 @@
 import { isWhole } from './checked-bytes.ts'
-import { unsnap } from './snappy.ts'
+import { lengthOf, UNPACKED_MAX_BYTES, unsnap } from './snappy.ts'
 import { varint } from './varint.ts'
 
 /**
@@ -55,42 +55,61 @@ export function placesIn(table: Buffer, place: Place): Place[] {
   return [...entriesIn(block, 0)].map(({ value }) => placeIn(block, value.at)[0])
 }
 
+/** What a block holds: records; places of those, by the last key in each; a filter, or the list of them. */
+type Holds = 'records' | 'index' | 'filters'
+
 /**
- * True of a damaged block that may end the process: LevelDB does not look at checksums, and asserts that keys are as long as
- * it wrote them. Of what else is wrong it says so, or it does not notice.
- *
- * @param place of the index, or of a block of records
+ * True of a damaged block that may end the process. LevelDB does not look at checksums: it asserts that keys are as long as
+ * it wrote them, and asks for memory before it sees whether the block fits. Of what else is wrong it says so, or it does not
+ * notice.
  */
-export function isTrap(table: Buffer, place: Place): boolean {
-  const block = readable(table, place)
-  return block !== undefined && restartsIn(block).some((start) => hasShortKey(block, start))
+export function isTrap(table: Buffer, place: Place, holds: Holds): boolean {
+  if (isPackedTooLong(table, place)) return true
+  // A filter has no keys, and their list no room for a place that is too long.
+  const block = holds === 'filters' ? undefined : readable(table, place)
+  if (block === undefined) return false
+  return entriesRead(block).some(
+    ({ keyBytes, value }) => keyBytes < KEY_BYTES || (holds === 'index' && namesTooLong(table, block, value)),
+  )
 }
 
-/** True if LevelDB comes to such a key when it begins to read at `start`. */
-function hasShortKey(block: Buffer, start: number): boolean {
-  let keyBytes = 0
-  try {
-    for (const { shared, rest } of entriesIn(block, start)) {
-      if (shared > keyBytes) return false
-      keyBytes = shared + rest
-      if (keyBytes < KEY_BYTES) return true
+/** So many bytes are asked for, and there may be no memory that large. */
+export function isTooLong(table: Buffer, { bytes }: Place): boolean {
+  return bytes > table.length
+}
+
+function isPackedTooLong(table: Buffer, { at, bytes }: Place): boolean {
+  if (table[at + bytes] !== SNAPPY) return false
+  const said = ifInRange(() => lengthOf(table.subarray(at, at + bytes)))
+  return said !== undefined && said[0] > UNPACKED_MAX_BYTES
+}
+
+function namesTooLong(table: Buffer, block: Buffer, { at }: Place): boolean {
+  const named = ifInRange(() => placeIn(block, at))
+  return named !== undefined && isTooLong(table, named[0])
+}
+
+/** The entries that LevelDB may come to, and how long their keys are: it begins at any of the places where one is whole. */
+function* entriesRead(block: Buffer): Generator<{ keyBytes: number; value: Place }> {
+  for (const start of restartsIn(block)) {
+    let keyBytes = 0
+    try {
+      for (const { shared, rest, value } of entriesIn(block, start)) {
+        if (shared > keyBytes) break
+        keyBytes = shared + rest
+        yield { keyBytes, value }
+      }
+    } catch (error) {
+      mustBeOutOfRange(error)
     }
-  } catch (error) {
-    outOfRange(error)
   }
-  return false
 }
 
 /** A block as LevelDB begins to read it; undefined: it says that it cannot, or that there is nothing in it. */
 function readable(table: Buffer, place: Place): Buffer | undefined {
-  try {
-    const block = unpacked(table, place)
-    const restarts = block?.readUInt32LE(block.length - 4) ?? 0
-    return restarts === 0 || endOfEntries(block!) < 0 ? undefined : block
-  } catch (error) {
-    outOfRange(error)
-    return undefined
-  }
+  const block = ifInRange(() => unpacked(table, place))
+  if (block === undefined || block.length < 4 || block.readUInt32LE(block.length - 4) === 0) return undefined
+  return endOfEntries(block) < 0 ? undefined : block
 }
 
 /** @returns undefined for one of a type that there is not: LevelDB says so @throws RangeError if it cannot be unpacked */
@@ -133,6 +152,16 @@ function placeIn(bytes: Buffer, from: number): [Place, number] {
   return [{ at, bytes: size }, end]
 }
 
-function outOfRange(error: unknown): void {
+/** @returns undefined where what is read does not fit */
+function ifInRange<T>(read: () => T): T | undefined {
+  try {
+    return read()
+  } catch (error) {
+    mustBeOutOfRange(error)
+    return undefined
+  }
+}
+
+function mustBeOutOfRange(error: unknown): void {
   if (!(error instanceof RangeError)) throw error
 }

@@ -8,7 +8,7 @@ import { promisify } from 'node:util'
 import { check } from '../../src/repository/check.ts'
 import { damagedFiles } from '../../src/store/damaged-files.ts'
 import { openStore, type LevelStore, type StoreOptions } from '../../src/store/level.ts'
-import { isTrap, namedIn, placesIn, type Place } from '../../src/store/table-file.ts'
+import { FOOTER_BYTES, namedIn, placesIn, type Place } from '../../src/store/table-file.ts'
 import { commitOf, createStore, documentOf, storePlace } from '../support/test-store.ts'
 
 /** A server of Countersign, as far as it reads records. */
@@ -85,6 +85,14 @@ describe('files of a database are held against their checksums', () => {
     ({ at, bytes }: Place, left = 0) =>
     (table: Buffer): void =>
       void table.fill(0, at, at + bytes - left)
+
+  /** Write a block anew: not packed, with one entry that fills it, and with a checksum that is not its own. */
+  function oneEntry(table: Buffer, { at, bytes }: Place, key: string, value: Buffer): void {
+    table.fill(0, at, at + bytes + 5)
+    const length = bytes - 8 - 4 - key.length
+    table.set([0, key.length, (length & 127) | 128, length >> 7, ...Buffer.from(key, 'latin1'), ...value], at)
+    table.writeUInt32LE(1, at + bytes - 4)
+  }
 
   /** A block that is not packed. */
   function unpacked(): Place {
@@ -163,14 +171,36 @@ describe('files of a database are held against their checksums', () => {
     assert.ok(findings.length > 1 && findings.every(({ text }) => !text.startsWith('no record')))
   })
 
-  test('a filter or the list of them harms no process; the index may', () => {
-    const bytes = Buffer.from(table)
-    const { at, bytes: length } = places.index
-    bytes[at + length] = 0
-    bytes.fill(0, at, at + length - 4).writeUInt32LE(1, at + length - 4)
-    assert.equal(isTrap(bytes, places.index), true)
-    bytes[at + length] = 7
-    assert.equal(isTrap(bytes, places.index), false)
+  test('of what holds no records, too, it is known what ends the process', async () => {
+    const { index, meta } = places
+    const last = table.length - FOOTER_BYTES
+    // A place: where it begins, and how many bytes.
+    const huge = Buffer.from('00808080808080808001', 'hex')
+    const cases: Record<string, [trap: boolean, harm: (bytes: Buffer) => void]> = {
+      'the place of the index, in the end': [true, (bytes) => void huge.copy(bytes.fill(0, last, last + 12), last + 2)],
+      'the same, but that the table is too short for it': [
+        false,
+        (bytes) => void bytes.write('0000ffffff0f01', last, 'hex'),
+      ],
+      'a place in the list of filters': [false, (bytes) => oneEntry(bytes, meta, 'n', huge)],
+      'the place of a block of records': [true, (bytes) => oneEntry(bytes, index, '\xff'.repeat(9), huge)],
+      'a key of the index': [true, (bytes) => oneEntry(bytes, index, 'short', Buffer.alloc(2))],
+      'the type of the index': [false, (bytes) => void (bytes[index.at + index.bytes] = 7)],
+    }
+    for (const [what, [trap, change]] of Object.entries(cases)) {
+      await harm(change)
+      const found = await damagedFiles(place.directory)
+      assert.deepEqual([found.length, found[0]?.isTrap], [1, trap], what)
+      assert.match(await readAll(place.directory), trap ? /^SIG(?:ABRT|SEGV)$/ : /^(?:|CORRUPT)$/, what)
+    }
+  })
+
+  test('a block that says that it takes gigabytes may be more than there is memory for', async () => {
+    for (const packed of [...places.records, ...places.filters].filter(({ at, bytes }) => table[at + bytes] === 1)) {
+      await harm((bytes) => void bytes.write('ffffffff0f', packed.at, 'hex'))
+      const found = await damagedFiles(place.directory)
+      assert.deepEqual([found.length, found[0]?.isTrap], [1, true])
+    }
   })
 
   test('tables that are gone, or that the disk does not give any more; the list of them; the log', async () => {
