@@ -10,6 +10,7 @@ import { stageAgedKeys } from './repository/rotation-policy.ts'
 import type { Trust } from './repository/trust.ts'
 import type { Settings } from './settings/schema.ts'
 import { lookAtTables } from './store/damaged-files.ts'
+import { disarmed } from './store/disarm.ts'
 
 const DAY = 86_400_000
 /** Between two tables of the database that are looked at, milliseconds: one takes a tenth of it. */
@@ -63,7 +64,7 @@ function startLookingAtTables({ log }: Trust, directory: string, after: (damaged
 }
 
 /**
- * Say in the log what is wrong with the tables of a database.
+ * Say in the log what is wrong with the tables of a database, and see to it that it does not end the process that reads it.
  *
  * @param goOn asked after each of them
  * @returns how many are damaged; undefined if it was not to go on
@@ -77,8 +78,9 @@ export async function tellOfDamage(
   for await (const damage of lookAtTables(directory)) {
     if (damage !== undefined) {
       damaged += 1
-      log.error({ reason: damage.text }, 'the database is damaged')
-      // Before it ends the process.
+      const { text } = await disarmed(damage)
+      log.error({ reason: text }, 'the database is damaged')
+      // Where it ends the process all the same.
       log.flush?.()
     }
     if (!(await goOn())) return undefined

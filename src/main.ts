@@ -102,7 +102,7 @@ async function open(configured: Settings, overrides: Overrides) {
       others: [threads.handles, checks],
       faults,
     })
-  // It may have died of what it read, as this one may, at once.
+  // It may have died of what it read, as this one would, at once.
   if (await isLeftBehind(controlSocket(settings))) await tellOfDamage(settings.dataDirectory, log)
   const store = await whenUnlocked(openIt, waiting)
   const token = tokenOf(settings)

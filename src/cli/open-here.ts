@@ -8,8 +8,8 @@ import { TrustError } from '../errors.ts'
 import { createLog } from '../log/log.ts'
 import type { Settings } from '../settings/schema.ts'
 import { hasKeys, openKeysDirectory, type Keys } from '../signing/keys-directory.ts'
-import { mustHaveNoTrap } from '../store/damaged-files.ts'
 import { Database } from '../store/database.ts'
+import { mustHaveNoTrap } from '../store/disarm.ts'
 import { openStore, type LevelStore } from '../store/level.ts'
 import { trustOver, worldOver } from '../world.ts'
 import type { Connection } from './connection.ts'
@@ -19,7 +19,7 @@ import { mustBeOwner } from './owner.ts'
  * Operations are done in this process, on the data directory of a stopped server.
  *
  * @returns opens it, and may be asked again: keys are opened once, since a passphrase takes its time. It throws TrustError
- *   DATA_LOCKED while another process has it open, CORRUPT where a server died and reading may end this process too, and others
+ *   DATA_LOCKED while another process has it open, CORRUPT where a server died and reading would end this process too, and others
  */
 export function openerOf(settings: Settings): () => Promise<Connection> {
   const { dataDirectory: directory, keysDirectory, anchorFile, passphraseFile } = settings

@@ -1,18 +1,26 @@
 import { open } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import { damageIn, fileError, TrustError } from '../errors.ts'
-import { PLACE_HINT, REPAIR_HINT } from './hints.ts'
+import { damageIn, fileError } from '../errors.ts'
+import { PLACE_HINT } from './hints.ts'
 import { inTurns } from './journal-reader.ts'
 import { mustBeFitToOpen } from './open-level.ts'
-import { isBlockWhole, isTooLong, isTrap, namedIn, placesIn, type Place } from './table-file.ts'
+import { isBlockWhole, isTooLong, isTrap, namedIn, placesIn, type Holds, type Place } from './table-file.ts'
 import { tablesListed } from './table-list.ts'
 
 /** What is wrong with a file of the database. */
 export interface Damage {
   /** A sentence for people. */
   readonly text: string
-  /** True: LevelDB may end the process that reads it. */
-  readonly isTrap: boolean
+  /** Left out: nothing in it ends the process that reads it. */
+  readonly trap?: Trap
+}
+
+/** What LevelDB may end the process for that reads it. */
+export interface Trap {
+  /** Of the table. */
+  readonly path: string
+  /** Bytes of it that tell LevelDB, as UNREADABLE, what it cannot read (`disarm.ts`). None: it is the disk that fails. */
+  readonly marks: readonly number[]
 }
 
 /**
@@ -26,7 +34,7 @@ export interface Damage {
 export async function* lookAtTables(directory: string): AsyncGenerator<Damage | undefined> {
   const listed = tablesListed(directory)
   if (listed === undefined) {
-    yield { text: `the list of tables of the database in ${directory} cannot be read`, isTrap: false }
+    yield { text: `the list of tables of the database in ${directory} cannot be read` }
     return
   }
   // One for all: each that waited for the collector would be megabytes.
@@ -39,7 +47,7 @@ export async function* lookAtTables(directory: string): AsyncGenerator<Damage | 
       // One more byte than there should be: it is read to its end.
       if (buffer.length <= size) buffer = Buffer.allocUnsafeSlow(size + 1)
       const { bytesRead } = await file.read(buffer, 0, size + 1, 0)
-      yield await damageOfTable(name, buffer.subarray(0, bytesRead))
+      yield await damageOfTable(join(directory, name), buffer.subarray(0, bytesRead))
     } catch (error) {
       const isListed = (): boolean => tablesListed(directory)?.has(number) === true
       yield damageOfPlace(join(directory, name), error as NodeJS.ErrnoException, isListed)
@@ -54,15 +62,8 @@ export async function damagedFiles(directory: string): Promise<Damage[]> {
   return found.filter((damage) => damage !== undefined)
 }
 
-/** For whoever is about to read all of it, or to let LevelDB put tables together. @throws TrustError CORRUPT, STORE_UNAVAILABLE */
-export async function mustHaveNoTrap(directory: string): Promise<void> {
-  for await (const damage of lookAtTables(directory)) {
-    if (damage?.isTrap === true) throw new TrustError('CORRUPT', damage.text, { hint: REPAIR_HINT })
-  }
-}
-
 export function hasTrap(found: readonly Damage[]): boolean {
-  return found.some(({ isTrap }) => isTrap)
+  return found.some(({ trap }) => trap !== undefined)
 }
 
 /** Logs and the list of tables: what they hold a server that runs has in its memory, too. */
@@ -71,43 +72,47 @@ function damageToOpening(directory: string): Damage | undefined {
     mustBeFitToOpen(directory)
     return undefined
   } catch (error) {
-    return { text: damageIn(error).message, isTrap: false }
+    return { text: damageIn(error).message }
   }
 }
 
-async function damageOfTable(name: string, table: Buffer): Promise<Damage | undefined> {
-  const damaged = (what: string, trap: boolean): Damage => {
-    const end = trap ? ', and may end the process that reads it' : ''
-    return { text: `the table ${name} is damaged: ${what} not as written${end}`, isTrap: trap }
+async function damageOfTable(path: string, table: Buffer): Promise<Damage | undefined> {
+  const damaged = (what: string, marks: readonly number[] = []): Damage => {
+    const text = `the table ${basename(path)} is damaged: ${what} not as written`
+    return marks.length === 0 ? { text } : { text, trap: { path, marks } }
   }
+  /** @param blocks damaged ones */
+  const marksOf = (blocks: readonly Place[], holds: Holds): number[] =>
+    blocks.filter((place) => isTrap(table, place, holds)).map(({ at, bytes }) => at + bytes)
   let records: Place[]
   let filters: Place[]
   try {
     const { meta, index } = namedIn(table)
-    if (isTooLong(table, index) || isTooLong(table, meta)) return damaged('its end is', true)
-    if (!isBlockWhole(table, index)) return damaged('its index is', isTrap(table, index, 'index'))
-    if (!isBlockWhole(table, meta)) return damaged('its list of filters is', isTrap(table, meta, 'filters'))
+    if (isTooLong(table, index) || isTooLong(table, meta)) return damaged('its end is', [table.length - 1])
+    if (!isBlockWhole(table, index)) return damaged('its index is', marksOf([index], 'index'))
+    if (!isBlockWhole(table, meta)) return damaged('its list of filters is', marksOf([meta], 'filters'))
     records = placesIn(table, index)
     filters = placesIn(table, meta)
   } catch (error) {
-    if (error instanceof RangeError) return damaged('its end is', false)
+    if (error instanceof RangeError) return damaged('its end is')
     throw error
   }
-  const blocks = [...records, ...filters]
-  const wrong: Place[] = []
-  for await (const place of inTurns(blocks)) if (!isBlockWhole(table, place)) wrong.push(place)
-  if (wrong.length === 0) return undefined
-  const trap = wrong.some((place) => isTrap(table, place, filters.includes(place) ? 'filters' : 'records'))
-  return damaged(`${wrong.length} of ${blocks.length} blocks ${wrong.length === 1 ? 'is' : 'are'}`, trap)
+  const wrong: { [holds in 'records' | 'filters']: Place[] } = { records: [], filters: [] }
+  for await (const place of inTurns(records)) if (!isBlockWhole(table, place)) wrong.records.push(place)
+  for (const place of filters) if (!isBlockWhole(table, place)) wrong.filters.push(place)
+  const count = wrong.records.length + wrong.filters.length
+  if (count === 0) return undefined
+  const what = `${count} of ${records.length + filters.length} blocks ${count === 1 ? 'is' : 'are'}`
+  return damaged(what, [...marksOf(wrong.records, 'records'), ...marksOf(wrong.filters, 'filters')])
 }
 
 function damageOfPlace(path: string, error: NodeJS.ErrnoException, isListed: () => boolean): Damage | undefined {
   switch (error.code) {
     case 'ENOENT':
-      return isListed() ? { text: `the table ${basename(path)} is gone`, isTrap: false } : undefined
+      return isListed() ? { text: `the table ${basename(path)} is gone` } : undefined
     case 'EIO':
       // LevelDB has tables mapped: what cannot be read there ends the process.
-      return { text: `the table ${basename(path)} cannot be read: ${error.message}`, isTrap: true }
+      return { text: `the table ${basename(path)} cannot be read: ${error.message}`, trap: { path, marks: [] } }
     default:
       throw fileError('STORE_UNAVAILABLE', `cannot look at ${path}`, error, PLACE_HINT)
   }

@@ -2,6 +2,7 @@ import { damageIn, TrustError, unlessDamaged } from '../errors.ts'
 import type { Anchor } from './anchor.ts'
 import { damagedFiles, hasTrap, type Damage } from './damaged-files.ts'
 import type { Database } from './database.ts'
+import { disarmed } from './disarm.ts'
 import { parseEntry } from './journal.ts'
 import { rangeOfKind } from './keyspace.ts'
 import { readerOver, type StoreReader } from './reader.ts'
@@ -26,7 +27,7 @@ export interface StoreSnapshot {
  * @throws TrustError STORE_UNAVAILABLE
  */
 export async function snapshotOf(database: Database, readAnchor: () => Promise<Anchor>): Promise<StoreSnapshot> {
-  const damage = await damagedFiles(database.directory)
+  const damage = await Promise.all((await damagedFiles(database.directory)).map(disarmed))
   const anchor = await readAnchor().catch(damageIn)
   const records = database.snapshot()
   try {

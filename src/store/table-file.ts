@@ -8,11 +8,14 @@ import { varint } from './varint.ts'
  */
 export const FOOTER_BYTES = 48
 /** The last 8 bytes of every table. */
-const MAGIC = Buffer.from('57fb808b247547db', 'hex')
+export const MAGIC = Buffer.from('57fb808b247547db', 'hex')
 export const TYPE_BYTES = 1
 const CHECKSUM_BYTES = 4
 /** Types of a block. */
 const [RAW, SNAPPY] = [0, 1]
+export const TYPES = [RAW, SNAPPY]
+/** In place of a block's type, or of the last byte of a table: LevelDB says that it cannot read the block, or the table. */
+export const UNREADABLE = 0xff
 /** Each key has a sequence number and a type behind it (db/dbformat.h). */
 const KEY_BYTES = 8
 
@@ -56,7 +59,7 @@ export function placesIn(table: Buffer, place: Place): Place[] {
 }
 
 /** What a block holds: records; places of those, by the last key in each; a filter, or the list of them. */
-type Holds = 'records' | 'index' | 'filters'
+export type Holds = 'records' | 'index' | 'filters'
 
 /**
  * True of a damaged block that may end the process. LevelDB does not look at checksums: it asserts that keys are as long as

@@ -1,14 +1,18 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { copyFile, cp, readdir, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises'
+import { copyFile, cp, readdir, readFile, rename, rm, symlink, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, beforeEach, describe, test } from 'node:test'
 import { promisify } from 'node:util'
+import { Level } from 'level'
 import { check } from '../../src/repository/check.ts'
-import { damagedFiles } from '../../src/store/damaged-files.ts'
+import { damagedFiles, hasTrap } from '../../src/store/damaged-files.ts'
+import { disarmed } from '../../src/store/disarm.ts'
 import { openStore, type LevelStore, type StoreOptions } from '../../src/store/level.ts'
+import { withoutTraps } from '../../src/store/repair/mended-table.ts'
 import { FOOTER_BYTES, namedIn, placesIn, type Place } from '../../src/store/table-file.ts'
+import { until } from '../support/until.ts'
 import { commitOf, createStore, documentOf, storePlace } from '../support/test-store.ts'
 
 /** A server of Countersign, as far as it reads records. */
@@ -32,6 +36,15 @@ async function readAll(directory: string): Promise<string> {
     (error: { signal: string }) => error.signal,
   )
 }
+
+/** What Level is in Node, which its types do not tell. */
+interface ClassicLevel {
+  compactRange(start: Buffer, end: Buffer): Promise<void>
+  close(): Promise<void>
+}
+
+/** Nothing was found to be wrong, or it was said to be. */
+const SURVIVED = /^(?:|CORRUPT)$/
 
 describe('files of a database are held against their checksums', () => {
   const ends: (() => Promise<void>)[] = []
@@ -57,6 +70,7 @@ describe('files of a database are held against their checksums', () => {
     await (await openStore(place)).close()
     whole = `${place.directory}-whole`
     await cp(place.directory, whole, { recursive: true })
+    await copyFile(place.anchorFile, `${whole}-anchor`)
     const names = (await readdir(whole)).filter((each) => each.endsWith('.ldb'))
     const tables = await Promise.all(names.map(async (each) => [each, await readFile(join(whole, each))] as const))
     ;[name, table] = tables.toSorted(([, one], [, other]) => other.length - one.length)[0]!
@@ -70,9 +84,12 @@ describe('files of a database are held against their checksums', () => {
   beforeEach(async () => {
     await rm(place.directory, { recursive: true })
     await cp(whole, place.directory, { recursive: true })
+    await copyFile(`${whole}-anchor`, place.anchorFile)
   })
 
   const texts = async (): Promise<string[]> => (await damagedFiles(place.directory)).map(({ text }) => text)
+
+  const blockCount = (): number => places.records.length + places.filters.length
 
   /** Write the table with something changed. */
   async function harm(change: (bytes: Buffer) => void): Promise<void> {
@@ -103,7 +120,7 @@ describe('files of a database are held against their checksums', () => {
 
   test('one bit anywhere in a table is found; nothing is said of a sound one', async () => {
     assert.deepEqual(await texts(), [])
-    const blocks = places.records.length + places.filters.length
+    const blocks = blockCount()
     assert.ok(blocks > 20)
     const one = [`the table ${name} is damaged: 1 of ${blocks} blocks is not as written`]
     for (let trial = 0; trial < 60; trial += 1) {
@@ -131,23 +148,42 @@ describe('files of a database are held against their checksums', () => {
     assert.equal(await readAll(place.directory), 'SIGABRT')
     const damage = await damagedFiles(place.directory)
     assert.deepEqual(
-      damage.map(({ isTrap }) => isTrap),
-      [true],
+      damage.map(({ trap }) => trap?.marks.length),
+      [1],
     )
-    assert.match(damage[0]?.text ?? '', /: 1 of \d+ blocks is not as written, and may end the process that reads it$/)
+    const text = `the table ${name} is damaged: 1 of ${blockCount()} blocks is not as written`
+    assert.equal(damage[0]?.text, text)
 
+    // Whoever reads all of it sees to it that LevelDB survives, also where it has the table open.
     await using store = await opened()
+    const { records, findings } = await check(await store.snapshot(), () => true, Date.now())
+    assert.equal(findings[0]?.text, text)
+    assert.ok((records.document ?? 0) > 50)
+    assert.match(findings.map((finding) => finding.text).join('\n'), /^the record .+ cannot be read$/m)
+    const copy = { directory: `${place.directory}-copy`, anchorFile: `${place.anchorFile}-copy` }
+    await assert.rejects(store.copyTo(copy), { code: 'CORRUPT' })
+  })
+
+  test('a trap that cannot be marked is not read', async () => {
+    await using store = await opened()
+    await symlink('/proc/self/mem', `${path}-mem`)
+    await rename(`${path}-mem`, path)
+    const text = `the table ${name} cannot be read: EIO: i/o error, read, and may end the process that reads it`
     const { records, findings } = await check(await store.snapshot(), () => true, Date.now())
     assert.deepEqual(records, {})
     assert.deepEqual(
-      findings.map(({ severity, text }) => `${severity}: ${text}`),
+      findings.map((finding) => `${finding.severity}: ${finding.text}`),
       [
-        `error: ${damage[0]?.text}`,
+        `error: ${text}`,
         'error: no record was looked at, since that may end the process: stop the server, and "countersign repair DIRECTORY" makes all whole',
       ],
     )
     const copy = { directory: `${place.directory}-copy`, anchorFile: `${place.anchorFile}-copy` }
-    await assert.rejects(store.copyTo(copy), { code: 'CORRUPT', message: damage[0]?.text })
+    await assert.rejects(store.copyTo(copy), { code: 'CORRUPT', message: text })
+    const elsewhere = { text: 'x', trap: { path: join(place.directory, 'none'), marks: [1] } }
+    const left = await disarmed(elsewhere)
+    assert.match(left.text, /^x, and may end the process that reads it: it cannot be marked: ENOENT: /)
+    assert.equal(left.trap, elsewhere.trap)
   })
 
   test('what is no trap LevelDB survives; then all records are looked at, and what is damaged is named', async () => {
@@ -156,15 +192,15 @@ describe('files of a database are held against their checksums', () => {
       const [from, bytes] = [Math.floor(Math.random() * places.index.at), [1, 40, 4096, 9000][trial % 4]!]
       await harm((table) => void table.fill(trial % 3 === 0 ? 0 : 0xa5, from, Math.min(from + bytes, table.length)))
       const damage = await damagedFiles(place.directory)
-      if (damage.some(({ isTrap }) => isTrap)) traps += 1
-      else assert.match(await readAll(place.directory), /^(?:|CORRUPT)$/, `${bytes} bytes at ${from}`)
+      if (hasTrap(damage)) traps += 1
+      else assert.match(await readAll(place.directory), SURVIVED, `${bytes} bytes at ${from}`)
     }
     assert.ok(traps < 12)
     // In the value of its last entry.
     const { at, bytes } = unpacked()
     await harm(zeros({ at: at + bytes - 60, bytes: 5 }))
     const before = await damagedFiles(place.directory)
-    assert.deepEqual([before.length, before[0]?.isTrap], [1, false])
+    assert.deepEqual([before.length, hasTrap(before)], [1, false])
     await using store = await opened()
     const { findings } = await check(await store.snapshot(), () => true, Date.now())
     assert.equal(findings[0]?.text, before[0]?.text)
@@ -190,16 +226,55 @@ describe('files of a database are held against their checksums', () => {
     for (const [what, [trap, change]] of Object.entries(cases)) {
       await harm(change)
       const found = await damagedFiles(place.directory)
-      assert.deepEqual([found.length, found[0]?.isTrap], [1, trap], what)
-      assert.match(await readAll(place.directory), trap ? /^SIG(?:ABRT|SEGV)$/ : /^(?:|CORRUPT)$/, what)
+      assert.deepEqual([found.length, hasTrap(found)], [1, trap], what)
+      assert.match(await readAll(place.directory), trap ? /^SIG(?:ABRT|SEGV)$/ : SURVIVED, what)
+      if (!trap) continue
+      assert.deepEqual(await disarmed(found[0]!), { text: found[0]!.text })
+      assert.match(await readAll(place.directory), SURVIVED, what)
+      assert.equal(hasTrap(await damagedFiles(place.directory)), false)
     }
+  })
+
+  test('where LevelDB meets a mark when it puts tables together one commit is refused, and the next is not', async () => {
+    await using store = await opened()
+    const { at, bytes } = unpacked()
+    await harm((table) => void (table[at + bytes] = 0xff))
+    const handle = new Level(place.directory, {
+      keyEncoding: 'buffer',
+      multithreading: true,
+    }) as unknown as ClassicLevel
+    await handle.compactRange(Buffer.of(0), Buffer.of(0xff))
+    await handle.close()
+    const documents = [documentOf('targets', 1, 'x')]
+    await assert.rejects(store.commit(commitOf('example.org/next', 0, documents)), { code: 'STORE_UNAVAILABLE' })
+    await until('the database to be open again', () => store.readiness().writable)
+    await store.commit(commitOf('example.org/next', 0, documents))
+    assert.deepEqual([(await texts()).length, store.tail().number], [1, 81])
+  })
+
+  test('a mark is taken back by whoever mends the table', () => {
+    // What is marked was read wrongly, say, and is sound.
+    const marks = [...places.records, ...places.filters, places.index, places.meta].map(
+      (block) => block.at + block.bytes,
+    )
+    for (const mark of [...marks, table.length - 1]) {
+      const marked = Buffer.from(table)
+      marked[mark] = 0xff
+      assert.deepEqual(withoutTraps(marked)?.bytes, table, String(mark))
+    }
+    // One bit was wrong.
+    const { at, bytes } = unpacked()
+    const marked = Buffer.from(table)
+    marked[at + 3]! ^= 4
+    marked[at + bytes] = 0xff
+    assert.deepEqual(withoutTraps(marked)?.bytes, table)
   })
 
   test('a block that says that it takes gigabytes may be more than there is memory for', async () => {
     for (const packed of [...places.records, ...places.filters].filter(({ at, bytes }) => table[at + bytes] === 1)) {
       await harm((bytes) => void bytes.write('ffffffff0f', packed.at, 'hex'))
       const found = await damagedFiles(place.directory)
-      assert.deepEqual([found.length, found[0]?.isTrap], [1, true])
+      assert.deepEqual([found.length, hasTrap(found)], [1, true])
     }
   })
 

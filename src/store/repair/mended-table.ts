@@ -1,8 +1,15 @@
-import { FOOTER_BYTES, isBlockWhole, namedIn, placesIn, TYPE_BYTES, type Place } from '../table-file.ts'
+import {
+  FOOTER_BYTES,
+  isBlockWhole,
+  MAGIC,
+  namedIn,
+  placesIn,
+  TYPE_BYTES,
+  TYPES,
+  UNREADABLE,
+  type Place,
+} from '../table-file.ts'
 import { turnBack, type MendedFile } from './mended-file.ts'
-
-/** No type of a block: LevelDB says that it cannot read it. */
-const UNREADABLE = 0xff
 
 /**
  * Hold all blocks of a table against their checksums, which LevelDB does not: one that is damaged may end the process, or
@@ -31,9 +38,11 @@ export function withoutTraps(table: Buffer): MendedFile | undefined {
   return bytes.equals(table) ? undefined : { bytes, bits }
 }
 
-/** The footer has no checksum, but what it names has. @returns true if a bit of it was turned back */
+/** The footer has no checksum, but what it names has. @returns true if it was turned back to what it was */
 function mendFooter(table: Buffer): boolean {
-  if (isFooterRight(table)) return false
+  const isMarked = table.at(-1) === UNREADABLE
+  if (isMarked) MAGIC.copy(table, table.length - MAGIC.length)
+  if (isFooterRight(table)) return isMarked
   for (let at = Math.max(0, table.length - FOOTER_BYTES); at < table.length; at += 1) {
     const byte = table[at]!
     for (let bit = 0; bit < 8; bit += 1) {
@@ -58,8 +67,13 @@ function isFooterRight(table: Buffer): boolean {
 /** @throws RangeError for a place that is not in the table */
 function mendBlock(table: Buffer, place: Place): 'whole' | 'mended' | 'unreadable' {
   if (isBlockWhole(table, place)) return 'whole'
-  const end = place.at + place.bytes + TYPE_BYTES
-  if (turnBack(table, place.at, end, end)) return 'mended'
-  table[end - TYPE_BYTES] = UNREADABLE
+  const typeAt = place.at + place.bytes
+  const end = typeAt + TYPE_BYTES
+  // One that was marked was of one of the types that there are.
+  for (const type of table[typeAt] === UNREADABLE ? TYPES : [table[typeAt]!]) {
+    table[typeAt] = type
+    if (turnBack(table, place.at, end, end)) return 'mended'
+  }
+  table[typeAt] = UNREADABLE
   return 'unreadable'
 }
