@@ -4,15 +4,19 @@ import { canonicalKeyId } from '../tuf/key.ts'
 import { typed } from '../tuf/gun.ts'
 import { BASE_ROLES } from '../tuf/role.ts'
 import { formatTime } from '../tuf/time.ts'
+import { whoseText, type KnownRootKey } from './known-root-keys.ts'
 
 /** What a staged root is for, who has signed it, and what to type next. */
-export function stagedForPeople({ gun, version, reason, by, at, former, own, complete }: StagedRootRow): string {
+export function stagedForPeople(
+  { gun, version, reason, by, at, former, own, complete }: StagedRootRow,
+  known: readonly KnownRootKey[],
+): string {
   const lines = [
     `Root version ${version} of ${gun} waits for signatures`,
     `  for      ${reason}`,
     `  staged   ${at} by ${by}`,
-    ...(former === undefined ? [] : [`  of the root in force: ${needText(former)}`]),
-    `  of the new root itself: ${needText(own)}`,
+    ...(former === undefined ? [] : [`  of the root in force: ${needText(former, known)}`]),
+    `  of the new root itself: ${needText(own, known)}`,
   ]
   const next = complete
     ? [`next: countersign root publish ${typed(gun)}`]
@@ -40,7 +44,9 @@ export function payloadForPeople({ payload }: StagedRootDescription): string {
   ].join('\n')
 }
 
-function needText({ threshold, keys }: SigningNeed): string {
-  const list = keys.map(({ keyId, signed }) => `\n    ${keyId} ${signed ? 'signed' : 'not yet'}`)
+function needText({ threshold, keys }: SigningNeed, known: readonly KnownRootKey[]): string {
+  const list = keys.map(
+    ({ keyId, signed }) => `\n    ${keyId} ${whoseText(keyId, known)}: ${signed ? 'signed' : 'not yet'}`,
+  )
   return `${threshold} of these keys${list.join('')}`
 }

@@ -93,7 +93,7 @@ export async function writeNew(file: string, text: string): Promise<void> {
   }
 }
 
-/** What `writeNew` would find, for a dry run. @throws TrustError BAD_SETTINGS */
+/** What `writeNew` would find, for a dry run, and before passphrases are asked for. @throws TrustError BAD_SETTINGS */
 export async function mustBeNew(file: string): Promise<void> {
   if (existsSync(file)) cannotMake(file, new Error('EEXIST: file already exists'))
   await access(dirname(file), constants.W_OK).catch((cause: unknown) => cannotMake(file, cause))

@@ -4,6 +4,7 @@ import { TrustError } from '../errors.ts'
 import { typed } from '../tuf/gun.ts'
 import { payloadForPeople, stagedForPeople } from './describe-root.ts'
 import { inEach, oneGun, outcomeTable, WAITING_HINT } from './fleet.ts'
+import { knownRootKeys } from './known-root-keys.ts'
 import { DRY_RUN_OPTION, JSON_OPTION } from './options.ts'
 import { print, printJson } from './print.ts'
 import { holdsStaged, KEY_PASSPHRASE_OPTION, readRootKeyFile, readStaged, writeStaged } from './root-files.ts'
@@ -46,7 +47,7 @@ async function sign(target: string, options: Options, command: Command): Promise
     const keyring = new RootKeyring(connection, passphraseFile)
     const { staged, version } = await signAndPublish(connection, keyring, oneGun(target), rootKey, dryRun)
     if (json === true) printJson({ gun: target, version: version ?? null, staged })
-    else if (version === undefined) print(stagedForPeople(staged))
+    else if (version === undefined) print(stagedForPeople(staged, knownRootKeys(await keyring.records())))
     else print(`${dryRun === true ? 'would publish' : 'published'} root version ${version} of ${target}`)
     return version === undefined ? EXIT.negative : EXIT.ok
   })

@@ -99,13 +99,14 @@ function importKey(name: string, file: string, options: Options, command: Comman
 
 function exportKey(name: string, file: string, options: Options, command: Command): Promise<void> {
   return withConnection(command, async (connection) => {
+    const { remove = false, dryRun = false, json } = options
+    // Nobody types three passphrases for a file that cannot be made.
+    await mustBeNew(file)
     const { record, key } = await new RootKeyring(connection, options.passphraseFile).open(name)
     const what = `new passphrase of the key file of ${name}`
     const passphrase = await newSecretFrom(options.keyPassphraseFile, what, KEY_PASSPHRASE_OPTION)
-    const { remove = false, dryRun = false, json } = options
     const text = encodeKeyFile(key, passphrase)
-    if (dryRun) await mustBeNew(file)
-    else await writeNew(file, text)
+    if (!dryRun) await writeNew(file, text)
     if (remove) await connection.call(saveRootKey, { name, public: record.public, sealed: null }, dryRun)
     if (json === true) printJson({ name, keyId: record.keyId, file, removed: remove })
     else if (dryRun) print(`would write ${file}${remove ? `; the root key ${name} would be offline then` : ''}`)

@@ -1,19 +1,12 @@
-import type { RootKey } from '../admin/root-keys.ts'
 import { planRoot } from '../admin/roots.ts'
 import { TrustError } from '../errors.ts'
 import { keysText } from '../repository/rotated-roles.ts'
 import { FORMER_KEY, PINNED_KEYS, type RotationPlan } from '../repository/rotation-plan.ts'
 import { rolesIn, type AskedRoles } from './asked-roles.ts'
 import type { Connection } from './connection.ts'
+import { knownRootKeys, whoseText, type KnownRootKey } from './known-root-keys.ts'
 import { print, printJson } from './print.ts'
-import {
-  hereFirst,
-  isRenewal,
-  nextAuthority,
-  saysAuthority,
-  type AuthorityOptions,
-  type NextAuthority,
-} from './root-authority.ts'
+import { isRenewal, nextAuthority, saysAuthority, type AuthorityOptions, type NextAuthority } from './root-authority.ts'
 import { RootKeyring } from './root-keys.ts'
 import { EXIT } from './run.ts'
 
@@ -25,11 +18,7 @@ export interface PlanOptions extends AuthorityOptions {
 /** A plan, and what is known here of the root keys. */
 type Plan = RotationPlan & {
   /** Those of `signers` that have a name here. */
-  readonly known: readonly {
-    readonly keyId: string
-    readonly name: string
-    readonly holder: 'sealed here' | 'offline'
-  }[]
+  readonly known: readonly KnownRootKey[]
   /** True: too few of `signers` are sealed here, so the root that is made waits for signatures. */
   readonly waits: boolean
   /** The root keys that were said for it. */
@@ -50,12 +39,12 @@ export async function plan(
   options: PlanOptions,
 ): Promise<number> {
   const keyring = new RootKeyring(connection, undefined)
-  const records = hereFirst(await keyring.records())
+  const here = knownRootKeys(await keyring.records())
   const plans: (Plan | Unplanned)[] = []
   for (const gun of guns) {
     try {
       const roles = await rolesIn(connection, gun, asked)
-      const found = withHolders(await connection.call(planRoot, { gun, roles }), records)
+      const found = withHolders(await connection.call(planRoot, { gun, roles }), here)
       const said = saysAuthority(roles, options) && found.obstacles.length === 0
       plans.push(said ? planned(found, await nextAuthority(keyring, found, options)) : found)
     } catch (error) {
@@ -73,13 +62,8 @@ function isWaiting(each: Plan | Unplanned): boolean {
   return 'waits' in each && each.waits
 }
 
-/** @param records of all root keys, those that are sealed here first */
-function withHolders(found: RotationPlan, records: readonly RootKey[]): Plan {
-  const known = [...new Set(found.signers)].flatMap((keyId): Plan['known'][number][] => {
-    const record = records.find((each) => each.keyId === keyId)
-    if (record === undefined) return []
-    return [{ keyId, name: record.name, holder: record.sealed === null ? 'offline' : 'sealed here' }]
-  })
+function withHolders(found: RotationPlan, all: readonly KnownRootKey[]): Plan {
+  const known = [...new Set(found.signers)].flatMap((id) => all.filter(({ keyId }) => keyId === id))
   const here = known.filter(({ holder }) => holder === 'sealed here')
   return { ...found, known, waits: here.length < found.threshold }
 }
@@ -116,7 +100,7 @@ function planText(each: Plan | Unplanned, { stage, renew }: PlanOptions): string
   return [
     title,
     `  root version ${each.version}, signed by ${each.threshold} of:`,
-    ...each.signers.map((keyId) => `    ${keyId} ${whereText(each, keyId)}`),
+    ...each.signers.map((keyId) => `    ${keyId} ${whoseText(keyId, each.known)}`),
     ...(waits ? ['  it would wait for signatures: too few of these keys are sealed here'] : []),
     ...(each.next === undefined ? [] : [`  from then on each root is signed by ${each.next.threshold} of:`]),
     ...(each.next?.keys ?? []).map(({ name, keyId }) => `    ${keyId} ${name}`),
@@ -125,10 +109,4 @@ function planText(each: Plan | Unplanned, { stage, renew }: PlanOptions): string
     ...each.breaks.map((text) => `  breaks: ${text}`),
     ...obstacles,
   ].join('\n')
-}
-
-function whereText({ known }: Plan, keyId: string): string {
-  const found = known.find((each) => each.keyId === keyId)
-  if (found === undefined) return '(not here)'
-  return found.holder === 'offline' ? `${found.name} (offline)` : found.name
 }

@@ -4,10 +4,12 @@ import type { StagedRootRow } from '../admin/root-answers.ts'
 import { discardRoot, listStagedRoots, publishRoot, showStagedRoot, signRoot } from '../admin/roots.ts'
 import { typed } from '../tuf/gun.ts'
 import { stagedForPeople } from './describe-root.ts'
+import { knownRootKeys } from './known-root-keys.ts'
 import { codeOfList, DAMAGED } from './list.ts'
 import { DRY_RUN_OPTION, JSON_OPTION } from './options.ts'
 import { print, printJson, table } from './print.ts'
 import { readStaged, stagedText, writeNew } from './root-files.ts'
+import { RootKeyring } from './root-keys.ts'
 import { addSign } from './root-sign.ts'
 import { ask, EXIT, withConnection } from './run.ts'
 
@@ -55,9 +57,14 @@ export function addStagedRoots(root: Command): void {
 }
 
 function show(gun: string, { out, json }: Options, command: Command): Promise<void> {
-  if (out === undefined) return ask(command, showStagedRoot, { gun }, stagedForPeople)
   return withConnection(command, async (connection) => {
-    await writeNew(out, stagedText(await connection.call(showStagedRoot, { gun })))
+    const staged = await connection.call(showStagedRoot, { gun })
+    if (out === undefined) {
+      if (json === true) printJson(staged)
+      else print(stagedForPeople(staged, knownRootKeys(await new RootKeyring(connection, undefined).records())))
+      return EXIT.ok
+    }
+    await writeNew(out, stagedText(staged))
     if (json === true) printJson({ gun, file: out })
     else print(`wrote ${out}: sign it with "countersign root sign ${typed(out)} --key KEYFILE"`)
     return EXIT.ok

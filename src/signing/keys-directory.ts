@@ -157,7 +157,7 @@ async function changeSecret(
   }
   // Opened before anything is written: a new key file must not replace the one that is still needed.
   await Keyring.open(join(directory, KEYRING), old.bytes)
-  const given = newPassphraseFile === undefined ? undefined : await passphrase(newPassphraseFile, true)
+  const given = newPassphraseFile === undefined ? undefined : await passphrase(newPassphraseFile, true, 'the path')
   if (dryRun) return
   const secret = given ?? (await newKeyFile(directory))
   await Keyring.rekey(join(directory, KEYRING), old.bytes, secret)
@@ -188,8 +188,8 @@ async function newKeyFile(directory: string): Promise<Secret> {
   return { kind: 'key-file', bytes }
 }
 
-async function passphrase(path: string, isNew: boolean): Promise<Secret> {
-  const text = (await readSecretFile(path)).toString('utf8').replace(/\r?\n$/, '')
+async function passphrase(path: string, isNew: boolean, named?: string): Promise<Secret> {
+  const text = (await readSecretFile(path, named)).toString('utf8').replace(/\r?\n$/, '')
   if (isNew ? text.length < PASSPHRASE_MIN_LENGTH : text === '') {
     throw new TrustError('BAD_KEYS', `the passphrase in ${path} is empty or too short`, {
       hint: `use at least ${PASSPHRASE_MIN_LENGTH} characters`,

@@ -153,7 +153,7 @@ hint: set passphraseFile (COUNTERSIGN_PASSPHRASE_FILE) to the file that has it
         /^error: the passphrase in short is empty or too short\nhint: use at least 8/,
       ],
       [['--new-passphrase-file', 'open'], /^error: open can be read by others\nhint: chmod 600 open\n/],
-      [['--new-passphrase-file', 'nowhere'], /^error: cannot read nowhere: ENOENT/],
+      [['--new-passphrase-file', 'nowhere'], /^error: cannot read nowhere: ENOENT.*\nhint: check the path\n/],
       [['--new-key-file'], /^error: the keyring is under a key file already\n/],
       [[], /^error: say either --new-passphrase-file or --new-key-file\n/],
       [['--new-key-file', '--new-passphrase-file', 'first'], /^error: say either /],

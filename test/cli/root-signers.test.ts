@@ -31,6 +31,7 @@ describe('which of the root keys sign', () => {
   test('nobody is asked for the passphrase of one that is not needed, or if another one is known already', async () => {
     await prints(`key rotate docker.io/order/* timestamp --all ${BOB}`, /one {2}rotated {2}2\n.*two {2}rotated {2}2\n$/)
     await prints(`key rotate ${ONE} timestamp --stage`, /waits/)
+    await prints(`root show ${ONE}`, /of the new root itself: 1 of these keys\n {4}ID bob: not yet\n/)
     await prints(`root sign ${ONE} ${BOB}`, `published root version 3 of ${ONE}\n`)
   })
 

@@ -206,9 +206,9 @@ warning: there is no user alicf: "countersign user list" prints all
   for      a new snapshot key
   staged   YYYY-MM-DDTHH:MM:SSZ by local
   of the root in force: 1 of these keys
-    ID not yet
+    ID root: not yet
   of the new root itself: 1 of these keys
-    ID not yet
+    ID root: not yet
 next: countersign root sign ${GUN}
 with a key that is elsewhere: countersign root show ${GUN} --out FILE
 `,

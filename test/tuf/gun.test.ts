@@ -35,7 +35,7 @@ test('a command that names a repository can be copied to a shell, whatever the n
     own: need,
     complete: false,
   }
-  const said = stagedForPeople({ ...staged, gun: "a/it's" })
+  const said = stagedForPeople({ ...staged, gun: "a/it's" }, [])
   assert.match(said, /countersign root sign 'a\/it'\\''s'\n.*countersign root show 'a\/it'\\''s' --out FILE$/)
   assert.equal(typed(parseGun('docker.io/library/alpine')), 'docker.io/library/alpine')
 })
