@@ -132,6 +132,7 @@ test('what is wrong with a value is said in words, for every kind of value', () 
     cache: null,
     webhook: { url: 'hooks' },
     lisen: {},
+    signers: { rules: [{ signer: 'file', rol: 'targets' }] },
   })
   assert.deepEqual(lines.map((line) => line.trim()).toSorted(), [
     'access.clientCertificates.caFile: is missing; it must be text',
@@ -144,6 +145,7 @@ test('what is wrong with a value is said in words, for every kind of value', () 
     'lisen: there is no such setting; the nearest is listen',
     'listen.host: must not be empty',
     'listen.port: must be a number',
+    'signers.rules.0.rol: there is no such setting',
     'threads: must be above 0',
     'webhook.url: must be a URL that begins with https://',
   ])

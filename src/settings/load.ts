@@ -136,6 +136,10 @@ function mistakeOf(issue: z.core.$ZodIssue, origins: Map<string, 'file' | 'envir
     // Groups too: `lisen` is `listen`, not one of the settings in it.
     const known = leaves().flatMap((leaf) => leaf.name.split('.').map((_, at, all) => all.slice(0, at + 1).join('.')))
     const names = issue.keys.map((key) => (name === '' ? key : `${name}.${key}`))
+    // Of what stands in a list the names are not among them.
+    if (issue.path.some((part) => typeof part === 'number')) {
+      return names.map((each) => `${each}: there is no such setting`).join('\n  ')
+    }
     return names.map((each) => `${each}: there is no such setting; the nearest is ${nearest(each, known)}`).join('\n  ')
   }
   return `${origins.get(name) === 'environment' ? variableOf(name) : name}: ${issue.message}`
