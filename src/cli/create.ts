@@ -1,10 +1,10 @@
 import type { Command } from 'commander'
 import { stageNextRoot } from '../admin/roots.ts'
 import { TrustError } from '../errors.ts'
-import { nameInDocker } from '../registry/reference.ts'
+import { isNameInDocker, nameInDocker } from '../registry/reference.ts'
 import { issueRootCertificate } from '../signing/root-certificate.ts'
 import { makeRootKey } from '../signing/root-key.ts'
-import { parseGun, typed } from '../tuf/gun.ts'
+import { parseGun, typed, type Gun } from '../tuf/gun.ts'
 import { DRY_RUN_OPTION, JSON_OPTION, wholeNumber } from './options.ts'
 import { note, print, printJson } from './print.ts'
 import { mustBeReached } from './root-authority.ts'
@@ -46,7 +46,7 @@ function create(name: string, options: Options, command: Command): Promise<void>
     // Whether there may be such a repository is asked with a key for nothing, before one is made for it and kept.
     const { public: unused } = await issueRootCertificate(makeRootKey(), commonName, Date.now())
     await connection.call(stageNextRoot, { gun, change: { what: 'create', certificates: [unused] } }, true)
-    if (nameInDocker(gun) !== gun) note(`warning: docker looks for it under ${nameInDocker(gun)}, not under ${gun}`)
+    warnOfName(gun)
     const keyring = new RootKeyring(connection, options.passphraseFile, dryRun)
     const certificates: string[] = []
     for (const wanted of names.length === 0 ? [undefined] : names) {
@@ -65,6 +65,14 @@ function create(name: string, options: Options, command: Command): Promise<void>
     else print(`created ${gun}; sign a tag: countersign tag sign ${typed(gun)} TAG`)
     return EXIT.ok
   })
+}
+
+/** It may be for notary, which knows other names; typed for docker it is a slip that clients would meet only later. */
+function warnOfName(gun: Gun): void {
+  const name = nameInDocker(gun)
+  if (!isNameInDocker(gun))
+    note(`warning: docker knows no repository of the name ${gun}: they are lower case, without a tag`)
+  else if (name !== gun) note(`warning: docker looks for it under ${name}, not under ${gun}`)
 }
 
 /** @throws TrustError INVALID_PARAMETERS for a wildcard that does not name the repository */

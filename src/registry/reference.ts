@@ -14,6 +14,9 @@ export interface RegistryPlace {
 /** Docker Hub answers under another name than images carry, and has its credentials under a third one. */
 const HUB = { host: 'docker.io', registry: 'registry-1.docker.io', account: 'https://index.docker.io/v1/' }
 
+/** What docker takes for the path of images; names of trust data may be others. */
+const PATH = /^[a-z\d]+(?:(?:[._]|__|-+)[a-z\d]+)*(?:\/[a-z\d]+(?:(?:[._]|__|-+)[a-z\d]+)*)*$/
+
 /** The registry of a repository's images: its name up to the first slash, if that can be a host. */
 export function registryPlace(gun: Gun): RegistryPlace {
   const { host, repository } = asDockerReads(gun)
@@ -27,6 +30,11 @@ export function registryPlace(gun: Gun): RegistryPlace {
 export function nameInDocker(gun: Gun): string {
   const { host, repository } = asDockerReads(gun)
   return `${host}/${repository}`
+}
+
+/** False where docker says `invalid reference format`, or reads a tag in it. */
+export function isNameInDocker(gun: Gun): boolean {
+  return PATH.test(asDockerReads(gun).repository)
 }
 
 function asDockerReads(gun: Gun): { host: string; repository: string } {

@@ -63,6 +63,12 @@ describe('repositories that the server signs, at the terminal', () => {
         `would create ${short}\nwarning: docker looks for it under ${name}, not under ${short}\n`,
       )
     }
+    for (const name of [`${GUN}:v1`, 'docker.io/acme/App']) {
+      await prints(
+        `repo create ${name} --passphrase-file pass --dry-run`,
+        `would create ${name}\nwarning: docker knows no repository of the name ${name}: they are lower case, without a tag\n`,
+      )
+    }
     for (const dryRun of ['', ' --dry-run']) {
       await prints(
         `repo create ${GUN} --passphrase-file pass${dryRun}`,

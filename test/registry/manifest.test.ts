@@ -10,7 +10,7 @@ import { text } from 'node:stream/consumers'
 import { test, type TestContext } from 'node:test'
 import { dockerCredentials, type Credentials } from '../../src/registry/credentials.ts'
 import { readManifest } from '../../src/registry/manifest.ts'
-import { registryPlace, type RegistryPlace } from '../../src/registry/reference.ts'
+import { isNameInDocker, registryPlace, type RegistryPlace } from '../../src/registry/reference.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
 
 const MANIFEST = Buffer.from('{"schemaVersion":2}')
@@ -37,6 +37,21 @@ async function registry(
   const host = `127.0.0.1:${(server.address() as AddressInfo).port}`
   return { place: registryPlace(parseGun(`${host}/team/app`)), asked }
 }
+
+test('which names docker takes for those of a repository', () => {
+  const known = ['alpine', 'docker.io/acme/app', 'LOCALHOST.example:5000/a/b_c/d__e/f--g/h.i', 'localhost/a', '::1/a']
+  for (const gun of known) assert.ok(isNameInDocker(parseGun(gun)), gun)
+  const unknown = [
+    'docker.io/acme/app:v1',
+    'acme/App',
+    'docker.io/a b',
+    'docker.io/é',
+    'docker.io/-a',
+    'a/b_',
+    'a/b..c',
+  ]
+  for (const gun of unknown) assert.ok(!isNameInDocker(parseGun(gun)), gun)
+})
 
 test('where the images of a repository are', () => {
   const places = [
