@@ -45,6 +45,7 @@ const changedTags = z.lazy(() =>
       leftOut: texts.meta({
         description: 'tags that were signed by keys that the owner has taken away since: they are not signed again',
       }),
+      absent: texts.meta({ description: 'tags that were to be signed no more, and were not signed' }),
       shadowed: texts.meta({
         description: 'tags of which targets/releases says something else: docker goes by that, and not by targets',
       }),

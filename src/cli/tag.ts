@@ -77,7 +77,10 @@ function sign(
       count = set.length
       return { gun, set, as, ifMatch }
     }
-    const show = (changed: Changed): string => changedText(changed, `signed ${counted(count, 'tag', 'tags')} of ${gun}`)
+    const show = (changed: Changed): string =>
+      count === 0
+        ? `nothing to do: ${from} names no tag`
+        : changedText(changed, `signed ${counted(count, 'tag', 'tags')} of ${gun}`)
     return ask(command, signManyTags, input, show)
   }
   let seen = ''
@@ -106,17 +109,21 @@ function sign(
 
 function remove(gun: string, tags: string[], { as, ifMatch }: Options, command: Command): Promise<void> {
   const [only = ''] = tags
-  const what = tags.length === 1 ? `${gun}:${only}` : counted(tags.length, 'tag', 'tags')
-  const show = (changed: Changed): string => changedText(changed, `signs ${what} no more`)
+  const show = (changed: Changed): string => {
+    const [first = '', ...others] = tags.filter((tag) => !changed.absent.includes(tag))
+    const what = others.length === 0 ? `${gun}:${first}` : counted(others.length + 1, 'tag', 'tags')
+    return changedText(changed, `signs ${what} no more`)
+  }
   if (tags.length === 1) return ask(command, removeTag, { gun, tag: only, as, ifMatch }, show)
   return ask(command, signManyTags, { gun, remove: tags, as, ifMatch }, show)
 }
 
-function changedText({ roles, changed, leftOut, shadowed }: Changed, done: string): string {
+function changedText({ roles, changed, leftOut, absent, shadowed }: Changed, done: string): string {
   const lines = [changed ? `${done} (${roles.join(', ')})` : 'nothing to do: it is so already']
   if (leftOut.length > 0) {
     lines.push(`not signed again, the key that had signed them is trusted no more: ${leftOut.join(', ')}`)
   }
+  if (absent.length > 0) lines.push(`not signed before: ${absent.join(', ')}`)
   const otherwise = `targets/releases says something else of ${shadowed.join(', ')}, and docker goes by that`
   return withWarnings(lines.join('\n'), { warnings: shadowed.length === 0 ? [] : [otherwise] })
 }

@@ -39,6 +39,8 @@ export interface SignResult {
   readonly etag: string
   /** Tags that were in these roles, signed by keys that the owner has taken away since: they are not signed again. */
   readonly leftOut: readonly string[]
+  /** Tags that were to be signed no more, and that none of these roles had: a slip of the keyboard, perhaps. */
+  readonly absent: readonly string[]
 }
 
 /**
@@ -76,15 +78,17 @@ export async function signTags(trust: Trust, gun: Gun, request: SignRequest, act
       uploads.push(signed.metadata)
       keys.push(...signed.keys)
       const kept = payload['targets'] as JsonObject
-      for (const tag of Object.keys(invalid?.signed['targets'] ?? {})) if (kept[tag] === undefined) leftOut.add(tag)
+      for (const tag of tagsOf(invalid)) if (kept[tag] === undefined) leftOut.add(tag)
     }
     made = uploads
+    const there = new Set(bases.flatMap(({ valid, invalid }) => tagsOf(valid ?? invalid)))
     const first = uploads.find(({ role }) => role === roles[0])
     result = {
       roles,
       changed: uploads.length > 0,
       etag: first?.checksums.sha256 ?? current,
       leftOut: [...leftOut].filter((tag) => !remove.includes(tag)),
+      absent: remove.filter((tag) => !there.has(tag)),
     }
     if (uploads.length === 0) return undefined
     const accepted = acceptUpdate(gun, currentOf(trust, gun, head), uploads, now)
@@ -141,6 +145,10 @@ function baseOf(
   const signedWith = signersAmong(new Map(held.map(({ key }) => [key.keyId, key] as const)))
   const believed = signersAmong(named.keys) >= named.threshold
   return { valid: metadata, old: old || !believed || (signedWith > 0 && signedWith < held.length) }
+}
+
+function tagsOf(metadata: Metadata | undefined): string[] {
+  return Object.keys(metadata?.signed['targets'] ?? {})
 }
 
 function digestOf(metadata: Metadata | undefined, tag: string): string[] {

@@ -123,7 +123,7 @@ describe('tags from a registry, from a pipe, as a signer, under rules', () => {
     const { code, printed } = await pipe(list)
     assert.equal(code, 0, printed)
     const { etag, ...answer } = JSON.parse(printed) as Record<string, unknown>
-    assert.deepEqual(answer, { gun, roles: ['targets'], changed: true, leftOut: [], shadowed: [] })
+    assert.deepEqual(answer, { gun, roles: ['targets'], changed: true, leftOut: [], absent: [], shadowed: [] })
     const { stdout } = await terminal.run(['tag', 'list', gun, '--json'])
     const listed = JSON.parse(stdout) as { etag: string; tags: { tag: string; length: number }[] }
     assert.equal(listed.etag, etag)
@@ -137,6 +137,10 @@ describe('tags from a registry, from a pipe, as a signer, under rules', () => {
     }
     assert.match((await pipe(`same ${ONE} 1\nsame ${ONE} 2\n`)).printed, /a tag stands there twice/)
     await prints('tag remove GUN n0 n1 n2', 'signs 3 tags no more (targets)\n')
+    await prints('tag remove GUN n0 n5 nope', 'signs GUN:n5 no more (targets)\nnot signed before: n0, nope\n')
+    await prints('tag remove GUN nope', 'nothing to do: it is so already\nnot signed before: nope\n')
+    await writeFile(terminal.path('list'), '# no tag today\n')
+    await prints('tag sign GUN --from list', 'nothing to do: list names no tag\n')
     await writeFile(terminal.path('list'), `new ${ONE} 1\n`)
     await writeFile(terminal.path('docker', 'config.json'), credentials)
     for (const change of [
