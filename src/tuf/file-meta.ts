@@ -54,6 +54,6 @@ export function checkFileMeta(meta: FileMeta, checksums: Checksums, role: string
     fail(`sha512 checksum for ${role} did not match: expected ${Buffer.from(meta.sha512, 'base64').toString('hex')}`)
   }
   if (meta.length !== checksums.length) {
-    fail(`length of ${role} did not match: snapshot says ${meta.length}, the file has ${checksums.length} bytes`)
+    fail(`length of ${role} did not match: expected ${meta.length} bytes, the file has ${checksums.length}`)
   }
 }
