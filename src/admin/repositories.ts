@@ -6,6 +6,7 @@ import { remove } from '../repository/remove.ts'
 import { describe } from '../repository/show.ts'
 import { signedHere } from '../repository/signed-here.ts'
 import type { Readable } from '../repository/trust.ts'
+import { isReference } from '../signing/pkcs11-reference.ts'
 import type { Gun } from '../tuf/gun.ts'
 import { BASE_ROLES } from '../tuf/role.ts'
 import { count, done, list } from './answers.ts'
@@ -105,9 +106,10 @@ export const listKeys = operation({
   async run({ trust, store }, { gun }) {
     const keys = await store.keysOf(gun)
     if (keys.length === 0 && store.head(gun)?.roles['root'] === undefined) return noSuchRepository(gun)
-    return keys.map(({ role, keyId, keytype, public: publicKey, pending, createdAt }) => {
+    return keys.map(({ role, keyId, keytype, public: publicKey, pending, createdAt, sealed }) => {
       const current = namedKeys(trust, gun, role)?.keys.has(keyId) === true
-      return { role, keyId, keytype, public: publicKey, pending, createdAt, current }
+      const custody = isReference(sealed) ? ('pkcs11' as const) : ('file' as const)
+      return { role, keyId, keytype, public: publicKey, pending, createdAt, current, custody }
     })
   },
 })

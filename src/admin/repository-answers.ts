@@ -34,6 +34,7 @@ export const heldKey = z.lazy(() =>
     pending: z.boolean().meta({ description: 'true until the first signature with it' }),
     createdAt: milliseconds,
     current: z.boolean().meta({ description: 'true: the current root names it' }),
+    custody: z.enum(['file', 'pkcs11']).meta({ description: 'where it is: sealed in the store, or in a token' }),
   }),
 )
 

@@ -41,14 +41,15 @@ export function keyCommand(): Command {
 
 function list(gun: string, _: { json?: true }, command: Command): Promise<void> {
   return ask(command, listKeys, { gun }, (rows) => {
-    const cells = rows.map(({ role, keyId, keytype, createdAt, current, pending }) => [
+    const cells = rows.map(({ role, keyId, keytype, custody, createdAt, current, pending }) => [
       role,
       keyId,
       keytype,
+      custody,
       new Date(createdAt).toISOString().slice(0, 10),
       current ? 'in use' : pending ? 'waits for a root that names it' : 'retired',
     ])
-    return table([['ROLE', 'KEY ID', 'TYPE', 'MADE', 'STATE'], ...cells])
+    return table([['ROLE', 'KEY ID', 'TYPE', 'WHERE', 'MADE', 'STATE'], ...cells])
   })
 }
 

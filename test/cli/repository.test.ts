@@ -31,9 +31,9 @@ Signed tags
   tag\\u{202e}gnp.  sha256:ID  10    targets/releases
 `
 
-const KEYS = `ROLE       KEY ID                                                            TYPE   MADE        STATE
-snapshot   ID  ecdsa  YYYY-MM-DD  in use
-timestamp  ID  ecdsa  YYYY-MM-DD  in use
+const KEYS = `ROLE       KEY ID                                                            TYPE   WHERE  MADE        STATE
+snapshot   ID  ecdsa  file   YYYY-MM-DD  in use
+timestamp  ID  ecdsa  file   YYYY-MM-DD  in use
 `
 
 const CHECK = '1 repository, 4 commits, 31 records: sound\n'
@@ -125,6 +125,7 @@ describe('the commands about repositories', () => {
     assert.deepEqual(Object.keys(keys[0] ?? {}).toSorted(), [
       'createdAt',
       'current',
+      'custody',
       'keyId',
       'keytype',
       'pending',

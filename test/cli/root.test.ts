@@ -144,7 +144,7 @@ describe('root keys of persons, at the terminal', () => {
     assert.equal(before.threshold, 2)
     await prints(`repo show ${GUN}`, /^ {2}root .* 2 of: SHORTENED-ID ecdsa-x509 \(.*\), SHORTENED-ID ecdsa-x509 \(/m)
     await prints(`key rotate ${GUN} timestamp --stage`, /waits for signatures/)
-    await prints(`key list ${GUN}`, /^timestamp +ID +ecdsa +\S+ +waits for a root that names it$/m)
+    await prints(`key list ${GUN}`, /^timestamp +ID +ecdsa +file +\S+ +waits for a root that names it$/m)
     await prints(`root publish ${GUN}`, /lacks signatures/, 2)
     await prints(`root sign ${GUN} --root-key nobody`, /there is no root key nobody/, 1)
     await prints('root sign * --all --root-key nobody', /there is no root key nobody/, 1)
