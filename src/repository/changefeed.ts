@@ -1,4 +1,4 @@
-import { inTurns } from '../store/journal-reader.ts'
+import { inTurns } from '../store/in-turns.ts'
 import type { JournalEntry, JournalQuery, Store } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
 

@@ -1,15 +1,9 @@
-import { setImmediate } from 'node:timers/promises'
 import { damageIn, TrustError } from '../errors.ts'
 import type { Gun } from '../tuf/gun.ts'
 import type { Records } from './records.ts'
 import { parseEntry } from './journal.ts'
 import { historyKey, journalKey } from './keyspace.ts'
 import type { JournalEntry, JournalQuery, Store } from './store.ts'
-
-/** Entries that are looked at in one go, in a few milliseconds; then others have their turn. */
-export const AT_ONCE = 500
-/** Milliseconds after which others have their turn all the same: an entry may tell of thousands of tags. */
-const AT_ONCE_FOR = 5
 
 /** An entry that cannot be read, and why. */
 export interface DamagedEntry {
@@ -53,19 +47,6 @@ export function* entriesAt(
   for (const number of numbers) {
     const entry = entryAt(store, number)
     if (entry !== undefined) yield entry
-  }
-}
-
-/** The same entries, between which whatever else waits is served. */
-export async function* inTurns<Entry>(entries: Iterable<Entry>): AsyncGenerator<Entry> {
-  let looked = 0
-  let began = performance.now()
-  for (const entry of entries) {
-    yield entry
-    looked += 1
-    if (looked % AT_ONCE !== 0 && performance.now() - began < AT_ONCE_FOR) continue
-    await setImmediate()
-    began = performance.now()
   }
 }
 
