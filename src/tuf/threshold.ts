@@ -2,6 +2,7 @@ import { keyId, type PublicKey } from './key.ts'
 import type { Fail } from './members.ts'
 import type { Metadata } from './metadata.ts'
 import { keyPairId, verifySignature } from './signature.ts'
+import { signedAsWritten } from './signed-as-written.ts'
 
 /** Whose signatures a role needs: its keys by key id, and how many of them. */
 export interface RoleKeys {
@@ -33,8 +34,16 @@ export function countSigners(metadata: Metadata, role: RoleKeys, fail: Fail): nu
 export function checkThreshold(metadata: Metadata, role: RoleKeys, fail: Fail): void {
   if (metadata.signatures.length === 0) fail('tuf: data has no signatures')
   if (role.threshold < 1 || countSigners(metadata, role, fail) < role.threshold) {
-    fail(`valid signatures did not meet threshold for ${metadata.role}`)
+    fail(`valid signatures did not meet threshold for ${metadata.role}${whyNotValid(metadata, role, fail)}`)
   }
+}
+
+/** Notary's words leave out what helps whoever gave `notary add --custom` a file that it cannot sign rightly. */
+function whyNotValid(metadata: Metadata, role: RoleKeys, fail: Fail): string {
+  const written = signedAsWritten(metadata)
+  if (written === undefined || countSigners({ ...metadata, message: () => written }, role, fail) === 0) return ''
+  const otherwise = 'they are over the text as it stands, and clients verify its canonical form'
+  return `: ${otherwise}: custom data must have sorted members, no escapes, and none of < > &`
 }
 
 /** How many different key pairs are among these keys. */
