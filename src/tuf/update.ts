@@ -65,7 +65,7 @@ export function acceptUpdate(
   for (const upload of fresh) if (upload.role !== 'snapshot') files.set(upload.role, upload.checksums)
   const snapshot = acceptSnapshot(gun, root, current, uploaded.get('snapshot'), files, now)
   checkTimestampKeys(gun, root, current)
-  for (const upload of fresh) checkVersion(gun, upload, current.floor(upload.role), tree)
+  for (const upload of fresh) checkVersion(gun, upload, current, tree)
   // Only now is it held against what else is stored: who came too late fits none of it, and has to know why.
   if (uploaded.has('root')) tree.verifyTargets()
   if (snapshot !== undefined) checkEntries(snapshot, files, tree, current)
@@ -174,11 +174,12 @@ function checkTimestampKeys(gun: Gun, root: Root, current: Current): void {
 }
 
 /** Wire spec §5.3; after the signatures, as Go's storage does it, so that a bad signature is told before an old version. */
-function checkVersion(gun: Gun, upload: Metadata, floor: number, tree: TargetsTree): void {
+function checkVersion(gun: Gun, upload: Metadata, current: Current, tree: TargetsTree): void {
   const { role, version } = upload
+  const floor = current.floor(role)
   if (version <= floor) {
     const text = `${role} version ${version} is not newer than version ${floor}, which is stored already`
-    throw new TrustError('VERSION', `${text}${begunAnew(gun, role, tree)}`)
+    throw new TrustError('VERSION', `${text}${begunAnew(gun, role, tree, current)}`)
   }
   if (floor > 0 && version > floor + VERSION_JUMP_MAX) {
     const name = role === 'snapshot' ? 'ErrBadSnapshot' : isTargetsRole(role) ? 'ErrBadTargets' : 'ErrBadRoot'
@@ -188,10 +189,15 @@ function checkVersion(gun: Gun, upload: Metadata, floor: number, tree: TargetsTr
 
 /**
  * Clients that do not believe what is stored of a delegation begin anew, at version 1, each time (wire spec §19.26).
- * docker has no way out; notary has, and works with docker's keys.
+ * docker has no way out; notary has, and works with docker's keys. Where an owner's snapshot has dropped it, as `notary
+ * delegation remove` does, there is nothing to go on from, and who has the old one cached would refuse a version below it.
  */
-function begunAnew(gun: Gun, role: Role, tree: TargetsTree): string {
-  if (!isDelegation(role) || tree.believed(role)) return ''
+function begunAnew(gun: Gun, role: Role, tree: TargetsTree, current: Current): string {
+  if (!isDelegation(role)) return ''
+  if (!current.roles.has(role)) {
+    return ', and was removed since: clients begin it at version 1 again each time, so delegate to another name'
+  }
+  if (tree.believed(role)) return ''
   const resign = `notary witness -p ${typed(gun)} ${role}`
   return `, signed by keys that were taken away: whoever signs it now goes on from that with ${resign}`
 }

@@ -5,7 +5,7 @@ import { after, before, test } from 'node:test'
 import { delegationKey, type KeyKind } from './support/delegation-key.ts'
 import type { NotaryClient } from './support/notary.ts'
 import { Stage } from './support/stage.ts'
-import { skipWithout } from './support/tools.ts'
+import { skipWithout, succeeded, type Outcome } from './support/tools.ts'
 
 const skip = skipWithout('notary', 'openssl')
 let stage: Stage
@@ -101,6 +101,28 @@ test(
     assert.deepEqual(await (await stage.client()).list(gun), [])
     await owner.run('delegation', 'remove', '-p', '-y', gun, 'targets/releases')
     assert.deepEqual(await (await stage.client()).list(gun), [])
+  },
+)
+
+test(
+  'removed and added again where the owner signs the snapshot: another name is told, and works',
+  { skip },
+  async () => {
+    const gun = 'example.org/delegations/again'
+    const owner = await stage.client()
+    await owner.run('init', '-p', gun)
+    const { certificate, key } = await delegationKey(owner.directory, 'ecdsa')
+    await owner.run('key', 'import', key, '--role', 'targets/qa')
+    const sign = async (role: string): Promise<Outcome> => {
+      await owner.run('delegation', 'add', '-p', gun, role, certificate, '--all-paths')
+      return owner.try('add', '-p', gun, 'v1', await stage.file('one'), '-r', role)
+    }
+    succeeded(await sign('targets/qa'))
+    await owner.run('delegation', 'remove', '-p', '-y', gun, 'targets/qa')
+    assert.match((await sign('targets/qa')).text, /removed since: .* delegate to another name/)
+    await owner.run('reset', gun, '--all')
+    succeeded(await sign('targets/qa2'))
+    assert.deepEqual(await (await stage.client()).list(gun), ['v1 targets/qa2'])
   },
 )
 

@@ -149,6 +149,28 @@ test('a delegation that its parent dropped may leave a client’s snapshot, one 
   assert.deepEqual((await here.check()).findings, [])
 })
 
+test('a delegation that was removed and comes again at version 1 is told that only another name helps', async (t) => {
+  const here = await local(t)
+  const publisher = await world(here, 'client')
+  const key = makeKey('ecdsa')
+  publisher.delegate('targets/a', [key])
+  await send(here, publisher.parts('root', 'targets'))
+  await send(here, publisher.nextParts('targets/a'))
+  publisher.targets.delegations.roles = []
+  publisher.files.delete('targets/a')
+  publisher.delegations.delete('targets/a')
+  await send(here, publisher.nextParts('targets'))
+  publisher.delegate('targets/a', [key])
+  await send(here, publisher.nextParts('targets'))
+  await assert.rejects(send(here, publisher.fork().nextParts('targets/a')), {
+    code: 'VERSION',
+    message: /^targets\/a version 1 is not newer than version 1, .* removed since: .* delegate to another name$/,
+  })
+  publisher.payload('targets/a').version += 1
+  await send(here, publisher.nextParts('targets/a'))
+  assert.deepEqual((await here.check()).findings, [])
+})
+
 test('a first upload of root alone is refused where the server makes the snapshot, too', async (t) => {
   const here = await local(t)
   const publisher = await world(here)
