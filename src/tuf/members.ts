@@ -32,6 +32,18 @@ export function textOf(value: Json | undefined, where: string, fail: Fail): stri
   return typeof value === 'string' ? value : fail(`${where} must be a string`)
 }
 
+// oxlint-disable-next-line no-control-regex
+const CONTROL = /[\u0000-\u001f\u007f]/
+
+/**
+ * Refuse control characters in what Go clients keep of a document. Before they publish they write all documents anew, in
+ * canonical form, where such a character stays as it is, and fail on that: a single delegate could keep everybody else from
+ * publishing, the owner too.
+ */
+export function refuseControls(text: string, where: string, fail: Fail): void {
+  if (CONTROL.test(text)) fail(`${where} has a control character`)
+}
+
 /** A number; the parser lets only safe integers through. */
 export function integerOf(value: Json | undefined, where: string, fail: Fail): number {
   return typeof value === 'number' ? value : fail(`${where} must be an integer`)
@@ -56,7 +68,9 @@ export function refuseUnreadableHashes(hashes: JsonObject, known: readonly strin
   refuseVariants(hashes, known, `hashes of ${where}`, fail)
   for (const name in hashes) {
     const value = hashes[name]
-    if (known.includes(name) || value === null) continue
+    if (known.includes(name)) continue
+    refuseControls(name, `the name of a hash of ${where}`, fail)
+    if (value === null) continue
     bytesOf(value, `the hash "${name.slice(0, 40)}" of ${where}`, fail)
   }
 }

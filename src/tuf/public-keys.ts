@@ -1,7 +1,7 @@
 import type { Json } from './json.ts'
 import { keyId, type PublicKey } from './key.ts'
 import { canVerify } from './signature.ts'
-import { bytesOf, objectOf, objectOrEmpty, refuseVariants, textOf, type Fail } from './members.ts'
+import { bytesOf, objectOf, objectOrEmpty, refuseControls, refuseVariants, textOf, type Fail } from './members.ts'
 
 /** Keys in one document; a root grows by one certificate a rotation. */
 const KEYS_MAX = 1_000
@@ -15,7 +15,12 @@ const KEYS_MAX = 1_000
 export function parseKeys(value: Json | undefined, where: string, fail: Fail): Map<string, PublicKey> {
   const entries = Object.entries(objectOrEmpty(value, where, fail))
   if (entries.length > KEYS_MAX) fail(`${where} lists more than ${KEYS_MAX} keys`)
-  return new Map(entries.map(([id, item]) => [id, parseKey(item, `key ${id.slice(0, 64)}`, fail)]))
+  return new Map(
+    entries.map(([id, item]) => {
+      refuseControls(id, `a key id in ${where}`, fail)
+      return [id, parseKey(item, `key ${id.slice(0, 64)}`, fail)]
+    }),
+  )
 }
 
 function parseKey(value: Json, where: string, fail: Fail): PublicKey {
@@ -26,8 +31,10 @@ function parseKey(value: Json, where: string, fail: Fail): PublicKey {
   const secret = keyval['private']
   if (secret !== undefined && secret !== null) fail(`${where} carries a private key`)
   bytesOf(keyval['public'], `"public" of ${where}`, fail)
+  const keytype = textOf(key['keytype'], `"keytype" of ${where}`, fail)
+  refuseControls(keytype, `"keytype" of ${where}`, fail)
   return {
-    keytype: textOf(key['keytype'], `"keytype" of ${where}`, fail),
+    keytype,
     public: textOf(keyval['public'], `"public" of ${where}`, fail),
   }
 }

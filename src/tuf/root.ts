@@ -4,7 +4,16 @@ import { rootLeaf } from './certificate.ts'
 import type { Gun } from './gun.ts'
 import type { PublicKey } from './key.ts'
 import type { JsonObject } from './json.ts'
-import { integerOf, listOf, listOrEmpty, objectOf, refuseVariants, textOf, type Fail } from './members.ts'
+import {
+  integerOf,
+  listOf,
+  listOrEmpty,
+  objectOf,
+  refuseControls,
+  refuseVariants,
+  textOf,
+  type Fail,
+} from './members.ts'
 import { checkExpiry, checkTypeAndVersion, type Metadata } from './metadata.ts'
 import { parseKeys, usedKey } from './public-keys.ts'
 import { BASE_ROLES, type BaseRole } from './role.ts'
@@ -137,12 +146,14 @@ function checkReadable({ consistent_snapshot: consistent, roles }: JsonObject): 
     badRoot('root "consistent_snapshot" must be true or false')
   }
   for (const [name, value] of Object.entries(objectOf(roles, 'root "roles"', badRoot))) {
-    if (value === null || (BASE_ROLES as readonly string[]).includes(name)) continue
+    if ((BASE_ROLES as readonly string[]).includes(name)) continue
     const where = `root role ${name.slice(0, 80)}`
+    refuseControls(name, 'the name of a further role', badRoot)
+    if (value === null) continue
     const members = objectOf(value, where, badRoot)
     refuseVariants(members, ['keyids', 'threshold'], where, badRoot)
     for (const id of listOrEmpty(members['keyids'], `"keyids" of ${where}`, badRoot)) {
-      textOf(id, `a key id of ${where}`, badRoot)
+      refuseControls(textOf(id, `a key id of ${where}`, badRoot), `a key id of ${where}`, badRoot)
     }
     integerOf(members['threshold'] ?? 0, `threshold of ${where}`, badRoot)
   }

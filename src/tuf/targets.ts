@@ -9,6 +9,7 @@ import {
   listOrEmpty,
   objectOf,
   objectOrEmpty,
+  refuseControls,
   refuseUnreadableHashes,
   refuseVariants,
   textOf,
@@ -41,8 +42,6 @@ const HASHES = [
   { algorithm: 'sha512', bytes: 64, base64: /^[A-Za-z0-9+/]{85}[AQgw]==$/ },
 ]
 const HASH_NAMES = HASHES.map(({ algorithm }) => algorithm)
-// oxlint-disable-next-line no-control-regex
-const CONTROL = /[\u0000-\u001f\u007f]/
 
 const badTargets: Fail = (text) => refuse('ErrBadTargets', text)
 
@@ -98,12 +97,15 @@ function parseDelegation(metadata: Metadata, item: Json, keys: Map<string, Publi
   if (used.size > 0 && threshold > distinctKeys(used.values())) {
     invalid(`threshold ${threshold} of ${name} is above its number of keys`)
   }
-  const paths = listOrEmpty(members['paths'], `"paths" of ${name}`, badTargets)
-  return { name, keys: used, threshold, paths: paths.map((path) => textOf(path, `a path of ${name}`, badTargets)) }
+  const list = listOrEmpty(members['paths'], `"paths" of ${name}`, badTargets)
+  const paths = list.map((path) => textOf(path, `a path of ${name}`, badTargets))
+  for (const path of paths) refuseControls(path, `a path of ${name}`, badTargets)
+  return { name, keys: used, threshold, paths }
 }
 
 function checkTarget(name: string, value: Json): void {
-  if (name === '' || CONTROL.test(name)) badTargets(`a target's name is empty or has a control character`)
+  if (name === '') badTargets("a target's name is empty")
+  refuseControls(name, "a target's name", badTargets)
   const where = `target ${name.slice(0, 80)}`
   const entry = objectOf(value, where, badTargets)
   refuseVariants(entry, ['hashes', 'length', 'custom'], where, badTargets)

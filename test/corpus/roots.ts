@@ -47,6 +47,9 @@ function keys(): Case[] {
     'a further role whose keyids are no list': (payload) => (at(payload, 'roles')['mirrors'] = { keyids: 5 }),
     'a further role whose keyids are numbers': (payload) => (at(payload, 'roles')['mirrors'] = { keyids: [5] }),
     'a further role whose threshold is text': (payload) => (at(payload, 'roles')['mirrors'] = { threshold: '1' }),
+    'a further role whose name has a control character': (payload) => (at(payload, 'roles')['\u001b'] = null),
+    'a further role with a control character in a keyid': (payload) =>
+      (at(payload, 'roles')['mirrors'] = { keyids: ['\u001b'], threshold: 1 }),
     'roles missing': (payload) => delete payload['roles'],
     'roles a list': (payload) => (payload['roles'] = []),
     'keys missing': (payload) => delete payload['keys'],

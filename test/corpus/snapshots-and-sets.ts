@@ -48,6 +48,7 @@ function content(): Case[] {
     'a sha256 of 31 bytes': (meta) => (at(meta, 'targets', 'hashes')['sha256'] = Buffer.alloc(31).toString('base64')),
     'a sha256 in hexadecimal': (meta) => (at(meta, 'targets', 'hashes')['sha256'] = 'ab'.repeat(32)),
     'an md5 that is no base64': (meta) => (at(meta, 'root', 'hashes')['md5'] = '!!'),
+    'a control character in the name of a hash': (meta) => (at(meta, 'root', 'hashes')['\u001b'] = 'AAAA'),
     'a delegation that was never uploaded': (meta) => (meta['targets/ghost'] = WRONG),
     'an entry for snapshot': (meta) => (meta['snapshot'] = WRONG),
     'an entry for timestamp': (meta) => (meta['timestamp'] = WRONG),

@@ -133,6 +133,10 @@ function delegations(): Case[] {
     'a key without keyval': (all) => (at(all, 'keys')['00'] = { keytype: 'ecdsa' }),
     'a key whose public is not base64': (all) =>
       (at(all, 'keys')['00'] = { keytype: 'ecdsa', keyval: { private: null, public: '*' } }),
+    // Go clients could not write it anew, and nobody could publish with them.
+    'a control character in a path': (all) => (at(all, 'roles', '0')['paths'] = ['in/\u001b']),
+    'a control character in the id of a key': (all) => (at(all, 'keys')['\u001b'] = UNUSED_KEY),
+    'a control character in the type of a key': (all) => (at(all, 'keys')['00'] = { ...UNUSED_KEY, keytype: '\u001b' }),
   }
   const byWhole = Object.entries(wholes).map(([what, edit]) =>
     uploadCase('T6', `delegations with ${what}`, REFUSED, (world) =>
@@ -253,6 +257,11 @@ function containers(): Case[] {
       uploadCase('J10', `targets whose ${member} is ${JSON.stringify(value)}`, REFUSED, (world) =>
         change(world, 'targets', (payload) => (payload[member] = value)),
       ),
+    ),
+    uploadCase('T4', 'a target with a control character in the name of a hash', REFUSED, (world) =>
+      change(world, 'targets', (payload) => {
+        at(payload, 'targets')['odd'] = { hashes: { '\u001b': null, sha256: SHA256 }, length: 1 }
+      }),
     ),
     uploadCase('J10', 'a target with an md5 that is null beside a good sha256: accepted', OK, (world) =>
       change(world, 'targets', (payload) => {
