@@ -18,6 +18,11 @@ test('writes lines of 64 columns and reads them back', () => {
   }
 })
 
+test('reads blocks of any length: what is uploaded may have megabytes of one', () => {
+  const blocks = [{ label: 'CERTIFICATE', bytes: Buffer.alloc(8 * 1024 * 1024, 7) }]
+  assert.deepEqual(decodePem(encodePem(blocks)), blocks)
+})
+
 const BLOCK = '-----BEGIN A-----\nAAEC\n-----END A-----\n'
 
 test('reads CRLF, any line length, and a text without a last line end', () => {
@@ -40,6 +45,8 @@ const REFUSED: readonly (readonly [what: string, text: string])[] = [
   ['an end on the line of the content', BLOCK.replace('AAEC\n', 'AAEC')],
   ['no content', '-----BEGIN A-----\n\n-----END A-----\n'],
   ['missing padding', BLOCK.replace('AAEC', 'AAE')],
+  ['more padding than there can be', BLOCK.replace('AAEC', 'A===')],
+  ['padding inside', BLOCK.replace('AAEC', 'AA==AAEC')],
   ['the URL alphabet', BLOCK.replace('AAEC', 'AA_-')],
   ['too many blocks', BLOCK.repeat(PEM_MAX_BLOCKS + 1)],
 ]
