@@ -67,12 +67,13 @@ export function isSoundDelegationKey(key: PublicKey): boolean {
  * When a certificate key ends: the first end among the certificates of its bundle, since a key without one of them has
  * another id. Milliseconds since 1970; undefined for keys that are no certificates.
  *
- * Asked of all repositories in turn, so nothing is kept of it: what publishers need would have to go.
+ * Asked of all repositories in turn, so no certificate is kept for it: what publishers need would have to go. But one
+ * document may name the same key a hundred thousand times, in as many delegations.
  */
-export function certificateEnds(key: PublicKey): number | undefined {
+export const certificateEnds = once((key: PublicKey): number | undefined => {
   const bundle = key.keytype.endsWith('-x509') ? parseCertificateBundle(Buffer.from(key.public, 'base64')) : undefined
   return bundle === undefined ? undefined : Math.min(...bundle.map(({ ends }) => ends))
-}
+})
 
 /** True if a certificate with this common name may sign this repository's root: the GUN, or a prefix and `*`. */
 export function matchesGun(name: string, gun: Gun): boolean {

@@ -14,6 +14,8 @@ const KEYS_MAX = 2_000
 export function limitKeys(roles: Iterable<RoleKeys>, counted: Set<string>, fail: Fail): void {
   for (const { keys } of roles) {
     for (const [id, key] of keys) {
+      // Delegations name the same key again and again.
+      if (counted.has(id)) continue
       const certificates = key.keytype.endsWith('-x509') ? (certificatesOf(key)?.length ?? 1) : 1
       counted.add(id)
       for (let further = 1; further < certificates; further += 1) counted.add(`${id} ${further}`)

@@ -202,6 +202,20 @@ test('tells when a certificate key ends: with the first of its certificates', ()
   assert.equal(certificateEnds(keyOf('nothing')), undefined)
 })
 
+test('reads a certificate once for its end, however many delegations name the key', () => {
+  const { keytype, public: text } = keyOf(pemOf(make()))
+  let read = 0
+  const key = {
+    keytype,
+    get public() {
+      read += 1
+      return text
+    },
+  }
+  assert.equal(certificateEnds(key), certificateEnds(key))
+  assert.equal(read, 1)
+})
+
 test('knows the certificates that a delegation may use: expired ones, but none signed with SHA-1', () => {
   assert.ok(isSoundDelegationKey(keyOf(pemOf(make({ ends: '2026-01-02T00:00:00Z' })))))
   assert.ok(isSoundDelegationKey({ keytype: 'ed25519', public: 'AAAA' }))
