@@ -63,8 +63,9 @@ export const findDigest = operation({
     for (const [gun, places] of open) {
       await setImmediate()
       const found = await lookAt({ trust, store }, gun as Gun, hex, [...places.values()])
-      now.push(...found.now)
-      before.push(...found.before)
+      // One by one: as arguments of a call so many tags as one repository may have would be too many.
+      for (const each of found.now) now.push(each)
+      for (const each of found.before) before.push(each)
     }
     return { digest, now, before }
   },
