@@ -3,14 +3,13 @@ import type { Commit } from '../store/store.ts'
 import { typed, type Gun } from '../tuf/gun.ts'
 import { canonicalKeyId } from '../tuf/key.ts'
 import { parseRoot, rootKeys } from '../tuf/root.ts'
+import { FIRST_VERSION_MAX } from '../tuf/update.ts'
 import { viewAsClient } from './client-view.ts'
 import type { Offered } from './adoption-offer.ts'
 import type { Readable } from './trust.ts'
 
 /** Versions of root: each is looked for, from the first one on. No repository has so many. */
 const ROOT_VERSION_MAX = 10_000
-/** Of other roles: this server goes on counting from there, for years, and must not come to the end of its numbers. */
-const VERSION_MAX = 2 ** 30
 
 /** What was seen of a repository that is offered. */
 export interface Seen {
@@ -46,7 +45,7 @@ export async function lookAt(
     refuse('ErrBadRoot', `the root certificates of ${gun} have ended: no client accepts it any more, wherever it is`)
   }
   for (const { role, version } of current.values()) {
-    const most = role === 'root' ? ROOT_VERSION_MAX : VERSION_MAX
+    const most = role === 'root' ? ROOT_VERSION_MAX : FIRST_VERSION_MAX
     if (version > most) refuse('ErrValidation', `${role} version ${version} is above ${most}`)
   }
   const warnings = await refusals(gun, () => viewAsClient(view, gun, { ...head, revision: 0 }, now))

@@ -35,6 +35,11 @@ interface Accepted {
   readonly snapshot: Metadata | undefined
 }
 
+/**
+ * Versions that a role may begin with: who follows counts on from there, for years, and must not come to the end of the
+ * numbers. In `targets/releases` that is not who began.
+ */
+export const FIRST_VERSION_MAX = 2 ** 30
 /** How far a version may go beyond the stored one: a slip, not a fast-forward that locks publishers out. */
 const VERSION_JUMP_MAX = 10
 
@@ -181,9 +186,11 @@ function checkVersion(gun: Gun, upload: Metadata, current: Current, tree: Target
     const text = `${role} version ${version} is not newer than version ${floor}, which is stored already`
     throw new TrustError('VERSION', `${text}${begunAnew(gun, role, tree, current)}`)
   }
-  if (floor > 0 && version > floor + VERSION_JUMP_MAX) {
+  const most = floor > 0 ? floor + VERSION_JUMP_MAX : FIRST_VERSION_MAX
+  if (version > most) {
     const name = role === 'snapshot' ? 'ErrBadSnapshot' : isTargetsRole(role) ? 'ErrBadTargets' : 'ErrBadRoot'
-    refuse(name, `${role} version ${version} is more than ${VERSION_JUMP_MAX} above version ${floor}`)
+    const above = floor > 0 ? `more than ${VERSION_JUMP_MAX} above version ${floor}` : `too high to begin with`
+    refuse(name, `${role} version ${version} is ${above}`)
   }
 }
 

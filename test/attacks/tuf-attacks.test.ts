@@ -125,6 +125,21 @@ describe('fast-forward: a version so high that nobody can go above it', () => {
       })
     }
   }
+  test('a delegation does not begin there either: others may sign in it too', async () => {
+    const repository = await stage.repository()
+    const { world, client } = repository
+    world.delegate('targets/both', [makeKey('ecdsa')])
+    await world.publish(stage.server, 'targets')
+    const payload = world.payload('targets/both')
+    for (const version of [2 ** 31 - 2, 2 ** 30 + 1]) {
+      payload.version = version
+      await stage.refuses(repository, world.fork().parts('targets/both'), 'ErrBadTargets', /to begin with/)
+    }
+    payload.version = 2 ** 30
+    await world.send(stage.server, world.parts('targets/both'))
+    await world.publish(stage.server, 'targets/both')
+    assert.equal((await client.update()).versions['targets/both'], 2 ** 30 + 1)
+  })
   test('the timestamp goes up by one a publish, whatever version is uploaded', async () => {
     const { world, client } = await stage.repository()
     const payload: MetaPayload = { ...world.snapshot, _type: 'Timestamp', version: 2 ** 31 - 2 }
