@@ -1,7 +1,8 @@
 import { noSuchRepository, TrustError } from '../errors.ts'
 import type { Head, StoredKey } from '../store/store.ts'
 import { SERVER, typed, type Gun } from '../tuf/gun.ts'
-import type { TargetsRole } from '../tuf/role.ts'
+import { namesUnder } from '../tuf/paths.ts'
+import { RELEASES, type TargetsRole } from '../tuf/role.ts'
 import { storedRoot, type Root } from '../tuf/root.ts'
 import { parseTargets } from '../tuf/targets.ts'
 import type { RoleKeys } from '../tuf/threshold.ts'
@@ -10,6 +11,9 @@ import { heldKeys, holdsRole, mustHold, type HeldKey } from './sign-role.ts'
 import { notSignedHere, signedHere } from './signed-here.ts'
 import { findSigner, signerKeys, signerRole } from './signers.ts'
 import type { Trust } from './trust.ts'
+
+/** Delegations that are signed at once, a document with all tags for each; docker makes two. */
+const SIGNINGS_MAX = 8
 
 /** A role that signs, with its keys as its parent names them, and those that the server signs with. */
 export interface Signing {
@@ -80,7 +84,7 @@ function delegationsOf(
   const delegations = targets === undefined ? [] : [...parseTargets(targets).delegations.values()]
   const own = delegations.flatMap((named) => {
     const held = keys.filter(({ keyId }) => named.keys.has(keyId)).map((key) => ({ owner: SERVER, key }))
-    return held.length === 0 ? [] : [{ role: named.name, named, held, paths: named.paths, own: keys }]
+    return held.length === 0 ? [] : [{ role: named.name, named, held, own: keys }]
   })
   if (own.length === 0) {
     throw new TrustError('WRONG_STATE', `${gun} does not let ${signer} sign this`, {
@@ -95,12 +99,17 @@ function delegationsOf(
       hint: 'its owner lowers the threshold of the delegation to 1, as docker makes it',
     })
   }
-  const fits = (name: string, paths: readonly string[]): boolean => paths.some((path) => name.startsWith(path))
-  const signing = alone.filter(({ paths }) => names.every((name) => fits(name, paths)))
+  const fitting = alone.map((each) => ({ each, fits: namesUnder(each.named.paths) }))
+  const signing = fitting.filter(({ fits }) => names.every(fits)).map(({ each }) => each)
   if (signing.length === 0) {
-    const beyond = names.find((name) => !alone.some(({ paths }) => fits(name, paths))) ?? names.join(', ')
+    const beyond = names.find((name) => !fitting.some(({ fits }) => fits(name))) ?? names.join(', ')
     throw new TrustError('WRONG_STATE', `the paths that ${gun} lets ${signer} sign do not include ${beyond}`, {
       hint: `its owner widens them: notary delegation add -p ${typed(gun)} ${signerRole(signer)} --all-paths`,
+    })
+  }
+  if (signing.length > SIGNINGS_MAX) {
+    throw new TrustError('WRONG_STATE', `${gun} lets ${signer} sign this in more than ${SIGNINGS_MAX} delegations`, {
+      hint: `its owner leaves ${signer} in ${signerRole(signer)} and ${RELEASES}, as docker makes them`,
     })
   }
   return signing.toSorted(

@@ -8,7 +8,7 @@ import type { Trust } from '../../src/repository/trust.ts'
 import type { FileSigner } from '../../src/signing/file-signer.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
 import { TEST_ACTOR } from '../support/local-trust.ts'
-import { A, add, B, base64, GUN, named, owned, withSigner } from '../support/owned-repository.ts'
+import { A, add, B, base64, drop, GUN, named, owned, withSigner } from '../support/owned-repository.ts'
 import { makeKey } from '../support/test-key.ts'
 
 test('the first tag makes the documents of a delegate as docker makes them', async (t) => {
@@ -81,6 +81,17 @@ test('who cannot sign here learns why, and what its owner does about it', async 
   await refused({}, /do not include v2/, /--all-paths/)
   await refused({ set: [{ tag: 'rc-1', sha256: A, length: 1 }], remove: ['v1'] }, /do not include v1/, /--all-paths/)
   assert.deepEqual((await sign('rc-1', A)).roles, ['targets/ci'])
+  // Each is a document with all tags: whoever may sign one repository must not have the server make a thousand of them.
+  const more = Array.from({ length: 8 }, (_, index) => `targets/more${index}`)
+  for (const role of more) owner.delegate(role, [key])
+  await send(owner.nextParts('targets'))
+  await refused(
+    { set: [{ tag: 'rc-2', sha256: A, length: 1 }] },
+    /in more than 8 delegations/,
+    /leaves ci in targets\/ci/,
+  )
+  assert.equal((await sign('v2', A)).roles.length, more.length)
+  await drop(world, ...more)
   owner.delegate('targets/ci', [key, makeKey('ecdsa')], { threshold: 2 })
   await send(owner.nextParts('targets'))
   await refused({}, /more keys than those of ci must sign together/, /threshold/)
