@@ -9,11 +9,11 @@ export interface ResourceActions {
 }
 
 /** What `pull`, `push` and `*` of Notary's clients mean here. */
-const MEANING: Readonly<Record<string, readonly Action[]>> = {
-  pull: ['read'],
-  push: ['sign'],
-  '*': ACTIONS.filter((action) => action !== 'admin'),
-}
+const MEANING: ReadonlyMap<string, readonly Action[]> = new Map<string, readonly Action[]>([
+  ['pull', ['read']],
+  ['push', ['sign']],
+  ['*', ACTIONS.filter((action) => action !== 'admin')],
+])
 /** A part of `*`, in tokens that this server makes; no client asks for them. */
 const OWN_ACTIONS: readonly string[] = ['rotate', 'delete'] satisfies Action[]
 
@@ -57,7 +57,7 @@ export function granted(
     if (gun === undefined) return []
     const may = (action: Action): boolean => allows(identity, action, gun) || (publicReads && action === 'read')
     const given = [...new Set(actions)].flatMap((action): string[] => {
-      const meaning = MEANING[action] ?? []
+      const meaning = MEANING.get(action) ?? []
       if (meaning.length > 0 && meaning.every(may)) return [action]
       return action === '*' ? partOfAll(may) : []
     })
@@ -84,7 +84,8 @@ export function grantsOf(access: readonly ResourceActions[], ours: boolean): Gra
     }
     const gun = type === 'repository' ? gunOrNothing(name) : undefined
     const meant = actions.flatMap(
-      (action) => MEANING[action] ?? (ours ? ACTIONS.filter((own) => own === action && OWN_ACTIONS.includes(own)) : []),
+      (action) =>
+        MEANING.get(action) ?? (ours ? ACTIONS.filter((own) => own === action && OWN_ACTIONS.includes(own)) : []),
     )
     return gun === undefined || meant.length === 0 ? [] : [{ pattern: gun, actions: meant }]
   })

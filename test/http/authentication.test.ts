@@ -148,6 +148,8 @@ describe('tokens of an external service', () => {
       [['delete'], 401, 401, 401, 401],
       [['rotate'], 401, 401, 401, 401],
       [['read', 'sign', 'admin'], 401, 401, 401, 401],
+      [['constructor'], 401, 401, 401, 401],
+      [['toString', '__proto__'], 401, 401, 401, 401],
       [[], 401, 401, 401, 401],
     ] as const) {
       const access = entry([...actions])

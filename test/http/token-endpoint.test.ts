@@ -93,6 +93,7 @@ describe('the built-in token endpoint', () => {
       [`repository:${GUN} of us:pull repository:${GUN} of all:push registry:catalog:*`, [['pull'], ['push']]],
       ['registry:catalog:*', []],
       [`repository:${GUN}:delete,admin,rotate,read`, []],
+      [`repository:${GUN}:constructor,hasOwnProperty,toString,__proto__`, []],
       [`Repository:${GUN}:pull`, []],
       ['repository:*:pull', []],
       ['repository:localhost:5000/team/*:pull', []],
