@@ -128,7 +128,8 @@ export class RootKeyring {
    */
   async certificate({ record, key }: OpenRootKey, commonName: string, renew = false): Promise<string> {
     const shared = commonName.endsWith('*')
-    const kept = record.certificates[commonName]
+    // A repository may be called "constructor".
+    const kept = Object.hasOwn(record.certificates, commonName) ? record.certificates[commonName] : undefined
     const made = `${record.name} ${commonName}`
     if (kept !== undefined && (renew ? this.#renewed.has(made) : isLasting(kept))) return kept
     const { public: text } = await issueRootCertificate(key, commonName, Date.now())

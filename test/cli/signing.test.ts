@@ -56,6 +56,7 @@ describe('repositories that the server signs, at the terminal', () => {
     // Names that are short for docker are names of their own here, which docker never asks for.
     for (const [short, name] of [
       ['alpine', 'docker.io/library/alpine'],
+      ['constructor', 'docker.io/library/constructor'],
       ['acme/app', 'docker.io/acme/app'],
     ] as const) {
       await prints(
