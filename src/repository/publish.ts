@@ -1,9 +1,9 @@
 import { refuse, TrustError } from '../errors.ts'
 import { ownBytes } from '../memory/own-bytes.ts'
 import type { Actor, Head } from '../store/store.ts'
-import { typed, type Gun } from '../tuf/gun.ts'
+import { SERVER, typed, type Gun } from '../tuf/gun.ts'
 import { parseMetadataBeside, type Metadata } from '../tuf/metadata.ts'
-import { parseRole, type Role } from '../tuf/role.ts'
+import { isDelegation, parseRole, type Role } from '../tuf/role.ts'
 import { parseRoot } from '../tuf/root.ts'
 import { acceptUpdate } from '../tuf/update.ts'
 import { change } from './change.ts'
@@ -20,6 +20,8 @@ import { verifyUploadsAhead } from './verify-ahead.ts'
  * Publishes at one moment from which on the way to the thread pool and back pays; for one alone it would be a detour.
  */
 const VERIFY_AHEAD_FROM = 4
+/** What else stands where a key's id should names no key. */
+const KEY_ID = /^[0-9a-f]{64}$/
 
 /** One part of an upload: the file name names the role. */
 export interface UploadPart {
@@ -48,6 +50,7 @@ export async function publish(
   const changed = await change(trust, gun, async (head, now) => {
     damaged = []
     mustBeSignable(trust, gun, head, uploads)
+    mustBeSignedElsewhere(trust, head, uploads)
     // Nothing uploaded, nothing to do: Go makes a new snapshot of the same content (wire spec §19.18).
     const accepted = acceptUpdate(gun, currentOf(trust, gun, head), uploads, now)
     if (accepted === undefined) {
@@ -84,6 +87,20 @@ function mustBeSignable(trust: Trust, gun: Gun, head: Head | undefined, uploads:
   const byOwner = uploaded('snapshot') === undefined ? undefined : `notary key rotate ${typed(gun)} timestamp -r`
   if (lacks('timestamp') || (byOwner === undefined && lacks('snapshot'))) {
     refuse('ErrValidation', notSignedHere(gun, byOwner))
+  }
+}
+
+/**
+ * Signers of the server sign here, each tag within the rules for it. Metadata names neither its repository nor its role:
+ * what one of them has signed elsewhere would be believed here too.
+ *
+ * @throws TrustError INVALID_UPDATE
+ */
+function mustBeSignedElsewhere({ store }: Trust, head: Head | undefined, uploads: readonly Metadata[]): void {
+  for (const { role, checksums, signatures } of uploads) {
+    if (!isDelegation(role) || head?.roles[role]?.sha256 === checksums.sha256) continue
+    if (!signatures.some(({ keyid }) => KEY_ID.test(keyid) && store.keyOwner(keyid)?.gun === SERVER)) continue
+    refuse('ErrBadTargets', `${role} is signed by a signer of this server, which alone publishes what it signs`)
   }
 }
 

@@ -3,13 +3,15 @@ import { test } from 'node:test'
 import { TrustError } from '../../src/errors.ts'
 import { importKey } from '../../src/repository/import-key.ts'
 import { createSigner, finishSignerRotation, removeSigner, rotateSigner } from '../../src/repository/signers.ts'
-import type { SignRequest } from '../../src/repository/sign-tags.ts'
+import { signTags, type SignRequest } from '../../src/repository/sign-tags.ts'
 import type { Trust } from '../../src/repository/trust.ts'
 import type { FileSigner } from '../../src/signing/file-signer.ts'
-import { parseGun } from '../../src/tuf/gun.ts'
-import { TEST_ACTOR } from '../support/local-trust.ts'
+import { parseGun, SERVER, type Gun } from '../../src/tuf/gun.ts'
+import type { Role } from '../../src/tuf/role.ts'
+import { localFile, localKeys, localPublish, TEST_ACTOR } from '../support/local-trust.ts'
 import { A, add, B, base64, drop, GUN, named, owned, withSigner } from '../support/owned-repository.ts'
 import { makeKey } from '../support/test-key.ts'
+import { TrustWorld } from '../support/trust-world.ts'
 
 test('the first tag makes the documents of a delegate as docker makes them', async (t) => {
   const { here, sign, payload, listed } = await withSigner(t)
@@ -224,4 +226,40 @@ test('nothing is signed by a signer, or against rules, that were changed while i
     else await assert.rejects(signed, { code })
     assert.equal(trust.store.head(GUN) === before, code !== undefined)
   }
+})
+
+test('what a signer of the server has signed for one repository, or role, nobody can publish in another', async (t) => {
+  const world = await withSigner(t)
+  const { here, send, sign } = world
+  await sign('v1', A)
+  const elsewhere = parseGun('example.org/of-a-stranger')
+  const key = named(here.trust.store.keys(SERVER, 'targets/ci')[0]!)
+  const stranger = await TrustWorld.create({
+    gun: elsewhere,
+    now: here.clock.now,
+    serverKeys: localKeys(here.trust, elsewhere),
+    snapshot: 'server',
+  })
+  for (const role of ['targets/ci', 'targets/releases']) stranger.delegate(role, [key])
+  await localPublish(here.trust, elsewhere, stranger.parts('root', 'targets'))
+  const request = { set: [{ tag: 'v1', sha256: B, length: 7 }], remove: [], as: 'ci' }
+  for (const tag of ['v1', 'v2', 'v3']) {
+    await signTags(here.trust, elsewhere, { ...request, set: [{ tag, sha256: B, length: 7 }] }, TEST_ACTOR)
+  }
+  const signed = async (gun: Gun, role: Role): Promise<Buffer> =>
+    (await localFile(here.trust, gun, `${role}.json`)).body
+  const refusal = /signed by a signer of this server/
+  for (const role of ['targets/ci', 'targets/releases'] as const) {
+    await assert.rejects(send([{ role, bytes: await signed(elsewhere, role) }]), refusal)
+  }
+  // What is current already, somebody may have been told of no answer.
+  await send([{ role: 'targets/ci', bytes: await signed(GUN, 'targets/ci') }])
+  const other = { keyid: 'x'.repeat(10_000), method: 'ecdsa', sig: 'AAAA' }
+  const { signed: payload } = JSON.parse((await signed(elsewhere, 'targets/ci')).toString()) as { signed: object }
+  const bytes = Buffer.from(JSON.stringify({ signed: payload, signatures: [other] }))
+  await assert.rejects(send([{ role: 'targets/ci', bytes }]), /did not meet threshold/)
+  assert.deepEqual(
+    (await world.listed()).targets.filter((each) => each.includes(B)),
+    [],
+  )
 })
