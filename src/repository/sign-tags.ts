@@ -78,17 +78,19 @@ export async function signTags(trust: Trust, gun: Gun, request: SignRequest, act
       uploads.push(signed.metadata)
       keys.push(...signed.keys)
       const kept = payload['targets'] as JsonObject
-      for (const tag of tagsOf(invalid)) if (kept[tag] === undefined) leftOut.add(tag)
+      for (const tag of Object.keys(targetsOf(invalid))) if (kept[tag] === undefined) leftOut.add(tag)
     }
     made = uploads
-    const there = new Set(bases.flatMap(({ valid, invalid }) => tagsOf(valid ?? invalid)))
+    for (const tag of remove) leftOut.delete(tag)
     const first = uploads.find(({ role }) => role === roles[0])
     result = {
       roles,
       changed: uploads.length > 0,
       etag: first?.checksums.sha256 ?? current,
-      leftOut: [...leftOut].filter((tag) => !remove.includes(tag)),
-      absent: remove.filter((tag) => !there.has(tag)),
+      leftOut: [...leftOut],
+      absent: remove.filter(
+        (tag) => !bases.some(({ valid, invalid }) => Object.hasOwn(targetsOf(valid ?? invalid), tag)),
+      ),
     }
     if (uploads.length === 0) return undefined
     const accepted = acceptUpdate(gun, currentOf(trust, gun, head), uploads, now)
@@ -147,12 +149,12 @@ function baseOf(
   return { valid: metadata, old: old || !believed || (signedWith > 0 && signedWith < held.length) }
 }
 
-function tagsOf(metadata: Metadata | undefined): string[] {
-  return Object.keys(metadata?.signed['targets'] ?? {})
+function targetsOf(metadata: Metadata | undefined): JsonObject {
+  return (metadata?.signed['targets'] ?? {}) as JsonObject
 }
 
 function digestOf(metadata: Metadata | undefined, tag: string): string[] {
-  const targets = (metadata?.signed['targets'] ?? {}) as JsonObject
+  const targets = targetsOf(metadata)
   if (!Object.hasOwn(targets, tag)) return []
   const { hashes } = targets[tag] as { hashes?: { sha256?: string } }
   return [Buffer.from(hashes?.sha256 ?? '', 'base64').toString('hex')]
