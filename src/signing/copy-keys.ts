@@ -12,7 +12,10 @@ import { makeSecretDirectory, writeFileAtomically } from './secret-file.ts'
  */
 export async function copyKeys(from: string, to: string, without: readonly string[]): Promise<void> {
   await makeSecretDirectory(to)
-  for (const name of await readdir(from)) {
+  const names = await readdir(from).catch((cause: unknown) => {
+    throw cannotRead(from, cause)
+  })
+  for (const name of names) {
     const [path, copy] = [join(from, name), join(to, name)]
     if (name.startsWith('.') || without.includes(path)) continue
     try {
@@ -21,7 +24,11 @@ export async function copyKeys(from: string, to: string, without: readonly strin
       else if (found.isFile()) await writeFileAtomically(copy, await readFile(path), found.mode & 0o777)
     } catch (cause) {
       if (cause instanceof TrustError) throw cause
-      throw fileError('BAD_KEYS', `cannot read ${path}`, cause, 'check the setting keysDirectory')
+      throw cannotRead(path, cause)
     }
   }
+}
+
+function cannotRead(path: string, cause: unknown): TrustError {
+  return fileError('BAD_KEYS', `cannot read ${path}`, cause, 'check the setting keysDirectory')
 }

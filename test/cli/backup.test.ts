@@ -252,6 +252,12 @@ describe('countersign backup', () => {
       assert.deepEqual(await readdir(terminal.path('copy')), [])
       await rename(terminal.path(name), terminal.path('keys', name))
     }
+    await rename(terminal.path('keys'), terminal.path('moved'))
+    const { code, stderr } = await terminal.run(['backup', 'copy'])
+    assert.equal(code, 2)
+    assert.match(stderr, /^error: cannot read \S+\/keys: ENOENT: .*\nhint: check the setting keysDirectory\n$/)
+    assert.deepEqual(await readdir(terminal.path('copy')), [])
+    await rename(terminal.path('moved'), terminal.path('keys'))
   })
 
   test('keeps what a group may read of the keys to the owner', async () => {
