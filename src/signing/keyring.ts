@@ -121,7 +121,7 @@ async function readKeyring(
     const bytes = unseal(kek, wrapping(number), Buffer.from(wrapped, 'base64'))
     if (bytes === undefined) {
       throw new TrustError('BAD_KEYS', `the passphrase or key file does not open ${path}`, {
-        hint: 'give the one that this keyring was made with (setting passphraseFile, or keys/key-encryption-key)',
+        hint: `give the one that this keyring was made with (setting passphraseFile, or keys/key-encryption-key); if that is given, one of the two is damaged: ${RESTORE}`,
       })
     }
     dataKeys.set(number, bytes)

@@ -98,6 +98,19 @@ describe('a damaged keys directory', () => {
     await refused('key-encryption-key', [undefined], gone)
   })
 
+  test('one bit of what opens the others: no secret is wrong, so a backup is named too', async () => {
+    const expected = /^error: the passphrase or key file does not open keys\/keyring\.json\nhint: .* from a backup/
+    for (const [file, before] of [
+      ['keyring.json', '"1": "'],
+      ['key-encryption-key', ''],
+    ] as const) {
+      const spoilt = await readFile(terminal.path('good', file))
+      const at = spoilt.indexOf(before) + before.length + 7
+      spoilt[at] = spoilt[at] === 0x41 ? 0x42 : 0x41
+      await refused(file, [spoilt], expected)
+    }
+  })
+
   test('an anchor key that does not open', async () => {
     const expected = /^error: keys\/anchor-key does not open\nhint: put it back from a backup, .*: it never changes/
     await refused('anchor-key', ['', Buffer.alloc(64)], expected)
