@@ -6,7 +6,7 @@ import { privateKeyOfSeed, SEED_BYTES } from './ed25519.ts'
 import { FileSigner } from './file-signer.ts'
 import { KEY_FILE_SECRET_BYTES, PASSPHRASE_MIN_LENGTH } from './key-encryption.ts'
 import { Keyring, type Secret, type SharedKeyring } from './keyring.ts'
-import { makeSecretDirectory, readSecretFile, sizeOf, writeFileAtomically } from './secret-file.ts'
+import { makeSecretDirectory, readSecretFile, sizeOf, syncDirectory, writeFileAtomically } from './secret-file.ts'
 import type { KeyAlgorithm } from './signer.ts'
 import { openTokenKey, type TokenKey } from './token-key.ts'
 
@@ -62,6 +62,8 @@ export async function createKeysDirectory(directory: string, passphraseFile?: st
   await writeFileAtomically(join(directory, ANCHOR_KEY), keyring.seal(ANCHOR_ABOUT, seed), 0o600)
   seed.fill(0)
   await rename(temporary, path)
+  // Anchor and data may be on disks of their own: what is committed there is of no use without it.
+  await syncDirectory(directory)
 }
 
 /**

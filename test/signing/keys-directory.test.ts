@@ -36,6 +36,17 @@ async function place(t: TestContext): Promise<string> {
   return directory
 }
 
+test('a power cut takes no keyring back that something was committed under', async (t) => {
+  const directory = await place(t)
+  const file = await open(directory)
+  const prototype = Object.getPrototypeOf(file) as FileHandle
+  await file.close()
+  const synced: boolean[] = []
+  t.mock.method(prototype, 'sync', async () => void synced.push(existsSync(join(directory, 'keyring.json'))))
+  await createKeysDirectory(directory)
+  assert.equal(synced.at(-1), true)
+})
+
 async function passphraseFile(directory: string, name: string, text: string): Promise<string> {
   const path = join(directory, name)
   await writeFile(path, `${text}\n`, { mode: 0o600 })
