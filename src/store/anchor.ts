@@ -25,6 +25,8 @@ export interface AnchorKey {
 const WRITABLE =
   'each commit writes it: mount its place for writing, or move it to another one that is named by the setting anchorFile'
 
+const DISK = 'look after the disk that it is on, and the room that is left there'
+
 /** Bytes of one of the two slots. */
 const SLOT_BYTES = 512
 
@@ -41,6 +43,7 @@ const SYNC_PAUSE = 200
  */
 export class AnchorFile {
   readonly #file: FileHandle
+  readonly #path: string
   readonly #key: AnchorKey
   /** Which slot the next write goes to: the one that does not hold the newest anchor on the disk. */
   #slot: 0 | 1 | undefined
@@ -50,8 +53,9 @@ export class AnchorFile {
   #failure: unknown
   readonly #closing = new AbortController()
 
-  private constructor(file: FileHandle, key: AnchorKey) {
+  private constructor(file: FileHandle, path: string, key: AnchorKey) {
     this.#file = file
+    this.#path = path
     this.#key = key
   }
 
@@ -79,7 +83,7 @@ export class AnchorFile {
         hint: 'check the setting anchorFile',
       })
     }
-    return new AnchorFile(file, key)
+    return new AnchorFile(file, path, key)
   }
 
   /** One that is not written to: the disk may be read-only. @throws TrustError DATA_DAMAGED */
@@ -87,12 +91,15 @@ export class AnchorFile {
     const file = await open(path, 'r').catch((cause: unknown) => {
       throw fileError('DATA_DAMAGED', `cannot open the anchor file ${path}`, cause, ANCHOR_HINT)
     })
-    return new AnchorFile(file, key)
+    return new AnchorFile(file, path, key)
   }
 
-  /** The newest anchor whose signature is right; undefined if there is none. */
+  /** The newest anchor whose signature is right; undefined if there is none. @throws TrustError DATA_DAMAGED if it cannot be read */
   async read(): Promise<Anchor | undefined> {
-    const { buffer, bytesRead } = await this.#file.read(Buffer.alloc(2 * SLOT_BYTES), 0, 2 * SLOT_BYTES, 0)
+    const reading = this.#file.read(Buffer.alloc(2 * SLOT_BYTES), 0, 2 * SLOT_BYTES, 0)
+    const { buffer, bytesRead } = await reading.catch((cause: unknown) => {
+      throw fileError('DATA_DAMAGED', `cannot read the anchor file ${this.#path}`, cause, ANCHOR_HINT)
+    })
     const slots = [buffer.subarray(0, SLOT_BYTES), buffer.subarray(SLOT_BYTES, Math.max(SLOT_BYTES, bytesRead))]
     const [first, second] = slots.map((slot) => this.#parse(slot.toString('utf8').trimEnd()))
     const newest = (second?.number ?? -1) > (first?.number ?? -1) ? second : first
@@ -103,7 +110,7 @@ export class AnchorFile {
   /**
    * In the file when it returns, on the disk soon after.
    *
-   * @throws the error of this write, or of the last attempt to force one to the disk
+   * @throws TrustError STORE_UNAVAILABLE if it cannot be written, or the last one could not be forced to the disk
    */
   write(anchor: Anchor): void {
     if (this.#failure !== undefined) throw this.#takeFailure()
@@ -111,11 +118,23 @@ export class AnchorFile {
     const line = `${JSON.stringify({ ...anchor, signature })}\n`
     const slot = Buffer.from(line.padEnd(SLOT_BYTES - 1).concat('\n'))
     this.#slot ??= 0
-    writeSync(this.#file.fd, slot, 0, SLOT_BYTES, this.#slot * SLOT_BYTES)
+    try {
+      writeSync(this.#file.fd, slot, 0, SLOT_BYTES, this.#slot * SLOT_BYTES)
+    } catch (cause) {
+      throw this.#cannotWrite(cause)
+    }
     this.#unsafe = true
     this.#syncing ??= this.#syncSoon()
   }
 
+  /** Nothing is written after it. Resolves when what was written is on the disk. @throws TrustError STORE_UNAVAILABLE */
+  async finish(): Promise<void> {
+    this.#closing.abort()
+    await this.#syncing
+    if (this.#failure !== undefined) throw this.#takeFailure()
+  }
+
+  /** What could not be forced to the disk is told by `finish` alone: the next start goes on from the other slot. */
   async close(): Promise<void> {
     this.#closing.abort()
     await this.#syncing
@@ -133,13 +152,17 @@ export class AnchorFile {
       try {
         await this.#file.datasync()
       } catch (error) {
-        this.#failure = error
+        this.#failure = this.#cannotWrite(error)
         break
       }
       // What was written meanwhile may be torn: the other slot stays the safe one until that is on the disk as well.
       if (!this.#unsafe) this.#slot = this.#slot === 0 ? 1 : 0
     }
     this.#syncing = undefined
+  }
+
+  #cannotWrite(cause: unknown): TrustError {
+    return fileError('STORE_UNAVAILABLE', `cannot write the anchor file ${this.#path}`, cause, DISK)
   }
 
   #takeFailure(): unknown {

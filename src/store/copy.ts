@@ -51,4 +51,5 @@ async function makeAnchor(database: Database, { directory, anchorFile, anchorKey
   const { number, hash } = await readTail(database)
   await using anchor = await AnchorFile.open(anchorFile, anchorKey, true)
   anchor.write({ store, number, hash })
+  await anchor.finish()
 }

@@ -45,8 +45,10 @@ export async function makeStore(directory: string, finish: (begun: BegunStore) =
       try {
         await database.write([{ key: formatKey(), payload: encodeFormat({ version: FORMAT_VERSION, store }) }])
         anchor.write({ store, number: EMPTY_TAIL.number, hash: EMPTY_TAIL.hash })
+        await anchor.finish()
       } catch (cause) {
-        const text = `cannot write to ${directory}, or to ${anchorFile}`
+        if (cause instanceof TrustError) throw cause
+        const text = `cannot write to ${directory}`
         throw fileError('DATA_MISSING', text, cause, 'look after the room that is left there, and start again')
       }
     },

@@ -1,8 +1,7 @@
 import { Level } from 'level'
-import { existsSync } from 'node:fs'
-import { readdir } from 'node:fs/promises'
+import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { TrustError } from '../errors.ts'
+import { fileError, TrustError } from '../errors.ts'
 import { PLACE_HINT, REPAIR_HINT } from './hints.ts'
 import { isOfThePlace } from './records.ts'
 import { isTable, mustKnowItsTables } from './table-list.ts'
@@ -79,7 +78,7 @@ export function mustBeFitToOpen(directory: string): void {
  * @throws TrustError DATA_DAMAGED, DATA_MISSING
  */
 export async function mustHaveCurrent(directory: string, create: boolean): Promise<void> {
-  if (existsSync(join(directory, 'CURRENT'))) return
+  if ((await unlessMissing(directory, stat(join(directory, 'CURRENT')))) !== undefined) return
   if (await holdsRecords(directory)) {
     const text = `the database in ${directory} has lost its CURRENT file`
     throw new TrustError('DATA_DAMAGED', text, { hint: REPAIR_HINT })
@@ -91,6 +90,16 @@ export async function mustHaveCurrent(directory: string, create: boolean): Promi
 
 /** True if LevelDB ever wrote a record here: its tables and logs come after CURRENT. */
 async function holdsRecords(directory: string): Promise<boolean> {
-  const names = await readdir(directory).catch(() => [])
-  return names.some((name) => isTable(name) || isLog(name))
+  const names = await unlessMissing(directory, readdir(directory))
+  return names?.some((name) => isTable(name) || isLog(name)) === true
+}
+
+/** What cannot be told is not taken for missing: a database would be made in the place of another. @throws TrustError DATA_DAMAGED */
+async function unlessMissing<Found>(directory: string, looking: Promise<Found>): Promise<Found | undefined> {
+  try {
+    return await looking
+  } catch (cause) {
+    if (['ENOENT', 'ENOTDIR'].includes((cause as NodeJS.ErrnoException).code ?? '')) return undefined
+    throw fileError('DATA_DAMAGED', `cannot look into ${directory}`, cause, PLACE_HINT)
+  }
 }

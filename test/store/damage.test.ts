@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
-import { cp, mkdir, open, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
+import { cp, mkdir, open, readdir, readFile, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { TrustError } from '../../src/errors.ts'
+import { readAnchorOf } from '../../src/store/anchor.ts'
 import { auditStore, type Finding } from '../../src/store/audit.ts'
 import { Database } from '../../src/store/database.ts'
 import { encodeDocument, encodeFormat, encodeKeys, encodeOwner, encodeValue } from '../../src/store/encoding.ts'
@@ -398,8 +399,33 @@ test('an anchor that the disk does not take is no secret: nothing is written unt
   await commit(1)
   await until('it to be noticed', () => told.length > 0)
   await until('it to be taken', () => store.readiness().writable)
-  assert.deepEqual(told, [{ writable: false, reason: 'a write failed: EIO' }])
+  const reason = `a write failed: cannot write the anchor file ${place.anchorFile}: EIO`
+  assert.deepEqual(told, [{ writable: false, reason }])
   assert.equal((await store.readAnchor()).number, COMMITS + 2)
+})
+
+test('a copy whose anchor the disk does not take is none', async (t) => {
+  const place = await filled(t)
+  const store = await openStore(place)
+  t.after(() => store.close())
+  const file = await open(place.anchorFile)
+  t.mock.method(Object.getPrototypeOf(file) as typeof file, 'datasync', async () => {
+    throw new Error('EDQUOT')
+  })
+  await file.close()
+  const copy = await storePlace(t)
+  const message = `cannot write the anchor file ${copy.anchorFile}: EDQUOT`
+  await assert.rejects(store.copyTo(copy), { code: 'STORE_UNAVAILABLE', message })
+})
+
+test('an anchor that the disk does not give any more is named, with what to do', async (t) => {
+  const { anchorKey } = await storePlace(t)
+  // Nothing of a process lies at its address 0.
+  await assert.rejects(readAnchorOf('/proc/self/mem', anchorKey), {
+    code: 'DATA_DAMAGED',
+    message: 'cannot read the anchor file /proc/self/mem: EIO: i/o error',
+    hint: /^put the one of a backup there/,
+  })
 })
 
 test('records swapped or added by somebody with access to the files are found', async (t) => {
@@ -490,6 +516,19 @@ test('no database, a foreign one, a newer one, one in use', async (t) => {
   await database.write([{ key: formatKey(), payload: encodeFormat(format) }])
   await database.close()
   await assert.rejects(openStore(place), { code: 'DATA_NEWER', message: /format 2/ })
+})
+
+test('what cannot be looked into is not taken for empty: it is not made anew, and not said to be missing', async (t) => {
+  const { directory } = await storePlace(t)
+  await mkdir(directory)
+  await symlink('CURRENT', join(directory, 'CURRENT'))
+  for (const create of [true, false]) {
+    await assert.rejects(Database.open(directory, create), {
+      code: 'DATA_DAMAGED',
+      message: `cannot look into ${directory}: ELOOP: too many symbolic links encountered`,
+    })
+  }
+  assert.deepEqual(await readdir(directory), ['CURRENT'])
 })
 
 test('of one damaged record nothing is said against the others', async (t) => {
