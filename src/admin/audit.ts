@@ -34,7 +34,7 @@ export const auditJournal = operation({
       .transform((text) => parsePattern(text))
       .optional(),
     actor: z.string().max(600).regex(ACTOR, 'write it as in user:alice, token:ci, local').optional(),
-    kind: z.enum(['publish', 'renew', 'key', 'delete', 'record']).optional(),
+    kind: z.enum(['publish', 'renew', 'key', 'delete', 'record', 'clock']).optional(),
     digest: digestInput.optional(),
     key: z.string().regex(KEY, 'write 8 to 64 hex digits of its id').optional(),
     since: time.optional(),

@@ -54,7 +54,7 @@ export const journalEntry = z.lazy(() =>
       previous: sha256.meta({ description: 'SHA-256 of the entry before this one, hex; 64 zeros for the first' }),
       time,
       gun: z.string().meta({ description: 'empty: the server itself' }),
-      kind: z.enum(['publish', 'renew', 'key', 'delete', 'record']),
+      kind: z.enum(['publish', 'renew', 'key', 'delete', 'record', 'clock']),
       revision: count.meta({ description: 'of the repository after this' }),
       actor,
       documents: list(z.object({ role: z.string(), version: count, sha256, keyIds: list(z.string()) })),

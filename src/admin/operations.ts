@@ -1,6 +1,7 @@
 import { adoptRepository } from './adopt.ts'
 import { auditJournal } from './audit.ts'
 import { makeBackup } from './backup.ts'
+import { acceptTime, showClock } from './clock.ts'
 import { addDelegation, removeDelegation } from './delegations.ts'
 import { showExpiry } from './expiry.ts'
 import { findDigest } from './find.ts'
@@ -31,6 +32,8 @@ export const OPERATIONS: readonly Operation[] = [
   auditJournal,
   findDigest,
   showExpiry,
+  showClock,
+  acceptTime,
   listRepositories,
   showRepository,
   adoptRepository,

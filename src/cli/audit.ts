@@ -38,7 +38,7 @@ export function auditCommand(): Command {
     .description('who did what: the journal, its newest entries last; exit code 1: one is damaged')
     .option('--gun <pattern>', 'only of these repositories: docker.io/acme/*')
     .option('--actor <name>', 'only by: user:alice, token:ci, server …')
-    .option('--kind <kind>', 'only: publish, renew, key, delete, record')
+    .option('--kind <kind>', 'only: publish, renew, key, delete, record, clock')
     .option('--digest <digest>', 'only where this digest was signed, moved or removed')
     .option('--key <id>', 'only what this key signed, and where it got or lost the right to sign')
     .option('--since <time>', 'not before, as in 2026-11-24T00:00:00Z')

@@ -20,6 +20,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   audit: async () => (await import('./audit.ts')).auditCommand(),
   find: async () => (await import('./find.ts')).findCommand(),
   expiry: async () => (await import('./expiry.ts')).expiryCommand(),
+  clock: async () => (await import('./clock.ts')).clockCommand(),
   config: async () => (await import('./config.ts')).configCommand(),
 }
 

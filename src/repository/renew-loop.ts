@@ -5,7 +5,7 @@ import { repeat, type Repeating } from './repeat.ts'
 import type { Trust } from './trust.ts'
 
 /** Repositories renewed at the same time; they share disk writes. */
-const RENEWALS_AT_ONCE = 64
+export const RENEWALS_AT_ONCE = 64
 /** Pause before a renewal that failed is tried again, milliseconds. */
 const RETRY_AFTER = 10 * 60_000
 

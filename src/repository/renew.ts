@@ -16,14 +16,19 @@ import type { Trust } from './trust.ts'
 const badRoot: Fail = (text) => refuse('ErrBadRoot', text)
 
 /**
+ * What is signed anew. `due`: half of its life is over; `expired`: only what has expired (when it is read); `ahead`: what
+ * has more life left than it is given, since the clock was ahead.
+ */
+type When = 'due' | 'expired' | 'ahead'
+
+/**
  * Re-sign the timestamp of a repository, and its snapshot and targets where the server holds the key and half of their
  * life is over; and what of that is damaged.
  *
- * @param when `due`: half of the timestamp's life is over; `expired`: only what has expired (when it is read)
  * @returns true when something was signed
  * @throws TrustError SIGNING_FAILED if root has expired or a key is not here that nothing can be served without
  */
-export async function renew(trust: Trust, gun: Gun, when: 'due' | 'expired'): Promise<boolean> {
+export async function renew(trust: Trust, gun: Gun, when: When): Promise<boolean> {
   let mended: readonly Damage[] = []
   const renewed = await change(trust, gun, async (head, now) => {
     if (head === undefined) return undefined
@@ -52,10 +57,13 @@ export async function renew(trust: Trust, gun: Gun, when: 'due' | 'expired'): Pr
  *
  * @param now milliseconds since 1970
  */
-export function isDue(trust: Trust, gun: Gun, head: Head, now: number, when: 'due' | 'expired'): boolean {
+export function isDue(trust: Trust, gun: Gun, head: Head, now: number, when: When): boolean {
   const timestamp = head.roles['timestamp']
   if (timestamp === undefined) return false
-  const timestampIsDue = when === 'expired' ? timestamp.expires < now : (head.renewAt ?? Infinity) <= now
+  const timestampIsDue =
+    when === 'due'
+      ? (head.renewAt ?? Infinity) <= now
+      : isTime(when, timestamp.expires, trust.policy.timestampLife, now)
   return timestampIsDue || snapshotIsDue(trust, gun, head, now, when)
 }
 
@@ -78,7 +86,7 @@ async function renewedBelow(
   head: Head,
   root: Root,
   now: number,
-  when: 'due' | 'expired',
+  when: When,
   damage: readonly Damage[],
 ): Promise<Below> {
   // A read waits for what it needs, and for no more.
@@ -123,9 +131,15 @@ export function filesOf(head: Head, targets?: Signed): Map<string, Checksums> {
 }
 
 /** A client's snapshot is the client's to renew: clients say so themselves when it has expired. */
-function snapshotIsDue(trust: Trust, gun: Gun, head: Head, now: number, when: 'due' | 'expired'): boolean {
+function snapshotIsDue(trust: Trust, gun: Gun, head: Head, now: number, when: When): boolean {
   const snapshot = head.roles['snapshot']
   if (snapshot === undefined) return false
-  const due = when === 'expired' ? snapshot.expires < now : snapshot.expires - now < trust.policy.snapshotLife / 2
-  return due && isMadeHere(trust, gun, head, 'snapshot')
+  return isTime(when, snapshot.expires, trust.policy.snapshotLife, now) && isMadeHere(trust, gun, head, 'snapshot')
+}
+
+/** @param life that it is given; all in milliseconds */
+function isTime(when: When, expires: number, life: number, now: number): boolean {
+  const left = expires - now
+  if (when === 'expired') return left < 0
+  return when === 'due' ? left < life / 2 : left > life
 }

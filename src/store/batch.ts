@@ -66,7 +66,7 @@ export class Batch {
     if ((before?.revision ?? 0) !== commit.expected) {
       throw new TrustError('CONFLICT', `${gun} changed in the meantime`)
     }
-    const time = commitTime(this.tail, commit.time)
+    const time = commit.kind === 'clock' ? commit.time : commitTime(this.tail, commit.time)
     const documents = commit.documents.filter((document) => this.#isNew(gun, before, document))
     mustRemember(before, commit)
     for (const { keyId, role } of commit.keys) this.#mustOwn(keyId, { gun, role })

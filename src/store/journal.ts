@@ -27,7 +27,9 @@ export function clockFault({ time: last = 0 }: Partial<Tail>, time: number): str
 export function commitTime(tail: Tail, time: number): number {
   const fault = clockFault(tail, time)
   if (fault === undefined) return Math.max(time, tail.time)
-  throw new TrustError('CLOCK', fault, { hint: 'set the clock; nothing is signed with a clock that went back' })
+  const hint =
+    'set the clock, or, if it was ahead before and is right now, have it accepted by "countersign clock --accept"'
+  throw new TrustError('CLOCK', fault, { hint })
 }
 
 /** The entry that follows `tail`. */

@@ -101,8 +101,8 @@ export interface Actor {
   readonly requestId?: string
 }
 
-/** `record`: nothing but records. */
-type CommitKind = 'publish' | 'renew' | 'key' | 'delete' | 'record'
+/** `record`: nothing but records. `clock`: the clock was ahead until now. */
+type CommitKind = 'publish' | 'renew' | 'key' | 'delete' | 'record' | 'clock'
 
 /** What records are of: each kind is one list, by name. */
 export type RecordKind = 'user' | 'token' | 'signer' | 'policy' | 'root-key' | 'staged-root' | 'notice'
@@ -160,7 +160,7 @@ export interface JournalEntry {
   readonly number: number
   /** Hex SHA-256 of the entry before this one; 64 zeros for the first. */
   readonly previous: string
-  /** RFC 3339, UTC, milliseconds; never before the entry before it. */
+  /** RFC 3339, UTC, milliseconds; never before the entry before it, but of kind `clock`. */
   readonly time: string
   readonly gun: string
   readonly kind: CommitKind

@@ -133,6 +133,8 @@ describe('what the admin API answers is what its document says', () => {
     await repositories(ADOPTED)
     await ask('repo.list')
     await change('repo.delete', { gun: ADOPTED })
+    await ask('clock.show')
+    await change('clock.accept', {})
     await ask('backup', { directory: join(server.directory, 'backup') })
   })
 

@@ -1,0 +1,46 @@
+import { z } from 'zod'
+import { acceptClock } from '../repository/accept-clock.ts'
+import { clockFault } from '../store/journal.ts'
+import { count, time } from './answers.ts'
+import { operation } from './operation.ts'
+
+export const showClock = operation({
+  name: 'clock.show',
+  method: 'GET',
+  path: '/clock',
+  summary: 'The time of the server and that of the last commit; with a clock that went back nothing is signed.',
+  action: 'admin',
+  input: z.strictObject({}),
+  answer: () =>
+    z.object({
+      now: time,
+      lastCommit: time.nullable().meta({ description: 'null: there is none' }),
+      fault: z.string().nullable().meta({ description: 'why nothing is signed; null: the clock is no reason' }),
+    }),
+  async run({ trust, store }) {
+    const { number, time: last = 0 } = store.tail()
+    const now = trust.now()
+    return {
+      now: new Date(now).toISOString(),
+      lastCommit: number === 0 ? null : new Date(last).toISOString(),
+      fault: clockFault(store.tail(), now) ?? null,
+    }
+  },
+})
+
+export const acceptTime = operation({
+  name: 'clock.accept',
+  method: 'POST',
+  path: '/clock',
+  summary:
+    'Sign with a clock that stands before the last commit, since it was ahead then; what was signed with that is signed anew.',
+  action: 'admin',
+  input: z.strictObject({}),
+  answer: () =>
+    z.object({
+      accepted: z.boolean().meta({ description: 'false: the clock does not stand before the last commit' }),
+      renewed: count.meta({ description: 'repositories of which something lived too long, and was signed anew' }),
+      failed: count.meta({ description: 'the same, that could not be signed: the log says why; ask again' }),
+    }),
+  run: async ({ trust }, _, actor) => acceptClock(trust, actor),
+})

@@ -1,0 +1,41 @@
+import { Command } from 'commander'
+import { acceptTime, showClock } from '../admin/clock.ts'
+import { DRY_RUN_OPTION, JSON_OPTION } from './options.ts'
+import { counted } from './print.ts'
+import { ask, EXIT } from './run.ts'
+
+export function clockCommand(): Command {
+  return new Command('clock')
+    .description(
+      'the time of the server and of the last commit; exit code 1: the clock went back, and nothing is signed',
+    )
+    .option('--accept', 'sign from now on: the clock was ahead before, and is right now')
+    .option(...DRY_RUN_OPTION)
+    .option(...JSON_OPTION)
+    .action(({ accept }: { accept?: true }, command: Command) =>
+      accept === true
+        ? ask(command, acceptTime, {}, acceptedText, ({ failed }) => (failed === 0 ? EXIT.ok : EXIT.failed))
+        : ask(command, showClock, {}, clockText, ({ fault }) => (fault === null ? EXIT.ok : EXIT.negative)),
+    )
+}
+
+function clockText({
+  now,
+  lastCommit,
+  fault,
+}: {
+  now: string
+  lastCommit: string | null
+  fault: string | null
+}): string {
+  const times = `now ${now}, last commit ${lastCommit ?? 'none'}`
+  if (fault === null) return times
+  return `${times}: nothing is signed\nset the clock; if it was ahead then, and is right now: countersign clock --accept`
+}
+
+function acceptedText({ accepted, renewed, failed }: { accepted: boolean; renewed: number; failed: number }): string {
+  const made = renewed === 0 ? 'nothing to sign anew' : `signed ${counted(renewed, 'repository', 'repositories')} anew`
+  const left =
+    failed === 0 ? '' : `; ${counted(failed, 'repository', 'repositories')} failed, as the log says: try again`
+  return `${accepted ? 'accepted' : 'the clock is right already'}: ${made}${left}`
+}

@@ -1,0 +1,47 @@
+import assert from 'node:assert/strict'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { exchange } from '../support/exchange.ts'
+import { startTestServer } from '../support/server.ts'
+import { countersign } from '../support/server-process.ts'
+import { keysFrom, TrustWorld } from '../support/trust-world.ts'
+
+const GUN = 'example.org/clock'
+const NOW = Date.UTC(2026, 10, 29, 8)
+const DAY = 86_400_000
+
+test('a server whose clock was ahead: the command says so, and what to do, and has it sign again', async (t) => {
+  const server = await startTestServer({ transport: 'plain', now: NOW })
+  t.after(() => server.stop())
+  const environment = {
+    ...process.env,
+    COUNTERSIGN_DATA_DIRECTORY: join(server.directory, 'data'),
+    COUNTERSIGN_KEYS_DIRECTORY: join(server.directory, 'keys'),
+  }
+  const prints = async (words: string, expected: string, code: number): Promise<void> => {
+    const printed = await countersign(words.split(' '), environment)
+    assert.deepEqual([printed.stdout, printed.stderr, printed.code], [expected, '', code], words)
+  }
+  await prints('clock', 'now 2026-11-29T08:00:00.000Z, last commit none\n', 0)
+  const world = await TrustWorld.create({ gun: GUN, now: NOW, serverKeys: keysFrom(server, GUN) })
+  server.clock.now = NOW + 100 * DAY
+  await world.publishFirst(server)
+  server.clock.now = NOW
+  const times = 'now 2026-11-29T08:00:00.000Z, last commit 2027-03-09T08:00:00.000Z'
+  const todo = 'set the clock; if it was ahead then, and is right now: countersign clock --accept\n'
+  await prints('clock', `${times}: nothing is signed\n${todo}`, 1)
+  assert.equal((await exchange(server, { path: '/healthz/ready' })).status, 503)
+
+  const accepted = 'accepted: signed 1 repository anew\n'
+  await prints('clock --accept --dry-run', `would do: ${accepted}`, 0)
+  await prints('clock --accept', accepted, 0)
+  await prints('clock --accept', 'the clock is right already: nothing to sign anew\n', 0)
+  await prints(
+    'clock --json',
+    '{\n  "now": "2026-11-29T08:00:00.000Z",\n  "lastCommit": "2026-11-29T08:00:00.000Z",\n  "fault": null\n}\n',
+    0,
+  )
+  assert.equal((await exchange(server, { path: '/healthz/ready' })).status, 200)
+  world.addTarget('v1')
+  await world.publish(server)
+})
