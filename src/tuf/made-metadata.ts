@@ -2,6 +2,7 @@ import { canonicalText } from './canonical.ts'
 import { checksumsBeside } from './checksum.ts'
 import { encodeCanonical, type EncodedSignature } from './encode.ts'
 import type { JsonObject } from './json.ts'
+import { limitMembers } from './member-limit.ts'
 import { integerOf, textOf, type Fail } from './members.ts'
 import type { Metadata } from './metadata.ts'
 import type { Role } from './role.ts'
@@ -22,7 +23,8 @@ interface Unsigned {
  * Make a document. What comes out is what `parseMetadata` would read of its bytes, without reading them.
  *
  * @param payload with `_type`, `expires` and `version`
- * @throws TrustError MALFORMED_JSON for values that cannot be written
+ * @throws TrustError MALFORMED_JSON for values that cannot be written; when it is complete, INVALID_UPDATE for what nobody
+ *   here could read again
  */
 export function makeMetadata(role: Role, payload: JsonObject): Unsigned {
   const text = canonicalText(payload)
@@ -33,6 +35,7 @@ export function makeMetadata(role: Role, payload: JsonObject): Unsigned {
   return {
     message,
     async complete(signatures) {
+      limitMembers(role, payload, text, signatures.length)
       const bytes = encodeCanonical(text, message, signatures)
       return {
         role,

@@ -47,6 +47,24 @@ test('a payload without type, version or end is a fault', () => {
   }
 })
 
+test('what is made can be read again, however many tags it has, or is not made', async () => {
+  const signature = { keyid: 'ab', method: 'ecdsa', sig: 'AAAA' }
+  const withTags = (count: number): Promise<Metadata> => {
+    const entries = Array.from({ length: count }, (_, at) => [`v${at}`, { hashes: { sha256: 'AAAA' }, length: 7 }])
+    const targets = Object.fromEntries(entries) as JsonObject
+    const signed = { _type: 'Targets', expires: '2026-11-26T00:00:00Z', targets, version: 1 }
+    return makeMetadata('targets', signed).complete([signature])
+  }
+  const most = 49_997
+  const { bytes } = await withTags(most)
+  assert.equal(Object.keys(parseMetadata('targets', bytes).signed['targets'] ?? {}).length, most)
+  await assert.rejects(withTags(most + 1), {
+    code: 'INVALID_UPDATE',
+    problem: { name: 'ErrBadTargets' },
+    message: 'targets would have more than 200000 members and list elements, some 50000 tags',
+  })
+})
+
 test('a signature in DER and as r ‖ s is the same one, short numbers too', () => {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   // Of 2,000 some have an r or s with leading zeros.

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { TrustError } from '../../src/errors.ts'
+import { DecodedDocuments } from '../../src/repository/decoded.ts'
 import { importKey } from '../../src/repository/import-key.ts'
 import { createSigner, finishSignerRotation, removeSigner, rotateSigner } from '../../src/repository/signers.ts'
 import { signTags, type SignRequest } from '../../src/repository/sign-tags.ts'
@@ -194,6 +195,22 @@ test('tags of an owner, a delegate of theirs and the server at the same moment: 
   const { targets, warnings } = await listed()
   assert.deepEqual([targets.length, warnings], [2 + 2 * 8, []])
   assert.deepEqual((await world.here.check()).findings, [])
+})
+
+test('more tags than a document can have are refused, and those that are there can be changed', async (t) => {
+  const { here, sign } = await withSigner(t)
+  const many = (from: number, to: number): SignRequest['set'] =>
+    Array.from({ length: to - from }, (_, at) => ({ tag: `t${from + at}`, sha256: A, length: 7 }))
+  await sign('v1', A, { set: many(0, 49_900) })
+  const before = here.trust.store.head(GUN)
+  await assert.rejects(sign('v1', A, { set: many(49_900, 50_000) }), { code: 'INVALID_UPDATE', message: /50000 tags/ })
+  assert.equal(here.trust.store.head(GUN), before)
+  // As another thread, or another start of the server, reads them.
+  const decoded = new DecodedDocuments()
+  const fresh = { ...here.trust, decoded }
+  const change = { set: many(49_900, 50_000), remove: many(0, 200).map(({ tag }) => tag), as: 'ci' }
+  assert.equal((await signTags(fresh, GUN, change, TEST_ACTOR)).changed, true)
+  assert.deepEqual((await here.check()).findings, [])
 })
 
 test('nothing is signed by a signer, or against rules, that were changed while it was being signed', async (t) => {
