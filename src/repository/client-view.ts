@@ -5,7 +5,7 @@ import { checkFileMeta } from '../tuf/file-meta.ts'
 import type { Gun } from '../tuf/gun.ts'
 import type { Fail } from '../tuf/members.ts'
 import { parseMetadata, type Metadata } from '../tuf/metadata.ts'
-import type { Role } from '../tuf/role.ts'
+import { isDelegation, type Role } from '../tuf/role.ts'
 import { storedRoot, verifyRoot, type Root } from '../tuf/root.ts'
 import { parseSnapshot } from '../tuf/snapshot.ts'
 import { parseTargets, type Targets } from '../tuf/targets.ts'
@@ -47,7 +47,7 @@ export async function viewAsClient(trust: Documents, gun: Gun, head: Head, now: 
     // Nobody asks for one that is delegated no more: adopted repositories may be without it.
     if (head.roles[role] === undefined && delegated.has(role)) fail(`the snapshot names ${role}, which is not there`)
   }
-  return [...expiredRoles(head, now), ...warnings]
+  return [...expiredRoles(head, delegated, now), ...warnings]
 }
 
 /**
@@ -77,8 +77,10 @@ function need(trust: Documents, gun: Gun, head: Head, role: Role): Metadata {
   return metadata
 }
 
-function expiredRoles(head: Head, now: number): string[] {
-  const expired = Object.entries(head.roles).filter(([, state]) => state.expires < now)
+/** @param delegated all delegations: one that was removed nobody reads */
+function expiredRoles(head: Head, delegated: ReadonlySet<string>, now: number): string[] {
+  const read = Object.entries(head.roles).filter(([role]) => !isDelegation(role) || delegated.has(role))
+  const expired = read.filter(([, state]) => state.expires < now)
   return expired.map(([role, state]) => `${role} expired at ${new Date(state.expires).toISOString()}`)
 }
 

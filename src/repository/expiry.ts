@@ -2,10 +2,12 @@ import { damageIn } from '../errors.ts'
 import type { Head } from '../store/store.ts'
 import { certificateEnds } from '../tuf/certificate.ts'
 import type { Gun } from '../tuf/gun.ts'
+import { isDelegation } from '../tuf/role.ts'
 import type { Root } from '../tuf/root.ts'
 import type { RoleKeys } from '../tuf/threshold.ts'
 import { allGuns } from './all-guns.ts'
 import { currentRoot } from './current.ts'
+import { delegatedIn } from './delegated-roles.ts'
 import { repeat, type Repeating } from './repeat.ts'
 import { signedHere } from './signed-here.ts'
 import type { Trust } from './trust.ts'
@@ -33,19 +35,28 @@ export interface Ending {
   readonly expires: number
 }
 
-/** What ends at or before `until` (milliseconds since 1970) in one repository. */
-function endings(gun: Gun, head: Head, roles: Root['roles'] | undefined, now: number, until: number): Ending[] {
+/** What ends at or before `until` (milliseconds since 1970) in one repository. @param roles as root names them */
+function endings(
+  { store, now }: Pick<Trust, 'store' | 'now'>,
+  gun: Gun,
+  head: Head,
+  roles: Root['roles'] | undefined,
+  until: number,
+): Ending[] {
   const found: Ending[] = []
   const here = signedHere(head)
+  const isDelegated = delegatedIn({ store }, gun, head)
   for (const [role, { expires }] of Object.entries(head.roles)) {
     // The server renews its timestamps. Where another one signs, nothing is put off before this one does: the timestamp says
     // by when that must be.
     const told = (role === 'timestamp') !== here
-    if (told && expires <= until) found.push({ gun, what: role, expires })
+    if (!told || expires > until) continue
+    // Nobody can put off the end of one that was removed, nor has to.
+    if (!isDelegation(role) || isDelegated(role)) found.push({ gun, what: role, expires })
   }
   const end = roles && rootCertificatesEnd(roles.root)
   // Past it nobody can make this server sign, either. What is far away need not be a second line until then.
-  const last = here ? until : Math.min(until, now + EXPIRY_HORIZON)
+  const last = here ? until : Math.min(until, now() + EXPIRY_HORIZON)
   if (end !== undefined && end <= last) found.push({ gun, what: 'root certificate', expires: end })
   return found
 }
@@ -76,7 +87,7 @@ export async function allEndings(
     try {
       const head = trust.store.head(gun)
       const roles = currentRoot(trust, gun, head)?.roles
-      if (head !== undefined) found.push(...endings(gun, head, roles, trust.now(), until))
+      if (head !== undefined) found.push(...endings(trust, gun, head, roles, until))
       if (roles !== undefined) found.push(...more(gun, roles))
     } catch (error) {
       damageIn(error)

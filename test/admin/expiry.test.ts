@@ -126,6 +126,32 @@ test('a timestamp key of a repository whose publisher signs the snapshot is thei
   assert.equal(aged?.todo, `its owner: notary key rotate ${GUN} timestamp -r`)
 })
 
+test('a delegation that was removed ends for nobody, nor what it had delegated to', async (t) => {
+  const { here, owner, send, sign } = await withSigner(t)
+  await sign('v2', A)
+  const key = makeKey('ecdsa')
+  for (const name of ['targets/alice', 'targets/alice/deeper']) owner.delegate(name, [key])
+  await send(owner.nextParts('targets', 'targets/alice', 'targets/alice/deeper'))
+  const world = worldOf(here, async () => [])
+  const delegations = async (): Promise<string[]> => {
+    const rows = await showExpiry.run(world, { days: 36_500 }, TEST_ACTOR)
+    return rows.map(({ what }) => what).filter((what) => what.startsWith('targets/'))
+  }
+  const kept = ['targets/ci', 'targets/releases']
+  assert.deepEqual((await delegations()).toSorted(), ['targets/alice', 'targets/alice/deeper', ...kept])
+  const { delegations: named } = owner.targets
+  named.roles = named.roles.filter(({ name }) => name !== 'targets/alice')
+  await send(owner.nextParts('targets'))
+  assert.deepEqual((await delegations()).toSorted(), kept)
+  // Four years later.
+  here.clock.now += 4 * 365 * DAY
+  const { findings } = await here.check()
+  assert.deepEqual(findings.flatMap(({ text }) => /^(targets\S*) expired/.exec(text)?.[1] ?? []).toSorted(), [
+    'targets',
+    ...kept,
+  ])
+})
+
 test('what delegates is read once, however many delegations it has', async (t) => {
   const { here, owner, send } = await withSigner(t)
   const key = makeKey('ecdsa')
