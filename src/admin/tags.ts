@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { describe } from '../repository/show.ts'
 import { signTags } from '../repository/sign-tags.ts'
 import { shadowedTags } from '../repository/signed-releases.ts'
-import { signerRole } from '../repository/signers.ts'
+import { firstRoleOf } from '../repository/signing-roles.ts'
 import { noSuchRepository, TrustError } from '../errors.ts'
 import type { Actor } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
@@ -62,7 +62,7 @@ export const listTags = operation({
   input: z.strictObject({ gun: gunInput, as: signer }),
   answer: () => z.object({ gun: z.string(), etag, tags: list(describedTag) }),
   async run({ trust }, { gun, as: name }) {
-    const role = name === undefined ? 'targets' : signerRole(name)
+    const role = name === undefined ? 'targets' : firstRoleOf(trust, gun, name)
     const found = describe(trust, gun, trust.now()) ?? noSuchRepository(gun)
     const tags = name === undefined ? found.tags : found.tags.filter((each) => each.role === role)
     return { gun, etag: trust.store.head(gun)?.roles[role]?.sha256 ?? '', tags }

@@ -59,6 +59,23 @@ export function targetsSigning(trust: Trust, gun: Gun, head: Head | undefined, o
   })
 }
 
+/**
+ * The role of a signer that a change of tags is compared with (`ifMatch`): its own one, unless the owner lets it sign
+ * elsewhere only, in `targets/releases` say.
+ *
+ * @throws TrustError INVALID_PARAMETERS for what is no name of a signer
+ */
+export function firstRoleOf(trust: Trust, gun: Gun, signer: string): TargetsRole {
+  const own = signerRole(signer)
+  try {
+    return signingRoles(trust, gun, trust.store.head(gun), signer, [])[0]?.role ?? own
+  } catch (error) {
+    // It can sign nothing now, or is a person: what it has signed can be listed all the same.
+    if (error instanceof TrustError) return own
+    throw error
+  }
+}
+
 /** The root of a repository in which the server can make what follows from new targets. */
 function rootSignedHere(trust: Trust, gun: Gun, head: Head | undefined): Root {
   const metadata = head && recallCurrent(trust, gun, head, 'root')

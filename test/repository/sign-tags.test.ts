@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { listTags } from '../../src/admin/tags.ts'
 import { TrustError } from '../../src/errors.ts'
 import { DecodedDocuments } from '../../src/repository/decoded.ts'
 import { importKey } from '../../src/repository/import-key.ts'
@@ -7,10 +8,12 @@ import { createSigner, finishSignerRotation, removeSigner, rotateSigner } from '
 import { signTags, type SignRequest } from '../../src/repository/sign-tags.ts'
 import type { Trust } from '../../src/repository/trust.ts'
 import type { FileSigner } from '../../src/signing/file-signer.ts'
+import type { LevelStore } from '../../src/store/level.ts'
 import { parseGun, SERVER, type Gun } from '../../src/tuf/gun.ts'
 import type { Role } from '../../src/tuf/role.ts'
 import { localFile, localKeys, localPublish, TEST_ACTOR } from '../support/local-trust.ts'
 import { A, add, B, base64, drop, GUN, named, owned, withSigner } from '../support/owned-repository.ts'
+import { worldOf } from '../support/people.ts'
 import { makeKey } from '../support/test-key.ts'
 import { TrustWorld } from '../support/trust-world.ts'
 
@@ -141,6 +144,21 @@ test('if-match speaks of the first role that signs: a checksum, any, or none yet
   assert.equal((await sign('v3', B, { ifMatch: '*' })).changed, true)
   // Both ask for what is so already; the one that is late learns it all the same.
   await assert.rejects(sign('v3', B, { ifMatch: next }), { code: 'PRECONDITION' })
+})
+
+test('where an owner lets a signer sign in targets/releases only, the list and if-match speak of that', async (t) => {
+  const world = await owned(t)
+  const { here, sign } = world
+  await add(world, 'targets/releases', named(await createSigner(here.trust, 'ci', TEST_ACTOR)))
+  const list = (as: string): ReturnType<typeof listTags.run> =>
+    listTags.run(worldOf({ trust: here.trust, store: here.trust.store as LevelStore }), { gun: GUN, as }, TEST_ACTOR)
+  assert.deepEqual(await list('ci'), { gun: GUN, etag: '', tags: [] })
+  await sign('v2', A, { ifMatch: '' })
+  const { etag, tags } = await list('ci')
+  assert.deepEqual(tags, [{ tag: 'v2', digest: A, length: 7, role: 'targets/releases' }])
+  assert.equal((await sign('v3', A, { ifMatch: etag })).changed, true)
+  await assert.rejects(sign('v4', A, { ifMatch: etag }), { code: 'PRECONDITION' })
+  assert.deepEqual(await list('nobody'), { gun: GUN, etag: '', tags: [] })
 })
 
 test('a policy sees what every role says of a tag', async (t) => {
