@@ -7,6 +7,8 @@ const DAY = 86_400_000
 /** As long as those that Notary's clients make. */
 const ROOT_CERTIFICATE_DAYS = 3652
 const SERIAL_BYTES = 16
+/** The library takes what stands in quotes for all of a name, and what follows a `#` for its bytes. */
+const READ_OTHERWISE = /["#]/
 
 /**
  * A root key as root names it: a certificate that the key signs itself, as Notary's clients make them.
@@ -25,7 +27,9 @@ export async function issueRootCertificate(key: KeyObject, commonName: string, n
       serialNumber: randomBytes(SERIAL_BYTES)
         .toString('hex')
         .replace(/^[89a-f]/, '7'),
-      name: [{ CN: [commonName] }],
+      name: new x509.Name([
+        READ_OTHERWISE.test(commonName) ? { CN: [{ utf8String: commonName }] } : { CN: [commonName] },
+      ]),
       notBefore: new Date(now - DAY),
       notAfter: new Date(now + ROOT_CERTIFICATE_DAYS * DAY),
       signingAlgorithm: ALGORITHM,
