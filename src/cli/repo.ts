@@ -1,6 +1,8 @@
 import { Command } from 'commander'
 import { deleteRepository, listRepositories, showRepository } from '../admin/repositories.ts'
+import { damageIn } from '../errors.ts'
 import { addAdopt } from './adopt.ts'
+import type { Connection } from './connection.ts'
 import { addCreate } from './create.ts'
 import { describeForPeople } from './describe.ts'
 import { codeOfList, DAMAGED } from './list.ts'
@@ -62,10 +64,21 @@ function show(gun: string, _: Options, command: Command): Promise<void> {
   return ask(command, showRepository, { gun }, (description) => describeForPeople(description, Date.now()))
 }
 
+/** What a repository has; one that is damaged can be deleted, too. @throws TrustError NOT_FOUND */
+async function signedText(connection: Connection, gun: string): Promise<string> {
+  try {
+    const { tags } = await connection.call(showRepository, { gun })
+    return counted(tags.length, 'signed tag', 'signed tags')
+  } catch (error) {
+    const { code, message } = damageIn(error)
+    if (code !== 'CORRUPT') throw error
+    return `signed tags that cannot be read: ${message}`
+  }
+}
+
 function remove(gun: string, { yes, dryRun, json }: Options, command: Command): Promise<void> {
   return withConnection(command, async (connection) => {
-    const { tags } = await connection.call(showRepository, { gun })
-    const signed = counted(tags.length, 'signed tag', 'signed tags')
+    const signed = await signedText(connection, gun)
     if (dryRun === true) {
       await connection.call(deleteRepository, { gun }, true)
       if (json === true) printJson({ gun, deleted: false })

@@ -240,4 +240,26 @@ warning: ${DAMAGED} is damaged: whether it trusts ci cannot be read
     assert.equal(code, 1)
     assert.match(stdout, new RegExp(`^${Number(number) - 1} .*[^]*^${number}  damaged\\n${Number(number) + 1} `, 'm'))
   })
+
+  test('a repository of which something cannot be read is deleted all the same, and then made anew', async () => {
+    const { roles } = await terminal.ask(showRepository, { gun: SOUND })
+    const { sha256 = '' } = roles.find(({ role }) => role === 'targets') ?? {}
+    await spoil({ directory: terminal.path('data') }, documentKey(parseGun(SOUND), 'targets', sha256))
+    const { code, stderr } = await terminal.run(['repo', 'delete', SOUND])
+    assert.equal(code, 1)
+    assert.match(
+      stderr,
+      /^error: nothing was deleted: \S+ has signed tags that cannot be read: the record ".*" is damaged$/m,
+    )
+    await prints(`repo delete ${SOUND} --yes`, 0, `deleted ${SOUND}\n`)
+    await prints(
+      `repo delete ${SOUND} --yes`,
+      1,
+      `error: there is no repository ${SOUND}\nhint: "countersign repo list" prints all names\n`,
+    )
+    const server = await terminal.host()
+    const world = await TrustWorld.create({ gun: SOUND, now: Date.now(), serverKeys: keysFrom(server, SOUND) })
+    await world.publishFirst(server)
+    await server.end()
+  })
 })
