@@ -99,19 +99,22 @@ function forRepository(world: World, gun: Gun, what: string, holders: Holders): 
   // Nobody can publish anything before that.
   if (!here) return nextRoot(trust, gun, root.here, takeOverCommand(gun))
   if (what === 'root' || what === 'root certificate') return root.command
+  // Where its publisher signs the snapshot the server can publish nothing.
+  const first = held.has('snapshot') ? '' : `its owner: notary key rotate ${typed(gun)} snapshot -r; then `
   if (what.endsWith(' key')) {
     const role = what.slice(0, -' key'.length)
     const byOwner = role === 'targets' ? undefined : `its owner: notary key rotate ${typed(gun)} ${role} -r`
-    // What goes with a new timestamp key is a snapshot, which then only its publisher can sign.
+    // What goes with a new key is a snapshot, which then only its publisher can sign.
     if (byOwner !== undefined && !held.has('snapshot')) return byOwner
-    return nextRoot(trust, gun, root.here, `countersign key rotate ${typed(gun)} ${role}`, byOwner)
+    return first + nextRoot(trust, gun, root.here, `countersign key rotate ${typed(gun)} ${role}`, byOwner)
   }
   // With new targets goes a new snapshot.
   if (held.has(what) && held.has('snapshot')) return 'nothing: the server signs it anew by itself'
   if (what === 'snapshot') return `its owner: notary publish ${typed(gun)}`
   if (what === 'targets') return `its owner: docker trust sign, or notary witness -p ${typed(gun)} targets`
   const signer = signerFor(world, gun, what, holders)
-  if (signer !== undefined) return `countersign tag sign ${typed(gun)} TAG --as ${signer}, a tag that it has signed`
+  if (signer !== undefined)
+    return `${first}countersign tag sign ${typed(gun)} TAG --as ${signer}, a tag that it has signed`
   return `whoever signs it: docker trust sign, or notary witness -p ${typed(gun)} ${what}`
 }
 

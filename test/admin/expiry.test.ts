@@ -5,10 +5,12 @@ import type { World } from '../../src/admin/operation.ts'
 import { showRepository } from '../../src/admin/repositories.ts'
 import { saveRootKey } from '../../src/admin/root-keys.ts'
 import { TrustError } from '../../src/errors.ts'
-import { removeSigner } from '../../src/repository/signers.ts'
+import { importKey } from '../../src/repository/import-key.ts'
+import { createSigner, removeSigner } from '../../src/repository/signers.ts'
+import type { FileSigner } from '../../src/signing/file-signer.ts'
 import type { LevelStore } from '../../src/store/level.ts'
 import { localKeys, localPublish, localTrustFor, TEST_ACTOR, type LocalTrust } from '../support/local-trust.ts'
-import { A, GUN, withSigner } from '../support/owned-repository.ts'
+import { A, GUN, named, withSigner } from '../support/owned-repository.ts'
 import { makeKey } from '../support/test-key.ts'
 import { TrustWorld } from '../support/trust-world.ts'
 
@@ -124,6 +126,29 @@ test('a timestamp key of a repository whose publisher signs the snapshot is thei
   const rows = await showExpiry.run(world, { days: 36_500 }, TEST_ACTOR)
   const aged = rows.find(({ what }) => what === 'timestamp key')
   assert.equal(aged?.todo, `its owner: notary key rotate ${GUN} timestamp -r`)
+})
+
+test('what a signer signs, or an imported key, waits for the snapshot key where the publisher has that', async (t) => {
+  const now = Date.parse('2026-11-24T08:00:00.000Z')
+  const here = await localTrustFor(t, now)
+  const { trust } = here
+  const owner = await TrustWorld.create({ gun: GUN, now, serverKeys: localKeys(trust, GUN) })
+  const mine = makeKey('ecdsa')
+  owner.delegate('targets/ci', [mine, named(await createSigner(trust, 'ci', TEST_ACTOR))])
+  owner.signers.set('targets/ci', [mine])
+  owner.payload('targets/ci').version = 1
+  await localPublish(trust, GUN, owner.parts('root', 'targets', 'targets/ci'))
+  const pkcs8 = owner.signers.get('targets')![0]!.privateKey.export({ type: 'pkcs8', format: 'der' })
+  await importKey(trust, GUN, 'targets', (trust.signer as FileSigner).importKey(GUN, 'targets', pkcs8), TEST_ACTOR)
+  const rows = await showExpiry.run(
+    worldOf(here, async () => []),
+    { days: 36_500 },
+    TEST_ACTOR,
+  )
+  const told = Object.fromEntries(rows.map(({ what, todo }) => [what, todo]))
+  const first = `its owner: notary key rotate ${GUN} snapshot -r; then countersign`
+  assert.equal(told['targets/ci'], `${first} tag sign ${GUN} TAG --as ci, a tag that it has signed`)
+  assert.equal(told['targets key'], `${first} key rotate ${GUN} targets --stage, and its owner signs that root`)
 })
 
 test('a delegation that was removed ends for nobody, nor what it had delegated to', async (t) => {
