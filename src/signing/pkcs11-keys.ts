@@ -52,7 +52,8 @@ export class Pkcs11Keys {
   /** True if the owner's key is there and signs. @throws TrustError SIGNER_UNAVAILABLE */
   opens(owner: KeyOwner, sealed: Uint8Array): boolean {
     try {
-      this.#token.use((connection) => this.#open(connection, owner, sealed))
+      // Signed with, also where its place is known: it may have been taken out of the token since.
+      this.#token.use((connection) => this.#verified(connection, owner, this.#open(connection, owner, sealed)))
       return true
     } catch (error) {
       if (error instanceof TrustError && error.code === 'SIGNING_FAILED') return false

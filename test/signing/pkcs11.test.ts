@@ -191,6 +191,20 @@ describe('PKCS#11', { skip }, () => {
     await refused(/does not sign as its public part says$/)
   })
 
+  test('a key that somebody has deleted is missed, also after it was used', async (t) => {
+    const [key, other] = [await signer.create(GUN, 'timestamp'), await signer.create(GUN, 'timestamp')]
+    await signer.sign(ownerOf(key), key.sealed, MESSAGE)
+    const { pkcs11, module, session } = await beside(t)
+    module.C_FindObjectsInit(session, [{ type: pkcs11.CKA_ID, value: Buffer.from(tokenIdOf(ownerOf(key)), 'hex') }])
+    const halves = module.C_FindObjects(session, 10)
+    module.C_FindObjectsFinal(session)
+    assert.equal(halves.length, 2)
+    for (const half of halves) module.C_DestroyObject(session, half)
+    assert.equal(await signer.opens(ownerOf(key), key.sealed), false)
+    await assert.rejects(signer.sign(ownerOf(key), key.sealed, MESSAGE), coded('SIGNING_FAILED', /is not in the token/))
+    assert.equal(await signer.opens(ownerOf(other), other.sealed), true)
+  })
+
   test('a token that is away: refused with the reason, and all is well by itself when it is back', async () => {
     const key = await signer.create(GUN, 'timestamp')
     assert.deepEqual(signer.readiness(), { usable: true })
