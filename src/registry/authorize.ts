@@ -1,5 +1,6 @@
 import { isLoopback } from '../loopback.ts'
 import { bodyOf, failure, request, type AskedServer } from './ask.ts'
+import type { Challenge } from './challenge.ts'
 import type { Credentials } from './credentials.ts'
 
 const TOKEN_MAX_BYTES = 256 * 1024
@@ -7,32 +8,33 @@ const TOKEN_MAX_BYTES = 256 * 1024
 /**
  * What to send as `Authorization` after a 401: a password, or a token that the server's token service gives for it.
  *
- * @param challenge the answer's `WWW-Authenticate`
+ * @param challenges of the answer; those of other kinds do not count
  * @param scope what the token is to be good for: `repository:library/alpine:pull`
  * @param credentials undefined: a token is asked for without any
  * @throws TrustError REGISTRY if that cannot be had
  */
 export async function authorization(
-  challenge: string,
+  challenges: readonly Challenge[],
   server: AskedServer,
   scope: string,
   credentials: Credentials | undefined,
 ): Promise<string> {
   const basic =
     credentials && `Basic ${Buffer.from(`${credentials.username}:${credentials.password}`).toString('base64')}`
-  if (/^basic\b/i.test(challenge)) {
-    if (basic === undefined || credentials?.password === '')
-      throw failure(server, 'wants a password', `docker login ${server.account}`)
-    return basic
+  const bearer = ofScheme(challenges, 'bearer')
+  if (ofScheme(challenges, 'basic') !== undefined) {
+    // As for docker, a password goes before a token where both are taken.
+    if (basic !== undefined && credentials?.password !== '') return basic
+    if (bearer === undefined) throw failure(server, 'wants a password', `docker login ${server.account}`)
   }
-  if (!/^bearer\b/i.test(challenge)) throw failure(server, 'wants credentials of an unknown kind')
-  const realm = URL.parse(challengeParameter(challenge, 'realm') ?? '')
+  if (bearer === undefined) throw failure(server, 'wants credentials of an unknown kind')
+  const realm = URL.parse(bearer.get('realm') ?? '')
   // Credentials go out encrypted, unless server and token service are on this machine.
   const local = server.url.startsWith('http:') && realm?.protocol === 'http:' && isLoopback(realm.hostname)
   if (realm === null || (realm.protocol !== 'https:' && !local)) {
     throw failure(server, 'names a token service that cannot be used')
   }
-  const service = challengeParameter(challenge, 'service')
+  const service = bearer.get('service')
   const wish = { ...(service === undefined ? {} : { service }), scope }
   const response = await askForToken(realm, wish, basic, credentials?.identityToken)
   if (response.status !== 200)
@@ -49,9 +51,9 @@ export async function authorization(
   throw failure(server, 'gives no token')
 }
 
-/** `service="registry.docker.io"` of a challenge; undefined if it has none of this name. */
-export function challengeParameter(challenge: string, name: string): string | undefined {
-  return new RegExp(`\\b${name}="([^"]*)"`, 'i').exec(challenge)?.[1]
+/** The parameters of the first challenge of a kind; undefined: there is none. */
+export function ofScheme(challenges: readonly Challenge[], scheme: string): Challenge['parameters'] | undefined {
+  return challenges.find((each) => each.scheme === scheme)?.parameters
 }
 
 /** As docker does it: with an identity token by OAuth 2, otherwise by the registry token protocol. */

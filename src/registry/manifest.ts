@@ -2,6 +2,7 @@ import { hash } from 'node:crypto'
 import { TrustError } from '../errors.ts'
 import { bodyOf, failure, request, type AskedServer } from './ask.ts'
 import { authorization } from './authorize.ts'
+import { parseChallenges } from './challenge.ts'
 import type { Credentials } from './credentials.ts'
 import type { RegistryPlace } from './reference.ts'
 
@@ -46,10 +47,10 @@ export async function readManifest(
   const registry: AskedServer = { url: place.url, name: `the registry ${place.url}`, account: place.account }
   let response = await ask(url, undefined)
   if (response.status === 401) {
-    const challenge = response.headers.get('www-authenticate') ?? ''
+    const challenges = parseChallenges(response.headers.get('www-authenticate') ?? '')
     await response.body?.cancel()
     const scope = `repository:${place.repository}:pull`
-    response = await ask(url, await authorization(challenge, registry, scope, await credentials()))
+    response = await ask(url, await authorization(challenges, registry, scope, await credentials()))
   }
   if (response.status === 404) {
     // Without that option docker wants to sign what it pushes, with keys that are not there.

@@ -150,6 +150,39 @@ test('an identity token is exchanged as docker does it, and is no password', asy
   assert.equal(asked.length, 1)
 })
 
+test('of several challenges, in one header or in many, one that can be met is taken', async (t) => {
+  for (const challenges of [
+    ['Negotiate', 'Basic realm="x"'],
+    'Negotiate, Basic realm=x',
+    'Digest realm="a \\"Bearer realm=\\"", qop="auth", BASIC realm="x"',
+    ['Basic realm="x"', 'Bearer realm="nonsense"'],
+    'Bearer realm = "nonsense", Basic realm="x"',
+  ]) {
+    const { place } = await registry(t, (request, response) => {
+      if (request.headers.authorization === BASIC) response.writeHead(200, TYPE).end(MANIFEST)
+      else response.writeHead(401, { 'WWW-Authenticate': challenges }).end()
+    })
+    assert.equal((await readManifest(place, 'v1', alice)).digest, DIGEST, String(challenges))
+  }
+})
+
+test('what a challenge says is found by its name, quoted or not', async (t) => {
+  const asked: string[] = []
+  const { place } = await registry(t, (request, response) => {
+    if (request.url?.startsWith('/token?')) {
+      asked.push(new URL(request.url, 'http://x').searchParams.get('service') ?? '')
+      response.end(JSON.stringify({ token: 'good' }))
+    } else if (request.headers.authorization === 'Bearer good') response.writeHead(200, TYPE).end(MANIFEST)
+    else {
+      const realm = `http://${request.headers.host}/token`
+      const said = `Bearer error_description="no service=\\"x\\", realm=\\"y\\"",x-service="z",realm="${realm}"`
+      response.writeHead(401, { 'WWW-Authenticate': `${said},service=registry.example` }).end()
+    }
+  })
+  assert.equal((await readManifest(place, 'v1', alice)).digest, DIGEST)
+  assert.deepEqual(asked, ['registry.example'])
+})
+
 test('a redirect, of the registry or of its token service, takes no credentials along', async (t) => {
   const elsewhere = await registry(t, (_, response) => response.writeHead(200, TYPE).end(MANIFEST))
   const location = { Location: `${elsewhere.place.url}/v2/team/app/manifests/v1` }
@@ -330,6 +363,32 @@ test('docker’s credentials: what is written more than once, under an older nam
   assert.deepEqual(await dockerCredentials(directory, account), named('hub'))
 })
 
+test('docker’s credentials: what other programs write there, and docker reads', async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'countersign-docker-'))
+  t.after(() => rm(directory, { recursive: true }))
+  const found = async (content: string): Promise<Credentials | undefined> => {
+    await writeFile(join(directory, 'config.json'), content)
+    return dockerCredentials(directory, 'reg')
+  }
+  const ofEntry = (entry: unknown) => found(JSON.stringify({ auths: { reg: entry } }))
+  const dave = { username: 'dave', password: 'secret' }
+  assert.deepEqual(await ofEntry(dave), dave)
+  assert.deepEqual(await ofEntry({ ...dave, auth: null, identitytoken: null }), dave)
+  assert.deepEqual(await ofEntry({ auth: Buffer.from('dave:secret\0\0').toString('base64') }), dave)
+  assert.deepEqual(await ofEntry({ identitytoken: 'refresh' }), {
+    username: '',
+    password: '',
+    identityToken: 'refresh',
+  })
+  for (const nothing of ['', '\n', '{}', '{"auths":null,"credsStore":null}', '{"auths":{"reg":null}}']) {
+    assert.equal(await found(nothing), undefined, nothing)
+  }
+  const unreadable = { code: 'BAD_SETTINGS', message: /^cannot read docker's configuration/ }
+  for (const wrong of ['null', '[]', '{"auths":{"reg":{"auth":5}}}', '{"credsStore":5}']) {
+    await assert.rejects(found(wrong), unreadable, wrong)
+  }
+})
+
 test('a credential helper that has nothing to give, or does not answer', { timeout: 10_000 }, async (t) => {
   const directory = await mkdtemp(join(tmpdir(), 'countersign-docker-'))
   t.after(() => rm(directory, { recursive: true }))
@@ -352,4 +411,6 @@ test('a credential helper that has nothing to give, or does not answer', { timeo
     code: 'BAD_SETTINGS',
     message: "docker's configuration names docker-credential-odd, which does not answer",
   })
+  // What it has started holds its output on.
+  await assert.rejects(helper('sleep 5 & echo {}'), { message: /which does not answer$/ })
 })
