@@ -1,6 +1,7 @@
 import { createCipheriv, createPrivateKey, pbkdf2Sync, randomBytes, type KeyObject } from 'node:crypto'
 import { TrustError } from '../errors.ts'
 import { decodePem, encodePem } from '../tuf/pem.ts'
+import { isTriedSoon } from './derivation-work.ts'
 import { readEd25519KeyFile } from './ed25519-key-file.ts'
 import { mustBeLong, rootKeyId, rootPublicKey } from './root-key.ts'
 
@@ -30,6 +31,9 @@ const PBKDF2 = Buffer.from('06092a864886f70d01050c', 'hex')
 const HMAC_SHA1 = Buffer.from('06082a864886f70d0207', 'hex')
 const AES_256_CBC = Buffer.from('060960864801650304012a', 'hex')
 
+/** What OpenSSL would try a passphrase on, wherever it stands in the file. */
+const ENCRYPTED = /-----BEGIN ENCRYPTED PRIVATE KEY-----([^-]*)-----END/g
+
 /** What its header lines say: they can be read without the passphrase. */
 export function namesInKeyFile(pem: string): KeyFileNames {
   const headers = headersOf(pem.split(/\r?\n/))
@@ -49,6 +53,16 @@ export function openKeyFile(pem: string, passphrase: string | undefined): KeyFil
   const bare = lines.filter((line) => (legacy ? !/^(role|gun|path): /.test(line) : !/^\w+: /.test(line) && line !== ''))
   const text = `${bare.join('\n').trimEnd()}\n`
   const names = namesInKeyFile(pem)
+  for (const [, base64 = ''] of text.matchAll(ENCRYPTED)) {
+    if (isTriedSoon(Buffer.from(base64, 'base64'))) continue
+    throw new TrustError(
+      'BAD_KEYS',
+      'the key file asks for so much work that trying its passphrase would take too long',
+      {
+        hint: 'encrypt it anew where it comes from: openssl pkcs8 -topk8 -in OLD -out NEW',
+      },
+    )
+  }
   try {
     const block = decodePem(Buffer.from(text))?.[0]
     const encrypted = block?.label === 'ENCRYPTED PRIVATE KEY'

@@ -102,3 +102,47 @@ test('a row that asks for more work than any signer of Notary does is refused be
     assert.throws(() => openSignerRow(asking(rounds), algorithm, passphrase), refused, `${rounds}`)
   }
 })
+
+test('a key file that asks for hours of work is refused before it is done; what people use is opened', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'countersign-work-'))
+  try {
+    const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+    const path = join(directory, 'key.pem')
+    writeFileSync(path, privateKey.export({ format: 'pem', type: 'pkcs8' }))
+    const encrypted = (...options: string[]): string => {
+      const args = ['pkcs8', '-topk8', '-in', path, '-passout', 'pass:a passphrase', ...options]
+      return execFileSync('openssl', args, { encoding: 'utf8' })
+    }
+    const expected = publicOf(privateKey.export({ format: 'der', type: 'pkcs8' }))
+    for (const pem of [
+      encrypted(),
+      encrypted('-v2', 'aes-256-cbc', '-iter', '600000'),
+      encrypted('-scrypt'),
+      encrypted('-v1', 'PBE-SHA1-3DES', '-iter', '100000'),
+    ]) {
+      assert.equal(publicOf(openKeyFile(pem, 'a passphrase').pkcs8), expected, pem)
+      // OpenSSL reads over what stands before.
+      assert.equal(publicOf(openKeyFile(`Bag Attributes\n${pem}`, 'a passphrase').pkcs8), expected, pem)
+    }
+    const altered = (pem: string, alter: (hex: string) => string): string => {
+      const hex = Buffer.from(pem.replace(/-----.*-----|\s/g, ''), 'base64').toString('hex')
+      const lines = Buffer.from(alter(hex), 'hex').toString('base64').replace(/.{64}/g, '$&\n')
+      return `-----BEGIN ENCRYPTED PRIVATE KEY-----\n${lines}\n-----END ENCRYPTED PRIVATE KEY-----\n`
+    }
+    // A salt that is shorter by the byte that the number of rounds is longer.
+    const rounds = altered(encrypted('-v2', 'aes-256-cbc', '-iter', '65537'), (hex) =>
+      hex.replace(/(?:0408|0410)(?:..)+?0203010001/, (whole) => {
+        const salt = whole.slice(4, -10)
+        return `04${(salt.length / 2 - 1).toString(16).padStart(2, '0')}${salt.slice(2)}020440000000`
+      }),
+    )
+    const scrypt = altered(encrypted('-scrypt', '-scrypt_N', '2', '-scrypt_r', '1', '-scrypt_p', '65537'), (hex) =>
+      hex.replace('0201020201010203010001', '02014002017f0203010001'),
+    )
+    const slow = [rounds, scrypt, `Bag Attributes\n${rounds}`, rounds.replaceAll('\n', '\r\n')]
+    const refused = { code: 'BAD_KEYS', message: /asks for so much work/ }
+    for (const pem of slow) assert.throws(() => openKeyFile(pem, 'a passphrase'), refused, pem)
+  } finally {
+    rmSync(directory, { recursive: true })
+  }
+})
