@@ -1,6 +1,7 @@
-import { createCipheriv, createPrivateKey, pbkdf2Sync, randomBytes, type KeyObject } from 'node:crypto'
+import { createCipheriv, createPrivateKey, createPublicKey, pbkdf2Sync, randomBytes, type KeyObject } from 'node:crypto'
 import { TrustError } from '../errors.ts'
 import { decodePem, encodePem } from '../tuf/pem.ts'
+import { parseSpki } from '../tuf/spki.ts'
 import { isTriedSoon } from './derivation-work.ts'
 import { readEd25519KeyFile } from './ed25519-key-file.ts'
 import { mustBeLong, rootKeyId, rootPublicKey } from './root-key.ts'
@@ -69,7 +70,7 @@ export function openKeyFile(pem: string, passphrase: string | undefined): KeyFil
     const ed25519 = block && readEd25519KeyFile(block.bytes, encrypted ? passphrase : undefined)
     if (ed25519 !== undefined) return { pkcs8: ed25519, ...names }
     const key = createPrivateKey(passphrase === undefined ? text : { key: text, passphrase })
-    return { pkcs8: key.export({ format: 'der', type: 'pkcs8' }), ...names }
+    return { pkcs8: inUsualForm(key).export({ format: 'der', type: 'pkcs8' }), ...names }
   } catch (cause) {
     throw new TrustError('BAD_KEYS', 'the passphrase does not open the key file, or it is none that can be read', {
       cause,
@@ -102,6 +103,16 @@ export function encodeKeyFile(key: KeyObject, passphrase: string): string {
     .split('\n')
   // Without `path` an encrypted key is refused at import: it is the name that the file gets in the client's store.
   return [first, `path: ${rootKeyId(rootPublicKey(key))}`, 'role: root', '', ...rest].join('\n')
+}
+
+/**
+ * OpenSSL keeps the form that a file has, with a compressed point say, or the curve written out. The public key would have
+ * it too, and then no client reads it, and its id is another one.
+ */
+function inUsualForm(key: KeyObject): KeyObject {
+  if (key.asymmetricKeyType !== 'ec') return key
+  const spki = createPublicKey(key).export({ format: 'der', type: 'spki' })
+  return parseSpki(spki) === undefined ? createPrivateKey({ key: key.export({ format: 'jwk' }), format: 'jwk' }) : key
 }
 
 function headersOf(lines: readonly string[]): Map<string, string> {

@@ -5,7 +5,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { privateKeyOf } from '../../src/signing/ed25519.ts'
 import { encodeKeyFile, openKeyFile } from '../../src/signing/key-file.ts'
+import { rootPublicKey } from '../../src/signing/root-key.ts'
 import { openSignerRow } from '../../src/signing/signer-row.ts'
 
 interface Vector {
@@ -74,6 +76,29 @@ test('legacy files, with and without encryption', () => {
     }
     assert.match(encrypted, /DEK-Info/)
     assert.throws(() => openKeyFile(encrypted, 'wrong'), { code: 'BAD_KEYS' })
+  } finally {
+    rmSync(directory, { recursive: true })
+  }
+})
+
+test('a file that writes point or curve in another form has the same key as any other', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'countersign-forms-'))
+  try {
+    const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+    const path = join(directory, 'key.pem')
+    writeFileSync(path, privateKey.export({ format: 'pem', type: 'sec1' }))
+    const openssl = (...args: string[]): string =>
+      execFileSync('openssl', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
+    const expected = publicOf(privateKey.export({ format: 'der', type: 'pkcs8' }))
+    const compressed = openssl('ec', '-in', path, '-conv_form', 'compressed')
+    for (const pem of [compressed, openssl('ec', '-in', path, '-param_enc', 'explicit')]) {
+      const { pkcs8 } = openKeyFile(pem, undefined)
+      assert.equal(publicOf(pkcs8), expected)
+      assert.equal(rootPublicKey(privateKeyOf(pkcs8)), expected)
+    }
+    writeFileSync(path, compressed)
+    const encrypted = openssl('pkcs8', '-topk8', '-in', path, '-passout', 'pass:a passphrase')
+    assert.equal(publicOf(openKeyFile(encrypted, 'a passphrase').pkcs8), expected)
   } finally {
     rmSync(directory, { recursive: true })
   }
