@@ -247,3 +247,33 @@ test('half a TLS identity, a file that is no JSON, and one that is not there', (
   assert.throws(() => loadSettings({ environment: { COUNTERSIGN_CONFIG: '/nowhere' } }), { code: 'BAD_SETTINGS' })
   assert.throws(() => loadSettings({ file: directory, environment: {} }), { message: /: EISDIR: [a-z ]+$/ })
 })
+
+test('a member that stands twice would be left out without a word: an access mode, say', () => {
+  const twice =
+    '{"access":{"mode":"built-in"},"listen":{"port":1,"port":2},"access":{"publicReads":true},"lis\\u0074en":{}}'
+  assert.deepEqual(
+    mistakes(twice).slice(1),
+    ['listen.port', 'access', 'listen'].map((name) => `  ${name}: stands in the file more than once`),
+  )
+  const rules = '{"signers":{"rules":[{"role":"*","signer":"file"},{"signer":"file","signer":"file"}]}}'
+  assert.deepEqual(mistakes(rules).slice(1), ['  signers.rules.signer: stands in the file more than once'])
+  const once = {
+    file: fileOf('{"tls":{"names":["a","a"]},"webhook":{"url":"https://x/{\\"url\\":"}}'),
+    environment: {},
+  }
+  assert.throws(() => loadSettings(once), { message: /^(?!.*more than once)/s })
+})
+
+test('an empty path in a file is refused as in the environment, not taken for the directory of the file', () => {
+  for (const name of ['dataDirectory', 'passphraseFile', 'anchorFile']) {
+    assert.deepEqual(mistakes({ [name]: '' }).slice(1), [`  ${name}: must not be empty`])
+  }
+  assert.throws(() => loadSettings({ environment: { COUNTERSIGN_CONFIG: '' } }), { message: /COUNTERSIGN_CONFIG/ })
+})
+
+test('a file with a byte order mark; a word in the place of a group', () => {
+  assert.equal(loadSettings({ file: fileOf('\uFEFF{"listen":{"port":5}}'), environment: {} }).listen.port, 5)
+  for (const listen of ['x', 5, ['x']]) {
+    assert.deepEqual(mistakes({ listen }, { COUNTERSIGN_LISTEN_PORT: '5' }).slice(1), ['  listen: must be an object'])
+  }
+})

@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { fileError, messageOf, TrustError } from '../errors.ts'
 import { plainIssue } from '../plain-issues.ts'
 import { FILE_VARIABLE, isVariable, leaves, nearest, setAt, valueAt, variableOf } from './names.ts'
+import { repeatedMembers } from './repeated-members.ts'
 import { contradictions } from './rules.ts'
 import { ANCHOR, settingsSchema, type Settings } from './schema.ts'
 
@@ -48,7 +49,7 @@ function load(sources: SettingsSources): { settings: Settings; origins: Map<stri
   const mistakes: string[] = []
   const origins = new Map<string, 'file' | 'environment'>()
   const path = sources.file ?? sources.environment[FILE_VARIABLE]
-  const input = path === undefined ? {} : readSettingsFile(path)
+  const input = path === undefined ? {} : readSettingsFile(path, mistakes)
   for (const { name } of leaves()) if (valueAt(input, name) !== undefined) origins.set(name, 'file')
   if (path !== undefined) resolvePaths(input, dirname(resolve(path)))
   overlayEnvironment(input, sources.environment, origins, mistakes)
@@ -71,16 +72,21 @@ function load(sources: SettingsSources): { settings: Settings; origins: Map<stri
 const FILE_HINT =
   'write it as in { "listen": { "port": 4443 } }; "countersign config" prints every setting with its help'
 
-function readSettingsFile(path: string): Record<string, unknown> {
+function readSettingsFile(path: string, mistakes: string[]): Record<string, unknown> {
+  if (path === '') {
+    throw new TrustError('BAD_SETTINGS', `the name of the settings file is empty: --config or ${FILE_VARIABLE}`)
+  }
   let text
   try {
-    text = readFileSync(path, 'utf8')
+    // Editors of some systems put a byte order mark before it.
+    text = readFileSync(path, 'utf8').replace(/^\uFEFF/, '')
   } catch (cause) {
     const hint = `--config or ${FILE_VARIABLE} names it`
     throw fileError('BAD_SETTINGS', `cannot read the settings file ${path}`, cause, hint)
   }
   try {
     const value: unknown = JSON.parse(text)
+    mistakes.push(...repeatedMembers(text).map((name) => `${name}: stands in the file more than once`))
     if (typeof value === 'object' && value !== null && !Array.isArray(value)) return { ...value }
   } catch (cause) {
     const text = `cannot read the settings file ${path}: ${messageOf(cause)}`
@@ -148,6 +154,7 @@ function mistakeOf(issue: z.core.$ZodIssue, origins: Map<string, 'file' | 'envir
 function resolvePaths(input: Record<string, unknown>, base: string): void {
   for (const { name } of leaves().filter(({ schema }) => schema.meta()?.['path'] === true)) {
     const value = valueAt(input, name)
-    if (typeof value === 'string') setAt(input, name, resolve(base, value))
+    // An empty one would be the directory of the file.
+    if (typeof value === 'string' && value !== '') setAt(input, name, resolve(base, value))
   }
 }

@@ -43,14 +43,16 @@ export function valueAt(object: unknown, name: string): unknown {
     .reduce<unknown>((value, part) => (value as Record<string, unknown> | undefined)?.[part], object)
 }
 
-/** Set it in groups that are copies: what was given is not changed deeper down. */
+/** Set it in groups that are copies: what was given is not changed deeper down; nor is what stands in a group's place. */
 export function setAt(object: Record<string, unknown>, name: string, value: unknown): void {
   const [first = '', ...rest] = name.split('.')
   if (rest.length === 0) {
     object[first] = value
     return
   }
-  const inner = { ...(object[first] as Record<string, unknown> | undefined) }
+  const group = object[first] ?? {}
+  if (typeof group !== 'object' || Array.isArray(group)) return
+  const inner: Record<string, unknown> = { ...group }
   object[first] = inner
   setAt(inner, rest.join('.'), value)
 }
