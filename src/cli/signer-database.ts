@@ -19,7 +19,11 @@ type Columns = Readonly<Record<(typeof COLUMNS)[number], string>>
  * @throws TrustError INVALID_PARAMETERS that names the line
  */
 export function parseSignerRows(text: string): SignerRow[] {
-  const lines = text.split(/\r?\n/).map((content, index) => ({ content, line: index + 1 }))
+  // Editors and spreadsheets of some systems put a byte order mark before it.
+  const lines = text
+    .replace(/^\uFEFF/, '')
+    .split(/\r?\n/)
+    .map((content, index) => ({ content, line: index + 1 }))
   const filled = lines.filter(({ content }) => content.trim() !== '')
   const json = filled[0]?.content.trimStart().startsWith('{') === true
   const header = json ? [] : cellsOf(filled[0]?.content ?? '')

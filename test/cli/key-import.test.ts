@@ -188,7 +188,8 @@ describe('countersign key import', () => {
       (bytes) => `timestamp,"example.org/a,""b""",${ecdsa.keyId},${bytes},ecdsa,`,
     )
     lines.unshift('role,gun,key_id,private,algorithm,last_used')
-    await writeFile(terminal.path('rows.csv'), lines.join('\r\n'))
+    // As spreadsheets of some systems begin it.
+    await writeFile(terminal.path('rows.csv'), `\uFEFF${lines.join('\r\n')}`)
     const args = ['key', 'import', '--signer-database', 'rows.csv', '--passphrase-file', 'vector', '--json']
     const { stdout } = await terminal.run(args)
     const outcome = { gun: 'example.org/a,"b"', role: 'timestamp', keyId: ecdsa.keyId, named: 'none', error: null }
@@ -211,6 +212,7 @@ describe('countersign key import', () => {
       const hint = 'docs/CUSTODY.md has the statements that export the rows'
       assert.throws(() => parseSignerRows(content), { name: 'TrustError', message: new RegExp(`^${text}$`), hint })
     }
+    assert.equal(parseSignerRows(`\uFEFF${JSON.stringify(rowOf(rowFor('timestamp')))}`).length, 1)
     await writeFile(terminal.path('bad'), '\n')
     const bad = await fromDatabase('bad')
     assert.deepEqual([bad.code, bad.stdout], [2, ''])
