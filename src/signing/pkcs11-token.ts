@@ -23,6 +23,7 @@ export interface Connection {
 
 /** Milliseconds between two tries to reach a token that is away. */
 const RECONNECT_PAUSE = 1_000
+const ONE_OF_THEM = 'take one of them out, or name the slot of the one that is meant: signers.pkcs11.slot'
 /** After these nothing is tried again before a restart: a token locks itself after a few wrong PINs. */
 const PIN_REFUSED = ['CKR_PIN_INCORRECT', 'CKR_PIN_LOCKED', 'CKR_PIN_EXPIRED', 'CKR_PIN_INVALID', 'CKR_PIN_LEN_RANGE']
 
@@ -105,7 +106,7 @@ export class Pkcs11Token {
       return (this.#connection = { module: this.#module, session, slot, serial })
     } catch (cause) {
       const refused = PIN_REFUSED.includes(messageOf(cause))
-      const error = refused ? pinRefused(cause) : away(cause)
+      const error = cause instanceof TrustError ? cause : refused ? pinRefused(cause) : away(cause)
       this.#away = { error, until: refused ? Infinity : performance.now() + RECONNECT_PAUSE }
       throw error
     }
@@ -130,11 +131,26 @@ export class Pkcs11Token {
 
   #find(): { slot: Pkcs11.Handle; serial: string } {
     const { tokenLabel, slot: number } = this.#settings
-    for (const slot of this.#module.C_GetSlotList(true)) {
-      const { label, serialNumber } = this.#module.C_GetTokenInfo(slot)
-      const found = tokenLabel === undefined ? slot.readUIntLE(0, 4) === number : label.trim() === tokenLabel
-      if (found) return { slot, serial: serialNumber.trim() }
+    // Of another token that cannot be looked at ours is not the worse.
+    let unreadable: Error | undefined
+    const found = this.#module.C_GetSlotList(true).flatMap((slot) => {
+      try {
+        const { label, serialNumber } = this.#module.C_GetTokenInfo(slot)
+        const fits = tokenLabel === undefined ? slot.readUIntLE(0, 4) === number : label.trim() === tokenLabel
+        return fits ? [{ slot, serial: serialNumber.trim() }] : []
+      } catch (error) {
+        unreadable = error as Error
+        return []
+      }
+    })
+    const [only, ...others] = found
+    // Which of them comes first may be another one tomorrow: keys would be made in one, and looked for in the other.
+    if (others.length > 0) {
+      const serials = found.map(({ serial }) => serial).join(', ')
+      throw away(`${found.length} tokens have the label "${tokenLabel}": ${serials}`, ONE_OF_THEM)
     }
+    if (only !== undefined) return only
+    if (unreadable !== undefined) throw unreadable
     throw new Error(tokenLabel === undefined ? `no token in slot ${number}` : `no token has the label "${tokenLabel}"`)
   }
 
@@ -147,9 +163,9 @@ export class Pkcs11Token {
   }
 }
 
-function away(cause: unknown): TrustError {
+function away(cause: unknown, hint = 'connect the token; nothing else needs to be done'): TrustError {
   return new TrustError('SIGNER_UNAVAILABLE', `the PKCS#11 token cannot be reached: ${messageOf(cause)}`, {
-    hint: 'connect the token; nothing else needs to be done',
+    hint,
     cause,
   })
 }

@@ -336,4 +336,29 @@ describe('PKCS#11', { skip }, () => {
     })
     await early.close()
   })
+
+  test('of two tokens with the same label neither is taken, since tomorrow it could be the other one', async () => {
+    const softhsm = async (...args: string[]): Promise<void> => {
+      const { code, stderr } = await runProgram('softhsm2-util', args, token.environment)
+      assert.equal(code, 0, stderr)
+    }
+    const make = ['--init-token', '--free', '--label', 'twice', '--so-pin', 'so-pin-of-the-test']
+    const pin = (await readFile(token.settings.pinFile, 'utf8')).trim()
+    for (let made = 0; made < 2; made += 1) await softhsm(...make, '--pin', pin)
+    const unsure = new Pkcs11Signer(token.with({ tokenLabel: 'twice' }))
+    try {
+      await unsure.start()
+      const { reason = '' } = unsure.readiness()
+      const [, serial = ''] = /: 2 tokens have the label "twice": ([0-9a-f]{16}), [0-9a-f]{16}$/.exec(reason) ?? []
+      await assert.rejects(unsure.create(GUN, 'timestamp'), {
+        code: 'SIGNER_UNAVAILABLE',
+        hint: /signers\.pkcs11\.slot/,
+      })
+      await softhsm('--delete-token', '--serial', serial)
+      await pause(AGAIN)
+      assert.equal((await unsure.create(GUN, 'timestamp')).keytype, 'ecdsa', reason)
+    } finally {
+      await unsure.close()
+    }
+  })
 })
