@@ -6,7 +6,7 @@ import { changeRecords, SERVER_ACTOR } from './repository/change.ts'
 import type { Ending } from './repository/expiry.ts'
 import type { Trust } from './repository/trust.ts'
 import type { Settings } from './settings/schema.ts'
-import { readSecretFile } from './signing/secret-file.ts'
+import { isTypable, readSecretFile } from './signing/secret-file.ts'
 import { SERVER } from './tuf/gun.ts'
 
 /** Days before an end at which the webhook is told. */
@@ -38,9 +38,12 @@ export async function webhookOf(
   closing: AbortSignal,
 ): Promise<((found: readonly Ending[]) => Promise<void>) | undefined> {
   if (url === undefined || secretFile === undefined) return undefined
-  const secret = (await readSecretFile(secretFile, 'the setting webhook.secretFile')).toString('utf8').trim()
-  if (secret.length < 16) {
-    throw new TrustError('BAD_SETTINGS', `${secretFile} needs a secret of at least 16 characters`, {
+  const content = await readSecretFile(secretFile, 'the setting webhook.secretFile')
+  const secret = content.toString('utf8').trim()
+  // Of random bytes not all would sign, and whoever receives the messages has others.
+  if (!isTypable(content) || secret.length < 16) {
+    const wrong = secret.length < 16 ? 'needs a secret of at least 16 characters' : 'is no text in UTF-8'
+    throw new TrustError('BAD_SETTINGS', `${secretFile} ${wrong}`, {
       hint: '"openssl rand -hex 32" prints one; whoever receives the messages needs it too',
     })
   }

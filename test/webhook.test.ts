@@ -153,6 +153,12 @@ test('a secret that could be guessed is none', async () => {
   await assert.rejects(tell([], undefined, undefined, secretFile), { code: 'BAD_SETTINGS', message: /at least 16 / })
 })
 
+test('random bytes are no secret: whoever receives the messages could not tell what signs them', async () => {
+  const secretFile = join(directory, 'random')
+  await writeFile(secretFile, Buffer.alloc(32, 0xe9), { mode: 0o600 })
+  await assert.rejects(tell([], undefined, undefined, secretFile), { code: 'BAD_SETTINGS', message: /is no text in / })
+})
+
 test('where it cannot be read what was told last, it is told', async () => {
   const { trust } = local
   const record = (): never => {

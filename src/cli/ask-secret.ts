@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline/promises'
 import { Writable } from 'node:stream'
 import { TrustError } from '../errors.ts'
-import { isOpenToAll } from '../signing/secret-file.ts'
+import { isOpenToAll, isTypable } from '../signing/secret-file.ts'
 import { readGiven } from './given-file.ts'
 import { note } from './print.ts'
 
@@ -24,15 +24,27 @@ export async function secretFrom(file: string | undefined, what: string, option:
 
 /** The same, for a new secret: asked twice on the terminal. @throws TrustError BAD_SETTINGS */
 export async function newSecretFrom(file: string | undefined, what: string, option: string): Promise<string> {
+  if (file !== undefined) return readSecret(file, option, true)
   const secret = await secretFrom(file, what, option)
-  if (file === undefined && (await askHidden(`${what} again: `)) !== secret) {
+  if ((await askHidden(`${what} again: `)) !== secret) {
     throw new TrustError('BAD_SETTINGS', 'the two are not the same; nothing was changed')
   }
   return secret
 }
 
-async function readSecret(file: string, option: string): Promise<string> {
-  const text = String(await readGiven(file, `check ${option}`))
+async function readSecret(file: string, option: string, isNew = false): Promise<string> {
+  const bytes = await readGiven(file, `check ${option}`)
+  // Of one that is used already what it was made of counts.
+  if (isNew && !isTypable(bytes)) {
+    throw new TrustError(
+      'BAD_SETTINGS',
+      `what is in ${file} could not be typed: it is no UTF-8, or has a byte order mark`,
+      {
+        hint: 'save it as plain text in UTF-8',
+      },
+    )
+  }
+  const text = String(bytes)
   if (await isOpenToAll(file)) note(`warning: everybody can read ${file}: chmod 600 ${file}`)
   return text.replace(/\r?\n$/, '')
 }

@@ -6,7 +6,14 @@ import { privateKeyOfSeed, SEED_BYTES } from './ed25519.ts'
 import { FileSigner } from './file-signer.ts'
 import { KEY_FILE_SECRET_BYTES, PASSPHRASE_MIN_LENGTH } from './key-encryption.ts'
 import { Keyring, type Secret, type SharedKeyring } from './keyring.ts'
-import { makeSecretDirectory, readSecretFile, sizeOf, syncDirectory, writeFileAtomically } from './secret-file.ts'
+import {
+  isTypable,
+  makeSecretDirectory,
+  readSecretFile,
+  sizeOf,
+  syncDirectory,
+  writeFileAtomically,
+} from './secret-file.ts'
 import type { KeyAlgorithm } from './signer.ts'
 import { openTokenKey, type TokenKey } from './token-key.ts'
 
@@ -191,7 +198,13 @@ async function newKeyFile(directory: string): Promise<Secret> {
 }
 
 async function passphrase(path: string, isNew: boolean, named?: string): Promise<Secret> {
-  const text = (await readSecretFile(path, named)).toString('utf8').replace(/\r?\n$/, '')
+  const content = await readSecretFile(path, named)
+  if (isNew && !isTypable(content)) {
+    throw new TrustError('BAD_KEYS', `the passphrase in ${path} is no UTF-8, or has a byte order mark`, {
+      hint: 'random ones are to be text: "openssl rand -hex 32" prints one',
+    })
+  }
+  const text = content.toString('utf8').replace(/\r?\n$/, '')
   if (isNew ? text.length < PASSPHRASE_MIN_LENGTH : text === '') {
     throw new TrustError('BAD_KEYS', `the passphrase in ${path} is empty or too short`, {
       hint: `use at least ${PASSPHRASE_MIN_LENGTH} characters`,

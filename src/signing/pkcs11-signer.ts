@@ -5,7 +5,7 @@ import { Pkcs11Process } from './pkcs11-process.ts'
 import { isReference } from './pkcs11-reference.ts'
 import type { TokenSigner } from './routed-signer.ts'
 import type { TokenSettings } from './pkcs11-token.ts'
-import { readSecretFile } from './secret-file.ts'
+import { isTypable, readSecretFile } from './secret-file.ts'
 import {
   algorithmFor,
   type KeyAlgorithm,
@@ -39,6 +39,10 @@ export class Pkcs11Signer implements TokenSigner {
     this.#algorithm = keyAlgorithm
     this.#process = new Pkcs11Process(async () => {
       const secret = await readSecretFile(pinFile, 'the setting signers.pkcs11.pinFile')
+      // Tried all the same it would be wrong, and tokens lock themselves after a few wrong ones.
+      if (!isTypable(secret)) {
+        throw new TrustError('BAD_KEYS', `the PIN in ${pinFile} is no UTF-8, or has a byte order mark`)
+      }
       const pin = secret.toString('utf8').replace(/\r?\n$/, '')
       return { library, tokenLabel, slot, pin }
     }, answerSeconds)

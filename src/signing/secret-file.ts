@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import { open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { randomUUID } from 'node:crypto'
@@ -8,6 +9,7 @@ import { makeDirectory } from '../make-directory.ts'
 const OTHERS = 0o077
 const OTHERS_OF_LENT = 0o037
 const EVERYBODY_READS = 0o004
+const BYTE_ORDER_MARK = Buffer.from('\uFEFF')
 
 /**
  * Bytes of a file; undefined if there is none. What cannot be told is not taken for "none": something would be made anew
@@ -48,6 +50,14 @@ export async function readSecretFile(
     if (cause instanceof TrustError) throw cause
     throw fileError('BAD_KEYS', `cannot read ${path}`, cause, `check ${named}`)
   }
+}
+
+/**
+ * True for the bytes of a secret that is the same wherever it is typed, kept or sent. In what is no UTF-8 all bytes that are
+ * wrong would become one and the same character; a byte order mark in front is seen by nobody.
+ */
+export function isTypable(secret: Uint8Array): boolean {
+  return isUtf8(secret) && !BYTE_ORDER_MARK.equals(secret.subarray(0, BYTE_ORDER_MARK.length))
 }
 
 /**

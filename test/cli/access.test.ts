@@ -83,6 +83,16 @@ describe('users and tokens at the terminal', () => {
       'error: there is no terminal to ask for the new password of alice\nhint: say --password-file FILE\n',
       2,
     )
+    // Nobody could log in with what these would become.
+    for (const content of [Buffer.from('m\xfcnchen am meer', 'latin1'), '\uFEFFafter a mark']) {
+      await writeFile(terminal.path('odd'), content, { mode: 0o600 })
+      await prints(
+        'user password alice --password-file odd',
+        'error: what is in odd could not be typed: it is no UTF-8, or has a byte order mark\n' +
+          'hint: save it as plain text in UTF-8\n',
+        2,
+      )
+    }
     await prints(
       'user add UPPER --no-password',
       'error: that cannot be a name\nhint: 1 to 64 of a-z, 0-9, ".", "_", "-", "@", beginning and ending with a letter or digit; not "token"\n',

@@ -229,6 +229,12 @@ test('a damaged, a weakened and a foreign keyring are refused with what to do', 
   await openKeysDirectory(keys, passphrase)
   const short = await passphraseFile(directory, 'short', 'short')
   await assert.rejects(createKeysDirectory(join(directory, 'other'), short), { code: 'BAD_KEYS' })
+  // Half of random bytes would be one and the same character.
+  const random = join(directory, 'random')
+  await writeFile(random, Buffer.alloc(32, 0xe9), { mode: 0o600 })
+  const noText = { code: 'BAD_KEYS', message: /is no UTF-8/ }
+  await assert.rejects(createKeysDirectory(join(directory, 'other'), random), noText)
+  await assert.rejects(rekey(keys, passphrase, random), noText)
 })
 
 const asRoot = process.getuid?.() === 0 ? false : 'only root can lend a file'
