@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { test } from 'node:test'
+import { Worker } from 'node:worker_threads'
 import { TrustError } from '../../src/errors.ts'
 import { JSON_MAX_DEPTH, JSON_MAX_MEMBERS } from '../../src/tuf/json-reader.ts'
 import { parseJson } from '../../src/tuf/parse-json.ts'
@@ -27,6 +29,13 @@ test('reads escapes', () => {
   assert.equal(parse(String.raw`"\"\\\/\b\f\n\r\t\u0041\u00e9\uD83D\uDE00 \u2028x"`), '"\\/\b\f\n\r\tAé😀 \u2028x')
   assert.equal(parse(String.raw`"plain\nplain"`), 'plain\nplain')
   assert.equal(parse('"\u007f\u0080\ufffd\uffff\ufeff"'), '\u007f\u0080\ufffd\uffff\ufeff')
+})
+
+test('reads millions of escapes in a small heap: put together one by one they took ten times as much, and a second', async () => {
+  const module = JSON.stringify(import.meta.resolve('../../src/tuf/parse-json.ts'))
+  const program = `import(${module}).then(({ parseJson }) => parseJson(Buffer.from('"' + '\\\\n'.repeat(4e6) + '"')))`
+  const worker = new Worker(program, { eval: true, resourceLimits: { maxOldGenerationSizeMb: 64 } })
+  assert.deepEqual(await once(worker, 'exit'), [0])
 })
 
 test('takes names that JavaScript treats specially as ordinary members', () => {
