@@ -45,7 +45,13 @@ export function overviewOf(
       collecting = true
       const counted = await others()
       if (counted.length === 0) return registry.metrics()
-      return AggregatorRegistry.aggregate([await registry.getMetricsAsJSON(), ...counted]).metrics()
+      const own = (await registry.getMetricsAsJSON()).map(ofOneProcess)
+      return AggregatorRegistry.aggregate([own, ...counted]).metrics()
     },
   }
+}
+
+/** Of several processes nobody could tell whose start is meant, and it would be left out: these are threads of one. */
+function ofOneProcess(metric: CountedMetrics[number]): CountedMetrics[number] {
+  return metric.aggregator === 'omit' ? { ...metric, aggregator: 'first' } : metric
 }

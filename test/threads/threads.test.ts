@@ -91,6 +91,15 @@ describe('a server with three threads', () => {
     }
   })
 
+  test('what is measured of the process is told once, whichever thread is asked', async () => {
+    for (let round = 0; round < 8; round += 1) {
+      const text = (await get(server, '/metrics')).body.toString()
+      for (const name of ['process_start_time_seconds', 'process_open_fds', 'nodejs_heap_size_used_bytes']) {
+        assert.equal(text.match(new RegExp(`^${name} [1-9]`, 'gm'))?.length, 1, name)
+      }
+    }
+  })
+
   test('health is that of the process', async () => {
     for (let round = 0; round < 8; round += 1) {
       const { status, body } = await get(server, '/healthz/ready')
