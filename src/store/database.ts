@@ -1,7 +1,11 @@
 import type { Level } from 'level'
+import { inTurns } from './in-turns.ts'
 import { locked, mustBeFitToOpen, mustHaveCurrent, openLevel } from './open-level.ts'
 import { sealRecord } from './record.ts'
 import { Records } from './records.ts'
+
+/** Changes of one batch that are handed to LevelDB in one go: the removal of a repository with years of history has more. */
+const AT_ONCE_MAX = 2_000
 
 /** One change of a batch; no value: delete. */
 export interface Write {
@@ -43,11 +47,27 @@ export class Database extends Records {
 
   /** All of it or nothing, on disk when it resolves. What it throws is unknown to have happened or not. */
   async write(writes: readonly Write[]): Promise<void> {
+    if (writes.length > AT_ONCE_MAX) return this.#writeMany(writes)
     const operations = writes.map(({ key, payload, asFound }) => {
       const value = payload === undefined ? asFound : sealRecord(key, payload)
       return value === undefined ? { type: 'del' as const, key } : { type: 'put' as const, key, value }
     })
     await this.#level.batch(operations, { sync: true })
+  }
+
+  /** The same; while it is put together others have their turn. */
+  async #writeMany(writes: readonly Write[]): Promise<void> {
+    const batch = this.#level.batch()
+    try {
+      for await (const { key, payload, asFound } of inTurns(writes)) {
+        const value = payload === undefined ? asFound : sealRecord(key, payload)
+        if (value === undefined) batch.del(key)
+        else batch.put(key, value)
+      }
+      await batch.write({ sync: true })
+    } finally {
+      await batch.close()
+    }
   }
 
   /** All records as they are now, whatever is written from now on. To be closed: an open one keeps disk space. */

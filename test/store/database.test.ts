@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { Database, type Write } from '../../src/store/database.ts'
+import { documentKey } from '../../src/store/keyspace.ts'
+import { parseGun } from '../../src/tuf/gun.ts'
+
+const GUN = parseGun('database.example/app')
+const MANY = 60_000
+
+test('while very many changes are written others have their turn; all of them are done', async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'countersign-test-'))
+  t.after(() => rm(directory, { recursive: true }))
+  await using database = await Database.open(join(directory, 'data'), true)
+  const keys = Array.from({ length: MANY }, (_, index) =>
+    documentKey(GUN, 'targets', index.toString(16).padStart(64, '0')),
+  )
+  await database.write(keys.map((key) => ({ key, payload: Buffer.from('x') })))
+  const found = async (): Promise<number> => (await Array.fromAsync(database.keys({}))).length
+  assert.equal(await found(), MANY)
+  assert.equal(database.get(keys[7]!)?.toString(), 'x')
+
+  // CPU of this thread between two turns of its event loop, of which it has them all while nothing is to be done.
+  let last = process.threadCpuUsage()
+  let [longest, all] = [0, 0]
+  const turn = (): void => {
+    const { user, system } = process.threadCpuUsage(last)
+    last = process.threadCpuUsage()
+    longest = Math.max(longest, user + system)
+    all += user + system
+  }
+  const turns = setInterval(turn)
+  const writes: Write[] = keys.map((key) => ({ key }))
+  turn()
+  ;[longest, all] = [0, 0]
+  await database.write(writes)
+  turn()
+  clearInterval(turns)
+  assert.equal(await found(), 0)
+  assert.ok(longest < all / 3, `${longest} of ${all} µs in one turn`)
+})
