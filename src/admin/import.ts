@@ -33,7 +33,7 @@ export const importSealedKey = operation({
       changed: z.boolean().meta({ description: "false: this repository's role had the key already" }),
       named: z.enum(['key', 'certificate', 'none']).meta({
         description:
-          'how the current metadata names it for this role. key: the server signs with it from now on; certificate: only inside a certificate, under another id, so it cannot; none: it waits for metadata that names it',
+          'how the current metadata names it for this role. key: the server signs with it from now on, unless the role is a delegation: there it signs with the keys of its signers only; certificate: only inside a certificate, under another id, so it cannot; none: it waits for metadata that names it',
       }),
     }),
   async run({ trust, opens }, { gun, role, keyId, keytype, public: text, sealed: encoded }, actor) {

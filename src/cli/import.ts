@@ -52,6 +52,9 @@ const STATES: Readonly<Record<Imported['named'], string>> = {
   none: 'no metadata names it',
 }
 
+/** What a delegate has signed goes into several delegations, and a key belongs to one. */
+const UNUSED = 'kept only: in delegations the server signs with the keys of its signers (countersign signer create)'
+
 export function importCommand(): Command {
   return new Command('import')
     .description('take private keys that were made elsewhere; they are sealed here and never handed out as new ones')
@@ -142,10 +145,14 @@ function openFile(pem: string, passphrase: string | undefined, gun: string, role
   return key.pkcs8
 }
 
+function stateOf(role: string, named: Imported['named']): string {
+  return named === 'key' && isDelegation(role) ? UNUSED : STATES[named]
+}
+
 function show(outcomes: readonly Outcome[], dryRun: true | undefined): string {
   const rows = outcomes.map(({ gun, role, keyId, result, named, error }) => {
     const done = result === 'imported' ? (dryRun === true ? 'would be imported' : 'imported') : 'here already'
-    return [gun, role, keyId ?? '-', named === null ? `refused: ${error ?? ''}` : `${done}, ${STATES[named]}`]
+    return [gun, role, keyId ?? '-', named === null ? `refused: ${error ?? ''}` : `${done}, ${stateOf(role, named)}`]
   })
   const refused = outcomes.filter(({ result }) => result === 'refused').length
   const total = `${counted(outcomes.length, 'key', 'keys')}, ${refused === 0 ? 'none' : refused} refused`

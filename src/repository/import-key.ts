@@ -16,8 +16,9 @@ export interface Imported {
   /** False if this repository's role had the key already. */
   readonly changed: boolean
   /**
-   * How the current metadata names it for this role: `key`: the server signs with it from now on; `certificate`: only
-   * inside a certificate, under another id, so it cannot; `none`: it waits for metadata that names it.
+   * How the current metadata names it for this role: `key`: the server signs with it from now on, but in delegations,
+   * where it signs with the keys of its signers only; `certificate`: only inside a certificate, under another id, so it
+   * cannot; `none`: it waits for metadata that names it.
    */
   readonly named: 'key' | 'certificate' | 'none'
 }

@@ -292,7 +292,11 @@ describe('countersign key import', () => {
     world.delegate('targets/certified', [makeRootKey(gun, Date.now(), { key: certified })])
     await world.publish(server, 'targets')
     for (const [role, key, state] of [
-      ['targets/bare', bare, 'imported, in use'],
+      [
+        'targets/bare',
+        bare,
+        'imported, kept only: in delegations the server signs with the keys of its signers (countersign signer create)',
+      ],
       ['targets/certified', certified, 'imported, named only inside a certificate: the server cannot sign with it'],
     ] as const) {
       await writeFile(terminal.path('delegation.key'), keyFileOf(key, 'role: alice'))
