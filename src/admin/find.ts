@@ -44,6 +44,8 @@ export const findDigest = operation({
     const hex = hexOf(digest)
     const open = new Map<string, Map<string, Open>>()
     const before: Sighting[] = []
+    /** That were signed once more, without having been ended: their delegation had been dropped in between. */
+    const again: Open[] = []
     for await (const { gun, kind, time, actor, changes, number } of inTurns(store.journal())) {
       const places = open.get(gun) ?? new Map<string, Open>()
       const end = (place: string): void => {
@@ -55,8 +57,19 @@ export const findDigest = operation({
       for (const { role, tag, from, to } of changes) {
         if (to === hex) {
           const sighting = { gun, role, tag, since: time, by: actor.name, until: null }
-          open.set(gun, places.set(placeOf(role, tag), { sighting, number }))
+          const place = placeOf(role, tag)
+          const earlier = places.get(place)
+          if (earlier !== undefined) again.push(earlier)
+          open.set(gun, places.set(place, { sighting, number }))
         } else if (from === hex) end(placeOf(role, tag))
+      }
+    }
+    for (const sightings of Map.groupBy(again, ({ sighting: { gun, role } }) => placeOf(gun, role)).values()) {
+      const { gun = '', role = '' } = sightings[0]?.sighting ?? {}
+      const drops = await dropsOf(store, gun as Gun, role)
+      for (const { sighting, number } of sightings) {
+        const dropped = drops.find((drop) => drop.number > number)
+        if (dropped !== undefined) before.push({ ...sighting, until: dropped.time })
       }
     }
     const now: Sighting[] = []

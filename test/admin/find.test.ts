@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { findDigest } from '../../src/admin/find.ts'
+import { findDigest, type Sighting } from '../../src/admin/find.ts'
 import { signTags } from '../../src/repository/sign-tags.ts'
 import type { LevelStore } from '../../src/store/level.ts'
-import { TEST_ACTOR } from '../support/local-trust.ts'
-import { A, add, drop, GUN, withSigner } from '../support/owned-repository.ts'
+import { localKeys, localPublish, localTrustFor, TEST_ACTOR } from '../support/local-trust.ts'
+import { A, add, base64, drop, GUN, withSigner } from '../support/owned-repository.ts'
 import { worldOf } from '../support/people.ts'
+import { makeKey } from '../support/test-key.ts'
+import { TrustWorld } from '../support/trust-world.ts'
 
 const HOUR = 3_600_000
 
@@ -34,6 +36,31 @@ test('what a delegation had signed that its owner has dropped was signed once: f
   await add(world, 'targets/ci', key)
   assert.deepEqual(await find(), { now: ['targets/ci'], before: [releases] })
   assert.equal(here.trust.store.head(GUN)?.roles['targets/ci']?.version, 1)
+})
+
+test('what was signed anew after its owner had dropped it was signed twice', async (t) => {
+  const start = Date.parse('2026-11-24T08:00:00.000Z')
+  const here = await localTrustFor(t, start)
+  const owner = await TrustWorld.create({ gun: GUN, now: start, serverKeys: localKeys(here.trust, GUN) })
+  const key = makeKey('ecdsa')
+  const [first, dropped, again] = [1, 2, 3].map((hours) => new Date(start + hours * HOUR).toISOString())
+  owner.delegate('targets/releases', [key])
+  owner.payload('targets/releases').version = 1
+  owner.addTarget('v2', 'targets/releases', { hashes: { sha256: base64(A) }, length: 7 })
+  here.clock.now = start + HOUR
+  await localPublish(here.trust, GUN, owner.parts('root', 'targets', 'targets/releases'))
+  // As notary delegation remove does it: the snapshot names it no more.
+  here.clock.now = start + 2 * HOUR
+  owner.targets.delegations.roles = []
+  owner.files.delete('targets/releases')
+  await localPublish(here.trust, GUN, owner.nextParts('targets'))
+  here.clock.now = start + 3 * HOUR
+  owner.delegate('targets/releases', [key])
+  await localPublish(here.trust, GUN, owner.nextParts('targets', 'targets/releases'))
+  const place = worldOf({ trust: here.trust, store: here.trust.store as LevelStore })
+  const { now, before } = await findDigest.run(place, { digest: `sha256:${A}` }, TEST_ACTOR)
+  const times = ({ since, until }: Sighting): unknown => [since, until]
+  assert.deepEqual([now.map(times), before.map(times)], [[[again, null]], [[first, dropped]]])
 })
 
 test('a digest that many tags have is found by one look at each repository', async (t) => {
