@@ -141,6 +141,6 @@ function signerFor({ trust }: World, gun: Gun, role: string, { delegations }: Ho
   if (known === undefined || named === undefined) return undefined
   delegations.set(parent, known)
   const held = heldKeys(trust, gun, role, named).filter(({ owner }) => owner === SERVER)
-  if (held.length < named.threshold) return undefined
-  return held.flatMap(({ key }) => signerNameOf(trust, key) ?? [])[0]
+  const names = held.flatMap(({ key }) => signerNameOf(trust, key) ?? [])
+  return names.find((name) => names.filter((each) => each === name).length >= named.threshold)
 }

@@ -134,10 +134,16 @@ test('what a signer signs, or an imported key, waits for the snapshot key where 
   const { trust } = here
   const owner = await TrustWorld.create({ gun: GUN, now, serverKeys: localKeys(trust, GUN) })
   const mine = makeKey('ecdsa')
-  owner.delegate('targets/ci', [mine, named(await createSigner(trust, 'ci', TEST_ACTOR))])
+  const [ci, bot] = [await createSigner(trust, 'ci', TEST_ACTOR), await createSigner(trust, 'bot', TEST_ACTOR)].map(
+    named,
+  )
+  owner.delegate('targets/ci', [mine, ci!])
+  // Neither can sign it alone.
+  owner.delegate('targets/both', [mine, makeKey('ecdsa'), ci!, bot!], { threshold: 2 })
   owner.signers.set('targets/ci', [mine])
-  owner.payload('targets/ci').version = 1
-  await localPublish(trust, GUN, owner.parts('root', 'targets', 'targets/ci'))
+  owner.signers.set('targets/both', owner.signers.get('targets/both')!.slice(0, 2))
+  for (const role of ['targets/ci', 'targets/both']) owner.payload(role).version = 1
+  await localPublish(trust, GUN, owner.parts('root', 'targets', 'targets/ci', 'targets/both'))
   const pkcs8 = owner.signers.get('targets')![0]!.privateKey.export({ type: 'pkcs8', format: 'der' })
   await importKey(trust, GUN, 'targets', (trust.signer as FileSigner).importKey(GUN, 'targets', pkcs8), TEST_ACTOR)
   const rows = await showExpiry.run(
@@ -148,6 +154,7 @@ test('what a signer signs, or an imported key, waits for the snapshot key where 
   const told = Object.fromEntries(rows.map(({ what, todo }) => [what, todo]))
   const first = `its owner: notary key rotate ${GUN} snapshot -r; then countersign`
   assert.equal(told['targets/ci'], `${first} tag sign ${GUN} TAG --as ci, a tag that it has signed`)
+  assert.match(told['targets/both'] ?? '', /^whoever signs it/)
   assert.equal(told['targets key'], `${first} key rotate ${GUN} targets --stage, and its owner signs that root`)
 })
 
