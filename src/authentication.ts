@@ -73,7 +73,8 @@ export async function clientCertificatesOf({ access }: Settings): Promise<Client
   const path = access.clientCertificates?.caFile
   if (path === undefined) return undefined
   const ca = (await readSetting(path, 'access.clientCertificates.caFile')).toString('latin1')
-  const blocks = ca.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? []
+  // One that ends too soon is one, too: the file may be half written.
+  const blocks = ca.match(/-----BEGIN CERTIFICATE-----(?:[^-]*-----END CERTIFICATE-----)?/g) ?? []
   if (blocks.length === 0) refuse(`${path} holds no PEM certificate`)
   // TLS would leave them out without a word, and then know nobody.
   if (!blocks.every(isCertificate)) refuse(`${path} holds something that is no certificate`)

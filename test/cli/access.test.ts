@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { chmod, mkdir, readdir, stat, writeFile } from 'node:fs/promises'
 import { after, before, describe, test } from 'node:test'
 import { exchange } from '../support/exchange.ts'
+import { ecKeys, makeCertificate, pemOf } from '../tuf/certificate-maker.ts'
 import { steady, Terminal, type Printed } from './terminal.ts'
 
 /** Its last blank belongs to it, unlike the line's end. */
@@ -204,6 +205,8 @@ describe('settings of access that cannot be used', () => {
     terminal = await Terminal.open()
     const garbage = '-----BEGIN CERTIFICATE-----\nZ2FyYmFnZQ==\n-----END CERTIFICATE-----\n'
     await writeFile(terminal.path('garbage.pem'), garbage)
+    const whole = pemOf(makeCertificate({ keys: ecKeys(), names: ['CA'], ca: true }))
+    await writeFile(terminal.path('half-written.pem'), `${whole}${whole.slice(0, whole.length / 2)}`)
   })
   after(() => terminal.close())
 
@@ -237,6 +240,11 @@ describe('settings of access that cannot be used', () => {
       'a CA file that holds no certificate',
       { ACCESS_CLIENT_CERTIFICATES_CA_FILE: 'garbage.pem' },
       /garbage\.pem holds something that is no certificate\nhint: .*caFile/,
+    ],
+    [
+      'a CA file that somebody is writing',
+      { ACCESS_CLIENT_CERTIFICATES_CA_FILE: 'half-written.pem' },
+      /half-written\.pem holds something that is no certificate\nhint: .*caFile/,
     ],
     [
       'a key set that is not there',
