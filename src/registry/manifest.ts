@@ -32,7 +32,8 @@ const MANIFEST_MAX_BYTES = 4 * 1024 * 1024
  * that it sends, not what it says it is.
  *
  * @param credentials asked for only if the registry wants some; they are sent to it and to its token service only
- * @throws TrustError NOT_FOUND if there is no such tag, REGISTRY otherwise
+ * @throws TrustError INVALID_PARAMETERS if the repository's name begins with no registry, NOT_FOUND if there is no such tag,
+ *   REGISTRY otherwise
  */
 export async function readManifest(
   place: RegistryPlace,
@@ -42,7 +43,7 @@ export async function readManifest(
 ): Promise<ManifestFacts> {
   const url = new URL(
     `/v2/${place.repository.split('/').map(encodeURIComponent).join('/')}/manifests/${encodeURIComponent(tag)}`,
-    place.url,
+    registryOf(place),
   )
   const registry: AskedServer = { url: place.url, name: `the registry ${place.url}`, account: place.account }
   let response = await ask(url, undefined)
@@ -74,6 +75,15 @@ export async function readManifest(
   if (said !== null && said.startsWith('sha256:') && said !== digest)
     throw failure(registry, 'sends bytes that are not what it says they are')
   return { digest, size: bytes.length, checkedAt: new Date(now()).toISOString() }
+}
+
+/** Names of trust data may begin with what no registry is called: a host with a blank, a user and a password, a query. */
+function registryOf({ url: text }: RegistryPlace): URL {
+  const url = URL.parse(text)
+  if (url?.href === `${url?.origin}/`) return url
+  throw new TrustError('INVALID_PARAMETERS', 'the name of the repository begins with no registry that could be asked', {
+    hint: 'say the digest and size of the manifest',
+  })
 }
 
 function ask(url: URL, auth: string | undefined): Promise<Response> {

@@ -97,6 +97,17 @@ test('no name leads to another repository or tag', async (t) => {
   assert.equal(asked[0]?.url, '/v2/team/a%3Fb%23c/%252e%252e/manifests/v1')
 })
 
+test('a name that begins with no registry is told as such, without the password that may be in it', async () => {
+  for (const host of ['::1', 'a b.c', 'localhost:99999', '[::1', 'u:secret@a.example', 'a.example?b', 'a.example#b']) {
+    const asking = readManifest(registryPlace(parseGun(`${host}/app`)), 'v1', alice)
+    await assert.rejects(asking, (error: Error & { code?: string; hint?: string }) => {
+      assert.equal(error.code, 'INVALID_PARAMETERS', host)
+      assert.equal(error.hint, 'say the digest and size of the manifest')
+      return !error.message.includes('secret')
+    })
+  }
+})
+
 test('a digest of another kind, which clients do not sign by, is not held against the bytes', async (t) => {
   const { place } = await registry(t, (_request, response) => {
     response.writeHead(200, { ...TYPE, 'Docker-Content-Digest': `sha512:${'0'.repeat(128)}` }).end(MANIFEST)
