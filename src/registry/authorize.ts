@@ -37,8 +37,10 @@ export async function authorization(
   const service = bearer.get('service')
   const wish = { ...(service === undefined ? {} : { service }), scope }
   const response = await askForToken(realm, wish, basic, credentials?.identityToken)
-  if (response.status !== 200)
+  if (response.status !== 200) {
+    await response.body?.cancel()
     throw failure(server, `gives no token: ${response.status}`, `docker login ${server.account}`)
+  }
   const answer = await bodyOf(response, server, TOKEN_MAX_BYTES)
   try {
     const { token, access_token: other } = JSON.parse(answer.toString()) as { token?: unknown; access_token?: unknown }

@@ -53,6 +53,8 @@ export async function readManifest(
     const scope = `repository:${place.repository}:pull`
     response = await ask(url, await authorization(challenges, registry, scope, await credentials()))
   }
+  // What says more than it is asked for, and does not end, would keep the command from ending.
+  if (response.status !== 200) await response.body?.cancel()
   if (response.status === 404) {
     // Without that option docker wants to sign what it pushes, with keys that are not there.
     throw new TrustError('NOT_FOUND', `${place.url} has no ${place.repository}:${tag}`, {

@@ -302,6 +302,21 @@ test('what a registry may answer otherwise is an error that says so', async (t) 
   })
 })
 
+test('an error that goes on and on is not listened to: the command would not end', { timeout: 20_000 }, async (t) => {
+  const { place, asked } = await registry(t, (request, response) => {
+    const realm = `http://${request.headers.host}/token`
+    const tag = request.url?.split('/').at(-1)
+    const wants = tag === 'asks' && { 'WWW-Authenticate': `Bearer realm="${realm}"` }
+    if (wants !== false) response.writeHead(401, wants).end()
+    else response.writeHead(tag === 'broken' ? 500 : 404).write('x')
+  })
+  for (const tag of ['missing', 'broken', 'asks']) {
+    await assert.rejects(readManifest(place, tag, alice), tag)
+    const { socket } = asked.at(-1) ?? assert.fail()
+    if (!socket.destroyed) await once(socket, 'close')
+  }
+})
+
 test('docker’s credentials: from its file, from helpers, or none', async (t) => {
   const directory = await mkdtemp(join(tmpdir(), 'countersign-docker-'))
   t.after(() => rm(directory, { recursive: true }))
