@@ -28,8 +28,10 @@ export function parseKeySet(bytes: Uint8Array, where: string): KeySet {
     const { kid, use = 'sig', alg } = entry
     if (typeof kid !== 'string' || use !== 'sig') continue
     const found = algorithmsOf(keyOf(entry)).filter(({ algorithm }) => alg === undefined || alg === algorithm)
+    // Another one of this id that is for something else, for encryption say, is left out, too.
+    if (found.length === 0) continue
     if (set.has(kid)) throw new TrustError('BAD_SETTINGS', `${where} names the key id "${kid}" twice`)
-    if (found.length > 0) set.set(kid, found)
+    set.set(kid, found)
   }
   if (set.size > 0) return set
   throw new TrustError('BAD_SETTINGS', `${where} holds no key that verifies tokens`, {

@@ -108,6 +108,20 @@ describe('a key set that is fetched', () => {
     assert.equal(await found, undefined)
   })
 
+  test('a key for something else takes no id away from one that verifies', async () => {
+    const { keys } = keySetOf({ p256, rsa }) as { keys: { kid: string; kty: string }[] }
+    const [own = assert.fail(), other = assert.fail()] = ['EC', 'RSA'].map((kty) => keys.find((key) => key.kty === kty))
+    const ask = async (set: object[]): Promise<unknown> => {
+      content = JSON.stringify({ keys: set })
+      return remoteKeys(url, (reason) => failures.push(reason))(header('p256'), 0)
+    }
+    const encrypting = { ...other, kid: own.kid, use: undefined, alg: 'RSA-OAEP' }
+    assert.ok(await ask([own, encrypting]))
+    assert.ok(await ask([encrypting, own]))
+    assert.equal(await ask([own, { ...other, kid: own.kid, use: 'sig', alg: undefined }]), undefined)
+    assert.match(failures.at(-1) ?? '', /names the key id "p256" twice/)
+  })
+
   test('redirects, what is too long and what is no key set are no keys', async () => {
     const ask = async (from: string): Promise<unknown> =>
       remoteKeys(from, (reason) => failures.push(reason))(header('p256'), 0)
