@@ -22,7 +22,12 @@ export async function request(url: URL, init: Omit<RequestInit, 'redirect' | 'si
   try {
     return await fetch(url, { ...init, redirect: 'manual', signal: AbortSignal.timeout(TIMEOUT) })
   } catch (cause) {
-    const hint = `${reasonOf(cause)}; check the name, and that it is up`
+    const reason = reasonOf(cause)
+    // Other programs ask it all the same: who sees that it is up would look for the fault there.
+    const hint =
+      reason === 'bad port'
+        ? `port ${url.port} is one of those that fetch, like browsers, never asks: let it listen on another`
+        : `${reason}; check the name, and that it is up`
     throw new TrustError('REGISTRY', `cannot reach ${url.origin}`, { hint, cause })
   }
 }

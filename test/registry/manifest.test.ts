@@ -302,6 +302,14 @@ test('what a registry may answer otherwise is an error that says so', async (t) 
   })
 })
 
+test('a port that fetch never asks is told as such: it is no fault of the registry', async () => {
+  const place = registryPlace(parseGun('localhost:10080/app'))
+  await assert.rejects(readManifest(place, 'v1', alice), {
+    code: 'REGISTRY',
+    hint: /^port 10080 is one of those that /,
+  })
+})
+
 test('an error that goes on and on is not listened to: the command would not end', { timeout: 20_000 }, async (t) => {
   const { place, asked } = await registry(t, (request, response) => {
     const realm = `http://${request.headers.host}/token`
