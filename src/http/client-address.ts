@@ -33,8 +33,7 @@ export function clientAddresses(trustedProxies: readonly string[]): ClientAddres
     for (const text of String(headers['x-forwarded-for'] ?? '')
       .split(',')
       .toReversed()) {
-      // A zone (fe80::1%eth0) is of the proxy's own machine, and of any length.
-      const [address = ''] = text.trim().split('%')
+      const address = addressIn(text.trim())
       if (isIP(address) === 0) break
       client = address
       if (!isProxy(address)) break
@@ -51,6 +50,16 @@ export function clientAddresses(trustedProxies: readonly string[]): ClientAddres
       return client === undefined || mayBeProxy || isProxy(client) ? undefined : client
     },
   }
+}
+
+/** Some gateways put the port behind it, as in 192.0.2.1:5678 or [2001:db8::1]:5678. */
+const WITH_PORT = /^(?:([\d.]+):\d{1,5}|\[([^\]]+)\](?::\d{1,5})?)$/
+
+function addressIn(text: string): string {
+  const [, ipv4, ipv6] = WITH_PORT.exec(text) ?? []
+  // A zone (fe80::1%eth0) is of the proxy's own machine, and of any length.
+  const [address = ''] = (ipv4 ?? ipv6 ?? text).split('%')
+  return address
 }
 
 function familyOf(address: string): 'ipv4' | 'ipv6' {

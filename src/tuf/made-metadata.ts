@@ -2,7 +2,7 @@ import { canonicalText } from './canonical.ts'
 import { checksumsBeside } from './checksum.ts'
 import { encodeCanonical, type EncodedSignature } from './encode.ts'
 import type { JsonObject } from './json.ts'
-import { limitMembers } from './member-limit.ts'
+import { limitMade } from './made-limits.ts'
 import { integerOf, textOf, type Fail } from './members.ts'
 import type { Metadata } from './metadata.ts'
 import type { Role } from './role.ts'
@@ -35,7 +35,7 @@ export function makeMetadata(role: Role, payload: JsonObject): Unsigned {
   return {
     message,
     async complete(signatures) {
-      limitMembers(role, payload, text, signatures.length)
+      limitMade(role, payload, text, signatures.length)
       const bytes = encodeCanonical(text, message, signatures)
       return {
         role,

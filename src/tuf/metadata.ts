@@ -53,7 +53,7 @@ export interface Metadata {
 /** Versions above this are refused: the next one would not fit the 32 bits of other servers and clients. */
 const VERSION_MAX = 2 ** 31 - 2
 /** Signatures in one document. */
-const SIGNATURES_MAX = 100
+export const SIGNATURES_MAX = 100
 
 const malformed: Fail = (text) => {
   throw new TrustError('MALFORMED_JSON', text)

@@ -71,7 +71,7 @@ test('a clock that was ahead is accepted: signing goes on, and clients follow to
 
   const kinds: string[] = []
   const times: number[] = []
-  for await (const { kind, time } of trust.store.journal()) {
+  for (const { kind, time } of trust.store.journal()) {
     kinds.push(kind)
     times.push(Date.parse(time))
   }

@@ -1,6 +1,7 @@
 import { refuse } from '../errors.ts'
 import type { Json, JsonObject } from './json.ts'
 import { JSON_MAX_MEMBERS } from './json-reader.ts'
+import { SIGNATURES_MAX } from './metadata.ts'
 import { isTargetsRole, type Role } from './role.ts'
 
 /** What a document has around its payload: `signed` and `signatures`. */
@@ -11,16 +12,18 @@ const PER_SIGNATURE = 4
 const CHARACTERS = 2
 
 /**
- * What is made must be read again: a document with too many tags could be served, and never be changed any more.
+ * What is made must be read again: a document with too many tags, or signatures, could be served, and never be changed any
+ * more.
  *
  * @param text canonical form of the payload
  * @param signatures how many there are
  * @throws TrustError INVALID_UPDATE
  */
-export function limitMembers(role: Role, payload: JsonObject, text: string, signatures: number): void {
+export function limitMade(role: Role, payload: JsonObject, text: string, signatures: number): void {
+  const name = role === 'snapshot' ? 'ErrBadSnapshot' : isTargetsRole(role) ? 'ErrBadTargets' : 'ErrBadRoot'
+  if (signatures > SIGNATURES_MAX) refuse(name, `${role} would have more than ${SIGNATURES_MAX} signatures`)
   if (text.length < JSON_MAX_MEMBERS * CHARACTERS) return
   if (membersIn(payload) + AROUND + PER_SIGNATURE * signatures <= JSON_MAX_MEMBERS) return
-  const name = role === 'snapshot' ? 'ErrBadSnapshot' : isTargetsRole(role) ? 'ErrBadTargets' : 'ErrBadRoot'
   // Each tag has four.
   const tags = isTargetsRole(role) ? `, some ${Math.floor(JSON_MAX_MEMBERS / 4)} tags` : ''
   refuse(name, `${role} would have more than ${JSON_MAX_MEMBERS} members and list elements${tags}`)
