@@ -102,7 +102,8 @@ test('what a publisher writes does not look like another entry', async (t) => {
   const owner = await TrustWorld.create({ gun: GUN, now: Date.now(), serverKeys: keysFrom(server, GUN) })
   await owner.publishFirst(server)
   const forged = '\n9  2026-11'
-  owner.delegate('targets/releases', [makeKey('ecdsa')], { paths: [`in/${forged}`, '\u001b[2J'] })
+  // Control characters of ASCII are refused in paths.
+  owner.delegate('targets/releases', [makeKey('ecdsa')], { paths: ['in/\u00859  2026-11', '\u202egnp'] })
   owner.delegate('targets/nobody', [makeKey('ecdsa')], { paths: [] })
   const [key = makeKey('ecdsa')] = owner.signers.get('targets') ?? []
   owner.signers.set('targets', [key, { ...key, id: forged }])
@@ -110,6 +111,6 @@ test('what a publisher writes does not look like another entry', async (t) => {
   const { stdout } = await terminal.run(['audit', '--limit', '1'])
   assert.doesNotMatch(stdout, /^9/m)
   assert.match(stdout, /^ {4}targets 2, signed by [0-9a-f]{12}, \\u\{a\}9 {2}2026-11$/m)
-  assert.match(stdout, /^ {4}targets\/releases: \w+ may sign now; only in\/\\u\{a\}9 {2}2026-11, \\u\{1b\}\[2J$/m)
+  assert.match(stdout, /^ {4}targets\/releases: \w+ may sign now; only in\/\\u\{85\}9 {2}2026-11, \\u\{202e\}gnp$/m)
   assert.match(stdout, /^ {4}targets\/nobody: \w+ may sign now; no tags$/m)
 })

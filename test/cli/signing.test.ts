@@ -351,7 +351,7 @@ docker.io/acme/app:v1  targets    YYYY-MM-DDTHH:MM:SSZ  now    local
       ['--since 2026-11-24', 'since: write it as in 2026-11-24T00:00:00Z'],
       ['--until yesterday', 'until: write it as in 2026-11-24T00:00:00Z'],
       ['--actor alice', 'actor: write it as in user:alice, token:ci, local'],
-      ['--kind tag', 'kind: must be one of publish, renew, key, delete, record'],
+      ['--kind tag', 'kind: must be one of publish, renew, key, delete, record, clock'],
     ] as const) {
       await prints(`audit ${option}`, `error: ${hint}\n`, 2)
     }
