@@ -13,14 +13,17 @@ export type Value = JournalEntry['records'][number] & {
 
 /** What the journal says of records beside the metadata, added up. */
 export class Values {
-  readonly #values = new Map<string, Value>()
+  readonly #values = new Map<string, Value & { readonly earlier: Set<string> }>()
 
   /** Entries are added in their order; one that cannot be read is left out. */
   add({ gun, number, records }: JournalEntry): void {
     for (const record of records) {
-      const before = this.value(record.kind, record.name)
-      const earlier = new Set([...(before?.earlier ?? []), ...(before?.sha256 == null ? [] : [before.sha256])])
-      this.#values.set(nameOf(record.kind, record.name), { ...record, number, gun: gun as Gun, earlier })
+      const name = nameOf(record.kind, record.name)
+      const before = this.#values.get(name)
+      // One that grows: who stages a root and discards it, again and again, would have ever longer ones copied.
+      const earlier = before?.earlier ?? new Set<string>()
+      if (before?.sha256 != null) earlier.add(before.sha256)
+      this.#values.set(name, { ...record, number, gun: gun as Gun, earlier })
     }
   }
 
