@@ -125,7 +125,8 @@ export async function listen(
 function serverOfNode(limits: HttpSettings['limits'], tls: TlsMaterial | undefined): Server {
   const options = {
     connectionsCheckingInterval: TIMEOUT_CHECK_INTERVAL,
-    headersTimeout: limits.headersSeconds * 1000,
+    // Header lines are a part of the request: Node makes no server that would give them more time.
+    headersTimeout: Math.min(limits.headersSeconds, limits.requestSeconds) * 1000,
     requestTimeout: limits.requestSeconds * 1000,
     keepAliveTimeout: limits.keepAliveSeconds * 1000,
     maxHeaderSize: limits.headerBytes,

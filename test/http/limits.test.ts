@@ -381,6 +381,16 @@ test('large uploads wait for room, however many there are; small ones go before 
   }
 })
 
+test('a request that must come sooner than its header lines would have to: all of it must', async () => {
+  const app = await startLocalApp({ settings: { limits: { headersSeconds: 60, requestSeconds: 1 } } })
+  try {
+    assert.equal((await exchange(app, { path: '/v2/' })).status, 200)
+    assert.match(await all(open(app, 'GET /v2/ HTTP/1.1\r\nHost: x\r\nX-Slow: ')), /^HTTP\/1\.1 408 /)
+  } finally {
+    await app.close()
+  }
+})
+
 test('who sends too slowly is told so and closed; others are answered meanwhile', async () => {
   const app = await startLocalApp({
     settings: { limits: { headersSeconds: 1, requestSeconds: 1, keepAliveSeconds: 1 } },
