@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import type { IncomingMessage } from 'node:http'
 import type { Operation } from '../admin/operation.ts'
 import { TrustError } from '../errors.ts'
@@ -45,6 +46,8 @@ export async function bodyOf(
 
 function jsonIn(bytes: Buffer): unknown {
   if (membersIn(bytes) > MEMBERS_MAX) tooMany(MEMBERS_MAX)
+  // All bytes that are wrong would become one and the same character: of a password nobody could type it again.
+  if (!isUtf8(bytes)) throw new TrustError('INVALID_PARAMETERS', 'the body is not UTF-8')
   try {
     return JSON.parse(bytes.toString('utf8'))
   } catch {

@@ -342,6 +342,21 @@ describe('the admin API over TCP', () => {
     assert.equal(server.running.store.record('user', 'chunked'), undefined)
   })
 
+  test('a body that is no UTF-8 is refused: nobody could type a password with what it would be read as', async () => {
+    const endpoint = { url: `https://localhost:${server.running.adminPort}`, ca: server.ca }
+    // As a terminal in Latin-1 sends it.
+    const body = Buffer.from('{"name":"latin","grants":[],"password":"pässwörter"}', 'latin1')
+    const answer = await exchange(endpoint, {
+      method: 'POST',
+      path: '/api/v1/users',
+      headers: { authorization: root },
+      body,
+    })
+    assert.equal(answer.status, 400)
+    assert.match(answer.body.toString(), /the body is not UTF-8/)
+    assert.equal(server.running.store.record('user', 'latin'), undefined)
+  })
+
   test("a page in an admin's browser changes nothing", async () => {
     // What a form of another site can send: the browser adds the password that it remembers, and Origin.
     const form = async (origin: string): Promise<number> => {
