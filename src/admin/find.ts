@@ -99,7 +99,7 @@ async function lookAt(
   const before: Sighting[] = []
   const left = new Set(open)
   try {
-    const tags = describe(trust, gun, trust.now())?.tags ?? []
+    const tags = (await describe(trust, gun, trust.now()))?.tags ?? []
     const signed = new Set(tags.flatMap(({ role, tag, digest }) => (digest === hex ? placeOf(role, tag) : [])))
     for (const each of left) {
       if (!signed.has(placeOf(each.sighting.role, each.sighting.tag))) continue

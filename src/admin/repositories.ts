@@ -78,7 +78,7 @@ export const showRepository = operation({
   answer: () => description,
   async run(world, { gun }) {
     const { trust } = world
-    return describe(trust, gun, trust.now(), await rootKeyPlaces(world)) ?? noSuchRepository(gun)
+    return (await describe(trust, gun, trust.now(), await rootKeyPlaces(world))) ?? noSuchRepository(gun)
   },
 })
 

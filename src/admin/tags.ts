@@ -63,9 +63,11 @@ export const listTags = operation({
   answer: () => z.object({ gun: z.string(), etag, tags: list(describedTag) }),
   async run({ trust }, { gun, as: name }) {
     const role = name === undefined ? 'targets' : firstRoleOf(trust, gun, name)
-    const found = describe(trust, gun, trust.now()) ?? noSuchRepository(gun)
+    // Of the head that is described: with the etag of a later one somebody would overwrite what they have not seen.
+    const etagOfRole = trust.store.head(gun)?.roles[role]?.sha256 ?? ''
+    const found = (await describe(trust, gun, trust.now())) ?? noSuchRepository(gun)
     const tags = name === undefined ? found.tags : found.tags.filter((each) => each.role === role)
-    return { gun, etag: trust.store.head(gun)?.roles[role]?.sha256 ?? '', tags }
+    return { gun, etag: etagOfRole, tags }
   },
 })
 

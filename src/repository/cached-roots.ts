@@ -31,10 +31,17 @@ export async function storedRoots(trust: Readable, gun: Gun, newest: number): Pr
  * @param now milliseconds since 1970
  * @returns one for each version that is stored, and each of which it is known that it leads nowhere
  */
-export function cachedRoots(roots: ReadonlyMap<number, Root>, newest: number, gun: Gun, now: number): CachedRoot[] {
+export async function cachedRoots(
+  roots: ReadonlyMap<number, Root>,
+  newest: number,
+  gun: Gun,
+  now: number,
+): Promise<CachedRoot[]> {
   let broken: string | undefined
   const found: CachedRoot[] = []
   for (let version = newest; version >= 1; version -= 1) {
+    // To verify takes longer than to read, and owners choose how many there are.
+    await setImmediate()
     const root = roots.get(version)
     const next = roots.get(version + 1)
     if (version < newest && next === undefined) broken ??= `version ${version + 1} is not stored`

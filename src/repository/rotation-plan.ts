@@ -74,7 +74,7 @@ export async function planRotation(
     threshold: current.roles.root.threshold,
     commonName: commonNameOf(current, gun),
     serverSigns: roles.includes('targets') ? ['targets', 'snapshot', 'timestamp'] : ['snapshot', 'timestamp'],
-    cachedRoots: cachedRoots(roots, version, gun, now),
+    cachedRoots: await cachedRoots(roots, version, gun, now),
     breaks: breaksOf(roles, signedHere(head) ? held : undefined),
     obstacles,
   }

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import type { Head } from '../store/store.ts'
 import { certificateEnds } from '../tuf/certificate.ts'
 import type { Gun } from '../tuf/gun.ts'
@@ -63,18 +64,19 @@ export interface Description {
 }
 
 /**
- * Describe a repository.
+ * Describe a repository, as its head is when this is called. Between two documents others have their turn: owners choose
+ * how many there are, and how large.
  *
  * @param now milliseconds since 1970, for warnings about what has expired
  * @param places of root keys
- * @returns undefined if it has no metadata
+ * @returns undefined if it has no metadata, or was deleted meanwhile
  */
-export function describe(
+export async function describe(
   trust: Readable,
   gun: Gun,
   now: number,
   places: RootKeyPlaces = new Map(),
-): Description | undefined {
+): Promise<Description | undefined> {
   const head = trust.store.head(gun)
   const root = currentRoot(trust, gun, head)
   if (head === undefined || root === undefined) return undefined
@@ -83,19 +85,21 @@ export function describe(
   )
   const delegations: RoleDescription[] = []
   const tags: TagDescription[] = []
-  const walk = (role: TargetsRole): void => {
+  const walk = async (role: TargetsRole): Promise<void> => {
     const metadata = loadCurrent(trust, gun, head, role)
     if (metadata === undefined) return
+    await setImmediate()
     const targets = parseTargets(metadata)
     for (const { name, length, sha256 = null } of targetEntries(metadata)) {
       tags.push({ tag: name, digest: sha256, length, role })
     }
     for (const delegation of targets.delegations.values()) {
       delegations.push(describeRole(trust, head, delegation.name, delegation))
-      walk(delegation.name)
+      await walk(delegation.name)
     }
   }
-  walk('targets')
+  await walk('targets')
+  if (trust.store.head(gun)?.roles['root'] === undefined) return undefined
   const all = [...roles, ...delegations]
   const warnings = [
     ...adoptionWarnings(gun, head),

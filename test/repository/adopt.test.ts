@@ -188,7 +188,7 @@ test('an expired timestamp of another server is handed on as it is, and said to 
   const { body } = await fileOf(here.trust, 'timestamp.json')
   assert.equal(sha256Of(body), here.trust.store.head(GUN)!.roles['timestamp']!.sha256)
   await assert.rejects(world.client(() => here).update(), /timestamp.*expired/)
-  assert.match(describe(here.trust, GUN, here.clock.now)!.warnings[0]!, /adopted, and not signed here yet/)
+  assert.match((await describe(here.trust, GUN, here.clock.now))!.warnings[0]!, /adopted, and not signed here yet/)
   assert.deepEqual(
     (await here.check()).findings.map(({ severity }) => severity),
     ['warning'],
@@ -227,7 +227,7 @@ test('what ends of one that nobody signs here: its timestamp, and root certifica
   owner.setKeys('root', [makeRootKey(GUN, NOW, { notAfter: NOW + 30 * DAY })])
   await adoptOn(here, documents())
   // Nobody's `notary key rotate` changes anything here before that.
-  const { warnings } = describe(here.trust, GUN, NOW)!
+  const { warnings } = (await describe(here.trust, GUN, NOW))!
   assert.match(
     warnings.join(),
     /root certificates end on .*: first countersign key rotate \S+ snapshot, then its owner: /,

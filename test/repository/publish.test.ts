@@ -267,7 +267,7 @@ test('description and endings for people', async (t) => {
   publisher.delegate('targets/releases', [makeKey('ecdsa')], { paths: ['v'] })
   publisher.targets.expires = timeText(NOW + 30 * DAY)
   await send(here, publisher.parts('root', 'targets'))
-  const description = describe(here.trust, GUN, NOW)
+  const description = await describe(here.trust, GUN, NOW)
   assert.deepEqual(
     description?.roles.map(({ role, version, keys }) => [role, version, keys[0]?.holder]),
     [
@@ -290,7 +290,7 @@ test('description and endings for people', async (t) => {
     (await allEndings(here.trust, NOW + 60 * DAY)).map(({ gun, what }) => [gun, what]),
     [[GUN, 'targets']],
   )
-  assert.match(describe(here.trust, GUN, NOW + 31 * DAY)?.warnings.join() ?? '', /targets expired/)
+  assert.match((await describe(here.trust, GUN, NOW + 31 * DAY))?.warnings.join() ?? '', /targets expired/)
 })
 
 test('a description warns of what nobody can sign any more, and of what clients refuse', async (t) => {
@@ -299,9 +299,13 @@ test('a description warns of what nobody can sign any more, and of what clients 
   // As `notary delegation purge` leaves it.
   publisher.delegate('targets/purged', [])
   await send(here, publisher.parts('root', 'targets'))
-  const warnings = (now: number): readonly string[] => describe(here.trust, GUN, now)?.warnings ?? []
-  assert.deepEqual(warnings(NOW), ['targets/purged has fewer keys than its threshold: nobody can sign it'])
-  assert.match(warnings(NOW + 20 * 365 * DAY).join(), /root certificates have expired: clients refuse this repository/)
+  const warnings = async (now: number): Promise<readonly string[]> =>
+    (await describe(here.trust, GUN, now))?.warnings ?? []
+  assert.deepEqual(await warnings(NOW), ['targets/purged has fewer keys than its threshold: nobody can sign it'])
+  assert.match(
+    (await warnings(NOW + 20 * 365 * DAY)).join(),
+    /root certificates have expired: clients refuse this repository/,
+  )
 })
 
 test('what another thread has published is what is current, whatever was decoded here', async (t) => {

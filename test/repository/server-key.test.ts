@@ -84,5 +84,5 @@ test('a delete between the looks at a repository and at its documents is no dama
     }
   }
   assert.ok(await currentKey(late(), GUN, 'timestamp', TEST_ACTOR))
-  assert.equal(describe(late(), GUN, NOW), undefined)
+  assert.equal(await describe(late(), GUN, NOW), undefined)
 })

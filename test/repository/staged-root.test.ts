@@ -306,19 +306,25 @@ test('the plan knows which cached roots still lead to the newest: certificates m
   await client.update()
   await room.sign(await room.rotate('timestamp'), key)
   await room.publish()
-  assert.deepEqual(describe(trust, GUN, NOW)?.warnings, [])
+  assert.deepEqual((await describe(trust, GUN, NOW))?.warnings, [])
   clock.now = NOW + YEAR - 30 * DAY
-  const warned = (...places: ['sealed here' | 'offline'] | []): string => {
+  const warned = async (...places: ['sealed here' | 'offline'] | []): Promise<string> => {
     const known = new Map(places.map((place) => [rootKeyId(rootPublicKey(key)), place]))
-    return describe(trust, GUN, clock.now, known)?.warnings.join() ?? ''
+    return (await describe(trust, GUN, clock.now, known))?.warnings.join() ?? ''
   }
-  assert.match(warned('sealed here'), /root certificates end on 2027-11-24.*: countersign key rotate \S+ root --renew$/)
-  assert.match(warned('offline'), /: countersign root import NAME FILE, then countersign key rotate \S+ root --renew$/)
-  assert.match(warned(), /: its owner: notary key rotate \S+ root$/)
+  assert.match(
+    await warned('sealed here'),
+    /root certificates end on 2027-11-24.*: countersign key rotate \S+ root --renew$/,
+  )
+  assert.match(
+    await warned('offline'),
+    /: countersign root import NAME FILE, then countersign key rotate \S+ root --renew$/,
+  )
+  assert.match(await warned(), /: its owner: notary key rotate \S+ root$/)
   // The same key, another certificate.
   await room.sign(await room.changeRoot({ certificates: [certificate(key)], threshold: 1 }), key)
   assert.equal(await room.publish(), 3)
-  assert.deepEqual(describe(trust, GUN, clock.now)?.warnings, [])
+  assert.deepEqual((await describe(trust, GUN, clock.now))?.warnings, [])
   assert.deepEqual(await room.followers(), { 1: 'follows', 2: 'follows', 3: 'follows' })
   clock.now = NOW + YEAR + DAY
   assert.deepEqual(await room.followers(), {
