@@ -95,7 +95,7 @@ export function adminApp(
 /** What stands in the request's head. @throws TrustError INVALID_PARAMETERS */
 function headOf({ input }: Operation, ctx: AdminContext): Said[] {
   const { dryRun: _, ...query } = ctx.query
-  const empty = Object.keys(query).find((name) => query[name] === '')
+  const empty = Object.keys(query).find((name) => String(query[name]).trim() === '')
   // As a number it would be 0.
   if (empty !== undefined) throw new TrustError('INVALID_PARAMETERS', `${empty}: has no value; leave it out`)
   const ifMatch = ctx.get('If-Match')

@@ -226,7 +226,14 @@ describe('the admin API over TCP', () => {
   })
 
   test('a member of the query without a value is refused: as a number it would be 0', async () => {
-    for (const request of ['expiry?days=', 'expiry?days', 'audit?after=', 'audit?actor=']) {
+    for (const request of [
+      'expiry?days=',
+      'expiry?days',
+      'expiry?days=%20',
+      'audit?after=',
+      'audit?after=+',
+      'audit?actor=',
+    ]) {
       const { status, body } = await ask('GET', `/api/v1/${request}`, root)
       assert.equal(status, 400, request)
       const { error } = JSON.parse(body.toString()) as { error: object }
