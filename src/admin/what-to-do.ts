@@ -7,7 +7,7 @@ import { rootRenewal, type RootKeyPlaces } from '../repository/root-renewal.ts'
 import { heldKeys } from '../repository/sign-role.ts'
 import { signedHere, takeOverCommand } from '../repository/signed-here.ts'
 import { signerNameOf } from '../repository/signers.ts'
-import { stagedRoot } from '../repository/staged-root.ts'
+import { signStagedCommand, stagedRoot } from '../repository/staged-root.ts'
 import { SERVER, typed, type Gun } from '../tuf/gun.ts'
 import { isDelegation, parentOf, type TargetsRole } from '../tuf/role.ts'
 import type { Targets } from '../tuf/targets.ts'
@@ -46,7 +46,7 @@ export async function adviceFor(world: World, own: readonly Ending[]): Promise<A
     const end = roles && rootCertificatesEnd(roles.root)
     const held = roles === undefined ? [] : heldRoles(trust, gun, roles)
     const found = {
-      root: rootRenewal(gun, head, [...(roles?.root.keys.values() ?? [])], places),
+      root: rootRenewal(trust, gun, head, roles?.root, places),
       delegations: new Map<TargetsRole, Targets['delegations']>(),
       held: new Set(held.map(({ role }) => role)),
       signedHere: head === undefined || signedHere(head),
@@ -127,9 +127,7 @@ function nextRoot(
   byOwner = `${rotate} --stage, and its owner signs that root`,
 ): string {
   if (stagedRoot(trust, gun) === undefined) return here ? rotate : byOwner
-  return here
-    ? `countersign root sign ${typed(gun)}`
-    : `countersign root show ${typed(gun)} --out FILE, which its owner signs`
+  return signStagedCommand(gun, here)
 }
 
 /** The signer of the server that can sign a delegation all by itself. */

@@ -1,32 +1,63 @@
+import { unlessDamaged } from '../errors.ts'
 import type { Head } from '../store/store.ts'
 import { typed, type Gun } from '../tuf/gun.ts'
-import { canonicalKeyId, type PublicKey } from '../tuf/key.ts'
+import { canonicalKeyId } from '../tuf/key.ts'
+import type { RoleKeys } from '../tuf/threshold.ts'
+import { rootCertificatesEnd } from './expiry.ts'
 import { signedHere, takeOverCommand } from './signed-here.ts'
+import { isStaged, rootOf, signStagedCommand, stagedRoot } from './staged-root.ts'
+import type { Readable } from './trust.ts'
 
 /** Where root keys are that have a name here, by key id. */
 export type RootKeyPlaces = ReadonlyMap<string, 'sealed here' | 'offline'>
 
+const NOBODY: RoleKeys = { keys: new Map(), threshold: 1 }
+
 /**
  * How the root of a repository, and its root keys' certificates, are put off: who holds the keys must do it.
  *
- * @param keys of root, as the root in force names them
+ * @param named the keys of root, as the root in force names them; undefined: there is none
+ * @returns `here`: all of them can be opened here; `command`: what to type, first what is in the way of it
  */
 export function rootRenewal(
+  trust: Readable,
   gun: Gun,
   head: Head | undefined,
-  keys: readonly PublicKey[],
+  named: RoleKeys = NOBODY,
   places: RootKeyPlaces,
 ): { here: boolean; command: string } {
-  const { here, command } = renewal(gun, keys, places)
+  const { here, byOwner, command } = renewal(gun, named, places)
+  const adopted = head !== undefined && !signedHere(head)
+  // An owner's own next root takes the place of one that waits; here none can be made beside it.
+  if (isStaged(trust, gun) && (adopted || !byOwner)) {
+    const sign = signStagedCommand(gun, here)
+    return { here, command: isRenewed(trust, gun, named) ? sign : `first ${sign}, then ${command}` }
+  }
   // With a new root goes a new snapshot, which another server signs until then.
-  const first = head === undefined || signedHere(head) ? '' : `first ${takeOverCommand(gun)}, then `
-  return { here, command: `${first}${command}` }
+  return { here, command: adopted ? `first ${takeOverCommand(gun)}, then ${command}` : command }
 }
 
-function renewal(gun: Gun, keys: readonly PublicKey[], places: RootKeyPlaces): { here: boolean; command: string } {
-  const found = new Set(keys.map((key) => places.get(canonicalKeyId(key))))
+function renewal(
+  gun: Gun,
+  { keys }: RoleKeys,
+  places: RootKeyPlaces,
+): { here: boolean; byOwner: boolean; command: string } {
+  const found = new Set([...keys.values()].map((key) => places.get(canonicalKeyId(key))))
   const renew = `countersign key rotate ${typed(gun)} root --renew`
-  if (found.has(undefined)) return { here: false, command: `its owner: notary key rotate ${typed(gun)} root` }
-  if (found.has('offline')) return { here: false, command: `countersign root import NAME FILE, then ${renew}` }
-  return { here: true, command: renew }
+  if (found.has(undefined)) {
+    return { here: false, byOwner: true, command: `its owner: notary key rotate ${typed(gun)} root` }
+  }
+  if (found.has('offline')) {
+    return { here: false, byOwner: false, command: `countersign root import NAME FILE, then ${renew}` }
+  }
+  return { here: true, byOwner: false, command: renew }
+}
+
+/** True if the root that waits puts off the end of the root certificates. */
+function isRenewed(trust: Readable, gun: Gun, named: RoleKeys): boolean {
+  const next = unlessDamaged(() => {
+    const staged = stagedRoot(trust, gun)
+    return staged && rootCertificatesEnd(rootOf(staged).roles.root)
+  })
+  return next !== undefined && next > (rootCertificatesEnd(named) ?? Infinity)
 }

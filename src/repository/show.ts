@@ -11,6 +11,7 @@ import { currentRoot, loadCurrent } from './current.ts'
 import { EXPIRY_HORIZON, rootCertificatesEnd } from './expiry.ts'
 import { rootRenewal, type RootKeyPlaces } from './root-renewal.ts'
 import { signedHere, takeOverCommand } from './signed-here.ts'
+import { isStaged, signStagedCommand } from './staged-root.ts'
 import type { Readable } from './trust.ts'
 
 /** A key of a role, for people. */
@@ -102,9 +103,9 @@ export async function describe(
   if (trust.store.head(gun)?.roles['root'] === undefined) return undefined
   const all = [...roles, ...delegations]
   const warnings = [
-    ...adoptionWarnings(gun, head),
+    ...adoptionWarnings(trust, gun, head, root, places),
     ...warningsOf(all, now),
-    ...certificateWarnings(gun, head, root, now, places),
+    ...certificateWarnings(trust, gun, head, root, now, places),
   ]
   return { gun, revision: head.revision, roles, delegations, tags, warnings }
 }
@@ -146,11 +147,13 @@ function describeKey(
   }
 }
 
-function adoptionWarnings(gun: Gun, head: Head): string[] {
+function adoptionWarnings(trust: Readable, gun: Gun, head: Head, root: Root, places: RootKeyPlaces): string[] {
   const { expires } = head.roles['timestamp'] ?? {}
   if (signedHere(head) || expires === undefined) return []
   const until = new Date(expires).toISOString().slice(0, 10)
-  return [`adopted, and not signed here yet: clients take it until ${until}. ${takeOverCommand(gun)}`]
+  const { here } = rootRenewal(trust, gun, head, root.roles.root, places)
+  const next = isStaged(trust, gun) ? signStagedCommand(gun, here) : takeOverCommand(gun)
+  return [`adopted, and not signed here yet: clients take it until ${until}. ${next}`]
 }
 
 function warningsOf(roles: readonly RoleDescription[], now: number): string[] {
@@ -163,11 +166,18 @@ function warningsOf(roles: readonly RoleDescription[], now: number): string[] {
 }
 
 /** Past that end nothing helps: it has to be said before (wire spec §19.24). */
-function certificateWarnings(gun: Gun, head: Head, root: Root, now: number, places: RootKeyPlaces): string[] {
+function certificateWarnings(
+  trust: Readable,
+  gun: Gun,
+  head: Head,
+  root: Root,
+  now: number,
+  places: RootKeyPlaces,
+): string[] {
   const end = rootCertificatesEnd(root.roles.root) ?? Infinity
   if (end > now + EXPIRY_HORIZON) return []
   if (end < now) return ['root certificates have expired: clients refuse this repository']
   const day = new Date(end).toISOString().slice(0, 10)
-  const { command } = rootRenewal(gun, head, [...root.roles.root.keys.values()], places)
+  const { command } = rootRenewal(trust, gun, head, root.roles.root, places)
   return [`root certificates end on ${day}, then clients refuse this repository: ${command}`]
 }

@@ -61,13 +61,20 @@ export function stagedRoot(trust: Readable, gun: Gun): StagedRoot | undefined {
 }
 
 /** True also for one that cannot be read: it must be possible to be rid of it. */
-function isStaged(trust: Readable, gun: Gun): boolean {
+export function isStaged(trust: Readable, gun: Gun): boolean {
   try {
     return stagedRoot(trust, gun) !== undefined
   } catch (error) {
     damageIn(error)
     return true
   }
+}
+
+/** How the root that waits is signed. @param here the root keys that are needed can be opened here */
+export function signStagedCommand(gun: Gun, here: boolean): string {
+  return here
+    ? `countersign root sign ${typed(gun)}`
+    : `countersign root show ${typed(gun)} --out FILE, which its owner signs`
 }
 
 /** Repositories of which a root waits for signatures, in byte order of their names. */

@@ -1,12 +1,16 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { showExpiry } from '../../src/admin/expiry.ts'
-import type { World } from '../../src/admin/operation.ts'
+import type { z } from 'zod'
+import { parsed, type World } from '../../src/admin/operation.ts'
 import { showRepository } from '../../src/admin/repositories.ts'
 import { saveRootKey } from '../../src/admin/root-keys.ts'
+import { stageNextRoot } from '../../src/admin/roots.ts'
 import { TrustError } from '../../src/errors.ts'
 import { importKey } from '../../src/repository/import-key.ts'
+import { discardStagedRoot } from '../../src/repository/stage-root.ts'
 import { createSigner, removeSigner } from '../../src/repository/signers.ts'
+import { issueRootCertificate } from '../../src/signing/root-certificate.ts'
 import type { FileSigner } from '../../src/signing/file-signer.ts'
 import type { LevelStore } from '../../src/store/level.ts'
 import { localKeys, localPublish, localTrustFor, TEST_ACTOR, type LocalTrust } from '../support/local-trust.ts'
@@ -112,6 +116,45 @@ test('what to do about each ending is what its holder can do', async (t) => {
   const said = Object.fromEntries(rows.map(({ what, todo }) => [what, todo]))
   assert.equal(said['targets'], 'countersign check; stop, countersign repair')
   assert.equal(said['server certificate'], own)
+})
+
+test('where a root waits for signatures it comes first: no other one can be made beside it', async (t) => {
+  const { here, owner } = await withSigner(t)
+  const { trust, clock } = here
+  const [pair] = owner.signers.get('root') ?? []
+  assert.ok(pair)
+  const world = worldOf(here, async () => [])
+  const publicKey = pair.publicKey.export({ type: 'spki', format: 'der' }).toString('base64')
+  const save = (sealed: typeof SEALED | null): Promise<unknown> =>
+    saveRootKey.run(world, { name: 'alice', public: publicKey, sealed, certificates: {} }, TEST_ACTOR)
+  const stage = (input: z.input<typeof stageNextRoot.input>['change']): Promise<unknown> =>
+    stageNextRoot.run(world, parsed(stageNextRoot, { gun: GUN, change: input }), TEST_ACTOR)
+  const told = async (): Promise<string | undefined> => {
+    const ending = (await showExpiry.run(world, { days: 36_500 }, TEST_ACTOR)).find(isCertificate)
+    const today = clock.now
+    clock.now = Date.parse(ending?.ends ?? '') - DAY
+    const { warnings } = await showRepository.run(world, { gun: GUN }, TEST_ACTOR)
+    clock.now = today
+    assert.ok(warnings.some((warning) => warning.endsWith(`refuse this repository: ${ending?.todo}`)))
+    return ending?.todo
+  }
+  const [sign, renew] = [`countersign root sign ${GUN}`, `countersign key rotate ${GUN} root --renew`]
+  // As by age.
+  await stage({ what: 'keys', roles: ['timestamp'] })
+  const { public: renewed } = await issueRootCertificate(pair.privateKey, GUN, clock.now + 30 * DAY)
+  const renewal = { what: 'root' as const, certificates: [renewed] }
+  await assert.rejects(stage(renewal), { code: 'WRONG_STATE' })
+  assert.equal(await told(), `its owner: notary key rotate ${GUN} root`, 'which takes its place')
+  await save(null)
+  const byOwner = `countersign root show ${GUN} --out FILE, which its owner signs`
+  assert.equal(await told(), `first ${byOwner}, then countersign root import NAME FILE, then ${renew}`)
+  await save(SEALED)
+  assert.equal(await told(), `first ${sign}, then ${renew}`)
+  await discardStagedRoot(trust, GUN, TEST_ACTOR)
+  assert.equal(await told(), renew)
+  clock.now += 31 * DAY
+  await stage(renewal)
+  assert.equal(await told(), sign, 'it renews them itself')
 })
 
 test('a timestamp key of a repository whose publisher signs the snapshot is theirs to rotate, whoever has root', async (t) => {

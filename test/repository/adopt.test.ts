@@ -154,6 +154,11 @@ test('a root that waits here to take over goes on waiting while what is new ther
   await world.publish(owner.nextParts('targets'))
   await world.adopt()
   assert.equal(stagedRoot(trust, GUN)?.reason, 'taken over')
+  // To make another one would be refused.
+  assert.match(
+    (await describe(trust, GUN, NOW))!.warnings[0]!,
+    /\. countersign root show .* --out FILE, which its owner signs$/,
+  )
   owner.rotateRoot(NOW)
   await world.publish(owner.nextParts('root'))
   await world.adopt()
