@@ -9,7 +9,7 @@ const KEYS_MAX = 16
 /** Characters of one: a certificate of RSA 16384 is the longest. */
 const KEY_MAX_LENGTH = 16_384
 
-const name = z.string().max(100).meta({ description: 'the signer\'s: a-z, 0-9, "_", "-"' })
+const name = z.string().min(1).max(100).meta({ description: 'the signer\'s: a-z, 0-9, "_", "-"' })
 
 const delegated = z.lazy(() =>
   z

@@ -34,7 +34,7 @@ const signerRow = z.lazy(() =>
 )
 export type SignerRow = z.output<typeof signerRow>
 
-const input = z.strictObject({ name: z.string().max(100).meta({ description: 'a-z, 0-9, "_", "-"' }) })
+const input = z.strictObject({ name: z.string().min(1).max(100).meta({ description: 'a-z, 0-9, "_", "-"' }) })
 
 export const listSigners = operation({
   name: 'signer.list',

@@ -103,7 +103,7 @@ export const revokeToken = operation({
   path: '/tokens/:token',
   summary: 'Make an API token useless, at once and for ever.',
   action: 'own',
-  input: z.strictObject({ token: z.string().max(100).meta({ description: 'its id or its name' }) }),
+  input: z.strictObject({ token: z.string().min(1).max(100).meta({ description: 'its id or its name' }) }),
   answer: () => tokenRow,
   async run(world, { token: wanted }, actor) {
     let revoked: ApiToken | undefined

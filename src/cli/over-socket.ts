@@ -1,6 +1,6 @@
 import { text } from 'node:stream/consumers'
 import type { z } from 'zod'
-import type { Operation } from '../admin/operation.ts'
+import { parsed, type Operation } from '../admin/operation.ts'
 import { requestOf, type AdminRequest } from '../admin/request.ts'
 import { TrustError } from '../errors.ts'
 import { request } from '../node-http.ts'
@@ -14,6 +14,8 @@ export function overSocket(socketPath: string): Connection {
       input: z.input<Schema>,
       dryRun = false,
     ): Promise<Output> {
+      // An empty name would make the path of another operation, a long one more than a request's head may have.
+      parsed(operation, input)
       return (await send(socketPath, requestOf(operation, input, dryRun))) as Output
     },
     close: async () => {},
