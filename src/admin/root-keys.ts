@@ -71,6 +71,12 @@ export const saveRootKey = operation({
     let saved: RootKey | undefined
     await changeRecords(trust, actor, async (now) => {
       const before = store.record('root-key', name) as RootKey | undefined
+      // Removed meanwhile: as being offline it would come back, though nobody has a file of it.
+      if (before === undefined && sealed === undefined) {
+        throw new TrustError('NOT_FOUND', `there is no root key ${name}`, {
+          hint: 'say where it is: sealed, or null for offline',
+        })
+      }
       if (before !== undefined && before.public !== publicKey) {
         throw new TrustError('WRONG_STATE', `there is another root key ${name} already`, {
           hint: 'choose another name',

@@ -133,11 +133,12 @@ export class RootKeyring {
     const made = `${record.name} ${commonName}`
     if (kept !== undefined && (renew ? this.#renewed.has(made) : isLasting(kept))) return kept
     const { public: text } = await issueRootCertificate(key, commonName, Date.now())
-    if (!shared) return text
+    // With the key that a rehearsal would have made there is nothing to keep it with.
+    if (!shared || this.#dryRun) return text
     const { name, public: publicKey } = record
     // Whether the key is still here is not said anew: since it was opened it may have been taken offline.
     const input = { name, public: publicKey, certificates: { [commonName]: text } }
-    const saved = await this.#connection.call(saveRootKey, input, this.#dryRun)
+    const saved = await this.#connection.call(saveRootKey, input)
     this.#opened.set(name, { record: saved, key })
     this.#renewed.add(made)
     return text

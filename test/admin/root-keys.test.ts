@@ -40,6 +40,14 @@ test('a command that opened a root key does not bring it back after it was taken
   assert.partialDeepStrictEqual(kept, { name, sealed: null, certificates: { 'docker.io/acme/*': certificate } })
 })
 
+test('nor after it was removed: nobody has a file of it', async (t) => {
+  const { world, keyring } = await keyringOf(t)
+  const opened = await keyring.create('owner')
+  await removeRootKey.run(world, { name: 'owner' }, ACTOR)
+  await assert.rejects(keyring.certificate(opened, 'docker.io/acme/*'), { code: 'NOT_FOUND' })
+  assert.deepEqual(await listRootKeys.run(world, {}, ACTOR), [])
+})
+
 test('no other key is stored under the name of one that is there', async (t) => {
   const { world, keyring } = await keyringOf(t)
   const { record } = await keyring.create('owner')
