@@ -4,6 +4,9 @@ import { DRY_RUN_OPTION, JSON_OPTION } from './options.ts'
 import { counted } from './print.ts'
 import { ask, EXIT } from './run.ts'
 
+type Shown = Awaited<ReturnType<typeof showClock.run>>
+type Accepted = Awaited<ReturnType<typeof acceptTime.run>>
+
 export function clockCommand(): Command {
   return new Command('clock')
     .description(
@@ -19,21 +22,13 @@ export function clockCommand(): Command {
     )
 }
 
-function clockText({
-  now,
-  lastCommit,
-  fault,
-}: {
-  now: string
-  lastCommit: string | null
-  fault: string | null
-}): string {
+function clockText({ now, lastCommit, fault }: Shown): string {
   const times = `now ${now}, last commit ${lastCommit ?? 'none'}`
   if (fault === null) return times
   return `${times}: nothing is signed\nset the clock; if it was ahead then, and is right now: countersign clock --accept`
 }
 
-function acceptedText({ accepted, renewed, failed }: { accepted: boolean; renewed: number; failed: number }): string {
+function acceptedText({ accepted, renewed, failed }: Accepted): string {
   const made = renewed === 0 ? 'nothing to sign anew' : `signed ${counted(renewed, 'repository', 'repositories')} anew`
   const left =
     failed === 0 ? '' : `; ${counted(failed, 'repository', 'repositories')} failed, as the log says: try again`

@@ -19,7 +19,8 @@ import { mustBeOwner } from './owner.ts'
  * Operations are done in this process, on the data directory of a stopped server.
  *
  * @returns opens it, and may be asked again: keys are opened once, since a passphrase takes its time. It throws TrustError
- *   DATA_LOCKED while another process has it open, CORRUPT where a server died and reading would end this process too, and others
+ *   DATA_LOCKED while another process has it open, CORRUPT where a server died and reading would end this process too, and
+ *   others
  */
 export function openerOf(settings: Settings): () => Promise<Connection> {
   const { dataDirectory: directory, keysDirectory, anchorFile, passphraseFile } = settings

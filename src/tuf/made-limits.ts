@@ -2,7 +2,7 @@ import { refuse } from '../errors.ts'
 import type { Json, JsonObject } from './json.ts'
 import { JSON_MAX_MEMBERS } from './json-reader.ts'
 import { SIGNATURES_MAX } from './metadata.ts'
-import { isTargetsRole, type Role } from './role.ts'
+import { isTargetsRole, problemOf, type Role } from './role.ts'
 
 /** What a document has around its payload: `signed` and `signatures`. */
 const AROUND = 2
@@ -20,7 +20,7 @@ const CHARACTERS = 2
  * @throws TrustError INVALID_UPDATE
  */
 export function limitMade(role: Role, payload: JsonObject, text: string, signatures: number): void {
-  const name = role === 'snapshot' ? 'ErrBadSnapshot' : isTargetsRole(role) ? 'ErrBadTargets' : 'ErrBadRoot'
+  const name = problemOf(role)
   if (signatures > SIGNATURES_MAX) refuse(name, `${role} would have more than ${SIGNATURES_MAX} signatures`)
   if (text.length < JSON_MAX_MEMBERS * CHARACTERS) return
   if (membersIn(payload) + AROUND + PER_SIGNATURE * signatures <= JSON_MAX_MEMBERS) return

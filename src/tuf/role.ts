@@ -56,3 +56,9 @@ export function isTargetsRole(role: Role): role is TargetsRole {
 export function parentOf(role: DelegationRole): TargetsRole {
   return role.slice(0, role.lastIndexOf('/')) as TargetsRole
 }
+
+/** The problem that Notary's clients print where a document of a role is refused. */
+export function problemOf(role: Role): 'ErrBadRoot' | 'ErrBadTargets' | 'ErrBadSnapshot' {
+  if (role === 'snapshot') return 'ErrBadSnapshot'
+  return isTargetsRole(role) ? 'ErrBadTargets' : 'ErrBadRoot'
+}

@@ -5,7 +5,7 @@ import { typed, type Gun } from './gun.ts'
 import { limitKeys } from './key-limit.ts'
 import type { Fail } from './members.ts'
 import { checkExpiry, type Metadata } from './metadata.ts'
-import { isDelegation, isTargetsRole, parentOf, type Role } from './role.ts'
+import { isDelegation, parentOf, problemOf, type Role } from './role.ts'
 import { isAlive, parseRoot, storedRoot, verifyRoot, type Root } from './root.ts'
 import { parseSnapshot, type Snapshot } from './snapshot.ts'
 import { acceptTargets, type TargetsTree } from './targets-tree.ts'
@@ -188,9 +188,8 @@ function checkVersion(gun: Gun, upload: Metadata, current: Current, tree: Target
   }
   const most = floor > 0 ? floor + VERSION_JUMP_MAX : FIRST_VERSION_MAX
   if (version > most) {
-    const name = role === 'snapshot' ? 'ErrBadSnapshot' : isTargetsRole(role) ? 'ErrBadTargets' : 'ErrBadRoot'
     const above = floor > 0 ? `more than ${VERSION_JUMP_MAX} above version ${floor}` : `too high to begin with`
-    refuse(name, `${role} version ${version} is ${above}`)
+    refuse(problemOf(role), `${role} version ${version} is ${above}`)
   }
 }
 
