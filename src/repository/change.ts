@@ -1,6 +1,7 @@
 import { TrustError } from '../errors.ts'
 import type { Actor, Commit, Head, StoredRecord } from '../store/store.ts'
 import { SERVER, type Gun } from '../tuf/gun.ts'
+import { limitRoles } from './limit-roles.ts'
 import type { Trust } from './trust.ts'
 
 /**
@@ -24,7 +25,8 @@ const ATTEMPTS = 8
  *
  * @param compute returns undefined when there is nothing to change
  * @returns false when nothing was changed
- * @throws TrustError BUSY, CONFLICT after many attempts, and whatever `compute` and the store throw
+ * @throws TrustError BUSY, CONFLICT after many attempts, INVALID_UPDATE for too many roles, and whatever `compute` and the
+ *   store throw
  */
 export async function change(
   trust: Trust,
@@ -37,6 +39,7 @@ export async function change(
       const now = trust.now()
       const draft = await compute(head, now)
       if (draft === undefined) return false
+      if (draft.head !== undefined) limitRoles(head, draft.head)
       try {
         const { roles, highest, renewAt } = head ?? NOTHING
         const same = { head: { roles, highest, renewAt }, documents: [], keys: [] }
