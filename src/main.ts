@@ -9,6 +9,7 @@ import { signerOf, tokenOf } from './custody.ts'
 import type { Authenticate } from './http/admin-state.ts'
 import { authenticateAdmin } from './http/admin-authenticate.ts'
 import { listenOnSocket } from './http/admin-socket.ts'
+import { gateOf } from './http/authorize.ts'
 import { clientAddresses } from './http/client-address.ts'
 import { lazyApp } from './http/lazy-app.ts'
 import { createMetrics } from './http/metrics.ts'
@@ -29,8 +30,9 @@ import { Checks } from './threads/checks.ts'
 import { Shared } from './threads/shared.ts'
 import { Threads, threadsOf } from './threads/threads.ts'
 import { followTokenKeys, readTokenKeys } from './token-keys-file.ts'
+import { trustOver } from './trust.ts'
 import { webhookOf } from './webhook.ts'
-import { trustOver, worldOver } from './world.ts'
+import { worldOver } from './world.ts'
 
 /** What tests put in place of the real thing. */
 interface Overrides {
@@ -137,14 +139,13 @@ async function wire(opened: Opened) {
   const ofTokens = { tokenKeys, tokenKey: () => keys.tokenKey() }
   const recognition = await accessOf(settings, { ...ofTokens, directory: store, passwords, now, log })
   const { access } = recognition
-  const { mode, service, publicReads } = settings.access
   const app = createApp({
     trust,
     settings,
     metrics,
     overview,
     accepting,
-    gate: mode === 'none' ? undefined : { access, publicReads, realm: () => ({ realm: state.realm ?? '', service }) },
+    gate: gateOf(settings.access, access, () => state.realm ?? ''),
     counts: { parked: shared.parked, publishing: shared.publishing },
   })
   const answers = answersToThreads({ store, passwords, overview, token, log })

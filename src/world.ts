@@ -4,20 +4,15 @@ import type { World } from './admin/operation.ts'
 import { SERVER_CA, SERVER_CERTIFICATE, UNREADABLE } from './admin/what-to-do.ts'
 import { backupsOf } from './backup.ts'
 import { damageIn } from './errors.ts'
-import type { Log } from './log/log.ts'
-import { policyOf } from './policy.ts'
 import { check } from './repository/check.ts'
 import type { Ending } from './repository/expiry.ts'
-import { createTrust, type Trust } from './repository/trust.ts'
-import type { Locks } from './repository/turns.ts'
+import type { Trust } from './repository/trust.ts'
 import type { Settings } from './settings/schema.ts'
 import { usesTls } from './settings/uses-tls.ts'
 import { mustBeWhole } from './signing/keys-directory.ts'
 import type { RoutedSigner } from './signing/routed-signer.ts'
-import type { Signer } from './signing/signer.ts'
 import { tlsFiles } from './signing/tls-identity.ts'
 import type { LevelStore } from './store/level.ts'
-import type { Store } from './store/store.ts'
 
 const DAY = 86_400_000
 
@@ -35,21 +30,6 @@ export function worldOver(settings: Settings, trust: Trust, store: LevelStore, s
     keyAge: settings.rotation.keyAgeDays === undefined ? undefined : settings.rotation.keyAgeDays * DAY,
     rehearsalSigner: signer.rehearsing(),
   }
-}
-
-interface Parts {
-  readonly store: Store
-  readonly signer: Signer
-  readonly log: Log
-  /** Milliseconds since 1970; the real time if it is left out. */
-  readonly now?: (() => number) | undefined
-  readonly random?: (() => number) | undefined
-}
-
-/** The verbs' world, from settings. @param locks undefined: no other thread changes repositories */
-export function trustOver(settings: Settings, parts: Parts, locks?: Locks): Trust {
-  const { store, signer, log, now = Date.now, random = Math.random } = parts
-  return createTrust({ store, signer, now, random, policy: policyOf(settings), log }, locks)
 }
 
 /** A server that runs has its keys in memory, and does not notice that a file of them was removed or changed. */

@@ -11,7 +11,8 @@ import { hasKeys, openKeysDirectory, type Keys } from '../signing/keys-directory
 import { Database } from '../store/database.ts'
 import { mustHaveNoTrap } from '../store/disarm.ts'
 import { openStore, type LevelStore } from '../store/level.ts'
-import { trustOver, worldOver } from '../world.ts'
+import { trustOver } from '../trust.ts'
+import { worldOver } from '../world.ts'
 import type { Connection } from './connection.ts'
 import { mustBeOwner } from './owner.ts'
 

@@ -4,6 +4,7 @@ import { allows, ANONYMOUS, nameOf, type Action, type Identity } from '../access
 import { TokenRefused } from '../access/web-token.ts'
 import { CATALOG } from '../access/scope.ts'
 import { asPermitted, type Trust } from '../repository/trust.ts'
+import type { HttpSettings } from '../settings/schema.ts'
 import type { Gun } from '../tuf/gun.ts'
 import { Unauthorized, wantedFor, type ChallengeError } from './challenge.ts'
 import { credentialsOf, hasCertificate, ofCertificate, type Credentials } from './credentials.ts'
@@ -19,6 +20,20 @@ export type Needs =
   | Action
   /** As the file in the path says. */
   | ((file: string) => Action)
+
+/**
+ * How requests are checked, as the settings say.
+ *
+ * @param realm URL of the token endpoint; asked at each refusal: the port may be known only after listening
+ * @returns undefined: they are not
+ */
+export function gateOf(
+  { mode, service, publicReads }: HttpSettings['access'],
+  access: Access,
+  realm: () => string,
+): Gate | undefined {
+  return mode === 'none' ? undefined : { access, publicReads, realm: () => ({ realm: realm(), service }) }
+}
 
 /**
  * Let a request through, or not (wire spec §15.1): after the check of the repository's name, before anything is read of

@@ -2,14 +2,14 @@ import '../memory/buffer-pool.ts'
 import { parentPort, workerData } from 'node:worker_threads'
 import { accessOf, type Recognition } from '../authentication.ts'
 import { createApp } from '../http/app.ts'
+import { gateOf } from '../http/authorize.ts'
 import { requestMetrics } from '../http/request-metrics.ts'
 import { Registry } from '../http/prometheus.ts'
 import { listen, type Listening } from '../http/server.ts'
 import { createLog } from '../log/log.ts'
-import { createTrust } from '../repository/trust.ts'
-import { policyOf } from '../policy.ts'
 import { tokenKeyOf } from '../signing/token-key.ts'
 import { openSharedStore, type SharedStore } from '../store/shared-level.ts'
+import { trustOver } from '../trust.ts'
 import { signerFor } from './far-signer.ts'
 import { Line } from './line.ts'
 import { bufferedLines, type BufferedLines } from '../log/lines.ts'
@@ -65,17 +65,7 @@ async function run(): Promise<Running> {
       return main.ask('commit', [content], transfer)
     },
   )
-  const trust = createTrust(
-    {
-      store,
-      signer: signerFor(settings, keyring, main),
-      now: Date.now,
-      random: Math.random,
-      policy: policyOf(settings),
-      log,
-    },
-    shared.locks,
-  )
+  const trust = trustOver(settings, { store, signer: signerFor(settings, keyring, main), log }, shared.locks)
   const recognition = await accessOf(settings, {
     tokenKeys: start.tokenKeys,
     tokenKey: async () => tokenKeyOf(start.tokenKey ?? missing()),
@@ -84,14 +74,13 @@ async function run(): Promise<Running> {
     now: Date.now,
     log,
   })
-  const { mode, service, publicReads } = settings.access
   const app = createApp({
     trust,
     settings,
     metrics: requestMetrics(registry),
     overview: { unready: () => main.ask('unready', []), metrics: () => main.ask('metrics', []) },
     accepting: () => accepting,
-    gate: mode === 'none' ? undefined : { access: recognition.access, publicReads, realm: () => ({ realm, service }) },
+    gate: gateOf(settings.access, recognition.access, () => realm),
     counts: { parked: shared.parked, publishing: shared.publishing },
   })
   const place = { ...settings, listen: { ...settings.listen, host, port } }

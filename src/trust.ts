@@ -1,0 +1,32 @@
+import type { Log } from './log/log.ts'
+import { createTrust, type Trust } from './repository/trust.ts'
+import type { Locks } from './repository/turns.ts'
+import type { Settings } from './settings/schema.ts'
+import type { Signer } from './signing/signer.ts'
+import type { Store } from './store/store.ts'
+
+const DAY = 86_400_000
+
+interface Parts {
+  readonly store: Store
+  readonly signer: Signer
+  readonly log: Log
+  /** Milliseconds since 1970; the real time if it is left out. */
+  readonly now?: (() => number) | undefined
+  readonly random?: (() => number) | undefined
+}
+
+/** What the verbs work with, as the settings say. @param locks undefined: no other thread changes repositories */
+export function trustOver(
+  { timestampLifeDays, snapshotLifeDays, gunPrefixes, limits }: Settings,
+  { store, signer, log, now = Date.now, random = Math.random }: Parts,
+  locks?: Locks,
+): Trust {
+  const policy = {
+    timestampLife: timestampLifeDays * DAY,
+    snapshotLife: snapshotLifeDays * DAY,
+    gunPrefixes,
+    publishesWaitingPerGun: limits.publishesWaitingPerGun,
+  }
+  return createTrust({ store, signer, now, random, policy, log }, locks)
+}
