@@ -6,12 +6,10 @@ import type { JsonObject } from '../tuf/json.ts'
 import { canonicalKeyId, type PublicKey } from '../tuf/key.ts'
 import { RELEASES, type DelegationRole } from '../tuf/role.ts'
 import { parseTargets, type Targets } from '../tuf/targets.ts'
-import { formatTime } from '../tuf/time.ts'
-import { acceptUpdate } from '../tuf/update.ts'
 import { change } from './change.ts'
-import { compose } from './compose.ts'
-import { currentOf, recallCurrent } from './current.ts'
-import { TARGETS_LIFE } from './renew-targets.ts'
+import { composeSigned } from './compose-signed.ts'
+import { recallCurrent } from './current.ts'
+import { nextTargets } from './renew-targets.ts'
 import { signRole } from './sign-role.ts'
 import { signedReleases } from './signed-releases.ts'
 import { findSigner, signerKeys, signerRole } from './signers.ts'
@@ -97,14 +95,11 @@ async function changeDelegations(
       result = resultOf(trust, gun, head, role, parseTargets(current), false)
       return undefined
     }
-    const expires = formatTime(now + TARGETS_LIFE)
-    const payload = { ...current.signed, delegations, expires, version: current.version + 1 }
-    const { metadata, keys } = await signRole(trust, gun, 'targets', named, payload, held)
-    const accepted = acceptUpdate(gun, currentOf(trust, gun, head), [metadata], now)
-    if (accepted === undefined) return undefined
-    result = resultOf(trust, gun, head, role, parseTargets(metadata), true)
-    const draft = await compose(trust, gun, head, now, { ...accepted, snapshot: 'make' })
-    return { kind: 'publish', actor, ...draft, keys: [...draft.keys, ...keys] }
+    const payload = { ...nextTargets(current, now), delegations }
+    const signed = await signRole(trust, gun, 'targets', named, payload, held)
+    const draft = await composeSigned(trust, gun, head, now, [signed], actor)
+    if (draft !== undefined) result = resultOf(trust, gun, head, role, parseTargets(signed.metadata), true)
+    return draft
   })
   if (result === undefined) throw new Error('changed nothing, and said nothing')
   return result

@@ -1,17 +1,15 @@
 import { TrustError } from '../errors.ts'
-import type { Actor, Head, StoredKey } from '../store/store.ts'
+import type { Actor, Head } from '../store/store.ts'
 import { typed, type Gun } from '../tuf/gun.ts'
 import type { JsonObject } from '../tuf/json.ts'
-import type { Metadata } from '../tuf/metadata.ts'
 import type { Root } from '../tuf/root.ts'
 import { countSigners } from '../tuf/threshold.ts'
 import { formatTime } from '../tuf/time.ts'
-import { acceptUpdate } from '../tuf/update.ts'
 import { change } from './change.ts'
-import { compose } from './compose.ts'
-import { currentOf, loadCurrent } from './current.ts'
-import { TARGETS_LIFE } from './renew-targets.ts'
-import { signRole } from './sign-role.ts'
+import { composeSigned } from './compose-signed.ts'
+import { loadCurrent } from './current.ts'
+import { nextTargets, TARGETS_LIFE } from './renew-targets.ts'
+import { signRole, type Signed } from './sign-role.ts'
 import { describeStagedRoot, rootOf, withoutStagedRoot } from './staged-root.ts'
 import type { Trust } from './trust.ts'
 
@@ -34,17 +32,9 @@ export async function publishStagedRoot(trust: Trust, gun: Gun, actor: Actor): P
     const root = rootOf(staged)
     version = root.metadata.version
     const targets = await signedTargets(trust, gun, head, now, root)
-    const uploads = [root.metadata, ...(targets === undefined ? [] : [targets.metadata])]
-    const accepted = acceptUpdate(gun, currentOf(trust, gun, head), uploads, now)
-    if (accepted === undefined) return undefined
-    const draft = await compose(trust, gun, head, now, { ...accepted, snapshot: 'make' })
-    return {
-      kind: 'publish',
-      actor,
-      ...draft,
-      keys: [...draft.keys, ...(targets?.keys ?? [])],
-      records: withoutStagedRoot(trust, gun, 'published'),
-    }
+    const signed = [{ metadata: root.metadata, keys: [] }, ...(targets === undefined ? [] : [targets])]
+    const draft = await composeSigned(trust, gun, head, now, signed, actor)
+    return draft && { ...draft, records: withoutStagedRoot(trust, gun, 'published') }
   })
   return version
 }
@@ -56,16 +46,16 @@ async function signedTargets(
   head: Head | undefined,
   now: number,
   root: Root,
-): Promise<{ metadata: Metadata; keys: readonly StoredKey[] } | undefined> {
+): Promise<Signed | undefined> {
   const current = head && loadCurrent(trust, gun, head, 'targets')
   const named = root.roles.targets
   if (current !== undefined && countSigners(current, named, unsound) >= named.threshold) return undefined
+  return signRole(trust, gun, 'targets', named, current === undefined ? noTargets(now) : nextTargets(current, now))
+}
+
+function noTargets(now: number): JsonObject {
   const expires = formatTime(now + TARGETS_LIFE)
-  const payload: JsonObject =
-    current === undefined
-      ? { _type: 'Targets', delegations: { keys: {}, roles: [] }, expires, targets: {}, version: 1 }
-      : { ...current.signed, expires, version: current.version + 1 }
-  return signRole(trust, gun, 'targets', named, payload)
+  return { _type: 'Targets', delegations: { keys: {}, roles: [] }, expires, targets: {}, version: 1 }
 }
 
 function unsound(text: string): never {

@@ -1,17 +1,16 @@
 import { refuse, TrustError } from '../errors.ts'
-import type { Actor, Head, StoredKey } from '../store/store.ts'
+import type { Actor, Head } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
 import type { JsonObject } from '../tuf/json.ts'
 import type { PublicKey } from '../tuf/key.ts'
 import type { Metadata } from '../tuf/metadata.ts'
 import { editTargets, type TargetsEdit } from '../tuf/targets-edit.ts'
 import { countSigners } from '../tuf/threshold.ts'
-import { acceptUpdate } from '../tuf/update.ts'
 import { change } from './change.ts'
-import { compose } from './compose.ts'
-import { currentOf, recallCurrent } from './current.ts'
+import { composeSigned } from './compose-signed.ts'
+import { recallCurrent } from './current.ts'
 import { TARGETS_LIFE, targetsAreDue } from './renew-targets.ts'
-import { signRole } from './sign-role.ts'
+import { signRole, type Signed } from './sign-role.ts'
 import { findSigner } from './signers.ts'
 import { signingRoles, type Signing } from './signing-roles.ts'
 import type { Trust } from './trust.ts'
@@ -52,7 +51,7 @@ export interface SignResult {
 export async function signTags(trust: Trust, gun: Gun, request: SignRequest, actor: Actor): Promise<SignResult> {
   const { set, remove, as: signer, ifMatch, permit } = request
   let result: SignResult | undefined
-  let made: readonly Metadata[] = []
+  let made: readonly Signed[] = []
   await change(trust, gun, async (head, now) => {
     const signings = signingRoles(trust, gun, head, signer, [...set.map(({ tag }) => tag), ...remove])
     const roles = signings.map(({ role }) => role)
@@ -66,42 +65,37 @@ export async function signTags(trust: Trust, gun: Gun, request: SignRequest, act
     const mustBePermitted = (): void =>
       permit?.((tag) => [...bases.map(({ valid }) => valid), targets].flatMap((each) => digestOf(each, tag)), now)
     mustBePermitted()
-    const keys: StoredKey[] = []
-    const uploads: Metadata[] = []
+    const signed: Signed[] = []
     const leftOut = new Set<string>()
     for (const [index, { role, named, held }] of signings.entries()) {
       const { valid, invalid, old = false } = bases[index] ?? {}
       const anew = old && set.length > 0
       const payload = editTargets(valid?.signed, { set, remove }, now + TARGETS_LIFE, head?.highest[role] ?? 0, anew)
       if (payload === undefined) continue
-      const signed = await signRole(trust, gun, role, named, payload, held)
-      uploads.push(signed.metadata)
-      keys.push(...signed.keys)
+      signed.push(await signRole(trust, gun, role, named, payload, held))
       const kept = payload['targets'] as JsonObject
       for (const tag of Object.keys(targetsOf(invalid))) if (kept[tag] === undefined) leftOut.add(tag)
     }
-    made = uploads
+    made = signed
     for (const tag of remove) leftOut.delete(tag)
-    const first = uploads.find(({ role }) => role === roles[0])
+    const first = signed.find(({ metadata }) => metadata.role === roles[0])
     result = {
       roles,
-      changed: uploads.length > 0,
-      etag: first?.checksums.sha256 ?? current,
+      changed: signed.length > 0,
+      etag: first?.metadata.checksums.sha256 ?? current,
       leftOut: [...leftOut],
       absent: remove.filter(
         (tag) => !bases.some(({ valid, invalid }) => Object.hasOwn(targetsOf(valid ?? invalid), tag)),
       ),
     }
-    if (uploads.length === 0) return undefined
-    const accepted = acceptUpdate(gun, currentOf(trust, gun, head), uploads, now)
-    if (accepted === undefined) return undefined
-    const draft = await compose(trust, gun, head, now, { ...accepted, snapshot: 'make' })
+    if (signed.length === 0) return undefined
+    const draft = await composeSigned(trust, gun, head, now, signed, actor)
     // A token with keys takes its time.
     mustBePermitted()
     if (signer !== undefined) mustStillHold(trust, signer, signings)
-    return { kind: 'publish', actor, ...draft, keys: [...draft.keys, ...keys] }
+    return draft
   })
-  for (const metadata of made) trust.decoded.keep(gun, metadata)
+  for (const { metadata } of made) trust.decoded.keep(gun, metadata)
   if (result === undefined) throw new Error('signed nothing, and said nothing')
   return result
 }
