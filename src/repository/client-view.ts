@@ -5,7 +5,7 @@ import { checkFileMeta } from '../tuf/file-meta.ts'
 import type { Gun } from '../tuf/gun.ts'
 import type { Fail } from '../tuf/members.ts'
 import { parseMetadata, type Metadata } from '../tuf/metadata.ts'
-import { isDelegation, type Role } from '../tuf/role.ts'
+import { isDelegation, isServerRole, type Role } from '../tuf/role.ts'
 import { storedRoot, verifyRoot, type Root } from '../tuf/root.ts'
 import { parseSnapshot } from '../tuf/snapshot.ts'
 import { parseTargets, type Targets } from '../tuf/targets.ts'
@@ -36,7 +36,7 @@ export async function viewAsClient(trust: Documents, gun: Gun, head: Head, now: 
   checkThreshold(snapshot, root.roles.snapshot, fail)
   const { meta } = parseSnapshot(snapshot)
   for (const [role, state] of Object.entries(head.roles)) {
-    if (role === 'timestamp' || role === 'snapshot') continue
+    if (isServerRole(role)) continue
     const entry = meta.get(role) ?? fail(`the snapshot does not name ${role}, which is current`)
     checkFileMeta(entry, state, role, fail)
   }

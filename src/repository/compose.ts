@@ -3,7 +3,7 @@ import type { Checksums } from '../tuf/checksum.ts'
 import type { Gun } from '../tuf/gun.ts'
 import type { JsonObject } from '../tuf/json.ts'
 import type { Metadata } from '../tuf/metadata.ts'
-import type { ServerRole } from '../tuf/role.ts'
+import { isServerRole, type ServerRole } from '../tuf/role.ts'
 import type { Root } from '../tuf/root.ts'
 import { snapshotPayload } from '../tuf/snapshot.ts'
 import { timestampPayload } from '../tuf/timestamp.ts'
@@ -115,7 +115,7 @@ export function newDocument({ role, version, bytes, checksums, signatures }: Met
 export function highestOf(head: Head | undefined): Record<string, number> {
   const entries = Object.entries(head?.highest ?? {})
   const reborn = head?.roles['root'] === undefined
-  return Object.fromEntries(reborn ? entries.filter(([role]) => role === 'snapshot' || role === 'timestamp') : entries)
+  return Object.fromEntries(reborn ? entries.filter(([role]) => isServerRole(role)) : entries)
 }
 
 /** A document as the head names it. */

@@ -4,6 +4,7 @@ import type { Gun } from '../tuf/gun.ts'
 import type { Checksums } from '../tuf/checksum.ts'
 import type { Fail } from '../tuf/members.ts'
 import { checkExpiry } from '../tuf/metadata.ts'
+import { isServerRole } from '../tuf/role.ts'
 import type { Root } from '../tuf/root.ts'
 import { change, SERVER_ACTOR, type Draft } from './change.ts'
 import { compose, makeSnapshot } from './compose.ts'
@@ -123,9 +124,7 @@ async function resign(
 
 /** What the snapshot names. @param targets that are to become current */
 export function filesOf(head: Head, targets?: Signed): Map<string, Checksums> {
-  const files = new Map<string, Checksums>(
-    Object.entries(head.roles).filter(([role]) => role !== 'snapshot' && role !== 'timestamp'),
-  )
+  const files = new Map<string, Checksums>(Object.entries(head.roles).filter(([role]) => !isServerRole(role)))
   if (targets !== undefined) files.set('targets', targets.metadata.checksums)
   return files
 }

@@ -37,8 +37,8 @@ export function isRole(name: string): name is Role {
 }
 
 /** True for the two roles whose documents the server makes, unless owners sign the snapshot themselves. */
-export function isServerRole(role: Role): role is ServerRole {
-  return role === 'timestamp' || role === 'snapshot'
+export function isServerRole(name: string): name is ServerRole {
+  return name === 'timestamp' || name === 'snapshot'
 }
 
 /** @throws TrustError INVALID_ROLE */

@@ -5,7 +5,7 @@ import { typed, type Gun } from './gun.ts'
 import { limitKeys } from './key-limit.ts'
 import type { Fail } from './members.ts'
 import { checkExpiry, type Metadata } from './metadata.ts'
-import { isDelegation, parentOf, problemOf, type Role } from './role.ts'
+import { isDelegation, isServerRole, parentOf, problemOf, type Role } from './role.ts'
 import { isAlive, parseRoot, storedRoot, verifyRoot, type Root } from './root.ts'
 import { parseSnapshot, type Snapshot } from './snapshot.ts'
 import { acceptTargets, type TargetsTree } from './targets-tree.ts'
@@ -66,7 +66,7 @@ export function acceptUpdate(
   const uploaded = new Map(fresh.map((upload) => [upload.role, upload]))
   const root = acceptRoot(gun, current, uploaded.get('root'), now)
   const tree = acceptTargets(root, current, uploaded, now)
-  const files = new Map([...current.roles].filter(([role]) => role !== 'snapshot' && role !== 'timestamp'))
+  const files = new Map([...current.roles].filter(([role]) => !isServerRole(role)))
   for (const upload of fresh) if (upload.role !== 'snapshot') files.set(upload.role, upload.checksums)
   const snapshot = acceptSnapshot(gun, root, current, uploaded.get('snapshot'), files, now)
   checkTimestampKeys(gun, root, current)
