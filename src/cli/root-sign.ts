@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { listStagedRoots } from '../admin/roots.ts'
 import { TrustError } from '../errors.ts'
+import { withSignatures } from '../repository/staged-root.ts'
 import { typed } from '../tuf/gun.ts'
 import { payloadForPeople, stagedForPeople } from './describe-root.ts'
 import { inEach, oneGun, outcomeTable, WAITING_HINT } from './fleet.ts'
@@ -92,9 +93,7 @@ function signFile(file: string, keyFile: string, { keyPassphraseFile, dryRun, js
       })
     }
     const said = payloadForPeople(staged)
-    const all = new Map([...staged.signatures, ...made].map((signature) => [signature.keyid, signature]))
-    const signed = { ...staged, signatures: [...all.values()] }
-    if (dryRun !== true) await writeStaged(file, signed)
+    if (dryRun !== true) await writeStaged(file, withSignatures(staged, made))
     if (json === true) printJson({ file, gun: staged.gun, version: staged.version, signatures: made })
     else {
       print(`${dryRun === true ? 'would sign' : 'signed'} this root of ${staged.gun} in ${file}:`)

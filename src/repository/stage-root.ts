@@ -13,6 +13,7 @@ import {
   rootOf,
   stagedRoot,
   withoutStagedRoot,
+  withSignatures,
   type StagedRoot,
   type StagedRootDescription,
 } from './staged-root.ts'
@@ -84,8 +85,7 @@ export async function signStagedRoot(
         )
       }
     }
-    const all = new Map([...staged.signatures, ...signatures].map((signature) => [signature.keyid, signature]))
-    const signed = { ...staged, signatures: [...all.values()] }
+    const signed = withSignatures(staged, signatures)
     made = descriptionOf(trust, gun, signed, now)
     return draft(actor, gun, signed, 'signed')
   })

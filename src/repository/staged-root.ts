@@ -113,6 +113,15 @@ export function rootOf({ payload, signatures }: Pick<StagedRoot, 'payload' | 'si
   return parseRoot(parseMetadata('root', encodeMetadata(payload, signatures)))
 }
 
+/** The same root with these signatures too; of two by one key the later counts. */
+export function withSignatures<Staged extends StagedRoot>(
+  staged: Staged,
+  signatures: readonly EncodedSignature[],
+): Staged {
+  const all = new Map([...staged.signatures, ...signatures].map((signature) => [signature.keyid, signature]))
+  return { ...staged, signatures: [...all.values()] }
+}
+
 /**
  * For the commit after which the staged root, if there is one, would be of no use: its version is taken.
  *
