@@ -148,7 +148,7 @@ export function damageIn(error: unknown): TrustError {
   return error
 }
 
-/** What is damaged does not stand in the way of what takes its place. @throws whatever `damageIn` throws */
+/** What is read, where it is not damaged. @throws whatever `damageIn` throws */
 export function unlessDamaged<Value>(read: () => Value): Value | undefined {
   try {
     return read()

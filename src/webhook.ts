@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto'
 import { setTimeout } from 'node:timers/promises'
-import { damageIn, reasonOf, TrustError } from './errors.ts'
+import { reasonOf, TrustError, unlessDamaged } from './errors.ts'
 import type { Metrics } from './http/metrics.ts'
 import { changeRecords, SERVER_ACTOR } from './repository/change.ts'
 import type { Ending } from './repository/expiry.ts'
@@ -77,12 +77,7 @@ function noticeOf(trust: Trust, ending: Ending): Notice | undefined {
 
 /** What was told last. Of what cannot be read nobody knows: it is told once more, and written anew. */
 function toldOf({ store }: Trust, ending: Ending): Notice | undefined {
-  try {
-    return store.record('notice', nameOf(ending)) as Notice | undefined
-  } catch (error) {
-    damageIn(error)
-    return undefined
-  }
+  return unlessDamaged(() => store.record('notice', nameOf(ending)) as Notice | undefined)
 }
 
 async function deliver(

@@ -1,6 +1,6 @@
 import type { Gun } from '../../tuf/gun.ts'
 import { LimitedMap } from '../../memory/limited-map.ts'
-import { damageIn } from '../../errors.ts'
+import { unlessDamaged } from '../../errors.ts'
 import type { NamedDocument } from '../account.ts'
 import { decodeDocument, encodeDocument, type PackedDocument } from '../encoding.ts'
 import { hexSha256 } from '../journal.ts'
@@ -93,13 +93,8 @@ export class DocumentBytes {
     { packed }: PackedDocument,
     above: Set<string>,
   ): Uint8Array | undefined {
-    try {
-      const bytes = unpack(packed, sha256, (base) => this.#find(gun, role, base, above)?.bytes)
-      return hexSha256(bytes) === sha256 ? bytes : undefined
-    } catch (error) {
-      damageIn(error)
-      return undefined
-    }
+    const bytes = unlessDamaged(() => unpack(packed, sha256, (base) => this.#find(gun, role, base, above)?.bytes))
+    return bytes !== undefined && hexSha256(bytes) === sha256 ? bytes : undefined
   }
 }
 

@@ -1,4 +1,4 @@
-import { damageIn } from '../../errors.ts'
+import { unlessDamaged } from '../../errors.ts'
 import type { Gun } from '../../tuf/gun.ts'
 import type { Role } from '../../tuf/role.ts'
 import type { Account, NamedDocument, NamedKey } from '../account.ts'
@@ -131,15 +131,13 @@ export class MendedRecords {
   #rebuilt(gun: Gun, account: Account): Found | undefined {
     const history = [...account.history.values()].flatMap((number) => this.#journal.entry(number) ?? [])
     const bytesOf = (role: Role, sha256: string): Uint8Array | undefined => this.#bytes.of(gun, role, sha256)
-    try {
+    return unlessDamaged(() => {
       for (const head of this.#proposeHeads(history, bytesOf, this.#survey.due.get(gun) ?? [])) {
         const payload = encodeHead(head)
         if (hexSha256(payload) === account.head) return { payload, origin: 'derived' }
       }
-    } catch (error) {
-      damageIn(error)
-    }
-    return undefined
+      return undefined
+    })
   }
 
   *#documents(gun: Gun, account: Account): IterableIterator<Mended> {

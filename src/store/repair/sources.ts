@@ -1,4 +1,4 @@
-import { damageIn } from '../../errors.ts'
+import { damageIn, unlessDamaged } from '../../errors.ts'
 import { unflipped } from './flipped-bit.ts'
 import { hexSha256 } from '../journal.ts'
 import { openRecord, RECORD_DIGEST_BYTES } from '../record.ts'
@@ -121,10 +121,5 @@ export function wholeIn(records: Records, key: Buffer): Buffer | undefined {
 }
 
 function opened(key: Buffer, record: Buffer): Buffer | undefined {
-  try {
-    return openRecord(key, record)
-  } catch (error) {
-    damageIn(error)
-    return undefined
-  }
+  return unlessDamaged(() => openRecord(key, record))
 }
