@@ -86,6 +86,11 @@ export function fileError(code: TrustErrorCode, what: string, cause: unknown, hi
   return new TrustError(code, `${what}: ${reason}`, { hint: denied ? NOT_YOURS : hint, cause })
 }
 
+/** True of a file that is not there: there can be none where there is no directory, either. */
+export function isMissing(error: unknown): boolean {
+  return ['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')
+}
+
 const NOT_YOURS = 'run this as the user who owns that place (sudo -u USER …), or let that place be owned by this user'
 
 /** What anything thrown says, in its own words. */

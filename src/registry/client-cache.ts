@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto'
 import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileError, TrustError } from '../errors.ts'
+import { fileError, isMissing, TrustError } from '../errors.ts'
 import type { Gun } from '../tuf/gun.ts'
 import { documentMaxBytes, readDocument, type TrustSource } from './trust-data.ts'
 
@@ -59,7 +59,7 @@ async function readUpTo(path: string, limit: number): Promise<Buffer | undefined
     return await readFile(path)
   } catch (error) {
     if (error instanceof TrustError) throw error
-    if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined
+    if (isMissing(error)) return undefined
     throw fileError('REGISTRY', `cannot read ${path}`, error, 'name a directory that a client wrote')
   }
 }

@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer'
 import { open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { randomUUID } from 'node:crypto'
-import { fileError, TrustError } from '../errors.ts'
+import { fileError, isMissing, TrustError } from '../errors.ts'
 import { makeDirectory } from '../make-directory.ts'
 
 /** Permission bits that a secret must not have: of group and others; where the file is lent by root, its group may read. */
@@ -21,8 +21,7 @@ export async function sizeOf(path: string): Promise<number | undefined> {
   try {
     return (await stat(path)).size
   } catch (cause) {
-    // There can be none where there is no directory.
-    if (['ENOENT', 'ENOTDIR'].includes((cause as NodeJS.ErrnoException).code ?? '')) return undefined
+    if (isMissing(cause)) return undefined
     throw fileError('BAD_KEYS', `cannot look at ${path}`, cause, 'check the settings keysDirectory and dataDirectory')
   }
 }

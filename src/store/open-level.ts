@@ -1,7 +1,7 @@
 import { Level } from 'level'
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileError, TrustError } from '../errors.ts'
+import { fileError, isMissing, TrustError } from '../errors.ts'
 import { PLACE_HINT, REPAIR_HINT } from './hints.ts'
 import { isOfThePlace } from './records.ts'
 import { isTable, mustKnowItsTables } from './table-list.ts'
@@ -99,7 +99,7 @@ async function unlessMissing<Found>(directory: string, looking: Promise<Found>):
   try {
     return await looking
   } catch (cause) {
-    if (['ENOENT', 'ENOTDIR'].includes((cause as NodeJS.ErrnoException).code ?? '')) return undefined
+    if (isMissing(cause)) return undefined
     throw fileError('DATA_DAMAGED', `cannot look into ${directory}`, cause, PLACE_HINT)
   }
 }
