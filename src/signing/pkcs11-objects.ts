@@ -30,8 +30,6 @@ const CURVES = {
 const SIGNATURE_BYTES = 64
 const OCTET_STRING = 0x04
 
-type Session = Pick<Connection, 'module' | 'session'>
-
 /** A key pair in a token. */
 export interface Pair {
   readonly algorithm: KeyAlgorithm
@@ -42,7 +40,8 @@ export interface Pair {
 }
 
 /** Make a key pair that cannot be taken out of the token. Its name comes after it is known. */
-export function makePair({ module, session }: Connection, algorithm: KeyAlgorithm): Pair {
+export function makePair(connection: Connection, algorithm: KeyAlgorithm): Pair {
+  const { module, session } = connection
   const { make, oid } = CURVES[algorithm]
   const shared = [
     { type: CKA_TOKEN, value: true },
@@ -65,7 +64,7 @@ export function makePair({ module, session }: Connection, algorithm: KeyAlgorith
       { type: CKA_SIGN, value: true },
     ],
   )
-  return { algorithm, point: pointOf({ module, session }, publicKey, algorithm), publicKey, privateKey }
+  return { algorithm, point: pointOf(connection, publicKey, algorithm), publicKey, privateKey }
 }
 
 /** @param id CKA_ID, hex */
@@ -88,8 +87,7 @@ export function findPair(connection: Connection, id: string): Pair | undefined {
   const publicKey = findOne(connection, CKO_PUBLIC_KEY, id)
   const privateKey = findOne(connection, CKO_PRIVATE_KEY, id)
   if (publicKey === undefined || privateKey === undefined) return undefined
-  const { module, session } = connection
-  const type = attributeOf({ module, session }, publicKey, CKA_KEY_TYPE)
+  const type = attributeOf(connection, publicKey, CKA_KEY_TYPE)
   const algorithm = type.readUIntLE(0, 4) === CKK_EC_EDWARDS ? 'ed25519' : 'ecdsa'
   return { algorithm, point: pointOf(connection, publicKey, algorithm), publicKey, privateKey }
 }
@@ -113,16 +111,16 @@ function findOne({ module, session }: Connection, kind: number, id: string): Pkc
   }
 }
 
-function attributeOf({ module, session }: Session, object: Pkcs11.Handle, type: number): Buffer {
+function attributeOf({ module, session }: Connection, object: Pkcs11.Handle, type: number): Buffer {
   const [attribute] = module.C_GetAttributeValue(session, object, [{ type }])
   if (Buffer.isBuffer(attribute?.value)) return attribute.value
   throw new Error(`the token does not give attribute 0x${type.toString(16)} of a public key`)
 }
 
 /** The point stands in an OCTET STRING; some tokens leave that out. */
-function pointOf(session: Session, publicKey: Pkcs11.Handle, algorithm: KeyAlgorithm): Buffer {
+function pointOf(connection: Connection, publicKey: Pkcs11.Handle, algorithm: KeyAlgorithm): Buffer {
   const { pointBytes } = CURVES[algorithm]
-  const value = attributeOf(session, publicKey, CKA_EC_POINT)
+  const value = attributeOf(connection, publicKey, CKA_EC_POINT)
   const wrapped = value.length === pointBytes + 2 && value[0] === OCTET_STRING && value[1] === pointBytes
   const point = wrapped ? value.subarray(2) : value
   if (point.length !== pointBytes) throw new Error(`the token gives a public key of ${value.length} bytes`)
