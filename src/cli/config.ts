@@ -3,7 +3,7 @@ import { describeSettings, type SettingDescription, type SettingsSources } from 
 import { TrustError } from '../errors.ts'
 import { JSON_OPTION } from './options.ts'
 import { print, printJson, table } from './print.ts'
-import { EXIT, run } from './run.ts'
+import { configOf, EXIT, run } from './run.ts'
 
 export function configCommand(): Command {
   return new Command('config')
@@ -16,8 +16,7 @@ export function configCommand(): Command {
     .option(...JSON_OPTION)
     .action(async ({ json }: { json?: true }, command: Command) =>
       run(async () => {
-        const { config } = command.optsWithGlobals<{ config?: string }>()
-        const sources: SettingsSources = { file: config, environment: process.env }
+        const sources: SettingsSources = { file: configOf(command), environment: process.env }
         try {
           const rows = describeSettings(sources)
           if (json === true) printJson(rows)

@@ -11,7 +11,7 @@ import { interrupted, mustBeHere } from './open-here.ts'
 import { DRY_RUN_OPTION, JSON_OPTION } from './options.ts'
 import { counted, print, printJson, said } from './print.ts'
 import { isCounted, LISTED_MAX, repairLists } from './repair-lists.ts'
-import { EXIT, run, settingsOf } from './run.ts'
+import { configOf, EXIT, run, settingsOf } from './run.ts'
 
 interface RepairOptions {
   from?: string
@@ -49,10 +49,7 @@ export function repairCommand(): Command {
         '\nis copied as it is, and goes on being refused.',
     )
     .action((directory: string, options: RepairOptions, command: Command) =>
-      run(async () => {
-        const { config } = command.optsWithGlobals<{ config?: string }>()
-        return repairInto(resolve(directory), options, settingsOf(command), config)
-      }),
+      run(() => repairInto(resolve(directory), options, settingsOf(command), configOf(command))),
     )
 }
 

@@ -17,9 +17,14 @@ export const EXIT = {
   failed: 2,
 } as const
 
+/** The file of settings that --config names. */
+export function configOf(command: Command): string | undefined {
+  return command.optsWithGlobals<{ config?: string }>().config
+}
+
 /** Settings from --config and the environment. @throws TrustError BAD_SETTINGS */
 export function settingsOf(command: Command): Settings {
-  return loadSettings({ file: command.optsWithGlobals<{ config?: string }>().config, environment: process.env })
+  return loadSettings({ file: configOf(command), environment: process.env })
 }
 
 /**
