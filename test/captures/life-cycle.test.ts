@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
+import { createPrivateKey } from 'node:crypto'
 import { after, before, describe, test } from 'node:test'
+import { openSignerRow } from '../../src/signing/signer-row.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
 import { keyId } from '../../src/tuf/key.ts'
 import { parseMetadata } from '../../src/tuf/metadata.ts'
@@ -7,7 +9,6 @@ import { parseRoot } from '../../src/tuf/root.ts'
 import { verifySignature } from '../../src/tuf/signature.ts'
 import { CaptureReplay } from '../support/capture-replay.ts'
 import { answeredDocument, readCapture, readCaptureKeys, signedOf, uploadedDocuments } from '../support/captures.ts'
-import { openNotaryKey } from '../support/notary-key.ts'
 import { RecordedSigner } from '../support/recorded-signer.ts'
 import { allowing } from './allowed.ts'
 
@@ -23,10 +24,11 @@ describe('the recorded life of a repository, with the keys of the recorded serve
   let replay: CaptureReplay
 
   before(async () => {
-    const rows = readCaptureKeys(CAPTURE)
-    const keys = rows.map(
-      (row) => [keyId({ keytype: row.algorithm, public: row.public }), openNotaryKey(row.jwe, row.passphrase)] as const,
-    )
+    const keys = readCaptureKeys(CAPTURE).map((row) => {
+      const key = openSignerRow(row.jwe, row.algorithm, row.passphrase)
+      const id = keyId({ keytype: row.algorithm, public: row.public })
+      return [id, createPrivateKey({ key, format: 'der', type: 'pkcs8' })] as const
+    })
     replay = await CaptureReplay.start(new RecordedSigner('ecdsa', new Map(keys)))
   })
   after(() => replay.close())

@@ -2,10 +2,10 @@ import { createApp } from '../../src/http/app.ts'
 import { createMetrics } from '../../src/http/metrics.ts'
 import { overviewOf } from '../../src/http/overview.ts'
 import { listen, type Listening } from '../../src/http/server.ts'
-import { newDocument } from '../../src/repository/compose.ts'
+import { newDocument, stateOf } from '../../src/repository/compose.ts'
 import type { Trust } from '../../src/repository/trust.ts'
 import { PLAIN_HTTP_WORDS, settingsSchema, type HttpSettings } from '../../src/settings/schema.ts'
-import type { Commit, Head, RoleState } from '../../src/store/store.ts'
+import type { Commit, Head } from '../../src/store/store.ts'
 import { checksumsOf } from '../../src/tuf/checksum.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
 import { parseMetadata, type Metadata } from '../../src/tuf/metadata.ts'
@@ -144,10 +144,6 @@ export class CaptureReplay implements Endpoint, Comparison {
     const ours = this.trust.store.document(parseGun(gun), 'snapshot', { version: signedOf(document.bytes).version })
     return ours === undefined ? path : path.replace(/[0-9a-f]{64}/, ours.sha256)
   }
-}
-
-function stateOf({ version, checksums, expires }: Metadata): RoleState {
-  return { version, ...checksums, expires: Math.floor(expires) }
 }
 
 function recordedPublicKey({ request, response }: Recorded): string | undefined {
