@@ -19,7 +19,7 @@ export function note(text: string): void {
 /** `error:` and `hint:` on standard error. */
 export function printError(message: string, hint?: string): void {
   note(said('error', message))
-  if (hint !== undefined) note(`hint: ${hint}`)
+  if (hint !== undefined) note(said('hint', hint))
 }
 
 export function printJson(value: unknown): void {
