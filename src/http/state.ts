@@ -53,7 +53,7 @@ export interface Wiring {
   /** The large ones among them, in this thread. */
   readonly inFlight: InFlight
   readonly clients: ClientAddresses
-  /** Answers to GETs of documents, to be sent again. */
+  /** Answers to GETs, to be sent again. */
   readonly kept: KeptAnswers
   /** Who may do what; undefined: anybody anything. */
   readonly gate?: Gate | undefined

@@ -16,7 +16,7 @@ export interface Damage {
 }
 
 /** What LevelDB may end the process for that reads it. */
-export interface Trap {
+interface Trap {
   /** Of the table. */
   readonly path: string
   /** Bytes of it that tell LevelDB, as UNREADABLE, what it cannot read (`disarm.ts`). None: it is the disk that fails. */
