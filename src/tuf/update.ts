@@ -200,10 +200,12 @@ function checkVersion(gun: Gun, upload: Metadata, current: Current, tree: Target
  */
 function begunAnew(gun: Gun, role: Role, tree: TargetsTree, current: Current): string {
   if (!isDelegation(role)) return ''
+  // notary keeps what was refused for its next publish, where it comes first and is refused again.
+  const forget = `notary reset ${typed(gun)} --all`
   if (!current.roles.has(role)) {
-    return ', and was removed since: clients begin it at version 1 again each time, so delegate to another name'
+    return `, and was removed since: clients begin it at version 1 again each time, so ${forget}, and delegate to another name`
   }
   if (tree.believed(role)) return ''
-  const resign = `notary witness -p ${typed(gun)} ${role}`
+  const resign = `${forget}, then notary witness -p ${typed(gun)} ${role}`
   return `, signed by keys that were taken away: whoever signs it now goes on from that with ${resign}`
 }

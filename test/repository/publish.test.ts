@@ -108,7 +108,7 @@ test('a delegate who does not believe what was signed before, and begins anew, i
 
   delegate.delegate('targets/a', [makeKey('ecdsa')])
   await send(here, delegate.nextParts('targets'))
-  const witness = `whoever signs it now goes on from that with notary witness -p ${GUN} targets/a`
+  const witness = `whoever signs it now goes on from that with notary reset ${GUN} --all, then notary witness -p ${GUN} targets/a`
   await assert.rejects(send(here, delegate.parts('targets/a')), { code: 'VERSION', message: new RegExp(`${witness}$`) })
   await send(here, delegate.nextParts('targets/a'))
 })
