@@ -9,7 +9,7 @@ import { Bodies, discardRest } from './body.ts'
 import { Unauthorized } from './challenge.ts'
 import { clientAddresses } from './client-address.ts'
 import { newCount, newCounts, type Count, type Counts } from './count.ts'
-import { errorBody, isOfConnection, wireErrorOf } from './errors.ts'
+import { errorBody, isOfConnection, tokenErrorBody, wireErrorOf } from './errors.ts'
 import { countOfHosts } from './hosts.ts'
 import { InFlight } from './in-flight.ts'
 import { keepRefusal } from './keep-answer.ts'
@@ -123,7 +123,7 @@ function answerErrors(wiring: Wiring) {
       if (error instanceof Unauthorized) ctx.set('WWW-Authenticate', error.challenge)
       if (retryAfter !== undefined) ctx.set('Retry-After', String(retryAfter))
       ctx.type = 'application/json; charset=utf-8'
-      ctx.body = errorBody(error)
+      ctx.body = ctx.state.operation === 'Token' ? tokenErrorBody(error) : errorBody(error)
       if (error instanceof Unauthorized) keepRefusal(wiring, ctx, error)
     }
   }

@@ -91,12 +91,19 @@ export function errorBody(error: unknown): string {
     // What need not be said is left out where it is too long.
     return fits(whole) ? whole : envelope(wire)
   }
-  if (error.code === 'UNAUTHENTICATED') return envelope(wire)
   if (error.code === 'NOT_FOUND') return envelope(wire, {})
   const { name, missing }: Problem = error.problem ?? { name: 'ErrValidation' }
   return longestThatFits(error.message, (text) =>
     envelope(wire, { Name: name, Error: { Missing: missing, Msg: text } }),
   )
+}
+
+/** The same for who asked for a token: what docker and notary do that with prints `message`, and no detail. */
+export function tokenErrorBody(error: unknown): string {
+  const wire = wireErrorOf(error)
+  if (!(error instanceof TrustError) || wire.status >= 500) return envelope(wire)
+  const { message, hint } = error
+  return envelope({ ...wire, message: hint === undefined ? message : `${message}: ${hint}` })
 }
 
 function fits(body: string): boolean {

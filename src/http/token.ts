@@ -44,7 +44,9 @@ export function postToken(wiring: Wiring): (ctx: Context) => Promise<void> {
     const form = await bodies.read(ctx.req, FORM_MAX_BYTES, sender, async (body) => body.toString('utf8'))
     const parameters = new URLSearchParams(form)
     if (parameters.get('grant_type') !== 'password') {
-      throw new TrustError('INVALID_PARAMETERS', 'tokens are made here for grant_type=password')
+      throw new TrustError('INVALID_PARAMETERS', 'tokens are made here for grant_type=password', {
+        hint: 'log in with a password or an API token, not with an identity token',
+      })
     }
     const [user, password] = [parameters.get('username') ?? '', parameters.get('password') ?? '']
     return { parameters, credentials: { kind: 'basic', user, password } }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { addPerson, makeToken } from '../support/people.ts'
+import { setPassword } from '../../src/admin/users.ts'
+import { addPerson, makeToken, worldOf } from '../support/people.ts'
 import { readByNode } from '../support/read-by-node.ts'
 import { DockerClient } from './support/docker.ts'
 import { Engine } from './support/engine.ts'
@@ -163,6 +164,9 @@ describe('docker, with users', { skip: skipWithout('docker', 'dockerd', 'docker-
     const eve = await loggedIn('eve')
     const refused = await eve.try('pull', `${repository}:v1`)
     assert.notEqual(refused.code, 0)
+    // Right for the registry, not for the trust server: docker says what that says.
+    await setPassword.run(worldOf(stage.server.running), { name: 'eve', password: 'another horse' }, { name: 'local' })
+    assert.match((await eve.try('pull', `${repository}:v1`)).text, /unauthorized: the user name or password is wrong/)
     assert.deepEqual(Object.keys(await alice.signed(repository)), ['v1'])
     const actors = [...stage.server.running.store.journal()].filter(({ gun }) => gun === repository)
     assert.deepEqual([...new Set(actors.map(({ actor }) => actor.name))], ['user:alice'])

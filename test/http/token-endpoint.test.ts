@@ -21,6 +21,10 @@ interface Payload {
 const basic = (user: string, password: string): string =>
   `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`
 
+/** All that docker prints of a refusal. */
+const messageIn = (body: Buffer): string =>
+  (JSON.parse(body.toString()) as { errors: { message: string }[] }).errors[0]?.message ?? ''
+
 describe('the built-in token endpoint', () => {
   let server: TestServer
   before(async () => {
@@ -156,7 +160,8 @@ describe('the built-in token endpoint', () => {
       // Not slowed down by those before.
       server.clock.now += 20 * 60_000
     }
-    assert.deepEqual([...bodies], ['{"errors":[{"code":"UNAUTHORIZED","message":"authentication required"}]}\n'])
+    const message = 'the user name or password is wrong'
+    assert.deepEqual([...bodies], [`{"errors":[{"code":"UNAUTHORIZED","message":"${message}"}]}\n`])
   })
 
   test('who guesses has to wait, also with the right password; other users do not', async () => {
@@ -166,6 +171,8 @@ describe('the built-in token endpoint', () => {
     await makeToken(server.running, 'still', ['read:*'])
     for (let guess = 0; guess < 5; guess += 1) assert.equal(await ask('alice', `guess ${guess}`), 401)
     assert.equal(await ask('alice', PASSWORD), 429)
+    const { body } = await get('scope=', basic('alice', PASSWORD))
+    assert.equal(messageIn(body), 'too many wrong passwords: wait a minute, then try again')
     assert.equal(await ask('rita', PASSWORD), 200)
     server.clock.now += 2_000
     assert.equal(await ask('alice', PASSWORD), 200)
@@ -228,7 +235,10 @@ describe('the built-in token endpoint', () => {
     })
 
     test('other grants, other services, what is no form, and what is too long', async () => {
-      assert.equal((await post({ ...asPortieris('alice', PASSWORD), grant_type: 'refresh_token' })).status, 400)
+      const asDocker = await post({ ...asPortieris('alice', PASSWORD), grant_type: 'refresh_token' })
+      assert.equal(asDocker.status, 400)
+      // What docker sends where `docker login` has left one.
+      assert.match(messageIn(asDocker.body), /log in with a password or an API token, not with an identity token/)
       assert.equal((await post(asPortieris('alice', PASSWORD, 'other'))).status, 400)
       assert.equal((await post(asPortieris('alice', PASSWORD), 'application/json')).status, 400)
       assert.equal((await post(asPortieris('alice', 'x'.repeat(17_000)))).status, 400)
