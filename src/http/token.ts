@@ -1,5 +1,5 @@
 import { ANONYMOUS, type Identity } from '../access/permission.ts'
-import { formatScope, granted, parseScopes } from '../access/scope.ts'
+import { formatScope, granted, parseScopes, type ResourceActions } from '../access/scope.ts'
 import { TrustError } from '../errors.ts'
 import { credentialsOf, ofCertificate, type Credentials } from './credentials.ts'
 import { notRouted } from './not-routed.ts'
@@ -16,7 +16,8 @@ const FORM_MAX_BYTES = 16 * 1024
 /** What is asked, and by whom. */
 interface Asked {
   readonly parameters: URLSearchParams
-  readonly credentials: Credentials
+  /** Read where they count. */
+  readonly credentials: () => Credentials
 }
 
 /**
@@ -26,7 +27,7 @@ interface Asked {
 export function getToken(wiring: Wiring): (ctx: Context) => Promise<void> {
   const { tokenBytes } = wiring.settings.limits
   return answering(wiring, async (ctx) => {
-    return { parameters: new URLSearchParams(ctx.querystring), credentials: credentialsOf(ctx.req, tokenBytes) }
+    return { parameters: new URLSearchParams(ctx.querystring), credentials: () => credentialsOf(ctx.req, tokenBytes) }
   })
 }
 
@@ -43,14 +44,18 @@ export function postToken(wiring: Wiring): (ctx: Context) => Promise<void> {
     const sender = senderOf(trust.store, clients, ctx.req, undefined)
     const form = await bodies.read(ctx.req, FORM_MAX_BYTES, sender, async (body) => body.toString('utf8'))
     const parameters = new URLSearchParams(form)
-    if (parameters.get('grant_type') !== 'password') {
-      throw new TrustError('INVALID_PARAMETERS', 'tokens are made here for grant_type=password', {
-        hint: 'log in with a password or an API token, not with an identity token',
-      })
-    }
-    const [user, password] = [parameters.get('username') ?? '', parameters.get('password') ?? '']
-    return { parameters, credentials: { kind: 'basic', user, password } }
+    return { parameters, credentials: () => credentialsInForm(parameters) }
   })
+}
+
+/** @throws TrustError INVALID_PARAMETERS */
+function credentialsInForm(form: URLSearchParams): Credentials {
+  if (form.get('grant_type') !== 'password') {
+    throw new TrustError('INVALID_PARAMETERS', 'tokens are made here for grant_type=password', {
+      hint: 'log in with a password or an API token, not with an identity token',
+    })
+  }
+  return { kind: 'basic', user: form.get('username') ?? '', password: form.get('password') ?? '' }
 }
 
 function answering(wiring: Wiring, read: (ctx: Context) => Promise<Asked>): (ctx: Context) => Promise<void> {
@@ -66,7 +71,9 @@ function answering(wiring: Wiring, read: (ctx: Context) => Promise<Asked>): (ctx
     }
     const asked = parseScopes(parameters.getAll('scope'))
     if (asked.length > SCOPES_MAX) throw new TrustError('INVALID_PARAMETERS', `more than ${SCOPES_MAX} scopes`)
-    const identity = await recognise(ctx, wiring, gate, credentials)
+    // docker shows what it has for the registry, which may be nobody's here: that would be a guess with each pull.
+    const open = gate.publicReads && isReading(asked)
+    const identity = open ? ANONYMOUS : await recognise(ctx, wiring, gate, credentials())
     ctx.state.identity = identity
     const access = granted(identity, asked, gate.publicReads)
     const { token, expiresIn, issuedAt } = maker.make(identity.subject ?? '', access, trust.now())
@@ -75,11 +82,21 @@ function answering(wiring: Wiring, read: (ctx: Context) => Promise<Asked>): (ctx
     ctx.body = JSON.stringify({
       token,
       access_token: token,
-      scope: access.map(formatScope).join(' '),
+      scope: formatted(access),
       expires_in: expiresIn,
       issued_at: new Date(issuedAt).toISOString(),
     })
   }
+}
+
+/** What everybody may where reads are public: nobody has to say who they are for it. */
+function isReading(asked: readonly ResourceActions[]): boolean {
+  const given = granted(ANONYMOUS, asked, true)
+  return asked.length > 0 && formatted(given) === formatted(asked)
+}
+
+function formatted(access: readonly ResourceActions[]): string {
+  return access.map(formatScope).join(' ')
 }
 
 /** @throws TrustError UNAUTHENTICATED, BUSY */

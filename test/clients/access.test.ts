@@ -172,3 +172,29 @@ describe('docker, with users', { skip: skipWithout('docker', 'dockerd', 'docker-
     assert.deepEqual([...new Set(actors.map(({ actor }) => actor.name))], ['user:alice'])
   })
 })
+
+test(
+  'docker pulls where reads are public, as somebody whom only the registry knows',
+  { skip: skipWithout('docker', 'dockerd', 'docker-registry') },
+  async (t) => {
+    const stage = await Stage.open({ settings: { access: { mode: 'built-in', publicReads: true } } })
+    t.after(() => stage.close())
+    const engine = await Engine.start({ htpasswd: ['alice', 'stranger'].map((user) => `${user}:${BCRYPT}\n`).join('') })
+    t.after(() => engine.stop())
+    const repository = `${engine.registry}/team/public`
+    await addPerson(stage.server.running, 'alice', [`sign:${repository}`], PASSWORD)
+    const [alice, stranger] = await Promise.all(
+      ['alice', 'stranger'].map(async (user) => {
+        const client = await DockerClient.create(engine, stage, user)
+        await client.login(engine.registry, user, PASSWORD)
+        return client
+      }),
+    )
+    assert.ok(alice && stranger)
+    await engine.image(`${repository}:v1`, 'signed by alice')
+    await alice.run('push', `${repository}:v1`)
+    for (let pull = 0; pull < 6; pull += 1) await stranger.run('pull', `${repository}:v1`)
+    await engine.image(`${repository}:v2`, 'by nobody whom the server knows')
+    assert.notEqual((await stranger.try('push', `${repository}:v2`)).code, 0)
+  },
+)

@@ -325,3 +325,40 @@ describe('the built-in token endpoint', () => {
     assert.doesNotMatch(text, /cs_|eyJ|argon2|correct horse/)
   })
 })
+
+test('where reads are public, who only reads is asked for no password: docker shows that of the registry', async (t) => {
+  const server = await startTestServer({
+    transport: 'plain',
+    settings: { access: { mode: 'built-in', publicReads: true } },
+  })
+  t.after(() => server.stop())
+  await addPerson(server.running, 'alice', ['sign:localhost:5000/team/*'], PASSWORD)
+  const ask = async (user: string, scope: string): Promise<Answer> => {
+    const path = `/auth/token?service=countersign&scope=${encodeURIComponent(scope)}`
+    return exchange(server, { path, headers: { authorization: basic(user, PASSWORD) } })
+  }
+  const reading = [`repository:${GUN}:pull`, `repository:${GUN}:pull repository:localhost:5000/other:pull`]
+  // More often than anybody may guess.
+  for (let pull = 0; pull < 6; pull += 1) {
+    for (const scope of reading) {
+      const { status, body } = await ask('stranger', scope)
+      assert.equal(status, 200)
+      const { scope: given } = JSON.parse(body.toString()) as { scope: string }
+      assert.equal(given, scope)
+    }
+  }
+  const identityToken = new URLSearchParams({
+    grant_type: 'refresh_token',
+    refresh_token: 'x',
+    scope: reading[0] ?? '',
+  })
+  const headers = { 'content-type': 'application/x-www-form-urlencoded' }
+  const body = identityToken.toString()
+  assert.equal((await exchange(server, { method: 'POST', path: '/auth/token', headers, body })).status, 200)
+  const more = [`repository:${GUN}:push,pull`, `repository:${GUN}:*`, 'registry:catalog:*', 'repository:..:pull', '']
+  for (const scope of more) {
+    assert.equal((await ask('stranger', scope)).status, 401, scope)
+    assert.equal((await ask('alice', scope)).status, 200, scope)
+    server.clock.now += 20 * 60_000
+  }
+})
