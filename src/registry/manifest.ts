@@ -5,6 +5,7 @@ import { authorization } from './authorize.ts'
 import { parseChallenges } from './challenge.ts'
 import type { Credentials } from './credentials.ts'
 import type { RegistryPlace } from './reference.ts'
+import { certificateFault } from './trust-authority.ts'
 
 /** What a tag names in a registry. */
 export interface ManifestFacts {
@@ -40,6 +41,19 @@ export async function readManifest(
   tag: string,
   credentials: () => Promise<Credentials | undefined>,
   now: () => number = Date.now,
+): Promise<ManifestFacts> {
+  try {
+    return await manifestIn(place, tag, credentials, now)
+  } catch (error) {
+    throw certificateFault(error, 'name its file in NODE_EXTRA_CA_CERTS') ?? error
+  }
+}
+
+async function manifestIn(
+  place: RegistryPlace,
+  tag: string,
+  credentials: () => Promise<Credentials | undefined>,
+  now: () => number,
 ): Promise<ManifestFacts> {
   const url = new URL(
     `/v2/${place.repository.split('/').map(encodeURIComponent).join('/')}/manifests/${encodeURIComponent(tag)}`,

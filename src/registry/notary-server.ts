@@ -56,7 +56,7 @@ export function notaryServer(url: string, gun: Gun, options: NotaryServerOptions
         }
         throw failure(server, `answers ${response.status}`)
       } catch (error) {
-        throw certificateFault(error) ?? error
+        throw certificateFault(error, '--tlscacert FILE') ?? error
       }
     },
   }

@@ -25,15 +25,20 @@ export function trustAuthority(pem: string): void {
   tls.setDefaultCACertificates([...tls.getCACertificates('default'), ...certificates])
 }
 
-/** What `request` says of a server that is there, but whose certificate is not believed; undefined: it is not that. */
-export function certificateFault(error: unknown): TrustError | undefined {
+/**
+ * What `request` says of a server that is there, but whose certificate is not believed.
+ *
+ * @param hint what to do if a private authority signed it
+ * @returns undefined: it is not that
+ */
+export function certificateFault(error: unknown, hint: string): TrustError | undefined {
   if (!(error instanceof TrustError) || !(error.cause instanceof Error)) return undefined
   const { cause } = error.cause
   if (!(cause instanceof Error) || !('code' in cause) || !FAULT.test(String(cause.code))) return undefined
   // Node goes on with options of its own, which nobody can give here.
   const [why] = cause.message.split('; if the root CA')
   return new TrustError('REGISTRY', `${error.message}: its certificate is not trusted: ${why}`, {
-    hint: 'if it is of a private authority: --tlscacert FILE',
+    hint: `if it is of a private authority: ${hint}`,
     cause: error.cause,
   })
 }

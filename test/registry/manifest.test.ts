@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type RequestListener } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -12,6 +13,7 @@ import { dockerCredentials, type Credentials } from '../../src/registry/credenti
 import { readManifest } from '../../src/registry/manifest.ts'
 import { isNameInDocker, registryPlace, type RegistryPlace } from '../../src/registry/reference.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
+import { tlsIdentity } from '../support/go-server.ts'
 
 const MANIFEST = Buffer.from('{"schemaVersion":2}')
 const TYPE = { 'Content-Type': 'application/vnd.oci.image.index.v1+json; charset=utf-8' }
@@ -447,4 +449,18 @@ test('a credential helper that has nothing to give, or does not answer', { timeo
   })
   // What it has started holds its output on.
   await assert.rejects(helper('sleep 5 & echo {}'), { message: /which does not answer$/ })
+})
+
+test('a registry whose certificate a private authority signed: what it is said for, and not options of Node', async (t) => {
+  const { certificate: cert, key } = tlsIdentity()
+  const server = createTlsServer({ cert, key }, (_, response) => response.end()).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.after(() => server.close())
+  const url = `https://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const place = { url, repository: 'team/app', account: 'registry.example' }
+  await assert.rejects(readManifest(place, 'v1', alice), {
+    code: 'REGISTRY',
+    message: `cannot reach ${url}: its certificate is not trusted: unable to verify the first certificate`,
+    hint: 'if it is of a private authority: name its file in NODE_EXTRA_CA_CERTS',
+  })
 })
