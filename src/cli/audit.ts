@@ -4,6 +4,7 @@ import type { DamagedEntry } from '../store/journal-reader.ts'
 import type { RoleChange } from '../store/changes.ts'
 import type { JournalEntry } from '../store/store.ts'
 import { wholeNumber } from './options.ts'
+import { isUnread } from './output.ts'
 import { counted, print, short, visible } from './print.ts'
 import { EXIT, withConnection } from './run.ts'
 
@@ -59,7 +60,7 @@ function audit({ limit, json, ...filter }: Options, command: Command): Promise<v
     }
     if (json === true && limit === undefined) {
       let after: number | null = 0
-      while (after !== null) {
+      while (after !== null && !isUnread()) {
         const { entries, next }: Page = await page({ after, limit: PAGE })
         printLines(entries)
         after = next

@@ -2,9 +2,22 @@ import { messageOf } from '../errors.ts'
 import { printError } from './print.ts'
 import { EXIT } from './run.ts'
 
-/** Ends a command whose answer cannot be printed. `countersign … | head` closes the pipe early; that is no error. */
+let unread = false
+
+/** True once nobody reads what is printed any more: what prints without end may stop. */
+export function isUnread(): boolean {
+  return unread
+}
+
+/**
+ * Ends a command whose answer cannot be printed. `countersign … | head` closes the pipe early: that is no error, and the
+ * command ends by itself, since its exit code tells something, too.
+ */
 export function outputFailed(error: NodeJS.ErrnoException): void {
-  if (error.code === 'EPIPE') process.exit()
+  if (error.code === 'EPIPE') {
+    unread = true
+    return
+  }
   const reason = messageOf(error).replace(/, \w+$/, '')
   printError(
     `cannot write to standard output: ${reason}`,

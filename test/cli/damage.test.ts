@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
+import { once } from 'node:events'
 import { readFile, writeFile } from 'node:fs/promises'
+import { text } from 'node:stream/consumers'
 import { after, before, describe, test } from 'node:test'
 import { setPolicy } from '../../src/admin/policies.ts'
 import { showRepository } from '../../src/admin/repositories.ts'
@@ -10,6 +13,7 @@ import { addUser } from '../../src/admin/users.ts'
 import { documentKey, headKey, journalKey, recordKey } from '../../src/store/keyspace.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
 import { exchange } from '../support/exchange.ts'
+import { COMMAND } from '../support/server-process.ts'
 import { lose, spoil } from '../support/test-store.ts'
 import { keysFrom, TrustWorld } from '../support/trust-world.ts'
 import { tufPath } from '../support/upload.ts'
@@ -70,6 +74,16 @@ describe('what is damaged is named, and hides nothing else', () => {
       [0, ['damaged', 'now']],
     )
   }
+
+  test('to whoever does not read what is printed the exit code tells it', async () => {
+    const { environment: env, directory: cwd } = terminal
+    for (const command of ['check', 'repo list', 'audit --json']) {
+      const child = spawn(COMMAND, command.split(' '), { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] })
+      child.stdout.destroy()
+      const [stderr, [code]] = await Promise.all([text(child.stderr), once(child, 'close')])
+      assert.deepEqual([stderr, code], ['', command === 'audit --json' ? 0 : 1], command)
+    }
+  })
 
   test('repositories: of a stopped server, and by the admin API of a running one', async () => {
     await looks()
