@@ -31,6 +31,8 @@ export class RootKeyring {
   readonly #passphraseFile: string | undefined
   readonly #dryRun: boolean
   readonly #opened = new Map<string, OpenRootKey>()
+  /** What the file says, read once: a pipe says it once. */
+  #said: string | undefined
   /** Why there was no passphrase to be had: who has pressed Ctrl-C is not asked again for the next repository. */
   #refusal: TrustError | undefined
   /** Keys that did not open, by name: not for the next repository either. */
@@ -93,7 +95,10 @@ export class RootKeyring {
   async #passphraseOf(name: string): Promise<string> {
     if (this.#refusal !== undefined) throw this.#refusal
     try {
-      return await secretFrom(this.#passphraseFile, `passphrase of the root key ${name}`, PASSPHRASE_OPTION)
+      const said =
+        this.#said ?? (await secretFrom(this.#passphraseFile, `passphrase of the root key ${name}`, PASSPHRASE_OPTION))
+      if (this.#passphraseFile !== undefined) this.#said = said
+      return said
     } catch (error) {
       if (error instanceof TrustError) this.#refusal = error
       throw error
