@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
-import { cp, mkdir, mkdtemp, readdir, rm, symlink, utimes, writeFile } from 'node:fs/promises'
+import { execFile, spawnSync } from 'node:child_process'
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { promisify } from 'node:util'
 
 const SCRIPTS = join(import.meta.dirname, '..', '..', 'scripts')
+const noFlock = spawnSync('flock', ['--version']).status === 0 ? false : 'flock is not installed'
 
 /** A clone with the script and no packages. @param packages of its lock file, beside itself */
 async function cloned(t: TestContext, packages: object = {}): Promise<(...names: string[]) => string> {
@@ -33,6 +34,20 @@ test('packages that cannot be fetched: npm says why, and what to do is said belo
     code: 2,
     stderr: /^installing packages, once\nnpm error [^]*\nerror: npm did not install the packages; .*\nhint: .*\n$/,
   })
+})
+
+test('of two installs at once the second waits for the first, and finds all done', { skip: noFlock }, async (t) => {
+  const place = await cloned(t)
+  // Takes a moment, and writes down that it was asked.
+  const npm = '#!/bin/sh\necho asked >>asked\nsleep 1\nmkdir -p node_modules && touch node_modules/.package-lock.json\n'
+  await mkdir(place('bin'))
+  await writeFile(place('bin', 'npm'), npm, { mode: 0o755 })
+  const env = { ...process.env, PATH: `${place('bin')}:${process.env['PATH'] ?? ''}` }
+  const install = (): Promise<{ stderr: string }> =>
+    promisify(execFile)(place('clone', 'scripts', 'install-if-missing'), { env })
+  const printed = (await Promise.all([install(), install()])).map(({ stderr }) => stderr).toSorted()
+  assert.deepEqual(printed, ['installing packages, once\n', 'waiting for packages that are being installed already\n'])
+  assert.equal(await readFile(place('clone', 'asked'), 'utf8'), 'asked\n')
 })
 
 test('packages that a link leads to are not touched: they may be those of somebody else', async (t) => {
