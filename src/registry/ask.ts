@@ -22,7 +22,7 @@ export async function request(url: URL, init: Omit<RequestInit, 'redirect' | 'si
   try {
     return await fetch(url, { ...init, redirect: 'manual', signal: AbortSignal.timeout(TIMEOUT) })
   } catch (cause) {
-    const reason = reasonOf(cause)
+    const reason = isTimeout(cause) ? `no answer in ${TIMEOUT / 1_000} seconds` : reasonOf(cause)
     // Other programs ask it all the same: who sees that it is up would look for the fault there.
     const hint =
       reason === 'bad port'
@@ -36,7 +36,7 @@ export async function request(url: URL, init: Omit<RequestInit, 'redirect' | 'si
  * The bytes of an answer.
  *
  * @param limit bytes
- * @throws TrustError REGISTRY if they are more, or end early
+ * @throws TrustError REGISTRY if they are more, end early, or take too long
  */
 export async function bodyOf(response: Response, server: AskedServer, limit: number): Promise<Buffer> {
   const chunks: Uint8Array[] = []
@@ -49,9 +49,14 @@ export async function bodyOf(response: Response, server: AskedServer, limit: num
     }
   } catch (cause) {
     if (cause instanceof TrustError) throw cause
-    throw failure(server, 'ended its answer early')
+    const slow = `takes more than ${TIMEOUT / 1_000} seconds for one answer`
+    throw failure(server, isTimeout(cause) ? slow : 'ended its answer early')
   }
   return Buffer.concat(chunks)
+}
+
+function isTimeout(error: unknown): boolean {
+  return error instanceof DOMException && error.name === 'TimeoutError'
 }
 
 /** @param what as it goes on after the server's name: "answers 500" */

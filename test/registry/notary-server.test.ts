@@ -208,8 +208,15 @@ test('who does not answer, or not to the end, is not waited for', { timeout: 10_
   const within = AbortSignal.timeout.bind(AbortSignal)
   const patience = t.mock.method(AbortSignal, 'timeout', () => within(1_000))
   const source = notaryServer(url, GUN, { credentials: unasked })
-  await assert.rejects(source.document('timestamp'), { code: 'REGISTRY', message: `cannot reach ${url}` })
-  await assert.rejects(source.document('root'), { code: 'REGISTRY', message: `${url} ended its answer early` })
+  await assert.rejects(source.document('timestamp'), {
+    code: 'REGISTRY',
+    message: `cannot reach ${url}`,
+    hint: 'no answer in 30 seconds; check the name, and that it is up',
+  })
+  await assert.rejects(source.document('root'), {
+    code: 'REGISTRY',
+    message: `${url} takes more than 30 seconds for one answer`,
+  })
   assert.deepEqual(
     patience.mock.calls.map((call) => call.arguments),
     [[30_000], [30_000]],
