@@ -1,6 +1,6 @@
-import { TrustError } from './errors.ts'
-import type { Log } from './log/log.ts'
-import { repeat, type Repeating } from './repository/repeat.ts'
+import { TrustError } from '../errors.ts'
+import type { Log } from '../log/log.ts'
+import { repeat, type Repeating } from '../repository/repeat.ts'
 
 /**
  * Look again and again for files that somebody may have replaced. A look that is refused changes nothing, and why is

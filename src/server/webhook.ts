@@ -1,13 +1,13 @@
 import { createHmac } from 'node:crypto'
 import { setTimeout } from 'node:timers/promises'
-import { reasonOf, TrustError, unlessDamaged } from './errors.ts'
-import type { Metrics } from './http/metrics.ts'
-import { changeRecords, SERVER_ACTOR } from './repository/change.ts'
-import type { Ending } from './repository/expiry.ts'
-import type { Trust } from './repository/trust.ts'
-import type { Settings } from './settings/schema.ts'
-import { isTypable, readSecretFile } from './signing/secret-file.ts'
-import { SERVER } from './tuf/gun.ts'
+import { reasonOf, TrustError, unlessDamaged } from '../errors.ts'
+import type { Metrics } from '../http/metrics.ts'
+import { changeRecords, SERVER_ACTOR } from '../repository/change.ts'
+import type { Ending } from '../repository/expiry.ts'
+import type { Trust } from '../repository/trust.ts'
+import type { Settings } from '../settings/schema.ts'
+import { isTypable, readSecretFile } from '../signing/secret-file.ts'
+import { SERVER } from '../tuf/gun.ts'
 
 /** Days before an end at which the webhook is told. */
 const THRESHOLDS = [60, 30, 7, 1]
