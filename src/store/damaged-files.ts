@@ -3,9 +3,9 @@ import { basename, join } from 'node:path'
 import { damageIn, fileError } from '../errors.ts'
 import { PLACE_HINT } from './hints.ts'
 import { inTurns } from './in-turns.ts'
+import { isBlockWhole, isTooLong, isTrap, namedIn, placesIn, type Holds, type Place } from './leveldb/table-file.ts'
+import { tablesListed } from './leveldb/table-list.ts'
 import { mustBeFitToOpen } from './open-level.ts'
-import { isBlockWhole, isTooLong, isTrap, namedIn, placesIn, type Holds, type Place } from './table-file.ts'
-import { tablesListed } from './table-list.ts'
 
 /** What is wrong with a file of the database. */
 export interface Damage {

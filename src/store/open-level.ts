@@ -3,9 +3,9 @@ import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileError, isMissing, TrustError } from '../errors.ts'
 import { PLACE_HINT, REPAIR_HINT } from './hints.ts'
+import { isTable, mustKnowItsTables } from './leveldb/table-list.ts'
+import { isLog, mustHaveWholeLogs } from './leveldb/write-ahead-log.ts'
 import { isOfThePlace } from './records.ts'
-import { isTable, mustKnowItsTables } from './table-list.ts'
-import { isLog, mustHaveWholeLogs } from './write-ahead-log.ts'
 
 /** What LevelDB gathers in memory before it writes a table; it has two of them at most, bytes. */
 const WRITE_BUFFER_BYTES = 8 * 1024 * 1024

@@ -3,14 +3,14 @@ import { mkdtemp, open, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { unsnap } from '../../src/store/snappy.ts'
-import { namedIn, placesIn } from '../../src/store/table-file.ts'
 import { exchange } from '../support/exchange.ts'
 import { countersign, freePort, ServerProcess } from '../support/server-process.ts'
 import { makeKey } from '../support/test-key.ts'
 import { keysFrom, TrustWorld } from '../support/trust-world.ts'
 import { until } from '../support/until.ts'
 import { tufPath } from '../support/upload.ts'
+import { unsnap } from '../../src/store/leveldb/snappy.ts'
+import { namedIn, placesIn } from '../../src/store/leveldb/table-file.ts'
 
 const GUNS = Array.from({ length: 12 }, (_, number) => `example.org/r${number}`)
 

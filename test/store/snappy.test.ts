@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { unsnap } from '../../src/store/snappy.ts'
+import { unsnap } from '../../src/store/leveldb/snappy.ts'
 
 /** As format_description.txt has it: the length, then pieces. */
 const packed = (length: number, ...pieces: (number | string)[]): Buffer =>

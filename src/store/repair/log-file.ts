@@ -1,4 +1,4 @@
-import { checkedBytes, recordsIn, type LogRecord } from '../write-ahead-log.ts'
+import { checkedBytes, recordsIn, type LogRecord } from '../leveldb/write-ahead-log.ts'
 import { turnBack, writeChecksum, type MendedFile } from './mended-file.ts'
 
 /**

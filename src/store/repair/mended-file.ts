@@ -1,5 +1,5 @@
-import { mask } from '../checked-bytes.ts'
-import { crc32c, CRC32C_TABLE } from '../crc32c.ts'
+import { mask } from '../leveldb/checked-bytes.ts'
+import { crc32c, CRC32C_TABLE } from '../leveldb/crc32c.ts'
 
 /** A copy of a file of LevelDB's that is made fit to be read. */
 export interface MendedFile {

@@ -8,7 +8,7 @@ import {
   TYPES,
   UNREADABLE,
   type Place,
-} from '../table-file.ts'
+} from '../leveldb/table-file.ts'
 import { turnBack, type MendedFile } from './mended-file.ts'
 
 /**

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { TrustError } from '../errors.ts'
-import { REPAIR_HINT } from './hints.ts'
+import { TrustError } from '../../errors.ts'
+import { REPAIR_HINT } from '../hints.ts'
 import { varint } from './varint.ts'
 import { recordsIn, wholeBatches } from './write-ahead-log.ts'
 
