@@ -1,6 +1,6 @@
 import { reasonOf } from '../errors.ts'
 import { keyNamed, parseKeySet, type KeySet } from './token-keys.ts'
-import type { TokenKey } from './token-signature.ts'
+import type { PublicTokenKey } from './token-signature.ts'
 import type { FindKey } from './web-token.ts'
 
 /** Milliseconds after which the set is fetched again. */
@@ -32,7 +32,7 @@ export function remoteKeys(url: string, failed: (reason: string) => void): FindK
       failed(reasonOf(error))
     }
   }
-  const find = (kid: string, algorithm: string, now: number): TokenKey | undefined =>
+  const find = (kid: string, algorithm: string, now: number): PublicTokenKey | undefined =>
     apart(fetchedAt, now) > KEPT ? undefined : keyNamed(set, kid, algorithm)
   return ({ algorithm, kid, x5c }, now) => {
     if (x5c !== undefined || kid === undefined) return undefined

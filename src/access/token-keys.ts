@@ -6,11 +6,11 @@ import { parseJson } from '../tuf/parse-json.ts'
 import { encodePem } from '../tuf/pem.ts'
 import { loadCertificateKey, RSA_MIN_BITS } from '../tuf/verification-key.ts'
 import { parseCertificateBundle, type Certificate } from '../tuf/x509.ts'
-import type { TokenKey } from './token-signature.ts'
+import type { PublicTokenKey } from './token-signature.ts'
 import type { FindKey } from './web-token.ts'
 
 /** Keys by their id, of a JSON Web Key Set (RFC 7517). */
-export type KeySet = ReadonlyMap<string, readonly TokenKey[]>
+export type KeySet = ReadonlyMap<string, readonly PublicTokenKey[]>
 
 const CURVES: Readonly<Record<string, string>> = { prime256v1: 'ES256', secp384r1: 'ES384', secp521r1: 'ES512' }
 const RSA_ALGORITHMS = ['RS256', 'RS384', 'RS512']
@@ -23,7 +23,7 @@ const KEYS_MAX = 100
  * @throws TrustError BAD_SETTINGS if it is no key set, or holds no key that verifies tokens
  */
 export function parseKeySet(bytes: Uint8Array, where: string): KeySet {
-  const set = new Map<string, TokenKey[]>()
+  const set = new Map<string, PublicTokenKey[]>()
   for (const entry of keysIn(bytes, where)) {
     const { kid, use = 'sig', alg } = entry
     if (typeof kid !== 'string' || use !== 'sig') continue
@@ -61,7 +61,7 @@ function keyOf({ kty, n, e, crv, x, y }: JsonObject): KeyObject | undefined {
 }
 
 /** The algorithms that a key of this kind may be used with; ES256 and others for one kind each. */
-function algorithmsOf(key: KeyObject | undefined): TokenKey[] {
+function algorithmsOf(key: KeyObject | undefined): PublicTokenKey[] {
   if (key?.asymmetricKeyType === 'ed25519') return [{ key, algorithm: 'EdDSA' }]
   const { namedCurve = '', modulusLength = 0 } = key?.asymmetricKeyDetails ?? {}
   if (key?.asymmetricKeyType === 'rsa' && modulusLength >= RSA_MIN_BITS) {
@@ -78,7 +78,7 @@ export function keySetKeys(bytes: Uint8Array, where: string): FindKey {
 }
 
 /** Find a key by the id that the token names. */
-export function keyNamed(set: KeySet, kid: string | undefined, algorithm: string): TokenKey | undefined {
+export function keyNamed(set: KeySet, kid: string | undefined, algorithm: string): PublicTokenKey | undefined {
   return kid === undefined ? undefined : set.get(kid)?.find((each) => each.algorithm === algorithm)
 }
 
@@ -103,7 +103,7 @@ export function certificateKeys(pem: Uint8Array, where: string): FindKey {
   }
 }
 
-function keysOf(certificate: Certificate): TokenKey[] {
+function keysOf(certificate: Certificate): PublicTokenKey[] {
   return algorithmsOf(loadCertificateKey(certificate)?.object)
 }
 

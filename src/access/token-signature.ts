@@ -1,7 +1,7 @@
 import { verify, type KeyObject } from 'node:crypto'
 
 /** A key that verifies tokens, with the one algorithm that it is used with. */
-export interface TokenKey {
+export interface PublicTokenKey {
   readonly key: KeyObject
   readonly algorithm: string
 }
@@ -18,7 +18,7 @@ const HASHES: Readonly<Record<string, string | null>> = {
 }
 
 /** True if the key signed this text with its algorithm: RSA by PKCS #1 v1.5, ECDSA as two numbers of fixed length. */
-export function isSignedBy({ key, algorithm }: TokenKey, text: string, signature: Uint8Array): boolean {
+export function isSignedBy({ key, algorithm }: PublicTokenKey, text: string, signature: Uint8Array): boolean {
   const hash = HASHES[algorithm]
   if (hash === undefined) return false
   // Options cost as much as RSA itself.

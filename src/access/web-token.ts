@@ -1,7 +1,7 @@
 import type { Json, JsonObject } from '../tuf/json.ts'
 import { parseJson } from '../tuf/parse-json.ts'
 import type { ResourceActions } from './scope.ts'
-import { isSignedBy, type TokenKey } from './token-signature.ts'
+import { isSignedBy, type PublicTokenKey } from './token-signature.ts'
 
 /** The parts of a token's header that say which key verifies it. */
 interface TokenHeader {
@@ -12,7 +12,10 @@ interface TokenHeader {
 }
 
 /** Finds the key for a token, among those that settings name; at once, unless keys have to be fetched. */
-export type FindKey = (header: TokenHeader, now: number) => TokenKey | undefined | Promise<TokenKey | undefined>
+export type FindKey = (
+  header: TokenHeader,
+  now: number,
+) => PublicTokenKey | undefined | Promise<PublicTokenKey | undefined>
 
 /** Who makes tokens, and for whom. */
 export interface TokenRules {
@@ -92,7 +95,7 @@ function readToken(text: string): ReadToken {
 }
 
 function claimsBy(
-  found: TokenKey | undefined,
+  found: PublicTokenKey | undefined,
   { header, claims, signed, signature }: ReadToken,
   rules: TokenRules,
   now: number,

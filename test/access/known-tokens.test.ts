@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { generateKeyPairSync } from 'node:crypto'
 import { test } from 'node:test'
 import { createAccess, type Access } from '../../src/access/access.ts'
-import type { TokenKey } from '../../src/access/token-signature.ts'
+import type { PublicTokenKey } from '../../src/access/token-signature.ts'
 import { TokenRefused } from '../../src/access/web-token.ts'
 import { localTrustFor } from '../support/local-trust.ts'
 import { forge } from './token-forge.ts'
@@ -12,7 +12,7 @@ const HOUR = 3600
 
 test('a key that is taken away is felt within a minute, however long the token would live', async (t) => {
   const { publicKey, privateKey } = generateKeyPairSync('ed25519')
-  const keys: TokenKey[] = [{ key: publicKey, algorithm: 'EdDSA' }]
+  const keys: PublicTokenKey[] = [{ key: publicKey, algorithm: 'EdDSA' }]
   const local = await localTrustFor(t, NOW)
   const { clock } = local
   const access: Access = createAccess({
