@@ -6,16 +6,16 @@ import type { Socket } from 'node:net'
  * that has come: for a client that reads nothing it would have a thousand answers made at once, and kept. What still
  * waits when its connection ends, or is ended by an answer, is not done.
  */
-export function inTurn(answer: RequestListener): RequestListener {
-  const connections = new WeakMap<Socket, Turns>()
+export function inOrder(answer: RequestListener): RequestListener {
+  const connections = new WeakMap<Socket, Pipeline>()
   return (request, response) => {
     const { socket } = request
-    let turns = connections.get(socket)
-    if (turns === undefined) {
-      turns = new Turns(socket)
-      connections.set(socket, turns)
+    let pipeline = connections.get(socket)
+    if (pipeline === undefined) {
+      pipeline = new Pipeline(socket)
+      connections.set(socket, pipeline)
     }
-    turns.take(response, () => answer(request, response))
+    pipeline.take(response, () => answer(request, response))
   }
 }
 
@@ -25,7 +25,7 @@ interface Connection extends Socket {
 }
 
 /** Of one connection. While somebody waits, nothing more is read from it. */
-class Turns {
+class Pipeline {
   readonly #socket: Connection
   #last: ServerResponse | undefined
   #waiting = 0

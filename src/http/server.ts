@@ -8,7 +8,7 @@ import { createServer as createHttpServer } from '../node-http.ts'
 import type { HttpSettings } from '../settings/schema.ts'
 import type { App } from './app.ts'
 import { Connections } from './connections.ts'
-import { inTurn } from './in-turn.ts'
+import { inOrder } from './pipelining.ts'
 import type { Listener } from './watched.ts'
 
 /** What a TLS listener serves and asks for: PEM texts. */
@@ -84,7 +84,7 @@ export async function listen(
     dropIfNotTaken(response, answerWithin)
     answer(request, response)
   }
-  server.on('request', inTurn(begin))
+  server.on('request', inOrder(begin))
   const event = tls === undefined ? 'connection' : 'secureConnection'
   const [giveToNode] = server.listeners(event) as [(socket: Socket) => void]
   const give = (socket: Socket): void => {
