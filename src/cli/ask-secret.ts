@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline/promises'
 import { Writable } from 'node:stream'
 import { TrustError } from '../errors.ts'
-import { isOpenToAll, isTypable } from '../signing/secret-file.ts'
+import { isOpenToAll, isTypable, secretIn } from '../signing/secret-file.ts'
 import { readGiven } from './given-file.ts'
 import { note } from './print.ts'
 
@@ -33,9 +33,9 @@ export async function newSecretFrom(file: string | undefined, what: string, opti
 }
 
 async function readSecret(file: string, option: string, isNew = false): Promise<string> {
-  const bytes = await readGiven(file, `check ${option}`)
+  const content = await readGiven(file, `check ${option}`)
   // Of one that is used already what it was made of counts.
-  if (isNew && !isTypable(bytes)) {
+  if (isNew && !isTypable(content)) {
     throw new TrustError(
       'BAD_SETTINGS',
       `what is in ${file} could not be typed: it is no UTF-8, or has a byte order mark`,
@@ -44,9 +44,8 @@ async function readSecret(file: string, option: string, isNew = false): Promise<
       },
     )
   }
-  const text = String(bytes)
   if (await isOpenToAll(file)) note(`warning: everybody can read ${file}: chmod 600 ${file}`)
-  return text.replace(/\r?\n$/, '')
+  return secretIn(content)
 }
 
 /** The question goes to standard error; what is typed is not shown. @throws TrustError BAD_SETTINGS at Ctrl-C or Ctrl-D */

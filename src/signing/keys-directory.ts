@@ -10,6 +10,7 @@ import {
   isTypable,
   makeSecretDirectory,
   readSecretFile,
+  secretIn,
   sizeOf,
   syncDirectory,
   writeFileAtomically,
@@ -204,7 +205,7 @@ async function passphrase(path: string, isNew: boolean, named?: string): Promise
       hint: 'random ones are to be text: "openssl rand -hex 32" prints one',
     })
   }
-  const text = content.toString('utf8').replace(/\r?\n$/, '')
+  const text = secretIn(content)
   if (isNew ? text.length < PASSPHRASE_MIN_LENGTH : text === '') {
     throw new TrustError('BAD_KEYS', `the passphrase in ${path} is empty or too short`, {
       hint: `use at least ${PASSPHRASE_MIN_LENGTH} characters`,

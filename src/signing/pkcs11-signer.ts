@@ -5,7 +5,7 @@ import { Pkcs11Process } from './pkcs11-process.ts'
 import { isReference } from './pkcs11-reference.ts'
 import type { TokenSigner } from './routed-signer.ts'
 import type { TokenSettings } from './pkcs11-token.ts'
-import { isTypable, readSecretFile } from './secret-file.ts'
+import { isTypable, readSecretFile, secretIn } from './secret-file.ts'
 import {
   algorithmFor,
   type KeyAlgorithm,
@@ -38,13 +38,12 @@ export class Pkcs11Signer implements TokenSigner {
   constructor({ pinFile, keyAlgorithm, answerSeconds, library, tokenLabel, slot }: Pkcs11Settings) {
     this.#algorithm = keyAlgorithm
     this.#process = new Pkcs11Process(async () => {
-      const secret = await readSecretFile(pinFile, 'the setting signers.pkcs11.pinFile')
+      const content = await readSecretFile(pinFile, 'the setting signers.pkcs11.pinFile')
       // Tried all the same it would be wrong, and tokens lock themselves after a few wrong ones.
-      if (!isTypable(secret)) {
+      if (!isTypable(content)) {
         throw new TrustError('BAD_KEYS', `the PIN in ${pinFile} is no UTF-8, or has a byte order mark`)
       }
-      const pin = secret.toString('utf8').replace(/\r?\n$/, '')
-      return { library, tokenLabel, slot, pin }
+      return { library, tokenLabel, slot, pin: secretIn(content) }
     }, answerSeconds)
   }
 

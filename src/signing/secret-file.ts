@@ -59,6 +59,11 @@ export function isTypable(secret: Uint8Array): boolean {
   return isUtf8(secret) && !BYTE_ORDER_MARK.equals(secret.subarray(0, BYTE_ORDER_MARK.length))
 }
 
+/** The secret in what a file holds: its last line end does not count. */
+export function secretIn(content: Buffer): string {
+  return content.toString('utf8').replace(/\r?\n$/, '')
+}
+
 /**
  * True for a file that everybody can read. Where it is not ours to refuse it, since containers mount secrets so, it is
  * said.
