@@ -5,9 +5,9 @@ import { LOCAL } from './access/permission.ts'
 import { Passwords } from './access/passwords.ts'
 import { accessOf } from './authentication.ts'
 import { signerOf, tokenOf } from './custody.ts'
-import type { Authenticate } from './http/admin-state.ts'
-import { authenticateAdmin } from './http/admin-authenticate.ts'
-import { listenOnSocket } from './http/admin-socket.ts'
+import { authenticateAdmin } from './http/admin/authenticate.ts'
+import { listenOnSocket } from './http/admin/socket.ts'
+import type { Authenticate } from './http/admin/state.ts'
 import { gateOf } from './http/authorize.ts'
 import { clientAddresses } from './http/client-address.ts'
 import { lazyApp } from './http/lazy-app.ts'
@@ -158,7 +158,7 @@ async function wire(opened: Opened) {
   const { parkedBytes, tokenBytes } = settings.limits
   const adminFor = (authenticate: Authenticate): App =>
     lazyApp(
-      async () => (await import('./http/admin.ts')).adminApp(world, authenticate, clients, parkedBytes),
+      async () => (await import('./http/admin/app.ts')).adminApp(world, authenticate, clients, parkedBytes),
       (error) => log.error({ err: error }, 'the admin API cannot be loaded'),
     )
   const control = adminFor(async () => LOCAL)

@@ -1,5 +1,5 @@
 import type { RequestListener } from 'node:http'
-import { told } from './admin-log.ts'
+import { told } from './admin/log.ts'
 import type { App } from './app.ts'
 
 /**

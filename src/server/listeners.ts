@@ -1,6 +1,6 @@
 import type { App } from '../http/app.ts'
 import { TrustError } from '../errors.ts'
-import { withAdmin } from '../http/admin-listener.ts'
+import { withAdmin } from '../http/admin/listener.ts'
 import { listen, mustBeFree, type Listening } from '../http/server.ts'
 import type { ListenerTls } from './listener-tls.ts'
 import { variableOf } from '../settings/names.ts'

@@ -5,7 +5,7 @@ import type { RequestListener } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { listenOnSocket } from '../../src/http/admin-socket.ts'
+import { listenOnSocket } from '../../src/http/admin/socket.ts'
 
 test('nobody but its owner can open the control socket, not even for a moment, whatever the umask', async (t) => {
   const directory = await mkdtemp(join(tmpdir(), 'countersign-socket-'))

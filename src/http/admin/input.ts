@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { TrustError } from '../errors.ts'
+import { TrustError } from '../../errors.ts'
 
 /** Where in a request something is said, and what. */
 export type Said = readonly [where: string, members: Readonly<Record<string, unknown>>]

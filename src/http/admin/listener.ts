@@ -1,5 +1,5 @@
-import { ADMIN_PREFIX } from '../admin/request.ts'
-import type { App } from './app.ts'
+import { ADMIN_PREFIX } from '../../admin/request.ts'
+import type { App } from '../app.ts'
 
 /** Both on one listener: what begins with /api/v1/ is for the admin API. Only if a setting says so in words. */
 export function withAdmin(app: App, admin: App): App {

@@ -1,5 +1,5 @@
 import type { ParameterizedContext } from 'koa'
-import type { Identity } from '../access/permission.ts'
+import type { Identity } from '../../access/permission.ts'
 
 /** What a request carries; all of it ends in its log line. */
 export interface AdminState {

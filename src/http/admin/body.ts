@@ -1,8 +1,8 @@
 import { isUtf8 } from 'node:buffer'
 import type { IncomingMessage } from 'node:http'
-import type { Operation } from '../admin/operation.ts'
-import { TrustError } from '../errors.ts'
-import type { Bodies } from './body.ts'
+import type { Operation } from '../../admin/operation.ts'
+import { TrustError } from '../../errors.ts'
+import type { Bodies } from '../body.ts'
 
 /** Bytes of a body… */
 const BYTES_MAX = 16 * 1024 * 1024

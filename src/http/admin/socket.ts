@@ -1,9 +1,9 @@
 import { once } from 'node:events'
 import { rm } from 'node:fs/promises'
-import { TrustError } from '../errors.ts'
-import { createServer } from '../node-http.ts'
-import type { App } from './app.ts'
-import { Connections } from './connections.ts'
+import { TrustError } from '../../errors.ts'
+import { createServer } from '../../node-http.ts'
+import type { App } from '../app.ts'
+import { Connections } from '../connections.ts'
 
 /** Bytes of a socket's path that every system takes. */
 const SOCKET_PATH_MAX_BYTES = 100

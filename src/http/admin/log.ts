@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
-import type { Log } from '../log/log.ts'
-import { TrustError } from '../errors.ts'
-import type { AdminContext } from './admin-state.ts'
-import type { ClientAddresses } from './client-address.ts'
-import { wireErrorOf } from './errors.ts'
+import type { Log } from '../../log/log.ts'
+import { TrustError } from '../../errors.ts'
+import type { ClientAddresses } from '../client-address.ts'
+import { wireErrorOf } from '../errors.ts'
+import type { AdminContext } from './state.ts'
 
 /**
  * Around every admin request: its id, what is refused as JSON, and one line in the log. Never its path, query or body:

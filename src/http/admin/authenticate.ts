@@ -1,10 +1,10 @@
 import type { IncomingMessage } from 'node:http'
-import type { Access } from '../access/access.ts'
-import type { Identity } from '../access/permission.ts'
-import { TrustError } from '../errors.ts'
-import type { Authenticate } from './admin-state.ts'
-import type { ClientAddresses } from './client-address.ts'
-import { credentialsOf, ofCertificate, type Credentials } from './credentials.ts'
+import type { Access } from '../../access/access.ts'
+import type { Identity } from '../../access/permission.ts'
+import { TrustError } from '../../errors.ts'
+import type { ClientAddresses } from '../client-address.ts'
+import { credentialsOf, ofCertificate, type Credentials } from '../credentials.ts'
+import type { Authenticate } from './state.ts'
 
 /**
  * Who asks the admin API over TCP: an API token (Bearer, or as the password of Basic), a user with their password, or a
