@@ -271,7 +271,9 @@ describe('files of a database are held against their checksums', () => {
   })
 
   test('a block that says that it takes gigabytes may be more than there is memory for', async () => {
-    for (const packed of [...places.records, ...places.filters].filter(({ at, bytes }) => table[at + bytes] === 1)) {
+    const blocks = [...places.records, ...places.filters].filter(({ at, bytes }) => table[at + bytes] === 1)
+    assert.ok(blocks.length > 0)
+    for (const packed of blocks) {
       await harm((bytes) => void bytes.write('ffffffff0f', packed.at, 'hex'))
       const found = await damagedFiles(place.directory)
       assert.deepEqual([found.length, hasTrap(found)], [1, true])
