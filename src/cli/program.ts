@@ -14,7 +14,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   signer: async () => (await import('./signer.ts')).signerCommand(),
   policy: async () => (await import('./policy.ts')).policyCommand(),
   key: async () => (await import('./key.ts')).keyCommand(),
-  root: async () => (await import('./root.ts')).rootCommand(),
+  root: async () => (await import('./root/root.ts')).rootCommand(),
   user: async () => (await import('./user.ts')).userCommand(),
   token: async () => (await import('./token.ts')).tokenCommand(),
   audit: async () => (await import('./audit.ts')).auditCommand(),

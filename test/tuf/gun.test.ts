@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { test } from 'node:test'
-import { stagedForPeople } from '../../src/cli/describe-root.ts'
+import { stagedForPeople } from '../../src/cli/root/describe.ts'
 import { takeOverCommand } from '../../src/repository/signed-here.ts'
 import { parseGun, typed } from '../../src/tuf/gun.ts'
 
