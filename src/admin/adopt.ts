@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { adopt } from '../repository/adopt.ts'
+import { adopt } from '../repository/adoption/adopt.ts'
 import { parseRole } from '../tuf/role.ts'
 import { count, keyId, list, texts, time } from './answers.ts'
 import { gunInput, operation } from './operation.ts'

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { hash } from 'node:crypto'
 import { adoptRepository } from '../admin/adopt.ts'
-import type { Adopted } from '../repository/adopt.ts'
+import type { Adopted } from '../repository/adoption/adopt.ts'
 import { takeOverCommand } from '../repository/signed-here.ts'
 import type { ForeignDocument } from '../registry/trust-data.ts'
 import { parseGun, type Gun } from '../tuf/gun.ts'

@@ -17,10 +17,11 @@ export interface Replayed {
 }
 
 /**
- * Add up the entries of one repository as the verbs have made heads of them (`compose.ts`, `adopt.ts`, `remove.ts`).
+ * Add up the entries of one repository as the verbs have made heads of them (`compose.ts`, `adoption/adopt.ts` and
+ * `remove.ts`).
  *
  * @param filesOf the roles that a snapshot names, by its checksum; undefined if it cannot be read
- * @param forgets true: snapshots of an earlier life, before a delete, are no bar (`adopt.ts` says when)
+ * @param forgets true: snapshots of an earlier life, before a delete, are no bar (`adoption/adopt.ts` says when)
  */
 export function replay(
   history: readonly JournalEntry[],

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
-import type { ForeignDocument } from '../../src/repository/adoption-offer.ts'
+import type { ForeignDocument } from '../../src/repository/adoption/offer.ts'
 import { remove } from '../../src/repository/remove.ts'
 import { planRotation } from '../../src/repository/rotation-plan.ts'
 import type { Role } from '../../src/tuf/role.ts'

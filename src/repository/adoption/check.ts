@@ -1,12 +1,12 @@
-import { refuse, TrustError } from '../errors.ts'
-import type { Commit } from '../store/store.ts'
-import { typed, type Gun } from '../tuf/gun.ts'
-import { canonicalKeyId } from '../tuf/key.ts'
-import { parseRoot, rootKeys } from '../tuf/root.ts'
-import { FIRST_VERSION_MAX } from '../tuf/update.ts'
-import { viewAsClient } from './client-view.ts'
-import type { Offered } from './adoption-offer.ts'
-import type { Readable } from './trust.ts'
+import { refuse, TrustError } from '../../errors.ts'
+import type { Commit } from '../../store/store.ts'
+import { typed, type Gun } from '../../tuf/gun.ts'
+import { canonicalKeyId } from '../../tuf/key.ts'
+import { parseRoot, rootKeys } from '../../tuf/root.ts'
+import { FIRST_VERSION_MAX } from '../../tuf/update.ts'
+import { viewAsClient } from '../client-view.ts'
+import type { Readable } from '../trust.ts'
+import type { Offered } from './offer.ts'
 
 /** Versions of root: each is looked for, from the first one on. No repository has so many. */
 const ROOT_VERSION_MAX = 10_000

@@ -1,10 +1,10 @@
-import { TrustError } from '../errors.ts'
-import type { Head } from '../store/store.ts'
-import { typed, type Gun } from '../tuf/gun.ts'
-import { isDelegation } from '../tuf/role.ts'
-import type { Offered } from './adoption-offer.ts'
-import { signedHere } from './signed-here.ts'
-import type { Documents } from './trust.ts'
+import { TrustError } from '../../errors.ts'
+import type { Head } from '../../store/store.ts'
+import { typed, type Gun } from '../../tuf/gun.ts'
+import { isDelegation } from '../../tuf/role.ts'
+import { signedHere } from '../signed-here.ts'
+import type { Documents } from '../trust.ts'
+import type { Offered } from './offer.ts'
 
 /**
  * What is offered must go on from what is here: forwards, and on the same way.

@@ -1,11 +1,11 @@
-import { refuse } from '../errors.ts'
-import type { StoredDocument } from '../store/store.ts'
-import type { Gun } from '../tuf/gun.ts'
-import { parseMetadata, type Metadata } from '../tuf/metadata.ts'
-import { isTargetsRole, type Role } from '../tuf/role.ts'
-import { parseRoot } from '../tuf/root.ts'
-import { parseTargets } from '../tuf/targets.ts'
-import type { Documents } from './trust.ts'
+import { refuse } from '../../errors.ts'
+import type { StoredDocument } from '../../store/store.ts'
+import type { Gun } from '../../tuf/gun.ts'
+import { parseMetadata, type Metadata } from '../../tuf/metadata.ts'
+import { isTargetsRole, type Role } from '../../tuf/role.ts'
+import { parseRoot } from '../../tuf/root.ts'
+import { parseTargets } from '../../tuf/targets.ts'
+import type { Documents } from '../trust.ts'
 
 /** A document as another server has it; of root there is one for each version. */
 export interface ForeignDocument {
