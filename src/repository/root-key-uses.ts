@@ -1,4 +1,5 @@
 import { damageIn } from '../errors.ts'
+import { inTurns } from '../store/in-turns.ts'
 import type { Gun } from '../tuf/gun.ts'
 import { canonicalKeyId } from '../tuf/key.ts'
 import type { RoleKeys } from '../tuf/threshold.ts'
@@ -15,7 +16,8 @@ interface RootKeyUse {
 }
 
 /**
- * Where a root key is named, in order of the repositories' names, and which repositories cannot tell.
+ * Where a root key is named, in order of the repositories' names, and which repositories cannot tell; in turns with whatever
+ * else waits.
  *
  * @param keyId as people name it
  * @throws TrustError STORE_UNAVAILABLE
@@ -23,7 +25,7 @@ interface RootKeyUse {
 export async function rootKeyUses(trust: Readable, keyId: string): Promise<{ uses: RootKeyUse[]; damaged: Gun[] }> {
   const uses: RootKeyUse[] = []
   const damaged: Gun[] = []
-  for (const gun of await everyGun(trust)) {
+  for await (const gun of inTurns(await everyGun(trust))) {
     try {
       const others = rootRoles(trust, gun).flatMap((role) => othersThan(keyId, role) ?? [])
       if (others.length > 0) uses.push({ gun, dispensable: others.every(({ areEnough }) => areEnough) })

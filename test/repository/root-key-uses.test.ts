@@ -1,0 +1,32 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { rootKeyUses } from '../../src/repository/root-key-uses.ts'
+import { parseGun } from '../../src/tuf/gun.ts'
+import { localTrustFor } from '../support/local-trust.ts'
+
+test('while all repositories are looked through, requests have their turn', async (t) => {
+  const { trust } = await localTrustFor(t, Date.parse('2026-11-24T08:00:00.000Z'))
+  let turns = 0
+  const turn = (): void => {
+    turns += 1
+    waiting = setImmediate(turn)
+  }
+  let waiting = setImmediate(turn)
+  /** Turns that had been when each was looked at. */
+  const looked: number[] = []
+  const store = {
+    ...trust.store,
+    guns: async () => Array.from({ length: 20 }, (_, index) => parseGun(`example.org/r${index}`)),
+    // As long as one takes whose root is not known yet.
+    head() {
+      looked.push(turns)
+      const until = performance.now() + 2
+      while (performance.now() < until);
+      return undefined
+    },
+  }
+  assert.deepEqual(await rootKeyUses({ ...trust, store }, 'a'.repeat(64)), { uses: [], damaged: [] })
+  clearImmediate(waiting)
+  assert.equal(looked.length, 20)
+  assert.ok(new Set(looked).size > 2, looked.join())
+})
