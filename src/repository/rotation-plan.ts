@@ -97,6 +97,7 @@ function breaksOf(roles: readonly BaseRole[], held: ((role: 'targets' | 'snapsho
     breaks.push(
       'clients that pin root certificates (trust_pinning) refuse the new root until they pin its certificate too',
       PINNED_KEYS,
+      'docker before 17.10 and notary before 0.5.1 refuse the roots after it where they have not read this one',
       FORMER_KEY,
     )
   }

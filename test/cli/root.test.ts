@@ -201,6 +201,7 @@ describe('root keys of persons, at the terminal', () => {
   signed by the server with it: snapshot, timestamp
   all clients follow, whichever root they have cached
   breaks: clients that pin root certificates (trust_pinning) refuse the new root until they pin its certificate too
+  breaks: docker before 17.10 and notary before 0.5.1 refuse the roots after it where they have not read this one
 `,
     )
     await prints(

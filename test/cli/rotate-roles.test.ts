@@ -121,6 +121,7 @@ describe('several roles get new keys in one root', () => {
   all clients follow, whichever root they have cached
   breaks: clients that pin root certificates (trust_pinning) refuse the new root until they pin its certificate too
   breaks: clients that pin root keys (Connaisseur) refuse the roots after it until they pin the new ones
+  breaks: docker before 17.10 and notary before 0.5.1 refuse the roots after it where they have not read this one
   breaks: who holds only the former root key can change this repository no more
 `,
     )
