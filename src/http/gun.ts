@@ -16,7 +16,7 @@ export function gunOf(ctx: Context, wiring: Wiring): Gun | undefined {
   }
 }
 
-/** The same for uploads, which are told. @throws TrustError INVALID_GUN */
+/** The same for uploads and for keys, which are told. @throws TrustError INVALID_GUN */
 export function gunOfUpload(ctx: Context, { settings }: Wiring): Gun {
   const gun = parseGun(ctx.params?.['gun'] ?? '')
   ctx.state.gun = gun

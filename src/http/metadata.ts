@@ -6,7 +6,7 @@ import type { PublicKey } from '../tuf/key.ts'
 import type { HttpSettings } from '../settings/schema.ts'
 import { trustFor } from './authorize.ts'
 import { keepDocument } from './keep-answer.ts'
-import { gunOf } from './gun.ts'
+import { gunOf, gunOfUpload } from './gun.ts'
 import { notRouted } from './not-routed.ts'
 import { parseTufFile } from './path.ts'
 import { actorOf, type Context, type Wiring } from './state.ts'
@@ -14,8 +14,9 @@ import { actorOf, type Context, type Wiring } from './state.ts'
 /** GET …/tuf/<file>: a document in one of its three forms, or a public key of the server (wire spec §2, §3.1, §7). */
 export function getTufFile(wiring: Wiring): (ctx: Context) => Promise<void> {
   return async (ctx) => {
-    const gun = gunOf(ctx, wiring)
     const file = parseTufFile(ctx.params?.['file'] ?? '')
+    // Who asks for a key is about to publish: of a 404 clients say that nothing was initialised yet, which is not why.
+    const gun = file?.form === 'key' ? gunOfUpload(ctx, wiring) : gunOf(ctx, wiring)
     if (gun === undefined || file === undefined) return notRouted(ctx)
     const { trust, settings } = wiring
     const { currentSeconds, consistentSeconds } = settings.cache
@@ -45,9 +46,9 @@ export function getTufFile(wiring: Wiring): (ctx: Context) => Promise<void> {
 /** POST …/tuf/<role>.key: the key that the next root should name (wire spec §7). */
 export function postTufFile(wiring: Wiring): (ctx: Context) => Promise<void> {
   return async (ctx) => {
-    const gun = gunOf(ctx, wiring)
     const file = parseTufFile(ctx.params?.['file'] ?? '')
-    if (gun === undefined || file?.form !== 'key') return notRouted(ctx)
+    if (file?.form !== 'key') return notRouted(ctx)
+    const gun = gunOfUpload(ctx, wiring)
     ctx.state.operation = 'RotateKey'
     ctx.state.role = file.role
     sendKey(ctx, await rotateKey(trustFor(ctx, wiring, 'rotate'), gun, file.role, actorOf(ctx)))
