@@ -32,7 +32,11 @@ export async function authorization(
   // Credentials go out encrypted, unless server and token service are on this machine.
   const local = server.url.startsWith('http:') && realm?.protocol === 'http:' && isLoopback(realm.hostname)
   if (realm === null || (realm.protocol !== 'https:' && !local)) {
-    throw failure(server, 'names a token service that cannot be used')
+    const why =
+      realm === null
+        ? 'its realm is no URL'
+        : `credentials go to https:// only, not to ${realm.protocol}//${realm.host}`
+    throw failure(server, 'names a token service that cannot be used', why)
   }
   const service = bearer.get('service')
   const wish = { ...(service === undefined ? {} : { service }), scope }

@@ -228,7 +228,11 @@ test('who asks in the clear on this machine is no token service of one elsewhere
   const server = { url: 'https://notary.example', name: 'notary', account: 'notary' }
   const challenges = parseChallenges(`Bearer realm="${url}/token"`)
   const asking = authorization(challenges, server, 'repository:a/b:pull', await alice())
-  await assert.rejects(asking, { code: 'REGISTRY', message: 'notary names a token service that cannot be used' })
+  await assert.rejects(asking, {
+    code: 'REGISTRY',
+    message: 'notary names a token service that cannot be used',
+    hint: `credentials go to https:// only, not to ${url}`,
+  })
   assert.deepEqual(asked, [])
 })
 
