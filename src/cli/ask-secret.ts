@@ -52,6 +52,8 @@ async function readSecret(file: string, option: string, isNew = false): Promise<
 async function askHidden(question: string): Promise<string> {
   const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() })
   const terminal = createInterface({ input: process.stdin, output: nowhere, terminal: true })
+  // Ctrl-Z does nothing: whoever came back from it would type the secret where it is shown, into the shell even.
+  terminal.on('SIGTSTP', () => {})
   // Only now is what is typed hidden.
   process.stderr.write(question)
   try {

@@ -3,6 +3,7 @@ import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
 import { after, before, describe, test } from 'node:test'
+import { setTimeout } from 'node:timers/promises'
 import { deleteRepository } from '../../src/admin/repositories.ts'
 import { listRootKeys } from '../../src/admin/root-keys.ts'
 import { COMMAND } from '../support/server-process.ts'
@@ -11,6 +12,7 @@ import { Terminal } from './terminal.ts'
 
 const ROTATE = ['key', 'rotate', 'docker.io/acme/*', 'timestamp', '--all']
 const CTRL_C = '\u0003'
+const CTRL_Z = '\u001A'
 const skip = spawnSync('script', ['--version']).status === 0 ? false : 'script is not installed'
 
 /** Many repositories, one passphrase: without it all fail the same way, and are told how once. */
@@ -41,8 +43,17 @@ describe('a passphrase for many repositories', () => {
     child.stdout.on('data', (chunk: Buffer) => {
       shown += chunk.toString()
       const asked = shown.match(question)?.length ?? 0
-      for (; answered < asked; answered += 1) child.stdin.write(answers[answered] ?? CTRL_C)
+      for (; answered < asked; answered += 1) void type(answers[answered] ?? CTRL_C)
     })
+    async function type(answer: string): Promise<void> {
+      for (const [index, piece] of answer.split(CTRL_Z).entries()) {
+        if (index > 0) {
+          child.stdin.write(CTRL_Z)
+          await setTimeout(200)
+        }
+        child.stdin.write(piece)
+      }
+    }
     await once(child, 'close')
     return shown.replaceAll('\r\n', '\n')
   }
@@ -96,6 +107,14 @@ describe('a passphrase for many repositories', () => {
     const made = await answering(create, ['a passphrase\r', 'a passphrase\r'], question)
     assert.match(made, /made the root key other: [0-9a-f]{64}\n$/)
     assert.doesNotMatch(mistyped + made, /a passphrase|a pasphrase/)
+  })
+
+  test('Ctrl-Z neither shows what is typed behind it, nor ends the question', { skip }, async () => {
+    const question = /new passphrase of the root key stopped(?: again)?: /g
+    const answers = [`${CTRL_Z}a passphrase\r`, `a pass${CTRL_Z}phrase\r`]
+    const shown = await answering(['root', 'create', 'stopped'], answers, question)
+    assert.match(shown, /made the root key stopped: [0-9a-f]{64}\n$/)
+    assert.doesNotMatch(shown, /passphrase\n/)
   })
 
   test('Ctrl-C is the answer for all of them', { skip }, async () => {
