@@ -104,6 +104,15 @@ describe('root keys of persons, at the terminal', () => {
     assert.ok(!existsSync(terminal.path('half.key')))
     await prints('root list', /^alice +ID {2}sealed here$/m)
     await server.end()
+    // Room for the file, and no more.
+    await prints('root list', /^alice +ID {2}sealed here$/m)
+    const kept = `root export alice kept.key --passphrase-file alice.pass ${out} --remove`
+    await full(
+      600,
+      kept,
+      /^wrote kept\.key; whether the root key alice is still here .*\nerror: nothing can be written/,
+    )
+    await prints('root list', /^alice +ID {2}sealed here$/m)
     // A targets key lies beside it, in a file whose name says nothing.
     const ofTargets = (await readFile(terminal.path('bob.key'), 'utf8')).replace(
       'role: root',

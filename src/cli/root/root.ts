@@ -4,7 +4,7 @@ import { encodeKeyFile } from '../../signing/key-file.ts'
 import { newSecretFrom } from '../ask-secret.ts'
 import { DAMAGED, isDamaged } from '../list.ts'
 import { DRY_RUN_OPTION, JSON_OPTION } from '../options.ts'
-import { print, printJson, table } from '../print.ts'
+import { note, print, printJson, table } from '../print.ts'
 import { PASSPHRASE_OPTION, RootKeyring } from '../root-keys.ts'
 import { EXIT, withConnection } from '../run.ts'
 import { KEY_PASSPHRASE_OPTION, mustBeNew, readRootKeyFile, writeNew } from './files.ts'
@@ -107,7 +107,13 @@ function exportKey(name: string, file: string, options: Options, command: Comman
     const passphrase = await newSecretFrom(options.keyPassphraseFile, what, KEY_PASSPHRASE_OPTION)
     const text = encodeKeyFile(key, passphrase)
     if (!dryRun) await writeNew(file, text)
-    if (remove) await connection.call(saveRootKey, { name, public: record.public, sealed: null }, dryRun)
+    try {
+      if (remove) await connection.call(saveRootKey, { name, public: record.public, sealed: null }, dryRun)
+    } catch (error) {
+      // Who types it again is told that it is there; whether it is whole they would not know.
+      if (!dryRun) note(`wrote ${file}; whether the root key ${name} is still here "countersign root list" says`)
+      throw error
+    }
     if (json === true) printJson({ name, keyId: record.keyId, file, removed: remove })
     else if (dryRun) print(`would write ${file}${remove ? `; the root key ${name} would be offline then` : ''}`)
     else print(`wrote ${file}${remove ? `; the root key ${name} is offline now` : ''}`)
