@@ -24,7 +24,7 @@ export class Turns<Name extends string = Gun> {
    * @param locks undefined: there is no other thread
    * @param tooMany what is told whoever may not even wait
    */
-  constructor(waitingLimit: number, locks?: Locks<Name>, tooMany = 'too many updates of this repository are waiting') {
+  constructor(waitingLimit: number, locks?: Locks<Name>, tooMany = 'too many updates are waiting') {
     this.#waitingLimit = waitingLimit
     this.#locks = locks
     this.#tooMany = tooMany

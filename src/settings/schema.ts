@@ -206,7 +206,9 @@ export const settingsSchema = z.strictObject({
       publishBytesInFlight: bytes
         .default(8 * 1024 * 1024)
         .describe('of these, those over 64 KiB together; what has no room waits'),
-      publishesWaitingPerGun: count.default(16).describe('updates waiting for one repository'),
+      publishesWaitingPerGun: count
+        .default(16)
+        .describe('updates waiting for one repository; of users, tokens, signers and rules, all together'),
       tokenBytes: bytes.default(16 * 1024).describe('an Authorization header'),
     })
     .prefault({}),
