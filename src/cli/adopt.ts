@@ -55,10 +55,10 @@ function adopt(names: string[], options: Options, command: Command): Promise<voi
     const { readTrustData, sourceAt, trustAuthority } = await import('./adopt-source.ts')
     if (tlscacert !== undefined) trustAuthority(String(await readGiven(tlscacert)))
     const trustedRoot = file === undefined ? undefined : hash('sha256', await readGiven(file), 'hex')
-    const guns = names.map((name) => parseGun(name))
-    const rows: Row[] = await inEach(guns, async (gun) => {
+    const rows: Row[] = await inEach(names, async (name) => {
+      const gun = parseGun(name)
       // Hundreds take minutes, by the way to the other server.
-      if (process.stderr.isTTY && guns.length > 1) note(`${gun} …`)
+      if (process.stderr.isTTY && names.length > 1) note(`${gun} …`)
       return adoptOne(connection, gun, await readTrustData(sourceAt(from, gun), gun), trustedRoot, dryRun)
     })
     if (json === true) printJson(rows)

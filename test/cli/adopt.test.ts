@@ -116,6 +116,23 @@ describe('countersign repo adopt', () => {
     assert.match(await here.checked(), /^2 repositories, 3 commits, \d+ records: sound\n$/)
   })
 
+  test('what is no name among many is told beside the others, and which it is', async () => {
+    const [wrong, reason] = ['docker.io//web', 'invalid repository name: it has an empty path segment']
+    await prints(
+      [wrong, WEB],
+      [
+        'REPOSITORY          STATE      ROOTS  ROOT KEY      TARGETS  TIMESTAMP',
+        `${wrong}      failed`,
+        row(WEB, 'as before'),
+        `error: ${wrong}: ${reason}`,
+        NEXT,
+        rotate(WEB),
+      ],
+      1,
+    )
+    await refused([wrong, ...from], `error: ${reason}\n`, 2)
+  })
+
   test('as JSON', async () => {
     const { stdout, code } = await adopt(APP, NONE, '--json', ...from)
     const [one, two] = JSON.parse(stdout) as Record<string, unknown>[]
