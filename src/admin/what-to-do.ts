@@ -42,11 +42,11 @@ export async function adviceFor(world: World, own: readonly Ending[]): Promise<A
     await setImmediate()
     places ??= await rootKeyPlaces(world)
     const head = trust.store.head(gun)
-    const roles = currentRoot(trust, gun, head)?.roles
-    const end = roles && rootCertificatesEnd(roles.root)
-    const held = roles === undefined ? [] : heldRoles(trust, gun, roles)
+    const root = currentRoot(trust, gun, head)
+    const end = root && rootCertificatesEnd(root.roles.root)
+    const held = root === undefined ? [] : heldRoles(trust, gun, root.roles)
     const found = {
-      root: rootRenewal(trust, gun, head, roles?.root, places),
+      root: rootRenewal(trust, gun, head, root, places),
       delegations: new Map<TargetsRole, Targets['delegations']>(),
       held: new Set(held.map(({ role }) => role)),
       signedHere: head === undefined || signedHere(head),

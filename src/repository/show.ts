@@ -151,7 +151,7 @@ function adoptionWarnings(trust: Readable, gun: Gun, head: Head, root: Root, pla
   const { expires } = head.roles['timestamp'] ?? {}
   if (signedHere(head) || expires === undefined) return []
   const until = new Date(expires).toISOString().slice(0, 10)
-  const { here } = rootRenewal(trust, gun, head, root.roles.root, places)
+  const { here } = rootRenewal(trust, gun, head, root, places)
   const next = isStaged(trust, gun) ? signStagedCommand(gun, here) : takeOverCommand(gun)
   return [`adopted, and not signed here yet: clients take it until ${until}. ${next}`]
 }
@@ -178,6 +178,6 @@ function certificateWarnings(
   if (end > now + EXPIRY_HORIZON) return []
   if (end < now) return ['root certificates have expired: clients refuse this repository']
   const day = new Date(end).toISOString().slice(0, 10)
-  const { command } = rootRenewal(trust, gun, head, root.roles.root, places)
+  const { command } = rootRenewal(trust, gun, head, root, places)
   return [`root certificates end on ${day}, then clients refuse this repository: ${command}`]
 }

@@ -5,7 +5,7 @@ import type { z } from 'zod'
 import { parsed, type World } from '../../src/admin/operation.ts'
 import { showRepository } from '../../src/admin/repositories.ts'
 import { saveRootKey } from '../../src/admin/root-keys.ts'
-import { stageNextRoot } from '../../src/admin/roots.ts'
+import { planRoot, stageNextRoot } from '../../src/admin/roots.ts'
 import { TrustError } from '../../src/errors.ts'
 import { importKey } from '../../src/repository/import-key.ts'
 import { discardStagedRoot } from '../../src/repository/stage-root.ts'
@@ -169,6 +169,14 @@ test('a timestamp key of a repository whose publisher signs the snapshot is thei
   const rows = await showExpiry.run(world, { days: 36_500 }, TEST_ACTOR)
   const aged = rows.find(({ what }) => what === 'timestamp key')
   assert.equal(aged?.todo, `its owner: notary key rotate ${GUN} timestamp -r`)
+
+  // With a new root goes a new snapshot: it brings a key for that, or is refused.
+  const renew = `countersign key rotate ${GUN} root snapshot --renew`
+  for (const what of ['root', 'root certificate']) assert.equal(rows.find((row) => row.what === what)?.todo, renew)
+  const { obstacles } = await planRoot.run(world, { gun: GUN, roles: ['root'] }, TEST_ACTOR)
+  assert.match(String(obstacles), /^the snapshot key is with the publisher/)
+  const both = await planRoot.run(world, { gun: GUN, roles: ['root', 'snapshot'] }, TEST_ACTOR)
+  assert.deepEqual(both.obstacles, [])
 })
 
 test('what a signer signs, or an imported key, waits for the snapshot key where the publisher has that', async (t) => {
