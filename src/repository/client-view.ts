@@ -8,7 +8,7 @@ import { parseMetadata, type Metadata } from '../tuf/metadata.ts'
 import { isDelegation, isServerRole, type Role } from '../tuf/role.ts'
 import { storedRoot, verifyRoot, type Root } from '../tuf/root.ts'
 import { parseSnapshot } from '../tuf/snapshot.ts'
-import { parseTargets, type Targets } from '../tuf/targets.ts'
+import { parseTargets, type Delegation, type Targets } from '../tuf/targets.ts'
 import { checkThreshold } from '../tuf/threshold.ts'
 import { parseTimestamp } from '../tuf/timestamp.ts'
 import { loadCurrent } from './current.ts'
@@ -84,6 +84,17 @@ function expiredRoles(head: Head, delegated: ReadonlySet<string>, now: number): 
   return expired.map(([role, state]) => `${role} expired at ${new Date(state.expires).toISOString()}`)
 }
 
+/** Why clients leave a delegation out, with a warning; undefined: they read it. */
+export function whySkipped(metadata: Metadata, delegation: Delegation): string | undefined {
+  try {
+    checkThreshold(metadata, delegation, fail)
+    return undefined
+  } catch (error) {
+    if (!(error instanceof TrustError)) throw error
+    return `clients skip ${delegation.name}: ${error.message}`
+  }
+}
+
 /** All delegations, and why clients leave some out with a warning: below their threshold since a key was purged, say. */
 function viewDelegations(
   trust: Documents,
@@ -98,14 +109,9 @@ function viewDelegations(
       delegated.add(delegation.name)
       const metadata = loadCurrent(trust, gun, head, delegation.name)
       if (metadata === undefined) continue
-      try {
-        checkThreshold(metadata, delegation, fail)
-      } catch (error) {
-        if (!(error instanceof TrustError)) throw error
-        warnings.push(`clients skip ${delegation.name}: ${error.message}`)
-        continue
-      }
-      walk(parseTargets(metadata))
+      const why = whySkipped(metadata, delegation)
+      if (why === undefined) walk(parseTargets(metadata))
+      else warnings.push(why)
     }
   }
   walk(top)

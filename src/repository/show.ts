@@ -4,9 +4,12 @@ import { certificateEnds } from '../tuf/certificate.ts'
 import type { Gun } from '../tuf/gun.ts'
 import { canonicalKeyId, type PublicKey } from '../tuf/key.ts'
 import { isServerRole, type Role, type TargetsRole } from '../tuf/role.ts'
+import type { Metadata } from '../tuf/metadata.ts'
+import { namesUnder } from '../tuf/paths.ts'
 import type { Root } from '../tuf/root.ts'
 import { parseTargets, targetEntries, type Delegation } from '../tuf/targets.ts'
 import type { RoleKeys } from '../tuf/threshold.ts'
+import { whySkipped } from './client-view.ts'
 import { currentRoot, loadCurrent } from './current.ts'
 import { EXPIRY_HORIZON, rootCertificatesEnd } from './expiry.ts'
 import { rootRenewal, type RootKeyPlaces } from './root-renewal.ts'
@@ -86,25 +89,28 @@ export async function describe(
   )
   const delegations: RoleDescription[] = []
   const tags: TagDescription[] = []
-  const walk = async (role: TargetsRole): Promise<void> => {
+  const unseen: string[] = []
+  const walk = async (role: TargetsRole, paths: readonly string[], delegation?: Delegation): Promise<void> => {
     const metadata = loadCurrent(trust, gun, head, role)
     if (metadata === undefined) return
     await setImmediate()
     const targets = parseTargets(metadata)
-    for (const { name, length, sha256 = null } of targetEntries(metadata)) {
-      tags.push({ tag: name, digest: sha256, length, role })
-    }
-    for (const delegation of targets.delegations.values()) {
-      delegations.push(describeRole(trust, head, delegation.name, delegation))
-      await walk(delegation.name)
+    const entries = targetEntries(metadata)
+    for (const { name, length, sha256 = null } of entries) tags.push({ tag: name, digest: sha256, length, role })
+    if (delegation !== undefined) unseen.push(...unseenTags(metadata, delegation, paths, entries))
+    const isUnder = namesUnder(paths)
+    for (const each of targets.delegations.values()) {
+      delegations.push(describeRole(trust, head, each.name, each))
+      await walk(each.name, each.paths.filter(isUnder), each)
     }
   }
-  await walk('targets')
+  await walk('targets', [''])
   if (trust.store.head(gun)?.roles['root'] === undefined) return undefined
   const all = [...roles, ...delegations]
   const warnings = [
     ...adoptionWarnings(trust, gun, head, root, places),
     ...warningsOf(all, now),
+    ...unseen,
     ...certificateWarnings(trust, gun, head, root, now, places),
   ]
   return { gun, revision: head.revision, roles, delegations, tags, warnings }
@@ -163,6 +169,22 @@ function warningsOf(roles: readonly RoleDescription[], now: number): string[] {
     if (keys.length < threshold) warnings.push(`${role} has fewer keys than its threshold: nobody can sign it`)
     return warnings
   })
+}
+
+/** What a delegation has signed and clients do not show. @param paths those that all above it allow, too */
+function unseenTags(
+  metadata: Metadata,
+  delegation: Delegation,
+  paths: readonly string[],
+  entries: readonly { readonly name: string }[],
+): string[] {
+  const skipped = whySkipped(metadata, delegation)
+  if (skipped !== undefined) return [skipped]
+  const isUnder = namesUnder(paths)
+  const outside = entries.filter(({ name }) => !isUnder(name)).length
+  return outside === 0
+    ? []
+    : [`clients do not see ${outside} of the tags of ${delegation.name}: its paths do not allow them`]
 }
 
 /** Past that end nothing helps: it has to be said before (wire spec §19.24). */

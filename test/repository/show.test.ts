@@ -39,3 +39,27 @@ test('a repository that is deleted while it is described is none', async (t) => 
   const late = { ...here.trust, store: { ...store, head: () => heads.pop() ?? store.head(GUN) } }
   assert.equal(await describe(late, GUN, here.clock.now), undefined)
 })
+
+test('of tags that a delegation has signed and clients do not see it is said why', async (t) => {
+  const { here, owner, send } = await owned(t)
+  const [TWO, DEEP] = ['targets/two', 'targets/two/deep']
+  const keys = [makeKey('ecdsa')]
+  owner.delegate(TWO, keys)
+  await send(owner.nextParts('targets'))
+  owner.delegate(DEEP, [makeKey('ecdsa')], { paths: ['v'] })
+  for (const name of ['v1', 'w1', 'w2']) owner.addTarget(name, TWO)
+  owner.addTarget('v2', DEEP)
+  await send(owner.nextParts(TWO, DEEP))
+  const told = async (): Promise<readonly string[] | undefined> =>
+    (await describe(here.trust, GUN, here.clock.now))?.warnings
+  assert.deepEqual(await told(), [])
+  owner.delegate(TWO, keys, { paths: ['v1'] })
+  await send(owner.nextParts('targets'))
+  assert.deepEqual(await told(), [
+    `clients do not see 2 of the tags of ${TWO}: its paths do not allow them`,
+    `clients do not see 1 of the tags of ${DEEP}: its paths do not allow them`,
+  ])
+  owner.delegate(TWO, [makeKey('ecdsa')])
+  await send(owner.nextParts('targets'))
+  assert.deepEqual(await told(), [`clients skip ${TWO}: valid signatures did not meet threshold for ${TWO}`])
+})
