@@ -113,5 +113,5 @@ async function recognise(
       : undefined
   if (found !== undefined) return found
   ctx.set('WWW-Authenticate', 'Basic realm="countersign"')
-  throw new TrustError('UNAUTHENTICATED', 'the user name or password is wrong')
+  throw new TrustError('UNAUTHENTICATED', 'user name, password or API token are wrong, or not valid any more')
 }

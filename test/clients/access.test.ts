@@ -166,7 +166,10 @@ describe('docker, with users', { skip: skipWithout('docker', 'dockerd', 'docker-
     assert.notEqual(refused.code, 0)
     // Right for the registry, not for the trust server: docker says what that says.
     await setPassword.run(worldOf(stage.server.running), { name: 'eve', password: 'another horse' }, { name: 'local' })
-    assert.match((await eve.try('pull', `${repository}:v1`)).text, /unauthorized: the user name or password is wrong/)
+    assert.match(
+      (await eve.try('pull', `${repository}:v1`)).text,
+      /unauthorized: user name, password or API token are wrong/,
+    )
     assert.deepEqual(Object.keys(await alice.signed(repository)), ['v1'])
     const actors = [...stage.server.running.store.journal()].filter(({ gun }) => gun === repository)
     assert.deepEqual([...new Set(actors.map(({ actor }) => actor.name))], ['user:alice'])

@@ -160,7 +160,7 @@ describe('the built-in token endpoint', () => {
       // Not slowed down by those before.
       server.clock.now += 20 * 60_000
     }
-    const message = 'the user name or password is wrong'
+    const message = 'user name, password or API token are wrong, or not valid any more'
     assert.deepEqual([...bodies], [`{"errors":[{"code":"UNAUTHORIZED","message":"${message}"}]}\n`])
   })
 
@@ -318,6 +318,8 @@ describe('the built-in token endpoint', () => {
     }
     server.clock.now += 86_400_000
     assert.equal(await rotate(short), 401)
+    const { body } = await get('scope=', basic('token', short))
+    assert.match(messageIn(body), /API token .*not valid any more/)
   })
 
   test('no password, hash or token is in the journal', () => {
