@@ -8,5 +8,6 @@ import { dockerCredentials, type Credentials } from '../registry/credentials.ts'
  * @param account as docker's configuration names the registry
  */
 export function dockerLogin(account: string): () => Promise<Credentials | undefined> {
-  return () => dockerCredentials(process.env['DOCKER_CONFIG'] || join(homedir(), '.docker'), account)
+  const { DOCKER_CONFIG: directory, DOCKER_AUTH_CONFIG: environment } = process.env
+  return () => dockerCredentials(directory || join(homedir(), '.docker'), account, environment)
 }

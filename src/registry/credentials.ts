@@ -48,14 +48,21 @@ const HELPER = /^[\w.-]+$/
 const HELPER_TIMEOUT = 60_000
 
 /**
- * docker's own credentials for a registry: from a helper program or from `config.json`.
+ * docker's own credentials for a registry: from the environment, from a helper program or from `config.json`.
  *
  * @param directory docker's configuration directory, `~/.docker`
  * @param account as the configuration names the registry
+ * @param environment what DOCKER_AUTH_CONFIG holds: docker 28.3 and later looks there before all else
  * @returns undefined if there are none
  * @throws TrustError BAD_SETTINGS for a configuration that cannot be read
  */
-export async function dockerCredentials(directory: string, account: string): Promise<Credentials | undefined> {
+export async function dockerCredentials(
+  directory: string,
+  account: string,
+  environment = '',
+): Promise<Credentials | undefined> {
+  const given = inEnvironment(environment, account)
+  if (given !== undefined) return given
   const config = await readConfig(join(directory, 'config.json'))
   const helper = config.credHelpers?.[account] ?? config.credsStore
   if (helper) return fromHelper(helper, account)
@@ -64,6 +71,17 @@ export async function dockerCredentials(directory: string, account: string): Pro
   const basic = basicOf(entry)
   if (entry.identitytoken !== '') return { ...basic, identityToken: entry.identitytoken }
   return basic.username === '' && basic.password === '' ? undefined : basic
+}
+
+/** `{"auths":{…}}`, as CI systems give it to their jobs. As for docker: what it cannot read says nothing. */
+function inEnvironment(text: string, account: string): Credentials | undefined {
+  try {
+    const entry = configSchema.parse(JSON.parse(text)).auths?.[account]
+    const found = entry && basicOf(entry)
+    return found?.username === '' ? undefined : (found ?? undefined)
+  } catch {
+    return undefined
+  }
 }
 
 function basicOf({ auth, username, password }: Entry): Credentials {

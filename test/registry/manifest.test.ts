@@ -425,6 +425,31 @@ test('docker’s credentials: what other programs write there, and docker reads'
   }
 })
 
+test('docker’s credentials: those of the environment go before all others, for what they are', async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'countersign-docker-'))
+  t.after(() => rm(directory, { recursive: true }))
+  const entry = (name: string): object => ({ auth: Buffer.from(`${name}:password`).toString('base64') })
+  const named = (username: string): Credentials => ({ username, password: 'password' })
+  await writeFile(
+    join(directory, 'config.json'),
+    JSON.stringify({ auths: { reg: entry('kept'), other: entry('other') } }),
+  )
+  const given = JSON.stringify({ auths: { reg: entry('given') } })
+  assert.deepEqual(await dockerCredentials(directory, 'reg', given), named('given'))
+  assert.deepEqual(await dockerCredentials(directory, 'other', given), named('other'))
+  for (const nothing of [
+    '',
+    '{',
+    'null',
+    '{}',
+    '{"auths":{"reg":{}}}',
+    '{"auths":{"reg":null}}',
+    '{"auths":{"reg":5}}',
+  ]) {
+    assert.deepEqual(await dockerCredentials(directory, 'reg', nothing), named('kept'), nothing)
+  }
+})
+
 test('a credential helper that has nothing to give, or does not answer', { timeout: 10_000 }, async (t) => {
   const directory = await mkdtemp(join(tmpdir(), 'countersign-docker-'))
   t.after(() => rm(directory, { recursive: true }))
