@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { generateKeyPairSync } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { chmod, readFile, stat, writeFile } from 'node:fs/promises'
+import { chmod, open, readFile, stat, writeFile } from 'node:fs/promises'
 import { after, before, describe, test } from 'node:test'
 import { promisify } from 'node:util'
 import { listKeys, showRepository } from '../../src/admin/repositories.ts'
@@ -185,6 +185,20 @@ describe('root keys of persons, at the terminal', () => {
       2,
     )
     assert.deepEqual(await rootOf(GUN), before)
+  })
+
+  test('two who sign the same file at once: neither signature is lost', async () => {
+    await prints(`key rotate ${GUN} snapshot --stage`, /waits for signatures/)
+    await prints(`root show ${GUN} --out both.json`, /^wrote both\.json/)
+    // One types a passphrase while the other one signs.
+    await promisify(execFile)('mkfifo', [terminal.path('typed')])
+    const signing = terminal.run('root sign both.json --key alice.key --key-passphrase-file typed'.split(' '))
+    const typed = await open(terminal.path('typed'), 'w')
+    await prints('root sign both.json --key bob.key --key-passphrase-file file.pass', /^signed this root of /)
+    await typed.writeFile('the passphrase of file\n')
+    await typed.close()
+    assert.equal((await signing).code, 0)
+    await prints(`root publish ${GUN} both.json`, `published root version 3 of ${GUN}\n`)
   })
 
   test('the plan is of what is asked for, and what says nothing is refused', async () => {

@@ -84,8 +84,11 @@ function signAll(pattern: string, { rootKey, passphraseFile, dryRun, json }: Opt
 /** Without any server: the file has what is to be signed, and gets the signatures. */
 function signFile(file: string, keyFile: string, { keyPassphraseFile, dryRun, json }: Options): Promise<void> {
   return run(async () => {
-    const staged = await readStaged(file)
+    // For what it does not hold no passphrase is asked.
+    await readStaged(file)
     const key = await readRootKeyFile(keyFile, keyPassphraseFile)
+    // While it was typed somebody else may have signed.
+    const staged = await readStaged(file)
     const made = signaturesBy(key, staged)
     if (made.length === 0) {
       throw new TrustError('INVALID_PARAMETERS', `${keyFile} is no root key of ${staged.gun}`, {
