@@ -103,7 +103,14 @@ export function reasonOf(error: unknown): string {
   if (error instanceof TrustError || !(error instanceof Error)) return messageOf(error)
   // Of a name with several addresses the first says it.
   const cause: unknown = error instanceof AggregateError ? error.errors[0] : error.cause
-  return cause === undefined ? error.message : reasonOf(cause)
+  return cause === undefined ? ownReason(error) : reasonOf(cause)
+}
+
+/** OpenSSL's errors name the lines of its code in which they arose, and end with a line feed. */
+function ownReason(error: Error & { readonly code?: unknown; readonly reason?: unknown }): string {
+  const { code, reason, message } = error
+  if (code === 'ERR_SSL_WRONG_VERSION_NUMBER') return 'what answers there speaks no TLS'
+  return String(code).startsWith('ERR_SSL_') && typeof reason === 'string' ? reason : message
 }
 
 /** An error on its way to another thread or process, which would keep neither its class nor its code. */

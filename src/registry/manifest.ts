@@ -78,6 +78,13 @@ async function manifestIn(
   if (response.status === 401 || response.status === 403) {
     throw failure(registry, 'wants other credentials', 'docker login, with the account that may pull it')
   }
+  if (response.status === 400 && url.protocol === 'http:') {
+    throw failure(
+      registry,
+      'answers 400',
+      'it may speak TLS, which is not asked for on this machine: say digest and size',
+    )
+  }
   if (response.status !== 200) throw failure(registry, `answers ${response.status}`)
   // A login page, or a manifest of the first kind, which docker does not sign.
   const type = response.headers.get('content-type')?.split(';')[0]?.trim() ?? 'nothing that it names'

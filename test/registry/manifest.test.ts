@@ -476,6 +476,26 @@ test('a credential helper that has nothing to give, or does not answer', { timeo
   await assert.rejects(helper('sleep 5 & echo {}'), { message: /which does not answer$/ })
 })
 
+test('a registry that speaks no TLS, and one of this machine that does', async (t) => {
+  const { place } = await registry(t, (_, response) => response.writeHead(400).end())
+  await assert.rejects(readManifest({ ...place, url: place.url.replace('http:', 'https:') }, 'v1', alice), {
+    hint: 'what answers there speaks no TLS; check the name, and that it is up',
+  })
+  // As Go's servers answer what is no TLS.
+  await assert.rejects(readManifest(place, 'v1', alice), {
+    message: `the registry ${place.url} answers 400`,
+    hint: 'it may speak TLS, which is not asked for on this machine: say digest and size',
+  })
+  const server = createTlsServer({}, () => undefined).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.after(() => server.close())
+  const url = `https://127.0.0.1:${(server.address() as AddressInfo).port}`
+  // The words of OpenSSL, without the lines of its code.
+  await assert.rejects(readManifest({ ...place, url }, 'v1', alice), {
+    hint: /^ssl\/tls alert [\w ]+; check the name, and that it is up$/,
+  })
+})
+
 test('a registry whose certificate a private authority signed: what it is said for, and not options of Node', async (t) => {
   const { certificate: cert, key } = tlsIdentity()
   const server = createTlsServer({ cert, key }, (_, response) => response.end()).listen(0, '127.0.0.1')
