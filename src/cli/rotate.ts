@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { parsePattern } from '../access/grant.ts'
 import { matches } from '../access/permission.ts'
 import { listRepositories } from '../admin/repositories.ts'
-import { planRoot, stageNextRoot } from '../admin/roots.ts'
+import { planRoot } from '../admin/roots.ts'
 import { TrustError } from '../errors.ts'
 import { keysText } from '../repository/rotated-roles.ts'
 import { parseGun, typed } from '../tuf/gun.ts'
@@ -16,7 +16,7 @@ import { isRenewal, nextAuthority, saysAuthority } from './root-authority.ts'
 import { PASSPHRASE_OPTION, RootKeyring } from './root-keys.ts'
 import { plan, type PlanOptions } from './rotation-plan.ts'
 import { EXIT, withConnection } from './run.ts'
-import { stageAndPublish } from './sign-root.ts'
+import { stageAndPublish, stageAs } from './sign-root.ts'
 
 interface Options extends PlanOptions {
   all?: true
@@ -77,26 +77,27 @@ async function rotateOne(
 ): Promise<Rotated> {
   const roles = await rolesIn(connection, gun, asked)
   const held = roles.filter((role): role is HeldRole => role !== 'root')
+  const next = held.length < roles.length ? await authority(connection, keyring, gun, roles, options) : undefined
   const change =
-    held.length < roles.length
-      ? { what: 'root' as const, ...(await authority(connection, keyring, gun, roles, options)), roles: held }
-      : { what: 'keys' as const, roles: held }
+    next === undefined
+      ? { what: 'keys' as const, roles: held }
+      : { what: 'root' as const, certificates: next.certificates, threshold: next.threshold, roles: held }
   if (options.stage === true) {
-    await connection.call(stageNextRoot, { gun, change })
+    await stageAs(connection, gun, change, next?.version)
     return { gun, roles, ...WAITS }
   }
-  const { version } = await stageAndPublish(connection, keyring, gun, change)
+  const { version } = await stageAndPublish(connection, keyring, gun, change, next?.version)
   return version === undefined ? { gun, roles, ...WAITS } : { gun, roles, state: 'rotated', version }
 }
 
-/** Certificates of the root keys from now on; their passphrases are asked for. */
+/** Certificates of the root keys from now on; their passphrases are asked for. @returns also the version of the next root */
 async function authority(
   connection: Connection,
   keyring: RootKeyring,
   gun: string,
   roles: readonly BaseRole[],
   options: Options,
-): Promise<{ certificates: string[]; threshold: number }> {
+): Promise<{ certificates: string[]; threshold: number; version: number }> {
   const before = await connection.call(planRoot, { gun, roles })
   // Whatever root keys were said, and whoever has them.
   const [obstacle] = before.obstacles
@@ -106,7 +107,7 @@ async function authority(
   for (const { name } of keys) {
     certificates.push(await keyring.certificate(await keyring.open(name), before.commonName, options.renew))
   }
-  return { certificates, threshold }
+  return { certificates, threshold, version: before.version }
 }
 
 function show(outcomes: readonly Rotated[], { renew }: Options): void {

@@ -12,6 +12,8 @@ import { typed } from '../tuf/gun.ts'
 import type { Connection } from './connection.ts'
 import { named, type RootKeyring } from './root-keys.ts'
 
+type RootChange = z.input<typeof stageNextRoot.input>['change']
+
 /** Signatures of a root key over a staged root: one for each certificate of it that the former or the new root names. */
 export function signaturesBy(key: KeyObject, { payload, former, own }: StagedRootDescription): EncodedSignature[] {
   const keyId = rootKeyId(rootPublicKey(key))
@@ -67,23 +69,48 @@ async function signThis(
 }
 
 /**
+ * Stage a root.
+ *
+ * @param version that it must have: what it is made of was read before passphrases were typed, and another admin may have
+ *   taken a root key away since; undefined: any
+ * @throws TrustError WRONG_STATE if it has another one; nothing is left of it then
+ */
+export async function stageAs(
+  connection: Connection,
+  gun: string,
+  change: RootChange,
+  version: number | undefined,
+  dryRun = false,
+): Promise<StagedRootDescription> {
+  const staged = await connection.call(stageNextRoot, { gun, change }, dryRun)
+  if (version === undefined || staged.version === version) return staged
+  if (!dryRun) await discardThis(connection, staged).catch(() => undefined)
+  throw new TrustError('WRONG_STATE', `another root of ${gun} was published meanwhile`, {
+    hint: `look at what it names ("countersign repo show ${typed(gun)}"), then type it again`,
+  })
+}
+
+/**
  * Stage a root, sign it and publish it, or leave nothing behind: a wrong passphrase must not stand in the way of the
  * next try, so passphrases are asked for first. What only lacks signatures of others waits for them.
+ *
+ * @param version as for `stageAs`
  */
 export async function stageAndPublish(
   connection: Connection,
   keyring: RootKeyring,
   gun: string,
-  change: z.input<typeof stageNextRoot.input>['change'],
+  change: RootChange,
+  version?: number,
 ): Promise<Awaited<ReturnType<typeof signAndPublish>>> {
-  const rehearsed = await connection.call(stageNextRoot, { gun, change }, true)
+  const rehearsed = await stageAs(connection, gun, change, version, true)
   const opened = new Set<string>()
   for (const { name, keyId } of await signersOf(keyring)) {
     if (!isWanted(rehearsed, keyId, opened)) continue
     await keyring.open(name)
     opened.add(keyId)
   }
-  const staged = await connection.call(stageNextRoot, { gun, change })
+  const staged = await stageAs(connection, gun, change, version)
   try {
     return await signThis(connection, keyring, staged)
   } catch (error) {

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
-import { writeFile } from 'node:fs/promises'
+import { execFile } from 'node:child_process'
+import { open, writeFile } from 'node:fs/promises'
 import { after, before, describe, test } from 'node:test'
+import { promisify } from 'node:util'
 import { showRepository } from '../../src/admin/repositories.ts'
 import { asOwner, makeRootKeys } from '../support/owner.ts'
 import { Terminal } from './terminal.ts'
@@ -33,6 +35,28 @@ describe('which of the root keys sign', () => {
     await prints(`key rotate ${ONE} timestamp --stage`, /waits/)
     await prints(`root show ${ONE}`, /of the new root itself: 1 of these keys\n {4}ID bob: not yet\n/)
     await prints(`root sign ${ONE} ${BOB}`, `published root version 3 of ${ONE}\n`)
+  })
+
+  test('a root key that was taken away while a passphrase was typed does not come back', async () => {
+    const server = await terminal.host()
+    await promisify(execFile)('mkfifo', [terminal.path('typed')])
+    const rotating = terminal.run(`key rotate ${TWO} root --root-key alice carol --passphrase-file typed`.split(' '))
+    const typed = await open(terminal.path('typed'), 'w')
+    await prints(`key rotate ${TWO} root --root-key alice --passphrase-file alice.pass`, /^rotated the root key of /)
+    await typed.writeFile('the passphrase of alice\n')
+    await typed.close()
+    const { code, stderr } = await rotating
+    assert.deepEqual(
+      [code, stderr],
+      [
+        2,
+        `error: another root of ${TWO} was published meanwhile\n` +
+          `hint: look at what it names ("countersign repo show ${TWO}"), then type it again\n`,
+      ],
+    )
+    await prints(`root show ${TWO}`, /no root of .* waits/, 1)
+    await prints(`key rotate ${TWO} root --renew --plan`, /signed by 1 of:\n {4}ID alice\n {2}from then on/)
+    await server.end()
   })
 
   test('of two names the one by which the key is here; one that is offline, or not here, is said before', async () => {
