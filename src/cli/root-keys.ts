@@ -153,7 +153,12 @@ export class RootKeyring {
   async openOrCreate(name: string | undefined): Promise<OpenRootKey> {
     const wanted = name ?? DEFAULT_ROOT_KEY
     if (name === undefined && !(await this.records()).some((each) => each.name === wanted)) {
-      const made = await this.create(wanted)
+      const made = await this.create(wanted).catch((error: unknown) => {
+        // Another command was faster.
+        if (error instanceof TrustError && error.code === 'WRONG_STATE') return undefined
+        throw error
+      })
+      if (made === undefined) return this.open(wanted)
       const advice = `keep its passphrase, and a copy of it ("countersign root export ${wanted} FILE")`
       note(this.#dryRun ? `would make the root key ${wanted}` : `made the root key ${wanted}: ${advice}`)
       return made

@@ -15,7 +15,7 @@ import { startTestServer } from '../support/server.ts'
 
 const ACTOR = { name: 'local' }
 
-async function keyringOf(t: TestContext): Promise<{ world: World; keyring: RootKeyring }> {
+async function keyringOf(t: TestContext): Promise<{ world: World; keyring: RootKeyring; another: RootKeyring }> {
   const server = await startTestServer({ transport: 'plain' })
   t.after(() => server.stop())
   const world = worldOf(server.running)
@@ -25,7 +25,8 @@ async function keyringOf(t: TestContext): Promise<{ world: World; keyring: RootK
   }
   const passphraseFile = join(server.directory, 'passphrase')
   await writeFile(passphraseFile, 'correct horse battery', { mode: 0o600 })
-  return { world, keyring: new RootKeyring(connection, passphraseFile) }
+  const keyring = (): RootKeyring => new RootKeyring(connection, passphraseFile)
+  return { world, keyring: keyring(), another: keyring() }
 }
 
 test('a command that opened a root key does not bring it back after it was taken offline', async (t) => {
@@ -38,6 +39,13 @@ test('a command that opened a root key does not bring it back after it was taken
   await saveRootKey.run(world, { name, public: publicKey, certificates: {} }, ACTOR)
   const [kept] = await listRootKeys.run(world, {}, ACTOR)
   assert.partialDeepStrictEqual(kept, { name, sealed: null, certificates: { 'docker.io/acme/*': certificate } })
+})
+
+test('of two first repositories at once both are signed with the one root key that was made', async (t) => {
+  const { keyring, another } = await keyringOf(t)
+  const opened = await Promise.all([keyring.openOrCreate(undefined), another.openOrCreate(undefined)])
+  const [first, second] = opened.map(({ record, key }) => [record.keyId, rootPublicKey(key)])
+  assert.deepEqual(first, second)
 })
 
 test('nor after it was removed: nobody has a file of it', async (t) => {
