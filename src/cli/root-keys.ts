@@ -134,7 +134,8 @@ export class RootKeyring {
   async certificate({ record, key }: OpenRootKey, commonName: string, renew = false): Promise<string> {
     const shared = commonName.endsWith('*')
     // A repository may be called "constructor".
-    const kept = Object.hasOwn(record.certificates, commonName) ? record.certificates[commonName] : undefined
+    const { certificates } = shared ? await this.#asItIs(record) : record
+    const kept = Object.hasOwn(certificates, commonName) ? certificates[commonName] : undefined
     const made = `${record.name} ${commonName}`
     if (kept !== undefined && (renew ? this.#renewed.has(made) : isLasting(kept))) return kept
     const { public: text } = await issueRootCertificate(key, commonName, Date.now())
@@ -147,6 +148,12 @@ export class RootKeyring {
     this.#opened.set(name, { record: saved, key })
     this.#renewed.add(made)
     return text
+  }
+
+  /** While its passphrase was typed another command may have kept a certificate with it. */
+  async #asItIs(record: RootKey): Promise<RootKey> {
+    const isIt = (each: RootKey): boolean => each.name === record.name && each.public === record.public
+    return (await this.records()).find(isIt) ?? record
   }
 
   /** The named one; the default one is made at its first use. */

@@ -48,6 +48,15 @@ test('of two first repositories at once both are signed with the one root key th
   assert.deepEqual(first, second)
 })
 
+test('a certificate that many repositories share is the one of a command that was faster', async (t) => {
+  const { keyring, another } = await keyringOf(t)
+  const mine = await keyring.create('owner')
+  const theirs = await another.open('owner')
+  const certificate = await another.certificate(theirs, 'docker.io/acme/*')
+  assert.equal(await keyring.certificate(mine, 'docker.io/acme/*'), certificate)
+  assert.notEqual(await keyring.certificate(mine, 'docker.io/acme/*', true), certificate)
+})
+
 test('nor after it was removed: nobody has a file of it', async (t) => {
   const { world, keyring } = await keyringOf(t)
   const opened = await keyring.create('owner')
