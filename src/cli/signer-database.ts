@@ -66,7 +66,8 @@ function namedCells(header: readonly string[], cells: readonly string[]): Readon
 
 /** RFC 4180, but for line breaks inside a cell, which no column of this table has. */
 function cellsOf(line: string): string[] {
-  return [...line.matchAll(/(?:^|,)(?:"((?:[^"]|"")*)"|([^,]*))/g)].map(([, quoted, plain = '']) => {
+  // With a comma before each no match is empty: after one that is, the next character would be skipped.
+  return [...`,${line}`.matchAll(/,(?:"((?:[^"]|"")*)"|([^,]*))/g)].map(([, quoted, plain = '']) => {
     return quoted?.replaceAll('""', '"') ?? plain
   })
 }

@@ -185,9 +185,9 @@ describe('countersign key import', () => {
     const hex = Buffer.from(ecdsa.jwe).toString('hex')
     // As PostgreSQL and MySQL write them.
     const lines = [`\\x${hex}`, `0x${hex.toUpperCase()}`].map(
-      (bytes) => `timestamp,"example.org/a,""b""",${ecdsa.keyId},${bytes},ecdsa,`,
+      (bytes) => `,timestamp,"example.org/a,""b""",${ecdsa.keyId},${bytes},ecdsa,`,
     )
-    lines.unshift('role,gun,key_id,private,algorithm,last_used')
+    lines.unshift('deleted_at,role,gun,key_id,private,algorithm,last_used')
     // As spreadsheets of some systems begin it.
     await writeFile(terminal.path('rows.csv'), `\uFEFF${lines.join('\r\n')}`)
     const args = ['key', 'import', '--signer-database', 'rows.csv', '--passphrase-file', 'vector', '--json']
