@@ -1,10 +1,11 @@
 import type { Command } from 'commander'
 import { hash } from 'node:crypto'
 import { adoptRepository } from '../admin/adopt.ts'
+import { listStagedRoots } from '../admin/roots.ts'
 import type { Adopted } from '../repository/adoption/adopt.ts'
 import { takeOverCommand } from '../repository/signed-here.ts'
 import type { ForeignDocument } from '../registry/trust-data.ts'
-import { parseGun, type Gun } from '../tuf/gun.ts'
+import { parseGun, typed, type Gun } from '../tuf/gun.ts'
 import type { Connection } from './connection.ts'
 import { inEach, withHints, type Failed } from './fleet.ts'
 import { readGiven } from './given-file.ts'
@@ -62,7 +63,7 @@ function adopt(names: string[], options: Options, command: Command): Promise<voi
       return adoptOne(connection, gun, await readTrustData(sourceAt(from, gun), gun), trustedRoot, dryRun)
     })
     if (json === true) printJson(rows)
-    else print(show(rows, dryRun))
+    else print(show(rows, dryRun, dryRun === true ? [] : await nextSteps(connection, rows)))
     return rows.every(({ state }) => state !== 'failed') ? EXIT.ok : EXIT.negative
   })
 }
@@ -79,7 +80,23 @@ async function adoptOne(
   return { ...adopted, state: adopted.changed ? 'adopted' : 'as before' }
 }
 
-function show(rows: readonly Row[], dryRun: true | undefined): string {
+/** What makes this server sign those that it does not sign yet; where a root waits already, no other one can be made. */
+async function nextSteps(connection: Connection, rows: readonly Row[]): Promise<string[]> {
+  const waiting = new Set(rows.flatMap((row) => (row.state === 'failed' || row.signedHere ? [] : [row.gun])))
+  if (waiting.size === 0) return []
+  // What was done is said all the same, where the server has stopped since.
+  const roots = await connection.call(listStagedRoots, {}).catch(() => [])
+  const staged = new Set(roots.map(({ gun }) => gun))
+  const [only = ''] = waiting
+  const fresh = [...waiting].filter((gun) => !staged.has(gun))
+  if (waiting.size === 1) {
+    const gun = parseGun(only)
+    return [fresh.length === 1 ? takeOverCommand(gun) : `countersign root show ${typed(gun)}`]
+  }
+  return [...(fresh.length > 0 ? [ALL_NEXT] : []), ...(fresh.length < waiting.size ? ['countersign root waiting'] : [])]
+}
+
+function show(rows: readonly Row[], dryRun: true | undefined, next: readonly string[]): string {
   const now = Date.now()
   const cells = rows.map((row): string[] => {
     if (row.state === 'failed') return [row.gun, row.state]
@@ -101,11 +118,8 @@ function show(rows: readonly Row[], dryRun: true | undefined): string {
   const errors = failed.map(({ gun, error }) => `${gun}: ${error}`)
   const done = rows.filter((row) => row.state !== 'failed')
   const warnings = done.flatMap((row) => row.warnings.map((warning) => `${row.gun}: ${warning}`))
-  const waiting = dryRun === true ? [] : done.filter(({ signedHere }) => !signedHere)
-  const [only] = waiting
-  const next = only && waiting.length === 1 ? takeOverCommand(parseGun(only.gun)) : ALL_NEXT
   return (
     withWarnings(withHints(withErrors(text, errors), failed), { warnings }) +
-    (only === undefined ? '' : `${NEXT}\n  ${next}`)
+    (next.length === 0 ? '' : `${NEXT}\n${next.map((command) => `  ${command}`).join('\n')}`)
   )
 }

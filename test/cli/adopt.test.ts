@@ -215,6 +215,20 @@ describe('countersign repo adopt', () => {
     assert.deepEqual([renewed.stdout, renewed.code], ['', 2])
   })
 
+  test('where a root waits already, it is that which is to be signed: no other one can be made', async () => {
+    const away = `countersign root show ${APP} --out FILE`
+    await on(here, `key rotate ${APP} snapshot --stage`)
+    const asBefore = [HEAD.replace('STATE   ', 'STATE     '), row(APP, 'as before', 3)]
+    await prints([APP], [...asBefore, NEXT, `  countersign root show ${APP}`])
+    for (const typed of [`root show ${APP}`, `root sign ${APP}`]) {
+      const { stdout } = await here.run(typed.split(' '))
+      assert.ok(stdout.endsWith(`\nnext: ${away}, which who has such a key signs\n`), stdout)
+    }
+    const both = [...asBefore, row(WEB, 'as before'), NEXT]
+    await prints([APP, WEB], [...both, "  countersign key rotate '*' snapshot --adopted", '  countersign root waiting'])
+    await on(here, `root discard ${APP}`)
+  })
+
   test('signed here from the next root on; nothing takes its place then', async () => {
     await on(here, 'root import acme root.key --passphrase-file pass --key-passphrase-file pass')
     assert.match(

@@ -23,7 +23,7 @@ test('a command that names a repository can be copied to a shell, whatever the n
     const words = takeOverCommand(gun).replace('countersign', String.raw`printf '%s\n'`)
     assert.equal(shell(words), `key\nrotate\n${name}\nsnapshot\n`)
   }
-  const need = { threshold: 1, keys: [] }
+  const need = { threshold: 1, keys: [{ id: 'a', keyId: 'a', signed: false }] }
   const staged = {
     version: 2,
     payload: {},
@@ -35,7 +35,7 @@ test('a command that names a repository can be copied to a shell, whatever the n
     own: need,
     complete: false,
   }
-  const said = stagedForPeople({ ...staged, gun: "a/it's" }, [])
+  const said = stagedForPeople({ ...staged, gun: "a/it's" }, [{ keyId: 'a', name: 'a', holder: 'sealed here' }])
   assert.match(said, /countersign root sign 'a\/it'\\''s'\n.*countersign root show 'a\/it'\\''s' --out FILE$/)
   assert.equal(typed(parseGun('docker.io/library/alpine')), 'docker.io/library/alpine')
 })

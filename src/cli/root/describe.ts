@@ -18,13 +18,14 @@ export function stagedForPeople(
     ...(former === undefined ? [] : [`  of the root in force: ${needText(former, known)}`]),
     `  of the new root itself: ${needText(own, known)}`,
   ]
-  const next = complete
-    ? [`next: countersign root publish ${typed(gun)}`]
-    : [
-        `next: countersign root sign ${typed(gun)}`,
-        `with a key that is elsewhere: countersign root show ${typed(gun)} --out FILE`,
-      ]
-  return [...lines, ...next].join('\n')
+  const needed = [...(former?.keys ?? []), ...own.keys].filter(({ signed }) => !signed)
+  const here = known.filter(({ holder }) => holder === 'sealed here').map(({ keyId }) => keyId)
+  const away = `countersign root show ${typed(gun)} --out FILE`
+  if (complete) lines.push(`next: countersign root publish ${typed(gun)}`)
+  else if (needed.some(({ keyId }) => here.includes(keyId))) {
+    lines.push(`next: countersign root sign ${typed(gun)}`, `with a key that is elsewhere: ${away}`)
+  } else lines.push(`next: ${away}, which who has such a key signs`)
+  return lines.join('\n')
 }
 
 /**
