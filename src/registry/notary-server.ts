@@ -16,6 +16,11 @@ interface NotaryServerOptions {
   readonly credentials: () => Promise<Credentials | undefined>
 }
 
+/** Before it hands out a timestamp it makes a snapshot anew that has ended; without the key for it it cannot. */
+const ENDED =
+  'a Notary server answers so, for one, where the snapshot has ended and its publisher alone could sign another:' +
+  ' then take it from a cache (--from ~/.docker/trust)'
+
 /** A scope that gives no more than reading: what a token is good for, the server that gets it can do elsewhere too. */
 const PULL_SCOPE = /^repository:[^\s,]+:pull$/
 
@@ -54,7 +59,8 @@ export function notaryServer(url: string, gun: Gun, options: NotaryServerOptions
         if (response.status === 401 || response.status === 403) {
           throw failure(server, 'wants other credentials', `docker login ${server.account}, as one who may pull ${gun}`)
         }
-        throw failure(server, `answers ${response.status}`)
+        const ended = role === 'timestamp' && response.status === 500
+        throw failure(server, `answers ${response.status}`, ended ? ENDED : undefined)
       } catch (error) {
         throw certificateFault(error, '--tlscacert FILE') ?? error
       }

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
-import { copyFile, mkdir, mkdtemp } from 'node:fs/promises'
+import { copyFile, mkdir, mkdtemp, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { checkStore } from '../../src/admin/repositories.ts'
 import { goServerMissing, startGoServer, type GoServer } from '../support/go-server.ts'
+import { timeText } from '../support/metadata-file.ts'
+import { keysFrom, TrustWorld } from '../support/trust-world.ts'
 import { delegationKey } from './support/delegation-key.ts'
 import { DockerClient } from './support/docker.ts'
 import { Engine } from './support/engine.ts'
@@ -300,6 +302,35 @@ test(
       assert.match(succeeded(await inspect(gun, home, stage)).stdout, /"SignedTag": "v1"/)
     }
     for (const client of readers) assert.deepEqual(await client.list(gun), ['v1 targets'])
+    assert.deepEqual(await stage.server.check(), [])
+  },
+)
+
+test(
+  'a publisher’s snapshot that has ended is nowhere but in caches, and made anew by the next root',
+  { skip },
+  async () => {
+    const life = 8_000
+    const gun = 'example.org/ended/snapshot'
+    const now = Date.now()
+    const endpoint = { url: go.url, ca: await readFile(go.caFile, 'utf8') }
+    const owner = await TrustWorld.create({ gun, now, serverKeys: keysFrom(endpoint, gun) })
+    owner.snapshot.expires = timeText(now + life)
+    await owner.publishFirst(endpoint)
+    const reader = await person(go)
+    assert.deepEqual(await reader.list(gun), ['v1 targets'])
+    await pause(Math.max(0, now + life + 1_000 - Date.now()))
+    stage.server.clock.now = Date.now()
+    const { code, stderr } = await type('repo', 'adopt', gun, ...fromGo())
+    assert.equal(code, 2)
+    assert.match(stderr, /answers 500\nhint: .*: then take it from a cache/)
+    const { warnings } = await adopt(gun, '--from', reader.directory)
+    assert.match(warnings.join('\n'), /^snapshot expired at /)
+    const [key] = owner.signers.get('root') ?? []
+    await importRoot('ended', await stage.file(String(key?.privateKey.export({ type: 'pkcs8', format: 'pem' }))))
+    await done('key', 'rotate', gun, 'snapshot', '--passphrase-file', passphrase)
+    reader.use(stage)
+    for (const client of [reader, await stage.client()]) assert.deepEqual(await client.list(gun), ['v1 targets'])
     assert.deepEqual(await stage.server.check(), [])
   },
 )

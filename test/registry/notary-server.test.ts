@@ -164,6 +164,10 @@ test('what a server may answer otherwise is an error that says so, without the p
     assert.ok(asked.length <= 2, name)
   }
   assert.deepEqual(elsewhere.asked, [])
+  const ended = await oddServer(t, (_, response) => response.writeHead(500).end())
+  const source = notaryServer(ended.url, GUN, { credentials: alice })
+  await assert.rejects(source.document('timestamp'), { hint: /^a Notary server answers so, .* the snapshot has ended/ })
+  await assert.rejects(source.document('targets'), { hint: undefined })
   const limit = await oddServer(t, (_, response) => response.end(Buffer.alloc(1024 * 1024 + 1)))
   const larger = await notaryServer(limit.url, GUN, { credentials: alice }).document('targets')
   assert.equal(larger?.length, 1024 * 1024 + 1)
