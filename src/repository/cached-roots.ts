@@ -23,6 +23,9 @@ export async function storedRoots(trust: Readable, gun: Gun, newest: number): Pr
   return roots
 }
 
+/** A client takes the newest root at once where keys of its own root have signed it. */
+const SAME_KEY = 'those do whose root key is still in force'
+
 /**
  * A client walks from its own root to the newest, version by version: each signed by the keys of the one before, and by
  * its own, whose certificates must be valid at this moment; those of the cached root too (wire spec §6.2, §19.24).
@@ -46,8 +49,8 @@ export async function cachedRoots(
     const next = roots.get(version + 1)
     if (version < newest && next === undefined) broken ??= `version ${version + 1} is not stored`
     if (root === undefined) {
-      // Who has one that is not here cannot be told whether it leads on, but where it does not.
-      if (broken !== undefined) found.push({ version, follows: false, why: broken })
+      // Who has one that is not here cannot be told whether it leads on, but where it does only if its key is the same.
+      if (broken !== undefined) found.push({ version, follows: false, why: `${broken}; ${SAME_KEY}` })
       continue
     }
     if (version < newest && broken === undefined && next !== undefined) {

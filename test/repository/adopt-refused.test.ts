@@ -63,7 +63,7 @@ test('roots that ended long ago still lead to the current one; older ones may be
   const { cachedRoots = [] } = (await planRotation(here.trust, GUN, ['snapshot'], NOW)) ?? {}
   assert.deepEqual(
     cachedRoots.filter(({ follows }) => !follows),
-    [{ version: 1, follows: false, why: 'version 2 is not stored' }],
+    [{ version: 1, follows: false, why: 'version 2 is not stored; those do whose root key is still in force' }],
   )
   assert.deepEqual((await here.check()).findings, [])
   assert.deepEqual((await adoptOn(here, all)).roots, { first: 1, last: 4 })

@@ -60,9 +60,10 @@ export async function lookAt(
   }
   const first = roots[0]?.version ?? last
   if (first > 2) {
-    // The one just before it leads to it.
+    // The one just before it leads to it; clients try the newest before they look for what is between.
     const which = `clients that have a root older than version ${first - 1} cached`
-    warnings.push(`${which} cannot follow, and must forget it: rm -r ~/.docker/trust/tuf/${typed(gun)}`)
+    const forget = `must forget theirs: rm -r ~/.docker/trust/tuf/${typed(gun)}`
+    warnings.push(`${which} follow only where its root key has signed version ${last} too; others ${forget}`)
   }
   return {
     roots: { first, last },
