@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { allTokens } from '../access/api-token.ts'
 import { allEndings, DAMAGED, type Ending } from '../repository/expiry.ts'
-import { heldRoles } from '../repository/rotation-policy.ts'
+import { heldRoles } from '../repository/roots/rotation-policy.ts'
 import type { Gun } from '../tuf/gun.ts'
 import type { Root } from '../tuf/root.ts'
 import { list, time } from './answers.ts'

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { damageIn, TrustError } from '../errors.ts'
 import { changeRecords } from '../repository/change.ts'
-import { rootKeyUses } from '../repository/root-key-uses.ts'
+import { rootKeyUses } from '../repository/roots/key-uses.ts'
 import type { LevelStore } from '../store/level.ts'
 import { typed } from '../tuf/gun.ts'
 import { done, texts } from './answers.ts'

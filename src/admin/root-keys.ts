@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { TrustError } from '../errors.ts'
 import { changeRecords } from '../repository/change.ts'
-import type { RootKeyPlaces } from '../repository/root-renewal.ts'
+import type { RootKeyPlaces } from '../repository/roots/renewal.ts'
 import { rootKeyId } from '../signing/root-key.ts'
 import { findRecords, type FoundRecords } from '../store/found-records.ts'
 import { keyId, milliseconds } from './answers.ts'

@@ -1,13 +1,18 @@
 import { z } from 'zod'
-import { prepareFirstRoot, prepareRotation, type PreparedRoot, type RootAuthority } from '../repository/prepare-root.ts'
+import {
+  prepareFirstRoot,
+  prepareRotation,
+  type PreparedRoot,
+  type RootAuthority,
+} from '../repository/roots/prepare.ts'
 import { parsePattern } from '../access/grant.ts'
 import { matches } from '../access/permission.ts'
 import { damageIn, noSuchRepository } from '../errors.ts'
-import { publishStagedRoot } from '../repository/publish-root.ts'
-import { inOrder, newKeysText } from '../repository/rotated-roles.ts'
-import { planRotation } from '../repository/rotation-plan.ts'
-import { discardStagedRoot, signStagedRoot, stageRoot } from '../repository/stage-root.ts'
-import { describeStagedRoot, stagedRoot, stagedRoots } from '../repository/staged-root.ts'
+import { publishStagedRoot } from '../repository/roots/publish.ts'
+import { inOrder, newKeysText } from '../repository/roots/rotated-roles.ts'
+import { planRotation } from '../repository/roots/rotation-plan.ts'
+import { discardStagedRoot, signStagedRoot, stageRoot } from '../repository/roots/stage.ts'
+import { describeStagedRoot, stagedRoot, stagedRoots } from '../repository/roots/staged.ts'
 import type { Head } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
 import { BASE_ROLES, type BaseRole } from '../tuf/role.ts'

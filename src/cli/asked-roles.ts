@@ -1,6 +1,6 @@
 import { listKeys } from '../admin/repositories.ts'
 import { TrustError } from '../errors.ts'
-import { inOrder } from '../repository/rotated-roles.ts'
+import { inOrder } from '../repository/roots/rotated-roles.ts'
 import { typed } from '../tuf/gun.ts'
 import { BASE_ROLES, type BaseRole } from '../tuf/role.ts'
 import type { Connection } from './connection.ts'

@@ -1,5 +1,5 @@
 import { TrustError } from '../errors.ts'
-import { stagedRoots } from '../repository/staged-root.ts'
+import { stagedRoots } from '../repository/roots/staged.ts'
 import type { Trust } from '../repository/trust.ts'
 import { Gauge, type Registry } from './prometheus.ts'
 

@@ -12,7 +12,7 @@ import { currentOf, recallCurrent } from './current.ts'
 import { damagedAmong, putBack } from './put-back.ts'
 import { notSignedHere, signedHere } from './signed-here.ts'
 import { heldKeys } from './sign-role.ts'
-import { withoutStagedRoot } from './staged-root.ts'
+import { withoutStagedRoot } from './roots/staged.ts'
 import type { Trust } from './trust.ts'
 import { verifyUploadsAhead } from './verify-ahead.ts'
 

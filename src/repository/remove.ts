@@ -1,7 +1,7 @@
 import type { Actor } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
 import { change } from './change.ts'
-import { withoutStagedRoot } from './staged-root.ts'
+import { withoutStagedRoot } from './roots/staged.ts'
 import { lostTags } from './tag-changes.ts'
 import type { Trust } from './trust.ts'
 

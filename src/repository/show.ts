@@ -12,9 +12,9 @@ import type { RoleKeys } from '../tuf/threshold.ts'
 import { whySkipped } from './client-view.ts'
 import { currentRoot, loadCurrent } from './current.ts'
 import { EXPIRY_HORIZON, rootCertificatesEnd } from './expiry.ts'
-import { rootRenewal, type RootKeyPlaces } from './root-renewal.ts'
+import { rootRenewal, type RootKeyPlaces } from './roots/renewal.ts'
 import { signedHere, takeOverCommand } from './signed-here.ts'
-import { isStaged, signStagedCommand } from './staged-root.ts'
+import { isStaged, signStagedCommand } from './roots/staged.ts'
 import type { Readable } from './trust.ts'
 
 /** A key of a role, for people. */

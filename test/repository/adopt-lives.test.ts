@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { prepareRotation } from '../../src/repository/prepare-root.ts'
+import { prepareRotation } from '../../src/repository/roots/prepare.ts'
 import { remove } from '../../src/repository/remove.ts'
 import { importKey, type Imported } from '../../src/repository/import-key.ts'
 import { renewDue } from '../../src/repository/renew-loop.ts'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { rootKeyUses } from '../../src/repository/root-key-uses.ts'
+import { rootKeyUses } from '../../src/repository/roots/key-uses.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
 import { localTrustFor } from '../support/local-trust.ts'
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { viewAsClient } from '../../src/repository/client-view.ts'
-import { planRotation } from '../../src/repository/rotation-plan.ts'
+import { planRotation } from '../../src/repository/roots/rotation-plan.ts'
 import { GUN, owned } from '../support/owned-repository.ts'
 
 test('a repository with many roots: requests have their turn between two of them', async (t) => {

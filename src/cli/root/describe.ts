@@ -1,5 +1,5 @@
 import type { StagedRootRow } from '../../admin/root-answers.ts'
-import { rootOf, type SigningNeed, type StagedRootDescription } from '../../repository/staged-root.ts'
+import { rootOf, type SigningNeed, type StagedRootDescription } from '../../repository/roots/staged.ts'
 import { canonicalKeyId } from '../../tuf/key.ts'
 import { typed } from '../../tuf/gun.ts'
 import { BASE_ROLES } from '../../tuf/role.ts'

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { listStagedRoots } from '../../admin/roots.ts'
 import { TrustError } from '../../errors.ts'
-import { withSignatures } from '../../repository/staged-root.ts'
+import { withSignatures } from '../../repository/roots/staged.ts'
 import { typed } from '../../tuf/gun.ts'
 import { inEach, oneGun, outcomeTable, WAITING_HINT } from '../fleet.ts'
 import { knownRootKeys } from '../known-root-keys.ts'

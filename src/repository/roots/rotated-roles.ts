@@ -1,4 +1,4 @@
-import type { BaseRole, HeldRole } from '../tuf/role.ts'
+import type { BaseRole, HeldRole } from '../../tuf/role.ts'
 
 /** As people read them: what is stolen first stands first. */
 const IN_ORDER: readonly BaseRole[] = ['root', 'timestamp', 'snapshot', 'targets']

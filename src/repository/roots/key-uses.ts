@@ -1,12 +1,12 @@
-import { damageIn } from '../errors.ts'
-import { inTurns } from '../store/in-turns.ts'
-import type { Gun } from '../tuf/gun.ts'
-import { canonicalKeyId } from '../tuf/key.ts'
-import type { RoleKeys } from '../tuf/threshold.ts'
-import { allGuns } from './all-guns.ts'
-import { currentRoot } from './current.ts'
-import { rootOf, stagedRoot, stagedRoots } from './staged-root.ts'
-import type { Readable } from './trust.ts'
+import { damageIn } from '../../errors.ts'
+import { inTurns } from '../../store/in-turns.ts'
+import type { Gun } from '../../tuf/gun.ts'
+import { canonicalKeyId } from '../../tuf/key.ts'
+import type { RoleKeys } from '../../tuf/threshold.ts'
+import { allGuns } from '../all-guns.ts'
+import { currentRoot } from '../current.ts'
+import { rootOf, stagedRoot, stagedRoots } from './staged.ts'
+import type { Readable } from '../trust.ts'
 
 /** A repository whose root in force, or the root of it that waits for signatures, names a root key. */
 interface RootKeyUse {

@@ -1,9 +1,9 @@
 import { setImmediate } from 'node:timers/promises'
-import type { Gun } from '../tuf/gun.ts'
-import { parseMetadata } from '../tuf/metadata.ts'
-import { parseRoot, rootKeys, type Root } from '../tuf/root.ts'
-import { countSigners } from '../tuf/threshold.ts'
-import type { Readable } from './trust.ts'
+import type { Gun } from '../../tuf/gun.ts'
+import { parseMetadata } from '../../tuf/metadata.ts'
+import { parseRoot, rootKeys, type Root } from '../../tuf/root.ts'
+import { countSigners } from '../../tuf/threshold.ts'
+import type { Readable } from '../trust.ts'
 
 /** Clients that have this version of root cached, and whether they follow to the newest without an error. */
 export interface CachedRoot {

@@ -1,12 +1,12 @@
-import { TrustError } from '../errors.ts'
-import type { Actor, Head, StoredKey } from '../store/store.ts'
-import type { EncodedSignature } from '../tuf/encode.ts'
-import { typed, type Gun } from '../tuf/gun.ts'
-import type { JsonObject } from '../tuf/json.ts'
-import { rootKeys } from '../tuf/root.ts'
-import { verifySignature } from '../tuf/signature.ts'
-import { change, type Draft } from './change.ts'
-import { currentRoot } from './current.ts'
+import { TrustError } from '../../errors.ts'
+import type { Actor, Head, StoredKey } from '../../store/store.ts'
+import type { EncodedSignature } from '../../tuf/encode.ts'
+import { typed, type Gun } from '../../tuf/gun.ts'
+import type { JsonObject } from '../../tuf/json.ts'
+import { rootKeys } from '../../tuf/root.ts'
+import { verifySignature } from '../../tuf/signature.ts'
+import { change, type Draft } from '../change.ts'
+import { currentRoot } from '../current.ts'
 import {
   descriptionOf,
   notStaged,
@@ -16,8 +16,8 @@ import {
   withSignatures,
   type StagedRoot,
   type StagedRootDescription,
-} from './staged-root.ts'
-import type { Trust } from './trust.ts'
+} from './staged.ts'
+import type { Trust } from '../trust.ts'
 
 /**
  * Put a root aside until it is signed.
