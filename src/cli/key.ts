@@ -21,7 +21,7 @@ export function keyCommand(): Command {
   const key = new Command('key').description('keys of repositories: those that this server holds, and their rotation')
   key
     .command('list')
-    .description('all keys that the server holds for one repository: in use, waiting, retired')
+    .description('all keys that the server holds for one repository: in use, waiting for a root, or neither')
     .argument('<gun>', 'its name')
     .option(...JSON_OPTION)
     .action(list)
@@ -47,7 +47,7 @@ function list(gun: string, _: { json?: true }, command: Command): Promise<void> 
       keytype,
       custody,
       new Date(createdAt).toISOString().slice(0, 10),
-      current ? 'in use' : pending ? 'waits for a root that names it' : 'retired',
+      current ? 'in use' : pending ? 'waits for a root that names it' : 'not in use',
     ])
     return table([['ROLE', 'KEY ID', 'TYPE', 'WHERE', 'MADE', 'STATE'], ...cells])
   })

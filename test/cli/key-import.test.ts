@@ -306,7 +306,7 @@ describe('countersign key import', () => {
     }
     const { stdout } = await terminal.run(['key', 'list', gun])
     assert.match(stdout, /^targets\/bare .* in use$/m)
-    assert.match(stdout, /^targets\/certified .* retired$/m)
+    assert.match(stdout, /^targets\/certified .* not in use$/m)
   })
 
   test('what makes no sense is refused before anything is opened', async () => {

@@ -179,7 +179,7 @@ hint: clients that know it will not trust a new repository of this name until th
     await prints(['repo', 'delete', GUN, '--yes', '--dry-run'], `would delete ${GUN}, which has 3 signed tags\n`)
     await prints(['repo', 'delete', GUN, '--yes'], `deleted ${GUN}\n`)
     await prints(['repo', 'list'], 'no repositories\n')
-    await prints(['key', 'list', GUN], KEYS.replaceAll('in use', 'retired'))
+    await prints(['key', 'list', GUN], KEYS.replaceAll('in use', 'not in use'))
     assert.equal(await terminal.checked(), '0 repositories, 5 commits, 16 records: sound\n')
   })
 })
