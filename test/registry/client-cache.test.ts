@@ -109,7 +109,8 @@ test('no such directory, no such repository, a role that is missing, a file that
   await rm(join(metadata, 'targets/releases.json'))
   await assert.rejects(readTrustData(clientCache(directory, GUN), GUN), {
     code: 'REGISTRY',
-    message: /has no targets\/releases, which its snapshot names$/,
+    message: `${directory} has no targets/releases of ${GUN}, which has ended, or which too few of its keys have signed: clients do not keep such a one`,
+    hint: `adopt from the server while it is there, or put its targets/releases.json at ${metadata}/targets/releases.json`,
   })
   await mkdir(join(metadata, 'targets/releases.json'))
   await assert.rejects(readTrustData(clientCache(directory, GUN), GUN), {
