@@ -3,7 +3,6 @@ import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileError, isMissing, TrustError } from '../errors.ts'
 import type { Gun } from '../tuf/gun.ts'
-import { isDelegation } from '../tuf/role.ts'
 import { documentMaxBytes, readDocument, type TrustSource } from './trust-data.ts'
 
 /** Where clients keep what they read. */
@@ -37,12 +36,6 @@ export function clientCache(directory: string, gun: Gun): TrustSource {
             hint: READ_AGAIN,
           })
         }
-        if (isDelegation(role) && which !== undefined && 'sha256' in which) {
-          const text = `${directory} has no ${role} of ${gun}, which has ended, or which too few of its keys have signed`
-          throw new TrustError('REGISTRY', `${text}: clients do not keep such a one`, {
-            hint: `adopt from the server while it is there, or put its ${role}.json at ${fileOf(role)}`,
-          })
-        }
         return undefined
       }
       if (which === undefined) return current
@@ -53,6 +46,7 @@ export function clientCache(directory: string, gun: Gun): TrustSource {
         hint: READ_AGAIN,
       })
     },
+    skips: async (role) => (await readUpTo(fileOf(role), documentMaxBytes(role))) === undefined,
   }
 }
 

@@ -2,7 +2,7 @@ import { TrustError } from '../errors.ts'
 import { checkFileMeta, type FileMeta } from '../tuf/file-meta.ts'
 import type { Gun } from '../tuf/gun.ts'
 import { checkTypeAndVersion, parseMetadata, type Metadata } from '../tuf/metadata.ts'
-import type { Role, TargetsRole } from '../tuf/role.ts'
+import type { DelegationRole, Role, TargetsRole } from '../tuf/role.ts'
 import { parseSnapshot } from '../tuf/snapshot.ts'
 import { parseTargets } from '../tuf/targets.ts'
 import { parseTimestamp } from '../tuf/timestamp.ts'
@@ -28,6 +28,8 @@ export interface TrustSource {
    * @throws TrustError REGISTRY if that cannot be told, or it is longer than `documentMaxBytes`
    */
   document(role: Role, which?: Which): Promise<Buffer | undefined>
+  /** True for a delegation that is missing since clients skip it, and do not keep it; only of what clients have kept. */
+  skips?(role: DelegationRole): Promise<boolean>
 }
 
 /** Clients read no longer ones (wire spec §14.3). */
@@ -50,7 +52,8 @@ export function documentMaxBytes(role: Role): number {
  * All that clients need of a repository: timestamp, snapshot, root, the older roots from the newest to the oldest that
  * there is, targets, and each delegation that has signed something; in this order. Each is read by the checksum under
  * which another one names it, so that a publish in between mixes nothing. Signatures are not looked at.
- * What a snapshot names and nobody delegates to any more is left out: clients neither read nor keep it.
+ * What a snapshot names and nobody delegates to any more is left out: clients neither read nor keep it. Of a client's
+ * cache delegations are left out that clients skip.
  *
  * @throws TrustError NOT_FOUND if there is no such repository; REGISTRY if something is missing or cannot be read, or if
  *   all together are more than `TRUST_DATA_MAX_BYTES`, too many, or too slow
@@ -99,7 +102,9 @@ export async function readTrustData(
   const readTargets = async (role: TargetsRole): Promise<void> => {
     const metadata = await named(role, meta.get(role), 'snapshot')
     const { delegations } = readable(source, role, () => parseTargets(metadata))
-    for (const name of delegations.keys()) if (meta.has(name)) await readTargets(name)
+    for (const name of delegations.keys()) {
+      if (meta.has(name) && (await source.skips?.(name)) !== true) await readTargets(name)
+    }
   }
   await readTargets('targets')
   return documents

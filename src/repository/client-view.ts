@@ -12,6 +12,7 @@ import { parseTargets, type Delegation, type Targets } from '../tuf/targets.ts'
 import { checkThreshold } from '../tuf/threshold.ts'
 import { parseTimestamp } from '../tuf/timestamp.ts'
 import { loadCurrent } from './current.ts'
+import { signedHere } from './signed-here.ts'
 import type { Documents } from './trust.ts'
 
 const fail: Fail = (text) => {
@@ -43,11 +44,20 @@ export async function viewAsClient(trust: Documents, gun: Gun, head: Head, now: 
   const targets = need(trust, gun, head, 'targets')
   checkThreshold(targets, root.roles.targets, fail)
   const { warnings, delegated } = viewDelegations(trust, gun, head, parseTargets(targets))
-  for (const role of meta.keys()) {
-    // Nobody asks for one that is delegated no more: adopted repositories may be without it.
-    if (head.roles[role] === undefined && delegated.has(role)) fail(`the snapshot names ${role}, which is not there`)
-  }
-  return [...expiredRoles(head, delegated, now), ...warnings]
+  const lost = notHere(meta.keys(), head, delegated).map((role) => `the snapshot names ${role}, which is not there`)
+  if (lost[0] !== undefined && signedHere(head)) fail(lost[0])
+  const unread = lost.map((text) => `${text}: clients can read nothing until this server has signed another one`)
+  return [...expiredRoles(head, delegated, now), ...unread, ...warnings]
+}
+
+/**
+ * What a snapshot names and is not here, of what clients ask for: then they read nothing. Adopted repositories may be without
+ * what is delegated no more, and from a client's cache without delegations that it had skipped.
+ *
+ * @param named by the snapshot
+ */
+export function notHere(named: Iterable<string>, head: Head, delegated: ReadonlySet<string>): string[] {
+  return [...named].filter((role) => head.roles[role] === undefined && delegated.has(role))
 }
 
 /**

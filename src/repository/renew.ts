@@ -6,9 +6,10 @@ import type { Fail } from '../tuf/members.ts'
 import { checkExpiry } from '../tuf/metadata.ts'
 import { isServerRole } from '../tuf/role.ts'
 import type { Root } from '../tuf/root.ts'
+import { parseSnapshot } from '../tuf/snapshot.ts'
 import { change, SERVER_ACTOR, type Draft } from './change.ts'
 import { compose, makeSnapshot } from './compose.ts'
-import { rootInForce } from './current.ts'
+import { recallCurrent, rootInForce } from './current.ts'
 import { damageMadeHere, isMadeHere, type Damage } from './damage.ts'
 import { renewedTargets } from './renew-targets.ts'
 import type { Signed } from './sign-role.ts'
@@ -94,7 +95,8 @@ async function renewedBelow(
   const targets = when === 'due' ? await renewedTargets(trust, gun, head, root, now) : undefined
   const isDamaged = damage.some(({ role }) => role === 'snapshot')
   try {
-    if (targets === undefined && !isDamaged && !snapshotIsDue(trust, gun, head, now, when)) return {}
+    const isWanted = targets !== undefined || isDamaged || snapshotIsDue(trust, gun, head, now, when)
+    if (!isWanted && (when !== 'due' || !namesTooMuch(trust, gun, head))) return {}
     return { targets, snapshot: await makeSnapshot(trust, gun, head, now, root, filesOf(head, targets)) }
   } catch (error) {
     const isGone = (isDamaged && when === 'expired') || (head.roles['snapshot']?.expires ?? 0) < now
@@ -134,6 +136,13 @@ function snapshotIsDue(trust: Trust, gun: Gun, head: Head, now: number, when: Wh
   const snapshot = head.roles['snapshot']
   if (snapshot === undefined) return false
   return isTime(when, snapshot.expires, trust.policy.snapshotLife, now) && isMadeHere(trust, gun, head, 'snapshot')
+}
+
+/** Of an adopted repository not all may have come along: clients refuse what names more than there is. */
+function namesTooMuch(trust: Trust, gun: Gun, head: Head): boolean {
+  const snapshot = recallCurrent(trust, gun, head, 'snapshot')
+  if (snapshot === undefined || !isMadeHere(trust, gun, head, 'snapshot')) return false
+  return [...parseSnapshot(snapshot).meta.keys()].some((role) => head.roles[role] === undefined)
 }
 
 /** @param life that it is given; all in milliseconds */

@@ -1,4 +1,5 @@
 import { setImmediate } from 'node:timers/promises'
+import { unlessDamaged } from '../errors.ts'
 import type { Head } from '../store/store.ts'
 import { certificateEnds } from '../tuf/certificate.ts'
 import type { Gun } from '../tuf/gun.ts'
@@ -7,9 +8,10 @@ import { isServerRole, type Role, type TargetsRole } from '../tuf/role.ts'
 import type { Metadata } from '../tuf/metadata.ts'
 import { namesUnder } from '../tuf/paths.ts'
 import type { Root } from '../tuf/root.ts'
+import { parseSnapshot } from '../tuf/snapshot.ts'
 import { parseTargets, targetEntries, type Delegation } from '../tuf/targets.ts'
 import type { RoleKeys } from '../tuf/threshold.ts'
-import { whySkipped } from './client-view.ts'
+import { notHere, whySkipped } from './client-view.ts'
 import { currentRoot, loadCurrent } from './current.ts'
 import { EXPIRY_HORIZON, rootCertificatesEnd } from './expiry.ts'
 import { rootRenewal, type RootKeyPlaces } from './roots/renewal.ts'
@@ -108,7 +110,7 @@ export async function describe(
   if (trust.store.head(gun)?.roles['root'] === undefined) return undefined
   const all = [...roles, ...delegations]
   const warnings = [
-    ...adoptionWarnings(trust, gun, head, root, places),
+    ...adoptionWarnings(trust, gun, head, root, places, delegations),
     ...warningsOf(all, now),
     ...unseen,
     ...certificateWarnings(trust, gun, head, root, now, places),
@@ -153,13 +155,25 @@ function describeKey(
   }
 }
 
-function adoptionWarnings(trust: Readable, gun: Gun, head: Head, root: Root, places: RootKeyPlaces): string[] {
+function adoptionWarnings(
+  trust: Readable,
+  gun: Gun,
+  head: Head,
+  root: Root,
+  places: RootKeyPlaces,
+  delegations: readonly RoleDescription[],
+): string[] {
   const { expires } = head.roles['timestamp'] ?? {}
   if (signedHere(head) || expires === undefined) return []
-  const until = new Date(expires).toISOString().slice(0, 10)
   const { here } = rootRenewal(trust, gun, head, root, places)
   const next = isStaged(trust, gun) ? signStagedCommand(gun, here) : takeOverCommand(gun)
-  return [`adopted, and not signed here yet: clients take it until ${until}. ${next}`]
+  const snapshot = unlessDamaged(() => loadCurrent(trust, gun, head, 'snapshot'))
+  const named = snapshot === undefined ? [] : parseSnapshot(snapshot).meta.keys()
+  const [lost] = notHere(named, head, new Set(delegations.map(({ role }) => role)))
+  const until = new Date(expires).toISOString().slice(0, 10)
+  const meanwhile =
+    lost === undefined ? `clients take it until ${until}` : `clients cannot read it before, without ${lost}`
+  return [`adopted, and not signed here yet: ${meanwhile}. ${next}`]
 }
 
 function warningsOf(roles: readonly RoleDescription[], now: number): string[] {

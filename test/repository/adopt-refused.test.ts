@@ -239,14 +239,6 @@ test('what clients would refuse is refused, and leaves nothing', async (t) => {
     },
     /does not name targets\/releases/,
   )
-  await refused(
-    'one that it names, and is not there',
-    (world) => {
-      world.owner.delegate('targets/releases', [makeKey('ecdsa')])
-      return world.documents().filter(({ role }) => role !== 'targets/releases')
-    },
-    /names targets\/releases, which is not there/,
-  )
   await refused('a version out of all reason', ({ owner }) => void (owner.root.version = 2 ** 31 - 2), /above 10000/)
   // The next one of this server would be beyond what clients take.
   await refused(

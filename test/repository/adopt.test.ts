@@ -12,9 +12,11 @@ import { makeKey, makeRootKey } from '../support/test-key.ts'
 import type { Part } from '../support/upload.ts'
 import {
   adoptOn,
+  clientOf,
   DAY,
   fileOf,
   GUN,
+  importFor,
   publishOn,
   made,
   move,
@@ -249,3 +251,56 @@ test('what ends of one that nobody signs here: its timestamp, and root certifica
     )
   }
 })
+
+test('without a delegation that clients skip, as from a cache, it is taken, and read once this server signs', async (t) => {
+  const world = await move(t)
+  const { here, owner } = world
+  owner.delegate('targets/left', [makeKey('ecdsa')])
+  owner.addTarget('old', 'targets/left')
+  await world.publish(owner.nextParts('targets', 'targets/left'))
+  const kept = world.offer().filter(({ role }) => role !== 'targets/left')
+  const unread =
+    'the snapshot names targets/left, which is not there: clients can read nothing until this server has signed another one'
+  assert.deepEqual((await world.adopt(kept)).warnings, [unread])
+  assert.deepEqual((await here.check()).findings, [{ severity: 'warning', gun: GUN, text: unread }])
+  const { warnings = [] } = (await describe(here.trust, GUN, NOW)) ?? {}
+  assert.match(
+    String(warnings),
+    /^adopted, and not signed here yet: clients cannot read it before, without targets\/left\. /,
+  )
+  await assert.rejects(world.client(() => here).update(), /404/)
+
+  // What was here already is not lost by a cache that lacks it.
+  assert.deepEqual((await world.adopt()).warnings, [])
+  assert.equal((await world.adopt(kept)).changed, false)
+  const client = world.client(() => here)
+  assert.deepEqual(namesOf(await client.update()), ['targets v1', 'targets/left old'])
+
+  const other = await move(t)
+  other.owner.delegate('targets/left', [makeKey('ecdsa')])
+  other.owner.addTarget('old', 'targets/left')
+  await other.publish(other.owner.nextParts('targets', 'targets/left'))
+  await other.adopt(other.offer().filter(({ role }) => role !== 'targets/left'))
+  await takeOver(other)
+  assert.deepEqual(namesOf(await other.client(() => other.here).update()), ['targets v1'])
+  assert.deepEqual((await other.here.check()).findings, [])
+})
+
+for (const order of ['before', 'after'] as const) {
+  test(`the same with the other server's keys, imported ${order} it: a snapshot is made without it`, async (t) => {
+    const here = await server(t)
+    const { owner, timestampKey, documents } = await made()
+    owner.delegate('targets/left', [makeKey('ecdsa')])
+    const kept = documents().filter(({ role }) => role !== 'targets/left')
+    const importKeys = async (): Promise<void> => {
+      await importFor(here, 'timestamp', timestampKey)
+      await importFor(here, 'snapshot', owner.signers.get('snapshot')![0]!)
+    }
+    if (order === 'before') await importKeys()
+    await adoptOn(here, kept)
+    if (order === 'after') await importKeys()
+    assert.deepEqual(await renewDue(here.trust), { renewed: 1, failed: 0 })
+    assert.deepEqual(namesOf(await clientOf(here).update()), ['targets v1'])
+    assert.deepEqual((await here.check()).findings, [])
+  })
+}

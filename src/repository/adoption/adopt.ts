@@ -2,6 +2,7 @@ import { noSuchRepository } from '../../errors.ts'
 import type { Actor, Commit, Head } from '../../store/store.ts'
 import { mustBeUnder, type Gun } from '../../tuf/gun.ts'
 import { parseRoot } from '../../tuf/root.ts'
+import { parseSnapshot } from '../../tuf/snapshot.ts'
 import { change } from '../change.ts'
 import { highestOf, newDocument, stateOf } from '../compose.ts'
 import { holdsRole } from '../sign-role.ts'
@@ -47,7 +48,7 @@ export async function adopt(
     const next = nextHead(trust, gun, head, offered, now)
     const seen = await lookAt(offered, gun, next, trusted, now)
     found = { ...seen, signedHere: signedHere(next), warnings: [...seen.warnings, ...lostRoots(gun, head, offered)] }
-    if (isHere(trust, gun, head, offered)) return undefined
+    if (isHere(trust, gun, head, offered, next)) return undefined
     return {
       kind: 'publish',
       actor,
@@ -64,10 +65,17 @@ export async function adopt(
 }
 
 /** Older roots may be new here, though all that is current is not. */
-function isHere({ store }: Trust, gun: Gun, head: Head | undefined, { documents, current }: Offered): boolean {
+function isHere(
+  { store }: Trust,
+  gun: Gun,
+  head: Head | undefined,
+  { documents }: Offered,
+  next: Commit['head'],
+): boolean {
   const roles = head?.roles ?? {}
-  const same = [...current].every(([role, { checksums }]) => roles[role]?.sha256 === checksums.sha256)
-  if (!same || Object.keys(roles).length !== current.size) return false
+  const after = Object.entries(next.roles)
+  const same = after.every(([role, { sha256 }]) => roles[role]?.sha256 === sha256)
+  if (!same || Object.keys(roles).length !== after.length) return false
   return documents.every(({ role, version }) => store.document(gun, role, { version }) !== undefined)
 }
 
@@ -78,5 +86,14 @@ function nextHead(trust: Trust, gun: Gun, head: Head | undefined, { current }: O
   if (head?.roles['root'] === undefined && !holdsRole(trust, gun, 'snapshot', snapshot)) delete highest['snapshot']
   for (const [role, { version }] of current) highest[role] = Math.max(version, highest[role] ?? 0)
   const roles = Object.fromEntries([...current].map(([role, metadata]) => [role, stateOf(metadata)]))
+  const { meta } = parseSnapshot(current.get('snapshot')!)
+  for (const [role, state] of Object.entries(head?.roles ?? {})) {
+    // A client's cache lacks what clients skip: it may be here already, from its server.
+    if (!current.has(role) && meta.get(role)?.sha256 === base64Of(state.sha256)) roles[role] = state
+  }
   return { roles, highest, renewAt: holdsRole(trust, gun, 'timestamp', timestamp) ? now : null }
+}
+
+function base64Of(hex: string): string {
+  return Buffer.from(hex, 'hex').toString('base64')
 }

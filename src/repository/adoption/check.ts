@@ -48,7 +48,8 @@ export async function lookAt(
     const most = role === 'root' ? ROOT_VERSION_MAX : FIRST_VERSION_MAX
     if (version > most) refuse('ErrValidation', `${role} version ${version} is above ${most}`)
   }
-  const warnings = await refusals(gun, () => viewAsClient(view, gun, { ...head, revision: 0 }, now))
+  // What this server signs of it comes later.
+  const warnings = await refusals(gun, () => viewAsClient(view, gun, { ...head, renewAt: null, revision: 0 }, now))
   const last = root.metadata.version
   const stored = Array.from({ length: last }, (_, index) => view.store.document(gun, 'root', { version: index + 1 }))
   const roots = stored.filter((each) => each !== undefined)
