@@ -47,7 +47,9 @@ for (const publicReads of [false, true]) {
     async function webToken(user?: string): Promise<string> {
       const basic = { authorization: `Basic ${Buffer.from(`${user}:${PASSWORD}`).toString('base64')}` }
       const headers = user === undefined ? {} : basic
-      const path = `/auth/token?service=countersign&scope=${encodeURIComponent(`repository:${GUN}:pull`)}`
+      // For what everybody may read nobody is asked who they are.
+      const actions = user === undefined ? 'pull' : 'pull,push'
+      const path = `/auth/token?service=countersign&scope=${encodeURIComponent(`repository:${GUN}:${actions}`)}`
       const { body } = await exchange(server, { path, headers })
       return (JSON.parse(body.toString()) as { token: string }).token
     }
