@@ -47,9 +47,11 @@ export async function importKey(
     }
     if (owner !== undefined) return undefined
     const stored: StoredKey = { ...key, role, pending: false, createdAt: now }
-    const complete = head !== undefined && completesTimestamp(trust, gun, head, role, key.keyId)
+    const isDue =
+      head !== undefined &&
+      (completesTimestamp(trust, gun, head, role, key.keyId) || makesSnapshots(trust, gun, head, role, key.keyId))
     const { roles = {}, highest = {} } = head ?? {}
-    return { kind: 'key', actor, keys: [stored], ...(complete ? { head: { roles, highest, renewAt: now } } : {}) }
+    return { kind: 'key', actor, keys: [stored], ...(isDue ? { head: { roles, highest, renewAt: now } } : {}) }
   })
   return { keyId: key.keyId, changed, named: howNamed(trust, gun, role, key.keyId) }
 }
@@ -59,6 +61,11 @@ function completesTimestamp(trust: Readable, gun: Gun, head: Head, role: SignedR
   if (role !== 'timestamp' || signedHere(head)) return false
   const named = namedKeys(trust, gun, role)
   return named?.keys.has(id) === true && heldKeys(trust, gun, role, named).length + 1 >= named.threshold
+}
+
+/** True if with this key the server can make its snapshots: the one that was adopted may name what did not come along. */
+function makesSnapshots(trust: Readable, gun: Gun, head: Head, role: SignedRole, id: string): boolean {
+  return role === 'snapshot' && signedHere(head) && namedKeys(trust, gun, role)?.keys.has(id) === true
 }
 
 function howNamed(trust: Readable, gun: Gun, role: SignedRole, id: string): Imported['named'] {

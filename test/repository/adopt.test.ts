@@ -286,7 +286,7 @@ test('without a delegation that clients skip, as from a cache, it is taken, and 
   assert.deepEqual((await other.here.check()).findings, [])
 })
 
-for (const order of ['before', 'after'] as const) {
+for (const order of ['before', 'after', 'one after the other, after'] as const) {
   test(`the same with the other server's keys, imported ${order} it: a snapshot is made without it`, async (t) => {
     const here = await server(t)
     const { owner, timestampKey, documents } = await made()
@@ -294,11 +294,12 @@ for (const order of ['before', 'after'] as const) {
     const kept = documents().filter(({ role }) => role !== 'targets/left')
     const importKeys = async (): Promise<void> => {
       await importFor(here, 'timestamp', timestampKey)
+      if (order.startsWith('one')) assert.deepEqual(await renewDue(here.trust), { renewed: 1, failed: 0 })
       await importFor(here, 'snapshot', owner.signers.get('snapshot')![0]!)
     }
     if (order === 'before') await importKeys()
     await adoptOn(here, kept)
-    if (order === 'after') await importKeys()
+    if (order !== 'before') await importKeys()
     assert.deepEqual(await renewDue(here.trust), { renewed: 1, failed: 0 })
     assert.deepEqual(namesOf(await clientOf(here).update()), ['targets v1'])
     assert.deepEqual((await here.check()).findings, [])
