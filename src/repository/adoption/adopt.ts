@@ -1,5 +1,6 @@
-import { noSuchRepository } from '../../errors.ts'
-import type { Actor, Commit, Head } from '../../store/store.ts'
+import { noSuchRepository, refuse, TrustError } from '../../errors.ts'
+import type { Actor, Commit, Head, RoleState } from '../../store/store.ts'
+import { checkFileMeta, type FileMeta } from '../../tuf/file-meta.ts'
 import { mustBeUnder, type Gun } from '../../tuf/gun.ts'
 import { parseRoot } from '../../tuf/root.ts'
 import { parseSnapshot } from '../../tuf/snapshot.ts'
@@ -89,11 +90,19 @@ function nextHead(trust: Trust, gun: Gun, head: Head | undefined, { current }: O
   const { meta } = parseSnapshot(current.get('snapshot')!)
   for (const [role, state] of Object.entries(head?.roles ?? {})) {
     // A client's cache lacks what clients skip: it may be here already, from its server.
-    if (!current.has(role) && meta.get(role)?.sha256 === base64Of(state.sha256)) roles[role] = state
+    if (!current.has(role) && isNamed(meta.get(role), state, role)) roles[role] = state
   }
   return { roles, highest, renewAt: holdsRole(trust, gun, 'timestamp', timestamp) ? now : null }
 }
 
-function base64Of(hex: string): string {
-  return Buffer.from(hex, 'hex').toString('base64')
+/** True if an entry of a snapshot names just what is here. */
+function isNamed(entry: FileMeta | undefined, state: RoleState, role: string): boolean {
+  if (entry === undefined) return false
+  try {
+    checkFileMeta(entry, state, role, (text) => refuse('ErrBadSnapshot', text))
+    return true
+  } catch (error) {
+    if (!(error instanceof TrustError)) throw error
+    return false
+  }
 }
