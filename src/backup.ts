@@ -1,7 +1,7 @@
 import { TrustError } from './errors.ts'
 import { makeServerDirectory } from './server-directory.ts'
 import type { Settings } from './settings/schema.ts'
-import type { Copied, LevelStore } from './store/level.ts'
+import type { Copied, LevelStore } from './store/level-store.ts'
 
 /**
  * The backups of a server: each a copy of all that it needs, as it is at one moment, beside the server that goes on:

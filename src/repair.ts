@@ -10,7 +10,7 @@ import { openKeysDirectory, type Keys } from './signing/keys-directory.ts'
 import type { RoutedSigner } from './signing/routed-signer.ts'
 import { readAnchorOf, type Anchor, type AnchorKey } from './store/anchor.ts'
 import { fillStore } from './store/copy.ts'
-import { openStore } from './store/level.ts'
+import { openStore } from './store/level-store.ts'
 import { repairedRecords, type Repaired, type RepairParts } from './store/repair/repaired-records.ts'
 import { openView, type View } from './store/repair/view.ts'
 

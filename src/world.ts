@@ -12,7 +12,7 @@ import { usesTls } from './settings/uses-tls.ts'
 import { mustBeWhole } from './signing/keys-directory.ts'
 import type { RoutedSigner } from './signing/routed-signer.ts'
 import { tlsFiles } from './signing/tls-identity.ts'
-import type { LevelStore } from './store/level.ts'
+import type { LevelStore } from './store/level-store.ts'
 
 const DAY = 86_400_000
 

@@ -136,7 +136,7 @@ test('beside a running server a command loads no database, nor a log: a third of
       [],
       file,
     )
-    assert.ok(!found.includes(join('store', 'database.ts')), file)
+    assert.ok(!found.includes(join('store', 'database', 'database.ts')), file)
   }
 })
 

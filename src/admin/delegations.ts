@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { addDelegate, removeDelegate } from '../repository/delegates.ts'
+import { addDelegate, removeDelegate } from '../repository/signers/delegates.ts'
 import { readPublicKey } from '../tuf/public-key-file.ts'
 import { keyId, list, texts } from './answers.ts'
 import { gunInput, operation } from './operation.ts'

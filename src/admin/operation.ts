@@ -6,7 +6,7 @@ import type { CheckReport, OpensKey } from '../repository/check.ts'
 import type { Ending } from '../repository/expiry.ts'
 import type { Trust } from '../repository/trust.ts'
 import type { Signer } from '../signing/signer.ts'
-import type { Copied, LevelStore } from '../store/level.ts'
+import type { Copied, LevelStore } from '../store/level-store.ts'
 import type { Actor } from '../store/store.ts'
 import { parseGun } from '../tuf/gun.ts'
 

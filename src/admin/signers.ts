@@ -8,9 +8,9 @@ import {
   rotateSigner,
   signerKeys,
   type TagSigner,
-} from '../repository/signers.ts'
+} from '../repository/signers/signers.ts'
 import { encodePem } from '../tuf/pem.ts'
-import { signerUses } from '../repository/signer-uses.ts'
+import { signerUses } from '../repository/signers/uses.ts'
 import { findRecords } from '../store/found-records.ts'
 import { typed, type Gun } from '../tuf/gun.ts'
 import { done, keyId, list, milliseconds, texts } from './answers.ts'

@@ -1,7 +1,7 @@
 import { damageIn } from '../errors.ts'
 import type { KeyOwner } from '../signing/signer.ts'
-import { auditStore, type Finding, type RecordCounts } from '../store/audit.ts'
-import { hasTrap } from '../store/damaged-files.ts'
+import { auditStore, type Finding, type RecordCounts } from '../store/audit/audit.ts'
+import { hasTrap } from '../store/database/damaged-files.ts'
 import type { StoreSnapshot } from '../store/snapshot.ts'
 import type { StoredKey } from '../store/store.ts'
 import { SERVER } from '../tuf/gun.ts'
@@ -21,7 +21,7 @@ export interface CheckReport {
 export type OpensKey = (owner: KeyOwner, sealed: Uint8Array) => boolean | Promise<boolean>
 
 /**
- * Verify all that is stored: the files of the database, as an accountant of the journal (`store/audit.ts`), as a client of
+ * Verify all that is stored: the files of the database, as an accountant of the journal (`store/audit/audit.ts`), as a client of
  * each repository, and that every key opens. Where reading may end the process the files are all that is looked at.
  *
  * @param snapshot closed when it is done

@@ -9,8 +9,8 @@ import { repeat, type Repeating } from '../repository/repeat.ts'
 import { stageAgedKeys } from '../repository/roots/rotation-policy.ts'
 import type { Trust } from '../repository/trust.ts'
 import type { Settings } from '../settings/schema.ts'
-import { lookAtTables } from '../store/damaged-files.ts'
-import { disarmed } from '../store/disarm.ts'
+import { lookAtTables } from '../store/database/damaged-files.ts'
+import { disarmed } from '../store/database/disarm.ts'
 
 const DAY = 86_400_000
 /** Between two tables of the database that are looked at, milliseconds: one takes a tenth of it. */

@@ -1,6 +1,6 @@
 import { fileError } from '../errors.ts'
 import { AnchorFile } from './anchor.ts'
-import { Database, type Write } from './database.ts'
+import { Database, type Write } from './database/database.ts'
 import { readFormat, readTail } from './intact.ts'
 import type { StorePlace } from './place.ts'
 

@@ -23,9 +23,9 @@ import {
 } from './keyspace.ts'
 import { unpack } from './packing.ts'
 import { Recall } from './recall.ts'
-import { openRecord, stampOf } from './record.ts'
+import { openRecord, stampOf } from './database/record.ts'
 import { RecordedNames } from './recorded-names.ts'
-import type { Records } from './records.ts'
+import type { Records } from './database/records.ts'
 import type { Head, KeyOwner, RecordKind, Store, StoredKey } from './store.ts'
 import type { Writes } from './writes.ts'
 

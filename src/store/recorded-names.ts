@@ -4,7 +4,7 @@ import { SERVER } from '../tuf/gun.ts'
 import { AT_ONCE } from './in-turns.ts'
 import { readEntry } from './journal-reader.ts'
 import { historyKey } from './keyspace.ts'
-import type { Records } from './records.ts'
+import type { Records } from './database/records.ts'
 import type { JournalEntry, Recorded, RecordKind } from './store.ts'
 
 /**

@@ -4,7 +4,7 @@ import type { RoleChange, TagChange } from './changes.ts'
 import type { Due } from './keyspace.ts'
 
 /**
- * What every store promises. LevelDB is the one implementation (`store/level.ts`); the contract fits PostgreSQL too:
+ * What every store promises. LevelDB is the one implementation (`store/level-store.ts`); the contract fits PostgreSQL too:
  * lock the repository's row, compare its revision, write.
  *
  * - A *document* is immutable bytes: (gun, role, version) and (gun, role, sha256) name exactly the bytes that were

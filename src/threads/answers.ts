@@ -2,7 +2,7 @@ import type { PasswordCheck } from '../access/passwords.ts'
 import type { Overview } from '../http/overview.ts'
 import type { Log } from '../log/log.ts'
 import type { TokenSigner } from '../signing/routed-signer.ts'
-import type { LevelStore } from '../store/level.ts'
+import type { LevelStore } from '../store/level-store.ts'
 import type { MainAnswers } from './messages.ts'
 
 interface Parts {

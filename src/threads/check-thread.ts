@@ -1,7 +1,7 @@
 import '../memory/buffer-pool.ts'
 import { parentPort, workerData } from 'node:worker_threads'
 import { check } from '../repository/check.ts'
-import { Database } from '../store/database.ts'
+import { Database } from '../store/database/database.ts'
 import { snapshotOf } from '../store/snapshot.ts'
 import { signerFor } from './far-signer.ts'
 import { Line } from './line.ts'

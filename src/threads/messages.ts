@@ -7,7 +7,7 @@ import type { Settings } from '../settings/schema.ts'
 import type { SharedKeyring } from '../signing/keyring.ts'
 import type { KeyOwner, NewKey, RawSignature } from '../signing/signer.ts'
 import type { Anchor } from '../store/anchor.ts'
-import type { PackedCommit } from '../store/packed-commit.ts'
+import type { PackedCommit } from '../store/commit/packed-commit.ts'
 import type { Gun } from '../tuf/gun.ts'
 import type { Role } from '../tuf/role.ts'
 

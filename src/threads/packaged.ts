@@ -1,4 +1,4 @@
-import type { PackedCommit } from '../store/packed-commit.ts'
+import type { PackedCommit } from '../store/commit/packed-commit.ts'
 
 /**
  * A commit on its way to another thread. Bytes are copied once, and then belong to the other thread: most are views of

@@ -3,7 +3,7 @@ import { Worker } from 'node:worker_threads'
 import type { CountedMetrics } from '../http/overview.ts'
 import type { TlsMaterial } from '../http/server.ts'
 import type { Settings } from '../settings/schema.ts'
-import type { OtherHandles } from '../store/reopen.ts'
+import type { OtherHandles } from '../store/commit/reopen.ts'
 import { Line } from './line.ts'
 import type { MainAnswers, ThreadAnswers, ThreadStart } from './messages.ts'
 

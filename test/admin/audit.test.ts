@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { auditJournal } from '../../src/admin/audit.ts'
-import type { LevelStore } from '../../src/store/level.ts'
+import type { LevelStore } from '../../src/store/level-store.ts'
 import type { JournalEntry, JournalQuery } from '../../src/store/store.ts'
 import { TEST_ACTOR } from '../support/local-trust.ts'
 import { withSigner } from '../support/owned-repository.ts'

@@ -3,7 +3,7 @@ import { after, before, describe, test } from 'node:test'
 import { addUser, listUsers, removeUser } from '../../src/admin/users.ts'
 import { decodeHead, encodeHead } from '../../src/store/encoding.ts'
 import { headKey, historyKey, journalKey, keysKey, nameOf, recordKey } from '../../src/store/keyspace.ts'
-import { openRecord, sealRecord } from '../../src/store/record.ts'
+import { openRecord, sealRecord } from '../../src/store/database/record.ts'
 import { parseGun, SERVER, type Gun } from '../../src/tuf/gun.ts'
 import { APP, changeRecords, livedIn, OWN, putRecords, recordsOf, ruined, type LivedIn } from '../support/lived-in.ts'
 

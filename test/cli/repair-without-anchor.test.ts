@@ -5,7 +5,7 @@ import { after, before, describe, test } from 'node:test'
 import { listTags, signTag } from '../../src/admin/tags.ts'
 import { setUser } from '../../src/admin/users.ts'
 import { formatKey, journalKey, parseKey } from '../../src/store/keyspace.ts'
-import { openRecord } from '../../src/store/record.ts'
+import { openRecord } from '../../src/store/database/record.ts'
 import type { JournalEntry } from '../../src/store/store.ts'
 import { changeRecords, livedIn, OWN, recordsOf, ruined, type LivedIn } from '../support/lived-in.ts'
 

@@ -6,7 +6,7 @@ import { after, before, describe, test } from 'node:test'
 import { makeBackup } from '../../src/admin/backup.ts'
 import { removeTag } from '../../src/admin/tags.ts'
 import { removeUser } from '../../src/admin/users.ts'
-import { Database } from '../../src/store/database.ts'
+import { Database } from '../../src/store/database/database.ts'
 import {
   decodeDocument,
   decodeKeys,
@@ -17,7 +17,7 @@ import {
 import { headKey, journalKey, keysKey, nameOf, parseKey, recordKey } from '../../src/store/keyspace.ts'
 import { pack, unpack } from '../../src/store/packing.ts'
 import { entryBytes } from '../../src/store/journal.ts'
-import { openRecord, sealRecord } from '../../src/store/record.ts'
+import { openRecord, sealRecord } from '../../src/store/database/record.ts'
 import type { JournalEntry } from '../../src/store/store.ts'
 import { SERVER, parseGun } from '../../src/tuf/gun.ts'
 import { exchange, type Endpoint } from '../support/exchange.ts'

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { changefeed } from '../../src/repository/changefeed.ts'
-import { auditStore } from '../../src/store/audit.ts'
+import { auditStore } from '../../src/store/audit/audit.ts'
 import type { JournalEntry, JournalQuery } from '../../src/store/store.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
 import { commitOf, documentOf, newStore } from '../support/test-store.ts'

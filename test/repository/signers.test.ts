@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createSigner, finishSignerRotation, removeSigner, rotateSigner } from '../../src/repository/signers.ts'
+import { createSigner, finishSignerRotation, removeSigner, rotateSigner } from '../../src/repository/signers/signers.ts'
 import { SERVER } from '../../src/tuf/gun.ts'
 import { localTrustFor, TEST_ACTOR } from '../support/local-trust.ts'
 import { A, add, base64, drop, GUN, named, owned, withSigner } from '../support/owned-repository.ts'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Values } from '../../src/store/books.ts'
+import { Values } from '../../src/store/audit/books.ts'
 import type { JournalEntry } from '../../src/store/store.ts'
 
 const entry = (number: number, sha256: string | null): JournalEntry => ({

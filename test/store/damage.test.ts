@@ -5,8 +5,8 @@ import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { TrustError } from '../../src/errors.ts'
 import { readAnchorOf } from '../../src/store/anchor.ts'
-import { auditStore, type Finding } from '../../src/store/audit.ts'
-import { Database } from '../../src/store/database.ts'
+import { auditStore, type Finding } from '../../src/store/audit/audit.ts'
+import { Database } from '../../src/store/database/database.ts'
 import { encodeDocument, encodeFormat, encodeKeys, encodeOwner, encodeValue } from '../../src/store/encoding.ts'
 import {
   documentKey,
@@ -20,7 +20,7 @@ import {
   versionKey,
 } from '../../src/store/keyspace.ts'
 import { FORMAT_VERSION } from '../../src/store/intact.ts'
-import { openStore, type LevelStore, type StoreOptions } from '../../src/store/level.ts'
+import { openStore, type LevelStore, type StoreOptions } from '../../src/store/level-store.ts'
 import { entryBytes, parseEntry } from '../../src/store/journal.ts'
 import type { JournalEntry, StoredKey } from '../../src/store/store.ts'
 import { parseGun, SERVER } from '../../src/tuf/gun.ts'

@@ -7,9 +7,9 @@ import { after, before, beforeEach, describe, test } from 'node:test'
 import { promisify } from 'node:util'
 import { Level } from 'level'
 import { check } from '../../src/repository/check.ts'
-import { damagedFiles, hasTrap } from '../../src/store/damaged-files.ts'
-import { disarmed } from '../../src/store/disarm.ts'
-import { openStore, type LevelStore, type StoreOptions } from '../../src/store/level.ts'
+import { damagedFiles, hasTrap } from '../../src/store/database/damaged-files.ts'
+import { disarmed } from '../../src/store/database/disarm.ts'
+import { openStore, type LevelStore, type StoreOptions } from '../../src/store/level-store.ts'
 import { FOOTER_BYTES, namedIn, placesIn, type Place } from '../../src/store/leveldb/table-file.ts'
 import { withoutTraps } from '../../src/store/repair/mended-table.ts'
 import { until } from '../support/until.ts'
@@ -17,7 +17,7 @@ import { commitOf, createStore, documentOf, storePlace } from '../support/test-s
 
 /** A server of Countersign, as far as it reads records. */
 const READER = `
-  import { Database } from '${new URL('../../src/store/database.ts', import.meta.url).href}'
+  import { Database } from '${new URL('../../src/store/database/database.ts', import.meta.url).href}'
   const database = await Database.open(process.argv[1], false)
   try {
     for await (const { key } of database.rawEntries({})) database.raw(key)

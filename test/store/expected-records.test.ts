@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { ExpectedRecords } from '../../src/store/expected-records.ts'
+import { ExpectedRecords } from '../../src/store/audit/expected-records.ts'
 
 test('each of many keys is found once, whatever was added and found before', () => {
   const expected = new ExpectedRecords()

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
 import { test } from 'node:test'
-import { Database } from '../../src/store/database.ts'
+import { Database } from '../../src/store/database/database.ts'
 import { documentKey } from '../../src/store/keyspace.ts'
 import { pack, PACK_MIN_BYTES, unpack } from '../../src/store/packing.ts'
 import { readerOver } from '../../src/store/reader.ts'

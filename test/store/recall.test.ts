@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { Database } from '../../src/store/database.ts'
+import { Database } from '../../src/store/database/database.ts'
 import { headKey } from '../../src/store/keyspace.ts'
 import { Recall } from '../../src/store/recall.ts'
 import { parseGun } from '../../src/tuf/gun.ts'

@@ -8,7 +8,7 @@ import { test } from 'node:test'
 /** Takes all files that it may have open but three, and asks; then gives them back, and asks again. */
 const PROGRAM = `
 import { closeSync, openSync } from 'node:fs'
-import { mustHaveRoom } from ${JSON.stringify(join(import.meta.dirname, '..', '..', 'src', 'store', 'room.ts'))}
+import { mustHaveRoom } from ${JSON.stringify(join(import.meta.dirname, '..', '..', 'src', 'store', 'commit', 'room.ts'))}
 const ask = () => mustHaveRoom(process.argv[1]).then(() => 'room', ({ code }) => code)
 await ask()
 const taken = []

@@ -5,7 +5,7 @@ import { createToken } from '../../src/admin/tokens.ts'
 import { addUser } from '../../src/admin/users.ts'
 import { check } from '../../src/repository/check.ts'
 import type { Trust } from '../../src/repository/trust.ts'
-import type { LevelStore } from '../../src/store/level.ts'
+import type { LevelStore } from '../../src/store/level-store.ts'
 import './held-answers.ts'
 
 /** Where users and tokens are made: a running server. */

@@ -1,7 +1,7 @@
 import type { Gun } from '../../tuf/gun.ts'
 import { LimitedMap } from '../../memory/limited-map.ts'
 import { unlessDamaged } from '../../errors.ts'
-import type { NamedDocument } from '../account.ts'
+import type { NamedDocument } from '../audit/account.ts'
 import { decodeDocument, encodeDocument, type PackedDocument } from '../encoding.ts'
 import { hexSha256 } from '../journal.ts'
 import { documentKey } from '../keyspace.ts'

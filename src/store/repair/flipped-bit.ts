@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto'
-import { RECORD_DIGEST_BYTES } from '../record.ts'
+import { RECORD_DIGEST_BYTES } from '../database/record.ts'
 
 /** Longer records take too long: 8 × as many hashes as they have bytes, of as many bytes each. */
 const MAX_BYTES = 8 * 1024

@@ -3,7 +3,7 @@ import type { Anchor } from '../anchor.ts'
 import { readFormat } from '../intact.ts'
 import { EMPTY_TAIL, hexSha256, parseEntry } from '../journal.ts'
 import { formatKey, journalKey } from '../keyspace.ts'
-import type { Records } from '../records.ts'
+import type { Records } from '../database/records.ts'
 import { wholeIn, type Found, type Sources } from './sources.ts'
 import type { Survey } from './survey.ts'
 

@@ -1,5 +1,5 @@
 import { SERVER, type Gun } from '../../tuf/gun.ts'
-import type { Books } from '../books.ts'
+import type { Books } from '../audit/books.ts'
 import { decodeHead } from '../encoding.ts'
 import { hexSha256 } from '../journal.ts'
 import { parseKey } from '../keyspace.ts'

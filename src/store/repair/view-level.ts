@@ -1,7 +1,7 @@
 import { Level } from 'level'
 import type { TrustError } from '../../errors.ts'
-import { openLevel, unopened } from '../open-level.ts'
-import { isOfThePlace } from '../records.ts'
+import { openLevel, unopened } from '../database/open-level.ts'
+import { isOfThePlace } from '../database/records.ts'
 
 /** What the types of `level` leave out: browsers have none of it. */
 interface OfClassicLevel {

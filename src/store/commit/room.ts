@@ -1,6 +1,6 @@
 import { open, readdir, stat, statfs, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import { isLog } from './leveldb/write-ahead-log.ts'
+import { isLog } from '../leveldb/write-ahead-log.ts'
 
 /** For what LevelDB writes beside the content of its logs when it opens a database, and for the next commits: bytes. */
 const SPARE_BYTES = 8 * 1024 * 1024

@@ -1,7 +1,7 @@
 import { setTimeout } from 'node:timers/promises'
-import type { Database } from './database.ts'
-import { hexSha256, type Tail } from './journal.ts'
-import { journalKey } from './keyspace.ts'
+import type { Database } from '../database/database.ts'
+import { hexSha256, type Tail } from '../journal.ts'
+import { journalKey } from '../keyspace.ts'
 import { mustHaveRoom } from './room.ts'
 
 /** Pauses between tries to open the database again, milliseconds. */

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto'
-import { TrustError } from '../errors.ts'
-import { DAMAGED_HINT } from './hints.ts'
-import { nameOf } from './keyspace.ts'
+import { TrustError } from '../../errors.ts'
+import { DAMAGED_HINT } from '../hints.ts'
+import { nameOf } from '../keyspace.ts'
 
 /**
  * A record is sha256(key ‖ payload) ‖ payload. LevelDB verifies no checksum on reads: one flipped bit is served as

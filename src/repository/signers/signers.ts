@@ -1,9 +1,9 @@
-import { damageIn, TrustError } from '../errors.ts'
-import type { Actor, StoredKey } from '../store/store.ts'
-import { SERVER } from '../tuf/gun.ts'
-import { isDelegation, RELEASES, type DelegationRole } from '../tuf/role.ts'
-import { change, changeRecords } from './change.ts'
-import type { Readable, Trust } from './trust.ts'
+import { damageIn, TrustError } from '../../errors.ts'
+import type { Actor, StoredKey } from '../../store/store.ts'
+import { SERVER } from '../../tuf/gun.ts'
+import { isDelegation, RELEASES, type DelegationRole } from '../../tuf/role.ts'
+import { change, changeRecords } from '../change.ts'
+import type { Readable, Trust } from '../trust.ts'
 
 /** A delegation key that the server holds, by the name that owners of repositories give it. */
 export interface TagSigner {

@@ -1,10 +1,10 @@
-import { damageIn } from '../errors.ts'
-import type { Gun } from '../tuf/gun.ts'
-import type { DelegationRole } from '../tuf/role.ts'
-import { allGuns } from './all-guns.ts'
-import { currentDelegations, namedKeys } from './current.ts'
-import { holdsRole } from './sign-role.ts'
-import type { Readable } from './trust.ts'
+import { damageIn } from '../../errors.ts'
+import type { Gun } from '../../tuf/gun.ts'
+import type { DelegationRole } from '../../tuf/role.ts'
+import { allGuns } from '../all-guns.ts'
+import { currentDelegations, namedKeys } from '../current.ts'
+import { holdsRole } from '../sign-role.ts'
+import type { Readable } from '../trust.ts'
 
 /** A delegation in a repository that names keys of a signer. */
 interface SignerUse {

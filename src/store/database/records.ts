@@ -1,7 +1,7 @@
 import type { Level } from 'level'
-import { TrustError } from '../errors.ts'
-import { DAMAGED_HINT, PLACE_HINT } from './hints.ts'
-import { nameOf } from './keyspace.ts'
+import { TrustError } from '../../errors.ts'
+import { DAMAGED_HINT, PLACE_HINT } from '../hints.ts'
+import { nameOf } from '../keyspace.ts'
 import { openRecord } from './record.ts'
 
 /** A range of keys; no bound: from the first, to the last. */

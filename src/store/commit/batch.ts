@@ -1,6 +1,6 @@
-import { TrustError } from '../errors.ts'
-import type { Gun } from '../tuf/gun.ts'
-import type { Write } from './database.ts'
+import { TrustError } from '../../errors.ts'
+import type { Gun } from '../../tuf/gun.ts'
+import type { Write } from '../database/database.ts'
 import {
   decodeKeys,
   decodeOwner,
@@ -10,8 +10,8 @@ import {
   encodeOwner,
   encodeText,
   encodeValue,
-} from './encoding.ts'
-import { commitTime, entryBytes, entryOf, entryTail, hexSha256, type Tail } from './journal.ts'
+} from '../encoding.ts'
+import { commitTime, entryBytes, entryOf, entryTail, hexSha256, type Tail } from '../journal.ts'
 import {
   documentKey,
   dueKey,
@@ -22,10 +22,10 @@ import {
   ownerKey,
   recordKey,
   versionKey,
-} from './keyspace.ts'
+} from '../keyspace.ts'
 import type { PackedCommit, PackedNewDocument } from './packed-commit.ts'
-import type { Records } from './records.ts'
-import type { Head, JournalEntry, KeyOwner, StoredKey, StoredRecord } from './store.ts'
+import type { Records } from '../database/records.ts'
+import type { Head, JournalEntry, KeyOwner, StoredKey, StoredRecord } from '../store.ts'
 
 /**
  * Commits on their way into one disk write. Each is checked against the database as it will be after the ones before

@@ -1,10 +1,10 @@
 import { Level } from 'level'
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileError, isMissing, TrustError } from '../errors.ts'
-import { PLACE_HINT, REPAIR_HINT } from './hints.ts'
-import { isTable, mustKnowItsTables } from './leveldb/table-list.ts'
-import { isLog, mustHaveWholeLogs } from './leveldb/write-ahead-log.ts'
+import { fileError, isMissing, TrustError } from '../../errors.ts'
+import { PLACE_HINT, REPAIR_HINT } from '../hints.ts'
+import { isTable, mustKnowItsTables } from '../leveldb/table-list.ts'
+import { isLog, mustHaveWholeLogs } from '../leveldb/write-ahead-log.ts'
 import { isOfThePlace } from './records.ts'
 
 /** What LevelDB gathers in memory before it writes a table; it has two of them at most, bytes. */

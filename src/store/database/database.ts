@@ -1,5 +1,5 @@
 import type { Level } from 'level'
-import { inTurns } from './in-turns.ts'
+import { inTurns } from '../in-turns.ts'
 import { locked, mustBeFitToOpen, mustHaveCurrent, openLevel } from './open-level.ts'
 import { sealRecord } from './record.ts'
 import { Records } from './records.ts'

@@ -1,10 +1,10 @@
 import { open } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import { damageIn, fileError } from '../errors.ts'
-import { PLACE_HINT } from './hints.ts'
-import { inTurns } from './in-turns.ts'
-import { isBlockWhole, isTooLong, isTrap, namedIn, placesIn, type Holds, type Place } from './leveldb/table-file.ts'
-import { tablesListed } from './leveldb/table-list.ts'
+import { damageIn, fileError } from '../../errors.ts'
+import { PLACE_HINT } from '../hints.ts'
+import { inTurns } from '../in-turns.ts'
+import { isBlockWhole, isTooLong, isTrap, namedIn, placesIn, type Holds, type Place } from '../leveldb/table-file.ts'
+import { tablesListed } from '../leveldb/table-list.ts'
 import { mustBeFitToOpen } from './open-level.ts'
 
 /** What is wrong with a file of the database. */

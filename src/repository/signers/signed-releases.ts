@@ -1,13 +1,13 @@
-import { TrustError } from '../errors.ts'
-import type { Head } from '../store/store.ts'
-import type { Gun } from '../tuf/gun.ts'
-import type { Metadata } from '../tuf/metadata.ts'
-import { RELEASES } from '../tuf/role.ts'
-import { parseTargets, targetEntries, type Targets } from '../tuf/targets.ts'
-import type { TargetsEdit } from '../tuf/targets-edit.ts'
-import { checkThreshold } from '../tuf/threshold.ts'
-import { recallCurrent } from './current.ts'
-import type { Trust } from './trust.ts'
+import { TrustError } from '../../errors.ts'
+import type { Head } from '../../store/store.ts'
+import type { Gun } from '../../tuf/gun.ts'
+import type { Metadata } from '../../tuf/metadata.ts'
+import { RELEASES } from '../../tuf/role.ts'
+import { parseTargets, targetEntries, type Targets } from '../../tuf/targets.ts'
+import type { TargetsEdit } from '../../tuf/targets-edit.ts'
+import { checkThreshold } from '../../tuf/threshold.ts'
+import { recallCurrent } from '../current.ts'
+import type { Trust } from '../trust.ts'
 
 /**
  * What `targets/releases` says, where clients believe it: signed by enough of the keys that it has.
