@@ -22,10 +22,11 @@ import { whenUnlocked, type Waiting } from './store/when-unlocked.ts'
 export async function prepare(settings: Settings, waiting: Waiting): Promise<{ keys: Keys; made: string[] }> {
   const { dataDirectory, keysDirectory, anchorFile, passphraseFile } = settings
   const made: string[] = []
+  let keys: Keys | undefined
   // The last thing that is made.
-  if (!(await hasAnchor(settings))) await whenUnlocked(() => makeFirst(settings, made), waiting)
+  if (!(await hasAnchor(settings))) keys = await whenUnlocked(() => makeFirst(settings, made), waiting)
   else if (!(await hasKeys(keysDirectory))) throw withoutKeys(settings)
-  const keys = await openKeysDirectory(keysDirectory, passphraseFile)
+  keys ??= await openKeysDirectory(keysDirectory, passphraseFile)
   if ((await sizeOf(join(dataDirectory, 'CURRENT'))) === undefined) {
     throw new TrustError('DATA_MISSING', `there is an anchor in ${anchorFile}, but no database in ${dataDirectory}`, {
       hint: 'restore the data directory from a backup, or check the setting dataDirectory',
@@ -34,21 +35,23 @@ export async function prepare(settings: Settings, waiting: Waiting): Promise<{ k
   return { keys, made }
 }
 
-async function makeFirst(settings: Settings, made: string[]): Promise<void> {
+/** @returns the opened keys; undefined: another first start was faster, and they have to be opened */
+async function makeFirst(settings: Settings, made: string[]): Promise<Keys | undefined> {
   const { dataDirectory, keysDirectory, anchorFile, passphraseFile } = settings
   if (!(await hasKeys(keysDirectory)) && (await isUnfinished(keysDirectory))) throw withoutKeys(settings)
+  let keys: Keys | undefined
   await makeStore(dataDirectory, async (store) => {
-    // Another first start may have been faster.
     if (await hasAnchor(settings)) return
-    if (!(await hasKeys(keysDirectory))) {
+    if (await hasKeys(keysDirectory)) keys = await openKeysDirectory(keysDirectory, passphraseFile)
+    else {
       if (!store.isEmpty) throw withoutKeys(settings)
-      await createKeysDirectory(keysDirectory, passphraseFile)
+      keys = await createKeysDirectory(keysDirectory, passphraseFile)
       made.push(`keys in ${keysDirectory}`)
     }
-    const { anchorKey } = await openKeysDirectory(keysDirectory, passphraseFile)
-    await store.complete({ anchorFile, anchorKey })
+    await store.complete({ anchorFile, anchorKey: keys.anchorKey })
     made.push(`an empty store in ${dataDirectory}`)
   })
+  return keys
 }
 
 /** A file without content is no anchor yet. */

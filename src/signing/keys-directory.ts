@@ -55,9 +55,10 @@ export async function hasKeys(directory: string): Promise<boolean> {
  * Make a keys directory: key file (unless a passphrase is used), keyring, anchor key.
  *
  * @param passphraseFile the passphrase to use instead of a key file
+ * @returns it, opened: a pipe says the passphrase once
  * @throws TrustError BAD_KEYS if there is one already, or the passphrase cannot be used
  */
-export async function createKeysDirectory(directory: string, passphraseFile?: string): Promise<void> {
+export async function createKeysDirectory(directory: string, passphraseFile?: string): Promise<Keys> {
   if (await hasKeys(directory)) throw new TrustError('BAD_KEYS', `there is a keyring in ${directory} already`)
   await makeSecretDirectory(directory)
   const secret = passphraseFile === undefined ? await newKeyFile(directory) : await passphrase(passphraseFile, true)
@@ -66,12 +67,13 @@ export async function createKeysDirectory(directory: string, passphraseFile?: st
   const temporary = join(directory, `.${KEYRING}.new`)
   await Keyring.create(temporary, secret)
   const keyring = await Keyring.open(temporary, secret.bytes)
+  secret.bytes.fill(0)
   const seed = randomBytes(SEED_BYTES)
   await writeFileAtomically(join(directory, ANCHOR_KEY), keyring.seal(ANCHOR_ABOUT, seed), 0o600)
-  seed.fill(0)
   await rename(temporary, path)
   // Anchor and data may be on disks of their own: what is committed there is of no use without it.
   await syncDirectory(directory)
+  return keysOf(directory, keyring, seed)
 }
 
 /**
@@ -90,6 +92,11 @@ export async function openKeysDirectory(directory: string, passphraseFile?: stri
       hint: 'put it back from a backup, of whatever age: it never changes',
     })
   }
+  return keysOf(directory, keyring, seed)
+}
+
+/** @param seed of the anchor key; zeroed */
+function keysOf(directory: string, keyring: Keyring, seed: Buffer): Keys {
   const privateKey = privateKeyOfSeed(seed)
   seed.fill(0)
   const publicKey = createPublicKey(privateKey)

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { rm, truncate } from 'node:fs/promises'
 import { afterEach, beforeEach, describe, test } from 'node:test'
 import { promisify } from 'node:util'
@@ -62,4 +63,20 @@ describe('after an interrupted first start', () => {
     // Again: the refusal left nothing behind that the next start would take for a beginning.
     assert.equal((await terminal.run(['serve'])).code, 2)
   })
+})
+
+test('a first start under a passphrase that comes by a pipe, which says it once', async (t) => {
+  const terminal = await Terminal.open()
+  t.after(() => terminal.close())
+  const typed = `COUNTERSIGN_PASSPHRASE_FILE=/dev/fd/3 exec "$0" serve 3< <(echo 'a passphrase from elsewhere')`
+  const server = spawn('bash', ['-c', typed, COMMAND], { env: terminal.environment, cwd: terminal.directory })
+  t.after(() => server.kill('SIGKILL'))
+  let printed = ''
+  for await (const chunk of server.stderr) {
+    printed += String(chunk)
+    if (printed.includes('serves trust data')) break
+  }
+  assert.match(printed, /^made keys in keys\nmade an empty store in data\n/)
+  server.kill('SIGTERM')
+  assert.deepEqual(await once(server, 'exit'), [0, null])
 })
