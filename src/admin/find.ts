@@ -21,6 +21,7 @@ const sighting = z.lazy(() =>
       damaged: z.string().exactOptional().meta({
         description: 'why the repository cannot be read: then the journal alone says that it is signed now',
       }),
+      unseen: z.string().exactOptional().meta({ description: 'why clients do not see it, though it is signed now' }),
     })
     .meta({ id: 'Sighting' }),
 )
@@ -100,10 +101,11 @@ async function lookAt(
   const left = new Set(open)
   try {
     const tags = (await describe(trust, gun, trust.now()))?.tags ?? []
-    const signed = new Set(tags.flatMap(({ role, tag, digest }) => (digest === hex ? placeOf(role, tag) : [])))
+    const signed = new Map(tags.filter(({ digest }) => digest === hex).map((tag) => [placeOf(tag.role, tag.tag), tag]))
     for (const each of left) {
-      if (!signed.has(placeOf(each.sighting.role, each.sighting.tag))) continue
-      now.push(each.sighting)
+      const found = signed.get(placeOf(each.sighting.role, each.sighting.tag))
+      if (found === undefined) continue
+      now.push(found.unseen === undefined ? each.sighting : { ...each.sighting, unseen: found.unseen })
       left.delete(each)
     }
     const drops = new Map<string, readonly Drop[]>()

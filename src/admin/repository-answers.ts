@@ -78,6 +78,7 @@ export const describedTag = z.lazy(() =>
       }),
       length: count.meta({ description: 'bytes of the manifest' }),
       role: z.string().meta({ description: 'that signs it' }),
+      unseen: z.string().exactOptional().meta({ description: 'why clients do not see it; missing: they do' }),
     })
     .meta({ id: 'Tag' }),
 )

@@ -1,24 +1,37 @@
 import { Command } from 'commander'
 import { findDigest, type Sighting } from '../admin/find.ts'
 import { JSON_OPTION } from './options.ts'
-import { table } from './print.ts'
+import { table, withWarnings } from './print.ts'
 import { ask, EXIT } from './run.ts'
 
 export function findCommand(): Command {
   return new Command('find')
-    .description('where and since when a digest is signed; exit code 0: it is signed now, 1: never, or no more')
+    .description('where and since when a digest is signed; exit code 0: it is signed now, and clients see it')
     .argument('<digest>', 'sha256:… of a manifest')
     .option(...JSON_OPTION)
     .action((digest: string, _: object, command: Command) =>
-      ask(command, findDigest, { digest }, sightings, ({ now }) => (now.length > 0 ? EXIT.ok : EXIT.negative)),
+      ask(command, findDigest, { digest }, sightings, ({ now }) =>
+        now.some((each) => whyNotSeen(each) === undefined) ? EXIT.ok : EXIT.negative,
+      ),
     )
 }
 
 function sightings({ now, before }: { now: readonly Sighting[]; before: readonly Sighting[] }): string {
   if (now.length + before.length === 0) return 'never signed here'
-  return table([['IMAGE', 'SIGNED BY', 'SINCE', 'UNTIL', 'WHO'], ...[...now, ...before].map(sightingRow)])
+  const warnings = now.flatMap((each) => whyNotSeen(each) ?? [])
+  const rows = [...now, ...before].map(sightingRow)
+  return withWarnings(table([['IMAGE', 'SIGNED BY', 'SINCE', 'UNTIL', 'WHO'], ...rows]), {
+    warnings: [...new Set(warnings)],
+  })
 }
 
-function sightingRow({ gun, role, tag, since, until, by, damaged }: Sighting): string[] {
-  return [`${gun}:${tag}`, role, since, until ?? (damaged === undefined ? 'now' : 'damaged'), by]
+/** Why no client may take it, though it is signed; undefined: they take it. */
+function whyNotSeen({ gun, damaged, unseen }: Sighting): string | undefined {
+  const why = damaged ?? unseen
+  return why === undefined ? undefined : `${gun}: ${why}`
+}
+
+function sightingRow({ gun, role, tag, since, until, by, damaged, unseen }: Sighting): string[] {
+  const state = damaged === undefined ? (unseen === undefined ? 'now' : 'unseen') : 'damaged'
+  return [`${gun}:${tag}`, role, since, until ?? state, by]
 }

@@ -5,7 +5,6 @@ import { certificateEnds } from '../tuf/certificate.ts'
 import type { Gun } from '../tuf/gun.ts'
 import { canonicalKeyId, type PublicKey } from '../tuf/key.ts'
 import { isServerRole, type Role, type TargetsRole } from '../tuf/role.ts'
-import type { Metadata } from '../tuf/metadata.ts'
 import { namesUnder } from '../tuf/paths.ts'
 import type { Root } from '../tuf/root.ts'
 import { parseSnapshot } from '../tuf/snapshot.ts'
@@ -56,6 +55,8 @@ interface TagDescription {
   readonly length: number
   /** The role that signs it. */
   readonly role: string
+  /** Why clients do not see it; left out: they do. */
+  readonly unseen?: string
 }
 
 /** One repository as `repo show` prints it. */
@@ -92,18 +93,31 @@ export async function describe(
   const delegations: RoleDescription[] = []
   const tags: TagDescription[] = []
   const unseen: string[] = []
-  const walk = async (role: TargetsRole, paths: readonly string[], delegation?: Delegation): Promise<void> => {
+  const walk = async (
+    role: TargetsRole,
+    paths: readonly string[],
+    delegation?: Delegation,
+    above?: string,
+  ): Promise<void> => {
     const metadata = loadCurrent(trust, gun, head, role)
     if (metadata === undefined) return
     await setImmediate()
     const targets = parseTargets(metadata)
-    const entries = targetEntries(metadata)
-    for (const { name, length, sha256 = null } of entries) tags.push({ tag: name, digest: sha256, length, role })
-    if (delegation !== undefined) unseen.push(...unseenTags(metadata, delegation, paths, entries))
+    const skipped = above ?? (delegation && whySkipped(metadata, delegation))
     const isUnder = namesUnder(paths)
+    let outside = 0
+    for (const { name, length, sha256 = null } of targetEntries(metadata)) {
+      const why = skipped ?? (isUnder(name) ? undefined : `the paths of ${role} do not allow it`)
+      if (why !== undefined) outside += 1
+      tags.push({ tag: name, digest: sha256, length, role, ...(why === undefined ? {} : { unseen: why }) })
+    }
+    if (above === undefined && skipped !== undefined) unseen.push(skipped)
+    else if (skipped === undefined && outside > 0) {
+      unseen.push(`clients do not see ${outside} of the tags of ${role}: its paths do not allow them`)
+    }
     for (const each of targets.delegations.values()) {
       delegations.push(describeRole(trust, head, each.name, each))
-      await walk(each.name, each.paths.filter(isUnder), each)
+      await walk(each.name, each.paths.filter(isUnder), each, skipped)
     }
   }
   await walk('targets', [''])
@@ -183,22 +197,6 @@ function warningsOf(roles: readonly RoleDescription[], now: number): string[] {
     if (keys.length < threshold) warnings.push(`${role} has fewer keys than its threshold: nobody can sign it`)
     return warnings
   })
-}
-
-/** What a delegation has signed and clients do not show. @param paths those that all above it allow, too */
-function unseenTags(
-  metadata: Metadata,
-  delegation: Delegation,
-  paths: readonly string[],
-  entries: readonly { readonly name: string }[],
-): string[] {
-  const skipped = whySkipped(metadata, delegation)
-  if (skipped !== undefined) return [skipped]
-  const isUnder = namesUnder(paths)
-  const outside = entries.filter(({ name }) => !isUnder(name)).length
-  return outside === 0
-    ? []
-    : [`clients do not see ${outside} of the tags of ${delegation.name}: its paths do not allow them`]
 }
 
 /** Past that end nothing helps: it has to be said before (wire spec §19.24). */

@@ -73,6 +73,7 @@ describe('what is damaged is named, and hides nothing else', () => {
       [found.code, found.stdout.match(/ {2}(?:damaged|now) {2,}/g)?.map((cell) => cell.trim())],
       [0, ['damaged', 'now']],
     )
+    assert.ok(found.stdout.endsWith(`\nwarning: ${DAMAGED}: ${WHY}\n`), found.stdout)
   }
 
   test('to whoever does not read what is printed the exit code tells it', async () => {

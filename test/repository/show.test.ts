@@ -52,14 +52,29 @@ test('of tags that a delegation has signed and clients do not see it is said why
   await send(owner.nextParts(TWO, DEEP))
   const told = async (): Promise<readonly string[] | undefined> =>
     (await describe(here.trust, GUN, here.clock.now))?.warnings
-  assert.deepEqual(await told(), [])
+  const unseen = async (): Promise<string[][] | undefined> =>
+    (await describe(here.trust, GUN, here.clock.now))?.tags.flatMap(({ tag, unseen: why }) =>
+      why === undefined ? [] : [[tag, why]],
+    )
+  assert.deepEqual([await told(), await unseen()], [[], []])
   owner.delegate(TWO, keys, { paths: ['v1'] })
   await send(owner.nextParts('targets'))
   assert.deepEqual(await told(), [
     `clients do not see 2 of the tags of ${TWO}: its paths do not allow them`,
     `clients do not see 1 of the tags of ${DEEP}: its paths do not allow them`,
   ])
+  assert.deepEqual(await unseen(), [
+    ['w1', `the paths of ${TWO} do not allow it`],
+    ['w2', `the paths of ${TWO} do not allow it`],
+    ['v2', `the paths of ${DEEP} do not allow it`],
+  ])
   owner.delegate(TWO, [makeKey('ecdsa')])
   await send(owner.nextParts('targets'))
-  assert.deepEqual(await told(), [`clients skip ${TWO}: valid signatures did not meet threshold for ${TWO}`])
+  const skipped = `clients skip ${TWO}: valid signatures did not meet threshold for ${TWO}`
+  assert.deepEqual(await told(), [skipped])
+  // What is delegated below it no client comes to.
+  assert.deepEqual(
+    await unseen(),
+    ['v1', 'w1', 'w2', 'v2'].map((tag) => [tag, skipped]),
+  )
 })
