@@ -1,7 +1,8 @@
 import { setImmediate } from 'node:timers/promises'
 import { z } from 'zod'
 import { damageIn } from '../errors.ts'
-import { describe } from '../repository/show.ts'
+import { currentRoot } from '../repository/current.ts'
+import { signedTags } from '../repository/signed-tags.ts'
 import { inTurns } from '../store/in-turns.ts'
 import type { JournalEntry, Store } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
@@ -100,7 +101,9 @@ async function lookAt(
   const before: Sighting[] = []
   const left = new Set(open)
   try {
-    const tags = (await describe(trust, gun, trust.now()))?.tags ?? []
+    const head = store.head(gun)
+    const root = currentRoot(trust, gun, head)
+    const { tags } = head && root ? await signedTags(trust, gun, head, root, trust.now()) : { tags: [] }
     const signed = new Map(tags.filter(({ digest }) => digest === hex).map((tag) => [placeOf(tag.role, tag.tag), tag]))
     for (const each of left) {
       const found = signed.get(placeOf(each.sighting.role, each.sighting.tag))

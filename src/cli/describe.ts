@@ -13,19 +13,20 @@ export function describeForPeople({ gun, roles, delegations, tags, warnings }: D
           ['ROLE', 'VERSION', 'EXPIRES', 'KEYS', 'PATHS'],
           ...delegations.map((role) => [...roleRow(role, now), pathsOf(role)]),
         ]),
-    tags.length === 0
-      ? 'No signed tags'
-      : section('Signed tags', [
-          ['TAG', 'DIGEST', 'SIZE', 'SIGNED BY'],
-          ...tags.map(({ tag, digest, length, role }) => [
-            tag,
-            digest === null ? 'no sha256' : `sha256:${digest}`,
-            String(length),
-            role,
-          ]),
-        ]),
+    tags.length === 0 ? 'No signed tags' : section('Signed tags', tagRows(tags)),
   ]
   return sections.join('\n\n')
+}
+
+/** A table of tags, its head included. */
+export function tagRows(tags: Description['tags']): string[][] {
+  const rows = tags.map(({ tag, digest, length, role, unseen }) => [
+    tag,
+    digest === null ? 'no sha256' : `sha256:${digest}`,
+    String(length),
+    unseen === undefined ? role : `${role} (unseen)`,
+  ])
+  return [['TAG', 'DIGEST', 'SIZE', 'SIGNED BY'], ...rows]
 }
 
 function section(title: string, rows: string[][]): string {

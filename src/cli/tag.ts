@@ -8,6 +8,7 @@ import { registryPlace } from '../registry/reference.ts'
 import { parseGun } from '../tuf/gun.ts'
 import { dockerLogin } from './docker-login.ts'
 import { DRY_RUN_OPTION, JSON_OPTION } from './options.ts'
+import { tagRows } from './describe.ts'
 import { counted, table, withWarnings } from './print.ts'
 import { ask } from './run.ts'
 import { readTagList } from './tag-list.ts'
@@ -54,8 +55,8 @@ export function tagCommand(): Command {
     .action((gun: string, { as }: Options, command: Command) =>
       ask(command, listTags, { gun, as }, ({ tags }) => {
         if (tags.length === 0) return 'no signed tags'
-        const rows = tags.map((each) => [each.tag, `sha256:${each.digest ?? '?'}`, String(each.length), each.role])
-        return table([['TAG', 'DIGEST', 'SIZE', 'SIGNED BY'], ...rows])
+        const warnings = new Set(tags.flatMap(({ unseen }) => unseen ?? []))
+        return withWarnings(table(tagRows(tags)), { warnings: [...warnings] })
       }),
     )
   return tag

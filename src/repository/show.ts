@@ -1,20 +1,19 @@
-import { setImmediate } from 'node:timers/promises'
 import { unlessDamaged } from '../errors.ts'
 import type { Head } from '../store/store.ts'
 import { certificateEnds } from '../tuf/certificate.ts'
 import type { Gun } from '../tuf/gun.ts'
 import { canonicalKeyId, type PublicKey } from '../tuf/key.ts'
-import { isServerRole, type Role, type TargetsRole } from '../tuf/role.ts'
-import { namesUnder } from '../tuf/paths.ts'
+import { isServerRole, type Role } from '../tuf/role.ts'
 import type { Root } from '../tuf/root.ts'
 import { parseSnapshot } from '../tuf/snapshot.ts'
-import { parseTargets, targetEntries, type Delegation } from '../tuf/targets.ts'
+import type { Delegation } from '../tuf/targets.ts'
 import type { RoleKeys } from '../tuf/threshold.ts'
-import { notHere, whySkipped } from './client-view.ts'
+import { notHere } from './client-view.ts'
 import { currentRoot, loadCurrent } from './current.ts'
 import { EXPIRY_HORIZON, rootCertificatesEnd } from './expiry.ts'
 import { rootRenewal, type RootKeyPlaces } from './roots/renewal.ts'
 import { signedHere, takeOverCommand } from './signed-here.ts'
+import { signedTags, whyEnded, type SignedTag } from './signed-tags.ts'
 import { isStaged, signStagedCommand } from './roots/staged.ts'
 import type { Readable } from './trust.ts'
 
@@ -47,18 +46,6 @@ export interface RoleDescription {
   readonly paths?: readonly string[]
 }
 
-interface TagDescription {
-  readonly tag: string
-  /** Hex SHA-256 of the image's manifest; null for targets signed with another hash only. */
-  readonly digest: string | null
-  /** Bytes of the manifest. */
-  readonly length: number
-  /** The role that signs it. */
-  readonly role: string
-  /** Why clients do not see it; left out: they do. */
-  readonly unseen?: string
-}
-
 /** One repository as `repo show` prints it. */
 export interface Description {
   readonly gun: string
@@ -66,13 +53,12 @@ export interface Description {
   readonly roles: readonly RoleDescription[]
   /** Delegations that are named but have signed nothing yet are listed with version 0. */
   readonly delegations: readonly RoleDescription[]
-  readonly tags: readonly TagDescription[]
+  readonly tags: readonly SignedTag[]
   readonly warnings: readonly string[]
 }
 
 /**
- * Describe a repository, as its head is when this is called. Between two documents others have their turn: owners choose
- * how many there are, and how large.
+ * Describe a repository, as its head is when this is called. Between two documents others have their turn.
  *
  * @param now milliseconds since 1970, for warnings about what has expired
  * @param places of root keys
@@ -90,42 +76,13 @@ export async function describe(
   const roles = (['root', 'targets', 'snapshot', 'timestamp'] as const).map((role) =>
     describeRole(trust, head, role, root.roles[role], role === 'root' ? places : undefined),
   )
-  const delegations: RoleDescription[] = []
-  const tags: TagDescription[] = []
-  const unseen: string[] = []
-  const walk = async (
-    role: TargetsRole,
-    paths: readonly string[],
-    delegation?: Delegation,
-    above?: string,
-  ): Promise<void> => {
-    const metadata = loadCurrent(trust, gun, head, role)
-    if (metadata === undefined) return
-    await setImmediate()
-    const targets = parseTargets(metadata)
-    const skipped = above ?? (delegation && whySkipped(metadata, delegation))
-    const isUnder = namesUnder(paths)
-    let outside = 0
-    for (const { name, length, sha256 = null } of targetEntries(metadata)) {
-      const why = skipped ?? (isUnder(name) ? undefined : `the paths of ${role} do not allow it`)
-      if (why !== undefined) outside += 1
-      tags.push({ tag: name, digest: sha256, length, role, ...(why === undefined ? {} : { unseen: why }) })
-    }
-    if (above === undefined && skipped !== undefined) unseen.push(skipped)
-    else if (skipped === undefined && outside > 0) {
-      unseen.push(`clients do not see ${outside} of the tags of ${role}: its paths do not allow them`)
-    }
-    for (const each of targets.delegations.values()) {
-      delegations.push(describeRole(trust, head, each.name, each))
-      await walk(each.name, each.paths.filter(isUnder), each, skipped)
-    }
-  }
-  await walk('targets', [''])
+  const { tags, delegations: named, warnings: unseen } = await signedTags(trust, gun, head, root, now)
   if (trust.store.head(gun)?.roles['root'] === undefined) return undefined
+  const delegations = named.map((each) => describeRole(trust, head, each.name, each))
   const all = [...roles, ...delegations]
   const warnings = [
     ...adoptionWarnings(trust, gun, head, root, places, delegations),
-    ...warningsOf(all, now),
+    ...warningsOf(all, head, now),
     ...unseen,
     ...certificateWarnings(trust, gun, head, root, now, places),
   ]
@@ -190,12 +147,11 @@ function adoptionWarnings(
   return [`adopted, and not signed here yet: ${meanwhile}. ${next}`]
 }
 
-function warningsOf(roles: readonly RoleDescription[], now: number): string[] {
-  return roles.flatMap(({ role, expires, version, keys, threshold }) => {
-    const warnings: string[] = []
-    if (version > 0 && Date.parse(expires) < now) warnings.push(`${role} expired at ${expires}`)
-    if (keys.length < threshold) warnings.push(`${role} has fewer keys than its threshold: nobody can sign it`)
-    return warnings
+function warningsOf(roles: readonly RoleDescription[], head: Head, now: number): string[] {
+  return roles.flatMap(({ role, keys, threshold }) => {
+    const expired = whyEnded(head, role, now) ?? []
+    const few = keys.length < threshold ? `${role} has fewer keys than its threshold: nobody can sign it` : []
+    return [expired, few].flat()
   })
 }
 

@@ -34,4 +34,7 @@ test('what a delegation has signed whose key was taken away since is found, and 
       `\nwarning: ${GUN}: clients skip ${BOB}: valid signatures did not meet threshold for ${BOB}\n`,
     ),
   )
+  const { stdout: listed } = await terminal.run(['tag', 'list', GUN])
+  assert.match(listed, /^v1 +sha256:(?:ab){32} +7 +targets\/bob \(unseen\)$/m)
+  assert.match(listed, /^warning: clients skip targets\/bob: /m)
 })

@@ -77,4 +77,10 @@ test('of tags that a delegation has signed and clients do not see it is said why
     await unseen(),
     ['v1', 'w1', 'w2', 'v2'].map((tag) => [tag, skipped]),
   )
+  // Nor do they take a document that has ended, nor what it delegates.
+  owner.delegate(TWO, keys)
+  await send(owner.nextParts('targets'))
+  here.clock.now += 4 * 365 * 86_400_000
+  const ended = (await unseen())?.map(([tag = '', why = '']) => `${tag}: ${why.replace(/at .*/, '')}`)
+  assert.deepEqual([...new Set(ended)], [...['v1', 'w1', 'w2', 'v2'].map((tag) => `${tag}: targets expired `)])
 })

@@ -1,0 +1,94 @@
+import { setImmediate } from 'node:timers/promises'
+import type { Head } from '../store/store.ts'
+import type { Gun } from '../tuf/gun.ts'
+import { namesUnder } from '../tuf/paths.ts'
+import type { TargetsRole } from '../tuf/role.ts'
+import type { Root } from '../tuf/root.ts'
+import { parseTargets, targetEntries, type Delegation } from '../tuf/targets.ts'
+import { whySkipped } from './client-view.ts'
+import { loadCurrent } from './current.ts'
+import { rootCertificatesEnd } from './expiry.ts'
+import { holdsRole } from './sign-role.ts'
+import { signedHere } from './signed-here.ts'
+import type { Readable } from './trust.ts'
+
+/** A tag as a role has it. */
+export interface SignedTag {
+  readonly tag: string
+  /** Hex SHA-256 of the image's manifest; null for targets signed with another hash only. */
+  readonly digest: string | null
+  /** Bytes of the manifest. */
+  readonly length: number
+  /** The role that signs it. */
+  readonly role: string
+  /** Why clients do not see it; left out: they do. */
+  readonly unseen?: string
+}
+
+/** All that is signed in one repository. */
+export interface SignedTags {
+  readonly tags: readonly SignedTag[]
+  /** As they are met on the way, those too that have signed nothing. */
+  readonly delegations: readonly Delegation[]
+  /** Delegations that clients skip or see in part, though nothing of them has ended. */
+  readonly warnings: readonly string[]
+}
+
+/**
+ * Tags of all roles, whether or not clients see them. Between two documents others have their turn: owners choose how many
+ * there are, and how large.
+ *
+ * @param now milliseconds since 1970
+ */
+export async function signedTags(trust: Readable, gun: Gun, head: Head, root: Root, now: number): Promise<SignedTags> {
+  const tags: SignedTag[] = []
+  const delegations: Delegation[] = []
+  const warnings: string[] = []
+  /** @param paths that all above it allow, too @param above why clients do not come to it */
+  const walk = async (
+    role: TargetsRole,
+    paths: readonly string[],
+    above: string | undefined,
+    delegation?: Delegation,
+  ): Promise<void> => {
+    const metadata = loadCurrent(trust, gun, head, role)
+    if (metadata === undefined) return
+    await setImmediate()
+    const skipped = delegation && whySkipped(metadata, delegation)
+    const unread = above ?? skipped ?? whyEnded(head, role, now)
+    const isUnder = namesUnder(paths)
+    let outside = 0
+    for (const { name, length, sha256: digest = null } of targetEntries(metadata)) {
+      const isOutside = !isUnder(name)
+      if (isOutside) outside += 1
+      const unseen = unread ?? (isOutside ? `the paths of ${role} do not allow it` : undefined)
+      tags.push({ tag: name, digest, length, role, ...(unseen === undefined ? {} : { unseen }) })
+    }
+    if (above === undefined && skipped !== undefined) warnings.push(skipped)
+    if (unread === undefined && outside > 0) {
+      warnings.push(`clients do not see ${outside} of the tags of ${role}: its paths do not allow them`)
+    }
+    for (const each of parseTargets(metadata).delegations.values()) {
+      delegations.push(each)
+      await walk(each.name, each.paths.filter(isUnder), unread, each)
+    }
+  }
+  await walk('targets', [''], whyRefused(trust, gun, head, root, now))
+  return { tags, delegations, warnings }
+}
+
+/** Why clients refuse a repository; undefined: they read it. What the server renews when they ask has no end. */
+function whyRefused(trust: Readable, gun: Gun, head: Head, root: Root, now: number): string | undefined {
+  const here = signedHere(head)
+  const renewed = here && holdsRole(trust, gun, 'snapshot', root.roles.snapshot)
+  const read = ['root', ...(here ? [] : ['timestamp']), ...(renewed ? [] : ['snapshot'])]
+  const [ended] = read.flatMap((role) => whyEnded(head, role, now) ?? [])
+  const certificates = rootCertificatesEnd(root.roles.root) ?? Infinity
+  return ended ?? (certificates < now ? 'root certificates have expired: clients refuse this repository' : undefined)
+}
+
+/** For people; undefined: it has not ended. */
+export function whyEnded(head: Head, role: string, now: number): string | undefined {
+  const { expires = Infinity } = head.roles[role] ?? {}
+  return expires < now ? `${role} expired at ${new Date(expires).toISOString()}` : undefined
+}
