@@ -21,7 +21,6 @@ export function worldOver(settings: Settings, trust: Trust, store: LevelStore, s
   const opens: World['opens'] = (...key) => signer.opens(...key)
   return {
     trust,
-    store,
     opens,
     check: async () => check(await store.snapshot(), opens, trust.now()),
     keysFault: () => keysFaultIn(settings.keysDirectory),

@@ -48,7 +48,7 @@ export const auditJournal = operation({
       entries: list(z.union([journalEntry, damagedEntry])),
       next: z.int().nullable().meta({ description: 'where to go on, as `before` or `after`; null: there is no more' }),
     }),
-  async run({ store }, { before, after, limit, ...filter }) {
+  async run({ trust: { store } }, { before, after, limit, ...filter }) {
     const step = after === undefined ? -1 : 1
     const first = step + (after ?? Math.min(before ?? Infinity, store.tail().number + 1))
     const entries: (JournalEntry | DamagedEntry)[] = []

@@ -17,13 +17,14 @@ export const showClock = operation({
       lastCommit: time.nullable().meta({ description: 'null: there is none' }),
       fault: z.string().nullable().meta({ description: 'why nothing is signed; null: the clock is no reason' }),
     }),
-  async run({ trust, store }) {
-    const { number, time: last = 0 } = store.tail()
+  async run({ trust }) {
+    const tail = trust.store.tail()
+    const { number, time: last = 0 } = tail
     const now = trust.now()
     return {
       now: new Date(now).toISOString(),
       lastCommit: number === 0 ? null : new Date(last).toISOString(),
-      fault: clockFault(store.tail(), now) ?? null,
+      fault: clockFault(tail, now) ?? null,
     }
   },
 })

@@ -3,11 +3,10 @@ import { allTokens } from '../access/api-token.ts'
 import { refusalOf } from '../access/tag-policy.ts'
 import { TrustError } from '../errors.ts'
 import type { SignRequest } from '../repository/signers/sign-tags.ts'
-import type { Recorded } from '../store/store.ts'
+import type { Recorded, Store } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
 import type { TargetsEdit } from '../tuf/targets-edit.ts'
 import { list } from './answers.ts'
-import type { World } from './operation.ts'
 
 const tagRule = z.lazy(() =>
   z
@@ -44,7 +43,7 @@ export const LOST = 'its record is not found'
  * @param bound who has any, by the journal
  * @throws TrustError CORRUPT if they cannot be read, or are not found: without them anything could be signed
  */
-export function rulesOf(store: Pick<World['store'], 'record'>, bound: Recorded, name: string): TagPolicy | undefined {
+export function rulesOf(store: Pick<Store, 'record'>, bound: Recorded, name: string): TagPolicy | undefined {
   const found = store.record('policy', name) as TagPolicy | undefined
   if (found !== undefined || !bound.has(name)) return found
   throw new TrustError('CORRUPT', `the rules of ${name} cannot be read: ${LOST}`, {
@@ -58,11 +57,7 @@ export function rulesOf(store: Pick<World['store'], 'record'>, bound: Recorded, 
  * @param signer undefined: nobody signs in a repository of others
  * @throws TrustError FORBIDDEN for a token that was revoked while its request came in: its owner is not known any more
  */
-export async function policySubjects(
-  store: World['store'],
-  actor: string,
-  signer: string | undefined,
-): Promise<string[]> {
+export async function policySubjects(store: Store, actor: string, signer: string | undefined): Promise<string[]> {
   const [, kind = '', name = ''] = /^(token|certificate):(.+)$/.exec(actor) ?? []
   const subjects = new Set([actor])
   if (kind === 'certificate') subjects.add(`user:${name}`)
@@ -85,7 +80,7 @@ export async function policySubjects(
  * @throws TrustError FORBIDDEN as `policySubjects` does, STORE_UNAVAILABLE
  */
 export async function permitBy(
-  store: World['store'],
+  store: Store,
   actor: string,
   signer: string | undefined,
   gun: Gun,

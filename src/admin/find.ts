@@ -42,13 +42,13 @@ export const findDigest = operation({
   action: 'admin',
   input: z.strictObject({ digest: digestInput }),
   answer: () => z.object({ digest: z.string(), now: list(sighting), before: list(sighting) }),
-  async run({ trust, store }, { digest }) {
+  async run({ trust }, { digest }) {
     const hex = hexOf(digest)
     const open = new Map<string, Map<string, Open>>()
     const before: Sighting[] = []
     /** That were signed once more, without having been ended: their delegation had been dropped in between. */
     const again: Open[] = []
-    for await (const { gun, kind, time, actor, changes, number } of inTurns(store.journal())) {
+    for await (const { gun, kind, time, actor, changes, number } of inTurns(trust.store.journal())) {
       const places = open.get(gun) ?? new Map<string, Open>()
       const end = (place: string): void => {
         const found = places.get(place)
@@ -68,7 +68,7 @@ export const findDigest = operation({
     }
     for (const sightings of Map.groupBy(again, ({ sighting: { gun, role } }) => placeOf(gun, role)).values()) {
       const { gun = '', role = '' } = sightings[0]?.sighting ?? {}
-      const drops = await dropsOf(store, gun as Gun, role)
+      const drops = await dropsOf(trust.store, gun as Gun, role)
       for (const { sighting, number } of sightings) {
         const dropped = drops.find((drop) => drop.number > number)
         if (dropped !== undefined) before.push({ ...sighting, until: dropped.time })
@@ -77,7 +77,7 @@ export const findDigest = operation({
     const now: Sighting[] = []
     for (const [gun, places] of open) {
       await setImmediate()
-      const found = await lookAt({ trust, store }, gun as Gun, hex, [...places.values()])
+      const found = await lookAt(trust, gun as Gun, hex, [...places.values()])
       // One by one: as arguments of a call so many tags as one repository may have would be too many.
       for (const each of found.now) now.push(each)
       for (const each of found.before) before.push(each)
@@ -92,7 +92,7 @@ function placeOf(role: string, tag: string): string {
 
 /** Which of them are signed now: a delegation that was dropped signs nothing any more, without an entry of its own. */
 async function lookAt(
-  { trust, store }: Pick<World, 'trust' | 'store'>,
+  trust: World['trust'],
   gun: Gun,
   hex: string,
   open: readonly Open[],
@@ -114,7 +114,7 @@ async function lookAt(
     const drops = new Map<string, readonly Drop[]>()
     for (const each of left) {
       const { sighting, number } = each
-      const ofRole = drops.get(sighting.role) ?? (await dropsOf(store, gun, sighting.role))
+      const ofRole = drops.get(sighting.role) ?? (await dropsOf(trust.store, gun, sighting.role))
       drops.set(sighting.role, ofRole)
       before.push({ ...sighting, until: ofRole.find((drop) => drop.number > number)?.time ?? sighting.since })
       left.delete(each)

@@ -6,14 +6,13 @@ import type { CheckReport, OpensKey } from '../repository/check.ts'
 import type { Ending } from '../repository/expiry.ts'
 import type { Trust } from '../repository/trust.ts'
 import type { Signer } from '../signing/signer.ts'
-import type { Copied, LevelStore } from '../store/level-store.ts'
+import type { Copied } from '../store/level-store.ts'
 import type { Actor } from '../store/store.ts'
 import { parseGun } from '../tuf/gun.ts'
 
 /** What operations work on. */
 export interface World {
   readonly trust: Trust
-  readonly store: LevelStore
   /** Tells whether a sealed key opens. */
   readonly opens: OpensKey
   /** Verifies all that is stored. @throws TrustError BUSY, SIGNER_UNAVAILABLE, STORE_UNAVAILABLE, and why `gone` was aborted */

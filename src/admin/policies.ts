@@ -5,9 +5,10 @@ import { findUser } from '../access/user.ts'
 import { TrustError } from '../errors.ts'
 import { changeRecords } from '../repository/change.ts'
 import { findRecords } from '../store/found-records.ts'
+import type { Store } from '../store/store.ts'
 import { done, texts } from './answers.ts'
 import { LOST, rulesOf, tagPolicy, type TagPolicy } from './enforce-policies.ts'
-import { operation, type World } from './operation.ts'
+import { operation } from './operation.ts'
 import { rows, rowsOf } from './rows.ts'
 
 const RULES_MAX = 100
@@ -33,7 +34,7 @@ export const listPolicies = operation({
   action: 'admin',
   input: z.strictObject({}),
   answer: () => rows(tagPolicy),
-  async run({ store }) {
+  async run({ trust: { store } }) {
     const bound = await store.recorded('policy')
     const names = [...bound]
     const { values, damaged } = await findRecords<TagPolicy>(store, 'policy')
@@ -52,9 +53,9 @@ export const setPolicy = operation({
   action: 'admin',
   input: z.strictObject({ subject, rules: z.array(ruleInput).min(1).max(RULES_MAX) }),
   answer: () => tagPolicy.unwrap().extend({ warnings: texts }),
-  async run({ trust, store }, policy, actor) {
+  async run({ trust }, policy, actor) {
     await changeRecords(trust, actor, async () => [{ kind: 'policy', name: policy.subject, value: policy }])
-    return { ...policy, warnings: await unknown(store, policy.subject) }
+    return { ...policy, warnings: await unknown(trust.store, policy.subject) }
   },
 })
 
@@ -66,7 +67,8 @@ export const showPolicy = operation({
   action: 'admin',
   input: z.strictObject({ subject }),
   answer: () => tagPolicy,
-  run: async ({ store }, { subject: name }) => rulesOf(store, await store.recorded('policy'), name) ?? noRules(name),
+  run: async ({ trust: { store } }, { subject: name }) =>
+    rulesOf(store, await store.recorded('policy'), name) ?? noRules(name),
 })
 
 export const removePolicy = operation({
@@ -77,9 +79,9 @@ export const removePolicy = operation({
   action: 'admin',
   input: z.strictObject({ subject }),
   answer: () => z.object({ subject: z.string(), removed: done }),
-  async run({ trust, store }, { subject: name }, actor) {
+  async run({ trust }, { subject: name }, actor) {
     await changeRecords(trust, actor, async () => {
-      if (rulesOf(store, await store.recorded('policy'), name) === undefined) noRules(name)
+      if (rulesOf(trust.store, await trust.store.recorded('policy'), name) === undefined) noRules(name)
       return [{ kind: 'policy', name, value: null }]
     })
     return { subject: name, removed: true as const }
@@ -87,7 +89,7 @@ export const removePolicy = operation({
 })
 
 /** Rules may be there before whom they bind, and bind nobody if the name is mistyped. */
-async function unknown(store: World['store'], policySubject: string): Promise<string[]> {
+async function unknown(store: Store, policySubject: string): Promise<string[]> {
   const [kind = '', name = ''] = policySubject.split(/:(.*)/)
   if (kind === 'signer' && store.record('signer', name) !== undefined) return []
   if (kind === 'token' && (await allTokens(store)).values.some((each) => each.name === name && !each.revoked)) return []

@@ -5,9 +5,7 @@ import type { World } from './operation.ts'
  * twice does not see its first commit.
  */
 export function rehearsing(world: World): World {
-  const store = {
-    ...world.store,
-    commit: async () => world.store.tail().number + 1,
-  }
-  return { ...world, rehearsal: true, store, trust: { ...world.trust, store, signer: world.rehearsalSigner } }
+  const { trust, rehearsalSigner: signer } = world
+  const store = { ...trust.store, commit: async () => trust.store.tail().number + 1 }
+  return { ...world, rehearsal: true, trust: { ...trust, store, signer } }
 }

@@ -54,11 +54,11 @@ export const listRepositories = operation({
   action: 'admin',
   input: z.strictObject({}),
   answer: () => list(z.union([repositoryRow, damagedRepository])),
-  async run({ store }) {
+  async run({ trust }) {
     const rows: z.output<typeof repositoryRow | typeof damagedRepository>[] = []
-    for await (const gun of allGuns(store)) {
+    for await (const gun of allGuns(trust.store)) {
       try {
-        const facts = factsOf({ store }, gun)
+        const facts = factsOf(trust, gun)
         if (facts !== undefined) rows.push(facts)
       } catch (error) {
         rows.push({ gun, damaged: damageIn(error).message })
@@ -76,9 +76,8 @@ export const showRepository = operation({
   action: 'read',
   input: z.strictObject({ gun: gunInput }),
   answer: () => description,
-  async run(world, { gun }) {
-    const { trust } = world
-    return (await describe(trust, gun, trust.now(), await rootKeyPlaces(world))) ?? noSuchRepository(gun)
+  async run({ trust }, { gun }) {
+    return (await describe(trust, gun, trust.now(), await rootKeyPlaces(trust))) ?? noSuchRepository(gun)
   },
 })
 
@@ -103,7 +102,8 @@ export const listKeys = operation({
   action: 'read',
   input: z.strictObject({ gun: gunInput }),
   answer: () => list(heldKey),
-  async run({ trust, store }, { gun }) {
+  async run({ trust }, { gun }) {
+    const { store } = trust
     const keys = await store.keysOf(gun)
     if (keys.length === 0 && store.head(gun)?.roles['root'] === undefined) return noSuchRepository(gun)
     return keys.map(({ role, keyId, keytype, public: publicKey, pending, createdAt, sealed }) => {

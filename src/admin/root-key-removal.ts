@@ -2,7 +2,6 @@ import { z } from 'zod'
 import { damageIn, TrustError } from '../errors.ts'
 import { changeRecords } from '../repository/change.ts'
 import { rootKeyUses } from '../repository/roots/key-uses.ts'
-import type { LevelStore } from '../store/level-store.ts'
 import { typed } from '../tuf/gun.ts'
 import { done, texts } from './answers.ts'
 import { nameInput } from './grants.ts'
@@ -18,10 +17,10 @@ export const removeRootKey = operation({
   action: 'admin',
   input: z.strictObject({ name: nameInput, unused: z.literal('true').optional() }),
   answer: () => z.object({ name: z.string(), removed: done, warnings: texts }),
-  async run(world, { name, unused }, actor) {
+  async run({ trust }, { name, unused }, actor) {
     let warnings: readonly string[] = []
-    await changeRecords(world.trust, actor, async () => {
-      warnings = await whatNeeds(world, name)
+    await changeRecords(trust, actor, async () => {
+      warnings = await whatNeeds(trust, name)
       if (unused !== undefined && warnings.length > 0) throw new TrustError('WRONG_STATE', warnings.join('; '))
       return [{ kind: 'root-key', name, value: null }]
     })
@@ -30,7 +29,7 @@ export const removeRootKey = operation({
 })
 
 /** Undefined for one that cannot be read: it can be removed all the same. @throws TrustError NOT_FOUND */
-function rootKey(store: LevelStore, name: string): RootKey | undefined {
+function rootKey({ store }: World['trust'], name: string): RootKey | undefined {
   try {
     const found = store.record('root-key', name) as RootKey | undefined
     if (found !== undefined) return found
@@ -42,11 +41,11 @@ function rootKey(store: LevelStore, name: string): RootKey | undefined {
 }
 
 /** Why to think twice; nothing where the same key stays here under another name. */
-async function whatNeeds({ trust, store }: World, name: string): Promise<string[]> {
-  const record = rootKey(store, name)
+async function whatNeeds(trust: World['trust'], name: string): Promise<string[]> {
+  const record = rootKey(trust, name)
   if (record === undefined) return [`the root key ${name} is damaged: which repositories name it cannot be read`]
   const { keyId, sealed } = record
-  const others = (await allRootKeys(store)).values.filter((other) => other.name !== name && other.keyId === keyId)
+  const others = (await allRootKeys(trust)).values.filter((other) => other.name !== name && other.keyId === keyId)
   if (others.some((other) => sealed === null || other.sealed !== null)) return []
   const { uses, damaged } = await rootKeyUses(trust, keyId)
   const lost =

@@ -50,7 +50,7 @@ export const listRootKeys = operation({
   action: 'admin',
   input: z.strictObject({}),
   answer: () => rows(rootKey),
-  run: async ({ store }) => rowsOf(await allRootKeys(store), (key) => key),
+  run: async ({ trust }) => rowsOf(await allRootKeys(trust), (key) => key),
 })
 
 export const saveRootKey = operation({
@@ -67,10 +67,10 @@ export const saveRootKey = operation({
     certificates: z.record(z.string().max(256), z.base64().max(16_384)).default({}),
   }),
   answer: () => rootKey,
-  async run({ trust, store }, { name, public: publicKey, sealed, certificates }, actor) {
+  async run({ trust }, { name, public: publicKey, sealed, certificates }, actor) {
     let saved: RootKey | undefined
     await changeRecords(trust, actor, async (now) => {
-      const before = store.record('root-key', name) as RootKey | undefined
+      const before = trust.store.record('root-key', name) as RootKey | undefined
       // Removed meanwhile: as being offline it would come back, though nobody has a file of it.
       if (before === undefined && sealed === undefined) {
         throw new TrustError('NOT_FOUND', `there is no root key ${name}`, {
@@ -93,9 +93,9 @@ export const saveRootKey = operation({
 })
 
 /** Where each root key is that has a name here, by key id; a key with two names is where it can be used. */
-export async function rootKeyPlaces({ store }: Pick<World, 'store'>): Promise<RootKeyPlaces> {
+export async function rootKeyPlaces(trust: World['trust']): Promise<RootKeyPlaces> {
   const places = new Map<string, 'sealed here' | 'offline'>()
-  for (const { keyId, sealed } of (await allRootKeys(store)).values) {
+  for (const { keyId, sealed } of (await allRootKeys(trust)).values) {
     if (sealed !== null) places.set(keyId, 'sealed here')
     else if (!places.has(keyId)) places.set(keyId, 'offline')
   }
@@ -103,6 +103,6 @@ export async function rootKeyPlaces({ store }: Pick<World, 'store'>): Promise<Ro
 }
 
 /** All that have a name here, sealed or offline. @throws TrustError STORE_UNAVAILABLE */
-export function allRootKeys(store: World['store']): Promise<FoundRecords<RootKey>> {
+export function allRootKeys({ store }: World['trust']): Promise<FoundRecords<RootKey>> {
   return findRecords(store, 'root-key')
 }

@@ -46,7 +46,7 @@ export const listSigners = operation({
   input: z.strictObject({}),
   answer: () => rows(signerRow),
   async run(world) {
-    return rowsOf(await findRecords<TagSigner>(world.store, 'signer'), (signer) => rowOf(world, signer))
+    return rowsOf(await findRecords<TagSigner>(world.trust.store, 'signer'), (signer) => rowOf(world, signer))
   },
 })
 

@@ -139,7 +139,7 @@ async function changeTags(
       ...edit,
       as: name,
       ifMatch: expected?.replace(/^"|"$/g, ''),
-      permit: await permitBy(world.store, actor.name, name, gun, edit, seen),
+      permit: await permitBy(world.trust.store, actor.name, name, gun, edit, seen),
     },
     actor,
   )

@@ -34,7 +34,7 @@ export const listUsers = operation({
   action: 'admin',
   input: z.strictObject({}),
   answer: () => rows(userRow),
-  run: async ({ store }) => rowsOf(await allUsers(store), rowOf),
+  run: async ({ trust }) => rowsOf(await allUsers(trust.store), rowOf),
 })
 
 export const addUser = operation({

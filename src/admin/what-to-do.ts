@@ -40,7 +40,7 @@ export async function adviceFor(world: World, own: readonly Ending[]): Promise<A
     const before = known.get(gun)
     if (before !== undefined) return before
     await setImmediate()
-    places ??= await rootKeyPlaces(world)
+    places ??= await rootKeyPlaces(trust)
     const head = trust.store.head(gun)
     const root = currentRoot(trust, gun, head)
     const end = root && rootCertificatesEnd(root.roles.root)

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { auditJournal } from '../../src/admin/audit.ts'
-import type { LevelStore } from '../../src/store/level-store.ts'
 import type { JournalEntry, JournalQuery } from '../../src/store/store.ts'
 import { TEST_ACTOR } from '../support/local-trust.ts'
 import { withSigner } from '../support/owned-repository.ts'
@@ -9,12 +8,12 @@ import { worldOf } from '../support/people.ts'
 
 test('entries that tell of thousands of tags come in more answers, and none is left out', async (t) => {
   const { here } = await withSigner(t)
-  const real = here.trust.store as LevelStore
+  const real = here.trust.store
   const change = { role: 'targets', tag: 'v1', from: null, to: 'a'.repeat(64) }
   function* journal(query?: JournalQuery): IterableIterator<JournalEntry> {
     for (const entry of real.journal(query)) yield { ...entry, changes: Array.from({ length: 30_000 }, () => change) }
   }
-  const world = worldOf({ trust: here.trust, store: { ...real, journal } })
+  const world = worldOf({ trust: { ...here.trust, store: { ...real, journal } } })
   const ends = real.tail().number
   for (const direction of ['after', 'before'] as const) {
     const numbers: number[] = []

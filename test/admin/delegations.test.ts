@@ -10,7 +10,6 @@ import { signaturesBy } from '../../src/cli/sign-root.ts'
 import { currentDelegations } from '../../src/repository/current.ts'
 import { issueRootCertificate } from '../../src/signing/root-certificate.ts'
 import { makeRootKey } from '../../src/signing/root-key.ts'
-import type { LevelStore } from '../../src/store/level-store.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
 import { localKeys, localPublish, openLocalTrust, TEST_ACTOR, type LocalTrust } from '../support/local-trust.ts'
 import { worldOf } from '../support/people.ts'
@@ -32,7 +31,7 @@ describe('who else signs in a repository that the server signs', () => {
 
   before(async () => {
     local = await openLocalTrust(NOW)
-    world = worldOf({ trust: local.trust, store: local.trust.store as LevelStore })
+    world = worldOf(local)
     const key = makeRootKey()
     const { public: certificate } = await issueRootCertificate(key, GUN, NOW)
     const change = { what: 'create' as const, certificates: [certificate], threshold: 1 }

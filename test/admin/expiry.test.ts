@@ -12,7 +12,6 @@ import { discardStagedRoot } from '../../src/repository/roots/stage.ts'
 import { createSigner, removeSigner } from '../../src/repository/signers/signers.ts'
 import { issueRootCertificate } from '../../src/signing/root-certificate.ts'
 import type { FileSigner } from '../../src/signing/file-signer.ts'
-import type { LevelStore } from '../../src/store/level-store.ts'
 import { localKeys, localPublish, localTrustFor, TEST_ACTOR, type LocalTrust } from '../support/local-trust.ts'
 import { A, GUN, named, withSigner } from '../support/owned-repository.ts'
 import { makeKey } from '../support/test-key.ts'
@@ -30,7 +29,6 @@ const SEALED = {
 function worldOf({ trust }: LocalTrust, certificates: World['certificates']): World {
   return {
     trust,
-    store: trust.store as LevelStore,
     opens: async () => true,
     check: () => assert.fail(),
     backUp: () => assert.fail(),

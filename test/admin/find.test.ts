@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { findDigest, type Sighting } from '../../src/admin/find.ts'
 import { signTags } from '../../src/repository/signers/sign-tags.ts'
-import type { LevelStore } from '../../src/store/level-store.ts'
 import { localKeys, localPublish, localTrustFor, TEST_ACTOR } from '../support/local-trust.ts'
 import { A, add, base64, drop, GUN, withSigner } from '../support/owned-repository.ts'
 import { worldOf } from '../support/people.ts'
@@ -18,7 +17,7 @@ test('what a delegation had signed that its owner has dropped was signed once: f
   const timeAfter = (hours: number): string => new Date(start + hours * HOUR).toISOString()
   const find = async (): Promise<{ now: string[]; before: (string | null)[][] }> => {
     const input = { digest: `sha256:${A}` }
-    const place = worldOf({ trust: here.trust, store: here.trust.store as LevelStore })
+    const place = worldOf(here)
     const { now, before } = await findDigest.run(place, input, TEST_ACTOR)
     return { now: now.map(({ role }) => role), before: before.map(({ role, since, until }) => [role, since, until]) }
   }
@@ -57,7 +56,7 @@ test('what was signed anew after its owner had dropped it was signed twice', asy
   here.clock.now = start + 3 * HOUR
   owner.delegate('targets/releases', [key])
   await localPublish(here.trust, GUN, owner.nextParts('targets', 'targets/releases'))
-  const place = worldOf({ trust: here.trust, store: here.trust.store as LevelStore })
+  const place = worldOf(here)
   const { now, before } = await findDigest.run(place, { digest: `sha256:${A}` }, TEST_ACTOR)
   const times = ({ since, until }: Sighting): unknown => [since, until]
   assert.deepEqual([now.map(times), before.map(times)], [[[again, null]], [[first, dropped]]])
@@ -68,9 +67,8 @@ test('a digest that many tags have is found by one look at each repository', asy
   const tags = Array.from({ length: 200 }, (_, index) => `v${index}`)
   const set = tags.map((tag) => ({ tag, sha256: A, length: 7 }))
   await signTags(here.trust, GUN, { set, remove: [], as: 'ci' }, TEST_ACTOR)
-  const store = here.trust.store as LevelStore
-  const read = t.mock.method(store, 'document')
-  const { now } = await findDigest.run(worldOf({ trust: here.trust, store }), { digest: `sha256:${A}` }, TEST_ACTOR)
+  const read = t.mock.method(here.trust.store, 'document')
+  const { now } = await findDigest.run(worldOf(here), { digest: `sha256:${A}` }, TEST_ACTOR)
   assert.equal(now.length, 2 * tags.length, 'of targets/ci and targets/releases')
   assert.ok(read.mock.callCount() < 10, `${read.mock.callCount()} documents were read`)
 })
@@ -82,7 +80,7 @@ test('a digest is found that one repository signs more often than a call has roo
   const set = Array.from({ length: 45_000 }, (_, index) => ({ tag: `${index}`, sha256: A, length: 7 }))
   await signTags(here.trust, GUN, { set, remove: [], as: 'ci' }, TEST_ACTOR)
   const find = async (): Promise<number[]> => {
-    const place = worldOf({ trust: here.trust, store: here.trust.store as LevelStore })
+    const place = worldOf(here)
     const { now, before } = await findDigest.run(place, { digest: `sha256:${A}` }, TEST_ACTOR)
     return [now.length, before.length]
   }

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { listKeys } from '../../src/admin/repositories.ts'
 import { encodeReference } from '../../src/signing/pkcs11-reference.ts'
-import type { LevelStore } from '../../src/store/level-store.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
 import { openLocalTrust, TEST_ACTOR } from '../support/local-trust.ts'
 import { worldOf } from '../support/people.ts'
@@ -25,7 +24,7 @@ test('of each key of a repository it is told where it is', async (t) => {
     documents: [],
     keys: [sealed, moved].map((key) => ({ ...key, role: 'timestamp' as const, pending: true, createdAt })),
   })
-  const world = worldOf({ trust, store: trust.store as LevelStore })
+  const world = worldOf({ trust })
   const listed = await listKeys.run(world, { gun }, TEST_ACTOR)
   assert.deepEqual(
     listed.map(({ keyId, custody }) => [keyId, custody]),

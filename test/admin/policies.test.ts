@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { parsed, type World } from '../../src/admin/operation.ts'
 import { removePolicy, setPolicy, showPolicy } from '../../src/admin/policies.ts'
 import { removeTag, signTag } from '../../src/admin/tags.ts'
-import type { LevelStore } from '../../src/store/level-store.ts'
+import type { Store } from '../../src/store/store.ts'
 import { fileMeta } from '../support/metadata-file.ts'
 import { TEST_ACTOR } from '../support/local-trust.ts'
 import { A, B, base64, GUN, withSigner } from '../support/owned-repository.ts'
@@ -14,7 +14,7 @@ test('a tag that the owner has signed is one that is there: docker looks into ta
   const { owner, send, here } = world
   owner.addTarget('v1', 'targets', { ...fileMeta(Buffer.from('')), hashes: { sha256: base64(A) } })
   await send(owner.nextParts('targets'))
-  const place: World = worldOf({ trust: here.trust, store: here.trust.store as LevelStore })
+  const place: World = worldOf(here)
   const rules = [{ guns: GUN, tags: '*', move: false }]
   await setPolicy.run(place, parsed(setPolicy, { subject: 'signer:ci', rules }), TEST_ACTOR)
   const sign = (tag: string, hex: string): ReturnType<typeof signTag.run> =>
@@ -31,12 +31,11 @@ test('a tag that the owner has signed is one that is there: docker looks into ta
 test('rules that are not found let nothing be signed, until they are set again or removed', async (t) => {
   const { here } = await withSigner(t)
   let lost = false
-  const store = {
-    ...(here.trust.store as LevelStore),
-    record: (...[kind, name]: Parameters<LevelStore['record']>) =>
-      lost && kind === 'policy' ? undefined : here.trust.store.record(kind, name),
+  const store: Store = {
+    ...here.trust.store,
+    record: (kind, name) => (lost && kind === 'policy' ? undefined : here.trust.store.record(kind, name)),
   }
-  const place = worldOf({ trust: here.trust, store })
+  const place = worldOf({ trust: { ...here.trust, store } })
   const set = (): Promise<unknown> =>
     setPolicy.run(place, parsed(setPolicy, { subject: 'signer:ci', rules: [{ guns: GUN, tags: 'v*' }] }), TEST_ACTOR)
   const sign = (tag: string): ReturnType<typeof signTag.run> =>

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { rehearsing } from '../../src/admin/rehearse.ts'
 import { renewSigner, showSigner } from '../../src/admin/signers.ts'
-import type { LevelStore } from '../../src/store/level-store.ts'
 import { TEST_ACTOR } from '../support/local-trust.ts'
 import { add, drop, GUN, named, withSigner } from '../support/owned-repository.ts'
 import { worldOf } from '../support/people.ts'
@@ -10,7 +9,7 @@ import { worldOf } from '../support/people.ts'
 test('the key to add is the newest; where it lacks, and where an old one is trusted still, is told before and after', async (t) => {
   const world = await withSigner(t)
   const { trust } = world.here
-  const here = worldOf({ trust, store: trust.store as LevelStore })
+  const here = worldOf({ trust })
   const before = await showSigner.run(here, { name: 'ci' }, TEST_ACTOR)
   const rotated = await renewSigner.run(here, { name: 'ci', finish: false }, TEST_ACTOR)
   const [old, newest] = rotated.keyIds

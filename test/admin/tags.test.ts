@@ -15,7 +15,6 @@ import { TrustError } from '../../src/errors.ts'
 import { remove } from '../../src/repository/remove.ts'
 import { rehearsing } from '../../src/admin/rehearse.ts'
 import { signaturesBy } from '../../src/cli/sign-root.ts'
-import type { LevelStore } from '../../src/store/level-store.ts'
 import type { Store } from '../../src/store/store.ts'
 import { issueRootCertificate } from '../../src/signing/root-certificate.ts'
 import { makeRootKey } from '../../src/signing/root-key.ts'
@@ -36,10 +35,8 @@ describe('tags that the server signs', () => {
 
   before(async () => {
     local = await openLocalTrust(NOW)
-    const store = local.trust.store as LevelStore
     world = {
       trust: local.trust,
-      store,
       opens: async () => true,
       check: () => assert.fail(),
       backUp: () => assert.fail(),
@@ -265,7 +262,7 @@ describe('tags that the server signs', () => {
       new Set(['targets key', 'snapshot key', 'timestamp key']),
     )
     const store: Store = {
-      ...world.store,
+      ...world.trust.store,
       records() {
         throw new TrustError('CORRUPT', 'a stored record is damaged')
       },

@@ -24,7 +24,7 @@ test('a rotation that cannot be published leaves nothing, and leaves alone the r
   const connection: Connection = {
     async call(operation, input, dryRun = false) {
       if (full && operation.name === 'root.publish') throw new TrustError('STORE_UNAVAILABLE', 'no room')
-      const rehearsed = { ...world, trust: { ...world.trust, store: { ...world.store, commit: async () => 0 } } }
+      const rehearsed = { ...world, trust: { ...world.trust, store: { ...world.trust.store, commit: async () => 0 } } }
       const output = await operation.run(dryRun ? rehearsed : world, parsed(operation, input), actor)
       if (meanwhile && operation.name === 'root.stage' && !dryRun) {
         await discardRoot.run(world, parsed(discardRoot, { gun: GUN }), actor)

@@ -8,7 +8,6 @@ import { clientAddresses } from '../../src/http/client-address.ts'
 import { listen, type Listening } from '../../src/http/server.ts'
 import type { Trust } from '../../src/repository/trust.ts'
 import { PLAIN_HTTP_WORDS, settingsSchema } from '../../src/settings/schema.ts'
-import type { LevelStore } from '../../src/store/level-store.ts'
 import { exchange, type Answer } from '../support/exchange.ts'
 import { keptLog, type Line } from '../support/local-app.ts'
 import { openLocalTrust, type LocalTrust } from '../support/local-trust.ts'
@@ -38,7 +37,7 @@ describe('one line an admin request: who did what, and what became of it', () =>
         },
       },
     }
-    place = { trust, store: local.trust.store as LevelStore }
+    place = { trust }
     const { store: directory, now } = trust
     const passwords = new Passwords(directory, now)
     const access = createAccess({ directory, now, passwords, userOfCertificate: () => undefined })
@@ -78,7 +77,7 @@ describe('one line an admin request: who did what, and what became of it', () =>
     const answer = await ask('POST', '/users', root, { name: 'new', grants: [] })
     const done = { level: 'info', text: 'admin request', method: 'POST', operation: 'user.add', status: 200 }
     assert.deepEqual(line(answer), { ...done, actor: 'user:root' })
-    const [entry] = [...place.store.journal()].slice(-1)
+    const [entry] = [...place.trust.store.journal()].slice(-1)
     assert.equal(entry?.actor.requestId, lines[0]?.['requestId'])
   })
 

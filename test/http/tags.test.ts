@@ -138,7 +138,7 @@ describe('tags over the admin API', () => {
       assert.equal((await put(`v-${authorization.slice(0, 5)}`, 'b', authorization)).status, 200)
     }
     assert.equal((await put('latest', 'b', job)).status, 200)
-    const { store } = world
+    const { store } = world.trust
     assert.deepEqual(await policySubjects(store, 'certificate:alice', 'ci'), [
       'certificate:alice',
       'user:alice',

@@ -8,7 +8,6 @@ import { createSigner, finishSignerRotation, removeSigner, rotateSigner } from '
 import { signTags, type SignRequest } from '../../src/repository/signers/sign-tags.ts'
 import type { Trust } from '../../src/repository/trust.ts'
 import type { FileSigner } from '../../src/signing/file-signer.ts'
-import type { LevelStore } from '../../src/store/level-store.ts'
 import { parseGun, SERVER, type Gun } from '../../src/tuf/gun.ts'
 import type { Role } from '../../src/tuf/role.ts'
 import { localFile, localKeys, localPublish, TEST_ACTOR } from '../support/local-trust.ts'
@@ -151,7 +150,7 @@ test('where an owner lets a signer sign in targets/releases only, the list and i
   const { here, sign } = world
   await add(world, 'targets/releases', named(await createSigner(here.trust, 'ci', TEST_ACTOR)))
   const list = (as: string): ReturnType<typeof listTags.run> =>
-    listTags.run(worldOf({ trust: here.trust, store: here.trust.store as LevelStore }), { gun: GUN, as }, TEST_ACTOR)
+    listTags.run(worldOf(here), { gun: GUN, as }, TEST_ACTOR)
   assert.deepEqual(await list('ci'), { gun: GUN, etag: '', tags: [] })
   await sign('v2', A, { ifMatch: '' })
   const { etag, tags } = await list('ci')

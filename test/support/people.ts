@@ -11,7 +11,6 @@ import './held-answers.ts'
 /** Where users and tokens are made: a running server. */
 export interface Place {
   readonly trust: Trust
-  readonly store: LevelStore
 }
 
 const ACTOR = { name: 'local' }
@@ -40,16 +39,16 @@ export async function makeToken(
 }
 
 /** Do an operation as the command line on the server would. */
-export function worldOf({ trust, store }: Place): World {
+export function worldOf({ trust }: Place): World {
   const nowhere = async (): Promise<never> => Promise.reject(new Error('a test makes no backups'))
   const rest = {
     opens: async () => true,
-    check: async () => check(await store.snapshot(), () => true, trust.now()),
+    check: async () => check(await (trust.store as LevelStore).snapshot(), () => true, trust.now()),
     keysFault: async () => undefined,
     certificates: async () => [],
     backUp: nowhere,
   }
-  return { trust, store, ...rest, rehearsalSigner: trust.signer }
+  return { trust, ...rest, rehearsalSigner: trust.signer }
 }
 
 type Grants = Parameters<typeof addUser.run>[1]['grants']

@@ -53,7 +53,7 @@ export function adminApp(
       // A body may take half a minute, in which somebody was revoked; so may the wait for one's turn.
       const mayStill = (): void => permit(stillRecognised(world, asked), operation, gun)
       mayStill()
-      const person = asked === LOCAL ? undefined : personBehind(world.store, asked)
+      const person = asked === LOCAL ? undefined : personBehind(world.trust.store, asked)
       const body = takesBody(operation) ? await bodyOf(ctx.req, operation, bodies, person) : {}
       const input = saidIn(...head, ['the body', body])
       const own: World = { ...world, trust: asPermitted(world.trust, mayStill) }
