@@ -152,7 +152,7 @@ async function wire(opened: Opened) {
   const toCheck = { settings, keyring: keys.shared }
   const world = {
     ...worldOver(settings, trust, store, signer),
-    check: (gone?: () => AbortSignal) => checks.check(toCheck, answers, () => trust.now(), gone?.()),
+    check: (gone?: () => AbortSignal) => checks.check(toCheck, answers, now, gone?.()),
   }
   const clients = clientAddresses(settings.listen.trustedProxies)
   const { parkedBytes, tokenBytes } = settings.limits

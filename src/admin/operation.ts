@@ -25,7 +25,10 @@ export interface World {
   readonly keyAge?: number | undefined
   /** Copies all that a server needs into a directory. @throws TrustError BUSY while it does so already, and others */
   readonly backUp: (directory: string, gone?: AbortSignal) => Promise<Copied>
-  /** Aborted, with a TrustError, when nobody waits for the answer any more: for what takes long. Undefined: somebody does. */
+  /**
+   * Aborted, with a TrustError, when nobody waits for the answer any more. Undefined: somebody does. Only what gives up then
+   * may ask for it: in a command's own process Ctrl-C does nothing else from then on.
+   */
   readonly gone?: () => AbortSignal
   /** True: nothing is written (`--dry-run`). */
   readonly rehearsal?: true
