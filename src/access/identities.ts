@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto'
-import { allTokens, isUsable, tokenById, type ApiToken } from './api-token.ts'
+import { isUsable, tokenById, tokenNamed, type ApiToken } from './api-token.ts'
 import { LOCAL, type Identity } from './permission.ts'
 import { findUser, type Directory, type User } from './user.ts'
 
@@ -65,8 +65,8 @@ export function personBehind(directory: Directory, { name, subject = '' }: Ident
  */
 export async function identityNamed(directory: Directory, name: string, now: number): Promise<Identity | undefined> {
   if (name === LOCAL.name) return LOCAL
-  const [, kind, userName = ''] = /^(user|certificate):(.+)$/.exec(name) ?? []
-  if (kind === 'user' || kind === 'certificate') return ofUser(kind, findUser(directory, userName))
-  const token = (await allTokens(directory)).values.find((each) => `token:${each.name}` === name && isUsable(each, now))
+  const [, kind, ownName = ''] = /^(user|certificate|token):(.+)$/.exec(name) ?? []
+  if (kind === 'user' || kind === 'certificate') return ofUser(kind, findUser(directory, ownName))
+  const token = kind === 'token' ? await tokenNamed(directory, ownName) : undefined
   return token && ofToken(directory, token, now)
 }

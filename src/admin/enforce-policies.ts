@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { allTokens } from '../access/api-token.ts'
+import { tokenNamed } from '../access/api-token.ts'
+import { userNamed } from '../access/identities.ts'
 import { refusalOf } from '../access/tag-policy.ts'
 import { TrustError } from '../errors.ts'
 import type { SignRequest } from '../repository/signers/sign-tags.ts'
@@ -58,14 +59,14 @@ export function rulesOf(store: Pick<Store, 'record'>, bound: Recorded, name: str
  * @throws TrustError FORBIDDEN for a token that was revoked while its request came in: its owner is not known any more
  */
 export async function policySubjects(store: Store, actor: string, signer: string | undefined): Promise<string[]> {
-  const [, kind = '', name = ''] = /^(token|certificate):(.+)$/.exec(actor) ?? []
   const subjects = new Set([actor])
-  if (kind === 'certificate') subjects.add(`user:${name}`)
-  if (kind === 'token') {
-    const token = (await allTokens(store)).values.find((each) => each.name === name && !each.revoked)
+  let user = userNamed(actor) ?? null
+  if (actor.startsWith('token:')) {
+    const token = await tokenNamed(store, actor.slice('token:'.length))
     if (token === undefined) throw new TrustError('FORBIDDEN', `${actor} was revoked in the meantime`)
-    if (token.owner !== null) subjects.add(`user:${token.owner}`)
+    user = token.owner
   }
+  if (user !== null) subjects.add(`user:${user}`)
   if (signer !== undefined) subjects.add(`signer:${signer}`)
   return [...subjects]
 }

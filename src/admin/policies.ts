@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { allTokens } from '../access/api-token.ts'
+import { tokenNamed } from '../access/api-token.ts'
 import { parsePattern } from '../access/grant.ts'
 import { findUser } from '../access/user.ts'
 import { TrustError } from '../errors.ts'
@@ -92,7 +92,7 @@ export const removePolicy = operation({
 async function unknown(store: Store, policySubject: string): Promise<string[]> {
   const [kind = '', name = ''] = policySubject.split(/:(.*)/)
   if (kind === 'signer' && store.record('signer', name) !== undefined) return []
-  if (kind === 'token' && (await allTokens(store)).values.some((each) => each.name === name && !each.revoked)) return []
+  if (kind === 'token' && (await tokenNamed(store, name)) !== undefined) return []
   // A client certificate stands for a user.
   const list = kind === 'certificate' ? 'user' : kind
   if (list === 'user' && findUser(store, name) !== undefined) return []
