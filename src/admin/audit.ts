@@ -1,13 +1,12 @@
 import { z } from 'zod'
 import { matches } from '../access/permission.ts'
-import { parsePattern } from '../access/grant.ts'
 import { inTurns } from '../store/in-turns.ts'
 import { entriesFrom, type DamagedEntry } from '../store/journal-reader.ts'
 import type { JournalEntry } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
 import { list } from './answers.ts'
 import { damagedEntry, journalEntry } from './journal-answers.ts'
-import { digestInput, hexOf, operation } from './operation.ts'
+import { digestInput, hexOf, operation, patternInput } from './operation.ts'
 
 /** Entries that one request looks at; the answer says where the next one goes on. */
 const LOOKED_AT_MAX = 2_000
@@ -29,10 +28,7 @@ export const auditJournal = operation({
     'Who did what: journal entries, newest first, or from one on; of one that cannot be read, `damaged` says why. `next` says where to go on.',
   action: 'admin',
   input: z.strictObject({
-    gun: z
-      .string()
-      .transform((text) => parsePattern(text))
-      .optional(),
+    gun: patternInput.optional(),
     actor: z.string().max(600).regex(ACTOR, 'write it as in user:alice, token:ci, local').optional(),
     kind: z.enum(['publish', 'renew', 'key', 'delete', 'record', 'clock']).optional(),
     digest: digestInput.optional(),

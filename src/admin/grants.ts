@@ -1,18 +1,16 @@
 import { z } from 'zod'
-import { covers, formatGrant, GRANTS_MAX, parsePattern } from '../access/grant.ts'
+import { covers, formatGrant, GRANTS_MAX } from '../access/grant.ts'
 import { ACTIONS, type Grant, type Identity } from '../access/permission.ts'
 import { parseName } from '../access/user.ts'
 import { TrustError } from '../errors.ts'
 import { list } from './answers.ts'
+import { patternInput } from './operation.ts'
 
 /** What users and tokens may do, as operations take it. */
 export const grantsInput = z
   .array(
     z.strictObject({
-      pattern: z
-        .string()
-        .transform((text) => parsePattern(text))
-        .meta({ description: 'docker.io/acme/app, docker.io/acme/*, or *' }),
+      pattern: patternInput,
       actions: z.array(z.enum(ACTIONS)).min(1).max(ACTIONS.length),
     }),
   )

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { parsePattern } from '../access/grant.ts'
 import type { Action } from '../access/permission.ts'
 import { TrustError } from '../errors.ts'
 import { plainIssue } from '../plain-issues.ts'
@@ -109,6 +110,12 @@ export const gunInput = z
   .string()
   .meta({ description: 'name of a repository, docker.io/acme/app say' })
   .transform((text) => parseGun(text))
+
+/** A pattern of repositories, checked. @throws TrustError INVALID_PARAMETERS */
+export const patternInput = z
+  .string()
+  .meta({ description: 'docker.io/acme/app, docker.io/acme/*, or *' })
+  .transform((text) => parsePattern(text))
 
 /** The digest of a manifest. */
 export const digestInput = z.string().regex(/^sha256:[0-9a-f]{64}$/, 'write it as in sha256:0123…')

@@ -1,6 +1,5 @@
 import { z } from 'zod'
 import { tokenNamed } from '../access/api-token.ts'
-import { parsePattern } from '../access/grant.ts'
 import { findUser } from '../access/user.ts'
 import { TrustError } from '../errors.ts'
 import { changeRecords } from '../repository/change.ts'
@@ -8,7 +7,7 @@ import { findRecords } from '../store/found-records.ts'
 import type { Store } from '../store/store.ts'
 import { done, texts } from './answers.ts'
 import { LOST, rulesOf, tagPolicy, type TagPolicy } from './enforce-policies.ts'
-import { operation } from './operation.ts'
+import { operation, patternInput } from './operation.ts'
 import { rows, rowsOf } from './rows.ts'
 
 const RULES_MAX = 100
@@ -16,7 +15,7 @@ const subject = z
   .string()
   .regex(/^(signer|user|token|certificate):[a-z0-9][a-z0-9._@-]{0,99}$/, 'write it as in signer:ci or user:alice')
 const ruleInput = z.strictObject({
-  guns: z.string().transform((text) => parsePattern(text)),
+  guns: patternInput,
   tags: z
     .string()
     .regex(/^[\w.*-]{1,128}$/, 'a tag, in which * stands for any characters')

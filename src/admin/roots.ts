@@ -5,7 +5,6 @@ import {
   type PreparedRoot,
   type RootAuthority,
 } from '../repository/roots/prepare.ts'
-import { parsePattern } from '../access/grant.ts'
 import { matches } from '../access/permission.ts'
 import { damageIn, noSuchRepository } from '../errors.ts'
 import { publishStagedRoot } from '../repository/roots/publish.ts'
@@ -18,7 +17,7 @@ import type { Gun } from '../tuf/gun.ts'
 import { BASE_ROLES, type BaseRole } from '../tuf/role.ts'
 import type { Trust } from '../repository/trust.ts'
 import { count, done, list } from './answers.ts'
-import { gunInput, operation } from './operation.ts'
+import { gunInput, operation, patternInput } from './operation.ts'
 import { damagedRepository } from './repository-answers.ts'
 import { rotationPlan, stagedRootAnswer, stagedRootRow } from './root-answers.ts'
 
@@ -84,14 +83,7 @@ export const listStagedRoots = operation({
   summary:
     'All roots that wait for signatures, without their payloads; of one that cannot be read, `damaged` says why.',
   action: 'admin',
-  input: z.strictObject({
-    pattern: z
-      .string()
-      .max(512)
-      .default('*')
-      .transform((text) => parsePattern(text))
-      .meta({ description: 'of repositories: docker.io/acme/*' }),
-  }),
+  input: z.strictObject({ pattern: patternInput.prefault('*') }),
   answer: () => list(z.union([stagedRootRow, damagedRepository])),
   async run({ trust }, { pattern }) {
     const rows: z.output<typeof stagedRootRow | typeof damagedRepository>[] = []
