@@ -3,9 +3,8 @@ import { TrustError } from '../errors.ts'
 import { WEAK_SIGNATURES } from '../tuf/certificate.ts'
 import type { Json, JsonObject } from '../tuf/json.ts'
 import { parseJson } from '../tuf/parse-json.ts'
-import { encodePem } from '../tuf/pem.ts'
 import { loadCertificateKey, RSA_MIN_BITS } from '../tuf/verification-key.ts'
-import { parseCertificateBundle, type Certificate } from '../tuf/x509.ts'
+import { parseCertificate, parseCertificateBundle, type Certificate } from '../tuf/x509.ts'
 import type { PublicTokenKey } from './token-signature.ts'
 import type { FindKey } from './web-token.ts'
 
@@ -109,13 +108,12 @@ function keysOf(certificate: Certificate): PublicTokenKey[] {
 
 /** The token's own certificate, if an unbroken, valid chain leads from it to the bundle. */
 function leafOf(ders: readonly Buffer[], bundle: readonly Certificate[], now: number): Certificate | undefined {
-  const chain = parseCertificateBundle(encodePem(ders.map((bytes) => ({ label: 'CERTIFICATE', bytes }))))
-  const [leaf] = chain ?? []
-  if (chain === undefined || leaf === undefined) return undefined
+  const chain = ders.flatMap((der) => parseCertificate(der) ?? [])
+  if (chain.length < ders.length) return undefined
   for (const [index, certificate] of chain.entries()) {
     if (!isValid(certificate, now)) return undefined
     const known = bundle.some((each) => each.der.equals(certificate.der))
-    if (known || bundle.some((issuer) => isValid(issuer, now) && issued(issuer, certificate))) return leaf
+    if (known || bundle.some((issuer) => isValid(issuer, now) && issued(issuer, certificate))) return chain[0]
     const next = chain[index + 1]
     if (next === undefined || !issued(next, certificate)) return undefined
   }

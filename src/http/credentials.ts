@@ -4,8 +4,7 @@ import { TLSSocket } from 'node:tls'
 import { isUtf8 } from 'node:buffer'
 import type { Access } from '../access/access.ts'
 import type { Identity } from '../access/permission.ts'
-import { parseCertificateBundle } from '../tuf/x509.ts'
-import { encodePem } from '../tuf/pem.ts'
+import { parseCertificate } from '../tuf/x509.ts'
 
 /** What a request carries in its Authorization header. */
 export type Credentials =
@@ -56,8 +55,7 @@ export function ofCertificate({ socket, headers }: IncomingMessage, access: Acce
   if (!hasCertificate(socket) || headers.origin !== undefined) return undefined
   // Not getPeerCertificate(): it ends the process on certificates whose key it cannot show.
   const der = socket.getPeerX509Certificate()?.raw
-  const [certificate] =
-    der === undefined ? [] : (parseCertificateBundle(encodePem([{ label: 'CERTIFICATE', bytes: der }])) ?? [])
+  const certificate = der && parseCertificate(der)
   if (certificate?.commonName === undefined || now < certificate.begins || certificate.ends < now) return undefined
   return access.certificate(certificate.commonName)
 }

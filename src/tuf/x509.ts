@@ -61,8 +61,10 @@ export function parseCertificateBundle(pem: Uint8Array): Certificate[] | undefin
  * All that Go reads is read here, from the DER: what Go cannot read no client can. Node's parser must take it as well,
  * but takes more; its `.subject` is text for people, and its `toLegacyObject()` ends the process (Node 24.21) on a
  * certificate whose key it cannot show, which anybody can upload.
+ *
+ * @returns undefined for anything else
  */
-function parseCertificate(der: Buffer): Certificate | undefined {
+export function parseCertificate(der: Buffer): Certificate | undefined {
   const outer = derElements(der)
   const certificate = outer?.length === 1 ? derChildren(outer[0], SEQUENCE) : undefined
   const body = derChildren(certificate?.[0], SEQUENCE)
