@@ -117,8 +117,7 @@ export class RootKeyring {
     }
     const what = `new passphrase of the root key ${name}`
     const passphrase = await newSecretFrom(this.#passphraseFile, what, PASSPHRASE_OPTION)
-    const sealed = sealRootKey(key, passphrase)
-    const input = { name, public: rootPublicKey(key), sealed: asInput(sealed) }
+    const input = { name, public: rootPublicKey(key), sealed: sealRootKey(key, passphrase) }
     const record = await this.#connection.call(saveRootKey, input, this.#dryRun)
     const made = { record, key }
     this.#opened.set(name, made)
@@ -184,12 +183,4 @@ export function named(records: readonly RootKey[], name: string): RootKey {
 function isLasting(certificate: string): boolean {
   const ends = certificateEnds({ keytype: 'ecdsa-x509', public: certificate }) ?? 0
   return ends > Date.now() + SHARED_LIFE_LEFT
-}
-
-function asInput({ derivation, sealed }: ReturnType<typeof sealRootKey>): {
-  derivation: Extract<typeof derivation, { name: 'argon2id' }>
-  sealed: string
-} {
-  if (derivation.name !== 'argon2id') throw new TypeError('a root key is sealed under a passphrase')
-  return { derivation, sealed }
 }

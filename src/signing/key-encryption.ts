@@ -17,6 +17,9 @@ export type Derivation =
       readonly lanes: number
     }
 
+/** From a passphrase. */
+export type PassphraseDerivation = Extract<Derivation, { readonly name: 'argon2id' }>
+
 /** What new keyrings use; what is read must not be weaker: RFC 9106's second recommendation. */
 const MEMORY_KIB = 64 * 1024
 const PASSES = 3
@@ -31,6 +34,8 @@ export const KEY_FILE_SECRET_BYTES = 32
 export const PASSPHRASE_MIN_LENGTH = 8
 
 /** With a random salt, and as strong as new keyrings are. */
+export function newDerivation(kind: 'passphrase'): PassphraseDerivation
+export function newDerivation(kind: 'key-file' | 'passphrase'): Derivation
 export function newDerivation(kind: 'key-file' | 'passphrase'): Derivation {
   const salt = randomBytes(SALT_BYTES).toString('base64')
   if (kind === 'key-file') return { name: 'hkdf-sha256', salt }

@@ -2,12 +2,12 @@ import { createPublicKey, generateKeyPairSync, sign, type KeyObject } from 'node
 import { TrustError } from '../errors.ts'
 import { keyId } from '../tuf/key.ts'
 import { privateKeyOf } from './ed25519.ts'
-import { deriveKey, newDerivation, PASSPHRASE_MIN_LENGTH, type Derivation } from './key-encryption.ts'
+import { deriveKey, newDerivation, PASSPHRASE_MIN_LENGTH, type PassphraseDerivation } from './key-encryption.ts'
 import { seal, unseal } from './seal.ts'
 
 /** A root key under a passphrase of its own, which the server never sees. */
 export interface SealedRootKey {
-  readonly derivation: Derivation
+  readonly derivation: PassphraseDerivation
   /** Standard base64. */
   readonly sealed: string
 }
