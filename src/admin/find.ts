@@ -101,7 +101,7 @@ async function lookAt(
   const before: Sighting[] = []
   const left = new Set(open)
   try {
-    const head = store.head(gun)
+    const head = trust.store.head(gun)
     const root = currentRoot(trust, gun, head)
     const { tags } = head && root ? await signedTags(trust, gun, head, root, trust.now()) : { tags: [] }
     const signed = new Map(tags.filter(({ digest }) => digest === hex).map((tag) => [placeOf(tag.role, tag.tag), tag]))
