@@ -38,7 +38,8 @@ describe('users and tokens at the terminal', () => {
     assert.equal(ended, code, command)
   }
 
-  test('with a stopped server', async () => {
+  test('with a running server', async () => {
+    const server = await terminal.host()
     await prints('user list', 'no users\n')
     await prints('token list', 'no tokens\n')
     await prints(
@@ -137,10 +138,10 @@ describe('users and tokens at the terminal', () => {
     await prints('user remove build', 'removed user build\n')
     await prints('user remove build', `error: there is no user build\nhint: ${ALL_USERS}\n`, 1)
     await prints('token revoke ci', 'error: there is no such token\nhint: "countersign token list" prints all\n', 1)
+    await server.end()
   })
 
-  test('with a running server', async () => {
-    const server = await terminal.host()
+  test('with a stopped server', async () => {
     const tokens = [
       'TOKEN  ID                OWNER  ENDS     MAY',
       'ci     SIXTEEN-HEX-ID..  alice  revoked  read:docker.io/acme/app',
@@ -151,7 +152,6 @@ describe('users and tokens at the terminal', () => {
     await prints('user password alice --password-file password', 'changed the password of alice\n')
     await prints('user set nobody --disable', `error: there is no user nobody\nhint: ${ALL_USERS}\n`, 1)
     await prints('user remove alice', 'removed user alice\n')
-    await server.end()
   })
 
   test('--json says the same, without hashes', async () => {
@@ -210,27 +210,33 @@ describe('settings of access that cannot be used', () => {
   })
   after(() => terminal.close())
 
+  test('all mistakes are named, each by its variable', async () => {
+    const mistakes: Record<string, [value: string, said: RegExp]> = {
+      ACCESS_REALM: ['http://auth.example/token', /COUNTERSIGN_ACCESS_REALM: must be a URL/],
+      ACCESS_TOKEN_LIFE_SECONDS: ['30', /COUNTERSIGN_ACCESS_TOKEN_LIFE_SECONDS/],
+      ACCESS_PUBLIC_READS: ['yes', /COUNTERSIGN_ACCESS_PUBLIC_READS/],
+      ADMIN_PUBLIC: ['true', /COUNTERSIGN_ADMIN_PUBLIC: .*admin-api-on-the-public-listener/],
+      ACCESS_CLIENT_CERTIFICATES_USERS: ['alice', /COMMON NAME=USER/],
+    }
+    const environment = Object.entries(mistakes).map(([name, [value]]) => [`COUNTERSIGN_${name}`, value])
+    const { code, stderr } = await terminal.run(['serve'], Object.fromEntries(environment) as Record<string, string>)
+    for (const [, expected] of Object.values(mistakes)) assert.match(stderr, expected)
+    assert.doesNotMatch(stderr, /\n\s+at /)
+    assert.equal(code, 2)
+  })
+
   for (const [what, settings, expected] of [
     [
       'external without anything',
       { ACCESS_MODE: 'external' },
       /access\.realm: .*\n.*access\.issuer: .*\n.*jwksFile, .*give one/,
     ],
-    ['a realm without TLS', { ACCESS_REALM: 'http://auth.example/token' }, /COUNTERSIGN_ACCESS_REALM: must be a URL/],
     ['a realm with a quote', { ACCESS_REALM: 'https://auth.example/"' }, /COUNTERSIGN_ACCESS_REALM: must be a URL/],
-    ['a life that is too short', { ACCESS_TOKEN_LIFE_SECONDS: '30' }, /COUNTERSIGN_ACCESS_TOKEN_LIFE_SECONDS/],
     [
       'no name for clients',
       { ACCESS_MODE: 'built-in', LISTEN_HOST: '0.0.0.0' },
       /access\.realm: "0\.0\.0\.0" is no name/,
     ],
-    ['a yes that is no yes', { ACCESS_PUBLIC_READS: 'yes' }, /COUNTERSIGN_ACCESS_PUBLIC_READS/],
-    [
-      'public admin without the words',
-      { ADMIN_PUBLIC: 'true' },
-      /COUNTERSIGN_ADMIN_PUBLIC: .*admin-api-on-the-public-listener/,
-    ],
-    ['a mapping that is none', { ACCESS_CLIENT_CERTIFICATES_USERS: 'alice' }, /COMMON NAME=USER/],
     [
       'a CA file that is not there',
       { ACCESS_CLIENT_CERTIFICATES_CA_FILE: 'nowhere' },
@@ -254,10 +260,8 @@ describe('settings of access that cannot be used', () => {
   ] as const) {
     test(what, async () => {
       const environment = Object.entries(settings).map(([name, value]) => [`COUNTERSIGN_${name}`, value])
-      const { code, stderr } = await terminal.run(['serve'], Object.fromEntries(environment) as Record<string, string>)
-      assert.match(stderr, expected)
-      assert.doesNotMatch(stderr, /\n\s+at /)
-      assert.equal(code, 2)
+      const refusal = await terminal.refusal(Object.fromEntries(environment) as Record<string, string>)
+      assert.match(refusal, expected)
     })
   }
 

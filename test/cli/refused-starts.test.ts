@@ -28,6 +28,11 @@ describe('a start is refused', () => {
     assert.deepEqual([code, stdout], [2, ''])
   }
 
+  /** Without a process for it: every refusal is printed in the same way. */
+  async function refusesHere(expected: RegExp, environment: Record<string, string> = {}): Promise<void> {
+    assert.match(await terminal.refusal(environment), expected)
+  }
+
   /** Run with some files away. */
   async function without(paths: readonly string[], action: () => Promise<void>): Promise<void> {
     const kept = new Map<string, Buffer>()
@@ -57,7 +62,7 @@ describe('a start is refused', () => {
     const other = createServer().listen(0, 'localhost')
     await once(other, 'listening')
     const port = String((other.address() as AddressInfo).port)
-    await refuses(
+    await refusesHere(
       new RegExp(`^error: cannot listen on localhost:${port}: something else listens there\nhint: set listen.host`),
       { COUNTERSIGN_LISTEN_PORT: port },
     )
@@ -71,10 +76,13 @@ describe('a start is refused', () => {
       ['192.0.2.1', 'no interface of this machine has that address'],
       ['name.invalid', 'that name (?:has no address|cannot be looked up)'],
     ] as const) {
-      await refuses(new RegExp(`^error: cannot listen on ${host}:0: ${reason}\nhint: .*COUNTERSIGN_LISTEN_HOST, `), {
-        ...words,
-        COUNTERSIGN_LISTEN_HOST: host,
-      })
+      await refusesHere(
+        new RegExp(`^error: cannot listen on ${host}:0: ${reason}\nhint: .*COUNTERSIGN_LISTEN_HOST, `),
+        {
+          ...words,
+          COUNTERSIGN_LISTEN_HOST: host,
+        },
+      )
     }
   })
 
@@ -88,7 +96,7 @@ describe('a start is refused', () => {
   for (const text of ['{', '[]', '{ "listen": { "port": 4443, } }']) {
     test(`with a settings file that is no JSON object: ${text}`, async () => {
       await writeFile(terminal.path('settings.json'), text)
-      await refuses(/^error: .* settings file settings\.json.*\nhint: write it as in \{ /, {
+      await refusesHere(/^error: .* settings file settings\.json.*\nhint: write it as in \{ /, {
         COUNTERSIGN_CONFIG: 'settings.json',
       })
     })
@@ -101,12 +109,12 @@ describe('a start is refused', () => {
     })
     await writeFile(terminal.path('hook'), 'a secret that others can read\n', { mode: 0o640 })
     await refuses(/^error: hook can be read by others\nhint: chmod 600 hook\n/, webhook('hook'))
-    await refuses(
+    await refusesHere(
       /^error: cannot read nowhere: ENOENT: .*\nhint: check the setting webhook\.secretFile\n/,
       webhook('nowhere'),
     )
     await writeFile(terminal.path('short'), 'a secret\n', { mode: 0o600 })
-    await refuses(/^error: short needs a secret of at least 16 characters\nhint: "openssl rand /, webhook('short'))
+    await refusesHere(/^error: short needs a secret of at least 16 characters\nhint: "openssl rand /, webhook('short'))
   })
 
   test('with a TLS key that belongs to another certificate', async () => {
@@ -114,8 +122,11 @@ describe('a start is refused', () => {
       COUNTERSIGN_TLS_CERTIFICATE_FILE: 'keys/tls/server.crt',
       COUNTERSIGN_TLS_KEY_FILE: 'keys/tls/ca.key',
     }
-    await refuses(/^error: the key in keys\/tls\/ca\.key does not belong to the certificate .*\nhint: .* first/, files)
-    await refuses(/^error: cannot read nowhere\.key: ENOENT: .*\nhint: check the settings tls/, {
+    await refusesHere(
+      /^error: the key in keys\/tls\/ca\.key does not belong to the certificate .*\nhint: .* first/,
+      files,
+    )
+    await refusesHere(/^error: cannot read nowhere\.key: ENOENT: .*\nhint: check the settings tls/, {
       ...files,
       COUNTERSIGN_TLS_KEY_FILE: 'nowhere.key',
     })
@@ -129,11 +140,11 @@ describe('a start is refused', () => {
       COUNTERSIGN_TLS_CERTIFICATE_FILE: certificate,
       COUNTERSIGN_TLS_KEY_FILE: key,
     })
-    await refuses(
+    await refusesHere(
       /^error: sealed\.key is not an unencrypted PEM private key\nhint: .*: openssl pkey -in sealed\.key -out FILE\n/,
       files('keys/tls/server.crt', 'sealed.key'),
     )
-    await refuses(
+    await refusesHere(
       /^error: keys\/tls\/server\.key is not a PEM certificate, or is damaged\nhint: check the settings tls\.certif/,
       files('keys/tls/server.key', 'keys/tls/server.crt'),
     )
@@ -153,25 +164,36 @@ describe('a start is refused', () => {
 
   test('when a certificate must be made, and the key of the CA was taken away', async () => {
     await without(['keys/tls/server.crt', 'keys/tls/ca.key'], () =>
-      refuses(/^error: cannot read keys\/tls\/ca\.key: ENOENT: .*\nhint: put it back; or remove keys\/tls\/ca\.crt: /),
+      refusesHere(
+        /^error: cannot read keys\/tls\/ca\.key: ENOENT: .*\nhint: put it back; or remove keys\/tls\/ca\.crt: /,
+      ),
     )
   })
 
   test('with directories that cannot be made', async () => {
     await writeFile(terminal.path('file'), '')
     const elsewhere = { COUNTERSIGN_DATA_DIRECTORY: 'd', COUNTERSIGN_KEYS_DIRECTORY: 'k' }
-    await refuses(/^error: cannot make the directory file\/k: ENOTDIR: .*\nhint: check the setting keysDirectory\n$/, {
-      ...elsewhere,
-      COUNTERSIGN_KEYS_DIRECTORY: 'file/k',
-    })
-    await refuses(/^error: cannot make the directory file\/d: ENOTDIR: .*\nhint: check the setting dataDirectory\n$/, {
-      ...elsewhere,
-      COUNTERSIGN_DATA_DIRECTORY: 'file/d',
-    })
-    await refuses(/^error: cannot make the anchor file no\/anchor: ENOENT: .*\nhint: check the setting anchorFile\n$/, {
-      ...elsewhere,
-      COUNTERSIGN_ANCHOR_FILE: 'no/anchor',
-    })
+    await refusesHere(
+      /^error: cannot make the directory file\/k: ENOTDIR: .*\nhint: check the setting keysDirectory\n$/,
+      {
+        ...elsewhere,
+        COUNTERSIGN_KEYS_DIRECTORY: 'file/k',
+      },
+    )
+    await refusesHere(
+      /^error: cannot make the directory file\/d: ENOTDIR: .*\nhint: check the setting dataDirectory\n$/,
+      {
+        ...elsewhere,
+        COUNTERSIGN_DATA_DIRECTORY: 'file/d',
+      },
+    )
+    await refusesHere(
+      /^error: cannot make the anchor file no\/anchor: ENOENT: .*\nhint: check the setting anchorFile\n$/,
+      {
+        ...elsewhere,
+        COUNTERSIGN_ANCHOR_FILE: 'no/anchor',
+      },
+    )
   })
 
   test('where the files are not of the user who starts it', async () => {
@@ -215,14 +237,16 @@ describe('a start is refused', () => {
 
   test('with a passphrase while the keyring is under a key file', async () => {
     await writeFile(terminal.path('passphrase'), 'correct horse\n', { mode: 0o600 })
-    await refuses(/^error: the keyring is under a key file, which this is not\nhint: unset passphraseFile/, {
+    await refusesHere(/^error: the keyring is under a key file, which this is not\nhint: unset passphraseFile/, {
       COUNTERSIGN_PASSPHRASE_FILE: 'passphrase',
     })
   })
 
   test('with a secret that others can read', async () => {
     await chmod(terminal.path('keys', 'key-encryption-key'), 0o640)
-    await refuses(/^error: keys\/key-encryption-key can be read by others\nhint: chmod 600 keys\/key-encryption-key/)
+    await refusesHere(
+      /^error: keys\/key-encryption-key can be read by others\nhint: chmod 600 keys\/key-encryption-key/,
+    )
     await chmod(terminal.path('keys', 'key-encryption-key'), 0o600)
   })
 
@@ -235,16 +259,19 @@ describe('a start is refused', () => {
   test('with what cannot be looked at: it is not taken for missing', async () => {
     await symlink('loop', terminal.path('loop'))
     for (const setting of ['KEYS_DIRECTORY', 'DATA_DIRECTORY', 'ANCHOR_FILE']) {
-      await refuses(/^error: cannot look at loop\S*: ELOOP: .*\nhint: check the settings/, {
+      await refusesHere(/^error: cannot look at loop\S*: ELOOP: .*\nhint: check the settings/, {
         [`COUNTERSIGN_${setting}`]: 'loop',
       })
     }
   })
 
   test('with an anchor but no data', async () => {
-    await refuses(/^error: there is an anchor in keys\/anchor, but no database in elsewhere\nhint: .*dataDirectory/, {
-      COUNTERSIGN_DATA_DIRECTORY: 'elsewhere',
-    })
+    await refusesHere(
+      /^error: there is an anchor in keys\/anchor, but no database in elsewhere\nhint: .*dataDirectory/,
+      {
+        COUNTERSIGN_DATA_DIRECTORY: 'elsewhere',
+      },
+    )
     await assert.rejects(readdir(terminal.path('elsewhere')), { code: 'ENOENT' })
   })
 
@@ -271,7 +298,7 @@ describe('a start is refused', () => {
   })
 
   test('with a data directory whose control socket would have too long a path', async () => {
-    await refuses(
+    await refusesHere(
       /^error: the path of the control socket is too long: d+\/control\.sock\nhint: choose a shorter dataDirectory/,
       { COUNTERSIGN_DATA_DIRECTORY: 'd'.repeat(100), COUNTERSIGN_KEYS_DIRECTORY: 'other-keys' },
     )

@@ -10,6 +10,8 @@ import { checkStore } from '../../src/admin/repositories.ts'
 import { reportText } from '../../src/cli/check.ts'
 import { connect } from '../../src/cli/connect.ts'
 import type { Connection } from '../../src/cli/connection.ts'
+import { said } from '../../src/cli/print.ts'
+import { TrustError } from '../../src/errors.ts'
 import { loadSettings } from '../../src/settings/load.ts'
 import type { Endpoint } from '../support/exchange.ts'
 import { COMMAND, countersign } from '../support/server-process.ts'
@@ -106,6 +108,24 @@ export class Terminal {
     const hosted = await withOwnUmask(() => hostServer(settings))
     this.#hosted.push(hosted)
     return hosted
+  }
+
+  /**
+   * What a start that is refused says, without a process for it; paths are as from here. How a command prints it, and ends, is
+   * that of those that are typed.
+   */
+  async refusal(environment: Readonly<Record<string, string>> = {}): Promise<string> {
+    const absolute = Object.entries(environment).map(([name, value]) => [
+      name,
+      /_(?:FILE|DIRECTORY|CONFIG)$/.test(name) ? this.path(value) : value,
+    ])
+    const error: unknown = await this.host(Object.fromEntries(absolute) as Record<string, string>).then(
+      () => assert.fail('it starts'),
+      (reason: unknown) => reason,
+    )
+    if (!(error instanceof TrustError)) throw error
+    const text = [said('error', error.message), ...(error.hint === undefined ? [] : [said('hint', error.hint)])]
+    return `${text.join('\n')}\n`.replaceAll(`${this.directory}/`, '')
   }
 
   get #places(): Record<string, string> {
