@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { addUser, listUsers, removeUser } from '../../src/admin/users.ts'
+import type { Repair } from '../../src/repair.ts'
 import { decodeHead, encodeHead } from '../../src/store/encoding.ts'
 import { headKey, historyKey, journalKey, keysKey, nameOf, recordKey } from '../../src/store/keyspace.ts'
 import { openRecord, sealRecord } from '../../src/store/database/record.ts'
@@ -55,13 +56,10 @@ describe('countersign repair where an entry of the journal is lost', () => {
     }
   }
 
-  async function repair(
-    { environment }: Damaged,
-    ...more: string[]
-  ): Promise<{ lost: string[]; left: string[]; unnamed: string[] }> {
-    const { code, stdout } = await lived.terminal.run(['repair', `made-${copies}`, '--json', ...more], environment)
-    assert.equal(code, 1)
-    return JSON.parse(stdout) as { lost: string[]; left: string[]; unnamed: string[] }
+  async function repair({ environment }: Damaged, options: { readonly from?: string } = {}): Promise<Repair> {
+    const done = await lived.repair(environment, `made-${copies}`, options)
+    assert.ok(done.lost.length > 0)
+    return done
   }
 
   /** What `old` has of these, in the place of what is there. */
@@ -90,7 +88,7 @@ describe('countersign repair where an entry of the journal is lost', () => {
     const gun = parseGun(OWN)
     const number = entriesOf(copy, gun).at(-1)!
     await changeRecords(copy.directory, [journalKey(number), keysKey(gun, 'timestamp')], ruined)
-    const { lost } = await repair(copy, '--from', lived.terminal.path('old'))
+    const { lost } = await repair(copy, { from: 'old' })
     assert.deepEqual(lost, [`journal ${number}`, nameOf(keysKey(gun, 'timestamp'))])
   })
 
@@ -100,7 +98,7 @@ describe('countersign repair where an entry of the journal is lost', () => {
     const copy = await copyAfter(add('carol', 'dave', 'erin'))
     const numbers = entriesOf(copy, SERVER).slice(-3, -1)
     await changeRecords(copy.directory, numbers.map(journalKey), ruined)
-    const { lost } = await repair(copy, '--from', other)
+    const { lost } = await repair(copy, { from: other })
     for (const number of numbers) assert.ok(lost.includes(`journal ${number}`), lost.join())
     assert.ok(!(await users()).includes('mallory'))
   })

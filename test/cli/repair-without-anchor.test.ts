@@ -10,6 +10,7 @@ import type { JournalEntry } from '../../src/store/store.ts'
 import { changeRecords, livedIn, OWN, recordsOf, ruined, type LivedIn } from '../support/lived-in.ts'
 
 const THREE = `sha256:${'3'.repeat(64)}`
+const WHAT_TO_DO = /where there is none: "countersign repair DIRECTORY --without-anchor"/
 type Place = Record<string, string>
 
 describe('countersign repair --without-anchor', () => {
@@ -63,22 +64,34 @@ describe('countersign repair --without-anchor', () => {
     ['has nothing that is signed', (anchor: string) => writeFile(anchor, Buffer.alloc(1024, ' '))],
     ['is of another store', (anchor: string) => anchorOfAnother(anchor)],
   ] as const) {
-    test(`an anchor that ${what}: every command says what to do, and all is there again`, async () => {
+    test(`an anchor that ${what}: it is said what to do, and all is there again`, async () => {
       const { environment } = await newCopy()
       await harm(anchorOf(environment))
-      for (const args of [['serve'], ['check'], ['repair', 'nowhere']]) {
-        const { code, stderr } = await lived.terminal.run(args, environment)
-        assert.equal(code, 2)
-        assert.match(stderr, /where there is none: "countersign repair DIRECTORY --without-anchor"/, args.join(' '))
-      }
       const made = `made-${copies}`
-      const { code, stdout } = await lived.terminal.run(['repair', made, '--without-anchor'], environment)
-      assert.equal(code, 0)
-      const newest = journal.at(-1)!.time
-      assert.match(stdout, new RegExp(` ${journal.length} commits, the newest of ${newest}\n`))
+      for (const refused of [
+        () => lived.terminal.host(environment),
+        () => lived.terminal.checked(environment),
+        () => lived.repair(environment, 'nowhere'),
+      ])
+        await assert.rejects(refused, { name: 'TrustError', hint: WHAT_TO_DO })
+      const { commits, newest } = await lived.repair(environment, made, { withoutAnchor: true })
+      assert.deepEqual([commits, newest], [journal.length, journal.at(-1)!.time])
       await isSound(made, journal.length)
     })
   }
+
+  test('every command prints it, and where the repaired journal ends', async () => {
+    const { environment } = await newCopy()
+    await rm(anchorOf(environment))
+    for (const args of [['serve'], ['check'], ['repair', 'nowhere']]) {
+      const { code, stderr } = await lived.terminal.run(args, environment)
+      assert.equal(code, 2)
+      assert.match(stderr, WHAT_TO_DO, args.join(' '))
+    }
+    const { code, stdout } = await lived.terminal.run(['repair', `made-${copies}`, '--without-anchor'], environment)
+    assert.equal(code, 0)
+    assert.match(stdout, new RegExp(` ${journal.length} commits, the newest of ${journal.at(-1)!.time}\n`))
+  })
 
   test('an end that is lost is given up when that is asked for, and said', async () => {
     const { directory, environment } = await newCopy()
@@ -117,23 +130,20 @@ describe('countersign repair --without-anchor', () => {
     await cp(lived.terminal.path('old', 'data'), directory, { recursive: true })
     await changeRecords(directory, [formatKey()], ruined)
     const made = `made-${copies}`
-    const refused = await lived.terminal.run(['repair', made], environment)
-    assert.match(refused.stderr, /--without-anchor gives up what was committed after the last entry that is there/)
-    const { code, stdout, stderr } = await lived.terminal.run(['repair', made, '--without-anchor'], environment)
-    assert.equal(code, 0, stderr)
-    assert.match(stdout, /; given up, since only the anchor names them: /)
+    const hint = /--without-anchor gives up what was committed after the last entry that is there/
+    await assert.rejects(lived.repair(environment, made), { name: 'TrustError', hint })
+    const { lost, givenUp } = await lived.repair(environment, made, { withoutAnchor: true })
+    assert.deepEqual([lost, givenUp], [[], journal.length - oldJournal.length])
     await isSound(made, oldJournal.length)
 
     await rm(anchorOf(environment))
-    const anchorless = await lived.terminal.run(['repair', 'nowhere', '--without-anchor'], environment)
-    assert.equal(anchorless.code, 2)
-    assert.match(
-      anchorless.stderr,
-      /^error: the first record .* cannot be read, and without an anchor .*\nhint: put the anchor of a backup in its place/,
-    )
+    await assert.rejects(lived.repair(environment, 'nowhere', { withoutAnchor: true }), {
+      name: 'TrustError',
+      message: /^the first record .* cannot be read, and without an anchor /,
+      hint: /^put the anchor of a backup in its place/,
+    })
     await cp(lived.terminal.path('old', 'keys', 'anchor'), anchorOf(environment))
-    const again = await lived.terminal.run(['repair', `${made}-again`, '--without-anchor'], environment)
-    assert.equal(again.code, 0, again.stderr)
+    assert.deepEqual((await lived.repair(environment, `${made}-again`, { withoutAnchor: true })).lost, [])
     await isSound(`${made}-again`, oldJournal.length)
   })
 
@@ -144,17 +154,14 @@ describe('countersign repair --without-anchor', () => {
       await cp(lived.terminal.path('old', 'data'), directory, { recursive: true })
       if (isLost) await rm(anchorOf(environment))
       const made = `made-${copies}`
-      const refused = await lived.terminal.run(['repair', made, '--from', 'fresh', '--without-anchor'], environment)
-      assert.equal(refused.code, 2)
-      assert.match(
-        refused.stderr,
-        new RegExp(`ends with entry ${oldJournal.length} of the journal, and the backup goes on`),
-      )
-      assert.match(refused.stderr, /hint: leave out --without-anchor/)
+      await assert.rejects(lived.repair(environment, made, { from: 'fresh', withoutAnchor: true }), {
+        name: 'TrustError',
+        message: new RegExp(`ends with entry ${oldJournal.length} of the journal, and the backup goes on`),
+        hint: /^leave out --without-anchor/,
+      })
 
       if (isLost) await cp(lived.terminal.path('fresh', 'keys', 'anchor'), anchorOf(environment))
-      const { code, stdout } = await lived.terminal.run(['repair', made, '--from', 'fresh'], environment)
-      assert.equal(code, 0, stdout)
+      assert.deepEqual((await lived.repair(environment, made, { from: 'fresh' })).lost, [])
       await isSound(made, journal.length)
     })
   }
@@ -163,8 +170,7 @@ describe('countersign repair --without-anchor', () => {
     const { environment } = await newCopy()
     await rm(anchorOf(environment))
     const made = `made-${copies}`
-    const { code } = await lived.terminal.run(['repair', made, '--from', 'old', '--without-anchor'], environment)
-    assert.equal(code, 0)
+    assert.deepEqual((await lived.repair(environment, made, { from: 'old', withoutAnchor: true })).lost, [])
     await isSound(made, journal.length)
   })
 
@@ -179,12 +185,10 @@ describe('countersign repair --without-anchor', () => {
       const number = journal.length + 1
       await rm(anchorOf(environment))
       await changeRecords(directory, [journalKey(number)], ruined)
-      const refused = await lived.terminal.run(['repair', 'nowhere', '--without-anchor'], environment)
-      assert.equal(refused.code, 2)
-      assert.match(
-        refused.stderr,
-        new RegExp(`the end of the journal, entry ${number}, is damaged, and without an anchor nothing tells`),
-      )
+      await assert.rejects(lived.repair(environment, 'nowhere', { withoutAnchor: true }), {
+        name: 'TrustError',
+        message: new RegExp(`the end of the journal, entry ${number}, is damaged, and without an anchor nothing tells`),
+      })
     })
   }
 })

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { cp, writeFile } from 'node:fs/promises'
+import { resolve } from 'node:path'
 import { Level } from 'level'
 import { makeBackup } from '../../src/admin/backup.ts'
 import { setPolicy } from '../../src/admin/policies.ts'
@@ -8,6 +9,8 @@ import { makeSigner, renewSigner } from '../../src/admin/signers.ts'
 import { signTag } from '../../src/admin/tags.ts'
 import { createToken } from '../../src/admin/tokens.ts'
 import { addUser, setUser } from '../../src/admin/users.ts'
+import { repair, type Repair } from '../../src/repair.ts'
+import { loadSettings } from '../../src/settings/load.ts'
 import { Terminal } from '../cli/terminal.ts'
 import { exchange, type Endpoint } from './exchange.ts'
 import { createRepositories } from './owner.ts'
@@ -35,6 +38,17 @@ export interface LivedIn {
   copy(name: string): Promise<{ directory: string; environment: Record<string, string> }>
   /** The variables that name the places of a directory with `data` and `keys`. */
   placeOf(name: string): Record<string, string>
+  /**
+   * What `countersign repair` does, without a process for it.
+   *
+   * @param place the variables that name the places of the damaged store
+   * @param name of the directory that is made @param from a backup @throws TrustError
+   */
+  repair(
+    place: Record<string, string>,
+    name: string,
+    options?: { readonly from?: string; readonly withoutAnchor?: true },
+  ): Promise<Repair>
 }
 
 /** `old` and `fresh` are backups in the terminal's directory; between them everything has changed once more. */
@@ -94,6 +108,14 @@ async function live(terminal: Terminal): Promise<LivedIn> {
     terminal,
     app,
     placeOf,
+    repair: (place, name, { from, withoutAnchor } = {}) =>
+      repair(loadSettings({ environment: place }), {
+        directory: terminal.path(name),
+        from: from === undefined ? undefined : resolve(terminal.directory, from),
+        withoutAnchor: withoutAnchor === true,
+        dryRun: false,
+        gone: new AbortController().signal,
+      }),
     async copy(name) {
       for (const part of ['data', 'keys']) {
         await cp(terminal.path(part), terminal.path(name, part), { recursive: true })
