@@ -6,6 +6,8 @@ import { after, before, describe, test } from 'node:test'
 import { makeBackup } from '../../src/admin/backup.ts'
 import { removeTag } from '../../src/admin/tags.ts'
 import { removeUser } from '../../src/admin/users.ts'
+import { reportText } from '../../src/cli/check.ts'
+import type { Repair } from '../../src/repair.ts'
 import { Database } from '../../src/store/database/database.ts'
 import {
   decodeDocument,
@@ -67,30 +69,42 @@ describe('countersign repair', () => {
   const withRuined = (...keys: Buffer[]): Promise<Record<string, string>> =>
     damaged((directory) => changeRecords(directory, keys, ruined))
 
-  interface Done extends Printed {
-    /** The name of the directory that was made, or would have been. */
-    readonly made: string
-  }
+  const newName = (): string => `made-${(copies += 1)}`
 
-  async function repair(environment: Record<string, string>, ...args: string[]): Promise<Done> {
-    const made = `made-${(copies += 1)}`
+  /** Typed. */
+  async function types(environment: Record<string, string>, ...args: string[]): Promise<Printed & { made: string }> {
+    const made = newName()
     return { ...(await lived.terminal.run(['repair', made, ...args], environment)), made }
   }
 
-  const madeRecords = ({ made }: Done): Promise<Map<string, Buffer>> => recordsOf(lived.terminal.path(made, 'data'))
+  interface Done extends Repair {
+    /** The name of the directory that was made. */
+    readonly made: string
+    /** Where each record that was repaired came from. */
+    readonly sources: Readonly<Record<string, Repair['repaired'][number]['from']>>
+    /** What `check` says of it, a line each. */
+    readonly checked: string
+  }
+
+  async function repair(environment: Record<string, string>, from?: string): Promise<Done> {
+    const made = newName()
+    const done = await lived.repair(environment, made, from === undefined ? {} : { from })
+    const sources = Object.fromEntries(done.repaired.map((each) => [each.record, each.from]))
+    return { ...done, made, sources, checked: reportText(done.check!) }
+  }
+
+  async function recordsMade(made: string): Promise<Map<string, Buffer>> {
+    return recordsOf(lived.terminal.path(made, 'data'))
+  }
 
   /** Records that are not those of the stopped server, byte for byte. */
-  async function differing(done: Done): Promise<string[]> {
-    const made = await madeRecords(done)
+  async function differing({ made: name }: { readonly made: string }): Promise<string[]> {
+    const made = await recordsMade(name)
     const keys = new Set([...made.keys(), ...good.keys()])
     return [...keys]
       .filter((key) => made.get(key)?.equals(good.get(key) ?? Buffer.from('none')) !== true)
       .map((key) => nameOf(Buffer.from(key, 'hex')))
   }
-
-  /** What was lost, by the lines that say so. */
-  const lost = ({ stdout }: Done): string[] =>
-    [...stdout.matchAll(/^still damaged: (.*)$/gm)].map(([, name = '']) => name)
 
   async function check(name: string): Promise<string> {
     return lived.terminal.checked(lived.placeOf(name))
@@ -100,7 +114,7 @@ describe('countersign repair', () => {
     const environment = await withRuined(...keysOfKind(...DERIVED))
     const data = environment['COUNTERSIGN_DATA_DIRECTORY'] ?? ''
     const before = await filesOf(data)
-    const done = await repair(environment)
+    const done = await types(environment)
     assert.deepEqual([done.code, done.stderr], [0, ''])
     for (const gun of [APP, REBORN, DELETED, OWN]) {
       assert.ok(done.stdout.includes(`repaired: head ${gun}, from what else is stored\n`), gun)
@@ -147,29 +161,29 @@ describe('countersign repair', () => {
       }),
     )
     const done = await repair(environment)
-    assert.deepEqual([done.code, lost(done)], [0, []])
+    assert.deepEqual(done.lost, [])
     // Of a difference whose bytes are right all the same, and not what stands before them, the whole document is written.
     const others = await differing(done)
     assert.deepEqual(
       others.filter((name) => !name.startsWith('document ')),
       [],
     )
-    assert.match(done.stdout, /: sound$/m)
+    assert.match(done.checked, /: sound$/)
   })
 
   test('of what only a backup has: nothing without one, from an old one what is the same, from a new one all', async () => {
     const environment = await withRuined(...keysOfKind('document', 'keys', 'record'))
     const none = await repair(environment)
-    assert.equal(none.code, 1)
     assert.deepEqual(
-      new Set(lost(none).map((name) => name.split(' ')[0])),
+      new Set(none.lost.map((name) => name.split(' ')[0])),
       new Set(['document', 'keys', 'policy', 'root-key', 'signer', 'token', 'user']),
     )
 
-    const old = await repair(environment, '--from', 'old')
+    const old = await types(environment, '--from', 'old')
     assert.equal(old.code, 1)
     assert.deepEqual(
-      lost(old)
+      [...old.stdout.matchAll(/^still damaged: (.*)$/gm)]
+        .map(([, name = '']) => name)
         .filter((name) => !name.startsWith('document '))
         .map((name) => name.replace(/^(token) .*/, '$1')),
       [`keys ${REBORN} timestamp`, 'keys (server) targets/ci', 'user alice', 'policy user:alice', 'signer ci', 'token'],
@@ -191,9 +205,8 @@ describe('countersign repair', () => {
     await server.end()
 
     for (const from of ['fresh', join('fresh', 'data')]) {
-      const fresh = await repair(environment, '--from', from)
-      assert.deepEqual([fresh.code, lost(fresh)], [0, []])
-      assert.deepEqual(await differing(fresh), [])
+      const fresh = await repair(environment, from)
+      assert.deepEqual([fresh.lost, await differing(fresh)], [[], []])
     }
   })
 
@@ -209,19 +222,16 @@ describe('countersign repair', () => {
       changeRecords(directory, names, (_, key) => before.get(key.toString('hex'))),
     )
     const done = await repair(environment)
-    assert.equal(done.code, 1)
-    assert.deepEqual(lost(done), ['keys (server) targets/ci', 'user alice', 'policy user:alice'])
+    assert.deepEqual(done.lost, ['keys (server) targets/ci', 'user alice', 'policy user:alice'])
     assert.deepEqual(
-      (await madeRecords(done)).get(headKey(parseGun(APP)).toString('hex')),
+      (await recordsMade(done.made)).get(headKey(parseGun(APP)).toString('hex')),
       good.get(headKey(parseGun(APP)).toString('hex')),
     )
-    for (const command of ['user list', 'policy list', 'signer list']) {
+    for (const command of ['user list', 'policy list']) {
       const { code, stdout } = await lived.terminal.run(command.split(' '), lived.placeOf(done.made))
-      if (command !== 'signer list') assert.deepEqual([code, stdout.includes('damaged')], [1, true], command)
+      assert.deepEqual([code, stdout.includes('damaged')], [1, true], command)
     }
-    const fresh = await repair(environment, '--from', 'fresh')
-    assert.equal(fresh.code, 0)
-    assert.deepEqual(await differing(fresh), [])
+    assert.deepEqual(await differing(await repair(environment, 'fresh')), [])
   })
 
   test('a record whose key has changed is found by its hash; what nobody names is left behind', async () => {
@@ -236,7 +246,7 @@ describe('countersign repair', () => {
       })
       await putRecords(directory, [...puts, [Buffer.from('zzz'), Buffer.from('what')]])
     })
-    const done = await repair(environment)
+    const done = await types(environment)
     assert.equal(done.code, 0)
     for (const name of [`head ${OWN}`, 'user bob', 'journal 12', 'journal 29']) {
       assert.ok(done.stdout.includes(`repaired: ${name}, from its own bytes\n`), name)
@@ -253,24 +263,23 @@ describe('countersign repair', () => {
       await putRecords(directory, [[journalKey(12 + 2 ** 40), good.get(journalKey(12).toString('hex'))!]])
     })
     const done = await repair(environment)
-    assert.deepEqual([done.code, lost(done)], [1, ['journal 25']])
-    assert.match(done.stdout, /^repaired: journal 12, from its own bytes$[^]*^left behind: journal 1099511627788, /m)
+    assert.deepEqual(done.lost, ['journal 25'])
+    assert.equal(done.sources['journal 12'], 'itself')
+    assert.ok(done.left.includes('journal 1099511627788'))
   })
 
   test('an entry of the journal is taken from a backup where it fits on both sides; without one it stays damaged', async () => {
     const environment = await withRuined(...[2, 7, 8, 20, 25].map(journalKey))
     const none = await repair(environment)
-    assert.deepEqual([none.code, lost(none)], [1, ['journal 2', 'journal 7', 'journal 8', 'journal 20', 'journal 25']])
+    assert.deepEqual(none.lost, ['journal 2', 'journal 7', 'journal 8', 'journal 20', 'journal 25'])
     // What it alone names is kept, and served: its own hash is right.
-    assert.match(none.stdout, /^kept: document example\.org\/app root /m)
-    assert.match(none.stdout, /^error: the targets\/ci key \w+ is not in the journal$/m)
+    assert.ok(none.unnamed.some((name) => name.startsWith(`document ${APP} root `)))
+    assert.match(none.checked, /^error: the targets\/ci key \w+ is not in the journal$/m)
     const server = await lived.terminal.host(lived.placeOf(none.made))
     for (const gun of [APP, OWN, REBORN]) await new ReferenceClient(gun, fetchFrom(server, gun), Date.now).update()
     await server.end()
-    const old = await repair(environment, '--from', 'old')
-    assert.deepEqual([old.code, lost(old)], [1, ['journal 25']])
-    const fresh = await repair(environment, '--from', 'fresh')
-    assert.deepEqual([fresh.code, await differing(fresh)], [0, []])
+    assert.deepEqual((await repair(environment, 'old')).lost, ['journal 25'])
+    assert.deepEqual(await differing(await repair(environment, 'fresh')), [])
   })
 
   test('below an entry that is nowhere one is taken from a backup that is known to have the same journal', async () => {
@@ -282,8 +291,8 @@ describe('countersign repair', () => {
     // It has entries after them, too, that are those of the store.
     const backup = await copyOf('fresh')
     await changeRecords(backup, [25].map(journalKey), ruined)
-    const fresh = await repair(await withRuined(...[23, 24, 25].map(journalKey)), '--from', backup)
-    assert.deepEqual([fresh.code, lost(fresh)], [1, ['journal 25']])
+    const fresh = await repair(await withRuined(...[23, 24, 25].map(journalKey)), backup)
+    assert.deepEqual(fresh.lost, ['journal 25'])
 
     // It ends where the journal is damaged, and what is left of the entry after its last one names that.
     const older = [...(await recordsOf(await copyOf('old'))).keys()].map((hex) => parseKey(Buffer.from(hex, 'hex')))
@@ -294,8 +303,8 @@ describe('countersign repair', () => {
           record.fill(0x55, record.length - 40),
         ),
       )
-    const old = await repair(await withoutTails(), '--from', 'old')
-    assert.deepEqual([old.code, lost(old)], [1, [`journal ${end + 1}`]])
+    const old = await repair(await withoutTails(), 'old')
+    assert.deepEqual(old.lost, [`journal ${end + 1}`])
 
     // One that is not named may be of a life of the server that was given up when a backup was restored.
     const other = await copyOf('old')
@@ -303,8 +312,8 @@ describe('countersign repair', () => {
     await changeRecords(other, [key], () =>
       sealRecord(key, entryBytes({ ...entry(end), time: '2026-01-01T00:00:00.000Z' } as unknown as JournalEntry)),
     )
-    const given = await repair(await withoutTails(), '--from', other)
-    assert.deepEqual(lost(given).slice(0, 2), [`journal ${end}`, `journal ${end + 1}`])
+    const given = await repair(await withoutTails(), other)
+    assert.deepEqual(given.lost.slice(0, 2), [`journal ${end}`, `journal ${end + 1}`])
   })
 
   test('a journal that ends before the anchor, or whose end is damaged, is refused; but not with a backup that has it', async () => {
@@ -316,19 +325,19 @@ describe('countersign repair', () => {
         await cp(lived.terminal.path('old', 'data'), directory, { recursive: true })
       }),
     }
+    const message = /^the end of the journal, entry 29, is damaged or missing|^journal entry 27 is missing/
     for (const [name, environment] of Object.entries(ends)) {
-      for (const args of [[], ['--from', 'old'], ['--dry-run']]) {
-        const { code, stdout, stderr, made } = await repair(environment, ...args)
-        assert.deepEqual([code, stdout], [2, ''], name)
-        assert.match(
-          stderr,
-          /^error: (?:the end of the journal, entry 29, is damaged or missing|journal entry 27 is missing)\nhint: /,
-        )
-        assert.deepEqual(await readdir(lived.terminal.path(made)).catch(() => []), [])
+      for (const from of [undefined, 'old']) {
+        await assert.rejects(repair(environment, from), { name: 'TrustError', message }, name)
+        assert.deepEqual(await readdir(lived.terminal.path(`made-${copies}`)).catch(() => []), [])
       }
-      const fresh = await repair(environment, '--from', 'fresh')
-      assert.equal(fresh.code, 0, name)
-      assert.deepEqual(await differing(fresh), [])
+      assert.deepEqual(await differing(await repair(environment, 'fresh')), [], name)
+    }
+    for (const args of [[], ['--dry-run']]) {
+      const { code, stdout, stderr, made } = await types(ends.damaged, ...args)
+      assert.deepEqual([code, stdout], [2, ''])
+      assert.match(stderr, /^error: the end of the journal, entry 29, is damaged or missing\nhint: /)
+      assert.deepEqual(await readdir(lived.terminal.path(made)).catch(() => []), [])
     }
   })
 
@@ -340,12 +349,11 @@ describe('countersign repair', () => {
     await lived.terminal.ask(makeBackup, { directory: lived.terminal.path('later') }, environment)
     await writeFile(anchor, before)
     await changeRecords(directory, [journalKey(30)], ruined)
-    const { code, stderr } = await repair(environment, '--from', 'later')
-    assert.equal(code, 2)
-    assert.match(
-      stderr,
-      /^error: journal entry 30, after the anchor, is damaged or missing\nhint: restore the newest backup;/,
-    )
+    await assert.rejects(repair(environment, 'later'), {
+      name: 'TrustError',
+      message: 'journal entry 30, after the anchor, is damaged or missing',
+      hint: /^restore the newest backup;/,
+    })
   })
 
   test('a difference to what is lost is taken whole from a backup, however it is packed there', async () => {
@@ -365,8 +373,8 @@ describe('countersign repair', () => {
     })
 
     const environment = await withRuined(base)
-    const done = await repair(environment, '--from', backup)
-    assert.deepEqual([done.code, lost(done)], [1, [nameOf(base)]])
+    const done = await repair(environment, backup)
+    assert.deepEqual(done.lost, [nameOf(base)])
     const server = await lived.terminal.host(lived.placeOf(done.made))
     for (const key of differences) {
       const [gun = '', role, sha256] = (parseKey(key)?.parts ?? []) as string[]
@@ -375,8 +383,7 @@ describe('countersign repair', () => {
     }
     await server.end()
     // What is lost there is not lost for good: with what has it the repaired store is repaired again.
-    const again = await repair(lived.placeOf(done.made), '--from', 'old')
-    assert.deepEqual([again.code, lost(again)], [0, []])
+    assert.deepEqual((await repair(lived.placeOf(done.made), 'old')).lost, [])
   })
 
   test('two documents that are differences to each other, in the store and in a backup of its life before, are both had', async () => {
@@ -398,8 +405,7 @@ describe('countersign repair', () => {
         sealRecord(key, encodeDocument({ ...documentOf(earlier), packed })),
       )
     })
-    const done = await repair(environment, '--from', 'fresh')
-    assert.deepEqual([done.code, lost(done)], [0, []])
+    assert.deepEqual((await repair(environment, 'fresh')).lost, [])
   })
 
   test('a list of keys in which one that has signed still waits is an old one', async () => {
@@ -412,20 +418,20 @@ describe('countersign repair', () => {
       }),
     )
     const done = await repair(environment)
-    assert.deepEqual([done.code, await differing(done)], [0, []])
-    assert.match(done.stdout, /^repaired: keys example.org\/app timestamp, from what else is stored$/m)
+    assert.deepEqual(await differing(done), [])
+    assert.equal(done.sources[`keys ${APP} timestamp`], 'derived')
   })
 
   test('--dry-run says the same and makes nothing; --json says it to programs', async () => {
     const environment = await withRuined(headKey(parseGun(APP)), recordKey('user', 'alice'))
-    const rehearsed = await repair(environment, '--dry-run')
+    const rehearsed = await types(environment, '--dry-run')
     assert.equal(rehearsed.code, 1)
     assert.match(
       rehearsed.stdout,
       /^repaired: head example.org\/app, from what else is stored\nstill damaged: user alice\nwould make \S+: 1 record repaired, 1 still damaged, 0 left behind, 147 whole; 29 commits, as before\nhint: .*\n$/,
     )
     await assert.rejects(readdir(lived.terminal.path(rehearsed.made)), { code: 'ENOENT' })
-    const { code, stdout, made } = await repair(environment, '--json', '--from', 'fresh')
+    const { code, stdout, made } = await types(environment, '--json', '--from', 'fresh')
     assert.equal(code, 0)
     const { check: found, newest, ...said } = JSON.parse(stdout) as { check: { findings: unknown[] }; newest: string }
     assert.match(newest, /^20\d\d-\d\d-\d\dT/)
@@ -441,46 +447,38 @@ describe('countersign repair', () => {
   })
 
   test('is refused where there is nothing to repair from, a server runs, or there is no room for it', async (t) => {
-    const fails = async (done: Promise<Done>, message: RegExp): Promise<void> => {
-      const { code, stdout, stderr } = await done
+    const fails = async (args: readonly string[], message: RegExp, more = {}): Promise<void> => {
+      const { code, stdout, stderr } = await lived.terminal.run(['repair', ...args], { ...environment, ...more })
       assert.deepEqual([code, stdout], [2, ''])
       assert.match(stderr, message)
     }
+    const refuses = (name: string, from: string | undefined, message: RegExp, hint: RegExp): Promise<void> =>
+      assert.rejects(lived.repair(environment, name, from === undefined ? {} : { from }), {
+        name: 'TrustError',
+        message,
+        hint,
+      })
     const environment = await withRuined(headKey(parseGun(APP)))
     const data = environment['COUNTERSIGN_DATA_DIRECTORY'] ?? ''
-    const run = async (...args: string[]): Promise<Done> => ({
-      ...(await lived.terminal.run(['repair', ...args], environment)),
-      made: '',
-    })
-    await fails(run('old'), /^error: the directory \S+\/old is not empty\nhint: name a new one each time\n$/)
-    await fails(run(join(data, 'new')), /^error: the directory \S+\/new lies in \S+\/data\n/)
-    await fails(
-      run('new', '--from', 'nowhere'),
-      /^error: there is no database in \S+\/nowhere, nor in \S+\nhint: name a directory that "countersign backup" made/,
-    )
-    await fails(
-      run('new', '--from', environment['COUNTERSIGN_KEYS_DIRECTORY'] ?? ''),
-      /^error: there is no database in /,
-    )
+    await fails(['old'], /^error: the directory \S+\/old is not empty\nhint: name a new one each time\n$/)
+    await refuses(join(data, 'new'), undefined, /^the directory \S+\/new lies in \S+\/data$/, /./)
+    const named = /^name a directory that "countersign backup" made/
+    await refuses('new', 'nowhere', /^there is no database in \S+\/nowhere, nor in \S+$/, named)
+    await refuses('new', environment['COUNTERSIGN_KEYS_DIRECTORY'], /^there is no database in /, named)
 
     const other = await storePlace(t)
     await (await newStore(t, other)).close()
-    const foreign = /^error: the backup is of another server\nhint: name one of this server\n$/
-    await fails(run('new', '--from', other.directory), foreign)
-    const nothing = { ...environment, COUNTERSIGN_DATA_DIRECTORY: lived.terminal.path('nothing') }
-    await fails(
-      repair(nothing),
-      /^error: there is no database in \S+\/nothing\nhint: check the setting dataDirectory\n$/,
-    )
+    await refuses('new', other.directory, /^the backup is of another server$/, /^name one of this server$/)
+    await fails(['new'], /^error: there is no database in \S+\/nothing\nhint: check the setting dataDirectory\n$/, {
+      COUNTERSIGN_DATA_DIRECTORY: lived.terminal.path('nothing'),
+    })
 
+    const inUse = /^error: a server, or another command, uses the database in \S+\nhint: stop it first: /
     const server = await lived.terminal.host(environment)
-    await fails(run('new'), /^error: a server, or another command, uses the database in \S+\nhint: stop it first: /)
+    await fails(['new'], inUse)
     await server.end()
     const database = await Database.open(data, false)
-    await fails(
-      run('new'),
-      /^error: a server, or another command, uses the database in \S+\/data\nhint: stop it first: /,
-    )
+    await fails(['new'], inUse)
     await database.close()
 
     assert.deepEqual(await readdir(lived.terminal.path('new')).catch(() => []), [])
@@ -493,7 +491,7 @@ describe('countersign repair', () => {
       COUNTERSIGN_ANCHOR_FILE: lived.terminal.path('elsewhere', 'anchor'),
     }
     await cp(lived.terminal.path('keys', 'anchor'), lived.terminal.path('elsewhere', 'anchor'))
-    const done = await repair(environment)
+    const done = await types(environment)
     assert.equal(done.code, 0)
     assert.match(
       done.stdout,

@@ -110,7 +110,7 @@ async function live(terminal: Terminal): Promise<LivedIn> {
     placeOf,
     repair: (place, name, { from, withoutAnchor } = {}) =>
       repair(loadSettings({ environment: place }), {
-        directory: terminal.path(name),
+        directory: resolve(terminal.directory, name),
         from: from === undefined ? undefined : resolve(terminal.directory, from),
         withoutAnchor: withoutAnchor === true,
         dryRun: false,
