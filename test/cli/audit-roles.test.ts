@@ -17,7 +17,7 @@ const DIGEST = `sha256:${'a1'.repeat(32)}`
 test('audit says who may sign since when, what a key signed, and what went with a repository', async (t) => {
   const terminal = await Terminal.open()
   t.after(() => terminal.close())
-  await (await terminal.host()).end()
+  await terminal.host()
   await writeFile(terminal.path('pass'), 'the passphrase of all\n', { mode: 0o600 })
   const alice = makeKey('ecdsa')
   const pem = alice.publicKey.export({ type: 'spki', format: 'pem' })

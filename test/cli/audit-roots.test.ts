@@ -11,7 +11,7 @@ const GUN = 'docker.io/acme/app'
 test('audit says of a root that waits whether it was staged, signed, published or discarded', async (t) => {
   const terminal = await Terminal.open()
   t.after(() => terminal.close())
-  await (await terminal.host()).end()
+  await terminal.host()
   await writeFile(terminal.path('pass'), 'the passphrase of all\n', { mode: 0o600 })
 
   async function type(command: string): Promise<string> {

@@ -10,6 +10,7 @@ import { listRootKeys } from '../../src/admin/root-keys.ts'
 import { discardRoot, stageNextRoot } from '../../src/admin/roots.ts'
 import { COMMAND } from '../support/server-process.ts'
 import { asOwner, makeRootKeys } from '../support/owner.ts'
+import type { Hosted } from './hosted.ts'
 import { Terminal } from './terminal.ts'
 
 const GUN = 'docker.io/acme/two'
@@ -17,6 +18,8 @@ const LATER = 'docker.io/acme/three'
 
 describe('root keys of persons, at the terminal', () => {
   let terminal: Terminal
+  /** Runs between the first tests and the last ones. */
+  let server: Hosted
 
   before(async () => {
     terminal = await Terminal.open()
@@ -98,7 +101,7 @@ describe('root keys of persons, at the terminal', () => {
       await prints(`${open}${rehearsed}`, 'error: the passphrase must have at least 8 characters\n', 2)
     }
     assert.ok(!existsSync(terminal.path('open.key')))
-    const server = await terminal.host()
+    server = await terminal.host()
     const halved = `root export alice half.key --passphrase-file alice.pass ${out} --remove`
     await full(100, halved, /^error: cannot make half\.key: EFBIG/)
     assert.ok(!existsSync(terminal.path('half.key')))
@@ -130,6 +133,7 @@ describe('root keys of persons, at the terminal', () => {
   })
 
   test('a wrong passphrase leaves nothing behind that would stand in the way', async () => {
+    server = await terminal.host()
     await asOwner(terminal, 'alice.pass', ({ create }) => create(LATER, 'alice'))
     await prints(`key rotate ${LATER} timestamp --passphrase-file wrong.pass`, /does not open the root key alice$/m, 2)
     await prints(`key rotate ${LATER} timestamp`, /there is no terminal to ask for the passphrase/, 2)
@@ -320,6 +324,7 @@ describe('root keys of persons, at the terminal', () => {
   })
 
   test('outside the prefixes of the settings no repository is made, and no key taken for one', async () => {
+    await server.end()
     const only = { COUNTERSIGN_GUN_PREFIXES: 'docker.io/acme/' }
     const pem = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ type: 'pkcs8', format: 'pem' })
     await writeFile(terminal.path('plain.key'), pem)

@@ -117,7 +117,8 @@ v2   sha256:ID  20    targets
     )
   })
 
-  test('signers and rules', async () => {
+  test('signers and rules; all that follows is typed beside a running server', async () => {
+    await terminal.host()
     const how = `signer ci, key ID
 
 PEM

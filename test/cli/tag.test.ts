@@ -40,7 +40,7 @@ describe('tags from a registry, from a pipe, as a signer, under rules', () => {
     await writeFile(terminal.path('docker', 'config.json'), credentials)
     terminal.environment['DOCKER_CONFIG'] = terminal.path('docker')
     await writeFile(terminal.path('pass'), 'a passphrase for root\n', { mode: 0o600 })
-    await (await terminal.host()).end()
+    await terminal.host()
     await createRepositories(terminal, 'pass', gun)
   })
   after(async () => {
