@@ -1,5 +1,7 @@
 /** What a terminal would act on instead of showing it, or show in another place. Publishers choose names of tags. */
 const INVISIBLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu
+/** Characters of a column: a repository with its tag. Nothing limits names that publishers choose. */
+const COLUMN_MAX = 400
 
 /** Text from elsewhere, safe for a terminal: control characters are written as `\u{1b}`. */
 export function visible(text: string): string {
@@ -41,12 +43,17 @@ export function said(what: 'error' | 'warning' | 'hint', text: string): string {
   return `${what}: ${text.replace(/\n(?! )/g, '\n  ')}`
 }
 
-/** Columns as wide as their widest cell; no trailing blanks. A cell is one line, whatever is in it. */
+/**
+ * Columns as wide as their widest cell; no trailing blanks. A cell is one line, whatever is in it. One that is longer than
+ * `COLUMN_MAX` stands out of its column: all other rows would be as long.
+ */
 export function table(rows: readonly (readonly string[])[], indent = ''): string {
   const cells = rows.map((row) => row.map(visible))
   const widths: number[] = []
   for (const row of cells) {
-    for (const [column, cell] of row.entries()) widths[column] = Math.max(widths[column] ?? 0, cell.length)
+    for (const [column, { length }] of row.entries()) {
+      widths[column] = Math.max(widths[column] ?? 0, Math.min(length, COLUMN_MAX))
+    }
   }
   const padded = cells.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  '))
   return padded.map((line) => `${indent}${line}`.trimEnd()).join('\n')

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { makeKey } from '../support/test-key.ts'
 import { keysFrom, TrustWorld } from '../support/trust-world.ts'
+import type { Hosted } from './hosted.ts'
 import { steady, Terminal, type Started } from './terminal.ts'
 
 const GUN = 'docker.io/library/alpine'
@@ -41,6 +42,8 @@ const CHECK = '1 repository, 4 commits, 31 records: sound\n'
 describe('the commands about repositories', () => {
   let terminal: Terminal
   let server: Started
+  /** The one after it, which is not typed. */
+  let hosted: Hosted
   /** The answers as JSON: lists of repositories, one of them, its keys, and what was found. */
   let answers: unknown[]
 
@@ -94,7 +97,7 @@ describe('the commands about repositories', () => {
       server.log.filter(({ level }) => level !== 'info'),
       [],
     )
-    await terminal.host()
+    hosted = await terminal.host()
   })
 
   test('--json has everything that the text has, and no private key', () => {
@@ -181,5 +184,20 @@ hint: clients that know it will not trust a new repository of this name until th
     await prints(['repo', 'list'], 'no repositories\n')
     await prints(['key', 'list', GUN], KEYS.replaceAll('in use', 'not in use'))
     assert.equal(await terminal.checked(), '0 repositories, 5 commits, 16 records: sound\n')
+  })
+
+  test('a name of a million characters makes no other row as long', async () => {
+    const gun = 'docker.io/acme/wide'
+    const world = await TrustWorld.create({ gun, now: Date.now(), serverKeys: keysFrom(hosted, gun) })
+    for (let number = 0; number < 600; number += 1) world.addTarget(`${number}`)
+    const long = 'x'.repeat(1_000_000)
+    world.addTarget(long)
+    await world.publishFirst(hosted)
+    for (const command of ['tag list', 'repo show']) {
+      const { code, stdout, stderr } = await terminal.run([...command.split(' '), gun])
+      assert.deepEqual([code, stderr], [0, ''])
+      assert.ok(stdout.includes(`${long}  sha256:`))
+      assert.ok(stdout.length < 2_000_000, `${command} prints ${stdout.length} characters`)
+    }
   })
 })
