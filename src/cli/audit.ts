@@ -5,7 +5,7 @@ import type { RoleChange } from '../store/changes.ts'
 import type { JournalEntry } from '../store/store.ts'
 import { wholeNumber } from './options.ts'
 import { isUnread } from './output.ts'
-import { counted, print, short, visible } from './print.ts'
+import { counted, print, printJson, short, visible } from './print.ts'
 import { EXIT, withConnection } from './run.ts'
 
 interface Options {
@@ -90,7 +90,7 @@ function audit({ limit, json, ...filter }: Options, command: Command): Promise<v
 
 /** JSON Lines. */
 function printLines(entries: readonly Entry[]): void {
-  for (const entry of entries) process.stdout.write(`${JSON.stringify(entry)}\n`)
+  for (const entry of entries) printJson(entry, 0)
 }
 
 function entryText(

@@ -24,8 +24,16 @@ export function printError(message: string, hint?: string): void {
   if (hint !== undefined) note(said('hint', hint))
 }
 
-export function printJson(value: unknown): void {
-  process.stdout.write(`${JSON.stringify(value, undefined, 2)}\n`)
+/** @param indent blanks; 0: all of it on one line */
+export function printJson(value: unknown, indent = 2): void {
+  process.stdout.write(`${JSON.stringify(value, undefined, indent).replace(INVISIBLE, escaped)}\n`)
+}
+
+/** JSON means the same with it, and a terminal acts on it no more. Line feeds are only where we indent. */
+function escaped(character: string): string {
+  if (character === '\n') return character
+  const units = Array.from({ length: character.length }, (_, at) => character.charCodeAt(at))
+  return units.map((unit) => `\\u${unit.toString(16).padStart(4, '0')}`).join('')
 }
 
 /** An answer for people, and what they should know beside it. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { daysLeft, printError, table, visible, withErrors, withWarnings } from '../../src/cli/print.ts'
+import { daysLeft, printError, printJson, table, visible, withErrors, withWarnings } from '../../src/cli/print.ts'
 
 describe('text for a terminal', () => {
   test('shows what would move the cursor, colour the screen or turn the direction', () => {
@@ -13,6 +13,28 @@ describe('text for a terminal', () => {
 
   test('leaves all other text as it is', () => {
     for (const text of ['v1.0', 'köln/日本', '🦭', ' a b ', '<&>']) assert.equal(visible(text), text)
+  })
+
+  test('is escaped in JSON, which means the same', (t) => {
+    const write = t.mock.method(process.stdout, 'write', () => true)
+    const value = { a: ['\u009b2J\u007f', 'é\u202e\u{e0041}\n', '🦭'] }
+    for (const indent of [2, 0]) printJson(value, indent)
+    const [first = '', second = ''] = write.mock.calls.map(({ arguments: [text] }) => String(text))
+    write.mock.restore()
+    assert.equal(
+      first,
+      String.raw`{
+  "a": [
+    "\u009b2J\u007f",
+    "é\u202e\udb40\udc41\n",
+    "🦭"
+  ]
+}
+`,
+    )
+    assert.deepEqual(JSON.parse(first), value)
+    assert.equal(second.indexOf('\n'), second.length - 1)
+    assert.deepEqual(JSON.parse(second), value)
   })
 
   test('stands in columns, and a cell never breaks its line', () => {

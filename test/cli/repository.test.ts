@@ -39,6 +39,9 @@ timestamp  ID  ecdsa  file   YYYY-MM-DD  in use
 
 const CHECK = '1 repository, 4 commits, 31 records: sound\n'
 
+/** What a terminal would act on; JSON has escapes for it. */
+const INVISIBLE = /[\u0080-\u009f\p{Cf}]/u
+
 describe('the commands about repositories', () => {
   let terminal: Terminal
   let server: Started
@@ -72,6 +75,7 @@ describe('the commands about repositories', () => {
   async function json(...args: string[]): Promise<unknown> {
     const { code, stdout, stderr } = await terminal.run([...args, '--json'])
     assert.deepEqual([code, stderr], [0, ''])
+    assert.doesNotMatch(stdout, INVISIBLE)
     return JSON.parse(stdout)
   }
 
@@ -135,6 +139,17 @@ describe('the commands about repositories', () => {
       'public',
       'role',
     ])
+  })
+
+  test('the journal as JSON has a line an entry, and nothing that a terminal would act on', async () => {
+    const { stdout } = await terminal.run(['audit', '--json', '--kind', 'publish'])
+    assert.doesNotMatch(stdout, INVISIBLE)
+    const entries = stdout.trimEnd().split('\n')
+    const { changes } = JSON.parse(entries.at(-1) ?? '') as { changes: { tag: string }[] }
+    assert.deepEqual(
+      changes.map(({ tag }) => tag),
+      ['3.20', 'tag\u202egnp.'],
+    )
   })
 
   test('say no with exit code 1 for a repository that is not there', async () => {
