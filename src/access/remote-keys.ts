@@ -23,12 +23,15 @@ export function remoteKeys(url: string, failed: (reason: string) => void): FindK
   let fetchedAt = -Infinity
   let askedAt = -Infinity
   let running: Promise<void> | undefined
+  let isFailing = false
   const refresh = async (now: number): Promise<void> => {
     askedAt = now
     try {
       set = parseKeySet(await fetchBytes(url), url)
       fetchedAt = now
+      isFailing = false
     } catch (error) {
+      isFailing = true
       failed(reasonOf(error))
     }
   }
@@ -43,7 +46,9 @@ export function remoteKeys(url: string, failed: (reason: string) => void): FindK
       })
     }
     const there = find(kid, algorithm, now)
-    return wanted && running !== undefined ? running.then(() => find(kid, algorithm, now)) : there
+    // While the service does not answer, nobody whose key is here waits for each time that it is asked again.
+    const waits = wanted && !(isFailing && there !== undefined)
+    return waits && running !== undefined ? running.then(() => find(kid, algorithm, now)) : there
   }
 }
 

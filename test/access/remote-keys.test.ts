@@ -16,12 +16,13 @@ describe('a key set that is fetched', () => {
   let asked = 0
   let content = ''
   let status = 200
+  let isSilent = false
   const failures: string[] = []
 
   before(async () => {
     service = createServer((request, response) => {
       asked += 1
-      if (request.url === '/silent') return
+      if (isSilent || request.url === '/silent') return
       if (request.url === '/moved') response.writeHead(302, { location: url }).end()
       else response.writeHead(status).end(content)
     }).listen(0, '127.0.0.1')
@@ -35,6 +36,7 @@ describe('a key set that is fetched', () => {
   beforeEach(() => {
     asked = 0
     status = 200
+    isSilent = false
     content = JSON.stringify(keySetOf({ p256 }))
     failures.length = 0
   })
@@ -106,6 +108,35 @@ describe('a key set that is fetched', () => {
     limit.abort()
     await until('it to be given up', () => failures.length > 0)
     assert.equal(await found, undefined)
+  })
+
+  test('a service that went silent holds up nobody whose key is here, but for the first time', async (t) => {
+    const limits: AbortController[] = []
+    t.mock.method(
+      AbortSignal,
+      'timeout',
+      () => (limits[limits.push(new AbortController()) - 1] ?? assert.fail()).signal,
+    )
+    const find = remoteKeys(url, (reason) => failures.push(reason))
+    assert.ok(await find(header('p256'), 0))
+    isSilent = true
+    const first = find(header('p256'), 20 * MINUTE)
+    assert.ok(first instanceof Promise)
+    limits.at(-1)?.abort()
+    assert.ok(await first)
+    assert.equal(failures.length, 1)
+    const asking = asked
+    assert.ok(find(header('p256'), 21 * MINUTE) instanceof Promise === false)
+    await until('it to be asked once more', () => asked > asking)
+    // Who comes with a key that is not here waits whether the service has it.
+    const unknown = find(header('ed', 'EdDSA'), 21 * MINUTE)
+    assert.ok(unknown instanceof Promise)
+    limits.at(-1)?.abort()
+    assert.equal(await unknown, undefined)
+    isSilent = false
+    content = JSON.stringify(keySetOf({ ed }))
+    assert.ok(find(header('p256'), 22 * MINUTE))
+    await until('the new set', () => find(header('p256'), 22 * MINUTE) === undefined)
   })
 
   test('a key for something else takes no id away from one that verifies', async () => {
