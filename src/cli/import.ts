@@ -63,7 +63,7 @@ export function importCommand(): Command {
     .option('--file <file>', 'a key file of notary or docker')
     .option(
       '--signer-database <file>',
-      'rows of the table private_keys of a Notary signer, JSON or CSV; -: standard input',
+      'rows of the table private_keys of a Notary signer, JSON, CSV or with tabs; -: standard input',
     )
     .option('--passphrase-file <file>', 'the passphrase of the key file, or of the signer; it is asked for otherwise')
     .option(...DRY_RUN_OPTION)

@@ -14,7 +14,8 @@ const COLUMNS = ['key_id', 'algorithm', 'gun', 'role', 'private'] as const
 type Columns = Readonly<Record<(typeof COLUMNS)[number], string>>
 
 /**
- * Rows as JSON, one object a line, or as CSV whose first line names the columns; other columns are ignored.
+ * Rows as JSON, one object a line, or as CSV, or with tabs, as MySQL's client writes them, whose first line names the
+ * columns; other columns are ignored.
  *
  * @throws TrustError INVALID_PARAMETERS that names the line
  */
@@ -26,7 +27,9 @@ export function parseSignerRows(text: string): SignerRow[] {
     .map((content, index) => ({ content, line: index + 1 }))
   const filled = lines.filter(({ content }) => content.trim() !== '')
   const json = filled[0]?.content.trimStart().startsWith('{') === true
-  const header = json ? [] : cellsOf(filled[0]?.content ?? '')
+  const first = filled[0]?.content ?? ''
+  const cells = first.includes('\t') ? (line: string): string[] => line.split('\t') : cellsOf
+  const header = json ? [] : cells(first)
   // An export that failed leaves nothing, or its error: to say "0 keys, none refused" would hide that.
   if (filled.length === 0) throw notExported('there are no rows in it')
   if (!json && COLUMNS.some((name) => !header.includes(name))) {
@@ -34,7 +37,7 @@ export function parseSignerRows(text: string): SignerRow[] {
   }
   if (!json && filled.length === 1) throw notExported('there are no rows in it, only the names of its columns')
   return (json ? filled : filled.slice(1)).map(({ content, line }) => {
-    const row = json ? objectOf(content, line) : namedCells(header, cellsOf(content))
+    const row = json ? objectOf(content, line) : namedCells(header, cells(content))
     const missing = COLUMNS.filter((name) => typeof row[name] !== 'string')
     if (missing.length > 0) {
       throw notExported(`line ${line} lacks ${missing.join(', ')}`)

@@ -178,7 +178,7 @@ describe('countersign key import', () => {
       assert.ok(!stdout.includes(secret) && !started.stdout.includes(secret))
   })
 
-  test('rows as CSV, also with bytes as hex; on a stopped server', async () => {
+  test('rows as CSV, also with bytes as hex, and with tabs; on a stopped server', async () => {
     await started.end()
     const ecdsa = vector('ecdsa P-256 targets key signer-db JWE')
     await writeFile(terminal.path('vector'), ecdsa.passphrase ?? '', { mode: 0o600 })
@@ -197,12 +197,20 @@ describe('countersign key import', () => {
       { ...outcome, result: 'imported' },
       { ...outcome, result: 'present' },
     ])
+    // As `mysql` writes them into a file.
+    const cells = [['gun', 'role', 'deleted_at', 'private', 'key_id', 'algorithm']]
+    cells.push(...recorded.map((row) => [row.gun, row.role, 'NULL', row.jwe, row.keyId, row.algorithm]))
+    await writeFile(terminal.path('rows.tsv'), cells.map((line) => `${line.join('\t')}\n`).join(''))
+    const tabs = await fromDatabase('rows.tsv')
+    assert.deepEqual([tabs.code, tabs.stderr], [0, ''])
+    assert.ok(tabs.stdout.endsWith(`\n${recorded.length} keys, none refused\n`))
     assert.match(await terminal.checked(), /: sound\n$/)
     for (const [content, text] of [
       ['{"key_id": "a"}\n', 'line 1 lacks algorithm, gun, role, private'],
       [`${JSON.stringify(rowOf(rowFor('timestamp')))}\n\n{"private": "eyJ`, 'line 3 is not a JSON object'],
       ['gun,role\na,b\n', 'it is no export: its first line .* does not name key_id, algorithm, gun, role, private'],
       ['key_id,algorithm,gun,role,private\na,b\n', 'line 2 lacks gun, role, private'],
+      ['key_id\talgorithm\tgun\trole\tprivate\na\tb\n', 'line 2 lacks gun, role, private'],
       // What a failed export leaves behind.
       ['', 'there are no rows in it'],
       ['\n', 'there are no rows in it'],
