@@ -22,13 +22,14 @@ export type Directory = Pick<Store, 'record' | 'records'>
 /** With any API token as the password, this name will do. */
 export const TOKEN_USER = 'token'
 
-const NAME = /^[a-z0-9](?:[a-z0-9._@-]{0,62}[a-z0-9])?$/
+/** As registries name people and robots, since docker gives us what it logs in there with: `robot$ci`, `acme+ci`. */
+const NAME = /^[a-z0-9](?:[a-z0-9._@$+-]{0,62}[a-z0-9])?$/
 
 /** Names of users and tokens: they stand in logs and in Basic credentials. @throws TrustError INVALID_PARAMETERS */
 export function parseName(text: string): string {
   if (isName(text) && text !== TOKEN_USER) return text
   throw new TrustError('INVALID_PARAMETERS', 'that cannot be a name', {
-    hint: `1 to 64 of a-z, 0-9, ".", "_", "-", "@", beginning and ending with a letter or digit; not "${TOKEN_USER}"`,
+    hint: `1 to 64 of a-z, 0-9, ".", "_", "-", "@", "$", "+", beginning and ending with a letter or digit; not "${TOKEN_USER}"`,
   })
 }
 

@@ -32,7 +32,7 @@ export const grantsAnswer = z.lazy(() =>
 export const nameInput = z
   .string()
   .transform((text) => parseName(text))
-  .meta({ description: 'a-z, 0-9, ".", "_", "-", "@"' })
+  .meta({ description: 'a-z, 0-9, ".", "_", "-", "@", "$", "+"' })
 
 /** Nobody can give what they may not do themselves. @throws TrustError FORBIDDEN */
 export function mustCover(giver: Identity, grants: readonly Grant[]): void {

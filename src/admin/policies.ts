@@ -13,7 +13,7 @@ import { rows, rowsOf } from './rows.ts'
 const RULES_MAX = 100
 const subject = z
   .string()
-  .regex(/^(signer|user|token|certificate):[a-z0-9][a-z0-9._@-]{0,99}$/, 'write it as in signer:ci or user:alice')
+  .regex(/^(signer|user|token|certificate):[a-z0-9][a-z0-9._@$+-]{0,99}$/, 'write it as in signer:ci or user:alice')
 const ruleInput = z.strictObject({
   guns: patternInput,
   tags: z

@@ -97,9 +97,17 @@ describe('users and tokens at the terminal', () => {
     }
     await prints(
       'user add UPPER --no-password',
-      'error: that cannot be a name\nhint: 1 to 64 of a-z, 0-9, ".", "_", "-", "@", beginning and ending with a letter or digit; not "token"\n',
+      'error: that cannot be a name\nhint: 1 to 64 of a-z, 0-9, ".", "_", "-", "@", "$", "+", beginning and ending with a letter or digit; not "token"\n',
       2,
     )
+    await prints('user add robot$team+ci --no-password', 'added user robot$team+ci, who may: nothing\n')
+    await prints('user set robot$team+ci --disable', 'changed user robot$team+ci, who may: nothing (disabled)\n')
+    await prints(
+      'policy set user:robot$team+ci --rule *:v* --dry-run',
+      'would do: WHO                 REPOSITORIES  TAGS  EXISTING  SEEN IN REGISTRY\n' +
+        'user:robot$team+ci  *             v*    stay      -\n',
+    )
+    await prints('user remove robot$team+ci', 'removed user robot$team+ci\n')
     await prints(
       'user add x --no-password --allow everything:*',
       'error: "everything:*" grants nothing that is known\nhint: write ACTIONS:PATTERN, as in read,sign:docker.io/acme/*; actions are read, sign, rotate, delete, admin\n',

@@ -119,6 +119,14 @@ describe('the built-in token endpoint', () => {
     assert.equal(await rotate(rita.text), 200, 'who may only rotate can rotate')
   })
 
+  test('users have the names that registries give to robots: docker shows what it logs in with there', async () => {
+    for (const name of ['robot$ci', 'robot$team+ci', 'team+robot']) {
+      await addPerson(server.running, name, [`sign:${GUN}`], PASSWORD)
+      const { payload } = await tokenFor(`repository:${GUN}:push,pull`, basic(name, PASSWORD))
+      assert.deepEqual(payload.access[0]?.actions, ['push', 'pull'], name)
+    }
+  })
+
   test('several scope parameters add up; too many are refused', async () => {
     const scopes = ['a', 'b'].map((name) => `scope=repository:localhost:5000/team/${name}:pull`).join('&')
     const { body } = await get(scopes, basic('alice', PASSWORD))
