@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import { text } from 'node:stream/consumers'
 import { fileError } from '../errors.ts'
 
 /** A file that an argument or an option names. @throws TrustError BAD_SETTINGS */
@@ -6,4 +7,9 @@ export async function readGiven(file: string, hint = 'check the path'): Promise<
   return readFile(file).catch((cause: unknown) => {
     throw fileError('BAD_SETTINGS', `cannot read ${file}`, cause, hint)
   })
+}
+
+/** The same as text; `-` is standard input. @throws TrustError BAD_SETTINGS */
+export async function readGivenText(file: string, hint?: string): Promise<string> {
+  return file === '-' ? text(process.stdin) : String(await readGiven(file, hint))
 }

@@ -1,5 +1,4 @@
 import { Command } from 'commander'
-import { text } from 'node:stream/consumers'
 import { importSealedKey, signedRole } from '../admin/import.ts'
 import { TrustError } from '../errors.ts'
 import type { Imported } from '../repository/import-key.ts'
@@ -11,7 +10,7 @@ import { parseGun } from '../tuf/gun.ts'
 import { isDelegation } from '../tuf/role.ts'
 import { secretFrom } from './ask-secret.ts'
 import type { Connection } from './connection.ts'
-import { readGiven } from './given-file.ts'
+import { readGiven, readGivenText } from './given-file.ts'
 import { DRY_RUN_OPTION, JSON_OPTION } from './options.ts'
 import { counted, print, printJson, table } from './print.ts'
 import { connected, EXIT, run, settingsOf } from './run.ts'
@@ -96,9 +95,7 @@ async function sourcesOf(gun: string | undefined, role: string | undefined, opti
   const { file, signerDatabase, passphraseFile } = options
   const secret = (what: string): Promise<string> => secretFrom(passphraseFile, what, '--passphrase-file')
   if (signerDatabase !== undefined && file === undefined && gun === undefined) {
-    const rows = parseSignerRows(
-      signerDatabase === '-' ? await text(process.stdin) : String(await readGiven(signerDatabase)),
-    )
+    const rows = parseSignerRows(await readGivenText(signerDatabase))
     const passphrase = await secret("signer's passphrase")
     return rows.map((row) => ({ ...row, open: () => openSignerRow(row.jwe, row.algorithm, passphrase) }))
   }

@@ -1,6 +1,5 @@
-import { createReadStream } from 'node:fs'
-import { text } from 'node:stream/consumers'
-import { fileError, TrustError } from '../errors.ts'
+import { TrustError } from '../errors.ts'
+import { readGivenText } from './given-file.ts'
 
 /** One line: a tag and the manifest that it is to name. */
 interface ListedTag {
@@ -16,12 +15,12 @@ interface ListedTag {
  * @throws TrustError BAD_SETTINGS, INVALID_PARAMETERS with the number of the line
  */
 export async function readTagList(file: string): Promise<ListedTag[]> {
-  const content = await text(file === '-' ? process.stdin : createReadStream(file)).catch((cause: unknown) => {
-    throw fileError('BAD_SETTINGS', `cannot read ${file}`, cause, 'check --from')
-  })
-  return content.split(/\r?\n/).flatMap((line, index) => {
-    const words = line.trim().split(/\s+/)
-    if (line.trim() === '' || line.startsWith('#')) return []
+  const content = await readGivenText(file, 'check --from')
+  return content.split(/\r?\n/).flatMap((untrimmed, index) => {
+    // Of a byte order mark, too, which editors of some systems put before it.
+    const line = untrimmed.trim()
+    if (line === '' || line.startsWith('#')) return []
+    const words = line.split(/\s+/)
     const [tag = '', digest = '', size = ''] = words
     if (words.length === 3 && /^\d+$/.test(size)) return [{ tag, digest, size: Number(size) }]
     throw new TrustError('INVALID_PARAMETERS', `line ${index + 1} of ${file} is not "TAG DIGEST SIZE"`)

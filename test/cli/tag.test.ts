@@ -142,7 +142,7 @@ describe('tags from a registry, from a pipe, as a signer, under rules', () => {
     await prints('tag remove GUN n0 n1 n2', 'signs 3 tags no more (targets)\n')
     await prints('tag remove GUN n0 n5 nope', 'signs GUN:n5 no more (targets)\nnot signed before: n0, nope\n')
     await prints('tag remove GUN nope', 'nothing to do: it is so already\nnot signed before: nope\n')
-    await writeFile(terminal.path('list'), '# no tag today\n')
+    await writeFile(terminal.path('list'), '\uFEFF# no tag today\n  # nor here\n')
     await prints('tag sign GUN --from list', 'nothing to do: list names no tag\n')
     await writeFile(terminal.path('list'), `new ${ONE} 1\n`)
     await writeFile(terminal.path('docker', 'config.json'), credentials)
