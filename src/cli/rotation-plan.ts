@@ -1,9 +1,9 @@
 import { planRoot } from '../admin/roots.ts'
-import { TrustError } from '../errors.ts'
 import { keysText } from '../repository/roots/rotated-roles.ts'
 import { FORMER_KEY, PINNED_KEYS, type RotationPlan } from '../repository/roots/rotation-plan.ts'
 import { rolesIn, type AskedRoles } from './asked-roles.ts'
 import type { Connection } from './connection.ts'
+import { inEach } from './fleet.ts'
 import { knownRootKeys, whoseText, type KnownRootKey } from './known-root-keys.ts'
 import { print, printJson } from './print.ts'
 import { isRenewal, nextAuthority, saysAuthority, type AuthorityOptions, type NextAuthority } from './root-authority.ts'
@@ -40,18 +40,15 @@ export async function plan(
 ): Promise<number> {
   const keyring = new RootKeyring(connection, undefined)
   const here = knownRootKeys(await keyring.records())
-  const plans: (Plan | Unplanned)[] = []
-  for (const gun of guns) {
-    try {
-      const roles = await rolesIn(connection, gun, asked)
-      const found = withHolders(await connection.call(planRoot, { gun, roles }), here)
-      const said = saysAuthority(roles, options) && found.obstacles.length === 0
-      plans.push(said ? planned(found, await nextAuthority(keyring, found, options)) : found)
-    } catch (error) {
-      if (guns.length === 1 || !(error instanceof TrustError)) throw error
-      plans.push({ gun, roles: asked.named, obstacles: [error.message] })
-    }
-  }
+  const found = await inEach(guns, async (gun): Promise<Plan> => {
+    const roles = await rolesIn(connection, gun, asked)
+    const before = withHolders(await connection.call(planRoot, { gun, roles }), here)
+    const said = saysAuthority(roles, options) && before.obstacles.length === 0
+    return said ? planned(before, await nextAuthority(keyring, before, options)) : before
+  })
+  const plans = found.map((each): Plan | Unplanned =>
+    'error' in each ? { gun: each.gun, roles: asked.named, obstacles: [each.error] } : each,
+  )
   if (options.json === true) printJson(plans)
   else print(plans.map((each) => planText(each, options)).join('\n\n'))
   const done = plans.every((each) => each.obstacles.length === 0 && (options.stage === true || !isWaiting(each)))
