@@ -6,7 +6,7 @@ import { typed } from '../tuf/gun.ts'
 import { done, texts } from './answers.ts'
 import { nameInput } from './grants.ts'
 import { operation, type World } from './operation.ts'
-import { allRootKeys, type RootKey } from './root-keys.ts'
+import { allRootKeys, noSuchRootKey, type RootKey } from './root-keys.ts'
 
 export const removeRootKey = operation({
   name: 'root-key.remove',
@@ -37,7 +37,7 @@ function rootKey({ store }: World['trust'], name: string): RootKey | undefined {
     damageIn(error)
     return undefined
   }
-  throw new TrustError('NOT_FOUND', `there is no root key ${name}`, { hint: '"countersign root list" prints all' })
+  return noSuchRootKey(name)
 }
 
 /** Why to think twice; nothing where the same key stays here under another name. */

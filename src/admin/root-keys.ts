@@ -73,9 +73,7 @@ export const saveRootKey = operation({
       const before = trust.store.record('root-key', name) as RootKey | undefined
       // Removed meanwhile: as being offline it would come back, though nobody has a file of it.
       if (before === undefined && sealed === undefined) {
-        throw new TrustError('NOT_FOUND', `there is no root key ${name}`, {
-          hint: 'say where it is: sealed, or null for offline',
-        })
+        noSuchRootKey(name, 'say where it is: sealed, or null for offline')
       }
       if (before !== undefined && before.public !== publicKey) {
         throw new TrustError('WRONG_STATE', `there is another root key ${name} already`, {
@@ -100,6 +98,10 @@ export async function rootKeyPlaces(trust: World['trust']): Promise<RootKeyPlace
     else if (!places.has(keyId)) places.set(keyId, 'offline')
   }
   return places
+}
+
+export function noSuchRootKey(name: string, hint = '"countersign root list" prints all'): never {
+  throw new TrustError('NOT_FOUND', `there is no root key ${name}`, { hint })
 }
 
 /** All that have a name here, sealed or offline. @throws TrustError STORE_UNAVAILABLE */

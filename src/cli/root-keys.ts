@@ -1,5 +1,5 @@
 import type { KeyObject } from 'node:crypto'
-import { listRootKeys, saveRootKey, type RootKey } from '../admin/root-keys.ts'
+import { listRootKeys, noSuchRootKey, saveRootKey, type RootKey } from '../admin/root-keys.ts'
 import { TrustError } from '../errors.ts'
 import { makeRootKey, openRootKey, rootPublicKey, sealRootKey, type SealedRootKey } from '../signing/root-key.ts'
 import { issueRootCertificate } from '../signing/root-certificate.ts'
@@ -175,9 +175,7 @@ export class RootKeyring {
 
 /** @throws TrustError NOT_FOUND */
 export function named(records: readonly RootKey[], name: string): RootKey {
-  const record = records.find((each) => each.name === name)
-  if (record !== undefined) return record
-  throw new TrustError('NOT_FOUND', `there is no root key ${name}`, { hint: '"countersign root list" prints all' })
+  return records.find((each) => each.name === name) ?? noSuchRootKey(name)
 }
 
 function isLasting(certificate: string): boolean {
