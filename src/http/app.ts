@@ -9,7 +9,7 @@ import { Bodies, discardRest } from './body.ts'
 import { Unauthorized } from './challenge.ts'
 import { clientAddresses } from './client-address.ts'
 import { newCount, newCounts, type Count, type Counts } from './count.ts'
-import { errorBody, isOfConnection, tokenErrorBody, wireErrorOf } from './errors.ts'
+import { answerFailed, errorBody, tokenErrorBody, wireErrorOf } from './errors.ts'
 import { countOfHosts } from './hosts.ts'
 import { InFlight } from './in-flight.ts'
 import { keepRefusal } from './keep-answer.ts'
@@ -43,7 +43,7 @@ interface AppParts extends Pick<Wiring, 'trust' | 'settings' | 'metrics' | 'over
 
 /** The whole HTTP application; `listen` in server.ts puts it on a socket. */
 export function createApp({ accepting = () => true, counts, ...parts }: AppParts): App {
-  const { trust, settings } = parts
+  const { settings } = parts
   const { parked, publishing } = counts ?? { parked: newCounts(), publishing: newCount() }
   const bodies = new Bodies(settings.limits.parkedBytes, parked)
   const clients = clientAddresses(settings.listen.trustedProxies)
@@ -58,9 +58,7 @@ export function createApp({ accepting = () => true, counts, ...parts }: AppParts
   app.use(normalisePath(settings.limits.urlBytes))
   app.use(createRouter(wiring).routes())
   app.use(answerUnknown(wiring))
-  app.on('error', (error: NodeJS.ErrnoException) => {
-    if (!isOfConnection(error)) trust.log.error({ err: error }, 'an answer failed')
-  })
+  app.on('error', answerFailed(parts.trust.log))
   const handle = app.callback()
   const repeats = new Repeats(
     (request, socket, sent) => answerAgain(wiring, request, socket, sent),

@@ -1,5 +1,6 @@
 import { Unauthorized } from './challenge.ts'
 import { TrustError, type Problem, type TrustErrorCode } from '../errors.ts'
+import type { Log } from '../log/log.ts'
 import { escapeAsGo } from '../tuf/encode.ts'
 
 /** How an error leaves the server: HTTP status, Notary's wire code, and its fixed message (wire spec §4). */
@@ -127,11 +128,16 @@ function longestThatFits(text: string, bodyWith: (text: string) => string): stri
 const OF_CONNECTION = ['ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ERR_HTTP_REQUEST_TIMEOUT']
 
 /**
- * True for what a client leaves behind that went away, was too slow, or spoilt its connection (a bad certificate, a broken
- * chunk): no fault of ours. Not for the log: Node's parser hangs on to its error all that it had received, tokens too.
+ * Logs what Koa tells of an answer that failed. Not what a client leaves behind that went away, was too slow, or spoilt its
+ * connection (a bad certificate, a broken chunk): no fault of ours, and Node's parser hangs on to its error all that it had
+ * received, tokens too.
  */
-export function isOfConnection({ code = '' }: NodeJS.ErrnoException): boolean {
-  return OF_CONNECTION.includes(code) || code.startsWith('ERR_SSL_') || code.startsWith('HPE_')
+export function answerFailed(log: Log): (error: NodeJS.ErrnoException) => void {
+  return (error) => {
+    const { code = '' } = error
+    const isOfConnection = OF_CONNECTION.includes(code) || code.startsWith('ERR_SSL_') || code.startsWith('HPE_')
+    if (!isOfConnection) log.error({ err: error }, 'an answer failed')
+  }
 }
 
 /** A 404 for paths that are no route: without detail (wire spec §3). */

@@ -16,7 +16,7 @@ import { Router } from '../koa-router.ts'
 import { Bodies } from '../body.ts'
 import type { ClientAddresses } from '../client-address.ts'
 import { newCounts } from '../count.ts'
-import { isOfConnection } from '../errors.ts'
+import { answerFailed } from '../errors.ts'
 import { sentPath } from '../path.ts'
 import { answerErrorsAndLog } from './log.ts'
 import type { AdminContext, AdminState, Authenticate } from './state.ts'
@@ -74,9 +74,7 @@ export function adminApp(
     ctx.state.identity = await authenticate(ctx)
     answer(ctx, openApi(OPERATIONS))
   })
-  app.on('error', (error: NodeJS.ErrnoException) => {
-    if (!isOfConnection(error)) world.trust.log.error({ err: error }, 'an answer failed')
-  })
+  app.on('error', answerFailed(world.trust.log))
   app.use(answerErrorsAndLog(world.trust.log, clients))
   app.use((ctx, next) => {
     // Before the router asks for it, and throws what holds the URL.
