@@ -12,6 +12,8 @@ import { SERVER } from '../tuf/gun.ts'
 /** Days before an end at which the webhook is told. */
 const THRESHOLDS = [60, 30, 7, 1]
 const DAY = 86_400_000
+/** Characters. */
+const SECRET_MIN_LENGTH = 16
 /** Milliseconds. */
 const TIMEOUT = 10_000
 /** Pauses between tries, milliseconds; after the last one the next day's round tries again. */
@@ -41,8 +43,9 @@ export async function webhookOf(
   const content = await readSecretFile(secretFile, 'the setting webhook.secretFile')
   const secret = content.toString('utf8').trim()
   // Of random bytes not all would sign, and whoever receives the messages has others.
-  if (!isTypable(content) || secret.length < 16) {
-    const wrong = secret.length < 16 ? 'needs a secret of at least 16 characters' : 'is no text in UTF-8'
+  const isShort = secret.length < SECRET_MIN_LENGTH
+  if (!isTypable(content) || isShort) {
+    const wrong = isShort ? `needs a secret of at least ${SECRET_MIN_LENGTH} characters` : 'is no text in UTF-8'
     throw new TrustError('BAD_SETTINGS', `${secretFile} ${wrong}`, {
       hint: '"openssl rand -hex 32" prints one; whoever receives the messages needs it too',
     })
