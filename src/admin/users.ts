@@ -75,7 +75,7 @@ export const setUser = operation({
       user = { ...found, grants: grants ?? found.grants, disabled: disabled ?? found.disabled }
       return [{ kind: 'user', name, value: user }]
     })
-    return rowOf(user ?? existingUser(trust.store, name))
+    return rowOf(user as User)
   },
 })
 
