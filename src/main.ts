@@ -146,7 +146,8 @@ async function wire(opened: Opened) {
     overview,
     accepting,
     gate: gateOf(settings.access, access, () => state.realm ?? ''),
-    counts: { parked: shared.parked, publishing: shared.publishing },
+    parked: shared.parked,
+    publishing: shared.publishing,
   })
   const answers = answersToThreads({ store, passwords, overview, token, log })
   const toCheck = { settings, keyring: keys.shared }

@@ -8,7 +8,7 @@ import { authorize } from './authorize.ts'
 import { Bodies, discardRest } from './body.ts'
 import { Unauthorized } from './challenge.ts'
 import { clientAddresses } from './client-address.ts'
-import { newCount, newCounts, type Count, type Counts } from './count.ts'
+import type { Counts } from './count.ts'
 import { answerFailed, errorBody, tokenErrorBody, wireErrorOf } from './errors.ts'
 import { countOfHosts } from './hosts.ts'
 import { InFlight } from './in-flight.ts'
@@ -34,21 +34,18 @@ export interface App {
 }
 
 /** What the application is made of. */
-interface AppParts extends Pick<Wiring, 'trust' | 'settings' | 'metrics' | 'overview' | 'gate'> {
-  /** False from the moment of SIGTERM on. */
-  readonly accepting?: () => boolean
-  /** Bytes of bodies, and uploads that are being worked on; shared where other threads have the same limits. */
-  readonly counts?: { readonly parked: Counts; readonly publishing: Count }
+interface AppParts extends Omit<Wiring, 'bodies' | 'inFlight' | 'clients' | 'kept'> {
+  /** Bytes of bodies that are being received. */
+  readonly parked: Counts
 }
 
 /** The whole HTTP application; `listen` in server.ts puts it on a socket. */
-export function createApp({ accepting = () => true, counts, ...parts }: AppParts): App {
+export function createApp({ parked, ...parts }: AppParts): App {
   const { settings } = parts
-  const { parked, publishing } = counts ?? { parked: newCounts(), publishing: newCount() }
   const bodies = new Bodies(settings.limits.parkedBytes, parked)
   const clients = clientAddresses(settings.listen.trustedProxies)
   const inFlight = new InFlight(settings.limits.publishBytesInFlight)
-  const wiring: Wiring = { ...parts, accepting, bodies, inFlight, publishing, clients, kept: new KeptAnswers() }
+  const wiring: Wiring = { ...parts, bodies, inFlight, clients, kept: new KeptAnswers() }
   const app = new Koa<State, object>({ proxy: false })
   app.use(logAndMeasure(wiring))
   app.use(sendLarge)

@@ -22,8 +22,8 @@ export const METRICS_TYPE = Registry.PROMETHEUS_CONTENT_TYPE
 export function overviewOf(
   { store, signer, now }: Pick<Trust, 'store' | 'signer' | 'now'>,
   registry: Registry,
-  accepting: () => boolean = () => true,
-  others: () => Promise<readonly CountedMetrics[]> = async () => [],
+  accepting: () => boolean,
+  others: () => Promise<readonly CountedMetrics[]>,
 ): Overview {
   let collecting = false
   return {

@@ -48,7 +48,7 @@ export interface Wiring {
   readonly metrics: RequestMetrics
   readonly overview: Overview
   readonly bodies: Bodies
-  /** Uploads that are being worked on. */
+  /** Uploads that are being worked on, in all threads. */
   readonly publishing: Count
   /** The large ones among them, in this thread. */
   readonly inFlight: InFlight

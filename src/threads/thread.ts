@@ -81,7 +81,8 @@ async function run(): Promise<Running> {
     overview: { unready: () => main.ask('unready', []), metrics: () => main.ask('metrics', []) },
     accepting: () => accepting,
     gate: gateOf(settings.access, recognition.access, () => realm),
-    counts: { parked: shared.parked, publishing: shared.publishing },
+    parked: shared.parked,
+    publishing: shared.publishing,
   })
   const place = { ...settings, listen: { ...settings.listen, host, port } }
   return { store, listening: await listen(app, place, tls, { shared: true }), recognition, lines }

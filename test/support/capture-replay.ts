@@ -1,4 +1,5 @@
 import { createApp } from '../../src/http/app.ts'
+import { newCount, newCounts } from '../../src/http/count.ts'
 import { createMetrics } from '../../src/http/metrics.ts'
 import { overviewOf } from '../../src/http/overview.ts'
 import { listen, type Listening } from '../../src/http/server.ts'
@@ -40,7 +41,10 @@ export class CaptureReplay implements Endpoint, Comparison {
     const trust: Trust = { ...local.trust, signer }
     const settings: HttpSettings = settingsSchema.parse({ listen: { port: 0, plainHttp: PLAIN_HTTP_WORDS } })
     const metrics = createMetrics(trust)
-    const app = createApp({ trust, settings, metrics, overview: overviewOf(trust, metrics.registry) })
+    const accepting = (): boolean => true
+    const overview = overviewOf(trust, metrics.registry, accepting, async () => [])
+    const counts = { parked: newCounts(), publishing: newCount() }
+    const app = createApp({ trust, settings, metrics, overview, accepting, ...counts })
     return new CaptureReplay(trust, signer, local, await listen(app, settings, undefined))
   }
 

@@ -1,4 +1,5 @@
 import { createApp } from '../../src/http/app.ts'
+import { newCount, newCounts } from '../../src/http/count.ts'
 import { createMetrics } from '../../src/http/metrics.ts'
 import { overviewOf } from '../../src/http/overview.ts'
 import { listen } from '../../src/http/server.ts'
@@ -49,8 +50,10 @@ export async function startLocalApp(options: LocalAppOptions = {}): Promise<Loca
     trust,
     settings,
     metrics,
-    overview: overviewOf(trust, metrics.registry, accepting),
+    overview: overviewOf(trust, metrics.registry, accepting, async () => []),
     accepting,
+    parked: newCounts(),
+    publishing: newCount(),
   })
   const listening = await listen(app, settings, undefined)
   let stopped: Promise<void> | undefined
