@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import type { Connection } from '../../src/cli/connection.ts'
 import { RootKeyring } from '../../src/cli/root-keys.ts'
 import { stageAndPublish } from '../../src/cli/sign-root.ts'
+import type { HeldRole } from '../../src/tuf/role.ts'
 
 /** Where a server was started, and files lie. */
 interface Place {
@@ -15,6 +16,14 @@ interface Owner {
   readonly makeRootKey: (name: string) => Promise<void>
   /** As `repo create` makes one; without root keys it is `root`, which is made at its first use. */
   readonly create: (gun: string, ...rootKeys: string[]) => Promise<void>
+  /** The same of several persons, or with one certificate for many repositories, whose common name ends with `*`. */
+  readonly createWith: (
+    gun: string,
+    rootKeys: readonly string[],
+    more: { readonly threshold?: number; readonly commonName?: string },
+  ) => Promise<void>
+  /** As `key rotate` gives roles new keys that the server holds; the root keys stay. */
+  readonly rotate: (gun: string, roles: readonly HeldRole[]) => Promise<void>
 }
 
 /** Let root keys and repositories be there without a process for each: where nobody looks at how they are made. */
@@ -26,18 +35,26 @@ export async function asOwner(
   const connection = await place.connect()
   try {
     const keyring = new RootKeyring(connection, place.path(passphraseFile))
+    const createWith: Owner['createWith'] = async (gun, rootKeys, { threshold, commonName = gun }) => {
+      const certificates: string[] = []
+      for (const name of rootKeys) certificates.push(await keyring.certificate(await keyring.open(name), commonName))
+      const change = { what: 'create' as const, certificates, ...(threshold === undefined ? {} : { threshold }) }
+      const { version } = await stageAndPublish(connection, keyring, gun, change)
+      assert.equal(version, 1, gun)
+    }
     await work({
+      createWith,
       async makeRootKey(name) {
         await keyring.create(name)
       },
       async create(gun, ...rootKeys) {
         const isMade = (await keyring.records()).some(({ name }) => name === 'root')
         if (rootKeys.length === 0 && !isMade) await keyring.create('root')
-        const certificates: string[] = []
-        for (const name of rootKeys.length === 0 ? ['root'] : rootKeys)
-          certificates.push(await keyring.certificate(await keyring.open(name), gun))
-        const { version } = await stageAndPublish(connection, keyring, gun, { what: 'create', certificates })
-        assert.equal(version, 1, gun)
+        await createWith(gun, rootKeys.length === 0 ? ['root'] : rootKeys, {})
+      },
+      async rotate(gun, roles) {
+        const { version } = await stageAndPublish(connection, keyring, gun, { what: 'keys', roles: [...roles] })
+        assert.notEqual(version, undefined, gun)
       },
     })
   } finally {
