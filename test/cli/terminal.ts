@@ -3,7 +3,7 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { cp, mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import type { z } from 'zod'
 import type { Operation } from '../../src/admin/operation.ts'
 import { checkStore } from '../../src/admin/repositories.ts'
@@ -12,10 +12,18 @@ import { connect } from '../../src/cli/connect.ts'
 import type { Connection } from '../../src/cli/connection.ts'
 import { said } from '../../src/cli/print.ts'
 import { TrustError } from '../../src/errors.ts'
+import type { Repair } from '../../src/repair.ts'
 import { loadSettings } from '../../src/settings/load.ts'
 import type { Endpoint } from '../support/exchange.ts'
 import { COMMAND, countersign } from '../support/server-process.ts'
 import type { Hosted } from './hosted.ts'
+
+/** As the options of `repair`. */
+export interface RepairOptions {
+  readonly from?: string
+  readonly withoutAnchor?: true
+  readonly dryRun?: true
+}
 
 const UMASK = process.umask()
 
@@ -119,13 +127,39 @@ export class Terminal {
       name,
       /_(?:FILE|DIRECTORY|CONFIG)$/.test(name) ? this.path(value) : value,
     ])
-    const error: unknown = await this.host(Object.fromEntries(absolute) as Record<string, string>).then(
-      () => assert.fail('it starts'),
+    return this.refused(this.host(Object.fromEntries(absolute) as Record<string, string>))
+  }
+
+  /** What is said of work that is refused, as a command prints it. */
+  async refused(work: Promise<unknown>): Promise<string> {
+    const error: unknown = await work.then(
+      () => assert.fail('it is done'),
       (reason: unknown) => reason,
     )
     if (!(error instanceof TrustError)) throw error
     const text = [said('error', error.message), ...(error.hint === undefined ? [] : [said('hint', error.hint)])]
     return `${text.join('\n')}\n`.replaceAll(`${this.directory}/`, '')
+  }
+
+  /**
+   * What `repair` does, without a process for it.
+   *
+   * @param name of the directory that is made @param from a backup @param environment more variables
+   * @throws TrustError
+   */
+  async repair(
+    name: string,
+    { from, withoutAnchor, dryRun }: RepairOptions = {},
+    environment: Readonly<Record<string, string>> = {},
+  ): Promise<Repair> {
+    const { repair } = await import('../../src/repair.ts')
+    return repair(loadSettings({ environment: { ...this.#places, ...environment } }), {
+      directory: resolve(this.directory, name),
+      from: from === undefined ? undefined : resolve(this.directory, from),
+      withoutAnchor: withoutAnchor === true,
+      dryRun: dryRun === true,
+      gone: new AbortController().signal,
+    })
   }
 
   get #places(): Record<string, string> {

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { cp, writeFile } from 'node:fs/promises'
-import { resolve } from 'node:path'
 import { Level } from 'level'
 import { makeBackup } from '../../src/admin/backup.ts'
 import { setPolicy } from '../../src/admin/policies.ts'
@@ -9,9 +8,8 @@ import { makeSigner, renewSigner } from '../../src/admin/signers.ts'
 import { signTag } from '../../src/admin/tags.ts'
 import { createToken } from '../../src/admin/tokens.ts'
 import { addUser, setUser } from '../../src/admin/users.ts'
-import { repair, type Repair } from '../../src/repair.ts'
-import { loadSettings } from '../../src/settings/load.ts'
-import { Terminal } from '../cli/terminal.ts'
+import type { Repair } from '../../src/repair.ts'
+import { Terminal, type RepairOptions } from '../cli/terminal.ts'
 import { exchange, type Endpoint } from './exchange.ts'
 import { createRepositories } from './owner.ts'
 import { makeKey } from './test-key.ts'
@@ -39,16 +37,12 @@ export interface LivedIn {
   /** The variables that name the places of a directory with `data` and `keys`. */
   placeOf(name: string): Record<string, string>
   /**
-   * What `countersign repair` does, without a process for it.
+   * Repair, without a process for it.
    *
    * @param place the variables that name the places of the damaged store
-   * @param name of the directory that is made @param from a backup @throws TrustError
+   * @param name of the directory that is made @throws TrustError
    */
-  repair(
-    place: Record<string, string>,
-    name: string,
-    options?: { readonly from?: string; readonly withoutAnchor?: true },
-  ): Promise<Repair>
+  repair(place: Record<string, string>, name: string, options?: RepairOptions): Promise<Repair>
 }
 
 /** `old` and `fresh` are backups in the terminal's directory; between them everything has changed once more. */
@@ -108,14 +102,7 @@ async function live(terminal: Terminal): Promise<LivedIn> {
     terminal,
     app,
     placeOf,
-    repair: (place, name, { from, withoutAnchor } = {}) =>
-      repair(loadSettings({ environment: place }), {
-        directory: resolve(terminal.directory, name),
-        from: from === undefined ? undefined : resolve(terminal.directory, from),
-        withoutAnchor: withoutAnchor === true,
-        dryRun: false,
-        gone: new AbortController().signal,
-      }),
+    repair: (place, name, options) => terminal.repair(name, options, place),
     async copy(name) {
       for (const part of ['data', 'keys']) {
         await cp(terminal.path(part), terminal.path(name, part), { recursive: true })
