@@ -5,8 +5,9 @@ import { once } from 'node:events'
 import { readFile, writeFile } from 'node:fs/promises'
 import { text } from 'node:stream/consumers'
 import { after, before, describe, test } from 'node:test'
+import { showExpiry } from '../../src/admin/expiry.ts'
 import { setPolicy } from '../../src/admin/policies.ts'
-import { showRepository } from '../../src/admin/repositories.ts'
+import { listRepositories, showRepository } from '../../src/admin/repositories.ts'
 import { makeSigner } from '../../src/admin/signers.ts'
 import { createToken } from '../../src/admin/tokens.ts'
 import { addUser } from '../../src/admin/users.ts'
@@ -50,17 +51,14 @@ describe('what is damaged is named, and hides nothing else', () => {
     assert.deepEqual([printed.code, steady(printed.stdout + printed.stderr)], [code, expected], command)
   }
 
-  async function json(command: string): Promise<unknown> {
-    return JSON.parse((await terminal.run([...command.split(' '), '--json'])).stdout)
-  }
-
   async function looks(): Promise<void> {
     await prints('repo list', 1, LIST)
-    assert.deepEqual(((await json('repo list')) as object[])[0], { gun: DAMAGED, damaged: WHY })
+    assert.deepEqual((await terminal.ask(listRepositories, {}))[0], { gun: DAMAGED, damaged: WHY })
     const hint =
       'hint: "countersign check" names all that is damaged; "countersign repair DIRECTORY" makes it whole, of a stopped server\n'
     await prints(`repo show ${DAMAGED}`, 2, `error: ${WHY}\n${hint}`)
-    const { now } = (await json(`find ${V1}`)) as { now: { gun: string; damaged?: string }[] }
+    const { stdout } = await terminal.run(['find', V1, '--json'])
+    const { now } = JSON.parse(stdout) as { now: { gun: string; damaged?: string }[] }
     assert.deepEqual(
       now.map(({ gun, damaged }) => [gun, damaged]),
       [
@@ -139,11 +137,9 @@ warning: ${DAMAGED} is damaged: whether it trusts ci cannot be read
       'USER   LOGIN                       MAY\nbob    no password                 read:*\nalice  damaged: countersign check\n',
     )
     for (const [kind, name] of records) {
-      assert.deepEqual(((await json(`${kind} list`)) as object[])[1], {
-        name,
-        damaged: `the record "${kind} ${name}" is damaged`,
-      })
-      assert.equal((await terminal.run([kind, 'list'])).code, 1)
+      const { code, stdout } = await terminal.run([kind, 'list', '--json'])
+      const row = { name, damaged: `the record "${kind} ${name}" is damaged` }
+      assert.deepEqual([code, (JSON.parse(stdout) as object[])[1]], [1, row])
     }
     assert.equal(await done('user remove alice'), 'removed user alice\n')
     await done('user add alice --no-password')
@@ -166,15 +162,13 @@ warning: ${DAMAGED} is damaged: whether it trusts ci cannot be read
   })
 
   test('certificates of the server: expiry names them, with what to do, and all else that ends', async () => {
-    const found = async (): Promise<{ what: string; gun: string | null; daysLeft: number; todo: string }[]> =>
-      (await json('expiry')) as []
-    const others = (of: { what: string; gun: string | null }[]): unknown[] =>
+    const others = (of: readonly { what: string; gun: string | null }[]): unknown[] =>
       of.filter(({ gun }) => gun !== null).map(({ gun, what }) => [gun, what])
-    const whole = await found()
+    const whole = await terminal.ask(showExpiry, {})
     const files = ['ca.crt', 'server.crt'].map((name) => terminal.path('keys', 'tls', name))
     const before = await Promise.all(files.map((file) => readFile(file)))
     await Promise.all(files.map((file) => writeFile(file, '')))
-    const rows = await found()
+    const rows = await terminal.ask(showExpiry, {})
     await Promise.all(files.map((file, index) => writeFile(file, before[index] ?? '')))
     assert.deepEqual(others(rows), others(whole))
     const own = rows
