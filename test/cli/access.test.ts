@@ -199,7 +199,7 @@ test("what a command writes beside a stopped server is its owner's alone", async
   t.after(() => terminal.close())
   // As a service manager or a container makes it: others may look into the directory.
   await mkdir(terminal.path('data'), { mode: 0o755 })
-  await (await terminal.serve()).end()
+  await (await terminal.host()).end()
   assert.equal((await terminal.run(['user', 'add', 'alice', '--no-password'])).code, 0)
   for (const name of await readdir(terminal.path('data'))) {
     const { mode } = await stat(terminal.path('data', name))
@@ -274,11 +274,13 @@ describe('settings of access that cannot be used', () => {
   }
 
   test('with authentication the server listens beyond loopback', async () => {
-    const server = await terminal.serve([], {
+    const server = await terminal.host({
       COUNTERSIGN_ACCESS_MODE: 'built-in',
       COUNTERSIGN_LISTEN_HOST: '0.0.0.0',
       COUNTERSIGN_ACCESS_REALM: 'https://localhost:4443/auth/token',
     })
-    assert.equal(await server.end(), 0)
+    const there = { ...server, url: server.url.replace('0.0.0.0', 'localhost') }
+    assert.equal((await exchange(there, { path: '/v2/' })).status, 401)
+    await server.end()
   })
 })

@@ -53,9 +53,9 @@ describe('a start is refused', () => {
   }
 
   test('because another process uses the data', async () => {
-    const server = await terminal.serve()
+    const server = await terminal.host()
     await refuses(/^error: another process uses the database in data\nhint: stop the other countersign process, /)
-    assert.equal(await server.end(), 0)
+    await server.end()
   })
 
   test('because something else listens on the port', async () => {
@@ -284,7 +284,7 @@ describe('a start is refused', () => {
     )
     assert.deepEqual(await tables(), before)
     // The refused creation had made an empty anchor: that counts as none, and is no harm.
-    await (await terminal.serve()).end()
+    await (await terminal.host()).end()
   })
 
   test('where a limit on the size of files is too low: that is no damage', () => {

@@ -106,13 +106,13 @@ export class Terminal {
   }
 
   /**
-   * A server in this process, without one of its own: where it only has to answer, or to have been there. How one starts,
-   * what it prints and how it ends is that of those that are started.
+   * A server in this process, with one thread: where it only has to answer, or to have been there. How one starts, what it
+   * prints and how it ends is that of those that are started.
    */
   async host(environment: Readonly<Record<string, string>> = {}): Promise<Hosted> {
     // Loaded when it is wanted: not all that type commands have one.
     const { hostServer } = await import('./hosted.ts')
-    const settings = loadSettings({ environment: { ...this.#places, ...environment } })
+    const settings = loadSettings({ environment: { ...this.#places, COUNTERSIGN_THREADS: '1', ...environment } })
     const hosted = await withOwnUmask(() => hostServer(settings))
     this.#hosted.push(hosted)
     return hosted
