@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { generateKeyPairSync } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { chmod, open, readFile, stat, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, open, readFile, stat, symlink, writeFile } from 'node:fs/promises'
 import { after, before, describe, test } from 'node:test'
 import { promisify } from 'node:util'
 import { listKeys, showRepository } from '../../src/admin/repositories.ts'
@@ -254,6 +254,9 @@ describe('root keys of persons, at the terminal', () => {
     await prints(`root show ${LATER} --out staged.json`, /^wrote staged\.json/)
     // Whoever signs it next may be somebody else.
     await chmod(terminal.path('staged.json'), 0o664)
+    // Whoever signs it has a link to it.
+    await mkdir(terminal.path('stick'))
+    await symlink('../staged.json', terminal.path('stick', 'link.json'))
     await prints(`root publish ${LATER} staged.json --dry-run`, /lacks signatures/, 2)
     await prints(
       'root sign staged.json',
@@ -262,7 +265,7 @@ describe('root keys of persons, at the terminal', () => {
     )
     await prints(`root sign staged.json --key bob.key ${out}`, /bob\.key is no root key of/, 2)
     await prints(
-      `root sign staged.json --key alice.key ${out}`,
+      `root sign stick/link.json --key alice.key ${out}`,
       /^signed this root of [^]* version {2}5, until [^]* root {7}1 of ID\n[^]*take it back/,
     )
     await full(1_000, `root sign staged.json --key alice.key ${out}`, /^error: cannot write staged\.json: EFBIG/)

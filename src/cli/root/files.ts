@@ -1,6 +1,6 @@
 import type { KeyObject } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { access, chmod, constants, rm, stat, writeFile } from 'node:fs/promises'
+import { access, chmod, constants, lstat, realpath, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { stagedRootAnswer } from '../../admin/root-answers.ts'
 import { fileError, TrustError } from '../../errors.ts'
@@ -58,10 +58,12 @@ export async function readStaged(file: string): Promise<StagedRootDescription> {
 
 /** In its place, with more signatures: those of others must not be lost on a full disk. @throws TrustError BAD_KEYS */
 export async function writeStaged(file: string, staged: StagedRootDescription): Promise<void> {
-  const { mode } = await stat(file)
-  await writeFileAtomically(file, stagedText(staged), mode & 0o777, 'check the disk, and who may write there')
+  // Of a link it is what it leads to that goes back to the server, on a stick say.
+  const path = (await lstat(file)).isSymbolicLink() ? await realpath(file) : file
+  const { mode } = await stat(path)
+  await writeFileAtomically(path, stagedText(staged), mode & 0o777, 'check the disk, and who may write there')
   // The umask takes from it what somebody else needs, who signs next.
-  await chmod(file, mode & 0o777).catch(() => undefined)
+  await chmod(path, mode & 0o777).catch(() => undefined)
 }
 
 export function stagedText(staged: StagedRootDescription): string {
