@@ -40,7 +40,8 @@ export function isNameInDocker(gun: Gun): boolean {
 function asDockerReads(gun: Gun): { host: string; repository: string } {
   const slash = gun.indexOf('/')
   const first = slash === -1 ? '' : gun.slice(0, slash)
-  const isHost = /[.:]/.test(first) || first === 'localhost'
+  // No path of images has a letter in upper case.
+  const isHost = /[.:]/.test(first) || first === 'localhost' || first !== first.toLowerCase()
   const host = isHost ? first : HUB.host
   const rest = isHost ? gun.slice(slash + 1) : gun
   if (host !== HUB.host && host !== 'index.docker.io') return { host, repository: rest }

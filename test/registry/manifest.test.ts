@@ -41,7 +41,14 @@ async function registry(
 }
 
 test('which names docker takes for those of a repository', () => {
-  const known = ['alpine', 'docker.io/acme/app', 'LOCALHOST.example:5000/a/b_c/d__e/f--g/h.i', 'localhost/a', '::1/a']
+  const known = [
+    'alpine',
+    'docker.io/acme/app',
+    'LOCALHOST.example:5000/a/b_c/d__e/f--g/h.i',
+    'localhost/a',
+    '::1/a',
+    'NAS/a',
+  ]
   for (const gun of known) assert.ok(isNameInDocker(parseGun(gun)), gun)
   const unknown = [
     'docker.io/acme/app:v1',
@@ -64,6 +71,7 @@ test('where the images of a repository are', () => {
     'localhost:5000/a/b',
     'localhost/a',
     'registry.example/x',
+    'NAS/x',
   ].map((gun) => {
     const { url, repository, account } = registryPlace(parseGun(gun))
     return [url, repository, account]
@@ -77,6 +85,7 @@ test('where the images of a repository are', () => {
     ['http://localhost:5000', 'a/b', 'localhost:5000'],
     ['http://localhost', 'a', 'localhost'],
     ['https://registry.example', 'x', 'registry.example'],
+    ['https://NAS', 'x', 'NAS'],
   ])
 })
 
