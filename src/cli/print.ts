@@ -1,5 +1,5 @@
-/** What a terminal would act on instead of showing it, or show in another place. Publishers choose names of tags. */
-const INVISIBLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu
+import { forTerminals, INVISIBLE } from '../log/for-terminals.ts'
+
 /** Characters of a column: a repository with its tag. Nothing limits names that publishers choose. */
 const COLUMN_MAX = 400
 
@@ -26,14 +26,7 @@ export function printError(message: string, hint?: string): void {
 
 /** @param indent blanks; 0: all of it on one line */
 export function printJson(value: unknown, indent = 2): void {
-  process.stdout.write(`${JSON.stringify(value, undefined, indent).replace(INVISIBLE, escaped)}\n`)
-}
-
-/** JSON means the same with it, and a terminal acts on it no more. Line feeds are only where we indent. */
-function escaped(character: string): string {
-  if (character === '\n') return character
-  const units = Array.from({ length: character.length }, (_, at) => character.charCodeAt(at))
-  return units.map((unit) => `\\u${unit.toString(16).padStart(4, '0')}`).join('')
+  process.stdout.write(`${forTerminals(JSON.stringify(value, undefined, indent))}\n`)
 }
 
 /** An answer for people, and what they should know beside it. */

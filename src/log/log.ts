@@ -1,5 +1,6 @@
 import { fstatSync } from 'node:fs'
 import { pino, type DestinationStream } from 'pino'
+import { forTerminals } from './for-terminals.ts'
 import { bufferedLines, type BufferedLines } from './lines.ts'
 
 /** A line of the log: facts as fields, never a secret. pino fits it. */
@@ -40,7 +41,7 @@ function standardOutput(): BufferedLines {
   let ending = false
   const stats = fstatSync(process.stdout.fd)
   const write = stats.isFIFO() || stats.isSocket() ? toReader() : toFile()
-  const lines = bufferedLines((text) => write(text, ending))
+  const lines = bufferedLines((text) => write(forTerminals(text), ending))
   // However the process ends: what a fault left behind is what one wants to read.
   process.once('exit', () => {
     ending = true

@@ -167,6 +167,16 @@ Docker 29 and later need the docker-trust plugin, and no longer verify on pull, 
     )
   })
 
+  test('no client writes into the log what a terminal would act on', async () => {
+    const server = await terminal.serve()
+    const agent = 'ag\u009b2Jent'
+    await exchange(server, { path: '/v2/', headers: { 'User-Agent': agent } })
+    assert.equal(await server.end(), 0)
+    assert.ok(server.stdout.includes(String.raw`"agent":"ag\u009b2Jent"`), server.stdout)
+    assert.doesNotMatch(server.stdout, /[\u0080-\u009f\p{Cf}]/u)
+    assert.equal(server.log.find(({ operation }) => operation === 'Ping')?.['agent'], agent)
+  })
+
   test('a server that asks for users, and has none, says how to make the first one', async () => {
     const builtIn = { COUNTERSIGN_ACCESS_MODE: 'built-in' }
     const first = await terminal.serve([], builtIn)
