@@ -55,11 +55,11 @@ export async function adviceFor(world: World, own: readonly Ending[]): Promise<A
     known.set(gun, found)
     return found
   }
-  return async ({ gun, what }) => {
+  return async ({ gun, what, expires }) => {
     if (what === DAMAGED) return REPAIR
     if (gun === undefined) return forServer(what, own)
     try {
-      return forRepository(world, gun, what, await holdersOf(gun))
+      return forRepository(world, gun, what, expires < trust.now(), await holdersOf(gun))
     } catch (error) {
       // Who holds the keys cannot be read, though what ends can.
       damageIn(error)
@@ -92,7 +92,7 @@ function forServer(what: string, own: readonly Ending[]): string {
     : 'nothing: the server makes a new one in the last 30 days'
 }
 
-function forRepository(world: World, gun: Gun, what: string, holders: Holders): string {
+function forRepository(world: World, gun: Gun, what: string, ended: boolean, holders: Holders): string {
   const { trust } = world
   const { root, held, signedHere: here, tooLate } = holders
   if (tooLate) return TOO_LATE
@@ -110,12 +110,23 @@ function forRepository(world: World, gun: Gun, what: string, holders: Holders): 
   }
   // With new targets goes a new snapshot.
   if (held.has(what) && held.has('snapshot')) return 'nothing: the server signs it anew by itself'
+  if (ended && !isDelegation(what)) return pastItsEnd(trust, gun, what, holders)
   if (what === 'snapshot') return `its owner: notary publish ${typed(gun)}`
   if (what === 'targets') return `its owner: docker trust sign, or notary witness -p ${typed(gun)} targets`
   const signer = signerFor(world, gun, what, holders)
   if (signer !== undefined)
     return `${first}countersign tag sign ${typed(gun)} TAG --as ${signer}, a tag that it has signed`
-  return `whoever signs it: docker trust sign, or notary witness -p ${typed(gun)} ${what}`
+  // Past its end docker begins it anew, with a version that was there already.
+  const byDocker = ended ? '' : 'docker trust sign, or '
+  return `whoever signs it: ${byDocker}notary witness -p ${typed(gun)} ${what}`
+}
+
+/** Clients read before they sign, and refuse what has ended: the server has to sign snapshot or targets over it. */
+function pastItsEnd(trust: World['trust'], gun: Gun, what: string, { root, held }: Holders): string {
+  const snapshot = nextRoot(trust, gun, root.here, takeOverCommand(gun))
+  if (what === 'snapshot') return snapshot
+  const first = held.has('snapshot') ? '' : `${snapshot}; then `
+  return `${first}countersign key import ${typed(gun)} targets --file FILE, the owner's key file`
 }
 
 /** How a rotation goes on, or begins. @param byOwner what an owner can do in one step, with a client of their own */

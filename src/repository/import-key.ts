@@ -6,6 +6,7 @@ import { canonicalKeyId, keyId } from '../tuf/key.ts'
 import type { SignedRole } from '../tuf/role.ts'
 import { change } from './change.ts'
 import { namedKeys } from './current.ts'
+import { targetsAreDue } from './renew-targets.ts'
 import { heldKeys } from './sign-role.ts'
 import { signedHere } from './signed-here.ts'
 import type { Readable, Trust } from './trust.ts'
@@ -49,7 +50,9 @@ export async function importKey(
     const stored: StoredKey = { ...key, role, pending: false, createdAt: now }
     const isDue =
       head !== undefined &&
-      (completesTimestamp(trust, gun, head, role, key.keyId) || makesSnapshots(trust, gun, head, role, key.keyId))
+      (completesTimestamp(trust, gun, head, role, key.keyId) ||
+        makesSnapshots(trust, gun, head, role, key.keyId) ||
+        renewsTargets(trust, gun, head, role, key.keyId, now))
     const { roles = {}, highest = {} } = head ?? {}
     return { kind: 'key', actor, keys: [stored], ...(isDue ? { head: { roles, highest, renewAt: now } } : {}) }
   })
@@ -66,6 +69,13 @@ function completesTimestamp(trust: Readable, gun: Gun, head: Head, role: SignedR
 /** True if with this key the server can make its snapshots: the one that was adopted may name what did not come along. */
 function makesSnapshots(trust: Readable, gun: Gun, head: Head, role: SignedRole, id: string): boolean {
   return role === 'snapshot' && signedHere(head) && namedKeys(trust, gun, role)?.keys.has(id) === true
+}
+
+/** True if with this key the server can sign targets that are due: of those that have ended no client can sign others. */
+function renewsTargets(trust: Readable, gun: Gun, head: Head, role: SignedRole, id: string, now: number): boolean {
+  const expires = head.roles['targets']?.expires ?? Infinity
+  if (role !== 'targets' || !signedHere(head) || !targetsAreDue(expires, now)) return false
+  return namedKeys(trust, gun, role)?.keys.has(id) === true
 }
 
 function howNamed(trust: Readable, gun: Gun, role: SignedRole, id: string): Imported['named'] {

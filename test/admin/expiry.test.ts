@@ -8,10 +8,12 @@ import { saveRootKey } from '../../src/admin/root-keys.ts'
 import { planRoot, stageNextRoot } from '../../src/admin/roots.ts'
 import { TrustError } from '../../src/errors.ts'
 import { importKey } from '../../src/repository/import-key.ts'
+import { renewDue } from '../../src/repository/renew-loop.ts'
 import { discardStagedRoot } from '../../src/repository/roots/stage.ts'
 import { createSigner, removeSigner } from '../../src/repository/signers/signers.ts'
 import { issueRootCertificate } from '../../src/signing/root-certificate.ts'
 import type { FileSigner } from '../../src/signing/file-signer.ts'
+import { clientOf, GUN as APP, importFor, namesOf, NOW, publishOn, takeOver } from '../support/adoption.ts'
 import { localKeys, localPublish, localTrustFor, TEST_ACTOR, type LocalTrust } from '../support/local-trust.ts'
 import { A, GUN, named, withSigner } from '../support/owned-repository.ts'
 import { makeKey } from '../support/test-key.ts'
@@ -175,6 +177,35 @@ test('a timestamp key of a repository whose publisher signs the snapshot is thei
   assert.match(String(obstacles), /^the snapshot key is with the publisher/)
   const both = await planRoot.run(world, { gun: GUN, roles: ['root', 'snapshot'] }, TEST_ACTOR)
   assert.deepEqual(both.obstacles, [])
+})
+
+test('over what has ended no client can sign: the server does, or the key of a delegation as a witness', async (t) => {
+  const here = await localTrustFor(t, NOW)
+  const owner = await TrustWorld.create({ gun: APP, now: NOW, serverKeys: localKeys(here.trust, APP) })
+  owner.delegate('targets/alice', [makeKey('ecdsa')])
+  for (const role of ['targets', 'targets/alice']) owner.payload(role).version = 1
+  await publishOn(here, owner.parts('root', 'targets', 'targets/alice'))
+  const world = worldOf(here, async () => [])
+  const told = async (): Promise<Record<string, string>> => {
+    const rows = await showExpiry.run(world, { days: 0 }, TEST_ACTOR)
+    return Object.fromEntries(rows.flatMap(({ what, todo }) => (what.endsWith(' key') ? [] : [[what, todo]])))
+  }
+  here.clock.now += 4 * 365 * DAY
+  await renewDue(here.trust)
+  await assert.rejects(clientOf(here).update(), /snapshot expired/)
+  const rotate = `countersign key rotate ${APP} snapshot --stage, and its owner signs that root`
+  const give = `countersign key import ${APP} targets --file FILE, the owner's key file`
+  const witness = `whoever signs it: notary witness -p ${APP} targets/alice`
+  assert.deepEqual(await told(), { snapshot: rotate, targets: `${rotate}; then ${give}`, 'targets/alice': witness })
+
+  await takeOver({ here, owner })
+  await assert.rejects(clientOf(here).update(), /targets expired/)
+  assert.deepEqual(await told(), { targets: give, 'targets/alice': witness })
+
+  await importFor(here, 'targets', owner.signers.get('targets')![0]!)
+  assert.deepEqual(await renewDue(here.trust), { renewed: 1, failed: 0 })
+  assert.deepEqual(await told(), { 'targets/alice': witness })
+  assert.deepEqual(namesOf(await clientOf(here).update()), ['targets v1'])
 })
 
 test('what a signer signs, or an imported key, waits for the snapshot key where the publisher has that', async (t) => {

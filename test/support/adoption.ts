@@ -162,7 +162,7 @@ export const clientOf = (here: LocalTrust): ReferenceClient => localClient(here,
 
 export const importFor = (
   here: LocalTrust,
-  role: 'timestamp' | 'snapshot',
+  role: 'timestamp' | 'snapshot' | 'targets',
   { privateKey }: TestKey,
 ): Promise<Imported> => {
   const pkcs8 = privateKey.export({ type: 'pkcs8', format: 'der' })
