@@ -24,7 +24,8 @@ interface Options {
 type Done = Adopted & { readonly gun: string; readonly state: 'adopted' | 'as before' }
 type Row = Done | Failed
 
-const NEXT = '\nnot signed by this server yet; for that, root keys must sign a new root (docs/ADOPTION.md):'
+const NEXT =
+  '\nnot signed by this server yet; for that, bring the keys of a server of your own, or root keys must sign a new root (docs/ADOPTION.md):'
 
 /** Hundreds of lines would push the table away. */
 const ALL_NEXT = "countersign key rotate '*' snapshot --adopted"

@@ -14,7 +14,8 @@ const DIGEST = `sha256:${'ab'.repeat(32)}`
 
 const HEAD = 'REPOSITORY          STATE    ROOTS  ROOT KEY      TARGETS  TIMESTAMP'
 const CHECK = 'hint: check the name, which has no tag; what docker calls alpine is docker.io/library/alpine here'
-const NEXT = 'not signed by this server yet; for that, root keys must sign a new root (docs/ADOPTION.md):'
+const NEXT =
+  'not signed by this server yet; for that, bring the keys of a server of your own, or root keys must sign a new root (docs/ADOPTION.md):'
 const rotate = (gun: string): string => `  countersign key rotate ${gun} snapshot`
 const row = (gun: string, state = 'adopted', targets = 2): string =>
   `${gun}  ${state}  1      SHORTENED-ID  ${targets}        YYYY-MM-DD (N days)`
