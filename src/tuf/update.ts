@@ -70,7 +70,7 @@ export function acceptUpdate(
   for (const upload of fresh) if (upload.role !== 'snapshot') files.set(upload.role, upload.checksums)
   const snapshot = acceptSnapshot(gun, root, current, uploaded.get('snapshot'), files, now)
   checkTimestampKeys(gun, root, current)
-  for (const upload of fresh) checkVersion(gun, upload, current, tree)
+  for (const upload of fresh) checkVersion(gun, upload, current, tree, now)
   // Only now is it held against what else is stored: who came too late fits none of it, and has to know why.
   if (uploaded.has('root')) tree.verifyTargets()
   if (snapshot !== undefined) checkEntries(snapshot, files, tree, current)
@@ -179,12 +179,12 @@ function checkTimestampKeys(gun: Gun, root: Root, current: Current): void {
 }
 
 /** Wire spec §5.3; after the signatures, as Go's storage does it, so that a bad signature is told before an old version. */
-function checkVersion(gun: Gun, upload: Metadata, current: Current, tree: TargetsTree): void {
+function checkVersion(gun: Gun, upload: Metadata, current: Current, tree: TargetsTree, now: number): void {
   const { role, version } = upload
   const floor = current.floor(role)
   if (version <= floor) {
     const text = `${role} version ${version} is not newer than version ${floor}, which is stored already`
-    throw new TrustError('VERSION', `${text}${begunAnew(gun, role, tree, current)}`)
+    throw new TrustError('VERSION', `${text}${begunAnew(gun, role, tree, current, now)}`)
   }
   const most = floor > 0 ? floor + VERSION_JUMP_MAX : FIRST_VERSION_MAX
   if (version > most) {
@@ -194,18 +194,21 @@ function checkVersion(gun: Gun, upload: Metadata, current: Current, tree: Target
 }
 
 /**
- * Clients that do not believe what is stored of a delegation begin anew, at version 1, each time (wire spec §19.26).
- * docker has no way out; notary has, and works with docker's keys. Where an owner's snapshot has dropped it, as `notary
- * delegation remove` does, there is nothing to go on from, and who has the old one cached would refuse a version below it.
+ * Clients that do not believe what is stored of a delegation, or find that it has ended, begin anew, at version 1, each
+ * time (wire spec §19.26). docker has no way out; notary has, and works with docker's keys. Where an owner's snapshot has
+ * dropped it, as `notary delegation remove` does, there is nothing to go on from, and who has the old one cached would
+ * refuse a version below it.
  */
-function begunAnew(gun: Gun, role: Role, tree: TargetsTree, current: Current): string {
+function begunAnew(gun: Gun, role: Role, tree: TargetsTree, current: Current, now: number): string {
   if (!isDelegation(role)) return ''
   // notary keeps what was refused for its next publish, where it comes first and is refused again.
   const forget = `notary reset ${typed(gun)} --all`
   if (!current.roles.has(role)) {
     return `, and was removed since: clients begin it at version 1 again each time, so ${forget}, and delegate to another name`
   }
-  if (tree.believed(role)) return ''
+  const ended = (current.load(role)?.expires ?? Infinity) < now
+  if (tree.believed(role) && !ended) return ''
+  const why = ended ? 'and has ended' : 'signed by keys that were taken away'
   const resign = `${forget}, then notary witness -p ${typed(gun)} ${role}`
-  return `, signed by keys that were taken away: whoever signs it now goes on from that with ${resign}`
+  return `, ${why}: whoever signs it now goes on from that with ${resign}`
 }

@@ -149,6 +149,27 @@ test('a delegation that its parent dropped may leave a client’s snapshot, one 
   assert.deepEqual((await here.check()).findings, [])
 })
 
+test('a delegate of whom everything has ended, whom docker lets begin anew, is told how to go on from it', async (t) => {
+  const here = await local(t)
+  const publisher = await world(here, 'server')
+  publisher.delegate('targets/a', [makeKey('ecdsa')])
+  publisher.delegations.get('targets/a')!.expires = timeText(NOW + 30 * DAY)
+  await send(here, publisher.parts('root', 'targets'))
+  const delegate = publisher.fork()
+  await send(here, publisher.nextParts('targets/a'))
+  here.clock.now += 31 * DAY
+  delegate.delegations.get('targets/a')!.expires = timeText(NOW + 1095 * DAY)
+  delegate.addTarget('v2', 'targets/a')
+  const witness = `notary reset ${GUN} --all, then notary witness -p ${GUN} targets/a`
+  await assert.rejects(send(here, delegate.nextParts('targets/a')), {
+    code: 'VERSION',
+    message: new RegExp(
+      `, which is stored already, and has ended: whoever signs it now goes on from that with ${witness}$`,
+    ),
+  })
+  await send(here, delegate.nextParts('targets/a'))
+})
+
 test('a delegation that was removed and comes again at version 1 is told that only another name helps', async (t) => {
   const here = await local(t)
   const publisher = await world(here, 'client')
