@@ -38,7 +38,6 @@ import { worldOver } from './world.ts'
 interface Overrides {
   /** Milliseconds since 1970. */
   readonly now?: () => number
-  readonly random?: () => number
   readonly log?: Log
   /** Makes writes fail. */
   readonly faults?: FaultHook
@@ -81,9 +80,9 @@ type Wired = Awaited<ReturnType<typeof wire>>
 
 /** Open keys and store; a first start makes them. */
 async function open(configured: Settings, overrides: Overrides) {
-  const { now = Date.now, random, log = createLog(configured.logLevel), faults } = overrides
-  // A clock or a die of a test's own is in this thread only.
-  const count = overrides.now === undefined && random === undefined ? threadsOf(configured) : 1
+  const { now = Date.now, log = createLog(configured.logLevel), faults } = overrides
+  // A clock of a test's own is in this thread only.
+  const count = overrides.now === undefined ? threadsOf(configured) : 1
   const settings = forEachThread(configured, count)
   // A command that was typed before we listen; another server will not end.
   const waiting: Waiting = {
@@ -109,7 +108,7 @@ async function open(configured: Settings, overrides: Overrides) {
   const store = await whenUnlocked(openIt, waiting)
   const token = tokenOf(settings)
   const signer = signerOf(settings, keys, token)
-  return { settings, now, random, log, count, keys, made, shared, threads, checks, store, token, signer }
+  return { settings, now, log, count, keys, made, shared, threads, checks, store, token, signer }
 }
 
 /** What cannot be used ends the start; what cannot be used for now is said. @returns what listens with TLS serves */
@@ -127,8 +126,8 @@ async function mustBeUsable({ settings, now, log, made, store, signer }: Opened)
 
 /** Put together what answers, and what it works on. */
 async function wire(opened: Opened) {
-  const { settings, now, random, log, count, keys, shared, threads, checks, store, token, signer } = opened
-  const trust = trustOver(settings, { store, signer, log, now, random }, count > 1 ? shared.locks : undefined)
+  const { settings, now, log, count, keys, shared, threads, checks, store, token, signer } = opened
+  const trust = trustOver(settings, { store, signer, log, now }, count > 1 ? shared.locks : undefined)
   const metrics = createMetrics(trust)
   /** What changes. The default of the realm is where we listen, which may be known only then. */
   const state = { accepting: true, realm: settings.access.realm }

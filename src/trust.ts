@@ -13,13 +13,12 @@ interface Parts {
   readonly log: Log
   /** Milliseconds since 1970; the real time if it is left out. */
   readonly now?: (() => number) | undefined
-  readonly random?: (() => number) | undefined
 }
 
 /** What the verbs work with, as the settings say. @param locks undefined: no other thread changes repositories */
 export function trustOver(
   { timestampLifeDays, snapshotLifeDays, gunPrefixes, limits }: Settings,
-  { store, signer, log, now = Date.now, random = Math.random }: Parts,
+  { store, signer, log, now = Date.now }: Parts,
   locks?: Locks,
 ): Trust {
   const policy = {
@@ -28,5 +27,5 @@ export function trustOver(
     gunPrefixes,
     publishesWaitingPerGun: limits.publishesWaitingPerGun,
   }
-  return createTrust({ store, signer, now, random, policy, log }, locks)
+  return createTrust({ store, signer, now, random: Math.random, policy, log }, locks)
 }
