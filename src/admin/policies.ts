@@ -66,8 +66,7 @@ export const showPolicy = operation({
   action: 'admin',
   input: z.strictObject({ subject }),
   answer: () => tagPolicy,
-  run: async ({ trust: { store } }, { subject: name }) =>
-    rulesOf(store, await store.recorded('policy'), name) ?? noRules(name),
+  run: ({ trust }, { subject: name }) => existingRules(trust.store, name),
 })
 
 export const removePolicy = operation({
@@ -80,7 +79,7 @@ export const removePolicy = operation({
   answer: () => z.object({ subject: z.string(), removed: done }),
   async run({ trust }, { subject: name }, actor) {
     await changeRecords(trust, actor, async () => {
-      if (rulesOf(trust.store, await trust.store.recorded('policy'), name) === undefined) noRules(name)
+      await existingRules(trust.store, name)
       return [{ kind: 'policy', name, value: null }]
     })
     return { subject: name, removed: true as const }
@@ -98,6 +97,9 @@ async function unknown(store: Store, policySubject: string): Promise<string[]> {
   return [`there is no ${list} ${name}: "countersign ${list} list" prints all`]
 }
 
-function noRules(name: string): never {
+/** @throws TrustError NOT_FOUND, CORRUPT */
+async function existingRules(store: Store, name: string): Promise<TagPolicy> {
+  const found = rulesOf(store, await store.recorded('policy'), name)
+  if (found !== undefined) return found
   throw new TrustError('NOT_FOUND', `there are no rules for ${name}`, { hint: '"countersign policy list" prints all' })
 }
