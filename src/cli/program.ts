@@ -37,12 +37,9 @@ export async function programFor(args: readonly string[]): Promise<Command> {
     .version(version)
     .option('--config <file>', 'settings file, JSON (default: COUNTERSIGN_CONFIG)')
     .addHelpText('after', '\nExit codes: 0 done, 1 the answer is no (findings, no such name), 2 it failed.')
-  const all = Object.keys(COMMANDS)
-  const named = all.filter((name) => args.includes(name))
-  for (const name of named.length > 0 ? named : all) {
-    const command = await COMMANDS[name]?.()
-    if (command !== undefined) program.addCommand(command)
-  }
+  const all = Object.entries(COMMANDS)
+  const named = all.filter(([name]) => args.includes(name))
+  for (const [, load] of named.length > 0 ? named : all) program.addCommand(await load())
   // What is mistyped is "it failed" in every command; commander alone would say 1, which is an answer here.
   for (const command of withSubcommands(program)) {
     command
