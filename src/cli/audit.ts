@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import { auditJournal } from '../admin/audit.ts'
+import { hexOf } from '../admin/operation.ts'
 import type { DamagedEntry } from '../store/journal-reader.ts'
 import type { RoleChange } from '../store/changes.ts'
 import type { JournalEntry } from '../store/store.ts'
@@ -140,7 +141,7 @@ function shortId(keyId: string, key?: string): string {
 
 /** The first of them; with `--digest` those of it, however many there are before. */
 function changesText(changes: JournalEntry['changes'], wanted: string | undefined): string[] {
-  const hex = wanted?.slice('sha256:'.length)
+  const hex = wanted && hexOf(wanted)
   const found = hex === undefined ? changes : changes.filter(({ from, to }) => from === hex || to === hex)
   const shown = found.slice(0, CHANGES_SHOWN)
   const more = changes.length - shown.length
