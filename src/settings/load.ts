@@ -54,23 +54,18 @@ function load(sources: SettingsSources): { settings: Settings; origins: Map<stri
   if (path !== undefined) resolvePaths(input, dirname(resolve(path)))
   overlayEnvironment(input, sources.environment, origins, mistakes)
   const parsed = settingsSchema.safeParse(input, { error: plainIssue })
-  if (!parsed.success) mistakes.push(...parsed.error.issues.map((issue) => mistakeOf(issue, origins)))
   if (parsed.success) mistakes.push(...contradictions(parsed.data))
+  else mistakes.push(...parsed.error.issues.map((issue) => mistakeOf(issue, origins)))
   if (!parsed.success || mistakes.length > 0) {
-    throw new TrustError(
-      'BAD_SETTINGS',
-      `the settings cannot be used:\n${mistakes.map((text) => `  ${text}`).join('\n')}`,
-      {
-        hint: '"countersign config" prints every setting with its help',
-      },
-    )
+    const lines = mistakes.map((text) => `  ${text}`).join('\n')
+    throw new TrustError('BAD_SETTINGS', `the settings cannot be used:\n${lines}`, { hint: HINT })
   }
   const anchorFile = parsed.data.anchorFile ?? join(parsed.data.keysDirectory, ANCHOR)
   return { settings: { ...parsed.data, anchorFile }, origins }
 }
 
-const FILE_HINT =
-  'write it as in { "listen": { "port": 4443 } }; "countersign config" prints every setting with its help'
+const HINT = '"countersign config" prints every setting with its help'
+const FILE_HINT = `write it as in { "listen": { "port": 4443 } }; ${HINT}`
 
 function readSettingsFile(path: string, mistakes: string[]): Record<string, unknown> {
   if (path === '') {

@@ -6,7 +6,7 @@ import { Turns } from '../repository/turns.ts'
 import type { OtherHandles } from '../store/commit/reopen.ts'
 import { Line } from './line.ts'
 import type { CheckAnswers, CheckStart, MainAnswers } from './messages.ts'
-import { YOUNG_GENERATION_MB } from './threads.ts'
+import { HEAP_LIMITS } from './threads.ts'
 
 const PROGRAM = new URL('./check-thread.ts', import.meta.url)
 /** Checks that may wait for the one that goes on. */
@@ -54,10 +54,7 @@ export class Checks implements OtherHandles {
   ): Promise<CheckReport> {
     gone?.throwIfAborted()
     if (this.#closed) throw unavailable()
-    const worker = new Worker(PROGRAM, {
-      workerData: start,
-      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
-    })
+    const worker = new Worker(PROGRAM, { workerData: start, resourceLimits: HEAP_LIMITS })
     const line = new Line<CheckAnswers>(worker, answers)
     const ended = once(worker, 'exit')
     const { promise: givenUp, reject } = Promise.withResolvers<never>()

@@ -9,7 +9,7 @@ import type { MainAnswers, ThreadAnswers, ThreadStart } from './messages.ts'
 
 const PROGRAM = new URL('./thread.ts', import.meta.url)
 /** As `scripts/countersign` sets it for the main thread: three halves of 8 MB. */
-export const YOUNG_GENERATION_MB = 24
+export const HEAP_LIMITS = { maxYoungGenerationSizeMb: 24 } as const
 /** Threads that are started unless a setting says how many; the main one is among them. */
 const DEFAULT_MAX = 4
 
@@ -37,10 +37,7 @@ export class Threads {
   /** @returns when all of them listen @throws whatever a start throws */
   async start(count: number, start: ThreadStart, answers: MainAnswers): Promise<void> {
     this.#threads = Array.from({ length: count }, () => {
-      const worker = new Worker(PROGRAM, {
-        workerData: start,
-        resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
-      })
+      const worker = new Worker(PROGRAM, { workerData: start, resourceLimits: HEAP_LIMITS })
       worker.on('error', (error) => {
         throw error
       })
