@@ -60,7 +60,7 @@ export function rootCommand(): Command {
   return root
 }
 
-function list(_: Options, command: Command): Promise<void> {
+function list({ json }: Options, command: Command): Promise<void> {
   return withConnection(command, async (connection) => {
     const rows = await connection.call(listRootKeys, {})
     const shown = rows.map((row) => {
@@ -68,7 +68,7 @@ function list(_: Options, command: Command): Promise<void> {
       const { sealed, ...key } = row
       return { ...key, holder: sealed === null ? 'offline' : 'sealed here' }
     })
-    if (command.opts<Options>().json === true) printJson(shown)
+    if (json === true) printJson(shown)
     else if (shown.length === 0) print('no root keys')
     else {
       const cells = shown.map((key) => (isDamaged(key) ? [key.name, DAMAGED] : [key.name, key.keyId, key.holder]))
