@@ -63,3 +63,19 @@ function isTimeout(error: unknown): boolean {
 export function failure(server: AskedServer, what: string, hint?: string): TrustError {
   return new TrustError('REGISTRY', `${server.name} ${what}`, { hint })
 }
+
+/** Characters of an address that a server names. */
+const ADDRESS_MAX = 200
+
+/**
+ * Where a server sends on to: clients go there, and do not say so.
+ *
+ * @param instead what to do about it
+ * @returns a hint; undefined: it does not send on
+ */
+export function redirectHint(response: Response, instead: string): string | undefined {
+  const location = response.headers.get('location')
+  const to = location === null ? null : URL.parse(location, response.url)
+  if (to === null || response.status < 300 || response.status > 399) return undefined
+  return `it sends on to ${`${to.origin}${to.pathname}`.slice(0, ADDRESS_MAX)}, which is not followed: ${instead}`
+}

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto'
 import { TrustError } from '../errors.ts'
-import { bodyOf, failure, request, type AskedServer } from './ask.ts'
+import { bodyOf, failure, redirectHint, request, type AskedServer } from './ask.ts'
 import { authorization } from './authorize.ts'
 import { parseChallenges } from './challenge.ts'
 import type { Credentials } from './credentials.ts'
@@ -85,7 +85,10 @@ async function manifestIn(
       'it may speak TLS, which is not asked for on this machine: say digest and size',
     )
   }
-  if (response.status !== 200) throw failure(registry, `answers ${response.status}`)
+  if (response.status !== 200) {
+    const hint = redirectHint(response, 'say the digest and size of the manifest')
+    throw failure(registry, `answers ${response.status}`, hint)
+  }
   // A login page, or a manifest of the first kind, which docker does not sign.
   const type = response.headers.get('content-type')?.split(';')[0]?.trim() ?? 'nothing that it names'
   if (!TYPES.includes(type)) {

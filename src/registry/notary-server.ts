@@ -2,7 +2,7 @@ import { TrustError } from '../errors.ts'
 import { isLoopback } from '../loopback.ts'
 import type { Gun } from '../tuf/gun.ts'
 import type { Role } from '../tuf/role.ts'
-import { bodyOf, failure, request, type AskedServer } from './ask.ts'
+import { bodyOf, failure, redirectHint, request, type AskedServer } from './ask.ts'
 import { authorization, ofScheme } from './authorize.ts'
 import { parseChallenges } from './challenge.ts'
 import type { Credentials } from './credentials.ts'
@@ -60,7 +60,8 @@ export function notaryServer(url: string, gun: Gun, options: NotaryServerOptions
           throw failure(server, 'wants other credentials', `docker login ${server.account}, as one who may pull ${gun}`)
         }
         const ended = role === 'timestamp' && response.status === 500
-        throw failure(server, `answers ${response.status}`, ended ? ENDED : undefined)
+        const hint = ended ? ENDED : redirectHint(response, 'name that server, if it is the right one')
+        throw failure(server, `answers ${response.status}`, hint)
       } catch (error) {
         throw certificateFault(error, '--tlscacert FILE') ?? error
       }

@@ -313,6 +313,14 @@ test('what a registry may answer otherwise is an error that says so', async (t) 
   })
 })
 
+test('a registry that sends on to another place is told as such', async (t) => {
+  const { place } = await registry(t, (_, response) => response.writeHead(307, { Location: '//new.example/v2' }).end())
+  await assert.rejects(readManifest(place, 'v1', alice), {
+    message: `the registry ${place.url} answers 307`,
+    hint: 'it sends on to http://new.example/v2, which is not followed: say the digest and size of the manifest',
+  })
+})
+
 test('a port that fetch never asks is told as such: it is no fault of the registry', async () => {
   const place = registryPlace(parseGun('localhost:10080/app'))
   await assert.rejects(readManifest(place, 'v1', alice), {

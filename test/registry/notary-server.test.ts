@@ -178,6 +178,23 @@ test('what a server may answer otherwise is an error that says so, without the p
   })
 })
 
+test('who sends on to another server is told as such: clients would have gone there', async (t) => {
+  const { url } = await oddServer(t, ({ url: path = '' }, response) => {
+    const where = path.endsWith('root.json') ? `https://u:secret@new.example${path}?x=1` : '/elsewhere'
+    response.writeHead(301, { Location: where }).end()
+  })
+  const source = notaryServer(url, GUN, { credentials: alice })
+  const not = 'which is not followed: name that server, if it is the right one'
+  const message = `${url} answers 301`
+  await assert.rejects(source.document('root'), {
+    message,
+    hint: `it sends on to https://new.example/v2/${GUN}/_trust/tuf/root.json, ${not}`,
+  })
+  await assert.rejects(source.document('timestamp'), { message, hint: `it sends on to ${url}/elsewhere, ${not}` })
+  const silent = await oddServer(t, (_, response) => response.writeHead(302).end())
+  await assert.rejects(notaryServer(silent.url, GUN, { credentials: alice }).document('root'), { hint: undefined })
+})
+
 test('a challenge in letters of any case, without a service; an empty token is none, as for docker', async (t) => {
   const { url, asked } = await oddServer(t, (request, response) => {
     if (request.url?.startsWith('/token') === true) response.end('{"token":"","access_token":"good"}')
