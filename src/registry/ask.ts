@@ -68,7 +68,7 @@ export function failure(server: AskedServer, what: string, hint?: string): Trust
 const ADDRESS_MAX = 200
 
 /**
- * Where a server sends on to: clients go there, and do not say so.
+ * Where a server sends on to. Docker follows a registry there, and no trust server.
  *
  * @param instead what to do about it
  * @returns a hint; undefined: it does not send on

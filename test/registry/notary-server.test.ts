@@ -178,7 +178,7 @@ test('what a server may answer otherwise is an error that says so, without the p
   })
 })
 
-test('who sends on to another server is told as such: clients would have gone there', async (t) => {
+test('who sends on to another server is told as such: that one is to be named', async (t) => {
   const { url } = await oddServer(t, ({ url: path = '' }, response) => {
     const where = path.endsWith('root.json') ? `https://u:secret@new.example${path}?x=1` : '/elsewhere'
     response.writeHead(301, { Location: where }).end()
