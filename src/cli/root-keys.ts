@@ -3,7 +3,7 @@ import { listRootKeys, noSuchRootKey, saveRootKey, type RootKey } from '../admin
 import { TrustError } from '../errors.ts'
 import { makeRootKey, openRootKey, rootPublicKey, sealRootKey, type SealedRootKey } from '../signing/root-key.ts'
 import { issueRootCertificate } from '../signing/root-certificate.ts'
-import { certificateEnds } from '../tuf/certificate.ts'
+import { certificateBegins, certificateEnds } from '../tuf/certificate.ts'
 import { newSecretFrom, secretFrom } from './ask-secret.ts'
 import type { Connection } from './connection.ts'
 import { isDamaged } from './list.ts'
@@ -179,6 +179,7 @@ export function named(records: readonly RootKey[], name: string): RootKey {
 }
 
 function isLasting(certificate: string): boolean {
-  const ends = certificateEnds({ keytype: 'ecdsa-x509', public: certificate }) ?? 0
-  return ends > Date.now() + SHARED_LIFE_LEFT
+  const key = { keytype: 'ecdsa-x509', public: certificate }
+  const [begins = Infinity, ends = 0] = [certificateBegins(key), certificateEnds(key)]
+  return begins <= Date.now() && ends > Date.now() + SHARED_LIFE_LEFT
 }

@@ -6,10 +6,11 @@ import type { Gun } from '../tuf/gun.ts'
 import type { Fail } from '../tuf/members.ts'
 import { parseMetadata, type Metadata } from '../tuf/metadata.ts'
 import { isDelegation, isServerRole, type Role } from '../tuf/role.ts'
-import { storedRoot, verifyRoot, type Root } from '../tuf/root.ts'
+import { aliveFrom, isAlive, storedRoot, verifyRoot, type Root } from '../tuf/root.ts'
 import { parseSnapshot } from '../tuf/snapshot.ts'
 import { parseTargets, type Delegation, type Targets } from '../tuf/targets.ts'
 import { checkThreshold } from '../tuf/threshold.ts'
+import { formatTime } from '../tuf/time.ts'
 import { parseTimestamp } from '../tuf/timestamp.ts'
 import { loadCurrent } from './current.ts'
 import { signedHere } from './signed-here.ts'
@@ -47,7 +48,15 @@ export async function viewAsClient(trust: Documents, gun: Gun, head: Head, now: 
   const lost = notHere(meta.keys(), head, delegated).map((role) => `the snapshot names ${role}, which is not there`)
   if (lost[0] !== undefined && signedHere(head)) fail(lost[0])
   const unread = lost.map((text) => `${text}: clients can read nothing until this server has signed another one`)
-  return [...expiredRoles(head, delegated, now), ...unread, ...warnings]
+  return [...rootFault(root, gun, now), ...expiredRoles(head, delegated, now), ...unread, ...warnings]
+}
+
+/** Why clients refuse all of a repository, however new the rest of it is; empty: they do not. */
+export function rootFault(root: Root, gun: Gun, now: number): string[] {
+  if (isAlive(root, gun, now)) return []
+  const begins = aliveFrom(root, gun, now)
+  if (begins === undefined) return ['root certificates have expired: clients refuse this repository']
+  return [`root certificates begin at ${formatTime(begins)}: clients refuse this repository until then`]
 }
 
 /**

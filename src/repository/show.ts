@@ -8,7 +8,7 @@ import type { Root } from '../tuf/root.ts'
 import { parseSnapshot } from '../tuf/snapshot.ts'
 import type { Delegation } from '../tuf/targets.ts'
 import type { RoleKeys } from '../tuf/threshold.ts'
-import { notHere } from './client-view.ts'
+import { notHere, rootFault } from './client-view.ts'
 import { currentRoot, loadCurrent } from './current.ts'
 import { EXPIRY_HORIZON, rootCertificatesEnd } from './expiry.ts'
 import { rootRenewal, type RootKeyPlaces } from './roots/renewal.ts'
@@ -165,9 +165,11 @@ function certificateWarnings(
   places: RootKeyPlaces,
 ): string[] {
   const end = rootCertificatesEnd(root.roles.root) ?? Infinity
-  if (end > now + EXPIRY_HORIZON) return []
-  if (end < now) return ['root certificates have expired: clients refuse this repository']
-  const day = new Date(end).toISOString().slice(0, 10)
+  const [fault] = rootFault(root, gun, now)
+  if (fault === undefined && end > now + EXPIRY_HORIZON) return []
+  if (fault !== undefined && end < now) return [fault]
   const { command } = rootRenewal(trust, gun, head, root, places)
+  if (fault !== undefined) return [`${fault}, or until it has others: ${command}`]
+  const day = new Date(end).toISOString().slice(0, 10)
   return [`root certificates end on ${day}, then clients refuse this repository: ${command}`]
 }

@@ -75,6 +75,15 @@ export const certificateEnds = once((key: PublicKey): number | undefined => {
   return bundle === undefined ? undefined : Math.min(...bundle.map(({ ends }) => ends))
 })
 
+/**
+ * From when on clients take a certificate key: all of its bundle have begun, or nearly (`BEGIN_LEEWAY`). Milliseconds since
+ * 1970; undefined for keys that are no certificates.
+ */
+export function certificateBegins(key: PublicKey): number | undefined {
+  const bundle = certificatesOf(key)
+  return bundle && Math.max(...bundle.map(({ begins }) => begins)) - BEGIN_LEEWAY
+}
+
 /** True if a certificate with this common name may sign this repository's root: the GUN, or a prefix and `*`. */
 export function matchesGun(name: string, gun: Gun): boolean {
   if (!name.endsWith('*')) return name === gun

@@ -1,6 +1,6 @@
 import { refuse } from '../errors.ts'
 import { once } from '../memory/once.ts'
-import { rootLeaf } from './certificate.ts'
+import { certificateBegins, rootLeaf } from './certificate.ts'
 import type { Gun } from './gun.ts'
 import type { PublicKey } from './key.ts'
 import type { JsonObject } from './json.ts'
@@ -115,6 +115,19 @@ export function rootKeys(root: Root, gun: Gun, now: number | undefined): RoleKey
 export function isAlive(root: Root, gun: Gun, now: number): boolean {
   const { keys, threshold } = rootKeys(root, gun, now)
   return distinctKeys(keys.values()) >= threshold
+}
+
+/**
+ * When a root is alive whose certificates begin later: the clock was ahead when they were made. Milliseconds since 1970;
+ * undefined for one that is alive now, or never more.
+ *
+ * @param now milliseconds since 1970
+ */
+export function aliveFrom(root: Root, gun: Gun, now: number): number | undefined {
+  if (isAlive(root, gun, now)) return undefined
+  const begins = [...root.roles.root.keys.values()].flatMap((key) => certificateBegins(key) ?? [])
+  const later = begins.filter((time) => time > now).toSorted((one, other) => one - other)
+  return later.find((time) => isAlive(root, gun, time))
 }
 
 /**

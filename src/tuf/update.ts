@@ -6,10 +6,11 @@ import { limitKeys } from './key-limit.ts'
 import type { Fail } from './members.ts'
 import { checkExpiry, type Metadata } from './metadata.ts'
 import { isDelegation, isServerRole, parentOf, problemOf, type Role } from './role.ts'
-import { isAlive, parseRoot, storedRoot, verifyRoot, type Root } from './root.ts'
+import { aliveFrom, isAlive, parseRoot, storedRoot, verifyRoot, type Root } from './root.ts'
 import { parseSnapshot, type Snapshot } from './snapshot.ts'
 import { acceptTargets, type TargetsTree } from './targets-tree.ts'
 import { checkThreshold } from './threshold.ts'
+import { formatTime } from './time.ts'
 
 /** What is stored of a repository at the moment of an update. */
 export interface Current {
@@ -77,13 +78,25 @@ export function acceptUpdate(
   return { root, documents: fresh, files, snapshot: snapshot?.metadata }
 }
 
+/** @throws TrustError INVALID_UPDATE, unless the certificates of the stored root begin later, and another one is uploaded */
+function mustBeginLater(stored: Root, gun: Gun, now: number, upload: Metadata | undefined): void {
+  const begins = aliveFrom(stored, gun, now)
+  if (begins === undefined) {
+    refuse('ErrBadRoot', 'the certificates of the stored root have expired: no client accepts this repository any more')
+  }
+  if (upload !== undefined) return
+  refuse(
+    'ErrBadRoot',
+    `no client accepts this repository before ${formatTime(begins)}, when the certificates of the stored root begin`,
+  )
+}
+
 /** Wire spec §6 steps 2 and 3. */
 function acceptRoot(gun: Gun, current: Current, upload: Metadata | undefined, now: number): Root {
   const stored = current.load('root')
   const previous = stored === undefined ? undefined : storedRoot(stored)
-  if (previous !== undefined && !isAlive(previous, gun, now)) {
-    refuse('ErrBadRoot', 'the certificates of the stored root have expired: no client accepts this repository any more')
-  }
+  // Others than those that begin later are what saves it: who reads it for the first time takes the newest root.
+  if (previous !== undefined && !isAlive(previous, gun, now)) mustBeginLater(previous, gun, now, upload)
   if (upload === undefined) {
     return previous ?? refuse('ErrValidation', 'no pre-existing root and no root provided in update.')
   }

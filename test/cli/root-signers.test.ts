@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
+import { createPublicKey } from 'node:crypto'
 import { open, writeFile } from 'node:fs/promises'
 import { after, before, describe, test } from 'node:test'
 import { promisify } from 'node:util'
 import { showRepository } from '../../src/admin/repositories.ts'
+import { listRootKeys, saveRootKey } from '../../src/admin/root-keys.ts'
+import { issueCertificate } from '../support/certificate.ts'
 import { asOwner, makeRootKeys } from '../support/owner.ts'
+import { makeKey } from '../support/test-key.ts'
 import type { Hosted } from './hosted.ts'
 import { Terminal } from './terminal.ts'
 
@@ -73,6 +77,23 @@ describe('which of the root keys sign', () => {
       /^error: the root key ID is not here\nhint: whoever has it/,
       2,
     )
+  })
+
+  test('a certificate for many that a clock made which was ahead is given to no other repository', async () => {
+    const alice = (await terminal.ask(listRootKeys, {})).find((row) => row.name === 'alice')
+    assert.ok(alice !== undefined && 'public' in alice)
+    const { public: text } = alice
+    const pem = issueCertificate({
+      commonName: 'docker.io/ahead/*',
+      publicKey: createPublicKey({ key: Buffer.from(text, 'base64'), format: 'der', type: 'spki' }),
+      signer: makeKey('ecdsa').privateKey,
+      notBefore: Date.now() + 10 * 86_400_000,
+      notAfter: Date.now() + 3650 * 86_400_000,
+    })
+    const certificates = { 'docker.io/ahead/*': Buffer.from(pem).toString('base64') }
+    await terminal.ask(saveRootKey, { name: 'alice', public: text, certificates })
+    const wildcard = '--wildcard docker.io/ahead/* --root-key alice --passphrase-file alice.pass'
+    await prints(`repo create docker.io/ahead/one ${wildcard}`, /^created /)
   })
 
   test('a certificate for many is given to no other repository once its end comes near', async () => {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { createPublicKey, type KeyObject } from 'node:crypto'
 import { test, type TestContext } from 'node:test'
 import { TrustError } from '../../src/errors.ts'
+import { acceptClock } from '../../src/repository/accept-clock.ts'
 import { allEndings } from '../../src/repository/expiry.ts'
 import { prepareFirstRoot, prepareRotation } from '../../src/repository/roots/prepare.ts'
 import type { PreparedRoot, RootAuthority } from '../../src/repository/roots/prepare.ts'
@@ -21,7 +22,7 @@ import { canonicalBytes } from '../../src/tuf/canonical.ts'
 import { encodeMetadata, type EncodedSignature } from '../../src/tuf/encode.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
 import { keyId, type PublicKey } from '../../src/tuf/key.ts'
-import type { HeldRole } from '../../src/tuf/role.ts'
+import type { BaseRole, HeldRole } from '../../src/tuf/role.ts'
 import { issueCertificate } from '../support/certificate.ts'
 import { localClient, localTrustFor, TEST_ACTOR, type LocalTrust } from '../support/local-trust.ts'
 import type { ReferenceClient } from '../support/reference-client.ts'
@@ -31,10 +32,15 @@ const DAY = 86_400_000
 const YEAR = 365 * DAY
 const GUN = parseGun('example.org/staged')
 
-/** A certificate that the key signs itself. @param ends milliseconds since 1970 */
-function certificate(key: KeyObject, ends = NOW + 10 * YEAR, commonName: string = GUN): PublicKey {
+/** A certificate that the key signs itself. @param ends and `begins`: milliseconds since 1970 */
+function certificate(
+  key: KeyObject,
+  ends = NOW + 10 * YEAR,
+  commonName: string = GUN,
+  begins: number = NOW - DAY,
+): PublicKey {
   const publicKey = createPublicKey(key)
-  const pem = issueCertificate({ commonName, publicKey, signer: key, notBefore: NOW - DAY, notAfter: ends })
+  const pem = issueCertificate({ commonName, publicKey, signer: key, notBefore: begins, notAfter: ends })
   return { keytype: 'ecdsa-x509', public: Buffer.from(pem).toString('base64') }
 }
 
@@ -355,4 +361,48 @@ test('with a threshold of two a repository ends with its second last certificate
   await assert.rejects(tag, { code: 'INVALID_UPDATE', message: /certificates of the stored root have expired/ })
   const { obstacles = [] } = (await planRotation(room.here.trust, GUN, ['root'], room.here.clock.now)) ?? {}
   assert.match(obstacles.join(), /root certificates have expired: no client accepts this repository any more/)
+})
+
+test('certificates that a clock made which was ahead are said to begin later, and can be renewed', async (t) => {
+  const room = await Room.open(t)
+  const { trust, clock } = room.here
+  const key = makeRootKey()
+  const made = (begins: number): RootAuthority => {
+    return { certificates: [certificate(key, NOW + 10 * YEAR, GUN, begins)], threshold: 1 }
+  }
+  clock.now = NOW + 40 * DAY
+  await room.sign(await room.create(made(NOW + 39 * DAY)), key)
+  await room.publish()
+  await room.client().update()
+  clock.now = NOW
+  assert.equal((await acceptClock(trust, TEST_ACTOR)).accepted, true)
+
+  await assert.rejects(room.client().update(), /no valid leaf certificates/)
+  const begin = /root certificates begin at 2027-01-01T08:00:00Z: clients refuse this repository until then/
+  assert.match((await room.here.check()).findings.map(({ text }) => text).join(), begin)
+  const warning = (await describe(trust, GUN, NOW))?.warnings.join() ?? ''
+  assert.match(warning, begin)
+  assert.match(warning, /its owner: notary key rotate \S+ root$/)
+  assert.deepEqual(await room.followers(), { 1: 'root certificates of version 1 begin at 2027-01-01T08:00:00Z' })
+  const set = [{ tag: 'v1', sha256: 'a'.repeat(64), length: 7 }]
+  const sign = (): Promise<unknown> => signTags(trust, GUN, { set, remove: [] }, TEST_ACTOR)
+  await assert.rejects(sign(), {
+    code: 'INVALID_UPDATE',
+    message: /no client accepts this .* before 2027-01-01T08:00:00Z/,
+  })
+  const obstacles = async (...roles: BaseRole[]): Promise<string> =>
+    (await planRotation(trust, GUN, roles, NOW))?.obstacles.join() ?? ''
+  assert.match(await obstacles('timestamp'), /begin at .*: countersign key rotate \S+ root timestamp --renew$/)
+  await assert.rejects(room.rotate('timestamp'), { code: 'INVALID_PARAMETERS' })
+
+  assert.equal(await obstacles('root'), '')
+  await room.sign(await room.changeRoot(made(NOW - DAY)), key)
+  assert.equal(await room.publish(), 2)
+  await sign()
+  const { targets } = await room.client().update()
+  assert.deepEqual(
+    targets.map(({ name }) => name),
+    ['v1'],
+  )
+  assert.deepEqual((await room.here.check()).findings, [])
 })

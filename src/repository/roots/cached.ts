@@ -1,8 +1,9 @@
 import { setImmediate } from 'node:timers/promises'
 import type { Gun } from '../../tuf/gun.ts'
 import { parseMetadata } from '../../tuf/metadata.ts'
-import { parseRoot, rootKeys, type Root } from '../../tuf/root.ts'
+import { aliveFrom, parseRoot, rootKeys, type Root } from '../../tuf/root.ts'
 import { countSigners } from '../../tuf/threshold.ts'
+import { formatTime } from '../../tuf/time.ts'
 import type { Readable } from '../trust.ts'
 
 /** Clients that have this version of root cached, and whether they follow to the newest without an error. */
@@ -61,7 +62,11 @@ export async function cachedRoots(
     }
     const own = rootKeys(root, gun, now)
     if (countSigners(root.metadata, own, misfiled) < own.threshold) {
-      broken ??= `root certificates of version ${version} have ended`
+      const begins = aliveFrom(root, gun, now)
+      broken ??=
+        begins === undefined
+          ? `root certificates of version ${version} have ended`
+          : `root certificates of version ${version} begin at ${formatTime(begins)}`
     }
     found.push(broken === undefined ? { version, follows: true } : { version, follows: false, why: broken })
   }

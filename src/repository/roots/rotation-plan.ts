@@ -3,7 +3,9 @@ import { canonicalKeyId } from '../../tuf/key.ts'
 import { matchesGun } from '../../tuf/certificate.ts'
 import { certificatesOf } from '../../tuf/x509.ts'
 import type { BaseRole } from '../../tuf/role.ts'
-import { isAlive, rootKeys, type Root } from '../../tuf/root.ts'
+import { aliveFrom, isAlive, rootKeys, type Root } from '../../tuf/root.ts'
+import { formatTime } from '../../tuf/time.ts'
+import { inOrder } from './rotated-roles.ts'
 import { cachedRoots, storedRoots, type CachedRoot } from './cached.ts'
 import { holdsRole } from '../sign-role.ts'
 import { signedHere, takeOverCommand } from '../signed-here.ts'
@@ -50,7 +52,11 @@ export async function planRotation(
   if (current === undefined) return undefined
   const held = (each: 'targets' | 'snapshot'): boolean => holdsRole(trust, gun, each, current.roles[each])
   const obstacles: string[] = []
-  if (!isAlive(current, gun, now))
+  const begins = aliveFrom(current, gun, now)
+  if (begins !== undefined && !roles.includes('root')) {
+    const renew = `countersign key rotate ${typed(gun)} ${inOrder(['root', ...roles]).join(' ')} --renew`
+    obstacles.push(`the root certificates begin at ${formatTime(begins)}, no client accepts them before: ${renew}`)
+  } else if (begins === undefined && !isAlive(current, gun, now))
     obstacles.push('the root certificates have expired: no client accepts this repository any more')
   const waiting = stagedRoot(trust, gun)
   if (waiting !== undefined) {
