@@ -5,9 +5,8 @@ import { namesUnder } from '../tuf/paths.ts'
 import type { TargetsRole } from '../tuf/role.ts'
 import type { Root } from '../tuf/root.ts'
 import { parseTargets, targetEntries, type Delegation } from '../tuf/targets.ts'
-import { whySkipped } from './client-view.ts'
+import { rootFault, whySkipped } from './client-view.ts'
 import { loadCurrent } from './current.ts'
-import { rootCertificatesEnd } from './expiry.ts'
 import { holdsRole } from './sign-role.ts'
 import { signedHere } from './signed-here.ts'
 import type { Readable } from './trust.ts'
@@ -83,8 +82,7 @@ function whyRefused(trust: Readable, gun: Gun, head: Head, root: Root, now: numb
   const renewed = here && holdsRole(trust, gun, 'snapshot', root.roles.snapshot)
   const read = ['root', ...(here ? [] : ['timestamp']), ...(renewed ? [] : ['snapshot'])]
   const [ended] = read.flatMap((role) => whyEnded(head, role, now) ?? [])
-  const certificates = rootCertificatesEnd(root.roles.root) ?? Infinity
-  return ended ?? (certificates < now ? 'root certificates have expired: clients refuse this repository' : undefined)
+  return ended ?? rootFault(root, gun, now)[0]
 }
 
 /** For people; undefined: it has not ended. */
