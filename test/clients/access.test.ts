@@ -13,6 +13,18 @@ const PASSWORD = 'correct horse'
 /** bcrypt of PASSWORD. */
 const BCRYPT = '$2y$05$abcdefghijklmnopqrstuuHNbAKRhpaujgo33bRWs.NLUTJO3lOy2'
 
+const withDocker = skipWithout('docker', 'dockerd', 'docker-registry')
+let engine: Engine
+
+before(async () => {
+  if (withDocker !== false) return
+  const users = ['alice', 'bob', 'eve', 'stranger']
+  engine = await Engine.start({ htpasswd: users.map((user) => `${user}:${BCRYPT}\n`).join('') })
+})
+after(async () => {
+  if (withDocker === false) await engine.stop()
+})
+
 describe('notary, with users', { skip: skipWithout('notary') }, () => {
   let stage: Stage
   before(async () => {
@@ -128,21 +140,16 @@ test('notary reads without credentials where reads are public', { skip: skipWith
   assert.notEqual((await anybody.try('init', '-p', 'example.org/team/other')).code, 0)
 })
 
-describe('docker, with users', { skip: skipWithout('docker', 'dockerd', 'docker-registry') }, () => {
+describe('docker, with users', { skip: withDocker }, () => {
   let stage: Stage
-  let engine: Engine
   before(async () => {
     stage = await Stage.open({ settings: { access: { mode: 'built-in' } } })
-    engine = await Engine.start({ htpasswd: ['alice', 'bob', 'eve'].map((user) => `${user}:${BCRYPT}\n`).join('') })
     const { running } = stage.server
     await addPerson(running, 'alice', [`read,sign:${engine.registry}/team/*`], PASSWORD)
     await addPerson(running, 'bob', [`read:${engine.registry}/team/*`], PASSWORD)
     await addPerson(running, 'eve', [`read,sign:${engine.registry}/eve/*`], PASSWORD)
   })
-  after(async () => {
-    await engine.stop()
-    await stage.close()
-  })
+  after(() => stage.close())
 
   async function loggedIn(user: string): Promise<DockerClient> {
     const client = await DockerClient.create(engine, stage, user)
@@ -178,12 +185,10 @@ describe('docker, with users', { skip: skipWithout('docker', 'dockerd', 'docker-
 
 test(
   'docker pulls where reads are public, as somebody whom only the registry knows',
-  { skip: skipWithout('docker', 'dockerd', 'docker-registry') },
+  { skip: withDocker },
   async (t) => {
     const stage = await Stage.open({ settings: { access: { mode: 'built-in', publicReads: true } } })
     t.after(() => stage.close())
-    const engine = await Engine.start({ htpasswd: ['alice', 'stranger'].map((user) => `${user}:${BCRYPT}\n`).join('') })
-    t.after(() => engine.stop())
     const repository = `${engine.registry}/team/public`
     await addPerson(stage.server.running, 'alice', [`sign:${repository}`], PASSWORD)
     const [alice, stranger] = await Promise.all(

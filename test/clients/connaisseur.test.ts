@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { createPublicKey, X509Certificate, type KeyObject } from 'node:crypto'
 import { after, before, test } from 'node:test'
+import { makeSigner } from '../../src/admin/signers.ts'
 import { signTag } from '../../src/admin/tags.ts'
 import { exchange } from '../support/exchange.ts'
-import { createRepositories, makeRootKeys } from '../support/owner.ts'
+import { asOwner, createRepositories, makeRootKeys } from '../support/owner.ts'
 import { addPerson, makeToken } from '../support/people.ts'
 import { keyIdOf, type KeyEntry, type TestKey } from '../support/test-key.ts'
 import { keysFrom, TrustWorld } from '../support/trust-world.ts'
@@ -71,7 +72,7 @@ test('it follows new keys of all roles; of root only when no signature of the ol
   await stage.done(['key', 'rotate', OURS, 'root', '--root-key', 'second', ...root])
   const next = await ruleFor(OURS)
   for (const either of [rule, next]) await assert.rejects(admit(stage.server, either, 'v1'), /root: bad signature/)
-  await stage.done(['key', 'rotate', OURS, 'timestamp', ...root])
+  await asOwner(stage, passphrase, ({ rotate }) => rotate(OURS, ['timestamp']))
   assert.equal(await admit(stage.server, next, 'v1'), DIGEST)
   await assert.rejects(admit(stage.server, rule, 'v1'), /root: bad signature/)
 })
@@ -80,7 +81,7 @@ test('a signer of the server in a repository of others', async () => {
   const server = { url: stage.url, ca: stage.server.ca, authorization: `Bearer ${all}` }
   const { now } = stage.server.clock
   const owner = await TrustWorld.create({ gun: OWNERS, now, serverKeys: keysFrom(server, OWNERS), snapshot: 'server' })
-  const { publicKey } = JSON.parse(await stage.done(['signer', 'create', 'ci', '--json'])) as { publicKey: string }
+  const { publicKey } = await stage.ask(makeSigner, { name: 'ci' })
   const spki = createPublicKey(publicKey).export({ type: 'spki', format: 'der' })
   const entry: KeyEntry = { keytype: 'ecdsa', keyval: { private: null, public: spki.toString('base64') } }
   for (const role of ['targets/ci', 'targets/releases']) {
@@ -88,7 +89,7 @@ test('a signer of the server in a repository of others', async () => {
     owner.delegations.delete(role)
   }
   await owner.publishFirst(server)
-  await stage.done(['tag', 'sign', OWNERS, 'v2', `sha256:${HEX}`, '10', '--as', 'ci'])
+  await stage.ask(signTag, { gun: OWNERS, tag: 'v2', digest: `sha256:${HEX}`, size: 10, as: 'ci' })
   const rule = await ruleFor(OWNERS)
   assert.equal(await admit(stage.server, rule, 'v2'), DIGEST)
   assert.equal(await admit(stage.server, { ...rule, delegations: ['ci', 'releases'] }, 'v2'), DIGEST)
@@ -104,6 +105,6 @@ test('Ed25519 keys it does not take; where they are, new ones mend it', async ()
   const rule = await ruleFor(gun)
   await assert.rejects(admit(stage.server, rule, 'v1'), /keytype ed25519/)
   await stage.server.restart({ keyAlgorithm: 'ecdsa' })
-  await stage.done(['key', 'rotate', gun, 'timestamp', 'snapshot', 'targets', ...root])
+  await asOwner(stage, passphrase, ({ rotate }) => rotate(gun, ['timestamp', 'snapshot', 'targets']))
   assert.equal(await admit(stage.server, rule, 'v1'), DIGEST)
 })

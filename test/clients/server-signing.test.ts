@@ -3,7 +3,8 @@ import { createHash } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { makeSigner } from '../../src/admin/signers.ts'
+import { makeSigner, renewSigner } from '../../src/admin/signers.ts'
+import { removeTag } from '../../src/admin/tags.ts'
 import { createRepositories } from '../support/owner.ts'
 import { DockerClient } from './support/docker.ts'
 import { Engine } from './support/engine.ts'
@@ -58,7 +59,7 @@ test('an owner adds our signer; what it signs is docker’s own, and pulled as s
   const owner = await person('owner')
   await engine.image(`${gun}:v1`, 'signed by the owner')
   await owner.run('push', `${gun}:v1`)
-  const { publicKey } = JSON.parse(await type(['signer', 'create', 'ci', '--json'])) as { publicKey: string }
+  const { publicKey } = await stage.ask(makeSigner, { name: 'ci' })
   const pem = join(stage.files, 'ci.pem')
   await writeFile(pem, publicKey)
   await owner.run('trust', 'signer', 'add', '--key', pem, 'ci', gun)
@@ -73,8 +74,7 @@ test('an owner adds our signer; what it signs is docker’s own, and pulled as s
   await owner.untrusted('push', `${gun}:v3`)
   await type(['tag', 'sign', gun, 'v3', '--as', 'ci'], owner)
   // The signer's key may be in other hands: a new one, which the owner adds before the old one signs no more.
-  const { publicKey: fresh } = JSON.parse(await type(['signer', 'rotate', 'ci', '--json'])) as { publicKey: string }
-  await writeFile(pem, fresh)
+  await writeFile(pem, (await stage.ask(renewSigner, { name: 'ci' })).publicKey)
   await owner.run('trust', 'signer', 'add', '--key', pem, 'ci', gun)
   await type(['signer', 'rotate', 'ci', '--finish'])
   await engine.image(`${gun}:v4`, 'by the new key')
@@ -82,7 +82,7 @@ test('an owner adds our signer; what it signs is docker’s own, and pulled as s
   await type(['tag', 'sign', gun, 'v4', '--as', 'ci'], owner)
   assert.deepEqual((await bob.signed(gun))['v4']?.signers, ['ci'])
   await bob.run('pull', `${gun}:v4`)
-  await type(['tag', 'remove', gun, 'v2', '--as', 'ci'])
+  await stage.ask(removeTag, { gun, tag: 'v2', as: 'ci' })
   assert.deepEqual(Object.keys(await bob.signed(gun)).sort(), ['v1', 'v3', 'v4'])
   assert.deepEqual(await stage.server.check(), [])
 })
