@@ -83,6 +83,20 @@ describe('behind a proxy to the world outside', () => {
     assert.deepEqual(asked, [])
   })
 
+  test('nor where Node itself is told to follow HTTP_PROXY', async () => {
+    const told: string[] = []
+    const refuses = createServer().on('connect', ({ url = '' }, client) => {
+      told.push(url)
+      client.end('HTTP/1.1 403 Not you\r\n\r\n')
+    })
+    await once(refuses.listen(0, '127.0.0.1'), 'listening')
+    const HTTP_PROXY = `http://127.0.0.1:${(refuses.address() as AddressInfo).port}`
+    const environment = { HTTPS_PROXY: '', HTTP_PROXY, NODE_USE_ENV_PROXY: '1' }
+    await terminal.run(['repo', 'adopt', GUN, '--from', 'http://localhost:49151'], environment)
+    refuses.close()
+    assert.deepEqual(told, [])
+  })
+
   test('a proxy that refuses is what is told', async () => {
     const refuses = createServer().on('connect', (_, client) => client.end('HTTP/1.1 407 Who are you\r\n\r\n'))
     await once(refuses.listen(0, '127.0.0.1'), 'listening')
