@@ -1,5 +1,5 @@
-import { matches } from './permission.ts'
 import type { Gun } from '../tuf/gun.ts'
+import { matches } from './permission.ts'
 
 /** What somebody may have signed: every tag must fit one of these. */
 export interface TagRule {

@@ -1,6 +1,6 @@
+import { TrustError } from '../errors.ts'
 import { findRecords, type FoundRecords } from '../store/found-records.ts'
 import type { Store } from '../store/store.ts'
-import { TrustError } from '../errors.ts'
 import type { PasswordHash } from './password.ts'
 import type { Grant } from './permission.ts'
 

@@ -7,6 +7,8 @@ import { showExpiry } from './expiry.ts'
 import { findDigest } from './find.ts'
 import { importSealedKey } from './import.ts'
 import type { Operation } from './operation.ts'
+import { listPolicies, removePolicy, setPolicy, showPolicy } from './policies.ts'
+import { checkStore, deleteRepository, listKeys, listRepositories, showRepository } from './repositories.ts'
 import { removeRootKey } from './root-key-removal.ts'
 import { listRootKeys, saveRootKey } from './root-keys.ts'
 import {
@@ -18,12 +20,10 @@ import {
   signRoot,
   stageNextRoot,
 } from './roots.ts'
-import { listPolicies, removePolicy, setPolicy, showPolicy } from './policies.ts'
 import { deleteSigner, listSigners, makeSigner, renewSigner, showSigner } from './signers.ts'
 import { listTags, removeTag, signManyTags, signTag } from './tags.ts'
 import { createToken, listTokens, revokeToken } from './tokens.ts'
 import { addUser, listUsers, removeUser, setPassword, setUser } from './users.ts'
-import { checkStore, deleteRepository, listKeys, listRepositories, showRepository } from './repositories.ts'
 
 /** Every operation, in the order of the documentation. */
 export const OPERATIONS: readonly Operation[] = [

@@ -1,21 +1,21 @@
 import { z } from 'zod'
+import { matches } from '../access/permission.ts'
+import { damageIn, noSuchRepository } from '../errors.ts'
 import {
   prepareFirstRoot,
   prepareRotation,
   type PreparedRoot,
   type RootAuthority,
 } from '../repository/roots/prepare.ts'
-import { matches } from '../access/permission.ts'
-import { damageIn, noSuchRepository } from '../errors.ts'
 import { publishStagedRoot } from '../repository/roots/publish.ts'
 import { inOrder, newKeysText } from '../repository/roots/rotated-roles.ts'
 import { planRotation } from '../repository/roots/rotation-plan.ts'
 import { discardStagedRoot, signStagedRoot, stageRoot } from '../repository/roots/stage.ts'
 import { describeStagedRoot, stagedRoot, stagedRoots } from '../repository/roots/staged.ts'
+import type { Trust } from '../repository/trust.ts'
 import type { Head } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
 import { BASE_ROLES, type BaseRole } from '../tuf/role.ts'
-import type { Trust } from '../repository/trust.ts'
 import { count, done, list } from './answers.ts'
 import { gunInput, operation, patternInput } from './operation.ts'
 import { damagedRepository } from './repository-answers.ts'

@@ -9,10 +9,10 @@ import {
   signerKeys,
   type TagSigner,
 } from '../repository/signers/signers.ts'
-import { encodePem } from '../tuf/pem.ts'
 import { signerUses } from '../repository/signers/uses.ts'
 import { findRecords } from '../store/found-records.ts'
 import { typed, type Gun } from '../tuf/gun.ts'
+import { encodePem } from '../tuf/pem.ts'
 import { done, keyId, list, milliseconds, texts } from './answers.ts'
 import { operation, type World } from './operation.ts'
 import { rows, rowsOf } from './rows.ts'

@@ -1,16 +1,16 @@
 import { z } from 'zod'
+import { noSuchRepository, TrustError } from '../errors.ts'
 import { describe } from '../repository/show.ts'
 import { signTags } from '../repository/signers/sign-tags.ts'
 import { shadowedTags } from '../repository/signers/signed-releases.ts'
 import { firstRoleOf } from '../repository/signers/signing-roles.ts'
-import { noSuchRepository, TrustError } from '../errors.ts'
 import type { Actor } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
 import type { TargetsEdit } from '../tuf/targets-edit.ts'
 import { texts, list } from './answers.ts'
-import { describedTag } from './repository-answers.ts'
 import { permitBy } from './enforce-policies.ts'
 import { digestInput, gunInput, hexOf, operation, type World } from './operation.ts'
+import { describedTag } from './repository-answers.ts'
 
 /** Tags in one call. */
 const TAGS_MAX = 10_000

@@ -1,6 +1,6 @@
 import { Command } from 'commander'
-import { describeSettings, type SettingDescription, type SettingsSources } from '../settings/load.ts'
 import { TrustError } from '../errors.ts'
+import { describeSettings, type SettingDescription, type SettingsSources } from '../settings/load.ts'
 import { JSON_OPTION } from './options.ts'
 import { print, printJson, table } from './print.ts'
 import { configOf, EXIT, run } from './run.ts'

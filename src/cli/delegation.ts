@@ -1,7 +1,7 @@
 import { Command } from 'commander'
 import { addDelegation, removeDelegation } from '../admin/delegations.ts'
-import { readPublicKey } from '../tuf/public-key-file.ts'
 import { TrustError } from '../errors.ts'
+import { readPublicKey } from '../tuf/public-key-file.ts'
 import { readGiven } from './given-file.ts'
 import { DRY_RUN_OPTION, JSON_OPTION } from './options.ts'
 import { withWarnings } from './print.ts'

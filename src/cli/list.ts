@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import type { z } from 'zod'
-import type { DamagedRow } from '../admin/rows.ts'
 import type { Operation } from '../admin/operation.ts'
+import type { DamagedRow } from '../admin/rows.ts'
 import { table } from './print.ts'
 import { ask, EXIT } from './run.ts'
 

@@ -9,8 +9,8 @@ import {
   type TokenRow,
 } from '../admin/tokens.ts'
 import { TrustError } from '../errors.ts'
-import { DRY_RUN_OPTION, JSON_OPTION, wholeNumber } from './options.ts'
 import { list } from './list.ts'
+import { DRY_RUN_OPTION, JSON_OPTION, wholeNumber } from './options.ts'
 import { daysLeft } from './print.ts'
 import { ask } from './run.ts'
 import { ALLOW_HELP, grantsFrom, grantsText } from './user.ts'

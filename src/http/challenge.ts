@@ -1,6 +1,6 @@
-import { TrustError } from '../errors.ts'
-import { CATALOG, formatScope, type ResourceActions } from '../access/scope.ts'
 import type { Action } from '../access/permission.ts'
+import { CATALOG, formatScope, type ResourceActions } from '../access/scope.ts'
+import { TrustError } from '../errors.ts'
 import type { Gun } from '../tuf/gun.ts'
 
 /** Why a client that gave credentials is asked again; nothing for one that gave none (wire spec §15.1). */

@@ -1,7 +1,7 @@
-import { Unauthorized } from './challenge.ts'
 import { TrustError, type Problem, type TrustErrorCode } from '../errors.ts'
 import type { Log } from '../log/log.ts'
 import { escapeAsGo } from '../tuf/encode.ts'
+import { Unauthorized } from './challenge.ts'
 
 /** How an error leaves the server: HTTP status, Notary's wire code, and its fixed message (wire spec §4). */
 interface WireError {

@@ -1,7 +1,7 @@
 import type { ClientRequest, ServerResponse } from 'node:http'
 import { ownBytes } from '../memory/own-bytes.ts'
-import type { Gun } from '../tuf/gun.ts'
 import { signedHere } from '../repository/signed-here.ts'
+import type { Gun } from '../tuf/gun.ts'
 import type { Unauthorized } from './challenge.ts'
 import type { KeptAnswer, Source } from './kept-answers.ts'
 import type { Context, Wiring } from './state.ts'

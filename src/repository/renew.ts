@@ -1,7 +1,7 @@
 import { refuse, TrustError } from '../errors.ts'
 import type { Commit, Head } from '../store/store.ts'
-import type { Gun } from '../tuf/gun.ts'
 import type { Checksums } from '../tuf/checksum.ts'
+import type { Gun } from '../tuf/gun.ts'
 import type { Fail } from '../tuf/members.ts'
 import { checkExpiry } from '../tuf/metadata.ts'
 import { isServerRole } from '../tuf/role.ts'

@@ -12,9 +12,9 @@ import { notHere, rootFault } from './client-view.ts'
 import { currentRoot, loadCurrent } from './current.ts'
 import { EXPIRY_HORIZON, rootCertificatesEnd } from './expiry.ts'
 import { rootRenewal, type RootKeyPlaces } from './roots/renewal.ts'
+import { isStaged, signStagedCommand } from './roots/staged.ts'
 import { signedHere, takeOverCommand } from './signed-here.ts'
 import { signedTags, whyEnded, type SignedTag } from './signed-tags.ts'
-import { isStaged, signStagedCommand } from './roots/staged.ts'
 import type { Readable } from './trust.ts'
 
 /** A key of a role, for people. */

@@ -1,7 +1,6 @@
 import { X509Certificate } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import { clientCertificatesOf } from '../authentication.ts'
-import { followFiles } from './follow-files.ts'
 import type { TlsMaterial } from '../http/server.ts'
 import type { Log } from '../log/log.ts'
 import type { Repeating } from '../repository/repeat.ts'
@@ -11,6 +10,7 @@ import { usesTls } from '../settings/uses-tls.ts'
 import { isOpenToAll } from '../signing/secret-file.ts'
 import { renewServerCertificate, tlsFiles } from '../signing/tls-identity.ts'
 import { loadTls } from '../signing/tls-load.ts'
+import { followFiles } from './follow-files.ts'
 
 /** What is needed to listen, read before anything is opened. */
 export interface ListenerTls {

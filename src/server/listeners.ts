@@ -1,10 +1,10 @@
-import type { App } from '../http/app.ts'
 import { TrustError } from '../errors.ts'
 import { withAdmin } from '../http/admin/listener.ts'
+import type { App } from '../http/app.ts'
 import { listen, mustBeFree, type Listening } from '../http/server.ts'
-import type { ListenerTls } from './listener-tls.ts'
 import { variableOf } from '../settings/names.ts'
 import type { Settings } from '../settings/schema.ts'
+import type { ListenerTls } from './listener-tls.ts'
 
 /** Everything that listens on the network. */
 interface Listeners {

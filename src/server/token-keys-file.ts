@@ -1,8 +1,8 @@
 import { readSetting } from '../authentication.ts'
-import { followFiles } from './follow-files.ts'
 import type { Log } from '../log/log.ts'
 import type { Repeating } from '../repository/repeat.ts'
 import type { Settings } from '../settings/schema.ts'
+import { followFiles } from './follow-files.ts'
 
 /**
  * The file with the keys of an external token service.

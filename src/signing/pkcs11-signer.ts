@@ -3,8 +3,8 @@ import type { Gun } from '../tuf/gun.ts'
 import type { Role } from '../tuf/role.ts'
 import { Pkcs11Process } from './pkcs11-process.ts'
 import { isReference } from './pkcs11-reference.ts'
-import type { TokenSigner } from './routed-signer.ts'
 import type { TokenSettings } from './pkcs11-token.ts'
+import type { TokenSigner } from './routed-signer.ts'
 import { isTypable, readSecretFile, secretIn } from './secret-file.ts'
 import {
   algorithmFor,

@@ -1,11 +1,11 @@
 import { TrustError } from '../errors.ts'
 import type { AnchorFile } from './anchor.ts'
 import type { Database } from './database/database.ts'
+import type { Records } from './database/records.ts'
 import { decodeFormat, type Format } from './encoding.ts'
 import { OTHER_ANCHOR_HINT, REPAIR_HINT, UNSIGNED_ANCHOR_HINT } from './hints.ts'
 import { EMPTY_TAIL, entryTail, hexSha256, parseEntry, type Tail } from './journal.ts'
 import { formatKey, journalKey, rangeOfKind } from './keyspace.ts'
-import type { Records } from './database/records.ts'
 
 /** What must be so of a database before anything is served from it; `audit/` looks at all of it. */
 

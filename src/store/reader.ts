@@ -1,8 +1,10 @@
 import { damageIn, TrustError } from '../errors.ts'
-import { SERVER, type Gun } from '../tuf/gun.ts'
 import { LimitedMap } from '../memory/limited-map.ts'
 import { ownText } from '../memory/own-bytes.ts'
+import { SERVER, type Gun } from '../tuf/gun.ts'
 import type { Role } from '../tuf/role.ts'
+import { openRecord, stampOf } from './database/record.ts'
+import type { Records } from './database/records.ts'
 import { decodeDocument, decodeHead, decodeKeys, decodeOwner, decodeValue, type PackedDocument } from './encoding.ts'
 import { readJournal } from './journal-reader.ts'
 import {
@@ -23,9 +25,7 @@ import {
 } from './keyspace.ts'
 import { unpack } from './packing.ts'
 import { Recall } from './recall.ts'
-import { openRecord, stampOf } from './database/record.ts'
 import { RecordedNames } from './recorded-names.ts'
-import type { Records } from './database/records.ts'
 import type { Head, KeyOwner, RecordKind, Store, StoredKey } from './store.ts'
 import type { Writes } from './writes.ts'
 

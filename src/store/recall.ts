@@ -1,6 +1,6 @@
 import { LimitedMap } from '../memory/limited-map.ts'
-import type { Records } from './database/records.ts'
 import { openRecord } from './database/record.ts'
+import type { Records } from './database/records.ts'
 
 /** Decoded records that each `Recall` keeps at most. */
 const RECALLED_MAX = 1_000

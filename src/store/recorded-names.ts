@@ -1,10 +1,10 @@
 import { setImmediate } from 'node:timers/promises'
 import { damageIn } from '../errors.ts'
 import { SERVER } from '../tuf/gun.ts'
+import type { Records } from './database/records.ts'
 import { AT_ONCE } from './in-turns.ts'
 import { readEntry } from './journal-reader.ts'
 import { historyKey } from './keyspace.ts'
-import type { Records } from './database/records.ts'
 import type { JournalEntry, Recorded, RecordKind } from './store.ts'
 
 /**

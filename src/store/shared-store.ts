@@ -1,5 +1,5 @@
-import { Database } from './database/database.ts'
 import { CommitPacker, type PackedCommit } from './commit/packed-commit.ts'
+import { Database } from './database/database.ts'
 import { readerOver } from './reader.ts'
 import type { Store } from './store.ts'
 import type { Writes } from './writes.ts'

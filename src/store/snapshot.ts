@@ -3,11 +3,11 @@ import type { Anchor } from './anchor.ts'
 import { damagedFiles, hasTrap, type Damage } from './database/damaged-files.ts'
 import type { Database } from './database/database.ts'
 import { disarmed } from './database/disarm.ts'
+import { openRecord } from './database/record.ts'
+import type { Records } from './database/records.ts'
 import { parseEntry } from './journal.ts'
 import { rangeOfKind } from './keyspace.ts'
 import { readerOver, type StoreReader } from './reader.ts'
-import { openRecord } from './database/record.ts'
-import type { Records } from './database/records.ts'
 import { Writes } from './writes.ts'
 
 /** A store as it was at one moment. */

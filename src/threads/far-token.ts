@@ -1,5 +1,3 @@
-import type { Gun } from '../tuf/gun.ts'
-import type { Role } from '../tuf/role.ts'
 import { isReference } from '../signing/pkcs11-reference.ts'
 import type { TokenSigner } from '../signing/routed-signer.ts'
 import {
@@ -10,6 +8,8 @@ import {
   type RawSignature,
   type SignerReadiness,
 } from '../signing/signer.ts'
+import type { Gun } from '../tuf/gun.ts'
+import type { Role } from '../tuf/role.ts'
 import type { Line } from './line.ts'
 import type { MainAnswers } from './messages.ts'
 

@@ -1,5 +1,5 @@
-import type { Json, JsonObject } from './json.ts'
 import { JsonScanner, QUOTE } from './json-scanner.ts'
+import type { Json, JsonObject } from './json.ts'
 import { Reread, type ReadMember, type ReadMembers } from './reread.ts'
 
 /** Objects and lists inside one another. */

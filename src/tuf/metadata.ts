@@ -3,7 +3,6 @@ import { ownBytes } from '../memory/own-bytes.ts'
 import { canonicalBytes } from './canonical.ts'
 import { checksumsBeside, checksumsOf, type Checksums } from './checksum.ts'
 import type { JsonObject } from './json.ts'
-import { parseSigned } from './parse-json.ts'
 import {
   bytesOf,
   integerOf,
@@ -14,6 +13,7 @@ import {
   textOf,
   type Fail,
 } from './members.ts'
+import { parseSigned } from './parse-json.ts'
 import type { ReadMembers } from './reread.ts'
 import { isTargetsRole, type Role } from './role.ts'
 import { goTime, parseTime } from './time.ts'

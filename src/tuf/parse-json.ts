@@ -1,8 +1,8 @@
 import { isAscii, isUtf8 } from 'node:buffer'
 import { JsonReader } from './json-reader.ts'
 import { malformed } from './json-scanner.ts'
-import type { ReadMembers } from './reread.ts'
 import type { Json } from './json.ts'
+import type { ReadMembers } from './reread.ts'
 
 /**
  * Parse JSON so strictly that no two readers can disagree on what it says (wire spec §12, §19.10, §19.12).

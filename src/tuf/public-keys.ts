@@ -1,7 +1,7 @@
 import type { Json } from './json.ts'
 import { keyId, type PublicKey } from './key.ts'
-import { canVerify } from './signature.ts'
 import { bytesOf, objectOf, objectOrEmpty, refuseControls, refuseVariants, textOf, type Fail } from './members.ts'
+import { canVerify } from './signature.ts'
 
 /** Keys in one document; a root grows by one certificate a rotation. */
 const KEYS_MAX = 1_000

@@ -2,8 +2,8 @@ import { refuse } from '../errors.ts'
 import { once } from '../memory/once.ts'
 import { certificateBegins, rootLeaf } from './certificate.ts'
 import type { Gun } from './gun.ts'
-import type { PublicKey } from './key.ts'
 import type { JsonObject } from './json.ts'
+import type { PublicKey } from './key.ts'
 import {
   integerOf,
   listOf,

@@ -1,7 +1,7 @@
 import type { StagedRootRow } from '../../admin/root-answers.ts'
 import { rootOf, type SigningNeed, type StagedRootDescription } from '../../repository/roots/staged.ts'
-import { canonicalKeyId } from '../../tuf/key.ts'
 import { typed } from '../../tuf/gun.ts'
+import { canonicalKeyId } from '../../tuf/key.ts'
 import { BASE_ROLES } from '../../tuf/role.ts'
 import { formatTime } from '../../tuf/time.ts'
 import { whoseText, type KnownRootKey } from '../known-root-keys.ts'

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import type { Log } from '../../log/log.ts'
 import { TrustError } from '../../errors.ts'
+import type { Log } from '../../log/log.ts'
 import type { ClientAddresses } from '../client-address.ts'
 import { wireErrorOf } from '../errors.ts'
 import type { AdminContext } from './state.ts'

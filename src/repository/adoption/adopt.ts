@@ -6,15 +6,15 @@ import { parseRoot } from '../../tuf/root.ts'
 import { parseSnapshot } from '../../tuf/snapshot.ts'
 import { change } from '../change.ts'
 import { highestOf, newDocument, stateOf } from '../compose.ts'
-import { holdsRole } from '../sign-role.ts'
 import { roleChanges } from '../role-changes.ts'
-import { signedHere } from '../signed-here.ts'
 import { withoutStagedRoot } from '../roots/staged.ts'
+import { holdsRole } from '../sign-role.ts'
+import { signedHere } from '../signed-here.ts'
 import { tagChanges } from '../tag-changes.ts'
 import type { Trust } from '../trust.ts'
 import { lookAt, refuseKeysOfOthers, type Seen } from './check.ts'
-import { lostRoots, mustBeAhead } from './order.ts'
 import { readOffered, type ForeignDocument, type Offered } from './offer.ts'
+import { lostRoots, mustBeAhead } from './order.ts'
 
 /** What was taken over. */
 export interface Adopted extends Seen {

@@ -5,8 +5,8 @@ import { canonicalKeyId } from '../../tuf/key.ts'
 import type { RoleKeys } from '../../tuf/threshold.ts'
 import { allGuns } from '../all-guns.ts'
 import { currentRoot } from '../current.ts'
-import { rootOf, stagedRoot, stagedRoots } from './staged.ts'
 import type { Readable } from '../trust.ts'
+import { rootOf, stagedRoot, stagedRoots } from './staged.ts'
 
 /** A repository whose root in force, or the root of it that waits for signatures, names a root key. */
 interface RootKeyUse {

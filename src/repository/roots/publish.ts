@@ -10,8 +10,8 @@ import { composeSigned } from '../compose-signed.ts'
 import { loadCurrent } from '../current.ts'
 import { nextTargets, TARGETS_LIFE } from '../renew-targets.ts'
 import { signRole, type Signed } from '../sign-role.ts'
-import { describeStagedRoot, rootOf, withoutStagedRoot } from './staged.ts'
 import type { Trust } from '../trust.ts'
+import { describeStagedRoot, rootOf, withoutStagedRoot } from './staged.ts'
 
 /**
  * Make the staged root current, and with it what must be signed anew: targets whose key it changes, snapshot and

@@ -7,8 +7,8 @@ import type { RoleKeys } from '../../tuf/threshold.ts'
 import { rootCertificatesEnd } from '../expiry.ts'
 import { holdsRole } from '../sign-role.ts'
 import { signedHere, takeOverCommand } from '../signed-here.ts'
-import { isStaged, rootOf, signStagedCommand, stagedRoot } from './staged.ts'
 import type { Readable } from '../trust.ts'
+import { isStaged, rootOf, signStagedCommand, stagedRoot } from './staged.ts'
 
 /** Where root keys are that have a name here, by key id. */
 export type RootKeyPlaces = ReadonlyMap<string, 'sealed here' | 'offline'>

@@ -1,16 +1,16 @@
+import { matchesGun } from '../../tuf/certificate.ts'
 import { typed, type Gun } from '../../tuf/gun.ts'
 import { canonicalKeyId } from '../../tuf/key.ts'
-import { matchesGun } from '../../tuf/certificate.ts'
-import { certificatesOf } from '../../tuf/x509.ts'
 import type { BaseRole } from '../../tuf/role.ts'
 import { aliveFrom, isAlive, rootKeys, type Root } from '../../tuf/root.ts'
 import { formatTime } from '../../tuf/time.ts'
-import { inOrder } from './rotated-roles.ts'
-import { cachedRoots, storedRoots, type CachedRoot } from './cached.ts'
+import { certificatesOf } from '../../tuf/x509.ts'
 import { holdsRole } from '../sign-role.ts'
 import { signedHere, takeOverCommand } from '../signed-here.ts'
-import { stagedRoot } from './staged.ts'
 import type { Readable } from '../trust.ts'
+import { cachedRoots, storedRoots, type CachedRoot } from './cached.ts'
+import { inOrder } from './rotated-roles.ts'
+import { stagedRoot } from './staged.ts'
 
 /** What a rotation would do, before anything is done. */
 export interface RotationPlan {

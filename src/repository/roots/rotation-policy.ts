@@ -5,12 +5,12 @@ import type { Root } from '../../tuf/root.ts'
 import { allGuns } from '../all-guns.ts'
 import { SERVER_ACTOR } from '../change.ts'
 import { currentRoot } from '../current.ts'
+import { heldKeys } from '../sign-role.ts'
+import type { Readable, Trust } from '../trust.ts'
 import { prepareRotation } from './prepare.ts'
 import { inOrder, newKeysText } from './rotated-roles.ts'
-import { heldKeys } from '../sign-role.ts'
 import { stageRoot } from './stage.ts'
 import { stagedRoot } from './staged.ts'
-import type { Readable, Trust } from '../trust.ts'
 
 /** A role that the server signs. */
 interface HeldRoleAge {

@@ -7,6 +7,7 @@ import { rootKeys } from '../../tuf/root.ts'
 import { verifySignature } from '../../tuf/signature.ts'
 import { change, type Draft } from '../change.ts'
 import { currentRoot } from '../current.ts'
+import type { Trust } from '../trust.ts'
 import {
   descriptionOf,
   notStaged,
@@ -17,7 +18,6 @@ import {
   type StagedRoot,
   type StagedRootDescription,
 } from './staged.ts'
-import type { Trust } from '../trust.ts'
 
 /**
  * Put a root aside until it is signed.

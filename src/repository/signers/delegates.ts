@@ -11,10 +11,10 @@ import { composeSigned } from '../compose-signed.ts'
 import { recallCurrent } from '../current.ts'
 import { nextTargets } from '../renew-targets.ts'
 import { signRole } from '../sign-role.ts'
+import type { Trust } from '../trust.ts'
 import { signedReleases } from './signed-releases.ts'
 import { findSigner, signerKeys, signerRole } from './signers.ts'
 import { targetsSigning } from './signing-roles.ts'
-import type { Trust } from '../trust.ts'
 
 const OWNERS_WAY = 'its owner does it: docker trust signer, notary delegation'
 

@@ -11,9 +11,9 @@ import { composeSigned } from '../compose-signed.ts'
 import { recallCurrent } from '../current.ts'
 import { TARGETS_LIFE, targetsAreDue } from '../renew-targets.ts'
 import { signRole, type Signed } from '../sign-role.ts'
+import type { Trust } from '../trust.ts'
 import { findSigner } from './signers.ts'
 import { signingRoles, type Signing } from './signing-roles.ts'
-import type { Trust } from '../trust.ts'
 
 /** Which tags are to be signed, and which no more, by whom, and under which conditions. */
 export interface SignRequest extends TargetsEdit {

@@ -9,8 +9,8 @@ import type { RoleKeys } from '../../tuf/threshold.ts'
 import { recallCurrent } from '../current.ts'
 import { heldKeys, holdsRole, mustHold, type HeldKey } from '../sign-role.ts'
 import { notSignedHere, signedHere } from '../signed-here.ts'
-import { findSigner, signerKeys, signerRole } from './signers.ts'
 import type { Trust } from '../trust.ts'
+import { findSigner, signerKeys, signerRole } from './signers.ts'
 
 /** Delegations that are signed at once, a document with all tags for each; docker makes two. */
 const SIGNINGS_MAX = 8

@@ -2,12 +2,12 @@ import { damageIn } from '../../errors.ts'
 import type { Gun } from '../../tuf/gun.ts'
 import type { Role } from '../../tuf/role.ts'
 import { encodeHead } from '../encoding.ts'
-import type { ExpectedRecords } from './expected-records.ts'
 import { inTurns } from '../in-turns.ts'
 import { hexSha256 } from '../journal.ts'
 import { documentKey, dueKey, headKey, keysKey, ownerKey, versionKey } from '../keyspace.ts'
 import type { StoreReader } from '../reader.ts'
 import type { JournalEntry } from '../store.ts'
+import type { ExpectedRecords } from './expected-records.ts'
 
 /** A document as the journal names it. */
 export interface NamedDocument {

@@ -1,19 +1,19 @@
 import { setImmediate } from 'node:timers/promises'
 import { damageIn, TrustError } from '../../errors.ts'
 import { SERVER, type Gun } from '../../tuf/gun.ts'
-import { Account, checkAccount } from './account.ts'
 import type { Anchor } from '../anchor.ts'
-import { Values, type Value } from './books.ts'
+import { openRecord } from '../database/record.ts'
 import { encodeValue } from '../encoding.ts'
-import { ExpectedRecords } from './expected-records.ts'
 import { inTurns } from '../in-turns.ts'
 import { entriesAt, entriesFrom } from '../journal-reader.ts'
 import { entryBytes, EMPTY_TAIL, hexSha256 } from '../journal.ts'
 import { formatKey, historyKey, journalKey, nameOf, parseKey, recordKey } from '../keyspace.ts'
-import { openRecord } from '../database/record.ts'
 import type { StoreReader } from '../reader.ts'
 import type { StoreSnapshot } from '../snapshot.ts'
 import type { RecordKind } from '../store.ts'
+import { Account, checkAccount } from './account.ts'
+import { Values, type Value } from './books.ts'
+import { ExpectedRecords } from './expected-records.ts'
 
 /** Something that is not as it must be. */
 export interface Finding {

@@ -1,6 +1,6 @@
 import type { Gun } from '../../tuf/gun.ts'
-import { Account } from './account.ts'
 import type { JournalEntry } from '../store.ts'
+import { Account } from './account.ts'
 
 /** What the journal says of one record beside the metadata: a user, a token … */
 export type Value = JournalEntry['records'][number] & {

@@ -1,6 +1,7 @@
 import { TrustError } from '../../errors.ts'
 import type { Gun } from '../../tuf/gun.ts'
 import type { Write } from '../database/database.ts'
+import type { Records } from '../database/records.ts'
 import {
   decodeKeys,
   decodeOwner,
@@ -23,9 +24,8 @@ import {
   recordKey,
   versionKey,
 } from '../keyspace.ts'
-import type { PackedCommit, PackedNewDocument } from './packed-commit.ts'
-import type { Records } from '../database/records.ts'
 import type { Head, JournalEntry, KeyOwner, StoredKey, StoredRecord } from '../store.ts'
+import type { PackedCommit, PackedNewDocument } from './packed-commit.ts'
 
 /**
  * Commits on their way into one disk write. Each is checked against the database as it will be after the ones before

@@ -2,13 +2,13 @@ import { setImmediate } from 'node:timers/promises'
 import { messageOf, TrustError } from '../../errors.ts'
 import type { Gun } from '../../tuf/gun.ts'
 import type { AnchorFile } from '../anchor.ts'
-import { Batch } from './batch.ts'
 import type { Database } from '../database/database.ts'
 import type { Tail } from '../journal.ts'
-import type { PackedCommit } from './packed-commit.ts'
-import { keepTrying, reopen, type OtherHandles } from './reopen.ts'
 import type { Head } from '../store.ts'
 import { Writes } from '../writes.ts'
+import { Batch } from './batch.ts'
+import type { PackedCommit } from './packed-commit.ts'
+import { keepTrying, reopen, type OtherHandles } from './reopen.ts'
 
 /** Commits that may share one disk write. */
 const GROUP_MAX = 256

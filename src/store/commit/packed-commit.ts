@@ -1,10 +1,10 @@
 import { unlessDamaged } from '../../errors.ts'
-import type { Gun } from '../../tuf/gun.ts'
 import { LimitedMap } from '../../memory/limited-map.ts'
+import type { Gun } from '../../tuf/gun.ts'
+import type { Records } from '../database/records.ts'
 import { decodeDocument } from '../encoding.ts'
 import { documentKey, rangeOf } from '../keyspace.ts'
 import { pack, PACK_MIN_BYTES, type Base, type Packed } from '../packing.ts'
-import type { Records } from '../database/records.ts'
 import type { Commit, Head, NewDocument } from '../store.ts'
 
 /** A document as it will be stored. */

@@ -1,8 +1,8 @@
 import { open } from 'node:fs/promises'
 import { TrustError } from '../../errors.ts'
-import { lookAtTables, type Damage } from './damaged-files.ts'
 import { REPAIR_HINT } from '../hints.ts'
 import { UNREADABLE } from '../leveldb/table-file.ts'
+import { lookAtTables, type Damage } from './damaged-files.ts'
 
 /**
  * Mark what may end the process that reads it, so that LevelDB says that it cannot read that, and all else can be read. Also

@@ -1,6 +1,6 @@
-import type { Gun } from '../../tuf/gun.ts'
-import { LimitedMap } from '../../memory/limited-map.ts'
 import { unlessDamaged } from '../../errors.ts'
+import { LimitedMap } from '../../memory/limited-map.ts'
+import type { Gun } from '../../tuf/gun.ts'
 import type { NamedDocument } from '../audit/account.ts'
 import { decodeDocument, encodeDocument, type PackedDocument } from '../encoding.ts'
 import { hexSha256 } from '../journal.ts'

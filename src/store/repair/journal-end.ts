@@ -1,9 +1,9 @@
 import { TrustError } from '../../errors.ts'
 import type { Anchor } from '../anchor.ts'
+import type { Records } from '../database/records.ts'
 import { readFormat } from '../intact.ts'
 import { EMPTY_TAIL, hexSha256, parseEntry } from '../journal.ts'
 import { formatKey, journalKey } from '../keyspace.ts'
-import type { Records } from '../database/records.ts'
 import { wholeIn, type Found, type Sources } from './sources.ts'
 import type { Survey } from './survey.ts'
 

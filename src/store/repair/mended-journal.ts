@@ -2,8 +2,8 @@ import { TrustError } from '../../errors.ts'
 import type { Anchor } from '../anchor.ts'
 import { hexSha256, parseEntry } from '../journal.ts'
 import { journalKey } from '../keyspace.ts'
-import type { Found, Sources } from './sources.ts'
 import type { JournalEntry } from '../store.ts'
+import type { Found, Sources } from './sources.ts'
 
 /** What nothing else is repaired without. */
 const REFUSED =

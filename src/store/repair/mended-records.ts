@@ -3,7 +3,6 @@ import type { Gun } from '../../tuf/gun.ts'
 import type { Role } from '../../tuf/role.ts'
 import type { Account, NamedDocument, NamedKey } from '../audit/account.ts'
 import type { Books, Value } from '../audit/books.ts'
-import { DocumentBytes } from './document-bytes.ts'
 import { decodeHead, decodeKeys, encodeHead, encodeKeys, encodeOwner, encodeText } from '../encoding.ts'
 import { hexSha256 } from '../journal.ts'
 import {
@@ -17,10 +16,11 @@ import {
   recordKey,
   versionKey,
 } from '../keyspace.ts'
+import type { Head, JournalEntry } from '../store.ts'
+import { DocumentBytes } from './document-bytes.ts'
 import type { LostEntries } from './lost-entries.ts'
 import type { MendedJournal } from './mended-journal.ts'
 import type { Found } from './sources.ts'
-import type { Head, JournalEntry } from '../store.ts'
 import type { Survey } from './survey.ts'
 
 /** A record that the journal says must be there; not found: it cannot be had. */

@@ -1,8 +1,8 @@
 import { damageIn, unlessDamaged } from '../../errors.ts'
-import { unflipped } from './flipped-bit.ts'
-import { hexSha256 } from '../journal.ts'
 import { openRecord, RECORD_DIGEST_BYTES } from '../database/record.ts'
 import type { Records } from '../database/records.ts'
+import { hexSha256 } from '../journal.ts'
+import { unflipped } from './flipped-bit.ts'
 import { walkAround } from './view.ts'
 
 /**

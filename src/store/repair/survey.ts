@@ -1,6 +1,6 @@
 import type { Gun } from '../../tuf/gun.ts'
-import { parseKey } from '../keyspace.ts'
 import type { Records } from '../database/records.ts'
+import { parseKey } from '../keyspace.ts'
 import { Sources } from './sources.ts'
 
 /** What a walk over a damaged database comes by, before anything is asked for by its key. */

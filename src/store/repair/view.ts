@@ -2,13 +2,13 @@ import { access, constants, mkdtemp, readdir, rm, symlink, writeFile } from 'nod
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { damageIn, fileError, TrustError } from '../../errors.ts'
-import { isTable, listedTables } from '../leveldb/table-list.ts'
-import { isLog } from '../leveldb/write-ahead-log.ts'
 import { mustHaveCurrent } from '../database/open-level.ts'
 import { Records } from '../database/records.ts'
+import { isTable, listedTables } from '../leveldb/table-list.ts'
+import { isLog } from '../leveldb/write-ahead-log.ts'
 import { withItsDamage } from './log-file.ts'
-import { readableBytes } from './readable-bytes.ts'
 import { withoutTraps } from './mended-table.ts'
+import { readableBytes } from './readable-bytes.ts'
 import { openViewLevel } from './view-level.ts'
 
 /** What a database held when it was looked at. To be closed: it has a directory of its own. */
