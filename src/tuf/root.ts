@@ -117,6 +117,9 @@ export function isAlive(root: Root, gun: Gun, now: number): boolean {
   return distinctKeys(keys.values()) >= threshold
 }
 
+/** Beginnings that are looked at, the earliest: publishers choose how many there are, and a look reads all keys of root. */
+const BEGINNINGS_MAX = 8
+
 /**
  * When a root is alive whose certificates begin later: the clock was ahead when they were made. Milliseconds since 1970;
  * undefined for one that is alive now, or never more.
@@ -126,8 +129,8 @@ export function isAlive(root: Root, gun: Gun, now: number): boolean {
 export function aliveFrom(root: Root, gun: Gun, now: number): number | undefined {
   if (isAlive(root, gun, now)) return undefined
   const begins = [...root.roles.root.keys.values()].flatMap((key) => certificateBegins(key) ?? [])
-  const later = begins.filter((time) => time > now).toSorted((one, other) => one - other)
-  return later.find((time) => isAlive(root, gun, time))
+  const later = new Set(begins.filter((time) => time > now).toSorted((one, other) => one - other))
+  return [...later].slice(0, BEGINNINGS_MAX).find((time) => isAlive(root, gun, time))
 }
 
 /**
