@@ -2,7 +2,8 @@ import { z } from 'zod'
 import { adopt } from '../repository/adoption/adopt.ts'
 import { parseRole } from '../tuf/role.ts'
 import { count, keyId, list, texts, time } from './answers.ts'
-import { gunInput, operation } from './operation.ts'
+import { gunInput } from './inputs.ts'
+import { operation } from './operation.ts'
 
 /** Documents of one repository: roots, and what is current. */
 const DOCUMENTS_MAX = 2_000

@@ -5,13 +5,18 @@ import { entriesFrom, type DamagedEntry } from '../store/journal-reader.ts'
 import type { JournalEntry } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
 import { list } from './answers.ts'
+import { digestInput, hexOf, patternInput } from './inputs.ts'
 import { damagedEntry, journalEntry } from './journal-answers.ts'
-import { digestInput, hexOf, operation, patternInput } from './operation.ts'
+import { operation } from './operation.ts'
 
 /** Entries that one request looks at; the answer says where the next one goes on. */
 const LOOKED_AT_MAX = 2_000
 /** Changes of tags in one answer, after which it ends as well: one entry may tell of ten thousand. */
 const CHANGES_MAX = 50_000
+/** Entries in one answer. */
+const ENTRIES_MAX = 1_000
+/** Characters of whom an external token service names, with what is before it. */
+const ACTOR_MAX_LENGTH = 600
 /** As the journal names them: a name alone would find nothing, and say that nothing was done. */
 const ACTOR = /^(?:anonymous|local|server|(?:user|token|certificate|external):.+)$/
 
@@ -29,7 +34,7 @@ export const auditJournal = operation({
   action: 'admin',
   input: z.strictObject({
     gun: patternInput.optional(),
-    actor: z.string().max(600).regex(ACTOR, 'write it as in user:alice, token:ci, local').optional(),
+    actor: z.string().max(ACTOR_MAX_LENGTH).regex(ACTOR, 'write it as in user:alice, token:ci, local').optional(),
     kind: z.enum(['publish', 'renew', 'key', 'delete', 'record', 'clock']).optional(),
     digest: digestInput.optional(),
     key: z.string().regex(KEY, 'write 8 to 64 hex digits of its id').optional(),
@@ -37,7 +42,7 @@ export const auditJournal = operation({
     until: time.optional(),
     before: z.coerce.number().int().min(1).optional().meta({ description: 'newest first, from before this number' }),
     after: z.coerce.number().int().min(0).optional().meta({ description: 'oldest first, from after this number' }),
-    limit: z.coerce.number().int().min(1).max(1_000).default(100),
+    limit: z.coerce.number().int().min(1).max(ENTRIES_MAX).default(100),
   }),
   answer: () =>
     z.object({

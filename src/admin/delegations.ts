@@ -2,14 +2,13 @@ import { z } from 'zod'
 import { addDelegate, removeDelegate } from '../repository/signers/delegates.ts'
 import { readPublicKey } from '../tuf/public-key-file.ts'
 import { keyId, list, texts } from './answers.ts'
-import { gunInput, operation } from './operation.ts'
+import { KEY_MAX_LENGTH, gunInput, someName } from './inputs.ts'
+import { operation } from './operation.ts'
 
 /** Keys of one delegate in one call: an old and a new one, or a handful of machines. */
 const KEYS_MAX = 16
-/** Characters of one: a certificate of RSA 16384 is the longest. */
-const KEY_MAX_LENGTH = 16_384
 
-const name = z.string().min(1).max(100).meta({ description: 'the signer\'s: a-z, 0-9, "_", "-"' })
+const name = someName.meta({ description: 'the signer\'s: a-z, 0-9, "_", "-"' })
 
 const delegated = z.lazy(() =>
   z

@@ -9,6 +9,8 @@ import { operation, type World } from './operation.ts'
 import { adviceFor } from './what-to-do.ts'
 
 const DAY = 86_400_000
+/** A hundred years: everything. */
+const DAYS_MAX = 36_500
 
 /** One line of `expiry`. */
 const expiryRow = z.lazy(() =>
@@ -32,8 +34,8 @@ export const showExpiry = operation({
     days: z.coerce
       .number()
       .min(0)
-      .max(36_500)
-      .default(36_500)
+      .max(DAYS_MAX)
+      .default(DAYS_MAX)
       .meta({ description: 'only what ends within so many days' }),
   }),
   answer: () => list(expiryRow),

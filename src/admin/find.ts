@@ -7,7 +7,8 @@ import { inTurns } from '../store/in-turns.ts'
 import type { JournalEntry, Store } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
 import { list, time } from './answers.ts'
-import { digestInput, hexOf, operation, type World } from './operation.ts'
+import { digestInput, hexOf } from './inputs.ts'
+import { operation, type World } from './operation.ts'
 
 /** Where a digest is signed, or was. */
 const sighting = z.lazy(() =>

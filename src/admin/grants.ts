@@ -1,10 +1,9 @@
 import { z } from 'zod'
 import { covers, formatGrant, GRANTS_MAX } from '../access/grant.ts'
 import { ACTIONS, type Grant, type Identity } from '../access/permission.ts'
-import { parseName } from '../access/user.ts'
 import { TrustError } from '../errors.ts'
 import { list } from './answers.ts'
-import { patternInput } from './operation.ts'
+import { patternInput } from './inputs.ts'
 
 /** What users and tokens may do, as operations take it. */
 export const grantsInput = z
@@ -27,12 +26,6 @@ export const grantsAnswer = z.lazy(() =>
       .meta({ id: 'Grant' }),
   ),
 )
-
-/** The name of a user or token. */
-export const nameInput = z
-  .string()
-  .transform((text) => parseName(text))
-  .meta({ description: 'a-z, 0-9, ".", "_", "-", "@", "$", "+"' })
 
 /** Nobody can give what they may not do themselves. @throws TrustError FORBIDDEN */
 export function mustCover(giver: Identity, grants: readonly Grant[]): void {

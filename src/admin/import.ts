@@ -3,7 +3,8 @@ import { TrustError } from '../errors.ts'
 import { importKey } from '../repository/import-key.ts'
 import { parseRole, type SignedRole } from '../tuf/role.ts'
 import { keyId as keyIdAnswer } from './answers.ts'
-import { gunInput, operation } from './operation.ts'
+import { gunInput } from './inputs.ts'
+import { operation } from './operation.ts'
 
 const base64 = z.string().regex(/^[A-Za-z0-9+/]+={0,2}$/, 'must be standard base64')
 

@@ -1,5 +1,4 @@
-import { z } from 'zod'
-import { parsePattern } from '../access/grant.ts'
+import type { z } from 'zod'
 import type { Action } from '../access/permission.ts'
 import { TrustError } from '../errors.ts'
 import { plainIssue } from '../plain-issues.ts'
@@ -9,7 +8,6 @@ import type { Trust } from '../repository/trust.ts'
 import type { Signer } from '../signing/signer.ts'
 import type { Copied } from '../store/level-store.ts'
 import type { Actor } from '../store/store.ts'
-import { parseGun } from '../tuf/gun.ts'
 
 /** What operations work on. */
 export interface World {
@@ -103,24 +101,4 @@ export function parsed<Schema extends z.ZodObject>(
   )
   const text = mistakes.join('; ')
   throw new TrustError('INVALID_PARAMETERS', text.length <= MISTAKES_MAX ? text : `${text.slice(0, MISTAKES_MAX)}…`)
-}
-
-/** The name of a repository, checked. @throws TrustError INVALID_GUN */
-export const gunInput = z
-  .string()
-  .meta({ description: 'name of a repository, docker.io/acme/app say' })
-  .transform((text) => parseGun(text))
-
-/** A pattern of repositories, checked. @throws TrustError INVALID_PARAMETERS */
-export const patternInput = z
-  .string()
-  .meta({ description: 'docker.io/acme/app, docker.io/acme/*, or *' })
-  .transform((text) => parsePattern(text))
-
-/** The digest of a manifest. */
-export const digestInput = z.string().regex(/^sha256:[0-9a-f]{64}$/, 'write it as in sha256:0123…')
-
-/** As metadata and journal name it: hex. */
-export function hexOf(digest: string): string {
-  return digest.slice('sha256:'.length)
 }

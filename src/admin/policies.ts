@@ -7,10 +7,13 @@ import { findRecords } from '../store/found-records.ts'
 import type { Store } from '../store/store.ts'
 import { done, texts } from './answers.ts'
 import { LOST, rulesOf, tagPolicy, type TagPolicy } from './enforce-policies.ts'
-import { operation, patternInput } from './operation.ts'
+import { patternInput } from './inputs.ts'
+import { operation } from './operation.ts'
 import { rows, rowsOf } from './rows.ts'
 
 const RULES_MAX = 100
+/** A year, minutes. */
+const CHECKED_WITHIN_MAX = 525_600
 const subject = z
   .string()
   .regex(/^(signer|user|token|certificate):[a-z0-9][a-z0-9._@$+-]{0,99}$/, 'write it as in signer:ci or user:alice')
@@ -22,7 +25,7 @@ const ruleInput = z.strictObject({
     .refine((text) => text.split('*').length <= 9, 'at most eight *')
     .default('*'),
   move: z.boolean().default(false),
-  checkedWithinMinutes: z.number().positive().max(525_600).nullable().default(null),
+  checkedWithinMinutes: z.number().positive().max(CHECKED_WITHIN_MAX).nullable().default(null),
 })
 
 export const listPolicies = operation({

@@ -4,7 +4,7 @@ import { changeRecords } from '../repository/change.ts'
 import { rootKeyUses } from '../repository/roots/key-uses.ts'
 import { typed } from '../tuf/gun.ts'
 import { done, texts } from './answers.ts'
-import { nameInput } from './grants.ts'
+import { nameInput } from './inputs.ts'
 import { operation, type World } from './operation.ts'
 import { allRootKeys, noSuchRootKey, type RootKey } from './root-keys.ts'
 

@@ -5,10 +5,12 @@ import type { RootKeyPlaces } from '../repository/roots/renewal.ts'
 import { rootKeyId } from '../signing/root-key.ts'
 import { findRecords, type FoundRecords } from '../store/found-records.ts'
 import { keyId, milliseconds } from './answers.ts'
-import { nameInput } from './grants.ts'
+import { keyText, nameInput } from './inputs.ts'
 import { operation, type World } from './operation.ts'
 import { rows, rowsOf } from './rows.ts'
 
+/** Characters of a repository's name, or of a prefix and `*`. */
+const COMMON_NAME_MAX_LENGTH = 256
 /** Characters of a sealed key and of a public one. */
 const TEXT_MAX = 4096
 
@@ -64,7 +66,7 @@ export const saveRootKey = operation({
     name: nameInput,
     public: z.base64().max(TEXT_MAX).meta({ description: 'SubjectPublicKeyInfo of a P-256 key' }),
     sealed: sealedKey.nullable().optional(),
-    certificates: z.record(z.string().max(256), z.base64().max(16_384)).default({}),
+    certificates: z.record(z.string().max(COMMON_NAME_MAX_LENGTH), keyText).default({}),
   }),
   answer: () => rootKey,
   async run({ trust }, { name, public: publicKey, sealed, certificates }, actor) {

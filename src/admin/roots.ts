@@ -15,22 +15,35 @@ import { describeStagedRoot, stagedRoot, stagedRoots } from '../repository/roots
 import type { Trust } from '../repository/trust.ts'
 import type { Head } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
-import { BASE_ROLES, type BaseRole } from '../tuf/role.ts'
+import { BASE_ROLES, type BaseRole, type HeldRole } from '../tuf/role.ts'
 import { count, done, list } from './answers.ts'
-import { gunInput, operation, patternInput } from './operation.ts'
+import { gunInput, keyText, patternInput, someName } from './inputs.ts'
+import { operation } from './operation.ts'
 import { damagedRepository } from './repository-answers.ts'
 import { rotationPlan, stagedRootAnswer, stagedRootRow } from './root-answers.ts'
+
+const HELD_ROLES = ['targets', 'snapshot', 'timestamp'] as const satisfies readonly HeldRole[]
+/** Of one repository: as many people do not sign together. */
+const ROOT_KEYS_MAX = 16
+/** Brought in one call: each key signs for each of its certificates. */
+const SIGNATURES_MAX = 64
 
 /** Which root keys there are from now on. */
 const authority = {
   certificates: z
-    .array(z.base64().max(16_384))
+    .array(keyText)
     .min(1)
-    .max(16)
+    .max(ROOT_KEYS_MAX)
     .meta({ description: 'certificates of the root keys, PEM in base64, as root names them' }),
-  threshold: z.number().int().min(1).max(16).default(1).meta({ description: 'how many root keys must sign' }),
+  threshold: z
+    .number()
+    .int()
+    .min(1)
+    .max(ROOT_KEYS_MAX)
+    .default(1)
+    .meta({ description: 'how many root keys must sign' }),
 }
-const heldRoles = z.array(z.enum(['targets', 'snapshot', 'timestamp'])).max(3)
+const heldRoles = z.array(z.enum(HELD_ROLES)).max(HELD_ROLES.length)
 
 const changeInput = z.discriminatedUnion('what', [
   z.strictObject({ what: z.literal('create'), ...authority }),
@@ -49,7 +62,7 @@ type RootChange = z.output<typeof changeInput>
 /** In a query a list of one is no list. */
 const rolesInput = z.preprocess(
   (roles: BaseRole | readonly BaseRole[]) => (typeof roles === 'string' ? [roles] : roles),
-  z.array(z.enum(BASE_ROLES)).min(1).max(4).meta({ description: 'each as a parameter of its own' }),
+  z.array(z.enum(BASE_ROLES)).min(1).max(BASE_ROLES.length).meta({ description: 'each as a parameter of its own' }),
 )
 
 export const stageNextRoot = operation({
@@ -110,9 +123,7 @@ export const signRoot = operation({
   action: 'rotate',
   input: z.strictObject({
     gun: gunInput,
-    signatures: z
-      .array(z.strictObject({ keyid: z.string().max(64), method: z.string().max(64), sig: z.base64().max(4096) }))
-      .max(64),
+    signatures: z.array(z.strictObject({ keyid: someName, method: someName, sig: keyText })).max(SIGNATURES_MAX),
   }),
   answer: () => stagedRootAnswer,
   run: ({ trust }, { gun, signatures }, actor) => signStagedRoot(trust, gun, signatures, actor),

@@ -14,6 +14,7 @@ import { findRecords } from '../store/found-records.ts'
 import { typed, type Gun } from '../tuf/gun.ts'
 import { encodePem } from '../tuf/pem.ts'
 import { done, keyId, list, milliseconds, texts } from './answers.ts'
+import { someName } from './inputs.ts'
 import { operation, type World } from './operation.ts'
 import { rows, rowsOf } from './rows.ts'
 
@@ -34,7 +35,7 @@ const signerRow = z.lazy(() =>
 )
 export type SignerRow = z.output<typeof signerRow>
 
-const input = z.strictObject({ name: z.string().min(1).max(100).meta({ description: 'a-z, 0-9, "_", "-"' }) })
+const input = z.strictObject({ name: someName.meta({ description: 'a-z, 0-9, "_", "-"' }) })
 
 export const listSigners = operation({
   name: 'signer.list',

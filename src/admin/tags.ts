@@ -9,11 +9,16 @@ import type { Gun } from '../tuf/gun.ts'
 import type { TargetsEdit } from '../tuf/targets-edit.ts'
 import { texts, list } from './answers.ts'
 import { permitBy } from './enforce-policies.ts'
-import { digestInput, gunInput, hexOf, operation, type World } from './operation.ts'
+import { digestInput, gunInput, hexOf, someName } from './inputs.ts'
+import { operation, type World } from './operation.ts'
 import { describedTag } from './repository-answers.ts'
 
 /** Tags in one call. */
 const TAGS_MAX = 10_000
+/** Characters of what a publisher may have called a tag. */
+const TARGET_MAX_LENGTH = 1024
+/** Characters; a checksum has 64. */
+const ETAG_MAX_LENGTH = 100
 
 const tag = z
   .string()
@@ -29,9 +34,9 @@ const size = z
   .min(1)
   .max(2 ** 40)
   .meta({ description: 'bytes of the manifest' })
-const signer = z.string().max(100).optional().meta({ description: 'signer to sign as, in a repository of others' })
+const signer = someName.optional().meta({ description: 'signer to sign as, in a repository of others' })
 const checkedAt = z.iso.datetime().optional().meta({ description: 'when the manifest was seen in the registry' })
-const ifMatch = z.string().max(100).optional().meta({ description: 'etag that the tags must still have' })
+const ifMatch = z.string().max(ETAG_MAX_LENGTH).optional().meta({ description: 'etag that the tags must still have' })
 
 const etag = z.string().meta({ description: 'for If-Match; empty: nothing is signed yet' })
 /** What became of tags that were to be signed, or signed no more. */
@@ -90,7 +95,7 @@ export const removeTag = operation({
   path: '/repositories/:gun/tags/:tag',
   summary: 'Sign one tag no more.',
   action: 'sign',
-  input: z.strictObject({ gun: gunInput, tag: z.string().min(1).max(1024), as: signer, ifMatch }),
+  input: z.strictObject({ gun: gunInput, tag: z.string().min(1).max(TARGET_MAX_LENGTH), as: signer, ifMatch }),
   answer: () => changedTags,
   run: (world, { gun, tag: name, ...rest }, actor) => changeTags(world, gun, { set: [], remove: [name] }, rest, actor),
 })
@@ -104,7 +109,7 @@ export const signManyTags = operation({
   input: z.strictObject({
     gun: gunInput,
     set: z.array(z.strictObject({ tag, digest, size })).max(TAGS_MAX).default([]),
-    remove: z.array(z.string().min(1).max(1024)).max(TAGS_MAX).default([]),
+    remove: z.array(z.string().min(1).max(TARGET_MAX_LENGTH)).max(TAGS_MAX).default([]),
     as: signer,
     checkedAt,
     ifMatch,

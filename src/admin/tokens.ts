@@ -8,7 +8,8 @@ import { changeRecords } from '../repository/change.ts'
 import type { FoundRecords } from '../store/found-records.ts'
 import type { Actor } from '../store/store.ts'
 import { milliseconds } from './answers.ts'
-import { grantsAnswer, grantsInput, mustCover, nameInput } from './grants.ts'
+import { grantsAnswer, grantsInput, mustCover } from './grants.ts'
+import { nameInput, someName } from './inputs.ts'
 import { operation, type World } from './operation.ts'
 import { rows, rowsOf } from './rows.ts'
 import { roomForToken } from './tokens-of-one.ts'
@@ -103,7 +104,7 @@ export const revokeToken = operation({
   path: '/tokens/:token',
   summary: 'Make an API token useless, at once and for ever.',
   action: 'own',
-  input: z.strictObject({ token: z.string().min(1).max(100).meta({ description: 'its id or its name' }) }),
+  input: z.strictObject({ token: someName.meta({ description: 'its id or its name' }) }),
   answer: () => tokenRow,
   async run(world, { token: wanted }, actor) {
     let revoked: ApiToken | undefined

@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import { auditJournal } from '../admin/audit.ts'
-import { hexOf } from '../admin/operation.ts'
+import { hexOf } from '../admin/inputs.ts'
 import type { RoleChange } from '../store/changes.ts'
 import type { DamagedEntry } from '../store/journal-reader.ts'
 import type { JournalEntry } from '../store/store.ts'

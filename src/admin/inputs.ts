@@ -1,0 +1,43 @@
+import { z } from 'zod'
+import { parsePattern } from '../access/grant.ts'
+import { parseName } from '../access/user.ts'
+import { parseGun } from '../tuf/gun.ts'
+
+/* What the schemas of inputs are made of. Lengths are of characters: what is longer is none of what it should be. */
+
+/** Of a name or an id that is looked up as it comes. */
+const NAME_MAX_LENGTH = 100
+/** Of a key or certificate in base64: a certificate of RSA 16384 is the longest. */
+export const KEY_MAX_LENGTH = 16_384
+
+/** The name of a repository, checked. @throws TrustError INVALID_GUN */
+export const gunInput = z
+  .string()
+  .meta({ description: 'name of a repository, docker.io/acme/app say' })
+  .transform((text) => parseGun(text))
+
+/** A pattern of repositories, checked. @throws TrustError INVALID_PARAMETERS */
+export const patternInput = z
+  .string()
+  .meta({ description: 'docker.io/acme/app, docker.io/acme/*, or *' })
+  .transform((text) => parsePattern(text))
+
+/** The digest of a manifest. */
+export const digestInput = z.string().regex(/^sha256:[0-9a-f]{64}$/, 'write it as in sha256:0123…')
+
+/** As metadata and journal name it: hex. */
+export function hexOf(digest: string): string {
+  return digest.slice('sha256:'.length)
+}
+
+/** The name of a user or token. */
+export const nameInput = z
+  .string()
+  .transform((text) => parseName(text))
+  .meta({ description: 'a-z, 0-9, ".", "_", "-", "@", "$", "+"' })
+
+/** A name or an id of which it is said whether there is one. */
+export const someName = z.string().min(1).max(NAME_MAX_LENGTH)
+
+/** A key or certificate, in base64. */
+export const keyText = z.base64().max(KEY_MAX_LENGTH)
