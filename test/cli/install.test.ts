@@ -79,7 +79,7 @@ test('./scripts/test where the optional package could not be built: what needs i
     const { stdout } = await promisify(execFile)(place('clone', 'scripts', 'test'), { env: { ...process.env, CI } })
     return stdout.split('\n').filter((line) => !line.startsWith('skipping the tests with real clients'))
   }
-  const all = 'node --preserve-symlinks --test --test-concurrency=2 test/**/*.test.ts'
+  const all = 'node --preserve-symlinks --test --test-concurrency=3 test/**/*.test.ts'
   assert.deepEqual(await lines(), [
     'skipping types, and the lint that needs them: pkcs11js could not be built here (see docs/CUSTODY.md)',
     'oxlint --deny-warnings src test scripts',
