@@ -1,7 +1,7 @@
 import { matches } from './access/permission.ts'
 import type { Settings } from './settings/schema.ts'
 import type { Keys } from './signing/keys-directory.ts'
-import { Pkcs11Signer } from './signing/pkcs11-signer.ts'
+import { Pkcs11Signer } from './signing/pkcs11/signer.ts'
 import { RoutedSigner, type TokenSigner } from './signing/routed-signer.ts'
 import { isDelegation, type Role } from './tuf/role.ts'
 

@@ -6,7 +6,7 @@ import { serverNames } from './settings/server-names.ts'
 import { usesTls } from './settings/uses-tls.ts'
 import { createKeysDirectory, hasKeys, openKeysDirectory, type Keys } from './signing/keys-directory.ts'
 import { sizeOf } from './signing/secret-file.ts'
-import { ensureTlsIdentity } from './signing/tls-identity.ts'
+import { ensureTlsIdentity } from './signing/tls/identity.ts'
 import { makeStore } from './store/make-store.ts'
 import { whenUnlocked, type Waiting } from './store/when-unlocked.ts'
 

@@ -11,7 +11,7 @@ import type { Settings } from './settings/schema.ts'
 import { usesTls } from './settings/uses-tls.ts'
 import { mustBeWhole } from './signing/keys-directory.ts'
 import type { RoutedSigner } from './signing/routed-signer.ts'
-import { tlsFiles } from './signing/tls-identity.ts'
+import { tlsFiles } from './signing/tls/identity.ts'
 import type { LevelStore } from './store/level-store.ts'
 
 const DAY = 86_400_000

@@ -2,7 +2,7 @@ import { join, resolve } from 'node:path'
 import type { Running } from '../main.ts'
 import type { Settings } from '../settings/schema.ts'
 import { isEverywhere } from '../settings/server-names.ts'
-import { tlsFiles } from '../signing/tls-identity.ts'
+import { tlsFiles } from '../signing/tls/identity.ts'
 import { typed } from '../tuf/gun.ts'
 
 /**

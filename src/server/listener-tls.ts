@@ -8,8 +8,8 @@ import type { Settings } from '../settings/schema.ts'
 import { serverNames } from '../settings/server-names.ts'
 import { usesTls } from '../settings/uses-tls.ts'
 import { isOpenToAll } from '../signing/secret-file.ts'
-import { renewServerCertificate, tlsFiles } from '../signing/tls-identity.ts'
-import { loadTls } from '../signing/tls-load.ts'
+import { renewServerCertificate, tlsFiles } from '../signing/tls/identity.ts'
+import { loadTls } from '../signing/tls/load.ts'
 import { followFiles } from './follow-files.ts'
 
 /** What is needed to listen, read before anything is opened. */

@@ -10,7 +10,7 @@ import { keepMadeKey } from '../tuf/signature.ts'
 import { p256SpkiIn, spkiOf } from '../tuf/spki.ts'
 import { pkcs8Of, privateKeyOf } from './ed25519.ts'
 import type { Keyring } from './keyring.ts'
-import { isReference } from './pkcs11-reference.ts'
+import { isReference } from './pkcs11/reference.ts'
 import {
   algorithmFor,
   type KeyAlgorithm,

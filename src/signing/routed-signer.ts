@@ -2,7 +2,7 @@ import { TrustError } from '../errors.ts'
 import type { Gun } from '../tuf/gun.ts'
 import type { Role } from '../tuf/role.ts'
 import type { FileSigner } from './file-signer.ts'
-import { isReference } from './pkcs11-reference.ts'
+import { isReference } from './pkcs11/reference.ts'
 import type { KeyOwner, NewKey, RawSignature, Signer, SignerReadiness } from './signer.ts'
 
 /** A signer whose keys are in a token: `Pkcs11Signer`, or another thread that has it. */

@@ -1,4 +1,4 @@
-import { isReference } from '../signing/pkcs11-reference.ts'
+import { isReference } from '../signing/pkcs11/reference.ts'
 import type { TokenSigner } from '../signing/routed-signer.ts'
 import {
   algorithmFor,

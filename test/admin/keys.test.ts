@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { listKeys } from '../../src/admin/repositories.ts'
-import { encodeReference } from '../../src/signing/pkcs11-reference.ts'
+import { encodeReference } from '../../src/signing/pkcs11/reference.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
 import { openLocalTrust, TEST_ACTOR } from '../support/local-trust.ts'
 import { worldOf } from '../support/people.ts'

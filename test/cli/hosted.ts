@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { createLog } from '../../src/log/log.ts'
 import { serve } from '../../src/main.ts'
 import type { Settings } from '../../src/settings/schema.ts'
-import { tlsFiles } from '../../src/signing/tls-identity.ts'
+import { tlsFiles } from '../../src/signing/tls/identity.ts'
 import type { Endpoint } from '../support/exchange.ts'
 
 /** A server in the process of the test. */

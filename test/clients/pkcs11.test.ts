@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import type { SettingsInput } from '../../src/settings/schema.ts'
-import { isReference } from '../../src/signing/pkcs11-reference.ts'
+import { isReference } from '../../src/signing/pkcs11/reference.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
 import { exchange } from '../support/exchange.ts'
 import { skipWithoutToken, SoftToken } from '../support/soft-token.ts'

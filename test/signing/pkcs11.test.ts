@@ -6,8 +6,8 @@ import { after, before, describe, test, type TestContext } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import type * as Pkcs11 from 'pkcs11js'
 import { TrustError } from '../../src/errors.ts'
-import { encodeReference, tokenIdOf } from '../../src/signing/pkcs11-reference.ts'
-import { Pkcs11Signer } from '../../src/signing/pkcs11-signer.ts'
+import { encodeReference, tokenIdOf } from '../../src/signing/pkcs11/reference.ts'
+import { Pkcs11Signer } from '../../src/signing/pkcs11/signer.ts'
 import type { KeyOwner, NewKey } from '../../src/signing/signer.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
 import { keyId } from '../../src/tuf/key.ts'
@@ -42,7 +42,7 @@ async function children(): Promise<number[]> {
     .split(' ')
     .map(async (pid) => ({ pid, command: await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '') }))
   return (await Promise.all(commands)).flatMap(({ pid, command }) =>
-    command.includes('pkcs11-child') ? [Number(pid)] : [],
+    command.includes('pkcs11/child') ? [Number(pid)] : [],
   )
 }
 
@@ -276,7 +276,7 @@ describe('PKCS#11', { skip }, () => {
     await writeFile(join(place, 'package.json'), '{"type": "module"}')
     await writeFile(
       join(place, 'program.ts'),
-      `import { Pkcs11Signer } from './src/signing/pkcs11-signer.ts'
+      `import { Pkcs11Signer } from './src/signing/pkcs11/signer.ts'
       const signer = new Pkcs11Signer(${JSON.stringify(token.settings)})
       await signer.start().catch((error) => console.log(error.code, error.message))
       await signer.close()`,
@@ -306,7 +306,7 @@ describe('PKCS#11', { skip }, () => {
       program,
       `import { rename } from 'node:fs/promises'
       import { setTimeout as pause } from 'node:timers/promises'
-      import { Pkcs11Signer } from ${JSON.stringify(join(import.meta.dirname, '../../src/signing/pkcs11-signer.ts'))}
+      import { Pkcs11Signer } from ${JSON.stringify(join(import.meta.dirname, '../../src/signing/pkcs11/signer.ts'))}
       const signer = new Pkcs11Signer(${JSON.stringify(token.with({ pinFile }))})
       const start = () => signer.start().catch((error) => console.log(error.code, error.message))
       await start()

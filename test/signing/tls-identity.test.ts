@@ -3,7 +3,7 @@ import { generateKeyPairSync, X509Certificate } from 'node:crypto'
 import { copyFile, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
-import { renewServerCertificate, tlsFiles } from '../../src/signing/tls-identity.ts'
+import { renewServerCertificate, tlsFiles } from '../../src/signing/tls/identity.ts'
 import { issueCertificate } from '../support/certificate.ts'
 import { startTestServer, type TestServer } from '../support/server.ts'
 

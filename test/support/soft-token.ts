@@ -2,7 +2,7 @@ import { constants, existsSync } from 'node:fs'
 import { mkdir, mkdtemp, open, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Pkcs11Settings } from '../../src/signing/pkcs11-signer.ts'
+import type { Pkcs11Settings } from '../../src/signing/pkcs11/signer.ts'
 import { runProgram, skipWithout, succeeded } from '../clients/support/tools.ts'
 
 const LIBRARY = '/usr/lib/softhsm/libsofthsm2.so'

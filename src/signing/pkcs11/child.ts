@@ -1,10 +1,10 @@
 import type * as Pkcs11 from 'pkcs11js'
-import { failureOf, TrustError, type Failure } from '../errors.ts'
-import type { Gun } from '../tuf/gun.ts'
-import type { Role } from '../tuf/role.ts'
-import { Pkcs11Keys } from './pkcs11-keys.ts'
-import { Pkcs11Token, type TokenSettings } from './pkcs11-token.ts'
-import type { KeyAlgorithm, KeyOwner, NewKey, RawSignature } from './signer.ts'
+import { failureOf, TrustError, type Failure } from '../../errors.ts'
+import type { Gun } from '../../tuf/gun.ts'
+import type { Role } from '../../tuf/role.ts'
+import type { KeyAlgorithm, KeyOwner, NewKey, RawSignature } from '../signer.ts'
+import { Pkcs11Keys } from './keys.ts'
+import { Pkcs11Token, type TokenSettings } from './token.ts'
 
 /**
  * The process that speaks to the token. Calls of a PKCS#11 library block, some for as long as the network to the token

@@ -1,5 +1,5 @@
 import type * as Pkcs11 from 'pkcs11js'
-import { messageOf, TrustError } from '../errors.ts'
+import { messageOf, TrustError } from '../../errors.ts'
 
 /** Which token, and how to open it. */
 export interface TokenSettings {

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto'
-import type { KeyOwner } from './signer.ts'
+import type { KeyOwner } from '../signer.ts'
 
 /**
  * What the store keeps of a key that lives in a token: where it is, nothing secret. It is not authenticated, and need

@@ -3,9 +3,9 @@ import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { isIP } from 'node:net'
 import { dirname, join } from 'node:path'
-import { TrustError } from '../errors.ts'
-import { makeSecretDirectory, writeFileAtomically } from './secret-file.ts'
-import { AHEAD, loadTls, readTls } from './tls-load.ts'
+import { TrustError } from '../../errors.ts'
+import { makeSecretDirectory, writeFileAtomically } from '../secret-file.ts'
+import { AHEAD, loadTls, readTls } from './load.ts'
 
 /** Files of an identity that was made here. */
 interface TlsFiles {
@@ -43,7 +43,7 @@ export async function ensureTlsIdentity(
   await makeSecretDirectory(join(keysDirectory, 'tls'))
   const made: string[] = []
   if (!existsSync(files.ca)) {
-    const { makeCa } = await import('./tls-issue.ts')
+    const { makeCa } = await import('./issue.ts')
     const ca = await makeCa(now)
     await writeFileAtomically(files.caKey, ca.key, 0o600)
     await writeFileAtomically(files.ca, ca.cert, 0o644)
@@ -117,7 +117,7 @@ function isFor(certificate: X509Certificate, host: string): boolean {
 async function issue(files: TlsFiles, ca: string, hosts: readonly string[], now: number): Promise<void> {
   const caKey = await readTls(files.caKey, putBack(files))
   // The X.509 library is loaded only when there is something to issue: starts are quicker without it.
-  const { caSigningKey, makeServer } = await import('./tls-issue.ts')
+  const { caSigningKey, makeServer } = await import('./issue.ts')
   if (parsed(ca) === undefined) throw unusable(files.ca, files)
   const signingKey = await caSigningKey(caKey).catch((cause: unknown) => {
     throw unusable(files.caKey, files, cause)

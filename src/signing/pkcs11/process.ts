@@ -1,11 +1,11 @@
 import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { errorOf, TrustError } from '../errors.ts'
-import type { Question, Reply, TokenCalls } from './pkcs11-child.ts'
-import type { TokenSettings } from './pkcs11-token.ts'
-import type { SignerReadiness } from './signer.ts'
+import { errorOf, TrustError } from '../../errors.ts'
+import type { SignerReadiness } from '../signer.ts'
+import type { Question, Reply, TokenCalls } from './child.ts'
+import type { TokenSettings } from './token.ts'
 
-const PROGRAM = new URL('./pkcs11-child.ts', import.meta.url)
+const PROGRAM = new URL('./child.ts', import.meta.url)
 /** Milliseconds that it may take to end when nothing is left to do. */
 const END_LIMIT = 1_000
 /** What says that the token cannot be used now, by whomever. */
@@ -17,7 +17,7 @@ interface Waiting {
 }
 
 /**
- * The other end of `pkcs11-child.ts`: starts it with the first call, ends it when it hangs, and starts it again when it
+ * The other end of `child.ts`: starts it with the first call, ends it when it hangs, and starts it again when it
  * is gone. Knows whether the token can be used, from the last answer.
  */
 export class Pkcs11Process {

@@ -1,7 +1,7 @@
 import { createPrivateKey, webcrypto } from 'node:crypto'
 import { isIP } from 'node:net'
 import { hostname } from 'node:os'
-import { x509Library } from './x509-library.ts'
+import { x509Library } from '../x509-library.ts'
 
 /** PEM texts, as Node's TLS takes them. */
 export interface TlsIdentity {

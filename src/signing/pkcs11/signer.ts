@@ -1,11 +1,8 @@
-import { TrustError } from '../errors.ts'
-import type { Gun } from '../tuf/gun.ts'
-import type { Role } from '../tuf/role.ts'
-import { Pkcs11Process } from './pkcs11-process.ts'
-import { isReference } from './pkcs11-reference.ts'
-import type { TokenSettings } from './pkcs11-token.ts'
-import type { TokenSigner } from './routed-signer.ts'
-import { isTypable, readSecretFile, secretIn } from './secret-file.ts'
+import { TrustError } from '../../errors.ts'
+import type { Gun } from '../../tuf/gun.ts'
+import type { Role } from '../../tuf/role.ts'
+import type { TokenSigner } from '../routed-signer.ts'
+import { isTypable, readSecretFile, secretIn } from '../secret-file.ts'
 import {
   algorithmFor,
   type KeyAlgorithm,
@@ -13,7 +10,10 @@ import {
   type NewKey,
   type RawSignature,
   type SignerReadiness,
-} from './signer.ts'
+} from '../signer.ts'
+import { Pkcs11Process } from './process.ts'
+import { isReference } from './reference.ts'
+import type { TokenSettings } from './token.ts'
 
 /** Where the token is, and what is made there. */
 export interface Pkcs11Settings extends Omit<TokenSettings, 'pin'> {

@@ -1,6 +1,6 @@
 import type * as Pkcs11 from 'pkcs11js'
-import type { Connection } from './pkcs11-token.ts'
-import type { KeyAlgorithm } from './signer.ts'
+import type { KeyAlgorithm } from '../signer.ts'
+import type { Connection } from './token.ts'
 
 /** Objects of a token: how key pairs are made, named, found and used there. Whose they are is not known here. */
 

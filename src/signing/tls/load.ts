@@ -1,8 +1,8 @@
 import { createPrivateKey, createPublicKey, sign, verify, X509Certificate, type KeyObject } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { createSecureContext } from 'node:tls'
-import { fileError, TrustError } from '../errors.ts'
-import type { TlsIdentity } from './tls-issue.ts'
+import { fileError, TrustError } from '../../errors.ts'
+import type { TlsIdentity } from './issue.ts'
 
 /** How far ahead a certificate may begin, milliseconds: a day, clocks differ. One that begins later is of a wrong clock. */
 export const AHEAD = 86_400_000
