@@ -208,6 +208,16 @@ test('over what has ended no client can sign: the server does, or the key of a d
   assert.deepEqual(namesOf(await clientOf(here).update()), ['targets v1'])
 })
 
+test('targets that have ended are signed with the root that gives the server the snapshot key, where it has theirs', async (t) => {
+  const here = await localTrustFor(t, NOW)
+  const owner = await TrustWorld.create({ gun: APP, now: NOW, serverKeys: localKeys(here.trust, APP) })
+  await publishOn(here, owner.parts('root', 'targets'))
+  here.clock.now += 4 * 365 * DAY
+  await importFor(here, 'targets', owner.signers.get('targets')![0]!)
+  await takeOver({ here, owner })
+  assert.deepEqual(namesOf(await clientOf(here).update()), ['targets v1'])
+})
+
 test('what a signer signs, or an imported key, waits for the snapshot key where the publisher has that', async (t) => {
   const now = Date.parse('2026-11-24T08:00:00.000Z')
   const here = await localTrustFor(t, now)

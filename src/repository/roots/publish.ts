@@ -8,7 +8,7 @@ import { formatTime } from '../../tuf/time.ts'
 import { change } from '../change.ts'
 import { composeSigned } from '../compose-signed.ts'
 import { loadCurrent } from '../current.ts'
-import { nextTargets, TARGETS_LIFE } from '../renew-targets.ts'
+import { nextTargets, renewedTargets, TARGETS_LIFE } from '../renew-targets.ts'
 import { signRole, type Signed } from '../sign-role.ts'
 import type { Trust } from '../trust.ts'
 import { describeStagedRoot, rootOf, withoutStagedRoot } from './staged.ts'
@@ -39,7 +39,7 @@ export async function publishStagedRoot(trust: Trust, gun: Gun, actor: Actor): P
   return version
 }
 
-/** Empty ones for a new repository; the current ones, signed anew, where root names other keys for them. */
+/** Empty ones for a new repository; the current ones, signed anew, where root names other keys for them, or when they are due. */
 async function signedTargets(
   trust: Trust,
   gun: Gun,
@@ -49,7 +49,10 @@ async function signedTargets(
 ): Promise<Signed | undefined> {
   const current = head && loadCurrent(trust, gun, head, 'targets')
   const named = root.roles.targets
-  if (current !== undefined && countSigners(current, named, unsound) >= named.threshold) return undefined
+  if (head !== undefined && current !== undefined && countSigners(current, named, unsound) >= named.threshold) {
+    // Over targets that have ended no client publishes: where the server can sign them at last, they do not wait.
+    return renewedTargets(trust, gun, head, root, now)
+  }
   return signRole(trust, gun, 'targets', named, current === undefined ? noTargets(now) : nextTargets(current, now))
 }
 
