@@ -91,8 +91,9 @@ async function renewedBelow(
   when: When,
   damage: readonly Damage[],
 ): Promise<Below> {
-  // A read waits for what it needs, and for no more.
-  const targets = when === 'due' ? await renewedTargets(trust, gun, head, root, now) : undefined
+  // A read waits for what it needs, and for no more: after years without a server targets have ended too.
+  const isNeeded = when === 'due' || (head.roles['targets']?.expires ?? Infinity) < now
+  const targets = isNeeded ? await renewedTargets(trust, gun, head, root, now) : undefined
   const isDamaged = damage.some(({ role }) => role === 'snapshot')
   try {
     const isWanted = targets !== undefined || isDamaged || snapshotIsDue(trust, gun, head, now, when)

@@ -216,6 +216,9 @@ test('targets that have ended are signed with the root that gives the server the
   await importFor(here, 'targets', owner.signers.get('targets')![0]!)
   await takeOver({ here, owner })
   assert.deepEqual(namesOf(await clientOf(here).update()), ['targets v1'])
+  // Years without a server: who reads first comes before the first round of renewals.
+  here.clock.now += 4 * 365 * DAY
+  assert.deepEqual(namesOf(await clientOf(here).update()), ['targets v1'])
 })
 
 test('what a signer signs, or an imported key, waits for the snapshot key where the publisher has that', async (t) => {
