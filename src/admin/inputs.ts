@@ -7,7 +7,7 @@ import { parseGun } from '../tuf/gun.ts'
 
 /** Of a name or an id that is looked up as it comes. */
 const NAME_MAX_LENGTH = 100
-/** Of a key or certificate in base64: a certificate of RSA 16384 is the longest. */
+/** Of a key or certificate as text: a certificate of RSA 16384 is the longest. */
 export const KEY_MAX_LENGTH = 16_384
 
 /** The name of a repository, checked. @throws TrustError INVALID_GUN */

@@ -27,6 +27,8 @@ const HELD_ROLES = ['targets', 'snapshot', 'timestamp'] as const satisfies reado
 const ROOT_KEYS_MAX = 16
 /** Brought in one call: each key signs for each of its certificates. */
 const SIGNATURES_MAX = 64
+/** Characters of one, in base64. */
+const SIGNATURE_MAX_LENGTH = 4096
 
 /** Which root keys there are from now on. */
 const authority = {
@@ -123,7 +125,9 @@ export const signRoot = operation({
   action: 'rotate',
   input: z.strictObject({
     gun: gunInput,
-    signatures: z.array(z.strictObject({ keyid: someName, method: someName, sig: keyText })).max(SIGNATURES_MAX),
+    signatures: z
+      .array(z.strictObject({ keyid: someName, method: someName, sig: z.base64().max(SIGNATURE_MAX_LENGTH) }))
+      .max(SIGNATURES_MAX),
   }),
   answer: () => stagedRootAnswer,
   run: ({ trust }, { gun, signatures }, actor) => signStagedRoot(trust, gun, signatures, actor),

@@ -12,7 +12,7 @@ export function forTerminals(json: string): string {
   return isPlain(json) ? json : json.replace(INVISIBLE, escaped)
 }
 
-/** ASCII, of which JSON itself escapes all but one: so is nearly every line, and to look at each character takes three times as long. */
+/** ASCII, of which JSON itself escapes all but one. Nearly every line is: to look at each character takes three times as long. */
 function isPlain(json: string): boolean {
   return Buffer.byteLength(json) === json.length && !json.includes(DELETE)
 }

@@ -99,8 +99,13 @@ function need(trust: Documents, gun: Gun, head: Head, role: Role): Metadata {
 /** @param delegated all delegations: one that was removed nobody reads */
 function expiredRoles(head: Head, delegated: ReadonlySet<string>, now: number): string[] {
   const read = Object.entries(head.roles).filter(([role]) => !isDelegation(role) || delegated.has(role))
-  const expired = read.filter(([, state]) => state.expires < now)
-  return expired.map(([role, state]) => `${role} expired at ${new Date(state.expires).toISOString()}`)
+  return read.flatMap(([role]) => whyEnded(head, role, now) ?? [])
+}
+
+/** For people; undefined: it has not ended, or is not there. @param now milliseconds since 1970 */
+export function whyEnded(head: Head, role: string, now: number): string | undefined {
+  const { expires = Infinity } = head.roles[role] ?? {}
+  return expires < now ? `${role} expired at ${new Date(expires).toISOString()}` : undefined
 }
 
 /** Why clients leave a delegation out, with a warning; undefined: they read it. */

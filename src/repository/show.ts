@@ -8,13 +8,13 @@ import type { Root } from '../tuf/root.ts'
 import { parseSnapshot } from '../tuf/snapshot.ts'
 import type { Delegation } from '../tuf/targets.ts'
 import type { RoleKeys } from '../tuf/threshold.ts'
-import { notHere, rootFault } from './client-view.ts'
+import { notHere, rootFault, whyEnded } from './client-view.ts'
 import { currentRoot, loadCurrent } from './current.ts'
 import { EXPIRY_HORIZON, rootCertificatesEnd } from './expiry.ts'
 import { rootRenewal, type RootKeyPlaces } from './roots/renewal.ts'
 import { isStaged, signStagedCommand } from './roots/staged.ts'
 import { signedHere, takeOverCommand } from './signed-here.ts'
-import { signedTags, whyEnded, type SignedTag } from './signed-tags.ts'
+import { signedTags, type SignedTag } from './signed-tags.ts'
 import type { Readable } from './trust.ts'
 
 /** A key of a role, for people. */
@@ -149,9 +149,9 @@ function adoptionWarnings(
 
 function warningsOf(roles: readonly RoleDescription[], head: Head, now: number): string[] {
   return roles.flatMap(({ role, keys, threshold }) => {
-    const expired = whyEnded(head, role, now) ?? []
-    const few = keys.length < threshold ? `${role} has fewer keys than its threshold: nobody can sign it` : []
-    return [expired, few].flat()
+    const few = keys.length < threshold ? [`${role} has fewer keys than its threshold: nobody can sign it`] : []
+    const ended = whyEnded(head, role, now)
+    return ended === undefined ? few : [ended, ...few]
   })
 }
 

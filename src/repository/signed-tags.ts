@@ -5,7 +5,7 @@ import { namesUnder } from '../tuf/paths.ts'
 import type { TargetsRole } from '../tuf/role.ts'
 import type { Root } from '../tuf/root.ts'
 import { parseTargets, targetEntries, type Delegation } from '../tuf/targets.ts'
-import { rootFault, whySkipped } from './client-view.ts'
+import { rootFault, whyEnded, whySkipped } from './client-view.ts'
 import { loadCurrent } from './current.ts'
 import { holdsRole } from './sign-role.ts'
 import { signedHere } from './signed-here.ts'
@@ -53,7 +53,7 @@ export async function signedTags(trust: Readable, gun: Gun, head: Head, root: Ro
     const metadata = loadCurrent(trust, gun, head, role)
     if (metadata === undefined) return
     await setImmediate()
-    const skipped = delegation && whySkipped(metadata, delegation)
+    const skipped = above === undefined && delegation ? whySkipped(metadata, delegation) : undefined
     const unread = above ?? skipped ?? whyEnded(head, role, now)
     const isUnder = namesUnder(paths)
     let outside = 0
@@ -63,7 +63,7 @@ export async function signedTags(trust: Readable, gun: Gun, head: Head, root: Ro
       const unseen = unread ?? (isOutside ? `the paths of ${role} do not allow it` : undefined)
       tags.push({ tag: name, digest, length, role, ...(unseen === undefined ? {} : { unseen }) })
     }
-    if (above === undefined && skipped !== undefined) warnings.push(skipped)
+    if (skipped !== undefined) warnings.push(skipped)
     if (unread === undefined && outside > 0) {
       warnings.push(`clients do not see ${outside} of the tags of ${role}: its paths do not allow them`)
     }
@@ -83,10 +83,4 @@ function whyRefused(trust: Readable, gun: Gun, head: Head, root: Root, now: numb
   const read = ['root', ...(here ? [] : ['timestamp']), ...(renewed ? [] : ['snapshot'])]
   const [ended] = read.flatMap((role) => whyEnded(head, role, now) ?? [])
   return ended ?? rootFault(root, gun, now)[0]
-}
-
-/** For people; undefined: it has not ended. */
-export function whyEnded(head: Head, role: string, now: number): string | undefined {
-  const { expires = Infinity } = head.roles[role] ?? {}
-  return expires < now ? `${role} expired at ${new Date(expires).toISOString()}` : undefined
 }
