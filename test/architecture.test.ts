@@ -107,7 +107,7 @@ test('a command loads no server: it would take a third longer', () => {
     loaded.add(file)
     for (const source of sourcesOf(file)) load(source)
   }
-  load(join('cli', 'connect.ts'))
+  load(join('cli', 'connection', 'connect.ts'))
   assert.ok(loaded.has('world.ts'))
   assert.deepEqual(
     [...loaded].filter((file) => ['http', 'threads', 'main.ts'].includes(layerOf(file))),

@@ -4,7 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer } from 'node:https'
 import { join } from 'node:path'
 import { Level } from 'level'
-import { derSignature, fixedSignature } from '../../src/tuf/signature-form.ts'
+import { derSignature, fixedSignature } from '../../src/tuf/asn1/signature-form.ts'
 
 /**
  * The least that a server in Node can do for what the benchmark asks of it: Node's HTTPS server, documents in memory, one

@@ -1,4 +1,4 @@
-import { table } from '../../src/cli/print.ts'
+import { table } from '../../src/cli/terminal/print.ts'
 import { CONTENDERS, TITLES, type ContenderName } from './contender.ts'
 import type { Comparison, FigureResult, RateResult, Results } from './results.ts'
 

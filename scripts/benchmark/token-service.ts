@@ -1,7 +1,7 @@
 import { generateKeyPairSync, randomUUID, sign, type KeyObject } from 'node:crypto'
 import { promisify } from 'node:util'
 import { libtrustId } from '../../src/access/token-keys.ts'
-import { parseCertificateBundle } from '../../src/tuf/x509.ts'
+import { parseCertificateBundle } from '../../src/tuf/asn1/x509.ts'
 import { issueCertificate } from '../../test/support/certificate.ts'
 
 const HOUR = 3_600

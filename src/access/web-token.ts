@@ -1,5 +1,5 @@
-import type { Json, JsonObject } from '../tuf/json.ts'
-import { parseJson } from '../tuf/parse-json.ts'
+import type { Json, JsonObject } from '../tuf/json/json.ts'
+import { parseJson } from '../tuf/json/parse.ts'
 import type { ResourceActions } from './scope.ts'
 import { isSignedBy, type PublicTokenKey } from './token-signature.ts'
 

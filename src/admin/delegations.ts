@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { addDelegate, removeDelegate } from '../repository/signers/delegates.ts'
-import { readPublicKey } from '../tuf/public-key-file.ts'
+import { readPublicKey } from '../tuf/keys/public-key-file.ts'
 import { keyId, list, texts } from './answers.ts'
 import { KEY_MAX_LENGTH, gunInput, someName } from './inputs.ts'
 import { operation } from './operation.ts'

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { JsonObject } from '../tuf/json.ts'
+import type { JsonObject } from '../tuf/json/json.ts'
 import { BASE_ROLES } from '../tuf/role.ts'
 import { count, keyId, list, texts, time } from './answers.ts'
 

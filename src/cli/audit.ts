@@ -4,10 +4,11 @@ import { hexOf } from '../admin/inputs.ts'
 import type { RoleChange } from '../store/changes.ts'
 import type { DamagedEntry } from '../store/journal-reader.ts'
 import type { JournalEntry } from '../store/store.ts'
+import { EXIT } from './exit.ts'
 import { wholeNumber } from './options.ts'
-import { isUnread } from './output.ts'
-import { counted, print, printJson, short, visible } from './print.ts'
-import { EXIT, withConnection } from './run.ts'
+import { withConnection } from './run.ts'
+import { isUnread } from './terminal/output.ts'
+import { counted, print, printJson, short, visible } from './terminal/print.ts'
 
 interface Options {
   gun?: string

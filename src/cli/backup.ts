@@ -2,8 +2,8 @@ import { Command } from 'commander'
 import { resolve } from 'node:path'
 import { makeBackup } from '../admin/backup.ts'
 import { JSON_OPTION } from './options.ts'
-import { counted } from './print.ts'
 import { ask } from './run.ts'
+import { counted } from './terminal/print.ts'
 
 export function backupCommand(): Command {
   return new Command('backup')

@@ -1,8 +1,9 @@
 import { Command } from 'commander'
 import { checkStore } from '../admin/repositories.ts'
 import type { CheckReport } from '../repository/check.ts'
-import { counted, visible } from './print.ts'
-import { ask, EXIT } from './run.ts'
+import { EXIT } from './exit.ts'
+import { ask } from './run.ts'
+import { counted, visible } from './terminal/print.ts'
 
 export function checkCommand(): Command {
   return new Command('check')

@@ -1,8 +1,9 @@
 import { Command } from 'commander'
 import { acceptTime, showClock } from '../admin/clock.ts'
+import { EXIT } from './exit.ts'
 import { DRY_RUN_OPTION, JSON_OPTION } from './options.ts'
-import { counted } from './print.ts'
-import { ask, EXIT } from './run.ts'
+import { ask } from './run.ts'
+import { counted } from './terminal/print.ts'
 
 type Shown = Awaited<ReturnType<typeof showClock.run>>
 type Accepted = Awaited<ReturnType<typeof acceptTime.run>>

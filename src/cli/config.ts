@@ -1,9 +1,10 @@
 import { Command } from 'commander'
 import { TrustError } from '../errors.ts'
 import { describeSettings, type SettingDescription, type SettingsSources } from '../settings/load.ts'
+import { EXIT } from './exit.ts'
 import { JSON_OPTION } from './options.ts'
-import { print, printJson, table } from './print.ts'
-import { configOf, EXIT, run } from './run.ts'
+import { configOf, run } from './run.ts'
+import { print, printJson, table } from './terminal/print.ts'
 
 export function configCommand(): Command {
   return new Command('config')

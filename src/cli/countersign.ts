@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { outputFailed } from './output.ts'
+import { outputFailed } from './terminal/output.ts'
 import { programFor } from './program.ts'
 
 process.stdout.on('error', outputFailed)

@@ -1,11 +1,11 @@
 import { Command } from 'commander'
 import { addDelegation, removeDelegation } from '../admin/delegations.ts'
 import { TrustError } from '../errors.ts'
-import { readPublicKey } from '../tuf/public-key-file.ts'
+import { readPublicKey } from '../tuf/keys/public-key-file.ts'
 import { readGiven } from './given-file.ts'
 import { DRY_RUN_OPTION, JSON_OPTION } from './options.ts'
-import { withWarnings } from './print.ts'
 import { ask } from './run.ts'
+import { withWarnings } from './terminal/print.ts'
 
 const GUN = ['<gun>', 'name of a repository that the server signs'] as const
 const NAME = ['<name>', "the signer's, as docker trust inspect shows it"] as const

@@ -1,8 +1,8 @@
 import { Command } from 'commander'
 import { showExpiry } from '../admin/expiry.ts'
 import { JSON_OPTION, wholeNumber } from './options.ts'
-import { counted, table } from './print.ts'
 import { ask } from './run.ts'
+import { counted, table } from './terminal/print.ts'
 
 export function expiryCommand(): Command {
   return new Command('expiry')

@@ -1,8 +1,9 @@
 import { Command } from 'commander'
 import { findDigest, type Sighting } from '../admin/find.ts'
+import { EXIT } from './exit.ts'
 import { JSON_OPTION } from './options.ts'
-import { table, withWarnings } from './print.ts'
-import { ask, EXIT } from './run.ts'
+import { ask } from './run.ts'
+import { table, withWarnings } from './terminal/print.ts'
 
 export function findCommand(): Command {
   return new Command('find')

@@ -1,6 +1,6 @@
 import { TrustError } from '../errors.ts'
 import { parseGun, type Gun } from '../tuf/gun.ts'
-import { said, table } from './print.ts'
+import { said, table } from './terminal/print.ts'
 
 /** What to do about a root that is not published yet. */
 export const WAITING_HINT =

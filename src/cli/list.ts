@@ -2,8 +2,9 @@ import type { Command } from 'commander'
 import type { z } from 'zod'
 import type { Operation } from '../admin/operation.ts'
 import type { DamagedRow } from '../admin/rows.ts'
-import { table } from './print.ts'
-import { ask, EXIT } from './run.ts'
+import { EXIT } from './exit.ts'
+import { ask } from './run.ts'
+import { table } from './terminal/print.ts'
 
 /** In the place of what cannot be read. */
 export const DAMAGED = 'damaged: countersign check'

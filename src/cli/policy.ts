@@ -5,8 +5,8 @@ import type { DamagedRow } from '../admin/rows.ts'
 import { TrustError } from '../errors.ts'
 import { codeOfList, DAMAGED, isDamaged } from './list.ts'
 import { DRY_RUN_OPTION, JSON_OPTION } from './options.ts'
-import { table, withWarnings } from './print.ts'
 import { ask } from './run.ts'
+import { table, withWarnings } from './terminal/print.ts'
 
 interface Options {
   rule?: string[]

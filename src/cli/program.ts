@@ -1,19 +1,19 @@
 import { Command } from 'commander'
 import { readFileSync } from 'node:fs'
-import { EXIT } from './run.ts'
+import { EXIT } from './exit.ts'
 
 /** Commands by their names, each loaded when it is wanted: a server's start does not wait for what it does not need. */
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   serve: async () => (await import('./serve.ts')).serveCommand(),
   check: async () => (await import('./check.ts')).checkCommand(),
   backup: async () => (await import('./backup.ts')).backupCommand(),
-  repair: async () => (await import('./repair.ts')).repairCommand(),
-  repo: async () => (await import('./repo.ts')).repoCommand(),
-  tag: async () => (await import('./tag.ts')).tagCommand(),
+  repair: async () => (await import('./repair/repair.ts')).repairCommand(),
+  repo: async () => (await import('./repo/repo.ts')).repoCommand(),
+  tag: async () => (await import('./tag/tag.ts')).tagCommand(),
   delegation: async () => (await import('./delegation.ts')).delegationCommand(),
   signer: async () => (await import('./signer.ts')).signerCommand(),
   policy: async () => (await import('./policy.ts')).policyCommand(),
-  key: async () => (await import('./key.ts')).keyCommand(),
+  key: async () => (await import('./key/key.ts')).keyCommand(),
   root: async () => (await import('./root/root.ts')).rootCommand(),
   user: async () => (await import('./user.ts')).userCommand(),
   token: async () => (await import('./token.ts')).tokenCommand(),

@@ -4,18 +4,10 @@ import type { Operation } from '../admin/operation.ts'
 import { failureOf, TrustError } from '../errors.ts'
 import { loadSettings } from '../settings/load.ts'
 import type { Settings } from '../settings/schema.ts'
-import { connect } from './connect.ts'
-import type { Connection } from './connection.ts'
-import { print, printError, printJson } from './print.ts'
-
-/** Exit codes, for scripts. */
-export const EXIT = {
-  ok: 0,
-  /** The answer is "no": findings, no such repository, not confirmed. */
-  negative: 1,
-  /** It could not be done; `error:` says why. */
-  failed: 2,
-} as const
+import { connect } from './connection/connect.ts'
+import type { Connection } from './connection/connection.ts'
+import { EXIT } from './exit.ts'
+import { print, printError, printJson } from './terminal/print.ts'
 
 /** The file of settings that --config names. */
 export function configOf(command: Command): string | undefined {

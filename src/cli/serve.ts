@@ -2,10 +2,11 @@ import { Command } from 'commander'
 import { allUsers } from '../access/user.ts'
 import { createLog, type Log } from '../log/log.ts'
 import { serve } from '../main.ts'
+import { mustBeOwner } from './connection/owner.ts'
+import { EXIT } from './exit.ts'
 import { greetingOf } from './greeting.ts'
-import { outputIsLog } from './output.ts'
-import { mustBeOwner } from './owner.ts'
-import { EXIT, run, settingsOf } from './run.ts'
+import { run, settingsOf } from './run.ts'
+import { outputIsLog } from './terminal/output.ts'
 
 /** Exit code of a server that died of a fault of ours, after its last log line. */
 const EXIT_FAULT = 1

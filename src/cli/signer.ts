@@ -2,8 +2,8 @@ import { Command } from 'commander'
 import { deleteSigner, listSigners, makeSigner, renewSigner, showSigner, type SignerRow } from '../admin/signers.ts'
 import { list } from './list.ts'
 import { DRY_RUN_OPTION, JSON_OPTION } from './options.ts'
-import { withWarnings } from './print.ts'
 import { ask } from './run.ts'
+import { withWarnings } from './terminal/print.ts'
 
 const NAME = ['<name>', 'as owners of repositories will call it'] as const
 

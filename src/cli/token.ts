@@ -11,8 +11,8 @@ import {
 import { TrustError } from '../errors.ts'
 import { list } from './list.ts'
 import { DRY_RUN_OPTION, JSON_OPTION, wholeNumber } from './options.ts'
-import { daysLeft } from './print.ts'
 import { ask } from './run.ts'
+import { daysLeft } from './terminal/print.ts'
 import { ALLOW_HELP, grantsFrom, grantsText } from './user.ts'
 
 interface Options {

@@ -4,11 +4,11 @@ import { formatGrant, parseGrant } from '../access/grant.ts'
 import { ACTIONS, type Grant } from '../access/permission.ts'
 import { addUser, listUsers, removeUser, setPassword, setUser, type UserRow } from '../admin/users.ts'
 import { TrustError } from '../errors.ts'
-import { newSecretFrom } from './ask-secret.ts'
 import { list } from './list.ts'
 import { DRY_RUN_OPTION, JSON_OPTION } from './options.ts'
-import { counted } from './print.ts'
 import { ask } from './run.ts'
+import { newSecretFrom } from './terminal/ask-secret.ts'
+import { counted } from './terminal/print.ts'
 
 interface Options {
   allow?: string[]

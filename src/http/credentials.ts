@@ -4,7 +4,7 @@ import { TLSSocket } from 'node:tls'
 import { isUtf8 } from 'node:buffer'
 import type { Access } from '../access/access.ts'
 import type { Identity } from '../access/permission.ts'
-import { parseCertificate } from '../tuf/x509.ts'
+import { parseCertificate } from '../tuf/asn1/x509.ts'
 
 /** What a request carries in its Authorization header. */
 export type Credentials =

@@ -1,4 +1,4 @@
-import { keepConstant } from './keep-answer.ts'
+import { keepConstant } from './kept/keep-answer.ts'
 import { METRICS_TYPE } from './overview.ts'
 import type { Context, Wiring } from './state.ts'
 

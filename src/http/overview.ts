@@ -1,6 +1,6 @@
 import type { Trust } from '../repository/trust.ts'
 import { clockFault } from '../store/journal.ts'
-import { Registry } from './prometheus.ts'
+import { Registry } from './metrics/prometheus.ts'
 
 /** What is told of the whole process, whichever of its threads is asked. */
 export interface Overview {

@@ -1,5 +1,5 @@
 import type { Log } from '../log/log.ts'
-import type { RequestMetrics } from './request-metrics.ts'
+import type { RequestMetrics } from './metrics/requests.ts'
 
 /** What a request's log line says beside its status and time. */
 interface RequestFacts {

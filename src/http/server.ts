@@ -7,9 +7,9 @@ import { DEFAULT_CIPHERS } from 'node:tls'
 import { createServer as createHttpServer } from '../node-http.ts'
 import type { HttpSettings } from '../settings/schema.ts'
 import type { App } from './app.ts'
-import { Connections } from './connections.ts'
-import { inOrder } from './pipelining.ts'
-import type { Listener } from './watched.ts'
+import { Connections } from './sockets/connections.ts'
+import { inOrder } from './sockets/pipelining.ts'
+import type { Listener } from './sockets/watched.ts'
 
 /** What a TLS listener serves and asks for: PEM texts. */
 export interface TlsMaterial {

@@ -9,9 +9,9 @@ import type { Realm } from './challenge.ts'
 import type { ClientAddresses } from './client-address.ts'
 import type { Count } from './count.ts'
 import type { InFlight } from './in-flight.ts'
-import type { KeptAnswers } from './kept-answers.ts'
+import type { KeptAnswers } from './kept/kept-answers.ts'
+import type { RequestMetrics } from './metrics/requests.ts'
 import type { Overview } from './overview.ts'
-import type { RequestMetrics } from './request-metrics.ts'
 
 /** What a request carries from one middleware to the next; all of it ends in the request's log line. */
 export interface State {

@@ -1,7 +1,7 @@
 import type { Commit, Head, NewDocument, RoleState, StoredKey } from '../store/store.ts'
 import type { Checksums } from '../tuf/checksum.ts'
 import type { Gun } from '../tuf/gun.ts'
-import type { JsonObject } from '../tuf/json.ts'
+import type { JsonObject } from '../tuf/json/json.ts'
 import type { Metadata } from '../tuf/metadata.ts'
 import { isServerRole, type ServerRole } from '../tuf/role.ts'
 import type { Root } from '../tuf/root.ts'

@@ -6,7 +6,7 @@ import { parseRoot } from '../tuf/root.ts'
 import type { Draft } from './change.ts'
 import { compose } from './compose.ts'
 import { rootInForce } from './current.ts'
-import { filesOf } from './renew.ts'
+import { filesOf } from './renewal/renew.ts'
 import { signedHere } from './signed-here.ts'
 import type { Trust } from './trust.ts'
 

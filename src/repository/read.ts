@@ -4,7 +4,7 @@ import type { Gun } from '../tuf/gun.ts'
 import { isServerRole, type Role, type ServerRole } from '../tuf/role.ts'
 import { currentDocument } from './current.ts'
 import { damageTo, isMadeHere } from './damage.ts'
-import { isDue, renew } from './renew.ts'
+import { isDue, renew } from './renewal/renew.ts'
 import { signedHere } from './signed-here.ts'
 import type { Trust } from './trust.ts'
 

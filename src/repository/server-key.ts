@@ -1,7 +1,7 @@
 import { TrustError } from '../errors.ts'
 import type { Actor, StoredKey } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
-import type { PublicKey } from '../tuf/key.ts'
+import type { PublicKey } from '../tuf/keys/key.ts'
 import type { ServerRole } from '../tuf/role.ts'
 import { storedRoot } from '../tuf/root.ts'
 import { change } from './change.ts'

@@ -1,11 +1,11 @@
 import { TrustError } from '../errors.ts'
 import type { Gun } from '../tuf/gun.ts'
+import { verifyAhead } from '../tuf/keys/signature.ts'
+import type { RoleKeys } from '../tuf/keys/threshold.ts'
 import type { Metadata } from '../tuf/metadata.ts'
 import { isDelegation, parentOf } from '../tuf/role.ts'
 import { storedRoot } from '../tuf/root.ts'
-import { verifyAhead } from '../tuf/signature.ts'
 import { parseTargets } from '../tuf/targets.ts'
-import type { RoleKeys } from '../tuf/threshold.ts'
 import type { Trust } from './trust.ts'
 
 /** Signatures of one document: who signs, signs once. Others wait for the thread pool too, and so does the database. */

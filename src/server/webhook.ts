@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto'
 import { setTimeout } from 'node:timers/promises'
 import { reasonOf, TrustError, unlessDamaged } from '../errors.ts'
-import type { Metrics } from '../http/metrics.ts'
+import type { Metrics } from '../http/metrics/metrics.ts'
 import { changeRecords, SERVER_ACTOR } from '../repository/change.ts'
 import type { Ending } from '../repository/expiry.ts'
 import type { Trust } from '../repository/trust.ts'

@@ -1,4 +1,4 @@
-import { derChildren, derElements, type DerElement } from '../tuf/der.ts'
+import { derChildren, derElements, type DerElement } from '../tuf/asn1/der.ts'
 
 const SEQUENCE = 0x30
 const INTEGER = 0x02

@@ -1,5 +1,5 @@
 import { createDecipheriv, pbkdf2Sync } from 'node:crypto'
-import { derChildren, derElements, type DerElement } from '../tuf/der.ts'
+import { derChildren, derElements, type DerElement } from '../tuf/asn1/der.ts'
 import { pkcs8OfSeed } from './ed25519.ts'
 
 const SEQUENCE = 0x30

@@ -1,11 +1,11 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto'
 import { KEY_BYTES, keptOutside } from '../memory/outside-heap.ts'
-import { withoutStackTraces } from '../tuf/without-stack-traces.ts'
+import { withoutStackTraces } from '../tuf/asn1/without-stack-traces.ts'
 
 /**
  * Ed25519 by OpenSSL: the secret stays inside a KeyObject, and it is eight times as fast as @noble/ed25519, which also
  * prepares tables for 60 ms before its first signature. A test holds both against each other. What OpenSSL is lax
- * about, keys of small order, is looked at with @noble/ed25519 (`tuf/verification-key.ts`).
+ * about, keys of small order, is looked at with @noble/ed25519 (`tuf/keys/verification-key.ts`).
  */
 
 /** Bytes of a seed. */

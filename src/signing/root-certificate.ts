@@ -1,5 +1,5 @@
 import { createPublicKey, randomBytes, webcrypto, type KeyObject } from 'node:crypto'
-import type { PublicKey } from '../tuf/key.ts'
+import type { PublicKey } from '../tuf/keys/key.ts'
 import { x509Library } from './x509-library.ts'
 
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }

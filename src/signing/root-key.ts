@@ -1,6 +1,6 @@
 import { createPublicKey, generateKeyPairSync, sign, type KeyObject } from 'node:crypto'
 import { TrustError } from '../errors.ts'
-import { keyId } from '../tuf/key.ts'
+import { keyId } from '../tuf/keys/key.ts'
 import { privateKeyOf } from './ed25519.ts'
 import { deriveKey, newDerivation, PASSPHRASE_MIN_LENGTH, type PassphraseDerivation } from './key-encryption.ts'
 import { seal, unseal } from './seal.ts'

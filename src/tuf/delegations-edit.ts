@@ -1,5 +1,5 @@
-import type { JsonObject } from './json.ts'
-import { keyId, type PublicKey } from './key.ts'
+import type { JsonObject } from './json/json.ts'
+import { keyId, type PublicKey } from './keys/key.ts'
 import { RELEASES, type DelegationRole } from './role.ts'
 
 /** One entry of `delegations.roles`, as it stands in metadata whose structure was checked. */

@@ -1,5 +1,5 @@
-import { canonicalText } from './canonical.ts'
-import type { JsonObject } from './json.ts'
+import { canonicalText } from './json/canonical.ts'
+import type { JsonObject } from './json/json.ts'
 
 /** A signature as a file carries it. */
 export interface EncodedSignature {

@@ -1,6 +1,6 @@
 import type { Checksums } from './checksum.ts'
-import type { Json, JsonObject } from './json.ts'
-import { bytesOf, integerOf, objectOf, refuseUnreadableHashes, refuseVariants, type Fail } from './members.ts'
+import type { Json, JsonObject } from './json/json.ts'
+import { bytesOf, integerOf, objectOf, refuseUnreadableHashes, refuseVariants, type Fail } from './json/members.ts'
 
 /** What a snapshot or timestamp says about another document. Hashes in standard base64. */
 export interface FileMeta {

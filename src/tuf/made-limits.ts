@@ -1,6 +1,6 @@
 import { refuse } from '../errors.ts'
-import { JSON_MAX_MEMBERS } from './json-reader.ts'
-import type { Json, JsonObject } from './json.ts'
+import type { Json, JsonObject } from './json/json.ts'
+import { JSON_MAX_MEMBERS } from './json/reader.ts'
 import { SIGNATURES_MAX } from './metadata.ts'
 import { isTargetsRole, problemOf, type Role } from './role.ts'
 

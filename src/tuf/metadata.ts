@@ -1,8 +1,8 @@
 import { TrustError } from '../errors.ts'
 import { ownBytes } from '../memory/own-bytes.ts'
-import { canonicalBytes } from './canonical.ts'
 import { checksumsBeside, checksumsOf, type Checksums } from './checksum.ts'
-import type { JsonObject } from './json.ts'
+import { canonicalBytes } from './json/canonical.ts'
+import type { JsonObject } from './json/json.ts'
 import {
   bytesOf,
   integerOf,
@@ -12,9 +12,9 @@ import {
   refuseVariants,
   textOf,
   type Fail,
-} from './members.ts'
-import { parseSigned } from './parse-json.ts'
-import type { ReadMembers } from './reread.ts'
+} from './json/members.ts'
+import { parseSigned } from './json/parse.ts'
+import type { ReadMembers } from './json/reread.ts'
 import { isTargetsRole, type Role } from './role.ts'
 import { goTime, parseTime } from './time.ts'
 

@@ -1,6 +1,6 @@
-import type { JsonObject } from './json.ts'
+import type { JsonObject } from './json/json.ts'
+import type { RoleKeys } from './keys/threshold.ts'
 import { BASE_ROLES, type BaseRole } from './role.ts'
-import type { RoleKeys } from './threshold.ts'
 import { formatTime } from './time.ts'
 
 /**

@@ -1,9 +1,7 @@
 import { refuse } from '../errors.ts'
 import { once } from '../memory/once.ts'
-import { certificateBegins, rootLeaf } from './certificate.ts'
 import type { Gun } from './gun.ts'
-import type { JsonObject } from './json.ts'
-import type { PublicKey } from './key.ts'
+import type { JsonObject } from './json/json.ts'
 import {
   integerOf,
   listOf,
@@ -13,11 +11,13 @@ import {
   refuseVariants,
   textOf,
   type Fail,
-} from './members.ts'
+} from './json/members.ts'
+import { certificateBegins, rootLeaf } from './keys/certificate.ts'
+import type { PublicKey } from './keys/key.ts'
+import { parseKeys, usedKey } from './keys/public-keys.ts'
+import { countSigners, distinctKeys, type RoleKeys } from './keys/threshold.ts'
 import { checkExpiry, checkTypeAndVersion, type Metadata } from './metadata.ts'
-import { parseKeys, usedKey } from './public-keys.ts'
 import { BASE_ROLES, type BaseRole } from './role.ts'
-import { countSigners, distinctKeys, type RoleKeys } from './threshold.ts'
 
 /** A root document whose structure was checked. */
 export interface Root {

@@ -1,7 +1,7 @@
-import type { Json, JsonObject } from './json.ts'
-import { NOTHING } from './members.ts'
+import type { Json, JsonObject } from './json/json.ts'
+import { NOTHING } from './json/members.ts'
+import { sameJson } from './json/same.ts'
 import type { Metadata } from './metadata.ts'
-import { sameJson } from './same-json.ts'
 
 /** An entry of `targets` that two documents of a role have differently; undefined: one has none of this name. */
 interface TargetChange {

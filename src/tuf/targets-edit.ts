@@ -1,5 +1,5 @@
-import type { JsonObject } from './json.ts'
-import { sameJson } from './same-json.ts'
+import type { JsonObject } from './json/json.ts'
+import { sameJson } from './json/same.ts'
 import { formatTime } from './time.ts'
 
 /** A tag and the manifest that it is to name. */

@@ -1,6 +1,7 @@
 import { refuse, TrustError } from '../errors.ts'
-import { limitKeys } from './key-limit.ts'
-import type { Fail } from './members.ts'
+import type { Fail } from './json/members.ts'
+import { limitKeys } from './keys/limit.ts'
+import { checkThreshold, countSigners } from './keys/threshold.ts'
 import { checkExpiry, type Metadata } from './metadata.ts'
 import {
   isDelegation,
@@ -13,7 +14,6 @@ import {
 } from './role.ts'
 import type { Root } from './root.ts'
 import { parseTargets, type Targets } from './targets.ts'
-import { checkThreshold, countSigners } from './threshold.ts'
 
 /** targets and its delegations as they are after an update. */
 export interface TargetsTree {

@@ -1,8 +1,6 @@
 import { refuse } from '../errors.ts'
 import { once } from '../memory/once.ts'
-import { isSoundDelegationKey } from './certificate.ts'
-import type { Json, JsonObject } from './json.ts'
-import type { PublicKey } from './key.ts'
+import type { Json, JsonObject } from './json/json.ts'
 import {
   bytesOf,
   integerOf,
@@ -14,12 +12,14 @@ import {
   refuseVariants,
   textOf,
   type Fail,
-} from './members.ts'
+} from './json/members.ts'
+import { isSoundDelegationKey } from './keys/certificate.ts'
+import type { PublicKey } from './keys/key.ts'
+import { parseKeys, usedKey } from './keys/public-keys.ts'
+import { distinctKeys, type RoleKeys } from './keys/threshold.ts'
 import { checkTypeAndVersion, type Metadata } from './metadata.ts'
-import { parseKeys, usedKey } from './public-keys.ts'
 import { isDelegation, parentOf, type DelegationRole } from './role.ts'
 import { targetChanges } from './target-changes.ts'
-import { distinctKeys, type RoleKeys } from './threshold.ts'
 
 /** One entry of `delegations.roles`: who may sign which target names. */
 export interface Delegation extends RoleKeys {

@@ -1,8 +1,8 @@
 import { refuse } from '../errors.ts'
 import type { Checksums } from './checksum.ts'
 import { fileMetaOf, parseFileMeta, type FileMeta } from './file-meta.ts'
-import type { JsonObject } from './json.ts'
-import { objectOf, refuseUnknown, type Fail } from './members.ts'
+import type { JsonObject } from './json/json.ts'
+import { objectOf, refuseUnknown, type Fail } from './json/members.ts'
 import { checkTypeAndVersion, type Metadata } from './metadata.ts'
 import { formatTime } from './time.ts'
 

@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { daysLeft, printError, printJson, table, visible, withErrors, withWarnings } from '../../src/cli/print.ts'
+import {
+  daysLeft,
+  printError,
+  printJson,
+  table,
+  visible,
+  withErrors,
+  withWarnings,
+} from '../../src/cli/terminal/print.ts'
 
 describe('text for a terminal', () => {
   test('shows what would move the cursor, colour the screen or turn the direction', () => {

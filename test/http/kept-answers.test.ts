@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { TrustError } from '../../src/errors.ts'
-import { renewDue } from '../../src/repository/renew-loop.ts'
+import { renewDue } from '../../src/repository/renewal/loop.ts'
 import { alteredSigner } from '../support/altered-signer.ts'
 import { exchange, type Answer } from '../support/exchange.ts'
 import { startLocalApp, type LocalApp } from '../support/local-app.ts'

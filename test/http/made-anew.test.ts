@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { renewDue } from '../../src/repository/renew-loop.ts'
+import { renewDue } from '../../src/repository/renewal/loop.ts'
 import type { Head } from '../../src/store/store.ts'
 import { documentKey } from '../../src/store/keyspace.ts'
 import { parseGun } from '../../src/tuf/gun.ts'

@@ -5,7 +5,7 @@ import { TrustError } from '../../src/errors.ts'
 import type { ForeignDocument } from '../../src/repository/adoption/offer.ts'
 import { prepareRotation } from '../../src/repository/roots/prepare.ts'
 import { remove } from '../../src/repository/remove.ts'
-import { renewDue } from '../../src/repository/renew-loop.ts'
+import { renewDue } from '../../src/repository/renewal/loop.ts'
 import { adoptOn, clientOf, DAY, GUN, importTimestampKey, NOW, publishOn, takeOver } from '../support/adoption.ts'
 import { localKeys, openLocalTrust, TEST_ACTOR, type LocalTrust } from '../support/local-trust.ts'
 import {

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
-import { canonicalBytes, canonicalText } from '../../src/tuf/canonical.ts'
+import { canonicalBytes, canonicalText } from '../../src/tuf/json/canonical.ts'
 import { encodeMetadata } from '../../src/tuf/encode.ts'
-import type { Json, JsonObject } from '../../src/tuf/json.ts'
-import { parseJson } from '../../src/tuf/parse-json.ts'
+import type { Json, JsonObject } from '../../src/tuf/json/json.ts'
+import { parseJson } from '../../src/tuf/json/parse.ts'
 
 const text = fc.string({ unit: 'binary' })
 // oxlint-disable-next-line no-control-regex

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
 import { TrustError } from '../../src/errors.ts'
-import type { Json } from '../../src/tuf/json.ts'
-import { parseJson } from '../../src/tuf/parse-json.ts'
+import type { Json } from '../../src/tuf/json/json.ts'
+import { parseJson } from '../../src/tuf/json/parse.ts'
 
 /** The value, or undefined if it was refused; any other error is a fault. */
 function attempt(bytes: Uint8Array): { value: Json } | undefined {

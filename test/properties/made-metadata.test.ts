@@ -2,10 +2,10 @@ import assert from 'node:assert/strict'
 import { generateKeyPairSync, sign, verify } from 'node:crypto'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
-import type { JsonObject } from '../../src/tuf/json.ts'
+import type { JsonObject } from '../../src/tuf/json/json.ts'
 import { makeMetadata } from '../../src/tuf/made-metadata.ts'
 import { parseMetadata, type Metadata } from '../../src/tuf/metadata.ts'
-import { derSignature, fixedSignature } from '../../src/tuf/signature-form.ts'
+import { derSignature, fixedSignature } from '../../src/tuf/asn1/signature-form.ts'
 import { formatTime } from '../../src/tuf/time.ts'
 
 const name = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 12 }).filter((text) => text.isWellFormed())

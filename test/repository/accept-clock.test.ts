@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import { TrustError } from '../../src/errors.ts'
 import { acceptClock } from '../../src/repository/accept-clock.ts'
-import { renewDue } from '../../src/repository/renew-loop.ts'
+import { renewDue } from '../../src/repository/renewal/loop.ts'
 import type { Trust } from '../../src/repository/trust.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
 import {

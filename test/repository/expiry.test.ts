@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { TrustError } from '../../src/errors.ts'
-import { createMetrics } from '../../src/http/metrics.ts'
+import { createMetrics } from '../../src/http/metrics/metrics.ts'
 import { allEndings, startWatchingExpiry, type Ending } from '../../src/repository/expiry.ts'
 import type { Trust } from '../../src/repository/trust.ts'
 import type { Store } from '../../src/store/store.ts'

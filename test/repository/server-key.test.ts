@@ -6,7 +6,7 @@ import { currentKey, rotateKey } from '../../src/repository/server-key.ts'
 import { describe } from '../../src/repository/show.ts'
 import type { Trust } from '../../src/repository/trust.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
-import type { PublicKey } from '../../src/tuf/key.ts'
+import type { PublicKey } from '../../src/tuf/keys/key.ts'
 import { localKeys, localPublish, localTrustFor, TEST_ACTOR, type LocalTrust } from '../support/local-trust.ts'
 import { TrustWorld } from '../support/trust-world.ts'
 

@@ -3,7 +3,7 @@ import { createECDH, createPrivateKey, createPublicKey, generateKeyPairSync, sig
 import { test } from 'node:test'
 import * as fc from 'fast-check'
 import { pkcs8Of, privateKeyOfSeed } from '../../src/signing/ed25519.ts'
-import { p256SpkiIn } from '../../src/tuf/spki.ts'
+import { p256SpkiIn } from '../../src/tuf/asn1/spki.ts'
 import { nobleEd25519 } from '../support/noble-ed25519.ts'
 
 /** RFC 8032 §7.1: secret, public key, message, signature. */

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { issueRootCertificate } from '../../src/signing/root-certificate.ts'
 import { makeRootKey } from '../../src/signing/root-key.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
-import { certificatesOf } from '../../src/tuf/x509.ts'
+import { certificatesOf } from '../../src/tuf/asn1/x509.ts'
 
 test('the certificate of a root key names the repository, whatever characters its name has', async () => {
   const key = makeRootKey()

@@ -1,5 +1,5 @@
 /**
- * Notary's canonical JSON, written a second time and independently of `src/tuf/canonical.ts`, so that the tests do not
+ * Notary's canonical JSON, written a second time and independently of `src/tuf/json/canonical.ts`, so that the tests do not
  * judge the code by itself: members in the order of their UTF-8 bytes, only `"` and `\` escaped, integers in full.
  */
 export function canonicalJson(value: unknown): string {

@@ -1,6 +1,6 @@
 import { createApp } from '../../src/http/app.ts'
 import { newCount, newCounts } from '../../src/http/count.ts'
-import { createMetrics } from '../../src/http/metrics.ts'
+import { createMetrics } from '../../src/http/metrics/metrics.ts'
 import { overviewOf } from '../../src/http/overview.ts'
 import { listen } from '../../src/http/server.ts'
 import type { Log } from '../../src/log/log.ts'

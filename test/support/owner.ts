@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
-import type { Connection } from '../../src/cli/connection.ts'
-import { RootKeyring } from '../../src/cli/root-keys.ts'
-import { stageAndPublish } from '../../src/cli/sign-root.ts'
+import type { Connection } from '../../src/cli/connection/connection.ts'
+import { RootKeyring } from '../../src/cli/root/keys.ts'
+import { stageAndPublish } from '../../src/cli/root/signatures.ts'
 import type { HeldRole } from '../../src/tuf/role.ts'
 
 /** Where a server was started, and files lie. */

@@ -1,7 +1,7 @@
 import { sign, type KeyObject } from 'node:crypto'
 import type { KeyAlgorithm, KeyOwner, NewKey, RawSignature, Signer, SignerReadiness } from '../../src/signing/signer.ts'
 import type { Gun } from '../../src/tuf/gun.ts'
-import { keyId } from '../../src/tuf/key.ts'
+import { keyId } from '../../src/tuf/keys/key.ts'
 import type { Role } from '../../src/tuf/role.ts'
 
 /** Bytes; ed25519 and P-256 signatures alike. */

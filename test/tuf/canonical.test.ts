@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { TrustError } from '../../src/errors.ts'
-import { canonicalBytes, canonicalText } from '../../src/tuf/canonical.ts'
-import type { Json } from '../../src/tuf/json.ts'
-import { parseJson } from '../../src/tuf/parse-json.ts'
+import { canonicalBytes, canonicalText } from '../../src/tuf/json/canonical.ts'
+import type { Json } from '../../src/tuf/json/json.ts'
+import { parseJson } from '../../src/tuf/json/parse.ts'
 
 interface Vector {
   readonly input?: string

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { generateKeyPairSync } from 'node:crypto'
 import { test } from 'node:test'
-import { certificateEnds, isSoundDelegationKey, matchesGun, rootLeaf } from '../../src/tuf/certificate.ts'
+import { certificateEnds, isSoundDelegationKey, matchesGun, rootLeaf } from '../../src/tuf/keys/certificate.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
-import { keyId, type PublicKey } from '../../src/tuf/key.ts'
-import { certificatesOf } from '../../src/tuf/x509.ts'
+import { keyId, type PublicKey } from '../../src/tuf/keys/key.ts'
+import { certificatesOf } from '../../src/tuf/asn1/x509.ts'
 import {
   der,
   ecKeys,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { withDelegate, withoutDelegate } from '../../src/tuf/delegations-edit.ts'
-import { keyId } from '../../src/tuf/key.ts'
+import { keyId } from '../../src/tuf/keys/key.ts'
 import { makeKey } from '../support/test-key.ts'
 
 const { entry } = makeKey('ecdsa')

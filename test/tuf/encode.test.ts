@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { canonicalText } from '../../src/tuf/canonical.ts'
+import { canonicalText } from '../../src/tuf/json/canonical.ts'
 import { encodeMetadata } from '../../src/tuf/encode.ts'
-import type { JsonObject } from '../../src/tuf/json.ts'
-import { parseJson } from '../../src/tuf/parse-json.ts'
+import type { JsonObject } from '../../src/tuf/json/json.ts'
+import { parseJson } from '../../src/tuf/json/parse.ts'
 
 /** A timestamp that the Go server made and served. */
 const GO_TIMESTAMP =

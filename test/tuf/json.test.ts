@@ -3,8 +3,8 @@ import { once } from 'node:events'
 import { test } from 'node:test'
 import { Worker } from 'node:worker_threads'
 import { TrustError } from '../../src/errors.ts'
-import { JSON_MAX_DEPTH, JSON_MAX_MEMBERS } from '../../src/tuf/json-reader.ts'
-import { parseJson } from '../../src/tuf/parse-json.ts'
+import { JSON_MAX_DEPTH, JSON_MAX_MEMBERS } from '../../src/tuf/json/reader.ts'
+import { parseJson } from '../../src/tuf/json/parse.ts'
 
 const parse = (text: string | Buffer): unknown => parseJson(Buffer.from(text as string))
 
@@ -32,7 +32,7 @@ test('reads escapes', () => {
 })
 
 test('reads millions of escapes in a small heap: put together one by one they took ten times as much, and a second', async () => {
-  const module = JSON.stringify(import.meta.resolve('../../src/tuf/parse-json.ts'))
+  const module = JSON.stringify(import.meta.resolve('../../src/tuf/json/parse.ts'))
   const program = `import(${module}).then(({ parseJson }) => parseJson(Buffer.from('"' + '\\\\n'.repeat(4e6) + '"')))`
   const worker = new Worker(program, { eval: true, resourceLimits: { maxOldGenerationSizeMb: 64 } })
   assert.deepEqual(await once(worker, 'exit'), [0])

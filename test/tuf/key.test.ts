@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
-import { canonicalKeyId, keyId } from '../../src/tuf/key.ts'
+import { canonicalKeyId, keyId } from '../../src/tuf/keys/key.ts'
 
 interface KeyVector {
   readonly name: string

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { generateKeyPairSync } from 'node:crypto'
 import { test } from 'node:test'
-import { spkiOf } from '../../src/tuf/spki.ts'
-import { loadKey, madeKey } from '../../src/tuf/verification-key.ts'
+import { spkiOf } from '../../src/tuf/asn1/spki.ts'
+import { loadKey, madeKey } from '../../src/tuf/keys/verification-key.ts'
 
 for (const [keytype, { publicKey }, text] of [
   ['ed25519', generateKeyPairSync('ed25519'), (spki: Buffer) => spki.subarray(-32)],

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
-import { canonicalBytes, canonicalText } from '../../src/tuf/canonical.ts'
-import type { Json, JsonObject } from '../../src/tuf/json.ts'
-import { parseSigned } from '../../src/tuf/parse-json.ts'
-import { sameJson } from '../../src/tuf/same-json.ts'
+import { canonicalBytes, canonicalText } from '../../src/tuf/json/canonical.ts'
+import type { Json, JsonObject } from '../../src/tuf/json/json.ts'
+import { parseSigned } from '../../src/tuf/json/parse.ts'
+import { sameJson } from '../../src/tuf/json/same.ts'
 
 const signedOf = (value: Json): Json => (value as JsonObject)['signed'] ?? null
 

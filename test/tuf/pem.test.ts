@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { derElements } from '../../src/tuf/der.ts'
-import { decodePem, encodePem, PEM_MAX_BLOCKS } from '../../src/tuf/pem.ts'
+import { derElements } from '../../src/tuf/asn1/der.ts'
+import { decodePem, encodePem, PEM_MAX_BLOCKS } from '../../src/tuf/asn1/pem.ts'
 
 const decode = (text: string): unknown => decodePem(Buffer.from(text))
 

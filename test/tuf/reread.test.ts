@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
-import { parseSigned, type ParsedSigned } from '../../src/tuf/parse-json.ts'
+import { parseSigned, type ParsedSigned } from '../../src/tuf/json/parse.ts'
 
 const name = fc.constantFrom('"a"', '"b"', '"b1"', '"c"', '"d"', '"\\u0061"', '"__proto__"', '"é"', '""')
 const value = fc.constantFrom(

@@ -3,9 +3,9 @@ import { constants, createPublicKey, generateKeyPairSync, sign, verify, type Key
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { Point, verifyAsync } from '@noble/ed25519'
-import type { PublicKey } from '../../src/tuf/key.ts'
-import { encodePem } from '../../src/tuf/pem.ts'
-import { canVerify, keyPairId, verifyAhead, verifySignature } from '../../src/tuf/signature.ts'
+import type { PublicKey } from '../../src/tuf/keys/key.ts'
+import { encodePem } from '../../src/tuf/asn1/pem.ts'
+import { canVerify, keyPairId, verifyAhead, verifySignature } from '../../src/tuf/keys/signature.ts'
 import { der, ecKeys, makeCertificate, pemOf } from './certificate-maker.ts'
 
 interface SignatureVector extends PublicKey {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { parseMetadata, type Metadata } from '../../src/tuf/metadata.ts'
-import { checkThreshold } from '../../src/tuf/threshold.ts'
+import { checkThreshold } from '../../src/tuf/keys/threshold.ts'
 import { fileJson } from '../support/canonical-json.ts'
 import { envelope, signaturesOf } from '../support/metadata-file.ts'
 import { makeKey } from '../support/test-key.ts'

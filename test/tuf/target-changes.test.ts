@@ -4,7 +4,7 @@ import { setImmediate } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import * as fc from 'fast-check'
-import type { JsonObject } from '../../src/tuf/json.ts'
+import type { JsonObject } from '../../src/tuf/json/json.ts'
 import { parseMetadata, type Metadata } from '../../src/tuf/metadata.ts'
 import { targetChanges } from '../../src/tuf/target-changes.ts'
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { createPrivateKey } from 'node:crypto'
 import { test } from 'node:test'
-import { withoutStackTraces } from '../../src/tuf/without-stack-traces.ts'
+import { withoutStackTraces } from '../../src/tuf/asn1/without-stack-traces.ts'
 
 test('stack traces are left out inside, and are there again afterwards, whether or not it threw', () => {
   const before = Error.stackTraceLimit

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
-import { parseCertificateBundle } from '../../src/tuf/x509.ts'
+import { parseCertificateBundle } from '../../src/tuf/asn1/x509.ts'
 import { goServerMissing, NOTARY } from '../support/go-server.ts'
 import { der, ecKeys, makeCertificate, pemOf, type CertificateParts } from './certificate-maker.ts'
 

@@ -1,10 +1,10 @@
 import type { StagedRootRow } from '../../admin/root-answers.ts'
 import { rootOf, type SigningNeed, type StagedRootDescription } from '../../repository/roots/staged.ts'
 import { typed } from '../../tuf/gun.ts'
-import { canonicalKeyId } from '../../tuf/key.ts'
+import { canonicalKeyId } from '../../tuf/keys/key.ts'
 import { BASE_ROLES } from '../../tuf/role.ts'
 import { formatTime } from '../../tuf/time.ts'
-import { whoseText, type KnownRootKey } from '../known-root-keys.ts'
+import { whoseText, type KnownRootKey } from './known-keys.ts'
 
 /** What a staged root is for, who has signed it, and what to type next. */
 export function stagedForPeople(

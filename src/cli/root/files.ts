@@ -9,8 +9,8 @@ import { privateKeyOf } from '../../signing/ed25519.ts'
 import { namesInKeyFile, openKeyFile } from '../../signing/key-file.ts'
 import { syncDirectory, writeFileAtomically } from '../../signing/secret-file.ts'
 import { parseGun } from '../../tuf/gun.ts'
-import { secretFrom } from '../ask-secret.ts'
 import { readGiven } from '../given-file.ts'
+import { secretFrom } from '../terminal/ask-secret.ts'
 
 /** The option that names the file with a key file's passphrase. */
 export const KEY_PASSPHRASE_OPTION = '--key-passphrase-file'

@@ -1,8 +1,9 @@
 import type { Command } from 'commander'
 import { removeRootKey } from '../../admin/root-key-removal.ts'
+import { EXIT } from '../exit.ts'
 import { DRY_RUN_OPTION, JSON_OPTION } from '../options.ts'
-import { print, printError, printJson, withWarnings } from '../print.ts'
-import { EXIT, withConnection } from '../run.ts'
+import { withConnection } from '../run.ts'
+import { print, printError, printJson, withWarnings } from '../terminal/print.ts'
 
 interface Options {
   json?: true

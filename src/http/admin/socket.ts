@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises'
 import { TrustError } from '../../errors.ts'
 import { createServer } from '../../node-http.ts'
 import type { App } from '../app.ts'
-import { Connections } from '../connections.ts'
+import { Connections } from '../sockets/connections.ts'
 
 /** Bytes of a socket's path that every system takes. */
 const SOCKET_PATH_MAX_BYTES = 100

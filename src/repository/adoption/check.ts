@@ -1,7 +1,7 @@
 import { refuse, TrustError } from '../../errors.ts'
 import type { Commit } from '../../store/store.ts'
 import { typed, type Gun } from '../../tuf/gun.ts'
-import { canonicalKeyId } from '../../tuf/key.ts'
+import { canonicalKeyId } from '../../tuf/keys/key.ts'
 import { parseRoot, rootKeys } from '../../tuf/root.ts'
 import { FIRST_VERSION_MAX } from '../../tuf/update.ts'
 import { viewAsClient } from '../client-view.ts'

@@ -1,8 +1,8 @@
 import { setImmediate } from 'node:timers/promises'
 import type { Gun } from '../../tuf/gun.ts'
+import { countSigners } from '../../tuf/keys/threshold.ts'
 import { parseMetadata } from '../../tuf/metadata.ts'
 import { aliveFrom, parseRoot, rootKeys, type Root } from '../../tuf/root.ts'
-import { countSigners } from '../../tuf/threshold.ts'
 import { formatTime } from '../../tuf/time.ts'
 import type { Readable } from '../trust.ts'
 

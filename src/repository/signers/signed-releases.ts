@@ -1,11 +1,11 @@
 import { TrustError } from '../../errors.ts'
 import type { Head } from '../../store/store.ts'
 import type { Gun } from '../../tuf/gun.ts'
+import { checkThreshold } from '../../tuf/keys/threshold.ts'
 import type { Metadata } from '../../tuf/metadata.ts'
 import { RELEASES } from '../../tuf/role.ts'
 import type { TargetsEdit } from '../../tuf/targets-edit.ts'
 import { parseTargets, targetEntries, type Targets } from '../../tuf/targets.ts'
-import { checkThreshold } from '../../tuf/threshold.ts'
 import { recallCurrent } from '../current.ts'
 import type { Trust } from '../trust.ts'
 

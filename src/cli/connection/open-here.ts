@@ -1,0 +1,87 @@
+import { resolve } from 'node:path'
+import { LOCAL } from '../../access/permission.ts'
+import { parsed } from '../../admin/operation.ts'
+import { rehearsing } from '../../admin/rehearse.ts'
+import { controlSocket, isLeftBehind } from '../../control-socket.ts'
+import { signerOf } from '../../custody.ts'
+import { TrustError } from '../../errors.ts'
+import { createLog } from '../../log/log.ts'
+import type { Settings } from '../../settings/schema.ts'
+import { hasKeys, openKeysDirectory, type Keys } from '../../signing/keys-directory.ts'
+import { Database } from '../../store/database/database.ts'
+import { mustHaveNoTrap } from '../../store/database/disarm.ts'
+import { openStore, type LevelStore } from '../../store/level-store.ts'
+import { trustOver } from '../../trust.ts'
+import { worldOver } from '../../world.ts'
+import type { Connection } from './connection.ts'
+import { mustBeOwner } from './owner.ts'
+
+/**
+ * Operations are done in this process, on the data directory of a stopped server.
+ *
+ * @returns opens it, and may be asked again: keys are opened once, since a passphrase takes its time. It throws TrustError
+ *   DATA_LOCKED while another process has it open, CORRUPT where a server died and reading would end this process too, and
+ *   others
+ */
+export function openerOf(settings: Settings): () => Promise<Connection> {
+  const { dataDirectory: directory, keysDirectory, anchorFile, passphraseFile } = settings
+  let keys: Keys | undefined
+  return async () => {
+    await mustNotBeMade(settings)
+    await mustBeHere(settings)
+    // The server may have died of what it read.
+    if (await isLeftBehind(controlSocket(settings))) await mustHaveNoTrap(directory)
+    keys ??= await openKeysDirectory(keysDirectory, passphraseFile)
+    return inProcess(settings, keys, await openStore({ directory, anchorFile, anchorKey: keys.anchorKey }))
+  }
+}
+
+/**
+ * For what this process does with the database itself: there must be one, and it must be this user's.
+ *
+ * @throws TrustError BAD_KEYS, FORBIDDEN
+ */
+export async function mustBeHere({ dataDirectory, keysDirectory }: Settings): Promise<void> {
+  if (!(await hasKeys(keysDirectory))) {
+    throw new TrustError('BAD_KEYS', `no server was ever started with the keys directory ${resolve(keysDirectory)}`, {
+      hint: 'run this where the server runs, with its settings (--config, COUNTERSIGN_KEYS_DIRECTORY); if it starts for the first time, in a moment',
+    })
+  }
+  await mustBeOwner(dataDirectory)
+  // As in a server: LevelDB's new files are the owner's alone.
+  process.umask(0o077)
+}
+
+/** A first start has the database open while it makes the keys. @throws TrustError DATA_LOCKED, FORBIDDEN */
+async function mustNotBeMade({ dataDirectory, keysDirectory }: Settings): Promise<void> {
+  if (await hasKeys(keysDirectory)) return
+  await mustBeOwner(dataDirectory)
+  process.umask(0o077)
+  try {
+    await (await Database.open(dataDirectory, false)).close()
+  } catch (error) {
+    // Anything else is said better by whoever needs the keys.
+    if (error instanceof TrustError && error.code === 'DATA_LOCKED') throw error
+  }
+}
+
+function inProcess(settings: Settings, keys: Keys, store: LevelStore): Connection {
+  const signer = signerOf(settings, keys)
+  const trust = trustOver(settings, { store, signer, log: createLog('silent') })
+  const world = { ...worldOver(settings, trust, store, signer), gone: interrupted }
+  return {
+    call: (operation, input, dryRun = false) =>
+      operation.run(dryRun ? rehearsing(world) : world, parsed(operation, input), { name: LOCAL.name }),
+    async close() {
+      await Promise.all([signer.close(), store.close()])
+    },
+  }
+}
+
+/** Aborted by Ctrl-C, or when the process is to end; a second time it ends at once. */
+export function interrupted(): AbortSignal {
+  const gone = new AbortController()
+  const abort = (): void => gone.abort(new TrustError('WRONG_STATE', 'interrupted: nothing is left of it'))
+  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, abort)
+  return gone.signal
+}

@@ -1,0 +1,158 @@
+import { Command } from 'commander'
+import { importSealedKey, signedRole } from '../../admin/import.ts'
+import { TrustError } from '../../errors.ts'
+import type { Imported } from '../../repository/import-key.ts'
+import type { FileSigner } from '../../signing/file-signer.ts'
+import { openKeyFile } from '../../signing/key-file.ts'
+import { openKeysDirectory } from '../../signing/keys-directory.ts'
+import { openSignerRow } from '../../signing/signer-row.ts'
+import { parseGun } from '../../tuf/gun.ts'
+import { isDelegation } from '../../tuf/role.ts'
+import type { Connection } from '../connection/connection.ts'
+import { EXIT } from '../exit.ts'
+import { readGiven, readGivenText } from '../given-file.ts'
+import { DRY_RUN_OPTION, JSON_OPTION } from '../options.ts'
+import { connected, run, settingsOf } from '../run.ts'
+import { secretFrom } from '../terminal/ask-secret.ts'
+import { counted, print, printJson, table } from '../terminal/print.ts'
+import { parseSignerRows } from './signer-database.ts'
+
+interface Options {
+  file?: string
+  signerDatabase?: string
+  passphraseFile?: string
+  dryRun?: true
+  json?: true
+}
+
+/** A private key that was made elsewhere. */
+interface Source {
+  readonly gun: string
+  readonly role: string
+  /** The id that it is said to have; undefined: nobody says. */
+  readonly keyId: string | undefined
+  /** @returns PKCS#8 DER. @throws TrustError */
+  readonly open: () => Buffer
+}
+
+/** What became of it. */
+interface Outcome {
+  readonly gun: string
+  readonly role: string
+  readonly keyId: string | null
+  readonly result: 'imported' | 'present' | 'refused'
+  readonly named: Imported['named'] | null
+  /** Why it was refused. */
+  readonly error: string | null
+}
+
+const STATES: Readonly<Record<Imported['named'], string>> = {
+  key: 'in use',
+  certificate: 'named only inside a certificate: the server cannot sign with it',
+  none: 'no metadata names it',
+}
+
+/** What a delegate has signed goes into several delegations, and a key belongs to one. */
+const UNUSED = 'kept only: in delegations the server signs with the keys of its signers (countersign signer create)'
+
+export function importCommand(): Command {
+  return new Command('import')
+    .description('take private keys that were made elsewhere; they are sealed here and never handed out as new ones')
+    .argument('[gun]', 'with --file: the repository that the key signs for')
+    .argument('[role]', 'with --file: targets, snapshot, timestamp or targets/…')
+    .option('--file <file>', 'a key file of notary or docker')
+    .option(
+      '--signer-database <file>',
+      'rows of the table private_keys of a Notary signer, JSON, CSV or with tabs; -: standard input',
+    )
+    .option('--passphrase-file <file>', 'the passphrase of the key file, or of the signer; it is asked for otherwise')
+    .option(...DRY_RUN_OPTION)
+    .option(...JSON_OPTION)
+    .action(importKeys)
+}
+
+function importKeys(
+  gun: string | undefined,
+  role: string | undefined,
+  options: Options,
+  command: Command,
+): Promise<void> {
+  return run(async () => {
+    const settings = settingsOf(command)
+    const sources = await sourcesOf(gun, role, options)
+    const keys = await openKeysDirectory(settings.keysDirectory, settings.passphraseFile)
+    const signer = keys.signer(settings.keyAlgorithm)
+    return connected(command, async (connection) => {
+      const outcomes: Outcome[] = []
+      for (const source of sources) outcomes.push(await importOne(connection, signer, source, options.dryRun))
+      if (options.json === true) printJson(outcomes)
+      else print(show(outcomes, options.dryRun))
+      return outcomes.some(({ result }) => result === 'refused') ? EXIT.negative : EXIT.ok
+    })
+  })
+}
+
+async function sourcesOf(gun: string | undefined, role: string | undefined, options: Options): Promise<Source[]> {
+  const { file, signerDatabase, passphraseFile } = options
+  const secret = (what: string): Promise<string> => secretFrom(passphraseFile, what, '--passphrase-file')
+  if (signerDatabase !== undefined && file === undefined && gun === undefined) {
+    const rows = parseSignerRows(await readGivenText(signerDatabase))
+    const passphrase = await secret("signer's passphrase")
+    return rows.map((row) => ({ ...row, open: () => openSignerRow(row.jwe, row.algorithm, passphrase) }))
+  }
+  if (file === undefined || gun === undefined || role === undefined || signerDatabase !== undefined) {
+    throw new TrustError('BAD_SETTINGS', 'say either GUN ROLE --file FILE, or --signer-database FILE')
+  }
+  const pem = String(await readGiven(file))
+  const passphrase = pem.includes('ENCRYPTED') ? await secret(`passphrase of ${file}`) : undefined
+  return [{ gun, role, keyId: undefined, open: () => openFile(pem, passphrase, gun, role) }]
+}
+
+/** One after the other, each on its own: what is refused leaves the others alone. */
+async function importOne(
+  connection: Connection,
+  signer: FileSigner,
+  { gun, role, keyId, open }: Source,
+  dryRun: true | undefined,
+): Promise<Outcome> {
+  try {
+    const key = signer.importKey(parseGun(gun), signedRole(role), open())
+    if (keyId !== undefined && keyId !== key.keyId) {
+      throw new TrustError('SIGNING_FAILED', `the private key is that of ${key.keyId}`)
+    }
+    const sealed = Buffer.from(key.sealed).toString('base64')
+    const { changed, named } = await connection.call(importSealedKey, { ...key, gun, role, sealed }, dryRun)
+    return { gun, role, keyId: key.keyId, result: changed ? 'imported' : 'present', named, error: null }
+  } catch (error) {
+    if (!(error instanceof TrustError)) throw error
+    return { gun, role, keyId: keyId ?? null, result: 'refused', named: null, error: error.message }
+  }
+}
+
+function openFile(pem: string, passphrase: string | undefined, gun: string, role: string): Buffer {
+  const key = openKeyFile(pem, passphrase)
+  const other = (key.gun ?? gun) !== gun || (key.role ?? role) !== role
+  // The file of a delegation's key names its signer, or nothing of use.
+  if (other && !isDelegation(role)) {
+    key.pkcs8.fill(0)
+    throw new TrustError(
+      'WRONG_STATE',
+      `the file says that it is the ${key.role ?? ''} key of ${key.gun ?? 'no repository'}`,
+    )
+  }
+  return key.pkcs8
+}
+
+function stateOf(role: string, named: Imported['named']): string {
+  return named === 'key' && isDelegation(role) ? UNUSED : STATES[named]
+}
+
+function show(outcomes: readonly Outcome[], dryRun: true | undefined): string {
+  const rows = outcomes.map(({ gun, role, keyId, result, named, error }) => {
+    const done = result === 'imported' ? (dryRun === true ? 'would be imported' : 'imported') : 'here already'
+    return [gun, role, keyId ?? '-', named === null ? `refused: ${error ?? ''}` : `${done}, ${stateOf(role, named)}`]
+  })
+  const refused = outcomes.filter(({ result }) => result === 'refused').length
+  const total = `${counted(outcomes.length, 'key', 'keys')}, ${refused === 0 ? 'none' : refused} refused`
+  return `${table([['REPOSITORY', 'ROLE', 'KEY ID', 'RESULT'], ...rows])}\n${total}`
+}

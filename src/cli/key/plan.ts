@@ -1,0 +1,115 @@
+import { planRoot } from '../../admin/roots.ts'
+import { keysText } from '../../repository/roots/rotated-roles.ts'
+import { FORMER_KEY, PINNED_KEYS, type RotationPlan } from '../../repository/roots/rotation-plan.ts'
+import type { Connection } from '../connection/connection.ts'
+import { EXIT } from '../exit.ts'
+import { inEach } from '../fleet.ts'
+import { rolesIn, type AskedRoles } from '../root/asked-roles.ts'
+import {
+  isRenewal,
+  nextAuthority,
+  saysAuthority,
+  type AuthorityOptions,
+  type NextAuthority,
+} from '../root/authority.ts'
+import { RootKeyring } from '../root/keys.ts'
+import { knownRootKeys, whoseText, type KnownRootKey } from '../root/known-keys.ts'
+import { print, printJson } from '../terminal/print.ts'
+
+export interface PlanOptions extends AuthorityOptions {
+  readonly stage?: true
+  readonly json?: true
+}
+
+/** A plan, and what is known here of the root keys. */
+type Plan = RotationPlan & {
+  /** Those of `signers` that have a name here. */
+  readonly known: readonly KnownRootKey[]
+  /** True: too few of `signers` are sealed here, so the root that is made waits for signatures. */
+  readonly waits: boolean
+  /** The root keys that were said for it. */
+  readonly next?: {
+    readonly threshold: number
+    readonly keys: readonly { readonly name: string; readonly keyId: string }[]
+  }
+}
+
+/** Among many, one that cannot be planned: its obstacle says why. */
+type Unplanned = Pick<Plan, 'gun' | 'roles' | 'obstacles'>
+
+/** Says what rotating would do. @returns the exit code, as that of the rotation would be */
+export async function plan(
+  connection: Connection,
+  guns: readonly string[],
+  asked: AskedRoles,
+  options: PlanOptions,
+): Promise<number> {
+  const keyring = new RootKeyring(connection, undefined)
+  const here = knownRootKeys(await keyring.records())
+  const found = await inEach(guns, async (gun): Promise<Plan> => {
+    const roles = await rolesIn(connection, gun, asked)
+    const before = withHolders(await connection.call(planRoot, { gun, roles }), here)
+    const said = saysAuthority(roles, options) && before.obstacles.length === 0
+    return said ? planned(before, await nextAuthority(keyring, before, options)) : before
+  })
+  const plans = found.map((each): Plan | Unplanned =>
+    'error' in each ? { gun: each.gun, roles: asked.named, obstacles: [each.error] } : each,
+  )
+  if (options.json === true) printJson(plans)
+  else print(plans.map((each) => planText(each, options)).join('\n\n'))
+  const done = plans.every((each) => each.obstacles.length === 0 && (options.stage === true || !isWaiting(each)))
+  return done ? EXIT.ok : EXIT.negative
+}
+
+function isWaiting(each: Plan | Unplanned): boolean {
+  return 'waits' in each && each.waits
+}
+
+function withHolders(found: RotationPlan, all: readonly KnownRootKey[]): Plan {
+  const known = [...new Set(found.signers)].flatMap((id) => all.filter(({ keyId }) => keyId === id))
+  const here = known.filter(({ holder }) => holder === 'sealed here')
+  return { ...found, known, waits: here.length < found.threshold }
+}
+
+/** With what was said of the root keys from now on: the new ones sign too, so they must be here. */
+function planned(found: Plan, { keys, threshold }: NextAuthority): Plan {
+  const offline = keys.filter(({ sealed }) => sealed === null)
+  const stay = threshold <= found.threshold && found.signers.every((id) => keys.some(({ keyId }) => keyId === id))
+  const same = stay && keys.length === found.signers.length
+  const untrue = [...(stay ? [FORMER_KEY] : []), ...(same ? [PINNED_KEYS] : [])]
+  return {
+    ...found,
+    breaks: found.breaks.filter((text) => !untrue.includes(text)),
+    next: { threshold, keys: keys.map(({ name, keyId }) => ({ name, keyId })) },
+    obstacles: [
+      ...found.obstacles,
+      ...offline.map(({ name }) => `the root key ${name} is offline: "countersign root import" it first`),
+    ],
+  }
+}
+
+function planText(each: Plan | Unplanned, { stage, renew }: PlanOptions): string {
+  const title = isRenewal(each.roles, renew)
+    ? `Renewing the root certificates of ${each.gun}`
+    : `Rotating ${keysText(each.roles)} of ${each.gun}`
+  const obstacles = each.obstacles.map((text) => `  cannot be done: ${text}`)
+  if (!('version' in each)) return [title, ...obstacles].join('\n')
+  const stuck = each.cachedRoots.filter(({ follows }) => !follows)
+  const clients =
+    stuck.length === 0
+      ? 'all clients follow, whichever root they have cached'
+      : stuck.map(({ version, why = '' }) => `clients with root version ${version} do not follow: ${why}`).join('\n  ')
+  const waits = each.waits && stage !== true && obstacles.length === 0
+  return [
+    title,
+    `  root version ${each.version}, signed by ${each.threshold} of:`,
+    ...each.signers.map((keyId) => `    ${keyId} ${whoseText(keyId, each.known)}`),
+    ...(waits ? ['  it would wait for signatures: too few of these keys are sealed here'] : []),
+    ...(each.next === undefined ? [] : [`  from then on each root is signed by ${each.next.threshold} of:`]),
+    ...(each.next?.keys ?? []).map(({ name, keyId }) => `    ${keyId} ${name}`),
+    `  signed by the server with it: ${each.serverSigns.join(', ')}`,
+    `  ${clients}`,
+    ...each.breaks.map((text) => `  breaks: ${text}`),
+    ...obstacles,
+  ].join('\n')
+}

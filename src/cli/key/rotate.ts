@@ -1,0 +1,137 @@
+import type { Command } from 'commander'
+import { parsePattern } from '../../access/grant.ts'
+import { matches } from '../../access/permission.ts'
+import { listRepositories } from '../../admin/repositories.ts'
+import { planRoot } from '../../admin/roots.ts'
+import { TrustError } from '../../errors.ts'
+import { keysText } from '../../repository/roots/rotated-roles.ts'
+import { parseGun, typed } from '../../tuf/gun.ts'
+import { BASE_ROLES, type BaseRole, type HeldRole } from '../../tuf/role.ts'
+import type { Connection } from '../connection/connection.ts'
+import { EXIT } from '../exit.ts'
+import { inEach, oneGun, outcomeTable, WAITING_HINT, type Outcome } from '../fleet.ts'
+import { JSON_OPTION, wholeNumber } from '../options.ts'
+import { askedRoles, rolesIn, SERVER_MANAGED, type AskedRoles } from '../root/asked-roles.ts'
+import { isRenewal, nextAuthority, saysAuthority } from '../root/authority.ts'
+import { PASSPHRASE_OPTION, RootKeyring } from '../root/keys.ts'
+import { stageAndPublish, stageAs } from '../root/signatures.ts'
+import { withConnection } from '../run.ts'
+import { print, printJson } from '../terminal/print.ts'
+import { plan, type PlanOptions } from './plan.ts'
+
+interface Options extends PlanOptions {
+  all?: true
+  adopted?: true
+  plan?: true
+  dryRun?: true
+  passphraseFile?: string
+}
+
+type Rotated = Outcome<'rotated' | 'waits for signatures'> & { readonly roles?: readonly BaseRole[] }
+
+const WAITS = { state: 'waits for signatures', hint: WAITING_HINT } as const
+
+/** Adds `key rotate`. */
+export function addRotate(key: Command): void {
+  key
+    .command('rotate')
+    .description('give roles new keys: the next root names them, root keys sign that, and clients follow')
+    .argument('<gun>', 'name of the repository; with --all or --adopted a pattern: docker.io/acme/*')
+    .argument(
+      '<role...>',
+      `one or several, in one root: ${BASE_ROLES.join(', ')}; ${SERVER_MANAGED}: those whose keys the server holds`,
+    )
+    .option('--all', 'every repository that the pattern names')
+    .option('--adopted', 'of those that the pattern names, each that was adopted and is not signed here yet')
+    .option('--plan', 'only say who signs what, which clients follow, and what breaks')
+    .option('--dry-run', 'the same')
+    .option('--stage', 'make the next root, and leave it to be signed: by people, or away from the server')
+    .option('--root-key <name...>', 'for root: the root keys from now on')
+    .option('--root-threshold <n>', 'for root: how many of them must sign (default: as before)', wholeNumber(1))
+    .option('--renew', 'for root: new certificates of the same keys')
+    .option(`${PASSPHRASE_OPTION} <file>`, 'the passphrase of the root keys, instead of asking')
+    .option(...JSON_OPTION)
+    .action(rotate)
+}
+
+function rotate(target: string, names: readonly string[], options: Options, command: Command): Promise<void> {
+  return withConnection(command, async (connection) => {
+    const asked = askedRoles(names)
+    saysAuthority(asked.named, options)
+    const guns = await gunsOf(connection, target, options)
+    if (options.plan === true || options.dryRun === true) return plan(connection, guns, asked, options)
+    const keyring = new RootKeyring(connection, options.passphraseFile)
+    const outcomes = await inEach(guns, (gun) => rotateOne(connection, keyring, gun, asked, options))
+    if (options.json === true) printJson(outcomes)
+    else show(outcomes, options)
+    const wanted = options.stage === true ? 'waits for signatures' : 'rotated'
+    return outcomes.every(({ state }) => state === wanted) ? EXIT.ok : EXIT.negative
+  })
+}
+
+async function rotateOne(
+  connection: Connection,
+  keyring: RootKeyring,
+  gun: string,
+  asked: AskedRoles,
+  options: Options,
+): Promise<Rotated> {
+  const roles = await rolesIn(connection, gun, asked)
+  const held = roles.filter((role): role is HeldRole => role !== 'root')
+  const next = held.length < roles.length ? await authority(connection, keyring, gun, roles, options) : undefined
+  const change =
+    next === undefined
+      ? { what: 'keys' as const, roles: held }
+      : { what: 'root' as const, certificates: next.certificates, threshold: next.threshold, roles: held }
+  if (options.stage === true) {
+    await stageAs(connection, gun, change, next?.version)
+    return { gun, roles, ...WAITS }
+  }
+  const { version } = await stageAndPublish(connection, keyring, gun, change, next?.version)
+  return version === undefined ? { gun, roles, ...WAITS } : { gun, roles, state: 'rotated', version }
+}
+
+/** Certificates of the root keys from now on; their passphrases are asked for. @returns also the version of the next root */
+async function authority(
+  connection: Connection,
+  keyring: RootKeyring,
+  gun: string,
+  roles: readonly BaseRole[],
+  options: Options,
+): Promise<{ certificates: string[]; threshold: number; version: number }> {
+  const before = await connection.call(planRoot, { gun, roles })
+  // Whatever root keys were said, and whoever has them.
+  const [obstacle] = before.obstacles
+  if (obstacle !== undefined) throw new TrustError('WRONG_STATE', `no other root can be made for ${gun}: ${obstacle}`)
+  const { keys, threshold } = await nextAuthority(keyring, before, options)
+  const certificates: string[] = []
+  for (const { name } of keys) {
+    certificates.push(await keyring.certificate(await keyring.open(name), before.commonName, options.renew))
+  }
+  return { certificates, threshold, version: before.version }
+}
+
+function show(outcomes: readonly Rotated[], { renew }: Options): void {
+  const [only] = outcomes
+  if (only === undefined || outcomes.length > 1) return print(outcomeTable(outcomes))
+  const { gun, roles = [], state, version } = only
+  const done = isRenewal(roles, renew) ? 'renewed the root certificates' : `rotated ${keysText(roles)}`
+  if (state === 'rotated') print(`${done} of ${gun}: root version ${version}`)
+  else
+    print(
+      `the next root of ${gun} waits for signatures; until then nothing changes: countersign root show ${typed(gun)}`,
+    )
+}
+
+async function gunsOf(connection: Connection, target: string, { all, adopted }: Options): Promise<string[]> {
+  if (all !== true && adopted !== true) return [oneGun(target)]
+  const wanted = parsePattern(target)
+  const rows = await connection.call(listRepositories, {})
+  const asked = adopted === true ? rows.filter((row) => !('damaged' in row) && !row.signedHere) : rows
+  const named = asked.map(({ gun }) => parseGun(gun)).filter((gun) => matches(wanted, gun))
+  if (named.length > 0) return named
+  const text = adopted === true ? 'names no repository that waits to be signed here' : 'names no repository'
+  throw new TrustError('NOT_FOUND', `${target} ${text}`, {
+    hint: '"countersign repo list" prints all names',
+  })
+}

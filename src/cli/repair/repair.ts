@@ -1,0 +1,122 @@
+import { Command } from 'commander'
+import { join, resolve } from 'node:path'
+import { answers, controlSocket } from '../../control-socket.ts'
+import { inUse, repair, type Repair } from '../../repair.ts'
+import { DATA, KEYS } from '../../server-directory.ts'
+import { variableOf } from '../../settings/names.ts'
+import { ANCHOR, type Settings } from '../../settings/schema.ts'
+import { typed } from '../../tuf/gun.ts'
+import { hasErrors, reportText } from '../check.ts'
+import { interrupted, mustBeHere } from '../connection/open-here.ts'
+import { EXIT } from '../exit.ts'
+import { DRY_RUN_OPTION, JSON_OPTION } from '../options.ts'
+import { configOf, run, settingsOf } from '../run.ts'
+import { counted, print, printJson, said } from '../terminal/print.ts'
+import { isCounted, LISTED_MAX, repairLists } from './lists.ts'
+
+interface RepairOptions {
+  from?: string
+  withoutAnchor?: true
+  dryRun?: true
+  json?: true
+}
+
+const STILL_DAMAGED =
+  'what is still damaged is refused, all else is served; another backup may have it (--from); what cannot be had must be published, or set, anew'
+
+const EACH = 'with --dry-run --json, and another directory, the same command names each record'
+
+export function repairCommand(): Command {
+  return new Command('repair')
+    .description(
+      'make a damaged store whole in a new directory, without putting anything back; of a stopped server; exit code 1: something stays damaged',
+    )
+    .argument('<directory>', 'made by this command, or there and empty')
+    .option(
+      '--from <backup>',
+      'take from this backup, old or new, what cannot be had otherwise and has not changed since',
+    )
+    .option(
+      '--without-anchor',
+      'the anchor is lost, or names commits that are: end with the newest commit that the database has; whether that was the newest, nothing tells',
+    )
+    .option(...DRY_RUN_OPTION)
+    .option(...JSON_OPTION)
+    .addHelpText(
+      'after',
+      '\nThe directory then holds data/ and keys/ (the anchor among them), as one of' +
+        '\n"countersign backup" does. The damaged database is only read. Whether a record' +
+        '\nis the right one is told by the hash that the journal names; what cannot be had' +
+        '\nis copied as it is, and goes on being refused.',
+    )
+    .action((directory: string, options: RepairOptions, command: Command) =>
+      run(() => repairInto(resolve(directory), options, settingsOf(command), configOf(command))),
+    )
+}
+
+async function repairInto(
+  directory: string,
+  { from, withoutAnchor, dryRun, json }: RepairOptions,
+  settings: Settings,
+  config: string | undefined,
+): Promise<number> {
+  // Its lock would say so too, but only after all tables were read, from under which a server takes some.
+  if (await answers(controlSocket(settings))) throw inUse(settings.dataDirectory)
+  await mustBeHere(settings)
+  const done = await repair(settings, {
+    directory,
+    from: from === undefined ? undefined : resolve(from),
+    withoutAnchor: withoutAnchor === true,
+    dryRun: dryRun === true,
+    gone: interrupted(),
+  })
+  if (json === true) printJson(done)
+  else printRepair(done, withoutAnchor === true, settings, config)
+  return done.lost.length > 0 || (done.check !== undefined && hasErrors(done.check)) ? EXIT.negative : EXIT.ok
+}
+
+function printRepair(done: Repair, withoutAnchor: boolean, at: Settings, config: string | undefined): void {
+  const { directory, commits, whole, turnedBack, relisted, repaired, lost, left, check } = done
+  for (const { file, bits } of turnedBack) print(`repaired: ${file}, ${counted(bits, 'bit', 'bits')} turned back`)
+  if (relisted) print('repaired: the list of tables (MANIFEST), made anew from those that are there')
+  for (const line of repairLists(done)) print(line)
+  const counts = [
+    `${counted(repaired.length, 'record', 'records')} repaired`,
+    `${lost.length} still damaged`,
+    `${left.length} left behind`,
+    `${whole} whole`,
+  ]
+  const end = withoutAnchor ? whichIsNewest(done) : 'as before'
+  const what = `${counts.join(', ')}; ${counted(commits, 'commit', 'commits')}, ${end}`
+  print(`${check === undefined ? 'would make' : 'made'} ${directory}: ${what}`)
+  if (lost.length > 0) print(said('hint', STILL_DAMAGED))
+  if (isCounted(done)) print(said('hint', EACH))
+  if (check === undefined) return
+  print(reportText(check, LISTED_MAX))
+  print(next(directory, at, config))
+}
+
+/** Where the journal ends that was held against no anchor: somebody may know of a newer commit. */
+function whichIsNewest({ newest, givenUp }: Repair): string {
+  const end = newest === null ? 'the store is empty' : `the newest of ${newest}`
+  return givenUp === 0 ? end : `${end}; given up, since only the anchor names them: ${givenUp}`
+}
+
+/** @param config the file of settings that was typed: without it the server would start with others, open to all perhaps */
+function next(
+  directory: string,
+  { dataDirectory, keysDirectory, anchorFile }: Settings,
+  config: string | undefined,
+): string {
+  const [data, keys] = [join(directory, DATA), join(directory, KEYS)]
+  const anchor = join(keys, ANCHOR)
+  const moves = [
+    [data, dataDirectory],
+    [keys, keysDirectory],
+    ...(resolve(anchorFile) === resolve(keysDirectory, ANCHOR) ? [] : [[anchor, anchorFile]]),
+  ].map(([from = '', to = '']) => `${from} as ${resolve(to)}`)
+  const places = { dataDirectory: data, keysDirectory: keys, anchorFile: anchor }
+  const environment = Object.entries(places).map(([name, path]) => `${variableOf(name)}=${typed(path)} `)
+  const serve = config === undefined ? 'countersign serve' : `countersign --config ${typed(resolve(config))} serve`
+  return `next, start from it:\n  ${environment.join('')}${serve}\nor move the damaged directories away, keep them, and put ${moves.join(', ')}`
+}

@@ -1,0 +1,127 @@
+import type { Command } from 'commander'
+import { hash } from 'node:crypto'
+import { adoptRepository } from '../../admin/adopt.ts'
+import { listStagedRoots } from '../../admin/roots.ts'
+import type { ForeignDocument } from '../../registry/trust-data.ts'
+import type { Adopted } from '../../repository/adoption/adopt.ts'
+import { takeOverCommand } from '../../repository/signed-here.ts'
+import { parseGun, typed, type Gun } from '../../tuf/gun.ts'
+import type { Connection } from '../connection/connection.ts'
+import { EXIT } from '../exit.ts'
+import { inEach, withHints, type Failed } from '../fleet.ts'
+import { readGiven } from '../given-file.ts'
+import { DRY_RUN_OPTION, JSON_OPTION } from '../options.ts'
+import { withConnection } from '../run.ts'
+import { daysLeft, note, print, printJson, short, table, withErrors, withWarnings } from '../terminal/print.ts'
+
+interface Options {
+  from: string
+  tlscacert?: string
+  trustedRoot?: string
+  dryRun?: true
+  json?: true
+}
+
+type Done = Adopted & { readonly gun: string; readonly state: 'adopted' | 'as before' }
+type Row = Done | Failed
+
+const NEXT =
+  '\nnot signed by this server yet; for that, bring the keys of a server of your own, or root keys must sign a new root (docs/ADOPTION.md):'
+
+/** Hundreds of lines would push the table away. */
+const ALL_NEXT = "countersign key rotate '*' snapshot --adopted"
+
+/** Adds `repo adopt`. */
+export function addAdopt(repo: Command): void {
+  repo
+    .command('adopt')
+    .description('take over repositories from another Notary server, or from what a client has cached')
+    .argument('<gun...>', 'their names, as docker trust writes them: docker.io/acme/app')
+    .requiredOption('--from <place>', 'https://notary.docker.io; or a directory: ~/.docker/trust')
+    .option('--tlscacert <file>', 'a CA that the other server’s certificate may be of')
+    .option('--trusted-root <file>', 'a root.json that is known to be right: it must be one of the roots there')
+    .option(...DRY_RUN_OPTION)
+    .option(...JSON_OPTION)
+    .addHelpText(
+      'after',
+      '\nWhat is there is verified as clients do it, and kept byte for byte. Until this' +
+        '\nserver holds the keys it hands on what it has, and the same command brings what' +
+        '\nis new; docs/ADOPTION.md says how it goes on.',
+    )
+    .action(adopt)
+}
+
+function adopt(names: string[], options: Options, command: Command): Promise<void> {
+  return withConnection(command, async (connection) => {
+    const { from, tlscacert, trustedRoot: file, dryRun, json } = options
+    // Loaded here: other commands on repositories ask no other server.
+    const { readTrustData, sourceAt, trustAuthority } = await import('./source.ts')
+    if (tlscacert !== undefined) trustAuthority(String(await readGiven(tlscacert)))
+    const trustedRoot = file === undefined ? undefined : hash('sha256', await readGiven(file), 'hex')
+    const rows: Row[] = await inEach(names, async (name) => {
+      const gun = parseGun(name)
+      // Hundreds take minutes, by the way to the other server.
+      if (process.stderr.isTTY && names.length > 1) note(`${gun} …`)
+      return adoptOne(connection, gun, await readTrustData(sourceAt(from, gun), gun), trustedRoot, dryRun)
+    })
+    if (json === true) printJson(rows)
+    else print(show(rows, dryRun, dryRun === true ? [] : await nextSteps(connection, rows)))
+    return rows.every(({ state }) => state !== 'failed') ? EXIT.ok : EXIT.negative
+  })
+}
+
+async function adoptOne(
+  connection: Connection,
+  gun: Gun,
+  found: readonly ForeignDocument[],
+  trustedRoot: string | undefined,
+  dryRun: true | undefined,
+): Promise<Done> {
+  const documents = found.map(({ role, bytes }) => ({ role, bytes: bytes.toString('base64') }))
+  const adopted = await connection.call(adoptRepository, { gun, documents, trustedRoot }, dryRun)
+  return { ...adopted, state: adopted.changed ? 'adopted' : 'as before' }
+}
+
+/** What makes this server sign those that it does not sign yet; where a root waits already, no other one can be made. */
+async function nextSteps(connection: Connection, rows: readonly Row[]): Promise<string[]> {
+  const waiting = new Set(rows.flatMap((row) => (row.state === 'failed' || row.signedHere ? [] : [row.gun])))
+  if (waiting.size === 0) return []
+  // What was done is said all the same, where the server has stopped since.
+  const roots = await connection.call(listStagedRoots, {}).catch(() => [])
+  const staged = new Set(roots.map(({ gun }) => gun))
+  const [only = ''] = waiting
+  const fresh = [...waiting].filter((gun) => !staged.has(gun))
+  if (waiting.size === 1) {
+    const gun = parseGun(only)
+    return [fresh.length === 1 ? takeOverCommand(gun) : `countersign root show ${typed(gun)}`]
+  }
+  return [...(fresh.length > 0 ? [ALL_NEXT] : []), ...(fresh.length < waiting.size ? ['countersign root waiting'] : [])]
+}
+
+function show(rows: readonly Row[], dryRun: true | undefined, next: readonly string[]): string {
+  const now = Date.now()
+  const cells = rows.map((row): string[] => {
+    if (row.state === 'failed') return [row.gun, row.state]
+    const { gun, roots, version, rootKeys, timestampEnds, signedHere } = row
+    const state = row.state === 'adopted' && dryRun === true ? 'would be adopted' : row.state
+    const until = signedHere ? 'signed here' : daysLeft(timestampEnds, now)
+    const keys = rootKeys.map(short).join(', ')
+    return [
+      gun,
+      state,
+      roots.first === roots.last ? `${roots.last}` : `${roots.first}-${roots.last}`,
+      keys,
+      `${version}`,
+      until,
+    ]
+  })
+  const text = table([['REPOSITORY', 'STATE', 'ROOTS', 'ROOT KEY', 'TARGETS', 'TIMESTAMP'], ...cells])
+  const failed = rows.filter((row) => row.state === 'failed')
+  const errors = failed.map(({ gun, error }) => `${gun}: ${error}`)
+  const done = rows.filter((row) => row.state !== 'failed')
+  const warnings = done.flatMap((row) => row.warnings.map((warning) => `${row.gun}: ${warning}`))
+  return (
+    withWarnings(withHints(withErrors(text, errors), failed), { warnings }) +
+    (next.length === 0 ? '' : `${NEXT}\n${next.map((command) => `  ${command}`).join('\n')}`)
+  )
+}

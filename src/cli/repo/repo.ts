@@ -1,0 +1,99 @@
+import { Command } from 'commander'
+import { deleteRepository, listRepositories, showRepository } from '../../admin/repositories.ts'
+import { damageIn } from '../../errors.ts'
+import type { Connection } from '../connection/connection.ts'
+import { EXIT } from '../exit.ts'
+import { codeOfList, DAMAGED } from '../list.ts'
+import { DRY_RUN_OPTION, JSON_OPTION } from '../options.ts'
+import { ask, withConnection } from '../run.ts'
+import { counted, daysLeft, print, printError, printJson, table } from '../terminal/print.ts'
+import { addAdopt } from './adopt.ts'
+import { addCreate } from './create.ts'
+import { describeForPeople } from './describe.ts'
+
+interface Options {
+  json?: true
+  yes?: true
+  dryRun?: true
+}
+
+type Row = Awaited<ReturnType<typeof listRepositories.run>>[number]
+
+export function repoCommand(): Command {
+  const repo = new Command('repo').description('the repositories of this server')
+  repo
+    .command('list')
+    .description(
+      'all repositories: version of targets, first end of root, targets, snapshot (adopted: timestamp); exit code 1: one is damaged',
+    )
+    .option(...JSON_OPTION)
+    .action(list)
+  repo
+    .command('show')
+    .description('roles, keys, delegations and signed tags of one repository')
+    .argument('<gun>', 'its name, as docker trust writes it: docker.io/library/alpine')
+    .option(...JSON_OPTION)
+    .action(show)
+  repo
+    .command('delete')
+    .description('remove all metadata of one repository; its keys and version numbers are kept')
+    .argument('<gun>', 'its name')
+    .option('--yes', 'do it; without this nothing is deleted')
+    .option(...DRY_RUN_OPTION)
+    .option(...JSON_OPTION)
+    .action(remove)
+  addCreate(repo)
+  addAdopt(repo)
+  return repo
+}
+
+function list(_: Options, command: Command): Promise<void> {
+  const show = (rows: readonly Row[]): string => {
+    if (rows.length === 0) return 'no repositories'
+    const now = Date.now()
+    const cells = rows.map((row) =>
+      'damaged' in row
+        ? [row.gun, '-', '-', DAMAGED]
+        : [row.gun, String(row.version), String(row.delegations), daysLeft(row.expires, now)],
+    )
+    return table([['REPOSITORY', 'VERSION', 'DELEGATIONS', 'EXPIRES'], ...cells])
+  }
+  return ask(command, listRepositories, {}, show, codeOfList)
+}
+
+function show(gun: string, _: Options, command: Command): Promise<void> {
+  return ask(command, showRepository, { gun }, (description) => describeForPeople(description, Date.now()))
+}
+
+/** What a repository has; one that is damaged can be deleted, too. @throws TrustError NOT_FOUND */
+async function signedText(connection: Connection, gun: string): Promise<string> {
+  try {
+    const { tags } = await connection.call(showRepository, { gun })
+    return counted(tags.length, 'signed tag', 'signed tags')
+  } catch (error) {
+    const { code, message } = damageIn(error)
+    if (code !== 'CORRUPT') throw error
+    return `signed tags that cannot be read: ${message}`
+  }
+}
+
+function remove(gun: string, { yes, dryRun, json }: Options, command: Command): Promise<void> {
+  return withConnection(command, async (connection) => {
+    const signed = await signedText(connection, gun)
+    if (dryRun === true) {
+      await connection.call(deleteRepository, { gun }, true)
+      if (json === true) printJson({ gun, deleted: false })
+      else print(`would delete ${gun}, which has ${signed}`)
+      return EXIT.ok
+    }
+    const { deleted } = yes === true ? await connection.call(deleteRepository, { gun }) : { deleted: false }
+    if (json === true) printJson({ gun, deleted })
+    else if (deleted) print(`deleted ${gun}`)
+    if (deleted) return EXIT.ok
+    printError(
+      `nothing was deleted: ${gun} has ${signed}`,
+      'clients that know it will not trust a new repository of this name until they forget it; to delete, say --yes',
+    )
+    return EXIT.negative
+  })
+}

@@ -1,0 +1,26 @@
+import { homedir } from 'node:os'
+import { clientCache } from '../../registry/client-cache.ts'
+import { notaryServer } from '../../registry/notary-server.ts'
+import { registryPlace } from '../../registry/reference.ts'
+import type { TrustSource } from '../../registry/trust-data.ts'
+import type { Gun } from '../../tuf/gun.ts'
+import { dockerLogin } from '../docker-login.ts'
+
+export { readTrustData } from '../../registry/trust-data.ts'
+export { trustAuthority } from '../../registry/trust-authority.ts'
+
+/**
+ * Where a repository is to be read: from another server, or from what a client has cached. The credentials are those that
+ * docker has for the registry of the images.
+ *
+ * @param from a URL or a directory
+ * @throws TrustError INVALID_PARAMETERS
+ */
+export function sourceAt(from: string, gun: Gun): TrustSource {
+  if (!/^[a-z][a-z0-9+.-]*:\/\//i.test(from)) {
+    // Shells leave it alone in --from=~/.docker/trust.
+    return clientCache(from.replace(/^~(?=\/|$)/, homedir()), gun)
+  }
+  const { account } = registryPlace(gun)
+  return notaryServer(from, gun, { account, credentials: dockerLogin(account) })
+}

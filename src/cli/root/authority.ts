@@ -1,0 +1,84 @@
+import type { RootKey } from '../../admin/root-keys.ts'
+import { TrustError } from '../../errors.ts'
+import { rolesText } from '../../repository/roots/rotated-roles.ts'
+import type { RotationPlan } from '../../repository/roots/rotation-plan.ts'
+import type { BaseRole } from '../../tuf/role.ts'
+import { SERVER_MANAGED } from './asked-roles.ts'
+import { named, type RootKeyring } from './keys.ts'
+
+/** What may be said of the root keys of a repository from now on. */
+export interface AuthorityOptions {
+  readonly rootKey?: string[]
+  readonly rootThreshold?: number
+  readonly renew?: true
+}
+
+/** Root keys from now on, by name, and how many of them must sign. */
+export interface NextAuthority {
+  readonly keys: readonly RootKey[]
+  readonly threshold: number
+}
+
+/** True if anything was said. @throws TrustError INVALID_PARAMETERS if root is none of the roles */
+export function saysAuthority(
+  roles: readonly BaseRole[],
+  { rootKey, rootThreshold, renew }: AuthorityOptions,
+): boolean {
+  const said = rootKey !== undefined || rootThreshold !== undefined || renew !== undefined
+  if (!said || roles.includes('root')) return said
+  const text = `--root-key, --root-threshold and --renew say nothing about ${rolesText(roles) || SERVER_MANAGED}`
+  throw new TrustError('INVALID_PARAMETERS', text, { hint: 'they are for: key rotate GUN root' })
+}
+
+/** True if nobody gets a new key: the same ones get new certificates. */
+export function isRenewal(roles: readonly BaseRole[], renew: true | undefined): boolean {
+  return renew === true && roles.length === 1
+}
+
+/**
+ * Which root keys a repository is to have: other ones or the same again; of these as many must sign as before, if not
+ * said. Nothing is opened.
+ *
+ * @throws TrustError INVALID_PARAMETERS, NOT_FOUND
+ */
+export async function nextAuthority(
+  keyring: RootKeyring,
+  { signers, threshold: before }: RotationPlan,
+  { rootKey = [], rootThreshold, renew }: AuthorityOptions,
+): Promise<NextAuthority> {
+  if (renew === undefined ? rootKey.length === 0 : rootKey.length > 0) {
+    throw new TrustError('INVALID_PARAMETERS', 'say which root keys it shall have from now on', {
+      hint: '--root-key NAME for other ones ("countersign root create NAME"), --renew for new certificates of the same',
+    })
+  }
+  const records = await keyring.records()
+  const keys = renew === undefined ? [...new Set(rootKey)].map((name) => named(records, name)) : same(records, signers)
+  const threshold = rootThreshold ?? before
+  mustBeReached(threshold, keys.length)
+  return { keys, threshold }
+}
+
+/** Before any passphrase is asked for. @throws TrustError INVALID_PARAMETERS */
+export function mustBeReached(threshold: number, keys: number): void {
+  if (threshold <= keys) return
+  throw new TrustError('INVALID_PARAMETERS', `the threshold ${threshold} is above its number of keys, ${keys}`, {
+    hint: 'name more root keys, or say --root-threshold',
+  })
+}
+
+/** The keys with these ids; one that is sealed here rather than one that is known as being offline. */
+function same(records: readonly RootKey[], signers: readonly string[]): RootKey[] {
+  const sorted = hereFirst(records)
+  return [...new Set(signers)].map((id) => {
+    const record = sorted.find(({ keyId }) => keyId === id)
+    if (record !== undefined) return record
+    throw new TrustError('INVALID_PARAMETERS', `the root key ${id} is not here`, {
+      hint: 'whoever has it renews its certificate: notary key rotate GUN root; or "countersign root import" it first',
+    })
+  })
+}
+
+/** Of a key with two names, the one by which it is sealed here comes first. */
+export function hereFirst(records: readonly RootKey[]): RootKey[] {
+  return records.toSorted((one, other) => Number(one.sealed === null) - Number(other.sealed === null))
+}

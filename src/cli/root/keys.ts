@@ -1,0 +1,185 @@
+import type { KeyObject } from 'node:crypto'
+import { listRootKeys, noSuchRootKey, saveRootKey, type RootKey } from '../../admin/root-keys.ts'
+import { TrustError } from '../../errors.ts'
+import { issueRootCertificate } from '../../signing/root-certificate.ts'
+import { makeRootKey, openRootKey, rootPublicKey, sealRootKey, type SealedRootKey } from '../../signing/root-key.ts'
+import { certificateBegins, certificateEnds } from '../../tuf/keys/certificate.ts'
+import type { Connection } from '../connection/connection.ts'
+import { isDamaged } from '../list.ts'
+import { newSecretFrom, secretFrom } from '../terminal/ask-secret.ts'
+import { note } from '../terminal/print.ts'
+
+/** The option that names the file with a root key's passphrase. */
+export const PASSPHRASE_OPTION = '--passphrase-file'
+/** The root key that is made and used if none is named. */
+export const DEFAULT_ROOT_KEY = 'root'
+
+/** How often a passphrase is asked for on the terminal. */
+const TRIES = 3
+/** Milliseconds: a shared certificate that ends before is not given to another repository. */
+const SHARED_LIFE_LEFT = 3 * 365 * 86_400_000
+
+/** A root key, open: here, in the process of whoever typed the passphrase, and nowhere else. */
+interface OpenRootKey {
+  readonly record: RootKey
+  readonly key: KeyObject
+}
+
+/** Opens root keys by asking for their passphrases, each once. */
+export class RootKeyring {
+  readonly #connection: Connection
+  readonly #passphraseFile: string | undefined
+  readonly #dryRun: boolean
+  readonly #opened = new Map<string, OpenRootKey>()
+  /** What the file says, read once: a pipe says it once. */
+  #said: string | undefined
+  /** Why there was no passphrase to be had: who has pressed Ctrl-C is not asked again for the next repository. */
+  #refusal: TrustError | undefined
+  /** Keys that did not open, by name: not for the next repository either. */
+  readonly #closed = new Map<string, TrustError>()
+  /** Shared certificates made by this command: name of the key, common name. */
+  readonly #renewed = new Set<string>()
+
+  /**
+   * @param passphraseFile the passphrase of every key that is asked for; undefined: the terminal
+   * @param dryRun store nothing
+   */
+  constructor(connection: Connection, passphraseFile: string | undefined, dryRun = false) {
+    this.#connection = connection
+    this.#passphraseFile = passphraseFile
+    this.#dryRun = dryRun
+  }
+
+  /** Those that can be read. */
+  async records(): Promise<RootKey[]> {
+    const rows = await this.#connection.call(listRootKeys, {})
+    return rows.filter((row): row is RootKey => !isDamaged(row))
+  }
+
+  /** True if its passphrase was asked for already. */
+  isOpen(name: string): boolean {
+    return this.#opened.has(name)
+  }
+
+  /** By name. @throws TrustError NOT_FOUND, WRONG_STATE if it is offline, BAD_KEYS for a wrong passphrase */
+  async open(name: string): Promise<OpenRootKey> {
+    const opened = this.#opened.get(name)
+    if (opened !== undefined) return opened
+    const record = named(await this.records(), name)
+    if (record.sealed === null) {
+      throw new TrustError('WRONG_STATE', `the root key ${name} is offline`, {
+        hint: `to take it back: countersign root import ${name} KEYFILE; a root that waits: root sign FILE --key KEYFILE`,
+      })
+    }
+    const found = { record, key: await this.#unseal(name, record.sealed, record.public) }
+    this.#opened.set(name, found)
+    return found
+  }
+
+  /** A person may mistype, a file says the same again. */
+  async #unseal(name: string, sealed: SealedRootKey, publicKey: string): Promise<KeyObject> {
+    for (let tries = this.#passphraseFile === undefined ? TRIES : 1; ; tries -= 1) {
+      const before = this.#closed.get(name)
+      if (before !== undefined) throw before
+      const passphrase = await this.#passphraseOf(name)
+      try {
+        return openRootKey(name, sealed, publicKey, passphrase)
+      } catch (error) {
+        if (!(error instanceof TrustError) || error.code !== 'BAD_KEYS') throw error
+        if (tries === 1) this.#closed.set(name, error)
+        else note(`${error.message}; once more`)
+      }
+    }
+  }
+
+  async #passphraseOf(name: string): Promise<string> {
+    if (this.#refusal !== undefined) throw this.#refusal
+    try {
+      const said =
+        this.#said ?? (await secretFrom(this.#passphraseFile, `passphrase of the root key ${name}`, PASSPHRASE_OPTION))
+      if (this.#passphraseFile !== undefined) this.#said = said
+      return said
+    } catch (error) {
+      if (error instanceof TrustError) this.#refusal = error
+      throw error
+    }
+  }
+
+  /**
+   * Make a root key and store it, sealed under a new passphrase. A key that was offline may come back under its name.
+   *
+   * @throws TrustError WRONG_STATE, BAD_KEYS
+   */
+  async create(name: string, key: KeyObject = makeRootKey()): Promise<OpenRootKey> {
+    const before = (await this.records()).find((each) => each.name === name)
+    if (before !== undefined && (before.sealed !== null || before.public !== rootPublicKey(key))) {
+      throw new TrustError('WRONG_STATE', `there is a root key ${name} already`, { hint: 'choose another name' })
+    }
+    const what = `new passphrase of the root key ${name}`
+    const passphrase = await newSecretFrom(this.#passphraseFile, what, PASSPHRASE_OPTION)
+    const input = { name, public: rootPublicKey(key), sealed: sealRootKey(key, passphrase) }
+    const record = await this.#connection.call(saveRootKey, input, this.#dryRun)
+    const made = { record, key }
+    this.#opened.set(name, made)
+    return made
+  }
+
+  /**
+   * The certificate of a root key for a repository, or for all below a prefix: those are kept, and used again.
+   *
+   * @param commonName the GUN, or a prefix and `*`
+   * @param renew true: a new one, for many repositories in one command the same
+   */
+  async certificate({ record, key }: OpenRootKey, commonName: string, renew = false): Promise<string> {
+    const shared = commonName.endsWith('*')
+    // A repository may be called "constructor".
+    const { certificates } = shared ? await this.#asItIs(record) : record
+    const kept = Object.hasOwn(certificates, commonName) ? certificates[commonName] : undefined
+    const made = `${record.name} ${commonName}`
+    if (kept !== undefined && (renew ? this.#renewed.has(made) : isLasting(kept))) return kept
+    const { public: text } = await issueRootCertificate(key, commonName, Date.now())
+    // With the key that a rehearsal would have made there is nothing to keep it with.
+    if (!shared || this.#dryRun) return text
+    const { name, public: publicKey } = record
+    // Whether the key is still here is not said anew: since it was opened it may have been taken offline.
+    const input = { name, public: publicKey, certificates: { [commonName]: text } }
+    const saved = await this.#connection.call(saveRootKey, input)
+    this.#opened.set(name, { record: saved, key })
+    this.#renewed.add(made)
+    return text
+  }
+
+  /** While its passphrase was typed another command may have kept a certificate with it. */
+  async #asItIs(record: RootKey): Promise<RootKey> {
+    const isIt = (each: RootKey): boolean => each.name === record.name && each.public === record.public
+    return (await this.records()).find(isIt) ?? record
+  }
+
+  /** The named one; the default one is made at its first use. */
+  async openOrCreate(name: string | undefined): Promise<OpenRootKey> {
+    const wanted = name ?? DEFAULT_ROOT_KEY
+    if (name === undefined && !(await this.records()).some((each) => each.name === wanted)) {
+      const made = await this.create(wanted).catch((error: unknown) => {
+        // Another command was faster.
+        if (error instanceof TrustError && error.code === 'WRONG_STATE') return undefined
+        throw error
+      })
+      if (made === undefined) return this.open(wanted)
+      const advice = `keep its passphrase, and a copy of it ("countersign root export ${wanted} FILE")`
+      note(this.#dryRun ? `would make the root key ${wanted}` : `made the root key ${wanted}: ${advice}`)
+      return made
+    }
+    return this.open(wanted)
+  }
+}
+
+/** @throws TrustError NOT_FOUND */
+export function named(records: readonly RootKey[], name: string): RootKey {
+  return records.find((each) => each.name === name) ?? noSuchRootKey(name)
+}
+
+function isLasting(certificate: string): boolean {
+  const key = { keytype: 'ecdsa-x509', public: certificate }
+  const [begins = Infinity, ends = 0] = [certificateBegins(key), certificateEnds(key)]
+  return begins <= Date.now() && ends > Date.now() + SHARED_LIFE_LEFT
+}

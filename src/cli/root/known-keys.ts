@@ -1,0 +1,25 @@
+import type { RootKey } from '../../admin/root-keys.ts'
+import { hereFirst } from './authority.ts'
+
+/** A root key that has a name here. */
+export interface KnownRootKey {
+  readonly keyId: string
+  readonly name: string
+  readonly holder: 'sealed here' | 'offline'
+}
+
+/** Each root key once. */
+export function knownRootKeys(records: readonly RootKey[]): KnownRootKey[] {
+  const found = new Map<string, KnownRootKey>()
+  for (const { keyId, name, sealed } of hereFirst(records)) {
+    if (!found.has(keyId)) found.set(keyId, { keyId, name, holder: sealed === null ? 'offline' : 'sealed here' })
+  }
+  return [...found.values()]
+}
+
+/** Whose key that is: its name here is what `--root-key` takes. */
+export function whoseText(keyId: string, known: readonly KnownRootKey[]): string {
+  const found = known.find((each) => each.keyId === keyId)
+  if (found === undefined) return '(not here)'
+  return found.holder === 'offline' ? `${found.name} (offline)` : found.name
+}

@@ -1,0 +1,135 @@
+import { Command } from 'commander'
+import type { z } from 'zod'
+import { parsed } from '../../admin/operation.ts'
+import { listTags, removeTag, signManyTags, signTag } from '../../admin/tags.ts'
+import { TrustError } from '../../errors.ts'
+import { readManifest, type ManifestFacts } from '../../registry/manifest.ts'
+import { registryPlace } from '../../registry/reference.ts'
+import { parseGun } from '../../tuf/gun.ts'
+import { dockerLogin } from '../docker-login.ts'
+import { DRY_RUN_OPTION, JSON_OPTION } from '../options.ts'
+import { tagRows } from '../repo/describe.ts'
+import { ask } from '../run.ts'
+import { counted, table, withWarnings } from '../terminal/print.ts'
+import { readTagList } from './list.ts'
+
+interface Options {
+  as?: string
+  from?: string
+  ifMatch?: string
+}
+
+type Changed = Awaited<ReturnType<typeof signTag.run>>
+
+export function tagCommand(): Command {
+  const tag = new Command('tag').description('tags that the server signs')
+  tag
+    .command('sign')
+    .description('sign a tag; what it names is looked up in the registry, unless it is said')
+    .argument('<gun>', 'name of the repository')
+    .argument('[tag]', 'the tag')
+    .argument('[digest]', 'sha256:… of the manifest')
+    .argument('[size]', 'bytes of the manifest')
+    .option('--from <file>', 'many tags at once: lines "TAG DIGEST SIZE"; - is standard input')
+    .option('--as <signer>', 'in a repository of others, as this signer')
+    .option('--if-match <etag>', 'only if the tags are as "tag list --json" showed them')
+    .option(...DRY_RUN_OPTION)
+    .option(...JSON_OPTION)
+    .action(sign)
+  tag
+    .command('remove')
+    .description('sign tags no more')
+    .argument('<gun>', 'name of the repository')
+    .argument('<tag...>', 'tags')
+    .option('--as <signer>', 'in a repository of others, as this signer')
+    .option('--if-match <etag>', 'only if the tags are as "tag list --json" showed them')
+    .option(...DRY_RUN_OPTION)
+    .option(...JSON_OPTION)
+    .action(remove)
+  tag
+    .command('list')
+    .description('signed tags')
+    .argument('<gun>', 'name of the repository')
+    .option('--as <signer>', 'those that this signer signs')
+    .option('--json', 'print as JSON; with the etag for --if-match')
+    .action((gun: string, { as }: Options, command: Command) =>
+      ask(command, listTags, { gun, as }, ({ tags }) => {
+        if (tags.length === 0) return 'no signed tags'
+        const warnings = new Set(tags.flatMap(({ unseen }) => unseen ?? []))
+        return withWarnings(table(tagRows(tags)), { warnings: [...warnings] })
+      }),
+    )
+  return tag
+}
+
+function sign(
+  gun: string,
+  tag: string | undefined,
+  digest: string | undefined,
+  size: string | undefined,
+  { as, from, ifMatch }: Options,
+  command: Command,
+): Promise<void> {
+  if (from !== undefined) {
+    let count = 0
+    const input = async (): Promise<z.input<typeof signManyTags.input>> => {
+      if (tag !== undefined) throw new TrustError('INVALID_PARAMETERS', 'say either a tag or --from')
+      const set = await readTagList(from)
+      count = set.length
+      return { gun, set, as, ifMatch }
+    }
+    const show = (changed: Changed): string =>
+      count === 0
+        ? `nothing to do: ${from} names no tag`
+        : changedText(changed, `signed ${counted(count, 'tag', 'tags')} of ${gun}`)
+    return ask(command, signManyTags, input, show)
+  }
+  let seen = ''
+  const input = async (): Promise<z.input<typeof signTag.input>> => {
+    if (tag === undefined)
+      throw new TrustError('INVALID_PARAMETERS', 'which tag?', {
+        hint: 'name and tag are two words: GUN TAG; or many: --from FILE',
+      })
+    if ((digest === undefined) !== (size === undefined)) {
+      throw new TrustError('INVALID_PARAMETERS', 'a digest needs the size of its manifest', {
+        hint: 'say both, or none: then the registry is asked',
+      })
+    }
+    // What cannot be signed is not asked for.
+    parsed({ input: signTag.input.pick({ gun: true, tag: true }) }, { gun, tag })
+    if (digest === undefined) {
+      const facts = await lookUp(gun, tag)
+      seen = `, which the registry says is ${facts.digest}`
+      return { gun, tag, ...facts, as, ifMatch }
+    }
+    if (!/^\d+$/.test(size ?? '')) throw new TrustError('INVALID_PARAMETERS', 'the size is a number of bytes')
+    return { gun, tag, digest, size: Number(size), as, ifMatch }
+  }
+  return ask(command, signTag, input, (changed) => changedText(changed, `signed ${gun}:${tag ?? ''}${seen}`))
+}
+
+function remove(gun: string, tags: string[], { as, ifMatch }: Options, command: Command): Promise<void> {
+  const [only = ''] = tags
+  const show = (changed: Changed): string => {
+    const [first = '', ...others] = tags.filter((tag) => !changed.absent.includes(tag))
+    const what = others.length === 0 ? `${gun}:${first}` : counted(others.length + 1, 'tag', 'tags')
+    return changedText(changed, `signs ${what} no more`)
+  }
+  if (tags.length === 1) return ask(command, removeTag, { gun, tag: only, as, ifMatch }, show)
+  return ask(command, signManyTags, { gun, remove: tags, as, ifMatch }, show)
+}
+
+function changedText({ roles, changed, leftOut, absent, shadowed }: Changed, done: string): string {
+  const lines = [changed ? `${done} (${roles.join(', ')})` : 'nothing to do: it is so already']
+  if (leftOut.length > 0) {
+    lines.push(`not signed again, the key that had signed them is trusted no more: ${leftOut.join(', ')}`)
+  }
+  if (absent.length > 0) lines.push(`not signed before: ${absent.join(', ')}`)
+  const otherwise = `targets/releases says something else of ${shadowed.join(', ')}, and docker goes by that`
+  return withWarnings(lines.join('\n'), { warnings: shadowed.length === 0 ? [] : [otherwise] })
+}
+
+async function lookUp(gun: string, tag: string): Promise<ManifestFacts> {
+  const place = registryPlace(parseGun(gun))
+  return readManifest(place, tag, dockerLogin(place.account))
+}

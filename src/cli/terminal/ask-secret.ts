@@ -1,0 +1,68 @@
+import { once } from 'node:events'
+import { createInterface } from 'node:readline/promises'
+import { Writable } from 'node:stream'
+import { TrustError } from '../../errors.ts'
+import { isOpenToAll, isTypable, secretIn } from '../../signing/secret-file.ts'
+import { readGiven } from '../given-file.ts'
+import { note } from './print.ts'
+
+/**
+ * A secret from a file, or asked on the terminal without echo.
+ *
+ * @param file the value of an option `--…-file`; its last line end does not count
+ * @param what to call it: `password of alice`
+ * @param option that names a file, for those who have no terminal
+ * @throws TrustError BAD_SETTINGS
+ */
+export async function secretFrom(file: string | undefined, what: string, option: string): Promise<string> {
+  if (file !== undefined) return readSecret(file, option)
+  if (!process.stdin.isTTY) {
+    throw new TrustError('BAD_SETTINGS', `there is no terminal to ask for the ${what}`, { hint: `say ${option} FILE` })
+  }
+  return askHidden(`${what}: `)
+}
+
+/** The same, for a new secret: asked twice on the terminal. @throws TrustError BAD_SETTINGS */
+export async function newSecretFrom(file: string | undefined, what: string, option: string): Promise<string> {
+  if (file !== undefined) return readSecret(file, option, true)
+  const secret = await secretFrom(file, what, option)
+  if ((await askHidden(`${what} again: `)) !== secret) {
+    throw new TrustError('BAD_SETTINGS', 'the two are not the same; nothing was changed')
+  }
+  return secret
+}
+
+async function readSecret(file: string, option: string, isNew = false): Promise<string> {
+  const content = await readGiven(file, `check ${option}`)
+  // Of one that is used already what it was made of counts.
+  if (isNew && !isTypable(content)) {
+    throw new TrustError(
+      'BAD_SETTINGS',
+      `what is in ${file} could not be typed: it is no UTF-8, or has a byte order mark`,
+      {
+        hint: 'save it as plain text in UTF-8',
+      },
+    )
+  }
+  if (await isOpenToAll(file)) note(`warning: everybody can read ${file}: chmod 600 ${file}`)
+  return secretIn(content)
+}
+
+/** The question goes to standard error; what is typed is not shown. @throws TrustError BAD_SETTINGS at Ctrl-C or Ctrl-D */
+async function askHidden(question: string): Promise<string> {
+  const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() })
+  const terminal = createInterface({ input: process.stdin, output: nowhere, terminal: true })
+  // Ctrl-Z does nothing: whoever came back from it would type the secret where it is shown, into the shell even.
+  terminal.on('SIGTSTP', () => {})
+  // Only now is what is typed hidden.
+  process.stderr.write(question)
+  try {
+    const closed = once(terminal, 'close').then(() => undefined)
+    const answer = await Promise.race([terminal.question('').catch(() => undefined), closed])
+    if (answer !== undefined) return answer
+    throw new TrustError('BAD_SETTINGS', 'nothing was typed; nothing was changed')
+  } finally {
+    terminal.close()
+    process.stderr.write('\n')
+  }
+}

@@ -1,0 +1,76 @@
+import type { Ending } from '../../repository/expiry.ts'
+import type { RenewalCounts } from '../../repository/renewal/loop.ts'
+import type { Trust } from '../../repository/trust.ts'
+import { Counter, Gauge, Registry } from './prometheus.ts'
+import { requestMetrics, type RequestMetrics } from './requests.ts'
+import { registerStoreMetrics } from './store.ts'
+
+/** Everything that is measured, in a registry of its own. */
+export interface Metrics extends RequestMetrics {
+  readonly registry: Registry
+  renewals(counts: RenewalCounts): void
+  endings(found: readonly Ending[]): void
+  /** The webhook was told, or could not be. */
+  webhook(delivered: boolean): void
+  /** How many tables of the database are not as they were written. */
+  damagedTables(count: number): void
+}
+
+export function createMetrics(trust: Trust): Metrics {
+  const registry = new Registry()
+  const registers = [registry]
+  const renewals = new Counter({
+    name: 'countersign_renewals_total',
+    help: 'Repositories whose timestamp, and what else was due, was re-signed in the background.',
+    labelNames: ['result'] as const,
+    registers,
+  })
+  const endings = new Gauge({
+    name: 'countersign_ending_within_60_days',
+    help: 'Roles, certificates, tokens and aged keys that end within 60 days.',
+    labelNames: ['what'] as const,
+    registers,
+  })
+  const soonest = new Gauge({
+    name: 'countersign_ending_soonest_seconds',
+    help: 'Seconds until the first of them ends; negative when it has.',
+    labelNames: ['what'] as const,
+    registers,
+  })
+  const deliveries = new Counter({
+    name: 'countersign_webhook_total',
+    help: 'Messages to the webhook.',
+    labelNames: ['result'] as const,
+    registers,
+  })
+  const damaged = new Gauge({
+    name: 'countersign_damaged_tables',
+    help: 'Tables of the database that are not as they were written, at the last look; there is one a day.',
+    registers,
+  })
+  damaged.set(NaN)
+  registerStoreMetrics(trust, registers)
+  return {
+    registry,
+    ...requestMetrics(registry),
+    renewals({ renewed, failed }) {
+      renewals.inc({ result: 'renewed' }, renewed)
+      renewals.inc({ result: 'failed' }, failed)
+    },
+    webhook(delivered) {
+      deliveries.inc({ result: delivered ? 'delivered' : 'failed' })
+    },
+    damagedTables(count) {
+      damaged.set(count)
+    },
+    endings(found) {
+      endings.reset()
+      soonest.reset()
+      for (const { what, expires } of found.toReversed()) {
+        const kind = what.startsWith('targets/') ? 'delegation' : what.startsWith('token ') ? 'token' : what
+        endings.inc({ what: kind })
+        soonest.set({ what: kind }, (expires - trust.now()) / 1000)
+      }
+    },
+  }
+}

@@ -1,0 +1,37 @@
+import { hash } from 'node:crypto'
+import { Memo } from '../../memory/memo.ts'
+import { once } from '../../memory/once.ts'
+import { certificatesOf } from '../asn1/x509.ts'
+import { canonicalBytes } from '../json/canonical.ts'
+
+/** A public key as metadata carries it (wire spec §11.2). */
+export interface PublicKey {
+  readonly keytype: string
+  /** Standard base64: DER, a PEM text of certificates, or 32 raw bytes, as the type says. */
+  readonly public: string
+}
+
+const ids = new Memo<string>(2_000)
+
+/**
+ * The id that metadata names a key by: lower-case hex SHA-256 of its canonical form, `private` always null (wire spec
+ * §11.2). As in Go it is over the decoded bytes, so that no other spelling of the same base64 gives another id.
+ */
+export const keyId = once((key: PublicKey): string => {
+  return ids.get(`${key.keytype} ${key.public}`, () => {
+    const bytes = Buffer.from(key.public, 'base64').toString('base64')
+    const content = { keytype: key.keytype, keyval: { private: null, public: bytes } }
+    return hash('sha256', canonicalBytes(content), 'hex')
+  })
+})
+
+/**
+ * The id that people and key files name a key by: for a certificate the id of its bare key, otherwise the key id
+ * itself (wire spec §11.2). A certificate that cannot be read keeps its key id.
+ */
+export function canonicalKeyId(key: PublicKey): string {
+  if (key.keytype !== 'ecdsa-x509' && key.keytype !== 'rsa-x509') return keyId(key)
+  const leaf = certificatesOf(key)?.[0]
+  if (leaf === undefined) return keyId(key)
+  return keyId({ keytype: key.keytype === 'ecdsa-x509' ? 'ecdsa' : 'rsa', public: leaf.spki.toString('base64') })
+}
