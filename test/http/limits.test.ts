@@ -149,6 +149,8 @@ test('signatures have a limit, with those of all that delegates to what is uploa
 })
 
 test('keys that delegations name have a limit, with those of all that delegates to what is uploaded', async (t) => {
+  // Made before the first request: meanwhile nothing else is done, and the server would close a kept connection.
+  const many = Array.from({ length: 2_700 }, () => makeKey('ed25519'))
   const app = await startLocalApp()
   t.after(() => app.close())
   const gun = 'limits.example/keys'
@@ -157,7 +159,6 @@ test('keys that delegations name have a limit, with those of all that delegates 
   const key = makeKey('ecdsa')
   for (const role of ['targets/a', 'targets/a/b', 'targets/a/b/c']) world.delegate(role, [key])
   const [targets] = world.nextParts('targets')
-  const many = Array.from({ length: 2_700 }, () => makeKey('ed25519'))
   const naming = (role: string, from: number, to: number): Part => {
     world.delegate(`${role}/x`, many.slice(from, to))
     return world.nextParts(role)[0]!
@@ -184,13 +185,13 @@ test('certificates of keys count as keys: those of a root, and those that delega
   t.after(() => app.close())
   const gun = 'limits.example/certificates'
   const { now } = app.clock
-  const world = await TrustWorld.create({ gun, now, serverKeys: keysFrom(app, gun), snapshot: 'server' })
   const key = makeKey('ecdsa')
   const intermediate = Buffer.from(makeRootKey(gun, now, { key, ca: true }).entry.keyval.public, 'base64').toString()
   const intermediates = Array.from({ length: 15 }, () => intermediate)
   const many = Array.from({ length: 126 }, (_, index) =>
     makeRootKey(gun, now, { key, intermediates, notAfter: now + DAY + index * 1_000 }),
   )
+  const world = await TrustWorld.create({ gun, now, serverKeys: keysFrom(app, gun), snapshot: 'server' })
   const refused = async (parts: readonly Part[]): Promise<void> => {
     const answer = await upload(app, gun, parts)
     assert.equal(answer.status, 400)

@@ -11,8 +11,8 @@ const PROGRAM = `
   import { constants, PerformanceObserver } from 'node:perf_hooks'
   import { setTimeout } from 'node:timers/promises'
   import { privateKeyOf } from '${source('src/signing/ed25519.ts')}'
-  import { parseSpki } from '${source('src/tuf/spki.ts')}'
-  import { parseCertificateBundle } from '${source('src/tuf/x509.ts')}'
+  import { parseSpki } from '${source('src/tuf/asn1/spki.ts')}'
+  import { parseCertificateBundle } from '${source('src/tuf/asn1/x509.ts')}'
   import { makeRootKey } from '${source('test/support/test-key.ts')}'
 
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
