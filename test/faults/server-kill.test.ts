@@ -7,11 +7,12 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { ReferenceClient } from '../support/reference-client.ts'
 import { countersign, freePort, ServerProcess } from '../support/server-process.ts'
 import { keysFrom, TrustWorld } from '../support/trust-world.ts'
+import { until } from '../support/until.ts'
 import { upload, type Part } from '../support/upload.ts'
 
 const CYCLES = Number(process.env['KILL_CYCLES'] ?? 25)
 const PUBLISHERS = 4
-/** Milliseconds that publishers work before the server is killed, at the most. */
+/** Milliseconds that publishers work before the server is killed, at the most, if they got to publish. */
 const WORK = 250
 
 /** Publishes until the server is gone, and keeps what was acknowledged and what was not answered. */
@@ -79,9 +80,12 @@ test(`${CYCLES} times SIGKILL under ${PUBLISHERS} publishers: nothing acknowledg
     await world.publishFirst(server)
     publishers.push(new Publisher(world, new ReferenceClient(gun, server, Date.now)))
   }
+  const acknowledged = (): number => publishers.reduce((sum, { publishes }) => sum + publishes, 0)
   for (let cycle = 0; cycle < CYCLES; cycle += 1) {
     const working = publishers.map((publisher) => publisher.work(server))
     await pause(Math.random() * WORK)
+    // On a busy machine nothing might have been acknowledged in all the cycles.
+    await until('one publish for each cycle', () => acknowledged() > cycle)
     await server.end('SIGKILL')
     await Promise.all(working)
     await server.start()
@@ -93,8 +97,6 @@ test(`${CYCLES} times SIGKILL under ${PUBLISHERS} publishers: nothing acknowledg
   const stopped = await countersign(['check', '--json'], server.environment)
   assert.equal(stopped.code, 0, stopped.stdout)
   const { commits } = JSON.parse(stopped.stdout) as { commits: number }
-  const publishes = publishers.reduce((sum, publisher) => sum + publisher.publishes, 0)
-  assert.ok(publishes > CYCLES, 'the publishers got to work')
-  assert.ok(commits >= publishes)
-  t.diagnostic(`${publishes} publishes acknowledged, ${commits} commits`)
+  assert.ok(commits >= acknowledged())
+  t.diagnostic(`${acknowledged()} publishes acknowledged, ${commits} commits`)
 })
