@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { damageIn, unlessDamaged } from '../errors.ts'
 import {
   createSigner,
   everyKeyId,
@@ -16,7 +17,7 @@ import { typed, type Gun } from '../tuf/gun.ts'
 import { done, keyId, list, milliseconds, texts } from './answers.ts'
 import { someName } from './inputs.ts'
 import { operation, type World } from './operation.ts'
-import { rows, rowsOf } from './rows.ts'
+import { rows, rowsOf, type DamagedRow } from './rows.ts'
 
 /** A signer as it is shown. */
 const signerRow = z.lazy(() =>
@@ -47,7 +48,7 @@ export const listSigners = operation({
   input: z.strictObject({}),
   answer: () => rows(signerRow),
   async run(world) {
-    return rowsOf(await findRecords<TagSigner>(world.trust.store, 'signer'), (signer) => rowOf(world, signer))
+    return rowsOf(await findRecords<TagSigner>(world.trust.store, 'signer'), (signer) => rowOrDamage(world, signer))
   },
 })
 
@@ -102,7 +103,12 @@ export const deleteSigner = operation({
   answer: () => z.object({ name: z.string(), removed: done, warnings: texts }),
   async run(world, { name }, actor) {
     await removeSigner(world.trust, name, actor)
-    return { name, removed: true as const, warnings: await stillNaming(world, name, everyKeyId(world.trust, name), []) }
+    const given = unlessDamaged(() => everyKeyId(world.trust, name))
+    const warnings =
+      given === undefined
+        ? [`the keys of ${name} are damaged: which repositories trust them cannot be read`]
+        : await stillNaming(world, name, given, [])
+    return { name, removed: true as const, warnings }
   },
 })
 
@@ -156,6 +162,15 @@ function rowOf({ trust }: World, signer: TagSigner): SignerRow {
   // The newest is the one that owners are to add.
   const key = signerKeys(trust, signer).find(({ keyId }) => keyId === signer.keyIds.at(-1))
   return { ...signer, publicKey: key === undefined ? '' : pemOf(key.public) }
+}
+
+/** Its keys are stored by themselves: where they are damaged, the signer need not be. */
+function rowOrDamage(world: World, signer: TagSigner): SignerRow | DamagedRow {
+  try {
+    return rowOf(world, signer)
+  } catch (error) {
+    return { name: signer.name, damaged: damageIn(error).message }
+  }
 }
 
 function pemOf(publicKey: string): string {

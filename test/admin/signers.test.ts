@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { rehearsing } from '../../src/admin/rehearse.ts'
-import { renewSigner, showSigner } from '../../src/admin/signers.ts'
+import { deleteSigner, listSigners, makeSigner, renewSigner, showSigner } from '../../src/admin/signers.ts'
+import { TrustError } from '../../src/errors.ts'
 import { TEST_ACTOR } from '../support/local-trust.ts'
 import { add, drop, GUN, named, withSigner } from '../support/owned-repository.ts'
 import { worldOf } from '../support/people.ts'
@@ -30,4 +31,20 @@ test('the key to add is the newest; where it lacks, and where an old one is trus
   assert.deepEqual(await finish(rehearsing(here)), [trusts], 'targets/releases names the old one')
   await drop(world, 'targets/releases')
   assert.deepEqual(await finish(), [])
+})
+
+test('a signer whose keys cannot be read hides no other one in the list, and can be removed', async (t) => {
+  const { here } = await withSigner(t)
+  const { trust } = here
+  await makeSigner.run(worldOf({ trust }), { name: 'other' }, TEST_ACTOR)
+  const keys: typeof trust.store.keys = (...of) => {
+    if (of[1] === 'targets/ci') throw new TrustError('CORRUPT', 'a stored record is damaged')
+    return trust.store.keys(...of)
+  }
+  const damaged = worldOf({ trust: { ...trust, store: { ...trust.store, keys } } })
+  const [broken, whole] = await listSigners.run(damaged, {}, TEST_ACTOR)
+  assert.deepEqual(broken, { name: 'ci', damaged: 'a stored record is damaged' })
+  assert.equal(whole?.name, 'other')
+  const { warnings } = await deleteSigner.run(damaged, { name: 'ci' }, TEST_ACTOR)
+  assert.deepEqual(warnings, ['the keys of ci are damaged: which repositories trust them cannot be read'])
 })
