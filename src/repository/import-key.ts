@@ -3,6 +3,7 @@ import type { NewKey } from '../signing/signer.ts'
 import type { Actor, Head, StoredKey } from '../store/store.ts'
 import { mustBeUnder, SERVER, type Gun } from '../tuf/gun.ts'
 import { canonicalKeyId, keyId } from '../tuf/keys/key.ts'
+import type { RoleKeys } from '../tuf/keys/threshold.ts'
 import type { SignedRole } from '../tuf/role.ts'
 import { change } from './change.ts'
 import { namedKeys } from './current.ts'
@@ -28,7 +29,8 @@ export interface Imported {
  * Take a sealed key that was made elsewhere for a role of a repository. It is never handed out as a new key (wire spec
  * §7): also one that was pending there has left traces elsewhere. A root that names it is signed for all the same.
  *
- * @throws TrustError INVALID_GUN, WRONG_STATE if the key belongs to another repository or role, INVALID_PARAMETERS
+ * @throws TrustError INVALID_GUN, WRONG_STATE if the key belongs to another repository or role, INVALID_PARAMETERS, CORRUPT
+ *   if the metadata that may name it is damaged
  */
 export async function importKey(
   trust: Trust,
@@ -39,6 +41,7 @@ export async function importKey(
 ): Promise<Imported> {
   mustBeUnder(gun, trust.policy.gunPrefixes)
   if (keyId(key) !== key.keyId) throw new TrustError('INVALID_PARAMETERS', 'the key id is not that of the public key')
+  let named: Imported['named'] = 'none'
   const changed = await change(trust, gun, async (head, now) => {
     // Of two imports at once for two repositories both may find it free: the store takes one of them.
     const owner = trust.store.keyOwner(key.keyId)
@@ -46,40 +49,31 @@ export async function importKey(
       const whose = owner.gun === SERVER ? 'the server' : owner.gun
       throw new TrustError('WRONG_STATE', `the key ${key.keyId} is here already, as ${owner.role} key of ${whose}`)
     }
+    // Before the commit: where that cannot be read, the key is not kept.
+    const keys = namedKeys(trust, gun, role)
+    named = howNamed(keys, key.keyId)
     if (owner !== undefined) return undefined
     const stored: StoredKey = { ...key, role, pending: false, createdAt: now }
     const isDue =
-      head !== undefined &&
-      (completesTimestamp(trust, gun, head, role, key.keyId) ||
-        makesSnapshots(trust, gun, head, role, key.keyId) ||
-        renewsTargets(trust, gun, head, role, key.keyId, now))
+      head !== undefined && keys?.keys.has(key.keyId) === true && makesDue(trust, gun, head, role, keys, now)
     const { roles = {}, highest = {} } = head ?? {}
     return { kind: 'key', actor, keys: [stored], ...(isDue ? { head: { roles, highest, renewAt: now } } : {}) }
   })
-  return { keyId: key.keyId, changed, named: howNamed(trust, gun, role, key.keyId) }
+  return { keyId: key.keyId, changed, named }
 }
 
-/** True if with this key the server can sign the timestamp of an adopted repository: from then on it does. */
-function completesTimestamp(trust: Readable, gun: Gun, head: Head, role: SignedRole, id: string): boolean {
-  if (role !== 'timestamp' || signedHere(head)) return false
-  const named = namedKeys(trust, gun, role)
-  return named?.keys.has(id) === true && heldKeys(trust, gun, role, named).length + 1 >= named.threshold
+/** True if one more of a role's keys lets the server sign something that must not wait. @param named the role's keys */
+function makesDue(trust: Readable, gun: Gun, head: Head, role: SignedRole, named: RoleKeys, now: number): boolean {
+  // Of an adopted repository it signs the timestamps from then on.
+  if (!signedHere(head)) return role === 'timestamp' && heldKeys(trust, gun, role, named).length + 1 >= named.threshold
+  // The snapshot that was adopted may name what did not come along.
+  if (role === 'snapshot') return true
+  // Of targets that have ended no client can sign others.
+  return role === 'targets' && targetsAreDue(head.roles['targets']?.expires ?? Infinity, now)
 }
 
-/** True if with this key the server can make its snapshots: the one that was adopted may name what did not come along. */
-function makesSnapshots(trust: Readable, gun: Gun, head: Head, role: SignedRole, id: string): boolean {
-  return role === 'snapshot' && signedHere(head) && namedKeys(trust, gun, role)?.keys.has(id) === true
-}
-
-/** True if with this key the server can sign targets that are due: of those that have ended no client can sign others. */
-function renewsTargets(trust: Readable, gun: Gun, head: Head, role: SignedRole, id: string, now: number): boolean {
-  const expires = head.roles['targets']?.expires ?? Infinity
-  if (role !== 'targets' || !signedHere(head) || !targetsAreDue(expires, now)) return false
-  return namedKeys(trust, gun, role)?.keys.has(id) === true
-}
-
-function howNamed(trust: Readable, gun: Gun, role: SignedRole, id: string): Imported['named'] {
-  const keys = [...(namedKeys(trust, gun, role)?.keys ?? [])]
+function howNamed(named: RoleKeys | undefined, id: string): Imported['named'] {
+  const keys = [...(named?.keys ?? [])]
   if (keys.some(([each]) => each === id)) return 'key'
   return keys.some(([, key]) => canonicalKeyId(key) === id) ? 'certificate' : 'none'
 }

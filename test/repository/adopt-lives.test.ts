@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { TrustError } from '../../src/errors.ts'
 import { prepareRotation } from '../../src/repository/roots/prepare.ts'
 import { remove } from '../../src/repository/remove.ts'
 import { importKey, type Imported } from '../../src/repository/import-key.ts'
 import { renewDue } from '../../src/repository/renewal/loop.ts'
 import { renew } from '../../src/repository/renewal/renew.ts'
 import type { Trust } from '../../src/repository/trust.ts'
-import type { Head } from '../../src/store/store.ts'
+import type { Head, Store } from '../../src/store/store.ts'
 import { parseGun, type Gun } from '../../src/tuf/gun.ts'
 import type { PublicKey } from '../../src/tuf/keys/key.ts'
 import { localKeys, TEST_ACTOR } from '../support/local-trust.ts'
@@ -145,6 +146,21 @@ test('a key is taken for one role of one repository, also if two ask at the same
   )
   await assert.rejects(take(other, 'timestamp'), { code: 'WRONG_STATE' })
   await assert.rejects(take(GUN, 'snapshot'), { code: 'WRONG_STATE' })
+})
+
+test('a key is not kept where it cannot be read whether the repository names it', async (t) => {
+  const here = await server(t)
+  const { owner, documents, timestampKey } = await made()
+  const [targetsKey] = owner.signers.get('targets')!
+  await importTimestampKey(here, timestampKey)
+  await adoptOn(here, documents())
+  const document: Store['document'] = () => {
+    throw new TrustError('CORRUPT', 'a stored record is damaged')
+  }
+  const damaged = { ...here, trust: { ...here.trust, store: { ...here.trust.store, document } } }
+  await assert.rejects(importFor(damaged, 'targets', targetsKey!), { code: 'CORRUPT' })
+  assert.equal(here.trust.store.keyOwner(targetsKey!.id), undefined)
+  assert.equal((await importFor(here, 'targets', targetsKey!)).named, 'key')
 })
 
 test('a repository that was deleted can be adopted again; what the server makes goes on above what it made', async (t) => {
