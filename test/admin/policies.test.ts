@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { parsed, type World } from '../../src/admin/operation.ts'
 import { removePolicy, setPolicy, showPolicy } from '../../src/admin/policies.ts'
 import { removeTag, signTag } from '../../src/admin/tags.ts'
+import { TrustError } from '../../src/errors.ts'
 import type { Store } from '../../src/store/store.ts'
 import { fileMeta } from '../support/metadata-file.ts'
 import { TEST_ACTOR } from '../support/local-trust.ts'
@@ -54,4 +55,19 @@ test('rules that are not found let nothing be signed, until they are set again o
   assert.equal((await sign('v2')).changed, true)
   await removePolicy.run(place, subject, TEST_ACTOR)
   assert.equal((await sign('rc')).changed, true)
+})
+
+test('rules are set for a signer that cannot be read, and nobody is told that it failed', async (t) => {
+  const { trust } = (await withSigner(t)).here
+  const record: Store['record'] = (kind, name) => {
+    if (kind === 'signer') throw new TrustError('CORRUPT', 'a stored record is damaged')
+    return trust.store.record(kind, name)
+  }
+  const place = worldOf({ trust: { ...trust, store: { ...trust.store, record } } })
+  const set = (subject: string): ReturnType<typeof setPolicy.run> =>
+    setPolicy.run(place, parsed(setPolicy, { subject, rules: [{ guns: GUN, tags: 'v*' }] }), TEST_ACTOR)
+  assert.deepEqual((await set('signer:ci')).warnings, [])
+  assert.deepEqual((await set('signer:nobody')).warnings, [
+    'there is no signer nobody: "countersign signer list" prints all',
+  ])
 })
