@@ -244,6 +244,11 @@ describe('countersign key import', () => {
       wrong.stdout,
       /refused: the passphrase does not open the key file, or it is none that can be read\n1 key, 1 refused\n$/,
     )
+    const root = await terminal.run(['key', 'import', gun, 'root', '--file', 'snapshot.key'])
+    assert.match(
+      root.stdout,
+      /\n1 key, 1 refused\nhint: it has a passphrase of its own: see "countersign root --help"\n$/,
+    )
     const swapped = await terminal.run(['key', 'import', gun, 'timestamp', '--file', 'snapshot.key'])
     assert.match(swapped.stdout, /refused: the file says that it is the snapshot key of localhost:5000\/files\n/)
     const { stdout } = await terminal.run([...targets, 'file-passphrase'])

@@ -10,6 +10,7 @@ import { parseGun } from '../../tuf/gun.ts'
 import { isDelegation } from '../../tuf/role.ts'
 import type { Connection } from '../connection/connection.ts'
 import { EXIT } from '../exit.ts'
+import { withHints } from '../fleet.ts'
 import { readGiven, readGivenText } from '../given-file.ts'
 import { DRY_RUN_OPTION, JSON_OPTION } from '../options.ts'
 import { connected, run, settingsOf } from '../run.ts'
@@ -44,6 +45,8 @@ interface Outcome {
   readonly named: Imported['named'] | null
   /** Why it was refused. */
   readonly error: string | null
+  /** What to do about that. */
+  readonly hint?: string | undefined
 }
 
 const STATES: Readonly<Record<Imported['named'], string>> = {
@@ -125,7 +128,8 @@ async function importOne(
     return { gun, role, keyId: key.keyId, result: changed ? 'imported' : 'present', named, error: null }
   } catch (error) {
     if (!(error instanceof TrustError)) throw error
-    return { gun, role, keyId: keyId ?? null, result: 'refused', named: null, error: error.message }
+    const { message, hint } = error
+    return { gun, role, keyId: keyId ?? null, result: 'refused', named: null, error: message, hint }
   }
 }
 
@@ -137,7 +141,7 @@ function openFile(pem: string, passphrase: string | undefined, gun: string, role
     key.pkcs8.fill(0)
     throw new TrustError(
       'WRONG_STATE',
-      `the file says that it is the ${key.role ?? ''} key of ${key.gun ?? 'no repository'}`,
+      `the file says that it is the ${key.role ?? role} key of ${key.gun ?? 'no repository'}`,
     )
   }
   return key.pkcs8
@@ -154,5 +158,5 @@ function show(outcomes: readonly Outcome[], dryRun: true | undefined): string {
   })
   const refused = outcomes.filter(({ result }) => result === 'refused').length
   const total = `${counted(outcomes.length, 'key', 'keys')}, ${refused === 0 ? 'none' : refused} refused`
-  return `${table([['REPOSITORY', 'ROLE', 'KEY ID', 'RESULT'], ...rows])}\n${total}`
+  return withHints(`${table([['REPOSITORY', 'ROLE', 'KEY ID', 'RESULT'], ...rows])}\n${total}`, outcomes)
 }
