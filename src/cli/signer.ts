@@ -5,6 +5,11 @@ import { DRY_RUN_OPTION, JSON_OPTION } from './options.ts'
 import { ask } from './run.ts'
 import { withWarnings } from './terminal/print.ts'
 
+interface Options {
+  finish?: true
+  dryRun?: true
+}
+
 const NAME = ['<name>', 'as owners of repositories will call it'] as const
 
 export function signerCommand(): Command {
@@ -15,7 +20,9 @@ export function signerCommand(): Command {
     .argument(...NAME)
     .option(...DRY_RUN_OPTION)
     .option(...JSON_OPTION)
-    .action((name: string, _: object, command: Command) => ask(command, makeSigner, { name }, howToAdd))
+    .action((name: string, options: Options, command: Command) =>
+      ask(command, makeSigner, { name }, (signer) => newKeyOf(signer, options)),
+    )
   signer
     .command('show')
     .description('the public key of a signer, PEM: for "docker trust signer add"')
@@ -42,8 +49,15 @@ export function signerCommand(): Command {
     .option('--finish', 'sign with the newest key only from now on')
     .option(...DRY_RUN_OPTION)
     .option(...JSON_OPTION)
-    .action((name: string, { finish = false }: { finish?: boolean }, command: Command) =>
-      ask(command, renewSigner, { name, finish }, (signer) => withWarnings(rotated(signer, command), signer)),
+    .action((name: string, options: Options, command: Command) =>
+      ask(command, renewSigner, { name, finish: options.finish === true }, (signer) =>
+        withWarnings(
+          options.finish === true
+            ? `signer ${name} signs with key ${signer.keyIds.join(' ')} only`
+            : newKeyOf(signer, options),
+          signer,
+        ),
+      ),
     )
   signer
     .command('remove')
@@ -60,11 +74,10 @@ export function signerCommand(): Command {
 }
 
 /** A rehearsal makes no key that anybody could add. */
-function rotated(signer: SignerRow, command: Command): string {
-  const { finish, dryRun } = command.opts<{ finish?: true; dryRun?: true }>()
-  if (finish === true) return `signer ${signer.name} signs with key ${signer.keyIds.join(' ')} only`
+function newKeyOf(signer: SignerRow, { dryRun }: Options): string {
   if (dryRun !== true) return howToAdd(signer)
-  return `signer ${signer.name}, a new key beside ${signer.keyIds.slice(0, -1).join(' ')}`
+  const others = signer.keyIds.slice(0, -1).join(' ')
+  return `signer ${signer.name}, a new key${others === '' ? '' : ` beside ${others}`}`
 }
 
 function howToAdd({ name, keyIds, publicKey }: SignerRow): string {
