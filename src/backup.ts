@@ -8,8 +8,8 @@ import type { Copied, LevelStore } from './store/level-store.ts'
  * database, anchor and keys. One at a time: each costs those who wait for answers.
  *
  * @returns `backUp(directory, gone)`: the directory, absolute, is made, or is there and empty; `gone` is aborted when nobody
- *   waits for it any more. It throws TrustError BUSY while another one is being made; WRONG_STATE, CORRUPT, BAD_KEYS, and why
- *   it was aborted: nothing is left in the directory then
+ *   waits for it any more. It throws TrustError BUSY while another one is being made; WRONG_STATE, CORRUPT, BAD_KEYS,
+ *   STORE_UNAVAILABLE, and why it was aborted: nothing is left in the directory then
  */
 export function backupsOf(
   settings: Pick<Settings, 'dataDirectory' | 'keysDirectory' | 'anchorFile'>,

@@ -25,7 +25,11 @@ export interface LevelStore extends Store {
   commitPacked(commit: PackedCommit): Promise<number>
   /** Everything as it is now, for an audit. To be closed. @throws TrustError STORE_UNAVAILABLE */
   snapshot(): Promise<StoreSnapshot>
-  /** Make a store elsewhere that is as this one is now. @throws TrustError CORRUPT, DATA_EXISTS, WRONG_STATE */
+  /**
+   * Make a store elsewhere that is as this one is now.
+   *
+   * @throws TrustError CORRUPT, STORE_UNAVAILABLE, DATA_EXISTS, WRONG_STATE
+   */
   copyTo(place: Omit<StorePlace, 'anchorKey'>, gone?: AbortSignal): Promise<Copied>
 }
 

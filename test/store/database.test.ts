@@ -41,3 +41,11 @@ test('while very many changes are written others have their turn; all of them ar
   assert.equal(await found(), 0)
   assert.ok(longest < all / 3, `${longest} of ${all} µs in one turn`)
 })
+
+test('while the database is being opened again there is no snapshot of it, and that passes', async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'countersign-test-'))
+  t.after(() => rm(directory, { recursive: true }))
+  const database = await Database.open(join(directory, 'data'), true)
+  await database.close()
+  assert.throws(() => database.snapshot(), { code: 'STORE_UNAVAILABLE' })
+})

@@ -2,7 +2,7 @@ import type { Level } from 'level'
 import { inTurns } from '../in-turns.ts'
 import { locked, mustBeFitToOpen, mustHaveCurrent, openLevel } from './open-level.ts'
 import { sealRecord } from './record.ts'
-import { Records } from './records.ts'
+import { readError, Records } from './records.ts'
 
 /** Changes of one batch that are handed to LevelDB in one go: the removal of a repository with years of history has more. */
 const AT_ONCE_MAX = 2_000
@@ -70,11 +70,19 @@ export class Database extends Records {
     }
   }
 
-  /** All records as they are now, whatever is written from now on. To be closed: an open one keeps disk space. */
+  /**
+   * All records as they are now, whatever is written from now on. To be closed: an open one keeps disk space.
+   *
+   * @throws TrustError STORE_UNAVAILABLE
+   */
   snapshot(): Records & { close(): Promise<void> } {
     const level = this.#level
-    const snapshot = level.snapshot()
-    return Object.assign(new Records(() => level, { snapshot }), { close: () => snapshot.close() })
+    try {
+      const snapshot = level.snapshot()
+      return Object.assign(new Records(() => level, { snapshot }), { close: () => snapshot.close() })
+    } catch (cause) {
+      throw readError(cause)
+    }
   }
 
   /** Close and open again: after a failed write nothing else is safe. */

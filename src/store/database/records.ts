@@ -62,7 +62,8 @@ export class Records {
   }
 }
 
-function readError(cause: unknown, what = 'the database'): unknown {
+/** What LevelDB throws, in our words. @param what could not be read */
+export function readError(cause: unknown, what = 'the database'): unknown {
   if (cause instanceof TrustError) return cause
   const { code } = cause as { code?: string }
   if (code === 'LEVEL_DATABASE_NOT_OPEN' || code === 'LEVEL_ITERATOR_NOT_OPEN') {
