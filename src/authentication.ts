@@ -28,7 +28,8 @@ export interface Recognition {
 interface Parts {
   /** What `readTokenKeys` read. */
   readonly tokenKeys: Uint8Array | undefined
-  readonly tokenKey: () => Promise<TokenSigningKey>
+  /** Of the built-in token endpoint. */
+  readonly tokenKey: TokenSigningKey | undefined
   readonly directory: Directory
   readonly passwords: PasswordCheck
   /** Milliseconds since 1970. */
@@ -36,8 +37,8 @@ interface Parts {
   readonly log: Log
 }
 
-/** How people and programs are recognised, as the settings say. @throws TrustError BAD_SETTINGS, BAD_KEYS */
-export async function accessOf({ access }: Settings, parts: Parts): Promise<Recognition> {
+/** How people and programs are recognised, as the settings say. @throws TrustError BAD_SETTINGS */
+export function accessOf({ access }: Settings, parts: Parts): Recognition {
   const { tokenKey, directory, passwords, now, log } = parts
   const { mode, issuer = '', service, tokenLifeSeconds, clientCertificates } = access
   const users = new Map(clientCertificates?.users.map((pair) => pair.split('=') as [string, string]))
@@ -46,7 +47,7 @@ export async function accessOf({ access }: Settings, parts: Parts): Promise<Reco
     directory,
     now,
     passwords,
-    maker: mode === 'built-in' ? tokenMaker(await tokenKey(), service, tokenLifeSeconds) : undefined,
+    maker: tokenKey && tokenMaker(tokenKey, service, tokenLifeSeconds),
     external: findKey && { issuer, service, findKey: (header, when) => findKey?.(header, when) },
     userOfCertificate: (commonName) => (users.size === 0 ? commonName : users.get(commonName)),
   })

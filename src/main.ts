@@ -135,8 +135,8 @@ async function wire(opened: Opened) {
   const overview = overviewOf(trust, metrics.registry, accepting, () => threads.counted())
   const passwords = new Passwords(store, now)
   const tokenKeys = await readTokenKeys(settings)
-  const ofTokens = { tokenKeys, tokenKey: () => keys.tokenKey() }
-  const recognition = await accessOf(settings, { ...ofTokens, directory: store, passwords, now, log })
+  const tokenKey = settings.access.mode === 'built-in' ? await keys.tokenKey() : undefined
+  const recognition = accessOf(settings, { tokenKeys, tokenKey, directory: store, passwords, now, log })
   const { access } = recognition
   const app = createApp({
     trust,
@@ -163,13 +163,13 @@ async function wire(opened: Opened) {
     )
   const control = adminFor(async () => LOCAL)
   const admin = adminFor(authenticateAdmin(access, clients, tokenBytes, now))
-  return { world, metrics, answers, tokenKeys, recognition, state, app, control, admin }
+  return { world, metrics, answers, tokenKeys, tokenKey, recognition, state, app, control, admin }
 }
 
 /** Listen, in all threads, and begin what goes on without being asked. */
 async function start(opened: Opened, tls: ListenerTls, wired: Wired): Promise<Running> {
   const { settings, now, log, count, keys, made, shared, threads, checks, store, signer } = opened
-  const { world, metrics, answers, tokenKeys, recognition, state, app, control, admin } = wired
+  const { world, metrics, answers, tokenKeys, tokenKey, recognition, state, app, control, admin } = wired
   const { trust } = world
   const closing = new AbortController()
   const webhook = await webhookOf(settings, trust, metrics, closing.signal)
@@ -191,7 +191,7 @@ async function start(opened: Opened, tls: ListenerTls, wired: Wired): Promise<Ru
       shared: shared.buffer,
       keyring: keys.shared,
       tokenKeys,
-      tokenKey: settings.access.mode === 'built-in' ? (await keys.tokenKey()).privateKey : undefined,
+      tokenKey: tokenKey?.privateKey,
     },
     answers,
   )
