@@ -183,9 +183,7 @@ async function start(opened: Opened, tls: ListenerTls, wired: Wired): Promise<Ru
   const allThreads = threads.start(
     count - 1,
     {
-      settings,
-      host: address,
-      port,
+      settings: { ...settings, listen: { ...settings.listen, host: address, port } },
       tls: tls.public,
       realm,
       shared: shared.buffer,

@@ -13,10 +13,8 @@ import type { Role } from '../tuf/role.ts'
 
 /** What a thread is started with. Private keys come as handles: their bytes are in no thread's memory of JavaScript. */
 export interface ThreadStart {
+  /** They listen where the main thread does: address and port are those that it got. */
   readonly settings: Settings
-  /** Where the main thread listens: the same for all. */
-  readonly host: string
-  readonly port: number
   readonly tls: TlsMaterial | undefined
   /** URL of the token endpoint. */
   readonly realm: string

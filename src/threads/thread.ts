@@ -23,7 +23,7 @@ import { Shared } from './shared.ts'
  */
 if (parentPort === null) throw new Error('this is no program of its own')
 const start = workerData as ThreadStart
-const { settings, host, port, tls, realm, keyring } = start
+const { settings, tls, realm, keyring } = start
 const shared = new Shared(start.shared)
 const registry = new Registry()
 let accepting = true
@@ -84,6 +84,5 @@ async function run(): Promise<Running> {
     parked: shared.parked,
     publishing: shared.publishing,
   })
-  const place = { ...settings, listen: { ...settings.listen, host, port } }
-  return { store, listening: await listen(app, place, tls, { shared: true }), recognition, lines }
+  return { store, listening: await listen(app, settings, tls, { shared: true }), recognition, lines }
 }
