@@ -1,7 +1,5 @@
-import { derChildren, derElements, type DerElement } from '../tuf/asn1/der.ts'
+import { derChildren, derElements, INTEGER, SEQUENCE, type DerElement } from '../tuf/asn1/der.ts'
 
-const SEQUENCE = 0x30
-const INTEGER = 0x02
 const CONSTRUCTED = 0x20
 /** Bytes of an integer that a number holds. */
 const NUMBER_BYTES = 6

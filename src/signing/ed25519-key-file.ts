@@ -1,9 +1,7 @@
 import { createDecipheriv, pbkdf2Sync } from 'node:crypto'
-import { derChildren, derElements, type DerElement } from '../tuf/asn1/der.ts'
+import { derChildren, derElements, OCTET_STRING, SEQUENCE, type DerElement } from '../tuf/asn1/der.ts'
 import { pkcs8OfSeed } from './ed25519.ts'
 
-const SEQUENCE = 0x30
-const OCTETS = 0x04
 /** 1.3.6.1.4.1.11591.15.1, which nobody but Notary writes (wire spec §18.4). */
 const ED25519 = Buffer.from('2b06010401da470f01', 'hex')
 /** 2.16.840.1.101.3.4.1.42 */
@@ -23,7 +21,7 @@ export function readEd25519KeyFile(der: Buffer, passphrase: string | undefined):
   const plain = passphrase === undefined ? der : decrypted(der, passphrase)
   const [, algorithm, key] = sequence(plain) ?? []
   const [name] = derChildren(algorithm, SEQUENCE) ?? []
-  if (name?.content.equals(ED25519) !== true || key?.tag !== OCTETS) return undefined
+  if (name?.content.equals(ED25519) !== true || key?.tag !== OCTET_STRING) return undefined
   return pkcs8OfNotary(key.content) ?? pkcs8OfNotary(derElements(key.content)?.[0]?.content)
 }
 

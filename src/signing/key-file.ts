@@ -1,5 +1,6 @@
 import { createCipheriv, createPrivateKey, createPublicKey, pbkdf2Sync, randomBytes, type KeyObject } from 'node:crypto'
 import { TrustError } from '../errors.ts'
+import { OCTET_STRING, SEQUENCE } from '../tuf/asn1/der.ts'
 import { decodePem, encodePem } from '../tuf/asn1/pem.ts'
 import { parseSpki } from '../tuf/asn1/spki.ts'
 import { isTriedSoon } from './derivation-work.ts'
@@ -23,8 +24,6 @@ const ROUNDS = 2048
 const SALT_BYTES = 8
 const KEY_BYTES = 32
 
-const SEQUENCE = 0x30
-const OCTETS = 0x04
 const NULL = Buffer.from('0500', 'hex')
 /** 1.2.840.113549.1.5.13, .12, 1.2.840.113549.2.7 and 2.16.840.1.101.3.4.1.42 */
 const PBES2 = Buffer.from('06092a864886f70d01050d', 'hex')
@@ -95,9 +94,13 @@ export function encodeKeyFile(key: KeyObject, passphrase: string): string {
   const encrypted = Buffer.concat([cipher.update(pkcs8), cipher.final()])
   pkcs8.fill(0)
   const rounds = Buffer.from([0x02, 0x02, ROUNDS >> 8, ROUNDS & 0xff])
-  const derivation = der(SEQUENCE, PBKDF2, der(SEQUENCE, der(OCTETS, salt), rounds, der(SEQUENCE, HMAC_SHA1, NULL)))
-  const scheme = der(SEQUENCE, derivation, der(SEQUENCE, AES_256_CBC, der(OCTETS, iv)))
-  const bytes = der(SEQUENCE, der(SEQUENCE, PBES2, scheme), der(OCTETS, encrypted))
+  const derivation = der(
+    SEQUENCE,
+    PBKDF2,
+    der(SEQUENCE, der(OCTET_STRING, salt), rounds, der(SEQUENCE, HMAC_SHA1, NULL)),
+  )
+  const scheme = der(SEQUENCE, derivation, der(SEQUENCE, AES_256_CBC, der(OCTET_STRING, iv)))
+  const bytes = der(SEQUENCE, der(SEQUENCE, PBES2, scheme), der(OCTET_STRING, encrypted))
   const [first = '', ...rest] = encodePem([{ label: 'ENCRYPTED PRIVATE KEY', bytes }])
     .toString()
     .split('\n')

@@ -1,4 +1,5 @@
 import type * as Pkcs11 from 'pkcs11js'
+import { OCTET_STRING } from '../../tuf/asn1/der.ts'
 import type { KeyAlgorithm } from '../signer.ts'
 import type { Connection } from './token.ts'
 
@@ -28,7 +29,6 @@ const CURVES = {
 } as const
 /** r ‖ s, and R ‖ S. */
 const SIGNATURE_BYTES = 64
-const OCTET_STRING = 0x04
 
 /** A key pair in a token. */
 export interface Pair {

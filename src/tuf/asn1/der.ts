@@ -1,3 +1,8 @@
+/** Tags of what keys, signatures and certificates are made of. */
+export const INTEGER = 0x02
+export const OCTET_STRING = 0x04
+export const SEQUENCE = 0x30
+
 /** One element of a DER encoding. */
 export interface DerElement {
   readonly tag: number

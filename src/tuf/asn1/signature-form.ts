@@ -1,9 +1,6 @@
-import { derChildren, derElements } from './der.ts'
+import { derChildren, derElements, INTEGER, SEQUENCE } from './der.ts'
 
 /** ECDSA signatures in their two forms: metadata has r ‖ s, OpenSSL reads and writes DER. */
-
-const SEQUENCE = 0x30
-const INTEGER = 0x02
 
 /** r ‖ s as DER: a SEQUENCE of two INTEGERs, each without needless zeros and not negative. */
 export function derSignature(sig: Uint8Array): Buffer {

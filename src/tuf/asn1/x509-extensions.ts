@@ -1,5 +1,5 @@
 import { isAscii } from 'node:buffer'
-import { derChildren, derElements, type DerElement } from './der.ts'
+import { derChildren, derElements, OCTET_STRING, SEQUENCE, type DerElement } from './der.ts'
 import { isBitString, isCount, isOid } from './x509-fields.ts'
 
 export interface Extension {
@@ -11,8 +11,6 @@ export interface Extension {
 type Check = (extension: Extension) => boolean
 
 const BOOLEAN = 0x01
-const OCTET_STRING = 0x04
-const SEQUENCE = 0x30
 const EXTENSIONS = 0xa3
 /** Of a distribution point, and inside that. */
 const POINT_NAME = 0xa0

@@ -1,5 +1,5 @@
 import { isAscii, isUtf8 } from 'node:buffer'
-import { derChildren, type DerElement } from './der.ts'
+import { derChildren, INTEGER, SEQUENCE, type DerElement } from './der.ts'
 
 /** One attribute of a name, like its common name. */
 interface NameAttribute {
@@ -9,10 +9,8 @@ interface NameAttribute {
   readonly text: string | undefined
 }
 
-const INTEGER = 0x02
 const BIT_STRING = 0x03
 const OID = 0x06
-const SEQUENCE = 0x30
 const SET = 0x31
 const UTC_TIME = 0x17
 const GENERALIZED_TIME = 0x18

@@ -2,7 +2,7 @@ import { X509Certificate, type KeyObject } from 'node:crypto'
 import { Memo } from '../../memory/memo.ts'
 import { once } from '../../memory/once.ts'
 import { CERTIFICATE_BYTES, keptOutside } from '../../memory/outside-heap.ts'
-import { derChildren, derElements, type DerElement } from './der.ts'
+import { derChildren, derElements, SEQUENCE, type DerElement } from './der.ts'
 import { decodePem } from './pem.ts'
 import { curveCoordinate, parseSpki } from './spki.ts'
 import { BASIC_CONSTRAINTS, readExtensions, saysCa, type Extension } from './x509-extensions.ts'
@@ -26,7 +26,6 @@ export interface Certificate {
   readonly signatureAlgorithm: string | undefined
 }
 
-const SEQUENCE = 0x30
 const VERSION = 0xa0
 /** 2.5.4.3 */
 const COMMON_NAME = '550403'
