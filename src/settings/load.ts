@@ -3,7 +3,7 @@ import { dirname, join, resolve } from 'node:path'
 import { z } from 'zod'
 import { fileError, messageOf, TrustError } from '../errors.ts'
 import { plainIssue } from '../plain-issues.ts'
-import { FILE_VARIABLE, isVariable, leaves, nearest, setAt, valueAt, variableOf } from './names.ts'
+import { FILE_VARIABLE, isGroup, isVariable, leaves, nearest, setAt, valueAt, variableOf } from './names.ts'
 import { repeatedMembers } from './repeated-members.ts'
 import { contradictions } from './rules.ts'
 import { ANCHOR, settingsSchema, type Settings } from './schema.ts'
@@ -82,7 +82,7 @@ function readSettingsFile(path: string, mistakes: string[]): Record<string, unkn
   try {
     const value: unknown = JSON.parse(text)
     mistakes.push(...repeatedMembers(text).map((name) => `${name}: stands in the file more than once`))
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return { ...value }
+    if (isGroup(value)) return value
   } catch (cause) {
     const text = `cannot read the settings file ${path}: ${messageOf(cause)}`
     throw new TrustError('BAD_SETTINGS', text, { hint: FILE_HINT, cause })
@@ -136,12 +136,12 @@ function mistakeOf(issue: z.core.$ZodIssue, origins: Map<string, 'file' | 'envir
   if (issue.code === 'unrecognized_keys') {
     // Groups too: `lisen` is `listen`, not one of the settings in it.
     const known = leaves().flatMap((leaf) => leaf.name.split('.').map((_, at, all) => all.slice(0, at + 1).join('.')))
-    const names = issue.keys.map((key) => (name === '' ? key : `${name}.${key}`))
     // Of what stands in a list the names are not among them.
-    if (issue.path.some((part) => typeof part === 'number')) {
-      return names.map((each) => `${each}: there is no such setting`).join('\n  ')
-    }
-    return names.map((each) => `${each}: there is no such setting; the nearest is ${nearest(each, known)}`).join('\n  ')
+    const inList = issue.path.some((part) => typeof part === 'number')
+    return issue.keys
+      .map((key) => [...issue.path, key].join('.'))
+      .map((each) => `${each}: there is no such setting${inList ? '' : `; the nearest is ${nearest(each, known)}`}`)
+      .join('\n  ')
   }
   return `${origins.get(name) === 'environment' ? variableOf(name) : name}: ${issue.message}`
 }

@@ -43,18 +43,20 @@ export function valueAt(object: unknown, name: string): unknown {
     .reduce<unknown>((value, part) => (value as Record<string, unknown> | undefined)?.[part], object)
 }
 
-/** Set it in groups that are copies: what was given is not changed deeper down; nor is what stands in a group's place. */
+/** Set it, and make the groups that it is in; what stands in a group's place stays, for the schema to refuse. */
 export function setAt(object: Record<string, unknown>, name: string, value: unknown): void {
   const [first = '', ...rest] = name.split('.')
   if (rest.length === 0) {
     object[first] = value
     return
   }
-  const group = object[first] ?? {}
-  if (typeof group !== 'object' || Array.isArray(group)) return
-  const inner: Record<string, unknown> = { ...group }
-  object[first] = inner
-  setAt(inner, rest.join('.'), value)
+  const group = (object[first] ??= {})
+  if (isGroup(group)) setAt(group, rest.join('.'), value)
+}
+
+/** True for an object: no list, and nothing in its place. */
+export function isGroup(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 /** The known name with the most letters in common at both ends; good enough for a slip of the keyboard. */
