@@ -52,8 +52,5 @@ export function parseTufFile(file: string): TufFile | undefined {
   // Leading zeros are fine; a version that no document can have is simply not found.
   const [, digits = '', versioned = ''] = /^(\d{1,20})\.(.+)$/.exec(name) ?? []
   const version = Number(digits)
-  if (isRole(versioned) && Number.isSafeInteger(version) && version < 2 ** 32) {
-    return { form: 'version', role: versioned, version }
-  }
-  return undefined
+  return isRole(versioned) && version < 2 ** 32 ? { form: 'version', role: versioned, version } : undefined
 }
