@@ -3,7 +3,7 @@ import { Counter, Histogram, type Registry } from './prometheus.ts'
 
 /** What each thread counts for itself. */
 export interface RequestMetrics {
-  /** A request that was answered. @param seconds from its first byte to the end of its answer */
+  /** A request that was answered. @param seconds from when its head was read to the end of its answer */
   request(operation: string, method: string, status: number, seconds: number): void
 }
 
