@@ -43,12 +43,6 @@ export const journalKey = (entry: number): Buffer => key('journal', number(entry
 export const recordKey = (kind: string, recordName: string): Buffer => key('record', name(kind), text(recordName))
 export const historyKey = (gun: Gun, revision: number): Buffer => key('history', name(gun), number(revision))
 
-/** When a repository is to be renewed, milliseconds since 1970. */
-export interface Due {
-  readonly gun: Gun
-  readonly renewAt: number
-}
-
 /** Bounds of keys: `gte` inclusive, `lt` exclusive. */
 interface Bounds {
   readonly gte: Buffer

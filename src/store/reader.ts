@@ -11,7 +11,6 @@ import {
   documentKey,
   dueKey,
   dueUntil,
-  type Due,
   headKey,
   historyKey,
   keysKey,
@@ -26,7 +25,7 @@ import {
 import { unpack } from './packing.ts'
 import { Recall } from './recall.ts'
 import { RecordedNames } from './recorded-names.ts'
-import type { Head, KeyOwner, RecordKind, Store, StoredKey } from './store.ts'
+import type { Due, Head, KeyOwner, RecordKind, Store, StoredKey } from './store.ts'
 import type { Writes } from './writes.ts'
 
 /** Owners of keys that are remembered. */

@@ -1,7 +1,6 @@
 import type { Gun } from '../tuf/gun.ts'
 import type { Role, SignedRole } from '../tuf/role.ts'
 import type { RoleChange, TagChange } from './changes.ts'
-import type { Due } from './keyspace.ts'
 
 /**
  * What every store promises. LevelDB is the one implementation (`store/level-store.ts`); the contract fits PostgreSQL too:
@@ -189,6 +188,12 @@ export interface JournalQuery {
   readonly after?: number
   /** …or, when given, entries with a number below this one, newest first. */
   readonly before?: number
+}
+
+/** When a repository is to be renewed, milliseconds since 1970. */
+export interface Due {
+  readonly gun: Gun
+  readonly renewAt: number
 }
 
 export interface Store {

@@ -6,7 +6,7 @@ import { readCurrent } from '../../src/repository/read.ts'
 import { renewDue, startRenewing } from '../../src/repository/renewal/loop.ts'
 import { remove } from '../../src/repository/remove.ts'
 import type { Trust } from '../../src/repository/trust.ts'
-import type { Due } from '../../src/store/keyspace.ts'
+import type { Due } from '../../src/store/store.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
 import { alteredSigner } from '../support/altered-signer.ts'
 import {

@@ -1,4 +1,4 @@
-import type { Due } from '../../store/keyspace.ts'
+import type { Due } from '../../store/store.ts'
 import type { Gun } from '../../tuf/gun.ts'
 import { repeat, type Repeating } from '../repeat.ts'
 import type { Trust } from '../trust.ts'
