@@ -48,8 +48,9 @@ export class Database extends Records {
   /** All of it or nothing, on disk when it resolves. What it throws is unknown to have happened or not. */
   async write(writes: readonly Write[]): Promise<void> {
     if (writes.length > AT_ONCE_MAX) return this.#writeMany(writes)
-    const operations = writes.map(({ key, payload, asFound }) => {
-      const value = payload === undefined ? asFound : sealRecord(key, payload)
+    const operations = writes.map((write) => {
+      const { key } = write
+      const value = recordOf(write)
       return value === undefined ? { type: 'del' as const, key } : { type: 'put' as const, key, value }
     })
     await this.#level.batch(operations, { sync: true })
@@ -59,10 +60,10 @@ export class Database extends Records {
   async #writeMany(writes: readonly Write[]): Promise<void> {
     const batch = this.#level.batch()
     try {
-      for await (const { key, payload, asFound } of inTurns(writes)) {
-        const value = payload === undefined ? asFound : sealRecord(key, payload)
-        if (value === undefined) batch.del(key)
-        else batch.put(key, value)
+      for await (const write of inTurns(writes)) {
+        const value = recordOf(write)
+        if (value === undefined) batch.del(write.key)
+        else batch.put(write.key, value)
       }
       await batch.write({ sync: true })
     } finally {
@@ -99,6 +100,11 @@ export class Database extends Records {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }
+}
+
+/** The record that a change writes; undefined: it deletes one. */
+function recordOf({ key, payload, asFound }: Write): Buffer | undefined {
+  return payload === undefined ? asFound : sealRecord(key, payload)
 }
 
 /** Directories of the databases that this thread writes. */
