@@ -50,7 +50,7 @@ export class AnchorFile {
   /** True while something is written that is not certainly on the disk. */
   #unsafe = false
   #syncing: Promise<void> | undefined
-  #failure: unknown
+  #failure: TrustError | undefined
   readonly #closing = new AbortController()
 
   private constructor(file: FileHandle, path: string, key: AnchorKey) {
@@ -113,7 +113,7 @@ export class AnchorFile {
    * @throws TrustError STORE_UNAVAILABLE if it cannot be written, or the last one could not be forced to the disk
    */
   write(anchor: Anchor): void {
-    if (this.#failure !== undefined) throw this.#takeFailure()
+    this.#throwFailure()
     const signature = Buffer.from(this.#key.sign(bytesOf(anchor))).toString('base64')
     const line = `${JSON.stringify({ ...anchor, signature })}\n`
     const slot = Buffer.from(line.padEnd(SLOT_BYTES - 1).concat('\n'))
@@ -131,7 +131,7 @@ export class AnchorFile {
   async finish(): Promise<void> {
     this.#closing.abort()
     await this.#syncing
-    if (this.#failure !== undefined) throw this.#takeFailure()
+    this.#throwFailure()
   }
 
   /** What could not be forced to the disk is told by `finish` alone: the next start goes on from the other slot. */
@@ -165,10 +165,11 @@ export class AnchorFile {
     return fileError('STORE_UNAVAILABLE', `cannot write the anchor file ${this.#path}`, cause, DISK)
   }
 
-  #takeFailure(): unknown {
+  /** Once. */
+  #throwFailure(): void {
     const failure = this.#failure
     this.#failure = undefined
-    return failure
+    if (failure !== undefined) throw failure
   }
 
   #parse(line: string): Anchor | undefined {
