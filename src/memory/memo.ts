@@ -15,7 +15,7 @@ export class Memo<Value> {
 
   /**
    * @param name everything that the answer depends on; a long one is answered, but not kept: whoever may be asked for
-   *   it many times over, by a document that names it again and again, remembers it by its object (`once`)
+   *   it many times over, by a document that names it again and again, remembers it by its object (`memoized`)
    */
   get(name: string, answer: () => Value): Value {
     const kept = this.#answers.get(name)

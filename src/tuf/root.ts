@@ -1,5 +1,5 @@
 import { refuse } from '../errors.ts'
-import { once } from '../memory/once.ts'
+import { memoized } from '../memory/memoized.ts'
 import type { Gun } from './gun.ts'
 import type { JsonObject } from './json/json.ts'
 import {
@@ -36,7 +36,7 @@ const ROTATE = 'could not rotate trust to a new trusted root: '
  *
  * @throws TrustError INVALID_UPDATE, ErrBadRoot
  */
-export const parseRoot = once((metadata: Metadata): Root => {
+export const parseRoot = memoized((metadata: Metadata): Root => {
   const root = storedRoot(metadata)
   for (const role of BASE_ROLES) judgeRole(role, root.roles[role])
   return root
@@ -48,7 +48,7 @@ export const parseRoot = once((metadata: Metadata): Root => {
  *
  * @throws TrustError INVALID_UPDATE, ErrBadRoot
  */
-export const storedRoot = once((metadata: Metadata): Root => ({ metadata, roles: readRoles(metadata) }))
+export const storedRoot = memoized((metadata: Metadata): Root => ({ metadata, roles: readRoles(metadata) }))
 
 function readRoles(metadata: Metadata): Root['roles'] {
   checkTypeAndVersion(metadata, 'Root', badRoot)

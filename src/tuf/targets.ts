@@ -1,5 +1,5 @@
 import { refuse } from '../errors.ts'
-import { once } from '../memory/once.ts'
+import { memoized } from '../memory/memoized.ts'
 import type { Json, JsonObject } from './json/json.ts'
 import {
   bytesOf,
@@ -53,7 +53,7 @@ const badTargets: Fail = (text) => refuse('ErrBadTargets', text)
  *   at again, of which a publish has thousands
  * @throws TrustError INVALID_UPDATE, ErrBadTargets
  */
-export const parseTargets = once((metadata: Metadata, known?: Targets): Targets => {
+export const parseTargets = memoized((metadata: Metadata, known?: Targets): Targets => {
   const { role, signed } = metadata
   checkTypeAndVersion(metadata, 'Targets', badTargets)
   objectOrEmpty(signed['targets'], `${role} "targets"`, badTargets)

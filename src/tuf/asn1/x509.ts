@@ -1,6 +1,6 @@
 import { X509Certificate, type KeyObject } from 'node:crypto'
 import { Memo } from '../../memory/memo.ts'
-import { once } from '../../memory/once.ts'
+import { memoized } from '../../memory/memoized.ts'
 import { CERTIFICATE_BYTES, keptOutside } from '../../memory/outside-heap.ts'
 import { derChildren, derElements, SEQUENCE, type DerElement } from './der.ts'
 import { decodePem } from './pem.ts'
@@ -41,7 +41,7 @@ const bundles = new Memo<Certificate[] | undefined>(1_000)
  * @param key its `public` is that text in base64
  * @returns undefined if it is anything else
  */
-export const certificatesOf = once((key: { readonly public: string }): readonly Certificate[] | undefined =>
+export const certificatesOf = memoized((key: { readonly public: string }): readonly Certificate[] | undefined =>
   bundles.get(key.public, () => parseCertificateBundle(Buffer.from(key.public, 'base64'))),
 )
 

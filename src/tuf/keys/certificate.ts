@@ -1,4 +1,4 @@
-import { once } from '../../memory/once.ts'
+import { memoized } from '../../memory/memoized.ts'
 import { encodePem } from '../asn1/pem.ts'
 import { certificatesOf, parseCertificateBundle, type Certificate } from '../asn1/x509.ts'
 import type { Gun } from '../gun.ts'
@@ -45,7 +45,7 @@ export function rootLeaf(key: PublicKey, gun: Gun, now: number | undefined): Roo
 }
 
 /** Of all its certificates, as nearly every root key is rebuilt with every publish. */
-const wholeLeaf = once((key: PublicKey, keytype: string) => rebuild(keytype, certificatesOf(key) ?? []))
+const wholeLeaf = memoized((key: PublicKey, keytype: string) => rebuild(keytype, certificatesOf(key) ?? []))
 
 function rebuild(keytype: string, certificates: readonly Certificate[]): RootLeaf {
   const pem = encodePem(certificates.map(({ der }) => ({ label: 'CERTIFICATE', bytes: der })))
@@ -70,7 +70,7 @@ export function isSoundDelegationKey(key: PublicKey): boolean {
  * Asked of all repositories in turn, so no certificate is kept for it: what publishers need would have to go. But one
  * document may name the same key a hundred thousand times, in as many delegations.
  */
-export const certificateEnds = once((key: PublicKey): number | undefined => {
+export const certificateEnds = memoized((key: PublicKey): number | undefined => {
   const bundle = key.keytype.endsWith('-x509') ? parseCertificateBundle(Buffer.from(key.public, 'base64')) : undefined
   return bundle === undefined ? undefined : Math.min(...bundle.map(({ ends }) => ends))
 })

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto'
 import { Memo } from '../../memory/memo.ts'
-import { once } from '../../memory/once.ts'
+import { memoized } from '../../memory/memoized.ts'
 import { certificatesOf } from '../asn1/x509.ts'
 import { canonicalBytes } from '../json/canonical.ts'
 
@@ -17,7 +17,7 @@ const ids = new Memo<string>(2_000)
  * The id that metadata names a key by: lower-case hex SHA-256 of its canonical form, `private` always null (wire spec
  * §11.2). As in Go it is over the decoded bytes, so that no other spelling of the same base64 gives another id.
  */
-export const keyId = once((key: PublicKey): string => {
+export const keyId = memoized((key: PublicKey): string => {
   return ids.get(`${key.keytype} ${key.public}`, () => {
     const bytes = Buffer.from(key.public, 'base64').toString('base64')
     const content = { keytype: key.keytype, keyval: { private: null, public: bytes } }

@@ -1,6 +1,6 @@
 import { constants, verify, type KeyObject, type VerifyKeyObjectInput } from 'node:crypto'
 import { Memo } from '../../memory/memo.ts'
-import { once } from '../../memory/once.ts'
+import { memoized } from '../../memory/memoized.ts'
 import { derSignature } from '../asn1/signature-form.ts'
 import { keyId, type PublicKey } from './key.ts'
 import { loadKey, madeKey, type VerificationKey } from './verification-key.ts'
@@ -106,8 +106,8 @@ function cachedKey(key: PublicKey, pem: boolean): VerificationKey | undefined {
   return key.keytype === 'rsa' ? pemKey(key) : undefined
 }
 
-const plainKey = once((key: PublicKey) => keys.get(nameOf(key, false), () => loadKey(key, false)))
-const pemKey = once((key: PublicKey) => keys.get(nameOf(key, true), () => loadKey(key, true)))
+const plainKey = memoized((key: PublicKey) => keys.get(nameOf(key, false), () => loadKey(key, false)))
+const pemKey = memoized((key: PublicKey) => keys.get(nameOf(key, true), () => loadKey(key, true)))
 
 function nameOf(key: PublicKey, pem: boolean): string {
   return `${key.keytype} ${pem ? 'pem' : 'plain'} ${key.public}`

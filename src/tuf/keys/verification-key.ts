@@ -1,6 +1,6 @@
 import { hash, type KeyObject } from 'node:crypto'
 import { Point } from '@noble/ed25519'
-import { once } from '../../memory/once.ts'
+import { memoized } from '../../memory/memoized.ts'
 import type { PublicKey } from './key.ts'
 import { decodePem } from '../asn1/pem.ts'
 import { curveCoordinate, ED25519_KEY_BYTES, ed25519Spki, parseSpki } from '../asn1/spki.ts'
@@ -53,7 +53,7 @@ export function loadKey(key: PublicKey, pem: boolean): VerificationKey | undefin
 }
 
 /** The key of a certificate. @returns undefined for one that can verify nothing, ed25519 among them, as in Go */
-export const loadCertificateKey = once(
+export const loadCertificateKey = memoized(
   ({ spki, key }: Certificate): VerificationKey | undefined => loadEcdsa(spki, key) ?? loadRsa(spki, key),
 )
 

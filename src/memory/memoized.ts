@@ -1,9 +1,9 @@
 /**
- * The same function, that computes an answer once for each object, and keeps it as long as the object lives.
+ * The same function, which computes an answer once for each object, and keeps it as long as the object lives.
  *
  * @param compute further arguments may make it quicker, but must not make another answer
  */
-export function once<Key extends object, Value, Hints extends unknown[]>(
+export function memoized<Key extends object, Value, Hints extends unknown[]>(
   compute: (key: Key, ...hints: Hints) => Value,
 ): (key: Key, ...hints: Hints) => Value {
   const answers = new WeakMap<Key, { readonly value: Value }>()
