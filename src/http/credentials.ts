@@ -1,7 +1,7 @@
+import { isUtf8 } from 'node:buffer'
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
-import { isUtf8 } from 'node:buffer'
 import type { Access } from '../access/access.ts'
 import type { Identity } from '../access/permission.ts'
 import { parseCertificate } from '../tuf/asn1/x509.ts'

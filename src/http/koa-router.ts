@@ -1,5 +1,5 @@
-import { createRequire } from 'node:module'
 import type * as KoaRouter from '@koa/router'
+import { createRequire } from 'node:module'
 
 /**
  * @koa/router, by `require`: its ES module imports all of node:http, and with it undici, which takes 25 ms of a start (see

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer'
+import { randomUUID } from 'node:crypto'
 import { open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { randomUUID } from 'node:crypto'
 import { fileError, isMissing, TrustError } from '../errors.ts'
 import { makeDirectory } from '../make-directory.ts'
 

@@ -1,10 +1,10 @@
-import { hash, type KeyObject } from 'node:crypto'
 import { Point } from '@noble/ed25519'
+import { hash, type KeyObject } from 'node:crypto'
 import { memoized } from '../../memory/memoized.ts'
-import type { PublicKey } from './key.ts'
 import { decodePem } from '../asn1/pem.ts'
 import { curveCoordinate, ED25519_KEY_BYTES, ed25519Spki, parseSpki } from '../asn1/spki.ts'
 import { certificatesOf, type Certificate } from '../asn1/x509.ts'
+import type { PublicKey } from './key.ts'
 
 /** A public key that is ready to verify. */
 export interface VerificationKey {
