@@ -1,3 +1,5 @@
+import { commitTime } from '../store/journal.ts'
+import type { Store } from '../store/store.ts'
 import type { World } from './operation.ts'
 
 /**
@@ -6,6 +8,17 @@ import type { World } from './operation.ts'
  */
 export function rehearsing(world: World): World {
   const { trust, rehearsalSigner: signer } = world
-  const store = { ...trust.store, commit: async () => trust.store.tail().number + 1 }
+  const store = { ...trust.store, commit: forgetting(trust.store) }
   return { ...world, rehearsal: true, trust: { ...trust, store, signer } }
+}
+
+/** @returns a commit that refuses as the store's does with a clock that went back */
+function forgetting(store: Store): Store['commit'] {
+  let accepted = false
+  return async ({ kind, time }) => {
+    const tail = store.tail()
+    accepted ||= kind === 'clock'
+    if (!accepted) commitTime(tail, time)
+    return tail.number + 1
+  }
 }

@@ -32,6 +32,12 @@ test('a server whose clock was ahead: the command says so, and what to do, and h
   await prints('clock', `${times}: nothing is signed\n${todo}`, 1)
   assert.equal((await exchange(server, { path: '/healthz/ready' })).status, 503)
 
+  // Nor does a rehearsal say that it would be.
+  for (const words of ['signer create ci', 'signer create ci --dry-run']) {
+    const { stderr, code } = await countersign(words.split(' '), environment)
+    assert.match(stderr, /^error: the clock says .*"countersign clock --accept"\n$/s, words)
+    assert.equal(code, 2, words)
+  }
   const accepted = 'accepted: signed 1 repository anew\n'
   await prints('clock --accept --dry-run', `would do: ${accepted}`, 0)
   await prints('clock --accept', accepted, 0)

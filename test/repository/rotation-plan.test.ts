@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { acceptClock } from '../../src/repository/accept-clock.ts'
 import { viewAsClient } from '../../src/repository/client-view.ts'
 import { planRotation } from '../../src/repository/roots/rotation-plan.ts'
+import { TEST_ACTOR } from '../support/local-trust.ts'
 import { GUN, owned } from '../support/owned-repository.ts'
 
 test('a repository with many roots: requests have their turn between two of them', async (t) => {
@@ -30,4 +32,18 @@ test('a repository with many roots: requests have their turn between two of them
   const head = here.trust.store.head(GUN)!
   const viewed = await turnsDuring(() => viewAsClient(here.trust, GUN, head, here.clock.now))
   assert.ok(viewed >= 29, `${viewed} turns`)
+})
+
+test('a clock that went back stands in the way of every rotation, until it is accepted', async (t) => {
+  const { here } = await owned(t)
+  const obstacles = async (): Promise<readonly string[] | undefined> =>
+    (await planRotation(here.trust, GUN, ['root'], here.clock.now))?.obstacles
+  assert.deepEqual(await obstacles(), [])
+  here.clock.now -= 86_400_000
+  assert.match(
+    (await obstacles())?.join() ?? '',
+    /^the clock says [^,]+, [^,]+, or, .* "countersign clock --accept" first$/,
+  )
+  await acceptClock(here.trust, TEST_ACTOR)
+  assert.deepEqual(await obstacles(), [])
 })

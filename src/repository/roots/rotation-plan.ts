@@ -1,3 +1,4 @@
+import { clockFault } from '../../store/journal.ts'
 import { certificatesOf } from '../../tuf/asn1/x509.ts'
 import { typed, type Gun } from '../../tuf/gun.ts'
 import { matchesGun } from '../../tuf/keys/certificate.ts'
@@ -52,6 +53,9 @@ export async function planRotation(
   if (current === undefined) return undefined
   const held = (each: 'targets' | 'snapshot'): boolean => holdsRole(trust, gun, each, current.roles[each])
   const obstacles: string[] = []
+  const clock = clockFault(trust.store.tail(), now)
+  if (clock !== undefined)
+    obstacles.push(`${clock}: set the clock, or, if it was ahead before, "countersign clock --accept" first`)
   const begins = aliveFrom(current, gun, now)
   if (begins !== undefined && !roles.includes('root')) {
     const renew = `countersign key rotate ${typed(gun)} ${inOrder(['root', ...roles]).join(' ')} --renew`
