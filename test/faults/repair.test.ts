@@ -143,8 +143,21 @@ describe('repair of damaged files', () => {
       made += Number(done !== undefined)
       sound += Number(done?.lost.length === 0)
     }
-    // The rest hit a length, or the last batch.
+    // The rest hit a length.
     assert.ok(made >= 15 && sound >= 15, `${made} made, ${sound} of them sound`)
+  })
+
+  test('a bit of the newest batch is turned back, too, unless it is torn', async () => {
+    const { directory } = await lived.copy('newest')
+    const [log = ''] = await filesOf(directory, /^\d+\.log$/)
+    const whole = await readFile(log)
+    whole[whole.length - 20]! ^= 4
+    await writeFile(log, whole)
+    const done = await repaired(lived.terminal.path('newest'))
+    assert.deepEqual([done?.lost, done?.turnedBack.map(({ bits }) => bits)], [[], [1]])
+    await mustBeHonest(done!)
+    await writeFile(log, whole.subarray(0, -1))
+    assert.equal(await repaired(lived.terminal.path('newest')), undefined)
   })
 
   test('a bit anywhere in a table is turned back; more of them end neither the process nor what is right', async () => {
