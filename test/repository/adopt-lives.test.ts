@@ -235,3 +235,23 @@ test('versions of an earlier life here do not stand in the way of publishers of 
   assert.deepEqual(versions, { root: 2, timestamp: 6, snapshot: 3, targets: 2 })
   assert.deepEqual((await here.check()).findings, [])
 })
+
+test('adopted over a life that was deleted here: other roots of the same versions are told, the same ones are not', async (t) => {
+  const here = await server(t)
+  const early = await TrustWorld.create({ gun: GUN, now: NOW, serverKeys: localKeys(here.trust, GUN) })
+  await publishOn(here, early.parts('root', 'targets'))
+  const client = clientOf(here)
+  await client.update()
+  await remove(here.trust, GUN, TEST_ACTOR)
+  const { documents, nextRoot } = await made()
+  nextRoot()
+  const { warnings } = await adoptOn(here, documents())
+  assert.match(warnings.join('; '), /root version 1 cached, which was deleted here, must forget/)
+  await assert.rejects(client.update())
+
+  const untouched = await server(t)
+  const offered = documents()
+  await adoptOn(untouched, offered)
+  await remove(untouched.trust, GUN, TEST_ACTOR)
+  assert.deepEqual((await adoptOn(untouched, offered)).warnings, [])
+})

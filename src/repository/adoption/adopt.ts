@@ -48,7 +48,8 @@ export async function adopt(
     refuseKeysOfOthers(trust, gun, offered)
     const next = nextHead(trust, gun, head, offered, now)
     const seen = await lookAt(offered, gun, next, trusted, now)
-    found = { ...seen, signedHere: signedHere(next), warnings: [...seen.warnings, ...lostRoots(gun, head, offered)] }
+    const lost = await lostRoots(trust, gun, head, offered)
+    found = { ...seen, signedHere: signedHere(next), warnings: [...seen.warnings, ...lost] }
     if (isHere(trust, gun, head, offered, next)) return undefined
     return {
       kind: 'publish',

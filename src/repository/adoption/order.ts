@@ -1,9 +1,10 @@
 import { TrustError } from '../../errors.ts'
+import { inTurns } from '../../store/in-turns.ts'
 import type { Head } from '../../store/store.ts'
 import { typed, type Gun } from '../../tuf/gun.ts'
 import { isDelegation } from '../../tuf/role.ts'
 import { signedHere } from '../signed-here.ts'
-import type { Documents } from '../trust.ts'
+import type { Documents, Readable } from '../trust.ts'
 import type { Offered } from './offer.ts'
 
 /**
@@ -55,9 +56,26 @@ function behind(gun: Gun, role: string, here: number, there: number): TrustError
   return new TrustError('VERSION', `${role} version ${here} of ${gun} was here already, and ${there} is offered`)
 }
 
-/** Whoever has read newer roots here, in an earlier life of the repository, takes no older one, nor another of that version. */
-export function lostRoots(gun: Gun, head: Head | undefined, { current }: Offered): string[] {
-  const highest = head?.roles['root'] === undefined ? (head?.highest['root'] ?? 0) : 0
-  if (highest <= (current.get('root')?.version ?? 0)) return []
-  return [`clients that have root version ${highest} cached, which was deleted here, must forget ${gun}`]
+/**
+ * Whoever has read other roots here, in an earlier life of the repository, goes from them to none of these: where these end
+ * before it, or have another one of that version.
+ */
+export async function lostRoots(
+  { store }: Readable,
+  gun: Gun,
+  head: Head | undefined,
+  { current, documents }: Offered,
+): Promise<string[]> {
+  if (head === undefined || head.roles['root'] !== undefined) return []
+  const last = current.get('root')?.version ?? 0
+  const offered = new Map(documents.filter(({ role }) => role === 'root').map((root) => [root.version, root.checksums]))
+  const highest = head.highest['root'] ?? 0
+  let lost = highest > last ? highest : 0
+  for await (const entry of inTurns(store.journal({ gun }))) {
+    for (const { role, version, sha256 } of entry.documents) {
+      if (role !== 'root' || version <= lost) continue
+      if ((offered.get(version)?.sha256 ?? sha256) !== sha256) lost = version
+    }
+  }
+  return lost === 0 ? [] : [`clients that have root version ${lost} cached, which was deleted here, must forget ${gun}`]
 }
