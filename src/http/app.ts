@@ -26,6 +26,12 @@ import type { Context, State, Wiring } from './state.ts'
 
 type Next = () => Promise<unknown>
 
+/**
+ * Of all answers but documents, which say how long they live: caches may keep one that says nothing, a 404 too, for as long
+ * as they see fit (RFC 9111 §4.2.2).
+ */
+const NOT_KEPT = 'no-store'
+
 /** What `listen` puts on a socket; a Koa application is one. */
 export interface App {
   callback(): RequestListener
@@ -108,13 +114,15 @@ async function readToTheEnd(ctx: Context, next: Next): Promise<void> {
 
 function answerErrors(wiring: Wiring) {
   return async (ctx: Context, next: Next): Promise<void> => {
+    ctx.set('Cache-Control', NOT_KEPT)
     try {
       await next()
     } catch (error) {
       const { status, retryAfter } = wireErrorOf(error)
       ctx.state.error = error
       ctx.status = status
-      for (const name of ['Cache-Control', 'ETag', 'Last-Modified']) ctx.remove(name)
+      for (const name of ['ETag', 'Last-Modified']) ctx.remove(name)
+      ctx.set('Cache-Control', NOT_KEPT)
       if (error instanceof Unauthorized) ctx.set('WWW-Authenticate', error.challenge)
       if (retryAfter !== undefined) ctx.set('Retry-After', String(retryAfter))
       ctx.type = 'application/json; charset=utf-8'

@@ -63,7 +63,6 @@ function answering(wiring: Wiring, read: (ctx: Context) => Promise<Asked>): (ctx
   const maker = gate?.access.maker
   if (gate === undefined || maker === undefined) return async (ctx) => notRouted(ctx)
   return async (ctx) => {
-    ctx.set('Cache-Control', 'no-store')
     const { parameters, credentials } = await read(ctx)
     const service = parameters.get('service') ?? settings.access.service
     if (service !== settings.access.service) {

@@ -54,6 +54,11 @@ export const ALLOWED: readonly Allowed[] = [
     reason: 'what a checksum names never changes (wire spec §19.42)',
   },
   {
+    what: 'header cache-control',
+    allows: values(undefined, 'no-store'),
+    reason: 'what is no document; caches keep a 404 for minutes that says nothing of it (RFC 9111 §4.2.2)',
+  },
+  {
     what: 'status',
     at: ['55#1', '55#7'],
     allows: values(404, 200),

@@ -68,6 +68,7 @@ describe('one line an admin request: who did what, and what became of it', () =>
     assert.equal(lines.length, 1)
     const { requestId, address, ms, ...rest } = lines[0]!
     assert.equal(requestId, answer.headers['x-request-id'])
+    assert.equal(answer.headers['cache-control'], 'no-store')
     assert.match(String(address), /127\.0\.0\.1|::1/)
     assert.ok(typeof ms === 'number' && ms > 0)
     return rest

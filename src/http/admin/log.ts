@@ -16,6 +16,7 @@ export function answerErrorsAndLog(log: Log, clients: ClientAddresses) {
     // Gone from the socket once it is closed.
     ctx.state.address = clients.of(ctx.req)
     ctx.set('X-Request-Id', ctx.state.requestId)
+    ctx.set('Cache-Control', 'no-store')
     try {
       await next()
       log.info(factsOf(ctx, start), 'admin request')
