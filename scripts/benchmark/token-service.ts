@@ -1,6 +1,6 @@
 import { generateKeyPairSync, randomUUID, sign, type KeyObject } from 'node:crypto'
 import { promisify } from 'node:util'
-import { libtrustId } from '../../src/access/token-keys.ts'
+import { libtrustId } from '../../src/access/certificate-keys.ts'
 import { parseCertificateBundle } from '../../src/tuf/asn1/x509.ts'
 import { issueCertificate } from '../../test/support/certificate.ts'
 

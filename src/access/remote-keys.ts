@@ -1,5 +1,5 @@
 import { reasonOf } from '../errors.ts'
-import { keyNamed, parseKeySet, type KeySet } from './token-keys.ts'
+import { keyNamed, parseKeySet, type KeySet } from './key-set.ts'
 import type { PublicTokenKey } from './token-signature.ts'
 import type { FindKey } from './web-token.ts'
 

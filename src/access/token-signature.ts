@@ -1,4 +1,5 @@
 import { verify, type KeyObject } from 'node:crypto'
+import { RSA_MIN_BITS } from '../tuf/keys/verification-key.ts'
 
 /** A key that verifies tokens, with the one algorithm that it is used with. */
 export interface PublicTokenKey {
@@ -17,6 +18,9 @@ const HASHES: Readonly<Record<string, string | null>> = {
   EdDSA: null,
 }
 
+const CURVES: Readonly<Record<string, string>> = { prime256v1: 'ES256', secp384r1: 'ES384', secp521r1: 'ES512' }
+const RSA_ALGORITHMS = ['RS256', 'RS384', 'RS512']
+
 /** True if the key signed this text with its algorithm: RSA by PKCS #1 v1.5, ECDSA as two numbers of fixed length. */
 export function isSignedBy({ key, algorithm }: PublicTokenKey, text: string, signature: Uint8Array): boolean {
   const hash = HASHES[algorithm]
@@ -24,4 +28,15 @@ export function isSignedBy({ key, algorithm }: PublicTokenKey, text: string, sig
   // Options cost as much as RSA itself.
   const asked = key.asymmetricKeyType === 'ec' ? ({ key, dsaEncoding: 'ieee-p1363' } as const) : key
   return verify(hash, Buffer.from(text), asked, signature)
+}
+
+/** The algorithms that a key of this kind may be used with; ES256 and others for one kind each. */
+export function algorithmsOf(key: KeyObject | undefined): PublicTokenKey[] {
+  if (key?.asymmetricKeyType === 'ed25519') return [{ key, algorithm: 'EdDSA' }]
+  const { namedCurve = '', modulusLength = 0 } = key?.asymmetricKeyDetails ?? {}
+  if (key?.asymmetricKeyType === 'rsa' && modulusLength >= RSA_MIN_BITS) {
+    return RSA_ALGORITHMS.map((algorithm) => ({ key, algorithm }))
+  }
+  const algorithm = key?.asymmetricKeyType === 'ec' ? CURVES[namedCurve] : undefined
+  return key === undefined || algorithm === undefined ? [] : [{ key, algorithm }]
 }
