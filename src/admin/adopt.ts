@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { adopt } from '../repository/adoption/adopt.ts'
 import { parseRole } from '../tuf/role.ts'
 import { count, keyId, list, texts, time } from './answers.ts'
-import { gunInput } from './inputs.ts'
+import { gunInput, hexInput } from './inputs.ts'
 import { operation } from './operation.ts'
 
 /** Documents of one repository: roots, and what is current. */
@@ -28,9 +28,7 @@ export const adoptRepository = operation({
       )
       .max(DOCUMENTS_MAX)
       .meta({ description: 'every version of root, and the current document of each other role' }),
-    trustedRoot: z
-      .string()
-      .regex(/^[0-9a-f]{64}$/, 'must be 64 hex digits')
+    trustedRoot: hexInput
       .optional()
       .meta({ description: 'SHA-256 of a root that is known to be right: one of the roots must be that one' }),
   }),

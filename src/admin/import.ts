@@ -3,10 +3,8 @@ import { TrustError } from '../errors.ts'
 import { importKey } from '../repository/import-key.ts'
 import { parseRole, type SignedRole } from '../tuf/role.ts'
 import { keyId as keyIdAnswer } from './answers.ts'
-import { gunInput } from './inputs.ts'
+import { gunInput, hexInput, keyText } from './inputs.ts'
 import { operation } from './operation.ts'
-
-const base64 = z.string().regex(/^[A-Za-z0-9+/]+={0,2}$/, 'must be standard base64')
 
 /**
  * The private key comes sealed with this server's keyring, by the command line, which reads the keys directory: in the
@@ -21,10 +19,10 @@ export const importSealedKey = operation({
   input: z.strictObject({
     gun: gunInput,
     role: z.string().transform(signedRole).meta({ description: 'targets, snapshot, timestamp or targets/…' }),
-    keyId: z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 hex digits'),
+    keyId: hexInput,
     keytype: z.enum(['ed25519', 'ecdsa']),
-    public: base64.meta({ description: 'as metadata carries it' }),
-    sealed: base64.meta({ description: 'the private key under the keyring' }),
+    public: keyText.meta({ description: 'as metadata carries it' }),
+    sealed: keyText.meta({ description: 'the private key under the keyring' }),
   }),
   answer: () =>
     z.object({

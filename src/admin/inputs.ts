@@ -25,6 +25,9 @@ export const patternInput = z
 /** The digest of a manifest. */
 export const digestInput = z.string().regex(/^sha256:[0-9a-f]{64}$/, 'write it as in sha256:0123…')
 
+/** A checksum, or the id of a key. */
+export const hexInput = z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 hex digits')
+
 /** As metadata and journal name it: hex. */
 export function hexOf(digest: string): string {
   return digest.slice('sha256:'.length)
