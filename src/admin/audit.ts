@@ -6,7 +6,7 @@ import type { JournalEntry } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
 import { list } from './answers.ts'
 import { digestInput, hexOf, patternInput } from './inputs.ts'
-import { damagedEntry, journalEntry } from './journal-answers.ts'
+import { damagedEntry, entryKind, journalEntry } from './journal-answers.ts'
 import { operation } from './operation.ts'
 
 /** Entries that one request looks at; the answer says where the next one goes on. */
@@ -35,7 +35,7 @@ export const auditJournal = operation({
   input: z.strictObject({
     gun: patternInput.optional(),
     actor: z.string().max(ACTOR_MAX_LENGTH).regex(ACTOR, 'write it as in user:alice, token:ci, local').optional(),
-    kind: z.enum(['publish', 'renew', 'key', 'delete', 'record', 'clock']).optional(),
+    kind: entryKind.optional(),
     digest: digestInput.optional(),
     key: z.string().regex(KEY, 'write 8 to 64 hex digits of its id').optional(),
     since: time.optional(),

@@ -1,6 +1,9 @@
 import { z } from 'zod'
 import { count, list, sha256, time } from './answers.ts'
 
+/** What an entry is of. */
+export const entryKind = z.enum(['publish', 'renew', 'key', 'delete', 'record', 'clock'])
+
 const actor = z.lazy(() =>
   z.object({
     name: z.string().meta({ description: 'user:alice, token:ci, anonymous, server (nobody asked), local' }),
@@ -54,7 +57,7 @@ export const journalEntry = z.lazy(() =>
       previous: sha256.meta({ description: 'SHA-256 of the entry before this one, hex; 64 zeros for the first' }),
       time,
       gun: z.string().meta({ description: 'empty: the server itself' }),
-      kind: z.enum(['publish', 'renew', 'key', 'delete', 'record', 'clock']),
+      kind: entryKind,
       revision: count.meta({ description: 'of the repository after this' }),
       actor,
       documents: list(z.object({ role: z.string(), version: count, sha256, keyIds: list(z.string()) })),
