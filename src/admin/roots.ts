@@ -15,14 +15,13 @@ import { describeStagedRoot, stagedRoot, stagedRoots } from '../repository/roots
 import type { Trust } from '../repository/trust.ts'
 import type { Head } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
-import { BASE_ROLES, type BaseRole, type HeldRole } from '../tuf/role.ts'
+import { BASE_ROLES, HELD_ROLES, type BaseRole } from '../tuf/role.ts'
 import { count, done, list } from './answers.ts'
 import { gunInput, keyText, patternInput, someName } from './inputs.ts'
 import { operation } from './operation.ts'
 import { damagedRepository } from './repository-answers.ts'
 import { rotationPlan, stagedRootAnswer, stagedRootRow } from './root-answers.ts'
 
-const HELD_ROLES = ['targets', 'snapshot', 'timestamp'] as const satisfies readonly HeldRole[]
 /** Of one repository: as many people do not sign together. */
 const ROOT_KEYS_MAX = 16
 /** Brought in one call: each key signs for each of its certificates. */

@@ -10,13 +10,14 @@ export type TargetsRole = 'targets' | DelegationRole
 /** A role that the server can sign by itself. Root keys are under passphrases that it does not have. */
 export type SignedRole = Exclude<Role, 'root'>
 /** The same, of the four that every repository has. */
-export type HeldRole = Exclude<BaseRole, 'root'>
+export type HeldRole = (typeof HELD_ROLES)[number]
 /** A role whose documents the server makes unasked, and whose key clients ask it for (wire spec §7). */
 export type ServerRole = 'snapshot' | 'timestamp'
 
 /** The delegation that docker looks for tags in before it looks in targets; whoever signs tags signs in it too. */
 export const RELEASES = 'targets/releases'
 
+export const HELD_ROLES = ['targets', 'snapshot', 'timestamp'] as const satisfies readonly BaseRole[]
 export const BASE_ROLES: readonly BaseRole[] = ['root', 'snapshot', 'targets', 'timestamp']
 
 /** Bytes; Notary's own limit for a role name (wire spec §5.1). */

@@ -2,7 +2,7 @@ import { refuse } from '../../errors.ts'
 import type { StoredDocument } from '../../store/store.ts'
 import type { Gun } from '../../tuf/gun.ts'
 import { parseMetadata, type Metadata } from '../../tuf/metadata.ts'
-import { isTargetsRole, type Role } from '../../tuf/role.ts'
+import { BASE_ROLES, isTargetsRole, type Role } from '../../tuf/role.ts'
 import { parseRoot } from '../../tuf/root.ts'
 import { parseTargets } from '../../tuf/targets.ts'
 import type { Documents } from '../trust.ts'
@@ -39,7 +39,7 @@ export function readOffered(stored: Documents, offered: readonly ForeignDocument
     found.set(`${role} ${version}`, document)
     found.set(`${role} ${checksums.sha256}`, document)
   }
-  const missing = ['root', 'timestamp', 'snapshot', 'targets'].find((role) => !current.has(role))
+  const missing = BASE_ROLES.find((role) => !current.has(role))
   if (missing !== undefined) unfit(`${missing} is missing`)
   const document = (gun: Gun, role: Role, at: { sha256: string } | { version: number }): StoredDocument | undefined =>
     found.get(`${role} ${'sha256' in at ? at.sha256 : at.version}`) ?? stored.store.document(gun, role, at)

@@ -4,7 +4,7 @@ import { mustBeUnder, type Gun } from '../../tuf/gun.ts'
 import type { JsonObject } from '../../tuf/json/json.ts'
 import { keyId, type PublicKey } from '../../tuf/keys/key.ts'
 import type { RoleKeys } from '../../tuf/keys/threshold.ts'
-import type { HeldRole } from '../../tuf/role.ts'
+import { HELD_ROLES, type HeldRole } from '../../tuf/role.ts'
 import { rootPayload } from '../../tuf/root-payload.ts'
 import type { Root } from '../../tuf/root.ts'
 import { currentRoot } from '../current.ts'
@@ -40,7 +40,7 @@ export async function prepareFirstRoot(
 ): Promise<PreparedRoot> {
   mustBeUnder(gun, trust.policy.gunPrefixes)
   if (head?.roles['root'] !== undefined) throw new TrustError('WRONG_STATE', `there is a repository ${gun} already`)
-  const { named, keys } = await nextKeys(trust, gun, ['targets', 'snapshot', 'timestamp'], now)
+  const { named, keys } = await nextKeys(trust, gun, HELD_ROLES, now)
   return { payload: rootPayload(1, now + ROOT_LIFE, { root: authorityKeys(authority), ...named }), keys }
 }
 

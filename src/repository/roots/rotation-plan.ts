@@ -3,7 +3,7 @@ import { certificatesOf } from '../../tuf/asn1/x509.ts'
 import { typed, type Gun } from '../../tuf/gun.ts'
 import { matchesGun } from '../../tuf/keys/certificate.ts'
 import { canonicalKeyId } from '../../tuf/keys/key.ts'
-import type { BaseRole } from '../../tuf/role.ts'
+import { HELD_ROLES, type BaseRole } from '../../tuf/role.ts'
 import { aliveFrom, isAlive, rootKeys, type Root } from '../../tuf/root.ts'
 import { formatTime } from '../../tuf/time.ts'
 import { holdsRole } from '../sign-role.ts'
@@ -83,7 +83,7 @@ export async function planRotation(
     signers: [...rootKeys(current, gun, undefined).keys.values()].map(canonicalKeyId),
     threshold: current.roles.root.threshold,
     commonName: commonNameOf(current, gun),
-    serverSigns: roles.includes('targets') ? ['targets', 'snapshot', 'timestamp'] : ['snapshot', 'timestamp'],
+    serverSigns: roles.includes('targets') ? HELD_ROLES : ['snapshot', 'timestamp'],
     cachedRoots: await cachedRoots(roots, version, gun, now),
     breaks: breaksOf(roles, signedHere(head) ? held : undefined),
     obstacles,

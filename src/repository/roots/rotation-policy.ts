@@ -1,6 +1,6 @@
 import { TrustError } from '../../errors.ts'
 import type { Gun } from '../../tuf/gun.ts'
-import type { HeldRole } from '../../tuf/role.ts'
+import { HELD_ROLES, type HeldRole } from '../../tuf/role.ts'
 import type { Root } from '../../tuf/root.ts'
 import { allGuns } from '../all-guns.ts'
 import { SERVER_ACTOR } from '../change.ts'
@@ -21,7 +21,7 @@ interface HeldRoleAge {
 
 /** The roles of a repository that the server can sign, and how old their keys are. @param roles as root names them */
 export function heldRoles(trust: Readable, gun: Gun, roles: Root['roles']): HeldRoleAge[] {
-  return (['targets', 'snapshot', 'timestamp'] as const).flatMap((role) => {
+  return HELD_ROLES.flatMap((role) => {
     const held = heldKeys(trust, gun, role, roles[role])
     if (held.length < roles[role].threshold) return []
     return [{ role, since: Math.min(...held.map(({ key }) => key.createdAt)) }]
