@@ -25,7 +25,7 @@ export interface SignedTag {
 }
 
 /** All that is signed in one repository. */
-export interface SignedTags {
+interface SignedTags {
   readonly tags: readonly SignedTag[]
   /** As they are met on the way, those too that have signed nothing. */
   readonly delegations: readonly Delegation[]
