@@ -1,51 +1,17 @@
 import { z } from 'zod'
 import { damageIn, noSuchRepository } from '../errors.ts'
 import { allGuns } from '../repository/all-guns.ts'
-import { namedKeys } from '../repository/current.ts'
 import { remove } from '../repository/remove.ts'
 import { describe } from '../repository/show.ts'
 import { signedHere } from '../repository/signed-here.ts'
 import type { Readable } from '../repository/trust.ts'
-import { isReference } from '../signing/pkcs11/reference.ts'
 import type { Gun } from '../tuf/gun.ts'
 import { BASE_ROLES } from '../tuf/role.ts'
-import { count, done, list } from './answers.ts'
+import { done, list } from './answers.ts'
 import { gunInput } from './inputs.ts'
 import { operation } from './operation.ts'
-import { damagedRepository, description, heldKey, repositoryRow } from './repository-answers.ts'
+import { damagedRepository, description, repositoryRow } from './repository-answers.ts'
 import { rootKeyPlaces } from './root-keys.ts'
-
-const finding = z.lazy(() =>
-  z.object({
-    severity: z.enum(['error', 'warning']).meta({
-      description: 'error: damage, or what a client refuses; warning: what people should know',
-    }),
-    gun: z.string().exactOptional().meta({ description: "the repository, where it is one's" }),
-    text: z.string(),
-  }),
-)
-
-export const checkStore = operation({
-  name: 'check',
-  method: 'GET',
-  path: '/check',
-  summary: 'Verify all that is stored, as a client and as an accountant of the journal.',
-  action: 'admin',
-  input: z.strictObject({}),
-  answer: () =>
-    z.object({
-      repositories: count,
-      commits: count,
-      records: z.record(z.string(), count).meta({ description: 'by kind' }),
-      findings: list(finding).meta({ description: 'errors first' }),
-    }),
-  async run({ check, gone, keysFault }) {
-    const report = await check(gone)
-    const fault = await keysFault()
-    if (fault === undefined) return report
-    return { ...report, findings: [{ severity: 'error' as const, text: fault }, ...report.findings] }
-  },
-})
 
 export const listRepositories = operation({
   name: 'repo.list',
@@ -92,26 +58,6 @@ export const deleteRepository = operation({
   answer: () => z.object({ gun: z.string(), deleted: done }),
   async run({ trust }, { gun }, actor) {
     return (await remove(trust, gun, actor)) ? { gun, deleted: true as const } : noSuchRepository(gun)
-  },
-})
-
-export const listKeys = operation({
-  name: 'key.list',
-  method: 'GET',
-  path: '/repositories/:gun/keys',
-  summary: 'The keys that the server holds for one repository.',
-  action: 'read',
-  input: z.strictObject({ gun: gunInput }),
-  answer: () => list(heldKey),
-  async run({ trust }, { gun }) {
-    const { store } = trust
-    const keys = await store.keysOf(gun)
-    if (keys.length === 0 && store.head(gun)?.roles['root'] === undefined) return noSuchRepository(gun)
-    return keys.map(({ role, keyId, keytype, public: publicKey, pending, createdAt, sealed }) => {
-      const current = namedKeys(trust, gun, role)?.keys.has(keyId) === true
-      const custody = isReference(sealed) ? ('pkcs11' as const) : ('file' as const)
-      return { role, keyId, keytype, public: publicKey, pending, createdAt, current, custody }
-    })
   },
 })
 

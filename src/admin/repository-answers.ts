@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { count, keyId, list, milliseconds, sha256, texts, time } from './answers.ts'
+import { count, keyId, list, sha256, texts, time } from './answers.ts'
 
 /** One line of `repo list`. */
 export const repositoryRow = z.lazy(() =>
@@ -23,20 +23,6 @@ export const damagedRepository = z.lazy(() =>
   z.object({ gun: z.string(), damaged: z.string().meta({ description: 'why' }) }).meta({ id: 'DamagedRepository' }),
 )
 export type DamagedRepository = z.output<typeof damagedRepository>
-
-/** One line of `key list`: a key that the server holds. */
-export const heldKey = z.lazy(() =>
-  z.object({
-    role: z.string(),
-    keyId,
-    keytype: z.enum(['ed25519', 'ecdsa']),
-    public: z.string().meta({ description: 'base64, as metadata carries it' }),
-    pending: z.boolean().meta({ description: 'true until the first signature with it' }),
-    createdAt: milliseconds,
-    current: z.boolean().meta({ description: 'true: the current root names it' }),
-    custody: z.enum(['file', 'pkcs11']).meta({ description: 'where it is: sealed in the store, or in a token' }),
-  }),
-)
 
 const roleKey = z.lazy(() =>
   z

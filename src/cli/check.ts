@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import { checkStore } from '../admin/repositories.ts'
+import { checkStore } from '../admin/check.ts'
 import type { CheckReport } from '../repository/check.ts'
 import { EXIT } from './exit.ts'
 import { ask } from './run.ts'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { listKeys } from '../../src/admin/repositories.ts'
+import { listKeys } from '../../src/admin/keys.ts'
 import { encodeReference } from '../../src/signing/pkcs11/reference.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
 import { openLocalTrust, TEST_ACTOR } from '../support/local-trust.ts'

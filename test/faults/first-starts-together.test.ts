@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { access, rm } from 'node:fs/promises'
 import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
-import { checkStore } from '../../src/admin/repositories.ts'
+import { checkStore } from '../../src/admin/check.ts'
 import { addUser } from '../../src/admin/users.ts'
 import { Terminal } from '../cli/terminal.ts'
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { checkStore } from '../../src/admin/repositories.ts'
+import { checkStore } from '../../src/admin/check.ts'
 import { revokeToken, type TokenRow } from '../../src/admin/tokens.ts'
 import { exchange, type Answer } from '../support/exchange.ts'
 import { addPerson, makeToken, worldOf } from '../support/people.ts'

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { checkStore } from '../../src/admin/repositories.ts'
+import { checkStore } from '../../src/admin/check.ts'
 import { rehearsing } from '../../src/admin/rehearse.ts'
 import { worldOver } from '../../src/world.ts'
 import { currentKey, rotateKey } from '../../src/repository/server-key.ts'

@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import { listKeys } from '../../admin/repositories.ts'
+import { listKeys } from '../../admin/keys.ts'
 import { TrustError } from '../../errors.ts'
 import { rekey } from '../../signing/keys-directory.ts'
 import { mustBeOwner } from '../connection/owner.ts'

@@ -1,4 +1,4 @@
-import { listKeys } from '../../admin/repositories.ts'
+import { listKeys } from '../../admin/keys.ts'
 import { TrustError } from '../../errors.ts'
 import { inOrder } from '../../repository/roots/rotated-roles.ts'
 import { typed } from '../../tuf/gun.ts'

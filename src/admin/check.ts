@@ -1,0 +1,35 @@
+import { z } from 'zod'
+import { count, list } from './answers.ts'
+import { operation } from './operation.ts'
+
+const finding = z.lazy(() =>
+  z.object({
+    severity: z.enum(['error', 'warning']).meta({
+      description: 'error: damage, or what a client refuses; warning: what people should know',
+    }),
+    gun: z.string().exactOptional().meta({ description: "the repository, where it is one's" }),
+    text: z.string(),
+  }),
+)
+
+export const checkStore = operation({
+  name: 'check',
+  method: 'GET',
+  path: '/check',
+  summary: 'Verify all that is stored, as a client and as an accountant of the journal.',
+  action: 'admin',
+  input: z.strictObject({}),
+  answer: () =>
+    z.object({
+      repositories: count,
+      commits: count,
+      records: z.record(z.string(), count).meta({ description: 'by kind' }),
+      findings: list(finding).meta({ description: 'errors first' }),
+    }),
+  async run({ check, gone, keysFault }) {
+    const report = await check(gone)
+    const fault = await keysFault()
+    if (fault === undefined) return report
+    return { ...report, findings: [{ severity: 'error' as const, text: fault }, ...report.findings] }
+  },
+})

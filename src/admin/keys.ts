@@ -1,0 +1,44 @@
+import { z } from 'zod'
+import { noSuchRepository } from '../errors.ts'
+import { namedKeys } from '../repository/current.ts'
+import { isReference } from '../signing/pkcs11/reference.ts'
+import { keyId, list, milliseconds } from './answers.ts'
+import { gunInput } from './inputs.ts'
+import { operation } from './operation.ts'
+
+/** One line of `key list`: a key that the server holds. */
+const heldKey = z.lazy(() =>
+  z.object({
+    role: z.string(),
+    keyId,
+    keytype: z.enum(['ed25519', 'ecdsa']),
+    public: z.string().meta({ description: 'base64, as metadata carries it' }),
+    pending: z.boolean().meta({ description: 'true until the first signature with it' }),
+    createdAt: milliseconds,
+    current: z.boolean().meta({ description: 'true: the current root names it' }),
+    custody: z.enum(['file', 'pkcs11']).meta({ description: 'where it is: sealed in the store, or in a token' }),
+  }),
+)
+
+export const listKeys = operation({
+  name: 'key.list',
+  method: 'GET',
+  path: '/repositories/:gun/keys',
+  summary: 'The keys that the server holds for one repository.',
+  action: 'read',
+  input: z.strictObject({ gun: gunInput }),
+  answer: () => list(heldKey),
+  async run({ trust }, { gun }) {
+    const { store } = trust
+    const keys = await store.keysOf(gun)
+    if (keys.length === 0 && store.head(gun)?.roles['root'] === undefined) return noSuchRepository(gun)
+    // Read once for each role: of one that was rotated often there are many keys.
+    const roles = new Set(keys.map(({ role }) => role))
+    const named = new Map(Array.from(roles, (role) => [role, namedKeys(trust, gun, role)?.keys]))
+    return keys.map(({ role, keyId: id, keytype, public: publicKey, pending, createdAt, sealed }) => {
+      const current = named.get(role)?.has(id) === true
+      const custody = isReference(sealed) ? ('pkcs11' as const) : ('file' as const)
+      return { role, keyId: id, keytype, public: publicKey, pending, createdAt, current, custody }
+    })
+  },
+})
