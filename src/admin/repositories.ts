@@ -66,8 +66,7 @@ function factsOf({ store }: Readable, gun: Gun): z.output<typeof repositoryRow> 
   if (head?.roles['targets'] === undefined) return undefined
   const { roles } = head
   const here = signedHere(head)
-  const renewed = here ? ['timestamp'] : []
-  const ends = BASE_ROLES.flatMap((role) => (renewed.includes(role) ? [] : (roles[role]?.expires ?? [])))
+  const ends = BASE_ROLES.flatMap((role) => (here && role === 'timestamp' ? [] : (roles[role]?.expires ?? [])))
   return {
     gun,
     version: head.roles['targets'].version,
