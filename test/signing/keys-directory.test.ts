@@ -20,10 +20,11 @@ import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { copyKeys } from '../../src/signing/copy-keys.ts'
 import { verifySignature } from '../../src/tuf/keys/signature.ts'
+import { createKeysDirectory, openKeysDirectory } from '../../src/signing/keys-directory.ts'
 import { encodeReference } from '../../src/signing/pkcs11/reference.ts'
+import { rekey } from '../../src/signing/rekey.ts'
 import { makeRootKey, openRootKey, rootPublicKey, sealRootKey } from '../../src/signing/root-key.ts'
 import { readSecretFile, writeFileAtomically } from '../../src/signing/secret-file.ts'
-import { createKeysDirectory, openKeysDirectory, rekey } from '../../src/signing/keys-directory.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
 
 const GUN = parseGun('docker.io/acme/app')

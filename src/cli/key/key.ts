@@ -1,7 +1,7 @@
 import { Command } from 'commander'
 import { listKeys } from '../../admin/keys.ts'
 import { TrustError } from '../../errors.ts'
-import { rekey } from '../../signing/keys-directory.ts'
+import { rekey } from '../../signing/rekey.ts'
 import { mustBeOwner } from '../connection/owner.ts'
 import { EXIT } from '../exit.ts'
 import { DRY_RUN_OPTION, JSON_OPTION } from '../options.ts'

@@ -1,0 +1,66 @@
+import { rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileError, TrustError } from '../errors.ts'
+import { currentSecret, KEYRING, newKeyFile, newPassphrase } from './keyring-secret.ts'
+import { Keyring } from './keyring.ts'
+
+/** There while a keyring is put under another secret. */
+const REKEY_LOCK = '.rekey'
+
+/**
+ * Put the keyring under another secret: from a key file to a passphrase, from one passphrase to another, or back to a
+ * new key file. Keys of repositories are not touched.
+ *
+ * @param passphraseFile the passphrase in use; undefined: the key file
+ * @param newPassphraseFile the passphrase from now on; undefined: a new key file
+ * @param dryRun open and read everything, write nothing
+ * @throws TrustError BAD_KEYS, BUSY
+ */
+export async function rekey(
+  directory: string,
+  passphraseFile?: string,
+  newPassphraseFile?: string,
+  dryRun = false,
+): Promise<void> {
+  const work = (): Promise<void> => changeSecret(directory, passphraseFile, newPassphraseFile, dryRun)
+  return dryRun ? work() : alone(directory, work)
+}
+
+/** Of two at once one could leave its key file beside the other one's keyring, and no key would open any more. */
+async function alone(directory: string, work: () => Promise<void>): Promise<void> {
+  const lock = join(directory, REKEY_LOCK)
+  await writeFile(lock, '', { mode: 0o600, flag: 'wx' }).catch((cause: unknown) => {
+    if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') {
+      throw fileError('BAD_KEYS', `cannot write ${lock}`, cause, 'check the setting keysDirectory')
+    }
+    throw new TrustError('BUSY', `another command puts the keyring in ${directory} under a new secret`, {
+      hint: `look which secret opens it when that is done; if it was killed, remove ${lock} and try again`,
+      cause,
+    })
+  })
+  try {
+    await work()
+  } finally {
+    await rm(lock, { force: true })
+  }
+}
+
+async function changeSecret(
+  directory: string,
+  passphraseFile: string | undefined,
+  newPassphraseFile: string | undefined,
+  dryRun: boolean,
+): Promise<void> {
+  const old = await currentSecret(directory, passphraseFile)
+  if (passphraseFile === undefined && newPassphraseFile === undefined) {
+    throw new TrustError('BAD_KEYS', 'the keyring is under a key file already', {
+      hint: 'name a file with the new passphrase',
+    })
+  }
+  // Opened before anything is written: a new key file must not replace the one that is still needed.
+  await Keyring.open(join(directory, KEYRING), old.bytes)
+  const given = newPassphraseFile === undefined ? undefined : await newPassphrase(newPassphraseFile, 'the path')
+  if (dryRun) return
+  const secret = given ?? (await newKeyFile(directory))
+  await Keyring.rekey(join(directory, KEYRING), old.bytes, secret)
+}
