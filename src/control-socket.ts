@@ -10,11 +10,11 @@ export function controlSocket(settings: Pick<Settings, 'dataDirectory'>): string
 
 /** True if the last server there was killed, or died: its socket is left, and nobody listens. */
 export async function isLeftBehind(socketPath: string): Promise<boolean> {
-  return existsSync(socketPath) && !(await answers(socketPath))
+  return existsSync(socketPath) && !(await isAnswered(socketPath))
 }
 
 /** True if a server listens there, at its control socket. A socket file left behind by a killed one takes no connection. */
-export function answers(socketPath: string): Promise<boolean> {
+export function isAnswered(socketPath: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(socketPath)
     socket.on('connect', () => {

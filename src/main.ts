@@ -2,7 +2,7 @@ import './memory/buffer-pool.ts'
 import { Passwords } from './access/passwords.ts'
 import { LOCAL } from './access/permission.ts'
 import { accessOf } from './authentication.ts'
-import { answers, controlSocket, isLeftBehind } from './control-socket.ts'
+import { controlSocket, isAnswered, isLeftBehind } from './control-socket.ts'
 import { signerOf, tokenOf } from './custody.ts'
 import { authenticateAdmin } from './http/admin/authenticate.ts'
 import { listenOnSocket } from './http/admin/socket.ts'
@@ -87,7 +87,7 @@ async function open(configured: Settings, overrides: Overrides) {
   // A command that was typed before we listen; another server will not end.
   const waiting: Waiting = {
     begins: () => log.warn({}, 'waiting for another process to let go of the database'),
-    isInVain: () => answers(controlSocket(settings)),
+    isInVain: () => isAnswered(controlSocket(settings)),
   }
   const { keys, made } = await prepare(settings, waiting)
   const shared = new Shared()

@@ -1,4 +1,4 @@
-import { answers, controlSocket } from '../../control-socket.ts'
+import { controlSocket, isAnswered } from '../../control-socket.ts'
 import type { Settings } from '../../settings/schema.ts'
 import { whenUnlocked } from '../../store/when-unlocked.ts'
 import { note } from '../terminal/print.ts'
@@ -15,7 +15,7 @@ export async function connect(settings: Settings): Promise<Connection> {
   const path = controlSocket(settings)
   let openHere: (() => Promise<Connection>) | undefined
   const open = async (): Promise<Connection> => {
-    if (await answers(path)) return overSocket(path)
+    if (await isAnswered(path)) return overSocket(path)
     // With the database and all that opens keys: a third of what a command would load, for nothing beside a running server.
     openHere ??= (await import('./open-here.ts')).openerOf(settings)
     return openHere()

@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import { join, resolve } from 'node:path'
-import { answers, controlSocket } from '../../control-socket.ts'
+import { controlSocket, isAnswered } from '../../control-socket.ts'
 import { inUse, repair, type Repair } from '../../repair.ts'
 import { DATA, KEYS } from '../../server-directory.ts'
 import { variableOf } from '../../settings/names.ts'
@@ -61,7 +61,7 @@ async function repairInto(
   config: string | undefined,
 ): Promise<number> {
   // Its lock would say so too, but only after all tables were read, from under which a server takes some.
-  if (await answers(controlSocket(settings))) throw inUse(settings.dataDirectory)
+  if (await isAnswered(controlSocket(settings))) throw inUse(settings.dataDirectory)
   await mustBeHere(settings)
   const done = await repair(settings, {
     directory,
