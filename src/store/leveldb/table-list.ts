@@ -61,8 +61,9 @@ function followed(directory: string): ((name: string) => boolean) | undefined {
 
 /** The tables that make up the database now, beside whoever writes it too; undefined: there is no list that can be read to its end. */
 export function tablesListed(directory: string): ReadonlySet<number> | undefined {
-  const whole = [1, 2].map(() => readTableList(directory)).find((list) => list?.isWhole === true)
-  return whole?.tables
+  // Another change of it may be half written at this moment.
+  const looks = [1, 2].values().map(() => readTableList(directory))
+  return looks.find((list) => list?.isWhole === true)?.tables
 }
 
 function hasItsLog(directory: string, { log }: TableList): boolean {
