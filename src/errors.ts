@@ -21,7 +21,7 @@ export type TrustErrorCode =
   | 'POLICY' // a rule that an admin set refuses it; the message says which
   | 'PRECONDITION' // what is there is not what the caller said it would be (If-Match)
   | 'WRONG_STATE' // it cannot be done to what is there: it exists already, the server does not hold the key, …
-  | 'BUSY' // too many publishes wait, or checks, or a backup is being made: try again
+  | 'BUSY' // too much of something at once, uploads or wrong passwords say: try again
   | 'CONFLICT' // compare-and-set lost: somebody else committed first; the caller re-reads and tries again
   | 'STORE_UNAVAILABLE' // a write failed; nothing is written before the database was opened again: try again
   | 'CORRUPT' // a stored record does not match its own hash: never served

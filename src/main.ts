@@ -34,7 +34,7 @@ import { Threads, threadsOf } from './threads/threads.ts'
 import { trustOver } from './trust.ts'
 import { worldOver } from './world.ts'
 
-/** What tests put in place of the real thing. */
+/** What may stand in place of what is usual; all but the log is for tests. */
 interface Overrides {
   /** Milliseconds since 1970. */
   readonly now?: () => number

@@ -12,7 +12,7 @@ import { renewServerCertificate, tlsFiles } from '../signing/tls/identity.ts'
 import { loadTls } from '../signing/tls/load.ts'
 import { followFiles } from './follow-files.ts'
 
-/** What is needed to listen, read before anything is opened. */
+/** What the listeners serve with TLS. */
 export interface ListenerTls {
   /** Undefined: plain HTTP. */
   readonly public: TlsMaterial | undefined

@@ -15,7 +15,8 @@ const AROUND_BYTES = 512
  *
  * @param gone aborted: nobody waits for it any more
  * @returns how many records there are
- * @throws TrustError DATA_EXISTS, WRONG_STATE if it cannot be written; whatever reading the records throws; why it was aborted
+ * @throws TrustError DATA_EXISTS, WRONG_STATE if it cannot be written, DATA_DAMAGED, STORE_UNAVAILABLE if the anchor cannot;
+ *   whatever reading the records throws; why it was aborted
  */
 export async function fillStore(records: AsyncIterable<Write>, to: StorePlace, gone?: AbortSignal): Promise<number> {
   await using database = await Database.open(to.directory, true)

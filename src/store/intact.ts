@@ -47,6 +47,8 @@ export async function readTail(database: Database): Promise<Tail> {
 /**
  * The journal must reach the anchor and agree with it there. It may go further by what was written just before the
  * process died; those entries must chain, then the anchor follows.
+ *
+ * @throws TrustError DATA_DAMAGED, CORRUPT, STORE_UNAVAILABLE
  */
 export async function holdAgainstAnchor(
   database: Database,
@@ -78,6 +80,8 @@ export async function holdAgainstAnchor(
 /**
  * A MANIFEST that lost its end forgets the newest tables: entries are missing from the middle, a table or more of them.
  * Looked for at distances from the end that grow by a quarter: 60 look-ups for a million entries. `check` looks at all.
+ *
+ * @throws TrustError DATA_DAMAGED
  */
 export function mustHaveNoGap(database: Database, tail: Tail): void {
   for (let distance = 1; distance < tail.number; distance += Math.ceil(distance / 4)) {

@@ -43,7 +43,8 @@ export interface Copied {
 /**
  * Open a store, and hold its journal against the anchor.
  *
- * @throws TrustError DATA_MISSING, DATA_LOCKED, DATA_DAMAGED, DATA_NEWER
+ * @throws TrustError DATA_MISSING, DATA_LOCKED, DATA_DAMAGED, DATA_NEWER; CORRUPT if an entry from the anchor's on is
+ *   damaged, STORE_UNAVAILABLE if the anchor cannot follow
  */
 export async function openStore(options: StoreOptions): Promise<LevelStore> {
   const database = await Database.open(options.directory, false)

@@ -14,7 +14,12 @@ import type { StorePlace } from './place.ts'
 interface BegunStore {
   /** False: it holds records, of a store whose anchor is gone. */
   readonly isEmpty: boolean
-  /** Make its anchor. @throws TrustError DATA_EXISTS if it is not empty, or there is an anchor; DATA_MISSING, DATA_DAMAGED */
+  /**
+   * Make its anchor.
+   *
+   * @throws TrustError DATA_EXISTS if it is not empty, or there is an anchor; DATA_MISSING, DATA_DAMAGED, STORE_UNAVAILABLE
+   *   if one of both cannot be written
+   */
   complete(place: Pick<StorePlace, 'anchorFile' | 'anchorKey'>): Promise<void>
 }
 

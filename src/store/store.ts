@@ -231,7 +231,7 @@ export interface Store {
    * then it may turn out later that something did.
    *
    * @returns number of the journal entry
-   * @throws TrustError CONFLICT, VERSION, CLOCK, CORRUPT, STORE_UNAVAILABLE
+   * @throws TrustError CONFLICT, VERSION, CLOCK, CORRUPT, STORE_UNAVAILABLE; WRONG_STATE for a key that is another one's
    */
   commit(commit: Commit): Promise<number>
   /** Repositories whose renewAt is at or before `time`, earliest first, from after `after`. */

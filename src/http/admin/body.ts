@@ -22,7 +22,7 @@ const [COMMA, OPEN_LIST, OPEN_OBJECT] = [0x2c, 0x5b, 0x7b]
  * The JSON object in the body of a request; without a body an empty one.
  *
  * @param sender whose bodies count together; undefined: of the machine's own people
- * @throws TrustError INVALID_PARAMETERS, BUSY
+ * @throws TrustError INVALID_PARAMETERS, BUSY; MALFORMED_UPLOAD if it ends early
  */
 export async function bodyOf(
   request: IncomingMessage,
