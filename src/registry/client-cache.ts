@@ -7,7 +7,9 @@ import { documentMaxBytes, readDocument, type TrustSource } from './trust-data.t
 
 /** Where clients keep what they read. */
 const USUAL = "docker's is ~/.docker/trust, that of notary is ~/.notary; the URL of a server begins with https://"
-const READ_AGAIN = 'let the client read it once more: docker trust inspect NAME, or notary list NAME'
+/** Clients that are stopped, or lose the network, have written down a part of what they read. */
+const READ_AGAIN =
+  'let the client read it once more: docker trust inspect NAME, or notary list NAME; when its server is gone, name what another client has cached'
 
 /**
  * A repository as docker or notary has read and kept it: one document a role, `tuf/GUN/metadata/ROLE.json` (wire spec
