@@ -15,8 +15,11 @@ import { TrustError } from '../../src/errors.ts'
 import type { Repair } from '../../src/repair.ts'
 import { loadSettings } from '../../src/settings/load.ts'
 import type { Endpoint } from '../support/exchange.ts'
-import { COMMAND, countersign } from '../support/server-process.ts'
+import { COMMAND, countersign, type Printed } from '../support/server-process.ts'
+import { typeKnown } from '../support/typist.ts'
 import type { Hosted } from './hosted.ts'
+
+export type { Printed }
 
 /** As the options of `repair`. */
 export interface RepairOptions {
@@ -26,12 +29,6 @@ export interface RepairOptions {
 }
 
 const UMASK = process.umask()
-
-export interface Printed {
-  readonly code: number | null
-  readonly stdout: string
-  readonly stderr: string
-}
 
 /** A person's terminal: a directory of its own, and the countersign command typed there. */
 export class Terminal {
@@ -62,12 +59,18 @@ export class Terminal {
 
   /** Type a command and wait for its end. */
   run(args: readonly string[], environment: Readonly<Record<string, string>> = {}): Promise<Printed> {
-    return countersign(args, { ...this.environment, ...environment }, { cwd: this.directory })
+    return this.#type(args, environment)
+  }
+
+  /** @param code how it is to end, if that is known */
+  #type(args: readonly string[], environment: Readonly<Record<string, string>>, code?: number): Promise<Printed> {
+    const typed = { args, environment: { ...this.environment, ...environment }, directory: this.directory }
+    return typeKnown(typed, code) ?? countersign(args, typed.environment, { cwd: this.directory })
   }
 
   /** Type a command: what it prints, made steady, and its exit code are as expected. @returns its standard output */
   async prints(command: string, expected: string | RegExp, code = 0): Promise<string> {
-    const { stdout, stderr, code: ended } = await this.run(command.split(' '))
+    const { stdout, stderr, code: ended } = await this.#type(command.split(' '), {}, code)
     const text = steady(stdout + stderr)
     if (typeof expected === 'string') assert.equal(text, expected, command)
     else assert.match(text, expected, command)

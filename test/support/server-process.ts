@@ -86,12 +86,18 @@ export class ServerProcess implements Endpoint {
   }
 }
 
+export interface Printed {
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
 /** Run the command line to its end. */
 export async function countersign(
   args: readonly string[],
   environment: NodeJS.ProcessEnv,
   options: { readonly cwd?: string } = {},
-): Promise<{ code: number | null; stdout: string; stderr: string }> {
+): Promise<Printed> {
   const child = spawn(COMMAND, args, {
     env: environment,
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -8,8 +8,9 @@ import type { Operation } from '../../../src/admin/operation.ts'
 import { connect } from '../../../src/cli/connection/connect.ts'
 import type { Connection } from '../../../src/cli/connection/connection.ts'
 import { loadSettings } from '../../../src/settings/load.ts'
-import { countersign } from '../../support/server-process.ts'
+import { countersign, type Printed } from '../../support/server-process.ts'
 import { startTestServer, type TestServer, type TestServerOptions } from '../../support/server.ts'
+import { typeKnown } from '../../support/typist.ts'
 import { NotaryClient, type Server } from './notary.ts'
 
 /** A server and people with `notary` who use it; all gone at the end of the test file. */
@@ -42,7 +43,7 @@ export class Stage implements Server {
   }
 
   /** For commands beside the running server. */
-  get environment(): NodeJS.ProcessEnv {
+  get environment(): Record<string, string> {
     return {
       PATH: process.env['PATH'] ?? '',
       HOME: this.files,
@@ -74,15 +75,19 @@ export class Stage implements Server {
   }
 
   /** Type such a command. */
-  type(...args: string[]): ReturnType<typeof countersign> {
-    return countersign(args, this.environment)
+  type(...args: string[]): Promise<Printed> {
+    return this.#type(args, this.environment)
   }
 
   /** The same of one that must succeed. @param more environment @returns what it printed */
-  async done(args: readonly string[], more: NodeJS.ProcessEnv = {}): Promise<string> {
-    const { code, stdout, stderr } = await countersign(args, { ...this.environment, ...more })
+  async done(args: readonly string[], more: Readonly<Record<string, string>> = {}): Promise<string> {
+    const { code, stdout, stderr } = await this.#type(args, { ...this.environment, ...more })
     assert.equal(code, 0, `${args.join(' ')}: ${stdout}${stderr}`)
     return stdout
+  }
+
+  #type(args: readonly string[], environment: Readonly<Record<string, string>>): Promise<Printed> {
+    return typeKnown({ args, environment, directory: process.cwd() }) ?? countersign(args, environment)
   }
 
   /** A file to sign, or with a passphrase. */
