@@ -3,6 +3,7 @@ import type { Connection } from '../../src/cli/connection/connection.ts'
 import { RootKeyring } from '../../src/cli/root/keys.ts'
 import { stageAndPublish } from '../../src/cli/root/signatures.ts'
 import type { HeldRole } from '../../src/tuf/role.ts'
+import './derived-once.ts'
 
 /** Where a server was started, and files lie. */
 interface Place {

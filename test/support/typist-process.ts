@@ -1,6 +1,7 @@
 /** The process of `typist.ts`: one command after the other, each as if the process were its own. */
 import { getCACertificates, setDefaultCACertificates } from 'node:tls'
 import { programFor } from '../../src/cli/program.ts'
+import './derived-once.ts'
 import type { Typed } from './typist.ts'
 
 /** Where `fetch` keeps connections. */
