@@ -62,11 +62,15 @@ function currentRoles({ timestamp }: Replayed, bytesOf: BytesOf): ReadonlyMap<st
   return roles
 }
 
-/** As the journal has it; or as a repository was adopted again, whose delegations had changed. */
+/**
+ * As the journal has it; as a repository was adopted again that had nothing new but its timestamp, which looks like a
+ * renewal; or one whose delegations had changed.
+ */
 function ordersOf({ order }: Replayed, current: ReadonlyMap<string, RoleState>): Set<string>[] {
-  const inOrder = [...order, ...current.keys()].filter((role) => current.has(role))
-  const adopted = [...ADOPTION_ORDER, ...current.keys()].filter((role) => current.has(role))
-  return [new Set(inOrder), new Set(adopted)]
+  const inOrder = [...order, ...current.keys()]
+  return [inOrder, [...ADOPTION_ORDER, ...inOrder], [...ADOPTION_ORDER, ...current.keys()]].map(
+    (roles) => new Set(roles.filter((role) => current.has(role))),
+  )
 }
 
 function hexOf({ sha256 = '' }: FileMeta): string {
