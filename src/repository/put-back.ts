@@ -21,8 +21,8 @@ export function damagedAmong(trust: Trust, gun: Gun, head: Head, uploads: readon
   return signedHere(head) ? uploads.filter((upload) => !isReadable(trust, gun, upload)) : []
 }
 
-/** By its version, and so by its checksum. */
-function isReadable({ store }: Trust, gun: Gun, { role, version, checksums }: Metadata): boolean {
+/** True for what is stored, and not damaged: by its version, and so by its checksum. @throws TrustError STORE_UNAVAILABLE */
+export function isReadable({ store }: Trust, gun: Gun, { role, version, checksums }: Metadata): boolean {
   return unlessDamaged(() => store.document(gun, role, { version }))?.sha256 === checksums.sha256
 }
 

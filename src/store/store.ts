@@ -53,7 +53,7 @@ export interface NewDocument {
   readonly sha256: string
   /** The keys that signed it, as its signatures name them; for the journal. */
   readonly keyIds: readonly string[]
-  /** True: it needs no other document to be read, as a difference would; the current one again is written once more. */
+  /** True: it needs no other document to be read, as a difference would; one that is stored already is written once more. */
   readonly whole?: boolean
 }
 

@@ -7,8 +7,11 @@ import { describe } from '../../src/repository/show.ts'
 import { prepareRotation } from '../../src/repository/roots/prepare.ts'
 import { stageRoot } from '../../src/repository/roots/stage.ts'
 import { stagedRoot } from '../../src/repository/roots/staged.ts'
+import { documentKey } from '../../src/store/keyspace.ts'
+import type { Role } from '../../src/tuf/role.ts'
 import { localKeys, TEST_ACTOR } from '../support/local-trust.ts'
 import { makeKey, makeRootKey } from '../support/test-key.ts'
+import { lose, spoil } from '../support/test-store.ts'
 import type { Part } from '../support/upload.ts'
 import {
   adoptOn,
@@ -143,6 +146,33 @@ test('what is new there is adopted again, as often as one likes', async (t) => {
   await assert.rejects(world.adopt(state), { code: 'VERSION' })
   assert.deepEqual(versionsHere(world), { root: 1, targets: 2, snapshot: 2, timestamp: 3 })
 })
+
+for (const [how, harm] of Object.entries({ damaged: spoil, lost: lose })) {
+  test(`adopted again, what is ${how} of it is put back, and no tag has changed`, async (t) => {
+    const here = await server(t)
+    const { trust } = here
+    const { documents, nextRoot, roots } = await made()
+    nextRoot()
+    const offered = documents()
+    await adoptOn(here, offered)
+    const before = trust.store.head(GUN)!
+    const current = Object.entries(before.roles).map(([role, { sha256 }]) => ({ role: role as Role, sha256 }))
+    for (const { role, sha256 } of [...current, { role: 'root' as const, sha256: sha256Of(roots[0]!.bytes) }]) {
+      await harm(here, documentKey(GUN, role, sha256))
+      assert.equal((await adoptOn(here, offered)).changed, true, role)
+      assert.equal(trust.store.document(GUN, role, { sha256 })?.sha256, sha256)
+      const [entry] = trust.store.journal({ gun: GUN, before: Infinity })
+      assert.deepEqual(
+        entry!.documents.map((document) => document.sha256),
+        [sha256],
+      )
+      assert.deepEqual([entry!.changes, entry!.roles], [[], undefined])
+    }
+    assert.deepEqual(trust.store.head(GUN)!.roles, before.roles)
+    assert.equal((await adoptOn(here, offered)).changed, false)
+    if (how === 'damaged') assert.deepEqual((await here.check()).findings, [])
+  })
+}
 
 test('a root that waits here to take over goes on waiting while what is new there is adopted, until that is a root', async (t) => {
   const world = await move(t)

@@ -9,10 +9,12 @@ import { rotateKey } from '../../src/repository/server-key.ts'
 import { renewDue } from '../../src/repository/renewal/loop.ts'
 import { readTrustData } from '../../src/registry/trust-data.ts'
 import { encodeHead } from '../../src/store/encoding.ts'
+import { documentKey } from '../../src/store/keyspace.ts'
 import type { Role } from '../../src/tuf/role.ts'
 import { adoptOn, clientOf, DAY, fileOf, GUN, move, publishOn, server, takeOver } from '../support/adoption.ts'
 import { localKeys, TEST_ACTOR, type LocalTrust } from '../support/local-trust.ts'
 import { makeKey } from '../support/test-key.ts'
+import { spoil } from '../support/test-store.ts'
 import { TrustWorld } from '../support/trust-world.ts'
 
 /** The head is among those that are proposed, to the byte. */
@@ -111,6 +113,10 @@ test('an adopted repository: as it is read from there, again and again, and take
   wait(8 * DAY)
   await renewDue(there.trust)
   await adopt('adoption of a timestamp alone')
+  for (const [role, { sha256 }] of Object.entries(here.trust.store.head(GUN)!.roles)) {
+    await spoil(here, documentKey(GUN, role, sha256))
+    await adopt(`${role} put back`)
+  }
   await takeOver(moved)
   mustBeProposed(here, 'its first root of this server')
   wait(8 * DAY)

@@ -24,6 +24,8 @@ export const TEST_ACTOR = { name: 'test' }
 /** A server without HTTP: real store, real keys, in a temporary directory, with a clock that the test moves. */
 export interface LocalTrust {
   readonly trust: Trust
+  /** Of its database. */
+  readonly directory: string
   /** Milliseconds since 1970. */
   readonly clock: { now: number }
   /** The whole look of `countersign check`. */
@@ -60,7 +62,7 @@ export async function openLocalTrust(now: number, faults?: FaultHook): Promise<L
     await store.close()
     await rm(directory, { recursive: true })
   }
-  return { trust, clock, check: checkAll, close }
+  return { trust, directory: place.directory, clock, check: checkAll, close }
 }
 
 /** The same, for as long as a test goes. */

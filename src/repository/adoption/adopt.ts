@@ -2,10 +2,12 @@ import { noSuchRepository, refuse, TrustError } from '../../errors.ts'
 import type { Actor, Commit, Head, RoleState } from '../../store/store.ts'
 import { checkFileMeta, type FileMeta } from '../../tuf/file-meta.ts'
 import { mustBeUnder, type Gun } from '../../tuf/gun.ts'
+import type { Metadata } from '../../tuf/metadata.ts'
 import { parseRoot } from '../../tuf/root.ts'
 import { parseSnapshot } from '../../tuf/snapshot.ts'
 import { change } from '../change.ts'
 import { highestOf, newDocument, stateOf } from '../compose.ts'
+import { isReadable } from '../put-back.ts'
 import { roleChanges } from '../role-changes.ts'
 import { withoutStagedRoot } from '../roots/staged.ts'
 import { holdsRole } from '../sign-role.ts'
@@ -51,34 +53,36 @@ export async function adopt(
     const lost = await lostRoots(trust, gun, head, offered)
     found = { ...seen, signedHere: signedHere(next), warnings: [...seen.warnings, ...lost] }
     if (isHere(trust, gun, head, offered, next)) return undefined
+    const others = [...offered.current.values()].filter(
+      ({ role, checksums }) => head?.roles[role]?.sha256 !== checksums.sha256,
+    )
     return {
       kind: 'publish',
       actor,
       head: next,
-      documents: offered.documents.map(newDocument),
+      documents: offered.documents.map((each) => ({ ...newDocument(each), whole: isSpoilt(trust, gun, head, each) })),
       // Made for the root after the one that was current.
       records:
         head?.roles['root']?.sha256 === next.roles['root']?.sha256 ? [] : withoutStagedRoot(trust, gun, 'superseded'),
-      changes: tagChanges(trust, gun, head, [...offered.current.values()]),
-      roles: roleChanges(trust, gun, head, [...offered.current.values()]),
+      changes: tagChanges(trust, gun, head, others),
+      roles: roleChanges(trust, gun, head, others),
     }
   })
   return found === undefined ? noSuchRepository(gun) : { ...found, changed }
 }
 
+/** What is stored of it is damaged, or lost: it is written once more. */
+function isSpoilt(trust: Trust, gun: Gun, head: Head | undefined, document: Metadata): boolean {
+  return document.version <= (head?.highest[document.role] ?? 0) && !isReadable(trust, gun, document)
+}
+
 /** Older roots may be new here, though all that is current is not. */
-function isHere(
-  { store }: Trust,
-  gun: Gun,
-  head: Head | undefined,
-  { documents }: Offered,
-  next: Commit['head'],
-): boolean {
+function isHere(trust: Trust, gun: Gun, head: Head | undefined, { documents }: Offered, next: Commit['head']): boolean {
   const roles = head?.roles ?? {}
   const after = Object.entries(next.roles)
   const same = after.every(([role, { sha256 }]) => roles[role]?.sha256 === sha256)
   if (!same || Object.keys(roles).length !== after.length) return false
-  return documents.every(({ role, version }) => store.document(gun, role, { version }) !== undefined)
+  return documents.every((each) => isReadable(trust, gun, each))
 }
 
 function nextHead(trust: Trust, gun: Gun, head: Head | undefined, { current }: Offered, now: number): Commit['head'] {

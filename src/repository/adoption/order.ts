@@ -1,4 +1,4 @@
-import { TrustError } from '../../errors.ts'
+import { TrustError, unlessDamaged } from '../../errors.ts'
 import { inTurns } from '../../store/in-turns.ts'
 import type { Head } from '../../store/store.ts'
 import { typed, type Gun } from '../../tuf/gun.ts'
@@ -38,7 +38,8 @@ export function mustBeAhead(
     }
   }
   for (const { role, version, checksums } of documents) {
-    const here = store.document(gun, role, { version })
+    // In the place of a damaged one comes what is offered: its checksum is looked at when it is written.
+    const here = unlessDamaged(() => store.document(gun, role, { version }))
     if (here === undefined || here.sha256 === checksums.sha256) continue
     throw new TrustError('VERSION', `${role} version ${version} of ${gun} is here already, with other content`)
   }

@@ -105,11 +105,11 @@ export class Batch {
    */
   #isNew(gun: Gun, before: Head | undefined, { role, version, sha256, whole }: PackedNewDocument): boolean {
     if (version > (before?.highest[role] ?? 0)) return true
-    // What is stored of it is damaged.
+    // What is stored of it is damaged; what says its version may be, too.
     if (whole === true && before?.roles[role]?.sha256 === sha256) return true
     const stored = this.#get(versionKey(gun, role, version))
     if (stored === undefined) return true
-    if (stored.toString('hex') === sha256) return false
+    if (stored.toString('hex') === sha256) return whole === true
     throw new TrustError('VERSION', `${role} version ${version} of ${gun} is stored already, with other content`)
   }
 
