@@ -12,7 +12,7 @@ import {
   type AuthorityOptions,
   type NextAuthority,
 } from '../root/authority.ts'
-import { RootKeyring } from '../root/keys.ts'
+import { RootKeyring } from '../root/keyring.ts'
 import { knownRootKeys, whoseText, type KnownRootKey } from '../root/known-keys.ts'
 import { print, printJson } from '../terminal/print.ts'
 

@@ -13,7 +13,7 @@ import { inEach, oneGun, outcomeTable, WAITING_HINT, type Outcome } from '../fle
 import { JSON_OPTION, wholeNumber } from '../options.ts'
 import { askedRoles, rolesIn, SERVER_MANAGED, type AskedRoles } from '../root/asked-roles.ts'
 import { isRenewal, nextAuthority, saysAuthority } from '../root/authority.ts'
-import { PASSPHRASE_OPTION, RootKeyring } from '../root/keys.ts'
+import { PASSPHRASE_OPTION, RootKeyring } from '../root/keyring.ts'
 import { stageAndPublish, stageAs } from '../root/signatures.ts'
 import { withConnection } from '../run.ts'
 import { print, printJson } from '../terminal/print.ts'

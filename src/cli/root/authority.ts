@@ -4,7 +4,7 @@ import { rolesText } from '../../repository/roots/rotated-roles.ts'
 import type { RotationPlan } from '../../repository/roots/rotation-plan.ts'
 import type { BaseRole } from '../../tuf/role.ts'
 import { SERVER_MANAGED } from './asked-roles.ts'
-import { named, type RootKeyring } from './keys.ts'
+import { named, type RootKeyring } from './keyring.ts'
 
 /** What may be said of the root keys of a repository from now on. */
 export interface AuthorityOptions {

@@ -8,7 +8,7 @@ import { withConnection } from '../run.ts'
 import { newSecretFrom } from '../terminal/ask-secret.ts'
 import { note, print, printJson, table } from '../terminal/print.ts'
 import { KEY_PASSPHRASE_OPTION, mustBeNew, readRootKeyFile, writeNew } from './files.ts'
-import { PASSPHRASE_OPTION, RootKeyring } from './keys.ts'
+import { PASSPHRASE_OPTION, RootKeyring } from './keyring.ts'
 import { addRemove } from './remove.ts'
 import { addStagedRoots } from './staged.ts'
 

@@ -10,7 +10,7 @@ import type { EncodedSignature } from '../../tuf/encode.ts'
 import { typed } from '../../tuf/gun.ts'
 import { canonicalBytes } from '../../tuf/json/canonical.ts'
 import type { Connection } from '../connection/connection.ts'
-import { named, type RootKeyring } from './keys.ts'
+import { named, type RootKeyring } from './keyring.ts'
 
 type RootChange = z.input<typeof stageNextRoot.input>['change']
 

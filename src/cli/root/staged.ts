@@ -10,7 +10,7 @@ import { ask, withConnection } from '../run.ts'
 import { print, printJson, table } from '../terminal/print.ts'
 import { stagedForPeople } from './describe.ts'
 import { readStaged, stagedText, writeNew } from './files.ts'
-import { RootKeyring } from './keys.ts'
+import { RootKeyring } from './keyring.ts'
 import { knownRootKeys } from './known-keys.ts'
 import { addSign } from './sign.ts'
 

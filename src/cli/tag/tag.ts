@@ -11,7 +11,7 @@ import { DRY_RUN_OPTION, JSON_OPTION } from '../options.ts'
 import { tagRows } from '../repo/describe.ts'
 import { ask } from '../run.ts'
 import { counted, table, withWarnings } from '../terminal/print.ts'
-import { readTagList } from './list.ts'
+import { readTagList } from './read-list.ts'
 
 interface Options {
   as?: string
