@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto'
 import { TrustError } from '../errors.ts'
-import type { Commit, JournalEntry, NewDocument } from './store.ts'
+import type { Commit, JournalEntry } from './store.ts'
 
 /** Where the journal stands: its newest entry. */
 export interface Tail {
@@ -32,30 +32,29 @@ export function commitTime(tail: Partial<Tail>, time: number): number {
   throw new TrustError('CLOCK', fault, { hint })
 }
 
-/** The entry that follows `tail`. */
+/**
+ * The entry that follows `tail`.
+ *
+ * @param written what the commit writes, as the journal names it
+ * @param time milliseconds since 1970
+ */
 export function entryOf(
   tail: Tail,
-  commit: Omit<Commit, 'documents'> & { readonly documents: readonly Omit<NewDocument, 'bytes'>[] },
+  commit: Pick<Commit, 'gun' | 'kind' | 'actor' | 'changes' | 'roles'>,
+  written: Pick<JournalEntry, 'revision' | 'documents' | 'keys' | 'records' | 'head'>,
   time: number,
-  revision: number,
-  head: string,
-  keys: JournalEntry['keys'],
-  records: JournalEntry['records'],
 ): JournalEntry {
+  const { gun, kind, actor, changes = [], roles = [] } = commit
   return {
     number: tail.number + 1,
     previous: tail.hash,
     time: new Date(time).toISOString(),
-    gun: commit.gun,
-    kind: commit.kind,
-    revision,
-    actor: commit.actor,
-    documents: commit.documents.map(({ role, version, sha256, keyIds }) => ({ role, version, sha256, keyIds })),
-    keys,
-    records,
-    changes: commit.changes ?? [],
-    ...((commit.roles?.length ?? 0) === 0 ? {} : { roles: commit.roles }),
-    head,
+    gun,
+    kind,
+    actor,
+    changes,
+    ...(roles.length === 0 ? {} : { roles }),
+    ...written,
   }
 }
 

@@ -90,10 +90,10 @@ export class Batch {
     this.#stage({ key: headKey(gun), payload: head })
     this.#heads.set(gun, next)
 
-    const entry = entryOf(this.tail, { ...commit, documents }, time, next.revision, hexSha256(head), keys, records)
+    const entry = entryOf(this.tail, commit, { revision, documents, keys, records, head: hexSha256(head) }, time)
     const bytes = entryBytes(entry)
     this.#stage({ key: journalKey(entry.number), payload: bytes })
-    this.#stage({ key: historyKey(gun, next.revision), payload: encodeText(String(entry.number)) })
+    this.#stage({ key: historyKey(gun, revision), payload: encodeText(String(entry.number)) })
     this.tail = entryTail(entry, bytes)
     return entry.number
   }
