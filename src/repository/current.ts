@@ -1,12 +1,12 @@
 import { TrustError } from '../errors.ts'
 import type { Head, StoredDocument } from '../store/store.ts'
+import type { Current } from '../tuf/current.ts'
 import type { Gun } from '../tuf/gun.ts'
 import type { RoleKeys } from '../tuf/keys/threshold.ts'
 import { parseMetadata, type Metadata } from '../tuf/metadata.ts'
 import { isDelegation, parentOf, type Role, type SignedRole, type TargetsRole } from '../tuf/role.ts'
 import { storedRoot, type Root } from '../tuf/root.ts'
 import { parseTargets, type Targets } from '../tuf/targets.ts'
-import type { Current } from '../tuf/update.ts'
 import type { Documents, Readable, Trust } from './trust.ts'
 
 /**

@@ -1,4 +1,5 @@
 import { refuse, TrustError } from '../errors.ts'
+import type { Current } from './current.ts'
 import type { Fail } from './json/members.ts'
 import { limitKeys } from './keys/limit.ts'
 import { checkThreshold, countSigners } from './keys/threshold.ts'
@@ -47,7 +48,7 @@ const SIGNATURES_MAX = 256
  */
 export function acceptTargets(
   root: Root,
-  current: { readonly load: (role: Role) => Metadata | undefined },
+  current: Pick<Current, 'load'>,
   uploads: ReadonlyMap<Role, Metadata>,
   now: number,
 ): TargetsTree {
@@ -109,7 +110,7 @@ function soundOrNothing(load: () => Metadata | undefined): Targets | undefined {
 /** Walks up by structure alone: a parent that clients skip today may be signed again tomorrow. */
 function delegates(
   role: DelegationRole,
-  current: { readonly load: (role: Role) => Metadata | undefined },
+  current: Pick<Current, 'load'>,
   uploads: ReadonlyMap<Role, Metadata>,
 ): boolean {
   const parent = parentOf(role)

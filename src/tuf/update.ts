@@ -1,28 +1,18 @@
-import { refuse, TrustError } from '../errors.ts'
+import { refuse } from '../errors.ts'
 import type { Checksums } from './checksum.ts'
+import type { Current } from './current.ts'
 import { checkFileMeta } from './file-meta.ts'
 import { typed, type Gun } from './gun.ts'
 import type { Fail } from './json/members.ts'
 import { limitKeys } from './keys/limit.ts'
 import { checkThreshold } from './keys/threshold.ts'
 import { checkExpiry, type Metadata } from './metadata.ts'
-import { isDelegation, isServerRole, parentOf, problemOf, type Role } from './role.ts'
+import { isDelegation, isServerRole, parentOf } from './role.ts'
 import { aliveFrom, isAlive, parseRoot, storedRoot, verifyRoot, type Root } from './root.ts'
 import { parseSnapshot, type Snapshot } from './snapshot.ts'
 import { acceptTargets, type TargetsTree } from './targets-tree.ts'
 import { formatTime } from './time.ts'
-
-/** What is stored of a repository at the moment of an update. */
-export interface Current {
-  /** Checksums of the current document of each role that has one. */
-  readonly roles: ReadonlyMap<string, Checksums>
-  /** The lowest version that is still free, less one: 0 for a role never stored in this life of the repository. */
-  readonly floor: (role: Role) => number
-  /** The current document of a role, decoded. */
-  readonly load: (role: Role) => Metadata | undefined
-  /** For whom the server made this key: undefined if it did not make it. */
-  readonly keyOwner: (keyId: string) => { readonly gun: Gun; readonly role: Role } | undefined
-}
+import { checkVersion } from './version.ts'
 
 /** An update that may be committed, once the server has signed what it has to sign. */
 interface Accepted {
@@ -35,14 +25,6 @@ interface Accepted {
   /** The uploaded snapshot; undefined: the server makes one. */
   readonly snapshot: Metadata | undefined
 }
-
-/**
- * Versions that a role may begin with: who follows counts on from there, for years, and must not come to the end of the
- * numbers. In `targets/releases` that is not who began.
- */
-export const FIRST_VERSION_MAX = 2 ** 30
-/** How far a version may go beyond the stored one: a slip, not a fast-forward that locks publishers out. */
-const VERSION_JUMP_MAX = 10
 
 const badRoot: Fail = (text) => refuse('ErrBadRoot', text)
 const badSnapshot: Fail = (text) => refuse('ErrBadSnapshot', text)
@@ -189,39 +171,4 @@ function checkTimestampKeys(gun: Gun, root: Root, current: Current): void {
   if (owners.some((owner) => owner?.gun !== gun || owner.role !== 'timestamp')) {
     badRoot('root names a timestamp key that this server did not make for this repository')
   }
-}
-
-/** Wire spec §5.3; after the signatures, as Go's storage does it, so that a bad signature is told before an old version. */
-function checkVersion(gun: Gun, upload: Metadata, current: Current, tree: TargetsTree, now: number): void {
-  const { role, version } = upload
-  const floor = current.floor(role)
-  if (version <= floor) {
-    const text = `${role} version ${version} is not newer than version ${floor}, which is stored already`
-    throw new TrustError('VERSION', `${text}${begunAnew(gun, role, tree, current, now)}`)
-  }
-  const most = floor > 0 ? floor + VERSION_JUMP_MAX : FIRST_VERSION_MAX
-  if (version > most) {
-    const above = floor > 0 ? `more than ${VERSION_JUMP_MAX} above version ${floor}` : `too high to begin with`
-    refuse(problemOf(role), `${role} version ${version} is ${above}`)
-  }
-}
-
-/**
- * Clients that do not believe what is stored of a delegation, or find that it has ended, begin anew, at version 1, each
- * time (wire spec §19.26). docker has no way out; notary has, and works with docker's keys. Where an owner's snapshot has
- * dropped it, as `notary delegation remove` does, there is nothing to go on from, and who has the old one cached would
- * refuse a version below it.
- */
-function begunAnew(gun: Gun, role: Role, tree: TargetsTree, current: Current, now: number): string {
-  if (!isDelegation(role)) return ''
-  // notary keeps what was refused for its next publish, where it comes first and is refused again.
-  const forget = `notary reset ${typed(gun)} --all`
-  if (!current.roles.has(role)) {
-    return `, and was removed since: clients begin it at version 1 again each time, so ${forget}, and delegate to another name`
-  }
-  const ended = (current.load(role)?.expires ?? Infinity) < now
-  if (tree.believed(role) && !ended) return ''
-  const why = ended ? 'and has ended' : 'signed by keys that were taken away'
-  const resign = `${forget}, then notary witness -p ${typed(gun)} ${role}`
-  return `, ${why}: whoever signs it now goes on from that with ${resign}`
 }
