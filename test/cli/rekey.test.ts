@@ -125,7 +125,7 @@ hint: set passphraseFile (COUNTERSIGN_PASSPHRASE_FILE) to the file that has it
     )
     await opensWith('first')
     await rm(terminal.path('keys', '.rekey'))
-    const codes = await Promise.all([terminal.run(rekey), terminal.run(rekey)])
+    const codes = await Promise.all([terminal.runApart(rekey), terminal.runApart(rekey)])
     assert.ok(codes.some((each) => each.code === 0))
     await opensWith()
     assert.ok(!(await readdir(terminal.path('keys'))).includes('.rekey'))

@@ -45,7 +45,9 @@ describe('which of the root keys sign', () => {
 
   test('a root key that was taken away while a passphrase was typed does not come back', async () => {
     await promisify(execFile)('mkfifo', [terminal.path('typed')])
-    const rotating = terminal.run(`key rotate ${TWO} root --root-key alice carol --passphrase-file typed`.split(' '))
+    const rotating = terminal.runApart(
+      `key rotate ${TWO} root --root-key alice carol --passphrase-file typed`.split(' '),
+    )
     const typed = await open(terminal.path('typed'), 'w')
     await prints(`key rotate ${TWO} root --root-key alice --passphrase-file alice.pass`, /^rotated the root key of /)
     await typed.writeFile('the passphrase of alice\n')

@@ -197,7 +197,7 @@ describe('root keys of persons, at the terminal', () => {
     await prints(`root show ${GUN} --out both.json`, /^wrote both\.json/)
     // One types a passphrase while the other one signs.
     await promisify(execFile)('mkfifo', [terminal.path('typed')])
-    const signing = terminal.run('root sign both.json --key alice.key --key-passphrase-file typed'.split(' '))
+    const signing = terminal.runApart('root sign both.json --key alice.key --key-passphrase-file typed'.split(' '))
     const typed = await open(terminal.path('typed'), 'w')
     await prints('root sign both.json --key bob.key --key-passphrase-file file.pass', /^signed this root of /)
     await typed.writeFile('the passphrase of file\n')

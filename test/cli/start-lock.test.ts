@@ -113,7 +113,7 @@ describe('a server and commands that begin together', () => {
   test('a server that starts amid commands: all of them are done', async () => {
     const commands = Array.from({ length: 6 }, async (_, number) => {
       await pause(number * 100)
-      return terminal.run(['user', 'add', `user-${number}`, '--no-password'])
+      return terminal.runApart(['user', 'add', `user-${number}`, '--no-password'])
     })
     await pause(250)
     const server = await terminal.serve(['--quiet'])

@@ -62,6 +62,11 @@ export class Terminal {
     return this.#type(args, environment)
   }
 
+  /** The same, in a process of its own for certain: where two are to meet. */
+  runApart(args: readonly string[]): Promise<Printed> {
+    return countersign(args, this.environment, { cwd: this.directory })
+  }
+
   /** @param code how it is to end, if that is known */
   #type(args: readonly string[], environment: Readonly<Record<string, string>>, code?: number): Promise<Printed> {
     const typed = { args, environment: { ...this.environment, ...environment }, directory: this.directory }
