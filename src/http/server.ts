@@ -1,4 +1,5 @@
 import { constants } from 'node:crypto'
+import dns from 'node:dns/promises'
 import { once } from 'node:events'
 import type { RequestListener, Server, ServerResponse } from 'node:http'
 import { createServer as createHttpsServer, Server as HttpsServer } from 'node:https'
@@ -39,10 +40,23 @@ export interface Listening {
  */
 export async function mustBeFree({ host, port }: { readonly host: string; readonly port: number }): Promise<void> {
   const probe = createSocketServer()
-  probe.listen({ host, port })
+  probe.listen({ host: await addressOf(host), port })
   await once(probe, 'listening')
   probe.close()
   await once(probe, 'close')
+}
+
+/**
+ * Of IPv4 if the name has one, as Go's servers take it: "localhost" is ::1 as well on most machines, and there first. Nobody
+ * would be found at 127.0.0.1, which is what proxies are told.
+ *
+ * @returns the name itself if it has none
+ */
+async function addressOf(host: string): Promise<string> {
+  return dns.lookup(host, { family: 4 }).then(
+    ({ address }) => address,
+    () => host,
+  )
 }
 
 /** How often connections are held against their timeouts, milliseconds. */
@@ -102,7 +116,7 @@ export async function listen(
   server.off(event, giveToNode)
   server.on(event, (socket: Socket) => (app.connected === undefined ? give(socket) : app.connected(socket, listener)))
   server.maxConnections = limits.connections
-  server.listen({ port: settings.listen.port, host: settings.listen.host, reusePort: shared })
+  server.listen({ port: settings.listen.port, host: await addressOf(settings.listen.host), reusePort: shared })
   await once(server, 'listening')
   const { address, port } = server.address() as AddressInfo
   return {

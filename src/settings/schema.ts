@@ -22,7 +22,7 @@ export const settingsSchema = z.strictObject({
     .describe('file with the passphrase, readable by its owner only; default: the key file in keysDirectory'),
   listen: z
     .strictObject({
-      host: z.string().min(1).default('localhost').describe('name or address to listen on'),
+      host: z.string().min(1).default('localhost').describe('address to listen on, or name: of IPv4 if it has one'),
       port: z.number().int().min(0).max(65535).default(4443).describe('port; 0 takes a free one'),
       plainHttp: z
         .literal(PLAIN_HTTP_WORDS)
