@@ -87,8 +87,10 @@ export const renewSigner = operation({
   answer: () => signerRow.unwrap().extend({ warnings: texts }),
   async run(world, { name, finish }, actor) {
     if (!finish) return { ...rowOf(world, await rotateSigner(world.trust, name, actor)), warnings: [] }
+    // Before the commit: where they cannot be read, nothing is changed.
+    const every = everyKeyId(world.trust, name)
     const signer = await finishSignerRotation(world.trust, name, actor)
-    const given = everyKeyId(world.trust, name).filter((keyId) => !signer.keyIds.includes(keyId))
+    const given = every.filter((keyId) => !signer.keyIds.includes(keyId))
     return { ...rowOf(world, signer), warnings: await stillNaming(world, name, given, signer.keyIds) }
   },
 })

@@ -45,6 +45,9 @@ test('a signer whose keys cannot be read hides no other one in the list, and can
   const [broken, whole] = await listSigners.run(damaged, {}, TEST_ACTOR)
   assert.deepEqual(broken, { name: 'ci', damaged: 'a stored record is damaged' })
   assert.equal(whole?.name, 'other')
+  const commits = trust.store.tail().number
+  await assert.rejects(renewSigner.run(damaged, { name: 'ci', finish: true }, TEST_ACTOR), { code: 'CORRUPT' })
+  assert.equal(trust.store.tail().number, commits, 'nothing was changed')
   const { warnings } = await deleteSigner.run(damaged, { name: 'ci' }, TEST_ACTOR)
   assert.deepEqual(warnings, ['the keys of ci are damaged: which repositories trust them cannot be read'])
 })
