@@ -3,6 +3,7 @@ import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileError, isMissing, TrustError } from '../errors.ts'
 import type { Gun } from '../tuf/gun.ts'
+import { isDelegation } from '../tuf/role.ts'
 import { documentMaxBytes, readDocument, type TrustSource } from './trust-data.ts'
 
 /** Where clients keep what they read. */
@@ -32,9 +33,11 @@ export function clientCache(directory: string, gun: Gun): TrustSource {
       const current = await readUpTo(fileOf(role), limit)
       if (current === undefined) {
         await mustBeCache(directory)
-        if (role === 'timestamp' && (await readUpTo(fileOf('root'), documentMaxBytes('root'))) !== undefined) {
-          // Who only publishes never asks for one.
-          throw new TrustError('REGISTRY', `${directory} has no timestamp of ${gun}: this client has not read it yet`, {
+        // Who only publishes never asks for a timestamp; a client that is stopped may lack any of the others.
+        const others = isDelegation(role) ? [] : (['timestamp', 'root'] as const).filter((other) => other !== role)
+        for (const other of others) {
+          if ((await readUpTo(fileOf(other), documentMaxBytes(other))) === undefined) continue
+          throw new TrustError('REGISTRY', `${directory} has no ${role} of ${gun}: this client has not read it yet`, {
             hint: READ_AGAIN,
           })
         }

@@ -59,14 +59,19 @@ export function notaryServer(url: string, gun: Gun, options: NotaryServerOptions
         if (response.status === 401 || response.status === 403) {
           throw failure(server, 'wants other credentials', `docker login ${server.account}, as one who may pull ${gun}`)
         }
-        const ended = role === 'timestamp' && response.status === 500
-        const hint = ended ? ENDED : redirectHint(response, 'name that server, if it is the right one')
-        throw failure(server, `answers ${response.status}`, hint)
+        throw failure(server, `answers ${response.status}`, whyFailed(response, role))
       } catch (error) {
         throw certificateFault(error, '--tlscacert FILE') ?? error
       }
     },
   }
+}
+
+/** What may help; undefined: nobody knows. */
+function whyFailed(response: Response, role: Role): string | undefined {
+  if (role === 'timestamp' && response.status === 500) return ENDED
+  if (response.status === 400 && response.url.startsWith('http:')) return 'it may speak TLS: name it with https://'
+  return redirectHint(response, 'name that server, if it is the right one')
 }
 
 function serverAt(text: string, account: string | undefined): AskedServer {

@@ -64,14 +64,16 @@ test('older roots that somebody put beside it; the current one by its version', 
   assert.deepEqual(await source.document('targets', { version: 2 }), documents()['targets'])
 })
 
-test('a client that has only published has no timestamp yet: it is told so, not that there is nothing', async (t) => {
-  const { timestamp: _, ...published } = documents()
-  const directory = await cache(t, published)
-  await assert.rejects(readTrustData(clientCache(directory, GUN), GUN), {
-    code: 'REGISTRY',
-    message: `${directory} has no timestamp of ${GUN}: this client has not read it yet`,
-    hint: /^let the client read it/,
-  })
+test('a client that has only published has no timestamp yet, one that was stopped may lack others: told so, not that there is nothing', async (t) => {
+  for (const role of ['timestamp', 'snapshot', 'root', 'targets']) {
+    const { [role]: _, ...others } = documents()
+    const directory = await cache(t, others)
+    await assert.rejects(readTrustData(clientCache(directory, GUN), GUN), {
+      code: 'REGISTRY',
+      message: `${directory} has no ${role} of ${GUN}: this client has not read it yet`,
+      hint: /^let the client read it/,
+    })
+  }
 })
 
 test('documents that do not belong together are told as such', async (t) => {

@@ -117,6 +117,15 @@ test('the scope is the one that the challenge names, if it is of reading only', 
   }
 })
 
+test('a server of this machine that speaks TLS, asked without', async (t) => {
+  // As Go's servers answer what is no TLS.
+  const { url } = await oddServer(t, (_, response) => response.writeHead(400).end())
+  await assert.rejects(notaryServer(url, GUN, { credentials: unasked }).document('timestamp'), {
+    message: `${url} answers 400`,
+    hint: 'it may speak TLS: name it with https://',
+  })
+})
+
 test('what a server may answer otherwise is an error that says so, without the password', async (t) => {
   const elsewhere = await oddServer(t, (_, response) => response.end('stolen'))
   const cases: [name: string, answer: RequestListener, words: RegExp][] = [
