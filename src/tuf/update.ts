@@ -1,4 +1,4 @@
-import { refuse } from '../errors.ts'
+import { refuse, TrustError } from '../errors.ts'
 import type { Checksums } from './checksum.ts'
 import type { Current } from './current.ts'
 import { checkFileMeta } from './file-meta.ts'
@@ -67,10 +67,11 @@ function mustBeginLater(stored: Root, gun: Gun, now: number, upload: Metadata | 
     refuse('ErrBadRoot', 'the certificates of the stored root have expired: no client accepts this repository any more')
   }
   if (upload !== undefined) return
-  refuse(
-    'ErrBadRoot',
-    `no client accepts this repository before ${formatTime(begins)}, when the certificates of the stored root begin`,
-  )
+  const text = `no client accepts this repository before ${formatTime(begins)}, when the certificates of the stored root begin`
+  throw new TrustError('INVALID_UPDATE', text, {
+    hint: `"countersign repo show ${typed(gun)}" says what gives it others`,
+    problem: { name: 'ErrBadRoot' },
+  })
 }
 
 /** Wire spec §6 steps 2 and 3. */

@@ -389,6 +389,7 @@ test('certificates that a clock made which was ahead are said to begin later, an
   await assert.rejects(sign(), {
     code: 'INVALID_UPDATE',
     message: /no client accepts this .* before 2027-01-01T08:00:00Z/,
+    hint: `"countersign repo show ${GUN}" says what gives it others`,
   })
   const obstacles = async (...roles: BaseRole[]): Promise<string> =>
     (await planRotation(trust, GUN, roles, NOW))?.obstacles.join() ?? ''

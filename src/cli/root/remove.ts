@@ -4,6 +4,7 @@ import { EXIT } from '../exit.ts'
 import { DRY_RUN_OPTION, JSON_OPTION } from '../options.ts'
 import { withConnection } from '../run.ts'
 import { print, printError, printJson, withWarnings } from '../terminal/print.ts'
+import { RootKeyring } from './keyring.ts'
 
 interface Options {
   json?: true
@@ -34,9 +35,13 @@ function remove(name: string, { yes, dryRun, json }: Options, command: Command):
     else if (dryRun === true) print(withWarnings(`would remove the root key ${name}`, answer))
     else if (sure) print(withWarnings(`removed the root key ${name}`, answer))
     if (sure || dryRun === true) return EXIT.ok
+    const keys = await new RootKeyring(connection, undefined).records()
+    // Of one that is offline, or damaged, there is nothing here that could be kept.
+    const isHere = keys.some((key) => key.name === name && key.sealed !== null)
+    const copy = `; where its passphrase is known, "countersign root export ${name} FILE" keeps a copy`
     printError(
       ['nothing was removed:', ...answer.warnings].join('\n'),
-      `to remove it all the same, say --yes; where its passphrase is known, "countersign root export ${name} FILE" keeps a copy`,
+      `to remove it all the same, say --yes${isHere ? copy : ''}`,
     )
     return EXIT.negative
   })
