@@ -13,6 +13,7 @@ import type { Keyring } from './keyring.ts'
 import { isReference } from './pkcs11/reference.ts'
 import {
   algorithmFor,
+  keyText,
   type KeyAlgorithm,
   type KeyOwner,
   type NewKey,
@@ -106,7 +107,7 @@ export class FileSigner implements Signer {
     if (known !== undefined && same) return known.key
     const pkcs8 = this.#keyring.unseal(belonging(owner), sealed)
     if (pkcs8 === undefined) {
-      throw new TrustError('SIGNING_FAILED', `the ${role} key ${owner.keyId} of ${gun} does not open`)
+      throw new TrustError('SIGNING_FAILED', `${keyText(owner)} does not open`)
     }
     const key = privateKeyOf(pkcs8)
     this.#keep(owner, sealed, key)

@@ -3,7 +3,7 @@ import type { Gun } from '../tuf/gun.ts'
 import type { Role } from '../tuf/role.ts'
 import type { FileSigner } from './file-signer.ts'
 import { isReference } from './pkcs11/reference.ts'
-import type { KeyOwner, NewKey, RawSignature, Signer, SignerReadiness } from './signer.ts'
+import { keyText, type KeyOwner, type NewKey, type RawSignature, type Signer, type SignerReadiness } from './signer.ts'
 
 /** A signer whose keys are in a token: `Pkcs11Signer`, or another thread that has it. */
 export interface TokenSigner extends Signer {
@@ -69,10 +69,10 @@ export class RoutedSigner implements Signer {
     return (this.#choose(gun, role) === 'pkcs11' ? this.#pkcs11 : undefined) ?? this.#file
   }
 
-  #keeper({ gun, role, keyId }: KeyOwner, sealed: Uint8Array): FileSigner | TokenSigner {
+  #keeper(owner: KeyOwner, sealed: Uint8Array): FileSigner | TokenSigner {
     if (!isReference(sealed)) return this.#file
     if (this.#pkcs11 !== undefined) return this.#pkcs11
-    throw new TrustError('SIGNING_FAILED', `the ${role} key ${keyId} of ${gun} is in a PKCS#11 token`, {
+    throw new TrustError('SIGNING_FAILED', `${keyText(owner)} is in a PKCS#11 token`, {
       hint: 'set signers.pkcs11',
     })
   }

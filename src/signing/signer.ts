@@ -1,4 +1,4 @@
-import type { Gun } from '../tuf/gun.ts'
+import { SERVER, type Gun } from '../tuf/gun.ts'
 import { isDelegation, type Role } from '../tuf/role.ts'
 
 /** The algorithms that the server makes keys of. Clients of Notary take both. */
@@ -18,6 +18,11 @@ export interface KeyOwner {
   readonly role: Role
   /** Lower-case hex. */
   readonly keyId: string
+}
+
+/** A key in words. Those of signers belong to no repository. */
+export function keyText({ gun, role, keyId }: KeyOwner): string {
+  return `the ${role} key ${keyId} of ${gun === SERVER ? 'the server' : gun}`
 }
 
 /** A key just made. */

@@ -6,7 +6,7 @@ import type { Gun } from '../../tuf/gun.ts'
 import { keyId, type PublicKey } from '../../tuf/keys/key.ts'
 import { verifySignature } from '../../tuf/keys/signature.ts'
 import type { Role } from '../../tuf/role.ts'
-import type { KeyAlgorithm, KeyOwner, NewKey, RawSignature } from '../signer.ts'
+import { keyText, type KeyAlgorithm, type KeyOwner, type NewKey, type RawSignature } from '../signer.ts'
 import { findPair, makePair, namePair, removePair, signWith, type Pair } from './objects.ts'
 import { decodeReference, encodeReference, tokenIdOf } from './reference.ts'
 import type { Connection, Pkcs11Token } from './token.ts'
@@ -101,6 +101,6 @@ function publicPart({ algorithm, point }: Pair): PublicKey & { keytype: KeyAlgor
   return { keytype: algorithm, public: bytes.toString('base64') }
 }
 
-function failed({ gun, role, keyId: id }: KeyOwner, what: string): TrustError {
-  return new TrustError('SIGNING_FAILED', `the ${role} key ${id} of ${gun} ${what}`)
+function failed(owner: KeyOwner, what: string): TrustError {
+  return new TrustError('SIGNING_FAILED', `${keyText(owner)} ${what}`)
 }
