@@ -1,12 +1,16 @@
-import { damageIn } from '../errors.ts'
+import { damageIn, unlessDamaged } from '../errors.ts'
+import { isReference } from '../signing/pkcs11/reference.ts'
 import type { KeyOwner } from '../signing/signer.ts'
 import { auditStore, type Finding, type RecordCounts } from '../store/audit/audit.ts'
 import { hasTrap } from '../store/database/damaged-files.ts'
 import type { StoreSnapshot } from '../store/snapshot.ts'
 import type { StoredKey } from '../store/store.ts'
-import { SERVER } from '../tuf/gun.ts'
+import { SERVER, type Gun } from '../tuf/gun.ts'
 import { allGuns } from './all-guns.ts'
 import { viewAsClient } from './client-view.ts'
+import { namedKeys } from './current.ts'
+import { signerNameOf } from './signers/signers.ts'
+import type { Readable } from './trust.ts'
 
 /** The result of a look at all that is stored. */
 export interface CheckReport {
@@ -50,7 +54,10 @@ export async function check(snapshot: StoreSnapshot, opens: OpensKey, now: numbe
         if (head === undefined) continue
         for (const key of await reader.keysOf(gun)) {
           const { role, keyId, sealed } = key
-          if (!(await opens({ gun, role, keyId }, sealed))) found('error', `the ${role} key ${keyId} does not open`)
+          if (await opens({ gun, role, keyId }, sealed)) continue
+          const text = `the ${role} key ${keyId}`
+          if (isRetired({ store: reader }, gun, key)) found('warning', `${text} ${RETIRED}`)
+          else found('error', `${text} does not open`)
         }
         if (head.roles['root'] === undefined) continue
         repositories += 1
@@ -60,9 +67,12 @@ export async function check(snapshot: StoreSnapshot, opens: OpensKey, now: numbe
       }
     }
     // Keys of signers. Root keys are not looked at: their passphrases are not here.
-    for await (const { role, keyId, sealed } of asFarAsReadable(keysOfSigners(reader), 'the list of signers’ keys')) {
+    for await (const key of asFarAsReadable(keysOfSigners(reader), 'the list of signers’ keys')) {
+      const { role, keyId, sealed } = key
       if (await opens({ gun: SERVER, role, keyId }, sealed)) continue
-      findings.push({ severity: 'error', text: `the key ${keyId} of the signer ${role} does not open` })
+      const text = `the key ${keyId} of the signer ${role}`
+      if (isRetired({ store: reader }, SERVER, key)) findings.push({ severity: 'warning', text: `${text} ${RETIRED}` })
+      else findings.push({ severity: 'error', text: `${text} does not open` })
     }
     const ordered = findings.toSorted(
       (one, other) => Number(other.severity === 'error') - Number(one.severity === 'error'),
@@ -84,6 +94,18 @@ async function withoutReading(snapshot: StoreSnapshot, damage: readonly Finding[
     records: {},
     findings: [...damage, { severity: 'error', text }],
   }
+}
+
+const RETIRED = 'is not in use, and in no token here'
+
+/** True if a key in a token is not needed any more: whoever rotated all of them out of it can do without the token. */
+function isRetired(trust: Readable, gun: Gun, { role, keyId, pending, sealed }: StoredKey): boolean {
+  if (pending || !isReference(sealed)) return false
+  const isUnused = (): boolean =>
+    gun === SERVER
+      ? signerNameOf(trust, { role, keyId }) === undefined
+      : namedKeys(trust, gun, role)?.keys.has(keyId) !== true
+  return unlessDamaged(isUnused) === true
 }
 
 async function* keysOfSigners(reader: StoreSnapshot['reader']): AsyncGenerator<StoredKey> {

@@ -7,7 +7,7 @@ import { publish } from '../../src/repository/publish.ts'
 import { readCurrent } from '../../src/repository/read.ts'
 import { currentKey, rotateKey } from '../../src/repository/server-key.ts'
 import { createKeysDirectory, openKeysDirectory } from '../../src/signing/keys-directory.ts'
-import { check, type CheckReport } from '../../src/repository/check.ts'
+import { check, type CheckReport, type OpensKey } from '../../src/repository/check.ts'
 import type { FaultHook } from '../../src/store/commit/committer.ts'
 import { openStore } from '../../src/store/level-store.ts'
 import { parseGun, type Gun } from '../../src/tuf/gun.ts'
@@ -28,8 +28,8 @@ export interface LocalTrust {
   readonly directory: string
   /** Milliseconds since 1970. */
   readonly clock: { now: number }
-  /** The whole look of `countersign check`. */
-  check(): Promise<CheckReport>
+  /** The whole look of `countersign check`. @param opens instead of what opens keys here */
+  check(opens?: OpensKey): Promise<CheckReport>
   close(): Promise<void>
 }
 
@@ -56,8 +56,8 @@ export async function openLocalTrust(now: number, faults?: FaultHook): Promise<L
     policy: { timestampLife: 14 * DAY, snapshotLife: 1095 * DAY, gunPrefixes: [], publishesWaitingPerGun: 16 },
     log: { info: () => undefined, warn: () => undefined, error: () => undefined },
   })
-  const checkAll = async (): Promise<CheckReport> =>
-    check(await store.snapshot(), (owner, sealed) => signer.opens(owner, sealed), clock.now)
+  const checkAll = async (opens: OpensKey = (owner, sealed) => signer.opens(owner, sealed)): Promise<CheckReport> =>
+    check(await store.snapshot(), opens, clock.now)
   const close = async (): Promise<void> => {
     await store.close()
     await rm(directory, { recursive: true })
