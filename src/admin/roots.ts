@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { matches } from '../access/permission.ts'
 import { damageIn, noSuchRepository } from '../errors.ts'
 import {
+  mustBeNew,
   prepareFirstRoot,
   prepareRotation,
   type PreparedRoot,
@@ -75,8 +76,11 @@ export const stageNextRoot = operation({
   action: 'rotate',
   input: z.strictObject({ gun: gunInput, change: changeInput }),
   answer: () => stagedRootAnswer,
-  run: ({ trust }, { gun, change }, actor) =>
-    stageRoot(trust, gun, actor, reasonOf(change), (head, now) => prepare(trust, gun, head, now, change)),
+  async run({ trust }, { gun, change }, actor) {
+    // Said before that a root waits: to discard it would not help.
+    if (change.what === 'create') mustBeNew(gun, trust.store.head(gun))
+    return stageRoot(trust, gun, actor, reasonOf(change), (head, now) => prepare(trust, gun, head, now, change))
+  },
 })
 
 export const showStagedRoot = operation({

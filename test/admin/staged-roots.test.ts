@@ -2,6 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { parsed } from '../../src/admin/operation.ts'
 import { listStagedRoots, stageNextRoot } from '../../src/admin/roots.ts'
+import { issueRootCertificate } from '../../src/signing/root-certificate.ts'
+import { makeRootKey } from '../../src/signing/root-key.ts'
 import { worldOf } from '../support/people.ts'
 import { startTestServer } from '../support/server.ts'
 import { keysFrom, TrustWorld } from '../support/trust-world.ts'
@@ -35,6 +37,12 @@ test('an owner who had asked for the next key before a root was staged can publi
   const input = { gun, change: { what: 'keys' as const, roles: ['timestamp' as const] } }
   await stageNextRoot.run(world, parsed(stageNextRoot, input), { name: 'local' })
   assert.notDeepEqual(await keysFrom(server, gun)('timestamp', 'next'), asked, 'it is handed out no more')
+  // Who would make the repository anew is not told to discard that root: it would not help.
+  const { public: certificate } = await issueRootCertificate(makeRootKey(), gun, server.clock.now)
+  const anew = { gun, change: { what: 'create' as const, certificates: [certificate] } }
+  await assert.rejects(stageNextRoot.run(world, parsed(stageNextRoot, anew), { name: 'local' }), {
+    message: `there is a repository ${gun} already`,
+  })
   owner.nameServerKey('timestamp', asked)
   await owner.publish(server, 'root')
   assert.deepEqual(await keysFrom(server, gun)('timestamp', 'current'), asked)

@@ -39,9 +39,14 @@ export async function prepareFirstRoot(
   authority: RootAuthority,
 ): Promise<PreparedRoot> {
   mustBeUnder(gun, trust.policy.gunPrefixes)
-  if (head?.roles['root'] !== undefined) throw new TrustError('WRONG_STATE', `there is a repository ${gun} already`)
+  mustBeNew(gun, head)
   const { named, keys } = await nextKeys(trust, gun, HELD_ROLES, now)
   return { payload: rootPayload(1, now + ROOT_LIFE, { root: authorityKeys(authority), ...named }), keys }
+}
+
+/** @throws TrustError WRONG_STATE */
+export function mustBeNew(gun: Gun, head: Head | undefined): void {
+  if (head?.roles['root'] !== undefined) throw new TrustError('WRONG_STATE', `there is a repository ${gun} already`)
 }
 
 /**
