@@ -55,6 +55,15 @@ test('paths in a file are relative to it; the anchor lies with the keys', () => 
   assert.equal(loadSettings({ environment: { COUNTERSIGN_DATA_DIRECTORY: 'there' } }).dataDirectory, 'there')
 })
 
+test('behind a proxy idle connections are kept for longer than proxies keep them, unless it is said for how long', () => {
+  const kept = (environment: Record<string, string>): number => loadSettings({ environment }).limits.keepAliveSeconds
+  const plain = { COUNTERSIGN_LISTEN_PLAIN_HTTP: 'i-know-this-is-not-encrypted' }
+  assert.equal(kept({}), 5)
+  assert.equal(kept(plain), 125)
+  assert.equal(kept({ COUNTERSIGN_LISTEN_TRUSTED_PROXIES: '10.0.0.1' }), 125)
+  assert.equal(kept({ ...plain, COUNTERSIGN_LIMITS_KEEP_ALIVE_SECONDS: '5' }), 5)
+})
+
 test('every mistake at once, each by the name as it was written', () => {
   const found = mistakes(
     { listen: { port: 70_000 }, timestampLifeDays: -1, loglevel: 'info', limits: { parts: 'many' } },

@@ -6,7 +6,7 @@ import { plainIssue } from '../plain-issues.ts'
 import { FILE_VARIABLE, isGroup, isVariable, leaves, nearest, setAt, valueAt, variableOf } from './names.ts'
 import { repeatedMembers } from './repeated-members.ts'
 import { contradictions } from './rules.ts'
-import { ANCHOR, settingsSchema, type Settings } from './schema.ts'
+import { ANCHOR, KEEP_ALIVE_FOR_PROXIES, settingsSchema, type Settings } from './schema.ts'
 
 /** Where settings come from: a JSON file, then the environment over it. */
 export interface SettingsSources {
@@ -60,7 +60,9 @@ function load(sources: SettingsSources): { settings: Settings; origins: Map<stri
     const lines = mistakes.map((text) => `  ${text}`).join('\n')
     throw new TrustError('BAD_SETTINGS', `the settings cannot be used:\n${lines}`, { hint: HINT })
   }
-  const anchorFile = parsed.data.anchorFile ?? join(parsed.data.keysDirectory, ANCHOR)
+  const { keysDirectory, anchorFile = join(keysDirectory, ANCHOR), listen, limits } = parsed.data
+  const isBehindProxy = listen.plainHttp !== undefined || listen.trustedProxies.length > 0
+  if (isBehindProxy && !origins.has('limits.keepAliveSeconds')) limits.keepAliveSeconds = KEEP_ALIVE_FOR_PROXIES
   return { settings: { ...parsed.data, anchorFile }, origins }
 }
 

@@ -6,6 +6,12 @@ export const PLAIN_HTTP_WORDS = 'i-know-this-is-not-encrypted'
 export const NO_AUTHENTICATION_WORDS = 'anyone-may-write'
 export const PUBLIC_ADMIN_WORDS = 'admin-api-on-the-public-listener'
 
+/**
+ * Seconds. A proxy that keeps connections is to end the idle ones first: what it sends on one that the server is just ending is
+ * lost, and its client gets a 502. Caddy keeps them for two minutes, others for less.
+ */
+export const KEEP_ALIVE_FOR_PROXIES = 125
+
 /** Where the anchor is in the keys directory, unless a setting names another place. */
 export const ANCHOR = 'anchor'
 
@@ -200,7 +206,11 @@ export const settingsSchema = z.strictObject({
       headersSeconds: seconds.default(10).describe('for a client to send its header lines'),
       requestSeconds: seconds.default(30).describe('for a client to send a whole request'),
       answerSeconds: seconds.default(60).describe('for a client to take something more of its answer'),
-      keepAliveSeconds: seconds.default(5).describe('an idle connection is kept'),
+      keepAliveSeconds: seconds
+        .default(5)
+        .describe(
+          `an idle connection is kept; behind a proxy (listen.plainHttp, listen.trustedProxies) ${KEEP_ALIVE_FOR_PROXIES}`,
+        ),
       connections: count.default(10_000).describe('open at once'),
       publishesInFlight: count.default(64).describe('uploads worked on at once'),
       publishBytesInFlight: bytes
