@@ -1,4 +1,5 @@
 import { TrustError } from '../errors.ts'
+import { LimitedMap } from '../memory/limited-map.ts'
 import { Guesses } from './guesses.ts'
 import { networkOf } from './network.ts'
 import { isPassword, NO_PASSWORD, PASSWORD_MAX_BYTES } from './password.ts'
@@ -8,6 +9,8 @@ import { findUser, isName, type Directory, type User } from './user.ts'
 const AT_ONCE = 2
 /** Passwords that wait for their turn; more than this is refused. */
 const WAITING_MAX = 64
+/** Users who were right, each with a network; the one whose last time is longest ago is forgotten first. */
+const KNOWN_MAX = 10_000
 
 /** Checks passwords, in one place of the whole process: wrong ones are counted. */
 export interface PasswordCheck {
@@ -21,11 +24,17 @@ export interface PasswordCheck {
   check(name: string, password: string, address: string | undefined): Promise<User | undefined>
 }
 
-/** Checks passwords: a few at a time, and slower for those who guess. */
+/**
+ * Checks passwords: a few at a time, and slower for those who guess. Wrong ones count for the user and for the network, but
+ * where a user was right before, for both together: neither a job with an old password behind the same address, nor
+ * somebody who guesses elsewhere, makes those wait who are known there.
+ */
 export class Passwords implements PasswordCheck {
   readonly #directory: Directory
   readonly #byNetwork: Guesses
   readonly #byUser: Guesses
+  readonly #byKnown: Guesses
+  readonly #known = new LimitedMap<string, true>(KNOWN_MAX)
   readonly #waiting: (() => void)[] = []
   #running = 0
 
@@ -34,23 +43,31 @@ export class Passwords implements PasswordCheck {
     this.#directory = directory
     this.#byNetwork = new Guesses(now)
     this.#byUser = new Guesses(now)
+    this.#byKnown = new Guesses(now)
   }
 
   async check(name: string, password: string, address: string | undefined): Promise<User | undefined> {
     // What nobody can be called is counted as one, so that no long list of such names is kept.
     const counted = isName(name) ? name : ''
     const network = address === undefined ? undefined : networkOf(address)
+    const here = network === undefined ? undefined : `${network} ${counted}`
     return this.#inTurn(async () => {
+      const isKnown = here !== undefined && this.#known.get(here) === true
+      const [guesses, key] = isKnown ? [this.#byKnown, here] : [this.#byUser, counted]
+      const others = isKnown ? undefined : network
       // Asked when it is our turn, so that many guesses at once do not pass together.
-      const wait = Math.max(this.#byUser.wait(counted), network === undefined ? 0 : this.#byNetwork.wait(network))
+      const wait = Math.max(guesses.wait(key), others === undefined ? 0 : this.#byNetwork.wait(others))
       if (wait > 0) {
         throw new TrustError('BUSY', 'too many wrong passwords', { hint: 'wait a minute, then try again' })
       }
       const user = await this.#recognise(name, password)
       if (user === undefined) {
-        this.#byUser.failed(counted)
-        if (network !== undefined) this.#byNetwork.failed(network)
-      } else this.#byUser.succeeded(counted)
+        guesses.failed(key)
+        if (others !== undefined) this.#byNetwork.failed(others)
+      } else {
+        guesses.succeeded(key)
+        if (here !== undefined) this.#known.set(here, true)
+      }
       return user
     })
   }

@@ -53,6 +53,24 @@ describe('passwords', () => {
     assert.equal(await passwords.check('bob', RIGHT, '2001:db8:0:1::1'), undefined)
   })
 
+  test('who was right from a network does not wait for what others get wrong there, nor for who guesses elsewhere', async () => {
+    const password = await hashPassword(RIGHT)
+    const user = (name: string): User => ({ name, password, grants: [], disabled: false, createdAt: 0 })
+    const users = new Passwords(directoryOf(user('alice'), user('bob')), () => 0)
+    const guess = async (name: string, address: string): Promise<void> => {
+      for (let wrong = 0; wrong < FREE_FAILURES; wrong += 1) await users.check(name, 'an old one', address)
+    }
+    assert.equal((await users.check('alice', RIGHT, 'office'))?.name, 'alice')
+    await guess('job', 'office')
+    await guess('alice', 'elsewhere')
+    assert.equal((await users.check('alice', RIGHT, 'office'))?.name, 'alice')
+    await assert.rejects(users.check('bob', RIGHT, 'office'), { code: 'BUSY' })
+    await assert.rejects(users.check('alice', RIGHT, 'third'), { code: 'BUSY' })
+    // Who is known can be guessed no quicker.
+    await guess('alice', 'office')
+    await assert.rejects(users.check('alice', RIGHT, 'office'), { code: 'BUSY' })
+  })
+
   test('the right one ends what wrong ones before it have begun', async () => {
     const user: User = { name: 'alice', password: await hashPassword(RIGHT), grants: [], disabled: false, createdAt: 0 }
     const passwords = new Passwords(directoryOf(user), () => 0)
