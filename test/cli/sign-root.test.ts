@@ -21,8 +21,12 @@ test('a rotation that cannot be published leaves nothing, and leaves alone the r
   const actor = { name: 'local' }
   let meanwhile = false
   let full = false
+  /** After this nothing is answered any more. */
+  let last: string | undefined
+  let stopped = false
   const connection: Connection = {
     async call(operation, input, dryRun = false) {
+      if (stopped) throw new TrustError('STORE_UNAVAILABLE', 'stopped')
       if (full && operation.name === 'root.publish') throw new TrustError('STORE_UNAVAILABLE', 'no room')
       const rehearsed = { ...world, trust: { ...world.trust, store: { ...world.trust.store, commit: async () => 0 } } }
       const output = await operation.run(dryRun ? rehearsed : world, parsed(operation, input), actor)
@@ -31,6 +35,8 @@ test('a rotation that cannot be published leaves nothing, and leaves alone the r
         const other = { gun: GUN, change: { what: 'keys' as const, roles: ['snapshot' as const] } }
         await stageNextRoot.run(world, parsed(stageNextRoot, other), { name: 'user:bob' })
       }
+      stopped = operation.name === last && !dryRun
+      if (stopped) throw new TrustError('STORE_UNAVAILABLE', 'stopped')
       return output
     },
     close: async () => {},
@@ -46,6 +52,17 @@ test('a rotation that cannot be published leaves nothing, and leaves alone the r
   const left = showStagedRoot.run(world, parsed(showStagedRoot, { gun: GUN }), actor)
   await assert.rejects(left, { code: 'NOT_FOUND' }, 'it would stand in the way of the next try')
   full = false
+  // Whether it arrived cannot be known, or it cannot be taken back.
+  for (const operation of ['root.stage', 'root.sign']) {
+    last = operation
+    await assert.rejects(stageAndPublish(connection, keyring, GUN, change), {
+      message: 'stopped',
+      hint: `"countersign root waiting" says whether a root of ${GUN} waits now: then "countersign root sign ${GUN}" goes on with it, "countersign root discard ${GUN}" takes it back`,
+    })
+    stopped = false
+    await discardRoot.run(world, parsed(discardRoot, { gun: GUN }), actor)
+  }
+  last = undefined
   meanwhile = true
   await assert.rejects(stageAndPublish(connection, keyring, GUN, change), /not a signature of the staged/)
   const waits = await showStagedRoot.run(world, parsed(showStagedRoot, { gun: GUN }), actor)

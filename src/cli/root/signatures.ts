@@ -92,7 +92,8 @@ export async function stageAs(
 
 /**
  * Stage a root, sign it and publish it, or leave nothing behind: a wrong passphrase must not stand in the way of the
- * next try, so passphrases are asked for first. What only lacks signatures of others waits for them.
+ * next try, so passphrases are asked for first. What only lacks signatures of others waits for them. Where it cannot be known
+ * whether something is left, the hint of what is thrown says how to go on.
  *
  * @param version as for `stageAs`
  */
@@ -110,13 +111,31 @@ export async function stageAndPublish(
     await keyring.open(name)
     opened.add(keyId)
   }
-  const staged = await stageAs(connection, gun, change, version)
+  const staged = await stageAs(connection, gun, change, version).catch((error: unknown) => {
+    // It may have arrived all the same.
+    throw isUnavailable(error) ? mayWait(gun, error) : error
+  })
   try {
     return await signThis(connection, keyring, staged)
   } catch (error) {
-    await discardThis(connection, staged).catch(() => undefined)
+    await discardThis(connection, staged).catch((reason: unknown) => {
+      if (isUnavailable(reason)) throw mayWait(gun, error)
+    })
     throw error
   }
+}
+
+function isUnavailable(error: unknown): error is TrustError {
+  return error instanceof TrustError && error.code === 'STORE_UNAVAILABLE'
+}
+
+/** Typed again, the command would be refused if a root of its own waits. */
+function mayWait(gun: string, error: unknown): unknown {
+  if (!(error instanceof TrustError)) return error
+  const { code, message, cause } = error
+  const name = typed(gun)
+  const hint = `"countersign root waiting" says whether a root of ${gun} waits now: then "countersign root sign ${name}" goes on with it, "countersign root discard ${name}" takes it back`
+  return new TrustError(code, message, { hint, cause })
 }
 
 /** Forget the staged root, unless what waits by now is another one. @throws TrustError */
