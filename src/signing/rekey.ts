@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs'
 import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileError, TrustError } from '../errors.ts'
@@ -6,6 +7,7 @@ import { Keyring } from './keyring.ts'
 
 /** There while a keyring is put under another secret. */
 const REKEY_LOCK = '.rekey'
+const ENDING = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
 /**
  * Put the keyring under another secret: from a key file to a passphrase, from one passphrase to another, or back to a
@@ -38,9 +40,16 @@ async function alone(directory: string, work: () => Promise<void>): Promise<void
       cause,
     })
   })
+  // Ctrl-C ends it as always, and leaves no lock.
+  const end = (signal: NodeJS.Signals): void => {
+    rmSync(lock, { force: true })
+    process.kill(process.pid, signal)
+  }
+  for (const signal of ENDING) process.once(signal, end)
   try {
     await work()
   } finally {
+    for (const signal of ENDING) process.off(signal, end)
     await rm(lock, { force: true })
   }
 }

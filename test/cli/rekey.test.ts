@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
-import { chmod, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { chmod, constants, open, readdir, readFile, rm, writeFile, type FileHandle } from 'node:fs/promises'
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test'
 import { promisify } from 'node:util'
 import { COMMAND } from '../support/server-process.ts'
 import { keysFrom, TrustWorld } from '../support/trust-world.ts'
+import { until } from '../support/until.ts'
 import { Terminal } from './terminal.ts'
 
 const GUN = 'example.org/app'
@@ -129,6 +131,22 @@ hint: set passphraseFile (COUNTERSIGN_PASSPHRASE_FILE) to the file that has it
     assert.ok(codes.some((each) => each.code === 0))
     await opensWith()
     assert.ok(!(await readdir(terminal.path('keys'))).includes('.rekey'))
+  })
+
+  test('ended while it reads a passphrase leaves no lock: typed again, it is done', async () => {
+    await promisify(execFile)('mkfifo', ['-m', '600', terminal.path('typed')])
+    const args = ['key', 'rekey', '--new-passphrase-file', 'typed']
+    const rekey = spawn(COMMAND, args, { env: terminal.environment, cwd: terminal.directory, stdio: 'ignore' })
+    const ended = once(rekey, 'exit')
+    // Nobody can write to it before it is read.
+    const write = (): Promise<FileHandle> => open(terminal.path('typed'), constants.O_WRONLY | constants.O_NONBLOCK)
+    let typing: FileHandle | undefined
+    await until('it to be read', async () => (typing = await write().catch(() => undefined)) !== undefined)
+    rekey.kill('SIGINT')
+    assert.deepEqual(await ended, [null, 'SIGINT'])
+    await typing?.close()
+    assert.equal((await terminal.run(['key', 'rekey', '--new-passphrase-file', 'first'])).code, 0)
+    await opensWith('first')
   })
 
   test('beside a running server: it goes on, and its next start wants the new secret', async () => {
