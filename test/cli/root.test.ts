@@ -80,6 +80,11 @@ describe('root keys of persons, at the terminal', () => {
     await prints(`root export alice alice.key --passphrase-file alice.pass ${out}`, 'wrote alice.key\n')
     await prints(`root import bob alice.key ${out} --passphrase-file bob.pass`, /there is a root key bob already/, 2)
     await prints(
+      `root import alice alice.key ${out} --passphrase-file bob.pass`,
+      'error: this root key is here already, as alice\nhint: nothing is left to do; its passphrase here is the one that was chosen then\n',
+      2,
+    )
+    await prints(
       `root import carol alice.key ${out} --passphrase-file bob.pass --dry-run`,
       'would take the root key carol: ID\n',
     )

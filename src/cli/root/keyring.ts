@@ -112,8 +112,14 @@ export class RootKeyring {
    */
   async create(name: string, key: KeyObject = makeRootKey()): Promise<OpenRootKey> {
     const before = (await this.records()).find((each) => each.name === name)
-    if (before !== undefined && (before.sealed !== null || before.public !== rootPublicKey(key))) {
+    if (before !== undefined && before.public !== rootPublicKey(key)) {
       throw new TrustError('WRONG_STATE', `there is a root key ${name} already`, { hint: 'choose another name' })
+    }
+    // Typed again, since it was not answered: under another name it would be here twice.
+    if (before !== undefined && before.sealed !== null) {
+      throw new TrustError('WRONG_STATE', `this root key is here already, as ${name}`, {
+        hint: 'nothing is left to do; its passphrase here is the one that was chosen then',
+      })
     }
     const what = `new passphrase of the root key ${name}`
     const passphrase = await newSecretFrom(this.#passphraseFile, what, PASSPHRASE_OPTION)
