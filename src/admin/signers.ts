@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { damageIn, unlessDamaged } from '../errors.ts'
+import { damageIn, TrustError, unlessDamaged } from '../errors.ts'
 import {
   createSigner,
   everyKeyId,
@@ -86,12 +86,19 @@ export const renewSigner = operation({
   input: z.strictObject({ ...input.shape, finish: z.boolean().default(false) }),
   answer: () => signerRow.unwrap().extend({ warnings: texts }),
   async run(world, { name, finish }, actor) {
-    if (!finish) return { ...rowOf(world, await rotateSigner(world.trust, name, actor)), warnings: [] }
-    // Before the commit: where they cannot be read, nothing is changed.
-    const every = everyKeyId(world.trust, name)
-    const signer = await finishSignerRotation(world.trust, name, actor)
-    const given = every.filter((keyId) => !signer.keyIds.includes(keyId))
-    return { ...rowOf(world, signer), warnings: await stillNaming(world, name, given, signer.keyIds) }
+    if (!finish) {
+      const { key, ...signer } = await rotateSigner(world.trust, name, actor)
+      return { ...signer, publicKey: pemOf(key.public), warnings: [] }
+    }
+    let row: SignerRow | undefined
+    let warnings: readonly string[] = []
+    // Before the commit: where that cannot be read, nothing is changed.
+    await finishSignerRotation(world.trust, name, actor, async (signer) => {
+      const given = everyKeyId(world.trust, name).filter((keyId) => !signer.keyIds.includes(keyId))
+      row = rowOf(world, signer)
+      warnings = await stillNaming(world, name, given, signer.keyIds)
+    })
+    return { ...(row as SignerRow), warnings }
   },
 })
 
@@ -104,12 +111,14 @@ export const deleteSigner = operation({
   input,
   answer: () => z.object({ name: z.string(), removed: done, warnings: texts }),
   async run(world, { name }, actor) {
-    await removeSigner(world.trust, name, actor)
-    const given = unlessDamaged(() => everyKeyId(world.trust, name))
-    const warnings =
-      given === undefined
-        ? [`the keys of ${name} are damaged: which repositories trust them cannot be read`]
-        : await stillNaming(world, name, given, [])
+    let warnings: readonly string[] = []
+    await removeSigner(world.trust, name, actor, async () => {
+      const given = unlessDamaged(() => everyKeyId(world.trust, name))
+      warnings =
+        given === undefined
+          ? [`the keys of ${name} are damaged: which repositories trust them cannot be read`]
+          : await stillNaming(world, name, given, [])
+    })
     return { name, removed: true as const, warnings }
   },
 })
@@ -127,14 +136,16 @@ async function stillNaming(
   given: readonly string[],
   left: readonly string[],
 ): Promise<string[]> {
-  const { uses, damaged } = await signerUses(trust, [...given, ...left])
+  const found = await signerUses(trust, [...given, ...left]).catch((error: unknown) => damageIn(error))
+  if (found instanceof TrustError) return [`which repositories trust ${name} cannot be read: ${found.message}`]
+  const { uses, damaged } = found
   const untold = damaged.map((gun) => `${gun} is damaged: whether it trusts ${name} cannot be read`)
-  const told = [...Map.groupBy(uses, ({ gun }) => gun)].flatMap(([gun, found]) => {
-    const keyIds = new Set(found.flatMap((use) => use.keyIds))
+  const told = [...Map.groupBy(uses, ({ gun }) => gun)].flatMap(([gun, those]) => {
+    const keyIds = new Set(those.flatMap((use) => use.keyIds))
     const { add, end } = howIn(
       gun,
       name,
-      found.some(({ here }) => here),
+      those.some(({ here }) => here),
     )
     const warnings = given
       .filter((keyId) => keyIds.has(keyId))
