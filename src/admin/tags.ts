@@ -137,6 +137,8 @@ async function changeTags(
   actor: Actor,
 ): Promise<z.output<typeof changedTags>> {
   const seen = checked === undefined ? undefined : Date.parse(checked)
+  // Before the commit, which changes nothing of it: where it cannot be read, nothing is signed.
+  const shadowed = name === undefined ? shadowedTags(world.trust, gun, edit) : []
   const result = await signTags(
     world.trust,
     gun,
@@ -148,5 +150,5 @@ async function changeTags(
     },
     actor,
   )
-  return { gun, ...result, shadowed: name === undefined ? shadowedTags(world.trust, gun, edit) : [] }
+  return { gun, ...result, shadowed }
 }
