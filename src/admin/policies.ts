@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { tokenNamed } from '../access/api-token.ts'
+import { allTokens } from '../access/api-token.ts'
 import { TrustError } from '../errors.ts'
 import { changeRecords } from '../repository/change.ts'
 import { findRecords } from '../store/found-records.ts'
@@ -55,8 +55,10 @@ export const setPolicy = operation({
   input: z.strictObject({ subject, rules: z.array(ruleInput).min(1).max(RULES_MAX) }),
   answer: () => tagPolicy.unwrap().extend({ warnings: texts }),
   async run({ trust }, policy, actor) {
+    // Before the commit: where that cannot be read, nothing is set.
+    const warnings = await unknown(trust.store, policy.subject)
     await changeRecords(trust, actor, async () => [{ kind: 'policy', name: policy.subject, value: policy }])
-    return { ...policy, warnings: await unknown(trust.store, policy.subject) }
+    return { ...policy, warnings }
   },
 })
 
@@ -93,8 +95,12 @@ async function unknown(store: Store, policySubject: string): Promise<string[]> {
   const [kind = '', name = ''] = policySubject.split(/:(.*)/)
   // A client certificate stands for a user.
   const list = kind === 'certificate' ? 'user' : kind
-  if (list === 'token' && (await tokenNamed(store, name)) !== undefined) return []
-  // By the journal: the rules are set by now, also for one whose record cannot be read.
+  if (list === 'token') {
+    const { values, damaged } = await allTokens(store)
+    if (values.some((token) => token.name === name && !token.revoked)) return []
+    if (damaged.length > 0) return [`whether there is a token ${name} cannot be read: one of the tokens is damaged`]
+  }
+  // By the journal: rules are set also for one whose record cannot be read.
   if ((list === 'signer' || list === 'user') && (await store.recorded(list)).has(name)) return []
   return [`there is no ${list} ${name}: "countersign ${list} list" prints all`]
 }
