@@ -17,15 +17,17 @@ import type { Trust } from './trust.ts'
  * May be repeated, to sign what could not be signed.
  *
  * @returns whether the clock had to be accepted, and what was signed anew, in repositories
- * @throws TrustError STORE_UNAVAILABLE
+ * @throws TrustError STORE_UNAVAILABLE, CORRUPT: then the clock was not accepted
  */
 export async function acceptClock(trust: Trust, actor: Actor): Promise<RenewalCounts & { accepted: boolean }> {
   const { store } = trust
   const accepted = clockFault(store.tail(), trust.now()) !== undefined
+  // Read before the commit: afterwards nothing but single repositories can fail, and those are counted.
+  const guns = await Array.fromAsync(allGuns(store))
   if (accepted) await change(trust, SERVER, async () => ({ kind: 'clock', actor }))
   const counts: RenewalCounts = { renewed: 0, failed: 0 }
   let batch: Promise<void>[] = []
-  for await (const gun of allGuns(store)) {
+  for (const gun of guns) {
     batch.push(renewAhead(trust, gun, counts))
     if (batch.length < RENEWALS_AT_ONCE) continue
     await Promise.all(batch)
