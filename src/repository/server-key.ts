@@ -1,4 +1,3 @@
-import { TrustError } from '../errors.ts'
 import type { Actor, StoredKey } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
 import type { PublicKey } from '../tuf/keys/key.ts'
@@ -27,14 +26,15 @@ export async function currentKey(trust: Trust, gun: Gun, role: ServerRole, actor
 export async function rotateKey(trust: Trust, gun: Gun, role: ServerRole, actor: Actor): Promise<PublicKey> {
   const waiting = pendingKey(trust, gun, role)
   if (waiting !== undefined) return publicPart(waiting)
+  let key: StoredKey | undefined
   await change(trust, gun, async (_, now) => {
-    if (pendingKey(trust, gun, role) !== undefined) return undefined
-    const key: StoredKey = { ...(await trust.signer.create(gun, role)), role, pending: true, createdAt: now }
+    key = pendingKey(trust, gun, role)
+    if (key !== undefined) return undefined
+    key = { ...(await trust.signer.create(gun, role)), role, pending: true, createdAt: now }
     return { kind: 'key', actor, keys: [key] }
   })
-  const made = pendingKey(trust, gun, role)
-  if (made === undefined) throw new TrustError('SIGNING_FAILED', `the new ${role} key of ${gun} is in use already`)
-  return publicPart(made)
+  // Not read again: that it is made would be told as a failure.
+  return publicPart(key as StoredKey)
 }
 
 /** A key never used, of the kind and in the place of keys made now; the lowest id, should there ever be two. */
