@@ -21,9 +21,15 @@ type Postponed = Map<Gun, number>
 /**
  * Renew everything that is due now. A repository whose renewal fails (its root has expired, say) is logged, postponed
  * and does not hold up the others.
+ *
+ * @param counts told as it goes, also of a round that fails
+ * @throws TrustError CORRUPT, STORE_UNAVAILABLE if what is due cannot be read
  */
-export async function renewDue(trust: Trust, postponed: Postponed = new Map()): Promise<RenewalCounts> {
-  const counts: RenewalCounts = { renewed: 0, failed: 0 }
+export async function renewDue(
+  trust: Trust,
+  postponed: Postponed = new Map(),
+  counts: RenewalCounts = { renewed: 0, failed: 0 },
+): Promise<RenewalCounts> {
   const now = trust.now()
   // Later than any postponement from now: the clock was put back, by years perhaps.
   for (const [gun, time] of postponed) if (time <= now || time > now + RETRY_AFTER) postponed.delete(gun)
@@ -60,8 +66,13 @@ async function renewOne(trust: Trust, gun: Gun, postponed: Postponed, counts: Re
 export function startRenewing(trust: Trust, interval: number, after: (counts: RenewalCounts) => void): Repeating {
   const postponed: Postponed = new Map()
   return repeat('a round of renewals', interval, trust.log, async () => {
-    const counts = await renewDue(trust, postponed)
-    if (counts.renewed > 0 || counts.failed > 0) trust.log.info({ ...counts }, 'renewed timestamps')
-    after(counts)
+    const counts: RenewalCounts = { renewed: 0, failed: 0 }
+    try {
+      await renewDue(trust, postponed, counts)
+    } finally {
+      // Also of a round that fails, at the list of what is due: until then it has renewed them.
+      if (counts.renewed > 0 || counts.failed > 0) trust.log.info({ ...counts }, 'renewed timestamps')
+      after(counts)
+    }
   })
 }
