@@ -35,16 +35,25 @@ export interface LocalTrust {
 
 export async function openLocalTrust(now: number, faults?: FaultHook): Promise<LocalTrust> {
   const directory = await mkdtemp(join(tmpdir(), 'countersign-trust-'))
-  const keysDirectory = join(directory, 'keys')
-  await createKeysDirectory(keysDirectory)
-  const keys = await openKeysDirectory(keysDirectory)
+  await createKeysDirectory(join(directory, 'keys'))
+  const keys = await openKeysDirectory(join(directory, 'keys'))
+  await createStore({
+    directory: join(directory, 'data'),
+    anchorFile: join(directory, 'anchor'),
+    anchorKey: keys.anchorKey,
+  })
+  return openLocalTrustIn(directory, now, faults)
+}
+
+/** One that is there, a copy say; it is removed when it is closed. @param directory above that of its database */
+export async function openLocalTrustIn(directory: string, now: number, faults?: FaultHook): Promise<LocalTrust> {
+  const keys = await openKeysDirectory(join(directory, 'keys'))
   const place = {
     directory: join(directory, 'data'),
     anchorFile: join(directory, 'anchor'),
     anchorKey: keys.anchorKey,
     faults,
   }
-  await createStore(place)
   const store = await openStore(place)
   const clock = { now }
   const signer = keys.signer('ecdsa')
