@@ -4,12 +4,15 @@ import { after, before, describe, test } from 'node:test'
 import { stageNextRoot } from '../../src/admin/roots.ts'
 import { headKey, recordKey } from '../../src/store/keyspace.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
-import { spoil } from '../support/test-store.ts'
+import { lose, spoil } from '../support/test-store.ts'
 import { createRepositories } from '../support/owner.ts'
 import { steady, Terminal } from './terminal.ts'
 
 const [DAMAGED, SOUND, STAGED] = ['example.org/damaged', 'example.org/sound', 'example.org/the-staged-root']
+/** A bit of its name changes, and it is none that a repository can have. */
+const [NAMED, MISNAMED] = ['example.org/c+', 'example.org/c*']
 const WHY = `the record "head ${DAMAGED}" is damaged`
+const WHY_MISNAMED = `the record "staged-root ${MISNAMED}" is damaged`
 const WHY_STAGED = `the record "staged-root ${STAGED}" is damaged`
 
 describe('roots that wait, where something is damaged: it is named, and holds up none of the others', () => {
@@ -19,12 +22,14 @@ describe('roots that wait, where something is damaged: it is named, and holds up
     terminal = await Terminal.open()
     await writeFile(terminal.path('pass'), 'correct horse battery', { mode: 0o600 })
     await (await terminal.host()).end()
-    const guns = [DAMAGED, SOUND, STAGED]
+    const guns = [DAMAGED, SOUND, STAGED, NAMED]
     await createRepositories(terminal, 'pass', ...guns)
     for (const gun of guns) await terminal.ask(stageNextRoot, { gun, change: { what: 'keys', roles: ['timestamp'] } })
     const store = { directory: terminal.path('data') }
     await spoil(store, headKey(parseGun(DAMAGED)))
     await spoil(store, recordKey('staged-root', STAGED))
+    await lose(store, headKey(parseGun(NAMED)))
+    await lose(store, recordKey('staged-root', NAMED))
   })
   after(() => terminal.close())
 
@@ -41,6 +46,7 @@ describe('roots that wait, where something is damaged: it is named, and holds up
       'root waiting',
       1,
       `REPOSITORY                   ROOT  SINCE                       BY     FOR
+example.org/c*               -     damaged: countersign check
 example.org/damaged          -     damaged: countersign check
 example.org/sound            2     YYYY-MM-DD                  local  a new timestamp key
 example.org/the-staged-root  -     damaged: countersign check
@@ -52,6 +58,7 @@ example.org/the-staged-root  -     damaged: countersign check
     assert.deepEqual(
       rows.map(({ gun, damaged }) => [gun, damaged]),
       [
+        [MISNAMED, WHY_MISNAMED],
         [DAMAGED, WHY],
         [SOUND, undefined],
         [STAGED, WHY_STAGED],
@@ -67,11 +74,27 @@ example.org/the-staged-root  -     damaged: countersign check
       const { code, stdout } = await terminal.run(`root sign * --all --passphrase-file pass --json${more}`.split(' '))
       assert.equal(code, 1, stdout)
       assert.partialDeepStrictEqual(JSON.parse(stdout), [
+        { gun: MISNAMED, state: 'failed' },
         { gun: DAMAGED, state: 'failed', error: WHY },
         { gun: SOUND, state, version: 2 },
         { gun: STAGED, state: 'failed', error: WHY_STAGED },
       ])
     }
+  })
+
+  test('nor does one whose name is damaged hold up a rotation of all', async () => {
+    const { code, stdout } = await terminal.run('key rotate * snapshot --all --plan --json'.split(' '))
+    assert.equal(code, 1, stdout)
+    const plans = JSON.parse(stdout) as { gun: string; version?: number }[]
+    assert.deepEqual(
+      plans.map(({ gun, version }) => [gun, version]),
+      [
+        [MISNAMED, undefined],
+        [DAMAGED, undefined],
+        [SOUND, 3],
+        [STAGED, undefined],
+      ],
+    )
   })
 
   test('one that cannot be read can be discarded, and stands in the way of no other, nor of a deletion', async () => {

@@ -1,7 +1,7 @@
 import { damageIn, TrustError } from '../../errors.ts'
 import type { StoredRecord } from '../../store/store.ts'
 import { encodeMetadata, type EncodedSignature } from '../../tuf/encode.ts'
-import { parseGun, typed, type Gun } from '../../tuf/gun.ts'
+import { typed, type Gun } from '../../tuf/gun.ts'
 import type { JsonObject } from '../../tuf/json/json.ts'
 import { canonicalKeyId } from '../../tuf/keys/key.ts'
 import type { RoleKeys } from '../../tuf/keys/threshold.ts'
@@ -77,9 +77,9 @@ export function signStagedCommand(gun: Gun, here: boolean): string {
     : `countersign root show ${typed(gun)} --out FILE, which its owner signs`
 }
 
-/** Repositories of which a root waits for signatures, in byte order of their names. */
+/** Repositories of which a root waits for signatures, in byte order of their names; a damaged name is told as it is. */
 export async function* stagedRoots({ store }: Readable): AsyncGenerator<Gun> {
-  for await (const { name } of store.records('staged-root')) yield parseGun(name)
+  for await (const { name } of store.records('staged-root')) yield name as Gun
 }
 
 /** @param now milliseconds since 1970 @throws TrustError NOT_FOUND */
