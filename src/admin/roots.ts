@@ -14,6 +14,7 @@ import { planRotation } from '../repository/roots/rotation-plan.ts'
 import { discardStagedRoot, signStagedRoot, stageRoot } from '../repository/roots/stage.ts'
 import { describeStagedRoot, stagedRoot, stagedRoots } from '../repository/roots/staged.ts'
 import type { Trust } from '../repository/trust.ts'
+import { THE_REST } from '../store/found-records.ts'
 import type { Head } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
 import { BASE_ROLES, HELD_ROLES, type BaseRole } from '../tuf/role.ts'
@@ -104,21 +105,28 @@ export const listStagedRoots = operation({
   input: z.strictObject({ pattern: patternInput.prefault('*') }),
   answer: () => list(z.union([stagedRootRow, damagedRepository])),
   async run({ trust }, { pattern }) {
-    const rows: z.output<typeof stagedRootRow | typeof damagedRepository>[] = []
-    for await (const gun of stagedRoots(trust)) {
-      if (!matches(pattern, gun)) continue
-      try {
-        // It may have been published since its name was read.
-        if (stagedRoot(trust, gun) === undefined) continue
-        const { payload: _, signatures: __, ...row } = describeStagedRoot(trust, gun, trust.now())
-        rows.push(row)
-      } catch (error) {
-        rows.push({ gun, damaged: damageIn(error).message })
-      }
+    const rows: WaitingRow[] = []
+    try {
+      for await (const gun of stagedRoots(trust)) if (matches(pattern, gun)) rows.push(...waitingRow(trust, gun))
+    } catch (error) {
+      rows.push({ gun: THE_REST, damaged: damageIn(error).message })
     }
     return rows
   },
 })
+
+type WaitingRow = z.output<typeof stagedRootRow | typeof damagedRepository>
+
+/** None if it was published since its name was read. */
+function waitingRow(trust: Trust, gun: Gun): WaitingRow[] {
+  try {
+    if (stagedRoot(trust, gun) === undefined) return []
+    const { payload: _, signatures: __, ...row } = describeStagedRoot(trust, gun, trust.now())
+    return [row]
+  } catch (error) {
+    return [{ gun, damaged: damageIn(error).message }]
+  }
+}
 
 export const signRoot = operation({
   name: 'root.sign',

@@ -15,7 +15,7 @@ import type { Trust } from './trust.ts'
 /** Ends within this time are logged, milliseconds: 60 days, time enough for a rotation. */
 export const EXPIRY_HORIZON = 60 * 86_400_000
 
-/** As `what`: said of a repository that cannot be read; of no repository, of the tokens. */
+/** As `what`: said of a repository that cannot be read; of no repository, of the tokens, or of all repositories. */
 export const DAMAGED = 'damaged'
 
 /**
@@ -72,7 +72,7 @@ export function rootCertificatesEnd({ keys, threshold }: RoleKeys): number | und
 
 /**
  * What ends at or before `until` (milliseconds since 1970) in any repository; soonest first. One that is damaged is said
- * to be, and hides nothing of the others.
+ * to be, and hides nothing of the others; nor does damage to the list of their names hide what ends besides.
  *
  * @param more what else ends in one repository, whose roles are as root names them
  * @throws TrustError STORE_UNAVAILABLE
@@ -83,18 +83,31 @@ export async function allEndings(
   more: (gun: Gun, roles: Root['roles']) => readonly Ending[] = () => [],
 ): Promise<Ending[]> {
   const found: Ending[] = []
-  for await (const gun of allGuns(trust.store)) {
-    try {
-      const head = trust.store.head(gun)
-      const roles = currentRoot(trust, gun, head)?.roles
-      if (head !== undefined) found.push(...endings(trust, gun, head, roles, until))
-      if (roles !== undefined) found.push(...more(gun, roles))
-    } catch (error) {
-      damageIn(error)
-      found.push({ gun, what: DAMAGED, expires: trust.now() })
-    }
+  try {
+    for await (const gun of allGuns(trust.store)) found.push(...endingsIn(trust, gun, until, more))
+  } catch (error) {
+    // Their names: tokens and certificates of the server end all the same.
+    damageIn(error)
+    found.push({ what: DAMAGED, expires: trust.now() })
   }
   return found.toSorted((one, other) => one.expires - other.expires)
+}
+
+function endingsIn(
+  trust: Pick<Trust, 'store' | 'now'>,
+  gun: Gun,
+  until: number,
+  more: (gun: Gun, roles: Root['roles']) => readonly Ending[],
+): Ending[] {
+  try {
+    const head = trust.store.head(gun)
+    const roles = currentRoot(trust, gun, head)?.roles
+    const own = head === undefined ? [] : endings(trust, gun, head, roles, until)
+    return roles === undefined ? own : [...own, ...more(gun, roles)]
+  } catch (error) {
+    damageIn(error)
+    return [{ gun, what: DAMAGED, expires: trust.now() }]
+  }
 }
 
 /**

@@ -9,7 +9,7 @@ export interface FoundRecords<Value> {
 }
 
 /** Stands for all names that could not be read: the database is damaged where they are. */
-const THE_REST = '(the rest)'
+export const THE_REST = '(the rest)'
 
 /**
  * @typeParam Value what records of this kind hold

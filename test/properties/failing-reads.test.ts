@@ -3,6 +3,7 @@ import { cp, mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { isDeepStrictEqual } from 'node:util'
 import { parsed } from '../../src/admin/operation.ts'
 import { OPERATIONS } from '../../src/admin/operations.ts'
 import { signaturesBy } from '../../src/cli/root/signatures.ts'
@@ -455,6 +456,35 @@ describe('whatever cannot be read: what was changed is not told as a failure', (
 
       t.diagnostic(`${runs} runs`)
       assert.deepEqual(wrong, [])
+    })
+  }
+
+  /** Name, input, and what may fail all the same: the names of all, without which there is no list. */
+  const lists: [name: string, input: object, aside?: string][] = [
+    ['repo.list', {}, 'guns 1000'],
+    ['signer.list', {}],
+    ['user.list', {}],
+    ['token.list', {}],
+    ['policy.list', {}, 'recorded policy'],
+    ['root-key.list', {}],
+    ['root.waiting', {}],
+    ['expiry', {}],
+  ]
+  for (const [name, input, aside] of lists) {
+    test(`${name}: what is damaged hides nothing else`, async () => {
+      const { trust, reads } = failing(base, 0, 'CORRUPT')
+      const whole = (await run(trust, name, input)) as object[]
+      for (let at = 1; at <= reads.length; at += 1) {
+        if (aside !== undefined && reads[at - 1]?.startsWith(aside) === true) continue
+        const rows = (await run(failing(base, at, 'CORRUPT').trust, name, input)) as object[]
+        const missing = whole.filter((row) => !rows.some((each) => isDeepStrictEqual(each, row)))
+        const text = `${reads[at - 1]}: ${JSON.stringify(rows)}`
+        // Of what ends the advice alone may be another one.
+        if (missing.length > 0 && name !== 'expiry') assert.match(text, /damaged/)
+        if (/^(?:guns|records) /.test(text)) continue
+        const whose = new Set(missing.map((row) => ('gun' in row ? row.gun : 'name' in row && row.name)))
+        assert.ok(whose.size <= 1, text)
+      }
     })
   }
 
