@@ -13,6 +13,7 @@ import type { Hosted } from './hosted.ts'
 import { Terminal } from './terminal.ts'
 
 const [ONE, TWO] = ['docker.io/order/one', 'docker.io/order/two']
+const THREE = 'docker.io/threshold/three'
 const BOB = '--passphrase-file bob.pass'
 
 describe('which of the root keys sign', () => {
@@ -41,6 +42,20 @@ describe('which of the root keys sign', () => {
     await prints(`key rotate ${ONE} timestamp --stage`, /waits/)
     await prints(`root show ${ONE}`, /of the new root itself: 1 of these keys\n {4}ID bob: not yet\n/)
     await prints(`root sign ${ONE} ${BOB}`, `published root version 3 of ${ONE}\n`)
+  })
+
+  test('what was signed before a key did not open is said', async () => {
+    await asOwner(terminal, 'alice.pass', ({ createWith }) => createWith(THREE, ['alice', 'carol'], { threshold: 2 }))
+    await prints(`key rotate ${THREE} timestamp --stage`, /waits/)
+    const sign = `root sign ${THREE} --passphrase-file alice.pass --root-key`
+    const { code, stderr } = await terminal.run(`${sign} alice bob`.split(' '))
+    assert.equal(code, 2)
+    const said = `signed the root of ${THREE} with alice; "countersign root show ${THREE}" says whether it still waits\n`
+    assert.ok(stderr.startsWith(`${said}error: `), stderr)
+    await prints(`root show ${THREE} --out three.json`, /^wrote/)
+    const taken = await terminal.run(['root', 'publish', THREE, 'three.json'])
+    assert.match(taken.stderr, /^took the signatures in three\.json; .*\nerror: the staged root of .* lacks signatures/)
+    await prints(`${sign} carol`, `published root version 2 of ${THREE}\n`)
   })
 
   test('a root key that was taken away while a passphrase was typed does not come back', async () => {

@@ -47,9 +47,11 @@ async function sign(target: string, options: Options, command: Command): Promise
   if (all === true) return signAll(target, options, command)
   return withConnection(command, async (connection) => {
     const keyring = new RootKeyring(connection, passphraseFile)
+    // Read before anything is signed: what is done is told also where the server has stopped since.
+    const known = knownRootKeys(await keyring.records())
     const { staged, version } = await signAndPublish(connection, keyring, oneGun(target), rootKey, dryRun)
     if (json === true) printJson({ gun: target, version: version ?? null, staged })
-    else if (version === undefined) print(stagedForPeople(staged, knownRootKeys(await keyring.records())))
+    else if (version === undefined) print(stagedForPeople(staged, known))
     else print(`${dryRun === true ? 'would publish' : 'published'} root version ${version} of ${target}`)
     return version === undefined ? EXIT.negative : EXIT.ok
   })

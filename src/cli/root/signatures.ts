@@ -10,6 +10,7 @@ import type { EncodedSignature } from '../../tuf/encode.ts'
 import { typed } from '../../tuf/gun.ts'
 import { canonicalBytes } from '../../tuf/json/canonical.ts'
 import type { Connection } from '../connection/connection.ts'
+import { note } from '../terminal/print.ts'
 import { named, type RootKeyring } from './keyring.ts'
 
 type RootChange = z.input<typeof stageNextRoot.input>['change']
@@ -39,16 +40,34 @@ export async function signAndPublish(
   names?: readonly string[],
   dryRun = false,
 ): Promise<{ staged: StagedRootDescription; version: number | undefined }> {
-  return signThis(connection, keyring, await connection.call(showStagedRoot, { gun }), names, dryRun)
+  const signers: string[] = []
+  try {
+    return await signThis(connection, keyring, await connection.call(showStagedRoot, { gun }), names, dryRun, signers)
+  } catch (error) {
+    // What was signed before that stays with the root that waits.
+    if (!dryRun && signers.length > 0)
+      note(`signed the root of ${gun} with ${signers.join(' and ')}; ${stillWaits(gun)}`)
+    throw error
+  }
 }
 
-/** The same, of a staged root as it was just read: one that another admin stages in its place is not signed. */
+/** Where it cannot be said how it went on. */
+export function stillWaits(gun: string): string {
+  return `"countersign root show ${typed(gun)}" says whether it still waits`
+}
+
+/**
+ * The same, of a staged root as it was just read: one that another admin stages in its place is not signed.
+ *
+ * @param signers gets the names of the keys that have signed it
+ */
 async function signThis(
   connection: Connection,
   keyring: RootKeyring,
   read: StagedRootDescription,
   names?: readonly string[],
   dryRun = false,
+  signers: string[] = [],
 ): ReturnType<typeof signAndPublish> {
   const { gun } = read
   let staged = read
@@ -61,6 +80,7 @@ async function signThis(
     // All of them each time: a rehearsal does not remember those before.
     signatures.push(...signaturesBy(key, staged))
     staged = await connection.call(signRoot, { gun, signatures }, dryRun)
+    signers.push(record.name)
   }
   if (!staged.complete) return { staged, version: undefined }
   if (dryRun) return { staged, version: staged.version }

@@ -7,11 +7,12 @@ import { EXIT } from '../exit.ts'
 import { codeOfList, DAMAGED } from '../list.ts'
 import { DRY_RUN_OPTION, JSON_OPTION } from '../options.ts'
 import { ask, withConnection } from '../run.ts'
-import { print, printJson, table } from '../terminal/print.ts'
+import { note, print, printJson, table } from '../terminal/print.ts'
 import { stagedForPeople } from './describe.ts'
 import { readStaged, stagedText, writeNew } from './files.ts'
 import { RootKeyring } from './keyring.ts'
 import { knownRootKeys } from './known-keys.ts'
+import { stillWaits } from './signatures.ts'
 import { addSign } from './sign.ts'
 
 interface Options {
@@ -80,7 +81,13 @@ function publish(gun: string, file: string | undefined, { dryRun, json }: Option
       // A rehearsal forgets the signatures: to publish would fail for the want of them.
       if (dryRun === true && staged.complete) return told(staged.version)
     }
-    return told((await connection.call(publishRoot, { gun }, dryRun)).version)
+    try {
+      return told((await connection.call(publishRoot, { gun }, dryRun)).version)
+    } catch (error) {
+      // Nobody has to bring them once more.
+      if (file !== undefined && dryRun !== true) note(`took the signatures in ${file}; ${stillWaits(gun)}`)
+      throw error
+    }
   })
 
   function told(version: number): number {
