@@ -4,9 +4,10 @@ import { damageIn } from '../errors.ts'
 import { currentRoot } from '../repository/current.ts'
 import { signedTags } from '../repository/signed-tags.ts'
 import { inTurns } from '../store/in-turns.ts'
+import { entriesFrom } from '../store/journal-reader.ts'
 import type { JournalEntry, Store } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
-import { list, time } from './answers.ts'
+import { list, texts, time } from './answers.ts'
 import { digestInput, hexOf } from './inputs.ts'
 import { operation, type World } from './operation.ts'
 
@@ -39,17 +40,30 @@ export const findDigest = operation({
   name: 'find',
   method: 'GET',
   path: '/digests/:digest',
-  summary: 'Where and since when a digest is signed, and where it was.',
+  summary:
+    'Where and since when a digest is signed, and where it was; `warnings` names entries of the journal that cannot be read.',
   action: 'admin',
   input: z.strictObject({ digest: digestInput }),
-  answer: () => z.object({ digest: z.string(), now: list(sighting), before: list(sighting) }),
+  answer: () =>
+    z.object({
+      digest: z.string(),
+      now: list(sighting),
+      before: list(sighting),
+      warnings: texts.meta({ description: 'entries of the journal that cannot be read: what they tell is missing' }),
+    }),
   async run({ trust }, { digest }) {
     const hex = hexOf(digest)
     const open = new Map<string, Map<string, Open>>()
     const before: Sighting[] = []
     /** That were signed once more, without having been ended: their delegation had been dropped in between. */
     const again: Open[] = []
-    for await (const { gun, kind, time, actor, changes, number } of inTurns(trust.store.journal())) {
+    const warnings: string[] = []
+    for await (const entry of inTurns(entriesFrom(trust.store, 1, 1))) {
+      if ('damaged' in entry) {
+        warnings.push(`entry ${entry.number} of the journal is damaged: what it tells is missing here`)
+        continue
+      }
+      const { gun, kind, time, actor, changes, number } = entry
       const places = open.get(gun) ?? new Map<string, Open>()
       const end = (place: string): void => {
         const found = places.get(place)
@@ -69,7 +83,8 @@ export const findDigest = operation({
     }
     for (const sightings of Map.groupBy(again, ({ sighting: { gun, role } }) => placeOf(gun, role)).values()) {
       const { gun = '', role = '' } = sightings[0]?.sighting ?? {}
-      const drops = await dropsOf(trust.store, gun as Gun, role)
+      // Where that cannot be read it was said above.
+      const drops = await dropsOf(trust.store, gun as Gun, role).catch((error: unknown) => (damageIn(error), []))
       for (const { sighting, number } of sightings) {
         const dropped = drops.find((drop) => drop.number > number)
         if (dropped !== undefined) before.push({ ...sighting, until: dropped.time })
@@ -83,7 +98,7 @@ export const findDigest = operation({
       for (const each of found.now) now.push(each)
       for (const each of found.before) before.push(each)
     }
-    return { digest, now, before }
+    return { digest, now, before, warnings }
   },
 })
 

@@ -17,9 +17,12 @@ export function findCommand(): Command {
     )
 }
 
-function sightings({ now, before }: { now: readonly Sighting[]; before: readonly Sighting[] }): string {
-  if (now.length + before.length === 0) return 'never signed here'
-  const warnings = now.flatMap((each) => whyNotSeen(each) ?? [])
+function sightings({ now, before, warnings: missing }: Awaited<ReturnType<typeof findDigest.run>>): string {
+  if (now.length + before.length === 0) {
+    const where = missing.length === 0 ? '' : ', as far as the journal can be read'
+    return withWarnings(`never signed here${where}`, { warnings: missing })
+  }
+  const warnings = [...now.flatMap((each) => whyNotSeen(each) ?? []), ...missing]
   const rows = [...now, ...before].map(sightingRow)
   return withWarnings(table([['IMAGE', 'SIGNED BY', 'SINCE', 'UNTIL', 'WHO'], ...rows]), {
     warnings: [...new Set(warnings)],

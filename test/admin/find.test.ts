@@ -2,10 +2,12 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { findDigest, type Sighting } from '../../src/admin/find.ts'
 import { signTags } from '../../src/repository/signers/sign-tags.ts'
+import { journalKey } from '../../src/store/keyspace.ts'
 import { localKeys, localPublish, localTrustFor, TEST_ACTOR } from '../support/local-trust.ts'
 import { A, add, base64, drop, GUN, withSigner } from '../support/owned-repository.ts'
 import { worldOf } from '../support/people.ts'
 import { makeKey } from '../support/test-key.ts'
+import { spoil } from '../support/test-store.ts'
 import { TrustWorld } from '../support/trust-world.ts'
 
 const HOUR = 3_600_000
@@ -85,4 +87,15 @@ test('a digest is found that one repository signs more often than a call has roo
     return [now.length, before.length]
   }
   assert.deepEqual(await find(), [3 * set.length, 0], 'of three delegations')
+})
+
+test('a damaged entry of the journal hides only what it tells, and is named', async (t) => {
+  const { here, sign } = await withSigner(t)
+  await sign('v2', A)
+  const damaged = here.trust.store.tail().number
+  await sign('v3', A)
+  await spoil(here, journalKey(damaged))
+  const found = await findDigest.run(worldOf(here), { digest: `sha256:${A}` }, TEST_ACTOR)
+  assert.deepEqual(new Set(found.now.map(({ tag }) => tag)), new Set(['v3']))
+  assert.deepEqual(found.warnings, [`entry ${damaged} of the journal is damaged: what it tells is missing here`])
 })
