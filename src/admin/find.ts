@@ -106,6 +106,8 @@ function placeOf(role: string, tag: string): string {
   return JSON.stringify([role, tag])
 }
 
+const NO_TAGS: Pick<Awaited<ReturnType<typeof signedTags>>, 'tags' | 'damaged'> = { tags: [], damaged: new Map() }
+
 /** Which of them are signed now: a delegation that was dropped signs nothing any more, without an entry of its own. */
 async function lookAt(
   trust: World['trust'],
@@ -119,12 +121,19 @@ async function lookAt(
   try {
     const head = trust.store.head(gun)
     const root = currentRoot(trust, gun, head)
-    const { tags } = head && root ? await signedTags(trust, gun, head, root, trust.now()) : { tags: [] }
+    const { tags, damaged } = head && root ? await signedTags(trust, gun, head, root, trust.now()) : NO_TAGS
     const signed = new Map(tags.filter(({ digest }) => digest === hex).map((tag) => [placeOf(tag.role, tag.tag), tag]))
     for (const each of left) {
       const found = signed.get(placeOf(each.sighting.role, each.sighting.tag))
       if (found === undefined) continue
       now.push(found.unseen === undefined ? each.sighting : { ...each.sighting, unseen: found.unseen })
+      left.delete(each)
+    }
+    // What they sign now cannot be read, nor what is delegated below them.
+    for (const each of left) {
+      const [, error] = [...damaged].find(([role]) => `${each.sighting.role}/`.startsWith(`${role}/`)) ?? []
+      if (error === undefined) continue
+      now.push({ ...each.sighting, damaged: error.message })
       left.delete(each)
     }
     const drops = new Map<string, readonly Drop[]>()

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { noSuchRepository, TrustError } from '../errors.ts'
-import { describe } from '../repository/show.ts'
+import { currentRoot } from '../repository/current.ts'
+import { signedTags } from '../repository/signed-tags.ts'
 import { signTags } from '../repository/signers/sign-tags.ts'
 import { shadowedTags } from '../repository/signers/signed-releases.ts'
 import { firstRoleOf } from '../repository/signers/signing-roles.ts'
@@ -68,11 +69,17 @@ export const listTags = operation({
   answer: () => z.object({ gun: z.string(), etag, tags: list(describedTag) }),
   async run({ trust }, { gun, as: name }) {
     const role = name === undefined ? 'targets' : firstRoleOf(trust, gun, name)
-    // Of the head that is described: with the etag of a later one somebody would overwrite what they have not seen.
-    const etagOfRole = trust.store.head(gun)?.roles[role]?.sha256 ?? ''
-    const found = (await describe(trust, gun, trust.now())) ?? noSuchRepository(gun)
-    const tags = name === undefined ? found.tags : found.tags.filter((each) => each.role === role)
-    return { gun, etag: etagOfRole, tags }
+    const head = trust.store.head(gun)
+    const root = currentRoot(trust, gun, head)
+    if (head === undefined || root === undefined) return noSuchRepository(gun)
+    const { tags, damaged } = await signedTags(trust, gun, head, root, trust.now())
+    const damage = damaged.get(role)
+    if (damage !== undefined) throw damage
+    // Deleted while they were read.
+    if (trust.store.head(gun)?.roles['root'] === undefined) return noSuchRepository(gun)
+    // With the etag of a later head somebody would overwrite what they have not seen.
+    const etagOfRole = head.roles[role]?.sha256 ?? ''
+    return { gun, etag: etagOfRole, tags: name === undefined ? tags : tags.filter((each) => each.role === role) }
   },
 })
 

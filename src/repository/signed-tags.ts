@@ -1,6 +1,8 @@
 import { setImmediate } from 'node:timers/promises'
+import { damageIn, type TrustError } from '../errors.ts'
 import type { Head } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
+import type { Metadata } from '../tuf/metadata.ts'
 import { namesUnder } from '../tuf/paths.ts'
 import type { TargetsRole } from '../tuf/role.ts'
 import type { Root } from '../tuf/root.ts'
@@ -29,8 +31,10 @@ interface SignedTags {
   readonly tags: readonly SignedTag[]
   /** As they are met on the way, those too that have signed nothing. */
   readonly delegations: readonly Delegation[]
-  /** Delegations that clients skip or see in part, though nothing of them has ended. */
+  /** Delegations that clients skip or see in part, though nothing of them has ended; and those that are damaged. */
   readonly warnings: readonly string[]
+  /** Delegations that cannot be read, and why: what they sign is missing. */
+  readonly damaged: ReadonlyMap<string, TrustError>
 }
 
 /**
@@ -38,11 +42,22 @@ interface SignedTags {
  * there are, and how large.
  *
  * @param now milliseconds since 1970
+ * @throws TrustError CORRUPT if targets is damaged, or all that has tags; STORE_UNAVAILABLE
  */
 export async function signedTags(trust: Readable, gun: Gun, head: Head, root: Root, now: number): Promise<SignedTags> {
   const tags: SignedTag[] = []
   const delegations: Delegation[] = []
   const warnings: string[] = []
+  const damaged = new Map<string, TrustError>()
+  const read = (role: TargetsRole): Metadata | undefined => {
+    try {
+      return loadCurrent(trust, gun, head, role)
+    } catch (error) {
+      if (role === 'targets') throw error
+      damaged.set(role, damageIn(error))
+      return undefined
+    }
+  }
   /** @param paths that all above it allow, too @param above why clients do not come to it */
   const walk = async (
     role: TargetsRole,
@@ -50,7 +65,7 @@ export async function signedTags(trust: Readable, gun: Gun, head: Head, root: Ro
     above: string | undefined,
     delegation?: Delegation,
   ): Promise<void> => {
-    const metadata = loadCurrent(trust, gun, head, role)
+    const metadata = read(role)
     if (metadata === undefined) return
     await setImmediate()
     const skipped = above === undefined && delegation ? whySkipped(metadata, delegation) : undefined
@@ -73,7 +88,13 @@ export async function signedTags(trust: Readable, gun: Gun, head: Head, root: Ro
     }
   }
   await walk('targets', [''], whyRefused(trust, gun, head, root, now))
-  return { tags, delegations, warnings }
+  const [first] = damaged
+  if (first === undefined) return { tags, delegations, warnings, damaged }
+  const [role, error] = first
+  if (tags.length === 0) throw error
+  // One that cannot be had lets a client fail that has not cached it, whatever it asks for.
+  const why = `${role} is damaged: clients refuse the repository, its own tags are not known (countersign check)`
+  return { tags: tags.map((tag) => ({ unseen: why, ...tag })), delegations, warnings: [...warnings, why], damaged }
 }
 
 /** Why clients refuse a repository; undefined: they read it. What the server renews when they ask has no end. */

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { findDigest, type Sighting } from '../../src/admin/find.ts'
+import { showRepository } from '../../src/admin/repositories.ts'
+import { listTags } from '../../src/admin/tags.ts'
+import { TrustError } from '../../src/errors.ts'
 import { signTags } from '../../src/repository/signers/sign-tags.ts'
 import { journalKey } from '../../src/store/keyspace.ts'
 import { localKeys, localPublish, localTrustFor, TEST_ACTOR } from '../support/local-trust.ts'
@@ -98,4 +101,34 @@ test('a damaged entry of the journal hides only what it tells, and is named', as
   const found = await findDigest.run(worldOf(here), { digest: `sha256:${A}` }, TEST_ACTOR)
   assert.deepEqual(new Set(found.now.map(({ tag }) => tag)), new Set(['v3']))
   assert.deepEqual(found.warnings, [`entry ${damaged} of the journal is damaged: what it tells is missing here`])
+})
+
+test('a damaged delegation hides no tag of the others, in no list', async (t) => {
+  const { here, sign } = await withSigner(t)
+  const { trust } = here
+  await sign('v2', A)
+  const document: typeof trust.store.document = (...of) => {
+    if (of[1] === 'targets/ci') throw new TrustError('CORRUPT', 'a stored record is damaged')
+    return trust.store.document(...of)
+  }
+  const place = worldOf({ trust: { ...trust, store: { ...trust.store, document } } })
+  const why = 'targets/ci is damaged: clients refuse the repository, its own tags are not known (countersign check)'
+  const { now } = await findDigest.run(place, { digest: `sha256:${A}` }, TEST_ACTOR)
+  assert.deepEqual(
+    now.map(({ role, damaged, unseen }) => [role, damaged, unseen]),
+    [
+      ['targets/releases', undefined, why],
+      ['targets/ci', 'a stored record is damaged', undefined],
+    ],
+  )
+  const { tags } = await listTags.run(place, { gun: GUN }, TEST_ACTOR)
+  assert.deepEqual(
+    tags.map(({ tag, role, unseen }) => [tag, role, unseen]),
+    [
+      ['v1', 'targets', why],
+      ['v2', 'targets/releases', why],
+    ],
+  )
+  await assert.rejects(listTags.run(place, { gun: GUN, as: 'ci' }, TEST_ACTOR), { code: 'CORRUPT' })
+  assert.deepEqual((await showRepository.run(place, { gun: GUN }, TEST_ACTOR)).warnings, [why])
 })
