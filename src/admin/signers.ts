@@ -90,15 +90,14 @@ export const renewSigner = operation({
       const { key, ...signer } = await rotateSigner(world.trust, name, actor)
       return { ...signer, publicKey: pemOf(key.public), warnings: [] }
     }
-    let row: SignerRow | undefined
-    let warnings: readonly string[] = []
     // Before the commit: where that cannot be read, nothing is changed.
-    await finishSignerRotation(world.trust, name, actor, async (signer) => {
-      const given = everyKeyId(world.trust, name).filter((keyId) => !signer.keyIds.includes(keyId))
-      row = rowOf(world, signer)
-      warnings = await stillNaming(world, name, given, signer.keyIds)
-    })
-    return { ...(row as SignerRow), warnings }
+    const signer = findSigner(world.trust, name)
+    const keyIds = signer.keyIds.slice(-1)
+    const row = rowOf(world, { ...signer, keyIds })
+    const given = everyKeyId(world.trust, name).filter((keyId) => !keyIds.includes(keyId))
+    const warnings = await stillNaming(world, name, given, keyIds)
+    await finishSignerRotation(world.trust, name, actor)
+    return { ...row, warnings }
   },
 })
 
@@ -111,14 +110,13 @@ export const deleteSigner = operation({
   input,
   answer: () => z.object({ name: z.string(), removed: done, warnings: texts }),
   async run(world, { name }, actor) {
-    let warnings: readonly string[] = []
-    await removeSigner(world.trust, name, actor, async () => {
-      const given = unlessDamaged(() => everyKeyId(world.trust, name))
-      warnings =
-        given === undefined
-          ? [`the keys of ${name} are damaged: which repositories trust them cannot be read`]
-          : await stillNaming(world, name, given, [])
-    })
+    // Before the commit, as above.
+    const given = unlessDamaged(() => everyKeyId(world.trust, name))
+    const warnings =
+      given === undefined
+        ? [`the keys of ${name} are damaged: which repositories trust them cannot be read`]
+        : await stillNaming(world, name, given, [])
+    await removeSigner(world.trust, name, actor)
     return { name, removed: true as const, warnings }
   },
 })

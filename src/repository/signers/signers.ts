@@ -85,66 +85,40 @@ export async function rotateSigner(
   findSigner(trust, name)
   const made = await trust.signer.create(SERVER, role)
   const key: StoredKey = { ...made, role, pending: false, createdAt: trust.now() }
-  const signer = await changeSigner(trust, name, actor, async ({ keyIds }) => [...keyIds, key.keyId], [key])
+  const signer = await changeSigner(trust, name, actor, (keyIds) => [...keyIds, key.keyId], [key])
   return { ...signer, key }
 }
 
-/**
- * Sign with the newest key only from now on.
- *
- * @param before called before that is committed, with what the signer will be
- * @throws TrustError NOT_FOUND, and what `before` throws
- */
-export async function finishSignerRotation(
-  trust: Trust,
-  name: string,
-  actor: Actor,
-  before: (signer: TagSigner) => Promise<void> = async () => {},
-): Promise<void> {
-  const newest = async (signer: TagSigner): Promise<readonly string[]> => {
-    const keyIds = signer.keyIds.slice(-1)
-    await before({ ...signer, keyIds })
-    return keyIds
-  }
-  await changeSigner(trust, name, actor, newest, [])
+/** Sign with the newest key only from now on. @throws TrustError NOT_FOUND */
+export async function finishSignerRotation(trust: Trust, name: string, actor: Actor): Promise<void> {
+  await changeSigner(trust, name, actor, (keyIds) => keyIds.slice(-1), [])
 }
 
 async function changeSigner(
   trust: Trust,
   name: string,
   actor: Actor,
-  next: (signer: TagSigner) => Promise<readonly string[]>,
+  next: (keyIds: readonly string[]) => readonly string[],
   keys: readonly StoredKey[],
 ): Promise<TagSigner> {
   let changed: TagSigner | undefined
   await change(trust, SERVER, async () => {
     const signer = findSigner(trust, name)
-    changed = { ...signer, keyIds: await next(signer) }
+    changed = { ...signer, keyIds: next(signer.keyIds) }
     return { kind: 'key', actor, keys, records: [{ kind: 'signer', name, value: changed }] }
   })
   // Not read again: a rehearsal has forgotten it.
   return changed ?? findSigner(trust, name)
 }
 
-/**
- * Sign with its key no more, also where its record cannot be read. Repositories that name it still do.
- *
- * @param before called before that is committed
- * @throws TrustError NOT_FOUND, and what `before` throws
- */
-export async function removeSigner(
-  trust: Trust,
-  name: string,
-  actor: Actor,
-  before: () => Promise<void> = async () => {},
-): Promise<void> {
+/** Sign with its key no more, also where its record cannot be read. Repositories that name it still do. @throws TrustError NOT_FOUND */
+export async function removeSigner(trust: Trust, name: string, actor: Actor): Promise<void> {
   await changeRecords(trust, actor, async () => {
     try {
       findSigner(trust, name)
     } catch (error) {
       if (damageIn(error).code === 'NOT_FOUND') throw error
     }
-    await before()
     return [{ kind: 'signer', name, value: null }]
   })
 }
