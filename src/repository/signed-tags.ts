@@ -49,12 +49,18 @@ export async function signedTags(trust: Readable, gun: Gun, head: Head, root: Ro
   const delegations: Delegation[] = []
   const warnings: string[] = []
   const damaged = new Map<string, TrustError>()
-  const read = (role: TargetsRole): Metadata | undefined => {
+  /** Why clients refuse the repository: what cannot be had lets a client fail that has not cached it, whatever it asks for. */
+  const refusals: string[] = []
+  const read = (role: TargetsRole, above: string | undefined): Metadata | undefined => {
     try {
       return loadCurrent(trust, gun, head, role)
     } catch (error) {
       if (role === 'targets') throw error
       damaged.set(role, damageIn(error))
+      const what = above === undefined ? 'clients refuse the repository, ' : ''
+      const why = `${role} is damaged: ${what}its own tags are not known (countersign check)`
+      warnings.push(why)
+      if (above === undefined) refusals.push(why)
       return undefined
     }
   }
@@ -65,7 +71,7 @@ export async function signedTags(trust: Readable, gun: Gun, head: Head, root: Ro
     above: string | undefined,
     delegation?: Delegation,
   ): Promise<void> => {
-    const metadata = read(role)
+    const metadata = read(role, above)
     if (metadata === undefined) return
     await setImmediate()
     const skipped = above === undefined && delegation ? whySkipped(metadata, delegation) : undefined
@@ -88,13 +94,11 @@ export async function signedTags(trust: Readable, gun: Gun, head: Head, root: Ro
     }
   }
   await walk('targets', [''], whyRefused(trust, gun, head, root, now))
-  const [first] = damaged
-  if (first === undefined) return { tags, delegations, warnings, damaged }
-  const [role, error] = first
-  if (tags.length === 0) throw error
-  // One that cannot be had lets a client fail that has not cached it, whatever it asks for.
-  const why = `${role} is damaged: clients refuse the repository, its own tags are not known (countersign check)`
-  return { tags: tags.map((tag) => ({ unseen: why, ...tag })), delegations, warnings: [...warnings, why], damaged }
+  const [error] = damaged.values()
+  if (error !== undefined && tags.length === 0) throw error
+  const [unseen] = refusals
+  const told = unseen === undefined ? tags : tags.map((tag) => ({ unseen, ...tag }))
+  return { tags: told, delegations, warnings, damaged }
 }
 
 /** Why clients refuse a repository; undefined: they read it. What the server renews when they ask has no end. */

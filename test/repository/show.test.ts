@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { TrustError } from '../../src/errors.ts'
 import { remove } from '../../src/repository/remove.ts'
 import { describe } from '../../src/repository/show.ts'
+import type { Store } from '../../src/store/store.ts'
 import { TEST_ACTOR } from '../support/local-trust.ts'
 import { GUN, owned } from '../support/owned-repository.ts'
 import { makeKey } from '../support/test-key.ts'
@@ -77,6 +79,16 @@ test('of tags that a delegation has signed and clients do not see it is said why
     await unseen(),
     ['v1', 'w1', 'w2', 'v2'].map((tag) => [tag, skipped]),
   )
+  // Where that is damaged they do not notice.
+  const document: Store['document'] = (...of) => {
+    if (of[1] === DEEP) throw new TrustError('CORRUPT', 'a stored record is damaged')
+    return here.trust.store.document(...of)
+  }
+  const damaged = { ...here.trust, store: { ...here.trust.store, document } }
+  assert.deepEqual((await describe(damaged, GUN, here.clock.now))?.warnings, [
+    skipped,
+    `${DEEP} is damaged: its own tags are not known (countersign check)`,
+  ])
   // Nor do they take a document that has ended, nor what it delegates.
   owner.delegate(TWO, keys)
   await send(owner.nextParts('targets'))
