@@ -134,6 +134,8 @@ async function stillNaming(
   given: readonly string[],
   left: readonly string[],
 ): Promise<string[]> {
+  // No such signer, mostly: nothing has to be looked through for it.
+  if (given.length === 0) return []
   const found = await signerUses(trust, [...given, ...left]).catch((error: unknown) => damageIn(error))
   if (found instanceof TrustError) return [`which repositories trust ${name} cannot be read: ${found.message}`]
   const { uses, damaged } = found
