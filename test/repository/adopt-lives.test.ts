@@ -255,3 +255,17 @@ test('adopted over a life that was deleted here: other roots of the same version
   await remove(untouched.trust, GUN, TEST_ACTOR)
   assert.deepEqual((await adoptOn(untouched, offered)).warnings, [])
 })
+
+test('adopted over a deleted life of which an entry of the journal is damaged', async (t) => {
+  const here = await server(t)
+  const early = await TrustWorld.create({ gun: GUN, now: NOW, serverKeys: localKeys(here.trust, GUN) })
+  await publishOn(here, early.parts('root', 'targets'))
+  await remove(here.trust, GUN, TEST_ACTOR)
+  const journal: Store['journal'] = () => {
+    throw new TrustError('CORRUPT', 'a stored record is damaged')
+  }
+  const damaged = { ...here, trust: { ...here.trust, store: { ...here.trust.store, journal } } }
+  const { documents, nextRoot } = await made()
+  nextRoot()
+  assert.equal((await adoptOn(damaged, documents())).changed, true)
+})

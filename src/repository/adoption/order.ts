@@ -1,4 +1,4 @@
-import { TrustError, unlessDamaged } from '../../errors.ts'
+import { damageIn, TrustError, unlessDamaged } from '../../errors.ts'
 import { inTurns } from '../../store/in-turns.ts'
 import type { Head } from '../../store/store.ts'
 import { typed, type Gun } from '../../tuf/gun.ts'
@@ -72,11 +72,16 @@ export async function lostRoots(
   const offered = new Map(documents.filter(({ role }) => role === 'root').map((root) => [root.version, root.checksums]))
   const highest = head.highest['root'] ?? 0
   let lost = highest > last ? highest : 0
-  for await (const entry of inTurns(store.journal({ gun }))) {
-    for (const { role, version, sha256 } of entry.documents) {
-      if (role !== 'root' || version <= lost) continue
-      if ((offered.get(version)?.sha256 ?? sha256) !== sha256) lost = version
+  try {
+    for await (const entry of inTurns(store.journal({ gun }))) {
+      for (const { role, version, sha256 } of entry.documents) {
+        if (role !== 'root' || version <= lost) continue
+        if ((offered.get(version)?.sha256 ?? sha256) !== sha256) lost = version
+      }
     }
+  } catch (error) {
+    // What a damaged entry would tell is no reason to refuse what is offered.
+    damageIn(error)
   }
   return lost === 0 ? [] : [`clients that have root version ${lost} cached, which was deleted here, must forget ${gun}`]
 }
