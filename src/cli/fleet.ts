@@ -1,6 +1,6 @@
 import { TrustError } from '../errors.ts'
 import { parseGun, type Gun } from '../tuf/gun.ts'
-import { said, table } from './terminal/print.ts'
+import { note, said, table } from './terminal/print.ts'
 
 /** What to do about a root that is not published yet. */
 export const WAITING_HINT =
@@ -25,9 +25,17 @@ export interface Failed {
   readonly hint: string | undefined
 }
 
+const ENDING = ['SIGINT', 'SIGTERM'] as const
+const NOT_BEGUN = {
+  state: 'failed',
+  error: 'not begun: interrupted',
+  hint: 'what is done stays done: go on with the others by their names',
+} as const
+
 /**
  * The same for one repository or for many, one after the other. A failure among many is a row, and does not hold up the
- * others; of a single repository it is the command's.
+ * others; of a single repository it is the command's. Ctrl-C among many lets the one that is begun be done, and the others are
+ * rows that say so: what was done until then is told.
  *
  * @throws whatever `work` throws for the only repository; for many only what is no TrustError
  */
@@ -36,16 +44,30 @@ export async function inEach<Name extends string, Done>(
   work: (gun: Name) => Promise<Done>,
 ): Promise<(Done | Failed)[]> {
   const outcomes: (Done | Failed)[] = []
-  for (const gun of guns) {
+  let interrupted = false
+  const interrupt = (): void => {
+    interrupted = true
+    ignore()
+    note(`interrupted: no other one is begun after ${guns[outcomes.length]}; once more ends it at once`)
+  }
+  const ignore = (): void => ENDING.forEach((signal) => process.off(signal, interrupt))
+  if (guns.length > 1) ENDING.forEach((signal) => process.on(signal, interrupt))
+  try {
+    for (const gun of guns) outcomes.push(interrupted ? { gun, ...NOT_BEGUN } : await outcomeOf(gun))
+    return outcomes
+  } finally {
+    ignore()
+  }
+
+  async function outcomeOf(gun: Name): Promise<Done | Failed> {
     try {
-      outcomes.push(await work(gun))
+      return await work(gun)
     } catch (error) {
       if (guns.length === 1 || !(error instanceof TrustError)) throw error
       const { message, hint } = error
-      outcomes.push({ gun, state: 'failed', error: message, hint })
+      return { gun, state: 'failed', error: message, hint }
     }
   }
-  return outcomes
 }
 
 /** A repository's name, as it was typed without `--all`. @throws TrustError INVALID_GUN, for a pattern with what to add */
