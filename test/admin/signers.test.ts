@@ -17,6 +17,10 @@ test('the key to add is the newest; where it lacks, and where an old one is trus
   const finish = async (place = here): Promise<readonly string[]> =>
     (await renewSigner.run(place, { name: 'ci', finish: true }, TEST_ACTOR)).warnings
 
+  // Typed again, since the answer was lost.
+  const again = renewSigner.run(here, { name: 'ci', finish: false }, TEST_ACTOR)
+  await assert.rejects(again, { code: 'WRONG_STATE', message: `the signer ci has a new key already: ${newest}` })
+  assert.deepEqual((await showSigner.run(here, { name: 'ci' }, TEST_ACTOR)).keyIds, rotated.keyIds)
   assert.equal(old, world.key.id)
   assert.notEqual(rotated.publicKey, before.publicKey)
   const adds = `its owner adds it: docker trust signer add --key ci.pem ci ${GUN}`

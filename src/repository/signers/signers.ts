@@ -55,7 +55,9 @@ export async function createSigner(trust: Trust, name: string, actor: Actor): Pr
   const role = signerRole(name)
   const mustBeNew = (): void => {
     if (trust.store.record('signer', name) === undefined) return
-    throw new TrustError('WRONG_STATE', `there is a signer ${name} already`, { hint: 'choose another name' })
+    throw new TrustError('WRONG_STATE', `there is a signer ${name} already`, {
+      hint: `"countersign signer show ${name}" prints its key; or choose another name`,
+    })
   }
   // Looked at before too: what is made on a token stays there.
   mustBeNew()
@@ -74,7 +76,8 @@ export async function createSigner(trust: Trust, name: string, actor: Actor): Pr
  * can add the new one before they remove the old one.
  *
  * @returns also the new key
- * @throws TrustError NOT_FOUND
+ * @throws TrustError NOT_FOUND, WRONG_STATE while a new key stands beside an old one: asked again, since the answer was lost,
+ *   it would make one more, which owners would have to add too
  */
 export async function rotateSigner(
   trust: Trust,
@@ -82,29 +85,45 @@ export async function rotateSigner(
   actor: Actor,
 ): Promise<TagSigner & { readonly key: StoredKey }> {
   const role = signerRole(name)
-  findSigner(trust, name)
+  mustHaveOneKey(findSigner(trust, name))
   const made = await trust.signer.create(SERVER, role)
   const key: StoredKey = { ...made, role, pending: false, createdAt: trust.now() }
-  const signer = await changeSigner(trust, name, actor, (keyIds) => [...keyIds, key.keyId], [key])
+  const signer = await changeSigner(
+    trust,
+    name,
+    actor,
+    (before) => {
+      mustHaveOneKey(before)
+      return [...before.keyIds, key.keyId]
+    },
+    [key],
+  )
   return { ...signer, key }
+}
+
+function mustHaveOneKey({ name, keyIds }: TagSigner): void {
+  if (keyIds.length === 1) return
+  throw new TrustError('WRONG_STATE', `the signer ${name} has a new key already: ${keyIds.at(-1)}`, {
+    hint: `"countersign signer show ${name}" prints it, for owners to add; "countersign signer rotate ${name} --finish" gives the old one up`,
+  })
 }
 
 /** Sign with the newest key only from now on. @throws TrustError NOT_FOUND */
 export async function finishSignerRotation(trust: Trust, name: string, actor: Actor): Promise<void> {
-  await changeSigner(trust, name, actor, (keyIds) => keyIds.slice(-1), [])
+  await changeSigner(trust, name, actor, ({ keyIds }) => keyIds.slice(-1), [])
 }
 
 async function changeSigner(
   trust: Trust,
   name: string,
   actor: Actor,
-  next: (keyIds: readonly string[]) => readonly string[],
+  next: (signer: TagSigner) => readonly string[],
   keys: readonly StoredKey[],
 ): Promise<TagSigner> {
   let changed: TagSigner | undefined
   await change(trust, SERVER, async () => {
     const signer = findSigner(trust, name)
-    changed = { ...signer, keyIds: next(signer.keyIds) }
+    changed = { ...signer, keyIds: next(signer) }
     return { kind: 'key', actor, keys, records: [{ kind: 'signer', name, value: changed }] }
   })
   // Not read again: a rehearsal has forgotten it.
