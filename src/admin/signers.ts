@@ -92,11 +92,11 @@ export const renewSigner = operation({
     }
     // Before the commit: where that cannot be read, nothing is changed.
     const signer = findSigner(world.trust, name)
-    const keyIds = signer.keyIds.slice(-1)
-    const row = rowOf(world, { ...signer, keyIds })
-    const given = everyKeyId(world.trust, name).filter((keyId) => !keyIds.includes(keyId))
-    const warnings = await stillNaming(world, name, given, keyIds)
-    await finishSignerRotation(world.trust, name, actor)
+    const newest = signer.keyIds.at(-1) as string
+    const row = rowOf(world, { ...signer, keyIds: [newest] })
+    const given = everyKeyId(world.trust, name).filter((keyId) => keyId !== newest)
+    const warnings = await stillNaming(world, name, given, [newest])
+    await finishSignerRotation(world.trust, name, newest, actor)
     return { ...row, warnings }
   },
 })

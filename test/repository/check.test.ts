@@ -57,8 +57,8 @@ test('keys that went with a token are errors while they are in use, and then war
   await createSigner(custody, 'ci', TEST_ACTOR)
   await rotateKey(custody, GUN, 'timestamp', TEST_ACTOR)
   assert.deepEqual(await found(), lost)
-  await rotateSigner(trust, 'ci', TEST_ACTOR)
-  await finishSignerRotation(trust, 'ci', TEST_ACTOR)
+  const { key } = await rotateSigner(trust, 'ci', TEST_ACTOR)
+  await finishSignerRotation(trust, 'ci', key.keyId, TEST_ACTOR)
   await stageRoot(trust, GUN, TEST_ACTOR, 'to be rid of it', (head, now) =>
     prepareRotation(trust, GUN, head, now, ['timestamp']),
   )

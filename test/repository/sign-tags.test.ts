@@ -4,7 +4,13 @@ import { listTags } from '../../src/admin/tags.ts'
 import { TrustError } from '../../src/errors.ts'
 import { DecodedDocuments } from '../../src/repository/decoded.ts'
 import { importKey } from '../../src/repository/import-key.ts'
-import { createSigner, finishSignerRotation, removeSigner, rotateSigner } from '../../src/repository/signers/signers.ts'
+import {
+  createSigner,
+  findSigner,
+  finishSignerRotation,
+  removeSigner,
+  rotateSigner,
+} from '../../src/repository/signers/signers.ts'
 import { signTags, type SignRequest } from '../../src/repository/signers/sign-tags.ts'
 import type { Trust } from '../../src/repository/trust.ts'
 import type { FileSigner } from '../../src/signing/file-signer.ts'
@@ -237,7 +243,7 @@ test('nothing is signed by a signer, or against rules, that were changed while i
   }
   const changes: [string | undefined, (trust: Trust) => Promise<unknown>][] = [
     [undefined, (trust) => rotateSigner(trust, 'ci', TEST_ACTOR)],
-    ['WRONG_STATE', (trust) => finishSignerRotation(trust, 'ci', TEST_ACTOR)],
+    ['WRONG_STATE', (trust) => finishSignerRotation(trust, 'ci', findSigner(trust, 'ci').keyIds.at(-1)!, TEST_ACTOR)],
     ['NOT_FOUND', (trust) => removeSigner(trust, 'ci', TEST_ACTOR)],
     ['POLICY', async () => (rule = 'not any more')],
   ]

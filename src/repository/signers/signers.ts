@@ -108,9 +108,18 @@ function mustHaveOneKey({ name, keyIds }: TagSigner): void {
   })
 }
 
-/** Sign with the newest key only from now on. @throws TrustError NOT_FOUND */
-export async function finishSignerRotation(trust: Trust, name: string, actor: Actor): Promise<void> {
-  await changeSigner(trust, name, actor, ({ keyIds }) => keyIds.slice(-1), [])
+/**
+ * Sign with the newest key only from now on.
+ *
+ * @param newest id of that key: owners may not have been given another one yet
+ * @throws TrustError NOT_FOUND; WRONG_STATE if the signer has got another key since
+ */
+export async function finishSignerRotation(trust: Trust, name: string, newest: string, actor: Actor): Promise<void> {
+  const onlyThat = ({ keyIds }: TagSigner): readonly string[] => {
+    if (keyIds.at(-1) === newest) return [newest]
+    throw new TrustError('WRONG_STATE', `the signer ${name} has got another key meanwhile`, { hint: 'try again' })
+  }
+  await changeSigner(trust, name, actor, onlyThat, [])
 }
 
 async function changeSigner(
