@@ -55,14 +55,21 @@ export async function authorize(ctx: Context, wiring: Wiring, needs: Needs): Pro
   }
   const identity = await recognise(ctx, wiring, gate.access, refuse)
   ctx.state.identity = identity
-  if (action === 'identity') {
-    if (nameOf(identity) !== ANONYMOUS.name) return
-  } else {
-    if (gate.publicReads && action === 'read' && gun !== undefined) return
-    if (identity !== undefined && allows(identity, action, gun)) return
-  }
+  if (permits(gate, identity, action, gun)) return
   if (identity === undefined) refuse(undefined, 'no credentials')
   else refuse('insufficient_scope', `${identity.name} may not`)
+}
+
+/** The one rule. @param gun undefined: the server itself */
+function permits(
+  { publicReads }: Gate,
+  identity: Identity | undefined,
+  action: Action | 'identity',
+  gun: Gun | undefined,
+): boolean {
+  if (action === 'identity') return nameOf(identity) !== ANONYMOUS.name
+  const isOpen = publicReads && action === 'read' && gun !== undefined
+  return isOpen || (identity !== undefined && allows(identity, action, gun))
 }
 
 /** What changes are made with for whoever was let in: they are asked once more before anything is written. */
@@ -92,14 +99,12 @@ export function readerAtOnce(
   credentials: () => Credentials,
 ): Reader | 'refused' | undefined {
   if (gate === undefined) return NOBODY
-  const open = gate.publicReads && gun !== undefined
+  const action = gun === undefined ? 'identity' : 'read'
   const shown = credentials()
   if (shown.kind === 'none' && hasCertificate(socket)) return undefined
-  if (shown.kind === 'none') return open ? NOBODY : 'refused'
+  if (shown.kind === 'none') return permits(gate, undefined, action, gun) ? NOBODY : 'refused'
   const identity = shown.kind === 'bearer' ? gate.access.bearerAtOnce(shown.token) : undefined
-  if (identity === undefined) return undefined
-  const may = gun === undefined ? nameOf(identity) !== ANONYMOUS.name : open || allows(identity, 'read', gun)
-  return may ? { identity } : undefined
+  return identity !== undefined && permits(gate, identity, action, gun) ? { identity } : undefined
 }
 
 /** @returns undefined for a request without credentials that are of use here */
