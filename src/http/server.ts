@@ -125,14 +125,7 @@ export async function listen(
     useTls(next) {
       if (server instanceof HttpsServer && next !== undefined) server.setSecureContext({ ...next, ...PROTOCOL })
     },
-    async close() {
-      const closed = new Promise<void>((resolve) => {
-        server.close(() => resolve())
-      })
-      await connections.quiet(settings.shutdownSeconds * 1000)
-      connections.destroy()
-      await closed
-    },
+    close: () => connections.close(settings.shutdownSeconds * 1000),
   }
 }
 

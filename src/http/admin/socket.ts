@@ -40,11 +40,5 @@ export async function listenOnSocket(path: string, app: App, shutdownSeconds: nu
       cause,
     })
   })
-  return async () => {
-    const closed = once(server, 'close')
-    server.close()
-    await connections.quiet(shutdownSeconds * 1000)
-    connections.destroy()
-    await closed
-  }
+  return () => connections.close(shutdownSeconds * 1000)
 }

@@ -6,11 +6,13 @@ import type { Socket } from 'node:net'
  * own list has neither connections that are in a TLS handshake nor, as idle, those that never sent a request.
  */
 export class Connections {
+  readonly #server: Server
   readonly #sockets = new Set<Socket>()
   #answering = 0
   #quiet: (() => void) | undefined
 
   constructor(server: Server) {
+    this.#server = server
     // For TLS this is the connection below it.
     server.on('connection', (socket) => {
       this.#sockets.add(socket)
@@ -33,18 +35,21 @@ export class Connections {
     if (this.#answering === 0) this.#quiet?.()
   }
 
-  /** Resolves when nothing is being answered, or after `limit` milliseconds. */
-  async quiet(limit: number): Promise<void> {
-    if (this.#answering === 0) return
-    let timer: NodeJS.Timeout | undefined
-    await new Promise<void>((resolve) => {
-      this.#quiet = resolve
-      timer = setTimeout(resolve, limit)
-    })
-    clearTimeout(timer)
+  /** Take no new ones, let what is being answered finish for at most `within` milliseconds, then end all. */
+  async close(within: number): Promise<void> {
+    const { promise: closed, resolve } = Promise.withResolvers<void>()
+    this.#server.close(() => resolve())
+    await this.#untilQuiet(within)
+    for (const socket of this.#sockets) socket.destroy()
+    await closed
   }
 
-  destroy(): void {
-    for (const socket of this.#sockets) socket.destroy()
+  async #untilQuiet(within: number): Promise<void> {
+    if (this.#answering === 0) return
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#quiet = resolve
+    const timer = setTimeout(resolve, within)
+    await promise
+    clearTimeout(timer)
   }
 }
