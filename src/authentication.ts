@@ -12,13 +12,6 @@ import { fileError, TrustError } from './errors.ts'
 import type { Log } from './log/log.ts'
 import type { Settings } from './settings/schema.ts'
 
-/** What a TLS listener needs to ask clients for certificates; a client without one is served all the same. */
-interface ClientCertificates {
-  readonly ca: string
-  readonly requestCert: true
-  readonly rejectUnauthorized: false
-}
-
 /** How people and programs are recognised, and what can change of that without a restart. */
 export interface Recognition {
   readonly access: Access
@@ -70,8 +63,8 @@ function externalKeys(access: Settings['access'], bytes: Uint8Array | undefined,
   return certificateKeys(bytes, certificateBundleFile ?? '')
 }
 
-/** @returns undefined if the settings ask for no client certificates @throws TrustError BAD_SETTINGS */
-export async function clientCertificatesOf({ access }: Settings): Promise<ClientCertificates | undefined> {
+/** Who issues client certificates, PEM. @returns undefined if the settings ask for none @throws TrustError BAD_SETTINGS */
+export async function clientAuthoritiesOf({ access }: Settings): Promise<string | undefined> {
   const path = access.clientCertificates?.caFile
   if (path === undefined) return undefined
   const ca = (await readSetting(path, 'access.clientCertificates.caFile')).toString('latin1')
@@ -80,7 +73,7 @@ export async function clientCertificatesOf({ access }: Settings): Promise<Client
   if (blocks.length === 0) refuse(`${path} holds no PEM certificate`)
   // TLS would leave them out without a word, and then know nobody.
   if (!blocks.every(isCertificate)) refuse(`${path} holds something that is no certificate`)
-  return { ca, requestCert: true, rejectUnauthorized: false }
+  return ca
 }
 
 function isCertificate(pem: string): boolean {

@@ -16,10 +16,8 @@ import type { Listener } from './sockets/watched.ts'
 export interface TlsMaterial {
   readonly cert: string
   readonly key: string
-  /** PEM of those who issue client certificates; without it none is asked for. */
-  readonly ca?: string
-  readonly requestCert?: boolean
-  readonly rejectUnauthorized?: boolean
+  /** PEM of those who issue client certificates; undefined: none is asked for. */
+  readonly ca: string | undefined
 }
 
 /** A listener on the network. */
@@ -138,10 +136,12 @@ function serverOfNode(limits: HttpSettings['limits'], tls: TlsMaterial | undefin
     keepAliveTimeout: limits.keepAliveSeconds * 1000,
     maxHeaderSize: limits.headerBytes,
   }
+  // Who shows no certificate is served all the same.
+  const asking = { requestCert: tls?.ca !== undefined, rejectUnauthorized: false }
   const server: Server =
     tls === undefined
       ? createHttpServer(options)
-      : createHttpsServer({ ...options, ...tls, ...PROTOCOL, handshakeTimeout: options.headersTimeout })
+      : createHttpsServer({ ...options, ...tls, ...asking, ...PROTOCOL, handshakeTimeout: options.headersTimeout })
   // Whoever closes his side behind a request waits for the answer, which Node would drop; its documents leave this out.
   // Not during a handshake: who closes then has gone.
   Object.assign(server, { httpAllowHalfOpen: true })

@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
-import { clientCertificatesOf } from '../authentication.ts'
+import { clientAuthoritiesOf } from '../authentication.ts'
 import type { TlsMaterial } from '../http/server.ts'
 import type { Log } from '../log/log.ts'
 import type { Repeating } from '../repository/repeat.ts'
@@ -26,7 +26,7 @@ export async function listenerTlsOf(settings: Settings, now: number): Promise<Li
   if (!usesTls(settings)) return { public: undefined, admin: undefined }
   const made = tlsFiles(keysDirectory)
   const identity = await loadTls(tls.certificateFile ?? made.certificate, tls.keyFile ?? made.key, now)
-  const material = { ...identity, ...(await clientCertificatesOf(settings)) }
+  const material = { ...identity, ca: await clientAuthoritiesOf(settings) }
   return { public: listen.plainHttp === undefined ? material : undefined, admin: material }
 }
 
