@@ -146,11 +146,11 @@ export function verifyRoot(root: Root, previous: Root | undefined, gun: Gun, now
   if (own.keys.size === 0) badRoot(`${CHAIN}unable to retrieve valid leaf certificates`)
   if (previous !== undefined) {
     const old = rootKeys(previous, gun, undefined)
-    if (countSigners(root.metadata, old, badRoot) < old.threshold) {
+    if (countSigners(root.metadata, old.keys) < old.threshold) {
       badRoot(`${ROTATE}failed to validate data with current trusted certificates`)
     }
   }
-  if (countSigners(root.metadata, own, badRoot) < own.threshold) {
+  if (countSigners(root.metadata, own.keys) < own.threshold) {
     badRoot(`${CHAIN}failed to validate integrity of roots`)
   }
   if (now !== undefined) checkExpiry(root.metadata, now, badRoot)

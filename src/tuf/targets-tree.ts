@@ -78,9 +78,9 @@ export function acceptTargets(
   }
 
   function believed(role: DelegationRole): boolean {
-    const keys = load(parentOf(role))?.delegations.get(role)
+    const named = load(parentOf(role))?.delegations.get(role)
     const stored = soundOrNothing(() => current.load(role))?.metadata
-    return keys === undefined || stored === undefined || countSigners(stored, keys, badTargets) >= keys.threshold
+    return named === undefined || stored === undefined || countSigners(stored, named.keys) >= named.threshold
   }
 
   const roles = [...uploads.keys()].filter(isTargetsRole)

@@ -55,13 +55,13 @@ export async function cachedRoots(
       continue
     }
     if (version < newest && broken === undefined && next !== undefined) {
-      const keys = rootKeys(root, gun, undefined)
-      if (countSigners(next.metadata, keys, misfiled) < keys.threshold) {
+      const { keys, threshold } = rootKeys(root, gun, undefined)
+      if (countSigners(next.metadata, keys) < threshold) {
         broken = `version ${version + 1} is not signed by the keys of version ${version}`
       }
     }
     const own = rootKeys(root, gun, now)
-    if (countSigners(root.metadata, own, misfiled) < own.threshold) {
+    if (countSigners(root.metadata, own.keys) < own.threshold) {
       const begins = aliveFrom(root, gun, now)
       broken ??=
         begins === undefined
@@ -71,9 +71,4 @@ export async function cachedRoots(
     found.push(broken === undefined ? { version, follows: true } : { version, follows: false, why: broken })
   }
   return found.toReversed()
-}
-
-/** Cannot happen: `rootKeys` files each key under its own id. */
-function misfiled(): never {
-  throw new Error('a stored root has a key under an id that is not its own')
 }

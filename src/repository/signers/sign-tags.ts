@@ -1,8 +1,7 @@
-import { refuse, TrustError } from '../../errors.ts'
+import { TrustError } from '../../errors.ts'
 import type { Actor, Head } from '../../store/store.ts'
 import type { Gun } from '../../tuf/gun.ts'
 import type { JsonObject } from '../../tuf/json/json.ts'
-import type { PublicKey } from '../../tuf/keys/key.ts'
 import { countSigners } from '../../tuf/keys/threshold.ts'
 import type { Metadata } from '../../tuf/metadata.ts'
 import { editTargets, type TargetsEdit } from '../../tuf/targets-edit.ts'
@@ -134,12 +133,10 @@ function baseOf(
   const old = targetsAreDue(metadata.expires, now)
   // Targets are never stored under another root than one that names their keys.
   if (role === 'targets') return { valid: metadata, old }
-  const signersAmong = (keys: ReadonlyMap<string, PublicKey>): number =>
-    countSigners(metadata, { keys, threshold: named.threshold }, (text) => refuse('ErrBadTargets', text))
   const ours = new Map(own.map((key) => [key.keyId, key] as const))
-  if (signersAmong(new Map([...named.keys, ...ours])) < named.threshold) return { invalid: metadata }
-  const signedWith = signersAmong(new Map(held.map(({ key }) => [key.keyId, key] as const)))
-  const believed = signersAmong(named.keys) >= named.threshold
+  if (countSigners(metadata, new Map([...named.keys, ...ours])) < named.threshold) return { invalid: metadata }
+  const signedWith = countSigners(metadata, new Map(held.map(({ key }) => [key.keyId, key] as const)))
+  const believed = countSigners(metadata, named.keys) >= named.threshold
   return { valid: metadata, old: old || !believed || (signedWith > 0 && signedWith < held.length) }
 }
 
