@@ -7,14 +7,14 @@ import { discardRoot, showStagedRoot, signRoot, stageNextRoot } from '../../src/
 import type { Connection } from '../../src/cli/connection/connection.ts'
 import { TrustError } from '../../src/errors.ts'
 import { RootKeyring } from '../../src/cli/root/keyring.ts'
-import { signaturesBy, stageAndPublish } from '../../src/cli/root/signatures.ts'
+import { signAndPublish, signaturesBy, stageAndPublish } from '../../src/cli/root/signatures.ts'
 import { worldOf } from '../support/people.ts'
 import { startTestServer } from '../support/server.ts'
 import { countersign } from '../support/server-process.ts'
 
 const GUN = 'example.org/two-admins'
 
-test('a rotation that cannot be published leaves nothing, and leaves alone the root that another admin has staged in the place of its own; signed, it says how to go on', async (t) => {
+test('a rotation that cannot be published leaves nothing, and leaves alone the root that another admin has staged in the place of its own; signed, it says how to go on; and what another one has published it does not take for missing', async (t) => {
   const server = await startTestServer({ transport: 'plain' })
   t.after(() => server.stop())
   const world = worldOf(server.running)
@@ -24,9 +24,15 @@ test('a rotation that cannot be published leaves nothing, and leaves alone the r
   /** After this nothing is answered any more. */
   let last: string | undefined
   let stopped = false
+  /** Before this another admin signs and publishes what waits: all that does, perhaps. */
+  let signedBefore: string | undefined
   const connection: Connection = {
     async call(operation, input, dryRun = false) {
       if (stopped) throw new TrustError('STORE_UNAVAILABLE', 'stopped')
+      if (operation.name === signedBefore) {
+        signedBefore = undefined
+        await signAndPublish(connection, keyring, GUN)
+      }
       if (full && operation.name === 'root.publish') throw new TrustError('STORE_UNAVAILABLE', 'no room')
       const rehearsed = { ...world, trust: { ...world.trust, store: { ...world.trust.store, commit: async () => 0 } } }
       const output = await operation.run(dryRun ? rehearsed : world, parsed(operation, input), actor)
@@ -77,4 +83,15 @@ test('a rotation that cannot be published leaves nothing, and leaves alone the r
     COUNTERSIGN_KEYS_DIRECTORY: join(server.directory, 'keys'),
   })
   assert.match(stdout, /user:bob {2}a new snapshot key; signed: countersign root publish example\.org\/two-admins\n$/)
+
+  await discardRoot.run(world, parsed(discardRoot, { gun: GUN }), actor)
+  meanwhile = false
+  for (const operation of ['root.sign', 'root.publish']) {
+    signedBefore = operation
+    await assert.rejects(stageAndPublish(connection, keyring, GUN, change), {
+      code: 'WRONG_STATE',
+      message: `the root of ${GUN} waits no more: another command published or discarded it`,
+      hint: `"countersign audit --gun ${GUN}" says which`,
+    })
+  }
 })

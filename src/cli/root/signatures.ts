@@ -79,13 +79,25 @@ async function signThis(
     const { key } = await keyring.open(record.name)
     // All of them each time: a rehearsal does not remember those before.
     signatures.push(...signaturesBy(key, staged))
-    staged = await connection.call(signRoot, { gun, signatures }, dryRun)
+    staged = await connection
+      .call(signRoot, { gun, signatures }, dryRun)
+      .catch((error: unknown) => waitsNoMore(gun, error))
     signers.push(record.name)
   }
   if (!staged.complete) return { staged, version: undefined }
   if (dryRun) return { staged, version: staged.version }
-  const { version } = await connection.call(publishRoot, { gun })
+  const { version } = await connection.call(publishRoot, { gun }).catch((error: unknown) => waitsNoMore(gun, error))
   return { staged, version }
+}
+
+/** It did wait: where another admin has signed it too, it was published, and nothing is left to do. @throws TrustError */
+function waitsNoMore(gun: string, error: unknown): never {
+  if (!(error instanceof TrustError) || error.code !== 'NOT_FOUND') throw error
+  const text = `the root of ${gun} waits no more: another command published or discarded it`
+  throw new TrustError('WRONG_STATE', text, {
+    hint: `"countersign audit --gun ${typed(gun)}" says which`,
+    cause: error,
+  })
 }
 
 /**
