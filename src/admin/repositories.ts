@@ -5,6 +5,7 @@ import { remove } from '../repository/remove.ts'
 import { describe } from '../repository/show.ts'
 import { signedHere } from '../repository/signed-here.ts'
 import type { Readable } from '../repository/trust.ts'
+import { THE_REST } from '../store/found-records.ts'
 import type { Gun } from '../tuf/gun.ts'
 import { BASE_ROLES } from '../tuf/role.ts'
 import { done, list } from './answers.ts'
@@ -22,18 +23,27 @@ export const listRepositories = operation({
   input: z.strictObject({}),
   answer: () => list(z.union([repositoryRow, damagedRepository])),
   async run({ trust }) {
-    const rows: z.output<typeof repositoryRow | typeof damagedRepository>[] = []
-    for await (const gun of allGuns(trust.store)) {
-      try {
-        const facts = factsOf(trust, gun)
-        if (facts !== undefined) rows.push(facts)
-      } catch (error) {
-        rows.push({ gun, damaged: damageIn(error).message })
-      }
+    const rows: RepositoryRow[] = []
+    try {
+      for await (const gun of allGuns(trust.store)) rows.push(...rowOf(trust, gun))
+    } catch (error) {
+      rows.push({ gun: THE_REST, damaged: damageIn(error).message })
     }
     return rows
   },
 })
+
+type RepositoryRow = z.output<typeof repositoryRow | typeof damagedRepository>
+
+/** None of one that was deleted. */
+function rowOf(trust: Readable, gun: Gun): RepositoryRow[] {
+  try {
+    const facts = factsOf(trust, gun)
+    return facts === undefined ? [] : [facts]
+  } catch (error) {
+    return [{ gun, damaged: damageIn(error).message }]
+  }
+}
 
 export const showRepository = operation({
   name: 'repo.show',

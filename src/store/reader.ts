@@ -127,10 +127,11 @@ export function readerOver(records: Records, tail: Store['tail'], writes: Writes
       }
       return found
     },
-    async guns(limit, after) {
+    async *guns(limit, after) {
       const { lt } = rangeOfKind('head')
-      const keys = records.keys({ gt: headKey(after ?? SERVER), lt, limit })
-      return Array.fromAsync(keys, (key) => key.toString('utf8', 1) as Gun)
+      // LevelDB goes on behind a block that it cannot read, and tells of it at the end.
+      for await (const key of records.keys({ gt: headKey(after ?? SERVER), lt, limit }))
+        yield key.toString('utf8', 1) as Gun
     },
     journal(query = {}) {
       const revision = query.gun === undefined ? 0 : (head(query.gun)?.revision ?? 0)

@@ -237,7 +237,7 @@ export interface Store {
   /** Repositories whose renewAt is at or before `time`, earliest first, from after `after`. */
   due(time: number, limit: number, after?: Due): Promise<Due[]>
   /** Names of all repositories with a head, in byte order, from after `after`; never SERVER. */
-  guns(limit: number, after?: Gun): Promise<Gun[]>
+  guns(limit: number, after?: Gun): AsyncIterable<Gun>
   /** Journal entries in the order of the query, lazily, up to the newest one at the moment of the call. */
   journal(query?: JournalQuery): IterableIterator<JournalEntry>
   /** The newest journal entry: its number, 0: there is none; in the thread that writes its time, milliseconds since 1970. */

@@ -33,7 +33,7 @@ describe('repair of damaged files', () => {
       const [gun, role, sha256] = parts as [Gun, Role, string]
       return [{ gun, role, sha256, bytes: Buffer.from(store.document(gun, role, { sha256 })?.bytes ?? []) }]
     })
-    revisions = new Map((await store.guns(100)).map((gun) => [gun, store.head(gun)?.revision ?? 0]))
+    revisions = new Map(await Array.fromAsync(store.guns(100), (gun) => [gun, store.head(gun)?.revision ?? 0] as const))
     await store.close()
   })
   after(async () => {

@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { TrustError } from '../../src/errors.ts'
 import { allGuns } from '../../src/repository/all-guns.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
 
 test('every repository comes once, in order, and requests have their turn in between', async () => {
   const names = Array.from({ length: 2_500 }, (_, index) => parseGun(`docker.io/many/r${index + 10_000}`))
   const store = {
-    guns: async (limit: number, after?: string) => names.filter((name) => name > (after ?? '')).slice(0, limit),
+    async *guns(limit: number, after?: string) {
+      yield* names.filter((name) => name > (after ?? '')).slice(0, limit)
+    },
   }
   let turns = 0
   const turn = (): void => {
@@ -19,4 +22,32 @@ test('every repository comes once, in order, and requests have their turn in bet
   clearImmediate(waiting)
   assert.deepEqual(found, names)
   assert.ok(turns >= names.length / 2, `${turns} turns`)
+})
+
+test('where some names cannot be read, all others come before it is told', async () => {
+  const names = Array.from({ length: 2_500 }, (_, index) => parseGun(`docker.io/many/r${index + 10_000}`))
+  const isLost = (index: number): boolean => index >= 1_200 && index < 1_203
+  const store = {
+    // As LevelDB reads: the first one, then many at once; behind what it cannot read it goes on, and tells of it at the end.
+    async *guns(limit: number, after?: string) {
+      const from = names.findIndex((name) => name > (after ?? ''))
+      const range = from < 0 ? [] : names.slice(from).flatMap((name, index) => (isLost(from + index) ? [] : [name]))
+      const page = range.slice(0, limit)
+      const end = names.indexOf(page.at(-1) ?? names[names.length - 1]!)
+      const fails = from >= 0 && names.slice(from, end + 1).some((_, index) => isLost(from + index))
+      yield* fails ? page.slice(0, 1) : page
+      if (fails) throw new TrustError('CORRUPT', 'the database cannot be read')
+    },
+  }
+  const found: string[] = []
+  await assert.rejects(
+    async () => {
+      for await (const gun of allGuns(store)) found.push(gun)
+    },
+    { code: 'CORRUPT' },
+  )
+  assert.deepEqual(
+    found,
+    names.filter((_, index) => !isLost(index)),
+  )
 })

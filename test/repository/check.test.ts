@@ -28,7 +28,7 @@ test('lists that cannot be read are findings beside all others', async (t) => {
     const damaged = { ...snapshot, reader: { ...snapshot.reader, ...broken } }
     return (await check(damaged, () => true, Date.now())).findings.map(({ text }) => text)
   }
-  assert.deepEqual(await textsOf({ guns: async () => unreadable(), keysOf: async () => unreadable() }), [
+  assert.deepEqual(await textsOf({ guns: unreadable, keysOf: async () => unreadable() }), [
     'the list of repositories cannot be read to its end: the database cannot be read',
     'the list of signers’ keys cannot be read to its end: the database cannot be read',
   ])

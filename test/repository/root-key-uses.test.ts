@@ -16,7 +16,9 @@ test('while all repositories are looked through, requests have their turn', asyn
   const looked: number[] = []
   const store = {
     ...trust.store,
-    guns: async () => Array.from({ length: 20 }, (_, index) => parseGun(`example.org/r${index}`)),
+    async *guns() {
+      for (let index = 0; index < 20; index += 1) yield parseGun(`example.org/r${index}`)
+    },
     // As long as one takes whose root is not known yet.
     head() {
       looked.push(turns)

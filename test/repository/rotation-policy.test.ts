@@ -100,6 +100,18 @@ test('a store that takes nothing ends the round, and what ends can be looked for
   assert.deepEqual(await stageAgedKeys(trust, AGE), { staged: 2, failed: 0 })
 })
 
+test('where names of repositories cannot be read the others have their turn, and what ends can be looked for', async (t) => {
+  const local = await localTrustFor(t, NOW)
+  const { trust, clock } = local
+  const gun = await create(local, 'example.org/a')
+  clock.now = NOW + AGE
+  async function* guns(_: number, after?: string): AsyncGenerator<typeof gun> {
+    if (after === undefined) yield gun
+    throw new TrustError('CORRUPT', 'the database cannot be read')
+  }
+  assert.deepEqual(await stageAgedKeys({ ...trust, store: { ...trust.store, guns } }, AGE), { staged: 1, failed: 1 })
+})
+
 test('where the publisher signs snapshots nothing is staged, and nothing has failed', async (t) => {
   const { trust, clock } = await localTrustFor(t, NOW)
   const gun = parseGun('example.org/client')

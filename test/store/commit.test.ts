@@ -64,8 +64,11 @@ test('a hundred commits of different repositories at once share few disk writes'
     names.map((_, index) => index + 1),
   )
   assert.ok(writes <= 5, `${writes} writes`)
-  assert.deepEqual((await store.guns(1000)).length, 100)
-  assert.deepEqual(await store.guns(2, parseGun('example.org/r97')), ['example.org/r98', 'example.org/r99'])
+  assert.deepEqual((await Array.fromAsync(store.guns(1000))).length, 100)
+  assert.deepEqual(await Array.fromAsync(store.guns(2, parseGun('example.org/r97'))), [
+    'example.org/r98',
+    'example.org/r99',
+  ])
   assert.deepEqual(await audit(store), [])
 })
 
@@ -442,7 +445,7 @@ test('after a write that failed, and for what waits behind it, nothing is writte
   await waiting
   await refused(commitOf('example.org/c', 0, [documentOf('root', 1, 'c')]))
   await until('the store to be writable', () => store.readiness().writable)
-  assert.deepEqual([store.tail().number, await store.guns(9)], [1, [GUN]])
+  assert.deepEqual([store.tail().number, await Array.fromAsync(store.guns(9))], [1, [GUN]])
   assert.deepEqual(await audit(store), [])
 })
 

@@ -91,7 +91,7 @@ export class TestServer implements Endpoint {
   async check(): Promise<string[]> {
     const { trust } = this.#running
     const wrong: string[] = []
-    for (const gun of await trust.store.guns(10_000)) {
+    for await (const gun of trust.store.guns(10_000)) {
       const head = trust.store.head(gun)
       if (head?.roles['root'] === undefined) continue
       try {

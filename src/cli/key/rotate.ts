@@ -5,6 +5,7 @@ import { listRepositories } from '../../admin/repositories.ts'
 import { planRoot } from '../../admin/roots.ts'
 import { TrustError } from '../../errors.ts'
 import { keysText } from '../../repository/roots/rotated-roles.ts'
+import { THE_REST } from '../../store/found-records.ts'
 import { typed, type Gun } from '../../tuf/gun.ts'
 import { BASE_ROLES, type BaseRole, type HeldRole } from '../../tuf/role.ts'
 import type { Connection } from '../connection/connection.ts'
@@ -128,8 +129,8 @@ async function gunsOf(connection: Connection, target: string, { all, adopted }: 
   const wanted = parsePattern(target)
   const rows = await connection.call(listRepositories, {})
   const asked = adopted === true ? rows.filter((row) => !('damaged' in row) && !row.signedHere) : rows
-  // Not parsed: one whose name is damaged must not hold up the others.
-  const named = asked.map(({ gun }) => gun as Gun).filter((gun) => matches(wanted, gun))
+  // Not parsed: one whose name is damaged must not hold up the others. Where names are not told, some of them may be meant.
+  const named = asked.map(({ gun }) => gun as Gun).filter((gun) => gun === THE_REST || matches(wanted, gun))
   if (named.length > 0) return named
   const text = adopted === true ? 'names no repository that waits to be signed here' : 'names no repository'
   throw new TrustError('NOT_FOUND', `${target} ${text}`, {

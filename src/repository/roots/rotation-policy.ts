@@ -43,15 +43,21 @@ interface PolicyCounts {
  */
 export async function stageAgedKeys(trust: Trust, age: number): Promise<PolicyCounts> {
   const counts = { staged: 0, failed: 0 }
-  for await (const gun of allGuns(trust.store)) {
-    try {
-      if (await stageOne(trust, gun, trust.now() - age)) counts.staged += 1
-    } catch (error) {
-      counts.failed += 1
-      trust.log.error({ gun, err: error }, 'the next root could not be made')
-      // All the others would meet it too.
-      if (error instanceof TrustError && error.code === 'STORE_UNAVAILABLE') break
+  try {
+    for await (const gun of allGuns(trust.store)) {
+      try {
+        if (await stageOne(trust, gun, trust.now() - age)) counts.staged += 1
+      } catch (error) {
+        counts.failed += 1
+        trust.log.error({ gun, err: error }, 'the next root could not be made')
+        // All the others would meet it too.
+        if (error instanceof TrustError && error.code === 'STORE_UNAVAILABLE') break
+      }
     }
+  } catch (error) {
+    // Their names: what was made until then is told, and whoever looks at what ends goes on.
+    counts.failed += 1
+    trust.log.error({ err: error }, 'the next root could not be made')
   }
   if (counts.staged > 0 || counts.failed > 0) trust.log.info({ ...counts }, 'staged roots for keys that are old')
   return counts
