@@ -29,7 +29,8 @@ const signerRow = z.lazy(() =>
       }),
       createdAt: milliseconds,
       publicKey: z.string().meta({
-        description: 'PEM, of the newest key: what an owner gives to docker trust signer add --key',
+        description:
+          'PEM, of the newest key: what an owner gives to docker trust signer add --key; empty: a dry run made none that is kept',
       }),
     })
     .meta({ id: 'Signer' }),
@@ -60,8 +61,10 @@ export const makeSigner = operation({
   action: 'admin',
   input,
   answer: () => signerRow,
-  async run({ trust }, { name }, actor) {
+  async run({ trust, rehearsal }, { name }, actor) {
     const { keyId, public: text, createdAt } = await createSigner(trust, name, actor)
+    // An owner who adds the key of a rehearsal trusts one that nobody has.
+    if (rehearsal === true) return { name, keyIds: [], createdAt, publicKey: '' }
     return { name, keyIds: [keyId], createdAt, publicKey: pemOf(text) }
   },
 })
@@ -88,6 +91,8 @@ export const renewSigner = operation({
   async run(world, { name, finish }, actor) {
     if (!finish) {
       const { key, ...signer } = await rotateSigner(world.trust, name, actor)
+      if (world.rehearsal === true)
+        return { ...signer, keyIds: signer.keyIds.slice(0, -1), publicKey: '', warnings: [] }
       return { ...signer, publicKey: pemOf(key.public), warnings: [] }
     }
     // Before the commit: where that cannot be read, nothing is changed.

@@ -76,7 +76,7 @@ export function signerCommand(): Command {
 /** A rehearsal makes no key that anybody could add. */
 function newKeyOf(signer: SignerRow, { dryRun }: Options): string {
   if (dryRun !== true) return howToAdd(signer)
-  const others = signer.keyIds.slice(0, -1).join(' ')
+  const others = signer.keyIds.join(' ')
   return `signer ${signer.name}, a new key${others === '' ? '' : ` beside ${others}`}`
 }
 

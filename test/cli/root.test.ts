@@ -47,7 +47,8 @@ describe('root keys of persons, at the terminal', () => {
   }
 
   test('a root key has a passphrase of its own; its file comes back under its name, a stranger does not', async () => {
-    await prints('root create alice --passphrase-file alice.pass --dry-run', 'would make the root key alice: ID\n')
+    await prints('root create alice --passphrase-file alice.pass --dry-run', 'would make the root key alice\n')
+    await prints('root create alice --passphrase-file alice.pass --dry-run --json', /"keyId": null/)
     await prints('root create alice --passphrase-file alice.pass', 'made the root key alice: ID\n')
     await prints('root create alice --passphrase-file alice.pass', /there is a root key alice already/, 2)
     await prints('root create bob --passphrase-file bob.pass', 'made the root key bob: ID\n')

@@ -131,7 +131,9 @@ From then on:
   countersign tag sign --as ci REPOSITORY TAG
 `
     await prints('signer list', 'no signers\n')
+    await prints('signer create ci --dry-run', 'would do: signer ci, a new key\n')
     await prints('signer create ci', how)
+    await prints('signer rotate ci --dry-run --json', /"keyIds": \[\n +"ID"\n[^]*"publicKey": ""/)
     await prints('signer rotate ci --dry-run', 'would do: signer ci, a new key beside ID\n')
     const finish = 'To give the old key up (docs/ROTATION.md says when):\n  countersign signer rotate ci --finish\n'
     await prints('signer rotate ci', how.replace('key ID', 'keys ID ID') + finish)

@@ -82,8 +82,9 @@ function list({ json }: Options, command: Command): Promise<void> {
 function create(name: string, { passphraseFile, dryRun, json }: Options, command: Command): Promise<void> {
   return withConnection(command, async (connection) => {
     const { record } = await new RootKeyring(connection, passphraseFile, dryRun).create(name)
-    if (json === true) printJson({ name, keyId: record.keyId })
-    else print(`${dryRun === true ? 'would make' : 'made'} the root key ${name}: ${record.keyId}`)
+    // The key of a rehearsal is not kept.
+    if (json === true) printJson({ name, keyId: dryRun === true ? null : record.keyId })
+    else print(dryRun === true ? `would make the root key ${name}` : `made the root key ${name}: ${record.keyId}`)
     return EXIT.ok
   })
 }
