@@ -3,7 +3,7 @@ import { acceptTime, showClock } from '../admin/clock.ts'
 import { EXIT } from './exit.ts'
 import { DRY_RUN_OPTION, JSON_OPTION } from './options.ts'
 import { ask } from './run.ts'
-import { counted } from './terminal/print.ts'
+import { counted, printError } from './terminal/print.ts'
 
 type Shown = Awaited<ReturnType<typeof showClock.run>>
 type Accepted = Awaited<ReturnType<typeof acceptTime.run>>
@@ -18,7 +18,7 @@ export function clockCommand(): Command {
     .option(...JSON_OPTION)
     .action(({ accept }: { accept?: true }, command: Command) =>
       accept === true
-        ? ask(command, acceptTime, {}, acceptedText, ({ failed }) => (failed === 0 ? EXIT.ok : EXIT.failed))
+        ? ask(command, acceptTime, {}, acceptedText, codeOfAccepted)
         : ask(command, showClock, {}, clockText, ({ fault }) => (fault === null ? EXIT.ok : EXIT.negative)),
     )
 }
@@ -30,8 +30,17 @@ function clockText({ now, lastCommit, fault }: Shown): string {
 }
 
 function acceptedText({ accepted, renewed, failed }: Accepted): string {
-  const made = renewed === 0 ? 'nothing to sign anew' : `signed ${counted(renewed, 'repository', 'repositories')} anew`
-  const left =
-    failed === 0 ? '' : `; ${counted(failed, 'repository', 'repositories')} failed, as the log says: try again`
-  return `${accepted ? 'accepted' : 'the clock is right already'}: ${made}${left}`
+  const nothing = failed === 0 ? 'nothing to sign anew' : 'nothing signed anew'
+  const made = renewed === 0 ? nothing : `signed ${counted(renewed, 'repository', 'repositories')} anew`
+  return `${accepted ? 'accepted' : 'the clock is right already'}: ${made}`
+}
+
+/** What is left to do is no part of the answer: that says what was done. */
+function codeOfAccepted({ failed }: Accepted): number {
+  if (failed === 0) return EXIT.ok
+  printError(
+    `${counted(failed, 'repository', 'repositories')} could not be signed anew`,
+    "the server's log says why (start the server, if it is stopped); then type it again",
+  )
+  return EXIT.failed
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { TrustError } from '../../src/errors.ts'
 import { exchange } from '../support/exchange.ts'
 import { startTestServer } from '../support/server.ts'
 import { countersign } from '../support/server-process.ts'
@@ -18,9 +19,9 @@ test('a server whose clock was ahead: the command says so, and what to do, and h
     COUNTERSIGN_DATA_DIRECTORY: join(server.directory, 'data'),
     COUNTERSIGN_KEYS_DIRECTORY: join(server.directory, 'keys'),
   }
-  const prints = async (words: string, expected: string, code: number): Promise<void> => {
+  const prints = async (words: string, expected: string, code: number, error = ''): Promise<void> => {
     const printed = await countersign(words.split(' '), environment)
-    assert.deepEqual([printed.stdout, printed.stderr, printed.code], [expected, '', code], words)
+    assert.deepEqual([printed.stdout, printed.stderr, printed.code], [expected, error, code], words)
   }
   await prints('clock', 'now 2026-11-29T08:00:00.000Z, last commit none\n', 0)
   const world = await TrustWorld.create({ gun: GUN, now: NOW, serverKeys: keysFrom(server, GUN) })
@@ -38,9 +39,17 @@ test('a server whose clock was ahead: the command says so, and what to do, and h
     assert.match(stderr, /^error: the clock says .*"countersign clock --accept"\n$/s, words)
     assert.equal(code, 2, words)
   }
-  const accepted = 'accepted: signed 1 repository anew\n'
-  await prints('clock --accept --dry-run', `would do: ${accepted}`, 0)
-  await prints('clock --accept', accepted, 0)
+  await prints('clock --accept --dry-run', `would do: accepted: signed 1 repository anew\n`, 0)
+  const { trust } = server.running
+  const away = t.mock.method(trust.signer, 'sign', () =>
+    Promise.reject(new TrustError('SIGNER_UNAVAILABLE', 'the token is away')),
+  )
+  const error = `error: 1 repository could not be signed anew
+hint: the server's log says why (start the server, if it is stopped); then type it again
+`
+  await prints('clock --accept', 'accepted: nothing signed anew\n', 2, error)
+  away.mock.restore()
+  await prints('clock --accept', 'the clock is right already: signed 1 repository anew\n', 0)
   await prints('clock --accept', 'the clock is right already: nothing to sign anew\n', 0)
   await prints(
     'clock --json',
