@@ -40,7 +40,9 @@ export const auditJournal = operation({
     key: z.string().regex(KEY, 'write 8 to 64 hex digits of its id').optional(),
     since: time.optional(),
     until: time.optional(),
-    before: z.coerce.number().int().min(1).optional().meta({ description: 'newest first, from before this number' }),
+    before: z.coerce.number().int().min(1).optional().meta({
+      description: 'newest first, from before this number; with `after` only those before it',
+    }),
     after: z.coerce.number().int().min(0).optional().meta({ description: 'oldest first, from after this number' }),
     limit: z.coerce.number().int().min(1).max(ENTRIES_MAX).default(100),
   }),
@@ -56,6 +58,7 @@ export const auditJournal = operation({
     let looked = 0
     let changes = 0
     for await (const entry of inTurns(entriesFrom(store, first, step))) {
+      if (before !== undefined && entry.number >= before) break
       looked += 1
       // Whether a damaged one is what was asked for nobody can say.
       const isDamaged = 'damaged' in entry

@@ -34,3 +34,15 @@ test('entries that tell of thousands of tags come in more answers, and none is l
     assert.equal(answers, Math.floor(ends / 2) + 1)
   }
 })
+
+test('between two numbers: both bounds hold, whichever the page', async (t) => {
+  const { here } = await withSigner(t)
+  const world = worldOf({ trust: here.trust })
+  const ends = here.trust.store.tail().number
+  assert.ok(ends >= 4)
+  const first = await auditJournal.run(world, { after: 1, before: ends, limit: 1 }, TEST_ACTOR)
+  assert.deepEqual([first.entries.map(({ number }) => number), first.next], [[2], 2])
+  const rest = await auditJournal.run(world, { after: 2, before: ends, limit: 1_000 }, TEST_ACTOR)
+  const between = Array.from({ length: ends - 3 }, (_, index) => index + 3)
+  assert.deepEqual([rest.entries.map(({ number }) => number), rest.next], [between, null])
+})
