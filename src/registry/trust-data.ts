@@ -90,7 +90,7 @@ export async function readTrustData(
   const timestamp = keep('timestamp', newest)
   const snapshotMeta = readable(source, 'timestamp', () => parseTimestamp(timestamp))
   const snapshot = await named('snapshot', snapshotMeta, 'timestamp')
-  const { meta } = readable(source, 'snapshot', () => parseSnapshot(snapshot))
+  const meta = readable(source, 'snapshot', () => parseSnapshot(snapshot))
   const root = await named('root', meta.get('root'), 'snapshot')
   for (let version = root.version - 1; version >= 1; version -= 1) {
     const bytes = await source.document('root', { version })

@@ -36,7 +36,7 @@ export async function viewAsClient(trust: Documents, gun: Gun, head: Head, now: 
   const snapshot = need(trust, gun, head, 'snapshot')
   checkFileMeta(parseTimestamp(timestamp), snapshot.checksums, 'snapshot', fail)
   checkThreshold(snapshot, root.roles.snapshot, fail)
-  const { meta } = parseSnapshot(snapshot)
+  const meta = parseSnapshot(snapshot)
   for (const [role, state] of Object.entries(head.roles)) {
     if (isServerRole(role)) continue
     const entry = meta.get(role) ?? fail(`the snapshot does not name ${role}, which is current`)

@@ -26,6 +26,6 @@ export async function composeSigned(
   const uploads = signed.map(({ metadata }) => metadata)
   const accepted = acceptUpdate(gun, currentOf(trust, gun, head), uploads, now)
   if (accepted === undefined) return undefined
-  const draft = await compose(trust, gun, head, now, { ...accepted, snapshot: 'make' })
+  const draft = await compose(trust, gun, head, now, { ...accepted, makesSnapshot: true })
   return { kind: 'publish', actor, ...draft, keys: [...draft.keys, ...signed.flatMap(({ keys }) => keys)] }
 }

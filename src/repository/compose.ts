@@ -19,8 +19,8 @@ interface Proposal {
   readonly documents: readonly Metadata[]
   /** Checksums of root, targets and every delegation that are current afterwards. */
   readonly files: ReadonlyMap<string, Checksums>
-  /** Make a snapshot, keep the current one, or take the one among `documents`. */
-  readonly snapshot: 'make' | 'keep' | 'given'
+  /** The server makes the next snapshot; false: it is the one among `documents`, or stays as it is. */
+  readonly makesSnapshot: boolean
 }
 
 /**
@@ -42,7 +42,7 @@ export async function compose(
   const keys: StoredKey[] = []
   const highest = highestOf(head)
 
-  if (proposal.snapshot === 'make') {
+  if (proposal.makesSnapshot) {
     const made = await makeSnapshot(trust, gun, head, now, root, files)
     documents.push(made.metadata)
     keys.push(...made.keys)

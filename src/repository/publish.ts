@@ -57,12 +57,11 @@ export async function publish(
       damaged = head === undefined ? [] : damagedAmong(trust, gun, head, uploads)
       return head === undefined || damaged.length === 0 ? undefined : putBack(trust, gun, head, now, damaged, actor)
     }
-    if (accepted.documents.length === 0) return undefined
-    const snapshot = accepted.snapshot === undefined ? 'make' : 'given'
-    const records = accepted.documents.some(({ role }) => role === 'root')
-      ? withoutStagedRoot(trust, gun, 'superseded')
-      : []
-    return { kind: 'publish', actor, ...(await compose(trust, gun, head, now, { ...accepted, snapshot })), records }
+    const roles = accepted.documents.map(({ role }) => role)
+    if (roles.length === 0) return undefined
+    const records = roles.includes('root') ? withoutStagedRoot(trust, gun, 'superseded') : []
+    const draft = await compose(trust, gun, head, now, { ...accepted, makesSnapshot: !roles.includes('snapshot') })
+    return { kind: 'publish', actor, ...draft, records }
   })
   for (const { role } of damaged) trust.log.warn({ gun, role }, 'what was damaged was uploaded again')
   // The next publish starts from these.

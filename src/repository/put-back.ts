@@ -43,7 +43,7 @@ export async function putBack(
 ): Promise<Draft & Pick<Commit, 'documents'>> {
   const uploaded = damaged.find(({ role }) => role === 'root')
   const root = uploaded === undefined ? rootInForce(trust, gun, head) : parseRoot(uploaded)
-  const proposal = { root, documents: damaged, files: filesOf(head), snapshot: 'keep' as const }
+  const proposal = { root, documents: damaged, files: filesOf(head), makesSnapshot: false }
   const draft = await compose(trust, gun, head, now, proposal)
   // What they would be a difference to may be what is damaged; and what they sign is what they signed before.
   const documents = draft.documents.map((document) => ({ ...document, whole: true }))

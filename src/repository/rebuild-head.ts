@@ -25,7 +25,7 @@ export function* proposeHeads(
 ): Generator<Head> {
   const filesOf = (sha256: string): ReadonlySet<string> | undefined => {
     const bytes = bytesOf('snapshot', sha256)
-    return bytes && new Set(parseSnapshot(parseMetadata('snapshot', bytes)).meta.keys())
+    return bytes && new Set(parseSnapshot(parseMetadata('snapshot', bytes)).keys())
   }
   for (const forgets of [false, true]) {
     const replayed = replay(history, filesOf, forgets)
@@ -58,7 +58,7 @@ function currentRoles({ timestamp }: Replayed, bytesOf: BytesOf): ReadonlyMap<st
   const snapshot = newest && read('snapshot', hexOf(parseTimestamp(newest)))
   if (snapshot === undefined) return undefined
   // An adopted snapshot may name roles that nobody delegates to any more, and that are not here.
-  for (const [role, meta] of parseSnapshot(snapshot).meta) read(role as Role, hexOf(meta))
+  for (const [role, meta] of parseSnapshot(snapshot)) read(role as Role, hexOf(meta))
   return roles
 }
 

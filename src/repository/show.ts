@@ -139,7 +139,7 @@ function adoptionWarnings(
   const { here } = rootRenewal(trust, gun, head, root, places)
   const next = isStaged(trust, gun) ? signStagedCommand(gun, here) : takeOverCommand(gun)
   const snapshot = unlessDamaged(() => loadCurrent(trust, gun, head, 'snapshot'))
-  const named = snapshot === undefined ? [] : parseSnapshot(snapshot).meta.keys()
+  const named = snapshot === undefined ? [] : parseSnapshot(snapshot).keys()
   const [lost] = notHere(named, head, new Set(delegations.map(({ role }) => role)))
   const until = new Date(expires).toISOString().slice(0, 10)
   const meanwhile =

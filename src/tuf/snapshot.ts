@@ -7,12 +7,8 @@ import { checkTypeAndVersion, type Metadata } from './metadata.ts'
 import { isDelegation } from './role.ts'
 import { formatTime } from './time.ts'
 
-/** A snapshot document whose structure was checked. */
-export interface Snapshot {
-  readonly metadata: Metadata
-  /** What it says of root, targets and each delegation. */
-  readonly meta: ReadonlyMap<string, FileMeta>
-}
+/** What a snapshot says of root, targets and each delegation. */
+export type SnapshotMeta = ReadonlyMap<string, FileMeta>
 
 const badSnapshot: Fail = (text) => refuse('ErrBadSnapshot', text)
 
@@ -21,7 +17,7 @@ const badSnapshot: Fail = (text) => refuse('ErrBadSnapshot', text)
  *
  * @throws TrustError INVALID_UPDATE, ErrBadSnapshot
  */
-export function parseSnapshot(metadata: Metadata): Snapshot {
+export function parseSnapshot(metadata: Metadata): SnapshotMeta {
   checkTypeAndVersion(metadata, 'Snapshot', badSnapshot)
   const entries = objectOf(metadata.signed['meta'], 'snapshot "meta"', badSnapshot)
   const meta = new Map<string, FileMeta>()
@@ -36,7 +32,7 @@ export function parseSnapshot(metadata: Metadata): Snapshot {
       badSnapshot(`snapshot type metadata invalid: missing ${role} sha256 checksum information`)
     }
   }
-  return { metadata, meta }
+  return meta
 }
 
 /**

@@ -9,7 +9,7 @@ import { checkThreshold } from './keys/threshold.ts'
 import { checkExpiry, type Metadata } from './metadata.ts'
 import { isDelegation, isServerRole, parentOf } from './role.ts'
 import { aliveFrom, isAlive, parseRoot, storedRoot, verifyRoot, type Root } from './root.ts'
-import { parseSnapshot, type Snapshot } from './snapshot.ts'
+import { parseSnapshot, type SnapshotMeta } from './snapshot.ts'
 import { acceptTargets, type TargetsTree } from './targets-tree.ts'
 import { formatTime } from './time.ts'
 import { checkVersion } from './version.ts'
@@ -22,8 +22,6 @@ interface Accepted {
   readonly documents: readonly Metadata[]
   /** Checksums of root, targets and the delegations that are current after the update. */
   readonly files: ReadonlyMap<string, Checksums>
-  /** The uploaded snapshot; undefined: the server makes one. */
-  readonly snapshot: Metadata | undefined
 }
 
 const badRoot: Fail = (text) => refuse('ErrBadRoot', text)
@@ -51,13 +49,13 @@ export function acceptUpdate(
   const tree = acceptTargets(root, current, uploaded, now)
   const files = new Map([...current.roles].filter(([role]) => !isServerRole(role)))
   for (const upload of fresh) if (upload.role !== 'snapshot') files.set(upload.role, upload.checksums)
-  const snapshot = acceptSnapshot(gun, root, current, uploaded.get('snapshot'), files, now)
+  const meta = acceptSnapshot(gun, root, current, uploaded.get('snapshot'), files, now)
   checkTimestampKeys(gun, root, current)
   for (const upload of fresh) checkVersion(gun, upload, current, tree, now)
   // Only now is it held against what else is stored: who came too late fits none of it, and has to know why.
   if (uploaded.has('root')) tree.verifyTargets()
-  if (snapshot !== undefined) checkEntries(snapshot, files, tree, current)
-  return { root, documents: fresh, files, snapshot: snapshot?.metadata }
+  if (meta !== undefined) checkEntries(meta, files, tree, current)
+  return { root, documents: fresh, files }
 }
 
 /** @throws TrustError INVALID_UPDATE, unless the certificates of the stored root begin later, and another one is uploaded */
@@ -94,7 +92,7 @@ function acceptRoot(gun: Gun, current: Current, upload: Metadata | undefined, no
   return root
 }
 
-/** Wire spec §6.5, or the decision that the server makes the snapshot (§6.6). */
+/** Wire spec §6.5. @returns what it says; undefined: none was uploaded, and the server makes it (§6.6) */
 function acceptSnapshot(
   gun: Gun,
   root: Root,
@@ -102,7 +100,7 @@ function acceptSnapshot(
   upload: Metadata | undefined,
   files: ReadonlyMap<string, Checksums>,
   now: number,
-): Snapshot | undefined {
+): SnapshotMeta | undefined {
   const { keys, threshold } = root.roles.snapshot
   const owners = [...keys.keys()].map((id) => current.keyOwner(id))
   if (owners.some((owner) => owner !== undefined && (owner.gun !== gun || owner.role !== 'snapshot'))) {
@@ -116,10 +114,10 @@ function acceptSnapshot(
     }
     return files.has('targets') ? undefined : refuse('ErrValidation', 'targets must be loaded first')
   }
-  const snapshot = parseSnapshot(upload)
+  const meta = parseSnapshot(upload)
   checkThreshold(upload, root.roles.snapshot, badSnapshot)
   checkExpiry(upload, now, badSnapshot)
-  return snapshot
+  return meta
 }
 
 /** An owner has it, or the server that the repository was adopted from. */
@@ -133,15 +131,15 @@ function missingSnapshotKey(gun: Gun, keyIds: readonly string[]): string {
  * delegated may be left out (wire spec §6.5, §19.31, §19.47). A role that is delegated no more may be dropped, and one
  * whose delegation is uploaded anew: `notary delegation remove` and `add` in one publish leave it without metadata.
  */
-function checkEntries(snapshot: Snapshot, files: Map<string, Checksums>, tree: TargetsTree, current: Current): void {
-  for (const [name, meta] of snapshot.meta) {
+function checkEntries(meta: SnapshotMeta, files: Map<string, Checksums>, tree: TargetsTree, current: Current): void {
+  for (const [name, entry] of meta) {
     const checksums = files.get(name)
     if (checksums === undefined && isLeftOver(name, tree, current)) continue
     if (checksums === undefined) return badSnapshot(`snapshot names ${name}, which ${whyNotHere(name, current)}`)
-    checkFileMeta(meta, checksums, name, badSnapshot)
+    checkFileMeta(entry, checksums, name, badSnapshot)
   }
   for (const role of files.keys()) {
-    if (snapshot.meta.has(role)) continue
+    if (meta.has(role)) continue
     const delegatedAnew = isDelegation(role) && tree.uploaded(parentOf(role))
     if (tree.uploaded(role) || (tree.delegated(role) && !delegatedAnew)) {
       badSnapshot(`no checksums for supported algorithms were provided for ${role}`)
@@ -162,7 +160,7 @@ function whyNotHere(name: string, { floor }: Current): string {
  */
 function isLeftOver(name: string, tree: TargetsTree, current: Current): boolean {
   const before = tree.delegated(name) ? undefined : current.load('snapshot')
-  return before !== undefined && parseSnapshot(before).meta.has(name)
+  return before !== undefined && parseSnapshot(before).has(name)
 }
 
 /** Wire spec §6 step 6, and ours: a timestamp key that is not this server's own for this repository is refused. */

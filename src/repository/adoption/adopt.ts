@@ -92,7 +92,7 @@ function nextHead(trust: Trust, gun: Gun, head: Head | undefined, { current }: O
   if (head?.roles['root'] === undefined && !holdsRole(trust, gun, 'snapshot', snapshot)) delete highest['snapshot']
   for (const [role, { version }] of current) highest[role] = Math.max(version, highest[role] ?? 0)
   const roles = Object.fromEntries([...current].map(([role, metadata]) => [role, stateOf(metadata)]))
-  const { meta } = parseSnapshot(current.get('snapshot')!)
+  const meta = parseSnapshot(current.get('snapshot')!)
   for (const [role, state] of Object.entries(head?.roles ?? {})) {
     // A client's cache lacks what clients skip: it may be here already, from its server.
     if (!current.has(role) && isNamed(meta.get(role), state, role)) roles[role] = state

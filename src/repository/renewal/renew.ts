@@ -120,7 +120,7 @@ async function resign(
     root,
     documents: made.map(({ metadata }) => metadata),
     files: filesOf(head, targets),
-    snapshot: snapshot === undefined ? 'keep' : 'given',
+    makesSnapshot: false,
   })
   return { kind: 'renew', actor: SERVER_ACTOR, ...draft, keys: [...draft.keys, ...made.flatMap(({ keys }) => keys)] }
 }
@@ -143,7 +143,7 @@ function snapshotIsDue(trust: Trust, gun: Gun, head: Head, now: number, when: Wh
 function namesTooMuch(trust: Trust, gun: Gun, head: Head): boolean {
   const snapshot = recallCurrent(trust, gun, head, 'snapshot')
   if (snapshot === undefined || !isMadeHere(trust, gun, head, 'snapshot')) return false
-  return [...parseSnapshot(snapshot).meta.keys()].some((role) => head.roles[role] === undefined)
+  return [...parseSnapshot(snapshot).keys()].some((role) => head.roles[role] === undefined)
 }
 
 /** @param life that it is given; all in milliseconds */
