@@ -19,9 +19,6 @@ const READ_OTHERWISE = /["#]/
  */
 export async function issueRootCertificate(key: KeyObject, commonName: string, now: number): Promise<PublicKey> {
   const x509 = await x509Library()
-  const pkcs8 = key.export({ format: 'der', type: 'pkcs8' })
-  const spki = createPublicKey(key).export({ format: 'der', type: 'spki' })
-  const { subtle } = webcrypto
   const certificate = await x509.X509CertificateGenerator.createSelfSigned(
     {
       serialNumber: randomBytes(SERIAL_BYTES)
@@ -34,8 +31,8 @@ export async function issueRootCertificate(key: KeyObject, commonName: string, n
       notAfter: new Date(now + ROOT_CERTIFICATE_DAYS * DAY),
       signingAlgorithm: ALGORITHM,
       keys: {
-        privateKey: await subtle.importKey('pkcs8', new Uint8Array(pkcs8), ALGORITHM, false, ['sign']),
-        publicKey: await subtle.importKey('spki', new Uint8Array(spki), ALGORITHM, true, ['verify']),
+        privateKey: key.toCryptoKey(ALGORITHM, false, ['sign']),
+        publicKey: createPublicKey(key).toCryptoKey(ALGORITHM, true, ['verify']),
       },
       extensions: [
         new x509.BasicConstraintsExtension(false, undefined, true),
@@ -45,7 +42,6 @@ export async function issueRootCertificate(key: KeyObject, commonName: string, n
     },
     webcrypto,
   )
-  pkcs8.fill(0)
   const pem = `${certificate.toString('pem').trim()}\n`
   return { keytype: 'ecdsa-x509', public: Buffer.from(pem).toString('base64') }
 }

@@ -1,4 +1,4 @@
-import { createPrivateKey, webcrypto } from 'node:crypto'
+import { createPrivateKey, KeyObject, webcrypto } from 'node:crypto'
 import { isIP } from 'node:net'
 import { hostname } from 'node:os'
 import { x509Library } from '../x509-library.ts'
@@ -32,13 +32,12 @@ export async function makeCa(now: number): Promise<TlsIdentity> {
       await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
     ],
   })
-  return { cert: `${certificate.toString('pem')}\n`, key: await pemOf(keys.privateKey) }
+  return { cert: `${certificate.toString('pem')}\n`, key: pemOf(keys.privateKey) }
 }
 
 /** The key of a CA. @param text PEM @throws Error for one that is damaged, or no P-256 key */
 export async function caSigningKey(text: string): Promise<webcrypto.CryptoKey> {
-  const der = createPrivateKey(text).export({ format: 'der', type: 'pkcs8' })
-  return webcrypto.subtle.importKey('pkcs8', new Uint8Array(der), ALGORITHM, false, ['sign'])
+  return createPrivateKey(text).toCryptoKey(ALGORITHM, false, ['sign'])
 }
 
 /**
@@ -77,12 +76,9 @@ export async function makeServer(
       await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
     ],
   })
-  return { cert: `${certificate.toString('pem')}\n${caText}`, key: await pemOf(keys.privateKey) }
+  return { cert: `${certificate.toString('pem')}\n${caText}`, key: pemOf(keys.privateKey) }
 }
 
-async function pemOf(key: webcrypto.CryptoKey): Promise<string> {
-  const der = Buffer.from(await webcrypto.subtle.exportKey('pkcs8', key))
-  return createPrivateKey({ key: der, format: 'der', type: 'pkcs8' })
-    .export({ format: 'pem', type: 'pkcs8' })
-    .toString()
+function pemOf(key: webcrypto.CryptoKey): string {
+  return KeyObject.from(key).export({ format: 'pem', type: 'pkcs8' }).toString()
 }
