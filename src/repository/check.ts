@@ -21,6 +21,9 @@ export interface CheckReport {
   readonly findings: readonly Finding[]
 }
 
+/** @param gun SERVER: of no repository */
+type Report = (gun: Gun, severity: Finding['severity'], text: string) => void
+
 /** Tells whether a sealed key opens; keys stay with `signing/`. */
 export type OpensKey = (owner: KeyOwner, sealed: Uint8Array) => boolean | Promise<boolean>
 
@@ -35,44 +38,36 @@ export type OpensKey = (owner: KeyOwner, sealed: Uint8Array) => boolean | Promis
 export async function check(snapshot: StoreSnapshot, opens: OpensKey, now: number): Promise<CheckReport> {
   const findings: Finding[] = snapshot.damage.map(({ text }) => ({ severity: 'error', text }))
   if (hasTrap(snapshot.damage)) return withoutReading(snapshot, findings)
+  const report: Report = (gun, severity, text) =>
+    void findings.push({ severity, ...(gun === SERVER ? {} : { gun }), text })
   /** What can be read of it: that it is damaged is one finding among others. */
   async function* asFarAsReadable<T>(list: AsyncIterable<T>, what: string): AsyncGenerator<T> {
     try {
       yield* list
     } catch (error) {
-      findings.push({ severity: 'error', text: `${what} cannot be read to its end: ${damageIn(error).message}` })
+      report(SERVER, 'error', `${what} cannot be read to its end: ${damageIn(error).message}`)
     }
   }
   const { reader } = snapshot
+  const trust = { store: reader }
   let repositories = 0
   try {
     const records = await auditStore(snapshot, (finding) => findings.push(finding))
     for await (const gun of asFarAsReadable(allGuns(reader), 'the list of repositories')) {
-      const found = (severity: Finding['severity'], text: string): void => void findings.push({ severity, gun, text })
       try {
         const head = reader.head(gun)
         if (head === undefined) continue
-        for (const key of await reader.keysOf(gun)) {
-          const { role, keyId, sealed } = key
-          if (await opens({ gun, role, keyId }, sealed)) continue
-          const text = `the ${role} key ${keyId}`
-          if (isRetired({ store: reader }, gun, key)) found('warning', `${text} ${RETIRED}`)
-          else found('error', `${text} does not open`)
-        }
+        for (const key of await reader.keysOf(gun)) await checkKey(trust, gun, key, opens, report)
         if (head.roles['root'] === undefined) continue
         repositories += 1
-        for (const text of await viewAsClient({ store: reader }, gun, head, now)) found('warning', text)
+        for (const text of await viewAsClient(trust, gun, head, now)) report(gun, 'warning', text)
       } catch (error) {
-        found('error', `a client would refuse it: ${damageIn(error).message}`)
+        report(gun, 'error', `a client would refuse it: ${damageIn(error).message}`)
       }
     }
     // Keys of signers. Root keys are not looked at: their passphrases are not here.
     for await (const key of asFarAsReadable(keysOfSigners(reader), 'the list of signers’ keys')) {
-      const { role, keyId, sealed } = key
-      if (await opens({ gun: SERVER, role, keyId }, sealed)) continue
-      const text = `the key ${keyId} of the signer ${role}`
-      if (isRetired({ store: reader }, SERVER, key)) findings.push({ severity: 'warning', text: `${text} ${RETIRED}` })
-      else findings.push({ severity: 'error', text: `${text} does not open` })
+      await checkKey(trust, SERVER, key, opens, report)
     }
     const ordered = findings.toSorted(
       (one, other) => Number(other.severity === 'error') - Number(one.severity === 'error'),
@@ -96,7 +91,14 @@ async function withoutReading(snapshot: StoreSnapshot, damage: readonly Finding[
   }
 }
 
-const RETIRED = 'is not in use, and in no token here'
+/** @param gun SERVER: the key of a signer */
+async function checkKey(trust: Readable, gun: Gun, key: StoredKey, opens: OpensKey, report: Report): Promise<void> {
+  const { role, keyId, sealed } = key
+  if (await opens({ gun, role, keyId }, sealed)) return
+  const which = gun === SERVER ? `the key ${keyId} of the signer ${role}` : `the ${role} key ${keyId}`
+  if (isRetired(trust, gun, key)) report(gun, 'warning', `${which} is not in use, and in no token here`)
+  else report(gun, 'error', `${which} does not open`)
+}
 
 /** True if a key in a token is not needed any more: whoever rotated all of them out of it can do without the token. */
 function isRetired(trust: Readable, gun: Gun, { role, keyId, pending, sealed }: StoredKey): boolean {
