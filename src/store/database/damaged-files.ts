@@ -4,7 +4,7 @@ import { damageIn, fileError } from '../../errors.ts'
 import { PLACE_HINT } from '../hints.ts'
 import { inTurns } from '../in-turns.ts'
 import { isBlockWhole, isTooLong, isTrap, namedIn, placesIn, type Holds, type Place } from '../leveldb/table-file.ts'
-import { tablesListed } from '../leveldb/table-list.ts'
+import { tablesNow } from '../leveldb/table-list.ts'
 import { mustBeFitToOpen } from './open-level.ts'
 
 /** What is wrong with a file of the database. */
@@ -32,7 +32,7 @@ interface Trap {
  * @throws TrustError STORE_UNAVAILABLE
  */
 export async function* lookAtTables(directory: string): AsyncGenerator<Damage | undefined> {
-  const listed = tablesListed(directory)
+  const listed = tablesNow(directory)
   if (listed === undefined) {
     yield { text: `the list of tables of the database in ${directory} cannot be read` }
     return
@@ -49,7 +49,7 @@ export async function* lookAtTables(directory: string): AsyncGenerator<Damage | 
       const { bytesRead } = await file.read(buffer, 0, size + 1, 0)
       yield await damageOfTable(join(directory, name), buffer.subarray(0, bytesRead))
     } catch (error) {
-      const isListed = (): boolean => tablesListed(directory)?.has(number) === true
+      const isListed = (): boolean => tablesNow(directory)?.has(number) === true
       yield damageOfPlace(join(directory, name), error as NodeJS.ErrnoException, isListed)
     }
   }

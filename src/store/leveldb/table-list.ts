@@ -45,25 +45,22 @@ export function mustKnowItsTables(directory: string): void {
   throw new TrustError('DATA_DAMAGED', text, { hint: REPAIR_HINT })
 }
 
-/** Tells of a name whether the list knows this table; undefined: there is no list that can be followed. */
-export function listedTables(directory: string): ((name: string) => boolean) | undefined {
-  // Another process that has the database open, which is told later, may just have written it.
-  return followed(directory) ?? followed(directory)
+/** The tables that make up the database now, beside whoever writes it too; undefined: the list cannot be read to its end. */
+export function tablesNow(directory: string): ReadonlySet<number> | undefined {
+  return tablesIf(directory, ({ isWhole }) => isWhole)
 }
 
-function followed(directory: string): ((name: string) => boolean) | undefined {
-  const list = readTableList(directory)
-  if (list === undefined || !hasItsLog(directory, list)) return undefined
-  const there = new Set(tablesIn(directory))
-  if (![...list.tables].every((number) => there.has(number))) return undefined
-  return (name) => list.tables.has(parseInt(name, 10))
+/** The tables of a list that LevelDB can follow: they are there, and so is the log; undefined: it can follow none. */
+export function tablesToFollow(directory: string): ReadonlySet<number> | undefined {
+  return tablesIf(directory, (list) => {
+    return hasItsLog(directory, list) && list.tables.isSubsetOf(new Set(tablesIn(directory)))
+  })
 }
 
-/** The tables that make up the database now, beside whoever writes it too; undefined: there is no list that can be read to its end. */
-export function tablesListed(directory: string): ReadonlySet<number> | undefined {
-  // Another change of it may be half written at this moment.
+/** Looked at twice: whoever has the database open may be writing its list at this moment. */
+function tablesIf(directory: string, isFit: (list: TableList) => boolean): ReadonlySet<number> | undefined {
   const looks = [1, 2].values().map(() => readTableList(directory))
-  return looks.find((list) => list?.isWhole === true)?.tables
+  return looks.find((list) => list !== undefined && isFit(list))?.tables
 }
 
 function hasItsLog(directory: string, { log }: TableList): boolean {
@@ -74,10 +71,13 @@ export function isTable(name: string): boolean {
   return /^\d+\.(?:ldb|sst)$/.test(name)
 }
 
+/** @param name of its file */
+export function tableNumber(name: string): number {
+  return parseInt(name, 10)
+}
+
 function tablesIn(directory: string): number[] {
-  return readdirSync(directory)
-    .filter(isTable)
-    .map((name) => parseInt(name, 10))
+  return readdirSync(directory).filter(isTable).map(tableNumber)
 }
 
 /** @returns undefined if there is none that can be read */

@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path'
 import { damageIn, fileError, TrustError } from '../../errors.ts'
 import { mustHaveCurrent } from '../database/open-level.ts'
 import { Records } from '../database/records.ts'
-import { isTable, listedTables } from '../leveldb/table-list.ts'
+import { isTable, tableNumber, tablesToFollow } from '../leveldb/table-list.ts'
 import { isLog } from '../leveldb/write-ahead-log.ts'
 import { withItsDamage } from './log-file.ts'
 import { withoutTraps } from './mended-table.ts'
@@ -40,7 +40,7 @@ export async function openView(directory: string): Promise<View> {
   const turnedBack: { file: string; bits: number }[] = []
   const remove = (): Promise<void> => rm(view, { recursive: true, force: true })
   try {
-    const isListed = listedTables(directory)
+    const listed = tablesToFollow(directory)
     for (const name of await readdir(directory)) {
       const [from, to] = [join(resolve(directory), name), join(view, name)]
       const isList = name === 'CURRENT' || name.startsWith('MANIFEST-')
@@ -48,13 +48,13 @@ export async function openView(directory: string): Promise<View> {
       if (name === 'LOCK' && !(await isReadOnly(from))) await symlink(from, to)
       if (!isTable(name) && !isLog(name)) continue
       // LevelDB would write over one that the list does not know.
-      if (isTable(name) && isListed?.(name) === false) continue
+      if (isTable(name) && listed?.has(tableNumber(name)) === false) continue
       const mended = (isTable(name) ? withoutTraps : withItsDamage)(await readableBytes(from))
       if (mended === undefined) await symlink(from, to)
       else await writeFile(to, mended.bytes)
       if (mended !== undefined && mended.bits > 0) turnedBack.push({ file: name, bits: mended.bits })
     }
-    const { level, relisted } = await openViewLevel(view, directory, isListed !== undefined)
+    const { level, relisted } = await openViewLevel(view, directory, listed !== undefined)
     return {
       records: new Records(() => level),
       turnedBack,
