@@ -5,7 +5,6 @@ import { currentRoot } from '../repository/current.ts'
 import { signedTags } from '../repository/signed-tags.ts'
 import { inTurns } from '../store/in-turns.ts'
 import { entriesFrom } from '../store/journal-reader.ts'
-import type { JournalEntry, Store } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
 import { list, texts, time } from './answers.ts'
 import { digestInput, hexOf } from './inputs.ts'
@@ -30,12 +29,6 @@ const sighting = z.lazy(() =>
 )
 export type Sighting = z.output<typeof sighting>
 
-/** One that no journal entry has ended, with the number of the entry that began it. */
-interface Open {
-  readonly sighting: Sighting
-  readonly number: number
-}
-
 export const findDigest = operation({
   name: 'find',
   method: 'GET',
@@ -53,41 +46,34 @@ export const findDigest = operation({
     }),
   async run({ trust }, { digest }) {
     const hex = hexOf(digest)
-    const open = new Map<string, Map<string, Open>>()
+    /** What no journal entry has ended, by repository and place; `until` is when its delegation was dropped: it may be back. */
+    const open = new Map<string, Map<string, Sighting>>()
     const before: Sighting[] = []
-    /** That were signed once more, without having been ended: their delegation had been dropped in between. */
-    const again: Open[] = []
     const warnings: string[] = []
     for await (const entry of inTurns(entriesFrom(trust.store, 1, 1))) {
       if ('damaged' in entry) {
         warnings.push(`entry ${entry.number} of the journal is damaged: what it tells is missing here`)
         continue
       }
-      const { gun, kind, time, actor, changes, number } = entry
-      const places = open.get(gun) ?? new Map<string, Open>()
+      const { gun, kind, time, actor, changes, roles = [] } = entry
+      const places = open.get(gun) ?? new Map<string, Sighting>()
       const end = (place: string): void => {
         const found = places.get(place)
-        if (found !== undefined) before.push({ ...found.sighting, until: time })
+        if (found !== undefined) before.push({ ...found, until: time })
         places.delete(place)
       }
       if (kind === 'delete') for (const place of places.keys()) end(place)
+      const dropped = roles.filter(({ threshold }) => threshold === null)
+      if (dropped.length > 0) {
+        for (const each of places.values()) if (dropped.some(({ role }) => isUnder(role, each))) each.until ??= time
+      }
       for (const { role, tag, from, to } of changes) {
         if (to === hex) {
-          const sighting = { gun, role, tag, since: time, by: actor.name, until: null }
           const place = placeOf(role, tag)
           const earlier = places.get(place)
-          if (earlier !== undefined) again.push(earlier)
-          open.set(gun, places.set(place, { sighting, number }))
+          if (typeof earlier?.until === 'string') before.push(earlier)
+          open.set(gun, places.set(place, { gun, role, tag, since: time, by: actor.name, until: null }))
         } else if (from === hex) end(placeOf(role, tag))
-      }
-    }
-    for (const sightings of Map.groupBy(again, ({ sighting: { gun, role } }) => placeOf(gun, role)).values()) {
-      const { gun = '', role = '' } = sightings[0]?.sighting ?? {}
-      // Where that cannot be read it was said above.
-      const drops = await dropsOf(trust.store, gun as Gun, role).catch((error: unknown) => (damageIn(error), []))
-      for (const { sighting, number } of sightings) {
-        const dropped = drops.find((drop) => drop.number > number)
-        if (dropped !== undefined) before.push({ ...sighting, until: dropped.time })
       }
     }
     const now: Sighting[] = []
@@ -106,6 +92,11 @@ function placeOf(role: string, tag: string): string {
   return JSON.stringify([role, tag])
 }
 
+/** True if this role signs it, or one of those above that does. */
+function isUnder(role: string, { role: signer }: Sighting): boolean {
+  return `${signer}/`.startsWith(`${role}/`)
+}
+
 const NO_TAGS: Pick<Awaited<ReturnType<typeof signedTags>>, 'tags' | 'damaged'> = { tags: [], damaged: new Map() }
 
 /** Which of them are signed now: a delegation that was dropped signs nothing any more, without an entry of its own. */
@@ -113,52 +104,26 @@ async function lookAt(
   trust: World['trust'],
   gun: Gun,
   hex: string,
-  open: readonly Open[],
+  open: readonly Sighting[],
 ): Promise<{ now: Sighting[]; before: Sighting[] }> {
-  const now: Sighting[] = []
-  const before: Sighting[] = []
-  const left = new Set(open)
   try {
     const head = trust.store.head(gun)
     const root = currentRoot(trust, gun, head)
     const { tags, damaged } = head && root ? await signedTags(trust, gun, head, root, trust.now()) : NO_TAGS
     const signed = new Map(tags.filter(({ digest }) => digest === hex).map((tag) => [placeOf(tag.role, tag.tag), tag]))
-    for (const each of left) {
-      const found = signed.get(placeOf(each.sighting.role, each.sighting.tag))
-      if (found === undefined) continue
-      now.push(found.unseen === undefined ? each.sighting : { ...each.sighting, unseen: found.unseen })
-      left.delete(each)
+    const [now, before]: [Sighting[], Sighting[]] = [[], []]
+    for (const each of open) {
+      const found = signed.get(placeOf(each.role, each.tag))
+      // What they sign now cannot be read, nor what is delegated below them.
+      const [, damage] = [...damaged].find(([role]) => isUnder(role, each)) ?? []
+      if (found !== undefined) {
+        now.push({ ...each, until: null, ...(found.unseen === undefined ? {} : { unseen: found.unseen }) })
+      } else if (damage !== undefined) now.push({ ...each, until: null, damaged: damage.message })
+      else before.push({ ...each, until: each.until ?? each.since })
     }
-    // What they sign now cannot be read, nor what is delegated below them.
-    for (const each of left) {
-      const [, error] = [...damaged].find(([role]) => `${each.sighting.role}/`.startsWith(`${role}/`)) ?? []
-      if (error === undefined) continue
-      now.push({ ...each.sighting, damaged: error.message })
-      left.delete(each)
-    }
-    const drops = new Map<string, readonly Drop[]>()
-    for (const each of left) {
-      const { sighting, number } = each
-      const ofRole = drops.get(sighting.role) ?? (await dropsOf(trust.store, gun, sighting.role))
-      drops.set(sighting.role, ofRole)
-      before.push({ ...sighting, until: ofRole.find((drop) => drop.number > number)?.time ?? sighting.since })
-      left.delete(each)
-    }
+    return { now, before }
   } catch (error) {
     const damaged = damageIn(error).message
-    for (const { sighting } of left) now.push({ ...sighting, damaged })
+    return { now: open.map((each) => ({ ...each, until: null, damaged })), before: [] }
   }
-  return { now, before }
-}
-
-/** A journal entry that dropped a delegation, or one of those above it. */
-type Drop = Pick<JournalEntry, 'number' | 'time'>
-
-async function dropsOf(store: Pick<Store, 'journal'>, gun: Gun, role: string): Promise<Drop[]> {
-  const drops: Drop[] = []
-  for await (const { number, time, roles = [] } of inTurns(store.journal({ gun }))) {
-    const isDropped = roles.some(({ role: name, threshold }) => threshold === null && `${role}/`.startsWith(`${name}/`))
-    if (isDropped) drops.push({ number, time })
-  }
-  return drops
 }

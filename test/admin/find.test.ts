@@ -117,8 +117,8 @@ test('a damaged delegation hides no tag of the others, in no list', async (t) =>
   assert.deepEqual(
     now.map(({ role, damaged, unseen }) => [role, damaged, unseen]),
     [
-      ['targets/releases', undefined, why],
       ['targets/ci', 'a stored record is damaged', undefined],
+      ['targets/releases', undefined, why],
     ],
   )
   const { tags } = await listTags.run(place, { gun: GUN }, TEST_ACTOR)
