@@ -1,11 +1,8 @@
 import { z } from 'zod'
-import { PARAMETER, takesBody, type Operation } from './operation.ts'
+import { PARAMETER, placeOf, type Operation } from './operation.ts'
 import { ADMIN_PREFIX } from './request.ts'
 
 type Json = Readonly<Record<string, unknown>>
-
-/** Where a member of an operation's input stands in the request; as `requestOf` writes it. */
-type Place = 'path' | 'query' | 'header' | 'body'
 
 const DRY_RUN = {
   name: 'dryRun',
@@ -104,12 +101,6 @@ function described(operation: Operation, answer: unknown): Json {
 function placeToBeAllowed(namesGuns: boolean, always: boolean): string {
   if (!namesGuns) return 'the server itself'
   return always ? 'the repository' : 'all repositories that "gun" names; without it on the server itself'
-}
-
-function placeOf(operation: Operation, member: string): Place {
-  if ([...operation.path.matchAll(PARAMETER)].some(([, parameter]) => parameter === member)) return 'path'
-  if (member === 'ifMatch') return 'header'
-  return takesBody(operation) ? 'body' : 'query'
 }
 
 function bodyOf(properties: Json, required: readonly string[]): Json {

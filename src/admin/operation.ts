@@ -86,6 +86,16 @@ export function takesBody({ method }: Pick<Operation, 'method'>): boolean {
   return method === 'PUT' || method === 'POST'
 }
 
+/** Where a member of an operation's input stands in a request. */
+export function placeOf(
+  operation: Pick<Operation, 'method' | 'path'>,
+  member: string,
+): 'path' | 'header' | 'body' | 'query' {
+  if (operation.path.split('/').includes(`:${member}`)) return 'path'
+  if (member === 'ifMatch') return 'header'
+  return takesBody(operation) ? 'body' : 'query'
+}
+
 /** Characters about mistakes: nobody reads more. */
 const MISTAKES_MAX = 2_000
 

@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import { PARAMETER, takesBody, type Operation } from './operation.ts'
+import { PARAMETER, placeOf, takesBody, type Operation } from './operation.ts'
 
 /** Where the admin API begins. */
 export const ADMIN_PREFIX = '/api/v1'
@@ -12,36 +12,33 @@ export interface AdminRequest {
   readonly body: string | undefined
 }
 
-/** What to send to have an operation done: path parameters, then query or JSON body (see `Operation.input`). */
+/** What to send to have an operation done: each member of its input in its place. */
 export function requestOf<Schema extends z.ZodObject>(
   operation: Operation<Schema>,
   input: z.input<Schema>,
   dryRun: boolean,
 ): AdminRequest {
   const { method } = operation
-  const { ifMatch, ...rest } = input as Record<string, unknown>
-  const path = operation.path.replace(PARAMETER, (_, name: string) => {
-    const value = String(rest[name])
-    delete rest[name]
-    return encodeURIComponent(value)
-  })
-  const headers: Record<string, string> = {}
-  if (typeof ifMatch === 'string') headers['If-Match'] = ifMatch === '*' ? '*' : `"${ifMatch}"`
+  const members = input as Readonly<Record<string, unknown>>
+  const path = operation.path.replace(PARAMETER, (_, name: string) => encodeURIComponent(String(members[name])))
   const query = new URLSearchParams(dryRun ? { dryRun: 'true' } : {})
-  if (!takesBody(operation)) {
-    for (const [name, value] of Object.entries(rest)) {
+  const headers: Record<string, string> = {}
+  const content: Record<string, unknown> = {}
+  for (const [name, value] of Object.entries(members)) {
+    if (value === undefined) continue
+    const place = placeOf(operation, name)
+    if (place === 'header') headers['If-Match'] = value === '*' ? '*' : `"${value as string}"`
+    else if (place === 'body') content[name] = value
+    else if (place === 'query') {
       for (const each of Array.isArray(value) ? (value as unknown[]) : [value]) {
-        if (each !== undefined) query.append(name, typeof each === 'string' ? each : JSON.stringify(each))
+        query.append(name, typeof each === 'string' ? each : JSON.stringify(each))
       }
     }
-    return { method, url: url(path, query), headers, body: undefined }
   }
-  const body = JSON.stringify(rest)
+  const url = `${ADMIN_PREFIX}${path}${query.size > 0 ? `?${query.toString()}` : ''}`
+  if (!takesBody(operation)) return { method, url, headers, body: undefined }
+  const body = JSON.stringify(content)
   headers['Content-Type'] = 'application/json'
   headers['Content-Length'] = String(Buffer.byteLength(body))
-  return { method, url: url(path, query), headers, body }
-}
-
-function url(path: string, query: URLSearchParams): string {
-  return `${ADMIN_PREFIX}${path}${query.size > 0 ? `?${query.toString()}` : ''}`
+  return { method, url, headers, body }
 }
