@@ -1,6 +1,6 @@
 import { isLoopback } from '../loopback.ts'
 import { bodyOf, failure, request, type AskedServer } from './ask.ts'
-import type { Challenge } from './challenge.ts'
+import type { Challenges } from './challenge.ts'
 import type { Credentials } from './credentials.ts'
 
 const TOKEN_MAX_BYTES = 256 * 1024
@@ -8,21 +8,21 @@ const TOKEN_MAX_BYTES = 256 * 1024
 /**
  * What to send as `Authorization` after a 401: a password, or a token that the server's token service gives for it.
  *
- * @param challenges of the answer; those of other kinds do not count
+ * @param challenges of the answer
  * @param scope what the token is to be good for: `repository:library/alpine:pull`
  * @param credentials undefined: a token is asked for without any
  * @throws TrustError REGISTRY if that cannot be had
  */
 export async function authorization(
-  challenges: readonly Challenge[],
+  challenges: Challenges,
   server: AskedServer,
   scope: string,
   credentials: Credentials | undefined,
 ): Promise<string> {
   const basic =
     credentials && `Basic ${Buffer.from(`${credentials.username}:${credentials.password}`).toString('base64')}`
-  const bearer = ofScheme(challenges, 'bearer')
-  if (ofScheme(challenges, 'basic') !== undefined) {
+  const bearer = challenges.get('bearer')
+  if (challenges.has('basic')) {
     // As for docker, a password goes before a token where both are taken.
     if (basic !== undefined && credentials?.password !== '') return basic
     if (bearer === undefined) throw failure(server, 'wants a password', `docker login ${server.account}`)
@@ -55,11 +55,6 @@ export async function authorization(
     // Said below.
   }
   throw failure(server, 'gives no token')
-}
-
-/** The parameters of the first challenge of a kind; undefined: there is none. */
-export function ofScheme(challenges: readonly Challenge[], scheme: string): Challenge['parameters'] | undefined {
-  return challenges.find((each) => each.scheme === scheme)?.parameters
 }
 
 /** As docker does it: with an identity token by OAuth 2, otherwise by the registry token protocol. */

@@ -2,7 +2,7 @@ import { hash } from 'node:crypto'
 import { TrustError } from '../errors.ts'
 import { bodyOf, failure, redirectHint, request, type AskedServer } from './ask.ts'
 import { authorization } from './authorize.ts'
-import { parseChallenges } from './challenge.ts'
+import { challengesOf } from './challenge.ts'
 import type { Credentials } from './credentials.ts'
 import type { RegistryPlace } from './reference.ts'
 import { certificateFault } from './trust-authority.ts'
@@ -62,8 +62,7 @@ async function manifestIn(
   const registry: AskedServer = { url: place.url, name: `the registry ${place.url}`, account: place.account }
   let response = await ask(url, undefined)
   if (response.status === 401) {
-    const challenges = parseChallenges(response.headers.get('www-authenticate') ?? '')
-    await response.body?.cancel()
+    const challenges = await challengesOf(response)
     const scope = `repository:${place.repository}:pull`
     response = await ask(url, await authorization(challenges, registry, scope, await credentials()))
   }

@@ -3,8 +3,8 @@ import { isLoopback } from '../loopback.ts'
 import type { Gun } from '../tuf/gun.ts'
 import type { Role } from '../tuf/role.ts'
 import { bodyOf, failure, redirectHint, request, type AskedServer } from './ask.ts'
-import { authorization, ofScheme } from './authorize.ts'
-import { parseChallenges } from './challenge.ts'
+import { authorization } from './authorize.ts'
+import { challengesOf } from './challenge.ts'
 import type { Credentials } from './credentials.ts'
 import { certificateFault } from './trust-authority.ts'
 import { documentMaxBytes, type TrustSource, type Which } from './trust-data.ts'
@@ -41,9 +41,8 @@ export function notaryServer(url: string, gun: Gun, options: NotaryServerOptions
   const ask = async (file: string): Promise<Response> => {
     const response = await get(file)
     if (response.status !== 401) return response
-    const challenges = parseChallenges(response.headers.get('www-authenticate') ?? '')
-    await response.body?.cancel()
-    const asked = ofScheme(challenges, 'bearer')?.get('scope') ?? ''
+    const challenges = await challengesOf(response)
+    const asked = challenges.get('bearer')?.get('scope') ?? ''
     const scope = PULL_SCOPE.test(asked) ? asked : `repository:${gun}:pull`
     entrance = await authorization(challenges, server, scope, await options.credentials())
     return get(file)

@@ -10,7 +10,7 @@ import { test } from 'node:test'
 import tls from 'node:tls'
 import { promisify } from 'node:util'
 import { authorization } from '../../src/registry/authorize.ts'
-import { parseChallenges } from '../../src/registry/challenge.ts'
+import { challengesOf } from '../../src/registry/challenge.ts'
 import type { Credentials } from '../../src/registry/credentials.ts'
 import { notaryServer } from '../../src/registry/notary-server.ts'
 import { trustAuthority } from '../../src/registry/trust-authority.ts'
@@ -256,7 +256,8 @@ test('who does not answer, or not to the end, is not waited for', { timeout: 10_
 test('who asks in the clear on this machine is no token service of one elsewhere', async (t) => {
   const { url, asked } = await oddServer(t, (_, response) => response.end('{"token":"good"}'))
   const server = { url: 'https://notary.example', name: 'notary', account: 'notary' }
-  const challenges = parseChallenges(`Bearer realm="${url}/token"`)
+  const headers = { 'WWW-Authenticate': `Bearer realm="${url}/token"` }
+  const challenges = await challengesOf(new Response(null, { status: 401, headers }))
   const asking = authorization(challenges, server, 'repository:a/b:pull', await alice())
   await assert.rejects(asking, {
     code: 'REGISTRY',
