@@ -2,6 +2,7 @@ import { TrustError, type Problem, type TrustErrorCode } from '../errors.ts'
 import type { Log } from '../log/log.ts'
 import { escapeAsGo } from '../tuf/encode.ts'
 import { Unauthorized } from './challenge.ts'
+import type { Context } from './state.ts'
 
 /** How an error leaves the server: HTTP status, Notary's wire code, and its fixed message (wire spec §4). */
 interface WireError {
@@ -140,9 +141,11 @@ export function answerFailed(log: Log): (error: NodeJS.ErrnoException) => void {
   }
 }
 
-/** A 404 for paths that are no route: without detail (wire spec §3). */
-export function notFoundBody(): string {
-  return envelope(WIRE_ERRORS.NOT_FOUND)
+/** What a path that is no route gets, or matches a route's pattern and names nothing: 404 without detail (wire spec §3). */
+export function notRouted(ctx: Context): void {
+  ctx.status = 404
+  ctx.type = 'application/json; charset=utf-8'
+  ctx.body = envelope(WIRE_ERRORS.NOT_FOUND)
 }
 
 /** @param detail its members that are undefined are left out, and so is all of it */

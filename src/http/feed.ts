@@ -1,8 +1,8 @@
 import { TrustError } from '../errors.ts'
 import { changefeed } from '../repository/changefeed.ts'
 import type { Gun } from '../tuf/gun.ts'
+import { notRouted } from './errors.ts'
 import { gunOf } from './gun.ts'
-import { notRouted } from './not-routed.ts'
 import type { Context, Wiring } from './state.ts'
 
 const INT32_MAX = 2 ** 31 - 1

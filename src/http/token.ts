@@ -2,7 +2,7 @@ import { ANONYMOUS, type Identity } from '../access/permission.ts'
 import { formatScope, granted, parseScopes, type ResourceActions } from '../access/scope.ts'
 import { TrustError } from '../errors.ts'
 import { credentialsOf, ofCertificate, type Credentials } from './credentials.ts'
-import { notRouted } from './not-routed.ts'
+import { notRouted } from './errors.ts'
 import { senderOf } from './sender.ts'
 import type { Context, Gate, Wiring } from './state.ts'
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { TrustError, type TrustErrorCode } from '../../src/errors.ts'
-import { ERROR_BODY_MAX_BYTES, errorBody, notFoundBody, WIRE_ERRORS, wireErrorOf } from '../../src/http/errors.ts'
+import { ERROR_BODY_MAX_BYTES, errorBody, WIRE_ERRORS, wireErrorOf } from '../../src/http/errors.ts'
 
 const codes = Object.keys(WIRE_ERRORS) as TrustErrorCode[]
 
@@ -73,10 +73,6 @@ test('members, their order, and the newline at the end', () => {
       '"detail":{"Name":"ErrBadHierarchy","Error":{"Missing":"snapshot","Msg":"none"}}}]}\n',
   )
   assert.deepEqual(bodyOf(new TrustError('NOT_FOUND', 'x')).detail, {})
-  assert.equal(
-    notFoundBody(),
-    '{"errors":[{"code":"METADATA_NOT_FOUND","message":"You have requested metadata that does not exist."}]}\n',
-  )
 })
 
 test('every 400 carries the object that clients print', () => {
