@@ -46,7 +46,7 @@ export function auditCommand(): Command {
     .option('--key <id>', 'only what this key signed, and where it got or lost the right to sign')
     .option('--since <time>', 'not before, as in 2026-11-24T00:00:00Z')
     .option('--until <time>', 'not after')
-    .option('--limit <n>', `the newest so many (default: ${NEWEST}; with --json all)`, wholeNumber(1))
+    .option('--limit <n>', `only this many, the newest (default: ${NEWEST}; with --json all)`, wholeNumber(1))
     .option('--json', 'oldest first, one entry a line as JSON')
     .action(audit)
 }

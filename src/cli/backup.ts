@@ -8,14 +8,14 @@ import { counted } from './terminal/print.ts'
 export function backupCommand(): Command {
   return new Command('backup')
     .description('copy database, anchor and keys into a new directory, as they are at one moment; the server goes on')
-    .argument('<directory>', 'made by the server, or there and empty')
+    .argument('<directory>', 'new or empty; the server writes to it')
     .option(...JSON_OPTION)
     .addHelpText(
       'after',
       '\nThe directory holds data/ and keys/ (the anchor among them): what a server can' +
-        '\nbe started from. Who has it can sign, unless the keyring is under a passphrase.' +
-        '\nWhat settings name elsewhere is not in it: passphrases, TLS certificates, keys' +
-        '\nin tokens.',
+        '\nbe started from. Whoever has it can sign, unless the keyring is under a' +
+        '\npassphrase. Files that settings name elsewhere are not in it: passphrases, TLS' +
+        '\ncertificates; nor are keys in tokens.',
     )
     .action((directory: string, _: object, command: Command) =>
       ask(command, makeBackup, { directory: resolve(directory) }, (made) => {

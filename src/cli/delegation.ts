@@ -27,7 +27,7 @@ export function delegationCommand(): Command {
     )
   delegation
     .command('remove')
-    .description('let them sign no more; clients see no more what only they have signed')
+    .description('stop somebody from signing; clients no longer see what only they have signed')
     .argument(...GUN)
     .argument(...NAME)
     .argument('[key id...]', 'only these keys of theirs, as repo show prints them')

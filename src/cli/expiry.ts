@@ -7,7 +7,7 @@ import { counted, table } from './terminal/print.ts'
 export function expiryCommand(): Command {
   return new Command('expiry')
     .description('everything that ends, soonest first, and what to do about it')
-    .option('--days <days>', 'only what ends within so many days (default: all)', wholeNumber(0, 36_500))
+    .option('--days <days>', 'only what ends within this many days (default: all)', wholeNumber(0, 36_500))
     .option(...JSON_OPTION)
     .action(({ days }: { days?: number }, command: Command) =>
       ask(command, showExpiry, { days }, (rows) => {

@@ -47,7 +47,7 @@ export function policyCommand(): Command {
     .action((_: Options, command: Command) => ask(command, listPolicies, {}, show, codeOfList))
   policy
     .command('remove')
-    .description('no rules any more: what the grants allow')
+    .description('remove all rules of one; only its grants limit it then')
     .argument('<subject>', 'signer:NAME, user:NAME, token:NAME')
     .option(...DRY_RUN_OPTION)
     .option(...JSON_OPTION)

@@ -13,7 +13,7 @@ interface Options {
 const NAME = ['<name>', 'as owners of repositories will call it'] as const
 
 export function signerCommand(): Command {
-  const signer = new Command('signer').description('keys with which the server signs in repositories of others')
+  const signer = new Command('signer').description("keys with which the server signs in other people's repositories")
   signer
     .command('create')
     .description('make a signer; its public key is for owners of repositories')
@@ -61,7 +61,7 @@ export function signerCommand(): Command {
     )
   signer
     .command('remove')
-    .description('sign with its key no more')
+    .description('stop signing with its key')
     .argument(...NAME)
     .option(...DRY_RUN_OPTION)
     .option(...JSON_OPTION)

@@ -28,7 +28,9 @@ export function keyCommand(): Command {
     .action(list)
   key
     .command('rekey')
-    .description('put the keyring under a passphrase, another one, or a key file; keys of repositories are not touched')
+    .description(
+      'put the keyring under a passphrase, a new passphrase, or a key file; keys of repositories are not touched',
+    )
     .option('--passphrase-file <file>', 'the passphrase in use (default: setting passphraseFile, or the key file)')
     .option('--new-passphrase-file <file>', 'the passphrase from now on')
     .option('--new-key-file', 'no passphrase from now on, but a new key file in the keys directory')

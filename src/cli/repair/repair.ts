@@ -29,25 +29,22 @@ const EACH = 'with --dry-run --json, and another directory, the same command nam
 export function repairCommand(): Command {
   return new Command('repair')
     .description(
-      'make a damaged store whole in a new directory, without putting anything back; of a stopped server; exit code 1: something stays damaged',
+      'make the damaged store of a stopped server whole in a new directory, without rolling anything back; exit code 1: something stays damaged',
     )
-    .argument('<directory>', 'made by this command, or there and empty')
-    .option(
-      '--from <backup>',
-      'take from this backup, old or new, what cannot be had otherwise and has not changed since',
-    )
+    .argument('<directory>', 'new or empty')
+    .option('--from <backup>', 'take from this backup, old or new, what is lost elsewhere and has not changed since')
     .option(
       '--without-anchor',
-      'the anchor is lost, or names commits that are: end with the newest commit that the database has; whether that was the newest, nothing tells',
+      'end with the newest commit in the database, where the anchor is lost, or names commits that are; nothing tells whether there were newer ones',
     )
     .option(...DRY_RUN_OPTION)
     .option(...JSON_OPTION)
     .addHelpText(
       'after',
       '\nThe directory then holds data/ and keys/ (the anchor among them), as one of' +
-        '\n"countersign backup" does. The damaged database is only read. Whether a record' +
-        '\nis the right one is told by the hash that the journal names; what cannot be had' +
-        '\nis copied as it is, and goes on being refused.',
+        '\n"countersign backup" does. The damaged database is only read. The hash in the' +
+        '\njournal tells whether a record is the right one. What cannot be repaired is' +
+        '\ncopied as it is, and still refused.',
     )
     .action((directory: string, options: RepairOptions, command: Command) =>
       run(() => repairInto(resolve(directory), options, settingsOf(command), configOf(command))),

@@ -52,7 +52,7 @@ export function rootCommand(): Command {
     .argument('<file>', 'to be made')
     .option(`${PASSPHRASE_OPTION} <file>`, 'its passphrase here, instead of asking')
     .option(`${KEY_PASSPHRASE_OPTION} <file>`, 'the new passphrase of the key file, instead of asking')
-    .option('--remove', 'and keep it here no more: from now on it is offline')
+    .option('--remove', 'then remove it here: from now on it is offline')
     .option(...DRY_RUN_OPTION)
     .option(...JSON_OPTION)
     .action(exportKey)

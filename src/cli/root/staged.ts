@@ -33,7 +33,7 @@ export function addStagedRoots(root: Command): void {
     )
   root
     .command('show')
-    .description('the root of a repository that waits for signatures')
+    .description('the waiting root of a repository: what is to be signed, and by whom')
     .argument('<gun>', 'its name')
     .option('--out <file>', 'write it to a file, to be signed elsewhere')
     .option(...JSON_OPTION)
