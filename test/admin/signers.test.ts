@@ -45,9 +45,9 @@ test('the old key is given up for the one that was told, not for one that anothe
   await renew(false)
   let meanwhile: ReturnType<typeof renew> | undefined
   // Many repositories are looked through for a while.
-  const guns: typeof trust.store.guns = async (...of) => {
+  const guns: typeof trust.store.guns = async function* (...of) {
     await (meanwhile ??= renew(true).then(() => renew(false)))
-    return trust.store.guns(...of)
+    yield* trust.store.guns(...of)
   }
   const finishing = worldOf({ trust: { ...trust, store: { ...trust.store, guns } } })
   const early = renewSigner.run(finishing, { name: 'ci', finish: true }, TEST_ACTOR)
