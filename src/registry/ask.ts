@@ -1,29 +1,30 @@
 import { reasonOf, TrustError } from '../errors.ts'
 
-/** A server that is asked with docker's own credentials. */
+/** A server that is queried with docker's own credentials. */
 export interface AskedServer {
-  /** `https://registry-1.docker.io`, without a slash at the end. */
+  /** Base URL without a trailing slash: `https://registry-1.docker.io`. */
   readonly url: string
   /** For messages: `the registry https://registry-1.docker.io`. */
   readonly name: string
-  /** By this name docker's configuration has the credentials. */
+  /** The key of this server's credentials in docker's configuration. */
   readonly account: string
 }
 
-/** Milliseconds for one request with its answer. */
+/** Milliseconds for one request and its response. */
 const TIMEOUT = 30_000
 
 /**
- * One request. Redirects are not followed: an answer comes from the server itself, and credentials go to it only.
+ * Sends one request. Does not follow redirects: the response comes from the server itself, and credentials go only to
+ * it.
  *
- * @throws TrustError REGISTRY if there is no answer
+ * @throws TrustError REGISTRY if there is no response
  */
 export async function request(url: URL, init: Omit<RequestInit, 'redirect' | 'signal'> = {}): Promise<Response> {
   try {
     return await fetch(url, { ...init, redirect: 'manual', signal: AbortSignal.timeout(TIMEOUT) })
   } catch (cause) {
     const reason = isTimeout(cause) ? `no answer in ${TIMEOUT / 1_000} seconds` : reasonOf(cause)
-    // Other programs ask it all the same: who sees that it is up would look for the fault there.
+    // Other programs can reach such a port, so somebody who sees the server up would look for the fault there.
     const hint =
       reason === 'bad port'
         ? `port ${url.port} is one of those that fetch, like browsers, never asks: let it listen on another`
@@ -33,10 +34,10 @@ export async function request(url: URL, init: Omit<RequestInit, 'redirect' | 'si
 }
 
 /**
- * The bytes of an answer.
+ * Reads the body of a response.
  *
- * @param limit bytes
- * @throws TrustError REGISTRY if they are more, end early, or take too long
+ * @param limit in bytes
+ * @throws TrustError REGISTRY if the body is longer, ends early, or takes too long
  */
 export async function bodyOf(response: Response, server: AskedServer, limit: number): Promise<Buffer> {
   const chunks: Uint8Array[] = []
@@ -59,19 +60,19 @@ function isTimeout(error: unknown): boolean {
   return error instanceof DOMException && error.name === 'TimeoutError'
 }
 
-/** @param what as it goes on after the server's name: "answers 500" */
+/** @param what continues the sentence after the server's name: "answers 500" */
 export function failure(server: AskedServer, what: string, hint?: string): TrustError {
   return new TrustError('REGISTRY', `${server.name} ${what}`, { hint })
 }
 
-/** Characters of an address that a server names. */
+/** Longest address to quote from a server, in characters. */
 const ADDRESS_MAX = 200
 
 /**
- * Where a server sends on to. Docker follows a registry there, and no trust server.
+ * Returns a hint that says where a server redirects to. Docker follows redirects of registries, not of trust servers.
  *
  * @param instead what to do about it
- * @returns a hint; undefined: it does not send on
+ * @returns undefined if the response is no redirect
  */
 export function redirectHint(response: Response, instead: string): string | undefined {
   const location = response.headers.get('location')

@@ -6,12 +6,12 @@ import type { Credentials } from './credentials.ts'
 const TOKEN_MAX_BYTES = 256 * 1024
 
 /**
- * What to send as `Authorization` after a 401: a password, or a token that the server's token service gives for it.
+ * Returns the `Authorization` value to send after a 401: a password, or a token from the server's token service.
  *
- * @param challenges of the answer
- * @param scope what the token is to be good for: `repository:library/alpine:pull`
- * @param credentials undefined: a token is asked for without any
- * @throws TrustError REGISTRY if that cannot be had
+ * @param challenges those of the 401
+ * @param scope what the token must allow: `repository:library/alpine:pull`
+ * @param credentials undefined: requests the token anonymously
+ * @throws TrustError REGISTRY if neither can be had
  */
 export async function authorization(
   challenges: Challenges,
@@ -23,13 +23,13 @@ export async function authorization(
     credentials && `Basic ${Buffer.from(`${credentials.username}:${credentials.password}`).toString('base64')}`
   const bearer = challenges.get('bearer')
   if (challenges.has('basic')) {
-    // As for docker, a password goes before a token where both are taken.
+    // Like docker, prefer a password to a token where the server takes both.
     if (basic !== undefined && credentials?.password !== '') return basic
     if (bearer === undefined) throw failure(server, 'wants a password', `docker login ${server.account}`)
   }
   if (bearer === undefined) throw failure(server, 'wants credentials of an unknown kind')
   const realm = URL.parse(bearer.get('realm') ?? '')
-  // Credentials go out encrypted, unless server and token service are on this machine.
+  // Send credentials encrypted only, unless both server and token service are on this machine.
   const local = server.url.startsWith('http:') && realm?.protocol === 'http:' && isLoopback(realm.hostname)
   if (realm === null || (realm.protocol !== 'https:' && !local)) {
     const why =
@@ -48,16 +48,16 @@ export async function authorization(
   const answer = await bodyOf(response, server, TOKEN_MAX_BYTES)
   try {
     const { token, access_token: other } = JSON.parse(answer.toString()) as { token?: unknown; access_token?: unknown }
-    // As docker does it: some services send both, and leave one empty.
+    // Like docker: some services send both and leave one empty.
     const text = other || token
     if (typeof text === 'string' && /^[\x21-\x7e]+$/.test(text)) return `Bearer ${text}`
   } catch {
-    // Said below.
+    // Reported below.
   }
   throw failure(server, 'gives no token')
 }
 
-/** As docker does it: with an identity token by OAuth 2, otherwise by the registry token protocol. */
+/** Requests a token as docker does: with an identity token by OAuth 2, otherwise by the registry token protocol. */
 function askForToken(
   realm: URL,
   wish: Readonly<Record<string, string>>,

@@ -1,12 +1,12 @@
-/** The ways in that a server offers: by scheme (`bearer`, `basic`, …) the parameters of its first challenge; in lower case. */
+/** Maps each scheme that a server offers (`bearer`, `basic`, …) to the parameters of its first challenge. Lower case. */
 export type Challenges = ReadonlyMap<string, ReadonlyMap<string, string>>
 
-/** `name="value"`, where quotes may be escaped, `name=value`, or a word on its own, which begins a challenge. */
+/** `name="value"` with escapes, `name=value`, or a bare word, which begins a challenge. */
 const PART = /([\w!#$%&'*+.^`|~-]+)[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([^\s",=]+))|[^\s",]+/g
 
 /**
- * The challenges of a 401, of which nothing else is read: a server may offer several, in one `WWW-Authenticate` or in many,
- * which are joined by commas (RFC 9110, section 11.6.1).
+ * Returns the challenges of a 401 and discards its body. A server may send several, in one `WWW-Authenticate` header or
+ * in many, which `fetch` joins with commas (RFC 9110, section 11.6.1).
  */
 export async function challengesOf(response: Response): Promise<Challenges> {
   await response.body?.cancel()

@@ -6,21 +6,22 @@ import type { Gun } from '../tuf/gun.ts'
 import { isDelegation } from '../tuf/role.ts'
 import { documentMaxBytes, readDocument, type TrustSource } from './trust-data.ts'
 
-/** Where clients keep what they read. */
+/** Where clients keep their caches. */
 const USUAL = "docker's is ~/.docker/trust, that of notary is ~/.notary; the URL of a server begins with https://"
-/** Clients that are stopped, or lose the network, have written down a part of what they read. */
+/** A client that was stopped, or lost the network, has cached only part of what it wanted to read. */
 const READ_AGAIN =
   'let the client read it once more: docker trust inspect NAME, or notary list NAME; when its server is gone, name what another client has cached'
 
 /**
- * A repository as docker or notary has read and kept it: one document a role, `tuf/GUN/metadata/ROLE.json` (wire spec
- * §14.4). Roots before the current one are there only if somebody put them there, as `1.root.json`.
+ * Returns a source that reads a repository from the cache of docker or notary: one document per role,
+ * `tuf/GUN/metadata/ROLE.json` (wire spec §14.4). Older roots are there only if somebody put them there, as
+ * `1.root.json`.
  *
  * @param directory `~/.docker/trust`
  */
 export function clientCache(directory: string, gun: Gun): TrustSource {
   const source = { name: directory }
-  // A GUN has no segments that lead out of the directory, and a role's name has no dots at all.
+  // No segment of a GUN leads out of the directory, and a role's name contains no dots.
   const fileOf = (name: string): string => join(directory, 'tuf', gun, 'metadata', `${name}.json`)
   return {
     ...source,
@@ -33,7 +34,7 @@ export function clientCache(directory: string, gun: Gun): TrustSource {
       const current = await readUpTo(fileOf(role), limit)
       if (current === undefined) {
         await mustBeCache(directory)
-        // Who only publishes never asks for a timestamp; a client that is stopped may lack any of the others.
+        // A client that only publishes never reads a timestamp; one that was stopped may lack any of the others.
         const others = isDelegation(role) ? [] : (['timestamp', 'root'] as const).filter((other) => other !== role)
         for (const other of others) {
           if ((await readUpTo(fileOf(other), documentMaxBytes(other))) === undefined) continue
@@ -59,7 +60,7 @@ export function clientCache(directory: string, gun: Gun): TrustSource {
 async function readUpTo(path: string, limit: number): Promise<Buffer | undefined> {
   try {
     const found = await stat(path)
-    // A pipe says nothing until somebody writes to it, a device never ends.
+    // Reading a pipe blocks until somebody writes to it, and a device never ends.
     if (!found.isFile()) throw new TrustError('REGISTRY', `${path} is no file`)
     if (found.size > limit) throw new TrustError('REGISTRY', `${path} has more than ${limit} bytes`)
     return await readFile(path)
@@ -70,7 +71,7 @@ async function readUpTo(path: string, limit: number): Promise<Buffer | undefined
   }
 }
 
-/** Something is not there: because the directory is another one? */
+/** Throws TrustError NOT_FOUND if the directory is no client's cache. */
 async function mustBeCache(directory: string): Promise<void> {
   const found = await stat(join(directory, 'tuf')).catch(() => undefined)
   if (found?.isDirectory() === true) return

@@ -6,15 +6,15 @@ import { text } from 'node:stream/consumers'
 import { z } from 'zod'
 import { TrustError } from '../errors.ts'
 
-/** What docker has for one registry. */
+/** Docker's credentials for one registry. */
 export interface Credentials {
   readonly username: string
   readonly password: string
-  /** What some registries give docker to keep instead of the password (OAuth 2 refresh token). */
+  /** OAuth 2 refresh token, which some registries give docker to keep instead of the password. */
   readonly identityToken?: string
 }
 
-/** As Go reads it: what is not there, or null, is empty. */
+/** Read as Go does: a missing member or null is empty. */
 const word = z
   .string()
   .nullish()
@@ -31,7 +31,7 @@ const entrySchema = z.object({
 
 type Entry = z.output<typeof entrySchema>
 
-/** What is used of docker's configuration file. */
+/** The members of docker's configuration file that are used. */
 const configSchema = z.object({
   auths: z.record(z.string(), entrySchema.nullable()).nullish(),
   credsStore: z.string().nullish(),
@@ -40,21 +40,21 @@ const configSchema = z.object({
 
 type DockerConfig = z.output<typeof configSchema>
 
-/** For this user, a helper's secret is an identity token. */
+/** With this user name, a helper's secret is an identity token. */
 const TOKEN_NAME = '<token>'
-/** Names of helper programs: never a path. */
+/** A helper program's name: never a path. */
 const HELPER = /^[\w.-]+$/
-/** Milliseconds that a helper may take; some ask a person. */
+/** Milliseconds that a helper may take; some prompt a person. */
 const HELPER_TIMEOUT = 60_000
 
 /**
- * docker's own credentials for a registry: from the environment, from a helper program or from `config.json`.
+ * Returns docker's own credentials for a registry, from the environment, a helper program or `config.json`.
  *
  * @param directory docker's configuration directory, `~/.docker`
- * @param account as the configuration names the registry
- * @param environment what DOCKER_AUTH_CONFIG holds: docker 28.3 and later looks there before all else
+ * @param account the registry's name in the configuration
+ * @param environment value of DOCKER_AUTH_CONFIG; docker 28.3 and later looks there first
  * @returns undefined if there are none
- * @throws TrustError BAD_SETTINGS for a configuration that cannot be read
+ * @throws TrustError BAD_SETTINGS if the configuration cannot be read
  */
 export async function dockerCredentials(
   directory: string,
@@ -73,7 +73,7 @@ export async function dockerCredentials(
   return basic.username === '' && basic.password === '' ? undefined : basic
 }
 
-/** `{"auths":{…}}`, as CI systems give it to their jobs. As for docker: what it cannot read says nothing. */
+/** Reads `{"auths":{…}}`, as CI systems give it to their jobs. Like docker, ignores text that it cannot parse. */
 function inEnvironment(text: string, account: string): Credentials | undefined {
   try {
     const entry = configSchema.parse(JSON.parse(text)).auths?.[account]
@@ -89,11 +89,11 @@ function basicOf({ auth, username, password }: Entry): Credentials {
   const decoded = Buffer.from(auth, 'base64').toString('utf8')
   const colon = decoded.indexOf(':')
   if (colon === -1) return { username: '', password: '' }
-  // Old versions of docker filled it up, and docker takes that off again.
+  // Old versions of docker padded it with NULs; docker strips them.
   return { username: decoded.slice(0, colon), password: decoded.slice(colon + 1).replace(/^\0+|\0+$/g, '') }
 }
 
-/** docker finds what older versions of it wrote with a scheme and a path: `https://registry.example/v1/`. */
+/** Like docker, finds entries that old versions wrote with a scheme and a path: `https://registry.example/v1/`. */
 function byHost(auths: DockerConfig['auths'], account: string): Entry | undefined {
   const hostOf = (name: string): string => name.replace(/^https?:\/\//, '').split('/')[0] ?? ''
   return Object.entries(auths ?? {}).find(([name]) => hostOf(name) === hostOf(account))?.[1] ?? undefined
@@ -102,20 +102,20 @@ function byHost(auths: DockerConfig['auths'], account: string): Entry | undefine
 async function readConfig(path: string): Promise<DockerConfig> {
   try {
     const text = await readFile(path, 'utf8')
-    // As for docker: an empty file says nothing.
+    // Like docker, take an empty file for an empty configuration.
     return text.trim() === '' ? {} : configSchema.parse(JSON.parse(text))
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return {}
-    // Without the parser's words: they quote the file, which has passwords.
+    // Leave out the parser's message: it quotes the file, which holds passwords.
     throw new TrustError('BAD_SETTINGS', `cannot read docker's configuration ${path}`)
   }
 }
 
-/** `docker-credential-NAME get`: the account on standard input, JSON on standard output. */
+/** Runs `docker-credential-NAME get`: the account on standard input, JSON on standard output. */
 async function fromHelper(name: string, account: string): Promise<Credentials | undefined> {
   if (!HELPER.test(name)) throw new TrustError('BAD_SETTINGS', `"${name}" is no name of a credential helper`)
   const program = `docker-credential-${name}`
-  // Not as `timeout`: of a program that is not there its timer goes on, and the command would end a minute later.
+  // Not the `timeout` option: if the program does not exist, its timer keeps the command alive for a minute.
   const signal = AbortSignal.timeout(HELPER_TIMEOUT)
   const child = spawn(program, ['get'], { stdio: ['pipe', 'pipe', 'ignore'], signal, killSignal: 'SIGKILL' })
   const refuse = (cause: unknown): never => {
@@ -125,16 +125,17 @@ async function fromHelper(name: string, account: string): Promise<Credentials | 
   child.stdin.on('error', () => undefined)
   child.stdin.end(account)
   const answering = Promise.all([text(child.stdout), once(child, 'exit')]).catch(refuse)
-  // What it has started may hold its output when it has ended itself: that is no error of the child's.
+  // A process that the helper started may hold its output open after the helper has exited; the child reports no error
+  // then.
   const silent = once(signal, 'abort').then(refuse)
   const [answer] = await Promise.race([answering, silent]).finally(() => child.stdout.destroy())
   try {
     const { Username: username, Secret: password } = JSON.parse(answer) as { Username?: string; Secret?: string }
-    // As for docker: empty ones are none.
+    // Like docker, treat empty ones as none.
     if (!username || !password) return undefined
     return username === TOKEN_NAME ? { username, password: '', identityToken: password } : { username, password }
   } catch {
-    // "credentials not found", in words.
+    // The helper says "credentials not found" in plain text.
     return undefined
   }
 }

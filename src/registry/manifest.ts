@@ -7,7 +7,7 @@ import type { Credentials } from './credentials.ts'
 import type { RegistryPlace } from './reference.ts'
 import { certificateFault } from './trust-authority.ts'
 
-/** What a tag names in a registry. */
+/** The manifest that a tag names in a registry. */
 export interface ManifestFacts {
   /** `sha256:…` */
   readonly digest: string
@@ -17,7 +17,7 @@ export interface ManifestFacts {
   readonly checkedAt: string
 }
 
-/** Image manifests and indexes of docker and OCI: of many platforms or of one. */
+/** Image manifests and indexes of docker and OCI, for one platform or many. */
 const TYPES = [
   'application/vnd.oci.image.index.v1+json',
   'application/vnd.docker.distribution.manifest.list.v2+json',
@@ -25,16 +25,16 @@ const TYPES = [
   'application/vnd.docker.distribution.manifest.v2+json',
 ]
 
-/** Registries take no larger ones. */
+/** Registries accept no larger manifests. */
 const MANIFEST_MAX_BYTES = 4 * 1024 * 1024
 
 /**
- * Ask a registry what a tag names, as docker would (OCI distribution specification). The digest is that of the bytes
- * that it sends, not what it says it is.
+ * Asks a registry which manifest a tag names, as docker does (OCI distribution specification). Computes the digest from
+ * the bytes received instead of trusting the one that the registry states.
  *
- * @param credentials asked for only if the registry wants some; they are sent to it and to its token service only
- * @throws TrustError INVALID_PARAMETERS if the repository's name begins with no registry, NOT_FOUND if there is no such tag,
- *   REGISTRY otherwise
+ * @param credentials called only if the registry wants credentials, which go to it and its token service only
+ * @throws TrustError INVALID_PARAMETERS if the repository's name begins with no registry, NOT_FOUND if there is no such
+ *   tag, REGISTRY otherwise
  */
 export async function readManifest(
   place: RegistryPlace,
@@ -66,10 +66,10 @@ async function manifestIn(
     const scope = `repository:${place.repository}:pull`
     response = await ask(url, await authorization(challenges, registry, scope, await credentials()))
   }
-  // What says more than it is asked for, and does not end, would keep the command from ending.
+  // A body that never ends would keep the command from ending.
   if (response.status !== 200) await response.body?.cancel()
   if (response.status === 404) {
-    // Without that option docker wants to sign what it pushes, with keys that are not there.
+    // Without that option docker tries to sign what it pushes, with keys that it does not have.
     throw new TrustError('NOT_FOUND', `${place.url} has no ${place.repository}:${tag}`, {
       hint: 'docker push --disable-content-trust, or say its digest and size',
     })
@@ -88,7 +88,7 @@ async function manifestIn(
     const hint = redirectHint(response, 'say the digest and size of the manifest')
     throw failure(registry, `answers ${response.status}`, hint)
   }
-  // A login page, or a manifest of the first kind, which docker does not sign.
+  // It is a login page, or a schema 1 manifest, which docker does not sign.
   const type = response.headers.get('content-type')?.split(';')[0]?.trim() ?? 'nothing that it names'
   if (!TYPES.includes(type)) {
     await response.body?.cancel()
@@ -102,7 +102,7 @@ async function manifestIn(
   return { digest, size: bytes.length, checkedAt: new Date(now()).toISOString() }
 }
 
-/** Names of trust data may begin with what no registry is called: a host with a blank, a user and a password, a query. */
+/** Names of trust data may begin with something that is no registry: a host with a blank, a user and password, a query. */
 function registryOf({ url: text }: RegistryPlace): URL {
   const url = URL.parse(text)
   if (url?.href === `${url?.origin}/`) return url

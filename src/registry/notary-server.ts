@@ -10,26 +10,26 @@ import { certificateFault } from './trust-authority.ts'
 import { documentMaxBytes, type TrustSource, type Which } from './trust-data.ts'
 
 interface NotaryServerOptions {
-  /** By this name docker's configuration has the credentials; for messages only. The server's host by default. */
+  /** The server's name in docker's configuration, for messages only. Default: its host. */
   readonly account?: string
-  /** Asked for only if the server wants some; they are sent to it and to its token service only. */
+  /** Called only if the server wants credentials, which go to it and its token service only. */
   readonly credentials: () => Promise<Credentials | undefined>
 }
 
-/** Before it hands out a timestamp it makes a snapshot anew that has ended; without the key for it it cannot. */
+/** Before it hands out a timestamp, a Notary server renews an expired snapshot, and fails if it lacks the snapshot key. */
 const ENDED =
   'a Notary server answers so, for one, where the snapshot has ended and its publisher alone could sign another:' +
   ' then take it from a cache (--from ~/.docker/trust)'
 
-/** A scope that gives no more than reading: what a token is good for, the server that gets it can do elsewhere too. */
+/** A scope that allows only reading: a server that gets a token could use it elsewhere too. */
 const PULL_SCOPE = /^repository:[^\s,]+:pull$/
 
 /**
- * A repository at another Notary server, read over HTTPS as its clients do (wire spec §2). What the server gave
- * entrance by is used for all requests until it wants another.
+ * Returns a source that reads a repository from another Notary server over HTTPS, as clients do (wire spec §2). Reuses
+ * the `Authorization` value that the server accepted until it wants another.
  *
  * @param url `https://notary.docker.io`, with a path if the server is below one; `http://` on this machine only
- * @throws TrustError INVALID_PARAMETERS if that is no such URL
+ * @throws TrustError INVALID_PARAMETERS for any other URL
  */
 export function notaryServer(url: string, gun: Gun, options: NotaryServerOptions): TrustSource {
   const server = serverAt(url, options.account)
@@ -66,7 +66,7 @@ export function notaryServer(url: string, gun: Gun, options: NotaryServerOptions
   }
 }
 
-/** What may help; undefined: nobody knows. */
+/** Returns a hint; undefined if there is none. */
 function whyFailed(response: Response, role: Role): string | undefined {
   if (role === 'timestamp' && response.status === 500) return ENDED
   if (response.status === 400 && response.url.startsWith('http:')) return 'it may speak TLS: name it with https://'
@@ -75,7 +75,7 @@ function whyFailed(response: Response, role: Role): string | undefined {
 
 function serverAt(text: string, account: string | undefined): AskedServer {
   const url = URL.parse(text)
-  // The text is not repeated: who writes credentials into it did not want them in a log.
+  // Do not quote the URL: if it contains credentials, they must not end up in a log.
   const refuse = (why: string): never => {
     throw new TrustError('INVALID_PARAMETERS', `the other server's URL ${why}`, {
       hint: 'https://notary.docker.io, say',
@@ -87,12 +87,12 @@ function serverAt(text: string, account: string | undefined): AskedServer {
   }
   if (url.username !== '' || url.password !== '') return refuse('must be without user name and password')
   if (url.search !== '' || url.hash !== '') return refuse('must be without ? and #')
-  // As a client takes it, a slash at its end would make the path begin with two.
+  // With a trailing slash, clients ask for a path that begins with two.
   const place = `${url.origin}${url.pathname.replace(/\/+$/, '')}`
   return { url: place, name: place, account: account ?? url.host }
 }
 
-/** Percent-encoded as clients do it, which leave `:`, `+` and `&` as they are (wire spec §1.1). */
+/** Percent-encodes a GUN as clients do: `:`, `+` and `&` stay as they are (wire spec §1.1). */
 function pathOf(gun: Gun): string {
   return encodeURI(gun).replace(/[?#]/g, encodeURIComponent)
 }

@@ -2,15 +2,14 @@ import { X509Certificate } from 'node:crypto'
 import { TrustError } from '../errors.ts'
 
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g
-/** OpenSSL's and Node's names for what can be wrong with a server's certificate. */
+/** Error codes of OpenSSL and Node for a bad server certificate. */
 const FAULT = /^(?:CERT_|ERR_TLS_CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|INVALID_|HOSTNAME_MISMATCH$)/
 
 /**
- * From now on, believe servers whose certificates these authorities signed, besides those that are believed already.
- * That goes for all requests of this thread.
+ * Makes all requests of this thread trust certificates that these authorities signed, besides those trusted already.
  *
  * @param pem one or more certificates
- * @throws TrustError BAD_TLS if it holds none, or one that cannot be read
+ * @throws TrustError BAD_TLS if it holds no certificate, or one that cannot be read
  */
 export function trustAuthority(pem: string): void {
   const certificates = pem.match(CERTIFICATE) ?? []
@@ -20,22 +19,22 @@ export function trustAuthority(pem: string): void {
   } catch (cause) {
     throw new TrustError('BAD_TLS', 'the certificate of the authority cannot be read', { cause })
   }
-  // Loaded here: most of those who ask need no authority of their own.
+  // Load TLS only here: most commands need no authority of their own.
   const tls = process.getBuiltinModule('node:tls')
   tls.setDefaultCACertificates([...tls.getCACertificates('default'), ...certificates])
 }
 
 /**
- * What `request` says of a server that is there, but whose certificate is not believed.
+ * Explains an error of `request` that is due to an untrusted server certificate.
  *
  * @param hint what to do if a private authority signed it
- * @returns undefined: it is not that
+ * @returns undefined for any other error
  */
 export function certificateFault(error: unknown, hint: string): TrustError | undefined {
   if (!(error instanceof TrustError) || !(error.cause instanceof Error)) return undefined
   const { cause } = error.cause
   if (!(cause instanceof Error) || !('code' in cause) || !FAULT.test(String(cause.code))) return undefined
-  // Node goes on with options of its own, which nobody can give here.
+  // Node goes on to name command-line options of its own, which do not apply here.
   const [why] = cause.message.split('; if the root CA')
   return new TrustError('REGISTRY', `${error.message}: its certificate is not trusted: ${why}`, {
     hint: `if it is of a private authority: ${hint}`,

@@ -7,56 +7,59 @@ import { parseSnapshot } from '../tuf/snapshot.ts'
 import { parseTargets } from '../tuf/targets.ts'
 import { parseTimestamp } from '../tuf/timestamp.ts'
 
-/** A document as another server, or a client, has it. */
+/** A document as another server or a client holds it. */
 export interface ForeignDocument {
   readonly role: Role
-  /** Exactly as they were received. */
+  /** Exactly as received. */
   readonly bytes: Buffer
 }
 
-/** Which one of a role's documents: by its checksum in lower-case hex, or by its version. */
+/** Selects one of a role's documents: by its checksum in lower-case hex, or by its version. */
 export type Which = { readonly sha256: string } | { readonly version: number }
 
-/** Where the documents of one repository can be read. */
+/** Reads the documents of one repository. */
 export interface TrustSource {
   /** For messages: `https://notary.docker.io`, or a directory. */
   readonly name: string
   /**
-   * The current document of a role, or the one that is asked for.
+   * Reads the current document of a role, or the selected one.
    *
    * @returns undefined if there is none
-   * @throws TrustError REGISTRY if that cannot be told, or it is longer than `documentMaxBytes`
+   * @throws TrustError REGISTRY if it cannot be read, or is longer than `documentMaxBytes`
    */
   document(role: Role, which?: Which): Promise<Buffer | undefined>
-  /** True for a delegation that is missing since clients skip it, and do not keep it; only of what clients have kept. */
+  /**
+   * True if a delegation is missing because clients skip it and do not cache it; only caches of clients have this
+   * method.
+   */
   skips?(role: DelegationRole): Promise<boolean>
 }
 
-/** Clients read no longer ones (wire spec §14.3). */
+/** Clients read no longer timestamps (wire spec §14.3). */
 const TIMESTAMP_MAX_BYTES = 1024 * 1024
-/** Of all documents: as base64 they go into one request to the server, which takes 16 MiB. */
+/** Limit for all documents together: they go to the server in one request, as base64, which may have 16 MiB. */
 export const TRUST_DATA_MAX_BYTES = 11 * 1024 * 1024
-/** As many go into one request to the server. */
+/** As many documents as one request to the server may carry. */
 const DOCUMENTS_MAX = 2_000
-/** Milliseconds for all of them: who takes its time with each of thousands is not waited for. */
+/** Milliseconds for all documents together: a server may be slow with one, but not with each of thousands. */
 const PATIENCE = 15 * 60_000
 
 const TYPES: Readonly<Record<string, string>> = { root: 'Root', snapshot: 'Snapshot', timestamp: 'Timestamp' }
 
-/** Bytes of a role's document that a source reads at most. */
+/** Returns how many bytes a source reads at most of one document of a role. */
 export function documentMaxBytes(role: Role): number {
   return role === 'timestamp' ? TIMESTAMP_MAX_BYTES : TRUST_DATA_MAX_BYTES
 }
 
 /**
- * All that clients need of a repository: timestamp, snapshot, root, the older roots from the newest to the oldest that
- * there is, targets, and each delegation that has signed something; in this order. Each is read by the checksum under
- * which another one names it, so that a publish in between mixes nothing. Signatures are not looked at.
- * What a snapshot names and nobody delegates to any more is left out: clients neither read nor keep it. Of a client's
- * cache delegations are left out that clients skip.
+ * Reads everything that clients need of a repository, in this order: timestamp, snapshot, root, older roots (newest
+ * first, back to the oldest available), targets, and each delegation that has signed something. Reads each by the
+ * checksum under which another document names it, so that a concurrent publish mixes nothing. Does not verify
+ * signatures. Leaves out documents that the snapshot names but nobody delegates to any more: clients neither read nor
+ * keep them. From a client's cache, also leaves out delegations that clients skip.
  *
- * @throws TrustError NOT_FOUND if there is no such repository; REGISTRY if something is missing or cannot be read, or if
- *   all together are more than `TRUST_DATA_MAX_BYTES`, too many, or too slow
+ * @throws TrustError NOT_FOUND if there is no such repository; REGISTRY if something is missing or cannot be read, or
+ *   if all together exceed `TRUST_DATA_MAX_BYTES`, are too many, or take too long
  */
 export async function readTrustData(
   source: TrustSource,
@@ -94,7 +97,7 @@ export async function readTrustData(
   const root = await named('root', meta.get('root'), 'snapshot')
   for (let version = root.version - 1; version >= 1; version -= 1) {
     const bytes = await source.document('root', { version })
-    // Older servers and caches have none of them, and the first root may be version 2.
+    // Older servers and caches keep no old roots, and the first root may be version 2.
     if (bytes === undefined) break
     const { version: found } = keep('root', bytes)
     if (found !== version) throw wrong(source, `has version ${found} of root where version ${version} should be`)
@@ -110,7 +113,7 @@ export async function readTrustData(
   return documents
 }
 
-/** Decode a document of a source. @throws TrustError REGISTRY that says whose, which and why */
+/** Decodes a document of a source. @throws TrustError REGISTRY that names the source, the role and the reason */
 export function readDocument(source: Pick<TrustSource, 'name'>, role: Role, bytes: Buffer): Metadata {
   return readable(source, role, () => {
     const metadata = parseMetadata(role, bytes)
@@ -128,7 +131,7 @@ function readable<T>(source: Pick<TrustSource, 'name'>, role: Role, read: () => 
   }
 }
 
-/** As snapshots and timestamps write a checksum, it is base64. Without one, clients ask for the current document. */
+/** Snapshots and timestamps write checksums in base64. Without one, clients ask for the current document. */
 function checksumIn({ sha256 }: FileMeta): Which | undefined {
   return sha256 === undefined ? undefined : { sha256: Buffer.from(sha256, 'base64').toString('hex') }
 }
