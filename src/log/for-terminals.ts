@@ -1,18 +1,21 @@
-/** What a terminal would act on instead of showing it, or show in another place. */
+/** Characters that a terminal acts on instead of showing them, or shows in another place. */
 export const INVISIBLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu
 const DELETE = '\u007f'
 
 /**
- * JSON that means the same, and that a terminal only shows: clients choose what they call themselves, publishers how tags
- * are called, and JSON alone escapes only some characters.
+ * Escapes whatever a terminal would not simply show; the JSON means the same. Clients choose their own names and
+ * publishers choose tags, and JSON itself escapes only some of these characters.
  *
- * @param json one or many, with line feeds between members or lines alone
+ * @param json one text or many; line feeds only between members or lines
  */
 export function forTerminals(json: string): string {
   return isPlain(json) ? json : json.replace(INVISIBLE, escaped)
 }
 
-/** ASCII, of which JSON itself escapes all but one. Nearly every line is: to look at each character takes three times as long. */
+/**
+ * True for ASCII without DEL: JSON escapes its other control characters itself. Nearly all lines are; testing each
+ * character takes three times as long.
+ */
 function isPlain(json: string): boolean {
   return Buffer.byteLength(json) === json.length && !json.includes(DELETE)
 }

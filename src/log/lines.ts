@@ -1,17 +1,17 @@
-/** So many characters do not wait any longer: just under the 16 KB that pino writes at once. */
+/** Characters at which lines are handed on: just under the 16 KB that pino writes at once. */
 const FLUSH_LENGTH = 16_000
-/** Milliseconds that fewer wait. */
+/** Milliseconds that fewer characters wait. */
 const FLUSH_INTERVAL = 200
 
-/** Takes lines and hands on many at once. */
+/** Collects lines and hands them on in batches. */
 export interface BufferedLines {
   write(line: string): void
   flush(): void
 }
 
 /**
- * Lines that wait for others to be handed on with. Other threads hand theirs to the main one, which alone writes: if
- * two wrote to a pipe at once, their lines could be mixed. The main thread collects its own in the same way.
+ * Collects lines and hands them on in batches. Other threads hand theirs to the main thread, which alone writes: if two
+ * wrote to a pipe at once, their lines could mix. The main thread collects its own in the same way.
  */
 export function bufferedLines(handOn: (text: string) => void): BufferedLines {
   let text = ''

@@ -3,25 +3,25 @@ import { pino, type DestinationStream } from 'pino'
 import { forTerminals } from './for-terminals.ts'
 import { bufferedLines, type BufferedLines } from './lines.ts'
 
-/** A line of the log: facts as fields, never a secret. pino fits it. */
+/** A log: facts as fields, never a secret. pino implements it. */
 export interface Log {
   info(facts: object, text: string): void
   warn(facts: object, text: string): void
   error(facts: object, text: string): void
-  /** Write what waits to be written. */
+  /** Writes what is buffered. */
   flush?(): void
-  /** Write lines that another thread has made. */
+  /** Writes lines that another thread made. */
   lines?(text: string): void
 }
 
-/** Characters of one text in a log line; clients choose some of them. */
+/** Characters kept of one text in a log line; clients choose some of these texts. */
 const TEXT_MAX = 500
-/** Bytes that wait for a reader of the log who reads no more; what comes then is lost. */
+/** Bytes buffered for a reader of the log that has stopped reading; later lines are lost. */
 const UNREAD_MAX = 16 * 1024 * 1024
 
 /**
- * One JSON object a line on standard output. Secrets never reach it: nothing above hands it a header, a token, a key
- * or a body.
+ * Creates a log that writes one JSON object per line to standard output. Secrets never reach it: no caller passes it a
+ * header, a token, a key or a body.
  */
 export function createLog(level: string, destination: DestinationStream = standardOutput()): Log {
   const options = {
@@ -35,14 +35,14 @@ export function createLog(level: string, destination: DestinationStream = standa
 
 let output: BufferedLines | undefined
 
-/** Many lines in one write. pino's own buffer counts the bytes of each line, which takes as long as to make it. */
+/** Writes many lines at once. pino's own buffer counts the bytes of each line, which takes as long as making the line. */
 function standardOutput(): BufferedLines {
   if (output !== undefined) return output
   let ending = false
   const stats = fstatSync(process.stdout.fd)
   const write = stats.isFIFO() || stats.isSocket() ? toReader() : toFile()
   const lines = bufferedLines((text) => write(forTerminals(text), ending))
-  // However the process ends: what a fault left behind is what one wants to read.
+  // Flush however the process ends: after a crash these are the lines to read.
   process.once('exit', () => {
     ending = true
     lines.flush()
@@ -53,11 +53,11 @@ function standardOutput(): BufferedLines {
 type WriteLines = (text: string, ending: boolean) => void
 
 /**
- * To somebody who reads, or has stopped reading: nothing waits for that. A thread that waited in a write to a full pipe
- * could not be ended, and the process neither.
+ * Writes to a pipe or socket without waiting for a reader that has stopped reading. A thread that is blocked in a write
+ * to a full pipe cannot be ended, nor can the process.
  */
 function toReader(): WriteLines {
-  // One that went away is no fault: the server goes on without it.
+  // If the reader goes away, the server goes on without it.
   process.stdout.on('error', () => {})
   return (text) => {
     if (process.stdout.writableLength < UNREAD_MAX) process.stdout.write(text)
@@ -65,8 +65,8 @@ function toReader(): WriteLines {
 }
 
 /**
- * Lines that cannot be written, on a full disk say, are lost: the server goes on without them, and tries again with those
- * that come later. To end, it does not wait for room: pino would, for ever.
+ * Loses lines that it cannot write, on a full disk for example: the server goes on, and tries again with later lines.
+ * At exit it does not wait for space, as pino would, forever.
  */
 function toFile(): WriteLines {
   let file: ReturnType<typeof pino.destination> | undefined
@@ -93,7 +93,7 @@ function toFile(): WriteLines {
 
 let newest = { ms: 0, text: '' }
 
-/** Of many lines in one millisecond it is written once. */
+/** Formats the time once per millisecond, however many lines share it. */
 function timestamp(): string {
   const ms = Date.now()
   if (ms !== newest.ms) newest = { ms, text: `,"time":"${new Date(ms).toISOString()}"` }

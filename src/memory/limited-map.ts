@@ -1,7 +1,7 @@
-/** What is heavier than this part of the limit is not taken in: nearly all else would have to go for it. */
+/** A value heavier than this share of the limit is not stored: it would evict nearly all else. */
 const HEAVIEST_PART = 1 / 2
 
-/** A map that holds so much and no more. What was set first goes first; to set it again makes it the last. */
+/** A map of limited weight. Evicts what was set first; setting an entry again makes it the last. */
 export class LimitedMap<Key, Value> {
   readonly #limit: number
   readonly #weigh: (value: Value) => number
@@ -9,8 +9,8 @@ export class LimitedMap<Key, Value> {
   #weight = 0
 
   /**
-   * @param limit of the weight of all values together
-   * @param weigh tells the same of a value each time; left out: 1 each, so that the limit is their number
+   * @param limit for the weight of all values together
+   * @param weigh must return the same weight for a value each time; default: 1 each, so that the limit is their number
    */
   constructor(limit: number, weigh: (value: Value) => number = () => 1) {
     this.#limit = limit

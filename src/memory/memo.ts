@@ -2,20 +2,22 @@ import { LimitedMap } from './limited-map.ts'
 import { ownText } from './own-bytes.ts'
 
 /**
- * Answers of a pure function, kept by name: keys and certificates come again with every publish, and reading one costs
- * more than verifying with it. What was kept longest goes first.
+ * Caches results of a pure function by name: keys and certificates recur with every publish, and parsing one costs more
+ * than verifying with it. Evicts what was cached first.
  */
 export class Memo<Value> {
   readonly #answers: LimitedMap<string, Value>
 
-  /** @param limit answers that are kept */
+  /** @param limit results to keep */
   constructor(limit: number) {
     this.#answers = new LimitedMap(limit)
   }
 
   /**
-   * @param name everything that the answer depends on; a long one is answered, but not kept: whoever may be asked for
-   *   it many times over, by a document that names it again and again, remembers it by its object (`memoized`)
+   * Returns the cached result for a name, or computes it.
+   *
+   * @param name everything that the result depends on. A long one is not cached: a caller whose document may repeat it
+   *   many times caches by object instead (`memoized`).
    */
   get(name: string, answer: () => Value): Value {
     const kept = this.#answers.get(name)

@@ -1,7 +1,7 @@
 /**
- * The same function, which computes an answer once for each object, and keeps it as long as the object lives.
+ * Returns a function that computes its result once per object, and keeps it as long as the object lives.
  *
- * @param compute further arguments may make it quicker, but must not make another answer
+ * @param compute further arguments may make it quicker, but must not change the result
  */
 export function memoized<Key extends object, Value, Hints extends unknown[]>(
   compute: (key: Key, ...hints: Hints) => Value,

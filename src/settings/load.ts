@@ -10,7 +10,7 @@ import { ANCHOR, KEEP_ALIVE_FOR_PROXIES, settingsSchema, type Settings } from '.
 
 /** Where settings come from: a JSON file, then the environment over it. */
 export interface SettingsSources {
-  /** Path of the JSON file; the variable COUNTERSIGN_CONFIG names it otherwise. */
+  /** Path of the JSON file; default: the one that the variable COUNTERSIGN_CONFIG names. */
   readonly file?: string | undefined
   readonly environment: Readonly<Record<string, string | undefined>>
 }
@@ -25,15 +25,16 @@ export interface SettingDescription {
 }
 
 /**
- * Load all settings.
+ * Loads all settings.
  *
- * @throws TrustError BAD_SETTINGS: every mistake, each on a line that names the setting as it was written
+ * @throws TrustError BAD_SETTINGS that lists every mistake on a line of its own, with the setting's name as it was
+ *   written
  */
 export function loadSettings(sources: SettingsSources): Settings {
   return load(sources).settings
 }
 
-/** Every setting with its value, origin and help. @throws TrustError BAD_SETTINGS */
+/** Returns every setting with its value, origin and help. @throws TrustError BAD_SETTINGS */
 export function describeSettings(sources: SettingsSources): SettingDescription[] {
   const { settings, origins } = load(sources)
   return leaves().map(({ name, help }) => ({
@@ -75,7 +76,7 @@ function readSettingsFile(path: string, mistakes: string[]): Record<string, unkn
   }
   let text
   try {
-    // Editors of some systems put a byte order mark before it.
+    // Some editors put a byte order mark before it.
     text = readFileSync(path, 'utf8').replace(/^\uFEFF/, '')
   } catch (cause) {
     const hint = `--config or ${FILE_VARIABLE} names it`
@@ -114,8 +115,8 @@ function overlayEnvironment(
 }
 
 /**
- * Numbers and lists are written as text in the environment, lists of objects as JSON; what does not fit is left for the
- * schema to refuse.
+ * Parses a value from the environment, where numbers and lists are plain text, and lists of objects are JSON. Leaves
+ * what does not fit for the schema to refuse.
  */
 function fromText(schema: z.ZodType, text: string): unknown {
   if (schema instanceof z.ZodBoolean) return text === 'true' || (text === 'false' ? false : text)
@@ -136,9 +137,9 @@ function jsonOf(text: string): unknown {
 function mistakeOf(issue: z.core.$ZodIssue, origins: Map<string, 'file' | 'environment'>): string {
   const name = issue.path.join('.')
   if (issue.code === 'unrecognized_keys') {
-    // Groups too: `lisen` is `listen`, not one of the settings in it.
+    // Suggest groups too: `lisen` is `listen`, not a setting in it.
     const known = leaves().flatMap((leaf) => leaf.name.split('.').map((_, at, all) => all.slice(0, at + 1).join('.')))
-    // Of what stands in a list the names are not among them.
+    // The known names do not include members of list items.
     const inList = issue.path.some((part) => typeof part === 'number')
     return issue.keys
       .map((key) => [...issue.path, key].join('.'))
@@ -151,7 +152,7 @@ function mistakeOf(issue: z.core.$ZodIssue, origins: Map<string, 'file' | 'envir
 function resolvePaths(input: Record<string, unknown>, base: string): void {
   for (const { name } of leaves().filter(({ schema }) => schema.meta()?.['path'] === true)) {
     const value = valueAt(input, name)
-    // An empty one would be the directory of the file.
+    // An empty path would become the file's own directory.
     if (typeof value === 'string' && value !== '') setAt(input, name, resolve(base, value))
   }
 }

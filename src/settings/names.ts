@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { settingsSchema } from './schema.ts'
 
 const PREFIX = 'COUNTERSIGN_'
-/** Names the settings file. */
+/** Variable that names the settings file. */
 export const FILE_VARIABLE = `${PREFIX}CONFIG`
 
 /** One setting. */
@@ -13,7 +13,7 @@ interface Leaf {
   readonly help: string
 }
 
-/** All settings, without the objects that group them. */
+/** Returns all settings, without the objects that group them. */
 export function leaves(): Leaf[] {
   return leavesOf(settingsSchema, [])
 }
@@ -36,14 +36,14 @@ export function variableOf(name: string): string {
   return PREFIX + name.replace(/[A-Z]/g, '_$&').replaceAll('.', '_').toUpperCase()
 }
 
-/** @returns undefined if it is not there, or a group of it */
+/** @returns undefined if it or one of its groups is missing */
 export function valueAt(object: unknown, name: string): unknown {
   return name
     .split('.')
     .reduce<unknown>((value, part) => (value as Record<string, unknown> | undefined)?.[part], object)
 }
 
-/** Set it, and make the groups that it is in; what stands in a group's place stays, for the schema to refuse. */
+/** Sets a value and makes the groups around it. Leaves anything else in a group's place for the schema to refuse. */
 export function setAt(object: Record<string, unknown>, name: string, value: unknown): void {
   const [first = '', ...rest] = name.split('.')
   if (rest.length === 0) {
@@ -54,12 +54,12 @@ export function setAt(object: Record<string, unknown>, name: string, value: unkn
   if (isGroup(group)) setAt(group, rest.join('.'), value)
 }
 
-/** True for an object: no list, and nothing in its place. */
+/** True for an object that is neither a list nor null. */
 export function isGroup(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** The known name with the most letters in common at both ends; good enough for a slip of the keyboard. */
+/** Returns the known name with the most letters in common at both ends; good enough for typing errors. */
 export function nearest(name: string, known: readonly string[]): string {
   const common = (other: string): number => {
     const short = Math.min(name.length, other.length)
@@ -72,7 +72,7 @@ export function nearest(name: string, known: readonly string[]): string {
   return known.toSorted((one, other) => common(other) - common(one))[0] ?? ''
 }
 
-/** True for what may be an environment variable of ours, misspelt ones too. */
+/** True for a name that may be one of our environment variables, even misspelt. */
 export function isVariable(name: string): boolean {
   return name.startsWith(PREFIX) && name !== FILE_VARIABLE
 }

@@ -1,19 +1,19 @@
-/** A string, or what structures a JSON text; the rest does not matter here. */
+/** A string, or punctuation that structures a JSON text; the rest does not matter here. */
 const TOKEN = /"(?:[^"\\]|\\.)*"|[{}[\]:]/g
 
-/** An object or list that is open. */
+/** An object or list that has not ended yet. */
 interface Open {
   /** Undefined: a list. */
   readonly names: Set<string> | undefined
-  /** The member that is being read. */
+  /** The member being read. */
   name?: string
 }
 
 /**
- * Names, as in `listen.port`, of members that stand more than once in their object: the last one alone would count,
- * whatever the others say.
+ * Returns the names, as in `listen.port`, of members that occur more than once in their object: only the last one would
+ * count, whatever the others say.
  *
- * @param text JSON that was parsed before
+ * @param text valid JSON
  */
 export function repeatedMembers(text: string): string[] {
   const repeated: string[] = []

@@ -2,7 +2,7 @@ import { isLoopback } from '../loopback.ts'
 import { NO_AUTHENTICATION_WORDS, type Settings } from './schema.ts'
 import { isEverywhere } from './server-names.ts'
 
-/** Settings that are right one by one, but not together; each a sentence. */
+/** Returns a sentence for each set of settings that are valid one by one, but not together. */
 export function contradictions(settings: Omit<Settings, 'anchorFile'>): string[] {
   const mistakes: string[] = []
   const { listen, tls, signers, access, webhook } = settings

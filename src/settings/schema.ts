@@ -1,18 +1,18 @@
 import { z } from 'zod'
 import { bytes, count, gunPrefix, hostName, network, path, seconds, secureUrl, signerRule, url } from './values.ts'
 
-/** Said in words, so that nobody sets it by accident. */
+/** Spelled out, so that nobody sets one by accident. */
 export const PLAIN_HTTP_WORDS = 'i-know-this-is-not-encrypted'
 export const NO_AUTHENTICATION_WORDS = 'anyone-may-write'
 export const PUBLIC_ADMIN_WORDS = 'admin-api-on-the-public-listener'
 
 /**
- * Seconds. A proxy that keeps connections is to end the idle ones first: what it sends on one that the server is just ending is
- * lost, and its client gets a 502. Caddy keeps them for two minutes, others for less.
+ * Seconds. A proxy should be the first to close an idle connection: a request that it sends just as the server closes
+ * one is lost, and the client gets a 502. Caddy keeps idle connections for two minutes, others for less.
  */
 export const KEEP_ALIVE_FOR_PROXIES = 125
 
-/** Where the anchor is in the keys directory, unless a setting names another place. */
+/** Name of the anchor in the keys directory, unless a setting names another place. */
 export const ANCHOR = 'anchor'
 
 /**
@@ -232,5 +232,5 @@ export interface Settings extends Parsed {
   readonly anchorFile: string
 }
 
-/** What the HTTP layer needs of them. */
+/** The settings that the HTTP layer needs. */
 export type HttpSettings = Pick<Settings, 'access' | 'listen' | 'cache' | 'limits' | 'gunPrefixes' | 'shutdownSeconds'>

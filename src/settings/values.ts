@@ -2,22 +2,22 @@ import { isIP } from 'node:net'
 import { z } from 'zod'
 import { isLoopback } from '../loopback.ts'
 
-/** Node's timers count to 2^31 milliseconds, and take what is longer for none at all. */
+/** Node's timers count to 2^31 milliseconds, and fire at once if a delay is longer. */
 export const seconds = z.number().int().positive().max(2_000_000)
-/** What threads count together has 32 bits, and one more is counted in before it is refused. */
+/** Threads share 32-bit counts, and add one more upload before they refuse it. */
 export const bytes = z.number().int().positive().max(1_000_000_000)
 export const count = z.number().int().positive()
-/** In a settings file it is relative to that. */
+/** A path in a settings file is relative to that file. */
 export const path = z.string().min(1).meta({ path: true })
 
-/** As in 10.0.0.7, 10.0.0.0/8 or fd00::/8. */
+/** For example 10.0.0.7, 10.0.0.0/8 or fd00::/8. */
 export const network = z.string().refine((text) => {
   const [address = '', bits = '0', ...rest] = text.split('/')
   const most = isIP(address) === 4 ? 32 : 128
   return isIP(address) !== 0 && rest.length === 0 && /^\d{1,3}$/.test(bits) && Number(bits) <= most
 }, 'must be an address, or a network as in 10.0.0.0/8')
 
-/** A name or an address that a certificate can be for: there is no zone in it, and IPv4 is not written as IPv6. */
+/** True for a name or address that can be in a certificate: no zone, and no IPv4 written as IPv6. */
 function isHostName(text: string): boolean {
   if (isIP(text) !== 0) return !/%|:.*\./.test(text)
   return /^(?:\*\.)?(?:[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?\.)*[a-z0-9_-]*[a-z0-9]$/i.test(text)
@@ -32,7 +32,7 @@ export const gunPrefix = z
     'must end in "/" and not start with "/" or ".."',
   )
 
-/** False for `https://user:password@…`: `fetch` refuses it and quotes it whole, password and all, in our log. */
+/** False for `https://user:password@…`: `fetch` refuses such a URL and quotes it, password and all, in our log. */
 function holdsNoPassword(text: string): boolean {
   const url = URL.parse(text)
   return url === null || (url.username === '' && url.password === '')
@@ -41,7 +41,7 @@ const PASSWORD_IN_URL = 'must not hold a user or a password'
 
 export const url = z.url({ protocol: /^https?$/ }).refine(holdsNoPassword, PASSWORD_IN_URL)
 
-/** A URL of HTTPS; of HTTP on loopback only. It stands in a header between quotes. */
+/** A URL of HTTPS, or of HTTP on loopback. It goes into a header, between quotes. */
 export const secureUrl = z
   .string()
   .refine((text) => {
@@ -50,12 +50,12 @@ export const secureUrl = z
   }, 'must be a URL that begins with https://')
   .refine(holdsNoPassword, PASSWORD_IN_URL)
 
-/** A pattern that names nothing would leave keys where nobody wants them, without a word. */
+/** A pattern that matches nothing would silently leave keys where nobody wants them. */
 const gunPattern = z
   .string()
   .regex(/^(?:\*|[^*]*[^*/](?:\/\*)?)$/, 'must be as in docker.io/acme/app, docker.io/acme/*, or *')
 
-/** Which new keys are made where. Roots are not among them: their keys are under passphrases of their own. */
+/** Says where new keys are made. Roots are not among the roles: their keys have passphrases of their own. */
 export const signerRule = z.strictObject({
   role: z.enum(['timestamp', 'snapshot', 'targets', 'targets/*', '*']).default('*'),
   gun: gunPattern.default('*'),
