@@ -13,13 +13,13 @@ import { lookAtTables } from '../store/database/damaged-files.ts'
 import { disarmed } from '../store/database/disarm.ts'
 
 const DAY = 86_400_000
-/** Between two tables of the database that are looked at, milliseconds: one takes a tenth of it. */
+/** Milliseconds between two tables of the database that are checked; one takes a tenth of that. */
 const PAUSE = 50
 
 /**
- * What goes on without being asked: what must be signed anew, and what people must be told.
+ * Starts the loops that run unasked: renewal of what would expire, and warnings for people.
  *
- * @param tell a webhook, what ends soon; undefined: there is none
+ * @param tell reports to a webhook what ends soon; undefined: there is none
  */
 export function startBackground(
   world: World,
@@ -42,9 +42,9 @@ export function startBackground(
 }
 
 /**
- * Look after the tables of the database, at the start and daily: what rots there unread is noticed while backups are good.
+ * Checks the tables of the database at the start and daily, to notice bit rot in unread data while backups are still good.
  *
- * @param after called with how many are damaged
+ * @param after called with the number of damaged tables
  */
 function startLookingAtTables({ log }: Trust, directory: string, after: (damaged: number) => void): Repeating {
   const stopping = new AbortController()
@@ -64,10 +64,10 @@ function startLookingAtTables({ log }: Trust, directory: string, after: (damaged
 }
 
 /**
- * Say in the log what is wrong with the tables of a database, and see to it that it does not end the process that reads it.
+ * Logs what is wrong with the tables of a database, and checks them without letting damage end the process.
  *
- * @param goOn asked after each of them
- * @returns how many are damaged; undefined if it was not to go on
+ * @param goOn called after each table; false: stop
+ * @returns how many are damaged; undefined if `goOn` stopped it
  */
 export async function tellOfDamage(
   directory: string,
@@ -80,7 +80,7 @@ export async function tellOfDamage(
       damaged += 1
       const { text } = await disarmed(damage)
       log.error({ reason: text }, 'the database is damaged')
-      // Where it ends the process all the same.
+      // In case the damage ends the process anyway.
       log.flush?.()
     }
     if (!(await goOn())) return undefined

@@ -3,13 +3,13 @@ import type { Log } from '../log/log.ts'
 import { repeat, type Repeating } from '../repository/repeat.ts'
 
 /**
- * Look again and again for files that somebody may have replaced. A look that is refused changes nothing, and why is
- * logged once, not at each look; what else is thrown is a fault of ours.
+ * Looks periodically for files that somebody may have replaced. A refused look changes nothing, and its reason is
+ * logged once, not at each look. Any other error is our own fault.
  *
- * @param what new TLS certificates, say
- * @param use what cannot be done with them: be served, say
+ * @param what for example: new TLS certificates
+ * @param use what cannot be done with them, for example: served
  * @param interval milliseconds between two looks
- * @param looks each is done, also where one before it was refused; the first reason is told
+ * @param looks all are done, even after one is refused; the first reason is logged
  */
 export function followFiles(
   { what, use }: { readonly what: string; readonly use: string },
@@ -29,7 +29,7 @@ export function followFiles(
   })
 }
 
-/** Why something was refused; undefined: it was done. */
+/** Returns why the work was refused; undefined: it was done. */
 async function refusalOf(work: () => Promise<void>): Promise<string | undefined> {
   try {
     await work()

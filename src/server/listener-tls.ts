@@ -12,11 +12,11 @@ import { renewServerCertificate, tlsFiles } from '../signing/tls/identity.ts'
 import { loadTls } from '../signing/tls/load.ts'
 import { followFiles } from './follow-files.ts'
 
-/** What the listeners serve with TLS. */
+/** The TLS material of the listeners. */
 export interface ListenerTls {
   /** Undefined: plain HTTP. */
   readonly public: TlsMaterial | undefined
-  /** Undefined: nothing listens with TLS. */
+  /** Undefined: no listener uses TLS. */
   readonly admin: TlsMaterial | undefined
 }
 
@@ -30,19 +30,19 @@ export async function listenerTlsOf(settings: Settings, now: number): Promise<Li
   return { public: listen.plainHttp === undefined ? material : undefined, admin: material }
 }
 
-/** A TLS key that everybody can read is used, and that is said. */
+/** Warns of a TLS key that everybody can read; it is used all the same. */
 export async function warnOfOpenKey({ tls, keysDirectory }: Settings, log: Log): Promise<void> {
   const file = tls.keyFile ?? tlsFiles(keysDirectory).key
   if (await isOpenToAll(file)) log.warn({ file }, 'everybody can read the TLS key')
 }
 
 /**
- * Serve certificates that were renewed, without a restart: every now and then the files are read again, and the one that
- * the server made is made anew before its end. Where they cannot be served, what is served stays, and why is logged once.
+ * Serves renewed certificates without a restart: reads the files again periodically, and replaces the certificate that
+ * the server made before it expires. If new ones cannot be served, keeps the old ones and logs why once.
  *
- * @param served what is served at first; something is
+ * @param served what is served at first; not empty
  * @param interval milliseconds between two looks
- * @param use makes all connections from then on be served with it
+ * @param use makes all later connections use it
  */
 export function followTls(
   settings: Settings,
@@ -64,6 +64,6 @@ export function followTls(
     const expires = new X509Certificate(found.admin?.cert ?? '').validToDate.toISOString()
     log.info({ expires }, 'new TLS certificates are served')
   }
-  // Also where its own cannot be renewed: who issues client certificates may have changed.
+  // Look even if our own cannot be renewed: the authorities of client certificates may have changed.
   return followFiles({ what: 'new TLS certificates', use: 'served' }, interval, log, [renewOwn, look])
 }

@@ -8,22 +8,22 @@ import type { ListenerTls } from './listener-tls.ts'
 
 /** Everything that listens on the network. */
 interface Listeners {
-  /** As clients reach the public listener, if `listen.host` is a name for them. */
+  /** URL of the public listener, if clients can use `listen.host` as a name. */
   readonly url: string
   /** IP address and port of the public listener. */
   readonly address: string
   readonly port: number
   /** Undefined: the admin API has no listener of its own. */
   readonly adminPort: number | undefined
-  /** Serve this to all connections from now on. */
+  /** Uses this for all connections from now on. */
   useTls(tls: ListenerTls): void
   close(): Promise<void>
 }
 
 /**
- * Listen where the settings say.
+ * Listens where the settings say.
  *
- * @param shared other threads will listen on the public port too
+ * @param shared true: other threads will listen on the public port too
  * @throws TrustError BAD_SETTINGS if something else listens there
  */
 export async function startListening(
@@ -64,7 +64,7 @@ async function ownAdmin(admin: App, settings: Settings, tls: ListenerTls): Promi
   return listen(admin, own, tls.admin).catch(refused('admin.listen', place))
 }
 
-/** What the system calls by these names. */
+/** What the system's error codes mean. */
 const REASONS: Readonly<Record<string, string>> = {
   EADDRINUSE: 'something else listens there',
   EADDRNOTAVAIL: 'no interface of this machine has that address',

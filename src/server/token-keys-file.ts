@@ -5,7 +5,7 @@ import type { Settings } from '../settings/schema.ts'
 import { followFiles } from './follow-files.ts'
 
 /**
- * The file with the keys of an external token service.
+ * Reads the file with the keys of an external token service.
  *
  * @returns undefined if the settings name none
  * @throws TrustError BAD_SETTINGS if it cannot be read
@@ -19,12 +19,12 @@ export async function readTokenKeys({ access }: Settings): Promise<Uint8Array | 
 }
 
 /**
- * Take the keys of an external token service from its file when that was replaced, without a restart. While it cannot be
- * used the keys stay that there are, and why is logged once.
+ * Takes over the keys of an external token service from its file when it is replaced, without a restart. While the file
+ * cannot be used, keeps the old keys and logs why once.
  *
  * @param used what is used at first
  * @param interval milliseconds between two looks
- * @param use makes all threads take it from then on @throws TrustError BAD_SETTINGS; nothing has changed then
+ * @param use makes all threads use the new keys @throws TrustError BAD_SETTINGS; nothing has changed then
  */
 export function followTokenKeys(
   settings: Settings,

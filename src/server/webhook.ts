@@ -9,27 +9,27 @@ import type { Settings } from '../settings/schema.ts'
 import { isTypable, readSecretFile } from '../signing/secret-file.ts'
 import { SERVER } from '../tuf/gun.ts'
 
-/** Days before an end at which the webhook is told. */
+/** Days before an expiry at which the webhook is notified. */
 const THRESHOLDS = [60, 30, 7, 1]
 const DAY = 86_400_000
 /** Characters. */
 const SECRET_MIN_LENGTH = 16
 /** Milliseconds. */
 const TIMEOUT = 10_000
-/** Pauses between tries, milliseconds; after the last one the next day's round tries again. */
+/** Pauses between tries, milliseconds; after the last one, the next day's round tries again. */
 const PAUSES = [1_000, 10_000]
 
-/** What was told of one thing: remembered, so that each threshold is told once. */
+/** The last notice about one thing, stored so that each threshold is reported once. */
 interface Notice {
   readonly expires: number
   readonly threshold: number
 }
 
 /**
- * Tell a webhook what ends soon: POST, JSON, signed. `Countersign-Signature` is `t=SECONDS,v1=HEX`, the HMAC-SHA256
- * over `SECONDS.BODY` by the secret.
+ * Returns a function that tells a webhook what ends soon, by a signed POST of JSON. `Countersign-Signature` is
+ * `t=SECONDS,v1=HEX`, the HMAC-SHA256 of `SECONDS.BODY` with the secret.
  *
- * @param closing the server stops: nothing is waited for any more
+ * @param closing aborted when the server stops: nothing waits any more
  * @returns undefined if there is no webhook
  * @throws TrustError BAD_KEYS if the secret cannot be read, or others can read it; BAD_SETTINGS if it is too short
  */
@@ -42,7 +42,7 @@ export async function webhookOf(
   if (url === undefined || secretFile === undefined) return undefined
   const content = await readSecretFile(secretFile, 'the setting webhook.secretFile')
   const secret = content.toString('utf8').trim()
-  // Of random bytes not all would sign, and whoever receives the messages has others.
+  // As text, random bytes would lose some, and the receiver would compute another HMAC.
   const isShort = secret.length < SECRET_MIN_LENGTH
   if (!isTypable(content) || isShort) {
     const wrong = isShort ? `needs a secret of at least ${SECRET_MIN_LENGTH} characters` : 'is no text in UTF-8'
@@ -70,7 +70,7 @@ export async function webhookOf(
   }
 }
 
-/** The threshold that was passed and not yet told; undefined if there is nothing to tell. */
+/** Returns the threshold that was passed and not yet reported; undefined if there is nothing to report. */
 function noticeOf(trust: Trust, ending: Ending): Notice | undefined {
   const threshold = Math.min(...THRESHOLDS.filter((days) => daysLeft(trust, ending.expires) < days))
   const told = toldOf(trust, ending)
@@ -78,7 +78,7 @@ function noticeOf(trust: Trust, ending: Ending): Notice | undefined {
   return { expires: ending.expires, threshold }
 }
 
-/** What was told last. Of what cannot be read nobody knows: it is told once more, and written anew. */
+/** Returns the last notice. A damaged one counts as none: the ending is reported again, and the notice replaced. */
 function toldOf({ store }: Trust, ending: Ending): Notice | undefined {
   return unlessDamaged(() => store.record('notice', nameOf(ending)) as Notice | undefined)
 }

@@ -13,7 +13,7 @@ interface Parts {
   readonly log: Log
 }
 
-/** What the main thread does for the others. */
+/** What the main thread does for the other threads. */
 export function answersToThreads({ store, passwords, overview, token, log }: Parts): MainAnswers {
   const here = (): TokenSigner => {
     if (token === undefined) throw new Error('the settings name no token')

@@ -7,7 +7,7 @@ import { signerFor } from './far-signer.ts'
 import { Line } from './line.ts'
 import type { CheckAnswers, CheckStart, MainAnswers } from './messages.ts'
 
-/** A thread that verifies all that is stored, once, and answers nothing else. Its own handle on the database is for reading. */
+/** A thread that verifies the whole store once, and answers nothing else. Its own handle on the database only reads. */
 if (parentPort === null) throw new Error('this is no program of its own')
 const { settings, keyring } = workerData as CheckStart
 const database = Database.share(settings.dataDirectory)
@@ -18,6 +18,6 @@ const main = new Line<MainAnswers>(parentPort, {
     const snapshot = await snapshotOf(await database, () => main.ask('readAnchor', []))
     return check(snapshot, (...key) => signer.opens(...key), now)
   },
-  // One that could not be opened need not be closed: `check` says why.
+  // A database that could not be opened need not be closed; `check` reports why.
   release: () => database.then((opened) => opened.close()).catch(() => undefined),
 } satisfies CheckAnswers)

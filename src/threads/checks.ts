@@ -9,12 +9,12 @@ import type { CheckAnswers, CheckStart, MainAnswers } from './messages.ts'
 import { HEAP_LIMITS } from './threads.ts'
 
 const PROGRAM = new URL('./check-thread.ts', import.meta.url)
-/** Checks that may wait for the one that goes on. */
+/** Checks that may wait for the running one. */
 const WAITING_MAX = 8
 
 /**
- * Checks of all that is stored, one after the other, each in a thread of its own: whoever waits for an answer does not
- * wait for it, and its heap goes with the thread.
+ * Checks of the whole store, one at a time, each in a thread of its own: requests do not wait for it, and its heap ends
+ * with the thread.
  */
 export class Checks implements OtherHandles {
   readonly #turns = new Turns<'check'>(WAITING_MAX, undefined, 'too many checks are waiting')
@@ -24,8 +24,8 @@ export class Checks implements OtherHandles {
 
   /**
    * @param now milliseconds since 1970
-   * @param gone aborted when nobody waits for it any more
-   * @throws TrustError BUSY, SIGNER_UNAVAILABLE, STORE_UNAVAILABLE, and why it was aborted
+   * @param gone aborted when nobody waits for the result any more
+   * @throws TrustError BUSY, SIGNER_UNAVAILABLE, STORE_UNAVAILABLE, or the reason of `gone`
    */
   check(start: CheckStart, answers: MainAnswers, now: () => number, gone?: AbortSignal): Promise<CheckReport> {
     return this.#turns.take('check', () => {
@@ -35,7 +35,7 @@ export class Checks implements OtherHandles {
     })
   }
 
-  /** Give up the one that goes on, and let go of the database. None begins before `open`. */
+  /** Aborts the running check and releases the database. No further check starts before `open`. */
   async close(): Promise<void> {
     this.#closed = true
     this.#giveUp(unavailable())

@@ -7,7 +7,7 @@ import { FarToken } from './far-token.ts'
 import type { Line } from './line.ts'
 import type { MainAnswers } from './messages.ts'
 
-/** What signs in a thread beside the main one: keys in files are opened here, those in the token are used there. */
+/** Returns the signer of a thread beside the main one: it opens keys in files here, and uses those in the token there. */
 export function signerFor(settings: Settings, keyring: SharedKeyring, main: Line<MainAnswers>): RoutedSigner {
   const { pkcs11 } = settings.signers
   const files = new Keyring(keyring)

@@ -13,7 +13,7 @@ import type { Role } from '../tuf/role.ts'
 import type { Line } from './line.ts'
 import type { MainAnswers } from './messages.ts'
 
-/** The token that the main thread has: one session of one process speaks to it, whoever asks. */
+/** The main thread's token: one session of one process speaks to it, whichever thread asks. */
 export class FarToken implements TokenSigner {
   readonly #main: Line<MainAnswers>
   readonly #algorithm: KeyAlgorithm
@@ -27,7 +27,7 @@ export class FarToken implements TokenSigner {
     return keytype === algorithmFor(this.#algorithm, role) && isReference(sealed)
   }
 
-  /** Whether it can be used is told by the main thread. */
+  /** The main thread reports whether the token can be used. */
   readiness(): SignerReadiness {
     return { usable: true }
   }

@@ -1,11 +1,11 @@
 import type { Transferable } from 'node:worker_threads'
 import { errorOf, failureOf, type Failure } from '../errors.ts'
 
-/** What one side can be asked, by name. Arguments and answers are what `structuredClone` takes. */
+/** What one side can be asked, by name. `structuredClone` must accept arguments and answers. */
 // oxlint-disable-next-line typescript/no-explicit-any
 type Answers = Record<string, (...args: any[]) => unknown>
 
-/** One end of the line: a `Worker`, or in it its `parentPort`. */
+/** One end of the line: a `Worker`, or the `parentPort` inside it. */
 interface Port {
   on(event: 'message', listener: (message: Question | Reply) => void): unknown
   postMessage(message: Question | Reply, transfer?: readonly Transferable[]): void
@@ -17,7 +17,7 @@ interface Question {
   readonly args: readonly unknown[]
 }
 
-/** Without `failure` it was answered. */
+/** Without `failure`, the question was answered. */
 interface Reply {
   readonly to: number
   readonly value?: unknown
@@ -30,10 +30,10 @@ interface Waiting {
 }
 
 /**
- * Questions and answers between two threads, both ways. What is thrown on the other side is thrown here, a TrustError
- * as a TrustError.
+ * Questions and answers between two threads, in both directions. What the other side throws is thrown here, a
+ * TrustError as a TrustError.
  *
- * @typeParam Theirs what can be asked of the other side
+ * @typeParam Theirs what the other side can be asked
  */
 export class Line<Theirs extends Answers> {
   readonly #port: Port

@@ -11,9 +11,9 @@ import type { PackedCommit } from '../store/commit/packed-commit.ts'
 import type { Gun } from '../tuf/gun.ts'
 import type { Role } from '../tuf/role.ts'
 
-/** What a thread is started with. Private keys come as handles: their bytes are in no thread's memory of JavaScript. */
+/** What a thread is started with. Private keys come as handles: no thread's JavaScript memory holds their bytes. */
 export interface ThreadStart {
-  /** They listen where the main thread does: address and port are those that it got. */
+  /** The thread listens where the main thread does: address and port are those that it got. */
   readonly settings: Settings
   readonly tls: TlsMaterial | undefined
   /** URL of the token endpoint. */
@@ -26,10 +26,10 @@ export interface ThreadStart {
   readonly tokenKey: KeyObject | undefined
 }
 
-/** What a thread that checks all that is stored is started with. */
+/** What a thread that checks the store is started with. */
 export type CheckStart = Pick<ThreadStart, 'settings' | 'keyring'>
 
-/** What a thread asks of the main one, where the only writer is, the token, and the count of wrong passwords. */
+/** What other threads ask of the main thread, which has the only writer, the token, and the count of wrong passwords. */
 export type MainAnswers = {
   commit(commit: PackedCommit): Promise<number>
   readAnchor(): Promise<Anchor>
@@ -45,24 +45,24 @@ export type MainAnswers = {
 
 /** What the main thread asks of the others. */
 export type ThreadAnswers = {
-  /** Resolves when it listens. */
+  /** Resolves when the thread listens. */
   started(): Promise<void>
-  /** Let go of the database, and take it again. */
+  /** Releases the database; `regain` opens it again. */
   release(): Promise<void>
   regain(): Promise<void>
   counted(): Promise<CountedMetrics>
-  /** Serve this to all connections from now on. */
+  /** Uses this for all connections from now on. */
   useTls(tls: TlsMaterial | undefined): Promise<void>
-  /** Take these keys of the external token service from now on. */
+  /** Uses these keys of the external token service from now on. */
   useTokenKeys(bytes: Uint8Array): Promise<void>
-  /** Take no new connections, finish what is running, let go of the database. */
+  /** Takes no new connections, finishes running requests, releases the database. */
   stop(): Promise<void>
 }
 
-/** What the main thread asks of one that checks all that is stored. */
+/** What the main thread asks of a thread that checks the store. */
 export type CheckAnswers = {
   /** @param now milliseconds since 1970 */
   check(now: number): Promise<CheckReport>
-  /** Let go of the database: a check that goes on fails. */
+  /** Releases the database: a running check fails. */
   release(): Promise<void>
 }

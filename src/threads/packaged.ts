@@ -1,8 +1,8 @@
 import type { PackedCommit } from '../store/commit/packed-commit.ts'
 
 /**
- * A commit on its way to another thread. Bytes are copied once, and then belong to the other thread: most are views of
- * larger buffers, which would be copied whole.
+ * Prepares a commit for transfer to another thread. Copies its bytes once and hands the copies over: most are views of
+ * larger buffers, which would otherwise be copied whole.
  */
 export function packaged(commit: PackedCommit): { content: PackedCommit; transfer: ArrayBuffer[] } {
   const transfer: ArrayBuffer[] = []

@@ -4,13 +4,13 @@ import type { Locks } from '../repository/turns.ts'
 import { Writes } from '../store/writes.ts'
 import { SERVER, type Gun } from '../tuf/gun.ts'
 
-/** Locks; repositories that share one wait for each other now and then. */
+/** Number of locks; repositories that share one occasionally wait for each other. */
 const LOCKS = 1_024
-/** Counts of what each sender has parked; senders that share one have one share together. */
+/** Number of per-sender counts of parked bytes; senders with the same count share a limit. */
 const SENDERS = 1_024
-/** Bytes of the secret that says which repositories share a lock, and which senders a count. */
+/** Bytes of the secret that decides which repositories share a lock, and which senders a count. */
 const SECRET_BYTES = 16
-/** Where each number stands: the end of the journal takes two places, a lock too, the secret four. */
+/** Index of each number, in cells of 32 bits: the end of the journal takes two, a lock too, the secret four. */
 const PLACES = {
   parked: 2,
   publishing: 3,
@@ -21,8 +21,8 @@ const PLACES = {
 }
 
 /**
- * The few numbers that all threads see at once: where the journal ends, how often repositories were written to, what
- * counts against limits of the whole process, and whose turn it is to change a repository.
+ * The few numbers that all threads see at once: where the journal ends, how often repositories were written to, the
+ * counts behind process-wide limits, and whose turn it is to change a repository.
  */
 export class Shared {
   readonly buffer: SharedArrayBuffer
@@ -50,12 +50,12 @@ export class Shared {
     return new Writes(this.buffer, Int32Array.BYTES_PER_ELEMENT * PLACES.writes)
   }
 
-  /** Uploads that are being worked on in the whole process. */
+  /** Uploads in progress in the whole process. */
   get publishing(): Count {
     return this.#count(PLACES.publishing)
   }
 
-  /** Bytes of bodies that are being received in the whole process. */
+  /** Bytes of bodies being received in the whole process. */
   get parked(): Counts {
     return { all: this.#count(PLACES.parked), of: (who) => this.#count(PLACES.senders + this.#one(SENDERS, who)) }
   }
@@ -68,7 +68,7 @@ export class Shared {
     return { hold: (gun, work) => this.#hold(this.#lockOf(gun), work) }
   }
 
-  /** First come, first served: who comes draws a number, and waits until it is called. */
+  /** First come, first served: each caller draws a number, and waits until it is called. */
   async #hold<T>(lock: number, work: () => Promise<T>): Promise<T> {
     const drawn = PLACES.locks + 2 * lock
     const called = drawn + 1
@@ -88,14 +88,15 @@ export class Shared {
   }
 
   /**
-   * The server's own lock is nobody else's: a repository is changed while it is held. Who shares one of the others nobody
-   * can tell: else whoever may make repositories of their own would choose names that keep one of somebody else's waiting.
+   * Only the server itself uses its lock: repositories are changed while it is held. Nobody can tell which repositories
+   * share one of the other locks: else somebody who can create repositories would choose names that block one of
+   * somebody else's.
    */
   #lockOf(gun: Gun): number {
     return gun === SERVER ? 0 : 1 + this.#one(LOCKS - 1, gun)
   }
 
-  /** One of so many, the same for the same name; which one nobody can tell who does not know the secret. */
+  /** Returns a number below `of`, always the same for a name, that nobody can predict without the secret. */
   #one(of: number, name: string): number {
     return hash('sha256', this.#secret + name, 'buffer').readUInt32LE() % of
   }

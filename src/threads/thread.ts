@@ -18,8 +18,8 @@ import { packaged } from './packaged.ts'
 import { Shared } from './shared.ts'
 
 /**
- * A thread that answers requests beside the main one, on the same port: TLS, checks and signatures are done here; what
- * is to be written goes to the main thread. Heads are read from the database, so nothing has to be told to anybody.
+ * A thread that answers requests beside the main one, on the same port. It does TLS, checks and signatures itself, and
+ * sends what must be written to the main thread. It reads heads from the database, so no thread has to announce a change.
  */
 if (parentPort === null) throw new Error('this is no program of its own')
 const start = workerData as ThreadStart

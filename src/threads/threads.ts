@@ -8,17 +8,17 @@ import { Line } from './line.ts'
 import type { MainAnswers, ThreadAnswers, ThreadStart } from './messages.ts'
 
 const PROGRAM = new URL('./thread.ts', import.meta.url)
-/** As `scripts/countersign` sets it for the main thread: three halves of 8 MB. */
+/** As `scripts/countersign` sets it for the main thread: three semi-spaces of 8 MB. */
 export const HEAP_LIMITS = { maxYoungGenerationSizeMb: 24 } as const
-/** Threads that are started unless a setting says how many; the main one is among them. */
+/** Most threads to start by default, including the main one. */
 const DEFAULT_MAX = 4
 
 /**
- * How many threads answer requests, the main one among them. One core is left to the database's own threads: where
- * every core has a busy thread, each request costs more.
+ * Returns how many threads answer requests, including the main one. Leaves one core to the database's own threads: if
+ * every core runs a busy thread, each request costs more.
  */
 export function threadsOf({ threads, admin }: Settings): number {
-  // Elsewhere ports cannot be shared, or the system does not deal connections out to all who share one.
+  // On other systems, threads cannot share a port, or connections are not spread over them.
   if (process.platform !== 'linux' || admin.public !== undefined) return 1
   return threads ?? Math.max(1, Math.min(availableParallelism() - 1, DEFAULT_MAX))
 }
@@ -28,13 +28,13 @@ interface Thread {
   readonly line: Line<ThreadAnswers>
 }
 
-/** The threads beside the main one. One that ends takes the whole process with it: nothing here runs in part. */
+/** The threads beside the main one. If one ends, so does the whole process: a server never runs in part. */
 export class Threads {
   #threads: readonly Thread[] = []
   #stopping = false
   readonly #stopped = Promise.withResolvers<[]>()
 
-  /** @returns when all of them listen @throws whatever a start throws */
+  /** Resolves when all of them listen. @throws whatever a start throws */
   async start(count: number, start: ThreadStart, answers: MainAnswers): Promise<void> {
     this.#threads = Array.from({ length: count }, () => {
       const worker = new Worker(PROGRAM, { workerData: start, resourceLimits: HEAP_LIMITS })
@@ -49,7 +49,7 @@ export class Threads {
     await this.#ask('started', [])
   }
 
-  /** So that the database can be closed after a failed write. Threads that have ended answer no more, and hold nothing. */
+  /** Lets the database be closed after a failed write. Threads that have ended answer no questions, and hold nothing. */
   get handles(): OtherHandles {
     const ended = this.#stopped.promise
     return {
