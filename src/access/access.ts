@@ -8,7 +8,7 @@ import type { TokenMaker } from './token-maker.ts'
 import { findUser, TOKEN_USER, type Directory } from './user.ts'
 import { TokenRefused, verifyWebToken, verifyWebTokenAtOnce, type Claims, type TokenRules } from './web-token.ts'
 
-/** What `createAccess` works with; the parts that a setting did not ask for are undefined. */
+/** What `createAccess` needs; parts that no setting asks for are undefined. */
 interface AccessParts {
   readonly directory: Directory
   /** Milliseconds since 1970. */
@@ -18,32 +18,32 @@ interface AccessParts {
   readonly maker?: TokenMaker | undefined
   /** An external token service. */
   readonly external?: TokenRules | undefined
-  /** The user that a certificate's common name stands for. */
+  /** Returns the user that a certificate's common name stands for. */
   readonly userOfCertificate: (commonName: string) => string | undefined
 }
 
-/** Recognises who asks. */
+/** Recognises who makes a request. */
 export interface Access {
   /** The built-in token endpoint; undefined: there is none. */
   readonly maker: TokenMaker | undefined
-  /** A Bearer token: an API token, or a JWT. @throws TokenRefused with the reason, for the log alone */
+  /** Recognises a Bearer token: an API token or a JWT. @throws TokenRefused with the reason, for the log only */
   bearer(text: string): Promise<Identity>
-  /** The same where it can be told without waiting. @returns undefined: ask `bearer` */
+  /** Does the same if that needs no waiting. @returns undefined: call `bearer` */
   bearerAtOnce(text: string): Identity | undefined
-  /** An API token. @returns undefined if it cannot be used */
+  /** Recognises an API token. @returns undefined if it cannot be used */
   apiToken(text: string): Identity | undefined
   /**
-   * Basic credentials: a user and their password, or an API token as the password of `token` or of its own name.
+   * Recognises Basic credentials: a user and their password, or an API token as the password of `token` or of its own name.
    *
-   * @returns undefined if they are wrong, without a word on what
+   * @returns undefined if they are wrong; what is wrong is not disclosed
    * @throws TrustError BUSY
    */
   basic(user: string, password: string, address: string | undefined): Promise<Identity | undefined>
-  /** A client certificate that TLS has verified. @returns undefined if it stands for no user */
+  /** Recognises a client certificate that TLS has verified. @returns undefined if it stands for no user */
   certificate(commonName: string): Identity | undefined
 }
 
-/** Puts together what recognises them. */
+/** Creates the part that recognises who makes a request. */
 export function createAccess({ directory, now, passwords, maker, external, userOfCertificate }: AccessParts): Access {
   const known = new KnownTokens()
   const ofClaims = (claims: Claims): Identity | undefined =>
@@ -89,7 +89,7 @@ function ofText(directory: Directory, text: string, now: number): Identity | und
   return token === undefined ? undefined : ofToken(directory, token, now)
 }
 
-/** What the token says, and not more than whoever it was made for may do now: a change is felt at once. */
+/** Grants what the token says, within what its holder may do now: changed grants take effect at once. */
 function ofBuiltIn(directory: Directory, { subject, access }: Claims, now: number): Identity | undefined {
   if (subject === '') return ANONYMOUS
   const holder = holderOf(directory, subject, now)

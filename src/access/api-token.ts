@@ -5,11 +5,11 @@ import type { Directory } from './user.ts'
 
 /** An API token without its secret. A record of kind `token`, by its id. */
 export interface ApiToken {
-  /** 16 hex digits; stands in the token's text. */
+  /** 16 hex digits; part of the token's text. */
   readonly id: string
-  /** One among all tokens that are not revoked. */
+  /** Unique among all tokens that are not revoked. */
   readonly name: string
-  /** The user who bounds what it may; null: made on the server itself, bounded by nobody. */
+  /** The user whose grants bound the token's; null: made on the server itself, bounded by nobody. */
   readonly owner: string | null
   /** Hex SHA-256 of the secret part of its text: 256 random bits need no slow hash. */
   readonly secretSha256: string
@@ -26,33 +26,33 @@ const SECRET_BYTES = 32
 const ID = /^[0-9a-f]{16}$/
 const TEXT = /^cs_([0-9a-f]{16})_([A-Za-z0-9_-]{43})$/
 
-/** True for what means to be an API token; users' passwords never look like this. */
+/** True if the text claims to be an API token; users' passwords never look like this. */
 export function looksLikeToken(text: string): boolean {
   return text.startsWith('cs_')
 }
 
-/** A new id, and the text to hand out: it is shown once, and not kept. */
+/** Returns a new id, and the text to hand out, which is shown once and not stored. */
 export function mintToken(): { id: string; text: string; secretSha256: string } {
   const id = randomBytes(ID_BYTES).toString('hex')
   const secret = randomBytes(SECRET_BYTES).toString('base64url')
   return { id, text: `cs_${id}_${secret}`, secretSha256: sha256(secret).toString('hex') }
 }
 
-/** The token that a text is of; whether it can still be used is another question. */
+/** Finds the token that a text belongs to, usable or not. */
 export function findToken(directory: Directory, text: string): ApiToken | undefined {
   const [, id = '', secret = ''] = TEXT.exec(text) ?? []
   const token = tokenById(directory, id)
-  // Hashed and compared in any case: an id that does not exist takes as long as a wrong secret.
+  // Hash and compare in any case, so that an unknown id takes as long as a wrong secret.
   const right = timingSafeEqual(sha256(secret), Buffer.from(token?.secretSha256 ?? '0'.repeat(64), 'hex'))
   return right ? token : undefined
 }
 
-/** Also one that was revoked. @returns undefined if there is none, or this is no id @throws TrustError CORRUPT */
+/** Finds a token, even a revoked one. @returns undefined if there is none, or this is no id @throws TrustError CORRUPT */
 export function tokenById(directory: Directory, id: string): ApiToken | undefined {
   return ID.test(id) ? (directory.record('token', id) as ApiToken | undefined) : undefined
 }
 
-/** The one of this name that is not revoked; it may have ended. @throws TrustError STORE_UNAVAILABLE */
+/** Finds the token of this name that is not revoked; it may have expired. @throws TrustError STORE_UNAVAILABLE */
 export async function tokenNamed(directory: Directory, name: string): Promise<ApiToken | undefined> {
   return (await allTokens(directory)).values.find((token) => token.name === name && !token.revoked)
 }
@@ -62,7 +62,7 @@ export function isUsable({ revoked, expires }: ApiToken, now: number): boolean {
   return !revoked && (expires === null || now < expires)
 }
 
-/** In byte order of their ids; those are the names of their records. */
+/** Returns all tokens in byte order of their ids, which are the names of their records. */
 export function allTokens(directory: Directory): Promise<FoundRecords<ApiToken>> {
   return findRecords(directory, 'token')
 }

@@ -8,8 +8,9 @@ import { algorithmsOf, type PublicTokenKey } from './token-signature.ts'
 import type { FindKey } from './web-token.ts'
 
 /**
- * Keys of a certificate bundle, as docker's registries and Notary are configured: a token brings its certificates along
- * (`x5c`), of which the last was issued by one in the bundle; or it names a key in the bundle by libtrust's id (`kid`).
+ * Returns the keys of a certificate bundle, as docker's registry and Notary configure it. A token either brings its
+ * certificate chain (`x5c`), whose last certificate one in the bundle issued; or it names a key of the bundle by
+ * libtrust id (`kid`).
  *
  * @throws TrustError BAD_SETTINGS
  */
@@ -32,7 +33,7 @@ function keysOf(certificate: Certificate): PublicTokenKey[] {
   return algorithmsOf(loadCertificateKey(certificate)?.object)
 }
 
-/** The token's own certificate, if an unbroken, valid chain leads from it to the bundle. */
+/** Returns the token's own certificate, if an unbroken, valid chain leads from it to the bundle. */
 function leafOf(ders: readonly Buffer[], bundle: readonly Certificate[], now: number): Certificate | undefined {
   const chain = ders.flatMap((der) => parseCertificate(der) ?? [])
   if (chain.length < ders.length) return undefined
@@ -55,7 +56,10 @@ function isValid({ begins, ends, signatureAlgorithm = '' }: Certificate, now: nu
   return begins <= now && now <= ends && !WEAK_SIGNATURES.has(signatureAlgorithm)
 }
 
-/** Base32 of the first 30 bytes of SHA-256 of the public key, groups of 4 joined by ":" (wire spec §15.1). */
+/**
+ * Returns a libtrust id: Base32 of the first 30 bytes of SHA-256 of the public key, groups of 4 joined by ":" (wire
+ * spec §15.1).
+ */
 export function libtrustId({ spki }: Pick<Certificate, 'spki'>): string {
   const bits = [...hash('sha256', spki, 'buffer').subarray(0, 30)]
     .map((byte) => byte.toString(2).padStart(8, '0'))

@@ -2,10 +2,10 @@ import { TrustError } from '../errors.ts'
 import { parseGun, type Gun } from '../tuf/gun.ts'
 import { ACTIONS, matches, names, type Action, type Grant, type Identity } from './permission.ts'
 
-/** Grants of one user or token. */
+/** Most grants of one user or token. */
 export const GRANTS_MAX = 100
 
-/** Check a pattern: `*`, `docker.io/acme/*`, or the name of one repository. @throws TrustError INVALID_PARAMETERS */
+/** Checks a pattern: `*`, `docker.io/acme/*`, or the name of one repository. @throws TrustError INVALID_PARAMETERS */
 export function parsePattern(text: string): string {
   if (text === '*') return text
   try {
@@ -20,8 +20,8 @@ export function parsePattern(text: string): string {
 }
 
 /**
- * Read grants as people write them: `read,sign:docker.io/acme/*`; actions end at the first colon, since names of
- * repositories have colons too.
+ * Parses a grant as people write it: `read,sign:docker.io/acme/*`. The actions end at the first colon, since names of
+ * repositories contain colons too.
  *
  * @throws TrustError INVALID_PARAMETERS
  */
@@ -37,12 +37,12 @@ export function parseGrant(text: string): Grant {
   return { pattern: parsePattern(text.slice(colon + 1)), actions: [...new Set(known)] }
 }
 
-/** As `parseGrant` reads it. */
+/** Writes a grant as `parseGrant` reads it. */
 export function formatGrant({ pattern, actions }: Grant): string {
   return `${actions.join(',')}:${pattern}`
 }
 
-/** True if somebody may do all that a grant would allow, on every repository that its pattern names. */
+/** True if somebody may do everything that a grant allows, on every repository that its pattern matches. */
 export function covers({ grants, bounds = [] }: Identity, grant: Grant): boolean {
   return grant.actions.every((action) =>
     [grants, ...bounds].every((list) =>
@@ -51,7 +51,7 @@ export function covers({ grants, bounds = [] }: Identity, grant: Grant): boolean
   )
 }
 
-/** True if all that the inner pattern names is named by the outer one. No GUN ends in `*`, so a prefix is one. */
+/** True if the outer pattern matches all that the inner one does. No GUN ends in `*`, so a prefix counts as one. */
 function includes(outer: string, inner: string): boolean {
   return outer === inner || (inner !== '*' && matches(outer, inner as Gun))
 }

@@ -1,14 +1,14 @@
 import { LimitedMap } from '../memory/limited-map.ts'
 
-/** Failures of one key before it has to wait. */
+/** Failures of one key before it must wait. */
 export const FREE_FAILURES = 5
 /** Milliseconds of the first wait; it doubles with each failure. */
 const FIRST_WAIT = 1_000
 /** Milliseconds: the longest wait. */
 export const LONGEST_WAIT = 60_000
-/** Milliseconds without failure after which all is forgotten. */
+/** Milliseconds without a failure after which a key's failures are forgotten. */
 const MEMORY = 15 * 60_000
-/** Keys that are remembered; the oldest is forgotten first. */
+/** Most keys remembered; the oldest is forgotten first. */
 const KEYS_MAX = 10_000
 
 interface Failures {
@@ -18,8 +18,8 @@ interface Failures {
 }
 
 /**
- * Counts wrong passwords by key, an address or a user's name say, and makes the key wait: 1 s after the fifth, twice as
- * long after each further one, never longer than a minute, so that nobody is locked out for good by somebody else.
+ * Counts wrong passwords by key (an address or a user's name, for example) and makes the key wait: 1 s after the fifth,
+ * twice as long after each further one, at most a minute, so that nobody can lock somebody else out for good.
  */
 export class Guesses {
   readonly #failures = new LimitedMap<string, Failures>(KEYS_MAX)
@@ -29,7 +29,7 @@ export class Guesses {
     this.#now = now
   }
 
-  /** Milliseconds until this key may try again; 0: now. */
+  /** Returns the milliseconds until this key may try again; 0: now. */
   wait(key: string): number {
     const { count, last } = this.#recent(key)
     if (count < FREE_FAILURES) return 0
@@ -49,7 +49,7 @@ export class Guesses {
   #recent(key: string): Failures {
     const { count = 0, last = 0 } = this.#failures.get(key) ?? {}
     const since = this.#now() - last
-    // Before the first: the clock was ahead then, and how long ago that is nobody knows.
+    // A negative time means that the clock was ahead at the last failure, so its real age is unknown.
     return since < 0 || since > MEMORY ? { count: 0, last: 0 } : { count, last }
   }
 }

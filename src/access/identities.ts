@@ -3,22 +3,22 @@ import { isUsable, tokenById, tokenNamed, type ApiToken } from './api-token.ts'
 import { LOCAL, type Identity } from './permission.ts'
 import { findUser, type Directory, type User } from './user.ts'
 
-/** Identities of users and of API tokens, as both are at this moment; and how one is found again. */
+/** Current identities of users and of API tokens, and how one is found again. */
 
-/** @param kind by what they were recognised @returns undefined for one who is not there, or disabled */
+/** @param kind how they were recognised @returns undefined if there is no such user, or they are disabled */
 export function ofUser(kind: 'user' | 'certificate', user: User | undefined): Identity | undefined {
   if (user === undefined || user.disabled) return undefined
   const name = `${kind}:${user.name}`
   return { name, grants: user.grants, subject: `${name}#${markOf(kind, user)}` }
 }
 
-/** Another one for another password, and for another user of the same name: tokens of the former are not theirs. */
+/** Returns a mark that changes with the password and for a new user of the same name, whom old tokens do not serve. */
 function markOf(kind: 'user' | 'certificate', { createdAt, password }: User): string {
   const secret = kind === 'user' ? (password?.hash ?? '') : ''
   return hash('sha256', `${createdAt} ${secret}`, 'hex').slice(0, 16)
 }
 
-/** A token may never do more than its owner, as they are now. */
+/** Returns the identity of a token, which never may do more than its owner may now. */
 export function ofToken(directory: Directory, token: ApiToken, now: number): Identity | undefined {
   if (!isUsable(token, now)) return undefined
   const identity = { name: `token:${token.name}`, grants: token.grants, subject: `token:${token.id}` }
@@ -28,9 +28,9 @@ export function ofToken(directory: Directory, token: ApiToken, now: number): Ide
 }
 
 /**
- * Whoever an identity's subject names, and what they may do now.
+ * Returns whoever an identity's subject names, with what they may do now.
  *
- * @returns undefined once they are not recognised any more by what they were recognised by
+ * @returns undefined once the credentials that they were recognised by are no longer valid
  */
 export function holderOf(directory: Directory, subject: string, now: number): Identity | undefined {
   const [, kind, name = ''] = /^(user|certificate|token):([^#]+)/.exec(subject) ?? []
@@ -42,13 +42,13 @@ export function holderOf(directory: Directory, subject: string, now: number): Id
   return found?.subject === subject ? found : undefined
 }
 
-/** The user's name in an identity's name, `user:alice` say; undefined for tokens and for LOCAL. */
+/** Returns the user's name in an identity's name such as `user:alice`; undefined for tokens and for LOCAL. */
 export function userNamed(identityName: string): string | undefined {
   return /^(?:user|certificate):(.+)$/.exec(identityName)?.[1]
 }
 
 /**
- * The user who is behind an identity, by whatever of theirs it was recognised; otherwise the identity's own name.
+ * Returns the user behind an identity, however they were recognised; otherwise the identity's own name.
  *
  * @returns `user:alice`, `token:ci`, `local`
  */
@@ -58,11 +58,7 @@ export function personBehind(directory: Directory, { name, subject = '' }: Ident
   return user == null ? name : `user:${user}`
 }
 
-/**
- * What somebody may do at this moment, by the name that the journal knows them by.
- *
- * @param now milliseconds since 1970
- */
+/** Returns what somebody may do now, by the name that the journal has for them. @param now milliseconds since 1970 */
 export async function identityNamed(directory: Directory, name: string, now: number): Promise<Identity | undefined> {
   if (name === LOCAL.name) return LOCAL
   const [, kind, ownName = ''] = /^(user|certificate|token):(.+)$/.exec(name) ?? []

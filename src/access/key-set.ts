@@ -6,14 +6,14 @@ import { RSA_MIN_BITS } from '../tuf/keys/verification-key.ts'
 import { algorithmsOf, type PublicTokenKey } from './token-signature.ts'
 import type { FindKey } from './web-token.ts'
 
-/** Keys by their id, of a JSON Web Key Set (RFC 7517). */
+/** Keys of a JSON Web Key Set (RFC 7517), by key id. */
 export type KeySet = ReadonlyMap<string, readonly PublicTokenKey[]>
 
-/** Keys of one set. */
+/** Most keys in one set. */
 const KEYS_MAX = 100
 
 /**
- * Read a key set. Keys without id, and keys that are not for signatures, are left out.
+ * Parses a key set. Leaves out keys without an id, and keys that are not for signatures.
  *
  * @throws TrustError BAD_SETTINGS if it is no key set, or holds no key that verifies tokens
  */
@@ -23,7 +23,7 @@ export function parseKeySet(bytes: Uint8Array, where: string): KeySet {
     const { kid, use = 'sig', alg } = entry
     if (typeof kid !== 'string' || use !== 'sig') continue
     const found = algorithmsOf(keyOf(entry)).filter(({ algorithm }) => alg === undefined || alg === algorithm)
-    // Another one of this id that is for something else, for encryption say, is left out, too.
+    // Skip keys for another purpose, such as encryption, even if they have the same id.
     if (found.length === 0) continue
     if (set.has(kid)) throw new TrustError('BAD_SETTINGS', `${where} names the key id "${kid}" twice`)
     set.set(kid, found)
@@ -46,7 +46,7 @@ function keysIn(bytes: Uint8Array, where: string): JsonObject[] {
   throw new TrustError('BAD_SETTINGS', `${where} is no JSON Web Key Set`)
 }
 
-/** Public parts only: a secret key (`oct`) is none, and would let whoever reads the set make tokens. */
+/** Reads public members only: a secret key (`oct`) has none, and would let whoever reads the set make tokens. */
 function keyOf({ kty, n, e, crv, x, y }: JsonObject): KeyObject | undefined {
   try {
     return createPublicKey({ key: { kty, n, e, crv, x, y } as JsonWebKey, format: 'jwk' })
@@ -55,13 +55,13 @@ function keyOf({ kty, n, e, crv, x, y }: JsonObject): KeyObject | undefined {
   }
 }
 
-/** Keys of a set that does not change. @throws TrustError BAD_SETTINGS */
+/** Returns the keys of a set that does not change. @throws TrustError BAD_SETTINGS */
 export function keySetKeys(bytes: Uint8Array, where: string): FindKey {
   const set = parseKeySet(bytes, where)
   return ({ algorithm, kid, x5c }) => (x5c === undefined ? keyNamed(set, kid, algorithm) : undefined)
 }
 
-/** Find a key by the id that the token names. */
+/** Finds a key by the id that the token names. */
 export function keyNamed(set: KeySet, kid: string | undefined, algorithm: string): PublicTokenKey | undefined {
   return kid === undefined ? undefined : set.get(kid)?.find((each) => each.algorithm === algorithm)
 }

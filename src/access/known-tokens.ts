@@ -2,9 +2,9 @@ import { hash } from 'node:crypto'
 import { LimitedMap } from '../memory/limited-map.ts'
 import type { Claims } from './web-token.ts'
 
-/** Milliseconds for which a token is not verified again: clients ask for four documents and more with each. */
+/** Milliseconds for which a token is not verified again: clients request four or more documents with each. */
 const KNOWN_FOR = 60_000
-/** Bytes of all tokens that are known, each with what is around it. */
+/** Most bytes of all cached tokens, and the overhead of each. */
 const KNOWN_MAX_BYTES = 4 * 1024 * 1024
 const AROUND_TOKEN_BYTES = 512
 
@@ -16,13 +16,13 @@ interface Known {
 }
 
 /**
- * What web tokens say that were verified within the last minute: a key or a certificate that is taken away is felt a
- * minute later at most, the end of the token itself at once. The tokens are not kept, only their hashes.
+ * Claims of web tokens that were verified within the last minute. So a key or certificate that is withdrawn works for
+ * at most another minute, while a token's own end counts at once. Stores hashes of tokens, not the tokens.
  */
 export class KnownTokens {
   readonly #known = new LimitedMap<string, Known>(KNOWN_MAX_BYTES, ({ bytes }) => bytes + AROUND_TOKEN_BYTES)
 
-  /** @param now milliseconds since 1970 @returns undefined: it has to be verified */
+  /** @param now milliseconds since 1970 @returns undefined: the token must be verified */
   get(text: string, now: number): Claims | undefined {
     const known = this.#known.get(nameOf(text))
     if (known === undefined) return undefined
@@ -31,7 +31,7 @@ export class KnownTokens {
     return since >= 0 && since <= KNOWN_FOR && now <= claims.ends ? claims : undefined
   }
 
-  /** The token was just verified. @returns its claims */
+  /** Records that the token was just verified. @returns its claims */
   add(text: string, claims: Claims, now: number): Claims {
     this.#known.set(nameOf(text), { claims, verifiedAt: now, bytes: text.length })
     return claims

@@ -15,7 +15,7 @@ export interface PasswordHash {
   readonly lanes: number
 }
 
-/** What new hashes use; what is read must not be weaker: 32 MiB, 3 passes (above OWASP's 19 MiB, 2 passes). */
+/** Parameters of new hashes, and the minimum for stored ones: 32 MiB, 3 passes (above OWASP's 19 MiB, 2 passes). */
 const MEMORY_KIB = 32 * 1024
 const PASSES = 3
 const LANES = 1
@@ -24,12 +24,12 @@ const HASH_BYTES = 32
 
 /** Characters. */
 const PASSWORD_MIN_LENGTH = 10
-/** Bytes: what is longer is refused before it is hashed. */
+/** Longer passwords are refused before they are hashed. */
 export const PASSWORD_MAX_BYTES = 1_024
 
 const hashOf = promisify(argon2)
 
-/** Of no password: what is checked for a user that does not exist, so that it takes the same time. */
+/** The hash of no password, checked for a user that does not exist so that it takes as long. */
 export const NO_PASSWORD: PasswordHash = {
   algorithm: 'argon2id',
   salt: Buffer.alloc(SALT_BYTES).toString('base64'),
@@ -39,7 +39,7 @@ export const NO_PASSWORD: PasswordHash = {
   lanes: LANES,
 }
 
-/** Hash a new password, off the main thread. @throws TrustError INVALID_PARAMETERS if it is too short or too long */
+/** Hashes a new password off the main thread. @throws TrustError INVALID_PARAMETERS if it is too short or too long */
 export async function hashPassword(password: string): Promise<PasswordHash> {
   if (password.length < PASSWORD_MIN_LENGTH || Buffer.byteLength(password) > PASSWORD_MAX_BYTES) {
     throw new TrustError('INVALID_PARAMETERS', 'the password is too short or too long', {
@@ -54,7 +54,7 @@ export async function hashPassword(password: string): Promise<PasswordHash> {
   return { ...NO_PASSWORD, salt: salt.toString('base64'), hash: hash.toString('base64') }
 }
 
-/** True if it is the password. @throws TrustError CORRUPT if the stored parameters are weaker than the minimum */
+/** True if the password is right. @throws TrustError CORRUPT if the stored parameters are weaker than the minimum */
 export async function isPassword(stored: PasswordHash, password: string): Promise<boolean> {
   const salt = Buffer.from(stored.salt, 'base64')
   const expected = Buffer.from(stored.hash, 'base64')

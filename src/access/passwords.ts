@@ -7,27 +7,27 @@ import { findUser, isName, type Directory, type User } from './user.ts'
 
 /** Passwords hashed at once: each takes memory, and a thread of the pool that the store uses too. */
 const AT_ONCE = 2
-/** Passwords that wait for their turn; more than this is refused. */
+/** Passwords that may wait for their turn; further ones are refused. */
 const WAITING_MAX = 64
-/** Users who were right, each with a network; the one whose last time is longest ago is forgotten first. */
+/** Pairs of user and network that logged in successfully; the least recent is forgotten first. */
 const KNOWN_MAX = 10_000
 
-/** Checks passwords, in one place of the whole process: wrong ones are counted. */
+/** Checks passwords in one place for the whole process, since it counts wrong ones. */
 export interface PasswordCheck {
   /**
-   * The user of this name, if it is their password and they are not disabled. A name that does not exist takes as long,
-   * and counts as much, as a wrong password.
+   * Returns the user of this name, if the password is right and they are not disabled. A name that does not exist takes
+   * as long, and counts as much, as a wrong password.
    *
    * @param address where the request came from; undefined: not counted
-   * @throws TrustError BUSY after too many wrong ones, or if too many are being checked
+   * @throws TrustError BUSY after too many wrong passwords, or if too many are being checked
    */
   check(name: string, password: string, address: string | undefined): Promise<User | undefined>
 }
 
 /**
- * Checks passwords: a few at a time, and slower for those who guess. Wrong ones count for the user and for the network, but
- * where a user was right before, for both together: neither a job with an old password behind the same address, nor
- * somebody who guesses elsewhere, makes those wait who are known there.
+ * Checks passwords a few at a time, and slows guessing. A wrong one counts against the user and against the network;
+ * but where the user logged in from that network before, only against the pair. So neither a job with an old password
+ * behind the same address, nor somebody who guesses elsewhere, slows a user down where they are known.
  */
 export class Passwords implements PasswordCheck {
   readonly #directory: Directory
@@ -47,7 +47,7 @@ export class Passwords implements PasswordCheck {
   }
 
   async check(name: string, password: string, address: string | undefined): Promise<User | undefined> {
-    // What nobody can be called is counted as one, so that no long list of such names is kept.
+    // Count all impossible names as one, so that they fill no list.
     const counted = isName(name) ? name : ''
     const network = address === undefined ? undefined : networkOf(address)
     const here = network === undefined ? undefined : `${network} ${counted}`
@@ -55,7 +55,7 @@ export class Passwords implements PasswordCheck {
       const isKnown = here !== undefined && this.#known.get(here) === true
       const [guesses, key] = isKnown ? [this.#byKnown, here] : [this.#byUser, counted]
       const others = isKnown ? undefined : network
-      // Asked when it is our turn, so that many guesses at once do not pass together.
+      // Wait until it is our turn, so that many guesses at once do not all pass.
       const wait = Math.max(guesses.wait(key), others === undefined ? 0 : this.#byNetwork.wait(others))
       if (wait > 0) {
         throw new TrustError('BUSY', 'too many wrong passwords', { hint: 'wait a minute, then try again' })
@@ -76,7 +76,7 @@ export class Passwords implements PasswordCheck {
     if (Buffer.byteLength(password) > PASSWORD_MAX_BYTES) return undefined
     const stored = findUser(this.#directory, name)?.password
     const right = await isPassword(stored ?? NO_PASSWORD, password)
-    // Read again: hashing took a while, in which the password may have been changed.
+    // Read the user again: the password may have changed while it was hashed.
     const user = findUser(this.#directory, name)
     return right && user?.password?.hash === stored?.hash && user?.disabled === false ? user : undefined
   }

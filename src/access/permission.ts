@@ -1,29 +1,29 @@
 import { SERVER, type Gun } from '../tuf/gun.ts'
 
 /**
- * What one may do: `read` metadata; `sign`: publish metadata, have the server sign tags; `rotate` keys; `delete` a
- * repository; `admin`: everything, users and settings too.
+ * What an identity may do: `read` metadata; `sign`: publish metadata, have the server sign tags; `rotate` keys;
+ * `delete` a repository; `admin`: everything, including users and settings.
  */
 export const ACTIONS = ['read', 'sign', 'rotate', 'delete', 'admin'] as const
 export type Action = (typeof ACTIONS)[number]
 
-/** Actions on the repositories that a pattern names. */
+/** Actions on the repositories that a pattern matches. */
 export interface Grant {
-  /** A GUN, or a prefix that ends in `/*`; `*` is every repository, and the server itself. */
+  /** A GUN, a prefix that ends in `/*`, or `*` for every repository and the server itself. */
   readonly pattern: string
   readonly actions: readonly Action[]
 }
 
-/** Somebody who was recognised, or nobody in particular (`anonymous`). */
+/** Somebody who was recognised, or `anonymous`. */
 export interface Identity {
   /** As the journal names it: `user:alice`, `token:ci`, `certificate:build`, `external:bob`, `anonymous`, `local`. */
   readonly name: string
   readonly grants: readonly Grant[]
-  /** What bounds them: each of these lists must allow it too. A token's owner bounds what the token may. */
+  /** Further limits: each of these lists must allow an action too. A token is bounded by its owner's grants. */
   readonly bounds?: readonly (readonly Grant[])[]
   /**
-   * By what they are found again (`holderOf`), in tokens of the built-in endpoint say; changes with what they were
-   * recognised by. None: anonymous, local, or of an external token service.
+   * Finds the identity again (`holderOf`), for example in tokens of the built-in endpoint; changes with the credentials
+   * that they were recognised by. None for anonymous, local, and identities of an external token service.
    */
   readonly subject?: string
 }
@@ -31,16 +31,16 @@ export interface Identity {
 /** Whoever can open the control socket owns the data directory, and may do everything. */
 export const LOCAL: Identity = { name: 'local', grants: [{ pattern: '*', actions: ['admin'] }] }
 
-/** Nobody in particular: what is open to everybody is decided by a setting, not by grants. */
+/** Nobody in particular: a setting, not a grant, decides what everybody may read. */
 export const ANONYMOUS: Identity = { name: 'anonymous', grants: [] }
 
-/** Who asks, as journal and log name them. */
+/** Returns who makes a request, as journal and log name them. */
 export function nameOf(identity: Identity | undefined): string {
   return (identity ?? ANONYMOUS).name
 }
 
 /**
- * True if one may. `admin` includes all actions; every action includes `read`.
+ * True if the identity may do it. `admin` includes all actions; every action includes `read`.
  *
  * @param gun undefined: the server itself, for which only a grant on `*` counts
  */
@@ -53,12 +53,12 @@ export function allows({ grants, bounds = [] }: Identity, action: Action, gun: G
   )
 }
 
-/** True if a pattern names this repository: `docker.io/acme/*` names all below, not `docker.io/acme` itself. */
+/** True if a pattern matches this repository: `docker.io/acme/*` matches all below, not `docker.io/acme` itself. */
 export function matches(pattern: string, gun: Gun): boolean {
   return pattern === '*' || pattern === gun || (pattern.endsWith('/*') && gun.startsWith(pattern.slice(0, -1)))
 }
 
-/** True if a list of actions includes this one, by its name or by what includes it. */
+/** True if a list of actions contains this one, or one that includes it. */
 export function names(actions: readonly Action[], action: Action): boolean {
   return action === 'read' ? actions.length > 0 : actions.includes(action) || actions.includes('admin')
 }

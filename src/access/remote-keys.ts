@@ -5,18 +5,18 @@ import type { FindKey } from './web-token.ts'
 
 /** Milliseconds after which the set is fetched again. */
 const FRESH = 10 * 60_000
-/** Milliseconds between two fetches, whatever tokens come: an unknown key id must not make us ask each time. */
+/** Milliseconds between two fetches: tokens with unknown key ids must not trigger one each. */
 const PAUSE = 30_000
-/** Milliseconds after which a set that cannot be fetched again is not used any more. */
+/** Milliseconds after which a set that could not be fetched again is no longer used. */
 const KEPT = 24 * 3_600_000
-/** Milliseconds for an answer. */
+/** Milliseconds for a response. */
 const FETCH_LIMIT = 5_000
 const SET_MAX_BYTES = 256 * 1024
 
 /**
- * Keys of a set that is fetched from a URL, kept for ten minutes, and fetched again for a key id that is not in it.
+ * Returns keys of a set that is fetched from a URL: cached for ten minutes, and fetched again for an unknown key id.
  *
- * @param failed told why a fetch failed, for the log
+ * @param failed receives the reason if a fetch fails, for the log
  */
 export function remoteKeys(url: string, failed: (reason: string) => void): FindKey {
   let set: KeySet = new Map()
@@ -46,18 +46,18 @@ export function remoteKeys(url: string, failed: (reason: string) => void): FindK
       })
     }
     const there = find(kid, algorithm, now)
-    // While the service does not answer, nobody whose key is here waits for each time that it is asked again.
+    // While the service does not answer, a token whose key is cached does not wait for each retry.
     const waits = wanted && !(isFailing && there !== undefined)
     return waits && running !== undefined ? running.then(() => find(kid, algorithm, now)) : there
   }
 }
 
-/** Milliseconds between two times. A clock that was ahead may be put right: what was done before then is old, too. */
+/** Milliseconds between two times, in either order: the clock may have been ahead and put right. */
 function apart(one: number, other: number): number {
   return Math.abs(one - other)
 }
 
-/** @throws Error if it does not answer 200, or with too much; redirects are not followed */
+/** @throws Error if the status is not 200 or the body too long; does not follow redirects */
 async function fetchBytes(url: string): Promise<Uint8Array> {
   const response = await fetch(url, { redirect: 'error', signal: AbortSignal.timeout(FETCH_LIMIT) })
   if (!response.ok) throw new Error(`it answered ${response.status}`)

@@ -1,31 +1,31 @@
 import { SERVER, type Gun, parseGun } from '../tuf/gun.ts'
 import { ACTIONS, allows, type Action, type Grant, type Identity } from './permission.ts'
 
-/** One entry of a token's `access`, and of a token request's scopes (wire spec §15). */
+/** One entry of a token's `access`, or of the scopes in a token request (wire spec §15). */
 export interface ResourceActions {
   readonly type: string
   readonly name: string
   readonly actions: readonly string[]
 }
 
-/** What `pull`, `push` and `*` of Notary's clients mean here. */
+/** What the actions `pull`, `push` and `*` of Notary's clients mean here. */
 const MEANING: ReadonlyMap<string, readonly Action[]> = new Map<string, readonly Action[]>([
   ['pull', ['read']],
   ['push', ['sign']],
   ['*', ACTIONS.filter((action) => action !== 'admin')],
 ])
-/** A part of `*`, in tokens that this server makes; no client asks for them. */
+/** Parts of `*`, in tokens that this server makes; no client asks for them. */
 const OWN_ACTIONS: readonly string[] = ['rotate', 'delete'] satisfies Action[]
 
-/** Of the server itself: asked by clients at `/v2/`, needed for the changefeed of all repositories. */
+/** The server itself: clients ask for it at `/v2/`, and the changefeed of all repositories needs it. */
 export const CATALOG: ResourceActions = { type: 'registry', name: 'catalog', actions: ['*'] }
 
-/** A GUN may have blanks inside: one that separates scopes stands behind actions, and before a type. */
+/** A GUN may contain blanks; one that separates scopes comes after actions and before a type. */
 const BETWEEN_SCOPES = / (?<=:[a-z,*]* )(?=[a-z0-9]+(?:\([a-z0-9]+\))?:)/
 
 /**
- * Read the `scope` parameters of a token request: `repository:<GUN>:<actions>`, several separated by blanks. A GUN has
- * colons inside: the type ends at the first, the actions begin after the last (wire spec §15.2).
+ * Parses the `scope` parameters of a token request: `repository:<GUN>:<actions>`, several separated by blanks. A GUN
+ * contains colons: the type ends at the first, the actions begin after the last (wire spec §15.2).
  */
 export function parseScopes(texts: readonly string[]): ResourceActions[] {
   return texts
@@ -38,12 +38,12 @@ export function parseScopes(texts: readonly string[]): ResourceActions[] {
     })
 }
 
-/** As `parseScopes` reads it. */
+/** Writes a scope as `parseScopes` reads it. */
 export function formatScope({ type, name, actions }: ResourceActions): string {
   return `${type}:${name}:${actions.join(',')}`
 }
 
-/** What of the asked access somebody may have; entries of which nothing is left are left out. */
+/** Returns the part of the requested access that an identity may have, without empty entries. */
 export function granted(
   identity: Identity,
   asked: readonly ResourceActions[],
@@ -65,15 +65,14 @@ export function granted(
   })
 }
 
-/** Of somebody who asks for all and may do a part of it. */
+/** Returns the actions for somebody who asks for all and may do some. */
 function partOfAll(may: (action: Action) => boolean): string[] {
   const own = ACTIONS.filter((action) => OWN_ACTIONS.includes(action) && may(action))
   return [...(may('read') ? ['pull'] : []), ...(may('sign') ? ['push'] : []), ...own]
 }
 
 /**
- * The grants that a token's `access` amounts to. Names are names here, never patterns; what is of another kind is
- * nothing.
+ * Returns the grants that a token's `access` amounts to. Names are literal here, never patterns; other types grant nothing.
  *
  * @param ours true for tokens that this server made, which may name parts of `*`
  */

@@ -1,30 +1,30 @@
 import type { Gun } from '../tuf/gun.ts'
 import { matches } from './permission.ts'
 
-/** What somebody may have signed: every tag must fit one of these. */
+/** A rule for what somebody may have signed: every tag must fit at least one. */
 export interface TagRule {
   /** A GUN, a prefix that ends in `/*`, or `*`. */
   readonly guns: string
-  /** Of tags; `*` stands for any characters: `v*`, `release-*-rc`. */
+  /** Pattern of tags; `*` stands for any characters: `v*`, `release-*-rc`. */
   readonly tags: string
-  /** True: a tag that names another digest already may be moved, or removed. */
+  /** True: a tag that already names another digest may be moved or removed. */
   readonly move: boolean
-  /** Minutes since the caller looked at the manifest in the registry; null: it need not have. */
+  /** Most minutes since the caller looked at the manifest in the registry; null: it need not have. */
   readonly checkedWithinMinutes: number | null
 }
 
-/** One tag that is to change. */
+/** A change to one tag. */
 interface TagIntent {
   readonly gun: Gun
   readonly tag: string
-  /** True if it names another digest now, or is to be removed. */
+  /** True if the tag names another digest now, or is to be removed. */
   readonly moves: boolean
   /** When the caller saw the manifest in the registry, milliseconds since 1970. */
   readonly checkedAt: number | undefined
 }
 
 /**
- * Why a tag may not be signed, by whatever rule comes nearest; undefined if one allows it.
+ * Returns why a tag may not be signed, by the rule that comes nearest; undefined if a rule allows it.
  *
  * @param now milliseconds since 1970
  */
@@ -42,7 +42,7 @@ export function refusalOf(rules: readonly TagRule[], intent: TagIntent, now: num
   return `the manifest must have been looked at in the registry within ${Math.max(...ages.map(Number))} minutes`
 }
 
-/** Linear in the length of the tag for each star of the pattern. */
+/** Matches in time linear in the tag's length for each star of the pattern. */
 function fits(pattern: string, tag: string): boolean {
   const [first = '', ...rest] = pattern.split('*')
   if (rest.length === 0) return pattern === tag

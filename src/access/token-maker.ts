@@ -2,13 +2,13 @@ import { hash, randomUUID, type KeyObject } from 'node:crypto'
 import type { ResourceActions } from './scope.ts'
 import type { TokenRules } from './web-token.ts'
 
-/** The key of the built-in token endpoint; Ed25519. The private part stays where it is. */
+/** The Ed25519 key of the built-in token endpoint. Does not expose its private part. */
 export interface TokenSigningKey {
   readonly publicKey: KeyObject
   sign(bytes: Uint8Array): Uint8Array
 }
 
-/** A token and its life. */
+/** A token and its lifetime. */
 interface MadeToken {
   readonly token: string
   readonly expiresIn: number
@@ -17,18 +17,18 @@ interface MadeToken {
 }
 
 const ALGORITHM = 'EdDSA'
-/** Seconds that a token is valid before it was made: clocks of other servers differ. */
+/** Seconds by which tokens are backdated, since clocks of other servers differ. */
 const BACKDATED = 10
 const BUILT_IN_ISSUER = 'countersign'
 
-/** Makes the tokens of the built-in token endpoint, and says how they are verified. */
+/** Makes the tokens of the built-in token endpoint, and says how to verify them. */
 export interface TokenMaker {
   readonly rules: TokenRules
   /** @param now milliseconds since 1970 */
   make(subject: string, access: readonly ResourceActions[], now: number): MadeToken
 }
 
-/** @param lifeSeconds of tokens @param service who they are for */
+/** @param lifeSeconds of tokens @param service the audience of tokens */
 export function tokenMaker(key: TokenSigningKey, service: string, lifeSeconds: number): TokenMaker {
   const spki = key.publicKey.export({ type: 'spki', format: 'der' })
   const kid = hash('sha256', spki, 'hex').slice(0, 32)

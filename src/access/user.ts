@@ -4,28 +4,28 @@ import type { Store } from '../store/store.ts'
 import type { PasswordHash } from './password.ts'
 import type { Grant } from './permission.ts'
 
-/** Somebody with a name and, unless only certificates or tokens are used, a password. A record of kind `user`. */
+/** A user with a name and, unless they use only certificates or tokens, a password. A record of kind `user`. */
 export interface User {
   readonly name: string
-  /** Null: nobody can log in with a password. */
+  /** Null: the user cannot log in with a password. */
   readonly password: PasswordHash | null
   readonly grants: readonly Grant[]
-  /** True: neither the user nor tokens of theirs are recognised. */
+  /** True: neither the user nor their tokens are recognised. */
   readonly disabled: boolean
   /** Milliseconds since 1970. */
   readonly createdAt: number
 }
 
-/** Everything that is read here: also a snapshot will do. */
+/** The part of the store that access reads; a snapshot will do too. */
 export type Directory = Pick<Store, 'record' | 'records'>
 
-/** With any API token as the password, this name will do. */
+/** User name that goes with any API token as the password. */
 export const TOKEN_USER = 'token'
 
-/** As registries name people and robots, since docker gives us what it logs in there with: `robot$ci`, `acme+ci`. */
+/** As registries name people and robots (`robot$ci`, `acme+ci`), since docker logs in here with the same names. */
 const NAME = /^[a-z0-9](?:[a-z0-9._@$+-]{0,62}[a-z0-9])?$/
 
-/** Names of users and tokens: they stand in logs and in Basic credentials. @throws TrustError INVALID_PARAMETERS */
+/** Checks a name of a user or token; names go into logs and Basic credentials. @throws TrustError INVALID_PARAMETERS */
 export function parseName(text: string): string {
   if (isName(text) && text !== TOKEN_USER) return text
   throw new TrustError('INVALID_PARAMETERS', 'that cannot be a name', {
@@ -37,7 +37,7 @@ export function isName(text: string): boolean {
   return NAME.test(text)
 }
 
-/** @returns undefined if there is none, or this can be nobody's name @throws TrustError CORRUPT */
+/** @returns undefined if there is no such user, or this cannot be a name @throws TrustError CORRUPT */
 export function findUser(directory: Directory, name: string): User | undefined {
   return isName(name) ? (directory.record('user', name) as User | undefined) : undefined
 }
@@ -49,7 +49,7 @@ export function existingUser(directory: Directory, name: string): User {
   throw new TrustError('NOT_FOUND', `there is no user ${name}`, { hint: '"countersign user list" prints all names' })
 }
 
-/** In byte order of their names. */
+/** Returns all users in byte order of their names. */
 export function allUsers(directory: Directory): Promise<FoundRecords<User>> {
   return findRecords(directory, 'user')
 }

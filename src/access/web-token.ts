@@ -3,7 +3,7 @@ import { parseJson } from '../tuf/json/parse.ts'
 import type { ResourceActions } from './scope.ts'
 import { isSignedBy, type PublicTokenKey } from './token-signature.ts'
 
-/** The parts of a token's header that say which key verifies it. */
+/** The members of a token's header that say which key verifies it. */
 interface TokenHeader {
   readonly algorithm: string
   readonly kid: string | undefined
@@ -11,42 +11,40 @@ interface TokenHeader {
   readonly x5c: readonly Buffer[] | undefined
 }
 
-/** Finds the key for a token, among those that settings name; at once, unless keys have to be fetched. */
+/** Finds the key for a token among those that settings name; at once, unless keys must be fetched. */
 export type FindKey = (
   header: TokenHeader,
   now: number,
 ) => PublicTokenKey | undefined | Promise<PublicTokenKey | undefined>
 
-/** Who makes tokens, and for whom. */
+/** Who issues tokens, and for whom. */
 export interface TokenRules {
   readonly issuer: string
   readonly service: string
   readonly findKey: FindKey
 }
 
-/** What a token says that was verified. */
+/** The claims of a verified token. */
 export interface Claims {
   /** Empty: anonymous. */
   readonly subject: string
   readonly access: readonly ResourceActions[]
-  /** Milliseconds since 1970 up to which it is taken. */
+  /** Milliseconds since 1970 until which the token is accepted. */
   readonly ends: number
 }
 
-/** A token was refused. Says why, for the log alone: all of them get the same answer. */
+/** A token was refused. The reason is for the log only: every refusal gets the same response. */
 export class TokenRefused extends Error {
   override readonly name = 'TokenRefused'
 }
 
 /** Seconds that clocks may differ (wire spec §15.1). */
 const LEEWAY = 60
-/** Entries of `access`, and actions of one of them. */
+/** Most entries of `access`, and most actions of one entry. */
 const ACCESS_MAX = 100
 /** Characters of a subject or a name. */
 const TEXT_MAX = 512
-/**
- * Everything that a header may hold; in particular no key (`jwk`, `jku`, `x5u`), nothing that changes what is signed.
- */
+/** Every member that a header may have: above all no key (`jwk`, `jku`, `x5u`), and nothing that changes what is signed. */
 const HEADER_MEMBERS: readonly string[] = ['alg', 'typ', 'kid', 'x5c', 'x5t', 'x5t#S256']
 const X5C_MAX = 8
 
@@ -55,8 +53,8 @@ const PART = /^[A-Za-z0-9_-]+$/
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/
 
 /**
- * Verify a JSON web token (wire spec §15.1), stricter than clients need: exactly one way to write each part, no member
- * twice, no key but those that settings name, the algorithm as the key says.
+ * Verifies a JSON Web Token (wire spec §15.1), more strictly than clients need: one encoding for each part, no
+ * duplicate members, only keys that settings name, and only the algorithm that belongs to the key.
  *
  * @param now milliseconds since 1970
  * @throws TokenRefused
@@ -66,18 +64,18 @@ export async function verifyWebToken(text: string, rules: TokenRules, now: numbe
   return claimsBy(await rules.findKey(token.header, now), token, rules, now)
 }
 
-/** The same without waiting. @returns undefined: keys have to be fetched for it @throws TokenRefused */
+/** Does the same without waiting. @returns undefined: keys must be fetched first @throws TokenRefused */
 export function verifyWebTokenAtOnce(text: string, rules: TokenRules, now: number): Claims | undefined {
   const token = readToken(text)
   const found = rules.findKey(token.header, now)
   return found instanceof Promise ? undefined : claimsBy(found, token, rules, now)
 }
 
-/** A token that was taken apart; nothing of it is verified. */
+/** A token that was taken apart but not verified. */
 interface ReadToken {
   readonly header: TokenHeader
   readonly claims: JsonObject
-  /** What is signed. */
+  /** The text that is signed. */
   readonly signed: string
   readonly signature: Buffer
 }
@@ -142,7 +140,7 @@ function claimsOf(
   return { subject: sub, access: accessOf(access), ends: (exp + LEEWAY) * 1000 }
 }
 
-/** RFC 7519 §4.1.3: one text or a list of them, which some services always write. */
+/** RFC 7519 §4.1.3: one string or a list of them; some services always send a list. */
 function isFor(service: string, aud: Json | undefined): boolean {
   return Array.isArray(aud) ? aud.every(isText) && aud.includes(service) : aud === service
 }
@@ -178,7 +176,7 @@ function objectIn(part: string, what: string): JsonObject {
     : refuse(`its ${what} is no object`)
 }
 
-/** Base64url in the one way in which these bytes are written. */
+/** Decodes base64url, and refuses all but the one encoding of these bytes. */
 function bytesIn(part: string, what: string): Buffer {
   const bytes = Buffer.from(part, 'base64url')
   return PART.test(part) && bytes.toString('base64url') === part ? bytes : refuse(`its ${what} is not base64url`)
