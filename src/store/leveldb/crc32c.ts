@@ -1,5 +1,6 @@
 /** CRC-32C by Castagnoli's polynomial, four bytes at a step: 8 MB in 12 ms. Node has only the other CRC-32. */
 const POLYNOMIAL = 0x82f63b78
+const MASK_DELTA = 0xa282ead8
 
 const [last, third, second, first] = tables()
 
@@ -27,4 +28,20 @@ function tables(): [Int32Array, Int32Array, Int32Array, Int32Array] {
   })
   const further = (table: Int32Array): Int32Array => table.map((crc) => (crc >>> 8) ^ start[crc & 255]!)
   return [start, further(start), further(further(start)), further(further(further(start)))]
+}
+
+/** A checksum as LevelDB writes it in logs and tables (its util/crc32c.h). @param crc of `crc32c` */
+export function mask(crc: number): number {
+  return (((crc >>> 15) | (crc << 17)) + MASK_DELTA) >>> 0
+}
+
+/** What `mask` was given. */
+export function unmask(masked: number): number {
+  const turned = (masked - MASK_DELTA) >>> 0
+  return ((turned >>> 17) | (turned << 15)) >>> 0
+}
+
+/** True if the checksum at `checksumAt` is that of these bytes. */
+export function isWhole(file: Buffer, from: number, to: number, checksumAt: number): boolean {
+  return file.readUInt32LE(checksumAt) === mask(crc32c(file.subarray(from, to)))
 }

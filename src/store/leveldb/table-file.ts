@@ -1,4 +1,4 @@
-import { isWhole } from './checked-bytes.ts'
+import { isWhole } from './crc32c.ts'
 import { lengthOf, UNPACKED_MAX_BYTES, unsnap } from './snappy.ts'
 import { varint } from './varint.ts'
 

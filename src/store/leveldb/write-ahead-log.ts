@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { TrustError } from '../../errors.ts'
 import { REPAIR_HINT } from '../hints.ts'
-import { isWhole } from './checked-bytes.ts'
+import { isWhole } from './crc32c.ts'
 
 /** LevelDB's log format (doc/log_format.md): blocks of fixed size, of records that never reach over the end of one. */
 const BLOCK_BYTES = 32 * 1024

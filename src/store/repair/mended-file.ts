@@ -1,5 +1,4 @@
-import { mask } from '../leveldb/checked-bytes.ts'
-import { crc32c, CRC32C_TABLE } from '../leveldb/crc32c.ts'
+import { crc32c, CRC32C_TABLE, mask, unmask } from '../leveldb/crc32c.ts'
 
 /** A copy of a file of LevelDB's that is made fit to be read. */
 export interface MendedFile {
@@ -39,9 +38,4 @@ export function turnBack(file: Buffer, from: number, to: number, checksumAt: num
 /** Make the checksum that of what the bytes are now. */
 export function writeChecksum(file: Buffer, from: number, to: number, checksumAt: number): void {
   file.writeUInt32LE(mask(crc32c(file.subarray(from, to))), checksumAt)
-}
-
-function unmask(masked: number): number {
-  const turned = (masked - 0xa282ead8) >>> 0
-  return ((turned >>> 17) | (turned << 15)) >>> 0
 }
