@@ -53,7 +53,7 @@ export function decodeDocument(payload: Buffer): PackedDocument {
 }
 
 export function encodeKeys(keys: readonly StoredKey[]): Buffer {
-  return encodeJson(keys.map((key) => ({ ...key, sealed: Buffer.from(key.sealed).toString('base64') })))
+  return encodeValue(keys.map((key) => ({ ...key, sealed: Buffer.from(key.sealed).toString('base64') })))
 }
 
 export function decodeKeys(payload: Buffer): StoredKey[] {
@@ -62,7 +62,7 @@ export function decodeKeys(payload: Buffer): StoredKey[] {
 }
 
 export function encodeOwner(owner: KeyOwner): Buffer {
-  return encodeJson(owner)
+  return encodeValue(owner)
 }
 
 export function decodeOwner(payload: Buffer): KeyOwner {
@@ -77,26 +77,27 @@ export interface Format {
 }
 
 export function encodeFormat(format: Format): Buffer {
-  return encodeJson(format)
+  return encodeValue(format)
 }
 
 export function decodeFormat(payload: Buffer): Format {
   return JSON.parse(payload.toString()) as Format
 }
 
-export function encodeText(text: string): Buffer {
-  return Buffer.from(text)
+/** The number of a journal entry, in digits. */
+export function encodeNumber(number: number): Buffer {
+  return Buffer.from(String(number))
+}
+
+export function decodeNumber(payload: Buffer): number {
+  return Number(payload.toString())
 }
 
 /** The value of a record: RFC 8785. */
 export function encodeValue(value: unknown): Buffer {
-  return encodeJson(value)
+  return Buffer.from(canonicalize(value) ?? '')
 }
 
 export function decodeValue(payload: Buffer): unknown {
   return JSON.parse(payload.toString()) as unknown
-}
-
-function encodeJson(value: unknown): Buffer {
-  return Buffer.from(canonicalize(value) ?? '')
 }

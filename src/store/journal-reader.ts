@@ -1,6 +1,7 @@
 import { damageIn, TrustError } from '../errors.ts'
 import type { Gun } from '../tuf/gun.ts'
 import type { Records } from './database/records.ts'
+import { decodeNumber } from './encoding.ts'
 import { parseEntry } from './journal.ts'
 import { historyKey, journalKey } from './keyspace.ts'
 import type { JournalEntry, JournalQuery, Store } from './store.ts'
@@ -93,10 +94,16 @@ export function readEntry(records: Records, number: number): JournalEntry {
   return parseEntry(payload)
 }
 
+/** Number of the entry that made this revision of a repository; undefined: none did. @throws TrustError CORRUPT if it is damaged */
+export function entryNumber(records: Records, gun: Gun, revision: number): number | undefined {
+  const payload = records.get(historyKey(gun, revision))
+  return payload && decodeNumber(payload)
+}
+
 function numberOfRevision(records: Records, gun: Gun): (revision: number) => number {
   return (revision) => {
-    const payload = records.get(historyKey(gun, revision))
-    if (payload === undefined) throw new TrustError('CORRUPT', `the history of ${gun} lacks revision ${revision}`)
-    return Number(payload.toString())
+    const number = entryNumber(records, gun, revision)
+    if (number === undefined) throw new TrustError('CORRUPT', `the history of ${gun} lacks revision ${revision}`)
+    return number
   }
 }

@@ -3,8 +3,7 @@ import { damageIn } from '../errors.ts'
 import { SERVER } from '../tuf/gun.ts'
 import type { Records } from './database/records.ts'
 import { AT_ONCE } from './in-turns.ts'
-import { readEntry } from './journal-reader.ts'
-import { historyKey } from './keyspace.ts'
+import { entryNumber, readEntry } from './journal-reader.ts'
 import type { JournalEntry, Recorded, RecordKind } from './store.ts'
 
 /**
@@ -42,9 +41,9 @@ export class RecordedNames implements Recorded {
 
   #readNext(): boolean {
     try {
-      const number = this.#records.get(historyKey(SERVER, this.#revision + 1))
+      const number = entryNumber(this.#records, SERVER, this.#revision + 1)
       if (number === undefined) return false
-      this.#add(readEntry(this.#records, Number(number.toString())))
+      this.#add(readEntry(this.#records, number))
     } catch (error) {
       damageIn(error)
     }

@@ -8,8 +8,8 @@ import {
   encodeDocument,
   encodeHead,
   encodeKeys,
+  encodeNumber,
   encodeOwner,
-  encodeText,
   encodeValue,
 } from '../encoding.ts'
 import { commitTime, entryBytes, entryOf, entryTail, hexSha256, type Tail } from '../journal.ts'
@@ -93,7 +93,7 @@ export class Batch {
     const entry = entryOf(this.tail, commit, { revision, documents, keys, records, head: hexSha256(head) }, time)
     const bytes = entryBytes(entry)
     this.#stage({ key: journalKey(entry.number), payload: bytes })
-    this.#stage({ key: historyKey(gun, revision), payload: encodeText(String(entry.number)) })
+    this.#stage({ key: historyKey(gun, revision), payload: encodeNumber(entry.number) })
     this.tail = entryTail(entry, bytes)
     return entry.number
   }

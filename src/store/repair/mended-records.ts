@@ -3,7 +3,7 @@ import type { Gun } from '../../tuf/gun.ts'
 import type { Role } from '../../tuf/role.ts'
 import type { Account, NamedDocument, NamedKey } from '../audit/account.ts'
 import type { Books, Value } from '../audit/books.ts'
-import { decodeHead, decodeKeys, encodeHead, encodeKeys, encodeOwner, encodeText } from '../encoding.ts'
+import { decodeHead, decodeKeys, encodeHead, encodeKeys, encodeNumber, encodeOwner } from '../encoding.ts'
 import { hexSha256 } from '../journal.ts'
 import {
   documentKey,
@@ -67,7 +67,7 @@ export class MendedRecords {
     }
     for (const [gun, account] of this.#books.accounts) {
       for (const [revision, number] of account.history) {
-        yield this.must(historyKey(gun, revision), encodeText(String(number)))
+        yield this.must(historyKey(gun, revision), encodeNumber(number))
       }
       yield* this.#head(gun, account)
       yield* this.#documents(gun, account)

@@ -1,5 +1,6 @@
 import type { Gun } from '../../tuf/gun.ts'
 import type { Records } from '../database/records.ts'
+import { decodeNumber } from '../encoding.ts'
 import { parseKey } from '../keyspace.ts'
 import { Sources } from './sources.ts'
 
@@ -36,7 +37,7 @@ export async function survey(damaged: Records, backup: Records | undefined, gone
     if (payload === undefined) return
     if (kind === 'journal') newest = Math.max(newest, Number(parts[0]))
     if (kind !== 'history') return
-    const [gun, number] = [parts[0] as Gun, Number(payload.toString())]
+    const [gun, number] = [parts[0] as Gun, decodeNumber(payload)]
     newest = Math.max(newest, number)
     owners.set(number, gun)
     revisions.set(gun, Math.max(revisions.get(gun) ?? 0, Number(parts[1])))
