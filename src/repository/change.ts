@@ -23,32 +23,44 @@ const ATTEMPTS = 8
  * The one way in which anything changes: read the head, compute, commit with compare-and-set; anew if somebody else
  * committed in between.
  *
- * @param compute returns undefined when there is nothing to change
- * @returns false when nothing was changed
+ * @param compute returns what to write, undefined when there is nothing to change; and what to tell of it
+ * @returns what the last `compute` tells
  * @throws TrustError BUSY, CONFLICT after many attempts, INVALID_UPDATE for too many roles, and whatever `compute` and the
  *   store throw
  */
-export async function change(
+export async function changeAndTell<Told>(
   trust: Trust,
   gun: Gun,
-  compute: (head: Head | undefined, now: number) => Promise<Draft | undefined>,
-): Promise<boolean> {
+  compute: (head: Head | undefined, now: number) => Promise<readonly [draft: Draft | undefined, told: Told]>,
+): Promise<Told> {
   return trust.turns.take(gun, async () => {
     for (let attempt = 1; ; attempt += 1) {
       const head = trust.store.head(gun)
       const now = trust.now()
-      const draft = await compute(head, now)
-      if (draft === undefined) return false
+      const [draft, told] = await compute(head, now)
+      if (draft === undefined) return told
       if (draft.head !== undefined) limitRoles(head, draft.head)
       try {
         const { roles, highest, renewAt } = head ?? NOTHING
         const same = { head: { roles, highest, renewAt }, documents: [], keys: [] }
         await trust.store.commit({ ...same, ...draft, gun, expected: head?.revision ?? 0, time: now })
-        return true
+        return told
       } catch (error) {
         if (!(error instanceof TrustError && error.code === 'CONFLICT') || attempt === ATTEMPTS) throw error
       }
     }
+  })
+}
+
+/** The same where there is nothing else to tell. @returns false when nothing was changed */
+export async function change(
+  trust: Trust,
+  gun: Gun,
+  compute: (head: Head | undefined, now: number) => Promise<Draft | undefined>,
+): Promise<boolean> {
+  return changeAndTell(trust, gun, async (head, now) => {
+    const draft = await compute(head, now)
+    return [draft, draft !== undefined]
   })
 }
 

@@ -5,7 +5,7 @@ import { mustBeUnder, SERVER, type Gun } from '../tuf/gun.ts'
 import { canonicalKeyId, keyId } from '../tuf/keys/key.ts'
 import type { RoleKeys } from '../tuf/keys/threshold.ts'
 import type { SignedRole } from '../tuf/role.ts'
-import { change } from './change.ts'
+import { changeAndTell } from './change.ts'
 import { namedKeys } from './current.ts'
 import { targetsAreDue } from './renewal/targets.ts'
 import { heldKeys } from './sign-role.ts'
@@ -41,8 +41,7 @@ export async function importKey(
 ): Promise<Imported> {
   mustBeUnder(gun, trust.policy.gunPrefixes)
   if (keyId(key) !== key.keyId) throw new TrustError('INVALID_PARAMETERS', 'the key id is not that of the public key')
-  let named: Imported['named'] = 'none'
-  const changed = await change(trust, gun, async (head, now) => {
+  return changeAndTell(trust, gun, async (head, now) => {
     // Of two imports at once for two repositories both may find it free: the store takes one of them.
     const owner = trust.store.keyOwner(key.keyId)
     if (owner !== undefined && (owner.gun !== gun || owner.role !== role)) {
@@ -51,15 +50,14 @@ export async function importKey(
     }
     // Before the commit: where that cannot be read, the key is not kept.
     const keys = namedKeys(trust, gun, role)
-    named = howNamed(keys, key.keyId)
-    if (owner !== undefined) return undefined
+    const told = { keyId: key.keyId, changed: owner === undefined, named: howNamed(keys, key.keyId) }
+    if (owner !== undefined) return [undefined, told]
     const stored: StoredKey = { ...key, role, pending: false, createdAt: now }
     const isDue =
       head !== undefined && keys?.keys.has(key.keyId) === true && makesDue(trust, gun, head, role, keys, now)
     const { roles = {}, highest = {} } = head ?? {}
-    return { kind: 'key', actor, keys: [stored], ...(isDue ? { head: { roles, highest, renewAt: now } } : {}) }
+    return [{ kind: 'key', actor, keys: [stored], ...(isDue ? { head: { roles, highest, renewAt: now } } : {}) }, told]
   })
-  return { keyId: key.keyId, changed, named }
 }
 
 /** True if one more of a role's keys lets the server sign something that must not wait. @param named the role's keys */

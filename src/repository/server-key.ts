@@ -3,7 +3,7 @@ import type { Gun } from '../tuf/gun.ts'
 import type { PublicKey } from '../tuf/keys/key.ts'
 import type { ServerRole } from '../tuf/role.ts'
 import { storedRoot } from '../tuf/root.ts'
-import { change } from './change.ts'
+import { changeAndTell } from './change.ts'
 import { recallCurrent } from './current.ts'
 import { heldKeys } from './sign-role.ts'
 import type { Trust } from './trust.ts'
@@ -26,15 +26,13 @@ export async function currentKey(trust: Trust, gun: Gun, role: ServerRole, actor
 export async function rotateKey(trust: Trust, gun: Gun, role: ServerRole, actor: Actor): Promise<PublicKey> {
   const waiting = pendingKey(trust, gun, role)
   if (waiting !== undefined) return publicPart(waiting)
-  let key: StoredKey | undefined
-  await change(trust, gun, async (_, now) => {
-    key = pendingKey(trust, gun, role)
-    if (key !== undefined) return undefined
-    key = { ...(await trust.signer.create(gun, role)), role, pending: true, createdAt: now }
-    return { kind: 'key', actor, keys: [key] }
+  const key = await changeAndTell<StoredKey>(trust, gun, async (_, now) => {
+    const pending = pendingKey(trust, gun, role)
+    if (pending !== undefined) return [undefined, pending]
+    const made = { ...(await trust.signer.create(gun, role)), role, pending: true, createdAt: now }
+    return [{ kind: 'key', actor, keys: [made] }, made]
   })
-  // Not read again: that it is made would be told as a failure.
-  return publicPart(key as StoredKey)
+  return publicPart(key)
 }
 
 /** A key never used, of the kind and in the place of keys made now; the lowest id, should there ever be two. */

@@ -1,11 +1,11 @@
-import { noSuchRepository, refuse, TrustError } from '../../errors.ts'
+import { refuse, TrustError } from '../../errors.ts'
 import type { Actor, Commit, Head, RoleState } from '../../store/store.ts'
 import { checkFileMeta, type FileMeta } from '../../tuf/file-meta.ts'
 import { mustBeUnder, type Gun } from '../../tuf/gun.ts'
 import type { Metadata } from '../../tuf/metadata.ts'
 import { parseRoot } from '../../tuf/root.ts'
 import { parseSnapshot } from '../../tuf/snapshot.ts'
-import { change } from '../change.ts'
+import { changeAndTell, type Draft } from '../change.ts'
 import { highestOf, newDocument, stateOf } from '../compose.ts'
 import { isReadable } from '../put-back.ts'
 import { roleChanges } from '../role-changes.ts'
@@ -43,20 +43,20 @@ export async function adopt(
   actor: Actor,
 ): Promise<Adopted> {
   mustBeUnder(gun, trust.policy.gunPrefixes)
-  let found: Omit<Adopted, 'changed'> | undefined
-  const changed = await change(trust, gun, async (head, now) => {
+  return changeAndTell(trust, gun, async (head, now) => {
     const offered = readOffered(trust, documents, now)
     mustBeAhead(trust, gun, head, offered)
     refuseKeysOfOthers(trust, gun, offered)
     const next = nextHead(trust, gun, head, offered, now)
     const seen = await lookAt(offered, gun, next, trusted, now)
     const lost = await lostRoots(trust, gun, head, offered)
-    found = { ...seen, signedHere: signedHere(next), warnings: [...seen.warnings, ...lost] }
-    if (isHere(trust, gun, head, offered, next)) return undefined
+    const changed = !isHere(trust, gun, head, offered, next)
+    const found = { ...seen, changed, signedHere: signedHere(next), warnings: [...seen.warnings, ...lost] }
+    if (!changed) return [undefined, found]
     const others = [...offered.current.values()].filter(
       ({ role, checksums }) => head?.roles[role]?.sha256 !== checksums.sha256,
     )
-    return {
+    const draft: Draft = {
       kind: 'publish',
       actor,
       head: next,
@@ -67,8 +67,8 @@ export async function adopt(
       changes: tagChanges(trust, gun, head, others),
       roles: roleChanges(trust, gun, head, others),
     }
+    return [draft, found]
   })
-  return found === undefined ? noSuchRepository(gun) : { ...found, changed }
 }
 
 /** What is stored of it is damaged, or lost: it is written once more. */

@@ -5,7 +5,7 @@ import type { JsonObject } from '../../tuf/json/json.ts'
 import { countSigners } from '../../tuf/keys/threshold.ts'
 import type { Root } from '../../tuf/root.ts'
 import { formatTime } from '../../tuf/time.ts'
-import { change } from '../change.ts'
+import { changeAndTell } from '../change.ts'
 import { composeSigned } from '../compose-signed.ts'
 import { loadCurrent } from '../current.ts'
 import { nextTargets, renewedTargets, TARGETS_LIFE } from '../renewal/targets.ts'
@@ -21,8 +21,7 @@ import { describeStagedRoot, rootOf, withoutStagedRoot } from './staged.ts'
  * @throws TrustError NOT_FOUND, WRONG_STATE while signatures are missing, INVALID_UPDATE, SIGNING_FAILED
  */
 export async function publishStagedRoot(trust: Trust, gun: Gun, actor: Actor): Promise<number> {
-  let version = 0
-  await change(trust, gun, async (head, now) => {
+  return changeAndTell(trust, gun, async (head, now) => {
     const staged = describeStagedRoot(trust, gun, now)
     if (!staged.complete) {
       throw new TrustError('WRONG_STATE', `the staged root of ${gun} lacks signatures`, {
@@ -30,13 +29,11 @@ export async function publishStagedRoot(trust: Trust, gun: Gun, actor: Actor): P
       })
     }
     const root = rootOf(staged)
-    version = root.metadata.version
     const targets = await signedTargets(trust, gun, head, now, root)
     const signed = [{ metadata: root.metadata, keys: [] }, ...(targets === undefined ? [] : [targets])]
     const draft = await composeSigned(trust, gun, head, now, signed, actor)
-    return draft && { ...draft, records: withoutStagedRoot(trust, gun, 'published') }
+    return [draft && { ...draft, records: withoutStagedRoot(trust, gun, 'published') }, root.metadata.version]
   })
-  return version
 }
 
 /** Empty ones for a new repository; the current ones, signed anew, where root names other keys for them, or when they are due. */

@@ -5,7 +5,7 @@ import { typed, type Gun } from '../../tuf/gun.ts'
 import type { JsonObject } from '../../tuf/json/json.ts'
 import { verifySignature } from '../../tuf/keys/signature.ts'
 import { rootKeys } from '../../tuf/root.ts'
-import { change, type Draft } from '../change.ts'
+import { change, changeAndTell, type Draft } from '../change.ts'
 import { currentRoot } from '../current.ts'
 import type { Trust } from '../trust.ts'
 import {
@@ -33,8 +33,7 @@ export async function stageRoot(
   reason: string,
   prepare: (head: Head | undefined, now: number) => Promise<{ payload: JsonObject; keys: readonly StoredKey[] }>,
 ): Promise<StagedRootDescription> {
-  let made: StagedRootDescription | undefined
-  await change(trust, gun, async (head, now) => {
+  return changeAndTell(trust, gun, async (head, now) => {
     const waiting = stagedRoot(trust, gun)
     if (waiting !== undefined) {
       throw new TrustError('WRONG_STATE', `a root of ${gun} waits for signatures already: ${waiting.reason}`, {
@@ -43,15 +42,14 @@ export async function stageRoot(
     }
     const { payload, keys } = await prepare(head, now)
     const staged = { payload, signatures: [], reason, by: actor.name, at: new Date(now).toISOString() }
-    made = descriptionOf(trust, gun, staged, now)
+    const made = descriptionOf(trust, gun, staged, now)
     if (new Set(made.own.keys.map(({ keyId }) => keyId)).size < made.own.threshold) {
       throw new TrustError('INVALID_PARAMETERS', `clients would refuse this root of ${gun}`, {
         hint: `its root certificates must be valid now, and name ${gun} or a prefix of it and *`,
       })
     }
-    return { ...draft(actor, gun, staged, 'staged'), kind: keys.length > 0 ? 'key' : 'record', keys }
+    return [{ ...draft(actor, gun, staged, 'staged'), kind: keys.length > 0 ? 'key' : 'record', keys }, made]
   })
-  return made ?? notStaged(gun)
 }
 
 /**
@@ -65,8 +63,7 @@ export async function signStagedRoot(
   signatures: readonly EncodedSignature[],
   actor: Actor,
 ): Promise<StagedRootDescription> {
-  let made: StagedRootDescription | undefined
-  await change(trust, gun, async (head, now) => {
+  return changeAndTell(trust, gun, async (head, now) => {
     const staged = stagedRoot(trust, gun) ?? notStaged(gun)
     const previous = currentRoot(trust, gun, head)
     const root = rootOf(staged)
@@ -86,10 +83,8 @@ export async function signStagedRoot(
       }
     }
     const signed = withSignatures(staged, signatures)
-    made = descriptionOf(trust, gun, signed, now)
-    return draft(actor, gun, signed, 'signed')
+    return [draft(actor, gun, signed, 'signed'), descriptionOf(trust, gun, signed, now)]
   })
-  return made ?? notStaged(gun)
 }
 
 /** Forget the staged root; keys made for it stay, for owners who ask for the next one. @throws TrustError NOT_FOUND */

@@ -6,7 +6,7 @@ import type { JsonObject } from '../../tuf/json/json.ts'
 import { canonicalKeyId, type PublicKey } from '../../tuf/keys/key.ts'
 import { RELEASES, type DelegationRole } from '../../tuf/role.ts'
 import { parseTargets, type Targets } from '../../tuf/targets.ts'
-import { change } from '../change.ts'
+import { changeAndTell } from '../change.ts'
 import { composeSigned } from '../compose-signed.ts'
 import { recallCurrent } from '../current.ts'
 import { nextTargets } from '../renewal/targets.ts'
@@ -85,24 +85,19 @@ async function changeDelegations(
   actor: Actor,
   edit: (delegations: JsonObject, targets: Targets) => JsonObject | undefined,
 ): Promise<Delegated> {
-  let result: Delegated | undefined
-  await change(trust, gun, async (head, now) => {
+  return changeAndTell(trust, gun, async (head, now) => {
     const { named, held } = targetsSigning(trust, gun, head, OWNERS_WAY)
     const current = head && recallCurrent(trust, gun, head, 'targets')
     if (current === undefined) throw new Error('a repository without targets')
     const delegations = edit((current.signed['delegations'] ?? {}) as JsonObject, parseTargets(current))
     if (delegations === undefined) {
-      result = resultOf(trust, gun, head, role, parseTargets(current), false)
-      return undefined
+      return [undefined, resultOf(trust, gun, head, role, parseTargets(current), false)]
     }
     const payload = { ...nextTargets(current, now), delegations }
     const signed = await signRole(trust, gun, 'targets', named, payload, held)
     const draft = await composeSigned(trust, gun, head, now, [signed], actor)
-    if (draft !== undefined) result = resultOf(trust, gun, head, role, parseTargets(signed.metadata), true)
-    return draft
+    return [draft, resultOf(trust, gun, head, role, parseTargets(signed.metadata), true)]
   })
-  if (result === undefined) throw new Error('changed nothing, and said nothing')
-  return result
 }
 
 function resultOf(

@@ -5,7 +5,7 @@ import type { JsonObject } from '../../tuf/json/json.ts'
 import { countSigners } from '../../tuf/keys/threshold.ts'
 import type { Metadata } from '../../tuf/metadata.ts'
 import { editTargets, type TargetsEdit } from '../../tuf/targets-edit.ts'
-import { change } from '../change.ts'
+import { changeAndTell } from '../change.ts'
 import { composeSigned } from '../compose-signed.ts'
 import { recallCurrent } from '../current.ts'
 import { TARGETS_LIFE, targetsAreDue } from '../renewal/targets.ts'
@@ -49,9 +49,7 @@ export interface SignResult {
  */
 export async function signTags(trust: Trust, gun: Gun, request: SignRequest, actor: Actor): Promise<SignResult> {
   const { set, remove, as: signer, ifMatch, permit } = request
-  let result: SignResult | undefined
-  let made: readonly Signed[] = []
-  await change(trust, gun, async (head, now) => {
+  const { signed: made, ...result } = await changeAndTell(trust, gun, async (head, now) => {
     const signings = signingRoles(trust, gun, head, signer, [...set.map(({ tag }) => tag), ...remove])
     const roles = signings.map(({ role }) => role)
     const current = head?.roles[roles[0] ?? '']?.sha256 ?? ''
@@ -75,10 +73,10 @@ export async function signTags(trust: Trust, gun: Gun, request: SignRequest, act
       const kept = payload['targets'] as JsonObject
       for (const tag of Object.keys(targetsOf(invalid))) if (kept[tag] === undefined) leftOut.add(tag)
     }
-    made = signed
     for (const tag of remove) leftOut.delete(tag)
     const first = signed.find(({ metadata }) => metadata.role === roles[0])
-    result = {
+    const told = {
+      signed,
       roles,
       changed: signed.length > 0,
       etag: first?.metadata.checksums.sha256 ?? current,
@@ -87,15 +85,14 @@ export async function signTags(trust: Trust, gun: Gun, request: SignRequest, act
         (tag) => !bases.some(({ valid, invalid }) => Object.hasOwn(targetsOf(valid ?? invalid), tag)),
       ),
     }
-    if (signed.length === 0) return undefined
+    if (signed.length === 0) return [undefined, told]
     const draft = await composeSigned(trust, gun, head, now, signed, actor)
     // A token with keys takes its time.
     mustBePermitted()
     if (signer !== undefined) mustStillHold(trust, signer, signings)
-    return draft
+    return [draft, told]
   })
   for (const { metadata } of made) trust.decoded.keep(gun, metadata)
-  if (result === undefined) throw new Error('signed nothing, and said nothing')
   return result
 }
 

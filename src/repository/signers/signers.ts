@@ -2,7 +2,7 @@ import { damageIn, TrustError } from '../../errors.ts'
 import type { Actor, StoredKey } from '../../store/store.ts'
 import { SERVER } from '../../tuf/gun.ts'
 import { isDelegation, RELEASES, type DelegationRole } from '../../tuf/role.ts'
-import { change, changeRecords } from '../change.ts'
+import { change, changeAndTell, changeRecords } from '../change.ts'
 import type { Readable, Trust } from '../trust.ts'
 
 /** A delegation key that the server holds, by the name that owners of repositories give it. */
@@ -129,14 +129,11 @@ async function changeSigner(
   next: (signer: TagSigner) => readonly string[],
   keys: readonly StoredKey[],
 ): Promise<TagSigner> {
-  let changed: TagSigner | undefined
-  await change(trust, SERVER, async () => {
+  return changeAndTell(trust, SERVER, async () => {
     const signer = findSigner(trust, name)
-    changed = { ...signer, keyIds: next(signer) }
-    return { kind: 'key', actor, keys, records: [{ kind: 'signer', name, value: changed }] }
+    const changed = { ...signer, keyIds: next(signer) }
+    return [{ kind: 'key', actor, keys, records: [{ kind: 'signer', name, value: changed }] }, changed]
   })
-  // Not read again: a rehearsal has forgotten it.
-  return changed ?? findSigner(trust, name)
 }
 
 /** Sign with its key no more, also where its record cannot be read. Repositories that name it still do. @throws TrustError NOT_FOUND */
