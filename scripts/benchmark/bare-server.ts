@@ -1,16 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { tlsIdentity } from '../../test/support/go-server.ts'
-import {
-  answering,
-  contenderOver,
-  freePort,
-  remove,
-  start,
-  workDirectory,
-  type Contender,
-  type Launched,
-} from './contender.ts'
+import { contenderOver, freePort, remove, start, workDirectory, type Contender } from './contender.ts'
 
 const PROGRAM = join(import.meta.dirname, 'bare-program.ts')
 /** As scripts/countersign has them. */
@@ -27,13 +18,10 @@ export async function startBareServer(): Promise<Contender> {
   await writeFile(join(directory, 'server.crt'), certificate)
   await writeFile(join(directory, 'server.key'), key, { mode: 0o600 })
   const port = await freePort()
-  const launch = async (): Promise<Launched> => {
-    const env = { ...process.env, MALLOC_ARENA_MAX: '2' }
-    const child = start(process.execPath, [...OPTIONS, PROGRAM, directory, String(port)], { env })
-    const begun = performance.now()
-    await answering(child, { port })
-    return { child, startedIn: performance.now() - begun }
-  }
-  const fixed = { name: 'bare', port, diskBytes: () => undefined } as const
-  return contenderOver(fixed, await launch(), launch, () => remove(directory))
+  const env = { ...process.env, MALLOC_ARENA_MAX: '2' }
+  return contenderOver(
+    { name: 'bare', port, diskBytes: () => undefined },
+    () => start(process.execPath, [...OPTIONS, PROGRAM, directory, String(port)], { env }),
+    () => remove(directory),
+  )
 }

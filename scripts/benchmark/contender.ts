@@ -34,29 +34,27 @@ export interface Contender extends Target {
   stop(): Promise<void>
 }
 
-/** A process of a server that answers. */
-export interface Launched {
-  readonly child: ChildProcess
-  /** Milliseconds. */
-  readonly startedIn: number
-}
-
 /**
  * A contender over a process that can be started again.
  *
  * @param fixed what stays the same
- * @param first the process that runs; `launch` starts the next one
- * @param others roots beside it, which stay
+ * @param begin starts the process
  * @param cleanUp done once it has ended
+ * @param others roots beside it, which stay
  */
-export function contenderOver<Fixed extends Pick<Contender, 'name' | 'port' | 'tokens' | 'diskBytes'>>(
+export async function contenderOver<Fixed extends Pick<Contender, 'name' | 'port' | 'tokens' | 'diskBytes'>>(
   fixed: Fixed,
-  first: Launched,
-  launch: () => Promise<Launched>,
+  begin: () => ChildProcess,
   cleanUp: () => Promise<void>,
   others: readonly number[] = [],
-): Fixed & Contender {
-  let running = first
+): Promise<Fixed & Contender> {
+  const launch = async (): Promise<{ child: ChildProcess; startedIn: number }> => {
+    const child = begin()
+    const begun = performance.now()
+    await answering(child, fixed)
+    return { child, startedIn: performance.now() - begun }
+  }
+  let running = await launch()
   return {
     ...fixed,
     get startedIn() {
@@ -94,7 +92,7 @@ export async function freePort(): Promise<number> {
 }
 
 /** @throws Error if it ends, or has not answered GET /v2/ after half a minute */
-export async function answering(child: ChildProcess, target: Target): Promise<void> {
+async function answering(child: ChildProcess, target: Target): Promise<void> {
   for (const end = Date.now() + 30_000; Date.now() < end; await sleep(5)) {
     if (child.exitCode !== null) throw new Error(`${child.spawnfile} ended with ${child.exitCode}`)
     try {

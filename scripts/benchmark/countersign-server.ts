@@ -1,18 +1,9 @@
-import { execFile } from 'node:child_process'
+import { execFile, type ChildProcess } from 'node:child_process'
 import { closeSync, openSync, readdirSync, statSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import {
-  answering,
-  contenderOver,
-  freePort,
-  remove,
-  start,
-  workDirectory,
-  type Contender,
-  type Launched,
-} from './contender.ts'
+import { contenderOver, freePort, remove, start, workDirectory, type Contender } from './contender.ts'
 import type { TokenService } from './token-service.ts'
 
 /** This checkout. */
@@ -43,13 +34,11 @@ export async function startCountersign(tokens?: TokenService, checkout = HERE): 
     COUNTERSIGN_LISTEN_PORT: String(port),
     ...(tokens === undefined ? {} : await accessSettings(tokens, directory)),
   }
-  const launch = async (): Promise<Launched> => {
+  const begin = (): ChildProcess => {
     const log = openSync(join(directory, 'log'), 'a')
     const child = start(command, ['serve', '--quiet'], { env, cwd: directory, stdio: ['ignore', log, log] })
-    const begun = performance.now()
     closeSync(log)
-    await answering(child, { port, tokens })
-    return { child, startedIn: performance.now() - begun }
+    return child
   }
   const fixed = {
     name: checkout === HERE ? 'countersign' : 'other',
@@ -63,7 +52,7 @@ export async function startCountersign(tokens?: TokenService, checkout = HERE): 
       await promisify(execFile)(command, ['repo', 'create', gun, '--passphrase-file', file], { env, cwd: directory })
     },
   } as const
-  return contenderOver(fixed, await launch(), launch, () => remove(directory))
+  return contenderOver(fixed, begin, () => remove(directory))
 }
 
 async function accessSettings({ settings }: TokenService, directory: string): Promise<Record<string, string>> {

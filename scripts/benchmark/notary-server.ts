@@ -1,19 +1,10 @@
+import type { ChildProcess } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { tlsIdentity } from '../../test/support/go-server.ts'
 import type { Target } from './connection.ts'
-import {
-  answering,
-  contenderOver,
-  end,
-  freePort,
-  remove,
-  start,
-  workDirectory,
-  type Contender,
-  type Launched,
-} from './contender.ts'
+import { contenderOver, end, freePort, remove, start, workDirectory, type Contender } from './contender.ts'
 import { SERVER_SCHEMA, SIGNER_SCHEMA } from './notary-schema.ts'
 import { startPostgres } from './postgres.ts'
 import type { TokenService } from './token-service.ts'
@@ -39,9 +30,11 @@ interface Parts {
 export async function startNotaryInMemory(tokens?: TokenService): Promise<Contender> {
   const directory = await workDirectory('memory')
   const trust = { type: 'local', hostname: '', port: '', key_algorithm: 'ed25519' }
-  const server = await startServer(directory, tokens, { trust_service: trust, storage: { backend: 'memory' } })
-  const fixed = { name: 'memory', ...server.target, diskBytes: () => undefined } as const
-  return contenderOver(fixed, server.first, server.launch, () => remove(directory))
+  const { target, begin } = await serverIn(directory, tokens, {
+    trust_service: trust,
+    storage: { backend: 'memory' },
+  })
+  return contenderOver({ name: 'memory', ...target, diskBytes: () => undefined }, begin, () => remove(directory))
 }
 
 /** Go's server as people run it: signer beside it, both over PostgreSQL, all on this machine. */
@@ -71,23 +64,26 @@ export async function startNotaryOverPostgres(tokens?: TokenService): Promise<Co
     key_algorithm: 'ecdsa',
     tls_ca_file: './signer-ca.crt',
   }
-  const server = await startServer(directory, tokens, { trust_service: remote, storage: store('notaryserver') })
-  const fixed = { name: 'postgres', ...server.target, diskBytes: () => postgres.bytes() } as const
+  const { target, begin } = await serverIn(directory, tokens, {
+    trust_service: remote,
+    storage: store('notaryserver'),
+  })
+  const fixed = { name: 'postgres', ...target, diskBytes: () => postgres.bytes() } as const
   const cleanUp = async (): Promise<void> => {
     await end(signer)
     await postgres.stop()
     await remove(directory)
   }
-  return contenderOver(fixed, server.first, server.launch, cleanUp, [signer.pid ?? 0, postgres.pid])
+  return contenderOver(fixed, begin, cleanUp, [signer.pid ?? 0, postgres.pid])
 }
 
 interface Server {
   readonly target: Target
-  readonly first: Launched
-  readonly launch: () => Promise<Launched>
+  readonly begin: () => ChildProcess
 }
 
-async function startServer(directory: string, tokens: TokenService | undefined, parts: Parts): Promise<Server> {
+/** Writes its files. */
+async function serverIn(directory: string, tokens: TokenService | undefined, parts: Parts): Promise<Server> {
   const { certificate, key } = tlsIdentity()
   const port = await freePort()
   await writeFile(join(directory, 'server.crt'), certificate)
@@ -95,14 +91,10 @@ async function startServer(directory: string, tokens: TokenService | undefined, 
   const listener = { http_addr: `127.0.0.1:${port}`, tls_cert_file: './server.crt', tls_key_file: './server.key' }
   const auth = tokens === undefined ? {} : await tokenAuth(tokens, directory)
   await writeConfiguration(directory, 'server.json', { server: listener, ...parts, ...auth })
-  const target = { port, tokens }
-  const launch = async (): Promise<Launched> => {
-    const child = start(SERVER, ['-config', join(directory, 'server.json')], { cwd: directory })
-    const begun = performance.now()
-    await answering(child, target)
-    return { child, startedIn: performance.now() - begun }
+  return {
+    target: { port, tokens },
+    begin: () => start(SERVER, ['-config', join(directory, 'server.json')], { cwd: directory }),
   }
-  return { target, first: await launch(), launch }
 }
 
 async function tokenAuth({ settings }: TokenService, directory: string): Promise<{ auth: object }> {
