@@ -15,7 +15,7 @@ const MEANING: ReadonlyMap<string, readonly Action[]> = new Map<string, readonly
   ['*', ACTIONS.filter((action) => action !== 'admin')],
 ])
 /** Parts of `*`, in tokens that this server makes; no client asks for them. */
-const OWN_ACTIONS: readonly string[] = ['rotate', 'delete'] satisfies Action[]
+const OWN_ACTIONS: readonly Action[] = ['rotate', 'delete']
 
 /** The server itself: clients ask for it at `/v2/`, and the changefeed of all repositories needs it. */
 export const CATALOG: ResourceActions = { type: 'registry', name: 'catalog', actions: ['*'] }
@@ -67,8 +67,7 @@ export function granted(
 
 /** Returns the actions for somebody who asks for all and may do some. */
 function partOfAll(may: (action: Action) => boolean): string[] {
-  const own = ACTIONS.filter((action) => OWN_ACTIONS.includes(action) && may(action))
-  return [...(may('read') ? ['pull'] : []), ...(may('sign') ? ['push'] : []), ...own]
+  return [...(may('read') ? ['pull'] : []), ...(may('sign') ? ['push'] : []), ...OWN_ACTIONS.filter(may)]
 }
 
 /**
@@ -82,10 +81,8 @@ export function grantsOf(access: readonly ResourceActions[], ours: boolean): Gra
       return actions.includes('*') ? [{ pattern: SERVER, actions: ['read'] }] : []
     }
     const gun = type === 'repository' ? gunOrNothing(name) : undefined
-    const meant = actions.flatMap(
-      (action) =>
-        MEANING.get(action) ?? (ours ? ACTIONS.filter((own) => own === action && OWN_ACTIONS.includes(own)) : []),
-    )
+    const own = ours ? OWN_ACTIONS : []
+    const meant = actions.flatMap((action) => MEANING.get(action) ?? own.filter((each) => each === action))
     return gun === undefined || meant.length === 0 ? [] : [{ pattern: gun, actions: meant }]
   })
 }
