@@ -1,5 +1,4 @@
 import type { IncomingMessage } from 'node:http'
-import { countOfHosts } from '../hosts.ts'
 
 /** Headers that make another answer than the usual one: conditions, a body, other protocols. */
 const UNUSUAL = ['if-none-match', 'content-length', 'transfer-encoding', 'expect', 'upgrade'] as const
@@ -9,4 +8,13 @@ export function isPlain(request: IncomingMessage): boolean {
   const { method, httpVersion, headers } = request
   if (method !== 'GET' || httpVersion !== '1.1' || countOfHosts(request) !== 1) return false
   return UNUSUAL.every((name) => headers[name] === undefined)
+}
+
+/** How many Host headers there are: of two, Node takes the first, and a proxy before it perhaps the last (RFC 9112 §3.2). */
+export function countOfHosts({ rawHeaders }: IncomingMessage): number {
+  let hosts = 0
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    if (rawHeaders[index]?.length === 4 && rawHeaders[index]?.toLowerCase() === 'host') hosts += 1
+  }
+  return hosts
 }
