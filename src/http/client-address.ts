@@ -9,8 +9,11 @@ export type Sent = Pick<IncomingMessage, 'socket' | 'headers'>
 export interface ClientAddresses {
   /** IP address of whoever asks, as far as trusted hands lead; undefined: a unix socket, or one that is closed. */
   of(request: Sent): string | undefined
-  /** Whose wrong passwords count together; undefined: it may be a proxy that asks, from whose address everybody comes. */
-  guessing(request: Sent): string | undefined
+  /**
+   * The same, by which wrong passwords and room for uploads are counted: undefined also where it may be a proxy's, from whose
+   * address everybody comes.
+   */
+  ofOneClient(request: Sent): string | undefined
 }
 
 /**
@@ -42,7 +45,7 @@ export function clientAddresses(trustedProxies: readonly string[]): ClientAddres
   }
   return {
     of,
-    guessing(request) {
+    ofOneClient(request) {
       const { socket } = request
       const client = of(request)
       // Without TLS there is a proxy before us.

@@ -17,6 +17,6 @@ export function senderOf(
   identity: Identity | undefined,
 ): string | undefined {
   if (identity !== undefined && nameOf(identity) !== ANONYMOUS.name) return personBehind(directory, identity)
-  const address = clients.guessing(request)
+  const address = clients.ofOneClient(request)
   return address === undefined ? undefined : networkOf(address)
 }

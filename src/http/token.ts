@@ -108,7 +108,7 @@ async function recognise(
   if (credentials.kind === 'none') return ofCertificate(ctx.req, access, trust.now()) ?? ANONYMOUS
   const found =
     credentials.kind === 'basic'
-      ? await access.basic(credentials.user, credentials.password, clients.guessing(ctx.req))
+      ? await access.basic(credentials.user, credentials.password, clients.ofOneClient(ctx.req))
       : undefined
   if (found !== undefined) return found
   ctx.set('WWW-Authenticate', 'Basic realm="countersign"')

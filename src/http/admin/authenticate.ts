@@ -23,7 +23,7 @@ export function authenticateAdmin(
     refusePages(req)
     const credentials = credentialsOf(req, maxBytes)
     if (credentials.kind === 'none') return ofCertificate(req, access, now()) ?? refuse('this needs credentials')
-    return (await recognise(access, credentials, clients.guessing(req))) ?? refuse('the credentials are wrong')
+    return (await recognise(access, credentials, clients.ofOneClient(req))) ?? refuse('the credentials are wrong')
   }
 }
 
