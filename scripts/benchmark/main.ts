@@ -84,7 +84,7 @@ async function bench(options: Options): Promise<void> {
     figures: await findFigures(launch, chosen(FIGURES), names),
   }
   progress('')
-  process.stdout.write(report(results, options.markdown))
+  process.stdout.write(report(results, false))
   if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(results, undefined, 2)}\n`)
   if (options.writeDocs) {
     const tables = report(results, true)

@@ -11,7 +11,6 @@ export const USAGE = `usage: scripts/bench [options]
   --seconds N          length of one round (default 4)
   --quick              2 rounds of 1.5 seconds: to see that it works, not to believe
   --large              also what takes long: 100,000 repositories
-  --markdown           print the tables as Markdown
   --json FILE          write everything that was found out
   --write-docs         put the tables into docs/PERFORMANCE.md
   --list               print the names of all measures
@@ -27,7 +26,6 @@ export interface Options {
   readonly rounds: number
   readonly seconds: number
   readonly large: boolean
-  readonly markdown: boolean
   readonly json: string | undefined
   readonly writeDocs: boolean
   readonly list: boolean
@@ -44,7 +42,6 @@ export function readOptions(args: readonly string[]): Options | undefined {
       seconds: { type: 'string' },
       quick: { type: 'boolean', default: false },
       large: { type: 'boolean', default: false },
-      markdown: { type: 'boolean', default: false },
       json: { type: 'string' },
       'write-docs': { type: 'boolean', default: false },
       list: { type: 'boolean', default: false },
@@ -65,7 +62,6 @@ export function readOptions(args: readonly string[]): Options | undefined {
     rounds: positive('--rounds', values.rounds ?? (values.quick ? '2' : '5')),
     seconds: positive('--seconds', values.seconds ?? (values.quick ? '1.5' : '4')),
     large: values.large,
-    markdown: values.markdown,
     json: values.json,
     writeDocs: values['write-docs'],
     list: values.list,
