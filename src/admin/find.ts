@@ -119,7 +119,8 @@ async function lookAt(
       if (found !== undefined) {
         now.push({ ...each, until: null, ...(found.unseen === undefined ? {} : { unseen: found.unseen }) })
       } else if (damage !== undefined) now.push({ ...each, until: null, damaged: damage.message })
-      else before.push({ ...each, until: each.until ?? each.since })
+      // Neither dropped nor ended: then it was ended since the journal was read.
+      else before.push({ ...each, until: each.until ?? new Date(trust.now()).toISOString() })
     }
     return { now, before }
   } catch (error) {

@@ -92,6 +92,25 @@ test('a digest is found that one repository signs more often than a call has roo
   assert.deepEqual(await find(), [3 * set.length, 0], 'of three delegations')
 })
 
+test('what is signed no more since the journal was read was signed until now', async (t) => {
+  const { here, sign } = await withSigner(t)
+  const { trust } = here
+  await sign('v2', A)
+  const { number } = trust.store.tail()
+  here.clock.now += HOUR
+  await sign('v2', A, { set: [], remove: ['v2'] })
+  const journal: typeof trust.store.journal = (query) =>
+    [...trust.store.journal(query)].filter((entry) => entry.number <= number).values()
+  const place = worldOf({ trust: { ...trust, store: { ...trust.store, journal } } })
+  const { now, before } = await findDigest.run(place, { digest: `sha256:${A}` }, TEST_ACTOR)
+  assert.deepEqual(now, [])
+  const ended = new Date(here.clock.now).toISOString()
+  assert.deepEqual(
+    before.map(({ until }) => until),
+    [ended, ended],
+  )
+})
+
 test('a damaged entry of the journal hides only what it tells, and is named', async (t) => {
   const { here, sign } = await withSigner(t)
   await sign('v2', A)
