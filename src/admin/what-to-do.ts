@@ -8,6 +8,7 @@ import { signStagedCommand, stagedRoot } from '../repository/roots/staged.ts'
 import { heldKeys } from '../repository/sign-role.ts'
 import { signedHere, takeOverCommand } from '../repository/signed-here.ts'
 import { signerNameOf } from '../repository/signers/signers.ts'
+import type { StoredKey } from '../store/store.ts'
 import { SERVER, typed, type Gun } from '../tuf/gun.ts'
 import { isDelegation, parentOf, type TargetsRole } from '../tuf/role.ts'
 import type { Targets } from '../tuf/targets.ts'
@@ -113,9 +114,10 @@ function forRepository(world: World, gun: Gun, what: string, ended: boolean, hol
   if (ended && !isDelegation(what)) return pastItsEnd(trust, gun, what, holders)
   if (what === 'snapshot') return `its owner: notary publish ${typed(gun)}`
   if (what === 'targets') return `its owner: docker trust sign, or notary witness -p ${typed(gun)} targets`
-  const signer = signerFor(world, gun, what, holders)
+  const { signer, lost = [] } = signersFor(world, gun, what, holders)
   if (signer !== undefined)
     return `${first}countersign tag sign ${typed(gun)} TAG --as ${signer}, a tag that it has signed`
+  if (lost.length > 0) return withoutSigner(trust, gun, lost, held.has('targets') ? first : undefined)
   // Past its end docker begins it anew, with a version that was there already.
   const byDocker = ended ? '' : 'docker trust sign, or '
   return `whoever signs it: ${byDocker}notary witness -p ${typed(gun)} ${what}`
@@ -141,15 +143,34 @@ function nextRoot(
   return signStagedCommand(gun, here)
 }
 
-/** The signer of the server that can sign a delegation all by itself. */
-function signerFor({ trust }: World, gun: Gun, role: string, { delegations }: Holders): string | undefined {
-  if (!isDelegation(role)) return undefined
+/** How the server signs a delegation. */
+interface Signers {
+  /** One that can sign it all by itself. */
+  readonly signer?: string | undefined
+  /** None, nor can anybody else: keys of the server that no signer signs with any more. */
+  readonly lost?: readonly StoredKey[]
+}
+
+function signersFor({ trust }: World, gun: Gun, role: string, { delegations }: Holders): Signers {
+  if (!isDelegation(role)) return {}
   const parent = parentOf(role)
   const known = delegations.get(parent) ?? currentDelegations(trust, gun, trust.store.head(gun), parent)
   const named = known?.get(role)
-  if (known === undefined || named === undefined) return undefined
+  if (known === undefined || named === undefined) return {}
   delegations.set(parent, known)
   const held = heldKeys(trust, gun, role, named).filter(({ owner }) => owner === SERVER)
   const names = held.flatMap(({ key }) => signerNameOf(trust, key) ?? [])
-  return names.find((name) => names.filter((each) => each === name).length >= named.threshold)
+  const signer = names.find((name) => names.filter((each) => each === name).length >= named.threshold)
+  const lost = held.flatMap(({ key }) => (signerNameOf(trust, key) === undefined ? [key] : []))
+  return named.keys.size - lost.length < named.threshold ? { signer, lost } : { signer }
+}
+
+/** @param first what comes before, where the server signs targets; undefined: their owner does */
+function withoutSigner(trust: World['trust'], gun: Gun, lost: readonly StoredKey[], first: string | undefined): string {
+  const name = lost[0]?.role.slice('targets/'.length) ?? ''
+  // It has a newer key, which is not there yet.
+  const isHere = trust.store.record('signer', name) !== undefined
+  if (first !== undefined) return `${first}countersign delegation ${isHere ? 'add' : 'remove'} ${typed(gun)} ${name}`
+  if (isHere) return `its owner: docker trust signer add --key ${name}.pem ${name} ${typed(gun)}`
+  return `its owner: notary delegation purge -p ${typed(gun)} ${lost.map(({ keyId }) => `--key ${keyId}`).join(' ')}`
 }
