@@ -1,7 +1,9 @@
 import { z } from 'zod'
+import { allTokens, type ApiToken } from '../access/api-token.ts'
 import { acceptClock } from '../repository/accept-clock.ts'
 import { clockFault } from '../store/journal.ts'
-import { count, time } from './answers.ts'
+import { typed } from '../tuf/gun.ts'
+import { count, texts, time } from './answers.ts'
 import { operation } from './operation.ts'
 
 export const showClock = operation({
@@ -42,6 +44,22 @@ export const acceptTime = operation({
       accepted: z.boolean().meta({ description: 'false: the clock does not stand before the last commit' }),
       renewed: count.meta({ description: 'repositories of which something lived too long, and was signed anew' }),
       failed: count.meta({ description: 'the same, that could not be signed: the log says why; ask again' }),
+      warnings: texts.meta({ description: 'API tokens that were made meanwhile, and live longer than was meant' }),
     }),
-  run: async ({ trust }, _, actor) => acceptClock(trust, actor),
+  async run({ trust }, _, actor) {
+    // Before the commit: where tokens cannot be read, the clock is not accepted.
+    const warnings = tokensAhead((await allTokens(trust.store)).values, trust.now())
+    return { ...(await acceptClock(trust, actor)), warnings }
+  },
 })
+
+/** Nothing shortens their lives: whoever has one may need it. */
+function tokensAhead(tokens: readonly ApiToken[], now: number): string[] {
+  return tokens.flatMap(({ name, expires, revoked, createdAt }) => {
+    if (revoked || expires === null || createdAt <= now) return []
+    const day = new Date(expires).toISOString().slice(0, 10)
+    return [
+      `the token ${name} was made meanwhile, and ends on ${day}: countersign token revoke ${typed(name)}, and make another one`,
+    ]
+  })
+}

@@ -3,7 +3,7 @@ import { acceptTime, showClock } from '../admin/clock.ts'
 import { EXIT } from './exit.ts'
 import { DRY_RUN_OPTION, JSON_OPTION } from './options.ts'
 import { ask } from './run.ts'
-import { counted, printError } from './terminal/print.ts'
+import { counted, printError, withWarnings } from './terminal/print.ts'
 
 type Shown = Awaited<ReturnType<typeof showClock.run>>
 type Accepted = Awaited<ReturnType<typeof acceptTime.run>>
@@ -29,10 +29,10 @@ function clockText({ now, lastCommit, fault }: Shown): string {
   return `${times}: nothing is signed\nset the clock; if it was ahead then, and is right now: countersign clock --accept`
 }
 
-function acceptedText({ accepted, renewed, failed }: Accepted): string {
+function acceptedText({ accepted, renewed, failed, warnings }: Accepted): string {
   const nothing = failed === 0 ? 'nothing to sign anew' : 'nothing signed anew'
   const made = renewed === 0 ? nothing : `signed ${counted(renewed, 'repository', 'repositories')} anew`
-  return `${accepted ? 'accepted' : 'the clock is right already'}: ${made}`
+  return withWarnings(`${accepted ? 'accepted' : 'the clock is right already'}: ${made}`, { warnings })
 }
 
 /** What is left to do is no part of the answer: that says what was done. */
