@@ -69,6 +69,12 @@ function content(): Case[] {
     uploadCase('T8', 'snapshot with sha512 alone for a delegation: accepted', OK, (world) =>
       change(world, 'snapshot', (payload) => delete at(payload, 'meta', 'targets/releases', 'hashes')['sha256']),
     ),
+    uploadCase('T8', 'snapshot with sha256 alone: accepted', OK, (world) =>
+      change(world, 'snapshot', (payload) => {
+        const meta = at(payload, 'meta')
+        for (const role of Object.keys(meta)) delete at(meta, role, 'hashes')['sha512']
+      }),
+    ),
     uploadCase(
       'T8',
       'snapshot that leaves out a delegation which comes with it, and with its parent',
@@ -216,6 +222,18 @@ function crossed(): Case[] {
       root,
       (world, other) => {
         crossKey(world, other, 'timestamp', 'snapshot')
+        return world.nextParts('root')
+      },
+    ),
+    uploadCase(
+      'T10',
+      "a root that names another repository's key for its snapshot, beside its own",
+      root,
+      (world, other) => {
+        const own = world.signers.get('snapshot') ?? []
+        crossKey(world, other, 'timestamp', 'snapshot')
+        world.root.roles['snapshot']?.keyids.push(...own.map(({ id }) => id))
+        world.signers.set('snapshot', own)
         return world.nextParts('root')
       },
     ),
