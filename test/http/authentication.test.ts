@@ -179,6 +179,12 @@ describe('tokens of an external service', () => {
     }
     assert.equal(await ask([{ type: 'registry', name: 'catalog', actions: ['*'] }]), 200)
     assert.equal(await ask([{ type: 'registry', name: 'catalog', actions: ['pull'] }]), 401)
+    assert.equal(await ask([{ type: 'registry', name: GUN, actions: ['*'] }]), 401)
+    assert.equal(
+      await ask([{ type: 'repository', name: 'catalog', actions: ['*'] }]),
+      401,
+      'a repository may be called so',
+    )
     assert.equal(await ask([...claims.access]), 401)
     const authorization = `Bearer ${goodToken(keys, 'p256', { ...claims, access: [{ type: 'registry', name: 'catalog', actions: ['*'] }] })}`
     assert.equal((await exchange(server, { path: tufPath(GUN, 'root.json'), headers: { authorization } })).status, 401)
@@ -211,6 +217,8 @@ test('a key set with something wrong stops the start', async (t) => {
     '[]',
     '{}',
     '{"keys":[]}',
+    '{"keys":[null,7,"a"]}',
+    JSON.stringify(keySetOf(Object.fromEntries(Array.from({ length: 101 }, (_, index) => [`a${index}`, p256])))),
     JSON.stringify({ keys: [secret] }),
     JSON.stringify({ keys: [{ ...p256.publicKey.export({ format: 'jwk' }) }] }),
     JSON.stringify({ keys: [{ ...p256.publicKey.export({ format: 'jwk' }), kid: 'a', use: 'enc' }] }),

@@ -114,6 +114,9 @@ describe('the built-in token endpoint', () => {
     const root = basic('root', PASSWORD)
     assert.deepEqual((await tokenFor(`repository:${GUN}:*`, root)).payload.access[0]?.actions, ['*'])
     assert.deepEqual((await tokenFor('registry:catalog:*', root)).payload.access[0]?.actions, ['*'])
+    assert.deepEqual((await tokenFor('registry:other:*', root)).payload.access, [])
+    const { access } = (await tokenFor('repository:catalog:*', root)).payload
+    assert.deepEqual(access, [{ type: 'repository', name: 'catalog', actions: ['*'] }], 'a repository may be called so')
     const rita = await tokenFor(`repository:${GUN}:*`, basic('rita', PASSWORD))
     assert.deepEqual(rita.payload.access[0]?.actions, ['pull', 'rotate'])
     assert.equal(await rotate(rita.text), 200, 'who may only rotate can rotate')
