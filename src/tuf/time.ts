@@ -64,8 +64,8 @@ function read(text: string): { wall: number; offset: number } {
   if (hour > 23 || minute > 59 || second > 59 || zoneHour > 23 || zoneMinute > 59) throw invalid(text)
   const date = new Date(0)
   date.setUTCFullYear(year, month - 1, day)
-  // A day that is in no calendar is another one by now.
-  if (date.getUTCMonth() !== month - 1 || date.getUTCDate() !== day) throw invalid(text)
+  // A day that is in no calendar is one of another month by now.
+  if (date.getUTCMonth() !== month - 1) throw invalid(text)
   // Go keeps nine digits and cuts the rest.
   const fraction = Number(`0.${(match[7] ?? '0').slice(0, 9)}`) * 1000
   const wall = date.setUTCHours(hour, minute, second) + fraction

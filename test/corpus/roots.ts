@@ -50,6 +50,8 @@ function keys(): Case[] {
     'a further role whose name has a control character': (payload) => (at(payload, 'roles')['\u001b'] = null),
     'a further role with a control character in a keyid': (payload) =>
       (at(payload, 'roles')['mirrors'] = { keyids: ['\u001b'], threshold: 1 }),
+    'a further role with Threshold beside threshold': (payload) =>
+      (at(payload, 'roles')['mirrors'] = { Threshold: 1, keyids: [], threshold: 1 }),
     'roles missing': (payload) => delete payload['roles'],
     'roles a list': (payload) => (payload['roles'] = []),
     'keys missing': (payload) => delete payload['keys'],
@@ -161,6 +163,9 @@ function oddButGood(): Case[] {
         payload['consistent_snapshot'] = null
         at(payload, 'roles')['mirrors'] = null
       }),
+    ),
+    uploadCase('T11', 'root without consistent_snapshot: accepted', OK, (world) =>
+      change(world, 'root', (payload) => delete payload['consistent_snapshot']),
     ),
   ]
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { decodePath, parseTufFile, type TufFile } from '../../src/http/path.ts'
+import type { Role } from '../../src/tuf/role.ts'
 
 const SHA256 = 'ab'.repeat(32)
 
@@ -29,6 +30,8 @@ test('broken percent-encoding has no meaning', () => {
 })
 
 test('file forms (wire spec §2)', () => {
+  const longest: Role = `targets/${'a'.repeat(247)}`
+  const deepest: Role = `targets/${Array.from({ length: 32 }, () => 'a').join('/')}`
   const forms: [string, TufFile][] = [
     ['root.json', { form: 'current', role: 'root' }],
     ['targets/a_b/c-1.json', { form: 'current', role: 'targets/a_b/c-1' }],
@@ -36,6 +39,8 @@ test('file forms (wire spec §2)', () => {
     [`root.${SHA256.toUpperCase()}.json`, { form: 'checksum', role: 'root', sha256: SHA256 }],
     [`targets/releases.${SHA256}.json`, { form: 'checksum', role: 'targets/releases', sha256: SHA256 }],
     [`targets/${SHA256}.json`, { form: 'current', role: `targets/${SHA256}` }],
+    [`${longest}.json`, { form: 'current', role: longest }],
+    [`${deepest}.json`, { form: 'current', role: deepest }],
     ['3.root.json', { form: 'version', role: 'root', version: 3 }],
     ['007.timestamp.json', { form: 'version', role: 'timestamp', version: 7 }],
     ['0.root.json', { form: 'version', role: 'root', version: 0 }],
@@ -49,6 +54,7 @@ test('file forms (wire spec §2)', () => {
 
 test('everything else is no file', () => {
   const files = [
+    [`targets/${'a'.repeat(248)}.json`, `targets${'/a'.repeat(33)}.json`],
     ['', '.json', 'root', 'root.JSON', 'Root.json', 'root.json/', 'root.json.json', 'foo.json', 'root .json'],
     ['targets/.json', 'targets//a.json', 'targets/A.json', 'targets/a b.json', 'targets/a.b.json', 'root/a.json'],
     [`root.${SHA256.slice(1)}.json`, `root.${SHA256}00.json`, `root.${'a'.repeat(96)}.json`, `.${SHA256}.json`],
