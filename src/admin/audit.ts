@@ -30,7 +30,7 @@ export const auditJournal = operation({
   method: 'GET',
   path: '/audit',
   summary:
-    'Who did what: journal entries, newest first, or from one on; of one that cannot be read, `damaged` says why. `next` says where to go on.',
+    'Who did what: journal entries, newest first, or from one on. `damaged` says why an entry cannot be read; `next` says where to go on.',
   action: 'admin',
   input: z.strictObject({
     gun: patternInput.optional(),

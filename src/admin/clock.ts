@@ -10,7 +10,7 @@ export const showClock = operation({
   name: 'clock.show',
   method: 'GET',
   path: '/clock',
-  summary: 'The time of the server and that of the last commit; with a clock that went back nothing is signed.',
+  summary: 'The time of the server and of the last commit; nothing is signed if the clock went back.',
   action: 'admin',
   input: z.strictObject({}),
   answer: () =>
@@ -36,7 +36,7 @@ export const acceptTime = operation({
   method: 'POST',
   path: '/clock',
   summary:
-    'Sign with a clock that stands before the last commit, since it was ahead then; what was signed with that is signed anew.',
+    'Accept a clock that is behind the last commit, since it was ahead then; what was signed then is signed anew.',
   action: 'admin',
   input: z.strictObject({}),
   answer: () =>

@@ -54,7 +54,7 @@ export const removeDelegation = operation({
   name: 'delegation.remove',
   method: 'DELETE',
   path: '/repositories/:gun/delegations/:name',
-  summary: 'Let them sign no more, or not with these keys. What only those have signed clients see no more.',
+  summary: 'Remove a signer, or some of their keys. Clients no longer see what only those have signed.',
   action: 'admin',
   input: z.strictObject({
     gun: gunInput,

@@ -87,7 +87,7 @@ function described(operation: Operation, answer: unknown): Json {
     summary,
     description:
       action === 'own'
-        ? "For everybody, on one's own things."
+        ? 'For every user, on their own tokens.'
         : `Needs "${action}" on ${placeToBeAllowed('gun' in properties, required.includes('gun'))}.`,
     parameters: method === 'GET' ? parameters : [...parameters, DRY_RUN],
     ...(Object.keys(body).length === 0 ? {} : { requestBody: bodyOf(body, required) }),

@@ -13,7 +13,7 @@ export const removeRootKey = operation({
   method: 'DELETE',
   path: '/root-keys/:name',
   summary:
-    'Forget a root key, and with it what is sealed here. `warnings` names the repositories that name it: where there is no copy of it their roots can be signed no more. With `unused=true` it is refused then.',
+    'Forget a root key and its sealed form. `warnings` lists repositories that name it: without a copy of the key their roots can no longer be signed. With `unused=true` the removal is refused then.',
   action: 'admin',
   input: z.strictObject({ name: nameInput, unused: z.literal('true').optional() }),
   answer: () => z.object({ name: z.string(), removed: done, warnings: texts }),

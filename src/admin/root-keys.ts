@@ -48,7 +48,7 @@ export const listRootKeys = operation({
   method: 'GET',
   path: '/root-keys',
   summary:
-    'Root keys by name, each sealed under a passphrase of its own that the server does not know, or offline; of one that cannot be read, `damaged` says why.',
+    'Root keys by name, each sealed under a passphrase of its own that the server does not know, or offline; `damaged` says why one cannot be read.',
   action: 'admin',
   input: z.strictObject({}),
   answer: () => rows(rootKey),
@@ -60,7 +60,7 @@ export const saveRootKey = operation({
   method: 'PUT',
   path: '/root-keys/:name',
   summary:
-    'Store a root key, sealed by whoever made it, or with `sealed` null as being offline; left out, that stays as it is.',
+    'Store a root key, sealed by whoever made it; with `sealed` null it is offline; without `sealed` that stays as it is.',
   action: 'admin',
   input: z.strictObject({
     name: nameInput,

@@ -99,8 +99,7 @@ export const listStagedRoots = operation({
   name: 'root.waiting',
   method: 'GET',
   path: '/staged-roots',
-  summary:
-    'All roots that wait for signatures, without their payloads; of one that cannot be read, `damaged` says why.',
+  summary: 'All roots that wait for signatures, without their payloads; `damaged` says why one cannot be read.',
   action: 'admin',
   input: z.strictObject({ pattern: patternInput.prefault('*') }),
   answer: () => list(z.union([stagedRootRow, damagedRepository])),
@@ -148,7 +147,7 @@ export const publishRoot = operation({
   name: 'root.publish',
   method: 'POST',
   path: '/repositories/:gun/staged-root/publish',
-  summary: 'Make the signed root current, and all that must be signed anew with it.',
+  summary: 'Make the signed root current, with everything that must be signed anew.',
   action: 'rotate',
   input: z.strictObject({ gun: gunInput }),
   answer: () => z.object({ gun: z.string(), version: count }),

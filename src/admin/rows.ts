@@ -5,7 +5,7 @@ import { list } from './answers.ts'
 const damagedRow = z.lazy(() =>
   z
     .object({ name: z.string(), damaged: z.string().meta({ description: 'why' }) })
-    .meta({ id: 'Damaged', description: 'a line of a list, of what cannot be read: it cannot be used either' }),
+    .meta({ id: 'Damaged', description: 'a list entry that cannot be read, and so cannot be used' }),
 )
 export type DamagedRow = z.output<typeof damagedRow>
 

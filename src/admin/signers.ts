@@ -44,7 +44,7 @@ export const listSigners = operation({
   method: 'GET',
   path: '/signers',
   summary:
-    'Delegation keys that the server holds, to sign in repositories of others; of one that cannot be read, `damaged` says why.',
+    'Delegation keys that the server holds, to sign in other people’s repositories; `damaged` says why one cannot be read.',
   action: 'admin',
   input: z.strictObject({}),
   answer: () => rows(signerRow),
@@ -110,7 +110,7 @@ export const deleteSigner = operation({
   name: 'signer.remove',
   method: 'DELETE',
   path: '/signers/:name',
-  summary: 'Sign with its key no more. Repositories that name it go on naming it: their owners remove it.',
+  summary: 'Stop signing with its key. Repositories still name it until their owners remove it.',
   action: 'admin',
   input,
   answer: () => z.object({ name: z.string(), removed: done, warnings: texts }),

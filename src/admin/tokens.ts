@@ -41,7 +41,7 @@ export const createToken = operation({
   name: 'token.create',
   method: 'POST',
   path: '/tokens',
-  summary: 'Make an API token; its text is shown this once. It can be allowed only what its creator and its owner may.',
+  summary: 'Make an API token; its text is shown only once. It may do only what both its creator and its owner may.',
   action: 'own',
   input: z.strictObject({
     name: nameInput,
@@ -89,7 +89,8 @@ export const listTokens = operation({
   name: 'token.list',
   method: 'GET',
   path: '/tokens',
-  summary: "One's own API tokens; for an admin of the server all, of one that cannot be read its id, and why.",
+  summary:
+    'The caller’s own API tokens; all of them for an admin of the server, with the id of one that cannot be read, and why.',
   action: 'own',
   input: z.strictObject({}),
   answer: () => rows(tokenRow),
@@ -102,7 +103,7 @@ export const revokeToken = operation({
   name: 'token.revoke',
   method: 'DELETE',
   path: '/tokens/:token',
-  summary: 'Make an API token useless, at once and for ever.',
+  summary: 'Revoke an API token, at once and forever.',
   action: 'own',
   input: z.strictObject({ token: someName.meta({ description: 'its id or its name' }) }),
   answer: () => tokenRow,

@@ -32,7 +32,7 @@ export function tokenCommand(): Command {
     .requiredOption('--allow <grant...>', ALLOW_HELP)
     .option('--owner <user>', 'whose it is: it can never do more than this user (default: nobody)')
     .option('--days <days>', `how long it can be used (default: ${TOKEN_LIFE_DAYS})`, wholeNumber(1, TOKEN_MAX_DAYS))
-    .option('--no-end', 'it can be used for ever')
+    .option('--no-end', 'it never ends')
     .option(...DRY_RUN_OPTION)
     .option(...JSON_OPTION)
     .action(create)
@@ -43,7 +43,7 @@ export function tokenCommand(): Command {
     .action((_: Options, command: Command) => list(command, listTokens, TOKENS))
   token
     .command('revoke')
-    .description('make a token useless, at once and for ever')
+    .description('revoke a token, at once and forever')
     .argument('<token>', 'its name, or its id: the 16 digits after cs_')
     .option(...DRY_RUN_OPTION)
     .option(...JSON_OPTION)
