@@ -28,7 +28,11 @@ export const settingsSchema = z.strictObject({
     .describe('file with the passphrase, readable by its owner only; default: the key file in keysDirectory'),
   listen: z
     .strictObject({
-      host: z.string().min(1).default('localhost').describe('address to listen on, or name: of IPv4 if it has one'),
+      host: z
+        .string()
+        .min(1)
+        .default('localhost')
+        .describe('address or name to listen on; of a name, its IPv4 address if it has one'),
       port: z.number().int().min(0).max(65535).default(4443).describe('port; 0 takes a free one'),
       plainHttp: z
         .literal(PLAIN_HTTP_WORDS)
@@ -41,14 +45,14 @@ export const settingsSchema = z.strictObject({
       trustedProxies: z
         .array(network)
         .default([])
-        .describe('addresses or networks of proxies that are believed in X-Forwarded-For'),
+        .describe('addresses or networks of proxies whose X-Forwarded-For is believed'),
     })
     .prefault({}),
   threads: count
     .max(64)
     .optional()
     .describe(
-      'that answer requests; default: one for each core but one, four at most (one where ports cannot be shared)',
+      'threads that answer requests; default: one for each core but one, at most four (one where ports cannot be shared)',
     ),
   tls: z
     .strictObject({
@@ -65,7 +69,9 @@ export const settingsSchema = z.strictObject({
       mode: z
         .enum(['none', 'built-in', 'external'])
         .default('none')
-        .describe('who may do what: none: anybody anything; built-in: users and tokens; external: a token service'),
+        .describe(
+          'who may do what; none: anybody anything; built-in: users and tokens of this server; external: a token service',
+        ),
       realm: secureUrl
         .optional()
         .describe('URL of the token endpoint as clients reach it; default for built-in: listen.host and port'),
@@ -82,15 +88,15 @@ export const settingsSchema = z.strictObject({
         .max(3600)
         .default(300)
         .describe('life of tokens of the built-in endpoint'),
-      issuer: z.string().min(1).optional().describe('of the external service\'s tokens (their "iss")'),
+      issuer: z.string().min(1).optional().describe('issuer of the external service\'s tokens (their "iss")'),
       jwksFile: path.optional().describe("the external service's keys: a JSON Web Key Set"),
-      jwksUrl: secureUrl.optional().describe('the same, fetched from there'),
+      jwksUrl: secureUrl.optional().describe('URL to fetch that Key Set from'),
       certificateBundleFile: path
         .optional()
         .describe('the external service\'s keys: PEM certificates, as "rootcertbundle" of docker\'s registry'),
       clientCertificates: z
         .strictObject({
-          caFile: path.describe('PEM certificates that issue client certificates, for both listeners'),
+          caFile: path.describe('PEM file with the CAs of client certificates, for both listeners'),
           users: z
             .array(z.string().regex(/^[^=]+=[^=]+$/, 'must be COMMON NAME=USER'))
             .default([])
@@ -121,9 +127,7 @@ export const settingsSchema = z.strictObject({
   keyAlgorithm: z
     .enum(['ecdsa', 'ed25519'])
     .default('ecdsa')
-    .describe(
-      'of the keys that the server makes: ecdsa (P-256), or ed25519, which Connaisseur before 3.4 does not know',
-    ),
+    .describe('for keys that the server makes: ecdsa (P-256), or ed25519, which Connaisseur before 3.4 does not know'),
   signers: z
     .strictObject({
       pkcs11: z
@@ -131,22 +135,22 @@ export const settingsSchema = z.strictObject({
           library: path.describe('path of the PKCS#11 library of the token (.so)'),
           tokenLabel: z.string().min(1).optional().describe('label of the token; or give slot'),
           slot: z.number().int().min(0).optional().describe('number of the slot that the token is in'),
-          pinFile: path.describe("file with the user's PIN of the token, readable by its owner only"),
+          pinFile: path.describe("file with the token's user PIN, readable by its owner only"),
           keyAlgorithm: z
             .enum(['ecdsa', 'ed25519'])
             .default('ecdsa')
             .describe(
-              'of new keys in the token: ecdsa (P-256; the default), or ed25519, which many tokens do not know',
+              'for new keys in the token: ecdsa (P-256; the default), or ed25519, which many tokens do not know',
             ),
           answerSeconds: seconds
             .default(10)
-            .describe('a token that says nothing for so long is taken for gone; default: 10'),
+            .describe('time without an answer after which the token counts as gone; default: 10'),
         })
         .optional(),
       rules: z
         .array(signerRule)
         .default([])
-        .describe('where new keys are made: [{ role, gun, signer }], the first rule that fits; none: file'),
+        .describe('where new keys are made: [{ role, gun, signer }], the first rule that matches; none: file'),
     })
     .prefault({}),
   timestampLifeDays: z.number().positive().max(365).default(14).describe('life of a timestamp; renewed at half of it'),
@@ -154,12 +158,12 @@ export const settingsSchema = z.strictObject({
   gunPrefixes: z.array(gunPrefix).default([]).describe('only repositories under these may exist; empty: all'),
   renewIntervalSeconds: seconds
     .default(60)
-    .describe('between two looks for what must be re-signed, and for new TLS certificates and token keys'),
-  shutdownSeconds: seconds.default(20).describe('for running requests at SIGTERM'),
+    .describe('how often to look for what must be re-signed, and for new TLS certificates and token keys'),
+  shutdownSeconds: seconds.default(20).describe('time for running requests to finish at SIGTERM'),
   logLevel: z
     .enum(['debug', 'info', 'warn', 'error', 'silent'])
     .default('info')
-    .describe('of the JSON log: debug, info, warn, error, or silent'),
+    .describe('level of the JSON log: debug, info, warn, error, or silent'),
   cache: z
     .strictObject({
       currentSeconds: z.number().int().min(0).max(31_536_000).default(300).describe('max-age of current documents'),
@@ -179,15 +183,15 @@ export const settingsSchema = z.strictObject({
         .positive()
         .max(36_500)
         .optional()
-        .describe('age at which keys of the server are rotated: the next root is made and waits for signatures'),
+        .describe('age at which keys of the server are rotated: the next root is made, and waits for signatures'),
     })
     .prefault({}),
   webhook: z
     .strictObject({
-      url: url.optional().describe('is told 60, 30, 7 and 1 days before something ends'),
+      url: url.optional().describe('URL that is told 60, 30, 7 and 1 days before something ends'),
       secretFile: path
         .optional()
-        .describe('file with the secret that signs what it is told, readable by its owner only'),
+        .describe('file with the secret that signs webhook messages, readable by its owner only'),
     })
     .prefault({}),
   limits: z
@@ -199,26 +203,24 @@ export const settingsSchema = z.strictObject({
       parkedBytes: bytes
         .default(256 * 1024 * 1024)
         .describe(
-          'all uploads that are being received, together; of one sender never more than is left free; the admin API likewise',
+          'all uploads being received, together; no sender gets more than is left free; the admin API likewise',
         ),
       urlBytes: bytes.default(8 * 1024).describe('path and query of a request'),
       headerBytes: bytes.default(16 * 1024).describe('header lines of a request'),
-      headersSeconds: seconds.default(10).describe('for a client to send its header lines'),
-      requestSeconds: seconds.default(30).describe('for a client to send a whole request'),
-      answerSeconds: seconds.default(60).describe('for a client to take something more of its answer'),
+      headersSeconds: seconds.default(10).describe('time for a client to send its header lines'),
+      requestSeconds: seconds.default(30).describe('time for a client to send a whole request'),
+      answerSeconds: seconds.default(60).describe('time for a client to read some more of its answer'),
       keepAliveSeconds: seconds
         .default(5)
         .describe(
-          `an idle connection is kept; behind a proxy (listen.plainHttp, listen.trustedProxies) ${KEEP_ALIVE_FOR_PROXIES}`,
+          `how long an idle connection is kept; behind a proxy (listen.plainHttp, listen.trustedProxies) ${KEEP_ALIVE_FOR_PROXIES}`,
         ),
-      connections: count.default(10_000).describe('open at once'),
+      connections: count.default(10_000).describe('connections open at once'),
       publishesInFlight: count.default(64).describe('uploads worked on at once'),
-      publishBytesInFlight: bytes
-        .default(8 * 1024 * 1024)
-        .describe('of these, those over 64 KiB together; what has no room waits'),
+      publishBytesInFlight: bytes.default(8 * 1024 * 1024).describe('of these, all over 64 KiB together; the rest waits for room'),
       publishesWaitingPerGun: count
         .default(16)
-        .describe('updates waiting for one repository; of users, tokens, signers and rules, all together'),
+        .describe('updates waiting for one repository; for users, tokens, signers and rules, all together'),
       tokenBytes: bytes.default(16 * 1024).describe('an Authorization header'),
     })
     .prefault({}),

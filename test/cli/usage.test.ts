@@ -179,7 +179,7 @@ describe('countersign config', () => {
     const { code, stdout, stderr } = await terminal.run(['config'], { COUNTERSIGN_KEY_ALGORITM: 'rsa' })
     assert.equal(code, 2)
     assert.match(stdout, /^SETTING +DEFAULT +WHAT IT IS\n/)
-    assert.match(stdout, /^keyAlgorithm +ecdsa +of the keys /m)
+    assert.match(stdout, /^keyAlgorithm +ecdsa +for keys /m)
     assert.match(
       stderr,
       /^error: the settings cannot be used:\n {2}COUNTERSIGN_KEY_ALGORITM: .*COUNTERSIGN_KEY_ALGORITHM\n$/,
