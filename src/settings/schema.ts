@@ -217,7 +217,9 @@ export const settingsSchema = z.strictObject({
         ),
       connections: count.default(10_000).describe('connections open at once'),
       publishesInFlight: count.default(64).describe('uploads worked on at once'),
-      publishBytesInFlight: bytes.default(8 * 1024 * 1024).describe('of these, all over 64 KiB together; the rest waits for room'),
+      publishBytesInFlight: bytes
+        .default(8 * 1024 * 1024)
+        .describe('of these, all over 64 KiB together; the rest waits for room'),
       publishesWaitingPerGun: count
         .default(16)
         .describe('updates waiting for one repository; for users, tokens, signers and rules, all together'),
