@@ -84,15 +84,6 @@ export function decodeFormat(payload: Buffer): Format {
   return JSON.parse(payload.toString()) as Format
 }
 
-/** The number of a journal entry, in digits. */
-export function encodeNumber(number: number): Buffer {
-  return Buffer.from(String(number))
-}
-
-export function decodeNumber(payload: Buffer): number {
-  return Number(payload.toString())
-}
-
 /** The value of a record: RFC 8785. */
 export function encodeValue(value: unknown): Buffer {
   return Buffer.from(canonicalize(value) ?? '')

@@ -1,8 +1,7 @@
 import { damageIn, TrustError } from '../errors.ts'
 import type { Gun } from '../tuf/gun.ts'
 import type { Records } from './database/records.ts'
-import { decodeNumber } from './encoding.ts'
-import { parseEntry } from './journal.ts'
+import { decodeNumber, parseEntry } from './journal.ts'
 import { historyKey, journalKey } from './keyspace.ts'
 import type { JournalEntry, JournalQuery, Store } from './store.ts'
 

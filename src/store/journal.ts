@@ -108,3 +108,12 @@ export function parseEntry(bytes: Buffer): JournalEntry {
 export function hexSha256(bytes: Uint8Array): string {
   return hash('sha256', bytes, 'hex')
 }
+
+/** The number of an entry, in digits. */
+export function encodeNumber(number: number): Buffer {
+  return Buffer.from(String(number))
+}
+
+export function decodeNumber(payload: Buffer): number {
+  return Number(payload.toString())
+}

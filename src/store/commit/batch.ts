@@ -8,11 +8,10 @@ import {
   encodeDocument,
   encodeHead,
   encodeKeys,
-  encodeNumber,
   encodeOwner,
   encodeValue,
 } from '../encoding.ts'
-import { commitTime, entryBytes, entryOf, entryTail, hexSha256, type Tail } from '../journal.ts'
+import { commitTime, encodeNumber, entryBytes, entryOf, entryTail, hexSha256, type Tail } from '../journal.ts'
 import {
   documentKey,
   dueKey,

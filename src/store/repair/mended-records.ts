@@ -3,8 +3,8 @@ import type { Gun } from '../../tuf/gun.ts'
 import type { Role } from '../../tuf/role.ts'
 import type { Account, NamedDocument, NamedKey } from '../audit/account.ts'
 import type { Books, Value } from '../audit/books.ts'
-import { decodeHead, decodeKeys, encodeHead, encodeKeys, encodeNumber, encodeOwner } from '../encoding.ts'
-import { hexSha256 } from '../journal.ts'
+import { decodeHead, decodeKeys, encodeHead, encodeKeys, encodeOwner } from '../encoding.ts'
+import { encodeNumber, hexSha256 } from '../journal.ts'
 import {
   documentKey,
   dueKey,

@@ -1,6 +1,6 @@
 import type { Gun } from '../../tuf/gun.ts'
 import type { Records } from '../database/records.ts'
-import { decodeNumber } from '../encoding.ts'
+import { decodeNumber } from '../journal.ts'
 import { parseKey } from '../keyspace.ts'
 import { Sources } from './sources.ts'
 
