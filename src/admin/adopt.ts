@@ -5,7 +5,7 @@ import { count, keyId, list, texts, time } from './answers.ts'
 import { gunInput, hexInput } from './inputs.ts'
 import { operation } from './operation.ts'
 
-/** Documents of one repository: roots, and what is current. */
+/** Most documents of one repository: old roots and current ones. */
 const DOCUMENTS_MAX = 2_000
 
 export const adoptRepository = operation({

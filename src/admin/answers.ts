@@ -5,18 +5,18 @@ import { z } from 'zod'
  * more. Tests hold every answer against its schema all the same, with no member more.
  */
 
-/** A list that nobody changes, as all layers hand it out. */
+/** A list that nobody changes, as all layers return it. */
 export function list<Item extends z.ZodType>(item: Item): z.ZodReadonly<z.ZodArray<Item>> {
   return z.array(item).readonly()
 }
 
-/** Names, or sentences for people: warnings, say. */
+/** Names, or sentences for people such as warnings. */
 export const texts = list(z.string())
 
-/** That it was done. */
+/** The operation succeeded. */
 export const done = z.literal(true)
 
-/** How many: 0 or more. */
+/** A number of things: 0 or more. */
 export const count = z.int().min(0)
 
 /** RFC 3339, UTC. */

@@ -9,15 +9,15 @@ import { digestInput, hexOf, patternInput } from './inputs.ts'
 import { damagedEntry, entryKind, journalEntry } from './journal-answers.ts'
 import { operation } from './operation.ts'
 
-/** Entries that one request looks at; the answer says where the next one goes on. */
+/** Most entries that one request examines; the response says where the next one continues. */
 const LOOKED_AT_MAX = 2_000
-/** Changes of tags in one answer, after which it ends as well: one entry may tell of ten thousand. */
+/** Most changes of tags in a response; it ends there too, since one entry may have ten thousand. */
 const CHANGES_MAX = 50_000
-/** Entries in one answer. */
+/** Most entries in a response. */
 const ENTRIES_MAX = 1_000
-/** Characters of whom an external token service names, with what is before it. */
+/** Characters of an actor, prefix included; an external token service chooses its users' names. */
 const ACTOR_MAX_LENGTH = 600
-/** As the journal names them: a name alone would find nothing, and say that nothing was done. */
+/** Actors as the journal writes them: a bare name would match nothing, and suggest that nothing was done. */
 const ACTOR = /^(?:anonymous|local|server|(?:user|token|certificate|external):.+)$/
 
 /** A key id, or its beginning: lists show twelve digits. */
@@ -60,7 +60,7 @@ export const auditJournal = operation({
     for await (const entry of inTurns(entriesFrom(store, first, step))) {
       if (before !== undefined && entry.number >= before) break
       looked += 1
-      // Whether a damaged one is what was asked for nobody can say.
+      // Nobody can say whether a damaged entry matches.
       const isDamaged = 'damaged' in entry
       if (isDamaged || fits(entry, filter)) {
         entries.push(entry)
@@ -96,7 +96,7 @@ function fits(entry: JournalEntry, { gun, actor, kind, digest, key, since, until
   return entry.changes.some(({ from, to }) => from === hex || to === hex)
 }
 
-/** Keys that signed, that were made or imported, that may sign now and that may not any more. */
+/** Returns the keys that signed, were made or imported, and that gained or lost a role. */
 function keyIdsIn({ documents, keys, roles = [] }: JournalEntry): string[] {
   return [
     ...documents.flatMap(({ keyIds }) => keyIds),

@@ -25,7 +25,7 @@ export const makeBackup = operation({
       records: count,
     }),
   async run({ backUp, gone, rehearsal }, { directory }, actor) {
-    // It holds keys, and is written wherever one says.
+    // A backup contains keys, and goes wherever the caller says.
     if (actor.name !== LOCAL.name) {
       throw new TrustError('FORBIDDEN', 'a backup is made where the server runs: countersign backup')
     }

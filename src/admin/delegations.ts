@@ -5,7 +5,7 @@ import { keyId, list, texts } from './answers.ts'
 import { KEY_MAX_LENGTH, gunInput, someName } from './inputs.ts'
 import { operation } from './operation.ts'
 
-/** Keys of one delegate in one call: an old and a new one, or a handful of machines. */
+/** Most keys of one delegate in one call: an old and a new one, or a handful of machines. */
 const KEYS_MAX = 16
 
 const name = someName.meta({ description: 'the signer\'s: a-z, 0-9, "_", "-"' })
@@ -47,7 +47,7 @@ export const addDelegation = operation({
 })
 
 const idOrStart = z.string().regex(/^[0-9a-f]{12,64}$/, 'the id of a key, or its first 12 characters')
-/** In a query a list of one is no list. */
+/** In a query, a list of one is not a list. */
 const keyIds = z.preprocess((ids) => (typeof ids === 'string' ? [ids] : ids), z.array(idOrStart).min(1).max(KEYS_MAX))
 
 export const removeDelegation = operation({

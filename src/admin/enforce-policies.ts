@@ -22,7 +22,7 @@ const tagRule = z.lazy(() =>
     .meta({ id: 'TagRule' }),
 )
 
-/** Rules for what somebody may have signed. Nobody has any unless they are given some. */
+/** Rules for what somebody may have signed. Without a policy, nothing is restricted. */
 export const tagPolicy = z.lazy(() =>
   z
     .object({
@@ -35,14 +35,14 @@ export const tagPolicy = z.lazy(() =>
 )
 export type TagPolicy = z.output<typeof tagPolicy>
 
-/** What is wrong with rules of which the journal alone tells. */
+/** Why rules cannot be used that only the journal mentions. */
 export const LOST = 'its record is not found'
 
 /**
- * Rules of one; undefined: none.
+ * Returns somebody's rules; undefined: none.
  *
- * @param bound who has any, by the journal
- * @throws TrustError CORRUPT if they cannot be read, or are not found: without them anything could be signed
+ * @param bound everybody who has rules, by the journal
+ * @throws TrustError CORRUPT if they cannot be read or found: without them, anything could be signed
  */
 export function rulesOf(store: Pick<Store, 'record'>, bound: Recorded, name: string): TagPolicy | undefined {
   const found = store.record('policy', name) as TagPolicy | undefined
@@ -53,10 +53,11 @@ export function rulesOf(store: Pick<Store, 'record'>, bound: Recorded, name: str
 }
 
 /**
- * Whose rules count: those of the actor, of the user behind an API token or a client certificate, and of the signer.
+ * Returns whose rules count: those of the actor, of the user behind an API token or a client certificate, and of the
+ * signer.
  *
- * @param signer undefined: nobody signs in a repository of others
- * @throws TrustError FORBIDDEN for a token that was revoked while its request came in: its owner is not known any more
+ * @param signer who signs in somebody else's repository; undefined: nobody
+ * @throws TrustError FORBIDDEN for a token that was revoked while its request came in: its owner is no longer known
  */
 export async function policySubjects(store: Store, actor: string, signer: string | undefined): Promise<string[]> {
   const subjects = new Set([actor])
@@ -72,12 +73,12 @@ export async function policySubjects(store: Store, actor: string, signer: string
 }
 
 /**
- * What refuses tags that the rules of any of these do not allow.
+ * Returns a function that refuses tags that the rules of any of these do not allow.
  *
- * @param actor who asks, as the journal names them
- * @param signer undefined: nobody signs in a repository of others
+ * @param actor who makes the request, as the journal names them
+ * @param signer who signs in somebody else's repository; undefined: nobody
  * @param checkedAt when the caller saw the manifests, milliseconds since 1970
- * @returns throws TrustError POLICY that says which rule; CORRUPT if rules cannot be read
+ * @returns it throws TrustError POLICY that names the rule; CORRUPT if rules cannot be read
  * @throws TrustError FORBIDDEN as `policySubjects` does, STORE_UNAVAILABLE
  */
 export async function permitBy(
@@ -93,7 +94,7 @@ export async function permitBy(
   return (current, now) => {
     const intents = [
       ...set.map(({ tag, sha256 }) => ({ tag, moves: current(tag).some((each) => each !== sha256), checkedAt })),
-      // Nothing in a registry has to be looked at for taking a signature away.
+      // Removing a signature needs no look at the registry.
       ...remove.filter((tag) => current(tag).length > 0).map((tag) => ({ tag, moves: true, checkedAt: now })),
     ]
     for (const name of subjects) {

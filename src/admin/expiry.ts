@@ -9,7 +9,7 @@ import { operation, type World } from './operation.ts'
 import { adviceFor } from './what-to-do.ts'
 
 const DAY = 86_400_000
-/** A hundred years: everything. */
+/** A hundred years: includes everything. */
 const DAYS_MAX = 36_500
 
 /** One line of `expiry`. */
@@ -53,7 +53,10 @@ export const showExpiry = operation({
   },
 })
 
-/** Of all repositories, tokens, and the server's own certificates; soonest first. @param until milliseconds since 1970 */
+/**
+ * Returns what ends of all repositories, tokens, and the server's certificates, soonest first. @param until
+ * milliseconds since 1970
+ */
 export async function everythingThatEnds(
   { trust, certificates, keyAge }: Pick<World, 'trust' | 'certificates' | 'keyAge'>,
   until: number,
@@ -76,7 +79,7 @@ async function tokenEndings({ store, now }: World['trust']): Promise<Ending[]> {
   return damaged.length === 0 ? ends : [...ends, { what: DAMAGED, expires: now() }]
 }
 
-/** Keys that the server signs with, and when each has the age at which it is to be rotated. */
+/** Returns the keys that the server signs with, and when each reaches the age for rotation. */
 function agedKeys(trust: World['trust'], gun: Gun, roles: Root['roles'], age: number): Ending[] {
   return heldRoles(trust, gun, roles).map(({ role, since }) => ({ gun, what: `${role} key`, expires: since + age }))
 }

@@ -10,7 +10,7 @@ import { list, texts, time } from './answers.ts'
 import { digestInput, hexOf } from './inputs.ts'
 import { operation, type World } from './operation.ts'
 
-/** Where a digest is signed, or was. */
+/** A place where a digest is, or was, signed. */
 const sighting = z.lazy(() =>
   z
     .object({
@@ -46,7 +46,10 @@ export const findDigest = operation({
     }),
   async run({ trust }, { digest }) {
     const hex = hexOf(digest)
-    /** What no journal entry has ended, by repository and place; `until` is when its delegation was dropped: it may be back. */
+    /**
+     * Sightings that no journal entry has ended, by repository and place. `until`: when its delegation was dropped; it
+     * may be back.
+     */
     const open = new Map<string, Map<string, Sighting>>()
     const before: Sighting[] = []
     const warnings: string[] = []
@@ -80,7 +83,7 @@ export const findDigest = operation({
     for (const [gun, places] of open) {
       await setImmediate()
       const found = await lookAt(trust, gun as Gun, hex, [...places.values()])
-      // One by one: as arguments of a call so many tags as one repository may have would be too many.
+      // One by one: a repository may have more tags than a call may have arguments.
       for (const each of found.now) now.push(each)
       for (const each of found.before) before.push(each)
     }
@@ -92,14 +95,16 @@ function placeOf(role: string, tag: string): string {
   return JSON.stringify([role, tag])
 }
 
-/** True if this role signs it, or one of those above that does. */
+/** True if the signer is this role or a delegation below it. */
 function isUnder(role: string, { role: signer }: Sighting): boolean {
   return `${signer}/`.startsWith(`${role}/`)
 }
 
 const NO_TAGS: Pick<Awaited<ReturnType<typeof signedTags>>, 'tags' | 'damaged'> = { tags: [], damaged: new Map() }
 
-/** Which of them are signed now: a delegation that was dropped signs nothing any more, without an entry of its own. */
+/**
+ * Returns which sightings are signed now: a dropped delegation signs nothing any more, with no journal entry of its own.
+ */
 async function lookAt(
   trust: World['trust'],
   gun: Gun,
@@ -114,7 +119,7 @@ async function lookAt(
     const [now, before]: [Sighting[], Sighting[]] = [[], []]
     for (const each of open) {
       const found = signed.get(placeOf(each.role, each.tag))
-      // What they sign now cannot be read, nor what is delegated below them.
+      // If metadata is damaged, what it signs cannot be read, nor what is delegated below it.
       const [, damage] = [...damaged].find(([role]) => isUnder(role, each)) ?? []
       if (found !== undefined) {
         now.push({ ...each, until: null, ...(found.unseen === undefined ? {} : { unseen: found.unseen }) })

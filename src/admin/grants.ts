@@ -5,7 +5,7 @@ import { TrustError } from '../errors.ts'
 import { list } from './answers.ts'
 import { patternInput } from './inputs.ts'
 
-/** What users and tokens may do, as operations take it. */
+/** Grants of users and tokens, as operations take them. */
 export const grantsInput = z
   .array(
     z.strictObject({
@@ -15,7 +15,7 @@ export const grantsInput = z
   )
   .max(GRANTS_MAX)
 
-/** The same as answers have it. */
+/** The same grants, as responses contain them. */
 export const grantsAnswer = z.lazy(() =>
   list(
     z
@@ -27,7 +27,7 @@ export const grantsAnswer = z.lazy(() =>
   ),
 )
 
-/** Nobody can give what they may not do themselves. @throws TrustError FORBIDDEN */
+/** Throws if somebody gives more than they may do themselves. @throws TrustError FORBIDDEN */
 export function mustCover(giver: Identity, grants: readonly Grant[]): void {
   const beyond = grants.find((grant) => !covers(giver, grant))
   if (beyond === undefined) return

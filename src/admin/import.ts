@@ -7,8 +7,8 @@ import { gunInput, hexInput, keyText } from './inputs.ts'
 import { operation } from './operation.ts'
 
 /**
- * The private key comes sealed with this server's keyring, by the command line, which reads the keys directory: in the
- * clear it crosses no connection.
+ * The command line, which reads the keys directory, seals the private key with this server's keyring first: it crosses
+ * no connection unencrypted.
  */
 export const importSealedKey = operation({
   name: 'key.import',
@@ -47,7 +47,7 @@ export const importSealedKey = operation({
   },
 })
 
-/** A role that the server signs. @throws TrustError INVALID_ROLE, WRONG_STATE for root */
+/** Parses a role whose key the server can hold. @throws TrustError INVALID_ROLE, WRONG_STATE for root */
 export function signedRole(name: string): SignedRole {
   const role = parseRole(name)
   if (role !== 'root') return role

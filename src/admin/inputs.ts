@@ -5,18 +5,18 @@ import { parseGun } from '../tuf/gun.ts'
 
 /* What the schemas of inputs are made of. Lengths are of characters: what is longer is none of what it should be. */
 
-/** Of a name or an id that is looked up as it comes. */
+/** Of a name or an id that is looked up as given. */
 const NAME_MAX_LENGTH = 100
-/** Of a key or certificate as text: a certificate of RSA 16384 is the longest. */
+/** Of a key or certificate as text: an RSA 16384 certificate is the longest. */
 export const KEY_MAX_LENGTH = 16_384
 
-/** The name of a repository, checked. @throws TrustError INVALID_GUN */
+/** A repository's name, validated. @throws TrustError INVALID_GUN */
 export const gunInput = z
   .string()
   .meta({ description: 'name of a repository, docker.io/acme/app say' })
   .transform((text) => parseGun(text))
 
-/** A pattern of repositories, checked. @throws TrustError INVALID_PARAMETERS */
+/** A pattern of repositories, validated. @throws TrustError INVALID_PARAMETERS */
 export const patternInput = z
   .string()
   .meta({ description: 'docker.io/acme/app, docker.io/acme/*, or *' })
@@ -28,7 +28,7 @@ export const digestInput = z.string().regex(/^sha256:[0-9a-f]{64}$/, 'write it a
 /** A checksum, or the id of a key. */
 export const hexInput = z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 hex digits')
 
-/** As metadata and journal name it: hex. */
+/** Returns a digest as metadata and journal write it: hex. */
 export function hexOf(digest: string): string {
   return digest.slice('sha256:'.length)
 }
@@ -39,7 +39,7 @@ export const nameInput = z
   .transform((text) => parseName(text))
   .meta({ description: 'a-z, 0-9, ".", "_", "-", "@", "$", "+"' })
 
-/** A name or an id of which it is said whether there is one. */
+/** A name or an id to look up; the operation says if there is none. */
 export const someName = z.string().min(1).max(NAME_MAX_LENGTH)
 
 /** A key or certificate, in base64. */

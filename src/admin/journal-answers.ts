@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { count, list, sha256, time } from './answers.ts'
 
-/** What an entry is of. */
+/** The kind of an entry. */
 export const entryKind = z.enum(['publish', 'renew', 'key', 'delete', 'record', 'clock'])
 
 const actor = z.lazy(() =>
@@ -70,7 +70,7 @@ export const journalEntry = z.lazy(() =>
     .meta({ id: 'JournalEntry' }),
 )
 
-/** In its place: one that cannot be read. */
+/** Stands for an entry that cannot be read. */
 export const damagedEntry = z.lazy(() =>
   z.object({ number: count, damaged: z.string().meta({ description: 'why' }) }).meta({ id: 'DamagedEntry' }),
 )

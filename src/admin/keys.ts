@@ -32,7 +32,7 @@ export const listKeys = operation({
     const { store } = trust
     const keys = await store.keysOf(gun)
     if (keys.length === 0 && store.head(gun)?.roles['root'] === undefined) return noSuchRepository(gun)
-    // Read once for each role: of one that was rotated often there are many keys.
+    // Read metadata once per role: a role that was often rotated has many keys.
     const roles = new Set(keys.map(({ role }) => role))
     const named = new Map(Array.from(roles, (role) => [role, namedKeys(trust, gun, role)?.keys]))
     return keys.map(({ role, keyId: id, keytype, public: publicKey, pending, createdAt, sealed }) => {

@@ -31,7 +31,7 @@ const REFUSED = {
   },
 }
 
-/** The admin API as an OpenAPI 3.1 document. Pure: equal operations give an equal document. */
+/** Returns the admin API as an OpenAPI 3.1 document. Pure: equal operations give an equal document. */
 export function openApi(operations: readonly Operation[]): object {
   const { answers, schemas } = answersOf(operations)
   const paths: Record<string, Record<string, Json>> = {}
@@ -52,7 +52,7 @@ export function openApi(operations: readonly Operation[]): object {
   }
 }
 
-/** The answer of each operation, by its name, and the schemas with names of their own that these refer to. */
+/** Returns the response schema of each operation by name, and the named schemas that these refer to. */
 function answersOf(operations: readonly Operation[]): { answers: Json; schemas: Json } {
   const all = z.object(Object.fromEntries(operations.map(({ name, answer }) => [name, answer()])))
   const { properties = {}, $defs = {} } = z.toJSONSchema(all, { io: 'output', override: loosened })
@@ -62,7 +62,7 @@ function answersOf(operations: readonly Operation[]): { answers: Json; schemas: 
   >
 }
 
-/** Whoever reads answers must not stumble over members that are new; and what a format says needs no pattern too. */
+/** Allows unknown members, so that clients accept new ones; and drops patterns that a format already implies. */
 function loosened({ jsonSchema }: { jsonSchema: z.core.JSONSchema.BaseSchema }): void {
   if (jsonSchema.additionalProperties === false) delete jsonSchema.additionalProperties
   if (jsonSchema.format !== undefined) delete jsonSchema.pattern

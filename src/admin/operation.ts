@@ -9,69 +9,71 @@ import type { Signer } from '../signing/signer.ts'
 import type { Copied } from '../store/level-store.ts'
 import type { Actor } from '../store/store.ts'
 
-/** What operations work on. */
+/** The state that operations work on. */
 export interface World {
   readonly trust: Trust
-  /** Tells whether a sealed key opens. */
+  /** Tests whether a sealed key opens. */
   readonly opens: OpensKey
-  /** Verifies all that is stored. @throws TrustError BUSY, SIGNER_UNAVAILABLE, STORE_UNAVAILABLE, and why `gone` was aborted */
+  /** Verifies the whole store. @throws TrustError BUSY, SIGNER_UNAVAILABLE, STORE_UNAVAILABLE, or the reason of `gone` */
   readonly check: (gone?: () => AbortSignal) => Promise<CheckReport>
-  /** What is wrong with the keys directory as the next start will find it; undefined: nothing. */
+  /** Returns what is wrong with the keys directory for the next start; undefined: nothing. */
   readonly keysFault: () => Promise<string | undefined>
-  /** The server's own certificates and their ends. */
+  /** Returns the server's own certificates and when they end. */
   readonly certificates: () => Promise<readonly Ending[]>
-  /** Age at which a key of the server is to be rotated, milliseconds; undefined: at none. */
+  /** Age at which a key of the server should be rotated, milliseconds; undefined: never. */
   readonly keyAge?: number | undefined
-  /** Copies all that a server needs into a directory. @throws TrustError BUSY while it does so already, and others */
+  /** Copies everything that a server needs into a directory. @throws TrustError BUSY during another backup, and others */
   readonly backUp: (directory: string, gone?: AbortSignal) => Promise<Copied>
   /**
-   * Aborted, with a TrustError, when nobody waits for the answer any more. Undefined: somebody does. Only what gives up then
-   * may ask for it: in a command's own process Ctrl-C does nothing else from then on.
+   * Aborted, with a TrustError, when nobody waits for the response any more; undefined: never. Only operations that
+   * give up then may call it: in a command's own process, Ctrl-C does nothing else from then on.
    */
   readonly gone?: () => AbortSignal
-  /** True: nothing is written (`--dry-run`). */
+  /** True: writes nothing (`--dry-run`). */
   readonly rehearsal?: true
-  /** The trust's signer, but the keys that it makes leave no trace: for `--dry-run`. */
+  /** The trust's signer, except that the keys it makes leave no trace: for `--dry-run`. */
   readonly rehearsalSigner: Signer
 }
 
 /**
- * One thing that an admin can ask for. The HTTP routes, the command line's calls (of a running server, or in its own
- * process when the server is stopped), permissions, and the OpenAPI document all come from these.
+ * One thing that an admin can ask for. HTTP routes, permissions, the OpenAPI document, and the command line's calls (to
+ * a running server, or in its own process if the server is stopped) all derive from these.
  */
 export interface Operation<Schema extends z.ZodObject = z.ZodObject, Output = unknown> {
   /** `tag.sign`: noun and verb. */
   readonly name: string
   readonly method: 'GET' | 'PUT' | 'POST' | 'DELETE'
-  /** Below /api/v1. Parameters, `:gun` say, are members of the input; a GUN is one segment, percent-encoded. */
+  /**
+   * Path below /api/v1. Its parameters, such as `:gun`, are members of the input; a GUN is one segment, percent-encoded.
+   */
   readonly path: string
   /** One sentence. */
   readonly summary: string
   /**
-   * What one must be allowed on the input's `gun`; on the server itself when there is none. `own`: nothing, the operation
-   * itself looks at whose things they are.
+   * The permission needed on the input's `gun`, or on the server itself if there is none. `own`: none; the operation
+   * itself checks whose things they are.
    */
   readonly action: Action | 'own'
   /**
-   * Path parameters, then query (GET, DELETE: text, so coerce; of a list each as a parameter of its own) or JSON body
-   * (PUT, POST). `ifMatch` comes as a header.
+   * Path parameters, then the query (GET, DELETE: text, so coerce; a list is repeated parameters) or a JSON body (PUT,
+   * POST). `ifMatch` comes as a header.
    */
   readonly input: Schema
   /**
-   * What `run` returns, as JSON: for the OpenAPI document. The compiler holds `run` to it, and tests every answer; a server
-   * does not. Made when it is asked for: a command's start does not wait for it.
+   * What `run` returns, as JSON, for the OpenAPI document. The compiler holds `run` to it, and tests check every
+   * response; a server does not. Built on demand, so that commands start without it.
    */
   readonly answer: () => z.ZodType<Output>
   /**
-   * Do it. With a world whose store only rehearses (`--dry-run`) nothing is changed.
+   * Runs the operation. With a world whose store only rehearses (`--dry-run`), changes nothing.
    *
-   * @returns JSON; a member `etag` is sent as a header too
+   * @returns JSON; a member `etag` is also sent as a header
    * @throws TrustError NOT_FOUND and others
    */
   run(world: World, input: z.output<Schema>, actor: Actor): Promise<NoInfer<Output>>
 }
 
-/** Keeps the types of input and output. */
+/** Returns its argument, with the types of input and output inferred. */
 export function operation<Schema extends z.ZodObject, Output>(
   definition: Operation<Schema, Output>,
 ): Operation<Schema, Output> {
@@ -81,12 +83,12 @@ export function operation<Schema extends z.ZodObject, Output>(
 /** A parameter in an operation's path. */
 export const PARAMETER = /:(\w+)/g
 
-/** True where what is not in the path, nor a header, stands in a JSON body; otherwise it stands in the query. */
+/** True if members outside path and headers go into a JSON body; otherwise they go into the query. */
 export function takesBody({ method }: Pick<Operation, 'method'>): boolean {
   return method === 'PUT' || method === 'POST'
 }
 
-/** Where a member of an operation's input stands in a request. */
+/** Returns where a request carries a member of an operation's input. */
 export function placeOf(
   operation: Pick<Operation, 'method' | 'path'>,
   member: string,
@@ -96,10 +98,10 @@ export function placeOf(
   return takesBody(operation) ? 'body' : 'query'
 }
 
-/** Characters about mistakes: nobody reads more. */
+/** Most characters of a list of mistakes: nobody reads more. */
 const MISTAKES_MAX = 2_000
 
-/** Input as the operation takes it. @throws TrustError INVALID_PARAMETERS that lists all mistakes, if they are few */
+/** Validates input for an operation. @throws TrustError INVALID_PARAMETERS that lists all mistakes, if they are few */
 export function parsed<Schema extends z.ZodObject>(
   { input: schema }: Pick<Operation<Schema>, 'input'>,
   input: unknown,

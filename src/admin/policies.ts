@@ -11,7 +11,7 @@ import { operation } from './operation.ts'
 import { rows, rowsOf } from './rows.ts'
 
 const RULES_MAX = 100
-/** A year, minutes. */
+/** A year, in minutes. */
 const CHECKED_WITHIN_MAX = 525_600
 const subject = z
   .string()
@@ -40,7 +40,7 @@ export const listPolicies = operation({
     const names = [...bound]
     const { values, damaged } = await findRecords<TagPolicy>(store, 'policy')
     const found = new Set([...values.map((policy) => policy.subject), ...damaged.map(({ name }) => name)])
-    // Not those that were removed in the meantime.
+    // Rules that were removed in the meantime are not lost.
     const lost = names.filter((name) => !found.has(name) && bound.has(name)).map((name) => ({ name, damaged: LOST }))
     return [...rowsOf({ values, damaged }, (policy) => policy), ...lost]
   },
@@ -55,7 +55,7 @@ export const setPolicy = operation({
   input: z.strictObject({ subject, rules: z.array(ruleInput).min(1).max(RULES_MAX) }),
   answer: () => tagPolicy.unwrap().extend({ warnings: texts }),
   async run({ trust }, policy, actor) {
-    // Before the commit: where that cannot be read, nothing is set.
+    // Before the commit: if this cannot be read, nothing is set.
     const warnings = await unknown(trust.store, policy.subject)
     await changeRecords(trust, actor, async () => [{ kind: 'policy', name: policy.subject, value: policy }])
     return { ...policy, warnings }
@@ -90,7 +90,7 @@ export const removePolicy = operation({
   },
 })
 
-/** Rules may be there before whom they bind, and bind nobody if the name is mistyped. */
+/** Warns if nobody has that name: rules may be set before those they bind exist, but a mistyped name binds nobody. */
 async function unknown(store: Store, policySubject: string): Promise<string[]> {
   const [kind = '', name = ''] = policySubject.split(/:(.*)/)
   // A client certificate stands for a user.
@@ -100,7 +100,7 @@ async function unknown(store: Store, policySubject: string): Promise<string[]> {
     if (values.some((token) => token.name === name && !token.revoked)) return []
     if (damaged.length > 0) return [`whether there is a token ${name} cannot be read: one of the tokens is damaged`]
   }
-  // By the journal: rules are set also for one whose record cannot be read.
+  // Ask the journal: rules can be set even for somebody whose record cannot be read.
   if ((list === 'signer' || list === 'user') && (await store.recorded(list)).has(name)) return []
   return [`there is no ${list} ${name}: "countersign ${list} list" prints all`]
 }

@@ -3,7 +3,7 @@ import type { Store } from '../store/store.ts'
 import type { World } from './operation.ts'
 
 /**
- * The same world, but nothing is written: what would be committed is forgotten (`--dry-run`). An operation that commits
+ * Returns the same world, except that it writes nothing: it discards commits (`--dry-run`). An operation that commits
  * twice does not see its first commit.
  */
 export function rehearsing(world: World): World {
@@ -12,7 +12,7 @@ export function rehearsing(world: World): World {
   return { ...world, rehearsal: true, trust: { ...trust, store, signer } }
 }
 
-/** @returns a commit that refuses as the store's does with a clock that went back */
+/** @returns a commit that, like the store's, refuses if the clock went back */
 function forgetting(store: Store): Store['commit'] {
   let accepted = false
   return async ({ kind, time }) => {

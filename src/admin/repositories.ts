@@ -35,7 +35,7 @@ export const listRepositories = operation({
 
 type RepositoryRow = z.output<typeof repositoryRow | typeof damagedRepository>
 
-/** None of one that was deleted. */
+/** Returns no row for a deleted repository. */
 function rowOf(trust: Readable, gun: Gun): RepositoryRow[] {
   try {
     const facts = factsOf(trust, gun)

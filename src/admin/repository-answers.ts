@@ -18,7 +18,7 @@ export const repositoryRow = z.lazy(() =>
     .meta({ id: 'RepositoryRow' }),
 )
 
-/** In its place, or that of its staged root: what cannot be read. */
+/** Stands for a repository, or its staged root, that cannot be read. */
 export const damagedRepository = z.lazy(() =>
   z.object({ gun: z.string(), damaged: z.string().meta({ description: 'why' }) }).meta({ id: 'DamagedRepository' }),
 )
@@ -69,7 +69,7 @@ export const describedTag = z.lazy(() =>
     .meta({ id: 'Tag' }),
 )
 
-/** One repository as `repo show` prints it. */
+/** One repository, as `repo show` prints it. */
 export const description = z.lazy(() =>
   z
     .object({

@@ -1,7 +1,7 @@
 import type { z } from 'zod'
 import { PARAMETER, placeOf, takesBody, type Operation } from './operation.ts'
 
-/** Where the admin API begins. */
+/** Path prefix of the admin API. */
 export const ADMIN_PREFIX = '/api/v1'
 
 /** An operation as an HTTP request. */
@@ -12,7 +12,7 @@ export interface AdminRequest {
   readonly body: string | undefined
 }
 
-/** What to send to have an operation done: each member of its input in its place. */
+/** Returns the request that runs an operation, with each member of its input in its place. */
 export function requestOf<Schema extends z.ZodObject>(
   operation: Operation<Schema>,
   input: z.input<Schema>,

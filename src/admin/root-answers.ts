@@ -36,13 +36,13 @@ export const stagedRootAnswer = z.lazy(() =>
     .meta({ id: 'StagedRoot' }),
 )
 
-/** One root that waits: what it is for, whose signatures it lacks. */
+/** One waiting root: its purpose, and whose signatures it lacks. */
 export const stagedRootRow = z.lazy(() =>
   stagedRootAnswer.unwrap().omit({ payload: true, signatures: true }).meta({ id: 'StagedRootRow' }),
 )
 export type StagedRootRow = z.output<typeof stagedRootRow>
 
-/** What a rotation would do, before anything is done. */
+/** What a rotation would do, without doing it. */
 export const rotationPlan = z.lazy(() =>
   z
     .object({

@@ -28,7 +28,7 @@ export const removeRootKey = operation({
   },
 })
 
-/** Undefined for one that cannot be read: it can be removed all the same. @throws TrustError NOT_FOUND */
+/** Returns undefined for a damaged key, which can be removed all the same. @throws TrustError NOT_FOUND */
 function rootKey({ store }: World['trust'], name: string): RootKey | undefined {
   try {
     const found = store.record('root-key', name) as RootKey | undefined
@@ -40,7 +40,7 @@ function rootKey({ store }: World['trust'], name: string): RootKey | undefined {
   return noSuchRootKey(name)
 }
 
-/** Why to think twice; nothing where the same key stays here under another name. */
+/** Returns warnings; none if the same key stays here under another name. */
 async function whatNeeds(trust: World['trust'], name: string): Promise<string[]> {
   const record = rootKey(trust, name)
   if (record === undefined) return [`the root key ${name} is damaged: which repositories name it cannot be read`]

@@ -26,7 +26,9 @@ const sealedKey = z.strictObject({
   sealed: z.base64().max(TEXT_MAX),
 })
 
-/** A root key by name: where it is, and its public half. Whoever opens it has its passphrase, which is not here. */
+/**
+ * A root key by name: where it is, and its public half. Only those who open it have its passphrase, which is not stored.
+ */
 const rootKey = z.lazy(() =>
   z
     .object({
@@ -73,7 +75,7 @@ export const saveRootKey = operation({
     let saved: RootKey | undefined
     await changeRecords(trust, actor, async (now) => {
       const before = trust.store.record('root-key', name) as RootKey | undefined
-      // Removed meanwhile: as being offline it would come back, though nobody has a file of it.
+      // It was removed meanwhile: storing it as offline would bring it back, though nobody has a file of it.
       if (before === undefined && sealed === undefined) {
         noSuchRootKey(name, 'say where it is: sealed, or null for offline')
       }
@@ -92,7 +94,7 @@ export const saveRootKey = operation({
   },
 })
 
-/** Where each root key is that has a name here, by key id; a key with two names is where it can be used. */
+/** Returns where each named root key is, by key id; a key with two names is where it can be used. */
 export async function rootKeyPlaces(trust: World['trust']): Promise<RootKeyPlaces> {
   const places = new Map<string, 'sealed here' | 'offline'>()
   for (const { keyId, sealed } of (await allRootKeys(trust)).values) {
@@ -106,7 +108,7 @@ export function noSuchRootKey(name: string, hint = '"countersign root list" prin
   throw new TrustError('NOT_FOUND', `there is no root key ${name}`, { hint })
 }
 
-/** All that have a name here, sealed or offline. @throws TrustError STORE_UNAVAILABLE */
+/** Returns all named root keys, sealed or offline. @throws TrustError STORE_UNAVAILABLE */
 export function allRootKeys({ store }: World['trust']): Promise<FoundRecords<RootKey>> {
   return findRecords(store, 'root-key')
 }

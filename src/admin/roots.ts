@@ -24,14 +24,14 @@ import { operation } from './operation.ts'
 import { damagedRepository } from './repository-answers.ts'
 import { rotationPlan, stagedRootAnswer, stagedRootRow } from './root-answers.ts'
 
-/** Of one repository: as many people do not sign together. */
+/** Most root keys of one repository: more people do not sign together. */
 const ROOT_KEYS_MAX = 16
-/** Brought in one call: each key signs for each of its certificates. */
+/** Most signatures in one call: each key signs for each of its certificates. */
 const SIGNATURES_MAX = 64
-/** Characters of one, in base64. */
+/** Characters of one signature, in base64. */
 const SIGNATURE_MAX_LENGTH = 4096
 
-/** Which root keys there are from now on. */
+/** The root keys from now on. */
 const authority = {
   certificates: z
     .array(keyText)
@@ -62,7 +62,7 @@ const changeInput = z.discriminatedUnion('what', [
 ])
 type RootChange = z.output<typeof changeInput>
 
-/** In a query a list of one is no list. */
+/** In a query, a list of one is not a list. */
 const rolesInput = z.preprocess(
   (roles: BaseRole | readonly BaseRole[]) => (typeof roles === 'string' ? [roles] : roles),
   z.array(z.enum(BASE_ROLES)).min(1).max(BASE_ROLES.length).meta({ description: 'each as a parameter of its own' }),
@@ -78,7 +78,7 @@ export const stageNextRoot = operation({
   input: z.strictObject({ gun: gunInput, change: changeInput }),
   answer: () => stagedRootAnswer,
   async run({ trust }, { gun, change }, actor) {
-    // Said before that a root waits: to discard it would not help.
+    // Check before reporting that a root waits: discarding that one would not help.
     if (change.what === 'create') mustBeNew(gun, trust.store.head(gun))
     return stageRoot(trust, gun, actor, reasonOf(change), (head, now) => prepare(trust, gun, head, now, change))
   },
@@ -116,7 +116,7 @@ export const listStagedRoots = operation({
 
 type WaitingRow = z.output<typeof stagedRootRow | typeof damagedRepository>
 
-/** None if it was published since its name was read. */
+/** Returns no row if the root was published after its name was read. */
 function waitingRow(trust: Trust, gun: Gun): WaitingRow[] {
   try {
     if (stagedRoot(trust, gun) === undefined) return []

@@ -9,14 +9,14 @@ const damagedRow = z.lazy(() =>
 )
 export type DamagedRow = z.output<typeof damagedRow>
 
-/** A list of which some lines cannot be read. */
+/** A list with some rows that may be damaged. */
 export function rows<Row extends z.ZodType>(
   row: Row,
 ): z.ZodReadonly<z.ZodArray<z.ZodUnion<readonly [Row, typeof damagedRow]>>> {
   return list(z.union([row, damagedRow]))
 }
 
-/** Those that can be read, as they are shown, then the others. */
+/** Returns the readable rows as they are shown, then the damaged ones. */
 export function rowsOf<Value, Row>(
   { values, damaged }: FoundRecords<Value>,
   rowOf: (value: Value) => Row,

@@ -63,7 +63,7 @@ export const makeSigner = operation({
   answer: () => signerRow,
   async run({ trust, rehearsal }, { name }, actor) {
     const { keyId, public: text, createdAt } = await createSigner(trust, name, actor)
-    // An owner who adds the key of a rehearsal trusts one that nobody has.
+    // Show no key of a rehearsal: an owner who added it would trust a key that nobody has.
     if (rehearsal === true) return { name, keyIds: [], createdAt, publicKey: '' }
     return { name, keyIds: [keyId], createdAt, publicKey: pemOf(text) }
   },
@@ -95,7 +95,7 @@ export const renewSigner = operation({
         return { ...signer, keyIds: signer.keyIds.slice(0, -1), publicKey: '', warnings: [] }
       return { ...signer, publicKey: pemOf(key.public), warnings: [] }
     }
-    // Before the commit: where that cannot be read, nothing is changed.
+    // Before the commit: if this cannot be read, nothing changes.
     const signer = findSigner(world.trust, name)
     const newest = signer.keyIds.at(-1) as string
     const row = rowOf(world, { ...signer, keyIds: [newest] })
@@ -127,11 +127,11 @@ export const deleteSigner = operation({
 })
 
 /**
- * Only who signs targets can take trust away from a key; and where they name no key that is left, nothing can be signed any
- * more.
+ * Returns warnings about repositories that still trust keys that the signer gives up: only those who sign targets can
+ * end that. Also warns where targets name none of its remaining keys: nothing can be signed there any more.
  *
- * @param given keys that the signer signs with no more
- * @param left those that it goes on with
+ * @param given keys that the signer gives up
+ * @param left keys that it keeps
  */
 async function stillNaming(
   { trust }: World,
@@ -139,7 +139,7 @@ async function stillNaming(
   given: readonly string[],
   left: readonly string[],
 ): Promise<string[]> {
-  // No such signer, mostly: nothing has to be looked through for it.
+  // Mostly there is no such signer, so nothing to look for.
   if (given.length === 0) return []
   const found = await signerUses(trust, [...given, ...left]).catch((error: unknown) => damageIn(error))
   if (found instanceof TrustError) return [`which repositories trust ${name} cannot be read: ${found.message}`]
@@ -177,12 +177,12 @@ function howIn(gun: Gun, name: string, here: boolean): { add: string; end: (keyI
 }
 
 function rowOf({ trust }: World, signer: TagSigner): SignerRow {
-  // The newest is the one that owners are to add.
+  // The newest key is the one for owners to add.
   const key = signerKeys(trust, signer).find(({ keyId }) => keyId === signer.keyIds.at(-1))
   return { ...signer, publicKey: key === undefined ? '' : pemOf(key.public) }
 }
 
-/** Its keys are stored by themselves: where they are damaged, the signer need not be. */
+/** Keys are stored separately: they may be damaged although the signer is not. */
 function rowOrDamage(world: World, signer: TagSigner): SignerRow | DamagedRow {
   try {
     return rowOf(world, signer)

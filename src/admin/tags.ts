@@ -14,9 +14,9 @@ import { digestInput, gunInput, hexOf, someName } from './inputs.ts'
 import { operation, type World } from './operation.ts'
 import { describedTag } from './repository-answers.ts'
 
-/** Tags in one call. */
+/** Most tags in one call. */
 const TAGS_MAX = 10_000
-/** Characters of what a publisher may have called a tag. */
+/** Characters of a tag's name, which publishers choose freely. */
 const TARGET_MAX_LENGTH = 1024
 /** Characters; a checksum has 64. */
 const ETAG_MAX_LENGTH = 100
@@ -40,7 +40,7 @@ const checkedAt = z.iso.datetime().optional().meta({ description: 'when the mani
 const ifMatch = z.string().max(ETAG_MAX_LENGTH).optional().meta({ description: 'etag that the tags must still have' })
 
 const etag = z.string().meta({ description: 'for If-Match; empty: nothing is signed yet' })
-/** What became of tags that were to be signed, or signed no more. */
+/** The outcome for tags that were to be signed or removed. */
 const changedTags = z.lazy(() =>
   z
     .object({
@@ -75,9 +75,9 @@ export const listTags = operation({
     const { tags, damaged } = await signedTags(trust, gun, head, root, trust.now())
     const damage = damaged.get(role)
     if (damage !== undefined) throw damage
-    // Deleted while they were read.
+    // It was deleted while its tags were read.
     if (trust.store.head(gun)?.roles['root'] === undefined) return noSuchRepository(gun)
-    // With the etag of a later head somebody would overwrite what they have not seen.
+    // With the etag of a later head, somebody could overwrite what they have not seen.
     const etagOfRole = head.roles[role]?.sha256 ?? ''
     return { gun, etag: etagOfRole, tags: name === undefined ? tags : tags.filter((each) => each.role === role) }
   },
@@ -144,7 +144,7 @@ async function changeTags(
   actor: Actor,
 ): Promise<z.output<typeof changedTags>> {
   const seen = checked === undefined ? undefined : Date.parse(checked)
-  // Before the commit, which changes nothing of it: where it cannot be read, nothing is signed.
+  // Before the commit, which does not affect the result: if this cannot be read, nothing is signed.
   const shadowed = name === undefined ? shadowedTags(world.trust, gun, edit) : []
   const result = await signTags(
     world.trust,

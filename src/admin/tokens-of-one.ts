@@ -2,23 +2,23 @@ import { isUsable, type ApiToken } from '../access/api-token.ts'
 import { TrustError } from '../errors.ts'
 import type { StoredRecord } from '../store/store.ts'
 
-/** Tokens of one user that can be used. */
+/** Most usable tokens of one user. */
 const TOKENS_MAX = 100
-/** Of one user's tokens that ended, so many are kept, to be seen in lists. The journal names them for ever. */
+/** Expired and revoked tokens of one user that are kept for lists. The journal names them forever. */
 const ENDED_KEPT = 100
-/** That are removed with one commit. */
+/** Most tokens removed with one commit. */
 const REMOVED_MAX = 100
 
 /**
- * Whoever may make tokens of their own makes any number otherwise, and all of them are read whenever one is made. Admins
- * of the server, who can do worse, may: for each of many machines, say.
+ * Limits the tokens of one user: whoever may make tokens of their own could otherwise make any number, and making one reads
+ * them all. Admins of the server, who can do worse, have no limit: they may need a token for each of many machines.
  *
  * @param tokens all of them
- * @param owner null: made on the server itself, as many as are wanted
+ * @param owner null: made on the server itself, without limit
  * @param now milliseconds since 1970
- * @param byAdmin an admin of the server makes it
- * @returns what removes the oldest of those that ended
- * @throws TrustError WRONG_STATE if the owner has as many as one may
+ * @param byAdmin true: an admin of the server makes it
+ * @returns what removes the oldest tokens that are no longer usable
+ * @throws TrustError WRONG_STATE if the owner has as many as allowed
  */
 export function roomForToken(
   tokens: readonly ApiToken[],
@@ -41,8 +41,8 @@ export function roomForToken(
 }
 
 /**
- * By this the last are kept. When the clock is ahead for a while, all tokens seem to have ended: those that have not are
- * later than all others, and no more than are kept.
+ * Returns a time that orders tokens; the latest are kept. If the clock is ahead for a while, all tokens seem to have
+ * expired: those that have not are later than all others, and fewer than are kept.
  */
 function lastOf({ revoked, createdAt, expires }: ApiToken): number {
   return revoked ? createdAt : (expires ?? Infinity)

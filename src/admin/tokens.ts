@@ -33,7 +33,7 @@ const tokenRow = z.lazy(() =>
 export type TokenRow = z.output<typeof tokenRow>
 
 const DAY = 86_400_000
-/** Days that a token lives if nothing is said. */
+/** Days that a token lives by default. */
 export const TOKEN_LIFE_DAYS = 90
 export const TOKEN_MAX_DAYS = 3650
 
@@ -80,7 +80,7 @@ export const createToken = operation({
       made = { id, name, owner: ownerName, secretSha256, grants, expires, revoked: false, createdAt: now }
       return [{ kind: 'token', name: id, value: made }, ...removed]
     })
-    // The text of a token that was not made would be taken for one that was.
+    // Show no text in a rehearsal: it would look like a token that exists.
     return { ...rowOf(made as ApiToken), token: rehearsal === true ? null : text }
   },
 })
@@ -111,7 +111,7 @@ export const revokeToken = operation({
     let revoked: ApiToken | undefined
     await changeRecords(world.trust, actor, async () => {
       const live = (await visibleTo(world, actor)).values.filter((token) => !token.revoked)
-      // The id first: it could be the name that somebody gave to another token.
+      // Match ids first: somebody could have named another token like this id.
       const found = live.find(({ id }) => id === wanted) ?? live.find(({ name }) => name === wanted)
       if (found === undefined) {
         throw new TrustError('NOT_FOUND', 'there is no such token', { hint: '"countersign token list" prints all' })

@@ -109,7 +109,7 @@ export const removeUser = operation({
     let revoked = 0
     await changeRecords(trust, actor, async () => {
       await mustBeKnown(trust.store, name)
-      // A later user of the same name must not find them.
+      // A later user of the same name must not inherit them.
       const { values } = await allTokens(trust.store)
       const tokens = values.filter((token) => token.owner === name && !token.revoked)
       revoked = tokens.length
@@ -123,7 +123,7 @@ export const removeUser = operation({
 })
 
 /**
- * One that cannot be read, or of whom the journal alone tells, can be removed, and then made anew.
+ * Throws unless the user exists, damaged or known from the journal alone: such a user can be removed, and then made anew.
  *
  * @throws TrustError NOT_FOUND, STORE_UNAVAILABLE
  */

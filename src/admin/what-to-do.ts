@@ -15,24 +15,24 @@ import type { Targets } from '../tuf/targets.ts'
 import type { World } from './operation.ts'
 import { rootKeyPlaces } from './root-keys.ts'
 
-/** What whoever reads of an ending does about it: mostly a command. */
+/** Returns what to do about something that ends, mostly a command. */
 type Advice = (ending: Ending) => Promise<string>
 
-/** Who holds the keys of a repository, as far as advice depends on it. */
+/** Who holds a repository's keys, as far as advice depends on it. */
 interface Holders {
   /** How its root is renewed; `here`: the command line can sign it. */
   readonly root: { readonly here: boolean; readonly command: string }
-  /** Delegations by the role that delegates to them, as far as they were read. */
+  /** Delegations by delegating role, as far as they were read. */
   readonly delegations: Map<TargetsRole, Targets['delegations']>
   /** Roles that the server signs. */
   readonly held: ReadonlySet<string>
-  /** False: adopted, and signed by another server until now. */
+  /** False: adopted, and still signed by another server. */
   readonly signedHere: boolean
-  /** True: its root certificates have ended. */
+  /** True: its root certificates have expired. */
   readonly tooLate: boolean
 }
 
-/** Advice for many endings: what it depends on is read once for each repository. @param own certificates of the server */
+/** Returns advice for many endings; reads what it depends on once per repository. @param own certificates of the server */
 export async function adviceFor(world: World, own: readonly Ending[]): Promise<Advice> {
   const { trust } = world
   let places: RootKeyPlaces | undefined
@@ -62,22 +62,22 @@ export async function adviceFor(world: World, own: readonly Ending[]): Promise<A
     try {
       return forRepository(world, gun, what, expires < trust.now(), await holdersOf(gun))
     } catch (error) {
-      // Who holds the keys cannot be read, though what ends can.
+      // What ends can be read, but not who holds the keys.
       damageIn(error)
       return REPAIR
     }
   }
 }
 
-/** What ends of the server itself, without TLS nothing. */
+/** Certificates of the server itself that end; without TLS there are none. */
 export const SERVER_CERTIFICATE = 'server certificate'
 export const SERVER_CA = 'server CA'
-/** Behind one of them: its file is away, or no certificate. */
+/** Appended to one of them if its file is missing, or no certificate. */
 export const UNREADABLE = ', which cannot be read'
 
 const REPAIR = 'countersign check; stop, countersign repair'
 const NEW_CA = 'stop the server, remove tls/ in its keys directory, start it, give clients the new tls/ca.crt'
-/** No client accepts a root that was signed after that. */
+/** No client accepts a root that was signed after its certificates expired. */
 const TOO_LATE = 'too late: a new repository, and every client must forget this one'
 
 function forServer(what: string, own: readonly Ending[]): string {
@@ -85,7 +85,7 @@ function forServer(what: string, own: readonly Ending[]): string {
   if (what === SERVER_CA) return NEW_CA
   if (what === `${SERVER_CA}${UNREADABLE}`)
     return `put tls/ca.crt in its keys directory back, from a client; or ${NEW_CA}`
-  // Of certificates that were made elsewhere there is no CA here.
+  // For certificates that were made elsewhere, there is no CA here.
   if (!own.some((each) => each.what.startsWith(SERVER_CA)))
     return 'put a new one into the file that tls.certificateFile names'
   return what.endsWith(UNREADABLE)
@@ -100,16 +100,16 @@ function forRepository(world: World, gun: Gun, what: string, ended: boolean, hol
   // Nobody can publish anything before that.
   if (!here) return nextRoot(trust, gun, root.here, takeOverCommand(gun))
   if (what === 'root' || what === 'root certificate') return root.command
-  // Where its publisher signs the snapshot the server can publish nothing.
+  // If the publisher signs the snapshot, the server cannot publish.
   const first = held.has('snapshot') ? '' : `its owner: notary key rotate ${typed(gun)} snapshot -r; then `
   if (what.endsWith(' key')) {
     const role = what.slice(0, -' key'.length)
     const byOwner = role === 'targets' ? undefined : `its owner: notary key rotate ${typed(gun)} ${role} -r`
-    // What goes with a new key is a snapshot, which then only its publisher can sign.
+    // A new key needs a new snapshot, which then only the publisher can sign.
     if (byOwner !== undefined && !held.has('snapshot')) return byOwner
     return first + nextRoot(trust, gun, root.here, `countersign key rotate ${typed(gun)} ${role}`, byOwner)
   }
-  // With new targets goes a new snapshot.
+  // New targets need a new snapshot.
   if (held.has(what) && held.has('snapshot')) return 'nothing: the server signs it anew by itself'
   if (ended && !isDelegation(what)) return pastItsEnd(trust, gun, what, holders)
   if (what === 'snapshot') return `its owner: notary publish ${typed(gun)}`
@@ -118,12 +118,12 @@ function forRepository(world: World, gun: Gun, what: string, ended: boolean, hol
   if (signer !== undefined)
     return `${first}countersign tag sign ${typed(gun)} TAG --as ${signer}, a tag that it has signed`
   if (lost.length > 0) return withoutSigner(trust, gun, lost, held.has('targets') ? first : undefined)
-  // Past its end docker begins it anew, with a version that was there already.
+  // Once it has expired, docker starts it anew, with a version that was used already.
   const byDocker = ended ? '' : 'docker trust sign, or '
   return `whoever signs it: ${byDocker}notary witness -p ${typed(gun)} ${what}`
 }
 
-/** Clients read before they sign, and refuse what has ended: the server has to sign snapshot or targets over it. */
+/** Clients read before they sign, and refuse expired metadata: the server must sign a snapshot or targets over it. */
 function pastItsEnd(trust: World['trust'], gun: Gun, what: string, { root, held }: Holders): string {
   const snapshot = nextRoot(trust, gun, root.here, takeOverCommand(gun))
   if (what === 'snapshot') return snapshot
@@ -131,7 +131,7 @@ function pastItsEnd(trust: World['trust'], gun: Gun, what: string, { root, held 
   return `${first}countersign key import ${typed(gun)} targets --file FILE, the owner's key file`
 }
 
-/** How a rotation goes on, or begins. @param byOwner what an owner can do in one step, with a client of their own */
+/** Returns how a rotation continues, or begins. @param byOwner what an owner can do in one step, with their own client */
 function nextRoot(
   trust: World['trust'],
   gun: Gun,
@@ -143,11 +143,11 @@ function nextRoot(
   return signStagedCommand(gun, here)
 }
 
-/** How the server signs a delegation. */
+/** How the server can sign a delegation. */
 interface Signers {
-  /** One that can sign it all by itself. */
+  /** A signer that can sign it all by itself. */
   readonly signer?: string | undefined
-  /** None, nor can anybody else: keys of the server that no signer signs with any more. */
+  /** Keys of the server that no signer uses any more, if nobody at all can sign the delegation. */
   readonly lost?: readonly StoredKey[]
 }
 
@@ -165,10 +165,10 @@ function signersFor({ trust }: World, gun: Gun, role: string, { delegations }: H
   return named.keys.size - lost.length < named.threshold ? { signer, lost } : { signer }
 }
 
-/** @param first what comes before, where the server signs targets; undefined: their owner does */
+/** @param first commands that come before, if the server signs targets; undefined: their owner does */
 function withoutSigner(trust: World['trust'], gun: Gun, lost: readonly StoredKey[], first: string | undefined): string {
   const name = lost[0]?.role.slice('targets/'.length) ?? ''
-  // It has a newer key, which is not there yet.
+  // The signer has a newer key, which is not delegated to yet.
   const isHere = trust.store.record('signer', name) !== undefined
   if (first !== undefined) return `${first}countersign delegation ${isHere ? 'add' : 'remove'} ${typed(gun)} ${name}`
   if (isHere) return `its owner: docker trust signer add --key ${name}.pem ${name} ${typed(gun)}`
