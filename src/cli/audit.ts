@@ -29,11 +29,11 @@ interface Page {
   readonly next: number | null
 }
 
-/** Entries that are shown if nothing is said. */
+/** Entries shown by default. */
 const NEWEST = 50
-/** Changes of one entry that a person is shown. */
+/** Changes of one entry shown to people. */
 const CHANGES_SHOWN = 20
-/** Entries that one request brings. */
+/** Entries per request. */
 const PAGE = 1_000
 
 export function auditCommand(): Command {
@@ -90,7 +90,7 @@ function audit({ limit, json, ...filter }: Options, command: Command): Promise<v
   })
 }
 
-/** JSON Lines. */
+/** Prints JSON Lines. */
 function printLines(entries: readonly Entry[]): void {
   for (const entry of entries) printJson(entry, 0)
 }
@@ -116,7 +116,7 @@ function entryText(
   return lines.join('\n')
 }
 
-/** Who may sign otherwise than before. */
+/** Describes who may now sign, and who no longer may. */
 function roleText({ role, added, removed, certified = [], threshold, paths = [''] }: RoleChange): string {
   const keyOf = new Map(certified.map(({ certificate, key }) => [certificate, key]))
   const ids = (keyIds: readonly string[]): string => keyIds.map((keyId) => shortId(keyId, keyOf.get(keyId))).join(', ')
@@ -131,16 +131,16 @@ function roleText({ role, added, removed, certified = [], threshold, paths = [''
 }
 
 /**
- * Publishers may write anything where a key's id stands: it must not look like a line of ours.
+ * Shortens a key's id. Publishers may write anything in its place: it must not look like a line of ours.
  *
- * @param key of a certificate: the id by which people name the key in it
+ * @param key id of the key in a certificate, by which people know it
  */
 function shortId(keyId: string, key?: string): string {
   const shown = visible(short(keyId))
   return key === undefined ? shown : `${shown} (key ${short(key)})`
 }
 
-/** The first of them; with `--digest` those of it, however many there are before. */
+/** Describes the first changes; with `--digest`, those of that digest, wherever they are. */
 function changesText(changes: JournalEntry['changes'], wanted: string | undefined): string[] {
   const hex = wanted && hexOf(wanted)
   const found = hex === undefined ? changes : changes.filter(({ from, to }) => from === hex || to === hex)

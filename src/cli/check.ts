@@ -18,11 +18,7 @@ export function hasErrors({ findings }: CheckReport): boolean {
   return findings.some(({ severity }) => severity === 'error')
 }
 
-/**
- * What was found, a line each, and the verdict.
- *
- * @param most lines; of those that are left out there is one with their number
- */
+/** Returns a line for each finding, and the verdict. @param most lines of findings; a further line counts the rest */
 export function reportText({ repositories, commits, records, findings }: CheckReport, most = Infinity): string {
   const lines = findings
     .slice(0, most)

@@ -35,7 +35,7 @@ function acceptedText({ accepted, renewed, failed, warnings }: Accepted): string
   return withWarnings(`${accepted ? 'accepted' : 'the clock is right already'}: ${made}`, { warnings })
 }
 
-/** What is left to do is no part of the answer: that says what was done. */
+/** Adds what is left to do, since the answer only says what was done. */
 function codeOfAccepted({ failed }: Accepted): number {
   if (failed === 0) return EXIT.ok
   printError(

@@ -24,7 +24,7 @@ export function configCommand(): Command {
           else printSettings(rows)
           return EXIT.ok
         } catch (error) {
-          // Who comes here to learn what is wrong wants to see what would be right.
+          // Somebody who wants to know what is wrong also wants to see what would be right.
           if (json !== true) printDefaults(describeSettings({ environment: {} }))
           throw error instanceof TrustError ? new TrustError(error.code, error.message, { cause: error }) : error
         }
@@ -38,7 +38,7 @@ function printSettings(rows: readonly SettingDescription[]): void {
   printHow()
 }
 
-/** Not values: with a mistake in the settings there are none. */
+/** Prints defaults instead of values, which settings with a mistake do not have. */
 function printDefaults(rows: readonly SettingDescription[]): void {
   print(
     table([['SETTING', 'DEFAULT', 'WHAT IT IS'], ...rows.map(({ name, value, help }) => [name, textOf(value), help])]),

@@ -39,7 +39,7 @@ export function delegationCommand(): Command {
   return delegation
 }
 
-/** What is no public key is not sent: it might be a private one. */
+/** Reads public keys. Refuses anything else before it is sent: it might be a private key. */
 async function keysIn(files: readonly string[]): Promise<string[] | undefined> {
   if (files.length === 0) return undefined
   return Promise.all(

@@ -3,9 +3,9 @@ import { join } from 'node:path'
 import { dockerCredentials, type Credentials } from '../registry/credentials.ts'
 
 /**
- * What `docker login` has left on this machine for a registry, once it is asked for.
+ * Returns a function that reads what `docker login` has stored on this machine for a registry.
  *
- * @param account as docker's configuration names the registry
+ * @param account the registry's name in docker's configuration
  */
 export function dockerLogin(account: string): () => Promise<Credentials | undefined> {
   const { DOCKER_CONFIG: directory, DOCKER_AUTH_CONFIG: environment } = process.env

@@ -3,6 +3,6 @@ export const EXIT = {
   ok: 0,
   /** The answer is "no": findings, no such repository, not confirmed. */
   negative: 1,
-  /** It could not be done; `error:` says why. */
+  /** The command failed; `error:` says why. */
   failed: 2,
 } as const

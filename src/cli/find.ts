@@ -29,7 +29,7 @@ function sightings({ now, before, warnings: missing }: Awaited<ReturnType<typeof
   })
 }
 
-/** Why no client may take it, though it is signed; undefined: they take it. */
+/** Returns why no client accepts it, though it is signed; undefined: clients accept it. */
 function whyNotSeen({ gun, damaged, unseen }: Sighting): string | undefined {
   const why = damaged ?? unseen
   return why === undefined ? undefined : `${gun}: ${why}`

@@ -6,22 +6,22 @@ import { note, said, table } from './terminal/print.ts'
 export const WAITING_HINT =
   '"countersign root waiting" lists the roots that wait; whose signatures one lacks: countersign root show GUN'
 
-/** What became of one repository of many. */
+/** The outcome for one repository of many. */
 export interface Outcome<State extends string> {
   readonly gun: string
   readonly state: State | 'failed'
   readonly version?: number
   readonly error?: string
-  /** What to do about it. */
+  /** What to do about the error. */
   readonly hint?: string | undefined
 }
 
-/** Among many, one that it could not be done for. */
+/** The failure of one repository of many. */
 export interface Failed {
   readonly gun: string
   readonly state: 'failed'
   readonly error: string
-  /** What to do about it. */
+  /** What to do about the error. */
   readonly hint: string | undefined
 }
 
@@ -33,11 +33,11 @@ const NOT_BEGUN = {
 } as const
 
 /**
- * The same for one repository or for many, one after the other. A failure among many is a row, and does not hold up the
- * others; of a single repository it is the command's. Ctrl-C among many lets the one that is begun be done, and the others are
- * rows that say so: what was done until then is told.
+ * Does the same work for each repository, one after the other. A failure among many becomes a row and does not stop the
+ * others; for a single repository, the command fails. Ctrl-C among many lets the current one finish, and makes the
+ * others rows that say so: the command still reports what was done.
  *
- * @throws whatever `work` throws for the only repository; for many only what is no TrustError
+ * @throws whatever `work` throws for the only repository; among many, anything but a TrustError
  */
 export async function inEach<Name extends string, Done>(
   guns: readonly Name[],
@@ -70,19 +70,21 @@ export async function inEach<Name extends string, Done>(
   }
 }
 
-/** A repository's name, as it was typed without `--all`. @throws TrustError INVALID_GUN, for a pattern with what to add */
+/**
+ * Parses a repository's name, typed without `--all`. @throws TrustError INVALID_GUN, for a pattern with a hint what to add
+ */
 export function oneGun(name: string): Gun {
   if (name.endsWith('*')) throw new TrustError('INVALID_GUN', `${name} names many repositories`, { hint: 'add --all' })
   return parseGun(name)
 }
 
-/** A row for each. */
+/** Returns a table with a row for each. */
 export function outcomeTable(outcomes: readonly Outcome<string>[]): string {
   const rows = outcomes.map(({ gun, state, version, error }) => [gun, error ?? state, String(version ?? '')])
   return withHints(table([['REPOSITORY', 'STATE', 'ROOT'], ...rows]), outcomes)
 }
 
-/** Below an answer for people, what helps those that failed: each hint once, however many it helps. */
+/** Appends hints for the failures to a text for people, each hint once. */
 export function withHints(text: string, outcomes: readonly { readonly hint?: string | undefined }[]): string {
   const hints = new Set(outcomes.flatMap(({ hint }) => hint ?? []))
   return [text, ...[...hints].map((hint) => said('hint', hint))].join('\n')

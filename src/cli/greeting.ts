@@ -6,10 +6,10 @@ import { tlsFiles } from '../signing/tls/identity.ts'
 import { typed } from '../tuf/gun.ts'
 
 /**
- * What a start made, and what to type next, ready to be copied. For standard error, so that the log on standard output
- * stays JSON lines.
+ * Returns what a start made, and what to type next, ready to be copied. It goes to standard error, so that the log on
+ * standard output stays JSON Lines.
  *
- * @param users how many there are: who asks for them and has none answers nobody
+ * @param users number of users: a server that requires users but has none serves nobody
  */
 export function greetingOf(
   { url, port, made }: Pick<Running, 'url' | 'port' | 'made'>,

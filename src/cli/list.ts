@@ -6,18 +6,18 @@ import { EXIT } from './exit.ts'
 import { ask } from './run.ts'
 import { table } from './terminal/print.ts'
 
-/** In the place of what cannot be read. */
+/** Shown in place of a row that cannot be read. */
 export const DAMAGED = 'damaged: countersign check'
 
 interface Columns<Row> {
-  /** Said when there are no rows. */
+  /** Printed if there are no rows. */
   readonly none: string
   readonly head: readonly string[]
   /** The first cell is the row's name. */
   readonly cells: (row: Row) => readonly string[]
 }
 
-/** Print a list as a table; the exit code is 1 where something in it cannot be read. */
+/** Prints a list as a table; the exit code is 1 if a row is damaged. */
 export function list<Schema extends z.ZodObject, Row extends object>(
   command: Command,
   operation: Operation<Schema, readonly (Row | DamagedRow)[]>,
@@ -29,7 +29,7 @@ export function list<Schema extends z.ZodObject, Row extends object>(
   return ask(command, operation, {} as z.input<Schema>, show, codeOfList)
 }
 
-/** The exit code of a list: 1 where something in it cannot be read. */
+/** Returns the exit code of a list: 1 if a row is damaged. */
 export function codeOfList(rows: readonly object[]): number {
   return rows.some(isDamaged) ? EXIT.negative : EXIT.ok
 }

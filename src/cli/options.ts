@@ -1,10 +1,10 @@
 import { InvalidArgumentError } from 'commander'
 
-/** Options that mean the same in every command that has them. */
+/** Options that mean the same in every command. */
 export const JSON_OPTION = ['--json', 'print as JSON'] as const
 export const DRY_RUN_OPTION = ['--dry-run', 'say what would happen; change nothing'] as const
 
-/** Reads what an option that takes a whole number was given. @returns for commander, which names the option */
+/** Parses an option's whole number. @returns a parser for commander, which names the option in errors */
 export function wholeNumber(least: number, most = Number.MAX_SAFE_INTEGER): (text: string) => number {
   const range = most === Number.MAX_SAFE_INTEGER ? `${least} or more` : `${least} to ${most}`
   return (text) => {

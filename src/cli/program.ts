@@ -2,7 +2,7 @@ import { Command } from 'commander'
 import { readFileSync } from 'node:fs'
 import { EXIT } from './exit.ts'
 
-/** Commands by their names, each loaded when it is wanted: a server's start does not wait for what it does not need. */
+/** Commands by name, each loaded on demand: a server's start does not wait for what it does not need. */
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   serve: async () => (await import('./serve.ts')).serveCommand(),
   check: async () => (await import('./check.ts')).checkCommand(),
@@ -25,8 +25,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
 }
 
 /**
- * The command line, with those commands whose names are among the arguments; with all of them if there is none: for
- * help, and to say what was meant by a name that is mistyped.
+ * Returns the command line with the commands that the arguments name; with all of them if they name none, for help and
+ * for suggestions after a typing error.
  */
 export async function programFor(args: readonly string[]): Promise<Command> {
   const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
@@ -40,10 +40,10 @@ export async function programFor(args: readonly string[]): Promise<Command> {
   const all = Object.entries(COMMANDS)
   const named = all.filter(([name]) => args.includes(name))
   for (const [, load] of named.length > 0 ? named : all) program.addCommand(await load())
-  // What is mistyped is "it failed" in every command; commander alone would say 1, which is an answer here.
+  // A typing error is "failed" in every command; commander's own code 1 is an answer here.
   for (const command of withSubcommands(program)) {
     command
-      // Every command takes --config. What is narrower than commander likes is wrapped too, not left to the terminal.
+      // Every command takes --config. Wrap narrow help too, which commander would leave to the terminal.
       .configureHelp({ showGlobalOptions: true, minWidthToWrap: 20 })
       .showHelpAfterError('hint: add --help for usage')
       .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? EXIT.ok : EXIT.failed))
@@ -51,7 +51,7 @@ export async function programFor(args: readonly string[]): Promise<Command> {
   return program
 }
 
-/** A command and all below it. */
+/** Returns a command and all below it. */
 export function withSubcommands(command: Command): Command[] {
   return [command, ...command.commands.flatMap(withSubcommands)]
 }

@@ -9,19 +9,19 @@ import type { Connection } from './connection/connection.ts'
 import { EXIT } from './exit.ts'
 import { print, printError, printJson } from './terminal/print.ts'
 
-/** The file of settings that --config names. */
+/** Returns the settings file that --config names. */
 export function configOf(command: Command): string | undefined {
   return command.optsWithGlobals<{ config?: string }>().config
 }
 
-/** Settings from --config and the environment. @throws TrustError BAD_SETTINGS */
+/** Loads settings from --config and the environment. @throws TrustError BAD_SETTINGS */
 export function settingsOf(command: Command): Settings {
   return loadSettings({ file: configOf(command), environment: process.env })
 }
 
 /**
- * Run an action: what it returns is the exit code. A TrustError becomes `error:` and `hint:` lines, never a stack;
- * anything else is a fault of ours, and its stack is what we want to read in a report.
+ * Runs an action, which returns the exit code. Prints a TrustError as `error:` and `hint:` lines, without a stack;
+ * anything else is our own fault, and its stack is what we want in a report.
  */
 export async function run(action: () => Promise<number>): Promise<void> {
   try {
@@ -37,12 +37,12 @@ export async function run(action: () => Promise<number>): Promise<void> {
   }
 }
 
-/** Run with a connection that is closed afterwards. */
+/** Runs an action with a connection, and closes it afterwards. */
 export function withConnection(command: Command, action: (connection: Connection) => Promise<number>): Promise<void> {
   return run(() => connected(command, action))
 }
 
-/** The same within a `run`: after what has to be asked for before anything is opened. */
+/** Does the same within a `run`, after any questions that come before anything is opened. */
 export async function connected(
   command: Command,
   action: (connection: Connection) => Promise<number>,
@@ -56,12 +56,12 @@ export async function connected(
 }
 
 /**
- * Do one operation and print its answer: as JSON with `--json`, otherwise in the words of `show`. `--dry-run` says what
+ * Runs one operation and prints its answer: as JSON with `--json`, otherwise as text by `show`. `--dry-run` says what
  * would happen.
  *
- * @param input or what asks for it, before anything is opened
- * @param show lines for people
- * @param codeOf the exit code, where the answer may be "no"
+ * @param input or a function that asks for it, before anything is opened
+ * @param show returns lines for people
+ * @param codeOf returns the exit code, if the answer may be "no"
  */
 export function ask<Schema extends z.ZodObject, Output>(
   command: Command,

@@ -8,9 +8,9 @@ import { greetingOf } from './greeting.ts'
 import { run, settingsOf } from './run.ts'
 import { outputIsLog } from './terminal/output.ts'
 
-/** Exit code of a server that died of a fault of ours, after its last log line. */
+/** Exit code of a server that died of our own fault, after its last log line. */
 const EXIT_FAULT = 1
-/** How long the last lines of the log may wait for their reader, milliseconds. */
+/** Milliseconds that the last lines of the log may wait for their reader. */
 const LOG_READ_WITHIN = 1_000
 
 export function serveCommand(): Command {
@@ -27,7 +27,7 @@ export function serveCommand(): Command {
     .action(async ({ quiet }: { quiet?: true }, command: Command) =>
       run(async () => {
         const settings = settingsOf(command)
-        // Whatever is made here, LevelDB's files too, is the owner's alone.
+        // Make all files, LevelDB's too, accessible to the owner only.
         process.umask(0o077)
         await mustBeOwner(settings.dataDirectory)
         outputIsLog()
@@ -41,14 +41,14 @@ export function serveCommand(): Command {
         }
         await stop
         await running.close()
-        // Unless the log is waited for, all has ended by then.
+        // By then, only the log can still be waiting.
         setTimeout(() => process.exit(), LOG_READ_WITHIN).unref()
         return EXIT.ok
       }),
     )
 }
 
-/** What nobody caught leaves the process in a state that nobody knows: one line, then the end. All data is safe. */
+/** Ends the process after an uncaught error, since its state is unknown: one log line, then exit. All data is safe. */
 function endOnFaults(log: Log): void {
   process.on('uncaughtException', (error) => {
     log.error({ err: error }, 'fault')
@@ -56,7 +56,7 @@ function endOnFaults(log: Log): void {
   })
 }
 
-/** The first SIGTERM or SIGINT, also during the start, lets everything finish; the second one does not wait. */
+/** Resolves at the first SIGTERM or SIGINT, even during the start, to let everything finish; a second one exits at once. */
 async function stopSignal(): Promise<void> {
   await new Promise<void>((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve())

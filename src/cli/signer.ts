@@ -73,7 +73,7 @@ export function signerCommand(): Command {
   return signer
 }
 
-/** A rehearsal makes no key that anybody could add. */
+/** A rehearsal shows no key that anybody could add. */
 function newKeyOf(signer: SignerRow, { dryRun }: Options): string {
   if (dryRun !== true) return howToAdd(signer)
   const others = signer.keyIds.join(' ')

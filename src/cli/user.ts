@@ -71,7 +71,7 @@ export function userCommand(): Command {
   return user
 }
 
-/** What `--allow` says. @throws TrustError INVALID_PARAMETERS */
+/** Parses the values of `--allow`. @throws TrustError INVALID_PARAMETERS */
 export function grantsFrom(texts: readonly string[]): { pattern: string; actions: Grant['actions'][number][] }[] {
   return texts.map(parseGrant).map(({ pattern, actions }) => ({ pattern, actions: [...actions] }))
 }

@@ -6,8 +6,8 @@ import type { Connection } from './connection.ts'
 import { overSocket } from './over-socket.ts'
 
 /**
- * Speak to the running server if there is one; otherwise open its data directory. Whoever has that open may be a server that
- * does not listen yet, one that makes its keys at its first start, or another command: then it is waited for.
+ * Connects to the running server if there is one; otherwise opens its data directory. If another process has it open (a
+ * server that does not listen yet or makes its keys at its first start, or another command), waits for it.
  *
  * @throws TrustError
  */
@@ -16,7 +16,8 @@ export async function connect(settings: Settings): Promise<Connection> {
   let openHere: (() => Promise<Connection>) | undefined
   const open = async (): Promise<Connection> => {
     if (await isAnswered(path)) return overSocket(path)
-    // With the database and all that opens keys: a third of what a command would load, for nothing beside a running server.
+    // This loads the database and everything that opens keys: a third of a command's code, needed only without a
+    // running server.
     openHere ??= (await import('./open-here.ts')).openerOf(settings)
     return openHere()
   }

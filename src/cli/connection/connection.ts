@@ -1,12 +1,12 @@
 import type { z } from 'zod'
 import type { Operation } from '../../admin/operation.ts'
 
-/** Somewhere to do operations; to be closed after use. */
+/** A place to run operations; close it after use. */
 export interface Connection {
   /**
-   * Do an operation, in the running server or here.
+   * Runs an operation, in the server or here.
    *
-   * @param dryRun say what would happen; change nothing
+   * @param dryRun says what would happen, and changes nothing
    * @throws TrustError
    */
   call<Schema extends z.ZodObject, Output>(

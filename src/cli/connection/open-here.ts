@@ -17,11 +17,11 @@ import type { Connection } from './connection.ts'
 import { mustBeOwner } from './owner.ts'
 
 /**
- * Operations are done in this process, on the data directory of a stopped server.
+ * Returns a function that opens the data directory of a stopped server, to run operations in this process. It may be
+ * called again: it opens the keys once, since a passphrase takes time.
  *
- * @returns opens it, and may be asked again: keys are opened once, since a passphrase takes its time. It throws TrustError
- *   DATA_LOCKED while another process has it open, CORRUPT where a server died and reading would end this process too, and
- *   others
+ * @returns throws TrustError DATA_LOCKED while another process has the directory open, CORRUPT if a server died of what
+ *   it read, which would end this process too, and others
  */
 export function openerOf(settings: Settings): () => Promise<Connection> {
   const { dataDirectory: directory, keysDirectory, anchorFile, passphraseFile } = settings
@@ -29,7 +29,7 @@ export function openerOf(settings: Settings): () => Promise<Connection> {
   return async () => {
     await mustNotBeMade(settings)
     await mustBeHere(settings)
-    // The server may have died of what it read.
+    // The server may have died of damage that it read.
     if (await isLeftBehind(controlSocket(settings))) await mustHaveNoTrap(directory)
     keys ??= await openKeysDirectory(keysDirectory, passphraseFile)
     return inProcess(settings, keys, await openStore({ directory, anchorFile, anchorKey: keys.anchorKey }))
@@ -37,7 +37,7 @@ export function openerOf(settings: Settings): () => Promise<Connection> {
 }
 
 /**
- * For what this process does with the database itself: there must be one, and it must be this user's.
+ * Throws unless there is a database, and it belongs to this user, for commands that work on it in this process.
  *
  * @throws TrustError BAD_KEYS, FORBIDDEN
  */
@@ -48,11 +48,11 @@ export async function mustBeHere({ dataDirectory, keysDirectory }: Settings): Pr
     })
   }
   await mustBeOwner(dataDirectory)
-  // As in a server: LevelDB's new files are the owner's alone.
+  // As in a server, new files of LevelDB are accessible to the owner only.
   process.umask(0o077)
 }
 
-/** A first start has the database open while it makes the keys. @throws TrustError DATA_LOCKED, FORBIDDEN */
+/** Throws if a first start holds the database open while it makes the keys. @throws TrustError DATA_LOCKED, FORBIDDEN */
 async function mustNotBeMade({ dataDirectory, keysDirectory }: Settings): Promise<void> {
   if (await hasKeys(keysDirectory)) return
   await mustBeOwner(dataDirectory)
@@ -60,7 +60,7 @@ async function mustNotBeMade({ dataDirectory, keysDirectory }: Settings): Promis
   try {
     await (await Database.open(dataDirectory, false)).close()
   } catch (error) {
-    // Anything else is said better by whoever needs the keys.
+    // Whoever needs the keys reports any other error better.
     if (error instanceof TrustError && error.code === 'DATA_LOCKED') throw error
   }
 }
@@ -78,7 +78,7 @@ function inProcess(settings: Settings, keys: Keys, store: LevelStore): Connectio
   }
 }
 
-/** Aborted by Ctrl-C, or when the process is to end; a second time it ends at once. */
+/** Returns a signal that Ctrl-C or SIGTERM aborts; the second time, the process ends at once. */
 export function interrupted(): AbortSignal {
   const gone = new AbortController()
   const abort = (): void => gone.abort(new TrustError('WRONG_STATE', 'interrupted: nothing is left of it'))

@@ -6,7 +6,7 @@ import { TrustError } from '../../errors.ts'
 import { request } from '../../node-http.ts'
 import type { Connection } from './connection.ts'
 
-/** Operations are done by the server that listens at this socket. */
+/** Returns a connection to the server that listens at this socket. */
 export function overSocket(socketPath: string): Connection {
   return {
     async call<Schema extends z.ZodObject, Output>(
@@ -14,7 +14,7 @@ export function overSocket(socketPath: string): Connection {
       input: z.input<Schema>,
       dryRun = false,
     ): Promise<Output> {
-      // An empty name would make the path of another operation, a long one more than a request's head may have.
+      // An empty name would produce the path of another operation, a long one would exceed the limit of a request's head.
       parsed(operation, input)
       return (await send(socketPath, requestOf(operation, input, dryRun))) as Output
     },
@@ -24,7 +24,7 @@ export function overSocket(socketPath: string): Connection {
 
 async function send(socketPath: string, { method, url, headers, body }: AdminRequest): Promise<unknown> {
   const { ok, answer } = await new Promise<{ ok: boolean; answer: string }>((resolve, reject) => {
-    // A connection of its own: while a passphrase is tried the server may close one that is idle, and nothing tells of it.
+    // Use a new connection: while a passphrase is tried, the server may close an idle one without notice.
     request({ socketPath, path: url, method, headers, agent: false }, (response) => {
       text(response).then((answer) => resolve({ ok: response.statusCode === 200, answer }), reject)
     })

@@ -3,9 +3,10 @@ import { join } from 'node:path'
 import { TrustError } from '../../errors.ts'
 
 /**
- * Even to look at a database LevelDB writes files. As root's, they would keep the server of another user from starting.
+ * Throws for root on somebody else's database: LevelDB writes files even to read one, and root's files would keep
+ * another user's server from starting.
  *
- * @throws TrustError FORBIDDEN if this is root, and the database in the directory somebody else's
+ * @throws TrustError FORBIDDEN
  */
 export async function mustBeOwner(directory: string): Promise<void> {
   const owner = await stat(join(directory, 'CURRENT')).catch(() => undefined)

@@ -30,13 +30,13 @@ interface Options {
 interface Source {
   readonly gun: string
   readonly role: string
-  /** The id that it is said to have; undefined: nobody says. */
+  /** The id that the source states; undefined: none. */
   readonly keyId: string | undefined
   /** @returns PKCS#8 DER. @throws TrustError */
   readonly open: () => Buffer
 }
 
-/** What became of it. */
+/** The outcome for one key. */
 interface Outcome {
   readonly gun: string
   readonly role: string
@@ -45,7 +45,7 @@ interface Outcome {
   readonly named: Imported['named'] | null
   /** Why it was refused. */
   readonly error: string | null
-  /** What to do about that. */
+  /** What to do about the error. */
   readonly hint?: string | undefined
 }
 
@@ -55,7 +55,7 @@ const STATES: Readonly<Record<Imported['named'], string>> = {
   none: 'no metadata names it',
 }
 
-/** What a delegate has signed goes into several delegations, and a key belongs to one. */
+/** A delegate's signatures go into several delegations, but a key belongs to one. */
 const UNUSED = 'kept only: in delegations the server signs with the keys of its signers (countersign signer create)'
 
 export function importCommand(): Command {
@@ -111,7 +111,7 @@ async function sourcesOf(gun: string | undefined, role: string | undefined, opti
   return [{ gun, role, keyId: undefined, open: () => openFile(pem, passphrase, gun, role) }]
 }
 
-/** One after the other, each on its own: what is refused leaves the others alone. */
+/** Imports one key; a refusal does not affect the others. */
 async function importOne(
   connection: Connection,
   signer: FileSigner,
@@ -136,7 +136,7 @@ async function importOne(
 function openFile(pem: string, passphrase: string | undefined, gun: string, role: string): Buffer {
   const key = openKeyFile(pem, passphrase)
   const other = (key.gun ?? gun) !== gun || (key.role ?? role) !== role
-  // The file of a delegation's key names its signer, or nothing of use.
+  // The file of a delegation's key names its signer, or nothing useful.
   if (other && !isDelegation(role)) {
     key.pkcs8.fill(0)
     throw new TrustError(

@@ -21,23 +21,23 @@ export interface PlanOptions extends AuthorityOptions {
   readonly json?: true
 }
 
-/** A plan, and what is known here of the root keys. */
+/** A plan, and what is known here about the root keys. */
 type Plan = RotationPlan & {
   /** Those of `signers` that have a name here. */
   readonly known: readonly KnownRootKey[]
   /** True: too few of `signers` are sealed here, so the root that is made waits for signatures. */
   readonly waits: boolean
-  /** The root keys that were said for it. */
+  /** The root keys that were chosen for it. */
   readonly next?: {
     readonly threshold: number
     readonly keys: readonly { readonly name: string; readonly keyId: string }[]
   }
 }
 
-/** Among many, one that cannot be planned: its obstacle says why. */
+/** A repository among many that cannot be planned; its obstacle says why. */
 type Unplanned = Pick<Plan, 'gun' | 'roles' | 'obstacles'>
 
-/** Says what rotating would do. @returns the exit code, as that of the rotation would be */
+/** Prints what a rotation would do. @returns the exit code that the rotation would have */
 export async function plan(
   connection: Connection,
   guns: readonly string[],
@@ -71,7 +71,7 @@ function withHolders(found: RotationPlan, all: readonly KnownRootKey[]): Plan {
   return { ...found, known, waits: here.length < found.threshold }
 }
 
-/** With what was said of the root keys from now on: the new ones sign too, so they must be here. */
+/** Adds the chosen root keys to a plan: the new ones sign too, so they must be here. */
 function planned(found: Plan, { keys, threshold }: NextAuthority): Plan {
   const offline = keys.filter(({ sealed }) => sealed === null)
   const stay = threshold <= found.threshold && found.signers.every((id) => keys.some(({ keyId }) => keyId === id))

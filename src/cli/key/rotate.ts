@@ -92,7 +92,10 @@ async function rotateOne(
   return version === undefined ? { gun, roles, ...WAITS } : { gun, roles, state: 'rotated', version }
 }
 
-/** Certificates of the root keys from now on; their passphrases are asked for. @returns also the version of the next root */
+/**
+ * Makes certificates for the root keys from now on, and asks for their passphrases. @returns also the version of the
+ * next root
+ */
 async function authority(
   connection: Connection,
   keyring: RootKeyring,
@@ -101,7 +104,7 @@ async function authority(
   options: Options,
 ): Promise<{ certificates: string[]; threshold: number; version: number }> {
   const before = await connection.call(planRoot, { gun, roles })
-  // Whatever root keys were said, and whoever has them.
+  // An obstacle counts whatever root keys were chosen, and whoever has them.
   const [obstacle] = before.obstacles
   if (obstacle !== undefined) throw new TrustError('WRONG_STATE', `no other root can be made for ${gun}: ${obstacle}`)
   const { keys, threshold } = await nextAuthority(keyring, before, options)
@@ -129,7 +132,7 @@ async function gunsOf(connection: Connection, target: string, { all, adopted }: 
   const wanted = parsePattern(target)
   const rows = await connection.call(listRepositories, {})
   const asked = adopted === true ? rows.filter((row) => !('damaged' in row) && !row.signedHere) : rows
-  // Not parsed: one whose name is damaged must not hold up the others. Where names are not told, some of them may be meant.
+  // Do not parse names: a damaged one must not stop the others. Damaged records without a name may be among those meant.
   const named = asked.map(({ gun }) => gun as Gun).filter((gun) => gun === THE_REST || matches(wanted, gun))
   if (named.length > 0) return named
   const text = adopted === true ? 'names no repository that waits to be signed here' : 'names no repository'

@@ -1,12 +1,12 @@
 import { TrustError } from '../../errors.ts'
 
-/** A line that was exported from the table `private_keys` of a Notary signer (docs/CUSTODY.md has the statements). */
+/** A row exported from the table `private_keys` of a Notary signer (docs/CUSTODY.md has the statements). */
 interface SignerRow {
   readonly gun: string
   readonly role: string
   readonly keyId: string
   readonly algorithm: string
-  /** The JWE: the private key under the signer's passphrase. */
+  /** A JWE: the private key under the signer's passphrase. */
   readonly jwe: string
 }
 
@@ -14,13 +14,13 @@ const COLUMNS = ['key_id', 'algorithm', 'gun', 'role', 'private'] as const
 type Columns = Readonly<Record<(typeof COLUMNS)[number], string>>
 
 /**
- * Rows as JSON, one object a line, or as CSV, or with tabs, as MySQL's client writes them, whose first line names the
- * columns; other columns are ignored.
+ * Parses rows: JSON, one object per line; CSV; or tab-separated, as MySQL's client writes them. In the latter two, the
+ * first line names the columns. Ignores other columns.
  *
  * @throws TrustError INVALID_PARAMETERS that names the line
  */
 export function parseSignerRows(text: string): SignerRow[] {
-  // Editors and spreadsheets of some systems put a byte order mark before it.
+  // Some editors and spreadsheets put a byte order mark before it.
   const lines = text
     .replace(/^\uFEFF/, '')
     .split(/\r?\n/)
@@ -30,7 +30,7 @@ export function parseSignerRows(text: string): SignerRow[] {
   const first = filled[0]?.content ?? ''
   const cells = first.includes('\t') ? (line: string): string[] => line.split('\t') : cellsOf
   const header = json ? [] : cells(first)
-  // An export that failed leaves nothing, or its error: to say "0 keys, none refused" would hide that.
+  // A failed export leaves nothing, or its error: "0 keys, none refused" would hide that.
   if (filled.length === 0) throw notExported('there are no rows in it')
   if (!json && COLUMNS.some((name) => !header.includes(name))) {
     throw notExported(`it is no export: its first line is no JSON object, and does not name ${COLUMNS.join(', ')}`)
@@ -58,7 +58,7 @@ function objectOf(content: string, line: number): Readonly<Record<string, unknow
     const value: unknown = JSON.parse(content)
     if (typeof value === 'object' && value !== null) return value as Record<string, unknown>
   } catch {
-    // Told below, without the line: it holds a key.
+    // Reported below, without the line: it holds a key.
   }
   throw notExported(`line ${line} is not a JSON object`)
 }
@@ -67,15 +67,15 @@ function namedCells(header: readonly string[], cells: readonly string[]): Readon
   return Object.fromEntries(header.map((name, index) => [name, cells[index]]))
 }
 
-/** RFC 4180, but for line breaks inside a cell, which no column of this table has. */
+/** Parses RFC 4180, except line breaks inside a cell, which no column of this table has. */
 function cellsOf(line: string): string[] {
-  // With a comma before each no match is empty: after one that is, the next character would be skipped.
+  // The leading comma keeps every match non-empty: after an empty one, the next character would be skipped.
   return [...`,${line}`.matchAll(/,(?:"((?:[^"]|"")*)"|([^,]*))/g)].map(([, quoted, plain = '']) => {
     return quoted?.replaceAll('""', '"') ?? plain
   })
 }
 
-/** Text; or what PostgreSQL and MySQL make of a column of bytes: `\x` or `0x` and hex digits. */
+/** Decodes text, or bytes as PostgreSQL and MySQL write them: `\x` or `0x` and hex digits. */
 function jweOf(text: string): string {
   return /^(?:\\x|0x)(?:[0-9a-f]{2})+$/i.test(text) ? Buffer.from(text.slice(2), 'hex').toString('latin1') : text
 }

@@ -1,9 +1,11 @@
 import type { Repair } from '../../repair.ts'
 import { counted, visible } from '../terminal/print.ts'
 
-/** Lines of each list; where there are more records they are counted, by repository and kind. */
+/** Lines of each list; more records are counted by repository and kind. */
 export const LISTED_MAX = 100
-/** Kinds of records that belong to a repository: words of their names in front of the repository's, and behind it. */
+/**
+ * Kinds of records that belong to a repository: how many words of their names come before the repository's, and after it.
+ */
 const AROUND: Readonly<Record<string, readonly [before: number, behind: number]>> = {
   head: [0, 0],
   document: [0, 2],
@@ -13,14 +15,14 @@ const AROUND: Readonly<Record<string, readonly [before: number, behind: number]>
   due: [1, 0],
 }
 
-/** Where what was repaired came from. */
+/** Where repaired records came from. */
 const FROM: Readonly<Record<Repair['repaired'][number]['from'], string>> = {
   itself: 'from its own bytes',
   derived: 'from what else is stored',
   backup: 'from the backup',
 }
 
-/** What became of the records, line by line: each is named, unless there are too many. */
+/** Returns the fate of the records, line by line: names each one, unless there are too many. */
 export function repairLists({ repaired, lost, left, unnamed }: Repair): string[] {
   const from = Map.groupBy(repaired, (each) => FROM[each.from])
   const namesOf = (records: Repair['repaired']): string[] => records.map(({ record }) => record)
@@ -56,7 +58,7 @@ function listed(what: string, records: readonly string[], why = ''): string[] {
   return [...lines.slice(0, LISTED_MAX), `${what}: records of ${more}${why}`]
 }
 
-/** @param record as `nameOf` names it: its kind, then its parts; the name of a repository may have blanks */
+/** @param record as `nameOf` writes it: its kind, then its parts; the name of a repository may contain blanks */
 function placeOf(record: string): { of: string; kind: string } {
   const [kind = '', ...words] = record.split(' ')
   const around = AROUND[kind]

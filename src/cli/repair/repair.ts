@@ -57,7 +57,7 @@ async function repairInto(
   settings: Settings,
   config: string | undefined,
 ): Promise<number> {
-  // Its lock would say so too, but only after all tables were read, from under which a server takes some.
+  // Its lock would tell too, but only after all tables were read, some of which a running server deletes meanwhile.
   if (await isAnswered(controlSocket(settings))) throw inUse(settings.dataDirectory)
   await mustBeHere(settings)
   const done = await repair(settings, {
@@ -93,13 +93,13 @@ function printRepair(done: Repair, withoutAnchor: boolean, at: Settings, config:
   print(next(directory, at, config))
 }
 
-/** Where the journal ends that was held against no anchor: somebody may know of a newer commit. */
+/** Describes the end of a journal that was compared with no anchor: somebody may know of a newer commit. */
 function whichIsNewest({ newest, givenUp }: Repair): string {
   const end = newest === null ? 'the store is empty' : `the newest of ${newest}`
   return givenUp === 0 ? end : `${end}; given up, since only the anchor names them: ${givenUp}`
 }
 
-/** @param config the file of settings that was typed: without it the server would start with others, open to all perhaps */
+/** @param config the settings file that was typed: without it the server would start with others, perhaps open to all */
 function next(
   directory: string,
   { dataDirectory, keysDirectory, anchorFile }: Settings,

@@ -28,7 +28,7 @@ type Row = Done | Failed
 const NEXT =
   '\nnot signed by this server yet; for that, bring the keys of a server of your own, or root keys must sign a new root (docs/ADOPTION.md):'
 
-/** Hundreds of lines would push the table away. */
+/** Hundreds of lines would push the table off the screen. */
 const ALL_NEXT = "countersign key rotate '*' snapshot --adopted"
 
 /** Adds `repo adopt`. */
@@ -54,13 +54,13 @@ export function addAdopt(repo: Command): void {
 function adopt(names: string[], options: Options, command: Command): Promise<void> {
   return withConnection(command, async (connection) => {
     const { from, tlscacert, trustedRoot: file, dryRun, json } = options
-    // Loaded here: other commands on repositories ask no other server.
+    // Loaded here: other commands on repositories contact no other server.
     const { readTrustData, sourceAt, trustAuthority } = await import('./source.ts')
     if (tlscacert !== undefined) trustAuthority(String(await readGiven(tlscacert)))
     const trustedRoot = file === undefined ? undefined : hash('sha256', await readGiven(file), 'hex')
     const rows: Row[] = await inEach(names, async (name) => {
       const gun = parseGun(name)
-      // Hundreds take minutes, by the way to the other server.
+      // Hundreds of repositories take minutes, mostly for the other server.
       if (process.stderr.isTTY && names.length > 1) note(`${gun} …`)
       return adoptOne(connection, gun, await readTrustData(sourceAt(from, gun), gun), trustedRoot, dryRun)
     })
@@ -82,11 +82,11 @@ async function adoptOne(
   return { ...adopted, state: adopted.changed ? 'adopted' : 'as before' }
 }
 
-/** What makes this server sign those that it does not sign yet; where a root waits already, no other one can be made. */
+/** Returns commands that make this server sign what it does not sign yet; where a root already waits, none can be made. */
 async function nextSteps(connection: Connection, rows: readonly Row[]): Promise<string[]> {
   const waiting = new Set(rows.flatMap((row) => (row.state === 'failed' || row.signedHere ? [] : [row.gun])))
   if (waiting.size === 0) return []
-  // What was done is said all the same, where the server has stopped since.
+  // Report what was done even if the server has stopped since.
   const roots = await connection.call(listStagedRoots, {}).catch(() => [])
   const staged = new Set(roots.map(({ gun }) => gun))
   const [only = ''] = waiting

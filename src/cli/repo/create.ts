@@ -44,7 +44,7 @@ function create(name: string, options: Options, command: Command): Promise<void>
     const commonName = commonNameOf(gun, options.wildcard)
     const threshold = options.rootThreshold ?? 1
     mustBeReached(threshold, new Set(names).size || 1)
-    // Whether there may be such a repository is asked with a key for nothing, before one is made for it and kept.
+    // Test with a throwaway key whether the repository can exist, before a real key is made and stored.
     const { public: unused } = await issueRootCertificate(makeRootKey(), commonName, Date.now())
     await connection.call(stageNextRoot, { gun, change: { what: 'create', certificates: [unused] } }, true)
     warnOfName(gun)
@@ -68,7 +68,10 @@ function create(name: string, options: Options, command: Command): Promise<void>
   })
 }
 
-/** It may be for notary, which knows other names; typed for docker it is a slip that clients would meet only later. */
+/**
+ * Warns of a name that docker does not know. It may be meant for notary; typed for docker, it is an error that only
+ * clients would notice.
+ */
 function warnOfName(gun: Gun): void {
   const name = nameInDocker(gun)
   if (!isNameInDocker(gun))

@@ -1,7 +1,7 @@
 import type { Description, KeyDescription, RoleDescription } from '../../repository/show.ts'
 import { daysLeft, said, short, table } from '../terminal/print.ts'
 
-/** `repo show` as text. @param now milliseconds since 1970 */
+/** Formats `repo show` as text. @param now milliseconds since 1970 */
 export function describeForPeople({ gun, roles, delegations, tags, warnings }: Description, now: number): string {
   const sections = [
     gun,
@@ -18,7 +18,7 @@ export function describeForPeople({ gun, roles, delegations, tags, warnings }: D
   return sections.join('\n\n')
 }
 
-/** A table of tags, its head included. */
+/** Returns a table of tags, including its head. */
 export function tagRows(tags: Description['tags']): string[][] {
   const rows = tags.map(({ tag, digest, length, role, unseen }) => [
     tag,

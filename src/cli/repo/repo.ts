@@ -65,7 +65,7 @@ function show(gun: string, _: Options, command: Command): Promise<void> {
   return ask(command, showRepository, { gun }, (description) => describeForPeople(description, Date.now()))
 }
 
-/** What a repository has; one that is damaged can be deleted, too. @throws TrustError NOT_FOUND */
+/** Describes what a repository contains; a damaged one can be deleted too. @throws TrustError NOT_FOUND */
 async function signedText(connection: Connection, gun: string): Promise<string> {
   try {
     const { tags } = await connection.call(showRepository, { gun })

@@ -10,15 +10,15 @@ export { readTrustData } from '../../registry/trust-data.ts'
 export { trustAuthority } from '../../registry/trust-authority.ts'
 
 /**
- * Where a repository is to be read: from another server, or from what a client has cached. The credentials are those that
- * docker has for the registry of the images.
+ * Returns where to read a repository from: another server, or a client's cache. Uses docker's credentials for the
+ * registry of the images.
  *
  * @param from a URL or a directory
  * @throws TrustError INVALID_PARAMETERS
  */
 export function sourceAt(from: string, gun: Gun): TrustSource {
   if (!/^[a-z][a-z0-9+.-]*:\/\//i.test(from)) {
-    // Shells leave it alone in --from=~/.docker/trust.
+    // Shells do not expand it in --from=~/.docker/trust.
     return clientCache(from.replace(/^~(?=\/|$)/, homedir()), gun)
   }
   const { account } = registryPlace(gun)

@@ -5,14 +5,14 @@ import { typed } from '../../tuf/gun.ts'
 import { BASE_ROLES, type BaseRole } from '../../tuf/role.ts'
 import type { Connection } from '../connection/connection.ts'
 
-/** Stands for roles, as Notary's clients call those whose keys the server holds: which they are differs by repository. */
+/** Stands for the roles whose keys the server holds, as in Notary's clients; which they are differs by repository. */
 export const SERVER_MANAGED = 'server-managed'
 
-/** Which roles are to get new keys, as it was typed. */
+/** The roles to get new keys, as typed. */
 export interface AskedRoles {
   /** In the order of `inOrder`. */
   readonly named: readonly BaseRole[]
-  /** And all whose keys the server holds. */
+  /** True: also all roles whose keys the server holds. */
   readonly serverManaged: boolean
 }
 
@@ -23,9 +23,9 @@ export function askedRoles(names: readonly string[]): AskedRoles {
 }
 
 /**
- * The roles that this means in one repository, in the order of `inOrder`.
+ * Returns the roles that this means in one repository, in the order of `inOrder`.
  *
- * @throws TrustError NOT_FOUND, WRONG_STATE if it means none
+ * @throws TrustError NOT_FOUND, or WRONG_STATE if it means none
  */
 export async function rolesIn(
   connection: Connection,

@@ -6,20 +6,20 @@ import type { BaseRole } from '../../tuf/role.ts'
 import { SERVER_MANAGED } from './asked-roles.ts'
 import { named, type RootKeyring } from './keyring.ts'
 
-/** What may be said of the root keys of a repository from now on. */
+/** Options for a repository's root keys from now on. */
 export interface AuthorityOptions {
   readonly rootKey?: string[]
   readonly rootThreshold?: number
   readonly renew?: true
 }
 
-/** Root keys from now on, by name, and how many of them must sign. */
+/** Root keys from now on, and how many of them must sign. */
 export interface NextAuthority {
   readonly keys: readonly RootKey[]
   readonly threshold: number
 }
 
-/** True if anything was said. @throws TrustError INVALID_PARAMETERS if root is none of the roles */
+/** True if any option was given. @throws TrustError INVALID_PARAMETERS if root is none of the roles */
 export function saysAuthority(
   roles: readonly BaseRole[],
   { rootKey, rootThreshold, renew }: AuthorityOptions,
@@ -30,14 +30,14 @@ export function saysAuthority(
   throw new TrustError('INVALID_PARAMETERS', text, { hint: 'they are for: key rotate GUN root' })
 }
 
-/** True if nobody gets a new key: the same ones get new certificates. */
+/** True if no role gets a new key: the same root keys get new certificates. */
 export function isRenewal(roles: readonly BaseRole[], renew: true | undefined): boolean {
   return renew === true && roles.length === 1
 }
 
 /**
- * Which root keys a repository is to have: other ones or the same again; of these as many must sign as before, if not
- * said. Nothing is opened.
+ * Returns which root keys a repository should have: others or the same again, with the threshold as before unless
+ * given. Opens none.
  *
  * @throws TrustError INVALID_PARAMETERS, NOT_FOUND
  */
@@ -58,7 +58,7 @@ export async function nextAuthority(
   return { keys, threshold }
 }
 
-/** Before any passphrase is asked for. @throws TrustError INVALID_PARAMETERS */
+/** Checks the threshold before any passphrase is asked for. @throws TrustError INVALID_PARAMETERS */
 export function mustBeReached(threshold: number, keys: number): void {
   if (threshold <= keys) return
   throw new TrustError('INVALID_PARAMETERS', `the threshold ${threshold} is above its number of keys, ${keys}`, {
@@ -66,7 +66,7 @@ export function mustBeReached(threshold: number, keys: number): void {
   })
 }
 
-/** The keys with these ids; one that is sealed here rather than one that is known as being offline. */
+/** Returns the keys with these ids, each sealed here if possible rather than offline. */
 function same(records: readonly RootKey[], signers: readonly string[]): RootKey[] {
   const sorted = hereFirst(records)
   return [...new Set(signers)].map((id) => {
@@ -78,7 +78,7 @@ function same(records: readonly RootKey[], signers: readonly string[]): RootKey[
   })
 }
 
-/** Of a key with two names, the one by which it is sealed here comes first. */
+/** Sorts keys that are sealed here first, for keys that have two names. */
 export function hereFirst(records: readonly RootKey[]): RootKey[] {
   return records.toSorted((one, other) => Number(one.sealed === null) - Number(other.sealed === null))
 }

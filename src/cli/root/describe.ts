@@ -6,7 +6,7 @@ import { BASE_ROLES } from '../../tuf/role.ts'
 import { formatTime } from '../../tuf/time.ts'
 import { whoseText, type KnownRootKey } from './known-keys.ts'
 
-/** What a staged root is for, who has signed it, and what to type next. */
+/** Describes a staged root: its purpose, who has signed it, and what to type next. */
 export function stagedForPeople(
   { gun, version, reason, by, at, former, own, complete }: StagedRootRow,
   known: readonly KnownRootKey[],
@@ -29,8 +29,8 @@ export function stagedForPeople(
 }
 
 /**
- * What the signature is over; what else stands in the file is only said by whoever wrote it. Keys by the ids that
- * `repo show`, `root list` and notary print, certificates too.
+ * Describes the payload that is signed; nothing vouches for the rest of the file. Shows keys, those in certificates
+ * too, by the ids that `repo show`, `root list` and notary print.
  *
  * @throws TrustError INVALID_UPDATE if it is no root
  */

@@ -12,11 +12,11 @@ import { parseGun } from '../../tuf/gun.ts'
 import { readGiven } from '../given-file.ts'
 import { secretFrom } from '../terminal/ask-secret.ts'
 
-/** The option that names the file with a key file's passphrase. */
+/** Option that names the file with a key file's passphrase. */
 export const KEY_PASSPHRASE_OPTION = '--key-passphrase-file'
 
 /**
- * The private key of a root key's file; its passphrase is asked for if it has one.
+ * Reads the private key from a root key's file, and asks for its passphrase if it has one.
  *
  * @throws TrustError BAD_KEYS if it cannot be opened, or says that it is another role's; BAD_SETTINGS
  */
@@ -24,7 +24,7 @@ export async function readRootKeyFile(file: string, passphraseFile: string | und
   const pem = String(await readGiven(file))
   const { role = 'root', gun } = namesInKeyFile(pem)
   if (role !== 'root') {
-    // They lie side by side, with names that nobody can tell apart.
+    // Key files lie side by side, with names that nobody can tell apart.
     throw new TrustError('BAD_KEYS', `${file} says that it is a ${role} key${gun === undefined ? '' : ` of ${gun}`}`, {
       hint: 'the file of a root key has the line "role: root"',
     })
@@ -38,31 +38,31 @@ export async function readRootKeyFile(file: string, passphraseFile: string | und
 
 const STAGED_HINT = 'name a file here: "countersign root show GUN --out FILE" writes one'
 
-/** What "root show --out" wrote. @throws TrustError BAD_SETTINGS, INVALID_PARAMETERS */
+/** Reads a file that "root show --out" wrote. @throws TrustError BAD_SETTINGS, INVALID_PARAMETERS */
 export async function readStaged(file: string): Promise<StagedRootDescription> {
   const text = String(await readGiven(file, STAGED_HINT))
   try {
     const staged = JSON.parse(text) as StagedRootDescription
     stagedRootAnswer.parse(staged)
-    // It is printed above what is signed: a name of many lines could say that something else is.
+    // It is printed above what is signed: a name with line breaks could pretend that something else is.
     parseGun(staged.gun)
-    // A root key must never be led to sign anything else.
+    // A root key must never be made to sign anything else.
     if (staged.payload['_type'] === 'Root') return staged
   } catch {
-    // Said below.
+    // Reported below.
   }
   throw new TrustError('INVALID_PARAMETERS', `${file} holds no staged root`, {
     hint: STAGED_HINT,
   })
 }
 
-/** In its place, with more signatures: those of others must not be lost on a full disk. @throws TrustError BAD_KEYS */
+/** Replaces the file atomically, since a full disk must not lose the signatures of others. @throws TrustError BAD_KEYS */
 export async function writeStaged(file: string, staged: StagedRootDescription): Promise<void> {
-  // Of a link it is what it leads to that goes back to the server, on a stick say.
+  // Replace a link's target: that file goes back to the server, perhaps on a USB stick.
   const path = (await lstat(file)).isSymbolicLink() ? await realpath(file) : file
   const { mode } = await stat(path)
   await writeFileAtomically(path, stagedText(staged), mode & 0o777, 'check the disk, and who may write there')
-  // The umask takes from it what somebody else needs, who signs next.
+  // The umask removes permissions that the next signer needs.
   await chmod(path, mode & 0o777).catch(() => undefined)
 }
 
@@ -70,7 +70,7 @@ export function stagedText(staged: StagedRootDescription): string {
   return `${JSON.stringify(staged, undefined, 2)}\n`
 }
 
-/** True for a file that `readStaged` reads. */
+/** True for a file that `readStaged` accepts. */
 export async function holdsStaged(file: string): Promise<boolean> {
   return readStaged(file).then(
     () => true,
@@ -79,8 +79,8 @@ export async function holdsStaged(file: string): Promise<boolean> {
 }
 
 /**
- * Never over a file that is there: it may be somebody's only key. On the disk when it resolves: what is sealed here may be
- * removed next.
+ * Writes a new file. Never overwrites: the old file may be somebody's only key. Resolves when the data is on disk,
+ * since the sealed key may be removed next.
  *
  * @throws TrustError BAD_SETTINGS; nothing is left of it then
  */
@@ -95,7 +95,7 @@ export async function writeNew(file: string, text: string): Promise<void> {
   }
 }
 
-/** What `writeNew` would find, for a dry run, and before passphrases are asked for. @throws TrustError BAD_SETTINGS */
+/** Fails as `writeNew` would, for dry runs and before passphrases are asked for. @throws TrustError BAD_SETTINGS */
 export async function mustBeNew(file: string): Promise<void> {
   if (existsSync(file)) cannotMake(file, new Error('EEXIST: file already exists'))
   await access(dirname(file), constants.W_OK).catch((cause: unknown) => cannotMake(file, cause))

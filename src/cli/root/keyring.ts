@@ -9,17 +9,17 @@ import { isDamaged } from '../list.ts'
 import { newSecretFrom, secretFrom } from '../terminal/ask-secret.ts'
 import { note } from '../terminal/print.ts'
 
-/** The option that names the file with a root key's passphrase. */
+/** Option that names the file with a root key's passphrase. */
 export const PASSPHRASE_OPTION = '--passphrase-file'
-/** The root key that is made and used if none is named. */
+/** The root key that is made and used by default. */
 export const DEFAULT_ROOT_KEY = 'root'
 
-/** How often a passphrase is asked for on the terminal. */
+/** Tries for a passphrase on the terminal. */
 const TRIES = 3
-/** Milliseconds: a shared certificate that ends before is not given to another repository. */
+/** Milliseconds: a shared certificate that ends sooner is not given to another repository. */
 const SHARED_LIFE_LEFT = 3 * 365 * 86_400_000
 
-/** A root key, open: here, in the process of whoever typed the passphrase, and nowhere else. */
+/** An open root key. It exists only in the process of whoever typed the passphrase. */
 interface OpenRootKey {
   readonly record: RootKey
   readonly key: KeyObject
@@ -31,18 +31,18 @@ export class RootKeyring {
   readonly #passphraseFile: string | undefined
   readonly #dryRun: boolean
   readonly #opened = new Map<string, OpenRootKey>()
-  /** What the file says, read once: a pipe says it once. */
+  /** Content of the file, read once: a pipe can be read only once. */
   #said: string | undefined
-  /** Why there was no passphrase to be had: who has pressed Ctrl-C is not asked again for the next repository. */
+  /** Why no passphrase could be had: after Ctrl-C, do not ask again for the next repository. */
   #refusal: TrustError | undefined
-  /** Keys that did not open, by name: not for the next repository either. */
+  /** Keys that did not open, by name: do not ask for the next repository either. */
   readonly #closed = new Map<string, TrustError>()
-  /** Shared certificates made by this command: name of the key, common name. */
+  /** Shared certificates made by this command, as key name and common name. */
   readonly #renewed = new Set<string>()
 
   /**
-   * @param passphraseFile the passphrase of every key that is asked for; undefined: the terminal
-   * @param dryRun store nothing
+   * @param passphraseFile holds the passphrase of every key; undefined: ask on the terminal
+   * @param dryRun stores nothing
    */
   constructor(connection: Connection, passphraseFile: string | undefined, dryRun = false) {
     this.#connection = connection
@@ -50,7 +50,7 @@ export class RootKeyring {
     this.#dryRun = dryRun
   }
 
-  /** Those that can be read. */
+  /** Returns the keys that can be read. */
   async records(): Promise<RootKey[]> {
     const rows = await this.#connection.call(listRootKeys, {})
     return rows.filter((row): row is RootKey => !isDamaged(row))
@@ -61,7 +61,7 @@ export class RootKeyring {
     return this.#opened.has(name)
   }
 
-  /** By name. @throws TrustError NOT_FOUND, WRONG_STATE if it is offline, BAD_KEYS for a wrong passphrase */
+  /** Opens a key by name. @throws TrustError NOT_FOUND, WRONG_STATE if it is offline, BAD_KEYS for a wrong passphrase */
   async open(name: string): Promise<OpenRootKey> {
     const opened = this.#opened.get(name)
     if (opened !== undefined) return opened
@@ -76,7 +76,7 @@ export class RootKeyring {
     return found
   }
 
-  /** A person may mistype, a file says the same again. */
+  /** Tries again on the terminal, since people mistype; a file's content stays the same. */
   async #unseal(name: string, sealed: SealedRootKey, publicKey: string): Promise<KeyObject> {
     for (let tries = this.#passphraseFile === undefined ? TRIES : 1; ; tries -= 1) {
       const before = this.#closed.get(name)
@@ -106,7 +106,7 @@ export class RootKeyring {
   }
 
   /**
-   * Make a root key and store it, sealed under a new passphrase. A key that was offline may come back under its name.
+   * Makes a root key and stores it, sealed under a new passphrase. A key that was offline may return under its name.
    *
    * @throws TrustError WRONG_STATE, BAD_KEYS
    */
@@ -115,7 +115,7 @@ export class RootKeyring {
     if (before !== undefined && before.public !== rootPublicKey(key)) {
       throw new TrustError('WRONG_STATE', `there is a root key ${name} already`, { hint: 'choose another name' })
     }
-    // Typed again, since it was not answered: under another name it would be here twice.
+    // The command was typed again, as if unanswered: under another name, the key would be here twice.
     if (before !== undefined && before.sealed !== null) {
       throw new TrustError('WRONG_STATE', `this root key is here already, as ${name}`, {
         hint: 'nothing is left to do; its passphrase here is the one that was chosen then',
@@ -131,10 +131,10 @@ export class RootKeyring {
   }
 
   /**
-   * The certificate of a root key for a repository, or for all below a prefix: those are kept, and used again.
+   * Returns a root key's certificate for a repository, or one for all below a prefix, which is stored and reused.
    *
    * @param commonName the GUN, or a prefix and `*`
-   * @param renew true: a new one, for many repositories in one command the same
+   * @param renew true: makes a new one, once per command even for many repositories
    */
   async certificate({ record, key }: OpenRootKey, commonName: string, renew = false): Promise<string> {
     const shared = commonName.endsWith('*')
@@ -144,10 +144,10 @@ export class RootKeyring {
     const made = `${record.name} ${commonName}`
     if (kept !== undefined && (renew ? this.#renewed.has(made) : isLasting(kept))) return kept
     const { public: text } = await issueRootCertificate(key, commonName, Date.now())
-    // With the key that a rehearsal would have made there is nothing to keep it with.
+    // A rehearsal has no stored key to keep it with.
     if (!shared || this.#dryRun) return text
     const { name, public: publicKey } = record
-    // Whether the key is still here is not said anew: since it was opened it may have been taken offline.
+    // Leave out where the key is: since it was opened, it may have been taken offline.
     const input = { name, public: publicKey, certificates: { [commonName]: text } }
     const saved = await this.#connection.call(saveRootKey, input)
     this.#opened.set(name, { record: saved, key })
@@ -155,13 +155,13 @@ export class RootKeyring {
     return text
   }
 
-  /** While its passphrase was typed another command may have kept a certificate with it. */
+  /** Reads the key again: while its passphrase was typed, another command may have stored a certificate with it. */
   async #asItIs(record: RootKey): Promise<RootKey> {
     const isIt = (each: RootKey): boolean => each.name === record.name && each.public === record.public
     return (await this.records()).find(isIt) ?? record
   }
 
-  /** The named one; the default one is made at its first use. */
+  /** Opens the named key; makes the default one at its first use. */
   async openOrCreate(name: string | undefined): Promise<OpenRootKey> {
     const wanted = name ?? DEFAULT_ROOT_KEY
     if (name === undefined && !(await this.records()).some((each) => each.name === wanted)) {

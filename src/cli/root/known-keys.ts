@@ -8,7 +8,7 @@ export interface KnownRootKey {
   readonly holder: 'sealed here' | 'offline'
 }
 
-/** Each root key once. */
+/** Returns each root key once. */
 export function knownRootKeys(records: readonly RootKey[]): KnownRootKey[] {
   const found = new Map<string, KnownRootKey>()
   for (const { keyId, name, sealed } of hereFirst(records)) {
@@ -17,7 +17,7 @@ export function knownRootKeys(records: readonly RootKey[]): KnownRootKey[] {
   return [...found.values()]
 }
 
-/** Whose key that is: its name here is what `--root-key` takes. */
+/** Describes whose key that is, by the name that `--root-key` takes. */
 export function whoseText(keyId: string, known: readonly KnownRootKey[]): string {
   const found = known.find((each) => each.keyId === keyId)
   if (found === undefined) return '(not here)'

@@ -28,7 +28,7 @@ function remove(name: string, { yes, dryRun, json }: Options, command: Command):
   return withConnection(command, async (connection) => {
     const looked = { ...(await connection.call(removeRootKey, { name }, true)), removed: false }
     const sure = yes === true || looked.warnings.length === 0
-    // What is staged in between must not lose its key.
+    // Let the server check again: a root that is staged meanwhile must not lose its key.
     const input = yes === true ? { name } : { name, unused: 'true' as const }
     const answer = sure && dryRun !== true ? await connection.call(removeRootKey, input) : looked
     if (json === true) printJson(answer)
@@ -36,7 +36,7 @@ function remove(name: string, { yes, dryRun, json }: Options, command: Command):
     else if (sure) print(withWarnings(`removed the root key ${name}`, answer))
     if (sure || dryRun === true) return EXIT.ok
     const keys = await new RootKeyring(connection, undefined).records()
-    // Of one that is offline, or damaged, there is nothing here that could be kept.
+    // An offline or damaged key leaves nothing here to copy.
     const isHere = keys.some((key) => key.name === name && key.sealed !== null)
     const copy = `; where its passphrase is known, "countersign root export ${name} FILE" keeps a copy`
     printError(

@@ -82,7 +82,7 @@ function list({ json }: Options, command: Command): Promise<void> {
 function create(name: string, { passphraseFile, dryRun, json }: Options, command: Command): Promise<void> {
   return withConnection(command, async (connection) => {
     const { record } = await new RootKeyring(connection, passphraseFile, dryRun).create(name)
-    // The key of a rehearsal is not kept.
+    // A rehearsal does not keep its key.
     if (json === true) printJson({ name, keyId: dryRun === true ? null : record.keyId })
     else print(dryRun === true ? `would make the root key ${name}` : `made the root key ${name}: ${record.keyId}`)
     return EXIT.ok
@@ -102,7 +102,7 @@ function importKey(name: string, file: string, options: Options, command: Comman
 function exportKey(name: string, file: string, options: Options, command: Command): Promise<void> {
   return withConnection(command, async (connection) => {
     const { remove = false, dryRun = false, json } = options
-    // Nobody types three passphrases for a file that cannot be made.
+    // Check first: nobody should type three passphrases for a file that cannot be made.
     await mustBeNew(file)
     const { record, key } = await new RootKeyring(connection, options.passphraseFile).open(name)
     const what = `new passphrase of the key file of ${name}`
@@ -112,7 +112,7 @@ function exportKey(name: string, file: string, options: Options, command: Comman
     try {
       if (remove) await connection.call(saveRootKey, { name, public: record.public, sealed: null }, dryRun)
     } catch (error) {
-      // Who types it again is told that it is there; whether it is whole they would not know.
+      // If it is typed again, the file exists; the user must know that it is complete.
       if (!dryRun) note(`wrote ${file}; whether the root key ${name} is still here "countersign root list" says`)
       throw error
     }

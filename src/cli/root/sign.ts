@@ -47,7 +47,7 @@ async function sign(target: string, options: Options, command: Command): Promise
   if (all === true) return signAll(target, options, command)
   return withConnection(command, async (connection) => {
     const keyring = new RootKeyring(connection, passphraseFile)
-    // Read before anything is signed: what is done is told also where the server has stopped since.
+    // Read this before signing, so that the outcome can be shown even if the server stops meanwhile.
     const known = knownRootKeys(await keyring.records())
     const { staged, version } = await signAndPublish(connection, keyring, oneGun(target), rootKey, dryRun)
     if (json === true) printJson({ gun: target, version: version ?? null, staged })
@@ -63,7 +63,7 @@ async function keyIsMissing(file: string): Promise<never> {
   })
 }
 
-/** Each passphrase is asked for once, not once for each repository. */
+/** Asks for each passphrase once, not once per repository. */
 function signAll(pattern: string, { rootKey, passphraseFile, dryRun, json }: Options, command: Command): Promise<void> {
   return withConnection(command, async (connection) => {
     const keyring = new RootKeyring(connection, passphraseFile)
@@ -84,13 +84,13 @@ function signAll(pattern: string, { rootKey, passphraseFile, dryRun, json }: Opt
   })
 }
 
-/** Without any server: the file has what is to be signed, and gets the signatures. */
+/** Signs without any server: the file contains what to sign, and receives the signatures. */
 function signFile(file: string, keyFile: string, { keyPassphraseFile, dryRun, json }: Options): Promise<void> {
   return run(async () => {
-    // For what it does not hold no passphrase is asked.
+    // Do not ask for a passphrase if the file holds no staged root.
     await readStaged(file)
     const key = await readRootKeyFile(keyFile, keyPassphraseFile)
-    // While it was typed somebody else may have signed.
+    // Somebody else may have signed while the passphrase was typed.
     const staged = await readStaged(file)
     const made = signaturesBy(key, staged)
     if (made.length === 0) {

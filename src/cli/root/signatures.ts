@@ -15,7 +15,7 @@ import { named, type RootKeyring } from './keyring.ts'
 
 type RootChange = z.input<typeof stageNextRoot.input>['change']
 
-/** Signatures of a root key over a staged root: one for each certificate of it that the former or the new root names. */
+/** Signs a staged root with a root key, once for each of its certificates that the former or the new root names. */
 export function signaturesBy(key: KeyObject, { payload, former, own }: StagedRootDescription): EncodedSignature[] {
   const keyId = rootKeyId(rootPublicKey(key))
   const named = [...(former?.keys ?? []), ...own.keys].filter((each) => each.keyId === keyId)
@@ -26,11 +26,10 @@ export function signaturesBy(key: KeyObject, { payload, former, own }: StagedRoo
 }
 
 /**
- * Sign the staged root of a repository with every root key that is stored, sealed, and still needed; publish it if that
- * is enough.
+ * Signs a repository's staged root with every sealed root key that is still needed, and publishes it if that is enough.
  *
- * @param names sign with these only: each person has one passphrase; undefined: all that are needed
- * @param dryRun change nothing; what is returned is what would be
+ * @param names sign with these only, since each person knows one passphrase; undefined: all that are needed
+ * @param dryRun changes nothing, and returns what would be
  * @returns the staged root as it is then, and the new version if it was published
  */
 export async function signAndPublish(
@@ -44,22 +43,22 @@ export async function signAndPublish(
   try {
     return await signThis(connection, keyring, await connection.call(showStagedRoot, { gun }), names, dryRun, signers)
   } catch (error) {
-    // What was signed before that stays with the root that waits.
+    // Signatures made before the error stay with the staged root.
     if (!dryRun && signers.length > 0)
       note(`signed the root of ${gun} with ${signers.join(' and ')}; ${stillWaits(gun)}`)
     throw error
   }
 }
 
-/** Where it cannot be said how it went on. */
+/** Advice for when the outcome is unknown. */
 export function stillWaits(gun: string): string {
   return `"countersign root show ${typed(gun)}" says whether it still waits`
 }
 
 /**
- * The same, of a staged root as it was just read: one that another admin stages in its place is not signed.
+ * Signs a staged root as it was just read, and not another one that an admin staged in its place meanwhile.
  *
- * @param signers gets the names of the keys that have signed it
+ * @param signers receives the names of the keys that have signed it
  */
 async function signThis(
   connection: Connection,
@@ -77,7 +76,7 @@ async function signThis(
   for (const record of chosen) {
     if (staged.complete || !isWanted(staged, record.keyId)) continue
     const { key } = await keyring.open(record.name)
-    // All of them each time: a rehearsal does not remember those before.
+    // Send all signatures each time: a rehearsal forgets earlier ones.
     signatures.push(...signaturesBy(key, staged))
     staged = await connection
       .call(signRoot, { gun, signatures }, dryRun)
@@ -90,7 +89,7 @@ async function signThis(
   return { staged, version }
 }
 
-/** It did wait: where another admin has signed it too, it was published, and nothing is left to do. @throws TrustError */
+/** Throws that another admin's command published or discarded the root that waited. @throws TrustError */
 function waitsNoMore(gun: string, error: unknown): never {
   if (!(error instanceof TrustError) || error.code !== 'NOT_FOUND') throw error
   const text = `the root of ${gun} waits no more: another command published or discarded it`
@@ -101,11 +100,11 @@ function waitsNoMore(gun: string, error: unknown): never {
 }
 
 /**
- * Stage a root.
+ * Stages a root.
  *
- * @param version that it must have: what it is made of was read before passphrases were typed, and another admin may have
- *   taken a root key away since; undefined: any
- * @throws TrustError WRONG_STATE if it has another one; nothing is left of it then
+ * @param version required: the root was prepared before passphrases were typed, and another admin may have removed a
+ *   root key since; undefined: any
+ * @throws TrustError WRONG_STATE if it has another version; nothing is left of it then
  */
 export async function stageAs(
   connection: Connection,
@@ -123,9 +122,9 @@ export async function stageAs(
 }
 
 /**
- * Stage a root, sign it and publish it, or leave nothing behind: a wrong passphrase must not stand in the way of the
- * next try, so passphrases are asked for first. What only lacks signatures of others waits for them. Where it cannot be known
- * whether something is left, the hint of what is thrown says how to go on.
+ * Stages a root, signs it and publishes it, or leaves nothing behind: asks for passphrases first, so that a wrong one
+ * does not block the next try. A root that only lacks others' signatures stays, and waits for them. If it is unknown
+ * whether something is left, the error's hint says how to go on.
  *
  * @param version as for `stageAs`
  */
@@ -144,7 +143,7 @@ export async function stageAndPublish(
     opened.add(keyId)
   }
   const staged = await stageAs(connection, gun, change, version).catch((error: unknown) => {
-    // It may have arrived all the same.
+    // The request may have arrived all the same.
     throw isUnavailable(error) ? mayWait(gun, error) : error
   })
   try {
@@ -161,7 +160,7 @@ function isUnavailable(error: unknown): error is TrustError {
   return error instanceof TrustError && error.code === 'STORE_UNAVAILABLE'
 }
 
-/** Typed again, the command would be refused if a root of its own waits. */
+/** Adds a hint: if a root already waits, the same command would be refused. */
 function mayWait(gun: string, error: unknown): unknown {
   if (!(error instanceof TrustError)) return error
   const { code, message, cause } = error
@@ -170,13 +169,13 @@ function mayWait(gun: string, error: unknown): unknown {
   return new TrustError(code, message, { hint, cause })
 }
 
-/** Forget the staged root, unless what waits by now is another one. @throws TrustError */
+/** Discards the staged root, unless another one waits by now. @throws TrustError */
 async function discardThis(connection: Connection, { gun, payload }: StagedRootDescription): Promise<void> {
   const waiting = await connection.call(showStagedRoot, { gun })
   if (isDeepStrictEqual(waiting.payload, payload)) await connection.call(discardRoot, { gun })
 }
 
-/** The root keys with these names; all that are sealed here if none are said, those that are open already first. */
+/** Returns the root keys with these names; by default all that are sealed here, open ones first. */
 async function signersOf(keyring: RootKeyring, names?: readonly string[]): Promise<RootKey[]> {
   const records = await keyring.records()
   if (names !== undefined) return names.map((name) => named(records, name))
@@ -195,7 +194,7 @@ function mustBeNamed({ gun, former, own }: StagedRootDescription, chosen: readon
 }
 
 /**
- * True if a signature by this key would bring the former or the new root nearer to its threshold.
+ * True if a signature by this key would help the former or the new root reach its threshold.
  *
  * @param others keys that will sign too
  */

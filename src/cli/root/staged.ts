@@ -78,13 +78,13 @@ function publish(gun: string, file: string | undefined, { dryRun, json }: Option
     if (file !== undefined) {
       const { signatures } = await readStaged(file)
       const staged = await connection.call(signRoot, { gun, signatures: [...signatures] }, dryRun)
-      // A rehearsal forgets the signatures: to publish would fail for the want of them.
+      // A rehearsal forgets the signatures, so publishing would fail for lack of them.
       if (dryRun === true && staged.complete) return told(staged.version)
     }
     try {
       return told((await connection.call(publishRoot, { gun }, dryRun)).version)
     } catch (error) {
-      // Nobody has to bring them once more.
+      // Tell that they are stored: nobody has to bring them again.
       if (file !== undefined && dryRun !== true) note(`took the signatures in ${file}; ${stillWaits(gun)}`)
       throw error
     }

@@ -1,7 +1,7 @@
 import { TrustError } from '../../errors.ts'
 import { readGivenText } from '../given-file.ts'
 
-/** One line: a tag and the manifest that it is to name. */
+/** One line: a tag and the manifest that it should name. */
 interface ListedTag {
   readonly tag: string
   readonly digest: string
@@ -9,15 +9,15 @@ interface ListedTag {
 }
 
 /**
- * Lines `TAG DIGEST SIZE`; empty ones and those that begin with `#` do not count.
+ * Reads lines `TAG DIGEST SIZE`, ignoring empty ones and those that begin with `#`.
  *
  * @param file `-` is standard input
- * @throws TrustError BAD_SETTINGS, INVALID_PARAMETERS with the number of the line
+ * @throws TrustError BAD_SETTINGS, INVALID_PARAMETERS with the line number
  */
 export async function readTagList(file: string): Promise<ListedTag[]> {
   const content = await readGivenText(file, 'check --from')
   return content.split(/\r?\n/).flatMap((untrimmed, index) => {
-    // Of a byte order mark, too, which editors of some systems put before it.
+    // Trims a byte order mark too, which some editors write.
     const line = untrimmed.trim()
     if (line === '' || line.startsWith('#')) return []
     const words = line.split(/\s+/)

@@ -95,7 +95,7 @@ function sign(
         hint: 'say both, or none: then the registry is asked',
       })
     }
-    // What cannot be signed is not asked for.
+    // Do not ask the registry for a tag that cannot be signed.
     parsed({ input: signTag.input.pick({ gun: true, tag: true }) }, { gun, tag })
     if (digest === undefined) {
       const facts = await lookUp(gun, tag)

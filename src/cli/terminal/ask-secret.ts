@@ -7,11 +7,11 @@ import { readGiven } from '../given-file.ts'
 import { note } from './print.ts'
 
 /**
- * A secret from a file, or asked on the terminal without echo.
+ * Reads a secret from a file, or asks for it on the terminal without echo.
  *
- * @param file the value of an option `--…-file`; its last line end does not count
- * @param what to call it: `password of alice`
- * @param option that names a file, for those who have no terminal
+ * @param file value of an option `--…-file`; its last line end does not count
+ * @param what the secret's name: `password of alice`
+ * @param option the option that names a file, for users without a terminal
  * @throws TrustError BAD_SETTINGS
  */
 export async function secretFrom(file: string | undefined, what: string, option: string): Promise<string> {
@@ -22,7 +22,7 @@ export async function secretFrom(file: string | undefined, what: string, option:
   return askHidden(`${what}: `)
 }
 
-/** The same, for a new secret: asked twice on the terminal. @throws TrustError BAD_SETTINGS */
+/** Does the same for a new secret, and asks twice on the terminal. @throws TrustError BAD_SETTINGS */
 export async function newSecretFrom(file: string | undefined, what: string, option: string): Promise<string> {
   if (file !== undefined) return readSecret(file, option, true)
   const secret = await secretFrom(file, what, option)
@@ -34,7 +34,7 @@ export async function newSecretFrom(file: string | undefined, what: string, opti
 
 async function readSecret(file: string, option: string, isNew = false): Promise<string> {
   const content = await readGiven(file, `check ${option}`)
-  // Of one that is used already what it was made of counts.
+  // A secret that is already in use counts as it is.
   if (isNew && !isTypable(content)) {
     throw new TrustError(
       'BAD_SETTINGS',
@@ -48,13 +48,13 @@ async function readSecret(file: string, option: string, isNew = false): Promise<
   return secretIn(content)
 }
 
-/** The question goes to standard error; what is typed is not shown. @throws TrustError BAD_SETTINGS at Ctrl-C or Ctrl-D */
+/** Asks on standard error, and hides what is typed. @throws TrustError BAD_SETTINGS at Ctrl-C or Ctrl-D */
 async function askHidden(question: string): Promise<string> {
   const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() })
   const terminal = createInterface({ input: process.stdin, output: nowhere, terminal: true })
-  // Ctrl-Z does nothing: whoever came back from it would type the secret where it is shown, into the shell even.
+  // Ignore Ctrl-Z: after returning, the user would type the secret visibly, even into the shell.
   terminal.on('SIGTSTP', () => {})
-  // Only now is what is typed hidden.
+  // Input is hidden only from here on.
   process.stderr.write(question)
   try {
     const closed = once(terminal, 'close').then(() => undefined)

@@ -4,14 +4,14 @@ import { printError } from './print.ts'
 
 let unread = false
 
-/** True once nobody reads what is printed any more: what prints without end may stop. */
+/** True once nobody reads the output any more, so that endless output may stop. */
 export function isUnread(): boolean {
   return unread
 }
 
 /**
- * Ends a command whose answer cannot be printed. `countersign … | head` closes the pipe early: that is no error, and the
- * command ends by itself, since its exit code tells something, too.
+ * Ends a command that cannot print its answer. `countersign … | head` closes the pipe early: that is no error, and the
+ * command finishes by itself, since its exit code matters too.
  */
 export function outputFailed(error: NodeJS.ErrnoException): void {
   if (error.code === 'EPIPE') {
@@ -26,7 +26,7 @@ export function outputFailed(error: NodeJS.ErrnoException): void {
   process.exit(EXIT.failed)
 }
 
-/** From now on it is a server's log, which goes on without whoever read it. */
+/** Makes standard output a server's log, which goes on even if its reader goes away. */
 export function outputIsLog(): void {
   process.stdout.off('error', outputFailed)
 }

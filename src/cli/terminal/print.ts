@@ -1,52 +1,52 @@
 import { forTerminals, INVISIBLE } from '../../log/for-terminals.ts'
 
-/** Characters of a column: a repository with its tag. Nothing limits names that publishers choose. */
+/** Widest column, in characters: a repository with its tag. Publishers choose names without limits. */
 const COLUMN_MAX = 400
 
-/** Text from elsewhere, safe for a terminal: control characters are written as `\u{1b}`. */
+/** Makes foreign text safe for a terminal: writes control characters as `\u{1b}`. */
 export function visible(text: string): string {
   return text.replace(INVISIBLE, (character) => `\\u{${character.codePointAt(0)?.toString(16) ?? ''}}`)
 }
 
-/** One or more lines on standard output. */
+/** Prints one or more lines on standard output. */
 export function print(text: string): void {
   process.stdout.write(`${lines(text)}\n`)
 }
 
-/** One or more lines beside the answer, which may be JSON: on standard error. */
+/** Prints one or more lines on standard error, apart from the answer, which may be JSON. */
 export function note(text: string): void {
   process.stderr.write(`${lines(text)}\n`)
 }
 
-/** `error:` and `hint:` on standard error. */
+/** Prints `error:` and `hint:` on standard error. */
 export function printError(message: string, hint?: string): void {
   note(said('error', message))
   if (hint !== undefined) note(said('hint', hint))
 }
 
-/** @param indent blanks; 0: all of it on one line */
+/** @param indent blanks; 0: prints one line */
 export function printJson(value: unknown, indent = 2): void {
   process.stdout.write(`${forTerminals(JSON.stringify(value, undefined, indent))}\n`)
 }
 
-/** An answer for people, and what they should know beside it. */
+/** Returns an answer for people, with its warnings. */
 export function withWarnings(text: string, { warnings }: { readonly warnings: readonly string[] }): string {
   return [text, ...warnings.map((warning) => said('warning', warning))].join('\n')
 }
 
-/** An answer for people, and what went wrong beside it. */
+/** Returns an answer for people, with its errors. */
 export function withErrors(text: string, errors: readonly string[]): string {
   return [text, ...errors.map((error) => said('error', error))].join('\n')
 }
 
-/** Words of others may be in it: no line of theirs is to look like one of ours. */
+/** Prefixes a message. It may quote foreign text, no line of which may look like one of ours. */
 export function said(what: 'error' | 'warning' | 'hint', text: string): string {
   return `${what}: ${text.replace(/\n(?! )/g, '\n  ')}`
 }
 
 /**
- * Columns as wide as their widest cell; no trailing blanks. A cell is one line, whatever is in it. One that is longer than
- * `COLUMN_MAX` stands out of its column: all other rows would be as long.
+ * Formats columns as wide as their widest cell, without trailing blanks and with each cell on one line. A cell longer
+ * than `COLUMN_MAX` sticks out of its column: it would widen all other rows.
  */
 export function table(rows: readonly (readonly string[])[], indent = ''): string {
   const cells = rows.map((row) => row.map(visible))
@@ -60,7 +60,7 @@ export function table(rows: readonly (readonly string[])[], indent = ''): string
   return padded.map((line) => `${indent}${line}`.trimEnd()).join('\n')
 }
 
-/** As much of a key's id as tells it from others. */
+/** Returns enough of a key's id to tell it from others. */
 export function short(id: string): string {
   return id.slice(0, 12)
 }
