@@ -25,25 +25,25 @@ import type { Context, State, Wiring } from './state.ts'
 type Next = () => Promise<unknown>
 
 /**
- * Of all answers but documents, which say how long they live: caches may keep one that says nothing, a 404 too, for as long
- * as they see fit (RFC 9111 §4.2.2).
+ * `Cache-Control` of all responses but documents, which state their own lifetime: caches may keep a response without
+ * it, even a 404, as long as they see fit (RFC 9111 §4.2.2).
  */
 const NOT_KEPT = 'no-store'
 
-/** What `listen` puts on a socket; a Koa application is one. */
+/** What `listen` serves on a socket, such as a Koa application. */
 export interface App {
   callback(): RequestListener
-  /** Takes a new connection, for TLS after the handshake. Left out: Node's HTTP server takes it. */
+  /** Takes a new connection, for TLS after the handshake. By default, Node's HTTP server takes it. */
   readonly connected?: ((socket: Socket, listener: Listener) => void) | undefined
 }
 
-/** What the application is made of. */
+/** The parts of the application. */
 interface AppParts extends Omit<Wiring, 'bodies' | 'inFlight' | 'clients' | 'kept'> {
-  /** Bytes of bodies that are being received. */
+  /** Bytes of bodies being received. */
   readonly parked: Counts
 }
 
-/** The whole HTTP application; `listen` in server.ts puts it on a socket. */
+/** Creates the whole HTTP application; `listen` in server.ts serves it on a socket. */
 export function createApp({ parked, ...parts }: AppParts): App {
   const { settings } = parts
   const bodies = new Bodies(settings.limits.parkedBytes, parked)
@@ -79,7 +79,7 @@ export function createApp({ parked, ...parts }: AppParts): App {
 function logAndMeasure({ trust, metrics, clients, accepting }: Wiring) {
   return async (ctx: Context, next: Next): Promise<void> => {
     const start = performance.now()
-    // Gone from the socket once it is closed.
+    // Read it now: a closed socket no longer has it.
     const address = clients.of(ctx.req)
     ctx.state.address = address
     ctx.state.requestId = randomUUID()
@@ -95,7 +95,7 @@ function logAndMeasure({ trust, metrics, clients, accepting }: Wiring) {
   }
 }
 
-/** What Koa would write at once, it leaves to us. */
+/** Sends large bodies in slices, where Koa would write them at once. */
 async function sendLarge(ctx: Context, next: Next): Promise<void> {
   await next()
   const body = ctx.body as Buffer | string | null | undefined
@@ -104,7 +104,7 @@ async function sendLarge(ctx: Context, next: Next): Promise<void> {
   endWith(ctx.res, body)
 }
 
-/** A client that is still sending when it is answered would not read the answer. */
+/** Reads the rest of the request: a client that is still sending would not read the response. */
 async function readToTheEnd(ctx: Context, next: Next): Promise<void> {
   await next()
   await discardRest(ctx.req)
@@ -131,8 +131,8 @@ function answerErrors(wiring: Wiring) {
 }
 
 /**
- * What Node's parser lets through and proxies read in different ways: two Host headers, and versions of HTTP that need
- * none (RFC 9112 §3.2).
+ * Refuses requests that Node's parser accepts but proxies read in different ways: two Host headers, and versions of
+ * HTTP that need none (RFC 9112 §3.2).
  */
 async function refuseAmbiguous(ctx: Context, next: Next): Promise<void> {
   const { httpVersion } = ctx.req
@@ -141,12 +141,15 @@ async function refuseAmbiguous(ctx: Context, next: Next): Promise<void> {
     ctx.set('Connection', 'close')
     throw new TrustError('INVALID_PARAMETERS', clear ? 'the request has more than one Host' : 'only HTTP/1.1 and 1.0')
   }
-  // Node drops what came in one piece with a request to upgrade: whoever sent it must not wait for an answer.
+  // Node drops data that arrived together with an upgrade request: whoever sent it must not wait for a response.
   if (ctx.req.headers.upgrade !== undefined) ctx.res.shouldKeepAlive = false
   await next()
 }
 
-/** Routes see the path decoded once and clean; written back so that the router's own decoding gives the same. */
+/**
+ * Decodes the path once and cleans it for the routes; encodes it again so that the router's own decoding has the same
+ * result.
+ */
 function normalisePath(urlBytes: number) {
   return async (ctx: Context, next: Next): Promise<void> => {
     if (Buffer.byteLength(ctx.req.url ?? '') > urlBytes) {
@@ -159,7 +162,7 @@ function normalisePath(urlBytes: number) {
   }
 }
 
-/** Methods that a path without a route answers with 404; all others are 405 everywhere (wire spec §2). */
+/** Methods that get a 404 on a path without a route; all others get a 405 on every path (wire spec §2). */
 const KNOWN_METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE']
 
 function answerUnknown(wiring: Wiring) {

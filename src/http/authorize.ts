@@ -11,21 +11,22 @@ import { credentialsOf, hasCertificate, ofCertificate, type Credentials } from '
 import { gunOf } from './gun.ts'
 import type { Context, Gate, Wiring } from './state.ts'
 
-/** What one must be allowed to use a route: on its repository if the path names one, otherwise on the server. */
+/** The permission that a route needs: on its repository if the path names one, otherwise on the server. */
 export type Needs =
-  /** Open. */
+  /** Open to everybody. */
   | 'nothing'
   /** Any valid credentials. */
   | 'identity'
   | Action
-  /** As the file in the path says. */
+  /** Depends on the file in the path. */
   | ((file: string) => Action)
 
 /**
- * How requests are checked, as the settings say.
+ * Returns how to authorize requests under these settings.
  *
- * @param realm URL of the token endpoint; asked at each refusal: the port may be known only after listening
- * @returns undefined: they are not
+ * @param realm returns the URL of the token endpoint; called at each refusal, since the port may be known only after
+ *   listening
+ * @returns undefined: requests are not authorized
  */
 export function gateOf(
   { mode, service, publicReads }: HttpSettings['access'],
@@ -36,8 +37,8 @@ export function gateOf(
 }
 
 /**
- * Let a request through, or not (wire spec §15.1): after the check of the repository's name, before anything is read of
- * the repository. Who asks stands in `ctx.state.identity` from then on.
+ * Lets a request through or refuses it (wire spec §15.1), after checking the repository's name but before reading
+ * anything of the repository. Sets `ctx.state.identity` to who makes the request.
  *
  * @throws Unauthorized
  */
@@ -46,7 +47,7 @@ export async function authorize(ctx: Context, wiring: Wiring, needs: Needs): Pro
   if (gate === undefined || needs === 'nothing') return
   const { gun: name, file = '' } = ctx.params ?? {}
   const gun = name === undefined ? undefined : gunOf(ctx, wiring)
-  // A name that no repository can have: the route answers, as always.
+  // No repository can have that name: leave the response to the route, as always.
   if (name !== undefined && gun === undefined) return
   const action = typeof needs === 'function' ? needs(file) : needs
   const wanted = action === 'identity' ? CATALOG : wantedFor(action, gun)
@@ -60,7 +61,7 @@ export async function authorize(ctx: Context, wiring: Wiring, needs: Needs): Pro
   else refuse('insufficient_scope', `${identity.name} may not`)
 }
 
-/** The one rule. @param gun undefined: the server itself */
+/** Decides who may do what; the only place. @param gun undefined: the server itself */
 function permits(
   { publicReads }: Gate,
   identity: Identity | undefined,
@@ -72,13 +73,13 @@ function permits(
   return isOpen || (identity !== undefined && allows(identity, action, gun))
 }
 
-/** What changes are made with for whoever was let in: they are asked once more before anything is written. */
+/** Returns the trust to make changes with for an authorized request: it authorizes again just before each write. */
 export function trustFor(ctx: Context, wiring: Wiring, needs: Action): Trust {
   const { gate, trust } = wiring
   return gate === undefined ? trust : asPermitted(trust, () => authorize(ctx, wiring, needs))
 }
 
-/** Somebody, or nobody in particular, who may read. */
+/** Somebody, or an anonymous client, who may read. */
 export interface Reader {
   readonly identity?: Identity
 }
@@ -86,11 +87,11 @@ export interface Reader {
 export const NOBODY: Reader = {}
 
 /**
- * What `authorize` would find of a GET, where that can be told without waiting.
+ * Returns what `authorize` would find for a GET, if that needs no waiting.
  *
- * @param gun of the document that is asked for; undefined: something that needs an identity, as a ping does
- * @param credentials read only where they count
- * @returns refused: who shows no credentials may not; undefined: it may be refused, or takes longer to find out
+ * @param gun of the requested document; undefined: something that needs an identity, like a ping
+ * @param credentials called only if they matter
+ * @returns refused: a client without credentials may not; undefined: it may be refused, or takes longer to find out
  */
 export function readerAtOnce(
   gate: Gate | undefined,
@@ -107,7 +108,7 @@ export function readerAtOnce(
   return identity !== undefined && permits(gate, identity, action, gun) ? { identity } : undefined
 }
 
-/** @returns undefined for a request without credentials that are of use here */
+/** @returns undefined for a request without usable credentials */
 async function recognise(
   ctx: Context,
   { settings, trust }: Wiring,

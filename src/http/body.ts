@@ -2,31 +2,31 @@ import type { IncomingMessage } from 'node:http'
 import { TrustError } from '../errors.ts'
 import type { Count, Counts } from './count.ts'
 
-/** Bytes that are read and thrown away, so that a client that is still sending gets to read why it was refused. */
+/** Most bytes read and discarded, so that a client that is still sending gets to read why it was refused. */
 const DISCARD_MAX_BYTES = 64 * 1024 * 1024
-/** Pieces that are kept before they are put together: one of a single byte takes a hundred, and whoever sends chooses. */
+/** Most chunks kept before they are joined: even one of a single byte takes a hundred, and the sender chooses. */
 const PIECES_MAX = 1_024
 
 /**
- * Memory for bodies that are being received: all of them together have a limit. Nobody's may have more of it than they
- * leave to others: half if one sends alone, a third each of two. So there is room for one more, whoever has the rest.
+ * Limits the memory of all request bodies being received together. No sender may have more of it than remains free:
+ * half for one alone, a third each for two. So there is always room for one more.
  */
 export class Bodies {
   readonly #parkedLimit: number
   readonly #parked: Counts
 
-  /** @param parkedLimit bytes of all bodies together @param parked counts them */
+  /** @param parkedLimit bytes of all bodies together @param parked their counts */
   constructor(parkedLimit: number, parked: Counts) {
     this.#parkedLimit = parkedLimit
     this.#parked = parked
   }
 
   /**
-   * Read a body into memory and hand it to `use`; its memory counts as parked until that is over.
+   * Reads a body into memory and passes it to `use`; its memory counts as parked until `use` is done.
    *
    * @param limit bytes
-   * @param sender whose bodies count together; undefined: nobody knows, it counts among all alone
-   * @throws TrustError MALFORMED_UPLOAD if it is longer, or ends early; BUSY if there is no room
+   * @param sender whose bodies count together; undefined: unknown, counts only towards the total
+   * @throws TrustError MALFORMED_UPLOAD if it is too long, or ends early; BUSY if there is no room
    */
   async read<T>(
     request: IncomingMessage,
@@ -84,7 +84,7 @@ export class Bodies {
     return undefined
   }
 
-  /** @param parked bytes of this body: with no other it is refused by what it takes from the limit of all */
+  /** @param parked bytes of this body: if it is the sender's only one, just the total limit can refuse it */
   #overShare(own: Count | undefined, parked: number): TrustError | undefined {
     const ownParked = own?.add(0) ?? 0
     if (ownParked <= parked || ownParked <= this.#parkedLimit - this.#parked.all.add(0)) return undefined
@@ -93,7 +93,7 @@ export class Bodies {
 }
 
 /**
- * Hand over what comes in, as `for await` would, at a third of its cost.
+ * Passes on chunks as `for await` would, at a third of the cost.
  *
  * @param take returns false to stop
  * @throws the request's error, ECONNRESET if the client went away
@@ -108,13 +108,13 @@ function eachChunk(request: IncomingMessage, take: (chunk: Buffer) => boolean): 
     request.on('end', resolve)
     request.on('error', reject)
     request.on('close', () => {
-      // An error is costly to make, and here it nearly always would be for nobody.
+      // Creating an error is costly, and here nearly always nobody would see it.
       if (!request.readableEnded) reject(Object.assign(new Error('aborted'), { code: 'ECONNRESET' }))
     })
   })
 }
 
-/** Read what an answer left unread, without keeping it, so that a client that is still sending gets to read it. */
+/** Reads and discards the rest of a request, so that a client that is still sending gets to read the response. */
 export async function discardRest(request: IncomingMessage): Promise<void> {
   const { 'content-length': length = '0', 'transfer-encoding': encoding } = request.headers
   if (request.complete || request.destroyed || (encoding === undefined && length === '0')) return

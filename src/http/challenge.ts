@@ -3,7 +3,7 @@ import { CATALOG, formatScope, type ResourceActions } from '../access/scope.ts'
 import { TrustError } from '../errors.ts'
 import type { Gun } from '../tuf/gun.ts'
 
-/** Why a client that gave credentials is asked again; nothing for one that gave none (wire spec §15.1). */
+/** Why a client's credentials are refused; absent if it sent none (wire spec §15.1). */
 export type ChallengeError = 'invalid_token' | 'insufficient_scope'
 
 /** Where clients get tokens; from settings only. */
@@ -13,18 +13,18 @@ export interface Realm {
 }
 
 /**
- * The one answer to whoever may not do something: 401 with one Bearer challenge, whether the repository exists or not,
- * whatever is wrong with the credentials.
+ * The one response to whoever may not do something: 401 with a single Bearer challenge, whether or not the repository
+ * exists, and whatever is wrong with the credentials.
  */
 export class Unauthorized extends TrustError {
   /** Value of WWW-Authenticate. */
   readonly challenge: string
-  /** `detail` of the error body, as docker's registries write it. */
+  /** `detail` of the error body, as docker's registry writes it. */
   readonly detail: readonly object[]
-  /** True: no credentials were shown that are of use here. Everybody who shows none is told the same. */
+  /** True: the request had no usable credentials. All such requests get the same response. */
   readonly ofNobody: boolean
 
-  /** @param reason for the log; the client does not see it */
+  /** @param reason for the log; never sent to the client */
   constructor({ realm, service }: Realm, wanted: ResourceActions, error: ChallengeError | undefined, reason: string) {
     super('UNAUTHENTICATED', reason)
     const parameters = { realm, service, scope: formatScope(wanted), ...(error === undefined ? {} : { error }) }
@@ -36,14 +36,14 @@ export class Unauthorized extends TrustError {
   }
 }
 
-/** The scope that a token needs for an action, as clients know it. @param gun undefined: the server itself */
+/** Returns the scope that a token needs for an action, as clients know it. @param gun undefined: the server itself */
 export function wantedFor(action: Action, gun: Gun | undefined): ResourceActions {
   if (gun === undefined) return CATALOG
   const actions = action === 'read' ? ['pull'] : action === 'sign' ? ['push', 'pull'] : ['*']
   return { type: 'repository', name: gun, actions }
 }
 
-/** In a quoted string of a header. Clients read no names there, so that letters beyond ASCII need only be harmless. */
+/** Escapes text for a quoted string in a header. Clients parse no names from it, so other letters need only be harmless. */
 function quotable(text: string): string {
   return text.replace(/["\\]/g, '\\$&').replace(/[^ -~]/gu, encodeURIComponent)
 }

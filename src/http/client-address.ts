@@ -2,25 +2,25 @@ import type { IncomingMessage } from 'node:http'
 import { BlockList, isIP } from 'node:net'
 import { TLSSocket } from 'node:tls'
 
-/** What is looked at of a request. */
+/** The parts of a request that matter here. */
 export type Sent = Pick<IncomingMessage, 'socket' | 'headers'>
 
-/** From where requests come. */
+/** Finds out where requests come from. */
 export interface ClientAddresses {
-  /** IP address of whoever asks, as far as trusted hands lead; undefined: a unix socket, or one that is closed. */
+  /** Returns the client's IP address, as far as trusted proxies vouch for it; undefined: a unix socket, or a closed one. */
   of(request: Sent): string | undefined
   /**
-   * The same, by which wrong passwords and room for uploads are counted: undefined also where it may be a proxy's, from whose
-   * address everybody comes.
+   * Returns the address by which wrong passwords and uploads in progress are counted; undefined: it may be a proxy's, which
+   * all clients share.
    */
   ofOneClient(request: Sent): string | undefined
 }
 
 /**
- * Each proxy adds to X-Forwarded-For from where it was asked: the last address that no trusted proxy has is the client's.
- * What stands before it is the client's own word.
+ * Reads X-Forwarded-For. Each proxy appends the address that it got the request from, so the last address that is no
+ * trusted proxy is the client's. Everything before it is only the client's claim.
  *
- * @param trustedProxies addresses, or networks with their number of bits, as in 10.0.0.0/8
+ * @param trustedProxies addresses, or networks as in 10.0.0.0/8
  */
 export function clientAddresses(trustedProxies: readonly string[]): ClientAddresses {
   const proxies = new BlockList()
@@ -48,19 +48,19 @@ export function clientAddresses(trustedProxies: readonly string[]): ClientAddres
     ofOneClient(request) {
       const { socket } = request
       const client = of(request)
-      // Without TLS there is a proxy before us.
+      // Without TLS, there is a proxy in front of us.
       const mayBeProxy = client === socket.remoteAddress && !(socket instanceof TLSSocket)
       return client === undefined || mayBeProxy || isProxy(client) ? undefined : client
     },
   }
 }
 
-/** Some gateways put the port behind it, as in 192.0.2.1:5678 or [2001:db8::1]:5678. */
+/** Some gateways append the port, as in 192.0.2.1:5678 or [2001:db8::1]:5678. */
 const WITH_PORT = /^(?:([\d.]+):\d{1,5}|\[([^\]]+)\](?::\d{1,5})?)$/
 
 function addressIn(text: string): string {
   const [, ipv4, ipv6] = WITH_PORT.exec(text) ?? []
-  // A zone (fe80::1%eth0) is of the proxy's own machine, and of any length.
+  // A zone (fe80::1%eth0) belongs to the proxy's own machine, and may be of any length.
   const [address = ''] = (ipv4 ?? ipv6 ?? text).split('%')
   return address
 }

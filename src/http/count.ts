@@ -1,23 +1,23 @@
-/** How much of something there is at the moment, of this process as a whole: held against a limit. */
+/** A current amount of something in the whole process, compared with a limit. */
 export interface Count {
-  /** @returns how much there is now */
+  /** @returns the amount after adding */
   add(number: number): number
 }
 
-/** Of a process with one thread. */
+/** Returns a count for a process with one thread. */
 export function newCount(): Count {
   let sum = 0
   return { add: (number) => (sum += number) }
 }
 
-/** The same of all together, and of each who has a part in it. */
+/** The total amount, and that of each party. */
 export interface Counts {
   readonly all: Count
-  /** @param who the name of one of them */
+  /** @param who a party's name */
   of(who: string): Count
 }
 
-/** Of a process with one thread. */
+/** Returns counts for a process with one thread. */
 export function newCounts(): Counts {
   const sums = new Map<string, number>()
   const add = (who: string, number: number): number => {

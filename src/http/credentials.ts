@@ -6,7 +6,7 @@ import type { Access } from '../access/access.ts'
 import type { Identity } from '../access/permission.ts'
 import { parseCertificate } from '../tuf/asn1/x509.ts'
 
-/** What a request carries in its Authorization header. */
+/** The content of a request's Authorization header. */
 export type Credentials =
   | { readonly kind: 'none' }
   | { readonly kind: 'bearer'; readonly token: string }
@@ -16,17 +16,17 @@ export type Credentials =
 const NONE: Credentials = { kind: 'none' }
 const UNREADABLE: Credentials = { kind: 'unreadable' }
 
-/** Read the Authorization header: one, of a known scheme, not longer than allowed. */
+/** Reads the Authorization header: a single one, of a known scheme, not longer than allowed. */
 export function credentialsOf(request: IncomingMessage, maxBytes: number): Credentials {
   const [header, ...more] = request.headersDistinct['authorization'] ?? []
   return more.length > 0 ? UNREADABLE : credentialsIn(header, maxBytes)
 }
 
-/** The same of the header alone. */
+/** Does the same for the header's value alone. */
 export function credentialsIn(header: string | undefined, maxBytes: number): Credentials {
   if (header === undefined) return NONE
   if (header.length > maxBytes) return UNREADABLE
-  // As Go reads it: scheme, one blank, one word. What is neither Bearer nor Basic is as good as nothing.
+  // Parse like Go: scheme, one blank, one word. Anything but Bearer and Basic counts as no credentials.
   const [scheme = '', value, ...rest] = header.split(' ')
   if (value === undefined || rest.length > 0) return NONE
   if (scheme.toLowerCase() === 'bearer') return { kind: 'bearer', token: value }
@@ -40,20 +40,20 @@ function basicOf(value: string): Credentials {
   return { kind: 'basic', user: bytes.toString('utf8', 0, colon), password: bytes.toString('utf8', colon + 1) }
 }
 
-/** True for a connection whose client has shown a certificate that TLS has verified. */
+/** True for a connection whose client has shown a certificate that TLS verified. */
 export function hasCertificate(socket: Socket): socket is TLSSocket {
   return socket instanceof TLSSocket && socket.authorized
 }
 
 /**
- * Whom the client certificate stands for that TLS verified against `access.clientCertificates.caFile`.
+ * Returns the identity of a client certificate that TLS verified against `access.clientCertificates.caFile`.
  *
- * @param now milliseconds since 1970: a session that is resumed may have outlived its certificate
- * @returns undefined also for what a page in a browser sends (`Origin`): it adds the certificate unasked
+ * @param now milliseconds since 1970: a resumed session may have outlived its certificate
+ * @returns undefined also for requests from pages in browsers (`Origin`), to which the browser adds the certificate unasked
  */
 export function ofCertificate({ socket, headers }: IncomingMessage, access: Access, now: number): Identity | undefined {
   if (!hasCertificate(socket) || headers.origin !== undefined) return undefined
-  // Not getPeerCertificate(): it ends the process on certificates whose key it cannot show.
+  // Not getPeerCertificate(): it ends the process on certificates whose key it cannot represent.
   const der = socket.getPeerX509Certificate()?.raw
   const certificate = der && parseCertificate(der)
   if (certificate?.commonName === undefined || now < certificate.begins || certificate.ends < now) return undefined

@@ -4,7 +4,7 @@ import { escapeAsGo } from '../tuf/encode.ts'
 import { Unauthorized } from './challenge.ts'
 import type { Context } from './state.ts'
 
-/** How an error leaves the server: HTTP status, Notary's wire code, and its fixed message (wire spec §4). */
+/** An error as clients see it: HTTP status, Notary's wire code, and its fixed message (wire spec §4). */
 interface WireError {
   readonly status: number
   readonly code: string
@@ -21,7 +21,7 @@ const unavailable = (retryAfter: number): WireError => {
   return { status: 503, code: 'UNAVAILABLE', message: 'service unavailable', retryAfter }
 }
 
-/** The one table. What stands here with a 4xx is told to the client in words; what is 5xx is told to the log. */
+/** The only table of errors. The message of a 4xx is sent to the client, that of a 5xx goes to the log. */
 export const WIRE_ERRORS: Readonly<Record<TrustErrorCode, WireError>> = {
   NOT_FOUND: {
     status: 404,
@@ -71,26 +71,26 @@ export const WIRE_ERRORS: Readonly<Record<TrustErrorCode, WireError>> = {
   DATA_NEWER: UNKNOWN,
 }
 
-/** Bytes of a whole error body: clients read no more of it (wire spec §4.1). */
+/** Most bytes of a whole error body: clients read no more (wire spec §4.1). */
 export const ERROR_BODY_MAX_BYTES = 1024
 
-/** Status and headers of anything thrown. */
+/** Returns status and headers for anything thrown. */
 export function wireErrorOf(error: unknown): WireError {
   return error instanceof TrustError ? WIRE_ERRORS[error.code] : UNKNOWN
 }
 
 /**
- * The error body: one JSON object and a newline, members in Notary's order.
+ * Returns the error body: one JSON object and a newline, members in Notary's order.
  *
- * For every 400 `detail` is a validation object, since it is the only part that Notary's clients print (wire spec
- * §19.44); for metadata that does not exist it is `{}`. What is not the client's doing gets no details.
+ * For every 400, `detail` is a validation object, since that is the only part that Notary's clients print (wire spec
+ * §19.44); for metadata that does not exist it is `{}`. Errors that are not the client's fault get no detail.
  */
 export function errorBody(error: unknown): string {
   const wire = wireErrorOf(error)
   if (!(error instanceof TrustError) || wire.status >= 500) return envelope(wire)
   if (error instanceof Unauthorized) {
     const whole = envelope(wire, error.detail)
-    // What need not be said is left out where it is too long.
+    // Omit the optional detail if the body would be too long.
     return fits(whole) ? whole : envelope(wire)
   }
   if (error.code === 'NOT_FOUND') return envelope(wire, {})
@@ -100,7 +100,7 @@ export function errorBody(error: unknown): string {
   )
 }
 
-/** The same for who asked for a token: what docker and notary do that with prints `message`, and no detail. */
+/** Returns the error body of a token request: docker and notary print its `message`, and no detail. */
 export function tokenErrorBody(error: unknown): string {
   const wire = wireErrorOf(error)
   if (!(error instanceof TrustError) || wire.status >= 500) return envelope(wire)
@@ -112,7 +112,7 @@ function fits(body: string): boolean {
   return Buffer.byteLength(body) <= ERROR_BODY_MAX_BYTES
 }
 
-/** The text is cut as far as it must be; how many bytes a character takes in the body depends on the character. */
+/** Cuts the text until the body fits; the number of bytes per character in the body varies. */
 function longestThatFits(text: string, bodyWith: (text: string) => string): string {
   const whole = bodyWith(text)
   if (fits(whole)) return whole
@@ -129,9 +129,9 @@ function longestThatFits(text: string, bodyWith: (text: string) => string): stri
 const OF_CONNECTION = ['ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ERR_HTTP_REQUEST_TIMEOUT']
 
 /**
- * Logs what Koa tells of an answer that failed. Not what a client leaves behind that went away, was too slow, or spoilt its
- * connection (a bad certificate, a broken chunk): no fault of ours, and Node's parser hangs on to its error all that it had
- * received, tokens too.
+ * Logs Koa's report of a failed response, except what is left of a client that went away, was too slow, or broke its
+ * connection (a bad certificate, a malformed chunk): that is no fault of ours, and Node's parser attaches to its error
+ * everything that it received, tokens included.
  */
 export function answerFailed(log: Log): (error: NodeJS.ErrnoException) => void {
   return (error) => {
@@ -141,14 +141,17 @@ export function answerFailed(log: Log): (error: NodeJS.ErrnoException) => void {
   }
 }
 
-/** What a path that is no route gets, or matches a route's pattern and names nothing: 404 without detail (wire spec §3). */
+/**
+ * Answers a path without a route, or one that matches a route's pattern but names nothing: 404 without detail (wire
+ * spec §3).
+ */
 export function notRouted(ctx: Context): void {
   ctx.status = 404
   ctx.type = 'application/json; charset=utf-8'
   ctx.body = envelope(WIRE_ERRORS.NOT_FOUND)
 }
 
-/** @param detail its members that are undefined are left out, and so is all of it */
+/** @param detail undefined members are omitted, and so is an undefined detail */
 function envelope({ code, message }: WireError, detail?: object): string {
   return `${escapeAsGo(JSON.stringify({ errors: [{ code, message, detail }] }))}\n`
 }

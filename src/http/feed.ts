@@ -24,7 +24,7 @@ export function getGlobalChangefeed(wiring: Wiring): (ctx: Context) => Promise<v
 async function send(ctx: Context, { trust }: Wiring, gun: Gun | undefined): Promise<void> {
   const query = new URLSearchParams(ctx.querystring)
   const records = parseInt32(query.get('records') ?? '', 'records')
-  // As Go does it: an empty one is none, as who begins may send it.
+  // Like Go, take an empty value for none: clients that start from the beginning may send it.
   const changeId = parseInt32(query.get('change_id') || '0', 'change_id')
   const found = await changefeed(trust.store, { gun, records, changeId })
   ctx.status = 200
@@ -32,7 +32,7 @@ async function send(ctx: Context, { trust }: Wiring, gun: Gun | undefined): Prom
   ctx.body = JSON.stringify({ count: found.length, records: found })
 }
 
-/** Go's strconv.ParseInt, base 10, 32 bits, with its error texts. @throws TrustError INVALID_PARAMETERS */
+/** Parses like Go's strconv.ParseInt, base 10, 32 bits, with its error texts. @throws TrustError INVALID_PARAMETERS */
 function parseInt32(text: string, name: string): number {
   const invalid = (reason: string): never => {
     const quoted = JSON.stringify(text.slice(0, 80))

@@ -3,9 +3,9 @@ import { mustBeUnder, parseGun, type Gun } from '../tuf/gun.ts'
 import type { Context, Wiring } from './state.ts'
 
 /**
- * The repository that a route names, checked against grammar and configured prefixes (wire spec §2.1).
+ * Returns the repository that a route names, checked against grammar and configured prefixes (wire spec §2.1).
  *
- * @returns undefined for a name that no repository here can have: the route answers as if there were no such route
+ * @returns undefined for a name that no repository here can have: the response is that of a path without a route
  */
 export function gunOf(ctx: Context, wiring: Wiring): Gun | undefined {
   try {
@@ -16,7 +16,7 @@ export function gunOf(ctx: Context, wiring: Wiring): Gun | undefined {
   }
 }
 
-/** The same for uploads and for keys, which are told. @throws TrustError INVALID_GUN */
+/** Does the same for uploads and keys, where the client learns of a bad name. @throws TrustError INVALID_GUN */
 export function gunOfUpload(ctx: Context, { settings }: Wiring): Gun {
   const gun = parseGun(ctx.params?.['gun'] ?? '')
   ctx.state.gun = gun

@@ -2,7 +2,7 @@ import { keepConstant } from './kept/keep-answer.ts'
 import { METRICS_TYPE } from './overview.ts'
 import type { Context, Wiring } from './state.ts'
 
-/** GET /v2/: clients ask it first; exactly `{}` (wire spec §3). */
+/** GET /v2/, which clients request first; returns exactly `{}` (wire spec §3). */
 export function getPing(wiring: Wiring): (ctx: Context) => void {
   return (ctx) => {
     answerEmpty(ctx)
@@ -10,7 +10,7 @@ export function getPing(wiring: Wiring): (ctx: Context) => void {
   }
 }
 
-/** GET /_notary_server/health and /healthz/ready: `{}`, or 503 with the reason by the name of the check. */
+/** GET /_notary_server/health and /healthz/ready: `{}`, or 503 with the reason for each failed check, by name. */
 export function getReadiness({ overview }: Wiring): (ctx: Context) => Promise<void> {
   return async (ctx) => {
     const unready = await overview.unready()
@@ -20,7 +20,7 @@ export function getReadiness({ overview }: Wiring): (ctx: Context) => Promise<vo
   }
 }
 
-/** GET /healthz/live: the process answers. */
+/** GET /healthz/live: succeeds as long as the process responds. */
 export function getLiveness(): (ctx: Context) => void {
   return answerEmpty
 }
@@ -31,7 +31,7 @@ function answerEmpty(ctx: Context): void {
   ctx.body = '{}'
 }
 
-/** GET /metrics, in Prometheus' text form. */
+/** GET /metrics, in Prometheus' text format. */
 export function getMetrics({ overview }: Wiring): (ctx: Context) => Promise<void> {
   return async (ctx) => {
     ctx.status = 200

@@ -1,7 +1,7 @@
 let second = 0
 let text = ''
 
-/** The present as HTTP writes it (RFC 9110 §5.6.7); made once a second. */
+/** Returns the current time as HTTP writes it (RFC 9110 §5.6.7); formatted once a second. */
 export function httpDate(): string {
   const now = Math.floor(Date.now() / 1000)
   if (now !== second) {

@@ -1,24 +1,24 @@
 /**
- * Bytes of an upload that never waits. As many of these as may be worked on at once take little memory, and whoever
- * publishes a few tags must not stand behind those who publish thousands.
+ * Largest upload, in bytes, that never waits. The limit on uploads at once keeps the memory of these small, and whoever
+ * publishes a few tags must not queue behind those who publish thousands.
  */
 const SMALL_BYTES = 64 * 1024
 
 /**
- * Uploads that are worked on at once, by their bytes: decoded, a document of tens of thousands of tags takes some fourteen
- * times as much memory. What has no room waits until it has, first come, first served; one alone always has.
+ * Limits the bytes of uploads in progress: decoded, a document of tens of thousands of tags takes about fourteen times
+ * its size in memory. An upload without room waits, first come, first served; a single one always has room.
  */
 export class InFlight {
   readonly #limit: number
   readonly #waiting: { readonly bytes: number; readonly begin: () => void }[] = []
   #bytes = 0
 
-  /** @param limit bytes of all of them together */
+  /** @param limit bytes of all uploads together */
   constructor(limit: number) {
     this.#limit = limit
   }
 
-  /** Run `work` when there is room for it. @param bytes of the upload */
+  /** Runs `work` when there is room for it. @param bytes size of the upload */
   async take<T>(bytes: number, work: () => Promise<T>): Promise<T> {
     if (bytes <= SMALL_BYTES) return work()
     if (this.#waiting.length > 0 || !this.#hasRoom(bytes)) {
@@ -37,7 +37,7 @@ export class InFlight {
       const [first] = this.#waiting
       if (first === undefined || !this.#hasRoom(first.bytes)) return
       this.#waiting.shift()
-      // Here, not when it goes on: another one may come before.
+      // Count it here, not when it resumes: another upload may come in between.
       this.#bytes += first.bytes
       first.begin()
     }

@@ -3,9 +3,9 @@ import { told } from './admin/log.ts'
 import type { App } from './app.ts'
 
 /**
- * The admin API, loaded when it is first asked: in most starts it is not.
+ * Loads the admin API at its first request: most processes never get one.
  *
- * @param failed told why it could not be loaded: there were no descriptors left, say. The next request tries again.
+ * @param failed receives the reason if loading fails, for example for lack of descriptors. The next request tries again.
  */
 export function lazyApp(load: () => Promise<App>, failed: (error: unknown) => void): App {
   let loaded: Promise<RequestListener> | undefined

@@ -11,11 +11,13 @@ import { keepDocument } from './kept/keep-answer.ts'
 import { parseTufFile } from './path.ts'
 import { actorOf, type Context, type Wiring } from './state.ts'
 
-/** GET …/tuf/<file>: a document in one of its three forms, or a public key of the server (wire spec §2, §3.1, §7). */
+/**
+ * GET …/tuf/<file>: returns a document in one of its three forms, or a public key of the server (wire spec §2, §3.1, §7).
+ */
 export function getTufFile(wiring: Wiring): (ctx: Context) => Promise<void> {
   return async (ctx) => {
     const file = parseTufFile(ctx.params?.['file'] ?? '')
-    // Who asks for a key is about to publish: of a 404 clients say that nothing was initialised yet, which is not why.
+    // A client that requests a key is about to publish; after a 404 it would wrongly say that nothing was initialised yet.
     const gun = file?.form === 'key' ? gunOfUpload(ctx, wiring) : gunOf(ctx, wiring)
     if (gun === undefined || file === undefined) return notRouted(ctx)
     const { trust, settings } = wiring
@@ -35,7 +37,7 @@ export function getTufFile(wiring: Wiring): (ctx: Context) => Promise<void> {
         sendDocument(ctx, settings, await readConsistent(trust, gun, file.role, file), consistentSeconds, 'immutable')
         break
       case 'version':
-        // Not immutable: a repository that was deleted and made anew starts at version 1 again.
+        // Not immutable: a repository that was deleted and recreated starts at version 1 again.
         ctx.state.operation = 'GetRoleByVersion'
         sendDocument(ctx, settings, await readConsistent(trust, gun, file.role, file), consistentSeconds)
     }
@@ -43,7 +45,7 @@ export function getTufFile(wiring: Wiring): (ctx: Context) => Promise<void> {
   }
 }
 
-/** POST …/tuf/<role>.key: the key that the next root should name (wire spec §7). */
+/** POST …/tuf/<role>.key: returns the key that the next root should name (wire spec §7). */
 export function postTufFile(wiring: Wiring): (ctx: Context) => Promise<void> {
   return async (ctx) => {
     const file = parseTufFile(ctx.params?.['file'] ?? '')
@@ -67,7 +69,7 @@ function sendDocument(
     ctx.set('Cache-Control', 'max-age=0, no-cache, no-store')
     ctx.set('Pragma', 'no-cache')
   } else {
-    // A cache between would give to everybody what one client may read.
+    // A shared cache would give everybody what one client may read.
     const open = access.mode === 'none' || access.publicReads
     const life = open ? `public, max-age=${maxAge}, s-maxage=${maxAge}` : `private, max-age=${maxAge}`
     ctx.set('Cache-Control', also === undefined ? life : `${life}, ${also}`)
@@ -84,14 +86,14 @@ function sendDocument(
 }
 
 /**
- * Only by ETag: Last-Modified has whole seconds, in which a document may change twice, so If-Modified-Since could
- * answer "unchanged" for what has changed.
+ * Matches ETags only: Last-Modified has whole seconds, in which a document may change twice, so If-Modified-Since could
+ * report a changed document as unchanged.
  */
 function knownToClient(header: string, sha256: string): boolean {
   return header.split(',').some((tag) => tag.trim().replace(/^W\//, '') === `"${sha256}"` || tag.trim() === '*')
 }
 
-/** Members in Go's order, no newline (wire spec §7). */
+/** Writes members in Go's order, without a newline (wire spec §7). */
 function sendKey(ctx: Context, key: PublicKey): void {
   ctx.status = 200
   ctx.type = 'application/json'

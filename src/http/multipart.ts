@@ -13,10 +13,10 @@ const CRLF = Buffer.from('\r\n')
 const HEADERS_END = Buffer.from('\r\n\r\n')
 
 /**
- * Read a multipart body (wire spec §5.1). Our own reader, since the ones at hand cut a file name to its last segment,
- * which breaks every delegation, or drop parts without a name, which must be an error.
+ * Parses a multipart body (wire spec §5.1). Existing parsers cut a file name to its last segment, which breaks every
+ * delegation, or drop parts without a name, which must be an error.
  *
- * Any multipart subtype; the field name is ignored; the file name is handed on as it is, undefined where a part has
+ * Accepts any multipart subtype and ignores the field name. Returns the file name unchanged, undefined if a part has
  * none. Content is a view of the body, not a copy.
  *
  * @throws TrustError MALFORMED_UPLOAD
@@ -39,7 +39,7 @@ export function parseMultipart(contentType: string, body: Buffer, limits: Multip
       malformed(`the header lines of a part are longer than ${limits.partHeaderBytes} bytes`)
     }
     const start = headersEnd + HEADERS_END.length
-    // The CRLF before a boundary belongs to it; that of an empty part is the one that ends its header lines.
+    // The CRLF before a boundary belongs to the boundary; in an empty part, it is the one that ends the header lines.
     const end = body.indexOf(Buffer.concat([CRLF, delimiter]), start - CRLF.length)
     if (end === -1) malformed('it ends inside a part')
     if (end - start > limits.partBytes) malformed(`a part is longer than ${limits.partBytes} bytes`)
@@ -49,10 +49,10 @@ export function parseMultipart(contentType: string, body: Buffer, limits: Multip
   }
 }
 
-/** Only one way to read each character: what does not fit is refused in a time that grows with its length, no faster. */
+/** Unambiguous, so that a mismatch takes time linear in the header's length. */
 const MULTIPART = /^multipart\/[^\s;]+(?:[\s;].*?)??;\s*boundary=(?:"([^"]+)"|([^\s";,]+))/i
 
-/** The boundary of `multipart/…; boundary=…`, quoted or not. */
+/** Returns the boundary of `multipart/…; boundary=…`, quoted or not. */
 function boundaryOf(contentType: string): string {
   const [, quoted, plain] = MULTIPART.exec(contentType) ?? []
   const boundary = quoted ?? plain
@@ -64,12 +64,12 @@ function boundaryOf(contentType: string): string {
 function firstDelimiter(body: Buffer, delimiter: Buffer): number {
   const at = body.indexOf(delimiter)
   if (at === -1) malformed('its boundary does not occur in it')
-  // Behind a bare line feed it would be passed over, and what stands behind it with it: a part that nobody misses.
+  // Parsers would skip a boundary after a bare line feed, and the part behind it with it, unnoticed.
   if (at > 0 && !startsWith(body, CRLF, Math.max(0, at - CRLF.length))) malformed('its first boundary begins no line')
   return at
 }
 
-/** The file name of Content-Disposition; undefined if there is none, or it cannot be read for certain. */
+/** Returns the file name of Content-Disposition; undefined if it is missing or ambiguous. */
 function filenameOf(headers: string): string | undefined {
   let disposition: string | undefined
   for (const line of headers.split('\r\n')) {
@@ -105,7 +105,7 @@ function parameterOf(disposition: string): string | undefined {
   return extended === undefined ? found.get('filename') : extendedValue(extended)
 }
 
-/** `UTF-8''root` (RFC 5987). */
+/** Decodes `UTF-8''root` (RFC 5987). */
 function extendedValue(value: string): string | undefined {
   const [, encoded] = /^utf-8'[^']*'(.*)$/i.exec(value) ?? []
   try {

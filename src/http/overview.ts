@@ -2,22 +2,22 @@ import type { Trust } from '../repository/trust.ts'
 import { clockFault } from '../store/journal.ts'
 import { Registry } from './metrics/prometheus.ts'
 
-/** What is told of the whole process, whichever of its threads is asked. */
+/** Health and metrics of the whole process, whichever thread answers. */
 export interface Overview {
-  /** Why it is not ready, by the name of the check; empty: it is. */
+  /** Returns why the process is not ready, by the name of each failed check; empty if it is ready. */
   unready(): Promise<Readonly<Record<string, string>>>
-  /** In Prometheus' text form. */
+  /** Returns metrics in Prometheus' text format. */
   metrics(): Promise<string>
 }
 
-/** What one thread has counted, on its way to another one. */
+/** One thread's metrics, in the form in which they go to another thread. */
 export type CountedMetrics = Awaited<ReturnType<Registry['getMetricsAsJSON']>>
 
 export const METRICS_TYPE = Registry.PROMETHEUS_CONTENT_TYPE
 
 /**
- * @param accepting false from the moment of SIGTERM on
- * @param others what other threads have counted
+ * @param accepting false from SIGTERM on
+ * @param others returns the metrics of other threads
  */
 export function overviewOf(
   { store, signer, now }: Pick<Trust, 'store' | 'signer' | 'now'>,
@@ -40,7 +40,7 @@ export function overviewOf(
     },
     async metrics() {
       const { AggregatorRegistry, collectDefaultMetrics } = await import('prom-client')
-      // Those of the process: the first who asks begins to collect them.
+      // Metrics of the process: the first scrape starts to collect them.
       if (!collecting) collectDefaultMetrics({ register: registry })
       collecting = true
       const counted = await others()
@@ -51,7 +51,7 @@ export function overviewOf(
   }
 }
 
-/** Of several processes nobody could tell whose start is meant, and it would be left out: these are threads of one. */
+/** Keeps metrics that merging would drop because several processes would differ: these are threads of a single one. */
 function ofOneProcess(metric: CountedMetrics[number]): CountedMetrics[number] {
   return metric.aggregator === 'omit' ? { ...metric, aggregator: 'first' } : metric
 }

@@ -1,7 +1,7 @@
 import { TrustError } from '../errors.ts'
 import { isRole, type Role, type ServerRole } from '../tuf/role.ts'
 
-/** What the last part of a metadata path asks for (wire spec §2, file forms). */
+/** What the last segment of a metadata path asks for (wire spec §2, file forms). */
 export type TufFile =
   | { readonly form: 'current'; readonly role: Role }
   | { readonly form: 'checksum'; readonly role: Role; readonly sha256: string }
@@ -9,7 +9,7 @@ export type TufFile =
   | { readonly form: 'key'; readonly role: ServerRole }
 
 /**
- * Decode a request's path once, and take duplicate slashes for one (wire spec §1.1, §19.43): a server URL configured
+ * Decodes a request's path once, and merges duplicate slashes (wire spec §1.1, §19.43), so that a server URL configured
  * with a trailing slash works.
  *
  * @returns undefined for broken percent-encoding
@@ -23,9 +23,9 @@ export function decodePath(path: string): string | undefined {
 }
 
 /**
- * A request's path as it was sent. Of an absolute URL, as for a proxy, that is none, Node's parser throws.
+ * Returns a request's path as it was sent. Node's parser throws on a malformed absolute URL, as sent to proxies.
  *
- * @throws TrustError INVALID_PARAMETERS: not Node's error, which holds the URL, and with it what people paste there
+ * @throws TrustError INVALID_PARAMETERS, in place of Node's error, which quotes the URL with whatever people paste there
  */
 export function sentPath(request: { readonly path: string }): string {
   try {
@@ -39,7 +39,9 @@ export function unreadable(): TrustError {
   return new TrustError('INVALID_PARAMETERS', 'the URL cannot be read')
 }
 
-/** `root.json`, `root.<hex>.json`, `3.root.json`, `targets/releases.json`, `timestamp.key`; undefined: no such form. */
+/**
+ * Parses `root.json`, `root.<hex>.json`, `3.root.json`, `targets/releases.json`, `timestamp.key`; undefined: another form.
+ */
 export function parseTufFile(file: string): TufFile | undefined {
   if (file === 'timestamp.key' || file === 'snapshot.key') {
     return { form: 'key', role: file === 'timestamp.key' ? 'timestamp' : 'snapshot' }

@@ -1,33 +1,33 @@
 import type { Log } from '../log/log.ts'
 import type { RequestMetrics } from './metrics/requests.ts'
 
-/** What a request's log line says beside its status and time. */
+/** The content of a request's log line, besides status and time. */
 interface RequestFacts {
   readonly requestId: string
   readonly method: string
-  /** Name of the route, as Notary names it. */
+  /** The route's operation, by Notary's name for it. */
   readonly operation: string
   readonly gun: string | undefined
   readonly role: string | undefined
-  /** Who asked, if it is known. */
+  /** Who made the request, if known. */
   readonly actor: string | undefined
-  /** Of the answer's body. */
+  /** Length of the response body. */
   readonly bytes: number
   readonly address: string | undefined
   readonly agent: string | undefined
 }
 
-/** Logged and counted for a client that went away before its answer was sent; the field's habit, no status of HTTP. */
+/** Status to log and count if a client went away before its response was sent: a common convention, not part of HTTP. */
 const STATUS_ABORTED = 499
-/** Characters of the client's name for itself. */
+/** Most characters of the user agent. */
 const AGENT_MAX_LENGTH = 200
 
 /**
- * Log and count a request that is over: one line of JSON. Never a header but the user agent, never a query, a token or
- * a body.
+ * Logs and counts a finished request, as one line of JSON. Never logs a header but the user agent, nor a query, a token
+ * or a body.
  *
- * @param whole false: the client went away before its answer was sent
- * @param status as it was meant
+ * @param whole false: the client went away before its response was sent
+ * @param status the intended status
  * @param start of the request, from `performance.now()`
  * @param error what was thrown while answering
  */

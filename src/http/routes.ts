@@ -9,7 +9,9 @@ import type { Context, State, Wiring } from './state.ts'
 import { getToken, postToken, TOKEN_PATH } from './token.ts'
 import { deleteRepository, postUpload } from './upload.ts'
 
-/** One route: method, path, operation (its name in metrics), what one must be allowed, and what makes its handler. */
+/**
+ * One route: method, path, operation (its name in metrics), required permission, and the function that makes its handler.
+ */
 interface Route {
   readonly method: 'GET' | 'POST' | 'DELETE'
   readonly path: string
@@ -19,8 +21,8 @@ interface Route {
 }
 
 /**
- * Every route of the server, in matching order (wire spec §2). HEAD works wherever GET does. `*gun` may contain
- * slashes and is greedy: the last `/_trust/tuf/` splits.
+ * All routes of the server, in matching order (wire spec §2). HEAD works wherever GET does. `*gun` may contain slashes
+ * and is greedy: the last `/_trust/tuf/` splits.
  */
 export const ROUTES: readonly Route[] = [
   { method: 'GET', path: '/v2/', operation: 'Ping', needs: 'identity', handler: getPing },
@@ -50,13 +52,13 @@ export const ROUTES: readonly Route[] = [
   { method: 'GET', path: '/metrics', operation: 'Metrics', needs: 'nothing', handler: getMetrics },
 ]
 
-/** Asking for a key makes one: only those who may publish need it. */
+/** Requesting a key creates one: only those who may publish need it. */
 function neededToGet(file: string): Action {
   return parseTufFile(file)?.form === 'key' ? 'sign' : 'read'
 }
 
 export function createRouter(wiring: Wiring): Router<State, object> {
-  // A trailing slash is significant, and so is case.
+  // Trailing slashes and case are significant.
   const router = new Router<State, object>({ strict: true, sensitive: true })
   for (const { method, path, operation, needs, handler } of ROUTES) {
     const handle = handler(wiring)

@@ -5,10 +5,10 @@ import type { Directory } from '../access/user.ts'
 import type { ClientAddresses, Sent } from './client-address.ts'
 
 /**
- * Whose uploads count together where they share room: those of a user, by whatever of theirs they were recognised; those
- * of nobody in particular by where they come from.
+ * Returns whose uploads share a limit: a user's, however they were recognised; for anonymous clients, those from one
+ * address.
  *
- * @returns undefined: it may be a proxy that asks, from whose address everybody comes
+ * @returns undefined: it may be a proxy's address, which all clients share
  */
 export function senderOf(
   directory: Directory,

@@ -12,11 +12,11 @@ import { Connections } from './sockets/connections.ts'
 import { inOrder } from './sockets/pipelining.ts'
 import type { Listener } from './sockets/watched.ts'
 
-/** What a TLS listener serves and asks for: PEM texts. */
+/** What a TLS listener serves and requires: PEM texts. */
 export interface TlsMaterial {
   readonly cert: string
   readonly key: string
-  /** PEM of those who issue client certificates; undefined: none is asked for. */
+  /** PEM of the authorities of client certificates; undefined: none are requested. */
   readonly ca: string | undefined
 }
 
@@ -25,16 +25,16 @@ export interface Listening {
   /** IP address. */
   readonly address: string
   readonly port: number
-  /** Serve this to all connections from now on. @param tls undefined for plain HTTP, as at the start */
+  /** Uses this for all connections from now on. @param tls undefined for plain HTTP, as at the start */
   useTls(tls: TlsMaterial | undefined): void
-  /** Take no new connections, let running requests finish for at most `shutdownSeconds`, then end them. */
+  /** Takes no new connections, lets running requests finish for at most `shutdownSeconds`, then ends them. */
   close(): Promise<void>
 }
 
 /**
- * Nobody must be listening there: with a shared port two servers would divide its connections, and neither would say so.
+ * Throws if something already listens there: two servers that share a port would silently split its connections.
  *
- * @throws the socket's error, EADDRINUSE say
+ * @throws the socket's error, for example EADDRINUSE
  */
 export async function mustBeFree({ host, port }: { readonly host: string; readonly port: number }): Promise<void> {
   const probe = createSocketServer()
@@ -45,10 +45,10 @@ export async function mustBeFree({ host, port }: { readonly host: string; readon
 }
 
 /**
- * Of IPv4 if the name has one, as Go's servers take it: "localhost" is ::1 as well on most machines, and there first. Nobody
- * would be found at 127.0.0.1, which is what proxies are told.
+ * Returns an IPv4 address if the name has one, as Go's servers choose: on most machines, "localhost" resolves to ::1
+ * first, and nothing would listen on 127.0.0.1, where proxies are told to connect.
  *
- * @returns the name itself if it has none
+ * @returns the name itself if it has no IPv4 address
  */
 async function addressOf(host: string): Promise<string> {
   return dns.lookup(host, { family: 4 }).then(
@@ -57,28 +57,28 @@ async function addressOf(host: string): Promise<string> {
   )
 }
 
-/** How often connections are held against their timeouts, milliseconds. */
+/** Milliseconds between two checks of connections for timeouts. */
 const TIMEOUT_CHECK_INTERVAL = 2_000
 
 /**
- * Node's list with what Go's clients and servers put first: a handshake with SHA-256 costs 5 to 10 % less than the one with
- * SHA-384 that AES-256 brings.
+ * Node's list, but first what Go's clients and servers prefer: a handshake with SHA-256 costs 5 to 10 % less than one
+ * with SHA-384, which AES-256 brings along.
  */
 const FIRST_CIPHER = 'TLS_AES_128_GCM_SHA256'
 const CIPHERS = [FIRST_CIPHER, ...DEFAULT_CIPHERS.split(':').filter((name) => name !== FIRST_CIPHER)].join(':')
 
 /**
- * No client of Notary's takes a session up again: a ticket would be made for each connection, for nothing. This is for TLS
- * 1.2; for 1.3 scripts/openssl.cnf says it.
+ * No Notary client resumes a session, so a ticket for each connection would be wasted. This covers TLS 1.2;
+ * scripts/openssl.cnf covers 1.3.
  */
 const PROTOCOL = { minVersion: 'TLSv1.2', ciphers: CIPHERS, secureOptions: constants.SSL_OP_NO_TICKET } as const
 
 /**
- * Put the application on a socket, with limits against slow and many clients.
+ * Serves the application on a socket, with limits against slow and many clients.
  *
  * @param tls undefined: plain HTTP, which only the settings can ask for
- * @param options shared: other threads listen on the same port; the system deals connections out to all of them
- * @throws the socket's error, EADDRINUSE say
+ * @param options shared: other threads listen on the same port, and the system spreads connections over all of them
+ * @throws the socket's error, for example EADDRINUSE
  */
 export async function listen(
   app: App,
@@ -130,20 +130,20 @@ export async function listen(
 function serverOfNode(limits: HttpSettings['limits'], tls: TlsMaterial | undefined): Server {
   const options = {
     connectionsCheckingInterval: TIMEOUT_CHECK_INTERVAL,
-    // Header lines are a part of the request: Node makes no server that would give them more time.
+    // Header lines are part of the request: Node does not create a server that would give them more time.
     headersTimeout: Math.min(limits.headersSeconds, limits.requestSeconds) * 1000,
     requestTimeout: limits.requestSeconds * 1000,
     keepAliveTimeout: limits.keepAliveSeconds * 1000,
     maxHeaderSize: limits.headerBytes,
   }
-  // Who shows no certificate is served all the same.
+  // Serve clients without a certificate too.
   const asking = { requestCert: tls?.ca !== undefined, rejectUnauthorized: false }
   const server: Server =
     tls === undefined
       ? createHttpServer(options)
       : createHttpsServer({ ...options, ...tls, ...asking, ...PROTOCOL, handshakeTimeout: options.headersTimeout })
-  // Whoever closes his side behind a request waits for the answer, which Node would drop; its documents leave this out.
-  // Not during a handshake: who closes then has gone.
+  // A client that half-closes after a request still waits for the response, which Node drops unless this undocumented
+  // option is set. During a handshake, a client that closes has gone.
   Object.assign(server, { httpAllowHalfOpen: true })
   server.on('secureConnection', (socket: Socket) => {
     socket.allowHalfOpen = true
@@ -152,9 +152,9 @@ function serverOfNode(limits: HttpSettings['limits'], tls: TlsMaterial | undefin
 }
 
 /**
- * Node's server reads TLS below the stream, where all that came together is handed over together, though it has just paused:
- * its parser, which waits until answers are taken, fails at that, and the connection ends amid an answer. As soon as
- * somebody listens for data it reads from the stream, which can wait.
+ * Makes Node read TLS from the stream. By default, its server reads below it, where everything that arrived together is
+ * delivered together, even right after a pause: the parser, which waits until responses are taken, fails on that, and the
+ * connection ends in the middle of a response. Once somebody listens for data, it reads from the stream, which can wait.
  */
 function readFromStream(socket: Socket): void {
   const listener = (): void => undefined
@@ -162,9 +162,9 @@ function readFromStream(socket: Socket): void {
   socket.off('data', listener)
 }
 
-/** Node waits for ever for a client that takes nothing of its answer. @param within milliseconds */
+/** Drops clients that take nothing of their response: Node waits for them forever. @param within milliseconds */
 function dropIfNotTaken(response: ServerResponse, within: number): void {
-  // Before there is an answer it is the server that takes its time.
+  // Before there is a response, the server is the slow one.
   response.setTimeout(within, () => {
     if (response.headersSent) response.destroy()
   })

@@ -13,55 +13,55 @@ import type { KeptAnswers } from './kept/kept-answers.ts'
 import type { RequestMetrics } from './metrics/requests.ts'
 import type { Overview } from './overview.ts'
 
-/** What a request carries from one middleware to the next; all of it ends in the request's log line. */
+/** The state that middleware passes along with a request; all of it goes into the request's log line. */
 export interface State {
   requestId: string
-  /** From where it came. */
+  /** Address that the request came from. */
   address?: string | undefined
-  /** Name of the route in metrics, as Notary names it. */
+  /** Operation of the route, by Notary's name, for metrics. */
   operation?: string
   gun?: string
   role?: string
-  /** Who asks; undefined: nobody in particular. */
+  /** Who makes the request; undefined: an anonymous client. */
   identity?: Identity | undefined
-  /** Thrown while answering; for the log. */
+  /** Thrown while answering, for the log. */
   error?: unknown
 }
 
 export type Context = ParameterizedContext<State, object> & {
-  /** What the path of a route names: `gun`, `file`. */
+  /** Parameters in a route's path: `gun`, `file`. */
   readonly params?: Readonly<Record<string, string | undefined>>
 }
 
-/** How requests are checked; undefined in `Wiring`: they are not. */
+/** How to authorize requests; undefined in `Wiring`: not at all. */
 export interface Gate {
   readonly access: Access
   readonly publicReads: boolean
-  /** Asked at each refusal: the port may be known only after listening. */
+  /** Called at each refusal: the port may be known only after listening. */
   readonly realm: () => Realm
 }
 
-/** What the handlers work with. */
+/** What handlers work with. */
 export interface Wiring {
   readonly trust: Trust
   readonly settings: HttpSettings
   readonly metrics: RequestMetrics
   readonly overview: Overview
   readonly bodies: Bodies
-  /** Uploads that are being worked on, in all threads. */
+  /** Uploads in progress, in all threads. */
   readonly publishing: Count
-  /** The large ones among them, in this thread. */
+  /** Limits the large ones among them, in this thread. */
   readonly inFlight: InFlight
   readonly clients: ClientAddresses
-  /** Answers to GETs, to be sent again. */
+  /** Responses to GETs that can be sent again. */
   readonly kept: KeptAnswers
-  /** Who may do what; undefined: anybody anything. */
+  /** Authorizes requests; undefined: everybody may do everything. */
   readonly gate?: Gate | undefined
-  /** False from the moment of SIGTERM on. */
+  /** False from SIGTERM on. */
   readonly accepting: () => boolean
 }
 
-/** Who asks, for the journal. */
+/** Returns who makes the request, for the journal. */
 export function actorOf(ctx: Context): Actor {
   return {
     name: nameOf(ctx.state.identity),

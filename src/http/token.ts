@@ -6,23 +6,23 @@ import { notRouted } from './errors.ts'
 import { senderOf } from './sender.ts'
 import type { Context, Gate, Wiring } from './state.ts'
 
-/** Where the built-in token endpoint is. */
+/** Path of the built-in token endpoint. */
 export const TOKEN_PATH = '/auth/token'
-/** Scopes of one request; clients ask for one. */
+/** Most scopes in one request; clients send one. */
 const SCOPES_MAX = 20
 /** Bytes of a form. */
 const FORM_MAX_BYTES = 16 * 1024
 
-/** What is asked, and by whom. */
+/** A token request. */
 interface Asked {
   readonly parameters: URLSearchParams
-  /** Read where they count. */
+  /** Called only if they matter. */
   readonly credentials: () => Credentials
 }
 
 /**
- * GET /auth/token: the built-in token endpoint (Docker registry token protocol, wire spec §15.2). What is asked and may
- * not be had is left out of the token; without credentials it holds what everybody may.
+ * GET /auth/token: the built-in token endpoint (Docker registry token protocol, wire spec §15.2). The token omits
+ * requested access that is not allowed; without credentials, it contains what everybody may do.
  */
 export function getToken(wiring: Wiring): (ctx: Context) => Promise<void> {
   const { tokenBytes } = wiring.settings.limits
@@ -32,8 +32,8 @@ export function getToken(wiring: Wiring): (ctx: Context) => Promise<void> {
 }
 
 /**
- * POST /auth/token: the same, asked as OAuth 2 has it (distribution spec, "oauth2"), with user and password in a form.
- * Portieris does so, and takes no other answer for a reason to try GET than 404 or 405; then it sends no password.
+ * POST /auth/token: the same in OAuth 2 form (distribution spec, "oauth2"), with user and password in a form. Portieris
+ * uses it, and falls back to GET only after a 404 or 405; it then sends no password.
  */
 export function postToken(wiring: Wiring): (ctx: Context) => Promise<void> {
   const { trust, clients, bodies } = wiring
@@ -70,7 +70,7 @@ function answering(wiring: Wiring, read: (ctx: Context) => Promise<Asked>): (ctx
     }
     const asked = parseScopes(parameters.getAll('scope'))
     if (asked.length > SCOPES_MAX) throw new TrustError('INVALID_PARAMETERS', `more than ${SCOPES_MAX} scopes`)
-    // docker shows what it has for the registry, which may be nobody's here: that would be a guess with each pull.
+    // Docker sends its credentials for the registry, which may be unknown here: each pull would count as a guess.
     const open = gate.publicReads && isReading(asked)
     const identity = open ? ANONYMOUS : await recognise(ctx, wiring, gate, credentials())
     ctx.state.identity = identity
@@ -88,7 +88,7 @@ function answering(wiring: Wiring, read: (ctx: Context) => Promise<Asked>): (ctx
   }
 }
 
-/** What everybody may where reads are public: nobody has to say who they are for it. */
+/** True if everybody may have this access because reads are public: then credentials do not matter. */
 function isReading(asked: readonly ResourceActions[]): boolean {
   const given = granted(ANONYMOUS, asked, true)
   return asked.length > 0 && formatted(given) === formatted(asked)

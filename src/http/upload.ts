@@ -8,7 +8,7 @@ import { parseMultipart } from './multipart.ts'
 import { senderOf } from './sender.ts'
 import { actorOf, type Context, type Wiring } from './state.ts'
 
-/** POST …/tuf/: publish, all parts or nothing (wire spec §5). Success is 200 with an empty body and nothing else. */
+/** POST …/tuf/: publishes all parts or nothing (wire spec §5). Success is 200 with an empty body. */
 export function postUpload(wiring: Wiring): (ctx: Context) => Promise<void> {
   return async (ctx) => {
     const { trust, settings, clients, bodies, inFlight, publishing } = wiring
@@ -19,7 +19,7 @@ export function postUpload(wiring: Wiring): (ctx: Context) => Promise<void> {
     }
     const work = async (body: Buffer): Promise<void> => {
       const parts = parseMultipart(ctx.get('Content-Type'), body, settings.limits)
-      // Counted from here on, not while a body comes in: slow clients must not keep quick ones out.
+      // Count from here on, not while a body arrives: slow clients must not keep quick ones out.
       try {
         const atOnce = publishing.add(1)
         if (atOnce > settings.limits.publishesInFlight) {
@@ -38,7 +38,7 @@ export function postUpload(wiring: Wiring): (ctx: Context) => Promise<void> {
   }
 }
 
-/** DELETE …/tuf/: 200 also when there was nothing (wire spec §9). */
+/** DELETE …/tuf/: 200 even if there was nothing (wire spec §9). */
 export function deleteRepository(wiring: Wiring): (ctx: Context) => Promise<void> {
   return async (ctx) => {
     const gun = gunOf(ctx, wiring)
@@ -48,7 +48,7 @@ export function deleteRepository(wiring: Wiring): (ctx: Context) => Promise<void
   }
 }
 
-/** Not `null`: Koa would make it a 204, which clients take for a failure (wire spec §3). */
+/** Sends an empty body, not `null`: Koa would turn that into a 204, which clients take for a failure (wire spec §3). */
 function sendNothing(ctx: Context): void {
   ctx.status = 200
   ctx.body = ''

@@ -23,14 +23,14 @@ import { saidIn, type Said } from './input.ts'
 import { answerErrorsAndLog } from './log.ts'
 import type { AdminContext, AdminState, Authenticate } from './state.ts'
 
-/** Requests about their own things of one person that wait behind the one that is being answered. */
+/** Most requests of one person about their own things that wait behind the running one. */
 const OWN_WAITING_MAX = 16
 
 /**
- * The admin API: one route an operation, JSON in and out, `{"error": {code, message, hint}}` for what is refused.
- * `?dryRun=true` does everything but change something.
+ * Creates the admin API: one route per operation, JSON in and out, `{"error": {code, message, hint}}` for refusals.
+ * `?dryRun=true` does everything except changing something.
  *
- * @param parkedBytes of all bodies that are being received here, together: whoever is recognised may send some
+ * @param parkedBytes most bytes of all bodies being received here: everybody who is recognised may send some
  */
 export function adminApp(
   world: World,
@@ -50,7 +50,7 @@ export function adminApp(
       const head = headOf(operation, ctx)
       const gun = gunIn(operation, saidIn(...head))
       if (gun !== undefined) ctx.state.gun = gun
-      // A body may take half a minute, in which somebody was revoked; so may the wait for one's turn.
+      // Authorize again: while a body arrives or a request waits for its turn, access may have been revoked.
       const mayStill = (): void => permit(stillRecognised(world, asked), operation, gun)
       mayStill()
       const person = asked === LOCAL ? undefined : personBehind(world.trust.store, asked)
@@ -64,7 +64,7 @@ export function adminApp(
         mayStill()
         return operation.run(where, parsed(operation, input), actor)
       }
-      // Everybody may ask for these: somebody who does so without end must not keep out those who would stop it.
+      // Everybody may use these operations: somebody who does so endlessly must not block those who would stop it.
       const inTurn = operation.action === 'own' && person !== undefined
       answer(ctx, await (inTurn ? persons.take(person, run) : run()))
     })
@@ -77,7 +77,7 @@ export function adminApp(
   app.on('error', answerFailed(world.trust.log))
   app.use(answerErrorsAndLog(world.trust.log, clients))
   app.use((ctx, next) => {
-    // Before the router asks for it, and throws what holds the URL.
+    // Before the router reads the path, and throws an error that quotes the URL.
     sentPath(ctx)
     return next()
   })
@@ -90,11 +90,11 @@ export function adminApp(
   return app
 }
 
-/** What stands in the request's head. @throws TrustError INVALID_PARAMETERS */
+/** Returns what the request's head says. @throws TrustError INVALID_PARAMETERS */
 function headOf({ input }: Operation, ctx: AdminContext): Said[] {
   const { dryRun: _, ...query } = ctx.query
   const empty = Object.keys(query).find((name) => String(query[name]).trim() === '')
-  // As a number it would be 0.
+  // Coerced to a number, it would be 0.
   if (empty !== undefined) throw new TrustError('INVALID_PARAMETERS', `${empty}: has no value; leave it out`)
   const ifMatch = ctx.get('If-Match')
   const headers = ifMatch !== '' && 'ifMatch' in input.shape ? { ifMatch } : {}
@@ -105,7 +105,7 @@ function headOf({ input }: Operation, ctx: AdminContext): Said[] {
   ]
 }
 
-/** Who mistypes it must not get the real thing. @throws TrustError INVALID_PARAMETERS */
+/** A typing error must not turn a rehearsal into the real thing. @throws TrustError INVALID_PARAMETERS */
 function isRehearsal({ query }: AdminContext): boolean {
   const { dryRun = 'false' } = query
   if (dryRun === 'true' || dryRun === 'false') return dryRun === 'true'
@@ -121,7 +121,7 @@ function stillRecognised({ trust }: World, identity: Identity): Identity {
 }
 
 /**
- * The repository, or the pattern of repositories, that the input names.
+ * Returns the repository, or the pattern of repositories, that the input names.
  *
  * @throws TrustError INVALID_GUN, INVALID_PARAMETERS
  */
@@ -130,9 +130,9 @@ function gunIn({ input: { shape } }: Operation, { gun }: Record<string, unknown>
 }
 
 /**
- * Who may not even read learns nothing about what is there.
+ * Checks permission. Callers that may not even read learn nothing about what exists.
  *
- * @param gun of a pattern one must be allowed all that it names; undefined: the server itself
+ * @param gun a pattern needs permission for all that it matches; undefined: the server itself
  * @throws TrustError NOT_FOUND, FORBIDDEN
  */
 function permit(identity: Identity, { action }: Operation, gun: string | undefined): void {
@@ -144,7 +144,7 @@ function permit(identity: Identity, { action }: Operation, gun: string | undefin
   throw new TrustError('FORBIDDEN', `${identity.name} may not ${action} ${what}`)
 }
 
-/** Aborted when the connection ends before it was answered. */
+/** Returns a signal that is aborted if the connection ends before the response is sent. */
 function goneOf({ res }: AdminContext): AbortSignal {
   const gone = new AbortController()
   const abort = (): void => gone.abort(new TrustError('WRONG_STATE', 'whoever asked for it has gone'))

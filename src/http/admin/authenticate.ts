@@ -7,8 +7,8 @@ import { credentialsOf, ofCertificate, type Credentials } from '../credentials.t
 import type { Authenticate } from './state.ts'
 
 /**
- * Who asks the admin API over TCP: an API token (Bearer, or as the password of Basic), a user with their password, or a
- * client certificate. Tokens of token services are not for this API.
+ * Returns a function that recognises who uses the admin API over TCP: by an API token (Bearer, or as the password of
+ * Basic), a user's password, or a client certificate. It does not accept tokens of token services.
  *
  * @param maxBytes of an Authorization header
  * @param now milliseconds since 1970
@@ -28,8 +28,8 @@ export function authenticateAdmin(
 }
 
 /**
- * Browsers add passwords and certificates that they remember to what any page sends, a form of another site too; and
- * `Origin`, which nothing but a page sends.
+ * Refuses requests from pages in browsers: browsers add remembered passwords and certificates to whatever any page
+ * sends, even a form of another site; and `Origin`, which only pages send.
  *
  * @throws TrustError FORBIDDEN
  */

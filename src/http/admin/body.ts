@@ -9,8 +9,8 @@ const BYTES_MAX = 16 * 1024 * 1024
 /** …and of one that everybody may send who is recognised. */
 const OWN_BYTES_MAX = 256 * 1024
 /**
- * Members and elements of all objects and lists in a body: to read them takes memory and time that its bytes do not tell.
- * Ten thousand tags are fifty thousand.
+ * Most members and elements of all objects and lists in a body together: its size does not tell how much memory and
+ * time they take. Ten thousand tags are fifty thousand.
  */
 const MEMBERS_MAX = 100_000
 /** Members of the body itself; no operation takes more than a few. */
@@ -19,9 +19,9 @@ const OWN_MEMBERS_MAX = 100
 const [COMMA, OPEN_LIST, OPEN_OBJECT] = [0x2c, 0x5b, 0x7b]
 
 /**
- * The JSON object in the body of a request; without a body an empty one.
+ * Reads the JSON object in the body of a request; without a body, returns an empty one.
  *
- * @param sender whose bodies count together; undefined: of the machine's own people
+ * @param sender whose bodies count together; undefined: the machine's own users
  * @throws TrustError INVALID_PARAMETERS, BUSY; MALFORMED_UPLOAD if it ends early
  */
 export async function bodyOf(
@@ -46,17 +46,17 @@ export async function bodyOf(
 
 function jsonIn(bytes: Buffer): unknown {
   if (membersIn(bytes) > MEMBERS_MAX) tooMany(MEMBERS_MAX)
-  // All bytes that are wrong would become one and the same character: of a password nobody could type it again.
+  // Decoding would turn all invalid bytes into the same character: nobody could type such a password again.
   if (!isUtf8(bytes)) throw new TrustError('INVALID_PARAMETERS', 'the body is not UTF-8')
   try {
     return JSON.parse(bytes.toString('utf8'))
   } catch {
-    // Without the parser's error: it quotes the body, which may hold a password.
+    // Leave out the parser's error: it quotes the body, which may contain a password.
     throw new TrustError('INVALID_PARAMETERS', 'the body is not JSON')
   }
 }
 
-/** How many there are at most: what stands in texts is counted too. */
+/** Returns an upper bound: it also counts characters inside strings. */
 function membersIn(bytes: Buffer): number {
   let members = 0
   for (let at = 0; at < bytes.length; at += 1) {

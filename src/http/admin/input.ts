@@ -1,13 +1,13 @@
 import { isDeepStrictEqual } from 'node:util'
 import { TrustError } from '../../errors.ts'
 
-/** Where in a request something is said, and what. */
+/** A part of a request, and the members that it contains. */
 export type Said = readonly [where: string, members: Readonly<Record<string, unknown>>]
 
 /**
- * All that a request says, wherever: whoever says a thing in two places means one of them, and nobody knows which.
+ * Merges the members from all parts of a request. If two parts disagree, nobody knows which is meant.
  *
- * @throws TrustError INVALID_PARAMETERS if it says two different things of one
+ * @throws TrustError INVALID_PARAMETERS if a member has two different values
  */
 export function saidIn(...places: readonly Said[]): Record<string, unknown> {
   const all = new Map<string, { readonly value: unknown; readonly where: string }>()

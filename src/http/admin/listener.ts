@@ -1,7 +1,7 @@
 import { ADMIN_PREFIX } from '../../admin/request.ts'
 import type { App } from '../app.ts'
 
-/** Both on one listener: what begins with /api/v1/ is for the admin API. Only if a setting says so in words. */
+/** Serves both on one listener: paths below /api/v1/ go to the admin API. Only if a setting explicitly says so. */
 export function withAdmin(app: App, admin: App): App {
   return {
     callback() {

@@ -6,14 +6,14 @@ import { wireErrorOf } from '../errors.ts'
 import type { AdminContext } from './state.ts'
 
 /**
- * Around every admin request: its id, what is refused as JSON, and one line in the log. Never its path, query or body:
+ * Wraps every admin request: sets its id, sends refusals as JSON, and logs one line. Never logs path, query or body:
  * people paste tokens and passwords there.
  */
 export function answerErrorsAndLog(log: Log, clients: ClientAddresses) {
   return async (ctx: AdminContext, next: () => Promise<unknown>): Promise<void> => {
     const start = performance.now()
     ctx.state.requestId = randomUUID()
-    // Gone from the socket once it is closed.
+    // Read it now: a closed socket no longer has it.
     ctx.state.address = clients.of(ctx.req)
     ctx.set('X-Request-Id', ctx.state.requestId)
     ctx.set('Cache-Control', 'no-store')
@@ -37,7 +37,7 @@ function answerError(ctx: AdminContext, error: unknown): void {
   ctx.body = JSON.stringify({ error: told(error) })
 }
 
-/** An admin may read more than a client; a fault of ours is for the log all the same. */
+/** Tells an admin more than a client; our own faults go to the log only. */
 export function told(error: unknown): Pick<TrustError, 'code' | 'message' | 'hint'> {
   if (error instanceof TrustError) return { code: error.code, message: error.message, hint: error.hint }
   return { code: 'STORE_UNAVAILABLE', message: 'the server failed to answer', hint: 'its log says why' }

@@ -5,12 +5,12 @@ import { createServer } from '../../node-http.ts'
 import type { App } from '../app.ts'
 import { Connections } from '../sockets/connections.ts'
 
-/** Bytes of a socket's path that every system takes. */
+/** Longest path of a socket, in bytes, that every system accepts. */
 const SOCKET_PATH_MAX_BYTES = 100
 
 /**
- * The control socket: the admin API for whoever owns the data directory. The command line speaks to a running server
- * through it, since LevelDB lets only one process in. A unix socket that only its owner can open; never on the network.
+ * Opens the control socket: the admin API for whoever owns the data directory. The command line uses it to reach a running
+ * server, since LevelDB allows only one process. Only its owner can open this unix socket; it is never on the network.
  *
  * @param shutdownSeconds for running requests, once it is closed
  * @returns closes it
@@ -22,7 +22,7 @@ export async function listenOnSocket(path: string, app: App, shutdownSeconds: nu
       hint: 'choose a shorter dataDirectory',
     })
   }
-  // Left behind by a killed process: this one holds the database's lock, so nobody listens there.
+  // A killed process left it: this one holds the database's lock, so nobody listens there.
   await rm(path, { force: true })
   const handle = app.callback()
   const server = createServer((request, response) => {
@@ -30,7 +30,7 @@ export async function listenOnSocket(path: string, app: App, shutdownSeconds: nu
     handle(request, response)
   })
   const connections = new Connections(server)
-  // It is made in this very moment, and could be opened before its mode is changed.
+  // The socket appears at this moment, and could be opened before its mode is changed.
   const umask = process.umask(0o177)
   server.listen(path)
   process.umask(umask)

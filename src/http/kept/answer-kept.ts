@@ -13,8 +13,8 @@ import type { KeptAnswer, Source } from './kept-answers.ts'
 import type { RepeatedRequest } from './repeats.ts'
 
 /**
- * Answer a plain GET from what was answered before: most of what a trust server is asked, documents and the ping before
- * them. Everything else goes its way through the routes.
+ * Answers a plain GET with a kept response: most requests to a trust server are for documents, after a ping. Everything
+ * else goes to the routes.
  *
  * @returns false if it was not answered
  */
@@ -31,7 +31,10 @@ export function answerKept(wiring: Wiring, request: IncomingMessage, response: S
   return true
 }
 
-/** Names and values in turn, as Node takes them; kept beside the text they would be half of what an answer takes. */
+/**
+ * Returns names and values in turn, as Node takes them. Storing them beside the text would make a response half as
+ * large again.
+ */
 function headersIn(head: string): string[] {
   const lines = head.split('\r\n').slice(1, -1)
   return lines.flatMap((line) => {
@@ -41,7 +44,7 @@ function headersIn(head: string): string[] {
 }
 
 /**
- * Answer a request that Node's parser has read before, with the bytes that Node would send.
+ * Answers a request that Node's parser has read before, with the bytes that Node would send.
  *
  * @param sent called when that is done
  * @returns false if it was not answered
@@ -54,7 +57,7 @@ export function answerAgain(
 ): boolean {
   const { tokenBytes, keepAliveSeconds: keptFor } = wiring.settings.limits
   const found = findAnswer(wiring, url, socket, () => credentialsIn(authorization, tokenBytes))
-  // What leaves in slices is left to Node: until it is sent nothing more may be read, and nothing closed behind it.
+  // Leave what is sent in slices to Node: until it is sent, nothing more may be read, nor the connection closed.
   if (found === undefined || found.answer.body.length > AT_ONCE_MAX_BYTES) return false
   const { head, body } = found.answer
   const note = noteOf(wiring, found, { socket, headers })
@@ -74,7 +77,7 @@ interface Found {
   readonly reader: Reader
 }
 
-/** The answer to a URL, if nothing has changed since it was made, and who asks may have it. */
+/** Returns the response to a URL, if nothing has changed since it was made, and the client may have it. */
 function findAnswer(
   { kept, accepting, trust, gate }: Wiring,
   url: string,
@@ -90,7 +93,7 @@ function findAnswer(
     if (reader === undefined || answer === undefined || !isCurrent(answer.source, trust)) return undefined
     return { answer, reader }
   } catch {
-    // The route says what is wrong.
+    // Let the route report what is wrong.
     return undefined
   }
 }
@@ -105,14 +108,14 @@ function isCurrent(source: Source | undefined, { store, now }: Trust): boolean {
   return true
 }
 
-/** What will be logged and counted of a request that is answered so. */
+/** Returns what to log and count for a request that is answered this way. */
 function noteOf({ trust, metrics, clients }: Wiring, { answer, reader }: Found, request: Sent) {
   const start = performance.now()
   const requestId = randomUUID()
   const { status, refusal, body } = answer
   const { operation, gun, role } = answer.about
   const asked = { requestId, method: 'GET', operation, gun, role, actor: reader.identity?.name }
-  // Gone from the socket once it is closed.
+  // Read it now: a closed socket no longer has it.
   const address = clients.of(request)
   const facts = { ...asked, bytes: body.length, address, agent: request.headers['user-agent'] }
   return {

@@ -6,13 +6,13 @@ import type { Unauthorized } from '../challenge.ts'
 import type { Context, Wiring } from '../state.ts'
 import type { KeptAnswer, Source } from './kept-answers.ts'
 
-/** Characters of a URL; longer ones, and those with a query, are not kept. */
+/** Longest URL to keep, in characters; URLs with a query are not kept either. */
 const URL_MAX_LENGTH = 600
 
 /**
- * Keep the answer that a route has just made of a document.
+ * Keeps the response that a route has just made for a document.
  *
- * @param stamp of the repository, read before anything that it was made from
+ * @param stamp of the repository, read before anything that the response was made from
  */
 export function keepDocument(wiring: Wiring, ctx: Context, gun: Gun, stamp: Uint8Array): void {
   if (ctx.status !== 200) return
@@ -21,7 +21,7 @@ export function keepDocument(wiring: Wiring, ctx: Context, gun: Gun, stamp: Uint
   if (store.stamp(gun)?.equals(stamp) !== true) return
   const before = wiring.kept.answers.get(ctx.originalUrl)
   if (before?.source?.stamp.equals(stamp) === true) {
-    // The same bytes: clients that take nothing of them share them.
+    // The bytes are the same: share them among clients that do not take them.
     ctx.body = before.body
     return
   }
@@ -31,12 +31,12 @@ export function keepDocument(wiring: Wiring, ctx: Context, gun: Gun, stamp: Uint
   keep(wiring.kept.answers, ctx, 200, { source })
 }
 
-/** Keep an answer that is the same for as long as the server runs. */
+/** Keeps a response that stays the same as long as the server runs. */
 export function keepConstant(wiring: Wiring, ctx: Context): void {
   keep(wiring.kept.answers, ctx, 200, {})
 }
 
-/** Keep what was just told who shows no credentials: it is where docker begins, and learns where tokens are made. */
+/** Keeps a refusal for clients without credentials: docker starts with it, and learns where to get tokens. */
 export function keepRefusal(wiring: Wiring, ctx: Context, refusal: Unauthorized): void {
   if (refusal.ofNobody) keep(wiring.kept.refusals, ctx, 401, { refusal })
 }
@@ -52,7 +52,7 @@ function keep(
   const { body: given } = ctx as { body: Buffer | string }
   const body = ownBytes(typeof given === 'string' ? Buffer.from(given) : given)
   const { operation = 'unknown', gun, role } = ctx.state
-  // In upper and lower case as they are sent. Responses have this method too, though their types do not say so.
+  // Names in their original case. Responses have this method too, though their types do not say so.
   const names = (ctx.res as ServerResponse & Pick<ClientRequest, 'getRawHeaderNames'>)
     .getRawHeaderNames()
     .filter((name) => name !== 'X-Request-Id')

@@ -1,16 +1,16 @@
 import type { IncomingMessage } from 'node:http'
 
-/** Headers that make another answer than the usual one: conditions, a body, other protocols. */
+/** Headers that change the response: conditions, a body, other protocols. */
 const UNUSUAL = ['if-none-match', 'content-length', 'transfer-encoding', 'expect', 'upgrade'] as const
 
-/** A GET that gets the usual answer, if it gets one. */
+/** True for a GET whose headers do not change the response. */
 export function isPlain(request: IncomingMessage): boolean {
   const { method, httpVersion, headers } = request
   if (method !== 'GET' || httpVersion !== '1.1' || countOfHosts(request) !== 1) return false
   return UNUSUAL.every((name) => headers[name] === undefined)
 }
 
-/** How many Host headers there are: of two, Node takes the first, and a proxy before it perhaps the last (RFC 9112 §3.2). */
+/** Counts Host headers: of two, Node uses the first, and a proxy in front of it perhaps the last (RFC 9112 §3.2). */
 export function countOfHosts({ rawHeaders }: IncomingMessage): number {
   let hosts = 0
   for (let index = 0; index < rawHeaders.length; index += 2) {

@@ -3,16 +3,16 @@ import type { Socket } from 'node:net'
 import { LimitedMap } from '../../memory/limited-map.ts'
 import { Watched, type Listener } from '../sockets/watched.ts'
 
-/** What Node's parser found in the words of a plain GET. */
+/** What Node's parser found in the text of a plain GET. */
 interface KnownWords {
   readonly url: string
-  /** Those that are logged, or that say who asks. */
+  /** Headers that are logged, or that say who makes the request. */
   readonly headers: Pick<IncomingHttpHeaders, 'user-agent' | 'x-forwarded-for'>
-  /** True: a token stood in its Authorization header, and another one may. */
+  /** True: its Authorization header held a token, and may hold another one. */
   readonly hasToken: boolean
-  /** True: it asked for the connection to be closed behind the answer, as docker and notary do. */
+  /** True: the client asked to close the connection after the response, as docker and notary do. */
   readonly last: boolean
-  /** Of the words. */
+  /** Size of the text. */
   readonly bytes: number
 }
 
@@ -22,27 +22,28 @@ export interface RepeatedRequest extends Pick<KnownWords, 'url' | 'headers' | 'l
 }
 
 /**
- * Answer a request that is known.
+ * Answers a known request.
  *
- * @param sent called once, when the answer was sent or cannot be
+ * @param sent called once, when the response was sent or cannot be
  * @returns false if it was not answered
  */
 type AnswerAgain = (request: RepeatedRequest, socket: Socket, sent: () => void) => boolean
 
-/** Longer requests are left to Node, bytes. */
+/** Longest request, in bytes; longer ones are left to Node. */
 const REQUEST_MAX_BYTES = 4_096
-/** Words that are remembered, bytes with what is around each. */
+/** Bytes of all remembered texts, with the overhead of each. */
 const KNOWN_MAX_BYTES = 4 * 1024 * 1024
 const AROUND_WORDS_BYTES = 256
-/** One way to write it, with characters of which none could end the header or begin another. */
+/** Accepts one spelling only, with characters that can neither end the header nor begin another. */
 const TOKEN = /\r\nAuthorization: Bearer ([\w.-]+)\r\n/
 
 /**
- * A request that is byte for byte one that was read before need not be parsed again: clients ask for the same documents in
- * the same words, and to parse them is half of what a kept answer costs. Nothing here reads HTTP: Node's parser said
- * what the bytes mean when it saw them first. What they must be for that: watched.ts.
+ * Answers requests that repeat an earlier one byte for byte without parsing them again: clients send the same text for
+ * the same document, and parsing is half the cost of a kept response. Nothing here interprets HTTP: Node's parser said
+ * what the bytes mean when it first saw them. What makes that safe: watched.ts.
  *
- * A token is no part of the words: clients come with a new one each time. It is not remembered, and verified as always.
+ * A token is not part of the text, since clients come with a new one each time. It is not remembered, and verified as
+ * always.
  */
 export class Repeats {
   readonly #known = new LimitedMap<string, KnownWords>(KNOWN_MAX_BYTES, ({ bytes }) => bytes + AROUND_WORDS_BYTES)
@@ -50,13 +51,13 @@ export class Repeats {
   readonly #answer: AnswerAgain
   readonly #maxBytes: number
 
-  /** @param headerBytes what Node would take */
+  /** @param headerBytes Node's limit */
   constructor(answer: AnswerAgain, headerBytes: number) {
     this.#answer = answer
     this.#maxBytes = Math.min(REQUEST_MAX_BYTES, headerBytes)
   }
 
-  /** Watch a new connection, ahead of Node's HTTP server. */
+  /** Watches a new connection, before Node's HTTP server sees it. */
   watch(socket: Socket, listener: Listener): void {
     const again = (text: string, sent: () => void): boolean => {
       const { words, authorization } = takeApart(text)
@@ -64,26 +65,26 @@ export class Repeats {
       if (known === undefined || known.hasToken !== (authorization !== undefined)) return false
       const { url, headers, last } = known
       const answered = this.#answer({ url, headers, authorization, last }, socket, sent)
-      // As Node does it: once all is written.
+      // Like Node, close once everything is written.
       if (answered && last) socket.destroySoon()
       return answered
     }
     this.#watched.set(socket, new Watched(socket, listener, this.#maxBytes, again))
   }
 
-  /** Node has read a request; before it is answered. @param plain nothing about it makes another answer than the usual one */
+  /** Node has read a request, not yet answered. @param plain true: nothing about it changes the response */
   read(request: IncomingMessage, response: ServerResponse, plain: boolean): void {
     this.#watched.get(request.socket)?.read(response, plain)
   }
 
-  /** The request that was just read was answered with a kept answer: it may be again. */
+  /** Remembers the request just read: it got a kept response, and may get it again. */
   remember(request: IncomingMessage, response: ServerResponse): void {
     const text = this.#watched.get(request.socket)?.reading
     if (text === undefined) return
     const { words, authorization } = takeApart(text)
     const { url = '' } = request
     const { authorization: own, 'user-agent': agent, 'x-forwarded-for': forwarded } = request.headers
-    // What Node read is what counts.
+    // Only what Node read counts.
     if (own !== authorization) return
     const hasToken = authorization !== undefined
     const last = !response.shouldKeepAlive
@@ -92,7 +93,7 @@ export class Repeats {
   }
 }
 
-/** A request's words without its token, and the header that the token stands in. */
+/** Splits a request into its text without the token, and the header with the token. */
 function takeApart(text: string): { words: string; authorization: string | undefined } {
   const found = TOKEN.exec(text)
   if (found === null) return { words: text, authorization: undefined }

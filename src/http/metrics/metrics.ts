@@ -5,14 +5,14 @@ import { Counter, Gauge, Registry } from './prometheus.ts'
 import { requestMetrics, type RequestMetrics } from './requests.ts'
 import { registerStoreMetrics } from './store.ts'
 
-/** Everything that is measured, in a registry of its own. */
+/** All metrics, in a registry of their own. */
 export interface Metrics extends RequestMetrics {
   readonly registry: Registry
   renewals(counts: RenewalCounts): void
   endings(found: readonly Ending[]): void
-  /** The webhook was told, or could not be. */
+  /** The webhook was notified, or could not be. */
   webhook(delivered: boolean): void
-  /** How many tables of the database are not as they were written. */
+  /** Number of damaged tables in the database. */
   damagedTables(count: number): void
 }
 

@@ -4,8 +4,8 @@ import type * as PromClient from 'prom-client'
 const load = createRequire(import.meta.url)
 
 /**
- * The classes of prom-client that count from the start on, each from its own file. The package as a whole takes 25 ms
- * of a start, since one metric of the process needs OpenTelemetry; it is loaded when metrics are asked for.
+ * The classes of prom-client that are needed from the start, each from its own file. The whole package adds 25 ms to a
+ * start, since one process metric needs OpenTelemetry; it is loaded at the first scrape.
  */
 export const Counter = load('prom-client/lib/counter') as typeof PromClient.Counter
 export const Gauge = load('prom-client/lib/gauge') as typeof PromClient.Gauge

@@ -1,13 +1,13 @@
 import type * as PromClient from 'prom-client'
 import { Counter, Histogram, type Registry } from './prometheus.ts'
 
-/** What each thread counts for itself. */
+/** Metrics that each thread counts for itself. */
 export interface RequestMetrics {
-  /** A request that was answered. @param seconds from when its head was read to the end of its answer */
+  /** Counts a request. @param seconds from its parsed head to the end of its response */
   request(operation: string, method: string, status: number, seconds: number): void
 }
 
-/** What one kind of request is counted in. */
+/** The time series of one kind of request. */
 interface Series {
   readonly count: PromClient.Counter.Internal
   readonly duration: PromClient.Histogram.Internal<'operation'>
@@ -28,7 +28,7 @@ export function requestMetrics(registry: Registry): RequestMetrics {
     buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5],
     registers,
   })
-  // Looking a series up by its labels costs as much as all the rest of it.
+  // Looking a series up by its labels costs as much as everything else here.
   const seriesOf = remembered((operation: string) =>
     remembered((method: string) =>
       remembered((status: number): Series => {
@@ -46,7 +46,7 @@ export function requestMetrics(registry: Registry): RequestMetrics {
   }
 }
 
-/** The same function, that makes each answer once and keeps it: for few keys, as names of routes are. */
+/** Returns a function that remembers each result: for few keys, such as names of routes. */
 function remembered<Key, Value>(make: (key: Key) => Value): (key: Key) => Value {
   const made = new Map<Key, Value>()
   return (key) => {

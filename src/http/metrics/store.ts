@@ -3,14 +3,14 @@ import { stagedRoots } from '../../repository/roots/staged.ts'
 import type { Trust } from '../../repository/trust.ts'
 import { Gauge, type Registry } from './prometheus.ts'
 
-/** Due renewals that are counted; more than this is "many". */
+/** Most due renewals to count; more are just "many". */
 const DUE_MAX = 10_000
-/** The same of roots that wait. */
+/** The same for waiting roots. */
 const WAITING_MAX = 1_000
-/** Repositories that are passed over when they are damaged. */
+/** Most damaged repositories to skip. */
 const DAMAGED_MAX = 100
 
-/** What the store and the keys are like: read at each scrape, so that what is shown is what is so. */
+/** Registers the state of store and keys: read at each scrape, so never outdated. */
 export function registerStoreMetrics(trust: Trust, registers: Registry[]): void {
   const { store, signer, now } = trust
   const gauge = (name: string, help: string, look: () => number | Promise<number>): void => {
@@ -43,7 +43,7 @@ export function registerStoreMetrics(trust: Trust, registers: Registry[]): void 
   )
 }
 
-/** What the store cannot tell at the moment is no number; all other metrics are told, and that it is not writable. */
+/** Returns NaN for what the store cannot tell right now, so that all other metrics are still reported. */
 async function known(look: () => number | Promise<number>): Promise<number> {
   try {
     return await look()
@@ -62,7 +62,7 @@ async function rootsWaiting(trust: Trust): Promise<number> {
   return waiting
 }
 
-/** Milliseconds since 1970; Infinity while there is no timestamp. Of a damaged repository it is not known: the next one counts. */
+/** Milliseconds since 1970; Infinity while there is no timestamp. Skips damaged repositories, whose expiry is unknown. */
 async function firstTimestampExpiry({ store }: Trust): Promise<number> {
   for (const { gun } of await store.due(Number.MAX_SAFE_INTEGER - 1, DAMAGED_MAX)) {
     const expires = await known(() => store.head(gun)?.roles['timestamp']?.expires ?? NaN)

@@ -2,8 +2,8 @@ import type { Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 
 /**
- * The open connections of a server and the requests that are being answered on them, so that both can be ended. Node's
- * own list has neither connections that are in a TLS handshake nor, as idle, those that never sent a request.
+ * A server's open connections and running requests, so that both can be ended. Node's own list lacks connections in a
+ * TLS handshake, and does not count those that never sent a request as idle.
  */
 export class Connections {
   readonly #server: Server
@@ -13,14 +13,14 @@ export class Connections {
 
   constructor(server: Server) {
     this.#server = server
-    // For TLS this is the connection below it.
+    // For TLS, this is the connection below it.
     server.on('connection', (socket) => {
       this.#sockets.add(socket)
       socket.once('close', () => this.#sockets.delete(socket))
     })
   }
 
-  /** A request is answered from now on. */
+  /** Counts a request as running until its response is closed. */
   answering(response: ServerResponse): void {
     this.begin()
     response.once('close', () => this.end())
@@ -35,7 +35,7 @@ export class Connections {
     if (this.#answering === 0) this.#quiet?.()
   }
 
-  /** Take no new ones, let what is being answered finish for at most `within` milliseconds, then end all. */
+  /** Takes no new connections, lets running requests finish for at most `within` milliseconds, then ends all. */
   async close(within: number): Promise<void> {
     const { promise: closed, resolve } = Promise.withResolvers<void>()
     this.#server.close(() => resolve())

@@ -2,9 +2,9 @@ import type { RequestListener, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 
 /**
- * Requests of one connection are answered one after the other, those too that are sent ahead. Node's server hands over all
- * that has come: for a client that reads nothing it would have a thousand answers made at once, and kept. What still
- * waits when its connection ends, or is ended by an answer, is not done.
+ * Answers the requests of one connection one after the other, even pipelined ones. Node's server would hand over all
+ * that have arrived: for a client that reads nothing, it would have a thousand responses made at once, and kept.
+ * Requests that still wait when their connection ends, or a response ends it, are not executed.
  */
 export function inOrder(answer: RequestListener): RequestListener {
   const connections = new WeakMap<Socket, Pipeline>()
@@ -19,12 +19,12 @@ export function inOrder(answer: RequestListener): RequestListener {
   }
 }
 
-/** What Node's server notes on a connection that it reads nothing from. */
+/** Node's own note that it has paused reading from a connection. */
 interface Connection extends Socket {
   readonly _paused?: boolean
 }
 
-/** Of one connection. While somebody waits, nothing more is read from it. */
+/** The queue of one connection. While a request waits, nothing more is read. */
 class Pipeline {
   readonly #socket: Connection
   #last: ServerResponse | undefined
@@ -38,7 +38,7 @@ class Pipeline {
     const before = this.#last
     this.#last = response
     if (before === undefined || before.closed) return work()
-    // Node reads on whenever a request has been read, or something was written.
+    // Node resumes reading whenever a request was read, or something was written.
     if (this.#waiting === 0) this.#socket.on('resume', this.#pause)
     this.#waiting += 1
     this.#pause()
@@ -51,7 +51,7 @@ class Pipeline {
 
   #readOn(): void {
     this.#socket.off('resume', this.#pause)
-    // Node waits too, with its parser, until what it answers by itself is sent: it would fail at what comes before.
+    // Node pauses too, with its parser, until a response of its own is sent: it would fail on earlier data.
     if (!this.#socket._paused) this.#socket.resume()
   }
 

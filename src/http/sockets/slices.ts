@@ -1,13 +1,13 @@
 import type { ServerResponse } from 'node:http'
 
-/** A body of more bytes leaves in slices… */
+/** Largest body, in bytes, that is sent at once; larger ones leave in slices… */
 export const AT_ONCE_MAX_BYTES = 256 * 1024
-/** …of so many. Larger ones are slower: memory for their copies comes from the system each time. */
+/** …of this size. Larger slices are slower: the system allocates memory for their copies each time. */
 const SLICE_BYTES = 64 * 1024
 
 /**
- * Send a body whose length stands in the head; of a large one each slice when the one before was taken. TLS makes a copy
- * of all that is written, and keeps it until then: of a document of 7 MB one for each client that reads nothing of it.
+ * Sends a body whose length is in the head; each slice of a large one after the client took the one before. TLS copies
+ * all that is written and keeps the copy until then: of a 7 MB document, one for each client that reads nothing.
  */
 export function endWith(response: ServerResponse, body: Buffer | string): void {
   if (body.length <= AT_ONCE_MAX_BYTES) {
@@ -22,7 +22,7 @@ function writeFrom(start: number, body: Buffer, response: ServerResponse): void 
   if (end >= body.length) response.end(body.subarray(start))
   else
     response.write(body.subarray(start, end), (error) => {
-      // Whoever waits for the end of the response hears of a client that has gone away.
+      // Whoever waits for the end of the response learns of a client that went away.
       if (error == null) writeFrom(end, body, response)
     })
 }

@@ -1,15 +1,15 @@
 import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 
-/** What a connection comes from. */
+/** The listener that a connection comes from. */
 export interface Listener {
-  /** Milliseconds for the first request to come, for something of its answer to be taken, and for each request after it. */
+  /** Milliseconds for the first request, for the client to take more of its response, and for each later request. */
   readonly firstWithin: number
   readonly answerWithin: number
   readonly nextWithin: number
-  /** Give the connection to Node's HTTP server. */
+  /** Hands the connection to Node's HTTP server. */
   give(socket: Socket): void
-  /** An answer begins and ends that Node knows nothing of. */
+  /** A response begins and ends that Node does not know of. */
   begin(): void
   end(): void
 }
@@ -21,33 +21,33 @@ type Receive = (chunk: Buffer) => void
 type Again = (text: string, sent: () => void) => boolean
 
 /**
- * A connection that repeated requests are answered on before Node's HTTP server sees them.
+ * A connection on which repeated requests are answered before Node's HTTP server sees them.
  *
- * That the same bytes mean the same holds only where a request begins. So a connection is watched from its first byte
- * on, and only for as long as each piece that arrives is one whole request without a body; with the first other piece,
- * half a request or an upload, it is Node's alone, for good. What stands in a body is never taken for a request.
+ * The same bytes mean the same only where a request begins. So a connection is watched from its first byte, and only as
+ * long as each chunk that arrives is exactly one request without a body. With the first other chunk, such as half a request
+ * or an upload, the connection is Node's alone, for good. So the content of a body is never taken for a request.
  *
- * Node's server gets the connection with the first request that was not seen before: most clients open one for each
- * request, and its part of that costs as much as all else here.
+ * Node's server gets the connection with the first request that was not seen before: most clients open one per request,
+ * and Node's share of that costs as much as everything else here.
  */
 export class Watched {
-  /** The request that Node reads at this moment, if it is of the kind to remember. */
+  /** The request that Node is reading, if it can be remembered. */
   reading: string | undefined
   readonly #socket: Socket
   readonly #listener: Listener
   readonly #maxBytes: number
   readonly #again: Again
-  /** Node's own listener for data, once it has the connection. */
+  /** Node's own data listener, once it has the connection. */
   #parse: Receive | undefined
-  /** Answers that have not been sent to the end. */
+  /** Responses not sent completely. */
   #running = 0
   #plain = false
-  /** The client wants no other answer behind the one that Node gives. */
+  /** True: Node's current response is the last one that the client wants. */
   #last = false
 
   /**
    * @param maxBytes longer requests are left to Node
-   * @param again answers, if it can, what has been asked before
+   * @param again answers a request that was seen before, if it can
    */
   constructor(socket: Socket, listener: Listener, maxBytes: number, again: Again) {
     this.#socket = socket
@@ -61,7 +61,7 @@ export class Watched {
     socket.on('data', this.#receive)
   }
 
-  /** Node has read a request from it. */
+  /** Node has read a request from this connection. */
   read(response: ServerResponse, plain: boolean): void {
     this.#running += 1
     this.#plain = plain
@@ -72,7 +72,7 @@ export class Watched {
   }
 
   readonly #receive: Receive = (chunk) => {
-    // Nothing is read behind the last answer.
+    // Read nothing after the last response.
     if (this.#last || this.#socket.writableEnded) return
     const text = chunk.length > this.#maxBytes ? undefined : wholeHead(chunk)
     if (text === undefined) return this.#leave(chunk)
@@ -100,15 +100,15 @@ export class Watched {
     this.#socket.destroy()
   }
 
-  /** The client has closed: with nothing under way there is nobody to say goodbye to. */
+  /** The client has closed: if no response is running, nobody is left to receive anything. */
   readonly #end = (): void => {
     if (this.#running === 0) this.#socket.destroy()
     else this.#socket.end()
   }
 
   /**
-   * Give it to Node, and take the place of Node's listener for data. Until somebody else listens, Node's parser reads
-   * from the socket by itself, without telling JavaScript: so ours comes before Node's goes.
+   * Gives the connection to Node, and takes the place of Node's data listener. While nobody else listens, Node's parser
+   * reads from the socket directly, without JavaScript: so add our listener before removing Node's.
    */
   #share(): Receive {
     const parse = this.#give()
@@ -117,7 +117,7 @@ export class Watched {
     return parse
   }
 
-  /** Leave it to Node. */
+  /** Leaves the connection to Node. */
   #leave(chunk?: Buffer): void {
     if (this.#parse === undefined) this.#parse = this.#give()
     else {
@@ -139,7 +139,7 @@ export class Watched {
   }
 }
 
-/** @returns the piece as text, a character a byte, if it ends where its only head ends */
+/** @returns the chunk as text, one character per byte, if it ends exactly where its only head ends */
 function wholeHead(chunk: Buffer): string | undefined {
   const text = chunk.toString('latin1')
   return text.indexOf(END_OF_HEAD) === text.length - END_OF_HEAD.length ? text : undefined
