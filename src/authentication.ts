@@ -12,17 +12,19 @@ import { fileError, TrustError } from './errors.ts'
 import type { Log } from './log/log.ts'
 import type { Settings } from './settings/schema.ts'
 
-/** How people and programs are recognised, and what can change of that without a restart. */
+/** How people and programs are recognised, and how that can change without a restart. */
 export interface Recognition {
   readonly access: Access
-  /** Take these keys of the external token service from now on. @throws TrustError BAD_SETTINGS; nothing changed then */
+  /**
+   * Uses these keys of the external token service from now on. @throws TrustError BAD_SETTINGS; nothing has changed then
+   */
   useTokenKeys(bytes: Uint8Array): void
 }
 
 interface Parts {
-  /** What `readTokenKeys` read. */
+  /** The result of `readTokenKeys`. */
   readonly tokenKeys: Uint8Array | undefined
-  /** Of the built-in token endpoint. */
+  /** The key of the built-in token endpoint. */
   readonly tokenKey: TokenSigningKey | undefined
   readonly directory: Directory
   readonly passwords: PasswordCheck
@@ -31,7 +33,7 @@ interface Parts {
   readonly log: Log
 }
 
-/** How people and programs are recognised, as the settings say. @throws TrustError BAD_SETTINGS */
+/** Sets up how people and programs are recognised, as the settings say. @throws TrustError BAD_SETTINGS */
 export function accessOf({ access }: Settings, parts: Parts): Recognition {
   const { tokenKey, directory, passwords, now, log } = parts
   const { mode, issuer = '', service, tokenLifeSeconds, clientCertificates } = access
@@ -63,15 +65,18 @@ function externalKeys(access: Settings['access'], bytes: Uint8Array | undefined,
   return certificateKeys(bytes, certificateBundleFile ?? '')
 }
 
-/** Who issues client certificates, PEM. @returns undefined if the settings ask for none @throws TrustError BAD_SETTINGS */
+/**
+ * Returns the authorities of client certificates, PEM; undefined: the settings ask for none. @throws TrustError
+ * BAD_SETTINGS
+ */
 export async function clientAuthoritiesOf({ access }: Settings): Promise<string | undefined> {
   const path = access.clientCertificates?.caFile
   if (path === undefined) return undefined
   const ca = (await readSetting(path, 'access.clientCertificates.caFile')).toString('latin1')
-  // One that ends too soon is one, too: the file may be half written.
+  // Match a truncated certificate too: the file may be half written.
   const blocks = ca.match(/-----BEGIN CERTIFICATE-----(?:[^-]*-----END CERTIFICATE-----)?/g) ?? []
   if (blocks.length === 0) refuse(`${path} holds no PEM certificate`)
-  // TLS would leave them out without a word, and then know nobody.
+  // TLS would silently leave out invalid ones, and then recognise nobody.
   if (!blocks.every(isCertificate)) refuse(`${path} holds something that is no certificate`)
   return ca
 }

@@ -4,12 +4,12 @@ import type { Settings } from './settings/schema.ts'
 import type { Copied, LevelStore } from './store/level-store.ts'
 
 /**
- * The backups of a server: each a copy of all that it needs, as it is at one moment, beside the server that goes on:
- * database, anchor and keys. One at a time: each costs those who wait for answers.
+ * Makes backups of a running server: each is a copy of everything that it needs at one moment, namely database, anchor
+ * and keys. Makes one at a time, since each slows down requests.
  *
- * @returns `backUp(directory, gone)`: the directory, absolute, is made, or is there and empty; `gone` is aborted when nobody
- *   waits for it any more. It throws TrustError BUSY while another one is being made; WRONG_STATE, CORRUPT, BAD_KEYS,
- *   STORE_UNAVAILABLE, and why it was aborted: nothing is left in the directory then
+ * @returns `backUp(directory, gone)`: creates the directory, an absolute path, or uses an empty one; `gone` is aborted
+ *   when nobody waits any more. It throws TrustError BUSY during another backup; WRONG_STATE, CORRUPT, BAD_KEYS,
+ *   STORE_UNAVAILABLE, or the reason of `gone`: nothing is left in the directory then
  */
 export function backupsOf(
   settings: Pick<Settings, 'dataDirectory' | 'keysDirectory' | 'anchorFile'>,

@@ -3,17 +3,17 @@ import { connect } from 'node:net'
 import { join } from 'node:path'
 import type { Settings } from './settings/schema.ts'
 
-/** Where the command line reaches a running server. */
+/** Returns the path where the command line reaches a running server. */
 export function controlSocket(settings: Pick<Settings, 'dataDirectory'>): string {
   return join(settings.dataDirectory, 'control.sock')
 }
 
-/** True if the last server there was killed, or died: its socket is left, and nobody listens. */
+/** True if the last server there was killed or died: its socket is left, and nobody listens. */
 export async function isLeftBehind(socketPath: string): Promise<boolean> {
   return existsSync(socketPath) && !(await isAnswered(socketPath))
 }
 
-/** True if a server listens there, at its control socket. A socket file left behind by a killed one takes no connection. */
+/** True if a server listens at this control socket. A socket left by a killed server accepts no connection. */
 export function isAnswered(socketPath: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(socketPath)

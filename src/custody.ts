@@ -7,7 +7,7 @@ import { isDelegation, type Role } from './tuf/role.ts'
 
 type Rule = Settings['signers']['rules'][number]
 
-/** Where private keys live, as the settings say: the first rule that names role and repository; else sealed here. */
+/** Returns a signer that keeps each key where the first rule for its role and repository says; by default, sealed here. */
 export function signerOf(settings: Settings, keys: Pick<Keys, 'signer'>, token = tokenOf(settings)): RoutedSigner {
   const { keyAlgorithm, signers } = settings
   return new RoutedSigner(
@@ -17,7 +17,7 @@ export function signerOf(settings: Settings, keys: Pick<Keys, 'signer'>, token =
   )
 }
 
-/** What speaks to the token; undefined: the settings name none. */
+/** Returns the signer for the token; undefined: the settings name none. */
 export function tokenOf({ signers: { pkcs11 } }: Settings): TokenSigner | undefined {
   return pkcs11 === undefined ? undefined : new Pkcs11Signer(pkcs11)
 }

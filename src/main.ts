@@ -34,7 +34,7 @@ import { Threads, threadsOf } from './threads/threads.ts'
 import { trustOver } from './trust.ts'
 import { worldOver } from './world.ts'
 
-/** What may stand in place of what is usual; all but the log is for tests. */
+/** Replacements for defaults; all but the log are for tests. */
 interface Overrides {
   /** Milliseconds since 1970. */
   readonly now?: () => number
@@ -43,24 +43,24 @@ interface Overrides {
   readonly faults?: FaultHook
 }
 
-/** A server that answers. */
+/** A running server. */
 export interface Running {
   readonly url: string
   readonly port: number
-  /** Of the admin API, where it has a listener of its own. */
+  /** Port of the admin API, if it has a listener of its own. */
   readonly adminPort: number | undefined
   readonly trust: Trust
   readonly store: LevelStore
   /** What a first start made, in words. */
   readonly made: readonly string[]
-  /** Resolves when all threads answer; until then those answer that do. */
+  /** Resolves when all threads answer; until then, those that are ready do. */
   readonly allThreads: Promise<void>
-  /** Finish what is running, then close the store. */
+  /** Finishes running requests, then closes the store. */
   close(): Promise<void>
 }
 
 /**
- * Wire everything and listen. Whatever cannot be used is an error: there is no degraded start.
+ * Starts a server: wires everything and listens. Anything unusable is an error: there is no degraded start.
  *
  * @throws TrustError BAD_KEYS, BAD_TLS, BAD_SETTINGS, DATA_…
  */
@@ -78,13 +78,13 @@ export async function serve(configured: Settings, overrides: Overrides = {}): Pr
 type Opened = Awaited<ReturnType<typeof open>>
 type Wired = Awaited<ReturnType<typeof wire>>
 
-/** Open keys and store; a first start makes them. */
+/** Opens keys and store; a first start makes them. */
 async function open(configured: Settings, overrides: Overrides) {
   const { now = Date.now, log = createLog(configured.logLevel), faults } = overrides
-  // A clock of a test's own is in this thread only.
+  // A test's own clock exists only in this thread.
   const count = overrides.now === undefined ? threadsOf(configured) : 1
   const settings = forEachThread(configured, count)
-  // A command that was typed before we listen; another server will not end.
+  // Wait for a command that was started before we listen; another server would not end.
   const waiting: Waiting = {
     begins: () => log.warn({}, 'waiting for another process to let go of the database'),
     isInVain: () => isAnswered(controlSocket(settings)),
@@ -103,7 +103,7 @@ async function open(configured: Settings, overrides: Overrides) {
       others: [threads.handles, checks],
       faults,
     })
-  // It may have died of what it read, as this one would, at once.
+  // The last server may have died of damage that it read, as this one would at once.
   if (await isLeftBehind(controlSocket(settings))) await tellOfDamage(settings.dataDirectory, log)
   const store = await whenUnlocked(openIt, waiting)
   const token = tokenOf(settings)
@@ -111,7 +111,7 @@ async function open(configured: Settings, overrides: Overrides) {
   return { settings, now, log, count, keys, made, shared, threads, checks, store, token, signer }
 }
 
-/** What cannot be used ends the start; what cannot be used for now is said. @returns what listens with TLS serves */
+/** Ends the start if something is unusable; logs what is unusable only for now. @returns what TLS listeners serve */
 async function mustBeUsable({ settings, now, log, made, store, signer }: Opened): Promise<ListenerTls> {
   made.push(...(await prepareTls(settings, now())))
   const tls = await listenerTlsOf(settings, now())
@@ -124,12 +124,12 @@ async function mustBeUsable({ settings, now, log, made, store, signer }: Opened)
   return tls
 }
 
-/** Put together what answers, and what it works on. */
+/** Creates what answers requests, and the state that it works on. */
 async function wire(opened: Opened) {
   const { settings, now, log, count, keys, shared, threads, checks, store, token, signer } = opened
   const trust = trustOver(settings, { store, signer, log, now }, count > 1 ? shared.locks : undefined)
   const metrics = createMetrics(trust)
-  /** What changes. The default of the realm is where we listen, which may be known only then. */
+  /** State that changes. The default realm is our own address, which may be known only after listening. */
   const state = { accepting: true, realm: settings.access.realm }
   const accepting = (): boolean => state.accepting
   const overview = overviewOf(trust, metrics.registry, accepting, () => threads.counted())
@@ -166,7 +166,7 @@ async function wire(opened: Opened) {
   return { world, metrics, answers, tokenKeys, tokenKey, recognition, state, app, control, admin }
 }
 
-/** Listen, in all threads, and begin what goes on without being asked. */
+/** Listens in all threads, and starts the background loops. */
 async function start(opened: Opened, tls: ListenerTls, wired: Wired): Promise<Running> {
   const { settings, now, log, count, keys, made, shared, threads, checks, store, signer } = opened
   const { world, metrics, answers, tokenKeys, tokenKey, recognition, state, app, control, admin } = wired
@@ -229,7 +229,7 @@ async function start(opened: Opened, tls: ListenerTls, wired: Wired): Promise<Ru
   }
 }
 
-/** Connections are dealt out to all threads: each may have its part. */
+/** Divides limits by the number of threads, over which connections are spread. */
 function forEachThread(settings: Settings, threads: number): Settings {
   const connections = Math.ceil(settings.limits.connections / threads)
   const publishBytesInFlight = Math.ceil(settings.limits.publishBytesInFlight / threads)

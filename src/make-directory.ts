@@ -2,11 +2,11 @@ import { mkdir, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 
 /**
- * Make a directory that its owner alone can open, and those above it that are missing. Not with Node's `recursive`: on a
- * file system that is read-only it says that there is no such directory, and below /proc it tries for ever.
+ * Makes a directory that only its owner can open, and missing ones above it. Not with Node's `recursive`: on a
+ * read-only file system that reports a missing directory, and below /proc it retries forever.
  *
- * @returns false if it is there already
- * @throws the file system's error, of the one that cannot be made
+ * @returns false if it exists already
+ * @throws the file system's error for the directory that cannot be made
  */
 export async function makeDirectory(path: string): Promise<boolean> {
   try {

@@ -10,10 +10,10 @@ const TYPES: Readonly<Record<string, string>> = {
 }
 
 /**
- * What is wrong with a value, for people: zod's own words are for those who wrote the schema. A rule of ours with a
- * message of its own keeps it. To be given to `safeParse`.
+ * Describes what is wrong with a value in plain words, for `safeParse`: zod's own messages are for whoever wrote the
+ * schema. Rules with a message of their own keep it.
  *
- * @returns undefined: zod's words will do
+ * @returns undefined: zod's message will do
  */
 export function plainIssue(issue: z.core.$ZodRawIssue): string | undefined {
   if (issue.code === 'invalid_type') {

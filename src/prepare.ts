@@ -11,10 +11,9 @@ import { makeStore } from './store/make-store.ts'
 import { whenUnlocked, type Waiting } from './store/when-unlocked.ts'
 
 /**
- * Make the keys and the empty store that a first start needs. Only a start that finds neither store nor anchor makes a
- * store; anything half there is refused, since making the other half anew would hide a loss. What a first start left that was
- * interrupted holds no commit, and is completed. The database is locked meanwhile, so that of two first starts at once each
- * thing is made by one.
+ * Makes the keys and the empty store for a first start. Only a start that finds neither store nor anchor makes a store; it
+ * refuses anything half there, since making the other half anew would hide a loss. An interrupted first start left no
+ * commit, and is completed. The database is locked meanwhile, so that two first starts at once make each thing only once.
  *
  * @returns the opened keys, and what was made, in words
  * @throws TrustError BAD_KEYS, DATA_MISSING, DATA_EXISTS, DATA_LOCKED, DATA_DAMAGED, CORRUPT
@@ -23,7 +22,7 @@ export async function prepare(settings: Settings, waiting: Waiting): Promise<{ k
   const { dataDirectory, keysDirectory, anchorFile, passphraseFile } = settings
   const made: string[] = []
   let keys: Keys | undefined
-  // The last thing that is made.
+  // The anchor is made last.
   if (!(await hasAnchor(settings))) keys = await whenUnlocked(() => makeFirst(settings, made), waiting)
   else if (!(await hasKeys(keysDirectory))) throw withoutKeys(settings)
   keys ??= await openKeysDirectory(keysDirectory, passphraseFile)
@@ -35,7 +34,7 @@ export async function prepare(settings: Settings, waiting: Waiting): Promise<{ k
   return { keys, made }
 }
 
-/** @returns the opened keys; undefined: another first start was faster, and they have to be opened */
+/** @returns the opened keys; undefined: another first start was faster, and they must be opened */
 async function makeFirst(settings: Settings, made: string[]): Promise<Keys | undefined> {
   const { dataDirectory, keysDirectory, anchorFile, passphraseFile } = settings
   if (!(await hasKeys(keysDirectory)) && (await isUnfinished(keysDirectory))) throw withoutKeys(settings)
@@ -54,7 +53,7 @@ async function makeFirst(settings: Settings, made: string[]): Promise<Keys | und
   return keys
 }
 
-/** A file without content is no anchor yet. */
+/** An empty file is not an anchor yet. */
 async function hasAnchor({ anchorFile }: Settings): Promise<boolean> {
   return ((await sizeOf(anchorFile)) ?? 0) > 0
 }
@@ -66,8 +65,8 @@ function withoutKeys({ dataDirectory, keysDirectory }: Settings): TrustError {
 }
 
 /**
- * Make the TLS identity that a first start needs, or one whose certificate is about to end. The store is open by then, in
- * this process alone.
+ * Makes the TLS identity for a first start, or replaces one whose certificate is about to expire. The store is open by
+ * then, in this process only.
  *
  * @param now milliseconds since 1970
  * @returns what was made, in words

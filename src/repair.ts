@@ -14,38 +14,38 @@ import { openStore } from './store/level-store.ts'
 import { repairedRecords, type Repaired, type RepairParts } from './store/repair/repaired-records.ts'
 import { openView, type View } from './store/repair/view.ts'
 
-/** What became of a damaged store. */
+/** The outcome of repairing a damaged store. */
 export interface Repair extends Repaired {
-  /** Where the repaired one lies. */
+  /** Where the repaired store is. */
   readonly directory: string
-  /** Files of the damaged database in which bits were turned back before anything was read, and how many. */
+  /** Files of the damaged database in which bits were flipped back before anything was read, and how many. */
   readonly turnedBack: View['turnedBack']
-  /** True if LevelDB's list of its tables was made anew from those that are there. */
+  /** True if LevelDB's list of its tables was rebuilt from the existing ones. */
   readonly relisted: boolean
-  /** What `check` finds in it; undefined if it was not made. */
+  /** What `check` finds in the repaired store; undefined if none was made. */
   readonly check?: CheckReport
 }
 
-/** What to make of a damaged store, and of what. */
+/** What to repair, and from what. */
 interface RepairRequest {
-  /** Where the repaired one is made. Absolute; it is made, or is there and empty. */
+  /** Where to make the repaired store. Absolute; created, or existing and empty. */
   readonly directory: string
-  /** A backup to take from what cannot be had otherwise: what `countersign backup` made, or a data directory. */
+  /** A backup for what cannot be recovered otherwise: from `countersign backup`, or a data directory. */
   readonly from: string | undefined
-  /** The journal ends where the database says, whatever the anchor says, and if there is none. */
+  /** True: the journal ends where the database says, whatever the anchor says, and even without one. */
   readonly withoutAnchor: boolean
-  /** Make nothing. */
+  /** True: makes nothing. */
   readonly dryRun: boolean
-  /** Aborted: nobody waits for it any more. */
+  /** Aborted when nobody waits any more. */
   readonly gone: AbortSignal
 }
 
 /**
- * Make a store with damage whole again, in another directory from which a server can be started; the damaged one is only
- * read. What cannot be had stays damaged there.
+ * Repairs a damaged store into another directory, from which a server can be started; only reads the damaged one. What
+ * cannot be recovered stays damaged there.
  *
- * @throws TrustError WRONG_STATE, BAD_KEYS, SIGNER_UNAVAILABLE, DATA_… if nothing can be repaired; why it was aborted; nothing
- *   is left in the directory then, nor in the temporary one
+ * @throws TrustError WRONG_STATE, BAD_KEYS, SIGNER_UNAVAILABLE, DATA_… if nothing can be repaired, or the reason of
+ *   `gone`; nothing is left in the directory then, nor in the temporary one
  */
 export async function repair(
   settings: Settings,
@@ -55,7 +55,7 @@ export async function repair(
   await mustBeFree(settings, directory)
   const keys = await openKeysDirectory(keysDirectory, passphraseFile)
   const readAnchor = withoutAnchor ? anchorIfAny : readAnchorOf
-  // Told before anything is begun; what counts is read once more, under the lock.
+  // Fail early; the anchor that counts is read again under the lock.
   await readAnchor(anchorFile, keys.anchorKey)
   const signer = signerOf(settings, keys)
   const views: View[] = []
@@ -94,7 +94,7 @@ export async function repair(
   }
 }
 
-/** What an anchor that does not count names; undefined if it cannot be read. */
+/** Reads an anchor that is not binding; undefined if it cannot be read. */
 async function anchorIfAny(path: string, key: AnchorKey): Promise<Anchor | undefined> {
   return readAnchorOf(path, key).catch((error: unknown) => {
     if (error instanceof TrustError) return undefined
@@ -102,7 +102,7 @@ async function anchorIfAny(path: string, key: AnchorKey): Promise<Anchor | undef
   })
 }
 
-/** `check` asks for every key when all else is done: a token that is away is noticed before anything is begun. */
+/** Throws if the token is missing, before any work begins: `check` needs every key at the end. */
 async function mustBeReached(signer: RoutedSigner): Promise<void> {
   await signer.start()
   const { usable, reason = '' } = signer.readiness()
@@ -112,7 +112,7 @@ async function mustBeReached(signer: RoutedSigner): Promise<void> {
   })
 }
 
-/** The proof is the same look at everything as at any store. */
+/** Makes the repaired store, and proves it with the same check as for any store. */
 async function make(
   settings: Settings,
   { anchorKey, signer }: Pick<Keys, 'anchorKey'> & { readonly signer: RoutedSigner },
@@ -143,7 +143,7 @@ function dataOf(backup: string): string {
   })
 }
 
-/** What is said where a database is open elsewhere. */
+/** Returns the error for a database that another process has open. */
 export function inUse(place: string, cause?: TrustError): TrustError {
   return new TrustError('DATA_LOCKED', `a server, or another command, uses the database in ${place}`, {
     hint: 'stop it first: what it commits meanwhile would be missing from what is repaired',

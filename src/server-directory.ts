@@ -8,17 +8,17 @@ import { mustBeWhole } from './signing/keys-directory.ts'
 import { sizeOf, syncDirectory } from './signing/secret-file.ts'
 import type { StorePlace } from './store/place.ts'
 
-/** What a server can be started from, in one directory: database, keys, and the anchor among the keys. */
+/** A directory from which a server can be started contains a database, keys, and the anchor among the keys. */
 export const DATA = 'data'
 export const KEYS = 'keys'
-/** The keys while the rest is written. No server starts from data without keys, whenever the process dies. */
+/** Name of the keys while the rest is written. Whenever the process dies, no server starts from data without keys. */
 const UNFINISHED = 'keys.unfinished'
 
 /**
- * Make a directory from which a server can be started: a copy of the keys, and a store that somebody fills.
+ * Makes a directory from which a server can be started: a copy of the keys, and a store.
  *
- * @param settings where the server has its own
- * @param directory absolute; it is made, or is there and empty
+ * @param settings those of the existing server
+ * @param directory absolute; created, or existing and empty
  * @param fill makes a database and its anchor in these places
  * @throws TrustError WRONG_STATE, BAD_KEYS, and what `fill` throws; nothing is left in the directory then
  */
@@ -45,17 +45,17 @@ export async function makeServerDirectory<T>(
   }
 }
 
-/** True if the keys directory would be that of a server directory whose making was interrupted: what is beside it is half. */
+/** True if the keys directory belongs to a server directory that was not finished: what is beside it is incomplete. */
 export async function isUnfinished(keysDirectory: string): Promise<boolean> {
   const path = resolve(keysDirectory)
   return basename(path) === KEYS && (await sizeOf(join(dirname(path), UNFINISHED))) !== undefined
 }
 
 /**
- * Whether something may be made there; nothing is.
+ * Throws unless a server directory can be made there. Makes nothing.
  *
- * @throws TrustError WRONG_STATE for what is not empty, or lies in the server's own: it would be copied too, or taken for a
- *   part of the server
+ * @throws TrustError WRONG_STATE if it is not empty, or inside the server's own directories: it would be copied too, or
+ *   taken for part of the server
  */
 export async function mustBeFree(
   { dataDirectory, keysDirectory }: Pick<Settings, 'dataDirectory' | 'keysDirectory'>,
@@ -66,11 +66,11 @@ export async function mustBeFree(
   if (names.length > 0) throw notEmpty(directory)
 }
 
-/** @param data is made in it, by the first alone of two that begin at once */
+/** @param data made in it; of two processes at once, only the first succeeds */
 async function claim(directory: string, data: string): Promise<void> {
   try {
     await makeDirectory(directory)
-    // False: another one was faster.
+    // False: another process was faster.
     if (await makeDirectory(data)) return
   } catch (cause) {
     throw fileError('WRONG_STATE', `cannot make the directory ${directory}`, cause, 'name another place')
@@ -88,7 +88,7 @@ async function mustNotLieIn(place: string, directory: string): Promise<void> {
   throw new TrustError('WRONG_STATE', `the directory ${directory} lies in ${place}`, { hint: 'name another place' })
 }
 
-/** Also of what is not there yet. */
+/** Resolves links, even of a path that does not exist yet. */
 async function realPathOf(path: string): Promise<string> {
   return realpath(path).catch(async () => join(await realPathOf(dirname(path)), basename(path)))
 }

@@ -11,11 +11,11 @@ interface Parts {
   readonly store: Store
   readonly signer: Signer
   readonly log: Log
-  /** Milliseconds since 1970; the real time if it is left out. */
+  /** Milliseconds since 1970; default: the real time. */
   readonly now?: (() => number) | undefined
 }
 
-/** What the verbs work with, as the settings say. @param locks undefined: no other thread changes repositories */
+/** Returns what the verbs work with, by the settings. @param locks undefined: no other thread changes repositories */
 export function trustOver(
   { timestampLifeDays, snapshotLifeDays, gunPrefixes, limits }: Settings,
   { store, signer, log, now = Date.now }: Parts,

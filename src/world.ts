@@ -16,7 +16,7 @@ import type { LevelStore } from './store/level-store.ts'
 
 const DAY = 86_400_000
 
-/** What operations work on. */
+/** Returns the state that operations work on. */
 export function worldOver(settings: Settings, trust: Trust, store: LevelStore, signer: RoutedSigner): World {
   const opens: World['opens'] = (...key) => signer.opens(...key)
   return {
@@ -31,7 +31,9 @@ export function worldOver(settings: Settings, trust: Trust, store: LevelStore, s
   }
 }
 
-/** A server that runs has its keys in memory, and does not notice that a file of them was removed or changed. */
+/**
+ * Checks the key files: a running server has its keys in memory, and does not notice that a file was removed or changed.
+ */
 async function keysFaultIn(directory: string): Promise<string | undefined> {
   try {
     await mustBeWhole(directory)
@@ -42,8 +44,8 @@ async function keysFaultIn(directory: string): Promise<string | undefined> {
 }
 
 /**
- * When the certificates end that clients see; none without TLS. One that cannot be read is one that ends now: it must not
- * hide what else does.
+ * Returns when the certificates end that clients see; none without TLS. One that cannot be read counts as ending now:
+ * it must not hide the others.
  *
  * @param now milliseconds since 1970
  */
