@@ -1,4 +1,4 @@
-/** Tags of what keys, signatures and certificates are made of. */
+/** Tags of the elements in keys, signatures and certificates. */
 export const INTEGER = 0x02
 export const OCTET_STRING = 0x04
 export const SEQUENCE = 0x30
@@ -7,15 +7,15 @@ export const SEQUENCE = 0x30
 export interface DerElement {
   readonly tag: number
   readonly content: Buffer
-  /** With tag and length. */
+  /** The whole element, with tag and length. */
   readonly bytes: Buffer
 }
 
 /**
- * Split DER into the elements that stand one after the other; strict where BER is not: low tags, definite and shortest
- * lengths, nothing left over.
+ * Splits DER into its consecutive elements. Stricter than BER: only low tag numbers, only definite lengths in their
+ * shortest form, and nothing left over.
  *
- * @returns undefined if it is not DER
+ * @returns undefined if the bytes are not DER
  */
 export function derElements(bytes: Buffer): DerElement[] | undefined {
   const elements: DerElement[] = []
@@ -33,12 +33,12 @@ export function derElements(bytes: Buffer): DerElement[] | undefined {
   return elements
 }
 
-/** The children of an element with this tag; undefined if it is another one, or not DER. */
+/** Returns the children of an element; undefined if it has another tag or its content is not DER. */
 export function derChildren(element: DerElement | undefined, tag: number): DerElement[] | undefined {
   return element?.tag === tag ? derElements(element.content) : undefined
 }
 
-/** A length and how many bytes it takes; at most three bytes of length, 16 MiB. */
+/** Reads a length of at most three bytes, 16 MiB; `size` is the number of bytes that its encoding takes. */
 function lengthAt(bytes: Buffer, at: number): { size: number; length: number } | undefined {
   const first = bytes[at]
   if (first === undefined || first < 0x80) return first === undefined ? undefined : { size: 1, length: first }

@@ -6,21 +6,21 @@ interface PemBlock {
   readonly bytes: Buffer
 }
 
-/** Blocks in one text; a root key is one certificate with a few intermediates. */
+/** The most blocks in one text; a root key is one certificate with a few intermediates. */
 export const PEM_MAX_BLOCKS = 16
-/** Base64 characters on a line, as Go writes and OpenSSL reads them. */
+/** Base64 characters per line, as Go writes and OpenSSL reads them. */
 const COLUMNS = 64
 
 const BEGIN = /-----BEGIN ([A-Z0-9 ]{1,40})-----\r?\n/y
-/** Of a length that four divides. Groups of four would say it all, but of a few million RegExp's stack overflows. */
+/** Used with a check that the length is a multiple of 4: matching groups of 4 overflows RegExp's stack at a few million. */
 const BASE64 = /^[A-Za-z0-9+/]+={0,2}$/
 const LINE_END = /\r?\n|$/y
 
 /**
- * Decode a PEM text that holds nothing but blocks, one after the other, without headers. Go's decoder also skips other
- * text; keys in metadata never have any, since clients write certificates anew (wire spec §6.2 step 5).
+ * Decodes a PEM text that consists only of blocks without headers, in linear time. Go's decoder also skips other text;
+ * keys in metadata never contain any, since clients rewrite certificates (wire spec §6.2 step 5).
  *
- * @returns undefined for anything else, for no block, and for more than PEM_MAX_BLOCKS. Linear in the length.
+ * @returns undefined for any other text, for one without blocks, and for more than PEM_MAX_BLOCKS
  */
 export function decodePem(bytes: Uint8Array): PemBlock[] | undefined {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1')
@@ -47,7 +47,7 @@ function match(sticky: RegExp, text: string, at: number): RegExpExecArray | null
   return sticky.exec(text)
 }
 
-/** Write blocks as Go does: lines of 64 columns, LF, a line end after the last block too. */
+/** Writes blocks as Go does: lines of 64 columns, LF, also after the last block. */
 export function encodePem(blocks: readonly PemBlock[]): Buffer {
   const texts = blocks.map(({ label, bytes }) => {
     const base64 = bytes.toString('base64')

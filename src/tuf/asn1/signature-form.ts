@@ -1,8 +1,8 @@
 import { derChildren, derElements, INTEGER, SEQUENCE } from './der.ts'
 
-/** ECDSA signatures in their two forms: metadata has r ‖ s, OpenSSL reads and writes DER. */
+/** Converts ECDSA signatures between their two forms: metadata uses r ‖ s, OpenSSL DER. */
 
-/** r ‖ s as DER: a SEQUENCE of two INTEGERs, each without needless zeros and not negative. */
+/** Converts r ‖ s to DER: a SEQUENCE of two non-negative INTEGERs without superfluous zeros. */
 export function derSignature(sig: Uint8Array): Buffer {
   const half = sig.length / 2
   const body = Buffer.concat([derInteger(sig.subarray(0, half)), derInteger(sig.subarray(half))])
@@ -18,7 +18,7 @@ function derInteger(bytes: Uint8Array): Buffer {
   return Buffer.concat([Buffer.from(head), digits])
 }
 
-/** DER as r ‖ s. @param coordinate bytes of r and of s @throws TypeError if it is not DER, or too long */
+/** Converts DER to r ‖ s. @param coordinate bytes of r and of s @throws TypeError if it is not DER, or too long */
 export function fixedSignature(der: Buffer, coordinate: number): Buffer {
   const integers = derChildren(derElements(der)?.[0], SEQUENCE) ?? []
   const fixed = Buffer.alloc(2 * coordinate)

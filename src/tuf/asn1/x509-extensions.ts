@@ -4,7 +4,7 @@ import { isBitString, isCount, isOid } from './x509-fields.ts'
 
 export interface Extension {
   readonly critical: boolean
-  /** What its OCTET STRING holds; undefined unless that is one element of DER. */
+  /** The content of its OCTET STRING; undefined unless that is a single DER element. */
   readonly value: DerElement | undefined
 }
 
@@ -12,29 +12,29 @@ type Check = (extension: Extension) => boolean
 
 const BOOLEAN = 0x01
 const EXTENSIONS = 0xa3
-/** Of a distribution point, and inside that. */
+/** The name of a distribution point, and the full name inside it. */
 const POINT_NAME = 0xa0
 const FULL_NAME = 0xa0
-/** The kinds of alternative names that Go reads. */
+/** The kinds of alternative names that Go parses. */
 const EMAIL = 0x81
 const DNS = 0x82
 const URI = 0x86
 const IP = 0x87
 /**
- * Plainer than Go takes it: at a host by name, or of those whose form is their scheme's affair (`tag:`, `urn:`); with no
- * fragment and no escapes, which might be broken.
+ * Stricter than Go: a URI with a host name, or an opaque one (`tag:`, `urn:`), without a fragment and without escapes,
+ * which could be malformed.
  */
 const PLAIN_URI = /^[a-z][a-z0-9+.-]*:(?:\/\/[\w-]+(?:\.[\w-]+)*(?::[0-9]{1,5})?(?:[/?][!"$&-~]*)?|(?!\/)[!"$&-~]*)$/i
-/** An IPv4 address written as IPv6. */
+/** The prefix of an IPv4 address written as IPv6. */
 const MAPPED_IP = Buffer.from('00000000000000000000ffff', 'hex')
 
-/** What certificates of authorities say about names and policies below them; Go reads it, and no root key needs it. */
+/** For what CA certificates say about the names and policies below them: Go parses it, but no root key needs it. */
 const refused: Check = () => false
 
-/** Basic constraints by the hex of their OID, 2.5.29.19. */
+/** The OID of basic constraints, 2.5.29.19, in hex. */
 export const BASIC_CONSTRAINTS = '551d13'
 
-/** What must hold for Go to read the certificate, for each extension that Go looks into; by the hex of the OID. */
+/** For each extension that Go parses, by the hex of its OID: what must hold for Go to read the certificate. */
 const CHECKS: ReadonlyMap<string, Check> = new Map<string, Check>([
   ['551d0e', ({ critical, value }) => !critical && value?.tag === OCTET_STRING], // subject key identifier
   ['551d0f', ({ value }) => isBitString(value)], // key usage
@@ -51,7 +51,7 @@ const CHECKS: ReadonlyMap<string, Check> = new Map<string, Check>([
   ['2b06010505070101', ({ critical, value }) => !critical && all(value, beginsWithOid)], // authority information access
 ])
 
-/** @returns each by its OID in hex; undefined where Go reads none of them: one is malformed, or stands there twice */
+/** Reads a certificate's extensions. @returns them by OID in hex; undefined if one is malformed or repeated, as in Go */
 export function readExtensions(wrapper: DerElement | undefined): ReadonlyMap<string, Extension> | undefined {
   const wrapped = derChildren(wrapper, EXTENSIONS)
   const list = wrapped?.length === 1 ? derChildren(wrapped[0], SEQUENCE) : undefined
@@ -61,7 +61,7 @@ export function readExtensions(wrapper: DerElement | undefined): ReadonlyMap<str
     const members = derChildren(item, SEQUENCE) ?? []
     const id = members[0]
     const octets = members.at(-1)
-    // Left out: not critical.
+    // `critical` defaults to false.
     const critical = members.length === 2 ? false : members.length === 3 ? readBoolean(members[1]) : undefined
     if (!isOid(id) || critical === undefined || octets?.tag !== OCTET_STRING) return undefined
     const name = id.content.toString('hex')
@@ -73,7 +73,7 @@ export function readExtensions(wrapper: DerElement | undefined): ReadonlyMap<str
   return extensions
 }
 
-/** Whether these basic constraints say "CA". */
+/** True if these basic constraints say "CA". */
 export function saysCa(constraints: Extension | undefined): boolean {
   return readBoolean(derChildren(constraints?.value, SEQUENCE)?.[0]) === true
 }
@@ -83,7 +83,7 @@ function readBoolean(element: DerElement | undefined): boolean | undefined {
   return more.length === 0 && (value === 0x00 || value === 0xff) ? value === 0xff : undefined
 }
 
-/** True for a sequence whose members all pass. */
+/** True for a sequence whose members all pass the check. */
 function all(sequence: DerElement | undefined, check: (member: DerElement) => boolean): boolean {
   return derChildren(sequence, SEQUENCE)?.every(check) === true
 }
@@ -112,7 +112,7 @@ function isPolicies(value: DerElement | undefined): boolean {
   return ids.size === policies?.length && !ids.has('')
 }
 
-/** If it has a name, that is a full one: Go does not read the other kind. */
+/** True for a distribution point whose name, if it has one, is a full name: Go does not read the other kind. */
 function isDistributionPoint(element: DerElement): boolean {
   const members = derChildren(element, SEQUENCE)
   const name = members?.[0]

@@ -1,11 +1,11 @@
 import { isAscii, isUtf8 } from 'node:buffer'
 import { derChildren, INTEGER, SEQUENCE, type DerElement } from './der.ts'
 
-/** One attribute of a name, like its common name. */
+/** One attribute of a name, such as its common name. */
 interface NameAttribute {
-  /** The content of its OID, hex. */
+  /** The content of its OID, in hex. */
   readonly type: string
-  /** Undefined for the two kinds of text that are not UTF-8: T61String and BMPString. */
+  /** Undefined for the two types of string that cannot be read as UTF-8: T61String and BMPString. */
   readonly text: string | undefined
 }
 
@@ -16,14 +16,14 @@ const UTC_TIME = 0x17
 const GENERALIZED_TIME = 0x18
 const T61_STRING = 0x14
 const BMP_STRING = 0x1e
-/** Code points that no text may have: surrogates and what Unicode reserves for nothing. */
+/** Code points that no text may contain: surrogates and noncharacters. */
 const RESERVED = /[\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]/
 
-/** The kinds of text that Go reads, and what each may hold. With another kind in a name the certificate is refused. */
+/** The string types that Go reads, and what each may contain. Go refuses a certificate with any other type in a name. */
 const TEXTS: ReadonlyMap<number, (content: Buffer) => boolean> = new Map<number, (content: Buffer) => boolean>([
   [0x0c, isUtf8],
   [0x12, (content) => /^[0-9 ]*$/.test(content.toString('latin1'))], // NumericString
-  // PrintableString. Go takes `*` and `&` too.
+  // PrintableString. Go also accepts `*` and `&`.
   [0x13, (content) => /^[A-Za-z0-9'()+,\-./ :=?*&]*$/.test(content.toString('latin1'))],
   [0x16, isAscii], // IA5String
   [T61_STRING, () => true],
@@ -33,7 +33,7 @@ const TEXTS: ReadonlyMap<number, (content: Buffer) => boolean> = new Map<number,
   ],
 ])
 
-/** True for an OID whose numbers are written in their shortest form and fit into 31 bits. */
+/** True for an OID whose numbers are in their shortest form and fit in 31 bits. */
 export function isOid(element: DerElement | undefined): element is DerElement {
   if (element?.tag !== OID || element.content.length === 0) return false
   let number = 0
@@ -46,13 +46,13 @@ export function isOid(element: DerElement | undefined): element is DerElement {
   return (element.content.at(-1) ?? 0x80) < 0x80
 }
 
-/** True for an integer of 0 or more in its shortest form. */
+/** True for a non-negative integer in its shortest form. */
 export function isCount(element: DerElement | undefined): element is DerElement {
   const [first = 0x80, second = 0x80] = element?.content ?? []
   return element?.tag === INTEGER && first < 0x80 && (first > 0 || second >= 0x80)
 }
 
-/** True for bits whose last byte is filled up with zeros. */
+/** True for a bit string whose unused bits are zero. */
 export function isBitString(element: DerElement | undefined): boolean {
   if (element?.tag !== BIT_STRING || element.content.length === 0) return false
   const { content } = element
@@ -60,13 +60,13 @@ export function isBitString(element: DerElement | undefined): boolean {
   return unused === 0 || (unused < 8 && content.length > 1 && content.readUInt8(content.length - 1) % 2 ** unused === 0)
 }
 
-/** The algorithm that signed, or that a key is for: an OID, and at most one parameter. */
+/** True for the algorithm of a signature or a key: an OID with at most one parameter. */
 export function isAlgorithm(element: DerElement | undefined): element is DerElement {
   const members = derChildren(element, SEQUENCE) ?? []
   return members.length <= 2 && isOid(members[0])
 }
 
-/** @returns undefined for a name that Go does not read */
+/** Reads a name. @returns undefined for one that Go does not read */
 export function readName(name: DerElement | undefined): NameAttribute[] | undefined {
   const attributes: NameAttribute[] = []
   for (const set of derChildren(name, SEQUENCE) ?? [undefined]) {
@@ -82,11 +82,11 @@ export function readName(name: DerElement | undefined): NameAttribute[] | undefi
   return attributes
 }
 
-/** @returns milliseconds since 1970, undefined for all but the one form that DER has: to the second, and in UTC */
+/** Reads a time. @returns milliseconds since 1970; undefined unless in the one form of DER: whole seconds, in UTC */
 export function readTime(time: DerElement | undefined): number | undefined {
   const text = time?.content.toString('latin1') ?? ''
   if (time?.tag === GENERALIZED_TIME) return parseTime(text)
-  // A year of two digits lies between 1950 and 2049.
+  // Two-digit years lie between 1950 and 2049.
   return time?.tag === UTC_TIME ? parseTime(`${text < '5' ? '20' : '19'}${text}`) : undefined
 }
 

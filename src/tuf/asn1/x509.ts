@@ -8,35 +8,35 @@ import { curveCoordinate, parseSpki } from './spki.ts'
 import { BASIC_CONSTRAINTS, readExtensions, saysCa, type Extension } from './x509-extensions.ts'
 import { isAlgorithm, isBitString, isCount, readName, readTime } from './x509-fields.ts'
 
-/** A certificate as its bytes say; nothing about it is believed yet. */
+/** A parsed certificate; nothing about it has been verified. */
 export interface Certificate {
-  /** Exactly as it stood in the PEM text. */
+  /** Exactly as in the PEM text. */
   readonly der: Buffer
   readonly key: KeyObject
   /** SubjectPublicKeyInfo. */
   readonly spki: Buffer
-  /** The last common name of the subject, as Go reads it; undefined if there is none, or it is no plain text. */
+  /** The last common name of the subject, as Go reads it; undefined if there is none, or if it is not UTF-8. */
   readonly commonName: string | undefined
-  /** What the basic constraints say, whatever the key usage: Go's `IsCA`. Node's `.ca` looks at both. */
+  /** What the basic constraints say, like Go's `IsCA`. Node's `.ca` also considers the key usage. */
   readonly isCa: boolean
   /** Milliseconds since 1970. */
   readonly begins: number
   readonly ends: number
-  /** Dotted. */
+  /** OID in dotted form. */
   readonly signatureAlgorithm: string | undefined
 }
 
 const VERSION = 0xa0
 /** 2.5.4.3 */
 const COMMON_NAME = '550403'
-/** Go reads no longer exponents; which ones it verifies with is another matter (`verification-key.ts`). */
+/** Go reads no longer exponents. Those it verifies with are fewer still (`verification-key.ts`). */
 const EXPONENT_BITS = 63n
 
-/** Bundles that are kept read. Broken ones are not kept. */
+/** Cache of parsed bundles. Malformed ones are not cached. */
 const bundles = new Memo<Certificate[] | undefined>(1_000)
 
 /**
- * The certificates of a key: a PEM text of certificates only.
+ * Returns the certificates of a key: a PEM text that contains only certificates.
  *
  * @param key its `public` is that text in base64
  * @returns undefined if it is anything else
@@ -45,7 +45,7 @@ export const certificatesOf = memoized((key: { readonly public: string }): reado
   bundles.get(key.public, () => parseCertificateBundle(Buffer.from(key.public, 'base64'))),
 )
 
-/** The same of the PEM text itself; nothing is kept of it. @returns undefined for no certificate, or anything beside them */
+/** As `certificatesOf`, for the PEM text itself and without the cache. @returns undefined for all but certificates */
 export function parseCertificateBundle(pem: Uint8Array): Certificate[] | undefined {
   const certificates: Certificate[] = []
   for (const { label, bytes } of decodePem(pem) ?? []) {
@@ -57,11 +57,11 @@ export function parseCertificateBundle(pem: Uint8Array): Certificate[] | undefin
 }
 
 /**
- * All that Go reads is read here, from the DER: what Go cannot read no client can. Node's parser must take it as well,
- * but takes more; its `.subject` is text for people, and its `toLegacyObject()` ends the process (Node 24.21) on a
- * certificate whose key it cannot show, which anybody can upload.
+ * Parses a certificate from its DER, everything that Go parses: what Go cannot read, no client can. Node's parser must
+ * accept it too, but is not enough: it accepts more than Go, its `.subject` is text for people, and its
+ * `toLegacyObject()` ends the process (Node 24.21) on a certificate whose key it cannot show, which anybody can upload.
  *
- * @returns undefined for anything else
+ * @returns undefined for anything that Go or Node would not read
  */
 export function parseCertificate(der: Buffer): Certificate | undefined {
   const outer = derElements(der)
@@ -70,12 +70,12 @@ export function parseCertificate(der: Buffer): Certificate | undefined {
   if (certificate?.length !== 3 || body === undefined) return undefined
   const version = readVersion(body[0])
   const [serial, algorithm, issuer, validity, subject, spki, ...rest] = body[0]?.tag === VERSION ? body.slice(1) : body
-  // As in Go: what is signed and what is beside it name the same algorithm.
+  // As in Go, the signed part and the signature must name the same algorithm.
   if (!isAlgorithm(algorithm) || certificate[1]?.bytes.equals(algorithm.bytes) !== true) return undefined
   if (!isCount(serial) || !isBitString(certificate[2]) || readName(issuer) === undefined) return undefined
   const [begins, ends] = readValidity(validity)
   const names = readName(subject)
-  // Go looks for extensions in the third version only. Unique ids, which may stand before them, are refused.
+  // Go reads extensions in version 3 only. Unique ids, which may come before them, are refused.
   const extensions = rest.length === 0 ? new Map<string, Extension>() : readExtensions(rest[0])
   if (version === undefined || rest.length > (version === 2 ? 1 : 0) || extensions === undefined) return undefined
   if (begins === undefined || ends === undefined || names === undefined || spki === undefined) return undefined
@@ -94,7 +94,7 @@ export function parseCertificate(der: Buffer): Certificate | undefined {
   }
 }
 
-/** 0, 1 or 2; it is 0 where none is written. */
+/** Returns 0, 1 or 2 for X.509 versions 1, 2 and 3; 0 is the default. */
 function readVersion(first: DerElement | undefined): number | undefined {
   if (first?.tag !== VERSION) return 0
   const members = derChildren(first, VERSION)
@@ -116,7 +116,7 @@ function readX509(der: Buffer): X509Certificate | undefined {
   }
 }
 
-/** A key on one of Go's curves has one form, and was read with the certificate; others are read again, strictly. */
+/** A key on one of Go's curves has one form, so Node's reading of it will do. All others are parsed again, strictly. */
 function readKey(x509: X509Certificate, spki: Buffer): KeyObject | undefined {
   if (curveCoordinate(spki) === undefined) {
     const key = parseSpki(spki)

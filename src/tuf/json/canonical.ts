@@ -2,11 +2,11 @@ import { TrustError } from '../../errors.ts'
 import type { Json, JsonObject } from './json.ts'
 
 /**
- * Notary's canonical JSON, over which signatures and key ids are made (wire spec §12). Not RFC 8785: members are sorted
- * by code point, only `"` and `\` are escaped, control characters stay raw.
+ * Writes Notary's canonical JSON, which signatures and key ids are computed over (wire spec §12). Unlike RFC 8785, it
+ * sorts members by code point, escapes only `"` and `\`, and leaves control characters raw.
  *
- * Takes any JSON value, also what JSON.parse yields: integers beyond 2^53 are written exactly as Go writes them, lone
- * surrogates become U+FFFD. What parseJson lets through has none of these.
+ * Accepts any JSON value, also one from JSON.parse: writes integers beyond 2^53 exactly as Go does, and lone surrogates
+ * as U+FFFD. Values from parseJson contain neither.
  *
  * @throws TrustError MALFORMED_JSON for what cannot be written: fractions, infinities, and values that are not JSON
  */
@@ -14,9 +14,9 @@ export function canonicalBytes(value: Json): Buffer {
   return Buffer.from(canonicalText(value), 'utf8')
 }
 
-/** As canonicalBytes, but decoded. */
+/** As canonicalBytes, but returns text. */
 export function canonicalText(value: Json): string {
-  // A stack of what is still to write, instead of recursion: the call stack does not overflow, however deep the value.
+  // An explicit stack instead of recursion: a deeply nested value cannot overflow the call stack.
   let text = ''
   const rest: Frame[] = []
   let frame: Frame | undefined = { values: [value], names: undefined, next: 0 }
@@ -40,7 +40,7 @@ export function canonicalText(value: Json): string {
   return text
 }
 
-/** A list or object that is being written; an object has a name for each value. */
+/** A list or object being written; an object has a name for each value. */
 interface Frame {
   readonly values: readonly (Json | undefined)[]
   readonly names: readonly string[] | undefined
@@ -62,7 +62,7 @@ function scalar(value: Json | undefined): string {
 
 const INT64_LIMIT = 2 ** 63
 
-/** The exact value of the double, in int64 as Go converts it on amd64: what does not fit becomes the least int64. */
+/** Writes the exact value of the double, converted to int64 as Go does on amd64: values out of range become the minimum. */
 function integer(value: number): string {
   if (Number.isSafeInteger(value)) return String(value)
   if (!Number.isInteger(value)) throw new TrustError('MALFORMED_JSON', `unsupported value: ${value}`)
@@ -76,18 +76,18 @@ function quoted(value: string): string {
   return `"${text.includes('"') || text.includes('\\') ? text.replace(QUOTE_OR_BACKSLASH, '\\$&') : text}"`
 }
 
-/** Surrogates sort below U+E000 to U+FFFF in UTF-16 and above them in UTF-8: names with either need care. */
+/** Surrogates sort below U+E000 to U+FFFF in UTF-16 but above them in UTF-8, so names with either need care. */
 const BEYOND_SURROGATES = /[\ud800-\uffff]/
 
 function sorted(object: JsonObject): Frame {
   const names = Object.keys(object)
   if (names.some((name) => BEYOND_SURROGATES.test(name))) return sortedByCodePoint(object, names)
-  // Most objects are in order already; sorting one would cost more than writing it.
+  // Most objects are already sorted, and sorting one would cost more than writing it.
   if (names.some((name, index) => name < (names[index - 1] ?? ''))) names.sort()
   return { values: names.map((name) => object[name]), names, next: 0 }
 }
 
-/** Names that are one after replacement of lone surrogates are duplicates: the last one wins, as in Go. */
+/** Names that become equal when lone surrogates are replaced are duplicates: the last one wins, as in Go. */
 function sortedByCodePoint(object: JsonObject, names: readonly string[]): Frame {
   const members = new Map(names.map((name) => [name.toWellFormed(), object[name]]))
   const order = [...members.keys()].map((name) => ({ name, bytes: Buffer.from(name, 'utf8') }))

@@ -1,8 +1,8 @@
 import type { Json, JsonObject } from './json.ts'
 
 /**
- * Typed reading of parsed JSON. Every reader takes `fail`, which throws the error that fits the document at hand,
- * and `where`, the place in words for the message.
+ * Throws the error that fits the document being read. Every typed reader of parsed JSON in this file takes one, and
+ * `where`, which names the place for the message.
  */
 export type Fail = (text: string) => never
 
@@ -11,10 +11,10 @@ export function objectOf(value: Json | undefined, where: string, fail: Fail): Js
   return value as JsonObject
 }
 
-/** An object without members. It has no prototype either: looking up `__proto__` finds nothing. */
+/** An empty object without a prototype: looking up `__proto__` finds nothing. */
 export const NOTHING: JsonObject = Object.freeze(Object.create(null) as JsonObject)
 
-/** An object, or an empty one where Go clients write null or nothing (wire spec §11.1). */
+/** Returns an object, or an empty one if the value is null or missing, as Go clients write it (wire spec §11.1). */
 export function objectOrEmpty(value: Json | undefined, where: string, fail: Fail): JsonObject {
   return value === undefined || value === null ? NOTHING : objectOf(value, where, fail)
 }
@@ -23,7 +23,7 @@ export function listOf(value: Json | undefined, where: string, fail: Fail): read
   return Array.isArray(value) ? value : fail(`${where} must be a list`)
 }
 
-/** A list, or an empty one where Go clients write null or nothing. */
+/** Returns a list, or an empty one if the value is null or missing, as Go clients write it. */
 export function listOrEmpty(value: Json | undefined, where: string, fail: Fail): readonly Json[] {
   return value === undefined || value === null ? [] : listOf(value, where, fail)
 }
@@ -36,31 +36,31 @@ export function textOf(value: Json | undefined, where: string, fail: Fail): stri
 const CONTROL = /[\u0000-\u001f\u007f]/
 
 /**
- * Refuse control characters in what Go clients keep of a document. Before they publish they write all documents anew, in
- * canonical form, where such a character stays as it is, and fail on that: a single delegate could keep everybody else from
- * publishing, the owner too.
+ * Refuses control characters in text that Go clients keep. Before publishing, they rewrite all documents in canonical
+ * form, which leaves such a character raw, and then fail to read it: a single delegate could keep everybody else from
+ * publishing, even the owner.
  */
 export function refuseControls(text: string, where: string, fail: Fail): void {
   if (CONTROL.test(text)) fail(`${where} has a control character`)
 }
 
-/** A number; the parser lets only safe integers through. */
+/** Returns a number, which is a safe integer: the parser accepts no other. */
 export function integerOf(value: Json | undefined, where: string, fail: Fail): number {
   return typeof value === 'number' ? value : fail(`${where} must be an integer`)
 }
 
-/** Bytes in standard base64 with padding, nothing else; Go's decoder takes no other alphabet. */
+/** Decodes standard base64 with padding; Go's decoder accepts no other form. */
 export function bytesOf(value: Json | undefined, where: string, fail: Fail): Buffer {
   const text = textOf(value, where, fail)
   const bytes = Buffer.from(text, 'base64')
-  // Written back it must be the same text: Node's decoder skips what it does not know, and Go hashes key ids over its
+  // The bytes must encode to the same text: Node's decoder skips unknown characters, and Go computes key ids over its
   // own encoding of the bytes.
   return bytes.toString('base64') === text ? bytes : fail(`${where} must be standard base64`)
 }
 
 /**
- * The members of `hashes`: name of an algorithm → base64. Also those that nobody checks must be readable: one that Go
- * cannot decode makes the whole document, and with it the repository, unreadable to its clients (null counts as empty).
+ * Refuses members of `hashes` (name of an algorithm → base64) that Go cannot decode, even ones that nobody checks: each
+ * makes the whole document, and so the repository, unreadable to Go clients. Null counts as empty.
  *
  * @param known algorithms whose values the caller reads
  */
@@ -76,9 +76,9 @@ export function refuseUnreadableHashes(hashes: JsonObject, known: readonly strin
 }
 
 /**
- * Refuse members that a case-insensitive decoder takes for a known one. Go matches `Version` to `version`, so a
- * document with such a member would mean one thing to us and another to its readers (wire spec §19.13).
- * Folding covers the two letters beyond ASCII that Unicode folds to ASCII ones: U+017F and the Kelvin sign.
+ * Refuses members that a case-insensitive decoder takes for a known one. Go matches `Version` to `version`, so such a
+ * document would mean one thing to us and another to its readers (wire spec §19.13).
+ * Also folds the two letters that Unicode folds to ASCII ones: U+017F and the Kelvin sign.
  */
 export function refuseVariants(object: JsonObject, known: readonly string[], where: string, fail: Fail): void {
   for (const name in object) {
@@ -88,7 +88,7 @@ export function refuseVariants(object: JsonObject, known: readonly string[], whe
   }
 }
 
-/** As refuseVariants, and refuse unknown members too: for places that no signature covers. */
+/** As refuseVariants, but refuses unknown members too: for places that no signature covers. */
 export function refuseUnknown(object: JsonObject, known: readonly string[], where: string, fail: Fail): void {
   refuseVariants(object, known, where, fail)
   for (const name of Object.keys(object)) {

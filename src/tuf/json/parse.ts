@@ -5,13 +5,13 @@ import type { ReadMembers } from './reread.ts'
 import { malformed } from './scanner.ts'
 
 /**
- * Parse JSON so strictly that no two readers can disagree on what it says (wire spec §12, §19.10, §19.12).
+ * Parses JSON so strictly that no two readers can disagree on its meaning (wire spec §12, §19.10, §19.12).
  *
- * Refused beyond RFC 8259: invalid UTF-8, a byte order mark, repeated member names (after unescaping), numbers that are
- * not plain safe integers (`1.0`, `1e3`, `-0`), lone surrogates, and what is over the limits of `reader.ts`. Time
- * and memory are linear in the length of the input.
+ * Refuses, beyond RFC 8259: invalid UTF-8, a byte order mark, repeated member names (after unescaping), numbers that are
+ * not plain safe integers (`1.0`, `1e3`, `-0`), lone surrogates, and documents over the limits of `reader.ts`. Takes time
+ * and memory linear in the length of the input.
  *
- * @throws TrustError MALFORMED_JSON, saying what is wrong at which byte
+ * @throws TrustError MALFORMED_JSON, which names the problem and its byte offset
  */
 export function parseJson(bytes: Uint8Array): Json {
   return new JsonReader(decoded(bytes)).document()
@@ -19,17 +19,17 @@ export function parseJson(bytes: Uint8Array): Json {
 
 export interface ParsedSigned {
   readonly value: Json
-  /** What `canonicalBytes` gives for `signed`; undefined where it would have to be written, or is not ASCII. */
+  /** The input's own bytes of `signed`; undefined if they differ from `canonicalBytes`, or the input is not ASCII. */
   readonly canonical: Uint8Array | undefined
-  /** The members of `signed.targets`, for the parsing of a later version. */
+  /** The members of `signed.targets`, for parsing a later version. */
   readonly targets: ReadMembers
 }
 
 /**
- * The same for a signed document, and the bytes of its member `signed` where they are canonical already (wire spec
- * §12), as Go clients write them unless a string has `<`, `>` or `&`: writing them costs more than all the parsing.
+ * As `parseJson`, for a signed document. Also returns the bytes of `signed` if they are canonical already (wire spec
+ * §12), as Go clients write them unless a string has `<`, `>` or `&`: writing them again costs more than the parsing.
  *
- * @param earlier `targets` that the parsing of an earlier version returned: makes it quicker, and nothing else
+ * @param earlier `targets` from parsing an earlier version; only makes parsing faster
  */
 export function parseSigned(bytes: Uint8Array, earlier?: ReadMembers): ParsedSigned {
   const text = decoded(bytes)
@@ -48,7 +48,7 @@ function decoded(bytes: Uint8Array): string {
   return buffer.toString('utf8')
 }
 
-/** Decoding with replacement and encoding again changes nothing before the first invalid byte. */
+/** Finds the first invalid byte: decoding with replacement and encoding again changes nothing before it. */
 function firstInvalid(buffer: Buffer): number {
   const repaired = Buffer.from(buffer.toString('utf8'))
   let at = 0

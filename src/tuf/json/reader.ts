@@ -2,9 +2,9 @@ import type { Json, JsonObject } from './json.ts'
 import { Reread, type ReadMember, type ReadMembers } from './reread.ts'
 import { JsonScanner, QUOTE } from './scanner.ts'
 
-/** Objects and lists inside one another. */
+/** The deepest nesting of objects and lists. */
 export const JSON_MAX_DEPTH = 64
-/** Members of all objects and elements of all lists of one document. */
+/** The most object members and list elements in one document, together. */
 export const JSON_MAX_MEMBERS = 200_000
 
 const COMMA = 0x2c
@@ -15,28 +15,28 @@ const OPEN_LIST = 0x5b
 const CLOSE_LIST = 0x5d
 
 /**
- * An object of the document. Its prototype is empty, so that `__proto__` and `constructor` are members like any other;
- * made by a constructor, since objects without any prototype are slow ones.
+ * An object of the document. Its prototype is empty, so that `__proto__` and `constructor` are members like any other.
+ * Made by a constructor, since objects without any prototype are slow.
  */
 const Members = function () {} as unknown as { new (): Record<string, Json>; prototype: object }
 Members.prototype = Object.create(null) as object
 
-/** Recursive descent over the decoded text. */
+/** A recursive-descent parser over the decoded text. */
 export class JsonReader extends JsonScanner {
   #depth = 0
   #members = 0
-  /** Where the member `signed` of the document stands, if it is in canonical form but for characters beyond ASCII. */
+  /** Where the value of `signed` lies in the text, if it is in canonical form but for non-ASCII characters. */
   canonicalSigned: { readonly start: number; readonly end: number } | undefined
-  /** Of `signed.targets`. */
+  /** Members of `signed.targets`. */
   readonly #targets: Reread
 
-  /** @param targets members of `signed.targets` of an earlier version, which need not be read again */
+  /** @param targets members of `signed.targets` of an earlier version, which need not be parsed again */
   constructor(text: string, targets?: ReadMembers) {
     super(text)
     this.#targets = new Reread(targets)
   }
 
-  /** For the reader of the next version, after all of this one has been read. */
+  /** Returns the members of `signed.targets` for the reader of the next version. Call after `document`. */
   targets(): ReadMembers {
     return this.#targets.end()
   }
@@ -50,7 +50,7 @@ export class JsonReader extends JsonScanner {
     return value
   }
 
-  /** @param reread if it is an object: its members that need not be read again */
+  /** @param reread members that need not be parsed again, if the value is an object */
   #value(reread?: Reread): Json {
     const code = this.text.charCodeAt(this.at)
     if (code === QUOTE) return this.string()
@@ -76,7 +76,7 @@ export class JsonReader extends JsonScanner {
         const members = this.#members
         const known = reread?.find(this.text, start)
         const name = known?.name ?? this.#name()
-        // A name after all others is none of them; to ask the object would take longer than all else here.
+        // A name that sorts after all others is new. Looking it up in the object would cost more than everything else here.
         if (name > greatest) greatest = name
         else if (name in object) this.fail(`duplicate member ${JSON.stringify(name.slice(0, 40))}`, start)
         const value = known === undefined ? this.#named(name) : this.#again(known)
@@ -99,7 +99,7 @@ export class JsonReader extends JsonScanner {
     return this.fail(`${this.found()} where a member name should begin`)
   }
 
-  /** The value of a member whose name was read. */
+  /** Reads the value of a member whose name has been read. */
   #named(name: string): Json {
     this.skipSpace()
     if (!this.take(COLON)) this.fail(`${this.found()} after a member name`)
@@ -122,7 +122,7 @@ export class JsonReader extends JsonScanner {
     return value
   }
 
-  /** Go reads a time as it is written: with an escape in it, its clients could not read the document. */
+  /** Reads a time. Go does not unescape times, so its clients could not read a document with an escape in one. */
   #time(): Json {
     const start = this.at
     const value = this.#member()
@@ -149,7 +149,7 @@ export class JsonReader extends JsonScanner {
     this.skipSpace()
   }
 
-  /** One value inside an object or list, with the white space around it. */
+  /** Reads one value inside an object or list, with the white space around it. */
   #member(reread?: Reread): Json {
     this.#count(1)
     this.skipSpace()

@@ -1,37 +1,36 @@
 import type { Json } from './json.ts'
 
-/** A member of an object as it was read. */
+/** A member of an object as it was parsed. */
 export interface ReadMember {
   readonly name: string
   readonly value: Json
   /** From the quote of its name to the end of its value; canonical. */
   readonly text: string
-  /** Members and list elements of it, itself among them. */
+  /** Members and list elements inside it, plus one for itself. */
   readonly count: number
 }
 
-/** The members of one version of an object, told as what differs from a base: a version that was read as a whole. */
+/** The members of one version of an object, as differences from a base: a version that was parsed as a whole. */
 export interface ReadMembers {
   /** The members of the base, in their order. A version without an earlier one is its own base. */
   readonly base: readonly ReadMember[]
-  /** Names that may say something else here than in the base, or stand in one of them only. All else is the same. */
+  /** Names whose members may differ from the base, or be in only one of the two. All other members are equal. */
   readonly differing: readonly string[]
-  /** False: too much differs, and the next version is to be read as a whole, to become the new base. */
+  /** False if too much differs: the next version is then parsed as a whole and becomes the new base. */
   readonly followed: boolean
 }
 
 const COMMA = 0x2c
 const CLOSE_OBJECT = 0x7d
-/** If less than this part of a version was found in its base, the next version becomes the base. */
+/** If less than this fraction of a version was found in its base, the next version becomes the base. */
 const SAME_MIN_PART = 3 / 4
 
 /**
- * Reads an object of which one version after the other comes, with thousands of members that stay as they are: where
- * the very text of a member of the base stands again, it is not parsed again. Members must be in order, as canonical
- * ones are.
+ * Speeds up parsing successive versions of an object whose thousands of members mostly stay the same: a member with the
+ * same text as in the base is not parsed again. Members must be sorted, as in canonical form.
  *
- * The base is always a version that was read as a whole, not simply the one before: values keep the text alive that
- * they were read from, and so each version would keep a few texts of all before it.
+ * The base is always a version that was parsed as a whole, not simply the previous one: values keep the text alive that
+ * they were parsed from, so each version would keep some texts of all versions before it.
  */
 export class Reread {
   readonly #base: readonly ReadMember[] | undefined
@@ -41,27 +40,27 @@ export class Reread {
   #found = 0
   #other = 0
 
-  /** @param earlier what came of the reading of an earlier version */
+  /** @param earlier the result of parsing an earlier version */
   constructor(earlier: ReadMembers | undefined) {
     this.#base = earlier?.followed === true ? earlier.base : undefined
   }
 
-  /** The member that begins at this place, if it is known. */
+  /** Returns the known member that begins at this position, if there is one. */
   find(text: string, at: number): ReadMember | undefined {
     const member = this.#base?.[this.#next]
     if (member === undefined) return undefined
     const end = at + member.text.length
-    // Three times as quick as startsWith.
+    // Three times as fast as startsWith.
     if (text.slice(at, end) !== member.text) return undefined
     const after = text.charCodeAt(end)
-    // Else the value may go on: 1 begins like 12.
+    // Otherwise the value may continue: 12 begins with 1.
     if (after !== COMMA && after !== CLOSE_OBJECT) return undefined
     this.#next += 1
     this.#found += 1
     return member
   }
 
-  /** One that was not known has been read. @param canonical false: its text says the same as another one */
+  /** Takes note of a member that was parsed. @param canonical false if another text could have the same meaning */
   read(member: ReadMember, canonical: boolean): void {
     if (this.#base === undefined) {
       if (canonical) this.#own.push(member)
@@ -74,7 +73,7 @@ export class Reread {
     if (this.#base[this.#next]?.name === member.name) this.#next += 1
   }
 
-  /** Once all has been read. */
+  /** Returns the result, after all members have been read. */
   end(): ReadMembers {
     const base = this.#base
     if (base === undefined) return { base: this.#own, differing: this.#differing, followed: true }

@@ -1,6 +1,6 @@
 import type { Json, JsonObject } from './json.ts'
 
-/** True if both are the same value. */
+/** True if both are equal, whatever the order of members. */
 export function sameJson(one: Json | undefined, other: Json | undefined): boolean {
   if (one === other) return true
   if (typeof one !== 'object' || typeof other !== 'object' || one === null || other === null) return false

@@ -1,6 +1,6 @@
 import { TrustError } from '../../errors.ts'
 
-/** @param offset bytes */
+/** Returns the error for malformed JSON. @param offset bytes */
 export function malformed(offset: number, problem: string): TrustError {
   return new TrustError('MALFORMED_JSON', `malformed JSON at byte ${offset}: ${problem}`)
 }
@@ -9,19 +9,19 @@ export const QUOTE = 0x22
 const BACKSLASH = 0x5c
 
 const INTEGER = /-?(?:0|[1-9][0-9]*)/y
-/** What would make the number before it another number: a fraction, an exponent, digits after a leading zero. */
+/** Characters that would continue the number: a fraction, an exponent, digits after a leading zero. */
 const NUMBER_GOES_ON = /[.eE0-9]/
 const HEX = /^[0-9a-fA-F]{4}$/
-/** What may stand behind a backslash, beside `u` with its digits. */
+/** Characters that may follow a backslash, besides `u` with its digits. */
 const ESCAPES = new Set('"\\/bfnrt')
-/** A number of more characters than this is beyond the safe integers. */
+/** Longer numbers are beyond the safe integers. */
 const INTEGER_MAX_CHARACTERS = 17
 
-/** Reads what is no list or object; positions are in UTF-16 units, and become byte offsets in errors only. */
+/** Reads strings, integers, literals and white space. Positions are in UTF-16 units; only errors convert them to bytes. */
 export class JsonScanner {
   protected readonly text: string
   protected at = 0
-  /** Things read that canonical form writes in another way: space, members out of order, escapes. */
+  /** How many things were read that canonical form writes differently: white space, members out of order, escapes. */
   protected loose = 0
 
   constructor(text: string) {
@@ -43,13 +43,13 @@ export class JsonScanner {
     return this.fail('end of input inside a string', text.length)
   }
 
-  /** The rest of a string, from its first escape on. */
+  /** Reads the rest of a string, from its first escape on. */
   #escapedString(start: number, firstEscape: number): string {
     const text = this.text
     for (let at = firstEscape; at < text.length;) {
       const code = text.charCodeAt(at)
       if (code === QUOTE) {
-        // Every escape in it was seen to be one. Put together one by one, those of 8 MB would keep all others waiting.
+        // All its escapes are valid. Decoding those of 8 MB one by one would block the thread for too long.
         const value = JSON.parse(text.slice(start - 1, at + 1)) as string
         if (!value.isWellFormed()) this.fail('lone surrogate in a string', start - 1)
         this.at = at + 1
@@ -105,7 +105,7 @@ export class JsonScanner {
     }
   }
 
-  /** What stands at the current position, for messages. */
+  /** Describes the character at the current position, for messages. */
   protected found(): string {
     const code = this.text.codePointAt(this.at)
     return code === undefined ? 'end of input' : `character ${JSON.stringify(String.fromCodePoint(code))}`
