@@ -5,16 +5,16 @@ import type { Gun } from '../gun.ts'
 import { keyId, type PublicKey } from './key.ts'
 import { loadCertificateKey, RSA_MIN_BITS } from './verification-key.ts'
 
-/** A root key as readers rebuild it from its certificates. */
+/** A root key as its readers rebuild it from its certificates. */
 interface RootLeaf {
   readonly key: PublicKey
   readonly keyId: string
 }
 
-/** How far in the future a certificate's begin may lie, milliseconds: clocks differ (wire spec §6.2 step 2). */
+/** How far in the future a certificate's start may lie, in milliseconds, since clocks differ (wire spec §6.2 step 2). */
 const BEGIN_LEEWAY = 24 * 60 * 60 * 1000
 
-/** Signature algorithms that nobody may rely on: SHA-1 as in Go, and MD2, MD4 and MD5. */
+/** Signature algorithms that are refused: SHA-1 as in Go, and MD2, MD4 and MD5. */
 export const WEAK_SIGNATURES: ReadonlySet<string> = new Set([
   '1.2.840.113549.1.1.2', // md2WithRSA
   '1.2.840.113549.1.1.3', // md4WithRSA
@@ -26,11 +26,11 @@ export const WEAK_SIGNATURES: ReadonlySet<string> = new Set([
 ])
 
 /**
- * Rebuild a root key from its certificates, as every reader does (wire spec §6.2 steps 2 and 5): the leaf must be the
- * only certificate that is no CA, stand first, name the GUN and be sound; the intermediates that are sound follow. If
- * the original was written in any other way, the id comes out differently, and its signatures do not count.
+ * Rebuilds a root key from its certificates, as every reader does (wire spec §6.2 steps 2 and 5): the leaf must come
+ * first, be the only certificate that is not a CA, name the GUN and be sound; the sound intermediates follow. If the
+ * original was written in any other way, the rebuilt key has another id, and its signatures do not count.
  *
- * @param now milliseconds since 1970; undefined for certificates of the root before, whose end does not matter (step 3)
+ * @param now milliseconds since 1970; undefined for certificates of the previous root, which may have expired (step 3)
  * @returns undefined if there is no such leaf: the key is ignored
  */
 export function rootLeaf(key: PublicKey, gun: Gun, now: number | undefined): RootLeaf | undefined {
@@ -39,12 +39,12 @@ export function rootLeaf(key: PublicKey, gun: Gun, now: number | undefined): Roo
   if (!matchesGun(leaf.commonName ?? '', gun) || !isSound(leaf, now)) return undefined
   const keytype = loadCertificateKey(leaf)?.keytype
   if (keytype === undefined) return undefined
-  // Go checks the intermediates of the new root only; those of the root before are kept as they are.
+  // Go checks the intermediates of the new root only, and keeps those of the previous root as they are.
   const kept = now === undefined ? intermediates : intermediates.filter((each) => isSound(each, now))
   return kept.length === intermediates.length ? wholeLeaf(key, keytype) : rebuild(keytype, [leaf, ...kept])
 }
 
-/** Of all its certificates, as nearly every root key is rebuilt with every publish. */
+/** Rebuilds a key from all its certificates: the usual case, memoized because every publish repeats it. */
 const wholeLeaf = memoized((key: PublicKey, keytype: string) => rebuild(keytype, certificatesOf(key) ?? []))
 
 function rebuild(keytype: string, certificates: readonly Certificate[]): RootLeaf {
@@ -54,8 +54,8 @@ function rebuild(keytype: string, certificates: readonly Certificate[]): RootLea
 }
 
 /**
- * True for a certificate key that may sign as a delegation: not signed with SHA-1, RSA of 2048 bits or more; its end
- * does not matter (wire spec §6.4). Clients refuse the whole role otherwise. True for keys without certificate.
+ * True for a certificate key that may sign for a delegation: not signed with SHA-1, and RSA of at least 2048 bits; it may
+ * have expired (wire spec §6.4). Clients refuse the whole role otherwise. Also true for keys without a certificate.
  */
 export function isSoundDelegationKey(key: PublicKey): boolean {
   if (!key.keytype.endsWith('-x509')) return true
@@ -64,11 +64,11 @@ export function isSoundDelegationKey(key: PublicKey): boolean {
 }
 
 /**
- * When a certificate key ends: the first end among the certificates of its bundle, since a key without one of them has
- * another id. Milliseconds since 1970; undefined for keys that are no certificates.
+ * Returns when a certificate key expires, in milliseconds since 1970: the earliest end in its bundle, since a key without
+ * one of these certificates has another id. Undefined for other keys.
  *
- * Asked of all repositories in turn, so no certificate is kept for it: what publishers need would have to go. But one
- * document may name the same key a hundred thousand times, in as many delegations.
+ * Runs over all repositories in turn, so it bypasses the certificate cache: it would evict what publishers need. Memoized
+ * by key object, since one document may name the same key in a hundred thousand delegations.
  */
 export const certificateEnds = memoized((key: PublicKey): number | undefined => {
   const bundle = key.keytype.endsWith('-x509') ? parseCertificateBundle(Buffer.from(key.public, 'base64')) : undefined
@@ -76,15 +76,15 @@ export const certificateEnds = memoized((key: PublicKey): number | undefined => 
 })
 
 /**
- * From when on clients take a certificate key: all of its bundle have begun, or nearly (`BEGIN_LEEWAY`). Milliseconds since
- * 1970; undefined for keys that are no certificates.
+ * Returns from when on clients accept a certificate key, in milliseconds since 1970: all certificates of its bundle are
+ * valid by then, give or take `BEGIN_LEEWAY`. Undefined for other keys.
  */
 export function certificateBegins(key: PublicKey): number | undefined {
   const bundle = certificatesOf(key)
   return bundle && Math.max(...bundle.map(({ begins }) => begins)) - BEGIN_LEEWAY
 }
 
-/** True if a certificate with this common name may sign this repository's root: the GUN, or a prefix and `*`. */
+/** True if a certificate with this common name may sign this repository's root: the GUN, or a prefix of it and `*`. */
 export function matchesGun(name: string, gun: Gun): boolean {
   if (!name.endsWith('*')) return name === gun
   let end = name.length
@@ -92,7 +92,7 @@ export function matchesGun(name: string, gun: Gun): boolean {
   return gun.startsWith(name.slice(0, end))
 }
 
-/** Not weakly signed, not short, and valid at `now` unless that is undefined. */
+/** True for a certificate that is not weakly signed, whose RSA key is not short, and that is valid at `now`, if given. */
 function isSound(certificate: Certificate, now: number | undefined): boolean {
   const { begins, ends, key, signatureAlgorithm = '' } = certificate
   if (!(begins <= ends) || WEAK_SIGNATURES.has(signatureAlgorithm)) return false

@@ -4,18 +4,18 @@ import { memoized } from '../../memory/memoized.ts'
 import { certificatesOf } from '../asn1/x509.ts'
 import { canonicalBytes } from '../json/canonical.ts'
 
-/** A public key as metadata carries it (wire spec §11.2). */
+/** A public key as written in metadata (wire spec §11.2). */
 export interface PublicKey {
   readonly keytype: string
-  /** Standard base64: DER, a PEM text of certificates, or 32 raw bytes, as the type says. */
+  /** Standard base64 of DER, a PEM text of certificates, or 32 raw bytes, depending on the type. */
   readonly public: string
 }
 
 const ids = new Memo<string>(2_000)
 
 /**
- * The id that metadata names a key by: lower-case hex SHA-256 of its canonical form, `private` always null (wire spec
- * §11.2). As in Go it is over the decoded bytes, so that no other spelling of the same base64 gives another id.
+ * Returns the id by which metadata names a key: lower-case hex SHA-256 of its canonical form, with `private` null (wire
+ * spec §11.2). As in Go, the base64 is decoded and encoded again, so that all spellings of it give the same id.
  */
 export const keyId = memoized((key: PublicKey): string => {
   return ids.get(`${key.keytype} ${key.public}`, () => {
@@ -26,8 +26,8 @@ export const keyId = memoized((key: PublicKey): string => {
 })
 
 /**
- * The id that people and key files name a key by: for a certificate the id of its bare key, otherwise the key id
- * itself (wire spec §11.2). A certificate that cannot be read keeps its key id.
+ * Returns the id by which people and key files name a key: for a certificate the id of its bare key, otherwise the key
+ * id itself (wire spec §11.2). A certificate that cannot be read keeps its key id.
  */
 export function canonicalKeyId(key: PublicKey): string {
   if (key.keytype !== 'ecdsa-x509' && key.keytype !== 'rsa-x509') return keyId(key)

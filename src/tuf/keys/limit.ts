@@ -2,19 +2,20 @@ import { certificatesOf } from '../asn1/x509.ts'
 import type { Fail } from '../json/members.ts'
 import type { RoleKeys } from './threshold.ts'
 
-/** Nothing else is done while a key is read, or a certificate of one, which takes up to a millisecond. */
+/** Reading a key or certificate blocks the thread for up to a millisecond. */
 const KEYS_MAX = 2_000
 
 /**
- * Whoever uploads chooses how many keys there are to read, with this upload and with each that follows.
+ * Limits the number of different keys and certificates to read for one update: uploaders choose how many there are, and
+ * every later update reads them again.
  *
- * @param counted different keys until now, by their ids, and each further certificate of one
- * @param fail called when there are too many
+ * @param counted the keys counted so far, by id, and each further certificate of a key; this function adds to it
+ * @param fail called if there are too many
  */
 export function limitKeys(roles: Iterable<RoleKeys>, counted: Set<string>, fail: Fail): void {
   for (const { keys } of roles) {
     for (const [id, key] of keys) {
-      // Delegations name the same key again and again.
+      // Many delegations may name the same key.
       if (counted.has(id)) continue
       const certificates = key.keytype.endsWith('-x509') ? (certificatesOf(key)?.length ?? 1) : 1
       counted.add(id)

@@ -6,15 +6,15 @@ import { isSoundDelegationKey } from './certificate.ts'
 import type { PublicKey } from './key.ts'
 import { canVerify } from './signature.ts'
 
-/** Lines that docker and notary write into a block: `role: alice`. */
+/** Header lines that docker and notary write into a block: `role: alice`. */
 const HEADERS = /^(-----BEGIN [^\n]+-----\r?\n)(?:\w[\w-]*: [^\n]*\n)+\r?\n/m
 
 /**
- * The key of a delegate as people hand it on: a PEM public key (`docker trust key generate`, `countersign signer show`), or
- * a certificate, in whose form the key then stands in metadata (wire spec §11.2).
+ * Reads a delegate's public key from a file: a PEM public key (`docker trust key generate`, `countersign signer show`) or
+ * a certificate, which metadata then carries as a certificate key (wire spec §11.2).
  *
  * @param text PEM, one block
- * @param now milliseconds since 1970: as for docker, a certificate that has ended is none
+ * @param now milliseconds since 1970; as in docker, an expired certificate is refused
  * @throws TrustError INVALID_PARAMETERS
  */
 export function readPublicKey(text: string, now: number): PublicKey {

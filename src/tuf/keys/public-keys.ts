@@ -3,14 +3,14 @@ import { bytesOf, objectOf, objectOrEmpty, refuseControls, refuseVariants, textO
 import { keyId, type PublicKey } from './key.ts'
 import { canVerify } from './signature.ts'
 
-/** Keys in one document; a root grows by one certificate a rotation. */
+/** The most keys in one document; a root grows by one certificate per rotation. */
 const KEYS_MAX = 1_000
 
 /**
- * Decode the `keys` member of root or of targets' delegations: key id → key.
+ * Decodes the `keys` member of root or of targets' delegations: key id → key.
  *
- * Refused: private key material inside metadata. Kept: keys of unknown type and unknown members, as Go does; whether a
- * key that a role uses is sound is checked where the role is (see `usedKey`).
+ * Refuses private keys. Accepts keys of unknown type and unknown members, as Go does; `usedKey` checks the keys that a
+ * role uses.
  */
 export function parseKeys(value: Json | undefined, where: string, fail: Fail): Map<string, PublicKey> {
   const entries = Object.entries(objectOrEmpty(value, where, fail))
@@ -39,7 +39,7 @@ function parseKey(value: Json, where: string, fail: Fail): PublicKey {
   }
 }
 
-/** A key that a role names: it must be able to verify something, and be filed under its own id. */
+/** Checks a key that a role names: it must be able to verify signatures, and be listed under its own id. */
 export function usedKey(id: string, key: PublicKey, fail: Fail): PublicKey {
   if (!canVerify(key)) fail(`key ${id} cannot be read as a key of type "${key.keytype.slice(0, 40)}"`)
   if (keyId(key) !== id) fail('key ID is not valid for key content')

@@ -5,7 +5,7 @@ import { derSignature } from '../asn1/signature-form.ts'
 import { keyId, type PublicKey } from './key.ts'
 import { loadKey, madeKey, type VerificationKey } from './verification-key.ts'
 
-/** The methods that fit each key type; the key decides how to verify, the method may only agree (wire spec §11.3). */
+/** The methods that fit each key type. The key determines how to verify; the method must agree (wire spec §11.3). */
 const METHODS: Readonly<Record<string, readonly string[]>> = {
   ecdsa: ['ecdsa'],
   'ecdsa-x509': ['ecdsa'],
@@ -18,12 +18,12 @@ const PYCRYPTO = 'pycrypto-pkcs#1 pss'
 const PSS_SALT_BYTES = 32
 
 /**
- * Verify one signature as Notary's clients do (wire spec §11.3).
+ * Verifies one signature as Notary's clients do (wire spec §11.3).
  *
  * False for a bad signature, a method that does not fit the key's type, a signature of the wrong length, and a key that
- * is malformed or too short. Anything unexpected from the cryptography throws: a crash is never "bad signature".
+ * is malformed or too short. Unexpected errors of the crypto library are thrown: a crash never counts as a bad signature.
  *
- * @param method lower case; another spelling never verifies
+ * @param method lower case; any other spelling never verifies
  */
 export function verifySignature(key: PublicKey, method: string, sig: Uint8Array, message: Uint8Array): boolean {
   const loaded = fittingKey(key, method, sig)
@@ -34,8 +34,8 @@ export function verifySignature(key: PublicKey, method: string, sig: Uint8Array,
 }
 
 /**
- * The same in the thread pool, for later: `verifySignature` of these very objects has the answer then, and is at
- * liberty to find it itself where there is none.
+ * Verifies a signature in the thread pool ahead of time, so that a later `verifySignature` of the same objects finds the
+ * result. Without a result, that verifies as usual.
  */
 export async function verifyAhead(key: PublicKey, method: string, sig: Uint8Array, message: Uint8Array): Promise<void> {
   const loaded = fittingKey(key, method, sig)
@@ -48,20 +48,20 @@ export async function verifyAhead(key: PublicKey, method: string, sig: Uint8Arra
   })
 }
 
-/** What was verified ahead, by the bytes of the signature: as long as the document lives that they came with. */
+/** Results of `verifyAhead`, by the signature's bytes: they live as long as the document that has these. */
 const verified = new WeakMap<
   Uint8Array,
   { readonly key: VerificationKey; readonly method: string; readonly message: Uint8Array; readonly verifies: boolean }
 >()
 
-/** @returns undefined where nothing can verify */
+/** Loads the key. @returns undefined if no such signature can verify */
 function fittingKey(key: PublicKey, method: string, sig: Uint8Array): VerificationKey | undefined {
   const fits = Object.hasOwn(METHODS, key.keytype) && METHODS[key.keytype]?.includes(method) === true
   const loaded = fits ? cachedKey(key, method === PYCRYPTO) : undefined
   return sig.length === loaded?.signatureLength ? loaded : undefined
 }
 
-/** As `crypto.verify` takes it. */
+/** Returns the arguments for `crypto.verify`. */
 function verification(
   { keytype, object }: VerificationKey,
   method: string,
@@ -69,27 +69,27 @@ function verification(
   message: Uint8Array,
 ): [string | null, Uint8Array, KeyObject | VerifyKeyObjectInput, Uint8Array] {
   if (keytype === 'ed25519') return [null, message, object, sig]
-  // Node converts r ‖ s itself if asked, but takes a third longer: `{ key, dsaEncoding }` is slow to read.
+  // Node can convert r ‖ s itself, but reading `{ key, dsaEncoding }` makes that a third slower.
   if (keytype === 'ecdsa') return ['sha256', message, object, derSignature(sig)]
   if (method === 'rsapkcs1v15') return ['sha256', message, object, sig]
   return ['sha256', message, { key: object, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: PSS_SALT_BYTES }, sig]
 }
 
-/** True if some signature could verify with this key; false for one that is malformed, too short or of unknown type. */
+/** True if some signature could verify with this key; false if it is malformed, too short or of unknown type. */
 export function canVerify(key: PublicKey): boolean {
   return cachedKey(key, false) !== undefined || cachedKey(key, true) !== undefined
 }
 
 /**
- * Names the key pair behind a public key, whatever its form: bare, as a certificate, as PEM. For counting who has
- * signed; a key that can verify nothing stands for itself.
+ * Returns an id of the key pair behind a public key, the same for all its forms: bare, certificate, PEM. Serves to count
+ * signers; for a key that cannot verify anything it is the key id.
  */
 export function keyPairId(key: PublicKey): string {
   return (cachedKey(key, false) ?? cachedKey(key, true))?.pairId ?? keyId(key)
 }
 
 /**
- * Keep a key ready whose private half is here: the root that names it is about to come.
+ * Caches the public key of a pair made here, since the root that names it is about to arrive.
  *
  * @param object the public key
  * @param spki its SubjectPublicKeyInfo
@@ -98,7 +98,7 @@ export function keepMadeKey(key: PublicKey, object: KeyObject, spki: Buffer): vo
   keys.get(nameOf(key, false), () => madeKey(object, spki))
 }
 
-/** Keys that are kept ready: by type, form and content. Malformed ones are not kept. */
+/** Cache of loaded keys, by type, form and content. Malformed ones are not cached. */
 const keys = new Memo<VerificationKey | undefined>(1_000)
 
 function cachedKey(key: PublicKey, pem: boolean): VerificationKey | undefined {

@@ -4,20 +4,20 @@ import { signedAsWritten } from '../signed-as-written.ts'
 import type { PublicKey } from './key.ts'
 import { keyPairId, verifySignature } from './signature.ts'
 
-/** Whose signatures a role needs: its keys by key id, and how many of them. */
+/** The keys of a role by key id, and how many of them must sign. */
 export interface RoleKeys {
   readonly keys: ReadonlyMap<string, PublicKey>
   readonly threshold: number
 }
 
 /**
- * How many distinct keys of the role have signed this document validly (wire spec §6.1).
+ * Counts the distinct keys of the role with a valid signature on this document (wire spec §6.1).
  *
- * Counted are key pairs, not ids: a key listed twice, signing twice, or filed both plain and as a certificate counts
- * once (GHSA-3633-5h82-39pq, GHSA-pwqf-9h7j-7mv8). Signatures by unknown keys or that do not verify are skipped, and
- * a verifier that *crashes* throws: a bug of ours never reads as "bad signature".
+ * Counts key pairs, not ids: a key listed twice, signing twice, or listed both bare and as a certificate counts once
+ * (GHSA-3633-5h82-39pq, GHSA-pwqf-9h7j-7mv8). Skips invalid signatures and those by unknown keys. A verifier that
+ * *crashes* throws: a bug of ours never counts as a bad signature.
  *
- * @param keys of the role, each under its own id: `usedKey` and `rootKeys` see to that
+ * @param keys of the role, each under its own id, as `usedKey` and `rootKeys` ensure
  */
 export function countSigners(metadata: Metadata, keys: RoleKeys['keys']): number {
   const signers = new Set<string>()
@@ -28,7 +28,7 @@ export function countSigners(metadata: Metadata, keys: RoleKeys['keys']): number
   return signers.size
 }
 
-/** @param fail called when there is no signature at all, or fewer valid ones than the threshold */
+/** Checks that enough keys of the role have signed. @param fail called if there are fewer valid signatures than needed */
 export function checkThreshold(metadata: Metadata, role: RoleKeys, fail: Fail): void {
   if (metadata.signatures.length === 0) fail('tuf: data has no signatures')
   if (role.threshold < 1 || countSigners(metadata, role.keys) < role.threshold) {
@@ -36,7 +36,7 @@ export function checkThreshold(metadata: Metadata, role: RoleKeys, fail: Fail): 
   }
 }
 
-/** Notary's words leave out what helps whoever gave `notary add --custom` a file that it cannot sign rightly. */
+/** Explains, as Notary's words do not, that `notary add --custom` signed custom data in a form that no client verifies. */
 function whyNotValid(metadata: Metadata, keys: RoleKeys['keys']): string {
   const written = signedAsWritten(metadata)
   if (written === undefined || countSigners({ ...metadata, message: () => written }, keys) === 0) return ''
@@ -44,7 +44,7 @@ function whyNotValid(metadata: Metadata, keys: RoleKeys['keys']): string {
   return `: ${otherwise}: custom data must have sorted members, no escapes, and none of < > &`
 }
 
-/** How many different key pairs are among these keys. */
+/** Counts the different key pairs among these keys. */
 export function distinctKeys(keys: Iterable<PublicKey>): number {
   return new Set([...keys].map(keyPairId)).size
 }

@@ -6,11 +6,11 @@ import { curveCoordinate, ED25519_KEY_BYTES, ed25519Spki, parseSpki } from '../a
 import { certificatesOf, type Certificate } from '../asn1/x509.ts'
 import type { PublicKey } from './key.ts'
 
-/** A public key that is ready to verify. */
+/** A public key, loaded and ready to verify. */
 export interface VerificationKey {
   readonly keytype: 'ecdsa' | 'rsa' | 'ed25519'
   readonly object: KeyObject
-  /** Hex SHA-256 of its SubjectPublicKeyInfo: the same for one key pair in whatever form it comes. */
+  /** Hex SHA-256 of its SubjectPublicKeyInfo: the same for all forms of one key pair. */
   readonly pairId: string
   /** Bytes of a signature by this key. */
   readonly signatureLength: number
@@ -18,19 +18,19 @@ export interface VerificationKey {
 
 /** Clients refuse shorter ones (wire spec §11.3). */
 export const RSA_MIN_BITS = 2048
-/** OpenSSL's limit; what is longer could not be verified at all. */
+/** OpenSSL's limit; it cannot verify with longer ones. */
 const RSA_MAX_BITS = 16_384
-/** Go's limit, so that no key makes verification slow. */
+/** Go's limit; larger exponents make verification slow. */
 const RSA_MAX_EXPONENT = 2n ** 31n - 1n
 
 const ED25519_SIGNATURE_BYTES = 64
 
 /**
- * Read a public key strictly (wire spec §11.2): the exact DER that Go takes, RSA within its limits, ed25519 points that
- * are canonical and not of small order (such a point can verify signatures that nobody made; no honest key is one).
+ * Loads a public key strictly (wire spec §11.2): exactly the DER that Go accepts, RSA within the limits above, ed25519
+ * points that are canonical and not of small order (these verify signatures that nobody made, and no honest key is one).
  *
  * @param pem true for method `pycrypto-pkcs#1 pss`, whose RSA keys are PEM instead of DER
- * @returns undefined for a key that can verify nothing
+ * @returns undefined for a key that cannot verify anything
  */
 export function loadKey(key: PublicKey, pem: boolean): VerificationKey | undefined {
   const bytes = Buffer.from(key.public, 'base64')
@@ -52,7 +52,7 @@ export function loadKey(key: PublicKey, pem: boolean): VerificationKey | undefin
   }
 }
 
-/** The key of a certificate. @returns undefined for one that can verify nothing, ed25519 among them, as in Go */
+/** Loads a certificate's key. @returns undefined if it cannot verify anything; as in Go, nor can ed25519 certificates */
 export const loadCertificateKey = memoized(
   ({ spki, key }: Certificate): VerificationKey | undefined => loadEcdsa(spki, key) ?? loadRsa(spki, key),
 )
@@ -62,7 +62,7 @@ function publicKeyBlock(bytes: Buffer): Buffer | undefined {
   return blocks?.length === 1 && blocks[0]?.label === 'PUBLIC KEY' ? blocks[0].bytes : undefined
 }
 
-/** @param read the key, where it has been read */
+/** @param read the key, if it has been parsed already */
 function loadEcdsa(der: Buffer, read?: KeyObject): VerificationKey | undefined {
   const coordinate = curveCoordinate(der)
   const object = coordinate === undefined ? undefined : (read ?? parseSpki(der))
@@ -86,7 +86,7 @@ function loadEd25519(raw: Buffer): VerificationKey | undefined {
   return object === undefined ? undefined : ed25519Key(object, der)
 }
 
-/** The key of a pair whose private half is here: what OpenSSL derives from that is sound, and need not be looked at. */
+/** Loads the public key of a pair made here, without checks: OpenSSL derived it from the private key. */
 export function madeKey(object: KeyObject, spki: Buffer): VerificationKey | undefined {
   return object.asymmetricKeyType === 'ed25519' ? ed25519Key(object, spki) : loadEcdsa(spki, object)
 }
@@ -95,7 +95,7 @@ function ed25519Key(object: KeyObject, spki: Buffer): VerificationKey {
   return { keytype: 'ed25519', object, pairId: pairId(spki), signatureLength: ED25519_SIGNATURE_BYTES }
 }
 
-/** @param spki as the key object would be exported: `parseSpki` has compared */
+/** @param spki exactly as the key object would be exported; `parseSpki` ensures this */
 function pairId(spki: Buffer): string {
   return hash('sha256', spki, 'hex')
 }
