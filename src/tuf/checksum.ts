@@ -1,6 +1,6 @@
 import { hash, webcrypto } from 'node:crypto'
 
-/** Checksums of a document's stored bytes, in the encodings of their two uses. */
+/** Checksums of a document's stored bytes, each in the encoding that its readers use. */
 export interface Checksums {
   /** Lower-case hex, as URLs and the store name a document. */
   readonly sha256: string
@@ -10,7 +10,7 @@ export interface Checksums {
   readonly length: number
 }
 
-/** From so many bytes on, to hand them to another thread costs less than to hash them here. */
+/** From this many bytes on, handing them to another thread costs less than hashing them here. */
 const BESIDE_MIN_BYTES = 32 * 1024
 
 /** Hash the bytes that are stored and served; never a re-serialisation of them (wire spec §6.6). */
@@ -22,7 +22,7 @@ export function checksumsOf(bytes: Uint8Array): Checksums {
   }
 }
 
-/** The same; of many bytes the hash that takes longest is made on another thread. */
+/** As `checksumsOf`, but computes the SHA-512 of large documents, the slowest of the hashes, on another thread. */
 export async function checksumsBeside(bytes: Uint8Array): Promise<Checksums> {
   if (bytes.length < BESIDE_MIN_BYTES) return checksumsOf(bytes)
   const hashing = webcrypto.subtle.digest('SHA-512', bytes)

@@ -2,18 +2,18 @@ import type { JsonObject } from './json/json.ts'
 import { keyId, type PublicKey } from './keys/key.ts'
 import { RELEASES, type DelegationRole } from './role.ts'
 
-/** One entry of `delegations.roles`, as it stands in metadata whose structure was checked. */
+/** One entry of `delegations.roles`, from metadata whose structure has been checked. */
 interface Entry extends JsonObject {
   readonly name: string
   readonly keyids: readonly string[]
 }
 
 /**
- * Delegations in which a delegate may sign, as `docker trust signer add` makes them: all tags, in a role of the delegate's
- * own and in `targets/releases`. Where there are such roles already they get the keys, and stay as they are otherwise.
+ * Adds a delegate as `docker trust signer add` does: the keys may sign all tags, in the delegate's own role and in
+ * `targets/releases`. Roles that exist already only gain the keys.
  *
  * @param delegations of the current document
- * @returns undefined if nothing would be another than before
+ * @returns the new delegations, or undefined if nothing would change
  */
 export function withDelegate(
   delegations: JsonObject,
@@ -39,11 +39,11 @@ export function withDelegate(
 }
 
 /**
- * Delegations in which a delegate has some of their keys no more. A key stays in `targets/releases` as long as another
- * delegation has it; a role of which no key is left goes.
+ * Removes keys from a delegate's role. A key stays in `targets/releases` while another delegation has it. A role left
+ * without keys is dropped.
  *
- * @param gone ids of keys, as metadata names them
- * @returns undefined if nothing would be another than before
+ * @param gone ids of the keys to remove, as metadata names them
+ * @returns the new delegations, or undefined if nothing would change
  */
 export function withoutDelegate(
   delegations: JsonObject,
@@ -67,7 +67,7 @@ function without(entry: Entry, ids: readonly string[]): Entry[] {
   return keyids.length === 0 ? [] : [{ ...entry, keyids }]
 }
 
-/** Go writes lists that are empty as null. */
+/** Returns the entries of `delegations.roles`. Go writes empty lists as null. */
 function entriesOf(delegations: JsonObject): Entry[] {
   const entries = (delegations['roles'] ?? []) as (JsonObject & { name: string; keyids?: string[] | null })[]
   return entries.map((entry) => ({ ...entry, keyids: entry.keyids ?? [] }))

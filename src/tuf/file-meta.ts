@@ -10,7 +10,7 @@ export interface FileMeta {
   readonly length: number
 }
 
-/** Decode one entry of `meta` (wire spec §11.1, META). */
+/** Decodes one entry of `meta` (wire spec §11.1, META). */
 export function parseFileMeta(value: Json | undefined, where: string, fail: Fail): FileMeta {
   const entry = objectOf(value, where, fail)
   refuseVariants(entry, ['hashes', 'length', 'custom'], where, fail)
@@ -31,15 +31,15 @@ function hash(hashes: JsonObject, algorithm: string, bytes: number, where: strin
   return decoded.toString('base64')
 }
 
-/** The entry that names these bytes. */
+/** Returns the `meta` entry for a document with these checksums. */
 export function fileMetaOf(checksums: Checksums): JsonObject {
   const sha256 = Buffer.from(checksums.sha256, 'hex').toString('base64')
   return { hashes: { sha256, sha512: checksums.sha512 }, length: checksums.length }
 }
 
 /**
- * Hold an entry against the bytes that are stored or were just uploaded: every hash that it gives must match, one must
- * be there, and so must the length, since clients read exactly that many bytes (wire spec §6.5, §14.3).
+ * Checks an entry against the stored or just uploaded bytes: it must have at least one hash, all its hashes must match,
+ * and so must its length, since clients read exactly that many bytes (wire spec §6.5, §14.3).
  */
 export function checkFileMeta(meta: FileMeta, checksums: Checksums, role: string, fail: Fail): void {
   if (meta.sha256 === undefined && meta.sha512 === undefined) {

@@ -1,26 +1,26 @@
 import { TrustError } from '../errors.ts'
 
-/** The globally unique name of a repository, checked: `docker.io/library/alpine`, `localhost:5000/team/app`. */
+/** The globally unique name of a repository, validated: `docker.io/library/alpine`, `localhost:5000/team/app`. */
 export type Gun = string & { readonly __brand: 'Gun' }
 
-/** Stands for the server itself, where records and keys belong to no repository. No repository can have this name. */
+/** The owner of records and keys that belong to the server itself. No repository can have this name. */
 export const SERVER = '' as Gun
 
 /** Bytes of UTF-8; the Go server's database column holds 255 characters (wire spec §2.1). */
 const GUN_MAX_BYTES = 255
 
-/** Control characters, white space other than a plain space, and `*`, which Notary's route pattern excludes. */
+/** Control characters, white space other than a plain space, `\`, and `*`, which Notary's route pattern excludes. */
 // oxlint-disable-next-line no-control-regex
 const FORBIDDEN = /[\u0000-\u001f\u007f-\u00a0\u2028\u2029\ufeff*\\]/u
 
-/** Nothing that a shell would read otherwise. */
+/** Only characters that a shell takes literally. */
 const PLAIN = /^[\w.:@%+/-]+$/
 
 /**
- * Check a repository's name. Case is kept: two names that differ in case are two repositories.
+ * Validates a repository's name. Names that differ only in case are different repositories.
  *
- * Wider than docker's reference grammar on purpose (wire spec §2.1: spaces, upper case and non-ASCII names are in use),
- * and closed against everything that a path, a log line or a certificate check could read in two ways.
+ * Deliberately wider than docker's reference grammar: spaces, upper case and non-ASCII names are in use (wire spec §2.1).
+ * Refuses everything that a path, a log line or a certificate check could read in two ways.
  *
  * @throws TrustError INVALID_GUN
  */
@@ -31,7 +31,7 @@ export function parseGun(text: string): Gun {
 }
 
 /**
- * Only repositories under these prefixes may exist here; with none, all may.
+ * Refuses a repository that is under none of these prefixes; an empty list allows all.
  *
  * @throws TrustError INVALID_GUN
  */
@@ -42,7 +42,7 @@ export function mustBeUnder(gun: Gun, prefixes: readonly string[]): void {
   })
 }
 
-/** A name, or a path, as a shell takes it, in a command that people copy: it may have spaces, quotes and `$` in it. */
+/** Quotes a name or path for a shell, for commands that people copy: it may contain spaces, quotes and `$`. */
 export function typed(name: string): string {
   return PLAIN.test(name) ? name : `'${name.replaceAll("'", String.raw`'\''`)}'`
 }

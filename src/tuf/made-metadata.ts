@@ -12,7 +12,7 @@ const incomplete: Fail = (text) => {
   throw new TypeError(`a payload whose ${text}`)
 }
 
-/** A document that is made here: what is to be signed, and how to put the signatures to it. */
+/** A document that this server makes: the message to sign, and a function that adds the signatures. */
 interface Unsigned {
   /** The canonical form of the payload. */
   readonly message: Uint8Array
@@ -20,11 +20,11 @@ interface Unsigned {
 }
 
 /**
- * Make a document. What comes out is what `parseMetadata` would read of its bytes, without reading them.
+ * Makes a document, equal to what `parseMetadata` would return for its bytes but without parsing them.
  *
  * @param payload with `_type`, `expires` and `version`
- * @throws TrustError MALFORMED_JSON for values that cannot be written; when it is complete, INVALID_UPDATE for what nobody
- *   here could read again
+ * @throws TrustError MALFORMED_JSON for values that cannot be written; `complete` throws INVALID_UPDATE for a document
+ *   over the limits of our own parser
  */
 export function makeMetadata(role: Role, payload: JsonObject): Unsigned {
   const text = canonicalText(payload)

@@ -18,7 +18,7 @@ import type { ReadMembers } from './json/reread.ts'
 import { isTargetsRole, type Role } from './role.ts'
 import { goTime, parseTime } from './time.ts'
 
-/** A signature as decoded from a document. */
+/** A signature decoded from a document. */
 interface Signature {
   readonly keyid: string
   /** Lower case, as Go decodes it (wire spec §11.3). */
@@ -26,10 +26,10 @@ interface Signature {
   readonly sig: Uint8Array
 }
 
-/** One document, decoded but not yet believed: bytes, what they say, and who claims to have signed it. */
+/** A document, decoded but not yet verified: its bytes, its content, and who claims to have signed it. */
 export interface Metadata {
   readonly role: Role
-  /** Exactly as received; what is stored, hashed and served. */
+  /** Exactly as received; these bytes are stored, hashed and served. */
   readonly bytes: Uint8Array
   readonly checksums: Checksums
   readonly signed: JsonObject
@@ -41,18 +41,18 @@ export interface Metadata {
   readonly expiresText: string
   /** Milliseconds since 1970. */
   readonly expires: number
-  /** What the signatures are over: the canonical form of `signed` (wire spec §13). */
+  /** Returns the bytes that signatures cover: the canonical form of `signed` (wire spec §13). */
   readonly message: () => Uint8Array
   /**
-   * Its targets as they were read, for the reading of the next version, and to see what that changes; only of documents
-   * that were read.
+   * The parsed members of `targets`: they speed up parsing the next version and show what it changes. Only for documents
+   * that were parsed, not made here.
    */
   readonly read?: ReadMembers
 }
 
-/** Versions above this are refused: the next one would not fit the 32 bits of other servers and clients. */
+/** Higher versions are refused: their successor would overflow the 32-bit version of other servers and clients. */
 const VERSION_MAX = 2 ** 31 - 2
-/** Signatures in one document. */
+/** The most signatures in one document. */
 export const SIGNATURES_MAX = 100
 
 const malformed: Fail = (text) => {
@@ -60,17 +60,17 @@ const malformed: Fail = (text) => {
 }
 
 /**
- * Decode one document (wire spec §5.1, part JSON). Strict where Go is lax: exactly `signed` and `signatures` at the
- * top, no unknown member in a signature, no member that differs from a known one in case only.
+ * Decodes one document (wire spec §5.1, part JSON). Stricter than Go: only `signed` and `signatures` at the top, no
+ * unknown member in a signature, no member that differs from a known one only in case.
  *
- * @param earlier any version of the same role: what is the same as there is not read again
+ * @param earlier any version of the same role: members unchanged since then are not parsed again
  * @throws TrustError MALFORMED_JSON
  */
 export function parseMetadata(role: Role, bytes: Uint8Array, earlier?: Metadata): Metadata {
   return { ...decode(role, bytes, earlier), checksums: checksumsOf(bytes) }
 }
 
-/** The same; a large document is hashed on another thread meanwhile. @throws TrustError MALFORMED_JSON */
+/** As `parseMetadata`, but hashes a large document on another thread meanwhile. @throws TrustError MALFORMED_JSON */
 export async function parseMetadataBeside(role: Role, bytes: Uint8Array, earlier?: Metadata): Promise<Metadata> {
   const hashing = checksumsBeside(bytes)
   const decoded = decode(role, bytes, earlier)
@@ -91,7 +91,7 @@ function decode(role: Role, bytes: Uint8Array, earlier?: Metadata): Omit<Metadat
     signed,
     signatures: parseSignatures(envelope, role),
     type: textOf(signed['_type'], `${role} "_type"`, malformed),
-    // A missing version is Go's zero value, which the checks of each role refuse by name.
+    // A missing version is Go's zero value, which `checkTypeAndVersion` refuses with the role's own error.
     version: signed['version'] === undefined ? 0 : integerOf(signed['version'], `${role} "version"`, malformed),
     expiresText,
     expires: parseTime(expiresText),
@@ -120,7 +120,7 @@ function parseSignatures(envelope: JsonObject, role: Role): Signature[] {
   })
 }
 
-/** The checks common to the structure of all roles: type and version (wire spec §6.1). */
+/** Checks type and version, which all roles have (wire spec §6.1). */
 export function checkTypeAndVersion(metadata: Metadata, type: string, fail: Fail): void {
   const { role, version } = metadata
   if (metadata.type !== type)
@@ -129,7 +129,7 @@ export function checkTypeAndVersion(metadata: Metadata, type: string, fail: Fail
   if (version > VERSION_MAX) fail(`${role} type metadata invalid: version ${version} is above the limit ${VERSION_MAX}`)
 }
 
-/** A document is expired from the very moment after `expires`; no leeway (wire spec §6.1). */
+/** Refuses a document whose `expires` is before `now`, without leeway (wire spec §6.1). */
 export function checkExpiry(metadata: Metadata, now: number, fail: Fail): void {
   if (metadata.expires < now) fail(`${metadata.role} expired at ${goTime(metadata.expiresText)}`)
 }

@@ -1,14 +1,14 @@
 /**
- * Which names a delegation's paths let sign: those that begin with one of them. Whoever delegates chooses how many paths
- * there are, and whoever signs how many names: each name is held against one path, not against all.
+ * Returns a test for the names that a delegation may sign: those that begin with one of its paths. Each name is compared
+ * with one path only, since uploaders choose the numbers of both.
  *
- * @param paths prefixes of names; `""` is everything
+ * @param paths prefixes of names; `""` covers everything
  */
 export function namesUnder(paths: readonly string[]): (name: string) => boolean {
   const sorted: string[] = []
   for (const path of paths.toSorted()) {
     const last = sorted.at(-1)
-    // What begins with another path follows it, and lets nothing more sign.
+    // A path that begins with an earlier one sorts after it, and covers nothing more.
     if (last === undefined || !path.startsWith(last)) sorted.push(path)
   }
   return (name) => {
@@ -18,7 +18,7 @@ export function namesUnder(paths: readonly string[]): (name: string) => boolean 
       if ((sorted[middle] ?? '') <= name) least = middle + 1
       else most = middle
     }
-    // Between a prefix of the name and the name stands nothing but what begins with that prefix.
+    // Only paths that begin with a prefix of the name could sort between that prefix and the name, and they were dropped.
     const nearest = sorted[least - 1]
     return nearest !== undefined && name.startsWith(nearest)
   }

@@ -7,14 +7,14 @@ export type DelegationRole = `targets/${string}`
 export type Role = BaseRole | DelegationRole
 /** A role whose metadata is of type Targets. */
 export type TargetsRole = 'targets' | DelegationRole
-/** A role that the server can sign by itself. Root keys are under passphrases that it does not have. */
+/** A role that the server can sign by itself. Root keys are sealed under passphrases that it does not have. */
 export type SignedRole = Exclude<Role, 'root'>
-/** The same, of the four that every repository has. */
+/** A base role that the server can sign by itself. */
 export type HeldRole = (typeof HELD_ROLES)[number]
-/** A role whose documents the server makes unasked, and whose key clients ask it for (wire spec §7). */
+/** A role whose documents the server makes of its own accord, and whose key clients request from it (wire spec §7). */
 export type ServerRole = 'snapshot' | 'timestamp'
 
-/** The delegation that docker looks for tags in before it looks in targets; whoever signs tags signs in it too. */
+/** The delegation in which docker looks for tags before it looks in targets; every docker signer also signs here. */
 export const RELEASES = 'targets/releases'
 
 export const HELD_ROLES = ['targets', 'snapshot', 'timestamp'] as const satisfies readonly BaseRole[]
@@ -22,12 +22,12 @@ export const BASE_ROLES: readonly BaseRole[] = ['root', 'snapshot', 'targets', '
 
 /** Bytes; Notary's own limit for a role name (wire spec §5.1). */
 const ROLE_MAX_BYTES = 255
-/** Path segments of a delegation role below `targets` (ours: bounds the walk from a role to its ancestors). */
+/** Path segments of a delegation role below `targets`. Our own limit: it bounds the walk from a role to its ancestors. */
 const ROLE_MAX_DEPTH = 32
 
 const DELEGATION = /^targets(?:\/[-a-z0-9_]+)+$/
 
-/** True for `targets/…`, a well-formed delegation role name. Linear in the length of the name. */
+/** True for a well-formed delegation role name, `targets/…`. Takes time linear in its length. */
 export function isDelegation(name: string): name is DelegationRole {
   return name.length <= ROLE_MAX_BYTES && DELEGATION.test(name) && name.split('/').length <= ROLE_MAX_DEPTH + 1
 }
@@ -42,23 +42,23 @@ export function isServerRole(name: string): name is ServerRole {
   return name === 'timestamp' || name === 'snapshot'
 }
 
-/** @throws TrustError INVALID_ROLE */
+/** Validates the name of a role. @throws TrustError INVALID_ROLE */
 export function parseRole(name: string): Role {
   if (isRole(name)) return name
   throw new TrustError('INVALID_ROLE', `"${name.slice(0, 80)}" is not a role`)
 }
 
-/** True for targets itself and every delegation. */
+/** True for targets and for every delegation. */
 export function isTargetsRole(role: Role): role is TargetsRole {
   return role === 'targets' || isDelegation(role)
 }
 
-/** The role that delegates to this one: `targets/a/b` → `targets/a`. */
+/** Returns the role that delegates to this one: `targets/a/b` → `targets/a`. */
 export function parentOf(role: DelegationRole): TargetsRole {
   return role.slice(0, role.lastIndexOf('/')) as TargetsRole
 }
 
-/** The problem that Notary's clients print where a document of a role is refused. */
+/** Returns the problem that Notary's clients print when a document of this role is refused. */
 export function problemOf(role: Role): 'ErrBadRoot' | 'ErrBadTargets' | 'ErrBadSnapshot' {
   if (role === 'snapshot') return 'ErrBadSnapshot'
   return isTargetsRole(role) ? 'ErrBadTargets' : 'ErrBadRoot'

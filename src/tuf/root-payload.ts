@@ -4,7 +4,7 @@ import { BASE_ROLES, type BaseRole } from './role.ts'
 import { formatTime } from './time.ts'
 
 /**
- * The payload of a root (wire spec §11.1). Keys of former roots are left out: readers take them from those roots.
+ * Returns the payload of a root (wire spec §11.1), without keys of earlier roots: readers take those from these roots.
  *
  * @param expires milliseconds since 1970
  */

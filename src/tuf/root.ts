@@ -19,10 +19,10 @@ import { countSigners, distinctKeys, type RoleKeys } from './keys/threshold.ts'
 import { checkExpiry, checkTypeAndVersion, type Metadata } from './metadata.ts'
 import { BASE_ROLES, type BaseRole } from './role.ts'
 
-/** A root document whose structure was checked. */
+/** A root document whose structure has been checked. */
 export interface Root {
   readonly metadata: Metadata
-  /** By base role: the keys as they stand in the document. For root itself use `rootKeys`. */
+  /** The keys of each base role as written in the document. For root's own keys use `rootKeys`. */
   readonly roles: Readonly<Record<BaseRole, RoleKeys>>
 }
 
@@ -31,7 +31,7 @@ const CHAIN = 'could not validate the path to a trusted root: '
 const ROTATE = 'could not rotate trust to a new trusted root: '
 
 /**
- * Check a root's structure (wire spec §6.2 step 1), more strictly than Go: a threshold must be within reach of the
+ * Checks a root's structure (wire spec §6.2 step 1), more strictly than Go: no threshold may exceed the number of
  * distinct keys, and each key that a role uses must be sound.
  *
  * @throws TrustError INVALID_UPDATE, ErrBadRoot
@@ -43,8 +43,8 @@ export const parseRoot = memoized((metadata: Metadata): Root => {
 })
 
 /**
- * A root that was accepted before: as `parseRoot` gives it, without a look at what its keys are worth. That was done
- * when it came; it costs time, and there may be thousands of roots to read.
+ * As `parseRoot`, for a root that was accepted earlier: does not check its keys again. That takes time, and there may be
+ * thousands of roots to read.
  *
  * @throws TrustError INVALID_UPDATE, ErrBadRoot
  */
@@ -84,7 +84,7 @@ function readRole(role: BaseRole, members: JsonObject, keys: Map<string, PublicK
 }
 
 function judgeRole(role: BaseRole, { keys, threshold }: RoleKeys): void {
-  // Root's own keys are certificates, rebuilt and judged in `rootKeys`.
+  // Root's own keys are certificates, which `rootKeys` rebuilds and checks.
   if (role !== 'root') for (const [id, key] of keys) usedKey(id, key, badRoot)
   if (threshold > distinctKeys(keys.values())) {
     badRoot(`root type metadata invalid: threshold ${threshold} of ${role} is above its number of keys`)
@@ -92,10 +92,10 @@ function judgeRole(role: BaseRole, { keys, threshold }: RoleKeys): void {
 }
 
 /**
- * Root's own keys as its readers rebuild them: from the leaf certificates that match the GUN (wire spec §6.2 steps 2
- * and 5). A key whose PEM is not written exactly as Go writes it gets another id and so never counts.
+ * Returns root's own keys as its readers rebuild them, from the leaf certificates that match the GUN (wire spec §6.2
+ * steps 2 and 5). A key whose PEM is not written exactly as Go writes it gets another id and so never counts.
  *
- * @param now milliseconds since 1970, or undefined to leave the certificates' validity unchecked (rotation, step 3)
+ * @param now milliseconds since 1970; undefined skips the certificates' validity period (rotation, step 3)
  */
 export function rootKeys(root: Root, gun: Gun, now: number | undefined): RoleKeys {
   const keys = new Map<string, PublicKey>()
@@ -107,8 +107,8 @@ export function rootKeys(root: Root, gun: Gun, now: number | undefined): RoleKey
 }
 
 /**
- * False once fewer root keys than must sign have a valid certificate: no client accepts the repository any more (wire
- * spec §19.24).
+ * False when fewer root keys than the threshold have a valid certificate: no client accepts such a repository (wire spec
+ * §19.24).
  *
  * @param now milliseconds since 1970
  */
@@ -117,12 +117,12 @@ export function isAlive(root: Root, gun: Gun, now: number): boolean {
   return distinctKeys(keys.values()) >= threshold
 }
 
-/** Beginnings that are looked at, the earliest: publishers choose how many there are, and a look reads all keys of root. */
+/** How many certificate start times are tried: publishers choose how many there are, and each try reads all root keys. */
 const BEGINNINGS_MAX = 8
 
 /**
- * When a root is alive whose certificates begin later: the clock was ahead when they were made. Milliseconds since 1970;
- * undefined for one that is alive now, or never more.
+ * Returns when a root becomes alive whose certificates are not valid yet because they were made while the clock was
+ * ahead: milliseconds since 1970, or undefined for a root that is alive now or never will be.
  *
  * @param now milliseconds since 1970
  */
@@ -134,10 +134,10 @@ export function aliveFrom(root: Root, gun: Gun, now: number): number | undefined
 }
 
 /**
- * Verify a root by its own certificates, and by those of the root before it where there is one (wire spec §6.2).
+ * Verifies a root by its own certificates, and by those of the previous root if there is one (wire spec §6.2).
  *
- * @param previous the stored root that it follows, undefined for a first root
- * @param now milliseconds since 1970; undefined for one that others have followed, whether or not it has ended
+ * @param previous the stored root that it replaces; undefined for a first root
+ * @param now milliseconds since 1970; undefined for a root that was replaced since, which may have expired
  * @throws TrustError INVALID_UPDATE, ErrBadRoot
  */
 export function verifyRoot(root: Root, previous: Root | undefined, gun: Gun, now: number | undefined): void {
@@ -156,7 +156,7 @@ export function verifyRoot(root: Root, previous: Root | undefined, gun: Gun, now
   if (now !== undefined) checkExpiry(root.metadata, now, badRoot)
 }
 
-/** What no check looks at must be of the types that Go decodes too, or its clients could not read the root at all. */
+/** Checks the types of all other members too: if Go cannot decode one, its clients cannot read the root at all. */
 function checkReadable({ consistent_snapshot: consistent, roles }: JsonObject): void {
   if (consistent !== undefined && consistent !== null && typeof consistent !== 'boolean') {
     badRoot('root "consistent_snapshot" must be true or false')

@@ -4,10 +4,10 @@ const BEFORE = Buffer.from('{"signed":')
 const BEHIND = Buffer.from(',"signatures":')
 
 /**
- * `signed` as it stands in a document of a Go client, where that is not its canonical form. notary signs custom data as
- * its file has them, members in any order and with escapes, which no client can verify (wire spec §12).
+ * Returns the bytes of `signed` as a Go client wrote them, if they are not canonical. notary signs custom data as they
+ * are in its file, with unsorted members and escapes; no client can verify such a signature (wire spec §12).
  *
- * @returns undefined if it is canonical, or some other program wrote the document
+ * @returns undefined if `signed` is canonical, or if another program wrote the document
  */
 export function signedAsWritten({ bytes, message }: Metadata): Uint8Array | undefined {
   const document = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)

@@ -7,13 +7,14 @@ import { checkTypeAndVersion, type Metadata } from './metadata.ts'
 import { isDelegation } from './role.ts'
 import { formatTime } from './time.ts'
 
-/** What a snapshot says of root, targets and each delegation. */
+/** A snapshot's entries for root, targets and each delegation. */
 export type SnapshotMeta = ReadonlyMap<string, FileMeta>
 
 const badSnapshot: Fail = (text) => refuse('ErrBadSnapshot', text)
 
 /**
- * Check a snapshot's structure (wire spec §6.5): root and targets with a sha256 each, no names but those of roles.
+ * Checks a snapshot's structure (wire spec §6.5): root and targets with a sha256 each, and only names of roles. Returns
+ * its entries.
  *
  * @throws TrustError INVALID_UPDATE, ErrBadSnapshot
  */
@@ -36,7 +37,7 @@ export function parseSnapshot(metadata: Metadata): SnapshotMeta {
 }
 
 /**
- * The payload of a server-made snapshot (wire spec §6.6).
+ * Returns the payload of a server-made snapshot (wire spec §6.6).
  *
  * @param files checksums of root, targets and every delegation, by role
  * @param expires milliseconds since 1970

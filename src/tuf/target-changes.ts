@@ -3,7 +3,7 @@ import { NOTHING } from './json/members.ts'
 import { sameJson } from './json/same.ts'
 import type { Metadata } from './metadata.ts'
 
-/** An entry of `targets` that two documents of a role have differently; undefined: one has none of this name. */
+/** An entry of `targets` that differs between two documents of a role; undefined where a document lacks it. */
 interface TargetChange {
   readonly name: string
   readonly from: Json | undefined
@@ -11,17 +11,17 @@ interface TargetChange {
 }
 
 interface Comparison {
-  /** SHA-256 of the earlier document, not the document: that has a comparison of its own, and so on without end. */
+  /** SHA-256 of the earlier document. The document itself would keep its own comparison alive, and so on back. */
   readonly before: string | undefined
   readonly changes: readonly TargetChange[]
 }
 
-/** What was compared with what last: a publish asks twice. */
+/** The last comparison of each document, since a publish asks for it twice. */
 const compared = new WeakMap<Metadata, Comparison>()
 
 /**
- * What a document says otherwise than the one before it, in no particular order. Of thousands of entries a publish
- * changes a few, and only these have to be looked at.
+ * Returns the entries that differ from the previous document, in no particular order. A publish changes a few of
+ * thousands of entries, and only those need checking.
  */
 export function targetChanges(after: Metadata, before: Metadata | undefined): readonly TargetChange[] {
   const known = compared.get(after)
@@ -41,7 +41,7 @@ function compare(after: Metadata, before: Metadata | undefined): TargetChange[] 
   return changes
 }
 
-/** Names outside which both are the same, if both were read against the same version. */
+/** Returns all names whose entries may differ; undefined unless both documents were read against the same version. */
 function differingNames({ read }: Metadata, before: Metadata | undefined): Iterable<string> | undefined {
   const other = before?.read
   if (read === undefined || read.base !== other?.base) return undefined
@@ -52,7 +52,7 @@ function allNames(entries: JsonObject, old: JsonObject): Iterable<string> {
   return [...Object.keys(entries), ...Object.keys(old).filter((name) => entries[name] === undefined)]
 }
 
-/** The member `targets`; a document without one has no targets. */
+/** Returns the member `targets`, or an empty object for a document without one. */
 function entriesOf({ signed: { targets } }: Metadata): JsonObject {
   return typeof targets !== 'object' || targets === null || Array.isArray(targets) ? NOTHING : (targets as JsonObject)
 }

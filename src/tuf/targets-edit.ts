@@ -2,7 +2,7 @@ import type { JsonObject } from './json/json.ts'
 import { sameJson } from './json/same.ts'
 import { formatTime } from './time.ts'
 
-/** A tag and the manifest that it is to name. */
+/** A tag and the manifest that it should name. */
 interface TagTarget {
   readonly tag: string
   /** Hex SHA-256 of the manifest. */
@@ -11,21 +11,21 @@ interface TagTarget {
   readonly length: number
 }
 
-/** Tags to sign, and tags to sign no more. */
+/** Tags to sign, and tags to remove. */
 export interface TargetsEdit {
   readonly set: readonly TagTarget[]
-  /** Names; those that are not there are no mistake. */
+  /** Names of tags; unknown ones are ignored. */
   readonly remove: readonly string[]
 }
 
 /**
- * The next payload of targets or of a delegation. What is not edited stays as it is.
+ * Returns the next payload of targets or of a delegation. Everything else in it stays as it is.
  *
- * @param current undefined: the role has signed nothing yet
+ * @param current the current payload; undefined if the role has signed nothing yet
  * @param expires of the next document, milliseconds since 1970
- * @param floor the highest version that the role ever had: one that was dropped and comes again goes on above it
- * @param anew make it also if all tags are so already: it lives longer then, and is signed by the keys of today
- * @returns undefined if nothing would be another than before
+ * @param floor the highest version that the role ever had: a role that was dropped and returns continues above it
+ * @param anew make a new version even if no tag changes, to extend its life and sign it with the current keys
+ * @returns undefined if nothing would change
  */
 export function editTargets(
   current: JsonObject | undefined,

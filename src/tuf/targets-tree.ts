@@ -16,16 +16,16 @@ import {
 import type { Root } from './root.ts'
 import { parseTargets, type Targets } from './targets.ts'
 
-/** targets and its delegations as they are after an update. */
+/** targets and its delegations after an update. */
 export interface TargetsTree {
   readonly uploaded: (role: string) => boolean
   /** True when every ancestor up to targets delegates to this role. */
   readonly delegated: (role: string) => boolean
-  /** False when what is stored of a delegation is not signed by the keys that it has after this update. */
+  /** False if a delegation's stored document is not signed by the keys that it has after this update. */
   readonly believed: (role: DelegationRole) => boolean
   /**
-   * Also where targets was not uploaded: a root that names other targets keys leaves the stored ones unreadable, unless
-   * they come signed anew with it.
+   * Verifies targets even if it was not uploaded: a root that names other targets keys makes the stored targets
+   * unreadable, unless newly signed ones come with it.
    *
    * @throws TrustError INVALID_UPDATE, ErrBadTargets
    */
@@ -35,14 +35,14 @@ export interface TargetsTree {
 const badTargets: Fail = (text) => refuse('ErrBadTargets', text)
 
 /**
- * Signatures that are verified for one update. Nothing else is done meanwhile, and whoever uploads chooses how many there
- * are: each takes milliseconds.
+ * The most signatures verified for one update. Uploaders choose how many there are, each can take milliseconds, and
+ * verification blocks the thread.
  */
 const SIGNATURES_MAX = 256
 
 /**
- * Verify the uploaded targets and delegations, ancestors first, each by the keys that its parent names after this
- * update (wire spec §6 step 4, §6.3, §6.4). Ancestors that were not uploaded come from storage; they may have expired.
+ * Verifies the uploaded targets and delegations, ancestors first, each by the keys that its parent names after this
+ * update (wire spec §6 step 4, §6.3, §6.4). Ancestors that were not uploaded come from the store and may have expired.
  *
  * @throws TrustError INVALID_UPDATE, ErrBadTargets
  */
@@ -94,8 +94,8 @@ export function acceptTargets(
 }
 
 /**
- * What is stored was sound by the rules of its time; by newer rules it may not be, or it may be damaged by now: it must not
- * stand in the way of what takes its place.
+ * Returns undefined for a stored document that is damaged, or that newer rules would refuse: it must not keep anyone from
+ * replacing it.
  */
 function soundOrNothing(load: () => Metadata | undefined): Targets | undefined {
   try {
@@ -107,7 +107,7 @@ function soundOrNothing(load: () => Metadata | undefined): Targets | undefined {
   }
 }
 
-/** Walks up by structure alone: a parent that clients skip today may be signed again tomorrow. */
+/** Walks up without verifying signatures: a parent that clients skip today may be signed again tomorrow. */
 function delegates(
   role: DelegationRole,
   current: Pick<Current, 'load'>,

@@ -24,19 +24,19 @@ import { targetChanges } from './target-changes.ts'
 /** One entry of `delegations.roles`: who may sign which target names. */
 export interface Delegation extends RoleKeys {
   readonly name: DelegationRole
-  /** Prefixes of target names; `""` is everything. */
+  /** Prefixes of target names; `""` covers everything. */
   readonly paths: readonly string[]
 }
 
-/** A targets or delegation document whose structure was checked. */
+/** A targets or delegation document whose structure has been checked. */
 export interface Targets {
   readonly metadata: Metadata
   readonly delegations: ReadonlyMap<DelegationRole, Delegation>
 }
 
-/** Delegations in one document. */
+/** The most delegations in one document. */
 const DELEGATIONS_MAX = 1_000
-/** Hashes of which a target needs at least one (a client cannot check others), and their one form in base64. */
+/** A target needs one of these hashes, since clients can check no others. Each has exactly one form in base64. */
 const HASHES = [
   { algorithm: 'sha256', bytes: 32, base64: /^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$/ },
   { algorithm: 'sha512', bytes: 64, base64: /^[A-Za-z0-9+/]{85}[AQgw]==$/ },
@@ -46,11 +46,11 @@ const HASH_NAMES = HASHES.map(({ algorithm }) => algorithm)
 const badTargets: Fail = (text) => refuse('ErrBadTargets', text)
 
 /**
- * Check the structure of targets or of a delegation (wire spec §6.3), and beyond it what a client would stumble on:
- * target entries without a usable hash or length, delegations whose threshold is out of reach.
+ * Checks the structure of targets or of a delegation (wire spec §6.3), and also refuses what clients would fail on:
+ * target entries without a usable hash or length, and delegations whose threshold exceeds their number of keys.
  *
- * @param known a document of the same role whose structure was checked: entries that are the same there are not looked
- *   at again, of which a publish has thousands
+ * @param known a checked document of the same role: entries that are equal there, thousands in a typical publish, are
+ *   not checked again
  * @throws TrustError INVALID_UPDATE, ErrBadTargets
  */
 export const parseTargets = memoized((metadata: Metadata, known?: Targets): Targets => {
@@ -66,7 +66,7 @@ export const parseTargets = memoized((metadata: Metadata, known?: Targets): Targ
   const roles = new Map<DelegationRole, Delegation>()
   for (const item of list) {
     const delegation = parseDelegation(metadata, item, keys)
-    // Go takes the first of two; a reader that takes the last would trust other keys.
+    // Go uses the first of two entries; a reader that uses the last would trust other keys.
     if (roles.has(delegation.name)) {
       badTargets(`${role} type metadata invalid: delegation role ${delegation.name} is listed twice`)
     }
@@ -93,7 +93,7 @@ function parseDelegation(metadata: Metadata, item: Json, keys: Map<string, Publi
     if (!isSoundDelegationKey(key)) invalid(`key ID ${id} of ${name} is a certificate that clients refuse`)
     used.set(id, usedKey(id, key, badTargets))
   }
-  // No key at all is what `notary delegation purge` leaves behind: a role that nobody can sign, and clients skip.
+  // `notary delegation purge` leaves a role without keys: nobody can sign it, and clients skip it.
   if (used.size > 0 && threshold > distinctKeys(used.values())) {
     invalid(`threshold ${threshold} of ${name} is above its number of keys`)
   }
@@ -120,7 +120,7 @@ function checkHashes(hashes: JsonObject, where: string): void {
     const value = hashes[algorithm]
     if (value === undefined) continue
     usable += 1
-    // Thousands of tags are looked at with every publish: nothing is decoded unless it is to be refused.
+    // A publish may carry thousands of tags: a valid hash is recognised without decoding it.
     if (typeof value === 'string' && base64.test(value)) continue
     bytesOf(value, `${algorithm} of ${where}`, badTargets)
     badTargets(`${algorithm} of ${where} must have ${bytes} bytes`)
@@ -128,7 +128,7 @@ function checkHashes(hashes: JsonObject, where: string): void {
   if (usable === 0) badTargets(`${where} has neither a sha256 nor a sha512 hash`)
 }
 
-/** What a targets document signs: name, length in bytes, and SHA-256 in hex, where it has one. */
+/** Returns the targets that a document signs: name, length in bytes, and SHA-256 in hex if it has one. */
 export function targetEntries(metadata: Metadata): { name: string; length: number; sha256: string | undefined }[] {
   const entries = objectOrEmpty(metadata.signed['targets'], 'targets', badTargets)
   return Object.entries(entries).map(([name, value]) => {

@@ -1,18 +1,18 @@
 import { TrustError } from '../errors.ts'
 
-/** RFC 3339 as Go 1.19 reads it (wire spec §11.1): comma or point, any number of fraction digits, one-digit hours. */
+/** RFC 3339 as Go 1.19 reads it (wire spec §11.1): comma or point, any number of fraction digits, one-digit hours too. */
 const RFC_3339 =
   /^([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{1,2}):([0-9]{2}):([0-9]{2})(?:[.,]([0-9]+))?(?:Z|([+-])([0-9]{2}):([0-9]{2}))$/
-/** Characters; Go sets no limit, its writer needs 35 at most. */
+/** Characters. Go has no limit, but writes at most 35. */
 const TIME_MAX_LENGTH = 64
 const MINUTE = 60_000
 const DAYS = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat']
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec']
 
 /**
- * Read a time as metadata carries it.
+ * Parses a time in the form that metadata uses.
  *
- * @returns milliseconds since 1970, with a fraction: metadata has nanoseconds, of which a double keeps microseconds
+ * @returns milliseconds since 1970, with a fraction: metadata has nanoseconds, a double keeps microseconds
  * @throws TrustError MALFORMED_JSON
  */
 export function parseTime(text: string): number {
@@ -21,8 +21,8 @@ export function parseTime(text: string): number {
 }
 
 /**
- * Write a time as metadata carries it: `2026-11-22T06:19:01.5Z`. Whole milliseconds; trailing zeros of the fraction are
- * cut, as Go cuts them when it writes a file anew to hash it.
+ * Formats a time for metadata: `2026-11-22T06:19:01.5Z`. Whole milliseconds, without trailing zeros in the fraction: Go
+ * cuts these when it rewrites a file to hash it.
  *
  * @param ms milliseconds since 1970, within the years 0 to 9999
  */
@@ -33,10 +33,10 @@ export function formatTime(ms: number): string {
 }
 
 /**
- * Write a time as Go's "expired at" messages do (wire spec §6.1): `Sun Nov 22 06:19:01 UTC 2026`; a time with an offset
- * keeps it: `Sun Nov 22 01:19:01 -0500 2026`.
+ * Formats a time as Go's "expired at" messages do (wire spec §6.1): `Sun Nov 22 06:19:01 UTC 2026`, or with the time's
+ * own offset: `Sun Nov 22 01:19:01 -0500 2026`.
  *
- * @param text as metadata carries it
+ * @param text a time as written in metadata
  * @throws TrustError MALFORMED_JSON
  */
 export function goTime(text: string): string {
@@ -53,7 +53,7 @@ function two(value: number): string {
   return String(Math.floor(value)).padStart(2, '0')
 }
 
-/** Wall clock, as milliseconds since 1970 if it were UTC, and how many minutes its zone is ahead of UTC. */
+/** Returns the wall-clock time, as milliseconds since 1970 as if it were UTC, and its zone's offset from UTC in minutes. */
 function read(text: string): { wall: number; offset: number } {
   const match = text.length > TIME_MAX_LENGTH ? null : RFC_3339.exec(text)
   if (match === null) throw invalid(text)
@@ -64,9 +64,9 @@ function read(text: string): { wall: number; offset: number } {
   if (hour > 23 || minute > 59 || second > 59 || zoneHour > 23 || zoneMinute > 59) throw invalid(text)
   const date = new Date(0)
   date.setUTCFullYear(year, month - 1, day)
-  // A day that is in no calendar is one of another month by now.
+  // `Date` turns a day that does not exist, such as 30 February, into a day of the next month.
   if (date.getUTCMonth() !== month - 1) throw invalid(text)
-  // Go keeps nine digits and cuts the rest.
+  // Go truncates to nine digits.
   const fraction = Number(`0.${(match[7] ?? '0').slice(0, 9)}`) * 1000
   const wall = date.setUTCHours(hour, minute, second) + fraction
   const offset = zoneHour * 60 + zoneMinute

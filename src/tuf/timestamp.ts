@@ -9,8 +9,8 @@ import { formatTime } from './time.ts'
 const badTimestamp: Fail = (text) => refuse('ErrValidation', text)
 
 /**
- * Check a timestamp's structure and return what it says of the snapshot. No publisher sends any: this is for what is stored
- * already, here or on a server that a repository is adopted from.
+ * Checks a timestamp's structure and returns its entry for the snapshot. Publishers never send timestamps; this reads
+ * those stored here or on a server from which a repository is adopted.
  *
  * @throws TrustError INVALID_UPDATE, ErrValidation
  */
@@ -22,7 +22,7 @@ export function parseTimestamp(metadata: Metadata): FileMeta {
 }
 
 /**
- * The payload of a timestamp (wire spec §6.7).
+ * Returns the payload of a timestamp (wire spec §6.7).
  *
  * @param expires milliseconds since 1970
  */

@@ -14,11 +14,11 @@ import { acceptTargets, type TargetsTree } from './targets-tree.ts'
 import { formatTime } from './time.ts'
 import { checkVersion } from './version.ts'
 
-/** An update that may be committed, once the server has signed what it has to sign. */
+/** An update that may be committed once the server has signed its part. */
 interface Accepted {
-  /** The root that is in force after the update. */
+  /** The root in force after the update. */
   readonly root: Root
-  /** Uploaded documents to store, without those that are current already. */
+  /** Uploaded documents to store; not those that are current already. */
   readonly documents: readonly Metadata[]
   /** Checksums of root, targets and the delegations that are current after the update. */
   readonly files: ReadonlyMap<string, Checksums>
@@ -28,12 +28,12 @@ const badRoot: Fail = (text) => refuse('ErrBadRoot', text)
 const badSnapshot: Fail = (text) => refuse('ErrBadSnapshot', text)
 
 /**
- * Decide whether an upload may become current: every check that a client would make, in the order of wire spec §6.
- * Pure: same input, same verdict. Whatever is accepted, a real client can read.
+ * Decides whether an upload may become current: makes every check that a client would make, in the order of wire spec §6.
+ * Pure: the same input gets the same verdict. Real clients can read whatever it accepts.
  *
- * @param uploads decoded parts, one a role; a timestamp part has been dropped before (wire spec §5.1)
+ * @param uploads decoded parts, one per role; the caller has dropped a timestamp part (wire spec §5.1)
  * @param now milliseconds since 1970
- * @returns undefined when everything uploaded is current already: a retry of a publish that did succeed
+ * @returns undefined if everything uploaded is current already: a retry of a publish that succeeded
  * @throws TrustError INVALID_UPDATE with Notary's problem name, or VERSION
  */
 export function acceptUpdate(
@@ -52,13 +52,14 @@ export function acceptUpdate(
   const meta = acceptSnapshot(gun, root, current, uploaded.get('snapshot'), files, now)
   checkTimestampKeys(gun, root, current)
   for (const upload of fresh) checkVersion(gun, upload, current, tree, now)
-  // Only now is it held against what else is stored: who came too late fits none of it, and has to know why.
+  // Checks against other stored documents come after the version check: a publisher who lost a race would fail these
+  // too, and must see VERSION, the true reason.
   if (uploaded.has('root')) tree.verifyTargets()
   if (meta !== undefined) checkEntries(meta, files, tree, current)
   return { root, documents: fresh, files }
 }
 
-/** @throws TrustError INVALID_UPDATE, unless the certificates of the stored root begin later, and another one is uploaded */
+/** @throws TrustError INVALID_UPDATE, unless the stored root's certificates become valid later and a root is uploaded */
 function mustBeginLater(stored: Root, gun: Gun, now: number, upload: Metadata | undefined): void {
   const begins = aliveFrom(stored, gun, now)
   if (begins === undefined) {
@@ -72,16 +73,16 @@ function mustBeginLater(stored: Root, gun: Gun, now: number, upload: Metadata | 
   })
 }
 
-/** Wire spec §6 steps 2 and 3. */
+/** Returns the root in force after the update (wire spec §6 steps 2 and 3). */
 function acceptRoot(gun: Gun, current: Current, upload: Metadata | undefined, now: number): Root {
   const stored = current.load('root')
   const previous = stored === undefined ? undefined : storedRoot(stored)
-  // Others than those that begin later are what saves it: who reads it for the first time takes the newest root.
+  // A new root rescues a repository whose certificates are not valid yet: first-time readers take the newest root.
   if (previous !== undefined && !isAlive(previous, gun, now)) mustBeginLater(previous, gun, now, upload)
   if (upload === undefined) {
     return previous ?? refuse('ErrValidation', 'no pre-existing root and no root provided in update.')
   }
-  // With nothing stored the current version counts as 1, so that a first root may be 1 or 2 (wire spec §5.3).
+  // With nothing stored the current version counts as 1, so a first root may have version 1 or 2 (wire spec §5.3).
   const version = stored?.version ?? 1
   if (upload.version !== version && upload.version !== version + 1) {
     badRoot(`Root modifications must increment the version. Current ${version}, new ${upload.version}`)
@@ -92,7 +93,7 @@ function acceptRoot(gun: Gun, current: Current, upload: Metadata | undefined, no
   return root
 }
 
-/** Wire spec §6.5. @returns what it says; undefined: none was uploaded, and the server makes it (§6.6) */
+/** Checks an uploaded snapshot (wire spec §6.5). @returns its entries; undefined if the server makes it (§6.6) */
 function acceptSnapshot(
   gun: Gun,
   root: Root,
@@ -108,7 +109,7 @@ function acceptSnapshot(
   }
   if (upload === undefined) {
     if (owners.filter((owner) => owner !== undefined).length < threshold) {
-      // Notary's words; they leave out what helps.
+      // Notary's words, which do not say what to do.
       const text = 'no snapshot was included in update and server does not hold current snapshot key for repository'
       refuse('ErrBadHierarchy', `${text}: ${missingSnapshotKey(gun, [...keys.keys()])}`, 'snapshot')
     }
@@ -120,16 +121,16 @@ function acceptSnapshot(
   return meta
 }
 
-/** An owner has it, or the server that the repository was adopted from. */
+/** Says how to get on without the snapshot key, which an owner has or the server that the repository was adopted from. */
 function missingSnapshotKey(gun: Gun, keyIds: readonly string[]): string {
   const rotate = `notary key rotate ${typed(gun)} snapshot -r`
   return `${keyIds.join(' or ')}; who has it can publish; or bring it here: countersign key import; or replace it: ${rotate}`
 }
 
 /**
- * Every entry of a client's snapshot must name exactly what is current after this update, and nothing that is still
- * delegated may be left out (wire spec §6.5, §19.31, §19.47). A role that is delegated no more may be dropped, and one
- * whose delegation is uploaded anew: `notary delegation remove` and `add` in one publish leave it without metadata.
+ * Checks that every entry of a client's snapshot names exactly what is current after this update, and that no role still
+ * delegated is missing (wire spec §6.5, §19.31, §19.47). A snapshot may drop a role that is no longer delegated, and one
+ * whose parent is uploaded: `notary delegation remove` and `add` in one publish leave the role without metadata.
  */
 function checkEntries(meta: SnapshotMeta, files: Map<string, Checksums>, tree: TargetsTree, current: Current): void {
   for (const [name, entry] of meta) {
@@ -155,15 +156,15 @@ function whyNotHere(name: string, { floor }: Current): string {
 }
 
 /**
- * Adopted repositories may be without a role that is delegated no more and the snapshot names: no client asks for it, and
- * its publisher's next snapshot goes on naming it.
+ * True for a role that is no longer delegated but that the stored snapshot names. An adopted repository may lack its
+ * document: no client asks for it, and the publisher's next snapshot still names it.
  */
 function isLeftOver(name: string, tree: TargetsTree, current: Current): boolean {
   const before = tree.delegated(name) ? undefined : current.load('snapshot')
   return before !== undefined && parseSnapshot(before).has(name)
 }
 
-/** Wire spec §6 step 6, and ours: a timestamp key that is not this server's own for this repository is refused. */
+/** Checks the timestamp keys (wire spec §6 step 6); also refuses any that this server did not make for this repository. */
 function checkTimestampKeys(gun: Gun, root: Root, current: Current): void {
   const owners = [...root.roles.timestamp.keys.keys()].map((id) => current.keyOwner(id))
   if (owners.every((owner) => owner === undefined)) badRoot('no timestamp keys exist on the server')

@@ -6,15 +6,16 @@ import { isDelegation, problemOf, type Role } from './role.ts'
 import type { TargetsTree } from './targets-tree.ts'
 
 /**
- * Versions that a role may begin with: who follows counts on from there, for years, and must not come to the end of the
- * numbers. In `targets/releases` that is not who began.
+ * The highest version that a role may start with: later signers count on from there for years and must not run out of
+ * numbers. In `targets/releases` they are other people than the one who started it.
  */
 export const FIRST_VERSION_MAX = 2 ** 30
-/** How far a version may go beyond the stored one: a slip, not a fast-forward that locks publishers out. */
+/** How far a version may exceed the stored one: enough for a slip, not for a fast-forward that locks publishers out. */
 const VERSION_JUMP_MAX = 10
 
 /**
- * Wire spec §5.3; after the signatures, as Go's storage does it, so that a bad signature is told before an old version.
+ * Checks an upload's version (wire spec §5.3). Runs after the signature checks, as in Go's storage, so that a bad
+ * signature is reported before an old version.
  *
  * @param now milliseconds since 1970
  * @throws TrustError VERSION, INVALID_UPDATE
@@ -34,14 +35,14 @@ export function checkVersion(gun: Gun, upload: Metadata, current: Current, tree:
 }
 
 /**
- * Clients that do not believe what is stored of a delegation, or find that it has ended, begin anew, at version 1, each
- * time (wire spec §19.26). docker has no way out; notary has, and works with docker's keys. Where an owner's snapshot has
- * dropped it, as `notary delegation remove` does, there is nothing to go on from, and who has the old one cached would
- * refuse a version below it.
+ * Returns what to do about a version that is too low because the client started again at version 1. Clients do so each
+ * time the stored delegation has expired or does not verify (wire spec §19.26). docker has no way out; notary has, and
+ * works with docker's keys. If an owner's snapshot dropped the delegation, as `notary delegation remove` does, no client
+ * can continue from it, and readers who have it cached would refuse a lower version.
  */
 function begunAnew(gun: Gun, role: Role, tree: TargetsTree, current: Current, now: number): string {
   if (!isDelegation(role)) return ''
-  // notary keeps what was refused for its next publish, where it comes first and is refused again.
+  // notary keeps a refused change and sends it first in its next publish, where it is refused again.
   const forget = `notary reset ${typed(gun)} --all`
   if (!current.roles.has(role)) {
     return `, and was removed since: clients begin it at version 1 again each time, so ${forget}, and delegate to another name`
