@@ -7,11 +7,11 @@ import { Pkcs11Keys } from './keys.ts'
 import { Pkcs11Token, type TokenSettings } from './token.ts'
 
 /**
- * The process that speaks to the token. Calls of a PKCS#11 library block, some for as long as the network to the token
- * does, and its faults end the process that it is loaded into: neither must happen to the server.
+ * The process that talks to the token, so that a PKCS#11 library can neither block nor crash the server: its calls block,
+ * some for as long as the network to the token does, and its faults end the process that loaded it.
  */
 
-/** What can be asked of it; `open` first, once. */
+/** The calls that this process answers; `open` comes first, once. */
 export interface TokenCalls {
   open(settings: TokenSettings): void
   probe(): void
@@ -26,7 +26,7 @@ export interface Question {
   readonly args: readonly unknown[]
 }
 
-/** Without `failure` the call returned. */
+/** The answer to a question. The call returned, unless there is a `failure`. */
 export interface Reply {
   readonly number: number
   readonly value?: unknown
@@ -58,7 +58,7 @@ process.on('disconnect', () => {
   token?.close()
   process.exit()
 })
-// These reach all processes of a terminal; the server ends this one when its last request is answered.
+// A terminal sends these to all its processes. Ignored: the server ends this one after its last request.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => undefined)
 
 function answer({ number, call, args }: Question): Reply {
@@ -74,7 +74,7 @@ function opened<Part>(part: Part | undefined): Part {
   return part
 }
 
-/** An optional package: where it could not be built, everything else works. */
+/** Loads an optional package: everything else works if it could not be built. */
 async function loadBinding(): Promise<typeof Pkcs11 | undefined> {
   try {
     return ((await import('pkcs11js')) as unknown as { default: typeof Pkcs11 }).default

@@ -11,22 +11,22 @@ import { findPair, makePair, namePair, removePair, signWith, type Pair } from '.
 import { decodeReference, encodeReference, tokenIdOf } from './reference.ts'
 import type { Connection, Pkcs11Token } from './token.ts'
 
-/** Keys whose place in the token is remembered: some tokens look through all their objects to find one. */
+/** How many keys' handles are remembered: some tokens search all their objects to find one. */
 const FOUND_KEYS_MAX = 10_000
-/** Signed to see that private and public part belong together; no metadata has this form. */
+/** Signed to check that private and public key belong together. No metadata looks like this. */
 const TRIAL = Buffer.from('countersign: does this key sign?')
 
-/** The keys of repositories in a token: each is found by its owner alone. All calls block. */
+/** The keys of repositories in a token, each found by its owner alone. All calls block. */
 export class Pkcs11Keys {
   readonly #token: Pkcs11Token
-  /** Of one connection: what a library knew is void when it is initialised again. */
+  /** Handles found through one connection; they are void when the library is initialised again. */
   #found: { readonly connection: Connection; readonly pairs: LimitedMap<string, Pair> } | undefined
 
   constructor(token: Pkcs11Token) {
     this.#token = token
   }
 
-  /** @throws TrustError SIGNER_UNAVAILABLE, SIGNING_FAILED if the token cannot make such a key */
+  /** Makes a key. @throws TrustError SIGNER_UNAVAILABLE, SIGNING_FAILED if the token cannot make such a key */
   create(gun: Gun, role: Role, algorithm: KeyAlgorithm): NewKey {
     return this.#token.use((connection) => {
       const pair = makePair(connection, algorithm)
@@ -44,15 +44,15 @@ export class Pkcs11Keys {
     })
   }
 
-  /** @throws TrustError SIGNER_UNAVAILABLE, SIGNING_FAILED if the reference is not this owner's or the key not there */
+  /** Signs. @throws TrustError SIGNER_UNAVAILABLE, SIGNING_FAILED if the reference is not this owner's or the key is gone */
   sign(owner: KeyOwner, sealed: Uint8Array, message: Uint8Array): RawSignature {
     return this.#token.use((connection) => signed(connection, this.#open(connection, owner, sealed), message))
   }
 
-  /** True if the owner's key is there and signs. @throws TrustError SIGNER_UNAVAILABLE */
+  /** True if the owner's key is in the token and signs. @throws TrustError SIGNER_UNAVAILABLE */
   opens(owner: KeyOwner, sealed: Uint8Array): boolean {
     try {
-      // Signed with, also where its place is known: it may have been taken out of the token since.
+      // Sign even if the handle is known: the key may have been deleted from the token since.
       this.#token.use((connection) => this.#verified(connection, owner, this.#open(connection, owner, sealed)))
       return true
     } catch (error) {
@@ -69,13 +69,13 @@ export class Pkcs11Keys {
     if (known !== undefined) return known
     const pair = findPair(connection, id)
     if (pair !== undefined) return this.#verified(connection, owner, pair)
-    // A token that was taken away can look like an empty one.
+    // A token that was removed can look empty; this call then throws.
     connection.module.C_GetTokenInfo(connection.slot)
     const where = connection.serial === reference.token ? 'the token' : `the token; it was made in ${reference.token}`
     throw failed(owner, `is not in ${where}`)
   }
 
-  /** Both parts belong together, and to the owner: what was found is used from now on. */
+  /** Checks that both halves of a pair belong together and to the owner, and remembers their handles. */
   #verified(connection: Connection, owner: KeyOwner, pair: Pair): Pair {
     const key = publicPart(pair)
     if (keyId(key) !== owner.keyId) throw failed(owner, 'is another key in the token')

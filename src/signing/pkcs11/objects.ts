@@ -3,9 +3,9 @@ import { OCTET_STRING } from '../../tuf/asn1/der.ts'
 import type { KeyAlgorithm } from '../signer.ts'
 import type { Connection } from './token.ts'
 
-/** Objects of a token: how key pairs are made, named, found and used there. Whose they are is not known here. */
+/** Makes, names, finds and uses key pairs in a token, without knowing whose they are. */
 
-/** PKCS#11's numbers (version 3.1). */
+/** Constants of PKCS#11, version 3.1. */
 const CKO_PUBLIC_KEY = 0x2
 const CKO_PRIVATE_KEY = 0x3
 const CKA_CLASS = 0x0
@@ -27,7 +27,7 @@ const CURVES = {
   ecdsa: { make: 0x1040, sign: 0x1041, oid: '06082a8648ce3d030107', pointBytes: 65 },
   ed25519: { make: 0x1055, sign: 0x1057, oid: '06032b6570', pointBytes: 32 },
 } as const
-/** r ‖ s, and R ‖ S. */
+/** r ‖ s of P-256, and R ‖ S of ed25519. */
 const SIGNATURE_BYTES = 64
 
 /** A key pair in a token. */
@@ -39,7 +39,7 @@ export interface Pair {
   readonly privateKey: Pkcs11.Handle
 }
 
-/** Make a key pair that cannot be taken out of the token. Its name comes after it is known. */
+/** Makes a key pair that cannot be extracted from the token. Name it with `namePair`, as its id follows from the key. */
 export function makePair(connection: Connection, algorithm: KeyAlgorithm): Pair {
   const { module, session } = connection
   const { make, oid } = CURVES[algorithm]
@@ -67,7 +67,7 @@ export function makePair(connection: Connection, algorithm: KeyAlgorithm): Pair 
   return { algorithm, point: pointOf(connection, publicKey, algorithm), publicKey, privateKey }
 }
 
-/** @param id CKA_ID, hex */
+/** Sets a pair's id and label. @param id CKA_ID, hex */
 export function namePair({ module, session }: Connection, pair: Pair, id: string, label: string): void {
   for (const key of [pair.publicKey, pair.privateKey]) {
     module.C_SetAttributeValue(session, key, [
@@ -82,7 +82,7 @@ export function removePair({ module, session }: Connection, { publicKey, private
   module.C_DestroyObject(session, privateKey)
 }
 
-/** The pair of this name; undefined if there is none, or more than one. @param id CKA_ID, hex */
+/** Finds a pair by its id. @param id CKA_ID, hex @returns undefined if there is none, or more than one */
 export function findPair(connection: Connection, id: string): Pair | undefined {
   const publicKey = findOne(connection, CKO_PUBLIC_KEY, id)
   const privateKey = findOne(connection, CKO_PRIVATE_KEY, id)
@@ -117,7 +117,7 @@ function attributeOf({ module, session }: Connection, object: Pkcs11.Handle, typ
   throw new Error(`the token does not give attribute 0x${type.toString(16)} of a public key`)
 }
 
-/** The point stands in an OCTET STRING; some tokens leave that out. */
+/** Returns the point, without its OCTET STRING, which some tokens leave out. */
 function pointOf(connection: Connection, publicKey: Pkcs11.Handle, algorithm: KeyAlgorithm): Buffer {
   const { pointBytes } = CURVES[algorithm]
   const value = attributeOf(connection, publicKey, CKA_EC_POINT)

@@ -6,9 +6,9 @@ import type { Question, Reply, TokenCalls } from './child.ts'
 import type { TokenSettings } from './token.ts'
 
 const PROGRAM = new URL('./child.ts', import.meta.url)
-/** Milliseconds that it may take to end when nothing is left to do. */
+/** Milliseconds that an idle process gets to end. */
 const END_LIMIT = 1_000
-/** What says that the token cannot be used now, by whomever. */
+/** Errors that mean that nobody can use the token now. */
 const AWAY = ['SIGNER_UNAVAILABLE', 'BAD_KEYS']
 
 interface Waiting {
@@ -17,24 +17,24 @@ interface Waiting {
 }
 
 /**
- * The other end of `child.ts`: starts it with the first call, ends it when it hangs, and starts it again when it
- * is gone. Knows whether the token can be used, from the last answer.
+ * The server's end of `child.ts`: starts that process with the first call, kills it when it hangs, and starts it again
+ * when it is gone. Knows from the last answer whether the token can be used.
  */
 export class Pkcs11Process {
   readonly #settings: () => Promise<TokenSettings>
   readonly #answerSeconds: number
   readonly #waiting = new Map<number, Waiting>()
   #child: Promise<ChildProcess> | undefined
-  /** The one whose end matters, from its fork on. */
+  /** The child in use, from its fork on; others may end unnoticed. */
   #running: ChildProcess | undefined
   #asked = 0
-  /** Runs while calls wait, from the last answer on. */
+  /** Runs while calls wait; every answer restarts it. */
   #limit: NodeJS.Timeout | undefined
   #reason: string | undefined
-  /** The limit was reached, and nothing was answered since. */
+  /** True if the limit was reached and no answer has come since. */
   #silent = false
 
-  /** @param answerSeconds without any answer for so long, the token is taken for gone */
+  /** @param answerSeconds without an answer for this long, the token counts as gone */
   constructor(settings: () => Promise<TokenSettings>, answerSeconds: number) {
     this.#settings = settings
     this.#answerSeconds = answerSeconds
@@ -53,7 +53,7 @@ export class Pkcs11Process {
     call: Call,
     ...args: Parameters<TokenCalls[Call]>
   ): Promise<ReturnType<TokenCalls[Call]>> {
-    // While a token hangs only probes wait for it.
+    // While the token hangs, only probes wait for it.
     if (this.#silent && call !== 'probe') throw this.#silence()
     const child = await (this.#child ?? this.#start())
     return this.#send(child, call, args)
@@ -78,7 +78,7 @@ export class Pkcs11Process {
   }
 
   async #spawn(settings: TokenSettings): Promise<ChildProcess> {
-    // Its standard output is not ours: a library may print what it likes.
+    // Discard its standard output: a library may print anything.
     const child = fork(PROGRAM, {
       execArgv: [],
       serialization: 'advanced',
@@ -92,7 +92,7 @@ export class Pkcs11Process {
       await this.#send(child, 'open', [settings])
       return child
     } catch (error) {
-      // Why it cannot be used is known: that its process ends now is no news.
+      // The reason is already known, so ignore the end of this process.
       this.#running = undefined
       child.kill('SIGKILL')
       throw error
@@ -129,9 +129,9 @@ export class Pkcs11Process {
     this.#fail(this.#silence())
   }
 
-  /** By a fault of the library, or killed: the next call starts another one. */
+  /** Handles the end of a child, by a fault of the library or a kill. The next call starts another one. */
   #ended(child: ChildProcess): void {
-    // One that was given up may end when the next one runs.
+    // A child that was given up may end while the next one runs.
     if (this.#running !== child) return
     this.#forget()
     this.#fail(new TrustError('SIGNER_UNAVAILABLE', 'the process that speaks to the token ended'))

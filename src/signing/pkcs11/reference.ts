@@ -2,8 +2,8 @@ import { hash } from 'node:crypto'
 import type { KeyOwner } from '../signer.ts'
 
 /**
- * What the store keeps of a key that lives in a token: where it is, nothing secret. It is not authenticated, and need
- * not be: the name of the key in the token follows from its owner, and its public part must be that of the key id.
+ * What the store keeps for a key in a token: where the key is, nothing secret. It needs no authentication: the key's id
+ * in the token follows from its owner, and its public half must match the owner's key id.
  */
 interface Pkcs11Reference {
   /** Serial number of the token that made the key; for people. */
@@ -12,7 +12,7 @@ interface Pkcs11Reference {
   readonly id: string
 }
 
-/** How a reference begins. As the number of a data key, how file-sealed keys begin, it would be over a billion. */
+/** The first bytes of a reference. File-sealed keys begin with a data key's number, which would exceed a billion here. */
 const FORM = 'PK11'
 
 export function encodeReference({ token, id }: Pkcs11Reference): Buffer {
@@ -24,7 +24,7 @@ export function isReference(sealed: Uint8Array): boolean {
   return Buffer.from(sealed.subarray(0, FORM.length)).toString('latin1') === FORM
 }
 
-/** @returns undefined if it is no reference */
+/** @returns undefined if the sealed form is not a reference */
 export function decodeReference(sealed: Uint8Array): Pkcs11Reference | undefined {
   if (!isReference(sealed)) return undefined
   try {
@@ -36,7 +36,7 @@ export function decodeReference(sealed: Uint8Array): Pkcs11Reference | undefined
   }
 }
 
-/** CKA_ID of an owner's key, lower-case hex: no other repository, role or key id has the same one. */
+/** Returns the CKA_ID of an owner's key, lower-case hex, unique to the repository, role and key id. */
 export function tokenIdOf({ gun, role, keyId }: KeyOwner): string {
   const about = JSON.stringify(['countersign pkcs11 key', '1', gun, role, keyId])
   return hash('sha256', about, 'hex')

@@ -15,20 +15,20 @@ import { Pkcs11Process } from './process.ts'
 import { isReference } from './reference.ts'
 import type { TokenSettings } from './token.ts'
 
-/** Where the token is, and what is made there. */
+/** Where the token is, and which keys to make there. */
 export interface Pkcs11Settings extends Omit<TokenSettings, 'pin'> {
   readonly pinFile: string
   readonly keyAlgorithm: KeyAlgorithm
-  /** Without any answer for so long, the token is taken for gone. */
+  /** Without an answer for this long, the token counts as gone. */
   readonly answerSeconds: number
 }
 
-/** Milliseconds between two signs of life. */
+/** Milliseconds between two probes. */
 const PROBE_INTERVAL = 2_000
 
 /**
- * Keys in a PKCS#11 token, which they never leave. A process of its own speaks to the token, so that reads go on while
- * it is slow or gone.
+ * Signs with keys in a PKCS#11 token, which they never leave. A separate process talks to the token, so that reads go on
+ * while it is slow or gone.
  */
 export class Pkcs11Signer implements TokenSigner {
   readonly #algorithm: KeyAlgorithm
@@ -39,7 +39,7 @@ export class Pkcs11Signer implements TokenSigner {
     this.#algorithm = keyAlgorithm
     this.#process = new Pkcs11Process(async () => {
       const content = await readSecretFile(pinFile, 'the setting signers.pkcs11.pinFile')
-      // Tried all the same it would be wrong, and tokens lock themselves after a few wrong ones.
+      // Do not try it: it would be wrong, and tokens lock themselves after a few wrong PINs.
       if (!isTypable(content)) {
         throw new TrustError('BAD_KEYS', `the PIN in ${pinFile} is no UTF-8, or has a byte order mark`)
       }
@@ -48,9 +48,9 @@ export class Pkcs11Signer implements TokenSigner {
   }
 
   /**
-   * Reach the token, and look after it from now on. One that is away is waited for: that is no error here.
+   * Connects to the token and starts probing it. A token that is away is no error here: the probes go on.
    *
-   * @throws TrustError BAD_SETTINGS, BAD_KEYS for what does not come right by itself
+   * @throws TrustError BAD_SETTINGS, BAD_KEYS for faults that do not go away by themselves
    */
   async start(): Promise<void> {
     this.#probes ??= setInterval(() => {
@@ -81,7 +81,7 @@ export class Pkcs11Signer implements TokenSigner {
     return this.#process.ask('sign', owner, sealed, message)
   }
 
-  /** True if the owner's key is there and signs. @throws TrustError SIGNER_UNAVAILABLE */
+  /** True if the owner's key is in the token and signs. @throws TrustError SIGNER_UNAVAILABLE */
   async opens(owner: KeyOwner, sealed: Uint8Array): Promise<boolean> {
     return this.#process.ask('opens', owner, sealed)
   }

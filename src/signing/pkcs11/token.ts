@@ -12,7 +12,7 @@ export interface TokenSettings {
   readonly pin: string
 }
 
-/** A session that is logged in. */
+/** A logged-in session. */
 export interface Connection {
   readonly module: Pkcs11.PKCS11
   readonly session: Pkcs11.Handle
@@ -21,20 +21,20 @@ export interface Connection {
   readonly serial: string
 }
 
-/** Milliseconds between two tries to reach a token that is away. */
+/** Milliseconds between two attempts to reach a token that is away. */
 const RECONNECT_PAUSE = 1_000
 const ONE_OF_THEM = 'take one of them out, or name the slot of the one that is meant: signers.pkcs11.slot'
-/** After these nothing is tried again before a restart: a token locks itself after a few wrong PINs. */
+/** After one of these, nothing is tried until a restart: a token locks itself after a few wrong PINs. */
 const PIN_REFUSED = ['CKR_PIN_INCORRECT', 'CKR_PIN_LOCKED', 'CKR_PIN_EXPIRED', 'CKR_PIN_INVALID', 'CKR_PIN_LEN_RANGE']
 
-/** One token of one library: connected and logged in once, and again whenever that is lost. All calls block. */
+/** One token of one library: connects and logs in once, and again whenever the connection is lost. All calls block. */
 export class Pkcs11Token {
   readonly #pkcs11: typeof Pkcs11
   readonly #module: Pkcs11.PKCS11
   readonly #settings: TokenSettings
   #initialised = false
   #connection: Connection | undefined
-  /** Why it could not be reached, and until when (of `performance.now()`) that is taken for an answer. */
+  /** Why the token could not be reached; thrown without a new attempt until then (`performance.now()`). */
   #away: { readonly error: TrustError; readonly until: number } | undefined
 
   /** @throws TrustError BAD_SETTINGS if the library cannot be loaded */
@@ -52,9 +52,9 @@ export class Pkcs11Token {
   }
 
   /**
-   * Work with the token; once more, connected anew, if it fails on a connection that was there before.
+   * Runs work with the token. If it fails on an existing connection, connects anew and tries once more.
    *
-   * @throws TrustError SIGNER_UNAVAILABLE if it cannot be reached, BAD_KEYS if it does not take the PIN, SIGNING_FAILED
+   * @throws TrustError SIGNER_UNAVAILABLE if the token cannot be reached, BAD_KEYS if it refuses the PIN, SIGNING_FAILED
    *   if it refuses the work
    */
   use<Result>(work: (connection: Connection) => Result): Result {
@@ -76,7 +76,7 @@ export class Pkcs11Token {
     }
   }
 
-  /** Ask the token for a sign of life. @throws TrustError SIGNER_UNAVAILABLE */
+  /** Checks that the token answers. @throws TrustError SIGNER_UNAVAILABLE */
   probe(): void {
     this.use(({ module, slot, session }) => {
       module.C_GetTokenInfo(slot)
@@ -89,7 +89,7 @@ export class Pkcs11Token {
     try {
       this.#module.C_CloseSession(this.#connection.session)
     } catch {
-      // The token is away: so is the session.
+      // The token is away, and so is the session.
     }
     this.#connection = undefined
   }
@@ -112,13 +112,13 @@ export class Pkcs11Token {
     }
   }
 
-  /** A library may look for its tokens only when it is initialised: anew, when a connection was lost. */
+  /** Initialises the library, again after a lost connection: it may look for its tokens only then. */
   #initialise(): void {
     if (this.#initialised) {
       try {
         this.#module.C_Finalize()
       } catch {
-        // It was not initialised: the last try to do so failed.
+        // The last attempt to initialise it failed.
       }
     }
     this.#initialised = true
@@ -131,7 +131,7 @@ export class Pkcs11Token {
 
   #find(): { slot: Pkcs11.Handle; serial: string } {
     const { tokenLabel, slot: number } = this.#settings
-    // Of another token that cannot be looked at ours is not the worse.
+    // Another token that cannot be read is no obstacle if ours is found.
     let unreadable: Error | undefined
     const found = this.#module.C_GetSlotList(true).flatMap((slot) => {
       try {
@@ -144,7 +144,7 @@ export class Pkcs11Token {
       }
     })
     const [only, ...others] = found
-    // Which of them comes first may be another one tomorrow: keys would be made in one, and looked for in the other.
+    // Their order may change: keys would be made in one token and looked for in another.
     if (others.length > 0) {
       const serials = found.map(({ serial }) => serial).join(', ')
       throw away(`${found.length} tokens have the label "${tokenLabel}": ${serials}`, ONE_OF_THEM)

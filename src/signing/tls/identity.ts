@@ -7,7 +7,7 @@ import { TrustError } from '../../errors.ts'
 import { makeSecretDirectory, writeFileAtomically } from '../secret-file.ts'
 import { AHEAD, loadTls, readTls } from './load.ts'
 
-/** Files of an identity that was made here. */
+/** Paths of the TLS identity that the server makes for itself. */
 interface TlsFiles {
   readonly ca: string
   readonly caKey: string
@@ -16,20 +16,20 @@ interface TlsFiles {
 }
 
 const DAY = 86_400_000
-/** A server certificate with less than this left is made anew, by the same CA, unless that ends, too. */
+/** A server certificate with fewer days left is replaced by one of the same CA, unless the CA expires too. */
 const RENEW_DAYS = 30
 
-/** Where the identity lies that a server makes for itself. */
+/** Returns the paths of the TLS identity that a server makes for itself. */
 export function tlsFiles(keysDirectory: string): TlsFiles {
   const at = (name: string): string => join(keysDirectory, 'tls', name)
   return { ca: at('ca.crt'), caKey: at('ca.key'), certificate: at('server.crt'), key: at('server.key') }
 }
 
 /**
- * Make what is missing of a TLS identity: a CA, and a P-256 server certificate for localhost, 127.0.0.1, ::1 and the
- * host's name. The CA, which clients were given, stays.
+ * Makes the missing parts of a TLS identity: a CA, and a P-256 server certificate for localhost, 127.0.0.1, ::1 and the
+ * host's name. Never replaces a CA, which clients have been given.
  *
- * @param hosts names and addresses that it is for besides
+ * @param hosts further names and addresses for the certificate
  * @param now milliseconds since 1970
  * @returns what was made, in words
  * @throws TrustError BAD_TLS if the CA is no longer valid, or not yet
@@ -56,7 +56,7 @@ export async function ensureTlsIdentity(
   try {
     await issue(files, ca, hosts, now)
   } catch (error) {
-    // It is served until its end; what stands in the way of another one is said by the look for those that were renewed.
+    // The old one can be served until it expires; the loop that renews certificates will report the error.
     if (isGood) return made
     throw error
   }
@@ -64,10 +64,10 @@ export async function ensureTlsIdentity(
 }
 
 /**
- * Make the certificate of a running server anew where its time is not now, or not for long, by the CA that is there.
- * Everything else that may be wrong with it may be somebody who is just writing it.
+ * Replaces the certificate of a running server if it expires soon or is not valid yet, with the existing CA. Leaves all
+ * other faults alone: somebody may be writing the file at this moment.
  *
- * @param hosts names and addresses that it is for
+ * @param hosts names and addresses for the certificate
  * @param now milliseconds since 1970
  * @throws TrustError BAD_TLS if the CA cannot be read, is no longer valid, or not yet
  */
@@ -80,11 +80,11 @@ export async function renewServerCertificate(
   const ca = await readCa(files, now)
   const found = await certificateIn(files)
   if (found === undefined || !isOf(ca, found)) return
-  // One that begins later was made while the clock was ahead.
+  // One that is not valid yet was made while the clock was ahead.
   if (endsSoon(found, ca, now) || found.validFromDate.getTime() > now + AHEAD) await issue(files, ca, hosts, now)
 }
 
-/** One that another CA issued was put there by somebody, and stays. Of our own a crash may have left one without its key. */
+/** True for a certificate to keep: one of another CA, or one of ours that covers all hosts and loads with its key. */
 async function isGoodNow(
   files: TlsFiles,
   found: X509Certificate,
@@ -102,21 +102,21 @@ function isOf(ca: string, certificate: X509Certificate): boolean {
   return issuer === undefined || certificate.verify(issuer.publicKey)
 }
 
-/** True if it is of our own, and another one would end later. */
+/** True if our CA issued it, it expires soon, and a new one would be valid longer. */
 function endsSoon(found: X509Certificate, ca: string, now: number): boolean {
   const end = found.validToDate.getTime()
   return isOf(ca, found) && end < now + RENEW_DAYS * DAY && end < (parsed(ca)?.validToDate.getTime() ?? Infinity)
 }
 
 function isFor(certificate: X509Certificate, host: string): boolean {
-  // Letter by letter: whether it takes a star for a name is each client's own affair, and OpenSSL's is not Go's.
+  // Without wildcards: clients differ in how they match them, OpenSSL from Go too.
   const found = isIP(host) === 0 ? certificate.checkHost(host, { wildcards: false }) : certificate.checkIP(host)
   return found !== undefined
 }
 
 async function issue(files: TlsFiles, ca: string, hosts: readonly string[], now: number): Promise<void> {
   const caKey = await readTls(files.caKey, putBack(files))
-  // The X.509 library is loaded only when there is something to issue: starts are quicker without it.
+  // The X.509 library is loaded only to issue something: starts are faster without it.
   const { caSigningKey, makeServer } = await import('./issue.ts')
   if (parsed(ca) === undefined) throw unusable(files.ca, files)
   const signingKey = await caSigningKey(caKey).catch((cause: unknown) => {
@@ -135,7 +135,7 @@ function putBack({ ca }: TlsFiles): string {
   return `put it back; or remove ${ca}: the next start makes a new CA, which clients must be given`
 }
 
-/** @throws TrustError BAD_TLS if it is not valid now; one that is no certificate is told when it is needed */
+/** Reads the CA. @throws TrustError BAD_TLS if it is not valid now. If it is damaged, `issue` throws when it needs it */
 async function readCa(files: TlsFiles, now: number): Promise<string> {
   const { ca: path } = files
   const text = await readTls(path, putBack(files))
@@ -156,7 +156,7 @@ async function certificateIn({ certificate }: TlsFiles): Promise<X509Certificate
   return parsed(await readFile(certificate, 'utf8').catch(() => ''))
 }
 
-/** @returns undefined if it is no certificate, or its key cannot be read */
+/** Parses a certificate. @returns undefined if it is none, or if its key cannot be read */
 function parsed(pem: string): X509Certificate | undefined {
   try {
     const certificate = new X509Certificate(pem)

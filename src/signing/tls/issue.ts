@@ -3,7 +3,7 @@ import { isIP } from 'node:net'
 import { hostname } from 'node:os'
 import { x509Library } from '../x509-library.ts'
 
-/** PEM texts, as Node's TLS takes them. */
+/** PEM texts, as Node's TLS expects them. */
 export interface TlsIdentity {
   /** The server's certificate, then those that issued it. */
   readonly cert: string
@@ -13,10 +13,10 @@ export interface TlsIdentity {
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
 const DAY = 86_400_000
 const CA_DAYS = 3650
-/** Clients of Apple refuse longer ones. */
+/** Apple's clients refuse longer ones. */
 const SERVER_DAYS = 825
 
-/** A CA certificate with its key. @param now milliseconds since 1970 */
+/** Makes a CA certificate with its key. @param now milliseconds since 1970 */
 export async function makeCa(now: number): Promise<TlsIdentity> {
   const x509 = await x509Library()
   const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify'])
@@ -35,16 +35,16 @@ export async function makeCa(now: number): Promise<TlsIdentity> {
   return { cert: `${certificate.toString('pem')}\n`, key: pemOf(keys.privateKey) }
 }
 
-/** The key of a CA. @param text PEM @throws Error for one that is damaged, or no P-256 key */
+/** Reads a CA's key. @param text PEM @throws Error if it is damaged, or not a P-256 key */
 export async function caSigningKey(text: string): Promise<webcrypto.CryptoKey> {
   return createPrivateKey(text).toCryptoKey(ALGORITHM, false, ['sign'])
 }
 
 /**
- * A server certificate for localhost and this host's name, with its key.
+ * Makes a server certificate for localhost and this host's name, with its key.
  *
  * @param signingKey of the CA
- * @param hosts names and addresses that it is for besides
+ * @param hosts further names and addresses for the certificate
  * @param now milliseconds since 1970
  */
 export async function makeServer(

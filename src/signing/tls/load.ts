@@ -4,15 +4,15 @@ import { createSecureContext } from 'node:tls'
 import { fileError, TrustError } from '../../errors.ts'
 import type { TlsIdentity } from './issue.ts'
 
-/** How far ahead a certificate may begin, milliseconds: a day, clocks differ. One that begins later is of a wrong clock. */
+/** How far in the future a certificate's start may lie, in milliseconds: a day, since clocks differ. */
 export const AHEAD = 86_400_000
 const OWN_FILES = 'check the settings tls.certificateFile and tls.keyFile'
 
 /**
- * Read certificate and key and check that they can be served.
+ * Reads certificate and key, and checks that they can be served.
  *
  * @param now milliseconds since 1970
- * @throws TrustError BAD_TLS with what to do; there is no falling back to plain HTTP
+ * @throws TrustError BAD_TLS with a hint what to do; there is no fallback to plain HTTP
  */
 export async function loadTls(certificateFile: string, keyFile: string, now: number): Promise<TlsIdentity> {
   const [cert, key] = await Promise.all([readTls(certificateFile), readTls(keyFile)])
@@ -53,7 +53,7 @@ export async function loadTls(certificateFile: string, keyFile: string, now: num
   return { cert, key }
 }
 
-/** A file of a private key has the public one too: of a bit that changed in the other half only a signature tells. */
+/** True if the key makes valid signatures. Its file has the public half too, so only this detects a damaged private half. */
 function signs(key: KeyObject, publicKey: KeyObject): boolean {
   const message = Buffer.from('countersign')
   try {
@@ -63,7 +63,7 @@ function signs(key: KeyObject, publicKey: KeyObject): boolean {
   }
 }
 
-/** @throws TrustError BAD_TLS */
+/** Reads a TLS file. @throws TrustError BAD_TLS */
 export async function readTls(path: string, hint = OWN_FILES): Promise<string> {
   try {
     return await readFile(path, 'utf8')
@@ -75,7 +75,7 @@ export async function readTls(path: string, hint = OWN_FILES): Promise<string> {
 function certificateOf(pem: string, path: string): X509Certificate {
   try {
     const certificate = new X509Certificate(pem)
-    // Its key is read only when it is asked for.
+    // Node reads the key only on access, and throws there.
     return certificate.publicKey && certificate
   } catch (cause) {
     throw new TrustError('BAD_TLS', `${path} is not a PEM certificate, or is damaged`, { hint: OWN_FILES, cause })
