@@ -4,10 +4,10 @@ import { fileError, TrustError } from '../errors.ts'
 import { makeSecretDirectory, writeFileAtomically } from './secret-file.ts'
 
 /**
- * Copy what a keys directory holds, with no more permissions than it has. Links are followed. Names that begin with a dot
- * are left out: files that are just being written, and what Kubernetes mounts secrets with.
+ * Copies the contents of a keys directory with the same file permissions. Follows links. Skips names that begin with a
+ * dot: files being written, and the directories behind Kubernetes' secret mounts.
  *
- * @param without paths of files that are no part of it
+ * @param without paths of files to leave out
  * @throws TrustError BAD_KEYS
  */
 export async function copyKeys(from: string, to: string, without: readonly string[]): Promise<void> {

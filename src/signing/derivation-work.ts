@@ -1,14 +1,14 @@
 import { derChildren, derElements, INTEGER, SEQUENCE, type DerElement } from '../tuf/asn1/der.ts'
 
 const CONSTRUCTED = 0x20
-/** Bytes of an integer that a number holds. */
+/** Longest integer that fits a JavaScript number. */
 const NUMBER_BYTES = 6
-/** Rounds, or N · r · p of scrypt: some seconds. Notary's clients ask for 2048, OpenSSL for 2^17 at most. */
+/** Rounds, or N · r · p of scrypt: a few seconds. Notary's clients use 2048, OpenSSL at most 2^17. */
 const WORK_MAX = 2 ** 25
 
 /**
- * True for an encrypted key (PKCS#8) whose passphrase would take no longer to try than somebody waits. The file says how
- * long that is, and a file may say hours: OpenSSL bounds the memory that this takes, not the time.
+ * True if trying a passphrase on this encrypted key (PKCS#8) takes seconds at most. The file sets the amount of work and
+ * could demand hours: OpenSSL limits the memory, not the time.
  *
  * @param der EncryptedPrivateKeyInfo; all integers in its algorithm are factors of the work: rounds, N, r, p
  */

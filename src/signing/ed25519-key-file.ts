@@ -2,20 +2,20 @@ import { createDecipheriv, pbkdf2Sync } from 'node:crypto'
 import { derChildren, derElements, OCTET_STRING, SEQUENCE, type DerElement } from '../tuf/asn1/der.ts'
 import { pkcs8OfSeed } from './ed25519.ts'
 
-/** 1.3.6.1.4.1.11591.15.1, which nobody but Notary writes (wire spec §18.4). */
+/** 1.3.6.1.4.1.11591.15.1, which only Notary writes (wire spec §18.4). */
 const ED25519 = Buffer.from('2b06010401da470f01', 'hex')
 /** 2.16.840.1.101.3.4.1.42 */
 const AES_256_CBC = Buffer.from('60864801650304012a', 'hex')
-/** Notary's form of a key: public ‖ seed ‖ public, bytes in all. */
+/** Bytes of a key in Notary's form: public ‖ seed ‖ public. */
 const NOTARY_BYTES = 96
-/** Rounds of PBKDF2; Notary's are 2048 and 8192. More would be a way to keep the machine busy. */
+/** Rounds of PBKDF2. Notary uses 2048 and 8192; files with more than this would keep the machine busy. */
 export const ROUNDS_MAX = 1_000_000
 
 /**
- * Notary's own form of an ed25519 key in PKCS#8, which OpenSSL does not know.
+ * Reads Notary's own PKCS#8 form of an ed25519 key, which OpenSSL does not know.
  *
  * @param der of the key, or of the encrypted key if there is a passphrase
- * @returns PKCS#8 as everybody writes it, to be zeroed; undefined if it is something else
+ * @returns standard PKCS#8, to be zeroed by the caller; undefined if the file has another form or does not decrypt
  */
 export function readEd25519KeyFile(der: Buffer, passphrase: string | undefined): Buffer | undefined {
   const plain = passphrase === undefined ? der : decrypted(der, passphrase)
@@ -25,12 +25,12 @@ export function readEd25519KeyFile(der: Buffer, passphrase: string | undefined):
   return pkcs8OfNotary(key.content) ?? pkcs8OfNotary(derElements(key.content)?.[0]?.content)
 }
 
-/** @returns PKCS#8, to be zeroed; undefined for what is no key in Notary's form */
+/** Converts a key from Notary's form. @returns PKCS#8, to be zeroed by the caller; undefined for any other form */
 export function pkcs8OfNotary(bytes: Buffer | undefined): Buffer | undefined {
   return bytes?.length === NOTARY_BYTES ? pkcs8OfSeed(bytes.subarray(32, 64)) : undefined
 }
 
-/** PBES2 with PBKDF2 by HMAC-SHA1 and AES-256-CBC, as Notary's clients encrypt. */
+/** Decrypts PBES2 with PBKDF2-HMAC-SHA1 and AES-256-CBC, as Notary's clients encrypt. */
 function decrypted(der: Buffer, passphrase: string): Buffer | undefined {
   const [scheme, sealed] = sequence(der) ?? []
   const [, parameters] = derChildren(scheme, SEQUENCE) ?? []

@@ -4,21 +4,21 @@ import { withoutStackTraces } from '../tuf/asn1/without-stack-traces.ts'
 
 /**
  * Ed25519 by OpenSSL: the secret stays inside a KeyObject, and it is eight times as fast as @noble/ed25519, which also
- * prepares tables for 60 ms before its first signature. A test holds both against each other. What OpenSSL is lax
- * about, keys of small order, is looked at with @noble/ed25519 (`tuf/keys/verification-key.ts`).
+ * takes 60 ms to prepare tables before its first signature. A test compares the two. OpenSSL accepts keys of small order;
+ * `tuf/keys/verification-key.ts` refuses them with @noble/ed25519.
  */
 
 /** Bytes of a seed. */
 export const SEED_BYTES = 32
 const PKCS8_PREFIX = Buffer.from('302e020100300506032b657004220420', 'hex')
 
-/** PKCS#8 DER of a seed (RFC 8410). */
+/** Returns the PKCS#8 DER of a seed (RFC 8410). */
 export function pkcs8OfSeed(seed: Uint8Array): Buffer {
   if (seed.length !== SEED_BYTES) throw new RangeError(`an ed25519 seed has ${SEED_BYTES} bytes`)
   return Buffer.concat([PKCS8_PREFIX, seed])
 }
 
-/** PKCS#8 DER of a private key; to be zeroed after use. OpenSSL's own writer takes eight times as long. */
+/** Returns the PKCS#8 DER of a private key, to be zeroed after use. For ed25519, OpenSSL's writer takes 8 times as long. */
 export function pkcs8Of(key: KeyObject): Buffer {
   if (key.asymmetricKeyType !== 'ed25519') return key.export({ format: 'der', type: 'pkcs8' })
   const seed = key.export({ format: 'raw-private' })
@@ -27,7 +27,7 @@ export function pkcs8Of(key: KeyObject): Buffer {
   return der
 }
 
-/** @param pkcs8 DER; zeroed here @throws Error from OpenSSL if it is no private key */
+/** Reads a private key. @param pkcs8 DER; zeroed here @throws Error from OpenSSL if it is not a private key */
 export function privateKeyOf(pkcs8: Buffer): KeyObject {
   try {
     const read = (): KeyObject => createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' })

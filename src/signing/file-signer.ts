@@ -23,7 +23,7 @@ import {
 } from './signer.ts'
 
 const P256_COORDINATE_BYTES = 32
-/** Opened keys kept in memory, as KeyObjects: a busy repository's key is not unsealed for each signature. */
+/** Unsealed keys kept in memory, as KeyObjects, so that a busy repository's key is not unsealed for each signature. */
 const OPENED_KEYS_MAX = 1_000
 
 interface Opened {
@@ -32,7 +32,7 @@ interface Opened {
   readonly key: KeyObject
 }
 
-/** Private keys sealed by the keyring; the sealed form goes to the store and comes back for each signature. */
+/** Signs with private keys sealed by the keyring. The store keeps the sealed form and passes it in for each signature. */
 export class FileSigner implements Signer {
   readonly #algorithm: KeyAlgorithm
   readonly #keyring: Keyring
@@ -59,10 +59,10 @@ export class FileSigner implements Signer {
   }
 
   /**
-   * Take a key that was made elsewhere, by a Go signer say.
+   * Seals a key that was made elsewhere, such as by a Go signer.
    *
    * @param pkcs8 DER; zeroed here
-   * @throws TrustError SIGNING_FAILED if it is no ed25519 or P-256 key
+   * @throws TrustError SIGNING_FAILED if it is neither an ed25519 nor a P-256 key
    */
   importKey(gun: Gun, role: Role, pkcs8: Buffer): NewKey {
     try {
@@ -73,7 +73,7 @@ export class FileSigner implements Signer {
     }
   }
 
-  /** True if the sealed key is this owner's, as it was when it was sealed. */
+  /** True if the key was sealed for this owner and is unchanged. */
   opens(owner: KeyOwner, sealed: Uint8Array): boolean {
     return this.#keyring.unseal(belonging(owner), sealed)?.fill(0) !== undefined
   }
@@ -81,7 +81,7 @@ export class FileSigner implements Signer {
   async sign(owner: KeyOwner, sealed: Uint8Array, message: Uint8Array): Promise<RawSignature> {
     const key = this.#open(owner, sealed)
     if (key.asymmetricKeyType === 'ed25519') return { method: 'eddsa', sig: sign(null, message, key) }
-    // Node converts DER itself if asked, but takes as long for it as for the signature.
+    // Node can convert the DER itself, but that takes as long as signing.
     return { method: 'ecdsa', sig: fixedSignature(sign('sha256', message, key), P256_COORDINATE_BYTES) }
   }
 
@@ -99,7 +99,7 @@ export class FileSigner implements Signer {
     return { keyId: id, keytype, public: text, sealed }
   }
 
-  /** Found again by owner and sealed form together, so that a swapped blob never meets another one's key. */
+  /** Unseals a key, or takes it from the cache if owner and sealed form match: a swapped blob never gets another's key. */
   #open(owner: KeyOwner, sealed: Uint8Array): KeyObject {
     const { gun, role } = owner
     const known = this.#opened.get(owner.keyId)

@@ -2,8 +2,8 @@ import { argon2Sync, createSecretKey, hkdfSync, randomBytes, type KeyObject } fr
 import { TrustError } from '../errors.ts'
 
 /**
- * From a secret to the key-encryption key (KEK) that wraps the data keys. A passphrase is stretched; 32 random bytes
- * from a key file need no stretching, only a derivation.
+ * How a secret becomes the key-encryption key (KEK) that wraps the data keys. A passphrase is stretched; the 32 random
+ * bytes of a key file need only a derivation.
  */
 export type Derivation =
   | { readonly name: 'hkdf-sha256'; readonly salt: string }
@@ -17,23 +17,23 @@ export type Derivation =
       readonly lanes: number
     }
 
-/** From a passphrase. */
+/** The derivation for a passphrase. */
 export type PassphraseDerivation = Extract<Derivation, { readonly name: 'argon2id' }>
 
-/** What new keyrings use; what is read must not be weaker: RFC 9106's second recommendation. */
+/** For new keyrings, and the minimum for existing ones: RFC 9106's second recommendation. */
 const MEMORY_KIB = 64 * 1024
 const PASSES = 3
-/** KiB times passes; a second or so for each GiB. */
+/** KiB times passes; about a second per GiB. */
 const WORK_MAX = 16 * MEMORY_KIB * PASSES
 const LANES_MAX = 16
 const SALT_BYTES = 16
 const KEK_BYTES = 32
 /** Bytes of secret in a key file. */
 export const KEY_FILE_SECRET_BYTES = 32
-/** Characters; a shorter passphrase is refused when it is set. */
+/** Characters. Shorter new passphrases are refused. */
 export const PASSPHRASE_MIN_LENGTH = 8
 
-/** With a random salt, and as strong as new keyrings are. */
+/** Returns a derivation with a random salt and the strength of new keyrings. */
 export function newDerivation(kind: 'passphrase'): PassphraseDerivation
 export function newDerivation(kind: 'key-file' | 'passphrase'): Derivation
 export function newDerivation(kind: 'key-file' | 'passphrase'): Derivation {
@@ -42,7 +42,7 @@ export function newDerivation(kind: 'key-file' | 'passphrase'): Derivation {
   return { name: 'argon2id', salt, memory: MEMORY_KIB, passes: PASSES, lanes: 1 }
 }
 
-/** True for what `deriveKey` can be asked with: a file may be damaged, and ask for all memory that there is. */
+/** True for parameters that are safe to pass to `deriveKey`: a damaged file could ask for all of the memory. */
 export function isDerivation(value: Derivation | undefined): value is Derivation {
   if (typeof value?.salt !== 'string') return false
   if (value.name !== 'argon2id') return value.name === 'hkdf-sha256'
@@ -50,7 +50,7 @@ export function isDerivation(value: Derivation | undefined): value is Derivation
   return [memory, passes, lanes].every(Number.isInteger) && memory * passes <= WORK_MAX && lanes <= LANES_MAX
 }
 
-/** @throws TrustError BAD_KEYS if the stored parameters are weaker than today's minimum */
+/** Derives the KEK from a secret. @throws TrustError BAD_KEYS if the stored parameters are below today's minimum */
 export function deriveKey(secret: Uint8Array, derivation: Derivation): KeyObject {
   const salt = Buffer.from(derivation.salt, 'base64')
   if (salt.length < SALT_BYTES) throw weak()
@@ -69,7 +69,7 @@ export function deriveKey(secret: Uint8Array, derivation: Derivation): KeyObject
   )
 }
 
-/** The bytes do not stay in JavaScript's memory. */
+/** Makes a key of these bytes and zeroes them, so that they do not stay in JavaScript's memory. */
 export function secretKey(bytes: Buffer): KeyObject {
   const key = createSecretKey(bytes)
   bytes.fill(0)

@@ -7,19 +7,19 @@ import { isTriedSoon } from './derivation-work.ts'
 import { readEd25519KeyFile } from './ed25519-key-file.ts'
 import { mustBeLong, rootKeyId, rootPublicKey } from './root-key.ts'
 
-/** Whose key a client's key file says it holds. */
+/** The role and repository that a client's key file names in its headers. */
 interface KeyFileNames {
   readonly role: string | undefined
   readonly gun: string | undefined
 }
 
-/** A key of a client's key file, and whose it says it is. */
+/** The key in a client's key file, and whose the file says it is. */
 interface KeyFile extends KeyFileNames {
   /** PKCS#8 DER, to be zeroed by whoever takes it. */
   readonly pkcs8: Buffer
 }
 
-/** What Notary's clients write, and the only thing that all of them read (wire spec §18.4). */
+/** The parameters that Notary's clients write, and the only ones that all of them read (wire spec §18.4). */
 const ROUNDS = 2048
 const SALT_BYTES = 8
 const KEY_BYTES = 32
@@ -31,24 +31,24 @@ const PBKDF2 = Buffer.from('06092a864886f70d01050c', 'hex')
 const HMAC_SHA1 = Buffer.from('06082a864886f70d0207', 'hex')
 const AES_256_CBC = Buffer.from('060960864801650304012a', 'hex')
 
-/** What OpenSSL would try a passphrase on, wherever it stands in the file. */
+/** Every block of the file on which OpenSSL would try the passphrase. */
 const ENCRYPTED = /-----BEGIN ENCRYPTED PRIVATE KEY-----([^-]*)-----END/g
 
-/** What its header lines say: they can be read without the passphrase. */
+/** Reads the header lines of a key file, which needs no passphrase. */
 export function namesInKeyFile(pem: string): KeyFileNames {
   const headers = headersOf(pem.split(/\r?\n/))
   return { role: headers.get('role'), gun: headers.get('gun') }
 }
 
 /**
- * Open a key file of notary or docker: PKCS#8, plain or encrypted, with header lines that OpenSSL refuses (wire spec
+ * Opens a key file of notary or docker: PKCS#8, plain or encrypted, with header lines that OpenSSL refuses (wire spec
  * §18.4).
  *
  * @throws TrustError BAD_KEYS
  */
 export function openKeyFile(pem: string, passphrase: string | undefined): KeyFile {
   const lines = pem.split(/\r?\n/)
-  // Of the header lines OpenSSL knows only those of a legacy encrypted key.
+  // The only header lines that OpenSSL knows are those of a legacy encrypted key.
   const legacy = headersOf(lines).has('DEK-Info')
   const bare = lines.filter((line) => (legacy ? !/^(role|gun|path): /.test(line) : !/^\w+: /.test(line) && line !== ''))
   const text = `${bare.join('\n').trimEnd()}\n`
@@ -78,12 +78,12 @@ export function openKeyFile(pem: string, passphrase: string | undefined): KeyFil
 }
 
 /**
- * A root key as a key file of notary and docker: PKCS#8 under PBES2, with a header line that says what it is for.
- * Node writes PBKDF2 with HMAC-SHA256, which these clients cannot read.
+ * Writes a root key as a key file for notary and docker: PKCS#8 under PBES2, with headers that name path and role. Node
+ * itself would use PBKDF2 with HMAC-SHA256, which these clients cannot read.
  *
  * @param key P-256
  * @param passphrase the one that the clients will ask for
- * @throws TrustError BAD_KEYS if it is too short: the clients themselves take no such one for a new key
+ * @throws TrustError BAD_KEYS if the passphrase is too short; the clients refuse such a one for a new key, too
  */
 export function encodeKeyFile(key: KeyObject, passphrase: string): string {
   mustBeLong(passphrase)
@@ -104,13 +104,13 @@ export function encodeKeyFile(key: KeyObject, passphrase: string): string {
   const [first = '', ...rest] = encodePem([{ label: 'ENCRYPTED PRIVATE KEY', bytes }])
     .toString()
     .split('\n')
-  // Without `path` an encrypted key is refused at import: it is the name that the file gets in the client's store.
+  // Clients refuse to import an encrypted key without `path`, which names the file in their store.
   return [first, `path: ${rootKeyId(rootPublicKey(key))}`, 'role: root', '', ...rest].join('\n')
 }
 
 /**
- * OpenSSL keeps the form that a file has, with a compressed point say, or the curve written out. The public key would have
- * it too, and then no client reads it, and its id is another one.
+ * Converts a key to a named curve with an uncompressed point. OpenSSL keeps the form of the file and would write the
+ * public key in it too: clients cannot read that, and its id would differ.
  */
 function inUsualForm(key: KeyObject): KeyObject {
   if (key.asymmetricKeyType !== 'ec') return key

@@ -5,23 +5,23 @@ import { KEY_FILE_SECRET_BYTES, PASSPHRASE_MIN_LENGTH } from './key-encryption.t
 import { Keyring, type Secret } from './keyring.ts'
 import { isTypable, readSecretFile, secretIn, sizeOf, writeFileAtomically } from './secret-file.ts'
 
-/** A keyring in a keys directory, and the file with the secret that opens it, unless that is a passphrase. */
+/** The keyring in a keys directory, and the key file that opens it unless it is under a passphrase. */
 export const KEYRING = 'keyring.json'
 const KEY_FILE = 'key-encryption-key'
-/** Where they are named; one that is gone is nowhere else. */
+/** What to check if one of them is missing. */
 export const NAMED = 'the settings keysDirectory and passphraseFile, or put it back from a backup'
 
 /**
- * The secret that a keyring is under.
+ * Reads the secret that the keyring is under now.
  *
- * @param passphraseFile the passphrase; undefined: the key file
+ * @param passphraseFile file with the passphrase; undefined for the key file
  * @throws TrustError BAD_KEYS
  */
 export async function currentSecret(directory: string, passphraseFile: string | undefined): Promise<Secret> {
-  // Of whatever length: it is the one that was taken.
+  // Any length will do: this passphrase was accepted when it was set.
   if (passphraseFile !== undefined) return passphraseIn(await readSecretFile(passphraseFile), passphraseFile, 1)
   const keyring = join(directory, KEYRING)
-  // A key file may be there all the same, from before: it opens nothing.
+  // An old key file, which opens nothing, may still be there.
   if ((await sizeOf(keyring)) !== undefined && (await Keyring.isUnderPassphrase(keyring))) {
     throw new TrustError('BAD_KEYS', `${keyring} is under a passphrase`, {
       hint: 'set passphraseFile (COUNTERSIGN_PASSPHRASE_FILE) to the file that has it',
@@ -37,7 +37,7 @@ export async function currentSecret(directory: string, passphraseFile: string | 
   return { kind: 'key-file', bytes }
 }
 
-/** Make a key file. @throws TrustError BAD_KEYS */
+/** Makes a key file with a random secret. @throws TrustError BAD_KEYS */
 export async function newKeyFile(directory: string): Promise<Secret> {
   const bytes = randomBytes(KEY_FILE_SECRET_BYTES)
   await writeFileAtomically(join(directory, KEY_FILE), `${bytes.toString('base64')}\n`, 0o600)
@@ -45,10 +45,10 @@ export async function newKeyFile(directory: string): Promise<Secret> {
 }
 
 /**
- * A passphrase that a keyring is to be under from now on.
+ * Reads a new passphrase for a keyring.
  *
- * @param named what names the file, for the person who has to look
- * @throws TrustError BAD_KEYS if it is no text, or too short
+ * @param named the setting or argument that names the file, for the error's hint
+ * @throws TrustError BAD_KEYS if it is not text, or too short
  */
 export async function newPassphrase(path: string, named?: string): Promise<Secret> {
   const content = await readSecretFile(path, named)

@@ -5,7 +5,7 @@ import { deriveKey, isDerivation, newDerivation, secretKey, type Derivation } fr
 import { seal, unseal } from './seal.ts'
 import { writeFileAtomically } from './secret-file.ts'
 
-/** keyring.json: data keys, wrapped by the key-encryption key. No secret stands in it. */
+/** keyring.json: data keys, wrapped by the key-encryption key. Contains no secret in clear. */
 interface KeyringFile {
   readonly format: 1
   readonly derivation: Derivation
@@ -19,13 +19,13 @@ const DATA_KEY_BYTES = 32
 const RESTORE =
   'put it back from a backup of after the last "countersign key rekey": without it no key of the server opens'
 
-/** Where the secret of a keyring comes from. */
+/** The secret that opens a keyring, and where it comes from. */
 export interface Secret {
   readonly kind: 'key-file' | 'passphrase'
   readonly bytes: Uint8Array
 }
 
-/** An opened keyring on its way to another thread of this process: the keys go as handles, not as bytes. */
+/** An opened keyring to pass to another thread of this process; its keys are handles, not bytes. */
 export interface SharedKeyring {
   readonly dataKeys: ReadonlyMap<number, KeyObject>
   readonly current: number
@@ -33,7 +33,7 @@ export interface SharedKeyring {
 
 /**
  * Seals and opens small secrets. Each is sealed with a numbered data key; the data keys are wrapped by a key derived
- * from a passphrase or a key file, so that changing the passphrase re-wraps a few data keys and nothing else.
+ * from a passphrase or a key file, so changing the passphrase re-wraps only a few data keys.
  */
 export class Keyring {
   readonly #dataKeys: ReadonlyMap<number, KeyObject>
@@ -52,32 +52,32 @@ export class Keyring {
     await writeKeyring(path, secret, new Map([[1, randomBytes(DATA_KEY_BYTES)]]), 1)
   }
 
-  /** @throws TrustError BAD_KEYS if the file is damaged or the secret is not the one */
+  /** @throws TrustError BAD_KEYS if the file is damaged or the secret is wrong */
   static async open(path: string, secret: Uint8Array): Promise<Keyring> {
     const { dataKeys, current } = await readKeyring(path, secret)
     const opened = new Map([...dataKeys].map(([number, bytes]) => [number, secretKey(bytes)]))
     return new Keyring({ dataKeys: opened, current })
   }
 
-  /** True if a passphrase opens it, not a key file. @throws TrustError BAD_KEYS */
+  /** True if the keyring is under a passphrase, false for a key file. @throws TrustError BAD_KEYS */
   static async isUnderPassphrase(path: string): Promise<boolean> {
     return (await parseKeyring(path)).derivation.name === 'argon2id'
   }
 
-  /** Wrap the data keys by another secret. After a crash either the old or the new secret opens the keyring. */
+  /** Wraps the data keys under another secret. After a crash either the old or the new secret opens the keyring. */
   static async rekey(path: string, old: Uint8Array, secret: Secret): Promise<void> {
     const { dataKeys, current } = await readKeyring(path, old)
     await writeKeyring(path, secret, dataKeys, current)
   }
 
-  /** @param about what the secret belongs to; `unseal` opens it for exactly the same only */
+  /** Seals a secret. @param about what the secret belongs to; `unseal` must be given exactly the same */
   seal(about: readonly string[], secret: Uint8Array): Buffer {
     const number = Buffer.alloc(4)
     number.writeUInt32BE(this.#current)
     return Buffer.concat([number, seal(this.#dataKey(this.#current), [...about, this.#current], secret)])
   }
 
-  /** @returns the secret, to be zeroed after use; undefined if it was not sealed here for the same */
+  /** @returns the secret, to be zeroed after use; undefined if this keyring did not seal it for the same `about` */
   unseal(about: readonly string[], sealed: Uint8Array): Buffer | undefined {
     if (sealed.length < 4) return undefined
     const number = Buffer.from(sealed).readUInt32BE(0)

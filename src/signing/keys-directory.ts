@@ -10,7 +10,7 @@ import { makeSecretDirectory, readSecretFile, sizeOf, syncDirectory, writeFileAt
 import type { KeyAlgorithm } from './signer.ts'
 import { openTokenKey, type TokenKey } from './token-key.ts'
 
-/** What a keys directory holds beside the keyring and the key file that opens it. */
+/** Files of a keys directory, besides the keyring and its key file. */
 const ANCHOR_KEY = 'anchor-key'
 const TOKEN_KEY = 'token-key'
 const ANCHOR_ABOUT = ['countersign anchor key', '1']
@@ -23,32 +23,32 @@ interface AnchorKey {
 
 /** An opened keys directory. */
 export interface Keys {
-  /** A signer that makes new keys of this algorithm. */
+  /** Returns a signer that makes new keys of this algorithm. */
   signer(algorithm: KeyAlgorithm): FileSigner
   readonly anchorKey: AnchorKey
   /** For other threads of this process. */
   readonly shared: SharedKeyring
-  /** The key of the built-in token endpoint, made when it is first asked for. @throws TrustError BAD_KEYS */
+  /** Opens the key of the built-in token endpoint; the first call makes it. @throws TrustError BAD_KEYS */
   tokenKey(): Promise<TokenKey>
 }
 
-/** True if a keyring was made here. @throws TrustError BAD_KEYS if that cannot be told */
+/** True if the directory has a keyring. @throws TrustError BAD_KEYS if that cannot be determined */
 export async function hasKeys(directory: string): Promise<boolean> {
   return (await sizeOf(join(directory, KEYRING))) !== undefined
 }
 
 /**
- * Make a keys directory: key file (unless a passphrase is used), keyring, anchor key.
+ * Makes a keys directory: key file (unless a passphrase is used), keyring, anchor key.
  *
- * @param passphraseFile the passphrase to use instead of a key file
- * @returns it, opened: a pipe says the passphrase once
+ * @param passphraseFile file with the passphrase to use instead of a key file
+ * @returns the directory, opened: a passphrase from a pipe can be read only once
  * @throws TrustError BAD_KEYS if there is one already, or the passphrase cannot be used
  */
 export async function createKeysDirectory(directory: string, passphraseFile?: string): Promise<Keys> {
   if (await hasKeys(directory)) throw new TrustError('BAD_KEYS', `there is a keyring in ${directory} already`)
   await makeSecretDirectory(directory)
   const secret = passphraseFile === undefined ? await newKeyFile(directory) : await newPassphrase(passphraseFile)
-  // The keyring comes last: where there is one, everything else is there.
+  // The keyring comes last: its presence means that everything else is there.
   const path = join(directory, KEYRING)
   const temporary = join(directory, `.${KEYRING}.new`)
   await Keyring.create(temporary, secret)
@@ -57,15 +57,15 @@ export async function createKeysDirectory(directory: string, passphraseFile?: st
   const seed = randomBytes(SEED_BYTES)
   await writeFileAtomically(join(directory, ANCHOR_KEY), keyring.seal(ANCHOR_ABOUT, seed), 0o600)
   await rename(temporary, path)
-  // Anchor and data may be on disks of their own: what is committed there is of no use without it.
+  // Anchor and data may be on other disks, and commits there are useless without the keyring.
   await syncDirectory(directory)
   return keysOf(directory, keyring, seed)
 }
 
 /**
- * Open a keys directory.
+ * Opens a keys directory.
  *
- * @throws TrustError BAD_KEYS with what to do
+ * @throws TrustError BAD_KEYS with a hint what to do
  */
 export async function openKeysDirectory(directory: string, passphraseFile?: string): Promise<Keys> {
   const secret = await currentSecret(directory, passphraseFile)
@@ -81,7 +81,7 @@ export async function openKeysDirectory(directory: string, passphraseFile?: stri
   return keysOf(directory, keyring, seed)
 }
 
-/** @param seed of the anchor key; zeroed */
+/** @param seed of the anchor key; zeroed here */
 function keysOf(directory: string, keyring: Keyring, seed: Buffer): Keys {
   const privateKey = privateKeyOfSeed(seed)
   seed.fill(0)
@@ -98,8 +98,8 @@ function keysOf(directory: string, keyring: Keyring, seed: Buffer): Keys {
 }
 
 /**
- * Does a keys directory open that is not this process's own any more, or not yet? The passphrase is not asked for: a running
- * server may know only the one from before.
+ * Throws unless a keys directory opens: one being copied, or one that a running server opened earlier and that may have
+ * changed. Under a passphrase it only checks the files, since such a server may know only the old passphrase.
  *
  * @throws TrustError BAD_KEYS
  */

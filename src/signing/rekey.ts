@@ -5,17 +5,17 @@ import { fileError, TrustError } from '../errors.ts'
 import { currentSecret, KEYRING, newKeyFile, newPassphrase } from './keyring-secret.ts'
 import { Keyring } from './keyring.ts'
 
-/** There while a keyring is put under another secret. */
+/** Lock file; exists while the keyring is put under another secret. */
 const REKEY_LOCK = '.rekey'
 const ENDING = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
 /**
- * Put the keyring under another secret: from a key file to a passphrase, from one passphrase to another, or back to a
- * new key file. Keys of repositories are not touched.
+ * Puts the keyring under another secret: from a key file to a passphrase, from one passphrase to another, or back to a
+ * new key file. Does not touch keys of repositories.
  *
- * @param passphraseFile the passphrase in use; undefined: the key file
- * @param newPassphraseFile the passphrase from now on; undefined: a new key file
- * @param dryRun open and read everything, write nothing
+ * @param passphraseFile file with the current passphrase; undefined for the key file
+ * @param newPassphraseFile file with the new passphrase; undefined for a new key file
+ * @param dryRun open and read everything, but write nothing
  * @throws TrustError BAD_KEYS, BUSY
  */
 export async function rekey(
@@ -28,7 +28,7 @@ export async function rekey(
   return dryRun ? work() : alone(directory, work)
 }
 
-/** Of two at once one could leave its key file beside the other one's keyring, and no key would open any more. */
+/** Runs work under a lock: two at once could leave one's key file beside the other's keyring, and no key would open. */
 async function alone(directory: string, work: () => Promise<void>): Promise<void> {
   const lock = join(directory, REKEY_LOCK)
   await writeFile(lock, '', { mode: 0o600, flag: 'wx' }).catch((cause: unknown) => {
@@ -40,7 +40,7 @@ async function alone(directory: string, work: () => Promise<void>): Promise<void
       cause,
     })
   })
-  // Ctrl-C ends it as always, and leaves no lock.
+  // Ctrl-C still ends the process, but leaves no lock.
   const end = (signal: NodeJS.Signals): void => {
     rmSync(lock, { force: true })
     process.kill(process.pid, signal)
@@ -66,7 +66,7 @@ async function changeSecret(
       hint: 'name a file with the new passphrase',
     })
   }
-  // Opened before anything is written: a new key file must not replace the one that is still needed.
+  // Open the keyring before writing anything: a new key file must not replace one that is still needed.
   await Keyring.open(join(directory, KEYRING), old.bytes)
   const given = newPassphraseFile === undefined ? undefined : await newPassphrase(newPassphraseFile, 'the path')
   if (dryRun) return

@@ -4,14 +4,14 @@ import { x509Library } from './x509-library.ts'
 
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
 const DAY = 86_400_000
-/** As long as those that Notary's clients make. */
+/** As in Notary's clients. */
 const ROOT_CERTIFICATE_DAYS = 3652
 const SERIAL_BYTES = 16
-/** The library takes what stands in quotes for all of a name, and what follows a `#` for its bytes. */
+/** The library takes quoted text for the whole name, and the text after a `#` for its bytes. */
 const READ_OTHERWISE = /["#]/
 
 /**
- * A root key as root names it: a certificate that the key signs itself, as Notary's clients make them.
+ * Issues the self-signed certificate by which root metadata names a root key, as Notary's clients make them.
  *
  * @param key private, P-256
  * @param commonName the GUN, or a prefix and `*` for all below it (wire spec §6.2)

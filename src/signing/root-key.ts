@@ -5,19 +5,19 @@ import { privateKeyOf } from './ed25519.ts'
 import { deriveKey, newDerivation, PASSPHRASE_MIN_LENGTH, type PassphraseDerivation } from './key-encryption.ts'
 import { seal, unseal } from './seal.ts'
 
-/** A root key under a passphrase of its own, which the server never sees. */
+/** A root key sealed under a passphrase of its own, which the server never sees. */
 export interface SealedRootKey {
   readonly derivation: PassphraseDerivation
   /** Standard base64. */
   readonly sealed: string
 }
 
-/** A new root key: P-256, since clients demand a certificate, and know no ed25519 in one. */
+/** Makes a root key: P-256, since clients demand a certificate and do not support ed25519 in one. */
 export function makeRootKey(): KeyObject {
   return generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey
 }
 
-/** Its SubjectPublicKeyInfo in base64. @throws TrustError BAD_KEYS if it is no P-256 key */
+/** Returns the SubjectPublicKeyInfo of a root key in base64. @throws TrustError BAD_KEYS if it is not a P-256 key */
 export function rootPublicKey(key: KeyObject): string {
   if (key.asymmetricKeyDetails?.namedCurve !== 'prime256v1') {
     throw new TrustError('BAD_KEYS', 'a root key must be a P-256 key')
@@ -25,18 +25,18 @@ export function rootPublicKey(key: KeyObject): string {
   return createPublicKey(key).export({ format: 'der', type: 'spki' }).toString('base64')
 }
 
-/** The id that people name it by: that of the bare key, not of a certificate (wire spec §11.2). */
+/** Returns the id by which people name a root key: that of the bare key, not of a certificate (wire spec §11.2). */
 export function rootKeyId(publicKey: string): string {
   return keyId({ keytype: 'ecdsa', public: publicKey })
 }
 
-/** @throws TrustError BAD_KEYS for a new passphrase that is too short */
+/** Checks the length of a new passphrase. @throws TrustError BAD_KEYS if it is too short */
 export function mustBeLong(passphrase: string): void {
   if (passphrase.length >= PASSPHRASE_MIN_LENGTH) return
   throw new TrustError('BAD_KEYS', `the passphrase must have at least ${PASSPHRASE_MIN_LENGTH} characters`)
 }
 
-/** @throws TrustError BAD_KEYS if the passphrase is too short */
+/** Seals a root key under a passphrase. @throws TrustError BAD_KEYS if the passphrase is too short */
 export function sealRootKey(key: KeyObject, passphrase: string): SealedRootKey {
   mustBeLong(passphrase)
   const derivation = newDerivation('passphrase')
@@ -46,7 +46,7 @@ export function sealRootKey(key: KeyObject, passphrase: string): SealedRootKey {
   return { derivation, sealed: sealed.toString('base64') }
 }
 
-/** @param name as people call it @throws TrustError BAD_KEYS if the passphrase is not the one */
+/** Opens a sealed root key. @param name its name for people @throws TrustError BAD_KEYS if the passphrase is wrong */
 export function openRootKey(
   name: string,
   { derivation, sealed }: SealedRootKey,
@@ -59,7 +59,7 @@ export function openRootKey(
   return privateKeyOf(pkcs8)
 }
 
-/** r ‖ s in base64, as metadata carries it. */
+/** Signs with a root key. @returns r ‖ s in base64, as in metadata */
 export function signAsRoot(key: KeyObject, message: Uint8Array): string {
   return sign('sha256', message, { key, dsaEncoding: 'ieee-p1363' }).toString('base64')
 }

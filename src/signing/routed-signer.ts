@@ -5,7 +5,7 @@ import type { FileSigner } from './file-signer.ts'
 import { isReference } from './pkcs11/reference.ts'
 import { keyText, type KeyOwner, type NewKey, type RawSignature, type Signer, type SignerReadiness } from './signer.ts'
 
-/** A signer whose keys are in a token: `Pkcs11Signer`, or another thread that has it. */
+/** A signer whose keys are in a token: `Pkcs11Signer`, or a proxy for one in another thread. */
 export interface TokenSigner extends Signer {
   /** @throws TrustError SIGNER_UNAVAILABLE */
   opens(owner: KeyOwner, sealed: Uint8Array): Promise<boolean>
@@ -16,7 +16,7 @@ export interface TokenSigner extends Signer {
 /** Where private keys live: sealed in the store, or in a token. */
 type Custody = 'file' | 'pkcs11'
 
-/** New keys go where the rules say; a key that exists is used where it is. */
+/** Makes new keys where the rules say, and uses existing keys where they are. */
 export class RoutedSigner implements Signer {
   readonly #file: FileSigner
   readonly #pkcs11: TokenSigner | undefined
@@ -29,7 +29,7 @@ export class RoutedSigner implements Signer {
     this.#choose = choose
   }
 
-  /** Before the first request. @throws TrustError BAD_SETTINGS, BAD_KEYS if the token can never be used like this */
+  /** Call before the first request. @throws TrustError BAD_SETTINGS, BAD_KEYS if the token can never work as configured */
   async start(): Promise<void> {
     await this.#pkcs11?.start()
   }
@@ -38,7 +38,7 @@ export class RoutedSigner implements Signer {
     await this.#pkcs11?.close()
   }
 
-  /** For `--dry-run`: the same keys, but new ones are made nowhere else than in memory. */
+  /** Returns a signer for `--dry-run`, with the same keys: it makes new ones in memory only. */
   rehearsing(): Signer {
     return new RoutedSigner(this.#file, this.#pkcs11, () => 'file')
   }
@@ -59,7 +59,7 @@ export class RoutedSigner implements Signer {
     return this.#keeper(owner, sealed).sign(owner, sealed, message)
   }
 
-  /** True if the key can be used; for `check`. @throws TrustError SIGNER_UNAVAILABLE */
+  /** True if the key can be used. For `check`. @throws TrustError SIGNER_UNAVAILABLE */
   async opens(owner: KeyOwner, sealed: Uint8Array): Promise<boolean> {
     if (isReference(sealed) && this.#pkcs11 === undefined) return false
     return this.#keeper(owner, sealed).opens(owner, sealed)

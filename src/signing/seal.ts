@@ -1,13 +1,13 @@
 import { createCipheriv, createDecipheriv, randomBytes, type KeyObject } from 'node:crypto'
 
 /**
- * AES-256-GCM with a random 96-bit nonce, the full 16-byte tag, and additional data that must be the same again at
- * opening. Sealed form: nonce ‖ tag ‖ ciphertext.
+ * AES-256-GCM with a random 96-bit nonce, the full 16-byte tag, and additional data that must be the same for
+ * unsealing. Sealed form: nonce ‖ tag ‖ ciphertext.
  */
 const NONCE_BYTES = 12
 const TAG_BYTES = 16
 
-/** @param about what the secret belongs to; a JSON list, so that no two lists give the same bytes */
+/** Seals a secret. @param about what the secret belongs to; encoded as JSON, so no two lists give the same bytes */
 export function seal(key: KeyObject, about: readonly (string | number)[], secret: Uint8Array): Buffer {
   const nonce = randomBytes(NONCE_BYTES)
   const cipher = createCipheriv('aes-256-gcm', key, nonce, { authTagLength: TAG_BYTES })
@@ -16,7 +16,7 @@ export function seal(key: KeyObject, about: readonly (string | number)[], secret
   return Buffer.concat([nonce, cipher.getAuthTag(), sealed])
 }
 
-/** @returns the secret, to be zeroed after use; undefined if key, additional data or a single bit is not the same */
+/** @returns the secret, to be zeroed after use; undefined if the key, `about` or a single bit differs */
 export function unseal(key: KeyObject, about: readonly (string | number)[], sealed: Uint8Array): Buffer | undefined {
   if (sealed.length < NONCE_BYTES + TAG_BYTES) return undefined
   const decipher = createDecipheriv('aes-256-gcm', key, sealed.subarray(0, NONCE_BYTES), { authTagLength: TAG_BYTES })

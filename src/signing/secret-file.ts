@@ -5,15 +5,15 @@ import { dirname, join } from 'node:path'
 import { fileError, isMissing, TrustError } from '../errors.ts'
 import { makeDirectory } from '../make-directory.ts'
 
-/** Permission bits that a secret must not have: of group and others; where the file is lent by root, its group may read. */
+/** Permission bits that a secret file must not have: any for group and others; a file of root may be group-readable. */
 const OTHERS = 0o077
 const OTHERS_OF_LENT = 0o037
 const EVERYBODY_READS = 0o004
 const BYTE_ORDER_MARK = Buffer.from('\uFEFF')
 
 /**
- * Bytes of a file; undefined if there is none. What cannot be told is not taken for "none": something would be made anew
- * in its place, or asked of a backup.
+ * Returns the size of a file in bytes; undefined if there is none. Throws if that cannot be determined: callers make
+ * missing files anew, or take them from a backup.
  *
  * @throws TrustError BAD_KEYS
  */
@@ -27,11 +27,11 @@ export async function sizeOf(path: string): Promise<number | undefined> {
 }
 
 /**
- * Read a file that only its owner may read; or, of root's, one group: a container that does not run as root gets its
- * secrets so, and cannot change that. The rule is PostgreSQL's.
+ * Reads a file that only its owner may read. For a process that is not root, its group may also read a file of root, as in
+ * PostgreSQL: containers get their secrets this way and cannot change that.
  *
- * @param named what names it, for the person who has to look: `the setting webhook.secretFile`
- * @throws TrustError BAD_KEYS if it cannot be read, or others can read it
+ * @param named what names the file, for the error's hint: `the setting webhook.secretFile`
+ * @throws TrustError BAD_KEYS if the file cannot be read, or others can read it
  */
 export async function readSecretFile(
   path: string,
@@ -52,28 +52,28 @@ export async function readSecretFile(
 }
 
 /**
- * True for the bytes of a secret that is the same wherever it is typed, kept or sent. In what is no UTF-8 all bytes that are
- * wrong would become one and the same character; a byte order mark in front is seen by nobody.
+ * True for a secret that survives typing, storing and sending: UTF-8 without a byte order mark. All invalid bytes would
+ * decode to the same character, and nobody sees a byte order mark.
  */
 export function isTypable(secret: Uint8Array): boolean {
   return isUtf8(secret) && !BYTE_ORDER_MARK.equals(secret.subarray(0, BYTE_ORDER_MARK.length))
 }
 
-/** The secret in what a file holds: its last line end does not count. */
+/** Returns the secret in a file's content, without the final line end. */
 export function secretIn(content: Buffer): string {
   return content.toString('utf8').replace(/\r?\n$/, '')
 }
 
 /**
- * True for a file that everybody can read. Where it is not ours to refuse it, since containers mount secrets so, it is
- * said.
+ * True for a file that everybody can read. For a warning about files that we cannot refuse, since containers mount
+ * secrets this way.
  */
 export async function isOpenToAll(path: string): Promise<boolean> {
   const found = await stat(path).catch(() => undefined)
   return found?.isFile() === true && (found.mode & EVERYBODY_READS) !== 0
 }
 
-/** Make a directory that its owner alone can open, unless it is there. @throws TrustError BAD_KEYS */
+/** Makes a directory that only its owner can open, unless it exists. @throws TrustError BAD_KEYS */
 export async function makeSecretDirectory(path: string): Promise<void> {
   await makeDirectory(path).catch((cause: unknown) => {
     throw fileError('BAD_KEYS', `cannot make the directory ${path}`, cause, 'check the setting keysDirectory')
@@ -81,7 +81,8 @@ export async function makeSecretDirectory(path: string): Promise<void> {
 }
 
 /**
- * Write a file so that after a crash it is whole, old or new: beside it, synced, renamed, directory synced.
+ * Writes a file so that a crash leaves either the old or the new one: writes a temporary file beside it, syncs and renames
+ * it, and syncs the directory.
  *
  * @throws TrustError BAD_KEYS
  */
@@ -97,13 +98,13 @@ export async function writeFileAtomically(
     await rename(beside, path)
     await syncDirectory(dirname(path))
   } catch (cause) {
-    // Half a file on a full disk: nobody would ever look for it.
+    // On a full disk nobody would ever find the partial file.
     await rm(beside, { force: true }).catch(() => undefined)
     throw fileError('BAD_KEYS', `cannot write ${path}`, cause, hint)
   }
 }
 
-/** After this what it names is on the disk. */
+/** Syncs a directory, so that its entries are on the disk. */
 export async function syncDirectory(path: string): Promise<void> {
   await using directory = await open(path)
   await directory.sync()

@@ -2,14 +2,14 @@ import { createDecipheriv, createPrivateKey, pbkdf2Sync } from 'node:crypto'
 import { TrustError } from '../errors.ts'
 import { pkcs8OfNotary, ROUNDS_MAX } from './ed25519-key-file.ts'
 
-/** RFC 3394. */
+/** The initial value of RFC 3394. */
 const KEY_WRAP_IV = Buffer.alloc(8, 0xa6)
 const TAG_BYTES = 16
 
 /**
- * Open the column `private` of a row of Notary's signer: a JWE under a passphrase (wire spec §18.2).
+ * Opens the column `private` of a row in the database of Notary's signer: a JWE under a passphrase (wire spec §18.2).
  *
- * @param algorithm as the row says
+ * @param algorithm as given in the row
  * @returns PKCS#8 DER, to be zeroed by whoever takes it
  * @throws TrustError BAD_KEYS
  */

@@ -5,9 +5,9 @@ import { privateKeyOf } from './ed25519.ts'
 import type { Keyring } from './keyring.ts'
 import { readSecretFile, writeFileAtomically } from './secret-file.ts'
 
-/** The key that signs tokens of the built-in token endpoint; Ed25519. */
+/** The ed25519 key with which the built-in token endpoint signs tokens. */
 export interface TokenKey {
-  /** Not to be exported; other threads of this process may get it. */
+  /** Only for this process and its threads; never exported. */
   readonly privateKey: KeyObject
   readonly publicKey: KeyObject
   sign(bytes: Uint8Array): Uint8Array
@@ -20,8 +20,8 @@ export function tokenKeyOf(privateKey: KeyObject): TokenKey {
 const ABOUT = ['countersign token key', '1']
 
 /**
- * Open the key in this file, sealed by the keyring; made if there is none. Without it tokens that were handed out are
- * refused, and clients ask for new ones: nothing else is lost.
+ * Opens the key in this file, sealed by the keyring; makes one if there is none. Losing it only invalidates the tokens
+ * issued so far, and clients then request new ones.
  *
  * @throws TrustError BAD_KEYS
  */

@@ -1,11 +1,11 @@
 import type * as X509 from '@peculiar/x509'
 
 /**
- * The library that issues certificates, loaded when one is to be issued: that takes as long as half of a start, and
- * most starts need none.
+ * Loads the library that issues certificates. Loaded on demand, since that takes as long as half of a start, and most
+ * starts issue none.
  */
 export async function x509Library(): Promise<typeof X509> {
-  // `@peculiar/x509` injects its dependencies by metadata, and fails to load where this has not been loaded before.
+  // `@peculiar/x509` fails to load unless `reflect-metadata`, which its dependency injection needs, is loaded first.
   await import('reflect-metadata')
   const x509 = await import('@peculiar/x509')
   x509.cryptoProvider.set(globalThis.crypto)
