@@ -20,14 +20,10 @@ export class DecodedDocuments {
   get(gun: Gun, role: Role, sha256: string, decode: () => Metadata | undefined): Metadata | undefined {
     const name = nameOf(gun, role)
     const kept = this.#kept.get(name)
-    if (kept?.checksums.sha256 !== sha256) {
-      const made = decode()
-      if (made !== undefined) this.keep(gun, made)
-      return made
-    }
-    // Asked for last, dropped last.
-    this.#kept.set(name, kept)
-    return kept
+    const found = kept?.checksums.sha256 === sha256 ? kept : decode()
+    // A kept document is set again too: what was asked for last is dropped last.
+    if (found !== undefined) this.#kept.set(name, found)
+    return found
   }
 
   /** The one that was kept last, current or not. */
