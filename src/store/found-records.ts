@@ -1,5 +1,5 @@
 import { damageIn } from '../errors.ts'
-import type { DamagedRecord, RecordKind, Store, StoredRecord } from './store.ts'
+import type { DamagedRecord, RecordKind, Store } from './store.ts'
 
 /** All records of a kind: one that cannot be read hides none of the others. */
 export interface FoundRecords<Value> {
@@ -23,15 +23,11 @@ export async function findRecords<Value>(
   const damaged: DamagedRecord[] = []
   try {
     for await (const record of store.records(kind)) {
-      if (isDamaged(record)) damaged.push(record)
+      if ('damaged' in record) damaged.push(record)
       else values.push(record.value as Value)
     }
   } catch (error) {
     damaged.push({ kind, name: THE_REST, damaged: damageIn(error).message })
   }
   return { values, damaged }
-}
-
-function isDamaged(record: StoredRecord | DamagedRecord): record is DamagedRecord {
-  return 'damaged' in record
 }
