@@ -18,6 +18,14 @@ export interface TargetsEdit {
   readonly remove: readonly string[]
 }
 
+/** The payload that the first document of targets or of a delegation follows. */
+export const NO_TARGETS: JsonObject = {
+  _type: 'Targets',
+  delegations: { keys: {}, roles: [] },
+  targets: {},
+  version: 0,
+}
+
 /**
  * Returns the next payload of targets or of a delegation. Everything else in it stays as it is.
  *
@@ -28,13 +36,13 @@ export interface TargetsEdit {
  * @returns undefined if nothing would change
  */
 export function editTargets(
-  current: JsonObject | undefined,
+  current: JsonObject = NO_TARGETS,
   { set, remove }: TargetsEdit,
   expires: number,
   floor: number,
   anew: boolean,
 ): JsonObject | undefined {
-  const before = (current?.['targets'] ?? {}) as JsonObject
+  const before = (current['targets'] ?? {}) as JsonObject
   const targets: Record<string, JsonObject> = Object.assign(Object.create(null), before)
   let changed = false
   for (const name of remove) {
@@ -49,7 +57,6 @@ export function editTargets(
     changed = true
   }
   if (!changed && !anew) return undefined
-  const rest = current ?? { _type: 'Targets', delegations: { keys: {}, roles: [] }, version: 0 }
-  const version = Math.max(Number(rest['version']), floor) + 1
-  return { ...rest, expires: formatTime(expires), targets, version }
+  const version = Math.max(Number(current['version']), floor) + 1
+  return { ...current, expires: formatTime(expires), targets, version }
 }

@@ -2,7 +2,6 @@ import { TrustError } from '../../errors.ts'
 import type { Head } from '../../store/store.ts'
 import type { Gun } from '../../tuf/gun.ts'
 import type { JsonObject } from '../../tuf/json/json.ts'
-import type { Metadata } from '../../tuf/metadata.ts'
 import type { Root } from '../../tuf/root.ts'
 import { formatTime } from '../../tuf/time.ts'
 import { recallCurrent } from '../current.ts'
@@ -17,9 +16,9 @@ export function targetsAreDue(expires: number, now: number): boolean {
   return expires - now < TARGETS_LIFE / 2
 }
 
-/** What is to be signed after this document of targets, for another life. @param now milliseconds since 1970 */
-export function nextTargets({ signed, version }: Metadata, now: number): JsonObject {
-  return { ...signed, expires: formatTime(now + TARGETS_LIFE), version: version + 1 }
+/** Returns the payload of targets that follows this one, for another life. @param now milliseconds since 1970 */
+export function nextTargets(signed: JsonObject, now: number): JsonObject {
+  return { ...signed, expires: formatTime(now + TARGETS_LIFE), version: Number(signed['version']) + 1 }
 }
 
 /**
@@ -46,7 +45,7 @@ export async function renewedTargets(
     if (held.length < named.threshold || !holdsRole(trust, gun, 'snapshot', root.roles.snapshot)) return undefined
     const current = recallCurrent(trust, gun, head, 'targets')
     if (current === undefined) return undefined
-    return await signRole(trust, gun, 'targets', named, nextTargets(current, now), held)
+    return await signRole(trust, gun, 'targets', named, nextTargets(current.signed, now), held)
   } catch (error) {
     if (!(error instanceof TrustError)) throw error
     trust.log.error({ gun, err: error }, 'renewal of targets failed')

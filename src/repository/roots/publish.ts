@@ -1,14 +1,13 @@
 import { TrustError } from '../../errors.ts'
 import type { Actor, Head } from '../../store/store.ts'
 import { typed, type Gun } from '../../tuf/gun.ts'
-import type { JsonObject } from '../../tuf/json/json.ts'
 import { countSigners } from '../../tuf/keys/threshold.ts'
 import type { Root } from '../../tuf/root.ts'
-import { formatTime } from '../../tuf/time.ts'
+import { NO_TARGETS } from '../../tuf/targets-edit.ts'
 import { changeAndTell } from '../change.ts'
 import { composeSigned } from '../compose-signed.ts'
 import { loadCurrent } from '../current.ts'
-import { nextTargets, renewedTargets, TARGETS_LIFE } from '../renewal/targets.ts'
+import { nextTargets, renewedTargets } from '../renewal/targets.ts'
 import { signRole, type Signed } from '../sign-role.ts'
 import type { Trust } from '../trust.ts'
 import { describeStagedRoot, rootOf, withoutStagedRoot } from './staged.ts'
@@ -50,10 +49,5 @@ async function signedTargets(
     // Over targets that have ended no client publishes: where the server can sign them at last, they do not wait.
     return renewedTargets(trust, gun, head, root, now)
   }
-  return signRole(trust, gun, 'targets', named, current === undefined ? noTargets(now) : nextTargets(current, now))
-}
-
-function noTargets(now: number): JsonObject {
-  const expires = formatTime(now + TARGETS_LIFE)
-  return { _type: 'Targets', delegations: { keys: {}, roles: [] }, expires, targets: {}, version: 1 }
+  return signRole(trust, gun, 'targets', named, nextTargets(current?.signed ?? NO_TARGETS, now))
 }

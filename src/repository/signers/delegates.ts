@@ -93,7 +93,7 @@ async function changeDelegations(
     if (delegations === undefined) {
       return [undefined, resultOf(trust, gun, head, role, parseTargets(current), false)]
     }
-    const payload = { ...nextTargets(current, now), delegations }
+    const payload = { ...nextTargets(current.signed, now), delegations }
     const signed = await signRole(trust, gun, 'targets', named, payload, held)
     const draft = await composeSigned(trust, gun, head, now, [signed], actor)
     return [draft, resultOf(trust, gun, head, role, parseTargets(signed.metadata), true)]
