@@ -1,5 +1,5 @@
 import type { JsonObject } from './json/json.ts'
-import { keyId, type PublicKey } from './keys/key.ts'
+import { keyEntry, keyId, type PublicKey } from './keys/key.ts'
 import { RELEASES, type DelegationRole } from './role.ts'
 
 /** One entry of `delegations.roles`, from metadata whose structure has been checked. */
@@ -32,9 +32,7 @@ export function withDelegate(
     entries.splice(at < 0 ? entries.length : at, 1, { ...entry, keyids: [...entry.keyids, ...missing] })
   }
   if (!changed) return undefined
-  const written = [...added].map(([id, { keytype, public: text }]) => {
-    return [id, { keytype, keyval: { private: null, public: text } }] as const
-  })
+  const written = [...added].map(([id, key]) => [id, keyEntry(key)] as const)
   return { keys: { ...(delegations['keys'] as JsonObject | null), ...Object.fromEntries(written) }, roles: entries }
 }
 

@@ -1,4 +1,5 @@
 import type { JsonObject } from './json/json.ts'
+import { keyEntry } from './keys/key.ts'
 import type { RoleKeys } from './keys/threshold.ts'
 import { BASE_ROLES, type BaseRole } from './role.ts'
 import { formatTime } from './time.ts'
@@ -13,9 +14,7 @@ export function rootPayload(version: number, expires: number, roles: Readonly<Re
   const named: Record<string, JsonObject> = {}
   for (const role of BASE_ROLES) {
     const { keys: ofRole, threshold } = roles[role]
-    for (const [id, { keytype, public: text }] of ofRole) {
-      keys[id] = { keytype, keyval: { private: null, public: text } }
-    }
+    for (const [id, key] of ofRole) keys[id] = keyEntry(key)
     named[role] = { keyids: [...ofRole.keys()].toSorted(), threshold }
   }
   return { _type: 'Root', consistent_snapshot: false, expires: formatTime(expires), keys, roles: named, version }

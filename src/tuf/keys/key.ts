@@ -3,12 +3,18 @@ import { Memo } from '../../memory/memo.ts'
 import { memoized } from '../../memory/memoized.ts'
 import { certificatesOf } from '../asn1/x509.ts'
 import { canonicalBytes } from '../json/canonical.ts'
+import type { JsonObject } from '../json/json.ts'
 
 /** A public key as written in metadata (wire spec §11.2). */
 export interface PublicKey {
   readonly keytype: string
   /** Standard base64 of DER, a PEM text of certificates, or 32 raw bytes, depending on the type. */
   readonly public: string
+}
+
+/** Returns a key as documents carry it (wire spec §11.2). */
+export function keyEntry({ keytype, public: text }: PublicKey): JsonObject {
+  return { keytype, keyval: { private: null, public: text } }
 }
 
 const ids = new Memo<string>(2_000)
@@ -20,8 +26,7 @@ const ids = new Memo<string>(2_000)
 export const keyId = memoized((key: PublicKey): string => {
   return ids.get(`${key.keytype} ${key.public}`, () => {
     const bytes = Buffer.from(key.public, 'base64').toString('base64')
-    const content = { keytype: key.keytype, keyval: { private: null, public: bytes } }
-    return hash('sha256', canonicalBytes(content), 'hex')
+    return hash('sha256', canonicalBytes(keyEntry({ keytype: key.keytype, public: bytes })), 'hex')
   })
 })
 
