@@ -13,11 +13,12 @@ import {
   type Fail,
 } from './json/members.ts'
 import { certificateBegins, rootLeaf } from './keys/certificate.ts'
-import type { PublicKey } from './keys/key.ts'
+import { keyEntry, type PublicKey } from './keys/key.ts'
 import { parseKeys, usedKey } from './keys/public-keys.ts'
 import { countSigners, distinctKeys, type RoleKeys } from './keys/threshold.ts'
 import { checkExpiry, checkTypeAndVersion, type Metadata } from './metadata.ts'
 import { BASE_ROLES, type BaseRole } from './role.ts'
+import { formatTime } from './time.ts'
 
 /** A root document whose structure has been checked. */
 export interface Root {
@@ -173,4 +174,20 @@ function checkReadable({ consistent_snapshot: consistent, roles }: JsonObject): 
     }
     integerOf(members['threshold'] ?? 0, `threshold of ${where}`, badRoot)
   }
+}
+
+/**
+ * Returns the payload of a root (wire spec §11.1), without keys of earlier roots: readers take those from these roots.
+ *
+ * @param expires milliseconds since 1970
+ */
+export function rootPayload(version: number, expires: number, roles: Root['roles']): JsonObject {
+  const keys: Record<string, JsonObject> = {}
+  const named: Record<string, JsonObject> = {}
+  for (const role of BASE_ROLES) {
+    const { keys: ofRole, threshold } = roles[role]
+    for (const [id, key] of ofRole) keys[id] = keyEntry(key)
+    named[role] = { keyids: [...ofRole.keys()].toSorted(), threshold }
+  }
+  return { _type: 'Root', consistent_snapshot: false, expires: formatTime(expires), keys, roles: named, version }
 }
