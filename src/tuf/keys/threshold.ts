@@ -1,6 +1,5 @@
 import type { Fail } from '../json/members.ts'
 import type { Metadata } from '../metadata.ts'
-import { signedAsWritten } from '../signed-as-written.ts'
 import type { PublicKey } from './key.ts'
 import { keyPairId, verifySignature } from './signature.ts'
 
@@ -42,6 +41,23 @@ function whyNotValid(metadata: Metadata, keys: RoleKeys['keys']): string {
   if (written === undefined || countSigners({ ...metadata, message: () => written }, keys) === 0) return ''
   const otherwise = 'they are over the text as it stands, and clients verify its canonical form'
   return `: ${otherwise}: custom data must have sorted members, no escapes, and none of < > &`
+}
+
+const BEFORE = Buffer.from('{"signed":')
+const BEHIND = Buffer.from(',"signatures":')
+
+/**
+ * Returns the bytes of `signed` as a Go client wrote them, if they are not canonical. notary signs custom data as they
+ * are in its file, with unsorted members and escapes; no client can verify such a signature (wire spec §12).
+ *
+ * @returns undefined if `signed` is canonical, or if another program wrote the document
+ */
+function signedAsWritten({ bytes, message }: Metadata): Uint8Array | undefined {
+  const document = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const end = document.lastIndexOf(BEHIND)
+  if (end === -1 || !document.subarray(0, BEFORE.length).equals(BEFORE)) return undefined
+  const written = document.subarray(BEFORE.length, end)
+  return written.equals(message()) ? undefined : written
 }
 
 /** Counts the different key pairs among these keys. */
