@@ -2,11 +2,11 @@ import { unlessDamaged } from '../errors.ts'
 import type { TagChange } from '../store/changes.ts'
 import type { Head } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
-import type { Json, JsonObject } from '../tuf/json/json.ts'
+import type { Json } from '../tuf/json/json.ts'
 import type { Metadata } from '../tuf/metadata.ts'
 import { isRole, isTargetsRole } from '../tuf/role.ts'
 import { targetChanges } from '../tuf/target-changes.ts'
-import { targetEntries } from '../tuf/targets.ts'
+import { targetEntries, targetSha256 } from '../tuf/targets.ts'
 import { recallCurrent } from './current.ts'
 import type { Trust } from './trust.ts'
 
@@ -46,6 +46,5 @@ export function lostTags(trust: Trust, gun: Gun, head: Head): TagChange[] {
 
 /** Hex; null for what is not signed, or not with SHA-256. */
 function digestOf(entry: Json | undefined): string | null {
-  const sha256 = (entry as { readonly hashes: JsonObject } | undefined)?.hashes['sha256']
-  return typeof sha256 === 'string' ? Buffer.from(sha256, 'base64').toString('hex') : null
+  return (entry === undefined ? undefined : targetSha256(entry)) ?? null
 }

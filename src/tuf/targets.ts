@@ -132,12 +132,13 @@ function checkHashes(hashes: JsonObject, where: string): void {
 export function targetEntries(metadata: Metadata): { name: string; length: number; sha256: string | undefined }[] {
   const entries = objectOrEmpty(metadata.signed['targets'], 'targets', badTargets)
   return Object.entries(entries).map(([name, value]) => {
-    const entry = objectOf(value, name, badTargets)
-    const sha256 = objectOf(entry['hashes'], name, badTargets)['sha256']
-    return {
-      name,
-      length: integerOf(entry['length'], name, badTargets),
-      sha256: typeof sha256 === 'string' ? Buffer.from(sha256, 'base64').toString('hex') : undefined,
-    }
+    const { length } = objectOf(value, name, badTargets)
+    return { name, length: integerOf(length, name, badTargets), sha256: targetSha256(value) }
   })
+}
+
+/** Returns the SHA-256 of a target in hex; undefined if it has only another hash. @param entry a target of a checked document */
+export function targetSha256(entry: Json): string | undefined {
+  const { sha256 } = (entry as { readonly hashes: JsonObject }).hashes
+  return typeof sha256 === 'string' ? Buffer.from(sha256, 'base64').toString('hex') : undefined
 }

@@ -5,6 +5,7 @@ import type { JsonObject } from '../../tuf/json/json.ts'
 import { countSigners } from '../../tuf/keys/threshold.ts'
 import type { Metadata } from '../../tuf/metadata.ts'
 import { editTargets, type TargetsEdit } from '../../tuf/targets-edit.ts'
+import { targetSha256 } from '../../tuf/targets.ts'
 import { changeAndTell } from '../change.ts'
 import { composeSigned } from '../compose-signed.ts'
 import { recallCurrent } from '../current.ts'
@@ -143,7 +144,6 @@ function targetsOf(metadata: Metadata | undefined): JsonObject {
 
 function digestOf(metadata: Metadata | undefined, tag: string): string[] {
   const targets = targetsOf(metadata)
-  if (!Object.hasOwn(targets, tag)) return []
-  const { hashes } = targets[tag] as { hashes?: { sha256?: string } }
-  return [Buffer.from(hashes?.sha256 ?? '', 'base64').toString('hex')]
+  const entry = Object.hasOwn(targets, tag) ? targets[tag] : undefined
+  return entry === undefined ? [] : [targetSha256(entry) ?? '']
 }
