@@ -16,8 +16,13 @@ import type { LevelStore } from './store/level-store.ts'
 
 const DAY = 86_400_000
 
-/** Returns the state that operations work on. */
-export function worldOver(settings: Settings, trust: Trust, store: LevelStore, signer: RoutedSigner): World {
+/** Returns the state that operations work on, but for who asks. */
+export function worldOver(
+  settings: Settings,
+  trust: Trust,
+  store: LevelStore,
+  signer: RoutedSigner,
+): Omit<World, 'asker'> {
   const opens: World['opens'] = (...key) => signer.opens(...key)
   return {
     trust,

@@ -52,11 +52,6 @@ export function tokenById(directory: Directory, id: string): ApiToken | undefine
   return ID.test(id) ? (directory.record('token', id) as ApiToken | undefined) : undefined
 }
 
-/** Finds the token of this name that is not revoked; it may have expired. @throws TrustError STORE_UNAVAILABLE */
-export async function tokenNamed(directory: Directory, name: string): Promise<ApiToken | undefined> {
-  return (await allTokens(directory)).values.find((token) => token.name === name && !token.revoked)
-}
-
 /** @param now milliseconds since 1970 */
 export function isUsable({ revoked, expires }: ApiToken, now: number): boolean {
   return !revoked && (expires === null || now < expires)

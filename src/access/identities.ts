@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto'
-import { isUsable, tokenById, tokenNamed, type ApiToken } from './api-token.ts'
-import { LOCAL, type Identity } from './permission.ts'
+import { isUsable, tokenById, type ApiToken } from './api-token.ts'
+import type { Identity } from './permission.ts'
 import { findUser, type Directory, type User } from './user.ts'
 
 /** Current identities of users and of API tokens, and how one is found again. */
@@ -56,13 +56,4 @@ export function personBehind(directory: Directory, { name, subject = '' }: Ident
   const [, tokenId] = /^token:(.+)$/.exec(subject) ?? []
   const user = tokenId === undefined ? userNamed(name) : tokenById(directory, tokenId)?.owner
   return user == null ? name : `user:${user}`
-}
-
-/** Returns what somebody may do now, by the name that the journal has for them. @param now milliseconds since 1970 */
-export async function identityNamed(directory: Directory, name: string, now: number): Promise<Identity | undefined> {
-  if (name === LOCAL.name) return LOCAL
-  const [, kind, ownName = ''] = /^(user|certificate|token):(.+)$/.exec(name) ?? []
-  if (kind === 'user' || kind === 'certificate') return ofUser(kind, findUser(directory, ownName))
-  const token = kind === 'token' ? await tokenNamed(directory, ownName) : undefined
-  return token && ofToken(directory, token, now)
 }

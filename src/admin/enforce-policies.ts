@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { tokenNamed } from '../access/api-token.ts'
-import { userNamed } from '../access/identities.ts'
+import { personBehind } from '../access/identities.ts'
+import type { Identity } from '../access/permission.ts'
 import { refusalOf } from '../access/tag-policy.ts'
 import { TrustError } from '../errors.ts'
 import type { SignRequest } from '../repository/signers/sign-tags.ts'
@@ -53,21 +53,13 @@ export function rulesOf(store: Pick<Store, 'record'>, bound: Recorded, name: str
 }
 
 /**
- * Returns whose rules count: those of the actor, of the user behind an API token or a client certificate, and of the
+ * Returns whose rules count: those of the asker, of the user behind an API token or a client certificate, and of the
  * signer.
  *
  * @param signer who signs in somebody else's repository; undefined: nobody
- * @throws TrustError FORBIDDEN for a token that was revoked while its request came in: its owner is no longer known
  */
-export async function policySubjects(store: Store, actor: string, signer: string | undefined): Promise<string[]> {
-  const subjects = new Set([actor])
-  let user = userNamed(actor) ?? null
-  if (actor.startsWith('token:')) {
-    const token = await tokenNamed(store, actor.slice('token:'.length))
-    if (token === undefined) throw new TrustError('FORBIDDEN', `${actor} was revoked in the meantime`)
-    user = token.owner
-  }
-  if (user !== null) subjects.add(`user:${user}`)
+export function policySubjects(store: Store, asker: Identity, signer: string | undefined): string[] {
+  const subjects = new Set([asker.name, personBehind(store, asker)])
   if (signer !== undefined) subjects.add(`signer:${signer}`)
   return [...subjects]
 }
@@ -75,21 +67,20 @@ export async function policySubjects(store: Store, actor: string, signer: string
 /**
  * Returns a function that refuses tags that the rules of any of these do not allow.
  *
- * @param actor who makes the request, as the journal names them
  * @param signer who signs in somebody else's repository; undefined: nobody
  * @param checkedAt when the caller saw the manifests, milliseconds since 1970
  * @returns it throws TrustError POLICY that names the rule; CORRUPT if rules cannot be read
- * @throws TrustError FORBIDDEN as `policySubjects` does, STORE_UNAVAILABLE
+ * @throws TrustError STORE_UNAVAILABLE
  */
 export async function permitBy(
   store: Store,
-  actor: string,
+  asker: Identity,
   signer: string | undefined,
   gun: Gun,
   { set, remove }: TargetsEdit,
   checkedAt: number | undefined,
 ): Promise<NonNullable<SignRequest['permit']>> {
-  const subjects = await policySubjects(store, actor, signer)
+  const subjects = policySubjects(store, asker, signer)
   const bound = await store.recorded('policy')
   return (current, now) => {
     const intents = [

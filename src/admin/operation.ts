@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import type { Action } from '../access/permission.ts'
+import type { Action, Identity } from '../access/permission.ts'
 import { TrustError } from '../errors.ts'
 import { plainIssue } from '../plain-issues.ts'
 import type { CheckReport, OpensKey } from '../repository/check.ts'
@@ -12,6 +12,8 @@ import type { Actor } from '../store/store.ts'
 /** The state that operations work on. */
 export interface World {
   readonly trust: Trust
+  /** Returns who makes the request, and what they may do now. @throws TrustError UNAUTHENTICATED if their access was revoked */
+  readonly asker: () => Identity
   /** Tests whether a sealed key opens. */
   readonly opens: OpensKey
   /** Verifies the whole store. @throws TrustError BUSY, SIGNER_UNAVAILABLE, STORE_UNAVAILABLE, or the reason of `gone` */

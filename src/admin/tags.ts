@@ -153,7 +153,7 @@ async function changeTags(
       ...edit,
       as: name,
       ifMatch: expected?.replace(/^"|"$/g, ''),
-      permit: await permitBy(world.trust.store, actor.name, name, gun, edit, seen),
+      permit: await permitBy(world.trust.store, world.asker(), name, gun, edit, seen),
     },
     actor,
   )

@@ -1,12 +1,11 @@
 import { z } from 'zod'
 import { allTokens, mintToken, type ApiToken } from '../access/api-token.ts'
-import { identityNamed, userNamed } from '../access/identities.ts'
+import { userNamed } from '../access/identities.ts'
 import { allows, LOCAL, type Identity } from '../access/permission.ts'
-import { existingUser, type Directory } from '../access/user.ts'
+import { existingUser } from '../access/user.ts'
 import { TrustError } from '../errors.ts'
 import { changeRecords } from '../repository/change.ts'
 import type { FoundRecords } from '../store/found-records.ts'
-import type { Actor } from '../store/store.ts'
 import { milliseconds } from './answers.ts'
 import { grantsAnswer, grantsInput, mustCover } from './grants.ts'
 import { nameInput, someName } from './inputs.ts'
@@ -59,11 +58,12 @@ export const createToken = operation({
     tokenRow.unwrap().extend({
       token: z.string().nullable().meta({ description: 'its text, which is not kept; null: a dry run made none' }),
     }),
-  async run({ trust, rehearsal }, { name, grants, owner, days }, actor) {
+  async run({ trust, asker, rehearsal }, { name, grants, owner, days }, actor) {
     const { id, text, secretSha256 } = mintToken()
     let made: ApiToken | undefined
     await changeRecords(trust, actor, async (now) => {
-      const creator = await creatorOf(trust.store, actor, now)
+      const creator = asker()
+      mustBeNoToken(creator)
       const ownerName = ownerOf(creator, owner)
       // The creator is the owner, or may do everything.
       if (ownerName !== null) {
@@ -94,9 +94,7 @@ export const listTokens = operation({
   action: 'own',
   input: z.strictObject({}),
   answer: () => rows(tokenRow),
-  async run(world, _, actor) {
-    return rowsOf(await visibleTo(world, actor), rowOf)
-  },
+  run: async (world) => rowsOf(await visibleTo(world), rowOf),
 })
 
 export const revokeToken = operation({
@@ -110,7 +108,7 @@ export const revokeToken = operation({
   async run(world, { token: wanted }, actor) {
     let revoked: ApiToken | undefined
     await changeRecords(world.trust, actor, async () => {
-      const live = (await visibleTo(world, actor)).values.filter((token) => !token.revoked)
+      const live = (await visibleTo(world)).values.filter((token) => !token.revoked)
       // Match ids first: somebody could have named another token like this id.
       const found = live.find(({ id }) => id === wanted) ?? live.find(({ name }) => name === wanted)
       if (found === undefined) {
@@ -124,9 +122,8 @@ export const revokeToken = operation({
 })
 
 /** @throws TrustError FORBIDDEN for a token: what it made would outlive it */
-async function creatorOf(directory: Directory, { name }: Actor, now: number): Promise<Identity> {
-  const creator = name.startsWith('token:') ? undefined : await identityNamed(directory, name, now)
-  if (creator !== undefined) return creator
+function mustBeNoToken({ name }: Identity): void {
+  if (!name.startsWith('token:')) return
   throw new TrustError('FORBIDDEN', `${name} cannot create tokens`, {
     hint: 'use a password or a client certificate, or the command line on the server',
   })
@@ -140,11 +137,11 @@ function ownerOf(creator: Identity, owner: string | undefined): string | null {
   throw new TrustError('FORBIDDEN', `${creator.name} may not make tokens for others`)
 }
 
-async function visibleTo({ trust }: World, { name }: Actor): Promise<FoundRecords<ApiToken>> {
-  const identity = await identityNamed(trust.store, name, trust.now())
+async function visibleTo({ trust, asker }: World): Promise<FoundRecords<ApiToken>> {
+  const identity = asker()
   const tokens = await allTokens(trust.store)
-  if (identity !== undefined && allows(identity, 'admin', undefined)) return tokens
-  const own = userNamed(name)
+  if (allows(identity, 'admin', undefined)) return tokens
+  const own = userNamed(identity.name)
   return { values: tokens.values.filter(({ owner }) => owner !== null && owner === own), damaged: [] }
 }
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { LOCAL } from '../../src/access/permission.ts'
 import { showExpiry } from '../../src/admin/expiry.ts'
 import type { z } from 'zod'
 import { parsed, type World } from '../../src/admin/operation.ts'
@@ -31,6 +32,7 @@ const SEALED = {
 function worldOf({ trust }: LocalTrust, certificates: World['certificates']): World {
   return {
     trust,
+    asker: () => LOCAL,
     opens: async () => true,
     check: () => assert.fail(),
     backUp: () => assert.fail(),

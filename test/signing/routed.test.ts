@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { LOCAL } from '../../src/access/permission.ts'
 import { checkStore } from '../../src/admin/check.ts'
 import { rehearsing } from '../../src/admin/rehearse.ts'
 import { worldOver } from '../../src/world.ts'
@@ -90,7 +91,7 @@ describe('keys in a token by rule, a whole server', { skip }, () => {
     const { trust, store } = server.running
     assert.ok(trust.signer instanceof RoutedSigner)
     const settings = { ...WITHOUT_TLS, keysDirectory: join(server.directory, 'keys') }
-    const operations = worldOver(settings, trust, store, trust.signer)
+    const operations = { ...worldOver(settings, trust, store, trust.signer), asker: () => LOCAL }
     const report = await checkStore.run(operations, {}, TEST_ACTOR)
     assert.deepEqual(report.findings, [])
     const made = await rehearsing(operations).trust.signer.create(parseGun(GUN), 'timestamp')
@@ -115,9 +116,8 @@ describe('keys in a token by rule, a whole server', { skip }, () => {
     assert.deepEqual([refused.status, refused.headers['retry-after']], [503, '10'])
     const { trust, store } = server.running
     assert.ok(trust.signer instanceof RoutedSigner)
-    await assert.rejects(checkStore.run(worldOver(WITHOUT_TLS, trust, store, trust.signer), {}, TEST_ACTOR), {
-      code: 'SIGNER_UNAVAILABLE',
-    })
+    const operations = { ...worldOver(WITHOUT_TLS, trust, store, trust.signer), asker: () => LOCAL }
+    await assert.rejects(checkStore.run(operations, {}, TEST_ACTOR), { code: 'SIGNER_UNAVAILABLE' })
 
     await token.putBack()
     await untilReady()

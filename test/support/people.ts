@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { parseGrant } from '../../src/access/grant.ts'
 import { hashPassword, type PasswordHash } from '../../src/access/password.ts'
+import { LOCAL } from '../../src/access/permission.ts'
 import type { User } from '../../src/access/user.ts'
 import type { World } from '../../src/admin/operation.ts'
 import { createToken } from '../../src/admin/tokens.ts'
@@ -50,8 +51,8 @@ export async function makeToken(
   return token
 }
 
-/** Do an operation as the command line on the server would. */
-export function worldOf({ trust }: Place): World {
+/** Do an operation as the command line on the server would, or as somebody else. */
+export function worldOf({ trust }: Place, asker = LOCAL): World {
   const nowhere = async (): Promise<never> => Promise.reject(new Error('a test makes no backups'))
   const rest = {
     opens: async () => true,
@@ -60,7 +61,7 @@ export function worldOf({ trust }: Place): World {
     certificates: async () => [],
     backUp: nowhere,
   }
-  return { trust, ...rest, rehearsalSigner: trust.signer }
+  return { trust, asker: () => asker, ...rest, rehearsalSigner: trust.signer }
 }
 
 type Grants = Parameters<typeof createToken.run>[1]['grants']

@@ -68,7 +68,7 @@ async function mustNotBeMade({ dataDirectory, keysDirectory }: Settings): Promis
 function inProcess(settings: Settings, keys: Keys, store: LevelStore): Connection {
   const signer = signerOf(settings, keys)
   const trust = trustOver(settings, { store, signer, log: createLog('silent') })
-  const world = { ...worldOver(settings, trust, store, signer), gone: interrupted }
+  const world = { ...worldOver(settings, trust, store, signer), asker: () => LOCAL, gone: interrupted }
   return {
     call: (operation, input, dryRun = false) =>
       operation.run(dryRun ? rehearsing(world) : world, parsed(operation, input), { name: LOCAL.name }),

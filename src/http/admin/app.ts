@@ -9,7 +9,7 @@ import { OPERATIONS } from '../../admin/operations.ts'
 import { rehearsing } from '../../admin/rehearse.ts'
 import { ADMIN_PREFIX } from '../../admin/request.ts'
 import { noSuchRepository, TrustError } from '../../errors.ts'
-import { asPermitted } from '../../repository/trust.ts'
+import { asPermitted, type Trust } from '../../repository/trust.ts'
 import { Turns } from '../../repository/turns.ts'
 import type { Actor } from '../../store/store.ts'
 import { Bodies } from '../body.ts'
@@ -33,7 +33,7 @@ const OWN_WAITING_MAX = 16
  * @param parkedBytes most bytes of all bodies being received here: everybody who is recognised may send some
  */
 export function adminApp(
-  world: World,
+  world: Omit<World, 'asker'>,
   authenticate: Authenticate,
   clients: ClientAddresses,
   parkedBytes: number,
@@ -51,12 +51,13 @@ export function adminApp(
       const gun = gunIn(operation, saidIn(...head))
       if (gun !== undefined) ctx.state.gun = gun
       // Authorize again: while a body arrives or a request waits for its turn, access may have been revoked.
-      const mayStill = (): void => permit(stillRecognised(world, asked), operation, gun)
+      const asker = (): Identity => stillRecognised(world.trust, asked)
+      const mayStill = (): void => permit(asker(), operation, gun)
       mayStill()
       const person = asked === LOCAL ? undefined : personBehind(world.trust.store, asked)
       const body = takesBody(operation) ? await bodyOf(ctx.req, operation, bodies, person) : {}
       const input = saidIn(...head, ['the body', body])
-      const own: World = { ...world, trust: asPermitted(world.trust, mayStill) }
+      const own: World = { ...world, trust: asPermitted(world.trust, mayStill), asker }
       const { requestId, address } = ctx.state
       const actor: Actor = { name: asked.name, address, requestId }
       const where = { ...(isRehearsal(ctx) ? rehearsing(own) : own), gone: () => goneOf(ctx) }
@@ -113,10 +114,10 @@ function isRehearsal({ query }: AdminContext): boolean {
 }
 
 /** @throws TrustError UNAUTHENTICATED */
-function stillRecognised({ trust }: World, identity: Identity): Identity {
+function stillRecognised({ store, now }: Trust, identity: Identity): Identity {
   const { subject } = identity
-  const now = subject === undefined ? identity : holderOf(trust.store, subject, trust.now())
-  if (now !== undefined) return now
+  const still = subject === undefined ? identity : holderOf(store, subject, now())
+  if (still !== undefined) return still
   throw new TrustError('UNAUTHENTICATED', 'the credentials are not valid any more')
 }
 
