@@ -1,8 +1,8 @@
 import { Command } from 'commander'
+import type { z } from 'zod'
 import { auditJournal } from '../admin/audit.ts'
 import { hexOf } from '../admin/inputs.ts'
 import type { RoleChange } from '../store/changes.ts'
-import type { DamagedEntry } from '../store/journal-reader.ts'
 import type { JournalEntry } from '../store/store.ts'
 import { EXIT } from './exit.ts'
 import { wholeNumber } from './options.ts'
@@ -10,24 +10,16 @@ import { withConnection } from './run.ts'
 import { isUnread } from './terminal/output.ts'
 import { counted, print, printJson, short, visible } from './terminal/print.ts'
 
-interface Options {
-  gun?: string
-  actor?: string
-  kind?: string
-  digest?: string
-  key?: string
-  since?: string
-  until?: string
+/** What an entry must be like to be shown. */
+type Filter = Omit<z.input<typeof auditJournal.input>, 'before' | 'after' | 'limit'>
+
+interface Options extends Filter {
   limit?: number
   json?: true
 }
 
-type Entry = JournalEntry | DamagedEntry
-
-interface Page {
-  readonly entries: readonly Entry[]
-  readonly next: number | null
-}
+type Page = Awaited<ReturnType<typeof auditJournal.run>>
+type Entry = Page['entries'][number]
 
 /** Entries shown by default. */
 const NEWEST = 50
@@ -55,8 +47,8 @@ function audit({ limit, json, ...filter }: Options, command: Command): Promise<v
   return withConnection(command, async (connection) => {
     const wanted = limit ?? NEWEST
     let code: number = EXIT.ok
-    const page = async (more: object): Promise<Page> => {
-      const found = await connection.call(auditJournal, { ...filter, ...more } as never)
+    const page = async (place: { limit: number; after?: number; before?: number | undefined }): Promise<Page> => {
+      const found = await connection.call(auditJournal, { ...filter, ...place })
       if (found.entries.some((entry) => 'damaged' in entry)) code = EXIT.negative
       return found
     }
