@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { allTokens } from '../access/api-token.ts'
 import { allEndings, DAMAGED, type Ending } from '../repository/expiry.ts'
 import { heldRoles } from '../repository/roots/rotation-policy.ts'
+import type { Trust } from '../repository/trust.ts'
 import type { Gun } from '../tuf/gun.ts'
 import type { Root } from '../tuf/root.ts'
 import { list, time } from './answers.ts'
@@ -71,7 +72,7 @@ export async function everythingThatEnds(
   return found.filter(({ expires }) => expires <= until).toSorted((one, other) => one.expires - other.expires)
 }
 
-async function tokenEndings({ store, now }: World['trust']): Promise<Ending[]> {
+async function tokenEndings({ store, now }: Trust): Promise<Ending[]> {
   const { values, damaged } = await allTokens(store)
   const ends = values.flatMap(({ name, expires, revoked }) =>
     revoked || expires === null ? [] : [{ what: `token ${name}`, expires }],
@@ -80,6 +81,6 @@ async function tokenEndings({ store, now }: World['trust']): Promise<Ending[]> {
 }
 
 /** Returns the keys that the server signs with, and when each reaches the age for rotation. */
-function agedKeys(trust: World['trust'], gun: Gun, roles: Root['roles'], age: number): Ending[] {
+function agedKeys(trust: Trust, gun: Gun, roles: Root['roles'], age: number): Ending[] {
   return heldRoles(trust, gun, roles).map(({ role, since }) => ({ gun, what: `${role} key`, expires: since + age }))
 }

@@ -3,12 +3,13 @@ import { z } from 'zod'
 import { damageIn } from '../errors.ts'
 import { currentRoot } from '../repository/current.ts'
 import { signedTags } from '../repository/signed-tags.ts'
+import type { Trust } from '../repository/trust.ts'
 import { inTurns } from '../store/in-turns.ts'
 import { entriesFrom } from '../store/journal-reader.ts'
 import type { Gun } from '../tuf/gun.ts'
 import { list, texts, time } from './answers.ts'
 import { digestInput, hexOf } from './inputs.ts'
-import { operation, type World } from './operation.ts'
+import { operation } from './operation.ts'
 
 /** A place where a digest is, or was, signed. */
 const sighting = z.lazy(() =>
@@ -106,7 +107,7 @@ const NO_TAGS: Pick<Awaited<ReturnType<typeof signedTags>>, 'tags' | 'damaged'> 
  * Returns which sightings are signed now: a dropped delegation signs nothing any more, with no journal entry of its own.
  */
 async function lookAt(
-  trust: World['trust'],
+  trust: Trust,
   gun: Gun,
   hex: string,
   open: readonly Sighting[],

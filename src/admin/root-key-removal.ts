@@ -2,10 +2,11 @@ import { z } from 'zod'
 import { damageIn, TrustError } from '../errors.ts'
 import { changeRecords } from '../repository/change.ts'
 import { rootKeyUses } from '../repository/roots/key-uses.ts'
+import type { Trust } from '../repository/trust.ts'
 import { typed } from '../tuf/gun.ts'
 import { done, texts } from './answers.ts'
 import { nameInput } from './inputs.ts'
-import { operation, type World } from './operation.ts'
+import { operation } from './operation.ts'
 import { allRootKeys, noSuchRootKey, type RootKey } from './root-keys.ts'
 
 export const removeRootKey = operation({
@@ -29,7 +30,7 @@ export const removeRootKey = operation({
 })
 
 /** Returns undefined for a damaged key, which can be removed all the same. @throws TrustError NOT_FOUND */
-function rootKey({ store }: World['trust'], name: string): RootKey | undefined {
+function rootKey({ store }: Trust, name: string): RootKey | undefined {
   try {
     const found = store.record('root-key', name) as RootKey | undefined
     if (found !== undefined) return found
@@ -41,7 +42,7 @@ function rootKey({ store }: World['trust'], name: string): RootKey | undefined {
 }
 
 /** Returns warnings; none if the same key stays here under another name. */
-async function whatNeeds(trust: World['trust'], name: string): Promise<string[]> {
+async function whatNeeds(trust: Trust, name: string): Promise<string[]> {
   const record = rootKey(trust, name)
   if (record === undefined) return [`the root key ${name} is damaged: which repositories name it cannot be read`]
   const { keyId, sealed } = record

@@ -2,11 +2,12 @@ import { z } from 'zod'
 import { TrustError } from '../errors.ts'
 import { changeRecords } from '../repository/change.ts'
 import type { RootKeyPlaces } from '../repository/roots/renewal.ts'
+import type { Trust } from '../repository/trust.ts'
 import { rootKeyId } from '../signing/root-key.ts'
 import { findRecords, type FoundRecords } from '../store/found-records.ts'
 import { keyId, milliseconds } from './answers.ts'
 import { keyText, nameInput } from './inputs.ts'
-import { operation, type World } from './operation.ts'
+import { operation } from './operation.ts'
 import { rows, rowsOf } from './rows.ts'
 
 /** Characters of a repository's name, or of a prefix and `*`. */
@@ -95,7 +96,7 @@ export const saveRootKey = operation({
 })
 
 /** Returns where each named root key is, by key id; a key with two names is where it can be used. */
-export async function rootKeyPlaces(trust: World['trust']): Promise<RootKeyPlaces> {
+export async function rootKeyPlaces(trust: Trust): Promise<RootKeyPlaces> {
   const places = new Map<string, 'sealed here' | 'offline'>()
   for (const { keyId, sealed } of (await allRootKeys(trust)).values) {
     if (sealed !== null) places.set(keyId, 'sealed here')
@@ -109,6 +110,6 @@ export function noSuchRootKey(name: string, hint = '"countersign root list" prin
 }
 
 /** Returns all named root keys, sealed or offline. @throws TrustError STORE_UNAVAILABLE */
-export function allRootKeys({ store }: World['trust']): Promise<FoundRecords<RootKey>> {
+export function allRootKeys({ store }: Trust): Promise<FoundRecords<RootKey>> {
   return findRecords(store, 'root-key')
 }

@@ -8,6 +8,7 @@ import { signStagedCommand, stagedRoot } from '../repository/roots/staged.ts'
 import { heldKeys } from '../repository/sign-role.ts'
 import { signedHere, takeOverCommand } from '../repository/signed-here.ts'
 import { signerNameOf } from '../repository/signers/signers.ts'
+import type { Trust } from '../repository/trust.ts'
 import type { StoredKey } from '../store/store.ts'
 import { SERVER, typed, type Gun } from '../tuf/gun.ts'
 import { isDelegation, parentOf, type TargetsRole } from '../tuf/role.ts'
@@ -124,7 +125,7 @@ function forRepository(world: World, gun: Gun, what: string, ended: boolean, hol
 }
 
 /** Clients read before they sign, and refuse expired metadata: the server must sign a snapshot or targets over it. */
-function pastItsEnd(trust: World['trust'], gun: Gun, what: string, { root, held }: Holders): string {
+function pastItsEnd(trust: Trust, gun: Gun, what: string, { root, held }: Holders): string {
   const snapshot = nextRoot(trust, gun, root.here, takeOverCommand(gun))
   if (what === 'snapshot') return snapshot
   const first = held.has('snapshot') ? '' : `${snapshot}; then `
@@ -133,7 +134,7 @@ function pastItsEnd(trust: World['trust'], gun: Gun, what: string, { root, held 
 
 /** Returns how a rotation continues, or begins. @param byOwner what an owner can do in one step, with their own client */
 function nextRoot(
-  trust: World['trust'],
+  trust: Trust,
   gun: Gun,
   here: boolean,
   rotate: string,

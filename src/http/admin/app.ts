@@ -45,21 +45,21 @@ export function adminApp(
   for (const operation of OPERATIONS) {
     router.register(operation.path, [operation.method], async (ctx) => {
       ctx.state.operation = operation.name
-      const asked = await authenticate(ctx)
-      ctx.state.identity = asked
+      const identity = await authenticate(ctx)
+      ctx.state.identity = identity
       const head = headOf(operation, ctx)
       const gun = gunIn(operation, saidIn(...head))
       if (gun !== undefined) ctx.state.gun = gun
       // Authorize again: while a body arrives or a request waits for its turn, access may have been revoked.
-      const asker = (): Identity => stillRecognised(world.trust, asked)
+      const asker = (): Identity => stillRecognised(world.trust, identity)
       const mayStill = (): void => permit(asker(), operation, gun)
       mayStill()
-      const person = asked === LOCAL ? undefined : personBehind(world.trust.store, asked)
+      const person = identity === LOCAL ? undefined : personBehind(world.trust.store, identity)
       const body = takesBody(operation) ? await bodyOf(ctx.req, operation, bodies, person) : {}
       const input = saidIn(...head, ['the body', body])
       const own: World = { ...world, trust: asPermitted(world.trust, mayStill), asker }
       const { requestId, address } = ctx.state
-      const actor: Actor = { name: asked.name, address, requestId }
+      const actor: Actor = { name: identity.name, address, requestId }
       const where = { ...(isRehearsal(ctx) ? rehearsing(own) : own), gone: () => goneOf(ctx) }
       const run = async (): Promise<unknown> => {
         mayStill()
