@@ -1,6 +1,6 @@
 import { Command } from 'commander'
-import { resolve } from 'node:path'
 import { makeBackup } from '../admin/backup.ts'
+import { givenDirectory } from './given-file.ts'
 import { JSON_OPTION } from './options.ts'
 import { ask } from './run.ts'
 import { counted } from './terminal/print.ts'
@@ -18,9 +18,14 @@ export function backupCommand(): Command {
         '\ncertificates; nor are keys in tokens.',
     )
     .action((directory: string, _: object, command: Command) =>
-      ask(command, makeBackup, { directory: resolve(directory) }, (made) => {
-        const held = `${counted(made.commits, 'commit', 'commits')}, ${counted(made.records, 'record', 'records')}`
-        return `backup in ${made.directory}: ${held}`
-      }),
+      ask(
+        command,
+        makeBackup,
+        async () => ({ directory: givenDirectory(directory) }),
+        (made) => {
+          const held = `${counted(made.commits, 'commit', 'commits')}, ${counted(made.records, 'record', 'records')}`
+          return `backup in ${made.directory}: ${held}`
+        },
+      ),
     )
 }

@@ -1,9 +1,23 @@
 import { readFile } from 'node:fs/promises'
+import { resolve } from 'node:path'
 import { text } from 'node:stream/consumers'
-import { fileError } from '../errors.ts'
+import { fileError, TrustError } from '../errors.ts'
+
+/** A variable of a script that has no value, mostly. @throws TrustError BAD_SETTINGS */
+export function mustBeNamed(what: 'file' | 'directory', name: string, hint?: string): void {
+  if (name === '') throw new TrustError('BAD_SETTINGS', `the name of the ${what} is empty`, { hint })
+}
+
+/** A directory that an argument or an option names. @returns its path from the root @throws TrustError BAD_SETTINGS */
+export function givenDirectory(name: string): string {
+  // It would be the one where the command is typed.
+  mustBeNamed('directory', name)
+  return resolve(name)
+}
 
 /** Reads a file that an argument or an option names. @throws TrustError BAD_SETTINGS */
 export async function readGiven(file: string, hint = 'check the path'): Promise<Buffer> {
+  mustBeNamed('file', file, hint)
   return readFile(file).catch((cause: unknown) => {
     throw fileError('BAD_SETTINGS', `cannot read ${file}`, cause, hint)
   })

@@ -9,6 +9,7 @@ import { typed } from '../../tuf/gun.ts'
 import { hasErrors, reportText } from '../check.ts'
 import { interrupted, mustBeHere } from '../connection/open-here.ts'
 import { EXIT } from '../exit.ts'
+import { givenDirectory } from '../given-file.ts'
 import { DRY_RUN_OPTION, JSON_OPTION } from '../options.ts'
 import { configOf, run, settingsOf } from '../run.ts'
 import { counted, print, printJson, said } from '../terminal/print.ts'
@@ -47,22 +48,23 @@ export function repairCommand(): Command {
         '\ncopied as it is, and still refused.',
     )
     .action((directory: string, options: RepairOptions, command: Command) =>
-      run(() => repairInto(resolve(directory), options, settingsOf(command), configOf(command))),
+      run(async () => repairInto(givenDirectory(directory), options, settingsOf(command), configOf(command))),
     )
 }
 
 async function repairInto(
   directory: string,
-  { from, withoutAnchor, dryRun, json }: RepairOptions,
+  { from: backup, withoutAnchor, dryRun, json }: RepairOptions,
   settings: Settings,
   config: string | undefined,
 ): Promise<number> {
+  const from = backup === undefined ? undefined : givenDirectory(backup)
   // Its lock would tell too, but only after all tables were read, some of which a running server deletes meanwhile.
   if (await isAnswered(controlSocket(settings))) throw inUse(settings.dataDirectory)
   await mustBeHere(settings)
   const done = await repair(settings, {
     directory,
-    from: from === undefined ? undefined : resolve(from),
+    from,
     withoutAnchor: withoutAnchor === true,
     dryRun: dryRun === true,
     gone: interrupted(),

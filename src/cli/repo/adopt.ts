@@ -9,7 +9,7 @@ import { parseGun, typed, type Gun } from '../../tuf/gun.ts'
 import type { Connection } from '../connection/connection.ts'
 import { EXIT } from '../exit.ts'
 import { inEach, withHints, type Failed } from '../fleet.ts'
-import { readGiven } from '../given-file.ts'
+import { mustBeNamed, readGiven } from '../given-file.ts'
 import { DRY_RUN_OPTION, JSON_OPTION } from '../options.ts'
 import { withConnection } from '../run.ts'
 import { daysLeft, note, print, printJson, short, table, withErrors, withWarnings } from '../terminal/print.ts'
@@ -54,6 +54,7 @@ export function addAdopt(repo: Command): void {
 function adopt(names: string[], options: Options, command: Command): Promise<void> {
   return withConnection(command, async (connection) => {
     const { from, tlscacert, trustedRoot: file, dryRun, json } = options
+    mustBeNamed('directory', from, '--from ~/.docker/trust, say; or the URL of a server, https://notary.docker.io')
     // Loaded here: other commands on repositories contact no other server.
     const { readTrustData, sourceAt, trustAuthority } = await import('./source.ts')
     if (tlscacert !== undefined) trustAuthority(String(await readGiven(tlscacert)))
