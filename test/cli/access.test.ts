@@ -46,6 +46,11 @@ describe('users and tokens at the terminal', () => {
       'user add alice --allow read,sign:docker.io/acme/* rotate:docker.io/acme/app --password-file password',
       'added user alice, who may: read,sign:docker.io/acme/* rotate:docker.io/acme/app\n',
     )
+    await prints(
+      'user add bob --no-password --password-file pass --dry-run',
+      'error: say either --password-file or --no-password\n',
+      2,
+    )
     await prints('user add bob --no-password --dry-run', 'would do: added user bob, who may: nothing\n')
     await prints('user add build --allow sign,sign:* --no-password', 'added user build, who may: sign:*\n')
     await prints(
@@ -70,8 +75,8 @@ describe('users and tokens at the terminal', () => {
     const { stdout } = await type('user', 'list')
     assert.match(stdout, /^alice {2}disabled {5}read:docker\.io\/acme\/\*$/m)
     await prints('user set alice --enable', 'changed user alice, who may: read:docker.io/acme/*\n')
-    for (const none of ['', ' --disable --enable'])
-      await prints(`user set alice${none}`, 'error: say --allow, --disable or --enable\n', 2)
+    await prints('user set alice', 'error: say --allow, --disable or --enable\n', 2)
+    await prints('user set alice --disable --enable', 'error: say either --disable or --enable\n', 2)
     await prints('user set nobody --disable', `error: there is no user nobody\nhint: ${ALL_USERS}\n`, 1)
     await prints('user password alice --password-file password', 'changed the password of alice\n')
     await chmod(terminal.path('password'), 0o444)

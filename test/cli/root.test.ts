@@ -251,7 +251,7 @@ describe('root keys of persons, at the terminal', () => {
     const beside = await terminal.run(['key', 'rotate', LATER, 'root', '--root-key', 'alice', 'bob', '--plan'])
     assert.deepEqual([beside.stdout.includes(pinned), former.test(beside.stdout)], [true, false])
     await prints(`key rotate ${LATER} root --root-key nobody --plan`, /there is no root key nobody/, 1)
-    await prints(`key rotate ${LATER} root --renew --root-key bob --plan`, /say which root keys/, 2)
+    await prints(`key rotate ${LATER} root --renew --root-key bob --plan`, /say either --root-key, /, 2)
     await prints(`key rotate ${LATER} root --root-key bob --root-threshold 2 --plan`, /above its number of keys/, 2)
   })
 

@@ -46,7 +46,10 @@ export async function nextAuthority(
   { signers, threshold: before }: RotationPlan,
   { rootKey = [], rootThreshold, renew }: AuthorityOptions,
 ): Promise<NextAuthority> {
-  if (renew === undefined ? rootKey.length === 0 : rootKey.length > 0) {
+  if (renew !== undefined && rootKey.length > 0) {
+    throw new TrustError('INVALID_PARAMETERS', 'say either --root-key, for other keys, or --renew, for the same')
+  }
+  if (renew === undefined && rootKey.length === 0) {
     throw new TrustError('INVALID_PARAMETERS', 'say which root keys it shall have from now on', {
       hint: '--root-key NAME for other ones ("countersign root create NAME"), --renew for new certificates of the same',
     })
