@@ -164,6 +164,12 @@ function oddButGood(): Case[] {
         at(payload, 'roles')['mirrors'] = null
       }),
     ),
+    uploadCase('T11', 'root whose keys have no member private: accepted', OK, (world) =>
+      change(world, 'root', (payload) => {
+        const all = at(payload, 'keys')
+        for (const id of Object.keys(all)) delete at(all, id, 'keyval')['private']
+      }),
+    ),
     uploadCase('T11', 'root without consistent_snapshot: accepted', OK, (world) =>
       change(world, 'root', (payload) => delete payload['consistent_snapshot']),
     ),

@@ -42,6 +42,7 @@ function entries(): Case[] {
     'with a sha256 in url-safe base64': { hashes: { sha256: SHA256.replace('c', '_') }, length: 1 },
     'with bits after the last byte of its sha256': { hashes: { sha256: SHA256.replace('c=', 'd=') }, length: 1 },
     'with bits after the last byte of its sha512': { hashes: { sha512: SHA512.replace('w==', 'x==') }, length: 1 },
+    'with a sha256 in a list': { hashes: { sha256: [SHA256] }, length: 1 },
     'with a sha256 that is a number': { hashes: { sha256: 7 }, length: 1 },
     'with a short sha512 beside a good sha256': { hashes: { sha256: SHA256, sha512: SHA256 }, length: 1 },
     'with an md5 that is no base64 beside a good sha256': { hashes: { sha256: SHA256, md5: '!!' }, length: 1 },
@@ -266,6 +267,11 @@ function containers(): Case[] {
     uploadCase('J10', 'a target with an md5 that is null beside a good sha256: accepted', OK, (world) =>
       change(world, 'targets', (payload) => {
         at(payload, 'targets')['odd'] = { hashes: { md5: null, sha256: SHA256 }, length: 1 }
+      }),
+    ),
+    uploadCase('J10', 'a target of no bytes: accepted', OK, (world) =>
+      change(world, 'targets', (payload) => {
+        at(payload, 'targets')['empty'] = { hashes: { sha256: SHA256 }, length: 0 }
       }),
     ),
     uploadCase('J9', 'a target whose length is 1.5', MALFORMED_JSON, (world) =>

@@ -11,6 +11,7 @@ import { stagedRoot } from '../../src/repository/roots/staged.ts'
 import type { Trust } from '../../src/repository/trust.ts'
 import { Turns } from '../../src/repository/turns.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
+import { isDelegation } from '../../src/tuf/role.ts'
 import { localKeys, localPublish, localTrustFor, TEST_ACTOR, type LocalTrust } from '../support/local-trust.ts'
 import { timeText } from '../support/metadata-file.ts'
 import { makeKey, makeRootKey } from '../support/test-key.ts'
@@ -146,6 +147,28 @@ test('a delegation that its parent dropped may leave a client’s snapshot, one 
   publisher.files.delete('targets/b')
   await send(here, publisher.nextParts('targets'))
   assert.equal(here.trust.store.head(GUN)?.roles['targets/b'], undefined)
+  assert.deepEqual((await here.check()).findings, [])
+})
+
+test('what is delegated no more may leave a client’s snapshot later, with what is below it; what is, however deep, may not', async (t) => {
+  const here = await local(t)
+  const publisher = await world(here, 'client')
+  const roles = ['targets/a', 'targets/b', 'targets/a/deep', 'targets/b/deep']
+  for (const role of roles) publisher.delegate(role, [makeKey('ecdsa')])
+  await send(here, publisher.parts('root', 'targets'))
+  await send(here, publisher.nextParts(...roles))
+  publisher.targets.delegations.roles = publisher.targets.delegations.roles.filter(({ name }) => name !== 'targets/a')
+  await send(here, publisher.nextParts('targets'))
+  const forgetful = publisher.fork()
+  forgetful.files.delete('targets/b/deep')
+  await assert.rejects(send(here, forgetful.nextParts()), {
+    code: 'INVALID_UPDATE',
+    message: /no checksums for supported algorithms were provided for targets\/b\/deep/,
+  })
+  for (const role of ['targets/a', 'targets/a/deep']) publisher.files.delete(role)
+  await send(here, publisher.nextParts())
+  const current = Object.keys(here.trust.store.head(GUN)?.roles ?? {})
+  assert.deepEqual(current.filter(isDelegation).toSorted(), ['targets/b', 'targets/b/deep'])
   assert.deepEqual((await here.check()).findings, [])
 })
 
