@@ -76,6 +76,9 @@ describe('tokens of an external service', () => {
       const token = goodToken(keys, 'p256', { ...claims, ...change })
       assert.equal((await rotate(`Bearer ${token}`)).status, 200, JSON.stringify(change))
     }
+    // As Go writes an empty list.
+    const { headers } = await rotate(`Bearer ${goodToken(keys, 'p256', { ...claims, access: null })}`)
+    assert.match(String(headers['www-authenticate']), /,error="insufficient_scope"$/)
   })
 
   test('no credentials: one challenge, in exactly this form', async () => {

@@ -308,6 +308,12 @@ describe('the built-in token endpoint', () => {
     assert.equal(await rotate(through.text), 401)
     await setUser.run(world, { name: 'rita', grants: [{ pattern: '*', actions: ['rotate'] }] }, { name: 'local' })
     assert.equal(await rotate(text), 200)
+    await setUser.run(world, { name: 'rita', disabled: true }, { name: 'local' })
+    assert.deepEqual([await rotate(text), await rotate(through.text)], [401, 401], 'whose owner is disabled')
+    await setUser.run(world, { name: 'rita', disabled: false }, { name: 'local' })
+    assert.deepEqual([await rotate(text), await rotate(through.text)], [200, 200])
+    const logIn = async (user: string): Promise<number> => (await get('scope=', basic(user, text))).status
+    assert.deepEqual([await logIn('deploy'), await logIn('alice'), await logIn('')], [200, 401, 401])
     await revokeToken.run(world, { token: 'deploy' }, { name: 'local' })
     assert.equal(await rotate(text), 401)
     assert.equal(await rotate(through.text), 401)
