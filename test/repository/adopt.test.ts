@@ -324,7 +324,12 @@ for (const order of ['before', 'after', 'one after the other, after'] as const) 
     const kept = documents().filter(({ role }) => role !== 'targets/left')
     const importKeys = async (): Promise<void> => {
       await importFor(here, 'timestamp', timestampKey)
-      if (order.startsWith('one')) assert.deepEqual(await renewDue(here.trust), { renewed: 1, failed: 0 })
+      if (order.startsWith('one')) {
+        assert.deepEqual(await renewDue(here.trust), { renewed: 1, failed: 0 })
+        // Signed here, and not to be read.
+        const text = 'a client would refuse it: the snapshot names targets/left, which is not there'
+        assert.deepEqual((await here.check()).findings, [{ severity: 'error', gun: GUN, text }])
+      }
       await importFor(here, 'snapshot', owner.signers.get('snapshot')![0]!)
     }
     if (order === 'before') await importKeys()

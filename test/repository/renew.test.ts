@@ -2,10 +2,12 @@ import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { TrustError } from '../../src/errors.ts'
+import { importKey } from '../../src/repository/import-key.ts'
 import { readCurrent } from '../../src/repository/read.ts'
 import { renewDue, startRenewing } from '../../src/repository/renewal/loop.ts'
 import { remove } from '../../src/repository/remove.ts'
 import type { Trust } from '../../src/repository/trust.ts'
+import type { FileSigner } from '../../src/signing/file-signer.ts'
 import type { Due } from '../../src/store/store.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
 import { alteredSigner } from '../support/altered-signer.ts'
@@ -98,6 +100,24 @@ test('a server-made snapshot is renewed when half its life is over, a client’s
   assert.deepEqual(await renewDue(here.trust), { renewed: 2, failed: 0 })
   assert.equal(versions(here, 'example.org/server')['snapshot'], 2)
   assert.equal(versions(here, 'example.org/client')['snapshot'], 1)
+  assert.deepEqual((await here.check()).findings, [])
+})
+
+test('targets whose key is here stay as they are where the snapshot, which would have to name others, is its owner’s', async (t) => {
+  const here = await local(t)
+  const { trust } = here
+  const gun = parseGun('example.org/a')
+  const world = await published(here, gun, 'client', ({ snapshot }) => {
+    snapshot.expires = timeText(NOW + 1095 * DAY)
+  })
+  const pkcs8 = world.signers.get('targets')![0]!.privateKey.export({ type: 'pkcs8', format: 'der' })
+  const key = (trust.signer as FileSigner).importKey(gun, 'targets', pkcs8)
+  assert.equal((await importKey(trust, gun, 'targets', key, TEST_ACTOR)).named, 'key')
+  const errors: string[] = []
+  const log = { ...trust.log, error: (_: object, text: string) => void errors.push(text) }
+  here.clock.now += 600 * DAY
+  assert.deepEqual(await renewDue({ ...trust, log }), { renewed: 1, failed: 0 })
+  assert.deepEqual([versions(here, gun), errors], [kept(2), []])
   assert.deepEqual((await here.check()).findings, [])
 })
 
