@@ -44,7 +44,7 @@ async function keysFaultIn(directory: string): Promise<string | undefined> {
     await mustBeWhole(directory)
     return undefined
   } catch (error) {
-    return `${damageIn(error).message}: no server starts like that; put it back from a backup`
+    return `${damageIn(error).message}: no server starts like that; restore it from a backup`
   }
 }
 

@@ -9,7 +9,7 @@ export const USAGE = `usage: scripts/bench [options]
                        bare: the least that a server in Node can do; a directory: another checkout of this
   --rounds N           rounds of each measure (default 5)
   --seconds N          length of one round (default 4)
-  --quick              2 rounds of 1.5 seconds: to see that it works, not to believe
+  --quick              2 rounds of 1.5 seconds: shows that it works; not for figures
   --large              also what takes long: 100,000 repositories
   --json FILE          write everything that was found out
   --write-docs         put the tables into docs/PERFORMANCE.md

@@ -18,7 +18,7 @@ export function certificateKeys(pem: Uint8Array, where: string): FindKey {
   const bundle = parseCertificateBundle(pem)
   if (bundle === undefined) {
     throw new TrustError('BAD_SETTINGS', `${where} must hold PEM certificates and nothing else`, {
-      hint: 'certificates that Go could not read are not taken, nor authorities that constrain names or policies',
+      hint: 'certificates that Go could not read are refused, and so are CAs that constrain names or policies',
     })
   }
   const set: KeySet = new Map(bundle.map((certificate) => [libtrustId(certificate), keysOf(certificate)]))

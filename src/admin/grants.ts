@@ -32,6 +32,6 @@ export function mustCover(giver: Identity, grants: readonly Grant[]): void {
   const beyond = grants.find((grant) => !covers(giver, grant))
   if (beyond === undefined) return
   throw new TrustError('FORBIDDEN', `${giver.name} may not do all of ${formatGrant(beyond)}`, {
-    hint: 'a token can be allowed only what its creator and its owner may do',
+    hint: 'a token may do only what both its creator and its owner may do',
   })
 }

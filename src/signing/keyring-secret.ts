@@ -9,7 +9,7 @@ import { isTypable, readSecretFile, secretIn, sizeOf, writeFileAtomically } from
 export const KEYRING = 'keyring.json'
 const KEY_FILE = 'key-encryption-key'
 /** What to check if one of them is missing. */
-export const NAMED = 'the settings keysDirectory and passphraseFile, or put it back from a backup'
+export const NAMED = 'the settings keysDirectory and passphraseFile, or restore it from a backup'
 
 /**
  * Reads the secret that the keyring is under now.
@@ -31,7 +31,7 @@ export async function currentSecret(directory: string, passphraseFile: string | 
   const bytes = Buffer.from((await readSecretFile(path, NAMED)).toString('latin1').trim(), 'base64')
   if (bytes.length < KEY_FILE_SECRET_BYTES) {
     throw new TrustError('BAD_KEYS', `${path} is damaged: it holds no key`, {
-      hint: 'put it back from a backup of after the last "countersign key rekey"',
+      hint: 'restore it from a backup made after the last "countersign key rekey"',
     })
   }
   return { kind: 'key-file', bytes }
@@ -54,7 +54,7 @@ export async function newPassphrase(path: string, named?: string): Promise<Secre
   const content = await readSecretFile(path, named)
   if (!isTypable(content)) {
     throw new TrustError('BAD_KEYS', `the passphrase in ${path} is no UTF-8, or has a byte order mark`, {
-      hint: 'random ones are to be text: "openssl rand -hex 32" prints one',
+      hint: 'it must be text; "openssl rand -hex 32" prints a random one',
     })
   }
   return passphraseIn(content, path, PASSPHRASE_MIN_LENGTH)

@@ -17,7 +17,7 @@ interface KeyringFile {
 
 const DATA_KEY_BYTES = 32
 const RESTORE =
-  'put it back from a backup of after the last "countersign key rekey": without it no key of the server opens'
+  'restore it from a backup made after the last "countersign key rekey": without it no key of the server opens'
 
 /** The secret that opens a keyring, and where it comes from. */
 export interface Secret {

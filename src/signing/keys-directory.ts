@@ -75,7 +75,7 @@ export async function openKeysDirectory(directory: string, passphraseFile?: stri
   const seed = keyring.unseal(ANCHOR_ABOUT, sealed)
   if (seed === undefined) {
     throw new TrustError('BAD_KEYS', `${join(directory, ANCHOR_KEY)} does not open`, {
-      hint: 'put it back from a backup, of whatever age: it never changes',
+      hint: 'restore it from a backup of any age: it never changes',
     })
   }
   return keysOf(directory, keyring, seed)

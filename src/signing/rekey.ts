@@ -36,7 +36,7 @@ async function alone(directory: string, work: () => Promise<void>): Promise<void
       throw fileError('BAD_KEYS', `cannot write ${lock}`, cause, 'check the setting keysDirectory')
     }
     throw new TrustError('BUSY', `another command puts the keyring in ${directory} under a new secret`, {
-      hint: `look which secret opens it when that is done; if it was killed, remove ${lock} and try again`,
+      hint: `wait until that is done, then see which secret opens it; if it was killed, remove ${lock} and try again`,
       cause,
     })
   })

@@ -132,7 +132,7 @@ describe('users and tokens at the terminal', () => {
     )
     await prints(
       'token create more --allow sign:docker.io/acme/app --owner alice',
-      'error: user:alice may not do all of sign:docker.io/acme/app\nhint: a token can be allowed only what its creator and its owner may do\n',
+      'error: user:alice may not do all of sign:docker.io/acme/app\nhint: a token may do only what both its creator and its owner may do\n',
       2,
     )
     await prints(

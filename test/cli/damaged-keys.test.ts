@@ -89,10 +89,9 @@ describe('a damaged keys directory', () => {
   })
 
   test('a key file that is none', async () => {
-    const expected = /^error: keys\/key-encryption-key is damaged: it holds no key\nhint: put it back from a backup/
+    const expected = /^error: keys\/key-encryption-key is damaged: it holds no key\nhint: restore it from a backup/
     await refused('key-encryption-key', ['', Buffer.alloc(45), 'AAAA\n'], expected)
-    const gone =
-      /^error: cannot read keys\/key-encryption-key: ENOENT: .*\nhint: check .*, or put it back from a backup/
+    const gone = /^error: cannot read keys\/key-encryption-key: ENOENT: .*\nhint: check .*, or restore it from a backup/
     await refused('key-encryption-key', [undefined], gone)
   })
 
@@ -110,9 +109,10 @@ describe('a damaged keys directory', () => {
   })
 
   test('an anchor key that does not open', async () => {
-    const expected = /^error: keys\/anchor-key does not open\nhint: put it back from a backup, .*: it never changes/
+    const expected =
+      /^error: keys\/anchor-key does not open\nhint: restore it from a backup of any age: it never changes/
     await refused('anchor-key', ['', Buffer.alloc(64)], expected)
-    const gone = /^error: cannot read keys\/anchor-key: ENOENT: .*\nhint: check .*, or put it back from a backup/
+    const gone = /^error: cannot read keys\/anchor-key: ENOENT: .*\nhint: check .*, or restore it from a backup/
     await refused('anchor-key', [undefined], gone)
   })
 
@@ -121,7 +121,7 @@ describe('a damaged keys directory', () => {
     for (const [file, fault] of [
       [
         'keyring.json',
-        /^error: cannot read the keyring \S+\/keys\/keyring\.json: .*: no server starts like that; put it back from a backup$/m,
+        /^error: cannot read the keyring \S+\/keys\/keyring\.json: .*: no server starts like that; restore it from a backup$/m,
       ],
       ['key-encryption-key', /^error: cannot read \S+\/keys\/key-encryption-key: .*: no server starts like that; /m],
       ['anchor-key', /^error: cannot read \S+\/keys\/anchor-key: .*: no server starts like that; /m],

@@ -140,7 +140,7 @@ describe('countersign repair --without-anchor', () => {
     await assert.rejects(lived.repair(environment, 'nowhere', { withoutAnchor: true }), {
       name: 'TrustError',
       message: /^the first record .* cannot be read, and without an anchor /,
-      hint: /^put the anchor of a backup in its place/,
+      hint: /^put the anchor of a backup of any age in its place/,
     })
     await cp(lived.terminal.path('old', 'keys', 'anchor'), anchorOf(environment))
     assert.deepEqual((await lived.repair(environment, `${made}-again`, { withoutAnchor: true })).lost, [])

@@ -217,7 +217,7 @@ describe('root keys of persons, at the terminal', () => {
     for (const option of ['--renew', '--root-key bob', '--root-threshold 2 --plan', '--renew --stage --dry-run']) {
       await prints(
         `key rotate ${LATER} timestamp ${option}`,
-        `error: ${said}\nhint: they are for: key rotate GUN root\n`,
+        `error: ${said}\nhint: these options are only for: key rotate GUN root\n`,
         2,
       )
     }

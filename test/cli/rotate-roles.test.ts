@@ -106,7 +106,7 @@ describe('several roles get new keys in one root', () => {
     await prints(
       `key rotate ${APP} snapshot timestamp --renew`,
       'error: --root-key, --root-threshold and --renew say nothing about timestamp and snapshot\n' +
-        'hint: they are for: key rotate GUN root\n',
+        'hint: these options are only for: key rotate GUN root\n',
       2,
     )
     await prints(`key rotate ${APP} timestamp root ${PASS}`, /^error: say which root keys/, 2)

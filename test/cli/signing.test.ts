@@ -105,7 +105,7 @@ v2   sha256:ID  20    targets
     )
     await prints(
       `tag sign ${GUN} v1 ${ONE}`,
-      'error: a digest needs the size of its manifest\nhint: say both, or none: then the registry is asked\n',
+      'error: a digest needs the size of its manifest\nhint: give both, or neither: then the registry is asked\n',
       2,
     )
     await prints(`tag sign ${GUN} --from pass`, 'error: line 1 of pass is not "TAG DIGEST SIZE"\n', 2)

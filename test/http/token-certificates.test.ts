@@ -127,7 +127,7 @@ describe('tokens under a certificate bundle', () => {
     const constraints = '30100603551d1e04093007a0053003820161'
     const file = join(directory, 'other.pem')
     await writeFile(file, pemOf(makeCertificate({ keys: root, names: ['a'], ca: true, more: [constraints] })))
-    await assert.rejects(startWith(file), { code: 'BAD_SETTINGS', hint: /authorities that constrain names/ })
+    await assert.rejects(startWith(file), { code: 'BAD_SETTINGS', hint: /CAs that constrain names/ })
   })
 
   test('a chain ends with the certificate of the bundle that it leads to', async () => {

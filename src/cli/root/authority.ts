@@ -27,7 +27,7 @@ export function saysAuthority(
   const said = rootKey !== undefined || rootThreshold !== undefined || renew !== undefined
   if (!said || roles.includes('root')) return said
   const text = `--root-key, --root-threshold and --renew say nothing about ${rolesText(roles) || SERVER_MANAGED}`
-  throw new TrustError('INVALID_PARAMETERS', text, { hint: 'they are for: key rotate GUN root' })
+  throw new TrustError('INVALID_PARAMETERS', text, { hint: 'these options are only for: key rotate GUN root' })
 }
 
 /** True if no role gets a new key: the same root keys get new certificates. */

@@ -92,7 +92,7 @@ function sign(
       })
     if ((digest === undefined) !== (size === undefined)) {
       throw new TrustError('INVALID_PARAMETERS', 'a digest needs the size of its manifest', {
-        hint: 'say both, or none: then the registry is asked',
+        hint: 'give both, or neither: then the registry is asked',
       })
     }
     // Do not ask the registry for a tag that cannot be signed.

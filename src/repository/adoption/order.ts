@@ -48,7 +48,7 @@ export function mustBeAhead(
     const text = `root version ${next} is missing, between the one that is here and those that are offered`
     throw new TrustError('INVALID_UPDATE', text, {
       problem: { name: 'ErrBadRoot' },
-      hint: `find it; or adopt without those that are here: countersign repo delete ${typed(gun)}, and once more`,
+      hint: `find it; or give up the roots that are here: countersign repo delete ${typed(gun)}, then adopt again`,
     })
   }
 }

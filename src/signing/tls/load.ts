@@ -45,7 +45,7 @@ export async function loadTls(certificateFile: string, keyFile: string, now: num
       'BAD_TLS',
       `OpenSSL refuses the certificate in ${certificateFile}: ${(cause as Error).message}`,
       {
-        hint: 'let it be issued anew, for a key that is long enough',
+        hint: 'have it reissued for a longer key',
         cause,
       },
     )

@@ -39,7 +39,7 @@ function storeIn(damaged: Records, directory: string, ignored: Anchor | undefine
   if (ignored !== undefined) return ignored.store
   const text = `the first record of the database in ${directory} cannot be read, and without an anchor nothing tells what it was`
   throw new TrustError('DATA_DAMAGED', text, {
-    hint: 'put the anchor of a backup in its place, of whatever age; where there is none, nothing can be repaired',
+    hint: 'put the anchor of a backup of any age in its place; without one, nothing can be repaired',
   })
 }
 
