@@ -37,7 +37,7 @@ export const showExpiry = operation({
       .min(0)
       .max(DAYS_MAX)
       .default(DAYS_MAX)
-      .meta({ description: 'only what ends within so many days' }),
+      .meta({ description: 'only what ends within this many days' }),
   }),
   answer: () => list(expiryRow),
   async run(world, { days }) {

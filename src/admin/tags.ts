@@ -35,7 +35,7 @@ const size = z
   .min(1)
   .max(2 ** 40)
   .meta({ description: 'bytes of the manifest' })
-const signer = someName.optional().meta({ description: 'signer to sign as, in a repository of others' })
+const signer = someName.optional().meta({ description: 'signer to sign as, in a repository that names it' })
 const checkedAt = z.iso.datetime().optional().meta({ description: 'when the manifest was seen in the registry' })
 const ifMatch = z.string().max(ETAG_MAX_LENGTH).optional().meta({ description: 'etag that the tags must still have' })
 
@@ -51,9 +51,9 @@ const changedTags = z.lazy(() =>
       leftOut: texts.meta({
         description: 'tags that were signed by keys that the owner has taken away since: they are not signed again',
       }),
-      absent: texts.meta({ description: 'tags that were to be signed no more, and were not signed' }),
+      absent: texts.meta({ description: 'tags to be removed that were not signed' }),
       shadowed: texts.meta({
-        description: 'tags of which targets/releases says something else: docker goes by that, and not by targets',
+        description: 'tags that differ in targets/releases: docker uses that, not targets',
       }),
     })
     .meta({ id: 'ChangedTags' }),

@@ -50,7 +50,7 @@ function printHow(): void {
   print(
     '\nA JSON file has them by these names, { "listen": { "port": 4443 } }; --config or COUNTERSIGN_CONFIG names it.',
   )
-  print('In the environment listen.port is COUNTERSIGN_LISTEN_PORT, and so on; it goes before the file.')
+  print('In the environment listen.port is COUNTERSIGN_LISTEN_PORT, and so on; it wins over the file.')
 }
 
 function textOf(value: unknown): string {

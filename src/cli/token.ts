@@ -28,7 +28,7 @@ export function tokenCommand(): Command {
   token
     .command('create')
     .description('make a token; its text is shown only now')
-    .argument('<name>', 'what it is for; stands in the journal')
+    .argument('<name>', 'what it is for; the journal names it')
     .requiredOption('--allow <grant...>', ALLOW_HELP)
     .option('--owner <user>', 'whose it is: it can never do more than this user (default: nobody)')
     .option('--days <days>', `how long it can be used (default: ${TOKEN_LIFE_DAYS})`, wholeNumber(1, TOKEN_MAX_DAYS))

@@ -182,7 +182,7 @@ warning: there is no user alicf: "countersign user list" prints all
       /^error: alice.key: this is a private key: nobody but its owner may have it\nhint: /,
       2,
     )
-    await prints(add, /^error: there is no signer alice\nhint: of somebody else name a file with the public key\n/, 1)
+    await prints(add, /^error: there is no signer alice\nhint: for somebody else, name a file with the public key\n/, 1)
     const may = `targets/alice may sign ${GUN}, with ID\n`
     await prints(`${add} alice.pub --dry-run`, `would do: ${may}`)
     await prints(`${add} alice.pub`, may)
@@ -268,7 +268,7 @@ ${GUN}  ${state}  3
     await prints(`root discard ${GUN}`, `no root of ${GUN} waits any more\n`)
     await prints(
       `key rotate ${GUN} root --passphrase-file pass`,
-      'error: say which root keys it shall have from now on\n' +
+      'error: say which root keys to use from now on\n' +
         'hint: --root-key NAME for other ones ("countersign root create NAME"), --renew for new certificates of the same\n',
       2,
     )

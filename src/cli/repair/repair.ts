@@ -23,7 +23,7 @@ interface RepairOptions {
 }
 
 const STILL_DAMAGED =
-  'what is still damaged is refused, all else is served; another backup may have it (--from); what cannot be had must be published, or set, anew'
+  'what is still damaged is refused, all else is served; another backup may have it (--from); what is lost must be published, or set, again'
 
 const EACH = 'with --dry-run --json, and another directory, the same command names each record'
 

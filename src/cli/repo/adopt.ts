@@ -38,15 +38,15 @@ export function addAdopt(repo: Command): void {
     .description('take over repositories from another Notary server, or from what a client has cached')
     .argument('<gun...>', 'their names, as docker trust writes them: docker.io/acme/app')
     .requiredOption('--from <place>', 'https://notary.docker.io; or a directory: ~/.docker/trust')
-    .option('--tlscacert <file>', 'a CA that the other server’s certificate may be of')
+    .option('--tlscacert <file>', 'the CA of the other server, if it is not a public one')
     .option('--trusted-root <file>', 'a root.json that is known to be right: it must be one of the roots there')
     .option(...DRY_RUN_OPTION)
     .option(...JSON_OPTION)
     .addHelpText(
       'after',
-      '\nWhat is there is verified as clients do it, and kept byte for byte. Until this' +
-        '\nserver holds the keys it hands on what it has, and the same command brings what' +
-        '\nis new; docs/ADOPTION.md says how it goes on.',
+      '\nEverything is verified as a client would, and kept byte for byte. Until this' +
+        '\nserver holds the keys, it serves what it has, and the same command brings what' +
+        '\nis new; docs/ADOPTION.md says what comes next.',
     )
     .action(adopt)
 }

@@ -50,7 +50,7 @@ export async function nextAuthority(
     throw new TrustError('INVALID_PARAMETERS', 'say either --root-key, for other keys, or --renew, for the same')
   }
   if (renew === undefined && rootKey.length === 0) {
-    throw new TrustError('INVALID_PARAMETERS', 'say which root keys it shall have from now on', {
+    throw new TrustError('INVALID_PARAMETERS', 'say which root keys to use from now on', {
       hint: '--root-key NAME for other ones ("countersign root create NAME"), --renew for new certificates of the same',
     })
   }

@@ -44,7 +44,7 @@ export async function addDelegate(
 ): Promise<Delegated> {
   const role = signerRole(name)
   const ours = (): PublicKey[] =>
-    signerKeys(trust, findSigner(trust, name, 'of somebody else name a file with the public key'))
+    signerKeys(trust, findSigner(trust, name, 'for somebody else, name a file with the public key'))
   return changeDelegations(trust, gun, role, actor, (delegations) => withDelegate(delegations, role, keys ?? ours()))
 }
 
