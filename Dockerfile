@@ -1,7 +1,7 @@
-# The server as a container image; docs/OPERATIONS.md says how it is run.
+# The server as a container image; docs/OPERATIONS.md says how to run it.
 
-# With compilers, for the one package that may have to be built. The pinned Node is a package for development; here it is the
-# image's, of the same version (a test says so).
+# This image has compilers, for the one package that may need them. The pinned Node package is a dev dependency; the
+# image's own Node has the same version (a test checks that).
 FROM node:24.21.0-trixie AS packages
 WORKDIR /opt/countersign
 COPY package.json package-lock.json ./
@@ -10,13 +10,13 @@ RUN npm ci --omit=dev --no-audit --no-fund --no-update-notifier && ln -s /usr/lo
 FROM node:24.21.0-trixie-slim
 COPY . /opt/countersign
 COPY --from=packages /opt/countersign/node_modules /opt/countersign/node_modules
-# A volume that is mounted there for the first time gets this owner.
+# A volume that is first mounted there takes over this owner.
 RUN ln -s /opt/countersign/scripts/countersign /usr/local/bin/ \
   && mkdir -m 0700 /var/lib/countersign && chown 65532:65532 /var/lib/countersign
 ENV COUNTERSIGN_DATA_DIRECTORY=/var/lib/countersign/data \
     COUNTERSIGN_KEYS_DIRECTORY=/var/lib/countersign/keys \
     COUNTERSIGN_LISTEN_HOST=0.0.0.0
-# By number, so that Kubernetes sees that it is not root.
+# A number, so that Kubernetes can tell that it is not root.
 USER 65532:65532
 VOLUME /var/lib/countersign
 EXPOSE 4443

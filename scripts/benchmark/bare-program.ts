@@ -7,20 +7,20 @@ import { Level } from 'level'
 import { derSignature, fixedSignature } from '../../src/tuf/asn1/signature-form.ts'
 
 /**
- * The least that a server in Node can do for what the benchmark asks of it: Node's HTTPS server, documents in memory, one
- * signature verified and two made for a publish, one synced write. It checks nothing else, keeps private keys in memory, logs
- * and counts nothing: it shows what is left to be gained, and is good for nothing else.
+ * The least that a Node server must do for this benchmark: Node's HTTPS server, documents in memory, one signature
+ * verified and two made per publish, one synced write. It checks nothing else, keeps private keys in memory, and
+ * neither logs nor counts. It shows how much could still be gained, and is good for nothing else.
  *
- * Arguments: a directory with `server.crt` and `server.key`, where its database will be too, and the port.
+ * Arguments: a directory with `server.crt` and `server.key`, where its database goes too, and the port.
  */
 const [directory = '', port = ''] = process.argv.slice(2)
 
 interface Repository {
-  /** The server's, by role. */
+  /** The server's keys, by role. */
   readonly keys: Map<string, KeyObject>
   root?: Buffer
   targetsKey?: KeyObject
-  /** Of what the server makes. */
+  /** Version of the server's own documents. */
   version: number
 }
 
@@ -92,7 +92,7 @@ function targetsKeyOf(root: Buffer): KeyObject {
   return createPublicKey({ key: Buffer.from(spki, 'base64'), format: 'der', type: 'spki' })
 }
 
-/** By role, of a form as Go's clients write it. */
+/** Splits a form, as Go's clients write it, into documents by role. */
 function partsOf(body: Buffer, boundary: string): Map<string, Buffer> {
   const parts = new Map<string, Buffer>()
   for (let start = 0; ;) {

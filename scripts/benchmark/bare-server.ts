@@ -4,14 +4,14 @@ import { tlsIdentity } from '../../test/support/go-server.ts'
 import { contenderOver, freePort, remove, start, workDirectory, type Contender } from './contender.ts'
 
 const PROGRAM = join(import.meta.dirname, 'bare-program.ts')
-/** As scripts/countersign has them. */
+/** The same options as in scripts/countersign. */
 const OPTIONS = [
   '--min-semi-space-size=4',
   '--max-semi-space-size=8',
   `--openssl-config=${join(import.meta.dirname, '..', 'openssl.cnf')}`,
 ]
 
-/** The least that a server in Node can do: `bare-program.ts`. */
+/** Starts the least server that Node allows: `bare-program.ts`. */
 export async function startBareServer(): Promise<Contender> {
   const directory = await workDirectory('bare')
   const { certificate, key } = tlsIdentity()

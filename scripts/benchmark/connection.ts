@@ -4,7 +4,7 @@ import type { TokenService } from './token-service.ts'
 /** A server under test. */
 export interface Target {
   readonly port: number
-  /** Makes the tokens that it asks for; left out: it asks for none. */
+  /** Makes the tokens that the server requires; absent: it requires none. */
   readonly tokens?: TokenService | undefined
 }
 
@@ -13,22 +13,22 @@ export interface Answer {
   readonly body: Buffer
 }
 
-/** What Debian's Go clients offer; newer ones have post-quantum groups too, which Go 1.19 would not take. */
+/** What Debian's Go clients offer. Newer ones also offer post-quantum groups, which Go 1.19 does not accept. */
 const GROUPS = 'X25519:P-256'
-/** In the order of Go's clients: a server that leaves the choice to the client takes the first. */
+/** In the order of Go's clients: a server that follows the client's preference takes the first. */
 const CIPHERS = 'TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256'
 const secureContext = createSecureContext({ ecdhCurve: GROUPS, ciphers: CIPHERS })
 
 /**
- * The smallest HTTP/1.1 client that will do, over TLS: one request at a time on one connection, no session resumption.
- * Node's own client costs more than the servers that are measured. Nor is the server's certificate verified: that takes a
- * fifth of what a connection costs this side, which shares its cores with the servers, and is the same to them.
+ * The smallest sufficient HTTP/1.1 client over TLS: one request at a time on a connection, no session resumption.
+ * Node's own client costs more than the servers under test. It does not verify the server's certificate: that takes a
+ * fifth of this side's cost of a connection, on cores shared with the servers, and makes no difference to them.
  */
 export class Connection {
   readonly #socket: TLSSocket
   #chunks: Buffer[] = []
   #length = 0
-  /** An answer is not complete with fewer bytes. */
+  /** A response with fewer bytes is incomplete. */
   #expected = 0
   #waiting: { resolve: (answer: Answer) => void; reject: (error: Error) => void } | undefined
   #broken: Error | undefined
@@ -43,7 +43,9 @@ export class Connection {
     this.#socket = socket
   }
 
-  /** @param request all of it, as bytes @throws the socket's error, or Error if the server closed without an answer */
+  /**
+   * @param request the whole request, as bytes @throws the socket's error, or Error if the server closed without a response
+   */
   ask(request: Uint8Array | string): Promise<Answer> {
     return new Promise((resolve, reject) => {
       if (this.#broken !== undefined) return reject(this.#broken)
@@ -82,7 +84,7 @@ export class Connection {
   }
 }
 
-/** @param last true: the server shall close the connection then, as docker and notary ask it to after each request */
+/** @param last true: asks the server to close the connection afterwards, as docker and notary do with each request */
 export function getRequest(path: string, last = false): Buffer {
   const close = last ? 'Connection: close\r\n' : ''
   return Buffer.from(`GET ${path} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: bench\r\n${close}\r\n`)
@@ -94,7 +96,7 @@ export function postRequest(path: string, contentType: string, body: Buffer): Bu
   return Buffer.concat([Buffer.from(head), body])
 }
 
-/** The same request with a token. */
+/** Adds a token to a request. */
 export function withToken(request: Uint8Array, token: string): Buffer {
   const bytes = Buffer.from(request.buffer, request.byteOffset, request.byteLength)
   const line = bytes.indexOf('\r\n') + 2
@@ -105,7 +107,7 @@ export function withToken(request: Uint8Array, token: string): Buffer {
   ])
 }
 
-/** One connection for one request. */
+/** Sends one request on a connection of its own. */
 export async function askOnce(target: Target, request: Uint8Array): Promise<Answer> {
   const connection = new Connection(target)
   try {
@@ -115,7 +117,7 @@ export async function askOnce(target: Target, request: Uint8Array): Promise<Answ
   }
 }
 
-/** @returns while it is not complete: how many bytes there must be at least */
+/** @returns a number while the response is incomplete: the least bytes that it must have */
 function parseAnswer(bytes: Buffer): Answer | number {
   const end = bytes.indexOf('\r\n\r\n')
   if (end < 0) return 0

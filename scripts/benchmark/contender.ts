@@ -18,29 +18,32 @@ export const TITLES: Readonly<Record<ContenderName, string>> = {
   other: 'other checkout',
 }
 
-/** A server that is measured, with all processes that it needs. */
+/** A server under test, with all processes that it needs. */
 export interface Contender extends Target {
   readonly name: ContenderName
-  /** Its roots: children are counted with them. */
+  /** Its root processes; their children are measured with them. */
   readonly pids: readonly number[]
-  /** Whether it still runs; servers die under load. */
+  /** False once it has died; servers do under load. */
   readonly alive: boolean
-  /** Milliseconds from the latest start of the process to its first answer; without the fork, which copies the load. */
+  /**
+   * Milliseconds from the latest start of its process to its first response; excludes the fork, which copies the load
+   * generator.
+   */
   readonly startedIn: number
-  /** What its database takes on the disk; undefined: it has none. */
+  /** Size of its database on disk; undefined: it has none. */
   diskBytes(): number | undefined
-  /** Start again after a death, with what is left of its data. */
+  /** Starts it again after a death, with the data that is left. */
   restart(): Promise<void>
   stop(): Promise<void>
 }
 
 /**
- * A contender over a process that can be started again.
+ * Creates a contender from a process that can be started again.
  *
- * @param fixed what stays the same
+ * @param fixed properties that stay the same
  * @param begin starts the process
- * @param cleanUp done once it has ended
- * @param others roots beside it, which stay
+ * @param cleanUp called once it has ended
+ * @param others root processes beside it, which stay
  */
 export async function contenderOver<Fixed extends Pick<Contender, 'name' | 'port' | 'tokens' | 'diskBytes'>>(
   fixed: Fixed,
@@ -81,7 +84,7 @@ export async function workDirectory(name: string): Promise<string> {
   return mkdtemp(join(tmpdir(), `countersign-bench-${name}-`))
 }
 
-/** A port that nobody listens on. */
+/** Returns a free port. */
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -91,7 +94,7 @@ export async function freePort(): Promise<number> {
   return port
 }
 
-/** @throws Error if it ends, or has not answered GET /v2/ after half a minute */
+/** Waits for the server. @throws Error if it ends, or does not answer GET /v2/ within half a minute */
 async function answering(child: ChildProcess, target: Target): Promise<void> {
   for (const end = Date.now() + 30_000; Date.now() < end; await sleep(5)) {
     if (child.exitCode !== null) throw new Error(`${child.spawnfile} ended with ${child.exitCode}`)

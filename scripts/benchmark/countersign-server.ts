@@ -9,18 +9,18 @@ import type { TokenService } from './token-service.ts'
 /** This checkout. */
 const HERE = join(import.meta.dirname, '..', '..')
 
-/** Countersign, with what only it can do. */
+/** Countersign, with features that the others lack. */
 export interface CountersignServer extends Contender {
-  /** A unix socket: the admin API. */
+  /** Unix socket of the admin API. */
   readonly controlSocket: string
-  /** Make a repository whose targets, snapshot and timestamp the server signs. */
+  /** Creates a repository whose targets, snapshot and timestamp the server signs. */
   createRepository(gun: string): Promise<void>
 }
 
 /**
- * Countersign as a user starts it, with a directory of its own; the log goes to a file there.
+ * Starts Countersign as users do, with a directory of its own, where its log goes to a file.
  *
- * @param checkout where its code is
+ * @param checkout directory of its code
  */
 export async function startCountersign(tokens?: TokenService, checkout = HERE): Promise<CountersignServer> {
   const command = join(checkout, 'scripts', 'countersign')
@@ -67,7 +67,7 @@ async function accessSettings({ settings }: TokenService, directory: string): Pr
   }
 }
 
-/** Tables that are merged go while one looks. */
+/** Sums the sizes of a database's tables, some of which LevelDB may delete meanwhile. */
 function bytesIn(directory: string): number {
   const sizes = readdirSync(directory).map((name) => statSync(join(directory, name), { throwIfNoEntry: false })?.size)
   return sizes.reduce<number>((sum, size = 0) => sum + size, 0)

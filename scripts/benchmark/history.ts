@@ -10,7 +10,7 @@ const MANY = 20_000
 const LARGE_TAGS = 5_000
 const LARGE_PUBLISHES = 300
 
-/** What many publishes leave behind, in memory and on the disk. */
+/** The memory and disk space that many publishes leave in use. */
 export const history: FigureMeasure[] = [
   {
     name: 'memory-history',
@@ -51,7 +51,7 @@ export const history: FigureMeasure[] = [
   },
 ]
 
-/** @throws Error if one is refused */
+/** @throws Error if the server refuses one */
 async function publish(stage: Stage, repositories: number, tags: number, count: number): Promise<void> {
   const publishers = await stage.repositories('history', repositories, tags)
   const lanes = new Lanes(stage.contender)

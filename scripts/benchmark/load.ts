@@ -1,27 +1,27 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Connection, type Target } from './connection.ts'
 
-/** What came of a time of load. */
+/** The result of a period of load. */
 export interface Outcome {
   readonly operations: number
   readonly seconds: number
   readonly errors: number
   readonly firstError: string | undefined
-  /** Milliseconds that an operation took: median, and what 99 of 100 stayed below; not known of every load. */
+  /** Milliseconds per operation: median, and 99th percentile; some loads do not measure them. */
   readonly p50: number | undefined
   readonly p99: number | undefined
 }
 
-/** One operation of one lane. @throws Error if the answer is not what it must be */
+/** One operation of one lane. @throws Error if the response is wrong */
 type Operation = (lane: number) => Promise<void>
 
-/** A lane that has nothing left to do. */
+/** Thrown by a lane that has nothing left to do. */
 export class Exhausted extends Error {}
 
-/** A lane gives up after so many errors in a row: nobody answers. */
+/** After so many errors in a row, a lane gives up: nobody answers. */
 const ERRORS_IN_A_ROW_MAX = 20
 
-/** Run as many lanes at once, each one operation after the other, until the time is over. */
+/** Runs a number of lanes at once, each doing one operation after the other, until the time is over. */
 export async function drive(seconds: number, lanes: number, operation: Operation): Promise<Outcome> {
   const took: number[] = []
   let errors = 0
@@ -54,7 +54,7 @@ export async function drive(seconds: number, lanes: number, operation: Operation
   return { operations: took.length, seconds: spent, errors, firstError, p50: at(0.5), p99: at(0.99) }
 }
 
-/** Kept connections, one a lane; one that broke is replaced when its lane asks again. */
+/** Kept connections, one per lane; a broken one is replaced at its lane's next request. */
 export class Lanes {
   readonly #target: Target
   readonly #connections: (Connection | undefined)[] = []

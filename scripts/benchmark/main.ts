@@ -75,7 +75,7 @@ async function bench(options: Options): Promise<void> {
       ...(await findRates(
         launch,
         rates.filter(({ tokens }) => tokens === true),
-        // It knows no tokens.
+        // The bare server knows no tokens.
         names.filter((name) => name !== 'bare'),
         options,
         new TokenService(),
@@ -143,7 +143,7 @@ function isHere(name: ContenderName): boolean {
   return missing === undefined
 }
 
-/** One line that changes, where somebody looks at it. */
+/** Rewrites one line of progress, if a terminal shows it. */
 function progress(text: string): void {
   if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${text}`)
 }

@@ -2,10 +2,10 @@ import type { Contender, ContenderName } from './contender.ts'
 import type { Outcome } from './load.ts'
 import type { Stage } from './stage.ts'
 
-/** Load of one kind, at full speed for so many seconds. */
+/** Applies one kind of load at full speed for so many seconds. */
 type Load = (seconds: number) => Promise<Outcome>
 
-/** What we want to be, compared with one of Go's: times its rate at least, times its CPU time at most. */
+/** Our goal against one of Go's servers: at least so many times its rate, at most so many times its CPU time. */
 export interface Goal {
   readonly rate: number
   readonly cpu?: number
@@ -13,28 +13,28 @@ export interface Goal {
 
 export type Goals = Partial<Record<ContenderName, Goal>>
 
-/** Operations that are counted per second. */
+/** Measures operations per second. */
 export interface RateMeasure {
   readonly name: string
   readonly title: string
   readonly goals: Goals
-  /** True: of servers that ask for tokens. */
+  /** True: measures servers that require tokens. */
   readonly tokens?: boolean
-  /** Make ready whatever the load needs; not timed. Called again before each round. */
+  /** Prepares whatever the load needs, untimed. Called before each round. */
   prepare(stage: Stage, seconds: number): Promise<Load>
 }
 
-/** Something else than operations per second, found out once for each contender. */
+/** Measures something other than operations per second, once for each contender. */
 export interface FigureMeasure {
   readonly name: string
-  /** Only done if asked for by name, or with --large. */
+  /** True: runs only if named, or with --large. */
   readonly large?: boolean
   readonly figures: readonly Figure[]
-  /** Contenders that have such a thing. */
+  /** Contenders that this applies to. */
   readonly of: readonly ContenderName[]
   /**
-   * @param launch starts a contender of its own, to be stopped by the measure
-   * @returns for each figure; undefined where the contender has no such thing
+   * @param launch starts a contender, which the measure must stop
+   * @returns a value for each figure; undefined if the contender has no such thing
    */
   find(launch: () => Promise<Contender>): Promise<(number | undefined)[]>
 }
@@ -42,6 +42,6 @@ export interface FigureMeasure {
 export interface Figure {
   readonly title: string
   readonly unit: 'MB' | 'ms' | 'bytes' | 'per s'
-  /** Our own limit: at most. */
+  /** Our own limit. */
   readonly goal?: number
 }

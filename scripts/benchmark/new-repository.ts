@@ -5,12 +5,12 @@ import { createRepository } from './stage.ts'
 
 const PUBLISHERS = 4
 const TAGS = 10
-/** Publishers made ready for one second: more than the fastest server takes. */
+/** Publishers prepared for each second: more than the fastest server can handle. */
 const PER_SECOND = 800
 
 let made = 0
 
-/** What `docker trust sign` does first; the keys and certificates of the publishers are made before the clock starts. */
+/** Does what `docker trust sign` does first; makes the publishers' keys and certificates before the clock starts. */
 export const newRepository: RateMeasure[] = [
   {
     name: 'new-repository',

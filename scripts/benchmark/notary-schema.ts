@@ -1,4 +1,4 @@
-/** The tables that Notary's server keeps its metadata in (wire spec §18.1); its migrations are not in Debian's package. */
+/** The tables of Notary's server for metadata (wire spec §18.1); Debian's package lacks the migrations. */
 export const SERVER_SCHEMA = `
   CREATE TABLE tuf_files (
     id serial PRIMARY KEY,
@@ -19,7 +19,7 @@ export const SERVER_SCHEMA = `
   CREATE INDEX idx_changefeed_gun ON changefeed (gun);
 `
 
-/** The table of the signer's keys (wire spec §18.2). */
+/** The table of Notary's signer for keys (wire spec §18.2). */
 export const SIGNER_SCHEMA = `
   CREATE TABLE private_keys (
     id serial PRIMARY KEY,

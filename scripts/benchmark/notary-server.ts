@@ -13,20 +13,20 @@ const SERVER = '/usr/bin/notary-server'
 const SIGNER = '/usr/bin/notary-signer'
 const PASSPHRASE = 'nothing that is kept'
 
-/** Why Go's server cannot be measured here; undefined if it can. */
+/** Returns why Go's server cannot be measured here; undefined if it can. */
 export function notaryMissing(): string | undefined {
   return existsSync(SERVER) && existsSync(SIGNER)
     ? undefined
     : 'notary is not installed (Debian: apt-get install notary)'
 }
 
-/** What a server's configuration says of its keys and its store. */
+/** The parts of a server's configuration for keys and storage. */
 interface Parts {
   readonly trust_service: object
   readonly storage: object
 }
 
-/** Go's server with everything in its memory, keys too: nothing survives it. */
+/** Starts Go's server with everything in memory, even keys: nothing survives it. */
 export async function startNotaryInMemory(tokens?: TokenService): Promise<Contender> {
   const directory = await workDirectory('memory')
   const trust = { type: 'local', hostname: '', port: '', key_algorithm: 'ed25519' }
@@ -37,7 +37,7 @@ export async function startNotaryInMemory(tokens?: TokenService): Promise<Conten
   return contenderOver({ name: 'memory', ...target, diskBytes: () => undefined }, begin, () => remove(directory))
 }
 
-/** Go's server as people run it: signer beside it, both over PostgreSQL, all on this machine. */
+/** Starts Go's server as people run it: with a signer, both over PostgreSQL, all on this machine. */
 export async function startNotaryOverPostgres(tokens?: TokenService): Promise<Contender> {
   const directory = await workDirectory('postgres')
   const postgres = await startPostgres()
@@ -82,7 +82,7 @@ interface Server {
   readonly begin: () => ChildProcess
 }
 
-/** Writes its files. */
+/** Writes a server's files. */
 async function serverIn(directory: string, tokens: TokenService | undefined, parts: Parts): Promise<Server> {
   const { certificate, key } = tlsIdentity()
   const port = await freePort()
@@ -104,7 +104,7 @@ async function tokenAuth({ settings }: TokenService, directory: string): Promise
   return { auth: { type: 'token', options: { realm, service, issuer, rootcertbundle } } }
 }
 
-/** Without a log line for each request: in its favour. */
+/** Turns off the log line for each request, in Go's favour. */
 async function writeConfiguration(directory: string, name: string, content: object): Promise<void> {
   await writeFile(join(directory, name), JSON.stringify({ ...content, logging: { level: 'error' } }))
 }

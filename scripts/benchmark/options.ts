@@ -21,7 +21,7 @@ const NAMED = ['memory', 'postgres', 'bare']
 export interface Options {
   readonly only: readonly string[] | undefined
   readonly against: readonly Exclude<ContenderName, 'countersign'>[]
-  /** Where `other` is. */
+  /** Directory of the contender `other`. */
   readonly checkout: string | undefined
   readonly rounds: number
   readonly seconds: number
@@ -31,7 +31,7 @@ export interface Options {
   readonly list: boolean
 }
 
-/** @returns undefined for --help @throws Error that says what cannot be understood */
+/** @returns undefined for --help @throws Error that says which option is wrong */
 export function readOptions(args: readonly string[]): Options | undefined {
   const { values } = parseArgs({
     args: [...args],
@@ -68,7 +68,7 @@ export function readOptions(args: readonly string[]): Options | undefined {
   }
 }
 
-/** True if one of the names asked for is this one; `publish*` is every one that begins so. */
+/** True if one of the requested names matches; `publish*` matches every name that begins so. */
 export function isAsked(only: readonly string[], name: string): boolean {
   return only.some((asked) => (asked.endsWith('*') ? name.startsWith(asked.slice(0, -1)) : name === asked))
 }

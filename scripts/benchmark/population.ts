@@ -9,11 +9,11 @@ import { Stage } from './stage.ts'
 const TAGS = 10
 const READERS = 16
 const READ_SECONDS = 3
-/** A repository that is read is one of so many, spread over all; so many answers are kept ready by no server. */
+/** Reads go to this many repositories, spread over all: more than any server keeps responses for. */
 const SPREAD = 5_000
 const STARTS = 3
 
-/** A server with so many repositories: its memory, its reads, its start. */
+/** Measures a server with so many repositories: memory, reads, start. */
 export const populations: FigureMeasure[] = [
   population(100, {}),
   population(1_000, { memory: 120 }),
@@ -48,7 +48,7 @@ function population(count: number, goals: { memory?: number; start?: number }): 
   }
 }
 
-/** A server that dies of it has to begin anew, once. */
+/** Publishes to all repositories; if the server dies, starts over once. */
 async function publishedTo(stage: Stage, count: number): Promise<Publisher[]> {
   try {
     return await stage.repositories('population', count, TAGS)
@@ -68,14 +68,14 @@ async function readsOf(stage: Stage, publishers: readonly Publisher[]): Promise<
   const read = async (lane: number): Promise<void> => {
     await lanes.ask(lane, requests[Math.floor(Math.random() * requests.length)]!)
   }
-  // As in all measures: one round before the one that counts.
+  // As in all measures, one round before the one that counts.
   await drive(READ_SECONDS, READERS, read)
   const { operations, seconds } = await drive(READ_SECONDS, READERS, read)
   lanes.close()
   return operations / seconds
 }
 
-/** The quickest of some starts, in milliseconds; undefined for a server that then would be empty. */
+/** Returns the fastest of some starts, in milliseconds; undefined for a server that loses its data. */
 async function startOf(contender: Contender): Promise<number | undefined> {
   if (contender.diskBytes() === undefined) return undefined
   const took: number[] = []

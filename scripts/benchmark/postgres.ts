@@ -7,19 +7,19 @@ import { end, freePort, remove, start, workDirectory } from './contender.ts'
 const BINARIES = '/usr/lib/postgresql/15/bin'
 const START_TRIES = 200
 
-/** Why there can be no PostgreSQL here; undefined if there can. */
+/** Returns why PostgreSQL cannot run here; undefined if it can. */
 export function postgresMissing(): string | undefined {
   return existsSync(join(BINARIES, 'postgres'))
     ? undefined
     : 'PostgreSQL 15 is not installed (Debian: apt-get install postgresql)'
 }
 
-/** A cluster of our own, in a temporary directory, with all settings as Debian ships them: durable. */
+/** A cluster of our own in a temporary directory, with Debian's default settings: durable. */
 interface Postgres {
   readonly pid: number
   url(database: string): string
   run(database: string, sql: string): void
-  /** What all databases take on the disk. */
+  /** Size of all databases on disk. */
   bytes(): number
   stop(): Promise<void>
 }
@@ -60,7 +60,7 @@ export async function startPostgres(): Promise<Postgres> {
     run: (database, sql) => void psql(database, sql),
     bytes: () => Number(psql('postgres', 'SELECT sum(pg_database_size(oid)) FROM pg_database')),
     async stop() {
-      // Fast shutdown: connections are ended.
+      // Fast shutdown: ends connections.
       await end(child, 'SIGINT')
       await remove(directory)
     },

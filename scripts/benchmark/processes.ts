@@ -1,26 +1,26 @@
 import { readdirSync, readFileSync } from 'node:fs'
 
-/** Of the clock that /proc counts in; the same on every Linux that people run. */
+/** Length of the clock ticks in /proc; the same on every common Linux. */
 const MICROSECONDS_PER_TICK = 10_000
 
 /**
- * CPU time that these processes and all their children have used so far, user and system, also of children that ended.
+ * Returns the CPU time that these processes and all their children, even ended ones, have used so far, user and system.
  *
- * @returns microseconds; steps of 10,000
+ * @returns microseconds, in steps of 10,000
  */
 export function cpuMicroseconds(pids: readonly number[]): number {
   let ticks = 0
   for (const pid of withChildren(pids)) {
     const fields = statOf(pid)
-    // utime, stime, and cutime, cstime of children that were waited for: fields 14 to 17 of proc(5).
+    // utime, stime, and cutime, cstime of waited-for children: fields 14 to 17 of proc(5).
     for (const field of fields.slice(11, 15)) ticks += Number(field)
   }
   return ticks * MICROSECONDS_PER_TICK
 }
 
 /**
- * Memory of these processes and their children: what `ps` shows of the former (RSS), and what the latter, PostgreSQL's
- * backends, have beside what they share (PSS).
+ * Returns the memory of these processes and their children: RSS, as `ps` shows it, of the former; PSS, which divides
+ * shared memory, of the latter (PostgreSQL's backends).
  *
  * @returns bytes
  */
@@ -42,13 +42,13 @@ function withChildren(pids: readonly number[]): number[] {
   return found
 }
 
-/** Fields from the third on; the second may hold blanks. */
+/** Returns the fields from the third on; the second may contain blanks. */
 function statOf(pid: number): string[] {
   const text = fileOf(pid, 'stat')
   return text.slice(text.lastIndexOf(')') + 2).split(' ')
 }
 
-/** Empty if the process has ended meanwhile. */
+/** Returns an empty text if the process has ended meanwhile. */
 function fileOf(pid: number, name: string): string {
   try {
     return readFileSync(`/proc/${pid}/${name}`, 'utf8')

@@ -6,20 +6,20 @@ import { multipartForm, tufPath } from '../../test/support/upload.ts'
 import { postRequest } from './connection.ts'
 
 const DAY = 86_400_000
-/** One for all publishers: making keys is no part of what is measured. */
+/** One key for all publishers: making keys is not measured. */
 const targetsKey = makeKey('ecdsa')
 
 /**
- * Somebody who publishes to one repository as docker does: root and targets by own keys, snapshot and timestamp by the
- * server's. Writes metadata as text, so that an upload into thousands of tags costs the load little.
+ * Publishes to one repository as docker does: root and targets with own keys, snapshot and timestamp with the server's.
+ * Writes metadata as text, so that an upload into thousands of tags costs the load generator little.
  */
 export class Publisher {
   readonly gun: string
   readonly path: string
-  /** Of targets, as last written. */
+  /** Version of targets, as last written. */
   version = 0
   readonly #rootKey: TestKey
-  /** One line for each tag, in order. */
+  /** A line for each tag, in order. */
   readonly #tags: string[]
   readonly #expires: string
 
@@ -32,7 +32,7 @@ export class Publisher {
     this.#tags = Array.from({ length: tags }, (_, index) => tagLine(index))
   }
 
-  /** The first upload: root and targets. */
+  /** Returns the first upload: root and targets. */
   first(timestamp: KeyEntry, snapshot: KeyEntry): Buffer {
     const named = { root: this.#rootKey.entry, snapshot, targets: targetsKey.entry, timestamp }
     const root = canonicalJson({
@@ -52,7 +52,7 @@ export class Publisher {
     ])
   }
 
-  /** The next upload: one tag is moved. */
+  /** Returns the next upload, which moves one tag. */
   next(): Buffer {
     this.version += 1
     const moved = this.version % this.#tags.length
@@ -71,7 +71,7 @@ export class Publisher {
   }
 }
 
-/** @param text canonical, and without a character that files escape */
+/** @param text canonical, without characters that Go escapes in files */
 function signed(text: string, key: TestKey): Buffer {
   const signature = key.sign(Buffer.from(text)).toString('base64')
   const entry = `{"keyid":"${key.id}","method":"${key.method}","sig":"${signature}"}`

@@ -4,14 +4,14 @@ import type { Publisher } from './publisher.ts'
 import type { Stage } from './stage.ts'
 
 const SMALL_TAGS = 10
-/** Repositories of one publisher, in turns. */
+/** Repositories of each publisher, used in turn. */
 const REPOSITORIES_EACH = 4
-/** One with thousands of tags each: publishers of these keep publishing into the same one. */
+/** Publishers with many tags have a single repository each. */
 const LARGE_EACH = 1
 const LARGE_TAGS = 1_000
-/** Uploads made ready, for one second of a round: more than the fastest server takes. */
+/** Uploads prepared for each second of a round: more than the fastest server can handle. */
 const UPLOADS_PER_SECOND = 4_000
-/** Bytes of uploads that wait in memory; a round may end before its time. */
+/** Bytes of uploads that wait in memory; a round may run out of them early. */
 const UPLOADS_MAX_BYTES = 512 * 1024 * 1024
 
 export const publishing: RateMeasure[] = [
@@ -22,13 +22,13 @@ export const publishing: RateMeasure[] = [
   publish('publish-into-5000', 4, 5_000, { memory: { rate: 5 }, postgres: { rate: 6 } }),
 ]
 
-/** Uploads that were made before the clock starts, one repository's in their order. */
+/** Uploads of one repository, in order, made before the clock starts. */
 interface Queue {
   readonly publisher: Publisher
   readonly uploads: Buffer[]
 }
 
-/** Versions follow one another: what one measure has not sent, the next one must. */
+/** Versions must follow one another: uploads that one measure did not send, the next one must. */
 const queues = new WeakMap<Publisher, Queue>()
 
 function publish(name: string, publishers: number, tags: number, goals: Goals): RateMeasure {

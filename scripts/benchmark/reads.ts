@@ -8,9 +8,9 @@ import type { Stage } from './stage.ts'
 const CONNECTIONS = 16
 const REPOSITORIES = 100
 const SMALL_TAGS = 10
-/** Tags of targets of 50 KB. */
+/** As many tags make targets of 50 KB. */
 const LARGE_TAGS = 560
-/** One answer of so many is compared with what it must be. */
+/** Of so many responses, one is verified. */
 const SAMPLE = 32
 
 interface Readable {
@@ -79,7 +79,7 @@ async function readLoad(stage: Stage, readable: readonly Readable[], seconds: nu
   }
 }
 
-/** What a client would read in each of the repositories. */
+/** Returns what a client would read of each repository. */
 async function filesOf(stage: Stage, tags: number): Promise<Files[]> {
   const lanes = new Lanes(stage.contender)
   const files: Files[] = []

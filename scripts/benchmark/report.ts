@@ -2,7 +2,7 @@ import { table } from '../../src/cli/terminal/print.ts'
 import { CONTENDERS, TITLES, type ContenderName } from './contender.ts'
 import type { Comparison, FigureResult, RateResult, Results } from './results.ts'
 
-/** Everything as text for a terminal, or as Markdown. */
+/** Formats all results as text for a terminal, or as Markdown. */
 export function report(results: Results, markdown: boolean): string {
   const { machine, rates, figures } = results
   const tabulate = markdown ? markdownTable : table
@@ -62,7 +62,7 @@ function figureRows(figures: readonly FigureResult[]): string[][] {
   ]
 }
 
-/** Errors and deaths; silence would not tell whether they were looked for. */
+/** Lists errors and deaths, or says that there were none. */
 function troubles(rates: readonly RateResult[]): string {
   const lines = rates.flatMap(({ name, rounds }) =>
     Object.entries(rounds).flatMap(([who, list]) => {
@@ -82,7 +82,7 @@ function markdownTable(rows: readonly (readonly string[])[]): string {
   return [line(head), line(head.map((_, column) => (column === 0 ? '---' : '---:'))), ...rest.map(line)].join('\n')
 }
 
-/** Three digits are all that is true of it. */
+/** Rounds to at most three significant digits: more would mean nothing. */
 function rounded(value: number | undefined): string {
   if (value === undefined) return ''
   if (value >= 100) return Math.round(value).toLocaleString('en')

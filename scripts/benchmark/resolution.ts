@@ -8,14 +8,14 @@ import type { Stage } from './stage.ts'
 const RESOLVERS = 8
 const REPOSITORIES = 100
 const TAGS = 10
-/** Made ready for one second: about what the fastest server takes. */
+/** Tokens prepared for each second: about what the fastest server can handle. */
 const TOKENS_PER_SECOND = 3_500
 
 type Meta = Readonly<Record<string, { readonly hashes: { readonly sha256: string }; readonly length: number }>>
-/** One GET of a file of one repository. */
+/** GETs a file of one repository. */
 type Get = (file: string) => Promise<Answer>
 
-/** A client that knows nothing yet reads a repository; what it reads is held against the hashes every time. */
+/** A client with an empty cache reads a repository, and verifies every hash. */
 export const resolution: RateMeasure[] = [
   resolve('cold-resolution', 'kept connections', { memory: { rate: 1.2, cpu: 0.5 }, postgres: { rate: 5 } }, onKept),
   resolve(
@@ -49,7 +49,7 @@ async function onKept(...[stage, kept, lane, work]: Parameters<Connecting>): Pro
   await work((request) => connection.ask(request))
 }
 
-/** @param asks last: that the server closes the connection behind each answer, as docker and notary do */
+/** @param asks last: the server should close the connection after each response, as docker and notary ask */
 function resolve(name: string, how: string, goals: Goals, connecting: Connecting, { last = false } = {}): RateMeasure {
   return {
     name,
@@ -67,7 +67,7 @@ function resolve(name: string, how: string, goals: Goals, connecting: Connecting
   }
 }
 
-/** Of servers that ask for tokens: each client comes with one of its own, as docker gets them for each pull. */
+/** For servers that require tokens: each client has one of its own, as docker gets one for each pull. */
 function resolveWithTokens(): RateMeasure {
   return {
     name: 'cold-resolution-token',
@@ -108,7 +108,7 @@ function exhausted(): never {
   throw new Exhausted()
 }
 
-/** @throws Error if something does not fit together */
+/** @throws Error if hashes or lengths do not match */
 async function coldClient(get: Get): Promise<void> {
   const root = read(await get('root.json'))
   const timestamp = read(await get('timestamp.json'))

@@ -3,7 +3,7 @@ import type { Figure, Goal, RateMeasure } from './measure.ts'
 import type { Rounds } from './rounds.ts'
 import { median, ratioOf, type Ratio } from './statistics.ts'
 
-/** How we stand against one of Go's servers. */
+/** How Countersign compares with one of Go's servers. */
 export interface Comparison {
   readonly rate: Ratio
   readonly cpu: Ratio | undefined
@@ -17,7 +17,7 @@ export interface RateResult {
   readonly rounds: Rounds
   /** Medians of the rounds. */
   readonly perSecond: Partial<Record<ContenderName, number>>
-  /** Microseconds for one operation. */
+  /** Microseconds per operation. */
   readonly cpu: Partial<Record<ContenderName, number>>
   /** Milliseconds. */
   readonly p50: Partial<Record<ContenderName, number>>
@@ -29,7 +29,7 @@ export interface FigureResult extends Figure {
   readonly found: Partial<Record<ContenderName, number | undefined>>
 }
 
-/** Everything that one run found out; what --json writes. */
+/** All results of a run; what --json writes. */
 export interface Results {
   /** ISO 8601. */
   readonly time: string

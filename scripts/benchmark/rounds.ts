@@ -4,32 +4,32 @@ import type { RateMeasure } from './measure.ts'
 import { cpuMicroseconds } from './processes.ts'
 import type { Stage } from './stage.ts'
 
-/** One contender in one round. */
+/** The result of one contender in one round. */
 interface Round {
   readonly perSecond: number
-  /** Of all processes of the server, for one operation; microseconds. */
+  /** CPU time of all processes of the server per operation, microseconds. */
   readonly cpu: number
   /** Milliseconds. */
   readonly p50: number | undefined
   readonly p99: number | undefined
   readonly errors: number
   readonly firstError: string | undefined
-  /** How often the server died in it. */
+  /** How often the server died in the round. */
   readonly deaths: number
 }
 
 export type Rounds = Partial<Record<ContenderName, Round[]>>
 
-/** A round in which a server dies is done again, so often. */
+/** How often to try a round in which a server dies. */
 const TRIES = 3
-/** Seconds of load before the clock starts, as a part of those with it. */
+/** Seconds of warm-up before the clock starts, as a fraction of the measured seconds. */
 const WARM_UP = 0.25
-/** Milliseconds after which the end of a process has been told. */
+/** Milliseconds within which the end of a process becomes known. */
 const DEATH_SEEN = 200
 
 /**
- * Measure all contenders in turns; who begins changes from round to round. One round before the first is not counted: JavaScript is
- * compiled while it runs, and a server runs for months.
+ * Measures all contenders in turns; each round starts with another one. A first round does not count: JavaScript is
+ * compiled as it runs, and a server runs for months.
  */
 export async function runRounds(
   measure: RateMeasure,
@@ -58,7 +58,8 @@ async function runRound(measure: RateMeasure, stage: Stage, seconds: number): Pr
   let firstError: string | undefined
   for (let tries = 1; ; tries += 1) {
     const outcome = await timed(measure, stage, seconds).catch(async (error: unknown) => {
-      // Whoever dies while it is being prepared dies under load too. A connection ends before its process is seen to.
+      // A server that dies during preparation would die under load too. The connection ends before the process is known
+      // to have.
       await sleep(DEATH_SEEN)
       if (stage.contender.alive) throw error
       return undefined
@@ -72,7 +73,7 @@ async function runRound(measure: RateMeasure, stage: Stage, seconds: number): Pr
       const each = operations === 0 ? 0 : cpu / operations
       return { perSecond: operations / spent, cpu: each, p50, p99, errors, firstError, deaths }
     }
-    // What was done before a death is no rate, and the CPU time of the dead is not known.
+    // Operations before a death give no rate, and the CPU time of a dead process is unknown.
     if (tries === TRIES) return { perSecond: 0, cpu: 0, p50: undefined, p99: undefined, errors, firstError, deaths }
   }
 }

@@ -13,7 +13,7 @@ const AT_ONCE = 1_000
 const TIMES = 20
 const GUN = 'bench.example/signed/app'
 
-/** Tags that the server signs itself, and for comparison what a publisher's full rewrite of as many takes. */
+/** Tags that the server signs, compared with a publisher's full rewrite of as many. */
 export const serverSigning: FigureMeasure[] = [
   {
     name: 'server-signed-tags',

@@ -5,7 +5,7 @@ import type { Contender } from './contender.ts'
 import { Lanes } from './load.ts'
 import { Publisher } from './publisher.ts'
 
-/** A contender and what has been published to it. */
+/** A contender and what was published to it. */
 export class Stage {
   readonly contender: Contender
   /** How often it had to be started again. */
@@ -16,14 +16,14 @@ export class Stage {
     this.contender = contender
   }
 
-  /** Repositories for one purpose; made when they are first asked for, one after the other. */
+  /** Returns repositories for one purpose; publishes missing ones first, one after the other. */
   async repositories(purpose: string, count: number, tags: number): Promise<Publisher[]> {
     const made = this.#sets.get(purpose) ?? []
     this.#sets.set(purpose, made)
     const lanes = new Lanes(this.contender)
     try {
       while (made.length < count) {
-        // A server that died may still know the names from before, and no key of theirs is left.
+        // A server that died may still know the old names, but it may have lost their keys.
         const publisher = new Publisher(`bench.example/${this.deaths}/${purpose}/r${made.length}`, tags)
         const token = await this.contender.tokens?.token(publisher.gun, ['push', 'pull'])
         await createRepository(lanes, 0, publisher, token)
@@ -35,7 +35,7 @@ export class Stage {
     return made.slice(0, count)
   }
 
-  /** Start the server again if it has died. Whatever was published counts as lost. */
+  /** Starts the server again if it has died. Everything published counts as lost. */
   async revive(): Promise<void> {
     if (this.contender.alive) return
     this.deaths += 1
@@ -44,7 +44,7 @@ export class Stage {
   }
 }
 
-/** What a client does for a new repository: two keys from the server, then root and targets. */
+/** Creates a repository as a client does: requests two keys, then uploads root and targets. */
 export async function createRepository(
   lanes: Lanes,
   lane: number,

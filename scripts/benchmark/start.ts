@@ -2,7 +2,7 @@ import type { FigureMeasure } from './measure.ts'
 
 const STARTS = 5
 
-/** From the start of the process to its first answer; keys and an empty store are there already. */
+/** From the start of the process to its first response; keys and an empty store exist already. */
 export const starts: FigureMeasure[] = [
   {
     name: 'start-empty',

@@ -1,4 +1,4 @@
-/** @returns undefined of nothing */
+/** @returns undefined for no values */
 export function median(values: readonly number[]): number | undefined {
   const sorted = values.toSorted((one, other) => one - other)
   const middle = sorted.length >> 1
@@ -6,7 +6,7 @@ export function median(values: readonly number[]): number | undefined {
   return sorted.length % 2 === 1 ? upper : upper && ((sorted[middle - 1] ?? upper) + upper) / 2
 }
 
-/** A quotient round by round, since what disturbs a machine disturbs neighbours in time. */
+/** A ratio computed for each round, since a disturbance of the machine affects neighbours in time alike. */
 export interface Ratio {
   readonly median: number
   readonly smallest: number

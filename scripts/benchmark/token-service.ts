@@ -6,7 +6,7 @@ import { issueCertificate } from '../../test/support/certificate.ts'
 
 const HOUR = 3_600
 
-/** What a server must know of the service whose tokens it takes. */
+/** What a server must know about the service whose tokens it accepts. */
 interface TokenSettings {
   readonly realm: string
   readonly issuer: string
@@ -15,7 +15,7 @@ interface TokenSettings {
   readonly bundle: string
 }
 
-/** Makes tokens as the token services of docker's registries do: RS256, the key named by libtrust's id. */
+/** Makes tokens like the token services of docker's registries: RS256, with the key named by its libtrust id. */
 export class TokenService {
   readonly settings: TokenSettings
   readonly #key: KeyObject
@@ -33,7 +33,7 @@ export class TokenService {
     this.#header = encoded({ typ: 'JWT', alg: 'RS256', kid: libtrustId(certificate) })
   }
 
-  /** A token that nobody has seen yet. @param actions `pull`, `push` */
+  /** Makes a token that no server has seen. @param actions `pull`, `push` */
   async token(gun: string, actions: readonly string[]): Promise<string> {
     const { issuer: iss, service: aud } = this.settings
     const now = Math.floor(Date.now() / 1000)
@@ -45,7 +45,7 @@ export class TokenService {
   }
 }
 
-/** On other threads: thousands are made at once. */
+/** Signs on other threads, since thousands are made at once. */
 const signed256 = (bytes: Buffer, key: KeyObject): Promise<Buffer> => promisify(sign)('sha256', bytes, key)
 
 function encoded(value: object): string {
