@@ -30,17 +30,17 @@ export const DAY = 86_400_000
 export const NOW = Date.parse('2026-11-28T08:00:00.000Z')
 export const GUN = parseGun('docker.io/acme/app')
 
-/** A server that ends soon, a repository on it, its owner; and the server that is to go on. */
+/** A server that shuts down soon, a repository on it, its owner, and the server that takes over. */
 interface Move {
   readonly there: LocalTrust
   readonly here: LocalTrust
   readonly owner: TrustWorld
-  /** The owner publishes there. */
+  /** Publishes on the old server, as the owner. */
   readonly publish: (parts: readonly Part[]) => Promise<void>
-  /** All that is there now, old roots too. */
+  /** Returns everything that the old server has now, old roots too. */
   readonly offer: () => ForeignDocument[]
   readonly adopt: (documents?: readonly ForeignDocument[], trusted?: string) => Promise<Adopted>
-  /** A client that keeps what it has read, on whichever server `at` says. */
+  /** Creates a client that keeps its cache, on the server that `at` returns. */
   readonly client: (at: () => LocalTrust) => ReferenceClient
   readonly wait: (milliseconds: number) => void
 }
@@ -96,7 +96,7 @@ export const versionsHere = ({ here }: Move): Record<string, number> =>
     Object.entries(here.trust.store.head(GUN)?.roles ?? {}).map(([role, { version }]) => [role, version]),
   )
 
-/** The server makes the next root, and the owner signs it, away from the server. */
+/** Has the server make the next root, and the owner sign it, away from the server. */
 export async function takeOver(
   { here, owner }: Pick<Move, 'here' | 'owner'>,
   prepare = ({ trust, clock }: LocalTrust, head: Head | undefined): Promise<PreparedRoot> =>
@@ -113,14 +113,14 @@ export async function takeOver(
   return publishStagedRoot(trust, GUN, TEST_ACTOR)
 }
 
-/** A repository of which the test has all keys. */
+/** A repository all of whose keys the test holds. */
 export interface Made {
   readonly owner: TrustWorld
   readonly timestampKey: TestKey
-  /** All of it, signed as it stands; older roots are added. */
+  /** Returns all documents, signed as they stand, and older roots. */
   readonly documents: () => ForeignDocument[]
   readonly roots: ForeignDocument[]
-  /** Root as it stands becomes an old one, and the next one begins. */
+  /** Makes the current root an old one, and begins the next. */
   readonly nextRoot: () => void
 }
 
@@ -154,7 +154,7 @@ export const server = (t: TestContext): Promise<LocalTrust> => localTrustFor(t, 
 export const adoptOn = (here: LocalTrust, documents: readonly ForeignDocument[], trusted?: string): Promise<Adopted> =>
   adopt(here.trust, GUN, documents, trusted, TEST_ACTOR)
 
-/** Publishers send it here. */
+/** Publishes on the new server. */
 export const publishOn = (here: LocalTrust, parts: readonly Part[]): Promise<void> =>
   localPublish(here.trust, GUN, parts)
 

@@ -1,6 +1,6 @@
 import type { Signer } from '../../src/signing/signer.ts'
 
-/** The same signer, but for what is given. Its methods are of an object, so that they cannot be spread. */
+/** Returns the same signer with some methods replaced. Signers have methods of a class, so spreading would lose them. */
 export function alteredSigner(signer: Signer, changes: Partial<Pick<Signer, 'create' | 'sign'>>): Signer {
   return {
     makes: (...key) => signer.makes(...key),

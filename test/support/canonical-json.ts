@@ -1,6 +1,6 @@
 /**
- * Notary's canonical JSON, written a second time and independently of `src/tuf/json/canonical.ts`, so that the tests do not
- * judge the code by itself: members in the order of their UTF-8 bytes, only `"` and `\` escaped, integers in full.
+ * Notary's canonical JSON, written independently of `src/tuf/json/canonical.ts` so that tests do not judge the code by
+ * itself: members in the order of their UTF-8 bytes, only `"` and `\` escaped, integers in full.
  */
 export function canonicalJson(value: unknown): string {
   if (value === null || typeof value === 'boolean') return String(value)
@@ -13,7 +13,7 @@ export function canonicalJson(value: unknown): string {
   return `{${members.map(([name, member]) => `${canonicalJson(name)}:${canonicalJson(member)}`).join(',')}}`
 }
 
-/** The canonical form as Go's encoder puts it into a file: the same, with a few characters inside strings escaped. */
+/** The form that Go's encoder writes to files: canonical, but with a few more characters escaped inside strings. */
 export function fileJson(value: unknown): string {
   // oxlint-disable-next-line no-control-regex
   return canonicalJson(value).replaceAll(/[\u0000-\u001f<>&\u2028\u2029]/g, (character) => {

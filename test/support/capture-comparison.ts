@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { answeredDocument, recordedGun, signedOf, type Recorded } from './captures.ts'
 import type { Answer } from './exchange.ts'
 
-/** One way in which our answer differs from the recorded one. */
+/** A difference between our response and the recorded one. */
 export interface Difference {
   /** `status`, `header etag`, `error detail`, `signed version`, `body`, … */
   readonly what: string
@@ -11,15 +11,15 @@ export interface Difference {
   readonly ours: unknown
 }
 
-/** What the comparison has to know about both servers. */
+/** What the comparison must know about both servers. */
 export interface Comparison {
   isUploaded(role: string, sha256: string): boolean
   isStored(gun: string, role: 'snapshot', sha256: string): boolean
 }
 
-/** Headers that say how an answer travelled, not what it is. */
+/** Headers that concern the transport of a response, not its content. */
 const TRANSPORT_HEADERS = ['connection', 'keep-alive', 'date', 'content-length', 'transfer-encoding']
-/** Milliseconds that an expiry made at the same second of the recorded clock may be off. */
+/** Milliseconds that expiries made at the same second of the recorded clock may differ. */
 const EXPIRY_TOLERANCE = 2_000
 
 interface Meta {
@@ -28,10 +28,10 @@ interface Meta {
 }
 
 /**
- * Compare an answer with the recorded one: status, headers, and bodies byte for byte.
+ * Compares a response with the recorded one: status, headers, and bodies byte for byte.
  *
- * What the server itself makes and signs (timestamps, snapshots) cannot be equal to the byte: expiry has nanoseconds
- * and ECDSA is random. There everything but signatures is compared, expiry to the second.
+ * Documents that the server makes and signs (timestamps, snapshots) cannot be equal byte for byte: expiry has
+ * nanoseconds and ECDSA is random. For them, compares everything but signatures, and expiry to the second.
  */
 export function differencesOf(recorded: Recorded, ours: Answer, comparison: Comparison): Difference[] {
   const found: Difference[] = []
@@ -62,7 +62,7 @@ function compareHeaders(recorded: Recorded, ours: Answer, differ: Differ): void 
   }
 }
 
-/** Errors, keys and the changefeed: member by member, where both sides have the same shape. */
+/** Compares errors, keys and changefeeds member by member, if both sides have the same shape. */
 function compareJson(recorded: string, ours: string, differ: Differ): void {
   const [one, other] = [parsed(recorded), parsed(ours)]
   if (one?.errors !== undefined && other?.errors !== undefined) {
@@ -100,7 +100,7 @@ function compareMade(recorded: Recorded, theirs: Buffer, ours: Buffer, compariso
   differ('members', Object.keys(one), Object.keys(other))
   differ('signatures', signers(theirs), signers(ours))
   const [meta, ourMeta] = [one['meta'], other['meta']] as Record<string, Meta>[]
-  // A timestamp names a snapshot that the server made: theirs theirs, ours ours.
+  // A timestamp names a snapshot made by its own server, so the two differ.
   const snapshot = hexOf(meta?.['snapshot'])
   if (one['_type'] === 'Timestamp' && !comparison.isUploaded('snapshot', snapshot)) {
     differ('named roles', Object.keys(meta ?? {}), Object.keys(ourMeta ?? {}))

@@ -19,7 +19,7 @@ import { openLocalTrust, TEST_ACTOR, type LocalTrust } from './local-trust.ts'
 import { recordedKey, type RecordedSigner } from './recorded-signer.ts'
 import type { KeyEntry } from './test-key.ts'
 
-/** The server in this process, asked what the recorded server was asked, at the recorded time. */
+/** Sends the recorded requests, at their recorded times, to a server in this process. */
 export class CaptureReplay implements Endpoint, Comparison {
   readonly url: string
   readonly trust: Trust
@@ -53,7 +53,7 @@ export class CaptureReplay implements Endpoint, Comparison {
     await this.#local.close()
   }
 
-  /** Ask what was asked. @returns in what our answer differs */
+  /** Replays a request. @returns how our response differs */
   async replay(recorded: Recorded): Promise<Difference[]> {
     return differencesOf(recorded, await this.answer(recorded), this)
   }
@@ -78,8 +78,8 @@ export class CaptureReplay implements Endpoint, Comparison {
   }
 
   /**
-   * Take over what the recorded server had stored before a recording, as far as the recording shows it: the documents
-   * that it answers with.
+   * Imports what the recorded server had stored before a recording, as far as the recording shows it: the documents in
+   * its responses.
    */
   async importState(recording: readonly Recorded[]): Promise<void> {
     const documents = new Map<string, Metadata>()
@@ -99,7 +99,7 @@ export class CaptureReplay implements Endpoint, Comparison {
     }))
   }
 
-  /** Take over keys that the recorded server had made before a recording: those that a root names. */
+  /** Imports keys that the recorded server had made before a recording: those that a root names. */
   async importKeys(recording: readonly Recorded[], rootBytes: Uint8Array, roles: readonly ServerRole[]): Promise<void> {
     const root = parseRoot(parseMetadata('root', rootBytes))
     for (const role of roles) {
@@ -129,17 +129,17 @@ export class CaptureReplay implements Endpoint, Comparison {
     })
   }
 
-  /** True for a document that the recorded client made: then ours must be the same to the byte. */
+  /** True for a document that the recorded client made: ours must be identical. */
   isUploaded(role: string, sha256: string): boolean {
     return this.#uploaded.has(`${role} ${sha256}`)
   }
 
-  /** True if our store has such a snapshot. */
+  /** True if our store has this snapshot. */
   isStored(gun: string, role: 'snapshot', sha256: string): boolean {
     return this.trust.store.document(parseGun(gun), role, { sha256 }) !== undefined
   }
 
-  /** A snapshot that the server made has another checksum here: it is asked for by the one that ours has. */
+  /** Returns the path for our server, where a server-made snapshot has another checksum. */
   #ourPath(recorded: Recorded): string {
     const { path } = recorded.request
     const document = answeredDocument(recorded)

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseMultipart } from '../../src/http/multipart.ts'
 
-/** One recorded request and what Notary's Go server answered. */
+/** One recorded request with the response of Notary's Go server. */
 export interface Recorded {
   readonly request: {
     readonly method: string
@@ -29,7 +29,7 @@ interface RecordedDocument {
 const DIRECTORY = join(import.meta.dirname, '../vectors/notary-captures')
 const NO_LIMITS = { partBytes: Infinity, parts: Infinity, partHeaderBytes: Infinity }
 
-/** Names of all recorded conversations, without `.json`. */
+/** Returns the names of all recorded conversations, without `.json`. */
 export function captureNames(): string[] {
   return readdirSync(DIRECTORY)
     .filter((name) => name.endsWith('.json') && !name.endsWith('.keys.json'))
@@ -37,7 +37,7 @@ export function captureNames(): string[] {
     .toSorted()
 }
 
-/** Read a recording. */
+/** Reads a recording. */
 export function readCapture(name: string): Recorded[] {
   return JSON.parse(readFileSync(join(DIRECTORY, `${name}.json`), 'utf8')) as Recorded[]
 }
@@ -50,23 +50,23 @@ interface RecordedKey {
   readonly passphrase: string
 }
 
-/** Read the private keys that belong to a recording. */
+/** Reads the private keys that belong to a recording. */
 export function readCaptureKeys(name: string): RecordedKey[] {
   return JSON.parse(readFileSync(join(DIRECTORY, `${name}.keys.json`), 'utf8')) as RecordedKey[]
 }
 
-/** The GUN that a recorded request is about; undefined for ping and the like. */
+/** Returns the GUN of a recorded request; undefined for a ping and the like. */
 export function recordedGun({ request: { path } }: Recorded): string | undefined {
   return /^\/v2\/+(.+)\/_trust\//.exec(decodeURIComponent(path.split('?')[0] ?? ''))?.[1]
 }
 
-/** The bytes of a recorded request body. */
+/** Returns the bytes of a recorded request body. */
 export function requestBody({ request: { body, bodyBase64 } }: Recorded): Buffer | undefined {
   if (bodyBase64 !== undefined) return Buffer.from(bodyBase64, 'base64')
   return body === undefined ? undefined : Buffer.from(body)
 }
 
-/** The documents that a recorded request uploads; none if it is no upload, or a malformed one. */
+/** Returns the documents that a recorded request uploads; none if it is no upload, or malformed. */
 export function uploadedDocuments(recorded: Recorded): RecordedDocument[] {
   const body = requestBody(recorded)
   const type = recorded.request.headers['Content-Type'] ?? ''
@@ -76,7 +76,7 @@ export function uploadedDocuments(recorded: Recorded): RecordedDocument[] {
   )
 }
 
-/** The document that a recorded answer carries, with the role that was asked for. */
+/** Returns the document in a recorded response, with the requested role. */
 export function answeredDocument(recorded: Recorded): RecordedDocument | undefined {
   const [, role] = /\/_trust\/tuf\/(?:\d+\.)?([^.]+)(?:\.[0-9a-f]{64})?\.json$/.exec(recorded.request.path) ?? []
   const { status, body } = recorded.response
@@ -84,7 +84,7 @@ export function answeredDocument(recorded: Recorded): RecordedDocument | undefin
   return { role, bytes: Buffer.from(body) }
 }
 
-/** What is signed, of a document that is known to be JSON. */
+/** Returns the signed part of a document that is known to be JSON. */
 export function signedOf(
   bytes: Uint8Array,
 ): Record<string, unknown> & { _type: string; version: number; expires: string } {

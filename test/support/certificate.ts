@@ -1,6 +1,6 @@
 import { randomBytes, sign, type KeyObject } from 'node:crypto'
 
-/** What to put into a certificate; every flaw that a test needs can be asked for. */
+/** The content of a certificate, with every flaw that a test may need. */
 export interface CertificateWish {
   readonly commonName: string
   readonly publicKey: KeyObject
@@ -11,10 +11,10 @@ export interface CertificateWish {
   /** Milliseconds since 1970. */
   readonly notBefore: number
   readonly notAfter: number
-  /** Certificate authority. */
+  /** True: a certificate authority. */
   readonly ca?: boolean
   readonly digest?: 'sha256' | 'sha1'
-  /** For TLS clients. */
+  /** True: for TLS clients. */
   readonly clientAuth?: boolean
   /** Host names and IPv4 addresses, for TLS. */
   readonly hosts?: readonly string[]
@@ -35,7 +35,7 @@ const OIDS = {
   'rsa-sha1': '2a864886f70d010105',
 } as const
 
-/** Issue an X.509 certificate; PEM with 64 columns and LF, as Go writes it. */
+/** Issues an X.509 certificate, as PEM with 64 columns and LF, as Go writes it. */
 export function issueCertificate(wish: CertificateWish): string {
   const digest = wish.digest ?? 'sha256'
   const type = wish.signer.asymmetricKeyType === 'rsa' ? 'rsa' : 'ec'

@@ -1,4 +1,4 @@
-/** A passphrase with its salt makes the same key each time, slowly on purpose: in this process it is done once. */
+/** Argon2 is slow on purpose, and equal inputs give equal keys: this process derives each only once. */
 import crypto from 'node:crypto'
 import { syncBuiltinESMExports } from 'node:module'
 
@@ -9,7 +9,7 @@ crypto.argon2Sync = (algorithm, parameters) => {
   const asked = JSON.stringify([algorithm, parameters])
   const key = derived.get(asked) ?? argon2Sync(algorithm, parameters)
   derived.set(asked, key)
-  // Whoever asked may wipe theirs.
+  // The caller may wipe its copy.
   return Buffer.from(key)
 }
 syncBuiltinESMExports()

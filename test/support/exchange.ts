@@ -6,7 +6,7 @@ import { connect as connectTls } from 'node:tls'
 
 /** Where a server listens, and the certificate authority (PEM) to trust if it speaks TLS. */
 export interface Endpoint {
-  /** `https://localhost:4443`, without a slash at the end. */
+  /** Base URL without a trailing slash: `https://localhost:4443`. */
   readonly url: string
   readonly ca?: string | undefined
   /** Sent with each request. */
@@ -15,7 +15,7 @@ export interface Endpoint {
 
 export interface Ask {
   readonly method?: string
-  /** Sent as it is, without any cleaning. */
+  /** Sent unchanged, without normalisation. */
   readonly path: string
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: Uint8Array | string
@@ -30,7 +30,7 @@ export interface Answer {
 const httpAgent = new HttpAgent({ keepAlive: true })
 const httpsAgents = new Map<string, HttpsAgent>()
 
-/** One request over a real socket. */
+/** Sends one request over a real socket. */
 export async function exchange(endpoint: Endpoint, ask: Ask): Promise<Answer> {
   const { hostname, port, protocol } = new URL(endpoint.url)
   const common = { hostname, port, method: ask.method ?? 'GET', path: ask.path, headers: { ...ask.headers } }
@@ -41,7 +41,7 @@ export async function exchange(endpoint: Endpoint, ask: Ask): Promise<Answer> {
       ? httpsRequest({ ...common, agent: httpsAgent(endpoint.ca ?? '') })
       : httpRequest({ ...common, agent: httpAgent })
   const answered = once(request, 'response') as Promise<[IncomingMessage]>
-  // A server may answer and close before it has read all of the body: the answer counts.
+  // A server may respond and close before it has read the whole body: the response counts.
   request.on('error', () => undefined)
   request.end(ask.body)
   const [response] = await answered
@@ -50,7 +50,7 @@ export async function exchange(endpoint: Endpoint, ask: Ask): Promise<Answer> {
   return { status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(chunks) }
 }
 
-/** Agents keep connections: one a certificate authority. */
+/** Returns an agent that keeps connections, one per certificate authority. */
 function httpsAgent(ca: string): HttpsAgent {
   const agent = httpsAgents.get(ca) ?? new HttpsAgent({ keepAlive: true, ca })
   httpsAgents.set(ca, agent)
@@ -58,8 +58,7 @@ function httpsAgent(ca: string): HttpsAgent {
 }
 
 /**
- * Write bytes to the server as they are and read until it closes or falls silent: for requests that no HTTP client
- * would send.
+ * Sends raw bytes to the server and reads until it closes or falls silent, for requests that no HTTP client would send.
  *
  * @returns everything that came back; empty if the server closed without a word
  */
@@ -74,7 +73,7 @@ export async function exchangeBytes(endpoint: Endpoint, bytes: Uint8Array | stri
   socket.setEncoding('latin1')
   socket.on('data', (chunk: string) => {
     text += chunk
-    // Something came: what comes at once after it belongs to it.
+    // Something arrived: what follows at once belongs to it.
     socket.setTimeout(quietMs)
   })
   socket.on('timeout', () => socket.destroy())
@@ -85,7 +84,7 @@ export async function exchangeBytes(endpoint: Endpoint, bytes: Uint8Array | stri
   return text
 }
 
-/** The error envelope of an answer (wire spec §4). */
+/** Returns the error in a response's envelope (wire spec §4). */
 export function errorOf(answer: Answer): { code: string; name: string | undefined; message: string } {
   const { errors } = JSON.parse(answer.body.toString('utf8')) as {
     errors: { code: string; message: string; detail?: { Name?: string; Error?: { Msg?: string } } | string | null }[]

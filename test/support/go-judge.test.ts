@@ -10,7 +10,7 @@ import { keysFrom, TrustWorld, type ServerKeys } from './trust-world.ts'
 
 const run = promisify(execFile)
 
-/** The Go server in memory mode makes a new key at each question: ask once. */
+/** The Go server in memory mode makes a new key for each request: ask once. */
 function askOnce(keys: ServerKeys): ServerKeys {
   const known = new Map<string, Promise<KeyEntry>>()
   return (role, which) => {

@@ -13,7 +13,7 @@ import { until } from './until.ts'
 const BINARY = '/usr/bin/notary-server'
 export const NOTARY = '/usr/bin/notary'
 
-/** Why the Go server cannot be asked here; undefined if it can. */
+/** Returns why the Go server cannot run here; undefined if it can. */
 export function goServerMissing(): string | undefined {
   return existsSync(BINARY) && existsSync(NOTARY) ? undefined : 'notary-server and notary are not installed'
 }
@@ -24,7 +24,7 @@ export interface GoServer extends Endpoint {
   stop(): Promise<void>
 }
 
-/** The reference implementation, in memory, over TLS: the judge of our own test writer and reader. */
+/** Starts the reference implementation, in memory, over TLS: it judges our own test publisher and client. */
 export async function startGoServer(): Promise<GoServer> {
   const directory = await mkdtemp(join(tmpdir(), 'countersign-go-'))
   const { certificate, key, ca } = tlsIdentity()
@@ -52,7 +52,7 @@ export async function startGoServer(): Promise<GoServer> {
   return { ...endpoint, directory, caFile, stop }
 }
 
-/** A certificate authority and a server certificate by it for localhost. */
+/** Makes a certificate authority, and a server certificate for localhost. */
 export function tlsIdentity(): { certificate: string; key: string; ca: string } {
   const authority = makeKey('ecdsa')
   const server = makeKey('ecdsa')

@@ -4,8 +4,8 @@ import { OPERATIONS } from '../../src/admin/operations.ts'
 import { TrustError } from '../../src/errors.ts'
 
 /*
- * Where this is loaded, every operation fails whose answer is not what its schema says: in servers of this process, and in
- * what tests do without a server.
+ * Once loaded, makes every operation fail whose answer does not fit its schema: in servers of this process, and in tests
+ * without a server.
  */
 for (const operation of OPERATIONS) {
   const run = operation.run.bind(operation)
@@ -18,10 +18,10 @@ for (const operation of OPERATIONS) {
 }
 
 /**
- * An answer has what its schema says, and no member more.
+ * Throws unless an answer has exactly the members of its schema.
  *
- * @param answer as it was read from JSON
- * @throws TrustError CORRUPT, which a server answers with all that it says
+ * @param answer as parsed from JSON
+ * @throws TrustError CORRUPT, whose whole message a server sends
  */
 export function mustFit({ name, answer: schema }: Pick<Operation, 'name' | 'answer'>, answer: unknown): void {
   try {

@@ -16,7 +16,7 @@ import { makeKey } from './test-key.ts'
 import { keysFrom, TrustWorld } from './trust-world.ts'
 import { tufPath } from './upload.ts'
 
-/** Its publisher signs everything but the timestamp; with a delegation, and large enough for differences. */
+/** Its publisher signs everything but the timestamp; it has a delegation, and is large enough for differences. */
 export const APP = 'example.org/app'
 /** Deleted, and published again. */
 export const REBORN = 'example.org/reborn'
@@ -28,24 +28,24 @@ const READ = [{ pattern: '*', actions: ['read' as const] }]
 const SIGN = [{ pattern: '*', actions: ['sign' as const] }]
 const digest = (text: string): string => `sha256:${createHash('sha256').update(text).digest('hex')}`
 
-/** What a server has left behind that was used for everything, with backups of two moments; the server is stopped. */
+/** What a stopped server leaves after all features were used, with two backups of different times. */
 export interface LivedIn {
   readonly terminal: Terminal
   readonly app: TrustWorld
-  /** A copy of the stopped server to be damaged, and the variables that name its places. */
+  /** Copies the stopped server, to be damaged. Returns its directory, and the variables that name its places. */
   copy(name: string): Promise<{ directory: string; environment: Record<string, string> }>
-  /** The variables that name the places of a directory with `data` and `keys`. */
+  /** Returns the variables for a directory with `data` and `keys`. */
   placeOf(name: string): Record<string, string>
   /**
-   * Repair, without a process for it.
+   * Runs a repair without a process for it.
    *
-   * @param place the variables that name the places of the damaged store
-   * @param name of the directory that is made @throws TrustError
+   * @param place variables that name the places of the damaged store
+   * @param name of the directory to make @throws TrustError
    */
   repair(place: Record<string, string>, name: string, options?: RepairOptions): Promise<Repair>
 }
 
-/** `old` and `fresh` are backups in the terminal's directory; between them everything has changed once more. */
+/** `old` and `fresh` are backups in the terminal's directory; everything changed again between them. */
 export async function livedIn(): Promise<LivedIn> {
   const terminal = await Terminal.open()
   return live(terminal).catch(async (error: unknown) => {
@@ -117,7 +117,7 @@ async function remove(server: Endpoint, gun: string): Promise<void> {
   assert.equal(status, 200)
 }
 
-/** All records of a store that is closed, as LevelDB has them; keys in hex. */
+/** Returns all records of a closed store, as LevelDB has them, by key in hex. */
 export async function recordsOf(directory: string): Promise<Map<string, Buffer>> {
   const level = new Level<Buffer, Buffer>(directory, { keyEncoding: 'buffer', valueEncoding: 'buffer' })
   const records = new Map<string, Buffer>()
@@ -126,7 +126,7 @@ export async function recordsOf(directory: string): Promise<Map<string, Buffer>>
   return records
 }
 
-/** Change records of a store that is closed. @param change undefined: it is gone */
+/** Changes records of a closed store. @param change returns undefined to delete the record */
 export async function changeRecords(
   directory: string,
   keys: readonly Buffer[],
@@ -142,14 +142,14 @@ export async function changeRecords(
   await level.close()
 }
 
-/** Write records as they are given. */
+/** Writes raw records. */
 export async function putRecords(directory: string, records: Iterable<readonly [Buffer, Buffer]>): Promise<void> {
   const level = new Level<Buffer, Buffer>(directory, { keyEncoding: 'buffer', valueEncoding: 'buffer' })
   for (const [key, record] of records) await level.put(key, record)
   await level.close()
 }
 
-/** More than a bit of it is wrong. */
+/** Changes a record in more than one bit, so that it cannot be corrected. */
 export function ruined(record: Buffer): Buffer {
   for (let at = record.length - 1; at >= 0; at -= 3) record[at]! ^= 0x55
   return record

@@ -19,20 +19,20 @@ interface LocalAppOptions {
   /** Milliseconds since 1970; the present by default. */
   readonly now?: number
   readonly settings?: SettingsInput
-  /** Put something else in place of a part, one that fails say. */
+  /** Replaces parts, for example by one that fails. */
   readonly alter?: (trust: Trust) => Partial<Trust>
 }
 
-/** The HTTP layer over a real store, on a real socket without TLS, with its log kept. */
+/** The HTTP layer over a real store, on a real socket without TLS; keeps its log. */
 export interface LocalApp extends Endpoint {
   readonly trust: Trust
   readonly clock: { now: number }
   readonly lines: Line[]
-  /** What `/healthz/ready` says from now on. */
+  /** What `/healthz/ready` reports from now on. */
   accepting: boolean
-  /** Stop listening as at SIGTERM. */
+  /** Stops listening, as at SIGTERM. */
   stopListening(): Promise<void>
-  /** Stop and remove everything. */
+  /** Stops and removes everything. */
   close(): Promise<void>
 }
 
@@ -77,7 +77,7 @@ export function keptLog(lines: Line[]): Log {
   const keep =
     (level: Line['level']) =>
     (facts: object, text: string): void => {
-      // As in a line of JSON: what is undefined is not there.
+      // As in JSON, omit undefined fields.
       const told = Object.entries(facts).filter(([, value]) => value !== undefined)
       lines.push({ ...Object.fromEntries(told), level, text })
     }

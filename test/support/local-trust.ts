@@ -24,11 +24,11 @@ export const TEST_ACTOR = { name: 'test' }
 /** A server without HTTP: real store, real keys, in a temporary directory, with a clock that the test moves. */
 export interface LocalTrust {
   readonly trust: Trust
-  /** Of its database. */
+  /** Directory of the database. */
   readonly directory: string
   /** Milliseconds since 1970. */
   readonly clock: { now: number }
-  /** The whole look of `countersign check`. @param opens instead of what opens keys here */
+  /** Runs the whole `countersign check`. @param opens replaces the test of keys */
   check(opens?: OpensKey): Promise<CheckReport>
   close(): Promise<void>
 }
@@ -45,7 +45,7 @@ export async function openLocalTrust(now: number, faults?: FaultHook): Promise<L
   return openLocalTrustIn(directory, now, faults)
 }
 
-/** One that is there, a copy say; it is removed when it is closed. @param directory above that of its database */
+/** Opens an existing one, such as a copy; removed on close. @param directory above that of the database */
 export async function openLocalTrustIn(directory: string, now: number, faults?: FaultHook): Promise<LocalTrust> {
   const keys = await openKeysDirectory(join(directory, 'keys'))
   const place = {
@@ -74,20 +74,20 @@ export async function openLocalTrustIn(directory: string, now: number, faults?: 
   return { trust, directory: place.directory, clock, check: checkAll, close }
 }
 
-/** The same, for as long as a test goes. */
+/** Opens one for the duration of a test. */
 export async function localTrustFor(t: TestContext, now: number): Promise<LocalTrust> {
   const local = await openLocalTrust(now)
   t.after(() => local.close())
   return local
 }
 
-/** Publish, without HTTP. */
+/** Publishes without HTTP. */
 export function localPublish(trust: Trust, gun: Gun, parts: readonly Part[]): Promise<void> {
   const uploads = parts.map(({ role, bytes }) => ({ filename: role, bytes }))
   return publish(trust, gun, uploads, TEST_ACTOR)
 }
 
-/** What a client is answered, without HTTP. */
+/** Returns the response to a client, without HTTP. */
 export async function localFile(trust: Trust, gun: Gun, file: string): Promise<{ status: number; body: Buffer }> {
   const [, version, role = '', sha256] = /^(?:(\d+)\.)?(.+?)(?:\.([0-9a-f]{64}))?\.json$/.exec(file) ?? []
   const found =
@@ -99,7 +99,7 @@ export async function localFile(trust: Trust, gun: Gun, file: string): Promise<{
   return found === undefined ? { status: 404, body: Buffer.alloc(0) } : { status: 200, body: Buffer.from(found.bytes) }
 }
 
-/** A client that has read nothing yet. */
+/** Creates a client with an empty cache. */
 export function localClient({ trust, clock }: LocalTrust, gun: Gun): ReferenceClient {
   return new ReferenceClient(
     gun,
@@ -108,7 +108,7 @@ export function localClient({ trust, clock }: LocalTrust, gun: Gun): ReferenceCl
   )
 }
 
-/** The server's keys, asked for without HTTP. */
+/** Requests the server's keys without HTTP. */
 export function localKeys(trust: Trust, gun: string): ServerKeys {
   return async (role, which) => {
     const ask = which === 'current' ? currentKey : rotateKey

@@ -35,7 +35,7 @@ export interface TargetsPayload {
   version: number
 }
 
-/** Of snapshot and timestamp. */
+/** Payload of snapshot and timestamp. */
 export interface MetaPayload {
   _type: string
   expires: string
@@ -49,7 +49,7 @@ export interface SignatureEntry {
   sig: string
 }
 
-/** Sign a payload by these keys, as Go clients write it (wire spec §11.1). */
+/** Signs a payload with these keys, as Go clients write it (wire spec §11.1). */
 export function signedFile(payload: object, signers: readonly TestKey[]): Buffer {
   return envelope(fileJson(payload), signaturesOf(canonicalJson(payload), signers))
 }
@@ -67,13 +67,13 @@ export function envelope(signed: string, signatures: readonly SignatureEntry[]):
   return Buffer.from(`{"signed":${signed},"signatures":[${list.join(',')}]}`)
 }
 
-/** What a snapshot or timestamp says about these bytes. */
+/** Returns the entry for these bytes in a snapshot or timestamp. */
 export function fileMeta(bytes: Uint8Array): FileMeta {
   const digest = (algorithm: string): string => createHash(algorithm).update(bytes).digest('base64')
   return { hashes: { sha256: digest('sha256'), sha512: digest('sha512') }, length: bytes.length }
 }
 
-/** Years and so on, RFC 3339 as Go writes it. */
+/** Formats a time as RFC 3339, as Go writes it. */
 export function timeText(ms: number): string {
   return new Date(ms).toISOString().replace(/\.?0*Z$/, 'Z')
 }

@@ -6,11 +6,11 @@ import { exchange, type Endpoint } from './exchange.ts'
 
 interface OddServer {
   readonly url: string
-  /** What it was asked, in order. */
+  /** The requests it got, in order. */
   readonly asked: IncomingMessage[]
 }
 
-/** A server that answers as told, gone with the test. */
+/** Starts a server that answers as told, until the test ends. */
 export async function oddServer(
   t: TestContext,
   answer: (request: IncomingMessage, response: ServerResponse) => unknown,
@@ -28,10 +28,10 @@ export async function oddServer(
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, asked }
 }
 
-/** What it has at a path: other bytes, or a status without any; undefined: what the server behind it says. */
+/** Returns what to serve for a file: other bytes, or a bare status; undefined: the real server's response. */
 export type Meddle = (file: string) => Buffer | number | undefined | Promise<Buffer | number | undefined>
 
-/** Somebody before a server who answers some requests himself; `file` is what comes after `/_trust/tuf/`. */
+/** Puts a proxy in front of a server that answers some requests itself; `file` is what follows `/_trust/tuf/`. */
 export function meddler(t: TestContext, behind: Endpoint, meddle: Meddle): Promise<OddServer> {
   return oddServer(t, async ({ url: path = '' }, response) => {
     const own = await meddle(path.split('/_trust/tuf/')[1] ?? '')

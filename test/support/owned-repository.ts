@@ -17,15 +17,15 @@ export const A = 'a'.repeat(64)
 export const B = 'b'.repeat(64)
 export const base64 = (hex: string): string => Buffer.from(hex, 'hex').toString('base64')
 
-/** Somebody's repository, whose snapshot the server signs, and a client that reads it. */
+/** Somebody's repository with a snapshot signed by the server, and a client that reads it. */
 interface Owned {
   readonly here: LocalTrust
   readonly owner: TrustWorld
   readonly send: (parts: readonly Part[]) => Promise<void>
   readonly sign: (tag: string, sha256: string, more?: Partial<SignRequest>) => Promise<SignResult>
-  /** The payload of a role as it is stored. */
+  /** Returns the stored payload of a role. */
   readonly payload: (role: string) => Record<string, unknown> & { targets: Record<string, unknown>; version: number }
-  /** What a client with an empty cache lists: `role tag sha256`, and its warnings. */
+  /** Returns what a client with an empty cache lists, as `role tag sha256`, and its warnings. */
   readonly listed: () => Promise<{ targets: string[]; warnings: readonly string[] }>
 }
 
@@ -57,27 +57,27 @@ export async function owned(t: TestContext): Promise<Owned> {
   }
 }
 
-/** A key of the server, as an owner names it in a delegation. */
+/** Returns a key of the server in the form in which an owner names it in a delegation. */
 export function named({ keytype, public: text }: Pick<StoredKey, 'keytype' | 'public'>): TestKey {
   const entry: KeyEntry = { keytype, keyval: { private: null, public: text } }
   return { id: keyIdOf(entry), entry } as TestKey
 }
 
-/** As `docker trust signer add` does it. */
+/** Adds a signer as `docker trust signer add` does. */
 export async function add(world: Owned, role: string, key: TestKey, options: { paths?: string[] } = {}): Promise<void> {
   world.owner.delegate(role, [key], options)
   world.owner.delegations.delete(role)
   await world.send(world.owner.nextParts('targets'))
 }
 
-/** As `docker trust signer remove` does it. */
+/** Removes signers as `docker trust signer remove` does. */
 export async function drop({ owner, send }: Owned, ...roles: string[]): Promise<void> {
   const { delegations } = owner.targets
   delegations.roles = delegations.roles.filter(({ name }) => !roles.includes(name))
   await send(owner.nextParts('targets'))
 }
 
-/** An owner who has added the signer ci as docker does it. */
+/** Returns an owner who has added the signer ci as docker does. */
 export async function withSigner(t: TestContext): Promise<Owned & { key: TestKey }> {
   const world = await owned(t)
   const key = named(await createSigner(world.here.trust, 'ci', TEST_ACTOR))

@@ -5,29 +5,29 @@ import { stageAndPublish } from '../../src/cli/root/signatures.ts'
 import type { HeldRole } from '../../src/tuf/role.ts'
 import './derived-once.ts'
 
-/** Where a server was started, and files lie. */
+/** Where a server was started, and where files are. */
 interface Place {
   connect(): Promise<Connection>
   path(name: string): string
 }
 
-/** Somebody with root keys, whose passphrase is in a file. */
+/** Somebody with root keys whose passphrase is in a file. */
 interface Owner {
-  /** As `root create` makes one. */
+  /** Makes a root key, as `root create` does. */
   readonly makeRootKey: (name: string) => Promise<void>
-  /** As `repo create` makes one; without root keys it is `root`, which is made at its first use. */
+  /** Creates a repository, as `repo create` does; by default with the root key `root`, made at its first use. */
   readonly create: (gun: string, ...rootKeys: string[]) => Promise<void>
-  /** The same of several persons, or with one certificate for many repositories, whose common name ends with `*`. */
+  /** Creates one for several persons, or with one certificate for many repositories, whose common name ends with `*`. */
   readonly createWith: (
     gun: string,
     rootKeys: readonly string[],
     more: { readonly threshold?: number; readonly commonName?: string },
   ) => Promise<void>
-  /** As `key rotate` gives roles new keys that the server holds; the root keys stay. */
+  /** Gives roles new keys that the server holds, as `key rotate` does; the root keys stay. */
   readonly rotate: (gun: string, roles: readonly HeldRole[]) => Promise<void>
 }
 
-/** Let root keys and repositories be there without a process for each: where nobody looks at how they are made. */
+/** Makes root keys and repositories without a process for each, for tests that do not examine these commands. */
 export async function asOwner(
   place: Place,
   passphraseFile: string,
@@ -63,14 +63,14 @@ export async function asOwner(
   }
 }
 
-/** Repositories with one root key between them, `root`, which is made at its first use. */
+/** Creates repositories that share the root key `root`, made at its first use. */
 export function createRepositories(place: Place, passphraseFile: string, ...guns: string[]): Promise<void> {
   return asOwner(place, passphraseFile, async ({ create }) => {
     for (const gun of guns) await create(gun)
   })
 }
 
-/** Root keys under one passphrase. */
+/** Makes root keys under one passphrase. */
 export function makeRootKeys(place: Place, passphraseFile: string, ...names: string[]): Promise<void> {
   return asOwner(place, passphraseFile, async ({ makeRootKey }) => {
     for (const name of names) await makeRootKey(name)

@@ -11,14 +11,14 @@ import type { Trust } from '../../src/repository/trust.ts'
 import type { LevelStore } from '../../src/store/level-store.ts'
 import './held-answers.ts'
 
-/** Where users and tokens are made: a running server. */
+/** Where to make users and tokens: a running server. */
 export interface Place {
   readonly trust: Trust
 }
 
 const ACTOR = { name: 'local' }
 
-/** Make a user. @param allow `read,sign:docker.io/acme/*` @param password none: they have none */
+/** Makes a user. @param allow `read,sign:docker.io/acme/*` @param password default: none */
 export async function addPerson(
   place: Place,
   name: string,
@@ -32,14 +32,14 @@ export async function addPerson(
 
 const hashes = new Map<string, Promise<PasswordHash>>()
 
-/** Hashed once for all who have it: that is slow on purpose. */
+/** Hashes each password once, since that is slow on purpose. */
 function hashOf(password: string): Promise<PasswordHash> {
   const known = hashes.get(password) ?? hashPassword(password)
   hashes.set(password, known)
   return known
 }
 
-/** Make an API token. @returns its text */
+/** Makes an API token. @returns its text */
 export async function makeToken(
   place: Place,
   name: string,
@@ -51,7 +51,7 @@ export async function makeToken(
   return token
 }
 
-/** Do an operation as the command line on the server would, or as somebody else. */
+/** Returns a world to run operations in, as the command line does on the server. */
 export function worldOf({ trust }: Place, asker = LOCAL): World {
   const nowhere = async (): Promise<never> => Promise.reject(new Error('a test makes no backups'))
   const rest = {

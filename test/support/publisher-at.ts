@@ -3,23 +3,23 @@ import { act, type RandomStep, type StepKeys } from './random-steps.ts'
 import { keysFrom, TrustWorld } from './trust-world.ts'
 import { upload, type Part } from './upload.ts'
 
-/** What became of a step. */
+/** The outcome of a step. */
 interface Outcome {
   readonly accepted: boolean
-  /** What the server answered, for people. */
+  /** The server's message for people. */
   readonly said: string
-  /** True when it was refused for being late. */
+  /** True if the step was refused for being late. */
   readonly late: boolean
-  /** From now on the publisher stands where this step led to. */
+  /** Makes the result of this step the publisher's state. */
   readonly keep: () => void
 }
 
-/** A publisher at one server. At two servers the same steps are the same but for the keys of the servers. */
+/** A publisher at one server. At two servers, the same steps differ only in the servers' keys. */
 export class PublisherAt {
   readonly #server: Endpoint
   #world: TrustWorld
   #lastParts: readonly Part[]
-  /** As it was after each accepted publish. */
+  /** Its state after each accepted publish. */
   readonly #past: TrustWorld[] = []
 
   private constructor(server: Endpoint, world: TrustWorld, lastParts: readonly Part[]) {
@@ -37,7 +37,7 @@ export class PublisherAt {
     return new PublisherAt(server, world, parts)
   }
 
-  /** Do a step and send it; whether it counts afterwards is for the caller to say. */
+  /** Does a step and sends it; the caller decides whether to keep it. */
   async send(step: RandomStep, keys: StepKeys): Promise<Outcome> {
     const base = step.sent === 'late' ? this.#past[step.at % this.#past.length]! : this.#world
     const world = base.fork()
@@ -58,7 +58,7 @@ export class PublisherAt {
   }
 
   #stand(world: TrustWorld, parts: readonly Part[]): void {
-    // The server has made one: who takes the key over goes on above it.
+    // The server made a snapshot version: whoever takes the key over must continue above it.
     if (!world.holdsSnapshot) world.snapshot.version += 1
     this.#world = world
     this.#lastParts = parts

@@ -5,7 +5,7 @@ import type { TrustWorld } from './trust-world.ts'
 
 const NAMES = ['targets/releases', 'targets/a', 'targets/a/b', 'targets/a/b/c']
 
-/** Publishers' keys, made once: RSA takes its time. Those of the first kind can be root keys, too. */
+/** Publishers' keys, made once, since RSA is slow. The first kind can be root keys too. */
 const certifiable = [
   ...['P-256', 'P-256', 'P-256', 'P-384', 'P-521'].map((curve) => makeKey('ecdsa', { curve })),
   makeKey('rsa'),
@@ -18,7 +18,7 @@ function inCertificate(key: TestKey): TestKey {
   return certifiedKey(key, Buffer.from(entry.keyval.public, 'base64').toString())
 }
 
-/** What a publisher does, and what is odd about how it is sent. `at` chooses among what there is. */
+/** What a publisher does, and what is odd about how it is sent. `at` selects among what exists. */
 export const randomStep = fc.record({
   action: fc.constantFrom(
     ...[
@@ -46,7 +46,7 @@ export const randomStep = fc.record({
 })
 export type RandomStep = typeof randomStep extends fc.Arbitrary<infer Value> ? Value : never
 
-/** The keys that a step brings: the same ones for each world in which it is done. */
+/** The keys that a step uses: the same ones in each world where it is done. */
 export interface StepKeys {
   readonly keys: readonly TestKey[]
   readonly rootKeys: readonly TestKey[]
@@ -58,7 +58,7 @@ export function keysOf(step: RandomStep, gun: string): StepKeys {
   return { keys: step.keys.map((place) => pool[place]!), rootKeys }
 }
 
-/** Delegations that a reader comes to, and those that were signed before among them. */
+/** Returns the delegations that a reader reaches, through those already signed. */
 function reached(world: TrustWorld, role = 'targets'): string[] {
   const { delegations } = world.payload(role) as TargetsPayload
   return delegations.roles.flatMap(({ name }) => [name, ...(world.files.has(name) ? reached(world, name) : [])])
@@ -66,7 +66,7 @@ function reached(world: TrustWorld, role = 'targets'): string[] {
 
 const parentOf = (role: string): string => role.slice(0, role.lastIndexOf('/'))
 
-/** Do a step in a world, without signing anything. @returns the roles to sign one version on */
+/** Does a step in a world, without signing. @returns the roles to sign with the next version */
 export async function act(world: TrustWorld, step: RandomStep, { keys, rootKeys }: StepKeys): Promise<string[]> {
   const { action, at } = step
   const delegated = reached(world)

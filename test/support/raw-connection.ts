@@ -5,7 +5,7 @@ import type { Endpoint } from './exchange.ts'
 
 const END_OF_HEAD = '\r\n\r\n'
 
-/** A connection that sends what no HTTP client would, and takes answers off one by one. Text is latin1: a character a byte. */
+/** Sends what no HTTP client would, and takes responses off one by one. Text is latin1: one character per byte. */
 export class RawConnection {
   readonly socket: Socket
   #received = ''
@@ -33,7 +33,7 @@ export class RawConnection {
     return connection
   }
 
-  /** What was received and not taken yet. */
+  /** What was received but not taken yet. */
   get rest(): string {
     return this.#received
   }
@@ -42,11 +42,11 @@ export class RawConnection {
     this.socket.write(text, 'latin1')
   }
 
-  /** @returns the next answer, head and body; all of the rest if the server closed before it was whole */
+  /** @returns the next response, head and body; everything left if the server closed before it was complete */
   async answer(): Promise<string> {
     let length: number | undefined
     for (;;) {
-      // Once is enough: to look at what has come so far makes one text of it.
+      // Only once per response: each look joins what has arrived into one text.
       length ??= this.#lengthOfNext()
       if (length !== undefined && this.#received.length >= length) {
         const answer = this.#received.slice(0, length)
@@ -58,7 +58,7 @@ export class RawConnection {
     }
   }
 
-  /** One request, one answer. */
+  /** Sends one request and returns its response. */
   async ask(text: string): Promise<string> {
     this.write(text)
     return this.answer()

@@ -1,6 +1,6 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 
-/** @returns how many requests Node's HTTP server read while the work was done */
+/** @returns how many requests Node's HTTP server read during the work */
 export async function readByNode(work: () => Promise<void>): Promise<number> {
   let count = 0
   const seen = (): void => {

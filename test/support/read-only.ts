@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
 
-/** Arguments of `unshare`: for one command alone, the directory named next is one that nothing can be written to. */
+/** Arguments of `unshare` that make the directory named next read-only for a single command. */
 export const READ_ONLY = [
   '--map-root-user',
   '--mount',
@@ -10,6 +10,6 @@ export const READ_ONLY = [
   'sh',
 ]
 
-/** Why that cannot be had here; false if it can. */
+/** Returns why that is not possible here; false if it is. */
 export const skipReadOnly =
   spawnSync('unshare', [...READ_ONLY, import.meta.dirname, 'true']).status === 0 ? false : 'nothing can be mounted here'

@@ -4,17 +4,17 @@ import type { Gun } from '../../src/tuf/gun.ts'
 import { keyId } from '../../src/tuf/keys/key.ts'
 import type { Role } from '../../src/tuf/role.ts'
 
-/** Bytes; ed25519 and P-256 signatures alike. */
+/** Bytes of ed25519 and P-256 signatures. */
 const SIGNATURE_BYTES = 64
 
 /**
- * Has exactly the keys that the recorded server had. Where a recording comes without its private keys, signatures are
- * 64 zeros: everything else about what the server makes can still be compared.
+ * Holds exactly the keys of the recorded server. If a recording has no private keys, signatures are 64 zeros:
+ * everything else that the server makes can still be compared.
  */
 export class RecordedSigner implements Signer {
   readonly #algorithm: KeyAlgorithm
   readonly #privateKeys: ReadonlyMap<string, KeyObject>
-  /** The public key, base64, that the next `create` makes: the one that the recorded answer names. */
+  /** The public key, base64, for the next `create` to return: the one in the recorded response. */
   next: string | undefined
 
   /** @param privateKeys by key id */
@@ -50,7 +50,7 @@ export class RecordedSigner implements Signer {
   }
 }
 
-/** A key of the recorded server, as the store takes it. */
+/** Returns a key of the recorded server in the store's form. */
 export function recordedKey(keytype: KeyAlgorithm, text: string): NewKey {
   return { keyId: keyId({ keytype, public: text }), keytype, public: text, sealed: new Uint8Array() }
 }

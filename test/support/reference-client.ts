@@ -4,10 +4,10 @@ import { checkBytes, checkRoot, checkSigned, ClientRefusal, decode, refuse, type
 import type { KeyEntry } from './test-key.ts'
 import { tufPath } from './upload.ts'
 
-/** Bytes; what a Notary client reads of files whose length nobody told it (wire spec §14.3). */
+/** Bytes that a Notary client reads at most of files of unknown length (wire spec §14.3). */
 const TIMESTAMP_MAX = 1024 * 1024
 const ROOT_MAX = 100 * 1024 * 1024
-/** Roots walked in one update. */
+/** Most roots walked in one update. */
 const ROOTS_MAX = 1_000
 
 /** Fetches a file of the repository: `root.json`, `2.root.json`, `snapshot.<sha256>.json`. */
@@ -21,18 +21,18 @@ interface ListedTarget {
   readonly length: number
 }
 
-/** What a client believes after an update. */
+/** What a client trusts after an update. */
 export interface View {
   readonly versions: Readonly<Record<string, number>>
-  /** targets first, then delegations in pre-order; names outside a delegation's paths are left out. */
+  /** targets first, then delegations in pre-order, without names outside a delegation's paths. */
   readonly targets: readonly ListedTarget[]
-  /** What a client prints and carries on: a delegation below its threshold, an unreachable server. */
+  /** Problems that a client prints and ignores: a delegation below its threshold, an unreachable server. */
   readonly warnings: readonly string[]
 }
 
 /**
- * A small independent client that does what Notary's do (wire spec §14), with a cache of its own: the witness of the
- * tests. Only what was fully verified is ever cached.
+ * A small independent client that behaves like Notary's (wire spec §14), with a cache of its own: the tests' witness.
+ * Caches only what was fully verified.
  */
 export class ReferenceClient {
   readonly #gun: string
@@ -46,27 +46,27 @@ export class ReferenceClient {
     this.#now = now
   }
 
-  /** Read the repository. @throws ClientRefusal with the reason why it is not believed */
+  /** Reads the repository. @throws ClientRefusal with the reason for not trusting it */
   async update(): Promise<View> {
     const cold = this.#cache.get('root') === undefined
     const root = this.#cache.get('root') ?? (await this.#firstRoot())
     try {
       return await this.#pass(root)
     } catch (error) {
-      // One retry with a fresh root, for which a root seen a moment ago does not have to be asked again.
+      // Retry once with a fresh root; a root that was just read need not be read again.
       if (!(error instanceof ClientRefusal) || cold) throw error
       return this.#pass(await this.#nextRoot(root))
     }
   }
 
-  /** Trust on first use. */
+  /** Trusts the first root (trust on first use). */
   async #firstRoot(): Promise<Document> {
     const root = decode(await this.#get('root.json', ROOT_MAX), 'Root')
     checkRoot(root, undefined, this.#gun, this.#now())
     return root
   }
 
-  /** Walk from the root that is trusted to the newest, each signed by the one before it. */
+  /** Walks from the trusted root to the newest; each must be signed by the one before it. */
   async #nextRoot(trusted: Document): Promise<Document> {
     const newest = decode(await this.#get('root.json', ROOT_MAX), 'Root')
     const behind = newest.signed.version - trusted.signed.version
@@ -129,7 +129,7 @@ export class ReferenceClient {
     return timestamp
   }
 
-  /** Pre-order; what clients skip is a warning. */
+  /** Reads delegations in pre-order; what clients skip becomes a warning. */
   async #delegation(
     delegation: DelegationEntry,
     parent: Document,
@@ -160,7 +160,7 @@ export class ReferenceClient {
     return listed
   }
 
-  /** The cached file if it is the one that is named, else the one from the server, which must not be older. */
+  /** Returns the cached file if it is the one named, else the server's, which must not be older. */
   async #byHash(
     role: string,
     type: string,
@@ -170,7 +170,7 @@ export class ReferenceClient {
   ): Promise<Document> {
     const cached = this.#cache.get(role)
     const { sha256 } = meta.hashes
-    // Without a sha256 clients ask by name and hold the answer against the other hash.
+    // Without a sha256, clients ask by name and verify the other hash.
     const file = sha256 === undefined ? role : `${role}.${Buffer.from(sha256, 'base64').toString('hex')}`
     const known = cached !== undefined && isNamed(cached.bytes, meta)
     const bytes = known ? cached.bytes : await this.#get(`${file}.json`, meta.length)
@@ -186,7 +186,7 @@ export class ReferenceClient {
     return document
   }
 
-  /** A cached file that today's keys did not sign sets no lower bound: that is how a fast-forward is recovered from. */
+  /** A cached file that today's keys did not sign sets no lower bound: this allows recovery from a fast-forward attack. */
   #stillSigned(cached: Document | undefined, checkSignatures: (document: Document) => void): boolean {
     if (cached === undefined) return false
     try {
@@ -231,7 +231,7 @@ function listTargets(role: string, document: Document, paths: readonly string[])
     .map(([name, { hashes, length }]) => ({ name, role, sha256: hashes['sha256'], length }))
 }
 
-/** Files of a repository over HTTP. */
+/** Fetches files of a repository over HTTP. */
 export function fetchFrom(endpoint: Endpoint, gun: string): Fetch {
   return (file) => exchange(endpoint, { path: tufPath(gun, file) })
 }

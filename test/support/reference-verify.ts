@@ -4,7 +4,7 @@ import { pem } from './certificate.ts'
 import type { DelegationEntry, FileMeta, RoleEntry, SignatureEntry } from './metadata-file.ts'
 import { keyIdOf, type KeyEntry } from './test-key.ts'
 
-/** What a reading client says when it does not believe what it got. */
+/** A client's reason for not trusting what it read. */
 export class ClientRefusal extends Error {
   override readonly name = 'ClientRefusal'
 }
@@ -13,7 +13,7 @@ export function refuse(text: string): never {
   throw new ClientRefusal(text)
 }
 
-/** A file decoded, with the members of every type of payload. */
+/** A decoded file, with the members of all types of payload. */
 export interface Document {
   readonly bytes: Buffer
   readonly signed: {
@@ -31,7 +31,7 @@ export interface Document {
 
 const ED25519_SPKI = Buffer.from('302a300506032b6570032100', 'hex')
 
-/** Decode a file; a member that differs from a known one only in case would mean something else to Go's decoder. */
+/** Decodes a file. A member that differs from a known one only in case would mean something else to Go's decoder. */
 export function decode(bytes: Buffer, type: string): Document {
   let parsed: Omit<Document, 'bytes'>
   try {
@@ -51,7 +51,7 @@ export function decode(bytes: Buffer, type: string): Document {
   return { bytes, ...parsed }
 }
 
-/** A function's answers by what it was asked: the same bytes are read again and again, and mean the same each time. */
+/** Returns a cache of a function's results: the same bytes are parsed again and again, with the same result. */
 function remembered<Answer>(): (asked: string, answer: () => Answer) => Answer {
   const answers = new Map<string, Answer>()
   return (asked, answer) => {
@@ -66,7 +66,7 @@ const messageOf = remembered<Buffer>()
 const verdictOn = remembered<boolean>()
 const certificateIn = remembered<X509Certificate>()
 
-/** Distinct keys of the role whose signature is good. */
+/** Returns the distinct keys of the role with a valid signature. */
 function signersOf(document: Document, keyids: readonly string[], keys: Record<string, KeyEntry>): Set<string> {
   const text = document.bytes.toString('latin1')
   const message = messageOf(text, () => Buffer.from(canonicalJson(document.signed)))
@@ -82,7 +82,7 @@ function signersOf(document: Document, keyids: readonly string[], keys: Record<s
   return good
 }
 
-/** @throws ClientRefusal if fewer keys than the threshold signed, or what was signed has expired */
+/** @throws ClientRefusal if fewer keys than the threshold signed, or the document has expired */
 export function checkSigned(
   what: string,
   document: Document,
@@ -96,9 +96,9 @@ export function checkSigned(
 }
 
 /**
- * Verify a root by its own certificates, which must name the GUN and be valid, and by the root before it.
+ * Verifies a root by its own certificates, which must name the GUN and be valid, and by the root before it.
  *
- * @param intermediate a root that is only passed through: its expiry does not matter
+ * @param intermediate true: the root is only passed through, so its expiry does not matter
  */
 export function checkRoot(
   root: Document,
@@ -120,7 +120,7 @@ export function checkRoot(
   if (!intermediate && Date.parse(root.signed.expires) < now) refuse('root expired')
 }
 
-/** Root keys rebuilt from their leaf certificates, as Notary's clients do; a key written differently drops out. */
+/** Rebuilds root keys from their leaf certificates, as Notary's clients do; a key encoded differently drops out. */
 function leafKeys(root: Document, gun: string, now: number | undefined): Record<string, KeyEntry> {
   const keys: Record<string, KeyEntry> = {}
   for (const id of root.signed.roles['root']?.keyids ?? []) {
@@ -172,7 +172,7 @@ function isGood(key: KeyEntry, method: string, sig: Buffer, message: Buffer): bo
   }
 }
 
-/** Hold bytes against what their parent says of them: length, and every hash. */
+/** Compares bytes with what their parent says of them: length, and every hash. */
 export function checkBytes(what: string, bytes: Buffer, meta: FileMeta): void {
   if (bytes.length !== meta.length) refuse(`${what}: ${bytes.length} bytes, not ${meta.length}`)
   if (meta.hashes['sha256'] === undefined && meta.hashes['sha512'] === undefined) refuse(`${what}: no known hash`)

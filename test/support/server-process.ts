@@ -8,12 +8,12 @@ import { exchange, type Endpoint } from './exchange.ts'
 /** The command that users type. */
 export const COMMAND = join(import.meta.dirname, '..', '..', 'scripts', 'countersign')
 
-/** The real server in a process of its own, to be killed: `countersign serve` with its data in `directory`. */
+/** Runs the real server in a process of its own that can be killed: `countersign serve`, with its data in `directory`. */
 export class ServerProcess implements Endpoint {
   readonly directory: string
   readonly port: number
   ca: string | undefined
-  /** What it has logged since its start. */
+  /** Its log since it started. */
   log = ''
   #child: ChildProcess | undefined
 
@@ -30,7 +30,7 @@ export class ServerProcess implements Endpoint {
     return `https://localhost:${this.port}`
   }
 
-  /** Resolves when it answers. @throws Error with what it printed, if it ended instead */
+  /** Resolves when the server answers. @throws Error with its output, if it ended instead */
   async start(): Promise<void> {
     const child = spawn(COMMAND, ['serve', '--quiet'], {
       env: this.environment,
@@ -63,7 +63,7 @@ export class ServerProcess implements Endpoint {
     return this.#child?.signalCode ?? null
   }
 
-  /** End it. @returns its exit code; null after SIGKILL */
+  /** Ends the process. @returns its exit code; null after SIGKILL */
   async end(signal: 'SIGKILL' | 'SIGTERM'): Promise<number | null> {
     const child = this.#child
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return child?.exitCode ?? null
@@ -73,14 +73,14 @@ export class ServerProcess implements Endpoint {
     return code
   }
 
-  /** Settings for the command line that speaks of the same data. */
+  /** Environment for command lines that use the same data. */
   get environment(): NodeJS.ProcessEnv {
     return {
       ...process.env,
       COUNTERSIGN_DATA_DIRECTORY: join(this.directory, 'data'),
       COUNTERSIGN_KEYS_DIRECTORY: join(this.directory, 'keys'),
       COUNTERSIGN_LISTEN_PORT: String(this.port),
-      // More than a small machine's default: what is killed has commits of several threads on their way.
+      // More than a small machine's default, so that commits of several threads are under way when it is killed.
       COUNTERSIGN_THREADS: '2',
     }
   }
@@ -92,7 +92,7 @@ export interface Printed {
   readonly stderr: string
 }
 
-/** Run the command line to its end. */
+/** Runs the command line to its end. */
 export async function countersign(
   args: readonly string[],
   environment: NodeJS.ProcessEnv,

@@ -15,16 +15,16 @@ import type { MetaPayload } from './metadata-file.ts'
 import { tufPath } from './upload.ts'
 
 export interface TestServerOptions {
-  /** Where the server's clock starts, milliseconds since 1970; the present by default. It moves only when told. */
+  /** Start of the server's clock, milliseconds since 1970; default: now. It moves only when told. */
   readonly now?: number
   /** TLS is the default; plain HTTP is quicker. */
   readonly transport?: 'tls' | 'plain'
   readonly settings?: SettingsInput
-  /** More than one: with the real clock, which all of them have. */
+  /** More than one: all use the real clock. */
   readonly threads?: number
   /** Makes writes fail. */
   readonly faults?: FaultHook
-  /** In place of none. */
+  /** Replaces the silent log. */
   readonly log?: Log
 }
 
@@ -52,7 +52,7 @@ export class TestServer implements Endpoint {
       throw error
     })
     const server = new TestServer(directory, clock, options, running)
-    // A certificate of a test's own is its own authority.
+    // A test's own certificate is its own authority.
     const ca = settings.tls.certificateFile ?? tlsFiles(settings.keysDirectory).ca
     if (options.transport !== 'plain') server.#ca = await readFile(ca, 'utf8')
     return server
@@ -62,7 +62,7 @@ export class TestServer implements Endpoint {
     return `${this.#ca === undefined ? 'http' : 'https'}://localhost:${this.#running.port}`
   }
 
-  /** PEM of the authority that signed the server's certificate; undefined over plain HTTP. */
+  /** PEM of the authority of the server's certificate; undefined over plain HTTP. */
   get ca(): string | undefined {
     return this.#ca
   }
@@ -71,7 +71,7 @@ export class TestServer implements Endpoint {
     return this.#running
   }
 
-  /** Stop as SIGTERM does and start again on the same port, with the same data. @param changes to its settings */
+  /** Stops as at SIGTERM, and starts again on the same port with the same data. @param changes to its settings */
   async restart(changes: SettingsInput = {}): Promise<void> {
     const { port } = this.#running
     await this.#running.close()
@@ -81,13 +81,13 @@ export class TestServer implements Endpoint {
     this.#running = await startServing(settings, this.#options, this.clock)
   }
 
-  /** Stop and remove everything. */
+  /** Stops the server and removes everything. */
   async stop(): Promise<void> {
     await this.#running.close()
     await rm(this.directory, { recursive: true })
   }
 
-  /** Every repository as its most distrustful client would see it; what is wrong, by name. Empty when all is well. */
+  /** Checks every repository as its most distrustful client would. Returns what is wrong, by name; empty if all is well. */
   async check(): Promise<string[]> {
     const { trust } = this.#running
     const wrong: string[] = []
@@ -104,8 +104,8 @@ export class TestServer implements Endpoint {
   }
 
   /**
-   * One hash over all that there is of a repository: what every URL answers, its changefeed, its keys and its head.
-   * Equal before and after means that nothing changed.
+   * Hashes the whole state of a repository: the response of every URL, its changefeed, keys and head. If equal before
+   * and after, nothing changed.
    */
   async stateHash(gun: string): Promise<string> {
     const { store } = this.#running.trust

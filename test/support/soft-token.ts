@@ -9,14 +9,14 @@ const LIBRARY = '/usr/lib/softhsm/libsofthsm2.so'
 const PIN = 'pin-of-the-test-token'
 const LABEL = 'countersign test'
 
-/** Why there can be no token here; false if there can. */
+/** Returns why there can be no token here; false if there can. */
 export const skipWithoutToken = existsSync(join(import.meta.dirname, '../../node_modules/pkcs11js'))
   ? skipWithout('softhsm2-util')
   : 'the package pkcs11js is not installed'
 
 /**
- * A PKCS#11 token of SoftHSM, in a directory of its own that can be taken away and put back. One a process: the library
- * reads its configuration's place from the environment.
+ * A PKCS#11 token of SoftHSM, in a directory of its own that can be taken away and put back. One per process: the
+ * library reads the place of its configuration from the environment.
  */
 export class SoftToken {
   readonly directory: string
@@ -47,30 +47,30 @@ export class SoftToken {
     return token
   }
 
-  /** What programs that use the token need. */
+  /** Environment for programs that use the token. */
   get environment(): Record<string, string> {
     return { SOFTHSM2_CONF: join(this.directory, 'softhsm2.conf') }
   }
 
-  /** A signer with another PIN, label, … */
+  /** Returns settings with another PIN, label, … */
   with(changes: Partial<Pkcs11Settings>): Pkcs11Settings {
     return { ...this.settings, ...changes }
   }
 
-  /** Another empty token of the same label and PIN in place of this one. */
+  /** Replaces the token by another, empty one with the same label and PIN. */
   async replace(): Promise<void> {
     await rm(join(this.directory, 'tokens'), { recursive: true })
     await this.#initialise()
   }
 
-  /** The token answers no more, as over a network that is gone, until the function that it returns is called. */
+  /** Makes the token hang, as over a broken network, until the returned function is called. */
   async hang(): Promise<() => Promise<void>> {
     const tokens = join(this.directory, 'tokens')
     const [name = ''] = await readdir(tokens)
     const at = (file: string): string => join(tokens, name, file)
     const [file, saved, pipe] = [at('generation'), at('saved'), at('pipe')]
     await rename(file, saved)
-    // Whoever reads a pipe that nobody writes to waits.
+    // Reading a pipe that nobody writes to blocks.
     succeeded(await runProgram('mkfifo', [file], {}))
     return async () => {
       await rename(file, pipe)

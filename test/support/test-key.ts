@@ -21,14 +21,14 @@ export interface TestKey {
 
 export type TestKeyType = 'ecdsa' | 'ed25519' | 'rsa'
 
-/** Lower-case hex SHA-256 of the key's canonical JSON (wire spec §11.2). */
+/** Returns the lower-case hex SHA-256 of the key's canonical JSON (wire spec §11.2). */
 export function keyIdOf(entry: KeyEntry): string {
   return createHash('sha256')
     .update(canonicalJson({ keytype: entry.keytype, keyval: { private: null, public: entry.keyval.public } }))
     .digest('hex')
 }
 
-/** Make a key. P-256 for ecdsa by default, 2048 bits for rsa. */
+/** Makes a key; by default, P-256 for ecdsa, 2048 bits for rsa. */
 export function makeKey(type: TestKeyType, options: { curve?: string; bits?: number } = {}): TestKey {
   const pair =
     type === 'ecdsa'
@@ -37,11 +37,11 @@ export function makeKey(type: TestKeyType, options: { curve?: string; bits?: num
         ? generateKeyPairSync('rsa', { modulusLength: options.bits ?? 2048 })
         : generateKeyPairSync('ed25519')
   const spki = pair.publicKey.export({ type: 'spki', format: 'der' })
-  // The 32 raw bytes of an ed25519 key are the end of its SubjectPublicKeyInfo.
+  // The last 32 bytes of an ed25519 SubjectPublicKeyInfo are the raw key.
   return keyOf(type, type === 'ed25519' ? spki.subarray(-32) : spki, pair)
 }
 
-/** Make a root key: a P-256 (or RSA) key in a self-signed certificate whose common name is the GUN. */
+/** Makes a root key: a P-256 (or RSA) key in a self-signed certificate whose common name is the GUN. */
 export function makeRootKey(
   gun: string,
   now: number,
@@ -59,7 +59,7 @@ export function makeRootKey(
   return certifiedKey(key, [certificate, ...(options.intermediates ?? [])].join(''))
 }
 
-/** The same key pair, filed as this PEM text. */
+/** Returns the same key pair, published as this PEM text. */
 export function certifiedKey(key: TestKey, pem: string): TestKey {
   const type = key.privateKey.asymmetricKeyType === 'rsa' ? 'rsa-x509' : 'ecdsa-x509'
   return keyOf(type, Buffer.from(pem), key)
@@ -82,7 +82,7 @@ function keyOf(
   }
 }
 
-/** Sign as a Go client does (wire spec §11.3), by any method that the key can do. */
+/** Signs as a Go client does (wire spec §11.3), by any method that the key supports. */
 export function signWith(key: KeyObject, method: string, message: Uint8Array): Buffer {
   if (method === 'ecdsa') return sign('sha256', message, { key, dsaEncoding: 'ieee-p1363' })
   if (method === 'eddsa') return sign(null, message, key)

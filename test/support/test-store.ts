@@ -12,7 +12,7 @@ import { parseGun } from '../../src/tuf/gun.ts'
 import type { Role } from '../../src/tuf/role.ts'
 import { nobleEd25519 } from './noble-ed25519.ts'
 
-/** Where a test's store lies; removed with the test. */
+/** Returns a place for a test's store; removed with the test. */
 export async function storePlace(t: { after(end: () => Promise<void>): void }): Promise<StoreOptions> {
   const directory = await mkdtemp(join(tmpdir(), 'countersign-store-'))
   t.after(() => rm(directory, { recursive: true }))
@@ -28,12 +28,12 @@ export async function storePlace(t: { after(end: () => Promise<void>): void }): 
   }
 }
 
-/** Make a new, empty store. */
+/** Makes a new, empty store. */
 export async function createStore(place: StorePlace): Promise<void> {
   await makeStore(place.directory, (begun) => begun.complete(place))
 }
 
-/** A new store, open; closed with the test if it is open then. */
+/** Makes and opens a new store; closes it with the test if it is still open. */
 export async function newStore(t: TestContext, place?: StoreOptions): Promise<LevelStore> {
   const options = place ?? (await storePlace(t))
   await createStore(options)
@@ -47,7 +47,7 @@ export function documentOf(role: Role, version: number, text: string): NewDocume
   return { role, version, bytes, sha256: createHash('sha256').update(bytes).digest('hex'), keyIds: [] }
 }
 
-/** A commit of these documents, with a head that names them. */
+/** Returns a commit of these documents, with a head that names them. */
 export function commitOf(name: string, expected: number, documents: NewDocument[], more: Partial<Commit> = {}): Commit {
   const roles = Object.fromEntries(
     documents.map(({ role, version, sha256, bytes }) => [
@@ -69,7 +69,7 @@ export function commitOf(name: string, expected: number, documents: NewDocument[
   }
 }
 
-/** Change one bit of a record of a store that is closed, or open in this process. */
+/** Flips one bit of a record, in a store that is closed or open in this process. */
 export async function spoil({ directory }: Pick<StoreOptions, 'directory'>, key: Buffer): Promise<void> {
   const level = levelIn(directory)
   const record = Buffer.from((await level.get(key)) ?? [])
@@ -78,7 +78,7 @@ export async function spoil({ directory }: Pick<StoreOptions, 'directory'>, key:
   await level.close()
 }
 
-/** Change one bit of the key of a record of such a store: it is not found any more. */
+/** Flips one bit of a record's key in such a store: the record is no longer found. */
 export async function lose({ directory }: Pick<StoreOptions, 'directory'>, key: Buffer): Promise<void> {
   const level = levelIn(directory)
   const record = Buffer.from((await level.get(key)) ?? [])

@@ -13,7 +13,7 @@ import { tufPath, upload, type Part } from './upload.ts'
 
 const DAY = 86_400_000
 
-/** Asks the server for the key of a role: the one in force, or the one to rotate to. */
+/** Asks the server for a role's key: the one in force, or the next one. */
 export type ServerKeys = (role: 'timestamp' | 'snapshot', which: 'current' | 'next') => Promise<KeyEntry>
 
 export interface WorldOptions {
@@ -21,14 +21,14 @@ export interface WorldOptions {
   /** Milliseconds since 1970; the server's clock. */
   readonly now: number
   readonly serverKeys: ServerKeys
-  /** Who signs the snapshot; the publisher by default, as with `notary init`. */
+  /** Who signs the snapshot; default: the publisher, as with `notary init`. */
   readonly snapshot?: 'client' | 'server'
   readonly targetsKey?: TestKey
 }
 
 /**
- * A publisher: its keys, and the metadata as it would next sign it. Everything can be changed before it is signed, and
- * the signed bytes before they are uploaded; nothing is checked here.
+ * A publisher: its keys, and the metadata that it would sign next. Tests can change everything before signing, and the
+ * signed bytes before uploading; nothing is checked here.
  */
 export class TrustWorld {
   readonly gun: string
@@ -50,7 +50,7 @@ export class TrustWorld {
     this.snapshot = snapshot
   }
 
-  /** A new publisher with a root, a targets key and one target, ready for `publishFirst`. */
+  /** Creates a publisher with a root, a targets key and one target, ready for `publishFirst`. */
   static async create(options: WorldOptions): Promise<TrustWorld> {
     const { gun, now, serverKeys } = options
     const expires = timeText(now + 3 * 365 * DAY)
@@ -73,12 +73,12 @@ export class TrustWorld {
     return world
   }
 
-  /** True when the publisher signs the snapshot itself. */
+  /** True if the publisher signs the snapshot itself. */
   get holdsSnapshot(): boolean {
     return (this.signers.get('snapshot') ?? []).length > 0
   }
 
-  /** The payload of a role that the publisher signs. */
+  /** Returns the payload of a role that the publisher signs. */
   payload(role: string): RootPayload | TargetsPayload | MetaPayload {
     if (role === 'root') return this.root
     if (role === 'targets') return this.targets
@@ -88,14 +88,14 @@ export class TrustWorld {
     return delegation
   }
 
-  /** Name these keys, and no others, in root as the keys of a base role; they sign it from now on. */
+  /** Makes these the only keys of a base role in root; they sign it from now on. */
   setKeys(role: string, keys: readonly TestKey[], threshold = 1): void {
     for (const key of keys) this.root.keys[key.id] = key.entry
     this.root.roles[role] = { keyids: keys.map((key) => key.id), threshold }
     this.signers.set(role, [...keys])
   }
 
-  /** A new root key; the one that it replaces signs the next root too (wire spec §6.2, rotation). */
+  /** Adds a new root key; the one that it replaces signs the next root too (wire spec §6.2, rotation). */
   rotateRoot(now: number): void {
     const inForce = (this.signers.get('root') ?? []).filter((key) => this.root.roles['root']?.keyids.includes(key.id))
     const fresh = makeRootKey(this.gun, now)
@@ -103,7 +103,7 @@ export class TrustWorld {
     this.signers.set('root', [...inForce, fresh])
   }
 
-  /** Name a key of the server in root; the publisher signs that role no more. */
+  /** Names a key of the server in root; the publisher no longer signs that role. */
   nameServerKey(role: 'timestamp' | 'snapshot', entry: KeyEntry): void {
     const id = keyIdOf(entry)
     this.root.keys[id] = entry
@@ -111,7 +111,7 @@ export class TrustWorld {
     this.signers.set(role, [])
   }
 
-  /** Delegate to these keys (`targets/releases`), or change an existing delegation. */
+  /** Delegates to these keys (`targets/releases`), or changes an existing delegation. */
   delegate(name: string, keys: readonly TestKey[], options: { threshold?: number; paths?: string[] } = {}): void {
     const parent = this.payload(name.slice(0, name.lastIndexOf('/'))) as TargetsPayload
     for (const key of keys) parent.delegations.keys[key.id] = key.entry
@@ -131,14 +131,14 @@ export class TrustWorld {
     payload.targets[name] = content
   }
 
-  /** Sign a role as it stands now. */
+  /** Signs a role as it stands. */
   sign(role: string): Buffer {
     const bytes = signedFile(this.payload(role), this.signers.get(role) ?? [])
     this.files.set(role, bytes)
     return bytes
   }
 
-  /** Sign a snapshot, one version on, that names all files as they were last signed. */
+  /** Signs the next version of the snapshot, which names all files as last signed. */
   signSnapshot(): Buffer {
     this.snapshot.version += 1
     this.snapshot.meta = Object.fromEntries(
@@ -147,14 +147,14 @@ export class TrustWorld {
     return this.sign('snapshot')
   }
 
-  /** Sign these roles as they stand, and the snapshot if it is the publisher's. */
+  /** Signs these roles as they stand, and the snapshot if the publisher holds its key. */
   parts(...roles: string[]): Part[] {
     const parts: Part[] = roles.map((role) => ({ role, bytes: this.sign(role) }))
     if (this.holdsSnapshot) parts.push({ role: 'snapshot', bytes: this.signSnapshot() })
     return parts
   }
 
-  /** These roles one version on, signed. */
+  /** Signs the next version of these roles. */
   nextParts(...roles: string[]): Part[] {
     for (const role of roles) this.payload(role).version += 1
     return this.parts(...roles)
@@ -165,7 +165,7 @@ export class TrustWorld {
     await this.send(endpoint, this.parts('root', 'targets'))
   }
 
-  /** Publish these roles one version on. @throws Error if the server refuses */
+  /** Publishes the next version of these roles. @throws Error if the server refuses */
   async publish(endpoint: Endpoint, ...roles: string[]): Promise<void> {
     await this.send(endpoint, this.nextParts(...roles))
   }
@@ -176,7 +176,7 @@ export class TrustWorld {
     if (answer.status !== 200) throw new Error(`publish refused: ${answer.status} ${answer.body.toString('utf8')}`)
   }
 
-  /** A copy that can be spoilt without harm to this one; the keys are the same. */
+  /** Returns a copy with the same keys that can be changed independently. */
   fork(): TrustWorld {
     const { root, targets, snapshot } = structuredClone({
       root: this.root,
@@ -191,12 +191,12 @@ export class TrustWorld {
   }
 }
 
-/** Targets without any entry, version 1. */
+/** Returns targets without entries, version 1. */
 function emptyTargets(expires: string): TargetsPayload {
   return { _type: 'Targets', delegations: { keys: {}, roles: [] }, expires, targets: {}, version: 1 }
 }
 
-/** The server's keys over HTTP: GET for the one in force, POST for the next (wire spec §7). */
+/** Requests the server's keys over HTTP: GET for the one in force, POST for the next (wire spec §7). */
 export function keysFrom(endpoint: Endpoint, gun: string): ServerKeys {
   return async (role, which) => {
     const answer: Answer = await exchange(endpoint, {

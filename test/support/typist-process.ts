@@ -1,4 +1,4 @@
-/** The process of `typist.ts`: one command after the other, each as if the process were its own. */
+/** The process of `typist.ts`: runs one command after the other, each as if the process were its own. */
 import { getCACertificates, setDefaultCACertificates } from 'node:tls'
 import { programFor } from '../../src/cli/program.ts'
 import './derived-once.ts'
@@ -40,7 +40,7 @@ async function type({ args, environment, directory }: Typed): Promise<void> {
     if (!(error instanceof Exited)) throw error
   }
   const answer = { code: process.exitCode, ...printed }
-  // What the process of the next command would not have.
+  // Undo what would not reach the next command's own process.
   process.umask(UMASK)
   for (const signal of ['SIGINT', 'SIGTERM']) process.removeAllListeners(signal)
   if (authorities !== undefined) setDefaultCACertificates(authorities)

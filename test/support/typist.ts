@@ -2,27 +2,27 @@ import { fork, type ChildProcess } from 'node:child_process'
 import { join } from 'node:path'
 import type { Printed } from './server-process.ts'
 
-/** A command, and where it is typed. */
+/** A command, and where to run it. */
 export interface Typed {
   readonly args: readonly string[]
   readonly environment: Readonly<Record<string, string>>
   readonly directory: string
 }
 
-/** Commands that ask and print; the others have threads, or a mind of their own for signals. */
+/** Commands that ask and print; the others have threads, or handle signals themselves. */
 const ANSWERED = 'repo tag delegation signer policy key root user token audit find expiry clock config'.split(' ')
 
-/** Kinds of commands that had a process of their own in this file of tests. */
+/** Kinds of commands that this test file has already run in a process of their own. */
 const known = new Set<string>()
 let typist: ChildProcess | undefined
 let isTyping = false
 
 /**
- * Type a command in a process that all of them share: one of its own takes ten times what most commands take. Not so the
- * first of its kind, and what has settings that are not ours, such as a proxy.
+ * Runs a command in a shared process: one of its own takes ten times as long as most commands. Not for the first
+ * command of its kind, nor with foreign settings, such as a proxy.
  *
- * @param code how it is to end, if that is known: each end is seen in a process of its own, too
- * @returns undefined where it needs a process of its own
+ * @param code expected exit code, if known: for each code, one command has a process of its own
+ * @returns undefined if the command needs a process of its own
  */
 export function typeKnown(typed: Typed, code?: number): Promise<Printed> | undefined {
   const [command = '', subcommand = ''] = typed.args
@@ -53,9 +53,9 @@ function type(typed: Typed): Promise<Printed> {
   })
 }
 
-/** It ends with this process. */
+/** Starts the shared process, which ends with this one. */
 function begin(): ChildProcess {
-  // Otherwise that of the commands themselves: without any, what is compiled takes as long as ten commands.
+  // By default, use the commands' own cache: without any, compiling takes as long as ten commands.
   const { PATH, NODE_COMPILE_CACHE = join(import.meta.dirname, '../../node_modules/.cache/countersign') } = process.env
   const child = fork(join(import.meta.dirname, 'typist-process.ts'), {
     execArgv: ['--preserve-symlinks'],
