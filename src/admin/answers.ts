@@ -1,8 +1,8 @@
 import { z } from 'zod'
 
 /*
- * What the schemas of answers are made of. Their objects are not strict, as those of inputs are: a later version may say
- * more. Tests hold every answer against its schema all the same, with no member more.
+ * Building blocks of the schemas of answers. Unlike those of inputs, their objects are not strict: a later version may add
+ * members. Tests nevertheless allow no further member in any answer.
  */
 
 /** A list that nobody changes, as all layers return it. */

@@ -47,13 +47,13 @@ export const acceptTime = operation({
       warnings: texts.meta({ description: 'API tokens that were made meanwhile, and live longer than was meant' }),
     }),
   async run({ trust }, _, actor) {
-    // Before the commit: where tokens cannot be read, the clock is not accepted.
+    // Before the commit: if tokens cannot be read, the clock is not accepted.
     const warnings = tokensAhead((await allTokens(trust.store)).values, trust.now())
     return { ...(await acceptClock(trust, actor)), warnings }
   },
 })
 
-/** Nothing shortens their lives: whoever has one may need it. */
+/** Warns of tokens that were made while the clock was ahead. They keep their lifetime: whoever has one may need it. */
 function tokensAhead(tokens: readonly ApiToken[], now: number): string[] {
   return tokens.flatMap(({ name, expires, revoked, createdAt }) => {
     if (revoked || expires === null || createdAt <= now) return []

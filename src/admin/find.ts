@@ -125,7 +125,7 @@ async function lookAt(
       if (found !== undefined) {
         now.push({ ...each, until: null, ...(found.unseen === undefined ? {} : { unseen: found.unseen }) })
       } else if (damage !== undefined) now.push({ ...each, until: null, damaged: damage.message })
-      // Neither dropped nor ended: then it was ended since the journal was read.
+      // Neither dropped nor ended: then it ended after the journal was read.
       else before.push({ ...each, until: each.until ?? new Date(trust.now()).toISOString() })
     }
     return { now, before }

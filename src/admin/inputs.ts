@@ -3,7 +3,7 @@ import { parsePattern } from '../access/grant.ts'
 import { parseName } from '../access/user.ts'
 import { parseGun } from '../tuf/gun.ts'
 
-/* What the schemas of inputs are made of. Lengths are of characters: what is longer is none of what it should be. */
+/* Building blocks of the schemas of inputs. Lengths are in characters: anything longer is not what it claims to be. */
 
 /** Of a name or an id that is looked up as given. */
 const NAME_MAX_LENGTH = 100

@@ -42,7 +42,7 @@ export function roomForToken(
 
 /**
  * Returns a time that orders tokens; the latest are kept. If the clock is ahead for a while, all tokens seem to have
- * expired: those that have not are later than all others, and fewer than are kept.
+ * expired: those that have not are later than all others, and at most as many as are kept.
  */
 function lastOf({ revoked, createdAt, expires }: ApiToken): number {
   return revoked ? createdAt : (expires ?? Infinity)

@@ -5,8 +5,7 @@ import type { Directory } from '../access/user.ts'
 import type { ClientAddresses, Sent } from './client-address.ts'
 
 /**
- * Returns whose uploads share a limit: a user's, however they were recognised; for anonymous clients, those from one
- * address.
+ * Returns whose uploads share a limit: a user's, however they were recognised; for anonymous clients, their network's.
  *
  * @returns undefined: it may be a proxy's address, which all clients share
  */

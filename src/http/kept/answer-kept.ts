@@ -32,8 +32,7 @@ export function answerKept(wiring: Wiring, request: IncomingMessage, response: S
 }
 
 /**
- * Returns names and values in turn, as Node takes them. Storing them beside the text would make a response half as
- * large again.
+ * Returns names and values in turn, as Node takes them. Stored beside the text, they would be half of a kept response.
  */
 function headersIn(head: string): string[] {
   const lines = head.split('\r\n').slice(1, -1)
