@@ -9,7 +9,7 @@ import type { StoreReader } from '../reader.ts'
 import type { JournalEntry } from '../store.ts'
 import type { ExpectedRecords } from './expected-records.ts'
 
-/** A document as the journal names it. */
+/** A document according to the journal. */
 export interface NamedDocument {
   readonly role: string
   readonly version: number
@@ -18,21 +18,21 @@ export interface NamedDocument {
   readonly createdAt: number
 }
 
-/** A key as the journal names it. */
+/** A key according to the journal. */
 export interface NamedKey {
   readonly role: string
   readonly keyId: string
-  /** Of what is sealed. */
+  /** Of its sealed form. */
   readonly sha256: string
-  /** True: something was signed with it, so it waits no more for a root that names it. */
+  /** True if something was signed with it, so that it no longer waits for a root that names it. */
   readonly used: boolean
 }
 
-/** What the journal says of one repository. */
+/** What the journal says about one repository. */
 export class Account {
   readonly documents = new Map<string, NamedDocument>()
   readonly keys = new Map<string, NamedKey>()
-  /** Numbers of its entries by revision. */
+  /** Numbers of its journal entries, by revision. */
   readonly history = new Map<number, number>()
   head = ''
   /** Number and revision of its newest entry. */
@@ -46,7 +46,7 @@ export class Account {
       this.documents.set(`${version} ${role}`, { role, version, sha256, createdAt })
     }
     for (const { role, keyId, sha256 } of entry.keys) {
-      // With documents go only the keys that signed them; those that are new go alone.
+      // A commit with documents only carries keys that signed them; new keys come in commits without documents.
       const used = entry.documents.length > 0 || this.keys.get(keyId)?.used === true
       this.keys.set(keyId, { role, keyId, sha256, used })
     }
@@ -57,7 +57,7 @@ export class Account {
   }
 }
 
-/** Hold what is stored of one repository against what the journal says of it. */
+/** Compares the stored records of one repository with what the journal says. */
 export async function checkAccount(
   gun: Gun,
   account: Account,
@@ -65,7 +65,7 @@ export async function checkAccount(
   expected: Pick<ExpectedRecords, 'add'>,
   error: (text: string) => void,
 ): Promise<void> {
-  // Each by itself: of one that is damaged nothing follows for the others.
+  // Check each record separately, so that a damaged one does not hide faults in others.
   const look = (at: () => void): void => {
     try {
       at()

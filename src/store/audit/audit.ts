@@ -15,21 +15,21 @@ import { Account, checkAccount } from './account.ts'
 import { Values, type Value } from './books.ts'
 import { ExpectedRecords } from './expected-records.ts'
 
-/** Something that is not as it must be. */
+/** A fault found in a store. */
 export interface Finding {
-  /** `error`: damage, or what a client refuses; `warning`: what people should know. */
+  /** `error`: damage, or something that clients refuse; `warning`: something that people should know. */
   readonly severity: 'error' | 'warning'
-  /** The repository, where it is one's. */
+  /** The repository that it concerns, if any. */
   readonly gun?: string
   readonly text: string
 }
 
-/** Records of one store, counted by kind. */
+/** Number of records in a store, by kind. */
 export type RecordCounts = Record<string, number>
 
 /**
- * The accountant's look at a store: every record whole, found both by iterating and by asking for it; the journal an
- * unbroken chain up to the anchor; and of everything else exactly what the journal says, no more and no less.
+ * Audits a store: every record must be whole and found both by iterating and by its key, the journal must be an unbroken
+ * chain up to the anchor, and everything else must be exactly what the journal says.
  */
 export async function auditStore(
   { records, reader, anchor }: StoreSnapshot,
@@ -42,7 +42,7 @@ export async function auditStore(
   }
   await compareRecords(reader, expected, error, anchor instanceof TrustError ? undefined : anchor)
   const { counts, whole } = await countRecords(records, expected, error)
-  // They are known by their hashes only: what the journal says is gone through once more.
+  // Only hashes of the missing keys are known: read the journal once more for their names.
   const name = (key: Buffer): void => {
     if (expected.remove(key)) error(`the record "${nameOf(key)}" is missing`)
   }
@@ -54,11 +54,11 @@ type Report = (text: string, gun?: string) => void
 type Expect = Pick<ExpectedRecords, 'add'>
 
 /**
- * Hold what the journal says against what is stored. Repositories one after the other: what is known of all of them at once
- * is only which entries are theirs.
+ * Compares the stored records with the journal, one repository after the other. To save memory, keeps only the numbers of
+ * their entries for all of them at once.
  *
- * @param expected gets the key of each record that must be there
- * @param anchor names one of the entries
+ * @param expected gets the key of each record that must exist
+ * @param anchor compared with the entry that it names
  */
 async function compareRecords(reader: StoreReader, expected: Expect, error: Report, anchor?: Anchor): Promise<void> {
   expected.add(formatKey())
@@ -68,7 +68,7 @@ async function compareRecords(reader: StoreReader, expected: Expect, error: Repo
   for await (const entry of inTurns(entriesFrom(reader, 1, 1))) {
     expected.add(journalKey(entry.number))
     if ('damaged' in entry) {
-      // It is named later, with all other records; nothing follows for the entries after it.
+      // `countRecords` reports it; the next entry cannot be compared with it.
       previous = undefined
       continue
     }
@@ -109,9 +109,9 @@ function checkValue({ kind, name, sha256 }: Value, reader: StoreReader, expected
 }
 
 /**
- * Walk all records: each must be whole, expected, and the same when asked for by its key.
+ * Walks all records: each must be whole, expected, and the same when read by its key.
  *
- * @returns `whole`: to the end
+ * @returns `whole`: true if the walk reached the end
  */
 async function countRecords(
   records: StoreSnapshot['records'],

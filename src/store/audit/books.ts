@@ -2,43 +2,43 @@ import type { Gun } from '../../tuf/gun.ts'
 import type { JournalEntry } from '../store.ts'
 import { Account } from './account.ts'
 
-/** What the journal says of one record beside the metadata: a user, a token … */
+/** What the journal says about one record: a user, a token … */
 export type Value = JournalEntry['records'][number] & {
-  /** Of the entry that says so, and whose that is. */
+  /** The number of the newest entry about it, and the repository of that entry. */
   readonly number: number
   readonly gun: Gun
-  /** What it was before: hashes. */
+  /** Hashes of its earlier values. */
   readonly earlier: ReadonlySet<string>
 }
 
-/** What the journal says of records beside the metadata, added up. */
+/** The records of the journal's entries, summed up. */
 export class Values {
   readonly #values = new Map<string, Value & { readonly earlier: Set<string> }>()
 
-  /** Entries are added in their order; one that cannot be read is left out. */
+  /** Adds an entry. The caller adds them in order and skips those that cannot be read. */
   add({ gun, number, records }: JournalEntry): void {
     for (const record of records) {
       const name = nameOf(record.kind, record.name)
       const before = this.#values.get(name)
-      // One that grows: who stages a root and discards it, again and again, would have ever longer ones copied.
+      // One growing set per record: copies would take quadratic time if somebody stages and discards roots often.
       const earlier = before?.earlier ?? new Set<string>()
       if (before?.sha256 != null) earlier.add(before.sha256)
       this.#values.set(name, { ...record, number, gun: gun as Gun, earlier })
     }
   }
 
-  /** The newest that is said of it; undefined: nothing ever was. */
+  /** Returns the newest state of a record; undefined if the journal never mentions it. */
   value(kind: string, name: string): Value | undefined {
     return this.#values.get(nameOf(kind, name))
   }
 
-  /** The newest of each kind and name. */
+  /** The newest state of each record. */
   get values(): Iterable<Value> {
     return this.#values.values()
   }
 }
 
-/** The same, and what it says of each repository: what `repair` makes a store whole by. */
+/** Records and repositories according to the journal; `repair` works from this. */
 export class Books extends Values {
   readonly accounts = new Map<Gun, Account>()
 

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto'
 
-/** Of a key's hash, 32 bits each: enough that no two keys have the same. */
+/** 32-bit words kept of each key's hash: enough that no two keys collide. */
 const WORDS = 4
 const FIRST_SLOTS = 1_024
 
@@ -9,8 +9,8 @@ const EXPECTED = 1
 const FOUND = 2
 
 /**
- * Keys that must be there, each exactly once. A store has millions of them, and a server that checks itself has other work:
- * of each only a part of its hash is kept, outside of the heap, in a table of which half is free at least.
+ * A set of keys that must each be found exactly once. Stores have millions of keys, and a server that checks itself has
+ * other work to do: the set keeps only part of each key's hash, outside the heap, in a table that is at most half full.
  */
 export class ExpectedRecords {
   #hashes = new Uint32Array(FIRST_SLOTS * WORDS)
@@ -18,7 +18,7 @@ export class ExpectedRecords {
   #used = 0
   #left = 0
 
-  /** How many were not found. */
+  /** How many have not been found yet. */
   get left(): number {
     return this.#left
   }
@@ -33,7 +33,7 @@ export class ExpectedRecords {
     this.#left += 1
   }
 
-  /** One was found. @returns false if it was not expected, or found before */
+  /** Marks a key as found. @returns false if it was not expected, or already found */
   remove(key: Buffer): boolean {
     const slot = this.#slotOf(wordsOf(key))
     if (this.#states[slot] !== EXPECTED) return false
@@ -42,7 +42,7 @@ export class ExpectedRecords {
     return true
   }
 
-  /** The slot that has it, or the free one in which it would be. */
+  /** Returns the slot of a key, or the free slot where it belongs. */
   #slotOf(words: Uint32Array): number {
     const last = this.#states.length - 1
     let slot = (words[0] ?? 0) & last

@@ -8,14 +8,14 @@ import { documentKey } from '../keyspace.ts'
 import { unpack } from '../packing.ts'
 import type { Found, Sources } from './sources.ts'
 
-/** Bytes that are kept: many differences are to the same document. */
+/** Bytes kept in memory: many differences have the same base. */
 const KEPT_MAX_BYTES = 16 * 1024 * 1024
 
 interface FoundBytes extends Found {
   readonly bytes: Uint8Array
 }
 
-/** The bytes of documents, wherever and however packed they are found: their checksum says that they are the right ones. */
+/** Finds the bytes of documents in any source and however packed; their checksum proves that they are right. */
 export class DocumentBytes {
   readonly #sources: Sources
   readonly #kept = new LimitedMap<string, FoundBytes>(
@@ -23,9 +23,9 @@ export class DocumentBytes {
     ({ bytes, payload }) => bytes.length + payload.length,
   )
 
-  /** Those that are nowhere: each difference to one asks for it. */
+  /** Documents that were found nowhere, so that each difference from one does not search again. */
   readonly #lost = new Set<string>()
-  /** How often one was not looked for because it is being put together itself. */
+  /** How often a search stopped because it came back to a document that is being put together. */
   #circles = 0
 
   constructor(sources: Sources) {
@@ -37,11 +37,11 @@ export class DocumentBytes {
   }
 
   /**
-   * The payload of a document's record: as it was found if that can be read in its place, otherwise packed whole.
+   * Returns the payload of a document's record: as found if it will be readable in the new store, otherwise packed whole.
    *
-   * @param isStored whether a document, by its checksum, is one of the same role that is stored: a difference to another
-   *   one could not be read
-   * @returns undefined if its bytes are nowhere
+   * @param isStored true for the checksums of documents of this role in the new store: a difference from any other base
+   *   could not be read
+   * @returns undefined if the bytes are found nowhere
    */
   payload(
     gun: Gun,
@@ -60,8 +60,8 @@ export class DocumentBytes {
   }
 
   /**
-   * @param above those that are being put together: in store and backup, damaged or of two lives of a repository, they may
-   *   name each other in a circle
+   * @param above the documents being put together. They may name each other in a circle, if damaged, or if store and
+   *   backup are from before and after a delete of the repository
    */
   #find(gun: Gun, role: string, sha256: string, above: Set<string>): FoundBytes | undefined {
     const name = `${gun}\n${role}\n${sha256}`
@@ -81,7 +81,7 @@ export class DocumentBytes {
       this.#kept.set(name, found)
       return found
     }
-    // Without the one above it may be found another time.
+    // After a stopped search it may still be found from another starting point.
     if (circles === this.#circles) this.#lost.add(name)
     return undefined
   }
@@ -102,7 +102,7 @@ function decoded(payload: Buffer): PackedDocument | undefined {
   try {
     return decodeDocument(payload)
   } catch (error) {
-    // It is shorter than what every document has before its bytes.
+    // It is shorter than the header of every document.
     if (error instanceof RangeError) return undefined
     throw error
   }

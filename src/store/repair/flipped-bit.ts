@@ -1,21 +1,21 @@
 import { hash } from 'node:crypto'
 import { RECORD_DIGEST_BYTES } from '../database/record.ts'
 
-/** Longer records take too long: 8 × as many hashes as they have bytes, of as many bytes each. */
+/** Longer records take too long: each of their bytes takes 8 hashes of the whole record. */
 const MAX_BYTES = 8 * 1024
 
 /**
- * The payload of a record in which one bit has changed, the damage that memory and disks do most often: the one whose
- * hash, key and all, is that of the record. No other payload can have it.
+ * Returns the payload of a record in which one bit has flipped, the most common damage by memory and disks. Tries all
+ * bits until the hash of key and payload matches that of the record, which no other payload can have.
  *
- * @returns undefined if more is wrong with it, or it is too long to try all bits, half a second
+ * @returns undefined if more than one bit is wrong, or if the record is too long to try all bits in half a second
  */
 export function unflipped(key: Buffer, record: Buffer): Buffer | undefined {
   if (record.length < RECORD_DIGEST_BYTES || record.length > MAX_BYTES) return undefined
   const digest = record.subarray(0, RECORD_DIGEST_BYTES)
   const bytes = Buffer.concat([key, record.subarray(RECORD_DIGEST_BYTES)])
   const matches = (bits: number): boolean => differingBits(hash('sha256', bytes, 'buffer'), digest) === bits
-  // In the hash itself: then the payload is as it was.
+  // If the bit flipped in the hash itself, the payload is right.
   if (matches(1)) return bytes.subarray(key.length)
   for (let at = key.length; at < bytes.length; at += 1) {
     const byte = bytes[at] ?? 0
@@ -28,7 +28,7 @@ export function unflipped(key: Buffer, record: Buffer): Buffer | undefined {
   return undefined
 }
 
-/** Of two hashes. More than a few are not counted to their end. */
+/** Counts the bits in which two hashes differ; stops early once there are two. */
 function differingBits(one: Buffer, other: Buffer): number {
   let bits = 0
   for (let at = 0; at < one.length && bits < 2; at += 1) {

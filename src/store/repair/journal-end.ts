@@ -8,12 +8,12 @@ import { wholeIn, type Found, type Sources } from './sources.ts'
 import type { Survey } from './survey.ts'
 
 /**
- * What stands for an anchor that does not count: the newest entry that anything tells of. Whether there was a newer one is
- * known to nobody.
+ * Returns a substitute for an anchor that does not count: the newest entry for which there is any evidence. Nothing shows
+ * whether there was a newer one.
  *
- * @param directory for errors: where the damaged database lies
+ * @param directory of the damaged database, for errors
  * @param ignored the anchor that does not count, if it can be read
- * @throws TrustError DATA_DAMAGED, DATA_NEWER; WRONG_STATE if a backup goes on after it
+ * @throws TrustError DATA_DAMAGED, DATA_NEWER; WRONG_STATE if the backup's journal continues after that entry
  */
 export function endWithoutAnchor(
   damaged: Records,
@@ -22,7 +22,7 @@ export function endWithoutAnchor(
   ignored: Anchor | undefined,
 ): Anchor {
   const store = storeIn(damaged, directory, ignored)
-  // One that is damaged is not among those that tell of themselves.
+  // A damaged last entry is not counted in `newest`.
   const end = sources.raw(journalKey(newest + 1)) === undefined ? newest : newest + 1
   const hash = end === EMPTY_TAIL.number ? EMPTY_TAIL.hash : hashOf(sources.find(journalKey(end), undefined))
   if (hash !== undefined) {
@@ -33,7 +33,7 @@ export function endWithoutAnchor(
   throw new TrustError('DATA_DAMAGED', text, { hint: 'restore the newest backup; nothing was changed' })
 }
 
-/** Which store it is: of a database whose first record cannot be read an anchor tells, also one that does not count. */
+/** Returns the store's id. If the database's first record cannot be read, even an anchor that does not count has it. */
 function storeIn(damaged: Records, directory: string, ignored: Anchor | undefined): string {
   if (wholeIn(damaged, formatKey()) !== undefined) return readFormat(damaged, directory).store
   if (ignored !== undefined) return ignored.store
@@ -44,7 +44,8 @@ function storeIn(damaged: Records, directory: string, ignored: Anchor | undefine
 }
 
 /**
- * What the backup has of after the end is not lost, and would be given up unseen: with an anchor that names it, it is taken.
+ * Refuses an end after which the backup has further entries: they are not lost, but would be given up silently. With an
+ * anchor that names them, they are taken.
  *
  * @throws TrustError WRONG_STATE
  */

@@ -2,16 +2,17 @@ import { checkedBytes, recordsIn, type LogRecord } from '../leveldb/write-ahead-
 import { turnBack, writeChecksum, type MendedFile } from './mended-file.ts'
 
 /**
- * A copy of a log in which one bit that has changed in a record is turned back. Where more has, it gets the checksum of what
- * it is, so that LevelDB reads it too: then one of our records in it is damaged, instead of all that follows being lost. Not
- * so of the last one, which a crash may have torn. Only for a view in which every record is held against its own hash.
+ * Returns a copy of a log in which single flipped bits are turned back. A record with more damage gets the checksum of its
+ * damaged bytes, so that LevelDB reads it anyway: then only our records in it are damaged, instead of everything after it
+ * being lost. Not so for the last record, which a crash may have torn. Only for a view, whose readers check every record
+ * against its own hash.
  */
 export function withItsDamage(log: Buffer): MendedFile {
   const bytes = Buffer.from(log)
   let bits = 0
   let before: LogRecord | undefined
   for (const record of recordsIn(log)) {
-    // Its length is right if a whole one is where it ends.
+    // A whole record right after it proves that its length is right.
     if (record.isWhole && before?.isWhole === false && before.next === record.at) {
       const [from, to] = checkedBytes(log, before.at)
       if (turnBack(bytes, from, to, before.at)) bits += 1
@@ -19,7 +20,7 @@ export function withItsDamage(log: Buffer): MendedFile {
     }
     before = record
   }
-  // Behind the last one there is none, but the file may end where it does.
+  // No record follows the last one, but the file may end exactly where it does.
   if (before?.isWhole === false) {
     const [from, to] = checkedBytes(log, before.at)
     if (to === log.length && turnBack(bytes, from, to, before.at)) bits += 1

@@ -1,13 +1,13 @@
 import type { Gun } from '../../tuf/gun.ts'
 
-/** Entries of the journal that cannot be had. Whose they are tells, mostly, what each commit writes beside its entry. */
+/** Journal entries that cannot be recovered. Their history records mostly tell which repositories they belong to. */
 export class LostEntries {
-  /** Number of the newest of each repository. */
+  /** Number of the newest lost entry of each repository. */
   readonly #newest = new Map<Gun, number>()
-  /** Number of the newest of which nobody knows whose it is. */
+  /** Number of the newest lost entry whose repository is unknown. */
   #newestOfAnybody = 0
 
-  /** @param owners whose an entry is, by its number; not all are known */
+  /** @param owners repositories of entries, by number; not all are known */
   constructor(numbers: readonly number[], owners: ReadonlyMap<number, Gun>) {
     for (const number of numbers) {
       const gun = owners.get(number)
@@ -16,12 +16,12 @@ export class LostEntries {
     }
   }
 
-  /** True if one of them, after the entry of this number, is of this repository, or nobody knows whose it is. */
+  /** True if a lost entry after this number belongs, or may belong, to this repository. */
   mayBeOf(gun: Gun, after = 0): boolean {
     return Math.max(this.#newestOfAnybody, this.#newest.get(gun) ?? 0) > after
   }
 
-  /** True if there is one at all. */
+  /** True if any entry is lost. */
   get any(): boolean {
     return this.#newestOfAnybody > 0 || this.#newest.size > 0
   }

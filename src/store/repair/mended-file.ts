@@ -1,15 +1,15 @@
 import { crc32c, CRC32C_TABLE, mask, unmask } from '../leveldb/crc32c.ts'
 
-/** A copy of a file of LevelDB's that is made fit to be read. */
+/** A copy of one of LevelDB's files, made fit to be read. */
 export interface MendedFile {
   readonly bytes: Buffer
-  /** How many bits were turned back in it. */
+  /** How many flipped bits were turned back. */
   readonly bits: number
 }
 
 /**
- * Turn back the one bit that has changed in these bytes, or in their checksum. A changed bit changes the checksum by what
- * depends on its place alone.
+ * Turns back the one bit that has flipped in these bytes, or in their checksum. A flipped bit changes the checksum in a way
+ * that depends only on its position.
  *
  * @returns false if more is wrong; then nothing was changed
  */
@@ -35,7 +35,7 @@ export function turnBack(file: Buffer, from: number, to: number, checksumAt: num
   return false
 }
 
-/** Make the checksum that of what the bytes are now. */
+/** Writes the checksum of the current bytes. */
 export function writeChecksum(file: Buffer, from: number, to: number, checksumAt: number): void {
   file.writeUInt32LE(mask(crc32c(file.subarray(from, to))), checksumAt)
 }

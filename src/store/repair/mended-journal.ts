@@ -5,37 +5,38 @@ import { journalKey } from '../keyspace.ts'
 import type { JournalEntry } from '../store.ts'
 import type { Found, Sources } from './sources.ts'
 
-/** What nothing else is repaired without. */
+/** Hint for damage without whose repair nothing else can be repaired. */
 const REFUSED =
   'add --from DIRECTORY with a newer backup, or restore the newest one; nothing was changed, so keep what is there'
 
-/** About an end that may be lost for good. */
+/** Hint for an end that may be lost for good. */
 const END = `${REFUSED}; --without-anchor gives up what was committed after the last entry that is there`
 
-/** Nothing tells whether a backup's entry of this number is the same one. */
+/** Hint if nothing shows whether a backup's entry of this number is the same one. */
 const NOT_ANCHORED = 'restore the newest backup; nothing was changed, so keep what is there'
 
 /**
- * The journal of a damaged store: each entry is the one whose hash the entry after it has, back from the anchor, wherever
- * it was taken from.
+ * The journal of a damaged store, put together backward from the anchor: each entry, from whatever source, must have the
+ * hash that the entry after it names.
  */
 export class MendedJournal {
   readonly #sources: Sources
-  /** Those that were not whole in the damaged database. */
+  /** Entries that were not whole in the damaged database. */
   readonly #mended = new Map<number, Found>()
   /** Number of the newest entry. */
   readonly end: number
-  /** Of the entries that cannot be had, newest first: what entries before them say may be old. */
+  /** Numbers of the entries that cannot be recovered, newest first. What entries before them say may be outdated. */
   readonly lost: number[] = []
-  /** True once an entry of the backup was found to be the one of the journal: those before it are, too. */
+  /** True once an entry of the backup was found to be part of this journal: then so are all before it. */
   #isOfBackup = false
-  /** The lowest number that was looked at for that. */
+  /** The lowest number that was compared for that. */
   #lookedAt: number
 
   /**
-   * @param end number of the newest entry that anything stored tells of
-   * @param mayBeOlder true: of what an entry names that cannot be had, an older state may be all that is left
-   * @throws TrustError DATA_DAMAGED if it ends before the anchor, or an entry is missing: commits would be undone unseen
+   * @param end number of the newest entry for which the store has any evidence
+   * @param mayBeOlder true if the records that a lost entry named may be left in an older state only
+   * @throws TrustError DATA_DAMAGED if the journal ends before the anchor, or an entry is missing: commits would be undone
+   *   silently
    */
   constructor(sources: Sources, anchor: Anchor, end: number, mayBeOlder: boolean) {
     this.#sources = sources
@@ -49,7 +50,7 @@ export class MendedJournal {
     }
   }
 
-  /** @returns undefined if it cannot be had */
+  /** Returns an entry's payload and origin; undefined if it cannot be recovered. */
   find(number: number): Found | undefined {
     const mended = this.#mended.get(number)
     if (mended !== undefined) return mended
@@ -57,13 +58,13 @@ export class MendedJournal {
     return payload === undefined ? undefined : { payload, origin: 'whole' }
   }
 
-  /** @returns undefined if it cannot be had */
+  /** Returns an entry; undefined if it cannot be recovered. */
   entry(number: number): JournalEntry | undefined {
     const found = this.find(number)
     return found === undefined ? undefined : parseEntry(found.payload)
   }
 
-  /** @param expected hash of the entry, if it is known @returns that of the entry before it */
+  /** Recovers an entry. @param expected its hash, if known @returns the hash of the previous entry, if known */
   #mend(number: number, expected: string | undefined, anchor: Anchor): string | undefined {
     const key = journalKey(number)
     const found = this.#sources.find(key, expected) ?? (expected === undefined ? this.#known(number) : undefined)
@@ -72,15 +73,15 @@ export class MendedJournal {
       return parseEntry(found.payload).previous
     }
     if (number === anchor.number) throw refused(`the end of the journal, entry ${number}, is damaged or missing`, END)
-    // One that was never seen is a batch that was lost, and heads from before it would be taken for current.
+    // If there is no trace of it, a batch was lost, and heads from before it would be taken for current.
     if (this.#sources.raw(key) === undefined) throw refused(`journal entry ${number} is missing`)
     this.lost.push(number)
     return undefined
   }
 
   /**
-   * The backup's entry of this number, where that after it cannot be had: it is the one if what is left of that names it, or
-   * if the backup has a later one of the journal.
+   * Returns the backup's entry of this number, if the next one is lost. It is the right one if the remains of the next one
+   * name its hash, or if the backup contains a later entry of this journal.
    */
   #known(number: number): Found | undefined {
     const payload = this.#sources.saved(journalKey(number))
@@ -90,7 +91,10 @@ export class MendedJournal {
     return isNamed || this.#isInBackup(number) ? { payload, origin: 'backup' } : undefined
   }
 
-  /** A backup may have been made before another one was restored: then what follows is of another journal. */
+  /**
+   * True if the backup has a later entry of this journal. It may also have entries of another journal, if it was made
+   * before an older backup was restored.
+   */
   #isInBackup(after: number): boolean {
     while (!this.#isOfBackup && this.#lookedAt > after + 1) {
       this.#lookedAt -= 1
@@ -100,7 +104,7 @@ export class MendedJournal {
     return this.#isOfBackup
   }
 
-  /** What was written just before the process died: it must be whole and follow the anchor. */
+  /** Checks entries after the anchor, written just before the process died: they must be whole and chain. */
   #followAnchor(anchor: Anchor): void {
     let previous = anchor.hash
     for (let number = anchor.number + 1; number <= this.end; number += 1) {

@@ -23,19 +23,19 @@ import type { MendedJournal } from './mended-journal.ts'
 import type { Found } from './sources.ts'
 import type { Survey } from './survey.ts'
 
-/** A record that the journal says must be there; not found: it cannot be had. */
+/** A record that must exist according to the journal; `found` is undefined if it cannot be recovered. */
 export interface Mended {
   readonly key: Buffer
   readonly found: Found | undefined
 }
 
 /**
- * Proposes what the head of a repository may be, from what else is stored of it; the journal's hash tells which it is.
+ * Proposes candidates for a repository's head from its other records; the hash in the journal tells which one is right.
  *
  * @param history its journal entries, oldest first
- * @param bytesOf a document's bytes by its checksum
- * @param renewals when it may be due, milliseconds since 1970
- * @throws TrustError if its documents are not those of a repository
+ * @param bytesOf returns a document's bytes by its checksum
+ * @param renewals times when it may be due, milliseconds since 1970
+ * @throws TrustError if its documents do not form a repository
  */
 export type ProposeHeads = (
   history: readonly JournalEntry[],
@@ -43,7 +43,7 @@ export type ProposeHeads = (
   renewals: readonly number[],
 ) => Iterable<Head>
 
-/** Every record that must be there, each made whole if it can be: what `check` expects. */
+/** Every record that must exist, as `check` expects it, each recovered if possible. */
 export class MendedRecords {
   readonly #survey: Survey
   readonly #journal: MendedJournal
@@ -78,13 +78,13 @@ export class MendedRecords {
     }
   }
 
-  /** A record whose payload is known. */
+  /** Returns a record whose payload is known. */
   must(key: Buffer, payload: Buffer): Mended {
     const whole = this.#survey.sources.whole(key)?.equals(payload) === true
     return { key, found: { payload, origin: whole ? 'whole' : 'derived' } }
   }
 
-  /** Where an entry that is lost may have changed it, it may be other than the journal says, but not what it was before. */
+  /** If a lost entry may have changed the value, accepts one that the journal does not name, but no earlier value. */
   #value({ kind, name, number, gun, earlier }: Value, sha256: string): Mended {
     const key = recordKey(kind, name)
     const { sources } = this.#survey
@@ -104,7 +104,7 @@ export class MendedRecords {
     for (const time of this.#dueTimes(gun, found)) yield this.must(dueKey(time, gun), Buffer.alloc(0))
   }
 
-  /** What a commit whose entry is lost may have written: as new as all that anything tells of. */
+  /** Returns a head that a commit with a lost entry may have written, if no evidence of a newer one exists. */
   #laterHead(gun: Gun, { revision, head }: Account): Found | undefined {
     const found = this.#survey.sources.find(headKey(gun), undefined)
     if (found === undefined) return undefined
@@ -113,13 +113,13 @@ export class MendedRecords {
     return reached > revision || hexSha256(found.payload) === head ? found : undefined
   }
 
-  /** True if every entry of the repository is there. */
+  /** True if no entry of the repository is lost. */
   #isComplete(gun: Gun, account: Account): boolean {
     return account.history.size === account.revision && !this.#lost.mayBeOf(gun, account.number)
   }
 
   #dueTimes(gun: Gun, head: Found | undefined): readonly number[] {
-    // Of a head that is lost nobody can tell; it may be rebuilt of them another time.
+    // If the head is lost, keep all due times: a later repair may rebuild the head from them.
     if (head === undefined) {
       const { due, sources } = this.#survey
       return (due.get(gun) ?? []).filter((time) => sources.whole(dueKey(time, gun)) !== undefined)
@@ -152,7 +152,7 @@ export class MendedRecords {
     }
   }
 
-  /** An entry that cannot be had may be a delete. */
+  /** True if nothing is left of a document: a lost entry may have been a delete. */
   #isGone(gun: Gun, { role, version, sha256 }: NamedDocument): boolean {
     const { sources } = this.#survey
     return [versionKey(gun, role, version), documentKey(gun, role, sha256)].every(
@@ -170,8 +170,8 @@ export class MendedRecords {
   }
 
   /**
-   * The journal names what is sealed, each key's, and which are used: a list that has exactly these is the newest. There
-   * may be more of them if an entry cannot be had.
+   * Finds the newest list of keys. The journal has the hash of each sealed key, and tells which were used: a list with
+   * exactly these keys is the newest. If an entry is lost, it may have more.
    */
   #keyList(key: Buffer, keys: readonly NamedKey[], role: string, complete: boolean): Found | undefined {
     const named = keys.filter((each) => each.role === role)

@@ -12,15 +12,15 @@ import {
 import { turnBack, type MendedFile } from './mended-file.ts'
 
 /**
- * Hold all blocks of a table against their checksums, which LevelDB does not: one that is damaged may end the process, or
- * hide keys. Where one bit has changed it is turned back; what else is damaged is marked, so that LevelDB says so of it.
+ * Checks all blocks of a table against their checksums, which LevelDB does not: a damaged block may end the process, or
+ * hide keys. Turns back single flipped bits, and marks other damaged blocks, so that LevelDB reports an error for them.
  *
- * @returns a copy; undefined if nothing is wrong
+ * @returns a mended copy; undefined if nothing is wrong
  */
 export function withoutTraps(table: Buffer): MendedFile | undefined {
   const bytes = Buffer.from(table)
   let bits = 0
-  /** @returns true if it can be read */
+  /** @returns true if the block can be read */
   const mend = (place: Place): boolean => {
     const state = mendBlock(bytes, place)
     if (state === 'mended') bits += 1
@@ -32,13 +32,13 @@ export function withoutTraps(table: Buffer): MendedFile | undefined {
     for (const named of [meta, index]) if (mend(named)) for (const place of placesIn(bytes, named)) mend(place)
   } catch (error) {
     if (!(error instanceof RangeError)) throw error
-    // Its end is damaged: without it LevelDB says so of all of the table.
+    // The end of the table is damaged. Erase it, so that LevelDB reports an error for the whole table.
     bytes.fill(0, Math.max(0, bytes.length - FOOTER_BYTES))
   }
   return bytes.equals(table) ? undefined : { bytes, bits }
 }
 
-/** The footer has no checksum, but what it names has. @returns true if it was turned back to what it was */
+/** Mends the footer, which has no checksum itself, but the blocks that it names do. @returns true if it was mended */
 function mendFooter(table: Buffer): boolean {
   const isMarked = table.at(-1) === UNREADABLE
   if (isMarked) MAGIC.copy(table, table.length - MAGIC.length)
@@ -64,12 +64,12 @@ function isFooterRight(table: Buffer): boolean {
   }
 }
 
-/** @throws RangeError for a place that is not in the table */
+/** Mends or marks a block. @throws RangeError for a place outside the table */
 function mendBlock(table: Buffer, place: Place): 'whole' | 'mended' | 'unreadable' {
   if (isBlockWhole(table, place)) return 'whole'
   const typeAt = place.at + place.bytes
   const end = typeAt + TYPE_BYTES
-  // One that was marked was of one of the types that there are.
+  // The type of a marked block is unknown: try all types.
   for (const type of table[typeAt] === UNREADABLE ? TYPES : [table[typeAt]!]) {
     table[typeAt] = type
     if (turnBack(table, place.at, end, end)) return 'mended'

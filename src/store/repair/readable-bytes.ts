@@ -1,9 +1,9 @@
 import { open, readFile } from 'node:fs/promises'
 
-/** What disks and page caches fail to read together, bytes. */
+/** Bytes that disks and page caches read, and fail to read, as a unit. */
 const PAGE_BYTES = 4096
 
-/** What can be read of a file: places that the disk does not give any more are zeros. @throws Error for all other faults */
+/** Reads a file, with zeros for pages that the disk can no longer read. @throws Error for all other faults */
 export async function readableBytes(path: string): Promise<Buffer> {
   try {
     return await readFile(path)

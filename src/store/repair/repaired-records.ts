@@ -17,50 +17,51 @@ import { fateOfStray } from './strays.ts'
 import { survey } from './survey.ts'
 import { walkAround } from './view.ts'
 
-/** What a store is repaired of. */
+/** The input of a repair. */
 export interface RepairParts {
   readonly damaged: Records
-  /** True if tables of it may be gone: what it has of a key may be older than what it had. */
+  /** True if some of its tables may be gone, so that it may have older records than it had. */
   readonly mayBeOlder: boolean
-  /** For errors: where that lies. */
+  /** Directory of the damaged database, for errors. */
   readonly directory: string
-  /** What cannot be had from it may be taken from here, if its hash is what the damaged store's journal says. */
+  /** Records lost there are taken from here, if they have the hash that the damaged store's journal names. */
   readonly backup: Records | undefined
-  /** Undefined: the journal ends where the database says. */
+  /** Undefined if the journal ends where the database says. */
   readonly anchor?: Anchor | undefined
-  /** One that does not count: it tells how much is given up. */
+  /** An anchor that does not count, but shows how much is given up. */
   readonly ignoredAnchor?: Anchor | undefined
   readonly proposeHeads: ProposeHeads
-  /** Aborted: nobody waits for it any more. */
+  /** Aborts when nobody waits for the repair any more. */
   readonly gone: AbortSignal
 }
 
-/** What became of the records, by their names. */
+/** The result of a repair, with records by name. */
 export interface Repaired {
   /** Number of the newest journal entry. */
   commits: number
-  /** When that was committed, ISO 8601; null if there is none, or it cannot be had. */
+  /** When that was committed, ISO 8601; null if there is none, or it cannot be recovered. */
   newest: string | null
-  /** How many commits are given up: an anchor that did not count names them. */
+  /** How many commits are given up, according to an anchor that did not count. */
   givenUp: number
-  /** How many were taken as they are. */
+  /** How many records were taken as they are. */
   whole: number
   readonly repaired: { readonly record: string; readonly from: Exclude<Origin, 'whole'> }[]
-  /** What cannot be had: it stays damaged, and is refused. */
+  /** Records that cannot be recovered: they stay damaged, and readers refuse them. */
   readonly lost: string[]
-  /** What no journal entry names, and is not taken. */
+  /** Records that no journal entry names; they are not taken. */
   readonly left: string[]
-  /** What no journal entry that can be read names: one that is lost may, so it is taken. */
+  /** Records that no readable journal entry names, but a lost one may; they are taken. */
   readonly unnamed: string[]
 }
 
 /**
- * All records of a store, made whole as far as it can be done. Nothing older takes the place of what is lost: what the
- * journal names counts, and it must reach the anchor, if that counts.
+ * Yields all records of a store, recovered as far as possible. Never replaces lost records by older ones: only what the
+ * journal names counts, and the journal must reach the anchor if there is one that counts.
  *
- * @param done told what became of them, while they are read
- * @throws TrustError DATA_DAMAGED if the journal does not reach the anchor, or its end is damaged; WRONG_STATE if it counts no
- *   anchor, and the backup goes on after its end, or is of another server; DATA_NEWER; why it was aborted
+ * @param done gets the result while the records are read
+ * @throws TrustError DATA_DAMAGED if the journal does not reach the anchor, or its end is damaged; WRONG_STATE if the
+ *   backup is of another server or, without an anchor that counts, continues after the journal's end; DATA_NEWER; the
+ *   reason of an abort
  */
 export async function* repairedRecords(parts: RepairParts, done: Repaired): AsyncGenerator<Write> {
   const { damaged, backup, ignoredAnchor, proposeHeads, gone } = parts
@@ -102,7 +103,8 @@ export async function* repairedRecords(parts: RepairParts, done: Repaired): Asyn
 }
 
 /**
- * Of a database whose first record cannot be read the anchor tells what it is.
+ * Checks that database, anchor and backup belong together. If the first record of the database cannot be read, the anchor
+ * decides.
  *
  * @throws TrustError DATA_DAMAGED, DATA_NEWER, WRONG_STATE
  */
@@ -119,7 +121,7 @@ function mustBelong({ damaged, directory, backup }: RepairParts, anchor: Anchor)
   }
 }
 
-/** Count a record in, and say what is to be written of it. */
+/** Adds a record to the result, and returns what to write for it. */
 function settle({ key, found }: Mended, sources: Sources, done: Repaired): Write {
   if (found === undefined) {
     done.lost.push(nameOf(key))
@@ -131,8 +133,8 @@ function settle({ key, found }: Mended, sources: Sources, done: Repaired): Write
 }
 
 /**
- * Of what cannot be had, a record that no reader takes: the damaged one, as another backup may help it later. Where there is
- * none, or an older one stands in its place, an empty one: what is absent would be taken for what was never there.
+ * Returns a record that readers refuse, for one that cannot be recovered: the damaged one, since another backup may help
+ * later. If there is none, or an older one in its place, an empty record: an absent one would seem never to have existed.
  */
 function refusedRecord(key: Buffer, sources: Sources): Buffer {
   const raw = sources.raw(key)

@@ -6,8 +6,8 @@ import { unflipped } from './flipped-bit.ts'
 import { walkAround } from './view.ts'
 
 /**
- * Where the content of a record came from. `whole`: it is as it should be; `itself`: from its own damaged bytes, or from
- * the record whose key has changed; `derived`: from what else is stored; `backup`: from there.
+ * Where the content of a record came from. `whole`: the record is as it should be; `itself`: its own damaged bytes, or a
+ * record whose key has changed; `derived`: other records; `backup`: the backup.
  */
 export type Origin = 'whole' | 'itself' | 'derived' | 'backup'
 
@@ -18,17 +18,17 @@ export interface Found {
 }
 
 /**
- * What is known of a payload beside its record's own hash. `nothing`: the damaged database is all there is to go by;
- * `parts`: enough to tell whether that of a backup is as new; `hash`: that of the payload, so that it counts also where the
- * record's own is wrong.
+ * What is known about a payload, besides its record's own hash. `nothing`: only the damaged database can be trusted;
+ * `parts`: enough to tell whether a backup's payload is as new; `hash`: the payload's hash, so that a payload counts even
+ * if its record's own hash is wrong.
  */
 type Known = 'nothing' | 'parts' | 'hash'
 
-/** Damaged records that are kept, to look whether one is the record that is missing elsewhere: so many, of so many bytes. */
+/** How many damaged records are kept, and their bytes: one may be a record missing elsewhere, under a changed key. */
 const MISFITS_MAX = 256
 const MISFITS_MAX_BYTES = 64 * 1024 * 1024
 
-/** Everything that a record may be taken from: a damaged database, and perhaps a backup of it. */
+/** The sources of records: a damaged database, and perhaps a backup of it. */
 export class Sources {
   readonly #damaged: Records
   readonly #backup: Records | undefined
@@ -40,7 +40,7 @@ export class Sources {
     this.#backup = backup
   }
 
-  /** @param seen told of every record that a walk over the damaged database comes by; no payload: it is damaged */
+  /** Walks the damaged database. @param seen called for every record on the way; the payload is undefined if damaged */
   static async over(
     damaged: Records,
     backup: Records | undefined,
@@ -61,22 +61,22 @@ export class Sources {
     this.#misfitBytes += record.length
   }
 
-  /** The record as the damaged database has it; undefined: there is none; `unreadable`: LevelDB cannot read its place. */
+  /** Returns the record in the damaged database; undefined if there is none; `unreadable` if LevelDB cannot read it. */
   raw(key: Buffer): Buffer | undefined | 'unreadable' {
     return rawOf(this.#damaged, key)
   }
 
-  /** The payload of a record that the damaged database has, if its own hash is right. */
+  /** Returns the payload of a record in the damaged database, if its own hash is right. */
   whole(key: Buffer): Buffer | undefined {
     return wholeIn(this.#damaged, key)
   }
 
-  /** The payload of a record that the backup has, if its own hash is right: nothing tells that it is the right one. */
+  /** Returns the payload of a record in the backup, if its own hash is right; it may still be an older one. */
   saved(key: Buffer): Buffer | undefined {
     return this.#backup === undefined ? undefined : wholeIn(this.#backup, key)
   }
 
-  /** What the payload of a record may have been, best first. */
+  /** Yields candidates for the payload of a record, best first. */
   *candidates(key: Buffer, known: Known): IterableIterator<Found> {
     const raw = this.raw(key)
     const record = Buffer.isBuffer(raw) ? raw : undefined
@@ -91,12 +91,12 @@ export class Sources {
     }
     const saved = known === 'nothing' ? undefined : this.saved(key)
     if (saved !== undefined) yield { payload: saved, origin: 'backup' }
-    // Last: it takes longest.
+    // Last, since it takes longest.
     const turned = whole === undefined && record !== undefined ? unflipped(key, record) : undefined
     if (turned !== undefined) yield { payload: turned, origin: 'itself' }
   }
 
-  /** The first candidate that has this hash; undefined: that is right by its record's own. */
+  /** Returns the first candidate with this hash; if that is undefined, the first whose record's own hash is right. */
   find(key: Buffer, sha256: string | undefined): Found | undefined {
     for (const found of this.candidates(key, sha256 === undefined ? 'nothing' : 'hash')) {
       if (sha256 === undefined || hexSha256(found.payload) === sha256) return found
@@ -114,7 +114,7 @@ function rawOf(records: Records, key: Buffer): Buffer | undefined | 'unreadable'
   }
 }
 
-/** The payload of a record whose own hash is right. */
+/** Returns the payload of a record if its own hash is right. */
 export function wholeIn(records: Records, key: Buffer): Buffer | undefined {
   const raw = rawOf(records, key)
   return Buffer.isBuffer(raw) ? opened(key, raw) : undefined

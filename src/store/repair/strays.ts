@@ -6,12 +6,12 @@ import { parseKey } from '../keyspace.ts'
 import type { LostEntries } from './lost-entries.ts'
 import type { Survey } from './survey.ts'
 
-/** What becomes of a stray: not taken, taken as one that cannot be had, or taken as it is. */
+/** What happens to a stray: it is left out, kept as a record that cannot be recovered, or kept as it is. */
 type Fate = 'left' | 'lost' | { readonly kept: Buffer }
 
 /**
- * What becomes of a record that no entry of the journal names which can be read: it is taken if one that is lost may have
- * named it, and if it is not older than what is known.
+ * Decides about a record that no readable journal entry names: keeps it if a lost entry may have named it, and if it is
+ * not older than what is known.
  */
 export function fateOfStray(
   key: Buffer,
@@ -28,7 +28,7 @@ export function fateOfStray(
   const [first = '', second = ''] = parts.map(String)
   switch (kind) {
     case 'record': {
-      // The journal may say that it was removed: it may have been made anew since, but not as what it was before.
+      // If the journal says that it was removed, a lost entry may have made it again, but not with an earlier value.
       const removed = books.value(first, second)
       const gun = removed?.gun ?? (first === 'staged-root' ? (second as Gun) : SERVER)
       const fate = keptIf(lost.mayBeOf(gun, removed?.number))
@@ -50,7 +50,7 @@ export function fateOfStray(
     case 'owner':
       return keptIf(lost.any)
     default:
-      // Entries of the journal, and what is first of all, are all taken: this key has changed.
+      // Journal entries and the first record have all been taken, so this key must have changed.
       return 'left'
   }
 }

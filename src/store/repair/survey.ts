@@ -4,23 +4,25 @@ import { decodeNumber } from '../journal.ts'
 import { parseKey } from '../keyspace.ts'
 import { Sources } from './sources.ts'
 
-/** What a walk over a damaged database comes by, before anything is asked for by its key. */
+/** What a walk over a damaged database finds, before any record is read by its key. */
 export interface Survey {
   readonly sources: Sources
-  /** The highest number of a journal entry that anything tells of. */
+  /** The highest number of a journal entry for which there is any evidence. */
   readonly newest: number
-  /** Whose a journal entry is, by its number: told by what each commit writes beside it. */
+  /** The repository of journal entries, by number, from the history record that each commit writes. */
   readonly owners: ReadonlyMap<number, Gun>
-  /** The newest revision of each repository, told by the same. */
+  /** The newest revision of each repository, from the same records. */
   readonly revisions: ReadonlyMap<Gun, number>
-  /** When repositories may be due, by the keys of the index; milliseconds since 1970. */
+  /** Times when repositories may be due, from the keys of the index; milliseconds since 1970. */
   readonly due: ReadonlyMap<Gun, readonly number[]>
 }
 
 /**
- * @param backup what else may be taken from
- * @param gone aborted: nobody waits for it any more
- * @throws why it was aborted
+ * Walks a damaged database.
+ *
+ * @param backup a further source of records
+ * @param gone aborts when nobody waits for the repair any more
+ * @throws the reason of an abort
  */
 export async function survey(damaged: Records, backup: Records | undefined, gone: AbortSignal): Promise<Survey> {
   const owners = new Map<number, Gun>()

@@ -3,23 +3,22 @@ import type { TrustError } from '../../errors.ts'
 import { openLevel, unopened } from '../database/open-level.ts'
 import { isOfThePlace } from '../database/records.ts'
 
-/** What the types of `level` leave out: browsers have none of it. */
+/** Functions missing from the types of `level`, since browsers lack them. */
 interface OfClassicLevel {
   compactRange(first: Buffer, last: Buffer): Promise<void>
 }
 const { repair: relist } = Level as unknown as { repair: (this: void, directory: string) => Promise<void> }
 
-/** Bounds of all keys: they begin with a letter. */
+/** Bounds of all keys, which begin with a letter. */
 const [FIRST_KEY, LAST_KEY] = [Buffer.of(0), Buffer.of(0xff)]
 
 /**
- * Open LevelDB over a view (`view.ts`), which is thrown away: its logs may be damaged. Where LevelDB's list of its tables
- * (MANIFEST, CURRENT), or a table, is gone, LevelDB lists those that are there, and puts them together: only then the
- * newest that it has of a key is what it finds. What was in a table that is gone is missing without a word, and older
- * records stand in its place.
+ * Opens LevelDB over a view (`view.ts`), which is thrown away later. If LevelDB's list of its tables (MANIFEST, CURRENT)
+ * or a table is gone, has LevelDB list the existing tables and compact them: only then does it find the newest version of
+ * each key that is left. Records that were in a missing table are silently missing, or older ones take their place.
  *
- * @param of the directory that it is a view of, for errors
- * @param isListed false: there is no list of the tables that are there, and LevelDB would write over some
+ * @param of the directory behind the view, for errors
+ * @param isListed false if there is no usable list of the existing tables: LevelDB would overwrite some
  * @throws TrustError DATA_LOCKED, DATA_DAMAGED
  */
 export async function openViewLevel(

@@ -11,10 +11,10 @@ import { withoutTraps } from './mended-table.ts'
 import { readableBytes } from './readable-bytes.ts'
 import { openViewLevel } from './view-level.ts'
 
-/** What a database held when it was looked at. To be closed: it has a directory of its own. */
+/** A read-only view of a database at one moment. The caller closes it: it has a directory of its own. */
 export interface View {
   readonly records: Records
-  /** Files in which bits were turned back, in the view, and how many. */
+  /** Files in which flipped bits were turned back, in the view only, and how many bits. */
   readonly turnedBack: readonly { readonly file: string; readonly bits: number }[]
   /** True if LevelDB's own list of its tables, or one of them, was gone. */
   readonly relisted: boolean
@@ -22,10 +22,10 @@ export interface View {
 }
 
 /**
- * Look into a database without a change to it. LevelDB writes when it opens one, and may put damaged tables together with
- * others; so it opens a directory of links to the tables, which it only reads or forgets, and copies of the rest, and of
- * tables in which a checksum is wrong. The lock is the database's own: no server can have it open meanwhile. Where the disk
- * was mounted read-only there is none to be had.
+ * Opens a view of a database without changing it. LevelDB writes when it opens a database, and may compact damaged tables
+ * with others. So it opens a directory with links to the tables, which it only reads or drops, and copies of the other
+ * files and of tables with a wrong checksum. The view shares the database's lock, so no server can have the database open
+ * meanwhile, except on a read-only disk, where it cannot be locked.
  *
  * @throws TrustError DATA_MISSING, DATA_LOCKED, WRONG_STATE, DATA_DAMAGED if LevelDB cannot open it
  */
@@ -47,7 +47,7 @@ export async function openView(directory: string): Promise<View> {
       if (isList) await writeFile(to, await readableBytes(from))
       if (name === 'LOCK' && !(await isReadOnly(from))) await symlink(from, to)
       if (!isTable(name) && !isLog(name)) continue
-      // LevelDB would write over one that the list does not know.
+      // LevelDB would write over a table that is not in its list.
       if (isTable(name) && listed?.has(tableNumber(name)) === false) continue
       const mended = (isTable(name) ? withoutTraps : withItsDamage)(await readableBytes(from))
       if (mended === undefined) await symlink(from, to)
@@ -82,8 +82,8 @@ async function isReadOnly(path: string): Promise<boolean> {
 }
 
 /**
- * All records that a walk reaches, unchecked: forward, and where a damaged place ends that, backward from the end. What
- * lies between two such places is not among them.
+ * Yields all records that a walk reaches, unchecked: forward and, if a damaged place stops that, backward from the end.
+ * Misses records between two damaged places.
  *
  * @throws TrustError STORE_UNAVAILABLE
  */
