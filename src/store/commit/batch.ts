@@ -27,8 +27,8 @@ import type { Head, JournalEntry, KeyOwner, StoredKey, StoredRecord } from '../s
 import type { PackedCommit, PackedNewDocument } from './packed-commit.ts'
 
 /**
- * Commits on their way into one disk write. Each is checked against the database as it will be after the ones before
- * it; one that is refused leaves the others alone.
+ * Commits that share one disk write. Each is checked against the database as it will be after the previous ones; a refused
+ * one does not affect the others.
  */
 export class Batch {
   readonly #records: Records
@@ -48,16 +48,16 @@ export class Batch {
     return [...this.#staged.values()]
   }
 
-  /** Repositories that it changes. */
+  /** The repositories that the batch changes. */
   get guns(): Iterable<Gun> {
     return this.#heads.keys()
   }
 
   /**
-   * Stage one commit. All that can be refused is refused before anything is staged.
+   * Stages one commit. Makes all checks before it stages anything.
    *
    * @returns number of the journal entry
-   * @throws TrustError CONFLICT, VERSION, CLOCK, CORRUPT, WRONG_STATE for a key of another repository or role
+   * @throws TrustError CONFLICT, VERSION, CLOCK, CORRUPT; WRONG_STATE for a key of another repository or role
    */
   add(commit: PackedCommit): number {
     const { gun } = commit
@@ -98,13 +98,13 @@ export class Batch {
   }
 
   /**
-   * False for bytes that are stored already, and need not be written once more.
+   * True unless the same bytes are stored already and need not be written again.
    *
-   * @throws TrustError VERSION for other bytes at a version that is taken
+   * @throws TrustError VERSION if the version is stored already with other bytes
    */
   #isNew(gun: Gun, before: Head | undefined, { role, version, sha256, whole }: PackedNewDocument): boolean {
     if (version > (before?.highest[role] ?? 0)) return true
-    // What is stored of it is damaged; what says its version may be, too.
+    // Its stored bytes are damaged, and perhaps the version record too.
     if (whole === true && before?.roles[role]?.sha256 === sha256) return true
     const stored = this.#get(versionKey(gun, role, version))
     if (stored === undefined) return true
@@ -112,7 +112,7 @@ export class Batch {
     throw new TrustError('VERSION', `${role} version ${version} of ${gun} is stored already, with other content`)
   }
 
-  /** Whose a key is never changes: readers remember it. */
+  /** Checks that a key has no other owner yet: readers cache owners for ever. @throws TrustError WRONG_STATE */
   #mustOwn(keyId: string, { gun, role }: KeyOwner): void {
     const stored = this.#get(ownerKey(keyId))
     const owner = stored === undefined ? undefined : decodeOwner(stored)
@@ -120,7 +120,7 @@ export class Batch {
     throw new TrustError('WRONG_STATE', `the key ${keyId} belongs to another repository or role`)
   }
 
-  /** The lists of keys as they will be: what is stored may turn out damaged. @throws TrustError CORRUPT */
+  /** Returns the new key lists, before anything is staged: the stored ones may be damaged. @throws TrustError CORRUPT */
   #keyLists(gun: Gun, keys: readonly StoredKey[]): Write[] {
     return [...new Set(keys.map((key) => key.role))].map((role) => {
       const stored = this.#get(keysKey(gun, role))
@@ -162,7 +162,7 @@ export class Batch {
   }
 }
 
-/** What the head says of the highest versions must be so: whether a version is taken is seen by it. */
+/** Checks that the new head keeps the highest versions: they decide whether a version is taken. */
 function mustRemember(before: Head | undefined, { head, documents }: PackedCommit): void {
   const forgets = (role: string, version: number): boolean => !((head.highest[role] ?? 0) >= version)
   const alive = Object.keys(before?.roles ?? {}).length > 0

@@ -10,18 +10,18 @@ import { Batch } from './batch.ts'
 import type { PackedCommit } from './packed-commit.ts'
 import { keepTrying, reopen, type OtherHandles } from './reopen.ts'
 
-/** Commits that may share one disk write. */
+/** How many commits may share one disk write. */
 const GROUP_MAX = 256
 
-/** Called before and after each write; a test's hook throws here to make it fail, or fail although it was done. */
+/** Called before and after each write. Tests throw from it to make a write fail, or seem to fail after it succeeded. */
 export type FaultHook = (step: 'batch:before' | 'batch:after' | 'anchor:before' | 'anchor:after') => void
 
 export interface CommitterOptions {
-  /** Told whenever the journal has a new end, before anybody is told of the commit. */
+  /** Called whenever the journal has a new end, before the commits are acknowledged. */
   readonly moved?: (tail: Tail) => void
-  /** Counts what is written; shared with threads that read. */
+  /** Counts the writes; shared with threads that read. */
   readonly writes?: Writes
-  /** What else has the database open, threads say: it must be closed everywhere to be closed at all. */
+  /** Other handles on the database, such as those of threads: all must be closed to close the database. */
   readonly others?: readonly OtherHandles[]
   /** For tests. */
   readonly faults?: FaultHook | undefined
@@ -35,13 +35,13 @@ interface Waiting {
 }
 
 /**
- * The one writer. At most one batch is on its way to the disk; what asks meanwhile goes into the next one. The anchor
- * follows each batch, right after its commits were answered, or while the next batch is written.
+ * The only writer. At most one batch is on its way to the disk; commits that arrive meanwhile go into the next one. The
+ * anchor follows each batch, right after its commits were acknowledged or while the next batch is written.
  *
- * LevelDB must not be written to after a failed write: it would acknowledge writes that it loses at the next start. So
- * the first error closes the door (readiness false, commits refused), closes the database, opens it again, and looks
- * whether the batch arrived before its commits are told. Where there is no room to open it again it stays open for
- * reading until there is: what was not written is not seen in it.
+ * After a failed write LevelDB must not be written to: it would acknowledge writes that it loses at the next start. So on
+ * the first error the committer refuses commits (readiness false), reopens the database, and looks whether the batch
+ * arrived before it answers the batch's commits. Without room to reopen, the database stays open for reading until there
+ * is room: reads do not see the failed write.
  */
 export class Committer {
   readonly #database: Database
@@ -54,11 +54,11 @@ export class Committer {
   readonly #faults: FaultHook
   readonly #queue: Waiting[] = []
   #tail: Tail
-  /** What the anchor names. */
+  /** The journal's end that the anchor names. */
   #anchored: Tail
   #running: Promise<void> | undefined
   #failure: string | undefined
-  /** Tries to open the database again, in the background. */
+  /** Background attempts to reopen the database. */
   #recovering: Promise<void> | undefined
   readonly #closing = new AbortController()
 
@@ -88,7 +88,7 @@ export class Committer {
     return this.#tail
   }
 
-  /** Why nothing can be written at the moment. */
+  /** Why nothing can be written at the moment; undefined if writes are possible. */
   get failure(): string | undefined {
     return this.#failure
   }
@@ -101,7 +101,7 @@ export class Committer {
     })
   }
 
-  /** Resolves when the anchor names what is the end of the journal now, or a later one. @throws TrustError STORE_UNAVAILABLE */
+  /** Resolves when the anchor names the journal's current end, or a later one. @throws TrustError STORE_UNAVAILABLE */
   async anchored(): Promise<void> {
     const { number } = this.#tail
     while (this.#anchored.number < number) {
@@ -110,7 +110,7 @@ export class Committer {
     }
   }
 
-  /** Finish what was asked for, then take nothing more. A database that is just being opened again is open when it ends. */
+  /** Refuses new commits and finishes pending ones. Waits for a reopening in progress, so the database ends up open. */
   async close(): Promise<void> {
     this.#closing.abort()
     await this.#running
@@ -119,7 +119,7 @@ export class Committer {
 
   async #run(): Promise<void> {
     for (;;) {
-      // Whatever asks in the same turn of the event loop shares the write; who waits for the last one is answered first.
+      // Commits of one turn of the event loop share a write. The commits of the last write are answered first.
       await setImmediate()
       if (this.#queue.length > 0) await this.#writeGroup(this.#queue.splice(0, GROUP_MAX))
       else if (this.#anchored !== this.#tail && this.#failure === undefined) await this.#followWithAnchor()
@@ -142,7 +142,7 @@ export class Committer {
     try {
       this.#faults('batch:before')
       const writing = this.#writes.during(batch.guns, () => this.#database.write(batch.writes))
-      // The anchor of the batch before it, while the disk is busy.
+      // Write the anchor for the previous batch while the disk is busy.
       const anchored = this.#anchored === this.#tail ? undefined : attempt(() => this.#moveAnchor(this.#tail))
       await writing
       this.#faults('batch:after')
@@ -179,7 +179,7 @@ export class Committer {
     this.#anchored = tail
   }
 
-  /** One try at once, so that the waiting commits get an answer; if it fails, more in the background. */
+  /** Tries to reopen once, so that waiting commits get an answer; if that fails, goes on in the background. */
   async #recover(attempted: Tail, error: unknown): Promise<boolean> {
     const reason = reasonOf(error)
     this.#failure = reason
@@ -190,12 +190,12 @@ export class Committer {
     return false
   }
 
-  /** @returns false if the database or its anchor cannot be written yet */
+  /** Reopens the database. @returns false if the database or its anchor cannot be written yet */
   async #reopen(attempted: Tail, reason: string): Promise<boolean> {
     try {
       const arrived = await this.#writes.during(undefined, () => reopen(this.#database, this.#others, attempted))
       const end = arrived ? attempted : this.#tail
-      // Also where nothing arrived: it may have fallen behind, and nobody else is under way.
+      // Move the anchor even if nothing arrived: it may be behind, and no other batch is coming that would move it.
       this.#moveAnchor(end)
       this.#moveTail(end)
       this.#failure = undefined
@@ -207,7 +207,7 @@ export class Committer {
   }
 }
 
-/** Do it now. @returns what throws later what it threw */
+/** Does the work now. @returns a function that throws later whatever the work threw */
 function attempt(work: () => void): () => void {
   try {
     work()

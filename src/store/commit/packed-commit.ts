@@ -13,8 +13,8 @@ export interface PackedNewDocument extends Omit<NewDocument, 'bytes'> {
 }
 
 /**
- * A commit with all that takes time done: what is left is to compare the head and to write. What was read for it was
- * read of the head that it expects; should that be another one meanwhile, the commit is refused.
+ * A commit with all time-consuming work done: only comparing the head and writing remain. Everything in it was computed
+ * from the head that it expects; if another head is current by then, the commit is refused.
  */
 export interface PackedCommit extends Omit<Commit, 'documents'> {
   readonly documents: readonly PackedNewDocument[]
@@ -22,17 +22,17 @@ export interface PackedCommit extends Omit<Commit, 'documents'> {
   readonly removed: readonly Uint8Array[]
 }
 
-/** Bytes of the bases that are kept in memory: that of a busy repository is not read and hashed with every publish… */
+/** Bytes of bases cached in memory, so that a busy repository's base is not read and hashed with every publish… */
 const BASES_MAX_BYTES = 4 * 1024 * 1024
-/** …but after so long, milliseconds: it may be damaged by then, and no difference to it could be read. */
+/** …but only for this many milliseconds: if the stored base is damaged by then, no difference from it could be read. */
 const READ_AGAIN_AFTER = 10_000
 
 interface KeptBase extends Base {
-  /** Milliseconds, of `performance`. */
+  /** Milliseconds, from `performance.now()`. */
   readonly readAt: number
 }
 
-/** Packs commits, in each thread its own. */
+/** Packs commits; each thread has its own. */
 export class CommitPacker {
   readonly #records: Records
   readonly #headOf: (gun: Gun) => Head | undefined
@@ -54,7 +54,7 @@ export class CommitPacker {
     }
   }
 
-  /** As the difference to the role's current document, or to what that one is a difference to. */
+  /** Packs as the difference from the role's current document, or from the base of that one. */
   async #packDocument(
     gun: Gun,
     head: Head | undefined,
@@ -67,8 +67,8 @@ export class CommitPacker {
   }
 
   /**
-   * Bytes of one checksum are always the same, but how they are stored differs: whole in one repository, as a difference in
-   * another. A base that is kept serves its own repository and role alone, where it is current or below what is current.
+   * Returns the base of a new difference. Cached by repository and role, not by checksum alone: the same bytes may be
+   * stored whole in one repository and as a difference in another.
    */
   #baseOf(gun: Gun, role: string, sha256: string): Base | undefined {
     const name = `${gun}\n${role}\n${sha256}`
@@ -83,7 +83,7 @@ export class CommitPacker {
     return base
   }
 
-  /** What is damaged is no base, and no reason to refuse what takes its place. */
+  /** Returns undefined for a damaged document: it cannot be a base, but must not keep anyone from replacing it. */
   #readable(key: Buffer): Packed | undefined {
     return unlessDamaged(() => {
       const payload = this.#records.get(key)

@@ -4,21 +4,21 @@ import { hexSha256, type Tail } from '../journal.ts'
 import { journalKey } from '../keyspace.ts'
 import { mustHaveRoom } from './room.ts'
 
-/** Pauses between tries to open the database again, milliseconds. */
+/** Pauses between attempts to reopen the database, in milliseconds. */
 const REOPEN_PAUSES = [100, 500, 2_000, 5_000]
 
-/** Other handles on the one database of this process. */
+/** Other handles of this process on the database. */
 export interface OtherHandles {
   close(): Promise<void>
   open(): Promise<void>
 }
 
 /**
- * Close the database everywhere and open it again. Without room for that it is not even closed: it goes on being read.
+ * Closes the database on all handles and opens it again. Without room for that, leaves it open for reading.
  *
- * @param attempted the end of the journal, had the write that failed been done
- * @returns whether it was done all the same
- * @throws whatever stands in the way; to be tried again
+ * @param attempted the end of the journal if the failed write had succeeded
+ * @returns true if it did succeed
+ * @throws whatever prevents the reopening; the caller tries again
  */
 export async function reopen(database: Database, others: readonly OtherHandles[], attempted: Tail): Promise<boolean> {
   await mustHaveRoom(database.directory)
@@ -29,7 +29,7 @@ export async function reopen(database: Database, others: readonly OtherHandles[]
   return entry !== undefined && hexSha256(entry) === attempted.hash
 }
 
-/** Try again, after pauses that grow, until it works or nobody wants it any more. */
+/** Retries after growing pauses until the work returns true or the signal aborts. */
 export async function keepTrying(work: () => Promise<boolean>, signal: AbortSignal): Promise<void> {
   for (let attempt = 0; !signal.aborted; attempt += 1) {
     const pause = REOPEN_PAUSES[Math.min(attempt, REOPEN_PAUSES.length - 1)] ?? 0

@@ -2,17 +2,17 @@ import { open, readdir, stat, statfs, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isLog } from '../leveldb/write-ahead-log.ts'
 
-/** For what LevelDB writes beside the content of its logs when it opens a database, and for the next commits: bytes. */
+/** Bytes for what LevelDB writes besides the content of its logs when it opens a database, and for the next commits. */
 const SPARE_BYTES = 8 * 1024 * 1024
-/** Files that LevelDB opens at once to open a database, with some for its tables. */
+/** Files that LevelDB has open at once while it opens a database, with some for its tables. */
 const SPARE_FILES = 12
-/** Written at once, bytes. */
+/** Bytes per write. */
 const CHUNK_BYTES = 1024 * 1024
 
 /**
- * Can as much be written as LevelDB writes to open the database again, and as many files be opened? It makes a table of each
- * log, and a new MANIFEST. A file without a name is written: what stops it may be a quota, or a disk that is read-only since
- * its last error.
+ * Throws unless LevelDB could reopen the database here: it turns each log into a table, writes a new MANIFEST, and needs
+ * as many open files. Tries this with an unlinked file, since the obstacle may be a quota, or a disk that became read-only
+ * after an error.
  *
  * @throws the system's error, or one that says how much room there is
  */
@@ -21,7 +21,7 @@ export async function mustHaveRoom(directory: string): Promise<void> {
   const sizes = await Promise.all(logs.map(async (name) => (await stat(join(directory, name))).size))
   const needed = sizes.reduce((sum, size) => sum + size, SPARE_BYTES)
   const { bavail, bsize } = await statfs(directory)
-  // Others on a nearly full disk are not to suffer from the trial.
+  // On a nearly full disk this trial must not hurt other programs.
   if (bavail * bsize < needed) throw new Error(`${bavail * bsize} bytes are free, ${needed} are needed`)
   const path = join(directory, 'room')
   await using files = new AsyncDisposableStack()

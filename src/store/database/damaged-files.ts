@@ -7,28 +7,28 @@ import { isBlockWhole, isTooLong, isTrap, namedIn, placesIn, type Holds, type Pl
 import { tablesNow } from '../leveldb/table-list.ts'
 import { mustBeFitToOpen } from './open-level.ts'
 
-/** What is wrong with a file of the database. */
+/** Damage to a file of the database. */
 export interface Damage {
   /** A sentence for people. */
   readonly text: string
-  /** Left out: nothing in it ends the process that reads it. */
+  /** Set if reading it may end the process. */
   readonly trap?: Trap
 }
 
-/** What LevelDB may end the process for that reads it. */
+/** Damage at which LevelDB may end the process that reads it. */
 interface Trap {
-  /** Of the table. */
+  /** Path of the table. */
   readonly path: string
-  /** Bytes of it that tell LevelDB, as UNREADABLE, what it cannot read (`disarm.ts`). None: it is the disk that fails. */
+  /** Offsets to set to UNREADABLE, so that LevelDB reports an error instead (`disarm.ts`). None if the disk is at fault. */
   readonly marks: readonly number[]
 }
 
 /**
- * Hold the tables of a database against their checksums, as LevelDB does not when it reads them: without it, so that nothing
- * in them can do harm, and beside whoever writes there. They are written once; one that is removed meanwhile, since what it
- * held is in others, is passed over.
+ * Checks the tables of a database against their checksums, as LevelDB does not when it reads them. Works without LevelDB,
+ * so that no damage can end the process, and while the database is in use: tables are written once. Skips a table that is
+ * removed meanwhile, since its content is in others.
  *
- * @returns for each table, in turns with whatever else waits, what is wrong with it; undefined: nothing
+ * @returns for each table its damage, or undefined if it is whole; other waiting work runs in between
  * @throws TrustError STORE_UNAVAILABLE
  */
 export async function* lookAtTables(directory: string): AsyncGenerator<Damage | undefined> {
@@ -37,14 +37,14 @@ export async function* lookAtTables(directory: string): AsyncGenerator<Damage | 
     yield { text: `the list of tables of the database in ${directory} cannot be read` }
     return
   }
-  // One for all: each that waited for the collector would be megabytes.
+  // One buffer for all tables: those that wait for the garbage collector would take megabytes each.
   let buffer = Buffer.alloc(0)
   for (const number of listed) {
     const name = `${String(number).padStart(6, '0')}.ldb`
     try {
       await using file = await open(join(directory, name))
       const { size } = await file.stat()
-      // One more byte than there should be: it is read to its end.
+      // One byte more than its size, so that the read covers the whole file.
       if (buffer.length <= size) buffer = Buffer.allocUnsafeSlow(size + 1)
       const { bytesRead } = await file.read(buffer, 0, size + 1, 0)
       yield await damageOfTable(join(directory, name), buffer.subarray(0, bytesRead))
@@ -55,7 +55,7 @@ export async function* lookAtTables(directory: string): AsyncGenerator<Damage | 
   }
 }
 
-/** All that is wrong: with tables, and with what the next start would be refused for. @throws TrustError STORE_UNAVAILABLE */
+/** Returns all damage to tables, and damage that would prevent the next start. @throws TrustError STORE_UNAVAILABLE */
 export async function damagedFiles(directory: string): Promise<Damage[]> {
   const found = [damageToOpening(directory)]
   for await (const damage of lookAtTables(directory)) found.push(damage)
@@ -66,7 +66,7 @@ export function hasTrap(found: readonly Damage[]): boolean {
   return found.some(({ trap }) => trap !== undefined)
 }
 
-/** Logs and the list of tables: what they hold a server that runs has in its memory, too. */
+/** Checks logs and list of tables, whose content a running server also has in memory. */
 function damageToOpening(directory: string): Damage | undefined {
   try {
     mustBeFitToOpen(directory)
@@ -81,7 +81,7 @@ async function damageOfTable(path: string, table: Buffer): Promise<Damage | unde
     const text = `the table ${basename(path)} is damaged: ${what} not as written`
     return marks.length === 0 ? { text } : { text, trap: { path, marks } }
   }
-  /** @param blocks damaged ones */
+  /** Returns the offsets to mark. @param blocks damaged ones */
   const marksOf = (blocks: readonly Place[], holds: Holds): number[] =>
     blocks.filter((place) => isTrap(table, place, holds)).map(({ at, bytes }) => at + bytes)
   let records: Place[]
@@ -111,7 +111,7 @@ function damageOfPlace(path: string, error: NodeJS.ErrnoException, isListed: () 
     case 'ENOENT':
       return isListed() ? { text: `the table ${basename(path)} is gone` } : undefined
     case 'EIO':
-      // LevelDB has tables mapped: what cannot be read there ends the process.
+      // LevelDB maps its tables into memory, where an unreadable page ends the process.
       return { text: `the table ${basename(path)} cannot be read: ${error.message}`, trap: { path, marks: [] } }
     default:
       throw fileError('STORE_UNAVAILABLE', `cannot look at ${path}`, error, PLACE_HINT)

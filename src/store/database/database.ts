@@ -4,18 +4,18 @@ import { locked, mustBeFitToOpen, mustHaveCurrent, openLevel } from './open-leve
 import { sealRecord } from './record.ts'
 import { readError, Records } from './records.ts'
 
-/** Changes of one batch that are handed to LevelDB in one go: the removal of a repository with years of history has more. */
+/** The most changes handed to LevelDB at once; the removal of a repository with years of history has more. */
 const AT_ONCE_MAX = 2_000
 
-/** One change of a batch; no value: delete. */
+/** One change of a batch: a write or, without payload and `asFound`, a delete. */
 export interface Write {
   readonly key: Buffer
   readonly payload?: Buffer
-  /** Instead of a payload: a damaged record, to be written as it was found, so that it goes on being refused. */
+  /** Instead of a payload: a damaged record, written as it was found so that readers go on refusing it. */
   readonly asFound?: Buffer
 }
 
-/** LevelDB, with every record sealed and every error translated. Never created by opening, never repaired in its place. */
+/** LevelDB, with every record hashed and every error translated. Never creates a database by opening, and never repairs. */
 export class Database extends Records {
   readonly directory: string
   #level: Level<Buffer, Buffer>
@@ -27,12 +27,14 @@ export class Database extends Records {
   }
 
   /**
-   * @param create true: make a new database, and fail if there is one; false: open, and fail if there is none
+   * Opens a database for writing.
+   *
+   * @param create true to make a new database and fail if there is one; false to fail if there is none
    * @throws TrustError DATA_MISSING, DATA_EXISTS, DATA_LOCKED, DATA_DAMAGED
    */
   static async open(directory: string, create: boolean): Promise<Database> {
     await mustHaveCurrent(directory, create)
-    // LevelDB's lock keeps other processes out; of this one it lets in every thread, of which one alone writes.
+    // LevelDB's lock keeps out other processes, but not other threads of this one, of which only one may write.
     if (written.has(directory)) throw locked(directory)
     if (!create) mustBeFitToOpen(directory)
     const level = await openLevel(directory, create)
@@ -40,12 +42,12 @@ export class Database extends Records {
     return new Database(directory, level)
   }
 
-  /** Another handle on a database that this process has open: for reading, in another thread. */
+  /** Opens another handle on a database that this process has open, for reading in another thread. */
   static async share(directory: string): Promise<Database> {
     return new Database(directory, await openLevel(directory, false))
   }
 
-  /** All of it or nothing, on disk when it resolves. What it throws is unknown to have happened or not. */
+  /** Writes all changes or none; they are on the disk when it resolves. If it throws, they may or may not be written. */
   async write(writes: readonly Write[]): Promise<void> {
     if (writes.length > AT_ONCE_MAX) return this.#writeMany(writes)
     const operations = writes.map((write) => {
@@ -56,7 +58,7 @@ export class Database extends Records {
     await this.#level.batch(operations, { sync: true })
   }
 
-  /** The same; while it is put together others have their turn. */
+  /** As `write`, but lets other waiting work run while it builds the batch. */
   async #writeMany(writes: readonly Write[]): Promise<void> {
     const batch = this.#level.batch()
     try {
@@ -72,7 +74,7 @@ export class Database extends Records {
   }
 
   /**
-   * All records as they are now, whatever is written from now on. To be closed: an open one keeps disk space.
+   * Returns a snapshot of all records. The caller closes it: an open one keeps disk space in use.
    *
    * @throws TrustError STORE_UNAVAILABLE
    */
@@ -86,7 +88,7 @@ export class Database extends Records {
     }
   }
 
-  /** Close and open again: after a failed write nothing else is safe. */
+  /** Closes the database and opens it again: after a failed write nothing else is safe. */
   async reopen(): Promise<void> {
     await this.#level.close()
     this.#level = await openLevel(this.directory, false)
@@ -102,10 +104,10 @@ export class Database extends Records {
   }
 }
 
-/** The record that a change writes; undefined: it deletes one. */
+/** Returns the record that a change writes; undefined for a delete. */
 function recordOf({ key, payload, asFound }: Write): Buffer | undefined {
   return payload === undefined ? asFound : sealRecord(key, payload)
 }
 
-/** Directories of the databases that this thread writes. */
+/** Directories of the databases that this thread has open for writing. */
 const written = new Set<string>()

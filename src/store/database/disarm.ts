@@ -5,11 +5,11 @@ import { UNREADABLE } from '../leveldb/table-file.ts'
 import { lookAtTables, type Damage } from './damaged-files.ts'
 
 /**
- * Mark what may end the process that reads it, so that LevelDB says that it cannot read that, and all else can be read. Also
- * while the database is open: LevelDB has its tables mapped, and sees it at once. Nothing is lost: what is marked is damaged
- * already, and whoever mends the table takes the mark back (`repair/mended-table.ts`).
+ * Marks damaged blocks that may end the process that reads them: LevelDB then reports an error for them, and can read
+ * everything else. Works while the database is open, since LevelDB maps its tables and sees the mark at once. Nothing is
+ * lost: the block is damaged already, and repair takes the mark back when it mends the table (`repair/mended-table.ts`).
  *
- * @returns with a trap only where it could not be marked
+ * @returns the damage, with a trap only if it could not be marked
  */
 export async function disarmed({ text, trap }: Damage): Promise<Damage> {
   if (trap === undefined) return { text }
@@ -26,7 +26,7 @@ export async function disarmed({ text, trap }: Damage): Promise<Damage> {
 }
 
 /**
- * For whoever is about to read all of a database, or to let LevelDB put its tables together.
+ * Marks all traps, and throws if one is left. Call it before reading a whole database or letting LevelDB compact it.
  *
  * @throws TrustError CORRUPT, STORE_UNAVAILABLE
  */

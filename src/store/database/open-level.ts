@@ -7,14 +7,14 @@ import { isTable, mustKnowItsTables } from '../leveldb/table-list.ts'
 import { isLog, mustHaveWholeLogs } from '../leveldb/write-ahead-log.ts'
 import { isOfThePlace } from './records.ts'
 
-/** What LevelDB gathers in memory before it writes a table; it has two of them at most, bytes. */
+/** Bytes that LevelDB collects in memory before it writes a table; it has at most two such buffers. */
 const WRITE_BUFFER_BYTES = 8 * 1024 * 1024
 
 /**
- * Open LevelDB: to make a database, or to find one. The LOCK file is never read, since closing it would drop the lock.
+ * Opens LevelDB, to make a database or use an existing one. Never read the LOCK file: closing it would drop the lock.
  *
- * @param create true: make a new one, and fail if there is one; false: fail if there is none
- * @param named the directory that errors name
+ * @param create true to make a new database and fail if there is one; false to fail if there is none
+ * @param named the directory to name in errors
  * @throws TrustError DATA_LOCKED, DATA_EXISTS, DATA_DAMAGED
  */
 export async function openLevel(directory: string, create: boolean, named = directory): Promise<Level<Buffer, Buffer>> {
@@ -23,7 +23,7 @@ export async function openLevel(directory: string, create: boolean, named = dire
     valueEncoding: 'buffer',
     createIfMissing: create,
     errorIfExists: create,
-    // Twice LevelDB's own: half as many compactions of what is newest, a twelfth less CPU for a publish.
+    // Twice LevelDB's default: half as many compactions of new tables, a twelfth less CPU per publish.
     writeBufferSize: WRITE_BUFFER_BYTES,
     // Other threads of this process may open it too.
     multithreading: true,
@@ -42,7 +42,7 @@ export async function openLevel(directory: string, create: boolean, named = dire
   }
 }
 
-/** It, or what LevelDB needs to open it, is damaged or refused. */
+/** Returns the error for a database that LevelDB cannot open: it is damaged, or the system refused something. */
 export function unopened(directory: string, cause: { readonly message: string }): TrustError {
   const { message } = cause
   return new TrustError('DATA_DAMAGED', `the database in ${directory} cannot be opened: ${message}`, {
@@ -59,7 +59,8 @@ export function locked(directory: string, cause?: unknown): TrustError {
 }
 
 /**
- * Opening a database changes it: what LevelDB would throw away without a word is looked for before.
+ * Checks logs and list of tables before LevelDB opens them: opening changes the database, and LevelDB silently discards
+ * damaged parts.
  *
  * @throws TrustError DATA_DAMAGED
  */
@@ -73,7 +74,8 @@ export function mustBeFitToOpen(directory: string): void {
 }
 
 /**
- * With CURRENT gone LevelDB takes a directory for empty, and would delete the tables of what was there.
+ * Throws if the CURRENT file is missing, unless to create a new database: without CURRENT, LevelDB takes the directory for
+ * empty and would delete its tables.
  *
  * @throws TrustError DATA_DAMAGED, DATA_MISSING
  */
@@ -88,13 +90,13 @@ export async function mustHaveCurrent(directory: string, create: boolean): Promi
   throw new TrustError('DATA_MISSING', text, { hint: 'check the setting dataDirectory' })
 }
 
-/** True if LevelDB ever wrote a record here: its tables and logs come after CURRENT. */
+/** True if LevelDB ever wrote a record here: it makes tables and logs only after CURRENT. */
 async function holdsRecords(directory: string): Promise<boolean> {
   const names = await unlessMissing(directory, readdir(directory))
   return names?.some((name) => isTable(name) || isLog(name)) === true
 }
 
-/** What cannot be told is not taken for missing: a database would be made in the place of another. @throws TrustError DATA_DAMAGED */
+/** Returns undefined if the path is missing, but not after other errors: a new database could replace an existing one. */
 async function unlessMissing<Found>(directory: string, looking: Promise<Found>): Promise<Found | undefined> {
   try {
     return await looking

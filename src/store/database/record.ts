@@ -4,8 +4,8 @@ import { DAMAGED_HINT } from '../hints.ts'
 import { nameOf } from '../keyspace.ts'
 
 /**
- * A record is sha256(key ‖ payload) ‖ payload. LevelDB verifies no checksum on reads: one flipped bit is served as
- * data. The digest covers the key too, so that a valid record in a wrong place is noticed.
+ * A record is sha256(key ‖ payload) ‖ payload. LevelDB verifies no checksums on reads, so it returns flipped bits as
+ * data. The digest covers the key too, so that a valid record in the wrong place is detected.
  */
 export const RECORD_DIGEST_BYTES = 32
 
@@ -13,7 +13,7 @@ export function sealRecord(key: Uint8Array, payload: Uint8Array): Buffer {
   return Buffer.concat([digest(key, payload), payload])
 }
 
-/** @returns the payload @throws TrustError CORRUPT */
+/** Checks a record. @returns its payload @throws TrustError CORRUPT */
 export function openRecord(key: Buffer, record: Buffer): Buffer {
   const payload = record.subarray(RECORD_DIGEST_BYTES)
   if (record.length < RECORD_DIGEST_BYTES || !digest(key, payload).equals(record.subarray(0, RECORD_DIGEST_BYTES))) {
@@ -22,12 +22,12 @@ export function openRecord(key: Buffer, record: Buffer): Buffer {
   return payload
 }
 
-/** Other for every other record: tells without looking at the payload whether it is what it was. */
+/** Returns a stamp that differs for every record: it shows whether one has changed, without its payload. */
 export function stampOf(record: Buffer): Buffer {
   return record.subarray(0, RECORD_DIGEST_BYTES)
 }
 
 function digest(key: Uint8Array, payload: Uint8Array): Buffer {
-  // For records as short as nearly all are, a copy costs less than an object that is fed piece by piece.
+  // Nearly all records are short: copying one costs less than a hash object that is fed piece by piece.
   return hash('sha256', Buffer.concat([key, payload]), 'buffer')
 }

@@ -4,7 +4,7 @@ import { DAMAGED_HINT, PLACE_HINT } from '../hints.ts'
 import { nameOf } from '../keyspace.ts'
 import { openRecord } from './record.ts'
 
-/** A range of keys; no bound: from the first, to the last. */
+/** A range of keys; without bounds, from the first to the last. */
 interface Range {
   readonly gte?: Buffer
   readonly gt?: Buffer
@@ -13,12 +13,12 @@ interface Range {
   readonly limit?: number
 }
 
-/** Reading of records, each checked against its own hash: from the live database, or from a snapshot of it. */
+/** Reads records from the live database or a snapshot of it, and checks each against its own hash. */
 export class Records {
   readonly #level: () => Level<Buffer, Buffer>
   readonly #options: { readonly snapshot?: ReturnType<Level['snapshot']> }
 
-  /** @param level asked at each read: the database may have been opened again */
+  /** @param level called at each read, since the database may have been reopened */
   constructor(level: () => Level<Buffer, Buffer>, options: { readonly snapshot?: ReturnType<Level['snapshot']> } = {}) {
     this.#level = level
     this.#options = options
@@ -39,12 +39,12 @@ export class Records {
     }
   }
 
-  /** Records in key order, checked. @throws TrustError CORRUPT, STORE_UNAVAILABLE */
+  /** Yields records in key order, checked. @throws TrustError CORRUPT, STORE_UNAVAILABLE */
   async *entries(range: Range): AsyncGenerator<{ key: Buffer; payload: Buffer }> {
     for await (const { key, record } of this.rawEntries(range)) yield { key, payload: openRecord(key, record) }
   }
 
-  /** The same, unchecked: for those who report damage instead of stopping at it. */
+  /** As `entries`, unchecked: for callers that report damage instead of stopping at it. */
   async *rawEntries(range: Range): AsyncGenerator<{ key: Buffer; record: Buffer }> {
     try {
       for await (const [key, record] of this.#level().iterator({ ...range, ...this.#options })) yield { key, record }
@@ -62,7 +62,7 @@ export class Records {
   }
 }
 
-/** What LevelDB throws, in our words. @param what could not be read */
+/** Translates an error that LevelDB throws. @param what could not be read */
 export function readError(cause: unknown, what = 'the database'): unknown {
   if (cause instanceof TrustError) return cause
   const { code } = cause as { code?: string }
@@ -75,11 +75,11 @@ export function readError(cause: unknown, what = 'the database'): unknown {
   return new TrustError('CORRUPT', `${what} cannot be read`, { hint: DAMAGED_HINT, cause })
 }
 
-/** As LevelDB hands on what the system says: nothing is damaged; a restored backup would lose commits, and mend nothing. */
+/** System errors as LevelDB passes them on. Nothing is damaged; restoring a backup would only lose commits. */
 const PLACE_AT_FAULT =
   /No space left|quota exceeded|File too large|Permission denied|Too many open files|Cannot allocate memory|Read-only file system/i
 
-/** What LevelDB could not do there is not the fault of what is stored. */
+/** True if the system is at fault, not the stored data. */
 export function isOfThePlace({ message }: { readonly message: string }): boolean {
   return PLACE_AT_FAULT.test(message)
 }

@@ -1,13 +1,13 @@
-/** CRC-32C by Castagnoli's polynomial, four bytes at a step: 8 MB in 12 ms. Node has only the other CRC-32. */
+/** CRC-32C with Castagnoli's polynomial, four bytes per step: 8 MB in 12 ms. Node has only the other CRC-32. */
 const POLYNOMIAL = 0x82f63b78
 const MASK_DELTA = 0xa282ead8
 
 const [last, third, second, first] = tables()
 
-/** What each last byte does to the checksum. */
+/** For each value of the last byte, its effect on the checksum. */
 export const CRC32C_TABLE = last
 
-/** @returns unsigned, 32 bits */
+/** Computes the CRC-32C. @returns unsigned, 32 bits */
 export function crc32c(bytes: Uint8Array): number {
   let crc = -1
   let at = 0
@@ -19,7 +19,7 @@ export function crc32c(bytes: Uint8Array): number {
   return ~crc >>> 0
 }
 
-/** What a byte does to the checksum that is the last one, or one, two, three before the last. */
+/** Returns the effect on the checksum of each byte in the last place, and one, two and three places before it. */
 function tables(): [Int32Array, Int32Array, Int32Array, Int32Array] {
   const start = Int32Array.from({ length: 256 }, (_, byte) => {
     let crc = byte
@@ -30,12 +30,12 @@ function tables(): [Int32Array, Int32Array, Int32Array, Int32Array] {
   return [start, further(start), further(further(start)), further(further(further(start)))]
 }
 
-/** A checksum as LevelDB writes it in logs and tables (its util/crc32c.h). @param crc of `crc32c` */
+/** Masks a checksum as LevelDB does in logs and tables (its util/crc32c.h). @param crc from `crc32c` */
 export function mask(crc: number): number {
   return (((crc >>> 15) | (crc << 17)) + MASK_DELTA) >>> 0
 }
 
-/** What `mask` was given. */
+/** Undoes `mask`. */
 export function unmask(masked: number): number {
   const turned = (masked - MASK_DELTA) >>> 0
   return ((turned >>> 17) | (turned << 15)) >>> 0

@@ -1,16 +1,15 @@
 import { varint } from './varint.ts'
 
-/** No block of LevelDB's is as long as this, bytes. */
+/** Bytes. No block of LevelDB is as long as this. */
 export const UNPACKED_MAX_BYTES = 64 * 1024 * 1024
 
-/** @returns how long it says it is unpacked, in bytes, and where the pieces begin @throws RangeError */
+/** Reads the header. @returns the unpacked length in bytes, as stated, and where the pieces begin @throws RangeError */
 export const lengthOf = (packed: Buffer): [number, number] => varint(packed, 0)
 
 /**
- * Unpack what LevelDB has packed with Snappy (format_description.txt): pieces of bytes as they are, and copies of earlier
- * ones.
+ * Unpacks Snappy data (format_description.txt), as LevelDB uses it: literal pieces, and copies of earlier bytes.
  *
- * @throws RangeError for what was not packed so
+ * @throws RangeError for data in any other format
  */
 export function unsnap(packed: Buffer): Buffer {
   const [length, start] = lengthOf(packed)
@@ -35,7 +34,7 @@ export function unsnap(packed: Buffer): Buffer {
       (tag & 3) === 1 ? ((tag >> 5) << 8) | packed.readUInt8(at) : packed.readUIntLE(at, (tag & 3) === 2 ? 2 : 4)
     at += (tag & 3) === 1 ? 1 : (tag & 3) === 2 ? 2 : 4
     if (back === 0 || back > to || to + size > length) throw new RangeError('a copy of what is not there')
-    // One by one: it may go on with what it has just written.
+    // Byte by byte: a copy may overlap what it has just written.
     for (let each = 0; each < size; each += 1, to += 1) bytes[to] = bytes[to - back] ?? 0
   }
   return bytes

@@ -3,8 +3,8 @@ import { lengthOf, UNPACKED_MAX_BYTES, unsnap } from './snappy.ts'
 import { varint } from './varint.ts'
 
 /**
- * LevelDB's table format (doc/table_format.md): blocks, each followed by its type and a checksum over both; at the end of
- * the file, the footer, the places of two of them, which name the others.
+ * LevelDB's table format (doc/table_format.md): blocks, each followed by its type and a checksum over both. The footer, at
+ * the end of the file, gives the places of two blocks, which list the others.
  */
 export const FOOTER_BYTES = 48
 /** The last 8 bytes of every table. */
@@ -14,18 +14,18 @@ const CHECKSUM_BYTES = 4
 /** Types of a block. */
 const [RAW, SNAPPY] = [0, 1]
 export const TYPES = [RAW, SNAPPY]
-/** In place of a block's type, or of the last byte of a table: LevelDB says that it cannot read the block, or the table. */
+/** Written over a block's type, or a table's last byte, it makes LevelDB report the block, or the table, as unreadable. */
 export const UNREADABLE = 0xff
-/** Each key has a sequence number and a type behind it (db/dbformat.h). */
+/** Bytes of the sequence number and type after each key (db/dbformat.h). */
 const KEY_BYTES = 8
 
-/** Where a block lies; its type and checksum follow. */
+/** Where a block is in its table; its type and checksum follow. */
 export interface Place {
   readonly at: number
   readonly bytes: number
 }
 
-/** An entry of a block. Its key is as long as what it shares with the one before, and the rest. */
+/** An entry of a block. Its key consists of bytes shared with the previous key, and the rest. */
 interface Entry {
   readonly shared: number
   readonly rest: number
@@ -33,9 +33,9 @@ interface Entry {
 }
 
 /**
- * The places that the footer names: the block that names filters, and the index, which names the blocks of records.
+ * Reads the footer: the places of the block that lists filters and of the index, which lists the blocks of records.
  *
- * @throws RangeError for what has no footer
+ * @throws RangeError if there is no footer
  */
 export function namedIn(table: Buffer): { readonly meta: Place; readonly index: Place } {
   const footer = table.subarray(-FOOTER_BYTES)
@@ -44,27 +44,26 @@ export function namedIn(table: Buffer): { readonly meta: Place; readonly index: 
   return { meta, index: placeIn(footer, afterMeta)[0] }
 }
 
-/** @throws RangeError for a place that is not in the table */
+/** True if a block matches its checksum. @throws RangeError for a place outside the table */
 export function isBlockWhole(table: Buffer, { at, bytes }: Place): boolean {
   const end = at + bytes + TYPE_BYTES
   if (end + CHECKSUM_BYTES > table.length - FOOTER_BYTES) throw new RangeError('a block outside its table')
   return isWhole(table, at, end, end)
 }
 
-/** The places that a block names: its values. @throws RangeError for what is no such block */
+/** Returns the places that a block lists in its values. @throws RangeError if it is not such a block */
 export function placesIn(table: Buffer, place: Place): Place[] {
   const block = unpacked(table, place)
   if (block === undefined) throw new RangeError('a block of no type')
   return [...entriesIn(block, 0)].map(({ value }) => placeIn(block, value.at)[0])
 }
 
-/** What a block holds: records; places of those, by the last key in each; a filter, or the list of them. */
+/** The content of a block: records; the places of blocks of records, by the last key in each; a filter, or their list. */
 export type Holds = 'records' | 'index' | 'filters'
 
 /**
- * True of a damaged block that may end the process. LevelDB does not look at checksums: it asserts that keys are as long as
- * it wrote them, and asks for memory before it sees whether the block fits. Of what else is wrong it says so, or it does not
- * notice.
+ * True for a damaged block that may end the process that reads it. LevelDB ignores checksums, but asserts the length of
+ * keys, and allocates memory before it checks whether a block fits. Other damage it reports, or does not notice.
  */
 export function isTrap(table: Buffer, place: Place, holds: Holds): boolean {
   if (isPackedTooLong(table, place)) return true
@@ -76,7 +75,7 @@ export function isTrap(table: Buffer, place: Place, holds: Holds): boolean {
   )
 }
 
-/** So many bytes are asked for, and there may be no memory that large. */
+/** True for a block longer than its table: LevelDB would allocate that much memory, and may fail. */
 export function isTooLong(table: Buffer, { bytes }: Place): boolean {
   return bytes > table.length
 }
@@ -92,7 +91,7 @@ function namesTooLong(table: Buffer, block: Buffer, { at }: Place): boolean {
   return named !== undefined && isTooLong(table, named[0])
 }
 
-/** The entries that LevelDB may come to, and how long their keys are: it begins at any of the places where one is whole. */
+/** Yields the entries that LevelDB may reach, with the length of their keys: it starts at any of the restart points. */
 function* entriesRead(block: Buffer): Generator<{ keyBytes: number; value: Place }> {
   for (const start of restartsIn(block)) {
     let keyBytes = 0
@@ -108,21 +107,21 @@ function* entriesRead(block: Buffer): Generator<{ keyBytes: number; value: Place
   }
 }
 
-/** A block as LevelDB begins to read it; undefined: it says that it cannot, or that there is nothing in it. */
+/** Returns a block as LevelDB starts to read it; undefined if LevelDB would report an error, or find it empty. */
 function readable(table: Buffer, place: Place): Buffer | undefined {
   const block = ifInRange(() => unpacked(table, place))
   if (block === undefined || block.length < 4 || block.readUInt32LE(block.length - 4) === 0) return undefined
   return endOfEntries(block) < 0 ? undefined : block
 }
 
-/** @returns undefined for one of a type that there is not: LevelDB says so @throws RangeError if it cannot be unpacked */
+/** @returns undefined for an unknown type, which LevelDB reports @throws RangeError if it cannot be unpacked */
 function unpacked(table: Buffer, { at, bytes }: Place): Buffer | undefined {
   const stored = table.subarray(at, at + bytes)
   const type = table[at + bytes]
   return type === SNAPPY ? unsnap(stored) : type === RAW ? stored : undefined
 }
 
-/** @throws RangeError where one does not fit */
+/** Yields the entries of a block. @throws RangeError at one that does not fit */
 function* entriesIn(block: Buffer, start: number): Generator<Entry> {
   const end = endOfEntries(block)
   if (end < 0) throw new RangeError('a block without entries')
@@ -137,7 +136,7 @@ function* entriesIn(block: Buffer, start: number): Generator<Entry> {
   }
 }
 
-/** Behind the entries stand the places of those that share nothing, and how many these are. Negative: more than there can be. */
+/** Returns where the entries end and the restart points begin, whose number comes last. Negative if that is too large. */
 function endOfEntries(block: Buffer): number {
   return block.length - 4 - 4 * block.readUInt32LE(block.length - 4)
 }
@@ -148,14 +147,14 @@ function restartsIn(block: Buffer): number[] {
   return places
 }
 
-/** @returns with where it ends */
+/** Reads a place. @returns the place, and where its encoding ends */
 function placeIn(bytes: Buffer, from: number): [Place, number] {
   const [at, afterAt] = varint(bytes, from)
   const [size, end] = varint(bytes, afterAt)
   return [{ at, bytes: size }, end]
 }
 
-/** @returns undefined where what is read does not fit */
+/** @returns undefined if `read` throws a RangeError */
 function ifInRange<T>(read: () => T): T | undefined {
   try {
     return read()

@@ -5,17 +5,17 @@ import { REPAIR_HINT } from '../hints.ts'
 import { varint } from './varint.ts'
 import { recordsIn, wholeBatches } from './write-ahead-log.ts'
 
-/** LevelDB's tables, and the log that follows them, as its list (MANIFEST) names them: by their numbers. */
+/** The numbers of LevelDB's tables, and of the log that follows them, from its list (MANIFEST). */
 interface TableList {
-  /** Name of the list's file. */
+  /** File name of the list. */
   readonly name: string
   readonly tables: ReadonlySet<number>
   readonly log: number
-  /** False: what follows cannot be read, or is being written. */
+  /** False if the rest of the list cannot be read, or is being written. */
   readonly isWhole: boolean
 }
 
-/** What stands before each member of a change of the list (LevelDB's db/version_edit.cc). */
+/** Tags of the members of a change to the list (LevelDB's db/version_edit.cc). */
 const COMPARATOR = 1
 const LOG = 2
 const NEXT_FILE = 3
@@ -26,9 +26,9 @@ const ADDED = 7
 const LOG_BEFORE = 9
 
 /**
- * LevelDB takes tables that its list does not know for what a crash left: it removes them when it opens the database, or
- * writes others in their place. After a crash the log that the list names is there, with all that such a table has. Where it
- * is gone, too, the list has lost its end, or is an older one, and those tables are the only ones that have what is in them.
+ * Throws if LevelDB's list of its tables has lost its end or is an old one. LevelDB takes tables that are not in its list
+ * for leftovers of a crash, and removes or overwrites them when it opens the database. After a real crash the log that the
+ * list names still exists, with everything that such a table has. If that log is gone, the tables are the only copy.
  *
  * @throws TrustError DATA_DAMAGED; nothing was changed
  */
@@ -38,26 +38,26 @@ export function mustKnowItsTables(directory: string): void {
   const unknown = tablesIn(directory).filter((number) => !list.tables.has(number)).length
   if (unknown === 0) return
   const now = readTableList(directory)
-  // Another process has the database open, which is told when it is opened.
+  // If the list has changed, another process has the database open; opening it will report that.
   if (now?.name !== list.name || now.log !== list.log) return
   const what = unknown === 1 ? '1 table that is there is' : `${unknown} tables that are there are`
   const text = `the list of tables ${list.name} of the database in ${directory} has lost its end: ${what} not in it`
   throw new TrustError('DATA_DAMAGED', text, { hint: REPAIR_HINT })
 }
 
-/** The tables that make up the database now, beside whoever writes it too; undefined: the list cannot be read to its end. */
+/** Returns the tables of the database, which may be in use; undefined if the list cannot be read to its end. */
 export function tablesNow(directory: string): ReadonlySet<number> | undefined {
   return tablesIf(directory, ({ isWhole }) => isWhole)
 }
 
-/** The tables of a list that LevelDB can follow: they are there, and so is the log; undefined: it can follow none. */
+/** Returns the tables of a list that LevelDB can follow, since tables and log exist; undefined if it cannot. */
 export function tablesToFollow(directory: string): ReadonlySet<number> | undefined {
   return tablesIf(directory, (list) => {
     return hasItsLog(directory, list) && list.tables.isSubsetOf(new Set(tablesIn(directory)))
   })
 }
 
-/** Looked at twice: whoever has the database open may be writing its list at this moment. */
+/** Reads the list up to twice: whoever has the database open may be writing it at this moment. */
 function tablesIf(directory: string, isFit: (list: TableList) => boolean): ReadonlySet<number> | undefined {
   const looks = [1, 2].values().map(() => readTableList(directory))
   return looks.find((list) => list !== undefined && isFit(list))?.tables
@@ -71,7 +71,7 @@ export function isTable(name: string): boolean {
   return /^\d+\.(?:ldb|sst)$/.test(name)
 }
 
-/** @param name of its file */
+/** Returns the number of a table. @param name of its file */
 export function tableNumber(name: string): number {
   return parseInt(name, 10)
 }
@@ -80,7 +80,7 @@ function tablesIn(directory: string): number[] {
   return readdirSync(directory).filter(isTable).map(tableNumber)
 }
 
-/** @returns undefined if there is none that can be read */
+/** Reads the list. @returns undefined if there is none that can be read */
 function readTableList(directory: string): TableList | undefined {
   try {
     const name = readFileSync(join(directory, 'CURRENT'), 'latin1').trim()
@@ -90,12 +90,12 @@ function readTableList(directory: string): TableList | undefined {
     for (const change of wholeBatches(bytes)) log = follow(change, tables) ?? log
     return { name, tables, log, isWhole: [...recordsIn(bytes)].every(({ isWhole }) => isWhole) }
   } catch {
-    // LevelDB says so itself.
+    // LevelDB will report the error itself.
     return undefined
   }
 }
 
-/** @returns the log that it names, if it does @throws RangeError for what is no such change */
+/** Applies a change to the list. @returns the log that it names, if any @throws RangeError if it is malformed */
 function follow(change: Buffer, tables: Set<number>): number | undefined {
   let at = 0
   let log: number | undefined

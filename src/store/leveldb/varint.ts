@@ -1,8 +1,8 @@
 /**
- * A number as LevelDB and Snappy write it, of 64 bits at most: seven bits a byte, the lowest first; the last byte has no
- * high bit.
+ * Reads a number of at most 64 bits as LevelDB and Snappy write it: seven bits per byte, lowest first; the high bit is set
+ * in all bytes but the last.
  *
- * @returns the number, beyond 2^53 nearly, and where it ends
+ * @returns the number, inexact beyond 2^53, and where it ends
  * @throws RangeError if it has no end
  */
 export function varint(bytes: Buffer, from: number): [number, number] {

@@ -4,11 +4,11 @@ import { TrustError } from '../../errors.ts'
 import { REPAIR_HINT } from '../hints.ts'
 import { isWhole } from './crc32c.ts'
 
-/** LevelDB's log format (doc/log_format.md): blocks of fixed size, of records that never reach over the end of one. */
+/** LevelDB's log format (doc/log_format.md): blocks of fixed size, whose records never cross the end of a block. */
 const BLOCK_BYTES = 32 * 1024
 /** 4 bytes checksum, 2 bytes length, 1 byte type, little-endian; then the content. */
 const HEADER_BYTES = 7
-/** A whole batch, or the first part of one. Middle and last parts are 3 and 4. */
+/** Record types: a whole batch, or the first or last part of one. 3 is a middle part. */
 const FULL = 1
 const FIRST = 2
 const LAST = 4
@@ -16,14 +16,14 @@ const LAST = 4
 const SEQUENCE_BYTES = 8
 
 /**
- * Look at the logs before LevelDB does: at a damaged place it throws away what follows, goes on with what it can read
- * after that, and deletes the log. Batches would be missing from the middle, which no look at the end of the journal
- * shows. What a crash leaves is torn at the very end, for each batch is on the disk before the next one is written.
+ * Checks the logs before LevelDB opens them. At a damaged place LevelDB discards records, continues with what it can read
+ * after that, and deletes the log: batches would be missing from the middle, which the end of the journal does not show.
+ * A crash tears a log only at its very end, since each batch is on the disk before the next one is written.
  *
- * Logs hold what is in no table yet, 8 MB or so, however large the database is.
+ * Logs hold only what is in no table yet, about 8 MB, however large the database is.
  *
  * @throws TrustError DATA_DAMAGED; nothing was changed
- * @throws Error if one cannot be read: LevelDB would take that for its end
+ * @throws Error if a log cannot be read: LevelDB would take that for its end
  */
 export function mustHaveWholeLogs(directory: string): void {
   for (const name of readdirSync(directory).filter(isLog)) {
@@ -34,12 +34,12 @@ export function mustHaveWholeLogs(directory: string): void {
   }
 }
 
-/** That of a server, which somebody has put beside them, is none of LevelDB's. */
+/** True for LevelDB's logs only: somebody may have put a server's log beside them. */
 export function isLog(name: string): boolean {
   return /^\d+\.log$/.test(name)
 }
 
-/** One that is gone: another process has the database open, which is told when it is opened. */
+/** Reads a log. If it is gone, another process has the database open; opening the database will report that. */
 function readLog(path: string): Buffer {
   try {
     return readFileSync(path)
@@ -49,7 +49,7 @@ function readLog(path: string): Buffer {
   }
 }
 
-/** Where a log cannot be read, or goes back, although there are batches after that place; undefined: nowhere. */
+/** Returns where a log is damaged, or its sequence goes back, if batches follow that place; undefined if nowhere. */
 function damagedPlace(log: Buffer): number | undefined {
   let bad: number | undefined
   let sequence = -1n
@@ -61,7 +61,7 @@ function damagedPlace(log: Buffer): number | undefined {
     const type = log[at + 6]
     if ((type === FULL || type === FIRST) && log.readUInt16LE(at + 4) >= SEQUENCE_BYTES) {
       const next = log.readBigUInt64LE(at + HEADER_BYTES)
-      // An older one is what a disk block held before it was this file's: LevelDB would take it for the newest.
+      // A lower sequence is stale: the disk block held it before this file. LevelDB would take it for the newest.
       if (bad !== undefined || next < sequence) return bad ?? at
       sequence = next
     }
@@ -69,7 +69,7 @@ function damagedPlace(log: Buffer): number | undefined {
   return undefined
 }
 
-/** The batches of a log, up to the first place that cannot be read. LevelDB's list of its tables has this form, too. */
+/** Yields the batches of a log, up to the first unreadable place. LevelDB's list of its tables has this format, too. */
 export function* wholeBatches(log: Buffer): IterableIterator<Buffer> {
   let parts: Buffer[] = []
   for (const { at, isWhole } of recordsIn(log)) {
@@ -81,16 +81,16 @@ export function* wholeBatches(log: Buffer): IterableIterator<Buffer> {
   }
 }
 
-/** A place in a log that has the form of a record. */
+/** A place in a log where a record should be. */
 export interface LogRecord {
   readonly at: number
-  /** Where one may follow. */
+  /** Where the next record may begin. */
   readonly next: number
-  /** False: it, or its length, is damaged. */
+  /** False if the record or its length is damaged. */
   readonly isWhole: boolean
 }
 
-/** All such places of a log, in order. */
+/** Yields all such places of a log, in order. */
 export function* recordsIn(log: Buffer): IterableIterator<LogRecord> {
   let at = 0
   while (at + HEADER_BYTES <= log.length) {
@@ -99,20 +99,20 @@ export function* recordsIn(log: Buffer): IterableIterator<LogRecord> {
     const fits = length <= room - HEADER_BYTES
     const end = at + HEADER_BYTES + length
     const whole = fits && end <= log.length && isWhole(log, ...checkedBytes(log, at), at)
-    // With a length that may be right the next record is there; a batch that follows in this block counts, too.
+    // If the length may be right, the next record follows directly: a batch after this one in the same block counts, too.
     const next = whole || (length > 0 && fits) ? withoutTrailer(end) : at + room
     yield { at, next, isWhole: whole }
     at = next
   }
 }
 
-/** The end of a block that has no room for a header is left empty. */
+/** Skips the end of a block that has no room for a header; it is left empty. */
 function withoutTrailer(at: number): number {
   const room = BLOCK_BYTES - (at % BLOCK_BYTES)
   return room < HEADER_BYTES ? at + room : at
 }
 
-/** What a record's checksum, which stands where it begins, is over: its type and content. @returns from and to */
+/** Returns the range that a record's checksum covers: type and content. The checksum itself comes first in the record. */
 export function checkedBytes(log: Buffer, at: number): [number, number] {
   return [at + 6, at + HEADER_BYTES + log.readUInt16LE(at + 4)]
 }
