@@ -6,17 +6,17 @@ import { fileError, TrustError } from '../errors.ts'
 import { ANCHOR_HINT, UNSIGNED_ANCHOR_HINT } from './hints.ts'
 
 /**
- * The anchor: the newest journal entry's number and hash, signed, in a file outside the database. It shows what no look
- * into the database can show: that its end is missing, or that it was put back to an older state.
+ * The anchor: number and hash of the newest journal entry, signed, in a file outside the database. It shows what the
+ * database itself cannot: that its end is missing, or that it was rolled back to an older state.
  */
 export interface Anchor {
-  /** Id of the store; an anchor of another one is no anchor. */
+  /** Id of the store; the anchor of another store does not count. */
   readonly store: string
   readonly number: number
   readonly hash: string
 }
 
-/** Signs the anchor; made by `signing/`, which the store does not know. */
+/** Signs and verifies the anchor; implemented by `signing/`, which the store does not know. */
 export interface AnchorKey {
   sign(bytes: Uint8Array): Uint8Array
   verify(bytes: Uint8Array, signature: Uint8Array): boolean
@@ -27,27 +27,27 @@ const WRITABLE =
 
 const DISK = 'look after the disk that it is on, and the room that is left there'
 
-/** Bytes of one of the two slots. */
+/** Bytes of each of the two slots. */
 const SLOT_BYTES = 512
 
-/** How long an anchor that was written may wait for being forced to the disk, milliseconds. */
+/** How long a written anchor may wait for its sync to disk, in milliseconds. */
 const SYNC_PAUSE = 200
 
 /**
- * The file has two slots of fixed size, each one line of JSON, padded with spaces. One holds the last anchor that is
- * certainly on the disk, the other one is written to: a torn write leaves the former intact.
+ * The anchor file. It has two slots of fixed size, each one line of JSON, padded with spaces. One holds the last anchor
+ * known to be on the disk; writes go to the other, so a torn write leaves the first intact.
  *
- * An anchor is in the file when `write` returns, so the death of the process loses nothing. It is forced to the disk a
- * moment later, once for many: after a power cut it may stand behind the database, never before it, and the database,
- * which was forced to the disk, is held against it from there on.
+ * An anchor is in the file when `write` returns, so the death of the process loses nothing. A moment later one sync puts
+ * it on the disk, often several anchors at once. After a power cut it may therefore be behind the database, which is
+ * synced with each commit, but never ahead; the next start checks the database from there on.
  */
 export class AnchorFile {
   readonly #file: FileHandle
   readonly #path: string
   readonly #key: AnchorKey
-  /** Which slot the next write goes to: the one that does not hold the newest anchor on the disk. */
+  /** The slot for the next write: the one that does not hold the newest anchor on the disk. */
   #slot: 0 | 1 | undefined
-  /** True while something is written that is not certainly on the disk. */
+  /** True while the file has writes that are not known to be on the disk. */
   #unsafe = false
   #syncing: Promise<void> | undefined
   #failure: TrustError | undefined
@@ -60,7 +60,9 @@ export class AnchorFile {
   }
 
   /**
-   * @param create true: make the file, and fail if there is one; an empty one is what an interrupted creation left
+   * Opens the file for writing.
+   *
+   * @param create true to make the file, and fail if there is one; an empty one, left by an interrupted creation, is fine
    * @throws TrustError DATA_DAMAGED, DATA_EXISTS
    */
   static async open(path: string, key: AnchorKey, create: boolean): Promise<AnchorFile> {
@@ -86,7 +88,7 @@ export class AnchorFile {
     return new AnchorFile(file, path, key)
   }
 
-  /** One that is not written to: the disk may be read-only. @throws TrustError DATA_DAMAGED */
+  /** Opens the file for reading only, so that the disk may be read-only. @throws TrustError DATA_DAMAGED */
   static async openToRead(path: string, key: AnchorKey): Promise<AnchorFile> {
     const file = await open(path, 'r').catch((cause: unknown) => {
       throw fileError('DATA_DAMAGED', `cannot open the anchor file ${path}`, cause, ANCHOR_HINT)
@@ -94,7 +96,7 @@ export class AnchorFile {
     return new AnchorFile(file, path, key)
   }
 
-  /** The newest anchor whose signature is right; undefined if there is none. @throws TrustError DATA_DAMAGED if it cannot be read */
+  /** Reads the newest validly signed anchor. @returns undefined if there is none @throws TrustError DATA_DAMAGED */
   async read(): Promise<Anchor | undefined> {
     const reading = this.#file.read(Buffer.alloc(2 * SLOT_BYTES), 0, 2 * SLOT_BYTES, 0)
     const { buffer, bytesRead } = await reading.catch((cause: unknown) => {
@@ -108,9 +110,9 @@ export class AnchorFile {
   }
 
   /**
-   * In the file when it returns, on the disk soon after.
+   * Writes an anchor: it is in the file on return, and on the disk soon after.
    *
-   * @throws TrustError STORE_UNAVAILABLE if it cannot be written, or the last one could not be forced to the disk
+   * @throws TrustError STORE_UNAVAILABLE if it cannot be written, or the previous one could not be synced
    */
   write(anchor: Anchor): void {
     this.#throwFailure()
@@ -127,14 +129,14 @@ export class AnchorFile {
     this.#syncing ??= this.#syncSoon()
   }
 
-  /** Nothing is written after it. Resolves when what was written is on the disk. @throws TrustError STORE_UNAVAILABLE */
+  /** Ends writing. Resolves when everything written is on the disk. @throws TrustError STORE_UNAVAILABLE */
   async finish(): Promise<void> {
     this.#closing.abort()
     await this.#syncing
     this.#throwFailure()
   }
 
-  /** What could not be forced to the disk is told by `finish` alone: the next start goes on from the other slot. */
+  /** Closes the file. Only `finish` reports a failed sync: after one, the next start continues from the other slot. */
   async close(): Promise<void> {
     this.#closing.abort()
     await this.#syncing
@@ -155,7 +157,7 @@ export class AnchorFile {
         this.#failure = this.#cannotWrite(error)
         break
       }
-      // What was written meanwhile may be torn: the other slot stays the safe one until that is on the disk as well.
+      // A write made meanwhile may be torn: the other slot stays the safe one until that write is on the disk, too.
       if (!this.#unsafe) this.#slot = this.#slot === 0 ? 1 : 0
     }
     this.#syncing = undefined
@@ -165,7 +167,7 @@ export class AnchorFile {
     return fileError('STORE_UNAVAILABLE', `cannot write the anchor file ${this.#path}`, cause, DISK)
   }
 
-  /** Once. */
+  /** Throws the failure of the last sync, once. */
   #throwFailure(): void {
     const failure = this.#failure
     this.#failure = undefined
@@ -183,7 +185,7 @@ export class AnchorFile {
   }
 }
 
-/** What an anchor file names. @throws TrustError DATA_DAMAGED if it is not there, or nothing in it is signed */
+/** Reads the anchor in a file. @throws TrustError DATA_DAMAGED if the file is missing, or has no validly signed anchor */
 export async function readAnchorOf(path: string, key: AnchorKey): Promise<Anchor> {
   await using file = await AnchorFile.openToRead(path, key)
   const anchor = await file.read()

@@ -4,19 +4,18 @@ import { Database, type Write } from './database/database.ts'
 import { readFormat, readTail } from './intact.ts'
 import type { StorePlace } from './place.ts'
 
-/** Bytes that are written at once: so long nothing else has its turn, 5 ms or so. */
+/** Bytes per write, which blocks the thread for about 5 ms. */
 const TOGETHER_BYTES = 256 * 1024
-/** What a record costs beside its payload, bytes: most are small. */
+/** Overhead per record, in bytes: most records are small. */
 const AROUND_BYTES = 512
 
 /**
- * Write records into a new database, and the anchor that names the end of the journal among them: a store that opens as
- * if it had ended there.
+ * Writes records into a new database, and an anchor for the end of their journal: the result opens as a complete store.
  *
- * @param gone aborted: nobody waits for it any more
- * @returns how many records there are
- * @throws TrustError DATA_EXISTS, WRONG_STATE if it cannot be written, DATA_DAMAGED, STORE_UNAVAILABLE if the anchor cannot;
- *   whatever reading the records throws; why it was aborted
+ * @param gone aborts when nobody waits for the copy any more
+ * @returns the number of records
+ * @throws TrustError DATA_EXISTS; WRONG_STATE if it cannot be written; DATA_DAMAGED or STORE_UNAVAILABLE if the anchor
+ *   cannot be written; anything that reading the records throws; the reason of an abort
  */
 export async function fillStore(records: AsyncIterable<Write>, to: StorePlace, gone?: AbortSignal): Promise<number> {
   await using database = await Database.open(to.directory, true)
@@ -32,7 +31,7 @@ export async function fillStore(records: AsyncIterable<Write>, to: StorePlace, g
   return count
 }
 
-/** All records, in pieces of some size. */
+/** Yields all records in chunks of about `TOGETHER_BYTES`. */
 async function* together(records: AsyncIterable<Write>): AsyncGenerator<Write[]> {
   let writes: Write[] = []
   let bytes = 0

@@ -4,8 +4,8 @@ import type { Packed } from './packing.ts'
 import type { Head, KeyOwner, StoredKey } from './store.ts'
 
 /**
- * How each kind of record is written; read back by the function beside it. What hashes are compared of is written the
- * same way again after it was read: canonical JSON, and of a head, the most frequent, JSON with its members in order.
+ * Encodes and decodes each kind of record. Values whose hashes are compared encode to the same bytes again after they
+ * were decoded: as canonical JSON or, for heads, the most frequent ones, JSON with its members in a fixed order.
  */
 
 export function encodeHead({ highest, keysAt, renewAt, revision, roles }: Head): Buffer {
@@ -16,7 +16,7 @@ export function decodeHead(payload: Buffer): Head {
   return JSON.parse(payload.toString()) as Head
 }
 
-/** A document as its record has it. */
+/** A document as stored in its record. */
 export interface PackedDocument {
   readonly version: number
   /** Milliseconds since 1970. */
@@ -29,7 +29,7 @@ const DIFFERENCE = 1
 const FRONT_BYTES = 13
 const SHA256_BYTES = 32
 
-/** 8 bytes createdAt, 4 bytes version, 1 byte form, the base's SHA-256 if it is a difference, then the bytes. */
+/** Encodes: 8 bytes createdAt, 4 bytes version, 1 byte form, the base's SHA-256 for a difference, then the bytes. */
 export function encodeDocument({ version, createdAt, packed }: PackedDocument): Buffer {
   const front = Buffer.alloc(FRONT_BYTES)
   front.writeBigUInt64BE(BigInt(createdAt), 0)
@@ -84,7 +84,7 @@ export function decodeFormat(payload: Buffer): Format {
   return JSON.parse(payload.toString()) as Format
 }
 
-/** The value of a record: RFC 8785. */
+/** Encodes a record's value as canonical JSON (RFC 8785). */
 export function encodeValue(value: unknown): Buffer {
   return Buffer.from(canonicalize(value) ?? '')
 }

@@ -1,18 +1,20 @@
 import { damageIn } from '../errors.ts'
 import type { DamagedRecord, RecordKind, Store } from './store.ts'
 
-/** All records of a kind: one that cannot be read hides none of the others. */
+/** All records of a kind, both those that can be read and those that cannot. */
 export interface FoundRecords<Value> {
   /** In byte order of their names. */
   readonly values: readonly Value[]
   readonly damaged: readonly DamagedRecord[]
 }
 
-/** Stands for all names that could not be read: the database is damaged where they are. */
+/** Stands for all names that could not be listed because the database is damaged there. */
 export const THE_REST = '(the rest)'
 
 /**
- * @typeParam Value what records of this kind hold
+ * Reads all records of a kind; one that cannot be read does not hide the others.
+ *
+ * @typeParam Value the value of records of this kind
  * @throws TrustError STORE_UNAVAILABLE
  */
 export async function findRecords<Value>(

@@ -1,11 +1,11 @@
 import { setImmediate } from 'node:timers/promises'
 
-/** Journal entries, say, that are looked at in one go, in a few milliseconds; then others have their turn. */
+/** Items, such as journal entries, handled before other work gets a turn: a few milliseconds. */
 export const AT_ONCE = 500
-/** Milliseconds after which others have their turn all the same: an entry may tell of thousands of tags. */
+/** Milliseconds after which other work gets a turn anyway: an entry may list thousands of tags. */
 const AT_ONCE_FOR = 5
 
-/** The same, one after the other; between them whatever else waits is served. */
+/** Yields the items one by one, and regularly lets other waiting work run in between. */
 export async function* inTurns<Item>(items: Iterable<Item>): AsyncGenerator<Item> {
   let looked = 0
   let began = performance.now()

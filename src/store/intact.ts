@@ -7,12 +7,12 @@ import { OTHER_ANCHOR_HINT, REPAIR_HINT, UNSIGNED_ANCHOR_HINT } from './hints.ts
 import { EMPTY_TAIL, entryTail, hexSha256, parseEntry, type Tail } from './journal.ts'
 import { formatKey, journalKey, rangeOfKind } from './keyspace.ts'
 
-/** What must be so of a database before anything is served from it; `audit/` looks at all of it. */
+/** Checks a database before anything is served from it. The complete check is in `audit/`. */
 
-/** Version of the layout of all records. A database with a higher one is refused. */
+/** Version of the layout of all records. Databases with a higher version are refused. */
 export const FORMAT_VERSION = 1
 
-/** @throws TrustError DATA_DAMAGED, DATA_NEWER */
+/** Reads the first record. @throws TrustError DATA_DAMAGED, DATA_NEWER */
 export function readFormat(database: Records, directory: string): Format {
   let format: Format | undefined
   try {
@@ -32,7 +32,7 @@ export function readFormat(database: Records, directory: string): Format {
   return format
 }
 
-/** @throws TrustError DATA_DAMAGED */
+/** Reads the end of the journal. @throws TrustError DATA_DAMAGED */
 export async function readTail(database: Database): Promise<Tail> {
   try {
     for await (const { payload } of database.entries({ ...rangeOfKind('journal'), reverse: true, limit: 1 })) {
@@ -45,8 +45,8 @@ export async function readTail(database: Database): Promise<Tail> {
 }
 
 /**
- * The journal must reach the anchor and agree with it there. It may go further by what was written just before the
- * process died; those entries must chain, then the anchor follows.
+ * Checks that the journal reaches the anchor and agrees with it. Entries written just before the process died may follow;
+ * they must chain, and the anchor is then moved to the last of them.
  *
  * @throws TrustError DATA_DAMAGED, CORRUPT, STORE_UNAVAILABLE
  */
@@ -65,7 +65,7 @@ export async function holdAgainstAnchor(
     )
   }
   let previous = anchor.hash
-  // Of an empty journal it names no entry.
+  // The anchor of an empty journal names no entry.
   for (let number = Math.max(1, anchor.number); number <= tail.number; number += 1) {
     const payload = database.get(journalKey(number))
     if (payload === undefined) throw damaged(`journal entry ${number} is missing`)
@@ -78,8 +78,9 @@ export async function holdAgainstAnchor(
 }
 
 /**
- * A MANIFEST that lost its end forgets the newest tables: entries are missing from the middle, a table or more of them.
- * Looked for at distances from the end that grow by a quarter: 60 look-ups for a million entries. `check` looks at all.
+ * Checks that the journal has no large gap: a MANIFEST that lost its end forgets the newest tables, and with them a
+ * stretch of entries in the middle. Probes at distances from the end that grow by a quarter, 60 look-ups for a million
+ * entries. `check` looks at all.
  *
  * @throws TrustError DATA_DAMAGED
  */
@@ -90,7 +91,7 @@ export function mustHaveNoGap(database: Database, tail: Tail): void {
   }
 }
 
-/** Of one that is damaged, all others may be right: that is no reason to serve none. */
+/** False for a damaged entry: all others may be intact, so that is no reason to refuse to start. */
 function isMissing(database: Database, number: number): boolean {
   try {
     return database.raw(journalKey(number)) === undefined

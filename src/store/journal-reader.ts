@@ -5,13 +5,13 @@ import { decodeNumber, parseEntry } from './journal.ts'
 import { historyKey, journalKey } from './keyspace.ts'
 import type { JournalEntry, JournalQuery, Store } from './store.ts'
 
-/** An entry that cannot be read, and why. */
+/** A journal entry that cannot be read, and why. */
 export interface DamagedEntry {
   readonly number: number
   readonly damaged: string
 }
 
-/** @returns undefined if there is no such entry yet */
+/** Reads one entry. @returns undefined if there is no such entry yet */
 function entryAt(store: Pick<Store, 'journal'>, number: number): JournalEntry | DamagedEntry | undefined {
   try {
     const [entry] = store.journal({ after: number - 1 })
@@ -22,10 +22,10 @@ function entryAt(store: Pick<Store, 'journal'>, number: number): JournalEntry | 
 }
 
 /**
- * Entries by their numbers, for those who name what is damaged instead of stopping at it.
+ * Yields entries by number, for callers that report damaged entries instead of stopping at them.
  *
- * @param first number of the first of them
- * @param step 1: from there to the newest; -1: to the oldest
+ * @param first number of the first entry
+ * @param step 1 to go on to the newest; -1 to the oldest
  */
 export function* entriesFrom(
   store: Pick<Store, 'journal'>,
@@ -39,7 +39,7 @@ export function* entriesFrom(
   }
 }
 
-/** The same of these numbers. */
+/** As `entriesFrom`, for the given numbers. */
 export function* entriesAt(
   store: Pick<Store, 'journal'>,
   numbers: Iterable<number>,
@@ -51,10 +51,10 @@ export function* entriesAt(
 }
 
 /**
- * Entries in the order of the query, lazily.
+ * Yields entries lazily, in the order of the query.
  *
  * @param newest number of the newest entry
- * @param revision of the query's repository, if it names one: one entry a revision
+ * @param revision of the query's repository, if it names one: there is one entry per revision
  * @throws TrustError CORRUPT if one is missing or damaged
  */
 export function* readJournal(
@@ -75,7 +75,7 @@ export function* readJournal(
   }
 }
 
-/** How many entries have a number up to this one: numbers grow, so that half of what is left is ruled out with each look. */
+/** Counts the entries with numbers up to this one, by binary search. */
 function placesUpTo(number: number, end: number, numberAt: (place: number) => number): number {
   let [least, most] = [0, end]
   while (least < most) {
@@ -86,14 +86,14 @@ function placesUpTo(number: number, end: number, numberAt: (place: number) => nu
   return least
 }
 
-/** @throws TrustError CORRUPT if it is missing or damaged */
+/** Reads an entry. @throws TrustError CORRUPT if it is missing or damaged */
 export function readEntry(records: Records, number: number): JournalEntry {
   const payload = records.get(journalKey(number))
   if (payload === undefined) throw new TrustError('CORRUPT', `journal entry ${number} is missing`)
   return parseEntry(payload)
 }
 
-/** Number of the entry that made this revision of a repository; undefined: none did. @throws TrustError CORRUPT if it is damaged */
+/** Returns the number of the entry that made a repository's revision; undefined if none did. @throws TrustError CORRUPT */
 export function entryNumber(records: Records, gun: Gun, revision: number): number | undefined {
   const payload = records.get(historyKey(gun, revision))
   return payload && decodeNumber(payload)

@@ -2,7 +2,7 @@ import { hash } from 'node:crypto'
 import { TrustError } from '../errors.ts'
 import type { Commit, JournalEntry } from './store.ts'
 
-/** Where the journal stands: its newest entry. */
+/** The end of the journal: its newest entry. */
 export interface Tail {
   /** 0 for an empty journal. */
   readonly number: number
@@ -14,16 +14,16 @@ export interface Tail {
 
 export const EMPTY_TAIL: Tail = { number: 0, hash: '0'.repeat(64), time: 0 }
 
-/** How far the clock may stand behind the newest entry before nothing is committed any more, milliseconds. */
+/** How far the clock may be behind the newest entry before commits are refused, in milliseconds. */
 const CLOCK_LEEWAY = 5 * 60_000
 
-/** Why nothing can be committed at `time`, milliseconds since 1970; undefined if something can. */
+/** Says why nothing can be committed at `time`, milliseconds since 1970; undefined if commits are possible. */
 export function clockFault({ time: last = 0 }: Partial<Tail>, time: number): string | undefined {
   if (time >= last - CLOCK_LEEWAY) return undefined
   return `the clock says ${new Date(time).toISOString()}, the last commit was at ${new Date(last).toISOString()}`
 }
 
-/** The time to commit at: never before the entry before. @throws TrustError CLOCK */
+/** Returns the time for a commit: never before the previous entry. @throws TrustError CLOCK */
 export function commitTime(tail: Partial<Tail>, time: number): number {
   const fault = clockFault(tail, time)
   if (fault === undefined) return Math.max(time, tail.time ?? 0)
@@ -33,9 +33,9 @@ export function commitTime(tail: Partial<Tail>, time: number): number {
 }
 
 /**
- * The entry that follows `tail`.
+ * Returns the entry that follows `tail`.
  *
- * @param written what the commit writes, as the journal names it
+ * @param written what the commit writes, as named in the journal
  * @param time milliseconds since 1970
  */
 export function entryOf(
@@ -59,8 +59,8 @@ export function entryOf(
 }
 
 /**
- * The bytes of an entry, what its hash is over: RFC 8785, which is what JSON.stringify writes of members in order. A test
- * holds it against `canonicalize`, which takes ten times as long.
+ * Returns the bytes of an entry, which its hash covers: canonical JSON (RFC 8785), as JSON.stringify writes it if the
+ * members are sorted. A test compares it with `canonicalize`, which takes ten times as long.
  */
 export function entryBytes(entry: JournalEntry): Buffer {
   const { number, previous, time, gun, kind, revision, actor, documents, keys, records, changes, roles, head } = entry
@@ -96,7 +96,7 @@ export function entryBytes(entry: JournalEntry): Buffer {
   )
 }
 
-/** Where the journal stands once this is its newest entry. @param bytes as `entryBytes` makes them */
+/** Returns the journal's end once this is its newest entry. @param bytes from `entryBytes` */
 export function entryTail(entry: JournalEntry, bytes: Uint8Array): Tail {
   return { number: entry.number, hash: hexSha256(bytes), time: Date.parse(entry.time) }
 }

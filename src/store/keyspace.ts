@@ -1,9 +1,8 @@
 import type { Gun } from '../tuf/gun.ts'
 
 /**
- * The one place where database keys are built and parsed. The first byte says what a record is; names are
- * length-prefixed, so that no repository's keys can be taken for another one's. Numbers are big-endian, so that byte
- * order is their order.
+ * Builds and parses all database keys. The first byte tells the kind of record. Names are length-prefixed, so that no
+ * key of a repository can be taken for one of another repository. Numbers are big-endian, so that they sort as bytes.
  */
 type KeyKind = keyof typeof TAGS
 
@@ -53,12 +52,12 @@ export const rangeOfKind = (kind: KeyKind): Bounds => from(key(kind))
 export const rangeOf = (kind: 'document' | 'version' | 'keys', gun: Gun): Bounds => from(key(kind, name(gun)))
 export const rangeOfRecords = (kind: string): Bounds => from(key('record', name(kind)))
 
-/** Exclusive end of the keys that are due at or before `time`, milliseconds since 1970. */
+/** Returns the exclusive end of the keys due at or before `time`, milliseconds since 1970. */
 export function dueUntil(time: number): Buffer {
   return key('due', number(Math.floor(time) + 1))
 }
 
-/** What a key names, for audits and iteration; undefined for a key that this file did not build. */
+/** Parses a key, for audits and iteration; undefined for a key that this file did not build. */
 export function parseKey(bytes: Buffer): { kind: KeyKind; parts: (string | number)[] } | undefined {
   const kind = (Object.keys(TAGS) as KeyKind[]).find((each) => TAGS[each].charCodeAt(0) === bytes[0])
   if (kind === undefined) return undefined
@@ -86,7 +85,7 @@ export function parseKey(bytes: Buffer): { kind: KeyKind; parts: (string | numbe
   }
 }
 
-/** A key in words: `head docker.io/acme/app`, `user alice`. */
+/** Describes a key: `head docker.io/acme/app`, `user alice`. */
 export function nameOf(key: Buffer): string {
   const { kind, parts } = parseKey(key) ?? { kind: 'key', parts: [key.toString('hex')] }
   const words = kind === 'record' ? parts : [kind, ...parts]
@@ -113,16 +112,16 @@ function withNames(
   return { kind, parts }
 }
 
-/** A length-prefixed name, and all that follows as another one. */
+/** Parses a length-prefixed name, followed by another name up to the end. */
 function withRest(kind: KeyKind, rest: Buffer): { kind: KeyKind; parts: string[] } | undefined {
   const end = rest.length < 2 ? Infinity : 2 + rest.readUInt16BE(0)
   return end < rest.length ? { kind, parts: [rest.toString('utf8', 2, end), rest.toString('utf8', end)] } : undefined
 }
 
-/** A part of a key: writes itself into the draft at this place. @returns where the next one begins */
+/** A part of a key: writes itself into the draft at this position. @returns where the next part begins */
 type Part = (at: number) => number
 
-/** Keys are put together here, and copied out. Every commit needs dozens. */
+/** Buffer for building keys, which are then copied out: every commit needs dozens. */
 const draft = Buffer.alloc(4_096)
 
 function key(kind: KeyKind, ...parts: readonly Part[]): Buffer {
@@ -131,12 +130,12 @@ function key(kind: KeyKind, ...parts: readonly Part[]): Buffer {
   return Buffer.from(draft.subarray(0, length))
 }
 
-/** The rest of a key: nothing may follow. */
+/** A name at the end of a key; no other part may follow. */
 function text(characters: string): Part {
   return (at) => at + write(characters, at)
 }
 
-/** Preceded by its length: something may follow. */
+/** A length-prefixed name; other parts may follow. */
 function name(characters: string): Part {
   return (at) => {
     const length = write(characters, at + 2)
@@ -153,7 +152,7 @@ function hex(digits: string): Part {
   return (at) => at + draft.write(digits, at, 'hex')
 }
 
-/** @throws RangeError for what would be cut: it could be taken for something else */
+/** @throws RangeError rather than truncate: a truncated key could be taken for another one */
 function write(characters: string, at: number): number {
   const length = draft.write(characters, at)
   if (at + length > draft.length - 4) throw new RangeError('a key of more than 4 KB')
@@ -164,7 +163,7 @@ function readNumber(bytes: Buffer): number {
   return Number(bytes.readBigUInt64BE(0))
 }
 
-/** All keys that begin with this one. */
+/** Returns the bounds of all keys that begin with this prefix. */
 function from(prefix: Buffer): Bounds {
   return { gte: prefix, lt: successor(prefix) }
 }

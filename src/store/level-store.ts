@@ -13,27 +13,27 @@ import { Writes } from './writes.ts'
 
 export interface StoreOptions extends CommitterOptions, StorePlace {}
 
-/** A store over LevelDB, with what an audit needs beside the contract. */
+/** A store over LevelDB, with what audits, copies and other threads need beyond the contract. */
 export interface LevelStore extends Store {
   /**
-   * The anchor, as the next start will find it; it follows the journal's end as it is now.
+   * Reads the anchor as the next start will find it, after it has caught up with the journal's current end.
    *
-   * @throws TrustError STORE_UNAVAILABLE, DATA_DAMAGED if it is not there, or not signed
+   * @throws TrustError STORE_UNAVAILABLE; DATA_DAMAGED if it is missing, or not signed
    */
   readonly readAnchor: () => Promise<Anchor>
-  /** Commit what another thread has packed. @throws TrustError as `commit` does */
+  /** Commits what another thread has packed. @throws TrustError as `commit` does */
   commitPacked(commit: PackedCommit): Promise<number>
-  /** Everything as it is now, for an audit. To be closed. @throws TrustError STORE_UNAVAILABLE */
+  /** Returns a snapshot of everything, for an audit. The caller closes it. @throws TrustError STORE_UNAVAILABLE */
   snapshot(): Promise<StoreSnapshot>
   /**
-   * Make a store elsewhere that is as this one is now.
+   * Copies the current state of this store to another place.
    *
    * @throws TrustError CORRUPT, STORE_UNAVAILABLE, DATA_EXISTS, WRONG_STATE
    */
   copyTo(place: Omit<StorePlace, 'anchorKey'>, gone?: AbortSignal): Promise<Copied>
 }
 
-/** What a copy holds. */
+/** What a copy contains. */
 export interface Copied {
   /** Number of the newest journal entry. */
   readonly commits: number
@@ -41,10 +41,10 @@ export interface Copied {
 }
 
 /**
- * Open a store, and hold its journal against the anchor.
+ * Opens a store, and checks its journal against the anchor.
  *
- * @throws TrustError DATA_MISSING, DATA_LOCKED, DATA_DAMAGED, DATA_NEWER; CORRUPT if an entry from the anchor's on is
- *   damaged, STORE_UNAVAILABLE if the anchor cannot follow
+ * @throws TrustError DATA_MISSING, DATA_LOCKED, DATA_DAMAGED, DATA_NEWER; CORRUPT if the anchor's entry or a later one is
+ *   damaged; STORE_UNAVAILABLE if the anchor cannot be moved to the journal's end
  */
 export async function openStore(options: StoreOptions): Promise<LevelStore> {
   const database = await Database.open(options.directory, false)
@@ -79,7 +79,7 @@ function storeOver(
   const packer = new CommitPacker(database, (gun) => reader.head(gun))
   const readAnchor = async (): Promise<Anchor> => {
     await committer.anchored()
-    // By its path: who has it open does not notice that it was removed.
+    // Open it by path: an open handle does not notice that the file was removed.
     return readAnchorOf(anchorFile, anchorKey)
   }
   return {
@@ -92,7 +92,7 @@ function storeOver(
       const snapshot = database.snapshot()
       try {
         const records = await fillStore(snapshot.entries({}), options, gone)
-        // A copy that nobody has opened is a hope.
+        // Nobody should rely on a copy that was never opened.
         const copy = await openStore(options)
         const { number: commits } = copy.tail()
         await copy.close()

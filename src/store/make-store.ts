@@ -10,24 +10,24 @@ import { EMPTY_TAIL } from './journal.ts'
 import { formatKey } from './keyspace.ts'
 import type { StorePlace } from './place.ts'
 
-/** A store that is being made: there is a database. */
+/** A store being made: its database exists, its anchor may not. */
 interface BegunStore {
-  /** False: it holds records, of a store whose anchor is gone. */
+  /** False if the database has records, of a store whose anchor is gone. */
   readonly isEmpty: boolean
   /**
-   * Make its anchor.
+   * Writes the first record and the anchor.
    *
-   * @throws TrustError DATA_EXISTS if it is not empty, or there is an anchor; DATA_MISSING, DATA_DAMAGED, STORE_UNAVAILABLE
-   *   if one of both cannot be written
+   * @throws TrustError DATA_EXISTS if the database is not empty, or there is an anchor; DATA_MISSING, DATA_DAMAGED,
+   *   STORE_UNAVAILABLE if database or anchor cannot be written
    */
   complete(place: Pick<StorePlace, 'anchorFile' | 'anchorKey'>): Promise<void>
 }
 
 /**
- * Make a store: its database, then what `finish` does. The database is locked meanwhile: nobody else makes or opens anything
- * in its place. One without anchor that nothing was ever committed to is what an interrupted creation left, and is taken.
+ * Makes a store: its database, then whatever `finish` does. The database stays locked meanwhile, so that nobody else makes
+ * or opens one in its place. Reuses an empty database that an interrupted creation left without an anchor.
  *
- * @throws TrustError DATA_MISSING if it cannot be made, DATA_LOCKED, DATA_DAMAGED, CORRUPT; whatever `finish` throws
+ * @throws TrustError DATA_MISSING if it cannot be made, DATA_LOCKED, DATA_DAMAGED, CORRUPT; anything `finish` throws
  */
 export async function makeStore(directory: string, finish: (begun: BegunStore) => Promise<void>): Promise<void> {
   await makeDirectory(directory).catch((cause: unknown) => {
@@ -60,7 +60,7 @@ export async function makeStore(directory: string, finish: (begun: BegunStore) =
   })
 }
 
-/** Also what is left without its journal, of a copy that was interrupted say, is no new store. */
+/** True for any record but the first, with or without a journal: an interrupted copy is not a new store either. */
 async function holdsAnything(database: Database): Promise<boolean> {
   for await (const key of database.keys({ limit: 2 })) if (!key.equals(formatKey())) return true
   return false

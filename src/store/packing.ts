@@ -4,30 +4,30 @@ import { TrustError } from '../errors.ts'
 import { hexSha256 } from './journal.ts'
 
 /**
- * How the bytes of a document are stored: whole, or as the difference to an older document of the same role. A publish
- * of one tag into thousands writes a few hundred bytes instead of all tags again. A difference is to a document that is
- * stored whole, so that a document is read with two look-ups. Only where a repository was deleted and published again
- * may it be to another difference: what was kept of its first life as a whole base is one in the second.
+ * How the bytes of a document are stored: whole, or as the difference from an older document of the same role. Adding one
+ * tag to thousands then writes a few hundred bytes instead of all tags again. The base of a difference is stored whole,
+ * so two look-ups read a document. The exception: if a repository was deleted and published again, the base may itself be
+ * a difference, since a base remembered from before the delete may be stored as a difference after it.
  */
 export type Packed =
   | { readonly form: 'whole'; readonly bytes: Uint8Array }
   | { readonly form: 'difference'; readonly base: string; readonly bytes: Uint8Array }
 
-/** A document that is stored whole. */
+/** A document stored whole, from which others are stored as differences. */
 export interface Base {
   /** Lower-case hex. */
   readonly sha256: string
   readonly bytes: Uint8Array
 }
 
-/** Documents of fewer bytes are stored whole: most of a small one changes with every version. */
+/** Smaller documents are stored whole: most of a small one changes with every version. */
 export const PACK_MIN_BYTES = 4096
-/** A difference that is longer than this part of the document is not worth the second look-up. */
+/** A difference longer than this fraction of the document is not worth the second look-up. */
 const DIFFERENCE_MAX_PART = 1 / 4
 
 const compress = promisify(zstdCompress)
 
-/** @param base undefined if there is no older document of the role */
+/** Packs the bytes of a document. @param base undefined if there is no older document of the role */
 export async function pack(bytes: Uint8Array, base: Base | undefined): Promise<Packed> {
   if (base === undefined || bytes.length < PACK_MIN_BYTES) return { form: 'whole', bytes }
   const reach = base.bytes.length + bytes.length
@@ -35,7 +35,7 @@ export async function pack(bytes: Uint8Array, base: Base | undefined): Promise<P
   const params = {
     [constants.ZSTD_c_compressionLevel]: 1,
     [constants.ZSTD_c_windowLog]: windowLog,
-    // One remembered place in 16 bytes of the base: enough to find what is the same, at a third of the time.
+    // One hash entry per 16 bytes of the base: enough to find what is equal, in a third of the time.
     [constants.ZSTD_c_hashLog]: Math.max(6, windowLog - 4),
   }
   const difference = await compress(bytes, { dictionary: base.bytes, params })
@@ -44,7 +44,9 @@ export async function pack(bytes: Uint8Array, base: Base | undefined): Promise<P
 }
 
 /**
- * @param sha256 of the document; compared, so that no fault of packing ever serves other bytes
+ * Unpacks the bytes of a document.
+ *
+ * @param sha256 of the document; checked, so that no fault in packing can ever serve wrong bytes
  * @param load reads the base
  * @throws TrustError CORRUPT
  */

@@ -1,8 +1,8 @@
 import type { AnchorKey } from './anchor.ts'
 
-/** Where a store lies, and what signs its anchor. */
+/** Where a store is, and the key that signs its anchor. */
 export interface StorePlace {
-  /** Where LevelDB keeps its files. */
+  /** The directory of LevelDB's files. */
   readonly directory: string
   readonly anchorFile: string
   readonly anchorKey: AnchorKey

@@ -28,15 +28,17 @@ import { RecordedNames } from './recorded-names.ts'
 import type { Due, Head, KeyOwner, RecordKind, Store, StoredKey } from './store.ts'
 import type { Writes } from './writes.ts'
 
-/** Owners of keys that are remembered. */
+/** How many owners of keys are cached. */
 const OWNERS_MAX = 5_000
 
 /** The reading half of a store. */
 export type StoreReader = Omit<Store, 'commit' | 'readiness' | 'close'>
 
 /**
- * @param tail where the journal ends
- * @param writes to what is read
+ * Returns the reading half of a store over these records.
+ *
+ * @param tail returns the end of the journal
+ * @param writes counts the writes to the database that is read
  */
 export function readerOver(records: Records, tail: Store['tail'], writes: Writes): StoreReader {
   const heads = new Recall(records, decodeHead)
@@ -48,8 +50,8 @@ export function readerOver(records: Records, tail: Store['tail'], writes: Writes
     const written = writes.of(gun)
     const found = written === undefined ? heads.get(key) : heads.since(key, written)
     if (found !== undefined || records.raw(historyKey(gun, 1)) === undefined) return found
-    // Its first commit came between the two looks, or a bit of the key has changed: then LevelDB does not find it, and the
-    // repository, taken for a new one, would be anybody's.
+    // There is a history but no head: the first commit came between the two reads, or a bit of the head's key flipped, so
+    // that LevelDB does not find it. The repository must not be taken for a new one, which anybody could claim.
     const now = heads.get(key)
     if (now === undefined) throw new TrustError('CORRUPT', `the head of ${gun} is missing from the store`)
     return now
@@ -58,7 +60,7 @@ export function readerOver(records: Records, tail: Store['tail'], writes: Writes
     const payload = records.get(documentKey(gun, role, sha256))
     return payload === undefined ? undefined : decodeDocument(payload)
   }
-  /** Ends: each difference is to a document that was stored before it. @throws TrustError CORRUPT */
+  /** The recursion ends, since the base of each difference was stored before it. @throws TrustError CORRUPT */
   const bytesOf = (gun: Gun, role: Role, sha256: string, { packed }: PackedDocument): Uint8Array =>
     unpack(packed, sha256, (base) => {
       const below = packedDocument(gun, role, base)
@@ -79,7 +81,7 @@ export function readerOver(records: Records, tail: Store['tail'], writes: Writes
       try {
         return { bytes: bytesOf(gun, role, sha256, found), version, sha256, createdAt }
       } catch (error) {
-        // Deleted between the looks at it and at what it is a difference to.
+        // The document was deleted between reading it and reading its base.
         if (records.raw(documentKey(gun, role, sha256)) === undefined) return undefined
         throw error
       }
@@ -98,7 +100,7 @@ export function readerOver(records: Records, tail: Store['tail'], writes: Writes
       if (known !== undefined) return known
       const payload = records.get(ownerKey(keyId))
       if (payload === undefined) return undefined
-      // An owner never changes: one that was found need not be looked for again.
+      // The owner of a key never changes, so it can be cached for ever.
       const owner = decodeOwner(payload)
       owners.set(ownText(keyId), owner)
       return owner
@@ -129,7 +131,7 @@ export function readerOver(records: Records, tail: Store['tail'], writes: Writes
     },
     async *guns(limit, after) {
       const { lt } = rangeOfKind('head')
-      // LevelDB goes on behind a block that it cannot read, and tells of it at the end.
+      // LevelDB continues after a block that it cannot read, and throws at the end.
       for await (const key of records.keys({ gt: headKey(after ?? SERVER), lt, limit }))
         yield key.toString('utf8', 1) as Gun
     },

@@ -2,20 +2,19 @@ import { LimitedMap } from '../memory/limited-map.ts'
 import { openRecord } from './database/record.ts'
 import type { Records } from './database/records.ts'
 
-/** Decoded records that each `Recall` keeps at most. */
+/** The most decoded records that each `Recall` keeps. */
 const RECALLED_MAX = 1_000
 
 interface Kept<Value> {
   readonly record: Buffer
   readonly value: Value
-  /** The number with which `since` last read it. */
+  /** The number passed to `since` when the record was last read. */
   since?: number
 }
 
 /**
- * Records of one kind, decoded, of those that were read lately. A record's bytes are read from the database each time
- * (but see `since`); if they are the same as the last time, the same object is given again, without hashing and
- * decoding.
+ * A cache of recently read records of one kind, decoded. Reads a record's bytes from the database each time (but see
+ * `since`); if they are the same as the last time, returns the same object without hashing and decoding again.
  */
 export class Recall<Value> {
   readonly #records: Records
@@ -40,9 +39,9 @@ export class Recall<Value> {
   }
 
   /**
-   * The same, but the bytes are read only when `since` is another number than the last time.
+   * As `get`, but reads the bytes only if `since` differs from the last time.
    *
-   * @param since a number that changes whenever the record does, and that was read before this call
+   * @param since a number that changes whenever the record does, read before this call
    * @throws TrustError CORRUPT, STORE_UNAVAILABLE
    */
   since(key: Buffer, since: number): Value | undefined {
@@ -51,7 +50,7 @@ export class Recall<Value> {
     if (kept !== undefined && kept.since === since) return kept.value
     const value = this.get(key)
     const read = this.#kept.get(name)
-    // One that is gone, by damage, is not what was read before.
+    // If damage has made the record disappear, the kept value is not what was read now.
     if (value !== undefined && read !== undefined) read.since = since
     return value
   }

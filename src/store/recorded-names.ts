@@ -7,16 +7,16 @@ import { entryNumber, readEntry } from './journal-reader.ts'
 import type { JournalEntry, Recorded, RecordKind } from './store.ts'
 
 /**
- * Names of the server's records of one kind that the journal says are there. A record of whose key a bit has changed is
- * not found, as if there had never been one: where that allows something, this tells.
+ * The names of the server's own records of one kind, according to the journal. If a bit of a record's key flips, LevelDB
+ * does not find the record, as if it had never existed; this tells callers for whom a missing record permits something.
  *
- * An entry that cannot be read is left out: what it wrote is found, unless that is damaged at the same time.
+ * Skips entries that cannot be read: what they wrote is still found, unless it is damaged at the same time.
  */
 export class RecordedNames implements Recorded {
   readonly #records: Records
   readonly #kind: RecordKind
   readonly #names = new Set<string>()
-  /** Of the server's own history: so far it was read. */
+  /** Revision up to which the server's own history has been read. */
   #revision = 0
 
   constructor(records: Records, kind: RecordKind) {
@@ -24,7 +24,7 @@ export class RecordedNames implements Recorded {
     this.#kind = kind
   }
 
-  /** The first time all of the server's own history is read. @throws TrustError STORE_UNAVAILABLE */
+  /** Catches up with the server's own history; the first call reads all of it. @throws TrustError STORE_UNAVAILABLE */
   async readAll(): Promise<void> {
     while (this.#readNext()) if (this.#revision % AT_ONCE === 0) await setImmediate()
   }

@@ -4,19 +4,20 @@ import { readerOver } from './reader.ts'
 import type { Store } from './store.ts'
 import type { Writes } from './writes.ts'
 
-/** A store whose database another thread of this process has opened, and writes. */
+/** A store whose database another thread of this process has open and writes to. */
 export interface SharedStore extends Store {
-  /** Let go of the database, so that it can be closed. Reads throw STORE_UNAVAILABLE until `regain`. */
+  /** Closes this handle, so that the database can be closed. Reads throw STORE_UNAVAILABLE until `regain`. */
   release(): Promise<void>
   regain(): Promise<void>
 }
 
 /**
- * Read here, have another thread write. What is committed there is seen here at once: both read the one database.
+ * Opens a store that reads in this thread and writes through another one. Commits are visible here at once, since both
+ * threads use the same database.
  *
- * @param journalEnd number of the newest journal entry
- * @param writes as that thread counts them
- * @param write commits, in the thread that writes
+ * @param journalEnd returns the number of the newest journal entry
+ * @param writes the counts that the writing thread keeps
+ * @param write commits in the writing thread
  */
 export async function openSharedStore(
   directory: string,

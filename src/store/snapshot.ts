@@ -14,15 +14,15 @@ import { Writes } from './writes.ts'
 export interface StoreSnapshot {
   readonly records: Records
   readonly reader: StoreReader
-  /** As it was just before: the journal reaches at least as far. Or why it cannot be read. */
+  /** The anchor from just before the snapshot, so that the journal reaches it; or why it cannot be read. */
   readonly anchor: Anchor | TrustError
-  /** What was wrong just before with the files of the database. Where one of it is a trap nothing is to be read. */
+  /** Damage to the database's files, found just before the snapshot. If any of it is a trap, nothing may be read. */
   readonly damage: readonly Damage[]
   close(): Promise<void>
 }
 
 /**
- * Everything as it is now, whatever is written from now on: for an audit beside a running server. To be closed.
+ * Returns a snapshot of everything, for an audit of a running server. The caller closes it.
  *
  * @throws TrustError STORE_UNAVAILABLE
  */
@@ -46,7 +46,7 @@ export async function snapshotOf(database: Database, readAnchor: () => Promise<A
   }
 }
 
-/** Number of the last journal entry that can be read: of those after it, whoever looks at all records finds what is left. */
+/** Returns the number of the last readable journal entry. An audit, which walks all records, finds later ones anyway. */
 async function lastWholeEntry(records: Records): Promise<number> {
   try {
     for await (const { key, record } of records.rawEntries({ ...rangeOfKind('journal'), reverse: true })) {

@@ -1,25 +1,25 @@
 import { setTimeout } from 'node:timers/promises'
 import { TrustError } from '../errors.ts'
 
-/** How long to wait for another process, milliseconds: most commands are done by then, and a server that starts answers. */
+/** How long to wait for another process, in milliseconds: enough for most commands, and for a server to start. */
 const WAIT_MAX = 10_000
-/** Pause between two tries, milliseconds. */
+/** Pause between two attempts, in milliseconds. */
 const TRY_EVERY = 200
 
 /** What to do while another process has the database open. */
 export interface Waiting {
-  /** Told once, when there is something to wait for. */
+  /** Called once, when the wait begins. */
   readonly begins: () => void
-  /** Asked after each try that failed; true: it is no use to wait. */
+  /** Called after each failed attempt; true if waiting is pointless. */
   readonly isInVain?: () => Promise<boolean>
-  /** Milliseconds. */
+  /** Milliseconds to wait at most. */
   readonly most?: number
 }
 
 /**
- * Do something that needs the database. While another process has it open, which may be over in a moment, it is tried again.
+ * Calls `open`, which needs the database, and retries while another process has the database open.
  *
- * @throws whatever `open` throws; TrustError DATA_LOCKED if the other process does not let go of it in time
+ * @throws anything `open` throws; TrustError DATA_LOCKED if the other process does not close the database in time
  */
 export async function whenUnlocked<T>(open: () => Promise<T>, waiting: Waiting): Promise<T> {
   const { begins, isInVain = async () => false, most = WAIT_MAX } = waiting
