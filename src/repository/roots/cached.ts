@@ -6,14 +6,14 @@ import { aliveFrom, parseRoot, rootKeys, type Root } from '../../tuf/root.ts'
 import { formatTime } from '../../tuf/time.ts'
 import type { Readable } from '../trust.ts'
 
-/** Clients that have this version of root cached, and whether they follow to the newest without an error. */
+/** Whether clients that have this version of root cached follow to the newest without an error. */
 export interface CachedRoot {
   readonly version: number
   readonly follows: boolean
   readonly why?: string
 }
 
-/** Of the versions up to this one: those that are stored. Each may name all certificates that were before it. */
+/** Reads the stored roots up to a version, letting other work run: each may name all earlier certificates. */
 export async function storedRoots(trust: Readable, gun: Gun, newest: number): Promise<Map<number, Root>> {
   const roots = new Map<number, Root>()
   for (let version = 1; version <= newest; version += 1) {
@@ -24,16 +24,17 @@ export async function storedRoots(trust: Readable, gun: Gun, newest: number): Pr
   return roots
 }
 
-/** A client takes the newest root at once where keys of its own root have signed it. */
+/** A client accepts the newest root at once if keys of its own root have signed it. */
 const SAME_KEY = 'those do whose root key is still in force'
 
 /**
- * A client walks from its own root to the newest, version by version: each signed by the keys of the one before, and by
- * its own, whose certificates must be valid at this moment; those of the cached root too (wire spec §6.2, §19.24).
+ * Finds out which cached roots lead to the newest. A client walks from its own root version by version: each must be signed
+ * by the previous root's keys and by its own, whose certificates must be valid now, as must those of the cached root (wire
+ * spec §6.2, §19.24).
  *
  * @param newest version of the root in force
  * @param now milliseconds since 1970
- * @returns one for each version that is stored, and each of which it is known that it leads nowhere
+ * @returns one for each stored version, and for each other one that is known not to lead to the newest
  */
 export async function cachedRoots(
   roots: ReadonlyMap<number, Root>,
@@ -44,13 +45,13 @@ export async function cachedRoots(
   let broken: string | undefined
   const found: CachedRoot[] = []
   for (let version = newest; version >= 1; version -= 1) {
-    // To verify takes longer than to read, and owners choose how many there are.
+    // Verifying takes longer than reading, and owners choose the number of roots.
     await setImmediate()
     const root = roots.get(version)
     const next = roots.get(version + 1)
     if (version < newest && next === undefined) broken ??= `version ${version + 1} is not stored`
     if (root === undefined) {
-      // Who has one that is not here cannot be told whether it leads on, but where it does only if its key is the same.
+      // A root that is not here may or may not lead on; after a broken chain only those with the same key do.
       if (broken !== undefined) found.push({ version, follows: false, why: `${broken}; ${SAME_KEY}` })
       continue
     }

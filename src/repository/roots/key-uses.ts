@@ -8,16 +8,16 @@ import { currentRoot } from '../current.ts'
 import type { Readable } from '../trust.ts'
 import { rootOf, stagedRoot, stagedRoots } from './staged.ts'
 
-/** A repository whose root in force, or the root of it that waits for signatures, names a root key. */
+/** A repository whose root in force, or whose staged root, names a root key. */
 interface RootKeyUse {
   readonly gun: Gun
-  /** The other root keys that are named are enough to sign without it. */
+  /** True if enough other root keys are named to sign without it. */
   readonly dispensable: boolean
 }
 
 /**
- * Where a root key is named, in order of the repositories' names, and which repositories cannot tell; in turns with whatever
- * else waits.
+ * Finds the repositories that name a root key, sorted by name, and those that cannot be read. Lets other work run in
+ * between.
  *
  * @param keyId as people name it
  * @throws TrustError STORE_UNAVAILABLE
@@ -37,7 +37,7 @@ export async function rootKeyUses(trust: Readable, keyId: string): Promise<{ use
   return { uses, damaged }
 }
 
-/** Those too of which there is nothing yet but a first root that waits. */
+/** Returns all repositories, including those that have only a staged first root. */
 async function everyGun(trust: Readable): Promise<Gun[]> {
   const guns = new Set<Gun>()
   for await (const gun of allGuns(trust.store)) guns.add(gun)
@@ -45,14 +45,14 @@ async function everyGun(trust: Readable): Promise<Gun[]> {
   return [...guns].toSorted()
 }
 
-/** Of the root in force, and of the one that waits. @throws TrustError CORRUPT */
+/** Returns the root roles of the root in force and of the staged one. @throws TrustError CORRUPT */
 function rootRoles(trust: Readable, gun: Gun): RoleKeys[] {
   const current = currentRoot(trust, gun, trust.store.head(gun))?.roles
   const staged = stagedRoot(trust, gun)
   return [current?.root ?? [], staged === undefined ? [] : rootOf(staged).roles.root].flat()
 }
 
-/** Undefined if the role does not name the key. */
+/** Tells whether the other keys of a role are enough; undefined if the role does not name the key. */
 function othersThan(keyId: string, { keys, threshold }: RoleKeys): { areEnough: boolean } | undefined {
   const ids = new Set([...keys.values()].map(canonicalKeyId))
   return ids.delete(keyId) ? { areEnough: ids.size >= threshold } : undefined

@@ -10,7 +10,7 @@ import { currentRoot } from '../current.ts'
 import { heldKeys, mustHold } from '../sign-role.ts'
 import type { Trust } from '../trust.ts'
 
-/** A payload for `stageRoot`, and the keys that were made for it. */
+/** A payload for `stageRoot`, and the keys made for it. */
 export interface PreparedRoot {
   readonly payload: JsonObject
   readonly keys: readonly StoredKey[]
@@ -22,11 +22,11 @@ export interface RootAuthority {
   readonly threshold: number
 }
 
-/** Life of a root document, milliseconds: as Notary's clients give it. */
+/** Life of a root document, in milliseconds: as in Notary's clients. */
 const ROOT_LIFE = 3650 * 86_400_000
 
 /**
- * The first root of a repository that the server signs all by itself, but for its roots.
+ * Prepares the first root of a repository in which the server signs everything but the roots.
  *
  * @throws TrustError INVALID_GUN, WRONG_STATE
  */
@@ -43,17 +43,17 @@ export async function prepareFirstRoot(
   return { payload: rootPayload(1, now + ROOT_LIFE, { root: authorityKeys(authority), ...named }), keys }
 }
 
-/** @throws TrustError WRONG_STATE */
+/** @throws TrustError WRONG_STATE if the repository exists */
 export function mustBeNew(gun: Gun, head: Head | undefined): void {
   if (head?.roles['root'] !== undefined) throw new TrustError('WRONG_STATE', `there is a repository ${gun} already`)
 }
 
 /**
- * The next root, in which some roles have new keys of the server, and root has other keys, or other certificates of the
- * same ones.
+ * Prepares the next root, in which some roles have new keys of the server, and root may have other keys, or other
+ * certificates of the same keys.
  *
- * @param authority the root keys from now on; undefined: as before
- * @throws TrustError NOT_FOUND, WRONG_STATE if a publisher signs what must be signed anew with it
+ * @param authority the new root keys; undefined for no change
+ * @throws TrustError NOT_FOUND; WRONG_STATE if a publisher holds the key of a document that must be re-signed with it
  */
 export async function prepareRotation(
   trust: Trust,
@@ -72,14 +72,14 @@ export async function prepareRotation(
   return { payload: rootPayload(root.metadata.version + 1, now + ROOT_LIFE, next), keys }
 }
 
-/** With a root goes a timestamp: where another server can sign it (`adopt`), it gets a key of this one alone. */
+/** A new root needs a new timestamp: if another server can sign that (`adopt`), it gets a key of this server alone. */
 function sharedTimestamp(trust: Trust, gun: Gun, { roles: { timestamp } }: Root): HeldRole[] {
   return heldKeys(trust, gun, 'timestamp', timestamp).length < timestamp.keys.size ? ['timestamp'] : []
 }
 
 /**
- * A new key for each role, and what else is to be stored with them: keys that waited for a root are handed out no more.
- * Such a key may have been in other hands for as long as the one that it would replace.
+ * Makes a new key for each role. Also returns pending keys of these roles, now marked as used so that they are not handed
+ * out any more: they may have been exposed for as long as the keys that they would replace.
  */
 async function nextKeys<Role extends HeldRole>(
   trust: Trust,

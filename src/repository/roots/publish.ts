@@ -13,8 +13,8 @@ import type { Trust } from '../trust.ts'
 import { describeStagedRoot, rootOf, withoutStagedRoot } from './staged.ts'
 
 /**
- * Make the staged root current, and with it what must be signed anew: targets whose key it changes, snapshot and
- * timestamp. It is verified like any upload.
+ * Makes the staged root current, together with what must be re-signed: targets if their key changes, snapshot and
+ * timestamp. Verifies it like any upload.
  *
  * @returns the new root's version
  * @throws TrustError NOT_FOUND, WRONG_STATE while signatures are missing, INVALID_UPDATE, SIGNING_FAILED
@@ -35,7 +35,7 @@ export async function publishStagedRoot(trust: Trust, gun: Gun, actor: Actor): P
   })
 }
 
-/** Empty ones for a new repository; the current ones, signed anew, where root names other keys for them, or when they are due. */
+/** Signs empty targets for a new repository; re-signs the current ones if root names other keys for them, or if due. */
 async function signedTargets(
   trust: Trust,
   gun: Gun,
@@ -46,7 +46,7 @@ async function signedTargets(
   const current = head && loadCurrent(trust, gun, head, 'targets')
   const named = root.roles.targets
   if (head !== undefined && current !== undefined && countSigners(current, named.keys) >= named.threshold) {
-    // Over targets that have ended no client publishes: where the server can sign them at last, they do not wait.
+    // No client publishes over expired targets: if the server can now sign them, do it at once.
     return renewedTargets(trust, gun, head, root, now)
   }
   return signRole(trust, gun, 'targets', named, nextTargets(current?.signed ?? NO_TARGETS, now))

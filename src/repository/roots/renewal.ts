@@ -10,16 +10,16 @@ import { signedHere, takeOverCommand } from '../signed-here.ts'
 import type { Readable } from '../trust.ts'
 import { isStaged, rootOf, signStagedCommand, stagedRoot } from './staged.ts'
 
-/** Where root keys are that have a name here, by key id. */
+/** Where the root keys are that have a name here, by key id. */
 export type RootKeyPlaces = ReadonlyMap<string, 'sealed here' | 'offline'>
 
 const NOBODY: RoleKeys = { keys: new Map(), threshold: 1 }
 
 /**
- * How the root of a repository, and its root keys' certificates, are put off: who holds the keys must do it.
+ * Says how to renew the root of a repository and its root certificates; the holders of the root keys must do it.
  *
- * @param root the one in force; undefined: there is none
- * @returns `here`: all of them can be opened here; `command`: what to type, first what is in the way of it
+ * @param root the one in force; undefined if there is none
+ * @returns `here`: true if all root keys can be opened here; `command`: what to type, preceded by what must be done first
  */
 export function rootRenewal(
   trust: Readable,
@@ -30,16 +30,17 @@ export function rootRenewal(
 ): { here: boolean; command: string } {
   const adopted = head !== undefined && !signedHere(head)
   const waits = isStaged(trust, gun)
-  // With a new root goes a new snapshot: where its publisher signs that, and no other root brings its key before, this one does.
+  // A new root needs a new snapshot. If the publisher signs that, and no earlier root gives its key to the server, this one
+  // must.
   const brings = root !== undefined && !adopted && !waits && !holdsRole(trust, gun, 'snapshot', root.roles.snapshot)
   const named = root?.roles.root ?? NOBODY
   const { here, byOwner, command } = renewal(gun, named, places, brings ? 'root snapshot' : 'root')
-  // An owner's own next root takes the place of one that waits; here none can be made beside it.
+  // An owner's own next root replaces the staged one; the server cannot make one beside it.
   if (waits && (adopted || !byOwner)) {
     const sign = signStagedCommand(gun, here)
     return { here, command: isRenewed(trust, gun, named) ? sign : `first ${sign}, then ${command}` }
   }
-  // That snapshot another server signs until then.
+  // Until an adopted repository is taken over, another server signs its snapshot.
   return { here, command: adopted ? `first ${takeOverCommand(gun)}, then ${command}` : command }
 }
 
@@ -60,7 +61,7 @@ function renewal(
   return { here: true, byOwner: false, command: renew }
 }
 
-/** True if the root that waits puts off the end of the root certificates. */
+/** True if the root certificates in the staged root end later. */
 function isRenewed(trust: Readable, gun: Gun, named: RoleKeys): boolean {
   const next = unlessDamaged(() => {
     const staged = stagedRoot(trust, gun)

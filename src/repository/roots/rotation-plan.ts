@@ -13,28 +13,28 @@ import { cachedRoots, storedRoots, type CachedRoot } from './cached.ts'
 import { inOrder } from './rotated-roles.ts'
 import { stagedRoot } from './staged.ts'
 
-/** What a rotation would do, before anything is done. */
+/** What a rotation would do. */
 export interface RotationPlan {
   readonly gun: string
   readonly roles: readonly BaseRole[]
-  /** Version of the root that will be made. */
+  /** Version of the next root. */
   readonly version: number
   /** Key ids, as people name them, of which `threshold` must sign. */
   readonly signers: readonly string[]
   readonly threshold: number
-  /** Whom the root certificates in force name: the GUN, or a prefix and `*`. */
+  /** The common name in the root certificates in force: the GUN, or a prefix and `*`. */
   readonly commonName: string
-  /** What the server signs with it. */
+  /** The roles that the server re-signs with it. */
   readonly serverSigns: readonly string[]
   readonly cachedRoots: readonly CachedRoot[]
-  /** What stops working, for whom; empty: nothing. */
+  /** What stops working, and for whom; empty if nothing does. */
   readonly breaks: readonly string[]
-  /** Why it cannot be done; empty: it can. */
+  /** Why it cannot be done; empty if it can. */
   readonly obstacles: readonly string[]
 }
 
 /**
- * Plan one root in which these roles have new keys.
+ * Plans a root in which these roles have new keys.
  *
  * @param now milliseconds since 1970
  * @returns undefined if there is no such repository
@@ -95,10 +95,10 @@ function commonNameOf(root: Root, gun: Gun): string {
   return names.find((name) => name !== undefined && matchesGun(name, gun)) ?? gun
 }
 
-/** Not so where the root keys are the same again, which is said to the command alone. */
+/** Does not apply if the root keys stay the same, which only the command knows. */
 export const PINNED_KEYS =
   'clients that pin root keys (Connaisseur) refuse the roots after it until they pin the new ones'
-/** Not so where they stay, with others beside them. */
+/** Does not apply if they stay and others are added. */
 export const FORMER_KEY = 'who holds only the former root key can change this repository no more'
 
 function breaksOf(roles: readonly BaseRole[], held: ((role: 'targets' | 'snapshot') => boolean) | undefined): string[] {

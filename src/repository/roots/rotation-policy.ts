@@ -12,14 +12,14 @@ import { inOrder, newKeysText } from './rotated-roles.ts'
 import { stageRoot } from './stage.ts'
 import { stagedRoot } from './staged.ts'
 
-/** A role that the server signs. */
+/** A role that the server signs, and the age of its keys. */
 interface HeldRoleAge {
   readonly role: HeldRole
   /** When the oldest of its keys was made, milliseconds since 1970. */
   readonly since: number
 }
 
-/** The roles of a repository that the server can sign, and how old their keys are. @param roles as root names them */
+/** Returns the roles of a repository that the server can sign, with the age of their keys. @param roles as in root */
 export function heldRoles(trust: Readable, gun: Gun, roles: Root['roles']): HeldRoleAge[] {
   return HELD_ROLES.flatMap((role) => {
     const held = heldKeys(trust, gun, role, roles[role])
@@ -34,10 +34,10 @@ interface PolicyCounts {
 }
 
 /**
- * The rotation policy: where keys of the server have reached an age, the next root is made, with new keys for all of
- * them, and waits for its signatures; a root key is needed for those, which the server cannot open. Where a root waits
- * already, whoever staged it, nothing is done. A repository that fails is logged, tried again the next time, and does
- * not hold up the others; a store that takes nothing ends the round.
+ * Applies the rotation policy: for each repository in which keys of the server have reached an age, stages the next root
+ * with new keys for all of these; signing it needs a root key, which the server cannot open. Skips repositories that have a
+ * staged root already, whoever staged it. Logs repositories that fail, tries them again next time, and goes on with the
+ * others, but ends the round if the store is unavailable.
  *
  * @param age milliseconds
  */
@@ -50,12 +50,12 @@ export async function stageAgedKeys(trust: Trust, age: number): Promise<PolicyCo
       } catch (error) {
         counts.failed += 1
         trust.log.error({ gun, err: error }, 'the next root could not be made')
-        // All the others would meet it too.
+        // All others would fail, too.
         if (error instanceof TrustError && error.code === 'STORE_UNAVAILABLE') break
       }
     }
   } catch (error) {
-    // Their names: what was made until then is told, and whoever looks at what ends goes on.
+    // The list of names is damaged: report what was staged so far, and let the look for what expires go on.
     counts.failed += 1
     trust.log.error({ err: error }, 'the next root could not be made')
   }
@@ -63,14 +63,14 @@ export async function stageAgedKeys(trust: Trust, age: number): Promise<PolicyCo
   return counts
 }
 
-/** @param oldest keys made at this time or before are to be replaced, milliseconds since 1970 */
+/** Stages a root if needed. @param oldest replace keys made at or before this time, milliseconds since 1970 */
 async function stageOne(trust: Trust, gun: Gun, oldest: number): Promise<boolean> {
   const head = trust.store.head(gun)
   if (head === undefined || stagedRoot(trust, gun) !== undefined) return false
   const root = currentRoot(trust, gun, head)
   const held = root === undefined ? [] : heldRoles(trust, gun, root.roles)
   const aged = held.filter(({ since }) => since <= oldest).map(({ role }) => role)
-  // A new root changes the snapshot: where its publisher signs that, only its publisher can rotate anything.
+  // A new root changes the snapshot: if the publisher signs that, only the publisher can rotate anything.
   if (aged.length === 0 || held.every(({ role }) => role !== 'snapshot')) return false
   const reason = `by age: ${newKeysText(inOrder(aged))}`
   await stageRoot(trust, gun, SERVER_ACTOR, reason, (current, now) => prepareRotation(trust, gun, current, now, aged))

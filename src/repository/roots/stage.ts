@@ -20,11 +20,11 @@ import {
 } from './staged.ts'
 
 /**
- * Put a root aside until it is signed.
+ * Stages a root: stores it until it is signed.
  *
- * @param prepare makes its payload, and what must be committed with it
- * @throws TrustError WRONG_STATE if another one waits already; INVALID_PARAMETERS if no client could accept it; and
- *   what `prepare` throws
+ * @param prepare makes its payload, and the keys to commit with it
+ * @throws TrustError WRONG_STATE if another one is staged already; INVALID_PARAMETERS if no client could accept it;
+ *   anything `prepare` throws
  */
 export async function stageRoot(
   trust: Trust,
@@ -53,9 +53,9 @@ export async function stageRoot(
 }
 
 /**
- * Add signatures to the staged root.
+ * Adds signatures to the staged root.
  *
- * @throws TrustError NOT_FOUND; INVALID_PARAMETERS for one that no root key made over exactly this root
+ * @throws TrustError NOT_FOUND; INVALID_PARAMETERS for a signature that no root key made over exactly this root
  */
 export async function signStagedRoot(
   trust: Trust,
@@ -87,7 +87,7 @@ export async function signStagedRoot(
   })
 }
 
-/** Forget the staged root; keys made for it stay, for owners who ask for the next one. @throws TrustError NOT_FOUND */
+/** Discards the staged root. Keeps keys made for it, for owners who ask for the next key. @throws TrustError NOT_FOUND */
 export async function discardStagedRoot(trust: Trust, gun: Gun, actor: Actor): Promise<void> {
   await change(trust, gun, async () => {
     const records = withoutStagedRoot(trust, gun, 'discarded')

@@ -10,11 +10,11 @@ import { parseRoot, rootKeys, type Root } from '../../tuf/root.ts'
 import { currentRoot } from '../current.ts'
 import type { Readable } from '../trust.ts'
 
-/** A root that waits for signatures: the server can make it, and only holders of root keys can sign it. */
+/** A root that waits for signatures: the server can make it, but only holders of root keys can sign it. */
 export interface StagedRoot {
   readonly payload: JsonObject
   readonly signatures: readonly EncodedSignature[]
-  /** What it is for, a few words. */
+  /** What it is for, in a few words. */
   readonly reason: string
   /** Who staged it. */
   readonly by: string
@@ -26,27 +26,27 @@ export interface StagedRoot {
 export interface SigningNeed {
   readonly threshold: number
   readonly keys: readonly {
-    /** As root names it. */
+    /** The id in root. */
     readonly id: string
-    /** As people and key files name it. */
+    /** The id that people and key files use. */
     readonly keyId: string
     readonly signed: boolean
   }[]
 }
 
-/** A staged root as it is shown, and as it is signed away from the server. */
+/** A staged root as shown to people, and as exported to be signed elsewhere. */
 export interface StagedRootDescription extends StagedRoot {
   readonly gun: string
   readonly version: number
-  /** Keys of the root in force, which have to agree; missing for a first root. */
+  /** Keys of the root in force, which must sign too; missing for a first root. */
   readonly former?: SigningNeed | undefined
   /** Keys that the staged root itself names. */
   readonly own: SigningNeed
-  /** Enough signatures: it can be published. */
+  /** True if it has enough signatures to be published. */
   readonly complete: boolean
 }
 
-/** The staged root of a repository, if there is one. @throws TrustError CORRUPT with what to do */
+/** Returns the staged root of a repository, if there is one. @throws TrustError CORRUPT with a hint what to do */
 export function stagedRoot(trust: Readable, gun: Gun): StagedRoot | undefined {
   try {
     return trust.store.record('staged-root', gun) as StagedRoot | undefined
@@ -60,7 +60,7 @@ export function stagedRoot(trust: Readable, gun: Gun): StagedRoot | undefined {
   }
 }
 
-/** True also for one that cannot be read: it must be possible to be rid of it. */
+/** True if there is a staged root, even one that cannot be read: it must be possible to discard it. */
 export function isStaged(trust: Readable, gun: Gun): boolean {
   try {
     return stagedRoot(trust, gun) !== undefined
@@ -70,25 +70,25 @@ export function isStaged(trust: Readable, gun: Gun): boolean {
   }
 }
 
-/** How the root that waits is signed. @param here the root keys that are needed can be opened here */
+/** Returns the command that signs the staged root. @param here true if the root keys needed can be opened here */
 export function signStagedCommand(gun: Gun, here: boolean): string {
   return here
     ? `countersign root sign ${typed(gun)}`
     : `countersign root show ${typed(gun)} --out FILE, which its owner signs`
 }
 
-/** Repositories of which a root waits for signatures, in byte order of their names; a damaged name is told as it is. */
+/** Yields the repositories that have a staged root, in byte order of their names, even if its record is damaged. */
 export async function* stagedRoots({ store }: Readable): AsyncGenerator<Gun> {
   for await (const { name } of store.records('staged-root')) yield name as Gun
 }
 
-/** @param now milliseconds since 1970 @throws TrustError NOT_FOUND */
+/** Describes a repository's staged root. @param now milliseconds since 1970 @throws TrustError NOT_FOUND */
 export function describeStagedRoot(trust: Readable, gun: Gun, now: number): StagedRootDescription {
   const staged = stagedRoot(trust, gun) ?? notStaged(gun)
   return descriptionOf(trust, gun, staged, now)
 }
 
-/** @param now milliseconds since 1970 @throws TrustError CORRUPT; INVALID_UPDATE if it is no root */
+/** Describes this staged root. @param now milliseconds since 1970 @throws TrustError CORRUPT; INVALID_UPDATE if unsound */
 export function descriptionOf(trust: Readable, gun: Gun, staged: StagedRoot, now: number): StagedRootDescription {
   const root = rootOf(staged)
   const previous = currentRoot(trust, gun, trust.store.head(gun))
@@ -108,12 +108,12 @@ function isMet({ threshold, keys }: SigningNeed): boolean {
   return new Set(keys.filter(({ signed }) => signed).map(({ keyId }) => keyId)).size >= threshold
 }
 
-/** The document as it stands, with the signatures that it has. */
+/** Returns the staged root as a document with its signatures so far. */
 export function rootOf({ payload, signatures }: Pick<StagedRoot, 'payload' | 'signatures'>): Root {
   return parseRoot(parseMetadata('root', encodeMetadata(payload, signatures)))
 }
 
-/** The same root with these signatures too; of two by one key the later counts. */
+/** Returns the same root with further signatures; of two by one key, the later replaces the earlier. */
 export function withSignatures<Staged extends StagedRoot>(
   staged: Staged,
   signatures: readonly EncodedSignature[],
@@ -123,9 +123,10 @@ export function withSignatures<Staged extends StagedRoot>(
 }
 
 /**
- * For the commit after which the staged root, if there is one, would be of no use: its version is taken.
+ * Returns the record that removes the staged root, if there is one, for a commit that makes it useless: it is published
+ * itself, another root takes its version, or somebody discards it or deletes the repository.
  *
- * @param action by itself, by another root, or together with the repository
+ * @param action which of these, for the journal
  */
 export function withoutStagedRoot(
   trust: Readable,

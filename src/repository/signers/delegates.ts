@@ -18,22 +18,22 @@ import { targetsSigning } from './signing-roles.ts'
 
 const OWNERS_WAY = 'its owner does it: docker trust signer, notary delegation'
 
-/** What a delegate may sign with afterwards. */
+/** The result of a change: the keys with which a delegate may sign now. */
 export interface Delegated {
   readonly role: DelegationRole
-  /** Ids of the role's keys, as people and key files name them; none: it is gone. */
+  /** Ids of the role's keys, as people and key files name them; empty if the role is gone. */
   readonly keyIds: readonly string[]
-  /** False: it was so already, and nothing was published. */
+  /** False if nothing had to change, so that nothing was published. */
   readonly changed: boolean
   readonly warnings: readonly string[]
 }
 
 /**
- * Let somebody sign tags in a repository whose targets the server signs: as `docker trust signer add` does it for owners, in
+ * Adds a delegate to a repository whose targets the server signs, as `docker trust signer add` does for owners: in
  * `targets/NAME` and `targets/releases`.
  *
- * @param keys public keys of the delegate; undefined: those of the server's signer of this name
- * @throws TrustError NOT_FOUND, WRONG_STATE if targets is not the server's to sign, INVALID_PARAMETERS
+ * @param keys public keys of the delegate; undefined for those of the server's signer of this name
+ * @throws TrustError NOT_FOUND; WRONG_STATE if the server does not sign targets; INVALID_PARAMETERS
  */
 export async function addDelegate(
   trust: Trust,
@@ -49,11 +49,11 @@ export async function addDelegate(
 }
 
 /**
- * Let them sign no more. What only they have signed clients see no more. Of keys that an owner has put nowhere but into
- * `targets/releases` the name is `releases`.
+ * Removes a delegate, or some of its keys; clients no longer see tags that only it has signed. The name `releases` stands
+ * for keys that an owner has put only into `targets/releases`.
  *
- * @param keyIds those of their keys that go, as people name them, or the beginnings of these ids; undefined: all
- * @throws TrustError NOT_FOUND also if there is no such delegate or key, WRONG_STATE
+ * @param keyIds ids of the keys to remove, as people name them, or their beginnings; undefined for all
+ * @throws TrustError NOT_FOUND, also if there is no such delegate or key; WRONG_STATE
  */
 export async function removeDelegate(
   trust: Trust,
@@ -77,7 +77,7 @@ export async function removeDelegate(
   })
 }
 
-/** @param edit returns undefined when there is nothing to change */
+/** Edits the delegations of targets and publishes them. @param edit returns undefined if there is nothing to change */
 async function changeDelegations(
   trust: Trust,
   gun: Gun,

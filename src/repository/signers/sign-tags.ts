@@ -15,38 +15,38 @@ import type { Trust } from '../trust.ts'
 import { findSigner } from './signers.ts'
 import { signingRoles, type Signing } from './signing-roles.ts'
 
-/** Which tags are to be signed, and which no more, by whom, and under which conditions. */
+/** Which tags to sign and which to remove, as whom, and under which conditions. */
 export interface SignRequest extends TargetsEdit {
-  /** The signer to sign as, in somebody else's repository; undefined: the targets role of one that the server signs. */
+  /** The signer to sign as, in somebody else's repository; undefined for targets of a repository that the server signs. */
   readonly as?: string | undefined
-  /** The checksum that the first signing role must have now, `*` any, empty none; undefined: whatever it has. */
+  /** The checksum that the first signing role must have now: `*` any, empty none; undefined for no condition. */
   readonly ifMatch?: string | undefined
-  /** Called right before signing, and once more before anything is published: a policy refuses by throwing. */
+  /** Called right before signing, and again before publishing: a policy refuses by throwing. */
   readonly permit?: (current: CurrentDigests, now: number) => void
 }
 
-/** What the signing roles and targets say of a tag now, hex; empty text for what has no SHA-256. Roles may differ. */
+/** Returns the current digests of a tag, in hex, in the signing roles and targets, which may differ; '' without a SHA-256. */
 type CurrentDigests = (tag: string) => readonly string[]
 
-/** What became of that. */
+/** The result of a request. */
 export interface SignResult {
-  /** The roles that sign it. */
+  /** The roles that sign. */
   readonly roles: readonly string[]
-  /** False: it was all so already, not old, and nothing was published. */
+  /** False if nothing had to change or was old, so that nothing was published. */
   readonly changed: boolean
   /** Checksum of the first of these roles, for the next `ifMatch`. */
   readonly etag: string
-  /** Tags that were in these roles, signed by keys that the owner has taken away since: they are not signed again. */
+  /** Tags of these roles that were not signed again, since the owner has removed the keys that signed them. */
   readonly leftOut: readonly string[]
-  /** Tags that were to be signed no more, and that none of these roles had: a slip of the keyboard, perhaps. */
+  /** Tags that should be removed but that none of these roles had: perhaps a typing error. */
   readonly absent: readonly string[]
 }
 
 /**
- * Have the server sign tags, or sign them no more: all in one publish. As docker does it, a delegate signs in every
- * delegation that names its key and whose paths fit: `targets/NAME` and `targets/releases`.
+ * Has the server sign and remove tags, all in one publish. As in docker, a delegate signs in every delegation that names its
+ * key and whose paths fit: `targets/NAME` and `targets/releases`.
  *
- * @throws TrustError NOT_FOUND, WRONG_STATE if the server does not hold what is needed, PRECONDITION, POLICY
+ * @throws TrustError NOT_FOUND; WRONG_STATE if the server does not hold the keys needed; PRECONDITION; POLICY
  */
 export async function signTags(trust: Trust, gun: Gun, request: SignRequest, actor: Actor): Promise<SignResult> {
   const { set, remove, as: signer, ifMatch, permit } = request
@@ -58,7 +58,7 @@ export async function signTags(trust: Trust, gun: Gun, request: SignRequest, act
       throw new TrustError('PRECONDITION', `the tags of ${gun} changed in the meantime`, { hint: 'list them again' })
     }
     const bases = signings.map((signing) => baseOf(trust, gun, head, signing, now))
-    // Clients go on to targets, which are the owner's: what a delegate signs goes before them.
+    // A policy must also see the owner's targets, which the delegate's tags would override for clients.
     const targets = head && recallCurrent(trust, gun, head, 'targets')
     const mustBePermitted = (): void =>
       permit?.((tag) => [...bases.map(({ valid }) => valid), targets].flatMap((each) => digestOf(each, tag)), now)
@@ -88,7 +88,7 @@ export async function signTags(trust: Trust, gun: Gun, request: SignRequest, act
     }
     if (signed.length === 0) return [undefined, told]
     const draft = await composeSigned(trust, gun, head, now, signed, actor)
-    // A token with keys takes its time.
+    // Signing with a PKCS#11 token may have taken a while: check again.
     mustBePermitted()
     if (signer !== undefined) mustStillHold(trust, signer, signings)
     return [draft, told]
@@ -97,7 +97,7 @@ export async function signTags(trust: Trust, gun: Gun, request: SignRequest, act
   return result
 }
 
-/** @throws TrustError NOT_FOUND if the signer was removed meanwhile; WRONG_STATE if it has given up a key */
+/** @throws TrustError NOT_FOUND if the signer was removed meanwhile; WRONG_STATE if it has given up a key that was used */
 function mustStillHold(trust: Trust, signer: string, signings: readonly Signing[]): void {
   const { keyIds } = findSigner(trust, signer)
   const used = signings.flatMap(({ held }) => held.map(({ key }) => key.keyId))
@@ -108,15 +108,15 @@ function mustStillHold(trust: Trust, signer: string, signings: readonly Signing[
 interface Base {
   readonly valid?: Metadata
   readonly invalid?: Metadata
-  /** To ask for tags that it has already makes it anew: see below. */
+  /** True if signing tags that it already has should make a new version: see below. */
   readonly old?: boolean
 }
 
 /**
- * What to go on from: the current document, if clients believe it. Owners take keys away, and leave behind what these
- * had signed; to sign that again would bring it back to life. What this signer itself has signed stays.
+ * Returns the document to continue from: the current one, if clients believe it. If its owner has removed the keys that
+ * signed it, signing its tags again would revive them. Tags that this signer itself signed are kept.
  *
- * It is old if half of its life is over, if clients believe it no more, or if this signer has signed it and has got
+ * The document is old if half of its life is over, if clients no longer believe it, or if this signer signed it and has
  * another key since.
  */
 function baseOf(
@@ -129,7 +129,7 @@ function baseOf(
   const metadata = head && recallCurrent(trust, gun, head, role)
   if (metadata === undefined) return {}
   const old = targetsAreDue(metadata.expires, now)
-  // Targets are never stored under another root than one that names their keys.
+  // Stored targets are always signed by keys that the current root names.
   if (role === 'targets') return { valid: metadata, old }
   const ours = new Map(own.map((key) => [key.keyId, key] as const))
   if (countSigners(metadata, new Map([...named.keys, ...ours])) < named.threshold) return { invalid: metadata }

@@ -10,10 +10,10 @@ import { recallCurrent } from '../current.ts'
 import type { Trust } from '../trust.ts'
 
 /**
- * What `targets/releases` says, where clients believe it: signed by enough of the keys that it has.
+ * Reads `targets/releases` if clients believe it: if enough of its keys have signed it.
  *
  * @param delegations of targets
- * @returns undefined also for what cannot be read
+ * @returns undefined otherwise, and if it cannot be read
  */
 export function signedReleases(
   trust: Trust,
@@ -36,8 +36,8 @@ export function signedReleases(
 }
 
 /**
- * Tags that are signed in targets, or no more, and that docker sees otherwise all the same: it looks into
- * `targets/releases` first.
+ * Returns the tags of an edit of targets that docker will still see differently, since it looks in `targets/releases`
+ * first.
  */
 export function shadowedTags(trust: Trust, gun: Gun, { set, remove }: TargetsEdit): string[] {
   const head = trust.store.head(gun)

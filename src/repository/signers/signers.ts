@@ -5,10 +5,10 @@ import { isDelegation, RELEASES, type DelegationRole } from '../../tuf/role.ts'
 import { change, changeAndTell, changeRecords } from '../change.ts'
 import type { Readable, Trust } from '../trust.ts'
 
-/** A delegation key that the server holds, by the name that owners of repositories give it. */
+/** A signer: delegation keys that the server holds, under the name by which owners of repositories add it. */
 export interface TagSigner {
   readonly name: string
-  /** Those that sign, oldest first; more than one while owners go over to a new one. */
+  /** The keys that sign, oldest first; more than one while owners change to a new one. */
   readonly keyIds: readonly string[]
   /** Milliseconds since 1970. */
   readonly createdAt: number
@@ -17,7 +17,7 @@ export interface TagSigner {
 /** docker's rule for names of signers. */
 const NAME = /^[a-z0-9][a-z0-9_-]{0,99}$/
 
-/** The delegation that docker makes for a signer. @throws TrustError INVALID_PARAMETERS */
+/** Returns the delegation that docker makes for a signer. @throws TrustError INVALID_PARAMETERS */
 export function signerRole(name: string): DelegationRole {
   const role = `targets/${name}`
   if (NAME.test(name) && role !== RELEASES && isDelegation(role)) return role
@@ -26,31 +26,31 @@ export function signerRole(name: string): DelegationRole {
   })
 }
 
-/** @throws TrustError NOT_FOUND */
+/** Returns the signer of this name. @throws TrustError NOT_FOUND */
 export function findSigner(trust: Readable, name: string, hint = '"countersign signer list" prints all'): TagSigner {
   const found = trust.store.record('signer', name) as TagSigner | undefined
   if (found !== undefined) return found
   throw new TrustError('NOT_FOUND', `there is no signer ${name.slice(0, 80)}`, { hint })
 }
 
-/** The keys of a signer, for signing and for their public halves. */
+/** Returns the keys of a signer, with their public and sealed private halves. */
 export function signerKeys(trust: Readable, { name, keyIds }: TagSigner): StoredKey[] {
   return trust.store.keys(SERVER, signerRole(name)).filter(({ keyId }) => keyIds.includes(keyId))
 }
 
-/** All keys that signers of this name ever had: owners may still trust them. Keys are never deleted. */
+/** Returns the ids of all keys that signers of this name ever had, as owners may still trust them. Keys are never deleted. */
 export function everyKeyId(trust: Readable, name: string): string[] {
   return trust.store.keys(SERVER, signerRole(name)).map(({ keyId }) => keyId)
 }
 
-/** The name of the signer that signs with a key of the server. */
+/** Returns the name of the signer that signs with this key of the server. */
 export function signerNameOf(trust: Readable, { role, keyId }: Pick<StoredKey, 'role' | 'keyId'>): string | undefined {
   const name = role.slice('targets/'.length)
   const signer = trust.store.record('signer', name) as TagSigner | undefined
   return signer?.keyIds.includes(keyId) === true ? name : undefined
 }
 
-/** Make a signer and its key. @throws TrustError WRONG_STATE, INVALID_PARAMETERS */
+/** Makes a signer and its key. @throws TrustError WRONG_STATE, INVALID_PARAMETERS */
 export async function createSigner(trust: Trust, name: string, actor: Actor): Promise<StoredKey> {
   const role = signerRole(name)
   const mustBeNew = (): void => {
@@ -59,7 +59,7 @@ export async function createSigner(trust: Trust, name: string, actor: Actor): Pr
       hint: `"countersign signer show ${name}" prints its key; or choose another name`,
     })
   }
-  // Looked at before too: what is made on a token stays there.
+  // Check before making the key, too: a key made on a token stays there.
   mustBeNew()
   const made = await trust.signer.create(SERVER, role)
   const key: StoredKey = { ...made, role, pending: false, createdAt: trust.now() }
@@ -72,12 +72,12 @@ export async function createSigner(trust: Trust, name: string, actor: Actor): Pr
 }
 
 /**
- * Give a signer a new key beside those that it has: it signs with whichever of them a repository names, so that owners
- * can add the new one before they remove the old one.
+ * Gives a signer a new key besides its old one: it signs with whichever of them a repository names, so that owners can add
+ * the new one before they remove the old one.
  *
- * @returns also the new key
- * @throws TrustError NOT_FOUND, WRONG_STATE while a new key stands beside an old one: asked again, since the answer was lost,
- *   it would make one more, which owners would have to add too
+ * @returns the signer, and the new key
+ * @throws TrustError NOT_FOUND; WRONG_STATE if it has two keys already: a retry after a lost answer would otherwise make one
+ *   more, which owners would have to add too
  */
 export async function rotateSigner(
   trust: Trust,
@@ -109,9 +109,9 @@ function mustHaveOneKey({ name, keyIds }: TagSigner): void {
 }
 
 /**
- * Sign with the newest key only from now on.
+ * Makes a signer sign with its newest key only.
  *
- * @param newest id of that key: owners may not have been given another one yet
+ * @param newest id of that key, so that a newer one, which owners may not have yet, is not taken for it
  * @throws TrustError NOT_FOUND; WRONG_STATE if the signer has got another key since
  */
 export async function finishSignerRotation(trust: Trust, name: string, newest: string, actor: Actor): Promise<void> {
@@ -136,7 +136,7 @@ async function changeSigner(
   })
 }
 
-/** Sign with its key no more, also where its record cannot be read. Repositories that name it still do. @throws TrustError NOT_FOUND */
+/** Removes a signer, even if its record cannot be read. Repositories go on naming its keys. @throws TrustError NOT_FOUND */
 export async function removeSigner(trust: Trust, name: string, actor: Actor): Promise<void> {
   await changeRecords(trust, actor, async () => {
     try {

@@ -12,25 +12,25 @@ import { notSignedHere, signedHere } from '../signed-here.ts'
 import type { Trust } from '../trust.ts'
 import { findSigner, signerKeys, signerRole } from './signers.ts'
 
-/** Delegations that are signed at once, a document with all tags for each; docker makes two. */
+/** The most delegations signed at once, each a document with all tags; docker makes two. */
 const SIGNINGS_MAX = 8
 
-/** A role that signs, with its keys as its parent names them, and those that the server signs with. */
+/** A role to sign in, with its keys as named by its parent, and those with which the server signs. */
 export interface Signing {
   readonly role: TargetsRole
   readonly named: RoleKeys
   readonly held: readonly HeldKey[]
-  /** All keys of the signer, also those that the parent names no more. */
+  /** All keys of the signer, including those that the parent no longer names. */
   readonly own?: readonly StoredKey[]
 }
 
 /**
- * Which roles the server signs tags in.
+ * Returns the roles in which the server signs tags.
  *
- * @param signer undefined: the targets role of a repository that the server signs
- * @param names tags that they must be allowed to sign
- * @returns one at least; a signer's own role first: its checksum is what If-Match compares
- * @throws TrustError NOT_FOUND, WRONG_STATE if the server does not hold what is needed
+ * @param signer undefined for the targets role of a repository that the server signs
+ * @param names tags that the roles must be allowed to sign
+ * @returns at least one; a signer's own role comes first, since If-Match compares its checksum
+ * @throws TrustError NOT_FOUND; WRONG_STATE if the server does not hold the keys needed
  */
 export function signingRoles(
   trust: Trust,
@@ -45,10 +45,10 @@ export function signingRoles(
 }
 
 /**
- * The targets role of a repository that the server signs.
+ * Returns the targets role of a repository that the server signs.
  *
- * @param otherwise what to do where its owner signs it
- * @throws TrustError NOT_FOUND, WRONG_STATE if the server does not hold what is needed
+ * @param otherwise hint for a repository whose owner signs targets
+ * @throws TrustError NOT_FOUND; WRONG_STATE if the server does not hold the keys needed
  */
 export function targetsSigning(trust: Trust, gun: Gun, head: Head | undefined, otherwise: string): Signing {
   const { targets } = rootSignedHere(trust, gun, head).roles
@@ -60,23 +60,23 @@ export function targetsSigning(trust: Trust, gun: Gun, head: Head | undefined, o
 }
 
 /**
- * The role of a signer that a change of tags is compared with (`ifMatch`): its own one, unless the owner lets it sign
- * elsewhere only, in `targets/releases` say.
+ * Returns the role of a signer whose checksum `ifMatch` is compared with: its own, unless the owner lets it sign only
+ * elsewhere, such as in `targets/releases`.
  *
- * @throws TrustError INVALID_PARAMETERS for what is no name of a signer
+ * @throws TrustError INVALID_PARAMETERS if it is not a valid name of a signer
  */
 export function firstRoleOf(trust: Trust, gun: Gun, signer: string): TargetsRole {
   const own = signerRole(signer)
   try {
     return signingRoles(trust, gun, trust.store.head(gun), signer, [])[0]?.role ?? own
   } catch (error) {
-    // It can sign nothing now, or is a person: what it has signed can be listed all the same.
+    // It cannot sign anything now, or is a person: the tags that it has signed can be listed anyway.
     if (error instanceof TrustError) return own
     throw error
   }
 }
 
-/** The root of a repository in which the server can make what follows from new targets. */
+/** Returns the root of a repository, if the server can make the snapshot and timestamp that new targets need. */
 function rootSignedHere(trust: Trust, gun: Gun, head: Head | undefined): Root {
   const metadata = head && recallCurrent(trust, gun, head, 'root')
   if (head === undefined || metadata === undefined) {

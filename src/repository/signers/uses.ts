@@ -6,19 +6,19 @@ import { currentDelegations, namedKeys } from '../current.ts'
 import { holdsRole } from '../sign-role.ts'
 import type { Readable } from '../trust.ts'
 
-/** A delegation in a repository that names keys of a signer. */
+/** A delegation that names keys of a signer. */
 interface SignerUse {
   readonly gun: Gun
   readonly role: DelegationRole
-  /** Those of the keys asked for that it names. */
+  /** Which of the requested keys it names. */
   readonly keyIds: readonly string[]
-  /** The server signs the repository's targets: it can end that itself. */
+  /** True if the server signs the repository's targets, so that it can remove the keys itself. */
   readonly here: boolean
 }
 
 /**
- * Where any of these keys may sign, in order of the repositories' names, and which repositories cannot tell.
- * Delegations of delegations are not looked at.
+ * Finds where any of these keys may sign, sorted by repository, and the repositories that cannot be read.
+ * Does not look at delegations of delegations.
  */
 export async function signerUses(
   trust: Readable,
