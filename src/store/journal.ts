@@ -109,7 +109,7 @@ export function hexSha256(bytes: Uint8Array): string {
   return hash('sha256', bytes, 'hex')
 }
 
-/** The number of an entry, in digits. */
+/** Encodes the number of an entry, in digits. */
 export function encodeNumber(number: number): Buffer {
   return Buffer.from(String(number))
 }

@@ -18,22 +18,22 @@ import { lookAt, refuseKeysOfOthers, type Seen } from './check.ts'
 import { readOffered, type ForeignDocument, type Offered } from './offer.ts'
 import { lostRoots, mustBeAhead } from './order.ts'
 
-/** What was taken over. */
+/** The result of an adoption. */
 export interface Adopted extends Seen {
-  /** False: all of it was here already. */
+  /** False if everything was here already. */
   readonly changed: boolean
-  /** True: this server has the timestamp key, and signs with it from now on. */
+  /** True if this server has the timestamp key, and so signs timestamps from now on. */
   readonly signedHere: boolean
 }
 
 /**
- * Take over a repository from another server, byte for byte: the roots that clients may have cached, and what is current.
- * It is verified as the most distrustful client would do it; what has expired is taken all the same, but for root. As long
- * as this server cannot sign its timestamp it only hands on what it has, and newer states may be taken over the same way.
+ * Adopts a repository from another server, byte for byte: the roots that clients may have cached, and the current documents.
+ * Verifies it as the most distrustful client would, but accepts expired documents other than root. While this server cannot
+ * sign its timestamp, it serves the documents as they are, and newer states may be adopted the same way.
  *
- * @param trusted checksum (hex SHA-256) of a root that somebody knows: one of its roots must be that one
- * @throws TrustError INVALID_GUN, MALFORMED_JSON, INVALID_UPDATE if a client would refuse it, VERSION if it is behind what
- *   is here or beside it, WRONG_STATE if this server signs the repository already
+ * @param trusted checksum (hex SHA-256) of a root that somebody trusts: it must be among the repository's roots
+ * @throws TrustError INVALID_GUN; MALFORMED_JSON; INVALID_UPDATE if a client would refuse it; VERSION if it is older than
+ *   what is here, or contradicts it; WRONG_STATE if this server signs the repository already
  */
 export async function adopt(
   trust: Trust,
@@ -61,7 +61,7 @@ export async function adopt(
       actor,
       head: next,
       documents: offered.documents.map((each) => ({ ...newDocument(each), whole: isSpoilt(trust, gun, head, each) })),
-      // Made for the root after the one that was current.
+      // A staged root was made to follow the root that was current.
       records:
         head?.roles['root']?.sha256 === next.roles['root']?.sha256 ? [] : withoutStagedRoot(trust, gun, 'superseded'),
       changes: tagChanges(trust, gun, head, others),
@@ -71,12 +71,12 @@ export async function adopt(
   })
 }
 
-/** What is stored of it is damaged, or lost: it is written once more. */
+/** True if the stored copy of a document is damaged or lost, so that it must be written again. */
 function isSpoilt(trust: Trust, gun: Gun, head: Head | undefined, document: Metadata): boolean {
   return document.version <= (head?.highest[document.role] ?? 0) && !isReadable(trust, gun, document)
 }
 
-/** Older roots may be new here, though all that is current is not. */
+/** True if everything is here already. Older roots may be new here even if all current documents are not. */
 function isHere(trust: Trust, gun: Gun, head: Head | undefined, { documents }: Offered, next: Commit['head']): boolean {
   const roles = head?.roles ?? {}
   const after = Object.entries(next.roles)
@@ -88,19 +88,19 @@ function isHere(trust: Trust, gun: Gun, head: Head | undefined, { documents }: O
 function nextHead(trust: Trust, gun: Gun, head: Head | undefined, { current }: Offered, now: number): Commit['head'] {
   const { snapshot, timestamp } = parseRoot(current.get('root')!).roles
   const highest = highestOf(head)
-  // In a new life its publisher goes on with the snapshot from there: what the server made in an earlier one is no bar.
+  // After a delete, the publisher continues with the adopted snapshot: versions that this server made before do not count.
   if (head?.roles['root'] === undefined && !holdsRole(trust, gun, 'snapshot', snapshot)) delete highest['snapshot']
   for (const [role, { version }] of current) highest[role] = Math.max(version, highest[role] ?? 0)
   const roles = Object.fromEntries([...current].map(([role, metadata]) => [role, stateOf(metadata)]))
   const meta = parseSnapshot(current.get('snapshot')!)
   for (const [role, state] of Object.entries(head?.roles ?? {})) {
-    // A client's cache lacks what clients skip: it may be here already, from its server.
+    // A client's cache lacks roles that clients skip; they may be here already, adopted from the server itself.
     if (!current.has(role) && isNamed(meta.get(role), state, role)) roles[role] = state
   }
   return { roles, highest, renewAt: holdsRole(trust, gun, 'timestamp', timestamp) ? now : null }
 }
 
-/** True if an entry of a snapshot names just what is here. */
+/** True if a snapshot's entry matches the document that is here. */
 function isNamed(entry: FileMeta | undefined, state: RoleState, role: string): boolean {
   if (entry === undefined) return false
   try {

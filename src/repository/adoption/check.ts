@@ -8,27 +8,27 @@ import { viewAsClient } from '../client-view.ts'
 import type { Readable } from '../trust.ts'
 import type { Offered } from './offer.ts'
 
-/** Versions of root: each is looked for, from the first one on. No repository has so many. */
+/** The highest version of root, since all versions from the first are looked up. No repository has so many. */
 const ROOT_VERSION_MAX = 10_000
 
-/** What was seen of a repository that is offered. */
+/** A summary of an offered repository. */
 export interface Seen {
   /** The first and the last version of its roots. */
   readonly roots: { readonly first: number; readonly last: number }
-  /** Ids of the keys that the current root trusts, as people name them. */
+  /** Ids of the root keys that the current root names, as people name them. */
   readonly rootKeys: readonly string[]
   /** Version of targets. */
   readonly version: number
-  /** When the timestamp ends, RFC 3339: unless this server signs another one, clients refuse it from then on. */
+  /** When the timestamp expires, RFC 3339: clients refuse it from then on, unless this server signs another one. */
   readonly timestampEnds: string
-  /** What clients would not refuse it for, but people should know. */
+  /** What clients tolerate, but people should know. */
   readonly warnings: readonly string[]
 }
 
 /**
- * Look at it as the most distrustful client would.
+ * Verifies an offered repository as the most distrustful client would.
  *
- * @param head what would be current
+ * @param head the head that it would have
  * @param trusted checksum (hex SHA-256) of a root that must be among its roots
  * @param now milliseconds since 1970
  * @throws TrustError INVALID_UPDATE if a client would refuse it, or the trusted root is not among its roots
@@ -48,7 +48,7 @@ export async function lookAt(
     const most = role === 'root' ? ROOT_VERSION_MAX : FIRST_VERSION_MAX
     if (version > most) refuse('ErrValidation', `${role} version ${version} is above ${most}`)
   }
-  // What this server signs of it comes later.
+  // With no due time: this server has not signed anything of it yet.
   const warnings = await refusals(gun, () => viewAsClient(view, gun, { ...head, renewAt: null, revision: 0 }, now))
   const last = root.metadata.version
   const stored = Array.from({ length: last }, (_, index) => view.store.document(gun, 'root', { version: index + 1 }))
@@ -61,7 +61,7 @@ export async function lookAt(
   }
   const first = roots[0]?.version ?? last
   if (first > 2) {
-    // The one just before it leads to it; clients try the newest before they look for what is between.
+    // The root just before the first still leads to it. Clients try the newest root before they look for those in between.
     const which = `clients that have a root older than version ${first - 1} cached`
     const forget = `must forget theirs: rm -r ~/.docker/trust/tuf/${typed(gun)}`
     warnings.push(`${which} follow only where its root key has signed version ${last} too; others ${forget}`)
@@ -75,7 +75,7 @@ export async function lookAt(
   }
 }
 
-/** What a client would say, as a refusal of what is offered instead of damage to what is stored. */
+/** Runs a client's checks; turns their errors, worded for stored data, into a refusal of the offer. */
 async function refusals<T>(gun: Gun, view: () => Promise<T>): Promise<T> {
   try {
     return await view()
@@ -87,7 +87,7 @@ async function refusals<T>(gun: Gun, view: () => Promise<T>): Promise<T> {
   }
 }
 
-/** @throws TrustError INVALID_UPDATE for a key of this server that belongs to another repository or role */
+/** @throws TrustError INVALID_UPDATE if root names a key of this server that belongs to another repository or role */
 export function refuseKeysOfOthers(trust: Readable, gun: Gun, { current }: Offered): void {
   const { roles } = parseRoot(current.get('root')!)
   for (const role of ['timestamp', 'snapshot'] as const) {

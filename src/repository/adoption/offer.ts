@@ -7,24 +7,26 @@ import { parseRoot } from '../../tuf/root.ts'
 import { parseTargets } from '../../tuf/targets.ts'
 import type { Documents } from '../trust.ts'
 
-/** A document as another server has it; of root there is one for each version. */
+/** A document of another server; there is one for each version of root. */
 export interface ForeignDocument {
   readonly role: Role
   readonly bytes: Uint8Array
 }
 
-/** What another server has of one repository, decoded, and read as if it were stored. */
+/** A repository of another server, decoded, and readable as if it were stored here. */
 export interface Offered {
   readonly documents: readonly Metadata[]
-  /** By role; of several roots the newest. */
+  /** The current documents by role; of several roots the newest. */
   readonly current: ReadonlyMap<string, Metadata>
-  /** What is offered; older roots that are not, as they are stored. */
+  /** Reads the offered documents, and roots that were not offered from the store. */
   readonly view: Documents
 }
 
 /**
- * @param now when it would be stored, milliseconds since 1970
- * @throws TrustError MALFORMED_JSON, INVALID_UPDATE for what is no document of its role, comes twice, or is missing
+ * Decodes the documents of an offered repository.
+ *
+ * @param now when they would be stored, milliseconds since 1970
+ * @throws TrustError MALFORMED_JSON; INVALID_UPDATE if a document does not fit its role, comes twice, or is missing
  */
 export function readOffered(stored: Documents, offered: readonly ForeignDocument[], now: number): Offered {
   const documents = offered.map(({ role, bytes }) => decoded(role, bytes))
@@ -48,7 +50,7 @@ export function readOffered(stored: Documents, offered: readonly ForeignDocument
 
 function decoded(role: Role, bytes: Uint8Array): Metadata {
   const metadata = parseMetadata(role, bytes)
-  // Those that nobody delegates to any more, too: the next publish may delegate to them again.
+  // Check delegations that are no longer delegated, too: the next publish may delegate to them again.
   if (isTargetsRole(role)) parseTargets(metadata)
   if (role === 'root') parseRoot(metadata)
   return metadata

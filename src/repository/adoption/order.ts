@@ -8,10 +8,10 @@ import type { Documents, Readable } from '../trust.ts'
 import type { Offered } from './offer.ts'
 
 /**
- * What is offered must go on from what is here: forwards, and on the same way.
+ * Throws unless the offered documents continue what is here: no older versions, and no other content for the same version.
  *
- * @throws TrustError WRONG_STATE if this server signs it itself; VERSION; INVALID_UPDATE if clients could not go from the
- *   root that is here to the new one
+ * @throws TrustError WRONG_STATE if this server signs it itself; VERSION; INVALID_UPDATE if clients could not follow from
+ *   the root that is here to the new one
  */
 export function mustBeAhead(
   { store }: Documents,
@@ -25,7 +25,7 @@ export function mustBeAhead(
       hint: 'publishers send what is new to this server now',
     })
   }
-  // One that was gone for a while comes back as it was, or newer: clients may have it cached.
+  // A delegation that was missing for a while must return as it was, or newer: clients may have it cached.
   for (const [role, { version }] of current) {
     const seen = isDelegation(role) ? (head.highest[role] ?? 0) : 0
     if (version < seen) throw behind(gun, role, seen, version)
@@ -38,7 +38,7 @@ export function mustBeAhead(
     }
   }
   for (const { role, version, checksums } of documents) {
-    // In the place of a damaged one comes what is offered: its checksum is looked at when it is written.
+    // The offered document may replace a damaged one: its checksum is compared when it is written.
     const here = unlessDamaged(() => store.document(gun, role, { version }))
     if (here === undefined || here.sha256 === checksums.sha256) continue
     throw new TrustError('VERSION', `${role} version ${version} of ${gun} is here already, with other content`)
@@ -58,8 +58,8 @@ function behind(gun: Gun, role: string, here: number, there: number): TrustError
 }
 
 /**
- * Whoever has read other roots here, in an earlier life of the repository, goes from them to none of these: where these end
- * before it, or have another one of that version.
+ * Warns about clients that cached a root from before a delete of the repository here, and cannot follow from it to the
+ * offered ones: these end before its version, or have another root of that version.
  */
 export async function lostRoots(
   { store }: Readable,
@@ -80,7 +80,7 @@ export async function lostRoots(
       }
     }
   } catch (error) {
-    // What a damaged entry would tell is no reason to refuse what is offered.
+    // A damaged entry costs a warning at most: no reason to refuse the offer.
     damageIn(error)
   }
   return lost === 0 ? [] : [`clients that have root version ${lost} cached, which was deleted here, must forget ${gun}`]

@@ -4,26 +4,26 @@ import { repeat, type Repeating } from '../repeat.ts'
 import type { Trust } from '../trust.ts'
 import { renew } from './renew.ts'
 
-/** Repositories renewed at the same time; they share disk writes. */
+/** How many repositories are renewed at the same time; they share disk writes. */
 export const RENEWALS_AT_ONCE = 64
-/** Pause before a renewal that failed is tried again, milliseconds. */
+/** Pause before a failed renewal is tried again, in milliseconds. */
 const RETRY_AFTER = 10 * 60_000
 
-/** What one round did, in repositories. */
+/** The result of a round, in repositories. */
 export interface RenewalCounts {
   renewed: number
   failed: number
 }
 
-/** Renewals that failed, with the time from which they may be tried again. */
+/** Failed renewals, with the time from which they may be tried again. */
 type Postponed = Map<Gun, number>
 
 /**
- * Renew everything that is due now. A repository whose renewal fails (its root has expired, say) is logged, postponed
- * and does not hold up the others.
+ * Renews everything that is due now. Logs and postpones a repository whose renewal fails, such as one whose root has
+ * expired, and goes on with the others.
  *
- * @param counts told as it goes, also of a round that fails
- * @throws TrustError CORRUPT, STORE_UNAVAILABLE if what is due cannot be read
+ * @param counts updated on the way, so that it is right even if the round fails
+ * @throws TrustError CORRUPT, STORE_UNAVAILABLE if the due repositories cannot be read
  */
 export async function renewDue(
   trust: Trust,
@@ -31,13 +31,13 @@ export async function renewDue(
   counts: RenewalCounts = { renewed: 0, failed: 0 },
 ): Promise<RenewalCounts> {
   const now = trust.now()
-  // Later than any postponement from now: the clock was put back, by years perhaps.
+  // A time later than any postponement from now means that the clock was set back, perhaps by years.
   for (const [gun, time] of postponed) if (time <= now || time > now + RETRY_AFTER) postponed.delete(gun)
   let due: Due[] = []
   do {
-    // Where nothing can be written it is no use to sign; the next round sees.
+    // Signing is useless if nothing can be written; the next round tries again.
     if (!trust.store.readiness().writable) break
-    // Those that fail stay in the index: they are not read again with each batch.
+    // Failed ones stay in the index: continue after them instead of reading them again with each batch.
     due = await trust.store.due(trust.now(), RENEWALS_AT_ONCE, due.at(-1))
     const batch = due.filter(({ gun }) => !postponed.has(gun))
     await Promise.all(batch.map(({ gun }) => renewOne(trust, gun, postponed, counts)))
@@ -48,7 +48,7 @@ export async function renewDue(
 async function renewOne(trust: Trust, gun: Gun, postponed: Postponed, counts: RenewalCounts): Promise<void> {
   try {
     if (await renew(trust, gun, 'due')) counts.renewed += 1
-    // Nothing to renew, and named as due: done by somebody else meanwhile, or left in a broken index. Not again at once.
+    // In the index, but nothing to renew: somebody else did it meanwhile, or the index is wrong. Do not retry at once.
     else postponed.set(gun, trust.now() + RETRY_AFTER)
   } catch (error) {
     counts.failed += 1
@@ -58,7 +58,7 @@ async function renewOne(trust: Trust, gun: Gun, postponed: Postponed, counts: Re
 }
 
 /**
- * Renew in the background, one round after the other.
+ * Renews in the background, one round after the other.
  *
  * @param interval milliseconds between rounds
  * @param after called after each round; for metrics
@@ -70,7 +70,7 @@ export function startRenewing(trust: Trust, interval: number, after: (counts: Re
     try {
       await renewDue(trust, postponed, counts)
     } finally {
-      // Also of a round that fails, at the list of what is due: until then it has renewed them.
+      // Report a failed round too: until it failed it has renewed some.
       if (counts.renewed > 0 || counts.failed > 0) trust.log.info({ ...counts }, 'renewed timestamps')
       after(counts)
     }

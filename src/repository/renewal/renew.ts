@@ -18,17 +18,17 @@ import { renewedTargets } from './targets.ts'
 const badRoot: Fail = (text) => refuse('ErrBadRoot', text)
 
 /**
- * What is signed anew. `due`: half of its life is over; `expired`: only what has expired (when it is read); `ahead`: what
- * has more life left than it is given, since the clock was ahead.
+ * What to re-sign. `due`: what has passed half of its life; `expired`: only what has expired, when it is read; `ahead`: what
+ * has more life left than new documents get, since the clock was ahead.
  */
 type When = 'due' | 'expired' | 'ahead'
 
 /**
- * Re-sign the timestamp of a repository, and its snapshot and targets where the server holds the key and half of their
- * life is over; and what of that is damaged.
+ * Re-signs the timestamp of a repository, and its snapshot and targets if the server holds their keys and half of their
+ * life is over; and those that are damaged.
  *
- * @returns true when something was signed
- * @throws TrustError SIGNING_FAILED if root has expired or a key is not here that nothing can be served without
+ * @returns true if something was signed
+ * @throws TrustError SIGNING_FAILED if root has expired, or an indispensable key is not here
  */
 export async function renew(trust: Trust, gun: Gun, when: When): Promise<boolean> {
   let mended: readonly Damage[] = []
@@ -46,7 +46,7 @@ export async function renew(trust: Trust, gun: Gun, when: When): Promise<boolean
     const draft = await resign(trust, gun, head, root, now, below)
     mended = damage.filter((each) => draft.documents.some(({ role }) => role === each.role))
     if (mended.length === 0) return draft
-    // What they would be a difference to may be what is damaged.
+    // Store them whole: the base of a difference may be the damaged document.
     return { ...draft, documents: draft.documents.map((document) => ({ ...document, whole: true })) }
   })
   if (!renewed) return false
@@ -55,7 +55,7 @@ export async function renew(trust: Trust, gun: Gun, when: When): Promise<boolean
 }
 
 /**
- * True if there is something that the server has to sign anew, and can.
+ * True if the server must re-sign something, and can.
  *
  * @param now milliseconds since 1970
  */
@@ -69,7 +69,7 @@ export function isDue(trust: Trust, gun: Gun, head: Head, now: number, when: Whe
   return timestampIsDue || snapshotIsDue(trust, gun, head, now, when)
 }
 
-/** What the timestamp vouches for, signed anew. */
+/** The newly signed documents that the timestamp vouches for. */
 interface Below {
   readonly snapshot?: Signed
   /** Never without a snapshot that names it. */
@@ -77,10 +77,10 @@ interface Below {
 }
 
 /**
- * Snapshot and targets that are due. A snapshot has as much time left as it had until now: a key that cannot be used now
- * must not hold up the timestamp, which lives for days.
+ * Re-signs snapshot and targets that are due. Failures are logged unless the snapshot is needed now: it still has half of
+ * its life left, and an unusable key must not hold up the timestamp, which lives for days.
  *
- * @throws TrustError if a snapshot has expired, or is damaged and waited for, and cannot be signed
+ * @throws TrustError if the snapshot cannot be signed, and has expired or is damaged while a reader waits for it
  */
 async function renewedBelow(
   trust: Trust,
@@ -91,7 +91,7 @@ async function renewedBelow(
   when: When,
   damage: readonly Damage[],
 ): Promise<Below> {
-  // A read waits for what it needs, and for no more: after years without a server targets have ended too.
+  // A reader should wait only for what it needs. That may include targets, which expire after years without a server.
   const isNeeded = when === 'due' || (head.roles['targets']?.expires ?? Infinity) < now
   const targets = isNeeded ? await renewedTargets(trust, gun, head, root, now) : undefined
   const isDamaged = damage.some(({ role }) => role === 'snapshot')
@@ -125,28 +125,28 @@ async function resign(
   return { kind: 'renew', actor: SERVER_ACTOR, ...draft, keys: [...draft.keys, ...made.flatMap(({ keys }) => keys)] }
 }
 
-/** What the snapshot names. @param targets that are to become current */
+/** Returns the checksums that a snapshot must name. @param targets new targets, if any */
 export function filesOf(head: Head, targets?: Signed): Map<string, Checksums> {
   const files = new Map<string, Checksums>(Object.entries(head.roles).filter(([role]) => !isServerRole(role)))
   if (targets !== undefined) files.set('targets', targets.metadata.checksums)
   return files
 }
 
-/** A client's snapshot is the client's to renew: clients say so themselves when it has expired. */
+/** True if the snapshot is due and the server makes it. A client must renew its own; clients notice when it has expired. */
 function snapshotIsDue(trust: Trust, gun: Gun, head: Head, now: number, when: When): boolean {
   const snapshot = head.roles['snapshot']
   if (snapshot === undefined) return false
   return isTime(when, snapshot.expires, trust.policy.snapshotLife, now) && isMadeHere(trust, gun, head, 'snapshot')
 }
 
-/** Of an adopted repository not all may have come along: clients refuse what names more than there is. */
+/** True if a server-made snapshot names roles that were not adopted with the repository: clients refuse that. */
 function namesTooMuch(trust: Trust, gun: Gun, head: Head): boolean {
   const snapshot = recallCurrent(trust, gun, head, 'snapshot')
   if (snapshot === undefined || !isMadeHere(trust, gun, head, 'snapshot')) return false
   return [...parseSnapshot(snapshot).keys()].some((role) => head.roles[role] === undefined)
 }
 
-/** @param life that it is given; all in milliseconds */
+/** @param life the life of a new document; all times in milliseconds */
 function isTime(when: When, expires: number, life: number, now: number): boolean {
   const left = expires - now
   if (when === 'expired') return left < 0

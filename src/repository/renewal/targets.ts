@@ -8,25 +8,25 @@ import { recallCurrent } from '../current.ts'
 import { heldKeys, holdsRole, signRole, type Signed } from '../sign-role.ts'
 import type { Trust } from '../trust.ts'
 
-/** Life of targets that the server signs, milliseconds: as Notary's clients give it. */
+/** Life of targets that the server signs, in milliseconds: as in Notary's clients. */
 export const TARGETS_LIFE = 1095 * 86_400_000
 
-/** Half of the life is over. @param expires milliseconds since 1970 */
+/** True if half of the life of targets is over. @param expires milliseconds since 1970 */
 export function targetsAreDue(expires: number, now: number): boolean {
   return expires - now < TARGETS_LIFE / 2
 }
 
-/** Returns the payload of targets that follows this one, for another life. @param now milliseconds since 1970 */
+/** Returns the payload of the next targets, with the same tags and a new expiry. @param now milliseconds since 1970 */
 export function nextTargets(signed: JsonObject, now: number): JsonObject {
   return { ...signed, expires: formatTime(now + TARGETS_LIFE), version: Number(signed['version']) + 1 }
 }
 
 /**
- * The targets of a repository that the server signs, the same tags for another life, when half of it is over. Those of
- * owners and of delegates are theirs to renew, also where a signer of the server is the delegate.
+ * Re-signs targets that the server signs, with the same tags, when half of their life is over. Owners and delegates must
+ * renew their own documents, even if a delegate is a signer of the server.
  *
- * There is a year and more to try it again: a key that cannot be used now must not hold up the timestamp, which lives
- * for days.
+ * Only logs failures: there is more than a year left to try again, and an unusable key must not hold up the timestamp,
+ * which lives for days.
  *
  * @returns undefined if there is nothing to renew, or it cannot be signed
  */
