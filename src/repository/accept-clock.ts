@@ -10,19 +10,19 @@ import { signedHere } from './signed-here.ts'
 import type { Trust } from './trust.ts'
 
 /**
- * Go on with a clock that stands before the last commit, since it was ahead then: an entry of the journal says so, and times
- * go on from there. What was signed meanwhile is signed anew: else clients would believe it until then, and take no notice if
- * somebody kept newer documents from them. It has higher versions, so clients follow.
+ * Accepts a clock that is before the last commit, because it was ahead then: a journal entry records this, and times go on
+ * from there. Re-signs what was signed while the clock was ahead: clients would accept those documents until their far
+ * expiry, and not notice if somebody withheld newer ones. The new documents have higher versions, so clients follow.
  *
- * May be repeated, to sign what could not be signed.
+ * May be repeated, to sign what could not be signed before.
  *
- * @returns whether the clock had to be accepted, and what was signed anew, in repositories
- * @throws TrustError STORE_UNAVAILABLE, CORRUPT: then the clock was not accepted
+ * @returns whether the clock had to be accepted, and how many repositories were re-signed
+ * @throws TrustError STORE_UNAVAILABLE, CORRUPT; then the clock was not accepted
  */
 export async function acceptClock(trust: Trust, actor: Actor): Promise<RenewalCounts & { accepted: boolean }> {
   const { store } = trust
   const accepted = clockFault(store.tail(), trust.now()) !== undefined
-  // Read before the commit: afterwards nothing but single repositories can fail, and those are counted.
+  // Read before the commit, so that after it only single repositories can fail, which are counted.
   const guns = await Array.fromAsync(allGuns(store))
   if (accepted) await change(trust, SERVER, async () => ({ kind: 'clock', actor }))
   const counts: RenewalCounts = { renewed: 0, failed: 0 }

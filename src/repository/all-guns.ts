@@ -2,13 +2,13 @@ import { setImmediate } from 'node:timers/promises'
 import type { Gun } from '../tuf/gun.ts'
 import type { Readable } from './trust.ts'
 
-/** Names read at once. */
+/** Names per read. */
 const PAGE = 1_000
 
 /**
- * All repositories, in byte order of their names; between two of them whatever else waits has its turn.
+ * Yields all repositories, in byte order of their names; other waiting work runs in between.
  *
- * @throws TrustError CORRUPT where some names cannot be read, STORE_UNAVAILABLE: after all that can be
+ * @throws TrustError CORRUPT, STORE_UNAVAILABLE if some names cannot be read, after yielding all others
  */
 export async function* allGuns(store: Pick<Readable['store'], 'guns'>): AsyncGenerator<Gun> {
   let size = PAGE
@@ -21,7 +21,7 @@ export async function* allGuns(store: Pick<Readable['store'], 'guns'>): AsyncGen
       for await (const gun of store.guns(size, after)) page.push(gun)
     } catch (error) {
       failure ??= { error }
-      // Of many that are read at once none comes where one cannot be read: one by one those before it do, and those behind it.
+      // If one name cannot be read, the whole page fails. One by one, the names before and after it can be read.
       wanted = size === 1 ? 1 : 0
       size = 1
     }

@@ -5,27 +5,28 @@ import { limitRoles } from './limit-roles.ts'
 import type { Trust } from './trust.ts'
 
 /**
- * What a change wants to write, computed from the head that it read. Left out: the same documents as before, no keys.
+ * What a change writes, computed from the head that it read. Missing members default to the same head, and no documents or
+ * keys.
  */
 export type Draft = Pick<Commit, 'kind' | 'actor' | 'records' | 'changes' | 'roles'> &
   Partial<Pick<Commit, 'head' | 'documents' | 'keys'>>
 
-/** Who changes something when nobody asked for it. */
+/** The actor of changes that nobody asked for. */
 export const SERVER_ACTOR: Actor = { name: 'server' }
 
-/** A repository of which nothing is stored yet. */
+/** The head of a repository of which nothing is stored yet. */
 const NOTHING: Commit['head'] = { roles: {}, highest: {}, renewAt: null }
 
-/** Times that a change is computed anew because another writer was faster. */
+/** How often a change is computed before it gives up because other writers are always faster. */
 const ATTEMPTS = 8
 
 /**
- * The one way in which anything changes: read the head, compute, commit with compare-and-set; anew if somebody else
- * committed in between.
+ * The only way to change anything: reads the head, computes the change, and commits with compare-and-set; starts again if
+ * somebody else committed in between.
  *
- * @param compute returns what to write, undefined when there is nothing to change; and what to tell of it
- * @returns what the last `compute` tells
- * @throws TrustError BUSY, CONFLICT after many attempts, INVALID_UPDATE for too many roles, and whatever `compute` and the
+ * @param compute returns what to write, or undefined if there is nothing to change; and a result for the caller
+ * @returns the result of the last `compute`
+ * @throws TrustError BUSY; CONFLICT after many attempts; INVALID_UPDATE for too many roles; anything `compute` and the
  *   store throw
  */
 export async function changeAndTell<Told>(
@@ -52,7 +53,7 @@ export async function changeAndTell<Told>(
   })
 }
 
-/** The same where there is nothing else to tell. @returns false when nothing was changed */
+/** As `changeAndTell`, without a result of `compute`. @returns false if nothing was changed */
 export async function change(
   trust: Trust,
   gun: Gun,
@@ -64,7 +65,7 @@ export async function change(
   })
 }
 
-/** Write records that belong to no repository. @param compute gets milliseconds since 1970 */
+/** Writes records that belong to no repository. @param compute gets the time, milliseconds since 1970 */
 export async function changeRecords(
   trust: Trust,
   actor: Actor,

@@ -2,7 +2,7 @@ import { inTurns } from '../store/in-turns.ts'
 import type { JournalEntry, JournalQuery, Store } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
 
-/** One record of Notary's changefeed, members in wire order (wire spec §10). */
+/** A record of Notary's changefeed, with members in wire order (wire spec §10). */
 interface ChangeRecord {
   readonly ID: string
   readonly CreatedAt: string
@@ -13,21 +13,21 @@ interface ChangeRecord {
 }
 
 interface ChangefeedQuery {
-  /** Only this repository; undefined: all. */
+  /** Only this repository; undefined for all. */
   readonly gun?: Gun | undefined
-  /** How many; negative: the newest ones. 0 means 100. */
+  /** How many; negative for the newest ones. 0 means 100. */
   readonly records: number
-  /** Exclusive: above it going forward, below it going backward. Negative: backward from the newest. */
+  /** Exclusive bound: records above it going forward, below it going backward. Negative: backward from the newest. */
   readonly changeId: number
 }
 
-/** Records of one answer. */
+/** Records per answer. */
 const RECORDS_DEFAULT = 100
 const RECORDS_MAX = 10_000
 
 /**
- * The changefeed, served from the journal: one record a stored timestamp, one an effective delete. Always oldest
- * first, whichever way it was selected.
+ * Returns the changefeed, read from the journal: one record for each stored timestamp and each effective delete. Always
+ * oldest first, whichever way it was selected.
  */
 export async function changefeed(store: Store, query: ChangefeedQuery): Promise<ChangeRecord[]> {
   const { gun, records, changeId } = query

@@ -12,7 +12,7 @@ import { namedKeys } from './current.ts'
 import { signerNameOf } from './signers/signers.ts'
 import type { Readable } from './trust.ts'
 
-/** The result of a look at all that is stored. */
+/** The result of checking everything stored. */
 export interface CheckReport {
   readonly repositories: number
   readonly commits: number
@@ -21,26 +21,26 @@ export interface CheckReport {
   readonly findings: readonly Finding[]
 }
 
-/** @param gun SERVER: of no repository */
+/** @param gun SERVER for findings about no repository */
 type Report = (gun: Gun, severity: Finding['severity'], text: string) => void
 
-/** Tells whether a sealed key opens; keys stay with `signing/`. */
+/** Returns whether a sealed key opens; keys stay inside `signing/`. */
 export type OpensKey = (owner: KeyOwner, sealed: Uint8Array) => boolean | Promise<boolean>
 
 /**
- * Verify all that is stored: the files of the database, as an accountant of the journal (`store/audit/audit.ts`), as a client of
- * each repository, and that every key opens. Where reading may end the process the files are all that is looked at.
+ * Verifies everything stored: the files of the database, all records against the journal (`store/audit/audit.ts`), each
+ * repository as a client would, and that every key opens. Checks only the files if reading records may end the process.
  *
- * @param snapshot closed when it is done
+ * @param snapshot closed at the end
  * @param now milliseconds since 1970
- * @throws TrustError SIGNER_UNAVAILABLE if keys cannot be looked at now, STORE_UNAVAILABLE
+ * @throws TrustError SIGNER_UNAVAILABLE if keys cannot be checked now; STORE_UNAVAILABLE
  */
 export async function check(snapshot: StoreSnapshot, opens: OpensKey, now: number): Promise<CheckReport> {
   const findings: Finding[] = snapshot.damage.map(({ text }) => ({ severity: 'error', text }))
   if (hasTrap(snapshot.damage)) return withoutReading(snapshot, findings)
   const report: Report = (gun, severity, text) =>
     void findings.push({ severity, ...(gun === SERVER ? {} : { gun }), text })
-  /** What can be read of it: that it is damaged is one finding among others. */
+  /** Yields the items up to the first damaged place, which becomes one finding among others. */
   async function* asFarAsReadable<T>(list: AsyncIterable<T>, what: string): AsyncGenerator<T> {
     try {
       yield* list
@@ -65,7 +65,7 @@ export async function check(snapshot: StoreSnapshot, opens: OpensKey, now: numbe
         report(gun, 'error', `a client would refuse it: ${damageIn(error).message}`)
       }
     }
-    // Keys of signers. Root keys are not looked at: their passphrases are not here.
+    // Keys of signers. Root keys are not checked, since their passphrases are not here.
     for await (const key of asFarAsReadable(keysOfSigners(reader), 'the list of signers’ keys')) {
       await checkKey(trust, SERVER, key, opens, report)
     }
@@ -78,7 +78,7 @@ export async function check(snapshot: StoreSnapshot, opens: OpensKey, now: numbe
   }
 }
 
-/** Nothing but the files was looked at. */
+/** Returns the report if only the files were checked. */
 async function withoutReading(snapshot: StoreSnapshot, damage: readonly Finding[]): Promise<CheckReport> {
   await snapshot.close()
   const text =
@@ -91,7 +91,7 @@ async function withoutReading(snapshot: StoreSnapshot, damage: readonly Finding[
   }
 }
 
-/** @param gun SERVER: the key of a signer */
+/** Checks that a key opens. @param gun SERVER for the key of a signer */
 async function checkKey(trust: Readable, gun: Gun, key: StoredKey, opens: OpensKey, report: Report): Promise<void> {
   const { role, keyId, sealed } = key
   if (await opens({ gun, role, keyId }, sealed)) return
@@ -100,7 +100,7 @@ async function checkKey(trust: Readable, gun: Gun, key: StoredKey, opens: OpensK
   else report(gun, 'error', `${which} does not open`)
 }
 
-/** True if a key in a token is not needed any more: whoever rotated all of them out of it can do without the token. */
+/** True if a key in a token is no longer needed: after all keys were rotated out of a token, it may be gone. */
 function isRetired(trust: Readable, gun: Gun, { role, keyId, pending, sealed }: StoredKey): boolean {
   if (pending || !isReference(sealed)) return false
   const isUnused = (): boolean =>

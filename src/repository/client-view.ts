@@ -21,12 +21,12 @@ const fail: Fail = (text) => {
 }
 
 /**
- * Read a repository as its most distrustful client would: every root from the first one on, each signed by the one before
- * it; then timestamp → snapshot → root, targets, delegations, by hash, length and signature. What such a client takes, and
- * this server does not, was judged when it came.
+ * Reads a repository as its most distrustful client would: every root from the first on, each signed by the previous one;
+ * then timestamp → snapshot → root, targets, delegations, by hash, length and signature. This server's stricter rules were
+ * applied when the documents came.
  *
  * @param now milliseconds since 1970
- * @returns what a client would not be refused for but people should know: what has expired, delegations that are skipped
+ * @returns warnings about what clients tolerate but people should know: expired documents, skipped delegations
  * @throws TrustError for the first thing that a client would refuse
  */
 export async function viewAsClient(trust: Documents, gun: Gun, head: Head, now: number): Promise<string[]> {
@@ -51,7 +51,7 @@ export async function viewAsClient(trust: Documents, gun: Gun, head: Head, now: 
   return [...rootFault(root, gun, now), ...expiredRoles(head, delegated, now), ...unread, ...warnings]
 }
 
-/** Why clients refuse all of a repository, however new the rest of it is; empty: they do not. */
+/** Returns why clients refuse a repository because of its root certificates; empty if they do not. */
 export function rootFault(root: Root, gun: Gun, now: number): string[] {
   if (isAlive(root, gun, now)) return []
   const begins = aliveFrom(root, gun, now)
@@ -60,31 +60,32 @@ export function rootFault(root: Root, gun: Gun, now: number): string[] {
 }
 
 /**
- * What a snapshot names and is not here, of what clients ask for: then they read nothing. Adopted repositories may be without
- * what is delegated no more, and from a client's cache without delegations that it had skipped.
+ * Returns the delegated roles that a snapshot names but that are not stored here: clients ask for them, and without them
+ * read nothing. Adopted repositories may lack roles that are no longer delegated and, if they came from a client's cache,
+ * delegations that it had skipped.
  *
- * @param named by the snapshot
+ * @param named roles that the snapshot names
  */
 export function notHere(named: Iterable<string>, head: Head, delegated: ReadonlySet<string>): string[] {
   return [...named].filter((role) => head.roles[role] === undefined && delegated.has(role))
 }
 
 /**
- * The current root is judged at the time when it was committed; the ones before it by their signatures alone: they may
- * have ended before they came here (`adopt`).
+ * Verifies all roots and returns the current one. Checks the current one at the time of its commit, and earlier ones by
+ * their signatures only: they may have expired before they came here (`adopt`).
  */
 async function walkRoots(trust: Documents, gun: Gun, head: Head): Promise<Root> {
   const last = head.roles['root']?.version ?? 0
   let root: Root | undefined
   for (let version = 1; version <= last; version += 1) {
     const document = trust.store.document(gun, 'root', { version })
-    // A first root may be version 2 (wire spec §5.3), or what was left of another server's; after it there is no gap.
+    // The first root may be version 2 (wire spec §5.3), or a later one of another server; after it there may be no gap.
     if (document === undefined && root === undefined && version < last) continue
     if (document === undefined) return fail(`root version ${version} is missing`)
     const next = storedRoot(parseMetadata('root', document.bytes))
     verifyRoot(next, root, gun, version === last ? document.createdAt : undefined)
     root = next
-    // There may be hundreds, and each may name all certificates that were before it.
+    // There may be hundreds, and each may name all earlier certificates.
     await setImmediate()
   }
   return root ?? fail('there is no root')
@@ -96,19 +97,19 @@ function need(trust: Documents, gun: Gun, head: Head, role: Role): Metadata {
   return metadata
 }
 
-/** @param delegated all delegations: one that was removed nobody reads */
+/** Returns texts for expired roles. @param delegated all delegations; removed ones do not count, since nobody reads them */
 function expiredRoles(head: Head, delegated: ReadonlySet<string>, now: number): string[] {
   const read = Object.entries(head.roles).filter(([role]) => !isDelegation(role) || delegated.has(role))
   return read.flatMap(([role]) => whyEnded(head, role, now) ?? [])
 }
 
-/** For people; undefined: it has not ended, or is not there. @param now milliseconds since 1970 */
+/** Says that a role has expired; undefined if it has not, or does not exist. @param now milliseconds since 1970 */
 export function whyEnded(head: Head, role: string, now: number): string | undefined {
   const { expires = Infinity } = head.roles[role] ?? {}
   return expires < now ? `${role} expired at ${new Date(expires).toISOString()}` : undefined
 }
 
-/** Why clients leave a delegation out, with a warning; undefined: they read it. */
+/** Says why clients skip a delegation, with a warning; undefined if they read it. */
 export function whySkipped(metadata: Metadata, delegation: Delegation): string | undefined {
   try {
     checkThreshold(metadata, delegation, fail)
@@ -119,7 +120,7 @@ export function whySkipped(metadata: Metadata, delegation: Delegation): string |
   }
 }
 
-/** All delegations, and why clients leave some out with a warning: below their threshold since a key was purged, say. */
+/** Returns all delegations, and why clients skip some: below their threshold since a key was purged, for example. */
 function viewDelegations(
   trust: Documents,
   gun: Gun,

@@ -8,11 +8,11 @@ import type { Signed } from './sign-role.ts'
 import type { Trust } from './trust.ts'
 
 /**
- * The publish of what was signed here: it is verified like any upload, and the server makes the snapshot that follows.
+ * Composes the publish of documents signed here: verifies them like any upload, and makes the next snapshot.
  *
- * @param head the head that it was computed from
+ * @param head the head that they were computed from
  * @param now milliseconds since 1970
- * @returns undefined if all of it is current already
+ * @returns undefined if all of them are current already
  * @throws TrustError INVALID_UPDATE, VERSION, SIGNING_FAILED
  */
 export async function composeSigned(

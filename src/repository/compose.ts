@@ -12,20 +12,20 @@ import { heldKeys, signRole, type Signed } from './sign-role.ts'
 import { tagChanges } from './tag-changes.ts'
 import type { Trust } from './trust.ts'
 
-/** What is to become current; a snapshot that the server makes, and the timestamp, are still missing. */
+/** What should become current, still without the timestamp, and without the snapshot if the server makes it. */
 interface Proposal {
   readonly root: Root
   /** New documents, signed. */
   readonly documents: readonly Metadata[]
-  /** Checksums of root, targets and every delegation that are current afterwards. */
+  /** Checksums of root, targets and every delegation that will be current. */
   readonly files: ReadonlyMap<string, Checksums>
-  /** The server makes the next snapshot; false: it is the one among `documents`, or stays as it is. */
+  /** True if the server makes the next snapshot; false if it is among `documents`, or stays as it is. */
   readonly makesSnapshot: boolean
 }
 
 /**
- * Complete a proposal: snapshot where the server makes it, always a new timestamp, and the head that names them all.
- * The signatures leave the process only after the commit.
+ * Completes a proposal with a snapshot, if the server makes it, a new timestamp, and the head that names them all. The
+ * signatures leave the process only after the commit.
  *
  * @param head the head that the proposal was computed from
  * @throws TrustError SIGNING_FAILED
@@ -72,11 +72,11 @@ export async function compose(
 }
 
 /**
- * The next snapshot, signed.
+ * Makes and signs the next snapshot.
  *
- * @param head the head that it was computed from
+ * @param head the head that it is computed from
  * @param now milliseconds since 1970
- * @param files checksums of root, targets and every delegation that are current afterwards
+ * @param files checksums of root, targets and every delegation that will be current
  * @throws TrustError SIGNING_FAILED, SIGNER_UNAVAILABLE, CORRUPT
  */
 export async function makeSnapshot(
@@ -103,14 +103,14 @@ async function sign(
   return signRole(trust, gun, role, named, payload, heldKeys(trust, gun, role, named, head))
 }
 
-/** A document as the store takes it. */
+/** Converts a document for the store. */
 export function newDocument({ role, version, bytes, checksums, signatures }: Metadata): NewDocument {
   return { role, version, bytes, sha256: checksums.sha256, keyIds: signatures.map(({ keyid }) => keyid) }
 }
 
 /**
- * The highest versions up to now. In a new life after a delete publishers start at 1 again, and what the server makes
- * goes on above what it ever made.
+ * Returns the highest version so far of each role. After a delete, publishers start at 1 again, but the server continues
+ * above the highest versions that it ever made.
  */
 export function highestOf(head: Head | undefined): Record<string, number> {
   const entries = Object.entries(head?.highest ?? {})
@@ -118,13 +118,13 @@ export function highestOf(head: Head | undefined): Record<string, number> {
   return Object.fromEntries(reborn ? entries.filter(([role]) => isServerRole(role)) : entries)
 }
 
-/** A document as the head names it. */
+/** Returns a document's entry for the head. */
 export function stateOf({ version, checksums, expires }: Metadata): RoleState {
   const { sha256, sha512, length } = checksums
   return { version, sha256, sha512, length, expires: Math.floor(expires) }
 }
 
-/** Half the life of a timestamp, ± 10 %, so that repositories made together do not come due together. */
+/** Returns half the life of a timestamp from now, ± 10 %, so that repositories made together do not come due together. */
 function renewalTime(trust: Trust, now: number): number {
   return Math.floor(now + (trust.policy.timestampLife / 2) * (0.9 + 0.2 * trust.random()))
 }

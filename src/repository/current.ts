@@ -10,33 +10,34 @@ import { parseTargets, type Targets } from '../tuf/targets.ts'
 import type { Documents, Readable, Trust } from './trust.ts'
 
 /**
- * The current document of a role, as it is stored; undefined also if it was deleted since the head was read.
+ * Reads the current document of a role, as stored; undefined if there is none, or if it was deleted since the head was
+ * read.
  *
- * @throws TrustError CORRUPT also if the head names one that is not there
+ * @throws TrustError CORRUPT, also if the document that the head names is missing
  */
 export function currentDocument({ store }: Documents, gun: Gun, head: Head, role: Role): StoredDocument | undefined {
   const state = head.roles[role]
   if (state === undefined) return undefined
   const document = store.document(gun, role, { sha256: state.sha256 })
   if (document !== undefined) return document
-  // Gone between the two reads: deleted, or damage.
+  // It was deleted after the head was read, or it is damaged.
   if (store.head !== undefined && store.head(gun)?.roles[role]?.sha256 !== state.sha256) return undefined
   throw new TrustError('CORRUPT', `the current ${role} of ${gun} is missing from the store`)
 }
 
-/** The same, decoded. @throws TrustError CORRUPT */
+/** As `currentDocument`, but decodes the document. @throws TrustError CORRUPT */
 export function loadCurrent(trust: Documents, gun: Gun, head: Head, role: Role): Metadata | undefined {
   const document = currentDocument(trust, gun, head, role)
   return document && parseMetadata(role, document.bytes)
 }
 
-/** The current root, as it was accepted. @throws TrustError CORRUPT, INVALID_UPDATE */
+/** Reads the current root, without checking its keys again. @throws TrustError CORRUPT, INVALID_UPDATE */
 export function currentRoot(trust: Readable, gun: Gun, head: Head | undefined): Root | undefined {
   const metadata = head && loadCurrent(trust, gun, head, 'root')
   return metadata && storedRoot(metadata)
 }
 
-/** What a role delegates to. @throws TrustError CORRUPT, INVALID_UPDATE */
+/** Reads the current delegations of a role. @throws TrustError CORRUPT, INVALID_UPDATE */
 export function currentDelegations(
   trust: Readable,
   gun: Gun,
@@ -47,27 +48,27 @@ export function currentDelegations(
   return metadata && parseTargets(metadata).delegations
 }
 
-/** A role's keys, as the document that delegates to it names them. @throws TrustError CORRUPT, INVALID_UPDATE */
+/** Returns a role's keys, as named by the document that delegates to it. @throws TrustError CORRUPT, INVALID_UPDATE */
 export function namedKeys(trust: Readable, gun: Gun, role: SignedRole): RoleKeys | undefined {
   const head = trust.store.head(gun)
   if (isDelegation(role)) return currentDelegations(trust, gun, head, parentOf(role))?.get(role)
   return currentRoot(trust, gun, head)?.roles[role]
 }
 
-/** The same as `loadCurrent`, but what was decoded lately is not read and decoded again: for changes, never for `check`. */
+/** As `loadCurrent`, but reuses recently decoded documents without reading them again: for changes, never for `check`. */
 export function recallCurrent(trust: Trust, gun: Gun, head: Head, role: Role): Metadata | undefined {
   const state = head.roles[role]
   return state && trust.decoded.get(gun, role, state.sha256, () => loadCurrent(trust, gun, head, role))
 }
 
-/** The root in force, of a repository that has one. @throws TrustError CORRUPT */
+/** Returns the root in force of a repository that must have one. @throws TrustError CORRUPT */
 export function rootInForce(trust: Trust, gun: Gun, head: Head): Root {
   const metadata = recallCurrent(trust, gun, head, 'root')
   if (metadata === undefined) throw new TrustError('CORRUPT', `${gun} has a timestamp and no root`)
   return storedRoot(metadata)
 }
 
-/** What `acceptUpdate` may know of a repository, read from the store as it asks. */
+/** Returns a repository's state for `acceptUpdate`, which reads from the store on demand. */
 export function currentOf(trust: Trust, gun: Gun, head: Head | undefined): Current {
   const roles = head?.roles ?? {}
   const exists = roles['root'] !== undefined

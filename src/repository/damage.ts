@@ -7,14 +7,14 @@ import { holdsRole } from './sign-role.ts'
 import { signedHere } from './signed-here.ts'
 import type { Trust } from './trust.ts'
 
-/** A current document that the server made, and that cannot be read any more: it can make another one. */
+/** A current document that the server made and that can no longer be read. The server can make another one. */
 export interface Damage {
   readonly role: ServerRole
-  /** Says what is damaged. */
+  /** What is damaged. */
   readonly error: TrustError
 }
 
-/** All such damage to a repository. @throws TrustError STORE_UNAVAILABLE; CORRUPT if its root is damaged, too */
+/** Finds all such damage to a repository. @throws TrustError STORE_UNAVAILABLE; CORRUPT if its root is damaged, too */
 export function damageMadeHere(trust: Trust, gun: Gun, head: Head): Damage[] {
   return (['timestamp', 'snapshot'] as const).flatMap((role) => {
     const error = damageTo(trust, gun, head, role)
@@ -22,7 +22,7 @@ export function damageMadeHere(trust: Trust, gun: Gun, head: Head): Damage[] {
   })
 }
 
-/** Why the current document of a role cannot be read. @throws TrustError STORE_UNAVAILABLE */
+/** Returns why a role's current document cannot be read; undefined if it can. @throws TrustError STORE_UNAVAILABLE */
 export function damageTo(trust: Trust, gun: Gun, head: Head, role: ServerRole): TrustError | undefined {
   try {
     currentDocument(trust, gun, head, role)
@@ -32,7 +32,7 @@ export function damageTo(trust: Trust, gun: Gun, head: Head, role: ServerRole): 
   }
 }
 
-/** True if the next one is this server's to make. A snapshot that its owner signed nobody else can sign. */
+/** True if this server makes the next document of the role; only owners can sign a snapshot whose key they hold. */
 export function isMadeHere(trust: Trust, gun: Gun, head: Head, role: ServerRole): boolean {
   if (!signedHere(head)) return false
   return role === 'timestamp' || holdsRole(trust, gun, role, rootInForce(trust, gun, head).roles[role])

@@ -9,8 +9,8 @@ import type { Readable } from './trust.ts'
 type Read = Targets['delegations'] | 'unreadable' | undefined
 
 /**
- * Tells whether every role above a delegation delegates to it, up to targets: snapshots that the server makes go on naming
- * one that was removed, though no client reads it any more. What delegates is read once; true where it cannot be read.
+ * Returns a test whether a role is still delegated, by every role above it up to targets. Server-made snapshots go on
+ * naming removed roles, which clients no longer read. Reads each delegating role once; true if one cannot be read.
  */
 export function delegatedIn(trust: Readable, gun: Gun, head: Head): (role: DelegationRole) => boolean {
   const known = new Map<TargetsRole, Read>()

@@ -12,30 +12,30 @@ import { repeat, type Repeating } from './repeat.ts'
 import { signedHere } from './signed-here.ts'
 import type { Trust } from './trust.ts'
 
-/** Ends within this time are logged, milliseconds: 60 days, time enough for a rotation. */
+/** What expires within this time is logged, in milliseconds: 60 days, enough time for a rotation. */
 export const EXPIRY_HORIZON = 60 * 86_400_000
 
-/** As `what`: said of a repository that cannot be read; of no repository, of the tokens, or of all repositories. */
+/** The `what` of something unreadable: a repository or, without `gun`, the tokens or the list of repositories. */
 export const DAMAGED = 'damaged'
 
 /**
- * Something that ends unless it is put off: metadata, root certificates, tokens, by a person; the server's certificate, by
- * the server if it made it.
+ * Something that expires unless it is renewed: metadata, root certificates and tokens by a person, the server's certificate
+ * by the server if it made it.
  */
 export interface Ending {
-  /** Undefined for what belongs to no repository. */
+  /** Undefined for things that belong to no repository. */
   readonly gun?: Gun
   /**
-   * A role; `root certificate`: past its end the repository is frozen for writers and readers (wire spec §19.24);
-   * `token NAME`, `server certificate`, `server CA`, the last two also with `, which cannot be read`; `DAMAGED`: what ends
-   * there cannot be read, and something has to be done now.
+   * A role; `root certificate`, after whose end nobody can write or read the repository (wire spec §19.24); `token NAME`;
+   * `server certificate`, `server CA`, both also with `, which cannot be read`; or `DAMAGED` if it cannot be read what
+   * expires, so that something has to be done now.
    */
   readonly what: string
   /** Milliseconds since 1970. */
   readonly expires: number
 }
 
-/** What ends at or before `until` (milliseconds since 1970) in one repository. @param roles as root names them */
+/** Finds what expires in one repository at or before `until`, milliseconds since 1970. @param roles as in root */
 function endings(
   { store, now }: Pick<Trust, 'store' | 'now'>,
   gun: Gun,
@@ -47,23 +47,24 @@ function endings(
   const here = signedHere(head)
   const isDelegated = delegatedIn({ store }, gun, head)
   for (const [role, { expires }] of Object.entries(head.roles)) {
-    // The server renews its timestamps. Where another one signs, nothing is put off before this one does: the timestamp says
-    // by when that must be.
+    // The server renews its own timestamps. If another server signs the timestamp, nothing can be renewed until this one
+    // does, and the timestamp's expiry says by when that must be.
     const told = (role === 'timestamp') !== here
     if (!told || expires > until) continue
-    // Nobody can put off the end of one that was removed, nor has to.
+    // Nobody can or needs to renew a delegation that was removed.
     if (!isDelegation(role) || isDelegated(role)) found.push({ gun, what: role, expires })
   }
   const end = roles && rootCertificatesEnd(roles.root)
-  // Past it nobody can make this server sign, either. What is far away need not be a second line until then.
+  // After the certificates end, an adopted repository can no longer be taken over either. If that is far away, report the
+  // timestamp only.
   const last = here ? until : Math.min(until, now() + EXPIRY_HORIZON)
   if (end !== undefined && end <= last) found.push({ gun, what: 'root certificate', expires: end })
   return found
 }
 
 /**
- * When too few root certificates are left for the threshold: from then on no client accepts the repository.
- * Milliseconds since 1970; undefined if the keys are no certificates.
+ * Returns when too few root certificates are left for the threshold, so that no client accepts the repository any more:
+ * milliseconds since 1970; undefined if the keys are not certificates.
  */
 export function rootCertificatesEnd({ keys, threshold }: RoleKeys): number | undefined {
   const ends = [...keys.values()].flatMap((key) => certificateEnds(key) ?? [])
@@ -71,10 +72,10 @@ export function rootCertificatesEnd({ keys, threshold }: RoleKeys): number | und
 }
 
 /**
- * What ends at or before `until` (milliseconds since 1970) in any repository; soonest first. One that is damaged is said
- * to be, and hides nothing of the others; nor does damage to the list of their names hide what ends besides.
+ * Finds what expires in any repository at or before `until`, milliseconds since 1970; soonest first. Reports damaged
+ * repositories, and a damaged list of their names, instead of stopping there.
  *
- * @param more what else ends in one repository, whose roles are as root names them
+ * @param more finds what else expires in a repository, given the roles in its root
  * @throws TrustError STORE_UNAVAILABLE
  */
 export async function allEndings(
@@ -86,7 +87,7 @@ export async function allEndings(
   try {
     for await (const gun of allGuns(trust.store)) found.push(...endingsIn(trust, gun, until, more))
   } catch (error) {
-    // Their names: tokens and certificates of the server end all the same.
+    // The list of names is damaged; the server's tokens and certificates, which callers add, expire all the same.
     damageIn(error)
     found.push({ what: DAMAGED, expires: trust.now() })
   }
@@ -111,10 +112,10 @@ function endingsIn(
 }
 
 /**
- * Look again and again for what ends soon, and log what only a person can renew in time.
+ * Looks regularly for what expires soon, and logs what only a person can renew in time.
  *
  * @param interval milliseconds between rounds; a day is right
- * @param look finds what ends up to a time, milliseconds since 1970
+ * @param look finds what expires up to a time, milliseconds since 1970
  * @param after called with what was found
  */
 export function startWatchingExpiry(

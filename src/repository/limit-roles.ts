@@ -2,17 +2,17 @@ import { refuse } from '../errors.ts'
 import type { Head } from '../store/store.ts'
 
 /**
- * Roles that a repository may have had: versions are remembered for good, so that none comes twice, and are written with
- * each change.
+ * The most roles that a repository may ever have: their versions are remembered for ever, so that none is used twice, and
+ * written with each change.
  */
 const ROLES_MAX = 2_000
-/** Of these below one delegation of targets: who signs there could use up the names of all others, the owner's too. */
+/** The most of these below one delegation of targets: its signers could otherwise use up the limit for everybody. */
 const ROLES_BELOW_MAX = 100
 
-/** The roles that a change leaves a repository with, of which some may be new. */
+/** All roles that a repository ever had, in the members of `highest`. */
 type Named = Pick<Head, 'highest'>
 
-/** @throws TrustError INVALID_UPDATE for a new role where there are too many */
+/** Limits the number of roles. @throws TrustError INVALID_UPDATE for a new role if there are too many */
 export function limitRoles(before: Named | undefined, after: Named): void {
   const names = Object.keys(after.highest)
   if (names.length <= ROLES_BELOW_MAX || names.length <= Object.keys(before?.highest ?? {}).length) return
