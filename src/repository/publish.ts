@@ -17,24 +17,24 @@ import type { Trust } from './trust.ts'
 import { verifyUploadsAhead } from './verify-ahead.ts'
 
 /**
- * Publishes at one moment from which on the way to the thread pool and back pays; for one alone it would be a detour.
+ * From this many simultaneous publishes on, verifying in the thread pool pays; a single one would only lose time.
  */
 const VERIFY_AHEAD_FROM = 4
-/** What else stands where a key's id should names no key. */
+/** Anything else in place of a key id names no key. */
 const KEY_ID = /^[0-9a-f]{64}$/
 
-/** One part of an upload: the file name names the role. */
+/** A part of an upload; its file name is the role. */
 export interface UploadPart {
   readonly filename: string | undefined
   readonly bytes: Uint8Array
 }
 
 /**
- * Publish: verify an upload against what is current and make it current, all of it or nothing (wire spec §5, §6).
- * Bytes that are current already are not an error: a client may repeat a publish whose answer it never got. Where what is
- * stored of them is damaged, they take its place.
+ * Publishes an upload: verifies it against the current state and makes all or nothing of it current (wire spec §5, §6).
+ * Bytes that are current already are no error, since a client may repeat a publish whose answer it never got; they replace
+ * their stored copy if that is damaged.
  *
- * @param atOnce publishes that are worked on at this moment, this one among them
+ * @param atOnce number of publishes in progress, including this one
  * @throws TrustError NO_FILENAME, INVALID_ROLE, MALFORMED_JSON, INVALID_UPDATE, VERSION, BUSY, SIGNING_FAILED, …
  */
 export async function publish(
@@ -51,7 +51,7 @@ export async function publish(
     damaged = []
     mustBeSignable(trust, gun, head, uploads)
     mustBeSignedElsewhere(trust, head, uploads)
-    // Nothing uploaded, nothing to do: Go makes a new snapshot of the same content (wire spec §19.18).
+    // An empty upload changes nothing here; Go makes a new snapshot with the same content (wire spec §19.18).
     const accepted = acceptUpdate(gun, currentOf(trust, gun, head), uploads, now)
     if (accepted === undefined) {
       damaged = head === undefined ? [] : damagedAmong(trust, gun, head, uploads)
@@ -64,13 +64,13 @@ export async function publish(
     return { kind: 'publish', actor, ...draft, records }
   })
   for (const { role } of damaged) trust.log.warn({ gun, role }, 'what was damaged was uploaded again')
-  // The next publish starts from these.
+  // The next publish will be based on these.
   if (changed) for (const upload of uploads) trust.decoded.keep(gun, upload)
 }
 
 /**
- * Where another server signs it until now, only a root that names keys of this one can be published. Without this Notary's
- * words would be told, which say nothing of that. Uploads are not verified here.
+ * Refuses uploads to an adopted repository unless its root names keys of this server, and says so: Notary's own error does
+ * not. Does not verify the uploads.
  *
  * @throws TrustError INVALID_UPDATE
  */
@@ -82,7 +82,7 @@ function mustBeSignable(trust: Trust, gun: Gun, head: Head | undefined, uploads:
   if (root === undefined) return
   const { roles } = parseRoot(root)
   const lacks = (role: 'timestamp' | 'snapshot'): boolean => heldKeys(trust, gun, role, roles[role]).length === 0
-  // An owner who signs snapshots can do it alone.
+  // An owner who signs the snapshot needs only a new timestamp key.
   const byOwner = uploaded('snapshot') === undefined ? undefined : `notary key rotate ${typed(gun)} timestamp -r`
   if (lacks('timestamp') || (byOwner === undefined && lacks('snapshot'))) {
     refuse('ErrValidation', notSignedHere(gun, byOwner))
@@ -90,8 +90,8 @@ function mustBeSignable(trust: Trust, gun: Gun, head: Head | undefined, uploads:
 }
 
 /**
- * Signers of the server sign here, each tag within the rules for it. Metadata names neither its repository nor its role:
- * what one of them has signed elsewhere would be believed here too.
+ * Refuses uploads signed by a signer of this server: these sign only here, subject to the policy for each tag. Metadata
+ * names neither its repository nor its role, so a document that a signer signed elsewhere would be believed here too.
  *
  * @throws TrustError INVALID_UPDATE
  */
@@ -103,7 +103,7 @@ function mustBeSignedElsewhere({ store }: Trust, head: Head | undefined, uploads
   }
 }
 
-/** Parts in body order: name, role, JSON (wire spec §5.1). Of two parts for one role the last one counts. */
+/** Decodes the parts in body order: name, role, JSON (wire spec §5.1). The last of several parts for one role counts. */
 async function decodeParts({ decoded }: Trust, gun: Gun, parts: readonly UploadPart[]): Promise<Metadata[]> {
   const uploads = new Map<Role, Metadata>()
   for (const part of parts) {
@@ -112,7 +112,7 @@ async function decodeParts({ decoded }: Trust, gun: Gun, parts: readonly UploadP
     const role = parseRole(name)
     uploads.set(role, await parseMetadataBeside(role, ownBytes(part.bytes), decoded.last(gun, role)))
   }
-  // Must be readable, then is dropped: the server always signs its own (wire spec §5.1).
+  // A timestamp must be readable but is dropped: the server always signs its own (wire spec §5.1).
   uploads.delete('timestamp')
   return [...uploads.values()]
 }

@@ -11,25 +11,25 @@ import { signedHere } from './signed-here.ts'
 import type { Trust } from './trust.ts'
 
 /**
- * Those that cannot be read any more. Of an adopted repository, which cannot be given a new timestamp, none: it can be adopted
- * again.
+ * Returns the uploads whose stored copies can no longer be read. None for an adopted repository, whose timestamp the server
+ * cannot sign: it can be adopted again.
  *
- * @param uploads the current documents, byte for byte
+ * @param uploads byte for byte the current documents
  * @throws TrustError STORE_UNAVAILABLE
  */
 export function damagedAmong(trust: Trust, gun: Gun, head: Head, uploads: readonly Metadata[]): Metadata[] {
   return signedHere(head) ? uploads.filter((upload) => !isReadable(trust, gun, upload)) : []
 }
 
-/** True for what is stored, and not damaged: by its version, and so by its checksum. @throws TrustError STORE_UNAVAILABLE */
+/** True if the document is stored and not damaged, both by version and by checksum. @throws TrustError STORE_UNAVAILABLE */
 export function isReadable({ store }: Trust, gun: Gun, { role, version, checksums }: Metadata): boolean {
   return unlessDamaged(() => store.document(gun, role, { version }))?.sha256 === checksums.sha256
 }
 
 /**
- * Write damaged documents once more; a new timestamp goes with them, as with every publish.
+ * Writes damaged documents again, with a new timestamp, as with every publish.
  *
- * @param damaged as `damagedAmong` gives them
+ * @param damaged the result of `damagedAmong`
  * @param now milliseconds since 1970
  * @throws TrustError SIGNING_FAILED, CORRUPT
  */
@@ -45,7 +45,7 @@ export async function putBack(
   const root = uploaded === undefined ? rootInForce(trust, gun, head) : parseRoot(uploaded)
   const proposal = { root, documents: damaged, files: filesOf(head), makesSnapshot: false }
   const draft = await compose(trust, gun, head, now, proposal)
-  // What they would be a difference to may be what is damaged; and what they sign is what they signed before.
+  // Store them whole, since the base of a difference may be the damaged document. Tags and roles do not change.
   const documents = draft.documents.map((document) => ({ ...document, whole: true }))
   return { kind: 'publish', actor, ...draft, documents, changes: [], roles: [] }
 }

@@ -8,16 +8,16 @@ import { isDue, renew } from './renewal/renew.ts'
 import { signedHere } from './signed-here.ts'
 import type { Trust } from './trust.ts'
 
-/** On a disk that damages whatever is written, something is made anew so often and no more, milliseconds. */
+/** Milliseconds between two replacements of damaged documents of a repository, in case the disk damages every write. */
 const MEND_AGAIN_AFTER = 10 * 60_000
 
 /**
- * The current document of a role (wire spec §8). Nothing is signed here when all is well; should a timestamp or a
- * server-held snapshot have expired all the same, it is re-signed first, and what is damaged is made anew. What another
- * server signed (`adopt`) is handed on as it is: clients say themselves when it has expired.
+ * Reads the current document of a role (wire spec §8). Normally signs nothing; but re-signs a timestamp or server-held
+ * snapshot that has expired after all, and replaces one that is damaged. Returns documents of another server (`adopt`) as
+ * they are: clients notice themselves when these have expired.
  *
- * @throws TrustError SIGNING_FAILED if it has expired and cannot be re-signed: never an expired timestamp of its own;
- *   CORRUPT if it is damaged and cannot be made anew
+ * @throws TrustError SIGNING_FAILED rather than return an expired document of its own that cannot be re-signed;
+ *   CORRUPT if it is damaged and cannot be replaced
  */
 export async function readCurrent(trust: Trust, gun: Gun, role: Role): Promise<StoredDocument | undefined> {
   const head = trust.store.head(gun)
@@ -35,10 +35,10 @@ export async function readCurrent(trust: Trust, gun: Gun, role: Role): Promise<S
 type ConsistentName = { readonly sha256: string } | { readonly version: number }
 
 /**
- * A document by checksum or by version: exactly the bytes that were stored, for ever (wire spec §2, file forms).
+ * Reads a document by checksum or by version: for ever exactly the bytes that were stored (wire spec §2, file forms).
  *
- * One that is damaged is gone for good. But where it is the current one, and this server's, another one is made, to which a
- * new timestamp leads: clients begin anew with that when they do not get what the old one named.
+ * A damaged one is lost for good. If it is current and the server makes such documents, makes another one and a timestamp
+ * that leads to it: clients start again from the timestamp if they do not get what the old one named.
  *
  * @throws TrustError CORRUPT
  */
@@ -50,7 +50,7 @@ export async function readConsistent(
 ): Promise<StoredDocument | undefined> {
   let found: StoredDocument | undefined
   try {
-    // Of a current one that is lost clients would say that there is no such repository.
+    // If the current document is lost, throw: clients would take "not found" for a repository that does not exist.
     found = trust.store.document(gun, role, at) ?? currentNamed(trust, gun, role, at)
     return found
   } finally {
@@ -58,13 +58,13 @@ export async function readConsistent(
   }
 }
 
-/** @throws TrustError CORRUPT if the head names it, and it is not there */
+/** Reads the document if it is the current one. @throws TrustError CORRUPT if the head names it, but it is missing */
 function currentNamed(trust: Trust, gun: Gun, role: Role, at: ConsistentName): StoredDocument | undefined {
   const head = headNaming(trust, gun, role, at)
   return head && currentDocument(trust, gun, head, role)
 }
 
-/** The head, if that is the current document. */
+/** Returns the head if the named document is current. */
 function headNaming({ store }: Trust, gun: Gun, role: Role, at: ConsistentName): Head | undefined {
   const head = store.head(gun)
   const state = head?.roles[role]
@@ -72,7 +72,7 @@ function headNaming({ store }: Trust, gun: Gun, role: Role, at: ConsistentName):
   return ('sha256' in at ? at.sha256 === state.sha256 : at.version === state.version) ? head : undefined
 }
 
-/** If that is the current document, and damaged, make another one. Whoever asks for that one is told if it cannot be done. */
+/** Replaces the named document if it is current and damaged. Ignores failures: `readCurrent` will report them. */
 async function replace(trust: Trust, gun: Gun, role: ServerRole, at: ConsistentName): Promise<void> {
   try {
     const head = headNaming(trust, gun, role, at)
@@ -85,13 +85,15 @@ async function replace(trust: Trust, gun: Gun, role: ServerRole, at: ConsistentN
 }
 
 /**
+ * Makes a new document in place of a damaged one.
+ *
  * @param head names the damaged document
- * @throws TrustError CORRUPT with what is damaged, and why no new one can be made
+ * @throws TrustError CORRUPT, which says what is damaged, and why it cannot be replaced
  */
 async function makeAnew(trust: Trust, gun: Gun, head: Head, role: ServerRole, damage: TrustError): Promise<void> {
   const { renewals, mended, now } = trust
   const since = now() - (mended.get(gun) ?? -Infinity)
-  // Below 0: the clock was put back.
+  // Negative if the clock was set back.
   const isTooSoon = since >= 0 && since < MEND_AGAIN_AFTER && !renewals.has(gun)
   try {
     if (isTooSoon || !isMadeHere(trust, gun, head, role)) throw damage
@@ -103,7 +105,7 @@ async function makeAnew(trust: Trust, gun: Gun, head: Head, role: ServerRole, da
   }
 }
 
-/** All who read it at this moment wait for one renewal: so many cannot all wait for their turn. */
+/** Renews once for all simultaneous readers, of which there may be more than can wait for a turn. */
 async function renewOnce(trust: Trust, gun: Gun): Promise<boolean> {
   const { renewals } = trust
   const running = renewals.get(gun) ?? renew(trust, gun, 'expired').finally(() => renewals.delete(gun))

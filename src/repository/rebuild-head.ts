@@ -10,13 +10,13 @@ import { ADOPTION_ORDER, replay, type Replayed } from './replay.ts'
 type BytesOf = (role: Role, sha256: string) => Uint8Array | undefined
 
 /**
- * What the head of a repository may be, where its record is damaged: which documents are current is read as a client
- * reads it, from the timestamp on; the rest is in the journal. Whose hash the journal names, that one it is.
+ * Proposes candidates for a repository's head whose record is damaged: reads the current documents as a client does, from
+ * the timestamp on, and takes the rest from the journal. The right one has the hash that the journal names.
  *
  * @param history its journal entries, oldest first
- * @param bytesOf a document's bytes by its checksum
- * @param renewals when it may be due, milliseconds since 1970
- * @throws TrustError if its documents are not those of a repository
+ * @param bytesOf returns a document's bytes by its checksum
+ * @param renewals times when it may be due, milliseconds since 1970
+ * @throws TrustError if its documents do not form a repository
  */
 export function* proposeHeads(
   history: readonly JournalEntry[],
@@ -34,7 +34,7 @@ export function* proposeHeads(
     for (const order of ordersOf(replayed, current)) {
       const roles = Object.fromEntries(Array.from(order, (role) => [role, current.get(role)]))
       for (const renewAt of [...renewals, null]) {
-        // Heads of the first versions have no `keysAt` until a key is made.
+        // Heads that early versions wrote have no `keysAt` until a key is made.
         for (const keysAt of [replayed.keysAt, undefined]) {
           const { revision, highest } = replayed
           yield { revision, roles: roles as Head['roles'], highest, keysAt, renewAt }
@@ -44,7 +44,7 @@ export function* proposeHeads(
   }
 }
 
-/** @returns undefined if one of them cannot be read */
+/** Reads the current documents. @returns undefined if timestamp or snapshot cannot be read */
 function currentRoles({ timestamp }: Replayed, bytesOf: BytesOf): ReadonlyMap<string, RoleState> | undefined {
   const roles = new Map<string, RoleState>()
   if (timestamp === undefined) return roles
@@ -57,14 +57,14 @@ function currentRoles({ timestamp }: Replayed, bytesOf: BytesOf): ReadonlyMap<st
   const newest = read('timestamp', timestamp)
   const snapshot = newest && read('snapshot', hexOf(parseTimestamp(newest)))
   if (snapshot === undefined) return undefined
-  // An adopted snapshot may name roles that nobody delegates to any more, and that are not here.
+  // An adopted snapshot may name roles that are no longer delegated, and not stored here.
   for (const [role, meta] of parseSnapshot(snapshot)) read(role as Role, hexOf(meta))
   return roles
 }
 
 /**
- * As the journal has it; as a repository was adopted again that had nothing new but its timestamp, which looks like a
- * renewal; or one whose delegations had changed.
+ * Returns possible orders of the roles: as in the journal; after another adoption that brought only a new timestamp, which
+ * the journal shows like a renewal; and after one with changed delegations.
  */
 function ordersOf({ order }: Replayed, current: ReadonlyMap<string, RoleState>): Set<string>[] {
   const inOrder = [...order, ...current.keys()]

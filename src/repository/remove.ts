@@ -6,11 +6,11 @@ import { lostTags } from './tag-changes.ts'
 import type { Trust } from './trust.ts'
 
 /**
- * Remove all metadata of exactly this repository (wire spec §9), and a root that waits for signatures. Its keys stay,
- * and so do the versions that were ever used: timestamps and snapshots that the server makes for a repository of the
- * same name go on above them.
+ * Removes all metadata of exactly this repository (wire spec §9), and a root that waits for signatures. Keeps its keys and
+ * the highest versions ever used: timestamps and snapshots that the server makes for a later repository of the same name
+ * continue above them.
  *
- * @returns false when there was nothing to remove
+ * @returns false if there was nothing to remove
  */
 export async function remove(trust: Trust, gun: Gun, actor: Actor): Promise<boolean> {
   return change(trust, gun, async (head) => {

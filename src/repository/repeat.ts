@@ -1,14 +1,14 @@
 import type { Log } from '../log/log.ts'
 
-/** Something that runs again and again until it is stopped. */
+/** Work that repeats until it is stopped. */
 export interface Repeating {
-  /** Resolves when no round is running any more. */
+  /** Stops the work; resolves when no round is running any more. */
   stop(): Promise<void>
 }
 
 /**
- * Run `round` now and then again `interval` milliseconds after each end. A round that fails is logged and does not end
- * the repetition. Does not keep the process alive.
+ * Runs `round` now, and again `interval` milliseconds after the end of each round. Logs failed rounds and goes on. Does not
+ * keep the process alive.
  */
 export function repeat(name: string, interval: number, log: Log, round: () => Promise<void>): Repeating {
   let stopped = false

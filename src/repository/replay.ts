@@ -3,25 +3,25 @@ import type { JournalEntry } from '../store/store.ts'
 /** The roles that every repository has, in the order in which adoption reads them. */
 export const ADOPTION_ORDER: readonly string[] = ['timestamp', 'snapshot', 'root', 'targets']
 
-/** What the journal alone tells of a head. */
+/** What the journal alone tells about a head. */
 export interface Replayed {
   readonly revision: number
   /** The revision that last made or changed keys. */
   readonly keysAt: number
-  /** In the order in which the head has them: bytes are compared. */
+  /** In the head's order, since bytes are compared. */
   readonly highest: Record<string, number>
-  /** Those that may be current, in the order in which the head has them. */
+  /** Roles that may be current, in the head's order. */
   readonly order: readonly string[]
   /** Checksum of the current timestamp; undefined before the first publish, and after a delete. */
   readonly timestamp: string | undefined
 }
 
 /**
- * Add up the entries of one repository as the verbs have made heads of them (`compose.ts`, `adoption/adopt.ts` and
- * `remove.ts`).
+ * Replays the journal entries of one repository into a head, as `compose.ts`, `adoption/adopt.ts` and `remove.ts` make
+ * heads.
  *
- * @param filesOf the roles that a snapshot names, by its checksum; undefined if it cannot be read
- * @param forgets true: snapshots of an earlier life, before a delete, are no bar (`adoption/adopt.ts` says when)
+ * @param filesOf returns the roles that a snapshot names, by its checksum; undefined if it cannot be read
+ * @param forgets true if snapshot versions from before a delete do not count (`adoption/adopt.ts` says when)
  */
 export function replay(
   history: readonly JournalEntry[],
@@ -43,7 +43,7 @@ export function replay(
     if (timestamp === undefined) highest = fromEarlierLife(highest, forgets)
     const signedHere = entry.documents.at(-1)?.role === 'timestamp'
     for (const { role, version } of entry.documents) {
-      // In a new life a publisher's own snapshot begins at 1 again; of several roots that are adopted the newest counts.
+      // After a delete a publisher's own snapshot starts at 1 again. Of several adopted roots the newest counts.
       const anew = signedHere && role === 'snapshot'
       highest[role] = anew ? version : Math.max(version, highest[role] ?? 0)
     }
@@ -63,7 +63,7 @@ function fromEarlierLife(highest: Record<string, number>, forgets: boolean): Rec
   return Object.fromEntries(kept)
 }
 
-/** The server's own timestamp comes last. Who is in no snapshot any more is gone, and comes after the others again. */
+/** The server's own timestamp comes last. A role that a snapshot drops is removed; if it returns, it follows the others. */
 function orderOfPublish(before: readonly string[], roles: readonly string[], files?: ReadonlySet<string>): string[] {
   const kept = before.filter((role) => role !== 'timestamp' && (isBase(role) || files?.has(role) !== false))
   return [...new Set([...kept, ...roles])]

@@ -11,17 +11,17 @@ import { parseTargets } from '../tuf/targets.ts'
 import { recallCurrent } from './current.ts'
 import type { Trust } from './trust.ts'
 
-/** A role as root names it, or as a delegation does, with its paths. */
+/** A role as defined in root, or as a delegation with paths. */
 type NamedRole = RoleKeys & { readonly paths?: readonly string[] }
 type NamedRoles = ReadonlyMap<string, NamedRole>
 
 const NONE: NamedRoles = new Map()
 
 /**
- * Who may sign what otherwise than before, for the journal: roles that new documents give other keys, thresholds or paths
- * than the current ones do.
+ * Returns, for the journal, changes of who may sign what: roles whose keys, threshold or paths differ between the current
+ * documents and the new ones.
  *
- * @param head of the repository before; undefined for a new one
+ * @param head of the repository before the change; undefined for a new one
  */
 export function roleChanges(
   trust: Trust,
@@ -31,7 +31,7 @@ export function roleChanges(
 ): RoleChange[] {
   return documents.flatMap((document) => {
     const after = namedRoles(document)
-    // Beside a damaged one, and one that is unsound by newer rules, all is new.
+    // If the current document is damaged, or unsound by newer rules, everything counts as new.
     const before = unlessDamaged(() => namedRoles(head && recallCurrent(trust, gun, head, document.role))) ?? NONE
     return [...new Set([...before.keys(), ...after.keys()])].flatMap((role) =>
       changeOf(role, before.get(role), after.get(role)),
@@ -39,7 +39,7 @@ export function roleChanges(
   })
 }
 
-/** Of one role; empty if it is the same. */
+/** Compares one role; empty if it is the same. */
 function changeOf(role: string, before: NamedRole | undefined, after: NamedRole | undefined): RoleChange[] {
   const added = missingIn(before, after)
   const removed = missingIn(after, before)
@@ -66,7 +66,7 @@ function namedRoles(metadata: Metadata | undefined): NamedRoles {
   return metadata !== undefined && isTargetsRole(metadata.role) ? parseTargets(metadata).delegations : NONE
 }
 
-/** The keys of one, by their ids, that the other has not. */
+/** Returns the keys of `one`, with their ids, that `other` lacks. */
 function missingIn(other: NamedRole | undefined, one: NamedRole | undefined): [string, PublicKey][] {
   return [...(one?.keys ?? [])].filter(([keyId]) => other?.keys.has(keyId) !== true)
 }

@@ -9,7 +9,7 @@ import { heldKeys } from './sign-role.ts'
 import type { Trust } from './trust.ts'
 
 /**
- * The key that the server signs a role with: the one that root names, or before a first publish, and where a client
+ * Returns the key with which the server signs a role: the one that root names or, before the first publish and if a client
  * holds the role's key, the pending one (wire spec §7, GET).
  */
 export async function currentKey(trust: Trust, gun: Gun, role: ServerRole, actor: Actor): Promise<PublicKey> {
@@ -20,8 +20,8 @@ export async function currentKey(trust: Trust, gun: Gun, role: ServerRole, actor
 }
 
 /**
- * The key that the next root should name (wire spec §7, POST): the pending one, made if there is none. Asking again
- * gives the same key until a root that names it is published; nothing is rotated by asking.
+ * Returns the key that the next root should name (wire spec §7, POST): the pending one, or a new one if there is none.
+ * Returns the same key until a root that names it is published; the call itself rotates nothing.
  */
 export async function rotateKey(trust: Trust, gun: Gun, role: ServerRole, actor: Actor): Promise<PublicKey> {
   const waiting = pendingKey(trust, gun, role)
@@ -35,7 +35,7 @@ export async function rotateKey(trust: Trust, gun: Gun, role: ServerRole, actor:
   return publicPart(key)
 }
 
-/** A key never used, of the kind and in the place of keys made now; the lowest id, should there ever be two. */
+/** Finds an unused key of the kind and in the place of keys made now; the one with the lowest id if there are two. */
 function pendingKey(trust: Trust, gun: Gun, role: ServerRole): StoredKey | undefined {
   const pending = trust.store.keys(gun, role).filter((key) => key.pending && trust.signer.makes(gun, role, key))
   return pending.toSorted((one, other) => (one.keyId < other.keyId ? -1 : 1))[0]

@@ -17,14 +17,14 @@ import { signedHere, takeOverCommand } from './signed-here.ts'
 import { signedTags, type SignedTag } from './signed-tags.ts'
 import type { Readable } from './trust.ts'
 
-/** A key of a role, for people. */
+/** A key of a role, described for people. */
 export interface KeyDescription {
   /** The id that `notary key list` and key files show (wire spec §11.2, canonical key ID). */
   readonly id: string
   readonly keytype: string
   /**
-   * Who has its private half; of a root key that has a name here: where it is. `elsewhere`: of an adopted repository, the
-   * other server, or its publisher.
+   * Who has its private half or, for a root key that has a name here, where it is. `elsewhere`: the other server, or the
+   * publisher, of an adopted repository.
    */
   readonly holder: 'server' | 'client' | 'elsewhere' | 'sealed here' | 'offline'
   /** End of the key's certificate, RFC 3339; root keys only. */
@@ -46,21 +46,21 @@ export interface RoleDescription {
   readonly paths?: readonly string[]
 }
 
-/** One repository as `repo show` prints it. */
+/** A repository as `repo show` prints it. */
 export interface Description {
   readonly gun: string
   readonly revision: number
   readonly roles: readonly RoleDescription[]
-  /** Delegations that are named but have signed nothing yet are listed with version 0. */
+  /** Delegations that have signed nothing yet are listed with version 0. */
   readonly delegations: readonly RoleDescription[]
   readonly tags: readonly SignedTag[]
   readonly warnings: readonly string[]
 }
 
 /**
- * Describe a repository, as its head is when this is called. Between two documents others have their turn.
+ * Describes a repository with its head at the time of the call. Lets other work run between two documents.
  *
- * @param now milliseconds since 1970, for warnings about what has expired
+ * @param now milliseconds since 1970, for warnings about expired documents
  * @param places of root keys
  * @returns undefined if it has no metadata, or was deleted meanwhile
  */
@@ -155,7 +155,7 @@ function warningsOf(roles: readonly RoleDescription[], head: Head, now: number):
   })
 }
 
-/** Past that end nothing helps: it has to be said before (wire spec §19.24). */
+/** Warns before the root certificates end, since nothing helps after that (wire spec §19.24). */
 function certificateWarnings(
   trust: Readable,
   gun: Gun,

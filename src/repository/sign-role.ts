@@ -10,24 +10,24 @@ import type { Root } from '../tuf/root.ts'
 import { signedHere, takeOverCommand } from './signed-here.ts'
 import type { Readable, Trust } from './trust.ts'
 
-/** A key that the server holds, and under which name: a repository's own, or a signer's that signs in many. */
+/** A key that the server holds, and its owner: a repository or, for a signer that signs in many, the server. */
 export interface HeldKey {
   readonly owner: Gun
   readonly key: StoredKey
 }
 
-/** A document that the server made, and the repository's keys that stopped being pending by signing it. */
+/** A document that the server made, and the repository's keys that are no longer pending because they signed it. */
 export interface Signed {
   readonly metadata: Metadata
   readonly keys: readonly StoredKey[]
 }
 
 /**
- * Those keys of a role that the server made for exactly this repository and role; of a delegation also those of
+ * Returns the keys of a role that the server holds for exactly this repository and role and, for a delegation, those of
  * signers, which belong to the server.
  *
- * @param named the role's keys as the document that delegates to it names them
- * @param head of the repository, as it was just read
+ * @param named the role's keys, as named by the document that delegates to it
+ * @param head of the repository, just read
  */
 export function heldKeys(trust: Readable, gun: Gun, role: SignedRole, named: RoleKeys, head?: Head): HeldKey[] {
   return [...named.keys.keys()].flatMap((keyId): HeldKey[] => {
@@ -41,15 +41,16 @@ export function heldKeys(trust: Readable, gun: Gun, role: SignedRole, named: Rol
   })
 }
 
-/** True if those keys that are here are enough for the role's threshold. @param named as for `heldKeys` */
+/** True if the server holds enough keys for the role's threshold. @param named as for `heldKeys` */
 export function holdsRole(trust: Readable, gun: Gun, role: SignedRole, named: RoleKeys): boolean {
   return heldKeys(trust, gun, role, named).length >= named.threshold
 }
 
 /**
- * A change of root, or of targets, changes what the snapshot lists: whoever holds its key must publish.
+ * Throws unless the server holds the keys of a role. A change of root or targets changes the snapshot too, so only the
+ * holder of its key can publish it.
  *
- * @param roles that are to be rotated: what can be without this one is said
+ * @param roles roles to be rotated; the hint says how to rotate the others without this one
  * @throws TrustError WRONG_STATE
  */
 export function mustHold(
@@ -77,11 +78,11 @@ export function mustHold(
 }
 
 /**
- * Sign a payload with every key of the role that is here (wire spec §6.6, §6.7).
+ * Signs a payload with every key of the role that the server holds (wire spec §6.6, §6.7).
  *
- * @param named the role's keys as the document that delegates to it names them
- * @param held those to sign with; all that are here if left out
- * @throws TrustError SIGNING_FAILED if fewer keys are here than the role's threshold, or one does not open
+ * @param named the role's keys, as named by the document that delegates to it
+ * @param held the keys to sign with; defaults to all that the server holds
+ * @throws TrustError SIGNING_FAILED if there are fewer keys than the role's threshold, or one does not open
  */
 export async function signRole(
   trust: Trust,

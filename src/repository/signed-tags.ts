@@ -13,43 +13,43 @@ import { holdsRole } from './sign-role.ts'
 import { signedHere } from './signed-here.ts'
 import type { Readable } from './trust.ts'
 
-/** A tag as a role has it. */
+/** A tag signed in a role. */
 export interface SignedTag {
   readonly tag: string
-  /** Hex SHA-256 of the image's manifest; null for targets signed with another hash only. */
+  /** Hex SHA-256 of the image's manifest; null for a target signed only with another hash. */
   readonly digest: string | null
   /** Bytes of the manifest. */
   readonly length: number
   /** The role that signs it. */
   readonly role: string
-  /** Why clients do not see it; left out: they do. */
+  /** Why clients do not see it; missing if they do. */
   readonly unseen?: string
 }
 
-/** All that is signed in one repository. */
+/** Everything signed in a repository. */
 interface SignedTags {
   readonly tags: readonly SignedTag[]
-  /** As they are met on the way, those too that have signed nothing. */
+  /** In the order of the walk, including those that have signed nothing. */
   readonly delegations: readonly Delegation[]
-  /** Delegations that clients skip or see in part, though nothing of them has ended; and those that are damaged. */
+  /** About delegations that clients skip or see only in part, other than expired ones; and about damaged ones. */
   readonly warnings: readonly string[]
-  /** Delegations that cannot be read, and why: what they sign is missing. */
+  /** Delegations that cannot be read, and why; their tags are missing. */
   readonly damaged: ReadonlyMap<string, TrustError>
 }
 
 /**
- * Tags of all roles, whether or not clients see them. Between two documents others have their turn: owners choose how many
- * there are, and how large.
+ * Returns the tags of all roles, whether or not clients see them. Lets other work run between two documents, since owners
+ * choose their number and size.
  *
  * @param now milliseconds since 1970
- * @throws TrustError CORRUPT if targets is damaged, or all that has tags; STORE_UNAVAILABLE
+ * @throws TrustError CORRUPT if targets is damaged, or every document with tags; STORE_UNAVAILABLE
  */
 export async function signedTags(trust: Readable, gun: Gun, head: Head, root: Root, now: number): Promise<SignedTags> {
   const tags: SignedTag[] = []
   const delegations: Delegation[] = []
   const warnings: string[] = []
   const damaged = new Map<string, TrustError>()
-  /** Why clients refuse the repository: what cannot be had lets a client fail that has not cached it, whatever it asks for. */
+  /** Why clients refuse the repository: without a document that they read and have not cached, they fail for every tag. */
   const refusals: string[] = []
   const read = (role: TargetsRole, above: string | undefined): Metadata | undefined => {
     try {
@@ -64,7 +64,7 @@ export async function signedTags(trust: Readable, gun: Gun, head: Head, root: Ro
       return undefined
     }
   }
-  /** @param paths that all above it allow, too @param above why clients do not come to it */
+  /** @param paths allowed by all roles above, too @param above why clients do not get to this role */
   const walk = async (
     role: TargetsRole,
     paths: readonly string[],
@@ -101,7 +101,7 @@ export async function signedTags(trust: Readable, gun: Gun, head: Head, root: Ro
   return { tags: told, delegations, warnings, damaged }
 }
 
-/** Why clients refuse a repository; undefined: they read it. What the server renews when they ask has no end. */
+/** Says why clients refuse a repository; undefined if they read it. Ignores roles that the server renews on reads. */
 function whyRefused(trust: Readable, gun: Gun, head: Head, root: Root, now: number): string | undefined {
   const here = signedHere(head)
   const renewed = here && holdsRole(trust, gun, 'snapshot', root.roles.snapshot)

@@ -11,8 +11,8 @@ import { recallCurrent } from './current.ts'
 import type { Trust } from './trust.ts'
 
 /**
- * Which names new documents sign otherwise than the current ones, for the journal: role by role.
- * Targets that are signed with another hash than SHA-256 only are left out.
+ * Returns, for the journal, the names that new documents sign differently from the current ones, role by role.
+ * Leaves out targets signed only with a hash other than SHA-256.
  */
 export function tagChanges(
   trust: Trust,
@@ -23,7 +23,7 @@ export function tagChanges(
   return documents.flatMap((document) => {
     const { role } = document
     if (!isTargetsRole(role)) return []
-    // Of a damaged one all that is signed now counts as changed.
+    // If the current document is damaged, everything signed now counts as changed.
     const before = head && unlessDamaged(() => recallCurrent(trust, gun, head, role))
     return targetChanges(document, before).flatMap(({ name: tag, from: old, to: now }): TagChange[] => {
       const [from, to] = [digestOf(old), digestOf(now)]
@@ -32,7 +32,7 @@ export function tagChanges(
   })
 }
 
-/** All that is signed now and will not be once nothing is left of the repository; without what is damaged. */
+/** Returns all tags that are lost when the repository is deleted, except those in damaged documents. */
 export function lostTags(trust: Trust, gun: Gun, head: Head): TagChange[] {
   return Object.keys(head.roles).flatMap((role) => {
     if (!isRole(role) || !isTargetsRole(role)) return []
@@ -44,7 +44,7 @@ export function lostTags(trust: Trust, gun: Gun, head: Head): TagChange[] {
   })
 }
 
-/** Hex; null for what is not signed, or not with SHA-256. */
+/** Returns the digest in hex; null if the name is not signed, or not with SHA-256. */
 function digestOf(entry: Json | undefined): string | null {
   return (entry === undefined ? undefined : targetSha256(entry)) ?? null
 }

@@ -7,7 +7,7 @@ import type { Gun } from '../tuf/gun.ts'
 import { DecodedDocuments } from './decoded.ts'
 import { Turns, type Locks } from './turns.ts'
 
-/** Everything that the verbs of this folder need; wired once in each thread, and in tests with another clock. */
+/** Everything that the verbs of this folder need; created once per thread, and in tests with another clock. */
 export interface Trust {
   readonly store: Store
   readonly signer: Signer
@@ -17,20 +17,20 @@ export interface Trust {
   readonly random: () => number
   readonly policy: Policy
   readonly log: Log
-  /** One change of a repository after the other. */
+  /** Runs changes of a repository one after the other. */
   readonly turns: Turns
-  /** Documents decoded lately; `check` has none. */
+  /** Recently decoded documents; `check` does without. */
   readonly decoded: DecodedDocuments
-  /** Renewals that somebody who reads is waiting for. */
+  /** Running renewals that readers wait for. */
   readonly renewals: Map<Gun, Promise<boolean>>
-  /** When something damaged was last made anew for somebody who reads, milliseconds since 1970. */
+  /** When a damaged document was last replaced for a reader, milliseconds since 1970. */
   readonly mended: LimitedMap<Gun, number>
 }
 
-/** Repositories of which that is remembered. */
+/** How many repositories `mended` remembers. */
 const MENDED_MAX = 10_000
 
-/** Put the parts together. @param locks undefined: no other thread changes repositories */
+/** Puts the parts together. @param locks undefined if no other thread changes repositories */
 export function createTrust(parts: Omit<Trust, 'turns' | 'decoded' | 'renewals' | 'mended'>, locks?: Locks): Trust {
   const turns = new Turns(parts.policy.publishesWaitingPerGun, locks)
   const mended = new LimitedMap<Gun, number>(MENDED_MAX)
@@ -38,10 +38,10 @@ export function createTrust(parts: Omit<Trust, 'turns' | 'decoded' | 'renewals' 
 }
 
 /**
- * The same for somebody who was let in: whether they may still is asked before anything is written. Until then it may have
- * taken a while: a body, the wait for their turn, signatures by a token.
+ * Returns the same for a caller who was authorised, but checks the permission again before each commit: the body, the wait
+ * for a turn and signatures by a token may have taken a while.
  *
- * @param mayStill throws what they are told if they may not any more
+ * @param mayStill throws the refusal if the caller no longer has the permission
  */
 export function asPermitted(trust: Trust, mayStill: () => void | Promise<void>): Trust {
   const { store } = trust
@@ -52,25 +52,25 @@ export function asPermitted(trust: Trust, mayStill: () => void | Promise<void>):
   return { ...trust, store: { ...store, commit } }
 }
 
-/** What verbs that only read need: also a snapshot will do. */
+/** What verbs that only read need; a snapshot will do. */
 export interface Readable {
   readonly store: StoreReader
 }
 
-/** What a look at metadata alone needs. */
+/** What reading metadata alone needs. */
 export interface Documents {
-  /** Without heads: documents that nobody deletes meanwhile. */
+  /** Without `head` if nobody can delete the documents meanwhile. */
   readonly store: Pick<Store, 'document'> & Partial<Pick<Store, 'head'>>
 }
 
-/** What the operator decides about the metadata that the server makes and takes. */
+/** The operator's settings for the metadata that the server makes and accepts. */
 export interface Policy {
   /** Life of a server-made timestamp, milliseconds. */
   readonly timestampLife: number
   /** Life of a server-made snapshot, milliseconds. */
   readonly snapshotLife: number
-  /** Only repositories under these may exist; empty: all. */
+  /** Only repositories under these prefixes may exist; empty for all. */
   readonly gunPrefixes: readonly string[]
-  /** Publishes that may wait for one repository behind the running one. */
+  /** How many publishes may wait per repository behind the running one. */
   readonly publishesWaitingPerGun: number
 }

@@ -1,17 +1,17 @@
 import { TrustError } from '../errors.ts'
 import type { Gun } from '../tuf/gun.ts'
 
-/** Needed where other threads change repositories too: of all threads, only one at a time holds a repository. */
+/** Locks across threads, needed if other threads change repositories too: only one thread at a time holds a repository. */
 export interface Locks<Name = Gun> {
   hold<T>(name: Name, work: () => Promise<T>): Promise<T>
 }
 
 /**
- * Changes of one repository happen one after the other, so that each is computed from the head that it replaces:
- * independent delegation publishes at the same moment all succeed instead of losing a race. Different repositories do
- * not wait for each other. The store's compare-and-set stays the guarantee; this saves work that would be thrown away.
+ * Runs changes of one repository one after the other, so that each is computed from the head that it replaces: independent
+ * delegation publishes at the same moment all succeed instead of losing a race. Different repositories do not wait for each
+ * other. The guarantee remains the store's compare-and-set; this avoids wasted work.
  *
- * @typeParam Name of what is done in turn: a repository, unless it is something else
+ * @typeParam Name what the turns are for; by default repositories
  */
 export class Turns<Name extends string = Gun> {
   readonly #waitingLimit: number
@@ -20,9 +20,9 @@ export class Turns<Name extends string = Gun> {
   readonly #queues = new Map<Name, { last: Promise<unknown>; waiting: number }>()
 
   /**
-   * @param waitingLimit changes that may wait behind the running one of a repository, in this thread
-   * @param locks undefined: there is no other thread
-   * @param tooMany what is told whoever may not even wait
+   * @param waitingLimit changes that may wait behind a repository's running one, in this thread
+   * @param locks undefined if there is no other thread
+   * @param tooMany message for those who may not even wait
    */
   constructor(waitingLimit: number, locks?: Locks<Name>, tooMany = 'too many updates are waiting') {
     this.#waitingLimit = waitingLimit
@@ -31,9 +31,9 @@ export class Turns<Name extends string = Gun> {
   }
 
   /**
-   * Run `change` when all changes of this repository that were asked for before are over.
+   * Runs `change` after all earlier changes of this repository.
    *
-   * @throws TrustError BUSY if too many wait already; nothing was run
+   * @throws TrustError BUSY if too many wait already; `change` was not run
    */
   async take<T>(name: Name, change: () => Promise<T>): Promise<T> {
     const queue = this.#queues.get(name) ?? { last: Promise.resolve(), waiting: 0 }

@@ -8,20 +8,20 @@ import { storedRoot } from '../tuf/root.ts'
 import { parseTargets } from '../tuf/targets.ts'
 import type { Trust } from './trust.ts'
 
-/** Signatures of one document: who signs, signs once. Others wait for the thread pool too, and so does the database. */
+/** Signatures verified ahead per document: few have more, and others, such as the database, need the thread pool too. */
 const AHEAD_MAX = 4
 
 /**
- * Verify the signatures of an upload in the thread pool, so that other publishes can be worked on meanwhile.
+ * Verifies the signatures of an upload in the thread pool, so that other publishes can proceed meanwhile.
  *
- * This decides nothing. The checks that follow choose the keys themselves, and only find their answers ready where this
- * has guessed the same key. So the guess may come from documents that are not current any more, and roots are left out.
+ * This decides nothing: the later checks choose the keys themselves, and only find the result ready if this function has
+ * guessed the same key. So the guess may use documents that are no longer current. Roots are left out.
  */
 export async function verifyUploadsAhead({ decoded }: Trust, gun: Gun, uploads: readonly Metadata[]): Promise<void> {
   try {
     await Promise.all(uploads.map((upload) => verifyUpload(upload, likelyKeys(decoded, gun, upload))))
   } catch (error) {
-    // What is wrong with a document is told by the checks, in their order.
+    // The later checks report what is wrong with a document, in their order.
     if (!(error instanceof TrustError)) throw error
   }
 }
