@@ -1,7 +1,7 @@
 import { drive, Exhausted, Lanes } from './load.ts'
 import type { FigureMeasure } from './measure.ts'
 import { memoryBytes } from './processes.ts'
-import { Stage } from './stage.ts'
+import type { Stage } from './stage.ts'
 
 const REPOSITORIES = 32
 const TAGS = 10
@@ -19,34 +19,24 @@ export const history: FigureMeasure[] = [
       { title: `memory after ${MANY.toLocaleString('en')}`, unit: 'MB' },
     ],
     of: ['countersign', 'memory'],
-    async find(launch) {
-      const contender = await launch()
-      const stage = new Stage(contender)
-      try {
-        await publish(stage, REPOSITORIES, TAGS, FEW)
-        const few = memoryBytes(contender.pids) / 1e6
-        await publish(stage, REPOSITORIES, TAGS, MANY - FEW)
-        return [few, memoryBytes(contender.pids) / 1e6]
-      } finally {
-        await contender.stop()
-      }
+    async find(stage) {
+      const { contender } = stage
+      await publish(stage, REPOSITORIES, TAGS, FEW)
+      const few = memoryBytes(contender.pids) / 1e6
+      await publish(stage, REPOSITORIES, TAGS, MANY - FEW)
+      return [few, memoryBytes(contender.pids) / 1e6]
     },
   },
   {
     name: 'disk-publish-5000',
     figures: [{ title: 'disk for a publish of 1 tag into 5,000 (a full copy: 475,000)', unit: 'bytes' }],
     of: ['countersign', 'postgres'],
-    async find(launch) {
-      const contender = await launch()
-      const stage = new Stage(contender)
-      try {
-        await publish(stage, 1, LARGE_TAGS, 1)
-        const before = contender.diskBytes() ?? 0
-        await publish(stage, 1, LARGE_TAGS, LARGE_PUBLISHES)
-        return [((contender.diskBytes() ?? 0) - before) / LARGE_PUBLISHES]
-      } finally {
-        await contender.stop()
-      }
+    async find(stage) {
+      const { contender } = stage
+      await publish(stage, 1, LARGE_TAGS, 1)
+      const before = contender.diskBytes() ?? 0
+      await publish(stage, 1, LARGE_TAGS, LARGE_PUBLISHES)
+      return [((contender.diskBytes() ?? 0) - before) / LARGE_PUBLISHES]
     },
   },
 ]

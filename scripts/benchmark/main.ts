@@ -126,7 +126,12 @@ async function findFigures(
     const found: Partial<Record<ContenderName, (number | undefined)[]>> = {}
     for (const who of names.filter((name) => measure.of.includes(name === 'other' ? 'countersign' : name))) {
       progress(`${measure.name}: ${who}`)
-      found[who] = await measure.find(() => launch[who]())
+      const stage = new Stage(await launch[who]())
+      try {
+        found[who] = await measure.find(stage)
+      } finally {
+        await stage.contender.stop()
+      }
     }
     for (const [index, figure] of measure.figures.entries()) {
       const each = names.map((who) => [who, found[who]?.[index]] as const)

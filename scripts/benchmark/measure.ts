@@ -1,4 +1,4 @@
-import type { Contender, ContenderName } from './contender.ts'
+import type { ContenderName } from './contender.ts'
 import type { Outcome } from './load.ts'
 import type { Stage } from './stage.ts'
 
@@ -33,10 +33,10 @@ export interface FigureMeasure {
   /** Contenders that this applies to. */
   readonly of: readonly ContenderName[]
   /**
-   * @param launch starts a contender, which the measure must stop
+   * @param stage with a contender of its own, to which nothing was published yet
    * @returns a value for each figure; undefined if the contender has no such thing
    */
-  find(launch: () => Promise<Contender>): Promise<(number | undefined)[]>
+  find(stage: Stage): Promise<(number | undefined)[]>
 }
 
 export interface Figure {

@@ -1,10 +1,10 @@
-import type { Contender } from './contender.ts'
 import { drive, Lanes } from './load.ts'
 import { getRequest } from './connection.ts'
 import type { FigureMeasure } from './measure.ts'
 import { memoryBytes } from './processes.ts'
 import type { Publisher } from './publisher.ts'
-import { Stage } from './stage.ts'
+import type { Stage } from './stage.ts'
+import { quickestStart } from './start.ts'
 
 const TAGS = 10
 const READERS = 16
@@ -33,17 +33,14 @@ function population(count: number, goals: { memory?: number; start?: number }): 
       { title: `start with ${many}`, unit: 'ms', ...(goals.start === undefined ? {} : { goal: goals.start }) },
     ],
     of: large ? ['countersign'] : count > 1_000 ? ['countersign', 'memory'] : ['countersign', 'memory', 'postgres'],
-    async find(launch) {
-      const contender = await launch()
-      const stage = new Stage(contender)
-      try {
-        const publishers = await publishedTo(stage, count)
-        const memory = memoryBytes(contender.pids) / 1e6
-        const reads = await readsOf(stage, publishers)
-        return [memory, reads, await startOf(contender)]
-      } finally {
-        await contender.stop()
-      }
+    async find(stage) {
+      const { contender } = stage
+      const publishers = await publishedTo(stage, count)
+      const memory = memoryBytes(contender.pids) / 1e6
+      const reads = await readsOf(stage, publishers)
+      // Without a database it would be empty then.
+      const start = contender.diskBytes() === undefined ? undefined : await quickestStart(contender, STARTS)
+      return [memory, reads, start]
     },
   }
 }
@@ -73,15 +70,4 @@ async function readsOf(stage: Stage, publishers: readonly Publisher[]): Promise<
   const { operations, seconds } = await drive(READ_SECONDS, READERS, read)
   lanes.close()
   return operations / seconds
-}
-
-/** Returns the fastest of some starts, in milliseconds; undefined for a server that loses its data. */
-async function startOf(contender: Contender): Promise<number | undefined> {
-  if (contender.diskBytes() === undefined) return undefined
-  const took: number[] = []
-  for (let start = 0; start < STARTS; start += 1) {
-    await contender.restart()
-    took.push(contender.startedIn)
-  }
-  return Math.min(...took)
 }

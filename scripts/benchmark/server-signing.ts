@@ -6,7 +6,7 @@ import { Lanes } from './load.ts'
 import type { FigureMeasure } from './measure.ts'
 import type { CountersignServer } from './countersign-server.ts'
 import { median } from './statistics.ts'
-import { Stage } from './stage.ts'
+import type { Stage } from './stage.ts'
 
 const TAGS = 5_000
 const AT_ONCE = 1_000
@@ -23,24 +23,20 @@ export const serverSigning: FigureMeasure[] = [
       { title: 'for comparison: a publisher rewrites all 5,000', unit: 'ms' },
     ],
     of: ['countersign'],
-    async find(launch) {
-      const server = (await launch()) as CountersignServer
-      try {
-        await server.createRepository(GUN)
-        const path = `/api/v1/repositories/${encodeURIComponent(GUN)}/tags`
-        const sign = (first: number, count: number): Promise<number> =>
-          timed(() => ask(server.controlSocket, path, { set: tagsFrom(first, count) }))
-        for (let first = 0; first < TAGS; first += AT_ONCE) await sign(first, AT_ONCE)
-        const one: number[] = []
-        const many: number[] = []
-        for (let time = 0; time < TIMES; time += 1) {
-          one.push(await sign(time * 7, 1))
-          many.push(await sign((time * AT_ONCE) % TAGS, AT_ONCE))
-        }
-        return [median(one), median(many), await fullRewrite(new Stage(server))]
-      } finally {
-        await server.stop()
+    async find(stage) {
+      const server = stage.contender as CountersignServer
+      await server.createRepository(GUN)
+      const path = `/api/v1/repositories/${encodeURIComponent(GUN)}/tags`
+      const sign = (first: number, count: number): Promise<number> =>
+        timed(() => ask(server.controlSocket, path, { set: tagsFrom(first, count) }))
+      for (let first = 0; first < TAGS; first += AT_ONCE) await sign(first, AT_ONCE)
+      const one: number[] = []
+      const many: number[] = []
+      for (let time = 0; time < TIMES; time += 1) {
+        one.push(await sign(time * 7, 1))
+        many.push(await sign((time * AT_ONCE) % TAGS, AT_ONCE))
       }
+      return [median(one), median(many), await fullRewrite(stage)]
     },
   },
 ]

@@ -1,3 +1,4 @@
+import type { Contender } from './contender.ts'
 import type { FigureMeasure } from './measure.ts'
 
 const STARTS = 5
@@ -8,18 +9,16 @@ export const starts: FigureMeasure[] = [
     name: 'start-empty',
     figures: [{ title: 'start without repositories', unit: 'ms', goal: 250 }],
     of: ['countersign', 'memory', 'postgres'],
-    async find(launch) {
-      const contender = await launch()
-      try {
-        const took: number[] = []
-        for (let start = 0; start < STARTS; start += 1) {
-          await contender.restart()
-          took.push(contender.startedIn)
-        }
-        return [Math.min(...took)]
-      } finally {
-        await contender.stop()
-      }
-    },
+    find: async ({ contender }) => [await quickestStart(contender, STARTS)],
   },
 ]
+
+/** The quickest of so many starts, milliseconds. */
+export async function quickestStart(contender: Contender, starts: number): Promise<number> {
+  let quickest = Infinity
+  for (let start = 0; start < starts; start += 1) {
+    await contender.restart()
+    quickest = Math.min(quickest, contender.startedIn)
+  }
+  return quickest
+}
