@@ -61,7 +61,7 @@ function isTimeout(error: unknown): boolean {
 }
 
 /** @param what continues the sentence after the server's name: "answers 500" */
-export function failure(server: AskedServer, what: string, hint?: string): TrustError {
+export function failure(server: Pick<AskedServer, 'name'>, what: string, hint?: string): TrustError {
   return new TrustError('REGISTRY', `${server.name} ${what}`, { hint })
 }
 

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { fileError, isMissing, TrustError } from '../errors.ts'
 import type { Gun } from '../tuf/gun.ts'
 import { isDelegation } from '../tuf/role.ts'
+import { failure } from './ask.ts'
 import { documentMaxBytes, readDocument, type TrustSource } from './trust-data.ts'
 
 /** Where clients keep their caches. */
@@ -38,9 +39,7 @@ export function clientCache(directory: string, gun: Gun): TrustSource {
         const others = isDelegation(role) ? [] : (['timestamp', 'root'] as const).filter((other) => other !== role)
         for (const other of others) {
           if ((await readUpTo(fileOf(other), documentMaxBytes(other))) === undefined) continue
-          throw new TrustError('REGISTRY', `${directory} has no ${role} of ${gun}: this client has not read it yet`, {
-            hint: READ_AGAIN,
-          })
+          throw failure(source, `has no ${role} of ${gun}: this client has not read it yet`, READ_AGAIN)
         }
         return undefined
       }

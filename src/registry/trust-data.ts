@@ -6,6 +6,7 @@ import type { DelegationRole, Role, TargetsRole } from '../tuf/role.ts'
 import { parseSnapshot } from '../tuf/snapshot.ts'
 import { parseTargets } from '../tuf/targets.ts'
 import { parseTimestamp } from '../tuf/timestamp.ts'
+import { failure } from './ask.ts'
 
 /** A document as another server or a client holds it. */
 export interface ForeignDocument {
@@ -72,17 +73,17 @@ export async function readTrustData(
   const keep = (role: Role, bytes: Buffer): Metadata => {
     total += bytes.length
     if (total > TRUST_DATA_MAX_BYTES) {
-      throw wrong(source, `has more than ${TRUST_DATA_MAX_BYTES} bytes of trust data for ${gun}`)
+      throw failure(source, `has more than ${TRUST_DATA_MAX_BYTES} bytes of trust data for ${gun}`)
     }
-    if (documents.length === DOCUMENTS_MAX) throw wrong(source, `has more than ${DOCUMENTS_MAX} documents for ${gun}`)
-    if (now() > until) throw wrong(source, `takes more than ${PATIENCE / 60_000} minutes for ${gun}`)
+    if (documents.length === DOCUMENTS_MAX) throw failure(source, `has more than ${DOCUMENTS_MAX} documents for ${gun}`)
+    if (now() > until) throw failure(source, `takes more than ${PATIENCE / 60_000} minutes for ${gun}`)
     documents.push({ role, bytes })
     return readDocument(source, role, bytes)
   }
   const named = async (role: Role, meta: FileMeta | undefined, by: Role): Promise<Metadata> => {
     const bytes = meta && (await source.document(role, checksumIn(meta)))
     if (bytes === undefined && role === 'root') throw noTrustData(source, gun)
-    if (meta === undefined || bytes === undefined) throw wrong(source, `has no ${role}, which its ${by} names`)
+    if (meta === undefined || bytes === undefined) throw failure(source, `has no ${role}, which its ${by} names`)
     const metadata = keep(role, bytes)
     readable(source, role, () => checkFileMeta(meta, metadata.checksums, role, unnamed))
     return metadata
@@ -100,7 +101,7 @@ export async function readTrustData(
     // Older servers and caches keep no old roots, and the first root may be version 2.
     if (bytes === undefined) break
     const { version: found } = keep('root', bytes)
-    if (found !== version) throw wrong(source, `has version ${found} of root where version ${version} should be`)
+    if (found !== version) throw failure(source, `has version ${found} of root where version ${version} should be`)
   }
   const readTargets = async (role: TargetsRole): Promise<void> => {
     const metadata = await named(role, meta.get(role), 'snapshot')
@@ -127,7 +128,7 @@ function readable<T>(source: Pick<TrustSource, 'name'>, role: Role, read: () => 
     return read()
   } catch (error) {
     if (!(error instanceof TrustError)) throw error
-    throw wrong(source, `has a ${role} that cannot be used: ${error.message}`)
+    throw failure(source, `has a ${role} that cannot be used: ${error.message}`)
   }
 }
 
@@ -138,10 +139,6 @@ function checksumIn({ sha256 }: FileMeta): Which | undefined {
 
 function unnamed(text: string): never {
   throw new TrustError('REGISTRY', text)
-}
-
-function wrong(source: Pick<TrustSource, 'name'>, what: string): TrustError {
-  return new TrustError('REGISTRY', `${source.name} ${what}`)
 }
 
 function noTrustData(source: TrustSource, gun: Gun): TrustError {
