@@ -264,7 +264,11 @@ describe('root keys of persons, at the terminal', () => {
     // Whoever signs it has a link to it.
     await mkdir(terminal.path('stick'))
     await symlink('../staged.json', terminal.path('stick', 'link.json'))
-    await prints(`root publish ${LATER} staged.json --dry-run`, /lacks signatures/, 2)
+    await prints(
+      `root publish ${LATER} staged.json --dry-run`,
+      /^error: nobody has signed the root in staged\.json yet\nhint: countersign root sign staged\.json --key KEYFILE\n$/,
+      2,
+    )
     await prints(
       'root sign staged.json',
       /^error: staged\.json holds a root to be signed: say with which key\nhint: .*--key/,

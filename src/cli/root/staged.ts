@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import type { DamagedRepository } from '../../admin/repository-answers.ts'
 import type { StagedRootRow } from '../../admin/root-answers.ts'
 import { discardRoot, listStagedRoots, publishRoot, showStagedRoot, signRoot } from '../../admin/roots.ts'
+import { TrustError } from '../../errors.ts'
 import { typed } from '../../tuf/gun.ts'
 import { EXIT } from '../exit.ts'
 import { codeOfList, DAMAGED } from '../list.ts'
@@ -77,6 +78,11 @@ function publish(gun: string, file: string | undefined, { dryRun, json }: Option
   return withConnection(command, async (connection) => {
     if (file !== undefined) {
       const { signatures } = await readStaged(file)
+      if (signatures.length === 0) {
+        throw new TrustError('INVALID_PARAMETERS', `nobody has signed the root in ${file} yet`, {
+          hint: `countersign root sign ${typed(file)} --key KEYFILE`,
+        })
+      }
       const staged = await connection.call(signRoot, { gun, signatures: [...signatures] }, dryRun)
       // A rehearsal forgets the signatures, so publishing would fail for lack of them.
       if (dryRun === true && staged.complete) return told(staged.version)
