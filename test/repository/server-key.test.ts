@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
+import { currentRoot } from '../../src/repository/current.ts'
 import { DecodedDocuments } from '../../src/repository/decoded.ts'
 import { remove } from '../../src/repository/remove.ts'
 import { currentKey, rotateKey } from '../../src/repository/server-key.ts'
 import { describe } from '../../src/repository/show.ts'
+import { signRole } from '../../src/repository/sign-role.ts'
 import type { Trust } from '../../src/repository/trust.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
 import type { PublicKey } from '../../src/tuf/keys/key.ts'
@@ -85,4 +87,16 @@ test('a delete between the looks at a repository and at its documents is no dama
   }
   assert.ok(await currentKey(late(), GUN, 'timestamp', TEST_ACTOR))
   assert.equal(await describe(late(), GUN, NOW), undefined)
+})
+
+test('nothing is signed with fewer keys than must sign', async (t) => {
+  const here = await local(t)
+  const { trust } = here
+  const world = await TrustWorld.create({ gun: GUN, now: NOW, serverKeys: localKeys(trust, GUN), snapshot: 'server' })
+  await send(here, world, 'root', 'targets')
+  const { snapshot, targets } = currentRoot(trust, GUN, trust.store.head(GUN))!.roles
+  const all = { keys: new Map([...snapshot.keys, ...targets.keys]), threshold: 2 }
+  const payload = { _type: 'Snapshot', expires: '2029-11-24T08:00:00Z', meta: {}, version: 2 }
+  const few = { code: 'SIGNING_FAILED', message: /the server holds 1 of the snapshot keys .* too few$/ }
+  await assert.rejects(signRole(trust, GUN, 'snapshot', all, payload), few)
 })
