@@ -55,6 +55,20 @@ export function accessOf({ access }: Settings, parts: Parts): Recognition {
   }
 }
 
+/**
+ * Reads the file with the keys of an external token service.
+ *
+ * @returns undefined if the settings name none
+ * @throws TrustError BAD_SETTINGS if it cannot be read
+ */
+export async function readTokenKeys({ access }: Settings): Promise<Uint8Array | undefined> {
+  const { mode, jwksFile, certificateBundleFile } = access
+  if (mode !== 'external') return undefined
+  if (jwksFile !== undefined) return readSetting(jwksFile, 'access.jwksFile')
+  if (certificateBundleFile === undefined) return undefined
+  return readSetting(certificateBundleFile, 'access.certificateBundleFile')
+}
+
 function externalKeys(access: Settings['access'], bytes: Uint8Array | undefined, log: Log): FindKey {
   const { jwksFile, jwksUrl, certificateBundleFile } = access
   if (jwksUrl !== undefined) {
@@ -94,7 +108,7 @@ function refuse(text: string): never {
 }
 
 /** @throws TrustError BAD_SETTINGS */
-export async function readSetting(path: string, setting: string): Promise<Buffer> {
+async function readSetting(path: string, setting: string): Promise<Buffer> {
   return readFile(path).catch((cause: unknown) => {
     throw fileError('BAD_SETTINGS', `cannot read ${path}`, cause, `check the setting ${setting}`)
   })

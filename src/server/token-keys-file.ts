@@ -1,22 +1,8 @@
-import { readSetting } from '../authentication.ts'
+import { readTokenKeys } from '../authentication.ts'
 import type { Log } from '../log/log.ts'
 import type { Repeating } from '../repository/repeat.ts'
 import type { Settings } from '../settings/schema.ts'
 import { followFiles } from './follow-files.ts'
-
-/**
- * Reads the file with the keys of an external token service.
- *
- * @returns undefined if the settings name none
- * @throws TrustError BAD_SETTINGS if it cannot be read
- */
-export async function readTokenKeys({ access }: Settings): Promise<Uint8Array | undefined> {
-  const { mode, jwksFile, certificateBundleFile } = access
-  if (mode !== 'external') return undefined
-  if (jwksFile !== undefined) return readSetting(jwksFile, 'access.jwksFile')
-  if (certificateBundleFile === undefined) return undefined
-  return readSetting(certificateBundleFile, 'access.certificateBundleFile')
-}
 
 /**
  * Takes over the keys of an external token service from its file when it is replaced, without a restart. While the file
