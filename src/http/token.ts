@@ -36,13 +36,14 @@ export function getToken(wiring: Wiring): (ctx: Context) => Promise<void> {
  * uses it, and falls back to GET only after a 404 or 405; it then sends no password.
  */
 export function postToken(wiring: Wiring): (ctx: Context) => Promise<void> {
-  const { trust, clients, bodies } = wiring
+  const { bodies } = wiring
   return answering(wiring, async (ctx) => {
     if (ctx.is('application/x-www-form-urlencoded') === false) {
       throw new TrustError('INVALID_PARAMETERS', 'what is posted here must be a form')
     }
-    const sender = senderOf(trust.store, clients, ctx.req, undefined)
-    const form = await bodies.read(ctx.req, FORM_MAX_BYTES, sender, async (body) => body.toString('utf8'))
+    const form = await bodies.read(ctx.req, FORM_MAX_BYTES, senderOf(ctx, wiring), async (body) =>
+      body.toString('utf8'),
+    )
     const parameters = new URLSearchParams(form)
     return { parameters, credentials: () => credentialsInForm(parameters) }
   })

@@ -11,7 +11,7 @@ import { actorOf, type Context, type Wiring } from './state.ts'
 /** POST …/tuf/: publishes all parts or nothing (wire spec §5). Success is 200 with an empty body. */
 export function postUpload(wiring: Wiring): (ctx: Context) => Promise<void> {
   return async (ctx) => {
-    const { trust, settings, clients, bodies, inFlight, publishing } = wiring
+    const { settings, bodies, inFlight, publishing } = wiring
     const gun = gunOfUpload(ctx, wiring)
     const encoding = ctx.get('Content-Encoding')
     if (encoding !== '' && encoding !== 'identity') {
@@ -30,7 +30,7 @@ export function postUpload(wiring: Wiring): (ctx: Context) => Promise<void> {
         publishing.add(-1)
       }
     }
-    const sender = senderOf(trust.store, clients, ctx.req, ctx.state.identity)
+    const sender = senderOf(ctx, wiring)
     await bodies.read(ctx.req, settings.limits.bodyBytes, sender, (body) =>
       inFlight.take(body.length, () => work(body)),
     )
