@@ -1,5 +1,5 @@
 import { createDecipheriv, pbkdf2Sync } from 'node:crypto'
-import { derChildren, derElements, OCTET_STRING, SEQUENCE, type DerElement } from '../tuf/asn1/der.ts'
+import { derChildren, derElement, derElements, OCTET_STRING, SEQUENCE } from '../tuf/asn1/der.ts'
 import { pkcs8OfSeed } from './ed25519.ts'
 
 /** 1.3.6.1.4.1.11591.15.1, which only Notary writes (wire spec §18.4). */
@@ -19,7 +19,7 @@ export const ROUNDS_MAX = 1_000_000
  */
 export function readEd25519KeyFile(der: Buffer, passphrase: string | undefined): Buffer | undefined {
   const plain = passphrase === undefined ? der : decrypted(der, passphrase)
-  const [, algorithm, key] = sequence(plain) ?? []
+  const [, algorithm, key] = derChildren(derElement(plain), SEQUENCE) ?? []
   const [name] = derChildren(algorithm, SEQUENCE) ?? []
   if (name?.content.equals(ED25519) !== true || key?.tag !== OCTET_STRING) return undefined
   return pkcs8OfNotary(key.content) ?? pkcs8OfNotary(derElements(key.content)?.[0]?.content)
@@ -32,7 +32,7 @@ export function pkcs8OfNotary(bytes: Buffer | undefined): Buffer | undefined {
 
 /** Decrypts PBES2 with PBKDF2-HMAC-SHA1 and AES-256-CBC, as Notary's clients encrypt. */
 function decrypted(der: Buffer, passphrase: string): Buffer | undefined {
-  const [scheme, sealed] = sequence(der) ?? []
+  const [scheme, sealed] = derChildren(derElement(der), SEQUENCE) ?? []
   const [, parameters] = derChildren(scheme, SEQUENCE) ?? []
   const [derivation, encryption] = derChildren(parameters, SEQUENCE) ?? []
   const [salt, rounds] = derChildren(derChildren(derivation, SEQUENCE)?.[1], SEQUENCE) ?? []
@@ -49,9 +49,4 @@ function decrypted(der: Buffer, passphrase: string): Buffer | undefined {
   } catch {
     return undefined
   }
-}
-
-function sequence(der: Buffer | undefined): DerElement[] | undefined {
-  const elements = der === undefined ? undefined : derElements(der)
-  return elements?.length === 1 ? derChildren(elements[0], SEQUENCE) : undefined
 }

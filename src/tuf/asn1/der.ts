@@ -33,6 +33,12 @@ export function derElements(bytes: Buffer): DerElement[] | undefined {
   return elements
 }
 
+/** Reads DER that is one element and nothing else. @returns undefined for anything else */
+export function derElement(bytes: Buffer | undefined): DerElement | undefined {
+  const elements = bytes && derElements(bytes)
+  return elements?.length === 1 ? elements[0] : undefined
+}
+
 /** Returns the children of an element; undefined if it has another tag or its content is not DER. */
 export function derChildren(element: DerElement | undefined, tag: number): DerElement[] | undefined {
   return element?.tag === tag ? derElements(element.content) : undefined

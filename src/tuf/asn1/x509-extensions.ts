@@ -1,5 +1,5 @@
 import { isAscii } from 'node:buffer'
-import { derChildren, derElements, OCTET_STRING, SEQUENCE, type DerElement } from './der.ts'
+import { derChildren, derElement, OCTET_STRING, SEQUENCE, type DerElement } from './der.ts'
 import { isBitString, isCount, isOid } from './x509-fields.ts'
 
 export interface Extension {
@@ -53,8 +53,7 @@ const CHECKS: ReadonlyMap<string, Check> = new Map<string, Check>([
 
 /** Reads a certificate's extensions. @returns them by OID in hex; undefined if one is malformed or repeated, as in Go */
 export function readExtensions(wrapper: DerElement | undefined): ReadonlyMap<string, Extension> | undefined {
-  const wrapped = derChildren(wrapper, EXTENSIONS)
-  const list = wrapped?.length === 1 ? derChildren(wrapped[0], SEQUENCE) : undefined
+  const list = wrapper?.tag === EXTENSIONS ? derChildren(derElement(wrapper.content), SEQUENCE) : undefined
   if (list === undefined) return undefined
   const extensions = new Map<string, Extension>()
   for (const item of list) {
@@ -65,8 +64,7 @@ export function readExtensions(wrapper: DerElement | undefined): ReadonlyMap<str
     const critical = members.length === 2 ? false : members.length === 3 ? readBoolean(members[1]) : undefined
     if (!isOid(id) || critical === undefined || octets?.tag !== OCTET_STRING) return undefined
     const name = id.content.toString('hex')
-    const inside = derElements(octets.content)
-    const extension = { critical, value: inside?.length === 1 ? inside[0] : undefined }
+    const extension = { critical, value: derElement(octets.content) }
     if (extensions.has(name) || CHECKS.get(name)?.(extension) === false) return undefined
     extensions.set(name, extension)
   }

@@ -2,7 +2,7 @@ import { X509Certificate, type KeyObject } from 'node:crypto'
 import { Memo } from '../../memory/memo.ts'
 import { memoized } from '../../memory/memoized.ts'
 import { CERTIFICATE_BYTES, keptOutside } from '../../memory/outside-heap.ts'
-import { derChildren, derElements, SEQUENCE, type DerElement } from './der.ts'
+import { derChildren, derElement, SEQUENCE, type DerElement } from './der.ts'
 import { decodePem } from './pem.ts'
 import { curveCoordinate, parseSpki } from './spki.ts'
 import { BASIC_CONSTRAINTS, readExtensions, saysCa, type Extension } from './x509-extensions.ts'
@@ -64,8 +64,7 @@ export function parseCertificateBundle(pem: Uint8Array): Certificate[] | undefin
  * @returns undefined for anything that Go or Node would not read
  */
 export function parseCertificate(der: Buffer): Certificate | undefined {
-  const outer = derElements(der)
-  const certificate = outer?.length === 1 ? derChildren(outer[0], SEQUENCE) : undefined
+  const certificate = derChildren(derElement(der), SEQUENCE)
   const body = derChildren(certificate?.[0], SEQUENCE)
   if (certificate?.length !== 3 || body === undefined) return undefined
   const version = readVersion(body[0])
@@ -97,9 +96,9 @@ export function parseCertificate(der: Buffer): Certificate | undefined {
 /** Returns 0, 1 or 2 for X.509 versions 1, 2 and 3; 0 is the default. */
 function readVersion(first: DerElement | undefined): number | undefined {
   if (first?.tag !== VERSION) return 0
-  const members = derChildren(first, VERSION)
-  const number = members?.length === 1 && isCount(members[0]) ? members[0].content : undefined
-  return number?.length === 1 && number.readUInt8() <= 2 ? number.readUInt8() : undefined
+  const number = derElement(first.content)
+  const bytes = isCount(number) ? number.content : undefined
+  return bytes?.length === 1 && bytes.readUInt8() <= 2 ? bytes.readUInt8() : undefined
 }
 
 function readValidity(validity: DerElement | undefined): (number | undefined)[] {
