@@ -1,7 +1,7 @@
 import { TrustError } from '../../errors.ts'
 import type { Head } from '../../store/store.ts'
 import type { Gun } from '../../tuf/gun.ts'
-import { checkThreshold } from '../../tuf/keys/threshold.ts'
+import { countSigners } from '../../tuf/keys/threshold.ts'
 import type { Metadata } from '../../tuf/metadata.ts'
 import { RELEASES } from '../../tuf/role.ts'
 import type { TargetsEdit } from '../../tuf/targets-edit.ts'
@@ -24,11 +24,7 @@ export function signedReleases(
   const named = delegations.get(RELEASES)
   try {
     const metadata = head && named && recallCurrent(trust, gun, head, RELEASES)
-    if (metadata === undefined || named === undefined) return undefined
-    checkThreshold(metadata, named, (text) => {
-      throw new TrustError('CORRUPT', text)
-    })
-    return metadata
+    return metadata && named && countSigners(metadata, named.keys) >= named.threshold ? metadata : undefined
   } catch (error) {
     if (error instanceof TrustError) return undefined
     throw error
