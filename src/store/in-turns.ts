@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
 
 /** Items, such as journal entries, handled before other work gets a turn: a few milliseconds. */
-export const AT_ONCE = 500
+const AT_ONCE = 500
 /** Milliseconds after which other work gets a turn anyway: an entry may list thousands of tags. */
 const AT_ONCE_FOR = 5
 

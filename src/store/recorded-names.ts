@@ -1,8 +1,7 @@
-import { setImmediate } from 'node:timers/promises'
 import { damageIn } from '../errors.ts'
 import { SERVER } from '../tuf/gun.ts'
 import type { Records } from './database/records.ts'
-import { AT_ONCE } from './in-turns.ts'
+import { inTurns } from './in-turns.ts'
 import { entryNumber, readEntry } from './journal-reader.ts'
 import type { JournalEntry, Recorded, RecordKind } from './store.ts'
 
@@ -26,29 +25,32 @@ export class RecordedNames implements Recorded {
 
   /** Catches up with the server's own history; the first call reads all of it. @throws TrustError STORE_UNAVAILABLE */
   async readAll(): Promise<void> {
-    while (this.#readNext()) if (this.#revision % AT_ONCE === 0) await setImmediate()
+    for await (const _ of inTurns(this.#unread()));
   }
 
   has(name: string): boolean {
-    while (this.#readNext());
+    for (const _ of this.#unread());
     return this.#names.has(name)
   }
 
   [Symbol.iterator](): Iterator<string> {
-    while (this.#readNext());
+    for (const _ of this.#unread());
     return this.#names.values()
   }
 
-  #readNext(): boolean {
-    try {
-      const number = entryNumber(this.#records, SERVER, this.#revision + 1)
-      if (number === undefined) return false
-      this.#add(readEntry(this.#records, number))
-    } catch (error) {
-      damageIn(error)
+  /** Reads what was not read yet, one entry at a time. */
+  *#unread(): Generator<void> {
+    for (;;) {
+      try {
+        const number = entryNumber(this.#records, SERVER, this.#revision + 1)
+        if (number === undefined) return
+        this.#add(readEntry(this.#records, number))
+      } catch (error) {
+        damageIn(error)
+      }
+      this.#revision += 1
+      yield
     }
-    this.#revision += 1
-    return true
   }
 
   #add({ records }: JournalEntry): void {
