@@ -139,14 +139,15 @@ export function errorOf({ code, message, hint, problem }: Failure): Error {
 }
 
 /** @param hint what to do about it; default: look the name up */
-export function noSuchRepository(gun: string, hint = nameHint(gun)): never {
+export function noSuchRepository(gun: string, create?: string): never {
+  const hint = nameHint(gun) ?? `"countersign repo list" prints all names${create === undefined ? '' : `; ${create}`}`
   throw new TrustError('NOT_FOUND', `there is no repository ${gun}`, { hint })
 }
 
 /** People are used to typing images with a tag. */
-function nameHint(gun: string): string {
+function nameHint(gun: string): string | undefined {
   const [, untagged] = /^(.+\/[^/]+):[^/:]+$/.exec(gun) ?? []
-  return untagged === undefined ? '"countersign repo list" prints all names' : `names have no tag: ${untagged}`
+  return untagged === undefined ? undefined : `names have no tag: ${untagged}`
 }
 
 /**

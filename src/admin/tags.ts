@@ -123,8 +123,11 @@ export const signManyTags = operation({
   }),
   answer: () => changedTags,
   run(world, { gun, set, remove, ...rest }, actor) {
-    const names = [...set.map(({ tag: name }) => name), ...remove]
-    if (new Set(names).size < names.length) throw new TrustError('INVALID_PARAMETERS', 'a tag stands there twice')
+    const seen = new Set<string>()
+    for (const name of [...set.map(({ tag: each }) => each), ...remove]) {
+      if (seen.has(name)) throw new TrustError('INVALID_PARAMETERS', `the tag ${name} stands there twice`)
+      seen.add(name)
+    }
     const edit = { set: set.map((each) => ({ tag: each.tag, sha256: hexOf(each.digest), length: each.size })), remove }
     return changeTags(world, gun, edit, rest, actor)
   },

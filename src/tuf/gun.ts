@@ -47,10 +47,19 @@ export function typed(name: string): string {
   return PLAIN.test(name) ? name : `'${name.replaceAll("'", String.raw`'\''`)}'`
 }
 
+/** Most of those that are not allowed cannot be seen. */
+function nameOf(character: string): string {
+  return /[*\\]/.test(character)
+    ? character
+    : `U+${character.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')}`
+}
+
 function fault(text: string): string | undefined {
   if (text === '') return 'it is empty'
   if (Buffer.byteLength(text) > GUN_MAX_BYTES) return `it is longer than ${GUN_MAX_BYTES} bytes`
-  if (!text.isWellFormed() || FORBIDDEN.test(text)) return 'it contains a character that is not allowed'
+  if (!text.isWellFormed()) return 'it is no Unicode'
+  const [character] = FORBIDDEN.exec(text) ?? []
+  if (character !== undefined) return `the character ${nameOf(character)} is not allowed`
   for (const segment of text.split('/')) {
     if (segment === '') return 'it has an empty path segment'
     if (segment === '.' || segment === '..') return 'it has a "." or ".." segment'

@@ -112,9 +112,10 @@ v2   sha256:ID  20    targets
     await prints(
       `tag sign docker.io/acme/none v1 ${ONE} 10`,
       'error: there is no repository docker.io/acme/none\n' +
-        'hint: "countersign repo create docker.io/acme/none" makes one that the server signs\n',
+        'hint: "countersign repo list" prints all names; "countersign repo create docker.io/acme/none" makes one that the server signs\n',
       1,
     )
+    await prints(`tag remove ${GUN}:v1 v1`, new RegExp(`\nhint: names have no tag: ${GUN}\n$`), 1)
   })
 
   test('signers and rules; all that follows is typed beside a running server', async () => {
@@ -188,7 +189,11 @@ warning: there is no user alicf: "countersign user list" prints all
     await prints(`${add} alice.pub`, may)
     await prints(`${add} alice.pub`, 'nothing to do: it is so already\n')
     const remove = `delegation remove ${GUN} alice`
-    await prints(`${remove} 0123`, /^error: keyIds.0: the id of a key, or its first 12 characters/, 2)
+    await prints(
+      `${remove} 0123`,
+      /^error: keyIds.0: must be the id of a key, or at least the first 12 digits of it/,
+      2,
+    )
     await prints(`${remove} ${'0'.repeat(12)}`, /^error: .* does not let alice sign with SHORTENED-ID\nhint: /, 1)
     await prints(remove, `targets/alice may sign ${GUN} no more\n`)
     await prints(remove, /^error: .* does not let alice sign\nhint: /, 1)

@@ -48,3 +48,10 @@ test('a name that could be read in two ways is none', () => {
   }
   for (const name of ['a b', 'A/é', '.../a', 'x'.repeat(255), 'é'.repeat(127)]) assert.equal(parseGun(name), name)
 })
+
+test('of a character that is not allowed it is said which one, by its number where it cannot be seen', () => {
+  const message = (name: string): RegExp => new RegExp(`the character ${name} is not allowed$`)
+  assert.throws(() => parseGun('docker.io/acme/*'), { message: message(String.raw`\*`) })
+  assert.throws(() => parseGun('docker.io/acme/app\ufeff'), { message: message(String.raw`U\+FEFF`) })
+  assert.throws(() => parseGun('docker.io/acme/app\n'), { message: message(String.raw`U\+000A`) })
+})
