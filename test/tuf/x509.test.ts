@@ -57,7 +57,14 @@ const READ: readonly (readonly [what: string, parts: Partial<CertificateParts>])
   ['an explicit "not critical"', having(extension(UNKNOWN, '0500', '010100'))],
   ['an unknown extension that holds anything', having(extension(UNKNOWN, 'ffff'))],
   ['a length of the path', having(extension(CONSTRAINTS, hex(SEQUENCE, CRITICAL, '020103'), CRITICAL))],
+  [
+    'the greatest length of the path',
+    having(extension(CONSTRAINTS, hex(SEQUENCE, CRITICAL, '02047fffffff'), CRITICAL)),
+  ],
   ['alternative names', otherName(0x82, 'a.example')],
+  ['an IPv4 address among the alternative names', otherName(0x87, 'abcd')],
+  ['an IPv6 address among the alternative names', otherName(0x87, 'abcdefghijklmnop')],
+  ['an alternative name of a kind that Go passes over', having(extension(OTHER_NAMES, hex(SEQUENCE, '88032a0304')))],
   ['an URI among the alternative names', otherName(0x86, 'https://a.example:443/b')],
   ['an URI with a query', otherName(0x86, 'https://a.example/b;c?d=e@f')],
   // The person, as certificates for Microsoft's directory name them.
@@ -96,6 +103,7 @@ const REFUSED: readonly (readonly [what: string, parts: Partial<CertificateParts
   ['a CA BOOLEAN of two bytes', having(extension(CONSTRAINTS, hex(SEQUENCE, '0102ffff')))],
   ['basic constraints that are no sequence', having(extension(CONSTRAINTS, CRITICAL))],
   ['a key usage with bits that do not exist', having(extension(KEY_USAGE, '030205ff'))],
+  ['a key usage that is none', having(extension(KEY_USAGE, '04020500'))],
   ['a key usage whose last byte has no bits', having(extension(KEY_USAGE, '03020800'))],
   ['a key usage that lacks the byte whose bits it leaves out', having(extension(KEY_USAGE, '030107'))],
   ['a critical subject key identifier', having(extension(KEY_ID, '040101', '0500'))],
