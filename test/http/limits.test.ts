@@ -82,6 +82,20 @@ describe('the size of an upload', () => {
     assert.match(await answer, /^HTTP\/1\.1 400 .*larger than 100000 bytes/s)
   })
 
+  test('who never stops sending is cut off in the end, refused or not', async () => {
+    const piece = `100000\r\n${'a'.repeat(0x100000)}\r\n`
+    for (const path of [PATH, '/v2/nowhere']) {
+      const socket = open(app, `POST ${path} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n`)
+      const over = all(socket).catch(() => undefined)
+      let sent = 0
+      while (!socket.destroyed && sent < 200) {
+        sent += 1
+        if (!socket.write(piece)) await Promise.race([new Promise((resolve) => socket.once('drain', resolve)), over])
+      }
+      assert.ok(sent < 200, path)
+    }
+  })
+
   test('an answer that did not need the body waits until it has come in', async () => {
     const body = 'a'.repeat(3_000_000)
     for (const [path, status] of [
