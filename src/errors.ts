@@ -109,7 +109,7 @@ export function reasonOf(error: unknown): string {
 /** OpenSSL's errors name lines of its source code, and end with a line feed. */
 function ownReason(error: Error & { readonly code?: unknown; readonly reason?: unknown }): string {
   const { code, reason, message } = error
-  if (code === 'ERR_SSL_WRONG_VERSION_NUMBER') return 'what answers there speaks no TLS'
+  if (code === 'ERR_SSL_WRONG_VERSION_NUMBER') return 'the server there does not speak TLS'
   return String(code).startsWith('ERR_SSL_') && typeof reason === 'string' ? reason : message
 }
 

@@ -262,10 +262,10 @@ test('a member that stands twice would be left out without a word: an access mod
     '{"access":{"mode":"built-in"},"listen":{"port":1,"port":2},"access":{"publicReads":true},"lis\\u0074en":{}}'
   assert.deepEqual(
     mistakes(twice).slice(1),
-    ['listen.port', 'access', 'listen'].map((name) => `  ${name}: stands in the file more than once`),
+    ['listen.port', 'access', 'listen'].map((name) => `  ${name}: is in the file more than once`),
   )
   const rules = '{"signers":{"rules":[{"role":"*","signer":"file"},{"signer":"file","signer":"file"}]}}'
-  assert.deepEqual(mistakes(rules).slice(1), ['  signers.rules.signer: stands in the file more than once'])
+  assert.deepEqual(mistakes(rules).slice(1), ['  signers.rules.signer: is in the file more than once'])
   const once = {
     file: fileOf('{"tls":{"names":["a","a"]},"webhook":{"url":"https://x/{\\"url\\":"}}'),
     environment: {},

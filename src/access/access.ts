@@ -61,7 +61,7 @@ export function createAccess({ directory, now, passwords, maker, external, userO
       if (looksLikeToken(text)) return ofText(directory, text, now()) ?? refuse('the API token cannot be used')
       if (rules === undefined) return refuse('no web token is taken here')
       const claims = claimsAtOnce(text, rules) ?? known.add(text, await verifyWebToken(text, rules, now()), now())
-      return ofClaims(claims) ?? refuse('whoever it was made for is not recognised any more')
+      return ofClaims(claims) ?? refuse('its holder is no longer recognised')
     },
     bearerAtOnce(text) {
       if (looksLikeToken(text)) return ofText(directory, text, now())

@@ -30,7 +30,7 @@ export function parseGrant(text: string): Grant {
   const actions = text.slice(0, Math.max(colon, 0)).split(',')
   const known = actions.filter((action): action is Action => (ACTIONS as readonly string[]).includes(action))
   if (colon < 0 || known.length !== actions.length) {
-    throw new TrustError('INVALID_PARAMETERS', `"${text}" grants nothing that is known`, {
+    throw new TrustError('INVALID_PARAMETERS', `"${text}" is not a valid grant`, {
       hint: `write ACTIONS:PATTERN, as in read,sign:docker.io/acme/*; actions are ${ACTIONS.join(', ')}`,
     })
   }

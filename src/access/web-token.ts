@@ -169,7 +169,7 @@ function objectIn(part: string, what: string): JsonObject {
   try {
     value = parseJson(bytesIn(part, what))
   } catch {
-    return refuse(`its ${what} is not JSON of one meaning`)
+    return refuse(`its ${what} is ambiguous or invalid JSON`)
   }
   return typeof value === 'object' && value !== null && !Array.isArray(value)
     ? (value as JsonObject)

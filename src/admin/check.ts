@@ -7,7 +7,7 @@ const finding = z.lazy(() =>
     severity: z.enum(['error', 'warning']).meta({
       description: 'error: damage, or what a client refuses; warning: what people should know',
     }),
-    gun: z.string().exactOptional().meta({ description: "the repository, where it is one's" }),
+    gun: z.string().exactOptional().meta({ description: 'the repository, if it is about one' }),
     text: z.string(),
   }),
 )

@@ -42,7 +42,9 @@ const roleChange = z.lazy(() =>
       .meta({
         description: 'of those that are certificates: the id by which people and key files name the key in it',
       }),
-    threshold: count.nullable().meta({ description: 'how many of its keys must sign; null: it is delegated no more' }),
+    threshold: count
+      .nullable()
+      .meta({ description: 'how many of its keys must sign; null: it is no longer delegated' }),
     paths: list(z.string())
       .exactOptional()
       .meta({ description: 'of a delegation: prefixes of names that it may sign' }),
@@ -63,8 +65,8 @@ export const journalEntry = z.lazy(() =>
       documents: list(z.object({ role: z.string(), version: count, sha256, keyIds: list(z.string()) })),
       keys: list(z.object({ role: z.string(), keyId: z.string(), sha256 })),
       records: list(record),
-      changes: list(tagChange).meta({ description: 'names that are signed otherwise than before' }),
-      roles: list(roleChange).exactOptional().meta({ description: 'roles that others may sign than before' }),
+      changes: list(tagChange).meta({ description: 'names whose signature has changed' }),
+      roles: list(roleChange).exactOptional().meta({ description: 'roles whose signers have changed' }),
       head: sha256.meta({ description: 'SHA-256 of the record of what is current after this, hex' }),
     })
     .meta({ id: 'JournalEntry' }),

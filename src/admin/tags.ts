@@ -125,7 +125,7 @@ export const signManyTags = operation({
   run(world, { gun, set, remove, ...rest }, actor) {
     const seen = new Set<string>()
     for (const name of [...set.map(({ tag: each }) => each), ...remove]) {
-      if (seen.has(name)) throw new TrustError('INVALID_PARAMETERS', `the tag ${name} stands there twice`)
+      if (seen.has(name)) throw new TrustError('INVALID_PARAMETERS', `the tag ${name} is listed twice`)
       seen.add(name)
     }
     const edit = { set: set.map((each) => ({ tag: each.tag, sha256: hexOf(each.digest), length: each.size })), remove }

@@ -29,7 +29,7 @@ export function roomForToken(
   if (owner === null) return []
   const own = tokens.filter((token) => token.owner === owner)
   if (!byAdmin && own.filter((token) => isUsable(token, now)).length >= TOKENS_MAX) {
-    throw new TrustError('WRONG_STATE', `${owner} has ${TOKENS_MAX} tokens, more are not made for one user`, {
+    throw new TrustError('WRONG_STATE', `${owner} has ${TOKENS_MAX} tokens, the most for one user`, {
       hint: 'revoke those that are not needed: "countersign token list" prints all',
     })
   }

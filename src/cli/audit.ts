@@ -115,7 +115,7 @@ function roleText({ role, added, removed, certified = [], threshold, paths = [''
   const told = [
     ...(added.length === 0 ? [] : [`${ids(added)} may sign now`]),
     ...(removed.length === 0 ? [] : [`${ids(removed)} may not any more`]),
-    ...(threshold === null ? ['delegated no more'] : []),
+    ...(threshold === null ? ['no longer delegated'] : []),
     ...((threshold ?? 1) > 1 ? [`${threshold} must sign`] : []),
     ...(paths.includes('') ? [] : [paths.length === 0 ? 'no tags' : `only ${paths.map(visible).join(', ')}`]),
   ]

@@ -62,6 +62,6 @@ function added({ gun, role, keyIds, changed, warnings }: Delegated): string {
 }
 
 function removed({ gun, role, keyIds, warnings }: Delegated): string {
-  const text = keyIds.length === 0 ? `may sign ${gun} no more` : `may sign ${gun} with ${keyIds.join(' or ')} only`
+  const text = keyIds.length === 0 ? `may no longer sign ${gun}` : `may sign ${gun} with ${keyIds.join(' or ')} only`
   return withWarnings(`${role} ${text}`, { warnings })
 }

@@ -28,7 +28,7 @@ export interface Failed {
 const ENDING = ['SIGINT', 'SIGTERM'] as const
 const NOT_BEGUN = {
   state: 'failed',
-  error: 'not begun: interrupted',
+  error: 'not started: interrupted',
   hint: 'what is done stays done: go on with the others by their names',
 } as const
 
@@ -48,7 +48,7 @@ export async function inEach<Name extends string, Done>(
   const interrupt = (): void => {
     interrupted = true
     ignore()
-    note(`interrupted: no other one is begun after ${guns[outcomes.length]}; once more ends it at once`)
+    note(`interrupted: stops after ${guns[outcomes.length]}; interrupt again to stop at once`)
   }
   const ignore = (): void => ENDING.forEach((signal) => process.off(signal, interrupt))
   if (guns.length > 1) ENDING.forEach((signal) => process.on(signal, interrupt))

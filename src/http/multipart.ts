@@ -65,7 +65,8 @@ function firstDelimiter(body: Buffer, delimiter: Buffer): number {
   const at = body.indexOf(delimiter)
   if (at === -1) malformed('its boundary does not occur in it')
   // Parsers would skip a boundary after a bare line feed, and the part behind it with it, unnoticed.
-  if (at > 0 && !startsWith(body, CRLF, Math.max(0, at - CRLF.length))) malformed('its first boundary begins no line')
+  if (at > 0 && !startsWith(body, CRLF, Math.max(0, at - CRLF.length)))
+    malformed('its first boundary is not at the beginning of a line')
   return at
 }
 

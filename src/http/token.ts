@@ -39,7 +39,7 @@ export function postToken(wiring: Wiring): (ctx: Context) => Promise<void> {
   const { bodies } = wiring
   return answering(wiring, async (ctx) => {
     if (ctx.is('application/x-www-form-urlencoded') === false) {
-      throw new TrustError('INVALID_PARAMETERS', 'what is posted here must be a form')
+      throw new TrustError('INVALID_PARAMETERS', 'the body must be a form')
     }
     const form = await bodies.read(ctx.req, FORM_MAX_BYTES, senderOf(ctx, wiring), async (body) =>
       body.toString('utf8'),

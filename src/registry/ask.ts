@@ -27,7 +27,7 @@ export async function request(url: URL, init: Omit<RequestInit, 'redirect' | 'si
     // Other programs can reach such a port, so somebody who sees the server up would look for the fault there.
     const hint =
       reason === 'bad port'
-        ? `port ${url.port} is one of those that fetch, like browsers, never asks: let it listen on another`
+        ? `port ${url.port} is one that fetch, like browsers, refuses to use: let it listen on another`
         : `${reason}; check the name, and that it is up`
     throw new TrustError('REGISTRY', `cannot reach ${url.origin}`, { hint, cause })
   }
@@ -78,5 +78,5 @@ export function redirectHint(response: Response, instead: string): string | unde
   const location = response.headers.get('location')
   const to = location === null ? null : URL.parse(location, response.url)
   if (to === null || response.status < 300 || response.status > 399) return undefined
-  return `it sends on to ${`${to.origin}${to.pathname}`.slice(0, ADDRESS_MAX)}, which is not followed: ${instead}`
+  return `it redirects to ${`${to.origin}${to.pathname}`.slice(0, ADDRESS_MAX)}, which is not followed: ${instead}`
 }

@@ -74,7 +74,7 @@ async function readUpTo(path: string, limit: number): Promise<Buffer | undefined
 async function mustBeCache(directory: string): Promise<void> {
   const found = await stat(join(directory, 'tuf')).catch(() => undefined)
   if (found?.isDirectory() === true) return
-  throw new TrustError('NOT_FOUND', `${directory} is no directory that docker or notary keeps trust data in`, {
+  throw new TrustError('NOT_FOUND', `${directory} is not a trust directory of docker or notary`, {
     hint: USUAL,
   })
 }

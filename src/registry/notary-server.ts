@@ -18,7 +18,7 @@ interface NotaryServerOptions {
 
 /** Before it hands out a timestamp, a Notary server renews an expired snapshot, and fails if it lacks the snapshot key. */
 const ENDED =
-  'a Notary server answers so, for one, where the snapshot has ended and its publisher alone could sign another:' +
+  'a Notary server does so if, for example, the snapshot has expired and only its publisher can sign another:' +
   ' then take it from a cache (--from ~/.docker/trust)'
 
 /** A scope that allows only reading: a server that gets a token could use it elsewhere too. */

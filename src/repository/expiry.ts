@@ -124,7 +124,7 @@ export function startWatchingExpiry(
   look: (until: number) => Promise<readonly Ending[]>,
   after: (found: readonly Ending[]) => Promise<void>,
 ): Repeating {
-  return repeat('the look for what expires', interval, trust.log, async () => {
+  return repeat('the check for what expires', interval, trust.log, async () => {
     const found = await look(trust.now() + EXPIRY_HORIZON)
     for (const { gun, what, expires } of found) {
       if (what === DAMAGED) trust.log.error({ gun, what }, 'what ends cannot be read')

@@ -48,7 +48,7 @@ export function startBackground(
  */
 function startLookingAtTables({ log }: Trust, directory: string, after: (damaged: number) => void): Repeating {
   const stopping = new AbortController()
-  const looking = repeat('the look at the tables of the database', DAY, log, async () => {
+  const looking = repeat('the check of the tables of the database', DAY, log, async () => {
     const damaged = await tellOfDamage(directory, log, async () => {
       await setTimeout(PAUSE, undefined, { ref: false, signal: stopping.signal }).catch(() => undefined)
       return !stopping.signal.aborted

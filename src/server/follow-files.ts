@@ -18,7 +18,7 @@ export function followFiles(
   looks: readonly (() => Promise<void>)[],
 ): Repeating {
   let said: string | undefined
-  return repeat(`the look for ${what}`, interval, log, async () => {
+  return repeat(`the check for ${what}`, interval, log, async () => {
     let reason: string | undefined
     for (const look of looks) {
       const refusal = await refusalOf(look)

@@ -45,7 +45,7 @@ export async function webhookOf(
   // As text, random bytes would lose some, and the receiver would compute another HMAC.
   const isShort = secret.length < SECRET_MIN_LENGTH
   if (!isTypable(content) || isShort) {
-    const wrong = isShort ? `needs a secret of at least ${SECRET_MIN_LENGTH} characters` : 'is no text in UTF-8'
+    const wrong = isShort ? `needs a secret of at least ${SECRET_MIN_LENGTH} characters` : 'is not text in UTF-8'
     throw new TrustError('BAD_SETTINGS', `${secretFile} ${wrong}`, {
       hint: '"openssl rand -hex 32" prints one; whoever receives the messages needs it too',
     })

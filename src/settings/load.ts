@@ -84,7 +84,7 @@ function readSettingsFile(path: string, mistakes: string[]): Record<string, unkn
   }
   try {
     const value: unknown = JSON.parse(text)
-    mistakes.push(...repeatedMembers(text).map((name) => `${name}: stands in the file more than once`))
+    mistakes.push(...repeatedMembers(text).map((name) => `${name}: is in the file more than once`))
     if (isGroup(value)) return value
   } catch (cause) {
     const text = `cannot read the settings file ${path}: ${messageOf(cause)}`

@@ -95,7 +95,7 @@ describe('users and tokens at the terminal', () => {
       await writeFile(terminal.path('odd'), content, { mode: 0o600 })
       await prints(
         'user password alice --password-file odd',
-        'error: what is in odd could not be typed: it is no UTF-8, or has a byte order mark\n' +
+        'error: what is in odd could not be typed: it is not UTF-8, or has a byte order mark\n' +
           'hint: save it as plain text in UTF-8\n',
         2,
       )
@@ -115,7 +115,7 @@ describe('users and tokens at the terminal', () => {
     await prints('user remove robot$team+ci', 'removed user robot$team+ci\n')
     await prints(
       'user add x --no-password --allow everything:*',
-      'error: "everything:*" grants nothing that is known\nhint: write ACTIONS:PATTERN, as in read,sign:docker.io/acme/*; actions are read, sign, rotate, delete, admin\n',
+      'error: "everything:*" is not a valid grant\nhint: write ACTIONS:PATTERN, as in read,sign:docker.io/acme/*; actions are read, sign, rotate, delete, admin\n',
       2,
     )
     await prints(

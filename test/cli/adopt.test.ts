@@ -163,7 +163,7 @@ describe('countersign repo adopt', () => {
     await refused([NONE, ...from], `error: https://localhost:PORT has no trust data for ${NONE}\n${check}`, 1)
     const usual =
       "hint: docker's is ~/.docker/trust, that of notary is ~/.notary; the URL of a server begins with https://\n"
-    const noCache = 'is no directory that docker or notary keeps trust data in'
+    const noCache = 'is not a trust directory of docker or notary'
     await refused([APP, '--from', 'nowhere'], `error: nowhere ${noCache}\n${usual}`, 1)
     await mkdir(here.path('home', '.docker', 'trust', 'tuf'), { recursive: true })
     const tilde = await here.run(['repo', 'adopt', NONE, '--from=~/.docker/trust'], { HOME: here.path('home') })
@@ -223,7 +223,7 @@ describe('countersign repo adopt', () => {
     await prints([APP], [...asBefore, NEXT, `  countersign root show ${APP}`])
     for (const typed of [`root show ${APP}`, `root sign ${APP}`]) {
       const { stdout } = await here.run(typed.split(' '))
-      assert.ok(stdout.endsWith(`\nnext: ${away}, which who has such a key signs\n`), stdout)
+      assert.ok(stdout.endsWith(`\nnext: ${away}; whoever has such a key signs that file\n`), stdout)
     }
     const both = [...asBefore, row(WEB, 'as before'), NEXT]
     await prints([APP, WEB], [...both, "  countersign key rotate '*' snapshot --adopted", '  countersign root waiting'])

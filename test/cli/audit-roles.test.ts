@@ -60,7 +60,7 @@ test('audit says who may sign since when, what a key signed, and what went with 
   await terminal.ask(addDelegation, { gun: GUN, name: 'ci' })
   await terminal.ask(removeDelegation, { gun: GUN, name: 'alice' })
   assert.deepEqual((await told()).toSorted(), [
-    '    targets/alice: ALICE may not any more; delegated no more',
+    '    targets/alice: ALICE may not any more; no longer delegated',
     '    targets/releases: ALICE may not any more',
   ])
   const ofAlice = await numbersOf({ key: alice.id.slice(0, 12) })

@@ -56,7 +56,7 @@ test('packages that a link leads to are not touched: they may be those of somebo
   await symlink(place('elsewhere'), place('clone', 'node_modules'))
   await assert.rejects(promisify(execFile)(place('clone', 'scripts', 'install-if-missing')), {
     code: 2,
-    stderr: /^error: node_modules is a link: .*\nhint: run npm ci where it leads to, or remove the link\n$/,
+    stderr: /^error: node_modules is a link, .*\nhint: run npm ci in that directory, or remove the link\n$/,
   })
   assert.deepEqual(await readdir(place('elsewhere')), ['package'])
 })

@@ -47,13 +47,13 @@ describe('Ctrl-C among many repositories', () => {
     assert.deepEqual(await interrupted('key rotate * timestamp --all', 1), {
       code: 1,
       printed: [
-        `REPOSITORY         STATE                   ROOT
-example.org/one    rotated                 2
-example.org/three  not begun: interrupted
-example.org/two    not begun: interrupted
+        `REPOSITORY         STATE                     ROOT
+example.org/one    rotated                   2
+example.org/three  not started: interrupted
+example.org/two    not started: interrupted
 hint: what is done stays done: go on with the others by their names
 `,
-        'interrupted: no other one is begun after example.org/one; once more ends it at once\n',
+        'interrupted: stops after example.org/one; interrupt again to stop at once\n',
       ],
     })
   })

@@ -35,7 +35,7 @@ describe('countersign repair and what is around it', () => {
       command.kill('SIGINT')
       assert.deepEqual(
         [await once(command, 'close'), await said],
-        [[2, null], 'error: interrupted: nothing is left of it\n'],
+        [[2, null], 'error: interrupted: nothing was left behind\n'],
       )
       assert.deepEqual([await readdir(temporary), await readdir(terminal.path('made')).catch(() => [])], [[], []])
     }

@@ -184,15 +184,19 @@ describe('root keys of persons, at the terminal', () => {
     )
     // New certificates of the same keys: still two, and both must sign.
     await prints(`key rotate ${GUN} root --renew --passphrase-file wrong.pass`, /does not open/, 2)
-    await prints(`key rotate ${GUN} root --root-key alice --passphrase-file alice.pass`, /above its number of keys/, 2)
+    await prints(
+      `key rotate ${GUN} root --root-key alice --passphrase-file alice.pass`,
+      /exceeds the number of keys/,
+      2,
+    )
     // One that is named twice is one.
     const twice = '--root-key alice alice --root-threshold 2 --passphrase-file alice.pass'
     for (const command of [`key rotate ${GUN} root ${twice} --plan`, `repo create docker.io/acme/never ${twice}`])
-      await prints(command, /^error: the threshold 2 is above its number of keys, 1\nhint: name more/, 2)
+      await prints(command, /^error: the threshold 2 exceeds the number of keys, 1\nhint: name more/, 2)
     // No passphrase is asked for: there is no terminal here.
     await prints(
       'repo create docker.io/acme/never --root-threshold 2',
-      /above its number of keys, 1\nhint: name more/,
+      /exceeds the number of keys, 1\nhint: name more/,
       2,
     )
     assert.deepEqual(await rootOf(GUN), before)
@@ -242,7 +246,7 @@ describe('root keys of persons, at the terminal', () => {
       `key rotate ${LATER} root --renew --passphrase-file alice.pass`,
       `renewed the root certificates of ${LATER}: root version 4\n`,
     )
-    const former = /breaks: who holds only the former root key can change this repository no more\n/
+    const former = /breaks: whoever holds only the former root key can no longer change this repository\n/
     await prints(`key rotate ${LATER} root --root-key bob --plan`, former)
     await prints(`key rotate ${LATER} root --root-key alice bob --root-threshold 2 --plan`, former)
     // One more person: nobody is left out, and yet bob's signature alone is refused by who pins alice's key.
@@ -252,7 +256,7 @@ describe('root keys of persons, at the terminal', () => {
     assert.deepEqual([beside.stdout.includes(pinned), former.test(beside.stdout)], [true, false])
     await prints(`key rotate ${LATER} root --root-key nobody --plan`, /there is no root key nobody/, 1)
     await prints(`key rotate ${LATER} root --renew --root-key bob --plan`, /say either --root-key, /, 2)
-    await prints(`key rotate ${LATER} root --root-key bob --root-threshold 2 --plan`, /above its number of keys/, 2)
+    await prints(`key rotate ${LATER} root --root-key bob --root-threshold 2 --plan`, /exceeds the number of keys/, 2)
   })
 
   test('signed in a file, without a server; what would happen is said before', async () => {

@@ -123,7 +123,7 @@ describe('several roles get new keys in one root', () => {
   breaks: clients that pin root certificates (trust_pinning) refuse the new root until they pin its certificate too
   breaks: clients that pin root keys (Connaisseur) refuse the roots after it until they pin the new ones
   breaks: docker before 17.10 and notary before 0.5.1 refuse the roots after it where they have not read this one
-  breaks: who holds only the former root key can change this repository no more
+  breaks: whoever holds only the former root key can no longer change this repository
 `,
     )
     const done = `rotated the keys of root, timestamp and targets of ${APP}: root version 4\n`

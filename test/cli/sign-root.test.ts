@@ -90,7 +90,7 @@ test('a rotation that cannot be published leaves nothing, and leaves alone the r
     signedBefore = operation
     await assert.rejects(stageAndPublish(connection, keyring, GUN, change), {
       code: 'WRONG_STATE',
-      message: `the root of ${GUN} waits no more: another command published or discarded it`,
+      message: `the root of ${GUN} no longer waits: another command published or discarded it`,
       hint: `"countersign audit --gun ${GUN}" says which`,
     })
   }

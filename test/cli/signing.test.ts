@@ -95,7 +95,7 @@ describe('repositories that the server signs, at the terminal', () => {
     await prints(`tag sign ${GUN} v1 ${ONE} 10`, `signed ${GUN}:v1 (targets)\n`)
     await prints(`tag sign ${GUN} v1 ${ONE} 10`, 'nothing to do: it is so already\n')
     await prints(`tag sign ${GUN} --from list`, `signed 2 tags of ${GUN} (targets)\n`)
-    await prints(`tag remove ${GUN} v3`, `signs ${GUN}:v3 no more (targets)\n`)
+    await prints(`tag remove ${GUN} v3`, `no longer signs ${GUN}:v3 (targets)\n`)
     await prints(
       `tag list ${GUN}`,
       `TAG  DIGEST                                                                   SIZE  SIGNED BY
@@ -195,7 +195,7 @@ warning: there is no user alicf: "countersign user list" prints all
       2,
     )
     await prints(`${remove} ${'0'.repeat(12)}`, /^error: .* does not let alice sign with SHORTENED-ID\nhint: /, 1)
-    await prints(remove, `targets/alice may sign ${GUN} no more\n`)
+    await prints(remove, `targets/alice may no longer sign ${GUN}\n`)
     await prints(remove, /^error: .* does not let alice sign\nhint: /, 1)
   })
 

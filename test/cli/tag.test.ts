@@ -138,9 +138,9 @@ describe('tags from a registry, from a pipe, as a signer, under rules', () => {
         printed: 'error: line 2 of - is not "TAG DIGEST SIZE"\n',
       })
     }
-    assert.match((await pipe(`same ${ONE} 1\nsame ${ONE} 2\n`)).printed, /the tag same stands there twice/)
-    await prints('tag remove GUN n0 n1 n2', 'signs 3 tags no more (targets)\n')
-    await prints('tag remove GUN n0 n5 nope', 'signs GUN:n5 no more (targets)\nnot signed before: n0, nope\n')
+    assert.match((await pipe(`same ${ONE} 1\nsame ${ONE} 2\n`)).printed, /the tag same is listed twice/)
+    await prints('tag remove GUN n0 n1 n2', 'no longer signs 3 tags (targets)\n')
+    await prints('tag remove GUN n0 n5 nope', 'no longer signs GUN:n5 (targets)\nnot signed before: n0, nope\n')
     await prints('tag remove GUN nope', 'nothing to do: it is so already\nnot signed before: nope\n')
     await writeFile(terminal.path('list'), '\uFEFF# no tag today\n  # nor here\n')
     await prints('tag sign GUN --from list', 'nothing to do: list names no tag\n')

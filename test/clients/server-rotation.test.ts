@@ -279,7 +279,7 @@ test('the key of a signer stolen: the runbook, as it is typed', { skip }, async 
   assert.deepEqual(await reader.list(gun), [], 'nothing that the old key alone has signed is believed')
   assert.doesNotMatch(await done('signer', 'rotate', 'ci', '--finish'), /warning/)
   const signed = await done('tag', 'sign', gun, 'ours', DIGEST, '10', '--as', 'ci')
-  assert.match(signed, /\nnot signed again, the key that had signed them is trusted no more: theirs\n$/)
+  assert.match(signed, /\nnot signed again, since the key that signed them is no longer trusted: theirs\n$/)
   for (const client of [reader, await stage.client()]) assert.deepEqual(await client.list(gun), ['ours targets/ci'])
   assert.match(
     await done('signer', 'remove', 'ci', '--dry-run'),

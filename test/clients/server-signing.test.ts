@@ -154,7 +154,7 @@ test('a signer that the owner has removed is gone, also after ours has signed in
   await owner.untrusted('push', `${gun}:v2`)
   assert.match(
     await type(['tag', 'sign', gun, 'v2', '--as', 'robot'], owner),
-    /\(targets\/robot, targets\/releases\)\nnot signed again, the key that had signed them is trusted no more: v1\n$/,
+    /\(targets\/robot, targets\/releases\)\nnot signed again, since the key that signed them is no longer trusted: v1\n$/,
   )
   assert.deepEqual(Object.keys(await bob.signed(gun)), ['v2'])
   await bob.run('pull', `${gun}:v2`)

@@ -209,7 +209,12 @@ describe('the admin API over TCP', () => {
     await addPerson(server.running, 'twice', [])
     const before = server.running.store.tail()
     for (const [method, path, body, text] of [
-      ['POST', '/api/v1/signers?name=one', { name: 'other' }, /^name is said twice, .*: in the query and in the body$/],
+      [
+        'POST',
+        '/api/v1/signers?name=one',
+        { name: 'other' },
+        /^name has two different values: in the query and in the body$/,
+      ],
       ['PUT', '/api/v1/users/twice', { name: 'root', grants }, /^name .*: in the path and in the body$/],
       ['PUT', '/api/v1/users/twice?name=root', { grants }, /^name .*: in the path and in the query$/],
       ['DELETE', `${gun}?gun=${encodeURIComponent(ABSENT)}`, undefined, /^gun .*: in the path and in the query$/],

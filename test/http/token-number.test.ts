@@ -55,7 +55,7 @@ describe('how many tokens a user has', () => {
       assert.equal(answer.status, 409)
       const { message, hint } = (JSON.parse(answer.body.toString()) as { error: { message: string; hint: string } })
         .error
-      assert.equal(message, 'alice has 100 tokens, more are not made for one user')
+      assert.equal(message, 'alice has 100 tokens, the most for one user')
       assert.match(hint, /^revoke those that are not needed/)
     }
     assert.deepEqual(server.running.store.tail(), before)

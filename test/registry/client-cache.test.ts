@@ -98,7 +98,7 @@ test('no such directory, no such repository, a role that is missing, a file that
   for (const other of [missing, join(directory, 'tuf'), inFile]) {
     await assert.rejects(readTrustData(clientCache(other, GUN), GUN), {
       code: 'NOT_FOUND',
-      message: `${other} is no directory that docker or notary keeps trust data in`,
+      message: `${other} is not a trust directory of docker or notary`,
       hint: /~\/\.docker\/trust/,
     })
   }

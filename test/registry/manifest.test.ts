@@ -317,7 +317,7 @@ test('a registry that sends on to another place is told as such', async (t) => {
   const { place } = await registry(t, (_, response) => response.writeHead(307, { Location: '//new.example/v2' }).end())
   await assert.rejects(readManifest(place, 'v1', alice), {
     message: `the registry ${place.url} answers 307`,
-    hint: 'it sends on to http://new.example/v2, which is not followed: say the digest and size of the manifest',
+    hint: 'it redirects to http://new.example/v2, which is not followed: say the digest and size of the manifest',
   })
 })
 
@@ -325,7 +325,7 @@ test('a port that fetch never asks is told as such: it is no fault of the regist
   const place = registryPlace(parseGun('localhost:10080/app'))
   await assert.rejects(readManifest(place, 'v1', alice), {
     code: 'REGISTRY',
-    hint: /^port 10080 is one of those that /,
+    hint: /^port 10080 is one that /,
   })
 })
 
@@ -496,7 +496,7 @@ test('a credential helper that has nothing to give, or does not answer', { timeo
 test('a registry that speaks no TLS, and one of this machine that does', async (t) => {
   const { place } = await registry(t, (_, response) => response.writeHead(400).end())
   await assert.rejects(readManifest({ ...place, url: place.url.replace('http:', 'https:') }, 'v1', alice), {
-    hint: 'what answers there speaks no TLS; check the name, and that it is up',
+    hint: 'the server there does not speak TLS; check the name, and that it is up',
   })
   // As Go's servers answer what is no TLS.
   await assert.rejects(readManifest(place, 'v1', alice), {

@@ -175,7 +175,9 @@ test('what a server may answer otherwise is an error that says so, without the p
   assert.deepEqual(elsewhere.asked, [])
   const ended = await oddServer(t, (_, response) => response.writeHead(500).end())
   const source = notaryServer(ended.url, GUN, { credentials: alice })
-  await assert.rejects(source.document('timestamp'), { hint: /^a Notary server answers so, .* the snapshot has ended/ })
+  await assert.rejects(source.document('timestamp'), {
+    hint: /^a Notary server does so if, .* the snapshot has expired/,
+  })
   await assert.rejects(source.document('targets'), { hint: undefined })
   const limit = await oddServer(t, (_, response) => response.end(Buffer.alloc(1024 * 1024 + 1)))
   const larger = await notaryServer(limit.url, GUN, { credentials: alice }).document('targets')
@@ -197,9 +199,9 @@ test('who sends on to another server is told as such: that one is to be named', 
   const message = `${url} answers 301`
   await assert.rejects(source.document('root'), {
     message,
-    hint: `it sends on to https://new.example/v2/${GUN}/_trust/tuf/root.json, ${not}`,
+    hint: `it redirects to https://new.example/v2/${GUN}/_trust/tuf/root.json, ${not}`,
   })
-  await assert.rejects(source.document('timestamp'), { message, hint: `it sends on to ${url}/elsewhere, ${not}` })
+  await assert.rejects(source.document('timestamp'), { message, hint: `it redirects to ${url}/elsewhere, ${not}` })
   const silent = await oddServer(t, (_, response) => response.writeHead(302).end())
   await assert.rejects(notaryServer(silent.url, GUN, { credentials: alice }).document('root'), { hint: undefined })
 })

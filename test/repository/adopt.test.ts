@@ -104,7 +104,7 @@ test('who saw newer versions there needs them adopted before the takeover, and t
   }
   assert.equal((await client.update()).versions['timestamp'], 4)
   const { breaks = [] } = (await planRotation(here.trust, GUN, ['snapshot'], here.clock.now)) ?? {}
-  assert.match(breaks.join('; '), /newer there is refused here: adopt it once more first/)
+  assert.match(breaks.join('; '), /newer there are refused here: adopt it again first/)
   await world.adopt()
   await takeOver(world)
   at = here

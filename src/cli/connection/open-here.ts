@@ -81,7 +81,7 @@ function inProcess(settings: Settings, keys: Keys, store: LevelStore): Connectio
 /** Returns a signal that Ctrl-C or SIGTERM aborts; the second time, the process ends at once. */
 export function interrupted(): AbortSignal {
   const gone = new AbortController()
-  const abort = (): void => gone.abort(new TrustError('WRONG_STATE', 'interrupted: nothing is left of it'))
+  const abort = (): void => gone.abort(new TrustError('WRONG_STATE', 'interrupted: nothing was left behind'))
   for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, abort)
   return gone.signal
 }

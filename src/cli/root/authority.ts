@@ -64,7 +64,7 @@ export async function nextAuthority(
 /** Checks the threshold before any passphrase is asked for. @throws TrustError INVALID_PARAMETERS */
 export function mustBeReached(threshold: number, keys: number): void {
   if (threshold <= keys) return
-  throw new TrustError('INVALID_PARAMETERS', `the threshold ${threshold} is above its number of keys, ${keys}`, {
+  throw new TrustError('INVALID_PARAMETERS', `the threshold ${threshold} exceeds the number of keys, ${keys}`, {
     hint: 'name more root keys, or say --root-threshold',
   })
 }

@@ -24,7 +24,7 @@ export function stagedForPeople(
   if (complete) lines.push(`next: countersign root publish ${typed(gun)}`)
   else if (needed.some(({ keyId }) => here.includes(keyId))) {
     lines.push(`next: countersign root sign ${typed(gun)}`, `with a key that is elsewhere: ${away}`)
-  } else lines.push(`next: ${away}, which who has such a key signs`)
+  } else lines.push(`next: ${away}; whoever has such a key signs that file`)
   return lines.join('\n')
 }
 

@@ -92,7 +92,7 @@ async function signThis(
 /** Throws that another admin's command published or discarded the root that waited. @throws TrustError */
 function waitsNoMore(gun: string, error: unknown): never {
   if (!(error instanceof TrustError) || error.code !== 'NOT_FOUND') throw error
-  const text = `the root of ${gun} waits no more: another command published or discarded it`
+  const text = `the root of ${gun} no longer waits: another command published or discarded it`
   throw new TrustError('WRONG_STATE', text, {
     hint: `"countersign audit --gun ${typed(gun)}" says which`,
     cause: error,

@@ -113,7 +113,7 @@ function remove(gun: string, tags: string[], { as, ifMatch }: Options, command: 
   const show = (changed: Changed): string => {
     const [first = '', ...others] = tags.filter((tag) => !changed.absent.includes(tag))
     const what = others.length === 0 ? `${gun}:${first}` : counted(others.length + 1, 'tag', 'tags')
-    return changedText(changed, `signs ${what} no more`)
+    return changedText(changed, `no longer signs ${what}`)
   }
   if (tags.length === 1) return ask(command, removeTag, { gun, tag: only, as, ifMatch }, show)
   return ask(command, signManyTags, { gun, remove: tags, as, ifMatch }, show)
@@ -122,7 +122,7 @@ function remove(gun: string, tags: string[], { as, ifMatch }: Options, command: 
 function changedText({ roles, changed, leftOut, absent, shadowed }: Changed, done: string): string {
   const lines = [changed ? `${done} (${roles.join(', ')})` : 'nothing to do: it is so already']
   if (leftOut.length > 0) {
-    lines.push(`not signed again, the key that had signed them is trusted no more: ${leftOut.join(', ')}`)
+    lines.push(`not signed again, since the key that signed them is no longer trusted: ${leftOut.join(', ')}`)
   }
   if (absent.length > 0) lines.push(`not signed before: ${absent.join(', ')}`)
   const otherwise = `targets/releases says something else of ${shadowed.join(', ')}, and docker goes by that`

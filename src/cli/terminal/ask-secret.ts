@@ -38,7 +38,7 @@ async function readSecret(file: string, option: string, isNew = false): Promise<
   if (isNew && !isTypable(content)) {
     throw new TrustError(
       'BAD_SETTINGS',
-      `what is in ${file} could not be typed: it is no UTF-8, or has a byte order mark`,
+      `what is in ${file} could not be typed: it is not UTF-8, or has a byte order mark`,
       {
         hint: 'save it as plain text in UTF-8',
       },

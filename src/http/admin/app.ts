@@ -148,7 +148,7 @@ function permit(identity: Identity, { action }: Operation, gun: string | undefin
 /** Returns a signal that is aborted if the connection ends before the response is sent. */
 function goneOf({ res }: AdminContext): AbortSignal {
   const gone = new AbortController()
-  const abort = (): void => gone.abort(new TrustError('WRONG_STATE', 'whoever asked for it has gone'))
+  const abort = (): void => gone.abort(new TrustError('WRONG_STATE', 'the client has gone away'))
   if (res.closed) abort()
   else res.once('close', abort)
   return gone.signal

@@ -22,7 +22,7 @@ export function saidIn(...places: readonly Said[]): Record<string, unknown> {
 }
 
 function differently(name: string, one: string, other: string): never {
-  throw new TrustError('INVALID_PARAMETERS', `${name} is said twice, and differently: in ${one} and in ${other}`, {
+  throw new TrustError('INVALID_PARAMETERS', `${name} has two different values: in ${one} and in ${other}`, {
     hint: 'say it once',
   })
 }

@@ -99,7 +99,7 @@ function commonNameOf(root: Root, gun: Gun): string {
 export const PINNED_KEYS =
   'clients that pin root keys (Connaisseur) refuse the roots after it until they pin the new ones'
 /** Does not apply if they stay and others are added. */
-export const FORMER_KEY = 'who holds only the former root key can change this repository no more'
+export const FORMER_KEY = 'whoever holds only the former root key can no longer change this repository'
 
 function breaksOf(roles: readonly BaseRole[], held: ((role: 'targets' | 'snapshot') => boolean) | undefined): string[] {
   const breaks: string[] = []
@@ -112,10 +112,10 @@ function breaksOf(roles: readonly BaseRole[], held: ((role: 'targets' | 'snapsho
     )
   }
   if (held === undefined) {
-    breaks.push('what else serves this repository, and signs it until now, can do so no more')
-    breaks.push('who read or published something newer there is refused here: adopt it once more first')
+    breaks.push('any other server that serves and signs this repository now can no longer sign it')
+    breaks.push('clients that read or published something newer there are refused here: adopt it again first')
   } else if (roles.includes('snapshot') && !held('snapshot')) {
-    breaks.push('the publisher signs snapshots no more: the server does')
+    breaks.push('the publisher no longer signs snapshots: the server does')
   }
   return breaks
 }
