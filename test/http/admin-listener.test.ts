@@ -26,7 +26,7 @@ const PASSWORD = 'correct horse'
 const HOUR = 3_600_000
 
 const pair = (): KeyPairKeyObjectResult => generateKeyPairSync('ec', { namedCurve: 'P-256' })
-/** What differs between answers that are otherwise the same. */
+/** Serializes an answer without the members that differ in every answer. */
 function seen({ status, headers: all, body }: Answer, gun: string): string {
   const { date: _, 'x-request-id': __, ...headers } = all
   return JSON.stringify([status, headers, body.toString().replaceAll(gun, 'GUN')])
@@ -38,7 +38,7 @@ const basic = (user: string, password: string): string =>
 describe('the admin API over TCP', () => {
   let directory: string
   let server: TestServer
-  /** May everything; a password would take a while each time. */
+  /** An API token with every permission. Checking a password each time would be slow. */
   let root: string
   const ca = pair()
   const wish = (commonName: string, more: Partial<CertificateWish> = {}): { cert: string; key: string } => {
@@ -91,7 +91,7 @@ describe('the admin API over TCP', () => {
     return exchange(endpoint, { method, path, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) })
   }
 
-  /** With a client certificate, on a connection of its own. */
+  /** Sends a client certificate, on a new connection. */
   async function answerWith(
     port: number | undefined,
     path: string,
@@ -112,7 +112,7 @@ describe('the admin API over TCP', () => {
   const urlOf = (path: string, gun: string): string =>
     `/api/v1${path.replace(':gun', encodeURIComponent(gun)).replaceAll(/:\w+/g, 'x')}`
 
-  test('every operation asks who it is', async () => {
+  test('every operation asks for credentials', async () => {
     const jwt = JSON.parse(
       (
         await exchange(server, {
@@ -137,7 +137,7 @@ describe('the admin API over TCP', () => {
     server.clock.now += HOUR
   })
 
-  test('whoever may nothing gets nothing, and learns not what there is', async () => {
+  test('a caller without permissions is refused and cannot tell what exists', async () => {
     const nobody = `Bearer ${await makeToken(server.running, 'beside', ['admin:example.org/elsewhere/*'])}`
     for (const { name, method, path, action } of OPERATIONS.filter((each) => each.action !== 'own')) {
       const found = await ask(method, urlOf(path, GUN), nobody, method === 'GET' ? undefined : {})
@@ -151,7 +151,7 @@ describe('the admin API over TCP', () => {
     }
   })
 
-  test('what one may is done, by the same permissions as everywhere', async () => {
+  test('permissions are the same as everywhere else', async () => {
     const reader = `Bearer ${await makeToken(server.running, 'reading', ['read:example.org/team/*'])}`
     const show = urlOf('/repositories/:gun', GUN)
     assert.equal((await ask('GET', show, reader)).status, 200)
@@ -165,13 +165,13 @@ describe('the admin API over TCP', () => {
     assert.match(String(entry?.actor.address), /127\.0\.0\.1|::1/)
   })
 
-  test('a backup is not made from afar', async () => {
+  test('a backup cannot be made over TCP', async () => {
     const { status, body } = await ask('POST', '/api/v1/backup', root, { directory: '/tmp/x' })
     assert.equal(status, 403)
     assert.match(body.toString(), /a backup is made where the server runs: countersign backup/)
   })
 
-  test('the journal of the repositories that a pattern names: for an admin of all of them', async () => {
+  test('audit with a pattern of repositories needs admin on all of them', async () => {
     const audit = async (authorization: string, gun: string): Promise<Answer> =>
       ask('GET', `/api/v1/audit?gun=${encodeURIComponent(gun)}`, authorization)
     for (const pattern of ['*', 'example.org/*', 'example.org/team/*', GUN]) {
@@ -191,7 +191,7 @@ describe('the admin API over TCP', () => {
     assert.equal((await audit(root, 'example.org/**')).status, 400)
   })
 
-  test('a dry run that is written otherwise is refused, and not taken for the real thing', async () => {
+  test('any dryRun but true or false is refused and changes nothing', async () => {
     const before = server.running.store.tail()
     for (const query of ['dryRun=1', 'dryRun', 'dryRun=', 'dryRun=TRUE', 'dryRun=true&dryRun=true', 'dryrun=true']) {
       const { status } = await ask('DELETE', `${urlOf('/repositories/:gun', GUN)}?${query}`, root)
@@ -203,7 +203,7 @@ describe('the admin API over TCP', () => {
     assert.equal(made.status, 200, made.body.toString())
   })
 
-  test('what is said twice, and differently, is refused, wherever in a request; the same is no harm', async () => {
+  test('a parameter given twice is refused if the values differ, wherever they stand', async () => {
     const gun = urlOf('/repositories/:gun', GUN)
     const grants = [{ pattern: '*', actions: ['read'] }]
     await addPerson(server.running, 'twice', [])
@@ -230,7 +230,7 @@ describe('the admin API over TCP', () => {
     assert.equal(status, 200, body.toString())
   })
 
-  test('a member of the query without a value is refused: as a number it would be 0', async () => {
+  test('a query parameter without a value is refused and not read as 0', async () => {
     for (const request of [
       'expiry?days=',
       'expiry?days',
@@ -247,7 +247,7 @@ describe('the admin API over TCP', () => {
     }
   })
 
-  test("tokens of one's own: made, listed, revoked; never above oneself, never by a token", async () => {
+  test('users create, list and revoke their own tokens within their own grants; a token creates none', async () => {
     const builder = wish('build machine')
     assert.equal(await withCertificate(server.running.adminPort, '/api/v1/tokens', builder), 200)
     const root = basic('root', PASSWORD)
@@ -260,7 +260,7 @@ describe('the admin API over TCP', () => {
     assert.equal(made.status, 200, made.body.toString())
     const { token, id, name, owner } = JSON.parse(made.body.toString()) as Record<string, string>
     assert.equal(owner, 'dora')
-    // By its name the journal knows it, and rules bind it.
+    // The journal and the tag policies know a token by its name, so names are unique.
     assert.equal((await create(root, { pattern: GUN, actions: ['read'] }, { name })).status, 409)
     for (const [pattern, ...actions] of [
       [team, 'delete'],
@@ -283,9 +283,9 @@ describe('the admin API over TCP', () => {
     assert.equal((await ask('GET', urlOf('/repositories/:gun', GUN), `Bearer ${token}`)).status, 401)
   })
 
-  test('a token whose name is the id of another one is not revoked in its place', async () => {
+  test('a token named like the id of another is not revoked in its place', async () => {
     await addPerson(server.running, 'trudy', ['read:example.org/team/*'], PASSWORD)
-    // Ids are random: with a few, some decoy stands before the token that it is to shield.
+    // Ids are random: over several rounds, some decoy sorts before the token that it is meant to shield.
     for (let round = 0; round < 8; round += 1) {
       const token = await makeToken(server.running, `leaked-${round}`, [`read:${GUN}`])
       const [, id = ''] = token.split('_')
@@ -297,7 +297,7 @@ describe('the admin API over TCP', () => {
     }
   })
 
-  test('whoever asks without end, with whatever credentials of theirs, holds nobody else up', async () => {
+  test('a client that sends requests without pause, with many tokens, does not block others', async () => {
     await addPerson(server.running, 'busy', ['read:example.org/team/*'])
     const names = Array.from({ length: 20 }, (_, index) => `busy-${index}`)
     const more = { owner: 'busy' }
@@ -318,7 +318,7 @@ describe('the admin API over TCP', () => {
     assert.deepEqual(statuses, [200, 200, 200, 200, 200])
   })
 
-  test('what a body may hold is limited, and it is not looked at for whoever may not anyway', async () => {
+  test('what a body may contain is limited, and permission is checked before the content', async () => {
     const nobody = `Bearer ${await makeToken(server.running, 'mighty', ['read:example.org/elsewhere/*'])}`
     const list = (length: number): string[] => Array.from({ length }, () => 'x')
     const many = Object.fromEntries(Array.from({ length: 1_000 }, (_, index) => [`unknown-${index}`, 0]))
@@ -338,7 +338,7 @@ describe('the admin API over TCP', () => {
     }
   })
 
-  test('a body is one JSON object whose length is said before it, or it is refused', async () => {
+  test('a body that is not one JSON object with a Content-Length is refused', async () => {
     const endpoint = { url: `https://localhost:${server.running.adminPort}`, ca: server.ca }
     const head = `POST /api/v1/users HTTP/1.1\r\nHost: localhost\r\nAuthorization: ${root}\r\nConnection: close\r\n`
     const object = '{"name":"chunked","grants":[]}'
@@ -354,9 +354,9 @@ describe('the admin API over TCP', () => {
     assert.equal(server.running.store.record('user', 'chunked'), undefined)
   })
 
-  test('a body that is no UTF-8 is refused: nobody could type a password with what it would be read as', async () => {
+  test('a body that is not UTF-8 is refused: nobody could type the password it would decode to', async () => {
     const endpoint = { url: `https://localhost:${server.running.adminPort}`, ca: server.ca }
-    // As a terminal in Latin-1 sends it.
+    // What a terminal in Latin-1 sends.
     const body = Buffer.from('{"name":"latin","grants":[],"password":"pässwörter"}', 'latin1')
     const answer = await exchange(endpoint, {
       method: 'POST',
@@ -369,8 +369,8 @@ describe('the admin API over TCP', () => {
     assert.equal(server.running.store.record('user', 'latin'), undefined)
   })
 
-  test("a page in an admin's browser changes nothing", async () => {
-    // What a form of another site can send: the browser adds the password that it remembers, and Origin.
+  test("a page of another site in an admin's browser changes nothing", async () => {
+    // A form of another site can send this: the browser adds the remembered password, and Origin.
     const form = async (origin: string): Promise<number> => {
       const headers = { authorization: basic('root', PASSWORD), origin, 'content-type': 'text/plain' }
       const body = JSON.stringify({ name: 'mallory', grants: [{ pattern: '*', actions: ['admin'] }] })
@@ -383,21 +383,21 @@ describe('the admin API over TCP', () => {
     assert.equal(server.running.store.record('user', 'mallory'), undefined)
   })
 
-  test('a client certificate stands for the user that settings name, on both listeners', async () => {
+  test('a client certificate stands for the user that the settings name, on both listeners', async () => {
     const builder = wish('build machine')
     const admin = server.running.adminPort
     const show = urlOf('/repositories/:gun', GUN)
     const { port } = server.running
     assert.equal(await withCertificate(admin, show, builder), 200)
     assert.equal(await withCertificate(port, tufPath(GUN, 'root.json'), builder), 200)
-    // Though nobody in particular was refused before, and is again.
+    // Requests without credentials are refused before and after: their kept refusal is not sent here.
     for (const path of ['/v2/', tufPath(GUN, 'root.json')]) {
       for (const again of [1, 2, 3]) assert.equal((await exchange(server, { path })).status, 401, `${again}`)
       assert.equal(await withCertificate(port, path, builder), 200)
     }
     assert.equal(await withCertificate(admin, '/api/v1/users', builder), 403)
     assert.equal(await withCertificate(admin, '/api/v1/users', wish('chief')), 200)
-    // A browser adds it to what any page sends.
+    // A browser also adds the certificate to requests of any page.
     const key = tufPath('example.org/team/claimed', 'timestamp.key')
     const page = { method: 'GET', headers: { origin: 'https://evil.example' } }
     assert.equal(await withCertificate(port, key, builder, page), 401)
@@ -422,7 +422,7 @@ describe('the admin API over TCP', () => {
     await setUser.run(world, { name: 'builder', disabled: false }, { name: 'local' })
   })
 
-  test('a token that the endpoint makes for a certificate is of the user that it stands for, as they are now', async () => {
+  test('a token issued for a certificate follows the current state of its user', async () => {
     const scope = `repository:${GUN}:push,pull`
     const path = `/auth/token?scope=${encodeURIComponent(`${scope} registry:catalog:*`)}`
     const { body } = await answerWith(server.running.port, path, wish('build machine'))
@@ -453,14 +453,14 @@ describe('the admin API over TCP', () => {
     return { cert, key: key.privateKey.export({ type: 'pkcs8', format: 'pem' }) as string }
   }
 
-  test('a session that is resumed does not outlive its certificate', async () => {
+  test('a resumed TLS session does not outlive its certificate', async () => {
     const builder = wish('build machine')
     server.clock.now = Date.now() + 2 * HOUR
     assert.equal(await withCertificate(server.running.adminPort, urlOf('/repositories/:gun', GUN), builder), 401)
     server.clock.now = Date.now()
   })
 
-  test('it is not on the public listener', async () => {
+  test('the admin API is not on the public listener', async () => {
     const authorization = basic('root', PASSWORD)
     const { status, headers } = await exchange(server, { path: '/api/v1/users', headers: { authorization } })
     assert.equal(status, 401)
@@ -473,7 +473,7 @@ describe('the admin API over TCP', () => {
     }
   })
 
-  test('a broken body does not come back in log or answer', async () => {
+  test('a malformed body is echoed neither in the log nor in the answer', async () => {
     const endpoint = { url: `https://localhost:${server.running.adminPort}`, ca: server.ca }
     const { status, body } = await exchange(endpoint, {
       method: 'POST',
@@ -485,8 +485,8 @@ describe('the admin API over TCP', () => {
     assert.doesNotMatch(body.toString(), /a-secret/)
   })
 
-  test('who guesses has to wait, whatever the names; not so who was right from there before', async () => {
-    // Others before have guessed, too.
+  test('wrong passwords delay their address for any name, except a user who has logged in from there', async () => {
+    // Earlier tests guessed, too.
     server.clock.now += HOUR
     const list = async (user: string, password: string): Promise<number> =>
       (await ask('GET', '/api/v1/users', basic(user, password))).status
@@ -497,7 +497,7 @@ describe('the admin API over TCP', () => {
   })
 })
 
-test('bodies that are being received have a limit together, and leave room: a user can make tokens, not fill the memory', async (t) => {
+test('bodies being received share a limit, and one user cannot use all of it', async (t) => {
   const settings = { admin: { listen: { port: 0 } }, limits: { parkedBytes: 100_000 } }
   const server = await startTestServer({ transport: 'plain', settings })
   t.after(() => server.stop())
@@ -521,7 +521,7 @@ test('bodies that are being received have a limit together, and leave room: a us
   assert.equal(answer.status, 429)
   assert.equal(answer.headers['retry-after'], '1')
   assert.equal((await send(another)).status, 400)
-  // Whoever sits on the server is not kept out.
+  // The control socket has no such limit.
   const socketPath = join(server.directory, 'data', 'control.sock')
   const added = requestHere({ socketPath, path: '/api/v1/users', method: 'POST', headers: { 'content-length': 26 } })
   const [local] = (await once(added.end('{"name":"bob","grants":[]}'), 'response')) as [IncomingMessage]
@@ -530,7 +530,7 @@ test('bodies that are being received have a limit together, and leave room: a us
   await until('the room to come back', async () => (await send()).status === 400)
 })
 
-test('the certificate of its own listener ends, also where all else is plain HTTP', async (t) => {
+test('expiry lists the certificate of the admin listener even if the public one is plain HTTP', async (t) => {
   const server = await startTestServer({ transport: 'plain', settings: { admin: { listen: { port: 0 } } } })
   t.after(() => server.stop())
   const ca = await readFile(join(server.directory, 'keys', 'tls', 'ca.crt'), 'utf8')
@@ -544,7 +544,7 @@ test('the certificate of its own listener ends, also where all else is plain HTT
   )
 })
 
-test('on the public listener only where a setting says so in words', async (t) => {
+test('the admin API is on the public listener only with the setting that spells it out', async (t) => {
   const server = await startTestServer({ transport: 'plain', settings: { admin: { public: PUBLIC_ADMIN_WORDS } } })
   t.after(() => server.stop())
   await addPerson(server.running, 'root', ['admin:*'], PASSWORD)
@@ -557,7 +557,7 @@ test('on the public listener only where a setting says so in words', async (t) =
   assert.equal((await exchange(server, { path: '/v2/' })).status, 200)
 })
 
-test('behind a proxy nobody waits for the wrong passwords of others', async (t) => {
+test('behind a proxy, wrong passwords of others delay nobody', async (t) => {
   const server = await startTestServer({ transport: 'plain', settings: { admin: { public: PUBLIC_ADMIN_WORDS } } })
   t.after(() => server.stop())
   await addPerson(server.running, 'root', ['admin:*'], PASSWORD)

@@ -16,7 +16,7 @@ import { addPerson, makeToken, worldOf, type Place } from '../support/people.ts'
 const GUN = 'docker.io/acme/app'
 const PASSWORD = 'correct horse battery'
 
-describe('one line an admin request: who did what, and what became of it', () => {
+describe('the log has one line for each admin request', () => {
   let local: LocalTrust
   let listening: Listening
   let place: Place
@@ -63,7 +63,7 @@ describe('one line an admin request: who did what, and what became of it', () =>
     return exchange({ url: `http://localhost:${listening.port}` }, ways)
   }
 
-  /** The one line, without what differs each time. */
+  /** Returns the one line, without the members that differ each time. */
   function line(answer: Answer): object {
     assert.equal(lines.length, 1)
     const { requestId, address, ms, ...rest } = lines[0]!
@@ -74,7 +74,7 @@ describe('one line an admin request: who did what, and what became of it', () =>
     return rest
   }
 
-  test('done: the request id of the journal stands in the log', async () => {
+  test('a request that is done has the same request id in log and journal', async () => {
     const answer = await ask('POST', '/users', root, { name: 'new', grants: [] })
     const done = { level: 'info', text: 'admin request', method: 'POST', operation: 'user.add', status: 200 }
     assert.deepEqual(line(answer), { ...done, actor: 'user:root' })
@@ -82,20 +82,20 @@ describe('one line an admin request: who did what, and what became of it', () =>
     assert.equal(entry?.actor.requestId, lines[0]?.['requestId'])
   })
 
-  test('refused: who it was, and on which repository', async () => {
+  test('a refused request is logged with its actor and repository', async () => {
     const answer = await ask('DELETE', `/repositories/${encodeURIComponent(GUN)}`, bearer(token))
     const refused = { level: 'info', text: 'admin request refused', method: 'DELETE', operation: 'repo.delete' }
     const facts = { gun: GUN, status: 403, actor: 'token:ci', refused: `token:ci may not delete ${GUN}` }
     assert.deepEqual(line(answer), { ...refused, ...facts })
   })
 
-  test('wrong credentials: where they came from', async () => {
+  test('wrong credentials are logged as a refusal', async () => {
     const answer = await ask('GET', '/users', bearer(`${token}x`))
     const facts = { method: 'GET', operation: 'user.list', status: 401, refused: 'the credentials are wrong' }
     assert.deepEqual(line(answer), { level: 'info', text: 'admin request refused', ...facts })
   })
 
-  test('a token that stands in the path, since somebody revokes it by its text, is not in the log', async () => {
+  test('a token in the path, as revoking by its text has it, is not logged', async () => {
     const answer = await ask('DELETE', `/tokens/${token}`, root)
     assert.equal(answer.status, 404)
     line(answer)
@@ -103,7 +103,7 @@ describe('one line an admin request: who did what, and what became of it', () =>
     assert.doesNotMatch(JSON.stringify(lines), /cs_/)
   })
 
-  test('a URL that is none is no fault of ours, and not in the log', async () => {
+  test('an invalid URL is logged as a refusal, without the URL', async () => {
     lines.length = 0
     const url = `http://localhost:${listening.port}`
     const answer = await exchange({ url }, { path: `http://[api/v1/tokens/${token}`, headers: { authorization: root } })
@@ -112,7 +112,7 @@ describe('one line an admin request: who did what, and what became of it', () =>
     assert.doesNotMatch(JSON.stringify(lines), /cs_/)
   })
 
-  test('a fault is logged as one, with its cause', async () => {
+  test('an internal error is logged with its cause, which the answer hides', async () => {
     broken = new Error('the disk is on fire')
     const answer = await ask('GET', `/repositories/${encodeURIComponent(GUN)}`, bearer(token))
     broken = undefined
@@ -122,7 +122,7 @@ describe('one line an admin request: who did what, and what became of it', () =>
     assert.match(String(lines[0]?.['err']), /fire/)
   })
 
-  test('who is to wait learns how long', async () => {
+  test('a 429 has Retry-After', async () => {
     const wrong = `Basic ${Buffer.from('nobody:wrong').toString('base64')}`
     for (let guess = 0; guess < 5; guess += 1) assert.equal((await ask('GET', '/users', wrong)).status, 401)
     const { status, headers } = await ask('GET', '/users', wrong)

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { listenOnSocket } from '../../src/http/admin/socket.ts'
 
-test('nobody but its owner can open the control socket, not even for a moment, whatever the umask', async (t) => {
+test('only its owner can ever open the control socket, whatever the umask', async (t) => {
   const directory = await mkdtemp(join(tmpdir(), 'countersign-socket-'))
   t.after(() => rm(directory, { recursive: true }))
   const path = join(directory, 'control.sock')
@@ -18,7 +18,7 @@ test('nobody but its owner can open the control socket, not even for a moment, w
     const found = statSync(path, { throwIfNoEntry: false })
     if (found !== undefined) modes.add(found.mode & 0o777)
   }
-  // Asked for just before it listens: what is queued then is done while it waits to be told that it does.
+  // The server asks for the callback just before it listens: the queued look then runs between listening and its event.
   const callback = (): RequestListener => {
     queueMicrotask(look)
     return () => undefined

@@ -26,7 +26,7 @@ const PASSPHRASE = 'correct horse battery'
 const digest = `sha256:${'a'.repeat(64)}`
 const grants = [{ pattern: '*', actions: ['read', 'sign'] }]
 
-describe('what the admin API answers is what its document says', () => {
+describe('answers of the admin API match their schemas', () => {
   let server: TestServer
   const answered = new Set<string>()
 
@@ -35,7 +35,7 @@ describe('what the admin API answers is what its document says', () => {
   })
   after(() => server.stop())
 
-  /** Through the control socket. @returns the answer, which is held against its schema */
+  /** Asks through the control socket. @returns the answer, checked against its schema */
   async function ask(name: string, input: Record<string, unknown> = {}, dryRun = false): Promise<unknown> {
     const operation = OPERATIONS.find((each) => each.name === name)
     assert.ok(operation)
@@ -54,7 +54,7 @@ describe('what the admin API answers is what its document says', () => {
     return read
   }
 
-  /** A dry run, then the same in earnest. */
+  /** Asks with a dry run, then for real. */
   async function change(name: string, input: Record<string, unknown>): Promise<unknown> {
     await ask(name, input, true)
     return ask(name, input)
@@ -64,7 +64,7 @@ describe('what the admin API answers is what its document says', () => {
     for (const gun of guns) for (const name of ['repo.show', 'key.list', 'tag.list']) await ask(name, { gun })
   }
 
-  test('people, tokens and rules', async () => {
+  test('users, tokens and tag policies', async () => {
     await change('user.add', { name: 'alice', grants, password: PASSPHRASE })
     await change('user.password', { name: 'alice', password: PASSPHRASE })
     await change('user.set', { name: 'alice', disabled: false })
@@ -81,7 +81,7 @@ describe('what the admin API answers is what its document says', () => {
     await change('user.remove', { name: 'alice' })
   })
 
-  test('a repository that the server signs, from its root on', async () => {
+  test('a repository that the server signs, from its root key on', async () => {
     const [key, other] = [makeRootKey(), makeRootKey()]
     await change('root-key.save', { name: 'owner', public: rootPublicKey(key), sealed: sealRootKey(key, PASSPHRASE) })
     const { public: certificate } = await issueRootCertificate(key, OWN, NOW)
@@ -110,7 +110,7 @@ describe('what the admin API answers is what its document says', () => {
     await change('root-key.remove', { name: 'owner' })
   })
 
-  test('a repository of others, with a delegation that has signed nothing yet, and one that is adopted', async () => {
+  test('an owner-signed repository with an unsigned delegation, and an adopted one', async () => {
     await change('signer.create', { name: 'ci' })
     await ask('signer.show', { name: 'ci' })
     const owner = await TrustWorld.create({ gun: PUBLISHED, now: NOW, serverKeys: keysFrom(server, PUBLISHED) })
@@ -138,7 +138,7 @@ describe('what the admin API answers is what its document says', () => {
     await ask('backup', { directory: join(server.directory, 'backup') })
   })
 
-  test('what is damaged', async () => {
+  test('damaged repositories', async () => {
     await change('user.add', { name: 'bob', grants: [] })
     await change('signer.create', { name: 'nightly' })
     await change('root.stage', { gun: OWN, change: { what: 'keys', roles: ['snapshot'] } })
@@ -165,7 +165,7 @@ describe('what the admin API answers is what its document says', () => {
     assert.match(JSON.stringify(await ask('audit', { limit: 1000 })), /"damaged":/)
   })
 
-  test('no operation is without an answer here', () => {
+  test('every operation has been answered above', () => {
     assert.deepEqual(
       OPERATIONS.map(({ name }) => name).filter((name) => !answered.has(name)),
       [],

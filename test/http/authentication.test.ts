@@ -14,13 +14,13 @@ const GUN = 'example.org/team/app'
 const NOW = Date.parse('2026-11-24T12:00:00Z')
 const REALM = 'https://auth.example/token'
 
-/** All that a client sees, but for what differs in each answer. */
+/** All that a client sees, except what differs in every answer. */
 function seen({ status, headers: all, body }: Answer): object {
   const { date: _, 'x-request-id': __, ...headers } = all
   return { status, headers, body: body.toString() }
 }
 
-describe('tokens of an external service', () => {
+describe('tokens of an external token service', () => {
   let directory: string
   let server: TestServer
   const keys: ServiceKeys = makeServiceKeys()
@@ -38,7 +38,7 @@ describe('tokens of an external service', () => {
     await rm(directory, { recursive: true })
   })
 
-  /** What only a good token can do. Making a key is a commit: it would be seen. */
+  /** A request that needs a valid token. It makes a key, and so a commit: a wrongly accepted token would be seen. */
   const rotate = (authorization: string | undefined): Promise<Answer> =>
     exchange(server, {
       method: 'POST',
@@ -46,7 +46,7 @@ describe('tokens of an external service', () => {
       ...(authorization === undefined ? {} : { headers: { authorization } }),
     })
 
-  test('one that is good is taken, by each kind of key', async () => {
+  test('a valid token is accepted, for each kind of key', async () => {
     for (const kid of Object.keys(ALGORITHMS) as (keyof ServiceKeys)[]) {
       assert.equal((await rotate(`Bearer ${goodToken(keys, kid, claims)}`)).status, 200, kid)
     }
@@ -59,7 +59,7 @@ describe('tokens of an external service', () => {
     }
   })
 
-  test('times may differ by 60 seconds; it may be for several services; what need not be there may be left out', async () => {
+  test('clocks may differ by 60 seconds; aud may be a list; optional claims may be missing', async () => {
     const seconds = NOW / 1000
     const fine: Record<string, unknown>[] = [
       { exp: seconds - 60 },
@@ -76,12 +76,12 @@ describe('tokens of an external service', () => {
       const token = goodToken(keys, 'p256', { ...claims, ...change })
       assert.equal((await rotate(`Bearer ${token}`)).status, 200, JSON.stringify(change))
     }
-    // As Go writes an empty list.
+    // Go writes an empty list like this.
     const { headers } = await rotate(`Bearer ${goodToken(keys, 'p256', { ...claims, access: null })}`)
     assert.match(String(headers['www-authenticate']), /,error="insufficient_scope"$/)
   })
 
-  test('no credentials: one challenge, in exactly this form', async () => {
+  test('a request without credentials gets one challenge, in exactly this form', async () => {
     const { status, headers, body } = await rotate(undefined)
     assert.equal(status, 401)
     assert.equal(headers['www-authenticate'], `Bearer realm="${REALM}",service="notary",scope="repository:${GUN}:*"`)
@@ -91,7 +91,7 @@ describe('tokens of an external service', () => {
     assert.equal(headers['content-type'], 'application/json; charset=utf-8')
   })
 
-  test('what is neither Bearer nor a token is as good as nothing', async () => {
+  test('an Authorization header without a Bearer token counts as no credentials', async () => {
     const nothing = seen(await rotate(undefined))
     const good = goodToken(keys, 'p256', claims)
     for (const header of [
@@ -107,14 +107,14 @@ describe('tokens of an external service', () => {
     }
   })
 
-  test('more than 200 hostile tokens: each gets the same answer, and changes nothing', async () => {
+  test('each of more than 200 hostile tokens gets the same answer and changes nothing', async () => {
     const hostile = hostileTokens(keys, claims, NOW)
     assert.ok(hostile.length >= 300, `${hostile.length} tokens`)
     const names = hostile.map(({ name }) => name)
     assert.deepEqual(
       names.filter((name, index) => names.indexOf(name) !== index),
       [],
-      'each has a name of its own',
+      'each case has a name of its own',
     )
     const before = server.running.store.tail()
     const expected = seen(await rotate('Bearer x.y.z'))
@@ -126,7 +126,7 @@ describe('tokens of an external service', () => {
     assert.equal((await rotate(`Bearer ${goodToken(keys, 'p256', claims)}`)).status, 200)
   })
 
-  test('two Authorization headers', async () => {
+  test('two Authorization headers are refused', async () => {
     const good = `Bearer ${goodToken(keys, 'p256', claims)}`
     const path = tufPath(GUN, 'timestamp.key')
     const { status } = await exchange(server, {
@@ -137,7 +137,7 @@ describe('tokens of an external service', () => {
     assert.equal(status, 401)
   })
 
-  test('what it allows: pull reads, push signs, * rotates and deletes; by the exact name', async () => {
+  test('pull reads, push signs, * rotates and deletes, in exactly the named repository', async () => {
     const ask = async (method: string, file: string, access: object[]): Promise<number> => {
       const authorization = `Bearer ${goodToken(keys, 'p256', { ...claims, access })}`
       return (await exchange(server, { method, path: tufPath(GUN, file), headers: { authorization } })).status
@@ -174,7 +174,7 @@ describe('tokens of an external service', () => {
     assert.equal(await ask('POST', '', [pull, push]), 400, 'entries add up')
   })
 
-  test('only registry:catalog:* reads the changefeed of all', async () => {
+  test('only registry:catalog:* reads the changefeed of all repositories', async () => {
     const ask = async (access: object[]): Promise<number> => {
       const authorization = `Bearer ${goodToken(keys, 'p256', { ...claims, access })}`
       const path = '/v2/_trust/changefeed?records=1'
@@ -186,14 +186,14 @@ describe('tokens of an external service', () => {
     assert.equal(
       await ask([{ type: 'repository', name: 'catalog', actions: ['*'] }]),
       401,
-      'a repository may be called so',
+      'a repository may have this name',
     )
     assert.equal(await ask([...claims.access]), 401)
     const authorization = `Bearer ${goodToken(keys, 'p256', { ...claims, access: [{ type: 'registry', name: 'catalog', actions: ['*'] }] })}`
     assert.equal((await exchange(server, { path: tufPath(GUN, 'root.json'), headers: { authorization } })).status, 401)
   })
 
-  test('neither tokens nor their claims are in the journal; it names the subject', () => {
+  test('the journal names the subject, and holds no token or other claim', () => {
     const [entry] = [...server.running.store.journal()]
     assert.equal(entry?.actor.name, 'external:mallory')
     const all = JSON.stringify([...server.running.store.journal()])
@@ -201,7 +201,7 @@ describe('tokens of an external service', () => {
   })
 })
 
-test('a key set with something wrong stops the start', async (t) => {
+test('an invalid key set prevents the start', async (t) => {
   const directory = await mkdtemp(join(tmpdir(), 'countersign-jwks-'))
   t.after(() => rm(directory, { recursive: true }))
   const { p256, rsa } = makeServiceKeys()
@@ -233,6 +233,6 @@ test('a key set with something wrong stops the start', async (t) => {
   ]) {
     await assert.rejects(start(content), { code: 'BAD_SETTINGS' }, content.slice(0, 80))
   }
-  // A private key is taken for its public part.
+  // Only the public part of a private key is used.
   await start(JSON.stringify({ keys: [secret, { ...privatePart, kid: 'a' }] }))
 })

@@ -9,7 +9,7 @@ import { tufPath, upload } from '../support/upload.ts'
 
 const PASSWORD = 'correct horse'
 
-/** In pairs: one that exists, and one that does not. All are of the same length, as their answers must be. */
+/** Repositories in pairs: one exists, one does not. All names have the same length, because their answers must, too. */
 const GUNS = {
   'example.org/team/app': true,
   'example.org/team/nil': false,
@@ -20,7 +20,7 @@ type Name = keyof typeof GUNS
 
 type Wanted = 'read' | 'sign' | 'rotate' | 'delete' | 'catalog' | 'identity'
 
-/** What can be asked of a repository, and what it needs. Each leaves the repository as it was. */
+/** Requests to a repository and the action each needs. None changes the repository. */
 const OF_A_REPOSITORY: readonly { method: string; file: string; wanted: Wanted; scope: string }[] = [
   { method: 'GET', file: 'root.json', wanted: 'read', scope: 'pull' },
   { method: 'HEAD', file: 'root.json', wanted: 'read', scope: 'pull' },
@@ -51,7 +51,7 @@ const OF_THE_SERVER: readonly { method: string; path: string; wanted: Wanted | '
   { method: 'PATCH', path: '/v2/', wanted: 'nothing' },
 ]
 
-/** Who asks, and what they may with the two repositories of the team, with the others, and with the server. */
+/** Who asks, and what they may do with the team's two repositories, with the others, and with the server. */
 interface Person {
   readonly allow: readonly string[]
   readonly team: readonly Wanted[]
@@ -99,7 +99,7 @@ function mayDo(person: Person | undefined, gun: Name, publicReads: boolean): rea
   return [...open, ...(gun.startsWith('example.org/peer/') ? other : GUNS[gun] ? team : none)]
 }
 
-/** What differs between answers that are otherwise the same. */
+/** Serializes an answer without what differs in every answer. */
 function seen({ status, headers: all, body }: Answer, gun: string): string {
   const { date: _, 'x-request-id': __, ...headers } = all
   return JSON.stringify([status, headers, body.toString()]).replaceAll(gun, 'GUN')
@@ -125,12 +125,12 @@ for (const publicReads of [false, true]) {
     })
     after(() => server.stop())
 
-    /** Everything that is asked through it carries a token. */
+    /** An endpoint whose requests all carry the token. */
     function authorized(token: string): Endpoint {
       return { url: server.url, authorization: `Bearer ${token}` }
     }
 
-    /** Passwords are slow on purpose: one token for all that is asked with them; API tokens ask for each. */
+    /** Passwords are slow on purpose: one token serves all requests made with one. API tokens go with each request. */
     const everything = [...Object.keys(GUNS).map((gun) => `repository:${gun}:*`), 'registry:catalog:*'].join(' ')
 
     async function credentials(who: string, way: (typeof WAYS)[number], scope: string): Promise<string | undefined> {
@@ -190,7 +190,7 @@ for (const publicReads of [false, true]) {
       }
     })
 
-    test('anonymous, with the token that the endpoint gives to everybody', async () => {
+    test('anonymous, with the token that the endpoint issues to anybody', async () => {
       const { body } = await exchange(server, { path: `/auth/token?scope=${encodeURIComponent(everything)}` })
       const { token, scope } = JSON.parse(body.toString()) as { token: string; scope: string }
       assert.equal(
@@ -221,7 +221,7 @@ for (const publicReads of [false, true]) {
           if (token === undefined) continue
           for (const { method, path, wanted } of OF_THE_SERVER) {
             const { status } = await ask(method, path, token)
-            // No token gets another one.
+            // The endpoint issues no token for a token.
             const allowed = path !== '/auth/token' && (wanted === 'nothing' || person.server.includes(wanted))
             assert.equal(status !== 401, allowed, `${who} by ${way}: ${method} ${path}: ${status}`)
           }
@@ -229,7 +229,7 @@ for (const publicReads of [false, true]) {
       })
     }
 
-    test('publishing with a whole upload', async () => {
+    test('publishing needs sign', async () => {
       const gun = 'example.org/team/app'
       for (const [who, person] of Object.entries(PEOPLE)) {
         const token = await credentials(who, 'password', '')
@@ -238,7 +238,7 @@ for (const publicReads of [false, true]) {
       }
     })
 
-    test('deleting, at last', async () => {
+    test('deleting needs delete', async () => {
       for (const gun of Object.keys(GUNS) as Name[]) {
         for (const [who, person] of Object.entries(PEOPLE)) {
           for (const way of WAYS) {
@@ -253,7 +253,7 @@ for (const publicReads of [false, true]) {
       assert.equal((await ask('DELETE', tufPath('example.org/team/app'), undefined)).status, 401)
     })
 
-    test('a token for one repository, or for less, is for no more', async () => {
+    test('a token allows no more than its scope', async () => {
       const [app, none] = ['example.org/team/app', 'example.org/team/nil']
       const narrow = await tokenFor(`root:${PASSWORD}`, `repository:${app}:pull`)
       assert.equal((await ask('POST', tufPath(app, 'timestamp.key'), narrow)).status, 401)
@@ -264,14 +264,14 @@ for (const publicReads of [false, true]) {
       assert.equal((await ask('GET', '/v2/_trust/changefeed?records=1', empty)).status, 401)
     })
 
-    test('answers that not everybody may read are not kept by caches between', async () => {
+    test('shared caches may keep only answers that everybody may read', async () => {
       const gun = 'example.org/team/cached'
       const signed = authorized(apiTokens.get('root') ?? '')
       const world = await TrustWorld.create({ gun, now: server.clock.now, serverKeys: keysFrom(signed, gun) })
       await world.publishFirst(signed)
       const { headers } = await ask('GET', tufPath(gun, 'root.json'), apiTokens.get('root'))
       assert.match(String(headers['cache-control']), publicReads ? /^public, .*s-maxage/ : /^private, (?!.*s-maxage)/)
-      // Asked for again, by somebody else: nothing was kept for them.
+      // A request without credentials gets none of it from a cache of the server's own.
       assert.equal((await ask('GET', tufPath(gun, 'root.json'), undefined)).status, publicReads ? 200 : 401)
     })
   })
@@ -293,7 +293,7 @@ test('the tables above name every route and method', () => {
   for (const { path } of ROUTES.filter((route) => !route.path.includes('*gun'))) assert.ok(paths.includes(path), path)
 })
 
-test('a repository outside the prefixes is refused before anybody is asked who they are', async (t) => {
+test('a repository outside the prefixes is refused before credentials are checked', async (t) => {
   const server = await startTestServer({
     transport: 'plain',
     settings: { gunPrefixes: ['example.org/'], access: { mode: 'built-in' } },
@@ -304,7 +304,7 @@ test('a repository outside the prefixes is refused before anybody is asked who t
   assert.equal((await exchange(server, { path: tufPath('example.org/app', 'root.json') })).status, 401)
 })
 
-test('names with quotes and letters beyond ASCII do no harm in the challenge', async (t) => {
+test('names with quotes and non-ASCII letters cannot break the challenge', async (t) => {
   const server = await startTestServer({ transport: 'plain', settings: { access: { mode: 'built-in' } } })
   t.after(() => server.stop())
   const gun = 'example.org/a"b/ü/日'

@@ -13,7 +13,7 @@ interface Feed {
 const GUN = 'cf.example/a'
 const OTHER = 'cf.example/b'
 
-/** Seven changes of one repository: six publishes and a delete, between those of another one. */
+/** Seven changes of one repository, six publishes and a delete, among those of another. */
 describe('the changefeed (wire spec §10)', () => {
   let app: LocalApp
   let ids: string[]
@@ -27,7 +27,7 @@ describe('the changefeed (wire spec §10)', () => {
     assert.equal(found.count, found.records.length)
     return found
   }
-  /** Places of the records among the seven, from 1 on. */
+  /** Positions of the records among the seven, from 1. */
   const places = async (query: string): Promise<number[]> =>
     (await feed(query, GUN)).records.map(({ ID }) => ids.indexOf(ID) + 1)
 
@@ -44,7 +44,7 @@ describe('the changefeed (wire spec §10)', () => {
   })
   after(() => app.close())
 
-  test('members, their order, and what they say', async () => {
+  test('members, their order and values', async () => {
     const answer = await exchange(app, { path: `/v2/${OTHER}/_trust/changefeed?records=1&change_id=-1` })
     const timestamp = await exchange(app, { path: tufPath(OTHER, 'timestamp.json') })
     const [record] = (JSON.parse(answer.body.toString()) as Feed).records
@@ -60,7 +60,7 @@ describe('the changefeed (wire spec §10)', () => {
     )
   })
 
-  test('selections: always oldest first', async () => {
+  test('any selection is sorted oldest first', async () => {
     assert.deepEqual(await places('?records=2'), [1, 2])
     assert.deepEqual(await places(`?records=2&change_id=${ids[1]}`), [3, 4])
     assert.deepEqual(await places(`?records=-2&change_id=${ids[3]}`), [2, 3])
@@ -73,7 +73,7 @@ describe('the changefeed (wire spec §10)', () => {
     assert.deepEqual(await places('?records=-2147483648&change_id=-2147483648'), [1, 2, 3, 4, 5, 6, 7])
   })
 
-  test('all repositories together, one number after the other', async () => {
+  test('the feed of all repositories is sorted by number', async () => {
     const { records } = await feed('?records=100')
     assert.equal(records.length, 13)
     assert.deepEqual(
@@ -83,11 +83,11 @@ describe('the changefeed (wire spec §10)', () => {
     assert.deepEqual([...new Set(records.map(({ GUN: name }) => name))], [GUN, OTHER])
   })
 
-  test('a repository that never was has no changes', async () => {
+  test('the feed of an unknown repository is empty', async () => {
     assert.deepEqual(await feed('?records=10', 'never/was'), { count: 0, records: [] })
   })
 
-  test("numbers are read as Go reads them, the first of several counts, others' names do not", async () => {
+  test('numbers are parsed like Go; the first of repeated parameters counts, unknown ones are ignored', async () => {
     for (const query of [
       '?records=%2B2',
       '?records=02',
@@ -100,7 +100,7 @@ describe('the changefeed (wire spec §10)', () => {
     }
   })
 
-  test('what is no number of 32 bits is refused in Go’s words', async () => {
+  test('a malformed number, or one beyond 32 bits, is refused in Go’s words', async () => {
     const refused: [string, string][] = [
       ['', 'invalid records parameter: strconv.ParseInt: parsing "": invalid syntax'],
       ['?records=', 'invalid records parameter: strconv.ParseInt: parsing "": invalid syntax'],

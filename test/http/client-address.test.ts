@@ -14,7 +14,7 @@ const PASSWORD = 'correct horse'
 
 type Facts = Readonly<Record<string, unknown>>
 
-/** A server, and what its log says. */
+/** A server and its log. */
 async function started(trustedProxies: readonly string[]): Promise<{ server: TestServer; lines: Facts[] }> {
   const lines: Facts[] = []
   const note = (facts: object): void => void lines.push(facts as Facts)
@@ -32,7 +32,7 @@ async function started(trustedProxies: readonly string[]): Promise<{ server: Tes
 const basic = (user: string, password: string): string =>
   `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`
 
-describe('behind a proxy that is trusted', () => {
+describe('behind a trusted proxy', () => {
   let server: TestServer
   let lines: Facts[]
   before(async () => {
@@ -40,7 +40,7 @@ describe('behind a proxy that is trusted', () => {
   })
   after(() => server.stop())
 
-  /** Where the log says that a request came from. */
+  /** Returns the client address that the log has for a request. */
   async function logged(forwarded: string | undefined, path = '/v2/'): Promise<unknown> {
     const headers = forwarded === undefined ? undefined : { 'x-forwarded-for': forwarded }
     const { headers: answered } = await exchange(server, { path, ...(headers === undefined ? {} : { headers }) })
@@ -49,7 +49,7 @@ describe('behind a proxy that is trusted', () => {
     return mine()?.['address']
   }
 
-  test('the client is who asked the outermost proxy that is trusted, whatever it says of itself', async () => {
+  test('the client is the address that the outermost trusted proxy names, whatever the client claims', async () => {
     const cases: readonly (readonly [string | undefined, string | RegExp])[] = [
       ['203.0.113.7', '203.0.113.7'],
       ['2001:db8::7', '2001:db8::7'],
@@ -72,13 +72,13 @@ describe('behind a proxy that is trusted', () => {
     }
   })
 
-  test('answers that are sent again, and requests known by their bytes, have the address of each client', async () => {
+  test('kept answers and repeated requests are logged with the address of their own client', async () => {
     for (let round = 0; round < 4; round += 1) {
       for (const address of ['198.51.100.1', '198.51.100.2']) assert.equal(await logged(address), address)
     }
   })
 
-  test('the journal has the client of a change', async () => {
+  test('the journal has the address of the client', async () => {
     const headers = { authorization: `Bearer ${await token('alice')}`, 'x-forwarded-for': '203.0.113.9' }
     const { status } = await exchange(server, { path: tufPath(GUN, 'timestamp.key'), headers })
     assert.equal(status, 200)
@@ -86,7 +86,7 @@ describe('behind a proxy that is trusted', () => {
     assert.equal([...store.journal()].at(-1)?.actor.address, '203.0.113.9')
   })
 
-  test('wrong passwords make wait who guesses, and nobody else behind the same proxy', async () => {
+  test('wrong passwords delay the client that guesses, and nobody else behind the same proxy', async () => {
     const ask = async (user: string, password: string, forwarded: string): Promise<number> => {
       const headers = { authorization: basic(user, password), 'x-forwarded-for': forwarded }
       return (await exchange(server, { path: '/auth/token', headers })).status
@@ -94,7 +94,7 @@ describe('behind a proxy that is trusted', () => {
     for (let guess = 0; guess < 5; guess += 1) assert.equal(await ask(`name${guess}`, 'guess', '203.0.113.66'), 401)
     assert.equal(await ask('bob', PASSWORD, '203.0.113.66'), 429)
     assert.equal(await ask('bob', PASSWORD, '203.0.113.67'), 200)
-    // Whoever this proxy asks for, it does not say.
+    // This proxy does not say for whom it asks.
     for (let guess = 0; guess < 5; guess += 1) assert.equal(await ask(`other${guess}`, 'guess', '10.9.9.9'), 401)
     assert.equal(await ask('bob', PASSWORD, '10.9.9.9'), 200)
   })
@@ -106,7 +106,7 @@ describe('behind a proxy that is trusted', () => {
   }
 })
 
-test('nobody else is believed', async (t) => {
+test('X-Forwarded-For is ignored from any other address', async (t) => {
   const { server, lines } = await started(['10.0.0.0/8'])
   t.after(() => server.stop())
   await exchange(server, { path: '/v2/', headers: { 'x-forwarded-for': '203.0.113.7' } })
@@ -114,7 +114,7 @@ test('nobody else is believed', async (t) => {
   assert.match(String(lines.find(({ operation }) => operation === 'Ping')?.['address']), HERE)
 })
 
-test('with TLS of its own, who connects is who guesses, whatever the names', async (t) => {
+test('with TLS of its own, the server delays guesses by the address that connects, whatever the names', async (t) => {
   const server = await startTestServer({ settings: { access: { mode: 'built-in' } } })
   t.after(() => server.stop())
   await addPerson(server.running, 'alice', ['sign:*'], PASSWORD)

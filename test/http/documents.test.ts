@@ -25,13 +25,13 @@ describe('documents and their headers (wire spec §3.1)', () => {
     exchange(app, { path: tufPath(GUN, file), headers })
   const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
 
-  test('bytes are the uploaded ones', async () => {
+  test('the bytes served are those uploaded', async () => {
     for (const role of ['root', 'targets', 'snapshot']) {
       assert.deepEqual((await get(`${role}.json`)).body, world.files.get(role), role)
     }
   })
 
-  test('all three forms give the same bytes, with the lifetime that suits each', async () => {
+  test('all three names give the same bytes, each with its own lifetime', async () => {
     for (const role of ROLES) {
       const current = await get(`${role}.json`)
       const { version } = (JSON.parse(current.body.toString()) as { signed: { version: number } }).signed
@@ -56,14 +56,14 @@ describe('documents and their headers (wire spec §3.1)', () => {
     }
   })
 
-  test('a checksum names a document of its own role only', async () => {
+  test('a checksum names a document of its role only', async () => {
     const checksum = sha256(world.files.get('root') ?? Buffer.alloc(0))
     assert.equal((await get(`root.${checksum}.json`)).status, 200)
     assert.equal((await get(`targets.${checksum}.json`)).status, 404)
     assert.equal((await exchange(app, { path: tufPath(`${GUN}/x`, `root.${checksum}.json`) })).status, 404)
   })
 
-  test('304 to who asks whether what he has is current, and to nobody else', async () => {
+  test('only an If-None-Match that names the current document gives 304', async () => {
     const { etag = '', 'last-modified': modified = '' } = (await get('root.json')).headers
     for (const header of [etag, `W/${etag}`, `"x", ${etag}`, '*']) {
       const answer = await get('root.json', { 'if-none-match': header })
@@ -88,7 +88,7 @@ describe('documents and their headers (wire spec §3.1)', () => {
     assert.equal((await get('9.root.json', { 'if-none-match': '*' })).status, 404)
   })
 
-  test('after a publish the old ones stay under their names, and the current ones are new', async () => {
+  test('after a publish, old documents keep their names and the current ones are new', async () => {
     const before = await get('timestamp.json')
     app.clock.now += 60_000
     await world.publish(app, 'targets')
@@ -102,7 +102,7 @@ describe('documents and their headers (wire spec §3.1)', () => {
   })
 })
 
-test('a lifetime of 0 means that nobody may keep a document', async () => {
+test('a lifetime of 0 forbids caching', async () => {
   const app = await startLocalApp({ settings: { cache: { currentSeconds: 0, consistentSeconds: 60 } } })
   try {
     const world = await TrustWorld.create({ gun: GUN, now: app.clock.now, serverKeys: keysFrom(app, GUN) })

@@ -46,22 +46,22 @@ test('statuses and codes (wire spec §4)', () => {
   }
 })
 
-test('404 means that something does not exist, and nothing else', () => {
-  // Clients take it for "create a new repository" (wire spec §14.2).
+test('only a missing resource gives 404', () => {
+  // Clients take 404 for "create a new repository" (wire spec §14.2).
   assert.deepEqual(
     codes.filter((code) => WIRE_ERRORS[code].status === 404),
     ['NOT_FOUND'],
   )
 })
 
-test('who may try again is told when', () => {
+test('an error worth retrying has Retry-After', () => {
   for (const code of codes) {
     const { status, retryAfter } = WIRE_ERRORS[code]
     assert.equal(retryAfter !== undefined, status === 429 || status === 503, code)
   }
 })
 
-test('members, their order, and the newline at the end', () => {
+test('members, their order, and the final newline', () => {
   assert.equal(
     errorBody(new TrustError('VERSION', 'version 2 is stored')),
     '{"errors":[{"code":"VERSION","message":"A newer version of metadata is already available.",' +
@@ -75,14 +75,14 @@ test('members, their order, and the newline at the end', () => {
   assert.deepEqual(bodyOf(new TrustError('NOT_FOUND', 'x')).detail, {})
 })
 
-test('every 400 carries the object that clients print', () => {
+test('every 400 has the object that clients print', () => {
   for (const code of codes.filter((each) => WIRE_ERRORS[each].status === 400)) {
     const { detail } = bodyOf(new TrustError(code, 'what is wrong'))
     assert.deepEqual(detail, { Name: 'ErrValidation', Error: { Msg: 'what is wrong' } }, code)
   }
 })
 
-test('what is not the client’s doing gets no details', () => {
+test('an internal error has no details', () => {
   const secret = 'a path, a stack, a key'
   for (const error of [
     new Error(secret),
@@ -99,7 +99,7 @@ test('what is not the client’s doing gets no details', () => {
   }
 })
 
-test('characters that Go escapes are escaped, and nothing breaks out of the text', () => {
+test('characters that Go escapes are escaped, and no text breaks out of its string', () => {
   const text = '<b>&amp;\u2028\u2029"\\\u0000\u001b[31m\r\n'
   const body = errorBody(new TrustError('MALFORMED_JSON', text))
   assert.equal(bodyOf(new TrustError('MALFORMED_JSON', text)).detail?.Error?.Msg, text)
@@ -107,7 +107,7 @@ test('characters that Go escapes are escaped, and nothing breaks out of the text
   for (const character of body.slice(0, -1)) assert.ok(character >= ' ' && !'<>&\u2028\u2029'.includes(character))
 })
 
-test('a long text is cut so that clients still read it', () => {
+test('a long text is cut so that clients can still parse the body', () => {
   for (const unit of ['x', '<', 'ü', '\u{1F600}', '"', '\u0000', '\u2028']) {
     for (const length of [600, 900, 1_000, 5_000, 100_000]) {
       const { detail } = bodyOf(

@@ -42,7 +42,7 @@ describe('names of repositories (wire spec §2.1)', () => {
     return answers
   }
 
-  test('outside the prefixes who would publish is told so, and nothing else exists', async () => {
+  test('outside the prefixes a publish is refused with the reason, and reads find nothing', async () => {
     for (const gun of ['other/app', 'allowed', 'allowedx/app', 'Allowed/app', 'x/allowed/app']) {
       await notRouted(gun)
       for (const answer of await toldSo(gun)) {
@@ -53,7 +53,7 @@ describe('names of repositories (wire spec §2.1)', () => {
     assert.equal(app.trust.store.tail().number, 0)
   })
 
-  test('a name that no repository can have is refused before its body is read', async () => {
+  test('an invalid name is refused before the body is read', async () => {
     for (const gun of [
       'allowed/*',
       'allowed/..',
@@ -67,7 +67,7 @@ describe('names of repositories (wire spec §2.1)', () => {
     }
   })
 
-  test('inside them all is as ever, and routes without a name are for everybody', async () => {
+  test('inside the prefixes nothing changes, and routes without a name are open', async () => {
     const gun = 'allowed/app'
     const world = await TrustWorld.create({ gun, now: app.clock.now, serverKeys: keysFrom(app, gun) })
     await world.publishFirst(app)

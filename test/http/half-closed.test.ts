@@ -4,11 +4,11 @@ import { RawConnection } from '../support/raw-connection.ts'
 import { startTestServer, type TestServer } from '../support/server.ts'
 import { tufPath } from '../support/upload.ts'
 
-/** The first time, a key that has to be made and committed. */
+/** The first request for a GUN makes and commits a key. */
 const get = (gun: string): string => `GET ${tufPath(gun, 'snapshot.key')} HTTP/1.1\r\nHost: x\r\n\r\n`
 
 for (const transport of ['tls', 'plain'] as const) {
-  describe(`who closes his side behind his last request, ${transport}`, () => {
+  describe(`a client that closes its side after its last request, ${transport}`, () => {
     let server: TestServer
 
     before(async () => {
@@ -16,7 +16,7 @@ for (const transport of ['tls', 'plain'] as const) {
     })
     after(() => server.stop())
 
-    test('gets the answers to all, however long they take, and then the end', async () => {
+    test('gets all answers, however long they take, and then the end', async () => {
       const connection = await RawConnection.open(server)
       connection.socket.end(get('a') + get('b') + get('c'))
       for (const _ of ['a', 'b', 'c']) assert.match(await connection.answer(), /^HTTP\/1\.1 200 [^]*"keyval"/)
@@ -24,7 +24,7 @@ for (const transport of ['tls', 'plain'] as const) {
       assert.equal(connection.rest, '')
     })
 
-    test('does so too on a connection that others were answered on', async () => {
+    test('gets them also on a connection that has had answers before', async () => {
       const connection = await RawConnection.open(server)
       assert.match(await connection.ask(get('d')), /^HTTP\/1\.1 200 /)
       connection.socket.end(get('e'))
@@ -32,7 +32,7 @@ for (const transport of ['tls', 'plain'] as const) {
       await connection.closed()
     })
 
-    test('is closed at once with nothing under way, and with half a request', async () => {
+    test('is disconnected at once if nothing is pending, or half a request is', async () => {
       for (const begun of [
         '',
         'GET /v2/ HT',

@@ -8,7 +8,7 @@ import { keysFrom } from '../support/trust-world.ts'
 const NOW = Date.parse('2026-11-24T08:00:00.000Z')
 const MINUTE = 60_000
 
-test('readiness says that the clock stands before the last commit', async (t) => {
+test('readiness fails while the clock is before the last commit', async (t) => {
   const app = await startLocalApp({ now: NOW + 10 * MINUTE })
   t.after(() => app.close())
   await keysFrom(app, 'example.org/clock')('timestamp', 'current')
@@ -20,7 +20,7 @@ test('readiness says that the clock stands before the last commit', async (t) =>
   assert.equal((await exchange(app, { path: '/healthz/ready' })).status, 200)
 })
 
-test('so does the log, at a start: what answers reads all day long would not look wrong', async (t) => {
+test('a start with the clock before the last commit is logged as a warning', async (t) => {
   const lines: Line[] = []
   const server = await startTestServer({ transport: 'plain', now: NOW + 10 * MINUTE, log: keptLog(lines) })
   t.after(() => server.stop())

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
 import { InFlight } from '../../src/http/in-flight.ts'
 
-test('large uploads begin in their order, while there is room; one that is larger than all of it begins alone', async () => {
+test('large uploads start in order while there is room; one larger than the limit starts alone', async () => {
   const inFlight = new InFlight(300_000)
   const begun: string[] = []
   const take = (name: string, bytes: number): (() => Promise<void>) => {
@@ -24,7 +24,7 @@ test('large uploads begin in their order, while there is room; one that is large
   take('small', 60_000)
   assert.deepEqual(begun, ['huge', 'small'])
   await endHuge()
-  // There is room for it, but it came later.
+  // There is room for it, but it is behind the others.
   take('third', 80_000)
   assert.deepEqual(begun.slice(2), ['first'])
   await endFirst()

@@ -14,7 +14,7 @@ const GUN = 'docker.io/library/kept'
 const NOW = Date.UTC(2026, 10, 24)
 const DAY = 86_400_000
 
-describe('an answer that is sent again', () => {
+describe('a kept answer', () => {
   let app: LocalApp
   let world: TrustWorld
 
@@ -38,7 +38,7 @@ describe('an answer that is sent again', () => {
     return second
   }
 
-  test('is the same, but for its request id, and logged the same', async () => {
+  test('differs from the first only in its request id, and is logged like it', async () => {
     app.lines.length = 0
     await twice('targets.json')
     await until('both lines', () => app.lines.length >= 2)
@@ -46,7 +46,7 @@ describe('an answer that is sent again', () => {
     assert.deepEqual(second, first)
   })
 
-  test('is not sent to who has it already, asks for its head, or sends credentials or a body', async () => {
+  test('is not sent for a conditional request, a HEAD, or one with credentials or a body', async () => {
     const { headers, body } = await twice('root.json')
     assert.equal((await get('root.json', { 'if-none-match': String(headers['etag']) })).status, 304)
     const head = await get('root.json', {}, 'HEAD')
@@ -55,7 +55,7 @@ describe('an answer that is sent again', () => {
     assert.equal((await get('root.json', { authorization: 'Bearer x' })).status, 200)
   })
 
-  test('is not sent to who names two hosts, or a version of HTTP that is not served', async () => {
+  test('is not sent for two Host headers or an unsupported HTTP version', async () => {
     await twice('root.json')
     for (const [version, hosts] of [
       ['1.1', 'Host: x\r\nHost: y\r\n'],
@@ -70,7 +70,7 @@ describe('an answer that is sent again', () => {
     }
   })
 
-  test('is not sent after a publish, by whatever name', async () => {
+  test('is not sent after a publish, under any name', async () => {
     const files = ['timestamp.json', 'snapshot.json', 'targets.json', '1.targets.json']
     const before = new Map<string, Buffer>()
     for (const file of files) before.set(file, (await twice(file)).body)
@@ -83,7 +83,7 @@ describe('an answer that is sent again', () => {
     assert.deepEqual((await get('targets.json')).body, world.files.get('targets'))
   })
 
-  test('is not sent once the server has to sign anew', async () => {
+  test('is not sent once the server has to sign again', async () => {
     const before = await twice('timestamp.json')
     app.clock.now = NOW + 15 * DAY
     const renewed = await twice('timestamp.json')
@@ -102,7 +102,7 @@ describe('an answer that is sent again', () => {
     for (const file of ['root.json', '1.root.json', 'timestamp.json']) assert.equal((await get(file)).status, 404, file)
   })
 
-  test('is not sent once the server stops: then each answer is the last one on its connection', async () => {
+  test('is not sent once the server stops: each answer is then the last on its connection', async () => {
     const ping = (): Promise<Answer> => exchange(app, { path: '/v2/' })
     for (const _ of [1, 2]) assert.equal((await ping()).headers['connection'], 'keep-alive')
     app.accepting = false
@@ -110,7 +110,7 @@ describe('an answer that is sent again', () => {
   })
 })
 
-test('an answer is not sent again once the snapshot has expired under a timestamp that has not', async (t) => {
+test('a kept answer is not sent once the snapshot has expired, even under a valid timestamp', async (t) => {
   const app = await startLocalApp({ now: NOW })
   t.after(() => app.close())
   const world = await TrustWorld.create({ gun: GUN, now: NOW, serverKeys: keysFrom(app, GUN), snapshot: 'server' })

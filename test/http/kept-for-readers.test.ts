@@ -15,12 +15,12 @@ import { tufPath } from '../support/upload.ts'
 const GUN = 'example.org/team/app'
 const PASSWORD = 'correct horse'
 const LIFE_SECONDS = 120
-/** Seconds that clocks may differ. */
+/** Allowed clock difference, in seconds. */
 const LEEWAY = 60
 const ACTOR = { name: 'local' }
 
 for (const publicReads of [false, true]) {
-  describe(`an answer that is sent again to those who may read it, publicReads ${publicReads}`, () => {
+  describe(`a kept answer for authorized readers, publicReads ${publicReads}`, () => {
     let server: TestServer
     const log: Line[] = []
     const nobody = publicReads ? 200 : 401
@@ -43,18 +43,18 @@ for (const publicReads of [false, true]) {
     }
     const statusFor = async (token?: string): Promise<number> => (await get(token)).status
 
-    /** @param user left out: nobody in particular, for whom tokens are made too */
+    /** @param user omitted: an anonymous token, which the endpoint issues, too */
     async function webToken(user?: string): Promise<string> {
       const basic = { authorization: `Basic ${Buffer.from(`${user}:${PASSWORD}`).toString('base64')}` }
       const headers = user === undefined ? {} : basic
-      // For what everybody may read nobody is asked who they are.
+      // Nobody needs to log in for what is public.
       const actions = user === undefined ? 'pull' : 'pull,push'
       const path = `/auth/token?service=countersign&scope=${encodeURIComponent(`repository:${GUN}:${actions}`)}`
       const { body } = await exchange(server, { path, headers })
       return (JSON.parse(body.toString()) as { token: string }).token
     }
 
-    test('is the same for the same reader, and for another one', async () => {
+    test('is the same for this reader and for another', async () => {
       const token = await webToken('reader')
       const [first, second, other] = [await get(token), await get(token), await get(await webToken('reader'))]
       assert.equal(first.status, 200)
@@ -68,7 +68,7 @@ for (const publicReads of [false, true]) {
       assert.match(first.headers['cache-control'] ?? '', publicReads ? /public/ : /private/)
     })
 
-    test('is not sent to nobody, to strangers, or for what is no token', async () => {
+    test('is not sent to anonymous clients, to readers without the grant, or for an invalid token', async () => {
       const token = await webToken('reader')
       assert.equal(await statusFor(token), 200)
       assert.equal(await statusFor(), nobody)
@@ -79,7 +79,7 @@ for (const publicReads of [false, true]) {
       }
     })
 
-    test('of a ping is not sent for a token that is of nobody in particular', async () => {
+    test('of the ping is not sent for an anonymous token', async () => {
       const ping = async (token: string): Promise<number> =>
         (await exchange(server, { path: '/v2/', headers: { authorization: `Bearer ${token}` } })).status
       const [ofReader, ofNobody] = [await webToken('reader'), await webToken()]
@@ -90,7 +90,7 @@ for (const publicReads of [false, true]) {
       assert.equal(await statusFor(ofNobody), nobody)
     })
 
-    test('is not sent once the token has ended, or before it began', async () => {
+    test('is not sent after the token has expired, or before it is valid', async () => {
       const token = await webToken('reader')
       const madeAt = server.clock.now
       assert.equal(await statusFor(token), 200)
@@ -106,7 +106,7 @@ for (const publicReads of [false, true]) {
       server.clock.now = madeAt
     })
 
-    test('is not sent from the moment on when the user or the token is taken away', async () => {
+    test('is not sent once the user is disabled or the token revoked', async () => {
       const world = worldOf(server.running)
       await addPerson(server.running, 'leaver', ['read:example.org/team/*'], PASSWORD)
       const ofLeaver = await webToken('leaver')
@@ -119,7 +119,7 @@ for (const publicReads of [false, true]) {
       assert.equal(await statusFor(ofLeaver), nobody)
     })
 
-    test('is not sent to nobody, who is told the same again: at the ping too, where clients begin', async () => {
+    test('is not sent to anonymous clients, whose refusal is itself kept: at the ping, too', async () => {
       const token = await webToken('reader')
       const ask = async (path: string, headers = ''): Promise<string> => {
         const connection = await RawConnection.open(server)
@@ -135,7 +135,7 @@ for (const publicReads of [false, true]) {
         const first = await ask(path)
         assert.match(first, /^HTTP\/1\.1 401 Unauthorized\r\n/)
         assert.match(first, /\r\nWWW-Authenticate: Bearer realm="[^"]+",service="countersign",scope="[^"]+"\r\n/)
-        // Kept with the first; what asks for it is known after the second.
+        // The first request keeps the answer; the second makes the request known by its bytes.
         for (const again of [1, 2]) assert.deepEqual(sorted(await ask(path)), sorted(first), `${again}`)
         const read = await readByNode(async () => assert.deepEqual(sorted(await ask(path)), sorted(first)))
         assert.equal(read, 0)
@@ -144,7 +144,7 @@ for (const publicReads of [false, true]) {
         assert.equal(line?.['refused'], 'no credentials')
         for (const other of others) assert.deepEqual(other, line)
         assert.match(await ask(path, bearer('x')), /error="invalid_token"/)
-        // Nobody's word is not the last one.
+        // A kept refusal does not stand in for the answer to a valid token.
         const granted = async (): Promise<void> =>
           assert.match(await ask(path, bearer(token)), /^HTTP\/1\.1 200 OK\r\n/)
         if (!path.endsWith('.key')) {
@@ -155,7 +155,7 @@ for (const publicReads of [false, true]) {
       }
     })
 
-    test('is not what somebody was told who asked for something else at the same URL', async () => {
+    test('is not the refusal kept for another method on the same URL', async () => {
       const gun = 'example.org/team/other'
       const scopeFor = async (method: string): Promise<string | undefined> => {
         const { headers } = await exchange(server, { method, path: tufPath(gun, 'timestamp.key') })
@@ -173,7 +173,7 @@ for (const publicReads of [false, true]) {
     const statusOn = async (connection: RawConnection, text: string): Promise<number> =>
       Number((await connection.ask(text)).slice(9, 12))
 
-    test('is sent for words that came before, whatever the token, and only while that may read', async () => {
+    test('is sent for a known request with any token that may read, and no longer than it may', async () => {
       const world = worldOf(server.running)
       const program = await makeToken(server.running, 'passing', ['read:example.org/team/*'])
       const otherCase = request(`authorization: bearer ${program}\r\n`)
@@ -197,7 +197,7 @@ for (const publicReads of [false, true]) {
       }
     })
 
-    test('is read by Node where a token is meant and there is none, or more than one', async () => {
+    test('is not sent for a missing or repeated token: Node reads such a request', async () => {
       const token = await makeToken(server.running, 'careful', ['read:example.org/team/*'])
       const connection = await RawConnection.open(server)
       for (const again of [1, 2, 3]) assert.equal(await statusOn(connection, request(bearer(token))), 200, `${again}`)
@@ -225,7 +225,7 @@ for (const publicReads of [false, true]) {
       connection.socket.destroy()
     })
 
-    test('is not sent for a token that is longer than allowed, though its words are known', async () => {
+    test('is not sent for a token over the length limit, even if the rest of the request is known', async () => {
       const token = await makeToken(server.running, 'short', ['read:example.org/team/*'])
       await server.restart({ limits: { tokenBytes: bearer(token).length - 'Authorization: \r\n'.length } })
       const connection = await RawConnection.open(server)

@@ -20,14 +20,14 @@ describe('public keys of the server (wire spec §7)', () => {
     return answer.body.toString()
   }
 
-  test('members in Go’s order, no newline', async () => {
+  test('members in Go’s order, without a newline', async () => {
     assert.match(
       await ask('GET', 'keys/form'),
       /^\{"keytype":"ecdsa","keyval":\{"public":"[A-Za-z0-9+/]{122}==","private":null\}\}$/,
     )
   })
 
-  test('before a publish one key, however often and by whichever method it is asked for', async () => {
+  test('before the first publish, GET and POST return the same key each time', async () => {
     const answers = await Promise.all(
       Array.from({ length: 12 }, (_, index) => ask(index % 2 === 0 ? 'GET' : 'POST', 'keys/many')),
     )
@@ -36,7 +36,7 @@ describe('public keys of the server (wire spec §7)', () => {
     assert.notEqual(await ask('GET', 'keys/others'), answers[0])
   })
 
-  test('after a publish GET gives the key in force, POST the next one, until root names it', async () => {
+  test('after a publish, GET returns the key in force and POST the next one, until root names it', async () => {
     const gun = 'keys/rotate'
     const world = await TrustWorld.create({ gun, now: app.clock.now, serverKeys: keysFrom(app, gun) })
     const first = await ask('GET', gun)
@@ -52,7 +52,7 @@ describe('public keys of the server (wire spec §7)', () => {
     assert.notEqual(await ask('POST', gun), next)
   })
 
-  test('after a delete, another one', async () => {
+  test('after a delete, there is a new key', async () => {
     const gun = 'keys/deleted'
     const world = await TrustWorld.create({ gun, now: app.clock.now, serverKeys: keysFrom(app, gun) })
     await world.publishFirst(app)

@@ -17,10 +17,10 @@ import { tufPath } from '../support/upload.ts'
 
 const GUN = 'large.example/app'
 const PATH = tufPath(GUN, 'targets.json')
-/** Bytes; more than sockets take. */
+/** Bytes; more than socket buffers take. */
 const LARGE = 7 * 1024 * 1024
 const get = (more = ''): string => `GET ${PATH} HTTP/1.1\r\nHost: localhost\r\n${more}\r\n`
-/** A header with which no kept answer is sent. */
+/** A conditional header; such a request gets no kept answer. */
 const CONDITION = 'If-None-Match: "x"\r\n'
 
 for (const transport of ['tls', 'plain'] as const) {
@@ -47,7 +47,7 @@ for (const transport of ['tls', 'plain'] as const) {
       assert.match(head, new RegExp(`\r\nContent-Length: ${document.length}\r\n`))
       assert.ok(Buffer.from(answer.slice(head.length + 4), 'latin1').equals(document))
     }
-    /** Clients who ask, each in the way that its number says, and take nothing. */
+    /** Clients that read nothing; every second one sends a conditional request. */
     const stalled = async (count: number): Promise<RawConnection[]> => {
       const connections = await Promise.all(Array.from({ length: count }, () => RawConnection.open(server)))
       for (const [index, connection] of connections.entries()) {
@@ -57,7 +57,7 @@ for (const transport of ['tls', 'plain'] as const) {
       return connections
     }
 
-    test('arrives whole: the first time, kept, again in the same words, and with what else is asked', async () => {
+    test('arrives complete: first, kept, as a repeated request, and with other headers', async () => {
       const connection = await RawConnection.open(server)
       for (const more of ['', '', '', CONDITION, '']) isWhole(await connection.ask(get(more)))
       connection.write(get() + get(CONDITION))
@@ -69,7 +69,7 @@ for (const transport of ['tls', 'plain'] as const) {
       assert.deepEqual([head.headers['content-length'], head.body.length], [String(document.length), 0])
     })
 
-    test('arrives whole at a client that has closed its side', async () => {
+    test('arrives complete at a client that has closed its side', async () => {
       const connection = await RawConnection.open(server)
       connection.socket.pause()
       connection.socket.end(get())
@@ -79,11 +79,11 @@ for (const transport of ['tls', 'plain'] as const) {
       isWhole(connection.rest)
     })
 
-    test('is finished, and all that was asked with it is answered', async () => {
+    test('is followed by the answers to all requests behind it', async () => {
       const ping = 'GET /v2/ HTTP/1.1\r\nHost: localhost\r\n\r\n'
       // TLS sends them in two records.
       const pings = 500
-      // As one piece, behind half of one, and on a connection that others were answered on.
+      // In one piece, behind half a request, and on a connection that has had answers before.
       for (const before of ['', 'G', ping]) {
         const connection = await RawConnection.open(server)
         connection.write(before)
@@ -98,7 +98,7 @@ for (const transport of ['tls', 'plain'] as const) {
       }
     })
 
-    test('waits in slices for clients that take nothing of it; when they go away that is said, and nothing else', async () => {
+    test('waits in slices while clients read nothing; their disconnection is logged, and nothing else', async () => {
       lines.length = 0
       const sockets: Socket[] = []
       const seen = (message: unknown): void => {
@@ -115,13 +115,13 @@ for (const transport of ['tls', 'plain'] as const) {
       assert.deepEqual(new Set(lines.map(({ level, status }) => `${level} ${String(status)}`)), new Set(['info 499']))
     })
 
-    test('is in memory once, however many ask for it and take nothing', async () => {
+    test('is in memory once, however many stalled clients asked for it', async () => {
       setFlagsFromString('--expose-gc')
       const collect = runInNewContext('gc') as () => void
       const used = async (): Promise<number> => {
         for (const _ of [1, 2, 3]) {
           collect()
-          // What was collected is given back a little later.
+          // Node returns collected memory a little later.
           await sleep(50)
         }
         return process.memoryUsage().external
@@ -136,7 +136,7 @@ for (const transport of ['tls', 'plain'] as const) {
       await until('a line of each', () => lines.length >= clients.length)
     })
 
-    test('does not hold up the end of the server', async () => {
+    test('does not delay shutdown', async () => {
       const clients = await stalled(2)
       await sleep(200)
       await server.restart()

@@ -5,7 +5,7 @@ import { listen } from '../../src/http/server.ts'
 import { PLAIN_HTTP_WORDS, settingsSchema } from '../../src/settings/schema.ts'
 import { exchange } from '../support/exchange.ts'
 
-test('what cannot be loaded ends no process: it is told, and the next request tries again', async (t) => {
+test('a failed load is reported and gives 500, and the next request tries again', async (t) => {
   const failures: unknown[] = []
   let loads = 0
   const load = async () => {

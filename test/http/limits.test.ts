@@ -40,7 +40,7 @@ const all = async (socket: Socket): Promise<string> => {
   return text
 }
 
-describe('the size of an upload', () => {
+describe('size of an upload', () => {
   let app: LocalApp
 
   before(async () => {
@@ -61,15 +61,15 @@ describe('the size of an upload', () => {
       sizes.map((size) => ({ role: 'targets', bytes: Buffer.alloc(size, ' ') })),
     )
 
-  test('parts, a part, and the whole have limits that the refusal names', async () => {
+  test('parts, a part, and the whole have limits, which the refusal names', async () => {
     refusedFor(await form(20_001), /20000 bytes/)
     refusedFor(await form(1, 1, 1, 1, 1), /more than 4 parts/)
     refusedFor(await form(19_000, 19_000, 19_000, 19_000, 60_000), /larger than 100000 bytes/)
-    // Below all limits it is read as JSON.
+    // Below all limits it is parsed as JSON.
     assert.equal(errorOf(await form(20_000)).code, 'MALFORMED_JSON')
   })
 
-  test('whoever sends far too much is told, declared or in chunks, and however he sends it', async () => {
+  test('a body far over the limit is refused with the reason, with a Content-Length or in chunks', async () => {
     const body = Buffer.alloc(3_000_000, 'a')
     refusedFor(await exchange(app, { method: 'POST', path: PATH, headers: { 'content-type': TYPE }, body }), /larger/)
     const chunked = open(
@@ -82,7 +82,7 @@ describe('the size of an upload', () => {
     assert.match(await answer, /^HTTP\/1\.1 400 .*larger than 100000 bytes/s)
   })
 
-  test('who never stops sending is cut off in the end, refused or not', async () => {
+  test('a client that never stops sending is cut off, refused or not', async () => {
     const piece = `100000\r\n${'a'.repeat(0x100000)}\r\n`
     for (const path of [PATH, '/v2/nowhere']) {
       const socket = open(app, `POST ${path} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n`)
@@ -96,7 +96,7 @@ describe('the size of an upload', () => {
     }
   })
 
-  test('an answer that did not need the body waits until it has come in', async () => {
+  test('an answer that does not need the body is sent after the body has arrived', async () => {
     const body = 'a'.repeat(3_000_000)
     for (const [path, status] of [
       ['/v2/nowhere', 404],
@@ -116,9 +116,9 @@ describe('the size of an upload', () => {
     assert.match(message, /no pre-existing root/)
   })
 
-  test('a client that goes away in the middle leaves nothing but a line in the log', async () => {
+  test('a client that disconnects midway leaves only a line in the log', async () => {
     const socket = open(app, post(1_000).replace('Host: x', 'Host: x\r\nExpect: 100-continue'))
-    // The answer to Expect shows that the request has come in.
+    // The answer to Expect shows that the server has the request.
     await once(socket, 'data')
     const seen = app.lines.length
     socket.destroy()
@@ -129,7 +129,7 @@ describe('the size of an upload', () => {
   })
 })
 
-test('signatures have a limit, with those of all that delegates to what is uploaded', async (t) => {
+test('signatures are limited, counted with those of all delegating roles', async (t) => {
   const app = await startLocalApp()
   t.after(() => app.close())
   const gun = 'limits.example/signed'
@@ -162,8 +162,8 @@ test('signatures have a limit, with those of all that delegates to what is uploa
   }
 })
 
-test('keys that delegations name have a limit, with those of all that delegates to what is uploaded', async (t) => {
-  // Made before the first request: meanwhile nothing else is done, and the server would close a kept connection.
+test('keys in delegations are limited, counted with those of all delegating roles', async (t) => {
+  // Made before the first request: making them blocks the process, and the server would close a kept connection.
   const many = Array.from({ length: 2_700 }, () => makeKey('ed25519'))
   const app = await startLocalApp()
   t.after(() => app.close())
@@ -194,7 +194,7 @@ test('keys that delegations name have a limit, with those of all that delegates 
   }
 })
 
-test('certificates of keys count as keys: those of a root, and those that delegations name', async (t) => {
+test('certificates count as keys, in a root and in delegations', async (t) => {
   const app = await startLocalApp()
   t.after(() => app.close())
   const gun = 'limits.example/certificates'
@@ -228,7 +228,7 @@ test('certificates of keys count as keys: those of a root, and those that delega
   await world.send(app, delegation(124))
 })
 
-test('bodies that are being received have a limit together, and the room comes back', async () => {
+test('bodies being received share a limit, and the room becomes free again', async () => {
   const app = await startLocalApp({ settings: { limits: { parkedBytes: 100_000 } } })
   try {
     const parked = open(app, post(1_000_000, 'a'.repeat(90_000)))
@@ -247,7 +247,7 @@ test('bodies that are being received have a limit together, and the room comes b
 const sendTwentyThousand = (app: LocalApp): Promise<Answer> =>
   exchange(app, { method: 'POST', path: PATH, headers: { 'content-type': TYPE }, body: 'a'.repeat(20_000) })
 
-/** The first body arrives when it arrives. */
+/** Sends until the limit is reached, because the first body takes an unknown time to arrive. */
 async function waitForBusy(app: LocalApp): Promise<Answer> {
   for (;;) {
     const answer = await sendTwentyThousand(app)
@@ -255,7 +255,7 @@ async function waitForBusy(app: LocalApp): Promise<Answer> {
   }
 }
 
-test('a body that comes in pieces of one byte takes little more memory than it counts for', async () => {
+test('a body in pieces of one byte takes little more memory than it counts for', async () => {
   setFlagsFromString('--expose-gc')
   const collect = runInNewContext('gc') as () => void
   const [size, perWrite] = [100_000, 10_000]
@@ -290,7 +290,7 @@ test('a body that comes in pieces of one byte takes little more memory than it c
   }
 })
 
-test('a body that is refused takes no room any more, though its end has not come yet', async () => {
+test('a refused body takes no more room, even before its end has arrived', async () => {
   let [parked, most] = [0, 0]
   const add = (bytes: number): number => {
     parked += bytes
@@ -315,7 +315,7 @@ test('a body that is refused takes no room any more, though its end has not come
   }
 })
 
-test('publishes in flight have a limit; slow senders do not count', async () => {
+test('publishes in flight are limited; slow senders do not count', async () => {
   let release = (): void => undefined
   const held = new Promise<void>((resolve) => {
     release = resolve
@@ -344,7 +344,7 @@ test('publishes in flight have a limit; slow senders do not count', async () => 
     const busy = await upload(app, 'two', second ?? [])
     assert.equal(busy.status, 429)
     assert.equal(busy.headers['retry-after'], '1')
-    // Reading goes on.
+    // Reads continue.
     assert.equal((await exchange(app, { path: tufPath('two', 'root.json') })).status, 404)
     release()
     assert.equal((await running).status, 200)
@@ -356,7 +356,7 @@ test('publishes in flight have a limit; slow senders do not count', async () => 
   }
 })
 
-test('large uploads wait for room, however many there are; small ones go before them', async () => {
+test('any number of large uploads wait for room; small ones overtake them', async () => {
   const many = { ...fileMeta(Buffer.from('x')), custom: 'x'.repeat(100_000) }
   let release = (): void => undefined
   const held = new Promise<void>((resolve) => {
@@ -384,7 +384,7 @@ test('large uploads wait for room, however many there are; small ones go before 
     const first = publish('first')
     await until('a signature to be asked for', () => signing.length > 0)
     const others = ['second', 'third'].map(publish)
-    // Longer than it takes to work on all of them.
+    // More rounds than all of them would take.
     for (let round = 0; round < 5; round += 1) assert.equal((await publish(`small/${round}`)).status, 200)
     const large = signing.filter((gun) => !gun.startsWith('small'))
     assert.deepEqual(new Set(large), new Set(['first']))
@@ -396,7 +396,7 @@ test('large uploads wait for room, however many there are; small ones go before 
   }
 })
 
-test('a request that must come sooner than its header lines would have to: all of it must', async () => {
+test('a request timeout shorter than the header timeout holds for the headers, too', async () => {
   const app = await startLocalApp({ settings: { limits: { headersSeconds: 60, requestSeconds: 1 } } })
   try {
     assert.equal((await exchange(app, { path: '/v2/' })).status, 200)
@@ -406,7 +406,7 @@ test('a request that must come sooner than its header lines would have to: all o
   }
 })
 
-test('who sends too slowly is told so and closed; others are answered meanwhile', async () => {
+test('a client that sends too slowly gets 408 and is closed; others are answered meanwhile', async () => {
   const app = await startLocalApp({
     settings: { limits: { headersSeconds: 1, requestSeconds: 1, keepAliveSeconds: 1 } },
   })
@@ -436,7 +436,7 @@ test('who sends too slowly is told so and closed; others are answered meanwhile'
   }
 })
 
-test('requests that are sent ahead are answered one after the other, and not behind the last one', async () => {
+test('pipelined requests are answered one by one, and not only after the last', async () => {
   const asked: string[] = []
   let goOn = (): void => undefined
   const app = await startLocalApp({
@@ -478,7 +478,7 @@ test('requests that are sent ahead are answered one after the other, and not beh
   }
 })
 
-test('while requests wait that were sent ahead, no more of them are read', async () => {
+test('while pipelined requests wait, no more of them are read', async () => {
   const asked = Promise.withResolvers<void>()
   const held = Promise.withResolvers<void>()
   const app = await startLocalApp({
@@ -500,7 +500,7 @@ test('while requests wait that were sent ahead, no more of them are read', async
     const piece = `GET /v2/ HTTP/1.1\r\nHost: x\r\nX: ${'x'.repeat(10_000)}\r\n\r\n`.repeat(10)
     let taken = 0
     for (let sent = 0; sent < pieces; sent += 1) connection.socket.write(piece, () => (taken += 1))
-    // By then the system has what it holds of a connection.
+    // By then the socket buffers are full.
     await sleep(1_000)
     const before = taken
     await sleep(500)
@@ -513,10 +513,10 @@ test('while requests wait that were sent ahead, no more of them are read', async
   }
 })
 
-test('among requests that are sent ahead there may be any number that are refused before they are seen', async () => {
+test('pipelined requests may include any number that Node refuses itself', async () => {
   const app = await startLocalApp()
   const get = (gun: string): string => `GET ${tufPath(gun, 'timestamp.key')} HTTP/1.1\r\nHost: x\r\n\r\n`
-  // More answers than Node holds before it waits for its client.
+  // More answers than Node buffers before it waits for the client.
   const refused = 'GET / HTTP/1.1\r\nHost: x\r\nExpect: x\r\n\r\n'.repeat(3_000)
   try {
     for (const usedBefore of [true, false]) {
@@ -532,7 +532,7 @@ test('among requests that are sent ahead there may be any number that are refuse
   }
 })
 
-test('who takes nothing of an answer is closed, kept answer or not; who takes it slowly gets all', async (t) => {
+test('a client that reads nothing of an answer, kept or not, is closed; one that reads slowly gets all of it', async (t) => {
   const lines: Line[] = []
   const settings = { limits: { headersSeconds: 1, keepAliveSeconds: 1, answerSeconds: 3 } }
   const server = await startTestServer({ settings, log: keptLog(lines) })
@@ -540,7 +540,7 @@ test('who takes nothing of an answer is closed, kept answer or not; who takes it
   const gun = 'limits.example/slow'
   const world = await TrustWorld.create({ gun, now: server.clock.now, serverKeys: keysFrom(server, gun) })
   await world.publishFirst(server)
-  // More than sockets take.
+  // More than socket buffers take.
   world.addTarget('large', 'targets', { ...fileMeta(Buffer.from('x')), custom: 'x'.repeat(7 * 1024 * 1024) })
   await world.publish(server, 'targets')
   const get = (more = ''): string =>
@@ -551,12 +551,12 @@ test('who takes nothing of an answer is closed, kept answer or not; who takes it
     connection.write(text)
     return connection
   }
-  // The answer is kept with the first, the request with the second.
+  // The first request keeps the answer; the second makes the request known by its bytes.
   for (const _ of [1, 2]) await (await RawConnection.open(server)).ask(get())
   lines.length = 0
   const stalled = [await ask(get()), await ask(get('If-None-Match: "x"\r\n'))]
   const slow = await ask(get())
-  // Who does not even begin with TLS is not waited for either.
+  // A client that never starts the TLS handshake is closed, too.
   let dropped = false
   open(server, '').on('close', () => (dropped = true))
   // Longer than an idle connection lives.
@@ -573,7 +573,7 @@ test('who takes nothing of an answer is closed, kept answer or not; who takes it
   for (const { socket } of stalled) socket.destroy()
 })
 
-test('connections have a limit', async () => {
+test('connections are limited', async () => {
   const app = await startLocalApp({ settings: { limits: { connections: 2 } } })
   try {
     const held = [open(app, 'GET'), open(app, 'GET')]
@@ -586,7 +586,7 @@ test('connections have a limit', async () => {
   }
 })
 
-test('what cannot be read as HTTP gets one clean 400', async () => {
+test('malformed HTTP gets one clean 400', async () => {
   const app = await startLocalApp()
   try {
     for (const text of [
@@ -607,7 +607,7 @@ test('what cannot be read as HTTP gets one clean 400', async () => {
       app.lines.length = 0
       await all(open(app, head + rest))
       await until('its line', () => app.lines.length > 0)
-      // No fault of ours, and no place for what the client sent.
+      // It is the client's fault, and the log must not hold what it sent.
       assert.deepEqual(
         app.lines.map(({ level }) => level),
         ['info'],
@@ -620,11 +620,11 @@ test('what cannot be read as HTTP gets one clean 400', async () => {
   }
 })
 
-test('what was sent behind a request to upgrade is not waited for: the connection ends with its answer', async () => {
+test('an upgrade request is answered and the connection closed, whatever follows it', async () => {
   const app = await startLocalApp({ settings: { limits: { keepAliveSeconds: 3_600 } } })
   const get = (more: string): string => `GET /v2/ HTTP/1.1\r\nHost: x\r\n${more}\r\n`
   try {
-    // What is kept for others says nothing of that, nor does it take its place.
+    // The kept answer has no Connection: close, and this one must not be kept.
     for (const again of [1, 2]) {
       const connection = await RawConnection.open(app)
       connection.write(
