@@ -7,7 +7,7 @@ import { settingsSchema } from '../../src/settings/schema.ts'
 
 type Done = (error: null, found: dns.LookupAddress[]) => void
 
-test('where localhost is ::1 first and 127.0.0.1 as well, it listens where proxies look for it', async (t) => {
+test('where localhost is both ::1 and 127.0.0.1, the server listens on 127.0.0.1, as proxies expect', async (t) => {
   const both = [
     { address: '::1', family: 6 },
     { address: '127.0.0.1', family: 4 },
@@ -15,7 +15,7 @@ test('where localhost is ::1 first and 127.0.0.1 as well, it listens where proxi
   t.mock.method(dns.promises, 'lookup', async (_: string, { family }: dns.LookupOneOptions) =>
     both.find((each) => each.family === family),
   )
-  // What Node asks about whatever it is to listen on.
+  // Node looks up the address to listen on.
   t.mock.method(dns, 'lookup', (host: string, _: dns.LookupAllOptions, done: Done) =>
     done(null, isIP(host) === 0 ? both : [{ address: host, family: isIP(host) }]),
   )

@@ -20,7 +20,7 @@ const MADE_ANEW = 'what was damaged was made anew'
 
 const harms = { damaged: spoil, lost: lose } as const
 
-describe('what the server made and its disk has spoilt is made anew', () => {
+describe('documents of the server that the disk has damaged are made again', () => {
   let server: TestServer
   const lines: Line[] = []
 
@@ -60,7 +60,7 @@ describe('what the server made and its disk has spoilt is made anew', () => {
   }
 
   for (const how of ['damaged', 'lost'] as const) {
-    test(`a timestamp that is ${how}: many ask for it, one is made, one line says so`, async () => {
+    test(`a timestamp that is ${how} is made again once for many requests, with one log line`, async () => {
       const gun = `example.org/timestamp-${how}`
       await published(gun)
       const before = commits()
@@ -79,7 +79,7 @@ describe('what the server made and its disk has spoilt is made anew', () => {
       assert.deepEqual(await server.check(), [])
     })
 
-    test(`a snapshot that is ${how}: who asks for it gets another one, by name or through a new timestamp`, async () => {
+    test(`a snapshot that is ${how} is made again, when asked for by name or after a new timestamp`, async () => {
       for (const asked of ['by name', 'by checksum', 'by version']) {
         const gun = `example.org/snapshot-${how}-${asked.replace(' ', '-')}`
         await published(gun)
@@ -88,7 +88,7 @@ describe('what the server made and its disk has spoilt is made anew', () => {
         assert.equal((await get(gun, file)).status, asked === 'by name' ? 200 : 503)
         assert.deepEqual(versions(gun), { root: 1, targets: 1, snapshot: 2, timestamp: 2 })
         assert.equal((await get(gun, 'timestamp.json')).status, 200)
-        // What it was is gone for good.
+        // The old bytes are gone for good.
         assert.equal((await get(gun, byChecksum)).status, how === 'lost' ? 404 : 503)
         assert.equal(told().length, 1)
         assert.deepEqual(await server.check(), [])
@@ -102,7 +102,7 @@ describe('what the server made and its disk has spoilt is made anew', () => {
     })
   }
 
-  test('a client that has the old timestamp goes on at once', async () => {
+  test('a client with the old timestamp continues at once', async () => {
     const gun = 'example.org/known'
     const world = await published(gun)
     const client = new ReferenceClient(gun, fetchFrom(server, gun), () => server.clock.now)
@@ -113,7 +113,7 @@ describe('what the server made and its disk has spoilt is made anew', () => {
     assert.deepEqual((await client.update()).versions, { root: 1, targets: 2, snapshot: 3, timestamp: 3 })
   })
 
-  test('a large snapshot is not made as a difference to what is damaged', async () => {
+  test('a large snapshot is not stored as a difference to a damaged one', async () => {
     const gun = 'example.org/large'
     const world = await published(gun, 'server', (made) => {
       for (let number = 0; number < 30; number += 1) made.delegate(`targets/d${number}`, [makeKey('ecdsa')])
@@ -124,7 +124,7 @@ describe('what the server made and its disk has spoilt is made anew', () => {
     const first = headOf(gun).roles['snapshot']!
     assert.ok(first.length > 4096)
     world.addTarget('v2')
-    // Now the first large one is a base, and known as one.
+    // Now the first large one is cached as the base.
     await world.publish(server, 'targets')
     await harms.damaged(
       { directory: join(server.directory, 'data') },
@@ -136,7 +136,7 @@ describe('what the server made and its disk has spoilt is made anew', () => {
     assert.deepEqual(await server.check(), [])
   })
 
-  test('a publish goes on above it, a large snapshot too', async () => {
+  test('a publish replaces them, a large snapshot too', async () => {
     const gun = 'example.org/published'
     const world = await published(gun, 'server', (made) => {
       for (let number = 0; number < 30; number += 1) made.delegate(`targets/d${number}`, [makeKey('ecdsa')])
@@ -145,14 +145,14 @@ describe('what the server made and its disk has spoilt is made anew', () => {
     for (const name of names) world.addTarget('v1', name)
     await world.publish(server, 'targets', ...names)
     for (const role of ['snapshot', 'timestamp']) await harm('damaged', gun, role)
-    // Nothing is known any more of what was stored.
+    // Empties the caches.
     await server.restart()
     world.addTarget('v2')
     await world.publish(server, 'targets')
     assert.deepEqual(await server.check(), [])
   })
 
-  test('renewal makes it anew, too', async () => {
+  test('renewal makes them again, too', async () => {
     const gun = 'example.org/renewed'
     await published(gun)
     await harm('damaged', gun, 'snapshot')
@@ -165,7 +165,7 @@ describe('what the server made and its disk has spoilt is made anew', () => {
     assert.deepEqual(await server.check(), [])
   })
 
-  test('what its owner signed is not, and nothing is written', async () => {
+  test('documents of the owner are not made again, and nothing is written', async () => {
     for (const [role, file] of [
       ['snapshot', 'snapshot.json'],
       ['targets', 'targets.json'],
@@ -184,7 +184,7 @@ describe('what the server made and its disk has spoilt is made anew', () => {
     }
   })
 
-  test('where nothing can be signed it stays a 503, which says both', async () => {
+  test('a 503 remains where nothing can be signed, and the log has both reasons', async () => {
     const gun = 'example.org/expired-root'
     await published(gun, 'server', (world) => {
       world.root.expires = timeText(server.clock.now + DAY)
@@ -197,20 +197,20 @@ describe('what the server made and its disk has spoilt is made anew', () => {
     assert.match(String(lines.at(-1)?.['err']), /is damaged, and no new one can be made: .*root has expired/)
   })
 
-  test('a disk that spoils each one gets another one after 10 minutes, not with each request', async () => {
+  test('a disk that damages each new one causes one every 10 minutes, not one per request', async () => {
     const gun = 'example.org/again'
     await published(gun)
     await harm('damaged', gun, 'timestamp')
     assert.equal((await get(gun, 'timestamp.json')).status, 200)
     await harm('damaged', gun, 'timestamp')
-    // It is not kept yet: the first answer was made while it was written.
+    // The answer is not kept yet: the first was made during a write.
     for (const _ of [1, 2]) assert.equal((await get(gun, 'timestamp.json')).status, 503)
     assert.equal(versions(gun)['timestamp'], 2)
     server.clock.now += 10 * 60_000
     assert.equal((await get(gun, 'timestamp.json')).status, 200)
     assert.equal(versions(gun)['timestamp'], 3)
     await harm('damaged', gun, 'timestamp')
-    // A clock that was ahead.
+    // The clock was ahead.
     server.clock.now -= 60_000
     assert.equal((await get(gun, 'timestamp.json')).status, 200)
   })

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { exchange } from '../support/exchange.ts'
 import { startLocalApp } from '../support/local-app.ts'
 
-test('whoever scrapes first, and whoever asks at the same moment, sees the process too; requests count from the start', async (t) => {
+test('the first scrape and concurrent ones include process metrics; requests count from the start', async (t) => {
   const app = await startLocalApp()
   t.after(() => app.close())
   await exchange(app, { path: '/v2/' })

@@ -29,7 +29,7 @@ const refused = (body: string, type = TYPE): void =>
 const partOf = (content: string, header = ''): string => `--b7\r\n${header}\r\n${content}\r\n`
 const headerOf = (bytes: number): string => `X: ${'x'.repeat(bytes - 3)}\r\n`
 
-test('the form that Go clients send, slashes of the file name kept', () => {
+test('the form that Go clients send is parsed, with slashes in file names', () => {
   const { contentType, body } = multipartForm([
     { role: 'root', bytes: Buffer.from('{"a":1}\r\n') },
     { role: 'targets/releases', bytes: Buffer.from('') },
@@ -44,7 +44,7 @@ test('the form that Go clients send, slashes of the file name kept', () => {
   )
 })
 
-test('no part at all is a form, too', () => {
+test('a form may have no parts', () => {
   for (const body of ['--b7--', '--b7--\r\n', '\r\n--b7--\r\n']) assert.deepEqual(parse(body), [])
 })
 
@@ -76,7 +76,7 @@ test('file names (wire spec §5.1)', () => {
   }
 })
 
-test('a part without a disposition, with two, or without any header names no role', () => {
+test('a part without any header, without a disposition or with two names no role', () => {
   const disposition = 'Content-Disposition: form-data; filename=root\r\n'
   assert.deepEqual(parse('--b7\r\nX: 1\r\n\r\n{}\r\n--b7--'), [[undefined, '{}']])
   assert.deepEqual(parse(`--b7\r\n${disposition}${disposition}\r\n{}\r\n--b7--`), [[undefined, '{}']])
@@ -84,13 +84,13 @@ test('a part without a disposition, with two, or without any header names no rol
   assert.deepEqual(parse('--b7\r\n\r\n\r\n--b7--'), [[undefined, '']])
 })
 
-test('a part may say that it is sent as it is', () => {
+test('a part may have an identity transfer encoding', () => {
   for (const encoding of ['binary', '7bit', '8bit', 'Binary ']) {
     assert.deepEqual(parse(`${partOf('{}', `Content-Transfer-Encoding: ${encoding}\r\n`)}--b7--`), [[undefined, '{}']])
   }
 })
 
-test('a part without content ends where its header lines do: the next one is not taken for its content', () => {
+test('a part without content ends after its headers, and the next part is not its content', () => {
   const headers = (role: string): string => `--b7\r\nContent-Disposition: form-data; filename=${role}\r\n\r\n`
   assert.deepEqual(parse(`${headers('root')}${headers('targets')}{}\r\n--b7--`), [
     ['root', ''],
@@ -98,11 +98,11 @@ test('a part without content ends where its header lines do: the next one is not
   ])
 })
 
-test('a boundary begins a line, and blanks may end it', () => {
+test('a boundary starts a line, and blanks may follow it', () => {
   const whole = '--b7\r\nX: 1\r\n\r\n{}\r\n--b7--'
   assert.deepEqual(parse(`preamble\r\n${whole}`), [[undefined, '{}']])
   assert.deepEqual(parse(whole.replace('--b7\r\n', '--b7 \t\r\n')), [[undefined, '{}']])
-  // Another reader passes over it, and begins with the next one.
+  // Another parser would skip this one and start with the next.
   for (const before of ['preamble', '\n', 'preamble\n', '\r']) refused(`${before}${whole}`)
 })
 
@@ -131,14 +131,14 @@ test('content types', () => {
   }
 })
 
-test('content is bytes: line ends and half boundaries inside it stay', () => {
+test('content is binary: line ends and partial boundaries in it remain', () => {
   const content = '\r\n--b\r\n-b7\r\n --b7\r\n\n\r\0\xff'
   assert.deepEqual(parse(`--b7\r\nContent-Disposition: x; filename=root\r\n\r\n${content}\r\n--b7--`), [
     ['root', content],
   ])
 })
 
-test('garbage, truncation and bad framing', () => {
+test('garbage, truncation and malformed framing are refused', () => {
   const whole = '--b7\r\nContent-Disposition: form-data; filename=root\r\n\r\n{}\r\n--b7--'
   for (let length = 0; length < whole.length; length += 1) refused(whole.slice(0, length))
   for (const body of [
@@ -157,7 +157,7 @@ test('garbage, truncation and bad framing', () => {
   }
 })
 
-test('limits: exactly as much as they say, and one more', () => {
+test('limits are exact: one more is refused', () => {
   assert.equal(parse(`${partOf('x'.repeat(1_000))}--b7--`)[0]?.[1].length, 1_000)
   refused(`${partOf('x'.repeat(1_001))}--b7--`)
   assert.equal(parse(`${partOf('').repeat(3)}--b7--`).length, 3)
@@ -169,7 +169,7 @@ test('limits: exactly as much as they say, and one more', () => {
   refused(`--${more}--`, `multipart/form-data; boundary=${more}`)
 })
 
-test('whatever a form says, its parts come back, and whatever is sent, nothing but a refusal is thrown', () => {
+test('parts survive a round trip, and arbitrary bytes cause nothing but a refusal', () => {
   const role = fc.constantFrom('root', 'targets', 'targets/releases', 'targets/a/b/c')
   const part = fc.record({ role, bytes: fc.uint8Array({ maxLength: 200 }) })
   fc.assert(
@@ -208,7 +208,7 @@ test('whatever a form says, its parts come back, and whatever is sent, nothing b
   )
 })
 
-test('a long content type is refused as quickly as a short one', () => {
+test('a long content type is refused as fast as a short one', () => {
   for (const type of [`multipart/${'a'.repeat(300_000)}`, `multipart/${'a'.repeat(150_000)};${' '.repeat(150_000)}`]) {
     const start = performance.now()
     refused(partOf('{}'), type)

@@ -5,7 +5,7 @@ import type { Role } from '../../src/tuf/role.ts'
 
 const SHA256 = 'ab'.repeat(32)
 
-test('a path is decoded once, and slashes in a row are one', () => {
+test('a path is decoded once, and repeated slashes are one', () => {
   for (const [path, decoded] of [
     ['/v2/a/_trust/tuf/root.json', '/v2/a/_trust/tuf/root.json'],
     ['//v2///a//_trust/tuf/', '/v2/a/_trust/tuf/'],
@@ -23,7 +23,7 @@ test('a path is decoded once, and slashes in a row are one', () => {
   }
 })
 
-test('broken percent-encoding has no meaning', () => {
+test('broken percent-encoding is refused', () => {
   for (const path of ['/%', '/%2', '/%zz', '/%ff', '/%c3', '/%ed%a0%80', '/%c0%af']) {
     assert.equal(decodePath(path), undefined, path)
   }
@@ -52,7 +52,7 @@ test('file forms (wire spec §2)', () => {
   for (const [file, form] of forms) assert.deepEqual(parseTufFile(file), form, file)
 })
 
-test('everything else is no file', () => {
+test('nothing else is a file', () => {
   const files = [
     [`targets/${'a'.repeat(248)}.json`, `targets${'/a'.repeat(33)}.json`],
     ['', '.json', 'root', 'root.JSON', 'Root.json', 'root.json/', 'root.json.json', 'foo.json', 'root .json'],
@@ -66,7 +66,7 @@ test('everything else is no file', () => {
   for (const file of files) assert.equal(parseTufFile(file), undefined, file)
 })
 
-test('no length of a path is too much for the parser', () => {
+test('the parser copes with a path of any length', () => {
   const parts = ['.', '1.', 'a.', 'targets/', '/_trust/tuf/', `.${SHA256}`, '0']
   for (const part of parts) assert.equal(parseTufFile(`${part.repeat(8_192 / part.length)}!.json`), undefined)
 })

@@ -10,7 +10,7 @@ import { lose, spoil } from '../support/test-store.ts'
 import { keysFrom, TrustWorld } from '../support/trust-world.ts'
 import { tufPath } from '../support/upload.ts'
 
-describe('what its owner signs anew takes the place of what is damaged', () => {
+describe('a new version by its owner replaces a damaged document', () => {
   let server: TestServer
 
   before(async () => {
@@ -54,7 +54,7 @@ describe('what its owner signs anew takes the place of what is damaged', () => {
     }
   }
 
-  test('also while what it would be a difference to is known in memory, and gone from the disk', async (t) => {
+  test('also if the base of its difference is cached, but damaged on disk', async (t) => {
     const gun = 'example.org/base'
     const world = await published(gun)
     const { sha256 } = server.running.store.document(parseGun(gun), 'targets', { version: 1 }) ?? {}

@@ -13,10 +13,10 @@ import { lose, spoil } from '../support/test-store.ts'
 import { keysFrom, TrustWorld } from '../support/trust-world.ts'
 import { tufPath, type Part } from '../support/upload.ts'
 
-/** More than is stored whole: what follows is stored as a difference to it. */
+/** More targets than are stored whole: the next version is stored as a difference. */
 const MANY = 40
 
-describe('what an owner signed and the disk has spoilt is put back by the same upload', () => {
+describe('the same upload restores a document of its owner that the disk has damaged', () => {
   let server: TestServer
   const lines: Line[] = []
 
@@ -70,7 +70,7 @@ describe('what an owner signed and the disk has spoilt is put back by the same u
           assert.deepEqual(
             { ...now.roles, timestamp: undefined },
             { ...before.roles, timestamp: undefined },
-            'nothing but the timestamp is another one',
+            'only the timestamp is new',
           )
           const [entry] = server.running.store.journal({ gun, before: Infinity })
           assert.equal(entry?.kind, 'publish')
@@ -81,12 +81,12 @@ describe('what an owner signed and the disk has spoilt is put back by the same u
               ['timestamp', now.roles['timestamp']!.version],
             ],
           )
-          assert.deepEqual(entry.changes, [], 'no tag was moved')
+          assert.deepEqual(entry.changes, [], 'no tag has moved')
           for (const reader of [client, new ReferenceClient(gun, fetchFrom(server, gun), () => server.clock.now)]) {
             assert.equal((await reader.update()).versions['targets'], 2)
           }
           assert.deepEqual(await server.check(), [])
-          // Once more: there is nothing to put back.
+          // A second time there is nothing to restore.
           await world.send(server, again)
           assert.equal(headOf(gun).revision, now.revision)
         })
@@ -94,7 +94,7 @@ describe('what an owner signed and the disk has spoilt is put back by the same u
     }
   }
 
-  test('root, by a server that has just started and knows nothing of it', async () => {
+  test('a restarted server with empty caches restores root, too', async () => {
     const gun = parseGun('example.org/restarted')
     const world = await TrustWorld.create({ gun, now: server.clock.now, serverKeys: keysFrom(server, gun) })
     const parts = world.parts('root', 'targets')
@@ -105,7 +105,7 @@ describe('what an owner signed and the disk has spoilt is put back by the same u
     assert.equal(await statusOf(gun, 'root'), 200)
   })
 
-  test('by its version it is found again, too', async () => {
+  test('the restored document is found by version, too', async () => {
     const gun = parseGun('example.org/by-version')
     const world = await TrustWorld.create({ gun, now: server.clock.now, serverKeys: keysFrom(server, gun) })
     const parts = world.parts('root', 'targets')

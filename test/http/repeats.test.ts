@@ -12,12 +12,12 @@ import { tufPath } from '../support/upload.ts'
 const GUN = 'repeats.example/app'
 /** Bytes. */
 const LARGE = 7 * 1024 * 1024
-/** Of a document, as docker asks for it. */
+/** A request for a document, as docker sends it. */
 const get = (file: string, more = ''): string =>
   `GET ${tufPath(GUN, file)} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: docker/28\r\nAccept-Encoding: identity\r\n${more}\r\n`
 const post = (length: number): string =>
   `POST /v2/nowhere HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${length}\r\n\r\n`
-/** Time for two writes to arrive as two pieces. */
+/** Waits long enough for two writes to arrive as two pieces. */
 const apart = (): Promise<void> => sleep(25)
 const withoutWhatDiffers = (answer: string): string =>
   answer.replace(/(x-request-id|date): [^\r]*/gi, (_, name: string) => `${name}: …`)
@@ -25,7 +25,7 @@ const statusOf = (answer: string): number => Number(answer.slice(9, 12))
 const bodyOf = (answer: string): string => answer.slice(answer.indexOf('\r\n\r\n') + 4)
 
 for (const transport of ['tls', 'plain'] as const) {
-  describe(`a request that came before, ${transport}`, () => {
+  describe(`a repeated request, ${transport}`, () => {
     let server: TestServer
     let world: TrustWorld
     const opened: RawConnection[] = []
@@ -40,7 +40,7 @@ for (const transport of ['tls', 'plain'] as const) {
       server = await startTestServer({ transport, settings: { limits } })
       world = await TrustWorld.create({ gun: GUN, now: server.clock.now, serverKeys: keysFrom(server, GUN) })
       await world.publishFirst(server)
-      // The answer is kept with the first, the request with the second.
+      // The first request keeps the answer; the second makes the request known by its bytes.
       const connection = await open()
       for (const file of ['root.json', 'timestamp.json', 'root.json', 'timestamp.json']) await connection.ask(get(file))
     })
@@ -49,15 +49,15 @@ for (const transport of ['tls', 'plain'] as const) {
       await server.stop()
     })
 
-    /** Targets that no socket takes at once. */
+    /** Publishes targets larger than socket buffers. */
     async function publishLarge(): Promise<void> {
       world.addTarget('large', 'targets', { ...fileMeta(Buffer.from('large')), custom: 'x'.repeat(LARGE) })
       await world.publish(server, 'targets')
     }
 
-    test('is answered, byte for byte, as Node’s server would: on the connection, and on a new one', async () => {
+    test('gets the bytes that Node’s server would send, on the same connection and on a new one', async () => {
       const connection = await open()
-      // Words that nobody has used yet: Node reads them first.
+      // Nobody has sent these headers yet: Node reads them first.
       const request = get('root.json', `Accept: ${transport}\r\n`)
       const first = await connection.ask(request)
       assert.equal(statusOf(first), 200)
@@ -70,7 +70,7 @@ for (const transport of ['tls', 'plain'] as const) {
       assert.equal(read, 0)
     })
 
-    test('is a ping too', async () => {
+    test('may be a ping', async () => {
       const request = `GET /v2/ HTTP/1.1\r\nHost: localhost\r\nAccept: ${transport}\r\n\r\n`
       const connection = await open()
       const answers = [await connection.ask(request), await connection.ask(request), await connection.ask(request)]
@@ -83,7 +83,7 @@ for (const transport of ['tls', 'plain'] as const) {
       for (const other of others) assert.deepEqual(other, first)
     })
 
-    test('others are read on the same connection before and after it', async () => {
+    test('may stand between requests that Node reads', async () => {
       const connection = await open()
       const read = await readByNode(async () => {
         assert.equal(statusOf(await connection.ask(get('timestamp.json'))), 200)
@@ -92,11 +92,11 @@ for (const transport of ['tls', 'plain'] as const) {
         assert.equal(statusOf(await connection.ask(get('timestamp.json', 'If-None-Match: "x"\r\n'))), 200)
         assert.equal(statusOf(await connection.ask(get('timestamp.json'))), 200)
       })
-      // The one with a condition leaves the connection to Node.
+      // After the conditional one, Node reads the rest of the connection.
       assert.equal(read, 3)
     })
 
-    test('with a publish between, it is answered anew', async () => {
+    test('gets a new answer after a publish', async () => {
       const connection = await open()
       const before = await connection.ask(get('timestamp.json'))
       world.addTarget(`v${transport}`)
@@ -106,7 +106,7 @@ for (const transport of ['tls', 'plain'] as const) {
       assert.equal(bodyOf(await connection.ask(get('timestamp.json'))), bodyOf(after))
     })
 
-    test('inside a body it is no request, even of one that is refused before it is read', async () => {
+    test('is not answered inside a body, even of a request refused before its body is read', async () => {
       const inside = get('root.json')
       const connection = await open()
       await connection.ask(inside)
@@ -119,10 +119,10 @@ for (const transport of ['tls', 'plain'] as const) {
       assert.equal(connection.rest, '')
     })
 
-    test('inside the body of a request that Node refuses by itself it is no request either', async () => {
+    test('is not answered inside the body of a request that Node refuses itself', async () => {
       const inside = get('root.json')
       const connection = await open()
-      // Node has read one from this connection before.
+      // Node has already read one request from this connection.
       await connection.ask(get('root.json', 'X-Not-Asked-Before: 1\r\n'))
       connection.write(post(inside.length).replace('Content-Length', 'Expect: x\r\nContent-Length'))
       await apart()
@@ -132,7 +132,7 @@ for (const transport of ['tls', 'plain'] as const) {
       assert.doesNotMatch(connection.rest, /HTTP/)
     })
 
-    test('inside a chunk or behind half a head it is no request', async () => {
+    test('is not answered inside a chunk or half a head', async () => {
       const inside = get('root.json')
       const size = inside.length.toString(16)
       const chunked = await open()
@@ -156,7 +156,7 @@ for (const transport of ['tls', 'plain'] as const) {
       assert.equal(half.rest, '')
     })
 
-    test('a body of a GET is not taken for the next request either', async () => {
+    test('is not answered inside the body of a GET', async () => {
       const inside = get('root.json')
       const connection = await open()
       await connection.ask(inside)
@@ -168,7 +168,7 @@ for (const transport of ['tls', 'plain'] as const) {
       assert.equal(connection.rest, '')
     })
 
-    test('a body in chunks of a GET is read to its end, however often the same comes', async () => {
+    test('is read to the end of its chunked body, however often it comes', async () => {
       for (const again of [1, 2, 3]) {
         const connection = await open()
         connection.write(get('root.json', 'Transfer-Encoding: chunked\r\n'))
@@ -179,7 +179,7 @@ for (const transport of ['tls', 'plain'] as const) {
       }
     })
 
-    test('cut anywhere, or many in one piece, all are answered in their order', async () => {
+    test('is answered in order, cut at any byte or with many in one piece', async () => {
       const [root, timestamp] = [get('root.json'), get('timestamp.json')]
       const bodies = [bodyOf(await (await open()).ask(root)), bodyOf(await (await open()).ask(timestamp))]
       for (let cut = 1; cut < root.length; cut += 13) {
@@ -195,7 +195,7 @@ for (const transport of ['tls', 'plain'] as const) {
       }
     })
 
-    test('who asks without reading gets all answers once he reads', async () => {
+    test('is answered in full after a pause, however many were sent without reading', async () => {
       const connection = await open()
       const request = get('root.json')
       const { length } = await connection.ask(request)
@@ -229,15 +229,15 @@ for (const transport of ['tls', 'plain'] as const) {
         await sleep(500)
       }
       await Promise.all(ends)
-      // After 1 second and one of grace, 4 seconds, and 2 seconds after the last request.
+      // After 1 second and 1 of grace; after 4 seconds; 2 seconds after the last request.
       assert.deepEqual(ended, ['idle', 'silent', 'busy'])
       assert.ok(performance.now() - start > 5_000)
       assert.equal(silent.rest, '')
     }
     // Takes seconds: once is enough.
-    if (transport === 'tls') test('a connection ends when it is idle, not before', idleEnds)
+    if (transport === 'tls') test('does not keep an idle connection open, nor close a busy one', idleEnds)
 
-    test('who wants no other answer after it gets none, as docker and notary ask', async () => {
+    test('with Connection: close, as docker and notary send it, is the last one answered', async () => {
       const request = get('root.json', 'Connection: close\r\n')
       const one = await open()
       const first = await one.ask(request)
@@ -255,17 +255,17 @@ for (const transport of ['tls', 'plain'] as const) {
         }
       })
       assert.equal(read, 0)
-      // Node reads one before it: it is left the connection, and closes it too.
+      // After a request that Node reads, Node has the connection, and closes it, too.
       const shared = await open()
       assert.equal(statusOf(await shared.ask(get('9.root.json'))), 404)
       assert.equal(withoutWhatDiffers(await shared.ask(request)), withoutWhatDiffers(first))
       await shared.closed()
     })
 
-    test('who wants no other answer gets all of it, however slowly he reads', async () => {
+    test('with Connection: close gets the whole answer, however slowly it is read', async () => {
       await publishLarge()
       const request = get('targets.json', 'Connection: close\r\n')
-      // The answer is kept with the first, the request with the second.
+      // The first request keeps the answer; the second makes the request known by its bytes.
       await (await open()).ask(request)
       const { length } = await (await open()).ask(request)
       assert.ok(length > LARGE)
@@ -280,7 +280,7 @@ for (const transport of ['tls', 'plain'] as const) {
       assert.equal(slow.rest.length, length)
     })
 
-    test('who closes his side with it is answered still, however slowly he reads', async () => {
+    test('is answered in full if the client closes its side with it, however slowly it reads', async () => {
       await publishLarge()
       const connection = await open()
       const request = get('targets.json')

@@ -8,7 +8,7 @@ import { tufPath } from '../support/upload.ts'
 
 const SECRET = 'hunter2-hunter2'
 
-describe('one line a request', () => {
+describe('the log has one line for each request', () => {
   let app: LocalApp
   let fault: unknown
 
@@ -40,7 +40,7 @@ describe('one line a request', () => {
     return line as Line
   }
 
-  test('who asked for what, and what became of it', async () => {
+  test('it names the operation, the repository and the outcome', async () => {
     const line = await lineOf({
       path: tufPath('log/app', '3.root.json'),
       headers: { 'user-agent': 'Docker-Client/28' },
@@ -63,7 +63,7 @@ describe('one line a request', () => {
     assert.match(String(address), /127\.0\.0\.1$|^::1$/)
   })
 
-  test('no secret of a request is in it', async () => {
+  test('it holds no secret of the request', async () => {
     const line = await lineOf({
       method: 'POST',
       path: `${tufPath('log/app')}?token=${SECRET}`,
@@ -73,7 +73,7 @@ describe('one line a request', () => {
     assert.doesNotMatch(JSON.stringify(line), new RegExp(SECRET))
   })
 
-  test('what a client chooses is capped and stays one text', async () => {
+  test('values that the client chooses are cut, and stay one string', async () => {
     const { agent, gun } = await lineOf({
       path: `/v2/${encodeURIComponent('a\u2028b"c')}/_trust/tuf/root.json`,
       headers: { 'user-agent': 'x'.repeat(5_000) },
@@ -82,12 +82,12 @@ describe('one line a request', () => {
     assert.equal(gun, undefined)
   })
 
-  test('requests have ids of their own: one that a client sends is not taken', async () => {
+  test("the request id is the server's, not one that the client sends", async () => {
     const { requestId } = await lineOf({ path: '/v2/', headers: { 'x-request-id': 'mine' } })
     assert.notEqual(requestId, 'mine')
   })
 
-  test('trouble of the store is 503 with a time to come back, never 404', async () => {
+  test('a failing store gives 503 with Retry-After, never 404', async () => {
     for (const code of ['STORE_UNAVAILABLE', 'CORRUPT', 'CLOCK'] satisfies TrustErrorCode[]) {
       fault = new TrustError(code, `the reason is ${SECRET}`)
       const ask = { path: tufPath('log/app', 'root.json') }
@@ -100,7 +100,7 @@ describe('one line a request', () => {
     }
   })
 
-  test('a fault of ours is 500 without details, and the log has it', async () => {
+  test('an internal error gives 500 without details, and the log has the cause', async () => {
     for (const thrown of [new TypeError(SECRET), SECRET, new RangeError('Maximum call stack size exceeded')]) {
       fault = thrown
       const ask = { path: tufPath('log/app', 'root.json') }
@@ -112,7 +112,7 @@ describe('one line a request', () => {
   })
 })
 
-describe('what is measured', () => {
+describe('metrics', () => {
   let app: LocalApp
 
   before(async () => {
@@ -122,7 +122,7 @@ describe('what is measured', () => {
 
   const scrape = async (): Promise<string> => (await exchange(app, { path: '/metrics' })).body.toString()
 
-  test('requests by operation, method and the status that was sent', async () => {
+  test('requests are counted by operation, method and sent status', async () => {
     await exchange(app, { path: '/v2/' })
     await exchange(app, { method: 'HEAD', path: '/v2/' })
     await exchange(app, { path: '/nowhere' })
@@ -145,7 +145,7 @@ describe('what is measured', () => {
     assert.match(text, /^countersign_http_request_seconds_count\{operation="Ping"\} 2$/m)
   })
 
-  test('the store: writable, due, and how long until the first timestamp expires', async () => {
+  test('the store reports whether it is writable, what is due, and when the first timestamp expires', async () => {
     const text = await scrape()
     assert.match(text, /^countersign_store_writable 1$/m)
     assert.match(text, /^countersign_timestamps_due 0$/m)

@@ -12,7 +12,9 @@ const ROUTER_404 =
 const STORE_404 =
   '{"errors":[{"code":"METADATA_NOT_FOUND","message":"You have requested metadata that does not exist.","detail":{}}]}\n'
 
-/** What a path answers to the methods that it knows; 404 from the router to the others of the five, 405 to the rest. */
+/**
+ * What a path answers to the methods it knows; of the five, the router gives 404 to the others, and 405 to the rest.
+ */
 const TABLE: readonly { path: string; pattern: string; answers: Readonly<Record<string, number>> }[] = [
   { path: '/v2/', pattern: '/v2/', answers: { GET: 200 } },
   { path: '/v2/_trust/changefeed?records=1', pattern: '/v2/_trust/changefeed', answers: { GET: 200 } },
@@ -22,7 +24,7 @@ const TABLE: readonly { path: string; pattern: string; answers: Readonly<Record<
   { path: tufPath(GUN, 'targets/none.json'), pattern: '/v2/*gun/_trust/tuf/*file', answers: { GET: 404 } },
   { path: tufPath(GUN, 'timestamp.key'), pattern: '/v2/*gun/_trust/tuf/*file', answers: { GET: 200, POST: 200 } },
   { path: `/v2/${GUN}/_trust/changefeed?records=1`, pattern: '/v2/*gun/_trust/changefeed', answers: { GET: 200 } },
-  // Only where settings ask for the built-in token endpoint.
+  // Exists only with the built-in token endpoint.
   { path: '/auth/token', pattern: '/auth/token', answers: { GET: 404, POST: 404 } },
   { path: '/_notary_server/health', pattern: '/_notary_server/health', answers: { GET: 200 } },
   { path: '/healthz/ready', pattern: '/healthz/ready', answers: { GET: 200 } },
@@ -88,12 +90,12 @@ describe('every method on every route', () => {
       for (const name of ['content-type', 'etag', 'cache-control', 'last-modified']) {
         assert.equal(head.headers[name], get.headers[name], name)
       }
-      // What is measured grows between two requests.
+      // Metrics grow between two requests.
       if (path !== '/metrics') assert.equal(head.headers['content-length'], String(get.body.length))
     })
   }
 
-  test('404 has a detail where the path is right and the document is not there', async () => {
+  test('404 has a detail if the path is valid and the document is missing', async () => {
     for (const path of [
       tufPath(GUN, 'targets/none.json'),
       tufPath(GUN, '0.root.json'),
@@ -108,7 +110,7 @@ describe('every method on every route', () => {
     }
   })
 
-  test('one repository, however its path is written; none but it', async () => {
+  test('all spellings of a path name one repository and no other', async () => {
     const root = (await ask('GET', tufPath(GUN, 'root.json'))).body
     for (const path of [
       `/v2/${encodeURIComponent(GUN)}/_trust/tuf/root.json`,
@@ -132,7 +134,7 @@ describe('every method on every route', () => {
     }
   })
 
-  test('a GUN may look like a path of ours: the last /_trust/tuf/ splits', async () => {
+  test('a GUN may look like a route: the last /_trust/tuf/ separates', async () => {
     for (const gun of ['a/_trust/tuf/b', 'a/_trust/changefeed', '_trust/x', 'a b/ü:5000', 'a%2Fb', 'v2']) {
       const other = await TrustWorld.create({ gun, now: app.clock.now, serverKeys: keysFrom(app, gun) })
       await other.publishFirst(app)
@@ -142,7 +144,7 @@ describe('every method on every route', () => {
     }
   })
 
-  test('a URL that is none is the client’s mistake', async () => {
+  test('an invalid URL gives 400', async () => {
     for (const path of ['/v2/%/_trust/tuf/root.json', '/%ff', 'http://[/v2/', `/v2/?${'x'.repeat(8_192)}`]) {
       const answer = await ask('GET', path)
       assert.equal(answer.status, 400, path)

@@ -11,7 +11,7 @@ const PATH = tufPath('shares.example/app')
 const TYPE = 'multipart/form-data; boundary=b'
 type Headers = Readonly<Record<string, string>>
 
-/** Bytes that are sent of a body whose end never comes. */
+/** The part that is sent of a body without an end. */
 const PARKED = 'a'.repeat(45_000)
 const LIMITS = { parkedBytes: 100_000 }
 
@@ -23,7 +23,7 @@ async function park(endpoint: Endpoint, headers: Headers, bytes = PARKED): Promi
   return connection
 }
 
-/** A whole body that is none: 400 if it was read. */
+/** Sends a complete, malformed body. It gets 400 if it was read. */
 const send = (endpoint: Endpoint, headers: Headers, bytes = 20_000): Promise<Answer> =>
   exchange(endpoint, {
     method: 'POST',
@@ -32,12 +32,12 @@ const send = (endpoint: Endpoint, headers: Headers, bytes = 20_000): Promise<Ans
     body: 'a'.repeat(bytes),
   })
 
-/** What one sender parks keeps out all who are the same, and nobody else. */
+/** Checks that one sender's parked bodies block the same sender and nobody else. */
 async function shares(endpoint: Endpoint, sender: Headers, same: Headers, another: Headers): Promise<void> {
   const parked: RawConnection[] = []
   try {
     await until('one of them to stay', async () => {
-      // While bytes of another one come in, each may take the room of the other, and both be refused.
+      // While both bodies arrive, each may take the other's room, and both be refused.
       parked.push(await park(endpoint, sender))
       return (await send(endpoint, same)).status === 429
     })
@@ -51,7 +51,7 @@ async function shares(endpoint: Endpoint, sender: Headers, same: Headers, anothe
   await until('the room to come back', async () => (await send(endpoint, same)).status === 400)
 }
 
-test('a user’s uploads, by whatever token, leave room for those of others, in all threads', async (t) => {
+test('a user’s uploads, with any of their tokens, leave room for other users, in all threads', async (t) => {
   const settings = { access: { mode: 'built-in' as const }, limits: LIMITS }
   const server = await startTestServer({ transport: 'plain', threads: 3, settings })
   t.after(() => server.stop())
@@ -62,19 +62,19 @@ test('a user’s uploads, by whatever token, leave room for those of others, in 
   await shares(server, await tokenOf('a1', 'alice'), await tokenOf('a2', 'alice'), await tokenOf('b1', 'bob'))
 })
 
-test('one upload alone may have all of the room, and small ones of the same sender stand beside each other', async (t) => {
+test('one upload alone may use all of the room, and small ones of the same sender are accepted beside each other', async (t) => {
   const settings = { access: { mode: 'built-in' as const }, limits: LIMITS }
   const server = await startTestServer({ transport: 'plain', settings })
   t.after(() => server.stop())
   const headers = { authorization: `Bearer ${await makeToken(server.running, 'ci', ['sign:*'])}` }
   assert.equal((await send(server, headers, 95_000)).status, 400)
   const { socket } = await park(server, headers, 'a'.repeat(10_000))
-  // By the last of them the first bytes of the other one have come.
+  // Before the last of these, the first bytes of the parked body have arrived.
   for (let sent = 0; sent < 10; sent += 1) assert.equal((await send(server, headers)).status, 400)
   socket.destroy()
 })
 
-test('of nobody in particular, uploads from one network leave room for those from others', async (t) => {
+test('anonymous uploads from one network leave room for other networks', async (t) => {
   const settings = { listen: { trustedProxies: ['127.0.0.1', '::1'] }, limits: LIMITS }
   const server = await startTestServer({ transport: 'plain', settings })
   t.after(() => server.stop())

@@ -16,8 +16,8 @@ import { multipartForm, tufPath, upload } from '../support/upload.ts'
 const LOCAL = { name: 'local' }
 const PASSWORD = 'correct horse battery'
 
-/** A body may take half a minute. Who holds one back must not be able to act after they were revoked. */
-describe('who is not recognised any more when a body has come in', () => {
+/** A body may take half a minute. A client that delays one must not be able to act after revocation. */
+describe('a request whose credentials are revoked while its body arrives', () => {
   let server: TestServer
 
   before(async () => {
@@ -26,7 +26,7 @@ describe('who is not recognised any more when a body has come in', () => {
   })
   after(() => server.stop())
 
-  /** Do something else when the server waits for the body. @returns the status */
+  /** Runs `meanwhile` while the server waits for the body. @returns the status */
   async function askSlowly(
     port: number | undefined,
     path: string,
@@ -39,7 +39,7 @@ describe('who is not recognised any more when a body has come in', () => {
     const answered = once(sent, 'response') as Promise<[IncomingMessage]>
     sent.flushHeaders()
     await once(sent, 'continue')
-    // A password takes a while.
+    // A password takes a while to check.
     if (headers['authorization']?.startsWith('Basic') === true) await setTimeout(1_000)
     await meanwhile()
     sent.end(body)
@@ -64,7 +64,7 @@ describe('who is not recognised any more when a body has come in', () => {
       return askSlowly(running.adminPort, `/api/v1/users${query}`, { authorization }, body, meanwhile)
     }
     assert.equal(await add('in-time', stolen, async () => undefined), 200)
-    // A rehearsal changes nothing, but tells.
+    // A dry run changes nothing, but reveals.
     const lost = `Bearer ${await makeToken(running, 'lost', ['admin:*'])}`
     const revoke = (): Promise<unknown> => revokeToken.run(world, { token: 'lost' }, LOCAL)
     assert.equal(await add('rehearsed', lost, revoke, '?dryRun=true'), 401)
@@ -97,7 +97,7 @@ describe('who is not recognised any more when a body has come in', () => {
     assert.equal((await exchange(endpoint, { path: tufPath(gun, 'root.json') })).status, 401)
   })
 
-  test('does not publish, delete or make keys when its turn comes, for which it waited', async () => {
+  test('does not publish, delete or make keys after waiting for its turn', async () => {
     const { running } = server
     const gun = parseGun('example.org/team/turns')
     const token = await makeToken(running, 'waiting', ['admin:example.org/team/*'])
@@ -124,7 +124,7 @@ describe('who is not recognised any more when a body has come in', () => {
     assert.equal(await server.stateHash(gun), before)
   })
 
-  test('has nothing published that was being signed', async (t) => {
+  test('does not publish, even if revoked while the server signs', async (t) => {
     const { running } = server
     const gun = parseGun('example.org/team/signing')
     const token = await makeToken(running, 'late', ['admin:example.org/team/*'])
@@ -135,7 +135,7 @@ describe('who is not recognised any more when a body has come in', () => {
     const { signer } = running.trust
     const sign = signer.sign.bind(signer)
     const [signing, held] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
-    // A token with keys takes its time.
+    // Like a slow PKCS#11 token.
     t.mock.method(signer, 'sign', async (...given: Parameters<typeof sign>) => {
       signing.resolve()
       await held.promise

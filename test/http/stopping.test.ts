@@ -20,7 +20,7 @@ interface Held {
   readonly release: () => void
 }
 
-/** A server on which a publish waits in the middle until it is let go. */
+/** Starts a server on which a publish waits halfway until released. */
 async function startHeld(shutdownSeconds: number): Promise<Held> {
   const held = Promise.withResolvers<void>()
   const signing = Promise.withResolvers<void>()
@@ -45,7 +45,7 @@ const publishOn = async (app: LocalApp): ReturnType<typeof upload> => {
   return upload(app, gun, world.parts('root', 'targets'))
 }
 
-test('a running publish is finished and answered; nobody new gets in', async () => {
+test('a shutdown finishes and answers a running publish, and accepts no new connection', async () => {
   const { app, signing, release } = await startHeld(60)
   const published = publishOn(app)
   await signing
@@ -60,7 +60,7 @@ test('a running publish is finished and answered; nobody new gets in', async () 
   await app.close()
 })
 
-test('one that takes too long is cut off', async () => {
+test('a shutdown cuts off a publish that takes too long', async () => {
   const { app, signing, release } = await startHeld(1)
   const published = publishOn(app)
   const cut = assert.rejects(published, { code: 'ECONNRESET' })
@@ -71,19 +71,19 @@ test('one that takes too long is cut off', async () => {
   await app.close()
 })
 
-test('connections without a request do not hold up the end', async () => {
+test('connections without a request do not delay a shutdown', async () => {
   for (const transport of ['plain', 'tls'] as const) {
     const server = await startTestServer({ transport, settings: { shutdownSeconds: 3_600 } })
     const sockets = [1, 2, 3].map(() => connect(Number(new URL(server.url).port), 'localhost'))
     await Promise.all(sockets.map((socket) => once(socket, 'connect')))
-    // One that is kept alive after a request.
+    // Leaves one kept-alive connection.
     assert.equal((await exchange(server, { path: '/v2/' })).status, 200)
     for (const socket of sockets) socket.on('error', () => undefined)
     await server.stop()
   }
 })
 
-test('while it stops, the server says so and keeps no connection', async () => {
+test('during a shutdown, readiness gives 503 and connections are closed', async () => {
   const app = await startLocalApp()
   const live = await exchange(app, { path: '/healthz/ready' })
   assert.deepEqual([live.status, live.body.toString(), live.headers.connection], [200, '{}', 'keep-alive'])
@@ -99,7 +99,7 @@ test('while it stops, the server says so and keeps no connection', async () => {
   await app.close()
 })
 
-test('what the command line asked for is finished and answered', async (t) => {
+test('a shutdown finishes and answers a request of the command line', async (t) => {
   const server = await startTestServer({ transport: 'plain' })
   t.after(() => rm(server.directory, { recursive: true }))
   const { running, directory } = server
@@ -112,7 +112,7 @@ test('what the command line asked for is finished and answered', async (t) => {
   subscribe('http.server.request.start', () => arrived.resolve())
   asked.end(body)
   await arrived.promise
-  // Its password takes longer to be hashed.
+  // Hashing the password takes longer than closing.
   const ended = running.close()
   const [answer] = await answered
   assert.equal(answer.statusCode, 200)

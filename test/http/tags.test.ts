@@ -54,7 +54,7 @@ describe('tags over the admin API', () => {
     ask('PUT', `${TAGS}/${tag}`, authorization, { digest: digest(letter), size: 5 }, headers)
   const jsonOf = ({ body }: Answer): Record<string, unknown> => JSON.parse(body.toString()) as Record<string, unknown>
 
-  test('put, again, list, delete, again: with the ETag of the role that signs', async () => {
+  test('signs, lists and removes a tag, with the ETag of the role that signs', async () => {
     const first = await put('v1', 'a')
     assert.equal(first.status, 200, first.body.toString())
     assert.deepEqual([jsonOf(first)['changed'], jsonOf(first)['roles']], [true, ['targets']])
@@ -69,13 +69,13 @@ describe('tags over the admin API', () => {
     assert.equal(jsonOf(await ask('DELETE', `${TAGS}/v1`, job))['changed'], false)
   })
 
-  test('a name that is written with slashes: the answer says how to write it', async () => {
+  test('a GUN with unescaped slashes is refused with the escaped form', async () => {
     const { status, body } = await ask('GET', `/api/v1/repositories/${GUN}/tags`, job)
     assert.equal(status, 404)
     assert.match(body.toString(), /no such operation.*docker\.io%2Facme%2Fapp/)
   })
 
-  test('many in one publish, added and removed', async () => {
+  test('adds and removes many tags in one publish', async () => {
     await put('old', 'a')
     const before = server.running.store.head(GUN)?.roles['targets']?.version ?? 0
     const set = ['x', 'y', 'z'].map((tag) => ({ tag, digest: digest('b'), size: 1 }))
@@ -89,7 +89,7 @@ describe('tags over the admin API', () => {
     assert.equal((await ask('POST', TAGS, job, { set: [{ tag: 'x', digest: 'latest', size: 1 }] })).status, 400)
   })
 
-  test('If-Match: the ETag, quoted or not, and *; who is late gets 412', async () => {
+  test('If-Match takes the ETag, quoted or not, or *; an old one gives 412', async () => {
     const { etag = '' } = (await put('v2', 'a')).headers as { etag?: string }
     const statuses: number[] = []
     for (const value of [etag, etag, '""', `"${'0'.repeat(64)}"`, '*']) {
@@ -100,7 +100,7 @@ describe('tags over the admin API', () => {
     assert.equal((await ask('DELETE', `${TAGS}/v2`, job, undefined, { 'if-match': plain })).status, 200)
   })
 
-  test('who may read but not sign is refused; who may not read learns nothing', async () => {
+  test('a reader may not sign, and others do not learn what exists', async () => {
     const reader = `Bearer ${await makeToken(server.running, 'reader', [`read:${GUN}`])}`
     const stranger = `Bearer ${await makeToken(server.running, 'stranger', ['admin:docker.io/other/*'])}`
     const head = server.running.store.head(GUN)
@@ -117,11 +117,11 @@ describe('tags over the admin API', () => {
     assert.equal(server.running.store.head(GUN), head)
   })
 
-  test('the rules of a user bind their tokens and certificates too', async () => {
+  test('a tag policy of a user also binds their tokens and certificates', async () => {
     const world = worldOf(server.running)
     const rules = [{ guns: 'docker.io/acme/*', tags: 'v*' }]
     const basic = `Basic ${Buffer.from(`alice:${PASSWORD}`).toString('base64')}`
-    // Of her own making.
+    // She made this token herself.
     const grants = [{ pattern: GUN, actions: ['sign'] }]
     const made = jsonOf(await ask('POST', '/api/v1/tokens', basic, { name: 'mine', grants }))
     const token = `Bearer ${String(made['token'])}`
@@ -141,14 +141,14 @@ describe('tags over the admin API', () => {
     const { store } = world.trust
     const certificate = { name: 'certificate:alice', grants: [] }
     assert.deepEqual(policySubjects(store, certificate, 'ci'), ['certificate:alice', 'user:alice', 'signer:ci'])
-    // A token of that name that is revoked binds nobody who has the name after it.
+    // A revoked token's policy does not bind a later token of the same name.
     await revokeToken.run(world, { token: String(made['id']) }, LOCAL)
     const another = `Bearer ${await makeToken(server.running, 'mine', [`sign:${GUN}`])}`
     assert.equal((await put('latest', 'c', another)).status, 200)
     await removePolicy.run(world, { subject: 'user:alice' }, LOCAL)
   })
 
-  test('an empty body is none: many clients say Content-Length: 0 for a POST without one', async () => {
+  test('Content-Length: 0 counts as no body: many clients send it with an empty POST', async () => {
     const root = `Bearer ${await makeToken(server.running, 'empty', ['admin:*'])}`
     const endpoint = { url: `https://localhost:${server.running.adminPort}`, ca: server.ca }
     await makeSigner.run(worldOf(server.running), { name: 'empty' }, LOCAL)
@@ -159,7 +159,7 @@ describe('tags over the admin API', () => {
     }
   })
 
-  test('a list of what a signer signs has the ETag for it; of who is no signer there is none', async () => {
+  test('the tags of a signer come with the ETag of their role; an unknown signer is refused', async () => {
     await makeSigner.run(worldOf(server.running), { name: 'ci' }, LOCAL)
     const answer = await ask('GET', `${TAGS}?as=ci`, job)
     assert.deepEqual(jsonOf(answer), { gun: GUN, etag: '', tags: [] })

@@ -13,10 +13,10 @@ import { startTestServer, type TestServer, type TestServerOptions } from '../sup
 import { until } from '../support/until.ts'
 
 const DAY = 86_400_000
-/** Looks are a second apart, as close as they can be. */
+/** The server looks every second, the shortest interval. */
 const OFTEN = { renewIntervalSeconds: 1 }
 
-/** What the log was told, warnings and better. */
+/** Records everything logged, with its facts. */
 function recordedLog(): { readonly lines: string[]; readonly log: Log } {
   const lines: string[] = []
   const note = (facts: object, text: string): void => void lines.push(`${text} ${JSON.stringify(facts)}`)
@@ -29,7 +29,7 @@ async function started(t: TestContext, options: TestServerOptions): Promise<Test
   return server
 }
 
-/** A new connection, as each client of docker's makes one. */
+/** Opens a new connection, as every docker client does. */
 async function connected(server: TestServer): Promise<TLSSocket> {
   const { promise, resolve, reject } = Promise.withResolvers<TLSSocket>()
   const port = server.running.port
@@ -48,7 +48,7 @@ async function served(server: TestServer): Promise<X509Certificate> {
   return certificate
 }
 
-/** Files of a certificate of one's own, and how to put another in their place. */
+/** Writes certificate files of an admin's own, and can replace them. */
 async function ownFiles(t: TestContext): Promise<{
   readonly settings: { tls: { certificateFile: string; keyFile: string } }
   readonly replace: (parts?: 'both' | 'certificate') => Promise<void>
@@ -71,10 +71,10 @@ async function ownFiles(t: TestContext): Promise<{
   return { settings: { tls }, replace }
 }
 
-/** At once: what they do most is to wait for the next look. */
+/** Concurrent: most of the time they wait for the next look. */
 describe('certificates that are renewed', { concurrency: true }, () => {
-  test('a server that is never stopped makes its certificate anew in the last 30 days, by the same CA', async (t) => {
-    // It was started so long ago: the client's clock is the real one.
+  test('a running server replaces its certificate in the last 30 days, under the same CA', async (t) => {
+    // The client uses the real clock, so the server starts in the past.
     const server = await started(t, { settings: OFTEN, now: Date.now() - (825 - 29) * DAY })
     const first = await served(server)
     const kept = await connected(server)
@@ -82,12 +82,12 @@ describe('certificates that are renewed', { concurrency: true }, () => {
     server.clock.now = Date.now()
     await until('a new certificate', async () => (await served(server)).fingerprint256 !== first.fingerprint256)
     assert.ok((await served(server)).validToDate.getTime() > first.validToDate.getTime())
-    // A client that was given the CA at the start needs nothing.
+    // A client that trusted the CA at the start needs nothing new.
     assert.equal((await exchange(server, { path: '/v2/', headers: { connection: 'close' } })).status, 200)
     assert.equal(kept.destroyed, false)
   })
 
-  test('one that was made while the clock was ahead is made anew when the clock was put back', async (t) => {
+  test('a certificate made while the clock was ahead is replaced once the clock is right', async (t) => {
     const server = await started(t, { settings: OFTEN })
     const first = await served(server)
     server.clock.now += 800 * DAY
@@ -97,7 +97,7 @@ describe('certificates that are renewed', { concurrency: true }, () => {
     assert.notEqual((await served(server)).fingerprint256, first.fingerprint256)
   })
 
-  test('a renewed certificate of one’s own is served by all threads, without a restart', async (t) => {
+  test('all threads serve a renewed certificate file without a restart', async (t) => {
     const { settings, replace } = await ownFiles(t)
     const server = await started(t, { settings: { ...OFTEN, ...settings }, threads: 3 })
     const first = (await served(server)).fingerprint256
@@ -108,7 +108,7 @@ describe('certificates that are renewed', { concurrency: true }, () => {
     })
   })
 
-  test('what cannot be served is said once, and the certificate that is served stays', async (t) => {
+  test('an unusable certificate is logged once, and the old one is still served', async (t) => {
     const { settings, replace } = await ownFiles(t)
     const { lines, log } = recordedLog()
     const server = await started(t, { settings: { ...OFTEN, ...settings }, log })
@@ -125,7 +125,7 @@ describe('certificates that are renewed', { concurrency: true }, () => {
     assert.equal(lines.filter((line) => line.startsWith('new TLS certificates are served ')).length, 1)
   })
 
-  test('without TLS there is nothing to look for', async (t) => {
+  test('without TLS the server neither renews nor logs a certificate', async (t) => {
     const { lines, log } = recordedLog()
     await started(t, { settings: OFTEN, transport: 'plain', log })
     await pause(1_500)
@@ -135,7 +135,7 @@ describe('certificates that are renewed', { concurrency: true }, () => {
     )
   })
 
-  test('a CA that was removed is not made anew under clients that have the old one', async (t) => {
+  test('a removed CA is not replaced, since clients trust it', async (t) => {
     const { lines, log } = recordedLog()
     const server = await started(t, { settings: OFTEN, log })
     await rm(join(server.directory, 'keys', 'tls'), { recursive: true })
@@ -143,7 +143,7 @@ describe('certificates that are renewed', { concurrency: true }, () => {
     assert.equal((await exchange(server, { path: '/v2/', headers: { connection: 'close' } })).status, 200)
   })
 
-  test('who issues client certificates is followed also where the server’s own cannot be made anew', async (t) => {
+  test('new client CAs are followed even if the server’s own certificate cannot be renewed', async (t) => {
     const { settings, replace } = await ownFiles(t)
     const { lines, log } = recordedLog()
     const access = { clientCertificates: { caFile: settings.tls.certificateFile } }

@@ -19,7 +19,7 @@ const DAY = 86_400_000
 
 const pair = (): KeyPairKeyObjectResult => generateKeyPairSync('ec', { namedCurve: 'P-256' })
 
-/** Tokens that bring their certificates along (`x5c`), and a bundle of those that may issue them (wire spec §15.1). */
+/** Tokens with certificates (`x5c`), and a bundle of the CAs that may issue them (wire spec §15.1). */
 describe('tokens under a certificate bundle', () => {
   let directory: string
   let server: TestServer
@@ -69,16 +69,16 @@ describe('tokens under a certificate bundle', () => {
   }
   const chain = (...pems: string[]): object => ({ x5c: pems.map(base64) })
 
-  test('a leaf of the bundle, a leaf through an authority between, and the key of a certificate in it', async () => {
+  test('a leaf, a leaf with an intermediate, and the key of a bundled certificate are accepted', async () => {
     assert.equal(await ask(chain(wish('leaf', leaf))), 200)
     assert.equal(await ask(chain(wish('leaf', leaf), rootPem)), 200, 'the root itself may follow')
     assert.equal(await ask(chain(wish('leaf', leaf, fromMiddle), middlePem)), 200)
-    assert.equal(await ask(chain(rootPem), root), 200, 'a certificate of the bundle signs itself')
+    assert.equal(await ask(chain(rootPem), root), 200, 'a bundled certificate may sign directly')
     assert.equal(await ask({ kid: idOf(rootPem) }, root), 200)
     assert.match(idOf(rootPem), /^(?:[A-Z2-7]{4}:){11}[A-Z2-7]{4}$/)
   })
 
-  test('whatever does not lead to the bundle is refused', async () => {
+  test('a chain that does not lead to the bundle is refused', async () => {
     const selfSigned = wish('root', stranger, { signer: stranger.privateKey, ca: true })
     const notCa = wish('middle', middle)
     const refused: [name: string, header: object, key?: KeyPairKeyObjectResult][] = [
@@ -123,14 +123,14 @@ describe('tokens under a certificate bundle', () => {
     assert.deepEqual(server.running.store.tail(), before)
   })
 
-  test('a bundle with an authority that constrains names ends the start, and says what may be wrong', async () => {
+  test('a bundle with a name-constrained CA prevents the start, with a hint at the cause', async () => {
     const constraints = '30100603551d1e04093007a0053003820161'
     const file = join(directory, 'other.pem')
     await writeFile(file, pemOf(makeCertificate({ keys: root, names: ['a'], ca: true, more: [constraints] })))
     await assert.rejects(startWith(file), { code: 'BAD_SETTINGS', hint: /CAs that constrain names/ })
   })
 
-  test('a chain ends with the certificate of the bundle that it leads to', async () => {
+  test('a chain ends at the bundled certificate that it leads to', async () => {
     server.clock.now = NOW + 2 * DAY
     assert.equal(await ask(chain(wish('leaf', leaf, { notAfter: NOW + 3 * DAY }))), 401)
     server.clock.now = NOW

@@ -21,7 +21,7 @@ interface Payload {
 const basic = (user: string, password: string): string =>
   `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`
 
-/** All that docker prints of a refusal. */
+/** What docker prints of a refusal. */
 const messageIn = (body: Buffer): string =>
   (JSON.parse(body.toString()) as { errors: { message: string }[] }).errors[0]?.message ?? ''
 
@@ -57,7 +57,7 @@ describe('the built-in token endpoint', () => {
     return (await exchange(server, { method: 'POST', path: tufPath(GUN, 'timestamp.key'), headers })).status
   }
 
-  test('the ping names it: one challenge', async () => {
+  test('the ping has one challenge, which names the endpoint', async () => {
     const { status, headers } = await exchange(server, { path: '/v2/' })
     assert.equal(status, 401)
     const challenge = `Bearer realm="${server.url}/auth/token",service="countersign",scope="registry:catalog:*"`
@@ -69,7 +69,7 @@ describe('the built-in token endpoint', () => {
     assert.match(String(headers['www-authenticate']), /^Bearer realm="http:\/\/localhost:\d+\/auth\/token",/)
   })
 
-  test('the answer has what clients read, and is not to be cached', async () => {
+  test('the answer has the members that clients read, and must not be cached', async () => {
     const { headers, body } = await get(`scope=repository:${GUN}:pull`, basic('alice', PASSWORD))
     const {
       token,
@@ -83,7 +83,7 @@ describe('the built-in token endpoint', () => {
     assert.equal(headers['cache-control'], 'no-store')
   })
 
-  test('scopes are cut down to what the user may', async () => {
+  test('scopes are reduced to what the user may do', async () => {
     const alice = basic('alice', PASSWORD)
     for (const [scope, expected] of [
       [`repository:${GUN}:pull`, [['pull']]],
@@ -116,13 +116,17 @@ describe('the built-in token endpoint', () => {
     assert.deepEqual((await tokenFor('registry:catalog:*', root)).payload.access[0]?.actions, ['*'])
     assert.deepEqual((await tokenFor('registry:other:*', root)).payload.access, [])
     const { access } = (await tokenFor('repository:catalog:*', root)).payload
-    assert.deepEqual(access, [{ type: 'repository', name: 'catalog', actions: ['*'] }], 'a repository may be called so')
+    assert.deepEqual(
+      access,
+      [{ type: 'repository', name: 'catalog', actions: ['*'] }],
+      'a repository may have this name',
+    )
     const rita = await tokenFor(`repository:${GUN}:*`, basic('rita', PASSWORD))
     assert.deepEqual(rita.payload.access[0]?.actions, ['pull', 'rotate'])
-    assert.equal(await rotate(rita.text), 200, 'who may only rotate can rotate')
+    assert.equal(await rotate(rita.text), 200, 'a grant of rotate alone is enough to rotate')
   })
 
-  test('users have the names that registries give to robots: docker shows what it logs in with there', async () => {
+  test('users may have the robot names of registries: docker sends its registry login', async () => {
     for (const name of ['robot$ci', 'robot$team+ci', 'team+robot']) {
       await addPerson(server.running, name, [`sign:${GUN}`], PASSWORD)
       const { payload } = await tokenFor(`repository:${GUN}:push,pull`, basic(name, PASSWORD))
@@ -139,7 +143,7 @@ describe('the built-in token endpoint', () => {
     assert.equal((await get(Array.from({ length: 21 }, () => `scope=repository:${GUN}:pull`).join('&'))).status, 400)
   })
 
-  test('without credentials: a token that allows nothing, with which the API asks again', async () => {
+  test('without credentials the token allows nothing, and its use is challenged', async () => {
     const { text, payload } = await tokenFor(`repository:${GUN}:pull`)
     assert.deepEqual([payload.sub, payload.access], ['', []])
     const headers = { authorization: `Bearer ${text}` }
@@ -148,7 +152,7 @@ describe('the built-in token endpoint', () => {
     assert.match(String(answer.headers['www-authenticate']), /,error="insufficient_scope"$/)
   })
 
-  test('wrong credentials: the same answer, whatever is wrong', async () => {
+  test('all wrong credentials get the same answer', async () => {
     const bodies = new Set<string>()
     for (const authorization of [
       basic('alice', 'wrong'),
@@ -168,14 +172,14 @@ describe('the built-in token endpoint', () => {
       assert.equal(status, 401, authorization)
       assert.equal(headers['www-authenticate'], 'Basic realm="countersign"')
       bodies.add(body.toString())
-      // Not slowed down by those before.
+      // The guesses above do not delay this one.
       server.clock.now += 20 * 60_000
     }
     const message = 'user name, password or API token are wrong, or not valid any more'
     assert.deepEqual([...bodies], [`{"errors":[{"code":"UNAUTHORIZED","message":"${message}"}]}\n`])
   })
 
-  test('who guesses has to wait, also with the right password; other users do not', async () => {
+  test('wrong passwords delay further logins as that user, even with the right one, but not other users', async () => {
     const ask = async (user: string, password: string): Promise<number> =>
       (await get('scope=', basic(user, password))).status
     server.clock.now += 60 * 60_000
@@ -188,14 +192,14 @@ describe('the built-in token endpoint', () => {
     server.clock.now += 2_000
     assert.equal(await ask('alice', PASSWORD), 200)
     for (let guess = 0; guess < 5; guess += 1) assert.equal(await ask('nobody', `guess ${guess}`), 401)
-    assert.equal(await ask('nobody', 'guess'), 429, 'a name that does not exist is treated as one that does')
+    assert.equal(await ask('nobody', 'guess'), 429, 'an unknown name is treated like a known one')
   })
 
-  test('tokens for another service are not made', async () => {
+  test('a token for another service is refused', async () => {
     assert.equal((await get('service=other')).status, 400)
   })
 
-  describe('asked as OAuth 2 has it', () => {
+  describe('OAuth 2 requests (POST)', () => {
     const scope = `repository:${GUN}:pull`
     const post = async (
       fields: Record<string, string>,
@@ -209,7 +213,7 @@ describe('the built-in token endpoint', () => {
       return { service, ...client, username: user, password, scope }
     }
 
-    test('Portieris reads a repository with what the challenge named', async () => {
+    test('Portieris reads a repository with the values of the challenge', async () => {
       const path = tufPath(GUN, 'root.json')
       const { status, headers } = await exchange(server, { path })
       assert.equal(status, 401)
@@ -220,21 +224,21 @@ describe('the built-in token endpoint', () => {
       assert.equal(answer.headers['cache-control'], 'no-store')
       const given = JSON.parse(answer.body.toString()) as Record<string, unknown>
       assert.deepEqual([given['scope'], given['access_token']], [scope, given['token']])
-      // It takes no answer in which one of these is anything else.
+      // It rejects an answer in which one of these has another type.
       const { token, expires_in: life, issued_at: issued } = given
       assert.deepEqual([typeof token, life], ['string', 120])
       assert.match(String(issued), /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z$/)
-      // There is no such repository: whoever is let in is told so.
+      // The repository does not exist; only an authorized client gets a 404.
       const authorization = `Bearer ${String(given['token'])}`
       assert.equal((await exchange(server, { path, headers: { authorization } })).status, 404)
     })
 
-    test('an API token does instead of a password', async () => {
+    test('an API token works as the password', async () => {
       const secret = await makeToken(server.running, 'cluster', ['read:localhost:5000/team/*'])
       assert.equal((await post(asPortieris('token', secret))).status, 200)
     })
 
-    test('a wrong password, and none, are refused, and counted with those of GET', async () => {
+    test('wrong and missing passwords are refused, and count as wrong ones like those of GET', async () => {
       server.clock.now += 60 * 60_000
       assert.equal((await post({ grant_type: 'password', scope })).status, 401)
       for (let guess = 0; guess < 5; guess += 1) {
@@ -245,10 +249,10 @@ describe('the built-in token endpoint', () => {
       server.clock.now += 60 * 60_000
     })
 
-    test('other grants, other services, what is no form, and what is too long', async () => {
+    test('other grant types, other services, malformed forms and long bodies are refused', async () => {
       const asDocker = await post({ ...asPortieris('alice', PASSWORD), grant_type: 'refresh_token' })
       assert.equal(asDocker.status, 400)
-      // What docker sends where `docker login` has left one.
+      // docker sends this with the token that `docker login` has left.
       assert.match(messageIn(asDocker.body), /log in with a password or an API token, not with an identity token/)
       assert.equal((await post(asPortieris('alice', PASSWORD, 'other'))).status, 400)
       assert.equal((await post(asPortieris('alice', PASSWORD), 'application/json')).status, 400)
@@ -256,7 +260,7 @@ describe('the built-in token endpoint', () => {
     })
   })
 
-  test('a token ends; a disabled user is felt at once, a narrower grant too', async () => {
+  test('a token expires, and disabling a user or narrowing a grant has effect at once', async () => {
     const { text, payload } = await tokenFor(`repository:${GUN}:*`, basic('root', PASSWORD))
     assert.equal(payload.exp - payload.iat, 120)
     assert.equal(await rotate(text), 200)
@@ -274,7 +278,7 @@ describe('the built-in token endpoint', () => {
     assert.equal(await rotate(text), 401)
   })
 
-  test('a token ends with the password that it was got with, and with its user, whoever has the name then', async () => {
+  test('a new password or a removed user invalidates the token, also for a later user of that name', async () => {
     const world = worldOf(server.running)
     const local = { name: 'local' }
     await addPerson(server.running, 'vera', [`rotate:${GUN}`], PASSWORD)
@@ -295,7 +299,7 @@ describe('the built-in token endpoint', () => {
     assert.equal(await rotate(await get('another password')), 200)
   })
 
-  test('API tokens: as Bearer, and through the endpoint; revoked and expired at once; never above their owner', async () => {
+  test("API tokens work as Bearer and through the endpoint, until revoked or expired, within their owner's grants", async () => {
     const { running } = server
     const world = worldOf(running)
     const text = await makeToken(running, 'deploy', [`rotate:${GUN}`], { owner: 'rita' })
@@ -309,7 +313,7 @@ describe('the built-in token endpoint', () => {
     await setUser.run(world, { name: 'rita', grants: [{ pattern: '*', actions: ['rotate'] }] }, { name: 'local' })
     assert.equal(await rotate(text), 200)
     await setUser.run(world, { name: 'rita', disabled: true }, { name: 'local' })
-    assert.deepEqual([await rotate(text), await rotate(through.text)], [401, 401], 'whose owner is disabled')
+    assert.deepEqual([await rotate(text), await rotate(through.text)], [401, 401], 'owned by a disabled user')
     await setUser.run(world, { name: 'rita', disabled: false }, { name: 'local' })
     assert.deepEqual([await rotate(text), await rotate(through.text)], [200, 200])
     const logIn = async (user: string): Promise<number> => (await get('scope=', basic(user, text))).status
@@ -339,13 +343,13 @@ describe('the built-in token endpoint', () => {
     assert.match(messageIn(body), /API token .*not valid any more/)
   })
 
-  test('no password, hash or token is in the journal', () => {
+  test('the journal holds no password, hash or token', () => {
     const text = JSON.stringify([...server.running.store.journal()])
     assert.doesNotMatch(text, /cs_|eyJ|argon2|correct horse/)
   })
 })
 
-test('where reads are public, who only reads is asked for no password: docker shows that of the registry', async (t) => {
+test('with public reads, a client that only reads needs no password: docker sends that of the registry', async (t) => {
   const server = await startTestServer({
     transport: 'plain',
     settings: { access: { mode: 'built-in', publicReads: true } },
@@ -357,7 +361,7 @@ test('where reads are public, who only reads is asked for no password: docker sh
     return exchange(server, { path, headers: { authorization: basic(user, PASSWORD) } })
   }
   const reading = [`repository:${GUN}:pull`, `repository:${GUN}:pull repository:localhost:5000/other:pull`]
-  // More often than anybody may guess.
+  // More often than guesses are allowed.
   for (let pull = 0; pull < 6; pull += 1) {
     for (const scope of reading) {
       const { status, body } = await ask('stranger', scope)

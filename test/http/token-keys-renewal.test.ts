@@ -24,13 +24,13 @@ type Keys = typeof before
 interface Place {
   readonly server: TestServer
   readonly file: string
-  /** What the log was told. */
+  /** All lines logged. */
   readonly lines: string[]
-  /** Put another file in place of that with the keys. */
+  /** Replaces the file with the keys. */
   readonly replace: (content: string) => Promise<void>
 }
 
-/** A server of which a file has the keys of its token service. */
+/** Starts a server with a file that holds the keys of its token service. */
 async function started(
   t: TestContext,
   setting: 'jwksFile' | 'certificateBundleFile',
@@ -51,14 +51,14 @@ async function started(
   const service = { realm: 'https://auth.example/token', issuer: claims.iss, service: claims.aud }
   const access = { mode: 'external' as const, ...service, [setting]: file }
   const more = threads === undefined ? {} : { threads }
-  // Looks are a second apart, as close as they can be.
+  // The shortest interval between looks.
   const settings = { access, renewIntervalSeconds: 1 }
   const server = await startTestServer({ transport: 'plain', settings, log, ...more })
   t.after(() => server.stop())
   return { server, file, lines, replace }
 }
 
-/** How many of so many new connections, which are dealt out to all threads, take a token that no thread has seen. */
+/** Returns how many of the new connections, spread over all threads, have a fresh token accepted. */
 async function taken(server: TestServer, token: () => string, connections = 1): Promise<number> {
   const asking = Array.from({ length: connections }, () =>
     exchange(server, {
@@ -70,7 +70,7 @@ async function taken(server: TestServer, token: () => string, connections = 1): 
   return answers.filter(({ status }) => status === 200).length
 }
 
-/** A certificate, and tokens that name its key. */
+/** Makes a certificate, and tokens that name its key. */
 function certified(): { readonly pem: string; readonly token: () => string } {
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const [notBefore, notAfter] = [Date.now() - DAY, Date.now() + DAY]
@@ -85,9 +85,9 @@ let made = 0
 const numbered = (): object => ({ ...claims, jti: `${(made += 1)}` })
 const tokenOf = (keys: Keys) => (): string => goodToken(keys, 'p256', numbered())
 
-/** At once: what they do most is to wait for the next look. */
-describe('keys of a token service that were replaced', { concurrency: true }, () => {
-  test('a key set that was replaced is used by all threads, without a restart', async (t) => {
+/** Concurrent: most of the time they wait for the next look. */
+describe('replaced keys of a token service', { concurrency: true }, () => {
+  test('all threads use a replaced key set without a restart', async (t) => {
     const { server, replace } = await started(t, 'jwksFile', JSON.stringify(keySetOf({ ...before })), 3)
     assert.equal(await taken(server, tokenOf(before), 24), 24)
     assert.equal(await taken(server, tokenOf(after), 24), 0)
@@ -96,7 +96,7 @@ describe('keys of a token service that were replaced', { concurrency: true }, ()
     assert.equal(await taken(server, tokenOf(before), 24), 0)
   })
 
-  test('one that cannot be used is said once, and the keys that are used stay', async (t) => {
+  test('an unusable key set is logged once, and the old keys stay in use', async (t) => {
     const { server, lines, replace } = await started(t, 'jwksFile', JSON.stringify(keySetOf({ ...before })))
     const warnings = (): string[] => lines.filter((line) => line.includes('cannot be used'))
     await replace('{"keys":')
@@ -108,19 +108,19 @@ describe('keys of a token service that were replaced', { concurrency: true }, ()
     await replace(JSON.stringify(keySetOf({ ...after })))
     await until('the new to be taken', async () => (await taken(server, tokenOf(after))) === 1)
     assert.equal(lines.filter((line) => line.startsWith('new keys of the token service are used')).length, 1)
-    // As wrong as the one before, which was put right.
+    // The same fault as before, after it was corrected.
     await replace('{"keys":')
     await until('another warning', () => warnings().length > 1)
   })
 
-  test('one that is gone for a while leaves the keys that are used', async (t) => {
+  test('the old keys stay in use while the file is missing', async (t) => {
     const { server, lines, file } = await started(t, 'jwksFile', JSON.stringify(keySetOf({ ...before })))
     await rm(file)
     await until('a warning', () => lines.some((line) => /cannot be used .*cannot read .*ENOENT/.test(line)))
     assert.equal(await taken(server, tokenOf(before)), 1)
   })
 
-  test('certificates are followed likewise', async (t) => {
+  test('a certificate bundle is followed in the same way', async (t) => {
     const [one, another] = [certified(), certified()]
     const { server, replace } = await started(t, 'certificateBundleFile', one.pem)
     assert.equal(await taken(server, one.token), 1)

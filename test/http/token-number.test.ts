@@ -13,9 +13,9 @@ const ALLOW = 'read,sign:example.org/team/*'
 const MAX = 100
 const ALICE = `Basic ${Buffer.from(`alice:${PASSWORD}`).toString('base64')}`
 
-describe('how many tokens a user has', () => {
+describe('the number of tokens of a user', () => {
   let server: TestServer
-  /** Texts of tokens, by name. */
+  /** Texts of the tokens, in the order made. */
   const texts: string[] = []
   let root: string
 
@@ -49,7 +49,7 @@ describe('how many tokens a user has', () => {
     return JSON.parse((await ask('GET', '/tokens', by)).body.toString()) as TokenRow[]
   }
 
-  test('has a limit of those that can be used, but for admins; who has no owner has none', async () => {
+  test('is limited to 100 usable ones, except when an admin creates it or it has no owner', async () => {
     const before = server.running.store.tail()
     for (const answer of [await askForOne('more'), await askForOne('more', { owner: 'alice' }, ALICE)]) {
       assert.equal(answer.status, 409)
@@ -65,13 +65,13 @@ describe('how many tokens a user has', () => {
     await makeToken(server.running, 'of-nobody', [ALLOW])
   })
 
-  test('a revoked one makes room for another', async () => {
+  test('shrinks when one is revoked', async () => {
     assert.equal((await ask('DELETE', '/tokens/old-0', ALICE)).status, 200)
     assert.equal((await askForOne('new-0')).status, 200)
     assert.equal((await askForOne('more')).status, 409)
   })
 
-  test('those that ended make room; the last hundred of them are kept, and the audit names all', async () => {
+  test('does not count ended ones; the last hundred of them are kept, and the audit names all', async () => {
     const key = await exchange(server, {
       path: tufPath('example.org/team/app', 'timestamp.key'),
       headers: { authorization: `Bearer ${texts[1]}` },
@@ -100,7 +100,7 @@ describe('how many tokens a user has', () => {
     assert.equal(refused.status, 401)
   })
 
-  test('when the clock is ahead for a while, none that can be used is lost', async () => {
+  test('loses no usable one while the clock is ahead', async () => {
     const world = worldOf(server.running)
     for (let made = 0; made < MAX - 2; made += 1) await make(`long-${made}`, 'alice', 30)
     server.clock.now += 60 * DAY
