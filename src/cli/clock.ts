@@ -32,7 +32,7 @@ function clockText({ now, lastCommit, fault }: Shown): string {
 function acceptedText({ accepted, renewed, failed, warnings }: Accepted): string {
   const nothing = failed === 0 ? 'nothing to sign anew' : 'nothing signed anew'
   const made = renewed === 0 ? nothing : `signed ${counted(renewed, 'repository', 'repositories')} anew`
-  return withWarnings(`${accepted ? 'accepted' : 'the clock is right already'}: ${made}`, { warnings })
+  return withWarnings(`${accepted ? 'accepted' : 'the clock is right already'}: ${made}`, warnings)
 }
 
 /** Adds what is left to do, since the answer only says what was done. */

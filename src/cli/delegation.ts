@@ -58,10 +58,10 @@ async function keysIn(files: readonly string[]): Promise<string[] | undefined> {
 
 function added({ gun, role, keyIds, changed, warnings }: Delegated): string {
   const text = changed ? `${role} may sign ${gun}, with ${keyIds.join(' or ')}` : 'nothing to do: it is so already'
-  return withWarnings(text, { warnings })
+  return withWarnings(text, warnings)
 }
 
 function removed({ gun, role, keyIds, warnings }: Delegated): string {
   const text = keyIds.length === 0 ? `may no longer sign ${gun}` : `may sign ${gun} with ${keyIds.join(' or ')} only`
-  return withWarnings(`${role} ${text}`, { warnings })
+  return withWarnings(`${role} ${text}`, warnings)
 }

@@ -20,13 +20,11 @@ export function findCommand(): Command {
 function sightings({ now, before, warnings: missing }: Awaited<ReturnType<typeof findDigest.run>>): string {
   if (now.length + before.length === 0) {
     const where = missing.length === 0 ? '' : ', as far as the journal can be read'
-    return withWarnings(`never signed here${where}`, { warnings: missing })
+    return withWarnings(`never signed here${where}`, missing)
   }
   const warnings = [...now.flatMap((each) => whyNotSeen(each) ?? []), ...missing]
   const rows = [...now, ...before].map(sightingRow)
-  return withWarnings(table([['IMAGE', 'SIGNED BY', 'SINCE', 'UNTIL', 'WHO'], ...rows]), {
-    warnings: [...new Set(warnings)],
-  })
+  return withWarnings(table([['IMAGE', 'SIGNED BY', 'SINCE', 'UNTIL', 'WHO'], ...rows]), [...new Set(warnings)])
 }
 
 /** Returns why no client accepts it, though it is signed; undefined: clients accept it. */

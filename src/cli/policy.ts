@@ -29,7 +29,7 @@ export function policyCommand(): Command {
         command,
         setPolicy,
         async () => ({ subject, rules: rule.map(ruleOf) }),
-        (set) => withWarnings(show([set]), set),
+        (set) => withWarnings(show([set]), set.warnings),
       ),
     )
   policy

@@ -55,7 +55,7 @@ export function signerCommand(): Command {
           options.finish === true
             ? `signer ${name} signs with key ${signer.keyIds.join(' ')} only`
             : newKeyOf(signer, options),
-          signer,
+          signer.warnings,
         ),
       ),
     )
@@ -67,7 +67,7 @@ export function signerCommand(): Command {
     .option(...JSON_OPTION)
     .action((name: string, _: object, command: Command) =>
       ask(command, deleteSigner, { name }, (removed) =>
-        withWarnings(`removed the signer ${name}; owners of repositories remove it too`, removed),
+        withWarnings(`removed the signer ${name}; owners of repositories remove it too`, removed.warnings),
       ),
     )
   return signer

@@ -68,11 +68,8 @@ describe('text for a terminal', () => {
     write.mock.restore()
     assert.equal(text, 'error: it is of type x\n  hint: type this\n  and that\nhint: ours\n')
     assert.equal(withErrors('table', ['a: x\nerror: b']), 'table\nerror: a: x\n  error: b')
-    assert.equal(
-      withWarnings('table', { warnings: ['a: x\n  countersign y'] }),
-      'table\nwarning: a: x\n  countersign y',
-    )
-    assert.equal(withWarnings('table', { warnings: ['a: x\nerror: b'] }), 'table\nwarning: a: x\n  error: b')
+    assert.equal(withWarnings('table', ['a: x\n  countersign y']), 'table\nwarning: a: x\n  countersign y')
+    assert.equal(withWarnings('table', ['a: x\nerror: b']), 'table\nwarning: a: x\n  error: b')
   })
 
   test('says how many days are left', () => {

@@ -122,7 +122,7 @@ function show(rows: readonly Row[], dryRun: true | undefined, next: readonly str
   const done = rows.filter((row) => row.state !== 'failed')
   const warnings = done.flatMap((row) => row.warnings.map((warning) => `${row.gun}: ${warning}`))
   return (
-    withWarnings(withHints(withErrors(text, errors), failed), { warnings }) +
+    withWarnings(withHints(withErrors(text, errors), failed), warnings) +
     (next.length === 0 ? '' : `${NEXT}\n${next.map((command) => `  ${command}`).join('\n')}`)
   )
 }

@@ -32,8 +32,8 @@ function remove(name: string, { yes, dryRun, json }: Options, command: Command):
     const input = yes === true ? { name } : { name, unused: 'true' as const }
     const answer = sure && dryRun !== true ? await connection.call(removeRootKey, input) : looked
     if (json === true) printJson(answer)
-    else if (dryRun === true) print(withWarnings(`would remove the root key ${name}`, answer))
-    else if (sure) print(withWarnings(`removed the root key ${name}`, answer))
+    else if (dryRun === true) print(withWarnings(`would remove the root key ${name}`, answer.warnings))
+    else if (sure) print(withWarnings(`removed the root key ${name}`, answer.warnings))
     if (sure || dryRun === true) return EXIT.ok
     const keys = await new RootKeyring(connection, undefined).records()
     // An offline or damaged key leaves nothing here to copy.

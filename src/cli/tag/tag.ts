@@ -56,7 +56,7 @@ export function tagCommand(): Command {
       ask(command, listTags, { gun, as }, ({ tags }) => {
         if (tags.length === 0) return 'no signed tags'
         const warnings = new Set(tags.flatMap(({ unseen }) => unseen ?? []))
-        return withWarnings(table(tagRows(tags)), { warnings: [...warnings] })
+        return withWarnings(table(tagRows(tags)), [...warnings])
       }),
     )
   return tag
@@ -126,7 +126,7 @@ function changedText({ roles, changed, leftOut, absent, shadowed }: Changed, don
   }
   if (absent.length > 0) lines.push(`not signed before: ${absent.join(', ')}`)
   const otherwise = `targets/releases says something else of ${shadowed.join(', ')}, and docker goes by that`
-  return withWarnings(lines.join('\n'), { warnings: shadowed.length === 0 ? [] : [otherwise] })
+  return withWarnings(lines.join('\n'), shadowed.length === 0 ? [] : [otherwise])
 }
 
 async function lookUp(gun: string, tag: string): Promise<ManifestFacts> {

@@ -30,7 +30,7 @@ export function printJson(value: unknown, indent = 2): void {
 }
 
 /** Returns an answer for people, with its warnings. */
-export function withWarnings(text: string, { warnings }: { readonly warnings: readonly string[] }): string {
+export function withWarnings(text: string, warnings: readonly string[]): string {
   return [text, ...warnings.map((warning) => said('warning', warning))].join('\n')
 }
 
