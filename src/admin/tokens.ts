@@ -108,10 +108,14 @@ export const revokeToken = operation({
   async run(world, { token: wanted }, actor) {
     let revoked: ApiToken | undefined
     await changeRecords(world.trust, actor, async () => {
-      const live = (await visibleTo(world)).values.filter((token) => !token.revoked)
+      const visible = (await visibleTo(world)).values
+      const live = visible.filter((token) => !token.revoked)
       // Match ids first: somebody could have named another token like this id.
       const found = live.find(({ id }) => id === wanted) ?? live.find(({ name }) => name === wanted)
       if (found === undefined) {
+        if (visible.some(({ id, name }) => id === wanted || name === wanted)) {
+          throw new TrustError('NOT_FOUND', `the token ${wanted} is revoked already`)
+        }
         throw new TrustError('NOT_FOUND', 'there is no such token', { hint: '"countersign token list" prints all' })
       }
       revoked = { ...found, revoked: true }

@@ -150,7 +150,9 @@ describe('users and tokens at the terminal', () => {
     await prints('user remove alice', 'removed user alice, revoked 1 token\n')
     await prints('user remove build', 'removed user build\n')
     await prints('user remove build', `error: there is no user build\nhint: ${ALL_USERS}\n`, 1)
-    await prints('token revoke ci', 'error: there is no such token\nhint: "countersign token list" prints all\n', 1)
+    // Typed again, since it was not answered.
+    await prints('token revoke ci', 'error: the token ci is revoked already\n', 1)
+    await prints('token revoke cj', 'error: there is no such token\nhint: "countersign token list" prints all\n', 1)
     await server.end()
   })
 
