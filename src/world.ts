@@ -16,7 +16,7 @@ import type { LevelStore } from './store/level-store.ts'
 
 const DAY = 86_400_000
 
-/** Returns the state that operations work on, but for who asks. */
+/** Returns the state that operations work on, except who makes the request. */
 export function worldOver(
   settings: Settings,
   trust: Trust,

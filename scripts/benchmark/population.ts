@@ -38,7 +38,7 @@ function population(count: number, goals: { memory?: number; start?: number }): 
       const publishers = await publishedTo(stage, count)
       const memory = memoryBytes(contender.pids) / 1e6
       const reads = await readsOf(stage, publishers)
-      // Without a database it would be empty then.
+      // A server without a database would be empty after a restart.
       const start = contender.diskBytes() === undefined ? undefined : await quickestStart(contender, STARTS)
       return [memory, reads, start]
     },

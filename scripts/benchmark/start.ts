@@ -13,7 +13,7 @@ export const starts: FigureMeasure[] = [
   },
 ]
 
-/** The quickest of so many starts, milliseconds. */
+/** Returns the fastest of some starts, in milliseconds. */
 export async function quickestStart(contender: Contender, starts: number): Promise<number> {
   let quickest = Infinity
   for (let start = 0; start < starts; start += 1) {

@@ -10,7 +10,7 @@ import { withConnection } from './run.ts'
 import { isUnread } from './terminal/output.ts'
 import { counted, print, printJson, short, visible } from './terminal/print.ts'
 
-/** What an entry must be like to be shown. */
+/** Which entries to show. */
 type Filter = Omit<z.input<typeof auditJournal.input>, 'before' | 'after' | 'limit'>
 
 interface Options extends Filter {

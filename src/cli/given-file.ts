@@ -3,14 +3,14 @@ import { resolve } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { fileError, TrustError } from '../errors.ts'
 
-/** A variable of a script that has no value, mostly. @throws TrustError BAD_SETTINGS */
+/** Throws if a name is empty: mostly, a script's variable has no value. @throws TrustError BAD_SETTINGS */
 export function mustBeNamed(what: 'file' | 'directory', name: string, hint?: string): void {
   if (name === '') throw new TrustError('BAD_SETTINGS', `the name of the ${what} is empty`, { hint })
 }
 
-/** A directory that an argument or an option names. @returns its path from the root @throws TrustError BAD_SETTINGS */
+/** Returns the absolute path of a directory that an argument or an option names. @throws TrustError BAD_SETTINGS */
 export function givenDirectory(name: string): string {
-  // It would be the one where the command is typed.
+  // An empty name would mean the current directory.
   mustBeNamed('directory', name)
   return resolve(name)
 }

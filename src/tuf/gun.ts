@@ -47,7 +47,7 @@ export function typed(name: string): string {
   return PLAIN.test(name) ? name : `'${name.replaceAll("'", String.raw`'\''`)}'`
 }
 
-/** Most of those that are not allowed cannot be seen. */
+/** Names a character that is not allowed: most of them are invisible. */
 function nameOf(character: string): string {
   return /[*\\]/.test(character)
     ? character
