@@ -8,7 +8,7 @@ import { parseGun } from '../../src/tuf/gun.ts'
 const who = (...grants: string[]): { name: string; grants: Grant[] } => ({ name: 'x', grants: grants.map(parseGrant) })
 
 describe('grants', () => {
-  test('are read as they are written; actions end at the first colon', () => {
+  test('are formatted as they are parsed; actions end at the first colon', () => {
     assert.deepEqual(parseGrant('read,sign:localhost:5000/team/*'), {
       pattern: 'localhost:5000/team/*',
       actions: ['read', 'sign'],
@@ -17,7 +17,7 @@ describe('grants', () => {
       assert.equal(formatGrant(parseGrant(text)), text)
   })
 
-  test('that say nothing known, or of no repository, are refused', () => {
+  test('with an unknown action or an invalid pattern are refused', () => {
     for (const text of [
       '',
       ':',
@@ -39,7 +39,7 @@ describe('grants', () => {
     }
   })
 
-  test('a pattern names what is below it, and nothing beside it', () => {
+  test('a pattern matches the repositories below it and nothing beside it', () => {
     for (const [pattern, gun, expected] of [
       ['*', 'a', true],
       ['a/b', 'a/b', true],
@@ -54,7 +54,7 @@ describe('grants', () => {
     }
   })
 
-  test('nobody gives what they may not do', () => {
+  test('nobody can grant what they may not do', () => {
     const giver = who('read,sign:a/*', 'rotate:a/b')
     for (const [grant, expected] of [
       ['read:a/*', true],
@@ -85,7 +85,7 @@ describe('grants', () => {
   const actions = uniqueArray(constantFrom(...ACTIONS), { minLength: 1 })
   const grant = record({ pattern, actions })
 
-  test('what is covered can do nothing that the giver cannot', () => {
+  test('a covered grant allows nothing that the giver may not do', () => {
     check(
       property(array(grant, { maxLength: 4 }), grant, name, constantFrom(...ACTIONS), (grants, given, text, action) => {
         const giver = { name: 'giver', grants }
@@ -97,7 +97,7 @@ describe('grants', () => {
     )
   })
 
-  test('a bound never adds anything', () => {
+  test('a bound never adds a permission', () => {
     check(
       property(grant, grant, name, constantFrom(...ACTIONS), (own, bound, text, action) => {
         const gun = parseGun(text)

@@ -18,7 +18,7 @@ export interface Claims extends Record<string, unknown> {
   readonly access: readonly object[]
 }
 
-/** What a good token would say. @param now milliseconds since 1970 */
+/** Returns the claims of a valid token. @param now milliseconds since 1970 */
 export function goodClaims(gun: string, now: number): Claims {
   const seconds = Math.floor(now / 1000)
   const access = [{ type: 'repository', name: gun, actions: ['*'] }]
@@ -33,13 +33,13 @@ export function goodClaims(gun: string, now: number): Claims {
   }
 }
 
-/** A good token, by one of the service's keys. */
+/** Makes a valid token, signed with one of the service's keys. */
 export function goodToken(keys: ServiceKeys, kid: keyof ServiceKeys, claims: object, header: object = {}): string {
   const alg = ALGORITHMS[kid]
   return forge(JSON.stringify({ typ: 'JWT', alg, kid, ...header }), JSON.stringify(claims), alg, keys[kid].privateKey)
 }
 
-/** All of them; each differs from a good token in what its name says. */
+/** Makes all hostile tokens. Each differs from a valid one in what its name says. */
 export function hostileTokens(keys: ServiceKeys, claims: Claims, now: number): Hostile[] {
   return [
     ...algorithms(keys, claims),
@@ -251,7 +251,7 @@ function accessLists(keys: ServiceKeys, claims: Claims): Hostile[] {
   }))
 }
 
-/** Payloads and headers that are signed as they should, but that two readers could read in two ways. */
+/** Payloads and headers with valid signatures that two parsers could read in two ways. */
 function texts(keys: ServiceKeys, claims: Claims): Hostile[] {
   const good = json(claims)
   const open = good.slice(0, -1)
@@ -311,7 +311,7 @@ function texts(keys: ServiceKeys, claims: Claims): Hostile[] {
   ]
 }
 
-/** The three parts of a good token, put together in another way. */
+/** The three parts of a valid token, combined in other ways. */
 function structures(good: string): Hostile[] {
   const parts = good.split('.')
   const [header = '', payload = '', mac = ''] = parts
@@ -390,7 +390,7 @@ function signatures(keys: ServiceKeys, claims: Claims): Hostile[] {
         : []),
     ]
     const letters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
-    // The last letter has bits to spare: another letter that stands for the same bytes.
+    // The last letter has unused bits: another letter stands for the same bytes.
     const same = `${good.slice(0, -1)}${letters[letters.indexOf(good.at(-1) ?? '') + 1]}`
     const spare = { name: `${kid}: signature: the same bytes, written in another way`, token: same }
     return [

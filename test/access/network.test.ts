@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { networkOf } from '../../src/access/network.ts'
 
-test('an address of IPv4 stands for itself, one of IPv6 for all that whoever has it can take', () => {
+test('an IPv4 address is its own network; an IPv6 address belongs to its /64', () => {
   const same = [
     ['192.0.2.1', '192.0.2.1'],
     ['::ffff:192.0.2.1', '::ffff:192.0.2.1'],
@@ -15,7 +15,7 @@ test('an address of IPv4 stands for itself, one of IPv6 for all that whoever has
     ['fe80::1%eth0.100', 'fe80:0:0:0'],
     ['::1', '0:0:0:0'],
     ['::', '0:0:0:0'],
-    // Of an IPv6 network that clients of IPv4 are translated into.
+    // An address in the IPv6 prefix into which IPv4 addresses are translated.
     ['64:ff9b::c000:201', '64:ff9b::c000:201'],
   ]
   for (const [address = '', network] of same) assert.equal(networkOf(address), network, address)

@@ -8,7 +8,7 @@ import type { Directory, User } from '../../src/access/user.ts'
 const RIGHT = 'correct horse'
 
 describe('passwords', () => {
-  test('are hashed with argon2id and a salt of their own; a weaker stored hash is refused', async () => {
+  test('are hashed with argon2id and their own salt; a weaker stored hash is refused', async () => {
     const [one, other] = [await hashPassword(RIGHT), await hashPassword(RIGHT)]
     assert.notEqual(one.hash, other.hash)
     assert.equal(await isPassword(one, RIGHT), true)
@@ -23,17 +23,17 @@ describe('passwords', () => {
     }
   })
 
-  test('composed and decomposed letters are the same', async () => {
+  test('composed and decomposed letters are equal', async () => {
     assert.equal(await isPassword(await hashPassword('pässwörter'), 'pa\u0308sswo\u0308rter'), true)
   })
 
-  test('too short, too long, and what looks like a token', async () => {
+  test('too short, too long or token-like passwords are refused', async () => {
     for (const password of ['', 'short', 'x'.repeat(1_025), 'cs_0123456789']) {
       await assert.rejects(hashPassword(password), { code: 'INVALID_PARAMETERS' }, password.slice(0, 20))
     }
   })
 
-  test('many guesses at once are worked on two at a time, and do not pass together', async () => {
+  test('concurrent guesses are checked two at a time, and most are refused', async () => {
     const user: User = { name: 'alice', password: await hashPassword(RIGHT), grants: [], disabled: false, createdAt: 0 }
     const passwords = new Passwords(directoryOf(user), () => 0)
     const guesses = Array.from({ length: 30 }, (_, index) => passwords.check('alice', `guess ${index}`, 'address'))
@@ -44,7 +44,7 @@ describe('passwords', () => {
     await assert.rejects(passwords.check('bob', RIGHT, 'address'), { code: 'BUSY' })
   })
 
-  test('who has a network of IPv6 does not guess from each of its addresses anew', async () => {
+  test('guesses from all addresses of one IPv6 network count together', async () => {
     const passwords = new Passwords(directoryOf(), () => 0)
     for (let guess = 1; guess <= FREE_FAILURES; guess += 1) {
       assert.equal(await passwords.check(`user-${guess}`, RIGHT, `2001:db8::${guess}`), undefined)
@@ -53,7 +53,7 @@ describe('passwords', () => {
     assert.equal(await passwords.check('bob', RIGHT, '2001:db8:0:1::1'), undefined)
   })
 
-  test('who was right from a network does not wait for what others get wrong there, nor for who guesses elsewhere', async () => {
+  test("a user who has logged in from a network is not delayed by others' wrong passwords there, or by guesses elsewhere", async () => {
     const password = await hashPassword(RIGHT)
     const user = (name: string): User => ({ name, password, grants: [], disabled: false, createdAt: 0 })
     const users = new Passwords(directoryOf(user('alice'), user('bob')), () => 0)
@@ -66,12 +66,12 @@ describe('passwords', () => {
     assert.equal((await users.check('alice', RIGHT, 'office'))?.name, 'alice')
     await assert.rejects(users.check('bob', RIGHT, 'office'), { code: 'BUSY' })
     await assert.rejects(users.check('alice', RIGHT, 'third'), { code: 'BUSY' })
-    // Who is known can be guessed no quicker.
+    // Guesses against that user there are delayed all the same.
     await guess('alice', 'office')
     await assert.rejects(users.check('alice', RIGHT, 'office'), { code: 'BUSY' })
   })
 
-  test('the right one ends what wrong ones before it have begun', async () => {
+  test('a correct password resets the count of wrong ones', async () => {
     const user: User = { name: 'alice', password: await hashPassword(RIGHT), grants: [], disabled: false, createdAt: 0 }
     const passwords = new Passwords(directoryOf(user), () => 0)
     for (const mistakes of [FREE_FAILURES - 1, 1]) {
@@ -82,7 +82,7 @@ describe('passwords', () => {
     }
   })
 
-  test('a password that is changed while it is looked at, and a user who is disabled then, are not recognised', async () => {
+  test('a password changed or a user disabled during the check is not accepted', async () => {
     const user: User = { name: 'alice', password: await hashPassword(RIGHT), grants: [], disabled: false, createdAt: 0 }
     const changes: Partial<User>[] = [
       { password: await hashPassword('another password') },
@@ -98,9 +98,9 @@ describe('passwords', () => {
     }
   })
 
-  test('too many waiting are refused', async () => {
+  test('too many waiting checks are refused', async () => {
     const passwords = new Passwords(directoryOf(), () => 0)
-    // So long that none is hashed when its turn comes, which takes a while.
+    // Too long to be hashed, which would take a while.
     const long = 'x'.repeat(PASSWORD_MAX_BYTES + 1)
     const asked = Array.from({ length: 80 }, (_, index) => passwords.check(`user-${index}`, long, undefined))
     const results = await Promise.allSettled(asked)
@@ -119,7 +119,7 @@ function directoryOf(...users: User[]): Directory {
 }
 
 describe('guesses', () => {
-  test('wait longer and longer, never longer than a minute; forgotten when right, or after a while', () => {
+  test('each wait doubles up to a minute, and a success or a pause resets it', () => {
     let now = 0
     const guesses = new Guesses(() => now)
     const waits: number[] = []
@@ -142,7 +142,7 @@ describe('guesses', () => {
     assert.equal(guesses.wait('bob'), 0)
   })
 
-  test('a clock that was ahead and is put right keeps nobody out', () => {
+  test('a clock that was ahead locks nobody out once it is right', () => {
     let now = 24 * 3_600_000
     const guesses = new Guesses(() => now)
     for (let failure = 0; failure < 9; failure += 1) guesses.failed('alice')

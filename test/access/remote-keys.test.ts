@@ -9,7 +9,7 @@ import { keySetOf, makeServiceKeys } from './token-forge.ts'
 
 const MINUTE = 60_000
 
-describe('a key set that is fetched', () => {
+describe('a fetched key set', () => {
   const { p256, ed, rsa } = makeServiceKeys()
   let service: Server
   let url: string
@@ -45,7 +45,7 @@ describe('a key set that is fetched', () => {
     return { algorithm, kid, x5c: undefined }
   }
 
-  test('once, and again after ten minutes, or for a new key id; not for each unknown one', async () => {
+  test('is fetched once, again after ten minutes or for a new key id, but not for each unknown one', async () => {
     const find = remoteKeys(url, (reason) => failures.push(reason))
     assert.ok((await find(header('p256'), 0))?.key.equals(p256.publicKey))
     assert.ok(await find(header('p256'), MINUTE))
@@ -56,13 +56,13 @@ describe('a key set that is fetched', () => {
     for (let index = 0; index < 20; index += 1)
       assert.equal(await find(header(`no-${index}`), 2 * MINUTE + 100), undefined)
     assert.equal(asked, 2)
-    // A key that the service took back.
+    // The service has withdrawn this key.
     content = JSON.stringify(keySetOf({ ed }))
     assert.ok(await find(header('p256'), 11 * MINUTE))
     assert.equal(await find(header('p256'), 13 * MINUTE), undefined)
   })
 
-  test('also after the clock was ahead, and was put back', async () => {
+  test('is fetched for a new key id also after the clock was ahead', async () => {
     const find = remoteKeys(url, (reason) => failures.push(reason))
     assert.ok(await find(header('p256'), 365 * 24 * 60 * MINUTE))
     content = JSON.stringify(keySetOf({ p256, ed }))
@@ -71,14 +71,14 @@ describe('a key set that is fetched', () => {
     assert.equal(asked, 2)
   })
 
-  test('asked by many at once, one fetch is made', async () => {
+  test('is fetched once for many concurrent requests', async () => {
     const find = remoteKeys(url, (reason) => failures.push(reason))
     const found = await Promise.all(Array.from({ length: 10 }, async () => find(header('p256'), 0)))
     assert.equal(found.filter((each) => each !== undefined).length, 10)
     assert.equal(asked, 1)
   })
 
-  test('a service that fails: the last set is used on for a day', async () => {
+  test('stays in use for a day while the service fails', async () => {
     const find = remoteKeys(url, (reason) => failures.push(reason))
     assert.ok(await find(header('p256'), 0))
     status = 500
@@ -89,17 +89,17 @@ describe('a key set that is fetched', () => {
     assert.ok(await find(header('p256'), 26 * 60 * MINUTE))
   })
 
-  test('a clock that was ahead and is put right: fetched again, as after a while', async () => {
+  test('is fetched again after the clock was ahead', async () => {
     const find = remoteKeys(url, (reason) => failures.push(reason))
     const ahead = 365 * 24 * 60 * MINUTE
     assert.ok(await find(header('p256'), ahead))
-    // The service has other keys now.
+    // The service now has other keys.
     content = JSON.stringify(keySetOf({ ed }))
     assert.ok(await find(header('ed', 'EdDSA'), MINUTE))
     assert.equal(await find(header('p256'), 2 * MINUTE), undefined)
   })
 
-  test('a service that does not answer is not waited for without end', async (t) => {
+  test('is given up if the service does not answer in time', async (t) => {
     const limit = new AbortController()
     t.mock.method(AbortSignal, 'timeout', () => limit.signal)
     const find = remoteKeys(url.replace('/jwks', '/silent'), (reason) => failures.push(reason))
@@ -110,7 +110,7 @@ describe('a key set that is fetched', () => {
     assert.equal(await found, undefined)
   })
 
-  test('a service that went silent holds up nobody whose key is here, but for the first time', async (t) => {
+  test('delays known keys only once if the service stops answering', async (t) => {
     const limits: AbortController[] = []
     t.mock.method(
       AbortSignal,
@@ -128,7 +128,7 @@ describe('a key set that is fetched', () => {
     const asking = asked
     assert.ok(!(find(header('p256'), 21 * MINUTE) instanceof Promise))
     await until('it to be asked once more', () => asked > asking)
-    // Who comes with a key that is not here waits whether the service has it.
+    // A token with an unknown key waits until the service has answered or failed.
     const unknown = find(header('ed', 'EdDSA'), 21 * MINUTE)
     assert.ok(unknown instanceof Promise)
     limits.at(-1)?.abort()
@@ -139,7 +139,7 @@ describe('a key set that is fetched', () => {
     await until('the new set', () => find(header('p256'), 22 * MINUTE) === undefined)
   })
 
-  test('a key for something else takes no id away from one that verifies', async () => {
+  test('may give a signing key and a key of another use the same id', async () => {
     const { keys } = keySetOf({ p256, rsa }) as { keys: { kid: string; kty: string }[] }
     const [own = assert.fail(), other = assert.fail()] = ['EC', 'RSA'].map((kty) => keys.find((key) => key.kty === kty))
     const ask = async (set: object[]): Promise<unknown> => {
@@ -153,7 +153,7 @@ describe('a key set that is fetched', () => {
     assert.match(failures.at(-1) ?? '', /names the key id "p256" twice/)
   })
 
-  test('redirects, what is too long and what is no key set are no keys', async () => {
+  test('is refused if redirected, too long or malformed', async () => {
     const ask = async (from: string): Promise<unknown> =>
       remoteKeys(from, (reason) => failures.push(reason))(header('p256'), 0)
     assert.equal(await ask(url.replace('/jwks', '/moved')), undefined)
@@ -168,7 +168,7 @@ describe('a key set that is fetched', () => {
     assert.match(failures.at(-1) ?? '', /^connect ECONNREFUSED /)
   })
 
-  test('without key id, with another algorithm, or with certificates: none', async () => {
+  test('has no key for a token without a key id, with another algorithm or with certificates', async () => {
     content = JSON.stringify(keySetOf({ p256, rsa }))
     const find = remoteKeys(url, (reason) => failures.push(reason))
     assert.equal(await find(header(undefined), 0), undefined)

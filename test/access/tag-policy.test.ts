@@ -15,7 +15,7 @@ const allowed = (
   more: { tag?: string; moves?: boolean; checkedAt?: number } = {},
 ): boolean => refusalOf(rules, { gun: GUN, tag: 'v1', moves: false, checkedAt: undefined, ...more }, NOW) === undefined
 
-test('a star in a rule stands for any characters, also for none, and the rest for itself', () => {
+test('a star in a rule matches any characters or none, and all else matches itself', () => {
   const piece = fc.constantFrom('a', 'b', '.')
   const pattern = fc.array(fc.oneof(piece, fc.constant('*')), { minLength: 1, maxLength: 5 })
   const tag = fc.array(piece, { minLength: 1, maxLength: 4 })
@@ -25,12 +25,12 @@ test('a star in a rule stands for any characters, also for none, and the rest fo
       const same = new RegExp(`^${tags.replaceAll('.', '\\.').replaceAll('*', '.*')}$`).test(text)
       assert.equal(allowed([rule({ tags })], { tag: text }), same, `${tags} ${text}`)
     }),
-    // Both ends of a pattern must not be the same letter.
+    // Both ends of this pattern must not match the same letter.
     { numRuns: 1_000, examples: [[['a', '*', 'a'], ['a']]] },
   )
 })
 
-test('one rule has to allow all of it; those for other repositories, or other tags, allow nothing', () => {
+test('a single rule must allow the whole change; rules for other repositories or tags allow nothing', () => {
   assert.equal(allowed([rule({ guns: 'docker.io/acme/other' })]), false)
   assert.equal(allowed([rule({ guns: 'docker.io/acme/*' })]), true)
   const moves = { moves: true }
@@ -40,10 +40,10 @@ test('one rule has to allow all of it; those for other repositories, or other ta
   assert.equal(allowed([stay, move], { ...moves, tag: 'latest' }), true)
   const seen = rule({ tags: 'v*', checkedWithinMinutes: 10 })
   assert.equal(allowed([stay, seen]), true)
-  assert.equal(allowed([stay, seen], moves), false, 'the rule that lets it be moved wants it seen')
+  assert.equal(allowed([stay, seen], moves), false, 'the rule that allows moving requires a check')
 })
 
-test('the manifest was seen when it is said to have been: not too long ago, nor later than clocks differ', () => {
+test('a check counts if it is recent enough, and not further ahead than clocks may differ', () => {
   const rules = [rule({ checkedWithinMinutes: 10 })]
   for (const [minutes, expected] of [
     [10, true],

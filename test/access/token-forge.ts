@@ -8,7 +8,7 @@ import {
   type KeyPairKeyObjectResult,
 } from 'node:crypto'
 
-/** Keys of a token service of the tests, by the id that its key set gives them. */
+/** Keys of the tests' token service, by their ids in its key set. */
 export interface ServiceKeys {
   readonly p256: KeyPairKeyObjectResult
   readonly p384: KeyPairKeyObjectResult
@@ -25,13 +25,13 @@ export function makeServiceKeys(): ServiceKeys {
   }
 }
 
-/** As the service publishes them. */
+/** The key set as the service publishes it. */
 export function keySetOf(keys: Readonly<Record<string, KeyPairKeyObjectResult>>): { keys: JsonWebKey[] } {
   const entries = Object.entries(keys)
   return { keys: entries.map(([kid, { publicKey }]) => ({ ...publicKey.export({ format: 'jwk' }), kid, use: 'sig' })) }
 }
 
-/** The algorithms that the keys of the tests are for. */
+/** The algorithm of each test key. */
 export const ALGORITHMS: Readonly<Record<keyof ServiceKeys, string>> = {
   p256: 'ES256',
   p384: 'ES384',
@@ -43,7 +43,7 @@ export function base64url(bytes: Uint8Array | string): string {
   return Buffer.from(bytes).toString('base64url')
 }
 
-/** A signature over any text, as RFC 7518 writes it. */
+/** Signs a text as RFC 7518 specifies. */
 export function signature(algorithm: string, key: KeyObject, text: string): Buffer {
   const bytes = Buffer.from(text)
   if (algorithm === 'EdDSA') return sign(null, bytes, key)
@@ -54,7 +54,7 @@ export function signature(algorithm: string, key: KeyObject, text: string): Buff
   return sign(hash, bytes, { key, dsaEncoding: 'ieee-p1363' })
 }
 
-/** A compact token of these two texts, whatever is in them. */
+/** Makes a compact token of these two texts, whatever they contain. */
 export function forge(header: string, payload: string, algorithm: string, key: KeyObject): string {
   const signed = `${base64url(header)}.${base64url(payload)}`
   return `${signed}.${base64url(signature(algorithm, key, signed))}`

@@ -7,7 +7,7 @@ import { isSignedBy } from '../../src/access/token-signature.ts'
 const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'ES256', 'ES384', 'ES512', 'EdDSA']
 
 for (const algorithm of ALGORITHMS) {
-  test(`${algorithm}: takes what jose signs, and nothing that differs from it`, async () => {
+  test(`${algorithm}: accepts what jose signs, and nothing that differs from it`, async () => {
     const { publicKey, privateKey } = await generateKeyPair(algorithm)
     const jws = new CompactSign(Buffer.from('{"sub":"alice"}')).setProtectedHeader({ alg: algorithm })
     const [header = '', payload = '', encoded = ''] = (await jws.sign(privateKey)).split('.')

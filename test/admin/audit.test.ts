@@ -6,7 +6,7 @@ import { TEST_ACTOR } from '../support/local-trust.ts'
 import { withSigner } from '../support/owned-repository.ts'
 import { worldOf } from '../support/people.ts'
 
-test('entries that tell of thousands of tags come in more answers, and none is left out', async (t) => {
+test('entries with thousands of tags are spread over more pages, and none is missing', async (t) => {
   const { here } = await withSigner(t)
   const real = here.trust.store
   const change = { role: 'targets', tag: 'v1', from: null, to: 'a'.repeat(64) }
@@ -35,7 +35,7 @@ test('entries that tell of thousands of tags come in more answers, and none is l
   }
 })
 
-test('between two numbers: both bounds hold, whichever the page', async (t) => {
+test('with two bounds, both hold on every page', async (t) => {
   const { here } = await withSigner(t)
   const world = worldOf({ trust: here.trust })
   const ends = here.trust.store.tail().number

@@ -4,7 +4,7 @@ import { addUser, listUsers } from '../../src/admin/users.ts'
 import { worldOf } from '../support/people.ts'
 import { startTestServer } from '../support/server.ts'
 
-test('of too many changes of users at once some are refused, which says nothing of a repository', async (t) => {
+test('too many concurrent changes of users are refused in part, without mention of a repository', async (t) => {
   const server = await startTestServer({ transport: 'plain' })
   t.after(() => server.stop())
   const world = worldOf(server.running)

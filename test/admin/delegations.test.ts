@@ -22,10 +22,10 @@ const pem = (): string => {
   const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   return publicKey.export({ type: 'spki', format: 'pem' }).toString()
 }
-/** As docker writes it. */
+/** A public key as docker writes it. */
 const withHeader = (text: string): string => text.replace('-----\n', '-----\nrole: alice\n\n')
 
-describe('who else signs in a repository that the server signs', () => {
+describe('delegations of a repository that the server signs', () => {
   let local: LocalTrust
   let world: World
 
@@ -45,13 +45,13 @@ describe('who else signs in a repository that the server signs', () => {
     addDelegation.run(where, parsed(addDelegation, { gun: GUN, name, keys }), TEST_ACTOR)
   const remove = (name: string, keyIds?: string[]): ReturnType<typeof removeDelegation.run> =>
     removeDelegation.run(world, parsed(removeDelegation, { gun: GUN, name, keyIds }), TEST_ACTOR)
-  /** Number of keys of each delegation. */
+  /** Returns the number of keys of each delegation. */
   const delegations = (): Record<string, number> => {
     const found = currentDelegations(local.trust, GUN, local.trust.store.head(GUN), 'targets')
     return Object.fromEntries([...(found ?? [])].map(([role, { keys }]) => [role, keys.size]))
   }
 
-  test('two people, one with a second key; each key goes by itself, a role with its last one', async () => {
+  test('keys are added and removed one by one; a delegation is removed with its last key', async () => {
     const alice = await add('alice', [withHeader(pem())])
     assert.deepEqual([alice.role, alice.keyIds.length, alice.changed], ['targets/alice', 1, true])
     const shared = pem()
@@ -63,7 +63,7 @@ describe('who else signs in a repository that the server signs', () => {
     assert.deepEqual((await remove('alice', [first.slice(0, 12)])).keyIds, [second])
     assert.deepEqual(delegations(), { 'targets/alice': 1, 'targets/releases': 1, 'targets/bob': 1 })
     await remove('alice')
-    // bob has the key too.
+    // This key is also bob's.
     assert.deepEqual(delegations(), { 'targets/releases': 1, 'targets/bob': 1 })
     await assert.rejects(remove('alice'), { code: 'NOT_FOUND' })
     await assert.rejects(remove('bob', [first]), { code: 'NOT_FOUND' })
@@ -74,7 +74,7 @@ describe('who else signs in a repository that the server signs', () => {
     await assert.rejects(remove('no such/name'), { code: 'NOT_FOUND' })
   })
 
-  test('what is refused changes nothing: no key, a private one, a short one, two in one text, names of docker’s own', async () => {
+  test('an invalid key or reserved name is refused and changes nothing', async () => {
     const { number } = local.trust.store.tail()
     const secret = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey
     const short = generateKeyPairSync('rsa', { modulusLength: 1024 }).publicKey
@@ -94,7 +94,7 @@ describe('who else signs in a repository that the server signs', () => {
     assert.equal(local.trust.store.tail().number, number)
   })
 
-  test('a signer of the server: its keys, and what to type when one is given up', async () => {
+  test("a delegation to a server's signer takes its keys, and rotation prints the next commands", async () => {
     await makeSigner.run(world, { name: 'ci' }, TEST_ACTOR)
     const { keyIds } = await add('ci')
     await renewSigner.run(world, { name: 'ci', finish: false }, TEST_ACTOR)
@@ -109,7 +109,7 @@ describe('who else signs in a repository that the server signs', () => {
     await remove('ci')
   })
 
-  test('where the owner signs targets, only the owner can', async () => {
+  test('where the owner signs targets, only the owner can change delegations', async () => {
     const gun = parseGun('docker.io/acme/owned')
     const owner = await TrustWorld.create({
       gun,

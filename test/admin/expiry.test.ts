@@ -43,7 +43,7 @@ function worldOf({ trust }: LocalTrust, certificates: World['certificates']): Wo
   }
 }
 
-test('what to do about each ending is what its holder can do', async (t) => {
+test('each row says what the holder of the key can do', async (t) => {
   const owned = await withSigner(t)
   const { here, owner, send, sign } = owned
   const { trust, clock } = here
@@ -81,7 +81,7 @@ test('what to do about each ending is what its holder can do', async (t) => {
   assert.deepEqual(await told(), byOwner)
   assert.equal(await holder(), 'client')
 
-  // The root key has a name here, first as one that is offline, then sealed.
+  // The root key gets a name here, first as an offline key, then sealed.
   const publicKey = pair.publicKey.export({ type: 'spki', format: 'der' }).toString('base64')
   const save = (sealed: typeof SEALED | null): Promise<unknown> =>
     saveRootKey.run(world, { name: 'alice', public: publicKey, sealed, certificates: {} }, TEST_ACTOR)
@@ -94,7 +94,7 @@ test('what to do about each ending is what its holder can do', async (t) => {
   assert.deepEqual([root, aged], [renew, `countersign key rotate ${GUN} timestamp`])
   assert.equal(await holder(), 'sealed here')
 
-  // Past its end no renewal is accepted any more.
+  // After expiry no renewal is accepted.
   const [today, ended] = [clock.now, (await showExpiry.run(world, { days: 36_500 }, TEST_ACTOR)).find(isCertificate)]
   clock.now = Date.parse(ended?.ends ?? '')
   const late = await told()
@@ -111,7 +111,7 @@ test('what to do about each ending is what its holder can do', async (t) => {
   await createSigner(trust, 'ci', TEST_ACTOR)
   assert.equal((await told())['targets/ci'], `its owner: docker trust signer add --key ci.pem ci ${GUN}`)
 
-  // One list of keys is damaged: of all else that ends it is said what to do.
+  // With one damaged list of keys, all other rows still say what to do.
   const keys = (): never => {
     throw new TrustError('CORRUPT', 'a stored record is damaged')
   }
@@ -123,7 +123,7 @@ test('what to do about each ending is what its holder can do', async (t) => {
   assert.equal(said['server certificate'], own)
 })
 
-test('where a root waits for signatures it comes first: no other one can be made beside it', async (t) => {
+test('a root that waits for signatures comes first, because only one can wait at a time', async (t) => {
   const { here, owner } = await withSigner(t)
   const { trust, clock } = here
   const [pair] = owner.signers.get('root') ?? []
@@ -144,12 +144,12 @@ test('where a root waits for signatures it comes first: no other one can be made
     return ending?.todo
   }
   const [sign, renew] = [`countersign root sign ${GUN}`, `countersign key rotate ${GUN} root --renew`]
-  // As by age.
+  // Key rotation by age stages such a root.
   await stage({ what: 'keys', roles: ['timestamp'] })
   const { public: renewed } = await issueRootCertificate(pair.privateKey, GUN, clock.now + 30 * DAY)
   const renewal = { what: 'root' as const, certificates: [renewed] }
   await assert.rejects(stage(renewal), { code: 'WRONG_STATE' })
-  assert.equal(await told(), `its owner: notary key rotate ${GUN} root`, 'which takes its place')
+  assert.equal(await told(), `its owner: notary key rotate ${GUN} root`, "the owner's root takes its place")
   await save(null)
   const byOwner = `countersign root show ${GUN} --out FILE, which its owner signs`
   assert.equal(await told(), `first ${byOwner}, then countersign root import NAME FILE, then ${renew}`)
@@ -159,10 +159,10 @@ test('where a root waits for signatures it comes first: no other one can be made
   assert.equal(await told(), renew)
   clock.now += 31 * DAY
   await stage(renewal)
-  assert.equal(await told(), sign, 'it renews them itself')
+  assert.equal(await told(), sign, 'this root renews the certificates itself')
 })
 
-test('a timestamp key of a repository whose publisher signs the snapshot is theirs to rotate, whoever has root', async (t) => {
+test('where the publisher signs the snapshot, only the publisher can rotate the timestamp key, whoever has root', async (t) => {
   const now = Date.parse('2026-11-24T08:00:00.000Z')
   const here = await localTrustFor(t, now)
   const owner = await TrustWorld.create({ gun: GUN, now, serverKeys: localKeys(here.trust, GUN) })
@@ -175,7 +175,7 @@ test('a timestamp key of a repository whose publisher signs the snapshot is thei
   const aged = rows.find(({ what }) => what === 'timestamp key')
   assert.equal(aged?.todo, `its owner: notary key rotate ${GUN} timestamp -r`)
 
-  // With a new root goes a new snapshot: it brings a key for that, or is refused.
+  // A new root needs a new snapshot, so this one must bring a snapshot key or be refused.
   const renew = `countersign key rotate ${GUN} root snapshot --renew`
   for (const what of ['root', 'root certificate']) assert.equal(rows.find((row) => row.what === what)?.todo, renew)
   const { obstacles } = await planRoot.run(world, { gun: GUN, roles: ['root'] }, TEST_ACTOR)
@@ -184,7 +184,7 @@ test('a timestamp key of a repository whose publisher signs the snapshot is thei
   assert.deepEqual(both.obstacles, [])
 })
 
-test('over what has ended no client can sign: the server does, or the key of a delegation as a witness', async (t) => {
+test('expired targets or snapshots, which no client can renew, are for the server or a witness to sign', async (t) => {
   const here = await localTrustFor(t, NOW)
   const owner = await TrustWorld.create({ gun: APP, now: NOW, serverKeys: localKeys(here.trust, APP) })
   owner.delegate('targets/alice', [makeKey('ecdsa')])
@@ -213,7 +213,7 @@ test('over what has ended no client can sign: the server does, or the key of a d
   assert.deepEqual(namesOf(await clientOf(here).update()), ['targets v1'])
 })
 
-test('targets that have ended are signed with the root that gives the server the snapshot key, where it has theirs', async (t) => {
+test('a root that gives the server the snapshot key also renews expired targets if the server has their key', async (t) => {
   const here = await localTrustFor(t, NOW)
   const owner = await TrustWorld.create({ gun: APP, now: NOW, serverKeys: localKeys(here.trust, APP) })
   await publishOn(here, owner.parts('root', 'targets'))
@@ -221,12 +221,12 @@ test('targets that have ended are signed with the root that gives the server the
   await importFor(here, 'targets', owner.signers.get('targets')![0]!)
   await takeOver({ here, owner })
   assert.deepEqual(namesOf(await clientOf(here).update()), ['targets v1'])
-  // Years without a server: who reads first comes before the first round of renewals.
+  // The server was off for years: a read comes before the first round of renewals.
   here.clock.now += 4 * 365 * DAY
   assert.deepEqual(namesOf(await clientOf(here).update()), ['targets v1'])
 })
 
-test('what a signer signs, or an imported key, waits for the snapshot key where the publisher has that', async (t) => {
+test('renewing by a signer or an imported key needs the snapshot key, so the publisher must hand it over first', async (t) => {
   const now = Date.parse('2026-11-24T08:00:00.000Z')
   const here = await localTrustFor(t, now)
   const { trust } = here
@@ -236,7 +236,7 @@ test('what a signer signs, or an imported key, waits for the snapshot key where 
     named,
   )
   owner.delegate('targets/ci', [mine, ci!])
-  // Neither can sign it alone.
+  // Neither side can sign this one alone.
   owner.delegate('targets/both', [mine, makeKey('ecdsa'), ci!, bot!], { threshold: 2 })
   owner.signers.set('targets/ci', [mine])
   owner.signers.set('targets/both', owner.signers.get('targets/both')!.slice(0, 2))
@@ -256,7 +256,7 @@ test('what a signer signs, or an imported key, waits for the snapshot key where 
   assert.equal(told['targets key'], `${first} key rotate ${GUN} targets --stage, and its owner signs that root`)
 })
 
-test('a delegation that was removed ends for nobody, nor what it had delegated to', async (t) => {
+test('a removed delegation and those below it are listed no more', async (t) => {
   const { here, owner, send, sign } = await withSigner(t)
   await sign('v2', A)
   const key = makeKey('ecdsa')
@@ -273,7 +273,7 @@ test('a delegation that was removed ends for nobody, nor what it had delegated t
   named.roles = named.roles.filter(({ name }) => name !== 'targets/alice')
   await send(owner.nextParts('targets'))
   assert.deepEqual((await delegations()).toSorted(), kept)
-  // Four years later.
+  // Past the expiry of all of them.
   here.clock.now += 4 * 365 * DAY
   const { findings } = await here.check()
   assert.deepEqual(findings.flatMap(({ text }) => /^(targets\S*) expired/.exec(text)?.[1] ?? []).toSorted(), [
@@ -282,7 +282,7 @@ test('a delegation that was removed ends for nobody, nor what it had delegated t
   ])
 })
 
-test('what delegates is read once, however many delegations it has', async (t) => {
+test('a delegating document is read once, however many delegations it has', async (t) => {
   const { here, owner, send } = await withSigner(t)
   const key = makeKey('ecdsa')
   const names = Array.from({ length: 100 }, (_, index) => `targets/d${index}`)

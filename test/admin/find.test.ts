@@ -15,7 +15,7 @@ import { TrustWorld } from '../support/trust-world.ts'
 
 const HOUR = 3_600_000
 
-test('what a delegation had signed that its owner has dropped was signed once: from when to when', async (t) => {
+test('signatures of a dropped delegation are past, with their first and last time', async (t) => {
   const world = await withSigner(t)
   const { here, key, sign } = world
   const start = here.clock.now
@@ -36,13 +36,13 @@ test('what a delegation had signed that its owner has dropped was signed once: f
   here.clock.now = start + 3 * HOUR
   await drop(world, 'targets/ci')
   assert.deepEqual(await find(), { now: [], before: [['targets/ci', timeAfter(1), timeAfter(3)], releases] })
-  // Its document was kept: clients see it again.
+  // The server has kept its document: clients see it again.
   await add(world, 'targets/ci', key)
   assert.deepEqual(await find(), { now: ['targets/ci'], before: [releases] })
   assert.equal(here.trust.store.head(GUN)?.roles['targets/ci']?.version, 1)
 })
 
-test('what was signed anew after its owner had dropped it was signed twice', async (t) => {
+test('a tag signed again after its owner dropped it is found twice', async (t) => {
   const start = Date.parse('2026-11-24T08:00:00.000Z')
   const here = await localTrustFor(t, start)
   const owner = await TrustWorld.create({ gun: GUN, now: start, serverKeys: localKeys(here.trust, GUN) })
@@ -53,7 +53,7 @@ test('what was signed anew after its owner had dropped it was signed twice', asy
   owner.addTarget('v2', 'targets/releases', { hashes: { sha256: base64(A) }, length: 7 })
   here.clock.now = start + HOUR
   await localPublish(here.trust, GUN, owner.parts('root', 'targets', 'targets/releases'))
-  // As notary delegation remove does it: the snapshot names it no more.
+  // Like notary delegation remove: the snapshot no longer names the role.
   here.clock.now = start + 2 * HOUR
   owner.targets.delegations.roles = []
   owner.files.delete('targets/releases')
@@ -67,7 +67,7 @@ test('what was signed anew after its owner had dropped it was signed twice', asy
   assert.deepEqual([now.map(times), before.map(times)], [[[again, null]], [[first, dropped]]])
 })
 
-test('a digest that many tags have is found by one look at each repository', async (t) => {
+test('a digest with many tags is found with one read of each document', async (t) => {
   const { here } = await withSigner(t)
   const tags = Array.from({ length: 200 }, (_, index) => `v${index}`)
   const set = tags.map((tag) => ({ tag, sha256: A, length: 7 }))
@@ -78,7 +78,7 @@ test('a digest that many tags have is found by one look at each repository', asy
   assert.ok(read.mock.callCount() < 10, `${read.mock.callCount()} documents were read`)
 })
 
-test('a digest is found that one repository signs more often than a call has room for arguments', async (t) => {
+test('a digest with more tags than a call may have arguments is found', async (t) => {
   const world = await withSigner(t)
   const { here, key } = world
   await add(world, 'targets/more', key)
@@ -92,7 +92,7 @@ test('a digest is found that one repository signs more often than a call has roo
   assert.deepEqual(await find(), [3 * set.length, 0], 'of three delegations')
 })
 
-test('what is signed no more since the journal was read was signed until now', async (t) => {
+test('a signature that ended after the journal was read is past, until now', async (t) => {
   const { here, sign } = await withSigner(t)
   const { trust } = here
   await sign('v2', A)
@@ -111,7 +111,7 @@ test('what is signed no more since the journal was read was signed until now', a
   )
 })
 
-test('a damaged entry of the journal hides only what it tells, and is named', async (t) => {
+test('a damaged journal entry hides only its own changes, and is named', async (t) => {
   const { here, sign } = await withSigner(t)
   await sign('v2', A)
   const damaged = here.trust.store.tail().number
@@ -122,7 +122,7 @@ test('a damaged entry of the journal hides only what it tells, and is named', as
   assert.deepEqual(found.warnings, [`entry ${damaged} of the journal is damaged: what it tells is missing here`])
 })
 
-test('a damaged delegation hides no tag of the others, in no list', async (t) => {
+test('a damaged delegation hides no tags of the others in any list', async (t) => {
   const { here, sign } = await withSigner(t)
   const { trust } = here
   await sign('v2', A)

@@ -6,7 +6,7 @@ import { parseGun } from '../../src/tuf/gun.ts'
 import { openLocalTrust, TEST_ACTOR } from '../support/local-trust.ts'
 import { worldOf } from '../support/people.ts'
 
-test('of each key of a repository it is told where it is', async (t) => {
+test('the list says where each key of a repository is kept', async (t) => {
   const here = await openLocalTrust(Date.parse('2026-11-29T12:00:00Z'))
   t.after(() => here.close())
   const { trust, clock } = here

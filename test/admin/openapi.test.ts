@@ -17,13 +17,13 @@ interface Document {
   readonly components: { readonly schemas: object }
 }
 
-test('the document in docs/ is that of the operations', async () => {
+test('docs/openapi.json matches the operations', async () => {
   const file = join(import.meta.dirname, '..', '..', 'docs', 'openapi.json')
   const written = JSON.parse(await readFile(file, 'utf8')) as object
   assert.deepEqual(written, asJson(openApi(OPERATIONS)), 'docs/openapi.json is out of date: run ./scripts/openapi')
 })
 
-test('a running server tells its own document', async () => {
+test('a running server serves its own OpenAPI document', async () => {
   const server = await startTestServer({ transport: 'plain' })
   try {
     const socketPath = join(server.directory, 'data', 'control.sock')
@@ -41,7 +41,7 @@ test('a running server tells its own document', async () => {
   }
 })
 
-test('every member of an input stands where a request has it; answers may get more members', () => {
+test('inputs are placed in path, query, headers and body; answers may get more members', () => {
   const input = {
     gun: gunInput,
     tag: z.string(),
@@ -126,7 +126,7 @@ test('every member of an input stands where a request has it; answers may get mo
   ])
 })
 
-test('an operation that answers less than it says does not compile', () => {
+test('an operation whose answer lacks a member does not compile', () => {
   const says = { name: 'say', method: 'GET', path: '/say', summary: 'Say.', action: 'own' } as const
   const answer = () => z.object({ all: z.string(), more: z.string().exactOptional() })
   const input = z.strictObject({})

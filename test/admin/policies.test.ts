@@ -10,7 +10,7 @@ import { TEST_ACTOR } from '../support/local-trust.ts'
 import { A, B, base64, GUN, withSigner } from '../support/owned-repository.ts'
 import { worldOf } from '../support/people.ts'
 
-test('a tag that the owner has signed is one that is there: docker looks into targets/releases first', async (t) => {
+test("signing over an owner's tag counts as a move: docker looks into targets/releases first", async (t) => {
   const world = await withSigner(t)
   const { owner, send, here } = world
   owner.addTarget('v1', 'targets', { ...fileMeta(Buffer.from('')), hashes: { sha256: base64(A) } })
@@ -29,7 +29,7 @@ test('a tag that the owner has signed is one that is there: docker looks into ta
   await assert.rejects(removeTag.run(place, takeAway, TEST_ACTOR), moved)
 })
 
-test('rules that are not found let nothing be signed, until they are set again or removed', async (t) => {
+test('a lost policy forbids all signing until it is set again or removed', async (t) => {
   const { here } = await withSigner(t)
   let lost = false
   const store: Store = {
@@ -57,7 +57,7 @@ test('rules that are not found let nothing be signed, until they are set again o
   assert.equal((await sign('rc')).changed, true)
 })
 
-test('rules are set for a signer that cannot be read, and nobody is told that it failed', async (t) => {
+test('a policy can be set for a damaged signer, without a warning', async (t) => {
   const { trust } = (await withSigner(t)).here
   const record: Store['record'] = (kind, name) => {
     if (kind === 'signer') throw new TrustError('CORRUPT', 'a stored record is damaged')

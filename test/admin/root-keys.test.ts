@@ -29,26 +29,26 @@ async function keyringOf(t: TestContext): Promise<{ world: World; keyring: RootK
   return { world, keyring: keyring(), another: keyring() }
 }
 
-test('a command that opened a root key does not bring it back after it was taken offline', async (t) => {
+test('a command that opened a root key before it was taken offline does not store it again', async (t) => {
   const { world, keyring } = await keyringOf(t)
   const opened = await keyring.create('owner')
   const { name, public: publicKey } = opened.record
   await saveRootKey.run(world, { name, public: publicKey, sealed: null, certificates: {} }, ACTOR)
-  // A certificate that many repositories share is kept with the key.
+  // A shared certificate is stored with the key.
   const certificate = await keyring.certificate(opened, 'docker.io/acme/*')
   await saveRootKey.run(world, { name, public: publicKey, certificates: {} }, ACTOR)
   const [kept] = await listRootKeys.run(world, {}, ACTOR)
   assert.partialDeepStrictEqual(kept, { name, sealed: null, certificates: { 'docker.io/acme/*': certificate } })
 })
 
-test('of two first repositories at once both are signed with the one root key that was made', async (t) => {
+test('two concurrent first repositories use the same new root key', async (t) => {
   const { keyring, another } = await keyringOf(t)
   const opened = await Promise.all([keyring.openOrCreate(undefined), another.openOrCreate(undefined)])
   const [first, second] = opened.map(({ record, key }) => [record.keyId, rootPublicKey(key)])
   assert.deepEqual(first, second)
 })
 
-test('a certificate that many repositories share is the one of a command that was faster', async (t) => {
+test('of two commands that issue a shared certificate, the second uses that of the first', async (t) => {
   const { keyring, another } = await keyringOf(t)
   const mine = await keyring.create('owner')
   const theirs = await another.open('owner')
@@ -57,7 +57,7 @@ test('a certificate that many repositories share is the one of a command that wa
   assert.notEqual(await keyring.certificate(mine, 'docker.io/acme/*', true), certificate)
 })
 
-test('nor after it was removed: nobody has a file of it', async (t) => {
+test('a command that opened a root key before it was removed does not store it again', async (t) => {
   const { world, keyring } = await keyringOf(t)
   const opened = await keyring.create('owner')
   await removeRootKey.run(world, { name: 'owner' }, ACTOR)
@@ -65,7 +65,7 @@ test('nor after it was removed: nobody has a file of it', async (t) => {
   assert.deepEqual(await listRootKeys.run(world, {}, ACTOR), [])
 })
 
-test('no other key is stored under the name of one that is there', async (t) => {
+test('another key is not stored under an existing name', async (t) => {
   const { world, keyring } = await keyringOf(t)
   const { record } = await keyring.create('owner')
   const other = { name: 'owner', public: rootPublicKey(makeRootKey()), sealed: null, certificates: {} }
@@ -73,7 +73,7 @@ test('no other key is stored under the name of one that is there', async (t) => 
   assert.deepEqual(await listRootKeys.run(world, {}, ACTOR), [record])
 })
 
-test('a root key that is removed: also the first root of a repository, which waits, would miss it', async (t) => {
+test('removing a root key names the repositories that need it, among them those whose first root waits', async (t) => {
   const { world, keyring } = await keyringOf(t)
   const gun = parseGun('docker.io/acme/first')
   const certificates = [await keyring.certificate(await keyring.create('owner'), gun)]

@@ -7,7 +7,7 @@ import { TEST_ACTOR } from '../support/local-trust.ts'
 import { add, drop, GUN, named, withSigner } from '../support/owned-repository.ts'
 import { worldOf } from '../support/people.ts'
 
-test('the key to add is the newest; where it lacks, and where an old one is trusted still, is told before and after', async (t) => {
+test('a rotation gives out the newest key, and both dry run and run name who lacks it or still trusts the old one', async (t) => {
   const world = await withSigner(t)
   const { trust } = world.here
   const here = worldOf({ trust })
@@ -17,7 +17,7 @@ test('the key to add is the newest; where it lacks, and where an old one is trus
   const finish = async (place = here): Promise<readonly string[]> =>
     (await renewSigner.run(place, { name: 'ci', finish: true }, TEST_ACTOR)).warnings
 
-  // Typed again, since the answer was lost.
+  // Repeated, as after a lost answer.
   const again = renewSigner.run(here, { name: 'ci', finish: false }, TEST_ACTOR)
   await assert.rejects(again, { code: 'WRONG_STATE', message: `the signer ci has a new key already: ${newest}` })
   assert.deepEqual((await showSigner.run(here, { name: 'ci' }, TEST_ACTOR)).keyIds, rotated.keyIds)
@@ -32,19 +32,19 @@ test('the key to add is the newest; where it lacks, and where an old one is trus
   const key = named({ keytype: 'ecdsa', public: spki })
   assert.equal(key.id, newest)
   await add(world, 'targets/ci', key)
-  assert.deepEqual(await finish(rehearsing(here)), [trusts], 'targets/releases names the old one')
+  assert.deepEqual(await finish(rehearsing(here)), [trusts], 'targets/releases has the old key')
   await drop(world, 'targets/releases')
   assert.deepEqual(await finish(), [])
 })
 
-test('the old key is given up for the one that was told, not for one that another admin makes meanwhile', async (t) => {
+test('finishing a rotation is refused if another admin has made a further key meanwhile', async (t) => {
   const { here } = await withSigner(t)
   const { trust } = here
   const renew = (finish: boolean): ReturnType<typeof renewSigner.run> =>
     renewSigner.run(worldOf({ trust }), { name: 'ci', finish }, TEST_ACTOR)
   await renew(false)
   let meanwhile: ReturnType<typeof renew> | undefined
-  // Many repositories are looked through for a while.
+  // With many repositories, this takes a while.
   const guns: typeof trust.store.guns = async function* (...of) {
     await (meanwhile ??= renew(true).then(() => renew(false)))
     yield* trust.store.guns(...of)
@@ -56,7 +56,7 @@ test('the old key is given up for the one that was told, not for one that anothe
   assert.deepEqual([keyIds.length, keyIds], [2, (await meanwhile)?.keyIds])
 })
 
-test('a signer whose keys cannot be read hides no other one in the list, and can be removed', async (t) => {
+test('a signer with damaged keys hides no others in the list, and can be removed', async (t) => {
   const { here } = await withSigner(t)
   const { trust } = here
   await makeSigner.run(worldOf({ trust }), { name: 'other' }, TEST_ACTOR)
@@ -70,7 +70,7 @@ test('a signer whose keys cannot be read hides no other one in the list, and can
   assert.equal(whole?.name, 'other')
   const commits = trust.store.tail().number
   await assert.rejects(renewSigner.run(damaged, { name: 'ci', finish: true }, TEST_ACTOR), { code: 'CORRUPT' })
-  assert.equal(trust.store.tail().number, commits, 'nothing was changed')
+  assert.equal(trust.store.tail().number, commits, 'nothing has changed')
   const { warnings } = await deleteSigner.run(damaged, { name: 'ci' }, TEST_ACTOR)
   assert.deepEqual(warnings, ['the keys of ci are damaged: which repositories trust them cannot be read'])
 })

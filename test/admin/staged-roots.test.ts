@@ -8,12 +8,12 @@ import { worldOf } from '../support/people.ts'
 import { startTestServer } from '../support/server.ts'
 import { keysFrom, TrustWorld } from '../support/trust-world.ts'
 
-test('a root that is published while those that wait are listed is none of them', async (t) => {
+test('a root published while the list is made is left out', async (t) => {
   const server = await startTestServer({ transport: 'plain' })
   t.after(() => server.stop())
   const world = worldOf(server.running)
   const { trust } = world
-  // As an iterator gives it that was opened before the commit.
+  // The iterator was opened before the commit.
   const names = async function* (): AsyncGenerator<{ kind: 'staged-root'; name: string; value: object }> {
     yield { kind: 'staged-root', name: 'example.org/published', value: {} }
   }
@@ -21,7 +21,7 @@ test('a root that is published while those that wait are listed is none of them'
   assert.deepEqual(await listStagedRoots.run(meanwhile, { pattern: '*' }, { name: 'local' }), [])
 })
 
-test('an owner who had asked for the next key before a root was staged can publish a root that names it', async (t) => {
+test('an owner who asked for the next key before a root was staged can still publish a root with it', async (t) => {
   const server = await startTestServer({ transport: 'plain' })
   t.after(() => server.stop())
   const gun = 'example.org/asked-before'
@@ -36,8 +36,8 @@ test('an owner who had asked for the next key before a root was staged can publi
   const world = worldOf(server.running)
   const input = { gun, change: { what: 'keys' as const, roles: ['timestamp' as const] } }
   await stageNextRoot.run(world, parsed(stageNextRoot, input), { name: 'local' })
-  assert.notDeepEqual(await keysFrom(server, gun)('timestamp', 'next'), asked, 'it is handed out no more')
-  // Who would make the repository anew is not told to discard that root: it would not help.
+  assert.notDeepEqual(await keysFrom(server, gun)('timestamp', 'next'), asked, 'the next key is now another one')
+  // Discarding that root would not help to create the repository, so the message does not advise it.
   const { public: certificate } = await issueRootCertificate(makeRootKey(), gun, server.clock.now)
   const anew = { gun, change: { what: 'create' as const, certificates: [certificate] } }
   await assert.rejects(stageNextRoot.run(world, parsed(stageNextRoot, anew), { name: 'local' }), {

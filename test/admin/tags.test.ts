@@ -65,7 +65,7 @@ describe('tags that the server signs', () => {
     signTag.run(world, parsed(signTag, { gun: GUN, tag, digest, size: 7, ...more }), TEST_ACTOR)
   const client = (): ReferenceClient => localClient(local, parseGun(GUN))
 
-  test('one tag; again the same changes nothing; a client reads it', async () => {
+  test('a tag is signed once, and a client reads it', async () => {
     const first = await sign('v1', digestOf('one'))
     assert.deepEqual([first.changed, first.roles], [true, ['targets']])
     const again = await sign('v1', digestOf('one'))
@@ -77,7 +77,7 @@ describe('tags that the server signs', () => {
     )
   })
 
-  test('if-match: who is late learns it, and nothing changes', async () => {
+  test('with an old if-match nothing changes', async () => {
     const { etag } = await listTags.run(world, { gun: parseGun(GUN) }, TEST_ACTOR)
     await sign('v2', digestOf('two'), { ifMatch: etag })
     const before = local.trust.store.head(parseGun(GUN))
@@ -85,7 +85,7 @@ describe('tags that the server signs', () => {
     assert.equal(local.trust.store.head(parseGun(GUN)), before)
   })
 
-  test('a thousand in one publish, all or nothing', async () => {
+  test('a thousand tags are signed in one publish, all or none', async () => {
     const set = Array.from({ length: 1_000 }, (_, index) => ({
       tag: `t${index}`,
       digest: digestOf(`${index}`),
@@ -103,20 +103,20 @@ describe('tags that the server signs', () => {
     assert.equal((await local.check()).findings.length, 0)
   })
 
-  test('many at the same moment all succeed', async () => {
+  test('many concurrent changes all succeed', async () => {
     await Promise.all(Array.from({ length: 10 }, (_, index) => sign(`same-${index}`, digestOf(`same ${index}`))))
     const { tags } = await listTags.run(world, { gun: parseGun(GUN) }, TEST_ACTOR)
     assert.equal(tags.filter(({ tag }) => tag.startsWith('same-')).length, 10)
   })
 
-  test('a rehearsal changes nothing', async () => {
+  test('a dry run changes nothing', async () => {
     const before = local.trust.store.head(parseGun(GUN))
     const input = parsed(signTag, { gun: GUN, tag: 'dry', digest: digestOf('dry'), size: 1 })
     assert.equal((await signTag.run(rehearsing(world), input, TEST_ACTOR)).changed, true)
     assert.equal(local.trust.store.head(parseGun(GUN)), before)
   })
 
-  test('what is no tag, no digest, no repository, no signer', async () => {
+  test('an invalid tag or digest and an unknown repository or signer are refused', async () => {
     for (const wrong of [
       { tag: 'a b' },
       { tag: '' },
@@ -146,7 +146,7 @@ describe('tags that the server signs', () => {
     await deleteSigner.run(world, { name: 'ci' }, TEST_ACTOR)
   })
 
-  test('rules: which tags, moved or not, seen in the registry', async () => {
+  test('a policy decides which tags may be signed, moved, and need a check in the registry', async () => {
     const subject = `user:alice`
     const alice = { name: subject }
     const asAlice = { ...world, asker: () => ({ ...alice, grants: [] }) }
@@ -173,14 +173,14 @@ describe('tags that the server signs', () => {
     await assert.rejects(removeTag.run(asAlice, takeAway, alice), { code: 'POLICY' })
     const absent = parsed(removeTag, { gun: GUN, tag: 'v10' })
     assert.equal((await removeTag.run(asAlice, absent, alice)).changed, false)
-    // To take a signature away nothing has to be seen.
+    // Removing a signature needs no check.
     await setPolicy.run(world, parsed(setPolicy, { subject, rules: [{ ...rule, move: true }] }), TEST_ACTOR)
     assert.equal((await removeTag.run(asAlice, takeAway, alice)).changed, true)
     await removePolicy.run(world, { subject }, TEST_ACTOR)
     assert.equal((await as({})).changed, true)
   })
 
-  test('find and audit: where, from when to when, by whom; also after a delete', async (t) => {
+  test('find and audit say where, when and by whom a digest was signed, also after a delete', async (t) => {
     const hour = (hours: number): string => new Date(NOW + hours * HOUR).toISOString()
     const next = (): void => void (local.clock.now += HOUR)
     t.after(() => (local.clock.now = NOW))
@@ -226,7 +226,7 @@ describe('tags that the server signs', () => {
     assert.deepEqual(await times({ digest }), [hour(4), hour(3), hour(2), hour(1)])
   })
 
-  test('audit, page by page, sees every entry once, in both directions', async () => {
+  test('audit lists every entry once over all pages, in both directions', async () => {
     const all = [...local.trust.store.journal()].map(({ number }) => number)
     const walk = async (start: object, direction: 'after' | 'before'): Promise<number[]> => {
       const seen: number[] = []
@@ -243,7 +243,7 @@ describe('tags that the server signs', () => {
     assert.deepEqual(await walk({}, 'before'), all.toReversed())
   })
 
-  test('what ends: soonest first, with what to do', async () => {
+  test('expiry lists the soonest first, with what to do', async () => {
     const rows = await showExpiry.run(world, { days: 36_500 }, TEST_ACTOR)
     assert.deepEqual([rows[0]?.what, rows[0]?.daysLeft], ['server certificate', 5])
     assert.ok(rows.some(({ gun, what }) => gun === GUN && what === 'root certificate'))
