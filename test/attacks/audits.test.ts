@@ -15,14 +15,14 @@ import { canonicalJson } from '../support/canonical-json.ts'
 import { tufPath } from '../support/upload.ts'
 import { DAY, disbelieves, problemOf, Stage, type Repository } from './stage.ts'
 
-/** One test for each finding of the two audits of Notary: NCC Group 2015 and Cure53 2018. */
+/** A test for each finding of the two audits of Notary: NCC Group 2015 and Cure53 2018. */
 let stage: Stage
 before(async () => {
   stage = await Stage.open()
 })
 after(() => stage.close())
 
-/** Give targets to another key, whose type decides what it may sign with. */
+/** Replaces the targets key by one of this type. */
 async function withTargetsKey(repository: Repository, type: TestKeyType): Promise<void> {
   repository.world.setKeys('targets', [makeKey(type)])
   await repository.world.publish(stage.server, 'root', 'targets')
@@ -47,7 +47,7 @@ describe('NCC Group 2015', () => {
       for (const method of METHODS.filter((name) => !FITTING[type].includes(name))) {
         const before = world.fork()
         world.targets.version += 1
-        // The key's own signature, under a method that is not the key's.
+        // The key's own signature, labelled with a method of another key type.
         const forged: SignatureEntry = { keyid: key.id, method, sig: key.sign(message()).toString('base64') }
         const file = Buffer.from(`{"signed":${canonicalJson(world.targets)},"signatures":[${JSON.stringify(forged)}]}`)
         world.files.set('targets', file)
@@ -67,7 +67,7 @@ describe('NCC Group 2015', () => {
     })
   }
 
-  test('NCC-2 (CVE-2015-9259): an expired root signs nothing any more, and a new root heals it', async () => {
+  test('NCC-2 (CVE-2015-9259): nothing is signed under an expired root, and a new root repairs it', async () => {
     const repository = await stage.repository()
     const { world, client, gun } = repository
     world.root.expires = timeText(stage.server.clock.now + 20 * DAY)
@@ -83,7 +83,7 @@ describe('NCC Group 2015', () => {
     await client.update()
   })
 
-  test('NCC-3: a huge version locks nobody out', async () => {
+  test('NCC-3: a huge version is refused and blocks nobody', async () => {
     const repository = await stage.repository()
     for (const version of [2 ** 31 - 1, 2 ** 31, 2 ** 53 - 1]) {
       const spoilt = repository.world.fork()
@@ -93,7 +93,7 @@ describe('NCC Group 2015', () => {
     await repository.world.publish(stage.server, 'targets')
   })
 
-  test('NCC-4: nobody can have bytes of his own signed', async () => {
+  test('NCC-4: a client cannot have its own bytes signed', async () => {
     const { gun } = await stage.repository('server')
     const { trust } = stage.server.running
     const [key] = trust.store.keys(parseGun(gun), 'snapshot')
@@ -110,14 +110,14 @@ describe('NCC Group 2015', () => {
     }
   })
 
-  test('NCC-5: no private key leaves the process in the clear, on disk neither', async () => {
+  test('NCC-5: no private key leaves the process in the clear, not even to disk', async () => {
     const { gun } = await stage.repository('server')
     for (const role of ['timestamp', 'snapshot'] as const) {
       const { body } = await exchange(stage.server, { path: tufPath(gun, `${role}.key`) })
       const { keyval } = JSON.parse(body.toString('utf8')) as { keyval: Record<string, unknown> }
       assert.equal(keyval['private'], null)
     }
-    // The frames of a PKCS#8 ed25519 and P-256 key, and of PEM.
+    // The prefixes of PKCS#8 ed25519 and P-256 keys, besides PEM.
     const frames = [Buffer.from('302e020100300506032b657004220420', 'hex'), Buffer.from('0201010420', 'hex')]
     for (const file of await filesOf(stage)) {
       const bytes = await readFile(join(stage.server.directory, 'data', file))
@@ -125,7 +125,7 @@ describe('NCC Group 2015', () => {
     }
   })
 
-  test('NCC-6: no setting takes a secret itself, only the name of a file', () => {
+  test('NCC-6: no setting holds a secret, only the name of a file', () => {
     const names = (schema: object, path: string): string[] =>
       Object.entries(schema).flatMap(([name, value]) =>
         typeof value === 'object' && value !== null && !Array.isArray(value)
@@ -138,7 +138,7 @@ describe('NCC Group 2015', () => {
     assert.ok(all.includes('passphraseFile'))
   })
 
-  test('NCC-7: nobody else can read the directories and keys of the server', async () => {
+  test("NCC-7: only its own user can read the server's directories and keys", async () => {
     const { directory } = stage.server
     for (const name of ['data', 'keys']) assert.equal((await stat(join(directory, name))).mode & 0o077, 0, name)
     for (const entry of await readdir(join(directory, 'keys'), { withFileTypes: true })) {
@@ -147,7 +147,7 @@ describe('NCC Group 2015', () => {
     }
   })
 
-  test('NCC-8: a bad certificate ends the start; nothing falls back to plain HTTP', async () => {
+  test('NCC-8: an invalid certificate prevents the start, without a fallback to plain HTTP', async () => {
     const bad = join(stage.server.directory, 'bad.pem')
     await writeFile(bad, 'no certificate')
     const keysDirectory = join(stage.server.directory, 'other-keys')
@@ -166,7 +166,7 @@ describe('NCC Group 2015', () => {
     assert.match(String(error), /ECONNREFUSED|AggregateError/)
   })
 
-  test('NCC-A.1: the type must be the expected one, and every known hash must match', async () => {
+  test('NCC-A.1: a wrong type or any wrong hash is refused', async () => {
     const repository = await stage.repository()
     for (const role of ['root', 'targets', 'targets/releases'] as const) {
       const world = repository.world.fork()
@@ -182,7 +182,7 @@ describe('NCC Group 2015', () => {
     await stage.refuses(repository, parts, 'ErrBadSnapshot', /sha512/)
   })
 
-  test('NCC-A.2: nobody locks himself out: threshold above keys, root key that signed nothing', async () => {
+  test('NCC-A.2: a root that locks its owner out is refused: threshold above keys, root key without signature', async () => {
     const repository = await stage.repository()
     for (const role of ['root', 'targets', 'snapshot', 'timestamp']) {
       const world = repository.world.fork()
@@ -200,7 +200,7 @@ describe('NCC Group 2015', () => {
 })
 
 describe('Cure53 2018', () => {
-  test('TUF-01-001: an unsigned member beside the signatures is refused, and the next upload goes', async () => {
+  test('TUF-01-001: an unsigned member beside the signatures is refused, and the next upload succeeds', async () => {
     const repository = await stage.repository()
     const { world } = repository
     const spoilt = world.fork()
@@ -217,7 +217,7 @@ describe('Cure53 2018', () => {
     await repository.client.update()
   })
 
-  test('TUF-01-002: version 2147483647 breaks no collection', async () => {
+  test('TUF-01-002: version 2147483647 is refused and blocks nobody', async () => {
     const repository = await stage.repository()
     for (const role of ['targets', 'targets/releases', 'root']) {
       const spoilt = repository.world.fork()
@@ -228,11 +228,11 @@ describe('Cure53 2018', () => {
     await repository.client.update()
   })
 
-  test('TUF-01-003: a server without the snapshot key cannot change what is current', async () => {
+  test('TUF-01-003: a server without the snapshot key cannot replace the snapshot', async () => {
     const { world, gun } = await stage.repository()
     const { body } = await exchange(stage.server, { path: tufPath(gun, 'snapshot.json') })
     assert.deepEqual(body, world.files.get('snapshot'))
-    // Not even when it has expired: only the publisher can sign the next one.
+    // Not even an expired one: only the publisher can sign the next.
     stage.server.clock.now += 3 * 365 * DAY + 1
     const later = await exchange(stage.server, { path: tufPath(gun, 'snapshot.json') })
     assert.ok(later.status === 500 || later.body.equals(body))
@@ -241,7 +241,7 @@ describe('Cure53 2018', () => {
     assert.notDeepEqual(later.body, forged)
   })
 
-  test('TUF-01-004: a name is never a path', async () => {
+  test('TUF-01-004: a repository name never becomes a path', async () => {
     const names = ['..', '../../../../tmp/reverse', 'a/../../b', './a', 'a\u0000b', 'C:\\x', 'a//b', '']
     for (const name of names) {
       assert.throws(() => parseGun(name), { code: 'INVALID_GUN' }, name)
@@ -249,7 +249,7 @@ describe('Cure53 2018', () => {
       const answer = await exchange(stage.server, { method: 'POST', path, body: 'x' })
       assert.ok(answer.status === 400 || answer.status === 404, `${name}: ${answer.status}`)
     }
-    // Whatever repositories are named, the files of the store are LevelDB's own.
+    // Whatever the repositories are called, all files of the store are LevelDB's.
     await stage.repository('client', 'con/nul/aux.example/%2e%2e')
     for (const file of await filesOf(stage)) {
       assert.match(file, /^(CURRENT|LOCK|LOG(\.old)?|MANIFEST-\d+|\d+\.(ldb|log))$/)
@@ -257,7 +257,7 @@ describe('Cure53 2018', () => {
   })
 })
 
-/** Names of the files in the data directory; the control socket is none. */
+/** Returns the names of the files in the data directory, without the control socket. */
 async function filesOf(stage: Stage): Promise<string[]> {
   const entries = await readdir(join(stage.server.directory, 'data'), { withFileTypes: true })
   return entries.filter((entry) => !entry.isSocket()).map(({ name }) => name)

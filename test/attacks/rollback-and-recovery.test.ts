@@ -7,7 +7,7 @@ import { keysFrom, TrustWorld } from '../support/trust-world.ts'
 import { tufPath, upload, type Part } from '../support/upload.ts'
 import { disbelieves, problemOf, SIGNED_ROLES, Stage, type Repository } from './stage.ts'
 
-/** Two more attack classes of the TUF specification, against every role: rollback, and life after a key compromise. */
+/** Two more attack classes of the TUF specification, on every role: rollback, and recovery from a stolen key. */
 let stage: Stage
 before(async () => {
   stage = await Stage.open()
@@ -30,7 +30,7 @@ describe('rollback', () => {
       await stage.refuses(repository, role === 'snapshot' ? world.parts() : world.parts(role), 'VERSION')
     })
   }
-  test('every earlier upload of a history is refused when it is sent again', async () => {
+  test('every earlier upload of a history is refused when sent again', async () => {
     const repository = await stage.repository()
     const { world } = repository
     const history: Part[][] = []
@@ -45,7 +45,7 @@ describe('rollback', () => {
       assert.equal(await stage.server.stateHash(repository.gun), before)
     }
   })
-  test('the last upload sent again is no error and changes nothing', async () => {
+  test('the last upload sent again succeeds and changes nothing', async () => {
     const { world, gun } = await stage.repository()
     const parts = world.nextParts('targets')
     await world.send(stage.server, parts)
@@ -57,7 +57,7 @@ describe('rollback', () => {
     ['an older timestamp', /^timestamp\.json$/, /timestamp: version 3 is lower than current version 4/],
     ['everything as it was', /./, /root: version 2 is lower than 3/],
   ] as const) {
-    test(`a mirror that serves ${what} to a client that saw more is not believed`, async () => {
+    test(`a client that has seen more rejects a mirror that serves ${what}`, async () => {
       const repository = await stage.repository()
       const old = await stage.recorded(repository)
       await repository.world.publish(stage.server, 'root', 'targets')
@@ -70,7 +70,7 @@ describe('rollback', () => {
       await disbelieves(client, reason)
     })
   }
-  test('a repository deleted and made anew goes on above every timestamp and snapshot that anybody saw', async () => {
+  test('a repository deleted and created again continues above all timestamp and snapshot versions ever seen', async () => {
     const { gun } = await stage.repository('server')
     const seen = await stage.client(gun).update()
     assert.equal((await exchange(stage.server, { method: 'DELETE', path: tufPath(gun) })).status, 200)
@@ -94,7 +94,7 @@ describe('rollback', () => {
   })
 })
 
-/** Name new keys for a role in root, in the parent, or by asking the server. */
+/** Gives a role new keys, in root, in its parent, or by asking the server. @returns the roles to publish */
 async function rotate({ world }: Repository, role: string): Promise<string[]> {
   if (role === 'root') {
     world.rotateRoot(stage.server.clock.now)
@@ -114,7 +114,7 @@ async function rotate({ world }: Repository, role: string): Promise<string[]> {
 
 describe('recovery from a stolen key by rotation', () => {
   for (const role of SIGNED_ROLES) {
-    test(`${role}: the old key signs no more, clients that saw the old one follow`, async () => {
+    test(`${role}: signatures by the old key are refused, and clients that know it follow`, async () => {
       const repository = await stage.repository()
       const { world, client } = repository
       const stolen = [...(world.signers.get(role) ?? [])]
@@ -122,7 +122,7 @@ describe('recovery from a stolen key by rotation', () => {
       await client.update()
       const thief = world.fork()
       thief.signers.set(role, stolen)
-      // Root's thief has the old key only; the certificate that is in force now was never his.
+      // The thief has only the old root key, never the current certificate.
       if (role === 'root') thief.setKeys('root', [makeRootKey(repository.gun, stage.server.clock.now), ...stolen])
       await stage.refuses(repository, role === 'snapshot' ? thief.nextParts() : thief.nextParts(role), problemOf(role))
       if (role === 'root') world.signers.set('root', (world.signers.get('root') ?? []).slice(-1))
@@ -130,7 +130,7 @@ describe('recovery from a stolen key by rotation', () => {
       await client.update()
     })
   }
-  test('timestamp: the server signs with its new key, clients that saw the old one follow', async () => {
+  test('timestamp: the server signs with its new key, and clients that know the old one follow', async () => {
     const repository = await stage.repository()
     const { world, client } = repository
     const [old] = world.root.roles['timestamp']?.keyids ?? []
@@ -144,7 +144,7 @@ describe('recovery from a stolen key by rotation', () => {
       world.root.roles['timestamp']?.keyids,
     )
   })
-  test('snapshot: from the publisher to the server and back', async () => {
+  test('snapshot: the key moves from the publisher to the server and back', async () => {
     const { world, client } = await stage.repository()
     const own = world.signers.get('snapshot') ?? []
     world.nameServerKey('snapshot', await world.serverKeys('snapshot', 'next'))
@@ -157,7 +157,7 @@ describe('recovery from a stolen key by rotation', () => {
     await world.publish(stage.server, 'root')
     assert.equal((await client.update()).versions['snapshot'], world.snapshot.version)
   })
-  test('a client many roots behind walks every one of them', async () => {
+  test('a client many roots behind follows every one of them', async () => {
     const { world, client, gun } = await stage.repository()
     for (let round = 0; round < 6; round += 1) {
       world.rotateRoot(stage.server.clock.now)
@@ -170,7 +170,7 @@ describe('recovery from a stolen key by rotation', () => {
       assert.equal((JSON.parse(body.toString('utf8')) as { signed: TargetsPayload }).signed.version, version)
     }
   })
-  test('a threshold of two survives the theft of one key', async () => {
+  test('a threshold of two withstands the theft of one key', async () => {
     const repository = await stage.repository()
     const { world, client } = repository
     const [one, two] = [makeKey('ecdsa'), makeKey('ecdsa')]
@@ -183,7 +183,7 @@ describe('recovery from a stolen key by rotation', () => {
     await world.publish(stage.server, 'root', 'targets')
     await client.update()
   })
-  test('a threshold of two root keys does, too: it is the old root that says how many must agree', async () => {
+  test('a threshold of two root keys does, too: the old root sets how many must sign', async () => {
     const repository = await stage.repository()
     const { world, client, gun } = repository
     const { now } = stage.server.clock

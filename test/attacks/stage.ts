@@ -14,16 +14,16 @@ export const DAY = 86_400_000
 export const SIGNED_ROLES = ['root', 'targets', 'snapshot', 'targets/releases'] as const
 export const ALL_ROLES = [...SIGNED_ROLES, 'timestamp'] as const
 
-/** A publisher with a repository on the server, and a client that has read it. */
+/** A publisher with a repository on the server, and a client that knows it. */
 export interface Repository {
   readonly gun: string
   readonly world: TrustWorld
-  /** Warm: it has seen everything so far. */
+  /** Has seen everything so far. */
   readonly client: ReferenceClient
   readonly fetch: Fetch
 }
 
-/** A server, and repositories on it for the tests of one file. */
+/** A server with repositories for the tests of one file. */
 export class Stage {
   readonly server: TestServer
   #made = 0
@@ -40,13 +40,13 @@ export class Stage {
     return this.server.stop()
   }
 
-  /** A name that no other test has. */
+  /** Returns a name that no other test uses. */
   nextGun(): string {
     this.#made += 1
     return `attacks.example/no${this.#made}/app`
   }
 
-  /** root 2, targets 3, targets/releases 2, snapshot 3; a warm client. */
+  /** Makes a repository with root 2, targets 3, targets/releases 2 and snapshot 3, and a client that has seen them. */
   async repository(snapshot: 'client' | 'server' = 'client', gun = this.nextGun()): Promise<Repository> {
     const { server } = this
     const world = await TrustWorld.create({ gun, now: server.clock.now, serverKeys: keysFrom(server, gun), snapshot })
@@ -60,12 +60,12 @@ export class Stage {
     return { gun, world, client, fetch: fetchFrom(server, gun) }
   }
 
-  /** A client that has seen nothing yet, of the server or of whoever answers in its place. */
+  /** Makes a client that has seen nothing yet, neither from the server nor from a mirror. */
   client(gun: string, fetch?: Fetch): ReferenceClient {
     return new ReferenceClient(gun, fetch ?? this.server, () => this.server.clock.now)
   }
 
-  /** All files that a reader could have kept of a repository, by name, as they are now. */
+  /** Records all current files of a repository that a client reads. @returns a mirror of them */
   async recorded({ gun, fetch }: Repository): Promise<Fetch> {
     const kept = new Map<string, Awaited<ReturnType<Fetch>>>()
     await this.client(gun, async (file) => {
@@ -77,8 +77,8 @@ export class Stage {
   }
 
   /**
-   * The server must refuse this upload with this problem (or wire code) and change nothing, and the repository stays
-   * readable for a client that has seen it and for one that has not.
+   * Asserts that the server refuses this upload with this problem (or wire code) and changes nothing, and that a new
+   * and an existing client can still read the repository.
    */
   async refuses({ gun, client }: Repository, parts: readonly Part[], problem: string, reason?: RegExp): Promise<void> {
     const before = await this.server.stateHash(gun)
@@ -92,12 +92,12 @@ export class Stage {
   }
 }
 
-/** The problem of a refused document of this role. */
+/** Returns the problem name for a refused document of this role. */
 export function problemOf(role: string): string {
   return role === 'root' ? 'ErrBadRoot' : role === 'snapshot' ? 'ErrBadSnapshot' : 'ErrBadTargets'
 }
 
-/** The client must not believe what it was given. */
+/** Asserts that the client rejects what it is given, for this reason. */
 export async function disbelieves(client: ReferenceClient, reason: RegExp): Promise<void> {
   await assert.rejects(client.update(), (error) => {
     assert.ok(error instanceof ClientRefusal, String(error))
@@ -106,7 +106,7 @@ export async function disbelieves(client: ReferenceClient, reason: RegExp): Prom
   })
 }
 
-/** This file is another one; everything else comes from the server. */
+/** Returns a mirror that edits the files of this name and passes on all others. */
 export function replacing(fetch: Fetch, name: RegExp, edit: (body: Buffer) => Buffer): Fetch {
   return async (file) => {
     const { status, body } = await fetch(file)

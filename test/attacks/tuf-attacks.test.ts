@@ -6,26 +6,26 @@ import { makeKey, makeRootKey } from '../support/test-key.ts'
 import { tufPath, type Part } from '../support/upload.ts'
 import { ALL_ROLES, DAY, disbelieves, problemOf, replacing, SIGNED_ROLES, Stage, type Repository } from './stage.ts'
 
-/** The attacks of the TUF specification, each against every role that it can be tried on. */
+/** The attacks of the TUF specification, each on every role that it can target. */
 let stage: Stage
 before(async () => {
   stage = await Stage.open()
 })
 after(() => stage.close())
 
-/** These roles one version on; the snapshot comes with them, or alone. */
+/** Signs the next version of these roles with a snapshot, or a snapshot alone. */
 function next({ world }: Repository, role: string): Part[] {
   return role === 'snapshot' ? world.nextParts() : world.nextParts(role)
 }
 
-/** The file in the client's way: by name for root and timestamp, by hash for the others. */
+/** Matches the file that the client asks for: by name for root and timestamp, by hash for the others. */
 function fileOf(role: string): RegExp {
   return role === 'root' || role === 'timestamp'
     ? new RegExp(`^${role}\\.json$`)
     : new RegExp(`^${role}\\.[0-9a-f]{64}`)
 }
 
-describe('arbitrary installation: metadata by somebody who does not hold the keys', () => {
+describe('arbitrary installation: metadata signed without the keys', () => {
   for (const role of SIGNED_ROLES) {
     test(`${role} signed by a stranger is refused`, async () => {
       const repository = await stage.repository()
@@ -34,7 +34,7 @@ describe('arbitrary installation: metadata by somebody who does not hold the key
       await stage.refuses(repository, next(repository, role), problemOf(role))
     })
   }
-  test('a timestamp by a stranger is dropped: the server signs its own', async () => {
+  test("a stranger's timestamp is ignored: the server signs its own", async () => {
     const { world, client, gun } = await stage.repository()
     const payload: MetaPayload = { _type: 'Timestamp', expires: timeText(world.root.version), meta: {}, version: 99 }
     const forged = signedFile(payload, [makeKey('ed25519')])
@@ -44,7 +44,7 @@ describe('arbitrary installation: metadata by somebody who does not hold the key
     assert.equal((await client.update()).versions['timestamp'], 4)
   })
   for (const role of ALL_ROLES) {
-    test(`a mirror that serves another ${role} is not believed`, async () => {
+    test(`clients reject a mirror that serves another ${role}`, async () => {
       const { gun, fetch } = await stage.repository()
       const spoilt = (body: Buffer): Buffer => Buffer.from(body.toString('utf8').replace(/"version":\d/, '"version":7'))
       await disbelieves(stage.client(gun, replacing(fetch, fileOf(role), spoilt)), /threshold|sha256|bytes/)
@@ -54,7 +54,7 @@ describe('arbitrary installation: metadata by somebody who does not hold the key
 
 describe('endless data', () => {
   for (const role of SIGNED_ROLES.filter((name) => name !== 'snapshot')) {
-    test(`${role} of more bytes than the limit is refused`, async () => {
+    test(`${role} over the size limit is refused`, async () => {
       const repository = await stage.repository()
       const parts = next(repository, role).map((part) =>
         part.role === role ? { role, bytes: Buffer.concat([part.bytes, Buffer.alloc(8 * 1024 * 1024, ' ')]) } : part,
@@ -63,13 +63,13 @@ describe('endless data', () => {
     })
   }
   for (const role of ['targets', 'snapshot', 'targets/releases']) {
-    test(`a mirror that never stops sending ${role} is left at its length`, async () => {
+    test(`clients stop reading endless ${role} from a mirror at the expected length`, async () => {
       const { gun, fetch } = await stage.repository()
       const endless = replacing(fetch, fileOf(role), (body) => Buffer.concat([body, Buffer.alloc(1_000_000, ' ')]))
       await disbelieves(stage.client(gun, endless), /bytes, more than/)
     })
   }
-  test('a snapshot may not name another length than the file has', async () => {
+  test('a snapshot with a wrong file length is refused', async () => {
     const repository = await stage.repository()
     const { world } = repository
     world.signSnapshot()
@@ -78,7 +78,7 @@ describe('endless data', () => {
     meta.length += 1_000_000
     await stage.refuses(repository, [{ role: 'snapshot', bytes: world.sign('snapshot') }], 'ErrBadSnapshot', /length/)
   })
-  test('every answer has the length that its parent names', async () => {
+  test('every answer has the length that its parent states', async () => {
     const { gun, world } = await stage.repository()
     for (const [role, { hashes, length }] of Object.entries(world.snapshot.meta)) {
       const sha256 = Buffer.from(hashes['sha256'] ?? '', 'base64').toString('hex')
@@ -88,7 +88,7 @@ describe('endless data', () => {
   })
 })
 
-describe('extraneous dependencies, wrong software: a name that leads to something else', () => {
+describe('extraneous dependencies, wrong software: a name that leads to other content', () => {
   for (const role of ['targets', 'targets/releases']) {
     test(`${role} that names a target without a hash is refused`, async () => {
       const repository = await stage.repository()
@@ -96,7 +96,7 @@ describe('extraneous dependencies, wrong software: a name that leads to somethin
       await stage.refuses(repository, next(repository, role), 'ErrBadTargets', /hash/)
     })
   }
-  test('a delegation cannot name a target outside its paths', async () => {
+  test('a delegation that names a target outside its paths does not make it visible', async () => {
     const { world, client } = await stage.repository()
     world.delegate('targets/releases', world.signers.get('targets/releases') ?? [], { paths: ['inside/'] })
     world.addTarget('inside/a', 'targets/releases')
@@ -110,10 +110,10 @@ describe('extraneous dependencies, wrong software: a name that leads to somethin
   })
 })
 
-describe('fast-forward: a version so high that nobody can go above it', () => {
+describe('fast-forward: a version too high to exceed', () => {
   for (const role of SIGNED_ROLES) {
     for (const version of [2 ** 31 - 1, 2 ** 31 - 2, 20]) {
-      test(`${role} of version ${version} is refused, and the next version still goes`, async () => {
+      test(`${role} of version ${version} is refused, and the next version still succeeds`, async () => {
         const repository = await stage.repository()
         const { world } = repository
         const spoilt = world.fork()
@@ -125,7 +125,7 @@ describe('fast-forward: a version so high that nobody can go above it', () => {
       })
     }
   }
-  test('a delegation does not begin there either: others may sign in it too', async () => {
+  test('a first delegation document of such a version is refused, because others may sign it, too', async () => {
     const repository = await stage.repository()
     const { world, client } = repository
     world.delegate('targets/both', [makeKey('ecdsa')])
@@ -140,7 +140,7 @@ describe('fast-forward: a version so high that nobody can go above it', () => {
     await world.publish(stage.server, 'targets/both')
     assert.equal((await client.update()).versions['targets/both'], 2 ** 30 + 1)
   })
-  test('the timestamp goes up by one a publish, whatever version is uploaded', async () => {
+  test('the timestamp version increases by one with each publish, whatever version is uploaded', async () => {
     const { world, client } = await stage.repository()
     const payload: MetaPayload = { ...world.snapshot, _type: 'Timestamp', version: 2 ** 31 - 2 }
     await world.send(stage.server, [
@@ -153,13 +153,13 @@ describe('fast-forward: a version so high that nobody can go above it', () => {
 
 describe('indefinite freeze', () => {
   for (const role of SIGNED_ROLES) {
-    test(`${role} that has expired is refused`, async () => {
+    test(`expired ${role} is refused`, async () => {
       const repository = await stage.repository()
       repository.world.payload(role).expires = timeText(stage.server.clock.now - 1)
       await stage.refuses(repository, next(repository, role), problemOf(role), /expired/)
     })
   }
-  test('a timestamp kept by a mirror is not believed after its life, and the server has a new one', async () => {
+  test("clients reject a mirror's timestamp after its expiry, and the server has a new one", async () => {
     const repository = await stage.repository()
     const frozen = await stage.recorded(repository)
     await repository.world.publish(stage.server, 'targets')
@@ -169,7 +169,7 @@ describe('indefinite freeze', () => {
     const view = await repository.client.update()
     assert.equal(view.versions['timestamp'], 5)
   })
-  test('a snapshot that the server makes is renewed when it has expired', async () => {
+  test('an expired snapshot of the server is renewed', async () => {
     const { client, world } = await stage.repository('server')
     world.root.expires = timeText(stage.server.clock.now + 3650 * DAY)
     world.targets.expires = world.root.expires
@@ -180,9 +180,9 @@ describe('indefinite freeze', () => {
   })
 })
 
-describe('malicious mirrors: what is named by its hash is for ever the same', () => {
+describe('malicious mirrors: a file named by its hash never changes', () => {
   for (const role of ALL_ROLES) {
-    test(`${role} by hash and by version stays as it was after later publishes`, async () => {
+    test(`${role} by hash and by version is unchanged after later publishes`, async () => {
       const { world, gun } = await stage.repository()
       const current = await exchange(stage.server, { path: tufPath(gun, `${role}.json`) })
       const sha256 = Buffer.from(fileMeta(current.body).hashes['sha256'] ?? '', 'base64').toString('hex')
@@ -197,7 +197,7 @@ describe('malicious mirrors: what is named by its hash is for ever the same', ()
       const later = await exchange(stage.server, { path: tufPath(gun, `${role}.json`) })
       assert.notDeepEqual(later.body, current.body)
     })
-    test(`a hash of ${role} leads nowhere under another role or repository`, async () => {
+    test(`a hash of ${role} is not found under another role or repository`, async () => {
       const { gun } = await stage.repository()
       const other = await stage.repository()
       const { body } = await exchange(stage.server, { path: tufPath(gun, `${role}.json`) })
@@ -212,7 +212,7 @@ describe('malicious mirrors: what is named by its hash is for ever the same', ()
 
 describe('mix-and-match: files that were never current together', () => {
   for (const role of ['root', 'targets', 'targets/releases']) {
-    test(`a snapshot that names an older ${role} is refused`, async () => {
+    test(`a snapshot with an older ${role} is refused`, async () => {
       const repository = await stage.repository()
       const { world } = repository
       const old = world.files.get(role) ?? Buffer.alloc(0)
@@ -220,7 +220,7 @@ describe('mix-and-match: files that were never current together', () => {
       world.files.set(role, old)
       await stage.refuses(repository, world.nextParts(), 'ErrBadSnapshot', /did not match/)
     })
-    test(`a mirror that mixes an older ${role} into a newer set is not believed`, async () => {
+    test(`clients reject a mirror that mixes an older ${role} into a newer set`, async () => {
       const repository = await stage.repository()
       const old = repository.world.files.get(role) ?? Buffer.alloc(0)
       await repository.world.publish(stage.server, role)
@@ -228,7 +228,7 @@ describe('mix-and-match: files that were never current together', () => {
       await disbelieves(stage.client(repository.gun, mixed), /root: |sha256|bytes/)
     })
   }
-  test('readers in the middle of many publishes see whole sets only', async () => {
+  test('readers during many publishes see only complete sets', async () => {
     const { world, gun } = await stage.repository()
     let publishing = true
     const reader = async (): Promise<number> => {

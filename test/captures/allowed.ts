@@ -1,21 +1,21 @@
 import type { Difference } from '../support/capture-comparison.ts'
 
-/** A way in which our answers may differ from the recorded ones, and why. Whatever is not here is a fault. */
+/** A way in which our answers may differ from the recorded ones, and why. Any other difference is a fault. */
 export interface Allowed {
   readonly what: string
-  /** Requests, as `capture number#place`; everywhere if undefined. */
+  /** Requests, as `capture number#index`; all if undefined. */
   readonly at?: readonly string[]
   readonly allows: (difference: Difference, path: string) => boolean
   readonly reason: string
 }
 
-/** One value in the recording, another one here. */
+/** Allows exactly this pair of recorded value and ours. */
 const values =
   (recorded: unknown, ours: unknown): Allowed['allows'] =>
   (difference) =>
     JSON.stringify([difference.recorded, difference.ours]) === JSON.stringify([recorded, ours])
 
-/** A validation object where Notary sends something that its clients do not print, or nothing. */
+/** Allows a validation object where Notary sends nothing, or something that its clients do not print. */
 const printed =
   (text: RegExp): Allowed['allows'] =>
   ({ ours }) => {
@@ -179,7 +179,7 @@ export const ALLOWED: readonly Allowed[] = [
   },
 ]
 
-/** The entry that allows a difference. */
+/** Returns the entry that allows a difference. */
 export function allowing(difference: Difference, place: string, path: string): Allowed | undefined {
   return ALLOWED.find(
     ({ what, at, allows }) =>

@@ -2,18 +2,18 @@ import type { CaptureReplay } from '../support/capture-replay.ts'
 import type { ServerRole } from '../../src/tuf/role.ts'
 import { answeredDocument, captureNames, uploadedDocuments, type Recorded } from '../support/captures.ts'
 
-/** Makes up for what happened on the recorded server before a recording, and is not in it. */
+/** Restores what happened on the recorded server before a recording and is missing from it. */
 type Before = (replay: CaptureReplay, recording: readonly Recorded[]) => Promise<void>
 
-/** Recordings that tell one story, in order. */
+/** Consecutive recordings of one sequence. */
 interface Conversation {
   readonly name: string
   readonly captures: readonly string[]
-  /** By the number of the recording that it is needed for. */
+  /** By the number of the recording that needs it. */
   readonly before?: Readonly<Record<string, Before>>
 }
 
-/** The repository is there, and these are the server's keys. */
+/** Prepares an existing repository with the server's keys for these roles. */
 function existing(...roles: ServerRole[]): Before {
   return async (replay, recording) => {
     const root = recording.map(answeredDocument).find((document) => document?.role === 'root')
@@ -23,7 +23,7 @@ function existing(...roles: ServerRole[]): Before {
   }
 }
 
-/** The repository is not there, and the keys that the first root names were asked for. */
+/** Prepares a missing repository for which the keys in the first root were handed out. */
 const keysAskedFor: Before = async (replay, recording) => {
   const published = recording.filter(({ response }) => response.status === 200).flatMap(uploadedDocuments)
   const root = published.find(({ role }) => role === 'root')
@@ -39,7 +39,7 @@ export const CONVERSATIONS: readonly Conversation[] = [
   {
     name: 'delegations, and deleting the repository',
     captures: numbered('30 31 32 33 34 35 36 37 38 39 40 41 42 43 44 45 46 47 49 49b 49c'),
-    // The snapshot was handed over to the server in between.
+    // Before it, the client gave the snapshot role to the server.
     before: { '33': existing('snapshot') },
   },
   { name: 'five clients publish at once', captures: numbered('50'), before: { '50': existing('timestamp') } },
@@ -51,7 +51,7 @@ export const CONVERSATIONS: readonly Conversation[] = [
   { name: 'docker works with signers', captures: numbered('80 81 87 88 89 90 91 92 93 94 95') },
 ]
 
-/** Recordings that are not replayed with stand-in keys, each with the reason. */
+/** Recordings that are not replayed with stand-in keys, and why. */
 export const NOT_REPLAYED: readonly { readonly captures: readonly string[]; readonly reason: string }[] = [
   {
     captures: numbered('54'),
@@ -65,7 +65,7 @@ export const NOT_REPLAYED: readonly { readonly captures: readonly string[]; read
   },
 ]
 
-/** Names of recordings by their numbers. */
+/** Returns the names of recordings by their numbers. */
 function numbered(numbers: string): string[] {
   const names = captureNames()
   return numbers.split(' ').map((number) => {

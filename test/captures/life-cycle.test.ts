@@ -16,8 +16,8 @@ const CAPTURE = '58-replayable-ecdsa-signer'
 const GUN = parseGun('replay.example/app')
 
 /**
- * The whole life of a repository, recorded from a Go server with PostgreSQL and a signer, and replayed with that
- * signer's private keys: publishes, each kind of rotation, delegations, readers several roots behind.
+ * A repository's whole life, recorded from a Go server with PostgreSQL and a signer, and replayed with that signer's
+ * private keys: publishes, each kind of rotation, delegations, readers several roots behind.
  */
 describe('the recorded life of a repository, with the keys of the recorded server', () => {
   const recording = readCapture(CAPTURE)
@@ -33,7 +33,7 @@ describe('the recorded life of a repository, with the keys of the recorded serve
   })
   after(() => replay.close())
 
-  test('every answer is the recorded one, but for what is written down', async () => {
+  test('every answer equals the recorded one, apart from the allowed differences', async () => {
     for (const [index, recorded] of recording.entries()) {
       const { method, path } = recorded.request
       for (const difference of await replay.replay(recorded)) {
@@ -45,7 +45,7 @@ describe('the recorded life of a repository, with the keys of the recorded serve
     }
   })
 
-  test('every snapshot that the recorded server made has the same meta here', () => {
+  test('every snapshot of the recorded server has the same meta here', () => {
     const uploaded = new Set(recording.flatMap(uploadedDocuments).map(({ bytes }) => bytes.toString('utf8')))
     const versions = new Set<number>()
     for (const document of recording.map(answeredDocument)) {
@@ -58,7 +58,7 @@ describe('the recorded life of a repository, with the keys of the recorded serve
     assert.ok(versions.size >= 5, `only ${versions.size} snapshots`)
   })
 
-  test('every timestamp names the snapshot of the same version as the recorded one', () => {
+  test('every timestamp names the same snapshot version as the recorded one', () => {
     const recordedSnapshots = new Map<string, number>()
     for (const { role, bytes } of [
       ...recording.flatMap(uploadedDocuments),
@@ -84,7 +84,7 @@ describe('the recorded life of a repository, with the keys of the recorded serve
     assert.ok(compared >= 20, `only ${compared} timestamps`)
   })
 
-  test('what the server signed verifies with the keys that root names', () => {
+  test("the server's signatures verify with the keys in root", () => {
     const head = replay.trust.store.head(GUN)
     assert.ok(head)
     for (const role of ['timestamp', 'snapshot'] as const) {

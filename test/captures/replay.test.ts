@@ -6,12 +6,12 @@ import { RecordedSigner } from '../support/recorded-signer.ts'
 import { ALLOWED, allowing, type Allowed } from './allowed.ts'
 import { CONVERSATIONS, NOT_REPLAYED } from './conversations.ts'
 
-test('every recording is replayed, or there is a reason why not', () => {
+test('every recording is replayed or has a reason why not', () => {
   const known = [...CONVERSATIONS, ...NOT_REPLAYED].flatMap(({ captures }) => captures)
   assert.deepEqual(known.toSorted(), captureNames())
 })
 
-describe("answers are those of Notary's server, but for what is written down", () => {
+describe("answers equal those of Notary's server, apart from the allowed differences", () => {
   const used = new Set<Allowed>()
 
   for (const { name, captures, before } of CONVERSATIONS) {
@@ -40,6 +40,6 @@ describe("answers are those of Notary's server, but for what is written down", (
 
   after(() => {
     const stale = ALLOWED.filter((entry) => !used.has(entry)).map(({ what, at, reason }) => ({ what, at, reason }))
-    assert.deepEqual(stale, [], 'allowed, and never met')
+    assert.deepEqual(stale, [], 'allowed differences that never occur')
   })
 })
