@@ -26,7 +26,7 @@ async function published(here: LocalTrust, gun: string, snapshot: 'client' | 'se
   return world
 }
 
-/** Two repositories, of which all was signed anew by a clock that was ahead; then it was set. */
+/** Two repositories that the server re-signed while its clock was ahead; the clock has since been set right. */
 async function afterTheClockWasAhead(t: TestContext): Promise<{ here: LocalTrust; world: TrustWorld }> {
   const here = await localTrustFor(t, NOW)
   const world = await published(here, GUN, 'server')
@@ -39,7 +39,7 @@ async function afterTheClockWasAhead(t: TestContext): Promise<{ here: LocalTrust
 
 const endOf = ({ trust }: LocalTrust, role: string): number => trust.store.head(GUN)?.roles[role]?.expires ?? 0
 
-/** Nothing of one repository can be signed. */
+/** Signing fails for one of the repositories. */
 function withoutToken(trust: Trust): Trust {
   const sign: Trust['signer']['sign'] = async (owner, ...rest) => {
     if (owner.gun !== GUN) return trust.signer.sign(owner, ...rest)
@@ -48,7 +48,7 @@ function withoutToken(trust: Trust): Trust {
   return { ...trust, signer: { ...trust.signer, sign } }
 }
 
-test('a clock that was ahead is accepted: signing goes on, and clients follow to what lives no longer than it should', async (t) => {
+test('accepting a clock that was ahead lets signing go on, and clients follow to metadata of normal lifetime', async (t) => {
   const { here, world } = await afterTheClockWasAhead(t)
   const { trust } = here
   const client = localClient(here, GUN)
@@ -65,7 +65,7 @@ test('a clock that was ahead is accepted: signing goes on, and clients follow to
   assert.equal(timestamp, (versions['timestamp'] ?? 0) + 1)
   await localPublish(trust, GUN, world.parts('targets'))
   await client.update()
-  // Half of its life from now on.
+  // Half its life, counted from the acceptance.
   here.clock.now = NOW + 9 * DAY
   assert.deepEqual(await renewDue(trust), { renewed: 2, failed: 0 })
 
@@ -80,7 +80,7 @@ test('a clock that was ahead is accepted: signing goes on, and clients follow to
   assert.deepEqual((await here.check()).findings, [])
 })
 
-test('where the clock is right nothing is accepted or signed anew; what could not be signed is when it is asked for again', async (t) => {
+test('accepting a clock that is right changes nothing; a repeat signs what could not be signed the first time', async (t) => {
   const { here } = await afterTheClockWasAhead(t)
   const { trust } = here
   assert.deepEqual(await acceptClock(withoutToken(trust), TEST_ACTOR), { accepted: true, renewed: 1, failed: 1 })

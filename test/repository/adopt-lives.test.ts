@@ -31,7 +31,7 @@ import {
 } from '../support/adoption.ts'
 
 for (const order of ['before', 'after'] as const) {
-  test(`with the other server's key, imported ${order} it, a repository is signed here at once`, async (t) => {
+  test(`a repository is signed here at once when the other server's key is imported ${order} adoption`, async (t) => {
     const here = await server(t)
     const { documents, timestampKey } = await made()
     if (order === 'before') await importTimestampKey(here, timestampKey)
@@ -50,7 +50,7 @@ for (const order of ['before', 'after'] as const) {
   })
 }
 
-test('with the other server’s timestamp key alone, publishers are told which one is missing, and what to do', async (t) => {
+test('with only the other server’s timestamp key, publishers are told which key is missing and what to do', async (t) => {
   const here = await server(t)
   const { owner, documents, timestampKey } = await made()
   const snapshot = makeKey('ed25519')
@@ -72,7 +72,7 @@ test('with the other server’s timestamp key alone, publishers are told which o
   assert.deepEqual((await here.check()).findings, [])
 })
 
-test('of several timestamp keys one is enough to renew; the next root names this server’s alone', async (t) => {
+test('one of several timestamp keys is enough to renew; the next root names only this server’s key', async (t) => {
   const here = await server(t)
   const { owner, documents, timestampKey } = await made()
   owner.setKeys('timestamp', [timestampKey, makeKey('ed25519')])
@@ -86,7 +86,7 @@ test('of several timestamp keys one is enough to renew; the next root names this
   assert.deepEqual((await here.check()).findings, [])
 })
 
-test('with the other server’s snapshot key alone, any root that is made here names a timestamp key of this server', async (t) => {
+test('with only the other server’s snapshot key, every root made here names a timestamp key of this server', async (t) => {
   for (const prepare of [
     (trust: Trust, head: Head | undefined) => prepareRotation(trust, GUN, head, NOW, ['timestamp']),
     (trust: Trust, head: Head | undefined, certificates: PublicKey[]) =>
@@ -109,7 +109,7 @@ test('with the other server’s snapshot key alone, any root that is made here n
   }
 })
 
-test('a key that this server has for another repository, or role, is not taken for one of this', async (t) => {
+test('a key held for another repository or role is not accepted as a key of this one', async (t) => {
   const other = parseGun('docker.io/acme/other')
   for (const [role, gun, as] of [
     ['timestamp', other, 'timestamp'],
@@ -129,12 +129,12 @@ test('a key that this server has for another repository, or role, is not taken f
   }
 })
 
-test('a key is taken for one role of one repository, also if two ask at the same moment', async (t) => {
+test('a key is imported for one role of one repository, even when two imports race', async (t) => {
   const { trust } = await server(t)
   const pkcs8 = makeKey('ed25519').privateKey.export({ type: 'pkcs8', format: 'der' })
   const other = parseGun('docker.io/acme/other')
   const take = (gun: Gun, role: 'timestamp' | 'snapshot', more: Partial<NewKey> = {}): Promise<Imported> => {
-    // What is given is wiped.
+    // The import wipes the buffer it is given.
     const sealed = (trust.signer as FileSigner).importKey(gun, role, Buffer.from(pkcs8))
     return importKey(trust, gun, role, { ...sealed, ...more }, TEST_ACTOR)
   }
@@ -148,7 +148,7 @@ test('a key is taken for one role of one repository, also if two ask at the same
   await assert.rejects(take(GUN, 'snapshot'), { code: 'WRONG_STATE' })
 })
 
-test('a key is not kept where it cannot be read whether the repository names it', async (t) => {
+test('a key is not kept when the server cannot read whether the repository names it', async (t) => {
   const here = await server(t)
   const { owner, documents, timestampKey } = await made()
   const [targetsKey] = owner.signers.get('targets')!
@@ -163,7 +163,7 @@ test('a key is not kept where it cannot be read whether the repository names it'
   assert.equal((await importFor(here, 'targets', targetsKey!)).named, 'key')
 })
 
-test('a repository that was deleted can be adopted again; what the server makes goes on above what it made', async (t) => {
+test('a deleted repository can be adopted again; server-made versions continue above those used before', async (t) => {
   const here = await server(t)
   const { documents, timestampKey } = await made()
   await importTimestampKey(here, timestampKey)
@@ -181,7 +181,7 @@ test('a repository that was deleted can be adopted again; what the server makes 
   assert.deepEqual((await here.check()).findings, [])
 })
 
-test('deleted and adopted again, with the snapshot key here: snapshots go on above those that the server made', async (t) => {
+test('after a delete and a second adoption, server-made snapshots continue above earlier ones', async (t) => {
   const here = await server(t)
   const { owner, documents, timestampKey } = await made()
   await importTimestampKey(here, timestampKey)
@@ -201,7 +201,7 @@ test('deleted and adopted again, with the snapshot key here: snapshots go on abo
   }
 })
 
-test('after a takeover, deleted and adopted again: it is said which clients cannot follow', async (t) => {
+test('adoption after a takeover and a delete warns which clients cannot follow', async (t) => {
   const world = await move(t)
   const { here } = world
   assert.deepEqual((await world.adopt()).warnings, [])
@@ -214,7 +214,7 @@ test('after a takeover, deleted and adopted again: it is said which clients cann
   await assert.rejects(client.update(), /root: version 1 is lower than 2/)
 })
 
-test('versions of an earlier life here do not stand in the way of publishers of an adopted one', async (t) => {
+test('versions of an earlier life here do not block publishers of an adopted repository', async (t) => {
   const here = await server(t)
   const serverKeys = localKeys(here.trust, GUN)
   const earlier = await TrustWorld.create({ gun: GUN, now: NOW, serverKeys, snapshot: 'server' })
@@ -236,7 +236,7 @@ test('versions of an earlier life here do not stand in the way of publishers of 
   assert.deepEqual((await here.check()).findings, [])
 })
 
-test('adopted over a life that was deleted here: other roots of the same versions are told, the same ones are not', async (t) => {
+test('adoption over a deleted life warns of different roots of the same version, not of identical ones', async (t) => {
   const here = await server(t)
   const early = await TrustWorld.create({ gun: GUN, now: NOW, serverKeys: localKeys(here.trust, GUN) })
   await publishOn(here, early.parts('root', 'targets'))
@@ -256,7 +256,7 @@ test('adopted over a life that was deleted here: other roots of the same version
   assert.deepEqual((await adoptOn(untouched, offered)).warnings, [])
 })
 
-test('adopted over a deleted life of which an entry of the journal is damaged', async (t) => {
+test('adoption over a deleted life succeeds although a journal entry of that life is damaged', async (t) => {
   const here = await server(t)
   const early = await TrustWorld.create({ gun: GUN, now: NOW, serverKeys: localKeys(here.trust, GUN) })
   await publishOn(here, early.parts('root', 'targets'))

@@ -22,7 +22,7 @@ import {
   sha256Of,
 } from '../support/adoption.ts'
 
-test('a root that somebody knows must be among the roots', async (t) => {
+test('the root that the admin expects must be among the offered roots', async (t) => {
   const here = await server(t)
   const { owner, documents, nextRoot, roots } = await made()
   nextRoot()
@@ -34,7 +34,7 @@ test('a root that somebody knows must be among the roots', async (t) => {
   await adoptOn(here, all.toReversed(), here.trust.store.head(GUN)!.roles['root']!.sha256)
 })
 
-test('what the setting gunPrefixes does not let in is not adopted, nor a key taken for it', async (t) => {
+test('a GUN outside gunPrefixes is not adopted, and no key is imported for it', async (t) => {
   const { trust, ...rest } = await server(t)
   const here = { ...rest, trust: { ...trust, policy: { ...trust.policy, gunPrefixes: ['docker.io/other/'] } } }
   const { documents, timestampKey } = await made()
@@ -42,7 +42,7 @@ test('what the setting gunPrefixes does not let in is not adopted, nor a key tak
   await assert.rejects(importTimestampKey(here, timestampKey), { code: 'INVALID_GUN' })
 })
 
-test('roots that ended long ago still lead to the current one; older ones may be missing, and can come later', async (t) => {
+test('long expired roots still lead to the current one; older ones may be missing and be added later', async (t) => {
   const here = await server(t)
   const { owner, documents, nextRoot, roots } = await made()
   const old = makeRootKey(GUN, NOW - 4000 * DAY, { notAfter: NOW - 300 * DAY })
@@ -71,7 +71,7 @@ test('roots that ended long ago still lead to the current one; older ones may be
   assert.deepEqual((await here.check()).findings, [])
 })
 
-test('older roots beside those that are here are refused, by a rehearsal too', async (t) => {
+test('older roots that conflict with the stored ones are refused, in a rehearsal too', async (t) => {
   const here = await server(t)
   const { owner, documents, nextRoot, roots } = await made()
   const other = owner.fork()
@@ -90,7 +90,7 @@ test('older roots beside those that are here are refused, by a rehearsal too', a
   }
 })
 
-test('a newer root is held against the one that is here, also where only the newer one is offered', async (t) => {
+test('a newer root must be signed by the stored one, even when it alone is offered', async (t) => {
   const here = await server(t)
   const { owner, documents } = await made()
   await adoptOn(here, documents())
@@ -104,7 +104,7 @@ test('a newer root is held against the one that is here, also where only the new
   assert.deepEqual((await adoptOn(here, documents())).roots, { first: 1, last: 2 })
 })
 
-test('newer roots that do not join those that are here are refused, with what helps', async (t) => {
+test('newer roots that leave a gap after the stored ones are refused with a hint', async (t) => {
   const here = await server(t)
   const { owner, documents, nextRoot, roots } = await made()
   await adoptOn(here, documents())
@@ -121,7 +121,7 @@ test('newer roots that do not join those that are here are refused, with what he
   assert.deepEqual((await here.check()).findings, [])
 })
 
-test('what clients would refuse is refused, and leaves nothing', async (t) => {
+test('metadata that clients would refuse is refused, and nothing is stored', async (t) => {
   const here = await server(t)
   const refused = async (
     what: string,
@@ -240,7 +240,7 @@ test('what clients would refuse is refused, and leaves nothing', async (t) => {
     /does not name targets\/releases/,
   )
   await refused('a version out of all reason', ({ owner }) => void (owner.root.version = 2 ** 31 - 2), /above 10000/)
-  // The next one of this server would be beyond what clients take.
+  // This server's next version would be above what clients accept.
   await refused(
     'another role’s version at the end of all numbers',
     ({ documents, timestampKey }) => {
@@ -252,7 +252,7 @@ test('what clients would refuse is refused, and leaves nothing', async (t) => {
   )
 })
 
-test('a delegation does not go back to an older state by way of its absence', async (t) => {
+test('a delegation cannot be rolled back by an adoption that omits it in between', async (t) => {
   const here = await server(t)
   const { owner, documents, roots } = await made()
   owner.delegate('targets/releases', [makeKey('ecdsa')])
@@ -263,7 +263,7 @@ test('a delegation does not go back to an older state by way of its absence', as
     owner.files.delete('targets/releases')
     const all = documents()
     await adoptOn(here, all)
-    // The next state has the next root, and this one before it.
+    // The next offer carries this root and the next one.
     roots.push(all.findLast(({ role }) => role === 'root')!)
     owner.root.version += 1
     owner.targets.version += 1
@@ -274,7 +274,7 @@ test('a delegation does not go back to an older state by way of its absence', as
   await adoptWith(6)
 })
 
-test('a delegation that nobody names any more comes along, as the snapshot has it', async (t) => {
+test('a delegation that no parent names any more is adopted as long as the snapshot lists it', async (t) => {
   const here = await server(t)
   const { owner, documents } = await made()
   owner.delegate('targets/releases', [makeKey('ecdsa')])
@@ -291,7 +291,7 @@ test('a delegation that nobody names any more comes along, as the snapshot has i
   ])
 })
 
-/** Adopted, with a snapshot that names a delegation which is not there, since nobody delegates to it any more. */
+/** Adopts a repository whose snapshot names a missing delegation to which nobody delegates any more. */
 async function withLeftOver(t: TestContext): Promise<{ here: LocalTrust; owner: Made['owner'] }> {
   const here = await server(t)
   const { owner, documents, timestampKey } = await made()
@@ -305,7 +305,7 @@ async function withLeftOver(t: TestContext): Promise<{ here: LocalTrust; owner: 
   return { here, owner }
 }
 
-test('a snapshot may name a delegation that is gone; the next one does not', async (t) => {
+test('an adopted snapshot may name a missing delegation; the next server-made snapshot omits it', async (t) => {
   const { here, owner } = await withLeftOver(t)
   assert.deepEqual((await here.check()).findings, [])
   owner.files.delete('targets/releases')
@@ -315,7 +315,7 @@ test('a snapshot may name a delegation that is gone; the next one does not', asy
   assert.deepEqual((await here.check()).findings, [])
 })
 
-test('a publisher may go on naming a delegation that is gone, and no other', async (t) => {
+test('a publisher’s snapshot may keep naming that missing delegation, but no other', async (t) => {
   const { here, owner } = await withLeftOver(t)
   owner.addTarget('v2')
   await publishOn(here, owner.nextParts('targets'))
@@ -325,7 +325,7 @@ test('a publisher may go on naming a delegation that is gone, and no other', asy
   const other = owner.fork()
   other.files.set('targets/other', other.files.get('targets/releases')!)
   await assert.rejects(publishOn(here, other.nextParts('targets')), never)
-  // Delegated again, clients ask for it.
+  // Once it is delegated again, clients ask for it.
   owner.delegate('targets/releases', [makeKey('ecdsa')])
   await assert.rejects(publishOn(here, owner.nextParts('targets')), never)
 })

@@ -31,7 +31,7 @@ import {
   versionsHere,
 } from '../support/adoption.ts'
 
-test('an adopted repository is there byte for byte, and a client with a cache goes on', async (t) => {
+test('an adopted repository is served byte for byte, and a client with a cache goes on', async (t) => {
   const world = await move(t)
   const { there, here, owner } = world
   owner.delegate('targets/releases', [makeKey('ecdsa')])
@@ -80,7 +80,7 @@ test('clients follow from any root once the owner has signed the one that names 
     assert.deepEqual([versions['root'], versions['timestamp'], targets.length], [4, 4, 1])
   }
   assert.deepEqual((await here.check()).findings, [])
-  // From now on it is this server's like any other: it renews, and publishers publish here.
+  // From now on the repository is like any other: the server renews it, and publishers publish here.
   world.wait(8 * DAY)
   assert.deepEqual(await renewDue(here.trust), { renewed: 1, failed: 0 })
   owner.root = (
@@ -92,7 +92,7 @@ test('clients follow from any root once the owner has signed the one that names 
   assert.deepEqual(namesOf(await oldest.update()), ['targets v1', 'targets v2'])
 })
 
-test('who saw newer versions there needs them adopted before the takeover, and the plan says so', async (t) => {
+test('clients that saw newer versions there need them adopted before the takeover, and the plan says so', async (t) => {
   const world = await move(t)
   const { there, here } = world
   let at = there
@@ -128,7 +128,7 @@ test('an owner who signs snapshots takes over in one step of their own', async (
   assert.deepEqual((await here.check()).findings, [])
 })
 
-test('what is new there is adopted again, as often as one likes', async (t) => {
+test('a repository can be adopted again whenever the other server has something new', async (t) => {
   const world = await move(t)
   const { owner, there, here } = world
   await world.adopt()
@@ -142,13 +142,13 @@ test('what is new there is adopted again, as often as one likes', async (t) => {
   assert.equal((await world.adopt()).changed, true)
   assert.equal(here.trust.store.tail().number, commits + 1)
   assert.deepEqual(versionsHere(world), { root: 1, targets: 2, snapshot: 2, timestamp: 3 })
-  // What was there a moment ago is behind it.
+  // An older offer would be a rollback.
   await assert.rejects(world.adopt(state), { code: 'VERSION' })
   assert.deepEqual(versionsHere(world), { root: 1, targets: 2, snapshot: 2, timestamp: 3 })
 })
 
 for (const [how, harm] of Object.entries({ damaged: spoil, lost: lose })) {
-  test(`adopted again, what is ${how} of it is put back, and no tag has changed`, async (t) => {
+  test(`adopting again puts back ${how} documents and reports no changed tag`, async (t) => {
     const here = await server(t)
     const { trust } = here
     const { documents, nextRoot, roots } = await made()
@@ -174,7 +174,7 @@ for (const [how, harm] of Object.entries({ damaged: spoil, lost: lose })) {
   })
 }
 
-test('a root that waits here to take over goes on waiting while what is new there is adopted, until that is a root', async (t) => {
+test('a staged takeover root survives further adoptions until one of them brings a new root', async (t) => {
   const world = await move(t)
   const { owner, here } = world
   const { trust } = here
@@ -186,7 +186,7 @@ test('a root that waits here to take over goes on waiting while what is new ther
   await world.publish(owner.nextParts('targets'))
   await world.adopt()
   assert.equal(stagedRoot(trust, GUN)?.reason, 'taken over')
-  // To make another one would be refused.
+  // Staging another root would be refused.
   assert.match(
     (await describe(trust, GUN, NOW))!.warnings[0]!,
     /\. countersign root show .* --out FILE, which its owner signs$/,
@@ -197,7 +197,7 @@ test('a root that waits here to take over goes on waiting while what is new ther
   assert.equal(stagedRoot(trust, GUN), undefined)
 })
 
-test('a state beside the one that is here is refused: same versions, other content', async (t) => {
+test('an offer of the same versions with other content is refused', async (t) => {
   const world = await move(t)
   const { owner } = world
   await world.adopt()
@@ -208,7 +208,7 @@ test('a state beside the one that is here is refused: same versions, other conte
   await assert.rejects(world.adopt(other), { code: 'VERSION' })
 })
 
-test('what this server signs, nothing from elsewhere replaces', async (t) => {
+test('nothing from elsewhere replaces a repository that this server signs', async (t) => {
   const world = await move(t)
   await world.adopt()
   await takeOver(world)
@@ -217,7 +217,7 @@ test('what this server signs, nothing from elsewhere replaces', async (t) => {
   await assert.rejects(world.adopt(), { code: 'WRONG_STATE' })
 })
 
-test('an expired timestamp of another server is handed on as it is, and said to end before', async (t) => {
+test('an expired timestamp of another server is served unchanged, with a warning', async (t) => {
   const world = await move(t)
   const { here } = world
   await world.adopt()
@@ -230,12 +230,12 @@ test('an expired timestamp of another server is handed on as it is, and said to 
     (await here.check()).findings.map(({ severity }) => severity),
     ['warning'],
   )
-  // It can be taken over all the same.
+  // It can still be taken over.
   await takeOver(world)
   assert.deepEqual(namesOf(await world.client(() => here).update()), ['targets v1'])
 })
 
-test('nothing can be published before it is taken over, and nothing changes; publishers are told why', async (t) => {
+test('before the takeover publishing is refused with the reason and changes nothing', async (t) => {
   for (const snapshot of ['server', 'client'] as const) {
     const world = await move(t, snapshot)
     const { here, owner } = world
@@ -247,23 +247,23 @@ test('nothing can be published before it is taken over, and nothing changes; pub
       problem: { name: 'ErrValidation' },
       message: /adopted from another server/,
     }
-    // What is here already is no error: a client repeats it.
+    // A client may repeat what is stored already.
     await send(world.offer().filter(({ role }) => role === 'targets'))
     owner.addTarget('v2')
     await assert.rejects(send(owner.nextParts('targets')), refused)
-    // As notary's client rotates: one key at a time.
+    // notary's client rotates one key at a time.
     owner.nameServerKey('snapshot', await localKeys(here.trust, GUN)('snapshot', 'current'))
     await assert.rejects(send(owner.nextParts('root')), refused)
     assert.deepEqual(here.trust.store.head(GUN)?.roles, before)
   }
 })
 
-test('what ends of one that nobody signs here: its timestamp, and root certificates, which are the last moment', async (t) => {
+test('before the takeover the endings are the timestamp’s and the root certificates’, which are the deadline', async (t) => {
   const here = await server(t)
   const { owner, documents } = await made()
   owner.setKeys('root', [makeRootKey(GUN, NOW, { notAfter: NOW + 30 * DAY })])
   await adoptOn(here, documents())
-  // Nobody's `notary key rotate` changes anything here before that.
+  // No `notary key rotate` takes effect here before the takeover.
   const { warnings } = (await describe(here.trust, GUN, NOW))!
   assert.match(
     warnings.join(),
@@ -282,7 +282,7 @@ test('what ends of one that nobody signs here: its timestamp, and root certifica
   }
 })
 
-test('without a delegation that clients skip, as from a cache, it is taken, and read once this server signs', async (t) => {
+test('a repository adopted without a delegation, as from a cache, is readable once this server signs', async (t) => {
   const world = await move(t)
   const { here, owner } = world
   owner.delegate('targets/left', [makeKey('ecdsa')])
@@ -300,7 +300,7 @@ test('without a delegation that clients skip, as from a cache, it is taken, and 
   )
   await assert.rejects(world.client(() => here).update(), /404/)
 
-  // What was here already is not lost by a cache that lacks it.
+  // Adopting from a cache that lacks the delegation does not lose the stored one.
   assert.deepEqual((await world.adopt()).warnings, [])
   assert.equal((await world.adopt(kept)).changed, false)
   const client = world.client(() => here)
@@ -317,7 +317,7 @@ test('without a delegation that clients skip, as from a cache, it is taken, and 
 })
 
 for (const order of ['before', 'after', 'one after the other, after'] as const) {
-  test(`the same with the other server's keys, imported ${order} it: a snapshot is made without it`, async (t) => {
+  test(`with the other server's keys, imported ${order} adoption, a snapshot is made without that delegation`, async (t) => {
     const here = await server(t)
     const { owner, timestampKey, documents } = await made()
     owner.delegate('targets/left', [makeKey('ecdsa')])
@@ -326,7 +326,7 @@ for (const order of ['before', 'after', 'one after the other, after'] as const) 
       await importFor(here, 'timestamp', timestampKey)
       if (order.startsWith('one')) {
         assert.deepEqual(await renewDue(here.trust), { renewed: 1, failed: 0 })
-        // Signed here, and not to be read.
+        // Signed here, but unreadable.
         const text = 'a client would refuse it: the snapshot names targets/left, which is not there'
         assert.deepEqual((await here.check()).findings, [{ severity: 'error', gun: GUN, text }])
       }

@@ -4,7 +4,7 @@ import { TrustError } from '../../src/errors.ts'
 import { allGuns } from '../../src/repository/all-guns.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
 
-test('every repository comes once, in order, and requests have their turn in between', async () => {
+test('every repository is listed once, in order, and requests get their turn in between', async () => {
   const names = Array.from({ length: 2_500 }, (_, index) => parseGun(`docker.io/many/r${index + 10_000}`))
   const store = {
     async *guns(limit: number, after?: string) {
@@ -24,11 +24,11 @@ test('every repository comes once, in order, and requests have their turn in bet
   assert.ok(turns >= names.length / 2, `${turns} turns`)
 })
 
-test('where some names cannot be read, all others come before it is told', async () => {
+test('when some names cannot be read, all others are listed before the error is thrown', async () => {
   const names = Array.from({ length: 2_500 }, (_, index) => parseGun(`docker.io/many/r${index + 10_000}`))
   const isLost = (index: number): boolean => index >= 1_200 && index < 1_203
   const store = {
-    // As LevelDB reads: the first one, then many at once; behind what it cannot read it goes on, and tells of it at the end.
+    // As LevelDB reads: one name, then many at once. It reads on past what it cannot read, and throws at the end.
     async *guns(limit: number, after?: string) {
       const from = names.findIndex((name) => name > (after ?? ''))
       const range = from < 0 ? [] : names.slice(from).flatMap((name, index) => (isLost(from + index) ? [] : [name]))

@@ -6,7 +6,7 @@ import type { JournalEntry, JournalQuery } from '../../src/store/store.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
 import { commitOf, documentOf, newStore } from '../support/test-store.ts'
 
-/** Records and change_id → the numbers that the Go server answers, with seven changes (wire spec §10). */
+/** Records and change_id → the numbers that the Go server answers for seven changes (wire spec §10). */
 const SELECTIONS: readonly (readonly [records: number, changeId: number, expected: number[]])[] = [
   [2, 0, [1, 2]],
   [2, 2, [3, 4]],
@@ -20,7 +20,7 @@ const SELECTIONS: readonly (readonly [records: number, changeId: number, expecte
   [-100, -5, [1, 2, 3, 4, 5, 6, 7]],
 ]
 
-test('selection by records and change_id, always oldest first', async (t) => {
+test('records and change_id select changes as in the Go server, always oldest first', async (t) => {
   const store = await newStore(t)
   for (let round = 0; round < 7; round += 1) {
     await store.commit(commitOf('a', round, [documentOf('timestamp', round + 1, `${round}`)]))
@@ -31,7 +31,7 @@ test('selection by records and change_id, always oldest first', async (t) => {
   }
 })
 
-test('one record a timestamp, one a delete, none for keys; of one repository or all; survives a delete', async (t) => {
+test('the changefeed has a record per timestamp and per delete, none for keys, and survives a delete', async (t) => {
   const store = await newStore(t)
   const timestamp = documentOf('timestamp', 1, 'timestamp')
   await store.commit(commitOf('a', 0, [], { kind: 'key' }))
@@ -52,7 +52,7 @@ test('one record a timestamp, one a delete, none for keys; of one repository or 
   assert.deepEqual(await changefeed(store, { gun: parseGun('nobody'), records: 10, changeId: 0 }), [])
 })
 
-test('one answer has ten thousand records at most, forward and backward', async (t) => {
+test('an answer has at most ten thousand records, forward and backward', async (t) => {
   const store = await newStore(t)
   await store.commit(commitOf('a', 0, [documentOf('timestamp', 1, 'timestamp')]))
   function* journal(query?: JournalQuery): IterableIterator<JournalEntry> {
@@ -64,7 +64,7 @@ test('one answer has ten thousand records at most, forward and backward', async 
   }
 })
 
-test('over a long journal, others are served in between: by the changefeed, and by the audit', async (t) => {
+test('the changefeed and the audit let requests have their turn while they read a long journal', async (t) => {
   const store = await newStore(t)
   const guns = Array.from({ length: 2_000 }, (_, index) => `long/r${index}`)
   await Promise.all(guns.map((gun) => store.commit(commitOf(gun, 0, [], { kind: 'key' }))))
@@ -85,7 +85,7 @@ test('over a long journal, others are served in between: by the changefeed, and 
   await changefeed({ ...store, journal: (query) => counted(store.journal(query)) }, { records: 10, changeId: 0 })
   assert.ok(atOnce > 0 && atOnce <= 500, `${atOnce} at once`)
   atOnce = 0
-  // Entries that tell of thousands of tags.
+  // Entries that list thousands of tags.
   function* slow(entries: Iterable<JournalEntry>): IterableIterator<JournalEntry> {
     for (const entry of entries) {
       for (const began = performance.now(); performance.now() - began < 2;);
@@ -94,7 +94,7 @@ test('over a long journal, others are served in between: by the changefeed, and 
     }
   }
   await changefeed({ ...store, journal: (query) => counted(slow(store.journal(query))) }, { records: 10, changeId: 0 })
-  assert.ok(atOnce > 0 && atOnce < 5, `${atOnce} slow ones at once`)
+  assert.ok(atOnce > 0 && atOnce < 5, `${atOnce} slow entries at once`)
   atOnce = 0
   const snapshot = await store.snapshot()
   const reader = { ...snapshot.reader, journal: (query?: JournalQuery) => counted(snapshot.reader.journal(query)) }

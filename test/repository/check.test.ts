@@ -15,12 +15,12 @@ import { TEST_ACTOR } from '../support/local-trust.ts'
 import { GUN, owned } from '../support/owned-repository.ts'
 import { commitOf, documentOf, newStore } from '../support/test-store.ts'
 
-/** As LevelDB says it of a block that it cannot read. */
+/** Fails as LevelDB does on a block that it cannot read. */
 const unreadable = (): never => {
   throw new TrustError('CORRUPT', 'the database cannot be read')
 }
 
-test('lists that cannot be read are findings beside all others', async (t) => {
+test('unreadable lists are reported beside all other findings', async (t) => {
   const store = await newStore(t)
   await store.commit(commitOf('example.org/a', 0, [documentOf('targets', 1, 'no metadata')]))
   const textsOf = async (broken: Partial<StoreReader>): Promise<string[]> => {
@@ -34,7 +34,7 @@ test('lists that cannot be read are findings beside all others', async (t) => {
   ])
 })
 
-test('keys that went with a token are errors while they are in use, and then warnings', async (t) => {
+test('keys lost with a token are errors while they are in use, warnings after', async (t) => {
   const { here } = await owned(t)
   const { trust } = here
   const signer: Signer = {
@@ -50,7 +50,7 @@ test('keys that went with a token are errors while they are in use, and then war
     const { findings } = await here.check((_, sealed) => !isReference(sealed))
     return findings.map(({ severity, text }) => `${severity}: ${text.replace(/[0-9a-f]{64}/, 'ID')}`)
   }
-  // As it is said where one is to be signed with.
+  // Signing with such a key fails with the same words.
   const unsealed = trust.signer.sign({ gun: SERVER, role: 'targets/ci', keyId: 'k' }, Buffer.alloc(99), Buffer.alloc(1))
   await assert.rejects(unsealed, { message: 'the targets/ci key k of the server does not open' })
   const lost = ['error: the timestamp key ID does not open', 'error: the key ID of the signer targets/ci does not open']

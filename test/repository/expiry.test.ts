@@ -13,7 +13,7 @@ const NOW = Date.parse('2026-11-24T08:00:00.000Z')
 const YEARS = 4 * 365 * 86_400_000
 const [DAMAGED, SOUND] = ['example.org/damaged', 'example.org/sound'].map(parseGun)
 
-/** As the store reads a repository whose root, or whose head, is damaged. */
+/** The store, with the root or the head of one repository damaged. */
 const damagedIn = (store: Store, part: 'root' | 'head'): Store => {
   const refuse = (): never => {
     throw new TrustError('CORRUPT', 'a stored record is damaged')
@@ -25,7 +25,7 @@ const damagedIn = (store: Store, part: 'root' | 'head'): Store => {
   }
 }
 
-test('a damaged repository is told, and hides nothing of the others', async (t) => {
+test('a damaged repository is reported and hides nothing of the others', async (t) => {
   const app = await startLocalApp({ now: NOW })
   t.after(() => app.close())
   for (const gun of [DAMAGED, SOUND]) {

@@ -10,7 +10,7 @@ const GUN = parseGun('example.org/many-roles')
 const key = makeKey('ed25519')
 const named = (prefix: string, count: number): string[] => Array.from({ length: count }, (_, n) => `${prefix}/r${n}`)
 
-test('who signs in a delegation cannot use up the names of the others', async (t) => {
+test('the signers of a delegation cannot use up the role names of others', async (t) => {
   const here = await localTrustFor(t, NOW)
   const world = await TrustWorld.create({
     gun: GUN,
@@ -33,25 +33,25 @@ test('who signs in a delegation cannot use up the names of the others', async (t
   })
   assert.equal(here.trust.store.tail().number, before)
 
-  // All others, and those that are there, go on.
+  // Other delegations can still add roles, and existing roles can still publish.
   world.delegate('targets/b/c', [key])
   await add('targets/b', 'targets/b/c')
   world.addTarget('latest', 'targets/a/r5')
   await add('targets/a/r5')
 })
 
-test('a repository has a limit of roles that it ever had, and what is there goes on', async (t) => {
+test('the number of roles that a repository ever had is limited; existing roles still publish', async (t) => {
   const here = await localTrustFor(t, NOW)
   const world = await TrustWorld.create({ gun: GUN, now: NOW, serverKeys: localKeys(here.trust, GUN) })
   await localPublish(here.trust, GUN, world.parts('root', 'targets'))
-  /** Instead of the delegations before. */
+  /** Replaces all delegations. */
   const delegateTo = async (roles: readonly string[]): Promise<void> => {
     world.targets.delegations = { keys: {}, roles: [] }
     for (const role of world.files.keys()) if (role.includes('/')) world.files.delete(role)
     for (const role of roles) world.delegate(role, [key])
     await localPublish(here.trust, GUN, world.nextParts('targets', ...roles))
   }
-  // With root, targets, snapshot and timestamp.
+  // These and root, targets, snapshot and timestamp make 2000.
   const roles = named('targets', 1_996)
   for (let from = 0; from < roles.length; from += 100) await delegateTo(roles.slice(from, from + 100))
   assert.equal(Object.keys(here.trust.store.head(GUN)!.roles).length, 100)

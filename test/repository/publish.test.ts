@@ -30,7 +30,7 @@ async function world({ trust }: LocalTrust, snapshot: 'client' | 'server' = 'ser
   return TrustWorld.create({ gun: GUN, now: NOW, serverKeys: localKeys(trust, GUN), snapshot })
 }
 
-test('independent delegation publishes at the same moment all succeed', async (t) => {
+test('publishes to independent delegations at the same moment all succeed', async (t) => {
   const here = await local(t)
   const publisher = await world(here)
   const roles = Array.from({ length: 16 }, (_, index) => `targets/d${index}`)
@@ -43,7 +43,7 @@ test('independent delegation publishes at the same moment all succeed', async (t
   assert.deepEqual((await here.check()).findings, [])
 })
 
-test('the same bytes again are no error and change nothing, also beside new ones', async (t) => {
+test('uploading the same bytes again is no error and changes nothing, also beside new ones', async (t) => {
   for (const snapshot of ['client', 'server'] as const) {
     const here = await localTrustFor(t, NOW)
     const publisher = await world(here, snapshot)
@@ -57,12 +57,12 @@ test('the same bytes again are no error and change nothing, also beside new ones
     publisher.delegate('targets/releases', [makeKey('ed25519')])
     await send(here, [...first.filter(({ role }) => role === 'root'), ...publisher.nextParts('targets')])
     assert.equal(here.trust.store.head(GUN)?.roles['targets']?.version, 2)
-    // A retry of what is no longer current is a replay.
+    // Repeating what is no longer current is a replay.
     await assert.rejects(send(here, first), { code: 'VERSION' })
   }
 })
 
-test('a first upload may start anywhere, from a repository that lived elsewhere; later ones may not jump', async (t) => {
+test('a first upload may have any version, as when it comes from another server; later ones may not jump', async (t) => {
   const here = await local(t)
   const publisher = await world(here)
   publisher.targets.version = 57
@@ -76,7 +76,7 @@ test('a first upload may start anywhere, from a repository that lived elsewhere;
   await send(here, publisher.parts('targets'))
 })
 
-test('who comes too late is told so, not that the snapshot or the targets are wrong', async (t) => {
+test('a late publisher is told of the newer version, not that the snapshot or targets are wrong', async (t) => {
   const here = await local(t)
   const publisher = await world(here, 'client')
   for (const role of ['targets/a', 'targets/b']) publisher.delegate(role, [makeKey('ecdsa')])
@@ -93,7 +93,7 @@ test('who comes too late is told so, not that the snapshot or the targets are wr
   await assert.rejects(send(here, lateOwner.nextParts('root')), refused('root version 2'))
 })
 
-test('a delegate who does not believe what was signed before, and begins anew, is told how to go on from it', async (t) => {
+test('a delegate who cannot verify the earlier document and starts over is told how to continue from it', async (t) => {
   const here = await local(t)
   const publisher = await world(here, 'server')
   publisher.delegate('targets/a', [makeKey('ecdsa')])
@@ -114,7 +114,7 @@ test('a delegate who does not believe what was signed before, and begins anew, i
   await send(here, delegate.nextParts('targets/a'))
 })
 
-test('a delegation that its parent dropped may leave a client’s snapshot, one in force only with its parent', async (t) => {
+test('a client’s snapshot may drop a delegation in the publish that removes it from its parent, not while in force', async (t) => {
   const here = await local(t)
   const publisher = await world(here, 'client')
   publisher.delegate('targets/a', [makeKey('ecdsa')])
@@ -136,7 +136,7 @@ test('a delegation that its parent dropped may leave a client’s snapshot, one 
   const head = here.trust.store.head(GUN)
   assert.equal(head?.roles['targets/a'], undefined)
   assert.equal(head?.highest['targets/a'], 1)
-  // Its bytes were here once, and are no part of the repository any more.
+  // Its bytes are stored but no longer part of the repository.
   const late = publisher.fork()
   late.sign('targets/a')
   await assert.rejects(send(here, late.nextParts('targets')), {
@@ -150,7 +150,7 @@ test('a delegation that its parent dropped may leave a client’s snapshot, one 
   assert.deepEqual((await here.check()).findings, [])
 })
 
-test('what is delegated no more may leave a client’s snapshot later, with what is below it; what is, however deep, may not', async (t) => {
+test('a client’s snapshot may later drop a removed delegation and those below it, but none in force at any depth', async (t) => {
   const here = await local(t)
   const publisher = await world(here, 'client')
   const roles = ['targets/a', 'targets/b', 'targets/a/deep', 'targets/b/deep']
@@ -172,7 +172,7 @@ test('what is delegated no more may leave a client’s snapshot later, with what
   assert.deepEqual((await here.check()).findings, [])
 })
 
-test('a delegate of whom everything has ended, whom docker lets begin anew, is told how to go on from it', async (t) => {
+test('a delegate whose document expired, and whom docker lets start over, is told how to continue from it', async (t) => {
   const here = await local(t)
   const publisher = await world(here, 'server')
   publisher.delegate('targets/a', [makeKey('ecdsa')])
@@ -193,7 +193,7 @@ test('a delegate of whom everything has ended, whom docker lets begin anew, is t
   await send(here, delegate.nextParts('targets/a'))
 })
 
-test('a delegation that was removed and comes again at version 1 is told that only another name helps', async (t) => {
+test('a delegation removed and added again at version 1 is told that only another name helps', async (t) => {
   const here = await local(t)
   const publisher = await world(here, 'client')
   const key = makeKey('ecdsa')
@@ -215,14 +215,14 @@ test('a delegation that was removed and comes again at version 1 is told that on
   assert.deepEqual((await here.check()).findings, [])
 })
 
-test('a first upload of root alone is refused where the server makes the snapshot, too', async (t) => {
+test('a first upload of root alone is refused, also where the server makes the snapshot', async (t) => {
   const here = await local(t)
   const publisher = await world(here)
   const refused = { code: 'INVALID_UPDATE', problem: { name: 'ErrValidation' } }
   await assert.rejects(send(here, publisher.parts('root')), refused)
 })
 
-test('a root may not name a snapshot key that the server has for another repository', async (t) => {
+test('a root may not name a snapshot key that the server holds for another repository', async (t) => {
   const here = await local(t)
   const publisher = await world(here)
   publisher.nameServerKey('snapshot', await localKeys(here.trust, 'example.org/other')('snapshot', 'current'))
@@ -230,7 +230,7 @@ test('a root may not name a snapshot key that the server has for another reposit
   await assert.rejects(send(here, publisher.parts('root', 'targets')), refused)
 })
 
-test('where the server has too few of the snapshot keys the publisher is told to send one', async (t) => {
+test('a publisher is told to send the snapshot when the server holds too few of its keys', async (t) => {
   const here = await local(t)
   const publisher = await world(here)
   const { snapshot } = publisher.root.roles
@@ -241,7 +241,7 @@ test('where the server has too few of the snapshot keys the publisher is told to
   await assert.rejects(send(here, publisher.parts('root', 'targets')), refused)
 })
 
-test('targets that have expired hold up neither who is below them nor the next root', async (t) => {
+test('expired targets block neither delegations below them nor the next root', async (t) => {
   const here = await local(t)
   const publisher = await world(here)
   publisher.delegate('targets/a', [makeKey('ecdsa')])
@@ -252,7 +252,7 @@ test('targets that have expired hold up neither who is below them nor the next r
   await send(here, publisher.nextParts('root'))
 })
 
-test('after a delete the versions of delegations begin anew, those of targets too', async (t) => {
+test('after a delete the versions of delegations and targets start over', async (t) => {
   const here = await local(t)
   for (let life = 0; life < 2; life += 1) {
     const publisher = await world(here)
@@ -264,7 +264,7 @@ test('after a delete the versions of delegations begin anew, those of targets to
   }
 })
 
-test('a root that waits for signatures goes on waiting when targets are published', async (t) => {
+test('a staged root stays staged when targets are published', async (t) => {
   const here = await local(t)
   const { trust } = here
   const publisher = await world(here)
@@ -276,7 +276,7 @@ test('a root that waits for signatures goes on waiting when targets are publishe
   assert.equal(stagedRoot(trust, GUN)?.reason, 'a test')
 })
 
-test('when the root certificates have ended nothing is taken, not even a root that old and new keys sign', async (t) => {
+test('after the root certificates have expired nothing is accepted, not even a root signed by old and new keys', async (t) => {
   const here = await local(t)
   const publisher = await world(here)
   publisher.setKeys('root', [makeRootKey(GUN, NOW, { notAfter: NOW + DAY })])
@@ -288,7 +288,7 @@ test('when the root certificates have ended nothing is taken, not even a root th
   await assert.rejects(send(here, publisher.nextParts('root')), refused)
 })
 
-test('what is kept of an upload does not hold the request that it came with', async (t) => {
+test('decoded documents do not keep the request body of their upload in memory', async (t) => {
   const here = await local(t)
   const publisher = await world(here)
   const request = Buffer.alloc(1024 * 1024)
@@ -305,7 +305,7 @@ test('what is kept of an upload does not hold the request that it came with', as
   }
 })
 
-test('description and endings for people', async (t) => {
+test('describe lists roles, keys, tags and warnings; allEndings lists what expires', async (t) => {
   const here = await local(t)
   const publisher = await world(here)
   publisher.delegate('targets/releases', [makeKey('ecdsa')], { paths: ['v'] })
@@ -337,7 +337,7 @@ test('description and endings for people', async (t) => {
   assert.match((await describe(here.trust, GUN, NOW + 31 * DAY))?.warnings.join() ?? '', /targets expired/)
 })
 
-test('a description warns of what nobody can sign any more, and of what clients refuse', async (t) => {
+test('the description warns of roles that nobody can sign and of repositories that clients refuse', async (t) => {
   const here = await local(t)
   const publisher = await world(here)
   // As `notary delegation purge` leaves it.
@@ -352,7 +352,7 @@ test('a description warns of what nobody can sign any more, and of what clients 
   )
 })
 
-test('what another thread has published is what is current, whatever was decoded here', async (t) => {
+test('a publish builds on what another thread published, whatever this one has decoded', async (t) => {
   const here = await local(t)
   const publisher = await world(here)
   await send(here, publisher.parts('root', 'targets'))
@@ -362,7 +362,7 @@ test('what another thread has published is what is current, whatever was decoded
   assert.deepEqual((await here.check()).findings, [])
 })
 
-test('a change that another writer overtakes is computed anew from what that one wrote; not for ever', async (t) => {
+test('a change overtaken by another writer is computed again from the new state, but not for ever', async (t) => {
   const { trust } = await local(t)
   const another = { ...trust, turns: new Turns(1) }
   const write = (by: Trust, compute: () => Promise<unknown>): Promise<boolean> =>
@@ -382,7 +382,7 @@ test('a change that another writer overtakes is computed anew from what that one
   await assert.rejects(computed(Infinity), { code: 'CONFLICT' })
 })
 
-test('turns: one after the other, some may wait, more are told to come again', async () => {
+test('turns run one after the other; a limited number may wait, others get BUSY', async () => {
   const turns = new Turns(2)
   const order: number[] = []
   let release: () => void = () => undefined

@@ -17,7 +17,7 @@ import { makeKey } from '../support/test-key.ts'
 import { spoil } from '../support/test-store.ts'
 import { TrustWorld } from '../support/trust-world.ts'
 
-/** The head is among those that are proposed, to the byte. */
+/** Asserts that one of the proposed heads equals the stored one byte for byte. */
 function mustBeProposed({ trust: { store } }: LocalTrust, after: string): void {
   const head = store.head(GUN)
   assert.ok(head !== undefined)
@@ -33,7 +33,7 @@ function mustBeProposed({ trust: { store } }: LocalTrust, after: string): void {
 }
 
 for (const snapshot of ['server', 'client'] as const) {
-  test(`the life of a repository whose snapshot is the ${snapshot}'s`, async (t) => {
+  test(`the head of a repository whose ${snapshot} makes the snapshot can be rebuilt at each point of its life`, async (t) => {
     const here = await server(t)
     const options = { gun: GUN, now: here.clock.now, serverKeys: localKeys(here.trust, GUN), snapshot }
     const owner = await TrustWorld.create(options)
@@ -82,7 +82,7 @@ for (const snapshot of ['server', 'client'] as const) {
   })
 }
 
-test('an adopted repository: as it is read from there, again and again, and taken over', async (t) => {
+test('the head of an adopted repository can be rebuilt after each adoption and after the takeover', async (t) => {
   const moved = await move(t)
   const { here, there, owner, publish, wait } = moved
   const source = {
@@ -125,7 +125,7 @@ test('an adopted repository: as it is read from there, again and again, and take
   assert.ok((await clientOf(here).update()).targets.length > 0)
 })
 
-test('adopted after a life of its own here, whose snapshots went further', async (t) => {
+test('the head is rebuilt for an adoption after an own life whose snapshots had higher versions', async (t) => {
   const { here, offer } = await move(t)
   const before = await TrustWorld.create({
     gun: GUN,

@@ -44,10 +44,10 @@ async function send(trust: LocalTrust['trust'], world: TrustWorld, ...roles: str
   await localPublish(trust, parseGun(world.gun), world.parts(...roles))
 }
 
-/** Versions while nothing but the timestamp is renewed. */
+/** The expected versions when only the timestamp has been renewed. */
 const kept = (timestamp: number): Record<string, number> => ({ root: 1, targets: 1, snapshot: 1, timestamp })
 
-/** The token is away that holds the keys of snapshots. */
+/** The token that holds snapshot keys is away. */
 function withoutToken(trust: Trust): Trust {
   const sign: Trust['signer']['sign'] = async (owner, ...rest) => {
     if (owner.role !== 'snapshot') return trust.signer.sign(owner, ...rest)
@@ -56,7 +56,7 @@ function withoutToken(trust: Trust): Trust {
   return { ...trust, signer: { ...trust.signer, sign } }
 }
 
-/** The records of snapshots' keys are damaged. */
+/** The records of snapshot keys are damaged. */
 function withoutRecord(trust: Trust): Trust {
   const keys: Trust['store']['keys'] = (gun, role, head) => {
     if (role !== 'snapshot') return trust.store.keys(gun, role, head)
@@ -70,7 +70,7 @@ const versions = ({ trust }: LocalTrust, name: string): Record<string, number> =
     Object.entries(trust.store.head(parseGun(name))?.roles ?? {}).map(([role, { version }]) => [role, version]),
   )
 
-test('a timestamp is renewed at half its life, the documents that clients signed are left alone', async (t) => {
+test('a timestamp is renewed at half its life; documents signed by clients are left alone', async (t) => {
   const here = await local(t)
   await published(here, 'example.org/a')
   here.clock.now = NOW + 7 * DAY - 1
@@ -82,7 +82,7 @@ test('a timestamp is renewed at half its life, the documents that clients signed
   assert.deepEqual((await here.check()).findings, [])
 })
 
-test('a hundred repositories due at once are renewed in few disk writes', async (t) => {
+test('a hundred repositories due at once are all renewed', async (t) => {
   const here = await local(t)
   for (let number = 0; number < 100; number += 1) await published(here, `example.org/${number}`)
   here.clock.now += 8 * DAY
@@ -90,7 +90,7 @@ test('a hundred repositories due at once are renewed in few disk writes', async 
   assert.deepEqual((await here.check()).findings, [])
 })
 
-test('a server-made snapshot is renewed when half its life is over, a client’s is not', async (t) => {
+test('a server-made snapshot is renewed after half its life, a client’s is not', async (t) => {
   const here = await local(t)
   await published(here, 'example.org/server', 'server')
   await published(here, 'example.org/client', 'client', (world) => {
@@ -103,7 +103,7 @@ test('a server-made snapshot is renewed when half its life is over, a client’s
   assert.deepEqual((await here.check()).findings, [])
 })
 
-test('targets whose key is here stay as they are where the snapshot, which would have to name others, is its owner’s', async (t) => {
+test('targets whose key is here are not renewed when the owner signs the snapshot, which would have to name them', async (t) => {
   const here = await local(t)
   const { trust } = here
   const gun = parseGun('example.org/a')
@@ -125,7 +125,7 @@ for (const [what, broken] of [
   ['its token is away', withoutToken],
   ['its record is damaged', withoutRecord],
 ] as const) {
-  test(`a snapshot whose key cannot be used holds up no timestamp until it has expired: ${what}`, async (t) => {
+  test(`an unusable snapshot key does not hold up timestamps until the snapshot has expired: ${what}`, async (t) => {
     const here = await local(t)
     const gun = parseGun('example.org/a')
     await published(here, gun)
@@ -135,7 +135,7 @@ for (const [what, broken] of [
     here.clock.now += 600 * DAY
     assert.deepEqual(await renewDue(trust), { renewed: 1, failed: 0 })
     assert.deepEqual([versions(here, gun), errors.splice(0)], [kept(2), ['renewal of the snapshot failed']])
-    // The same for a read that finds it expired.
+    // A read that finds the timestamp expired renews it in the same way.
     here.clock.now += 15 * DAY
     assert.equal((await readCurrent(trust, gun, 'timestamp'))?.version, 3)
     assert.deepEqual(versions(here, gun), kept(3))
@@ -150,7 +150,7 @@ for (const [what, broken] of [
   })
 }
 
-test('a snapshot that has expired under a timestamp that has not is made anew by who reads it first', async (t) => {
+test('the first read re-signs a snapshot that has expired under a valid timestamp', async (t) => {
   const here = await local(t)
   const gun = parseGun('example.org/a')
   await published(here, gun)
@@ -161,7 +161,7 @@ test('a snapshot that has expired under a timestamp that has not is made anew by
   assert.deepEqual(versions(here, gun), { ...kept(3), snapshot: 2 })
 })
 
-test('a year without a single read: no timestamp ever expires', async (t) => {
+test('no timestamp expires in a year without a single read', async (t) => {
   const here = await local(t)
   await published(here, 'example.org/a')
   for (let day = 0; day < 365; day += 1) {
@@ -172,7 +172,7 @@ test('a year without a single read: no timestamp ever expires', async (t) => {
   }
 })
 
-test('what expired all the same is re-signed by the first read of many, once', async (t) => {
+test('of many concurrent reads of an expired timestamp, one re-signs it', async (t) => {
   const here = await local(t)
   const gun = parseGun('example.org/a')
   await published(here, gun)
@@ -184,7 +184,7 @@ test('what expired all the same is re-signed by the first read of many, once', a
   assert.deepEqual(new Set(reads.map((document) => document?.version)), new Set([2, 1]))
 })
 
-test('a repository whose root has expired does not hold up the others; it is never served expired', async (t) => {
+test('a repository whose root has expired holds up no other, and is never served expired', async (t) => {
   const here = await local(t)
   const dying = await published(here, 'example.org/dying', 'server', (world) => {
     world.root.expires = timeText(NOW + DAY)
@@ -192,13 +192,13 @@ test('a repository whose root has expired does not hold up the others; it is nev
   await published(here, 'example.org/living')
   here.clock.now += 8 * DAY
   assert.deepEqual(await renewDue(here.trust, new Map()), { renewed: 1, failed: 1 })
-  // Still valid: served as it is.
+  // Still valid, so it is served unchanged.
   assert.equal((await readCurrent(here.trust, parseGun(dying.gun), 'timestamp'))?.version, 1)
   here.clock.now += 8 * DAY
   await assert.rejects(readCurrent(here.trust, parseGun(dying.gun), 'timestamp'), { code: 'SIGNING_FAILED' })
 })
 
-test('where nothing can be signed, each repository that is due is looked at once in a round', async (t) => {
+test('when nothing can be signed, a round looks at each due repository once', async (t) => {
   const here = await local(t)
   const names = Array.from({ length: 150 }, (_, index) => `locked/r${index}`)
   for (const name of names) await published(here, name)
@@ -216,7 +216,7 @@ test('where nothing can be signed, each repository that is due is looked at once
   assert.equal(looked, names.length)
 })
 
-test('what failed while the clock was ahead is tried again soon after it was put back', async (t) => {
+test('what failed while the clock was ahead is tried again soon after the clock is set back', async (t) => {
   const here = await local(t)
   await published(here, 'example.org/a')
   const postponed = new Map()
@@ -230,7 +230,7 @@ test('what failed while the clock was ahead is tried again soon after it was put
   assert.deepEqual(await renewDue(here.trust, postponed), { renewed: 1, failed: 0 })
 })
 
-test('while nothing can be written, not everything that is due is tried again and again', async (t) => {
+test('while nothing can be written, a round gives up early and does not retry everything that is due', async (t) => {
   let full = false
   const here = await openLocalTrust(NOW, () => {
     if (full) throw new Error('no space left on device')
@@ -250,7 +250,7 @@ test('while nothing can be written, not everything that is due is tried again an
   assert.deepEqual(await renewDue(here.trust, postponed), { renewed: failed, failed: 0 })
 })
 
-test('the loop renews by itself and stops when told', async (t) => {
+test('the loop renews on its own and stops when told', async (t) => {
   const here = await local(t)
   await published(here, 'example.org/a')
   here.clock.now += 8 * DAY
@@ -263,7 +263,7 @@ test('the loop renews by itself and stops when told', async (t) => {
   await renewing.stop()
 })
 
-test('after a delete nothing is renewed; in a new life timestamps go on above those of the old one', async (t) => {
+test('nothing is renewed after a delete; a new life continues timestamp and snapshot versions', async (t) => {
   const here = await local(t)
   const gun = parseGun('example.org/a')
   const world = await published(here, gun)
@@ -282,7 +282,7 @@ test('after a delete nothing is renewed; in a new life timestamps go on above th
   assert.deepEqual((await here.check()).findings, [])
 })
 
-test('what is named as due and is not holds nothing up', async (t) => {
+test('an entry of the due index without a repository holds nothing up', async (t) => {
   const here = await local(t)
   await published(here, 'example.org/due')
   const leftOver = [{ gun: parseGun('example.org/gone'), renewAt: 0 }]
@@ -293,7 +293,7 @@ test('what is named as due and is not holds nothing up', async (t) => {
   assert.deepEqual(await renewDue({ ...here.trust, store }), { renewed: 0, failed: 0 })
 })
 
-test('however many read what has expired at once: it is signed once, and all of them get it', async (t) => {
+test('a hundred concurrent reads of an expired timestamp sign it once, and all get it', async (t) => {
   const here = await local(t)
   await published(here, 'example.org/read')
   here.clock.now += 15 * DAY
@@ -306,7 +306,7 @@ test('however many read what has expired at once: it is signed once, and all of 
   assert.equal((await readCurrent(here.trust, gun, 'timestamp'))?.version, 3)
 })
 
-test('who reads what only its owner can sign anew waits for nobody who changes it', async (t) => {
+test('reads of expired metadata that only its owner can sign wait for no writer', async (t) => {
   const here = await local(t)
   await published(here, 'example.org/client', 'client', (world) => {
     world.snapshot.expires = timeText(NOW + DAY)

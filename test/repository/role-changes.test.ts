@@ -10,12 +10,12 @@ const NOW = Date.UTC(2026, 10, 24)
 const GUN = parseGun('docker.io/acme/app')
 const RELEASES = 'targets/releases'
 
-test('the journal tells each change of keys, threshold and paths of a role, below a delegation too, and nothing else', async (t) => {
+test('the journal records each change of a role’s keys, threshold and paths, at any depth, and nothing else', async (t) => {
   const local = await localTrustFor(t, NOW)
   const { trust } = local
   const owner = await TrustWorld.create({ gun: GUN, now: NOW, serverKeys: localKeys(trust, GUN) })
   const [one, two] = [makeKey('ecdsa'), makeKey('rsa')]
-  /** Of the newest entry; undefined if it has no such member. */
+  /** The role changes of the newest entry; undefined if it has none. */
   const told = (): readonly RoleChange[] | undefined => {
     const [entry] = trust.store.journal({ gun: GUN, before: Infinity })
     return entry?.roles
@@ -26,7 +26,7 @@ test('the journal tells each change of keys, threshold and paths of a role, belo
   }
 
   await localPublish(trust, GUN, owner.parts('root', 'targets'))
-  // People name a root key otherwise than its certificates.
+  // Root keys are recorded by the id that people know, beside the certificate's.
   const [rootKey] = owner.signers.get('root') ?? []
   const bare = rootKey?.publicKey.export({ format: 'der', type: 'spki' }).toString('base64') ?? ''
   const key = keyIdOf({ keytype: 'ecdsa', keyval: { private: null, public: bare } })

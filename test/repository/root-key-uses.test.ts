@@ -4,7 +4,7 @@ import { rootKeyUses } from '../../src/repository/roots/key-uses.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
 import { localTrustFor } from '../support/local-trust.ts'
 
-test('while all repositories are looked through, requests have their turn', async (t) => {
+test('requests get their turn while all repositories are searched for a root key', async (t) => {
   const { trust } = await localTrustFor(t, Date.parse('2026-11-24T08:00:00.000Z'))
   let turns = 0
   const turn = (): void => {
@@ -12,14 +12,14 @@ test('while all repositories are looked through, requests have their turn', asyn
     waiting = setImmediate(turn)
   }
   let waiting = setImmediate(turn)
-  /** Turns that had been when each was looked at. */
+  /** For each repository, the number of turns before it was looked at. */
   const looked: number[] = []
   const store = {
     ...trust.store,
     async *guns() {
       for (let index = 0; index < 20; index += 1) yield parseGun(`example.org/r${index}`)
     },
-    // As long as one takes whose root is not known yet.
+    // Takes as long as a repository whose root is not decoded yet.
     head() {
       looked.push(turns)
       const until = performance.now() + 2

@@ -6,7 +6,7 @@ import { planRotation } from '../../src/repository/roots/rotation-plan.ts'
 import { TEST_ACTOR } from '../support/local-trust.ts'
 import { GUN, owned } from '../support/owned-repository.ts'
 
-test('a repository with many roots: requests have their turn between two of them', async (t) => {
+test('requests get their turn between any two of a repository’s many roots', async (t) => {
   const { here, owner, send } = await owned(t)
   for (let version = 2; version <= 30; version += 1) {
     owner.rotateRoot(here.clock.now)
@@ -27,14 +27,14 @@ test('a repository with many roots: requests have their turn between two of them
     const plan = await planRotation(here.trust, GUN, ['root'], here.clock.now)
     assert.equal(plan?.cachedRoots.length, 30)
   })
-  // Once to read it, and once to verify it.
+  // A turn for reading and one for verifying each root.
   assert.ok(planned >= 59, `${planned} turns`)
   const head = here.trust.store.head(GUN)!
   const viewed = await turnsDuring(() => viewAsClient(here.trust, GUN, head, here.clock.now))
   assert.ok(viewed >= 29, `${viewed} turns`)
 })
 
-test('a clock that went back stands in the way of every rotation, until it is accepted', async (t) => {
+test('a clock that went back is an obstacle to every rotation until it is accepted', async (t) => {
   const { here } = await owned(t)
   const obstacles = async (): Promise<readonly string[] | undefined> =>
     (await planRotation(here.trust, GUN, ['root'], here.clock.now))?.obstacles

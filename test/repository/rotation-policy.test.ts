@@ -38,7 +38,7 @@ async function create(local: LocalTrust, name: string): Promise<Gun> {
   return gun
 }
 
-test('the next root is made once, for the keys that have the age; signed, it starts their time anew', async (t) => {
+test('a root that replaces aged keys is staged once; publishing it restarts their age', async (t) => {
   const local = await localTrustFor(t, NOW)
   const { trust, clock } = local
   const gun = await create(local, 'example.org/aged')
@@ -47,18 +47,18 @@ test('the next root is made once, for the keys that have the age; signed, it sta
   assert.deepEqual(await stageAgedKeys(trust, AGE), { staged: 1, failed: 0 })
   const { reason, by, version } = describeStagedRoot(trust, gun, clock.now)
   assert.deepEqual([reason, by, version], ['by age: new keys of timestamp, snapshot and targets', 'server', 2])
-  // Another round, and one that comes while it waits, leave it as it is.
+  // Further rounds leave the staged root as it is.
   const before = stagedRoot(trust, gun)
   clock.now += DAY
   assert.deepEqual(await stageAgedKeys(trust, AGE), { staged: 0, failed: 0 })
   assert.deepEqual(stagedRoot(trust, gun), before)
   assert.equal(await sign(local, gun), 2)
-  // The keys were made a day before they came into use: that is when their time began.
+  // Their age counts from when the keys were made, a day before they came into use.
   clock.now = NOW + 2 * AGE - 1
   assert.deepEqual(await stageAgedKeys(trust, AGE), { staged: 0, failed: 0 })
   clock.now += 1
   assert.deepEqual(await stageAgedKeys(trust, AGE), { staged: 1, failed: 0 })
-  // Nothing renews timestamps here: that they have expired is all there is to say.
+  // Nothing renews timestamps in this test, so expired ones are the only findings.
   assert.ok(
     (await local.check()).findings.every(
       ({ severity, text }) => severity === 'warning' && text.startsWith('timestamp'),
@@ -66,7 +66,7 @@ test('the next root is made once, for the keys that have the age; signed, it sta
   )
 })
 
-test('a repository that fails is logged, and does not hold up the others', async (t) => {
+test('a failing repository is logged and does not hold up the others', async (t) => {
   const local = await localTrustFor(t, NOW)
   const { trust, clock } = local
   const guns = [await create(local, 'example.org/a'), await create(local, 'example.org/b')]
@@ -90,7 +90,7 @@ test('a repository that fails is logged, and does not hold up the others', async
   assert.deepEqual(await stageAgedKeys(trust, AGE), { staged: 1, failed: 0 })
 })
 
-test('a store that takes nothing ends the round, and what ends can be looked for all the same', async (t) => {
+test('a store that refuses writes ends the round, which returns instead of throwing', async (t) => {
   const local = await localTrustFor(t, NOW)
   const { trust, clock } = local
   for (const name of ['example.org/a', 'example.org/b']) await create(local, name)
@@ -100,7 +100,7 @@ test('a store that takes nothing ends the round, and what ends can be looked for
   assert.deepEqual(await stageAgedKeys(trust, AGE), { staged: 2, failed: 0 })
 })
 
-test('where names of repositories cannot be read the others have their turn, and what ends can be looked for', async (t) => {
+test('unreadable repository names count as a failure, and the other repositories are still processed', async (t) => {
   const local = await localTrustFor(t, NOW)
   const { trust, clock } = local
   const gun = await create(local, 'example.org/a')
@@ -112,7 +112,7 @@ test('where names of repositories cannot be read the others have their turn, and
   assert.deepEqual(await stageAgedKeys({ ...trust, store: { ...trust.store, guns } }, AGE), { staged: 1, failed: 1 })
 })
 
-test('where the publisher signs snapshots nothing is staged, and nothing has failed', async (t) => {
+test('where the publisher signs the snapshot nothing is staged, and nothing counts as failed', async (t) => {
   const { trust, clock } = await localTrustFor(t, NOW)
   const gun = parseGun('example.org/client')
   const world = await TrustWorld.create({ gun, now: NOW, serverKeys: localKeys(trust, gun) })

@@ -21,7 +21,7 @@ async function send({ trust }: LocalTrust, world: TrustWorld, ...roles: string[]
   await localPublish(trust, GUN, world.parts(...roles))
 }
 
-test('before a first publish: the same pending key, however often and however many ask', async (t) => {
+test('before the first publish every request gets the same pending key', async (t) => {
   const { trust } = await local(t)
   const asked = await Promise.all([
     ...Array.from({ length: 5 }, () => currentKey(trust, GUN, 'timestamp', TEST_ACTOR)),
@@ -34,7 +34,7 @@ test('before a first publish: the same pending key, however often and however ma
 })
 
 for (const role of ['timestamp', 'snapshot'] as const) {
-  test(`rotation of the ${role} key: POST gives a new one, GET the one in root, until a root names the new one`, async (t) => {
+  test(`rotation of the ${role} key: POST returns a new key, GET the one in root, until a root names the new one`, async (t) => {
     const here = await local(t)
     const { trust } = here
     const world = await TrustWorld.create({ gun: GUN, now: NOW, serverKeys: localKeys(trust, GUN), snapshot: 'server' })
@@ -53,7 +53,7 @@ for (const role of ['timestamp', 'snapshot'] as const) {
   })
 }
 
-test('where the client signs the snapshot GET offers a key; after a delete it offers a fresh one', async (t) => {
+test('GET offers a snapshot key where the client signs snapshots, and a fresh key after a delete', async (t) => {
   const here = await local(t)
   const { trust } = here
   const world = await TrustWorld.create({ gun: GUN, now: NOW, serverKeys: localKeys(trust, GUN) })
@@ -63,20 +63,20 @@ test('where the client signs the snapshot GET offers a key; after a delete it of
   const used = await currentKey(trust, GUN, 'timestamp', TEST_ACTOR)
   await remove(trust, GUN, TEST_ACTOR)
   assert.notEqual((await currentKey(trust, GUN, 'timestamp', TEST_ACTOR)).public, used.public)
-  // The old root, whose keys are still here, may come back.
+  // The old root may be published again: its keys are still here.
   await send(here, world, 'root', 'targets')
   assert.deepEqual(await currentKey(trust, GUN, 'timestamp', TEST_ACTOR), used)
   assert.deepEqual((await here.check()).findings, [])
 })
 
-test('a delete between the looks at a repository and at its documents is no damage', async (t) => {
+test('a delete between reading the head and its documents is not reported as damage', async (t) => {
   const here = await local(t)
   const { store } = here.trust
   const world = await TrustWorld.create({ gun: GUN, now: NOW, serverKeys: localKeys(here.trust, GUN) })
   await send(here, world, 'root', 'targets')
   const before = store.head(GUN)
   await remove(here.trust, GUN, TEST_ACTOR)
-  // As another thread sees it: the head is read, then all of it is deleted.
+  // As another thread sees it: the repository is deleted after the head was read.
   const late = (): Trust => {
     const heads = [before]
     return {
@@ -89,7 +89,7 @@ test('a delete between the looks at a repository and at its documents is no dama
   assert.equal(await describe(late(), GUN, NOW), undefined)
 })
 
-test('nothing is signed with fewer keys than must sign', async (t) => {
+test('signing fails when the server holds fewer keys than the threshold', async (t) => {
   const here = await local(t)
   const { trust } = here
   const world = await TrustWorld.create({ gun: GUN, now: NOW, serverKeys: localKeys(trust, GUN), snapshot: 'server' })

@@ -10,7 +10,7 @@ import { makeKey } from '../support/test-key.ts'
 
 const NAMES = Array.from({ length: 20 }, (_, index) => `targets/delegate-${index}`)
 
-test('a repository with many delegations: requests have their turn between two documents', async (t) => {
+test('requests get their turn between any two documents of a repository with many delegations', async (t) => {
   const { here, owner, send } = await owned(t)
   for (const name of NAMES) owner.delegate(name, [makeKey('ecdsa')])
   await send(owner.nextParts('targets'))
@@ -30,7 +30,7 @@ test('a repository with many delegations: requests have their turn between two d
   assert.ok(turns >= NAMES.length, `${turns} turns`)
 })
 
-test('a repository that is deleted while it is described is none', async (t) => {
+test('a repository deleted while it is being described is reported as absent', async (t) => {
   const { here, owner, send } = await owned(t)
   for (const name of NAMES) owner.delegate(name, [makeKey('ecdsa')])
   await send(owner.nextParts('targets'))
@@ -42,7 +42,7 @@ test('a repository that is deleted while it is described is none', async (t) => 
   assert.equal(await describe(late, GUN, here.clock.now), undefined)
 })
 
-test('of tags that a delegation has signed and clients do not see it is said why', async (t) => {
+test('the description says why clients do not see a tag that a delegation has signed', async (t) => {
   const { here, owner, send } = await owned(t)
   const [TWO, DEEP] = ['targets/two', 'targets/two/deep']
   const keys = [makeKey('ecdsa')]
@@ -74,12 +74,12 @@ test('of tags that a delegation has signed and clients do not see it is said why
   await send(owner.nextParts('targets'))
   const skipped = `clients skip ${TWO}: valid signatures did not meet threshold for ${TWO}`
   assert.deepEqual(await told(), [skipped])
-  // What is delegated below it no client comes to.
+  // Clients do not reach what is delegated below it.
   assert.deepEqual(
     await unseen(),
     ['v1', 'w1', 'w2', 'v2'].map((tag) => [tag, skipped]),
   )
-  // Where that is damaged they do not notice.
+  // So they do not notice damage there.
   const document: Store['document'] = (...of) => {
     if (of[1] === DEEP) throw new TrustError('CORRUPT', 'a stored record is damaged')
     return here.trust.store.document(...of)
@@ -89,7 +89,7 @@ test('of tags that a delegation has signed and clients do not see it is said why
     skipped,
     `${DEEP} is damaged: its own tags are not known (countersign check)`,
   ])
-  // Nor do they take a document that has ended, nor what it delegates.
+  // Nor do they accept an expired document, or what it delegates.
   owner.delegate(TWO, keys)
   await send(owner.nextParts('targets'))
   here.clock.now += 4 * 365 * 86_400_000

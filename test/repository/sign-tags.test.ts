@@ -22,7 +22,7 @@ import { worldOf } from '../support/people.ts'
 import { makeKey } from '../support/test-key.ts'
 import { TrustWorld } from '../support/trust-world.ts'
 
-test('the first tag makes the documents of a delegate as docker makes them', async (t) => {
+test('the first tag makes a delegate’s documents as docker makes them', async (t) => {
   const { here, sign, payload, listed } = await withSigner(t)
   const { changed, roles, etag } = await sign('v2', A)
   assert.deepEqual([changed, roles], [true, ['targets/ci', 'targets/releases']])
@@ -47,7 +47,7 @@ test('the first tag makes the documents of a delegate as docker makes them', asy
   assert.deepEqual((await here.check()).findings, [])
 })
 
-test('what is not edited stays: entries of others, custom data, members that nobody knows, delegations', async (t) => {
+test('signing a tag keeps all else: other entries, custom data, unknown members, delegations', async (t) => {
   const { owner, send, sign, payload, ...world } = await owned(t)
   const key = named(await createSigner(world.here.trust, 'ci', TEST_ACTOR))
   const alice = makeKey('ecdsa')
@@ -66,13 +66,13 @@ test('what is not edited stays: entries of others, custom data, members that nob
   assert.equal(version, old + 1)
   assert.equal(expires, '2029-11-23T08:00:00Z')
   assert.deepEqual(targets, { ...others, v2: { hashes: { sha256: base64(A) }, length: 7 } })
-  // Somebody else signs all of it once more: as it is so already, it is not signed by turns.
+  // Another signer signs the same content; the server must not sign it again in turn.
   Object.assign(owner.payload('targets/releases'), payload('targets/releases'))
   await send(owner.nextParts('targets/releases'))
   assert.equal((await sign('v2', A)).changed, false)
 })
 
-test('who cannot sign here learns why, and what its owner does about it', async (t) => {
+test('a signer who cannot sign here learns why, and what the owner can do about it', async (t) => {
   const world = await owned(t)
   const { here, owner, send, sign } = world
   const key = named(await createSigner(here.trust, 'ci', TEST_ACTOR))
@@ -92,7 +92,7 @@ test('who cannot sign here learns why, and what its owner does about it', async 
   await refused({}, /do not include v2/, /--all-paths/)
   await refused({ set: [{ tag: 'rc-1', sha256: A, length: 1 }], remove: ['v1'] }, /do not include v1/, /--all-paths/)
   assert.deepEqual((await sign('rc-1', A)).roles, ['targets/ci'])
-  // Each is a document with all tags: whoever may sign one repository must not have the server make a thousand of them.
+  // Each delegation has a document with all tags, so the number that one request signs is limited.
   const more = Array.from({ length: 8 }, (_, index) => `targets/more${index}`)
   for (const role of more) owner.delegate(role, [key])
   await send(owner.nextParts('targets'))
@@ -113,7 +113,7 @@ test('who cannot sign here learns why, and what its owner does about it', async 
   await refused({}, /the snapshot key .* is with its publisher/, /notary key rotate .* snapshot -r/)
 })
 
-test('a key that the server has for another role, or repository, signs no tags where root names it for targets', async (t) => {
+test('a key held for another role or repository signs no tags, even where root names it for targets', async (t) => {
   const { owner, send, sign, here } = await owned(t)
   const { trust } = here
   const { snapshot, targets } = owner.root.roles
@@ -129,14 +129,14 @@ test('a key that the server has for another role, or repository, signs no tags w
   await assert.rejects(sign('v2', A, { as: undefined }), { code: 'WRONG_STATE', message: /is with its publisher/ })
 })
 
-test('the own role of a signer is the first of those that sign, wherever the owner lists it', async (t) => {
+test('a signer’s own role comes first among those signed, wherever the owner lists it', async (t) => {
   const world = await owned(t)
   const key = named(await createSigner(world.here.trust, 'ci', TEST_ACTOR))
   for (const role of ['targets/releases', 'targets/ci']) await add(world, role, key)
   assert.deepEqual((await world.sign('v2', A)).roles, ['targets/ci', 'targets/releases'])
 })
 
-test('if-match speaks of the first role that signs: a checksum, any, or none yet', async (t) => {
+test('if-match refers to the first role that signs: a checksum, any, or none yet', async (t) => {
   const { sign, here } = await withSigner(t)
   const targets = here.trust.store.head(GUN)?.roles['targets']?.sha256 ?? ''
   for (const ifMatch of ['*', targets]) {
@@ -147,11 +147,11 @@ test('if-match speaks of the first role that signs: a checksum, any, or none yet
   const { etag: next } = await sign('v2', B, { ifMatch: etag })
   await assert.rejects(sign('v2', A, { ifMatch: etag }), { code: 'PRECONDITION' })
   assert.equal((await sign('v3', B, { ifMatch: '*' })).changed, true)
-  // Both ask for what is so already; the one that is late learns it all the same.
+  // The request would change nothing, but the stale checksum is still refused.
   await assert.rejects(sign('v3', B, { ifMatch: next }), { code: 'PRECONDITION' })
 })
 
-test('where an owner lets a signer sign in targets/releases only, the list and if-match speak of that', async (t) => {
+test('for a signer only in targets/releases, the list and if-match refer to that role', async (t) => {
   const world = await owned(t)
   const { here, sign } = world
   await add(world, 'targets/releases', named(await createSigner(here.trust, 'ci', TEST_ACTOR)))
@@ -166,7 +166,7 @@ test('where an owner lets a signer sign in targets/releases only, the list and i
   assert.deepEqual(await list('nobody'), { gun: GUN, etag: '', tags: [] })
 })
 
-test('a policy sees what every role says of a tag', async (t) => {
+test('a policy sees what each role has signed for a tag', async (t) => {
   const { owner, send, sign, here } = await owned(t)
   const key = named(await createSigner(here.trust, 'ci', TEST_ACTOR))
   const alice = makeKey('ecdsa')
@@ -189,7 +189,7 @@ test('a policy sees what every role says of a tag', async (t) => {
   assert.deepEqual(seen, { 'v2.': [A, B], 'long.': ['', ''], 'toString.': [], '__proto__.': [] })
 })
 
-test('a policy is asked also where there would be nothing to sign', async (t) => {
+test('a policy is asked even when nothing would be signed', async (t) => {
   const { sign } = await withSigner(t)
   await sign('v2', A)
   const permit = (): never => {
@@ -198,7 +198,7 @@ test('a policy is asked also where there would be nothing to sign', async (t) =>
   await assert.rejects(sign('v2', A, { permit }), { code: 'POLICY' })
 })
 
-test('names that mean something to JavaScript are tags like others', async (t) => {
+test('names that mean something to JavaScript are tags like any other', async (t) => {
   const { sign, payload, listed } = await withSigner(t)
   const names = ['__proto__', 'constructor', 'toString', 'hasOwnProperty']
   for (const name of names) assert.equal((await sign(name, A)).changed, true, name)
@@ -209,7 +209,7 @@ test('names that mean something to JavaScript are tags like others', async (t) =
   assert.equal(Object.keys(payload('targets/ci').targets).length, 3)
 })
 
-test('tags of an owner, a delegate of theirs and the server at the same moment: all are there', async (t) => {
+test('tags signed by an owner and the server at the same moment are all kept', async (t) => {
   const world = await withSigner(t)
   const { owner, send, sign, listed } = world
   owner.addTarget('by-owner')
@@ -220,7 +220,7 @@ test('tags of an owner, a delegate of theirs and the server at the same moment: 
   assert.deepEqual((await world.here.check()).findings, [])
 })
 
-test('more tags than a document can have are refused, and those that are there can be changed', async (t) => {
+test('a document’s tag limit is enforced, and existing tags can be replaced at the limit', async (t) => {
   const { here, sign } = await withSigner(t)
   const many = (from: number, to: number): SignRequest['set'] =>
     Array.from({ length: to - from }, (_, at) => ({ tag: `t${from + at}`, sha256: A, length: 7 }))
@@ -228,7 +228,7 @@ test('more tags than a document can have are refused, and those that are there c
   const before = here.trust.store.head(GUN)
   await assert.rejects(sign('v1', A, { set: many(49_900, 50_000) }), { code: 'INVALID_UPDATE', message: /50000 tags/ })
   assert.equal(here.trust.store.head(GUN), before)
-  // As another thread, or another start of the server, reads them.
+  // Decoded afresh, as in another thread or after a restart.
   const decoded = new DecodedDocuments()
   const fresh = { ...here.trust, decoded }
   const change = { set: many(49_900, 50_000), remove: many(0, 200).map(({ tag }) => tag), as: 'ci' }
@@ -236,7 +236,7 @@ test('more tags than a document can have are refused, and those that are there c
   assert.deepEqual((await here.check()).findings, [])
 })
 
-test('nothing is signed by a signer, or against rules, that were changed while it was being signed', async (t) => {
+test('a signer or policy changed during signing is applied: nothing is signed under the old one', async (t) => {
   let rule: string | undefined
   const permit = (): void => {
     if (rule !== undefined) throw new TrustError('POLICY', rule)
@@ -253,7 +253,7 @@ test('nothing is signed by a signer, or against rules, that were changed while i
     if (code === 'WRONG_STATE') await rotateSigner(trust, 'ci', TEST_ACTOR)
     const before = trust.store.head(GUN)
     const make = trust.signer.sign.bind(trust.signer)
-    // A token with keys takes its time.
+    // Signing with a token takes time, in which the change happens.
     let meanwhile: typeof change | undefined = change
     t.mock.method(trust.signer, 'sign', async (...given: Parameters<typeof make>) => {
       const due = meanwhile
@@ -268,7 +268,7 @@ test('nothing is signed by a signer, or against rules, that were changed while i
   }
 })
 
-test('what a signer of the server has signed for one repository, or role, nobody can publish in another', async (t) => {
+test('metadata that a server’s signer made for one repository or role cannot be published in another', async (t) => {
   const world = await withSigner(t)
   const { here, send, sign } = world
   await sign('v1', A)
@@ -292,7 +292,7 @@ test('what a signer of the server has signed for one repository, or role, nobody
   for (const role of ['targets/ci', 'targets/releases'] as const) {
     await assert.rejects(send([{ role, bytes: await signed(elsewhere, role) }]), refusal)
   }
-  // What is current already, somebody may have been told of no answer.
+  // Current bytes are accepted: a client may repeat an upload whose answer was lost.
   await send([{ role: 'targets/ci', bytes: await signed(GUN, 'targets/ci') }])
   const other = { keyid: 'x'.repeat(10_000), method: 'ecdsa', sig: 'AAAA' }
   const { signed: payload } = JSON.parse((await signed(elsewhere, 'targets/ci')).toString()) as { signed: object }

@@ -8,7 +8,7 @@ import { makeKey } from '../support/test-key.ts'
 
 const DAY = 86_400_000
 
-test('the key of a signer is ECDSA whatever the setting says; a second one of the same name is not even made', async (t) => {
+test('a signer’s key is always ECDSA; for a taken name no key is made', async (t) => {
   const here = await localTrustFor(t, Date.now())
   let made = 0
   const signer = {
@@ -23,7 +23,7 @@ test('the key of a signer is ECDSA whatever the setting says; a second one of th
   assert.equal(key.keytype, 'ecdsa')
   await assert.rejects(createSigner(trust, 'ci', TEST_ACTOR), { code: 'WRONG_STATE' })
   assert.equal(made, 1)
-  // Two at once: one is first, and only its key counts.
+  // Of two concurrent requests one wins, and only its key is stored.
   const both = await Promise.allSettled([
     createSigner(trust, 'two', TEST_ACTOR),
     createSigner(trust, 'two', TEST_ACTOR),
@@ -32,7 +32,7 @@ test('the key of a signer is ECDSA whatever the setting says; a second one of th
   assert.equal(trust.store.keys(SERVER, 'targets/two').length, 1)
 })
 
-test('a signer has a name that docker takes, and is there before it is removed', async (t) => {
+test('signer names must be ones that docker accepts; removing an unknown signer is NOT_FOUND', async (t) => {
   const { trust } = await localTrustFor(t, Date.now())
   for (const name of ['releases', '', 'A', 'a/b', '-a', 'a'.repeat(101)]) {
     await assert.rejects(createSigner(trust, name, TEST_ACTOR), { code: 'INVALID_PARAMETERS' }, name)
@@ -40,7 +40,7 @@ test('a signer has a name that docker takes, and is there before it is removed',
   await assert.rejects(removeSigner(trust, 'nobody', TEST_ACTOR), { code: 'NOT_FOUND' })
 })
 
-test('a signer that was removed and made again has another key, and signs with that one only', async (t) => {
+test('a signer removed and created again has a new key and signs only with that', async (t) => {
   const world = await withSigner(t)
   const { trust } = world.here
   await removeSigner(trust, 'ci', TEST_ACTOR)
@@ -52,7 +52,7 @@ test('a signer that was removed and made again has another key, and signs with t
   assert.deepEqual((await world.here.check()).findings, [])
 })
 
-test('what a removed signer has left behind is not signed again, and it is said', async (t) => {
+test('tags of a removed signer are left out of the next document, and named in the answer', async (t) => {
   const world = await owned(t)
   const { owner, send, sign, listed } = world
   owner.delegate('targets/releases', [makeKey('ecdsa')])
@@ -60,12 +60,12 @@ test('what a removed signer has left behind is not signed again, and it is said'
   owner.addTarget('v2', 'targets/releases')
   await send(owner.nextParts('targets', 'targets/releases'))
   assert.equal((await listed()).targets.length, 3)
-  // The owner takes that key away, and adds ours: from here on clients see nothing of it.
+  // The owner replaces that key with ours, so clients no longer see these tags.
   await add(world, 'targets/releases', named(await createSigner(world.here.trust, 'ci', TEST_ACTOR)))
   assert.equal((await listed()).targets.length, 1)
   const [finding] = (await world.here.check()).findings
   assert.match(`${finding?.severity}: ${finding?.text}`, /^warning: clients skip targets\/releases: /)
-  // What clients do not see is not there for a policy either.
+  // A policy does not see what clients do not see.
   let seen: readonly string[] | undefined
   const { leftOut } = await sign('v2', A, { permit: (current) => (seen = current('v2')) })
   assert.deepEqual([leftOut, seen], [['bad'], []])
@@ -74,7 +74,7 @@ test('what a removed signer has left behind is not signed again, and it is said'
   assert.deepEqual((await world.here.check()).findings, [])
 })
 
-test('a new key of the same signer signs again what the old one signed, until the old one is given up', async (t) => {
+test('a signer’s new key re-signs what the old one signed until the rotation is finished', async (t) => {
   for (const finish of [false, true]) {
     const world = await withSigner(t)
     const { trust } = world.here
@@ -90,7 +90,7 @@ test('a new key of the same signer signs again what the old one signed, until th
   }
 })
 
-test('to ask for the same tag again signs it anew where clients would see it no more, or soon', async (t) => {
+test('signing the same tag again makes a new signature where clients would lose the old one, or soon will', async (t) => {
   const world = await withSigner(t)
   const { here, owner, sign, listed, key, payload } = world
   const { trust, clock } = here
@@ -100,7 +100,7 @@ test('to ask for the same tag again signs it anew where clients would see it no 
     return [changed, version, (await listed()).targets.length]
   }
   assert.deepEqual(await signed(), [true, 1, 3])
-  // The owner adds the new key beside the old one; what only the old one has signed would go with it.
+  // The owner adds the new key beside the old one: what only the old one signed would be lost with it.
   const { keyIds } = await rotateSigner(trust, 'ci', TEST_ACTOR)
   const stored = trust.store.keys(SERVER, 'targets/ci').find(({ keyId }) => keyId === keyIds.at(-1))
   assert.ok(stored)
@@ -115,7 +115,7 @@ test('to ask for the same tag again signs it anew where clients would see it no 
   await world.send(owner.nextParts('targets'))
   assert.equal((await listed()).targets.length, 3)
   assert.deepEqual(await signed(), [false, 2, 3])
-  // Half of its life: nothing to do before, signed anew after; not for a call that names no tag.
+  // Re-signed after half its life, not before, and not by a call that names no tag.
   clock.now += 547 * DAY
   assert.equal((await sign('v2', A)).changed, false)
   clock.now += DAY
@@ -125,7 +125,7 @@ test('to ask for the same tag again signs it anew where clients would see it no 
   assert.deepEqual((await here.check()).findings, [])
 })
 
-test('the old key taken away first, the new one added then: the same tag is signed anew', async (t) => {
+test('the same tag is signed again when the owner removed the old key before adding the new one', async (t) => {
   const world = await withSigner(t)
   await world.sign('v2', A)
   const { keyIds } = await rotateSigner(world.here.trust, 'ci', TEST_ACTOR)
@@ -138,12 +138,12 @@ test('the old key taken away first, the new one added then: the same tag is sign
   assert.equal((await world.listed()).targets.length, 3)
 })
 
-test('a delegation that was removed and added again goes on above its last version', async (t) => {
+test('a delegation removed and added again continues above its last version', async (t) => {
   const world = await withSigner(t)
   const { here, owner, send, sign, key, payload } = world
   await sign('v2', A)
   await sign('v3', A)
-  // The owner takes the snapshot over and leaves the delegation out of it, then gives the snapshot back.
+  // The owner takes over the snapshot and leaves the delegation out, then gives the snapshot back.
   owner.setKeys('snapshot', [makeKey('ecdsa')])
   owner.snapshot.version = here.trust.store.head(GUN)?.roles['snapshot']?.version ?? 0
   owner.targets.delegations.roles = []
@@ -157,7 +157,7 @@ test('a delegation that was removed and added again goes on above its last versi
   assert.deepEqual((await here.check()).findings, [])
 })
 
-test('the owner took the signer away: nothing is signed, in no role', async (t) => {
+test('a signer whom the owner removed from a role signs nothing there', async (t) => {
   const world = await withSigner(t)
   await world.sign('v2', A)
   await drop(world, 'targets/ci')

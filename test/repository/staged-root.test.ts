@@ -32,7 +32,7 @@ const DAY = 86_400_000
 const YEAR = 365 * DAY
 const GUN = parseGun('example.org/staged')
 
-/** A certificate that the key signs itself. @param ends and `begins`: milliseconds since 1970 */
+/** Returns a certificate that the key signs itself. @param ends and `begins`: milliseconds since 1970 */
 function certificate(
   key: KeyObject,
   ends = NOW + 10 * YEAR,
@@ -50,7 +50,7 @@ function signatures(key: KeyObject, { payload, former, own }: StagedRootDescript
   return [...new Set(wanted.map(({ id }) => id))].map((keyid) => ({ keyid, method: 'ecdsa', sig }))
 }
 
-/** The timestamp key that a root names. */
+/** Returns the id of the timestamp key that a root names. */
 function keyOf({ payload }: StagedRootDescription): string | undefined {
   return (payload['roles'] as { timestamp: { keyids: string[] } }).timestamp.keyids[0]
 }
@@ -107,7 +107,7 @@ class Room {
   }
 }
 
-test('two of two: created, changed to one of them and another, each step signed by old and new', async (t) => {
+test('with a threshold of two, each root needs the signatures of old and new keys', async (t) => {
   const room = await Room.open(t)
   const [one, two, three] = [makeRootKey(), makeRootKey(), makeRootKey()]
   const staged = await room.create({ certificates: [certificate(one), certificate(two)], threshold: 2 })
@@ -120,7 +120,7 @@ test('two of two: created, changed to one of them and another, each step signed 
   assert.equal((await client.update()).versions['root'], 1)
 
   const next = await room.changeRoot({ certificates: [certificate(two), certificate(three)], threshold: 2 })
-  assert.equal((await room.sign(next, two, three)).complete, false, 'the old ones must agree too')
+  assert.equal((await room.sign(next, two, three)).complete, false, 'the old keys must sign too')
   await assert.rejects(room.publish(), { code: 'WRONG_STATE' })
   assert.equal((await room.sign(next, one)).complete, true)
   assert.equal(await room.publish(), 2)
@@ -128,7 +128,7 @@ test('two of two: created, changed to one of them and another, each step signed 
   assert.deepEqual((await room.here.check()).findings, [])
 })
 
-test('a new targets key signs the same targets in the same publish; versions go on', async (t) => {
+test('a new targets key re-signs the same targets in the same publish, and versions continue', async (t) => {
   const room = await Room.open(t)
   const key = makeRootKey()
   await room.sign(await room.create({ certificates: [certificate(key)], threshold: 1 }), key)
@@ -141,7 +141,7 @@ test('a new targets key signs the same targets in the same publish; versions go 
   const before = trust.store.head(GUN)?.roles
   room.here.clock.now += DAY
   const staged = await room.rotate('targets')
-  assert.deepEqual(trust.store.head(GUN)?.roles, before, 'to stage changes nothing for clients')
+  assert.deepEqual(trust.store.head(GUN)?.roles, before, 'staging changes nothing for clients')
   await room.sign(staged, key)
   await room.publish()
   const { versions, targets } = await client.update()
@@ -152,7 +152,7 @@ test('a new targets key signs the same targets in the same publish; versions go 
     targets.map(({ name }) => name),
     ['v1'],
   )
-  // Whoever had the disk, or asked for a key, while one waited has seen it: a rotation names none of before.
+  // A pending key may have been seen by others, so a rotation never names one made before it.
   const asked = keyId(await rotateKey(trust, GUN, 'timestamp', TEST_ACTOR))
   const seen = keyOf(await room.rotate('timestamp'))
   assert.notEqual(seen, asked)
@@ -164,12 +164,12 @@ test('a new targets key signs the same targets in the same publish; versions go 
   assert.deepEqual(
     waiting.map(({ keyId: id }) => id),
     [fresh],
-    'who asks for the next key is given the one of the staged root',
+    'a request for the next key gets the staged root’s',
   )
   assert.deepEqual((await room.here.check()).findings, [])
 })
 
-test('the server renews targets that it signs at half their life, before the timestamp or when it can', async (t) => {
+test('the server renews targets that it signs at half their life, and retries with the next timestamp after a failure', async (t) => {
   const room = await Room.open(t)
   const key = makeRootKey()
   await room.sign(await room.create({ certificates: [certificate(key)], threshold: 1 }), key)
@@ -214,7 +214,7 @@ test('the server renews targets that it signs at half their life, before the tim
   assert.deepEqual((await room.here.check()).findings, [])
 })
 
-test('signatures by strangers, over something else, or of a key the root does not name, are refused', async (t) => {
+test('signatures of strangers, over other bytes, or by keys that root does not name are refused', async (t) => {
   const room = await Room.open(t)
   const [key, stranger] = [makeRootKey(), makeRootKey()]
   const staged = await room.create({ certificates: [certificate(key)], threshold: 1 })
@@ -231,10 +231,10 @@ test('signatures by strangers, over something else, or of a key the root does no
   for (const each of wrong) {
     await assert.rejects(signStagedRoot(trust, GUN, [good, each], TEST_ACTOR), { code: 'INVALID_PARAMETERS' })
   }
-  await assert.rejects(room.publish(), { code: 'WRONG_STATE' }, 'not even the good one of a pair was kept')
+  await assert.rejects(room.publish(), { code: 'WRONG_STATE' }, 'the good signature of a refused pair was kept')
 })
 
-test('a root that no client could accept is not even staged', async (t) => {
+test('a root that no client could accept is not staged', async (t) => {
   const room = await Room.open(t)
   const key = makeRootKey()
   const twice = [certificate(key), certificate(key, NOW + YEAR)]
@@ -257,7 +257,7 @@ test('a root that no client could accept is not even staged', async (t) => {
   assert.equal((await planRotation(room.here.trust, GUN, ['root'], NOW))?.commonName, 'example.org/*')
 })
 
-test('two certificates of one key are one signature', async (t) => {
+test('two certificates of one key count as one signature', async (t) => {
   const room = await Room.open(t)
   const [one, two] = [makeRootKey(), makeRootKey()]
   const certificates = [certificate(one), certificate(one, NOW + YEAR), certificate(two)]
@@ -267,7 +267,7 @@ test('two certificates of one key are one signature', async (t) => {
   assert.equal(await room.publish(), 1)
 })
 
-test('a key whose certificate has ended signs for those who trusted it, while another one is valid', async (t) => {
+test('a key with an expired certificate still signs for clients that trust it, beside a valid one', async (t) => {
   const room = await Room.open(t)
   const [one, two] = [makeRootKey(), makeRootKey()]
   await room.sign(
@@ -281,7 +281,7 @@ test('a key whose certificate has ended signs for those who trusted it, while an
   assert.equal((await room.client().update()).versions['root'], 2)
 })
 
-test('a root that waits stands in the way of others, and goes when its version is taken, or the repository deleted', async (t) => {
+test('a staged root blocks others, and goes when its version is published or the repository deleted', async (t) => {
   const room = await Room.open(t)
   const key = makeRootKey()
   const { trust } = room.here
@@ -289,7 +289,7 @@ test('a root that waits stands in the way of others, and goes when its version i
   await room.publish()
   const staged = await room.rotate('timestamp')
   await assert.rejects(room.rotate('snapshot'), { code: 'WRONG_STATE', message: /waits for signatures already/ })
-  // The owner publishes a root of that version with a client of theirs.
+  // The owner publishes a root of that version with their own client.
   const bytes = encodeMetadata(staged.payload, signatures(key, staged))
   await publish(trust, GUN, [{ filename: 'root', bytes }], TEST_ACTOR)
   await assert.rejects(room.publish(), { code: 'NOT_FOUND', message: /no root of .* waits/ })
@@ -302,7 +302,7 @@ test('a root that waits stands in the way of others, and goes when its version i
   assert.equal(trust.store.record('staged-root', GUN), undefined)
 })
 
-test('the plan knows which cached roots still lead to the newest: certificates must be valid all the way', async (t) => {
+test('the plan says which cached roots still lead to the newest: each root on the way needs valid certificates', async (t) => {
   const room = await Room.open(t)
   const key = makeRootKey()
   const { clock, trust } = room.here
@@ -327,7 +327,7 @@ test('the plan knows which cached roots still lead to the newest: certificates m
     /: countersign root import NAME FILE, then countersign key rotate \S+ root --renew$/,
   )
   assert.match(await warned(), /: its owner: notary key rotate \S+ root$/)
-  // The same key, another certificate.
+  // The same key with a new certificate.
   await room.sign(await room.changeRoot({ certificates: [certificate(key)], threshold: 1 }), key)
   assert.equal(await room.publish(), 3)
   assert.deepEqual((await describe(trust, GUN, clock.now))?.warnings, [])
@@ -341,7 +341,7 @@ test('the plan knows which cached roots still lead to the newest: certificates m
   await assert.rejects(client.update(), /no valid leaf certificates/)
 })
 
-test('with a threshold of two a repository ends with its second last certificate', async (t) => {
+test('with a threshold of two, a repository ends when only one valid certificate is left', async (t) => {
   const room = await Room.open(t)
   const [one, two] = [makeRootKey(), makeRootKey()]
   const certificates = [certificate(one, NOW + YEAR), certificate(two, NOW + 5 * YEAR)]
@@ -355,7 +355,7 @@ test('with a threshold of two a repository ends with its second last certificate
   room.here.clock.now = NOW + YEAR + DAY
   await assert.rejects(room.client().update(), /threshold not met/)
   assert.deepEqual(await room.followers(), { 1: 'root certificates of version 1 have ended' })
-  // Nothing is taken that no client could read.
+  // A tag that no client could read is refused.
   const set = [{ tag: 'v1', sha256: 'a'.repeat(64), length: 7 }]
   const tag = signTags(room.here.trust, GUN, { set, remove: [] }, TEST_ACTOR)
   await assert.rejects(tag, { code: 'INVALID_UPDATE', message: /certificates of the stored root have expired/ })
@@ -363,7 +363,7 @@ test('with a threshold of two a repository ends with its second last certificate
   assert.match(obstacles.join(), /root certificates have expired: no client accepts this repository any more/)
 })
 
-test('certificates that a clock made which was ahead are said to begin later, and can be renewed', async (t) => {
+test('certificates made while the clock was ahead are reported as not yet valid, and can be renewed', async (t) => {
   const room = await Room.open(t)
   const { trust, clock } = room.here
   const key = makeRootKey()
