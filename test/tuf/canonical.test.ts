@@ -21,7 +21,7 @@ const vectors = JSON.parse(readFileSync(file, 'utf8')) as Vector[]
 const bytesOf = ({ input, inputBase64 }: Vector): Buffer =>
   inputBase64 === undefined ? Buffer.from(input ?? '') : Buffer.from(inputBase64, 'base64')
 
-/** Decode as Go does: each byte of an invalid sequence becomes one U+FFFD. */
+/** Decodes as Go does: each byte of an invalid sequence becomes one U+FFFD. */
 function goDecode(bytes: Buffer): string {
   let text = ''
   for (let at = 0; at < bytes.length;) {
@@ -39,7 +39,7 @@ function canonicalOf(input: string): string {
   return canonicalBytes(JSON.parse(input) as Json).toString()
 }
 
-test('the vectors are all there', () => assert.equal(vectors.length, 261))
+test('all vectors are loaded', () => assert.equal(vectors.length, 261))
 
 for (const [index, vector] of vectors.entries()) {
   const { canonical, note } = vector
@@ -48,7 +48,7 @@ for (const [index, vector] of vectors.entries()) {
     if (canonical === undefined) assert.throws(() => canonicalOf(input))
     else assert.equal(canonicalOf(input), canonical)
   })
-  test(`vector ${index} read strictly: ${note}`, () => {
+  test(`vector ${index} parsed strictly: ${note}`, () => {
     let value: Json
     try {
       value = parseJson(bytesOf(vector))
@@ -56,13 +56,13 @@ for (const [index, vector] of vectors.entries()) {
       assert.ok(error instanceof TrustError)
       return
     }
-    assert.notEqual(canonical, undefined, 'what Go refuses was accepted')
+    assert.notEqual(canonical, undefined, 'accepted what Go refuses')
     assert.equal(canonicalText(value), canonical)
     assert.deepEqual(JSON.parse(JSON.stringify(value)), JSON.parse(input))
   })
 }
 
-test('the strict parser takes what real documents are made of, in most vectors', () => {
+test('the strict parser accepts more than 100 of the vectors', () => {
   const accepted = vectors.filter((vector) => {
     try {
       parseJson(bytesOf(vector))
@@ -75,14 +75,14 @@ test('the strict parser takes what real documents are made of, in most vectors',
   assert.ok(accepted.length > 100, `${accepted.length} accepted`)
 })
 
-test('refuses what is not JSON', () => {
+test('canonicalBytes refuses values that JSON does not have', () => {
   for (const value of [undefined, 1n, Symbol('x'), (): void => undefined, Number.NaN, Infinity, -Infinity, 0.5]) {
     assert.throws(() => canonicalBytes([value] as never), { name: 'TrustError', code: 'MALFORMED_JSON' })
     assert.throws(() => canonicalBytes({ member: value } as never), { name: 'TrustError', code: 'MALFORMED_JSON' })
   }
 })
 
-test('sorts names by code point where UTF-16 sorts otherwise, and lets the last of two win that become one', () => {
+test('names are sorted by code point, not UTF-16; of two that become equal the last wins', () => {
   assert.equal(canonicalText({ '😀': 1, '\uffee': 2, z: 3 }), '{"z":3,"\uffee":2,"😀":1}')
   assert.equal(canonicalText({ '\udc00': 1, a: 2, '\ud800': 3 }), '{"a":2,"\ufffd":3}')
 })

@@ -1,6 +1,6 @@
 import { generateKeyPairSync, sign, type KeyObject } from 'node:crypto'
 
-/** Certificates with any fault, for tests of what reads them; written byte by byte, since no library makes wrong ones. */
+/** Makes certificates with any fault for the tests of their reader; writes each byte, since no library makes faulty ones. */
 
 interface KeyPair {
   readonly publicKey: KeyObject
@@ -19,17 +19,17 @@ export interface CertificateParts {
   /** DER of a key usage BIT STRING's content, hex. */
   readonly keyUsage?: string
   readonly signatureOid?: string
-  /** Named beside the signature, where it should repeat the one that is signed. */
+  /** The algorithm beside the signature, which should equal the signed one. */
   readonly outerOid?: string
-  /** Put in place of the public key, DER. */
+  /** Replaces the public key, DER. */
   readonly spki?: Buffer
-  /** More extensions, DER in hex. */
+  /** Further extensions, DER in hex. */
   readonly more?: readonly string[]
-  /** Put in place of a field of what is signed, DER in hex; nothing in place of a field leaves it out. */
+  /** Replaces fields of the signed part, DER in hex; an empty string leaves the field out. */
   readonly fields?: Partial<Record<Field, string>>
 }
 
-/** What is signed, in order. */
+/** The fields of the signed part, in order. */
 const FIELDS = ['version', 'serial', 'algorithm', 'issuer', 'validity', 'subject', 'key', 'extensions'] as const
 type Field = (typeof FIELDS)[number]
 

@@ -30,24 +30,24 @@ function accepted(key: PublicKey, now = NOW, checkExpiry = true): boolean {
   return leaf !== undefined && leaf.keyId === keyId(key)
 }
 
-test('rebuilds a root key from its certificate: the same bytes, the same id', () => {
+test('a root key rebuilt from its certificate has the same bytes and id', () => {
   const key = keyOf(pemOf(make()))
   assert.deepEqual(rootLeaf(key, GUN, NOW), { key, keyId: keyId(key) })
 })
 
-test('takes every curve of Notary', () => {
+test('every curve that Notary knows is accepted', () => {
   for (const curve of ['P-224', 'P-256', 'P-384', 'P-521']) {
     assert.ok(accepted(keyOf(pemOf(make({ keys: ecKeys(curve) })))), curve)
   }
 })
 
-test('takes RSA, and names the type after the key', () => {
+test('RSA is accepted, and the key type must match the certificate’s key', () => {
   const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 })
   const signatureOid = '06092a864886f70d01010b0500'
   assert.ok(accepted(keyOf(pemOf(make({ keys: rsa, signatureOid })), 'rsa-x509')))
-  assert.ok(!accepted(keyOf(pemOf(make({ keys: rsa, signatureOid })), 'ecdsa-x509')), 'wrong type: another id')
-  assert.ok(!accepted(keyOf(pemOf(make()), 'rsa-x509')), 'wrong type: another id')
-  assert.ok(!accepted(keyOf(pemOf(make()), 'ecdsa')), 'no type of a certificate: another id')
+  assert.ok(!accepted(keyOf(pemOf(make({ keys: rsa, signatureOid })), 'ecdsa-x509')), 'the wrong type gives another id')
+  assert.ok(!accepted(keyOf(pemOf(make()), 'rsa-x509')), 'the wrong type gives another id')
+  assert.ok(!accepted(keyOf(pemOf(make()), 'ecdsa')), 'a type without certificate gives another id')
 })
 
 const intermediate = make({ names: ['intermediate'], ca: true })
@@ -121,44 +121,44 @@ function offCurveSpki(): Buffer {
   return spki
 }
 
-/** RSA with MD2, MD4, MD5 and SHA-1, that once more by its other name, DSA and ECDSA with SHA-1. */
+/** RSA with MD2, MD4, MD5 and SHA-1, the latter also by its second OID; DSA and ECDSA with SHA-1. */
 const WEAK = [
   ...['06092a864886f70d010102', '06092a864886f70d010103', '06092a864886f70d010104', '06092a864886f70d010105'],
   ...['06052b0e03021d', '06072a8648ce380403', ECDSA_SHA1],
 ]
 
-test('takes no certificate that is signed by a method that anybody can forge', () => {
+test('certificates signed with a forgeable method are refused', () => {
   for (const signatureOid of WEAK) assert.ok(!accepted(keyOf(pemOf(make({ signatureOid })))), signatureOid)
 })
 
-test('takes a certificate until its very last second, and a day before its begin', () => {
+test('a certificate is accepted until its very last second, and from a day before its start', () => {
   const key = keyOf(pemOf(make({ begins: '2026-11-22T00:00:00Z', ends: '2026-12-22T00:00:00Z' })))
   assert.ok(accepted(key, Date.parse('2026-12-22T00:00:00Z')))
   assert.ok(!accepted(key, Date.parse('2026-12-22T00:00:00.001Z')))
   assert.ok(accepted(key, Date.parse('2026-11-21T00:00:00Z')))
   assert.ok(!accepted(key, Date.parse('2026-11-20T23:59:59.999Z')))
-  assert.ok(accepted(key, Date.parse('2046-01-01T00:00:00Z'), false), 'the end of an old root does not matter')
+  assert.ok(accepted(key, Date.parse('2046-01-01T00:00:00Z'), false), 'the end does not matter in an old root')
   const reversed = keyOf(pemOf(make({ begins: '2026-12-22T00:00:00Z', ends: '2026-11-22T00:00:00Z' })))
-  assert.ok(!accepted(reversed, NOW, false), 'that it never was valid does')
+  assert.ok(!accepted(reversed, NOW, false), 'a certificate that was never valid is refused')
 })
 
-test('takes a certificate without basic constraints and one that says that it is no CA', () => {
+test('a certificate is accepted without basic constraints and when it says that it is no CA', () => {
   assert.ok(accepted(keyOf(pemOf(make()))))
   assert.ok(accepted(keyOf(pemOf(make({ ca: false })))))
 })
 
-test('takes certificates that end in 2050 or later', () => {
+test('certificates that end in 2050 or later are accepted', () => {
   assert.ok(accepted(keyOf(pemOf(make({ ends: '9999-12-31T23:59:59Z' })))))
 })
 
-test('takes years of two digits for those from 1950 to 2049', () => {
+test('two-digit years mean 1950 to 2049', () => {
   const validity = der(0x30, ...['500101000000Z', '491231235959Z'].map((text) => der(0x17, Buffer.from(text))))
   const key = keyOf(pemOf(make({ fields: { validity: validity.toString('hex') } })))
   assert.ok(accepted(key))
   assert.equal(certificateEnds(key), Date.parse('2049-12-31T23:59:59Z'))
 })
 
-test('keeps sound intermediates, drops others; those of a root before are kept as they are', () => {
+test('sound intermediates are kept and others dropped; those of an earlier root are kept unchanged', () => {
   assert.ok(accepted(keyOf(pemOf(make({ names: [GUN] }), intermediate))))
   for (const unsound of [{ ends: '2026-11-01T00:00:00Z' }, { signatureOid: ECDSA_SHA1 }]) {
     const bundle = [make(), intermediate, make({ names: ['old'], ca: true, ...unsound })]
@@ -173,7 +173,7 @@ test('the last of several common names counts', () => {
   assert.ok(accepted(keyOf(pemOf(make({ names: ['other', GUN] })))))
 })
 
-test('matches a common name with the repository (wire spec §6.2)', () => {
+test('the common name must match the repository (wire spec §6.2)', () => {
   const matching = [GUN, '*', '**', 'example.com/*', 'example.com/team/app*', 'example.com/team/app***', 'e*']
   for (const name of matching) assert.ok(matchesGun(name, GUN), name)
   const others = [
@@ -188,13 +188,13 @@ test('matches a common name with the repository (wire spec §6.2)', () => {
   for (const name of others) assert.ok(!matchesGun(name, GUN), name)
 })
 
-test('matches names outside ASCII', () => {
+test('common names outside ASCII match', () => {
   const gun = parseGun('example.com/é/😀')
   const key = keyOf(pemOf(make({ names: ['example.com/é/*'] })))
   assert.ok(rootLeaf(key, gun, NOW))
 })
 
-test('tells when a certificate key ends: with the first of its certificates', () => {
+test('a certificate key ends with the first of its certificates to end', () => {
   const ends = '2030-01-01T00:00:00Z'
   assert.equal(certificateEnds(keyOf(pemOf(make({ ends })))), Date.parse(ends))
   assert.equal(certificateEnds(keyOf(pemOf(make(), make({ ca: true, ends })))), Date.parse(ends))
@@ -202,7 +202,7 @@ test('tells when a certificate key ends: with the first of its certificates', ()
   assert.equal(certificateEnds(keyOf('nothing')), undefined)
 })
 
-test('reads a certificate once for its end, however many delegations name the key', () => {
+test('a certificate is parsed once for its end, however many delegations name the key', () => {
   const { keytype, public: text } = keyOf(pemOf(make()))
   let read = 0
   const key = {
@@ -216,7 +216,7 @@ test('reads a certificate once for its end, however many delegations name the ke
   assert.equal(read, 1)
 })
 
-test('knows the certificates that a delegation may use: expired ones, but none signed with SHA-1', () => {
+test('isSoundDelegationKey accepts expired certificates, but none signed with SHA-1', () => {
   assert.ok(isSoundDelegationKey(keyOf(pemOf(make({ ends: '2026-01-02T00:00:00Z' })))))
   assert.ok(isSoundDelegationKey({ keytype: 'ed25519', public: 'AAAA' }))
   assert.ok(!isSoundDelegationKey(keyOf(pemOf(make({ signatureOid: ECDSA_SHA1 })))))
@@ -225,7 +225,7 @@ test('knows the certificates that a delegation may use: expired ones, but none s
   assert.ok(!isSoundDelegationKey(keyOf(pemOf(make({ keys: short, signatureOid: '06092a864886f70d01010b0500' })))))
 })
 
-test('a bundle too long to be kept by its text is read once for a key that is named many times', () => {
+test('a bundle too long for the cache by text is parsed once per key object', () => {
   const key = keyOf(pemOf(...Array.from({ length: 16 }, () => make())))
   assert.ok(key.public.length > 4_096)
   assert.notEqual(certificatesOf(key), undefined)

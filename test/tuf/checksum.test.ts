@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
 import { checksumsBeside, checksumsOf } from '../../src/tuf/checksum.ts'
 
-test('wherever they are made, checksums are the same, of a part of a buffer too', async () => {
+test('checksums are the same wherever they are computed, also of part of a buffer', async () => {
   const buffer = randomBytes(100_000)
   for (const [start, end] of [
     [0, 0],
@@ -23,7 +23,7 @@ test('wherever they are made, checksums are the same, of a part of a buffer too'
   })
 })
 
-test('they are of the bytes as they were when asked, whatever becomes of the buffer', async () => {
+test('checksums are of the bytes at the time of the call, even if the buffer changes later', async () => {
   const bytes = randomBytes(64 * 1024)
   const expected = checksumsOf(bytes)
   const beside = checksumsBeside(bytes)

@@ -12,8 +12,8 @@ const made = {
   roles: ['targets/alice', 'targets/releases'].map((name) => ({ keyids: [id], name, paths: [''], threshold: 1 })),
 }
 
-test('delegations of a delegate as docker makes them, and none left without', () => {
-  // As Go writes what is empty, and what it left behind when a key was purged.
+test('delegates are added as docker adds them, and no empty delegation is left behind', () => {
+  // Go’s forms of an empty list; further down, what it leaves when a key was purged.
   for (const empty of [{ keys: {}, roles: [] }, { keys: null, roles: null }, {}]) {
     assert.deepEqual(withDelegate(empty, 'targets/alice', [key, { ...key }]), made)
   }

@@ -13,12 +13,12 @@ function parsed(bytes: Uint8Array): { signed: JsonObject; signatures: never } {
   return parseJson(bytes) as never
 }
 
-test('writes a file byte for byte as the Go server does', () => {
+test('a file is written byte for byte as the Go server writes it', () => {
   const { signed, signatures } = parsed(Buffer.from(GO_TIMESTAMP))
   assert.equal(encodeMetadata(signed, signatures).toString(), GO_TIMESTAMP)
 })
 
-test('sorts members, and writes signature members in their order whatever they came in', () => {
+test('members are sorted; signature members are written in a fixed order', () => {
   const bytes = encodeMetadata({ version: 1, _type: 'Root' }, [{ sig: 'AA==', method: 'ecdsa', keyid: 'ab' }])
   assert.equal(
     bytes.toString(),
@@ -26,11 +26,11 @@ test('sorts members, and writes signature members in their order whatever they c
   )
 })
 
-test('writes an empty list of signatures', () => {
+test('an empty list of signatures is written', () => {
   assert.equal(encodeMetadata({}, []).toString(), '{"signed":{},"signatures":[]}')
 })
 
-test('escapes what Go escapes in a file, which the signature does not cover (wire spec §11.1)', () => {
+test('a file has Go’s escapes, which the signature does not cover (wire spec §11.1)', () => {
   const signed = { targets: { 'v2/<&>\u2028é': '\u2029"\\' } }
   const bytes = encodeMetadata(signed, [])
   const name = String.raw`v2/\u003c\u0026\u003e\u2028é`
@@ -38,7 +38,7 @@ test('escapes what Go escapes in a file, which the signature does not cover (wir
   assert.equal(canonicalText(parsed(bytes).signed), canonicalText(signed))
 })
 
-test('writes control characters so that the file stays readable', () => {
+test('control characters are escaped so that the file stays readable', () => {
   const signed = { 'a\u0000\n': '\u001f\t' }
   const bytes = encodeMetadata(signed, [])
   assert.equal(bytes.toString(), String.raw`{"signed":{"a\u0000\u000a":"\u001f\u0009"},"signatures":[]}`)

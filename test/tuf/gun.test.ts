@@ -5,7 +5,7 @@ import { stagedForPeople } from '../../src/cli/root/describe.ts'
 import { takeOverCommand } from '../../src/repository/signed-here.ts'
 import { parseGun, typed } from '../../src/tuf/gun.ts'
 
-test('a command that names a repository can be copied to a shell, whatever the name', () => {
+test('a printed command is safe to paste into a shell, whatever the repository’s name', () => {
   for (const name of [
     'a/b ~',
     "a/it's",
@@ -40,7 +40,7 @@ test('a command that names a repository can be copied to a shell, whatever the n
   assert.equal(typed(parseGun('docker.io/library/alpine')), 'docker.io/library/alpine')
 })
 
-test('a name that could be read in two ways is none', () => {
+test('a name that could be read in two ways is refused', () => {
   const inside = ['\u0000', '\n', '\u007f', '\u0085', '\u00a0', '\u2028', '\u2029', '\ufeff', '*', '\\', '\ud800']
   const names = [...inside.map((character) => `a${character}b`), '', '/a', 'a/', 'a//b', './a', 'a/.', 'a/../b']
   for (const name of [...names, 'x'.repeat(256), 'é'.repeat(128)]) {
@@ -49,7 +49,7 @@ test('a name that could be read in two ways is none', () => {
   for (const name of ['a b', 'A/é', '.../a', 'x'.repeat(255), 'é'.repeat(127)]) assert.equal(parseGun(name), name)
 })
 
-test('of a character that is not allowed it is said which one, by its number where it cannot be seen', () => {
+test('the refusal names the character that is not allowed, by its code point if it is invisible', () => {
   const message = (name: string): RegExp => new RegExp(`the character ${name} is not allowed$`)
   assert.throws(() => parseGun('docker.io/acme/*'), { message: message(String.raw`\*`) })
   assert.throws(() => parseGun('docker.io/acme/app\ufeff'), { message: message(String.raw`U\+FEFF`) })

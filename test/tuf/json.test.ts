@@ -19,26 +19,26 @@ function refused(text: string | Buffer): string {
   return assert.fail('accepted')
 }
 
-test('reads every kind of value', () => {
+test('every kind of value is parsed', () => {
   const text = ' \t\r\n{"a" : [ 1 , -2 , 0 , true , false , null , "x" , { } , [ ] ] , "" : "" } \n'
   const value = parse(text)
   assert.deepEqual(JSON.parse(JSON.stringify(value)), JSON.parse(text))
 })
 
-test('reads escapes', () => {
+test('escapes are parsed', () => {
   assert.equal(parse(String.raw`"\"\\\/\b\f\n\r\t\u0041\u00e9\uD83D\uDE00 \u2028x"`), '"\\/\b\f\n\r\tAé😀 \u2028x')
   assert.equal(parse(String.raw`"plain\nplain"`), 'plain\nplain')
   assert.equal(parse('"\u007f\u0080\ufffd\uffff\ufeff"'), '\u007f\u0080\ufffd\uffff\ufeff')
 })
 
-test('reads millions of escapes in a small heap: put together one by one they took ten times as much, and a second', async () => {
+test('millions of escapes are parsed in a heap of 64 MB', async () => {
   const module = JSON.stringify(import.meta.resolve('../../src/tuf/json/parse.ts'))
   const program = `import(${module}).then(({ parseJson }) => parseJson(Buffer.from('"' + '\\\\n'.repeat(4e6) + '"')))`
   const worker = new Worker(program, { eval: true, resourceLimits: { maxOldGenerationSizeMb: 64 } })
   assert.deepEqual(await once(worker, 'exit'), [0])
 })
 
-test('takes names that JavaScript treats specially as ordinary members', () => {
+test('names that are special in JavaScript are ordinary members', () => {
   const value = parseJson(Buffer.from('{"__proto__":{"x":1},"constructor":2,"toJSON":3,"10":4,"9":5}'))
   assert.ok(typeof value === 'object' && value !== null)
   assert.equal('toString' in value, false)
@@ -46,12 +46,12 @@ test('takes names that JavaScript treats specially as ordinary members', () => {
   assert.equal('x' in value, false)
 })
 
-test('keeps the bounds of safe integers', () => {
+test('the bounds of safe integers are parsed exactly', () => {
   assert.equal(parse('9007199254740991'), 2 ** 53 - 1)
   assert.equal(parse('-9007199254740991'), -(2 ** 53 - 1))
 })
 
-test('reads bytes in the middle of a larger buffer', () => {
+test('bytes in the middle of a larger buffer are parsed', () => {
   assert.deepEqual(parseJson(new Uint8Array(Buffer.from('xx[1]yy')).subarray(2, 5)), [1])
 })
 
@@ -114,11 +114,11 @@ for (const [what, text, message] of REFUSED) {
   test(`refuses ${what}`, () => assert.match(refused(text), message))
 }
 
-test('counts bytes, not characters, in errors', () => {
+test('errors count bytes, not characters', () => {
   assert.match(refused('{"é😀":x}'), /byte 10: character "x"/)
 })
 
-test('never repeats much of the input in an error', () => {
+test('errors never repeat much of the input', () => {
   const name = 'n'.repeat(100_000)
   assert.ok(refused(`{"${name}":1,"${name}":2}`).length < 200)
 })
@@ -126,14 +126,14 @@ test('never repeats much of the input in an error', () => {
 const nested = (levels: number): string => `${'[{"a":'.repeat(levels / 2)}1${'}]'.repeat(levels / 2)}`
 const list = (elements: number): string => `[${'0,'.repeat(elements - 1)}0]`
 
-test(`takes ${JSON_MAX_DEPTH} levels and no more`, () => {
+test(`${JSON_MAX_DEPTH} levels are accepted, more are refused`, () => {
   assert.ok(parse(nested(JSON_MAX_DEPTH)))
   assert.match(refused(nested(JSON_MAX_DEPTH + 2)), /nested more than/)
   assert.match(refused('['.repeat(500_000)), /nested more than/)
-  assert.ok(parse(`[${'[[]],'.repeat(100)}[]]`), 'levels that were closed do not count')
+  assert.ok(parse(`[${'[[]],'.repeat(100)}[]]`), 'closed levels do not count')
 })
 
-test(`takes ${JSON_MAX_MEMBERS} members and elements in total and no more`, () => {
+test(`${JSON_MAX_MEMBERS} members and elements in total are accepted, more are refused`, () => {
   assert.ok(parse(list(JSON_MAX_MEMBERS)))
   assert.match(refused(list(JSON_MAX_MEMBERS + 1)), /more than 200000 members/)
   assert.match(refused(`[${`{"a":1},`.repeat(JSON_MAX_MEMBERS / 2)}0]`), /more than 200000 members/)

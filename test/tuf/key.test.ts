@@ -21,7 +21,7 @@ for (const vector of vectors) {
   })
 }
 
-test('the id of the wire specification’s example', () => {
+test('the key of the wire specification’s example has the id given there', () => {
   const key = { keytype: 'ed25519', public: 'LptyPMGHkVnuIBIkyTX2XcYBYE8OTwmLD4YRgKIGvSE=' }
   assert.equal(keyId(key), '8fb21ea45fc36f1b670f128143cceaad7161fcf7f6446b6926b24aec5c02b5b8')
 })
@@ -31,12 +31,12 @@ test('a private part and other members do not change the id', () => {
   assert.equal(keyId({ ...key, private: 'AAAA', scheme: 'ed25519' } as never), keyId(key))
 })
 
-test('another spelling of the same base64 is no other key', () => {
+test('another base64 spelling of a key has the same id', () => {
   const key = { keytype: 'ed25519', public: 'LptyPMGHkVnuIBIkyTX2XcYBYE8OTwmLD4YRgKIGvSE=' }
   assert.equal(keyId({ ...key, public: key.public.replace('SE=', 'SF=') }), keyId(key))
 })
 
-test('a certificate key that cannot be read keeps its key id', () => {
+test('an unreadable certificate key keeps its key id as canonical id', () => {
   const key = { keytype: 'ecdsa-x509', public: Buffer.from('no certificate').toString('base64') }
   assert.equal(canonicalKeyId(key), keyId(key))
 })

@@ -8,7 +8,7 @@ for (const [keytype, { publicKey }, text] of [
   ['ed25519', generateKeyPairSync('ed25519'), (spki: Buffer) => spki.subarray(-32)],
   ['ecdsa', generateKeyPairSync('ec', { namedCurve: 'P-256' }), (spki: Buffer) => spki],
 ] as const) {
-  test(`a key that was made here is what would be read of it, ${keytype}`, () => {
+  test(`a key made here equals the one parsed from its bytes, ${keytype}`, () => {
     const spki = spkiOf(publicKey)
     assert.deepEqual(spki, publicKey.export({ type: 'spki', format: 'der' }))
     const made = madeKey(publicKey, spki)

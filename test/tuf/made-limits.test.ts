@@ -11,7 +11,7 @@ const PAYLOAD = {
   version: 1,
 }
 
-test('no document is made with more signatures than are read again', async () => {
+test('no document is made with more signatures than the parser accepts', async () => {
   const signatures = (count: number): { keyid: string; method: string; sig: string }[] =>
     Array.from({ length: count }, (_, index) => ({ keyid: String(index), method: 'ecdsa', sig: 'AAAA' }))
   const made = makeMetadata('targets', PAYLOAD)

@@ -20,7 +20,7 @@ const json = fc.letrec<{ value: Json }>((tie) => ({
   ),
 })).value
 
-test('what is called canonical is exactly the canonical form', () => {
+test('bytes reported as canonical equal the canonical form', () => {
   fc.assert(
     fc.property(json, fc.boolean(), (value, indented) => {
       const text = `{"signatures":[],"signed":${JSON.stringify(value, undefined, indented ? 1 : undefined)}}`
@@ -31,11 +31,11 @@ test('what is called canonical is exactly the canonical form', () => {
   )
 })
 
-test('canonical ASCII is always recognised', () => {
+test('canonical ASCII is always recognised as canonical', () => {
   fc.assert(
     fc.property(json, (value) => {
       const text = canonicalText(value)
-      // Raw control characters are canonical, but no JSON; beyond ASCII nothing is recognised.
+      // Raw control characters are canonical but not JSON, and text beyond ASCII is never recognised.
       // oxlint-disable-next-line no-control-regex
       fc.pre(!/[^\u0020-\u007f]/.test(text))
       const { canonical } = parseSigned(Buffer.from(`{"signed":${text},"signatures":[]}`))
@@ -45,14 +45,14 @@ test('canonical ASCII is always recognised', () => {
   )
 })
 
-test('what canonical form would write otherwise is not called canonical', () => {
+test('text that differs from its canonical form is not reported as canonical', () => {
   const texts = ['{"b":1,"a":2}', '{"a":1 }', '[1, 2]', String.raw`"\u0041"`, String.raw`"\/"`, String.raw`"\n"`, '"é"']
   for (const text of texts) {
     assert.equal(parseSigned(Buffer.from(`{"signed":${text}}`)).canonical, undefined, text)
   }
   const inside = parseSigned(Buffer.from('{"x":{"signed":{}}}'))
   assert.equal(inside.canonical, undefined)
-  // Space before and after belongs to neither.
+  // Nor is a value with spaces around it.
   assert.equal(parseSigned(Buffer.from('{"signed": {} }')).canonical, undefined)
 })
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { namesUnder } from '../../src/tuf/paths.ts'
 
-test('a name fits that begins with one of the paths', () => {
+test('a name fits if it begins with one of the paths', () => {
   const cases: readonly (readonly [paths: readonly string[], fitting: readonly string[], others: readonly string[]])[] =
     [
       [[], [], ['', 'a']],
@@ -25,7 +25,7 @@ test('a name fits that begins with one of the paths', () => {
   }
 })
 
-test('as with all paths one after the other, whatever they are', () => {
+test('namesUnder agrees with comparing every path in turn', () => {
   const text = (): string =>
     Array.from({ length: Math.floor(Math.random() * 5) }, () => 'ab-'[Math.floor(Math.random() * 3)]).join('')
   for (let round = 0; round < 500; round += 1) {
@@ -42,7 +42,7 @@ test('as with all paths one after the other, whatever they are', () => {
   }
 })
 
-test('a name is not held against each of very many paths', () => {
+test('a name is not compared with each of very many paths', () => {
   let read = 0
   const paths = new Proxy(
     Array.from({ length: 10_000 }, (_, index) => `z${index}`),

@@ -5,7 +5,7 @@ import { decodePem, encodePem, PEM_MAX_BLOCKS } from '../../src/tuf/asn1/pem.ts'
 
 const decode = (text: string): unknown => decodePem(Buffer.from(text))
 
-test('writes lines of 64 columns and reads them back', () => {
+test('encoding writes lines of 64 columns, and decoding reads them back', () => {
   for (const size of [1, 47, 48, 49, 96, 1000]) {
     const blocks = [
       { label: 'CERTIFICATE', bytes: Buffer.alloc(size, 7) },
@@ -18,14 +18,14 @@ test('writes lines of 64 columns and reads them back', () => {
   }
 })
 
-test('reads blocks of any length: what is uploaded may have megabytes of one', () => {
+test('blocks of any length are decoded: uploads may have one of megabytes', () => {
   const blocks = [{ label: 'CERTIFICATE', bytes: Buffer.alloc(8 * 1024 * 1024, 7) }]
   assert.deepEqual(decodePem(encodePem(blocks)), blocks)
 })
 
 const BLOCK = '-----BEGIN A-----\nAAEC\n-----END A-----\n'
 
-test('reads CRLF, any line length, and a text without a last line end', () => {
+test('CRLF, any line length and a missing last line end are accepted', () => {
   const expected = [{ label: 'A', bytes: Buffer.from([0, 1, 2]) }]
   assert.deepEqual(decode(BLOCK), expected)
   assert.deepEqual(decode(BLOCK.replaceAll('\n', '\r\n')), expected)
@@ -55,7 +55,7 @@ for (const [what, text] of REFUSED) {
   test(`refuses ${what}`, () => assert.equal(decode(text), undefined))
 }
 
-test(`takes ${PEM_MAX_BLOCKS} blocks`, () => {
+test(`${PEM_MAX_BLOCKS} blocks are accepted`, () => {
   assert.equal(decodePem(Buffer.from(BLOCK.repeat(PEM_MAX_BLOCKS)))?.length, PEM_MAX_BLOCKS)
 })
 
@@ -72,7 +72,7 @@ const NOT_DER: readonly (readonly [what: string, hex: string])[] = [
 ]
 
 for (const [what, hex] of NOT_DER) {
-  test(`is no DER: ${what}`, () => {
+  test(`refused as DER: ${what}`, () => {
     assert.equal(
       derElements(Buffer.from(hex, 'hex'))?.every(({ content }) => derElements(content) !== undefined),
       undefined,

@@ -29,7 +29,7 @@ const members = fc.oneof(ordered, fc.array(member, { maxLength: 8 }))
 
 const bytesOf = (list: readonly string[]): Buffer => Buffer.from(`{"signed":{"targets":{${list.join(',')}}}}`)
 
-/** What parsing says, or why it says nothing. */
+/** Returns the parsed value, or the reason for its refusal. */
 function said(bytes: Buffer, earlier?: ParsedSigned): object {
   try {
     const { value: read, canonical } = parseSigned(bytes, earlier?.targets)
@@ -47,12 +47,12 @@ function parsed(bytes: Buffer): ParsedSigned | undefined {
   }
 }
 
-test('whatever was read before, a document says what it says', () => {
+test('reusing an earlier parse never changes the result', () => {
   let known = 0
   fc.assert(
     fc.property(members, members, fc.boolean(), (first, second, extended) => {
       const before = parsed(bytesOf(first))
-      // As versions do: most of it stays.
+      // A next version keeps most of the members.
       const after = bytesOf(extended ? [...first, ...second] : second)
       assert.deepEqual(said(after, before), said(after))
       known += before?.targets.base.length ?? 0
@@ -62,7 +62,7 @@ test('whatever was read before, a document says what it says', () => {
   assert.ok(known > 1_000)
 })
 
-test('what stands there again is the same object; what only begins like it is not', () => {
+test('an unchanged entry is the same object; one that only begins alike is not', () => {
   const one = parseSigned(bytesOf(['"a":{"x":1}', '"b":1', '"c":{"x":2}']))
   const other = parseSigned(bytesOf(['"a":{"x":1}', '"aa":{}', '"b":12', '"c":{"x":2}']), one.targets)
   const [old, now] = [one, other].map(({ value: read }) => (read as unknown as Document).signed.targets)
@@ -71,7 +71,7 @@ test('what stands there again is the same object; what only begins like it is no
   assert.equal(now?.['b'], 12)
 })
 
-test('what need not be read again counts as much as what is', () => {
+test('reused entries count towards the member limit', () => {
   const list = Array.from({ length: 100 }, (_, index) => `"n${index + 100}":[${'0,'.repeat(1_990)}0]`)
   const before = parseSigned(bytesOf(list))
   const after = bytesOf([...list, `"z":[${'0,'.repeat(998)}0]`])
@@ -80,7 +80,7 @@ test('what need not be read again counts as much as what is', () => {
   }
 })
 
-test('versions follow the one that was read as a whole, until too much is another', () => {
+test('versions share the base that was parsed in full until too much differs', () => {
   const list = Array.from({ length: 20 }, (_, index) => `"n${index + 10}":{"x":${index}}`)
   const whole = parseSigned(bytesOf(list))
   let newest = whole

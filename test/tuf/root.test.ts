@@ -9,7 +9,7 @@ const GUN = parseGun('docker.io/acme/app')
 const DAY = 86_400_000
 const NOW = Date.parse('2026-11-30T00:00:00Z')
 
-test('when a root is alive is looked for at eight times: each look reads all keys, of which publishers choose how many', () => {
+test('aliveFrom looks at no more than eight times, since each look reads all keys of the root', () => {
   const keys = Array.from({ length: 9 }, (_, index): [string, { keytype: string; public: string }] => {
     const { privateKey, publicKey } = makeKey('ecdsa')
     const [notBefore, notAfter] = [NOW + (index + 2) * DAY, NOW + 1000 * DAY]
@@ -20,7 +20,7 @@ test('when a root is alive is looked for at eight times: each look reads all key
     const named = { keys: new Map(keys), threshold }
     return { roles: { root: named, targets: named, snapshot: named, timestamp: named } } as unknown as Root
   }
-  // Clients take a certificate a day before it begins.
+  // Clients accept a certificate from a day before its start.
   assert.equal(aliveFrom(rootOf(1), GUN, NOW), NOW + DAY)
   assert.equal(aliveFrom(rootOf(1), GUN, NOW + DAY), undefined)
   assert.equal(aliveFrom(rootOf(8), GUN, NOW), NOW + 8 * DAY)

@@ -19,7 +19,7 @@ interface SignatureVector extends PublicKey {
 const file = new URL('../vectors/crypto-vectors.json', import.meta.url)
 const vectors = (JSON.parse(readFileSync(file, 'utf8')) as { signatures: SignatureVector[] }).signatures
 
-test('the vectors are all there', () => assert.equal(vectors.length, 46))
+test('all vectors are loaded', () => assert.equal(vectors.length, 46))
 
 for (const { name, valid, method, sig, message, ...key } of vectors) {
   test(`${valid ? 'verifies' : 'refuses'}: ${name}`, () => {
@@ -42,7 +42,7 @@ const METHODS = [
   'constructor',
 ]
 
-test('what is verified ahead is judged the same, whatever it was verified by', async () => {
+test('verifying ahead never changes a verdict, whichever key and method follow', async () => {
   for (const { name, valid, method, sig, message, ...key } of vectors) {
     const [sigBytes, messageBytes] = [Buffer.from(sig, 'base64'), Buffer.from(message)]
     await verifyAhead(key, method, sigBytes, messageBytes)
@@ -51,7 +51,7 @@ test('what is verified ahead is judged the same, whatever it was verified by', a
     for (const by of vectors) {
       for (const as of METHODS) {
         const verdict = verifySignature(by, as, sigBytes, messageBytes)
-        // A copy was not verified ahead.
+        // This copy was not verified ahead.
         const expected = verifySignature(by, as, Buffer.from(sigBytes), messageBytes)
         assert.equal(verdict, expected, `${name} by the key of ${by.name} as ${as}`)
       }
@@ -59,7 +59,7 @@ test('what is verified ahead is judged the same, whatever it was verified by', a
   }
 })
 
-test('what was verified ahead by one key is not verified by another one of its kind', async () => {
+test('a signature verified ahead with one key does not verify with another of its type', async () => {
   const [one, other] = [ecKeys(), ecKeys()]
   const sig = sign('sha256', message, { key: one.privateKey, dsaEncoding: 'ieee-p1363' })
   const keys = [one, other].map(({ publicKey }) => ({ keytype: 'ecdsa', public: base64(spkiOf(publicKey)) }))
@@ -76,13 +76,13 @@ test('what was verified ahead is not verified again', async () => {
   const { method, sig, message, ...key } = vectors.find(({ valid }) => valid) ?? assert.fail()
   const [sigBytes, messageBytes] = [Buffer.from(sig, 'base64'), Buffer.from(message)]
   await verifyAhead(key, method, sigBytes, messageBytes)
-  // Nobody may do this; here it shows that nobody looks again.
+  // No caller may change the bytes; here it shows that they are not verified a second time.
   messageBytes.fill(0)
   assert.equal(verifySignature(key, method, sigBytes, messageBytes), true)
   assert.equal(verifySignature(key, method, Buffer.from(sigBytes), messageBytes), false)
 })
 
-test('a key verifies the same however often it was used before', () => {
+test('a key gives the same verdict at every use', () => {
   for (const { name, valid, method, sig, message, ...key } of vectors) {
     const fresh = (): typeof key => ({ ...key })
     for (let use = 0; use < 5; use += 1) {
@@ -92,7 +92,7 @@ test('a key verifies the same however often it was used before', () => {
   }
 })
 
-test('a point that is on no curve verifies nothing, nor does it fail', async () => {
+test('a point off the curve verifies nothing and does not throw', async () => {
   const { publicKey, privateKey } = ecKeys()
   const sig = sign('sha256', message, { key: privateKey, dsaEncoding: 'ieee-p1363' })
   const spki = spkiOf(publicKey)
@@ -104,7 +104,7 @@ test('a point that is on no curve verifies nothing, nor does it fail', async () 
   assert.equal(canVerify(key), false)
 })
 
-test('no method verifies but the one that was signed with, whatever the key type claims to be', () => {
+test('a signature verifies only with its own method and key type', () => {
   const types = ['ecdsa', 'ecdsa-x509', 'rsa', 'rsa-x509', 'ed25519', 'constructor', '__proto__', 'toString']
   for (const vector of vectors.filter(({ valid }) => valid)) {
     for (const keytype of types) {
@@ -118,7 +118,7 @@ test('no method verifies but the one that was signed with, whatever the key type
   }
 })
 
-test('no changed bit and no other length of a signature verifies', () => {
+test('a signature with a changed bit or another length does not verify', () => {
   for (const { method, sig, message, ...key } of vectors.filter(({ valid }) => valid)) {
     const good = Buffer.from(sig, 'base64')
     for (const at of [0, 1, good.length >> 1, good.length - 1]) {
@@ -138,7 +138,7 @@ test('no changed bit and no other length of a signature verifies', () => {
   }
 })
 
-test('a fault of the caller throws instead of looking like a bad signature', () => {
+test('a caller’s mistake throws instead of looking like a bad signature', () => {
   const { method, sig, ...key } = vectors.find(({ valid }) => valid) ?? assert.fail()
   assert.throws(() => verifySignature(key, method, Buffer.from(sig, 'base64'), undefined as never), TypeError)
 })
@@ -147,8 +147,8 @@ const message = Buffer.from('{"_type":"Targets"}')
 const spkiOf = (key: KeyObject): Buffer => key.export({ type: 'spki', format: 'der' })
 const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64')
 
-/** Each is a true signature by a key whose encoding Go refuses, or that OpenSSL would read more widely. */
-test('refuses keys that are not written exactly as Go reads them', () => {
+/** Each signature is valid, but Go refuses the key’s encoding, or OpenSSL would accept more than Go. */
+test('keys not encoded exactly as Go reads them are refused', () => {
   const ec = ecKeys()
   const spki = spkiOf(ec.publicKey)
   const sig = sign('sha256', message, { key: ec.privateKey, dsaEncoding: 'ieee-p1363' })
@@ -162,12 +162,12 @@ test('refuses keys that are not written exactly as Go reads them', () => {
   assert.equal(verdict(withPoint(Buffer.from([4]), x, y)), true, 'the same bytes again')
   assert.equal(verdict(withPoint(Buffer.from([2 + odd]), x)), false, 'compressed point')
   assert.equal(verdict(withPoint(Buffer.from([6 + odd]), x, y)), false, 'hybrid point')
-  assert.equal(verdict(Buffer.concat([spki, Buffer.alloc(1)])), false, 'bytes after it')
+  assert.equal(verdict(Buffer.concat([spki, Buffer.alloc(1)])), false, 'trailing bytes')
   assert.equal(verdict(Buffer.concat([Buffer.from([0x30, 0x81]), spki.subarray(1)])), false, 'longer length')
   assert.equal(verdict(Buffer.alloc(0)), false, 'nothing')
 })
 
-test('refuses curves that Go does not know', () => {
+test('curves that Go does not know are refused', () => {
   const ec = ecKeys('secp256k1')
   const sig = sign('sha256', message, { key: ec.privateKey, dsaEncoding: 'ieee-p1363' })
   assert.equal(
@@ -176,7 +176,7 @@ test('refuses curves that Go does not know', () => {
   )
 })
 
-test('refuses RSA keys with bytes after them, of another algorithm, or with an exponent that Go refuses', () => {
+test('RSA keys with trailing bytes, another algorithm or an exponent that Go refuses are refused', () => {
   const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 })
   const sig = sign('sha256', message, rsa.privateKey)
   const verdict = (bytes: Buffer, signature = sig): boolean =>
@@ -225,7 +225,7 @@ const RFC_8032 = [
   sig: Buffer.from(sig, 'hex'),
 }))
 
-test('agrees with OpenSSL and with noble on the vectors of RFC 8032, and on what is made of them', async () => {
+test('ed25519 verdicts agree with OpenSSL and noble on the vectors of RFC 8032 and variations of them', async () => {
   for (const { key, message, sig } of RFC_8032) {
     const changed = [0, 31, 32, 63].map((at) => {
       const bad = Buffer.from(sig)
@@ -244,7 +244,7 @@ test('agrees with OpenSSL and with noble on the vectors of RFC 8032, and on what
   }
 })
 
-/** The same signature with the group's order added to S: it would verify if S were not checked to be below the order. */
+/** Adds the group's order to S: the signature verifies unless S is checked to be below the order. */
 function addOrder(sig: Buffer): Buffer {
   const order = 2n ** 252n + 27742317777372353535851937790883648493n
   const s = BigInt(`0x${Buffer.from(sig.subarray(32)).reverse().toString('hex')}`) + order
@@ -262,28 +262,28 @@ const SMALL_ORDER = [
   'c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa',
 ].map((hex) => Buffer.from(hex, 'hex'))
 
-/** R = S·B with S = 1: where only the cofactored equation is checked, it verifies every message by a small-order key. */
+/** R = S·B with S = 1: verifies every message by a small-order key where only the cofactored equation is checked. */
 const FORGED = Buffer.concat([Point.BASE.toBytes(), Buffer.from([1]), Buffer.alloc(31)])
 
-test('refuses ed25519 keys of small order, by which signatures verify that nobody made', async () => {
+test('ed25519 keys of small order, with which anybody can forge signatures, are refused', async () => {
   const text = Buffer.from('message')
   for (const raw of SMALL_ORDER) {
     const lax = await verifyAsync(Uint8Array.from(FORGED), Uint8Array.from(text), Uint8Array.from(raw), {
       zip215: true,
     })
-    assert.equal(lax, true, 'the forgery works where it may')
+    assert.equal(lax, true, 'a lax verifier accepts the forgery')
     assert.equal(verifySignature(ed25519(raw), 'eddsa', FORGED, text), false)
     assert.equal(canVerify(ed25519(raw)), false)
   }
 })
 
-test('refuses ed25519 keys that are no canonical point', () => {
+test('ed25519 keys that are not a canonical point are refused', () => {
   const aboveField = Buffer.concat([Buffer.from([0xee]), Buffer.alloc(30, 0xff), Buffer.from([0x7f])])
   for (const raw of [aboveField, Buffer.alloc(32, 0xff), Buffer.alloc(32, 2)])
     assert.equal(canVerify(ed25519(raw)), false)
 })
 
-test('names a key pair by one id in all its forms', () => {
+test('a key pair has one id in all its forms', () => {
   const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 })
   const spki = spkiOf(rsa.publicKey)
   const pem = encodePem([{ label: 'PUBLIC KEY', bytes: spki }])
@@ -305,14 +305,14 @@ test('names a key pair by one id in all its forms', () => {
   assert.notEqual(keyPairId({ keytype: 'foo', public: 'AAAA' }), keyPairId({ keytype: 'foo', public: 'BBBB' }))
 })
 
-/** An RSA key of which nobody has the private half. @param exponent hex */
+/** An RSA key whose private half does not exist. @param exponent hex */
 function rsaSpki(bits: number, exponent: string): Buffer {
   const modulus = der(0x02, Buffer.alloc(1), Buffer.alloc(bits / 8, 0xc1))
   const numbers = der(0x30, modulus, der(0x02, Buffer.from(exponent, 'hex')))
   return der(0x30, der(0x30, Buffer.from('06092a864886f70d0101010500', 'hex')), der(0x03, Buffer.alloc(1), numbers))
 }
 
-test('keys that can verify nothing are told apart', () => {
+test('canVerify is false for keys that can verify nothing', () => {
   const short = generateKeyPairSync('rsa', { modulusLength: 1024 })
   assert.equal(canVerify({ keytype: 'rsa', public: base64(spkiOf(short.publicKey)) }), false)
   for (const [modulus, exponent] of [
@@ -332,7 +332,7 @@ test('keys that can verify nothing are told apart', () => {
   assert.equal(canVerify({ keytype: 'ed25519', public: base64(Buffer.alloc(33, 7)) }), false)
 })
 
-test('keeps verifying when more keys come by than are kept', () => {
+test('verification still works after more keys than the cache holds', () => {
   const { method, sig, message: text, ...key } = vectors.find(({ name }) => name === 'ed25519') ?? assert.fail()
   for (let index = 0; index < 1_100; index += 1) {
     const raw = Point.BASE.multiply(BigInt(index + 2)).toBytes()

@@ -10,7 +10,7 @@ const key = makeKey('ecdsa')
 const { keytype, keyval } = key.entry
 const role = { keys: new Map([[key.id, { keytype, public: keyval.public }]]), threshold: 1 }
 
-/** As notary writes it: custom data stands in what is signed as its file has them. */
+/** As notary writes them: it signs custom data in the form that its file has. */
 function targets(custom: string, sign: (text: string) => string = (text) => text): Metadata {
   const signed = fileJson({ _type: 'Targets', expires: '2030-01-01T00:00:00Z', targets: { v1: 'HERE' }, version: 1 })
   const text = signed.replace('"HERE"', custom)
@@ -27,7 +27,7 @@ function refusal(metadata: Metadata): string {
 }
 
 for (const custom of ['{"b":1,"a":2}', '{"a":"\\u003c"}', String.raw`{"a":"\/"}`]) {
-  test(`custom data ${custom}: told why, where that is why`, () => {
+  test(`custom data ${custom}: the refusal names it when it is the reason`, () => {
     assert.throws(
       () => refusal(targets(custom)),
       /^Error: valid .* for targets: .* custom data must have sorted members/,
@@ -37,7 +37,7 @@ for (const custom of ['{"b":1,"a":2}', '{"a":"\\u003c"}', String.raw`{"a":"\/"}`
   })
 }
 
-test('what is canonical verifies; of what is not, a signature of the canonical form does, too', () => {
+test('canonical custom data verifies, and so does other data if its canonical form was signed', () => {
   assert.equal(refusal(targets('{"a":2,"b":1}')), '')
   assert.equal(refusal(targets('{"b":1,"a":2}', (text) => text.replace('{"b":1,"a":2}', '{"a":2,"b":1}'))), '')
 })

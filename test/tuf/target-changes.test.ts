@@ -13,7 +13,7 @@ const targets = fc.array(fc.tuple(name, fc.nat({ max: 2 })), { maxLength: 12 })
 
 const byName = (one: { name: string }, other: { name: string }): number => (one.name < other.name ? -1 : 1)
 
-/** Members in the order in which they come, as any publisher may write them. */
+/** Keeps the members in the given order, as a publisher may write them in any. */
 function documentOf(entries: readonly (readonly [string, number])[], earlier?: Metadata): Metadata {
   const members = [...new Map(entries)].map(([tag, length]) => `${JSON.stringify(tag)}:{"length":${length}}`)
   const signed = `{"_type":"Targets","expires":"2026-11-26T00:00:00Z","targets":{${members.join(',')}},"version":1}`
@@ -35,7 +35,7 @@ function foundChanges(before: Metadata, after: Metadata) {
     .toSorted(byName)
 }
 
-test('whatever the order of names, exactly what differs is found, each name once', () => {
+test('each changed name is found once, whatever the order of names', () => {
   fc.assert(
     fc.property(targets, targets, (old, now) => {
       assert.deepEqual(foundChanges(documentOf(old), documentOf(now)), expectedChanges(old, now))
@@ -43,7 +43,7 @@ test('whatever the order of names, exactly what differs is found, each name once
   )
 })
 
-test('the same where each version was read by what stood in the ones before', () => {
+test('the same changes are found when each version was parsed with reuse of the one before', () => {
   const tags = Array.from({ length: 12 }, (_, index): [string, number] => [`t${index + 10}`, 0])
   const edit = fc.record({ at: fc.nat({ max: 14 }), how: fc.constantFrom('set', 'drop', 'add', 'last'), to: fc.nat(3) })
   let followed = 0
@@ -67,7 +67,7 @@ test('the same where each version was read by what stood in the ones before', ()
   assert.ok(followed > 500)
 })
 
-test('an entry that was not written in canonical form is found to be gone, too', () => {
+test('an entry removed is found even if it was not written in canonical form', () => {
   const loose = Buffer.from(documentOf([['a', 1]]).bytes)
     .toString()
     .replace('"targets":{', '"targets":{"A": {"length":1},')
@@ -75,14 +75,14 @@ test('an entry that was not written in canonical form is found to be gone, too',
   assert.deepEqual(foundChanges(before, documentOf([['a', 1]], before)), [{ name: 'A', from: 1, to: undefined }])
 })
 
-test('against nothing everything is new; against another document it is compared anew', () => {
+test('against no document everything is new; against an unrelated one all entries are compared', () => {
   const after = documentOf([['a', 1]])
   assert.equal(targetChanges(after, undefined).length, 1)
   assert.equal(targetChanges(after, documentOf([['a', 1]])).length, 0)
   assert.equal(targetChanges(after, documentOf([['a', 2]])).length, 1)
 })
 
-test('a document is let go of when two newer ones have been compared, however long its role goes on', async () => {
+test('a document can be collected after two newer ones have been compared', async () => {
   setFlagsFromString('--expose-gc')
   const collect = runInNewContext('gc') as () => void
   const first = new WeakRef(documentOf([['a', 1]]))
@@ -92,7 +92,7 @@ test('a document is let go of when two newer ones have been compared, however lo
     assert.equal(targetChanges(next, newest).length, 1)
     newest = next
   }
-  // What was dereferenced lives to the end of the turn.
+  // WeakRef targets live until the end of the turn.
   await setImmediate()
   collect()
   assert.equal(first.deref(), undefined)

@@ -23,7 +23,7 @@ for (const [text, sameAs] of READ) {
   test(`reads ${text}`, () => assert.equal(parseTime(text), Date.parse(sameAs)))
 }
 
-test('keeps fractions of a millisecond', () => {
+test('fractions of a millisecond are kept', () => {
   const whole = Date.parse('2026-11-22T06:19:01.123Z')
   const fraction = parseTime('2026-11-22T06:19:01.123456789Z') - whole
   assert.ok(Math.abs(fraction - 0.456789) < 0.001, String(fraction))
@@ -66,7 +66,7 @@ for (const [what, text] of REFUSED) {
   })
 }
 
-test('writes times without trailing zeros in the fraction', () => {
+test('times are written without trailing zeros in the fraction', () => {
   assert.equal(formatTime(Date.parse('2026-11-22T06:19:01.000Z')), '2026-11-22T06:19:01Z')
   assert.equal(formatTime(Date.parse('2026-11-22T06:19:00.120Z')), '2026-11-22T06:19:00.12Z')
   assert.equal(formatTime(Date.parse('2026-11-22T06:19:10.001Z')), '2026-11-22T06:19:10.001Z')
@@ -74,7 +74,7 @@ test('writes times without trailing zeros in the fraction', () => {
   assert.throws(() => formatTime(Date.parse('+010000-01-01T00:00:00Z')), RangeError)
 })
 
-test('writes times in the words of Go’s messages', () => {
+test('times are written in the form of Go’s messages', () => {
   assert.equal(goTime('2026-11-22T06:19:01.99Z'), 'Sun Nov 22 06:19:01 UTC 2026')
   assert.equal(goTime('2026-11-02T06:19:01+00:00'), 'Mon Nov 2 06:19:01 UTC 2026')
   assert.equal(goTime('2029-11-22T01:46:35.85946599-05:00'), 'Thu Nov 22 01:46:35 -0500 2029')

@@ -3,7 +3,7 @@ import { createPrivateKey } from 'node:crypto'
 import { test } from 'node:test'
 import { withoutStackTraces } from '../../src/tuf/asn1/without-stack-traces.ts'
 
-test('stack traces are left out inside, and are there again afterwards, whether or not it threw', () => {
+test('errors have no stack trace inside withoutStackTraces, and have one again after it returns or throws', () => {
   const before = Error.stackTraceLimit
   const inside = withoutStackTraces(() => new Error('inside'))
   assert.equal(inside.stack, 'Error: inside')

@@ -67,7 +67,7 @@ const READ: readonly (readonly [what: string, parts: Partial<CertificateParts>])
   ['an alternative name of a kind that Go passes over', having(extension(OTHER_NAMES, hex(SEQUENCE, '88032a0304')))],
   ['an URI among the alternative names', otherName(0x86, 'https://a.example:443/b')],
   ['an URI with a query', otherName(0x86, 'https://a.example/b;c?d=e@f')],
-  // The person, as certificates for Microsoft's directory name them.
+  // A user, as certificates for Microsoft's directory name one.
   ['an URI of another scheme', otherName(0x86, 'tag:microsoft.com,2022-09-14:sid:S-1-5-21-1-2-3-1104')],
   ['an RSA exponent of 63 bits', rsa('7fffffffffffffff')],
   ['purposes', having(extension(PURPOSES, hex(SEQUENCE, '06082b06010505070303')))],
@@ -127,7 +127,7 @@ const REFUSED: readonly (readonly [what: string, parts: Partial<CertificateParts
   ],
 ]
 
-/** What Go 1.19 reads all the same, and is refused: newer ones do not read some of it, and none of it is worth reading. */
+/** Refused although Go 1.19 reads it: newer versions of Go refuse some of it, and real certificates have none of it. */
 const STRICTER: readonly (readonly [what: string, parts: Partial<CertificateParts>])[] = [
   ['extensions in the first version, which Go does not look at', { fields: { version: '' }, ca: true }],
   ['a negative serial number', { fields: { serial: '0201ff' } }],
@@ -156,15 +156,15 @@ const STRICTER: readonly (readonly [what: string, parts: Partial<CertificatePart
 const make = (parts: Partial<CertificateParts>): string => pemOf(makeCertificate({ keys, names: ['a'], ...parts }))
 const reads = (pem: string): boolean => parseCertificateBundle(Buffer.from(pem)) !== undefined
 
-test('reads all that Go reads in certificates as they are issued', () => {
+test('everything that Go reads in commonly issued certificates is read', () => {
   for (const [what, parts] of READ) assert.ok(reads(make(parts)), what)
 })
 
-test('refuses a certificate that Go cannot read', () => {
+test('certificates that Go cannot read are refused', () => {
   for (const [what, parts] of [...REFUSED, ...STRICTER]) assert.ok(!reads(make(parts)), what)
 })
 
-test('Go says the same', { skip: goServerMissing() }, async (t) => {
+test('Go reads and refuses the certificates as listed here', { skip: goServerMissing() }, async (t) => {
   const directory = await mkdtemp(join(tmpdir(), 'countersign-x509-'))
   t.after(() => rm(directory, { recursive: true }))
   const file = join(directory, 'certificate.pem')
