@@ -37,7 +37,7 @@ test('a document is read by version and by checksum, for its own repository and 
   assert.deepEqual(await audit(store), [])
 })
 
-test('compare-and-set: of many commits from one head exactly one wins', async (t) => {
+test('compare-and-set: exactly one of many commits from the same head succeeds', async (t) => {
   const store = await newStore(t)
   await store.commit(commitOf(GUN, 0, [documentOf('targets', 1, 'first')]))
   const outcomes = await Promise.allSettled(
@@ -52,7 +52,7 @@ test('compare-and-set: of many commits from one head exactly one wins', async (t
   assert.deepEqual(await audit(store), [])
 })
 
-test('a hundred commits of different repositories at once share few disk writes', async (t) => {
+test('a hundred simultaneous commits of different repositories share few disk writes', async (t) => {
   const place = await storePlace(t)
   let writes = 0
   const faults = (step: string): void => void (writes += Number(step === 'batch:before'))
@@ -72,7 +72,7 @@ test('a hundred commits of different repositories at once share few disk writes'
   assert.deepEqual(await audit(store), [])
 })
 
-test('other bytes at a version that is taken are refused, the same bytes are not', async (t) => {
+test('other bytes at a stored version are refused, the same bytes are not', async (t) => {
   const store = await newStore(t)
   await store.commit(commitOf(GUN, 0, [documentOf('root', 1, 'one')]))
   await assert.rejects(store.commit(commitOf(GUN, 1, [documentOf('root', 1, 'other')])), { code: 'VERSION' })
@@ -82,13 +82,13 @@ test('other bytes at a version that is taken are refused, the same bytes are not
   assert.deepEqual(await audit(store), [])
 })
 
-/** Its id is these two digits, again and again. */
+/** Returns a key whose id repeats these two digits. */
 function keyOf(digits: string): StoredKey {
   const front = { role: 'timestamp', keyId: digits.repeat(32), keytype: 'ed25519', public: 'AA==' } as const
   return { ...front, pending: true, sealed: Buffer.from('sealed'), createdAt: 1 }
 }
 
-test('a head says when keys changed last; whoever has read it finds those, at whatever time', async (t) => {
+test('a head says when keys last changed, and keys read with it are never stale', async (t) => {
   const store = await newStore(t)
   const keysNow = (): [number | undefined, string[]] => {
     const head = store.head(GUN)
@@ -99,7 +99,7 @@ test('a head says when keys changed last; whoever has read it finds those, at wh
   await store.commit(commitOf(GUN, 0, [documentOf('root', 1, 'one')]))
   assert.deepEqual(keysNow(), [0, []])
   const before = store.head(GUN)
-  // Two commits in one write.
+  // These two commits share one write.
   await Promise.all([
     store.commit(
       commitOf(GUN, 1, [], {
@@ -111,7 +111,7 @@ test('a head says when keys changed last; whoever has read it finds those, at wh
     store.commit(commitOf(GUN, 2, [documentOf('root', 2, 'two')])),
   ])
   assert.deepEqual(keysNow(), [2, ['ab']])
-  // A head from before may come late.
+  // A reader may still hold an older head.
   store.keys(GUN, 'timestamp', before)
   await store.commit(commitOf(GUN, 3, [documentOf('root', 3, 'three')], { keys: [{ ...keyOf('ab'), pending: false }] }))
   assert.equal(store.keys(GUN, 'timestamp', store.head(GUN))[0]?.pending, false)
@@ -125,7 +125,7 @@ test('a head says when keys changed last; whoever has read it finds those, at wh
   assert.deepEqual(await audit(store), [])
 })
 
-test('a head from before that was written down is as good: keys are read each time, and nothing is made up', async (t) => {
+test('a head stored without keysAt still finds the keys, and gets none until they change', async (t) => {
   const place = await storePlace(t)
   const first = await newStore(t, place)
   await first.commit(commitOf(GUN, 0, [documentOf('root', 1, 'one')]))
@@ -149,7 +149,7 @@ test('a head from before that was written down is as good: keys are read each ti
   assert.deepEqual(await audit(store), [])
 })
 
-test('commits that share a write see each other: versions, keys and lists of keys are as the one before leaves them', async (t) => {
+test('commits that share a write see each other’s versions, keys and key lists', async (t) => {
   let writes = 0
   const faults = (step: string): void => void (writes += Number(step === 'batch:before'))
   const store = await newStore(t, { ...(await storePlace(t)), faults })
@@ -170,7 +170,7 @@ test('commits that share a write see each other: versions, keys and lists of key
   assert.deepEqual(await audit(store), [])
 })
 
-test('a key is of one repository and one role, for ever', async (t) => {
+test('a key belongs to one repository and one role for ever', async (t) => {
   const store = await newStore(t)
   await store.commit(commitOf(GUN, 0, [], { kind: 'key', keys: [keyOf('ab')] }))
   for (const other of [
@@ -183,7 +183,7 @@ test('a key is of one repository and one role, for ever', async (t) => {
   assert.deepEqual(await audit(store), [])
 })
 
-test('a head that forgets a version is refused: what it has forgotten would be written over', async (t) => {
+test('a head that omits or lowers a highest version is refused', async (t) => {
   const store = await newStore(t)
   await store.commit(commitOf(GUN, 0, [documentOf('root', 1, 'one'), documentOf('targets', 3, 'three')]))
   const next = commitOf(GUN, 1, [documentOf('root', 2, 'two')])
@@ -218,12 +218,12 @@ test('a delete removes all documents of exactly one repository; head, keys and h
     [...store.journal({ gun })].map(({ kind }) => kind),
     ['publish', 'publish', 'delete'],
   )
-  // The same version may come again, with other content, in another life.
+  // In the next life the same version may have other content.
   await store.commit(commitOf(gun, 3, [documentOf('root', 1, 'reborn')]))
   assert.deepEqual(await audit(store), [])
 })
 
-test('the journal forwards, backwards, of all and of one repository', async (t) => {
+test('the journal is read forwards and backwards, of all repositories or one', async (t) => {
   const store = await newStore(t)
   for (let round = 0; round < 5; round += 1) {
     for (const name of ['a', 'b'])
@@ -242,7 +242,7 @@ test('the journal forwards, backwards, of all and of one repository', async (t) 
   assert.deepEqual(numbers({ after: 10 }), [])
 })
 
-test('due times: earliest first, moved by each commit', async (t) => {
+test('due repositories come earliest first, and each commit moves their time', async (t) => {
   const store = await newStore(t)
   const renewAt = (time: number | null): object => ({ head: { roles: {}, highest: {}, renewAt: time } })
   await store.commit(commitOf('a', 0, [], renewAt(300)))
@@ -266,7 +266,7 @@ test('due times: earliest first, moved by each commit', async (t) => {
   assert.deepEqual(await audit(store), [])
 })
 
-test('a clock that went back: a little is evened out, more is refused', async (t) => {
+test('a clock that went back by a minute is evened out; more than five minutes are refused', async (t) => {
   const store = await newStore(t)
   const time = Date.parse('2026-11-24T08:00:00Z')
   await store.commit(commitOf('a', 0, [documentOf('root', 1, 'one')]))
@@ -278,7 +278,7 @@ test('a clock that went back: a little is evened out, more is refused', async (t
   assert.equal(store.head(parseGun('a'))?.revision, 2)
 })
 
-test('everything is there again after a restart', async (t) => {
+test('a restart keeps everything', async (t) => {
   const place = await storePlace(t)
   const store = await newStore(t, place)
   for (let round = 0; round < 10; round += 1) {
@@ -293,12 +293,12 @@ test('everything is there again after a restart', async (t) => {
   assert.deepEqual(await audit(again), [])
 })
 
-test('the anchor names nothing that is not on the disk yet, however close commits follow each other', async (t) => {
+test('the anchor never names a commit that is not on disk yet', async (t) => {
   const place = await storePlace(t)
   const signed: [number, number][] = []
   const sign = (bytes: Uint8Array): Uint8Array => {
     const { number } = JSON.parse(Buffer.from(bytes).toString()) as { number: number }
-    // That of an empty journal is signed before there is a store.
+    // The anchor of an empty journal is signed before the store exists.
     if (number > 0) signed.push([number, store.tail().number])
     return place.anchorKey.sign(bytes)
   }
@@ -310,7 +310,7 @@ test('the anchor names nothing that is not on the disk yet, however close commit
   for (const [named, written] of signed) assert.ok(named <= written, `${named} of ${written}`)
 })
 
-test('a snapshot stays what it was, whatever is committed meanwhile', async (t) => {
+test('a snapshot does not change when commits follow', async (t) => {
   const store = await newStore(t)
   await store.commit(commitOf(GUN, 0, [documentOf('root', 1, 'one')]))
   const snapshot = await store.snapshot()
@@ -322,7 +322,7 @@ test('a snapshot stays what it was, whatever is committed meanwhile', async (t) 
   await snapshot.close()
 })
 
-test('closed while it is being opened again: it stays closed', async (t) => {
+test('a store closed while it reopens the database stays closed', async (t) => {
   const place = await storePlace(t)
   const [trying, finish] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
   let tries = 0
@@ -341,14 +341,14 @@ test('closed while it is being opened again: it stays closed', async (t) => {
   const closed = store.close()
   finish.resolve()
   await closed
-  // Not as another thread would open it: it is locked if anybody has it open.
+  // Opened as another process would: it is locked while anybody has it open.
   const level = new Level(place.directory)
   await pause(100)
   await level.open()
   await level.close()
 })
 
-test('an anchor that fell behind while nothing could be written follows as soon as something can', async (t) => {
+test('an anchor that fell behind while writes failed catches up once the store is writable', async (t) => {
   let failing: string | undefined
   let tries = 0
   const faults = (step: string): void => {
@@ -361,7 +361,7 @@ test('an anchor that fell behind while nothing could be written follows as soon 
   const place = await storePlace(t)
   const store = await newStore(t, { ...place, faults, others: [{ close, open: async () => {} }] })
   await store.commit(commitOf(GUN, 0, [documentOf('root', 1, 'there')])).then(() => {
-    // At once: the anchor has not followed yet.
+    // At once, before the anchor has followed.
     failing = 'batch:before'
     const never = commitOf(GUN, 1, [documentOf('root', 2, 'never')])
     return assert.rejects(store.commit(never), { code: 'STORE_UNAVAILABLE' })
@@ -376,7 +376,7 @@ test('an anchor that fell behind while nothing could be written follows as soon 
   assert.equal(anchor?.number, 1)
 })
 
-test('a write that failed is told as such, also when all has been mended since', async (t) => {
+test('a failed write is reported as such even if the store has recovered since', async (t) => {
   let failing = true
   const faults = (step: string): void => {
     if (step === 'batch:before' && failing) throw new Error('disk full')
@@ -390,7 +390,7 @@ test('a write that failed is told as such, also when all has been mended since',
   assert.equal(await store.commit(commit), 1)
 })
 
-test('while it says the same number of writes, nothing that is stored has changed', async (t) => {
+test('stored data does not change while the count of writes stays the same', async (t) => {
   let failing: string | undefined
   const faults = (step: string): void => {
     if (step !== failing) return
@@ -427,7 +427,7 @@ test('while it says the same number of writes, nothing that is stored has change
   )
 })
 
-test('after a write that failed, and for what waits behind it, nothing is written before the database is open anew', async (t) => {
+test('after a failed write nothing is written, queued commits included, until the database is reopened', async (t) => {
   let tries = 0
   const close = async (): Promise<void> => {
     tries += 1
@@ -449,7 +449,7 @@ test('after a write that failed, and for what waits behind it, nothing is writte
   assert.deepEqual(await audit(store), [])
 })
 
-test('each write is forced to the disk before anybody is told that it was done', async (t) => {
+test('each write is synced to disk before it is acknowledged', async (t) => {
   const store = await newStore(t)
   const batch = t.mock.method(Level.prototype, 'batch')
   await store.commit(commitOf(GUN, 0, [documentOf('root', 1, 'one')]))

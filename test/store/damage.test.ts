@@ -29,7 +29,7 @@ import { until } from '../support/until.ts'
 
 const COMMITS = 60
 
-/** A closed store with some content. */
+/** Returns a closed store with some content. */
 async function filled(t: TestContext): Promise<StoreOptions> {
   const place = await storePlace(t)
   const store = await newStore(t, place)
@@ -43,7 +43,7 @@ async function filled(t: TestContext): Promise<StoreOptions> {
 const content = (number: number): ReturnType<typeof documentOf> =>
   documentOf('targets', Math.floor(number / 6) + 1, `${number} `.repeat(300))
 
-/** Look at everything: what opening refuses, what an audit finds. */
+/** Returns why opening fails, or the findings of an audit. */
 async function look(place: StoreOptions): Promise<string[]> {
   let store: LevelStore
   try {
@@ -64,12 +64,12 @@ async function look(place: StoreOptions): Promise<string[]> {
     await snapshot.close()
     const lost = lostDocuments(store)
     await store.close()
-    assert.ok(lost === 0 || findings.length > 0, `${lost} documents lost and nobody noticed`)
+    assert.ok(lost === 0 || findings.length > 0, `${lost} documents lost without a finding`)
   }
   return findings.map(({ text }) => text)
 }
 
-/** How many documents cannot be read. Whatever can be read has the bytes that were committed. */
+/** Counts the documents that cannot be read; asserts that all others have the committed bytes. */
 function lostDocuments(store: LevelStore): number {
   let lost = 0
   for (let number = 0; number < COMMITS; number += 1) {
@@ -111,7 +111,7 @@ async function remove({ directory }: StoreOptions, at: Buffer): Promise<void> {
 const filesOf = async (place: StoreOptions, pattern: RegExp): Promise<string[]> =>
   (await readdir(place.directory)).filter((name) => pattern.test(name)).map((name) => join(place.directory, name))
 
-test('one flipped bit anywhere in log or tables is found, and never served', async (t) => {
+test('one flipped bit anywhere in log or tables is found, and wrong bytes are never served', async (t) => {
   const place = await filled(t)
   const good = `${place.directory}-good`
   await cp(place.directory, good, { recursive: true })
@@ -135,12 +135,12 @@ test('one flipped bit anywhere in log or tables is found, and never served', asy
     await cp(good, place.directory, { recursive: true })
     await writeFile(place.anchorFile, anchor)
   }
-  // The rest hit bytes that LevelDB does not use, and did no harm: `look` holds that against what can be read.
+  // The other flips hit unused bytes and did no harm: `look` compares with what can be read.
   assert.ok(found >= 20, `${found} of 40 found`)
   assert.deepEqual(await look(place), [])
 })
 
-test('a byte in the middle of the log costs no acknowledged commit in silence: the start is refused, the log is kept', async (t) => {
+test('a bad byte in the middle of the log refuses the start and leaves the log as it is', async (t) => {
   const place = await filled(t)
   const [log = ''] = await filesOf(place, /\.log$/)
   const good = await readFile(log)
@@ -149,14 +149,14 @@ test('a byte in the middle of the log costs no acknowledged commit in silence: t
     bad[Math.floor(bad.length * part)]! ^= 0x10
     await writeFile(log, bad)
     await assert.rejects(openStore(place), { code: 'DATA_DAMAGED', message: /^the log .* is damaged at byte \d+/ })
-    assert.ok(bad.equals(await readFile(log)), 'LevelDB did not get at it')
+    assert.ok(bad.equals(await readFile(log)), 'LevelDB did not rewrite the log')
   }
-  // Blocks of zeros, which LevelDB skips without a word.
+  // LevelDB silently skips blocks of zeros.
   await writeFile(log, Buffer.from(good).fill(0, 40_000, 44_096))
   await assert.rejects(openStore(place), { code: 'DATA_DAMAGED', message: /^the log / })
   await writeFile(log, good)
   assert.deepEqual(await look(place), [])
-  // Before one alone, which is longer than a block.
+  // A bad byte in front of a single batch that is longer than a block.
   await commitTwice(place)
   const [last = ''] = await filesOf(place, /\.log$/)
   const bad = await readFile(last)
@@ -165,7 +165,7 @@ test('a byte in the middle of the log costs no acknowledged commit in silence: t
   await assert.rejects(openStore(place), { code: 'DATA_DAMAGED', message: /^the log .* is damaged at byte 0,/ })
 })
 
-/** The second of two commits is longer than a block of the log. @returns the anchor of the first */
+/** Makes two commits, the second longer than a block of the log. @returns the anchor of the first */
 async function commitTwice(place: StoreOptions): Promise<Buffer> {
   const store = await openStore(place)
   await store.commit(commitOf('example.org/new', 0, [documentOf('root', 1, 'acknowledged')]))
@@ -176,7 +176,7 @@ async function commitTwice(place: StoreOptions): Promise<Buffer> {
   return anchor
 }
 
-test('a last batch that a crash has torn is no damage', async (t) => {
+test('a last batch torn by a crash is no damage', async (t) => {
   const place = await filled(t)
   const anchor = await commitTwice(place)
   const good = `${place.directory}-good`
@@ -195,7 +195,7 @@ test('a last batch that a crash has torn is no damage', async (t) => {
   }
 })
 
-test('old batches behind a torn one, which a disk block held before, are not read as the newest', async (t) => {
+test('stale batches behind a torn one, left from earlier use of the disk block, are not read as the newest', async (t) => {
   const place = await filled(t)
   const [oldLog = ''] = await filesOf(place, /\.log$/)
   const old = await readFile(oldLog)
@@ -210,9 +210,9 @@ test('old batches behind a torn one, which a disk block held before, are not rea
   }
 })
 
-test('what is left of a block of the log, with no room for another record, is no damage', async (t) => {
+test('the end of a log block, too short for another record, is no damage', async (t) => {
   const place = await storePlace(t)
-  // Bytes around the payload, of a batch with one record of ours.
+  // Bytes that LevelDB and the seal add to the payload of a one-record batch.
   const AROUND = 57
   for (const left of [1, 6]) {
     const directory = `${place.directory}-${left}`
@@ -221,50 +221,50 @@ test('what is left of a block of the log, with no room for another record, is no
     await database.write([{ key: Buffer.of(2), payload: Buffer.alloc(9) }])
     await database.close()
     const [log = ''] = await filesOf({ ...place, directory }, /\.log$/)
-    assert.equal((await stat(log)).size, 32_768 + 64, 'the second batch begins with a block')
+    assert.equal((await stat(log)).size, 32_768 + 64, 'the second batch starts at a block boundary')
     await (await Database.open(directory, false)).close()
   }
 })
 
-test('the log of a server beside the database, however long, is not taken for one of LevelDB’s', async (t) => {
+test('a server log in the data directory, however long, is not taken for LevelDB’s', async (t) => {
   const place = await storePlace(t)
   await mkdir(place.directory)
   const path = join(place.directory, 'countersign.log')
   await writeFile(path, '')
-  // More than is read into memory.
+  // Too long to be read into memory.
   await truncate(path, 3 * 1024 ** 3)
   await (await newStore(t, place)).close()
   await (await openStore(place)).close()
 })
 
-test('a MANIFEST that lost its last entry, and with it a table: the start is refused', async (t) => {
+test('a MANIFEST without its last entry, and then without that table, refuses the start', async (t) => {
   const place = await storePlace(t)
   const store = await newStore(t, place)
-  // More than LevelDB gathers before it writes a table.
+  // More than LevelDB buffers before it writes a table.
   for (let number = 0; number < 12; number += 1) {
     const text = randomBytes(500_000).toString('hex')
     await store.commit(commitOf('example.org/big', number, [documentOf('targets', number + 1, text)]))
   }
-  // The older log goes when its table is in the MANIFEST.
+  // LevelDB deletes the older log once its table is in the MANIFEST.
   await until('the older log to go', async () => (await filesOf(place, /\.log$/)).length === 1)
   await store.close()
   const [manifest = ''] = await filesOf(place, /^MANIFEST/)
   await truncate(manifest, (await stat(manifest)).size - 1)
   await assert.rejects(openStore(place), { code: 'DATA_DAMAGED', message: /^the list of tables MANIFEST-/ })
-  // The table is gone, too.
+  // Now the table is gone too.
   const [table = ''] = (await filesOf(place, /\.ldb$/)).toSorted().slice(-1)
   await rm(table)
   await assert.rejects(openStore(place), { code: 'DATA_DAMAGED', message: /^journal entry \d+ is missing/ })
 })
 
-test('a damaged place in a table keeps a start from nothing but what is missing', async (t) => {
+test('a damaged place in a table prevents a start only if something needed is missing', async (t) => {
   const place = await storePlace(t)
   const store = await newStore(t, place)
   for (let number = 0; number < 300; number += 1) {
     await store.commit(commitOf(`example.org/r${number}`, 0, [documentOf('targets', 1, `${number} `.repeat(300))]))
   }
   await store.close()
-  // What was in the log is in a table now.
+  // Reopening moves the log into a table.
   await (await openStore(place)).close()
   const good = `${place.directory}-good`
   await cp(place.directory, good, { recursive: true })
@@ -288,7 +288,7 @@ test('a damaged place in a table keeps a start from nothing but what is missing'
   assert.ok(opened >= 20, `${opened} of 40`)
 })
 
-test('MANIFEST cut off, log cut off, files gone: found, nothing made anew', async (t) => {
+test('truncated or missing MANIFEST, log and CURRENT are found, and nothing is created anew', async (t) => {
   const place = await filled(t)
   const good = `${place.directory}-good`
   await cp(place.directory, good, { recursive: true })
@@ -306,13 +306,13 @@ test('MANIFEST cut off, log cut off, files gone: found, nothing made anew', asyn
     await harm()
     const count = (await readdir(place.directory)).length
     assert.notDeepEqual(await look(place), [], name)
-    assert.ok((await readdir(place.directory)).length >= count - 1, `${name}: nothing is thrown away`)
+    assert.ok((await readdir(place.directory)).length >= count - 1, `${name}: no further file is deleted`)
     await rm(place.directory, { recursive: true })
     await cp(good, place.directory, { recursive: true })
   }
 })
 
-test('an older copy of the database under a newer anchor is refused, with what is missing', async (t) => {
+test('an older database under a newer anchor is refused, with the numbers of both commits', async (t) => {
   const place = await filled(t)
   const old = `${place.directory}-old`
   await cp(place.directory, old, { recursive: true })
@@ -327,7 +327,7 @@ test('an older copy of the database under a newer anchor is refused, with what i
   })
 })
 
-test('a database that is ahead of its anchor by what a killed process wrote is rolled forward', async (t) => {
+test('a database ahead of its anchor by a killed process’s commits is rolled forward', async (t) => {
   const place = await filled(t)
   const anchor = await readFile(place.anchorFile)
   const store = await openStore(place)
@@ -337,7 +337,7 @@ test('a database that is ahead of its anchor by what a killed process wrote is r
   await store.close()
   await writeFile(place.anchorFile, anchor)
   assert.deepEqual(await look(place), [])
-  // What does not follow the anchor is nothing that this server wrote.
+  // An entry that does not follow the anchor was not written by this server.
   await writeFile(place.anchorFile, anchor)
   const at = journalKey(COMMITS + 2)
   const entry = parseEntry((await payloadOf(place, at))!)
@@ -345,7 +345,7 @@ test('a database that is ahead of its anchor by what a killed process wrote is r
   await assert.rejects(openStore(place), { code: 'DATA_DAMAGED', message: /^journal entry 62 .* does not follow it$/ })
 })
 
-test('an anchor that is gone, cut, forged or another store’s is refused', async (t) => {
+test('a missing, empty, forged or foreign anchor is refused', async (t) => {
   const place = await filled(t)
   const anchor = await readFile(place.anchorFile)
   const other = await storePlace(t)
@@ -368,17 +368,17 @@ test('an anchor that is gone, cut, forged or another store’s is refused', asyn
   await assert.rejects(openStore(foreignKey), { code: 'DATA_DAMAGED' })
 })
 
-test('half of the anchor torn by a crash: the other half serves', async (t) => {
+test('an anchor with one slot torn by a crash is read from the other slot', async (t) => {
   const place = await filled(t)
   const anchor = await readFile(place.anchorFile)
-  // The slot with the newest anchor is the one being overwritten next but one: spoil the older one.
+  // Keep the slot with the newest anchor and spoil the other one, which the next write would replace.
   const newest = anchor.subarray(0, 512).toString().includes(`"number":${COMMITS},`) ? 0 : 1
   anchor.fill(0x78, (1 - newest) * 512, (1 - newest) * 512 + 200)
   await writeFile(place.anchorFile, anchor)
   assert.deepEqual(await look(place), [])
 })
 
-test('an anchor that the disk does not take is no secret: nothing is written until it is taken', async (t) => {
+test('a failed anchor write is reported, and nothing is written until the anchor is', async (t) => {
   const place = await filled(t)
   const told: unknown[] = []
   const others = [{ close: async () => void told.push(store.readiness()), open: async () => {} }]
@@ -404,7 +404,7 @@ test('an anchor that the disk does not take is no secret: nothing is written unt
   assert.equal((await store.readAnchor()).number, COMMITS + 2)
 })
 
-test('a copy whose anchor the disk does not take is none', async (t) => {
+test('a copy fails when its anchor cannot be written', async (t) => {
   const place = await filled(t)
   const store = await openStore(place)
   t.after(() => store.close())
@@ -418,9 +418,9 @@ test('a copy whose anchor the disk does not take is none', async (t) => {
   await assert.rejects(store.copyTo(copy), { code: 'STORE_UNAVAILABLE', message })
 })
 
-test('an anchor that the disk does not give any more is named, with what to do', async (t) => {
+test('an anchor that the disk cannot read is reported with a hint', async (t) => {
   const { anchorKey } = await storePlace(t)
-  // Nothing of a process lies at its address 0.
+  // Address 0 of a process is not mapped, so reading it fails.
   await assert.rejects(readAnchorOf('/proc/self/mem', anchorKey), {
     code: 'DATA_DAMAGED',
     message: 'cannot read the anchor file /proc/self/mem: EIO: i/o error',
@@ -428,7 +428,7 @@ test('an anchor that the disk does not give any more is named, with what to do',
   })
 })
 
-test('records swapped or added by somebody with access to the files are found', async (t) => {
+test('records swapped or added in the files are found', async (t) => {
   const place = await filled(t)
   const database = await Database.open(place.directory, false)
   const [one, other] = ['example.org/r0', 'example.org/r1'].map((name) => headKey(parseGun(name)))
@@ -443,7 +443,7 @@ test('records swapped or added by somebody with access to the files are found', 
   assert.ok(texts.some((text) => text.includes('7a7a7a" is in no journal entry')))
 })
 
-test('what somebody with access to the files writes anew, its own hash too, is found, whatever it is', async (t) => {
+test('records rewritten with a correct hash are found, whatever their kind', async (t) => {
   const place = await storePlace(t)
   const first = await newStore(t, place)
   const gun = parseGun('example.org/a')
@@ -489,7 +489,7 @@ test('what somebody with access to the files writes anew, its own hash too, is f
   assert.ok((await look(place)).includes('the record "history example.org/a 2" is missing'))
 })
 
-test('records that cannot be listed are not taken for sound, though each that is asked for is there', async (t) => {
+test('an audit reports records that cannot be listed, even if each can be read', async (t) => {
   const place = await filled(t)
   const store = await openStore(place)
   t.after(() => store.close())
@@ -504,7 +504,7 @@ test('records that cannot be listed are not taken for sound, though each that is
   assert.deepEqual(texts, ['the records from "the first one" on cannot be listed: the database cannot be read'])
 })
 
-test('no database, a foreign one, a newer one, one in use', async (t) => {
+test('openStore and createStore refuse a missing, existing, newer or locked database', async (t) => {
   const place = await storePlace(t)
   await assert.rejects(openStore(place), { code: 'DATA_MISSING' })
   const store = await newStore(t, place)
@@ -518,7 +518,7 @@ test('no database, a foreign one, a newer one, one in use', async (t) => {
   await assert.rejects(openStore(place), { code: 'DATA_NEWER', message: /format 2/ })
 })
 
-test('what cannot be looked into is not taken for empty: it is not made anew, and not said to be missing', async (t) => {
+test('an unreadable data directory is neither created anew nor reported as missing', async (t) => {
   const { directory } = await storePlace(t)
   await mkdir(directory)
   await symlink('CURRENT', join(directory, 'CURRENT'))
@@ -531,7 +531,7 @@ test('what cannot be looked into is not taken for empty: it is not made anew, an
   assert.deepEqual(await readdir(directory), ['CURRENT'])
 })
 
-test('of one damaged record nothing is said against the others', async (t) => {
+test('a damaged record raises no finding against others', async (t) => {
   const place = await filled(t)
   await spoil(place, documentKey(parseGun('example.org/r0'), 'targets', content(0).sha256))
   const found = await look(place)
@@ -542,7 +542,7 @@ test('of one damaged record nothing is said against the others', async (t) => {
   )
 })
 
-test('a head that is gone is no new repository: not read as one, not written as one', async (t) => {
+test('a missing head is damage: the repository is neither read nor written as a new one', async (t) => {
   const place = await filled(t)
   const gun = parseGun('example.org/r0')
   const database = await Database.open(place.directory, false)
@@ -556,7 +556,7 @@ test('a head that is gone is no new repository: not read as one, not written as 
   assert.equal(store.head(parseGun('example.org/never')), undefined)
 })
 
-test('a damaged record of a user, say, is one finding, and all others are told', async (t) => {
+test('each damaged record is one finding, and sound ones are not mentioned', async (t) => {
   const place = await storePlace(t)
   const store = await newStore(t, place)
   const records = ['alice', 'bob'].map((name) => ({ kind: 'user' as const, name, value: { name } }))
@@ -571,12 +571,12 @@ test('a damaged record of a user, say, is one finding, and all others are told',
   assert.ok(!found.some((text) => text.includes('bob')))
 })
 
-test('of a damaged entry of the journal nothing is said against those after it', async (t) => {
+test('a damaged journal entry raises no finding against later entries', async (t) => {
   const place = await filled(t)
   await spoil(place, journalKey(7))
   const found = await look(place)
   assert.ok(found.includes('the record "journal 7" is damaged'), found.join())
-  // What that commit had written is accounted for by no other one.
+  // The records of that commit are in no other entry.
   assert.ok(
     found.every((text) => text.includes('journal 7"') || text.endsWith('" is in no journal entry')),
     found.join(),
@@ -584,7 +584,7 @@ test('of a damaged entry of the journal nothing is said against those after it',
   assert.ok(found.length < 6, found.join())
 })
 
-test('a commit that is refused for damage leaves nothing in the batch of others', async (t) => {
+test('a commit refused for damage leaves nothing in the batch that it shared', async (t) => {
   const place = await storePlace(t)
   const first = await newStore(t, place)
   await first.commit(commitOf('example.org/a', 0, [documentOf('targets', 1, 'one')], { keys: [key(true)] }))
@@ -603,7 +603,7 @@ test('a commit that is refused for damage leaves nothing in the batch of others'
   assert.equal(store.document(parseGun('example.org/a'), 'targets', { version: 2 }), undefined)
 })
 
-test('what has records, though no journal, is not taken for a new store', async (t) => {
+test('a database with records but no journal is not taken for a new store', async (t) => {
   const place = await storePlace(t)
   const database = await Database.open(place.directory, true)
   await database.write([{ key: headKey(parseGun('example.org/left')), payload: Buffer.from('{}') }])
@@ -611,16 +611,16 @@ test('what has records, though no journal, is not taken for a new store', async 
   await assert.rejects(createStore(place), { code: 'DATA_EXISTS' })
 })
 
-test('a database that cannot even be looked through is let go of when it is not taken for a new store', async (t) => {
+test('a damaged database that createStore refuses is closed again', async (t) => {
   const place = await filled(t)
-  // What was in the log is in a table now.
+  // Reopening moves the log into a table.
   await (await openStore(place)).close()
   await rm(place.anchorFile)
   for (const path of await filesOf(place, /\.ldb$/)) await writeFile(path, Buffer.alloc((await stat(path)).size))
   for (let trial = 0; trial < 2; trial += 1) await assert.rejects(createStore(place), { code: 'CORRUPT' })
 })
 
-test('records that are not found are known by the journal, but for what another damage hides', async (t) => {
+test('missing records are known from the journal, except those of a damaged entry', async (t) => {
   const place = await storePlace(t)
   const first = await newStore(t, place)
   let revision = 0

@@ -15,7 +15,7 @@ import { withoutTraps } from '../../src/store/repair/mended-table.ts'
 import { until } from '../support/until.ts'
 import { commitOf, createStore, documentOf, storePlace } from '../support/test-store.ts'
 
-/** A server of Countersign, as far as it reads records. */
+/** Reads all records as the server does. */
 const READER = `
   import { Database } from '${new URL('../../src/store/database/database.ts', import.meta.url).href}'
   const database = await Database.open(process.argv[1], false)
@@ -27,7 +27,7 @@ const READER = `
   await database.close()
 `
 
-/** @returns the signal that ended a process that read all records, or what it said */
+/** @returns the signal that ended a process reading all records, or what it printed */
 async function readAll(directory: string): Promise<string> {
   const options = ['--input-type=module', '--eval', READER, directory]
   const run = promisify(execFile)(process.execPath, options)
@@ -37,19 +37,19 @@ async function readAll(directory: string): Promise<string> {
   )
 }
 
-/** What Level is in Node, which its types do not tell. */
+/** Methods that Level has in Node but not in its types. */
 interface ClassicLevel {
   compactRange(start: Buffer, end: Buffer): Promise<void>
   close(): Promise<void>
 }
 
-/** Nothing was found to be wrong, or it was said to be. */
+/** Nothing was found, or the damage was reported. */
 const SURVIVED = /^(?:|CORRUPT)$/
 
 describe('files of a database are held against their checksums', () => {
   const ends: (() => Promise<void>)[] = []
   let place: StoreOptions
-  /** The database as it was written. */
+  /** The directory of the undamaged database. */
   let whole: string
   let name: string
   let path: string
@@ -60,13 +60,13 @@ describe('files of a database are held against their checksums', () => {
     place = await storePlace({ after: (end) => ends.push(end) })
     await createStore(place)
     const store = await openStore(place)
-    // What cannot be packed any further stands in blocks as it is.
+    // Random text, so that LevelDB stores some blocks uncompressed.
     for (let number = 0; number < 80; number += 1) {
       const documents = [documentOf('targets', 1, randomBytes(1500).toString('hex'))]
       await store.commit(commitOf(`example.org/r${number}`, 0, documents))
     }
     await store.close()
-    // What was in the log is in a table then.
+    // Reopening moves the log into a table.
     await (await openStore(place)).close()
     whole = `${place.directory}-whole`
     await cp(place.directory, whole, { recursive: true })
@@ -91,7 +91,7 @@ describe('files of a database are held against their checksums', () => {
 
   const blockCount = (): number => places.records.length + places.filters.length
 
-  /** Write the table with something changed. */
+  /** Writes the table with a change. */
   async function harm(change: (bytes: Buffer) => void): Promise<void> {
     const bytes = Buffer.from(table)
     change(bytes)
@@ -103,7 +103,7 @@ describe('files of a database are held against their checksums', () => {
     (table: Buffer): void =>
       void table.fill(0, at, at + bytes - left)
 
-  /** Write a block anew: not packed, with one entry that fills it, and with a checksum that is not its own. */
+  /** Rewrites a block: uncompressed, filled by one entry, with a wrong checksum. */
   function oneEntry(table: Buffer, { at, bytes }: Place, key: string, value: Buffer): void {
     table.fill(0, at, at + bytes + 5)
     const length = bytes - 8 - 4 - key.length
@@ -111,14 +111,14 @@ describe('files of a database are held against their checksums', () => {
     table.writeUInt32LE(1, at + bytes - 4)
   }
 
-  /** A block that is not packed. */
+  /** Returns an uncompressed block. */
   function unpacked(): Place {
     const raw = places.records.find(({ at, bytes }) => table[at + bytes] === 0)
     assert.ok(raw !== undefined)
     return raw
   }
 
-  test('one bit anywhere in a table is found; nothing is said of a sound one', async () => {
+  test('one flipped bit anywhere in a table is found; a sound table has no finding', async () => {
     assert.deepEqual(await texts(), [])
     const blocks = blockCount()
     assert.ok(blocks > 20)
@@ -142,8 +142,8 @@ describe('files of a database are held against their checksums', () => {
     assert.deepEqual(await texts(), [`the table ${name} is damaged: its end is not as written`])
   })
 
-  test('what LevelDB does not survive is known before it reads it', async () => {
-    // All but the end: entries whose keys are too short.
+  test('damage that would crash LevelDB is recognised before LevelDB reads it', async () => {
+    // All but the end is zero: entries whose keys are too short.
     await harm(zeros(unpacked(), 8))
     assert.equal(await readAll(place.directory), 'SIGABRT')
     const damage = await damagedFiles(place.directory)
@@ -154,7 +154,7 @@ describe('files of a database are held against their checksums', () => {
     const text = `the table ${name} is damaged: 1 of ${blockCount()} blocks is not as written`
     assert.equal(damage[0]?.text, text)
 
-    // Whoever reads all of it sees to it that LevelDB survives, also where it has the table open.
+    // check marks the block so that LevelDB survives, even with the table open.
     await using store = await opened()
     const { records, findings } = await check(await store.snapshot(), () => true, Date.now())
     assert.equal(findings[0]?.text, text)
@@ -164,7 +164,7 @@ describe('files of a database are held against their checksums', () => {
     await assert.rejects(store.copyTo(copy), { code: 'CORRUPT' })
   })
 
-  test('a trap that cannot be marked is not read', async () => {
+  test('a dangerous table that cannot be marked is not read', async () => {
     await using store = await opened()
     await symlink('/proc/self/mem', `${path}-mem`)
     await rename(`${path}-mem`, path)
@@ -186,7 +186,7 @@ describe('files of a database are held against their checksums', () => {
     assert.equal(left.trap, elsewhere.trap)
   })
 
-  test('what is no trap LevelDB survives; then all records are looked at, and what is damaged is named', async () => {
+  test('LevelDB survives all other damage; every record is then checked and damage named', async () => {
     let traps = 0
     for (let trial = 0; trial < 12; trial += 1) {
       const [from, bytes] = [Math.floor(Math.random() * places.index.at), [1, 40, 4096, 9000][trial % 4]!]
@@ -196,7 +196,7 @@ describe('files of a database are held against their checksums', () => {
       else assert.match(await readAll(place.directory), SURVIVED, `${bytes} bytes at ${from}`)
     }
     assert.ok(traps < 12)
-    // In the value of its last entry.
+    // Damage the value of the block's last entry.
     const { at, bytes } = unpacked()
     await harm(zeros({ at: at + bytes - 60, bytes: 5 }))
     const before = await damagedFiles(place.directory)
@@ -207,10 +207,10 @@ describe('files of a database are held against their checksums', () => {
     assert.ok(findings.length > 1 && findings.every(({ text }) => !text.startsWith('no record')))
   })
 
-  test('of what holds no records, too, it is known what ends the process', async () => {
+  test('dangerous damage is recognised in index, filter list and footer too', async () => {
     const { index, meta } = places
     const last = table.length - FOOTER_BYTES
-    // A place: where it begins, and how many bytes.
+    // A block's place: offset and size.
     const huge = Buffer.from('00808080808080808001', 'hex')
     const cases: Record<string, [trap: boolean, harm: (bytes: Buffer) => void]> = {
       'the place of the index, in the end': [true, (bytes) => void huge.copy(bytes.fill(0, last, last + 12), last + 2)],
@@ -235,7 +235,7 @@ describe('files of a database are held against their checksums', () => {
     }
   })
 
-  test('where LevelDB meets a mark when it puts tables together one commit is refused, and the next is not', async () => {
+  test('when a compaction meets a marked block one commit is refused, and the next succeeds', async () => {
     await using store = await opened()
     const { at, bytes } = unpacked()
     await harm((table) => void (table[at + bytes] = 0xff))
@@ -252,8 +252,8 @@ describe('files of a database are held against their checksums', () => {
     assert.deepEqual([(await texts()).length, store.tail().number], [1, 81])
   })
 
-  test('a mark is taken back by whoever mends the table', () => {
-    // What is marked was read wrongly, say, and is sound.
+  test('repair removes the marks', () => {
+    // Marks on sound blocks, which were read wrongly for a time.
     const marks = [...places.records, ...places.filters, places.index, places.meta].map(
       (block) => block.at + block.bytes,
     )
@@ -262,7 +262,7 @@ describe('files of a database are held against their checksums', () => {
       marked[mark] = 0xff
       assert.deepEqual(withoutTraps(marked)?.bytes, table, String(mark))
     }
-    // One bit was wrong.
+    // A mark on a block with one flipped bit.
     const { at, bytes } = unpacked()
     const marked = Buffer.from(table)
     marked[at + 3]! ^= 4
@@ -270,7 +270,7 @@ describe('files of a database are held against their checksums', () => {
     assert.deepEqual(withoutTraps(marked)?.bytes, table)
   })
 
-  test('a block that says that it takes gigabytes may be more than there is memory for', async () => {
+  test('a block that claims gigabytes counts as dangerous', async () => {
     const blocks = [...places.records, ...places.filters].filter(({ at, bytes }) => table[at + bytes] === 1)
     assert.ok(blocks.length > 0)
     for (const packed of blocks) {
@@ -280,11 +280,11 @@ describe('files of a database are held against their checksums', () => {
     }
   })
 
-  test('tables that are gone, or that the disk does not give any more; the list of them; the log', async () => {
+  test('missing and unreadable tables, a damaged log and an empty CURRENT are reported', async () => {
     await using store = await opened()
     await rm(path)
     assert.deepEqual(await texts(), [`the table ${name} is gone`])
-    // Its first pages are never there: reading them fails as that of a bad sector does.
+    // Its first pages are never mapped: reading fails as on a bad sector.
     await symlink('/proc/self/mem', path)
     assert.deepEqual(await texts(), [`the table ${name} cannot be read: EIO: i/o error, read`])
     await rm(path)

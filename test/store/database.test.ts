@@ -10,7 +10,7 @@ import { parseGun } from '../../src/tuf/gun.ts'
 const GUN = parseGun('database.example/app')
 const MANY = 60_000
 
-test('while very many changes are written others have their turn; all of them are done', async (t) => {
+test('other work gets its turn during a write of 60,000 changes', async (t) => {
   const directory = await mkdtemp(join(tmpdir(), 'countersign-test-'))
   t.after(() => rm(directory, { recursive: true }))
   await using database = await Database.open(join(directory, 'data'), true)
@@ -22,7 +22,7 @@ test('while very many changes are written others have their turn; all of them ar
   assert.equal(await found(), MANY)
   assert.equal(database.get(keys[7]!)?.toString(), 'x')
 
-  // CPU of this thread between two turns of its event loop, of which it has them all while nothing is to be done.
+  // CPU time of this thread between two turns of its event loop.
   let last = process.threadCpuUsage()
   let [longest, all] = [0, 0]
   const turn = (): void => {
@@ -42,7 +42,7 @@ test('while very many changes are written others have their turn; all of them ar
   assert.ok(longest < all / 3, `${longest} of ${all} µs in one turn`)
 })
 
-test('while the database is being opened again there is no snapshot of it, and that passes', async (t) => {
+test('a snapshot is refused as unavailable while the database is closed for reopening', async (t) => {
   const directory = await mkdtemp(join(tmpdir(), 'countersign-test-'))
   t.after(() => rm(directory, { recursive: true }))
   const database = await Database.open(join(directory, 'data'), true)

@@ -49,7 +49,7 @@ const entries: fc.Arbitrary<JournalEntry> = fc.oneof(
   fc.record({ ...members, roles: fc.array(role, { maxLength: 3 }) }),
 )
 
-test('the bytes of an entry are its RFC 8785 form, also after it was read back', () => {
+test('an entry’s bytes are its RFC 8785 form, also after reading it back', () => {
   fc.assert(
     fc.property(entries, (entry) => {
       const bytes = entryBytes(entry)
@@ -59,13 +59,13 @@ test('the bytes of an entry are its RFC 8785 form, also after it was read back',
   )
 })
 
-test('the history of one repository is found where a query asks for it, however long it is', async (t) => {
+test('a query finds its place in the history of one repository in few reads, however long it is', async (t) => {
   const place = await storePlace(t)
   const store = await newStore(t, place)
   const gun = parseGun('example.org/long')
   const COMMITS = 400
   for (let revision = 0; revision < COMMITS; revision += 1) {
-    // Between them, one of another repository.
+    // Interleaved with another repository’s commits.
     await Promise.all([
       store.commit(commitOf(gun, revision, [])),
       ...(revision % 3 === 0 ? [store.commit(commitOf('example.org/other', revision / 3, []))] : []),

@@ -13,7 +13,7 @@ import { commitOf, documentOf, newStore, spoil, storePlace } from '../support/te
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
 const baseOf = (bytes: Buffer): { sha256: string; bytes: Buffer } => ({ sha256: sha256(bytes), bytes })
 
-/** A text of many tags; one of them can be another. */
+/** Returns a text of many tags, one of them changed if asked. */
 const tags = (count: number, changed = -1): string => {
   const lines = Array.from({ length: count }, (_, index) => {
     const digest = createHash('sha256')
@@ -24,7 +24,7 @@ const tags = (count: number, changed = -1): string => {
   return `{${lines.join(',')}}`
 }
 
-test('one changed tag among thousands is a few hundred bytes, and comes back as it was', async () => {
+test('one changed tag among thousands packs to under 1000 bytes and unpacks to the same bytes', async () => {
   for (const count of [100, 5_000, 30_000]) {
     const base = baseOf(Buffer.from(tags(count)))
     const bytes = Buffer.from(tags(count, count >> 1))
@@ -35,7 +35,7 @@ test('one changed tag among thousands is a few hundred bytes, and comes back as 
   }
 })
 
-test('small documents, unlike ones, and first ones are stored whole', async () => {
+test('small, dissimilar and first documents are stored whole', async () => {
   const large = randomBytes(PACK_MIN_BYTES)
   const small = large.subarray(1)
   for (const packed of [
@@ -47,7 +47,7 @@ test('small documents, unlike ones, and first ones are stored whole', async () =
   }
 })
 
-test('a wrong, a missing and a damaged base are damage, not other bytes', async () => {
+test('a wrong, missing or damaged base is reported as damage', async () => {
   const base = baseOf(Buffer.from(tags(200)))
   const bytes = Buffer.from(tags(200, 7))
   const packed = await pack(bytes, base)
@@ -62,7 +62,7 @@ test('every version of a long history is readable by version and by checksum', a
   const store = await newStore(t)
   const gun = parseGun('docker.io/acme/app')
   const documents = Array.from({ length: 12 }, (_, index) =>
-    // Now and then everything changes: a new base.
+    // Every fifth version changes everything and becomes a new base.
     documentOf('targets', index + 1, index % 5 === 4 ? randomBytes(6_000).toString('hex') : tags(300, index)),
   )
   for (const [index, document] of documents.entries()) await store.commit(commitOf(gun, index, [document]))
@@ -72,13 +72,13 @@ test('every version of a long history is readable by version and by checksum', a
   }
 })
 
-test('bytes that are whole in one repository and a difference in another are readable in both', async (t) => {
+test('bytes stored whole in one repository and as a difference in another are readable in both', async (t) => {
   const store = await newStore(t)
   const [one, other] = [parseGun('docker.io/acme/one'), parseGun('docker.io/acme/other')]
   const [first, second, third] = [1, 2, 3].map((version) => documentOf('targets', version, tags(300, version)))
   await store.commit(commitOf(one, 0, [first!]))
   await store.commit(commitOf(one, 1, [second!]))
-  // Here the second one is stored whole, and the base of what follows.
+  // Here the second document is stored whole, as the base of the next.
   await store.commit(commitOf(other, 0, [second!]))
   await store.commit(commitOf(other, 1, [third!]))
   await store.commit(commitOf(one, 2, [third!]))
@@ -87,7 +87,7 @@ test('bytes that are whole in one repository and a difference in another are rea
   }
 })
 
-test('a repository that was deleted and published again is readable, whatever was whole in its first life', async (t) => {
+test('a repository published again after a delete is readable, whatever was stored whole before', async (t) => {
   const store = await newStore(t)
   const gun = parseGun('docker.io/acme/app')
   const [first, second, third] = [1, 2, 3].map((version) => documentOf('targets', version, tags(300, version)))
@@ -105,7 +105,7 @@ test('a repository that was deleted and published again is readable, whatever wa
   }
 })
 
-test('what is kept in memory to pack by is read again after a while: damaged since then, nothing is packed by it', async (t) => {
+test('a cached base is read again after ten seconds, and not used if it has been damaged since', async (t) => {
   const place = await storePlace(t)
   const store = await newStore(t, place)
   const gun = parseGun('example.org/spoilt')
@@ -119,7 +119,7 @@ test('what is kept in memory to pack by is read again after a while: damaged sin
   assert.deepEqual(Buffer.from(store.document(gun, 'targets', { version: 3 })?.bytes ?? []), third!.bytes)
 })
 
-test('a delete between the looks at a difference and at its base is no damage', async (t) => {
+test('a delete between reading a difference and its base is no damage', async (t) => {
   const place = await storePlace(t)
   const store = await newStore(t, place)
   const [first, second] = [documentOf('targets', 1, tags(200)), documentOf('targets', 2, tags(200, 7))]

@@ -7,7 +7,7 @@ import { Recall } from '../../src/store/recall.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
 import { storePlace } from '../support/test-store.ts'
 
-test('what is gone is not recalled: not the first time, and not the second time', async (t) => {
+test('a deleted record is not recalled, on the first read or the second', async (t) => {
   const { directory } = await storePlace(t)
   const database = await Database.open(join(directory, '..', 'own'), true)
   t.after(() => database.close())

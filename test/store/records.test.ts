@@ -8,7 +8,7 @@ import { Records } from '../../src/store/database/records.ts'
 import type { RecordKind } from '../../src/store/store.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
 
-/** A database of which LevelDB cannot read what it wants to. @param error as it tells it */
+/** Returns a database in which every read fails. @param error LevelDB's message */
 function failing(error: string): Records {
   const fail = (): never => {
     throw new Error(error)
@@ -23,7 +23,7 @@ for (const [error, code] of [
   ['IO error: data/000005.ldb: Input/output error', 'CORRUPT'],
   ['Corruption: block checksum mismatch', 'CORRUPT'],
 ] as const) {
-  test(`what LevelDB cannot read is damage only where the place is not at fault: ${error}`, async () => {
+  test(`a read error is damage only if the machine is not the cause: ${error}`, async () => {
     const records = failing(error)
     const message = /^(?:the record "head example\.org\/a"|the database) cannot be read/
     assert.throws(() => records.get(headKey(parseGun('example.org/a'))), { code, message })
@@ -31,7 +31,7 @@ for (const [error, code] of [
   })
 }
 
-test('a place that cannot be read is named beside what was read before it', async () => {
+test('the records read before an unreadable place are returned beside the error', async () => {
   const message = 'the database cannot be read'
   const store = {
     async *records(kind: RecordKind) {
@@ -43,7 +43,7 @@ test('a place that cannot be read is named beside what was read before it', asyn
   assert.deepEqual(await findRecords(store, 'user'), { values: ['there'], damaged })
 })
 
-test('a record that is whole is damaged in the place of another one', () => {
+test('a sound record is damaged when it stands in the place of another', () => {
   const [one, other] = ['example.org/a', 'example.org/b'].map((name) => headKey(parseGun(name)))
   const record = sealRecord(one!, Buffer.from('of a'))
   assert.equal(openRecord(one!, record).toString(), 'of a')

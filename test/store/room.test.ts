@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 
-/** Takes all files that it may have open but three, and asks; then gives them back, and asks again. */
+/** Opens all files that it may but three, and asks; then closes them, and asks again. */
 const PROGRAM = `
 import { closeSync, openSync } from 'node:fs'
 import { mustHaveRoom } from ${JSON.stringify(join(import.meta.dirname, '..', '..', 'src', 'store', 'commit', 'room.ts'))}
@@ -19,7 +19,7 @@ for (const file of taken) closeSync(file)
 console.log(before, await ask())
 `
 
-test('a database that could not be opened again for want of open files is not closed', async (t) => {
+test('mustHaveRoom throws when too few files can be opened to reopen a database', async (t) => {
   const directory = await mkdtemp(join(tmpdir(), 'countersign-room-'))
   t.after(() => rm(directory, { recursive: true }))
   const node = [process.execPath, '--input-type=module', '--eval', PROGRAM, directory]

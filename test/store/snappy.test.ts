@@ -2,14 +2,14 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { unsnap } from '../../src/store/leveldb/snappy.ts'
 
-/** As format_description.txt has it: the length, then pieces. */
+/** The format of format_description.txt: the length, then elements. */
 const packed = (length: number, ...pieces: (number | string)[]): Buffer =>
   Buffer.concat([
     Buffer.from([length]),
     ...pieces.map((each) => (typeof each === 'string' ? Buffer.from(each) : Buffer.from([each]))),
   ])
 
-test('pieces, and copies with one, two and four bytes of distance, also of what they write themselves', () => {
+test('literals and copies with one-, two- and four-byte offsets are decoded, overlapping ones too', () => {
   assert.equal(unsnap(packed(11, 1 << 2, 'ab', (8 << 2) | 2, 2, 0)).toString(), 'abababababa')
   assert.equal(unsnap(packed(8, 3 << 2, 'wxyz', 1, 4)).toString(), 'wxyzwxyz')
   assert.equal(unsnap(packed(5, 2 << 2, 'abc', (1 << 2) | 3, 3, 0, 0, 0)).toString(), 'abcab')
@@ -17,7 +17,7 @@ test('pieces, and copies with one, two and four bytes of distance, also of what 
   assert.equal(unsnap(packed(70, 60 << 2, 69, long)).toString(), long)
 })
 
-test('what is no such thing is refused, and reads nothing beyond its end', () => {
+test('malformed input is refused, and nothing is read past its end', () => {
   const wrong = [
     packed(4, 1, 4),
     packed(2, 3 << 2, 'abcd'),

@@ -5,7 +5,7 @@ import { whenUnlocked } from '../../src/store/when-unlocked.ts'
 
 const locked = new TrustError('DATA_LOCKED', 'another process uses it')
 
-/** @returns how often it was tried, and how often it was said that there is something to wait for */
+/** @returns the error, how often opening was tried, and how often waiting was announced */
 async function outcome(
   open: () => Promise<void>,
   isInVain?: () => Promise<boolean>,
@@ -21,13 +21,13 @@ async function outcome(
   return [await opening.catch((error: unknown) => error), tried, begun]
 }
 
-test('what stays locked is given up after a while, with the reason', async () => {
+test('a lock that stays is waited for a while, then reported', async () => {
   const [error, tried, begun] = await outcome(() => Promise.reject(locked))
   assert.deepEqual([error, begun], [locked, 1])
   assert.ok(tried > 2)
 })
 
-test('nothing is waited for in vain, or for anything else', async () => {
+test('only a lock that can end is waited for', async () => {
   assert.deepEqual(await outcome(() => Promise.resolve()), [undefined, 1, 0])
   assert.deepEqual(
     await outcome(
