@@ -4,7 +4,7 @@ import type { Head } from '../store/store.ts'
 import { checkFileMeta } from '../tuf/file-meta.ts'
 import type { Gun } from '../tuf/gun.ts'
 import type { Fail } from '../tuf/json/members.ts'
-import { checkThreshold } from '../tuf/keys/threshold.ts'
+import { checkThreshold, thresholdFault } from '../tuf/keys/threshold.ts'
 import { parseMetadata, type Metadata } from '../tuf/metadata.ts'
 import { isDelegation, isServerRole, type Role } from '../tuf/role.ts'
 import { aliveFrom, isAlive, storedRoot, verifyRoot, type Root } from '../tuf/root.ts'
@@ -111,13 +111,8 @@ export function whyEnded(head: Head, role: string, now: number): string | undefi
 
 /** Says why clients skip a delegation, with a warning; undefined if they read it. */
 export function whySkipped(metadata: Metadata, delegation: Delegation): string | undefined {
-  try {
-    checkThreshold(metadata, delegation, fail)
-    return undefined
-  } catch (error) {
-    if (!(error instanceof TrustError)) throw error
-    return `clients skip ${delegation.name}: ${error.message}`
-  }
+  const fault = thresholdFault(metadata, delegation)
+  return fault && `clients skip ${delegation.name}: ${fault}`
 }
 
 /** Returns all delegations, and why clients skip some: below their threshold since a key was purged, for example. */

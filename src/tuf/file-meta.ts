@@ -38,22 +38,29 @@ export function fileMetaOf(checksums: Checksums): JsonObject {
 }
 
 /**
- * Checks an entry against the stored or just uploaded bytes: it must have at least one hash, all its hashes must match,
- * and so must its length, since clients read exactly that many bytes (wire spec §6.5, §14.3).
+ * Says why an entry does not fit the stored or just uploaded bytes: it must have at least one hash, all its hashes must
+ * match, and so must its length, since clients read exactly that many bytes (wire spec §6.5, §14.3).
+ *
+ * @returns undefined if it fits
  */
-export function checkFileMeta(meta: FileMeta, checksums: Checksums, role: string, fail: Fail): void {
+export function fileMetaFault(meta: FileMeta, checksums: Checksums, role: string): string | undefined {
   if (meta.sha256 === undefined && meta.sha512 === undefined) {
-    fail(`no checksums for supported algorithms were provided for ${role}`)
+    return `no checksums for supported algorithms were provided for ${role}`
   }
   const sha256 = Buffer.from(checksums.sha256, 'hex').toString('base64')
   if (meta.sha256 !== undefined && meta.sha256 !== sha256) {
     const expected = Buffer.from(meta.sha256, 'base64').toString('hex')
-    fail(`sha256 checksum for ${role} did not match: expected ${expected}`)
+    return `sha256 checksum for ${role} did not match: expected ${expected}`
   }
   if (meta.sha512 !== undefined && meta.sha512 !== checksums.sha512) {
-    fail(`sha512 checksum for ${role} did not match: expected ${Buffer.from(meta.sha512, 'base64').toString('hex')}`)
+    return `sha512 checksum for ${role} did not match: expected ${Buffer.from(meta.sha512, 'base64').toString('hex')}`
   }
-  if (meta.length !== checksums.length) {
-    fail(`length of ${role} did not match: expected ${meta.length} bytes, the file has ${checksums.length}`)
-  }
+  if (meta.length === checksums.length) return undefined
+  return `length of ${role} did not match: expected ${meta.length} bytes, the file has ${checksums.length}`
+}
+
+/** Checks an entry as `fileMetaFault` does. @param fail called if it does not fit */
+export function checkFileMeta(meta: FileMeta, checksums: Checksums, role: string, fail: Fail): void {
+  const fault = fileMetaFault(meta, checksums, role)
+  if (fault !== undefined) fail(fault)
 }

@@ -1,6 +1,5 @@
-import { refuse, TrustError } from '../../errors.ts'
-import type { Actor, Commit, Head, RoleState } from '../../store/store.ts'
-import { checkFileMeta, type FileMeta } from '../../tuf/file-meta.ts'
+import type { Actor, Commit, Head } from '../../store/store.ts'
+import { fileMetaFault } from '../../tuf/file-meta.ts'
 import { mustBeUnder, type Gun } from '../../tuf/gun.ts'
 import type { Metadata } from '../../tuf/metadata.ts'
 import { parseRoot } from '../../tuf/root.ts'
@@ -95,19 +94,8 @@ function nextHead(trust: Trust, gun: Gun, head: Head | undefined, { current }: O
   const meta = parseSnapshot(current.get('snapshot')!)
   for (const [role, state] of Object.entries(head?.roles ?? {})) {
     // A client's cache lacks roles that clients skip; they may be here already, adopted from the server itself.
-    if (!current.has(role) && isNamed(meta.get(role), state, role)) roles[role] = state
+    const entry = current.has(role) ? undefined : meta.get(role)
+    if (entry !== undefined && fileMetaFault(entry, state, role) === undefined) roles[role] = state
   }
   return { roles, highest, renewAt: holdsRole(trust, gun, 'timestamp', timestamp) ? now : null }
-}
-
-/** True if a snapshot's entry matches the document that is here. */
-function isNamed(entry: FileMeta | undefined, state: RoleState, role: string): boolean {
-  if (entry === undefined) return false
-  try {
-    checkFileMeta(entry, state, role, (text) => refuse('ErrBadSnapshot', text))
-    return true
-  } catch (error) {
-    if (!(error instanceof TrustError)) throw error
-    return false
-  }
 }

@@ -27,12 +27,17 @@ export function countSigners(metadata: Metadata, keys: RoleKeys['keys']): number
   return signers.size
 }
 
+/** Says why too few keys of the role have signed; undefined if enough have. */
+export function thresholdFault(metadata: Metadata, { keys, threshold }: RoleKeys): string | undefined {
+  if (metadata.signatures.length === 0) return 'tuf: data has no signatures'
+  if (threshold >= 1 && countSigners(metadata, keys) >= threshold) return undefined
+  return `valid signatures did not meet threshold for ${metadata.role}${whyNotValid(metadata, keys)}`
+}
+
 /** Checks that enough keys of the role have signed. @param fail called if there are fewer valid signatures than needed */
 export function checkThreshold(metadata: Metadata, role: RoleKeys, fail: Fail): void {
-  if (metadata.signatures.length === 0) fail('tuf: data has no signatures')
-  if (role.threshold < 1 || countSigners(metadata, role.keys) < role.threshold) {
-    fail(`valid signatures did not meet threshold for ${metadata.role}${whyNotValid(metadata, role.keys)}`)
-  }
+  const fault = thresholdFault(metadata, role)
+  if (fault !== undefined) fail(fault)
 }
 
 /** Explains, as Notary's words do not, that `notary add --custom` signed custom data in a form that no client verifies. */
