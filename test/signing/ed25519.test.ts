@@ -33,7 +33,7 @@ const opensslSign = (seed: Uint8Array, message: Uint8Array): Buffer => sign(null
 const opensslVerify = (seed: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean =>
   verify(null, message, createPublicKey(privateKeyOfSeed(seed)), signature)
 
-test('both forms give the signatures of RFC 8032', () => {
+test('noble and OpenSSL both produce the signatures of RFC 8032', () => {
   for (const [secret, publicKey, message, signature] of RFC_8032) {
     assert.equal(Buffer.from(nobleEd25519.publicKey(hex(secret))).toString('hex'), publicKey)
     assert.equal(Buffer.from(nobleEd25519.sign(hex(secret), hex(message))).toString('hex'), signature)
@@ -41,7 +41,7 @@ test('both forms give the signatures of RFC 8032', () => {
   }
 })
 
-test('both forms agree on any message, and on what is no signature of it', () => {
+test('noble and OpenSSL agree on any message, and both refuse a signature with a flipped bit', () => {
   const bytes = (length: number): fc.Arbitrary<Uint8Array> => fc.uint8Array({ minLength: length, maxLength: length })
   fc.assert(
     fc.property(bytes(32), fc.uint8Array({ maxLength: 200 }), fc.nat({ max: 511 }), (seed, message, bit) => {
@@ -58,13 +58,13 @@ test('both forms agree on any message, and on what is no signature of it', () =>
   )
 })
 
-test('a private key is written as OpenSSL writes it, of each kind', () => {
+test('each kind of private key is encoded as OpenSSL encodes it', () => {
   for (const { privateKey } of [generateKeyPairSync('ed25519'), generateKeyPairSync('ec', { namedCurve: 'P-256' })]) {
     assert.deepEqual(pkcs8Of(privateKey), privateKey.export({ format: 'der', type: 'pkcs8' }))
   }
 })
 
-test('the public half of a P-256 key is read off the private one, if its point stands there as clients need it', () => {
+test('the public half of a P-256 key is read from its PKCS#8, unless the point there is compressed', () => {
   for (let made = 0; made < 50; made += 1) {
     const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
     assert.deepEqual(p256SpkiIn(pkcs8Of(privateKey)), publicKey.export({ format: 'der', type: 'spki' }))

@@ -18,7 +18,7 @@ interface Vector {
   readonly pem?: string
   readonly jwe?: string
   readonly algorithm: string
-  /** As metadata carries it. */
+  /** As in metadata. */
   readonly public: string
 }
 
@@ -26,7 +26,7 @@ const { keys: vectors } = JSON.parse(
   readFileSync(new URL('../vectors/crypto-vectors.json', import.meta.url), 'utf8'),
 ) as { keys: Vector[] }
 
-/** The public half in the form of metadata. */
+/** Returns the public half as metadata has it. */
 function publicOf(pkcs8: Buffer): string {
   const key = createPublicKey(createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' }))
   const spki = key.export({ format: 'der', type: 'spki' })
@@ -37,7 +37,7 @@ for (const { name, role, gun, passphrase, pem, jwe, algorithm, public: expected 
   test(name, () => {
     if (pem === undefined) {
       if (algorithm === 'rsa') {
-        // Notary's signer makes none, and the server could not sign with one.
+        // Notary's signer makes no RSA keys, and this server could not sign with one.
         assert.throws(() => openSignerRow(jwe ?? '', algorithm, passphrase ?? ''), { code: 'BAD_KEYS' })
         return
       }
@@ -54,7 +54,7 @@ for (const { name, role, gun, passphrase, pem, jwe, algorithm, public: expected 
   })
 }
 
-test('legacy files, with and without encryption', () => {
+test('legacy key files are opened, encrypted or not', () => {
   const directory = mkdtempSync(join(tmpdir(), 'countersign-legacy-'))
   try {
     const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
@@ -81,7 +81,7 @@ test('legacy files, with and without encryption', () => {
   }
 })
 
-test('a file that writes point or curve in another form has the same key as any other', () => {
+test('a file with a compressed point or explicit curve opens to the same key', () => {
   const directory = mkdtempSync(join(tmpdir(), 'countersign-forms-'))
   try {
     const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
@@ -104,7 +104,7 @@ test('a file that writes point or curve in another form has the same key as any 
   }
 })
 
-test('what is written is read again, and anything else is refused', () => {
+test('a written key file is opened again, and anything else is refused', () => {
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const pem = encodeKeyFile(privateKey, 'a passphrase')
   const { pkcs8, role } = openKeyFile(pem, 'a passphrase')
@@ -115,7 +115,7 @@ test('what is written is read again, and anything else is refused', () => {
   }
 })
 
-test('a row that asks for more work than any signer of Notary does is refused before it is done', () => {
+test('a signer row that asks for too many PBKDF2 rounds is refused before they are computed', () => {
   const { jwe = '', algorithm, passphrase = '' } = vectors.find(({ jwe: row }) => row !== undefined)!
   const [header = '', ...rest] = jwe.split('.')
   const asking = (rounds: number): string => {
@@ -128,7 +128,7 @@ test('a row that asks for more work than any signer of Notary does is refused be
   }
 })
 
-test('a key file that asks for hours of work is refused before it is done; what people use is opened', () => {
+test('a key file that would take hours to decrypt is refused at once; common parameters are accepted', () => {
   const directory = mkdtempSync(join(tmpdir(), 'countersign-work-'))
   try {
     const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
@@ -146,7 +146,7 @@ test('a key file that asks for hours of work is refused before it is done; what 
       encrypted('-v1', 'PBE-SHA1-3DES', '-iter', '100000'),
     ]) {
       assert.equal(publicOf(openKeyFile(pem, 'a passphrase').pkcs8), expected, pem)
-      // OpenSSL reads over what stands before.
+      // OpenSSL skips what stands before the key.
       assert.equal(publicOf(openKeyFile(`Bag Attributes\n${pem}`, 'a passphrase').pkcs8), expected, pem)
     }
     const altered = (pem: string, alter: (hex: string) => string): string => {
@@ -154,7 +154,7 @@ test('a key file that asks for hours of work is refused before it is done; what 
       const lines = Buffer.from(alter(hex), 'hex').toString('base64').replace(/.{64}/g, '$&\n')
       return `-----BEGIN ENCRYPTED PRIVATE KEY-----\n${lines}\n-----END ENCRYPTED PRIVATE KEY-----\n`
     }
-    // A salt that is shorter by the byte that the number of rounds is longer.
+    // Makes the salt shorter by the byte that the longer number of rounds needs.
     const rounds = altered(encrypted('-v2', 'aes-256-cbc', '-iter', '65537'), (hex) =>
       hex.replace(/(?:0408|0410)(?:..)+?0203010001/, (whole) => {
         const salt = whole.slice(4, -10)

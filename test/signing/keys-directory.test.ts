@@ -37,7 +37,7 @@ async function place(t: TestContext): Promise<string> {
   return directory
 }
 
-test('a power cut takes no keyring back that something was committed under', async (t) => {
+test('the keyring is synced to disk before anything can be committed under it', async (t) => {
   const directory = await place(t)
   const file = await open(directory)
   const prototype = Object.getPrototypeOf(file) as FileHandle
@@ -54,7 +54,7 @@ async function passphraseFile(directory: string, name: string, text: string): Pr
   return path
 }
 
-test('a sealed key opens for its repository, role and id only', async (t) => {
+test('a sealed key opens only for its own repository, role and id', async (t) => {
   const keys = join(await place(t), 'keys')
   await createKeysDirectory(keys)
   const signer = (await openKeysDirectory(keys)).signer('ed25519')
@@ -76,7 +76,7 @@ test('a sealed key opens for its repository, role and id only', async (t) => {
 })
 
 for (const algorithm of ['ed25519', 'ecdsa'] as const) {
-  test(`a key signs the same however often it was used before, ${algorithm}`, async (t) => {
+  test(`a key signs correctly at every use, ${algorithm}`, async (t) => {
     const keys = join(await place(t), 'keys')
     await createKeysDirectory(keys)
     const made = await (await openKeysDirectory(keys)).signer(algorithm).create(GUN, 'timestamp')
@@ -86,7 +86,7 @@ for (const algorithm of ['ed25519', 'ecdsa'] as const) {
       const sealed = Buffer.from(made.sealed)
       const { method, sig } = await signer.sign(owner, sealed, MESSAGE)
       assert.ok(verifySignature(made, method, sig, MESSAGE), `use ${use}`)
-      assert.deepEqual(sealed, Buffer.from(made.sealed), 'what is sealed is still there')
+      assert.deepEqual(sealed, Buffer.from(made.sealed), 'the sealed bytes are unchanged')
       const other = { ...owner, gun: OTHER }
       await assert.rejects(signer.sign(other, sealed, MESSAGE), { code: 'SIGNING_FAILED' }, `use ${use}`)
     }
@@ -103,7 +103,7 @@ test("another server's keys open nothing here", async (t) => {
   assert.equal(stranger.opens({ gun: GUN, role: 'snapshot', keyId }, sealed), false)
 })
 
-test('a key that waits is one that would be made now only if kind and place are the same', async (t) => {
+test('a pending key counts as current only if a new one would have the same kind and place', async (t) => {
   const keys = join(await place(t), 'keys')
   await createKeysDirectory(keys)
   const opened = await openKeysDirectory(keys)
@@ -116,7 +116,7 @@ test('a key that waits is one that would be made now only if kind and place are 
   assert.equal(ed25519.makes(GUN, 'timestamp', { ...key, sealed }), false)
 })
 
-test('keys of curves that no client knows are not taken', async (t) => {
+test('keys on curves that no client knows are refused', async (t) => {
   const keys = join(await place(t), 'keys')
   await createKeysDirectory(keys)
   const signer = (await openKeysDirectory(keys)).signer('ecdsa')
@@ -127,7 +127,7 @@ test('keys of curves that no client knows are not taken', async (t) => {
   }
 })
 
-test('the key of the token endpoint is made once; one that does not open is refused, with what to do', async (t) => {
+test('the token endpoint’s key is made once; one that does not open is refused with a hint', async (t) => {
   const keys = join(await place(t), 'keys')
   await createKeysDirectory(keys)
   const { publicKey } = await (await openKeysDirectory(keys)).tokenKey()
@@ -142,7 +142,7 @@ test('the key of the token endpoint is made once; one that does not open is refu
   })
 })
 
-test('a root key opens with its passphrase, and in the place of no other one', () => {
+test('a root key opens only with its passphrase and for its own public key', () => {
   const [one, other] = [makeRootKey(), makeRootKey()]
   const sealed = sealRootKey(one, 'correct horse')
   assert.ok(openRootKey('root', sealed, rootPublicKey(one), 'correct horse').equals(one))
@@ -154,7 +154,7 @@ test('a root key opens with its passphrase, and in the place of no other one', (
   }
 })
 
-test('what is copied of a directory is what lies there by name, not what is being written, or lent by its mount', async (t) => {
+test('a copy of a directory has its named files only: no temporary ones, no hidden directories of a mount', async (t) => {
   const directory = await place(t)
   const [from, to] = [join(directory, 'from'), join(directory, 'to')]
   await mkdir(join(from, '..data'), { recursive: true })
@@ -166,7 +166,7 @@ test('what is copied of a directory is what lies there by name, not what is bein
   assert.equal((await stat(join(to, 'secret'))).mode & 0o777, 0o400)
 })
 
-test('a secret is on the disk before it has its name, and its name before anybody relies on it', async (t) => {
+test('a secret is synced before it gets its name, and the name before the write returns', async (t) => {
   const directory = await place(t)
   const path = join(directory, 'secret')
   const handle = await open(directory)
@@ -177,7 +177,7 @@ test('a secret is on the disk before it has its name, and its name before anybod
   assert.deepEqual(synced, [false, true])
 })
 
-test('nobody else can read what is in the directory', async (t) => {
+test('others cannot read the keys directory', async (t) => {
   const keys = join(await place(t), 'keys')
   await createKeysDirectory(keys)
   assert.equal((await stat(keys)).mode & 0o777, 0o700)
@@ -187,7 +187,7 @@ test('nobody else can read what is in the directory', async (t) => {
   await assert.rejects(createKeysDirectory(keys), { code: 'BAD_KEYS' })
 })
 
-test('the passphrase is changed without touching any key; the old one opens nothing any more', async (t) => {
+test('changing the passphrase touches no key; the old passphrase opens nothing any more', async (t) => {
   const directory = await place(t)
   const keys = join(directory, 'keys')
   const first = await passphraseFile(directory, 'first', 'correct horse battery')
@@ -204,7 +204,7 @@ test('the passphrase is changed without touching any key; the old one opens noth
   assert.equal((await openKeysDirectory(keys)).signer('ed25519').opens(owner, sealed), true)
 })
 
-test('a damaged, a weakened and a foreign keyring are refused with what to do', async (t) => {
+test('a damaged, weakened or foreign keyring is refused', async (t) => {
   const directory = await place(t)
   const keys = join(directory, 'keys')
   const passphrase = await passphraseFile(directory, 'passphrase', 'correct horse battery')
@@ -230,7 +230,7 @@ test('a damaged, a weakened and a foreign keyring are refused with what to do', 
   await openKeysDirectory(keys, passphrase)
   const short = await passphraseFile(directory, 'short', 'short')
   await assert.rejects(createKeysDirectory(join(directory, 'other'), short), { code: 'BAD_KEYS' })
-  // Half of random bytes would be one and the same character.
+  // As text, half of random bytes would become the same replacement character.
   const random = join(directory, 'random')
   await writeFile(random, Buffer.alloc(32, 0xe9), { mode: 0o600 })
   const noText = { code: 'BAD_KEYS', message: /is no UTF-8/ }
@@ -240,7 +240,7 @@ test('a damaged, a weakened and a foreign keyring are refused with what to do', 
 
 const asRoot = process.getuid?.() === 0 ? false : 'only root can lend a file'
 test(
-  'a secret that root lends to a group, as containers mount it, is read; one that all can read is not',
+  'a secret that root lets a group read, as in containers, is read; one that all can read is refused',
   {
     skip: asRoot,
   },
@@ -260,7 +260,7 @@ test(
     assert.equal(await read(0o440), 'lent\n')
     await assert.rejects(read(0o444), { message: /can be read by others$/, hint: /mode 0440/ })
     await assert.rejects(read(0o460), { message: /can be read by others$/ })
-    // To root itself nobody lends.
+    // Root itself owns the file, so group access is too much.
     await assert.rejects(readSecretFile(path), { message: /can be read by others$/, hint: /^chmod 600 / })
   },
 )

@@ -18,7 +18,7 @@ import { until } from '../support/until.ts'
 
 const GUN = parseGun('example.org/pkcs11')
 const MESSAGE = Buffer.from('{"signed":"this"}')
-/** Milliseconds, more than the signer waits before it looks for a token again. */
+/** Milliseconds; longer than the signer waits before it looks for a token again. */
 const AGAIN = 1_200
 
 function coded(code: string, text: RegExp): (error: unknown) => boolean {
@@ -34,7 +34,7 @@ function ownerOf({ keyId: id }: NewKey): KeyOwner {
   return { gun: GUN, role: 'timestamp', keyId: id }
 }
 
-/** Processes that speak to tokens. */
+/** Returns the ids of the processes that speak to tokens. */
 async function children(): Promise<number[]> {
   const text = await readFile(`/proc/${process.pid}/task/${process.pid}/children`, 'utf8')
   const commands = text
@@ -62,7 +62,7 @@ describe('PKCS#11', { skip }, () => {
   })
 
   for (const algorithm of ['ecdsa', 'ed25519'] as const) {
-    test(`${algorithm}: a key is made and signs as clients verify it, also for one who opens the token anew`, async () => {
+    test(`${algorithm}: a new key signs as clients verify it, also after the token is opened again`, async () => {
       const other = new Pkcs11Signer(token.with({ keyAlgorithm: algorithm }))
       try {
         const key = await other.create(GUN, 'timestamp')
@@ -82,7 +82,7 @@ describe('PKCS#11', { skip }, () => {
     })
   }
 
-  test('a key signs for its owner only, whatever the store says', async () => {
+  test('a key signs only for its owner, whatever the store says', async () => {
     const key = await signer.create(GUN, 'timestamp')
     const another = await signer.create(GUN, 'timestamp')
     const owner = ownerOf(key)
@@ -98,7 +98,7 @@ describe('PKCS#11', { skip }, () => {
         signer.sign(each, key.sealed, MESSAGE),
         coded('SIGNING_FAILED', /not the one that is stored/),
       )
-      // A reference that is made to fit the owner leads to no key.
+      // A reference forged to fit the owner leads to no key.
       const forged = encodeReference({ token: '', id: tokenIdOf(each) })
       if (each.keyId === another.keyId) continue
       await assert.rejects(signer.sign(each, forged, MESSAGE), coded('SIGNING_FAILED', /is not in the token/))
@@ -109,7 +109,7 @@ describe('PKCS#11', { skip }, () => {
     assert.equal(await signer.opens(owner, key.sealed), true)
   })
 
-  /** A session of this process, beside that of the signer's. */
+  /** Opens a session of this process beside the signer's. */
   async function beside(
     t: TestContext,
   ): Promise<{ pkcs11: typeof Pkcs11; module: Pkcs11.PKCS11; session: Pkcs11.Handle }> {
@@ -125,7 +125,7 @@ describe('PKCS#11', { skip }, () => {
     return { pkcs11, module, session }
   }
 
-  test('in the token: named after the owner, and nothing takes the private key out', async (t) => {
+  test('a key in the token is labelled with its owner, and its private half cannot be extracted', async (t) => {
     const key = await signer.create(GUN, 'timestamp')
     const { pkcs11, module, session } = await beside(t)
     module.C_FindObjectsInit(session, [
@@ -153,7 +153,7 @@ describe('PKCS#11', { skip }, () => {
     )
   })
 
-  test('what somebody else has put in the place of a key is not used', async (t) => {
+  test('an object that somebody put in a key’s place is not used', async (t) => {
     const [key, another] = [await signer.create(GUN, 'timestamp'), await signer.create(GUN, 'timestamp')]
     const { pkcs11, module, session } = await beside(t)
     const idOf = (made: NewKey): Buffer => Buffer.from(tokenIdOf(ownerOf(made)), 'hex')
@@ -191,7 +191,7 @@ describe('PKCS#11', { skip }, () => {
     await refused(/does not sign as its public part says$/)
   })
 
-  test('a key that somebody has deleted is missed, also after it was used', async (t) => {
+  test('a key deleted from the token is reported as missing, even after it was used', async (t) => {
     const [key, other] = [await signer.create(GUN, 'timestamp'), await signer.create(GUN, 'timestamp')]
     await signer.sign(ownerOf(key), key.sealed, MESSAGE)
     const { pkcs11, module, session } = await beside(t)
@@ -205,7 +205,7 @@ describe('PKCS#11', { skip }, () => {
     assert.equal(await signer.opens(ownerOf(other), other.sealed), true)
   })
 
-  test('a token that is away: refused with the reason, and all is well by itself when it is back', async () => {
+  test('calls fail with the reason while the token is away, and succeed again once it is back', async () => {
     const key = await signer.create(GUN, 'timestamp')
     assert.deepEqual(signer.readiness(), { usable: true })
     await token.takeAway()
@@ -223,7 +223,7 @@ describe('PKCS#11', { skip }, () => {
     assert.deepEqual(signer.readiness(), { usable: true })
   })
 
-  test('it is seen that the token went away and came back, also when nobody signs', async () => {
+  test('readiness follows the token going away and coming back, even if nobody signs', async () => {
     const becomes = (usable: boolean): Promise<void> =>
       until(usable ? 'the token to be back' : 'the token to be away', () => signer.readiness().usable === usable)
     await token.takeAway()
@@ -232,7 +232,7 @@ describe('PKCS#11', { skip }, () => {
     await becomes(true)
   })
 
-  test('a token that hangs holds up nobody but those who need it', async () => {
+  test('a hanging token blocks only the calls that need it', async () => {
     const key = await signer.create(GUN, 'timestamp')
     const others = await children()
     const impatient = new Pkcs11Signer(token.with({ answerSeconds: 3 }))
@@ -242,12 +242,12 @@ describe('PKCS#11', { skip }, () => {
     const release = await token.hang()
     const silent = coded('SIGNER_UNAVAILABLE', /^the PKCS#11 token has not answered for 3 seconds$/)
     const signing = sign()
-    // The process goes on while the library blocks.
+    // This process goes on while the library blocks.
     assert.equal(await Promise.race([signing.catch(() => 'answered'), pause(100, 'still waiting')]), 'still waiting')
     await assert.rejects(signing, silent)
     await assert.rejects(sign(), silent)
     assert.equal(impatient.readiness().usable, false)
-    // A probe hangs in a process of its own; that its end is noticed at once is told by the reason.
+    // The probe hangs in a process of its own; killing that must change the reason at once.
     let probing: number[] = []
     await until('a probe', async () => (probing = (await children()).filter((pid) => !others.includes(pid))).length > 0)
     for (const pid of probing) process.kill(pid, 'SIGKILL')
@@ -259,7 +259,7 @@ describe('PKCS#11', { skip }, () => {
     await impatient.close()
   })
 
-  test('the library takes its process down: the next call starts another one', async () => {
+  test('when the library takes its process down, the next call starts another', async () => {
     const key = await signer.create(GUN, 'timestamp')
     for (const pid of await children()) process.kill(pid, 'SIGKILL')
     await until('the end of the process', () => !signer.readiness().usable)
@@ -268,7 +268,7 @@ describe('PKCS#11', { skip }, () => {
     assert.deepEqual(signer.readiness(), { usable: true })
   })
 
-  test('where pkcs11js is not installed', async () => {
+  test('without pkcs11js the start fails and names the package', async () => {
     const place = join(token.directory, 'without-packages')
     await cp(join(import.meta.dirname, '../../src'), join(place, 'src'), { recursive: true })
     await mkdir(join(place, 'node_modules'))
@@ -285,7 +285,7 @@ describe('PKCS#11', { skip }, () => {
     assert.equal(text, 'BAD_SETTINGS the settings ask for PKCS#11, but the package pkcs11js is not installed\n')
   })
 
-  test('another token of the same label has not the key', async () => {
+  test('a key is not found in another token of the same label', async () => {
     const key = await signer.create(GUN, 'timestamp')
     await token.replace()
     await assert.rejects(
@@ -297,11 +297,11 @@ describe('PKCS#11', { skip }, () => {
     assert.equal(await signer.opens(ownerOf(fresh), fresh.sealed), true)
   })
 
-  test('a wrong PIN is tried once only, since tokens lock themselves, and is not told', async () => {
+  test('a wrong PIN is tried only once, since tokens lock themselves, and is not printed', async () => {
     const pinFile = join(token.directory, 'wrong-pin')
     await writeFile(pinFile, 'not-the-pin', { mode: 0o600 })
     const program = join(token.directory, 'program.ts')
-    // In a process of its own: this one is logged in. Were the PIN tried again, the token would be found to be away.
+    // In a new process, since this one is logged in. A second try would report the token as away instead.
     await writeFile(
       program,
       `import { rename } from 'node:fs/promises'
@@ -320,7 +320,7 @@ describe('PKCS#11', { skip }, () => {
     assert.equal(text, 'BAD_KEYS the PKCS#11 token does not take the PIN: CKR_PIN_INCORRECT\n'.repeat(2))
   })
 
-  test('settings that can never work are refused at the start; a token that is not there yet is waited for', async () => {
+  test('settings that can never work are refused at the start; a missing token is waited for', async () => {
     const refused = async (changes: Parameters<SoftToken['with']>[0], code: string, text: RegExp): Promise<void> => {
       const other = new Pkcs11Signer(token.with(changes))
       await assert.rejects(other.start(), coded(code, text))
@@ -340,7 +340,7 @@ describe('PKCS#11', { skip }, () => {
     await early.close()
   })
 
-  test('of two tokens with the same label neither is taken, since tomorrow it could be the other one', async () => {
+  test('neither of two tokens with the same label is used, since the choice could change', async () => {
     const softhsm = async (...args: string[]): Promise<void> => {
       const { code, stderr } = await runProgram('softhsm2-util', args, token.environment)
       assert.equal(code, 0, stderr)

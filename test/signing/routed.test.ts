@@ -29,7 +29,7 @@ describe('keys in a token by rule, a whole server', { skip }, () => {
   let world: TrustWorld
 
   const rules = (signer: 'file' | 'pkcs11'): SettingsInput => ({
-    // Another than in the token: that tells where a key was made.
+    // Differs from the token's algorithm, and so tells where a key was made.
     keyAlgorithm: 'ed25519',
     signers: {
       pkcs11: token.settings,
@@ -60,7 +60,7 @@ describe('keys in a token by rule, a whole server', { skip }, () => {
     await token.remove()
   })
 
-  test('after the rule changed, a key that waits and is not in the token is not handed out', async () => {
+  test('after a change of rule, a pending key outside the token is not handed out', async () => {
     const waiting = await keysFrom(server, GUN)('timestamp', 'next')
     assert.deepEqual(heldInToken('timestamp'), [false, false])
     await server.restart(rules('pkcs11'))
@@ -68,7 +68,7 @@ describe('keys in a token by rule, a whole server', { skip }, () => {
     assert.notEqual(next.keyval.public, waiting.keyval.public)
     assert.equal(next.keytype, 'ecdsa')
     assert.deepEqual(await keysFrom(server, GUN)('timestamp', 'next'), next)
-    // The key in use stays in use until a root names another one.
+    // The current key stays in use until a root names another one.
     assert.deepEqual((await keysFrom(server, GUN)('timestamp', 'current')).keytype, 'ed25519')
     world.nameServerKey('timestamp', next)
     await world.publish(server, 'root')
@@ -77,7 +77,7 @@ describe('keys in a token by rule, a whole server', { skip }, () => {
     assert.deepEqual(heldInToken('snapshot'), [false])
   })
 
-  test('the first rule that fits decides, by role and by repository', async () => {
+  test('the first matching rule decides, by role and repository', async () => {
     const gun = 'example.org/elsewhere'
     await keysFrom(server, gun)('timestamp', 'current')
     assert.deepEqual(heldInToken('timestamp', gun), [false])
@@ -87,7 +87,7 @@ describe('keys in a token by rule, a whole server', { skip }, () => {
     assert.deepEqual([heldInToken('timestamp', below), heldInToken('snapshot', below)], [[true], [false]])
   })
 
-  test('check opens keys of both kinds, and rehearsals make no key in the token', async () => {
+  test('check opens keys of both kinds, and a rehearsal makes no key in the token', async () => {
     const { trust, store } = server.running
     assert.ok(trust.signer instanceof RoutedSigner)
     const settings = { ...WITHOUT_TLS, keysDirectory: join(server.directory, 'keys') }
@@ -98,7 +98,7 @@ describe('keys in a token by rule, a whole server', { skip }, () => {
     assert.equal(isReference(made.sealed), false)
   })
 
-  test('away: not ready, with the reason; reads go on, publishes wait; back: everything by itself', async () => {
+  test('while the token is away reads succeed and publishes get 503; once it is back all works again', async () => {
     assert.deepEqual(await ready(), [200, {}])
     await token.takeAway()
     world.addTarget('v2')
@@ -125,7 +125,7 @@ describe('keys in a token by rule, a whole server', { skip }, () => {
     assert.deepEqual(await server.check(), [])
   })
 
-  test('an expired timestamp is signed anew by the token when it is read; an away one serves none', async () => {
+  test('the token re-signs an expired timestamp on read; while it is away the read gets 503', async () => {
     server.clock.now += 15 * DAY
     await token.takeAway()
     assert.equal((await exchange(server, { path: tufPath(GUN, 'timestamp.json') })).status, 503)
@@ -136,7 +136,7 @@ describe('keys in a token by rule, a whole server', { skip }, () => {
     assert.deepEqual(await server.check(), [])
   })
 
-  test('a server that starts while the token is away reads; without its settings it says what is missing', async () => {
+  test('a server started without its token serves reads; one without its settings names the missing one', async () => {
     await token.takeAway()
     await server.restart(rules('pkcs11'))
     assert.equal((await exchange(server, { path: tufPath(GUN, 'timestamp.json') })).status, 200)
@@ -155,7 +155,7 @@ describe('keys in a token by rule, a whole server', { skip }, () => {
       code: 'SIGNING_FAILED',
       hint: 'set signers.pkcs11',
     })
-    // Without rules new keys are made here: rotation moves a role back.
+    // Without rules new keys are made in the file signer, so rotation moves a role back.
     const next = await rotateKey(trust, parseGun(GUN), 'timestamp', TEST_ACTOR)
     assert.equal(next.keytype, 'ed25519')
     assert.equal((await currentKey(trust, parseGun(GUN), 'timestamp', TEST_ACTOR)).keytype, 'ecdsa')

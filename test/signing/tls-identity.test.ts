@@ -18,7 +18,7 @@ interface Made {
 async function started(t: TestContext): Promise<TestServer> {
   const server = await startTestServer({ now: NOW })
   t.after(async () => {
-    // One whose start was refused has stopped already.
+    // A server whose start was refused has stopped already.
     await server.stop().catch(() => undefined)
     await rm(server.directory, { recursive: true, force: true })
   })
@@ -30,14 +30,14 @@ async function made(server: TestServer): Promise<Made> {
   return { ca: await readFile(ca, 'utf8'), certificate: new X509Certificate(await readFile(certificate)) }
 }
 
-/** Start it again at another time. */
+/** Restarts the server at another time. */
 async function at(server: TestServer, now: number): Promise<Made> {
   server.clock.now = now
   await server.restart()
   return made(server)
 }
 
-test('a server certificate is made anew in its last 30 days, by the same CA', async (t) => {
+test('a server certificate is renewed in its last 30 days, by the same CA', async (t) => {
   const server = await started(t)
   const first = await made(server)
   const end = first.certificate.validToDate.getTime()
@@ -48,7 +48,7 @@ test('a server certificate is made anew in its last 30 days, by the same CA', as
   assert.ok(next.certificate.validToDate.getTime() > end)
 })
 
-test('one that was made while the clock was ahead does not stand in the way when the clock is right again', async (t) => {
+test('a certificate made while the clock was ahead is replaced once the clock is right', async (t) => {
   const server = await started(t)
   const first = await made(server)
   await at(server, first.certificate.validToDate.getTime() - DAY)
@@ -57,7 +57,7 @@ test('one that was made while the clock was ahead does not stand in the way when
   assert.ok(again.certificate.validFromDate.getTime() <= NOW + DAY)
 })
 
-test('it is for the hosts that settings name, and made anew by the same CA where they name others', async (t) => {
+test('the certificate covers the hosts that settings name, and is reissued by the same CA when they change', async (t) => {
   const server = await startTestServer({ now: NOW, settings: { listen: { host: '127.0.0.2' } } })
   t.after(() => server.stop())
   const first = await made(server)
@@ -75,7 +75,7 @@ test('it is for the hosts that settings name, and made anew by the same CA where
   assert.equal((await made(server)).certificate.fingerprint256, certificate.fingerprint256)
 })
 
-test('an address is named in one form and without a zone, and nothing is made anew for it at the next start', async (t) => {
+test('an address is normalised and loses its zone, so the next start reissues nothing', async (t) => {
   for (const host of ['::1%lo', '::ffff:127.0.0.1']) {
     const server = await startTestServer({ now: NOW, settings: { listen: { host }, tls: { names: ['*.example'] } } })
     t.after(() => server.stop().catch(() => undefined))
@@ -85,7 +85,7 @@ test('an address is named in one form and without a zone, and nothing is made an
   }
 })
 
-test('whatever the name, it is for what clients ask for, and the next start makes nothing', async (t) => {
+test('names are normalised to what clients ask for, so the next start reissues nothing', async (t) => {
   const names = ['*.corp', 'a_b.example.com', 'TRUST.example.com', 'trust.EXAMPLE.com']
   const server = await startTestServer({ now: NOW, settings: { tls: { names: [...names, '2001:0db8:0:0::7'] } } })
   t.after(() => server.stop())
@@ -98,7 +98,7 @@ test('whatever the name, it is for what clients ask for, and the next start make
   assert.equal((await made(server)).certificate.fingerprint256, certificate.fingerprint256)
 })
 
-test('one that ends with its CA is not made anew each time: it would end no later', async (t) => {
+test('a certificate that ends with its CA is not reissued, since a new one would end no later', async (t) => {
   const server = await started(t)
   const { ca } = await made(server)
   const end = new X509Certificate(ca).validToDate.getTime()
@@ -109,7 +109,7 @@ test('one that ends with its CA is not made anew each time: it would end no late
   assert.equal((await made(server)).certificate.fingerprint256, last.certificate.fingerprint256)
 })
 
-test('one that ends soon is good until then: a start goes on with it where no other can be made', async (t) => {
+test('a start goes on with a certificate that ends soon if no other can be issued', async (t) => {
   const server = await started(t)
   const { certificate } = await made(server)
   await rm(tlsFiles(join(server.directory, 'keys')).caKey)
@@ -118,7 +118,7 @@ test('one that ends soon is good until then: a start goes on with it where no ot
   await assert.rejects(at(server, end + DAY), { code: 'BAD_TLS', message: /^cannot read .*ca\.key: ENOENT/ })
 })
 
-test('a crash between key and certificate does not stand in the way of the next start', async (t) => {
+test('a crash between key and certificate does not prevent the next start', async (t) => {
   const server = await started(t)
   const { key, caKey } = tlsFiles(join(server.directory, 'keys'))
   const first = await made(server)
@@ -128,7 +128,7 @@ test('a crash between key and certificate does not stand in the way of the next 
   assert.notEqual(next.certificate.fingerprint256, first.certificate.fingerprint256)
 })
 
-test('a certificate that somebody put there from another CA is theirs, and is never replaced', async (t) => {
+test('an installed certificate of another CA is never replaced', async (t) => {
   const server = await started(t)
   const { certificate, key } = tlsFiles(join(server.directory, 'keys'))
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
@@ -141,7 +141,7 @@ test('a certificate that somebody put there from another CA is theirs, and is ne
   assert.equal((await at(server, NOW)).certificate.fingerprint256, new X509Certificate(theirs).fingerprint256)
 })
 
-test('a CA that has ended, or was made while the clock was ahead: what to do is said, and nothing is made', async (t) => {
+test('an expired or future CA refuses the start with a hint, and nothing is issued', async (t) => {
   const server = await started(t)
   const { certificate } = await made(server)
   const again = /^remove \S+\/keys\/tls and start again: a new CA is made, which clients must be given$/
