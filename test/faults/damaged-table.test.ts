@@ -16,7 +16,7 @@ const GUNS = Array.from({ length: 12 }, (_, number) => `example.org/r${number}`)
 
 const ROLE = 'targets/releases'
 
-/** The answers to reads of all repositories' delegated targets: their status, and undefined where the server died. */
+/** Reads the delegated targets of all repositories. @returns each status; undefined where the server died */
 async function readAll(server: ServerProcess): Promise<(number | undefined)[]> {
   const answers: (number | undefined)[] = []
   for (const gun of GUNS) {
@@ -26,7 +26,7 @@ async function readAll(server: ServerProcess): Promise<(number | undefined)[]> {
   return answers
 }
 
-/** Harm a block that holds nothing but delegated targets: entries whose keys are too short. @returns the table's name */
+/** Damages a block with delegated targets only, so that its keys are too short. @returns the table's name */
 async function harm(data: string): Promise<string> {
   for (const name of (await readdir(data)).filter((each) => each.endsWith('.ldb'))) {
     const table = await readFile(join(data, name))
@@ -36,7 +36,7 @@ async function harm(data: string): Promise<string> {
     })
     if (block === undefined) continue
     const zeros = Buffer.alloc(block.bytes + 1)
-    // One entry that shares nothing, at the beginning; and not packed.
+    // One entry at the start that shares nothing; uncompressed.
     zeros.writeUInt32LE(1, block.bytes - 4)
     await using file = await open(join(data, name), 'r+')
     await file.write(zeros, 0, zeros.length, block.at)
@@ -45,7 +45,7 @@ async function harm(data: string): Promise<string> {
   throw new Error('no such block')
 }
 
-test('a table that ends the process that reads it: the next start names it and serves the rest, and repair makes all whole', async (t) => {
+test('after a damaged table crashed the server, the next start names it and serves the rest, and repair restores all', async (t) => {
   const directory = await mkdtemp(join(tmpdir(), 'countersign-damaged-'))
   const server = new ServerProcess(directory, await freePort())
   const servers = [server]
@@ -58,7 +58,7 @@ test('a table that ends the process that reads it: the next start names it and s
   for (const gun of GUNS) {
     const world = await TrustWorld.create({ gun, now: Date.now(), serverKeys: keysFrom(server, gun) })
     world.delegate(ROLE, [makeKey('ecdsa')])
-    // So large that each has a block of its own.
+    // Large enough that each document has a block of its own.
     for (const role of ['targets', ROLE]) for (let tag = 0; tag < 60; tag += 1) world.addTarget(`t${tag}`, role)
     await world.publishFirst(server)
     await world.publish(server, ROLE)
@@ -66,7 +66,7 @@ test('a table that ends the process that reads it: the next start names it and s
   }
   const type = (...words: string[]): ReturnType<typeof countersign> => countersign(words, server.environment)
   assert.equal((await type('backup', join(directory, 'backup'))).code, 0)
-  // What was in the log is in a table then.
+  // Reopening moves the log into a table.
   await server.end('SIGTERM')
   await server.start()
   await until('the first look', async () =>
@@ -79,7 +79,11 @@ test('a table that ends the process that reads it: the next start names it and s
   await server.start()
   const [before = ''] = server.log.split('"msg":"ready"')
   const text = `the table ${name} is damaged: 1 of \\d+ blocks is not as written`
-  assert.match(before, new RegExp(`"reason":"${text}","msg":"the database is damaged"`), 'before it is opened')
+  assert.match(
+    before,
+    new RegExp(`"reason":"${text}","msg":"the database is damaged"`),
+    'the damage is logged before the database is opened',
+  )
   const answers = await readAll(server)
   assert.deepEqual(answers.filter((status) => status !== 200).length, 1, answers.join())
   const lost = answers.findIndex((status) => status !== 200)

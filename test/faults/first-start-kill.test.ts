@@ -7,10 +7,10 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { Terminal } from '../cli/terminal.ts'
 import { COMMAND } from '../support/server-process.ts'
 
-/** Kills, spread over the time that a first start takes. */
+/** The number of kills, spread over the duration of a first start. */
 const KILLS = Number(process.env['KILL_CYCLES'] ?? 10)
 
-test(`${KILLS} kills during first starts: the next start completes it`, async (t) => {
+test(`${KILLS} kills during first starts: the next start completes each`, async (t) => {
   const terminal = await Terminal.open()
   t.after(() => terminal.close())
   const began = performance.now()
@@ -24,7 +24,7 @@ test(`${KILLS} kills during first starts: the next start completes it`, async (t
       stdio: 'ignore',
     })
     const gone = once(child, 'exit')
-    // Nothing is written in the first half, while the program is being loaded.
+    // In the first half the program is still being loaded and nothing is written.
     await pause(whole / 2 + (whole / 2) * (kill / KILLS))
     child.kill('SIGKILL')
     await gone

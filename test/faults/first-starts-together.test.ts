@@ -8,7 +8,7 @@ import { Terminal } from '../cli/terminal.ts'
 
 const ROUNDS = Number(process.env['KILL_CYCLES'] ?? 4)
 
-test('where keys and anchor are gone, nothing is made anew over what was committed', async (t) => {
+test('a start with committed data but no keys and anchor is refused and creates nothing', async (t) => {
   const terminal = await Terminal.open()
   t.after(() => terminal.close())
   await (await terminal.host()).end()
@@ -18,7 +18,7 @@ test('where keys and anchor are gone, nothing is made anew over what was committ
   await assert.rejects(access(terminal.path('keys')), { code: 'ENOENT' })
 })
 
-test(`${ROUNDS} times two first starts at once: one serves, what it made is whole, and the other is refused`, async (t) => {
+test(`${ROUNDS} times two first starts at once: one serves a sound store, the other is refused`, async (t) => {
   const terminal = await Terminal.open()
   t.after(() => terminal.close())
   for (let round = 0; round < ROUNDS; round += 1) {

@@ -11,15 +11,15 @@ import { until } from '../support/until.ts'
 import { tufPath, upload, type Part } from '../support/upload.ts'
 
 const GUN = 'example.org/full'
-/** Each on a connection of its own: the system deals them out to all threads. */
+/** Each read has its own connection, so that all threads get some. */
 const READS = 12
 
-/** No file of the server grows beyond so many bytes: for it that is what a full disk is, and root is not needed. */
+/** Limits the size of the server's files: to the server that is a full disk, and the test needs no root. */
 function limitFiles({ pid }: ServerProcess, bytes: number | 'unlimited'): void {
   execFileSync('prlimit', ['--pid', String(pid), `--fsize=${bytes}:`])
 }
 
-test('without room to write, all that is stored is read on; with room again it is written on', async (t) => {
+test('on a full disk reads continue and writes get 503; with space again, writes succeed', async (t) => {
   const directory = await mkdtemp(join(tmpdir(), 'countersign-full-'))
   const server = new ServerProcess(directory, await freePort())
   t.after(async () => {

@@ -12,12 +12,12 @@ import { Terminal } from '../cli/terminal.ts'
 import { commitOf, documentOf } from '../support/test-store.ts'
 import { until } from '../support/until.ts'
 
-/** Of a record in a log of LevelDB's: checksum, length, type. */
+/** The header of a record in LevelDB's log: checksum, length, type. */
 const HEADER_BYTES = 7
 
 /**
- * LevelDB writes a table beside a running process each 8 MB, and the list of its tables (MANIFEST) says so. Where the end of
- * that list is lost, or an older one was put back, it takes the newest tables for what a crash left, and removes them.
+ * LevelDB writes a table per 8 MB while a process runs, and records it in its list of tables (MANIFEST). Where the end of
+ * that list is lost, or an older one was put back, LevelDB takes the newest tables for a crash's leftovers and deletes them.
  */
 describe('a list of tables that lost its end', () => {
   let terminal: Terminal
@@ -32,7 +32,7 @@ describe('a list of tables that lost its end', () => {
       const text = randomBytes(100_000).toString('hex')
       await store.commit(commitOf(`example.org/team ${number}`, 0, [documentOf('targets', 1, text)]))
     }
-    // The older log goes when its table is in the list.
+    // LevelDB deletes the older log once its table is in the list.
     const logs = async (): Promise<number> =>
       (await readdir(terminal.path('data'))).filter((name) => name.endsWith('.log')).length
     await until('the older log to go', async () => (await logs()) === 1)
@@ -60,7 +60,7 @@ describe('a list of tables that lost its end', () => {
     return Object.fromEntries(await Promise.all(names.map(hash)))
   }
 
-  test('ends a start before a table is touched, and repair makes all of it whole', async () => {
+  test('prevents a start before any table is touched, and repair restores all of it', async () => {
     const before = await hashes()
     for (const command of ['serve', 'check']) {
       const { code, stderr } = await terminal.run([command])
@@ -78,11 +78,11 @@ describe('a list of tables that lost its end', () => {
     }
   })
 
-  test('repair does not write to a table that the list does not know, whatever log is there', async () => {
+  test('repair does not overwrite a table missing from the list, whatever log is there', async () => {
     const names = await readdir(terminal.path('crashed'))
     const [table = '', log = ''] = [/\.ldb$/, /\.log$/].map((kind) => names.findLast((name) => kind.test(name)))
     const bytes = await readFile(terminal.path('crashed', table))
-    // The one before it is what the list names.
+    // The list names the log before this one.
     const before = `${String(parseInt(log, 10) - 1).padStart(6, '0')}.log`
     await cp(terminal.path('crashed', log), terminal.path('crashed', before))
     const place = { COUNTERSIGN_DATA_DIRECTORY: terminal.path('crashed') }
@@ -91,10 +91,10 @@ describe('a list of tables that lost its end', () => {
     assert.ok(bytes.equals(await readFile(terminal.path('crashed', table))))
   })
 
-  test('what a compaction left half done is no reason to have the list made anew', async () => {
+  test('an unfinished compaction does not make repair rebuild the list', async () => {
     const data = terminal.path('made', 'data')
     const place = { COUNTERSIGN_DATA_DIRECTORY: data, COUNTERSIGN_KEYS_DIRECTORY: terminal.path('made', 'keys') }
-    // Each: one of them may be there no more for LevelDB.
+    // Damage every large table: LevelDB may drop one of them.
     for (const table of (await readdir(data)).filter((name) => name.endsWith('.ldb'))) {
       const whole = await readFile(join(data, table))
       if (whole.length > 1_300) await writeFile(join(data, table), whole.fill(0xa5, 1_000, 1_300))
@@ -103,12 +103,12 @@ describe('a list of tables that lost its end', () => {
       (await terminal.run(['repair', 'of-compacted', '--dry-run'], place)).stdout
     const without = await said()
     assert.match(without, /^still damaged: document [^]* still damaged, /)
-    // LevelDB puts tables together when it has read one often: of one that it cannot read to its end this is left.
+    // A compaction that failed on an unreadable table leaves such a file.
     await writeFile(join(data, '999999.ldb'), '')
     assert.equal(await said(), without)
   })
 
-  test('of very many records repair prints how many there are of each kind, not their names', async () => {
+  test('repair of very many records prints counts per kind instead of names', async () => {
     const place = {
       COUNTERSIGN_DATA_DIRECTORY: terminal.path('made', 'data'),
       COUNTERSIGN_KEYS_DIRECTORY: terminal.path('made', 'keys'),

@@ -18,7 +18,7 @@ describe('repair of damaged files', () => {
   let lived: LivedIn
   let place: string
   let good: Map<string, Buffer>
-  /** What the sound store serves: documents by role and checksum, and the revision of each repository. */
+  /** What the undamaged store serves: documents by role and checksum, and the revision of each repository. */
   let documents: { gun: Gun; role: Role; sha256: string; bytes: Buffer }[]
   let revisions: Map<Gun, number>
 
@@ -46,7 +46,7 @@ describe('repair of damaged files', () => {
     return openStore({ directory: join(directory, 'data'), anchorFile: join(directory, 'keys', 'anchor'), anchorKey })
   }
 
-  /** @returns what was made of a damaged copy; undefined if it is refused */
+  /** @returns the report on a damaged copy; undefined if repair is refused */
   async function repaired(directory: string, from?: string): Promise<Repair | undefined> {
     const [dataDirectory, keysDirectory] = [join(directory, 'data'), join(directory, 'keys')]
     const settings = {
@@ -72,7 +72,7 @@ describe('repair of damaged files', () => {
     }
   }
 
-  /** Never a wrong byte, never an older head; and what is not served was named. */
+  /** Asserts that no wrong byte and no older head is served, and that all that is missing was named. */
   async function mustBeHonest({ directory, lost, check }: Repair): Promise<void> {
     const store = await opened(directory)
     const refused: string[] = []
@@ -89,9 +89,9 @@ describe('repair of damaged files', () => {
       for (const { gun, role, sha256, bytes } of documents) {
         look(`${gun} ${role} ${sha256}`, () => {
           const found = store.document(gun, role, { sha256 })?.bytes
-          // Who was named by an entry that is lost, and is gone too, is known to nobody.
+          // Nothing names a missing document whose journal entry is lost too.
           if (found === undefined && entriesLost) refused.push(sha256)
-          else assert.ok(found !== undefined && bytes.equals(found), 'the bytes that were committed')
+          else assert.ok(found !== undefined && bytes.equals(found), 'not the committed bytes')
         })
       }
       for (const [gun, revision] of revisions) look(gun, () => assert.equal(store.head(gun)?.revision, revision))
@@ -104,7 +104,7 @@ describe('repair of damaged files', () => {
       return
     }
     assert.ok(entriesLost || refused.length <= lost.length, `${refused.join()} of ${lost.join()}`)
-    // Where an entry is lost nobody can tell whether what it changed is old, and \`check\` says so.
+    // With an entry lost, nobody can tell whether its records are old; \`check\` says so.
     if (entriesLost) return
     for (const [hex, record] of await recordsOf(join(directory, 'data'))) {
       const key = Buffer.from(hex, 'hex')
@@ -113,7 +113,7 @@ describe('repair of damaged files', () => {
     }
   }
 
-  /** A backup is not to be opened by others. */
+  /** Copies the backup for changes: it must not be opened itself. */
   async function copyOfOld(): Promise<{ directory: string }> {
     const directory = join(place, 'old')
     await cp(lived.terminal.path('old', 'data'), directory, { recursive: true })
@@ -128,11 +128,11 @@ describe('repair of damaged files', () => {
     return (await readdir(directory)).filter((name) => pattern.test(name)).map((name) => join(directory, name))
   }
 
-  test('a bit anywhere in the log is no reason to lose what follows it', async () => {
+  test('a flipped bit anywhere in the log does not lose what follows it', async () => {
     const { directory } = await lived.copy('log')
     const [log = ''] = await filesOf(directory, /^\d+\.log$/)
     const whole = await readFile(log)
-    assert.ok(whole.length > 30_000, 'nearly all of it is in the log')
+    assert.ok(whole.length > 30_000, 'nearly everything should be in the log')
     let [made, sound] = [0, 0]
     for (let trial = 0; trial < 20; trial += 1) {
       const bad = Buffer.from(whole)
@@ -143,11 +143,11 @@ describe('repair of damaged files', () => {
       made += Number(done !== undefined)
       sound += Number(done?.lost.length === 0)
     }
-    // The rest hit a length.
+    // The other flips hit a length.
     assert.ok(made >= 15 && sound >= 15, `${made} made, ${sound} of them sound`)
   })
 
-  test('a bit of the newest batch is turned back, too, unless it is torn', async () => {
+  test('a flipped bit in the newest batch is corrected, unless the batch is torn', async () => {
     const { directory } = await lived.copy('newest')
     const [log = ''] = await filesOf(directory, /^\d+\.log$/)
     const whole = await readFile(log)
@@ -160,9 +160,9 @@ describe('repair of damaged files', () => {
     assert.equal(await repaired(lived.terminal.path('newest')), undefined)
   })
 
-  test('a bit anywhere in a table is turned back; more of them end neither the process nor what is right', async () => {
+  test('a flipped bit anywhere in a table is corrected; more of them neither crash repair nor falsify anything', async () => {
     const { directory } = await lived.copy('bits')
-    // What was in the log is in a table then.
+    // Reopening moves the log into a table.
     await recordsOf(directory)
     const table = await largest(await filesOf(directory, /\.ldb$/))
     const whole = await readFile(table)
@@ -183,7 +183,7 @@ describe('repair of damaged files', () => {
     }
   })
 
-  test('pages of zeros in the log: entries are missing, and nothing older is made of what is left', async () => {
+  test('zeroed pages in the log lose entries: without a backup repair is refused', async () => {
     const { directory } = await lived.copy('zeros')
     const [log = ''] = await filesOf(directory, /^\d+\.log$/)
     const whole = await readFile(log)
@@ -194,15 +194,15 @@ describe('repair of damaged files', () => {
     await mustBeHonest(done)
   })
 
-  test('a damaged block of a table: the rest is found by its keys, what was in it in a backup', async () => {
+  test('records around a damaged block are found by their keys, those in it in a backup', async () => {
     const { directory } = await lived.copy('table')
-    // What was in the log is in a table then.
+    // Reopening moves the log into a table.
     await recordsOf(directory)
     const table = await largest(await filesOf(directory, /\.ldb$/))
     const whole = await readFile(table)
     const lost = { none: 0, old: 0, fresh: 0 }
     const places = Array.from({ length: 16 }, (_, trial) => Math.floor((whole.length * trial) / 16))
-    // The last one is the table's own end, without which none of it can be read.
+    // The last place is the table's footer, without which none of it can be read.
     for (const at of [...places, whole.length - 300]) {
       await writeFile(table, Buffer.from(whole).fill(0xa5, at, at + 300))
       for (const from of ['none', 'old', 'fresh'] as const) {
@@ -215,9 +215,9 @@ describe('repair of damaged files', () => {
     assert.ok(lost.old < lost.none, JSON.stringify(lost))
   })
 
-  test('without the list of the tables, or a table, all is made of those that are there, and of a backup', async () => {
+  test('without the list of tables, or with lost tables, repair uses the tables left and a backup', async () => {
     const { directory } = await lived.copy('list')
-    // Some tables: each time it is opened what was in the log is in another one.
+    // Makes several tables: each reopening moves the log into another.
     for (let opening = 0; opening < 3; opening += 1) await changeRecords(directory, [formatKey()], (record) => record)
     await recordsOf(directory)
     await cp(lived.terminal.path('list'), lived.terminal.path('list-good'), { recursive: true })
@@ -243,7 +243,7 @@ describe('repair of damaged files', () => {
     }
     await rm(directory, { recursive: true })
     await cp(lived.terminal.path('list-good', 'data'), directory, { recursive: true })
-    // Where older records may stand in the place of newer ones each entry of the journal is needed.
+    // With an unknown list, older records could replace newer ones, so every journal entry is needed.
     await changeRecords(directory, [journalKey(12)], ruined)
     await eachFile(directory, manifests, (path) => rm(path))
     assert.equal(await repaired(lived.terminal.path('list')), undefined)
@@ -260,7 +260,7 @@ describe('repair of damaged files', () => {
     }
   })
 
-  test('what the disk does not give any more is damage like any other', async () => {
+  test('files that the disk cannot read are repaired like any damage', async () => {
     const { directory } = await lived.copy('disk')
     await recordsOf(directory)
     await cp(lived.terminal.path('disk'), lived.terminal.path('disk-good'), { recursive: true })
@@ -269,7 +269,7 @@ describe('repair of damaged files', () => {
       await cp(lived.terminal.path('disk-good', 'data'), directory, { recursive: true })
       await eachFile(directory, pattern, async (path) => {
         await rm(path)
-        // Its first pages are never there: reading them fails as that of a bad sector does.
+        // Its first pages are never mapped: reading fails as on a bad sector.
         await symlink('/proc/self/mem', path)
       })
       const done = await repaired(lived.terminal.path('disk'), 'fresh')
@@ -278,7 +278,7 @@ describe('repair of damaged files', () => {
     }
   })
 
-  test('whatever happens to records: never a wrong byte, never an older state; repaired, named, or all of it refused', async () => {
+  test('whatever happens to records, repair yields no wrong byte and no older state: it mends, names or refuses', async () => {
     const { directory } = await lived.copy('any')
     await lived.copy('any-good')
     const keys = [...good.keys()].map((hex) => Buffer.from(hex, 'hex'))
@@ -317,7 +317,7 @@ describe('repair of damaged files', () => {
   })
 })
 
-/** Some bits are others. */
+/** Flips some bits. */
 function flipped(bits: number): (record: Buffer, key: Buffer) => Buffer {
   return (record, key) => {
     for (let bit = 0; bit < bits; bit += 1) record[(key.length * (bit + 7)) % record.length]! ^= 1 << (bit + 2)

@@ -12,15 +12,15 @@ import { upload, type Part } from '../support/upload.ts'
 
 const CYCLES = Number(process.env['KILL_CYCLES'] ?? 25)
 const PUBLISHERS = 4
-/** Milliseconds that publishers work before the server is killed, at the most, if they got to publish. */
+/** The most milliseconds that publishers work before a kill, once they have published. */
 const WORK = 250
 
-/** Publishes until the server is gone, and keeps what was acknowledged and what was not answered. */
+/** Publishes until the server is gone; remembers what was acknowledged and what was not answered. */
 class Publisher {
   readonly world: TrustWorld
   readonly reader: ReferenceClient
   acknowledged = 1
-  /** Sent, never answered: may be stored or not. */
+  /** Sent without an answer: may be stored or not. */
   unanswered: Part[] | undefined
   /** Publishes that were acknowledged. */
   publishes = 0
@@ -32,7 +32,7 @@ class Publisher {
 
   async work(server: ServerProcess): Promise<void> {
     for (;;) {
-      // A publish that was not answered is repeated, byte for byte: it must succeed whether it had arrived or not.
+      // Repeating an unanswered publish byte for byte must succeed, whether or not it arrived.
       if (this.unanswered === undefined) {
         this.world.addTarget(`t${this.publishes}`)
         this.unanswered = this.world.nextParts('targets')
@@ -50,7 +50,7 @@ class Publisher {
     }
   }
 
-  /** A reader that remembers everything it saw must be able to go on, and see all that was acknowledged. */
+  /** Asserts that a reader who remembers all it saw can go on, and sees all that was acknowledged. */
   async verify(): Promise<void> {
     const { versions, targets } = await this.reader.update()
     const version = versions['targets'] ?? 0
@@ -63,7 +63,7 @@ class Publisher {
   }
 }
 
-test(`${CYCLES} times SIGKILL under ${PUBLISHERS} publishers: nothing acknowledged is lost, no half set is seen`, async (t) => {
+test(`${CYCLES} times SIGKILL under ${PUBLISHERS} publishers: no acknowledged publish is lost, no partial one is seen`, async (t) => {
   const directory = await mkdtemp(join(tmpdir(), 'countersign-kill-'))
   const server = new ServerProcess(directory, await freePort())
   t.after(async () => {
@@ -74,7 +74,7 @@ test(`${CYCLES} times SIGKILL under ${PUBLISHERS} publishers: nothing acknowledg
   const publishers: Publisher[] = []
   for (let number = 0; number < PUBLISHERS; number += 1) {
     const gun = `example.org/kill-${number}`
-    // Two with the snapshot in the publisher's hand, two in the server's.
+    // Half of the publishers sign the snapshot; for the others the server does.
     const snapshot = number % 2 === 0 ? 'client' : 'server'
     const world = await TrustWorld.create({ gun, now: Date.now(), serverKeys: keysFrom(server, gun), snapshot })
     await world.publishFirst(server)
@@ -84,7 +84,7 @@ test(`${CYCLES} times SIGKILL under ${PUBLISHERS} publishers: nothing acknowledg
   for (let cycle = 0; cycle < CYCLES; cycle += 1) {
     const working = publishers.map((publisher) => publisher.work(server))
     await pause(Math.random() * WORK)
-    // On a busy machine nothing might have been acknowledged in all the cycles.
+    // On a busy machine a cycle might otherwise acknowledge nothing.
     await until('one publish for each cycle', () => acknowledged() > cycle)
     await server.end('SIGKILL')
     await Promise.all(working)

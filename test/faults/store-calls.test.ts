@@ -16,7 +16,7 @@ const NOW = Date.parse('2026-11-24T08:00:00.000Z')
 const GUN = 'example.org/faults'
 const STEPS = ['batch:before', 'batch:after', 'anchor:before', 'anchor:after'] as const
 
-/** The life of a repository, one change a step; each step may be repeated until it succeeds. */
+/** The life of a repository, one change per step; a step may be repeated until it succeeds. */
 async function* life(local: LocalTrust): AsyncGenerator<() => Promise<void>> {
   const { trust } = local
   const gun = parseGun(GUN)
@@ -43,7 +43,7 @@ function usable({ trust }: LocalTrust): Promise<void> {
 }
 
 for (const step of STEPS) {
-  test(`a write that fails at ${step}: the change is there or not, a retry succeeds, the store is sound`, async (t) => {
+  test(`a write that fails at ${step} is stored whole or not at all, its retry succeeds, and the store stays sound`, async (t) => {
     for (let failing = 1; ; failing += 1) {
       let calls = 0
       let failed = false
@@ -61,10 +61,10 @@ for (const step of STEPS) {
           await change().catch(async (error: unknown) => {
             assert.ok(error instanceof TrustError && error.code === 'STORE_UNAVAILABLE', String(error))
             await usable(local)
-            assert.equal(local.trust.store.tail().number, before, 'a write that arrived is acknowledged')
+            assert.equal(local.trust.store.tail().number, before, 'a refused write was stored')
             await change()
           })
-          // An anchor that cannot be written is noticed after the answer.
+          // A failed anchor write is noticed after the answer.
           await pause(1)
           await usable(local)
           const { findings } = await local.check()
