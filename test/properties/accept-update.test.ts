@@ -12,7 +12,7 @@ import type { Part } from '../support/upload.ts'
 const GUN = 'docker.io/acme/random'
 const NOW = Date.UTC(2026, 10, 24)
 
-/** What a publisher does, and what somebody does to the upload on its way. */
+/** What a publisher does, and how the upload is damaged on its way. */
 const step = fc.record({
   action: fc.constantFrom('add', 'delegate', 'sign-delegation', 'rotate-root', 'rotate-targets', 'nothing', 'old'),
   version: fc.constantFrom(1, 1, 1, 1, 0, 2, 11),
@@ -49,7 +49,7 @@ function damaged(parts: Part[], { damage, at }: Step): Part[] {
   return parts.with(index, { ...part, bytes })
 }
 
-test('whatever is sent: nothing goes back, refusals change nothing, and a client reads what is accepted', async () => {
+test('whatever is uploaded, no version goes back, refusals change nothing, and clients read what is accepted', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 8 }), fc.boolean(), async (steps, serverSnapshot) => {
       const local = await openLocalTrust(NOW)
@@ -97,7 +97,7 @@ test('whatever is sent: nothing goes back, refusals change nothing, and a client
 function mustNotGoBack(before: Head | undefined, after: Head | undefined): void {
   for (const [role, { version }] of Object.entries(before?.roles ?? {})) {
     const now = after?.roles[role]
-    // A delegation that is delegated no more may leave the snapshot.
+    // A removed delegation may leave the snapshot.
     if (now === undefined) assert.match(role, /^targets\//)
     else assert.ok(now.version >= version, `${role} went from ${version} to ${now.version}`)
     assert.ok((after?.highest[role] ?? 0) >= version)

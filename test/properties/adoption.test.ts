@@ -36,13 +36,13 @@ interface Step {
 const steps = (...actions: Action[]): fc.Arbitrary<Step[]> =>
   fc.array(fc.record({ action: fc.constantFrom(...actions), at: fc.nat() }), { minLength: 3, maxLength: 7 })
 
-/** Of a name on this server: until somebody deletes it. */
+/** The steps of a repository's life on this server, until it is deleted. */
 const life = fc.tuple(
   steps(...THERE, ...ADOPT, 'wait'),
   steps(...HERE, ...HERE, ...ADOPT, ...KEYS, 'add there', 'wait'),
 )
 
-/** A repository on another server, of which the test has all keys, and each state that it ever had. */
+/** A repository on another server; the test has all its keys and every state that it ever had. */
 class There {
   readonly states: ForeignDocument[][] = []
   readonly rootKeys: TestKey[] = []
@@ -63,7 +63,7 @@ class There {
     this.states.push(this.#state(this.owner, (this.#timestamp += 1)))
   }
 
-  /** What a second server with the same keys has, that went another way. */
+  /** Adds the state of a second server that has the same keys but diverged. */
   fork(): void {
     const other = this.owner.fork()
     other.addTarget('forked')
@@ -85,7 +85,7 @@ class There {
         owner.delegations.get(RELEASES)!.version += 1
         owner.addTarget(`r${at % 7}`, RELEASES)
       }
-      // The snapshot goes on naming it.
+      // The snapshot keeps naming the delegation.
       if (action === 'end delegation there') owner.targets.delegations = { keys: {}, roles: [] }
     }
     this.publish()
@@ -94,7 +94,7 @@ class There {
   #state(owner: TrustWorld, version: number): ForeignDocument[] {
     for (const key of owner.signers.get('root')!) if (!this.rootKeys.includes(key)) this.rootKeys.push(key)
     const delegated = owner.targets.delegations.roles.map(({ name }) => name)
-    // The same signature twice is not the same bytes: a root is signed once.
+    // Signing twice gives different bytes, so a root is signed once.
     if (this.#signedRoot !== owner.root.version) owner.sign('root')
     this.#signedRoot = owner.root.version
     const root = { role: 'root', bytes: owner.files.get('root')! }
@@ -112,7 +112,7 @@ interface Payloads {
   readonly snapshot: MetaPayload
 }
 
-/** The owner, who works on what is on this server now. */
+/** The owner, who changes what is stored here now. */
 class Owner {
   readonly here: LocalTrust
   readonly there: There
@@ -140,7 +140,7 @@ class Owner {
     return this.holdsSnapshots && keyids.includes(this.keyOf('snapshot').id)
   }
 
-  /** Can be published without a new root. */
+  /** Returns whether the owner can publish without a new root. */
   canPublish(): boolean {
     const head = this.here.trust.store.head(GUN)
     if (head?.roles['root'] === undefined || head.renewAt === null) return false
@@ -148,7 +148,7 @@ class Owner {
     return this.signsSnapshots() || this.here.trust.store.keyOwner(keyids[0]!) !== undefined
   }
 
-  /** As notary does it: the snapshot goes on naming what it named. */
+  /** Adds a snapshot as notary does, which keeps naming all that it named. */
   withSnapshot(parts: Part[]): Part[] {
     if (!this.signsSnapshots()) return parts
     const snapshot = this.payload('snapshot')
@@ -181,7 +181,7 @@ class Owner {
     await publishOn(this.here, this.withSnapshot(parts))
   }
 
-  /** `notary key rotate GUN timestamp -r` */
+  /** Does what `notary key rotate GUN timestamp -r` does. */
   async takeOver(): Promise<void> {
     const root = this.payload('root')
     const entry = await localKeys(this.here.trust, GUN)('timestamp', 'next')
@@ -207,7 +207,7 @@ class Owner {
   }
 }
 
-/** Two servers, the repository's owner, and clients that keep what they have read here. */
+/** Two servers, the repository's owner, and clients that cache what they have read here. */
 class Play {
   readonly here: LocalTrust
   readonly there: There
@@ -234,7 +234,7 @@ class Play {
     return action === 'take over' ? owner.rotate(['snapshot']) : owner.publish({ action, at })
   }
 
-  /** What nothing may refuse. */
+  /** Returns whether the action must not be refused. */
   mustSucceed(action: Action): boolean {
     const head = this.here.trust.store.head(GUN)
     if (action === 'adopt') return head?.roles['root'] === undefined
@@ -275,7 +275,7 @@ class Play {
   }
 }
 
-test('adopted, taken over, published, deleted, adopted anew: it stays whole, and clients of one life follow', async () => {
+test('through adoptions, takeovers, publishes and deletes the store stays sound and clients can follow', async () => {
   await fc.assert(
     fc.asyncProperty(life, fc.option(life), fc.boolean(), async (first, second, holdsSnapshots) => {
       const here = await openLocalTrust(NOW)

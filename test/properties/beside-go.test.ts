@@ -14,10 +14,10 @@ import { startTestServer, type TestServer } from '../support/server.ts'
 
 const run = promisify(execFile)
 const skip = goServerMissing() ?? false
-/** Of clients in this process a third reads after each step; Notary's own, a program, begin and stay behind every so many steps. */
+/** After each step a third of the clients in this process read; a client of Notary is started every so many steps. */
 const NOTARY_EVERY = 8
 
-/** The two servers, and Notary's client as it reads from ours. */
+/** The two servers, and Notary's client reading from ours. */
 class Stage {
   readonly go: GoServer
   readonly here: TestServer
@@ -33,14 +33,14 @@ class Stage {
     return join(this.go.directory, 'here.crt')
   }
 
-  /** What Notary's client lists; a cache that it left behind is where it goes on from. */
+  /** Returns what Notary's client lists, starting from the named cache directory. */
   async list(gun: string, cache: string): Promise<string> {
     const place = ['-s', this.here.url, '--tlscacert', this.caFile, '-d', join(this.go.directory, cache)]
     const { stdout } = await run(NOTARY, [...place, 'list', gun])
     return stdout.split('\n').toSorted().join('\n')
   }
 
-  /** The same steps at both, and after each of them clients that last read after any earlier one. */
+  /** Takes the same steps on both servers; after each, clients read that last read after any earlier one. */
   async play(steps: readonly RandomStep[], snapshot: 'client' | 'server'): Promise<void> {
     const { go, here } = this
     const gun = `beside.example/${randomUUID()}`
@@ -53,9 +53,9 @@ class Stage {
       const [us, them] = [await ours.send(step, keys), await theirs.send(step, keys)]
       const what = `step ${index}: here ${us.said}, there ${them.said}`
       const readThere = (): Promise<unknown> => new ReferenceClient(gun, go, Date.now).update()
-      // Stricter only where nobody could read it afterwards. From then on the two have nothing in common.
+      // We may be stricter only where clients could not read the result; from then on the two states differ.
       if (!us.accepted && them.accepted) return assert.rejects(readThere, what)
-      // A retry is no error here.
+      // Repeating an upload is no error here.
       assert.ok(us.accepted === them.accepted || step.sent === 'again', what)
       if (them.late && !us.accepted) assert.ok(us.late, what)
       if (us.accepted && them.accepted) for (const { keep } of [us, them]) keep()
@@ -80,7 +80,7 @@ class Stage {
 }
 
 test(
-  'random publishes: the Go server decides the same, and clients of any age can go on reading',
+  'random publishes: the Go server decides the same, and clients with any cache can go on reading',
   { skip },
   async (t) => {
     const go = await startGoServer()

@@ -25,7 +25,7 @@ function documents(strings: fc.Arbitrary<string>): fc.Arbitrary<Json> {
 
 const objects = (strings: fc.Arbitrary<string>): fc.Arbitrary<JsonObject> => fc.dictionary(strings, documents(strings))
 
-test('the canonical form of what was read from a canonical form is the same', () => {
+test('parsing a canonical form and canonicalizing it again gives the same text', () => {
   fc.assert(
     fc.property(documents(printable), (value) => {
       const bytes = canonicalBytes(value)
@@ -34,7 +34,7 @@ test('the canonical form of what was read from a canonical form is the same', ()
   )
 })
 
-test('the order of members, white space and escapes in a file do not matter', () => {
+test('the order of members, white space and escapes of a file do not change the canonical form', () => {
   const property = fc.property(objects(text), fc.infiniteStream(fc.nat()), (value, chance) => {
     const shuffled = shuffle(value, chance)
     const escaped = JSON.stringify(shuffled, null, 1).replace(/[^ -~\n]/g, (unit) => {
@@ -45,7 +45,7 @@ test('the order of members, white space and escapes in a file do not matter', ()
   fc.assert(property)
 })
 
-test('a written file is read back as what was signed', () => {
+test('a written file is parsed to the payload that was signed', () => {
   fc.assert(
     fc.property(objects(text), printable, (signed, method) => {
       const signatures = [{ keyid: 'ab', method, sig: 'AA==' }]
@@ -64,7 +64,7 @@ test('a file has no byte that Go would have escaped', () => {
   )
 })
 
-test('members are in the order of their UTF-8 bytes', () => {
+test('members are ordered by their UTF-8 bytes', () => {
   fc.assert(
     fc.property(fc.uniqueArray(text), (names) => {
       const expected = names.map((name) => Buffer.from(name)).sort((a, b) => Buffer.compare(a, b))
@@ -76,7 +76,7 @@ test('members are in the order of their UTF-8 bytes', () => {
   )
 })
 
-test('integers of any size are written with the exact digits of the double, or as the least int64', () => {
+test('integers of any size are written as the double’s exact digits, or as the least int64', () => {
   fc.assert(
     fc.property(fc.double({ noNaN: true, noDefaultInfinity: true, noInteger: false }), (value) => {
       const whole = Math.trunc(value)
@@ -91,7 +91,7 @@ function quoted(name: Buffer): string {
   return `"${name.toString().replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`
 }
 
-/** The same value with members in another order. */
+/** Returns the same value with its members in another order. */
 function shuffle(value: Json, chance: Iterator<number>): Json {
   if (Array.isArray(value)) return value.map((item) => shuffle(item, chance))
   if (typeof value !== 'object' || value === null) return value

@@ -29,7 +29,7 @@ import type { Part } from '../support/upload.ts'
 
 const DAY = 86_400_000
 const ACTOR = { name: 'local' }
-/** The server signs them: one as it is, one whose next root waits, one whose next root is signed. */
+/** The server signs these: one unchanged, one with a staged root, one whose staged root has its signatures. */
 const [OWN, WAITING, SIGNED] = ['own', 'waiting', 'signed'].map((name) => parseGun(`docker.io/acme/${name}`)) as [
   Gun,
   Gun,
@@ -55,14 +55,14 @@ const READS = [
   'journal',
 ] as const
 
-/** Do an operation. */
+/** Runs an operation. */
 async function run(trust: Trust, name: string, input: object): Promise<unknown> {
   const operation = OPERATIONS.find((each) => each.name === name)
   assert.ok(operation, name)
   return operation.run(worldOf({ trust }), parsed(operation, input), ACTOR)
 }
 
-/** Another reader of the same store, with nothing in memory, whose n-th read fails. */
+/** Returns another reader of the same store, with empty caches, whose n-th read fails. */
 function failing({ trust }: LocalTrust, at: number, code: TrustErrorCode): { trust: Trust; reads: string[] } {
   const reads: string[] = []
   const store = { ...trust.store }
@@ -83,25 +83,25 @@ async function discardAll(trust: Trust): Promise<void> {
   for (const gun of staged) if (gun !== WAITING && gun !== SIGNED) await run(trust, 'root.discard', { gun })
 }
 
-/** What a round has renewed is told also where it fails. */
+/** Returns what a round has renewed, even if the round fails. */
 async function countedRenewals(trust: Trust): Promise<RenewalCounts> {
   const counts = { renewed: 0, failed: 0 }
   await renewDue(trust, new Map(), counts).catch((error: unknown) => assert.ok(error instanceof TrustError))
   return counts
 }
 
-/** Something that may change something; what it answered is true afterwards. */
+/** Something that may change the store; after it, its answer must be true. */
 interface Change {
   readonly does: (trust: Trust) => Promise<unknown>
-  /** With one of these it can be done again where it was done: when it is the n-th time, and what comes before. */
+  /** Lets a change be repeated on the same store: a count to start from, and how to prepare it. */
   readonly nthTime?: (n: number) => number
   readonly reset?: (trust: Trust) => Promise<unknown>
   readonly holds: (trust: Trust, answer: never, commits: number) => void | Promise<void>
 }
 
 /*
- * What is changed is told as done: for each change, each read that it does fails once, as it does of what is damaged, and
- * while the database is opened again. Either nothing was committed, or what is answered is true.
+ * A change must not be reported as a failure: for each change, each of its reads fails once, as on damage and as while the
+ * database is reopened. Then either nothing was committed, or the answer is true.
  */
 describe('whatever cannot be read: what was changed is not told as a failure', () => {
   const key = makeRootKey()
@@ -459,7 +459,7 @@ describe('whatever cannot be read: what was changed is not told as a failure', (
     })
   }
 
-  /** Name, input, and what may fail all the same: that of which nothing else tells. */
+  /** Name, input, and the one read whose failure may hide something, since nothing else names it. */
   const lists: [name: string, input: object, aside?: string][] = [
     ['repo.list', {}],
     ['signer.list', {}],
@@ -471,7 +471,7 @@ describe('whatever cannot be read: what was changed is not told as a failure', (
     ['expiry', {}],
   ]
   for (const [name, input, aside] of lists) {
-    test(`${name}: what is damaged hides nothing else`, async () => {
+    test(`${name}: damage to one record hides no other`, async () => {
       const { trust, reads } = failing(base, 0, 'CORRUPT')
       const whole = (await run(trust, name, input)) as object[]
       for (let at = 1; at <= reads.length; at += 1) {
@@ -479,7 +479,7 @@ describe('whatever cannot be read: what was changed is not told as a failure', (
         const rows = (await run(failing(base, at, 'CORRUPT').trust, name, input)) as object[]
         const missing = whole.filter((row) => !rows.some((each) => isDeepStrictEqual(each, row)))
         const text = `${reads[at - 1]}: ${JSON.stringify(rows)}`
-        // Of what ends the advice alone may be another one.
+        // In endings only the advice may differ.
         if (missing.length > 0 && name !== 'expiry') assert.match(text, /damaged/)
         if (/^(?:guns|records) /.test(text)) continue
         const whose = new Set(missing.map((row) => ('gun' in row ? row.gun : 'name' in row && row.name)))
@@ -488,7 +488,7 @@ describe('whatever cannot be read: what was changed is not told as a failure', (
     })
   }
 
-  test('every operation that changes something is here', () => {
+  test('every operation that changes something is tested here', () => {
     const done = new Set(changes.map(([name]) => name))
     assert.deepEqual(
       OPERATIONS.filter(({ method, name }) => method !== 'GET' && !done.has(name)).map(({ name }) => name),

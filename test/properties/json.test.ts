@@ -5,7 +5,7 @@ import { TrustError } from '../../src/errors.ts'
 import type { Json } from '../../src/tuf/json/json.ts'
 import { parseJson } from '../../src/tuf/json/parse.ts'
 
-/** The value, or undefined if it was refused; any other error is a fault. */
+/** Returns the value, or undefined if it was refused; any other error is a bug. */
 function attempt(bytes: Uint8Array): { value: Json } | undefined {
   try {
     return { value: parseJson(bytes) }
@@ -16,7 +16,7 @@ function attempt(bytes: Uint8Array): { value: Json } | undefined {
   }
 }
 
-/** Values that the parser must take: safe integers, well-formed strings, few levels. */
+/** Values that the parser must accept: safe integers, well-formed strings, few levels. */
 const document = fc.letrec<{ value: unknown }>((tie) => ({
   value: fc.oneof(
     { depthSize: 'small', withCrossShrink: true },
@@ -31,7 +31,7 @@ const document = fc.letrec<{ value: unknown }>((tie) => ({
   ),
 })).value
 
-test('arbitrary bytes are read or refused, never a crash', () => {
+test('arbitrary bytes are parsed or refused, never a crash', () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 64 }), (bytes) => void attempt(bytes)),
     { numRuns: 2_000 },
@@ -62,7 +62,7 @@ const PIECES = [
   'é',
 ]
 
-test('arbitrary pieces of JSON are read or refused, and what is read JSON.parse reads as the same', () => {
+test('arbitrary pieces of JSON are refused or parsed as JSON.parse does', () => {
   const text = fc.array(fc.constantFrom(...PIECES), { maxLength: 24 }).map((pieces) => pieces.join(''))
   const property = fc.property(text, (input) => {
     const result = attempt(Buffer.from(input))
@@ -71,7 +71,7 @@ test('arbitrary pieces of JSON are read or refused, and what is read JSON.parse 
   fc.assert(property, { numRuns: 5_000 })
 })
 
-test('whatever the parser must take, it takes, and reads as JSON.parse does', () => {
+test('whatever the parser must accept is parsed as JSON.parse does', () => {
   fc.assert(
     fc.property(document, fc.constantFrom(undefined, 2, '\t\r\n '), (value, indent) => {
       const text = JSON.stringify(value, null, indent)
@@ -80,7 +80,7 @@ test('whatever the parser must take, it takes, and reads as JSON.parse does', ()
   )
 })
 
-test('a document with a byte changed, removed or repeated is read or refused, never a crash', () => {
+test('a document with changed, removed or repeated bytes is parsed or refused, never a crash', () => {
   const change = fc.record({ at: fc.nat(), byte: fc.nat(255), kind: fc.constantFrom('set', 'remove', 'repeat') })
   const property = fc.property(document, fc.array(change, { minLength: 1, maxLength: 4 }), (value, changes) => {
     let bytes = Buffer.from(JSON.stringify(value))
@@ -96,7 +96,7 @@ test('a document with a byte changed, removed or repeated is read or refused, ne
   fc.assert(property, { numRuns: 1_000 })
 })
 
-test('no document with a repeated member is read, wherever it is repeated and however it is written', () => {
+test('a repeated member is refused at any depth and however its name is escaped', () => {
   const name = fc.string({ unit: 'grapheme-ascii', minLength: 1 })
   const levels = fc.array(fc.constantFrom('list', 'object'), { maxLength: 10 })
   const property = fc.property(name, levels, fc.boolean(), fc.array(name), (twice, nesting, escape, others) => {
@@ -111,12 +111,12 @@ test('no document with a repeated member is read, wherever it is repeated and ho
   fc.assert(property)
 })
 
-/** The same value on ordinary objects. */
+/** Returns the same value with ordinary objects. */
 function plain(value: Json | undefined): unknown {
   return value === undefined ? undefined : JSON.parse(JSON.stringify(value))
 }
 
-/** The name as a string of escapes only. */
+/** Writes the name with escapes only. */
 function escaped(name: string): string {
   return `"${name.replace(/[^]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)}"`
 }

@@ -18,7 +18,7 @@ const number = fc.nat({ max: Number.MAX_SAFE_INTEGER })
 const hash = fc.uint8Array({ minLength: 32, maxLength: 32 }).map((bytes) => Buffer.from(bytes).toString('hex'))
 const gunOf = (text: string): Gun => text as Gun
 
-/** Every kind of key with what it names. */
+/** Every kind of key and what it names. */
 const keys = fc.oneof(
   name.map((gun) => [headKey(gunOf(gun)), 'head', gun] as const),
   fc
@@ -32,7 +32,7 @@ const keys = fc.oneof(
   fc.tuple(name, number).map(([gun, at]) => [historyKey(gunOf(gun), at), 'history', gun, at] as const),
 )
 
-test('a key names exactly one thing: it is read back as what it was built from', () => {
+test('a key parses back to exactly what it was built from', () => {
   fc.assert(
     fc.property(keys, ([key, kind, ...parts]) => {
       assert.deepEqual(parseKey(key), { kind, parts })

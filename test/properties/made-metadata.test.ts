@@ -24,10 +24,10 @@ const signatures = fc.array(
   { maxLength: 3 },
 )
 
-test('a document that is made is what would be read of its bytes', async () => {
+test('a document made here equals the one parsed from its bytes', async () => {
   const compared = ({ signed, message, ...rest }: Metadata): unknown => ({
     ...rest,
-    // What only those that were read have.
+    // Only parsed documents have it.
     read: undefined,
     signed: JSON.parse(JSON.stringify(signed)) as unknown,
     message: Buffer.from(message()).toString(),
@@ -40,14 +40,14 @@ test('a document that is made is what would be read of its bytes', async () => {
   )
 })
 
-test('a payload without type, version or end is a fault', () => {
+test('a payload without type, version or expiry is a bug and throws TypeError', () => {
   for (const missing of ['_type', 'expires', 'version']) {
     const whole: JsonObject = { _type: 'Targets', expires: '2026-11-26T00:00:00Z', version: 1 }
     assert.throws(() => makeMetadata('targets', { ...whole, [missing]: null }), TypeError, missing)
   }
 })
 
-test('what is made can be read again, however many tags it has, or is not made', async () => {
+test('a document too large to be parsed again is not made', async () => {
   const signature = { keyid: 'ab', method: 'ecdsa', sig: 'AAAA' }
   const withTags = (count: number): Promise<Metadata> => {
     const entries = Array.from({ length: count }, (_, at) => [`v${at}`, { hashes: { sha256: 'AAAA' }, length: 7 }])
@@ -65,9 +65,9 @@ test('what is made can be read again, however many tags it has, or is not made',
   })
 })
 
-test('a signature in DER and as r ‖ s is the same one, short numbers too', () => {
+test('signatures convert between DER and r ‖ s without loss, also with short numbers', () => {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-  // Of 2,000 some have an r or s with leading zeros.
+  // Some of 2,000 signatures have leading zeros in r or s.
   for (let round = 0; round < 2_000; round += 1) {
     const message = Buffer.from(String(round))
     const der = sign('sha256', message, privateKey)

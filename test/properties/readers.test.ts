@@ -16,11 +16,11 @@ import { startTestServer, type TestServer } from '../support/server.ts'
 import { keysFrom, TrustWorld } from '../support/trust-world.ts'
 import { tufPath } from '../support/upload.ts'
 
-/** Milliseconds with each number of threads. */
+/** Milliseconds per number of threads. */
 const RUN_FOR = 1_500
 const ACTOR = { name: 'local' }
 
-/** How far a repository is: a life ends with a delete, and versions of targets begin anew. Version 0: not there. */
+/** How far a repository has come: a delete ends a life, after which targets start at version 1. Version 0: absent. */
 interface State {
   readonly life: number
   readonly version: number
@@ -30,7 +30,7 @@ const text = ({ life, version }: State): string => `life ${life} version ${versi
 const isBefore = (one: State, other: State): boolean =>
   one.life < other.life || (one.life === other.life && one.version < other.version)
 
-/** Who changes a repository, and knows what was acknowledged, and what is on its way: nobody may see more. */
+/** Changes a repository; knows what was acknowledged and what has been sent, beyond which nobody may see. */
 abstract class Publisher {
   readonly gun: string
   acknowledged: State = { life: 0, version: 0 }
@@ -43,7 +43,7 @@ abstract class Publisher {
 
   abstract act(): Promise<void>
 
-  /** Change it to this state; again and again while nothing can be written. */
+  /** Changes the repository to this state, retrying while nothing can be written. */
   protected async change(state: State, send: () => Promise<unknown>): Promise<void> {
     this.begun = state
     await unlessUnavailable(send)
@@ -61,7 +61,7 @@ abstract class Publisher {
   }
 }
 
-/** Again until it is done: a store that is being opened again says so. */
+/** Retries while the store says that it is being reopened. */
 async function unlessUnavailable<Value>(work: () => Promise<Value>): Promise<Value> {
   for (let tries = 1; ; tries += 1) {
     try {
@@ -75,7 +75,7 @@ async function unlessUnavailable<Value>(work: () => Promise<Value>): Promise<Val
   }
 }
 
-/** Over the network, as clients do. */
+/** Publishes over the network, as clients do. */
 class Owner extends Publisher {
   readonly #server: Endpoint
   #world: TrustWorld | undefined
@@ -115,7 +115,7 @@ class Owner extends Publisher {
   }
 }
 
-/** Takes newer and newer states over from another server, until this one signs. */
+/** Adopts newer and newer states of another server, until this one signs. */
 class Adopter extends Publisher {
   readonly #trust: TestServer['running']['trust']
   #there: Made | undefined
@@ -153,7 +153,7 @@ class Adopter extends Publisher {
   }
 }
 
-/** Reads on a connection that stays, or as docker does it, on a new one. */
+/** Reads on a kept connection, or on a new one as docker does. */
 class Reader {
   readonly #server: TestServer
   readonly #token: string
@@ -190,7 +190,7 @@ function parsed(answer: string): { status: number; body: string } {
   return { status: Number(answer.slice(9, 12)), body: answer.slice(answer.indexOf('\r\n\r\n') + 4) }
 }
 
-/** One that was acknowledged before a read began, or was read before, is never followed by an older one. */
+/** Asserts that no read returns a state older than one acknowledged before it began, or read before. */
 async function readOn(reader: Reader, publisher: Publisher, goOn: () => boolean): Promise<void> {
   const { gun } = publisher
   let last: State = { life: 0, version: 0 }
@@ -224,7 +224,7 @@ async function readCurrent(reader: Reader, { gun }: Publisher): Promise<State | 
   return stateIn(body)
 }
 
-/** Timestamp, and what it leads to by checksums: all of it is there, unless it was deleted meanwhile. */
+/** Reads the timestamp and follows its checksums; asserts that all is there, unless deleted meanwhile. */
 async function readChain(reader: Reader, publisher: Publisher): Promise<State | undefined> {
   const { gun } = publisher
   const { life } = publisher.acknowledged
@@ -246,9 +246,9 @@ async function readChain(reader: Reader, publisher: Publisher): Promise<State | 
 }
 
 for (const threads of [1, 2, 3]) {
-  test(`${threads} threads: what was acknowledged is read from then on, and nothing with a token that was revoked`, async (t) => {
+  test(`${threads} threads: reads see every acknowledged publish at once, and a revoked token reads nothing`, async (t) => {
     let failing = false
-    // Before it is written, or afterwards.
+    // Fails before or after the write.
     const faults = (step: string): void => {
       if (!failing || !step.startsWith('batch') || Math.random() < 0.5) return
       failing = false
