@@ -59,7 +59,7 @@ export function openKeyFile(pem: string, passphrase: string | undefined): KeyFil
       'BAD_KEYS',
       'the key file asks for so much work that trying its passphrase would take too long',
       {
-        hint: 'encrypt it anew where it comes from: openssl pkcs8 -topk8 -in OLD -out NEW',
+        hint: 'encrypt it again where it comes from: openssl pkcs8 -topk8 -in OLD -out NEW',
       },
     )
   }
@@ -71,7 +71,7 @@ export function openKeyFile(pem: string, passphrase: string | undefined): KeyFil
     const key = createPrivateKey(passphrase === undefined ? text : { key: text, passphrase })
     return { pkcs8: inUsualForm(key).export({ format: 'der', type: 'pkcs8' }), ...names }
   } catch (cause) {
-    throw new TrustError('BAD_KEYS', 'the passphrase does not open the key file, or it is none that can be read', {
+    throw new TrustError('BAD_KEYS', 'the passphrase does not open the key file, or the file cannot be read', {
       cause,
     })
   }

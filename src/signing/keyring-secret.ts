@@ -53,7 +53,7 @@ export async function newKeyFile(directory: string): Promise<Secret> {
 export async function newPassphrase(path: string, named?: string): Promise<Secret> {
   const content = await readSecretFile(path, named)
   if (!isTypable(content)) {
-    throw new TrustError('BAD_KEYS', `the passphrase in ${path} is no UTF-8, or has a byte order mark`, {
+    throw new TrustError('BAD_KEYS', `the passphrase in ${path} is not UTF-8, or has a byte order mark`, {
       hint: 'it must be text; "openssl rand -hex 32" prints a random one',
     })
   }

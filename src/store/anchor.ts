@@ -22,10 +22,9 @@ export interface AnchorKey {
   verify(bytes: Uint8Array, signature: Uint8Array): boolean
 }
 
-const WRITABLE =
-  'each commit writes it: mount its place for writing, or move it to another one that is named by the setting anchorFile'
+const WRITABLE = 'each commit writes it: mount its directory writable, or move it elsewhere and set anchorFile'
 
-const DISK = 'look after the disk that it is on, and the room that is left there'
+const DISK = 'check the disk that it is on, and its free space'
 
 /** Bytes of each of the two slots. */
 const SLOT_BYTES = 512

@@ -24,7 +24,7 @@ export async function fillStore(records: AsyncIterable<Write>, to: StorePlace, g
     gone?.throwIfAborted()
     count += writes.length
     await database.write(writes).catch((cause: unknown) => {
-      throw fileError('WRONG_STATE', `cannot write to ${to.directory}`, cause, 'look after the room that is left there')
+      throw fileError('WRONG_STATE', `cannot write to ${to.directory}`, cause, 'check the free space there')
     })
   }
   await makeAnchor(database, to)

@@ -27,8 +27,7 @@ export function clockFault({ time: last = 0 }: Partial<Tail>, time: number): str
 export function commitTime(tail: Partial<Tail>, time: number): number {
   const fault = clockFault(tail, time)
   if (fault === undefined) return Math.max(time, tail.time ?? 0)
-  const hint =
-    'set the clock, or, if it was ahead before and is right now, have it accepted by "countersign clock --accept"'
+  const hint = 'set the clock, or, if it was ahead before and is right now, accept it with "countersign clock --accept"'
   throw new TrustError('CLOCK', fault, { hint })
 }
 

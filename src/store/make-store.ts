@@ -54,7 +54,7 @@ export async function makeStore(directory: string, finish: (begun: BegunStore) =
       } catch (cause) {
         if (cause instanceof TrustError) throw cause
         const text = `cannot write to ${directory}`
-        throw fileError('DATA_MISSING', text, cause, 'look after the room that is left there, and start again')
+        throw fileError('DATA_MISSING', text, cause, 'check the free space there, and start again')
       }
     },
   })

@@ -112,7 +112,7 @@ describe('countersign backup', () => {
     await rm(terminal.path('keys', 'anchor'))
     const { code, stdout } = await terminal.run(['check'])
     assert.equal(code, 1)
-    const why = /^error: cannot open the anchor file .*; put the one of a new backup there, and start it again$/m
+    const why = /^error: cannot open the anchor file .*; put the anchor of a new backup there, and restart the server$/m
     assert.match(stdout, why)
     await terminal.ask(makeBackup, { directory: terminal.path('copy') })
     await world.publish(server, 'targets')

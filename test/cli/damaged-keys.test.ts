@@ -138,7 +138,7 @@ describe('a damaged keys directory', () => {
   })
 
   test('an anchor that nothing in is signed: one of a backup, older than the data, helps', async () => {
-    const hint = 'put the one of a backup there, older than the data or as old'
+    const hint = 'restore the anchor from a backup that is not newer than the data'
     const unsigned = new RegExp(
       `^error: the anchor has no valid signature\nhint: check that .*keysDirectory .*, ${hint}`,
     )

@@ -43,7 +43,7 @@ describe('after an interrupted first start', () => {
     })
     await assert.rejects(full, {
       code: 2,
-      stderr: /^error: cannot write (?:to data|the anchor file keys\/anchor): .*too large\nhint: look after the/,
+      stderr: /^error: cannot write (?:to data|the anchor file keys\/anchor): .*too large\nhint: check the/,
     })
     assert.equal(await (await terminal.serve()).end(), 0)
   })
@@ -58,7 +58,7 @@ describe('after an interrupted first start', () => {
     assert.equal(code, 2)
     assert.match(
       stderr,
-      /^error: there is a database in data, but no anchor in keys\/anchor\nhint: put the one of a backup there/,
+      /^error: there is a database in data, but no anchor in keys\/anchor\nhint: restore the anchor from a backup/,
     )
     // Again: the refusal left nothing behind that the next start would take for a beginning.
     assert.equal((await terminal.run(['serve'])).code, 2)

@@ -242,7 +242,7 @@ describe('countersign key import', () => {
     assert.equal(wrong.code, 1)
     assert.match(
       wrong.stdout,
-      /refused: the passphrase does not open the key file, or it is none that can be read\n1 key, 1 refused\n$/,
+      /refused: the passphrase does not open the key file, or the file cannot be read\n1 key, 1 refused\n$/,
     )
     const root = await terminal.run(['key', 'import', gun, 'root', '--file', 'snapshot.key'])
     assert.match(

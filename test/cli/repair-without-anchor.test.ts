@@ -10,7 +10,7 @@ import type { JournalEntry } from '../../src/store/store.ts'
 import { changeRecords, livedIn, OWN, recordsOf, ruined, type LivedIn } from '../support/lived-in.ts'
 
 const THREE = `sha256:${'3'.repeat(64)}`
-const WHAT_TO_DO = /where there is none: "countersign repair DIRECTORY --without-anchor"/
+const WHAT_TO_DO = /without one: "countersign repair DIRECTORY --without-anchor"/
 type Place = Record<string, string>
 
 describe('countersign repair --without-anchor', () => {

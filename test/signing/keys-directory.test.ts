@@ -233,7 +233,7 @@ test('a damaged, weakened or foreign keyring is refused', async (t) => {
   // As text, half of random bytes would become the same replacement character.
   const random = join(directory, 'random')
   await writeFile(random, Buffer.alloc(32, 0xe9), { mode: 0o600 })
-  const noText = { code: 'BAD_KEYS', message: /is no UTF-8/ }
+  const noText = { code: 'BAD_KEYS', message: /is not UTF-8/ }
   await assert.rejects(createKeysDirectory(join(directory, 'other'), random), noText)
   await assert.rejects(rekey(keys, passphrase, random), noText)
 })

@@ -330,7 +330,7 @@ describe('PKCS#11', { skip }, () => {
     await refused({ pinFile: '/nowhere/pin' }, 'BAD_KEYS', /^cannot read \/nowhere\/pin: ENOENT/)
     const unreadable = join(token.directory, 'pin-in-latin-1')
     await writeFile(unreadable, Buffer.from('p\xedn', 'latin1'), { mode: 0o600 })
-    await refused({ pinFile: unreadable }, 'BAD_KEYS', /^the PIN in .* is no UTF-8/)
+    await refused({ pinFile: unreadable }, 'BAD_KEYS', /^the PIN in .* is not UTF-8/)
     const early = new Pkcs11Signer(token.with({ tokenLabel: 'still in the drawer' }))
     await early.start()
     assert.deepEqual(early.readiness(), {

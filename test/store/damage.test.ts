@@ -424,7 +424,7 @@ test('an anchor that the disk cannot read is reported with a hint', async (t) =>
   await assert.rejects(readAnchorOf('/proc/self/mem', anchorKey), {
     code: 'DATA_DAMAGED',
     message: 'cannot read the anchor file /proc/self/mem: EIO: i/o error',
-    hint: /^put the one of a backup there/,
+    hint: /^restore the anchor from a backup/,
   })
 })
 

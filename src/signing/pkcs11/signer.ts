@@ -41,7 +41,7 @@ export class Pkcs11Signer implements TokenSigner {
       const content = await readSecretFile(pinFile, 'the setting signers.pkcs11.pinFile')
       // Do not try it: it would be wrong, and tokens lock themselves after a few wrong PINs.
       if (!isTypable(content)) {
-        throw new TrustError('BAD_KEYS', `the PIN in ${pinFile} is no UTF-8, or has a byte order mark`)
+        throw new TrustError('BAD_KEYS', `the PIN in ${pinFile} is not UTF-8, or has a byte order mark`)
       }
       return { library, tokenLabel, slot, pin: secretIn(content) }
     }, answerSeconds)

@@ -23,7 +23,7 @@ export interface Connection {
 
 /** Milliseconds between two attempts to reach a token that is away. */
 const RECONNECT_PAUSE = 1_000
-const ONE_OF_THEM = 'take one of them out, or name the slot of the one that is meant: signers.pkcs11.slot'
+const ONE_OF_THEM = 'remove all but one, or name the slot of the right one: signers.pkcs11.slot'
 /** After one of these, nothing is tried until a restart: a token locks itself after a few wrong PINs. */
 const PIN_REFUSED = ['CKR_PIN_INCORRECT', 'CKR_PIN_LOCKED', 'CKR_PIN_EXPIRED', 'CKR_PIN_INVALID', 'CKR_PIN_LEN_RANGE']
 

@@ -87,7 +87,7 @@ function keyOf(pem: string, path: string): KeyObject {
     return createPrivateKey(pem)
   } catch (cause) {
     throw new TrustError('BAD_TLS', `${path} is not an unencrypted PEM private key`, {
-      hint: `where it is encrypted: openssl pkey -in ${path} -out FILE`,
+      hint: `if it is encrypted: openssl pkey -in ${path} -out FILE`,
       cause,
     })
   }

@@ -38,7 +38,7 @@ export async function auditStore(
   const error: Report = (text, gun = SERVER) => report({ severity: 'error', text, ...(gun === SERVER ? {} : { gun }) })
   const expected = new ExpectedRecords()
   if (anchor instanceof TrustError) {
-    error(`${anchor.message}: no server starts like that; put the one of a new backup there, and start it again`)
+    error(`${anchor.message}: no server starts like that; put the anchor of a new backup there, and restart the server`)
   }
   await compareRecords(reader, expected, error, anchor instanceof TrustError ? undefined : anchor)
   const { counts, whole } = await countRecords(records, expected, error)

@@ -34,7 +34,7 @@ export async function openView(directory: string): Promise<View> {
     if (!(error instanceof TrustError && error.code === 'DATA_DAMAGED')) throw error
   })
   const view = await mkdtemp(join(tmpdir(), 'countersign-view-')).catch((cause: unknown) => {
-    const hint = 'see to the temporary directory and its room, or set TMPDIR to another one'
+    const hint = 'check the temporary directory and its free space, or set TMPDIR to another one'
     throw fileError('WRONG_STATE', `cannot make a directory in ${tmpdir()}`, cause, hint)
   })
   const turnedBack: { file: string; bits: number }[] = []
@@ -67,7 +67,7 @@ export async function openView(directory: string): Promise<View> {
   } catch (error) {
     await remove()
     if (error instanceof TrustError) throw error
-    const hint = 'look after the owner of these files, and the room in the temporary directory (TMPDIR)'
+    const hint = 'check the owner of these files, and the free space in the temporary directory (TMPDIR)'
     throw fileError('DATA_DAMAGED', `cannot look into ${directory}`, error, hint)
   }
 }
