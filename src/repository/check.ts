@@ -82,7 +82,7 @@ export async function check(snapshot: StoreSnapshot, opens: OpensKey, now: numbe
 async function withoutReading(snapshot: StoreSnapshot, damage: readonly Finding[]): Promise<CheckReport> {
   await snapshot.close()
   const text =
-    'no record was looked at, since that may end the process: stop the server, and "countersign repair DIRECTORY" makes all whole'
+    'no record was read, since that may end the process: stop the server, and "countersign repair DIRECTORY" mends it'
   return {
     repositories: 0,
     commits: snapshot.reader.tail().number,

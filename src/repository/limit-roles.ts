@@ -28,5 +28,5 @@ export function limitRoles(before: Named | undefined, after: Named): void {
 }
 
 function tooMany(what: string, most: number): never {
-  return refuse('ErrBadTargets', `${what} at most ${most} roles, those counted that were removed`)
+  return refuse('ErrBadTargets', `${what} at most ${most} roles, including removed ones`)
 }

@@ -24,7 +24,7 @@ export function parseSnapshot(metadata: Metadata): SnapshotMeta {
   const meta = new Map<string, FileMeta>()
   for (const [name, entry] of Object.entries(entries)) {
     if (name !== 'root' && name !== 'targets' && !isDelegation(name)) {
-      badSnapshot(`snapshot names "${name.slice(0, 80)}", which is no role it can name`)
+      badSnapshot(`snapshot names "${name.slice(0, 80)}", which is not a role that it can name`)
     }
     meta.set(name, parseFileMeta(entry, name, badSnapshot))
   }

@@ -68,7 +68,7 @@ function mustBeginLater(stored: Root, gun: Gun, now: number, upload: Metadata | 
   if (upload !== undefined) return
   const text = `no client accepts this repository before ${formatTime(begins)}, when the certificates of the stored root begin`
   throw new TrustError('INVALID_UPDATE', text, {
-    hint: `"countersign repo show ${typed(gun)}" says what gives it others`,
+    hint: `"countersign repo show ${typed(gun)}" says how to replace them`,
     problem: { name: 'ErrBadRoot' },
   })
 }
@@ -151,7 +151,7 @@ function checkEntries(meta: SnapshotMeta, files: Map<string, Checksums>, tree: T
 
 function whyNotHere(name: string, { floor }: Current): string {
   return isDelegation(name) && floor(name) > 0
-    ? 'an earlier snapshot dropped: upload it anew, or leave it out'
+    ? 'an earlier snapshot dropped: upload it again, or leave it out'
     : 'was never uploaded'
 }
 

@@ -79,10 +79,10 @@ describe('delegations of a repository that the server signs', () => {
     const secret = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey
     const short = generateKeyPairSync('rsa', { modulusLength: 1024 }).publicKey
     const cases: [string, string, RegExp][] = [
-      ['alice', 'ssh-ed25519 AAAA', /one block of PEM/],
+      ['alice', 'ssh-ed25519 AAAA', /single PEM block/],
       ['alice', secret.export({ type: 'pkcs8', format: 'pem' }).toString(), /private key/],
       ['alice', short.export({ type: 'spki', format: 'pem' }).toString(), /no client verifies/],
-      ['alice', `${pem()}${pem()}`, /one block of PEM/],
+      ['alice', `${pem()}${pem()}`, /single PEM block/],
       ['releases', pem(), /cannot be the name of a signer/],
       ['Alice', pem(), /cannot be the name of a signer/],
     ]

@@ -102,7 +102,7 @@ example.org/the-staged-root  -     damaged: countersign check
       `key rotate ${STAGED} snapshot --stage`,
       2,
       `error: ${WHY_STAGED}
-hint: "countersign repair DIRECTORY" may have it, of a stopped server; or "countersign root discard ${STAGED}"
+hint: stop the server and try "countersign repair DIRECTORY"; or "countersign root discard ${STAGED}"
 `,
     )
     await prints(`repo delete ${STAGED} --yes --dry-run`, 0, /would/)

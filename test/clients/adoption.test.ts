@@ -231,7 +231,7 @@ test('from what a reader has cached, when the other server is gone', { skip }, a
   const plan = await done('key', 'rotate', gun, 'snapshot', '--plan')
   assert.match(
     plan,
-    /\n  clients with root version 1 do not follow: version 2 is not stored; those do whose root key is still in force\n  breaks/,
+    /\n  clients with root version 1 do not follow: version 2 is not stored; those whose root key is still in force do\n  breaks/,
   )
   await done('key', 'rotate', gun, 'snapshot', '--passphrase-file', passphrase)
   for (const client of [owner, first, second, reader]) client.use(stage)

@@ -110,7 +110,7 @@ test('who signed last is removed: docker begins anew and is told how to go on, n
   await reader.run('pull', `${gun}:v2`)
   assert.match(
     await type('delegation', 'remove', gun, 'alice'),
-    /warning: nobody who may now has signed targets\/releases/,
+    /warning: none of its present keys has signed targets\/releases/,
   )
   assert.match((await reader.try('pull', `${gun}:v2`)).text, /No trust data for v2/)
   const anew = await bob.docker.try('trust', 'sign', `${gun}:v2`)

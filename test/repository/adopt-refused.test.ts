@@ -63,7 +63,7 @@ test('long expired roots still lead to the current one; older ones may be missin
   const { cachedRoots = [] } = (await planRotation(here.trust, GUN, ['snapshot'], NOW)) ?? {}
   assert.deepEqual(
     cachedRoots.filter(({ follows }) => !follows),
-    [{ version: 1, follows: false, why: 'version 2 is not stored; those do whose root key is still in force' }],
+    [{ version: 1, follows: false, why: 'version 2 is not stored; those whose root key is still in force do' }],
   )
   assert.deepEqual((await here.check()).findings, [])
   assert.deepEqual((await adoptOn(here, all)).roots, { first: 1, last: 4 })

@@ -296,7 +296,7 @@ test('a repository adopted without a delegation, as from a cache, is readable on
   const { warnings = [] } = (await describe(here.trust, GUN, NOW)) ?? {}
   assert.match(
     String(warnings),
-    /^adopted, and not signed here yet: clients cannot read it before, without targets\/left\. /,
+    /^adopted, and not signed here yet: clients cannot read it until then, without targets\/left\. /,
   )
   await assert.rejects(world.client(() => here).update(), /404/)
 

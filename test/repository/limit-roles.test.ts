@@ -29,7 +29,7 @@ test('the signers of a delegation cannot use up the role names of others', async
   const before = here.trust.store.tail().number
   await assert.rejects(add('targets/a/r1', 'targets/a/r1/e'), {
     code: 'INVALID_UPDATE',
-    message: 'targets/a has below it at most 100 roles, those counted that were removed',
+    message: 'targets/a has below it at most 100 roles, including removed ones',
   })
   assert.equal(here.trust.store.tail().number, before)
 
@@ -57,7 +57,7 @@ test('the number of roles that a repository ever had is limited; existing roles 
   assert.equal(Object.keys(here.trust.store.head(GUN)!.roles).length, 100)
   await assert.rejects(delegateTo(['targets/further']), {
     code: 'INVALID_UPDATE',
-    message: 'a repository has at most 2000 roles, those counted that were removed',
+    message: 'a repository has at most 2000 roles, including removed ones',
   })
 
   world.targets.version -= 1

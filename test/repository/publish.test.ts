@@ -141,7 +141,7 @@ test('a client’s snapshot may drop a delegation in the publish that removes it
   late.sign('targets/a')
   await assert.rejects(send(here, late.nextParts('targets')), {
     code: 'INVALID_UPDATE',
-    message: 'snapshot names targets/a, which an earlier snapshot dropped: upload it anew, or leave it out',
+    message: 'snapshot names targets/a, which an earlier snapshot dropped: upload it again, or leave it out',
   })
   // What notary sends for `delegation remove` and `delegation add` in one publish.
   publisher.files.delete('targets/b')

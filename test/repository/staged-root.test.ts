@@ -389,7 +389,7 @@ test('certificates made while the clock was ahead are reported as not yet valid,
   await assert.rejects(sign(), {
     code: 'INVALID_UPDATE',
     message: /no client accepts this .* before 2027-01-01T08:00:00Z/,
-    hint: `"countersign repo show ${GUN}" says what gives it others`,
+    hint: `"countersign repo show ${GUN}" says how to replace them`,
   })
   const obstacles = async (...roles: BaseRole[]): Promise<string> =>
     (await planRotation(trust, GUN, roles, NOW))?.obstacles.join() ?? ''

@@ -175,7 +175,7 @@ describe('files of a database are held against their checksums', () => {
       findings.map((finding) => `${finding.severity}: ${finding.text}`),
       [
         `error: ${text}`,
-        'error: no record was looked at, since that may end the process: stop the server, and "countersign repair DIRECTORY" makes all whole',
+        'error: no record was read, since that may end the process: stop the server, and "countersign repair DIRECTORY" mends it',
       ],
     )
     const copy = { directory: `${place.directory}-copy`, anchorFile: `${place.anchorFile}-copy` }

@@ -25,7 +25,7 @@ export async function storedRoots(trust: Readable, gun: Gun, newest: number): Pr
 }
 
 /** A client accepts the newest root at once if keys of its own root have signed it. */
-const SAME_KEY = 'those do whose root key is still in force'
+const SAME_KEY = 'those whose root key is still in force do'
 
 /**
  * Finds out which cached roots lead to the newest. A client walks from its own root version by version: each must be signed

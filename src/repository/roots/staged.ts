@@ -54,7 +54,7 @@ export function stagedRoot(trust: Readable, gun: Gun): StagedRoot | undefined {
     const { code, message } = damageIn(cause)
     const discard = `"countersign root discard ${typed(gun)}"`
     throw new TrustError(code, message, {
-      hint: `"countersign repair DIRECTORY" may have it, of a stopped server; or ${discard}`,
+      hint: `stop the server and try "countersign repair DIRECTORY"; or ${discard}`,
       cause,
     })
   }

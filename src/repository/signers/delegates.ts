@@ -113,7 +113,7 @@ function resultOf(
   const warnings =
     silent && signedReleases(trust, gun, head, delegations) === undefined
       ? [
-          `nobody who may now has signed ${RELEASES}: clients see none of its tags until somebody does (docs/SIGNING.md)`,
+          `none of its present keys has signed ${RELEASES}: clients see none of its tags until somebody does (docs/SIGNING.md)`,
         ]
       : []
   return { role, keyIds: keys.map((key) => canonicalKeyId(key)), changed, warnings }

@@ -22,5 +22,5 @@ export function limitKeys(roles: Iterable<RoleKeys>, counted: Set<string>, fail:
       for (let further = 1; further < certificates; further += 1) counted.add(`${id} ${further}`)
     }
   }
-  if (counted.size > KEYS_MAX) fail(`more than ${KEYS_MAX} keys and certificates in what one update is about`)
+  if (counted.size > KEYS_MAX) fail(`more than ${KEYS_MAX} keys and certificates to read for one update`)
 }

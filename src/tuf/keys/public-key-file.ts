@@ -20,7 +20,8 @@ const HEADERS = /^(-----BEGIN [^\n]+-----\r?\n)(?:\w[\w-]*: [^\n]*\n)+\r?\n/m
 export function readPublicKey(text: string, now: number): PublicKey {
   const blocks = decodePem(Buffer.from(`${text.trim().replace(HEADERS, '$1')}\n`))
   const [block] = blocks ?? []
-  if (block === undefined || blocks?.length !== 1) return refuse('one block of PEM, and nothing else, is a public key')
+  if (block === undefined || blocks?.length !== 1)
+    return refuse('a public key is a single PEM block, with nothing else')
   if (block.label.endsWith('PRIVATE KEY')) return refuse('this is a private key: nobody but its owner may have it')
   const key = block.label === 'CERTIFICATE' ? ofCertificate(block.bytes, now) : ofSpki(block.bytes)
   if (key !== undefined && canVerify(key)) return key
