@@ -42,14 +42,14 @@ describe('notary, with users', { skip: skipWithout('notary') }, () => {
     return client
   }
 
-  test('init, publish, rotate and delete by those who may; the journal names them', async () => {
+  test('init, publish, rotate and delete work for authorized users, and the journal names them', async () => {
     const gun = 'example.org/team/the whole'
     const pusher = await person('pusher')
     await pusher.run('init', '-p', gun)
     await pusher.run('add', '-p', gun, 'v1', await stage.file('v1'))
     assert.deepEqual(await (await person('reader')).list(gun), ['v1 targets'])
     const owner = await person('owner')
-    // Delete needs no keys.
+    // Deleting needs no keys.
     await owner.run('delete', '--remote', gun)
     const other = 'example.org/team/rotated'
     await owner.run('init', '-p', other)
@@ -64,7 +64,7 @@ describe('notary, with users', { skip: skipWithout('notary') }, () => {
     assert.deepEqual(await stage.server.check(), [])
   })
 
-  test('each reader has a token of their own: what is asked with it is known but for the token', async () => {
+  test("readers with different tokens repeat each other's requests, and only the token is new", async () => {
     const gun = 'example.org/team/read-often'
     await (await person('pusher')).run('init', '-p', gun)
     const list = async (): Promise<void> => {
@@ -72,11 +72,11 @@ describe('notary, with users', { skip: skipWithout('notary') }, () => {
     }
     await list()
     await list()
-    // Two requests for tokens, and each of four documents asked for in vain first: notary tries with a token of nobody's.
+    // Two token requests, and four documents first asked for without success: notary tries an anonymous token.
     assert.equal(await readByNode(list), 2 + 4)
   })
 
-  test('what one may not do is refused, and changes nothing', async () => {
+  test('unauthorized commands are refused and change nothing', async () => {
     const gun = 'example.org/team/kept'
     const pusher = await person('pusher')
     await pusher.run('init', '-p', gun)
@@ -100,7 +100,7 @@ describe('notary, with users', { skip: skipWithout('notary') }, () => {
     assert.deepEqual(stage.server.running.store.tail(), before)
   })
 
-  test('an API token is a password, of "token" or of its own name', async () => {
+  test('an API token works as the password, with the user "token" or its own name', async () => {
     const { running } = stage.server
     const gun = 'example.org/team/by-token'
     const text = await makeToken(running, 'ci', [`read,sign:${gun}`])
@@ -116,7 +116,7 @@ describe('notary, with users', { skip: skipWithout('notary') }, () => {
     )
   })
 
-  test('tokens of the endpoint outlive a restart of the server', async () => {
+  test('tokens of the endpoint stay valid across a restart of the server', async () => {
     const gun = 'example.org/team/restart'
     const pusher = await person('pusher')
     await pusher.run('init', '-p', gun)
@@ -157,7 +157,7 @@ describe('docker, with users', { skip: withDocker }, () => {
     return client
   }
 
-  test('docker login, then trust sign, inspect and a trusted pull; refused to those who may not', async () => {
+  test('docker login, trust sign, inspect and a trusted pull work for authorized users only', async () => {
     const repository = `${engine.registry}/team/app`
     const alice = await loggedIn('alice')
     await engine.image(`${repository}:v1`, 'signed by alice')
@@ -171,7 +171,7 @@ describe('docker, with users', { skip: withDocker }, () => {
     const eve = await loggedIn('eve')
     const refused = await eve.try('pull', `${repository}:v1`)
     assert.notEqual(refused.code, 0)
-    // Right for the registry, not for the trust server: docker says what that says.
+    // The registry accepts them, the trust server does not: docker prints the trust server's reason.
     await setPassword.run(worldOf(stage.server.running), { name: 'eve', password: 'another horse' }, { name: 'local' })
     assert.match(
       (await eve.try('pull', `${repository}:v1`)).text,
@@ -183,26 +183,22 @@ describe('docker, with users', { skip: withDocker }, () => {
   })
 })
 
-test(
-  'docker pulls where reads are public, as somebody whom only the registry knows',
-  { skip: withDocker },
-  async (t) => {
-    const stage = await Stage.open({ settings: { access: { mode: 'built-in', publicReads: true } } })
-    t.after(() => stage.close())
-    const repository = `${engine.registry}/team/public`
-    await addPerson(stage.server.running, 'alice', [`sign:${repository}`], PASSWORD)
-    const [alice, stranger] = await Promise.all(
-      ['alice', 'stranger'].map(async (user) => {
-        const client = await DockerClient.create(engine, stage, user)
-        await client.login(engine.registry, user, PASSWORD)
-        return client
-      }),
-    )
-    assert.ok(alice && stranger)
-    await engine.image(`${repository}:v1`, 'signed by alice')
-    await alice.run('push', `${repository}:v1`)
-    for (let pull = 0; pull < 6; pull += 1) await stranger.run('pull', `${repository}:v1`)
-    await engine.image(`${repository}:v2`, 'by nobody whom the server knows')
-    assert.notEqual((await stranger.try('push', `${repository}:v2`)).code, 0)
-  },
-)
+test('with public reads, docker pulls as a user whom only the registry knows', { skip: withDocker }, async (t) => {
+  const stage = await Stage.open({ settings: { access: { mode: 'built-in', publicReads: true } } })
+  t.after(() => stage.close())
+  const repository = `${engine.registry}/team/public`
+  await addPerson(stage.server.running, 'alice', [`sign:${repository}`], PASSWORD)
+  const [alice, stranger] = await Promise.all(
+    ['alice', 'stranger'].map(async (user) => {
+      const client = await DockerClient.create(engine, stage, user)
+      await client.login(engine.registry, user, PASSWORD)
+      return client
+    }),
+  )
+  assert.ok(alice && stranger)
+  await engine.image(`${repository}:v1`, 'signed by alice')
+  await alice.run('push', `${repository}:v1`)
+  for (let pull = 0; pull < 6; pull += 1) await stranger.run('pull', `${repository}:v1`)
+  await engine.image(`${repository}:v2`, 'by nobody whom the server knows')
+  assert.notEqual((await stranger.try('push', `${repository}:v2`)).code, 0)
+})

@@ -18,9 +18,9 @@ const skip = skipWithout('notary', 'notary-server') || (goServerMissing() ?? fal
 const withDocker = skipWithout('docker') === false
 let go: GoServer
 let stage: Stage
-/** Of the root keys that are sealed here. */
+/** File with the passphrase of the root keys sealed here. */
 let passphrase: string
-/** Of the owners' key files. */
+/** File with the passphrase of the owners' key files. */
 let keyPassphrase: string
 
 before(async () => {
@@ -83,7 +83,7 @@ async function takeOver(gun: string, trustDirectory: string, [id = '']: readonly
   await done('key', 'rotate', gun, 'snapshot', '--passphrase-file', passphrase)
 }
 
-/** A repository as docker makes one: the server signs snapshots. */
+/** Makes a repository as docker does, with the server signing snapshots. */
 async function dockersWay(gun: string): Promise<NotaryClient> {
   const owner = await person(go)
   await owner.run('init', '-p', gun)
@@ -92,7 +92,7 @@ async function dockersWay(gun: string): Promise<NotaryClient> {
   return owner
 }
 
-/** `docker trust inspect`, for which no engine is needed. @param home where it keeps what it read */
+/** Runs `docker trust inspect`, which needs no engine. @param home where docker caches what it read */
 async function inspect(gun: string, home: string, { url, caFile }: Server): Promise<Outcome> {
   const tls = join(home, 'tls', new URL(url).host)
   await mkdir(tls, { recursive: true })
@@ -101,7 +101,7 @@ async function inspect(gun: string, home: string, { url, caFile }: Server): Prom
   return runProgram('docker', ['trust', 'inspect', gun], environment)
 }
 
-test('readers and owner go on, whichever state they have cached, when the root key is at hand', { skip }, async () => {
+test('with the root key at hand, readers and owner continue from any cached state', { skip }, async () => {
   const gun = 'example.org/moved/app'
   const owner = await dockersWay(gun)
   const [oldest, newest] = [await person(go), await person(go)]
@@ -145,7 +145,7 @@ test('readers and owner go on, whichever state they have cached, when the root k
   assert.deepEqual(await stage.server.check(), [])
 })
 
-test('the root is made here, and signed where the key is', { skip }, async () => {
+test('the next root is made here and signed where the key is', { skip }, async () => {
   const gun = 'example.org/offline/app'
   const owner = await dockersWay(gun)
   const reader = await person(go)
@@ -173,7 +173,7 @@ test('the root is made here, and signed where the key is', { skip }, async () =>
   assert.deepEqual(await stage.server.check(), [])
 })
 
-test('an owner who signs snapshots takes over alone, with notary', { skip }, async () => {
+test('an owner who signs snapshots takes over with notary alone', { skip }, async () => {
   const gun = 'example.org/alone/app'
   const owner = await person(go)
   await owner.run('init', '-p', gun)
@@ -194,7 +194,7 @@ test('an owner who signs snapshots takes over alone, with notary', { skip }, asy
   assert.deepEqual(await stage.server.check(), [])
 })
 
-test('from what a reader has cached, when the other server is gone', { skip }, async (t) => {
+test("a repository is adopted from a reader's cache when the other server is gone", { skip }, async (t) => {
   const gone = await startGoServer()
   let running = true
   const stop = async (): Promise<void> => {
@@ -226,7 +226,7 @@ test('from what a reader has cached, when the other server is gone', { skip }, a
     /^clients that have a root older than version 2 cached follow only where its root key has signed version 3 too/
   assert.match(adopted.warnings.join('\n'), some)
   early.use(stage)
-  assert.deepEqual(await early.list(gun), before, 'signed by the root key that it knows')
+  assert.deepEqual(await early.list(gun), before, 'it is signed by the root key that this client knows')
   await importRoot('gone', keyFile(owner.directory, adopted.rootKeys[0]))
   const plan = await done('key', 'rotate', gun, 'snapshot', '--plan')
   assert.match(
@@ -245,7 +245,7 @@ test('from what a reader has cached, when the other server is gone', { skip }, a
 })
 
 test(
-  'before this server signs, publishers are told why they cannot publish here; what they did waits',
+  'before this server signs, publishers are told why they cannot publish, and their changes wait',
   { skip },
   async () => {
     const gun = 'example.org/early/app'
@@ -275,11 +275,11 @@ test(
 )
 
 test(
-  'a timestamp that has ended: handed on, refused by clients with their own words, taken over',
+  'an expired timestamp is adopted and served, clients refuse it with their own message, and a new root repairs it',
   { skip },
   async (t) => {
     const life = 8_000
-    // The server's clock stands still, so it never renews what expires for everybody else.
+    // The old server's clock stands still, so it never renews what expires for everybody else.
     const old = await Stage.open({ settings: { timestampLifeDays: life / 86_400_000 } })
     t.after(() => old.close())
     const gun = 'example.org/ended/app'
@@ -315,37 +315,33 @@ test(
   },
 )
 
-test(
-  'a publisher’s snapshot that has ended is nowhere but in caches, and made anew by the next root',
-  { skip },
-  async () => {
-    const life = 8_000
-    const gun = 'example.org/ended/snapshot'
-    const now = Date.now()
-    const endpoint = { url: go.url, ca: await readFile(go.caFile, 'utf8') }
-    const owner = await TrustWorld.create({ gun, now, serverKeys: keysFrom(endpoint, gun) })
-    owner.snapshot.expires = timeText(now + life)
-    await owner.publishFirst(endpoint)
-    const reader = await person(go)
-    assert.deepEqual(await reader.list(gun), ['v1 targets'])
-    await pause(Math.max(0, now + life + 1_000 - Date.now()))
-    stage.server.clock.now = Date.now()
-    const { code, stderr } = await type('repo', 'adopt', gun, ...fromGo())
-    assert.equal(code, 2)
-    assert.match(stderr, /answers 500\nhint: .*: then take it from a cache/)
-    const { warnings } = await adopt(gun, '--from', reader.directory)
-    assert.match(warnings.join('\n'), /^snapshot expired at /)
-    const [key] = owner.signers.get('root') ?? []
-    await importRoot('ended', await stage.file(String(key?.privateKey.export({ type: 'pkcs8', format: 'pem' }))))
-    await done('key', 'rotate', gun, 'snapshot', '--passphrase-file', passphrase)
-    reader.use(stage)
-    for (const client of [reader, await stage.client()]) assert.deepEqual(await client.list(gun), ['v1 targets'])
-    assert.deepEqual(await stage.server.check(), [])
-  },
-)
+test('a publisher’s expired snapshot is adopted from a cache and replaced with the next root', { skip }, async () => {
+  const life = 8_000
+  const gun = 'example.org/ended/snapshot'
+  const now = Date.now()
+  const endpoint = { url: go.url, ca: await readFile(go.caFile, 'utf8') }
+  const owner = await TrustWorld.create({ gun, now, serverKeys: keysFrom(endpoint, gun) })
+  owner.snapshot.expires = timeText(now + life)
+  await owner.publishFirst(endpoint)
+  const reader = await person(go)
+  assert.deepEqual(await reader.list(gun), ['v1 targets'])
+  await pause(Math.max(0, now + life + 1_000 - Date.now()))
+  stage.server.clock.now = Date.now()
+  const { code, stderr } = await type('repo', 'adopt', gun, ...fromGo())
+  assert.equal(code, 2)
+  assert.match(stderr, /answers 500\nhint: .*: then take it from a cache/)
+  const { warnings } = await adopt(gun, '--from', reader.directory)
+  assert.match(warnings.join('\n'), /^snapshot expired at /)
+  const [key] = owner.signers.get('root') ?? []
+  await importRoot('ended', await stage.file(String(key?.privateKey.export({ type: 'pkcs8', format: 'pem' }))))
+  await done('key', 'rotate', gun, 'snapshot', '--passphrase-file', passphrase)
+  reader.use(stage)
+  for (const client of [reader, await stage.client()]) assert.deepEqual(await client.list(gun), ['v1 targets'])
+  assert.deepEqual(await stage.server.check(), [])
+})
 
 test(
-  'docker alone: trust sign and pull before it, while the other server signs, and after',
+  'with docker alone, trust sign and pull work before, during and after adoption',
   { skip: skip || skipWithout('docker', 'dockerd', 'docker-registry') },
   async (t) => {
     const engine = await Engine.start()

@@ -20,7 +20,7 @@ const rolesOf = (documents: readonly ForeignDocument[]): string[] =>
     return `${role} ${signed.version}`
   })
 
-describe('a repository of the Go server, as the server and the cache of notary have it', { skip }, () => {
+describe("a repository of the Go server, read from the server and from notary's cache", { skip }, () => {
   let server: GoServer
   let publisher: NotaryClient
   let reader: NotaryClient
@@ -42,7 +42,7 @@ describe('a repository of the Go server, as the server and the cache of notary h
     await server.stop()
   })
 
-  /** It asks whether that is meant. */
+  /** notary asks for confirmation. */
   const rotateRoot = async (): Promise<void> => {
     const place = ['-s', server.url, '--tlscacert', server.caFile, '-d', publisher.directory]
     const passphrase = 'a-test-passphrase'
@@ -55,7 +55,7 @@ describe('a repository of the Go server, as the server and the cache of notary h
     succeeded(await runProgram('notary', [...place, 'key', 'rotate', GUN, 'root'], environment, 'yes\n'))
   }
 
-  test('the server has everything, the first root too; the cache the same but that', async () => {
+  test("the server has all documents; a reader's cache has all but the first root", async () => {
     trustAuthority(server.ca ?? '')
     const there = await readTrustData(notaryServer(server.url, GUN, { credentials: async () => undefined }), GUN)
     assert.deepEqual(rolesOf(there).slice(2), ['root 2', 'root 1', 'targets 3', 'targets/releases 1'])
@@ -66,7 +66,7 @@ describe('a repository of the Go server, as the server and the cache of notary h
     )
   })
 
-  test('who has published and not read since has what was before, or no timestamp', async () => {
+  test("a publisher's cache is older, or lacks a timestamp, until the next read", async () => {
     const kept = await readTrustData(clientCache(publisher.directory, GUN), GUN)
     assert.ok(rolesOf(kept).includes('root 1'))
     const fresh = await NotaryClient.create(server)

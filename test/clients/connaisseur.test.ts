@@ -34,7 +34,7 @@ before(async () => {
 })
 after(() => stage.close())
 
-/** The root keys of a repository, as docs/CLIENTS.md gets them. */
+/** Reads the root keys of a repository as docs/CLIENTS.md says. */
 async function rootKeys(gun: string): Promise<KeyObject[]> {
   const headers = { authorization: `Bearer ${all}` }
   const { body } = await exchange(stage.server, { path: tufPath(gun, 'root.json'), headers })
@@ -52,7 +52,7 @@ async function ruleFor(gun: string): Promise<Rule> {
   return { gun, rootKey: rootKey!, auth: `connaisseur:${PASSWORD}`, now: stage.server.clock.now }
 }
 
-test('it admits what the server signed, and nothing else', async () => {
+test('Connaisseur admits what the server signed, and nothing else', async () => {
   const rule = await ruleFor(OURS)
   assert.equal(await admit(stage.server, rule, 'v1'), DIGEST)
   const token = await makeToken(stage.server.running, 'connaisseur', ['read:docker.io/acme/*'])
@@ -64,7 +64,7 @@ test('it admits what the server signed, and nothing else', async () => {
   await assert.rejects(admit(stage.server, nobody, 'v1'), /root: 401/)
 })
 
-test('it follows new keys of all roles; of root only when no signature of the old key is left', async () => {
+test('Connaisseur follows new keys of all roles, and of root once no signature of the old key is left', async () => {
   const rule = await ruleFor(OURS)
   await stage.done(['key', 'rotate', OURS, 'timestamp', 'snapshot', 'targets', 'root', '--renew', ...root])
   assert.equal(await admit(stage.server, rule, 'v1'), DIGEST)
@@ -77,7 +77,7 @@ test('it follows new keys of all roles; of root only when no signature of the ol
   await assert.rejects(admit(stage.server, rule, 'v1'), /root: bad signature/)
 })
 
-test('a signer of the server in a repository of others', async () => {
+test("Connaisseur admits tags of a server's signer in an owner-signed repository", async () => {
   const server = { url: stage.url, ca: stage.server.ca, authorization: `Bearer ${all}` }
   const { now } = stage.server.clock
   const owner = await TrustWorld.create({ gun: OWNERS, now, serverKeys: keysFrom(server, OWNERS), snapshot: 'server' })
@@ -97,7 +97,7 @@ test('a signer of the server in a repository of others', async () => {
   await assert.rejects(admit(stage.server, { ...rule, delegations: ['alice'] }, 'v2'), /no targets\/alice/)
 })
 
-test('Ed25519 keys it does not take; where they are, new ones mend it', async () => {
+test('Connaisseur refuses Ed25519 keys until they are rotated to ECDSA', async () => {
   const gun = 'docker.io/acme/before'
   await stage.server.restart({ keyAlgorithm: 'ed25519' })
   await createRepositories(stage, passphrase, gun)

@@ -21,7 +21,7 @@ after(async () => {
 
 for (const role of ['timestamp', 'snapshot']) {
   for (const who of ['is new here', 'has the version before it'] as const) {
-    test(`a ${role} of the server’s is damaged: a client that ${who} notices nothing`, { skip }, async () => {
+    test(`a damaged ${role} of the server is not noticed by a client that ${who}`, { skip }, async () => {
       const gun = parseGun(`example.org/damage/${role}-${who.length}`)
       const publisher = await stage.client()
       await publisher.run('init', '-p', gun)
@@ -31,23 +31,23 @@ for (const role of ['timestamp', 'snapshot']) {
       await publisher.run('add', '-p', gun, 'v1', await stage.file('one'))
       const { sha256 } = stage.server.running.store.head(gun)!.roles[role]!
       await spoil({ directory: join(stage.server.directory, 'data') }, documentKey(gun, role, sha256))
-      // It has no answer ready any more.
+      // Empties the cache of answers.
       await stage.server.restart()
       assert.deepEqual(await reader.list(gun), ['v1 targets'])
       assert.deepEqual(await stage.server.check(), [])
-      // The publisher too, who knows what is damaged.
+      // Nor does the publisher notice, who knows the damaged version.
       await publisher.run('add', '-p', gun, 'v2', await stage.file('two'))
       assert.deepEqual(await reader.list(gun), ['v1 targets', 'v2 targets'])
     })
   }
 }
 
-test('targets are damaged: whoever has them cached publishes over them', { skip }, async () => {
+test('a publisher with damaged targets in its cache publishes over them', { skip }, async () => {
   const gun = parseGun('example.org/damage/targets')
   const publisher = await stage.client()
   await publisher.run('init', '-p', gun)
   await publisher.run('add', '-p', gun, 'v1', await stage.file('one'))
-  // Only what it reads is cached.
+  // notary caches only what it reads.
   await publisher.list(gun)
   const { sha256 } = stage.server.running.store.head(gun)!.roles['targets']!
   await spoil({ directory: join(stage.server.directory, 'data') }, documentKey(gun, 'targets', sha256))
@@ -58,7 +58,7 @@ test('targets are damaged: whoever has them cached publishes over them', { skip 
   assert.deepEqual(await reader.list(gun), ['v1 targets', 'v2 targets'])
 })
 
-test('targets are damaged: what a client has cached of them, uploaded as it is, is put back', { skip }, async () => {
+test("damaged targets are restored by uploading a client's cached copy", { skip }, async () => {
   const gun = parseGun('example.org/damage/put-back')
   const publisher = await stage.client()
   await publisher.run('init', '-p', gun)

@@ -26,13 +26,13 @@ after(async () => {
 })
 
 const type = (...args: readonly string[]): Promise<string> => stage.done(args)
-/** Tags with those who signed them in `targets/releases`. */
+/** Returns tags with the signers of each in `targets/releases`. */
 const tagsOf = async (docker: DockerClient, gun: string): Promise<string[]> =>
   (await docker.rows(gun)).flatMap(({ tag, signers }) =>
     signers.includes('Repo Admin') ? [] : [`${tag} ${signers.join(' ')}`],
   )
 
-/** A repository that the server signs, with an image for each tag in the registry. */
+/** Makes a repository that the server signs, with an image for each tag in the registry. */
 async function repository(gun: string, ...tags: string[]): Promise<void> {
   const pusher = await DockerClient.create(engine, stage, 'pusher')
   for (const tag of tags) {
@@ -42,21 +42,21 @@ async function repository(gun: string, ...tags: string[]): Promise<void> {
   await createRepositories(stage, passphrase, gun)
 }
 
-/** Somebody with a key of their own. @returns the file with its public half, too */
+/** Makes a person with a key of their own. @returns the file of its public key, too */
 async function person(name: string): Promise<{ docker: DockerClient; pub: string }> {
   const docker = await DockerClient.create(engine, stage, name)
   await docker.run('trust', 'key', 'generate', name, '--dir', docker.directory)
   return { docker, pub: join(docker.directory, `${name}.pub`) }
 }
 
-/** Run `notary` with docker's keys. */
+/** Runs `notary` with docker's keys. */
 function notary({ directory }: DockerClient, ...args: string[]): Promise<Outcome> {
   const place = ['-d', join(directory, 'trust'), '-s', stage.url, '--tlscacert', stage.caFile]
   return runProgram('notary', [...place, ...args], { NOTARY_DELEGATION_PASSPHRASE: 'a-test-passphrase' })
 }
 
 test(
-  'people and a signer of the server sign in a repository of the server’s own, until they may no more',
+  'people and a signer of the server sign in a repository of the server until they are removed',
   { skip },
   async () => {
     const gun = `${engine.registry}/team/central`
@@ -72,7 +72,7 @@ test(
     assert.deepEqual(await tagsOf(reader, gun), ['v1 alice', 'v2 bob'])
     await reader.run('pull', `${gun}:v1`)
 
-    // What the server signs in targets stands behind what they say.
+    // docker prefers targets/releases to what the server signs in targets.
     const shadowed = await type('tag', 'sign', gun, 'v1', `sha256:${'ab'.repeat(32)}`, '10')
     assert.match(shadowed, /warning: targets\/releases says something else of v1, and docker goes by that/)
     assert.deepEqual(await tagsOf(reader, gun), ['v1 alice', 'v2 bob'])
@@ -84,12 +84,12 @@ test(
     await type('tag', 'sign', gun, 'v3', `sha256:${'cd'.repeat(32)}`, '10', '--as', 'ci')
     assert.deepEqual(await tagsOf(reader, gun), ['v1 alice', 'v2 bob', 'v3 ci'])
 
-    // A rotation keeps who may sign.
+    // A rotation keeps the delegations.
     await type('key', 'rotate', gun, 'targets', 'snapshot', 'timestamp', '--passphrase-file', passphrase)
     await alice.docker.run('trust', 'sign', `${gun}:v1`)
     assert.deepEqual(await tagsOf(reader, gun), ['v1 alice', 'v2 bob', 'v3 ci'])
 
-    // When ci has signed last, nothing changes for the others.
+    // Since ci signed last, removing alice changes nothing for the others.
     await type('tag', 'sign', gun, 'v3', `sha256:${'ef'.repeat(32)}`, '10', '--as', 'ci')
     assert.doesNotMatch(await type('delegation', 'remove', gun, 'alice'), /warning/)
     assert.notEqual((await alice.docker.try('trust', 'sign', `${gun}:v1`)).code, 0)
@@ -98,7 +98,7 @@ test(
   },
 )
 
-test('who signed last is removed: docker begins anew and is told how to go on, notary does it', { skip }, async () => {
+test('after the last signer is removed, docker is told how to continue, and notary does it', { skip }, async () => {
   const gun = `${engine.registry}/team/taken-up`
   await repository(gun, 'v1', 'v2')
   const [alice, bob] = [await person('alice'), await person('bob')]

@@ -41,7 +41,7 @@ for (const role of ['timestamp', 'snapshot', 'targets']) {
   test(`tampered ${role} is refused`, { skip }, async () => {
     const repository = `${engine.registry}/refused/tampered-${role}`
     await signedImage(repository, await person('alice', stage), 'v1')
-    // Another digit in the version: valid JSON, another content.
+    // Changes a digit of the version: still valid JSON, with other content.
     interposer.meddle = (path, body) =>
       path.includes(`/${role}.`) ? Buffer.from(body.toString().replace(/"version":\d/, '"version":7')) : body
     const bob = await person('bob', interposer)
@@ -52,7 +52,7 @@ for (const role of ['timestamp', 'snapshot', 'targets']) {
   })
 }
 
-test('an older timestamp, replayed to somebody who saw a newer one, is refused', { skip }, async () => {
+test('an older timestamp is refused by a client that has seen a newer one', { skip }, async () => {
   const repository = `${engine.registry}/refused/replayed`
   const alice = await person('alice', stage)
   await signedImage(repository, alice, 'v1')

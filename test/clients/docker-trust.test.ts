@@ -24,19 +24,23 @@ after(async () => {
 
 const person = (user: string): Promise<DockerClient> => DockerClient.create(engine, stage, user)
 
-test('sign a new repository, a second tag; another person inspects and pulls exactly that', { skip }, async () => {
-  const repository = `${engine.registry}/team/sign`
-  const alice = await person('alice')
-  await engine.image(`${repository}:v1`, 'sign one')
-  await engine.image(`${repository}:v2`, 'sign two')
-  await alice.run('trust', 'sign', `${repository}:v1`)
-  await alice.run('trust', 'sign', `${repository}:v2`)
-  const bob = await person('bob')
-  const signed = await bob.signed(repository)
-  assert.deepEqual(Object.keys(signed).sort(), ['v1', 'v2'])
-  assert.deepEqual(signed['v1']?.signers, ['alice'])
-  assert.match((await bob.run('pull', `${repository}:v1`)).text, new RegExp(`Tagging .*${signed['v1']?.digest}`))
-})
+test(
+  'a new repository and a second tag are signed; another person inspects and pulls exactly those',
+  { skip },
+  async () => {
+    const repository = `${engine.registry}/team/sign`
+    const alice = await person('alice')
+    await engine.image(`${repository}:v1`, 'sign one')
+    await engine.image(`${repository}:v2`, 'sign two')
+    await alice.run('trust', 'sign', `${repository}:v1`)
+    await alice.run('trust', 'sign', `${repository}:v2`)
+    const bob = await person('bob')
+    const signed = await bob.signed(repository)
+    assert.deepEqual(Object.keys(signed).sort(), ['v1', 'v2'])
+    assert.deepEqual(signed['v1']?.signers, ['alice'])
+    assert.match((await bob.run('pull', `${repository}:v1`)).text, new RegExp(`Tagging .*${signed['v1']?.digest}`))
+  },
+)
 
 test('a trusted pull gets the signed digest after the tag was moved in the registry', { skip }, async () => {
   const repository = `${engine.registry}/team/moved`
@@ -70,7 +74,7 @@ test('an unsigned tag and an unsigned repository are refused', { skip }, async (
 })
 
 test(
-  'keys generated and loaded; signers added and removed; a delegate signs; revoke one tag and all',
+  'keys are generated and loaded, signers added and removed, a delegate signs, and one tag and all are revoked',
   { skip },
   async () => {
     const repository = `${engine.registry}/team/signers`
@@ -86,7 +90,7 @@ test(
     assert.deepEqual((await bob.signed(repository))['v1']?.signers, ['jeff'])
     await bob.run('pull', `${repository}:v1`)
 
-    // A second signer whose key was made elsewhere and loaded.
+    // A second signer, with a key made elsewhere and loaded.
     const kim = await person('kim')
     const pem = await stage.client()
     const { key, certificate } = await delegationKey(pem.directory, 'rsa')

@@ -17,7 +17,7 @@ after(async () => {
   if (skip === false) await stage.close()
 })
 
-/** A repository whose snapshot the server signs, so that delegates can publish on their own. */
+/** Makes a repository whose snapshot the server signs, so that delegates can publish alone. */
 async function repository(gun: string): Promise<NotaryClient> {
   const owner = await stage.client()
   await owner.run('init', '-p', gun)
@@ -25,7 +25,7 @@ async function repository(gun: string): Promise<NotaryClient> {
   return owner
 }
 
-/** Somebody with a key of their own. @returns the client, the certificate's file and its key id */
+/** Makes a person with a key of their own. @returns the client, the certificate's file and its key id */
 async function delegate(
   kind: KeyKind,
   role: string,
@@ -39,7 +39,7 @@ async function delegate(
 }
 
 for (const kind of ['ecdsa', 'rsa'] as const) {
-  test(`a delegate with an ${kind} key publishes, listed with its role`, { skip }, async () => {
+  test(`a delegate with an ${kind} key publishes, and the tag is listed with its role`, { skip }, async () => {
     const gun = `example.org/delegations/${kind}`
     const owner = await repository(gun)
     const { client, certificate } = await delegate(kind, 'targets/releases')
@@ -51,7 +51,7 @@ for (const kind of ['ecdsa', 'rsa'] as const) {
   })
 }
 
-test('paths restrict what is believed; a nested delegation; a second key', { skip }, async () => {
+test('paths limit a delegation; nested delegations and second keys work', { skip }, async () => {
   const gun = 'example.org/delegations/nested'
   const owner = await repository(gun)
   const qa = await delegate('ecdsa', 'targets/qa')
@@ -76,7 +76,7 @@ test('paths restrict what is believed; a nested delegation; a second key', { ski
 })
 
 test(
-  'one key removed; a key purged leaves a role that readers skip; witness heals; role removed',
+  'readers skip a role signed by a removed key until a witness, and skip purged and removed roles',
   { skip },
   async () => {
     const gun = 'example.org/delegations/purge'
@@ -90,7 +90,7 @@ test(
     assert.deepEqual(await reader.list(gun), ['v1 targets/releases'])
 
     await owner.run('delegation', 'remove', '-p', '-y', gun, 'targets/releases', first.keyId)
-    assert.deepEqual(await reader.list(gun), [], 'signed by a key that is out')
+    assert.deepEqual(await reader.list(gun), [], 'signed by a removed key')
     const anew = await other.client.try('add', '-p', gun, 'v2', await stage.file('two'), '-r', 'targets/releases')
     const told = /goes on from that with notary (reset \S+ --all), then notary (witness -p \S+ targets\/releases)/
     const commands = told.exec(anew.text)?.slice(1) ?? []
@@ -106,7 +106,7 @@ test(
 )
 
 test(
-  'removed and added again where the owner signs the snapshot: another name is told, and works',
+  "a delegation removed and added again under the owner's snapshot is refused with advice to use another name, which works",
   { skip },
   async () => {
     const gun = 'example.org/delegations/again'
@@ -129,7 +129,7 @@ test(
   },
 )
 
-test('a delegate of a repository whose owner signs the snapshot is told why not', { skip }, async () => {
+test("without the owner's snapshot key, a delegate is told why publishing is refused", { skip }, async () => {
   const gun = 'example.org/delegations/client-snapshot'
   const owner = await stage.client()
   await owner.run('init', '-p', gun)
@@ -138,13 +138,13 @@ test('a delegate of a repository whose owner signs the snapshot is told why not'
   const refused = await client.try('add', '-p', gun, 'v1', await stage.file('one'), '-r', 'targets/releases')
   assert.notEqual(refused.code, 0)
   assert.match(refused.text, /snapshot/)
-  // The owner, with the delegate's key beside its own, may.
+  // The owner can, with the delegate's key beside its own.
   await cp(join(client.directory, 'private'), join(owner.directory, 'private'), { recursive: true })
   await owner.run('add', '-p', gun, 'v1', await stage.file('one'), '-r', 'targets/releases')
   assert.deepEqual(await (await stage.client()).list(gun), ['v1 targets/releases'])
 })
 
-test('eight delegates publish at the same moment: all succeed', { skip }, async () => {
+test('eight delegates publish concurrently, and all succeed', { skip }, async () => {
   const gun = 'example.org/delegations/together'
   const owner = await repository(gun)
   const names = Array.from({ length: 8 }, (_, index) => `targets/d${index}`)

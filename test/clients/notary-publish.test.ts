@@ -15,7 +15,7 @@ after(async () => {
   if (skip === false) await stage.close()
 })
 
-test('init, add, publish, list, lookup, verify, remove', { skip }, async () => {
+test('init, add, publish, list, lookup, verify and remove work', { skip }, async () => {
   const gun = 'example.org/notary/publish'
   const publisher = await stage.client()
   await publisher.run('init', gun)
@@ -35,24 +35,20 @@ test('init, add, publish, list, lookup, verify, remove', { skip }, async () => {
   assert.deepEqual(await reader.list(gun), ['v2 targets'])
 })
 
-test(
-  'what readers ask in the words of those before is not parsed again, the ping before it neither',
-  { skip },
-  async () => {
-    const gun = 'example.org/notary/read-often'
-    const publisher = await stage.client()
-    await publisher.run('init', '-p', gun)
-    const list = async (): Promise<void> => {
-      assert.deepEqual(await (await stage.client()).list(gun), [])
-    }
-    // Each document is asked for by two readers before its answer is ready, and known.
-    await list()
-    await list()
-    assert.equal(await readByNode(list), 0)
-  },
-)
+test('repeated requests of readers, the ping among them, are not parsed again', { skip }, async () => {
+  const gun = 'example.org/notary/read-often'
+  const publisher = await stage.client()
+  await publisher.run('init', '-p', gun)
+  const list = async (): Promise<void> => {
+    assert.deepEqual(await (await stage.client()).list(gun), [])
+  }
+  // The first reader's request keeps each answer, the second makes the request known.
+  await list()
+  await list()
+  assert.equal(await readByNode(list), 0)
+})
 
-test('init and publish in one step; addhash; custom data', { skip }, async () => {
+test('init and publish in one step, addhash and custom data work', { skip }, async () => {
   const gun = 'example.org/notary/one-step'
   const publisher = await stage.client()
   await publisher.run('init', '-p', gun)
@@ -81,13 +77,13 @@ test('custom data that no reader could verify is refused, and the repository sta
   }
 })
 
-test('a repository that does not exist', { skip }, async () => {
+test('an unknown repository is reported as such', { skip }, async () => {
   const { code, text } = await (await stage.client()).try('list', 'example.org/notary/nothing')
   assert.notEqual(code, 0)
   assert.match(text, /does not have trust data for example.org\/notary\/nothing/)
 })
 
-test('names with every character that Go clients can sign', { skip }, async () => {
+test('names with every character that Go clients can sign work', { skip }, async () => {
   const gun = 'example.org/notary/names'
   const publisher = await stage.client()
   await publisher.run('init', '-p', gun)
@@ -98,12 +94,12 @@ test('names with every character that Go clients can sign', { skip }, async () =
   for (const name of names) await reader.run('lookup', gun, name)
 })
 
-test('two publishers race: one wins, the other is told in words', { skip }, async () => {
+test('of two concurrent publishers one wins, and the other gets a clear message', { skip }, async () => {
   const gun = 'example.org/notary/race'
   const publisher = await stage.client()
   await publisher.run('init', '-p', gun)
   const names = ['r1', 'r2', 'r3', 'r4']
-  // The same person on several machines: same keys, same starting point.
+  // One person on several machines: same keys, same starting point.
   const outcomes = await Promise.all(
     names.map(async (name) => {
       const machine = await stage.client()
@@ -119,23 +115,27 @@ test('two publishers race: one wins, the other is told in words', { skip }, asyn
   assert.equal(listed.length, outcomes.filter(({ code }) => code === 0).length)
 })
 
-test('delete, then a client with the old cache, a new one, and a new life', { skip }, async () => {
-  const gun = 'example.org/notary/delete'
-  const publisher = await stage.client()
-  await publisher.run('init', '-p', gun)
-  await publisher.run('add', '-p', gun, 'v1', await stage.file('one'))
-  const reader = await stage.client()
-  assert.deepEqual(await reader.list(gun), ['v1 targets'])
-  await publisher.run('delete', gun, '--remote')
-  assert.match((await (await stage.client()).try('list', gun)).text, /does not have trust data/)
+test(
+  'of a repository deleted and made again, a client sees no tags until it deletes its old cache',
+  { skip },
+  async () => {
+    const gun = 'example.org/notary/delete'
+    const publisher = await stage.client()
+    await publisher.run('init', '-p', gun)
+    await publisher.run('add', '-p', gun, 'v1', await stage.file('one'))
+    const reader = await stage.client()
+    assert.deepEqual(await reader.list(gun), ['v1 targets'])
+    await publisher.run('delete', gun, '--remote')
+    assert.match((await (await stage.client()).try('list', gun)).text, /does not have trust data/)
 
-  const heir = await stage.client()
-  await heir.run('init', '-p', gun)
-  await heir.run('add', '-p', gun, 'w1', await stage.file('new'))
-  assert.deepEqual(await (await stage.client()).list(gun), ['w1 targets'])
-  const old = await reader.try('list', gun)
-  assert.doesNotMatch(old.stdout, /w1/, 'a client that knows the old root must not believe the new one')
-  // What the runbook for a lost root says: forget the repository, then it is a new one.
-  await reader.run('delete', gun)
-  assert.deepEqual(await reader.list(gun), ['w1 targets'])
-})
+    const heir = await stage.client()
+    await heir.run('init', '-p', gun)
+    await heir.run('add', '-p', gun, 'w1', await stage.file('new'))
+    assert.deepEqual(await (await stage.client()).list(gun), ['w1 targets'])
+    const old = await reader.try('list', gun)
+    assert.doesNotMatch(old.stdout, /w1/, 'a client that knows the old root must not accept the new one')
+    // The runbook for a lost root says: delete the cached repository, and it is a new one.
+    await reader.run('delete', gun)
+    assert.deepEqual(await reader.list(gun), ['w1 targets'])
+  },
+)

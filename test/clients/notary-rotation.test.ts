@@ -23,30 +23,34 @@ const ROTATIONS: readonly (readonly [name: string, ...args: string[]])[] = [
   ['timestamp again', 'timestamp', '-r'],
 ]
 
-test('every role rotated in both directions, seen by a client that knew the state before', { skip }, async () => {
-  const gun = 'example.org/rotation/all'
-  const publisher = await stage.client()
-  await publisher.run('init', '-p', gun)
-  await publisher.run('add', '-p', gun, 'v0', await stage.file('v0'))
-  const reader = await stage.client()
-  const sleeper = await stage.client()
-  assert.deepEqual(await reader.list(gun), await sleeper.list(gun))
-  const expected = ['v0 targets']
-  for (const [index, [name, ...args]] of ROTATIONS.entries()) {
-    await publisher.run('key', 'rotate', gun, ...args)
-    assert.deepEqual(await reader.list(gun), expected, `after rotating ${name}`)
-    const tag = `v${index + 1}`
-    await publisher.run('add', '-p', gun, tag, await stage.file(tag))
-    expected.push(`${tag} targets`)
-    assert.deepEqual(await reader.list(gun), expected, `after publishing, ${name} rotated`)
-  }
-  // Asleep through all of it: walks every root in between.
-  assert.deepEqual(await sleeper.list(gun), expected)
-  assert.deepEqual(await (await stage.client()).list(gun), expected)
-  assert.deepEqual(await stage.server.check(), [])
-})
+test(
+  'each role is rotated in both directions, and a client that knows the previous state follows',
+  { skip },
+  async () => {
+    const gun = 'example.org/rotation/all'
+    const publisher = await stage.client()
+    await publisher.run('init', '-p', gun)
+    await publisher.run('add', '-p', gun, 'v0', await stage.file('v0'))
+    const reader = await stage.client()
+    const sleeper = await stage.client()
+    assert.deepEqual(await reader.list(gun), await sleeper.list(gun))
+    const expected = ['v0 targets']
+    for (const [index, [name, ...args]] of ROTATIONS.entries()) {
+      await publisher.run('key', 'rotate', gun, ...args)
+      assert.deepEqual(await reader.list(gun), expected, `after rotating ${name}`)
+      const tag = `v${index + 1}`
+      await publisher.run('add', '-p', gun, tag, await stage.file(tag))
+      expected.push(`${tag} targets`)
+      assert.deepEqual(await reader.list(gun), expected, `after publishing, ${name} rotated`)
+    }
+    // The sleeper has seen none of this, and follows every root in between.
+    assert.deepEqual(await sleeper.list(gun), expected)
+    assert.deepEqual(await (await stage.client()).list(gun), expected)
+    assert.deepEqual(await stage.server.check(), [])
+  },
+)
 
-test('root rotated; a client several versions behind follows', { skip }, async () => {
+test('a client several roots behind follows', { skip }, async () => {
   const gun = 'example.org/rotation/root'
   const publisher = await stage.client()
   await publisher.run('init', '-p', gun)
@@ -60,7 +64,7 @@ test('root rotated; a client several versions behind follows', { skip }, async (
   assert.deepEqual(await reader.list(gun), ['v1 targets', 'v2 targets', 'v3 targets'])
 })
 
-test('only the server rotates its timestamp: a client cannot take it', { skip }, async () => {
+test('a client cannot take over the timestamp role', { skip }, async () => {
   const gun = 'example.org/rotation/timestamp'
   const publisher = await stage.client()
   await publisher.run('init', '-p', gun)
@@ -68,7 +72,7 @@ test('only the server rotates its timestamp: a client cannot take it', { skip },
   assert.deepEqual(await (await stage.client()).list(gun), [])
 })
 
-test('a restart in between loses nothing', { skip }, async () => {
+test('a restart between rotation and publish loses nothing', { skip }, async () => {
   const gun = 'example.org/rotation/restart'
   const publisher = await stage.client()
   await publisher.run('init', '-p', gun)

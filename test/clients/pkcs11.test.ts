@@ -27,13 +27,13 @@ after(async () => {
   await token.remove()
 })
 
-/** The timestamp where the argument says; what the server holds otherwise, sealed in the store. */
+/** Settings that keep the timestamp key where the argument says, and all other keys sealed in the store. */
 function custody(signer: 'file' | 'pkcs11'): SettingsInput {
-  // Another than in the token: that tells where a key was made.
+  // Not the algorithm of the token: so a key shows where it was made.
   return { keyAlgorithm: 'ed25519', signers: { pkcs11: token.settings, rules: [{ role: 'timestamp', signer }] } }
 }
 
-/** Where the timestamp keys of a repository are, oldest first. */
+/** Returns where the timestamp keys of a repository are, oldest first. */
 function places(gun: string): string[] {
   const keys = stage.server.running.trust.store.keys(parseGun(gun), 'timestamp')
   return keys.map(({ sealed }) => (isReference(sealed) ? 'pkcs11' : 'file'))
@@ -52,7 +52,7 @@ test('notary publishes and reads with the timestamp key in a token', { skip }, a
 })
 
 test(
-  'the token is away: clients read, a publish says that it can be tried again, and then works',
+  'while the token is away, clients read, and a publish is refused as retryable and succeeds later',
   { skip },
   async () => {
     const publisher = await stage.client()
@@ -65,30 +65,34 @@ test(
     assert.deepEqual(await (await stage.client()).list(gun), [])
     await token.putBack()
     await until('the token to be back', () => stage.server.running.trust.signer.readiness().usable)
-    // What was added before stands in the client's change list, and goes with the next publish.
+    // The earlier addition is in the client's change list, and goes with the next publish.
     await publisher.run('publish', gun)
     assert.deepEqual(await (await stage.client()).list(gun), ['v1 targets'])
   },
 )
 
-test('a role moves from file to token, and back, by rotation; clients with an old cache follow', { skip }, async () => {
-  const gun = 'example.org/custody/moves'
-  await stage.server.restart(custody('file'))
-  const publisher = await stage.client()
-  await publisher.run('init', '-p', gun)
-  await publisher.run('add', '-p', gun, 'v1', await stage.file('v1'))
-  const reader = await stage.client()
-  const sleeper = await stage.client()
-  assert.deepEqual([await reader.list(gun), await sleeper.list(gun)], [['v1 targets'], ['v1 targets']])
-  for (const [index, place] of (['pkcs11', 'file'] as const).entries()) {
-    await stage.server.restart(custody(place))
-    await publisher.run('key', 'rotate', gun, 'timestamp', '-r')
-    await publisher.run('add', '-p', gun, `v${index + 2}`, await stage.file(place))
-    const { body } = await exchange(stage.server, { path: tufPath(gun, 'timestamp.json') })
-    assert.match(body.toString(), place === 'pkcs11' ? /"method":"ecdsa"/ : /"method":"eddsa"/)
-    assert.equal((await reader.list(gun)).length, index + 2)
-  }
-  assert.deepEqual(places(gun), ['file', 'pkcs11', 'file'])
-  assert.deepEqual(await sleeper.list(gun), ['v1 targets', 'v2 targets', 'v3 targets'])
-  assert.deepEqual(await stage.server.check(), [])
-})
+test(
+  'a role moves from file to token and back by rotation, and clients with an old cache follow',
+  { skip },
+  async () => {
+    const gun = 'example.org/custody/moves'
+    await stage.server.restart(custody('file'))
+    const publisher = await stage.client()
+    await publisher.run('init', '-p', gun)
+    await publisher.run('add', '-p', gun, 'v1', await stage.file('v1'))
+    const reader = await stage.client()
+    const sleeper = await stage.client()
+    assert.deepEqual([await reader.list(gun), await sleeper.list(gun)], [['v1 targets'], ['v1 targets']])
+    for (const [index, place] of (['pkcs11', 'file'] as const).entries()) {
+      await stage.server.restart(custody(place))
+      await publisher.run('key', 'rotate', gun, 'timestamp', '-r')
+      await publisher.run('add', '-p', gun, `v${index + 2}`, await stage.file(place))
+      const { body } = await exchange(stage.server, { path: tufPath(gun, 'timestamp.json') })
+      assert.match(body.toString(), place === 'pkcs11' ? /"method":"ecdsa"/ : /"method":"eddsa"/)
+      assert.equal((await reader.list(gun)).length, index + 2)
+    }
+    assert.deepEqual(places(gun), ['file', 'pkcs11', 'file'])
+    assert.deepEqual(await sleeper.list(gun), ['v1 targets', 'v2 targets', 'v3 targets'])
+    assert.deepEqual(await stage.server.check(), [])
+  },
+)

@@ -9,7 +9,7 @@ import { runProgram, skipWithout, succeeded } from './support/tools.ts'
 const PASSPHRASE = 'a-test-passphrase'
 
 test(
-  'docker loads an exported root key, and notary over docker’s directory rotates with it',
+  'docker loads an exported root key, and notary rotates with it in docker’s directory',
   { skip: skipWithout('docker', 'notary') },
   async (t) => {
     const stage = await Stage.open()

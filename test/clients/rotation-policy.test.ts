@@ -26,7 +26,7 @@ after(async () => {
 
 const type: Stage['type'] = (...args) => stage.type(...args)
 
-/** Repositories whose next root waits, and who staged it. */
+/** Returns the repositories whose next root waits, and who staged it. */
 async function waiting(): Promise<string[]> {
   const rows = JSON.parse((await type('root', 'waiting', '--json')).stdout) as { gun: string; by: string }[]
   return rows.map(({ gun, by }) => `${gun} ${by}`)
@@ -37,7 +37,7 @@ function timestampKeys(gun: string): number {
 }
 
 test(
-  'keys past their time get a next root by themselves; signed by one command, or rotated by the owner, clients follow',
+  'old keys get a next root automatically; clients follow when a command signs it or the owner rotates',
   { skip },
   async () => {
     await createRepositories(stage, passphrase, OURS)
@@ -53,14 +53,14 @@ test(
     await until('both to wait', async () => (await waiting()).length === 2)
     assert.deepEqual(await waiting(), [`${OURS} server`, `${OWNERS} server`])
     for (const gun of [OURS, OWNERS]) assert.deepEqual(await reader.list(gun), ['v1 targets'])
-    // One is signed by the key that is stored here.
+    // One is signed by the key stored here.
     const { code, stdout } = await type('root', 'sign', '*', '--all', '--passphrase-file', passphrase, '--json')
     assert.equal(code, 1)
     assert.partialDeepStrictEqual(JSON.parse(stdout), [
       { gun: OURS, state: 'published', version: 2 },
       { gun: OWNERS, state: 'lacks signatures' },
     ])
-    // The other one by its owner's client, in its own way, with the key that was made ready.
+    // The other is signed by its owner's client, which gets the prepared key.
     const made = timestampKeys(OWNERS)
     await owner.run('key', 'rotate', OWNERS, 'timestamp', '-r')
     assert.deepEqual(await waiting(), [])

@@ -28,7 +28,7 @@ const sign = (gun: string, tag: string, as?: string): Promise<unknown> =>
 const done = (...args: string[]): Promise<string> => stage.done(args)
 
 test(
-  'every role rotated by the server, seen by a client that knew the state before, and by one that slept',
+  'the server rotates each role, and a client follows whether it knows the previous state or an old one',
   { skip },
   async () => {
     const gun = 'docker.io/acme/rotated'
@@ -69,7 +69,7 @@ test(
   },
 )
 
-test('two persons sign each root: neither alone is enough', { skip }, async () => {
+test('with two root keys each root needs both', { skip }, async () => {
   const gun = 'docker.io/acme/two-persons'
   const keyPassphrase = await stage.file('of the key files')
   await asOwner(stage, passphrase, async ({ makeRootKey, createWith }) => {
@@ -96,7 +96,7 @@ test('two persons sign each root: neither alone is enough', { skip }, async () =
   await done('root', 'publish', gun, staged)
   await sign(gun, 'v1')
   assert.deepEqual(await reader.list(gun), ['v1 targets'])
-  // Somebody else's key signs nothing here.
+  // A stranger's key signs nothing here.
   const strange = join(stage.files, 'stranger.key')
   await done(
     ...['root', 'export', 'stranger', strange, '--passphrase-file', passphrase],
@@ -112,7 +112,7 @@ test('two persons sign each root: neither alone is enough', { skip }, async () =
 })
 
 test(
-  'a root key that lives offline: with notary it rotates and takes over; the file is notary’s own',
+  'with an offline root key, notary rotates and takes over; the key file has notary’s own format',
   { skip },
   async () => {
     const gun = 'docker.io/acme/offline'
@@ -137,7 +137,7 @@ test(
       '--remove',
     )
     const plan = await type('key', 'rotate', gun, 'targets', '--dry-run')
-    assert.equal(plan.code, 1, 'as of the rotation')
+    assert.equal(plan.code, 1, 'the exit code is that of the rotation')
     assert.match(plan.stdout, /\n {4}[0-9a-f]{64} offline \(offline\)\n {2}it would wait for signatures: too few/)
     const [{ waits, known } = {}] = JSON.parse(
       (await type('key', 'rotate', gun, 'targets', '--plan', '--json')).stdout,
@@ -159,7 +159,7 @@ test(
     assert.deepEqual(await reader.list(gun), ['v1 targets'])
     await sign(gun, 'v2')
     assert.deepEqual(await reader.list(gun), ['v1 targets', 'v2 targets'])
-    // And a key of notary's comes in: from then on the server's commands sign with it.
+    // A notary key moves here, and from then on the server's commands sign with it.
     await done(
       'root',
       'import',
@@ -176,7 +176,7 @@ test(
   },
 )
 
-test('root with a client: the server stages, the owner’s key file signs', { skip }, async () => {
+test("a client's root: the server stages it, and the owner’s key file signs", { skip }, async () => {
   const gun = 'example.org/owner/holds-root'
   const owner = await stage.client()
   await owner.run('init', '-p', gun)
@@ -198,7 +198,7 @@ test('root with a client: the server stages, the owner’s key file signs', { sk
   assert.deepEqual(await stage.server.check(), [])
 })
 
-test('one of two persons is replaced: both of before and both of after agree; clients follow', { skip }, async () => {
+test('replacing one of two persons needs both old keys and both new ones, and clients follow', { skip }, async () => {
   const gun = 'docker.io/acme/replaced'
   const root = ['--passphrase-file', passphrase]
   await asOwner(stage, passphrase, async ({ makeRootKey, createWith }) => {
@@ -226,30 +226,34 @@ test('one of two persons is replaced: both of before and both of after agree; cl
   assert.deepEqual(await stage.server.check(), [])
 })
 
-test('a fleet under one root certificate: a root key lost, every key of the server in doubt', { skip }, async () => {
-  const root = ['--passphrase-file', passphrase]
-  const guns = ['docker.io/fleet/one', 'docker.io/fleet/two']
-  await asOwner(stage, passphrase, async ({ makeRootKey, createWith }) => {
-    for (const name of ['lost', 'kept']) await makeRootKey(name)
-    for (const gun of guns) await createWith(gun, ['lost', 'kept'], { commonName: 'docker.io/fleet/*' })
-  })
-  for (const gun of guns) await sign(gun, 'v1')
-  const reader = await stage.client()
-  for (const gun of guns) assert.deepEqual(await reader.list(gun), ['v1 targets'])
-  const roles = ['root', 'timestamp', 'snapshot', 'targets']
-  await done('key', 'rotate', 'docker.io/fleet/*', ...roles, '--all', '--root-key', 'kept', ...root)
-  const [plan] = JSON.parse(await done('key', 'rotate', guns[0] ?? '', 'root', '--plan', '--json')) as {
-    signers: string[]
-  }[]
-  assert.equal(plan?.signers.length, 1)
-  for (const gun of guns) {
-    await sign(gun, 'v2')
-    assert.deepEqual(await reader.list(gun), ['v1 targets', 'v2 targets'])
-  }
-  assert.deepEqual(await stage.server.check(), [])
-})
+test(
+  'a fleet under one root certificate recovers from a lost root key and distrust of every server key',
+  { skip },
+  async () => {
+    const root = ['--passphrase-file', passphrase]
+    const guns = ['docker.io/fleet/one', 'docker.io/fleet/two']
+    await asOwner(stage, passphrase, async ({ makeRootKey, createWith }) => {
+      for (const name of ['lost', 'kept']) await makeRootKey(name)
+      for (const gun of guns) await createWith(gun, ['lost', 'kept'], { commonName: 'docker.io/fleet/*' })
+    })
+    for (const gun of guns) await sign(gun, 'v1')
+    const reader = await stage.client()
+    for (const gun of guns) assert.deepEqual(await reader.list(gun), ['v1 targets'])
+    const roles = ['root', 'timestamp', 'snapshot', 'targets']
+    await done('key', 'rotate', 'docker.io/fleet/*', ...roles, '--all', '--root-key', 'kept', ...root)
+    const [plan] = JSON.parse(await done('key', 'rotate', guns[0] ?? '', 'root', '--plan', '--json')) as {
+      signers: string[]
+    }[]
+    assert.equal(plan?.signers.length, 1)
+    for (const gun of guns) {
+      await sign(gun, 'v2')
+      assert.deepEqual(await reader.list(gun), ['v1 targets', 'v2 targets'])
+    }
+    assert.deepEqual(await stage.server.check(), [])
+  },
+)
 
-test('the key of a signer stolen: the runbook, as it is typed', { skip }, async () => {
+test('the runbook for a stolen signer key works as written', { skip }, async () => {
   const gun = 'docker.io/acme/stolen-signer'
   const [owner, reader] = [await stage.client(), await stage.client()]
   await owner.run('init', '-p', gun)
@@ -272,11 +276,11 @@ test('the key of a signer stolen: the runbook, as it is typed', { skip }, async 
   const purge = ['delegation', 'purge', '-p', gun, '--key', old]
   const trusted = new RegExp(`\nwarning: ${gun} still trusts ${old}; its owner ends that: notary ${purge.join(' ')}\n$`)
   assert.match(await done('signer', 'rotate', 'ci', '--finish', '--dry-run'), trusted)
-  // Again and again, until all owners have done it.
+  // Repeated until all owners have followed.
   for (const _ of [1, 2]) assert.match(await done('signer', 'rotate', 'ci', '--finish'), trusted)
   assert.ok((await done('signer', 'remove', 'ci', '--dry-run')).includes(`${gun} still trusts ${old};`))
   await owner.run(...purge)
-  assert.deepEqual(await reader.list(gun), [], 'nothing that the old key alone has signed is believed')
+  assert.deepEqual(await reader.list(gun), [], 'what only the old key has signed is not trusted')
   assert.doesNotMatch(await done('signer', 'rotate', 'ci', '--finish'), /warning/)
   const signed = await done('tag', 'sign', gun, 'ours', DIGEST, '10', '--as', 'ci')
   assert.match(signed, /\nnot signed again, since the key that signed them is no longer trusted: theirs\n$/)

@@ -30,11 +30,11 @@ after(async () => {
 
 const person = (user: string): Promise<DockerClient> => DockerClient.create(engine, stage, user)
 
-/** Type a command beside the running server. @throws Error with what it printed if it fails */
+/** Runs a command beside the running server. @throws Error with its output if it fails */
 const type = (args: readonly string[], docker?: DockerClient): Promise<string> =>
   stage.done(args, { DOCKER_CONFIG: docker?.directory ?? stage.files })
 
-test('the server signs what is in the registry; docker pulls exactly that, and nothing else', { skip }, async () => {
+test('the server signs what the registry has; docker pulls exactly that and nothing else', { skip }, async () => {
   const gun = `${engine.registry}/team/by-server`
   const alice = await person('alice')
   await engine.image(`${gun}:v1`, 'signed by the server')
@@ -54,7 +54,7 @@ test('the server signs what is in the registry; docker pulls exactly that, and n
   assert.deepEqual(await stage.server.check(), [])
 })
 
-test('an owner adds our signer; what it signs is docker’s own, and pulled as such', { skip }, async () => {
+test('an owner adds a signer of the server, and docker pulls what it signs', { skip }, async () => {
   const gun = `${engine.registry}/team/by-signer`
   const owner = await person('owner')
   await engine.image(`${gun}:v1`, 'signed by the owner')
@@ -73,7 +73,7 @@ test('an owner adds our signer; what it signs is docker’s own, and pulled as s
   await engine.image(`${gun}:v3`, 'and again')
   await owner.untrusted('push', `${gun}:v3`)
   await type(['tag', 'sign', gun, 'v3', '--as', 'ci'], owner)
-  // The signer's key may be in other hands: a new one, which the owner adds before the old one signs no more.
+  // The signer's key may be stolen: the owner adds a new one before the old one ends.
   await writeFile(pem, (await stage.ask(renewSigner, { name: 'ci' })).publicKey)
   await owner.run('trust', 'signer', 'add', '--key', pem, 'ci', gun)
   await type(['signer', 'rotate', 'ci', '--finish'])
@@ -87,7 +87,7 @@ test('an owner adds our signer; what it signs is docker’s own, and pulled as s
   assert.deepEqual(await stage.server.check(), [])
 })
 
-test('the key of a signer stolen: an owner who has docker only follows the runbook', { skip }, async () => {
+test('an owner who has only docker follows the runbook for a stolen signer key', { skip }, async () => {
   const gun = `${engine.registry}/team/by-stolen`
   const owner = await person('hurried')
   const pem = join(stage.files, 'night.pem')
@@ -113,7 +113,7 @@ test('the key of a signer stolen: an owner who has docker only follows the runbo
   assert.deepEqual(await stage.server.check(), [])
 })
 
-test('an index of many platforms is signed as what it is, and pulled for this one', { skip }, async () => {
+test('an image index is signed as such, and docker pulls the image for this platform', { skip }, async () => {
   const gun = `${engine.registry}/team/by-index`
   const alice = await person('index')
   await engine.image(`${gun}:one`, 'one platform')
@@ -135,29 +135,33 @@ test('an index of many platforms is signed as what it is, and pulled for this on
   assert.match((await bob.run('pull', `${gun}:many`)).text, new RegExp(`@sha256:${sha256(index)}`))
 })
 
-test('a signer that the owner has removed is gone, also after ours has signed in its place', { skip }, async () => {
-  const gun = `${engine.registry}/team/by-another`
-  const owner = await person('owner')
-  const alice = await person('alice')
-  await alice.run('trust', 'key', 'generate', 'alice', '--dir', stage.files)
-  await owner.run('trust', 'signer', 'add', '--key', join(stage.files, 'alice.pub'), 'alice', gun)
-  await engine.image(`${gun}:v1`, 'signed by alice')
-  await alice.run('trust', 'sign', `${gun}:v1`)
-  const bob = await person('bob')
-  assert.deepEqual((await bob.signed(gun))['v1']?.signers, ['alice'])
-  // It asks, as alice signed last; with --force, which does not ask, docker removes nobody.
-  await owner.answer('y\n', 'trust', 'signer', 'remove', 'alice', gun)
-  assert.deepEqual(await bob.signed(gun), {})
-  const pem = await stage.file((await stage.ask(makeSigner, { name: 'robot' })).publicKey)
-  await owner.run('trust', 'signer', 'add', '--key', pem, 'robot', gun)
-  await engine.image(`${gun}:v2`, 'signed by the server')
-  await owner.untrusted('push', `${gun}:v2`)
-  assert.match(
-    await type(['tag', 'sign', gun, 'v2', '--as', 'robot'], owner),
-    /\(targets\/robot, targets\/releases\)\nnot signed again, since the key that signed them is no longer trusted: v1\n$/,
-  )
-  assert.deepEqual(Object.keys(await bob.signed(gun)), ['v2'])
-  await bob.run('pull', `${gun}:v2`)
-  assert.match((await bob.try('pull', `${gun}:v1`)).text, /No valid trust data for v1/)
-  assert.deepEqual(await stage.server.check(), [])
-})
+test(
+  "a signer that the owner has removed stays removed when the server's signer signs in its place",
+  { skip },
+  async () => {
+    const gun = `${engine.registry}/team/by-another`
+    const owner = await person('owner')
+    const alice = await person('alice')
+    await alice.run('trust', 'key', 'generate', 'alice', '--dir', stage.files)
+    await owner.run('trust', 'signer', 'add', '--key', join(stage.files, 'alice.pub'), 'alice', gun)
+    await engine.image(`${gun}:v1`, 'signed by alice')
+    await alice.run('trust', 'sign', `${gun}:v1`)
+    const bob = await person('bob')
+    assert.deepEqual((await bob.signed(gun))['v1']?.signers, ['alice'])
+    // docker asks because alice signed last; with --force it does not ask, and removes nobody.
+    await owner.answer('y\n', 'trust', 'signer', 'remove', 'alice', gun)
+    assert.deepEqual(await bob.signed(gun), {})
+    const pem = await stage.file((await stage.ask(makeSigner, { name: 'robot' })).publicKey)
+    await owner.run('trust', 'signer', 'add', '--key', pem, 'robot', gun)
+    await engine.image(`${gun}:v2`, 'signed by the server')
+    await owner.untrusted('push', `${gun}:v2`)
+    assert.match(
+      await type(['tag', 'sign', gun, 'v2', '--as', 'robot'], owner),
+      /\(targets\/robot, targets\/releases\)\nnot signed again, since the key that signed them is no longer trusted: v1\n$/,
+    )
+    assert.deepEqual(Object.keys(await bob.signed(gun)), ['v2'])
+    await bob.run('pull', `${gun}:v2`)
+    assert.match((await bob.try('pull', `${gun}:v1`)).text, /No valid trust data for v1/)
+    assert.deepEqual(await stage.server.check(), [])
+  },
+)

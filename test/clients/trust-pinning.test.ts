@@ -14,14 +14,14 @@ import { skipWithout } from './support/tools.ts'
 const YEAR = 365 * 86_400_000
 const REFUSED = /could not validate the path to a trusted root: /
 
-describe('notary that believes only roots that it was told of', { skip: skipWithout('notary') }, () => {
+describe('notary with pinned roots only', { skip: skipWithout('notary') }, () => {
   let stage: Stage
   before(async () => {
     stage = await Stage.open()
   })
   after(() => stage.close())
 
-  /** Somebody new, with this in `~/.notary/config.json`. */
+  /** Makes a new client with this in `~/.notary/config.json`. */
   async function told(pinning: {
     certs?: Record<string, string[]>
     ca?: Record<string, string>
@@ -40,7 +40,7 @@ describe('notary that believes only roots that it was told of', { skip: skipWith
     assert.match(text, REFUSED)
   }
 
-  test('by the id of a certificate: one serves all repositories that share it, until it is made anew', async () => {
+  test('pinned by certificate id: one id serves all repositories that share the certificate until its renewal', async () => {
     const passphrase = ['--passphrase-file', await stage.file('a passphrase for root')]
     const [first, second] = ['docker.io/acme/a', 'docker.io/acme/b']
     for (const gun of [first, second]) {
@@ -64,7 +64,7 @@ describe('notary that believes only roots that it was told of', { skip: skipWith
     for (const gun of [first, second]) assert.deepEqual(await toldAnew.list(gun), [])
   })
 
-  test('by the authority that issued the certificates, also through one between', async () => {
+  test('pinned by CA: the issuer of the certificates may be an intermediate', async () => {
     const life = { notBefore: Date.now() - 60_000, notAfter: Date.now() + YEAR }
     const [root, between] = [makeKey('ecdsa'), makeKey('ecdsa')]
     const authority = { ca: true, signer: root.privateKey, issuer: 'corp root', ...life }
@@ -77,7 +77,7 @@ describe('notary that believes only roots that it was told of', { skip: skipWith
       signer: between.privateKey,
       issuer: 'corp',
       intermediates: [intermediate],
-      // What may only sign code Go takes from no authority.
+      // Go accepts no certificate for code signing alone from a CA.
       hosts: ['corp.example'],
     })
     const owner = await TrustWorld.create({ gun, now: Date.now(), serverKeys: keysFrom(stage.server, gun) })

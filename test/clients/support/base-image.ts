@@ -3,13 +3,13 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { runProgram, succeeded } from './tools.ts'
 
-/** What build steps and `scripts/countersign` call. */
+/** The programs that build steps and `scripts/countersign` call. */
 const PROGRAMS = ['bash', 'sh', 'env', 'readlink', 'ln', 'mkdir', 'chown', 'id']
 const CERTIFICATES = '/etc/ssl/certs/ca-certificates.crt'
 
 /**
- * The files of an image with Node and npm, as a tar file: those of this machine, since no image can be pulled here. npm
- * asks whom it asks on this machine.
+ * Packs the files of an image with Node and npm into a tar file. They are this machine's, since no image can be pulled
+ * here, and so is npm's configuration of registries.
  *
  * @returns the path of the file, in a directory of its own
  */

@@ -5,8 +5,8 @@ const PARAMETERS = /(\w+)="?([\w./:\-_]+)"?/g
 const TOKEN = /^[A-Za-z0-9-_=]+\.[A-Za-z0-9-_=]+\.?[A-Za-z0-9-_.+/=]*$/
 
 /**
- * Reads a repository as Connaisseur before 3.4 does (connaisseur/validators/notaryv1/notary.py): root first, then with the
- * token that this needed, if any, the rest.
+ * Reads a repository like Connaisseur before 3.4 (connaisseur/validators/notaryv1/notary.py): root first, then the
+ * rest, with the token that root needed, if any.
  */
 export class ConnaisseurRequests {
   readonly #server: Endpoint
@@ -21,7 +21,7 @@ export class ConnaisseurRequests {
     this.#auth = auth
   }
 
-  /** The text of a role's current file. @throws Error what Connaisseur would not go on with */
+  /** Returns the text of a role's current file. @throws Error with Connaisseur's reason to stop */
   async read(role: string): Promise<string> {
     let answer = await this.#get(role)
     if (role === 'root' && answer.status === 401) {

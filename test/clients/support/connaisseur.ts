@@ -20,21 +20,21 @@ interface File {
   readonly signatures: readonly SignatureEntry[]
 }
 
-/** What its configuration says of an image. */
+/** Connaisseur's configuration for an image. */
 export interface Rule {
   readonly gun: string
   readonly rootKey: KeyObject
   /** `user:password` */
   readonly auth?: string
-  /** The milliseconds since 1970 that its clock shows. */
+  /** Its clock, in milliseconds since 1970. */
   readonly now: number
-  /** Whose signatures are required; none: what `targets/releases` says, where there is one. */
+  /** Signers whose signatures are required; if empty, `targets/releases` counts where it exists. */
   readonly delegations?: readonly string[]
 }
 
 /**
- * Connaisseur before 3.4, as in connaisseur/validators/notaryv1 and connaisseur/res of its version 3.3.4: what it asks, which
- * files it takes, and how it verifies. All three are its own; later versions verify with Notary's library.
+ * Verifies like Connaisseur before 3.4 (connaisseur/validators/notaryv1 and connaisseur/res of version 3.3.4): the same
+ * requests, accepted files and verification, all of its own. Later versions verify with Notary's library.
  *
  * @returns digest of the tag, standard base64
  * @throws Error why it does not admit the image
@@ -44,7 +44,7 @@ export async function admit(server: Endpoint, rule: Rule, tag: string): Promise<
   const read = async (role: string): Promise<File> => JSON.parse(await requests.read(role)) as File
   const root = await read('root')
   const [timestamp, snapshot, targets] = await Promise.all([read('timestamp'), read('snapshot'), read('targets')])
-  // Whatever key it names, each signature of root must be of the one key in the configuration.
+  // Whatever key they name, all signatures of root must be by the one key in the configuration.
   verifyFile('root', root, () => rule.rootKey, rule.now)
   const keys = load(root.signed.keys, root.signatures, /^ecdsa(-x509)?$/)
   const keyOf = (id: string): KeyObject | undefined => keys.get(id)
@@ -66,7 +66,7 @@ export async function admit(server: Endpoint, rule: Rule, tag: string): Promise<
   return [...digests][0]!
 }
 
-/** Keys by id; a certificate is none, and only those that signed this file may be one. */
+/** Returns keys by id, except those that signed this file, which alone may be certificates. */
 function load(entries: KeyEntries, signatures: readonly SignatureEntry[], types: RegExp): Keys {
   const keys = new Map<string, KeyObject>()
   for (const [id, { keytype, keyval }] of Object.entries(entries)) {
@@ -86,7 +86,7 @@ function verifyFile(
   meta?: Meta,
 ): void {
   const { signed, signatures } = file
-  // As the members stand in the file, not as canonical JSON orders them.
+  // In the file's order of members, not that of canonical JSON.
   const message = Buffer.from(JSON.stringify(signed))
   for (const { keyid, method, sig } of signatures) {
     if (method !== 'ecdsa') throw new Error(`${role}: method ${method}`)
@@ -99,7 +99,7 @@ function verifyFile(
   if (meta !== undefined) verifyHash(role, file, meta)
 }
 
-/** It hashes what it has read, written anew: other members, and another order of them, are another file. */
+/** Hashes the re-serialized file, so other members or another order make another hash. */
 function verifyHash(role: string, { signed, signatures }: File, meta: Meta): void {
   const bytes = Buffer.from(JSON.stringify({ signed, signatures }))
   const sha256 = createHash('sha256').update(bytes).digest('base64')

@@ -4,7 +4,7 @@ import { runProgram, succeeded } from './tools.ts'
 
 export type KeyKind = 'ecdsa' | 'rsa'
 
-/** A key pair as people make one for `notary delegation add`: PEM files of a private key and its certificate. */
+/** Makes a key pair as for `notary delegation add`: PEM files of a private key and its certificate. */
 export async function delegationKey(directory: string, kind: KeyKind): Promise<{ certificate: string; key: string }> {
   const name = join(directory, randomUUID())
   const [key, certificate] = [`${name}.key`, `${name}.crt`]

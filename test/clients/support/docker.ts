@@ -10,13 +10,13 @@ const PASSPHRASE = 'a-test-passphrase'
 export interface SignedTag {
   readonly tag: string
   readonly digest: string
-  /** `Repo Admin` for one that `targets` alone signs. */
+  /** `Repo Admin` for a tag signed in `targets` alone. */
   readonly signers: readonly string[]
 }
 
 /**
- * One person with the `docker` command and content trust on: a configuration of their own, keys and cache in it. It lies in
- * the engine's directory, and goes with it.
+ * One person with the `docker` command and content trust on. Their configuration, keys and cache are in a directory
+ * inside the engine's, and are removed with it.
  */
 export class DockerClient {
   readonly directory: string
@@ -39,7 +39,7 @@ export class DockerClient {
     return client
   }
 
-  /** Speak to this trust server from now on; what is cached of another one stays. */
+  /** Switches to this trust server and keeps the cache of the previous one. */
   async use(server: Server): Promise<void> {
     this.#server = server
     const tls = join(this.directory, 'tls', new URL(server.url).host)
@@ -47,38 +47,40 @@ export class DockerClient {
     await copyFile(server.caFile, join(tls, 'ca.crt'))
   }
 
-  /** Run `docker …` with content trust, whatever comes of it. */
+  /** Runs `docker …` with content trust, and returns the outcome even if it fails. */
   try(...args: string[]): Promise<Outcome> {
     return this.#run(args, '1', '')
   }
 
-  /** Run `docker …` with content trust. @throws Error with what it said if it fails */
+  /** Runs `docker …` with content trust. @throws Error with its output if it fails */
   async run(...args: string[]): Promise<Outcome> {
     return succeeded(await this.try(...args))
   }
 
-  /** Log in to a registry, as a person does: docker keeps what it was given in its configuration. */
+  /** Logs in to a registry; docker keeps the credentials in its configuration. */
   async login(registry: string, user: string, password: string): Promise<Outcome> {
     return succeeded(await this.#run(['login', '--username', user, '--password-stdin', registry], '0', password))
   }
 
-  /** Answer the questions that it asks. */
+  /** Runs `docker …` with content trust, and answers its questions. */
   async answer(input: string, ...args: string[]): Promise<Outcome> {
     return succeeded(await this.#run(args, '1', input))
   }
 
-  /** Run `docker …` without content trust. */
+  /** Runs `docker …` without content trust. */
   async untrusted(...args: string[]): Promise<Outcome> {
     return succeeded(await this.#run(args, '0', ''))
   }
 
-  /** The tags that `docker trust inspect` shows: tag → digest, with the signers' names. */
+  /** Returns the tags in `docker trust inspect`: tag → digest, with the signers' names. */
   async signed(repository: string): Promise<Record<string, Pick<SignedTag, 'digest' | 'signers'>>> {
     const rows = await this.rows(repository)
     return Object.fromEntries(rows.map(({ tag, digest, signers }) => [tag, { digest, signers }]))
   }
 
-  /** The same as rows: of a tag with two digests, in `targets` and in `targets/releases`, there are two, in any order. */
+  /**
+   * Returns the same as rows, in any order. A tag with different digests in `targets` and `targets/releases` has two.
+   */
   async rows(repository: string): Promise<SignedTag[]> {
     const { stdout } = await this.run('trust', 'inspect', repository)
     const [{ SignedTags: tags = [] } = {}] = JSON.parse(stdout) as {

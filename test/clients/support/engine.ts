@@ -8,7 +8,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { freePort } from '../../support/server-process.ts'
 import { runProgram, succeeded } from './tools.ts'
 
-/** Milliseconds until a daemon must answer. */
+/** Milliseconds in which a daemon must answer. */
 const START_LIMIT = 60_000
 
 interface Options {
@@ -16,7 +16,10 @@ interface Options {
   readonly storage?: 'copies' | 'best'
 }
 
-/** A docker engine and a registry of this test's own: everything in one directory, on loopback, ended with the test. */
+/**
+ * A docker engine and a registry of one test. All files are in one directory; both listen on loopback and end with the
+ * test.
+ */
 export class Engine {
   readonly directory: string
   /** `localhost:PORT` of the registry. */
@@ -29,8 +32,8 @@ export class Engine {
   }
 
   /**
-   * @param htpasswd lines of users that the registry knows; undefined: it is open to everybody
-   * @param storage how layers are kept: whole copies, which work everywhere, or the best that works here
+   * @param htpasswd lines of users that the registry knows; undefined: open to everybody
+   * @param storage how layers are kept: as whole copies, which works everywhere, or in the best way available here
    */
   static async start({ htpasswd, storage = 'copies' }: Options = {}): Promise<Engine> {
     const directory = await mkdtemp(join(tmpdir(), 'countersign-engine-'))
@@ -50,7 +53,7 @@ export class Engine {
     return `unix://${join(this.directory, 'docker.sock')}`
   }
 
-  /** An image that differs from every other one, under this name. */
+  /** Makes an image with unique content under this name. */
   async image(name: string, content: string): Promise<void> {
     const files = await mkdtemp(join(this.directory, 'image-'))
     await writeFile(join(files, 'content'), content)
@@ -67,7 +70,7 @@ export class Engine {
       child.kill('SIGTERM')
       await exit
     }
-    // Containers on the host's network leave it mounted there.
+    // Containers on the host's network leave this mounted.
     await runProgram('umount', [join(this.directory, 'exec', 'netns', 'default')], {})
     await rm(this.directory, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 })
   }

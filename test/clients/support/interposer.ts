@@ -6,10 +6,10 @@ import { exchange } from '../../support/exchange.ts'
 import type { Server } from './notary.ts'
 import type { Stage } from './stage.ts'
 
-/** Changes an answer's body, or leaves it: gets the path and what the server said. */
+/** Edits an answer's body, given the path and the server's body, or returns it unchanged. */
 type Meddle = (path: string, body: Buffer) => Buffer
 
-/** Somebody between client and server who holds the server's TLS key, and changes what it says. */
+/** A man in the middle who holds the server's TLS key and changes its answers. */
 export class Interposer implements Server {
   readonly url: string
   readonly caFile: string

@@ -10,14 +10,14 @@ const PASSPHRASES = {
   NOTARY_DELEGATION_PASSPHRASE: 'a-test-passphrase',
 }
 
-/** Where a client finds the server. */
+/** How a client reaches the server. */
 export interface Server {
   readonly url: string
   /** File with the CA's certificate. */
   readonly caFile: string
 }
 
-/** One person with the `notary` command: a trust directory of their own, keys and cache in it. */
+/** One person with the `notary` command. Their keys and cache are in a trust directory of their own. */
 export class NotaryClient {
   readonly directory: string
   #server: Server
@@ -33,17 +33,17 @@ export class NotaryClient {
     return new NotaryClient(server, await mkdtemp(join(tmpdir(), 'countersign-notary-')))
   }
 
-  /** Speak to this server from now on; keys and cache stay. */
+  /** Switches to this server, and keeps keys and cache. */
   use(server: Server): void {
     this.#server = server
   }
 
-  /** Run `notary …`, whatever comes of it. */
+  /** Runs `notary …`, and returns the outcome even if it fails. */
   try(...args: string[]): Promise<Outcome> {
     return this.answer('', ...args)
   }
 
-  /** Answer the questions that it asks. */
+  /** Runs `notary …`, and answers its questions. */
   answer(input: string, ...args: string[]): Promise<Outcome> {
     const place = ['-s', this.#server.url, '--tlscacert', this.#server.caFile, '-d', this.directory]
     return runProgram('notary', [...place, ...args], { HOME: this.directory, ...PASSPHRASES, ...this.#auth }, input)
@@ -54,12 +54,12 @@ export class NotaryClient {
     return { NOTARY_AUTH: Buffer.from(this.credentials).toString('base64') }
   }
 
-  /** Run `notary …`. @throws Error with what it said if it fails */
+  /** Runs `notary …`. @throws Error with its output if it fails */
   async run(...args: string[]): Promise<Outcome> {
     return succeeded(await this.try(...args))
   }
 
-  /** What `notary list` shows: `name role`, sorted. */
+  /** Returns the lines of `notary list` as `name role`, sorted. */
   async list(gun: string): Promise<string[]> {
     const { stdout } = await this.run('list', gun)
     const rows = stdout.split('\n').filter((line) => /\s[0-9a-f]{64}\s/.test(line))

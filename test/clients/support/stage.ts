@@ -13,7 +13,7 @@ import { startTestServer, type TestServer, type TestServerOptions } from '../../
 import { typeKnown } from '../../support/typist.ts'
 import { NotaryClient, type Server } from './notary.ts'
 
-/** A server and people with `notary` who use it; all gone at the end of the test file. */
+/** A server and `notary` clients; all are removed at the end of the test file. */
 export class Stage implements Server {
   readonly server: TestServer
   readonly files: string
@@ -42,7 +42,7 @@ export class Stage implements Server {
     return client
   }
 
-  /** For commands beside the running server. */
+  /** Variables for commands beside the running server. */
   get environment(): Record<string, string> {
     return {
       PATH: process.env['PATH'] ?? '',
@@ -52,7 +52,7 @@ export class Stage implements Server {
     }
   }
 
-  /** Of what lies with the files. */
+  /** Returns the path of a file beside the test's files. */
   path(name: string): string {
     return resolve(this.files, name)
   }
@@ -61,7 +61,7 @@ export class Stage implements Server {
     return connect(loadSettings({ environment: this.environment }))
   }
 
-  /** Do what such a command does, without a process for it: where something only has to be there. @throws TrustError */
+  /** Runs a command's operation without its process, where only the effect matters. @throws TrustError */
   async ask<Schema extends z.ZodObject, Output>(
     operation: Operation<Schema, Output>,
     input: z.input<Schema>,
@@ -74,12 +74,12 @@ export class Stage implements Server {
     }
   }
 
-  /** Type such a command. */
+  /** Runs a command beside the running server. */
   type(...args: string[]): Promise<Printed> {
     return this.#type(args, this.environment)
   }
 
-  /** The same of one that must succeed. @param more environment @returns what it printed */
+  /** Runs a command that must succeed. @param more environment @returns its standard output */
   async done(args: readonly string[], more: Readonly<Record<string, string>> = {}): Promise<string> {
     const { code, stdout, stderr } = await this.#type(args, { ...this.environment, ...more })
     assert.equal(code, 0, `${args.join(' ')}: ${stdout}${stderr}`)
@@ -90,7 +90,7 @@ export class Stage implements Server {
     return typeKnown({ args, environment, directory: process.cwd() }) ?? countersign(args, environment)
   }
 
-  /** A file to sign, or with a passphrase. */
+  /** Writes a file, to sign or with a passphrase. */
   async file(content: string): Promise<string> {
     const path = join(this.files, randomUUID())
     await writeFile(path, content, { mode: 0o600 })

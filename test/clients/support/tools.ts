@@ -4,8 +4,8 @@ import { accessSync, constants } from 'node:fs'
 import { delimiter, join } from 'node:path'
 
 /**
- * Why tests with these programs cannot run here; false if they can. In CI a missing program is a failure: the clients
- * are what the server is for.
+ * Returns why tests with these programs cannot run here, or false if they can. In CI a missing program is an error,
+ * because the server exists for these clients.
  */
 export function skipWithout(...programs: string[]): string | false {
   const missing = programs.filter((program) => !isInPath(program))
@@ -30,7 +30,7 @@ function isInPath(program: string): boolean {
   })
 }
 
-/** What a program said, and how it ended. */
+/** What a program printed, and how it ended. */
 export interface Outcome {
   readonly code: number | null
   readonly stdout: string
@@ -39,7 +39,7 @@ export interface Outcome {
   readonly text: string
 }
 
-/** Run a program to its end. */
+/** Runs a program to its end. */
 export async function runProgram(
   program: string,
   args: readonly string[],
@@ -65,7 +65,7 @@ export async function runProgram(
   return { code, stdout, stderr, text }
 }
 
-/** The outcome of a program that had to succeed. @throws Error with everything it said */
+/** Returns the outcome of a program that had to succeed. @throws Error with all its output */
 export function succeeded(outcome: Outcome): Outcome {
   if (outcome.code !== 0) throw new Error(`ended with ${outcome.code}: ${outcome.text}`)
   return outcome
