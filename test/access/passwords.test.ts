@@ -53,7 +53,7 @@ describe('passwords', () => {
     assert.equal(await passwords.check('bob', RIGHT, '2001:db8:0:1::1'), undefined)
   })
 
-  test("a user who has logged in from a network is not delayed by others' wrong passwords there, or by guesses elsewhere", async () => {
+  test("a user who has logged in from a network is not delayed by others' guesses there or by guesses elsewhere", async () => {
     const password = await hashPassword(RIGHT)
     const user = (name: string): User => ({ name, password, grants: [], disabled: false, createdAt: 0 })
     const users = new Passwords(directoryOf(user('alice'), user('bob')), () => 0)

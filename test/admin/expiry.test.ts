@@ -184,7 +184,7 @@ test('where the publisher signs the snapshot, only the publisher can rotate the 
   assert.deepEqual(both.obstacles, [])
 })
 
-test('expired targets or snapshots, which no client can renew, are for the server or a witness to sign', async (t) => {
+test('expired targets and snapshots can be signed only by the server or a witness, not by other clients', async (t) => {
   const here = await localTrustFor(t, NOW)
   const owner = await TrustWorld.create({ gun: APP, now: NOW, serverKeys: localKeys(here.trust, APP) })
   owner.delegate('targets/alice', [makeKey('ecdsa')])
@@ -213,7 +213,7 @@ test('expired targets or snapshots, which no client can renew, are for the serve
   assert.deepEqual(namesOf(await clientOf(here).update()), ['targets v1'])
 })
 
-test('a root that gives the server the snapshot key also renews expired targets if the server has their key', async (t) => {
+test('a root that gives the server the snapshot key renews expired targets, too, if the server has their key', async (t) => {
   const here = await localTrustFor(t, NOW)
   const owner = await TrustWorld.create({ gun: APP, now: NOW, serverKeys: localKeys(here.trust, APP) })
   await publishOn(here, owner.parts('root', 'targets'))

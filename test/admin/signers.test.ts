@@ -7,7 +7,7 @@ import { TEST_ACTOR } from '../support/local-trust.ts'
 import { add, drop, GUN, named, withSigner } from '../support/owned-repository.ts'
 import { worldOf } from '../support/people.ts'
 
-test('a rotation gives out the newest key, and both dry run and run name who lacks it or still trusts the old one', async (t) => {
+test('a rotation returns the newest key, and finishing it names who lacks it or still trusts the old one', async (t) => {
   const world = await withSigner(t)
   const { trust } = world.here
   const here = worldOf({ trust })
