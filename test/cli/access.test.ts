@@ -5,17 +5,17 @@ import { exchange } from '../support/exchange.ts'
 import { ecKeys, makeCertificate, pemOf } from '../tuf/certificate-maker.ts'
 import { steady, Terminal, type Printed } from './terminal.ts'
 
-/** Its last blank belongs to it, unlike the line's end. */
+/** Its last blank is part of it, unlike a line break. */
 const PASSWORD = 'correct horse battery '
 const ALL_USERS = '"countersign user list" prints all names'
 
-/** What differs from run to run: ids and texts of tokens too. */
+/** Replaces what differs in each run: ids and tokens, too. */
 const shown = (text: string): string =>
   steady(text)
     .replace(/cs_[0-9a-f]{16}_[\w-]{43}/g, 'TOKEN-TEXT')
     .replace(/\b[0-9a-f]{16}\b/g, 'SIXTEEN-HEX-ID..')
 
-describe('users and tokens at the terminal', () => {
+describe('users and tokens on the command line', () => {
   let terminal: Terminal
   const typed: string[][] = []
 
@@ -31,14 +31,14 @@ describe('users and tokens at the terminal', () => {
     return terminal.run(args)
   }
 
-  /** A command and everything that it prints. */
+  /** Runs a command and compares everything it prints. */
   async function prints(command: string, expected: string, code = 0): Promise<void> {
     const { stdout, stderr, code: ended } = await type(...command.split(' '))
     assert.equal(shown(stdout + stderr), expected, command)
     assert.equal(ended, code, command)
   }
 
-  test('with a running server', async () => {
+  test('users, tokens and passwords are managed with a running server', async () => {
     const server = await terminal.host()
     await prints('user list', 'no users\n')
     await prints('token list', 'no tokens\n')
@@ -90,7 +90,7 @@ describe('users and tokens at the terminal', () => {
       'error: there is no terminal to ask for the new password of alice\nhint: say --password-file FILE\n',
       2,
     )
-    // Nobody could log in with what these would become.
+    // Nobody could type what these would decode to.
     for (const content of [Buffer.from('m\xfcnchen am meer', 'latin1'), '\uFEFFafter a mark']) {
       await writeFile(terminal.path('odd'), content, { mode: 0o600 })
       await prints(
@@ -150,13 +150,13 @@ describe('users and tokens at the terminal', () => {
     await prints('user remove alice', 'removed user alice, revoked 1 token\n')
     await prints('user remove build', 'removed user build\n')
     await prints('user remove build', `error: there is no user build\nhint: ${ALL_USERS}\n`, 1)
-    // Typed again, since it was not answered.
+    // Repeated, as after a lost answer.
     await prints('token revoke ci', 'error: the token ci is revoked already\n', 1)
     await prints('token revoke cj', 'error: there is no such token\nhint: "countersign token list" prints all\n', 1)
     await server.end()
   })
 
-  test('with a stopped server', async () => {
+  test('users and tokens are managed with a stopped server', async () => {
     const tokens = [
       'TOKEN  ID                OWNER  ENDS     MAY',
       'ci     SIXTEEN-HEX-ID..  alice  revoked  read:docker.io/acme/app',
@@ -169,7 +169,7 @@ describe('users and tokens at the terminal', () => {
     await prints('user remove alice', 'removed user alice\n')
   })
 
-  test('--json says the same, without hashes', async () => {
+  test('--json has the same content, without hashes', async () => {
     const made = JSON.parse((await type('token', 'create', 'json', '--allow', 'read:a/*', '--json')).stdout) as Record<
       string,
       unknown
@@ -182,12 +182,12 @@ describe('users and tokens at the terminal', () => {
     assert.deepEqual(users.map(Object.keys), [['name', 'hasPassword', 'grants', 'disabled', 'createdAt']])
   })
 
-  test('the journal is sound, names who did it, and no password was typed', async () => {
+  test('the journal is sound, names the actor, and holds no password', async () => {
     assert.match(await terminal.checked(), /sound/)
     assert.ok(!typed.flat().includes(PASSWORD))
   })
 
-  test('a first user by the command line, and the server asks for them from then on', async () => {
+  test('after the command line has added a first user, the server asks for credentials', async () => {
     const server = await terminal.serve([], { COUNTERSIGN_ACCESS_MODE: 'built-in' })
     await terminal.run(['user', 'add', 'dave', '--allow', 'read:*', '--password-file', 'password'])
     assert.equal((await exchange(server, { path: '/v2/' })).status, 401)
@@ -201,10 +201,10 @@ describe('users and tokens at the terminal', () => {
   })
 })
 
-test("what a command writes beside a stopped server is its owner's alone", async (t) => {
+test('only its owner can read what a command writes with a stopped server', async (t) => {
   const terminal = await Terminal.open()
   t.after(() => terminal.close())
-  // As a service manager or a container makes it: others may look into the directory.
+  // Others may read the directory itself, as when a service manager or a container makes it.
   await mkdir(terminal.path('data'), { mode: 0o755 })
   await (await terminal.host()).end()
   assert.equal((await terminal.run(['user', 'add', 'alice', '--no-password'])).code, 0)
@@ -214,7 +214,7 @@ test("what a command writes beside a stopped server is its owner's alone", async
   }
 })
 
-describe('settings of access that cannot be used', () => {
+describe('invalid access settings', () => {
   let terminal: Terminal
   before(async () => {
     terminal = await Terminal.open()

@@ -20,7 +20,7 @@ const rotate = (gun: string): string => `  countersign key rotate ${gun} snapsho
 const row = (gun: string, state = 'adopted', targets = 2): string =>
   `${gun}  ${state}  1      SHORTENED-ID  ${targets}        YYYY-MM-DD (N days)`
 
-/** Another server, which is one of ours here, and the one that takes over. */
+/** The other server is also a Countersign server here. */
 describe('countersign repo adopt', () => {
   let there: Terminal
   let here: Terminal
@@ -67,7 +67,7 @@ describe('countersign repo adopt', () => {
     assert.deepEqual([printed.stdout, printed.code], ['', code])
   }
 
-  test('what would be adopted is said, and nothing changes', async () => {
+  test('--dry-run says what would be adopted and changes nothing', async () => {
     await prints(
       [APP, WEB, '--dry-run'],
       [
@@ -79,7 +79,7 @@ describe('countersign repo adopt', () => {
     assert.equal(await on(here, 'repo list'), 'no repositories\n')
   })
 
-  test('a root that is known must be among those that are there', async () => {
+  test("a trusted root must be among the other server's roots", async () => {
     const { body } = await exchange(other, { path: tufPath(APP, 'root.json') })
     await writeFile(here.path('root.json'), body)
     const known = ['--trusted-root', 'root.json', ...from]
@@ -96,7 +96,7 @@ describe('countersign repo adopt', () => {
     )
   })
 
-  test('one, the same again, many; one that fails does not hold up the others', async () => {
+  test('one or many are adopted, repeating it is harmless, and a failed one does not stop the others', async () => {
     await prints([APP], [HEAD, row(APP), NEXT, rotate(APP)])
     await there.ask(signTag, { gun: APP, tag: 'v2', digest: DIGEST, size: 7 })
     await prints([APP], [HEAD, row(APP, 'adopted', 3), NEXT, rotate(APP)])
@@ -117,7 +117,7 @@ describe('countersign repo adopt', () => {
     assert.match(await here.checked(), /^2 repositories, 3 commits, \d+ records: sound\n$/)
   })
 
-  test('what is no name among many is told beside the others, and which it is', async () => {
+  test('an invalid name among many is reported in its row, and the others are adopted', async () => {
     const [wrong, reason] = ['docker.io//web', 'invalid repository name: it has an empty path segment']
     await prints(
       [wrong, WEB],
@@ -134,7 +134,7 @@ describe('countersign repo adopt', () => {
     await refused([wrong, ...from], `error: ${reason}\n`, 2)
   })
 
-  test('as JSON', async () => {
+  test('--json has the same content', async () => {
     const { stdout, code } = await adopt(APP, NONE, '--json', ...from)
     const [one, two] = JSON.parse(stdout) as Record<string, unknown>[]
     const { rootKeys, timestampEnds, ...facts } = one ?? {}
@@ -158,7 +158,7 @@ describe('countersign repo adopt', () => {
     assert.equal(code, 1)
   })
 
-  test('what cannot be read, and what is no place', async () => {
+  test('an unreadable or invalid source is refused', async () => {
     const check = `${CHECK}\n`
     await refused([NONE, ...from], `error: https://localhost:PORT has no trust data for ${NONE}\n${check}`, 1)
     const usual =
@@ -185,7 +185,7 @@ describe('countersign repo adopt', () => {
     await refused([APP], /required option '--from <place>' not specified/, 2)
   })
 
-  test('what other commands say of it until this server signs it', async () => {
+  test('until this server signs the repository, other commands say that it is adopted', async () => {
     const warning = `adopted, and not signed here yet: clients take it until YYYY-MM-DD. countersign key rotate ${APP} snapshot`
     const shown = await on(here, `repo show ${APP}`)
     assert.match(shown, new RegExp(`^${APP}\n\nwarning: ${warning}\n\nRoles\n`))
@@ -193,7 +193,7 @@ describe('countersign repo adopt', () => {
     assert.match(await on(here, 'repo list'), /^docker\.io\/acme\/app +3 +0 +YYYY-MM-DD \(N days\)$/m)
     const expiry = (await on(here, 'expiry')).split('\n')
     const [, soonest = ''] = expiry
-    // One line for each repository: what ends later has time until then.
+    // One row per repository: what expires later can wait.
     assert.equal(expiry.filter((line) => line.includes('docker.io/')).length, 2)
     assert.match(
       soonest,
@@ -216,7 +216,7 @@ describe('countersign repo adopt', () => {
     assert.deepEqual([renewed.stdout, renewed.code], ['', 2])
   })
 
-  test('where a root waits already, it is that which is to be signed: no other one can be made', async () => {
+  test('if a root waits, it is the one to sign, because no other can be made', async () => {
     const away = `countersign root show ${APP} --out FILE`
     await on(here, `key rotate ${APP} snapshot --stage`)
     const asBefore = [HEAD.replace('STATE   ', 'STATE     '), row(APP, 'as before', 3)]
@@ -230,13 +230,13 @@ describe('countersign repo adopt', () => {
     await on(here, `root discard ${APP}`)
   })
 
-  test('signed here from the next root on; nothing takes its place then', async () => {
+  test('the next root is signed here, and from then on nothing from elsewhere is adopted', async () => {
     await on(here, 'root import acme root.key --passphrase-file pass --key-passphrase-file pass')
     assert.match(
       (await on(here, 'expiry')).split('\n')[1] ?? '',
       /countersign key rotate docker\.io\/acme\/\w+ snapshot$/,
     )
-    // What it signs already stays as it is.
+    // Repositories already signed here stay as they are.
     await createRepositories(here, 'pass', 'docker.io/acme/own')
     assert.equal(
       await on(here, 'key rotate docker.io/acme/* snapshot --adopted --passphrase-file pass'),
@@ -256,7 +256,7 @@ describe('countersign repo adopt', () => {
     assert.match(await here.checked(), /: sound\n$/)
   })
 
-  test('also with no server running', async () => {
+  test('adoption works with no server running', async () => {
     await on(here, `repo delete ${WEB} --yes`)
     await server.end()
     const lost = `warning: ${WEB}: clients that have root version 2 cached, which was deleted here, must forget ${WEB}`

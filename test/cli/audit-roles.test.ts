@@ -14,7 +14,7 @@ import { Terminal } from './terminal.ts'
 const GUN = 'docker.io/acme/app'
 const DIGEST = `sha256:${'a1'.repeat(32)}`
 
-test('audit says who may sign since when, what a key signed, and what went with a repository', async (t) => {
+test('audit says who may sign since when, what a key signed, and what was deleted with a repository', async (t) => {
   const terminal = await Terminal.open()
   t.after(() => terminal.close())
   await terminal.host()
@@ -30,7 +30,7 @@ test('audit says who may sign since when, what a key signed, and what went with 
   const numbersOf = async (filter: { key?: string; digest?: string }): Promise<number[]> =>
     (await terminal.ask(auditJournal, { ...filter, after: 0 })).entries.map(({ number }) => number)
   const newest = async (): Promise<JournalEntry> => JSON.parse(await type('audit --json --limit 1')) as JournalEntry
-  /** Of the newest entry: who may sign otherwise than before, and which tags are. */
+  /** Returns the changed signers and tags of the newest entry. */
   const told = async (): Promise<string[]> => {
     const lines = (await type('audit --limit 1')).trimEnd().split('\n').slice(1)
     return lines.filter((line) => / may | -> /.test(line)).map((line) => line.replaceAll(/[0-9a-f]{12}/g, idName))
@@ -44,7 +44,7 @@ test('audit says who may sign since when, what a key signed, and what went with 
     await told(),
     roles.map((role) => `    ${role}: ${role === 'root' ? 'ID (key ID)' : 'ID'} may sign now`),
   )
-  // By the name that its owner knows, though certificates of it sign.
+  // Finds by the key id that its owner knows, though root names a certificate's id.
   const [rootKey] = JSON.parse(await type('root list --json')) as { keyId: string }[]
   const { number: made } = await newest()
   assert.deepEqual(await numbersOf({ key: rootKey?.keyId ?? '' }), [made])
@@ -81,7 +81,7 @@ test('audit says who may sign since when, what a key signed, and what went with 
   assert.deepEqual([role, changed.length], ['targets', 1])
   names.set(old.slice(0, 12), 'OLD').set(fresh.slice(0, 12), 'NEW')
   assert.deepEqual(await told(), ['    targets: NEW may sign now; OLD may not any more'])
-  // It was made, signed one document after the other, and was given up.
+  // The entries that made it, those of each document it signed, and the one that removed it.
   const ofOld = await numbersOf({ key: old })
   assert.equal(ofOld.at(-1), number)
   assert.ok(ofOld.length > 3)
@@ -95,14 +95,14 @@ test('audit says who may sign since when, what a key signed, and what went with 
   assert.match(await terminal.checked(), /: sound\n$/)
 })
 
-test('what a publisher writes does not look like another entry', async (t) => {
+test('text of a publisher cannot look like another entry', async (t) => {
   const terminal = await Terminal.open()
   t.after(() => terminal.close())
   const server = await terminal.host()
   const owner = await TrustWorld.create({ gun: GUN, now: Date.now(), serverKeys: keysFrom(server, GUN) })
   await owner.publishFirst(server)
   const forged = '\n9  2026-11'
-  // Control characters of ASCII are refused in paths.
+  // Paths with ASCII control characters are refused.
   owner.delegate('targets/releases', [makeKey('ecdsa')], { paths: ['in/\u00859  2026-11', '\u202egnp'] })
   owner.delegate('targets/nobody', [makeKey('ecdsa')], { paths: [] })
   const [key = makeKey('ecdsa')] = owner.signers.get('targets') ?? []

@@ -8,7 +8,7 @@ import { Terminal } from './terminal.ts'
 
 const GUN = 'docker.io/acme/app'
 
-test('audit says of a root that waits whether it was staged, signed, published or discarded', async (t) => {
+test('audit says whether a waiting root was staged, signed, published or discarded', async (t) => {
   const terminal = await Terminal.open()
   t.after(() => terminal.close())
   await terminal.host()
@@ -26,7 +26,7 @@ test('audit says of a root that waits whether it was staged, signed, published o
     await create(GUN, 'alice')
   })
   const before = (await terminal.ask(auditJournal, { after: 0 })).entries.length
-  // Root keys alone: no key of the server is made for it.
+  // Only root keys change, so the server makes no key.
   await type(`key rotate ${GUN} root --root-key bob --stage ${pass}`)
   await terminal.run(`root sign ${GUN} --root-key alice ${pass}`.split(' '))
   await type(`root sign ${GUN} --root-key bob ${pass}`)

@@ -22,7 +22,7 @@ import { Terminal } from './terminal.ts'
 
 const GUN = 'example.org/app'
 
-/** For one command alone: an empty file system in a directory, which nothing can be written to. */
+/** Arguments of `unshare` for one command with an empty read-only file system mounted on a directory. */
 const READ_ONLY = [
   '--map-root-user',
   '--mount',
@@ -35,7 +35,7 @@ const skipReadOnly =
   spawnSync('unshare', [...READ_ONLY, import.meta.dirname, 'true']).status === 0 ? false : 'nothing can be mounted here'
 
 describe('countersign backup', () => {
-  /** What lies where a server was stopped, and its publisher. */
+  /** Files of a stopped server, and its publisher. */
   let published: Terminal
   let publisher: TrustWorld
   let terminal: Terminal
@@ -61,7 +61,7 @@ describe('countersign backup', () => {
     COUNTERSIGN_KEYS_DIRECTORY: terminal.path(name, 'keys'),
   })
 
-  test('of a server that goes on: whole, of one moment, and a server starts from it', async () => {
+  test('of a running server is complete and of one moment, and a server starts from it', async () => {
     const server = await terminal.host()
     let made = false
     const backup = terminal.run(['backup', 'copy']).finally(() => (made = true))
@@ -97,7 +97,7 @@ describe('countersign backup', () => {
     assert.match(await terminal.checked(), /: sound\n$/)
   })
 
-  test('of a stopped server, with an anchor elsewhere', async () => {
+  test('of a stopped server includes an anchor kept elsewhere', async () => {
     await mkdir(terminal.path('elsewhere'))
     await writeFile(terminal.path('elsewhere', 'anchor'), await readFile(terminal.path('keys', 'anchor')))
     const elsewhere = { COUNTERSIGN_ANCHOR_FILE: terminal.path('elsewhere', 'anchor') }
@@ -107,7 +107,7 @@ describe('countersign backup', () => {
     assert.equal(await terminal.checked(placeOf('copy')), '1 repository, 2 commits, 17 records: sound\n')
   })
 
-  test('of a server whose anchor was removed, which check says: with that of the backup it starts again', async () => {
+  test('of a server whose anchor was removed has a new one, with which it starts again', async () => {
     const server = await terminal.host()
     await rm(terminal.path('keys', 'anchor'))
     const { code, stdout } = await terminal.run(['check'])
@@ -121,7 +121,7 @@ describe('countersign backup', () => {
     assert.match(await terminal.checked(), /^1 repository, 3 commits, \d+ records: sound\n$/)
   })
 
-  test('goes into a directory of its own', async () => {
+  test('needs an empty directory of its own', async () => {
     await terminal.host()
     const fails = async (where: string, message: RegExp): Promise<void> => {
       const { code, stdout, stderr } = await terminal.run(['backup', where])
@@ -147,7 +147,7 @@ describe('countersign backup', () => {
     assert.ok(!(await readdir(terminal.path('keys', 'tls'))).includes('deep'))
   })
 
-  test('says of a file system that is read-only that it is', { skip: skipReadOnly }, async () => {
+  test('to a read-only file system fails with that reason', { skip: skipReadOnly }, async () => {
     await mkdir(terminal.path('disk'))
     const options = { cwd: terminal.directory, env: terminal.environment, encoding: 'utf8' } as const
     const typed = [COMMAND, 'backup', 'disk/new/copy']
@@ -159,12 +159,12 @@ describe('countersign backup', () => {
     )
   })
 
-  /** Files that a backup takes with it, one after the other: so many that it cannot be done meanwhile. */
+  /** Makes so many files that a backup of them takes a while. */
   async function manyKeys(): Promise<void> {
     for (let number = 0; number < 500; number += 1) await writeFile(terminal.path('keys', 'tls', `${number}`), '')
   }
 
-  /** What the command asks of the server. */
+  /** Asks the server for a backup, as the command does. */
   async function asked(directory: string): Promise<object> {
     const socketPath = terminal.path('data', 'control.sock')
     const headers = { 'Content-Type': 'application/json' }
@@ -174,7 +174,7 @@ describe('countersign backup', () => {
     return (await json(response)) as object
   }
 
-  test('of two at once one is made', async () => {
+  test('is refused while another is being made', async () => {
     await terminal.host()
     await manyKeys()
     const answers = await Promise.all(['one', 'two'].map((name) => asked(terminal.path(name))))
@@ -188,7 +188,7 @@ describe('countersign backup', () => {
     assert.deepEqual([code, stderr], [0, ''])
   })
 
-  /** Type it, and Ctrl-C when it has begun to write. @returns standard error, when the command has ended */
+  /** Runs the command and presses Ctrl-C once it writes. @returns standard error */
   async function interrupted(): Promise<string> {
     const command = spawn(COMMAND, ['backup', 'copy'], { cwd: terminal.directory, env: terminal.environment })
     const ended = once(command, 'close')
@@ -199,12 +199,12 @@ describe('countersign backup', () => {
     return printed
   }
 
-  test('that was interrupted leaves nothing behind, and can be made again', async () => {
+  test('leaves nothing behind when interrupted, and can be made again', async () => {
     const server = await terminal.serve(['--quiet'])
     await manyKeys()
     await interrupted()
     let left = ['data']
-    // Until it was cleared, or made all the same.
+    // Until it is removed, or complete after all.
     for (; left.length > 0 && !left.includes('keys'); await pause(1)) left = await readdir(terminal.path('copy'))
     assert.deepEqual(left, [])
     await server.end()
@@ -215,7 +215,7 @@ describe('countersign backup', () => {
     assert.match(await terminal.checked(placeOf('copy')), /: sound\n$/)
   })
 
-  test('of two servers into one directory at once one is made', async () => {
+  test('of two servers into one directory succeeds for one of them', async () => {
     await terminal.host()
     const other = await Terminal.open(published)
     try {
@@ -231,7 +231,7 @@ describe('countersign backup', () => {
     }
   })
 
-  test('from one that the death of the server left half no server starts', async () => {
+  test('that was cut off by the death of the server cannot be started from', async () => {
     const [dataDirectory, keysDirectory] = [terminal.path('data'), terminal.path('keys')]
     const copyTo = async ({ directory }: { directory: string }): Promise<never> => {
       await (await Database.open(directory, true)).close()
@@ -247,7 +247,7 @@ describe('countersign backup', () => {
     assert.deepEqual(await readdir(terminal.path('copy')), [])
   })
 
-  test('of keys that no server could be started with is none', async () => {
+  test('fails if no server could start with the keys', async () => {
     await terminal.host()
     for (const name of ['keyring.json', 'anchor-key', 'key-encryption-key']) {
       await rename(terminal.path('keys', name), terminal.path(name))
@@ -266,7 +266,7 @@ describe('countersign backup', () => {
     await rename(terminal.path('moved'), terminal.path('keys'))
   })
 
-  test('keeps what a group may read of the keys to the owner', async () => {
+  test('is readable by its owner only, even where a group may read the keys', async () => {
     await terminal.serve(['--quiet'])
     await chmod(terminal.path('keys', 'key-encryption-key'), 0o440)
     assert.equal((await terminal.run(['backup', 'copy'])).code, 0)
@@ -274,7 +274,7 @@ describe('countersign backup', () => {
     assert.match(await terminal.checked(placeOf('copy')), /: sound\n$/)
   })
 
-  test('of a keyring under a passphrase: also before the server was told of it', async () => {
+  test('of a keyring under a passphrase works before the server has the new setting', async () => {
     await terminal.host()
     await writeFile(terminal.path('passphrase'), 'correct horse', { mode: 0o600 })
     const rekeyed = await terminal.run(['key', 'rekey', '--new-passphrase-file', 'passphrase'])
@@ -285,7 +285,7 @@ describe('countersign backup', () => {
     assert.match(await terminal.checked(told), /: sound\n$/)
   })
 
-  test('of what is damaged is none, and leaves nothing', async () => {
+  test('of a damaged store fails and leaves nothing', async () => {
     await spoil({ directory: terminal.path('data') }, headKey(parseGun(GUN)))
     const { code, stderr } = await terminal.run(['backup', 'copy'])
     assert.equal(code, 2)

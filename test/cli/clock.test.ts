@@ -11,7 +11,7 @@ const GUN = 'example.org/clock'
 const NOW = Date.UTC(2026, 10, 29, 8)
 const DAY = 86_400_000
 
-test('a server whose clock was ahead: the command says so, and what to do, and has it sign again', async (t) => {
+test('clock says that the clock was ahead, and with --accept the server signs again', async (t) => {
   const server = await startTestServer({ transport: 'plain', now: NOW })
   t.after(() => server.stop())
   const environment = {
@@ -37,7 +37,7 @@ test('a server whose clock was ahead: the command says so, and what to do, and h
   await prints('clock', `${times}: nothing is signed\n${todo}`, 1)
   assert.equal((await exchange(server, { path: '/healthz/ready' })).status, 503)
 
-  // Nor does a rehearsal say that it would be.
+  // A dry run is refused, too.
   for (const words of ['signer create ci', 'signer create ci --dry-run']) {
     const { stderr, code } = await countersign(words.split(' '), environment)
     assert.match(stderr, /^error: the clock says .*"countersign clock --accept"\n$/s, words)

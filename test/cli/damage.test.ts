@@ -31,7 +31,7 @@ example.org/damaged  -        -            damaged: countersign check
 example.org/sound    1        0            YYYY-MM-DD (N days)
 `
 
-describe('what is damaged is named, and hides nothing else', () => {
+describe('damage is named and hides nothing else', () => {
   let terminal: Terminal
 
   before(async () => {
@@ -74,7 +74,7 @@ describe('what is damaged is named, and hides nothing else', () => {
     assert.ok(found.stdout.endsWith(`\nwarning: ${DAMAGED}: ${WHY}\n`), found.stdout)
   }
 
-  test('to whoever does not read what is printed the exit code tells it', async () => {
+  test('the exit code reports damage even if nobody reads the output', async () => {
     const { environment: env, directory: cwd } = terminal
     for (const command of ['check', 'repo list', 'audit --json']) {
       const child = spawn(COMMAND, command.split(' '), { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] })
@@ -84,24 +84,24 @@ describe('what is damaged is named, and hides nothing else', () => {
     }
   })
 
-  test('repositories: of a stopped server, and by the admin API of a running one', async () => {
+  test('damaged repositories are named by a stopped server and by a running one', async () => {
     await looks()
     const server = await terminal.host()
     await looks()
     await server.end()
   })
 
-  test('a plan for many names it among them', async () => {
+  test('a plan for many repositories includes the damaged one', async () => {
     const { code, stdout } = await terminal.run(['key', 'rotate', '*', 'timestamp', '--all', '--plan'])
     assert.equal(code, 1)
     assert.ok(stdout.startsWith(`Rotating the timestamp key of ${DAMAGED}\n  cannot be done: ${WHY}\n\n`), stdout)
     assert.match(stdout, new RegExp(`^Rotating the timestamp key of ${SOUND}\n  root version 2`, 'm'))
-    // Of one that cannot be read nobody can tell whether it was adopted.
+    // Whether the damaged one was adopted cannot be known.
     const adopted = await terminal.run(['key', 'rotate', '*', 'timestamp', '--adopted', '--plan'])
     assert.match(adopted.stderr, /^error: \* names no repository that waits to be signed here\n/)
   })
 
-  test('a signer is removed, and it is said where nobody can tell whether it is trusted', async () => {
+  test('a signer is removed, with a warning where its trust cannot be checked', async () => {
     await terminal.ask(makeSigner, { name: 'ci' })
     await prints(
       'signer remove ci',
@@ -112,7 +112,7 @@ warning: ${DAMAGED} is damaged: whether it trusts ci cannot be read
     )
   })
 
-  test('users, tokens and rules: with one of each the server starts, and it can be made anew', async () => {
+  test('the server starts with a damaged user, token and policy, and each can be made again', async () => {
     const done = async (command: string): Promise<string> => {
       const { code, stdout, stderr } = await terminal.run(command.split(' '))
       assert.equal(code, 0, stderr)
@@ -151,7 +151,7 @@ warning: ${DAMAGED} is damaged: whether it trusts ci cannot be read
     await server.end()
   })
 
-  test('a signer that cannot be read is removed, and made anew', async () => {
+  test('a damaged signer is removed and made again', async () => {
     await terminal.ask(makeSigner, { name: 'nightly' })
     await spoil({ directory: terminal.path('data') }, recordKey('signer', 'nightly'))
     const removed = await terminal.run(['signer', 'remove', 'nightly'])
@@ -161,7 +161,7 @@ warning: ${DAMAGED} is damaged: whether it trusts ci cannot be read
     await prints('signer list', 0, 'SIGNER   KEY ID\nnightly  ID\n')
   })
 
-  test('certificates of the server: expiry names them, with what to do, and all else that ends', async () => {
+  test('expiry names damaged server certificates, with what to do, and all other rows', async () => {
     const others = (of: readonly { what: string; gun: string | null }[]): unknown[] =>
       of.filter(({ gun }) => gun !== null).map(({ gun, what }) => [gun, what])
     const whole = await terminal.ask(showExpiry, {})
@@ -184,7 +184,7 @@ warning: ${DAMAGED} is damaged: whether it trusts ci cannot be read
     ])
   })
 
-  test('rules whose record is not found', async () => {
+  test('a lost policy is named until it is set again', async () => {
     await terminal.ask(setPolicy, { subject: 'user:carol', rules: RULES })
     await lose({ directory: terminal.path('data') }, recordKey('policy', 'user:carol'))
     const { code, stdout } = await terminal.run(['policy', 'list'])
@@ -201,7 +201,7 @@ warning: ${DAMAGED} is damaged: whether it trusts ci cannot be read
     assert.equal((await terminal.run(['policy', 'show', 'user:carol'])).code, 0)
   })
 
-  test('a user of whom the journal alone tells is removed with their tokens', async () => {
+  test('a user known only from the journal is removed with their tokens', async () => {
     await terminal.ask(addUser, { name: 'dave', grants: READ })
     await terminal.ask(createToken, { name: 'of-dave', grants: READ, owner: 'dave' })
     await lose({ directory: terminal.path('data') }, recordKey('user', 'dave'))
@@ -213,7 +213,7 @@ warning: ${DAMAGED} is damaged: whether it trusts ci cannot be read
     )
   })
 
-  test('a timestamp: threads make one new one, and what was damaged goes on being named', async () => {
+  test('all threads together make one new timestamp, and the damaged one is still named', async () => {
     const { roles } = await terminal.ask(showRepository, { gun: SOUND })
     const { sha256 = '' } = roles.find(({ role }) => role === 'timestamp') ?? {}
     await spoil({ directory: terminal.path('data') }, documentKey(parseGun(SOUND), 'timestamp', sha256))
@@ -234,7 +234,7 @@ warning: ${DAMAGED} is damaged: whether it trusts ci cannot be read
     assert.match(await terminal.checked(), named)
   })
 
-  test('entries of the journal', async () => {
+  test('a damaged journal entry is named', async () => {
     const publishes = async (): Promise<(string | number)[][]> => {
       const { stdout } = await terminal.run(['audit', '--json', '--kind', 'publish'])
       const entries = stdout.trimEnd().split('\n')
@@ -250,7 +250,7 @@ warning: ${DAMAGED} is damaged: whether it trusts ci cannot be read
     assert.match(stdout, new RegExp(`^${Number(number) - 1} .*[^]*^${number}  damaged\\n${Number(number) + 1} `, 'm'))
   })
 
-  test('a repository of which something cannot be read is deleted all the same, and then made anew', async () => {
+  test('a repository with a damaged document can be deleted and made again', async () => {
     const { roles } = await terminal.ask(showRepository, { gun: SOUND })
     const { sha256 = '' } = roles.find(({ role }) => role === 'targets') ?? {}
     await spoil({ directory: terminal.path('data') }, documentKey(parseGun(SOUND), 'targets', sha256))

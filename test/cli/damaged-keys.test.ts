@@ -11,7 +11,7 @@ import { Terminal } from './terminal.ts'
 
 const GUN = 'example.org/app'
 
-/** Files of the keys directory that a disk has spoilt: what is said of each, and that it helps. */
+/** Damaged files in the keys directory: each message, and that its advice works. */
 describe('a damaged keys directory', () => {
   let terminal: Terminal
 
@@ -32,7 +32,10 @@ describe('a damaged keys directory', () => {
   })
   after(() => terminal.close())
 
-  /** Start, and repair, with a file as it is changed, then start with what a backup of before the last commits has of it. */
+  /**
+   * Asserts that start and repair refuse each of these contents, and that the file of an older backup restores the
+   * server.
+   */
   async function refused(
     file: string,
     contents: readonly (Buffer | string | undefined)[],
@@ -49,7 +52,7 @@ describe('a damaged keys directory', () => {
     await sound()
   }
 
-  /** Of one kind of damage each command prints it, with the exit code 2. */
+  /** Asserts that each command prints this and exits with 2. */
   async function printed(expected: RegExp): Promise<void> {
     for (const command of ['serve', 'repair made --dry-run']) {
       const { code, stdout, stderr } = await terminal.run(command.split(' '))
@@ -66,7 +69,7 @@ describe('a damaged keys directory', () => {
     await server.end()
   }
 
-  test('a keyring that is no keyring', async () => {
+  test('a malformed keyring is refused', async () => {
     const whole = await readFile(terminal.path('good', 'keyring.json'), 'utf8')
     const file = JSON.parse(whole) as { derivation: object; dataKeys: object; current: number }
     const damaged = /^error: keys\/keyring\.json (?:is damaged|was written .*)\nhint: .* from a backup/
@@ -80,7 +83,7 @@ describe('a damaged keys directory', () => {
       'null',
     ]
     await refused('keyring.json', contents, damaged)
-    // It would take 64 TiB.
+    // The key derivation would need 64 TiB.
     const stretched = { name: 'argon2id', salt: 'AAAAAAAAAAAAAAAAAAAAAA==', memory: 2 ** 36, passes: 3, lanes: 1 }
     await writeFile(terminal.path('keys', 'keyring.json'), JSON.stringify({ ...file, derivation: stretched }))
     await writeFile(terminal.path('pass'), 'a passphrase\n', { mode: 0o600 })
@@ -88,14 +91,14 @@ describe('a damaged keys directory', () => {
     await printed(damaged)
   })
 
-  test('a key file that is none', async () => {
+  test('a malformed or missing key file is refused', async () => {
     const expected = /^error: keys\/key-encryption-key is damaged: it holds no key\nhint: restore it from a backup/
     await refused('key-encryption-key', ['', Buffer.alloc(45), 'AAAA\n'], expected)
     const gone = /^error: cannot read keys\/key-encryption-key: ENOENT: .*\nhint: check .*, or restore it from a backup/
     await refused('key-encryption-key', [undefined], gone)
   })
 
-  test('one bit of what opens the others: no secret is wrong, so a backup is named too', async () => {
+  test('one wrong bit in keyring or key file looks like a wrong secret, so the hint mentions a backup, too', async () => {
     const expected = /^error: the passphrase or key file does not open keys\/keyring\.json\nhint: .* from a backup/
     for (const [file, before] of [
       ['keyring.json', '"1": "'],
@@ -108,7 +111,7 @@ describe('a damaged keys directory', () => {
     }
   })
 
-  test('an anchor key that does not open', async () => {
+  test('a damaged anchor key is refused', async () => {
     const expected =
       /^error: keys\/anchor-key does not open\nhint: restore it from a backup of any age: it never changes/
     await refused('anchor-key', ['', Buffer.alloc(64)], expected)
@@ -116,7 +119,7 @@ describe('a damaged keys directory', () => {
     await refused('anchor-key', [undefined], gone)
   })
 
-  test('one that is removed beside a running server: check says so before the next start does', async () => {
+  test('check reports files that were removed beside a running server', async () => {
     const server = await terminal.host()
     for (const [file, fault] of [
       [
@@ -137,7 +140,7 @@ describe('a damaged keys directory', () => {
     await server.end()
   })
 
-  test('an anchor that nothing in is signed: one of a backup, older than the data, helps', async () => {
+  test('an unsigned or missing anchor is replaced with one of a backup no newer than the data', async () => {
     const hint = 'restore the anchor from a backup that is not newer than the data'
     const unsigned = new RegExp(
       `^error: the anchor has no valid signature\nhint: check that .*keysDirectory .*, ${hint}`,
@@ -147,7 +150,7 @@ describe('a damaged keys directory', () => {
     await refused('anchor', [undefined], gone)
   })
 
-  test('certificates whose key cannot be read: a server’s is made anew, and what its CA is made of has to be put back', async () => {
+  test('a damaged server certificate is made again; a damaged CA has to be restored', async () => {
     await spoilPoint('server.crt')
     await sound()
     const damaged = (name: string): RegExp =>
@@ -158,7 +161,7 @@ describe('a damaged keys directory', () => {
       for (const name of ['ca.crt', 'ca.key']) {
         await cp(terminal.path('good', 'tls'), terminal.path('keys', 'tls'), { recursive: true })
         await spoil(name)
-        // As long as it has nothing to do nobody asks for it.
+        // Nothing needs the CA yet.
         await sound()
         await rm(terminal.path('keys', 'tls', 'server.crt'))
         assert.match(await terminal.refusal(), damaged(name))
@@ -168,7 +171,7 @@ describe('a damaged keys directory', () => {
     await sound()
   })
 
-  test('a TLS key in which a bit has changed: clients would refuse what it signs, so it is made anew, or refused', async () => {
+  test("a TLS key with a wrong bit is made again, or refused if it is the admin's own", async () => {
     const path = terminal.path('keys', 'tls', 'server.key')
     const key = createPrivateKey(await readFile(path))
     const secret = Buffer.from(key.export({ format: 'jwk' }).d ?? '', 'base64url')
@@ -188,7 +191,7 @@ describe('a damaged keys directory', () => {
     await server.end()
   })
 
-  /** A P-256 key is a point, which begins with 04 where it is not compressed. */
+  /** Damages the public point. Uncompressed P-256 points start with 04. */
   async function spoilPoint(name: string): Promise<void> {
     const path = terminal.path('keys', 'tls', name)
     const pem = await readFile(path, 'utf8')

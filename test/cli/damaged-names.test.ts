@@ -8,7 +8,7 @@ import { Terminal } from './terminal.ts'
 
 const GUNS = Array.from({ length: 16 }, (_, number) => `example.org/r${number + 10}`)
 
-/** Spoil the third block of a table that holds heads, and nothing else: four of them. */
+/** Damages only the third block of a table with heads, which holds four of them. */
 async function harm(data: string): Promise<void> {
   for (const name of (await readdir(data)).filter((each) => each.endsWith('.ldb'))) {
     const table = await readFile(`${data}/${name}`)
@@ -24,7 +24,7 @@ async function harm(data: string): Promise<void> {
   assert.fail('no such block')
 }
 
-describe('where a few names of repositories cannot be read', () => {
+describe('some names of repositories cannot be read', () => {
   let terminal: Terminal
 
   before(async () => {
@@ -35,13 +35,13 @@ describe('where a few names of repositories cannot be read', () => {
       await world.publishFirst(server)
     }
     await server.end()
-    // What was in the log is in a table then.
+    // A restart moves the log into a table.
     await (await terminal.host()).end()
     await harm(terminal.path('data'))
   })
   after(() => terminal.close())
 
-  test('all others are listed, those behind them too', async () => {
+  test('all others are listed, even those after the damage', async () => {
     const { code, stdout } = await terminal.run(['repo', 'list', '--json'])
     const rows = JSON.parse(stdout) as { gun: string; damaged?: string }[]
     const whole = rows.flatMap(({ gun, damaged }) => (damaged === undefined ? [gun] : []))
@@ -53,7 +53,7 @@ describe('where a few names of repositories cannot be read', () => {
     await terminal.prints('check', new RegExp(`\\n1[1-5] repositories, `), 1)
   })
 
-  test('whoever rotates all of a pattern is told that there may be more', async () => {
+  test('rotating all of a pattern reports that there may be more', async () => {
     const { code, stdout } = await terminal.run('key rotate example.org/* timestamp --all --plan --json'.split(' '))
     const plans = JSON.parse(stdout) as { gun: string; obstacles: string[] }[]
     assert.equal(code, 1)

@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { countersign } from '../support/server-process.ts'
 import { Terminal } from './terminal.ts'
 
-test('a name that is empty, as a variable of a script without a value is, is said to be; nothing is made where it is typed', async (t) => {
+test('an empty file or directory name, as from an unset variable, is refused, and nothing is written', async (t) => {
   const terminal = await Terminal.open()
   t.after(() => terminal.close())
   await terminal.host()

@@ -8,7 +8,7 @@ const GUN = 'docker.io/acme/app'
 const BOB = 'targets/bob'
 const HEX = 'ab'.repeat(32)
 
-test('what a delegation has signed whose key was taken away since is found, and told not to be seen by clients', async (t) => {
+test('a signature by a replaced delegation key is found and marked as unseen by clients', async (t) => {
   const terminal = await Terminal.open()
   t.after(() => terminal.close())
   const server = await terminal.host()

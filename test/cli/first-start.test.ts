@@ -8,7 +8,7 @@ import { COMMAND } from '../support/server-process.ts'
 import { keysFrom, TrustWorld } from '../support/trust-world.ts'
 import { Terminal } from './terminal.ts'
 
-/** A first start that was interrupted holds no commit: the next one completes it. Anything else that is half there is a loss. */
+/** An interrupted first start has made no commit: the next one completes it. Anything else half done is a loss. */
 describe('after an interrupted first start', () => {
   let terminal: Terminal
 
@@ -18,7 +18,7 @@ describe('after an interrupted first start', () => {
 
   afterEach(() => terminal.close())
 
-  test('a database without commits and an anchor that was not written yet', async () => {
+  test('a database without commits and without an anchor is completed', async () => {
     await (await terminal.host()).end()
     await truncate(terminal.path('keys', 'anchor'))
     const server = await terminal.serve()
@@ -26,14 +26,14 @@ describe('after an interrupted first start', () => {
     assert.match(server.stderr, /^made an empty store in data$/m)
   })
 
-  test('an anchor that was not written yet and no database', async () => {
+  test('keys without an anchor or a database are completed', async () => {
     await (await terminal.host()).end()
     await truncate(terminal.path('keys', 'anchor'))
     await rm(terminal.path('data'), { recursive: true })
     assert.equal(await (await terminal.serve()).end(), 0)
   })
 
-  test('by a full disk, which is no fault: it says so, and with room the next one completes it', async () => {
+  test('a full disk is reported, and with room the next start completes it', async () => {
     await (await terminal.host()).end()
     await rm(terminal.path('keys', 'anchor'))
     await rm(terminal.path('data'), { recursive: true })
@@ -48,7 +48,7 @@ describe('after an interrupted first start', () => {
     assert.equal(await (await terminal.serve()).end(), 0)
   })
 
-  test('but a database with commits and no anchor is refused', async () => {
+  test('a database with commits and no anchor is refused', async () => {
     const first = await terminal.host()
     const gun = 'example.org/app'
     await (await TrustWorld.create({ gun, now: Date.now(), serverKeys: keysFrom(first, gun) })).publishFirst(first)
@@ -60,12 +60,12 @@ describe('after an interrupted first start', () => {
       stderr,
       /^error: there is a database in data, but no anchor in keys\/anchor\nhint: restore the anchor from a backup/,
     )
-    // Again: the refusal left nothing behind that the next start would take for a beginning.
+    // A second time: the refusal left nothing that would count as a fresh start.
     assert.equal((await terminal.run(['serve'])).code, 2)
   })
 })
 
-test('a first start under a passphrase that comes by a pipe, which says it once', async (t) => {
+test('a first start reads a passphrase from a pipe, which gives it once', async (t) => {
   const terminal = await Terminal.open()
   t.after(() => terminal.close())
   const typed = `COUNTERSIGN_PASSPHRASE_FILE=/dev/fd/3 exec "$0" serve 3< <(echo 'a passphrase from elsewhere')`

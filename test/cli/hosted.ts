@@ -5,14 +5,14 @@ import type { Settings } from '../../src/settings/schema.ts'
 import { tlsFiles } from '../../src/signing/tls/identity.ts'
 import type { Endpoint } from '../support/exchange.ts'
 
-/** A server in the process of the test. */
+/** A server in the test's process. */
 export interface Hosted extends Endpoint {
-  /** Stop it as SIGTERM does; once is enough. */
+  /** Stops the server like SIGTERM. A second call does nothing. */
   end(): Promise<void>
 }
 
 export async function hostServer(settings: Settings): Promise<Hosted> {
-  // As "countersign serve" does: what is made is the owner's alone.
+  // Like "countersign serve": only the owner can read new files.
   process.umask(0o077)
   const running = await serve(settings, { log: createLog('silent') })
   let ended: Promise<void> | undefined

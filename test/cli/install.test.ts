@@ -9,7 +9,7 @@ import { promisify } from 'node:util'
 const SCRIPTS = join(import.meta.dirname, '..', '..', 'scripts')
 const noFlock = spawnSync('flock', ['--version']).status === 0 ? false : 'flock is not installed'
 
-/** A clone with the script and no packages. @param packages of its lock file, beside itself */
+/** Makes a clone with the script and no packages. @param packages of its lock file, besides itself */
 async function cloned(t: TestContext, packages: object = {}): Promise<(...names: string[]) => string> {
   const directory = await mkdtemp(join(tmpdir(), 'cs-install-'))
   t.after(() => rm(directory, { recursive: true }))
@@ -25,7 +25,7 @@ async function cloned(t: TestContext, packages: object = {}): Promise<(...names:
   return place
 }
 
-test('packages that cannot be fetched: npm says why, and what to do is said below', async (t) => {
+test("if packages cannot be fetched, npm's reason and a hint are printed", async (t) => {
   const resolved = 'http://127.0.0.1:9/nothing-1.0.0.tgz'
   const integrity = `sha512-${'A'.repeat(86)}==`
   const place = await cloned(t, { 'node_modules/nothing': { version: '1.0.0', resolved, integrity } })
@@ -36,9 +36,9 @@ test('packages that cannot be fetched: npm says why, and what to do is said belo
   })
 })
 
-test('of two installs at once the second waits for the first, and finds all done', { skip: noFlock }, async (t) => {
+test('of two concurrent installs the second waits for the first and does nothing', { skip: noFlock }, async (t) => {
   const place = await cloned(t)
-  // Takes a moment, and writes down that it was asked.
+  // Takes a moment, and records that it was called.
   const npm = '#!/bin/sh\necho asked >>asked\nsleep 1\nmkdir -p node_modules && touch node_modules/.package-lock.json\n'
   await mkdir(place('bin'))
   await writeFile(place('bin', 'npm'), npm, { mode: 0o755 })
@@ -50,7 +50,7 @@ test('of two installs at once the second waits for the first, and finds all done
   assert.equal(await readFile(place('clone', 'asked'), 'utf8'), 'asked\n')
 })
 
-test('packages that a link leads to are not touched: they may be those of somebody else', async (t) => {
+test('node_modules behind a link is not touched, since it may belong to another clone', async (t) => {
   const place = await cloned(t)
   await mkdir(place('elsewhere', 'package'), { recursive: true })
   await symlink(place('elsewhere'), place('clone', 'node_modules'))
@@ -61,7 +61,7 @@ test('packages that a link leads to are not touched: they may be those of somebo
   assert.deepEqual(await readdir(place('elsewhere')), ['package'])
 })
 
-test('./scripts/test where the optional package could not be built: what needs its types is skipped, and named', async (t) => {
+test('without the optional package, ./scripts/test skips what needs its types, and says so', async (t) => {
   const place = await cloned(t)
   await cp(join(SCRIPTS, 'test'), place('clone', 'scripts', 'test'))
   await writeFile(place('clone', 'package.json'), '{"scripts": {"check": "echo checked"}}')

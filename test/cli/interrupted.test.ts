@@ -22,7 +22,7 @@ describe('Ctrl-C among many repositories', () => {
   })
   after(() => terminal.close())
 
-  /** Type it, and press Ctrl-C while it waits for the passphrase. */
+  /** Runs a command, and presses Ctrl-C while it waits for the passphrase. */
   async function interrupted(command: string, presses: number): Promise<{ code: unknown; printed: string[] }> {
     const { directory: cwd, environment: env } = terminal
     const child = spawn(COMMAND, [...command.split(' '), '--passphrase-file', 'pipe'], { cwd, env })
@@ -30,7 +30,7 @@ describe('Ctrl-C among many repositories', () => {
     let stderr = ''
     child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()))
     const ended = once(child, 'close')
-    // Opened when the command opens it to read.
+    // Opens once the command opens it to read.
     const pipe = await open(terminal.path('pipe'), 'w')
     for (let press = 1; press <= presses; press += 1) {
       child.kill('SIGINT')
@@ -43,7 +43,7 @@ describe('Ctrl-C among many repositories', () => {
     return { code: code ?? signal, printed: [await stdout, stderr] }
   }
 
-  test('the one that is begun is done, and it is told what was done and what not', async () => {
+  test('a first Ctrl-C finishes the current repository and reports what was done and what not', async () => {
     assert.deepEqual(await interrupted('key rotate * timestamp --all', 1), {
       code: 1,
       printed: [
@@ -58,7 +58,7 @@ hint: what is done stays done: go on with the others by their names
     })
   })
 
-  test('the second one ends it', async () => {
+  test('a second Ctrl-C stops at once', async () => {
     const { code, printed } = await interrupted('key rotate * timestamp --all', 2)
     assert.deepEqual([code, printed[0]], ['SIGINT', ''])
     await terminal.prints('root waiting', 'no root waits for signatures\n')

@@ -29,7 +29,7 @@ interface Vector {
 
 const vectorFile = (name: string): unknown =>
   JSON.parse(readFileSync(new URL(`../vectors/${name}`, import.meta.url), 'utf8'))
-/** The keys of a Go signer, as they stood in its database. */
+/** Keys as stored in a Go signer's database. */
 const recorded = vectorFile('notary-captures/58-replayable-ecdsa-signer.keys.json') as Recorded[]
 const { keys: vectors } = vectorFile('crypto-vectors.json') as { keys: Vector[] }
 const GUN = recorded[0]?.gun ?? ''
@@ -40,12 +40,12 @@ function vector(name: string): Vector {
   return found
 }
 
-/** A row as `row_to_json` writes it; columns that are of no use here too. */
+/** Returns a row as `row_to_json` writes it, with the columns that import ignores. */
 function rowOf({ keyId, algorithm, gun, role, jwe }: Omit<Recorded, 'passphrase' | 'public'>): object {
   return { id: 1, key_id: keyId, algorithm, passphrase_alias: 'passalias_v1', gun, role, private: jwe, last_used: null }
 }
 
-/** A key file of a client that was given to us. */
+/** Returns a client's key file as its owner hands it over. */
 function keyFileOf(key: TestKey, headers: string, passphrase?: string): string {
   const options = passphrase === undefined ? {} : { cipher: 'aes-256-cbc', passphrase }
   const pem = key.privateKey.export({ type: 'pkcs8', format: 'pem', ...options }).toString()
@@ -54,7 +54,7 @@ function keyFileOf(key: TestKey, headers: string, passphrase?: string): string {
 
 describe('countersign key import', () => {
   let terminal: Terminal
-  /** The first one is started, for its log; later ones only have to answer. */
+  /** Only the first server is a process, for its log; later ones only have to answer. */
   let started: Started
   let server: Endpoint
 
@@ -83,7 +83,7 @@ describe('countersign key import', () => {
     return `${[head, ...lines].join('\n')}\n`
   }
 
-  test("rows of a Go signer's database: said first, then done, and not done twice", async () => {
+  test("rows of a Go signer's database are announced, imported, and not imported twice", async () => {
     await writeFile(terminal.path('rows.json'), recorded.map((row) => `${JSON.stringify(rowOf(row))}\n`).join(''))
     const all = (text: string): string => table(...recorded.map(() => text))
     const count = `${recorded.length} keys, none refused\n`
@@ -132,7 +132,7 @@ describe('countersign key import', () => {
     assert.match(await terminal.checked(), /: sound\n$/)
   })
 
-  test('each row on its own: what is refused says why and leaves the others alone', async () => {
+  test('a refused row says why and does not stop the others', async () => {
     const ed25519 = vector('ed25519 key signer-db JWE')
     await writeFile(terminal.path('vector'), ed25519.passphrase ?? '', { mode: 0o600 })
     const good = {
@@ -178,7 +178,7 @@ describe('countersign key import', () => {
       assert.ok(!stdout.includes(secret) && !started.stdout.includes(secret))
   })
 
-  test('rows as CSV, also with bytes as hex, and with tabs; on a stopped server', async () => {
+  test('a stopped server takes rows as CSV, with bytes in hex, or with tabs', async () => {
     await started.end()
     const ecdsa = vector('ecdsa P-256 targets key signer-db JWE')
     await writeFile(terminal.path('vector'), ecdsa.passphrase ?? '', { mode: 0o600 })
@@ -188,7 +188,7 @@ describe('countersign key import', () => {
       (bytes) => `,timestamp,"example.org/a,""b""",${ecdsa.keyId},${bytes},ecdsa,`,
     )
     lines.unshift('deleted_at,role,gun,key_id,private,algorithm,last_used')
-    // As spreadsheets of some systems begin it.
+    // With a byte order mark, as from some spreadsheets.
     await writeFile(terminal.path('rows.csv'), `\uFEFF${lines.join('\r\n')}`)
     const args = ['key', 'import', '--signer-database', 'rows.csv', '--passphrase-file', 'vector', '--json']
     const { stdout } = await terminal.run(args)
@@ -197,7 +197,7 @@ describe('countersign key import', () => {
       { ...outcome, result: 'imported' },
       { ...outcome, result: 'present' },
     ])
-    // As `mysql` writes them into a file.
+    // As `mysql` writes them to a file.
     const cells = [['gun', 'role', 'deleted_at', 'private', 'key_id', 'algorithm']]
     cells.push(...recorded.map((row) => [row.gun, row.role, 'NULL', row.jwe, row.keyId, row.algorithm]))
     await writeFile(terminal.path('rows.tsv'), cells.map((line) => `${line.join('\t')}\n`).join(''))
@@ -211,7 +211,7 @@ describe('countersign key import', () => {
       ['gun,role\na,b\n', 'it is no export: its first line .* does not name key_id, algorithm, gun, role, private'],
       ['key_id,algorithm,gun,role,private\na,b\n', 'line 2 lacks gun, role, private'],
       ['key_id\talgorithm\tgun\trole\tprivate\na\tb\n', 'line 2 lacks gun, role, private'],
-      // What a failed export leaves behind.
+      // The result of a failed export.
       ['', 'there are no rows in it'],
       ['\n', 'there are no rows in it'],
       ['key_id,algorithm,gun,role,private\n', 'there are no rows in it, only the names of its columns'],
@@ -228,7 +228,7 @@ describe('countersign key import', () => {
     server = await terminal.host()
   })
 
-  test("a client's key files: the server signs with them from now on", async () => {
+  test("after the import of a client's key files, the server signs with them", async () => {
     const gun = 'localhost:5000/files'
     const world = await TrustWorld.create({ gun, now: Date.now(), serverKeys: keysFrom(server, gun) })
     await world.publishFirst(server)
@@ -263,7 +263,7 @@ describe('countersign key import', () => {
       /imported, in use/,
     )
 
-    // The publisher signs no snapshot any more: the server does, with the imported key.
+    // The publisher no longer signs the snapshot: the server does, with the imported key.
     const parts = world.nextParts('targets').filter(({ role }) => role === 'targets')
     await world.send(server, parts)
     const { body } = await exchange(server, { path: tufPath(gun, 'snapshot.json') })
@@ -275,7 +275,7 @@ describe('countersign key import', () => {
     assert.match(await terminal.checked(), /: sound\n$/)
   })
 
-  test('key files that Go wrote, encrypted and not', async (t) => {
+  test('encrypted and plain key files written by Go are imported', async (t) => {
     const other = await Terminal.open()
     t.after(() => other.close())
     await (await other.host()).end()
@@ -296,7 +296,7 @@ describe('countersign key import', () => {
     }
   })
 
-  test('the key of a delegation, bare or in a certificate', async () => {
+  test('the key of a delegation is imported, plain or in a certificate', async () => {
     const gun = 'example.org/delegated'
     const world = await TrustWorld.create({ gun, now: Date.now(), serverKeys: keysFrom(server, gun) })
     await world.publishFirst(server)
@@ -322,7 +322,7 @@ describe('countersign key import', () => {
     assert.match(stdout, /^targets\/certified .* not in use$/m)
   })
 
-  test('what makes no sense is refused before anything is opened', async () => {
+  test('invalid input is refused before anything is opened', async () => {
     for (const args of [
       [],
       ['a/b'],

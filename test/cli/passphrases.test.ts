@@ -15,7 +15,7 @@ const CTRL_C = '\u0003'
 const CTRL_Z = '\u001A'
 const skip = spawnSync('script', ['--version']).status === 0 ? false : 'script is not installed'
 
-/** Many repositories, one passphrase: without it all fail the same way, and are told how once. */
+/** Many repositories need one passphrase. Without it all fail for the same reason, and the hint is printed once. */
 describe('a passphrase for many repositories', () => {
   let terminal: Terminal
 
@@ -27,7 +27,7 @@ describe('a passphrase for many repositories', () => {
   })
   after(() => terminal.close())
 
-  /** A pseudoterminal, and a person who has one answer after the other. */
+  /** Runs a command in a pseudoterminal, with these answers in order. */
   async function answering(
     args: readonly string[],
     answers: readonly string[],
@@ -58,7 +58,7 @@ describe('a passphrase for many repositories', () => {
     return shown.replaceAll('\r\n', '\n')
   }
 
-  test('that nobody can be asked for', async () => {
+  test('gives one hint if there is no terminal to ask', async () => {
     const { stdout, code } = await terminal.run(ROTATE)
     const reason = 'there is no terminal to ask for the passphrase of the root key root'
     assert.equal(stdout.split(reason).length - 1, 3)
@@ -74,7 +74,7 @@ describe('a passphrase for many repositories', () => {
     })
   })
 
-  test('that takes longer to try than the server keeps an idle connection', async () => {
+  test('may take longer to check than the server keeps an idle connection', async () => {
     const slow = `import crypto from 'node:crypto'
       import { syncBuiltinESMExports } from 'node:module'
       const { argon2Sync } = crypto
@@ -95,7 +95,7 @@ describe('a passphrase for many repositories', () => {
     await server.end()
   })
 
-  test('a new one is asked for twice: who mistypes it would never open the key', { skip }, async () => {
+  test('is asked for twice if new', { skip }, async () => {
     const question = /new passphrase of the root key other(?: again)?: /g
     const create = ['root', 'create', 'other']
     const mistyped = await answering(create, ['a passphrase\r', 'a pasphrase\r'], question)
@@ -109,7 +109,7 @@ describe('a passphrase for many repositories', () => {
     assert.doesNotMatch(mistyped + made, /a passphrase|a pasphrase/)
   })
 
-  test('Ctrl-Z neither shows what is typed behind it, nor ends the question', { skip }, async () => {
+  test('is not shown after Ctrl-Z, and the question goes on', { skip }, async () => {
     const question = /new passphrase of the root key stopped(?: again)?: /g
     const answers = [`${CTRL_Z}a passphrase\r`, `a pass${CTRL_Z}phrase\r`]
     const shown = await answering(['root', 'create', 'stopped'], answers, question)
@@ -117,22 +117,18 @@ describe('a passphrase for many repositories', () => {
     assert.doesNotMatch(shown, /passphrase\n/)
   })
 
-  test('Ctrl-C is the answer for all of them', { skip }, async () => {
+  test('is refused for all of them with one Ctrl-C', { skip }, async () => {
     const shown = await answering(ROTATE, [CTRL_C])
     assert.equal(shown.split('passphrase of the root key root: ').length - 1, 1, shown)
     assert.equal(shown.split('nothing was typed; nothing was changed').length - 1, 3, shown)
   })
-  test(
-    'mistyped three times it is not asked for the next repository; mistyped once it is asked again',
-    { skip },
-    async () => {
-      const wrong = 'the passphrase does not open the root key root'
-      const closed = await answering(ROTATE, ['a\r', 'b\r', 'c\r', 'd\r'])
-      assert.equal(closed.split('passphrase of the root key root: ').length - 1, 3, closed)
-      assert.equal(closed.split(`${wrong}; once more\n`).length - 1, 2, closed)
-      assert.match(closed, new RegExp(`one +${wrong}\n\\S+three +${wrong}\n\\S+two +${wrong}\n$`))
-      const opened = await answering(ROTATE, ['a\r', 'the passphrase of root\r'])
-      assert.match(opened, /one +rotated +2\n\S+three +rotated +2\n\S+two +rotated +2\n$/)
-    },
-  )
+  test('is asked for up to three times in all, not for each repository', { skip }, async () => {
+    const wrong = 'the passphrase does not open the root key root'
+    const closed = await answering(ROTATE, ['a\r', 'b\r', 'c\r', 'd\r'])
+    assert.equal(closed.split('passphrase of the root key root: ').length - 1, 3, closed)
+    assert.equal(closed.split(`${wrong}; once more\n`).length - 1, 2, closed)
+    assert.match(closed, new RegExp(`one +${wrong}\n\\S+three +${wrong}\n\\S+two +${wrong}\n$`))
+    const opened = await answering(ROTATE, ['a\r', 'the passphrase of root\r'])
+    assert.match(opened, /one +rotated +2\n\S+three +rotated +2\n\S+two +rotated +2\n$/)
+  })
 })

@@ -11,7 +11,7 @@ import {
 } from '../../src/cli/terminal/print.ts'
 
 describe('text for a terminal', () => {
-  test('shows what would move the cursor, colour the screen or turn the direction', () => {
+  test('shows control and direction characters as escapes', () => {
     assert.equal(visible('a\u001b[31mb'), String.raw`a\u{1b}[31mb`)
     assert.equal(visible('a\nb\rc\u0007'), String.raw`a\u{a}b\u{d}c\u{7}`)
     assert.equal(visible('\u009b2J'), String.raw`\u{9b}2J`)
@@ -23,7 +23,7 @@ describe('text for a terminal', () => {
     for (const text of ['v1.0', 'köln/日本', '🦭', ' a b ', '<&>']) assert.equal(visible(text), text)
   })
 
-  test('is escaped in JSON, which means the same', (t) => {
+  test('is escaped in JSON without a change of meaning', (t) => {
     const write = t.mock.method(process.stdout, 'write', () => true)
     const value = { a: ['\u009b2J\u007f', 'é\u202e\u{e0041}\n', '🦭'] }
     for (const indent of [2, 0]) printJson(value, indent)
@@ -45,7 +45,7 @@ describe('text for a terminal', () => {
     assert.deepEqual(JSON.parse(second), value)
   })
 
-  test('stands in columns, and a cell never breaks its line', () => {
+  test('stands in columns, and no cell breaks its line', () => {
     assert.equal(
       table(
         [
@@ -61,7 +61,7 @@ describe('text for a terminal', () => {
     )
   })
 
-  test('an error that repeats words of others has no line that looks like one of ours', (t) => {
+  test('has no line that looks like ours inside a quoted error', (t) => {
     const write = t.mock.method(process.stderr, 'write', () => true)
     printError('it is of type x\nhint: type this\n  and that', 'ours')
     const text = write.mock.calls.map(({ arguments: [line] }) => String(line)).join('')

@@ -8,8 +8,8 @@ import { Terminal } from './terminal.ts'
 
 const GUN = 'docker.io/acme/app'
 
-/** What is asked elsewhere goes through the proxy that the environment names, as docker and notary do it. */
-describe('behind a proxy to the world outside', () => {
+/** Requests to other hosts go through the proxy in the environment, as with docker and notary. */
+describe('behind a proxy to the outside', () => {
   let terminal: Terminal
   let proxy: Server
   let port: string
@@ -18,7 +18,7 @@ describe('behind a proxy to the world outside', () => {
   before(async () => {
     terminal = await Terminal.open()
     port = new URL((await terminal.host()).url).port
-    // To this proxy all names are this machine.
+    // This proxy resolves all names to this machine.
     proxy = createServer().on('connect', ({ url = '' }, client) => {
       asked.push(url)
       const server = connect(Number(url.split(':').at(-1)), 'localhost', () => {
@@ -36,22 +36,22 @@ describe('behind a proxy to the world outside', () => {
     await terminal.close()
   })
 
-  /** Another server is asked for a repository that it does not have: it was reached if it says so. */
+  /** Asks another server for a missing repository: its answer shows that it was reached. */
   async function reaches(host: string, environment: Record<string, string> = {}): Promise<void> {
     const place = ['--from', `https://${host}:${port}`, '--tlscacert', 'keys/tls/ca.crt']
     const { stderr } = await terminal.run(['repo', 'adopt', GUN, ...place], environment)
     assert.match(stderr, new RegExp(`https://${host}:${port} has no trust data for ${GUN}`))
   }
 
-  test('servers elsewhere are asked through it', async () => {
+  test('requests to other servers go through the proxy', async () => {
     await reaches(hostname())
     assert.deepEqual([...new Set(asked)], [`${hostname()}:${port}`])
   })
 
-  test('this machine is not; nor is what NO_PROXY names', async () => {
+  test('requests to this machine or to names in NO_PROXY do not', async () => {
     asked.length = 0
     await reaches('localhost')
-    // A port that fetch does not refuse by itself; nobody listens there.
+    // A port that fetch does not refuse itself, and on which nobody listens.
     for (const named of [hostname(), '*']) {
       await terminal.run(['repo', 'adopt', GUN, '--from', `https://${hostname()}:49151`], { NO_PROXY: named })
     }
@@ -59,7 +59,7 @@ describe('behind a proxy to the world outside', () => {
     assert.deepEqual(await terminal.run(['repo', 'list']), { code: 0, stdout: 'no repositories\n', stderr: '' })
   })
 
-  test('a proxy without a scheme is one of HTTP, as docker takes it; with NO_PROXY=* none is asked', async () => {
+  test('a proxy without a scheme is an HTTP proxy, as for docker; NO_PROXY=* disables it', async () => {
     asked.length = 0
     const HTTPS_PROXY = (terminal.environment['HTTPS_PROXY'] ?? '').replace('http://', '')
     await reaches(hostname(), { HTTPS_PROXY })
@@ -69,7 +69,7 @@ describe('behind a proxy to the world outside', () => {
     assert.deepEqual(asked, [])
   })
 
-  test('what is not encrypted stays on this machine: no proxy is asked for it', async () => {
+  test('unencrypted requests stay on this machine, without a proxy', async () => {
     asked.length = 0
     const { HTTPS_PROXY = '' } = terminal.environment
     for (const from of ['http://127.0.0.2:2', `https://${hostname()}:2`]) {
@@ -83,7 +83,7 @@ describe('behind a proxy to the world outside', () => {
     assert.deepEqual(asked, [])
   })
 
-  test('nor where Node itself is told to follow HTTP_PROXY', async () => {
+  test('nor do they use it if Node itself follows HTTP_PROXY', async () => {
     const told: string[] = []
     const refuses = createServer().on('connect', ({ url = '' }, client) => {
       told.push(url)
@@ -97,7 +97,7 @@ describe('behind a proxy to the world outside', () => {
     assert.deepEqual(told, [])
   })
 
-  test('a proxy that refuses is what is told', async () => {
+  test('a refusal by the proxy is reported', async () => {
     const refuses = createServer().on('connect', (_, client) => client.end('HTTP/1.1 407 Who are you\r\n\r\n'))
     await once(refuses.listen(0, '127.0.0.1'), 'listening')
     const HTTPS_PROXY = `http://me:hemlock@127.0.0.1:${(refuses.address() as AddressInfo).port}`
@@ -108,7 +108,7 @@ describe('behind a proxy to the world outside', () => {
     assert.doesNotMatch(stderr, /hemlock/)
   })
 
-  test('what is no URL of a proxy is said, without the password in it', async () => {
+  test('an invalid proxy URL is reported without its password', async () => {
     for (const HTTPS_PROXY of ['http://me:hem%lock@proxy', 'http://me:hemlock@[::', ' ']) {
       const { code, stdout, stderr } = await terminal.run(['repo', 'list'], { HTTPS_PROXY })
       assert.deepEqual({ code, stdout }, { code: 2, stdout: '' })

@@ -7,7 +7,7 @@ const DIGEST = /^error: digest: write it as in sha256:/
 const NAME = /^error: that cannot be a name\n/
 const GUN = /^error: invalid repository name: it is /
 
-/** As a script types them whose variable is not set, or holds something else. */
+/** As typed by a script with an unset or wrong variable. */
 const COMMANDS: readonly (readonly [args: readonly string[], expected: RegExp])[] = [
   [['find', ''], DIGEST],
   [['find', LONG], DIGEST],
@@ -22,7 +22,7 @@ const COMMANDS: readonly (readonly [args: readonly string[], expected: RegExp])[
   [['policy', 'remove', ''], /^error: subject: write it as in /],
 ]
 
-describe('a name that nothing can have is refused by what is wrong with it, not by what is not there', () => {
+describe('an invalid name is refused as invalid, not reported as missing', () => {
   let terminal: Terminal
 
   before(async () => {
@@ -33,17 +33,17 @@ describe('a name that nothing can have is refused by what is wrong with it, not 
   const isRefused = ({ code, stdout, stderr }: Printed, args: readonly string[], expected: RegExp): void => {
     const typed = args.join(' ').slice(0, 80)
     assert.match(stdout + stderr, expected, typed)
-    // 1 would be an answer: it is not signed, there is none.
+    // 1 would mean an answer: not signed, or no such thing.
     assert.equal(code, 2, typed)
   }
 
-  test('beside a running server', async () => {
+  test('by a running server', async () => {
     const hosted = await terminal.host()
     await Promise.all(COMMANDS.map(async ([args, expected]) => isRefused(await terminal.run(args), args, expected)))
     await hosted.end()
   })
 
-  test('where it is stopped', async () => {
+  test('with a stopped server', async () => {
     const some = COMMANDS.filter(([[noun]]) => noun === 'find' || noun === 'signer')
     for (const [args, expected] of some) isRefused(await terminal.run(args), args, expected)
   })
