@@ -10,7 +10,7 @@ import { READ_ONLY, skipReadOnly } from '../support/read-only.ts'
 import { COMMAND } from '../support/server-process.ts'
 import { Terminal } from './terminal.ts'
 
-/** What makes a start impossible, and the sentence that says what to do. Nothing is changed by any of them. */
+/** What prevents a start, and its message and hint. No refusal changes anything. */
 describe('a start is refused', () => {
   let terminal: Terminal
 
@@ -28,12 +28,12 @@ describe('a start is refused', () => {
     assert.deepEqual([code, stdout], [2, ''])
   }
 
-  /** Without a process for it: every refusal is printed in the same way. */
+  /** Starts without a process of its own, because all refusals are printed alike. */
   async function refusesHere(expected: RegExp, environment: Record<string, string> = {}): Promise<void> {
     assert.match(await terminal.refusal(environment), expected)
   }
 
-  /** Run with some files away. */
+  /** Runs the action while these files are removed. */
   async function without(paths: readonly string[], action: () => Promise<void>): Promise<void> {
     const kept = new Map<string, Buffer>()
     for (const path of paths) kept.set(path, await readFile(terminal.path(path)))
@@ -42,7 +42,7 @@ describe('a start is refused', () => {
     for (const [path, bytes] of kept) await writeFile(terminal.path(path), bytes, { mode: 0o600 })
   }
 
-  /** As a user whom permissions bind: root too, without what lets it read everything. @returns standard error */
+  /** Runs a command bound by file permissions, even as root, who loses that privilege. @returns standard error */
   async function powerless(args: readonly string[], environment: Record<string, string> = {}): Promise<string> {
     const root = process.getuid?.() === 0
     const typed = [...(root ? ['setpriv', '--bounding-set=-all', '--inh-caps=-all'] : []), COMMAND, ...args]
@@ -58,7 +58,7 @@ describe('a start is refused', () => {
     await server.end()
   })
 
-  test('because something else listens on the port', async () => {
+  test('because the port is in use', async () => {
     const other = createServer().listen(0, 'localhost')
     await once(other, 'listening')
     const port = String((other.address() as AddressInfo).port)
@@ -69,10 +69,10 @@ describe('a start is refused', () => {
     other.close()
   })
 
-  test('because nothing can listen there, in words', async () => {
+  test('because the address cannot be listened on, in words', async () => {
     const words = { COUNTERSIGN_LISTEN_WITHOUT_AUTHENTICATION: 'anyone-may-write' }
     for (const [host, reason] of [
-      // Documentation's own, RFC 5737; and a name that no server may know, RFC 6761.
+      // Reserved for documentation by RFC 5737, and a name that never resolves by RFC 6761.
       ['192.0.2.1', 'no interface of this machine has that address'],
       ['name.invalid', 'that name (?:has no address|cannot be looked up)'],
     ] as const) {
@@ -86,7 +86,7 @@ describe('a start is refused', () => {
     }
   })
 
-  test('with several mistakes in the settings: all are named', async () => {
+  test('with several mistakes in the settings, naming all', async () => {
     await refuses(
       /^error: the settings cannot be used:\n {2}COUNTERSIGN_LISTEN_PRT: .*COUNTERSIGN_LISTEN_PORT\n {2}COUNTERSIGN_SHUTDOWN_SECONDS: .*\nhint: "countersign config"/,
       { COUNTERSIGN_LISTEN_PRT: '1', COUNTERSIGN_SHUTDOWN_SECONDS: 'soon' },
@@ -94,7 +94,7 @@ describe('a start is refused', () => {
   })
 
   for (const text of ['{', '[]', '{ "listen": { "port": 4443, } }']) {
-    test(`with a settings file that is no JSON object: ${text}`, async () => {
+    test(`with a settings file that is not a JSON object: ${text}`, async () => {
       await writeFile(terminal.path('settings.json'), text)
       await refusesHere(/^error: .* settings file settings\.json.*\nhint: write it as in \{ /, {
         COUNTERSIGN_CONFIG: 'settings.json',
@@ -102,7 +102,7 @@ describe('a start is refused', () => {
     })
   }
 
-  test('with a secret of the webhook that others can read, that is not there, or too short', async () => {
+  test('with a webhook secret that is readable by others, missing or too short', async () => {
     const webhook = (secretFile: string): Record<string, string> => ({
       COUNTERSIGN_WEBHOOK_URL: 'https://hooks.example/expiry',
       COUNTERSIGN_WEBHOOK_SECRET_FILE: secretFile,
@@ -117,7 +117,7 @@ describe('a start is refused', () => {
     await refusesHere(/^error: short needs a secret of at least 16 characters\nhint: "openssl rand /, webhook('short'))
   })
 
-  test('with a TLS key that belongs to another certificate', async () => {
+  test('with a TLS key of another certificate', async () => {
     const files = {
       COUNTERSIGN_TLS_CERTIFICATE_FILE: 'keys/tls/server.crt',
       COUNTERSIGN_TLS_KEY_FILE: 'keys/tls/ca.key',
@@ -132,7 +132,7 @@ describe('a start is refused', () => {
     })
   })
 
-  test('with a TLS key that is encrypted, or key and certificate the wrong way round', async () => {
+  test('with an encrypted TLS key, or key and certificate swapped', async () => {
     const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
     const cipher = { cipher: 'aes-256-cbc', passphrase: 'a passphrase' }
     await writeFile(terminal.path('sealed.key'), privateKey.export({ type: 'pkcs8', format: 'pem', ...cipher }))
@@ -150,7 +150,7 @@ describe('a start is refused', () => {
     )
   })
 
-  test('with a TLS certificate for a key that is too short for OpenSSL', async () => {
+  test('with a TLS certificate whose key is too short for OpenSSL', async () => {
     const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 1024 })
     const [notBefore, notAfter] = [Date.now() - 60_000, Date.now() + 60_000]
     const wish = { commonName: 'localhost', publicKey, signer: privateKey, notBefore, notAfter, hosts: ['localhost'] }
@@ -165,7 +165,7 @@ describe('a start is refused', () => {
     )
   })
 
-  test('when a certificate must be made, and the key of the CA was taken away', async () => {
+  test("when a certificate must be made and the CA's key was removed", async () => {
     await without(['keys/tls/server.crt', 'keys/tls/ca.key'], () =>
       refusesHere(
         /^error: cannot read keys\/tls\/ca\.key: ENOENT: .*\nhint: put it back; or remove keys\/tls\/ca\.crt: /,
@@ -199,7 +199,7 @@ describe('a start is refused', () => {
     )
   })
 
-  test('where the files are not of the user who starts it', async () => {
+  test('where the files belong to another user', async () => {
     const owner = 'run this as the user who owns that place (sudo -u USER …), or let that place be owned by this user'
     const denied = (what: string): string => `error: ${what}: EACCES: permission denied\nhint: ${owner}\n`
     await writeFile(terminal.path('private.json'), '{}', { mode: 0 })
@@ -219,24 +219,20 @@ describe('a start is refused', () => {
     }
   })
 
-  test(
-    'where the anchor cannot be written: it is there, and nothing needs to be restored',
-    { skip: skipReadOnly },
-    () => {
-      for (const args of [['serve'], ['check']]) {
-        const { status, stdout, stderr } = spawnSync('unshare', [...READ_ONLY, 'keys', COMMAND, ...args], {
-          cwd: terminal.directory,
-          env: terminal.environment,
-          encoding: 'utf8',
-        })
-        assert.deepEqual([status, stdout], [2, ''])
-        assert.match(
-          stderr,
-          /^error: cannot open the anchor file keys\/anchor: EROFS: .*\nhint: .* the setting anchorFile$/m,
-        )
-      }
-    },
-  )
+  test('where the anchor cannot be written, without advice to restore it', { skip: skipReadOnly }, () => {
+    for (const args of [['serve'], ['check']]) {
+      const { status, stdout, stderr } = spawnSync('unshare', [...READ_ONLY, 'keys', COMMAND, ...args], {
+        cwd: terminal.directory,
+        env: terminal.environment,
+        encoding: 'utf8',
+      })
+      assert.deepEqual([status, stdout], [2, ''])
+      assert.match(
+        stderr,
+        /^error: cannot open the anchor file keys\/anchor: EROFS: .*\nhint: .* the setting anchorFile$/m,
+      )
+    }
+  })
 
   test('with a passphrase while the keyring is under a key file', async () => {
     await writeFile(terminal.path('passphrase'), 'correct horse\n', { mode: 0o600 })
@@ -259,7 +255,7 @@ describe('a start is refused', () => {
     )
   })
 
-  test('with what cannot be looked at: it is not taken for missing', async () => {
+  test('with a path that cannot be examined, which does not count as missing', async () => {
     await symlink('loop', terminal.path('loop'))
     for (const setting of ['KEYS_DIRECTORY', 'DATA_DIRECTORY', 'ANCHOR_FILE']) {
       await refusesHere(/^error: cannot look at loop\S*: ELOOP: .*\nhint: check the settings/, {
@@ -278,7 +274,7 @@ describe('a start is refused', () => {
     await assert.rejects(readdir(terminal.path('elsewhere')), { code: 'ENOENT' })
   })
 
-  test('with a database that lost its CURRENT file, even without an anchor: LevelDB would delete the rest', async () => {
+  test('with a database without its CURRENT file, even without an anchor: LevelDB would delete the rest', async () => {
     const tables = async (): Promise<string[]> =>
       (await readdir(terminal.path('data'))).filter((name) => /\.(?:ldb|log)$/.test(name))
     const before = await tables()
@@ -286,11 +282,11 @@ describe('a start is refused', () => {
       refuses(/^error: the database in data has lost its CURRENT file\nhint: try "countersign repair DIRECTORY"/),
     )
     assert.deepEqual(await tables(), before)
-    // The refused creation had made an empty anchor: that counts as none, and is no harm.
+    // The refused start had made an empty anchor, which counts as none.
     await (await terminal.host()).end()
   })
 
-  test('where a limit on the size of files is too low: that is no damage', () => {
+  test('where the file size limit is too low, which is not reported as damage', () => {
     const { status, stderr } = spawnSync('prlimit', ['--fsize=40', COMMAND, 'serve'], {
       env: terminal.environment,
       cwd: terminal.directory,
@@ -300,14 +296,14 @@ describe('a start is refused', () => {
     assert.match(stderr, /^error: the database in data cannot be opened: .*File too large\nhint: what it holds is not/)
   })
 
-  test('with a data directory whose control socket would have too long a path', async () => {
+  test("with a data directory that makes the control socket's path too long", async () => {
     await refusesHere(
       /^error: the path of the control socket is too long: d+\/control\.sock\nhint: choose a shorter dataDirectory/,
       { COUNTERSIGN_DATA_DIRECTORY: 'd'.repeat(100), COUNTERSIGN_KEYS_DIRECTORY: 'other-keys' },
     )
   })
 
-  test('by root on the data of another user, or a command of root: its files would stop that one’s server', async (t) => {
+  test("by root on another user's data, as any command is: root's files would stop that user's server", async (t) => {
     if (process.getuid?.() !== 0) return t.skip('only root can be root')
     await chown(terminal.path('data', 'CURRENT'), 1, 1)
     await writeFile(terminal.path('secret'), 'correct horse battery staple\n', { mode: 0o600 })
@@ -319,7 +315,7 @@ describe('a start is refused', () => {
     await chown(terminal.path('data', 'CURRENT'), 0, 0)
   })
 
-  test('and everything is as it was', async () => {
+  test('and nothing has changed', async () => {
     const { code, stdout } = await terminal.run(['check'])
     assert.deepEqual([code, stdout], [0, '0 repositories, 0 commits, 1 record: sound\n'])
   })

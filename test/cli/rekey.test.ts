@@ -35,7 +35,7 @@ describe('countersign key rekey', () => {
   const under = (passphraseFile?: string): Record<string, string> =>
     passphraseFile === undefined ? {} : { COUNTERSIGN_PASSPHRASE_FILE: terminal.path(passphraseFile) }
 
-  /** All keys open with this secret. @param passphraseFile none: the key file */
+  /** Asserts that all keys open with this secret. @param passphraseFile omitted: the key file */
   async function opensWith(passphraseFile?: string): Promise<void> {
     assert.equal(await terminal.checked(under(passphraseFile)), SOUND)
   }
@@ -60,7 +60,7 @@ and remove key-encryption-key from the keys directory, if it is there
     )
     await opensNotWith()
     await opensWith('first')
-    // The next start, without the new setting: with the old key file, and as it was said to be removed.
+    // The next start, without the new setting, once with the old key file and once after its removal.
     for (const _ of ['there', 'removed']) {
       assert.equal(
         await terminal.refusal(),
@@ -89,7 +89,7 @@ hint: set passphraseFile (COUNTERSIGN_PASSPHRASE_FILE) to the file that has it
     await opensWith()
   })
 
-  test('on a full disk leaves nothing behind, and the old secret opens', async () => {
+  test('on a full disk leaves nothing behind, and the old secret still opens the keys', async () => {
     const files = (): Promise<string[]> => readdir(terminal.path('keys'))
     const before = await files()
     const args = ['--fsize=100', COMMAND, 'key', 'rekey', '--new-passphrase-file', 'first']
@@ -99,7 +99,7 @@ hint: set passphraseFile (COUNTERSIGN_PASSPHRASE_FILE) to the file that has it
     await opensWith()
   })
 
-  test('with the wrong passphrase changes nothing; above all it keeps the key file that is in use', async () => {
+  test('with a wrong passphrase changes nothing, and keeps the key file in use', async () => {
     const before = await readFile(terminal.path('keys', 'key-encryption-key'), 'utf8')
     for (const secret of ['first', 'second']) {
       const { code, stderr } = await terminal.run(['key', 'rekey', '--passphrase-file', secret, '--new-key-file'])
@@ -114,10 +114,10 @@ hint: set passphraseFile (COUNTERSIGN_PASSPHRASE_FILE) to the file that has it
     await opensWith()
   })
 
-  test('by two persons at once is done by one: the key file of one and the keyring of the other open nothing', async () => {
+  test('by two people at once is done one at a time: mixed files would open nothing', async () => {
     assert.equal((await terminal.run(['key', 'rekey', '--new-passphrase-file', 'first'])).code, 0)
     const rekey = ['key', 'rekey', '--passphrase-file', 'first', '--new-key-file']
-    // As one is that has begun.
+    // As left by a command under way.
     await writeFile(terminal.path('keys', '.rekey'), '')
     const { code, stdout, stderr } = await terminal.run(rekey)
     assert.deepEqual([code, stdout], [2, ''])
@@ -133,12 +133,12 @@ hint: set passphraseFile (COUNTERSIGN_PASSPHRASE_FILE) to the file that has it
     assert.ok(!(await readdir(terminal.path('keys'))).includes('.rekey'))
   })
 
-  test('ended while it reads a passphrase leaves no lock: typed again, it is done', async () => {
+  test('interrupted while it reads a passphrase leaves no lock, and can be repeated', async () => {
     await promisify(execFile)('mkfifo', ['-m', '600', terminal.path('typed')])
     const args = ['key', 'rekey', '--new-passphrase-file', 'typed']
     const rekey = spawn(COMMAND, args, { env: terminal.environment, cwd: terminal.directory, stdio: 'ignore' })
     const ended = once(rekey, 'exit')
-    // Nobody can write to it before it is read.
+    // Opening fails until the command opens it to read.
     const write = (): Promise<FileHandle> => open(terminal.path('typed'), constants.O_WRONLY | constants.O_NONBLOCK)
     let typing: FileHandle | undefined
     await until('it to be read', async () => (typing = await write().catch(() => undefined)) !== undefined)
@@ -149,7 +149,7 @@ hint: set passphraseFile (COUNTERSIGN_PASSPHRASE_FILE) to the file that has it
     await opensWith('first')
   })
 
-  test('beside a running server: it goes on, and its next start wants the new secret', async () => {
+  test('beside a running server does not disturb it, and its next start needs the new secret', async () => {
     const server = await terminal.host()
     assert.equal((await terminal.run(['key', 'rekey', '--new-passphrase-file', 'first'])).code, 0)
     const gun = 'example.org/later'
@@ -159,7 +159,7 @@ hint: set passphraseFile (COUNTERSIGN_PASSPHRASE_FILE) to the file that has it
     assert.match(await terminal.checked(under('first')), /^2 repositories, .*: sound\n$/)
   })
 
-  test('refuses a passphrase that is too short, that others can read, or none at all', async () => {
+  test('refuses a passphrase that is too short, readable by others, or missing', async () => {
     await writeFile(terminal.path('short'), 'seven77\n', { mode: 0o600 })
     await writeFile(terminal.path('open'), 'correct horse\n')
     await chmod(terminal.path('open'), 0o644)

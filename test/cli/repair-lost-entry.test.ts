@@ -10,7 +10,7 @@ import { APP, changeRecords, livedIn, OWN, putRecords, recordsOf, ruined, type L
 
 const READ = [{ pattern: '*', actions: ['read' as const] }]
 
-describe('countersign repair where an entry of the journal is lost', () => {
+describe('countersign repair where a journal entry is lost', () => {
   let lived: LivedIn
   let copies = 0
 
@@ -25,7 +25,7 @@ describe('countersign repair where an entry of the journal is lost', () => {
     readonly records: Map<string, Buffer>
   }
 
-  /** A copy of the stopped server, after what was done with it. */
+  /** Copies the stopped server, after this work on the copy. */
   async function copyAfter(
     work: (environment: Record<string, string>) => Promise<unknown> = async () => {},
   ): Promise<Damaged> {
@@ -40,12 +40,12 @@ describe('countersign repair where an entry of the journal is lost', () => {
       for (const name of names) await lived.terminal.ask(addUser, { name, grants: READ }, environment)
     }
 
-  /** Of the store that was made last. */
+  /** Returns the users of the store that was repaired last. */
   async function users(): Promise<string[]> {
     return (await lived.terminal.ask(listUsers, {}, lived.placeOf(`made-${copies}`))).map(({ name }) => name)
   }
 
-  /** Numbers of a repository's journal entries, oldest first. */
+  /** Returns the numbers of a repository's journal entries, oldest first. */
   function entriesOf({ records }: Damaged, gun: Gun): number[] {
     const numbers: number[] = []
     for (let revision = 1; ; revision += 1) {
@@ -62,7 +62,7 @@ describe('countersign repair where an entry of the journal is lost', () => {
     return done
   }
 
-  /** What `old` has of these, in the place of what is there. */
+  /** Replaces these records by those of `old`. */
   async function putBack({ directory }: Damaged, ...keys: Buffer[]): Promise<void> {
     const older = await recordsOf(lived.terminal.path('old', 'data'))
     await putRecords(
@@ -73,7 +73,7 @@ describe('countersign repair where an entry of the journal is lost', () => {
 
   const rules = [recordKey('user', 'alice'), recordKey('policy', 'user:alice')]
 
-  test('an older rule or user counts no more, whosever entry is lost', async () => {
+  test('an older policy or user is not used, whichever entry is lost', async () => {
     for (const gun of [parseGun(APP), SERVER]) {
       const copy = await copyAfter()
       const number = entriesOf(copy, gun).at(gun === SERVER ? -2 : -1)!
@@ -83,7 +83,7 @@ describe('countersign repair where an entry of the journal is lost', () => {
     }
   })
 
-  test('keys of an older backup are not all that there are: the entry may have made one', async () => {
+  test("a backup's older list of keys is not used, since the lost entry may have made a key", async () => {
     const copy = await copyAfter()
     const gun = parseGun(OWN)
     const number = entriesOf(copy, gun).at(-1)!
@@ -92,7 +92,7 @@ describe('countersign repair where an entry of the journal is lost', () => {
     assert.deepEqual(lost, [`journal ${number}`, nameOf(keysKey(gun, 'timestamp'))])
   })
 
-  test('an entry of a backup that went another way is not taken for one that is lost', async () => {
+  test('an entry of a diverged backup does not replace a lost one', async () => {
     await copyAfter(add('mallory'))
     const other = lived.terminal.path(`damaged-${copies}`)
     const copy = await copyAfter(add('carol', 'dave', 'erin'))
@@ -103,7 +103,7 @@ describe('countersign repair where an entry of the journal is lost', () => {
     assert.ok(!(await users()).includes('mallory'))
   })
 
-  test('a user who was removed is not there again', async () => {
+  test('a removed user does not come back', async () => {
     const user = recordKey('user', 'bob')
     for (const later of [false, true]) {
       const copy = await copyAfter(async (environment) => {
@@ -119,7 +119,7 @@ describe('countersign repair where an entry of the journal is lost', () => {
     }
   })
 
-  test('a head between two commits whose entries are lost, both or all that there were, is no head', async () => {
+  test('a head between two commits with lost entries is not used', async () => {
     for (const [name, first] of [
       [APP, -2],
       [OWN, 0],
@@ -135,7 +135,7 @@ describe('countersign repair where an entry of the journal is lost', () => {
     }
   })
 
-  test('what no entry of another repository can have named is left behind', async () => {
+  test('a record that no lost entry can have named is left behind', async () => {
     const copy = await copyAfter()
     const number = entriesOf(copy, parseGun(APP)).at(-1)!
     await changeRecords(copy.directory, [journalKey(number)], ruined)

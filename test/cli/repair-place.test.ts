@@ -10,7 +10,7 @@ import { livedIn, type LivedIn } from '../support/lived-in.ts'
 import { READ_ONLY, skipReadOnly } from '../support/read-only.ts'
 import { COMMAND } from '../support/server-process.ts'
 
-describe('countersign repair and what is around it', () => {
+describe('countersign repair and its surroundings', () => {
   let lived: LivedIn
 
   before(async () => {
@@ -18,7 +18,7 @@ describe('countersign repair and what is around it', () => {
   })
   after(() => lived.terminal.close())
 
-  test('one that is interrupted leaves nothing behind, neither there nor in the temporary directory', async () => {
+  test('an interrupted repair leaves nothing behind, even in the temporary directory', async () => {
     const { terminal } = lived
     const { environment } = await lived.copy('interrupted')
     const temporary = terminal.path('temporary')
@@ -41,7 +41,7 @@ describe('countersign repair and what is around it', () => {
     }
   })
 
-  test('a temporary directory that cannot be used is named', async () => {
+  test('an unusable temporary directory is named', async () => {
     const { environment } = await lived.copy('without')
     const nowhere = lived.terminal.path('nowhere')
     const { code, stdout, stderr } = await lived.terminal.run(['repair', 'no'], { ...environment, TMPDIR: nowhere })
@@ -52,7 +52,7 @@ describe('countersign repair and what is around it', () => {
     )
   })
 
-  test('what lies on a disk that was mounted read-only is repaired', { skip: skipReadOnly }, async () => {
+  test('a store on a disk mounted read-only is repaired', { skip: skipReadOnly }, async () => {
     const { terminal } = lived
     const { environment } = await lived.copy('disk')
     const typed = [...READ_ONLY, terminal.path('disk'), COMMAND, 'repair', 'from-disk', '--json']

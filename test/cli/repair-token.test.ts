@@ -7,10 +7,10 @@ import { changeRecords } from '../support/lived-in.ts'
 import { skipWithoutToken as skip, SoftToken } from '../support/soft-token.ts'
 import { Terminal, type Printed } from './terminal.ts'
 
-describe('countersign repair of a server whose keys are in a token', { skip }, () => {
+describe('countersign repair of a server with keys in a PKCS#11 token', { skip }, () => {
   let token: SoftToken
   let terminal: Terminal
-  /** The settings that name the token. */
+  /** Settings that name the token. */
   let custody: Record<string, string>
 
   before(async () => {
@@ -38,7 +38,7 @@ describe('countersign repair of a server whose keys are in a token', { skip }, (
 
   const repair = (...args: string[]): Promise<Printed> => terminal.run(['repair', ...args], custody)
 
-  test('a token that is away is named before anything is begun; with it, or without its settings, it is done', async () => {
+  test('a missing token is named before any write; with it, or without its settings, repair works', async () => {
     await changeRecords(terminal.path('data'), [historyKey(SERVER, 1)], () => undefined)
     await token.takeAway()
     for (const options of [[], ['--dry-run']]) {
@@ -57,7 +57,7 @@ describe('countersign repair of a server whose keys are in a token', { skip }, (
     assert.equal((await repair('made')).code, 0)
   })
 
-  test('it is named before what is wrong with the journal', async () => {
+  test('a missing token is named before any fault in the journal', async () => {
     await changeRecords(terminal.path('data'), [journalKey(1)], () => undefined)
     await token.takeAway()
     assert.match((await repair('again')).stderr, /^error: the PKCS#11 token cannot be reached: /)

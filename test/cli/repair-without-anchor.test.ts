@@ -16,7 +16,7 @@ type Place = Record<string, string>
 describe('countersign repair --without-anchor', () => {
   let lived: LivedIn
   let copies = 0
-  /** The entries of the journal, oldest first, and those of the backup of before. */
+  /** The entries of the journal, and those of an older backup, oldest first. */
   let journal: JournalEntry[]
   let oldJournal: JournalEntry[]
 
@@ -43,7 +43,7 @@ describe('countersign repair --without-anchor', () => {
     lived.copy(`damaged-${(copies += 1)}`)
   const anchorOf = ({ COUNTERSIGN_KEYS_DIRECTORY: keys = '' }: Record<string, string>): string => `${keys}/anchor`
 
-  /** One that the same keys signed for a store that was made anew. */
+  /** Replaces the anchor by one that the same keys signed for another store. */
   async function anchorOfAnother(anchor: string): Promise<void> {
     await cp(dirname(anchor), lived.terminal.path('another', 'keys'), { recursive: true })
     await rm(lived.terminal.path('another', 'keys', 'anchor'))
@@ -51,7 +51,7 @@ describe('countersign repair --without-anchor', () => {
     await cp(lived.terminal.path('another', 'keys', 'anchor'), anchor)
   }
 
-  /** The server that was made from it serves what was published. */
+  /** Asserts that the repaired store is sound. */
   async function isSound(made: string, commits: number): Promise<void> {
     assert.match(
       await lived.terminal.checked(lived.placeOf(made)),
@@ -64,7 +64,7 @@ describe('countersign repair --without-anchor', () => {
     ['has nothing that is signed', (anchor: string) => writeFile(anchor, Buffer.alloc(1024, ' '))],
     ['is of another store', (anchor: string) => anchorOfAnother(anchor)],
   ] as const) {
-    test(`an anchor that ${what}: it is said what to do, and all is there again`, async () => {
+    test(`an anchor that ${what} is named with what to do, and nothing is lost`, async () => {
       const { environment } = await newCopy()
       await harm(anchorOf(environment))
       const made = `made-${copies}`
@@ -80,7 +80,7 @@ describe('countersign repair --without-anchor', () => {
     })
   }
 
-  test('every command prints it, and where the repaired journal ends', async () => {
+  test('every command prints the hint, and repair prints where the journal ends', async () => {
     const { environment } = await newCopy()
     await rm(anchorOf(environment))
     for (const args of [['serve'], ['check'], ['repair', 'nowhere']]) {
@@ -93,7 +93,7 @@ describe('countersign repair --without-anchor', () => {
     assert.match(stdout, new RegExp(` ${journal.length} commits, the newest of ${journal.at(-1)!.time}\n`))
   })
 
-  test('an end that is lost is given up when that is asked for, and said', async () => {
+  test('a lost end is given up on request, and reported', async () => {
     const { directory, environment } = await newCopy()
     await rm(directory, { recursive: true })
     await cp(lived.terminal.path('old', 'data'), directory, { recursive: true })
@@ -124,7 +124,7 @@ describe('countersign repair --without-anchor', () => {
     await server.end()
   })
 
-  test('an end that is lost with the first record: an anchor tells which store it was, also one of a backup', async () => {
+  test('with the first record lost, too, an anchor identifies the store, even one of a backup', async () => {
     const { directory, environment } = await newCopy()
     await rm(directory, { recursive: true })
     await cp(lived.terminal.path('old', 'data'), directory, { recursive: true })
@@ -166,7 +166,7 @@ describe('countersign repair --without-anchor', () => {
     })
   }
 
-  test('a backup that the database has left behind does not go on', async () => {
+  test('a backup older than the database does not count as a continuation', async () => {
     const { environment } = await newCopy()
     await rm(anchorOf(environment))
     const made = `made-${copies}`
@@ -179,7 +179,7 @@ describe('countersign repair --without-anchor', () => {
     ['a user', (place: Place) => lived.terminal.ask(setUser, { name: 'bob', grants }, place)],
     ['a tag', (place: Place) => lived.terminal.ask(signTag, { gun: OWN, tag: 'v3', digest: THREE, size: 10 }, place)],
   ] as const) {
-    test(`an end that is there and damaged is no lost end: ${what}`, async () => {
+    test(`an end that is damaged but present is not given up: ${what}`, async () => {
       const { directory, environment } = await newCopy()
       await last(environment)
       const number = journal.length + 1

@@ -40,7 +40,7 @@ import { newStore, storePlace } from '../support/test-store.ts'
 import { tufPath } from '../support/upload.ts'
 import type { Printed } from './terminal.ts'
 
-/** What follows from the rest of the store. */
+/** Kinds of records that follow from the rest of the store. */
 const DERIVED = ['head', 'due', 'version', 'history', 'owner', 'format']
 
 describe('countersign repair', () => {
@@ -59,7 +59,7 @@ describe('countersign repair', () => {
   const keysOfKind = (...kinds: string[]): Buffer[] =>
     [...good.keys()].map((hex) => Buffer.from(hex, 'hex')).filter((key) => kinds.includes(parseKey(key)?.kind ?? ''))
 
-  /** A copy of the stopped server, damaged. */
+  /** Makes a damaged copy of the stopped server. */
   async function damaged(harm: (directory: string) => Promise<void>): Promise<Record<string, string>> {
     const { directory, environment } = await lived.copy(`damaged-${(copies += 1)}`)
     await harm(directory)
@@ -71,18 +71,18 @@ describe('countersign repair', () => {
 
   const newName = (): string => `made-${(copies += 1)}`
 
-  /** Typed. */
+  /** Runs the command. */
   async function types(environment: Record<string, string>, ...args: string[]): Promise<Printed & { made: string }> {
     const made = newName()
     return { ...(await lived.terminal.run(['repair', made, ...args], environment)), made }
   }
 
   interface Done extends Repair {
-    /** The name of the directory that was made. */
+    /** Name of the directory that was made. */
     readonly made: string
-    /** Where each record that was repaired came from. */
+    /** Where each repaired record came from. */
     readonly sources: Readonly<Record<string, Repair['repaired'][number]['from']>>
-    /** What `check` says of it, a line each. */
+    /** What `check` prints for the result. */
     readonly checked: string
   }
 
@@ -97,7 +97,7 @@ describe('countersign repair', () => {
     return recordsOf(lived.terminal.path(made, 'data'))
   }
 
-  /** Records that are not those of the stopped server, byte for byte. */
+  /** Returns the names of records that differ from those of the stopped server. */
   async function differing({ made: name }: { readonly made: string }): Promise<string[]> {
     const made = await recordsMade(name)
     const keys = new Set([...made.keys(), ...good.keys()])
@@ -110,7 +110,7 @@ describe('countersign repair', () => {
     return lived.terminal.checked(lived.placeOf(name))
   }
 
-  test('what follows from the rest is made anew, byte for byte, and nothing is written to the damaged store', async () => {
+  test('records that follow from others are rebuilt byte for byte, and the damaged store is not written to', async () => {
     const environment = await withRuined(...keysOfKind(...DERIVED))
     const data = environment['COUNTERSIGN_DATA_DIRECTORY'] ?? ''
     const before = await filesOf(data)
@@ -125,7 +125,7 @@ describe('countersign repair', () => {
     assert.deepEqual(await filesOf(data), before)
   })
 
-  test('clients go on where they were: conditional requests, publishes, renewed timestamps', async () => {
+  test('clients continue where they were: conditional requests, publishes, renewed timestamps', async () => {
     const { terminal, app } = lived
     const old = await terminal.host()
     const before = await exchange(old, { path: tufPath(APP, 'timestamp.json') })
@@ -150,7 +150,7 @@ describe('countersign repair', () => {
     assert.match(await check(done.made), /: sound\n$/)
   })
 
-  test('one bit that has changed is turned back, in whatever kind of record', async () => {
+  test('a flipped bit is turned back in every kind of record', async () => {
     const small = [...good].filter(([, record]) => record.length < 8_000).map(([hex]) => Buffer.from(hex, 'hex'))
     let bit = 0
     const environment = await damaged((directory) =>
@@ -162,7 +162,7 @@ describe('countersign repair', () => {
     )
     const done = await repair(environment)
     assert.deepEqual(done.lost, [])
-    // Of a difference whose bytes are right all the same, and not what stands before them, the whole document is written.
+    // If the damage is in front of a difference's intact bytes, the whole document is written.
     const others = await differing(done)
     assert.deepEqual(
       others.filter((name) => !name.startsWith('document ')),
@@ -171,7 +171,7 @@ describe('countersign repair', () => {
     assert.match(done.checked, /: sound$/)
   })
 
-  test('of what only a backup has: nothing without one, from an old one what is the same, from a new one all', async () => {
+  test('other records are lost without a backup; an old one has those unchanged since, a new one all', async () => {
     const environment = await withRuined(...keysOfKind('document', 'keys', 'record'))
     const none = await repair(environment)
     assert.deepEqual(
@@ -193,7 +193,7 @@ describe('countersign repair', () => {
       old.stdout,
       / still damaged, [^]*\nhint: what is still damaged is refused, all else is served; another backup /,
     )
-    // What the old backup says of her counts no more: neither what she may do, nor the rules for it, nor that there are none.
+    // The old backup's records of her are not used: neither her grants, nor her policy, nor the lack of one.
     const server = await lived.terminal.host(lived.placeOf(old.made))
     const { stdout: users } = await lived.terminal.run(['user', 'list'], lived.placeOf(old.made))
     assert.match(users, /^alice +damaged: countersign check$/m)
@@ -210,7 +210,7 @@ describe('countersign repair', () => {
     }
   })
 
-  test('an older record in the place of a newer one is no record: rebuilt, or refused', async () => {
+  test('an older version of a record is not used: it is rebuilt or refused', async () => {
     const before = await recordsOf(await copyOf('old'))
     const names = [
       headKey(parseGun(APP)),
@@ -234,7 +234,7 @@ describe('countersign repair', () => {
     assert.deepEqual(await differing(await repair(environment, 'fresh')), [])
   })
 
-  test('a record whose key has changed is found by its hash; what nobody names is left behind', async () => {
+  test('a record with a damaged key is found by its hash; one that nobody names is left behind', async () => {
     const moved = [headKey(parseGun(OWN)), recordKey('user', 'bob'), journalKey(12), journalKey(29)]
     const environment = await damaged(async (directory) => {
       const puts: [Buffer, Buffer][] = []
@@ -256,7 +256,7 @@ describe('countersign repair', () => {
     assert.deepEqual(await differing(done), [])
   })
 
-  test('a key of the journal that has changed is no entry, where one is lost either', async () => {
+  test('a journal entry with a damaged key does not replace another lost one', async () => {
     const environment = await damaged(async (directory) => {
       await changeRecords(directory, [journalKey(25)], ruined)
       await changeRecords(directory, [journalKey(12)], () => undefined)
@@ -268,11 +268,11 @@ describe('countersign repair', () => {
     assert.ok(done.left.includes('journal 1099511627788'))
   })
 
-  test('an entry of the journal is taken from a backup where it fits on both sides; without one it stays damaged', async () => {
+  test('a lost journal entry is taken from a backup if it fits on both sides, and else stays damaged', async () => {
     const environment = await withRuined(...[2, 7, 8, 20, 25].map(journalKey))
     const none = await repair(environment)
     assert.deepEqual(none.lost, ['journal 2', 'journal 7', 'journal 8', 'journal 20', 'journal 25'])
-    // What it alone names is kept, and served: its own hash is right.
+    // What it alone names is kept and served, because its own hash is right.
     assert.ok(none.unnamed.some((name) => name.startsWith(`document ${APP} root `)))
     assert.match(none.checked, /^error: the targets\/ci key \w+ is not in the journal$/m)
     const server = await lived.terminal.host(lived.placeOf(none.made))
@@ -282,19 +282,19 @@ describe('countersign repair', () => {
     assert.deepEqual(await differing(await repair(environment, 'fresh')), [])
   })
 
-  test('below an entry that is nowhere one is taken from a backup that is known to have the same journal', async () => {
+  test('below a lost entry, others are taken only from a backup known to have the same journal', async () => {
     const entry = (number: number): Record<string, unknown> =>
       JSON.parse(openRecord(journalKey(number), good.get(journalKey(number).toString('hex'))!).toString()) as Record<
         string,
         unknown
       >
-    // It has entries after them, too, that are those of the store.
+    // This one also has later entries of the store.
     const backup = await copyOf('fresh')
     await changeRecords(backup, [25].map(journalKey), ruined)
     const fresh = await repair(await withRuined(...[23, 24, 25].map(journalKey)), backup)
     assert.deepEqual(fresh.lost, ['journal 25'])
 
-    // It ends where the journal is damaged, and what is left of the entry after its last one names that.
+    // This one ends at the damage, and the remains of the next entry name its last one.
     const older = [...(await recordsOf(await copyOf('old'))).keys()].map((hex) => parseKey(Buffer.from(hex, 'hex')))
     const end = older.filter((key) => key?.kind === 'journal').length
     const withoutTails = (): Promise<Record<string, string>> =>
@@ -306,7 +306,7 @@ describe('countersign repair', () => {
     const old = await repair(await withoutTails(), 'old')
     assert.deepEqual(old.lost, [`journal ${end + 1}`])
 
-    // One that is not named may be of a life of the server that was given up when a backup was restored.
+    // An entry that nothing names may belong to a history given up by a restore.
     const other = await copyOf('old')
     const key = journalKey(end)
     await changeRecords(other, [key], () =>
@@ -316,7 +316,7 @@ describe('countersign repair', () => {
     assert.deepEqual(given.lost.slice(0, 2), [`journal ${end}`, `journal ${end + 1}`])
   })
 
-  test('a journal that ends before the anchor, or whose end is damaged, is refused; but not with a backup that has it', async () => {
+  test('a journal with a missing or damaged end is refused, except with a backup that has the end', async () => {
     const ends = {
       damaged: await withRuined(journalKey(29)),
       missing: await damaged((directory) => changeRecords(directory, [journalKey(27)], () => undefined)),
@@ -341,7 +341,7 @@ describe('countersign repair', () => {
     }
   })
 
-  test('an entry after the anchor that is damaged is refused, and no backup is asked for that would not help', async () => {
+  test('a damaged entry after the anchor is refused, without advice to use a backup that would not help', async () => {
     const { directory, environment } = await lived.copy(`damaged-${(copies += 1)}`)
     const anchor = join(environment['COUNTERSIGN_KEYS_DIRECTORY'] ?? '', 'anchor')
     const before = await readFile(anchor)
@@ -356,7 +356,7 @@ describe('countersign repair', () => {
     })
   })
 
-  test('a difference to what is lost is taken whole from a backup, however it is packed there', async () => {
+  test('a difference to a lost document is taken from a backup as a whole, however it is stored there', async () => {
     const targets = keysOfKind('document').filter((key) => parseKey(key)?.parts[1] === 'targets')
     const packed = new Map(targets.map((key) => [key, decodeDocument(openRecord(key, good.get(key.toString('hex'))!))]))
     const differences = targets.filter((key) => packed.get(key)?.packed.form === 'difference')
@@ -382,11 +382,11 @@ describe('countersign repair', () => {
       assert.deepEqual([status, createHash('sha256').update(body).digest('hex')], [200, sha256])
     }
     await server.end()
-    // What is lost there is not lost for good: with what has it the repaired store is repaired again.
+    // The rest can still be recovered: the repaired store is repaired again with a backup that has it.
     assert.deepEqual((await repair(lived.placeOf(done.made), 'old')).lost, [])
   })
 
-  test('two documents that are differences to each other, in the store and in a backup of its life before, are both had', async () => {
+  test('of two documents stored as differences to each other, in store and backup, both are recovered', async () => {
     const targets = keysOfKind('document').filter((key) => parseKey(key)?.parts[1] === 'targets')
     const documentOf = (key: Buffer): PackedDocument =>
       decodeDocument(openRecord(key, good.get(key.toString('hex')) ?? Buffer.of()))
@@ -408,7 +408,7 @@ describe('countersign repair', () => {
     assert.deepEqual((await repair(environment, 'fresh')).lost, [])
   })
 
-  test('a list of keys in which one that has signed still waits is an old one', async () => {
+  test('a list of keys is outdated if a key in it is pending and has signed', async () => {
     const key = keysKey(parseGun(APP), 'timestamp')
     const environment = await damaged((directory) =>
       changeRecords(directory, [key], (record) => {
@@ -422,7 +422,7 @@ describe('countersign repair', () => {
     assert.equal(done.sources[`keys ${APP} timestamp`], 'derived')
   })
 
-  test('--dry-run says the same and makes nothing; --json says it to programs', async () => {
+  test('--dry-run prints the same and makes nothing; --json has the same content', async () => {
     const environment = await withRuined(headKey(parseGun(APP)), recordKey('user', 'alice'))
     const rehearsed = await types(environment, '--dry-run')
     assert.equal(rehearsed.code, 1)
@@ -446,7 +446,7 @@ describe('countersign repair', () => {
     assert.deepEqual(found.findings, [])
   })
 
-  test('is refused where there is nothing to repair from, a server runs, or there is no room for it', async (t) => {
+  test('repair is refused without a store, beside a running server, or without room', async (t) => {
     const fails = async (args: readonly string[], message: RegExp, more = {}): Promise<void> => {
       const { code, stdout, stderr } = await lived.terminal.run(['repair', ...args], { ...environment, ...more })
       assert.deepEqual([code, stdout], [2, ''])
@@ -484,7 +484,7 @@ describe('countersign repair', () => {
     assert.deepEqual(await readdir(lived.terminal.path('new')).catch(() => []), [])
   })
 
-  test('of a store without damage it is a copy; with an anchor elsewhere it says where each part belongs', async () => {
+  test('an undamaged store is copied; with an anchor elsewhere, repair says where each part belongs', async () => {
     await mkdir(lived.terminal.path('elsewhere'))
     const environment = {
       ...(await damaged(async () => {})),
@@ -510,7 +510,7 @@ describe('countersign repair', () => {
     )
   })
 
-  /** Of a backup, which is not to be opened. */
+  /** Variables for a backup that must not be opened. */
   async function copyOf(backup: string): Promise<string> {
     const copy = lived.terminal.path(`copy-${(copies += 1)}`)
     await cp(lived.terminal.path(backup, 'data'), copy, { recursive: true })
@@ -518,7 +518,7 @@ describe('countersign repair', () => {
   }
 })
 
-/** A hash of each file. */
+/** Returns a hash of each file. */
 async function filesOf(directory: string): Promise<Record<string, string>> {
   const names = (await readdir(directory)).toSorted()
   const hashes = names.map(async (name) =>

@@ -39,13 +39,13 @@ timestamp  ID  ecdsa  file   YYYY-MM-DD  in use
 
 const CHECK = '1 repository, 4 commits, 31 records: sound\n'
 
-/** What a terminal would act on; JSON has escapes for it. */
+/** Characters that a terminal would act on; JSON escapes them. */
 const INVISIBLE = /[\u0080-\u009f\p{Cf}]/u
 
 describe('the commands about repositories', () => {
   let terminal: Terminal
   let server: Started
-  /** The one after it, which is not typed. */
+  /** The next server, in the test's process. */
   let hosted: Hosted
   /** The answers as JSON: lists of repositories, one of them, its keys, and what was found. */
   let answers: unknown[]
@@ -59,7 +59,7 @@ describe('the commands about repositories', () => {
     world.delegate('targets/releases', [makeKey('ecdsa')])
     world.delegate('targets/alice', [makeKey('ecdsa')], { paths: ['v1', 'v2'] })
     world.addTarget('3.20', 'targets/releases')
-    // A name that a terminal would print from right to left.
+    // A name that a terminal would show from right to left.
     world.addTarget('tag\u202egnp.', 'targets/releases')
     await world.publish(server, 'targets', 'targets/releases')
   })
@@ -79,7 +79,7 @@ describe('the commands about repositories', () => {
     return JSON.parse(stdout)
   }
 
-  /** All that can be asked without changing anything. @returns the answers as JSON */
+  /** Runs all read-only commands. @returns the answers as JSON */
   async function asksEverything(): Promise<unknown[]> {
     await prints(['repo', 'list'], LIST)
     await prints(['repo', 'show', GUN], SHOW)
@@ -93,7 +93,7 @@ describe('the commands about repositories', () => {
     ]
   }
 
-  test('speak to a running server, and say the same of a stopped one', async () => {
+  test('print the same with a running and a stopped server', async () => {
     answers = await asksEverything()
     assert.equal(await server.end(), 0)
     assert.deepEqual(await asksEverything(), answers)
@@ -104,7 +104,7 @@ describe('the commands about repositories', () => {
     hosted = await terminal.host()
   })
 
-  test('--json has everything that the text has, and no private key', () => {
+  test('--json has all that the text has, and no private key', () => {
     const [row] = answers[0] as Record<string, unknown>[]
     assert.deepEqual([row?.['gun'], row?.['version'], row?.['delegations']], [GUN, 2, 1])
     const shown = answers[1] as {
@@ -141,7 +141,7 @@ describe('the commands about repositories', () => {
     ])
   })
 
-  test('the journal as JSON has a line an entry, and nothing that a terminal would act on', async () => {
+  test('print the journal as one JSON line per entry, without control characters', async () => {
     const { stdout } = await terminal.run(['audit', '--json', '--kind', 'publish'])
     assert.doesNotMatch(stdout, INVISIBLE)
     const entries = stdout.trimEnd().split('\n')
@@ -152,7 +152,7 @@ describe('the commands about repositories', () => {
     )
   })
 
-  test('say no with exit code 1 for a repository that is not there', async () => {
+  test('exit with 1 for a repository that does not exist', async () => {
     for (const args of [
       ['repo', 'show', 'example.org/none'],
       ['repo', 'delete', 'example.org/none', '--yes'],
@@ -167,7 +167,7 @@ describe('the commands about repositories', () => {
     }
   })
 
-  test('an image’s name with its tag is told from a name that is not there', async () => {
+  test('tell an image name with a tag from an unknown name', async () => {
     const { code, stderr } = await terminal.run(['repo', 'show', 'example.org:5000/none:v1'])
     assert.deepEqual(
       [code, stderr],
@@ -175,7 +175,7 @@ describe('the commands about repositories', () => {
     )
   })
 
-  test('refuse a name that no repository can have with exit code 2', async () => {
+  test('exit with 2 for an invalid repository name', async () => {
     const { code, stderr } = await terminal.run(['repo', 'show', '../alpine'])
     assert.equal(code, 2)
     assert.equal(stderr, 'error: invalid repository name: it has a "." or ".." segment\n')
@@ -193,7 +193,7 @@ hint: clients that know it will not trust a new repository of this name until th
     await prints(['repo', 'list'], LIST)
   })
 
-  test('delete with --yes: the metadata is gone, the keys are kept', async () => {
+  test('delete the metadata with --yes and keep the keys', async () => {
     await prints(['repo', 'delete', GUN, '--yes', '--dry-run'], `would delete ${GUN}, which has 3 signed tags\n`)
     await prints(['repo', 'delete', GUN, '--yes'], `deleted ${GUN}\n`)
     await prints(['repo', 'list'], 'no repositories\n')
@@ -201,7 +201,7 @@ hint: clients that know it will not trust a new repository of this name until th
     assert.equal(await terminal.checked(), '0 repositories, 5 commits, 16 records: sound\n')
   })
 
-  test('a name of a million characters makes no other row as long', async () => {
+  test('a name of a million characters does not widen the other rows', async () => {
     const gun = 'docker.io/acme/wide'
     const world = await TrustWorld.create({ gun, now: Date.now(), serverKeys: keysFrom(hosted, gun) })
     for (let number = 0; number < 600; number += 1) world.addTarget(`${number}`)

@@ -13,7 +13,7 @@ const ONE = 'docker.io/acme/one'
 const TWO = 'docker.io/acme/two'
 const LOST = 'unless there is a copy of the key in a file'
 
-describe('root keys that are removed, at the terminal', () => {
+describe('removing root keys', () => {
   let terminal: Terminal
   let server: Hosted
 
@@ -31,7 +31,7 @@ describe('root keys that are removed, at the terminal', () => {
     return (await terminal.ask(listRootKeys, {})).map(({ name }) => name)
   }
 
-  test('one that nothing needs, without its passphrase; the journal says who did it', async () => {
+  test('an unused one is removed without its passphrase, and the journal names the actor', async () => {
     await prints('root remove nobody', /^error: there is no root key nobody\nhint: /, 1)
     await prints('root remove carol --dry-run', 'would remove the root key carol\n')
     assert.deepEqual(await names(), ['alice', 'bob', 'carol'])
@@ -42,7 +42,7 @@ describe('root keys that are removed, at the terminal', () => {
     assert.match(await terminal.checked(), /: sound\n$/)
   })
 
-  test('one that a repository names is removed if it is told so', async () => {
+  test('one that a repository needs is removed only with --yes', async () => {
     await asOwner(terminal, 'pass', async ({ create }) => {
       await create(ONE, 'alice')
       await create(TWO, 'alice', 'bob')
@@ -62,7 +62,7 @@ describe('root keys that are removed, at the terminal', () => {
     const told = warnings.map((warning) => `warning: ${warning}\n`).join('')
     await prints('root remove alice --dry-run', `would remove the root key alice\n${told}`)
     assert.deepEqual(await names(), ['alice', 'bob', 'carol'])
-    // Once they have other root keys nothing needs it.
+    // Once the repositories have other root keys, nothing needs it.
     for (const gun of [ONE, TWO]) {
       await prints(`key rotate ${gun} root --root-key bob --passphrase-file pass`, /root version 2\n$/)
     }
@@ -75,7 +75,7 @@ describe('root keys that are removed, at the terminal', () => {
     await prints(`key rotate ${ONE} timestamp --passphrase-file pass`, /waits for signatures/, 1)
   })
 
-  test('a root that waits needs its keys; of a stopped server, too', async () => {
+  test('one that a waiting root needs is named, with a stopped server, too', async () => {
     await server.end()
     await makeRootKeys(terminal, 'pass', 'dora')
     await terminal.ask(discardRoot, { gun: ONE })
@@ -85,7 +85,7 @@ describe('root keys that are removed, at the terminal', () => {
     await prints('root remove dora', 'removed the root key dora\n')
   })
 
-  test('one of two names of a key, and one that is offline: nothing that is sealed is lost', async () => {
+  test('a second name or an offline key is removed without loss of a sealed key', async () => {
     await writeFile(terminal.path('file.pass'), 'the passphrase of the file\n', { mode: 0o600 })
     const out = '--passphrase-file pass --key-passphrase-file file.pass'
     await asOwner(terminal, 'pass', ({ create }) => create('docker.io/acme/four', 'carol'))
@@ -101,7 +101,7 @@ describe('root keys that are removed, at the terminal', () => {
     )
   })
 
-  test('one that is damaged: nobody can tell what needs it', async () => {
+  test('a damaged one is removed with a warning, since what needs it is unknown', async () => {
     await spoil({ directory: terminal.path('data') }, recordKey('root-key', 'carol'))
     await prints('root remove carol', /nothing was removed:\n {2}the root key carol is damaged: which/, 1)
     await prints('root remove carol --yes', /^removed the root key carol\nwarning: the root key carol is damaged/)

@@ -16,7 +16,7 @@ const [ONE, TWO] = ['docker.io/order/one', 'docker.io/order/two']
 const THREE = 'docker.io/threshold/three'
 const BOB = '--passphrase-file bob.pass'
 
-describe('which of the root keys sign', () => {
+describe('which root keys sign', () => {
   let terminal: Terminal
   let server: Hosted
 
@@ -27,7 +27,7 @@ describe('which of the root keys sign', () => {
       await writeFile(terminal.path(`${name}.pass`), `the passphrase of ${name}\n`, { mode: 0o600 })
       await makeRootKeys(terminal, `${name}.pass`, name)
     }
-    // carol is another name of bob's key, under the passphrase of alice: one command opens both.
+    // carol is another name for bob's key, under alice's passphrase: one command opens both.
     await prints(`root export bob bob.key ${BOB} --key-passphrase-file bob.pass`, /^wrote/)
     await prints('root import carol bob.key --key-passphrase-file bob.pass --passphrase-file alice.pass', /^took/)
     await asOwner(terminal, 'bob.pass', ({ create }) => create(ONE, 'bob'))
@@ -37,14 +37,14 @@ describe('which of the root keys sign', () => {
 
   const prints: Terminal['prints'] = (...typed) => terminal.prints(...typed)
 
-  test('nobody is asked for the passphrase of one that is not needed, or if another one is known already', async () => {
+  test('only needed passphrases are asked for, and none if a known one opens enough', async () => {
     await prints(`key rotate docker.io/order/* timestamp --all ${BOB}`, /one {2}rotated {2}2\n.*two {2}rotated {2}2\n$/)
     await prints(`key rotate ${ONE} timestamp --stage`, /waits/)
     await prints(`root show ${ONE}`, /of the new root itself: 1 of these keys\n {4}ID bob: not yet\n/)
     await prints(`root sign ${ONE} ${BOB}`, `published root version 3 of ${ONE}\n`)
   })
 
-  test('what was signed before a key did not open is said', async () => {
+  test('a failed signing reports the keys that have signed', async () => {
     await asOwner(terminal, 'alice.pass', ({ createWith }) => createWith(THREE, ['alice', 'carol'], { threshold: 2 }))
     await prints(`key rotate ${THREE} timestamp --stage`, /waits/)
     const sign = `root sign ${THREE} --passphrase-file alice.pass --root-key`
@@ -58,7 +58,7 @@ describe('which of the root keys sign', () => {
     await prints(`${sign} carol`, `published root version 2 of ${THREE}\n`)
   })
 
-  test('a root key that was taken away while a passphrase was typed does not come back', async () => {
+  test('a root key replaced while a passphrase was typed is not used', async () => {
     await promisify(execFile)('mkfifo', [terminal.path('typed')])
     const rotating = terminal.runApart(
       `key rotate ${TWO} root --root-key alice carol --passphrase-file typed`.split(' '),
@@ -80,7 +80,7 @@ describe('which of the root keys sign', () => {
     await prints(`key rotate ${TWO} root --renew --plan`, /signed by 1 of:\n {4}ID alice\n {2}from then on/)
   })
 
-  test('of two names the one by which the key is here; one that is offline, or not here, is said before', async () => {
+  test('of two names of a key the usable one is chosen; an offline or missing key is reported first', async () => {
     await prints(`root export bob again.key ${BOB} --key-passphrase-file bob.pass --remove`, /is offline now/)
     await prints(`key rotate ${ONE} root --renew --plan`, /signed by 1 of:\n {4}ID carol\n/)
     const offline = /cannot be done: the root key bob is offline: "countersign root import" it first\n$/
@@ -96,7 +96,7 @@ describe('which of the root keys sign', () => {
     )
   })
 
-  test('a certificate for many that a clock made which was ahead is given to no other repository', async () => {
+  test('a shared certificate made by a clock that was ahead is not used for another repository', async () => {
     const alice = (await terminal.ask(listRootKeys, {})).find((row) => row.name === 'alice')
     assert.ok(alice !== undefined && 'public' in alice)
     const { public: text } = alice
@@ -113,8 +113,8 @@ describe('which of the root keys sign', () => {
     await prints(`repo create docker.io/ahead/one ${wildcard}`, /^created /)
   })
 
-  test('a certificate for many is given to no other repository once its end comes near', async () => {
-    // What the command opens itself has the clock that is ahead, too.
+  test('a shared certificate near its expiry is not used for another repository', async () => {
+    // In a stopped server the command's own clock counts, which is set ahead here.
     await server.end()
     const YEAR = 365 * 86_400_000
     const create = async (name: string, years: number): Promise<number> => {

@@ -17,9 +17,9 @@ import { Terminal } from './terminal.ts'
 const GUN = 'docker.io/acme/two'
 const LATER = 'docker.io/acme/three'
 
-describe('root keys of persons, at the terminal', () => {
+describe('root keys on the command line', () => {
   let terminal: Terminal
-  /** Runs between the first tests and the last ones. */
+  /** Runs from the first to the last tests. */
   let server: Hosted
 
   before(async () => {
@@ -34,7 +34,7 @@ describe('root keys of persons, at the terminal', () => {
 
   const prints: Terminal['prints'] = (...typed) => terminal.prints(...typed)
 
-  /** Where no file can have more bytes than that, as on a full disk. */
+  /** Runs a command with this file size limit, as on a full disk. */
   async function full(bytes: number, command: string, expected: RegExp): Promise<void> {
     const args = [`--fsize=${bytes}`, COMMAND, ...command.split(' ')]
     const typed = promisify(execFile)('prlimit', args, { env: terminal.environment, cwd: terminal.directory })
@@ -46,7 +46,7 @@ describe('root keys of persons, at the terminal', () => {
     return { threshold: root?.threshold ?? 0, ids: root?.keys.map(({ id }) => id).toSorted() ?? [] }
   }
 
-  test('a root key has a passphrase of its own; its file comes back under its name, a stranger does not', async () => {
+  test('a root key has its own passphrase, is exported and imported, and another key does not take its name', async () => {
     await prints('root create alice --passphrase-file alice.pass --dry-run', 'would make the root key alice\n')
     await prints('root create alice --passphrase-file alice.pass --dry-run --json', /"keyId": null/)
     await prints('root create alice --passphrase-file alice.pass', 'made the root key alice: ID\n')
@@ -114,7 +114,7 @@ describe('root keys of persons, at the terminal', () => {
     assert.ok(!existsSync(terminal.path('half.key')))
     await prints('root list', /^alice +ID {2}sealed here$/m)
     await server.end()
-    // Room for the file, and no more.
+    // Room for this file only.
     await prints('root list', /^alice +ID {2}sealed here$/m)
     const kept = `root export alice kept.key --passphrase-file alice.pass ${out} --remove`
     await full(
@@ -123,7 +123,7 @@ describe('root keys of persons, at the terminal', () => {
       /^wrote kept\.key; whether the root key alice is still here .*\nerror: nothing can be written/,
     )
     await prints('root list', /^alice +ID {2}sealed here$/m)
-    // A targets key lies beside it, in a file whose name says nothing.
+    // A targets key is beside it, in a file whose name says nothing.
     const ofTargets = (await readFile(terminal.path('bob.key'), 'utf8')).replace(
       'role: root',
       `role: targets\ngun: ${GUN}`,
@@ -139,7 +139,7 @@ describe('root keys of persons, at the terminal', () => {
     await prints('root list', /bob +ID {2}sealed here\n$/)
   })
 
-  test('a wrong passphrase leaves nothing behind that would stand in the way', async () => {
+  test('a wrong passphrase leaves nothing behind that would prevent the next try', async () => {
     server = await terminal.host()
     await asOwner(terminal, 'alice.pass', ({ create }) => create(LATER, 'alice'))
     await prints(`key rotate ${LATER} timestamp --passphrase-file wrong.pass`, /does not open the root key alice$/m, 2)
@@ -152,11 +152,11 @@ describe('root keys of persons, at the terminal', () => {
     await prints(`${fleet} alice.pass`, /root version 3\n$/)
   })
 
-  test('two persons with two passphrases: each signs with their own key, in any order', async () => {
-    // To create it both keys are opened by one command: at a terminal each is asked for, here one file must do.
+  test('two people sign with their own keys and passphrases, in any order', async () => {
+    // Creation opens both keys in one command: a terminal asks for each, here one file must do for both.
     const out = '--key-passphrase-file file.pass'
     await prints(`root import carol bob.key ${out} --passphrase-file alice.pass`, 'took the root key carol: ID\n')
-    // What a pipe says it says once.
+    // A pipe gives its content once.
     const create = `${COMMAND} repo create ${GUN} --root-key alice carol --root-threshold 2 --passphrase-file /dev/stdin`
     const typed = { env: terminal.environment, cwd: terminal.directory }
     const { stdout } = await promisify(execFile)(
@@ -189,11 +189,11 @@ describe('root keys of persons, at the terminal', () => {
       /exceeds the number of keys/,
       2,
     )
-    // One that is named twice is one.
+    // Naming one twice counts once.
     const twice = '--root-key alice alice --root-threshold 2 --passphrase-file alice.pass'
     for (const command of [`key rotate ${GUN} root ${twice} --plan`, `repo create docker.io/acme/never ${twice}`])
       await prints(command, /^error: the threshold 2 exceeds the number of keys, 1\nhint: name more/, 2)
-    // No passphrase is asked for: there is no terminal here.
+    // No passphrase is asked for, because there is no terminal.
     await prints(
       'repo create docker.io/acme/never --root-threshold 2',
       /exceeds the number of keys, 1\nhint: name more/,
@@ -202,10 +202,10 @@ describe('root keys of persons, at the terminal', () => {
     assert.deepEqual(await rootOf(GUN), before)
   })
 
-  test('two who sign the same file at once: neither signature is lost', async () => {
+  test('concurrent signatures on the same file are both kept', async () => {
     await prints(`key rotate ${GUN} snapshot --stage`, /waits for signatures/)
     await prints(`root show ${GUN} --out both.json`, /^wrote both\.json/)
-    // One types a passphrase while the other one signs.
+    // One is typing a passphrase while the other signs.
     await promisify(execFile)('mkfifo', [terminal.path('typed')])
     const signing = terminal.runApart('root sign both.json --key alice.key --key-passphrase-file typed'.split(' '))
     const typed = await open(terminal.path('typed'), 'w')
@@ -216,7 +216,7 @@ describe('root keys of persons, at the terminal', () => {
     await prints(`root publish ${GUN} both.json`, `published root version 3 of ${GUN}\n`)
   })
 
-  test('the plan is of what is asked for, and what says nothing is refused', async () => {
+  test('a plan shows what was asked for; options that change nothing are refused', async () => {
     const said = '--root-key, --root-threshold and --renew say nothing about timestamp'
     for (const option of ['--renew', '--root-key bob', '--root-threshold 2 --plan', '--renew --stage --dry-run']) {
       await prints(
@@ -249,7 +249,7 @@ describe('root keys of persons, at the terminal', () => {
     const former = /breaks: whoever holds only the former root key can no longer change this repository\n/
     await prints(`key rotate ${LATER} root --root-key bob --plan`, former)
     await prints(`key rotate ${LATER} root --root-key alice bob --root-threshold 2 --plan`, former)
-    // One more person: nobody is left out, and yet bob's signature alone is refused by who pins alice's key.
+    // With one more person nobody is left out, but clients that pin alice's key refuse a root signed by bob alone.
     const pinned =
       'breaks: clients that pin root keys (Connaisseur) refuse the roots after it until they pin the new ones'
     const beside = await terminal.run(['key', 'rotate', LATER, 'root', '--root-key', 'alice', 'bob', '--plan'])
@@ -259,13 +259,13 @@ describe('root keys of persons, at the terminal', () => {
     await prints(`key rotate ${LATER} root --root-key bob --root-threshold 2 --plan`, /exceeds the number of keys/, 2)
   })
 
-  test('signed in a file, without a server; what would happen is said before', async () => {
+  test('root sign FILE works without a server, and says first what it would do', async () => {
     const out = '--key-passphrase-file file.pass'
     await prints(`key rotate ${LATER} targets --stage`, /waits for signatures/)
     await prints(`root show ${LATER} --out staged.json`, /^wrote staged\.json/)
-    // Whoever signs it next may be somebody else.
+    // The next to sign may be another person.
     await chmod(terminal.path('staged.json'), 0o664)
-    // Whoever signs it has a link to it.
+    // They may reach it through a link.
     await mkdir(terminal.path('stick'))
     await symlink('../staged.json', terminal.path('stick', 'link.json'))
     await prints(
@@ -289,7 +289,7 @@ describe('root keys of persons, at the terminal', () => {
     assert.equal(await readFile(terminal.path('staged.json'), 'utf8'), signed)
     assert.equal((await stat(terminal.path('staged.json'))).mode & 0o777, 0o664)
     const [id = ''] = (await rootOf(LATER)).ids
-    assert.ok(again.stdout.includes(`  root       1 of ${id}\n`), 'the id that repo show has')
+    assert.ok(again.stdout.includes(`  root       1 of ${id}\n`), 'the id in repo show')
     await prints(`root publish ${LATER} staged.json --dry-run`, `would publish root version 5 of ${LATER}\n`)
     await prints(`root show ${LATER}`, /ID .*: not yet/)
     await prints(`root publish ${LATER} staged.json`, `published root version 5 of ${LATER}\n`)
@@ -314,7 +314,7 @@ describe('root keys of persons, at the terminal', () => {
     assert.equal(await readFile(terminal.path('other.json'), 'utf8'), broken)
   })
 
-  test('commands to copy name files as a shell takes them; a root that was staged anew is signed anew', async () => {
+  test('printed commands quote file names for a shell; signatures of a discarded root do not fit the next one', async () => {
     const type = async (code: number, ...args: string[]): Promise<string> => {
       const printed = await terminal.run(args)
       assert.equal(printed.code, code, printed.stderr)
@@ -341,7 +341,7 @@ describe('root keys of persons, at the terminal', () => {
     await terminal.ask(discardRoot, { gun: LATER })
   })
 
-  test('outside the prefixes of the settings no repository is made, and no key taken for one', async () => {
+  test('outside the prefixes no repository or key is made', async () => {
     await server.end()
     const only = { COUNTERSIGN_GUN_PREFIXES: 'docker.io/acme/' }
     const pem = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ type: 'pkcs8', format: 'pem' })
@@ -363,7 +363,7 @@ describe('root keys of persons, at the terminal', () => {
     }
   })
 
-  test('one certificate for all below a prefix stays that when it is renewed', async () => {
+  test('renewing a shared certificate keeps it shared', async () => {
     const wildcard = '--wildcard docker.io/fleet/* --root-key alice --passphrase-file alice.pass'
     await prints(`repo create docker.io/fleet/one ${wildcard} --dry-run`, 'would create docker.io/fleet/one\n')
     assert.doesNotMatch(JSON.stringify(await terminal.ask(listRootKeys, {})), /fleet/)

@@ -17,10 +17,10 @@ const OWN = 'docker.io/acme/own'
 const DIGEST = `sha256:${'ab'.repeat(32)}`
 const PASS = '--passphrase-file pass'
 
-describe('several roles get new keys in one root', () => {
+describe('rotating several roles with one root', () => {
   let terminal: Terminal
   let server: Hosted
-  /** One for each root of APP, which has read nothing since. */
+  /** Clients of APP, one for each root version, that have read nothing since. */
   const clients: ReferenceClient[] = []
 
   before(async () => {
@@ -39,7 +39,7 @@ describe('several roles get new keys in one root', () => {
 
   const client = (): ReferenceClient => new ReferenceClient(APP, fetchFrom(server, APP), Date.now)
 
-  /** Leave a client behind that knows the state of now. */
+  /** Adds a client that knows the current state. */
   async function cache(): Promise<void> {
     clients.push(client())
     await clients.at(-1)?.update()
@@ -53,7 +53,7 @@ describe('several roles get new keys in one root', () => {
     }
   }
 
-  /** Do it, and see which roles have other keys; whoever knew an earlier root follows. */
+  /** Runs the rotation. @returns the roles with new keys, after checking that all earlier clients follow */
   async function changes(work: () => Promise<unknown>): Promise<{ roles: string[]; versions: Record<string, number> }> {
     await cache()
     const before = await stateOf(APP)
@@ -76,7 +76,7 @@ describe('several roles get new keys in one root', () => {
     return { roles: others, versions: now.versions }
   }
 
-  test('whatever their order, each once: one root, one signature, and all of it is signed anew', async () => {
+  test('roles in any order are rotated once each with one root, and all documents are signed again', async () => {
     await prints(
       `key rotate ${APP} targets snapshot timestamp targets --plan`,
       `Rotating the keys of timestamp, snapshot and targets of ${APP}
@@ -97,11 +97,11 @@ describe('several roles get new keys in one root', () => {
     assert.deepEqual(
       (await changes(() => prints(`key rotate ${APP} timestamp timestamp ${PASS}`, again))).roles,
       ['timestamp'],
-      'one that was said twice is one',
+      'a repeated role counts once',
     )
   })
 
-  test('other root keys in the same root', async () => {
+  test('new root keys may be part of the same root', async () => {
     await makeRootKeys(terminal, 'pass', 'second')
     await prints(
       `key rotate ${APP} snapshot timestamp --renew`,
@@ -135,7 +135,7 @@ describe('several roles get new keys in one root', () => {
     await terminal.ask(discardRoot, { gun: APP })
   })
 
-  test('signed elsewhere', async () => {
+  test('the root may be signed elsewhere', async () => {
     const waits = `the next root of ${APP} waits for signatures; until then nothing changes: countersign root show ${APP}\n`
     await prints(
       `root export second second.key --passphrase-file pass --key-passphrase-file pass --remove`,
@@ -160,7 +160,7 @@ describe('several roles get new keys in one root', () => {
     )
   })
 
-  test('a fleet: where one of the roles cannot be rotated none is, and it is said what can', async () => {
+  test('in a fleet, a repository in which one role cannot be rotated rotates none, and says which can', async () => {
     const all = 'key rotate docker.io/acme/* timestamp snapshot targets --all'
     const { stdout } = await terminal.run([...all.split(' '), '--plan', '--json'])
     assert.partialDeepStrictEqual(JSON.parse(stdout), [
@@ -190,7 +190,7 @@ describe('several roles get new keys in one root', () => {
     assert.match(await terminal.checked(), /: sound\n$/)
   })
 
-  test('server-managed: in each repository of a fleet the roles whose keys the server holds, in one command', async () => {
+  test('server-managed rotates, in each repository of a fleet, the roles whose keys the server holds', async () => {
     await terminal.ask(discardRoot, { gun: THEIRS })
     const serverKeys = keysFrom(server, OWN)
     const own = await TrustWorld.create({ gun: OWN, now: Date.now(), serverKeys, snapshot: 'client' })

@@ -52,7 +52,7 @@ Docker 29 and later need the docker-trust plugin, and no longer verify on pull, 
     assert.match(server.stderr, new RegExp(`SERVER=https://localhost:${server.port}\n`))
   })
 
-  test('what to type next is what these settings make of it', () => {
+  test('what to type next follows the settings', () => {
     const greeting = (environment: Record<string, string>): string =>
       greetingOf({ url: 'https://…', port: 4443, made: [] }, loadSettings({ environment }), 0)
     const everywhere = {
@@ -68,7 +68,7 @@ Docker 29 and later need the docker-trust plugin, and no longer verify on pull, 
     assert.doesNotMatch(behind, /DOCKER_CONTENT_TRUST/)
   })
 
-  test('a command whose server ends before it answers says so, and what to look at', async (t) => {
+  test('a command whose server ends before it answers says so, and where to look', async (t) => {
     await mkdir(terminal.path('data'))
     const ending = createServer((socket) => socket.on('error', () => undefined).once('data', () => socket.destroy()))
     t.after(() => ending.close())
@@ -82,12 +82,12 @@ Docker 29 and later need the docker-trust plugin, and no longer verify on pull, 
     )
   })
 
-  test('whoever reads the log may go away: the server stays', async () => {
+  test('the server survives if nobody reads its log any more', async () => {
     const server = await terminal.serve()
     server.unread()
     for (let asked = 0; asked < 3; asked += 1) {
       assert.equal((await exchange(server, { path: '/v2/' })).status, 200)
-      // Lines of the log are written together, a moment later.
+      // Log lines are written together, a moment later.
       await pause(300)
     }
     assert.equal((await terminal.run(['user', 'list'])).code, 0)
@@ -95,7 +95,7 @@ Docker 29 and later need the docker-trust plugin, and no longer verify on pull, 
     assert.equal(await server.end(), 0)
   })
 
-  test('what it makes is the owner’s alone', async () => {
+  test('only the owner can read what the server makes', async () => {
     await (await terminal.serve()).end()
     for (const directory of ['data', 'keys', 'keys/tls']) {
       for (const name of ['', ...(await readdir(terminal.path(directory)))]) {
@@ -106,7 +106,7 @@ Docker 29 and later need the docker-trust plugin, and no longer verify on pull, 
   })
 
   for (const [log, path] of Object.entries({ 'cannot be written': '/dev/full', 'is not read': 'fifo' })) {
-    test(`a log that ${log} stops neither the answers nor the end`, async () => {
+    test(`a log that ${log} stops neither answers nor shutdown`, async () => {
       await (await terminal.host()).end()
       execFileSync('mkfifo', [terminal.path('fifo')])
       const output = await open(resolve(terminal.directory, path), 'r+')
@@ -116,7 +116,7 @@ Docker 29 and later need the docker-trust plugin, and no longer verify on pull, 
         const [greeting] = (await once(child.stderr!, 'data')) as [Buffer]
         const [, url = ''] = /(https:\S+)/.exec(greeting.toString()) ?? []
         const server = { url, ca: await readFile(terminal.path('keys', 'tls', 'ca.crt'), 'utf8') }
-        // More than once what is gathered before it is written, and more than waits in a pipe.
+        // More than once the log's buffer, and more than a pipe holds.
         const headers = { 'user-agent': 'x'.repeat(500) }
         for (let asked = 0; asked < 200; asked += 1) {
           assert.equal((await exchange(server, { path: '/v2/app/_trust/tuf/root.json', headers })).status, 404)
@@ -131,7 +131,7 @@ Docker 29 and later need the docker-trust plugin, and no longer verify on pull, 
     })
   }
 
-  test('a thread that ends takes the server with it: nothing goes on in part', async () => {
+  test('when a thread ends, the server ends', async () => {
     const fatal = `import { existsSync } from 'node:fs'
       import { isMainThread } from 'node:worker_threads'
       if (!isMainThread) setInterval(() => existsSync('go') && process.exit(3), 20)`
@@ -167,7 +167,7 @@ Docker 29 and later need the docker-trust plugin, and no longer verify on pull, 
     )
   })
 
-  test('no client writes into the log what a terminal would act on', async () => {
+  test('no client can write terminal control characters into the log', async () => {
     const server = await terminal.serve()
     const agent = 'ag\u009b2Jent'
     await exchange(server, { path: '/v2/', headers: { 'User-Agent': agent } })
@@ -177,7 +177,7 @@ Docker 29 and later need the docker-trust plugin, and no longer verify on pull, 
     assert.equal(server.log.find(({ operation }) => operation === 'Ping')?.['agent'], agent)
   })
 
-  test('a server that asks for users, and has none, says how to make the first one', async () => {
+  test('a server that requires users and has none says how to make the first one', async () => {
     const builtIn = { COUNTERSIGN_ACCESS_MODE: 'built-in' }
     const first = await terminal.serve([], builtIn)
     assert.equal((await terminal.run(['user', 'add', 'alice', '--no-password'])).code, 0)
@@ -188,7 +188,7 @@ Docker 29 and later need the docker-trust plugin, and no longer verify on pull, 
     assert.doesNotMatch(second.stderr, /no users/)
   })
 
-  test('a TLS key that everybody can read, as containers mount secrets, is used and said', async () => {
+  test('a TLS key that everybody can read, as mounted secrets in containers, is used with a warning', async () => {
     await (await terminal.host()).end()
     await chmod(terminal.path('keys', 'tls', 'server.key'), 0o444)
     const server = await terminal.serve(['--quiet'])
@@ -197,7 +197,7 @@ Docker 29 and later need the docker-trust plugin, and no longer verify on pull, 
     assert.deepEqual([level, msg, file], ['warn', 'everybody can read the TLS key', 'keys/tls/server.key'])
   })
 
-  test('a handshake makes no session tickets, unless OpenSSL is told otherwise', async () => {
+  test('a handshake makes no session tickets unless OpenSSL is configured to', async () => {
     for (const [environment, tickets] of [
       [{}, 0],
       [{ OPENSSL_CONF: '/dev/null' }, 2],
@@ -208,13 +208,13 @@ Docker 29 and later need the docker-trust plugin, and no longer verify on pull, 
     }
   })
 
-  test('SIGINT stops it as SIGTERM does', async () => {
+  test('SIGINT stops the server like SIGTERM', async () => {
     const server = await terminal.serve()
     assert.equal(await server.end('SIGINT'), 0)
     assert.equal(server.log.at(-1)?.['msg'], 'stopped')
   })
 
-  test('SIGTERM lets a running request finish, and takes no new one', async () => {
+  test('SIGTERM finishes a running request and accepts no new one', async () => {
     const server = await terminal.serve(['--quiet'])
     const upload = await startUpload(server)
     server.signal('SIGTERM')
@@ -226,7 +226,7 @@ Docker 29 and later need the docker-trust plugin, and no longer verify on pull, 
     assert.equal(server.log.at(-1)?.['msg'], 'stopped')
   })
 
-  test('a second signal does not wait', async () => {
+  test('a second signal stops the server at once', async () => {
     const server = await terminal.serve(['--quiet'])
     const upload = await startUpload(server)
     server.signal('SIGTERM')
@@ -236,19 +236,19 @@ Docker 29 and later need the docker-trust plugin, and no longer verify on pull, 
     upload.destroy()
   })
 
-  test('what nobody caught is one line of the log, and the end', async () => {
+  test('an uncaught error is one log line, and ends the server', async () => {
     await writeFile(terminal.path('fault.mjs'), `process.on('SIGUSR2', () => { throw new Error('boom') })`)
     const server = await terminal.serve(['--quiet'], { NODE_OPTIONS: '--import ./fault.mjs' })
     assert.equal(await server.end('SIGUSR2'), 1)
     assert.deepEqual([server.log.at(-1)?.['level'], server.log.at(-1)?.['msg']], ['error', 'fault'])
     assert.match(JSON.stringify(server.log.at(-1)?.['err']), /boom/)
     assert.equal(server.stderr, '')
-    // And nothing is harmed by it.
+    // No data is harmed.
     assert.equal((await terminal.run(['check'])).code, 0)
   })
 })
 
-/** An upload whose body is still to come; the server has read its header and waits. */
+/** Starts an upload and returns once the server waits for its body. */
 async function startUpload({ port, ca }: Started): Promise<TLSSocket> {
   const socket = connect({ host: 'localhost', port: Number(port), ...(ca === undefined ? {} : { ca }) })
   socket.on('error', () => undefined)
@@ -261,7 +261,7 @@ async function startUpload({ port, ca }: Started): Promise<TLSSocket> {
   return socket
 }
 
-/** How many session tickets come with one request. */
+/** Returns the number of session tickets that come with one request. */
 async function ticketsOf({ port, ca = '' }: Started): Promise<number> {
   const socket = connect({ host: 'localhost', port: Number(port), ca, minVersion: 'TLSv1.3' })
   let tickets = 0

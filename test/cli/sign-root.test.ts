@@ -14,17 +14,17 @@ import { countersign } from '../support/server-process.ts'
 
 const GUN = 'example.org/two-admins'
 
-test('a rotation that cannot be published leaves nothing, and leaves alone the root that another admin has staged in the place of its own; signed, it says how to go on; and what another one has published it does not take for missing', async (t) => {
+test("a failed rotation unstages its own root, never another admin's, and says how to continue", async (t) => {
   const server = await startTestServer({ transport: 'plain' })
   t.after(() => server.stop())
   const world = worldOf(server.running)
   const actor = { name: 'local' }
   let meanwhile = false
   let full = false
-  /** After this nothing is answered any more. */
+  /** After this operation the server no longer answers. */
   let last: string | undefined
   let stopped = false
-  /** Before this another admin signs and publishes what waits: all that does, perhaps. */
+  /** Before this operation another admin signs and publishes the waiting root. */
   let signedBefore: string | undefined
   const connection: Connection = {
     async call(operation, input, dryRun = false) {
@@ -56,9 +56,9 @@ test('a rotation that cannot be published leaves nothing, and leaves alone the r
   const change = { what: 'keys' as const, roles: ['timestamp' as const] }
   await assert.rejects(stageAndPublish(connection, keyring, GUN, change), { message: 'no room' })
   const left = showStagedRoot.run(world, parsed(showStagedRoot, { gun: GUN }), actor)
-  await assert.rejects(left, { code: 'NOT_FOUND' }, 'it would stand in the way of the next try')
+  await assert.rejects(left, { code: 'NOT_FOUND' }, 'it would block the next try')
   full = false
-  // Whether it arrived cannot be known, or it cannot be taken back.
+  // The staged root may have arrived, or cannot be withdrawn.
   for (const operation of ['root.stage', 'root.sign']) {
     last = operation
     await assert.rejects(stageAndPublish(connection, keyring, GUN, change), {
@@ -74,7 +74,7 @@ test('a rotation that cannot be published leaves nothing, and leaves alone the r
   const waits = await showStagedRoot.run(world, parsed(showStagedRoot, { gun: GUN }), actor)
   assert.partialDeepStrictEqual(waits, { by: 'user:bob', signatures: [], version: 2 })
 
-  // Signed, and not published: a token may have been away.
+  // Signed, but not published, as when a token was away.
   const { key } = await keyring.open('root')
   await signRoot.run(world, parsed(signRoot, { gun: GUN, signatures: signaturesBy(key, waits) }), actor)
   const { stdout } = await countersign(['root', 'waiting'], {

@@ -12,13 +12,13 @@ const GUN = 'docker.io/acme/app'
 const ONE = `sha256:${'1'.repeat(64)}`
 const TWO = `sha256:${'2'.repeat(64)}`
 
-/** Ids that are cut at twelve digits already, times, request ids and public keys differ too. */
+/** Replaces what differs in each run: ids, also shortened to twelve digits, times, request ids and public keys. */
 const shown = (text: string): string =>
   steady(text.replace(/\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z/g, 'YYYY-MM-DDTHH:MM:SSZ'))
     .replace(/-----BEGIN PUBLIC KEY-----[^]*-----END PUBLIC KEY-----/g, 'PEM')
     .replace(/ {2}\([0-9a-f-]{36}\)/g, '')
 
-describe('repositories that the server signs, at the terminal', () => {
+describe('repositories that the server signs, on the command line', () => {
   let terminal: Terminal
 
   before(async () => {
@@ -36,7 +36,7 @@ describe('repositories that the server signs, at the terminal', () => {
     assert.equal(ended, code, command)
   }
 
-  test('create a repository; the root key is made at its first use', async () => {
+  test('repo create makes the root key at its first use', async () => {
     await prints('root list', 'no root keys\n')
     await prints(
       `repo create ${GUN} --passphrase-file pass --dry-run`,
@@ -53,7 +53,7 @@ describe('repositories that the server signs, at the terminal', () => {
       `created ${GUN}; sign a tag: countersign tag sign ${GUN} TAG\n` +
         'made the root key root: keep its passphrase, and a copy of it ("countersign root export root FILE")\n',
     )
-    // Names that are short for docker are names of their own here, which docker never asks for.
+    // docker's short names are full names here, and docker never asks for them, so there is a warning.
     for (const [short, name] of [
       ['alpine', 'docker.io/library/alpine'],
       ['constructor', 'docker.io/library/constructor'],
@@ -89,7 +89,7 @@ describe('repositories that the server signs, at the terminal', () => {
     )
   })
 
-  test('sign tags, many at once, and no more', async () => {
+  test('tag signs one or many tags and removes them', async () => {
     await prints(`tag list ${GUN}`, 'no signed tags\n')
     await prints(`tag sign ${GUN} v1 ${ONE} 10 --dry-run`, `would do: signed ${GUN}:v1 (targets)\n`)
     await prints(`tag sign ${GUN} v1 ${ONE} 10`, `signed ${GUN}:v1 (targets)\n`)
@@ -118,7 +118,7 @@ v2   sha256:ID  20    targets
     await prints(`tag remove ${GUN}:v1 v1`, new RegExp(`\nhint: names have no tag: ${GUN}\n$`), 1)
   })
 
-  test('signers and rules; all that follows is typed beside a running server', async () => {
+  test('signers and tag policies are managed; from here on with a running server', async () => {
     await terminal.host()
     const how = `signer ci, key ID
 
@@ -172,7 +172,7 @@ warning: there is no user alicf: "countersign user list" prints all
     await prints('signer remove ci', 'removed the signer ci; owners of repositories remove it too\n')
   })
 
-  test('people who sign beside the server', async () => {
+  test('delegations are added, listed and removed', async () => {
     const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
     await writeFile(terminal.path('alice.pub'), publicKey.export({ type: 'spki', format: 'pem' }))
     await writeFile(terminal.path('alice.key'), privateKey.export({ type: 'pkcs8', format: 'pem' }))
@@ -199,7 +199,7 @@ warning: there is no user alicf: "countersign user list" prints all
     await prints(remove, /^error: .* does not let alice sign\nhint: /, 1)
   })
 
-  test('plan a rotation, rotate, stage, discard', async () => {
+  test('key rotate plans, rotates, stages and discards', async () => {
     const plan = `Rotating the timestamp key of ${GUN}
   root version 2, signed by 1 of:
     ID root
@@ -235,7 +235,7 @@ with a key that is elsewhere: countersign root show ${GUN} --out FILE
       assert.deepEqual(
         [code, plan?.obstacles],
         [1, [`a root waits for signatures already, a new snapshot key: ${first}`]],
-        'the plan says it before',
+        'the plan warns of it',
       )
     }
     await prints(
@@ -299,7 +299,7 @@ hint: "countersign root waiting" lists the roots that wait; whose signatures one
     await prints(all, /second {2}published/)
   })
 
-  test('a pattern that names no repository is said, with every kind of answer', async () => {
+  test('a pattern that matches no repository is reported by every command', async () => {
     const [hint, none] = [
       'hint: "countersign repo list" prints all names\n',
       'key rotate docker.io/none/* targets --all',
@@ -313,7 +313,7 @@ hint: "countersign root waiting" lists the roots that wait; whose signatures one
     )
   })
 
-  test('who did what, where a digest is signed, and what ends', async () => {
+  test('audit, find and expiry print who did what, where a digest is signed, and what expires', async () => {
     await prints(
       `find ${ONE}`,
       `IMAGE                  SIGNED BY  SINCE                     UNTIL  WHO

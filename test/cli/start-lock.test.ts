@@ -11,7 +11,7 @@ import { COMMAND } from '../support/server-process.ts'
 import { until } from '../support/until.ts'
 import { Terminal, type Printed } from './terminal.ts'
 
-/** Between the opening of the database and the control socket: delays all that listens on a unix socket, until it may. */
+/** Delays listening on a unix socket until told to go on: between opening the database and the control socket. */
 const SLOW_SOCKET = `import { existsSync, writeFileSync } from 'node:fs'
 import { Server } from 'node:net'
 const { listen } = Server.prototype
@@ -25,7 +25,7 @@ Server.prototype.listen = function (...args) {
 }
 `
 
-/** Delays the first start's keyring, the last of its keys, until it may go on: it has the database open meanwhile. */
+/** Delays the first start's keyring, the last of its keys, until told to go on, with the database open. */
 const SLOW_KEYS = `import { existsSync } from 'node:fs'
 import promises from 'node:fs/promises'
 import { syncBuiltinESMExports } from 'node:module'
@@ -40,7 +40,7 @@ syncBuiltinESMExports()
 
 const WAITING = 'waiting for another process to let go of the database in data\n'
 
-/** Type a command, and call `then` when it says that it waits. */
+/** Runs a command, and calls `then` when it says that it waits. */
 async function type(terminal: Terminal, args: readonly string[], then: () => Promise<unknown>): Promise<Printed> {
   const command = spawn(COMMAND, args, { cwd: terminal.directory, env: terminal.environment })
   const [closed, stdout] = [once(command, 'close'), text(command.stdout)]
@@ -55,10 +55,10 @@ async function type(terminal: Terminal, args: readonly string[], then: () => Pro
 }
 
 const ADD = ['user', 'add', 'alice', '--no-password']
-/** What it prints after it waited. */
+/** The outcome after a wait. */
 const ADDED = { code: 0, stdout: 'added user alice, who may: nothing\n', stderr: WAITING }
 
-describe('a server and commands that begin together', () => {
+describe('a server and commands that start together', () => {
   let made: Terminal
   let terminal: Terminal
 
@@ -73,12 +73,12 @@ describe('a server and commands that begin together', () => {
   })
   afterEach(() => terminal.close())
 
-  test('a server waits for the end of a command that has the database open, and says so once', async () => {
-    // As a command does; in this process it ends when we say so.
+  test('a server waits for a command that has the database open, and says so once', async () => {
+    // Stands in for a command; in this process the test decides when it ends.
     const database = await Database.open(terminal.path('data'), false)
     const server = terminal.start(['--quiet'])
     await server.says('waiting for another process')
-    // It tries again and again, and says no more.
+    // It keeps trying, and prints no more.
     await pause(500)
     await database.close()
     await server.ready()
@@ -94,7 +94,7 @@ describe('a server and commands that begin together', () => {
     assert.equal(server.stderr, '')
   })
 
-  test('a command waits for a server that has the database open and does not listen yet, and is answered by it', async () => {
+  test('a command waits for a server that does not listen yet, and is answered by it', async () => {
     await writeFile(terminal.path('slow.mjs'), SLOW_SOCKET)
     const server = terminal.start(['--quiet'], { NODE_OPTIONS: '--import ./slow.mjs' })
     await until('the database to be open', () => existsSync(terminal.path('opened')))
@@ -105,12 +105,12 @@ describe('a server and commands that begin together', () => {
     assert.ok(log.some(({ msg, operation }) => msg === 'admin request' && operation === 'user.add'))
   })
 
-  test('a command waits for another one', async () => {
+  test('a command waits for another command', async () => {
     const database = await Database.open(terminal.path('data'), false)
     assert.deepEqual(await type(terminal, ADD, () => database.close()), ADDED)
   })
 
-  test('a server that starts amid commands: all of them are done', async () => {
+  test('a server that starts among commands lets all of them succeed', async () => {
     const commands = Array.from({ length: 6 }, async (_, number) => {
       await pause(number * 100)
       return terminal.runApart(['user', 'add', `user-${number}`, '--no-password'])
@@ -150,7 +150,7 @@ describe('a first start and commands', () => {
     assert.match((await terminal.run(['user', 'list'])).stdout, /^alice /m)
   })
 
-  test('where the start ends before it has made them, there was none', async () => {
+  test('a command reports that there is no server if the first start ends without keys', async () => {
     await mkdir(terminal.path('data'))
     const database = await Database.open(terminal.path('data'), true)
     const { code, stderr } = await type(terminal, ['user', 'list'], () => database.close())

@@ -16,7 +16,7 @@ const DIGEST = `sha256:${createHash('sha256').update(INDEX).digest('hex')}`
 const ONE = `sha256:${'1'.repeat(64)}`
 const BASIC = `Basic ${Buffer.from('alice:registry-password').toString('base64')}`
 
-describe('tags from a registry, from a pipe, as a signer, under rules', () => {
+describe('tags from a registry, from a pipe, as a signer, under policies', () => {
   let terminal: Terminal
   let registry: Server
   let gun: string
@@ -49,7 +49,7 @@ describe('tags from a registry, from a pipe, as a signer, under rules', () => {
     await terminal.close()
   })
 
-  /** What a command prints, with the repository's name as GUN: its port differs from run to run. */
+  /** Runs a command and replaces the repository's name by GUN, since its port differs in each run. */
   async function prints(command: string, expected: string | RegExp, code = 0): Promise<void> {
     const { stdout, stderr, code: ended } = await terminal.run(command.replaceAll('GUN', gun).split(' '))
     const shown = (stdout + stderr).replaceAll(gun, 'GUN').replaceAll(gun.split('/')[0] ?? '', 'REGISTRY')
@@ -59,7 +59,7 @@ describe('tags from a registry, from a pipe, as a signer, under rules', () => {
     assert.doesNotMatch(shown, /registry-password/)
   }
 
-  test('what the registry says is signed, and shown', async () => {
+  test('tag sign takes the digest from the registry and prints it', async () => {
     const done = `signed GUN:v1, which the registry says is ${DIGEST} (targets)\n`
     await prints('tag sign GUN v1 --dry-run', `would do: ${done}`)
     await prints('tag list GUN', 'no signed tags\n')
@@ -74,7 +74,7 @@ describe('tags from a registry, from a pipe, as a signer, under rules', () => {
       'error: http://REGISTRY has no team/app:v2\nhint: docker push --disable-content-trust, or say its digest and size\n',
       1,
     )
-    // An empty variable is none, as for docker: its directory is at home.
+    // An empty variable counts as unset, as for docker, which then looks in the home directory.
     await mkdir(terminal.path('home'))
     await symlink(terminal.path('docker'), terminal.path('home', '.docker'))
     const home = { DOCKER_CONFIG: '', HOME: terminal.path('home') }
@@ -91,7 +91,7 @@ describe('tags from a registry, from a pipe, as a signer, under rules', () => {
     assert.equal(given.stdout, 'nothing to do: it is so already\n', given.stderr)
   })
 
-  test('what is typed wrong changes nothing', async () => {
+  test('mistyped arguments change nothing', async () => {
     await prints(`tag sign GUN v3 ${ONE} many`, 'error: the size is a number of bytes\n', 2)
     await prints(
       'tag sign GUN',
@@ -114,7 +114,7 @@ describe('tags from a registry, from a pipe, as a signer, under rules', () => {
     await prints(`tag sign GUN v3 sha256:1 1`, 'error: digest: write it as in sha256:0123…\n', 2)
   })
 
-  test('many tags from a pipe: one publish, or none', async () => {
+  test('tags from a pipe are all signed in one publish, or none', async () => {
     const list = Array.from({ length: 300 }, (_, index) => `n${index} ${ONE} ${index + 1}\r\n`).join('')
     const pipe = async (input: string): Promise<{ code: number | null; printed: string }> => {
       const options = { env: terminal.environment, cwd: terminal.directory }
@@ -160,7 +160,7 @@ describe('tags from a registry, from a pipe, as a signer, under rules', () => {
       )
   })
 
-  test('the key of a signer is printed so that it can be put into a file', async () => {
+  test('signer show prints a key that can go into a file', async () => {
     await prints('signer create ci --dry-run', 'would do: signer ci, a new key\n')
     await prints('signer list', 'no signers\n')
     await prints('signer create ci', /^signer ci, key [0-9a-f]{64}\n/)
@@ -170,14 +170,14 @@ describe('tags from a registry, from a pipe, as a signer, under rules', () => {
     await prints('tag list GUN --as ci', 'no signed tags\n')
   })
 
-  test('rules: who has some may have signed only what one of them allows', async () => {
+  test('with a policy, only what one of its rules allows is signed', async () => {
     await prints('policy show signer:ci', /^error: there are no rules for signer:ci\n/, 1)
     const rules =
       'WHO        REPOSITORIES  TAGS  EXISTING      SEEN IN REGISTRY\n' +
       'signer:ci  *             v*    may be moved  -\n'
     await prints('policy set signer:ci --rule *:v*:move', rules)
     await prints('policy show signer:ci', rules)
-    // A running server is sent JSON, in which Infinity is null: the rule without its condition.
+    // JSON turns Infinity into null, which would drop the rule's condition in a running server.
     const bad = ['docker.io/acme/app', '*:v*:checked=0', '*:v*:checked=Infinity', '*:v*:moves', ':v*', 'a//b:*']
     for (const rule of bad) {
       const { code, stderr } = await terminal.run(['policy', 'set', 'signer:ci', '--rule', rule])

@@ -21,7 +21,7 @@ import type { Hosted } from './hosted.ts'
 
 export type { Printed }
 
-/** As the options of `repair`. */
+/** Options of `repair`. */
 export interface RepairOptions {
   readonly from?: string
   readonly withoutAnchor?: true
@@ -30,10 +30,10 @@ export interface RepairOptions {
 
 const UMASK = process.umask()
 
-/** A person's terminal: a directory of its own, and the countersign command typed there. */
+/** A person's terminal: a directory of its own, in which countersign commands run. */
 export class Terminal {
   readonly directory: string
-  /** Variables for everything that is typed; nothing of the machine's own settings. */
+  /** Variables for all commands, with no settings of this machine. */
   readonly environment: Record<string, string> = {
     PATH: process.env['PATH'] ?? '',
     HOME: '/nowhere',
@@ -46,7 +46,7 @@ export class Terminal {
     this.directory = directory
   }
 
-  /** @param like what lies there lies here too from the beginning; no server runs there */
+  /** @param like a terminal without a running server, whose files are copied */
   static async open(like?: Terminal): Promise<Terminal> {
     const directory = await mkdtemp(join(tmpdir(), 'cs-cli-'))
     if (like !== undefined) await cp(like.directory, directory, { recursive: true })
@@ -57,23 +57,23 @@ export class Terminal {
     return join(this.directory, ...names)
   }
 
-  /** Type a command and wait for its end. */
+  /** Runs a command to its end. */
   run(args: readonly string[], environment: Readonly<Record<string, string>> = {}): Promise<Printed> {
     return this.#type(args, environment)
   }
 
-  /** The same, in a process of its own for certain: where two are to meet. */
+  /** Runs a command in a process of its own for certain, where two must run at once. */
   runApart(args: readonly string[]): Promise<Printed> {
     return countersign(args, this.environment, { cwd: this.directory })
   }
 
-  /** @param code how it is to end, if that is known */
+  /** @param code the expected exit code, if known */
   #type(args: readonly string[], environment: Readonly<Record<string, string>>, code?: number): Promise<Printed> {
     const typed = { args, environment: { ...this.environment, ...environment }, directory: this.directory }
     return typeKnown(typed, code) ?? countersign(args, typed.environment, { cwd: this.directory })
   }
 
-  /** Type a command: what it prints, made steady, and its exit code are as expected. @returns its standard output */
+  /** Runs a command and compares its output, made steady, and its exit code. @returns its standard output */
   async prints(command: string, expected: string | RegExp, code = 0): Promise<string> {
     const { stdout, stderr, code: ended } = await this.#type(command.split(' '), {}, code)
     const text = steady(stdout + stderr)
@@ -84,8 +84,8 @@ export class Terminal {
   }
 
   /**
-   * Do what a command does, in the running server or in this process, without a process for it: where something only has
-   * to be there, or to be looked at.
+   * Runs a command's operation without its process, in the running server or in this process, where only its effect or
+   * answer matters.
    *
    * @param environment more variables
    * @throws TrustError
@@ -103,22 +103,22 @@ export class Terminal {
     }
   }
 
-  /** What `check` prints, without typing it. */
+  /** Returns what `check` prints, without running the command. */
   async checked(environment?: Readonly<Record<string, string>>): Promise<string> {
     return `${reportText(await this.ask(checkStore, {}, environment))}\n`
   }
 
-  /** For several of them. @throws TrustError */
+  /** Connects for several operations. @throws TrustError */
   connect(environment: Readonly<Record<string, string>> = {}): Promise<Connection> {
     return withOwnUmask(() => connect(loadSettings({ environment: { ...this.#places, ...environment } })))
   }
 
   /**
-   * A server in this process, with one thread: where it only has to answer, or to have been there. How one starts, what it
-   * prints and how it ends is that of those that are started.
+   * Starts a server with one thread in this process, where it only has to answer or to have run. Tests of its start,
+   * output and end use `start`.
    */
   async host(environment: Readonly<Record<string, string>> = {}): Promise<Hosted> {
-    // Loaded when it is wanted: not all that type commands have one.
+    // Loaded on demand: not every test needs a server.
     const { hostServer } = await import('./hosted.ts')
     const settings = loadSettings({ environment: { ...this.#places, COUNTERSIGN_THREADS: '1', ...environment } })
     const hosted = await withOwnUmask(() => hostServer(settings))
@@ -127,8 +127,8 @@ export class Terminal {
   }
 
   /**
-   * What a start that is refused says, without a process for it; paths are as from here. How a command prints it, and ends, is
-   * that of those that are typed.
+   * Returns the error and hint of a refused start, without a process of its own. Paths are relative to this terminal.
+   * Tests of the output itself use `run`.
    */
   async refusal(environment: Readonly<Record<string, string>> = {}): Promise<string> {
     const absolute = Object.entries(environment).map(([name, value]) => [
@@ -138,10 +138,10 @@ export class Terminal {
     return this.refused(this.host(Object.fromEntries(absolute) as Record<string, string>))
   }
 
-  /** What is said of work that is refused, as a command prints it. */
+  /** Returns the error and hint of refused work, as a command prints them. */
   async refused(work: Promise<unknown>): Promise<string> {
     const error: unknown = await work.then(
-      () => assert.fail('it is done'),
+      () => assert.fail('nothing was refused'),
       (reason: unknown) => reason,
     )
     if (!(error instanceof TrustError)) throw error
@@ -150,9 +150,9 @@ export class Terminal {
   }
 
   /**
-   * What `repair` does, without a process for it.
+   * Runs `repair` without a process of its own.
    *
-   * @param name of the directory that is made @param from a backup @param environment more variables
+   * @param name of the directory to make @param from a backup @param environment more variables
    * @throws TrustError
    */
   async repair(
@@ -178,14 +178,14 @@ export class Terminal {
     }
   }
 
-  /** Start the server and wait until it answers. @throws Error with what it printed, if it ended instead */
+  /** Starts the server and waits until it answers. @throws Error with its output if it ends instead */
   async serve(args: readonly string[] = [], environment: Readonly<Record<string, string>> = {}): Promise<Started> {
     const started = this.start(args, environment)
     await started.ready()
     return started
   }
 
-  /** Start the server; it may not answer for a while. */
+  /** Starts the server without waiting. */
   start(args: readonly string[] = [], environment: Readonly<Record<string, string>> = {}): Started {
     const started = new Started(this, args, { ...this.environment, ...environment })
     this.#started.push(started)
@@ -199,7 +199,7 @@ export class Terminal {
   }
 }
 
-/** A server that was started at a terminal, and everything that it printed so far. */
+/** A server started at a terminal, and its output so far. */
 export class Started implements Endpoint {
   stdout = ''
   stderr = ''
@@ -216,7 +216,7 @@ export class Started implements Endpoint {
     this.#closed = once(this.#child, 'close')
   }
 
-  /** Wait until its log says this. @throws Error with what it printed, if it ended instead */
+  /** Waits until its log says this. @throws Error with its output if it ends instead */
   async says(text: string): Promise<void> {
     while (!this.stdout.includes(text)) {
       const more = once(this.#child.stdout ?? this.#child, 'data').then(() => true)
@@ -224,13 +224,13 @@ export class Started implements Endpoint {
     }
   }
 
-  /** Wait until it answers. @throws Error with what it printed, if it ended instead */
+  /** Waits until it answers. @throws Error with its output if it ends instead */
   async ready(): Promise<void> {
     await this.says('"ready"')
     this.ca = await readFile(this.#terminal.path('keys', 'tls', 'ca.crt'), 'utf8').catch(() => undefined)
   }
 
-  /** As the log says it. */
+  /** The URL in its log. */
   get url(): string {
     return /"url":"([^"]+)"/.exec(this.stdout)?.[1] ?? ''
   }
@@ -239,7 +239,7 @@ export class Started implements Endpoint {
     return new URL(this.url).port
   }
 
-  /** The log, a line an entry. */
+  /** Its log entries. */
   get log(): Record<string, unknown>[] {
     return this.stdout
       .trimEnd()
@@ -247,7 +247,7 @@ export class Started implements Endpoint {
       .map((line) => JSON.parse(line) as Record<string, unknown>)
   }
 
-  /** Whoever read what it prints goes away. */
+  /** Closes the reading end of its output. */
   unread(): void {
     this.#child.stdout?.destroy()
     this.#child.stderr?.destroy()
@@ -257,7 +257,7 @@ export class Started implements Endpoint {
     this.#child.kill(signal)
   }
 
-  /** Wait until it is gone. @returns the exit code; null after SIGKILL */
+  /** Waits for its end. @returns the exit code; null after SIGKILL */
   async ended(): Promise<number | null> {
     await this.#closed
     return this.#child.exitCode
@@ -269,7 +269,7 @@ export class Started implements Endpoint {
   }
 }
 
-/** What a command sets in its own process is not left behind in that of the test: what is typed later would inherit it. */
+/** Restores the test's umask after work that sets it, since later commands would inherit it. */
 async function withOwnUmask<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work()
@@ -278,7 +278,7 @@ async function withOwnUmask<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** What differs from run to run, replaced: ids, days, ports. Widths of ids and dates are always the same. */
+/** Replaces what differs in each run: ids, days, ports. The widths of ids and dates never differ. */
 export function steady(text: string): string {
   return text
     .replace(/\b[0-9a-f]{64}\b/g, 'ID')

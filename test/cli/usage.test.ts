@@ -10,7 +10,7 @@ import { describeSettings } from '../../src/settings/load.ts'
 import { COMMAND } from '../support/server-process.ts'
 import { Terminal } from './terminal.ts'
 
-/** As it is typed, without the program's own name. */
+/** Returns a command's full name, without the program's own. */
 function nameOf(command: Command): string {
   const { parent } = command
   return parent?.parent == null ? command.name() : `${nameOf(parent)} ${command.name()}`
@@ -34,7 +34,7 @@ describe('countersign', () => {
     assert.match(stdout, /^Exit codes: 0 done, 1 the answer is no .*, 2 it failed\.$/m)
   })
 
-  test('what is printed and cannot be written is no answer, and no stack', async () => {
+  test('output that cannot be written is reported as an error, without a stack trace', async () => {
     await using full = await open('/dev/full', 'w')
     for (const args of [['config'], ['config', '--json']]) {
       const stdio = ['ignore', full.fd, 'pipe'] as const
@@ -54,7 +54,7 @@ describe('countersign', () => {
     }
   })
 
-  test('whoever reads what is printed may go away: that is no error', async () => {
+  test('a reader that goes away is no error', async () => {
     const { environment: env, directory: cwd } = terminal
     const child = spawn(COMMAND, ['config'], { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] })
     child.stdout.destroy()
@@ -62,19 +62,19 @@ describe('countersign', () => {
     assert.deepEqual([printed, code], ['', 0])
   })
 
-  test('every command prints JSON, and what changes something says before what it would do', async () => {
+  test('every command has --json, and every one that changes something has --dry-run', async () => {
     const readsOnly = new Set([
       ...['check', 'repo list', 'repo show', 'tag list', 'signer list', 'signer show', 'policy list', 'policy show'],
       ...['key list', 'root list', 'root waiting', 'root show', 'user list', 'token list'],
       ...['audit', 'find', 'expiry', 'config'],
-      // Nothing of the server.
+      // Changes nothing in the server.
       'backup',
     ])
     const commands = withSubcommands(await programFor([])).filter(({ commands: below }) => below.length === 0)
     assert.ok(commands.length > 35)
     for (const command of commands) {
       const name = nameOf(command)
-      // It starts a server: there is no answer to print, and nothing to rehearse.
+      // This starts a server, so it has no answer to print and no dry run.
       if (name === 'serve') continue
       const options = command.options.map(({ long }) => long)
       assert.ok(options.includes('--json'), `${name} --json`)
@@ -95,11 +95,11 @@ describe('countersign', () => {
     }
   })
 
-  test('--version is the one of the package', async () => {
+  test('--version prints the version of the package', async () => {
     assert.match((await terminal.run(['--version'])).stdout, /^\d+\.\d+\.\d+\n$/)
   })
 
-  test('what is mistyped is exit code 2, in every command', async () => {
+  test('mistyped input exits with 2 in every command', async () => {
     for (const args of [
       ['sevre'],
       ['serve', 'now'],
@@ -120,7 +120,7 @@ describe('countersign', () => {
     }
   })
 
-  test('where no server was ever started it says so, and makes nothing', async () => {
+  test('where no server was ever started, a command says so and makes nothing', async () => {
     for (const args of [['check'], ['repo', 'list'], ['repo', 'show', 'a/b'], ['key', 'list', 'a/b']]) {
       const { code, stdout, stderr } = await terminal.run(args)
       assert.deepEqual([code, stdout], [2, ''])
@@ -162,7 +162,7 @@ describe('countersign config', () => {
     assert.match(stdout, /^shutdownSeconds +5 +environment /m)
   })
 
-  test('--json has the same', async () => {
+  test('--json has the same content', async () => {
     const { stdout } = await terminal.run(['config', '--json'], { COUNTERSIGN_CONFIG: 'settings.json' })
     const rows = JSON.parse(stdout) as ReturnType<typeof describeSettings>
     const { help, ...port } = rows.find(({ name }) => name === 'listen.port') ?? { help: '' }
@@ -175,7 +175,7 @@ describe('countersign config', () => {
     })
   })
 
-  test('with mistakes prints them, and what would be right', async () => {
+  test('prints mistakes together with corrections', async () => {
     const { code, stdout, stderr } = await terminal.run(['config'], { COUNTERSIGN_KEY_ALGORITM: 'rsa' })
     assert.equal(code, 2)
     assert.match(stdout, /^SETTING +DEFAULT +WHAT IT IS\n/)

@@ -9,13 +9,13 @@ import { createRepositories } from '../support/owner.ts'
 import { steady, Terminal } from './terminal.ts'
 
 const [DAMAGED, SOUND, STAGED] = ['example.org/damaged', 'example.org/sound', 'example.org/the-staged-root']
-/** A bit of its name changes, and it is none that a repository can have. */
+/** One bit of this name changes, and it becomes invalid. */
 const [NAMED, MISNAMED] = ['example.org/c+', 'example.org/c*']
 const WHY = `the record "head ${DAMAGED}" is damaged`
 const WHY_MISNAMED = `the record "staged-root ${MISNAMED}" is damaged`
 const WHY_STAGED = `the record "staged-root ${STAGED}" is damaged`
 
-describe('roots that wait, where something is damaged: it is named, and holds up none of the others', () => {
+describe('where something is damaged, waiting roots', () => {
   let terminal: Terminal
 
   before(async () => {
@@ -41,7 +41,7 @@ describe('roots that wait, where something is damaged: it is named, and holds up
     else assert.match(text, expected, command)
   }
 
-  test('they are listed', async () => {
+  test('are listed, with the damage named', async () => {
     await prints(
       'root waiting',
       1,
@@ -66,7 +66,7 @@ example.org/the-staged-root  -     damaged: countersign check
     )
   })
 
-  test('one command signs all others', async () => {
+  test('are signed by one command, except the damaged', async () => {
     for (const [more, state] of [
       [' --dry-run', 'would be published'],
       ['', 'published'],
@@ -82,7 +82,7 @@ example.org/the-staged-root  -     damaged: countersign check
     }
   })
 
-  test('nor does one whose name is damaged hold up a rotation of all', async () => {
+  test('with a damaged name do not stop a rotation of all repositories', async () => {
     const { code, stdout } = await terminal.run('key rotate * snapshot --all --plan --json'.split(' '))
     assert.equal(code, 1, stdout)
     const plans = JSON.parse(stdout) as { gun: string; version?: number }[]
@@ -97,7 +97,7 @@ example.org/the-staged-root  -     damaged: countersign check
     )
   })
 
-  test('one that cannot be read can be discarded, and stands in the way of no other, nor of a deletion', async () => {
+  test('can be discarded if damaged, and stop neither others nor a deletion', async () => {
     await prints(
       `key rotate ${STAGED} snapshot --stage`,
       2,
