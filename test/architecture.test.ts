@@ -5,7 +5,7 @@ import { test } from 'node:test'
 
 const SOURCE = join(import.meta.dirname, '..', 'src')
 
-/** Who may import whom: a layer sees only those named here, and itself. Files of `src/` itself go by their name. */
+/** Allowed imports: a layer sees only those listed here, and itself. Files directly in `src/` go by their names. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'errors.ts': [],
   memory: [],
@@ -52,10 +52,10 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
 }
 
-/** What a layer may use of Node and of packages, where that is its promise. */
+/** The only modules of Node and of packages that `tuf` may use. */
 const TUF_MAY_USE = ['node:buffer', 'node:crypto', '@noble/ed25519']
 
-/** Lines; a longer file is more than one idea. */
+/** Lines; a longer file holds more than one idea. */
 const FILE_MAX_LINES = 250
 
 const files = readdirSync(SOURCE, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'))
@@ -64,7 +64,7 @@ const layerOf = (file: string): string => file.split(sep)[0] ?? ''
 const importsOf = (file: string): string[] =>
   [...textOf(file).matchAll(/(?:from|import\(|^import)\s*'([^']+)'/gm)].map(([, name = '']) => name)
 
-/** The files of `src/` that a file imports. */
+/** Returns the files of `src/` that a file imports. */
 const sourcesOf = (file: string): string[] =>
   importsOf(file)
     .filter((name) => name.startsWith('.'))
@@ -81,15 +81,14 @@ test('every layer imports only what is below it', () => {
   }
 })
 
-test('what a layer may import, it does', () => {
+test('every allowed import is used', () => {
   const used = new Set(files.flatMap((file) => sourcesOf(file).map((source) => `${layerOf(file)} ${layerOf(source)}`)))
   for (const [layer, allowed] of Object.entries(MAY_IMPORT)) {
-    for (const target of allowed)
-      assert.ok(used.has(`${layer} ${target}`), `${layer} does not import ${target} any more`)
+    for (const target of allowed) assert.ok(used.has(`${layer} ${target}`), `${layer} no longer imports ${target}`)
   }
 })
 
-test('no file imports itself, by whatever way round', () => {
+test('there are no import cycles', () => {
   const done = new Set<string>()
   const visit = (file: string, path: readonly string[]): void => {
     assert.ok(!path.includes(file), [...path, file].join(' → '))
@@ -100,7 +99,7 @@ test('no file imports itself, by whatever way round', () => {
   for (const file of files) visit(file, [])
 })
 
-test('a command loads no server: it would take a third longer', () => {
+test('commands do not load the server, which would take a third longer', () => {
   const loaded = new Set<string>()
   const load = (file: string): void => {
     if (loaded.has(file)) return
@@ -115,7 +114,7 @@ test('a command loads no server: it would take a third longer', () => {
   )
 })
 
-test('beside a running server a command loads no database, nor a log: a third of all files', () => {
+test('with a running server, commands load neither the database nor the log, a third of all files', () => {
   const loaded = (file: string, found: Set<string>): Set<string> => {
     if (found.has(file)) return found
     found.add(file)
@@ -155,7 +154,7 @@ test('only cli reads the environment and the arguments', () => {
   }
 })
 
-test('no file is longer than one idea', () => {
+test('no file is longer than 250 lines', () => {
   for (const file of files) {
     const lines = textOf(file).split('\n').length
     assert.ok(lines <= FILE_MAX_LINES, `src/${file} has ${lines} lines`)

@@ -20,7 +20,7 @@ const DAY = 86_400_000
 const counts = async (server: TestServer, line: string): Promise<boolean> =>
   (await exchange(server, { path: '/metrics' })).body.toString().split('\n').includes(line)
 
-test('a server renews what is due, makes the next root where keys are old, tells what ends, and counts all of it', async (t) => {
+test('a server renews what is due, stages roots for old keys, warns of what expires, and counts all of it', async (t) => {
   const told: string[] = []
   const hook = createServer((request, response) => {
     void text(request).then((body) => told.push(body) && response.end())
@@ -39,7 +39,7 @@ test('a server renews what is due, makes the next root where keys are old, tells
   const secretFile = join(server.directory, 'secret')
   await writeFile(secretFile, 'a-secret-of-the-webhook', { mode: 0o600 })
   const url = `http://127.0.0.1:${(hook.address() as AddressInfo).port}/`
-  // Its targets live for three years.
+  // Its targets expire after three years.
   server.clock.now = NOW + (3 * 365 - 20) * DAY
   await server.restart({ rotation: { keyAgeDays: 1 }, webhook: { url, secretFile } })
   await until('what ends to be counted', () => counts(server, 'countersign_ending_within_60_days{what="targets"} 1'))
@@ -48,20 +48,20 @@ test('a server renews what is due, makes the next root where keys are old, tells
   assert.notEqual(server.running.store.record('staged-root', GUN), undefined)
 })
 
-test('a table that is not as it was written is told at the next start, whether or not somebody reads it', async (t) => {
+test('a damaged table is reported at the next start, even if nothing reads it', async (t) => {
   const lines: Line[] = []
   const server = await startTestServer({ transport: 'plain', log: keptLog(lines) })
   t.after(() => server.stop())
   const serverKeys = keysFrom(server, GUN)
   const world = await TrustWorld.create({ gun: GUN, now: server.clock.now, serverKeys })
   await world.publishFirst(server)
-  // What was in the log is in a table then.
+  // A restart moves the log into a table.
   await server.restart()
   await until('the first look', () => counts(server, 'countersign_damaged_tables 0'))
   const data = join(server.directory, 'data')
   const [name = ''] = (await readdir(data)).filter((each) => each.endsWith('.ldb'))
   const table = await readFile(join(data, name))
-  // A checksum, which LevelDB does not look at.
+  // Changes a block's checksum, which LevelDB does not verify on its own.
   const [block] = placesIn(table, namedIn(table).index)
   table[block!.at + block!.bytes + 1]! ^= 1
   await writeFile(join(data, name), table, { flag: 'r+' })

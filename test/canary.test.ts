@@ -18,14 +18,14 @@ const SECRETS = {
 }
 const DIGEST = `sha256:${'ab'.repeat(32)}`
 
-/** All bytes below a directory. */
+/** Returns the bytes of all files below a directory. */
 function bytesBelow(directory: string): Buffer[] {
   return readdirSync(directory, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => readFileSync(join(entry.parentPath, entry.name)))
 }
 
-test('a whole life leaves no secret in data, logs, answers, metrics, arguments or variables', async (t) => {
+test("a server's whole life leaves no secret in data, logs, answers, metrics, arguments or variables", async (t) => {
   const terminal = await Terminal.open()
   t.after(() => terminal.close())
   for (const [name, text] of Object.entries(SECRETS)) await writeFile(terminal.path(name), `${text}\n`, { mode: 0o600 })
@@ -67,7 +67,7 @@ test('a whole life leaves no secret in data, logs, answers, metrics, arguments o
   const scope = `/auth/token?service=countersign&scope=repository:${gun}:pull,push`
   const { token: webToken = '' } = JSON.parse(await ask(scope, basic(SECRETS.password))) as { token?: string }
   assert.notEqual(webToken, '')
-  // What is asked for is a secret too, and stands in that one answer only.
+  // Only these answers may hold the token that was asked for.
   answers.length = 0
   await ask(scope, basic(`${SECRETS.password}x`))
   await ask(`/v2/${gun}/_trust/tuf/timestamp.json`, `Bearer ${webToken}`)

@@ -14,28 +14,28 @@ const ROOT = join(import.meta.dirname, '..')
 const textOf = (file: string): string => readFileSync(join(ROOT, file), 'utf8')
 const code = (text: string): string => `\`${text}\``
 
-test('docs/API.md: every route', () => {
+test('docs/API.md has every route', () => {
   const rows = ROUTES.map(({ method, path, operation }) => {
     return row(code(method), code(path.replace(/\*(\w+)/g, '<$1>')), code(operation))
   })
   compare('docs/API.md', 'Routes', rows)
 })
 
-test('docs/API.md: every error code', () => {
+test('docs/API.md has every error code', () => {
   const rows = Object.entries(WIRE_ERRORS).map(([name, { status, code: wire, retryAfter = '–' }]) => {
     return row(code(name), `${status}`, code(wire), `${retryAfter}`)
   })
   compare('docs/API.md', 'Error codes', rows)
 })
 
-test('docs/API.md: every operation of the admin API', () => {
+test('docs/API.md has every operation of the admin API', () => {
   const rows = OPERATIONS.map(({ name, method, path, action, summary }) => {
     return row(code(name), code(`${method} ${path.replace(/:(\w+)/g, '<$1>')}`), action, summary)
   })
   compare('docs/API.md', 'Operations', rows)
 })
 
-test('docs/OPERATIONS.md: every setting with its default', () => {
+test('docs/OPERATIONS.md has every setting with its default', () => {
   const rows = describeSettings({ environment: {} }).map(({ name, value, help }) => {
     const text = typeof value === 'string' ? value : JSON.stringify(value)
     return row(code(name), ['null', '[]'].includes(text) ? '–' : code(text), help)
@@ -43,7 +43,7 @@ test('docs/OPERATIONS.md: every setting with its default', () => {
   compare('docs/OPERATIONS.md', 'Settings', rows)
 })
 
-test('docs/OPERATIONS.md: every metric of ours', async () => {
+test("docs/OPERATIONS.md has every metric of Countersign's own", async () => {
   const local = await openLocalTrust(Date.now())
   try {
     const metrics = createMetrics(local.trust).registry.getMetricsAsArray()
@@ -58,7 +58,7 @@ test('docs/OPERATIONS.md: every metric of ours', async () => {
   }
 })
 
-test('docs/DEPENDENCIES.md: every package', () => {
+test('docs/DEPENDENCIES.md has every package', () => {
   const packages = JSON.parse(textOf('package.json')) as Record<string, Readonly<Record<string, string>>>
   for (const [section, member] of Object.entries({
     'At run time': 'dependencies',
@@ -73,7 +73,7 @@ test('docs/DEPENDENCIES.md: every package', () => {
   }
 })
 
-test('docs/ARCHITECTURE.md: every folder of src/', () => {
+test('docs/ARCHITECTURE.md has every folder of src/', () => {
   const folders = readdirSync(join(ROOT, 'src'), { withFileTypes: true }).filter((entry) => entry.isDirectory())
   compare(
     'docs/ARCHITECTURE.md',
@@ -82,12 +82,12 @@ test('docs/ARCHITECTURE.md: every folder of src/', () => {
   )
 })
 
-test('README.md: every command', async () => {
+test('README.md has every command', async () => {
   const { stdout } = await countersign(['--help'], process.env)
   const list = stdout.slice(stdout.indexOf('\nCommands:\n'), stdout.indexOf('\nExit codes:'))
   const commands = [...list.matchAll(/^ {2}(\w\S*)/gm)].map(([, name = '']) => name).filter((name) => name !== 'help')
   const told = [...textOf('README.md').matchAll(/^countersign (\w\S*)/gm)].map(([, name = '']) => name)
-  assert.deepEqual(told, commands, 'README.md, "The command line", names other commands, or in another order')
+  assert.deepEqual(told, commands, 'README.md, "The command line", lists other commands, or in another order')
 })
 
 const documents = readdirSync(join(ROOT, 'docs'), { recursive: true, encoding: 'utf8' })
@@ -95,16 +95,16 @@ const documents = readdirSync(join(ROOT, 'docs'), { recursive: true, encoding: '
   .map((name) => `docs/${name}`)
 const DOCUMENTS = ['README.md', 'CHANGELOG.md', ...documents]
 
-test('links lead somewhere', () => {
+test('relative links have existing targets', () => {
   for (const file of DOCUMENTS) {
     for (const [, target = ''] of textOf(file).matchAll(/\]\(([^)#\s]+)[^)]*\)/g)) {
       if (/^https?:/.test(target)) continue
-      assert.ok(existsSync(join(ROOT, dirname(file), target)), `${file} links to ${target}, which is not there`)
+      assert.ok(existsSync(join(ROOT, dirname(file), target)), `${file} links to ${target}, which does not exist`)
     }
   }
 })
 
-test('source files that documents name are there', () => {
+test('source files named in documents exist', () => {
   const sources = ['src', 'scripts', 'test'].flatMap((folder) =>
     readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' }).map((name) => `/${folder}/${name}`),
   )
@@ -112,18 +112,18 @@ test('source files that documents name are there', () => {
     for (const [, named = ''] of textOf(file).matchAll(/`([\w./-]+\.ts)`/g)) {
       assert.ok(
         sources.some((source) => source.endsWith(`/${named}`)),
-        `${file} names ${named}, which is not there`,
+        `${file} names ${named}, which does not exist`,
       )
     }
   }
 })
 
-/** The beginning of a table's line: what the code says. What follows is for people. */
+/** Returns the start of a table row with what the code knows. The text after it is for people. */
 function row(...cells: string[]): string {
   return `| ${cells.join(' | ')} |`
 }
 
-/** Every row, and no other one, begins a line of the first table under this heading. */
+/** Asserts that the first table under this heading has exactly these rows, by their starts. */
 function compare(file: string, heading: string, rows: readonly string[]): void {
   const [, section = ''] = textOf(file).split(new RegExp(`^## ${heading}$`, 'm'))
   const table = /^\|.*\n\|[ :|-]+\n((?:\|.*\n)*)/m.exec(section)?.[1] ?? ''
@@ -134,5 +134,5 @@ function compare(file: string, heading: string, rows: readonly string[]): void {
   const missing = rows.filter((each) => !lines.some((line) => line.startsWith(each)))
   const surplus = lines.filter((line) => line !== '' && !rows.some((each) => line.startsWith(each)))
   const told = [...missing.map((each) => `add     ${each}`), ...surplus.map((each) => `remove  ${each}`)]
-  if (told.length > 0) assert.fail(`${file}, "${heading}", does not say what the code does:\n${told.join('\n')}`)
+  if (told.length > 0) assert.fail(`${file}, "${heading}", does not match the code:\n${told.join('\n')}`)
 }

@@ -8,7 +8,7 @@ function logOf(): { log: ReturnType<typeof createLog>; lines: Record<string, unk
   return { log: createLog('info', { write }), lines }
 }
 
-test('each line has the time at which it was written, also of many in one millisecond', (t) => {
+test('each line has the time at which it was logged, even of many in one millisecond', (t) => {
   t.mock.timers.enable({ apis: ['Date'], now: Date.UTC(2026, 10, 27, 12) })
   const { log, lines } = logOf()
   for (const pause of [0, 0, 1, 59_999]) {
@@ -19,7 +19,7 @@ test('each line has the time at which it was written, also of many in one millis
   assert.deepEqual(clocks, ['12:00:00.000Z', '12:00:00.000Z', '12:00:00.001Z', '12:01:00.000Z'])
 })
 
-test('a text that somebody chose too long is cut, and nothing else', () => {
+test('texts over 500 characters are cut, and nothing else', () => {
   const { log, lines } = logOf()
   log.warn({ gun: 'app', role: undefined, bytes: 7, agent: 'x'.repeat(501), refused: 'y'.repeat(500) }, 'request')
   const { time, ...line } = lines[0] ?? {}

@@ -16,7 +16,7 @@ function fileOf(content: unknown): string {
   return path
 }
 
-/** The lines of what is refused. */
+/** Returns the lines of the refusal. */
 function mistakes(content: unknown, environment: Record<string, string> = {}): string[] {
   try {
     loadSettings({ file: fileOf(content), environment })
@@ -27,7 +27,7 @@ function mistakes(content: unknown, environment: Record<string, string> = {}): s
   return assert.fail('nothing was refused')
 }
 
-test('defaults, then the file, then the environment', () => {
+test('the environment overrides the file, which overrides the defaults', () => {
   const file = fileOf({ listen: { port: 5000 }, timestampLifeDays: 7, gunPrefixes: ['docker.io/'] })
   const environment = {
     COUNTERSIGN_LISTEN_PORT: '6000',
@@ -48,14 +48,14 @@ test('defaults, then the file, then the environment', () => {
   )
 })
 
-test('paths in a file are relative to it; the anchor lies with the keys', () => {
+test("paths in a file are relative to it; the anchor's default place is with the keys", () => {
   const settings = loadSettings({ file: fileOf({ dataDirectory: 'data', keysDirectory: '/keys' }), environment: {} })
   assert.equal(settings.dataDirectory, join(directory, 'data'))
   assert.equal(settings.anchorFile, '/keys/anchor')
   assert.equal(loadSettings({ environment: { COUNTERSIGN_DATA_DIRECTORY: 'there' } }).dataDirectory, 'there')
 })
 
-test('behind a proxy idle connections are kept for longer than proxies keep them, unless it is said for how long', () => {
+test('behind a proxy, the default keeps idle connections longer than proxies do', () => {
   const kept = (environment: Record<string, string>): number => loadSettings({ environment }).limits.keepAliveSeconds
   const plain = { COUNTERSIGN_LISTEN_PLAIN_HTTP: 'i-know-this-is-not-encrypted' }
   assert.equal(kept({}), 5)
@@ -64,7 +64,7 @@ test('behind a proxy idle connections are kept for longer than proxies keep them
   assert.equal(kept({ ...plain, COUNTERSIGN_LIMITS_KEEP_ALIVE_SECONDS: '5' }), 5)
 })
 
-test('every mistake at once, each by the name as it was written', () => {
+test('all mistakes are reported at once, each by the name as written', () => {
   const found = mistakes(
     { listen: { port: 70_000 }, timestampLifeDays: -1, loglevel: 'info', limits: { parts: 'many' } },
     { COUNTERSIGN_LISTEN_HOST: '', COUNTERSIGN_LOG_LEVEL: 'loud', COUNTERSIGN_DATA_DIR: '/data' },
@@ -82,7 +82,7 @@ test('every mistake at once, each by the name as it was written', () => {
   }
 })
 
-test('beyond loopback only with authentication, or in words; without TLS only in words', () => {
+test('listening beyond loopback needs authentication or explicit words; plain HTTP always needs such words', () => {
   const [, line = ''] = mistakes({ listen: { host: '0.0.0.0' } })
   assert.match(
     line,
@@ -110,7 +110,7 @@ test('beyond loopback only with authentication, or in words; without TLS only in
   )
 })
 
-test('a webhook without TLS on this machine only, by each of its names', () => {
+test('a webhook may use plain HTTP only to loopback, by any of its names', () => {
   const ask = (url: string): object => ({ webhook: { url, secretFile: 'secret' } })
   for (const host of ['localhost:9', '127.0.0.1', '[::1]:9']) {
     assert.equal(loadSettings({ file: fileOf(ask(`http://${host}/`)), environment: {} }).webhook.url, `http://${host}/`)
@@ -118,7 +118,7 @@ test('a webhook without TLS on this machine only, by each of its names', () => {
   assert.match(mistakes(ask('http://hooks.example/')).join('\n'), /webhook\.url: must be https/)
 })
 
-test('a URL with a password in it: requests to it would fail, and the log would name it', () => {
+test('a URL with a password is refused: requests to it would fail, and the log would show it', () => {
   for (const setting of [
     { webhook: { url: 'https://hook:hunter2@hooks.example/', secretFile: 'secret' } },
     { access: { jwksUrl: 'https://hook:hunter2@auth.example/keys' } },
@@ -130,7 +130,7 @@ test('a URL with a password in it: requests to it would fail, and the log would 
   }
 })
 
-test('what is wrong with a value is said in words, for every kind of value', () => {
+test('the fault of each kind of value is explained in plain words', () => {
   const [, ...lines] = mistakes({
     listen: { port: '4443', host: '' },
     keyAlgorithm: 'rsa',
@@ -160,7 +160,7 @@ test('what is wrong with a value is said in words, for every kind of value', () 
   ])
 })
 
-test('a rule for keys whose pattern would name nothing', () => {
+test('a key rule with an invalid pattern is refused', () => {
   const rule = (gun: string): object => ({ signers: { rules: [{ gun, signer: 'file' }] } })
   for (const gun of ['docker.io/acme*', '*/app', 'docker.io/**', 'docker.io/acme/', '/*', ''])
     assert.match(mistakes(rule(gun))[1] ?? '', /^ *signers\.rules\.0\.gun: must be as in docker\.io\/acme\/app, /, gun)
@@ -168,21 +168,21 @@ test('a rule for keys whose pattern would name nothing', () => {
     assert.equal(loadSettings({ file: fileOf(rule(gun)), environment: {} }).signers.rules[0]?.gun, gun)
 })
 
-test('longer than Node counts: its timers would end at once, again and again', () => {
+test("an interval beyond Node's timer limit is refused, because the timer would fire at once", () => {
   for (const name of ['renewIntervalSeconds', 'shutdownSeconds'])
     assert.match(mistakes({ [name]: 30 * 86_400 })[1] ?? '', new RegExp(`^ *${name}: must be at most 2000000$`))
   const most = { renewIntervalSeconds: 2_000_000 }
   assert.equal(loadSettings({ file: fileOf(most), environment: {} }).renewIntervalSeconds, 2_000_000)
 })
 
-test('more bytes than threads can count together', () => {
+test('more bytes than threads can count together are refused', () => {
   assert.match(
     mistakes({ limits: { parkedBytes: 2 ** 31 } })[1] ?? '',
     /^ *limits\.parkedBytes: must be at most 1000000000$/,
   )
 })
 
-test('a proxy that would match nothing', () => {
+test('a trusted proxy that is not an address or network is refused', () => {
   const proxies = (text: string): object => ({ listen: { trustedProxies: [text] } })
   for (const text of ['proxy.example', '10.0.0.0/33', '10.0.0.0/', '10.0.0/8', 'fd00::/129', '10.0.0.0/8/8', '*', ''])
     assert.match(
@@ -194,7 +194,7 @@ test('a proxy that would match nothing', () => {
     assert.deepEqual(loadSettings({ file: fileOf(proxies(text)), environment: {} }).listen.trustedProxies, [text])
 })
 
-test('two settings that do not go together: one would be left out without a word', () => {
+test('settings that exclude each other are refused, so that none is silently ignored', () => {
   const token = { library: 'token.so', pinFile: 'pin' }
   for (const [settings, line] of [
     [{ admin: { public: PUBLIC_ADMIN_WORDS }, threads: 2 }, /^ *threads: the admin API on the public listener /],
@@ -209,13 +209,13 @@ test('two settings that do not go together: one would be left out without a word
   }
 })
 
-test('a prefix that would let in what is beside it, or nothing', () => {
+test('a prefix without a final slash, or one that matches nothing, is refused', () => {
   for (const text of ['docker.io/acme', '/acme/', '../acme/', '']) {
     assert.match(mistakes({ gunPrefixes: [text] })[1] ?? '', /^ *gunPrefixes\.0: must end in "\/" /, text)
   }
 })
 
-test('a number that is left empty is not 0, which would be any port', () => {
+test('an empty number is refused and not read as 0, which would be any port', () => {
   for (const text of ['', ' ']) {
     assert.match(
       mistakes({}, { COUNTERSIGN_LISTEN_PORT: text })[1] ?? '',
@@ -224,7 +224,7 @@ test('a number that is left empty is not 0, which would be any port', () => {
   }
 })
 
-test('names for a certificate', () => {
+test('certificate names are checked', () => {
   const names = (text: string): object => ({ tls: { names: [text] } })
   for (const text of [
     'https://trust.example',
@@ -246,7 +246,7 @@ test('names for a certificate', () => {
   assert.match(mistakes(both)[1] ?? '', /tls\.names: are for the certificate that the server makes/)
 })
 
-test('half a TLS identity, a file that is no JSON, and one that is not there', () => {
+test('half a TLS identity and a malformed or missing file are refused', () => {
   assert.match(mistakes({ tls: { keyFile: 'key.pem' } }).join('\n'), /give both or none/)
   assert.match(mistakes('{').join(''), /cannot read the settings file/)
   assert.match(mistakes('[]').join(''), /must hold a JSON object/)
@@ -257,7 +257,7 @@ test('half a TLS identity, a file that is no JSON, and one that is not there', (
   assert.throws(() => loadSettings({ file: directory, environment: {} }), { message: /: EISDIR: [a-z ]+$/ })
 })
 
-test('a member that stands twice would be left out without a word: an access mode, say', () => {
+test('a repeated member is refused, because all but the last would be silently ignored', () => {
   const twice =
     '{"access":{"mode":"built-in"},"listen":{"port":1,"port":2},"access":{"publicReads":true},"lis\\u0074en":{}}'
   assert.deepEqual(
@@ -273,14 +273,14 @@ test('a member that stands twice would be left out without a word: an access mod
   assert.throws(() => loadSettings(once), { message: /^(?!.*more than once)/s })
 })
 
-test('an empty path in a file is refused as in the environment, not taken for the directory of the file', () => {
+test("an empty path is refused in the file as in the environment, not read as the file's directory", () => {
   for (const name of ['dataDirectory', 'passphraseFile', 'anchorFile']) {
     assert.deepEqual(mistakes({ [name]: '' }).slice(1), [`  ${name}: must not be empty`])
   }
   assert.throws(() => loadSettings({ environment: { COUNTERSIGN_CONFIG: '' } }), { message: /COUNTERSIGN_CONFIG/ })
 })
 
-test('a file with a byte order mark; a word in the place of a group', () => {
+test('a byte order mark is accepted; a value in place of a group is refused', () => {
   assert.equal(loadSettings({ file: fileOf('\uFEFF{"listen":{"port":5}}'), environment: {} }).listen.port, 5)
   for (const listen of ['x', 5, ['x']]) {
     assert.deepEqual(mistakes({ listen }, { COUNTERSIGN_LISTEN_PORT: '5' }).slice(1), ['  listen: must be an object'])

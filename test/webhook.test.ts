@@ -24,7 +24,7 @@ const SECRET = 'a-secret-of-the-webhook'
 let local: LocalTrust
 let server: Server
 let directory: string
-/** What is answered; 0: nothing, for ever. */
+/** Status that the hook answers; 0: it never answers. */
 let status = 200
 const received: { url: string; body: string; signature: string }[] = []
 const counted: boolean[] = []
@@ -69,7 +69,7 @@ const ending = (days: number, what = 'root certificate'): Ending => {
   return { gun: parseGun('docker.io/acme/app'), what, expires: local.clock.now + days * DAY + DAY / 2 }
 }
 
-test('told once at each of 60, 30, 7 and 1 days, signed', async () => {
+test('an expiry is sent once at each of 60, 30, 7 and 1 days, signed', async () => {
   const end = ending(70)
   for (let day = 0; day <= 72; day += 1) {
     local.clock.now = NOW + day * DAY
@@ -85,7 +85,7 @@ test('told once at each of 60, 30, 7 and 1 days, signed', async () => {
   }
 })
 
-test('one message for all; what was renewed is told anew; what is far away is not', async () => {
+test('one message has all expiries within 60 days, and a renewed one is sent again', async () => {
   received.length = 0
   await tell([ending(5, 'targets'), ending(20, 'snapshot'), ending(90, 'root')])
   const [message] = received.map(({ body }) => JSON.parse(body) as { endings: { what: string }[] })
@@ -99,7 +99,7 @@ test('one message for all; what was renewed is told anew; what is far away is no
   assert.equal(received.length, 2)
 })
 
-test('a refusal is not remembered: the next round tells it; a stop is not held up', async () => {
+test('an undelivered message is sent in the next round and does not delay shutdown', async () => {
   received.length = 0
   status = 500
   const closing = new AbortController()
@@ -116,7 +116,7 @@ test('a refusal is not remembered: the next round tells it; a stop is not held u
   assert.equal(received.length, sent)
 })
 
-test('what is not delivered is tried again, and never sent where the answer says', async () => {
+test('a redirect is not followed, and the message is sent again', async () => {
   received.length = 0
   status = 307
   const round = tell([ending(3, 'targets/moved')])
@@ -130,7 +130,7 @@ test('what is not delivered is tried again, and never sent where the answer says
   )
 })
 
-test('who takes the message and says nothing is not waited for without end', async (t) => {
+test('a hook that does not answer is given up', async (t) => {
   received.length = 0
   status = 0
   const [limit, closing] = [new AbortController(), new AbortController()]
@@ -147,19 +147,19 @@ test('who takes the message and says nothing is not waited for without end', asy
   status = 200
 })
 
-test('a secret that could be guessed is none', async () => {
+test('a short secret is refused', async () => {
   const secretFile = join(directory, 'short')
   await writeFile(secretFile, ' fifteen letters\n', { mode: 0o600 })
   await assert.rejects(tell([], undefined, undefined, secretFile), { code: 'BAD_SETTINGS', message: /at least 16 / })
 })
 
-test('random bytes are no secret: whoever receives the messages could not tell what signs them', async () => {
+test('random bytes are refused as a secret, because receivers could not tell which key signs', async () => {
   const secretFile = join(directory, 'random')
   await writeFile(secretFile, Buffer.alloc(32, 0xe9), { mode: 0o600 })
   await assert.rejects(tell([], undefined, undefined, secretFile), { code: 'BAD_SETTINGS', message: /is no text in / })
 })
 
-test('where it cannot be read what was told last, it is told', async () => {
+test('if the record of the last message is damaged, the message is sent', async () => {
   const { trust } = local
   const record = (): never => {
     throw new TrustError('CORRUPT', 'the record is damaged')
