@@ -61,7 +61,7 @@ export const NOT_REPLAYED: readonly { readonly captures: readonly string[]; read
   { captures: numbered('58'), reason: 'replayed with its private keys in life-cycle.test.ts' },
   {
     captures: numbered('60 61 62 63 64 65 66 67 68 70 71 73 74 97 98 99 99b'),
-    reason: 'needs authentication, which this server does not have yet',
+    reason: 'needs authentication: the replay has neither the users nor the token service of the recorded server',
   },
 ]
 
