@@ -184,7 +184,7 @@ test('where the publisher signs the snapshot, only the publisher can rotate the 
   assert.deepEqual(both.obstacles, [])
 })
 
-test('expired targets and snapshots can be signed only by the server or a witness, not by other clients', async (t) => {
+test('expired targets and snapshots are for the server to sign, expired delegations for notary witness', async (t) => {
   const here = await localTrustFor(t, NOW)
   const owner = await TrustWorld.create({ gun: APP, now: NOW, serverKeys: localKeys(here.trust, APP) })
   owner.delegate('targets/alice', [makeKey('ecdsa')])

@@ -183,7 +183,7 @@ describe('recovery from a stolen key by rotation', () => {
     await world.publish(stage.server, 'root', 'targets')
     await client.update()
   })
-  test('a threshold of two root keys does, too: the old root sets how many must sign', async () => {
+  test('a threshold of two root keys withstands it, too: the old root sets how many must sign', async () => {
     const repository = await stage.repository()
     const { world, client, gun } = repository
     const { now } = stage.server.clock

@@ -48,7 +48,7 @@ describe('behind a proxy to the outside', () => {
     assert.deepEqual([...new Set(asked)], [`${hostname()}:${port}`])
   })
 
-  test('requests to this machine or to names in NO_PROXY do not', async () => {
+  test('requests to this machine or to names in NO_PROXY use no proxy', async () => {
     asked.length = 0
     await reaches('localhost')
     // A port that fetch does not refuse itself, and on which nobody listens.
@@ -83,7 +83,7 @@ describe('behind a proxy to the outside', () => {
     assert.deepEqual(asked, [])
   })
 
-  test('nor do they use it if Node itself follows HTTP_PROXY', async () => {
+  test('unencrypted requests use no proxy even if Node itself follows HTTP_PROXY', async () => {
     const told: string[] = []
     const refuses = createServer().on('connect', ({ url = '' }, client) => {
       told.push(url)

@@ -114,7 +114,7 @@ describe('root keys on the command line', () => {
     assert.ok(!existsSync(terminal.path('half.key')))
     await prints('root list', /^alice +ID {2}sealed here$/m)
     await server.end()
-    // Room for this file only.
+    // Room for the key file, but not for the commit.
     await prints('root list', /^alice +ID {2}sealed here$/m)
     const kept = `root export alice kept.key --passphrase-file alice.pass ${out} --remove`
     await full(

@@ -130,7 +130,7 @@ describe('tokens under a certificate bundle', () => {
     await assert.rejects(startWith(file), { code: 'BAD_SETTINGS', hint: /CAs that constrain names/ })
   })
 
-  test('a chain ends at the bundled certificate that it leads to', async () => {
+  test('a chain expires with the bundled certificate that it leads to', async () => {
     server.clock.now = NOW + 2 * DAY
     assert.equal(await ask(chain(wish('leaf', leaf, { notAfter: NOW + 3 * DAY }))), 401)
     server.clock.now = NOW
