@@ -3,10 +3,10 @@ import type { Ask } from '../support/exchange.ts'
 import type { TrustWorld } from '../support/trust-world.ts'
 import type { Part } from '../support/upload.ts'
 
-/** Notary's names for a refused update (wire spec §4). */
+/** Notary's names for the reason of a refusal (wire spec §4). */
 type Problem = 'ErrValidation' | 'ErrBadHierarchy' | 'ErrBadRoot' | 'ErrBadTargets' | 'ErrBadSnapshot'
 
-/** Exactly this answer. */
+/** The exact answer. */
 export interface Expected {
   readonly status: number
   /** The wire code, for every 400. */
@@ -15,24 +15,24 @@ export interface Expected {
 }
 
 /**
- * The publisher that a case starts from: a repository whose snapshot key is the publisher's or the server's, or one
- * whose server keys exist and nothing else. A case gets a copy of it.
+ * The repository that a case starts from: its snapshot key is the publisher's or the server's, or only its server keys
+ * exist. Each case gets a copy of it.
  */
 export type Scene = 'client-snapshot' | 'server-snapshot' | 'unpublished'
 
-/** What a case sends: an upload, a request, or bytes as they are. */
+/** What a case sends: an upload, a request, or raw bytes. */
 export type Sent = readonly Part[] | Ask | string
 
 export interface Case {
-  /** The class of docs: J1, S2, T11. */
+  /** The class as in the docs: J1, S2, T11. */
   readonly group: string
-  /** Says what is wrong. */
+  /** What is wrong with the request. */
   readonly name: string
   readonly scene: Scene
   readonly expected: Expected
-  /** True for what changes the repository: it gets a repository of its own. */
+  /** True if the request changes the repository: the case then gets a repository of its own. */
   readonly changes: boolean
-  /** `other` is a publisher of another repository of the same server. */
+  /** `other` publishes another repository of the same server. */
   readonly send: (world: TrustWorld, other: TrustWorld) => Sent
 }
 
@@ -41,12 +41,12 @@ export const MALFORMED_JSON: Expected = { status: 400, code: 'MALFORMED_JSON' }
 export const MALFORMED_UPLOAD: Expected = { status: 400, code: 'MALFORMED_UPLOAD' }
 export const VERSION: Expected = { status: 400, code: 'VERSION' }
 
-/** A refusal with the problem that clients print. */
+/** Returns a refusal with the problem that clients print. */
 export function problem(name: Problem): Expected {
   return { status: 400, code: 'INVALID_UPDATE', problem: name }
 }
 
-/** The problem of a document of this role. */
+/** Returns the problem of a document of this role. */
 export function bad(role: string): Expected {
   return problem(role === 'root' ? 'ErrBadRoot' : role === 'snapshot' ? 'ErrBadSnapshot' : 'ErrBadTargets')
 }
@@ -54,10 +54,10 @@ export function bad(role: string): Expected {
 /** The roles that a publisher with its own snapshot key signs. */
 export const SIGNED_ROLES = ['root', 'targets', 'snapshot'] as const
 
-/** The time of the corpus, milliseconds since 1970; the server's clock stands still there. */
+/** The time of the corpus, milliseconds since 1970; the server's clock is stopped there. */
 export const NOW = Date.parse('2026-11-24T08:00:00.000Z')
 
-/** An upload of a repository whose snapshot the publisher signs. */
+/** Makes a case that uploads to a repository whose snapshot the publisher signs. */
 export function uploadCase(
   group: string,
   name: string,
@@ -68,14 +68,14 @@ export function uploadCase(
   return { group, name, scene, expected, changes: expected.status === 200, send }
 }
 
-/** A request that changes nothing. */
+/** Makes a case with a request that changes nothing. */
 export function requestCase(group: string, name: string, expected: Expected, send: (world: TrustWorld) => Ask): Case {
   return { group, name, scene: 'client-snapshot', expected, changes: false, send }
 }
 
 /**
- * An upload of one role, one version on, whose signed bytes were spoilt. The snapshot that comes with it is sound and
- * names the spoilt bytes, so that exactly one check can refuse it.
+ * Returns an upload of one role, one version on, whose signed bytes are damaged. Its snapshot is sound and names the
+ * damaged bytes, so that exactly one check can refuse it.
  */
 export function spoil(world: TrustWorld, role: string, edit: (file: string) => string | Uint8Array): Part[] {
   if (role === 'snapshot') return [{ role, bytes: Buffer.from(edit(world.signSnapshot().toString('utf8'))) }]
@@ -83,7 +83,7 @@ export function spoil(world: TrustWorld, role: string, edit: (file: string) => s
   return withSnapshot(world, role, Buffer.from(edit(world.sign(role).toString('utf8'))))
 }
 
-/** An upload of one role, one version on, whose payload was changed before it was signed by the right keys. */
+/** Returns an upload of one role, one version on, whose payload is changed and then signed by the right keys. */
 export function change(world: TrustWorld, role: string, edit: (payload: Loose) => void): Part[] {
   if (role === 'snapshot') {
     world.signSnapshot()
@@ -95,12 +95,12 @@ export function change(world: TrustWorld, role: string, edit: (payload: Loose) =
   return withSnapshot(world, role, world.sign(role))
 }
 
-/** The payload of targets, to be changed. */
+/** The same for targets, with typed payload. */
 export function changeTargets(world: TrustWorld, edit: (payload: TargetsPayload) => void): Part[] {
   return change(world, 'targets', (payload) => edit(payload as unknown as TargetsPayload))
 }
 
-/** These bytes as a role's file, and a snapshot that names them. */
+/** Returns these bytes as a role's file, with a snapshot that names them. */
 export function withSnapshot(world: TrustWorld, role: string, bytes: Buffer): Part[] {
   world.files.set(role, bytes)
   return [
@@ -109,19 +109,19 @@ export function withSnapshot(world: TrustWorld, role: string, bytes: Buffer): Pa
   ]
 }
 
-/** JSON that may be spoilt in any way. */
+/** JSON to which any damage can be done. */
 export interface Loose {
   [name: string]: unknown
 }
 
-/** An object inside. */
+/** Returns the object at this path. */
 export function at(value: Loose, ...path: string[]): Loose {
   let inner = value
   for (const name of path) inner = inner[name] as Loose
   return inner
 }
 
-/** Replace the first occurrence; it must be there, or the case would test nothing. */
+/** Replaces the first occurrence; throws without one, since the case would then test nothing. */
 export function swap(text: string, from: string, to: string): string {
   if (!text.includes(from)) throw new Error(`nothing to replace: ${from}`)
   return text.replace(from, () => to)

@@ -12,7 +12,7 @@ import { snapshotsAndSets } from './snapshots-and-sets.ts'
 import { targets } from './targets.ts'
 import { timesAndVersions } from './times-and-versions.ts'
 
-/** Every case of the corpus. */
+/** Returns every case of the corpus. */
 export const allCases = (): Case[] => [
   ...jsonDocuments(),
   ...jsonMembers(),

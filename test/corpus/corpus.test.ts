@@ -11,7 +11,7 @@ import { NOW, type Case, type Scene, type Sent } from './case.ts'
 import { allCases } from './cases.ts'
 import { makeScene, type Stage } from './scenes.ts'
 
-/** Bytes: clients read no more of an error (wire spec §4.1). */
+/** Bytes: clients ignore an error whose body is longer (wire spec §4.1). */
 const ERROR_BODY_MAX = 1024
 
 interface Baseline {
@@ -21,12 +21,12 @@ interface Baseline {
 
 const cases = allCases()
 
-test('the corpus has at least 600 cases, each under its own name', () => {
+test('the corpus has at least 600 cases with distinct names', () => {
   assert.ok(cases.length >= 600, `only ${cases.length}`)
   assert.equal(new Set(cases.map(({ group, name }) => `${group} ${name}`)).size, cases.length)
 })
 
-/** Among this many other publishes an upload is verified in the thread pool. */
+/** With so many other publishes going on, an upload is verified in the thread pool. */
 const OTHERS = 4
 
 for (const others of [0, OTHERS]) {
@@ -34,7 +34,7 @@ for (const others of [0, OTHERS]) {
   describe(`whatever is sent, ${where}, the answer is exact and the repository stays readable`, () => corpus(others))
 }
 
-/** @param others publishes that the server is working on all the time */
+/** @param others publishes going on all the time */
 function corpus(others: number): void {
   let server: TestServer
   let stage: Stage
@@ -63,7 +63,7 @@ function corpus(others: number): void {
     await server.stop()
   })
 
-  /** Somebody has the turn until all is over, as many as may wait do so, and one more was refused. */
+  /** Holds a repository's turn until the end, with as many publishes waiting for it as may, and one more refused. */
   const keepOthersWaiting = async (): Promise<void> => {
     const world = await makeScene(stage, 'corpus.example/waiting/app', 'server-snapshot')
     const parts = world.nextParts('targets')
@@ -90,7 +90,7 @@ function corpus(others: number): void {
     return status === 404 ? undefined : new ReferenceClient(world.gun, server, () => NOW).update()
   }
 
-  /** What there was before anything was sent: no refusal may change it. */
+  /** The states before anything was sent: no refusal may change them. */
   const baselines = new Map<string, Baseline>()
   const baselineOf = async (world: TrustWorld): Promise<Baseline> => {
     const known = baselines.get(world.gun) ?? { state: await server.stateHash(world.gun), view: await list(world) }
@@ -133,11 +133,11 @@ function checkAnswer({ expected }: Case, answer: Answer): void {
   if (expected.code === undefined) return
   const { code, name } = errorOf(answer)
   assert.equal(code, expected.code, text)
-  assert.ok(answer.body.length <= ERROR_BODY_MAX, 'clients would not print the reason')
+  assert.ok(answer.body.length <= ERROR_BODY_MAX, 'clients ignore an error body of this length')
   if (expected.problem !== undefined) assert.equal(name, expected.problem, text)
 }
 
-/** Exactly one answer: whatever stood behind the request was not taken for another one. */
+/** Asserts exactly one answer: nothing behind the request was taken for another one. */
 function checkRaw({ expected }: Case, text: string): void {
   const answers = text.match(/^HTTP\/1\.1 [0-9]{3}/gm) ?? []
   assert.deepEqual(answers, expected.status === 0 ? [] : [`HTTP/1.1 ${expected.status}`], text.slice(0, 200))

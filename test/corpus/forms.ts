@@ -14,7 +14,7 @@ type Form = (parts: readonly Part[]) => {
   headers?: Record<string, string>
 }
 
-/** A part as Go clients write it; `head` replaces its first header. */
+/** Writes a part as Go clients do; `head` replaces its first header. */
 function part(
   { role, bytes }: Part,
   head = `Content-Disposition: form-data; name="files"; filename="${role}"`,
@@ -25,7 +25,7 @@ function part(
 
 const END = `--${B}--\r\n`
 
-/** All parts, the disposition of the first one written as it is told. */
+/** Writes all parts, the first one with this disposition. */
 function disposed(head: (role: string) => string): Form {
   return (parts) => ({
     type: TYPE,
@@ -120,7 +120,7 @@ const REFUSED: [string, Expected, Form][] = [
   ],
 ]
 
-/** M1: odd but good forms (wire spec §5.1). */
+/** M1: odd but valid forms (wire spec §5.1). */
 const ACCEPTED: [string, Form][] = [
   ['the parts in reverse order', (parts) => ({ type: TYPE, body: whole(parts.toReversed()) })],
   ['multipart/mixed', (parts) => ({ type: `multipart/mixed; boundary=${B}`, body: whole(parts) })],
@@ -167,7 +167,7 @@ function formCase(name: string, expected: Expected, form: Form): Case {
   return { group: 'M1', name, scene: 'client-snapshot', expected, changes: expected === OK, send }
 }
 
-/** Readable, but signed by nobody: of two files of a role the last one counts. */
+/** Files that parse but have no signature: of two files of a role the last one counts. */
 function unsigned(parts: readonly Part[]): Part[] {
   const file = Buffer.from(parts[0]?.bytes ?? []).toString('utf8')
   const bytes = Buffer.from(`${file.slice(0, file.lastIndexOf('"signatures"'))}"signatures":[]}`)
@@ -182,7 +182,7 @@ function headless(parts: readonly Part[]): string {
   return `--${B}\r\n\r\n${Buffer.from(parts[0]?.bytes ?? []).toString('latin1')}\r\n${END}`
 }
 
-/** White space after the JSON is allowed: only the length can be refused. */
+/** Pads with white space, which is allowed after the JSON: only the length can be refused. */
 function padded(parts: readonly Part[], length: number): string {
   return whole(parts.map((item) => ({ ...item, bytes: Buffer.concat([item.bytes, Buffer.alloc(length, ' ')]) })))
 }

@@ -5,7 +5,7 @@ type Raw = (path: string) => string
 
 const HOST = 'Host: localhost'
 
-/** H3: framing of requests that no client would send. One answer each, then the connection ends. */
+/** H3: request framing that no client sends. One answer each, then the connection ends. */
 const FRAMING: [string, number, Raw][] = [
   ['garbage', 400, () => 'garbage\r\n\r\n'],
   ['a TLS greeting', 400, () => '\u0016\u0003\u0001\u0002\u0000\u0001\u0000\u0001\u00fc\u0003\u0003\r\n\r\n'],
@@ -21,13 +21,13 @@ const FRAMING: [string, number, Raw][] = [
   ['a blank in the path', 400, (path) => `GET ${path} x HTTP/1.1\r\n${HOST}\r\n\r\n`],
   ['a lower-case method', 400, (path) => `get ${path} HTTP/1.1\r\n${HOST}\r\n\r\n`],
   ['headers of 32 KiB', 431, (path) => `GET ${path} HTTP/1.1\r\n${HOST}\r\nX: ${'x'.repeat(32_768)}\r\n\r\n`],
-  // Node ends the connection without a word.
+  // Node ends the connection without an answer.
   ['a CONNECT', 0, () => `CONNECT localhost:1 HTTP/1.1\r\n${HOST}\r\n\r\n`],
 ]
 
 const FORM = 'Content-Type: multipart/form-data; boundary=b'
 
-/** H4: framing of bodies. */
+/** H4: body framing. */
 const BODIES: [string, number, Raw][] = [
   ['a length and chunks', 400, (path) => post(path, ['Content-Length: 5', 'Transfer-Encoding: chunked'], '0\r\n\r\n')],
   ['two lengths', 400, (path) => post(path, ['Content-Length: 1', 'Content-Length: 2'], 'xx')],

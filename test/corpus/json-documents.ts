@@ -49,7 +49,7 @@ function flip(role: string, what: string, expected: Expected, bit: number, place
   )
 }
 
-/** A letter, so that its flipped case is still base64. */
+/** Returns the index of a letter, whose flipped case is still base64. */
 function letterAfter(file: string, member: RegExp): number {
   const start = (member.exec(file)?.index ?? 0) + 20
   return start + /[A-Za-z]/.exec(file.slice(start))!.index

@@ -5,21 +5,21 @@ import { MALFORMED_JSON, OK, SIGNED_ROLES, spoil, swap, uploadCase, type Case } 
 
 type Edit = (text: string) => string
 
-/** The largest member of each role's payload, and a member that every entry of it has. */
+/** The largest member of each role's payload, and a member that each of its entries has. */
 const INNER = {
   root: { map: 'keys', entry: 'keytype', value: '"ecdsa"' },
   targets: { map: 'targets', entry: 'length', value: '2' },
   snapshot: { map: 'meta', entry: 'length', value: '2' },
 } as const
 
-/** The others that Go knows. */
+/** The other members that Go knows. */
 const FURTHER: Readonly<Record<keyof typeof INNER, readonly string[]>> = {
   root: ['roles', 'consistent_snapshot'],
   targets: ['delegations'],
   snapshot: [],
 }
 
-/** An upload whose payload text was edited and then signed over what a decoder makes of it (the last of two wins). */
+/** Returns an upload whose payload text is edited, then signed as a decoder reads it (the last of two members wins). */
 function signedEdit(world: TrustWorld, role: string, edit: Edit): ReturnType<typeof spoil> {
   return spoil(world, role, (file) => {
     const signed = edit(file.slice('{"signed":'.length, file.lastIndexOf(',"signatures":')))
@@ -27,7 +27,7 @@ function signedEdit(world: TrustWorld, role: string, edit: Edit): ReturnType<typ
   })
 }
 
-/** J5: a member twice, wherever two decoders could each take another one. */
+/** J5: a member twice, wherever two decoders could each take a different one. */
 function duplicates(): Case[] {
   return SIGNED_ROLES.flatMap((role) => {
     const { map, entry, value } = INNER[role]
@@ -61,14 +61,14 @@ function duplicates(): Case[] {
   })
 }
 
-/** The name of the first entry of a member, once more with an empty value, before it. */
+/** Repeats the name of a member's first entry before it, with an empty value. */
 function doubleFirst(text: string, map: string): string {
   const start = text.indexOf(`"${map}":{`) + map.length + 4
   const name = text.slice(start, text.indexOf(':', start))
   return `${text.slice(0, start)}${name}:{},${text.slice(start)}`
 }
 
-/** J6: members that Go takes for a known one and others do not. */
+/** J6: members that Go takes for a known one, and others do not, by case. */
 function caseVariants(): Case[] {
   return SIGNED_ROLES.flatMap((role) => {
     const { map } = INNER[role]

@@ -6,7 +6,7 @@ import type { Case, Expected } from './case.ts'
 const DELETE = Symbol('delete')
 const EMPTY_SIGNATURE = '{"keyid":"","method":"","sig":""}'
 
-/** J8: wrong types and ranges of `_type`, `expires` and `version`, validly signed. */
+/** J8: `_type`, `expires` and `version` with wrong types and ranges, validly signed. */
 function wrongTypes(): Case[] {
   return SIGNED_ROLES.flatMap((role) => {
     const other = role === 'targets' ? 'Snapshot' : 'Targets'
@@ -39,7 +39,7 @@ function wrongTypes(): Case[] {
   })
 }
 
-/** J9: literals of a version that only some decoders take for an integer. */
+/** J9: version literals that only some decoders take for an integer. */
 function versionLiterals(): Case[] {
   const literals = ['1e400', '02', '-0', '+2', '0x2', '1.5', '2.', '.2', '9007199254740993', '9223372036854775808']
   return SIGNED_ROLES.flatMap((role) =>
@@ -51,7 +51,7 @@ function versionLiterals(): Case[] {
   )
 }
 
-/** J10: the envelope has other types than it should. */
+/** J10: an envelope with wrong types. */
 function envelopeTypes(): Case[] {
   return SIGNED_ROLES.flatMap((role) => {
     const edits: [string, Expected, (file: string) => string][] = [
@@ -99,9 +99,9 @@ function withSignatures(file: string, signatures: string): string {
 }
 
 /**
- * J4: the same value in other bytes. White space, order of members and escapes mean the same to every decoder, and the
- * bytes are stored and hashed as they are: accepted. `2.0` and `2e0` are not an integer to all of them, and Go does not
- * undo the escapes of a time: refused.
+ * J4: the same value in other bytes. White space, member order and escapes mean the same to every decoder, and bytes are
+ * stored and hashed as they are: accepted. Not every decoder takes `2.0` and `2e0` for an integer, and Go does not decode
+ * the escapes of a time: refused.
  */
 function otherBytes(): Case[] {
   const edits: [string, Expected, (file: string) => string][] = [
@@ -146,7 +146,7 @@ function nesting(): Case[] {
           const nested = '['.repeat(depth) + ']'.repeat(depth)
           const signed = swap(file, '{"_type":', `{"x":${nested},"_type":`).slice(10)
           const text = signed.slice(0, signed.lastIndexOf(',"signatures":'))
-          // What is too deep is refused before anybody looks at signatures.
+          // Excessive depth is refused before signatures are checked.
           const message = depth > 1_000 ? '' : canonicalJson(JSON.parse(text))
           return envelope(text, signaturesOf(message, world.signers.get(role) ?? []))
         }),

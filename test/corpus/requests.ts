@@ -5,7 +5,7 @@ import { requestCase, type Case, type Expected } from './case.ts'
 const NOT_FOUND: Expected = { status: 404, code: 'METADATA_NOT_FOUND' }
 const SHA256 = 'ab'.repeat(32)
 
-/** H1: paths. `GUN` stands for the name of a repository that exists. */
+/** H1: paths. `GUN` stands for the name of an existing repository. */
 const PATHS: [string, Expected][] = [
   ...[
     ...['/', '/v2', '/v1/', '/v3/', '/favicon.ico', '/v2/GUN', '/v2/GUN/', '/v2/GUN/_trust', '/v2/GUN/_trust/'],

@@ -3,7 +3,7 @@ import { MALFORMED_UPLOAD, OK, uploadCase, type Case, type Expected } from './ca
 const INVALID_ROLE: Expected = { status: 400, code: 'INVALID_ROLE' }
 const NO_FILENAME: Expected = { status: 400, code: 'NO_FILENAME' }
 
-/** R1: names of parts. The content is a good targets file, so that only the name can be refused. */
+/** R1: part names. The content is a valid targets file, so that only the name can be refused. */
 const NAMES: [string, Expected][] = [
   ['', NO_FILENAME],
   ['.json', NO_FILENAME],

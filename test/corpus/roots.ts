@@ -101,7 +101,7 @@ function keys(): Case[] {
   )
 }
 
-/** T11: root keys that are not what clients take. The old key signs, and so does the new one. */
+/** T11: root keys that clients refuse. Both the old and the new key sign. */
 function certificates(): Case[] {
   const made: Record<string, (gun: string) => TestKey> = {
     'a plain ecdsa key': () => makeKey('ecdsa'),
@@ -143,7 +143,7 @@ function certificates(): Case[] {
   )
 }
 
-/** T11: unusual roots that clients take. */
+/** T11: unusual roots that clients accept. */
 function oddButGood(): Case[] {
   const made: Record<string, (gun: string) => TestKey> = {
     'a certificate for a prefix': (gun) => makeRootKey(`${gun.slice(0, 8)}*`, NOW),
@@ -176,7 +176,7 @@ function oddButGood(): Case[] {
   ]
 }
 
-/** Rotations that lack a signature. */
+/** T11: rotations, most of which lack a signature. */
 function rotations(): Case[] {
   return [
     uploadCase('T11', 'root with a new key, signed by the old one only', REFUSED, (world) => {
@@ -214,7 +214,7 @@ function rotations(): Case[] {
 
 const REFUSED_TARGETS = bad('targets')
 
-/** The next root names this key alone, and is signed by the old and the new one. */
+/** Returns a next root that names only this key, signed by the old and the new key. */
 function rotateTo(world: TrustWorld, key: TestKey): ReturnType<typeof withSnapshot> {
   const old = world.signers.get('root') ?? []
   world.setKeys('root', [key])
@@ -234,7 +234,7 @@ function widened(text: string): string {
   return `-----BEGIN CERTIFICATE-----\n${lines.join('\n')}\n-----END CERTIFICATE-----\n`
 }
 
-/** Other bytes in the certificate, hex. */
+/** Replaces bytes of the certificate, hex. */
 function spoiled(text: string, from: string, to: string): string {
   const body = text.split('\n').slice(1, -2).join('')
   return pem('CERTIFICATE', Buffer.from(swap(Buffer.from(body, 'base64').toString('hex'), from, to), 'hex'))

@@ -3,18 +3,18 @@ import { TrustWorld, type ServerKeys } from '../support/trust-world.ts'
 import { NOW, type Scene } from './case.ts'
 import type { Part } from '../support/upload.ts'
 
-/** How a scene reaches the server. */
+/** How a scene gets its server keys and sends uploads. */
 export interface Stage {
   readonly serverKeys: (gun: string) => ServerKeys
   /** @throws if the server refuses */
   readonly send: (world: TrustWorld, parts: readonly Part[]) => Promise<void>
 }
 
-/** Keys shared by all scenes: making them anew for each would cost more than the test. */
+/** Shared by all scenes: making keys for each would take longer than the test. */
 const sharedTargetsKey = makeKey('ecdsa')
 const releasesKey = makeKey('ecdsa')
 
-/** Make a repository for a scene: root 2, targets 3, targets/releases 2; the snapshot's holder as the scene says. */
+/** Makes a repository for a scene: root 2, targets 3, targets/releases 2; the scene says who holds the snapshot key. */
 export async function makeScene(
   stage: Stage,
   gun: string,

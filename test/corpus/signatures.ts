@@ -90,11 +90,11 @@ function otherKeys(world: TrustWorld, key: TestKey): TestKey[] {
     .slice(0, 1)
 }
 
-/** S2: other spellings of a good signature. */
+/** S2: other spellings of a valid signature. */
 const SPELLINGS: [string, Expected, Forge][] = [
   ['in url-safe base64', MALFORMED_JSON, (draft) => [urlSafe(draft)]],
   ['without padding', MALFORMED_JSON, ({ good }) => [{ ...good, sig: good.sig.replace(/=+$/, '') }]],
-  // Go's decoder skips line ends; no client writes them, and one spelling is enough.
+  // Go's decoder skips line ends, but no client writes them, and one spelling is enough.
   ['with a newline in the base64', MALFORMED_JSON, ({ good }) => [{ ...good, sig: spaced(good, '\n') }]],
   ['with a blank in the base64', MALFORMED_JSON, ({ good }) => [{ ...good, sig: spaced(good, ' ') }]],
   ['in hexadecimal', MALFORMED_JSON, ({ good }) => [{ ...good, sig: `${bytesOf(good).toString('hex')}0` }]],
@@ -107,11 +107,11 @@ const SPELLINGS: [string, Expected, Forge][] = [
     ({ good, message }) => [...signaturesOf(message.toString(), [makeKey('rsa')]), good],
   ],
   ['with the other s', OK, ({ good }) => [{ ...good, sig: base64(otherS(bytesOf(good))) }]],
-  // The last digit has four bits that mean nothing: another spelling of the same bytes.
+  // The last digit has four unused bits, so the same bytes have other spellings.
   ['with other bits after the last byte', MALFORMED_JSON, ({ good }) => [{ ...good, sig: trailingBits(good.sig) }]],
 ]
 
-/** Signed again until the two alphabets differ. */
+/** Signs again until the two alphabets differ. */
 function urlSafe({ good, key, message }: Draft): SignatureEntry {
   let sig = good.sig
   while (!/[+/]/.test(sig)) sig = base64(signWith(key.privateKey, good.method, message))
@@ -125,13 +125,13 @@ function spaced({ sig }: SignatureEntry, space: string): string {
 /** The order of P-256's group. */
 const ORDER = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n
 
-/** (r, s) and (r, n − s) are both valid. */
+/** Returns the second valid form: (r, s) and (r, n − s) both verify. */
 function otherS(sig: Buffer): Buffer {
   const s = ORDER - BigInt(`0x${sig.subarray(32).toString('hex')}`)
   return Buffer.concat([sig.subarray(0, 32), Buffer.from(s.toString(16).padStart(64, '0'), 'hex')])
 }
 
-/** 64 bytes end within a base64 digit: its lower four bits mean nothing. */
+/** Changes unused bits: 64 bytes end within a base64 digit, whose lower four bits mean nothing. */
 function trailingBits(sig: string): string {
   const digits = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'
   const last = digits.indexOf(sig.at(-3) ?? '')

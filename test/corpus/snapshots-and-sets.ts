@@ -19,7 +19,7 @@ import {
 const REFUSED = bad('snapshot')
 const WRONG = fileMeta(Buffer.from('something else'))
 
-/** T8: what a snapshot, validly signed, says of the other files. */
+/** T8: what a validly signed snapshot says of the other files. */
 function content(): Case[] {
   const edits: Record<string, (meta: Loose, payload: Loose) => void> = {
     'the sha256 of root wrong': (meta) => (at(meta, 'root', 'hashes')['sha256'] = WRONG.hashes['sha256']),
@@ -98,7 +98,7 @@ function content(): Case[] {
 
 const only = (parts: readonly Part[], ...roles: string[]): Part[] => parts.filter((part) => roles.includes(part.role))
 
-/** T9: sets that are not whole, and sets that are more than whole. */
+/** T9: sets with missing or additional files. */
 function sets(): Case[] {
   const noRoot = problem('ErrValidation')
   const noSnapshot = problem('ErrBadHierarchy')
@@ -194,7 +194,7 @@ function first(world: TrustWorld): Part[] {
   return world.parts('root', 'targets')
 }
 
-/** T10: things of one repository in another. */
+/** T10: files and keys of one repository in another. */
 function crossed(): Case[] {
   const root = bad('root')
   return [
@@ -264,7 +264,7 @@ function crossed(): Case[] {
   ]
 }
 
-/** Name the key that another root has for a role, here for the same role or another one. */
+/** Names the key that another repository's root has for a role, for the same role or another one. */
 function crossKey(world: TrustWorld, other: TrustWorld, role: 'timestamp' | 'snapshot', as = role): void {
   const [id = ''] = other.root.roles[role]?.keyids ?? []
   const entry = other.root.keys[id]

@@ -88,7 +88,7 @@ function names(): Case[] {
   )
 }
 
-/** The writer replaces lone surrogates; put one back. */
+/** Puts back a lone surrogate, which the writer replaces. */
 function surrogate(world: TrustWorld, bytes: Uint8Array): { role: string; bytes: Buffer } {
   const spoilt = Buffer.from(swap(Buffer.from(bytes).toString('utf8'), '\ufffd', String.raw`\ud800`))
   world.files.set('targets', spoilt)
@@ -134,7 +134,7 @@ function delegations(): Case[] {
     'a key without keyval': (all) => (at(all, 'keys')['00'] = { keytype: 'ecdsa' }),
     'a key whose public is not base64': (all) =>
       (at(all, 'keys')['00'] = { keytype: 'ecdsa', keyval: { private: null, public: '*' } }),
-    // Go clients could not write it anew, and nobody could publish with them.
+    // Go clients could not write it again, so nobody could publish with them.
     'a control character in a path': (all) => (at(all, 'roles', '0')['paths'] = ['in/\u001b']),
     'a control character in the id of a key': (all) => (at(all, 'keys')['\u001b'] = UNUSED_KEY),
     'a control character in the type of a key': (all) => (at(all, 'keys')['00'] = { ...UNUSED_KEY, keytype: '\u001b' }),
@@ -155,7 +155,7 @@ function changeRole(world: TrustWorld, edit: (role: Loose) => void): ReturnType<
   return change(world, 'targets', (payload) => edit((at(payload, 'delegations')['roles'] as Loose[])[0] ?? {}))
 }
 
-/** T6, keys of delegations. */
+/** T6: keys of delegations. */
 function delegationKeys(): Case[] {
   const releases = ({ delegations }: TargetsPayload): TargetsPayload['delegations']['roles'][0] => {
     const [role] = delegations.roles
@@ -247,7 +247,7 @@ function undelegated(): Case[] {
   ]
 }
 
-/** J10 for targets: containers of another type. */
+/** J10 for targets: containers with wrong types. */
 function containers(): Case[] {
   const values: [string, unknown][] = [
     ...['x', [], 1, true].map((value) => ['targets', value] as [string, unknown]),

@@ -5,7 +5,7 @@ import { bad, change, NOW, OK, SIGNED_ROLES, uploadCase, VERSION, withSnapshot, 
 
 const ROLES = [...SIGNED_ROLES, 'targets/releases'] as const
 
-/** T1: what has expired, validly signed. Expired is what ends before now; no leeway. */
+/** T1: expired files, validly signed. A file has expired if it ends before now, without leeway. */
 function expired(): Case[] {
   const times = {
     'a millisecond ago': timeText(NOW - 1),
@@ -27,13 +27,13 @@ function expired(): Case[] {
   ])
 }
 
-/** This version instead of the next one. */
+/** Returns an upload with this version instead of the next one. */
 function atVersion(world: TrustWorld, role: string, version: (current: number) => number): Part[] {
   const current = world.payload(role).version
   return change(world, role, (payload) => (payload['version'] = version(current)))
 }
 
-/** T2: versions that go back, stand still or run away. */
+/** T2: versions that go back, stay or jump too far. */
 function versions(): Case[] {
   const sameOrLower = ROLES.flatMap((role) => [
     uploadCase('T2', `${role} again in its version, with other bytes`, VERSION, (world) =>
@@ -78,7 +78,7 @@ function types(): Case[] {
   )
 }
 
-/** T3, signed by the right keys: only `_type` is wrong. */
+/** T3: signed by the right keys, with only `_type` wrong. */
 function signedTypes(): Case[] {
   return ROLES.map((role) =>
     uploadCase('T3', `${role} that says it is of type Timestamp`, bad(role), (world) =>
