@@ -16,7 +16,7 @@ const EXPIRES = '2030-01-01T00:00:00Z'
 const file = (type: string, version: number, more: object): Buffer =>
   signedFile({ _type: type, expires: EXPIRES, version, ...more }, [])
 
-/** The documents of a repository as a client keeps them, by file name. */
+/** Returns the documents of a repository as a client caches them, by file name. */
 function documents(): Record<string, Buffer> {
   const root = file('Root', 3, { keys: {}, roles: {} })
   const roles = [{ keyids: [KEY.id], name: 'targets/releases', paths: [''], threshold: 1 }]
@@ -28,7 +28,7 @@ function documents(): Record<string, Buffer> {
   return { timestamp, snapshot, root, targets, 'targets/releases': releases }
 }
 
-/** A client's directory with these files of a repository. */
+/** Makes a client's trust directory with these files of a repository. */
 async function cache(t: TestContext, files: Record<string, Buffer>, gun: string = GUN): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'countersign-cache-'))
   t.after(() => rm(directory, { recursive: true }))
@@ -40,7 +40,7 @@ async function cache(t: TestContext, files: Record<string, Buffer>, gun: string 
   return directory
 }
 
-test('what a client has kept, byte for byte', async (t) => {
+test('all cached documents are read byte for byte', async (t) => {
   const files = documents()
   const directory = await cache(t, files)
   const found = await readTrustData(clientCache(directory, GUN), GUN)
@@ -50,7 +50,7 @@ test('what a client has kept, byte for byte', async (t) => {
   )
 })
 
-test('older roots that somebody put beside it; the current one by its version', async (t) => {
+test('older roots added to the cache are read, and the current one by its version', async (t) => {
   const older = { '2.root': file('Root', 2, { keys: {} }), '1.root': file('Root', 1, { keys: {} }) }
   const source = clientCache(await cache(t, { ...documents(), ...older }), GUN)
   const found = await readTrustData(source, GUN)
@@ -64,7 +64,7 @@ test('older roots that somebody put beside it; the current one by its version', 
   assert.deepEqual(await source.document('targets', { version: 2 }), documents()['targets'])
 })
 
-test('a client that has only published has no timestamp yet, one that was stopped may lack others: told so, not that there is nothing', async (t) => {
+test('a cache that lacks a role because its client never read the repository is reported as such, with a hint', async (t) => {
   for (const role of ['timestamp', 'snapshot', 'root', 'targets']) {
     const { [role]: _, ...others } = documents()
     const directory = await cache(t, others)
@@ -76,7 +76,7 @@ test('a client that has only published has no timestamp yet, one that was stoppe
   }
 })
 
-test('documents that do not belong together are told as such', async (t) => {
+test('cached documents that do not belong together are reported', async (t) => {
   for (const [role, by] of [
     ['snapshot', 'timestamp'],
     ['root', 'snapshot'],
@@ -91,7 +91,7 @@ test('documents that do not belong together are told as such', async (t) => {
   }
 })
 
-test('no such directory, no such repository, a role that is missing, a file that is none', async (t) => {
+test('a missing directory, repository or root and an invalid file are reported', async (t) => {
   const directory = await cache(t, documents())
   const missing = join(directory, 'missing')
   const inFile = join(directory, 'tuf', GUN, 'metadata', 'root.json')
@@ -109,7 +109,7 @@ test('no such directory, no such repository, a role that is missing, a file that
   })
   const metadata = join(directory, 'tuf', GUN, 'metadata')
   await rm(join(metadata, 'targets/releases.json'))
-  // Clients keep no delegation that they skip: it had ended, say.
+  // Clients do not cache a delegation that they skip, for example an expired one.
   const kept = await readTrustData(clientCache(directory, GUN), GUN)
   assert.equal(
     kept.some(({ role }) => role === 'targets/releases'),
@@ -125,7 +125,7 @@ test('no such directory, no such repository, a role that is missing, a file that
   await assert.rejects(source.document('root', { version: 1 }), { message: /has a root that cannot be used/ })
 })
 
-test('a signer who was removed is not kept by clients, and not needed', async (t) => {
+test('a delegation that targets dropped may be missing from the cache', async (t) => {
   const targets = file('Targets', 3, { targets: {} })
   const { root, 'targets/releases': releases } = documents()
   const meta = { root: fileMeta(root!), targets: fileMeta(targets), 'targets/releases': fileMeta(releases!) }
@@ -139,7 +139,7 @@ test('a signer who was removed is not kept by clients, and not needed', async (t
   )
 })
 
-test('a file that no client would read is not read', async (t) => {
+test('files larger than clients accept are refused', async (t) => {
   const directory = await cache(t, documents())
   for (const [role, bytes] of [
     ['timestamp', 1024 * 1024],
@@ -156,7 +156,7 @@ test('a file that no client would read is not read', async (t) => {
   }
 })
 
-test('a pipe or a device is not waited for, and what cannot be read is not taken for missing', async (t) => {
+test('a pipe or device is refused at once, and an unreadable file is not taken for missing', async (t) => {
   const directory = await cache(t, documents())
   const path = join(directory, 'tuf', GUN, 'metadata', 'root.json')
   const refusal = { code: 'REGISTRY', message: `${path} is no file` }
@@ -166,7 +166,7 @@ test('a pipe or a device is not waited for, and what cannot be read is not taken
   await rm(path)
   await symlink('/dev/zero', path)
   await assert.rejects(clientCache(directory, GUN).document('root'), refusal)
-  // One that cannot be read is there all the same.
+  // A file that cannot be read still exists.
   await rm(path)
   await symlink(path, path)
   await assert.rejects(clientCache(directory, GUN).document('root'), {
@@ -175,7 +175,7 @@ test('a pipe or a device is not waited for, and what cannot be read is not taken
   })
 })
 
-test('no name leads out of the directory', async (t) => {
+test('no repository name leads out of the directory', async (t) => {
   for (const name of ['..', '../tuf/x', 'a/../../b', 'a/..', './a', '/etc', 'a//b', 'a\\..\\b', 'a\0b', '']) {
     assert.throws(() => parseGun(name), { code: 'INVALID_GUN' }, name)
   }

@@ -21,7 +21,7 @@ const DIGEST = `sha256:${createHash('sha256').update(MANIFEST).digest('hex')}`
 const alice = async (): Promise<{ username: string; password: string }> => ({ username: 'alice', password: 'secret' })
 const BASIC = `Basic ${Buffer.from('alice:secret').toString('base64')}`
 
-/** A registry that answers as told, and what it was asked. */
+/** Starts a registry that answers as given, and records its requests. */
 async function registry(
   t: TestContext,
   answer: (...[request, response]: Parameters<RequestListener>) => unknown,
@@ -40,7 +40,7 @@ async function registry(
   return { place: registryPlace(parseGun(`${host}/team/app`)), asked }
 }
 
-test('which names docker takes for those of a repository', () => {
+test('isNameInDocker accepts the repository names that docker accepts', () => {
   const known = [
     'alpine',
     'docker.io/acme/app',
@@ -62,7 +62,7 @@ test('which names docker takes for those of a repository', () => {
   for (const gun of unknown) assert.ok(!isNameInDocker(parseGun(gun)), gun)
 })
 
-test('where the images of a repository are', () => {
+test('registryPlace maps a name to docker’s registry URL, repository and account', () => {
   const places = [
     'docker.io/library/alpine',
     'docker.io/alpine',
@@ -89,7 +89,7 @@ test('where the images of a repository are', () => {
   ])
 })
 
-test('digest and size are those of the bytes; nobody is asked for credentials without need', async (t) => {
+test('digest and size are those of the bytes, and credentials are read only when needed', async (t) => {
   const { place, asked } = await registry(t, (_request, response) => response.writeHead(200, TYPE).end(MANIFEST))
   const facts = await readManifest(
     place,
@@ -102,13 +102,13 @@ test('digest and size are those of the bytes; nobody is asked for credentials wi
   assert.match(String(asked[0]?.headers.accept), /image\.index/)
 })
 
-test('no name leads to another repository or tag', async (t) => {
+test('no name reaches another repository or tag', async (t) => {
   const { place, asked } = await registry(t, (_request, response) => response.writeHead(200, TYPE).end(MANIFEST))
   await readManifest({ ...place, repository: 'team/a?b#c/%2e%2e' }, 'v1', alice)
   assert.equal(asked[0]?.url, '/v2/team/a%3Fb%23c/%252e%252e/manifests/v1')
 })
 
-test('a name that begins with no registry is told as such, without the password that may be in it', async () => {
+test('a name without a valid registry host is refused, without printing a password in it', async () => {
   for (const host of ['::1', 'a b.c', 'localhost:99999', '[::1', 'u:secret@a.example', 'a.example?b', 'a.example#b']) {
     const asking = readManifest(registryPlace(parseGun(`${host}/app`)), 'v1', alice)
     await assert.rejects(asking, (error: Error & { code?: string; hint?: string }) => {
@@ -119,14 +119,14 @@ test('a name that begins with no registry is told as such, without the password 
   }
 })
 
-test('a digest of another kind, which clients do not sign by, is not held against the bytes', async (t) => {
+test('a registry’s sha512 digest is not compared with the bytes', async (t) => {
   const { place } = await registry(t, (_request, response) => {
     response.writeHead(200, { ...TYPE, 'Docker-Content-Digest': `sha512:${'0'.repeat(128)}` }).end(MANIFEST)
   })
   assert.equal((await readManifest(place, 'v1', alice)).digest, DIGEST)
 })
 
-test('a password, and a token for a password', async (t) => {
+test('credentials are sent with basic auth, or exchanged for a token', async (t) => {
   const basic = await registry(t, (request, response) => {
     if (request.headers.authorization === BASIC) response.writeHead(200, TYPE).end(MANIFEST)
     else response.writeHead(401, { 'WWW-Authenticate': 'Basic realm="x"' }).end()
@@ -147,7 +147,7 @@ test('a password, and a token for a password', async (t) => {
   assert.equal((await readManifest(bearer.place, 'v1', alice)).digest, DIGEST)
 })
 
-test('an identity token is exchanged as docker does it, and is no password', async (t) => {
+test('an identity token is exchanged as docker does it, and never sent as a password', async (t) => {
   const identity = async (): Promise<Credentials> => ({ username: 'x', password: '', identityToken: 'refresh-secret' })
   const forms: string[] = []
   const bearer = await registry(t, async (request, response) => {
@@ -172,7 +172,7 @@ test('an identity token is exchanged as docker does it, and is no password', asy
   assert.equal(asked.length, 1)
 })
 
-test('of several challenges, in one header or in many, one that can be met is taken', async (t) => {
+test('of several challenges, in one header or more, one that can be met is used', async (t) => {
   for (const challenges of [
     ['Negotiate', 'Basic realm="x"'],
     'Negotiate, Basic realm=x',
@@ -188,7 +188,7 @@ test('of several challenges, in one header or in many, one that can be met is ta
   }
 })
 
-test('what a challenge says is found by its name, quoted or not', async (t) => {
+test('parameters of a challenge are found by name, quoted or not', async (t) => {
   const asked: string[] = []
   const { place } = await registry(t, (request, response) => {
     if (request.url?.startsWith('/token?')) {
@@ -205,7 +205,7 @@ test('what a challenge says is found by its name, quoted or not', async (t) => {
   assert.deepEqual(asked, ['registry.example'])
 })
 
-test('a redirect, of the registry or of its token service, takes no credentials along', async (t) => {
+test('no credentials follow a redirect of the registry or its token service', async (t) => {
   const elsewhere = await registry(t, (_, response) => response.writeHead(200, TYPE).end(MANIFEST))
   const location = { Location: `${elsewhere.place.url}/v2/team/app/manifests/v1` }
   const direct = await registry(t, (request, response) => {
@@ -224,7 +224,7 @@ test('a redirect, of the registry or of its token service, takes no credentials 
   assert.deepEqual(elsewhere.asked, [])
 })
 
-test('what a registry may answer otherwise is an error that says so', async (t) => {
+test('every unexpected answer of a registry is an error that says what it was', async (t) => {
   const cases: [name: string, answer: RequestListener, code: string, words: RegExp][] = [
     ['no such tag', (_, response) => response.writeHead(404).end(), 'NOT_FOUND', /has no team\/app:v1/],
     ['broken', (_, response) => response.writeHead(500).end(), 'REGISTRY', /answers 500/],
@@ -313,7 +313,7 @@ test('what a registry may answer otherwise is an error that says so', async (t) 
   })
 })
 
-test('a registry that sends on to another place is told as such', async (t) => {
+test('a redirecting registry is reported with the address that it redirects to', async (t) => {
   const { place } = await registry(t, (_, response) => response.writeHead(307, { Location: '//new.example/v2' }).end())
   await assert.rejects(readManifest(place, 'v1', alice), {
     message: `the registry ${place.url} answers 307`,
@@ -321,7 +321,7 @@ test('a registry that sends on to another place is told as such', async (t) => {
   })
 })
 
-test('a port that fetch never asks is told as such: it is no fault of the registry', async () => {
+test('a port that fetch refuses is reported as such, not as a fault of the registry', async () => {
   const place = registryPlace(parseGun('localhost:10080/app'))
   await assert.rejects(readManifest(place, 'v1', alice), {
     code: 'REGISTRY',
@@ -329,7 +329,7 @@ test('a port that fetch never asks is told as such: it is no fault of the regist
   })
 })
 
-test('an error that goes on and on is not listened to: the command would not end', { timeout: 20_000 }, async (t) => {
+test('an endless error body is cut off', { timeout: 20_000 }, async (t) => {
   const { place, asked } = await registry(t, (request, response) => {
     const realm = `http://${request.headers.host}/token`
     const tag = request.url?.split('/').at(-1)
@@ -344,7 +344,7 @@ test('an error that goes on and on is not listened to: the command would not end
   }
 })
 
-test('docker’s credentials: from its file, from helpers, or none', async (t) => {
+test('docker’s credentials are read from its file and from helpers', async (t) => {
   const directory = await mkdtemp(join(tmpdir(), 'countersign-docker-'))
   t.after(() => rm(directory, { recursive: true }))
   const config = (content: unknown): Promise<void> => writeFile(join(directory, 'config.json'), JSON.stringify(content))
@@ -382,14 +382,14 @@ test('docker’s credentials: from its file, from helpers, or none', async (t) =
     password: '',
     identityToken: 'refresh',
   })
-  // The one of a registry goes before that of all.
+  // A helper for one registry takes precedence over the general one.
   await config({ credHelpers: { reg: 'test' }, credsStore: 'not-installed-anywhere' })
   assert.deepEqual(await dockerCredentials(directory, 'reg'), { username: 'carol', password: 's' })
   await config({ credsStore: 'not-installed-anywhere' })
   const running = (): number => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length
   const before = running()
   await assert.rejects(dockerCredentials(directory, 'reg'), { message: /not-installed-anywhere, which cannot be run$/ })
-  assert.equal(running(), before, 'a timer keeps the command from ending')
+  assert.equal(running(), before, 'a timer is still running')
   await config({ credsStore: '../evil' })
   await assert.rejects(dockerCredentials(directory, 'reg'), {
     code: 'BAD_SETTINGS',
@@ -397,13 +397,13 @@ test('docker’s credentials: from its file, from helpers, or none', async (t) =
   })
   await writeFile(join(directory, 'config.json'), '{ "auths": "secret"')
   await assert.rejects(dockerCredentials(directory, 'reg'), (error: Error) => !/secret/.test(error.message))
-  // Not as if there were none: who has logged in would be told to do it again.
+  // An unreadable file is no missing one: that would tell people to log in again.
   await rm(join(directory, 'config.json'))
   await mkdir(join(directory, 'config.json'))
   await assert.rejects(dockerCredentials(directory, 'reg'), { code: 'BAD_SETTINGS', message: /^cannot read docker's/ })
 })
 
-test('docker’s credentials: what is written more than once, under an older name, or is empty', async (t) => {
+test('docker’s credentials: duplicates, old names and empty values are read as docker reads them', async (t) => {
   const directory = await mkdtemp(join(tmpdir(), 'countersign-docker-'))
   t.after(() => rm(directory, { recursive: true }))
   const config = (content: unknown): Promise<void> => writeFile(join(directory, 'config.json'), JSON.stringify(content))
@@ -416,7 +416,7 @@ test('docker’s credentials: what is written more than once, under an older nam
   assert.deepEqual(await dockerCredentials(directory, account), named('hub'))
 })
 
-test('docker’s credentials: what other programs write there, and docker reads', async (t) => {
+test('docker’s credentials: entries that other programs write are read as docker reads them', async (t) => {
   const directory = await mkdtemp(join(tmpdir(), 'countersign-docker-'))
   t.after(() => rm(directory, { recursive: true }))
   const found = async (content: string): Promise<Credentials | undefined> => {
@@ -442,7 +442,7 @@ test('docker’s credentials: what other programs write there, and docker reads'
   }
 })
 
-test('docker’s credentials: those of the environment go before all others, for what they are', async (t) => {
+test('docker’s credentials: those in the environment take precedence, and invalid ones are ignored', async (t) => {
   const directory = await mkdtemp(join(tmpdir(), 'countersign-docker-'))
   t.after(() => rm(directory, { recursive: true }))
   const entry = (name: string): object => ({ auth: Buffer.from(`${name}:password`).toString('base64') })
@@ -467,7 +467,7 @@ test('docker’s credentials: those of the environment go before all others, for
   }
 })
 
-test('a credential helper that has nothing to give, or does not answer', { timeout: 10_000 }, async (t) => {
+test('a credential helper may have nothing; one that does not answer is an error', { timeout: 10_000 }, async (t) => {
   const directory = await mkdtemp(join(tmpdir(), 'countersign-docker-'))
   t.after(() => rm(directory, { recursive: true }))
   const { PATH = '' } = process.env
@@ -489,16 +489,16 @@ test('a credential helper that has nothing to give, or does not answer', { timeo
     code: 'BAD_SETTINGS',
     message: "docker's configuration names docker-credential-odd, which does not answer",
   })
-  // What it has started holds its output on.
+  // A child of the helper keeps its output open.
   await assert.rejects(helper('sleep 5 & echo {}'), { message: /which does not answer$/ })
 })
 
-test('a registry that speaks no TLS, and one of this machine that does', async (t) => {
+test('TLS mismatches, in either direction, are reported with a hint', async (t) => {
   const { place } = await registry(t, (_, response) => response.writeHead(400).end())
   await assert.rejects(readManifest({ ...place, url: place.url.replace('http:', 'https:') }, 'v1', alice), {
     hint: 'the server there does not speak TLS; check the name, and that it is up',
   })
-  // As Go's servers answer what is no TLS.
+  // Go's TLS servers answer plain HTTP with 400.
   await assert.rejects(readManifest(place, 'v1', alice), {
     message: `the registry ${place.url} answers 400`,
     hint: 'it may speak TLS, which is not asked for on this machine: say digest and size',
@@ -507,13 +507,13 @@ test('a registry that speaks no TLS, and one of this machine that does', async (
   await once(server, 'listening')
   t.after(() => server.close())
   const url = `https://127.0.0.1:${(server.address() as AddressInfo).port}`
-  // The words of OpenSSL, without the lines of its code.
+  // OpenSSL's message without its source lines.
   await assert.rejects(readManifest({ ...place, url }, 'v1', alice), {
     hint: /^ssl\/tls alert [\w ]+; check the name, and that it is up$/,
   })
 })
 
-test('a registry whose certificate a private authority signed: what it is said for, and not options of Node', async (t) => {
+test("an untrusted certificate is reported with a hint of ours, not with Node's options", async (t) => {
   const { certificate: cert, key } = tlsIdentity()
   const server = createTlsServer({ cert, key }, (_, response) => response.end()).listen(0, '127.0.0.1')
   await once(server, 'listening')

@@ -29,7 +29,7 @@ const unasked = (): never => assert.fail('asked for credentials')
 const BASIC = `Basic ${Buffer.from('alice:secret').toString('base64')}`
 const SHA256 = 'ab'.repeat(32)
 
-test('the paths of clients; what is not there', async (t) => {
+test('documents are requested by the paths that clients use, and a 404 is undefined', async (t) => {
   const { url, asked } = await oddServer(t, (request, response) => {
     if (request.url?.endsWith('/targets.json') === true) response.writeHead(404).end('{"errors":[]}')
     else response.end('bytes \u00e9\n')
@@ -55,7 +55,7 @@ test('the paths of clients; what is not there', async (t) => {
   assert.ok(asked.every(({ headers }) => headers.authorization === undefined))
 })
 
-test('a password is given once it is asked for, and from then on', async (t) => {
+test('a password is sent only after a challenge, and with every request from then on', async (t) => {
   const { url, asked } = await oddServer(t, (request, response) => {
     if (request.headers.authorization === BASIC) response.end('good')
     else response.writeHead(401, { 'WWW-Authenticate': 'Basic realm="x"' }).end()
@@ -69,7 +69,7 @@ test('a password is given once it is asked for, and from then on', async (t) => 
   )
 })
 
-test('a token is kept for all requests, until the server wants another', async (t) => {
+test('a token is kept for all requests until the server asks for another', async (t) => {
   let made = 0
   let good = ''
   const scopes: (string | null)[] = []
@@ -95,7 +95,7 @@ test('a token is kept for all requests, until the server wants another', async (
   assert.deepEqual(scopes, ['repository:source.example/team/app:pull', 'repository:source.example/team/app:pull'])
 })
 
-test('the scope is the one that the challenge names, if it is of reading only', async (t) => {
+test('the scope of a challenge is requested only if it is read-only', async (t) => {
   const cases = [
     ['repository:mirror/app:pull', 'repository:mirror/app:pull'],
     ['repository:victim/app:pull,push', 'repository:source.example/team/app:pull'],
@@ -117,8 +117,8 @@ test('the scope is the one that the challenge names, if it is of reading only', 
   }
 })
 
-test('a server of this machine that speaks TLS, asked without', async (t) => {
-  // As Go's servers answer what is no TLS.
+test('a local server that speaks TLS, asked without, is reported with a hint', async (t) => {
+  // Go's TLS servers answer plain HTTP with 400.
   const { url } = await oddServer(t, (_, response) => response.writeHead(400).end())
   await assert.rejects(notaryServer(url, GUN, { credentials: unasked }).document('timestamp'), {
     message: `${url} answers 400`,
@@ -126,7 +126,7 @@ test('a server of this machine that speaks TLS, asked without', async (t) => {
   })
 })
 
-test('what a server may answer otherwise is an error that says so, without the password', async (t) => {
+test('every unexpected answer of a server is an error that says what it was, without the password', async (t) => {
   const elsewhere = await oddServer(t, (_, response) => response.end('stolen'))
   const cases: [name: string, answer: RequestListener, words: RegExp][] = [
     ['broken', (_, response) => response.writeHead(500).end(), /^http:\S+ answers 500$/],
@@ -189,7 +189,7 @@ test('what a server may answer otherwise is an error that says so, without the p
   })
 })
 
-test('who sends on to another server is told as such: that one is to be named', async (t) => {
+test('a redirect to another server is an error that names it', async (t) => {
   const { url } = await oddServer(t, ({ url: path = '' }, response) => {
     const where = path.endsWith('root.json') ? `https://u:secret@new.example${path}?x=1` : '/elsewhere'
     response.writeHead(301, { Location: where }).end()
@@ -206,7 +206,7 @@ test('who sends on to another server is told as such: that one is to be named', 
   await assert.rejects(notaryServer(silent.url, GUN, { credentials: alice }).document('root'), { hint: undefined })
 })
 
-test('a challenge in letters of any case, without a service; an empty token is none, as for docker', async (t) => {
+test('a challenge may have any case and no service; an empty token counts as none, as in docker', async (t) => {
   const { url, asked } = await oddServer(t, (request, response) => {
     if (request.url?.startsWith('/token') === true) response.end('{"token":"","access_token":"good"}')
     else if (request.headers.authorization === 'Bearer good') response.end('good')
@@ -221,7 +221,7 @@ test('a challenge in letters of any case, without a service; an empty token is n
   assert.equal(String(await notaryServer(basic.url, GUN, { credentials: alice }).document('root')), 'good')
 })
 
-test('whom the token service does not know is told to log in', async (t) => {
+test('a refusal of the token service is reported with a hint to log in', async (t) => {
   const { url } = await oddServer(t, (request, response) => {
     if (request.url?.startsWith('/token') === true) response.writeHead(401).end('{"token":"good"}')
     else challenge(request, response)
@@ -233,7 +233,7 @@ test('whom the token service does not know is told to log in', async (t) => {
   })
 })
 
-test('who does not answer, or not to the end, is not waited for', { timeout: 10_000 }, async (t) => {
+test('an answer that never comes, or never ends, is given up after 30 seconds', { timeout: 10_000 }, async (t) => {
   const { url } = await oddServer(t, (request, response) => {
     if (request.url?.endsWith('/root.json') === true) response.writeHead(200).write('{')
   })
@@ -255,7 +255,7 @@ test('who does not answer, or not to the end, is not waited for', { timeout: 10_
   )
 })
 
-test('who asks in the clear on this machine is no token service of one elsewhere', async (t) => {
+test('a remote server may not name a token service on this machine without TLS', async (t) => {
   const { url, asked } = await oddServer(t, (_, response) => response.end('{"token":"good"}'))
   const server = { url: 'https://notary.example', name: 'notary', account: 'notary' }
   const headers = { 'WWW-Authenticate': `Bearer realm="${url}/token"` }
@@ -269,7 +269,7 @@ test('who asks in the clear on this machine is no token service of one elsewhere
   assert.deepEqual(asked, [])
 })
 
-test('no URL but that of a server, and no way in the clear to another machine', () => {
+test('only server URLs are accepted, and plain HTTP only to this machine', () => {
   const cases: [url: string, words: RegExp][] = [
     ['notary.docker.io', /cannot be read/],
     ['localhost:4443', /must begin with https:/],
@@ -295,7 +295,7 @@ test('no URL but that of a server, and no way in the clear to another machine', 
   assert.equal(notaryServer('https://notary.example/', GUN, { credentials: alice }).name, 'https://notary.example')
 })
 
-test('a private authority: refused by its name, then trusted', async (t) => {
+test('a private authority is refused until it is trusted, and then only for its names', async (t) => {
   const server = await startTestServer()
   t.after(() => server.stop())
   const world = await TrustWorld.create({ gun: GUN, now: server.clock.now, serverKeys: keysFrom(server, GUN) })
@@ -304,7 +304,7 @@ test('a private authority: refused by its name, then trusted', async (t) => {
   const refusal = /^cannot reach https:\S+: its certificate is not trusted: .*(?:certificate|issuer)/
   await assert.rejects(source.document('root'), { code: 'REGISTRY', message: refusal, hint: /--tlscacert FILE/ })
 
-  // Of an authority that will be trusted, but for other names.
+  // Its authority will be trusted below, but it has other names.
   const { certificate: cert, key, ca } = tlsIdentity()
   const other = createServer({ cert, key }, (_, response) => response.end()).listen(0, '127.0.0.2')
   await once(other, 'listening')
@@ -312,7 +312,7 @@ test('a private authority: refused by its name, then trusted', async (t) => {
 
   const { port } = other.address() as AddressInfo
   const elsewhere = notaryServer(`https://127.0.0.2:${port}`, GUN, { credentials: unasked })
-  // Nothing of Node's own options, which nobody can give here.
+  // The message must not suggest Node's options, which cannot be given here.
   await assert.rejects(elsewhere.document('root'), { message: /not trusted: unable to verify the first certificate$/ })
 
   const trusted = authorities()
@@ -324,7 +324,7 @@ test('a private authority: refused by its name, then trusted', async (t) => {
   })
 })
 
-test('NODE_EXTRA_CA_CERTS is enough, too', async (t) => {
+test('NODE_EXTRA_CA_CERTS also makes an authority trusted', async (t) => {
   const server = await startTestServer()
   t.after(() => server.stop())
   const program = `
@@ -340,7 +340,7 @@ test('NODE_EXTRA_CA_CERTS is enough, too', async (t) => {
   assert.equal((await ask({ NODE_EXTRA_CA_CERTS: file })).stdout, 'undefined\n')
 })
 
-test('what is no certificate of an authority changes nothing', () => {
+test('trustAuthority refuses text without valid certificates and changes nothing', () => {
   const before = tls.getCACertificates('default')
   const broken = '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n'
   for (const text of ['', 'no certificate', broken, `${tlsIdentity().ca}${broken}`]) {
@@ -349,7 +349,7 @@ test('what is no certificate of an authority changes nothing', () => {
   assert.deepEqual(tls.getCACertificates('default'), before)
 })
 
-/** Fingerprints: Node writes the same certificate with and without a line's end. */
+/** Returns fingerprints, since Node writes a certificate with or without a final line end. */
 function authorities(): Set<string> {
   return new Set(tls.getCACertificates('default').map((pem) => new X509Certificate(pem).fingerprint256))
 }

@@ -15,7 +15,7 @@ import { tufPath } from '../support/upload.ts'
 const GUN = parseGun('source.example/team/app')
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
 
-/** A repository of three roots and delegations at a real server, one of which has signed nothing yet. */
+/** Publishes a repository of three roots and delegations to a real server; one delegation is not signed. */
 async function published(t: TestContext, firstRoot = 1): Promise<{ app: LocalApp; world: TrustWorld }> {
   const app = await startLocalApp()
   t.after(() => app.close())
@@ -35,7 +35,7 @@ async function published(t: TestContext, firstRoot = 1): Promise<{ app: LocalApp
   return { app, world }
 }
 
-/** What there is at a server, behind somebody who answers some requests himself. */
+/** Reads all documents through a proxy that answers some requests itself. */
 async function read(t: TestContext, app: LocalApp, meddle: Meddle = () => undefined): Promise<ForeignDocument[]> {
   const { url } = await meddler(t, app, meddle)
   return readTrustData(notaryServer(url, GUN, { credentials: () => assert.fail('asked for credentials') }), GUN)
@@ -53,7 +53,7 @@ interface Signed {
   signed: { version: number; meta: Record<string, unknown> }
 }
 
-test('all that clients need, byte for byte, down to the first root', async (t) => {
+test('all that clients need is read byte for byte, back to the first root', async (t) => {
   const { app } = await published(t)
   const documents = await read(t, app)
   const [timestamp, snapshot, root, ...more] = rolesOf(documents)
@@ -69,18 +69,18 @@ test('all that clients need, byte for byte, down to the first root', async (t) =
   assert.deepEqual(bytesOf('root 1'), await current(app, '1.root.json'))
 })
 
-test('a first root of version 2, and a source that has no older roots', async (t) => {
+test('the first root may be version 2, and older roots may be missing', async (t) => {
   const second = await published(t, 2)
   assert.deepEqual(rolesOf(await read(t, second.app)).slice(2, 5), ['root 3', 'root 2', 'targets 1'])
   const { app } = await published(t)
   const none = await read(t, app, (file) => (/^\d+\.root/.test(file) ? 404 : undefined))
   assert.deepEqual(rolesOf(none).slice(2, 4), ['root 3', 'targets 1'])
-  // What comes before a gap helps nobody: each root is believed for the one after it.
+  // Roots before a gap are useless: each is trusted through the one before it.
   const gap = await read(t, app, (file) => (file === '2.root.json' ? 404 : undefined))
   assert.deepEqual(rolesOf(gap).slice(2, 4), ['root 3', 'targets 1'])
 })
 
-test('a publish in between mixes nothing', async (t) => {
+test('a publish during the read mixes no states', async (t) => {
   const { app, world } = await published(t)
   const before = await read(t, app)
   let left = 1
@@ -96,7 +96,7 @@ test('a publish in between mixes nothing', async (t) => {
   assert.notDeepEqual(await read(t, app), before)
 })
 
-test('what is not there: no repository, no root, a document that another one names', async (t) => {
+test('a missing repository, root or named document is reported', async (t) => {
   const { app } = await published(t)
   const unknown = /^http:\/\/127\.0\.0\.1:\d+ has no trust data for source\.example\/team\/app$/
   await assert.rejects(
@@ -117,7 +117,7 @@ test('what is not there: no repository, no root, a document that another one nam
   }
 })
 
-test('what cannot be used is an error that says whose, which and why', async (t) => {
+test('an unusable document is an error that says whose and which it is, and why', async (t) => {
   const { app } = await published(t)
   const timestamp = await current(app, 'timestamp.json')
   const root = await current(app, 'root.json')
@@ -152,9 +152,9 @@ test('what cannot be used is an error that says whose, which and why', async (t)
   }
 })
 
-test('all documents together must fit one request', async (t) => {
+test('all documents together must fit in one request', async (t) => {
   const { app } = await published(t)
-  // Of a timestamp that names it, so that nothing but its size is wrong.
+  // The timestamp names this snapshot, so that nothing but its size is wrong.
   const [signed = ''] = String(await current(app, 'snapshot.json')).split(',"signatures"')
   const sized = (bytes: number): Buffer =>
     Buffer.concat([Buffer.from(signed), Buffer.from(',"signatures":[]}'), Buffer.alloc(bytes, ' ')])
@@ -170,7 +170,7 @@ test('all documents together must fit one request', async (t) => {
   })
 })
 
-test('a document that is named without a sha256 is the current one, held against its other checksum', async (t) => {
+test('a document named without sha256 is the current one, checked against its other checksum', async (t) => {
   const { app } = await published(t)
   const snapshot = await current(app, 'snapshot.json')
   const { hashes, length } = fileMeta(snapshot)
@@ -227,7 +227,7 @@ function noNames(timestamp: Buffer): Buffer {
   return Buffer.from(JSON.stringify(document))
 }
 
-test('who has documents without end, or takes too long for them, is not waited for', async () => {
+test('a source with endless documents, or a slow one, is given up', async () => {
   const key = makeKey('ed25519')
   const expires = '2030-01-01T00:00:00Z'
   const files = new Map<string, Buffer>()
@@ -259,7 +259,7 @@ test('who has documents without end, or takes too long for them, is not waited f
   assert.equal(asked, 32)
 })
 
-test('what is wrong is told in few words, however many there are', async () => {
+test('an error message stays short, however long the document', async () => {
   const timestamp = signedFile({ _type: 'x'.repeat(500_000), expires: '2030-01-01T00:00:00Z', version: 1 }, [])
   const reading = readTrustData({ name: 'a list', document: async () => timestamp }, GUN)
   await assert.rejects(reading, ({ message }: Error) => {
