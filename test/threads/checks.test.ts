@@ -22,13 +22,13 @@ interface Scene {
   readonly store: LevelStore
   readonly checks: Checks
   check(gone?: AbortSignal, start?: CheckStart): Promise<CheckReport>
-  /** How many checks have asked for the anchor, each before anything else. */
+  /** Returns how many checks have asked for the anchor, which each does first. */
   readonly asked: () => number
-  /** The first of them waits for it. */
+  /** What the first check waits for. */
   readonly anchor: PromiseWithResolvers<Anchor>
 }
 
-/** A store with one commit, and a check of it that goes on until `anchor` is known. */
+/** Makes a store with one commit; its first check goes on until `anchor` is resolved. */
 async function scene(t: TestContext, faults?: StoreOptions['faults']): Promise<Scene> {
   const place = await storePlace(t)
   const checks = new Checks()
@@ -49,7 +49,7 @@ async function scene(t: TestContext, faults?: StoreOptions['faults']): Promise<S
 
 const going = ({ asked }: Scene): Promise<void> => until('a check to go on', () => asked() > 0)
 
-test('checks come one after the other; one that nobody waits for any more is given up, or not begun', async (t) => {
+test('checks run one after the other; one whose caller has gone is given up, or never started', async (t) => {
   const here = await scene(t)
   const [first, second] = [new AbortController(), new AbortController()]
   const ends = [here.check(first.signal), here.check(second.signal), here.check()]
@@ -69,7 +69,7 @@ test('checks come one after the other; one that nobody waits for any more is giv
   assert.deepEqual([three.value.findings, three.value.commits, here.asked()], [[], 1, 2])
 })
 
-test('more than a few do not even wait', async (t) => {
+test('one check runs and eight wait; further ones get BUSY', async (t) => {
   const here = await scene(t)
   const gone = new AbortController()
   const ends = Array.from({ length: 9 }, () => here.check(gone.signal))
@@ -78,7 +78,7 @@ test('more than a few do not even wait', async (t) => {
   await Promise.allSettled(ends)
 })
 
-test('the database can be closed while a check goes on, which says so; there is none before it is open again', async (t) => {
+test('closing the database gives up a running check with a reason; none starts until it is open again', async (t) => {
   const here = await scene(t)
   const refused = { code: 'STORE_UNAVAILABLE', message: 'the check was given up: the database is being closed' }
   const given = assert.rejects(here.check(), refused)
@@ -90,13 +90,13 @@ test('the database can be closed while a check goes on, which says so; there is 
   await here.checks.open()
   assert.deepEqual((await here.check()).findings, [])
   await here.store.close()
-  // Not as another thread would open it: it is locked if anybody has it open.
+  // Opened as another process would: it is locked while anybody has it open.
   const level = new Level(here.place.directory)
   await level.open()
   await level.close()
 })
 
-test('a write that fails ends a check, and the next one finds all sound', async (t) => {
+test('a failed write gives up the running check, and the next one succeeds', async (t) => {
   let failing = false
   const here = await scene(t, (step) => {
     if (failing && step === 'batch:before') throw new Error('disk full')
@@ -112,14 +112,14 @@ test('a write that fails ends a check, and the next one finds all sound', async 
   assert.deepEqual((await here.check()).findings, [])
 })
 
-test('a thread that dies is an error of that check alone', async (t) => {
+test('a thread that dies fails only its own check', async (t) => {
   const here = await scene(t)
   await assert.rejects(here.check(undefined, {} as CheckStart), TypeError)
   here.anchor.resolve(await here.store.readAnchor())
   assert.deepEqual((await here.check()).findings, [])
 })
 
-test('the journal must reach what the anchor named, and agree with it', async (t) => {
+test('the journal must reach the anchor’s entry and match it', async (t) => {
   const textsWith = async (answer: (real: Anchor) => Anchor): Promise<string[]> => {
     const here = await scene(t)
     here.anchor.resolve(answer(await here.store.readAnchor()))
@@ -136,17 +136,17 @@ test('the journal must reach what the anchor named, and agree with it', async (t
   here.anchor.reject(new TrustError('DATA_DAMAGED', 'the anchor has no valid signature'))
   const { findings } = await report
   assert.match(findings[0]?.text ?? '', /^the anchor has no valid signature: no server starts like that; /)
-  assert.equal(findings.length, 1, 'where the journal ends is found without it')
+  assert.equal(findings.length, 1, 'the end of the journal should be found without the anchor')
 })
 
-/** Ask for a check as the command does. @param happens when it has its thread */
+/** Asks for a check as the command does. @param happens called when the check has its thread */
 async function askedOf(
   server: TestServer,
   happens: () => void = () => undefined,
 ): Promise<{ status: number; said: string }> {
   const { now } = server.clock
   let began = false
-  // What time it is a check wants to know when its thread is there.
+  // A check reads the clock once its thread is there.
   Object.defineProperty(server.clock, 'now', {
     configurable: true,
     get() {
@@ -163,7 +163,7 @@ async function askedOf(
   return { status: answer.statusCode ?? 0, said: await text(answer) }
 }
 
-test('a server that opens its database anew, or stops, does not wait for a check, and tells who asked', async () => {
+test('a server that reopens its database or stops gives up a check and says so to its caller', async () => {
   let failing = false
   const server = await startTestServer({
     faults: (step) => {

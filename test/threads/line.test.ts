@@ -20,7 +20,7 @@ const answers = {
 const line = new Line<typeof answers>(port1, {})
 new Line(port2, answers)
 
-test('answers come back to whoever asked', async () => {
+test('each answer reaches its own caller', async () => {
   const sums = Array.from({ length: 50 }, (_, index) => line.ask('add', [index, 1]))
   assert.deepEqual(
     await Promise.all(sums),
@@ -28,7 +28,7 @@ test('answers come back to whoever asked', async () => {
   )
 })
 
-test('a TrustError stays one, with all that it says; a fault stays a fault', async () => {
+test('a TrustError arrives complete, and a fault arrives as a fault', async () => {
   await assert.rejects(line.ask('refuse', []), (error) => {
     assert.ok(error instanceof TrustError)
     const { code, message, hint, problem } = error
@@ -41,7 +41,7 @@ test('a TrustError stays one, with all that it says; a fault stays a fault', asy
   })
 })
 
-test('bytes can be handed over', async () => {
+test('bytes can be transferred', async () => {
   const bytes = new Uint8Array(10)
   assert.equal(await line.ask('bytes', [bytes], [bytes.buffer]), 10)
   assert.equal(bytes.length, 0)

@@ -6,7 +6,7 @@ import { Shared } from '../../src/threads/shared.ts'
 
 const GUN = parseGun('example.org/app')
 
-test('a repository is held by one at a time, in the order in which they came', async () => {
+test('a lock has one holder at a time, in the order of the requests', async () => {
   const one = new Shared()
   const other = new Shared(one.buffer)
   const order: number[] = []
@@ -27,7 +27,7 @@ test('a repository is held by one at a time, in the order in which they came', a
   )
 })
 
-test('whoever fails lets go; what is thrown is handed on', async () => {
+test('a failing holder releases the lock, and its error is passed on', async () => {
   const { locks } = new Shared()
   await assert.rejects(
     locks.hold(GUN, () => Promise.reject(new Error('no'))),
@@ -36,7 +36,7 @@ test('whoever fails lets go; what is thrown is handed on', async () => {
   assert.equal(await locks.hold(GUN, async () => 'yes'), 'yes')
 })
 
-test('a repository can be held while the server is', async () => {
+test('repositories can be locked while the server’s lock is held', async () => {
   const { locks } = new Shared()
   const names = Array.from({ length: 2_000 }, (_, index) => parseGun(`r${index}`))
   await locks.hold(SERVER, async () => {
@@ -44,7 +44,7 @@ test('a repository can be held while the server is', async () => {
   })
 })
 
-test('which repositories share a lock cannot be told beforehand', async () => {
+test('which repositories share a lock differs from server to server', async () => {
   const names = Array.from({ length: 20_000 }, (_, index) => parseGun(`example.org/r${index}`))
   const others = await waitingWith(new Shared(), GUN, names)
   const chosen = await waitingWith(new Shared(), GUN, others)
@@ -52,7 +52,7 @@ test('which repositories share a lock cannot be told beforehand', async () => {
   assert.ok(chosen.length < others.length / 2, `${chosen.length} of ${others.length} again`)
 })
 
-/** Which of these wait while one is held. */
+/** Returns those that wait while one is locked. */
 async function waitingWith({ locks }: Shared, held: Gun, names: readonly Gun[]): Promise<Gun[]> {
   const waiting = new Set(names)
   return locks.hold(held, async () => {
@@ -62,7 +62,7 @@ async function waitingWith({ locks }: Shared, held: Gun, names: readonly Gun[]):
   })
 }
 
-test('numbers are the same for all', async () => {
+test('all threads see the same numbers', async () => {
   const one = new Shared()
   const other = new Shared(one.buffer)
   one.journalEnd = 2 ** 40

@@ -18,7 +18,7 @@ import { multipartForm, tufPath } from '../support/upload.ts'
 const THREADS = 3
 const ONCE = { connection: 'close' }
 
-/** A new connection each time, as docker and notary do: the system deals them out to the threads. */
+/** Opens a new connection each time, as docker and notary do, so that the system spreads them over the threads. */
 const get = (server: TestServer, path: string, headers: Record<string, string> = {}): Promise<Answer> =>
   exchange(server, { path, headers: { ...ONCE, ...headers } })
 
@@ -45,7 +45,7 @@ describe('a server with three threads', () => {
   })
   after(() => server.stop())
 
-  test('what is published through one is read through all at once, and counted together', async () => {
+  test('a publish through one thread is read through all at once, and their requests are counted together', async () => {
     const world = await publishedWorld(server, 'threads.example/read')
     for (let round = 0; round < 20; round += 1) {
       world.addTarget(`v${round}`)
@@ -55,7 +55,7 @@ describe('a server with three threads', () => {
         assert.deepEqual(body, world.files.get('targets'))
       }
     }
-    // A request is counted when its answer has been sent.
+    // A request is counted once its answer has been sent.
     await until('all of them to be counted', async () => {
       const metrics = (await get(server, '/metrics')).body.toString()
       assert.match(metrics, /^countersign_store_writable 1$/m)
@@ -63,7 +63,7 @@ describe('a server with three threads', () => {
     })
   })
 
-  test('16 independent delegations at the same moment all succeed, through whichever threads', async () => {
+  test('16 simultaneous publishes to independent delegations succeed, through whichever threads', async () => {
     const world = await publishedWorld(server, 'threads.example/delegations')
     const roles = Array.from({ length: 16 }, (_, index) => `targets/d${index}`)
     for (const role of roles) world.delegate(role, [makeKey('ecdsa')])
@@ -74,7 +74,7 @@ describe('a server with three threads', () => {
     assert.deepEqual(await findings(server), [])
   })
 
-  test('of publishers with the same version exactly one wins', async () => {
+  test('of simultaneous publishes with the same version exactly one succeeds', async () => {
     const world = await publishedWorld(server, 'threads.example/race')
     for (let round = 0; round < 10; round += 1) {
       const version = world.targets.version
@@ -91,7 +91,7 @@ describe('a server with three threads', () => {
     }
   })
 
-  test('what is measured of the process is told once, whichever thread is asked', async () => {
+  test('metrics of the process appear once, whichever thread answers', async () => {
     for (let round = 0; round < 8; round += 1) {
       const text = (await get(server, '/metrics')).body.toString()
       for (const name of ['process_start_time_seconds', 'process_open_fds', 'nodejs_heap_size_used_bytes']) {
@@ -100,7 +100,7 @@ describe('a server with three threads', () => {
     }
   })
 
-  test('health is that of the process', async () => {
+  test('every thread answers with the health of the process', async () => {
     for (let round = 0; round < 8; round += 1) {
       const { status, body } = await get(server, '/healthz/ready')
       assert.deepEqual([status, body.toString()], [200, '{}'])
@@ -108,7 +108,7 @@ describe('a server with three threads', () => {
   })
 })
 
-test('a write that fails closes the database in all threads, and all go on with it', async (t) => {
+test('a failed write reopens the database in all threads, and all go on', async (t) => {
   let failing = false
   const faults = (step: string): void => {
     if (failing && step === 'batch:before') {
@@ -134,7 +134,7 @@ test('a write that fails closes the database in all threads, and all go on with 
   assert.deepEqual(await findings(server), [])
 })
 
-test('tokens of one thread are taken by all; wrong passwords are counted in one place', async (t) => {
+test('a token of one thread is accepted by all, and wrong passwords are counted across threads', async (t) => {
   const server = await startTestServer({ threads: THREADS, settings: { access: { mode: 'built-in' } } })
   t.after(() => server.stop())
   await addPerson(server.running, 'alice', ['read,sign:threads.example/*'], 'correct horse')
@@ -180,7 +180,7 @@ test('keys in a token are made and used through all threads', { skip }, async (t
   assert.deepEqual(await findings(server), [])
 })
 
-test('connections are not more with more threads: each takes its part of the limit', async (t) => {
+test('more threads do not allow more connections: each has its part of the limit', async (t) => {
   const server = await startTestServer({ threads: THREADS, settings: { limits: { connections: 6 } } })
   t.after(() => server.stop())
   const { port } = server.running
@@ -190,7 +190,7 @@ test('connections are not more with more threads: each takes its part of the lim
   assert.equal(outcomes.filter(({ status }) => status === 'fulfilled').length, 6)
 })
 
-test('a stop finishes what runs in every thread', async () => {
+test('a stop finishes the running requests of every thread', async () => {
   const server = await startTestServer({ threads: THREADS })
   const worlds: TrustWorld[] = []
   for (let index = 0; index < 6; index += 1) worlds.push(await publishedWorld(server, `threads.example/stop${index}`))
@@ -203,7 +203,7 @@ test('a stop finishes what runs in every thread', async () => {
   })
   await pause(5)
   await server.stop()
-  // Who got in was answered; who came too late was not let in.
+  // Accepted requests were answered, later ones refused.
   for (const answer of await Promise.all(answers)) {
     assert.ok([200, 'ECONNRESET', 'ECONNREFUSED'].includes(answer ?? ''), String(answer))
   }
