@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import * as fc from 'fast-check'
 import { LimitedMap } from '../../src/memory/limited-map.ts'
 
-test('what was set first goes first; what was set again is the last', () => {
+test('the oldest entry goes first; setting a key again makes it the newest', () => {
   const map = new LimitedMap<string, number>(2)
   map.set('a', 1)
   map.set('b', 2)
@@ -15,7 +15,7 @@ test('what was set first goes first; what was set again is the last', () => {
   )
 })
 
-test('whatever is set and deleted, it never weighs more than its limit, and keeps all that fits', () => {
+test('the map never exceeds its limit, and keeps all that fits', () => {
   const limit = 20
   const step = fc.tuple(fc.constantFrom('set', 'set', 'set', 'delete'), fc.nat({ max: 6 }), fc.nat({ max: 15 }))
   fc.assert(

@@ -5,7 +5,7 @@ import { promisify } from 'node:util'
 
 const source = (path: string): string => new URL(`../../${path}`, import.meta.url).href
 
-/** Prints how often the collector looked at all of the heap while so many of each were made, and dropped. */
+/** Prints, per batch of objects made and dropped, how often the collector ran over the whole heap. */
 const PROGRAM = `
   import { generateKeyPairSync } from 'node:crypto'
   import { constants, PerformanceObserver } from 'node:perf_hooks'
@@ -38,7 +38,7 @@ const PROGRAM = `
   console.log(JSON.stringify(found))
 `
 
-test('the collector is told what keys and certificates take outside of the heap, and looks for dead ones', async () => {
+test('the collector learns what keys and certificates take outside the heap, and collects them', async () => {
   const makers = { publicKey: [2_000, 1_000], privateKey: [2_000, 1_000], certificate: [1_000, 1_000] }
   const made = Object.entries(makers).flatMap(([name, counts]) => counts.map((count) => [name, count]))
   const options = ['--input-type=module', '--eval', PROGRAM, JSON.stringify(made)]

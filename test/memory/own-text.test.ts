@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { promisify } from 'node:util'
 import { ownText } from '../../src/memory/own-bytes.ts'
 
-/** Keeps pieces of 60 texts of a megabyte each; prints how many megabytes of heap they take. */
+/** Keeps a piece of each of 60 texts of a megabyte; prints how many megabytes of heap they take. */
 const PROGRAM = `
   import { ownText } from '${new URL('../../src/memory/own-bytes.ts', import.meta.url).href}'
   const piece = (number) => Buffer.alloc(1_000_000, 'text ' + number).toString('latin1').slice(100, 164)
@@ -17,13 +17,13 @@ const PROGRAM = `
   }
 `
 
-test('a piece of a text that is kept does not keep the text', async () => {
+test('keeping a piece of a text does not keep the whole text', async () => {
   const options = ['--expose-gc', '--input-type=module', '--eval', PROGRAM]
   const { stdout } = await promisify(execFile)(process.execPath, options)
   assert.equal(stdout, '60 60\n0 60\n')
 })
 
-test('it is the same text, whatever is in it', () => {
+test('ownText returns the same text, whatever characters it has', () => {
   for (const text of ['', 'latin ü', '中文 🙂', 'half of a pair \ud83d, and \udc00 another'])
     assert.equal(ownText(text), text)
 })
