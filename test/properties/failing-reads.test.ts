@@ -93,7 +93,7 @@ async function countedRenewals(trust: Trust): Promise<RenewalCounts> {
 /** Something that may change the store; after it, its answer must be true. */
 interface Change {
   readonly does: (trust: Trust) => Promise<unknown>
-  /** Lets a change be repeated on the same store: a count to start from, and how to prepare it. */
+  /** Either lets the change be repeated on the same store: the clock for the n-th run, or how to undo the run before. */
   readonly nthTime?: (n: number) => number
   readonly reset?: (trust: Trust) => Promise<unknown>
   readonly holds: (trust: Trust, answer: never, commits: number) => void | Promise<void>
