@@ -69,7 +69,7 @@ test('after a damaged table crashed the server, the next start names it and serv
   // Reopening moves the log into a table.
   await server.end('SIGTERM')
   await server.start()
-  await until('the first look', async () =>
+  await until('the first look at the tables', async () =>
     (await exchange(server, { path: '/metrics' })).body.toString().includes('countersign_damaged_tables 0'),
   )
   const name = await harm(join(directory, 'data'))

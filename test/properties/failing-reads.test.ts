@@ -103,7 +103,7 @@ interface Change {
  * A change must not be reported as a failure: for each change, each of its reads fails once, as on damage and as while the
  * database is reopened. Then either nothing was committed, or the answer is true.
  */
-describe('whatever cannot be read: what was changed is not told as a failure', () => {
+describe('whatever read fails, a committed change is not reported as a failure', () => {
   const key = makeRootKey()
   let base: LocalTrust
   let documents: { role: string; bytes: string }[]

@@ -23,7 +23,7 @@ const WITHOUT_TLS = { ...settingsSchema.parse({ listen: { plainHttp: PLAIN_HTTP_
 const GUN = 'example.org/acme/app'
 const DAY = 86_400_000
 
-describe('keys in a token by rule, a whole server', { skip }, () => {
+describe('a server whose rules put keys in a token', { skip }, () => {
   let token: SoftToken
   let server: TestServer
   let world: TrustWorld

@@ -397,8 +397,8 @@ test('a failed anchor write is reported, and nothing is written until the anchor
   await refused
   datasync.mock.restore()
   await commit(1)
-  await until('it to be noticed', () => told.length > 0)
-  await until('it to be taken', () => store.readiness().writable)
+  await until('the failed anchor write to be noticed', () => told.length > 0)
+  await until('the anchor to be written', () => store.readiness().writable)
   const reason = `a write failed: cannot write the anchor file ${place.anchorFile}: EIO`
   assert.deepEqual(told, [{ writable: false, reason }])
   assert.equal((await store.readAnchor()).number, COMMITS + 2)

@@ -46,7 +46,7 @@ interface ClassicLevel {
 /** Nothing was found, or the damage was reported. */
 const SURVIVED = /^(?:|CORRUPT)$/
 
-describe('files of a database are held against their checksums', () => {
+describe('files of a database are checked against their checksums', () => {
   const ends: (() => Promise<void>)[] = []
   let place: StoreOptions
   /** The directory of the undamaged database. */

@@ -56,7 +56,7 @@ describe('a server with three threads', () => {
       }
     }
     // A request is counted once its answer has been sent.
-    await until('all of them to be counted', async () => {
+    await until('all requests to be counted', async () => {
       const metrics = (await get(server, '/metrics')).body.toString()
       assert.match(metrics, /^countersign_store_writable 1$/m)
       return /^\S+requests_total\{operation="GetRole",method="get",code="200"\} 80$/m.test(metrics)
