@@ -156,7 +156,10 @@ test('a short secret is refused', async () => {
 test('random bytes are refused as a secret, because receivers could not tell which key signs', async () => {
   const secretFile = join(directory, 'random')
   await writeFile(secretFile, Buffer.alloc(32, 0xe9), { mode: 0o600 })
-  await assert.rejects(tell([], undefined, undefined, secretFile), { code: 'BAD_SETTINGS', message: /is no text in / })
+  await assert.rejects(tell([], undefined, undefined, secretFile), {
+    code: 'BAD_SETTINGS',
+    message: /is not text in UTF-8$/,
+  })
 })
 
 test('if the record of the last message is damaged, the message is sent', async () => {

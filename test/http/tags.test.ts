@@ -151,9 +151,9 @@ describe('tags over the admin API', () => {
   test('Content-Length: 0 counts as no body: many clients send it with an empty POST', async () => {
     const root = `Bearer ${await makeToken(server.running, 'empty', ['admin:*'])}`
     const endpoint = { url: `https://localhost:${server.running.adminPort}`, ca: server.ca }
-    await makeSigner.run(worldOf(server.running), { name: 'empty' }, LOCAL)
-    for (const body of [undefined, '']) {
-      const ways = { method: 'POST', path: '/api/v1/signers/empty/rotation', headers: { authorization: root } }
+    for (const [name, body] of [['none'], ['empty', '']] as const) {
+      await makeSigner.run(worldOf(server.running), { name }, LOCAL)
+      const ways = { method: 'POST', path: `/api/v1/signers/${name}/rotation`, headers: { authorization: root } }
       const answer = await exchange(endpoint, body === undefined ? ways : { ...ways, body })
       assert.equal(answer.status, 200, answer.body.toString())
     }
