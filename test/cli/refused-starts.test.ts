@@ -229,7 +229,7 @@ describe('a start is refused', () => {
       assert.deepEqual([status, stdout], [2, ''])
       assert.match(
         stderr,
-        /^error: cannot open the anchor file keys\/anchor: EROFS: .*\nhint: .* the setting anchorFile$/m,
+        /^error: cannot open the anchor file keys\/anchor: EROFS: .*\nhint: .* set anchorFile$/m,
       )
     }
   })
@@ -293,7 +293,7 @@ describe('a start is refused', () => {
       encoding: 'utf8',
     })
     assert.equal(status, 2)
-    assert.match(stderr, /^error: the database in data cannot be opened: .*File too large\nhint: what it holds is not/)
+    assert.match(stderr, /^error: the database in data cannot be opened: .*File too large\nhint: the data is not at fault/)
   })
 
   test("with a data directory that makes the control socket's path too long", async () => {
