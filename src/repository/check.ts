@@ -1,6 +1,6 @@
 import { damageIn, unlessDamaged } from '../errors.ts'
 import { isReference } from '../signing/pkcs11/reference.ts'
-import type { KeyOwner } from '../signing/signer.ts'
+import type { KeyName } from '../signing/signer.ts'
 import { auditStore, type Finding, type RecordCounts } from '../store/audit/audit.ts'
 import { hasTrap } from '../store/database/damaged-files.ts'
 import type { StoreSnapshot } from '../store/snapshot.ts'
@@ -25,7 +25,7 @@ export interface CheckReport {
 type Report = (gun: Gun, severity: Finding['severity'], text: string) => void
 
 /** Returns whether a sealed key opens; keys stay inside `signing/`. */
-export type OpensKey = (owner: KeyOwner, sealed: Uint8Array) => boolean | Promise<boolean>
+export type OpensKey = (name: KeyName, sealed: Uint8Array) => boolean | Promise<boolean>
 
 /**
  * Verifies everything stored: the files of the database, all records against the journal (`store/audit/audit.ts`), each

@@ -15,7 +15,7 @@ import {
   algorithmFor,
   keyText,
   type KeyAlgorithm,
-  type KeyOwner,
+  type KeyName,
   type NewKey,
   type RawSignature,
   type Signer,
@@ -27,7 +27,7 @@ const P256_COORDINATE_BYTES = 32
 const OPENED_KEYS_MAX = 1_000
 
 interface Opened {
-  readonly owner: KeyOwner
+  readonly name: KeyName
   readonly sealed: Uint8Array
   readonly key: KeyObject
 }
@@ -73,13 +73,13 @@ export class FileSigner implements Signer {
     }
   }
 
-  /** True if the key was sealed for this owner and is unchanged. */
-  opens(owner: KeyOwner, sealed: Uint8Array): boolean {
-    return this.#keyring.unseal(belonging(owner), sealed)?.fill(0) !== undefined
+  /** True if the key was sealed under this name and is unchanged. */
+  opens(name: KeyName, sealed: Uint8Array): boolean {
+    return this.#keyring.unseal(about(name), sealed)?.fill(0) !== undefined
   }
 
-  async sign(owner: KeyOwner, sealed: Uint8Array, message: Uint8Array): Promise<RawSignature> {
-    const key = this.#open(owner, sealed)
+  async sign(name: KeyName, sealed: Uint8Array, message: Uint8Array): Promise<RawSignature> {
+    const key = this.#open(name, sealed)
     if (key.asymmetricKeyType === 'ed25519') return { method: 'eddsa', sig: sign(null, message, key) }
     // Node can convert the DER itself, but that takes as long as signing.
     return { method: 'ecdsa', sig: fixedSignature(sign('sha256', message, key), P256_COORDINATE_BYTES) }
@@ -91,35 +91,35 @@ export class FileSigner implements Signer {
     const spki = (keytype === 'ecdsa' ? p256SpkiIn(pkcs8) : undefined) ?? spkiOf(publicKey)
     const text = (keytype === 'ed25519' ? spki.subarray(-32) : spki).toString('base64')
     const id = keyId({ keytype, public: text })
-    const owner = { gun, role, keyId: id }
-    const sealed = this.#keyring.seal(belonging(owner), pkcs8)
+    const name = { gun, role, keyId: id }
+    const sealed = this.#keyring.seal(about(name), pkcs8)
     pkcs8.fill(0)
-    this.#keep(owner, sealed, key)
+    this.#keep(name, sealed, key)
     keepMadeKey({ keytype, public: text }, publicKey, spki)
     return { keyId: id, keytype, public: text, sealed }
   }
 
-  /** Unseals a key, or takes it from the cache if owner and sealed form match: a swapped blob never gets another's key. */
-  #open(owner: KeyOwner, sealed: Uint8Array): KeyObject {
-    const { gun, role } = owner
-    const known = this.#opened.get(owner.keyId)
-    const same = known?.owner.gun === gun && known.owner.role === role && Buffer.compare(known.sealed, sealed) === 0
+  /** Unseals a key, or takes it from the cache if name and sealed form match: a swapped blob never gets another's key. */
+  #open(name: KeyName, sealed: Uint8Array): KeyObject {
+    const { gun, role } = name
+    const known = this.#opened.get(name.keyId)
+    const same = known?.name.gun === gun && known.name.role === role && Buffer.compare(known.sealed, sealed) === 0
     if (known !== undefined && same) return known.key
-    const pkcs8 = this.#keyring.unseal(belonging(owner), sealed)
+    const pkcs8 = this.#keyring.unseal(about(name), sealed)
     if (pkcs8 === undefined) {
-      throw new TrustError('SIGNING_FAILED', `${keyText(owner)} does not open`)
+      throw new TrustError('SIGNING_FAILED', `${keyText(name)} does not open`)
     }
     const key = privateKeyOf(pkcs8)
-    this.#keep(owner, sealed, key)
+    this.#keep(name, sealed, key)
     return key
   }
 
-  #keep({ gun, role, keyId: id }: KeyOwner, sealed: Uint8Array, key: KeyObject): void {
-    this.#opened.set(id, { owner: { gun, role, keyId: id }, sealed: Uint8Array.from(sealed), key })
+  #keep({ gun, role, keyId: id }: KeyName, sealed: Uint8Array, key: KeyObject): void {
+    this.#opened.set(id, { name: { gun, role, keyId: id }, sealed: Uint8Array.from(sealed), key })
   }
 }
 
-function belonging({ gun, role, keyId: id }: KeyOwner): string[] {
+function about({ gun, role, keyId: id }: KeyName): string[] {
   return ['countersign role key', '1', gun, role, id]
 }
 

@@ -3,12 +3,12 @@ import type { Gun } from '../tuf/gun.ts'
 import type { Role } from '../tuf/role.ts'
 import type { FileSigner } from './file-signer.ts'
 import { isReference } from './pkcs11/reference.ts'
-import { keyText, type KeyOwner, type NewKey, type RawSignature, type Signer, type SignerReadiness } from './signer.ts'
+import { keyText, type KeyName, type NewKey, type RawSignature, type Signer, type SignerReadiness } from './signer.ts'
 
 /** A signer whose keys are in a token: `Pkcs11Signer`, or a proxy for one in another thread. */
 export interface TokenSigner extends Signer {
   /** @throws TrustError SIGNER_UNAVAILABLE */
-  opens(owner: KeyOwner, sealed: Uint8Array): Promise<boolean>
+  opens(name: KeyName, sealed: Uint8Array): Promise<boolean>
   start(): Promise<void>
   close(): Promise<void>
 }
@@ -55,24 +55,24 @@ export class RoutedSigner implements Signer {
     return this.#maker(gun, role).create(gun, role)
   }
 
-  async sign(owner: KeyOwner, sealed: Uint8Array, message: Uint8Array): Promise<RawSignature> {
-    return this.#keeper(owner, sealed).sign(owner, sealed, message)
+  async sign(name: KeyName, sealed: Uint8Array, message: Uint8Array): Promise<RawSignature> {
+    return this.#keeper(name, sealed).sign(name, sealed, message)
   }
 
   /** True if the key can be used. For `check`. @throws TrustError SIGNER_UNAVAILABLE */
-  async opens(owner: KeyOwner, sealed: Uint8Array): Promise<boolean> {
+  async opens(name: KeyName, sealed: Uint8Array): Promise<boolean> {
     if (isReference(sealed) && this.#pkcs11 === undefined) return false
-    return this.#keeper(owner, sealed).opens(owner, sealed)
+    return this.#keeper(name, sealed).opens(name, sealed)
   }
 
   #maker(gun: Gun, role: Role): FileSigner | TokenSigner {
     return (this.#choose(gun, role) === 'pkcs11' ? this.#pkcs11 : undefined) ?? this.#file
   }
 
-  #keeper(owner: KeyOwner, sealed: Uint8Array): FileSigner | TokenSigner {
+  #keeper(name: KeyName, sealed: Uint8Array): FileSigner | TokenSigner {
     if (!isReference(sealed)) return this.#file
     if (this.#pkcs11 !== undefined) return this.#pkcs11
-    throw new TrustError('SIGNING_FAILED', `${keyText(owner)} is in a PKCS#11 token`, {
+    throw new TrustError('SIGNING_FAILED', `${keyText(name)} is in a PKCS#11 token`, {
       hint: 'set signers.pkcs11',
     })
   }

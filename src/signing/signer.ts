@@ -12,8 +12,8 @@ export function algorithmFor(preferred: KeyAlgorithm, role: Role): KeyAlgorithm 
   return isDelegation(role) ? 'ecdsa' : preferred
 }
 
-/** The owner of a key. Bound into the sealed form, so that a blob moved to another repository, role or id never opens. */
-export interface KeyOwner {
+/** The full name of a key. Bound into the sealed form, so that a blob moved to another repository, role or id never opens. */
+export interface KeyName {
   readonly gun: Gun
   readonly role: Role
   /** Lower-case hex. */
@@ -21,7 +21,7 @@ export interface KeyOwner {
 }
 
 /** Describes a key, for messages. Keys of signers belong to the server, not to a repository. */
-export function keyText({ gun, role, keyId }: KeyOwner): string {
+export function keyText({ gun, role, keyId }: KeyName): string {
   return `the ${role} key ${keyId} of ${gun === SERVER ? 'the server' : gun}`
 }
 
@@ -60,8 +60,8 @@ export interface Signer {
   /**
    * Signs a message.
    *
-   * @throws TrustError SIGNING_FAILED if the sealed key does not belong to this owner or does not open,
+   * @throws TrustError SIGNING_FAILED if the sealed key was sealed under another name or does not open,
    *   SIGNER_UNAVAILABLE if the token that holds it cannot be reached
    */
-  sign(owner: KeyOwner, sealed: Uint8Array, message: Uint8Array): Promise<RawSignature>
+  sign(name: KeyName, sealed: Uint8Array, message: Uint8Array): Promise<RawSignature>
 }

@@ -3,7 +3,7 @@ import type { TokenSigner } from '../signing/routed-signer.ts'
 import {
   algorithmFor,
   type KeyAlgorithm,
-  type KeyOwner,
+  type KeyName,
   type NewKey,
   type RawSignature,
   type SignerReadiness,
@@ -36,12 +36,12 @@ export class FarToken implements TokenSigner {
     return this.#main.ask('createInToken', [gun, role])
   }
 
-  sign(owner: KeyOwner, sealed: Uint8Array, message: Uint8Array): Promise<RawSignature> {
-    return this.#main.ask('signInToken', [owner, Uint8Array.from(sealed), Uint8Array.from(message)])
+  sign(name: KeyName, sealed: Uint8Array, message: Uint8Array): Promise<RawSignature> {
+    return this.#main.ask('signInToken', [name, Uint8Array.from(sealed), Uint8Array.from(message)])
   }
 
-  opens(owner: KeyOwner, sealed: Uint8Array): Promise<boolean> {
-    return this.#main.ask('opensInToken', [owner, Uint8Array.from(sealed)])
+  opens(name: KeyName, sealed: Uint8Array): Promise<boolean> {
+    return this.#main.ask('opensInToken', [name, Uint8Array.from(sealed)])
   }
 
   async start(): Promise<void> {}

@@ -5,7 +5,7 @@ import type { TlsMaterial } from '../http/server.ts'
 import type { CheckReport } from '../repository/check.ts'
 import type { Settings } from '../settings/schema.ts'
 import type { SharedKeyring } from '../signing/keyring.ts'
-import type { KeyOwner, NewKey, RawSignature } from '../signing/signer.ts'
+import type { KeyName, NewKey, RawSignature } from '../signing/signer.ts'
 import type { Anchor } from '../store/anchor.ts'
 import type { PackedCommit } from '../store/commit/packed-commit.ts'
 import type { Gun } from '../tuf/gun.ts'
@@ -39,8 +39,8 @@ export type MainAnswers = {
   /** Lines of the log. */
   log(lines: string): void
   createInToken(gun: Gun, role: Role): Promise<NewKey>
-  signInToken(owner: KeyOwner, sealed: Uint8Array, message: Uint8Array): Promise<RawSignature>
-  opensInToken(owner: KeyOwner, sealed: Uint8Array): Promise<boolean>
+  signInToken(name: KeyName, sealed: Uint8Array, message: Uint8Array): Promise<RawSignature>
+  opensInToken(name: KeyName, sealed: Uint8Array): Promise<boolean>
 }
 
 /** What the main thread asks of the others. */

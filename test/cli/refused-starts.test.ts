@@ -227,10 +227,7 @@ describe('a start is refused', () => {
         encoding: 'utf8',
       })
       assert.deepEqual([status, stdout], [2, ''])
-      assert.match(
-        stderr,
-        /^error: cannot open the anchor file keys\/anchor: EROFS: .*\nhint: .* set anchorFile$/m,
-      )
+      assert.match(stderr, /^error: cannot open the anchor file keys\/anchor: EROFS: .*\nhint: .* set anchorFile$/m)
     }
   })
 
@@ -293,7 +290,10 @@ describe('a start is refused', () => {
       encoding: 'utf8',
     })
     assert.equal(status, 2)
-    assert.match(stderr, /^error: the database in data cannot be opened: .*File too large\nhint: the data is not at fault/)
+    assert.match(
+      stderr,
+      /^error: the database in data cannot be opened: .*File too large\nhint: the data is not at fault/,
+    )
   })
 
   test("with a data directory that makes the control socket's path too long", async () => {

@@ -8,7 +8,7 @@ import type * as Pkcs11 from 'pkcs11js'
 import { TrustError } from '../../src/errors.ts'
 import { encodeReference, tokenIdOf } from '../../src/signing/pkcs11/reference.ts'
 import { Pkcs11Signer } from '../../src/signing/pkcs11/signer.ts'
-import type { KeyOwner, NewKey } from '../../src/signing/signer.ts'
+import type { KeyName, NewKey } from '../../src/signing/signer.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
 import { keyId } from '../../src/tuf/keys/key.ts'
 import { verifySignature } from '../../src/tuf/keys/signature.ts'
@@ -30,7 +30,7 @@ function coded(code: string, text: RegExp): (error: unknown) => boolean {
   }
 }
 
-function ownerOf({ keyId: id }: NewKey): KeyOwner {
+function nameOf({ keyId: id }: NewKey): KeyName {
   return { gun: GUN, role: 'timestamp', keyId: id }
 }
 
@@ -71,10 +71,10 @@ describe('PKCS#11', { skip }, () => {
         assert.ok(other.makes(GUN, 'timestamp', key))
         assert.ok(!other.makes(GUN, 'timestamp', { ...key, sealed: Buffer.alloc(64) }))
         for (const each of [other, signer]) {
-          const { method, sig } = await each.sign(ownerOf(key), key.sealed, MESSAGE)
+          const { method, sig } = await each.sign(nameOf(key), key.sealed, MESSAGE)
           assert.equal(sig.length, 64)
           assert.ok(verifySignature(key, method, sig, MESSAGE))
-          assert.equal(await each.opens(ownerOf(key), key.sealed), true)
+          assert.equal(await each.opens(nameOf(key), key.sealed), true)
         }
       } finally {
         await other.close()
@@ -82,15 +82,15 @@ describe('PKCS#11', { skip }, () => {
     })
   }
 
-  test('a key signs only for its owner, whatever the store says', async () => {
+  test('a key signs only under its own name, whatever the store says', async () => {
     const key = await signer.create(GUN, 'timestamp')
     const another = await signer.create(GUN, 'timestamp')
-    const owner = ownerOf(key)
-    const wrong: KeyOwner[] = [
-      { ...owner, gun: parseGun('example.org/other') },
-      { ...owner, role: 'snapshot' },
-      { ...owner, role: 'targets/timestamp' },
-      { ...owner, keyId: another.keyId },
+    const name = nameOf(key)
+    const wrong: KeyName[] = [
+      { ...name, gun: parseGun('example.org/other') },
+      { ...name, role: 'snapshot' },
+      { ...name, role: 'targets/timestamp' },
+      { ...name, keyId: another.keyId },
     ]
     for (const each of wrong) {
       assert.equal(await signer.opens(each, key.sealed), false)
@@ -98,15 +98,15 @@ describe('PKCS#11', { skip }, () => {
         signer.sign(each, key.sealed, MESSAGE),
         coded('SIGNING_FAILED', /not the one that is stored/),
       )
-      // A reference forged to fit the owner leads to no key.
+      // A reference forged to fit the name leads to no key.
       const forged = encodeReference({ token: '', id: tokenIdOf(each) })
       if (each.keyId === another.keyId) continue
       await assert.rejects(signer.sign(each, forged, MESSAGE), coded('SIGNING_FAILED', /is not in the token/))
     }
     for (const sealed of [new Uint8Array(), Buffer.from('PK11'), Buffer.from('PK11{}'), Buffer.alloc(80)]) {
-      await assert.rejects(signer.sign(owner, sealed, MESSAGE), coded('SIGNING_FAILED', /not the one that is stored/))
+      await assert.rejects(signer.sign(name, sealed, MESSAGE), coded('SIGNING_FAILED', /not the one that is stored/))
     }
-    assert.equal(await signer.opens(owner, key.sealed), true)
+    assert.equal(await signer.opens(name, key.sealed), true)
   })
 
   /** Opens a session of this process beside the signer's. */
@@ -125,12 +125,12 @@ describe('PKCS#11', { skip }, () => {
     return { pkcs11, module, session }
   }
 
-  test('a key in the token is labelled with its owner, and its private half cannot be extracted', async (t) => {
+  test('a key in the token is labelled with its name, and its private half cannot be extracted', async (t) => {
     const key = await signer.create(GUN, 'timestamp')
     const { pkcs11, module, session } = await beside(t)
     module.C_FindObjectsInit(session, [
       { type: pkcs11.CKA_CLASS, value: pkcs11.CKO_PRIVATE_KEY },
-      { type: pkcs11.CKA_ID, value: Buffer.from(tokenIdOf(ownerOf(key)), 'hex') },
+      { type: pkcs11.CKA_ID, value: Buffer.from(tokenIdOf(nameOf(key)), 'hex') },
     ])
     const [found, ...rest] = module.C_FindObjects(session, 10)
     module.C_FindObjectsFinal(session)
@@ -156,7 +156,7 @@ describe('PKCS#11', { skip }, () => {
   test('an object that somebody put in a key’s place is not used', async (t) => {
     const [key, another] = [await signer.create(GUN, 'timestamp'), await signer.create(GUN, 'timestamp')]
     const { pkcs11, module, session } = await beside(t)
-    const idOf = (made: NewKey): Buffer => Buffer.from(tokenIdOf(ownerOf(made)), 'hex')
+    const idOf = (made: NewKey): Buffer => Buffer.from(tokenIdOf(nameOf(made)), 'hex')
     const find = (made: NewKey, kind: number): Pkcs11.Handle => {
       module.C_FindObjectsInit(session, [
         { type: pkcs11.CKA_CLASS, value: kind },
@@ -175,8 +175,8 @@ describe('PKCS#11', { skip }, () => {
     const refused = async (text: RegExp): Promise<void> => {
       const fresh = new Pkcs11Signer(token.settings)
       try {
-        await assert.rejects(fresh.sign(ownerOf(key), key.sealed, MESSAGE), coded('SIGNING_FAILED', text))
-        assert.equal(await fresh.opens(ownerOf(key), key.sealed), false)
+        await assert.rejects(fresh.sign(nameOf(key), key.sealed, MESSAGE), coded('SIGNING_FAILED', text))
+        assert.equal(await fresh.opens(nameOf(key), key.sealed), false)
       } finally {
         await fresh.close()
       }
@@ -193,16 +193,16 @@ describe('PKCS#11', { skip }, () => {
 
   test('a key deleted from the token is reported as missing, even after it was used', async (t) => {
     const [key, other] = [await signer.create(GUN, 'timestamp'), await signer.create(GUN, 'timestamp')]
-    await signer.sign(ownerOf(key), key.sealed, MESSAGE)
+    await signer.sign(nameOf(key), key.sealed, MESSAGE)
     const { pkcs11, module, session } = await beside(t)
-    module.C_FindObjectsInit(session, [{ type: pkcs11.CKA_ID, value: Buffer.from(tokenIdOf(ownerOf(key)), 'hex') }])
+    module.C_FindObjectsInit(session, [{ type: pkcs11.CKA_ID, value: Buffer.from(tokenIdOf(nameOf(key)), 'hex') }])
     const halves = module.C_FindObjects(session, 10)
     module.C_FindObjectsFinal(session)
     assert.equal(halves.length, 2)
     for (const half of halves) module.C_DestroyObject(session, half)
-    assert.equal(await signer.opens(ownerOf(key), key.sealed), false)
-    await assert.rejects(signer.sign(ownerOf(key), key.sealed, MESSAGE), coded('SIGNING_FAILED', /is not in the token/))
-    assert.equal(await signer.opens(ownerOf(other), other.sealed), true)
+    assert.equal(await signer.opens(nameOf(key), key.sealed), false)
+    await assert.rejects(signer.sign(nameOf(key), key.sealed, MESSAGE), coded('SIGNING_FAILED', /is not in the token/))
+    assert.equal(await signer.opens(nameOf(other), other.sealed), true)
   })
 
   test('calls fail with the reason while the token is away, and succeed again once it is back', async () => {
@@ -210,15 +210,15 @@ describe('PKCS#11', { skip }, () => {
     assert.deepEqual(signer.readiness(), { usable: true })
     await token.takeAway()
     const away = coded('SIGNER_UNAVAILABLE', /^the PKCS#11 token cannot be reached: CKR_/)
-    await assert.rejects(signer.sign(ownerOf(key), key.sealed, MESSAGE), away)
+    await assert.rejects(signer.sign(nameOf(key), key.sealed, MESSAGE), away)
     await assert.rejects(signer.create(GUN, 'timestamp'), away)
-    await assert.rejects(signer.opens(ownerOf(key), key.sealed), away)
+    await assert.rejects(signer.opens(nameOf(key), key.sealed), away)
     const { usable, reason } = signer.readiness()
     assert.equal(usable, false)
     assert.match(reason ?? '', /^the PKCS#11 token cannot be reached: CKR_/)
     await token.putBack()
     await pause(AGAIN)
-    const { method, sig } = await signer.sign(ownerOf(key), key.sealed, MESSAGE)
+    const { method, sig } = await signer.sign(nameOf(key), key.sealed, MESSAGE)
     assert.ok(verifySignature(key, method, sig, MESSAGE))
     assert.deepEqual(signer.readiness(), { usable: true })
   })
@@ -237,7 +237,7 @@ describe('PKCS#11', { skip }, () => {
     const others = await children()
     const impatient = new Pkcs11Signer(token.with({ answerSeconds: 3 }))
     await impatient.start()
-    const sign = () => impatient.sign(ownerOf(key), key.sealed, MESSAGE)
+    const sign = () => impatient.sign(nameOf(key), key.sealed, MESSAGE)
     await sign()
     const release = await token.hang()
     const silent = coded('SIGNER_UNAVAILABLE', /^the PKCS#11 token has not answered for 3 seconds$/)
@@ -263,7 +263,7 @@ describe('PKCS#11', { skip }, () => {
     const key = await signer.create(GUN, 'timestamp')
     for (const pid of await children()) process.kill(pid, 'SIGKILL')
     await until('the end of the process', () => !signer.readiness().usable)
-    const { method, sig } = await signer.sign(ownerOf(key), key.sealed, MESSAGE)
+    const { method, sig } = await signer.sign(nameOf(key), key.sealed, MESSAGE)
     assert.ok(verifySignature(key, method, sig, MESSAGE))
     assert.deepEqual(signer.readiness(), { usable: true })
   })
@@ -289,12 +289,12 @@ describe('PKCS#11', { skip }, () => {
     const key = await signer.create(GUN, 'timestamp')
     await token.replace()
     await assert.rejects(
-      signer.sign(ownerOf(key), key.sealed, MESSAGE),
+      signer.sign(nameOf(key), key.sealed, MESSAGE),
       coded('SIGNING_FAILED', /is not in the token; it was made in [0-9a-f]{16}$/),
     )
-    assert.equal(await signer.opens(ownerOf(key), key.sealed), false)
+    assert.equal(await signer.opens(nameOf(key), key.sealed), false)
     const fresh = await signer.create(GUN, 'timestamp')
-    assert.equal(await signer.opens(ownerOf(fresh), fresh.sealed), true)
+    assert.equal(await signer.opens(nameOf(fresh), fresh.sealed), true)
   })
 
   test('a wrong PIN is tried only once, since tokens lock themselves, and is not printed', async () => {

@@ -1,5 +1,5 @@
 import { sign, type KeyObject } from 'node:crypto'
-import type { KeyAlgorithm, KeyOwner, NewKey, RawSignature, Signer, SignerReadiness } from '../../src/signing/signer.ts'
+import type { KeyAlgorithm, KeyName, NewKey, RawSignature, Signer, SignerReadiness } from '../../src/signing/signer.ts'
 import type { Gun } from '../../src/tuf/gun.ts'
 import { keyId } from '../../src/tuf/keys/key.ts'
 import type { Role } from '../../src/tuf/role.ts'
@@ -42,7 +42,7 @@ export class RecordedSigner implements Signer {
     return recordedKey(this.#algorithm, text)
   }
 
-  async sign({ keyId: id }: KeyOwner, _sealed: Uint8Array, message: Uint8Array): Promise<RawSignature> {
+  async sign({ keyId: id }: KeyName, _sealed: Uint8Array, message: Uint8Array): Promise<RawSignature> {
     const method = this.#algorithm === 'ed25519' ? 'eddsa' : 'ecdsa'
     const key = this.#privateKeys.get(id)
     if (key === undefined) return { method, sig: Buffer.alloc(SIGNATURE_BYTES) }

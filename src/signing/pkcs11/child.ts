@@ -2,7 +2,7 @@ import type * as Pkcs11 from 'pkcs11js'
 import { failureOf, TrustError, type Failure } from '../../errors.ts'
 import type { Gun } from '../../tuf/gun.ts'
 import type { Role } from '../../tuf/role.ts'
-import type { KeyAlgorithm, KeyOwner, NewKey, RawSignature } from '../signer.ts'
+import type { KeyAlgorithm, KeyName, NewKey, RawSignature } from '../signer.ts'
 import { Pkcs11Keys } from './keys.ts'
 import { Pkcs11Token, type TokenSettings } from './token.ts'
 
@@ -16,8 +16,8 @@ export interface TokenCalls {
   open(settings: TokenSettings): void
   probe(): void
   create(gun: Gun, role: Role, algorithm: KeyAlgorithm): NewKey
-  sign(owner: KeyOwner, sealed: Uint8Array, message: Uint8Array): RawSignature
-  opens(owner: KeyOwner, sealed: Uint8Array): boolean
+  sign(name: KeyName, sealed: Uint8Array, message: Uint8Array): RawSignature
+  opens(name: KeyName, sealed: Uint8Array): boolean
 }
 
 export interface Question {

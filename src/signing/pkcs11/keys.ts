@@ -6,7 +6,7 @@ import type { Gun } from '../../tuf/gun.ts'
 import { keyId, type PublicKey } from '../../tuf/keys/key.ts'
 import { verifySignature } from '../../tuf/keys/signature.ts'
 import type { Role } from '../../tuf/role.ts'
-import { keyText, type KeyAlgorithm, type KeyOwner, type NewKey, type RawSignature } from '../signer.ts'
+import { keyText, type KeyAlgorithm, type KeyName, type NewKey, type RawSignature } from '../signer.ts'
 import { findPair, makePair, namePair, removePair, signWith, type Pair } from './objects.ts'
 import { decodeReference, encodeReference, tokenIdOf } from './reference.ts'
 import type { Connection, Pkcs11Token } from './token.ts'
@@ -16,7 +16,7 @@ const FOUND_KEYS_MAX = 10_000
 /** Signed to check that private and public key belong together. No metadata looks like this. */
 const TRIAL = Buffer.from('countersign: does this key sign?')
 
-/** The keys of repositories in a token, each found by its owner alone. All calls block. */
+/** The keys of repositories in a token, each found by its name alone. All calls block. */
 export class Pkcs11Keys {
   readonly #token: Pkcs11Token
   /** Handles found through one connection; they are void when the library is initialised again. */
@@ -32,11 +32,11 @@ export class Pkcs11Keys {
       const pair = makePair(connection, algorithm)
       try {
         const { keytype, public: text } = publicPart(pair)
-        const owner = { gun, role, keyId: keyId({ keytype, public: text }) }
-        const id = tokenIdOf(owner)
-        namePair(connection, pair, id, `${gun} ${role} ${owner.keyId}`)
-        this.#verified(connection, owner, pair)
-        return { keyId: owner.keyId, keytype, public: text, sealed: encodeReference({ token: connection.serial, id }) }
+        const name = { gun, role, keyId: keyId({ keytype, public: text }) }
+        const id = tokenIdOf(name)
+        namePair(connection, pair, id, `${gun} ${role} ${name.keyId}`)
+        this.#verified(connection, name, pair)
+        return { keyId: name.keyId, keytype, public: text, sealed: encodeReference({ token: connection.serial, id }) }
       } catch (error) {
         removePair(connection, pair)
         throw error
@@ -44,16 +44,16 @@ export class Pkcs11Keys {
     })
   }
 
-  /** Signs. @throws TrustError SIGNER_UNAVAILABLE, SIGNING_FAILED if the reference is not this owner's or the key is gone */
-  sign(owner: KeyOwner, sealed: Uint8Array, message: Uint8Array): RawSignature {
-    return this.#token.use((connection) => signed(connection, this.#open(connection, owner, sealed), message))
+  /** Signs. @throws TrustError SIGNER_UNAVAILABLE, SIGNING_FAILED if the reference is another key's or the key is gone */
+  sign(name: KeyName, sealed: Uint8Array, message: Uint8Array): RawSignature {
+    return this.#token.use((connection) => signed(connection, this.#open(connection, name, sealed), message))
   }
 
-  /** True if the owner's key is in the token and signs. @throws TrustError SIGNER_UNAVAILABLE */
-  opens(owner: KeyOwner, sealed: Uint8Array): boolean {
+  /** True if the key is in the token and signs. @throws TrustError SIGNER_UNAVAILABLE */
+  opens(name: KeyName, sealed: Uint8Array): boolean {
     try {
       // Sign even if the handle is known: the key may have been deleted from the token since.
-      this.#token.use((connection) => this.#verified(connection, owner, this.#open(connection, owner, sealed)))
+      this.#token.use((connection) => this.#verified(connection, name, this.#open(connection, name, sealed)))
       return true
     } catch (error) {
       if (error instanceof TrustError && error.code === 'SIGNING_FAILED') return false
@@ -61,27 +61,27 @@ export class Pkcs11Keys {
     }
   }
 
-  #open(connection: Connection, owner: KeyOwner, sealed: Uint8Array): Pair {
+  #open(connection: Connection, name: KeyName, sealed: Uint8Array): Pair {
     const reference = decodeReference(sealed)
-    const id = tokenIdOf(owner)
-    if (reference?.id !== id) throw failed(owner, 'is not the one that is stored for it')
+    const id = tokenIdOf(name)
+    if (reference?.id !== id) throw failed(name, 'is not the one that is stored for it')
     const known = this.#pairs(connection).get(id)
     if (known !== undefined) return known
     const pair = findPair(connection, id)
-    if (pair !== undefined) return this.#verified(connection, owner, pair)
+    if (pair !== undefined) return this.#verified(connection, name, pair)
     // A token that was removed can look empty; this call then throws.
     connection.module.C_GetTokenInfo(connection.slot)
     const where = connection.serial === reference.token ? 'the token' : `the token; it was made in ${reference.token}`
-    throw failed(owner, `is not in ${where}`)
+    throw failed(name, `is not in ${where}`)
   }
 
-  /** Checks that both halves of a pair belong together and to the owner, and remembers their handles. */
-  #verified(connection: Connection, owner: KeyOwner, pair: Pair): Pair {
+  /** Checks that both halves of a pair belong together and to the name, and remembers their handles. */
+  #verified(connection: Connection, name: KeyName, pair: Pair): Pair {
     const key = publicPart(pair)
-    if (keyId(key) !== owner.keyId) throw failed(owner, 'is another key in the token')
+    if (keyId(key) !== name.keyId) throw failed(name, 'is another key in the token')
     const { method, sig } = signed(connection, pair, TRIAL)
-    if (!verifySignature(key, method, sig, TRIAL)) throw failed(owner, 'does not sign as its public part says')
-    this.#pairs(connection).set(tokenIdOf(owner), pair)
+    if (!verifySignature(key, method, sig, TRIAL)) throw failed(name, 'does not sign as its public part says')
+    this.#pairs(connection).set(tokenIdOf(name), pair)
     return pair
   }
 
@@ -101,6 +101,6 @@ function publicPart({ algorithm, point }: Pair): PublicKey & { keytype: KeyAlgor
   return { keytype: algorithm, public: bytes.toString('base64') }
 }
 
-function failed(owner: KeyOwner, what: string): TrustError {
-  return new TrustError('SIGNING_FAILED', `${keyText(owner)} ${what}`)
+function failed(name: KeyName, what: string): TrustError {
+  return new TrustError('SIGNING_FAILED', `${keyText(name)} ${what}`)
 }

@@ -1,9 +1,9 @@
 import { hash } from 'node:crypto'
-import type { KeyOwner } from '../signer.ts'
+import type { KeyName } from '../signer.ts'
 
 /**
  * What the store keeps for a key in a token: where the key is, nothing secret. It needs no authentication: the key's id
- * in the token follows from its owner, and its public half must match the owner's key id.
+ * in the token follows from its name, and its public half must match the key id in it.
  */
 interface Pkcs11Reference {
   /** Serial number of the token that made the key; for people. */
@@ -36,8 +36,8 @@ export function decodeReference(sealed: Uint8Array): Pkcs11Reference | undefined
   }
 }
 
-/** Returns the CKA_ID of an owner's key, lower-case hex, unique to the repository, role and key id. */
-export function tokenIdOf({ gun, role, keyId }: KeyOwner): string {
+/** Returns the CKA_ID of a key, lower-case hex, unique to its repository, role and key id. */
+export function tokenIdOf({ gun, role, keyId }: KeyName): string {
   const about = JSON.stringify(['countersign pkcs11 key', '1', gun, role, keyId])
   return hash('sha256', about, 'hex')
 }

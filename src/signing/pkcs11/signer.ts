@@ -6,7 +6,7 @@ import { isTypable, readSecretFile, secretIn } from '../secret-file.ts'
 import {
   algorithmFor,
   type KeyAlgorithm,
-  type KeyOwner,
+  type KeyName,
   type NewKey,
   type RawSignature,
   type SignerReadiness,
@@ -77,13 +77,13 @@ export class Pkcs11Signer implements TokenSigner {
   }
 
   /** @throws TrustError SIGNER_UNAVAILABLE, SIGNING_FAILED */
-  async sign(owner: KeyOwner, sealed: Uint8Array, message: Uint8Array): Promise<RawSignature> {
-    return this.#process.ask('sign', owner, sealed, message)
+  async sign(name: KeyName, sealed: Uint8Array, message: Uint8Array): Promise<RawSignature> {
+    return this.#process.ask('sign', name, sealed, message)
   }
 
-  /** True if the owner's key is in the token and signs. @throws TrustError SIGNER_UNAVAILABLE */
-  async opens(owner: KeyOwner, sealed: Uint8Array): Promise<boolean> {
-    return this.#process.ask('opens', owner, sealed)
+  /** True if the key is in the token and signs. @throws TrustError SIGNER_UNAVAILABLE */
+  async opens(name: KeyName, sealed: Uint8Array): Promise<boolean> {
+    return this.#process.ask('opens', name, sealed)
   }
 
   async close(): Promise<void> {
