@@ -9,12 +9,12 @@ export function controlSocket(settings: Pick<Settings, 'dataDirectory'>): string
 }
 
 /** True if the last server there was killed or died: its socket is left, and nobody listens. */
-export async function isLeftBehind(socketPath: string): Promise<boolean> {
-  return existsSync(socketPath) && !(await isAnswered(socketPath))
+export async function isStaleSocket(socketPath: string): Promise<boolean> {
+  return existsSync(socketPath) && !(await isServerListening(socketPath))
 }
 
 /** True if a server listens at this control socket. A socket left by a killed server accepts no connection. */
-export function isAnswered(socketPath: string): Promise<boolean> {
+export function isServerListening(socketPath: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(socketPath)
     socket.on('connect', () => {

@@ -2,7 +2,7 @@ import './memory/buffer-pool.ts'
 import { Passwords } from './access/passwords.ts'
 import { LOCAL } from './access/permission.ts'
 import { accessOf, readTokenKeys } from './authentication.ts'
-import { controlSocket, isAnswered, isLeftBehind } from './control-socket.ts'
+import { controlSocket, isServerListening, isStaleSocket } from './control-socket.ts'
 import { signerOf, tokenOf } from './custody.ts'
 import { authenticateAdmin } from './http/admin/authenticate.ts'
 import { listenOnSocket } from './http/admin/socket.ts'
@@ -86,8 +86,8 @@ async function open(configured: Settings, overrides: Overrides) {
   const settings = forEachThread(configured, count)
   // Wait for a command that was started before we listen; another server would not end.
   const waiting: Waiting = {
-    begins: () => log.warn({}, 'waiting for another process to let go of the database'),
-    isInVain: () => isAnswered(controlSocket(settings)),
+    onWait: () => log.warn({}, 'waiting for another process to let go of the database'),
+    isFutile: () => isServerListening(controlSocket(settings)),
   }
   const { keys, made } = await prepare(settings, waiting)
   const shared = new Shared()
@@ -104,7 +104,7 @@ async function open(configured: Settings, overrides: Overrides) {
       faults,
     })
   // The last server may have died of damage that it read, as this one would at once.
-  if (await isLeftBehind(controlSocket(settings))) await tellOfDamage(settings.dataDirectory, log)
+  if (await isStaleSocket(controlSocket(settings))) await tellOfDamage(settings.dataDirectory, log)
   const store = await whenUnlocked(openIt, waiting)
   const token = tokenOf(settings)
   const signer = signerOf(settings, keys, token)

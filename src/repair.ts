@@ -67,7 +67,7 @@ export async function repair(
     return view
   }
   try {
-    await mustBeReached(signer)
+    await mustReachToken(signer)
     const { records: damaged, turnedBack, relisted } = await look(dataDirectory)
     const anchor = await readAnchor(anchorFile, keys.anchorKey)
     const backup = from === undefined ? undefined : (await look(dataOf(from))).records
@@ -103,7 +103,7 @@ async function anchorIfAny(path: string, key: AnchorKey): Promise<Anchor | undef
 }
 
 /** Throws if the token is missing, before any work begins: `check` needs every key at the end. */
-async function mustBeReached(signer: RoutedSigner): Promise<void> {
+async function mustReachToken(signer: RoutedSigner): Promise<void> {
   await signer.start()
   const { usable, reason = '' } = signer.readiness()
   if (usable) return

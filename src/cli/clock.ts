@@ -18,7 +18,7 @@ export function clockCommand(): Command {
     .option(...JSON_OPTION)
     .action(({ accept }: { accept?: true }, command: Command) =>
       accept === true
-        ? ask(command, acceptTime, {}, acceptedText, codeOfAccepted)
+        ? ask(command, acceptTime, {}, acceptedText, exitCodeOfAccepted)
         : ask(command, showClock, {}, clockText, ({ fault }) => (fault === null ? EXIT.ok : EXIT.negative)),
     )
 }
@@ -36,7 +36,7 @@ function acceptedText({ accepted, renewed, failed, warnings }: Accepted): string
 }
 
 /** Adds what is left to do, since the answer only says what was done. */
-function codeOfAccepted({ failed }: Accepted): number {
+function exitCodeOfAccepted({ failed }: Accepted): number {
   if (failed === 0) return EXIT.ok
   printError(
     `${counted(failed, 'repository', 'repositories')} could not be signed anew`,

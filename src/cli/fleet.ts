@@ -1,6 +1,6 @@
 import { TrustError } from '../errors.ts'
 import { parseGun, type Gun } from '../tuf/gun.ts'
-import { note, said, table } from './terminal/print.ts'
+import { note, prefixed, table } from './terminal/print.ts'
 
 /** What to do about a root that is not published yet. */
 export const WAITING_HINT =
@@ -39,7 +39,7 @@ const NOT_BEGUN = {
  *
  * @throws whatever `work` throws for the only repository; among many, anything but a TrustError
  */
-export async function inEach<Name extends string, Done>(
+export async function forEachRepository<Name extends string, Done>(
   guns: readonly Name[],
   work: (gun: Name) => Promise<Done>,
 ): Promise<(Done | Failed)[]> {
@@ -73,7 +73,7 @@ export async function inEach<Name extends string, Done>(
 /**
  * Parses a repository's name, typed without `--all`. @throws TrustError INVALID_GUN, for a pattern with a hint what to add
  */
-export function oneGun(name: string): Gun {
+export function parseSingleGun(name: string): Gun {
   if (name.endsWith('*')) throw new TrustError('INVALID_GUN', `${name} names many repositories`, { hint: 'add --all' })
   return parseGun(name)
 }
@@ -87,5 +87,5 @@ export function outcomeTable(outcomes: readonly Outcome<string>[]): string {
 /** Appends hints for the failures to a text for people, each hint once. */
 export function withHints(text: string, outcomes: readonly { readonly hint?: string | undefined }[]): string {
   const hints = new Set(outcomes.flatMap(({ hint }) => hint ?? []))
-  return [text, ...[...hints].map((hint) => said('hint', hint))].join('\n')
+  return [text, ...[...hints].map((hint) => prefixed('hint', hint))].join('\n')
 }

@@ -4,20 +4,20 @@ import { text } from 'node:stream/consumers'
 import { fileError, TrustError } from '../errors.ts'
 
 /** Throws if a name is empty: mostly, a script's variable has no value. @throws TrustError BAD_SETTINGS */
-export function mustBeNamed(what: 'file' | 'directory', name: string, hint?: string): void {
+export function mustNotBeEmpty(what: 'file' | 'directory', name: string, hint?: string): void {
   if (name === '') throw new TrustError('BAD_SETTINGS', `the name of the ${what} is empty`, { hint })
 }
 
 /** Returns the absolute path of a directory that an argument or an option names. @throws TrustError BAD_SETTINGS */
 export function givenDirectory(name: string): string {
   // An empty name would mean the current directory.
-  mustBeNamed('directory', name)
+  mustNotBeEmpty('directory', name)
   return resolve(name)
 }
 
 /** Reads a file that an argument or an option names. @throws TrustError BAD_SETTINGS */
 export async function readGiven(file: string, hint = 'check the path'): Promise<Buffer> {
-  mustBeNamed('file', file, hint)
+  mustNotBeEmpty('file', file, hint)
   return readFile(file).catch((cause: unknown) => {
     throw fileError('BAD_SETTINGS', `cannot read ${file}`, cause, hint)
   })

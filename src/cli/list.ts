@@ -26,11 +26,11 @@ export function list<Schema extends z.ZodObject, Row extends object>(
   const cellsOf = (row: Row | DamagedRow): readonly string[] => (isDamaged(row) ? [row.name, DAMAGED] : cells(row))
   const show = (rows: readonly (Row | DamagedRow)[]): string =>
     rows.length === 0 ? none : table([head, ...rows.map(cellsOf)])
-  return ask(command, operation, {} as z.input<Schema>, show, codeOfList)
+  return ask(command, operation, {} as z.input<Schema>, show, exitCodeOfList)
 }
 
 /** Returns the exit code of a list: 1 if a row is damaged. */
-export function codeOfList(rows: readonly object[]): number {
+export function exitCodeOfList(rows: readonly object[]): number {
   return rows.some(isDamaged) ? EXIT.negative : EXIT.ok
 }
 

@@ -3,7 +3,7 @@ import type { TagPolicy } from '../admin/enforce-policies.ts'
 import { listPolicies, removePolicy, setPolicy, showPolicy } from '../admin/policies.ts'
 import type { DamagedRow } from '../admin/rows.ts'
 import { TrustError } from '../errors.ts'
-import { codeOfList, DAMAGED, isDamaged } from './list.ts'
+import { exitCodeOfList, DAMAGED, isDamaged } from './list.ts'
 import { DRY_RUN_OPTION, JSON_OPTION } from './options.ts'
 import { ask } from './run.ts'
 import { table, withWarnings } from './terminal/print.ts'
@@ -44,7 +44,7 @@ export function policyCommand(): Command {
     .command('list')
     .description('all rules; exit code 1: some are damaged')
     .option(...JSON_OPTION)
-    .action((_: Options, command: Command) => ask(command, listPolicies, {}, show, codeOfList))
+    .action((_: Options, command: Command) => ask(command, listPolicies, {}, show, exitCodeOfList))
   policy
     .command('remove')
     .description('remove all rules of one; only its grants limit it then')

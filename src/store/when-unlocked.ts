@@ -9,11 +9,11 @@ const TRY_EVERY = 200
 /** What to do while another process has the database open. */
 export interface Waiting {
   /** Called once, when the wait begins. */
-  readonly begins: () => void
+  readonly onWait: () => void
   /** Called after each failed attempt; true if waiting is pointless. */
-  readonly isInVain?: () => Promise<boolean>
+  readonly isFutile?: () => Promise<boolean>
   /** Milliseconds to wait at most. */
-  readonly most?: number
+  readonly maxWait?: number
 }
 
 /**
@@ -22,15 +22,15 @@ export interface Waiting {
  * @throws anything `open` throws; TrustError DATA_LOCKED if the other process does not close the database in time
  */
 export async function whenUnlocked<T>(open: () => Promise<T>, waiting: Waiting): Promise<T> {
-  const { begins, isInVain = async () => false, most = WAIT_MAX } = waiting
-  const end = performance.now() + most
+  const { onWait, isFutile = async () => false, maxWait = WAIT_MAX } = waiting
+  const end = performance.now() + maxWait
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await open()
     } catch (error) {
       const isLocked = error instanceof TrustError && error.code === 'DATA_LOCKED'
-      if (!isLocked || performance.now() >= end || (await isInVain())) throw error
-      if (attempt === 1) begins()
+      if (!isLocked || performance.now() >= end || (await isFutile())) throw error
+      if (attempt === 1) onWait()
       await setTimeout(TRY_EVERY)
     }
   }

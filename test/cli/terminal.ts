@@ -10,7 +10,7 @@ import { checkStore } from '../../src/admin/check.ts'
 import { reportText } from '../../src/cli/check.ts'
 import { connect } from '../../src/cli/connection/connect.ts'
 import type { Connection } from '../../src/cli/connection/connection.ts'
-import { said } from '../../src/cli/terminal/print.ts'
+import { prefixed } from '../../src/cli/terminal/print.ts'
 import { TrustError } from '../../src/errors.ts'
 import type { Repair } from '../../src/repair.ts'
 import { loadSettings } from '../../src/settings/load.ts'
@@ -145,7 +145,7 @@ export class Terminal {
       (reason: unknown) => reason,
     )
     if (!(error instanceof TrustError)) throw error
-    const text = [said('error', error.message), ...(error.hint === undefined ? [] : [said('hint', error.hint)])]
+    const text = [prefixed('error', error.message), ...(error.hint === undefined ? [] : [prefixed('hint', error.hint)])]
     return `${text.join('\n')}\n`.replaceAll(`${this.directory}/`, '')
   }
 

@@ -8,7 +8,7 @@ const locked = new TrustError('DATA_LOCKED', 'another process uses it')
 /** @returns the error, how often opening was tried, and how often waiting was announced */
 async function outcome(
   open: () => Promise<void>,
-  isInVain?: () => Promise<boolean>,
+  isFutile?: () => Promise<boolean>,
 ): Promise<[unknown, number, number]> {
   let [tried, begun] = [0, 0]
   const opening = whenUnlocked(
@@ -16,7 +16,7 @@ async function outcome(
       tried += 1
       return open()
     },
-    { begins: () => (begun += 1), most: 500, ...(isInVain === undefined ? {} : { isInVain }) },
+    { onWait: () => (begun += 1), maxWait: 500, ...(isFutile === undefined ? {} : { isFutile }) },
   )
   return [await opening.catch((error: unknown) => error), tried, begun]
 }

@@ -1,4 +1,4 @@
-import { controlSocket, isAnswered } from '../../control-socket.ts'
+import { controlSocket, isServerListening } from '../../control-socket.ts'
 import type { Settings } from '../../settings/schema.ts'
 import { whenUnlocked } from '../../store/when-unlocked.ts'
 import { note } from '../terminal/print.ts'
@@ -15,12 +15,12 @@ export async function connect(settings: Settings): Promise<Connection> {
   const path = controlSocket(settings)
   let openHere: (() => Promise<Connection>) | undefined
   const open = async (): Promise<Connection> => {
-    if (await isAnswered(path)) return overSocket(path)
+    if (await isServerListening(path)) return overSocket(path)
     // This loads the database and everything that opens keys: a third of a command's code, needed only without a
     // running server.
     openHere ??= (await import('./open-here.ts')).openerOf(settings)
     return openHere()
   }
-  const begins = (): void => note(`waiting for another process to let go of the database in ${settings.dataDirectory}`)
-  return whenUnlocked(open, { begins })
+  const onWait = (): void => note(`waiting for another process to let go of the database in ${settings.dataDirectory}`)
+  return whenUnlocked(open, { onWait })
 }

@@ -2,7 +2,7 @@ import { resolve } from 'node:path'
 import { LOCAL } from '../../access/permission.ts'
 import { parsed } from '../../admin/operation.ts'
 import { rehearsing } from '../../admin/rehearse.ts'
-import { controlSocket, isLeftBehind } from '../../control-socket.ts'
+import { controlSocket, isStaleSocket } from '../../control-socket.ts'
 import { signerOf } from '../../custody.ts'
 import { TrustError } from '../../errors.ts'
 import { createLog } from '../../log/log.ts'
@@ -27,10 +27,10 @@ export function openerOf(settings: Settings): () => Promise<Connection> {
   const { dataDirectory: directory, keysDirectory, anchorFile, passphraseFile } = settings
   let keys: Keys | undefined
   return async () => {
-    await mustNotBeMade(settings)
-    await mustBeHere(settings)
+    await mustNotBeStarting(settings)
+    await mustOwnDatabase(settings)
     // The server may have died of damage that it read.
-    if (await isLeftBehind(controlSocket(settings))) await mustHaveNoTrap(directory)
+    if (await isStaleSocket(controlSocket(settings))) await mustHaveNoTrap(directory)
     keys ??= await openKeysDirectory(keysDirectory, passphraseFile)
     return inProcess(settings, keys, await openStore({ directory, anchorFile, anchorKey: keys.anchorKey }))
   }
@@ -41,7 +41,7 @@ export function openerOf(settings: Settings): () => Promise<Connection> {
  *
  * @throws TrustError BAD_KEYS, FORBIDDEN
  */
-export async function mustBeHere({ dataDirectory, keysDirectory }: Settings): Promise<void> {
+export async function mustOwnDatabase({ dataDirectory, keysDirectory }: Settings): Promise<void> {
   if (!(await hasKeys(keysDirectory))) {
     throw new TrustError('BAD_KEYS', `no server was ever started with the keys directory ${resolve(keysDirectory)}`, {
       hint: 'run this where the server runs, with its settings (--config, COUNTERSIGN_KEYS_DIRECTORY); if it starts for the first time, in a moment',
@@ -53,7 +53,7 @@ export async function mustBeHere({ dataDirectory, keysDirectory }: Settings): Pr
 }
 
 /** Throws if a first start holds the database open while it makes the keys. @throws TrustError DATA_LOCKED, FORBIDDEN */
-async function mustNotBeMade({ dataDirectory, keysDirectory }: Settings): Promise<void> {
+async function mustNotBeStarting({ dataDirectory, keysDirectory }: Settings): Promise<void> {
   if (await hasKeys(keysDirectory)) return
   await mustBeOwner(dataDirectory)
   process.umask(0o077)

@@ -3,17 +3,17 @@ import { keysText } from '../../repository/roots/rotated-roles.ts'
 import { FORMER_KEY, PINNED_KEYS, type RotationPlan } from '../../repository/roots/rotation-plan.ts'
 import type { Connection } from '../connection/connection.ts'
 import { EXIT } from '../exit.ts'
-import { inEach } from '../fleet.ts'
+import { forEachRepository } from '../fleet.ts'
 import { rolesIn, type AskedRoles } from '../root/asked-roles.ts'
 import {
   isRenewal,
   nextAuthority,
-  saysAuthority,
+  hasAuthorityOptions,
   type AuthorityOptions,
   type NextAuthority,
 } from '../root/authority.ts'
 import { RootKeyring } from '../root/keyring.ts'
-import { knownRootKeys, whoseText, type KnownRootKey } from '../root/known-keys.ts'
+import { knownRootKeys, knownKeyText, type KnownRootKey } from '../root/known-keys.ts'
 import { print, printJson } from '../terminal/print.ts'
 
 export interface PlanOptions extends AuthorityOptions {
@@ -46,10 +46,10 @@ export async function plan(
 ): Promise<number> {
   const keyring = new RootKeyring(connection, undefined)
   const here = knownRootKeys(await keyring.records())
-  const found = await inEach(guns, async (gun): Promise<Plan> => {
+  const found = await forEachRepository(guns, async (gun): Promise<Plan> => {
     const roles = await rolesIn(connection, gun, asked)
     const before = withHolders(await connection.call(planRoot, { gun, roles }), here)
-    const said = saysAuthority(roles, options) && before.obstacles.length === 0
+    const said = hasAuthorityOptions(roles, options) && before.obstacles.length === 0
     return said ? planned(before, await nextAuthority(keyring, before, options)) : before
   })
   const plans = found.map((each): Plan | Unplanned =>
@@ -103,7 +103,7 @@ function planText(each: Plan | Unplanned, { stage, renew }: PlanOptions): string
   return [
     title,
     `  root version ${each.version}, signed by ${each.threshold} of:`,
-    ...each.signers.map((keyId) => `    ${keyId} ${whoseText(keyId, each.known)}`),
+    ...each.signers.map((keyId) => `    ${keyId} ${knownKeyText(keyId, each.known)}`),
     ...(waits ? ['  it would wait for signatures: too few of these keys are sealed here'] : []),
     ...(each.next === undefined ? [] : [`  from then on each root is signed by ${each.next.threshold} of:`]),
     ...(each.next?.keys ?? []).map(({ name, keyId }) => `    ${keyId} ${name}`),

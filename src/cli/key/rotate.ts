@@ -10,12 +10,12 @@ import { typed, type Gun } from '../../tuf/gun.ts'
 import { BASE_ROLES, type BaseRole, type HeldRole } from '../../tuf/role.ts'
 import type { Connection } from '../connection/connection.ts'
 import { EXIT } from '../exit.ts'
-import { inEach, oneGun, outcomeTable, WAITING_HINT, type Outcome } from '../fleet.ts'
+import { forEachRepository, parseSingleGun, outcomeTable, WAITING_HINT, type Outcome } from '../fleet.ts'
 import { JSON_OPTION, wholeNumber } from '../options.ts'
 import { askedRoles, rolesIn, SERVER_MANAGED, type AskedRoles } from '../root/asked-roles.ts'
-import { isRenewal, nextAuthority, saysAuthority } from '../root/authority.ts'
+import { isRenewal, nextAuthority, hasAuthorityOptions } from '../root/authority.ts'
 import { PASSPHRASE_OPTION, RootKeyring } from '../root/keyring.ts'
-import { stageAndPublish, stageAs } from '../root/signatures.ts'
+import { stageAndPublish, stageVersion } from '../root/signatures.ts'
 import { withConnection } from '../run.ts'
 import { print, printJson } from '../terminal/print.ts'
 import { plan, type PlanOptions } from './plan.ts'
@@ -58,11 +58,11 @@ export function addRotate(key: Command): void {
 function rotate(target: string, names: readonly string[], options: Options, command: Command): Promise<void> {
   return withConnection(command, async (connection) => {
     const asked = askedRoles(names)
-    saysAuthority(asked.named, options)
+    hasAuthorityOptions(asked.named, options)
     const guns = await gunsOf(connection, target, options)
     if (options.plan === true || options.dryRun === true) return plan(connection, guns, asked, options)
     const keyring = new RootKeyring(connection, options.passphraseFile)
-    const outcomes = await inEach(guns, (gun) => rotateOne(connection, keyring, gun, asked, options))
+    const outcomes = await forEachRepository(guns, (gun) => rotateOne(connection, keyring, gun, asked, options))
     if (options.json === true) printJson(outcomes)
     else show(outcomes, options)
     const wanted = options.stage === true ? 'waits for signatures' : 'rotated'
@@ -85,7 +85,7 @@ async function rotateOne(
       ? { what: 'keys' as const, roles: held }
       : { what: 'root' as const, certificates: next.certificates, threshold: next.threshold, roles: held }
   if (options.stage === true) {
-    await stageAs(connection, gun, change, next?.version)
+    await stageVersion(connection, gun, change, next?.version)
     return { gun, roles, ...WAITS }
   }
   const { version } = await stageAndPublish(connection, keyring, gun, change, next?.version)
@@ -128,7 +128,7 @@ function show(outcomes: readonly Rotated[], { renew }: Options): void {
 }
 
 async function gunsOf(connection: Connection, target: string, { all, adopted }: Options): Promise<string[]> {
-  if (all !== true && adopted !== true) return [oneGun(target)]
+  if (all !== true && adopted !== true) return [parseSingleGun(target)]
   const wanted = parsePattern(target)
   const rows = await connection.call(listRepositories, {})
   const asked = adopted === true ? rows.filter((row) => !('damaged' in row) && !row.signedHere) : rows

@@ -1,18 +1,18 @@
 import { Command } from 'commander'
 import { join, resolve } from 'node:path'
-import { controlSocket, isAnswered } from '../../control-socket.ts'
+import { controlSocket, isServerListening } from '../../control-socket.ts'
 import { inUse, repair, type Repair } from '../../repair.ts'
 import { DATA, KEYS } from '../../server-directory.ts'
 import { variableOf } from '../../settings/names.ts'
 import { ANCHOR, type Settings } from '../../settings/schema.ts'
 import { typed } from '../../tuf/gun.ts'
 import { hasErrors, reportText } from '../check.ts'
-import { interrupted, mustBeHere } from '../connection/open-here.ts'
+import { interrupted, mustOwnDatabase } from '../connection/open-here.ts'
 import { EXIT } from '../exit.ts'
 import { givenDirectory } from '../given-file.ts'
 import { DRY_RUN_OPTION, JSON_OPTION } from '../options.ts'
 import { configOf, run, settingsOf } from '../run.ts'
-import { counted, print, printJson, said } from '../terminal/print.ts'
+import { counted, print, printJson, prefixed } from '../terminal/print.ts'
 import { isCounted, LISTED_MAX, repairLists } from './lists.ts'
 
 interface RepairOptions {
@@ -60,8 +60,8 @@ async function repairInto(
 ): Promise<number> {
   const from = backup === undefined ? undefined : givenDirectory(backup)
   // Its lock would tell too, but only after all tables were read, some of which a running server deletes meanwhile.
-  if (await isAnswered(controlSocket(settings))) throw inUse(settings.dataDirectory)
-  await mustBeHere(settings)
+  if (await isServerListening(controlSocket(settings))) throw inUse(settings.dataDirectory)
+  await mustOwnDatabase(settings)
   const done = await repair(settings, {
     directory,
     from,
@@ -88,8 +88,8 @@ function printRepair(done: Repair, withoutAnchor: boolean, at: Settings, config:
   const end = withoutAnchor ? whichIsNewest(done) : 'as before'
   const what = `${counts.join(', ')}; ${counted(commits, 'commit', 'commits')}, ${end}`
   print(`${check === undefined ? 'would make' : 'made'} ${directory}: ${what}`)
-  if (lost.length > 0) print(said('hint', STILL_DAMAGED))
-  if (isCounted(done)) print(said('hint', EACH))
+  if (lost.length > 0) print(prefixed('hint', STILL_DAMAGED))
+  if (isCounted(done)) print(prefixed('hint', EACH))
   if (check === undefined) return
   print(reportText(check, LISTED_MAX))
   print(next(directory, at, config))

@@ -8,8 +8,8 @@ import { takeOverCommand } from '../../repository/signed-here.ts'
 import { parseGun, typed, type Gun } from '../../tuf/gun.ts'
 import type { Connection } from '../connection/connection.ts'
 import { EXIT } from '../exit.ts'
-import { inEach, withHints, type Failed } from '../fleet.ts'
-import { mustBeNamed, readGiven } from '../given-file.ts'
+import { forEachRepository, withHints, type Failed } from '../fleet.ts'
+import { mustNotBeEmpty, readGiven } from '../given-file.ts'
 import { DRY_RUN_OPTION, JSON_OPTION } from '../options.ts'
 import { withConnection } from '../run.ts'
 import { daysLeft, note, print, printJson, short, table, withErrors, withWarnings } from '../terminal/print.ts'
@@ -54,12 +54,12 @@ export function addAdopt(repo: Command): void {
 function adopt(names: string[], options: Options, command: Command): Promise<void> {
   return withConnection(command, async (connection) => {
     const { from, tlscacert, trustedRoot: file, dryRun, json } = options
-    mustBeNamed('directory', from, '--from ~/.docker/trust, say; or the URL of a server, https://notary.docker.io')
+    mustNotBeEmpty('directory', from, '--from ~/.docker/trust, say; or the URL of a server, https://notary.docker.io')
     // Loaded here: other commands on repositories contact no other server.
     const { readTrustData, sourceAt, trustAuthority } = await import('./source.ts')
     if (tlscacert !== undefined) trustAuthority(String(await readGiven(tlscacert)))
     const trustedRoot = file === undefined ? undefined : hash('sha256', await readGiven(file), 'hex')
-    const rows: Row[] = await inEach(names, async (name) => {
+    const rows: Row[] = await forEachRepository(names, async (name) => {
       const gun = parseGun(name)
       // Hundreds of repositories take minutes, mostly for the other server.
       if (process.stderr.isTTY && names.length > 1) note(`${gun} …`)

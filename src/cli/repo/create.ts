@@ -7,7 +7,7 @@ import { makeRootKey } from '../../signing/root-key.ts'
 import { parseGun, typed, type Gun } from '../../tuf/gun.ts'
 import { EXIT } from '../exit.ts'
 import { DRY_RUN_OPTION, JSON_OPTION, wholeNumber } from '../options.ts'
-import { mustBeReached } from '../root/authority.ts'
+import { mustReachThreshold } from '../root/authority.ts'
 import { DEFAULT_ROOT_KEY, PASSPHRASE_OPTION, RootKeyring } from '../root/keyring.ts'
 import { stageAndPublish } from '../root/signatures.ts'
 import { withConnection } from '../run.ts'
@@ -43,7 +43,7 @@ function create(name: string, options: Options, command: Command): Promise<void>
     const { rootKey: names = [], dryRun, json } = options
     const commonName = commonNameOf(gun, options.wildcard)
     const threshold = options.rootThreshold ?? 1
-    mustBeReached(threshold, new Set(names).size || 1)
+    mustReachThreshold(threshold, new Set(names).size || 1)
     // Test with a throwaway key whether the repository can exist, before a real key is made and stored.
     const { public: unused } = await issueRootCertificate(makeRootKey(), commonName, Date.now())
     await connection.call(stageNextRoot, { gun, change: { what: 'create', certificates: [unused] } }, true)

@@ -1,11 +1,11 @@
 import type { Description, KeyDescription, RoleDescription } from '../../repository/show.ts'
-import { daysLeft, said, short, table } from '../terminal/print.ts'
+import { daysLeft, prefixed, short, table } from '../terminal/print.ts'
 
 /** Formats `repo show` as text. @param now milliseconds since 1970 */
 export function describeForPeople({ gun, roles, delegations, tags, warnings }: Description, now: number): string {
   const sections = [
     gun,
-    ...(warnings.length === 0 ? [] : [warnings.map((text) => said('warning', text)).join('\n')]),
+    ...(warnings.length === 0 ? [] : [warnings.map((text) => prefixed('warning', text)).join('\n')]),
     section('Roles', [['ROLE', 'VERSION', 'EXPIRES', 'KEYS'], ...roles.map((role) => roleRow(role, now))]),
     delegations.length === 0
       ? 'No delegations'

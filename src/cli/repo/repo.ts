@@ -3,7 +3,7 @@ import { deleteRepository, listRepositories, showRepository } from '../../admin/
 import { damageIn } from '../../errors.ts'
 import type { Connection } from '../connection/connection.ts'
 import { EXIT } from '../exit.ts'
-import { codeOfList, DAMAGED } from '../list.ts'
+import { exitCodeOfList, DAMAGED } from '../list.ts'
 import { DRY_RUN_OPTION, JSON_OPTION } from '../options.ts'
 import { ask, withConnection } from '../run.ts'
 import { counted, daysLeft, print, printError, printJson, table } from '../terminal/print.ts'
@@ -58,7 +58,7 @@ function list(_: Options, command: Command): Promise<void> {
     )
     return table([['REPOSITORY', 'VERSION', 'DELEGATIONS', 'EXPIRES'], ...cells])
   }
-  return ask(command, listRepositories, {}, show, codeOfList)
+  return ask(command, listRepositories, {}, show, exitCodeOfList)
 }
 
 function show(gun: string, _: Options, command: Command): Promise<void> {

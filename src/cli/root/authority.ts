@@ -4,7 +4,7 @@ import { rolesText } from '../../repository/roots/rotated-roles.ts'
 import type { RotationPlan } from '../../repository/roots/rotation-plan.ts'
 import type { BaseRole } from '../../tuf/role.ts'
 import { SERVER_MANAGED } from './asked-roles.ts'
-import { named, type RootKeyring } from './keyring.ts'
+import { rootKeyNamed, type RootKeyring } from './keyring.ts'
 
 /** Options for a repository's root keys from now on. */
 export interface AuthorityOptions {
@@ -20,7 +20,7 @@ export interface NextAuthority {
 }
 
 /** True if any option was given. @throws TrustError INVALID_PARAMETERS if root is none of the roles */
-export function saysAuthority(
+export function hasAuthorityOptions(
   roles: readonly BaseRole[],
   { rootKey, rootThreshold, renew }: AuthorityOptions,
 ): boolean {
@@ -55,14 +55,17 @@ export async function nextAuthority(
     })
   }
   const records = await keyring.records()
-  const keys = renew === undefined ? [...new Set(rootKey)].map((name) => named(records, name)) : same(records, signers)
+  const keys =
+    renew === undefined
+      ? [...new Set(rootKey)].map((name) => rootKeyNamed(records, name))
+      : keysWithIds(records, signers)
   const threshold = rootThreshold ?? before
-  mustBeReached(threshold, keys.length)
+  mustReachThreshold(threshold, keys.length)
   return { keys, threshold }
 }
 
 /** Checks the threshold before any passphrase is asked for. @throws TrustError INVALID_PARAMETERS */
-export function mustBeReached(threshold: number, keys: number): void {
+export function mustReachThreshold(threshold: number, keys: number): void {
   if (threshold <= keys) return
   throw new TrustError('INVALID_PARAMETERS', `the threshold ${threshold} exceeds the number of keys, ${keys}`, {
     hint: 'name more root keys, or say --root-threshold',
@@ -70,8 +73,8 @@ export function mustBeReached(threshold: number, keys: number): void {
 }
 
 /** Returns the keys with these ids, each sealed here if possible rather than offline. */
-function same(records: readonly RootKey[], signers: readonly string[]): RootKey[] {
-  const sorted = hereFirst(records)
+function keysWithIds(records: readonly RootKey[], signers: readonly string[]): RootKey[] {
+  const sorted = sealedHereFirst(records)
   return [...new Set(signers)].map((id) => {
     const record = sorted.find(({ keyId }) => keyId === id)
     if (record !== undefined) return record
@@ -82,6 +85,6 @@ function same(records: readonly RootKey[], signers: readonly string[]): RootKey[
 }
 
 /** Sorts keys that are sealed here first, for keys that have two names. */
-export function hereFirst(records: readonly RootKey[]): RootKey[] {
+export function sealedHereFirst(records: readonly RootKey[]): RootKey[] {
   return records.toSorted((one, other) => Number(one.sealed === null) - Number(other.sealed === null))
 }

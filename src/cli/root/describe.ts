@@ -4,7 +4,7 @@ import { typed } from '../../tuf/gun.ts'
 import { canonicalKeyId } from '../../tuf/keys/key.ts'
 import { BASE_ROLES } from '../../tuf/role.ts'
 import { formatTime } from '../../tuf/time.ts'
-import { whoseText, type KnownRootKey } from './known-keys.ts'
+import { knownKeyText, type KnownRootKey } from './known-keys.ts'
 
 /** Describes a staged root: its purpose, who has signed it, and what to type next. */
 export function stagedForPeople(
@@ -47,7 +47,7 @@ export function payloadForPeople({ payload }: StagedRootDescription): string {
 
 function needText({ threshold, keys }: SigningNeed, known: readonly KnownRootKey[]): string {
   const list = keys.map(
-    ({ keyId, signed }) => `\n    ${keyId} ${whoseText(keyId, known)}: ${signed ? 'signed' : 'not yet'}`,
+    ({ keyId, signed }) => `\n    ${keyId} ${knownKeyText(keyId, known)}: ${signed ? 'signed' : 'not yet'}`,
   )
   return `${threshold} of these keys${list.join('')}`
 }

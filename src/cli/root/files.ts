@@ -9,7 +9,7 @@ import { privateKeyOf } from '../../signing/ed25519.ts'
 import { namesInKeyFile, openKeyFile } from '../../signing/key-file.ts'
 import { syncDirectory, writeFileAtomically } from '../../signing/secret-file.ts'
 import { parseGun } from '../../tuf/gun.ts'
-import { mustBeNamed, readGiven } from '../given-file.ts'
+import { mustNotBeEmpty, readGiven } from '../given-file.ts'
 import { secretFrom } from '../terminal/ask-secret.ts'
 
 /** Option that names the file with a key file's passphrase. */
@@ -85,7 +85,7 @@ export async function holdsStaged(file: string): Promise<boolean> {
  * @throws TrustError BAD_SETTINGS; nothing is left of it then
  */
 export async function writeNew(file: string, text: string): Promise<void> {
-  mustBeNamed('file', file)
+  mustNotBeEmpty('file', file)
   try {
     await writeFile(file, text, { mode: 0o600, flag: 'wx', flush: true })
     await syncDirectory(dirname(file))
@@ -98,7 +98,7 @@ export async function writeNew(file: string, text: string): Promise<void> {
 
 /** Fails as `writeNew` would, for dry runs and before passphrases are asked for. @throws TrustError BAD_SETTINGS */
 export async function mustBeNew(file: string): Promise<void> {
-  mustBeNamed('file', file)
+  mustNotBeEmpty('file', file)
   if (existsSync(file)) cannotMake(file, new Error('EEXIST: file already exists'))
   await access(dirname(file), constants.W_OK).catch((cause: unknown) => cannotMake(file, cause))
 }

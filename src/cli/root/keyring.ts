@@ -65,7 +65,7 @@ export class RootKeyring {
   async open(name: string): Promise<OpenRootKey> {
     const opened = this.#opened.get(name)
     if (opened !== undefined) return opened
-    const record = named(await this.records(), name)
+    const record = rootKeyNamed(await this.records(), name)
     if (record.sealed === null) {
       throw new TrustError('WRONG_STATE', `the root key ${name} is offline`, {
         hint: `to take it back: countersign root import ${name} KEYFILE; a root that waits: root sign FILE --key KEYFILE`,
@@ -157,8 +157,8 @@ export class RootKeyring {
 
   /** Reads the key again: while its passphrase was typed, another command may have stored a certificate with it. */
   async #asItIs(record: RootKey): Promise<RootKey> {
-    const isIt = (each: RootKey): boolean => each.name === record.name && each.public === record.public
-    return (await this.records()).find(isIt) ?? record
+    const isSame = (each: RootKey): boolean => each.name === record.name && each.public === record.public
+    return (await this.records()).find(isSame) ?? record
   }
 
   /** Opens the named key; makes the default one at its first use. */
@@ -180,7 +180,7 @@ export class RootKeyring {
 }
 
 /** @throws TrustError NOT_FOUND */
-export function named(records: readonly RootKey[], name: string): RootKey {
+export function rootKeyNamed(records: readonly RootKey[], name: string): RootKey {
   return records.find((each) => each.name === name) ?? noSuchRootKey(name)
 }
 

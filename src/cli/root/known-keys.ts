@@ -1,5 +1,5 @@
 import type { RootKey } from '../../admin/root-keys.ts'
-import { hereFirst } from './authority.ts'
+import { sealedHereFirst } from './authority.ts'
 
 /** A root key that has a name here. */
 export interface KnownRootKey {
@@ -11,14 +11,14 @@ export interface KnownRootKey {
 /** Returns each root key once. */
 export function knownRootKeys(records: readonly RootKey[]): KnownRootKey[] {
   const found = new Map<string, KnownRootKey>()
-  for (const { keyId, name, sealed } of hereFirst(records)) {
+  for (const { keyId, name, sealed } of sealedHereFirst(records)) {
     if (!found.has(keyId)) found.set(keyId, { keyId, name, holder: sealed === null ? 'offline' : 'sealed here' })
   }
   return [...found.values()]
 }
 
 /** Describes whose key that is, by the name that `--root-key` takes. */
-export function whoseText(keyId: string, known: readonly KnownRootKey[]): string {
+export function knownKeyText(keyId: string, known: readonly KnownRootKey[]): string {
   const found = known.find((each) => each.keyId === keyId)
   if (found === undefined) return '(not here)'
   return found.holder === 'offline' ? `${found.name} (offline)` : found.name

@@ -4,7 +4,7 @@ import { TrustError } from '../../errors.ts'
 import { withSignatures } from '../../repository/roots/staged.ts'
 import { typed } from '../../tuf/gun.ts'
 import { EXIT } from '../exit.ts'
-import { inEach, oneGun, outcomeTable, WAITING_HINT } from '../fleet.ts'
+import { forEachRepository, parseSingleGun, outcomeTable, WAITING_HINT } from '../fleet.ts'
 import { DRY_RUN_OPTION, JSON_OPTION } from '../options.ts'
 import { run, withConnection } from '../run.ts'
 import { print, printJson } from '../terminal/print.ts'
@@ -49,7 +49,7 @@ async function sign(target: string, options: Options, command: Command): Promise
     const keyring = new RootKeyring(connection, passphraseFile)
     // Read this before signing, so that the outcome can be shown even if the server stops meanwhile.
     const known = knownRootKeys(await keyring.records())
-    const { staged, version } = await signAndPublish(connection, keyring, oneGun(target), rootKey, dryRun)
+    const { staged, version } = await signAndPublish(connection, keyring, parseSingleGun(target), rootKey, dryRun)
     if (json === true) printJson({ gun: target, version: version ?? null, staged })
     else if (version === undefined) print(stagedForPeople(staged, known))
     else print(`${dryRun === true ? 'would publish' : 'published'} root version ${version} of ${target}`)
@@ -69,7 +69,7 @@ function signAll(pattern: string, { rootKey, passphraseFile, dryRun, json }: Opt
     const keyring = new RootKeyring(connection, passphraseFile)
     const waiting = await connection.call(listStagedRoots, { pattern })
     const done = dryRun === true ? 'would be published' : 'published'
-    const outcomes = await inEach(
+    const outcomes = await forEachRepository(
       waiting.map(({ gun }) => gun),
       async (gun) => {
         const { version } = await signAndPublish(connection, keyring, gun, rootKey, dryRun)

@@ -11,7 +11,7 @@ import { typed } from '../../tuf/gun.ts'
 import { canonicalBytes } from '../../tuf/json/canonical.ts'
 import type { Connection } from '../connection/connection.ts'
 import { note } from '../terminal/print.ts'
-import { named, type RootKeyring } from './keyring.ts'
+import { rootKeyNamed, type RootKeyring } from './keyring.ts'
 
 type RootChange = z.input<typeof stageNextRoot.input>['change']
 
@@ -41,17 +41,17 @@ export async function signAndPublish(
 ): Promise<{ staged: StagedRootDescription; version: number | undefined }> {
   const signers: string[] = []
   try {
-    return await signThis(connection, keyring, await connection.call(showStagedRoot, { gun }), names, dryRun, signers)
+    return await signStaged(connection, keyring, await connection.call(showStagedRoot, { gun }), names, dryRun, signers)
   } catch (error) {
     // Signatures made before the error stay with the staged root.
     if (!dryRun && signers.length > 0)
-      note(`signed the root of ${gun} with ${signers.join(' and ')}; ${stillWaits(gun)}`)
+      note(`signed the root of ${gun} with ${signers.join(' and ')}; ${stagedStatusAdvice(gun)}`)
     throw error
   }
 }
 
 /** Advice for when the outcome is unknown. */
-export function stillWaits(gun: string): string {
+export function stagedStatusAdvice(gun: string): string {
   return `"countersign root show ${typed(gun)}" says whether it still waits`
 }
 
@@ -60,7 +60,7 @@ export function stillWaits(gun: string): string {
  *
  * @param signers receives the names of the keys that have signed it
  */
-async function signThis(
+async function signStaged(
   connection: Connection,
   keyring: RootKeyring,
   read: StagedRootDescription,
@@ -71,26 +71,28 @@ async function signThis(
   const { gun } = read
   let staged = read
   const chosen = await signersOf(keyring, names)
-  if (names !== undefined) mustBeNamed(staged, chosen)
+  if (names !== undefined) mustIncludeSigner(staged, chosen)
   const signatures: EncodedSignature[] = []
   for (const record of chosen) {
-    if (staged.complete || !isWanted(staged, record.keyId)) continue
+    if (staged.complete || !isSignatureNeeded(staged, record.keyId)) continue
     const { key } = await keyring.open(record.name)
     // Send all signatures each time: a rehearsal forgets earlier ones.
     signatures.push(...signaturesBy(key, staged))
     staged = await connection
       .call(signRoot, { gun, signatures }, dryRun)
-      .catch((error: unknown) => waitsNoMore(gun, error))
+      .catch((error: unknown) => refuseNoLongerStaged(gun, error))
     signers.push(record.name)
   }
   if (!staged.complete) return { staged, version: undefined }
   if (dryRun) return { staged, version: staged.version }
-  const { version } = await connection.call(publishRoot, { gun }).catch((error: unknown) => waitsNoMore(gun, error))
+  const { version } = await connection
+    .call(publishRoot, { gun })
+    .catch((error: unknown) => refuseNoLongerStaged(gun, error))
   return { staged, version }
 }
 
 /** Throws that another admin's command published or discarded the root that waited. @throws TrustError */
-function waitsNoMore(gun: string, error: unknown): never {
+function refuseNoLongerStaged(gun: string, error: unknown): never {
   if (!(error instanceof TrustError) || error.code !== 'NOT_FOUND') throw error
   const text = `the root of ${gun} no longer waits: another command published or discarded it`
   throw new TrustError('WRONG_STATE', text, {
@@ -106,7 +108,7 @@ function waitsNoMore(gun: string, error: unknown): never {
  *   root key since; undefined: any
  * @throws TrustError WRONG_STATE if it has another version; nothing is left of it then
  */
-export async function stageAs(
+export async function stageVersion(
   connection: Connection,
   gun: string,
   change: RootChange,
@@ -115,7 +117,7 @@ export async function stageAs(
 ): Promise<StagedRootDescription> {
   const staged = await connection.call(stageNextRoot, { gun, change }, dryRun)
   if (version === undefined || staged.version === version) return staged
-  if (!dryRun) await discardThis(connection, staged).catch(() => undefined)
+  if (!dryRun) await discardStaged(connection, staged).catch(() => undefined)
   throw new TrustError('WRONG_STATE', `another root of ${gun} was published meanwhile`, {
     hint: `look at what it names ("countersign repo show ${typed(gun)}"), then type it again`,
   })
@@ -126,7 +128,7 @@ export async function stageAs(
  * does not block the next try. A root that only lacks others' signatures stays, and waits for them. If it is unknown
  * whether something is left, the error's hint says how to go on.
  *
- * @param version as for `stageAs`
+ * @param version as for `stageVersion`
  */
 export async function stageAndPublish(
   connection: Connection,
@@ -135,22 +137,22 @@ export async function stageAndPublish(
   change: RootChange,
   version?: number,
 ): Promise<Awaited<ReturnType<typeof signAndPublish>>> {
-  const rehearsed = await stageAs(connection, gun, change, version, true)
+  const rehearsed = await stageVersion(connection, gun, change, version, true)
   const opened = new Set<string>()
   for (const { name, keyId } of await signersOf(keyring)) {
-    if (!isWanted(rehearsed, keyId, opened)) continue
+    if (!isSignatureNeeded(rehearsed, keyId, opened)) continue
     await keyring.open(name)
     opened.add(keyId)
   }
-  const staged = await stageAs(connection, gun, change, version).catch((error: unknown) => {
+  const staged = await stageVersion(connection, gun, change, version).catch((error: unknown) => {
     // The request may have arrived all the same.
-    throw isUnavailable(error) ? mayWait(gun, error) : error
+    throw isUnavailable(error) ? withStagedHint(gun, error) : error
   })
   try {
-    return await signThis(connection, keyring, staged)
+    return await signStaged(connection, keyring, staged)
   } catch (error) {
-    await discardThis(connection, staged).catch((reason: unknown) => {
-      if (isUnavailable(reason)) throw mayWait(gun, error)
+    await discardStaged(connection, staged).catch((reason: unknown) => {
+      if (isUnavailable(reason)) throw withStagedHint(gun, error)
     })
     throw error
   }
@@ -161,7 +163,7 @@ function isUnavailable(error: unknown): error is TrustError {
 }
 
 /** Adds a hint: if a root already waits, the same command would be refused. */
-function mayWait(gun: string, error: unknown): unknown {
+function withStagedHint(gun: string, error: unknown): unknown {
   if (!(error instanceof TrustError)) return error
   const { code, message, cause } = error
   const name = typed(gun)
@@ -170,7 +172,7 @@ function mayWait(gun: string, error: unknown): unknown {
 }
 
 /** Discards the staged root, unless another one waits by now. @throws TrustError */
-async function discardThis(connection: Connection, { gun, payload }: StagedRootDescription): Promise<void> {
+async function discardStaged(connection: Connection, { gun, payload }: StagedRootDescription): Promise<void> {
   const waiting = await connection.call(showStagedRoot, { gun })
   if (isDeepStrictEqual(waiting.payload, payload)) await connection.call(discardRoot, { gun })
 }
@@ -178,13 +180,13 @@ async function discardThis(connection: Connection, { gun, payload }: StagedRootD
 /** Returns the root keys with these names; by default all that are sealed here, open ones first. */
 async function signersOf(keyring: RootKeyring, names?: readonly string[]): Promise<RootKey[]> {
   const records = await keyring.records()
-  if (names !== undefined) return names.map((name) => named(records, name))
+  if (names !== undefined) return names.map((name) => rootKeyNamed(records, name))
   const here = records.filter(({ sealed }) => sealed !== null)
   return here.toSorted((one, other) => Number(keyring.isOpen(other.name)) - Number(keyring.isOpen(one.name)))
 }
 
 /** @throws TrustError INVALID_PARAMETERS if none of these keys can sign the staged root */
-function mustBeNamed({ gun, former, own }: StagedRootDescription, chosen: readonly RootKey[]): void {
+function mustIncludeSigner({ gun, former, own }: StagedRootDescription, chosen: readonly RootKey[]): void {
   const wanted = new Set([...(former?.keys ?? []), ...own.keys].map(({ keyId }) => keyId))
   if (chosen.some(({ keyId }) => wanted.has(keyId))) return
   const names = chosen.map(({ name }) => name).join(', ')
@@ -198,7 +200,7 @@ function mustBeNamed({ gun, former, own }: StagedRootDescription, chosen: readon
  *
  * @param others keys that will sign too
  */
-function isWanted(
+function isSignatureNeeded(
   { former, own }: StagedRootDescription,
   keyId: string,
   others: ReadonlySet<string> = new Set(),

@@ -5,7 +5,7 @@ import { discardRoot, listStagedRoots, publishRoot, showStagedRoot, signRoot } f
 import { TrustError } from '../../errors.ts'
 import { typed } from '../../tuf/gun.ts'
 import { EXIT } from '../exit.ts'
-import { codeOfList, DAMAGED } from '../list.ts'
+import { exitCodeOfList, DAMAGED } from '../list.ts'
 import { DRY_RUN_OPTION, JSON_OPTION } from '../options.ts'
 import { ask, withConnection } from '../run.ts'
 import { note, print, printJson, table } from '../terminal/print.ts'
@@ -13,7 +13,7 @@ import { stagedForPeople } from './describe.ts'
 import { readStaged, stagedText, writeNew } from './files.ts'
 import { RootKeyring } from './keyring.ts'
 import { knownRootKeys } from './known-keys.ts'
-import { stillWaits } from './signatures.ts'
+import { stagedStatusAdvice } from './signatures.ts'
 import { addSign } from './sign.ts'
 
 interface Options {
@@ -30,7 +30,7 @@ export function addStagedRoots(root: Command): void {
     .argument('[pattern]', 'of repositories: docker.io/acme/*', '*')
     .option(...JSON_OPTION)
     .action((pattern: string, _: Options, command: Command) =>
-      ask(command, listStagedRoots, { pattern }, rowsForPeople, codeOfList),
+      ask(command, listStagedRoots, { pattern }, rowsForPeople, exitCodeOfList),
     )
   root
     .command('show')
@@ -85,18 +85,18 @@ function publish(gun: string, file: string | undefined, { dryRun, json }: Option
       }
       const staged = await connection.call(signRoot, { gun, signatures: [...signatures] }, dryRun)
       // A rehearsal forgets the signatures, so publishing would fail for lack of them.
-      if (dryRun === true && staged.complete) return told(staged.version)
+      if (dryRun === true && staged.complete) return reportPublished(staged.version)
     }
     try {
-      return told((await connection.call(publishRoot, { gun }, dryRun)).version)
+      return reportPublished((await connection.call(publishRoot, { gun }, dryRun)).version)
     } catch (error) {
       // Tell that they are stored: nobody has to bring them again.
-      if (file !== undefined && dryRun !== true) note(`took the signatures in ${file}; ${stillWaits(gun)}`)
+      if (file !== undefined && dryRun !== true) note(`took the signatures in ${file}; ${stagedStatusAdvice(gun)}`)
       throw error
     }
   })
 
-  function told(version: number): number {
+  function reportPublished(version: number): number {
     if (json === true) printJson({ gun, version })
     else print(`${dryRun === true ? 'would publish' : 'published'} root version ${version} of ${gun}`)
     return EXIT.ok

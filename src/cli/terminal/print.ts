@@ -20,8 +20,8 @@ export function note(text: string): void {
 
 /** Prints `error:` and `hint:` on standard error. */
 export function printError(message: string, hint?: string): void {
-  note(said('error', message))
-  if (hint !== undefined) note(said('hint', hint))
+  note(prefixed('error', message))
+  if (hint !== undefined) note(prefixed('hint', hint))
 }
 
 /** @param indent blanks; 0: prints one line */
@@ -31,16 +31,16 @@ export function printJson(value: unknown, indent = 2): void {
 
 /** Returns an answer for people, with its warnings. */
 export function withWarnings(text: string, warnings: readonly string[]): string {
-  return [text, ...warnings.map((warning) => said('warning', warning))].join('\n')
+  return [text, ...warnings.map((warning) => prefixed('warning', warning))].join('\n')
 }
 
 /** Returns an answer for people, with its errors. */
 export function withErrors(text: string, errors: readonly string[]): string {
-  return [text, ...errors.map((error) => said('error', error))].join('\n')
+  return [text, ...errors.map((error) => prefixed('error', error))].join('\n')
 }
 
 /** Prefixes a message. It may quote foreign text, no line of which may look like one of ours. */
-export function said(what: 'error' | 'warning' | 'hint', text: string): string {
+export function prefixed(what: 'error' | 'warning' | 'hint', text: string): string {
   return `${what}: ${text.replace(/\n(?! )/g, '\n  ')}`
 }
 
