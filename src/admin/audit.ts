@@ -23,7 +23,7 @@ const ACTOR = /^(?:anonymous|local|server|(?:user|token|certificate|external):.+
 /** A key id, or its beginning: lists show twelve digits. */
 const KEY = /^[0-9a-f]{8,64}$/
 
-const time = z.iso.datetime('write it as in 2026-11-24T00:00:00Z')
+const time = z.iso.datetime('must look like 2026-11-24T00:00:00Z')
 
 export const auditJournal = operation({
   name: 'audit',
@@ -34,10 +34,10 @@ export const auditJournal = operation({
   action: 'admin',
   input: z.strictObject({
     gun: patternInput.optional(),
-    actor: z.string().max(ACTOR_MAX_LENGTH).regex(ACTOR, 'write it as in user:alice, token:ci, local').optional(),
+    actor: z.string().max(ACTOR_MAX_LENGTH).regex(ACTOR, 'must look like user:alice, token:ci, local').optional(),
     kind: entryKind.optional(),
     digest: digestInput.optional(),
-    key: z.string().regex(KEY, 'write 8 to 64 hex digits of its id').optional(),
+    key: z.string().regex(KEY, 'must be 8 to 64 hex digits of the key id').optional(),
     since: time.optional(),
     until: time.optional(),
     before: z.coerce.number().int().min(1).optional().meta({

@@ -15,7 +15,7 @@ export const makeBackup = operation({
   input: z.strictObject({
     directory: z
       .string()
-      .refine(isAbsolute, 'write it from / on')
+      .refine(isAbsolute, 'must be an absolute path')
       .meta({ description: 'where the server runs; made by it, or there and empty' }),
   }),
   answer: () =>

@@ -59,7 +59,7 @@ function tokensAhead(tokens: readonly ApiToken[], now: number): string[] {
     if (revoked || expires === null || createdAt <= now) return []
     const day = new Date(expires).toISOString().slice(0, 10)
     return [
-      `the token ${name} was made meanwhile, and ends on ${day}: countersign token revoke ${typed(name)}, and make another one`,
+      `the token ${name} was created in the meantime and ends on ${day}: countersign token revoke ${typed(name)}, then create another one`,
     ]
   })
 }

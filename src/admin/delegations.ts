@@ -46,9 +46,7 @@ export const addDelegation = operation({
   },
 })
 
-const idOrStart = z
-  .string()
-  .regex(/^[0-9a-f]{12,64}$/, 'must be the id of a key, or at least the first 12 digits of it')
+const idOrStart = z.string().regex(/^[0-9a-f]{12,64}$/, 'must be a key id, or at least its first 12 digits')
 /** In a query, a list of one is not a list. */
 const keyIds = z.preprocess((ids) => (typeof ids === 'string' ? [ids] : ids), z.array(idOrStart).min(1).max(KEYS_MAX))
 

@@ -56,7 +56,7 @@ export const findDigest = operation({
     const warnings: string[] = []
     for await (const entry of inTurns(entriesFrom(trust.store, 1, 1))) {
       if ('damaged' in entry) {
-        warnings.push(`entry ${entry.number} of the journal is damaged: what it tells is missing here`)
+        warnings.push(`journal entry ${entry.number} is damaged: what it records is missing here`)
         continue
       }
       const { gun, kind, time, actor, changes, roles = [] } = entry

@@ -23,7 +23,7 @@ export const patternInput = z
   .transform((text) => parsePattern(text))
 
 /** The digest of a manifest. */
-export const digestInput = z.string().regex(/^sha256:[0-9a-f]{64}$/, 'write it as in sha256:0123…')
+export const digestInput = z.string().regex(/^sha256:[0-9a-f]{64}$/, 'must look like sha256:0123…')
 
 /** A checksum, or the id of a key. */
 export const hexInput = z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 hex digits')

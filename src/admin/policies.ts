@@ -15,12 +15,12 @@ const RULES_MAX = 100
 const CHECKED_WITHIN_MAX = 525_600
 const subject = z
   .string()
-  .regex(/^(signer|user|token|certificate):[a-z0-9][a-z0-9._@$+-]{0,99}$/, 'write it as in signer:ci or user:alice')
+  .regex(/^(signer|user|token|certificate):[a-z0-9][a-z0-9._@$+-]{0,99}$/, 'must look like signer:ci or user:alice')
 const ruleInput = z.strictObject({
   guns: patternInput,
   tags: z
     .string()
-    .regex(/^[\w.*-]{1,128}$/, 'a tag, in which * stands for any characters')
+    .regex(/^[\w.*-]{1,128}$/, 'must be a tag, in which * stands for any characters')
     .refine((text) => text.split('*').length <= 9, 'at most eight *')
     .default('*'),
   move: z.boolean().default(false),
@@ -98,7 +98,7 @@ async function unknown(store: Store, policySubject: string): Promise<string[]> {
   if (list === 'token') {
     const { values, damaged } = await allTokens(store)
     if (values.some((token) => token.name === name && !token.revoked)) return []
-    if (damaged.length > 0) return [`whether there is a token ${name} cannot be read: one of the tokens is damaged`]
+    if (damaged.length > 0) return [`cannot tell whether there is a token ${name}: one of the tokens is damaged`]
   }
   // Ask the journal: rules can be set even for somebody whose record cannot be read.
   if ((list === 'signer' || list === 'user') && (await store.recorded(list)).has(name)) return []

@@ -44,7 +44,7 @@ function rootKey({ store }: Trust, name: string): RootKey | undefined {
 /** Returns warnings; none if the same key stays here under another name. */
 async function whatNeeds(trust: Trust, name: string): Promise<string[]> {
   const record = rootKey(trust, name)
-  if (record === undefined) return [`the root key ${name} is damaged: which repositories name it cannot be read`]
+  if (record === undefined) return [`the root key ${name} is damaged: cannot tell which repositories name it`]
   const { keyId, sealed } = record
   const others = (await allRootKeys(trust)).values.filter((other) => other.name !== name && other.keyId === keyId)
   if (others.some((other) => sealed === null || other.sealed !== null)) return []
@@ -52,9 +52,9 @@ async function whatNeeds(trust: Trust, name: string): Promise<string[]> {
   const lost =
     sealed === null
       ? 'its roots are signed with the key file, which "countersign root import" takes back'
-      : 'no root of it can be signed any more, unless there is a copy of the key in a file'
+      : 'its roots can no longer be signed, unless there is a copy of the key in a file'
   return [
-    ...damaged.map((gun) => `${gun} is damaged: whether it names ${name} cannot be read`),
+    ...damaged.map((gun) => `${gun} is damaged: cannot tell whether it names ${name}`),
     ...uses.map(({ gun, dispensable }) =>
       dispensable
         ? `${gun} names ${name}; its other root keys are enough: countersign key rotate ${typed(gun)} root --root-key …`

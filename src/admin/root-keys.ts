@@ -81,7 +81,7 @@ export const saveRootKey = operation({
         noSuchRootKey(name, 'say where it is: sealed, or null for offline')
       }
       if (before !== undefined && before.public !== publicKey) {
-        throw new TrustError('WRONG_STATE', `there is another root key ${name} already`, {
+        throw new TrustError('WRONG_STATE', `another root key named ${name} already exists`, {
           hint: 'choose another name',
         })
       }

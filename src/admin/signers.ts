@@ -119,7 +119,7 @@ export const deleteSigner = operation({
     const given = unlessDamaged(() => everyKeyId(world.trust, name))
     const warnings =
       given === undefined
-        ? [`the keys of ${name} are damaged: which repositories trust them cannot be read`]
+        ? [`the keys of ${name} are damaged: cannot tell which repositories trust them`]
         : await stillNaming(world, name, given, [])
     await removeSigner(world.trust, name, actor)
     return { name, removed: true as const, warnings }
@@ -142,9 +142,9 @@ async function stillNaming(
   // Mostly there is no such signer, so nothing to look for.
   if (given.length === 0) return []
   const found = await signerUses(trust, [...given, ...left]).catch((error: unknown) => damageIn(error))
-  if (found instanceof TrustError) return [`which repositories trust ${name} cannot be read: ${found.message}`]
+  if (found instanceof TrustError) return [`cannot tell which repositories trust ${name}: ${found.message}`]
   const { uses, damaged } = found
-  const untold = damaged.map((gun) => `${gun} is damaged: whether it trusts ${name} cannot be read`)
+  const untold = damaged.map((gun) => `${gun} is damaged: cannot tell whether it trusts ${name}`)
   const told = [...Map.groupBy(uses, ({ gun }) => gun)].flatMap(([gun, those]) => {
     const keyIds = new Set(those.flatMap((use) => use.keyIds))
     const { add, end } = howIn(
@@ -167,12 +167,12 @@ function howIn(gun: Gun, name: string, here: boolean): { add: string; end: (keyI
   if (here) {
     return {
       add: `it is added: countersign delegation add ${repository} ${name}`,
-      end: (keyId) => `end that: countersign delegation remove ${repository} ${name} ${keyId}`,
+      end: (keyId) => `to end that: countersign delegation remove ${repository} ${name} ${keyId}`,
     }
   }
   return {
     add: `its owner adds it: docker trust signer add --key ${name}.pem ${name} ${repository}`,
-    end: (keyId) => `its owner ends that: notary delegation purge -p ${repository} --key ${keyId}`,
+    end: (keyId) => `its owner can end that: notary delegation purge -p ${repository} --key ${keyId}`,
   }
 }
 

@@ -25,7 +25,7 @@ const tag = z
   .string()
   .regex(
     /^\w[\w.-]{0,127}$/,
-    'a tag has 1 to 128 letters, digits, "_", "." and "-", and does not begin with the last two',
+    'a tag has 1 to 128 letters, digits, "_", "." and "-", and does not begin with "." or "-"',
   )
   .meta({ description: 'tag of an image' })
 const digest = digestInput.meta({ description: 'digest of the manifest' })

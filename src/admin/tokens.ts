@@ -71,7 +71,7 @@ export const createToken = operation({
       }
       const tokens = (await allTokens(trust.store)).values
       if (tokens.some((token) => token.name === name && !token.revoked)) {
-        throw new TrustError('WRONG_STATE', `there is a token ${name} already`, {
+        throw new TrustError('WRONG_STATE', `the token ${name} already exists`, {
           hint: 'revoke it first, or choose another name',
         })
       }
@@ -114,7 +114,7 @@ export const revokeToken = operation({
       const found = live.find(({ id }) => id === wanted) ?? live.find(({ name }) => name === wanted)
       if (found === undefined) {
         if (visible.some(({ id, name }) => id === wanted || name === wanted)) {
-          throw new TrustError('NOT_FOUND', `the token ${wanted} is revoked already`)
+          throw new TrustError('NOT_FOUND', `the token ${wanted} is already revoked`)
         }
         throw new TrustError('NOT_FOUND', 'there is no such token', { hint: '"countersign token list" prints all' })
       }
@@ -138,7 +138,7 @@ function ownerOf(creator: Identity, owner: string | undefined): string | null {
   if (creator.name === LOCAL.name) return owner ?? null
   const self = userNamed(creator.name) ?? null
   if (owner === undefined || owner === self || allows(creator, 'admin', undefined)) return owner ?? self
-  throw new TrustError('FORBIDDEN', `${creator.name} may not make tokens for others`)
+  throw new TrustError('FORBIDDEN', `${creator.name} may not create tokens for others`)
 }
 
 async function visibleTo({ trust, asker }: World): Promise<FoundRecords<ApiToken>> {

@@ -51,7 +51,7 @@ export const addUser = operation({
     const user: User = { name, password: hash, grants, disabled: false, createdAt: trust.now() }
     await changeRecords(trust, actor, async () => {
       if (findUser(trust.store, name) !== undefined) {
-        throw new TrustError('WRONG_STATE', `there is a user ${name} already`, {
+        throw new TrustError('WRONG_STATE', `the user ${name} already exists`, {
           hint: '"countersign user set" changes what they may do, "countersign user password" their password',
         })
       }

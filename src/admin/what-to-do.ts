@@ -85,12 +85,12 @@ function forServer(what: string, own: readonly Ending[]): string {
   if (what.startsWith('token ')) return 'countersign token create'
   if (what === SERVER_CA) return NEW_CA
   if (what === `${SERVER_CA}${UNREADABLE}`)
-    return `put tls/ca.crt in its keys directory back, from a client; or ${NEW_CA}`
+    return `copy tls/ca.crt back into its keys directory from a client; or ${NEW_CA}`
   // For certificates that were made elsewhere, there is no CA here.
   if (!own.some((each) => each.what.startsWith(SERVER_CA)))
     return 'put a new one into the file that tls.certificateFile names'
   return what.endsWith(UNREADABLE)
-    ? 'start the server again: it makes a new one'
+    ? 'restart the server: it makes a new one'
     : 'nothing: the server makes a new one in the last 30 days'
 }
 
@@ -111,7 +111,7 @@ function forRepository(world: World, gun: Gun, what: string, ended: boolean, hol
     return first + nextRoot(trust, gun, root.here, `countersign key rotate ${typed(gun)} ${role}`, byOwner)
   }
   // New targets need a new snapshot.
-  if (held.has(what) && held.has('snapshot')) return 'nothing: the server signs it anew by itself'
+  if (held.has(what) && held.has('snapshot')) return 'nothing: the server re-signs it by itself'
   if (ended && !isDelegation(what)) return pastItsEnd(trust, gun, what, holders)
   if (what === 'snapshot') return `its owner: notary publish ${typed(gun)}`
   if (what === 'targets') return `its owner: docker trust sign, or notary witness -p ${typed(gun)} targets`

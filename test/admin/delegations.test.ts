@@ -101,7 +101,7 @@ describe('delegations of a repository that the server signs', () => {
     const { warnings } = await renewSigner.run(world, { name: 'ci', finish: true }, TEST_ACTOR)
     assert.deepEqual(warnings, [
       `${GUN} does not have the new key: nothing can be signed there until it is added: countersign delegation add ${GUN} ci`,
-      `${GUN} still trusts ${keyIds[0]}; end that: countersign delegation remove ${GUN} ci ${keyIds[0]}`,
+      `${GUN} still trusts ${keyIds[0]}; to end that: countersign delegation remove ${GUN} ci ${keyIds[0]}`,
     ])
     assert.equal((await add('ci')).keyIds.length, 2)
     await remove('ci', [...keyIds])

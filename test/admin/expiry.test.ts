@@ -74,7 +74,7 @@ test('each row says what the holder of the key can do', async (t) => {
     'targets/ci': `countersign tag sign ${GUN} TAG --as ci, a tag that it has signed`,
     'targets/releases': `countersign tag sign ${GUN} TAG --as ci, a tag that it has signed`,
     'targets/alice': `whoever signs it: docker trust sign, or notary witness -p ${GUN} targets/alice`,
-    snapshot: 'nothing: the server signs it anew by itself',
+    snapshot: 'nothing: the server re-signs it by itself',
     'snapshot key': `its owner: notary key rotate ${GUN} snapshot -r`,
     'timestamp key': `its owner: notary key rotate ${GUN} timestamp -r`,
   }

@@ -119,7 +119,7 @@ test('a damaged journal entry hides only its own changes, and is named', async (
   await spoil(here, journalKey(damaged))
   const found = await findDigest.run(worldOf(here), { digest: `sha256:${A}` }, TEST_ACTOR)
   assert.deepEqual(new Set(found.now.map(({ tag }) => tag)), new Set(['v3']))
-  assert.deepEqual(found.warnings, [`entry ${damaged} of the journal is damaged: what it tells is missing here`])
+  assert.deepEqual(found.warnings, [`journal entry ${damaged} is damaged: what it records is missing here`])
 })
 
 test('a damaged delegation hides no tags of the others in any list', async (t) => {

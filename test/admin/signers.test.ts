@@ -25,7 +25,7 @@ test('a rotation returns the newest key, and finishing it names who lacks it or 
   assert.notEqual(rotated.publicKey, before.publicKey)
   const adds = `its owner adds it: docker trust signer add --key ci.pem ci ${GUN}`
   const lacks = `${GUN} does not have the new key: nothing can be signed there until ${adds}`
-  const trusts = `${GUN} still trusts ${old}; its owner ends that: notary delegation purge -p ${GUN} --key ${old}`
+  const trusts = `${GUN} still trusts ${old}; its owner can end that: notary delegation purge -p ${GUN} --key ${old}`
   assert.deepEqual(await finish(rehearsing(here)), [lacks, trusts])
 
   const spki = rotated.publicKey.replace(/-----[^-]+-----|\n/g, '')
@@ -72,5 +72,5 @@ test('a signer with damaged keys hides no others in the list, and can be removed
   await assert.rejects(renewSigner.run(damaged, { name: 'ci', finish: true }, TEST_ACTOR), { code: 'CORRUPT' })
   assert.equal(trust.store.tail().number, commits, 'nothing has changed')
   const { warnings } = await deleteSigner.run(damaged, { name: 'ci' }, TEST_ACTOR)
-  assert.deepEqual(warnings, ['the keys of ci are damaged: which repositories trust them cannot be read'])
+  assert.deepEqual(warnings, ['the keys of ci are damaged: cannot tell which repositories trust them'])
 })

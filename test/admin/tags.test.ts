@@ -252,7 +252,7 @@ describe('tags that the server signs', () => {
       ['token ci'],
     )
     const targets = rows.find(({ gun, what }) => gun === GUN && what === 'targets')
-    assert.equal(targets?.todo, 'nothing: the server signs it anew by itself')
+    assert.equal(targets?.todo, 'nothing: the server re-signs it by itself')
     assert.deepEqual(
       rows.map(({ ends }) => ends),
       rows.map(({ ends }) => ends).toSorted(),

@@ -64,7 +64,7 @@ describe('users and tokens on the command line', () => {
     )
     await prints(
       'user add alice --no-password',
-      'error: there is a user alice already\n' +
+      'error: the user alice already exists\n' +
         'hint: "countersign user set" changes what they may do, "countersign user password" their password\n',
       2,
     )
@@ -151,7 +151,7 @@ describe('users and tokens on the command line', () => {
     await prints('user remove build', 'removed user build\n')
     await prints('user remove build', `error: there is no user build\nhint: ${ALL_USERS}\n`, 1)
     // Repeated, as after a lost answer.
-    await prints('token revoke ci', 'error: the token ci is revoked already\n', 1)
+    await prints('token revoke ci', 'error: the token ci is already revoked\n', 1)
     await prints('token revoke cj', 'error: there is no such token\nhint: "countersign token list" prints all\n', 1)
     await server.end()
   })

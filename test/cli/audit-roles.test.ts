@@ -71,7 +71,7 @@ test('audit says who may sign since when, what a key signed, and what was delete
     ofAlice,
   )
   const short = await terminal.run(['audit', '--key', 'a1'])
-  assert.deepEqual([short.stderr, short.code], ['error: key: write 8 to 64 hex digits of its id\n', 2])
+  assert.deepEqual([short.stderr, short.code], ['error: key: must be 8 to 64 hex digits of the key id\n', 2])
 
   await type(`key rotate ${GUN} targets --passphrase-file pass`)
   const { number, roles: changed = [] } = await newest()

@@ -44,7 +44,7 @@ test('clock says that the clock was ahead, and with --accept the server signs ag
     assert.equal(code, 2, words)
   }
   const token =
-    'warning: the token job was made meanwhile, and ends on 2027-06-07: countersign token revoke job, and make another one\n'
+    'warning: the token job was created in the meantime and ends on 2027-06-07: countersign token revoke job, then create another one\n'
   await prints('clock --accept --dry-run', `would do: accepted: signed 1 repository anew\n${token}`, 0)
   const { trust } = server.running
   const away = t.mock.method(trust.signer, 'sign', () =>

@@ -107,7 +107,7 @@ describe('damage is named and hides nothing else', () => {
       'signer remove ci',
       0,
       `removed the signer ci; owners of repositories remove it too
-warning: ${DAMAGED} is damaged: whether it trusts ci cannot be read
+warning: ${DAMAGED} is damaged: cannot tell whether it trusts ci
 `,
     )
   })
@@ -175,11 +175,11 @@ warning: ${DAMAGED} is damaged: whether it trusts ci cannot be read
       .filter(({ what }) => what.startsWith('server'))
       .map(({ what, daysLeft, todo }) => [what, daysLeft, todo])
     assert.deepEqual(own, [
-      ['server certificate, which cannot be read', 0, 'start the server again: it makes a new one'],
+      ['server certificate, which cannot be read', 0, 'restart the server: it makes a new one'],
       [
         'server CA, which cannot be read',
         0,
-        'put tls/ca.crt in its keys directory back, from a client; or stop the server, remove tls/ in its keys directory, start it, give clients the new tls/ca.crt',
+        'copy tls/ca.crt back into its keys directory from a client; or stop the server, remove tls/ in its keys directory, start it, give clients the new tls/ca.crt',
       ],
     ])
   })

@@ -3,7 +3,7 @@ import { after, before, describe, test } from 'node:test'
 import { Terminal, type Printed } from './terminal.ts'
 
 const LONG = 'a'.repeat(20_000)
-const DIGEST = /^error: digest: write it as in sha256:/
+const DIGEST = /^error: digest: must look like sha256:/
 const NAME = /^error: that cannot be a name\n/
 const GUN = /^error: invalid repository name: it is /
 
@@ -19,7 +19,7 @@ const COMMANDS: readonly (readonly [args: readonly string[], expected: RegExp])[
   [['token', 'revoke', LONG], /^error: token: must have at most 100 characters\n/],
   [['signer', 'remove', ''], /^error: name: must not be empty\n/],
   [['delegation', 'remove', 'docker.io/acme/app', ''], /^error: name: must not be empty\n/],
-  [['policy', 'remove', ''], /^error: subject: write it as in /],
+  [['policy', 'remove', ''], /^error: subject: must look like /],
 ]
 
 describe('an invalid name is refused as invalid, not reported as missing', () => {
