@@ -72,11 +72,11 @@ test('all mistakes are reported at once, each by the name as written', () => {
   for (const text of [
     /^ {2}listen\.port: /m,
     /^ {2}timestampLifeDays: /m,
-    /^ {2}loglevel: there is no such setting; the nearest is logLevel$/m,
+    /^ {2}loglevel: unknown setting; the nearest is logLevel$/m,
     /^ {2}limits\.parts: /m,
     /^ {2}COUNTERSIGN_LISTEN_HOST: /m,
     /^ {2}COUNTERSIGN_LOG_LEVEL: /m,
-    /^ {2}COUNTERSIGN_DATA_DIR: there is no such setting; the nearest is COUNTERSIGN_DATA_DIRECTORY$/m,
+    /^ {2}COUNTERSIGN_DATA_DIR: unknown setting; the nearest is COUNTERSIGN_DATA_DIRECTORY$/m,
   ]) {
     assert.match(found, text)
   }
@@ -86,7 +86,7 @@ test('listening beyond loopback needs authentication or explicit words; plain HT
   const [, line = ''] = mistakes({ listen: { host: '0.0.0.0' } })
   assert.match(
     line,
-    /not loopback and there is no authentication.*say listen\.withoutAuthentication = "anyone-may-write"$/,
+    /not loopback and there is no authentication.*set listen\.withoutAuthentication to "anyone-may-write"$/,
   )
   for (const host of ['localhost', '127.0.0.1', '127.1.2.3', '::1']) {
     assert.equal(loadSettings({ file: fileOf({ listen: { host } }), environment: {} }).listen.host, host)
@@ -125,7 +125,7 @@ test('a URL with a password is refused: requests to it would fail, and the log w
     { access: { realm: 'https://hunter2@auth.example/token' } },
   ]) {
     const [, line = ''] = mistakes(setting)
-    assert.match(line, /: must not hold a user or a password$/)
+    assert.match(line, /: must not contain a user name or password$/)
     assert.doesNotMatch(line, /hunter2/)
   }
 })
@@ -151,10 +151,10 @@ test('the fault of each kind of value is explained in plain words', () => {
     'gunPrefixes: must be a list',
     'keyAlgorithm: must be one of ecdsa, ed25519',
     'limits.parts: must be a whole number',
-    'lisen: there is no such setting; the nearest is listen',
+    'lisen: unknown setting; the nearest is listen',
     'listen.host: must not be empty',
     'listen.port: must be a number',
-    'signers.rules.0.rol: there is no such setting',
+    'signers.rules.0.rol: unknown setting',
     'threads: must be above 0',
     'webhook.url: must be a URL that begins with https://',
   ])
@@ -163,7 +163,7 @@ test('the fault of each kind of value is explained in plain words', () => {
 test('a key rule with an invalid pattern is refused', () => {
   const rule = (gun: string): object => ({ signers: { rules: [{ gun, signer: 'file' }] } })
   for (const gun of ['docker.io/acme*', '*/app', 'docker.io/**', 'docker.io/acme/', '/*', ''])
-    assert.match(mistakes(rule(gun))[1] ?? '', /^ *signers\.rules\.0\.gun: must be as in docker\.io\/acme\/app, /, gun)
+    assert.match(mistakes(rule(gun))[1] ?? '', /^ *signers\.rules\.0\.gun: must look like docker\.io\/acme\/app, /, gun)
   for (const gun of ['*', 'docker.io/acme/*', 'docker.io/acme/app', 'localhost:5000/a', 'a'])
     assert.equal(loadSettings({ file: fileOf(rule(gun)), environment: {} }).signers.rules[0]?.gun, gun)
 })
@@ -243,11 +243,11 @@ test('certificate names are checked', () => {
   for (const text of ['trust.example.com', '*.example.com', 'trust', 'my_host', '192.0.2.7', '2001:db8::7'])
     assert.deepEqual(loadSettings({ file: fileOf(names(text)), environment: {} }).tls.names, [text])
   const both = { tls: { certificateFile: 'a', keyFile: 'b', names: ['trust.example'] } }
-  assert.match(mistakes(both)[1] ?? '', /tls\.names: are for the certificate that the server makes/)
+  assert.match(mistakes(both)[1] ?? '', /tls\.names: only for the certificate that the server makes/)
 })
 
 test('half a TLS identity and a malformed or missing file are refused', () => {
-  assert.match(mistakes({ tls: { keyFile: 'key.pem' } }).join('\n'), /give both or none/)
+  assert.match(mistakes({ tls: { keyFile: 'key.pem' } }).join('\n'), /give both or neither/)
   assert.match(mistakes('{').join(''), /cannot read the settings file/)
   assert.match(mistakes('[]').join(''), /must hold a JSON object/)
   assert.throws(() => loadSettings({ file: join(directory, 'missing.json'), environment: {} }), {

@@ -59,7 +59,7 @@ function load(sources: SettingsSources): { settings: Settings; origins: Map<stri
   else mistakes.push(...parsed.error.issues.map((issue) => mistakeOf(issue, origins)))
   if (!parsed.success || mistakes.length > 0) {
     const lines = mistakes.map((text) => `  ${text}`).join('\n')
-    throw new TrustError('BAD_SETTINGS', `the settings cannot be used:\n${lines}`, { hint: HINT })
+    throw new TrustError('BAD_SETTINGS', `the settings are not valid:\n${lines}`, { hint: HINT })
   }
   const { keysDirectory, anchorFile = join(keysDirectory, ANCHOR), listen, limits } = parsed.data
   const isBehindProxy = listen.plainHttp !== undefined || listen.trustedProxies.length > 0
@@ -68,7 +68,7 @@ function load(sources: SettingsSources): { settings: Settings; origins: Map<stri
 }
 
 const HINT = '"countersign config" prints every setting with its help'
-const FILE_HINT = `write it as in { "listen": { "port": 4443 } }; ${HINT}`
+const FILE_HINT = `write it like { "listen": { "port": 4443 } }; ${HINT}`
 
 function readSettingsFile(path: string, mistakes: string[]): Record<string, unknown> {
   if (path === '') {
@@ -104,9 +104,7 @@ function overlayEnvironment(
     if (!isVariable(variable) || text === undefined) continue
     const leaf = byVariable.get(variable)
     if (leaf === undefined) {
-      mistakes.push(
-        `${variable}: there is no such setting; the nearest is ${nearest(variable, [...byVariable.keys()])}`,
-      )
+      mistakes.push(`${variable}: unknown setting; the nearest is ${nearest(variable, [...byVariable.keys()])}`)
       continue
     }
     setAt(input, leaf.name, fromText(leaf.schema, text))
@@ -143,7 +141,7 @@ function mistakeOf(issue: z.core.$ZodIssue, origins: Map<string, 'file' | 'envir
     const inList = issue.path.some((part) => typeof part === 'number')
     return issue.keys
       .map((key) => [...issue.path, key].join('.'))
-      .map((each) => `${each}: there is no such setting${inList ? '' : `; the nearest is ${nearest(each, known)}`}`)
+      .map((each) => `${each}: unknown setting${inList ? '' : `; the nearest is ${nearest(each, known)}`}`)
       .join('\n  ')
   }
   return `${origins.get(name) === 'environment' ? variableOf(name) : name}: ${issue.message}`

@@ -45,7 +45,7 @@ export const settingsSchema = z.strictObject({
       trustedProxies: z
         .array(network)
         .default([])
-        .describe('addresses or networks of proxies whose X-Forwarded-For is believed'),
+        .describe('addresses or networks of proxies whose X-Forwarded-For is trusted'),
     })
     .prefault({}),
   threads: count
@@ -70,7 +70,7 @@ export const settingsSchema = z.strictObject({
         .enum(['none', 'built-in', 'external'])
         .default('none')
         .describe(
-          'who may do what; none: anybody anything; built-in: users and tokens of this server; external: a token service',
+          'who may do what; none: anybody may do anything; built-in: users and tokens of this server; external: a token service',
         ),
       realm: secureUrl
         .optional()
@@ -127,7 +127,9 @@ export const settingsSchema = z.strictObject({
   keyAlgorithm: z
     .enum(['ecdsa', 'ed25519'])
     .default('ecdsa')
-    .describe('for keys that the server makes: ecdsa (P-256), or ed25519, which Connaisseur before 3.4 does not know'),
+    .describe(
+      'for keys that the server makes: ecdsa (P-256), or ed25519, which Connaisseur before 3.4 does not support',
+    ),
   signers: z
     .strictObject({
       pkcs11: z
@@ -140,7 +142,7 @@ export const settingsSchema = z.strictObject({
             .enum(['ecdsa', 'ed25519'])
             .default('ecdsa')
             .describe(
-              'for new keys in the token: ecdsa (P-256; the default), or ed25519, which many tokens do not know',
+              'for new keys in the token: ecdsa (P-256; the default), or ed25519, which many tokens do not support',
             ),
           answerSeconds: seconds
             .default(10)
@@ -188,7 +190,7 @@ export const settingsSchema = z.strictObject({
     .prefault({}),
   webhook: z
     .strictObject({
-      url: url.optional().describe('URL that is told 60, 30, 7 and 1 days before something ends'),
+      url: url.optional().describe('URL to notify 60, 30, 7 and 1 days before something ends'),
       secretFile: path
         .optional()
         .describe('file with the secret that signs webhook messages, readable by its owner only'),

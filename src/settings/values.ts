@@ -15,7 +15,7 @@ export const network = z.string().refine((text) => {
   const [address = '', bits = '0', ...rest] = text.split('/')
   const most = isIP(address) === 4 ? 32 : 128
   return isIP(address) !== 0 && rest.length === 0 && /^\d{1,3}$/.test(bits) && Number(bits) <= most
-}, 'must be an address, or a network as in 10.0.0.0/8')
+}, 'must be an address, or a network like 10.0.0.0/8')
 
 /** True for a name or address that can be in a certificate: no zone, and no IPv4 written as IPv6. */
 function isHostName(text: string): boolean {
@@ -23,7 +23,7 @@ function isHostName(text: string): boolean {
   return /^(?:\*\.)?(?:[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?\.)*[a-z0-9_-]*[a-z0-9]$/i.test(text)
 }
 
-export const hostName = z.string().refine(isHostName, 'must be a name or an address, as in trust.example.com')
+export const hostName = z.string().refine(isHostName, 'must be a name or an address, like trust.example.com')
 
 export const gunPrefix = z
   .string()
@@ -37,7 +37,7 @@ function holdsNoPassword(text: string): boolean {
   const url = URL.parse(text)
   return url === null || (url.username === '' && url.password === '')
 }
-const PASSWORD_IN_URL = 'must not hold a user or a password'
+const PASSWORD_IN_URL = 'must not contain a user name or password'
 
 export const url = z.url({ protocol: /^https?$/ }).refine(holdsNoPassword, PASSWORD_IN_URL)
 
@@ -53,7 +53,7 @@ export const secureUrl = z
 /** A pattern that matches nothing would silently leave keys where nobody wants them. */
 const gunPattern = z
   .string()
-  .regex(/^(?:\*|[^*]*[^*/](?:\/\*)?)$/, 'must be as in docker.io/acme/app, docker.io/acme/*, or *')
+  .regex(/^(?:\*|[^*]*[^*/](?:\/\*)?)$/, 'must look like docker.io/acme/app, docker.io/acme/*, or *')
 
 /** Says where new keys are made. Roots are not among the roles: their keys have passphrases of their own. */
 export const signerRule = z.strictObject({

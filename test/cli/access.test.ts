@@ -250,7 +250,7 @@ describe('invalid access settings', () => {
     [
       'no name for clients',
       { ACCESS_MODE: 'built-in', LISTEN_HOST: '0.0.0.0' },
-      /access\.realm: "0\.0\.0\.0" is no name/,
+      /access\.realm: "0\.0\.0\.0" is not a name/,
     ],
     [
       'a CA file that is not there',

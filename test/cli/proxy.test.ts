@@ -112,7 +112,7 @@ describe('behind a proxy to the outside', () => {
     for (const HTTPS_PROXY of ['http://me:hem%lock@proxy', 'http://me:hemlock@[::', ' ']) {
       const { code, stdout, stderr } = await terminal.run(['repo', 'list'], { HTTPS_PROXY })
       assert.deepEqual({ code, stdout }, { code: 2, stdout: '' })
-      assert.equal(stderr, 'error: HTTPS_PROXY is no URL of a proxy\nhint: http://proxy.example.com:3128 is one\n')
+      assert.equal(stderr, 'error: HTTPS_PROXY is not the URL of a proxy\nhint: http://proxy.example.com:3128 is one\n')
     }
   })
 })

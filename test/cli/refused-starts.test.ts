@@ -88,7 +88,7 @@ describe('a start is refused', () => {
 
   test('with several mistakes in the settings, naming all', async () => {
     await refuses(
-      /^error: the settings cannot be used:\n {2}COUNTERSIGN_LISTEN_PRT: .*COUNTERSIGN_LISTEN_PORT\n {2}COUNTERSIGN_SHUTDOWN_SECONDS: .*\nhint: "countersign config"/,
+      /^error: the settings are not valid:\n {2}COUNTERSIGN_LISTEN_PRT: .*COUNTERSIGN_LISTEN_PORT\n {2}COUNTERSIGN_SHUTDOWN_SECONDS: .*\nhint: "countersign config"/,
       { COUNTERSIGN_LISTEN_PRT: '1', COUNTERSIGN_SHUTDOWN_SECONDS: 'soon' },
     )
   })
@@ -96,7 +96,7 @@ describe('a start is refused', () => {
   for (const text of ['{', '[]', '{ "listen": { "port": 4443, } }']) {
     test(`with a settings file that is not a JSON object: ${text}`, async () => {
       await writeFile(terminal.path('settings.json'), text)
-      await refusesHere(/^error: .* settings file settings\.json.*\nhint: write it as in \{ /, {
+      await refusesHere(/^error: .* settings file settings\.json.*\nhint: write it like \{ /, {
         COUNTERSIGN_CONFIG: 'settings.json',
       })
     })

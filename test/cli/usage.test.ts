@@ -182,7 +182,7 @@ describe('countersign config', () => {
     assert.match(stdout, /^keyAlgorithm +ecdsa +for keys /m)
     assert.match(
       stderr,
-      /^error: the settings cannot be used:\n {2}COUNTERSIGN_KEY_ALGORITM: .*COUNTERSIGN_KEY_ALGORITHM\n$/,
+      /^error: the settings are not valid:\n {2}COUNTERSIGN_KEY_ALGORITM: .*COUNTERSIGN_KEY_ALGORITHM\n$/,
     )
   })
 })
