@@ -27,7 +27,7 @@ export async function request(url: URL, init: Omit<RequestInit, 'redirect' | 'si
     // Other programs can reach such a port, so somebody who sees the server up would look for the fault there.
     const hint =
       reason === 'bad port'
-        ? `port ${url.port} is one that fetch, like browsers, refuses to use: let it listen on another`
+        ? `fetch, like browsers, refuses to use port ${url.port}: let the server listen on another port`
         : `${reason}; check the name, and that it is up`
     throw new TrustError('REGISTRY', `cannot reach ${url.origin}`, { hint, cause })
   }

@@ -25,17 +25,17 @@ export async function authorization(
   if (challenges.has('basic')) {
     // Like docker, prefer a password to a token where the server takes both.
     if (basic !== undefined && credentials?.password !== '') return basic
-    if (bearer === undefined) throw failure(server, 'wants a password', `docker login ${server.account}`)
+    if (bearer === undefined) throw failure(server, 'requires a password', `docker login ${server.account}`)
   }
-  if (bearer === undefined) throw failure(server, 'wants credentials of an unknown kind')
+  if (bearer === undefined) throw failure(server, 'requires an unsupported kind of credentials')
   const realm = URL.parse(bearer.get('realm') ?? '')
   // Send credentials encrypted only, unless both server and token service are on this machine.
   const local = server.url.startsWith('http:') && realm?.protocol === 'http:' && isLoopback(realm.hostname)
   if (realm === null || (realm.protocol !== 'https:' && !local)) {
     const why =
       realm === null
-        ? 'its realm is no URL'
-        : `credentials go to https:// only, not to ${realm.protocol}//${realm.host}`
+        ? 'its realm is not a URL'
+        : `credentials are sent only over https://, not to ${realm.protocol}//${realm.host}`
     throw failure(server, 'names a token service that cannot be used', why)
   }
   const service = bearer.get('service')
@@ -43,7 +43,7 @@ export async function authorization(
   const response = await askForToken(realm, wish, basic, credentials?.identityToken)
   if (response.status !== 200) {
     await response.body?.cancel()
-    throw failure(server, `gives no token: ${response.status}`, `docker login ${server.account}`)
+    throw failure(server, `returns no token: ${response.status}`, `docker login ${server.account}`)
   }
   const answer = await bodyOf(response, server, TOKEN_MAX_BYTES)
   try {
@@ -54,7 +54,7 @@ export async function authorization(
   } catch {
     // Reported below.
   }
-  throw failure(server, 'gives no token')
+  throw failure(server, 'returns no token')
 }
 
 /** Requests a token as docker does: with an identity token by OAuth 2, otherwise by the registry token protocol. */

@@ -11,7 +11,7 @@ import { documentMaxBytes, readDocument, type TrustSource } from './trust-data.t
 const USUAL = "docker's is ~/.docker/trust, that of notary is ~/.notary; the URL of a server begins with https://"
 /** A client that was stopped, or lost the network, has cached only part of what it wanted to read. */
 const READ_AGAIN =
-  'let the client read it once more: docker trust inspect NAME, or notary list NAME; when its server is gone, name what another client has cached'
+  'have the client read it again: docker trust inspect NAME, or notary list NAME; if its server is gone, use the cache of another client'
 
 /**
  * Returns a source that reads a repository from the cache of docker or notary: one document per role,
@@ -60,7 +60,7 @@ async function readUpTo(path: string, limit: number): Promise<Buffer | undefined
   try {
     const found = await stat(path)
     // Reading a pipe blocks until somebody writes to it, and a device never ends.
-    if (!found.isFile()) throw new TrustError('REGISTRY', `${path} is no file`)
+    if (!found.isFile()) throw new TrustError('REGISTRY', `${path} is not a file`)
     if (found.size > limit) throw new TrustError('REGISTRY', `${path} has more than ${limit} bytes`)
     return await readFile(path)
   } catch (error) {

@@ -113,7 +113,7 @@ async function readConfig(path: string): Promise<DockerConfig> {
 
 /** Runs `docker-credential-NAME get`: the account on standard input, JSON on standard output. */
 async function fromHelper(name: string, account: string): Promise<Credentials | undefined> {
-  if (!HELPER.test(name)) throw new TrustError('BAD_SETTINGS', `"${name}" is no name of a credential helper`)
+  if (!HELPER.test(name)) throw new TrustError('BAD_SETTINGS', `"${name}" is not the name of a credential helper`)
   const program = `docker-credential-${name}`
   // Not the `timeout` option: if the program does not exist, its timer keeps the command alive for a minute.
   const signal = AbortSignal.timeout(HELPER_TIMEOUT)

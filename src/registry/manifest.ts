@@ -71,34 +71,34 @@ async function manifestIn(
   if (response.status === 404) {
     // Without that option docker tries to sign what it pushes, with keys that it does not have.
     throw new TrustError('NOT_FOUND', `${place.url} has no ${place.repository}:${tag}`, {
-      hint: 'docker push --disable-content-trust, or say its digest and size',
+      hint: 'docker push --disable-content-trust, or give its digest and size',
     })
   }
   if (response.status === 401 || response.status === 403) {
-    throw failure(registry, 'wants other credentials', 'docker login, with the account that may pull it')
+    throw failure(registry, 'denies access', 'docker login, with an account that may pull it')
   }
   if (response.status === 400 && url.protocol === 'http:') {
     throw failure(
       registry,
       'answers 400',
-      'it may speak TLS, which is not asked for on this machine: say digest and size',
+      'it may speak TLS, which is not tried on this machine: give the digest and size',
     )
   }
   if (response.status !== 200) {
-    const hint = redirectHint(response, 'say the digest and size of the manifest')
+    const hint = redirectHint(response, 'give the digest and size of the manifest')
     throw failure(registry, `answers ${response.status}`, hint)
   }
   // It is a login page, or a schema 1 manifest, which docker does not sign.
-  const type = response.headers.get('content-type')?.split(';')[0]?.trim() ?? 'nothing that it names'
+  const type = response.headers.get('content-type')?.split(';')[0]?.trim() ?? 'content of no type'
   if (!TYPES.includes(type)) {
     await response.body?.cancel()
-    throw failure(registry, `sends ${type.slice(0, 80)}, no manifest or index of an image`)
+    throw failure(registry, `sends ${type.slice(0, 80)}, not an image manifest or index`)
   }
   const bytes = await bodyOf(response, registry, MANIFEST_MAX_BYTES)
   const digest = `sha256:${hash('sha256', bytes, 'hex')}`
   const said = response.headers.get('docker-content-digest')
   if (said !== null && said.startsWith('sha256:') && said !== digest)
-    throw failure(registry, 'sends bytes that are not what it says they are')
+    throw failure(registry, 'sends bytes that do not match the digest it gives')
   return { digest, size: bytes.length, checkedAt: new Date(now()).toISOString() }
 }
 
@@ -106,8 +106,8 @@ async function manifestIn(
 function registryOf({ url: text }: RegistryPlace): URL {
   const url = URL.parse(text)
   if (url?.href === `${url?.origin}/`) return url
-  throw new TrustError('INVALID_PARAMETERS', 'the name of the repository begins with no registry that could be asked', {
-    hint: 'say the digest and size of the manifest',
+  throw new TrustError('INVALID_PARAMETERS', 'the repository name does not begin with a registry that can be asked', {
+    hint: 'give the digest and size of the manifest',
   })
 }
 

@@ -56,7 +56,7 @@ export function notaryServer(url: string, gun: Gun, options: NotaryServerOptions
         await response.body?.cancel()
         if (response.status === 404) return undefined
         if (response.status === 401 || response.status === 403) {
-          throw failure(server, 'wants other credentials', `docker login ${server.account}, as one who may pull ${gun}`)
+          throw failure(server, 'denies access', `docker login ${server.account}, as a user who may pull ${gun}`)
         }
         throw failure(server, `answers ${response.status}`, whyFailed(response, role))
       } catch (error) {
@@ -78,15 +78,15 @@ function serverAt(text: string, account: string | undefined): AskedServer {
   // Do not quote the URL: if it contains credentials, they must not end up in a log.
   const refuse = (why: string): never => {
     throw new TrustError('INVALID_PARAMETERS', `the other server's URL ${why}`, {
-      hint: 'https://notary.docker.io, say',
+      hint: 'for example https://notary.docker.io',
     })
   }
   if (url === null) return refuse('cannot be read')
   if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLoopback(url.hostname))) {
     return refuse('must begin with https://, unless the server is on this machine')
   }
-  if (url.username !== '' || url.password !== '') return refuse('must be without user name and password')
-  if (url.search !== '' || url.hash !== '') return refuse('must be without ? and #')
+  if (url.username !== '' || url.password !== '') return refuse('must not contain a user name or password')
+  if (url.search !== '' || url.hash !== '') return refuse('must not contain ? or #')
   // With a trailing slash, clients ask for a path that begins with two.
   const place = `${url.origin}${url.pathname.replace(/\/+$/, '')}`
   return { url: place, name: place, account: account ?? url.host }

@@ -13,11 +13,11 @@ const FAULT = /^(?:CERT_|ERR_TLS_CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|INVAL
  */
 export function trustAuthority(pem: string): void {
   const certificates = pem.match(CERTIFICATE) ?? []
-  if (certificates.length === 0) throw new TrustError('BAD_TLS', 'there is no PEM certificate of an authority')
+  if (certificates.length === 0) throw new TrustError('BAD_TLS', 'there is no PEM certificate of a CA')
   try {
     for (const certificate of certificates) new X509Certificate(certificate)
   } catch (cause) {
-    throw new TrustError('BAD_TLS', 'the certificate of the authority cannot be read', { cause })
+    throw new TrustError('BAD_TLS', 'the CA certificate cannot be read', { cause })
   }
   // Load TLS only here: most commands need no authority of their own.
   const tls = process.getBuiltinModule('node:tls')
@@ -37,7 +37,7 @@ export function certificateFault(error: unknown, hint: string): TrustError | und
   // Node goes on to name command-line options of its own, which do not apply here.
   const [why] = cause.message.split('; if the root CA')
   return new TrustError('REGISTRY', `${error.message}: its certificate is not trusted: ${why}`, {
-    hint: `if it is of a private authority: ${hint}`,
+    hint: `if a private CA issued it: ${hint}`,
     cause: error.cause,
   })
 }

@@ -174,7 +174,7 @@ describe('countersign repo adopt', () => {
     assert.equal(tilde.code, 1)
     const url = "error: the other server's URL must begin with https://, unless the server is on this machine\n"
     for (const place of ['http://notary.example', 'ftp://notary.example']) {
-      await refused([APP, '--from', place], `${url}hint: https://notary.docker.io, say\n`, 2)
+      await refused([APP, '--from', place], `${url}hint: for example https://notary.docker.io\n`, 2)
     }
     await refused([APP, '--from', other.url], /certificate is not trusted.*\nhint: .* --tlscacert FILE\n$/, 2)
     const { stdout } = await adopt(APP, WEB, '--from', other.url)

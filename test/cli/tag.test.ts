@@ -71,7 +71,7 @@ describe('tags from a registry, from a pipe, as a signer, under policies', () =>
     )
     await prints(
       'tag sign GUN v2',
-      'error: http://REGISTRY has no team/app:v2\nhint: docker push --disable-content-trust, or say its digest and size\n',
+      'error: http://REGISTRY has no team/app:v2\nhint: docker push --disable-content-trust, or give its digest and size\n',
       1,
     )
     // An empty variable counts as unset, as for docker, which then looks in the home directory.
@@ -83,7 +83,7 @@ describe('tags from a registry, from a pipe, as a signer, under policies', () =>
     await writeFile(terminal.path('docker', 'config.json'), '{}')
     await prints(
       'tag sign GUN v1',
-      'error: the registry http://REGISTRY wants a password\nhint: docker login REGISTRY\n',
+      'error: the registry http://REGISTRY requires a password\nhint: docker login REGISTRY\n',
       2,
     )
     // As CI systems give it to docker.

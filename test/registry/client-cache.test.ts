@@ -71,7 +71,7 @@ test('a cache that lacks a role because its client never read the repository is 
     await assert.rejects(readTrustData(clientCache(directory, GUN), GUN), {
       code: 'REGISTRY',
       message: `${directory} has no ${role} of ${GUN}: this client has not read it yet`,
-      hint: /^let the client read it/,
+      hint: /^have the client read it/,
     })
   }
 })
@@ -86,7 +86,7 @@ test('cached documents that do not belong together are reported', async (t) => {
     await assert.rejects(readTrustData(clientCache(directory, GUN), GUN), {
       code: 'REGISTRY',
       message: `the ${role} in ${directory} is not the one that the ${by} there names`,
-      hint: /docker trust inspect NAME, .*; when its server is gone, name what another client has cached$/,
+      hint: /docker trust inspect NAME, .*; if its server is gone, use the cache of another client$/,
     })
   }
 })
@@ -118,7 +118,7 @@ test('a missing directory, repository or root and an invalid file are reported',
   await mkdir(join(metadata, 'targets/releases.json'))
   await assert.rejects(readTrustData(clientCache(directory, GUN), GUN), {
     code: 'REGISTRY',
-    message: /releases\.json is no file$/,
+    message: /releases\.json is not a file$/,
   })
   await writeFile(join(metadata, 'root.json'), 'no JSON')
   const source = clientCache(directory, GUN)
@@ -159,7 +159,7 @@ test('files larger than clients accept are refused', async (t) => {
 test('a pipe or device is refused at once, and an unreadable file is not taken for missing', async (t) => {
   const directory = await cache(t, documents())
   const path = join(directory, 'tuf', GUN, 'metadata', 'root.json')
-  const refusal = { code: 'REGISTRY', message: `${path} is no file` }
+  const refusal = { code: 'REGISTRY', message: `${path} is not a file` }
   await rm(path)
   execFileSync('mkfifo', [path])
   await assert.rejects(clientCache(directory, GUN).document('root'), refusal)

@@ -113,7 +113,7 @@ test('a name without a valid registry host is refused, without printing a passwo
     const asking = readManifest(registryPlace(parseGun(`${host}/app`)), 'v1', alice)
     await assert.rejects(asking, (error: Error & { code?: string; hint?: string }) => {
       assert.equal(error.code, 'INVALID_PARAMETERS', host)
-      assert.equal(error.hint, 'say the digest and size of the manifest')
+      assert.equal(error.hint, 'give the digest and size of the manifest')
       return !error.message.includes('secret')
     })
   }
@@ -239,7 +239,7 @@ test('every unexpected answer of a registry is an error that says what it was', 
       (_, response) =>
         response.writeHead(200, { ...TYPE, 'Docker-Content-Digest': `sha256:${'0'.repeat(64)}` }).end(MANIFEST),
       'REGISTRY',
-      /not what it says/,
+      /do not match the digest/,
     ],
     [
       'endless',
@@ -258,9 +258,9 @@ test('every unexpected answer of a registry is an error that says what it was', 
       'a login page',
       (_, response) => response.writeHead(200, { 'Content-Type': 'text/html' }).end('<html>'),
       'REGISTRY',
-      /sends text\/html, no manifest/,
+      /sends text\/html, not an image manifest/,
     ],
-    ['of no type', (_, response) => response.end(MANIFEST), 'REGISTRY', /no manifest or index/],
+    ['of no type', (_, response) => response.end(MANIFEST), 'REGISTRY', /not an image manifest or index/],
     [
       'a manifest of the first kind, whose digest is not that of its bytes',
       (_, response) =>
@@ -268,9 +268,9 @@ test('every unexpected answer of a registry is an error that says what it was', 
           .writeHead(200, { 'Content-Type': 'application/vnd.docker.distribution.manifest.v1+prettyjws' })
           .end(MANIFEST),
       'REGISTRY',
-      /sends application\/\S+\.v1\+prettyjws, no manifest/,
+      /sends application\/\S+\.v1\+prettyjws, not an image manifest/,
     ],
-    ['forbidden', (_, response) => response.writeHead(403).end(), 'REGISTRY', /wants other credentials/],
+    ['forbidden', (_, response) => response.writeHead(403).end(), 'REGISTRY', /denies access/],
     [
       'a password in the clear, to another machine',
       (_, response) =>
@@ -282,7 +282,7 @@ test('every unexpected answer of a registry is an error that says what it was', 
       'never enough',
       (_, response) => response.writeHead(401, { 'WWW-Authenticate': 'Basic realm="x"' }).end(),
       'REGISTRY',
-      /other credentials/,
+      /denies access/,
     ],
     [
       'unknown',
@@ -317,7 +317,7 @@ test('a redirecting registry is reported with the address that it redirects to',
   const { place } = await registry(t, (_, response) => response.writeHead(307, { Location: '//new.example/v2' }).end())
   await assert.rejects(readManifest(place, 'v1', alice), {
     message: `the registry ${place.url} answers 307`,
-    hint: 'it redirects to http://new.example/v2, which is not followed: say the digest and size of the manifest',
+    hint: 'it redirects to http://new.example/v2, which is not followed: give the digest and size of the manifest',
   })
 })
 
@@ -325,7 +325,7 @@ test('a port that fetch refuses is reported as such, not as a fault of the regis
   const place = registryPlace(parseGun('localhost:10080/app'))
   await assert.rejects(readManifest(place, 'v1', alice), {
     code: 'REGISTRY',
-    hint: /^port 10080 is one that /,
+    hint: /^fetch, like browsers, refuses to use port 10080: /,
   })
 })
 
@@ -393,7 +393,7 @@ test('docker’s credentials are read from its file and from helpers', async (t)
   await config({ credsStore: '../evil' })
   await assert.rejects(dockerCredentials(directory, 'reg'), {
     code: 'BAD_SETTINGS',
-    message: '"../evil" is no name of a credential helper',
+    message: '"../evil" is not the name of a credential helper',
   })
   await writeFile(join(directory, 'config.json'), '{ "auths": "secret"')
   await assert.rejects(dockerCredentials(directory, 'reg'), (error: Error) => !/secret/.test(error.message))
@@ -501,7 +501,7 @@ test('TLS mismatches, in either direction, are reported with a hint', async (t) 
   // Go's TLS servers answer plain HTTP with 400.
   await assert.rejects(readManifest(place, 'v1', alice), {
     message: `the registry ${place.url} answers 400`,
-    hint: 'it may speak TLS, which is not asked for on this machine: say digest and size',
+    hint: 'it may speak TLS, which is not tried on this machine: give the digest and size',
   })
   const server = createTlsServer({}, () => undefined).listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -523,6 +523,6 @@ test("an untrusted certificate is reported with a hint of ours, not with Node's 
   await assert.rejects(readManifest(place, 'v1', alice), {
     code: 'REGISTRY',
     message: `cannot reach ${url}: its certificate is not trusted: unable to verify the first certificate`,
-    hint: 'if it is of a private authority: name its file in NODE_EXTRA_CA_CERTS',
+    hint: 'if a private CA issued it: name its file in NODE_EXTRA_CA_CERTS',
   })
 })

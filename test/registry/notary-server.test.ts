@@ -139,16 +139,16 @@ test('every unexpected answer of a server is an error that says what it was, wit
       },
       /answers 307$/,
     ],
-    ['never enough', (_, response) => challengeBasic(response), /wants other credentials$/],
-    ['forbidden', (_, response) => response.writeHead(403).end(), /wants other credentials$/],
-    ['unknown', (_, response) => response.writeHead(401).end(), /credentials of an unknown kind$/],
+    ['never enough', (_, response) => challengeBasic(response), /denies access$/],
+    ['forbidden', (_, response) => response.writeHead(403).end(), /denies access$/],
+    ['unknown', (_, response) => response.writeHead(401).end(), /unsupported kind of credentials$/],
     [
       'a token service in the clear on another machine',
       (_, response) =>
         response.writeHead(401, { 'WWW-Authenticate': 'Bearer realm="http://auth.example/token"' }).end(),
       /token service that cannot be used$/,
     ],
-    ['a token of two lines', (...exchange) => answerToken(...exchange, '{"token":"one\\ntwo"}'), /gives no token$/],
+    ['a token of two lines', (...exchange) => answerToken(...exchange, '{"token":"one\\ntwo"}'), /returns no token$/],
     [
       'an endless token',
       (...exchange) => answerToken(...exchange, Buffer.alloc(256 * 1024 + 1)),
@@ -228,7 +228,7 @@ test('a refusal of the token service is reported with a hint to log in', async (
   })
   await assert.rejects(notaryServer(url, GUN, { account: 'registry', credentials: alice }).document('root'), {
     code: 'REGISTRY',
-    message: `${url} gives no token: 401`,
+    message: `${url} returns no token: 401`,
     hint: 'docker login registry',
   })
 })
@@ -264,7 +264,7 @@ test('a remote server may not name a token service on this machine without TLS',
   await assert.rejects(asking, {
     code: 'REGISTRY',
     message: 'notary names a token service that cannot be used',
-    hint: `credentials go to https:// only, not to ${url}`,
+    hint: `credentials are sent only over https://, not to ${url}`,
   })
   assert.deepEqual(asked, [])
 })
@@ -276,10 +276,10 @@ test('only server URLs are accepted, and plain HTTP only to this machine', () =>
     ['http://notary.example', /must begin with https:/],
     ['http://127.0.0.1.example', /must begin with https:/],
     ['ftp://localhost', /must begin with https:/],
-    ['https://bob:hidden@notary.example', /without user name and password/],
-    ['https://hidden@notary.example', /without user name and password/],
-    ['https://notary.example/?x=hidden', /without \? and #/],
-    ['https://notary.example/#hidden', /without \? and #/],
+    ['https://bob:hidden@notary.example', /must not contain a user name or password/],
+    ['https://hidden@notary.example', /must not contain a user name or password/],
+    ['https://notary.example/?x=hidden', /must not contain \? or #/],
+    ['https://notary.example/#hidden', /must not contain \? or #/],
   ]
   for (const [url, words] of cases) {
     assert.throws(
