@@ -17,7 +17,7 @@ import { TOKEN_PATH } from './http/token.ts'
 import { createLog, type Log } from './log/log.ts'
 import { prepare, prepareTls } from './prepare.ts'
 import type { Trust } from './repository/trust.ts'
-import { startBackground, tellOfDamage } from './server/background.ts'
+import { startBackground, reportDamage } from './server/background.ts'
 import { followTls, listenerTlsOf, warnOfOpenKey, type ListenerTls } from './server/listener-tls.ts'
 import { startListening } from './server/listeners.ts'
 import { followTokenKeys } from './server/token-keys-file.ts'
@@ -104,7 +104,7 @@ async function open(configured: Settings, overrides: Overrides) {
       faults,
     })
   // The last server may have died of damage that it read, as this one would at once.
-  if (await isStaleSocket(controlSocket(settings))) await tellOfDamage(settings.dataDirectory, log)
+  if (await isStaleSocket(controlSocket(settings))) await reportDamage(settings.dataDirectory, log)
   const store = await whenUnlocked(openIt, waiting)
   const token = tokenOf(settings)
   const signer = signerOf(settings, keys, token)

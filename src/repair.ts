@@ -59,7 +59,7 @@ export async function repair(
   await readAnchor(anchorFile, keys.anchorKey)
   const signer = signerOf(settings, keys)
   const views: View[] = []
-  const look = async (place: string): Promise<View> => {
+  const openPlace = async (place: string): Promise<View> => {
     const view = await openView(place).catch((error: unknown) => {
       throw error instanceof TrustError && error.code === 'DATA_LOCKED' ? inUse(place, error) : error
     })
@@ -68,9 +68,9 @@ export async function repair(
   }
   try {
     await mustReachToken(signer)
-    const { records: damaged, turnedBack, relisted } = await look(dataDirectory)
+    const { records: damaged, turnedBack, relisted } = await openPlace(dataDirectory)
     const anchor = await readAnchor(anchorFile, keys.anchorKey)
-    const backup = from === undefined ? undefined : (await look(dataOf(from))).records
+    const backup = from === undefined ? undefined : (await openPlace(dataOf(from))).records
     const parts = {
       damaged,
       mayBeOlder: relisted,

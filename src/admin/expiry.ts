@@ -42,7 +42,7 @@ export const showExpiry = operation({
   answer: () => list(expiryRow),
   async run(world, { days }) {
     const now = world.trust.now()
-    const found = await everythingThatEnds(world, now + days * DAY)
+    const found = await collectEndings(world, now + days * DAY)
     const advice = await adviceFor(world, await world.certificates())
     const rows: ExpiryRow[] = []
     for (const ending of found) {
@@ -58,7 +58,7 @@ export const showExpiry = operation({
  * Returns what ends of all repositories, tokens, and the server's certificates, soonest first. @param until
  * milliseconds since 1970
  */
-export async function everythingThatEnds(
+export async function collectEndings(
   { trust, certificates, keyAge }: Pick<World, 'trust' | 'certificates' | 'keyAge'>,
   until: number,
 ): Promise<Ending[]> {

@@ -83,7 +83,7 @@ export const findDigest = operation({
     const now: Sighting[] = []
     for (const [gun, places] of open) {
       await setImmediate()
-      const found = await lookAt(trust, gun as Gun, hex, [...places.values()])
+      const found = await signedNow(trust, gun as Gun, hex, [...places.values()])
       // One by one: a repository may have more tags than a call may have arguments.
       for (const each of found.now) now.push(each)
       for (const each of found.before) before.push(each)
@@ -106,7 +106,7 @@ const NO_TAGS: Pick<Awaited<ReturnType<typeof signedTags>>, 'tags' | 'damaged'> 
 /**
  * Returns which sightings are signed now: a dropped delegation signs nothing any more, with no journal entry of its own.
  */
-async function lookAt(
+async function signedNow(
   trust: Trust,
   gun: Gun,
   hex: string,

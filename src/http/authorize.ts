@@ -3,7 +3,7 @@ import type { Access } from '../access/access.ts'
 import { allows, ANONYMOUS, nameOf, type Action, type Identity } from '../access/permission.ts'
 import { CATALOG } from '../access/scope.ts'
 import { TokenRefused } from '../access/web-token.ts'
-import { asPermitted, type Trust } from '../repository/trust.ts'
+import { withPermissionCheck, type Trust } from '../repository/trust.ts'
 import type { HttpSettings } from '../settings/schema.ts'
 import type { Gun } from '../tuf/gun.ts'
 import { Unauthorized, wantedFor, type ChallengeError } from './challenge.ts'
@@ -76,7 +76,7 @@ function permits(
 /** Returns the trust to make changes with for an authorized request: it authorizes again just before each write. */
 export function trustFor(ctx: Context, wiring: Wiring, needs: Action): Trust {
   const { gate, trust } = wiring
-  return gate === undefined ? trust : asPermitted(trust, () => authorize(ctx, wiring, needs))
+  return gate === undefined ? trust : withPermissionCheck(trust, () => authorize(ctx, wiring, needs))
 }
 
 /** Somebody, or an anonymous client, who may read. */

@@ -29,23 +29,23 @@ const ATTEMPTS = 8
  * @throws TrustError BUSY; CONFLICT after many attempts; INVALID_UPDATE for too many roles; anything `compute` and the
  *   store throw
  */
-export async function changeAndTell<Told>(
+export async function changeWithResult<Result>(
   trust: Trust,
   gun: Gun,
-  compute: (head: Head | undefined, now: number) => Promise<readonly [draft: Draft | undefined, told: Told]>,
-): Promise<Told> {
+  compute: (head: Head | undefined, now: number) => Promise<readonly [draft: Draft | undefined, result: Result]>,
+): Promise<Result> {
   return trust.turns.take(gun, async () => {
     for (let attempt = 1; ; attempt += 1) {
       const head = trust.store.head(gun)
       const now = trust.now()
-      const [draft, told] = await compute(head, now)
-      if (draft === undefined) return told
+      const [draft, result] = await compute(head, now)
+      if (draft === undefined) return result
       if (draft.head !== undefined) limitRoles(head, draft.head)
       try {
         const { roles, highest, renewAt } = head ?? NOTHING
         const same = { head: { roles, highest, renewAt }, documents: [], keys: [] }
         await trust.store.commit({ ...same, ...draft, gun, expected: head?.revision ?? 0, time: now })
-        return told
+        return result
       } catch (error) {
         if (!(error instanceof TrustError && error.code === 'CONFLICT') || attempt === ATTEMPTS) throw error
       }
@@ -53,13 +53,13 @@ export async function changeAndTell<Told>(
   })
 }
 
-/** As `changeAndTell`, without a result of `compute`. @returns false if nothing was changed */
+/** As `changeWithResult`, without a result of `compute`. @returns false if nothing was changed */
 export async function change(
   trust: Trust,
   gun: Gun,
   compute: (head: Head | undefined, now: number) => Promise<Draft | undefined>,
 ): Promise<boolean> {
-  return changeAndTell(trust, gun, async (head, now) => {
+  return changeWithResult(trust, gun, async (head, now) => {
     const draft = await compute(head, now)
     return [draft, draft !== undefined]
   })

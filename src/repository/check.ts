@@ -37,11 +37,11 @@ export type OpensKey = (name: KeyName, sealed: Uint8Array) => boolean | Promise<
  */
 export async function check(snapshot: StoreSnapshot, opens: OpensKey, now: number): Promise<CheckReport> {
   const findings: Finding[] = snapshot.damage.map(({ text }) => ({ severity: 'error', text }))
-  if (hasTrap(snapshot.damage)) return withoutReading(snapshot, findings)
+  if (hasTrap(snapshot.damage)) return filesOnlyReport(snapshot, findings)
   const report: Report = (gun, severity, text) =>
     void findings.push({ severity, ...(gun === SERVER ? {} : { gun }), text })
   /** Yields the items up to the first damaged place, which becomes one finding among others. */
-  async function* asFarAsReadable<T>(list: AsyncIterable<T>, what: string): AsyncGenerator<T> {
+  async function* untilDamaged<T>(list: AsyncIterable<T>, what: string): AsyncGenerator<T> {
     try {
       yield* list
     } catch (error) {
@@ -53,7 +53,7 @@ export async function check(snapshot: StoreSnapshot, opens: OpensKey, now: numbe
   let repositories = 0
   try {
     const records = await auditStore(snapshot, (finding) => findings.push(finding))
-    for await (const gun of asFarAsReadable(allGuns(reader), 'the list of repositories')) {
+    for await (const gun of untilDamaged(allGuns(reader), 'the list of repositories')) {
       try {
         const head = reader.head(gun)
         if (head === undefined) continue
@@ -66,7 +66,7 @@ export async function check(snapshot: StoreSnapshot, opens: OpensKey, now: numbe
       }
     }
     // Keys of signers. Root keys are not checked, since their passphrases are not here.
-    for await (const key of asFarAsReadable(keysOfSigners(reader), 'the list of signers’ keys')) {
+    for await (const key of untilDamaged(keysOfSigners(reader), 'the list of signers’ keys')) {
       await checkKey(trust, SERVER, key, opens, report)
     }
     const ordered = findings.toSorted(
@@ -79,7 +79,7 @@ export async function check(snapshot: StoreSnapshot, opens: OpensKey, now: numbe
 }
 
 /** Returns the report if only the files were checked. */
-async function withoutReading(snapshot: StoreSnapshot, damage: readonly Finding[]): Promise<CheckReport> {
+async function filesOnlyReport(snapshot: StoreSnapshot, damage: readonly Finding[]): Promise<CheckReport> {
   await snapshot.close()
   const text =
     'no record was read, since that may end the process: stop the server, and "countersign repair DIRECTORY" mends it'

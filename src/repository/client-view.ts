@@ -45,7 +45,9 @@ export async function viewAsClient(trust: Documents, gun: Gun, head: Head, now: 
   const targets = need(trust, gun, head, 'targets')
   checkThreshold(targets, root.roles.targets, fail)
   const { warnings, delegated } = viewDelegations(trust, gun, head, parseTargets(targets))
-  const lost = notHere(meta.keys(), head, delegated).map((role) => `the snapshot names ${role}, which is not there`)
+  const lost = missingRoles(meta.keys(), head, delegated).map(
+    (role) => `the snapshot names ${role}, which is not there`,
+  )
   if (lost[0] !== undefined && signedHere(head)) fail(lost[0])
   const unread = lost.map((text) => `${text}: clients can read nothing until this server has signed another one`)
   return [...rootFault(root, gun, now), ...expiredRoles(head, delegated, now), ...unread, ...warnings]
@@ -66,7 +68,7 @@ export function rootFault(root: Root, gun: Gun, now: number): string[] {
  *
  * @param named roles that the snapshot names
  */
-export function notHere(named: Iterable<string>, head: Head, delegated: ReadonlySet<string>): string[] {
+export function missingRoles(named: Iterable<string>, head: Head, delegated: ReadonlySet<string>): string[] {
   return [...named].filter((role) => head.roles[role] === undefined && delegated.has(role))
 }
 
@@ -100,11 +102,11 @@ function need(trust: Documents, gun: Gun, head: Head, role: Role): Metadata {
 /** Returns texts for expired roles. @param delegated all delegations; removed ones do not count, since nobody reads them */
 function expiredRoles(head: Head, delegated: ReadonlySet<string>, now: number): string[] {
   const read = Object.entries(head.roles).filter(([role]) => !isDelegation(role) || delegated.has(role))
-  return read.flatMap(([role]) => whyEnded(head, role, now) ?? [])
+  return read.flatMap(([role]) => whyExpired(head, role, now) ?? [])
 }
 
 /** Says that a role has expired; undefined if it has not, or does not exist. @param now milliseconds since 1970 */
-export function whyEnded(head: Head, role: string, now: number): string | undefined {
+export function whyExpired(head: Head, role: string, now: number): string | undefined {
   const { expires = Infinity } = head.roles[role] ?? {}
   return expires < now ? `${role} expired at ${new Date(expires).toISOString()}` : undefined
 }

@@ -5,7 +5,7 @@ import { mustBeUnder, SERVER, type Gun } from '../tuf/gun.ts'
 import { canonicalKeyId, keyId } from '../tuf/keys/key.ts'
 import type { RoleKeys } from '../tuf/keys/threshold.ts'
 import type { SignedRole } from '../tuf/role.ts'
-import { changeAndTell } from './change.ts'
+import { changeWithResult } from './change.ts'
 import { namedKeys } from './current.ts'
 import { targetsAreDue } from './renewal/targets.ts'
 import { heldKeys } from './sign-role.ts'
@@ -41,7 +41,7 @@ export async function importKey(
 ): Promise<Imported> {
   mustBeUnder(gun, trust.policy.gunPrefixes)
   if (keyId(key) !== key.keyId) throw new TrustError('INVALID_PARAMETERS', 'the key id is not that of the public key')
-  return changeAndTell(trust, gun, async (head, now) => {
+  return changeWithResult(trust, gun, async (head, now) => {
     // Two simultaneous imports for two repositories may both pass this check: the store accepts only one of them.
     const owner = trust.store.keyOwner(key.keyId)
     if (owner !== undefined && (owner.gun !== gun || owner.role !== role)) {
@@ -50,18 +50,28 @@ export async function importKey(
     }
     // Read before the commit: if the metadata cannot be read, the key is not stored.
     const keys = namedKeys(trust, gun, role)
-    const told = { keyId: key.keyId, changed: owner === undefined, named: howNamed(keys, key.keyId) }
-    if (owner !== undefined) return [undefined, told]
+    const result = { keyId: key.keyId, changed: owner === undefined, named: howNamed(keys, key.keyId) }
+    if (owner !== undefined) return [undefined, result]
     const stored: StoredKey = { ...key, role, pending: false, createdAt: now }
     const isDue =
-      head !== undefined && keys?.keys.has(key.keyId) === true && makesDue(trust, gun, head, role, keys, now)
+      head !== undefined && keys?.keys.has(key.keyId) === true && makesRenewalDue(trust, gun, head, role, keys, now)
     const { roles = {}, highest = {} } = head ?? {}
-    return [{ kind: 'key', actor, keys: [stored], ...(isDue ? { head: { roles, highest, renewAt: now } } : {}) }, told]
+    return [
+      { kind: 'key', actor, keys: [stored], ...(isDue ? { head: { roles, highest, renewAt: now } } : {}) },
+      result,
+    ]
   })
 }
 
 /** True if this further key of a role lets the server sign something that must not wait. @param named the role's keys */
-function makesDue(trust: Readable, gun: Gun, head: Head, role: SignedRole, named: RoleKeys, now: number): boolean {
+function makesRenewalDue(
+  trust: Readable,
+  gun: Gun,
+  head: Head,
+  role: SignedRole,
+  named: RoleKeys,
+  now: number,
+): boolean {
   // From now on it signs the timestamps of an adopted repository.
   if (!signedHere(head)) return role === 'timestamp' && heldKeys(trust, gun, role, named).length + 1 >= named.threshold
   // The adopted snapshot may name documents that were not adopted.

@@ -27,7 +27,7 @@ export async function readCurrent(trust: Trust, gun: Gun, role: Role): Promise<S
   try {
     return currentDocument(trust, gun, newest, role)
   } catch (error) {
-    await makeAnew(trust, gun, newest, role, damageIn(error))
+    await remakeDamaged(trust, gun, newest, role, damageIn(error))
   }
   return currentDocument(trust, gun, trust.store.head(gun) ?? newest, role)
 }
@@ -51,7 +51,7 @@ export async function readConsistent(
   let found: StoredDocument | undefined
   try {
     // If the current document is lost, throw: clients would take "not found" for a repository that does not exist.
-    found = trust.store.document(gun, role, at) ?? currentNamed(trust, gun, role, at)
+    found = trust.store.document(gun, role, at) ?? documentIfCurrent(trust, gun, role, at)
     return found
   } finally {
     if (found === undefined && isServerRole(role)) await replace(trust, gun, role, at)
@@ -59,13 +59,13 @@ export async function readConsistent(
 }
 
 /** Reads the document if it is the current one. @throws TrustError CORRUPT if the head names it, but it is missing */
-function currentNamed(trust: Trust, gun: Gun, role: Role, at: ConsistentName): StoredDocument | undefined {
-  const head = headNaming(trust, gun, role, at)
+function documentIfCurrent(trust: Trust, gun: Gun, role: Role, at: ConsistentName): StoredDocument | undefined {
+  const head = headIfCurrent(trust, gun, role, at)
   return head && currentDocument(trust, gun, head, role)
 }
 
 /** Returns the head if the named document is current. */
-function headNaming({ store }: Trust, gun: Gun, role: Role, at: ConsistentName): Head | undefined {
+function headIfCurrent({ store }: Trust, gun: Gun, role: Role, at: ConsistentName): Head | undefined {
   const head = store.head(gun)
   const state = head?.roles[role]
   if (state === undefined) return undefined
@@ -75,10 +75,10 @@ function headNaming({ store }: Trust, gun: Gun, role: Role, at: ConsistentName):
 /** Replaces the named document if it is current and damaged. Ignores failures: `readCurrent` will report them. */
 async function replace(trust: Trust, gun: Gun, role: ServerRole, at: ConsistentName): Promise<void> {
   try {
-    const head = headNaming(trust, gun, role, at)
+    const head = headIfCurrent(trust, gun, role, at)
     if (head === undefined) return
     const damage = damageTo(trust, gun, head, role)
-    if (damage !== undefined) await makeAnew(trust, gun, head, role, damage)
+    if (damage !== undefined) await remakeDamaged(trust, gun, head, role, damage)
   } catch (error) {
     if (!(error instanceof TrustError)) throw error
   }
@@ -90,7 +90,7 @@ async function replace(trust: Trust, gun: Gun, role: ServerRole, at: ConsistentN
  * @param head names the damaged document
  * @throws TrustError CORRUPT, which says what is damaged, and why it cannot be replaced
  */
-async function makeAnew(trust: Trust, gun: Gun, head: Head, role: ServerRole, damage: TrustError): Promise<void> {
+async function remakeDamaged(trust: Trust, gun: Gun, head: Head, role: ServerRole, damage: TrustError): Promise<void> {
   const { renewals, mended, now } = trust
   const since = now() - (mended.get(gun) ?? -Infinity)
   // Negative if the clock was set back.

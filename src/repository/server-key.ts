@@ -3,7 +3,7 @@ import type { Gun } from '../tuf/gun.ts'
 import type { PublicKey } from '../tuf/keys/key.ts'
 import type { ServerRole } from '../tuf/role.ts'
 import { storedRoot } from '../tuf/root.ts'
-import { changeAndTell } from './change.ts'
+import { changeWithResult } from './change.ts'
 import { recallCurrent } from './current.ts'
 import { heldKeys } from './sign-role.ts'
 import type { Trust } from './trust.ts'
@@ -26,7 +26,7 @@ export async function currentKey(trust: Trust, gun: Gun, role: ServerRole, actor
 export async function rotateKey(trust: Trust, gun: Gun, role: ServerRole, actor: Actor): Promise<PublicKey> {
   const waiting = pendingKey(trust, gun, role)
   if (waiting !== undefined) return publicPart(waiting)
-  const key = await changeAndTell<StoredKey>(trust, gun, async (_, now) => {
+  const key = await changeWithResult<StoredKey>(trust, gun, async (_, now) => {
     const pending = pendingKey(trust, gun, role)
     if (pending !== undefined) return [undefined, pending]
     const made = { ...(await trust.signer.create(gun, role)), role, pending: true, createdAt: now }

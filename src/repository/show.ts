@@ -8,7 +8,7 @@ import { isServerRole, type Role } from '../tuf/role.ts'
 import type { Root } from '../tuf/root.ts'
 import { parseSnapshot } from '../tuf/snapshot.ts'
 import type { Delegation } from '../tuf/targets.ts'
-import { notHere, rootFault, whyEnded } from './client-view.ts'
+import { missingRoles, rootFault, whyExpired } from './client-view.ts'
 import { currentRoot, loadCurrent } from './current.ts'
 import { EXPIRY_HORIZON, rootCertificatesEnd } from './expiry.ts'
 import { rootRenewal, type RootKeyPlaces } from './roots/renewal.ts'
@@ -140,7 +140,7 @@ function adoptionWarnings(
   const next = isStaged(trust, gun) ? signStagedCommand(gun, here) : takeOverCommand(gun)
   const snapshot = unlessDamaged(() => loadCurrent(trust, gun, head, 'snapshot'))
   const named = snapshot === undefined ? [] : parseSnapshot(snapshot).keys()
-  const [lost] = notHere(named, head, new Set(delegations.map(({ role }) => role)))
+  const [lost] = missingRoles(named, head, new Set(delegations.map(({ role }) => role)))
   const until = new Date(expires).toISOString().slice(0, 10)
   const meanwhile =
     lost === undefined ? `clients take it until ${until}` : `clients cannot read it until then, without ${lost}`
@@ -150,7 +150,7 @@ function adoptionWarnings(
 function warningsOf(roles: readonly RoleDescription[], head: Head, now: number): string[] {
   return roles.flatMap(({ role, keys, threshold }) => {
     const few = keys.length < threshold ? [`${role} has fewer keys than its threshold: nobody can sign it`] : []
-    const ended = whyEnded(head, role, now)
+    const ended = whyExpired(head, role, now)
     return ended === undefined ? few : [ended, ...few]
   })
 }

@@ -53,7 +53,7 @@ export function holdsRole(trust: Readable, gun: Gun, role: SignedRole, named: Ro
  * @param roles roles to be rotated; the hint says how to rotate the others without this one
  * @throws TrustError WRONG_STATE
  */
-export function mustHold(
+export function mustHoldKeys(
   trust: Trust,
   gun: Gun,
   root: Root,

@@ -7,7 +7,7 @@ import { namesUnder } from '../tuf/paths.ts'
 import type { TargetsRole } from '../tuf/role.ts'
 import type { Root } from '../tuf/root.ts'
 import { parseTargets, targetEntries, type Delegation } from '../tuf/targets.ts'
-import { rootFault, whyEnded, whySkipped } from './client-view.ts'
+import { rootFault, whyExpired, whySkipped } from './client-view.ts'
 import { loadCurrent } from './current.ts'
 import { holdsRole } from './sign-role.ts'
 import { signedHere } from './signed-here.ts'
@@ -75,7 +75,7 @@ export async function signedTags(trust: Readable, gun: Gun, head: Head, root: Ro
     if (metadata === undefined) return
     await setImmediate()
     const skipped = above === undefined && delegation ? whySkipped(metadata, delegation) : undefined
-    const unread = above ?? skipped ?? whyEnded(head, role, now)
+    const unread = above ?? skipped ?? whyExpired(head, role, now)
     const isUnder = namesUnder(paths)
     let outside = 0
     for (const { name, length, sha256: digest = null } of targetEntries(metadata)) {
@@ -106,6 +106,6 @@ function whyRefused(trust: Readable, gun: Gun, head: Head, root: Root, now: numb
   const here = signedHere(head)
   const renewed = here && holdsRole(trust, gun, 'snapshot', root.roles.snapshot)
   const read = ['root', ...(here ? [] : ['timestamp']), ...(renewed ? [] : ['snapshot'])]
-  const [ended] = read.flatMap((role) => whyEnded(head, role, now) ?? [])
+  const [ended] = read.flatMap((role) => whyExpired(head, role, now) ?? [])
   return ended ?? rootFault(root, gun, now)[0]
 }

@@ -41,12 +41,12 @@ export function createTrust(parts: Omit<Trust, 'turns' | 'decoded' | 'renewals' 
  * Returns the same for a caller who was authorised, but checks the permission again before each commit: the body, the wait
  * for a turn and signatures by a token may have taken a while.
  *
- * @param mayStill throws the refusal if the caller no longer has the permission
+ * @param recheck throws the refusal if the caller no longer has the permission
  */
-export function asPermitted(trust: Trust, mayStill: () => void | Promise<void>): Trust {
+export function withPermissionCheck(trust: Trust, recheck: () => void | Promise<void>): Trust {
   const { store } = trust
   const commit: Store['commit'] = async (change) => {
-    await mayStill()
+    await recheck()
     return store.commit(change)
   }
   return { ...trust, store: { ...store, commit } }

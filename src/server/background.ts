@@ -1,5 +1,5 @@
 import { setTimeout } from 'node:timers/promises'
-import { everythingThatEnds } from '../admin/expiry.ts'
+import { collectEndings } from '../admin/expiry.ts'
 import type { World } from '../admin/operation.ts'
 import type { Metrics } from '../http/metrics/metrics.ts'
 import type { Log } from '../log/log.ts'
@@ -9,8 +9,8 @@ import { repeat, type Repeating } from '../repository/repeat.ts'
 import { stageAgedKeys } from '../repository/roots/rotation-policy.ts'
 import type { Trust } from '../repository/trust.ts'
 import type { Settings } from '../settings/schema.ts'
-import { lookAtTables } from '../store/database/damaged-files.ts'
-import { disarmed } from '../store/database/disarm.ts'
+import { checkTables } from '../store/database/damaged-files.ts'
+import { disarm } from '../store/database/disarm.ts'
 
 const DAY = 86_400_000
 /** Milliseconds between two tables of the database that are checked; one takes a tenth of that. */
@@ -29,16 +29,16 @@ export function startBackground(
 ): { stop(): Promise<void> } {
   const { trust, keyAge } = world
   const renewing = startRenewing(trust, renewIntervalSeconds * 1000, (counts) => metrics.renewals(counts))
-  const look = async (until: number): Promise<Ending[]> => {
+  const findEndings = async (until: number): Promise<Ending[]> => {
     if (keyAge !== undefined) await stageAgedKeys(trust, keyAge)
-    return everythingThatEnds(world, until)
+    return collectEndings(world, until)
   }
-  const watching = startWatchingExpiry(trust, DAY, look, async (found) => {
+  const watching = startWatchingExpiry(trust, DAY, findEndings, async (found) => {
     metrics.endings(found)
     await tell?.(found)
   })
-  const looking = startLookingAtTables(trust, dataDirectory, (count) => metrics.damagedTables(count))
-  return { stop: async () => void (await Promise.all([renewing.stop(), watching.stop(), looking.stop()])) }
+  const checkingTables = startCheckingTables(trust, dataDirectory, (count) => metrics.damagedTables(count))
+  return { stop: async () => void (await Promise.all([renewing.stop(), watching.stop(), checkingTables.stop()])) }
 }
 
 /**
@@ -46,10 +46,10 @@ export function startBackground(
  *
  * @param after called with the number of damaged tables
  */
-function startLookingAtTables({ log }: Trust, directory: string, after: (damaged: number) => void): Repeating {
+function startCheckingTables({ log }: Trust, directory: string, after: (damaged: number) => void): Repeating {
   const stopping = new AbortController()
-  const looking = repeat('the check of the tables of the database', DAY, log, async () => {
-    const damaged = await tellOfDamage(directory, log, async () => {
+  const checking = repeat('the check of the tables of the database', DAY, log, async () => {
+    const damaged = await reportDamage(directory, log, async () => {
       await setTimeout(PAUSE, undefined, { ref: false, signal: stopping.signal }).catch(() => undefined)
       return !stopping.signal.aborted
     })
@@ -58,7 +58,7 @@ function startLookingAtTables({ log }: Trust, directory: string, after: (damaged
   return {
     stop() {
       stopping.abort()
-      return looking.stop()
+      return checking.stop()
     },
   }
 }
@@ -69,16 +69,16 @@ function startLookingAtTables({ log }: Trust, directory: string, after: (damaged
  * @param goOn called after each table; false: stop
  * @returns how many are damaged; undefined if `goOn` stopped it
  */
-export async function tellOfDamage(
+export async function reportDamage(
   directory: string,
   log: Log,
   goOn: () => Promise<boolean> = async () => true,
 ): Promise<number | undefined> {
   let damaged = 0
-  for await (const damage of lookAtTables(directory)) {
+  for await (const damage of checkTables(directory)) {
     if (damage !== undefined) {
       damaged += 1
-      const { text } = await disarmed(damage)
+      const { text } = await disarm(damage)
       log.error({ reason: text }, 'the database is damaged')
       // In case the damage ends the process anyway.
       log.flush?.()

@@ -56,7 +56,7 @@ export function followTls(
   const renewOwn = async (): Promise<void> => {
     if (tls.certificateFile === undefined) await renewServerCertificate(keysDirectory, serverNames(settings), now())
   }
-  const look = async (): Promise<void> => {
+  const reload = async (): Promise<void> => {
     const found = await listenerTlsOf(settings, now())
     if (isDeepStrictEqual(found, current)) return
     await use(found)
@@ -65,5 +65,5 @@ export function followTls(
     log.info({ expires }, 'new TLS certificates are served')
   }
   // Look even if our own cannot be renewed: the authorities of client certificates may have changed.
-  return followFiles({ what: 'new TLS certificates', use: 'served' }, interval, log, [renewOwn, look])
+  return followFiles({ what: 'new TLS certificates', use: 'served' }, interval, log, [renewOwn, reload])
 }

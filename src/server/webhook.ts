@@ -73,13 +73,13 @@ export async function webhookOf(
 /** Returns the threshold that was passed and not yet reported; undefined if there is nothing to report. */
 function noticeOf(trust: Trust, ending: Ending): Notice | undefined {
   const threshold = Math.min(...THRESHOLDS.filter((days) => daysLeft(trust, ending.expires) < days))
-  const told = toldOf(trust, ending)
-  if (threshold === Infinity || (told?.expires === ending.expires && told.threshold <= threshold)) return undefined
+  const last = lastNoticeOf(trust, ending)
+  if (threshold === Infinity || (last?.expires === ending.expires && last.threshold <= threshold)) return undefined
   return { expires: ending.expires, threshold }
 }
 
 /** Returns the last notice. A damaged one counts as none: the ending is reported again, and the notice replaced. */
-function toldOf({ store }: Trust, ending: Ending): Notice | undefined {
+function lastNoticeOf({ store }: Trust, ending: Ending): Notice | undefined {
   return unlessDamaged(() => store.record('notice', nameOf(ending)) as Notice | undefined)
 }
 

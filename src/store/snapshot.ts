@@ -2,7 +2,7 @@ import { damageIn, TrustError, unlessDamaged } from '../errors.ts'
 import type { Anchor } from './anchor.ts'
 import { damagedFiles, hasTrap, type Damage } from './database/damaged-files.ts'
 import type { Database } from './database/database.ts'
-import { disarmed } from './database/disarm.ts'
+import { disarm } from './database/disarm.ts'
 import { openRecord } from './database/record.ts'
 import type { Records } from './database/records.ts'
 import { parseEntry } from './journal.ts'
@@ -27,7 +27,7 @@ export interface StoreSnapshot {
  * @throws TrustError STORE_UNAVAILABLE
  */
 export async function snapshotOf(database: Database, readAnchor: () => Promise<Anchor>): Promise<StoreSnapshot> {
-  const damage = await Promise.all((await damagedFiles(database.directory)).map(disarmed))
+  const damage = await Promise.all((await damagedFiles(database.directory)).map(disarm))
   const anchor = await readAnchor().catch(damageIn)
   const records = database.snapshot()
   try {

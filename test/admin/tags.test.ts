@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { describe, test, before, after } from 'node:test'
 import { auditJournal } from '../../src/admin/audit.ts'
-import { everythingThatEnds, showExpiry } from '../../src/admin/expiry.ts'
+import { collectEndings, showExpiry } from '../../src/admin/expiry.ts'
 import { findDigest } from '../../src/admin/find.ts'
 import { parsed, type World } from '../../src/admin/operation.ts'
 import { removePolicy, setPolicy } from '../../src/admin/policies.ts'
@@ -257,8 +257,8 @@ describe('tags that the server signs', () => {
       rows.map(({ ends }) => ends),
       rows.map(({ ends }) => ends).toSorted(),
     )
-    assert.equal((await everythingThatEnds(world, NOW + DAY)).length, 0)
-    const aged = await everythingThatEnds({ ...world, keyAge: 2 * DAY }, NOW + 3 * DAY)
+    assert.equal((await collectEndings(world, NOW + DAY)).length, 0)
+    const aged = await collectEndings({ ...world, keyAge: 2 * DAY }, NOW + 3 * DAY)
     assert.deepEqual(
       new Set(aged.filter(({ gun }) => gun === GUN).map(({ what }) => what)),
       new Set(['targets key', 'snapshot key', 'timestamp key']),
@@ -269,7 +269,7 @@ describe('tags that the server signs', () => {
         throw new TrustError('CORRUPT', 'a stored record is damaged')
       },
     }
-    const damaged = await everythingThatEnds({ ...world, trust: { ...world.trust, store } }, NOW + 9 * DAY)
+    const damaged = await collectEndings({ ...world, trust: { ...world.trust, store } }, NOW + 9 * DAY)
     assert.deepEqual(
       damaged.map(({ what }) => what),
       ['damaged', 'server certificate'],

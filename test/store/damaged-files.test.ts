@@ -8,7 +8,7 @@ import { promisify } from 'node:util'
 import { Level } from 'level'
 import { check } from '../../src/repository/check.ts'
 import { damagedFiles, hasTrap } from '../../src/store/database/damaged-files.ts'
-import { disarmed } from '../../src/store/database/disarm.ts'
+import { disarm } from '../../src/store/database/disarm.ts'
 import { openStore, type LevelStore, type StoreOptions } from '../../src/store/level-store.ts'
 import { FOOTER_BYTES, namedIn, placesIn, type Place } from '../../src/store/leveldb/table-file.ts'
 import { withoutTraps } from '../../src/store/repair/mended-table.ts'
@@ -181,7 +181,7 @@ describe('files of a database are checked against their checksums', () => {
     const copy = { directory: `${place.directory}-copy`, anchorFile: `${place.anchorFile}-copy` }
     await assert.rejects(store.copyTo(copy), { code: 'CORRUPT', message: text })
     const elsewhere = { text: 'x', trap: { path: join(place.directory, 'none'), marks: [1] } }
-    const left = await disarmed(elsewhere)
+    const left = await disarm(elsewhere)
     assert.match(left.text, /^x, and may end the process that reads it: it cannot be marked: ENOENT: /)
     assert.equal(left.trap, elsewhere.trap)
   })
@@ -229,7 +229,7 @@ describe('files of a database are checked against their checksums', () => {
       assert.deepEqual([found.length, hasTrap(found)], [1, trap], what)
       assert.match(await readAll(place.directory), trap ? /^SIG(?:ABRT|SEGV)$/ : SURVIVED, what)
       if (!trap) continue
-      assert.deepEqual(await disarmed(found[0]!), { text: found[0]!.text })
+      assert.deepEqual(await disarm(found[0]!), { text: found[0]!.text })
       assert.match(await readAll(place.directory), SURVIVED, what)
       assert.equal(hasTrap(await damagedFiles(place.directory)), false)
     }

@@ -9,7 +9,7 @@ import { OPERATIONS } from '../../admin/operations.ts'
 import { rehearsing } from '../../admin/rehearse.ts'
 import { ADMIN_PREFIX } from '../../admin/request.ts'
 import { noSuchRepository, TrustError } from '../../errors.ts'
-import { asPermitted, type Trust } from '../../repository/trust.ts'
+import { withPermissionCheck, type Trust } from '../../repository/trust.ts'
 import { Turns } from '../../repository/turns.ts'
 import type { Actor } from '../../store/store.ts'
 import { Bodies } from '../body.ts'
@@ -52,17 +52,17 @@ export function adminApp(
       if (gun !== undefined) ctx.state.gun = gun
       // Authorize again: while a body arrives or a request waits for its turn, access may have been revoked.
       const asker = (): Identity => stillRecognised(world.trust, identity)
-      const mayStill = (): void => permit(asker(), operation, gun)
-      mayStill()
+      const recheckPermission = (): void => permit(asker(), operation, gun)
+      recheckPermission()
       const person = identity === LOCAL ? undefined : personBehind(world.trust.store, identity)
       const body = takesBody(operation) ? await bodyOf(ctx.req, operation, bodies, person) : {}
       const input = saidIn(...head, ['the body', body])
-      const own: World = { ...world, trust: asPermitted(world.trust, mayStill), asker }
+      const own: World = { ...world, trust: withPermissionCheck(world.trust, recheckPermission), asker }
       const { requestId, address } = ctx.state
       const actor: Actor = { name: identity.name, address, requestId }
       const where = { ...(isRehearsal(ctx) ? rehearsing(own) : own), gone: () => goneOf(ctx) }
       const run = async (): Promise<unknown> => {
-        mayStill()
+        recheckPermission()
         return operation.run(where, parsed(operation, input), actor)
       }
       // Everybody may use these operations: somebody who does so endlessly must not block those who would stop it.

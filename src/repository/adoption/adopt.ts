@@ -4,7 +4,7 @@ import { mustBeUnder, type Gun } from '../../tuf/gun.ts'
 import type { Metadata } from '../../tuf/metadata.ts'
 import { parseRoot } from '../../tuf/root.ts'
 import { parseSnapshot } from '../../tuf/snapshot.ts'
-import { changeAndTell, type Draft } from '../change.ts'
+import { changeWithResult, type Draft } from '../change.ts'
 import { highestOf, newDocument, stateOf } from '../compose.ts'
 import { isReadable } from '../put-back.ts'
 import { roleChanges } from '../role-changes.ts'
@@ -13,12 +13,12 @@ import { holdsRole } from '../sign-role.ts'
 import { signedHere } from '../signed-here.ts'
 import { tagChanges } from '../tag-changes.ts'
 import type { Trust } from '../trust.ts'
-import { lookAt, refuseKeysOfOthers, type Seen } from './check.ts'
+import { verifyOffered, refuseKeysOfOthers, type OfferSummary } from './check.ts'
 import { readOffered, type ForeignDocument, type Offered } from './offer.ts'
-import { lostRoots, mustBeAhead } from './order.ts'
+import { lostRoots, mustContinueCurrent } from './order.ts'
 
 /** The result of an adoption. */
-export interface Adopted extends Seen {
+export interface Adopted extends OfferSummary {
   /** False if everything was here already. */
   readonly changed: boolean
   /** True if this server has the timestamp key, and so signs timestamps from now on. */
@@ -42,12 +42,12 @@ export async function adopt(
   actor: Actor,
 ): Promise<Adopted> {
   mustBeUnder(gun, trust.policy.gunPrefixes)
-  return changeAndTell(trust, gun, async (head, now) => {
+  return changeWithResult(trust, gun, async (head, now) => {
     const offered = readOffered(trust, documents, now)
-    mustBeAhead(trust, gun, head, offered)
+    mustContinueCurrent(trust, gun, head, offered)
     refuseKeysOfOthers(trust, gun, offered)
     const next = nextHead(trust, gun, head, offered, now)
-    const seen = await lookAt(offered, gun, next, trusted, now)
+    const seen = await verifyOffered(offered, gun, next, trusted, now)
     const lost = await lostRoots(trust, gun, head, offered)
     const changed = !isHere(trust, gun, head, offered, next)
     const found = { ...seen, changed, signedHere: signedHere(next), warnings: [...seen.warnings, ...lost] }
@@ -59,7 +59,10 @@ export async function adopt(
       kind: 'publish',
       actor,
       head: next,
-      documents: offered.documents.map((each) => ({ ...newDocument(each), whole: isSpoilt(trust, gun, head, each) })),
+      documents: offered.documents.map((each) => ({
+        ...newDocument(each),
+        whole: needsRewrite(trust, gun, head, each),
+      })),
       // A staged root was made to follow the root that was current.
       records:
         head?.roles['root']?.sha256 === next.roles['root']?.sha256 ? [] : withoutStagedRoot(trust, gun, 'superseded'),
@@ -71,7 +74,7 @@ export async function adopt(
 }
 
 /** True if the stored copy of a document is damaged or lost, so that it must be written again. */
-function isSpoilt(trust: Trust, gun: Gun, head: Head | undefined, document: Metadata): boolean {
+function needsRewrite(trust: Trust, gun: Gun, head: Head | undefined, document: Metadata): boolean {
   return document.version <= (head?.highest[document.role] ?? 0) && !isReadable(trust, gun, document)
 }
 

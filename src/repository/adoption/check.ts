@@ -12,7 +12,7 @@ import type { Offered } from './offer.ts'
 const ROOT_VERSION_MAX = 10_000
 
 /** A summary of an offered repository. */
-export interface Seen {
+export interface OfferSummary {
   /** The first and the last version of its roots. */
   readonly roots: { readonly first: number; readonly last: number }
   /** Ids of the root keys that the current root names, as people name them. */
@@ -33,13 +33,13 @@ export interface Seen {
  * @param now milliseconds since 1970
  * @throws TrustError INVALID_UPDATE if a client would refuse it, or the trusted root is not among its roots
  */
-export async function lookAt(
+export async function verifyOffered(
   { current, view }: Offered,
   gun: Gun,
   head: Commit['head'],
   trusted: string | undefined,
   now: number,
-): Promise<Seen> {
+): Promise<OfferSummary> {
   const root = parseRoot(current.get('root')!)
   if (rootKeys(root, gun, now).keys.size === 0 && rootKeys(root, gun, undefined).keys.size > 0) {
     refuse('ErrBadRoot', `the root certificates of ${gun} have ended: no client accepts it any more, wherever it is`)

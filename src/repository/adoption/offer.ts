@@ -35,14 +35,14 @@ export function readOffered(stored: Documents, offered: readonly ForeignDocument
   for (const each of documents) {
     const { role, version, bytes, checksums } = each
     const other = current.get(role)
-    if (found.has(`${role} ${version}`) || (other !== undefined && role !== 'root')) unfit(`${role} comes twice`)
+    if (found.has(`${role} ${version}`) || (other !== undefined && role !== 'root')) refuseOffer(`${role} comes twice`)
     if (other === undefined || other.version < version) current.set(role, each)
     const document = { bytes, version, sha256: checksums.sha256, createdAt: now }
     found.set(`${role} ${version}`, document)
     found.set(`${role} ${checksums.sha256}`, document)
   }
   const missing = BASE_ROLES.find((role) => !current.has(role))
-  if (missing !== undefined) unfit(`${missing} is missing`)
+  if (missing !== undefined) refuseOffer(`${missing} is missing`)
   const document = (gun: Gun, role: Role, at: { sha256: string } | { version: number }): StoredDocument | undefined =>
     found.get(`${role} ${'sha256' in at ? at.sha256 : at.version}`) ?? stored.store.document(gun, role, at)
   return { documents, current, view: { store: { document } } }
@@ -56,6 +56,6 @@ function decoded(role: Role, bytes: Uint8Array): Metadata {
   return metadata
 }
 
-function unfit(text: string): never {
+function refuseOffer(text: string): never {
   return refuse('ErrValidation', `not all of a repository: ${text}`)
 }

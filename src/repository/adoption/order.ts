@@ -13,7 +13,7 @@ import type { Offered } from './offer.ts'
  * @throws TrustError WRONG_STATE if this server signs it itself; VERSION; INVALID_UPDATE if clients could not follow from
  *   the root that is here to the new one
  */
-export function mustBeAhead(
+export function mustContinueCurrent(
   { store }: Documents,
   gun: Gun,
   head: Head | undefined,
@@ -28,13 +28,13 @@ export function mustBeAhead(
   // A delegation that was missing for a while must return as it was, or newer: clients may have it cached.
   for (const [role, { version }] of current) {
     const seen = isDelegation(role) ? (head.highest[role] ?? 0) : 0
-    if (version < seen) throw behind(gun, role, seen, version)
+    if (version < seen) throw olderThanHere(gun, role, seen, version)
   }
   for (const [role, here] of Object.entries(head.roles)) {
     const there = current.get(role)
     if (there === undefined && isDelegation(role)) continue
     if (there === undefined || there.version < here.version) {
-      throw behind(gun, role, here.version, there?.version ?? 0)
+      throw olderThanHere(gun, role, here.version, there?.version ?? 0)
     }
   }
   for (const { role, version, checksums } of documents) {
@@ -53,7 +53,7 @@ export function mustBeAhead(
   }
 }
 
-function behind(gun: Gun, role: string, here: number, there: number): TrustError {
+function olderThanHere(gun: Gun, role: string, here: number, there: number): TrustError {
   return new TrustError('VERSION', `${role} version ${here} of ${gun} was here already, and ${there} is offered`)
 }
 

@@ -97,7 +97,7 @@ async function renewedBelow(
   const isDamaged = damage.some(({ role }) => role === 'snapshot')
   try {
     const isWanted = targets !== undefined || isDamaged || snapshotIsDue(trust, gun, head, now, when)
-    if (!isWanted && (when !== 'due' || !namesTooMuch(trust, gun, head))) return {}
+    if (!isWanted && (when !== 'due' || !namesUnadoptedRoles(trust, gun, head))) return {}
     return { targets, snapshot: await makeSnapshot(trust, gun, head, now, root, filesOf(head, targets)) }
   } catch (error) {
     const isGone = (isDamaged && when === 'expired') || (head.roles['snapshot']?.expires ?? 0) < now
@@ -140,7 +140,7 @@ function snapshotIsDue(trust: Trust, gun: Gun, head: Head, now: number, when: Wh
 }
 
 /** True if a server-made snapshot names roles that were not adopted with the repository: clients refuse that. */
-function namesTooMuch(trust: Trust, gun: Gun, head: Head): boolean {
+function namesUnadoptedRoles(trust: Trust, gun: Gun, head: Head): boolean {
   const snapshot = recallCurrent(trust, gun, head, 'snapshot')
   if (snapshot === undefined || !isMadeHere(trust, gun, head, 'snapshot')) return false
   return [...parseSnapshot(snapshot).keys()].some((role) => head.roles[role] === undefined)

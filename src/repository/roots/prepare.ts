@@ -7,7 +7,7 @@ import type { RoleKeys } from '../../tuf/keys/threshold.ts'
 import { HELD_ROLES, type HeldRole } from '../../tuf/role.ts'
 import { rootPayload, type Root } from '../../tuf/root.ts'
 import { currentRoot } from '../current.ts'
-import { heldKeys, mustHold } from '../sign-role.ts'
+import { heldKeys, mustHoldKeys } from '../sign-role.ts'
 import type { Trust } from '../trust.ts'
 
 /** A payload for `stageRoot`, and the keys made for it. */
@@ -64,8 +64,8 @@ export async function prepareRotation(
   authority?: RootAuthority,
 ): Promise<PreparedRoot> {
   const root = currentRoot(trust, gun, head) ?? noSuchRepository(gun)
-  if (roles.includes('targets')) mustHold(trust, gun, root, 'targets', roles)
-  if (!roles.includes('snapshot')) mustHold(trust, gun, root, 'snapshot')
+  if (roles.includes('targets')) mustHoldKeys(trust, gun, root, 'targets', roles)
+  if (!roles.includes('snapshot')) mustHoldKeys(trust, gun, root, 'snapshot')
   const all = [...new Set([...roles, ...sharedTimestamp(trust, gun, root)])]
   const { named, keys } = await nextKeys(trust, gun, all, now)
   const next = { ...root.roles, ...named, ...(authority && { root: authorityKeys(authority) }) }

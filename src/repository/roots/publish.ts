@@ -4,7 +4,7 @@ import { typed, type Gun } from '../../tuf/gun.ts'
 import { countSigners } from '../../tuf/keys/threshold.ts'
 import type { Root } from '../../tuf/root.ts'
 import { NO_TARGETS } from '../../tuf/targets-edit.ts'
-import { changeAndTell } from '../change.ts'
+import { changeWithResult } from '../change.ts'
 import { composeSigned } from '../compose-signed.ts'
 import { loadCurrent } from '../current.ts'
 import { nextTargets, renewedTargets } from '../renewal/targets.ts'
@@ -20,7 +20,7 @@ import { describeStagedRoot, rootOf, withoutStagedRoot } from './staged.ts'
  * @throws TrustError NOT_FOUND, WRONG_STATE while signatures are missing, INVALID_UPDATE, SIGNING_FAILED
  */
 export async function publishStagedRoot(trust: Trust, gun: Gun, actor: Actor): Promise<number> {
-  return changeAndTell(trust, gun, async (head, now) => {
+  return changeWithResult(trust, gun, async (head, now) => {
     const staged = describeStagedRoot(trust, gun, now)
     if (!staged.complete) {
       throw new TrustError('WRONG_STATE', `the staged root of ${gun} lacks signatures`, {

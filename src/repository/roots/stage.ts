@@ -5,7 +5,7 @@ import { typed, type Gun } from '../../tuf/gun.ts'
 import type { JsonObject } from '../../tuf/json/json.ts'
 import { verifySignature } from '../../tuf/keys/signature.ts'
 import { rootKeys } from '../../tuf/root.ts'
-import { change, changeAndTell, type Draft } from '../change.ts'
+import { change, changeWithResult, type Draft } from '../change.ts'
 import { currentRoot } from '../current.ts'
 import type { Trust } from '../trust.ts'
 import {
@@ -33,7 +33,7 @@ export async function stageRoot(
   reason: string,
   prepare: (head: Head | undefined, now: number) => Promise<{ payload: JsonObject; keys: readonly StoredKey[] }>,
 ): Promise<StagedRootDescription> {
-  return changeAndTell(trust, gun, async (head, now) => {
+  return changeWithResult(trust, gun, async (head, now) => {
     const waiting = stagedRoot(trust, gun)
     if (waiting !== undefined) {
       throw new TrustError('WRONG_STATE', `a root of ${gun} waits for signatures already: ${waiting.reason}`, {
@@ -63,7 +63,7 @@ export async function signStagedRoot(
   signatures: readonly EncodedSignature[],
   actor: Actor,
 ): Promise<StagedRootDescription> {
-  return changeAndTell(trust, gun, async (head, now) => {
+  return changeWithResult(trust, gun, async (head, now) => {
     const staged = stagedRoot(trust, gun) ?? notStaged(gun)
     const previous = currentRoot(trust, gun, head)
     const root = rootOf(staged)

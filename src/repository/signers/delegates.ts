@@ -6,7 +6,7 @@ import type { JsonObject } from '../../tuf/json/json.ts'
 import { canonicalKeyId, type PublicKey } from '../../tuf/keys/key.ts'
 import { RELEASES, type DelegationRole } from '../../tuf/role.ts'
 import { parseTargets, type Targets } from '../../tuf/targets.ts'
-import { changeAndTell } from '../change.ts'
+import { changeWithResult } from '../change.ts'
 import { composeSigned } from '../compose-signed.ts'
 import { recallCurrent } from '../current.ts'
 import { nextTargets } from '../renewal/targets.ts'
@@ -85,7 +85,7 @@ async function changeDelegations(
   actor: Actor,
   edit: (delegations: JsonObject, targets: Targets) => JsonObject | undefined,
 ): Promise<Delegated> {
-  return changeAndTell(trust, gun, async (head, now) => {
+  return changeWithResult(trust, gun, async (head, now) => {
     const { named, held } = targetsSigning(trust, gun, head, OWNERS_WAY)
     const current = head && recallCurrent(trust, gun, head, 'targets')
     if (current === undefined) throw new Error('a repository without targets')

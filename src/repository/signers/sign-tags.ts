@@ -6,7 +6,7 @@ import { countSigners } from '../../tuf/keys/threshold.ts'
 import type { Metadata } from '../../tuf/metadata.ts'
 import { editTargets, type TargetsEdit } from '../../tuf/targets-edit.ts'
 import { targetSha256 } from '../../tuf/targets.ts'
-import { changeAndTell } from '../change.ts'
+import { changeWithResult } from '../change.ts'
 import { composeSigned } from '../compose-signed.ts'
 import { recallCurrent } from '../current.ts'
 import { TARGETS_LIFE, targetsAreDue } from '../renewal/targets.ts'
@@ -50,7 +50,7 @@ export interface SignResult {
  */
 export async function signTags(trust: Trust, gun: Gun, request: SignRequest, actor: Actor): Promise<SignResult> {
   const { set, remove, as: signer, ifMatch, permit } = request
-  const { signed: made, ...result } = await changeAndTell(trust, gun, async (head, now) => {
+  const { signed: made, ...result } = await changeWithResult(trust, gun, async (head, now) => {
     const signings = signingRoles(trust, gun, head, signer, [...set.map(({ tag }) => tag), ...remove])
     const roles = signings.map(({ role }) => role)
     const current = head?.roles[roles[0] ?? '']?.sha256 ?? ''
@@ -76,7 +76,7 @@ export async function signTags(trust: Trust, gun: Gun, request: SignRequest, act
     }
     for (const tag of remove) leftOut.delete(tag)
     const first = signed.find(({ metadata }) => metadata.role === roles[0])
-    const told = {
+    const outcome = {
       signed,
       roles,
       changed: signed.length > 0,
@@ -86,12 +86,12 @@ export async function signTags(trust: Trust, gun: Gun, request: SignRequest, act
         (tag) => !bases.some(({ valid, invalid }) => Object.hasOwn(targetsOf(valid ?? invalid), tag)),
       ),
     }
-    if (signed.length === 0) return [undefined, told]
+    if (signed.length === 0) return [undefined, outcome]
     const draft = await composeSigned(trust, gun, head, now, signed, actor)
     // Signing with a PKCS#11 token may have taken a while: check again.
     mustBePermitted()
     if (signer !== undefined) mustStillHold(trust, signer, signings)
-    return [draft, told]
+    return [draft, outcome]
   })
   for (const { metadata } of made) trust.decoded.keep(gun, metadata)
   return result

@@ -2,7 +2,7 @@ import { damageIn, TrustError } from '../../errors.ts'
 import type { Actor, StoredKey } from '../../store/store.ts'
 import { SERVER } from '../../tuf/gun.ts'
 import { isDelegation, RELEASES, type DelegationRole } from '../../tuf/role.ts'
-import { change, changeAndTell, changeRecords } from '../change.ts'
+import { change, changeWithResult, changeRecords } from '../change.ts'
 import type { Readable, Trust } from '../trust.ts'
 
 /** A signer: delegation keys that the server holds, under the name by which owners of repositories add it. */
@@ -115,11 +115,11 @@ function mustHaveOneKey({ name, keyIds }: TagSigner): void {
  * @throws TrustError NOT_FOUND; WRONG_STATE if the signer has got another key since
  */
 export async function finishSignerRotation(trust: Trust, name: string, newest: string, actor: Actor): Promise<void> {
-  const onlyThat = ({ keyIds }: TagSigner): readonly string[] => {
+  const keepNewest = ({ keyIds }: TagSigner): readonly string[] => {
     if (keyIds.at(-1) === newest) return [newest]
     throw new TrustError('WRONG_STATE', `the signer ${name} has got another key meanwhile`, { hint: 'try again' })
   }
-  await changeSigner(trust, name, actor, onlyThat, [])
+  await changeSigner(trust, name, actor, keepNewest, [])
 }
 
 async function changeSigner(
@@ -129,7 +129,7 @@ async function changeSigner(
   next: (signer: TagSigner) => readonly string[],
   keys: readonly StoredKey[],
 ): Promise<TagSigner> {
-  return changeAndTell(trust, SERVER, async () => {
+  return changeWithResult(trust, SERVER, async () => {
     const signer = findSigner(trust, name)
     const changed = { ...signer, keyIds: next(signer) }
     return [{ kind: 'key', actor, keys, records: [{ kind: 'signer', name, value: changed }] }, changed]

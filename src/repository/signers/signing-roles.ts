@@ -7,7 +7,7 @@ import { RELEASES, type TargetsRole } from '../../tuf/role.ts'
 import { storedRoot, type Root } from '../../tuf/root.ts'
 import { parseTargets } from '../../tuf/targets.ts'
 import { recallCurrent } from '../current.ts'
-import { heldKeys, holdsRole, mustHold, type HeldKey } from '../sign-role.ts'
+import { heldKeys, holdsRole, mustHoldKeys, type HeldKey } from '../sign-role.ts'
 import { notSignedHere, signedHere } from '../signed-here.ts'
 import type { Trust } from '../trust.ts'
 import { findSigner, signerKeys, signerRole } from './signers.ts'
@@ -84,7 +84,7 @@ function rootSignedHere(trust: Trust, gun: Gun, head: Head | undefined): Root {
   }
   if (!signedHere(head)) throw new TrustError('WRONG_STATE', notSignedHere(gun))
   const root = storedRoot(metadata)
-  mustHold(trust, gun, root, 'snapshot')
+  mustHoldKeys(trust, gun, root, 'snapshot')
   return root
 }
 

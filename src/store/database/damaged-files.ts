@@ -31,7 +31,7 @@ interface Trap {
  * @returns for each table its damage, or undefined if it is whole; other waiting work runs in between
  * @throws TrustError STORE_UNAVAILABLE
  */
-export async function* lookAtTables(directory: string): AsyncGenerator<Damage | undefined> {
+export async function* checkTables(directory: string): AsyncGenerator<Damage | undefined> {
   const listed = tablesNow(directory)
   if (listed === undefined) {
     yield { text: `the list of tables of the database in ${directory} cannot be read` }
@@ -58,7 +58,7 @@ export async function* lookAtTables(directory: string): AsyncGenerator<Damage | 
 /** Returns all damage to tables, and damage that would prevent the next start. @throws TrustError STORE_UNAVAILABLE */
 export async function damagedFiles(directory: string): Promise<Damage[]> {
   const found = [damageToOpening(directory)]
-  for await (const damage of lookAtTables(directory)) found.push(damage)
+  for await (const damage of checkTables(directory)) found.push(damage)
   return found.filter((damage) => damage !== undefined)
 }
 

@@ -2,7 +2,7 @@ import { open } from 'node:fs/promises'
 import { TrustError } from '../../errors.ts'
 import { REPAIR_HINT } from '../hints.ts'
 import { UNREADABLE } from '../leveldb/table-file.ts'
-import { lookAtTables, type Damage } from './damaged-files.ts'
+import { checkTables, type Damage } from './damaged-files.ts'
 
 /**
  * Marks damaged blocks that may end the process that reads them: LevelDB then reports an error for them, and can read
@@ -11,7 +11,7 @@ import { lookAtTables, type Damage } from './damaged-files.ts'
  *
  * @returns the damage, with a trap only if it could not be marked
  */
-export async function disarmed({ text, trap }: Damage): Promise<Damage> {
+export async function disarm({ text, trap }: Damage): Promise<Damage> {
   if (trap === undefined) return { text }
   const trapped = `${text}, and may end the process that reads it`
   if (trap.marks.length === 0) return { text: trapped, trap }
@@ -31,8 +31,8 @@ export async function disarmed({ text, trap }: Damage): Promise<Damage> {
  * @throws TrustError CORRUPT, STORE_UNAVAILABLE
  */
 export async function mustHaveNoTrap(directory: string): Promise<void> {
-  for await (const damage of lookAtTables(directory)) {
-    const left = damage && (await disarmed(damage))
+  for await (const damage of checkTables(directory)) {
+    const left = damage && (await disarm(damage))
     if (left?.trap !== undefined) throw new TrustError('CORRUPT', left.text, { hint: REPAIR_HINT })
   }
 }
