@@ -20,7 +20,7 @@ const AROUND_BYTES = 512
 export async function fillStore(records: AsyncIterable<Write>, to: StorePlace, gone?: AbortSignal): Promise<number> {
   await using database = await Database.open(to.directory, true)
   let count = 0
-  for await (const writes of together(records)) {
+  for await (const writes of inChunks(records)) {
     gone?.throwIfAborted()
     count += writes.length
     await database.write(writes).catch((cause: unknown) => {
@@ -32,7 +32,7 @@ export async function fillStore(records: AsyncIterable<Write>, to: StorePlace, g
 }
 
 /** Yields all records in chunks of about `TOGETHER_BYTES`. */
-async function* together(records: AsyncIterable<Write>): AsyncGenerator<Write[]> {
+async function* inChunks(records: AsyncIterable<Write>): AsyncGenerator<Write[]> {
   let writes: Write[] = []
   let bytes = 0
   for await (const write of records) {

@@ -50,7 +50,7 @@ export async function readTail(database: Database): Promise<Tail> {
  *
  * @throws TrustError DATA_DAMAGED, CORRUPT, STORE_UNAVAILABLE
  */
-export async function holdAgainstAnchor(
+export async function checkAgainstAnchor(
   database: Database,
   file: AnchorFile,
   store: string,

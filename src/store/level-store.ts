@@ -4,7 +4,7 @@ import { CommitPacker, type PackedCommit } from './commit/packed-commit.ts'
 import { fillStore } from './copy.ts'
 import { Database } from './database/database.ts'
 import { mustHaveNoTrap } from './database/disarm.ts'
-import { holdAgainstAnchor, mustHaveNoGap, readFormat, readTail } from './intact.ts'
+import { checkAgainstAnchor, mustHaveNoGap, readFormat, readTail } from './intact.ts'
 import type { StorePlace } from './place.ts'
 import { readerOver, type StoreReader } from './reader.ts'
 import { snapshotOf, type StoreSnapshot } from './snapshot.ts'
@@ -53,7 +53,7 @@ export async function openStore(options: StoreOptions): Promise<LevelStore> {
     const format = readFormat(database, options.directory)
     anchor = await AnchorFile.open(options.anchorFile, options.anchorKey, false)
     const tail = await readTail(database)
-    await holdAgainstAnchor(database, anchor, format.store, tail)
+    await checkAgainstAnchor(database, anchor, format.store, tail)
     mustHaveNoGap(database, tail)
     const { writes = new Writes() } = options
     const reader = readerOver(database, () => committer.tail, writes)

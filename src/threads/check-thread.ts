@@ -3,18 +3,18 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { check } from '../repository/check.ts'
 import { Database } from '../store/database/database.ts'
 import { snapshotOf } from '../store/snapshot.ts'
-import { signerFor } from './far-signer.ts'
-import { Line } from './line.ts'
+import { Channel } from './channel.ts'
 import type { CheckAnswers, CheckStart, MainAnswers } from './messages.ts'
+import { remoteSignerFor } from './remote-signer.ts'
 
 /** A thread that verifies the whole store once, and answers nothing else. Its own handle on the database only reads. */
 if (parentPort === null) throw new Error('this is no program of its own')
 const { settings, keyring } = workerData as CheckStart
 const database = Database.share(settings.dataDirectory)
 
-const main = new Line<MainAnswers>(parentPort, {
+const main = new Channel<MainAnswers>(parentPort, {
   async check(now) {
-    const signer = signerFor(settings, keyring, main)
+    const signer = remoteSignerFor(settings, keyring, main)
     const snapshot = await snapshotOf(await database, () => main.ask('readAnchor', []))
     return check(snapshot, (...key) => signer.opens(...key), now)
   },

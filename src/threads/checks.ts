@@ -4,7 +4,7 @@ import { TrustError } from '../errors.ts'
 import type { CheckReport } from '../repository/check.ts'
 import { Turns } from '../repository/turns.ts'
 import type { OtherHandles } from '../store/commit/reopen.ts'
-import { Line } from './line.ts'
+import { Channel } from './channel.ts'
 import type { CheckAnswers, CheckStart, MainAnswers } from './messages.ts'
 import { HEAP_LIMITS } from './threads.ts'
 
@@ -55,16 +55,16 @@ export class Checks implements OtherHandles {
     gone?.throwIfAborted()
     if (this.#closed) throw unavailable()
     const worker = new Worker(PROGRAM, { workerData: start, resourceLimits: HEAP_LIMITS })
-    const line = new Line<CheckAnswers>(worker, answers)
+    const channel = new Channel<CheckAnswers>(worker, answers)
     const ended = once(worker, 'exit')
     const { promise: givenUp, reject } = Promise.withResolvers<never>()
     this.#giveUp = reject
     worker.once('error', reject)
     gone?.addEventListener('abort', () => reject(gone.reason))
     try {
-      return await Promise.race([line.ask('check', [now()]), givenUp])
+      return await Promise.race([channel.ask('check', [now()]), givenUp])
     } finally {
-      await Promise.race([line.ask('release', []), ended])
+      await Promise.race([channel.ask('release', []), ended])
       await worker.terminate()
     }
   }

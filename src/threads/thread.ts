@@ -11,10 +11,10 @@ import { createLog } from '../log/log.ts'
 import { tokenKeyOf } from '../signing/token-key.ts'
 import { openSharedStore, type SharedStore } from '../store/shared-store.ts'
 import { trustOver } from '../trust.ts'
-import { signerFor } from './far-signer.ts'
-import { Line } from './line.ts'
+import { Channel } from './channel.ts'
 import type { MainAnswers, ThreadAnswers, ThreadStart } from './messages.ts'
 import { packaged } from './packaged.ts'
+import { remoteSignerFor } from './remote-signer.ts'
 import { Shared } from './shared.ts'
 
 /**
@@ -29,7 +29,7 @@ const registry = new Registry()
 let accepting = true
 
 const running = Promise.withResolvers<Running>()
-const main = new Line<MainAnswers>(parentPort, {
+const main = new Channel<MainAnswers>(parentPort, {
   started: async () => void (await running.promise),
   release: async () => (await running.promise).store.release(),
   regain: async () => (await running.promise).store.regain(),
@@ -65,7 +65,7 @@ async function run(): Promise<Running> {
       return main.ask('commit', [content], transfer)
     },
   )
-  const trust = trustOver(settings, { store, signer: signerFor(settings, keyring, main), log }, shared.locks)
+  const trust = trustOver(settings, { store, signer: remoteSignerFor(settings, keyring, main), log }, shared.locks)
   const recognition = accessOf(settings, {
     tokenKeys: start.tokenKeys,
     tokenKey: start.tokenKey && tokenKeyOf(start.tokenKey),

@@ -4,7 +4,7 @@ import type { CountedMetrics } from '../http/overview.ts'
 import type { TlsMaterial } from '../http/server.ts'
 import type { Settings } from '../settings/schema.ts'
 import type { OtherHandles } from '../store/commit/reopen.ts'
-import { Line } from './line.ts'
+import { Channel } from './channel.ts'
 import type { MainAnswers, ThreadAnswers, ThreadStart } from './messages.ts'
 
 const PROGRAM = new URL('./thread.ts', import.meta.url)
@@ -25,7 +25,7 @@ export function threadsOf({ threads, admin }: Settings): number {
 
 interface Thread {
   readonly worker: Worker
-  readonly line: Line<ThreadAnswers>
+  readonly channel: Channel<ThreadAnswers>
 }
 
 /** The threads beside the main one. If one ends, so does the whole process: a server never runs in part. */
@@ -44,7 +44,7 @@ export class Threads {
       worker.on('exit', (code) => {
         if (!this.#stopping) throw new Error(`a thread ended with ${code}`)
       })
-      return { worker, line: new Line<ThreadAnswers>(worker, answers) }
+      return { worker, channel: new Channel<ThreadAnswers>(worker, answers) }
     })
     await this.#ask('started', [])
   }
@@ -82,6 +82,6 @@ export class Threads {
     name: Name,
     given: Parameters<ThreadAnswers[Name]>,
   ): Promise<Awaited<ReturnType<ThreadAnswers[Name]>>[]> {
-    return Promise.all(this.#threads.map(({ line }) => line.ask(name, given)))
+    return Promise.all(this.#threads.map(({ channel }) => channel.ask(name, given)))
   }
 }

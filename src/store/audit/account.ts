@@ -66,7 +66,7 @@ export async function checkAccount(
   error: (text: string) => void,
 ): Promise<void> {
   // Check each record separately, so that a damaged one does not hide faults in others.
-  const look = (at: () => void): void => {
+  const reportingDamage = (at: () => void): void => {
     try {
       at()
     } catch (cause) {
@@ -74,7 +74,7 @@ export async function checkAccount(
     }
   }
   expected.add(headKey(gun))
-  look(() => {
+  reportingDamage(() => {
     const head = reader.head(gun)
     if (head === undefined) return error('it has neither head nor history')
     if (hexSha256(encodeHead(head)) !== account.head) error('its head is not the one that the journal names')
@@ -83,7 +83,7 @@ export async function checkAccount(
   for await (const { role, version, sha256 } of inTurns(account.documents.values())) {
     expected.add(documentKey(gun, role, sha256))
     expected.add(versionKey(gun, role, version))
-    look(() => {
+    reportingDamage(() => {
       const document = reader.document(gun, role as Role, { version })
       if (document === undefined) error(`${role} version ${version} is missing`)
       else if (hexSha256(document.bytes) !== sha256) error(`${role} version ${version} is not what was committed`)
@@ -91,7 +91,7 @@ export async function checkAccount(
   }
   for (const role of new Set([...account.keys.values()].map((key) => key.role))) {
     expected.add(keysKey(gun, role))
-    look(() => {
+    reportingDamage(() => {
       const stored = new Map(reader.keys(gun, role as Role).map((key) => [key.keyId, hexSha256(key.sealed)]))
       for (const key of account.keys.values()) {
         if (key.role !== role) continue
@@ -103,7 +103,7 @@ export async function checkAccount(
   }
   for (const { keyId, role } of account.keys.values()) {
     expected.add(ownerKey(keyId))
-    look(() => {
+    reportingDamage(() => {
       const owner = reader.keyOwner(keyId)
       if (owner?.gun !== gun || owner.role !== role) error(`the owner of key ${keyId} is not the one in the journal`)
     })

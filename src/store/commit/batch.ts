@@ -67,7 +67,7 @@ export class Batch {
     }
     const time = commit.kind === 'clock' ? commit.time : commitTime(this.tail, commit.time)
     const documents = commit.documents.filter((document) => this.#isNew(gun, before, document))
-    mustRemember(before, commit)
+    mustKeepHighest(before, commit)
     for (const { keyId, role } of commit.keys) this.#mustOwn(keyId, { gun, role })
     const lists = this.#keyLists(gun, commit.keys)
 
@@ -163,7 +163,7 @@ export class Batch {
 }
 
 /** Checks that the new head keeps the highest versions: they decide whether a version is taken. */
-function mustRemember(before: Head | undefined, { head, documents }: PackedCommit): void {
+function mustKeepHighest(before: Head | undefined, { head, documents }: PackedCommit): void {
   const forgets = (role: string, version: number): boolean => !((head.highest[role] ?? 0) >= version)
   const alive = Object.keys(before?.roles ?? {}).length > 0
   const lost = alive && Object.entries(before?.highest ?? {}).some(([role, version]) => forgets(role, version))

@@ -5,7 +5,7 @@ import { PLACE_HINT } from '../hints.ts'
 import { inTurns } from '../in-turns.ts'
 import { isBlockWhole, isTooLong, isTrap, namedIn, placesIn, type Holds, type Place } from '../leveldb/table-file.ts'
 import { tablesNow } from '../leveldb/table-list.ts'
-import { mustBeFitToOpen } from './open-level.ts'
+import { mustBeSafeToOpen } from './open-level.ts'
 
 /** Damage to a file of the database. */
 export interface Damage {
@@ -69,7 +69,7 @@ export function hasTrap(found: readonly Damage[]): boolean {
 /** Checks logs and list of tables, whose content a running server also has in memory. */
 function damageToOpening(directory: string): Damage | undefined {
   try {
-    mustBeFitToOpen(directory)
+    mustBeSafeToOpen(directory)
     return undefined
   } catch (error) {
     return { text: damageIn(error).message }

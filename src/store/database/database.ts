@@ -1,6 +1,6 @@
 import type { Level } from 'level'
 import { inTurns } from '../in-turns.ts'
-import { locked, mustBeFitToOpen, mustHaveCurrent, openLevel } from './open-level.ts'
+import { lockedError, mustBeSafeToOpen, mustHaveCurrent, openLevel } from './open-level.ts'
 import { sealRecord } from './record.ts'
 import { readError, Records } from './records.ts'
 
@@ -35,8 +35,8 @@ export class Database extends Records {
   static async open(directory: string, create: boolean): Promise<Database> {
     await mustHaveCurrent(directory, create)
     // LevelDB's lock keeps out other processes, but not other threads of this one, of which only one may write.
-    if (written.has(directory)) throw locked(directory)
-    if (!create) mustBeFitToOpen(directory)
+    if (written.has(directory)) throw lockedError(directory)
+    if (!create) mustBeSafeToOpen(directory)
     const level = await openLevel(directory, create)
     written.add(directory)
     return new Database(directory, level)

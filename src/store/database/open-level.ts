@@ -3,9 +3,9 @@ import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileError, isMissing, TrustError } from '../../errors.ts'
 import { PLACE_HINT, REPAIR_HINT } from '../hints.ts'
-import { isTable, mustKnowItsTables } from '../leveldb/table-list.ts'
+import { isTable, mustListAllTables } from '../leveldb/table-list.ts'
 import { isLog, mustHaveWholeLogs } from '../leveldb/write-ahead-log.ts'
-import { isOfThePlace } from './records.ts'
+import { isSystemFault } from './records.ts'
 
 /** Bytes that LevelDB collects in memory before it writes a table; it has at most two such buffers. */
 const WRITE_BUFFER_BYTES = 8 * 1024 * 1024
@@ -34,24 +34,24 @@ export async function openLevel(directory: string, create: boolean, named = dire
   } catch (error) {
     const cause = error instanceof Error ? (error.cause ?? error) : error
     const { code, message } = cause as { code?: string; message: string }
-    if (code === 'LEVEL_LOCKED') throw locked(named, cause)
+    if (code === 'LEVEL_LOCKED') throw lockedError(named, cause)
     if (create && message.includes('exists')) {
       throw new TrustError('DATA_EXISTS', `there is a database in ${directory} already`, { cause })
     }
-    throw unopened(named, cause as Error)
+    throw openError(named, cause as Error)
   }
 }
 
 /** Returns the error for a database that LevelDB cannot open: it is damaged, or the system refused something. */
-export function unopened(directory: string, cause: { readonly message: string }): TrustError {
+export function openError(directory: string, cause: { readonly message: string }): TrustError {
   const { message } = cause
   return new TrustError('DATA_DAMAGED', `the database in ${directory} cannot be opened: ${message}`, {
-    hint: isOfThePlace(cause) ? `${PLACE_HINT}, and start again` : REPAIR_HINT,
+    hint: isSystemFault(cause) ? `${PLACE_HINT}, and start again` : REPAIR_HINT,
     cause,
   })
 }
 
-export function locked(directory: string, cause?: unknown): TrustError {
+export function lockedError(directory: string, cause?: unknown): TrustError {
   return new TrustError('DATA_LOCKED', `another process uses the database in ${directory}`, {
     hint: 'stop the other countersign process, or give this one another dataDirectory',
     cause,
@@ -64,12 +64,12 @@ export function locked(directory: string, cause?: unknown): TrustError {
  *
  * @throws TrustError DATA_DAMAGED
  */
-export function mustBeFitToOpen(directory: string): void {
+export function mustBeSafeToOpen(directory: string): void {
   try {
     mustHaveWholeLogs(directory)
-    mustKnowItsTables(directory)
+    mustListAllTables(directory)
   } catch (error) {
-    throw error instanceof TrustError ? error : unopened(directory, error as Error)
+    throw error instanceof TrustError ? error : openError(directory, error as Error)
   }
 }
 
@@ -80,7 +80,7 @@ export function mustBeFitToOpen(directory: string): void {
  * @throws TrustError DATA_DAMAGED, DATA_MISSING
  */
 export async function mustHaveCurrent(directory: string, create: boolean): Promise<void> {
-  if ((await unlessMissing(directory, stat(join(directory, 'CURRENT')))) !== undefined) return
+  if ((await undefinedIfMissing(directory, stat(join(directory, 'CURRENT')))) !== undefined) return
   if (await holdsRecords(directory)) {
     const text = `the database in ${directory} has lost its CURRENT file`
     throw new TrustError('DATA_DAMAGED', text, { hint: REPAIR_HINT })
@@ -92,12 +92,12 @@ export async function mustHaveCurrent(directory: string, create: boolean): Promi
 
 /** True if LevelDB ever wrote a record here: it makes tables and logs only after CURRENT. */
 async function holdsRecords(directory: string): Promise<boolean> {
-  const names = await unlessMissing(directory, readdir(directory))
+  const names = await undefinedIfMissing(directory, readdir(directory))
   return names?.some((name) => isTable(name) || isLog(name)) === true
 }
 
 /** Returns undefined if the path is missing, but not after other errors: a new database could replace an existing one. */
-async function unlessMissing<Found>(directory: string, looking: Promise<Found>): Promise<Found | undefined> {
+async function undefinedIfMissing<Found>(directory: string, looking: Promise<Found>): Promise<Found | undefined> {
   try {
     return await looking
   } catch (cause) {

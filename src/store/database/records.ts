@@ -69,17 +69,17 @@ export function readError(cause: unknown, what = 'the database'): unknown {
   if (code === 'LEVEL_DATABASE_NOT_OPEN' || code === 'LEVEL_ITERATOR_NOT_OPEN') {
     return new TrustError('STORE_UNAVAILABLE', 'the database is being opened again', { cause })
   }
-  if (isOfThePlace(cause as Error)) {
+  if (isSystemFault(cause as Error)) {
     return new TrustError('STORE_UNAVAILABLE', `${what} cannot be read at the moment`, { hint: PLACE_HINT, cause })
   }
   return new TrustError('CORRUPT', `${what} cannot be read`, { hint: DAMAGED_HINT, cause })
 }
 
 /** System errors as LevelDB passes them on. Nothing is damaged; restoring a backup would only lose commits. */
-const PLACE_AT_FAULT =
+const SYSTEM_FAULT =
   /No space left|quota exceeded|File too large|Permission denied|Too many open files|Cannot allocate memory|Read-only file system/i
 
 /** True if the system is at fault, not the stored data. */
-export function isOfThePlace({ message }: { readonly message: string }): boolean {
-  return PLACE_AT_FAULT.test(message)
+export function isSystemFault({ message }: { readonly message: string }): boolean {
+  return SYSTEM_FAULT.test(message)
 }

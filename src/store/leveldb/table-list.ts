@@ -32,7 +32,7 @@ const LOG_BEFORE = 9
  *
  * @throws TrustError DATA_DAMAGED; nothing was changed
  */
-export function mustKnowItsTables(directory: string): void {
+export function mustListAllTables(directory: string): void {
   const list = readTableList(directory)
   if (list === undefined || hasItsLog(directory, list)) return
   const unknown = tablesIn(directory).filter((number) => !list.tables.has(number)).length

@@ -26,7 +26,7 @@ export function endWithoutAnchor(
   const end = sources.raw(journalKey(newest + 1)) === undefined ? newest : newest + 1
   const hash = end === EMPTY_TAIL.number ? EMPTY_TAIL.hash : hashOf(sources.find(journalKey(end), undefined))
   if (hash !== undefined) {
-    mustNotGoOn(sources, end, hash)
+    backupMustNotContinue(sources, end, hash)
     return { store, number: end, hash }
   }
   const text = `the end of the journal, entry ${end}, is damaged, and without an anchor nothing tells what it was`
@@ -49,7 +49,7 @@ function storeIn(damaged: Records, directory: string, ignored: Anchor | undefine
  *
  * @throws TrustError WRONG_STATE
  */
-function mustNotGoOn(sources: Sources, end: number, hash: string): void {
+function backupMustNotContinue(sources: Sources, end: number, hash: string): void {
   const next = sources.saved(journalKey(end + 1))
   if (next === undefined || parseEntry(next).previous !== hash) return
   throw new TrustError('WRONG_STATE', `the database ends with entry ${end} of the journal, and the backup goes on`, {

@@ -7,7 +7,7 @@ import { turnBack, writeChecksum, type MendedFile } from './mended-file.ts'
  * being lost. Not so for the last record, which a crash may have torn. Only for a view, whose readers check every record
  * against its own hash.
  */
-export function withItsDamage(log: Buffer): MendedFile {
+export function withMatchingChecksums(log: Buffer): MendedFile {
   const bytes = Buffer.from(log)
   let bits = 0
   let before: LogRecord | undefined

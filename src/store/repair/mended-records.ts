@@ -67,7 +67,7 @@ export class MendedRecords {
     }
     for (const [gun, account] of this.#books.accounts) {
       for (const [revision, number] of account.history) {
-        yield this.must(historyKey(gun, revision), encodeNumber(number))
+        yield this.withPayload(historyKey(gun, revision), encodeNumber(number))
       }
       yield* this.#head(gun, account)
       yield* this.#documents(gun, account)
@@ -79,7 +79,7 @@ export class MendedRecords {
   }
 
   /** Returns a record whose payload is known. */
-  must(key: Buffer, payload: Buffer): Mended {
+  withPayload(key: Buffer, payload: Buffer): Mended {
     const whole = this.#survey.sources.whole(key)?.equals(payload) === true
     return { key, found: { payload, origin: whole ? 'whole' : 'derived' } }
   }
@@ -101,7 +101,7 @@ export class MendedRecords {
       ? this.#laterHead(gun, account)
       : (this.#survey.sources.find(key, account.head) ?? this.#rebuilt(gun, account))
     yield { key, found }
-    for (const time of this.#dueTimes(gun, found)) yield this.must(dueKey(time, gun), Buffer.alloc(0))
+    for (const time of this.#dueTimes(gun, found)) yield this.withPayload(dueKey(time, gun), Buffer.alloc(0))
   }
 
   /** Returns a head that a commit with a lost entry may have written, if no evidence of a newer one exists. */
@@ -146,7 +146,7 @@ export class MendedRecords {
     const stored = new Set(documents.map(({ role, sha256 }) => `${role} ${sha256}`))
     for (const document of documents) {
       const { role, version, sha256 } = document
-      yield this.must(versionKey(gun, role, version), Buffer.from(sha256, 'hex'))
+      yield this.withPayload(versionKey(gun, role, version), Buffer.from(sha256, 'hex'))
       const isStored = (base: string): boolean => stored.has(`${role} ${base}`)
       yield { key: documentKey(gun, role, sha256), found: this.#bytes.payload(gun, document, isStored) }
     }
@@ -162,7 +162,8 @@ export class MendedRecords {
 
   *#keys(gun: Gun, account: Account): IterableIterator<Mended> {
     const keys = [...account.keys.values()]
-    for (const { keyId, role } of keys) yield this.must(ownerKey(keyId), encodeOwner({ gun, role: role as Role }))
+    for (const { keyId, role } of keys)
+      yield this.withPayload(ownerKey(keyId), encodeOwner({ gun, role: role as Role }))
     for (const role of new Set(keys.map((key) => key.role))) {
       const key = keysKey(gun, role)
       yield { key, found: this.#keyList(key, keys, role, this.#isComplete(gun, account)) }

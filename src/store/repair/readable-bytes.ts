@@ -8,17 +8,17 @@ export async function readableBytes(path: string): Promise<Buffer> {
   try {
     return await readFile(path)
   } catch (error) {
-    mustBeOfTheDisk(error)
+    mustBeDiskError(error)
   }
   await using file = await open(path)
   const { size } = await file.stat()
   const bytes = Buffer.alloc(size)
   for (let at = 0; at < size; at += PAGE_BYTES) {
-    await file.read(bytes, at, Math.min(PAGE_BYTES, size - at), at).catch(mustBeOfTheDisk)
+    await file.read(bytes, at, Math.min(PAGE_BYTES, size - at), at).catch(mustBeDiskError)
   }
   return bytes
 }
 
-function mustBeOfTheDisk(error: unknown): void {
+function mustBeDiskError(error: unknown): void {
   if ((error as NodeJS.ErrnoException).code !== 'EIO') throw error
 }

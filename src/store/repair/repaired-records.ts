@@ -15,7 +15,7 @@ import { MendedRecords, type Mended, type ProposeHeads } from './mended-records.
 import { wholeIn, type Origin, type Sources } from './sources.ts'
 import { fateOfStray } from './strays.ts'
 import { survey } from './survey.ts'
-import { walkAround } from './view.ts'
+import { walkBothWays } from './view.ts'
 
 /** The input of a repair. */
 export interface RepairParts {
@@ -85,12 +85,12 @@ export async function* repairedRecords(parts: RepairParts, done: Repaired): Asyn
     taken.add(mended.key.toString('latin1'))
     return settle(mended, sources, done)
   }
-  yield take(records.must(formatKey(), encodeFormat({ version: FORMAT_VERSION, store: anchor.store })))
+  yield take(records.withPayload(formatKey(), encodeFormat({ version: FORMAT_VERSION, store: anchor.store })))
   for await (const mended of inTurns(records.all())) {
     gone.throwIfAborted()
     yield take(mended)
   }
-  for await (const { key } of walkAround(damaged)) {
+  for await (const { key } of walkBothWays(damaged)) {
     if (taken.has(key.toString('latin1'))) continue
     const fate = fateOfStray(key, surveyed, books, lost)
     if (fate === 'left') done.left.push(nameOf(key))

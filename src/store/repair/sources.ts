@@ -3,7 +3,7 @@ import { openRecord, RECORD_DIGEST_BYTES } from '../database/record.ts'
 import type { Records } from '../database/records.ts'
 import { hexSha256 } from '../journal.ts'
 import { unflipped } from './flipped-bit.ts'
-import { walkAround } from './view.ts'
+import { walkBothWays } from './view.ts'
 
 /**
  * Where the content of a record came from. `whole`: the record is as it should be; `itself`: its own damaged bytes, or a
@@ -47,7 +47,7 @@ export class Sources {
     seen: (key: Buffer, payload: Buffer | undefined) => void,
   ): Promise<Sources> {
     const sources = new Sources(damaged, backup)
-    for await (const { key, record } of walkAround(damaged)) {
+    for await (const { key, record } of walkBothWays(damaged)) {
       const payload = opened(key, record)
       if (payload === undefined) sources.#keepMisfit(record)
       seen(key, payload)

@@ -1,7 +1,7 @@
 import { Level } from 'level'
 import type { TrustError } from '../../errors.ts'
-import { openLevel, unopened } from '../database/open-level.ts'
-import { isOfThePlace } from '../database/records.ts'
+import { openLevel, openError } from '../database/open-level.ts'
+import { isSystemFault } from '../database/records.ts'
 
 /** Functions missing from the types of `level`, since browsers lack them. */
 interface OfClassicLevel {
@@ -30,10 +30,10 @@ export async function openViewLevel(
     if (isListed) return { level: await openLevel(view, false, of), relisted: false }
   } catch (error) {
     const { code, cause } = error as TrustError
-    if (code !== 'DATA_DAMAGED' || isOfThePlace(cause as Error)) throw error
+    if (code !== 'DATA_DAMAGED' || isSystemFault(cause as Error)) throw error
   }
   await relist(view).catch((error: unknown) => {
-    throw unopened(of, error as Error)
+    throw openError(of, error as Error)
   })
   const level = await openLevel(view, false, of)
   await (level as unknown as OfClassicLevel).compactRange(FIRST_KEY, LAST_KEY)

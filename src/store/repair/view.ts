@@ -6,7 +6,7 @@ import { mustHaveCurrent } from '../database/open-level.ts'
 import { Records } from '../database/records.ts'
 import { isTable, tableNumber, tablesToFollow } from '../leveldb/table-list.ts'
 import { isLog } from '../leveldb/write-ahead-log.ts'
-import { withItsDamage } from './log-file.ts'
+import { withMatchingChecksums } from './log-file.ts'
 import { withoutTraps } from './mended-table.ts'
 import { readableBytes } from './readable-bytes.ts'
 import { openViewLevel } from './view-level.ts'
@@ -49,7 +49,7 @@ export async function openView(directory: string): Promise<View> {
       if (!isTable(name) && !isLog(name)) continue
       // LevelDB would write over a table that is not in its list.
       if (isTable(name) && listed?.has(tableNumber(name)) === false) continue
-      const mended = (isTable(name) ? withoutTraps : withItsDamage)(await readableBytes(from))
+      const mended = (isTable(name) ? withoutTraps : withMatchingChecksums)(await readableBytes(from))
       if (mended === undefined) await symlink(from, to)
       else await writeFile(to, mended.bytes)
       if (mended !== undefined && mended.bits > 0) turnedBack.push({ file: name, bits: mended.bits })
@@ -87,7 +87,7 @@ async function isReadOnly(path: string): Promise<boolean> {
  *
  * @throws TrustError STORE_UNAVAILABLE
  */
-export async function* walkAround(records: Records): AsyncGenerator<{ key: Buffer; record: Buffer }> {
+export async function* walkBothWays(records: Records): AsyncGenerator<{ key: Buffer; record: Buffer }> {
   let last: Buffer | undefined
   try {
     for await (const entry of records.rawEntries({})) {

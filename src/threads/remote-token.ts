@@ -10,15 +10,15 @@ import {
 } from '../signing/signer.ts'
 import type { Gun } from '../tuf/gun.ts'
 import type { Role } from '../tuf/role.ts'
-import type { Line } from './line.ts'
+import type { Channel } from './channel.ts'
 import type { MainAnswers } from './messages.ts'
 
 /** The main thread's token: one session of one process speaks to it, whichever thread asks. */
-export class FarToken implements TokenSigner {
-  readonly #main: Line<MainAnswers>
+export class RemoteToken implements TokenSigner {
+  readonly #main: Channel<MainAnswers>
   readonly #algorithm: KeyAlgorithm
 
-  constructor(main: Line<MainAnswers>, algorithm: KeyAlgorithm) {
+  constructor(main: Channel<MainAnswers>, algorithm: KeyAlgorithm) {
     this.#main = main
     this.#algorithm = algorithm
   }

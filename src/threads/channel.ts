@@ -5,7 +5,7 @@ import { errorOf, failureOf, type Failure } from '../errors.ts'
 // oxlint-disable-next-line typescript/no-explicit-any
 type Answers = Record<string, (...args: any[]) => unknown>
 
-/** One end of the line: a `Worker`, or the `parentPort` inside it. */
+/** One end of the channel: a `Worker`, or the `parentPort` inside it. */
 interface Port {
   on(event: 'message', listener: (message: Question | Reply) => void): unknown
   postMessage(message: Question | Reply, transfer?: readonly Transferable[]): void
@@ -35,7 +35,7 @@ interface Waiting {
  *
  * @typeParam Theirs what the other side can be asked
  */
-export class Line<Theirs extends Answers> {
+export class Channel<Theirs extends Answers> {
   readonly #port: Port
   readonly #waiting = new Map<number, Waiting>()
   #asked = 0

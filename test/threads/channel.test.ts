@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { MessageChannel } from 'node:worker_threads'
 import { TrustError } from '../../src/errors.ts'
-import { Line } from '../../src/threads/line.ts'
+import { Channel } from '../../src/threads/channel.ts'
 
 const { port1, port2 } = new MessageChannel()
 after(() => port1.close())
@@ -17,11 +17,11 @@ const answers = {
   },
   bytes: (bytes: Uint8Array) => bytes.length,
 }
-const line = new Line<typeof answers>(port1, {})
-new Line(port2, answers)
+const channel = new Channel<typeof answers>(port1, {})
+new Channel(port2, answers)
 
 test('each answer reaches its own caller', async () => {
-  const sums = Array.from({ length: 50 }, (_, index) => line.ask('add', [index, 1]))
+  const sums = Array.from({ length: 50 }, (_, index) => channel.ask('add', [index, 1]))
   assert.deepEqual(
     await Promise.all(sums),
     sums.map((_, index) => index + 1),
@@ -29,20 +29,20 @@ test('each answer reaches its own caller', async () => {
 })
 
 test('a TrustError arrives complete, and a fault arrives as a fault', async () => {
-  await assert.rejects(line.ask('refuse', []), (error) => {
+  await assert.rejects(channel.ask('refuse', []), (error) => {
     assert.ok(error instanceof TrustError)
     const { code, message, hint, problem } = error
     const said = { code: 'INVALID_UPDATE', message: 'no', hint: 'try yes', problem: { name: 'ErrBadRoot' } }
     assert.deepEqual({ code, message, hint, problem }, said)
     return true
   })
-  await assert.rejects(line.ask('fail', []), (error) => {
+  await assert.rejects(channel.ask('fail', []), (error) => {
     return !(error instanceof TrustError) && error instanceof Error && error.message.includes('a fault')
   })
 })
 
 test('bytes can be transferred', async () => {
   const bytes = new Uint8Array(10)
-  assert.equal(await line.ask('bytes', [bytes], [bytes.buffer]), 10)
+  assert.equal(await channel.ask('bytes', [bytes], [bytes.buffer]), 10)
   assert.equal(bytes.length, 0)
 })
