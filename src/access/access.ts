@@ -1,5 +1,5 @@
 import { findToken, looksLikeToken } from './api-token.ts'
-import { holderOf, ofToken, ofUser } from './identities.ts'
+import { holderOf, identityOfToken, identityOfUser } from './identities.ts'
 import { KnownTokens } from './known-tokens.ts'
 import type { PasswordCheck } from './passwords.ts'
 import { ANONYMOUS, type Identity } from './permission.ts'
@@ -75,18 +75,18 @@ export function createAccess({ directory, now, passwords, maker, external, userO
         return name === TOKEN_USER || identity?.name === `token:${name}` ? identity : undefined
       }
       const user = await passwords.check(name, password, address)
-      return user === undefined ? undefined : ofUser('user', user)
+      return user === undefined ? undefined : identityOfUser('user', user)
     },
     certificate(commonName) {
       const name = userOfCertificate(commonName)
-      return name === undefined ? undefined : ofUser('certificate', findUser(directory, name))
+      return name === undefined ? undefined : identityOfUser('certificate', findUser(directory, name))
     },
   }
 }
 
 function ofText(directory: Directory, text: string, now: number): Identity | undefined {
   const token = findToken(directory, text)
-  return token === undefined ? undefined : ofToken(directory, token, now)
+  return token === undefined ? undefined : identityOfToken(directory, token, now)
 }
 
 /** Grants what the token says, within what its holder may do now: changed grants take effect at once. */

@@ -6,7 +6,7 @@ import { findUser, type Directory, type User } from './user.ts'
 /** Current identities of users and of API tokens, and how one is found again. */
 
 /** @param kind how they were recognised @returns undefined if there is no such user, or they are disabled */
-export function ofUser(kind: 'user' | 'certificate', user: User | undefined): Identity | undefined {
+export function identityOfUser(kind: 'user' | 'certificate', user: User | undefined): Identity | undefined {
   if (user === undefined || user.disabled) return undefined
   const name = `${kind}:${user.name}`
   return { name, grants: user.grants, subject: `${name}#${markOf(kind, user)}` }
@@ -19,7 +19,7 @@ function markOf(kind: 'user' | 'certificate', { createdAt, password }: User): st
 }
 
 /** Returns the identity of a token, which never may do more than its owner may now. */
-export function ofToken(directory: Directory, token: ApiToken, now: number): Identity | undefined {
+export function identityOfToken(directory: Directory, token: ApiToken, now: number): Identity | undefined {
   if (!isUsable(token, now)) return undefined
   const identity = { name: `token:${token.name}`, grants: token.grants, subject: `token:${token.id}` }
   if (token.owner === null) return identity
@@ -37,8 +37,8 @@ export function holderOf(directory: Directory, subject: string, now: number): Id
   const token = kind === 'token' ? tokenById(directory, name) : undefined
   const found =
     kind === 'user' || kind === 'certificate'
-      ? ofUser(kind, findUser(directory, name))
-      : token && ofToken(directory, token, now)
+      ? identityOfUser(kind, findUser(directory, name))
+      : token && identityOfToken(directory, token, now)
   return found?.subject === subject ? found : undefined
 }
 

@@ -36,11 +36,11 @@ export function remoteKeys(url: string, failed: (reason: string) => void): FindK
     }
   }
   const find = (kid: string, algorithm: string, now: number): PublicTokenKey | undefined =>
-    apart(fetchedAt, now) > KEPT ? undefined : keyNamed(set, kid, algorithm)
+    timeBetween(fetchedAt, now) > KEPT ? undefined : keyNamed(set, kid, algorithm)
   return ({ algorithm, kid, x5c }, now) => {
     if (x5c !== undefined || kid === undefined) return undefined
-    const wanted = apart(fetchedAt, now) > FRESH || !set.has(kid)
-    if (wanted && running === undefined && apart(askedAt, now) > PAUSE) {
+    const wanted = timeBetween(fetchedAt, now) > FRESH || !set.has(kid)
+    if (wanted && running === undefined && timeBetween(askedAt, now) > PAUSE) {
       running = refresh(now).finally(() => {
         running = undefined
       })
@@ -53,7 +53,7 @@ export function remoteKeys(url: string, failed: (reason: string) => void): FindK
 }
 
 /** Milliseconds between two times, in either order: the clock may have been ahead and put right. */
-function apart(one: number, other: number): number {
+function timeBetween(one: number, other: number): number {
   return Math.abs(one - other)
 }
 

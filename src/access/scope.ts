@@ -53,20 +53,20 @@ export function granted(
     if (type === CATALOG.type && name === CATALOG.name) {
       return actions.includes('*') && allows(identity, 'read', undefined) ? [CATALOG] : []
     }
-    const gun = type === 'repository' ? gunOrNothing(name) : undefined
+    const gun = type === 'repository' ? gunOrUndefined(name) : undefined
     if (gun === undefined) return []
     const may = (action: Action): boolean => allows(identity, action, gun) || (publicReads && action === 'read')
     const given = [...new Set(actions)].flatMap((action): string[] => {
       const meaning = MEANING.get(action) ?? []
       if (meaning.length > 0 && meaning.every(may)) return [action]
-      return action === '*' ? partOfAll(may) : []
+      return action === '*' ? allowedActions(may) : []
     })
     return given.length === 0 ? [] : [{ type, name, actions: [...new Set(given)] }]
   })
 }
 
 /** Returns the actions for somebody who asks for all and may do some. */
-function partOfAll(may: (action: Action) => boolean): string[] {
+function allowedActions(may: (action: Action) => boolean): string[] {
   return [...(may('read') ? ['pull'] : []), ...(may('sign') ? ['push'] : []), ...OWN_ACTIONS.filter(may)]
 }
 
@@ -80,14 +80,14 @@ export function grantsOf(access: readonly ResourceActions[], ours: boolean): Gra
     if (type === CATALOG.type && name === CATALOG.name) {
       return actions.includes('*') ? [{ pattern: SERVER, actions: ['read'] }] : []
     }
-    const gun = type === 'repository' ? gunOrNothing(name) : undefined
+    const gun = type === 'repository' ? gunOrUndefined(name) : undefined
     const own = ours ? OWN_ACTIONS : []
     const meant = actions.flatMap((action) => MEANING.get(action) ?? own.filter((each) => each === action))
     return gun === undefined || meant.length === 0 ? [] : [{ pattern: gun, actions: meant }]
   })
 }
 
-function gunOrNothing(name: string): Gun | undefined {
+function gunOrUndefined(name: string): Gun | undefined {
   try {
     return parseGun(name)
   } catch {

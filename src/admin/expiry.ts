@@ -5,9 +5,9 @@ import { heldRoles } from '../repository/roots/rotation-policy.ts'
 import type { Trust } from '../repository/trust.ts'
 import type { Gun } from '../tuf/gun.ts'
 import type { Root } from '../tuf/root.ts'
+import { adviceFor } from './advice.ts'
 import { list, time } from './answers.ts'
 import { operation, type World } from './operation.ts'
-import { adviceFor } from './what-to-do.ts'
 
 const DAY = 86_400_000
 /** A hundred years: includes everything. */

@@ -147,7 +147,7 @@ async function stillNaming(
   const untold = damaged.map((gun) => `${gun} is damaged: cannot tell whether it trusts ${name}`)
   const told = [...Map.groupBy(uses, ({ gun }) => gun)].flatMap(([gun, those]) => {
     const keyIds = new Set(those.flatMap((use) => use.keyIds))
-    const { add, end } = howIn(
+    const { add, end } = commandsFor(
       gun,
       name,
       those.some(({ here }) => here),
@@ -162,7 +162,7 @@ async function stillNaming(
 }
 
 /** @param here the server signs targets */
-function howIn(gun: Gun, name: string, here: boolean): { add: string; end: (keyId: string) => string } {
+function commandsFor(gun: Gun, name: string, here: boolean): { add: string; end: (keyId: string) => string } {
   const repository = typed(gun)
   if (here) {
     return {

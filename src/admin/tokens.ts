@@ -11,7 +11,7 @@ import { grantsAnswer, grantsInput, mustCover } from './grants.ts'
 import { nameInput, someName } from './inputs.ts'
 import { operation, type World } from './operation.ts'
 import { rows, rowsOf } from './rows.ts'
-import { roomForToken } from './tokens-of-one.ts'
+import { roomForToken } from './token-limit.ts'
 
 /** A token as it is shown. */
 const tokenRow = z.lazy(() =>
@@ -63,7 +63,7 @@ export const createToken = operation({
     let made: ApiToken | undefined
     await changeRecords(trust, actor, async (now) => {
       const creator = asker()
-      mustBeNoToken(creator)
+      mustNotBeToken(creator)
       const ownerName = ownerOf(creator, owner)
       // The creator is the owner, or may do everything.
       if (ownerName !== null) {
@@ -126,7 +126,7 @@ export const revokeToken = operation({
 })
 
 /** @throws TrustError FORBIDDEN for a token: what it made would outlive it */
-function mustBeNoToken({ name }: Identity): void {
+function mustNotBeToken({ name }: Identity): void {
   if (!name.startsWith('token:')) return
   throw new TrustError('FORBIDDEN', `${name} cannot create tokens`, {
     hint: 'use a password or a client certificate, or the command line on the server',

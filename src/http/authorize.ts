@@ -6,7 +6,7 @@ import { TokenRefused } from '../access/web-token.ts'
 import { withPermissionCheck, type Trust } from '../repository/trust.ts'
 import type { HttpSettings } from '../settings/schema.ts'
 import type { Gun } from '../tuf/gun.ts'
-import { Unauthorized, wantedFor, type ChallengeError } from './challenge.ts'
+import { Unauthorized, neededScope, type ChallengeError } from './challenge.ts'
 import { credentialsOf, hasCertificate, ofCertificate, type Credentials } from './credentials.ts'
 import { gunOf } from './gun.ts'
 import type { Context, Gate, Wiring } from './state.ts'
@@ -50,7 +50,7 @@ export async function authorize(ctx: Context, wiring: Wiring, needs: Needs): Pro
   // No repository can have that name: leave the response to the route, as always.
   if (name !== undefined && gun === undefined) return
   const action = typeof needs === 'function' ? needs(file) : needs
-  const wanted = action === 'identity' ? CATALOG : wantedFor(action, gun)
+  const wanted = action === 'identity' ? CATALOG : neededScope(action, gun)
   const refuse = (error: ChallengeError | undefined, reason: string): never => {
     throw new Unauthorized(gate.realm(), wanted, error, reason)
   }

@@ -37,7 +37,7 @@ export class Unauthorized extends TrustError {
 }
 
 /** Returns the scope that a token needs for an action, as clients know it. @param gun undefined: the server itself */
-export function wantedFor(action: Action, gun: Gun | undefined): ResourceActions {
+export function neededScope(action: Action, gun: Gun | undefined): ResourceActions {
   if (gun === undefined) return CATALOG
   const actions = action === 'read' ? ['pull'] : action === 'sign' ? ['push', 'pull'] : ['*']
   return { type: 'repository', name: gun, actions }

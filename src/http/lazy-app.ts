@@ -1,5 +1,5 @@
 import type { RequestListener } from 'node:http'
-import { told } from './admin/log.ts'
+import { errorForAdmin } from './admin/log.ts'
 import type { App } from './app.ts'
 
 /**
@@ -17,7 +17,9 @@ export function lazyApp(load: () => Promise<App>, failed: (error: unknown) => vo
         (error: unknown) => {
           loaded = undefined
           failed(error)
-          response.writeHead(500, { 'Content-Type': 'application/json' }).end(JSON.stringify({ error: told(error) }))
+          response
+            .writeHead(500, { 'Content-Type': 'application/json' })
+            .end(JSON.stringify({ error: errorForAdmin(error) }))
         },
       )
     },

@@ -12,7 +12,7 @@ const WORK_MAX = 2 ** 25
  *
  * @param der EncryptedPrivateKeyInfo; all integers in its algorithm are factors of the work: rounds, N, r, p
  */
-export function isTriedSoon(der: Buffer): boolean {
+export function isQuickToTry(der: Buffer): boolean {
   const [element] = derElements(der) ?? []
   const [algorithm] = derChildren(element, SEQUENCE) ?? []
   return algorithm !== undefined && workOf(algorithm) <= WORK_MAX

@@ -3,9 +3,9 @@ import { TrustError } from '../errors.ts'
 import { OCTET_STRING, SEQUENCE } from '../tuf/asn1/der.ts'
 import { decodePem, encodePem } from '../tuf/asn1/pem.ts'
 import { parseSpki } from '../tuf/asn1/spki.ts'
-import { isTriedSoon } from './derivation-work.ts'
+import { isQuickToTry } from './derivation-work.ts'
 import { readEd25519KeyFile } from './ed25519-key-file.ts'
-import { mustBeLong, rootKeyId, rootPublicKey } from './root-key.ts'
+import { mustBeLongEnough, rootKeyId, rootPublicKey } from './root-key.ts'
 
 /** The role and repository that a client's key file names in its headers. */
 interface KeyFileNames {
@@ -54,7 +54,7 @@ export function openKeyFile(pem: string, passphrase: string | undefined): KeyFil
   const text = `${bare.join('\n').trimEnd()}\n`
   const names = namesInKeyFile(pem)
   for (const [, base64 = ''] of text.matchAll(ENCRYPTED)) {
-    if (isTriedSoon(Buffer.from(base64, 'base64'))) continue
+    if (isQuickToTry(Buffer.from(base64, 'base64'))) continue
     throw new TrustError(
       'BAD_KEYS',
       'the key file asks for so much work that trying its passphrase would take too long',
@@ -86,7 +86,7 @@ export function openKeyFile(pem: string, passphrase: string | undefined): KeyFil
  * @throws TrustError BAD_KEYS if the passphrase is too short; the clients refuse such a one for a new key, too
  */
 export function encodeKeyFile(key: KeyObject, passphrase: string): string {
-  mustBeLong(passphrase)
+  mustBeLongEnough(passphrase)
   const salt = randomBytes(SALT_BYTES)
   const iv = randomBytes(16)
   const pkcs8 = key.export({ format: 'der', type: 'pkcs8' })

@@ -31,14 +31,14 @@ export function rootKeyId(publicKey: string): string {
 }
 
 /** Checks the length of a new passphrase. @throws TrustError BAD_KEYS if it is too short */
-export function mustBeLong(passphrase: string): void {
+export function mustBeLongEnough(passphrase: string): void {
   if (passphrase.length >= PASSPHRASE_MIN_LENGTH) return
   throw new TrustError('BAD_KEYS', `the passphrase must have at least ${PASSPHRASE_MIN_LENGTH} characters`)
 }
 
 /** Seals a root key under a passphrase. @throws TrustError BAD_KEYS if the passphrase is too short */
 export function sealRootKey(key: KeyObject, passphrase: string): SealedRootKey {
-  mustBeLong(passphrase)
+  mustBeLongEnough(passphrase)
   const derivation = newDerivation('passphrase')
   const pkcs8 = key.export({ format: 'der', type: 'pkcs8' })
   const sealed = seal(deriveKey(Buffer.from(passphrase), derivation), about(rootPublicKey(key)), pkcs8)

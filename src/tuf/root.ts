@@ -14,7 +14,7 @@ import {
 } from './json/members.ts'
 import { certificateBegins, rootLeaf } from './keys/certificate.ts'
 import { keyEntry, type PublicKey } from './keys/key.ts'
-import { parseKeys, usedKey } from './keys/public-keys.ts'
+import { parseKeys, checkUsedKey } from './keys/public-keys.ts'
 import { countSigners, distinctKeys, type RoleKeys } from './keys/threshold.ts'
 import { checkExpiry, checkTypeAndVersion, type Metadata } from './metadata.ts'
 import { BASE_ROLES, type BaseRole } from './role.ts'
@@ -86,7 +86,7 @@ function readRole(role: BaseRole, members: JsonObject, keys: Map<string, PublicK
 
 function judgeRole(role: BaseRole, { keys, threshold }: RoleKeys): void {
   // Root's own keys are certificates, which `rootKeys` rebuilds and checks.
-  if (role !== 'root') for (const [id, key] of keys) usedKey(id, key, badRoot)
+  if (role !== 'root') for (const [id, key] of keys) checkUsedKey(id, key, badRoot)
   if (threshold > distinctKeys(keys.values())) {
     badRoot(`root type metadata invalid: threshold ${threshold} of ${role} is above its number of keys`)
   }

@@ -71,7 +71,7 @@ export function acceptTargets(
     if (keys === undefined) return badTargets(`tuf: invalid role ${role}. delegation does not exist`)
     signatures += metadata.signatures.length
     if (signatures > SIGNATURES_MAX) badTargets(`more than ${SIGNATURES_MAX} signatures to verify for one update`)
-    const targets = parseTargets(metadata, uploads.has(role) ? soundOrNothing(() => current.load(role)) : undefined)
+    const targets = parseTargets(metadata, uploads.has(role) ? soundOrUndefined(() => current.load(role)) : undefined)
     checkThreshold(metadata, keys, badTargets)
     limitKeys(targets.delegations.values(), keyIds, badTargets)
     return targets
@@ -79,7 +79,7 @@ export function acceptTargets(
 
   function believed(role: DelegationRole): boolean {
     const named = load(parentOf(role))?.delegations.get(role)
-    const stored = soundOrNothing(() => current.load(role))?.metadata
+    const stored = soundOrUndefined(() => current.load(role))?.metadata
     return named === undefined || stored === undefined || countSigners(stored, named.keys) >= named.threshold
   }
 
@@ -97,7 +97,7 @@ export function acceptTargets(
  * Returns undefined for a stored document that is damaged, or that newer rules would refuse: it must not keep anyone from
  * replacing it.
  */
-function soundOrNothing(load: () => Metadata | undefined): Targets | undefined {
+function soundOrUndefined(load: () => Metadata | undefined): Targets | undefined {
   try {
     const metadata = load()
     return metadata && parseTargets(metadata)

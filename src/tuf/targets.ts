@@ -15,7 +15,7 @@ import {
 } from './json/members.ts'
 import { isSoundDelegationKey } from './keys/certificate.ts'
 import type { PublicKey } from './keys/key.ts'
-import { parseKeys, usedKey } from './keys/public-keys.ts'
+import { parseKeys, checkUsedKey } from './keys/public-keys.ts'
 import { distinctKeys, type RoleKeys } from './keys/threshold.ts'
 import { checkTypeAndVersion, type Metadata } from './metadata.ts'
 import { isDelegation, parentOf, type DelegationRole } from './role.ts'
@@ -91,7 +91,7 @@ function parseDelegation(metadata: Metadata, item: Json, keys: Map<string, Publi
     const key = keys.get(id)
     if (key === undefined) return invalid(`key ID ${id.slice(0, 64)} specified in ${name} without corresponding key`)
     if (!isSoundDelegationKey(key)) invalid(`key ID ${id} of ${name} is a certificate that clients refuse`)
-    used.set(id, usedKey(id, key, badTargets))
+    used.set(id, checkUsedKey(id, key, badTargets))
   }
   // `notary delegation purge` leaves a role without keys: nobody can sign it, and clients skip it.
   if (used.size > 0 && threshold > distinctKeys(used.values())) {

@@ -25,7 +25,7 @@ export function checkVersion(gun: Gun, upload: Metadata, current: Current, tree:
   const floor = current.floor(role)
   if (version <= floor) {
     const text = `${role} version ${version} is not newer than version ${floor}, which is stored already`
-    throw new TrustError('VERSION', `${text}${begunAnew(gun, role, tree, current, now)}`)
+    throw new TrustError('VERSION', `${text}${restartHint(gun, role, tree, current, now)}`)
   }
   const most = floor > 0 ? floor + VERSION_JUMP_MAX : FIRST_VERSION_MAX
   if (version > most) {
@@ -40,7 +40,7 @@ export function checkVersion(gun: Gun, upload: Metadata, current: Current, tree:
  * works with docker's keys. If an owner's snapshot dropped the delegation, as `notary delegation remove` does, no client
  * can continue from it, and readers who have it cached would refuse a lower version.
  */
-function begunAnew(gun: Gun, role: Role, tree: TargetsTree, current: Current, now: number): string {
+function restartHint(gun: Gun, role: Role, tree: TargetsTree, current: Current, now: number): string {
   if (!isDelegation(role)) return ''
   // notary keeps a refused change and sends it first in its next publish, where it is refused again.
   const forget = `notary reset ${typed(gun)} --all`

@@ -19,7 +19,7 @@ import { answerFailed } from '../errors.ts'
 import { Router } from '../koa-router.ts'
 import { sentPath } from '../path.ts'
 import { bodyOf } from './body.ts'
-import { saidIn, type Said } from './input.ts'
+import { mergedInput, type RequestPart } from './input.ts'
 import { answerErrorsAndLog } from './log.ts'
 import type { AdminContext, AdminState, Authenticate } from './state.ts'
 
@@ -48,7 +48,7 @@ export function adminApp(
       const identity = await authenticate(ctx)
       ctx.state.identity = identity
       const head = headOf(operation, ctx)
-      const gun = gunIn(operation, saidIn(...head))
+      const gun = gunIn(operation, mergedInput(...head))
       if (gun !== undefined) ctx.state.gun = gun
       // Authorize again: while a body arrives or a request waits for its turn, access may have been revoked.
       const asker = (): Identity => stillRecognised(world.trust, identity)
@@ -56,11 +56,11 @@ export function adminApp(
       recheckPermission()
       const person = identity === LOCAL ? undefined : personBehind(world.trust.store, identity)
       const body = takesBody(operation) ? await bodyOf(ctx.req, operation, bodies, person) : {}
-      const input = saidIn(...head, ['the body', body])
+      const input = mergedInput(...head, ['the body', body])
       const own: World = { ...world, trust: withPermissionCheck(world.trust, recheckPermission), asker }
       const { requestId, address } = ctx.state
       const actor: Actor = { name: identity.name, address, requestId }
-      const where = { ...(isRehearsal(ctx) ? rehearsing(own) : own), gone: () => goneOf(ctx) }
+      const where = { ...(isRehearsal(ctx) ? rehearsing(own) : own), gone: () => disconnectSignal(ctx) }
       const run = async (): Promise<unknown> => {
         recheckPermission()
         return operation.run(where, parsed(operation, input), actor)
@@ -92,7 +92,7 @@ export function adminApp(
 }
 
 /** Returns what the request's head says. @throws TrustError INVALID_PARAMETERS */
-function headOf({ input }: Operation, ctx: AdminContext): Said[] {
+function headOf({ input }: Operation, ctx: AdminContext): RequestPart[] {
   const { dryRun: _, ...query } = ctx.query
   const empty = Object.keys(query).find((name) => String(query[name]).trim() === '')
   // Coerced to a number, it would be 0.
@@ -146,7 +146,7 @@ function permit(identity: Identity, { action }: Operation, gun: string | undefin
 }
 
 /** Returns a signal that is aborted if the connection ends before the response is sent. */
-function goneOf({ res }: AdminContext): AbortSignal {
+function disconnectSignal({ res }: AdminContext): AbortSignal {
   const gone = new AbortController()
   const abort = (): void => gone.abort(new TrustError('WRONG_STATE', 'the client has gone away'))
   if (res.closed) abort()

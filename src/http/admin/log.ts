@@ -23,7 +23,7 @@ export function answerErrorsAndLog(log: Log, clients: ClientAddresses) {
     } catch (error) {
       answerError(ctx, error)
       if (ctx.status >= 500) log.error({ ...factsOf(ctx, start), err: error }, 'admin request failed')
-      else log.info({ ...factsOf(ctx, start), refused: told(error).message }, 'admin request refused')
+      else log.info({ ...factsOf(ctx, start), refused: errorForAdmin(error).message }, 'admin request refused')
     }
   }
 }
@@ -34,11 +34,11 @@ function answerError(ctx: AdminContext, error: unknown): void {
   if (status === 401) ctx.set('WWW-Authenticate', 'Basic realm="countersign"')
   if (retryAfter !== undefined) ctx.set('Retry-After', String(retryAfter))
   ctx.type = 'json'
-  ctx.body = JSON.stringify({ error: told(error) })
+  ctx.body = JSON.stringify({ error: errorForAdmin(error) })
 }
 
 /** Tells an admin more than a client; our own faults go to the log only. */
-export function told(error: unknown): Pick<TrustError, 'code' | 'message' | 'hint'> {
+export function errorForAdmin(error: unknown): Pick<TrustError, 'code' | 'message' | 'hint'> {
   if (error instanceof TrustError) return { code: error.code, message: error.message, hint: error.hint }
   return { code: 'STORE_UNAVAILABLE', message: 'the server failed to answer', hint: 'its log says why' }
 }

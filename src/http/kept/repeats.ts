@@ -60,7 +60,7 @@ export class Repeats {
   /** Watches a new connection, before Node's HTTP server sees it. */
   watch(socket: Socket, listener: Listener): void {
     const again = (text: string, sent: () => void): boolean => {
-      const { words, authorization } = takeApart(text)
+      const { words, authorization } = splitToken(text)
       const known = this.#known.get(words)
       if (known === undefined || known.hasToken !== (authorization !== undefined)) return false
       const { url, headers, last } = known
@@ -81,7 +81,7 @@ export class Repeats {
   remember(request: IncomingMessage, response: ServerResponse): void {
     const text = this.#watched.get(request.socket)?.reading
     if (text === undefined) return
-    const { words, authorization } = takeApart(text)
+    const { words, authorization } = splitToken(text)
     const { url = '' } = request
     const { authorization: own, 'user-agent': agent, 'x-forwarded-for': forwarded } = request.headers
     // Only what Node read counts.
@@ -94,7 +94,7 @@ export class Repeats {
 }
 
 /** Splits a request into its text without the token, and the header with the token. */
-function takeApart(text: string): { words: string; authorization: string | undefined } {
+function splitToken(text: string): { words: string; authorization: string | undefined } {
   const found = TOKEN.exec(text)
   if (found === null) return { words: text, authorization: undefined }
   const [line, token = ''] = found

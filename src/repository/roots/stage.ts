@@ -78,7 +78,9 @@ export async function signStagedRoot(
         throw new TrustError(
           'INVALID_PARAMETERS',
           `not a signature of the staged root of ${gun} by a root key: ${keyid}`,
-          { hint: `was it made over another root? "countersign root show ${typed(gun)} --out FILE" writes this one` },
+          {
+            hint: `was it made over another root? "countersign root show ${typed(gun)} --out FILE" writes this one`,
+          },
         )
       }
     }

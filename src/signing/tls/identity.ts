@@ -5,7 +5,7 @@ import { isIP } from 'node:net'
 import { dirname, join } from 'node:path'
 import { TrustError } from '../../errors.ts'
 import { makeSecretDirectory, writeFileAtomically } from '../secret-file.ts'
-import { AHEAD, loadTls, readTls } from './load.ts'
+import { START_LEEWAY, loadTls, readTls } from './load.ts'
 
 /** Paths of the TLS identity that the server makes for itself. */
 interface TlsFiles {
@@ -51,7 +51,7 @@ export async function ensureTlsIdentity(
   }
   const ca = await readCa(files, now)
   const found = await certificateIn(files)
-  const isGood = made.length === 0 && found !== undefined && (await isGoodNow(files, found, ca, hosts, now))
+  const isGood = made.length === 0 && found !== undefined && (await isStillUsable(files, found, ca, hosts, now))
   if (isGood && !endsSoon(found, ca, now)) return made
   try {
     await issue(files, ca, hosts, now)
@@ -81,11 +81,11 @@ export async function renewServerCertificate(
   const found = await certificateIn(files)
   if (found === undefined || !isOf(ca, found)) return
   // One that is not valid yet was made while the clock was ahead.
-  if (endsSoon(found, ca, now) || found.validFromDate.getTime() > now + AHEAD) await issue(files, ca, hosts, now)
+  if (endsSoon(found, ca, now) || found.validFromDate.getTime() > now + START_LEEWAY) await issue(files, ca, hosts, now)
 }
 
 /** True for a certificate to keep: one of another CA, or one of ours that covers all hosts and loads with its key. */
-async function isGoodNow(
+async function isStillUsable(
   files: TlsFiles,
   found: X509Certificate,
   ca: string,
@@ -144,7 +144,7 @@ async function readCa(files: TlsFiles, now: number): Promise<string> {
   if (ca !== undefined && ca.validToDate.getTime() < now) {
     throw new TrustError('BAD_TLS', `the CA in ${path} ended at ${ca.validToDate.toISOString()}`, { hint: again })
   }
-  if (ca !== undefined && ca.validFromDate.getTime() > now + AHEAD) {
+  if (ca !== undefined && ca.validFromDate.getTime() > now + START_LEEWAY) {
     throw new TrustError('BAD_TLS', `the CA in ${path} is valid from ${ca.validFromDate.toISOString()}`, {
       hint: `check the clock; if it was wrong when the CA was made, ${again}`,
     })

@@ -5,7 +5,7 @@ import { fileError, TrustError } from '../../errors.ts'
 import type { TlsIdentity } from './issue.ts'
 
 /** How far in the future a certificate's start may lie, in milliseconds: a day, since clocks differ. */
-export const AHEAD = 86_400_000
+export const START_LEEWAY = 86_400_000
 const OWN_FILES = 'check the settings tls.certificateFile and tls.keyFile'
 
 /**
@@ -32,7 +32,7 @@ export async function loadTls(certificateFile: string, keyFile: string, now: num
       hint: 'put a new certificate there',
     })
   }
-  if (validFromDate.getTime() > now + AHEAD) {
+  if (validFromDate.getTime() > now + START_LEEWAY) {
     const from = validFromDate.toISOString()
     throw new TrustError('BAD_TLS', `the certificate in ${certificateFile} is valid from ${from}`, {
       hint: 'check the clock',

@@ -9,7 +9,7 @@ const KEYS_MAX = 1_000
 /**
  * Decodes the `keys` member of root or of targets' delegations: key id → key.
  *
- * Refuses private keys. Accepts keys of unknown type and unknown members, as Go does; `usedKey` checks the keys that a
+ * Refuses private keys. Accepts keys of unknown type and unknown members, as Go does; `checkUsedKey` checks the keys that a
  * role uses.
  */
 export function parseKeys(value: Json | undefined, where: string, fail: Fail): Map<string, PublicKey> {
@@ -40,7 +40,7 @@ function parseKey(value: Json, where: string, fail: Fail): PublicKey {
 }
 
 /** Checks a key that a role names: it must be able to verify signatures, and be listed under its own id. */
-export function usedKey(id: string, key: PublicKey, fail: Fail): PublicKey {
+export function checkUsedKey(id: string, key: PublicKey, fail: Fail): PublicKey {
   if (!canVerify(key)) fail(`key ${id} cannot be read as a key of type "${key.keytype.slice(0, 40)}"`)
   if (keyId(key) !== id) fail('key ID is not valid for key content')
   return key

@@ -16,7 +16,7 @@ export interface RoleKeys {
  * (GHSA-3633-5h82-39pq, GHSA-pwqf-9h7j-7mv8). Skips invalid signatures and those by unknown keys. A verifier that
  * *crashes* throws: a bug of ours never counts as a bad signature.
  *
- * @param keys of the role, each under its own id, as `usedKey` and `rootKeys` ensure
+ * @param keys of the role, each under its own id, as `checkUsedKey` and `rootKeys` ensure
  */
 export function countSigners(metadata: Metadata, keys: RoleKeys['keys']): number {
   const signers = new Set<string>()

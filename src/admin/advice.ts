@@ -112,7 +112,7 @@ function forRepository(world: World, gun: Gun, what: string, ended: boolean, hol
   }
   // New targets need a new snapshot.
   if (held.has(what) && held.has('snapshot')) return 'nothing: the server re-signs it by itself'
-  if (ended && !isDelegation(what)) return pastItsEnd(trust, gun, what, holders)
+  if (ended && !isDelegation(what)) return forExpired(trust, gun, what, holders)
   if (what === 'snapshot') return `its owner: notary publish ${typed(gun)}`
   if (what === 'targets') return `its owner: docker trust sign, or notary witness -p ${typed(gun)} targets`
   const { signer, lost = [] } = signersFor(world, gun, what, holders)
@@ -125,7 +125,7 @@ function forRepository(world: World, gun: Gun, what: string, ended: boolean, hol
 }
 
 /** Clients read before they sign, and refuse expired metadata: the server must sign a snapshot or targets over it. */
-function pastItsEnd(trust: Trust, gun: Gun, what: string, { root, held }: Holders): string {
+function forExpired(trust: Trust, gun: Gun, what: string, { root, held }: Holders): string {
   const snapshot = nextRoot(trust, gun, root.here, takeOverCommand(gun))
   if (what === 'snapshot') return snapshot
   const first = held.has('snapshot') ? '' : `${snapshot}; then `
