@@ -10,7 +10,7 @@ import { signedHere, takeOverCommand } from '../repository/signed-here.ts'
 import { signerNameOf } from '../repository/signers/signers.ts'
 import type { Trust } from '../repository/trust.ts'
 import type { StoredKey } from '../store/store.ts'
-import { SERVER, typed, type Gun } from '../tuf/gun.ts'
+import { SERVER, shellQuoted, type Gun } from '../tuf/gun.ts'
 import { isDelegation, parentOf, type TargetsRole } from '../tuf/role.ts'
 import type { Targets } from '../tuf/targets.ts'
 import type { World } from './operation.ts'
@@ -102,26 +102,26 @@ function forRepository(world: World, gun: Gun, what: string, ended: boolean, hol
   if (!here) return nextRoot(trust, gun, root.here, takeOverCommand(gun))
   if (what === 'root' || what === 'root certificate') return root.command
   // If the publisher signs the snapshot, the server cannot publish.
-  const first = held.has('snapshot') ? '' : `its owner: notary key rotate ${typed(gun)} snapshot -r; then `
+  const first = held.has('snapshot') ? '' : `its owner: notary key rotate ${shellQuoted(gun)} snapshot -r; then `
   if (what.endsWith(' key')) {
     const role = what.slice(0, -' key'.length)
-    const byOwner = role === 'targets' ? undefined : `its owner: notary key rotate ${typed(gun)} ${role} -r`
+    const byOwner = role === 'targets' ? undefined : `its owner: notary key rotate ${shellQuoted(gun)} ${role} -r`
     // A new key needs a new snapshot, which then only the publisher can sign.
     if (byOwner !== undefined && !held.has('snapshot')) return byOwner
-    return first + nextRoot(trust, gun, root.here, `countersign key rotate ${typed(gun)} ${role}`, byOwner)
+    return first + nextRoot(trust, gun, root.here, `countersign key rotate ${shellQuoted(gun)} ${role}`, byOwner)
   }
   // New targets need a new snapshot.
   if (held.has(what) && held.has('snapshot')) return 'nothing: the server re-signs it by itself'
   if (ended && !isDelegation(what)) return forExpired(trust, gun, what, holders)
-  if (what === 'snapshot') return `its owner: notary publish ${typed(gun)}`
-  if (what === 'targets') return `its owner: docker trust sign, or notary witness -p ${typed(gun)} targets`
+  if (what === 'snapshot') return `its owner: notary publish ${shellQuoted(gun)}`
+  if (what === 'targets') return `its owner: docker trust sign, or notary witness -p ${shellQuoted(gun)} targets`
   const { signer, lost = [] } = signersFor(world, gun, what, holders)
   if (signer !== undefined)
-    return `${first}countersign tag sign ${typed(gun)} TAG --as ${signer}, a tag that it has signed`
+    return `${first}countersign tag sign ${shellQuoted(gun)} TAG --as ${signer}, a tag that it has signed`
   if (lost.length > 0) return withoutSigner(trust, gun, lost, held.has('targets') ? first : undefined)
   // Once it has expired, docker starts it anew, with a version that was used already.
   const byDocker = ended ? '' : 'docker trust sign, or '
-  return `whoever signs it: ${byDocker}notary witness -p ${typed(gun)} ${what}`
+  return `whoever signs it: ${byDocker}notary witness -p ${shellQuoted(gun)} ${what}`
 }
 
 /** Clients read before they sign, and refuse expired metadata: the server must sign a snapshot or targets over it. */
@@ -129,7 +129,7 @@ function forExpired(trust: Trust, gun: Gun, what: string, { root, held }: Holder
   const snapshot = nextRoot(trust, gun, root.here, takeOverCommand(gun))
   if (what === 'snapshot') return snapshot
   const first = held.has('snapshot') ? '' : `${snapshot}; then `
-  return `${first}countersign key import ${typed(gun)} targets --file FILE, the owner's key file`
+  return `${first}countersign key import ${shellQuoted(gun)} targets --file FILE, the owner's key file`
 }
 
 /** Returns how a rotation continues, or begins. @param byOwner what an owner can do in one step, with their own client */
@@ -171,7 +171,8 @@ function withoutSigner(trust: World['trust'], gun: Gun, lost: readonly StoredKey
   const name = lost[0]?.role.slice('targets/'.length) ?? ''
   // The signer has a newer key, which is not delegated to yet.
   const isHere = trust.store.record('signer', name) !== undefined
-  if (first !== undefined) return `${first}countersign delegation ${isHere ? 'add' : 'remove'} ${typed(gun)} ${name}`
-  if (isHere) return `its owner: docker trust signer add --key ${name}.pem ${name} ${typed(gun)}`
-  return `its owner: notary delegation purge -p ${typed(gun)} ${lost.map(({ keyId }) => `--key ${keyId}`).join(' ')}`
+  if (first !== undefined)
+    return `${first}countersign delegation ${isHere ? 'add' : 'remove'} ${shellQuoted(gun)} ${name}`
+  if (isHere) return `its owner: docker trust signer add --key ${name}.pem ${name} ${shellQuoted(gun)}`
+  return `its owner: notary delegation purge -p ${shellQuoted(gun)} ${lost.map(({ keyId }) => `--key ${keyId}`).join(' ')}`
 }

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { allTokens, type ApiToken } from '../access/api-token.ts'
 import { acceptClock } from '../repository/accept-clock.ts'
 import { clockFault } from '../store/journal.ts'
-import { typed } from '../tuf/gun.ts'
+import { shellQuoted } from '../tuf/gun.ts'
 import { count, texts, time } from './answers.ts'
 import { operation } from './operation.ts'
 
@@ -59,7 +59,7 @@ function tokensAhead(tokens: readonly ApiToken[], now: number): string[] {
     if (revoked || expires === null || createdAt <= now) return []
     const day = new Date(expires).toISOString().slice(0, 10)
     return [
-      `the token ${name} was created in the meantime and ends on ${day}: countersign token revoke ${typed(name)}, then create another one`,
+      `the token ${name} was created in the meantime and ends on ${day}: countersign token revoke ${shellQuoted(name)}, then create another one`,
     ]
   })
 }

@@ -5,7 +5,7 @@ import { refusalOf } from '../access/tag-policy.ts'
 import { TrustError } from '../errors.ts'
 import type { SignRequest } from '../repository/signers/sign-tags.ts'
 import type { Recorded, Store } from '../store/store.ts'
-import { typed, type Gun } from '../tuf/gun.ts'
+import { shellQuoted, type Gun } from '../tuf/gun.ts'
 import type { TargetsEdit } from '../tuf/targets-edit.ts'
 import { list } from './answers.ts'
 
@@ -48,7 +48,7 @@ export function rulesOf(store: Pick<Store, 'record'>, bound: Recorded, name: str
   const found = store.record('policy', name) as TagPolicy | undefined
   if (found !== undefined || !bound.has(name)) return found
   throw new TrustError('CORRUPT', `the rules of ${name} cannot be read: ${LOST}`, {
-    hint: `set them again: countersign policy set ${typed(name)} --rule …`,
+    hint: `set them again: countersign policy set ${shellQuoted(name)} --rule …`,
   })
 }
 

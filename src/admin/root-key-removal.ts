@@ -3,7 +3,7 @@ import { damageIn, TrustError } from '../errors.ts'
 import { changeRecords } from '../repository/change.ts'
 import { rootKeyUses } from '../repository/roots/key-uses.ts'
 import type { Trust } from '../repository/trust.ts'
-import { typed } from '../tuf/gun.ts'
+import { shellQuoted } from '../tuf/gun.ts'
 import { done, texts } from './answers.ts'
 import { nameInput } from './inputs.ts'
 import { operation } from './operation.ts'
@@ -57,7 +57,7 @@ async function whatNeeds(trust: Trust, name: string): Promise<string[]> {
     ...damaged.map((gun) => `${gun} is damaged: cannot tell whether it names ${name}`),
     ...uses.map(({ gun, dispensable }) =>
       dispensable
-        ? `${gun} names ${name}; its other root keys are enough: countersign key rotate ${typed(gun)} root --root-key …`
+        ? `${gun} names ${name}; its other root keys are enough: countersign key rotate ${shellQuoted(gun)} root --root-key …`
         : `${gun} needs ${name}: ${lost}`,
     ),
   ]

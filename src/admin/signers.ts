@@ -13,7 +13,7 @@ import {
 import { signerUses } from '../repository/signers/uses.ts'
 import { findRecords } from '../store/found-records.ts'
 import { encodePem } from '../tuf/asn1/pem.ts'
-import { typed, type Gun } from '../tuf/gun.ts'
+import { shellQuoted, type Gun } from '../tuf/gun.ts'
 import { done, keyId, list, milliseconds, texts } from './answers.ts'
 import { someName } from './inputs.ts'
 import { operation, type World } from './operation.ts'
@@ -163,7 +163,7 @@ async function stillNaming(
 
 /** @param here the server signs targets */
 function commandsFor(gun: Gun, name: string, here: boolean): { add: string; end: (keyId: string) => string } {
-  const repository = typed(gun)
+  const repository = shellQuoted(gun)
   if (here) {
     return {
       add: `it is added: countersign delegation add ${repository} ${name}`,

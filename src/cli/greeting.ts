@@ -3,7 +3,7 @@ import type { Running } from '../main.ts'
 import type { Settings } from '../settings/schema.ts'
 import { isEverywhere } from '../settings/server-names.ts'
 import { tlsFiles } from '../signing/tls/identity.ts'
-import { typed } from '../tuf/gun.ts'
+import { shellQuoted } from '../tuf/gun.ts'
 
 /**
  * Returns what a start made, and what to type next, ready to be copied. It goes to standard error, so that the log on
@@ -32,7 +32,7 @@ function clientLines(port: number, settings: Settings): string[] {
   if (settings.tls.certificateFile === undefined) {
     const directory = join('~/.docker/tls', name)
     const ca = resolve(tlsFiles(settings.keysDirectory).ca)
-    lines.push(`  mkdir -p ${directory} && cp ${typed(ca)} ${directory}/ca.crt`)
+    lines.push(`  mkdir -p ${directory} && cp ${shellQuoted(ca)} ${directory}/ca.crt`)
   }
   lines.push(
     '  export DOCKER_CONTENT_TRUST=1',

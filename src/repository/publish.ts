@@ -1,7 +1,7 @@
 import { refuse, TrustError } from '../errors.ts'
 import { ownBytes } from '../memory/own-bytes.ts'
 import type { Actor, Head } from '../store/store.ts'
-import { SERVER, typed, type Gun } from '../tuf/gun.ts'
+import { SERVER, shellQuoted, type Gun } from '../tuf/gun.ts'
 import { parseMetadataBeside, type Metadata } from '../tuf/metadata.ts'
 import { isDelegation, parseRole, type Role } from '../tuf/role.ts'
 import { parseRoot } from '../tuf/root.ts'
@@ -83,7 +83,7 @@ function mustBeSignable(trust: Trust, gun: Gun, head: Head | undefined, uploads:
   const { roles } = parseRoot(root)
   const lacks = (role: 'timestamp' | 'snapshot'): boolean => heldKeys(trust, gun, role, roles[role]).length === 0
   // An owner who signs the snapshot needs only a new timestamp key.
-  const byOwner = uploaded('snapshot') === undefined ? undefined : `notary key rotate ${typed(gun)} timestamp -r`
+  const byOwner = uploaded('snapshot') === undefined ? undefined : `notary key rotate ${shellQuoted(gun)} timestamp -r`
   if (lacks('timestamp') || (byOwner === undefined && lacks('snapshot'))) {
     refuse('ErrValidation', notSignedHere(gun, byOwner))
   }

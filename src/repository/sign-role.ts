@@ -1,6 +1,6 @@
 import { TrustError } from '../errors.ts'
 import type { Head, StoredKey } from '../store/store.ts'
-import { SERVER, typed, type Gun } from '../tuf/gun.ts'
+import { SERVER, shellQuoted, type Gun } from '../tuf/gun.ts'
 import type { JsonObject } from '../tuf/json/json.ts'
 import type { RoleKeys } from '../tuf/keys/threshold.ts'
 import { makeMetadata } from '../tuf/made-metadata.ts'
@@ -68,12 +68,12 @@ export function mustHoldKeys(
     })
   }
   const others = roles.filter((each) => each !== role).join(' ')
-  const without = others === '' ? '' : `; without it: countersign key rotate ${typed(gun)} ${others}`
+  const without = others === '' ? '' : `; without it: countersign key rotate ${shellQuoted(gun)} ${others}`
   throw new TrustError('WRONG_STATE', `the ${role} key of ${gun} is with its publisher, not with the server`, {
     hint:
       role === 'snapshot'
-        ? `its owner can hand it over: notary key rotate ${typed(gun)} snapshot -r`
-        : `its owner rotates it: notary key rotate ${typed(gun)} targets${without}`,
+        ? `its owner can hand it over: notary key rotate ${shellQuoted(gun)} snapshot -r`
+        : `its owner rotates it: notary key rotate ${shellQuoted(gun)} targets${without}`,
   })
 }
 

@@ -1,5 +1,5 @@
 import type { Head } from '../store/store.ts'
-import { typed, type Gun } from '../tuf/gun.ts'
+import { shellQuoted, type Gun } from '../tuf/gun.ts'
 
 /**
  * True if this server signs the timestamps of a repository. It does not for an adopted one until a root names its keys, or
@@ -11,7 +11,7 @@ export function signedHere({ renewAt }: Pick<Head, 'renewAt'>): boolean {
 
 /** Returns the command that makes this server sign them. */
 export function takeOverCommand(gun: Gun): string {
-  return `countersign key rotate ${typed(gun)} snapshot`
+  return `countersign key rotate ${shellQuoted(gun)} snapshot`
 }
 
 /** Says why nothing can be changed before that, also to publishers. @param command that makes this server sign */

@@ -43,7 +43,7 @@ export function mustBeUnder(gun: Gun, prefixes: readonly string[]): void {
 }
 
 /** Quotes a name or path for a shell, for commands that people copy: it may contain spaces, quotes and `$`. */
-export function typed(name: string): string {
+export function shellQuoted(name: string): string {
   return PLAIN.test(name) ? name : `'${name.replaceAll("'", String.raw`'\''`)}'`
 }
 

@@ -2,7 +2,7 @@ import { refuse, TrustError } from '../errors.ts'
 import type { Checksums } from './checksum.ts'
 import type { Current } from './current.ts'
 import { checkFileMeta } from './file-meta.ts'
-import { typed, type Gun } from './gun.ts'
+import { shellQuoted, type Gun } from './gun.ts'
 import type { Fail } from './json/members.ts'
 import { limitKeys } from './keys/limit.ts'
 import { checkThreshold } from './keys/threshold.ts'
@@ -68,7 +68,7 @@ function mustBeginLater(stored: Root, gun: Gun, now: number, upload: Metadata | 
   if (upload !== undefined) return
   const text = `no client accepts this repository before ${formatTime(begins)}, when the certificates of the stored root begin`
   throw new TrustError('INVALID_UPDATE', text, {
-    hint: `"countersign repo show ${typed(gun)}" says how to replace them`,
+    hint: `"countersign repo show ${shellQuoted(gun)}" says how to replace them`,
     problem: { name: 'ErrBadRoot' },
   })
 }
@@ -123,7 +123,7 @@ function acceptSnapshot(
 
 /** Says how to get on without the snapshot key, which an owner has or the server that the repository was adopted from. */
 function missingSnapshotKey(gun: Gun, keyIds: readonly string[]): string {
-  const rotate = `notary key rotate ${typed(gun)} snapshot -r`
+  const rotate = `notary key rotate ${shellQuoted(gun)} snapshot -r`
   return `${keyIds.join(' or ')}; who has it can publish; or bring it here: countersign key import; or replace it: ${rotate}`
 }
 

@@ -1,6 +1,6 @@
 import { refuse, TrustError } from '../errors.ts'
 import type { Current } from './current.ts'
-import { typed, type Gun } from './gun.ts'
+import { shellQuoted, type Gun } from './gun.ts'
 import type { Metadata } from './metadata.ts'
 import { isDelegation, problemOf, type Role } from './role.ts'
 import type { TargetsTree } from './targets-tree.ts'
@@ -43,13 +43,13 @@ export function checkVersion(gun: Gun, upload: Metadata, current: Current, tree:
 function restartHint(gun: Gun, role: Role, tree: TargetsTree, current: Current, now: number): string {
   if (!isDelegation(role)) return ''
   // notary keeps a refused change and sends it first in its next publish, where it is refused again.
-  const forget = `notary reset ${typed(gun)} --all`
+  const forget = `notary reset ${shellQuoted(gun)} --all`
   if (!current.roles.has(role)) {
     return `, and was removed since: clients begin it at version 1 again each time, so ${forget}, and delegate to another name`
   }
   const ended = (current.load(role)?.expires ?? Infinity) < now
   if (tree.believed(role) && !ended) return ''
   const why = ended ? 'and has ended' : 'signed by keys that were taken away'
-  const resign = `${forget}, then notary witness -p ${typed(gun)} ${role}`
+  const resign = `${forget}, then notary witness -p ${shellQuoted(gun)} ${role}`
   return `, ${why}: whoever signs it now goes on from that with ${resign}`
 }

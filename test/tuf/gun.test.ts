@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { test } from 'node:test'
 import { stagedForPeople } from '../../src/cli/root/describe.ts'
 import { takeOverCommand } from '../../src/repository/signed-here.ts'
-import { parseGun, typed } from '../../src/tuf/gun.ts'
+import { parseGun, shellQuoted } from '../../src/tuf/gun.ts'
 
 test('a printed command is safe to paste into a shell, whatever the repositoryâ€™s name', () => {
   for (const name of [
@@ -19,7 +19,7 @@ test('a printed command is safe to paste into a shell, whatever the repositoryâ€
   ]) {
     const gun = parseGun(name)
     const shell = (command: string): string => String(execFileSync('sh', ['-c', command]))
-    assert.equal(shell(`printf %s ${typed(gun)}`), name)
+    assert.equal(shell(`printf %s ${shellQuoted(gun)}`), name)
     const words = takeOverCommand(gun).replace('countersign', String.raw`printf '%s\n'`)
     assert.equal(shell(words), `key\nrotate\n${name}\nsnapshot\n`)
   }
@@ -37,7 +37,7 @@ test('a printed command is safe to paste into a shell, whatever the repositoryâ€
   }
   const said = stagedForPeople({ ...staged, gun: "a/it's" }, [{ keyId: 'a', name: 'a', holder: 'sealed here' }])
   assert.match(said, /countersign root sign 'a\/it'\\''s'\n.*countersign root show 'a\/it'\\''s' --out FILE$/)
-  assert.equal(typed(parseGun('docker.io/library/alpine')), 'docker.io/library/alpine')
+  assert.equal(shellQuoted(parseGun('docker.io/library/alpine')), 'docker.io/library/alpine')
 })
 
 test('a name that could be read in two ways is refused', () => {

@@ -6,7 +6,7 @@ import { planRoot } from '../../admin/roots.ts'
 import { TrustError } from '../../errors.ts'
 import { keysText } from '../../repository/roots/rotated-roles.ts'
 import { THE_REST } from '../../store/found-records.ts'
-import { typed, type Gun } from '../../tuf/gun.ts'
+import { shellQuoted, type Gun } from '../../tuf/gun.ts'
 import { BASE_ROLES, type BaseRole, type HeldRole } from '../../tuf/role.ts'
 import type { Connection } from '../connection/connection.ts'
 import { EXIT } from '../exit.ts'
@@ -123,7 +123,7 @@ function show(outcomes: readonly Rotated[], { renew }: Options): void {
   if (state === 'rotated') print(`${done} of ${gun}: root version ${version}`)
   else
     print(
-      `the next root of ${gun} waits for signatures; until then nothing changes: countersign root show ${typed(gun)}`,
+      `the next root of ${gun} waits for signatures; until then nothing changes: countersign root show ${shellQuoted(gun)}`,
     )
 }
 

@@ -5,7 +5,7 @@ import { inUse, repair, type Repair } from '../../repair.ts'
 import { DATA, KEYS } from '../../server-directory.ts'
 import { variableOf } from '../../settings/names.ts'
 import { ANCHOR, type Settings } from '../../settings/schema.ts'
-import { typed } from '../../tuf/gun.ts'
+import { shellQuoted } from '../../tuf/gun.ts'
 import { hasErrors, reportText } from '../check.ts'
 import { interrupted, mustOwnDatabase } from '../connection/open-here.ts'
 import { EXIT } from '../exit.ts'
@@ -115,7 +115,8 @@ function next(
     ...(resolve(anchorFile) === resolve(keysDirectory, ANCHOR) ? [] : [[anchor, anchorFile]]),
   ].map(([from = '', to = '']) => `${from} as ${resolve(to)}`)
   const places = { dataDirectory: data, keysDirectory: keys, anchorFile: anchor }
-  const environment = Object.entries(places).map(([name, path]) => `${variableOf(name)}=${typed(path)} `)
-  const serve = config === undefined ? 'countersign serve' : `countersign --config ${typed(resolve(config))} serve`
+  const environment = Object.entries(places).map(([name, path]) => `${variableOf(name)}=${shellQuoted(path)} `)
+  const serve =
+    config === undefined ? 'countersign serve' : `countersign --config ${shellQuoted(resolve(config))} serve`
   return `next, start from it:\n  ${environment.join('')}${serve}\nor move the damaged directories away, keep them, and put ${moves.join(', ')}`
 }

@@ -5,7 +5,7 @@ import { listStagedRoots } from '../../admin/roots.ts'
 import type { ForeignDocument } from '../../registry/trust-data.ts'
 import type { Adopted } from '../../repository/adoption/adopt.ts'
 import { takeOverCommand } from '../../repository/signed-here.ts'
-import { parseGun, typed, type Gun } from '../../tuf/gun.ts'
+import { parseGun, shellQuoted, type Gun } from '../../tuf/gun.ts'
 import type { Connection } from '../connection/connection.ts'
 import { EXIT } from '../exit.ts'
 import { forEachRepository, withHints, type Failed } from '../fleet.ts'
@@ -94,7 +94,7 @@ async function nextSteps(connection: Connection, rows: readonly Row[]): Promise<
   const fresh = [...waiting].filter((gun) => !staged.has(gun))
   if (waiting.size === 1) {
     const gun = parseGun(only)
-    return [fresh.length === 1 ? takeOverCommand(gun) : `countersign root show ${typed(gun)}`]
+    return [fresh.length === 1 ? takeOverCommand(gun) : `countersign root show ${shellQuoted(gun)}`]
   }
   return [...(fresh.length > 0 ? [ALL_NEXT] : []), ...(fresh.length < waiting.size ? ['countersign root waiting'] : [])]
 }

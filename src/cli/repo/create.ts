@@ -4,7 +4,7 @@ import { TrustError } from '../../errors.ts'
 import { isNameInDocker, nameInDocker } from '../../registry/reference.ts'
 import { issueRootCertificate } from '../../signing/root-certificate.ts'
 import { makeRootKey } from '../../signing/root-key.ts'
-import { parseGun, typed, type Gun } from '../../tuf/gun.ts'
+import { parseGun, shellQuoted, type Gun } from '../../tuf/gun.ts'
 import { EXIT } from '../exit.ts'
 import { DRY_RUN_OPTION, JSON_OPTION, wholeNumber } from '../options.ts'
 import { mustReachThreshold } from '../root/authority.ts'
@@ -62,8 +62,9 @@ function create(name: string, options: Options, command: Command): Promise<void>
     }
     const { staged, version } = await stageAndPublish(connection, keyring, gun, change)
     if (json === true) printJson({ gun, created: version !== undefined, staged: version === undefined ? staged : null })
-    else if (version === undefined) print(`${gun} waits for more signatures: "countersign root show ${typed(gun)}"`)
-    else print(`created ${gun}; sign a tag: countersign tag sign ${typed(gun)} TAG`)
+    else if (version === undefined)
+      print(`${gun} waits for more signatures: "countersign root show ${shellQuoted(gun)}"`)
+    else print(`created ${gun}; sign a tag: countersign tag sign ${shellQuoted(gun)} TAG`)
     return EXIT.ok
   })
 }

@@ -1,7 +1,7 @@
 import { listKeys } from '../../admin/keys.ts'
 import { TrustError } from '../../errors.ts'
 import { inOrder } from '../../repository/roots/rotated-roles.ts'
-import { typed } from '../../tuf/gun.ts'
+import { shellQuoted } from '../../tuf/gun.ts'
 import { BASE_ROLES, type BaseRole } from '../../tuf/role.ts'
 import type { Connection } from '../connection/connection.ts'
 
@@ -38,7 +38,7 @@ export async function rolesIn(
   const roles = inOrder([...named, ...BASE_ROLES.filter((role) => held.some((each) => each === role))])
   if (roles.length > 0) return roles
   throw new TrustError('WRONG_STATE', `the server holds no key that the root of ${gun} names`, {
-    hint: `"countersign repo show ${typed(gun)}" says who holds them`,
+    hint: `"countersign repo show ${shellQuoted(gun)}" says who holds them`,
   })
 }
 

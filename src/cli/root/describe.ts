@@ -1,6 +1,6 @@
 import type { StagedRootRow } from '../../admin/root-answers.ts'
 import { rootOf, type SigningNeed, type StagedRootDescription } from '../../repository/roots/staged.ts'
-import { typed } from '../../tuf/gun.ts'
+import { shellQuoted } from '../../tuf/gun.ts'
 import { canonicalKeyId } from '../../tuf/keys/key.ts'
 import { BASE_ROLES } from '../../tuf/role.ts'
 import { formatTime } from '../../tuf/time.ts'
@@ -20,10 +20,10 @@ export function stagedForPeople(
   ]
   const needed = [...(former?.keys ?? []), ...own.keys].filter(({ signed }) => !signed)
   const here = known.filter(({ holder }) => holder === 'sealed here').map(({ keyId }) => keyId)
-  const away = `countersign root show ${typed(gun)} --out FILE`
-  if (complete) lines.push(`next: countersign root publish ${typed(gun)}`)
+  const away = `countersign root show ${shellQuoted(gun)} --out FILE`
+  if (complete) lines.push(`next: countersign root publish ${shellQuoted(gun)}`)
   else if (needed.some(({ keyId }) => here.includes(keyId))) {
-    lines.push(`next: countersign root sign ${typed(gun)}`, `with a key that is elsewhere: ${away}`)
+    lines.push(`next: countersign root sign ${shellQuoted(gun)}`, `with a key that is elsewhere: ${away}`)
   } else lines.push(`next: ${away}; whoever has such a key signs that file`)
   return lines.join('\n')
 }

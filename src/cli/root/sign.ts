@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { listStagedRoots } from '../../admin/roots.ts'
 import { TrustError } from '../../errors.ts'
 import { withSignatures } from '../../repository/roots/staged.ts'
-import { typed } from '../../tuf/gun.ts'
+import { shellQuoted } from '../../tuf/gun.ts'
 import { EXIT } from '../exit.ts'
 import { forEachRepository, parseSingleGun, outcomeTable, WAITING_HINT } from '../fleet.ts'
 import { DRY_RUN_OPTION, JSON_OPTION } from '../options.ts'
@@ -104,7 +104,8 @@ function signFile(file: string, keyFile: string, { keyPassphraseFile, dryRun, js
     else {
       print(`${dryRun === true ? 'would sign' : 'signed'} this root of ${staged.gun} in ${file}:`)
       print(said)
-      if (dryRun !== true) print(`take it back: countersign root publish ${typed(staged.gun)} ${typed(file)}`)
+      if (dryRun !== true)
+        print(`take it back: countersign root publish ${shellQuoted(staged.gun)} ${shellQuoted(file)}`)
     }
     return EXIT.ok
   })

@@ -7,7 +7,7 @@ import { TrustError } from '../../errors.ts'
 import type { StagedRootDescription } from '../../repository/roots/staged.ts'
 import { rootKeyId, rootPublicKey, signAsRoot } from '../../signing/root-key.ts'
 import type { EncodedSignature } from '../../tuf/encode.ts'
-import { typed } from '../../tuf/gun.ts'
+import { shellQuoted } from '../../tuf/gun.ts'
 import { canonicalBytes } from '../../tuf/json/canonical.ts'
 import type { Connection } from '../connection/connection.ts'
 import { note } from '../terminal/print.ts'
@@ -52,7 +52,7 @@ export async function signAndPublish(
 
 /** Advice for when the outcome is unknown. */
 export function stagedStatusAdvice(gun: string): string {
-  return `"countersign root show ${typed(gun)}" says whether it still waits`
+  return `"countersign root show ${shellQuoted(gun)}" says whether it still waits`
 }
 
 /**
@@ -96,7 +96,7 @@ function refuseNoLongerStaged(gun: string, error: unknown): never {
   if (!(error instanceof TrustError) || error.code !== 'NOT_FOUND') throw error
   const text = `the root of ${gun} no longer waits: another command published or discarded it`
   throw new TrustError('WRONG_STATE', text, {
-    hint: `"countersign audit --gun ${typed(gun)}" says which`,
+    hint: `"countersign audit --gun ${shellQuoted(gun)}" says which`,
     cause: error,
   })
 }
@@ -119,7 +119,7 @@ export async function stageVersion(
   if (version === undefined || staged.version === version) return staged
   if (!dryRun) await discardStaged(connection, staged).catch(() => undefined)
   throw new TrustError('WRONG_STATE', `another root of ${gun} was published meanwhile`, {
-    hint: `look at what it names ("countersign repo show ${typed(gun)}"), then type it again`,
+    hint: `look at what it names ("countersign repo show ${shellQuoted(gun)}"), then type it again`,
   })
 }
 
@@ -166,7 +166,7 @@ function isUnavailable(error: unknown): error is TrustError {
 function withStagedHint(gun: string, error: unknown): unknown {
   if (!(error instanceof TrustError)) return error
   const { code, message, cause } = error
-  const name = typed(gun)
+  const name = shellQuoted(gun)
   const hint = `"countersign root waiting" says whether a root of ${gun} waits now: then "countersign root sign ${name}" goes on with it, "countersign root discard ${name}" takes it back`
   return new TrustError(code, message, { hint, cause })
 }
@@ -191,7 +191,7 @@ function mustIncludeSigner({ gun, former, own }: StagedRootDescription, chosen: 
   if (chosen.some(({ keyId }) => wanted.has(keyId))) return
   const names = chosen.map(({ name }) => name).join(', ')
   throw new TrustError('INVALID_PARAMETERS', `no root key of ${gun} is among those to sign with: ${names}`, {
-    hint: `"countersign root show ${typed(gun)}" says which keys are wanted`,
+    hint: `"countersign root show ${shellQuoted(gun)}" says which keys are wanted`,
   })
 }
 

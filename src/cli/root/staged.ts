@@ -3,7 +3,7 @@ import type { DamagedRepository } from '../../admin/repository-answers.ts'
 import type { StagedRootRow } from '../../admin/root-answers.ts'
 import { discardRoot, listStagedRoots, publishRoot, showStagedRoot, signRoot } from '../../admin/roots.ts'
 import { TrustError } from '../../errors.ts'
-import { typed } from '../../tuf/gun.ts'
+import { shellQuoted } from '../../tuf/gun.ts'
 import { EXIT } from '../exit.ts'
 import { exitCodeOfList, DAMAGED } from '../list.ts'
 import { DRY_RUN_OPTION, JSON_OPTION } from '../options.ts'
@@ -69,7 +69,7 @@ function show(gun: string, { out, json }: Options, command: Command): Promise<vo
     }
     await writeNew(out, stagedText(staged))
     if (json === true) printJson({ gun, file: out })
-    else print(`wrote ${out}: sign it with "countersign root sign ${typed(out)} --key KEYFILE"`)
+    else print(`wrote ${out}: sign it with "countersign root sign ${shellQuoted(out)} --key KEYFILE"`)
     return EXIT.ok
   })
 }
@@ -80,7 +80,7 @@ function publish(gun: string, file: string | undefined, { dryRun, json }: Option
       const { signatures } = await readStaged(file)
       if (signatures.length === 0) {
         throw new TrustError('INVALID_PARAMETERS', `nobody has signed the root in ${file} yet`, {
-          hint: `countersign root sign ${typed(file)} --key KEYFILE`,
+          hint: `countersign root sign ${shellQuoted(file)} --key KEYFILE`,
         })
       }
       const staged = await connection.call(signRoot, { gun, signatures: [...signatures] }, dryRun)
@@ -108,7 +108,7 @@ function rowsForPeople(rows: readonly (StagedRootRow | DamagedRepository)[]): st
   const cells = rows.map((row) => {
     if ('damaged' in row) return [row.gun, '-', DAMAGED]
     const { gun, version, at, by, reason, complete } = row
-    const what = complete ? `${reason}; signed: countersign root publish ${typed(gun)}` : reason
+    const what = complete ? `${reason}; signed: countersign root publish ${shellQuoted(gun)}` : reason
     return [gun, String(version), at.slice(0, 10), by, what]
   })
   return table([['REPOSITORY', 'ROOT', 'SINCE', 'BY', 'FOR'], ...cells])

@@ -1,6 +1,6 @@
 import { refuse, TrustError } from '../../errors.ts'
 import type { Commit } from '../../store/store.ts'
-import { typed, type Gun } from '../../tuf/gun.ts'
+import { shellQuoted, type Gun } from '../../tuf/gun.ts'
 import { canonicalKeyId } from '../../tuf/keys/key.ts'
 import { parseRoot, rootKeys } from '../../tuf/root.ts'
 import { FIRST_VERSION_MAX } from '../../tuf/version.ts'
@@ -63,7 +63,7 @@ export async function verifyOffered(
   if (first > 2) {
     // The root just before the first still leads to it. Clients try the newest root before they look for those in between.
     const which = `clients that have a root older than version ${first - 1} cached`
-    const forget = `must forget theirs: rm -r ~/.docker/trust/tuf/${typed(gun)}`
+    const forget = `must forget theirs: rm -r ~/.docker/trust/tuf/${shellQuoted(gun)}`
     warnings.push(`${which} follow only where its root key has signed version ${last} too; others ${forget}`)
   }
   return {

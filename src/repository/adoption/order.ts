@@ -1,7 +1,7 @@
 import { damageIn, TrustError, unlessDamaged } from '../../errors.ts'
 import { inTurns } from '../../store/in-turns.ts'
 import type { Head } from '../../store/store.ts'
-import { typed, type Gun } from '../../tuf/gun.ts'
+import { shellQuoted, type Gun } from '../../tuf/gun.ts'
 import { isDelegation } from '../../tuf/role.ts'
 import { signedHere } from '../signed-here.ts'
 import type { Documents, Readable } from '../trust.ts'
@@ -48,7 +48,7 @@ export function mustContinueCurrent(
     const text = `root version ${next} is missing, between the one that is here and those that are offered`
     throw new TrustError('INVALID_UPDATE', text, {
       problem: { name: 'ErrBadRoot' },
-      hint: `find it; or give up the roots that are here: countersign repo delete ${typed(gun)}, then adopt again`,
+      hint: `find it; or give up the roots that are here: countersign repo delete ${shellQuoted(gun)}, then adopt again`,
     })
   }
 }

@@ -1,6 +1,6 @@
 import { TrustError } from '../../errors.ts'
 import type { Actor, Head } from '../../store/store.ts'
-import { typed, type Gun } from '../../tuf/gun.ts'
+import { shellQuoted, type Gun } from '../../tuf/gun.ts'
 import { countSigners } from '../../tuf/keys/threshold.ts'
 import type { Root } from '../../tuf/root.ts'
 import { NO_TARGETS } from '../../tuf/targets-edit.ts'
@@ -24,7 +24,7 @@ export async function publishStagedRoot(trust: Trust, gun: Gun, actor: Actor): P
     const staged = describeStagedRoot(trust, gun, now)
     if (!staged.complete) {
       throw new TrustError('WRONG_STATE', `the staged root of ${gun} lacks signatures`, {
-        hint: `"countersign root show ${typed(gun)}" says whose`,
+        hint: `"countersign root show ${shellQuoted(gun)}" says whose`,
       })
     }
     const root = rootOf(staged)

@@ -1,6 +1,6 @@
 import { unlessDamaged } from '../../errors.ts'
 import type { Head } from '../../store/store.ts'
-import { typed, type Gun } from '../../tuf/gun.ts'
+import { shellQuoted, type Gun } from '../../tuf/gun.ts'
 import { canonicalKeyId } from '../../tuf/keys/key.ts'
 import type { RoleKeys } from '../../tuf/keys/threshold.ts'
 import type { Root } from '../../tuf/root.ts'
@@ -51,9 +51,9 @@ function renewal(
   roles: string,
 ): { here: boolean; byOwner: boolean; command: string } {
   const found = new Set([...keys.values()].map((key) => places.get(canonicalKeyId(key))))
-  const renew = `countersign key rotate ${typed(gun)} ${roles} --renew`
+  const renew = `countersign key rotate ${shellQuoted(gun)} ${roles} --renew`
   if (found.has(undefined)) {
-    return { here: false, byOwner: true, command: `its owner: notary key rotate ${typed(gun)} root` }
+    return { here: false, byOwner: true, command: `its owner: notary key rotate ${shellQuoted(gun)} root` }
   }
   if (found.has('offline')) {
     return { here: false, byOwner: false, command: `countersign root import NAME FILE, then ${renew}` }

@@ -1,6 +1,6 @@
 import { clockFault } from '../../store/journal.ts'
 import { certificatesOf } from '../../tuf/asn1/x509.ts'
-import { typed, type Gun } from '../../tuf/gun.ts'
+import { shellQuoted, type Gun } from '../../tuf/gun.ts'
 import { matchesGun } from '../../tuf/keys/certificate.ts'
 import { canonicalKeyId } from '../../tuf/keys/key.ts'
 import { HELD_ROLES, type BaseRole } from '../../tuf/role.ts'
@@ -58,19 +58,19 @@ export async function planRotation(
     obstacles.push(`${clock}: set the clock, or, if it was ahead before, "countersign clock --accept" first`)
   const begins = aliveFrom(current, gun, now)
   if (begins !== undefined && !roles.includes('root')) {
-    const renew = `countersign key rotate ${typed(gun)} ${inOrder(['root', ...roles]).join(' ')} --renew`
+    const renew = `countersign key rotate ${shellQuoted(gun)} ${inOrder(['root', ...roles]).join(' ')} --renew`
     obstacles.push(`the root certificates begin at ${formatTime(begins)}, no client accepts them before: ${renew}`)
   } else if (begins === undefined && !isAlive(current, gun, now))
     obstacles.push('the root certificates have expired: no client accepts this repository any more')
   const waiting = stagedRoot(trust, gun)
   if (waiting !== undefined) {
-    const first = `"countersign root sign ${typed(gun)}" or "countersign root discard ${typed(gun)}" first`
+    const first = `"countersign root sign ${shellQuoted(gun)}" or "countersign root discard ${shellQuoted(gun)}" first`
     obstacles.push(`a root waits for signatures already, ${waiting.reason}: ${first}`)
   }
   if (!roles.includes('snapshot') && !held('snapshot')) {
     obstacles.push(
       signedHere(head)
-        ? `the snapshot key is with the publisher, who can hand it over: notary key rotate ${typed(gun)} snapshot -r`
+        ? `the snapshot key is with the publisher, who can hand it over: notary key rotate ${shellQuoted(gun)} snapshot -r`
         : `snapshot and timestamp are signed elsewhere: ${takeOverCommand(gun)} comes first`,
     )
   }

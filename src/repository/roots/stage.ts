@@ -1,7 +1,7 @@
 import { TrustError } from '../../errors.ts'
 import type { Actor, Head, StoredKey } from '../../store/store.ts'
 import type { EncodedSignature } from '../../tuf/encode.ts'
-import { typed, type Gun } from '../../tuf/gun.ts'
+import { shellQuoted, type Gun } from '../../tuf/gun.ts'
 import type { JsonObject } from '../../tuf/json/json.ts'
 import { verifySignature } from '../../tuf/keys/signature.ts'
 import { rootKeys } from '../../tuf/root.ts'
@@ -37,7 +37,7 @@ export async function stageRoot(
     const waiting = stagedRoot(trust, gun)
     if (waiting !== undefined) {
       throw new TrustError('WRONG_STATE', `a root of ${gun} waits for signatures already: ${waiting.reason}`, {
-        hint: `"countersign root sign ${typed(gun)}" or "countersign root discard ${typed(gun)}" first`,
+        hint: `"countersign root sign ${shellQuoted(gun)}" or "countersign root discard ${shellQuoted(gun)}" first`,
       })
     }
     const { payload, keys } = await prepare(head, now)
@@ -79,7 +79,7 @@ export async function signStagedRoot(
           'INVALID_PARAMETERS',
           `not a signature of the staged root of ${gun} by a root key: ${keyid}`,
           {
-            hint: `was it made over another root? "countersign root show ${typed(gun)} --out FILE" writes this one`,
+            hint: `was it made over another root? "countersign root show ${shellQuoted(gun)} --out FILE" writes this one`,
           },
         )
       }

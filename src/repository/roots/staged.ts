@@ -1,7 +1,7 @@
 import { damageIn, TrustError } from '../../errors.ts'
 import type { StoredRecord } from '../../store/store.ts'
 import { encodeMetadata, type EncodedSignature } from '../../tuf/encode.ts'
-import { typed, type Gun } from '../../tuf/gun.ts'
+import { shellQuoted, type Gun } from '../../tuf/gun.ts'
 import type { JsonObject } from '../../tuf/json/json.ts'
 import { canonicalKeyId } from '../../tuf/keys/key.ts'
 import type { RoleKeys } from '../../tuf/keys/threshold.ts'
@@ -52,7 +52,7 @@ export function stagedRoot(trust: Readable, gun: Gun): StagedRoot | undefined {
     return trust.store.record('staged-root', gun) as StagedRoot | undefined
   } catch (cause) {
     const { code, message } = damageIn(cause)
-    const discard = `"countersign root discard ${typed(gun)}"`
+    const discard = `"countersign root discard ${shellQuoted(gun)}"`
     throw new TrustError(code, message, {
       hint: `stop the server and try "countersign repair DIRECTORY"; or ${discard}`,
       cause,
@@ -73,8 +73,8 @@ export function isStaged(trust: Readable, gun: Gun): boolean {
 /** Returns the command that signs the staged root. @param here true if the root keys needed can be opened here */
 export function signStagedCommand(gun: Gun, here: boolean): string {
   return here
-    ? `countersign root sign ${typed(gun)}`
-    : `countersign root show ${typed(gun)} --out FILE, which its owner signs`
+    ? `countersign root sign ${shellQuoted(gun)}`
+    : `countersign root show ${shellQuoted(gun)} --out FILE, which its owner signs`
 }
 
 /** Yields the repositories that have a staged root, in byte order of their names, even if its record is damaged. */

@@ -1,7 +1,7 @@
 import { TrustError } from '../../errors.ts'
 import type { Actor, Head } from '../../store/store.ts'
 import { withDelegate, withoutDelegate } from '../../tuf/delegations-edit.ts'
-import { typed, type Gun } from '../../tuf/gun.ts'
+import { shellQuoted, type Gun } from '../../tuf/gun.ts'
 import type { JsonObject } from '../../tuf/json/json.ts'
 import { canonicalKeyId, type PublicKey } from '../../tuf/keys/key.ts'
 import { RELEASES, type DelegationRole } from '../../tuf/role.ts'
@@ -72,7 +72,7 @@ export async function removeDelegate(
     if (next !== undefined) return next
     const how = keyIds === undefined ? '' : ` with ${keyIds.join(' and ')}`
     throw new TrustError('NOT_FOUND', `${gun} does not let ${name} sign${how}`, {
-      hint: `"countersign repo show ${typed(gun)}" prints who may`,
+      hint: `"countersign repo show ${shellQuoted(gun)}" prints who may`,
     })
   })
 }

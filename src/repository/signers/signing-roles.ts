@@ -1,6 +1,6 @@
 import { noSuchRepository, TrustError } from '../../errors.ts'
 import type { Head, StoredKey } from '../../store/store.ts'
-import { SERVER, typed, type Gun } from '../../tuf/gun.ts'
+import { SERVER, shellQuoted, type Gun } from '../../tuf/gun.ts'
 import type { RoleKeys } from '../../tuf/keys/threshold.ts'
 import { namesUnder } from '../../tuf/paths.ts'
 import { RELEASES, type TargetsRole } from '../../tuf/role.ts'
@@ -80,7 +80,7 @@ export function firstRoleOf(trust: Trust, gun: Gun, signer: string): TargetsRole
 function rootSignedHere(trust: Trust, gun: Gun, head: Head | undefined): Root {
   const metadata = head && recallCurrent(trust, gun, head, 'root')
   if (head === undefined || metadata === undefined) {
-    return noSuchRepository(gun, `"countersign repo create ${typed(gun)}" makes one that the server signs`)
+    return noSuchRepository(gun, `"countersign repo create ${shellQuoted(gun)}" makes one that the server signs`)
   }
   if (!signedHere(head)) throw new TrustError('WRONG_STATE', notSignedHere(gun))
   const root = storedRoot(metadata)
@@ -106,8 +106,8 @@ function delegationsOf(
   if (own.length === 0) {
     throw new TrustError('WRONG_STATE', `${gun} does not let ${signer} sign this`, {
       hint: holdsRole(trust, gun, 'targets', root.roles.targets)
-        ? `add it: countersign delegation add ${typed(gun)} ${signer}`
-        : `its owner adds it: docker trust signer add --key ${signer}.pem ${signer} ${typed(gun)}`,
+        ? `add it: countersign delegation add ${shellQuoted(gun)} ${signer}`
+        : `its owner adds it: docker trust signer add --key ${signer}.pem ${signer} ${shellQuoted(gun)}`,
     })
   }
   const alone = own.filter(({ held, named }) => held.length >= named.threshold)
@@ -121,7 +121,7 @@ function delegationsOf(
   if (signing.length === 0) {
     const beyond = names.find((name) => !fitting.some(({ fits }) => fits(name))) ?? names.join(', ')
     throw new TrustError('WRONG_STATE', `the paths that ${gun} lets ${signer} sign do not include ${beyond}`, {
-      hint: `its owner widens them: notary delegation add -p ${typed(gun)} ${signerRole(signer)} --all-paths`,
+      hint: `its owner widens them: notary delegation add -p ${shellQuoted(gun)} ${signerRole(signer)} --all-paths`,
     })
   }
   if (signing.length > SIGNINGS_MAX) {
