@@ -35,16 +35,16 @@ export const adoptRepository = operation({
   answer: () =>
     z.object({
       gun: z.string(),
-      roots: z.object({ first: count, last: count }).meta({ description: 'versions of its roots' }),
-      rootKeys: list(keyId).meta({ description: 'that the current root trusts' }),
-      version: count.meta({ description: 'of targets' }),
+      roots: z.object({ first: count, last: count }).meta({ description: 'first and last version of root' }),
+      rootKeys: list(keyId).meta({ description: 'ids of the root keys that the current root trusts' }),
+      version: count.meta({ description: 'version of targets' }),
       timestampEnds: time.meta({
         description: 'when the timestamp ends: unless this server signs another one, clients refuse it from then on',
       }),
       warnings: texts,
-      changed: z.boolean().meta({ description: 'false: all of it was here already' }),
+      changed: z.boolean().meta({ description: 'whether anything was stored; false: everything was here already' }),
       signedHere: z.boolean().meta({
-        description: 'true: this server has the timestamp key, and signs with it from now on',
+        description: 'whether this server has the timestamp key, and signs with it from now on',
       }),
     }),
   async run({ trust }, { gun, documents, trustedRoot }, actor) {

@@ -41,15 +41,23 @@ export const auditJournal = operation({
     since: time.optional(),
     until: time.optional(),
     before: z.coerce.number().int().min(1).optional().meta({
-      description: 'newest first, from before this number; with `after` only those before it',
+      description: 'only entries before this number, newest first; with `after`, oldest first',
     }),
-    after: z.coerce.number().int().min(0).optional().meta({ description: 'oldest first, from after this number' }),
+    after: z.coerce
+      .number()
+      .int()
+      .min(0)
+      .optional()
+      .meta({ description: 'only entries after this number, oldest first' }),
     limit: z.coerce.number().int().min(1).max(ENTRIES_MAX).default(100),
   }),
   answer: () =>
     z.object({
       entries: list(z.union([journalEntry, damagedEntry])),
-      next: z.int().nullable().meta({ description: 'where to go on, as `before` or `after`; null: there is no more' }),
+      next: z
+        .int()
+        .nullable()
+        .meta({ description: 'where to continue, as `before` or `after`; null: there is no more' }),
     }),
   async run({ trust: { store } }, { before, after, limit, ...filter }) {
     const step = after === undefined ? -1 : 1

@@ -13,10 +13,9 @@ export const makeBackup = operation({
     'Copy database, anchor and keys, as they are at one moment, into a new directory of the server. Only through the control socket.',
   action: 'admin',
   input: z.strictObject({
-    directory: z
-      .string()
-      .refine(isAbsolute, 'must be an absolute path')
-      .meta({ description: 'where the server runs; made by it, or there and empty' }),
+    directory: z.string().refine(isAbsolute, 'must be an absolute path').meta({
+      description: 'directory where the server runs, absolute; the server creates it, unless it exists and is empty',
+    }),
   }),
   answer: () =>
     z.object({

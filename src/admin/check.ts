@@ -5,9 +5,9 @@ import { operation } from './operation.ts'
 const finding = z.lazy(() =>
   z.object({
     severity: z.enum(['error', 'warning']).meta({
-      description: 'error: damage, or what a client refuses; warning: what people should know',
+      description: 'error: damage, or something that a client refuses; warning: something that people should know',
     }),
-    gun: z.string().exactOptional().meta({ description: 'the repository, if it is about one' }),
+    gun: z.string().exactOptional().meta({ description: 'name of the repository, if the finding is about one' }),
     text: z.string(),
   }),
 )
@@ -23,8 +23,8 @@ export const checkStore = operation({
     z.object({
       repositories: count,
       commits: count,
-      records: z.record(z.string(), count).meta({ description: 'by kind' }),
-      findings: list(finding).meta({ description: 'errors first' }),
+      records: z.record(z.string(), count).meta({ description: 'number of records of each kind' }),
+      findings: list(finding).meta({ description: 'findings, errors first' }),
     }),
   async run({ check, gone, keysFault }) {
     const report = await check(gone)

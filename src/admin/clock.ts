@@ -16,8 +16,11 @@ export const showClock = operation({
   answer: () =>
     z.object({
       now: time,
-      lastCommit: time.nullable().meta({ description: 'null: there is none' }),
-      fault: z.string().nullable().meta({ description: 'why nothing is signed; null: the clock is no reason' }),
+      lastCommit: time.nullable().meta({ description: 'time of the last commit; null: there is none' }),
+      fault: z
+        .string()
+        .nullable()
+        .meta({ description: 'why nothing is signed; null: the clock does not prevent signing' }),
     }),
   async run({ trust }) {
     const tail = trust.store.tail()
@@ -41,10 +44,19 @@ export const acceptTime = operation({
   input: z.strictObject({}),
   answer: () =>
     z.object({
-      accepted: z.boolean().meta({ description: 'false: the clock does not stand before the last commit' }),
-      renewed: count.meta({ description: 'repositories of which something lived too long, and was signed anew' }),
-      failed: count.meta({ description: 'the same, that could not be signed: the log says why; ask again' }),
-      warnings: texts.meta({ description: 'API tokens that were made meanwhile, and live longer than was meant' }),
+      accepted: z
+        .boolean()
+        .meta({ description: 'whether the clock had to be accepted; false: it is not behind the last commit' }),
+      renewed: count.meta({
+        description: 'number of repositories in which something had too long a life and was signed again',
+      }),
+      failed: count.meta({
+        description:
+          'number of repositories in which such a thing could not be signed again: the log says why; repeat the request',
+      }),
+      warnings: texts.meta({
+        description: 'API tokens that were created while the clock was ahead, and so live longer than intended',
+      }),
     }),
   async run({ trust }, _, actor) {
     // Before the commit: if tokens cannot be read, the clock is not accepted.

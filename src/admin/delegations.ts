@@ -14,9 +14,9 @@ const delegated = z.lazy(() =>
   z
     .object({
       gun: z.string(),
-      role: z.string().meta({ description: 'targets/NAME' }),
-      keyIds: list(keyId).meta({ description: 'of the role from now on; none: it is gone' }),
-      changed: z.boolean().meta({ description: 'false: it was so already, and nothing was published' }),
+      role: z.string().meta({ description: 'delegation of the signer: targets/NAME' }),
+      keyIds: list(keyId).meta({ description: 'ids of the keys of the role from now on; none: the role is gone' }),
+      changed: z.boolean().meta({ description: 'whether anything was published; false: it was already as requested' }),
       warnings: texts,
     })
     .meta({ id: 'Delegated' }),

@@ -12,11 +12,14 @@ import { list } from './answers.ts'
 const tagRule = z.lazy(() =>
   z
     .object({
-      guns: z.string().meta({ description: 'docker.io/acme/app, docker.io/acme/*, or *' }),
-      tags: z.string().meta({ description: '* stands for any characters' }),
-      move: z.boolean().meta({ description: 'true: a tag that names another digest already may be moved, or removed' }),
+      guns: z.string().meta({ description: 'pattern of repositories: docker.io/acme/app, docker.io/acme/*, or *' }),
+      tags: z.string().meta({ description: 'pattern of tags; * stands for any characters' }),
+      move: z
+        .boolean()
+        .meta({ description: 'whether a tag that already names another digest may be moved or removed' }),
       checkedWithinMinutes: z.number().nullable().meta({
-        description: 'since the caller looked at the manifest in the registry; null: it need not have',
+        description:
+          'most minutes since the caller looked at the manifest in the registry; null: the caller need not have looked',
       }),
     })
     .meta({ id: 'TagRule' }),
@@ -26,9 +29,9 @@ const tagRule = z.lazy(() =>
 export const tagPolicy = z.lazy(() =>
   z
     .object({
-      subject: z
-        .string()
-        .meta({ description: 'signer:NAME, or an actor as the journal names it: user:alice, token:ci' }),
+      subject: z.string().meta({
+        description: 'whom the rules bind: signer:NAME, or an actor as the journal names it (user:alice, token:ci)',
+      }),
       rules: list(tagRule),
     })
     .meta({ id: 'Policy' }),

@@ -16,11 +16,11 @@ const DAYS_MAX = 36_500
 /** One line of `expiry`. */
 const expiryRow = z.lazy(() =>
   z.object({
-    gun: z.string().nullable().meta({ description: 'null for what belongs to no repository' }),
-    what: z.string().meta({ description: 'a role, root certificate, targets key, token NAME, server CA …' }),
+    gun: z.string().nullable().meta({ description: 'name of the repository; null for what belongs to none' }),
+    what: z.string().meta({ description: 'what ends: a role, root certificate, targets key, token NAME, server CA …' }),
     ends: time,
-    daysLeft: z.int().meta({ description: 'below 0: it has ended' }),
-    todo: z.string().meta({ description: 'what to do about it, a command mostly' }),
+    daysLeft: z.int().meta({ description: 'days until the end; below 0: it has ended' }),
+    todo: z.string().meta({ description: 'what to do about it, usually a command' }),
   }),
 )
 type ExpiryRow = z.output<typeof expiryRow>

@@ -19,12 +19,17 @@ const sighting = z.lazy(() =>
       role: z.string(),
       tag: z.string(),
       since: time,
-      by: z.string().meta({ description: 'who had it signed, as the journal names them: user:alice, token:ci' }),
-      until: time.nullable().meta({ description: 'null: it is signed now' }),
+      by: z
+        .string()
+        .meta({ description: 'who had the digest signed, as the journal names them: user:alice, token:ci' }),
+      until: time.nullable().meta({ description: 'when the signature ended; null: the digest is signed now' }),
       damaged: z.string().exactOptional().meta({
-        description: 'why the repository cannot be read: then the journal alone says that it is signed now',
+        description: 'why the repository cannot be read: then only the journal says that the digest is signed now',
       }),
-      unseen: z.string().exactOptional().meta({ description: 'why clients do not see it, though it is signed now' }),
+      unseen: z
+        .string()
+        .exactOptional()
+        .meta({ description: 'why clients do not see the tag, though it is signed now' }),
     })
     .meta({ id: 'Sighting' }),
 )
@@ -43,7 +48,9 @@ export const findDigest = operation({
       digest: z.string(),
       now: list(sighting),
       before: list(sighting),
-      warnings: texts.meta({ description: 'entries of the journal that cannot be read: what they tell is missing' }),
+      warnings: texts.meta({
+        description: 'journal entries that cannot be read: what they record is missing from the answer',
+      }),
     }),
   async run({ trust }, { digest }) {
     const hex = hexOf(digest)

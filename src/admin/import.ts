@@ -21,15 +21,17 @@ export const importSealedKey = operation({
     role: z.string().transform(signedRole).meta({ description: 'targets, snapshot, timestamp or targets/…' }),
     keyId: hexInput,
     keytype: z.enum(['ed25519', 'ecdsa']),
-    public: keyText.meta({ description: 'as metadata carries it' }),
-    sealed: keyText.meta({ description: 'the private key under the keyring' }),
+    public: keyText.meta({ description: 'public key, base64, as metadata carries it' }),
+    sealed: keyText.meta({ description: 'private key, sealed with the keyring, base64' }),
   }),
   answer: () =>
     z.object({
       gun: z.string(),
       role: z.string(),
       keyId: keyIdAnswer,
-      changed: z.boolean().meta({ description: "false: this repository's role had the key already" }),
+      changed: z
+        .boolean()
+        .meta({ description: "whether the key is new to the repository's role; false: the role had it already" }),
       named: z.enum(['key', 'certificate', 'none']).meta({
         description:
           'how the current metadata names it for this role. key: the server signs with it from now on, unless the role is a delegation: there it signs with the keys of its signers only; certificate: only inside a certificate, under another id, so it cannot; none: it waits for metadata that names it',

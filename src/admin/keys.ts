@@ -12,11 +12,13 @@ const heldKey = z.lazy(() =>
     role: z.string(),
     keyId,
     keytype: z.enum(['ed25519', 'ecdsa']),
-    public: z.string().meta({ description: 'base64, as metadata carries it' }),
-    pending: z.boolean().meta({ description: 'true until the first signature with it' }),
+    public: z.string().meta({ description: 'public key, base64, as metadata carries it' }),
+    pending: z.boolean().meta({ description: 'whether the key is pending: true until the first signature with it' }),
     createdAt: milliseconds,
-    current: z.boolean().meta({ description: 'true: the current root names it' }),
-    custody: z.enum(['file', 'pkcs11']).meta({ description: 'where it is: sealed in the store, or in a token' }),
+    current: z.boolean().meta({ description: 'whether the current metadata names the key for its role' }),
+    custody: z
+      .enum(['file', 'pkcs11'])
+      .meta({ description: 'where the private key is. file: sealed in the store; pkcs11: in a token' }),
   }),
 )
 

@@ -6,21 +6,27 @@ export const repositoryRow = z.lazy(() =>
   z
     .object({
       gun: z.string(),
-      version: count.meta({ description: 'of targets' }),
-      delegations: count.meta({ description: 'that have signed something' }),
+      version: count.meta({ description: 'version of targets' }),
+      delegations: count.meta({ description: 'number of delegations that have signed something' }),
       expires: time.meta({
-        description: 'the first end among root, targets, snapshot, and a timestamp that another server signed',
+        description: 'earliest expiry among root, targets, snapshot, and a timestamp that another server signed',
       }),
-      signedHere: z
-        .boolean()
-        .meta({ description: 'false: adopted from another server, and not signed by this one yet' }),
+      signedHere: z.boolean().meta({
+        description:
+          'whether this server signs the repository; false: adopted from another server, and not signed by this one yet',
+      }),
     })
     .meta({ id: 'RepositoryRow' }),
 )
 
 /** Stands for a repository, or its staged root, that cannot be read. */
 export const damagedRepository = z.lazy(() =>
-  z.object({ gun: z.string(), damaged: z.string().meta({ description: 'why' }) }).meta({ id: 'DamagedRepository' }),
+  z
+    .object({
+      gun: z.string(),
+      damaged: z.string().meta({ description: 'why the repository or its staged root cannot be read' }),
+    })
+    .meta({ id: 'DamagedRepository' }),
 )
 export type DamagedRepository = z.output<typeof damagedRepository>
 
@@ -31,9 +37,11 @@ const roleKey = z.lazy(() =>
       keytype: z.string(),
       holder: z.enum(['server', 'client', 'elsewhere', 'sealed here', 'offline']).meta({
         description:
-          'who has its private half; of a root key that has a name here: where it is. elsewhere: of an adopted repository, the other server, or its publisher',
+          'who has the private key or, for a root key that has a name here, where it is. elsewhere: for an adopted repository, the other server or the publisher',
       }),
-      certificateEnds: time.exactOptional().meta({ description: 'root keys only' }),
+      certificateEnds: time
+        .exactOptional()
+        .meta({ description: 'when the certificate of the key ends; root keys only' }),
     })
     .meta({ id: 'RoleKey' }),
 )
@@ -42,14 +50,14 @@ const describedRole = z.lazy(() =>
   z
     .object({
       role: z.string(),
-      version: count.meta({ description: '0: it has signed nothing yet' }),
+      version: count.meta({ description: 'version of the metadata; 0: the role has signed nothing yet' }),
       expires: z.union([time, z.literal('')]).meta({ description: 'empty: it has signed nothing yet' }),
       sha256: z.union([sha256, z.literal('')]).meta({ description: 'empty: it has signed nothing yet' }),
-      length: count.meta({ description: 'bytes' }),
+      length: count.meta({ description: 'bytes of the metadata' }),
       threshold: count,
       keys: list(roleKey),
       paths: texts.exactOptional().meta({
-        description: 'delegations only: prefixes of the target names that it may sign',
+        description: 'prefixes of the target names that a delegation may sign; delegations only',
       }),
     })
     .meta({ id: 'Role', description: 'a role, with the keys that may sign it' }),
@@ -63,8 +71,8 @@ export const describedTag = z.lazy(() =>
         description: "SHA-256 of the image's manifest, hex; null: signed with another hash only",
       }),
       length: count.meta({ description: 'bytes of the manifest' }),
-      role: z.string().meta({ description: 'that signs it' }),
-      unseen: z.string().exactOptional().meta({ description: 'why clients do not see it; missing: they do' }),
+      role: z.string().meta({ description: 'role that signs the tag' }),
+      unseen: z.string().exactOptional().meta({ description: 'why clients do not see the tag; missing: they do' }),
     })
     .meta({ id: 'Tag' }),
 )
@@ -74,8 +82,8 @@ export const description = z.lazy(() =>
   z
     .object({
       gun: z.string(),
-      revision: count.meta({ description: '+1 at each change' }),
-      roles: list(describedRole).meta({ description: 'root, targets, snapshot, timestamp' }),
+      revision: count.meta({ description: 'revision of the repository: +1 at each change' }),
+      roles: list(describedRole).meta({ description: 'the roles root, targets, snapshot and timestamp' }),
       delegations: list(describedRole),
       tags: list(describedTag),
       warnings: texts,

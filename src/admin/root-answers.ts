@@ -7,9 +7,11 @@ const signingNeed = z.lazy(() =>
   z
     .object({
       threshold: count,
-      keys: list(z.object({ id: z.string().meta({ description: 'as root names it' }), keyId, signed: z.boolean() })),
+      keys: list(
+        z.object({ id: z.string().meta({ description: 'key id as root names it' }), keyId, signed: z.boolean() }),
+      ),
     })
-    .meta({ id: 'SigningNeed', description: 'keys, of which as many as "threshold" must sign' }),
+    .meta({ id: 'SigningNeed', description: 'keys of which at least "threshold" must sign' }),
 )
 
 /** A root that waits for signatures. */
@@ -19,19 +21,19 @@ export const stagedRootAnswer = z.lazy(() =>
       gun: z.string(),
       version: count,
       payload: (z.looseObject({}) as z.ZodType<JsonObject>).meta({
-        description: '"signed" of the root; signatures are over its canonical JSON',
+        description: 'the "signed" member of the root; signatures are over its canonical JSON',
       }),
       signatures: list(
-        z.object({ keyid: z.string(), method: z.string(), sig: z.string().meta({ description: 'base64' }) }),
+        z.object({ keyid: z.string(), method: z.string(), sig: z.string().meta({ description: 'signature, base64' }) }),
       ),
-      reason: z.string().meta({ description: 'what it is for, a few words' }),
-      by: z.string().meta({ description: 'who staged it' }),
+      reason: z.string().meta({ description: 'what the root is for, in a few words' }),
+      by: z.string().meta({ description: 'who staged the root' }),
       at: time,
       former: signingNeed
         .optional()
-        .meta({ description: 'keys of the root in force, which have to agree; missing for a first root' }),
+        .meta({ description: 'keys of the current root, which must agree; missing for a first root' }),
       own: signingNeed.meta({ description: 'keys that the staged root itself names' }),
-      complete: z.boolean().meta({ description: 'true: enough signatures, it can be published' }),
+      complete: z.boolean().meta({ description: 'whether there are enough signatures to publish the root' }),
     })
     .meta({ id: 'StagedRoot' }),
 )
@@ -48,18 +50,18 @@ export const rotationPlan = z.lazy(() =>
     .object({
       gun: z.string(),
       roles: list(z.enum(BASE_ROLES)),
-      version: count.meta({ description: 'of the root that will be made' }),
-      signers: list(keyId).meta({ description: 'keys, of which as many as "threshold" must sign' }),
+      version: count.meta({ description: 'version of the next root' }),
+      signers: list(keyId).meta({ description: 'keys of which at least "threshold" must sign' }),
       threshold: count,
       commonName: z.string().meta({
-        description: 'whom the root certificates in force name: the repository, or a prefix and *',
+        description: 'common name in the current root certificates: the repository, or a prefix and *',
       }),
-      serverSigns: texts.meta({ description: 'roles that the server signs with it' }),
+      serverSigns: texts.meta({ description: 'roles that the server signs along with the next root' }),
       cachedRoots: list(z.object({ version: count, follows: z.boolean(), why: z.string().exactOptional() })).meta({
-        description: 'clients that have this version of root cached, and whether they follow without an error',
+        description: 'for each version of root that clients may have cached, whether they follow without an error',
       }),
-      breaks: texts.meta({ description: 'what stops working, for whom; empty: nothing' }),
-      obstacles: texts.meta({ description: 'why it cannot be done; empty: it can' }),
+      breaks: texts.meta({ description: 'what stops working, and for whom; empty: nothing' }),
+      obstacles: texts.meta({ description: 'why the rotation cannot be done; empty: it can' }),
     })
     .meta({ id: 'RotationPlan' }),
 )

@@ -35,10 +35,10 @@ const rootKey = z.lazy(() =>
     .object({
       name: z.string(),
       keyId,
-      public: z.string().meta({ description: 'SubjectPublicKeyInfo, base64' }),
-      sealed: sealedKey.nullable().meta({ description: 'null: offline, in a key file' }),
+      public: z.string().meta({ description: 'public key, SubjectPublicKeyInfo in base64' }),
+      sealed: sealedKey.nullable().meta({ description: 'sealed private key; null: offline, in a key file' }),
       certificates: z.record(z.string(), z.string()).meta({
-        description: 'that many repositories share, PEM in base64, by common name: docker.io/acme/*',
+        description: 'certificates that many repositories share, PEM in base64, by common name: docker.io/acme/*',
       }),
       createdAt: milliseconds,
     })
@@ -67,7 +67,7 @@ export const saveRootKey = operation({
   action: 'admin',
   input: z.strictObject({
     name: nameInput,
-    public: z.base64().max(TEXT_MAX).meta({ description: 'SubjectPublicKeyInfo of a P-256 key' }),
+    public: z.base64().max(TEXT_MAX).meta({ description: 'public key (P-256), SubjectPublicKeyInfo in base64' }),
     sealed: sealedKey.nullable().optional(),
     certificates: z.record(z.string().max(COMMON_NAME_MAX_LENGTH), keyText).default({}),
   }),

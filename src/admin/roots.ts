@@ -65,7 +65,11 @@ type RootChange = z.output<typeof changeInput>
 /** In a query, a list of one is not a list. */
 const rolesInput = z.preprocess(
   (roles: BaseRole | readonly BaseRole[]) => (typeof roles === 'string' ? [roles] : roles),
-  z.array(z.enum(BASE_ROLES)).min(1).max(BASE_ROLES.length).meta({ description: 'each as a parameter of its own' }),
+  z
+    .array(z.enum(BASE_ROLES))
+    .min(1)
+    .max(BASE_ROLES.length)
+    .meta({ description: 'roles to rotate, each as a parameter of its own' }),
 )
 
 export const stageNextRoot = operation({

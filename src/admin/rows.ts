@@ -4,7 +4,7 @@ import { list } from './answers.ts'
 
 const damagedRow = z.lazy(() =>
   z
-    .object({ name: z.string(), damaged: z.string().meta({ description: 'why' }) })
+    .object({ name: z.string(), damaged: z.string().meta({ description: 'why the entry cannot be read' }) })
     .meta({ id: 'Damaged', description: 'a list entry that cannot be read, and so cannot be used' }),
 )
 export type DamagedRow = z.output<typeof damagedRow>

@@ -25,12 +25,12 @@ const signerRow = z.lazy(() =>
     .object({
       name: z.string(),
       keyIds: list(keyId).meta({
-        description: 'those that sign, oldest first; more than one while owners go over to a new one',
+        description: 'ids of the keys that sign, oldest first; more than one while owners change to a new key',
       }),
       createdAt: milliseconds,
       publicKey: z.string().meta({
         description:
-          'PEM, of the newest key: what an owner gives to docker trust signer add --key; empty: a dry run made none that is kept',
+          'newest public key, PEM: what an owner gives to docker trust signer add --key; empty: a dry run created none that is kept',
       }),
     })
     .meta({ id: 'Signer' }),

@@ -37,23 +37,30 @@ const size = z
   .meta({ description: 'bytes of the manifest' })
 const signer = someName.optional().meta({ description: 'signer to sign as, in a repository that names it' })
 const checkedAt = z.iso.datetime().optional().meta({ description: 'when the manifest was seen in the registry' })
-const ifMatch = z.string().max(ETAG_MAX_LENGTH).optional().meta({ description: 'etag that the tags must still have' })
+const ifMatch = z
+  .string()
+  .max(ETAG_MAX_LENGTH)
+  .optional()
+  .meta({ description: 'etag that the tags must still have, as last listed' })
 
-const etag = z.string().meta({ description: 'for If-Match; empty: nothing is signed yet' })
+const etag = z.string().meta({ description: 'etag of the tags, for If-Match; empty: nothing is signed yet' })
 /** The outcome for tags that were to be signed or removed. */
 const changedTags = z.lazy(() =>
   z
     .object({
       gun: z.string(),
-      roles: texts.meta({ description: 'that sign them' }),
-      changed: z.boolean().meta({ description: 'false: it was all so already, not old, and nothing was published' }),
+      roles: texts.meta({ description: 'roles that sign the tags' }),
+      changed: z.boolean().meta({
+        description:
+          'whether anything was published; false: all tags were already as requested, and no signature was old',
+      }),
       etag,
       leftOut: texts.meta({
-        description: 'tags that were signed by keys that the owner has taken away since: they are not signed again',
+        description: 'tags that were signed by keys that the owner has since removed: they are not signed again',
       }),
-      absent: texts.meta({ description: 'tags to be removed that were not signed' }),
+      absent: texts.meta({ description: 'tags to be removed that were not signed in the first place' }),
       shadowed: texts.meta({
-        description: 'tags that differ in targets/releases: docker uses that, not targets',
+        description: 'tags that differ in targets/releases, which docker uses instead of targets',
       }),
     })
     .meta({ id: 'ChangedTags' }),

@@ -17,13 +17,14 @@ import { roomForToken } from './token-limit.ts'
 const tokenRow = z.lazy(() =>
   z
     .object({
-      id: z.string().meta({ description: '16 hex digits' }),
+      id: z.string().meta({ description: 'id of the token, 16 hex digits' }),
       name: z.string(),
       owner: z.string().nullable().meta({
-        description: 'the user who bounds what it may; null: made on the server itself, bounded by nobody',
+        description:
+          'user whose permissions bound those of the token; null: created on the server itself, bounded by nobody',
       }),
       grants: grantsAnswer,
-      expires: milliseconds.nullable().meta({ description: 'milliseconds since 1970; null: never' }),
+      expires: milliseconds.nullable().meta({ description: 'end of the token, milliseconds since 1970; null: never' }),
       revoked: z.boolean(),
       createdAt: milliseconds,
     })
@@ -52,11 +53,14 @@ export const createToken = operation({
       .max(TOKEN_MAX_DAYS)
       .nullable()
       .default(TOKEN_LIFE_DAYS)
-      .meta({ description: 'null: no end' }),
+      .meta({ description: 'days until the token ends; null: never' }),
   }),
   answer: () =>
     tokenRow.unwrap().extend({
-      token: z.string().nullable().meta({ description: 'its text, which is not kept; null: a dry run made none' }),
+      token: z
+        .string()
+        .nullable()
+        .meta({ description: 'text of the token, which is not kept; null: a dry run created none' }),
     }),
   async run({ trust, asker, rehearsal }, { name, grants, owner, days }, actor) {
     const { id, text, secretSha256 } = mintToken()
@@ -103,7 +107,7 @@ export const revokeToken = operation({
   path: '/tokens/:token',
   summary: 'Revoke an API token, at once and forever.',
   action: 'own',
-  input: z.strictObject({ token: someName.meta({ description: 'its id or its name' }) }),
+  input: z.strictObject({ token: someName.meta({ description: 'id or name of the token' }) }),
   answer: () => tokenRow,
   async run(world, { token: wanted }, actor) {
     let revoked: ApiToken | undefined

@@ -16,16 +16,23 @@ const userRow = z.lazy(() =>
   z
     .object({
       name: z.string(),
-      hasPassword: z.boolean().meta({ description: 'false: only certificates and tokens' }),
+      hasPassword: z
+        .boolean()
+        .meta({ description: 'whether the user can log in with a password; false: only with certificates and tokens' }),
       grants: grantsAnswer,
-      disabled: z.boolean().meta({ description: 'true: neither the user nor tokens of theirs are recognised' }),
+      disabled: z
+        .boolean()
+        .meta({ description: 'whether the user is disabled; true: neither the user nor their tokens are recognised' }),
       createdAt: milliseconds,
     })
     .meta({ id: 'User' }),
 )
 export type UserRow = z.output<typeof userRow>
 
-const passwordInput = z.string().max(PASSWORD_MAX_BYTES).meta({ description: 'in the clear; stored as argon2id' })
+const passwordInput = z
+  .string()
+  .max(PASSWORD_MAX_BYTES)
+  .meta({ description: 'password in the clear; stored as argon2id' })
 
 export const listUsers = operation({
   name: 'user.list',
