@@ -59,7 +59,7 @@ export function createAccess({ directory, now, passwords, maker, external, userO
     maker,
     async bearer(text) {
       if (looksLikeToken(text)) return ofText(directory, text, now()) ?? refuse('the API token cannot be used')
-      if (rules === undefined) return refuse('no web token is taken here')
+      if (rules === undefined) return refuse('web tokens are not accepted here')
       const claims = claimsAtOnce(text, rules) ?? known.add(text, await verifyWebToken(text, rules, now()), now())
       return ofClaims(claims) ?? refuse('its holder is no longer recognised')
     },

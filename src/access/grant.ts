@@ -12,7 +12,7 @@ export function parsePattern(text: string): string {
     parseGun(text.endsWith('/*') ? text.slice(0, -2) : text)
     return text
   } catch (cause) {
-    throw new TrustError('INVALID_PARAMETERS', `"${text}" is no pattern of repositories`, {
+    throw new TrustError('INVALID_PARAMETERS', `"${text}" is not a repository pattern`, {
       hint: 'write docker.io/acme/app, docker.io/acme/*, or *',
       cause,
     })

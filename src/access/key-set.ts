@@ -41,9 +41,9 @@ function keysIn(bytes: Uint8Array, where: string): JsonObject[] {
       return (keys as readonly Json[]).filter((each): each is JsonObject => typeof each === 'object' && each !== null)
     }
   } catch (cause) {
-    throw new TrustError('BAD_SETTINGS', `${where} is no JSON Web Key Set`, { cause })
+    throw new TrustError('BAD_SETTINGS', `${where} is not a JSON Web Key Set`, { cause })
   }
-  throw new TrustError('BAD_SETTINGS', `${where} is no JSON Web Key Set`)
+  throw new TrustError('BAD_SETTINGS', `${where} is not a JSON Web Key Set`)
 }
 
 /** Reads public members only: a secret key (`oct`) has none, and would let whoever reads the set make tokens. */

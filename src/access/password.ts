@@ -47,7 +47,7 @@ export async function hashPassword(password: string): Promise<PasswordHash> {
     })
   }
   if (password.startsWith('cs_')) {
-    throw new TrustError('INVALID_PARAMETERS', 'a password must not begin as API tokens do: cs_')
+    throw new TrustError('INVALID_PARAMETERS', 'a password must not begin with "cs_", as API tokens do')
   }
   const salt = randomBytes(SALT_BYTES)
   const hash = await derive(password, { salt, memory: MEMORY_KIB, passes: PASSES, lanes: LANES })
@@ -61,7 +61,7 @@ export async function isPassword(stored: PasswordHash, password: string): Promis
   const { algorithm, memory, passes, lanes } = stored
   const strong = memory >= MEMORY_KIB && passes >= PASSES && lanes >= LANES
   if (algorithm !== 'argon2id' || !strong || salt.length < SALT_BYTES || expected.length !== HASH_BYTES) {
-    throw new TrustError('CORRUPT', 'a stored password hash is weaker than it may be', {
+    throw new TrustError('CORRUPT', 'a stored password hash is weaker than allowed', {
       hint: 'set the password again: countersign user password NAME',
     })
   }

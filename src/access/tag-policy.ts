@@ -35,11 +35,12 @@ export function refusalOf(rules: readonly TagRule[], intent: TagIntent, now: num
   const ofTag = ofGun.filter(({ tags }) => fits(tags, tag))
   if (ofTag.length === 0) return `no rule for ${gun} allows the tag ${tag}: ${ofGun.map(({ tags }) => tags).join(', ')}`
   const moving = ofTag.filter(({ move }) => move || !moves)
-  if (moving.length === 0) return `the rule ${ofTag[0]?.guns} ${ofTag[0]?.tags} does not let ${tag} be moved or removed`
+  if (moving.length === 0)
+    return `the rule ${ofTag[0]?.guns} ${ofTag[0]?.tags} does not allow ${tag} to be moved or removed`
   const ages = moving.map(({ checkedWithinMinutes }) => checkedWithinMinutes)
   const age = checkedAt === undefined ? Infinity : (now - checkedAt) / 60_000
   if (ages.some((limit) => limit === null || (age >= -1 && age <= limit))) return undefined
-  return `the manifest must have been looked at in the registry within ${Math.max(...ages.map(Number))} minutes`
+  return `the manifest must have been checked in the registry within the last ${Math.max(...ages.map(Number))} minutes`
 }
 
 /** Matches in time linear in the tag's length for each star of the pattern. */

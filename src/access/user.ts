@@ -28,7 +28,7 @@ const NAME = /^[a-z0-9](?:[a-z0-9._@$+-]{0,62}[a-z0-9])?$/
 /** Checks a name of a user or token; names go into logs and Basic credentials. @throws TrustError INVALID_PARAMETERS */
 export function parseName(text: string): string {
   if (isName(text) && text !== TOKEN_USER) return text
-  throw new TrustError('INVALID_PARAMETERS', 'that cannot be a name', {
+  throw new TrustError('INVALID_PARAMETERS', 'that is not a valid name', {
     hint: `1 to 64 of a-z, 0-9, ".", "_", "-", "@", "$", "+", beginning and ending with a letter or digit; not "${TOKEN_USER}"`,
   })
 }

@@ -83,7 +83,7 @@ interface ReadToken {
 function readToken(text: string): ReadToken {
   const parts = text.split('.')
   const [header = '', payload = '', signature = ''] = parts
-  if (parts.length !== 3) refuse('it has not three parts')
+  if (parts.length !== 3) refuse('it does not have three parts')
   return {
     header: headerOf(objectIn(header, 'header')),
     claims: objectIn(payload, 'payload'),
@@ -99,7 +99,7 @@ function claimsBy(
   now: number,
 ): Claims {
   if (found === undefined) refuse('no key here verifies it')
-  if (header.algorithm !== found.algorithm) refuse('its algorithm is not the one of its key')
+  if (header.algorithm !== found.algorithm) refuse('its algorithm is not that of its key')
   if (!isSignedBy(found, signed, signature)) refuse('its signature is wrong')
   return claimsOf(claims, rules, now)
 }
@@ -110,15 +110,15 @@ function headerOf(header: JsonObject): TokenHeader {
   }
   const { alg, typ, kid, x5c } = header
   if (typeof alg !== 'string') refuse('its header names no algorithm')
-  if (typ !== undefined && (typeof typ !== 'string' || typ.toUpperCase() !== 'JWT')) refuse('it is no JWT')
-  if (kid !== undefined && (typeof kid !== 'string' || kid.length > TEXT_MAX)) refuse('its key id is no text')
+  if (typ !== undefined && (typeof typ !== 'string' || typ.toUpperCase() !== 'JWT')) refuse('it is not a JWT')
+  if (kid !== undefined && (typeof kid !== 'string' || kid.length > TEXT_MAX)) refuse('its key id is not a string')
   return { algorithm: alg, kid, x5c: x5c === undefined ? undefined : certificatesOf(x5c) }
 }
 
 /** RFC 7515 §4.1.6: standard base64, not base64url. */
 function certificatesOf(value: Json): Buffer[] {
   if (!Array.isArray(value) || value.length === 0 || value.length > X5C_MAX)
-    refuse('its x5c is no list of certificates')
+    refuse('its x5c is not a list of certificates')
   return (value as readonly Json[]).map((each) => {
     const der = typeof each === 'string' ? Buffer.from(each, 'base64') : Buffer.alloc(0)
     return der.length > 0 && der.toString('base64') === each ? der : refuse('its x5c is not base64')
@@ -131,12 +131,12 @@ function claimsOf(
   now: number,
 ): Claims {
   const seconds = now / 1000
-  if (iss !== rules.issuer) refuse('it is of another issuer')
+  if (iss !== rules.issuer) refuse('it is from another issuer')
   if (!isFor(rules.service, aud)) refuse('it is for another service')
-  if (typeof exp !== 'number' || seconds > exp + LEEWAY) refuse('it has expired, or has no end')
+  if (typeof exp !== 'number' || seconds > exp + LEEWAY) refuse('it has expired, or has no expiry time')
   if (nbf !== undefined && (typeof nbf !== 'number' || seconds < nbf - LEEWAY)) refuse('it is not valid yet')
-  if (iat !== undefined && (typeof iat !== 'number' || seconds < iat - LEEWAY)) refuse('it was made in the future')
-  if (typeof sub !== 'string' || sub.length > TEXT_MAX || CONTROL.test(sub)) refuse('its subject is no name')
+  if (iat !== undefined && (typeof iat !== 'number' || seconds < iat - LEEWAY)) refuse('it was issued in the future')
+  if (typeof sub !== 'string' || sub.length > TEXT_MAX || CONTROL.test(sub)) refuse('its subject is not a name')
   return { subject: sub, access: accessOf(access), ends: (exp + LEEWAY) * 1000 }
 }
 
@@ -148,14 +148,14 @@ function isFor(service: string, aud: Json | undefined): boolean {
 function accessOf(value: Json): ResourceActions[] {
   // Go writes an empty list as null.
   if (value === null) return []
-  if (!Array.isArray(value) || value.length > ACCESS_MAX) refuse('its access is no list')
+  if (!Array.isArray(value) || value.length > ACCESS_MAX) refuse('its access is not a list')
   return (value as readonly Json[]).map((entry) => {
     if (typeof entry !== 'object' || entry === null || Array.isArray(entry))
-      refuse('an entry of its access is no object')
+      refuse('an entry of its access is not an object')
     const { type, name, actions } = entry as JsonObject
     if (!isText(type) || !isText(name)) refuse('an entry of its access has no type or name')
     if (!Array.isArray(actions) || actions.length > ACCESS_MAX || !actions.every(isText))
-      refuse('its actions are no list')
+      refuse('its actions are not a list')
     return { type, name, actions }
   })
 }
@@ -173,7 +173,7 @@ function objectIn(part: string, what: string): JsonObject {
   }
   return typeof value === 'object' && value !== null && !Array.isArray(value)
     ? (value as JsonObject)
-    : refuse(`its ${what} is no object`)
+    : refuse(`its ${what} is not an object`)
 }
 
 /** Decodes base64url, and refuses all but the one encoding of these bytes. */

@@ -139,7 +139,10 @@ async function refuseAmbiguous(ctx: Context, next: Next): Promise<void> {
   const clear = httpVersion === '1.1' || httpVersion === '1.0'
   if (!clear || countOfHosts(ctx.req) > 1) {
     ctx.set('Connection', 'close')
-    throw new TrustError('INVALID_PARAMETERS', clear ? 'the request has more than one Host' : 'only HTTP/1.1 and 1.0')
+    throw new TrustError(
+      'INVALID_PARAMETERS',
+      clear ? 'the request has more than one Host' : 'only HTTP/1.1 and 1.0 are supported',
+    )
   }
   // Node drops data that arrived together with an upgrade request: whoever sent it must not wait for a response.
   if (ctx.req.headers.upgrade !== undefined) ctx.res.shouldKeepAlive = false

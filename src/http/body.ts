@@ -88,7 +88,7 @@ export class Bodies {
   #overShare(own: Count | undefined, parked: number): TrustError | undefined {
     const ownParked = own?.add(0) ?? 0
     if (ownParked <= parked || ownParked <= this.#parkedLimit - this.#parked.all.add(0)) return undefined
-    return new TrustError('BUSY', 'too many uploads of yours at once', { hint: 'send fewer at the same time' })
+    return new TrustError('BUSY', 'too many of your uploads at once', { hint: 'send fewer at the same time' })
   }
 }
 

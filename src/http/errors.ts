@@ -51,7 +51,7 @@ export const WIRE_ERRORS: Readonly<Record<TrustErrorCode, WireError>> = {
   UNAUTHENTICATED: { status: 401, code: 'UNAUTHORIZED', message: 'authentication required' },
   FORBIDDEN: DENIED,
   POLICY: DENIED,
-  PRECONDITION: { status: 412, code: 'PRECONDITION_FAILED', message: 'the current state is another one' },
+  PRECONDITION: { status: 412, code: 'PRECONDITION_FAILED', message: 'the current state is not the expected one' },
   WRONG_STATE: { status: 409, code: 'CONFLICT', message: 'the current state does not allow this' },
   BUSY: { status: 429, code: 'TOOMANYREQUESTS', message: 'too many requests', retryAfter: 1 },
   CONFLICT: unavailable(1),

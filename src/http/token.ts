@@ -52,7 +52,7 @@ export function postToken(wiring: Wiring): (ctx: Context) => Promise<void> {
 /** @throws TrustError INVALID_PARAMETERS */
 function credentialsInForm(form: URLSearchParams): Credentials {
   if (form.get('grant_type') !== 'password') {
-    throw new TrustError('INVALID_PARAMETERS', 'tokens are made here for grant_type=password', {
+    throw new TrustError('INVALID_PARAMETERS', 'only grant_type=password is supported', {
       hint: 'log in with a password or an API token, not with an identity token',
     })
   }
@@ -67,7 +67,7 @@ function answering(wiring: Wiring, read: (ctx: Context) => Promise<Asked>): (ctx
     const { parameters, credentials } = await read(ctx)
     const service = parameters.get('service') ?? settings.access.service
     if (service !== settings.access.service) {
-      throw new TrustError('INVALID_PARAMETERS', 'tokens for another service are not made here')
+      throw new TrustError('INVALID_PARAMETERS', 'tokens for other services are not issued here')
     }
     const asked = parseScopes(parameters.getAll('scope'))
     if (asked.length > SCOPES_MAX) throw new TrustError('INVALID_PARAMETERS', `more than ${SCOPES_MAX} scopes`)
@@ -113,5 +113,5 @@ async function recognise(
       : undefined
   if (found !== undefined) return found
   ctx.set('WWW-Authenticate', 'Basic realm="countersign"')
-  throw new TrustError('UNAUTHENTICATED', 'user name, password or API token are wrong, or not valid any more')
+  throw new TrustError('UNAUTHENTICATED', 'the user name, password or API token is wrong or no longer valid')
 }

@@ -20,7 +20,7 @@ test("signing over an owner's tag counts as a move: docker looks into targets/re
   await setPolicy.run(place, parsed(setPolicy, { subject: 'signer:ci', rules }), TEST_ACTOR)
   const sign = (tag: string, hex: string): ReturnType<typeof signTag.run> =>
     signTag.run(place, parsed(signTag, { gun: GUN, tag, digest: `sha256:${hex}`, size: 7, as: 'ci' }), TEST_ACTOR)
-  const moved = { code: 'POLICY', message: /does not let v1 be moved/ }
+  const moved = { code: 'POLICY', message: /does not allow v1 to be moved/ }
   await assert.rejects(sign('v1', B), moved)
   assert.equal((await sign('v1', A)).changed, true)
   await assert.rejects(sign('v1', B), moved)

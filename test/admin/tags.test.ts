@@ -157,9 +157,9 @@ describe('tags that the server signs', () => {
     const seen = { checkedAt: new Date(NOW - 5 * 60_000).toISOString() }
     const refused: [object, RegExp][] = [
       [{ ...seen, tag: 'latest' }, /no rule for .* allows the tag latest: v\*/],
-      [{ ...seen, tag: 'v1' }, /does not let v1 be moved/],
-      [{}, /looked at in the registry within 10 minutes/],
-      [{ checkedAt: new Date(NOW - 11 * 60_000).toISOString() }, /within 10 minutes/],
+      [{ ...seen, tag: 'v1' }, /does not allow v1 to be moved/],
+      [{}, /checked in the registry within the last 10 minutes/],
+      [{ checkedAt: new Date(NOW - 11 * 60_000).toISOString() }, /within the last 10 minutes/],
     ]
     for (const [more, text] of refused) {
       await assert.rejects(

@@ -102,7 +102,7 @@ describe('users and tokens on the command line', () => {
     }
     await prints(
       'user add UPPER --no-password',
-      'error: that cannot be a name\nhint: 1 to 64 of a-z, 0-9, ".", "_", "-", "@", "$", "+", beginning and ending with a letter or digit; not "token"\n',
+      'error: that is not a valid name\nhint: 1 to 64 of a-z, 0-9, ".", "_", "-", "@", "$", "+", beginning and ending with a letter or digit; not "token"\n',
       2,
     )
     await prints('user add robot$team+ci --no-password', 'added user robot$team+ci, who may: nothing\n')

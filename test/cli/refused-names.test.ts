@@ -4,7 +4,7 @@ import { Terminal, type Printed } from './terminal.ts'
 
 const LONG = 'a'.repeat(20_000)
 const DIGEST = /^error: digest: must look like sha256:/
-const NAME = /^error: that cannot be a name\n/
+const NAME = /^error: that is not a valid name\n/
 const GUN = /^error: invalid repository name: it is /
 
 /** As typed by a script with an unset or wrong variable. */

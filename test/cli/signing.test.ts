@@ -250,7 +250,7 @@ ${GUN}  3     YYYY-MM-DD  local  a new snapshot key
     for (const command of ['root waiting', 'root sign --all --passphrase-file pass']) {
       await prints(
         `${command} docker.io/acme*`,
-        `error: "docker.io/acme*" is no pattern of repositories\nhint: write docker.io/acme/app, docker.io/acme/*, or *\n`,
+        `error: "docker.io/acme*" is not a repository pattern\nhint: write docker.io/acme/app, docker.io/acme/*, or *\n`,
         2,
       )
     }
@@ -304,7 +304,7 @@ hint: "countersign root waiting" lists the roots that wait; whose signatures one
       await prints(`${none}${more}`, `error: docker.io/none/* names no repository\n${hint}`, 1)
     await prints(
       'key rotate *acme targets --all',
-      'error: "*acme" is no pattern of repositories\nhint: write docker.io/acme/app, docker.io/acme/*, or *\n',
+      'error: "*acme" is not a repository pattern\nhint: write docker.io/acme/app, docker.io/acme/*, or *\n',
       2,
     )
   })

@@ -182,7 +182,7 @@ describe('tags from a registry, from a pipe, as a signer, under policies', () =>
     for (const rule of bad) {
       const { code, stderr } = await terminal.run(['policy', 'set', 'signer:ci', '--rule', rule])
       assert.equal(code, 2, rule)
-      assert.match(stderr, /^error: "\S+" is no /, rule)
+      assert.match(stderr, /^error: "\S+" is not? /, rule)
     }
     await prints('policy set local --rule *:*', /^error: subject: must look like signer:ci or user:alice\n/, 2)
     assert.match(await terminal.checked(), /: sound\n$/)

@@ -43,7 +43,7 @@ async function shares(endpoint: Endpoint, sender: Headers, same: Headers, anothe
     })
     const answer = await send(endpoint, same)
     assert.deepEqual([answer.status, answer.headers['retry-after']], [429, '1'])
-    assert.match(errorOf(answer).message, /of yours/)
+    assert.match(errorOf(answer).message, /of your/)
     assert.equal((await send(endpoint, another)).status, 400)
   } finally {
     for (const { socket } of parked) socket.destroy()

@@ -179,7 +179,7 @@ describe('the built-in token endpoint', () => {
       // The guesses above do not delay this one.
       server.clock.now += 20 * 60_000
     }
-    const message = 'user name, password or API token are wrong, or not valid any more'
+    const message = 'the user name, password or API token is wrong or no longer valid'
     assert.deepEqual([...bodies], [`{"errors":[{"code":"UNAUTHORIZED","message":"${message}"}]}\n`])
   })
 
@@ -344,7 +344,7 @@ describe('the built-in token endpoint', () => {
     server.clock.now += 86_400_000
     assert.equal(await rotate(short), 401)
     const { body } = await get('scope=', basic('token', short))
-    assert.match(messageIn(body), /API token .*not valid any more/)
+    assert.match(messageIn(body), /API token .*no longer valid/)
   })
 
   test('the journal holds no password, hash or token', () => {

@@ -103,7 +103,7 @@ describe('replaced keys of a token service', { concurrency: true }, () => {
     await until('a warning', () => warnings().length > 0)
     await pause(2_500)
     assert.equal(warnings().length, 1)
-    assert.match(warnings()[0] ?? '', /^new keys of the token service cannot be used .*is no JSON Web Key Set/)
+    assert.match(warnings()[0] ?? '', /^new keys of the token service cannot be used .*is not a JSON Web Key Set/)
     assert.equal(await taken(server, tokenOf(before)), 1)
     await replace(JSON.stringify(keySetOf({ ...after })))
     await until('the new to be taken', async () => (await taken(server, tokenOf(after))) === 1)

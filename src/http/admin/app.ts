@@ -39,7 +39,7 @@ export function adminApp(
   parkedBytes: number,
 ): Koa<AdminState, object> {
   const bodies = new Bodies(parkedBytes, newCounts())
-  const persons = new Turns<string>(OWN_WAITING_MAX, undefined, 'too many requests of yours are waiting')
+  const persons = new Turns<string>(OWN_WAITING_MAX, undefined, 'too many of your requests are waiting')
   const app = new Koa<AdminState, object>({ proxy: false })
   const router = new Router<AdminState, object>({ prefix: ADMIN_PREFIX, strict: true, sensitive: true })
   for (const operation of OPERATIONS) {
@@ -118,7 +118,7 @@ function stillRecognised({ store, now }: Trust, identity: Identity): Identity {
   const { subject } = identity
   const still = subject === undefined ? identity : holderOf(store, subject, now())
   if (still !== undefined) return still
-  throw new TrustError('UNAUTHENTICATED', 'the credentials are not valid any more')
+  throw new TrustError('UNAUTHENTICATED', 'the credentials are no longer valid')
 }
 
 /**

@@ -35,7 +35,7 @@ export function authenticateAdmin(
  */
 function refusePages({ headers }: IncomingMessage): void {
   if (headers.origin === undefined) return
-  throw new TrustError('FORBIDDEN', 'the admin API is not for pages in browsers', {
+  throw new TrustError('FORBIDDEN', 'the admin API does not accept requests from web pages', {
     hint: 'send no Origin header',
   })
 }

@@ -23,6 +23,6 @@ export function mergedInput(...places: readonly RequestPart[]): Record<string, u
 
 function refuseConflict(name: string, one: string, other: string): never {
   throw new TrustError('INVALID_PARAMETERS', `${name} has two different values: in ${one} and in ${other}`, {
-    hint: 'say it once',
+    hint: 'give it only once',
   })
 }

@@ -36,7 +36,7 @@ export async function listenOnSocket(path: string, app: App, shutdownSeconds: nu
   process.umask(umask)
   await once(server, 'listening').catch((cause: NodeJS.ErrnoException) => {
     throw new TrustError('BAD_SETTINGS', `cannot make the control socket ${path}: ${cause.code ?? cause.message}`, {
-      hint: 'the data directory must be on a file system that has unix sockets',
+      hint: 'the data directory must be on a file system that supports unix sockets',
       cause,
     })
   })
