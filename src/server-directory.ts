@@ -73,7 +73,7 @@ async function claim(directory: string, data: string): Promise<void> {
     // False: another process was faster.
     if (await makeDirectory(data)) return
   } catch (cause) {
-    throw fileError('WRONG_STATE', `cannot make the directory ${directory}`, cause, 'name another place')
+    throw fileError('WRONG_STATE', `cannot create the directory ${directory}`, cause, 'name another place')
   }
   throw notEmpty(directory)
 }

@@ -24,7 +24,7 @@ interface Listeners {
  * Listens where the settings say.
  *
  * @param shared true: other threads will listen on the public port too
- * @throws TrustError BAD_SETTINGS if something else listens there
+ * @throws TrustError BAD_SETTINGS if something else is already listening there
  */
 export async function startListening(
   app: App,
@@ -66,11 +66,11 @@ async function ownAdmin(admin: App, settings: Settings, tls: ListenerTls): Promi
 
 /** What the system's error codes mean. */
 const REASONS: Readonly<Record<string, string>> = {
-  EADDRINUSE: 'something else listens there',
+  EADDRINUSE: 'something else is already listening there',
   EADDRNOTAVAIL: 'no interface of this machine has that address',
   ENOTFOUND: 'that name has no address',
-  EAI_AGAIN: 'that name cannot be looked up',
-  EACCES: 'the system keeps that port for root',
+  EAI_AGAIN: 'that name cannot be resolved',
+  EACCES: 'the system reserves that port for root',
 }
 
 function refused(setting: 'listen' | 'admin.listen', { host, port }: { host: string; port: number }) {

@@ -56,7 +56,7 @@ export function deriveKey(secret: Uint8Array, derivation: Derivation): KeyObject
   if (salt.length < SALT_BYTES) throw weak()
   if (derivation.name === 'hkdf-sha256') {
     if (secret.length < KEY_FILE_SECRET_BYTES) {
-      throw new TrustError('BAD_KEYS', 'the keyring is under a key file, which this is not', {
+      throw new TrustError('BAD_KEYS', 'the keyring is protected by a key file, and this is not one', {
         hint: 'unset passphraseFile, or change to a passphrase: countersign key rekey --new-passphrase-file FILE',
       })
     }

@@ -23,7 +23,7 @@ export async function currentSecret(directory: string, passphraseFile: string | 
   const keyring = join(directory, KEYRING)
   // An old key file, which opens nothing, may still be there.
   if ((await sizeOf(keyring)) !== undefined && (await Keyring.isUnderPassphrase(keyring))) {
-    throw new TrustError('BAD_KEYS', `${keyring} is under a passphrase`, {
+    throw new TrustError('BAD_KEYS', `${keyring} is protected by a passphrase`, {
       hint: 'set passphraseFile (COUNTERSIGN_PASSPHRASE_FILE) to the file that has it',
     })
   }

@@ -45,7 +45,7 @@ export async function hasKeys(directory: string): Promise<boolean> {
  * @throws TrustError BAD_KEYS if there is one already, or the passphrase cannot be used
  */
 export async function createKeysDirectory(directory: string, passphraseFile?: string): Promise<Keys> {
-  if (await hasKeys(directory)) throw new TrustError('BAD_KEYS', `there is a keyring in ${directory} already`)
+  if (await hasKeys(directory)) throw new TrustError('BAD_KEYS', `there is already a keyring in ${directory}`)
   await makeSecretDirectory(directory)
   const secret = passphraseFile === undefined ? await newKeyFile(directory) : await newPassphrase(passphraseFile)
   // The keyring comes last: its presence means that everything else is there.

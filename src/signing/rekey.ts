@@ -35,7 +35,7 @@ async function alone(directory: string, work: () => Promise<void>): Promise<void
     if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') {
       throw fileError('BAD_KEYS', `cannot write ${lock}`, cause, 'check the setting keysDirectory')
     }
-    throw new TrustError('BUSY', `another command puts the keyring in ${directory} under a new secret`, {
+    throw new TrustError('BUSY', `another command is putting the keyring in ${directory} under a new secret`, {
       hint: `wait until that is done, then see which secret opens it; if it was killed, remove ${lock} and try again`,
       cause,
     })
@@ -62,7 +62,7 @@ async function changeSecret(
 ): Promise<void> {
   const old = await currentSecret(directory, passphraseFile)
   if (passphraseFile === undefined && newPassphraseFile === undefined) {
-    throw new TrustError('BAD_KEYS', 'the keyring is under a key file already', {
+    throw new TrustError('BAD_KEYS', 'the keyring is already protected by a key file', {
       hint: 'name a file with the new passphrase',
     })
   }

@@ -41,7 +41,7 @@ export async function readSecretFile(
     const { mode, uid } = await stat(path)
     const lent = uid === 0 && process.geteuid?.() !== 0
     if ((mode & (lent ? OTHERS_OF_LENT : OTHERS)) !== 0) {
-      const hint = lent ? `mount or make it with mode 0440, of a group of this user` : `chmod 600 ${path}`
+      const hint = lent ? `mount or create it with mode 0440 and a group of this user` : `chmod 600 ${path}`
       throw new TrustError('BAD_KEYS', `${path} can be read by others`, { hint })
     }
     return await readFile(path)
@@ -76,7 +76,7 @@ export async function isOpenToAll(path: string): Promise<boolean> {
 /** Makes a directory that only its owner can open, unless it exists. @throws TrustError BAD_KEYS */
 export async function makeSecretDirectory(path: string): Promise<void> {
   await makeDirectory(path).catch((cause: unknown) => {
-    throw fileError('BAD_KEYS', `cannot make the directory ${path}`, cause, 'check the setting keysDirectory')
+    throw fileError('BAD_KEYS', `cannot create the directory ${path}`, cause, 'check the setting keysDirectory')
   })
 }
 

@@ -59,5 +59,5 @@ function derivationOf(header: string): { p2c: number; salt: Buffer } {
 }
 
 function unreadable(): TrustError {
-  return new TrustError('BAD_KEYS', "it is no key of Notary's signer")
+  return new TrustError('BAD_KEYS', "it is not a key of Notary's signer")
 }

@@ -69,7 +69,7 @@ export class AnchorFile {
     try {
       file = await open(path, constants.O_RDWR | (create ? constants.O_CREAT : 0), 0o600)
     } catch (cause) {
-      const text = `cannot ${create ? 'make' : 'open'} the anchor file ${path}`
+      const text = `cannot ${create ? 'create' : 'open'} the anchor file ${path}`
       const readOnly = (cause as NodeJS.ErrnoException).code === 'EROFS'
       throw fileError(
         'DATA_DAMAGED',
@@ -80,7 +80,7 @@ export class AnchorFile {
     }
     if (create && (await file.stat()).size > 0) {
       await file.close()
-      throw new TrustError('DATA_EXISTS', `there is an anchor in ${path} already`, {
+      throw new TrustError('DATA_EXISTS', `there is already an anchor in ${path}`, {
         hint: 'check the setting anchorFile',
       })
     }

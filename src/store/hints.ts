@@ -2,11 +2,11 @@
 
 /** For a record that cannot be read. */
 export const DAMAGED_HINT =
-  '"countersign check" names all that is damaged; stop the server, and "countersign repair DIRECTORY" mends it'
+  '"countersign check" lists all damage; to mend it, stop the server and run "countersign repair DIRECTORY"'
 
 /** For a database in which a start finds something missing or damaged. */
 export const REPAIR_HINT =
-  'try "countersign repair DIRECTORY", with --from BACKUP where it asks for one, before you restore data directory and anchor from a backup; nothing was changed'
+  'try "countersign repair DIRECTORY", with --from BACKUP where it asks for one, before you restore the data directory and the anchor from a backup; nothing was changed'
 
 /** For an anchor that is missing or damaged while the database is there. */
 export const ANCHOR_HINT =
@@ -19,4 +19,4 @@ export const UNSIGNED_ANCHOR_HINT = `check that the setting keysDirectory names 
 export const OTHER_ANCHOR_HINT = `check the settings dataDirectory, keysDirectory and anchorFile; if they are right, ${ANCHOR_HINT}`
 
 /** For operations on a database that the system refuses. */
-export const PLACE_HINT = 'the data is not at fault: check free space, owner and limits of the directory'
+export const PLACE_HINT = 'the data is not at fault: check the free space, owner and limits of the directory'

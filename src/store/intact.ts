@@ -24,9 +24,9 @@ export function readFormat(database: Records, directory: string): Format {
       cause,
     })
   }
-  if (format === undefined) throw new TrustError('DATA_DAMAGED', `${directory} holds no database of Countersign`)
+  if (format === undefined) throw new TrustError('DATA_DAMAGED', `${directory} holds no Countersign database`)
   if (format.version > FORMAT_VERSION) {
-    const text = `the database in ${directory} has format ${format.version}, this version knows ${FORMAT_VERSION}`
+    const text = `the database in ${directory} has format ${format.version}, but this version knows ${FORMAT_VERSION}`
     throw new TrustError('DATA_NEWER', text, { hint: 'start the newer version of Countersign that wrote it' })
   }
   return format

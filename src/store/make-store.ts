@@ -31,7 +31,12 @@ interface BegunStore {
  */
 export async function makeStore(directory: string, finish: (begun: BegunStore) => Promise<void>): Promise<void> {
   await makeDirectory(directory).catch((cause: unknown) => {
-    throw fileError('DATA_MISSING', `cannot make the directory ${directory}`, cause, 'check the setting dataDirectory')
+    throw fileError(
+      'DATA_MISSING',
+      `cannot create the directory ${directory}`,
+      cause,
+      'check the setting dataDirectory',
+    )
   })
   await using database = await Database.open(directory, true).catch((error: unknown) => {
     if (error instanceof TrustError && error.code === 'DATA_EXISTS') return Database.open(directory, false)

@@ -32,8 +32,7 @@ export async function openSharedStore(
   return {
     ...reader,
     commit: async (commit) => write(await packer.pack(commit)),
-    readiness: () =>
-      released ? { writable: false, reason: 'the database is being opened again' } : { writable: true },
+    readiness: () => (released ? { writable: false, reason: 'the database is being reopened' } : { writable: true }),
     async release() {
       released = true
       await database.close()

@@ -8,7 +8,7 @@ import type { CheckAnswers, CheckStart, MainAnswers } from './messages.ts'
 import { remoteSignerFor } from './remote-signer.ts'
 
 /** A thread that verifies the whole store once, and answers nothing else. Its own handle on the database only reads. */
-if (parentPort === null) throw new Error('this is no program of its own')
+if (parentPort === null) throw new Error('this is not a program of its own')
 const { settings, keyring } = workerData as CheckStart
 const database = Database.share(settings.dataDirectory)
 

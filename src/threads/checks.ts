@@ -71,7 +71,7 @@ export class Checks implements OtherHandles {
 }
 
 function unavailable(): TrustError {
-  return new TrustError('STORE_UNAVAILABLE', 'the check was given up: the database is being closed', {
+  return new TrustError('STORE_UNAVAILABLE', 'the check was abandoned: the database is being closed', {
     hint: 'try again in a moment',
   })
 }

@@ -21,7 +21,7 @@ import { Shared } from './shared.ts'
  * A thread that answers requests beside the main one, on the same port. It does TLS, checks and signatures itself, and
  * sends what must be written to the main thread. It reads heads from the database, so no thread has to announce a change.
  */
-if (parentPort === null) throw new Error('this is no program of its own')
+if (parentPort === null) throw new Error('this is not a program of its own')
 const start = workerData as ThreadStart
 const { settings, tls, realm, keyring } = start
 const shared = new Shared(start.shared)

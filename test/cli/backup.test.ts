@@ -136,8 +136,8 @@ describe('countersign backup', () => {
     await writeFile(terminal.path('full', 'mine'), 'kept')
     await fails('full', /^error: the directory \S+\/full is not empty\nhint: name a new one each time\n$/)
     await refused('data', /^error: the directory data lies in \S+\n/)
-    await refused('full/mine', /^error: cannot make the directory full\/mine: EEXIST: file already exists\n/)
-    await refused('/proc/none/copy', /^error: cannot make the directory \/proc\/none\/copy: ENOENT: no such file or/)
+    await refused('full/mine', /^error: cannot create the directory full\/mine: EEXIST: file already exists\n/)
+    await refused('/proc/none/copy', /^error: cannot create the directory \/proc\/none\/copy: ENOENT: no such file or/)
     assert.deepEqual(await readdir(terminal.path('full')), ['mine'])
     await mkdir(terminal.path('keys', 'mine'))
     for (const where of ['keys/mine', 'keys/tls/deep/copy']) {
@@ -155,7 +155,7 @@ describe('countersign backup', () => {
     assert.equal(status, 2)
     assert.match(
       stderr,
-      /^error: cannot make the directory \S+\/copy: EROFS: read-only file system\nhint: name another/,
+      /^error: cannot create the directory \S+\/copy: EROFS: read-only file system\nhint: name another/,
     )
   })
 

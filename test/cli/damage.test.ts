@@ -55,7 +55,7 @@ describe('damage is named and hides nothing else', () => {
     await prints('repo list', 1, LIST)
     assert.deepEqual((await terminal.ask(listRepositories, {}))[0], { gun: DAMAGED, damaged: WHY })
     const hint =
-      'hint: "countersign check" names all that is damaged; stop the server, and "countersign repair DIRECTORY" mends it\n'
+      'hint: "countersign check" lists all damage; to mend it, stop the server and run "countersign repair DIRECTORY"\n'
     await prints(`repo show ${DAMAGED}`, 2, `error: ${WHY}\n${hint}`)
     const { stdout } = await terminal.run(['find', V1, '--json'])
     const { now } = JSON.parse(stdout) as { now: { gun: string; damaged?: string }[] }

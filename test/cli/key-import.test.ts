@@ -168,7 +168,7 @@ describe('countersign key import', () => {
         'a root key is not kept with the keys that the server signs with',
         '"nobody" is not a role',
         `the private key is that of ${ed25519.keyId}`,
-        "it is no key of Notary's signer",
+        "it is not a key of Notary's signer",
         'the passphrase does not open it',
         'imported',
         `the key ${ed25519.keyId} is here already, as snapshot key of example.org/rows`,

@@ -63,7 +63,9 @@ describe('a start is refused', () => {
     await once(other, 'listening')
     const port = String((other.address() as AddressInfo).port)
     await refusesHere(
-      new RegExp(`^error: cannot listen on localhost:${port}: something else listens there\nhint: set listen.host`),
+      new RegExp(
+        `^error: cannot listen on localhost:${port}: something else is already listening there\nhint: set listen.host`,
+      ),
       { COUNTERSIGN_LISTEN_PORT: port },
     )
     other.close()
@@ -74,7 +76,7 @@ describe('a start is refused', () => {
     for (const [host, reason] of [
       // Reserved for documentation by RFC 5737, and a name that never resolves by RFC 6761.
       ['192.0.2.1', 'no interface of this machine has that address'],
-      ['name.invalid', 'that name (?:has no address|cannot be looked up)'],
+      ['name.invalid', 'that name (?:has no address|cannot be resolved)'],
     ] as const) {
       await refusesHere(
         new RegExp(`^error: cannot listen on ${host}:0: ${reason}\nhint: .*COUNTERSIGN_LISTEN_HOST, `),
@@ -177,21 +179,21 @@ describe('a start is refused', () => {
     await writeFile(terminal.path('file'), '')
     const elsewhere = { COUNTERSIGN_DATA_DIRECTORY: 'd', COUNTERSIGN_KEYS_DIRECTORY: 'k' }
     await refusesHere(
-      /^error: cannot make the directory file\/k: ENOTDIR: .*\nhint: check the setting keysDirectory\n$/,
+      /^error: cannot create the directory file\/k: ENOTDIR: .*\nhint: check the setting keysDirectory\n$/,
       {
         ...elsewhere,
         COUNTERSIGN_KEYS_DIRECTORY: 'file/k',
       },
     )
     await refusesHere(
-      /^error: cannot make the directory file\/d: ENOTDIR: .*\nhint: check the setting dataDirectory\n$/,
+      /^error: cannot create the directory file\/d: ENOTDIR: .*\nhint: check the setting dataDirectory\n$/,
       {
         ...elsewhere,
         COUNTERSIGN_DATA_DIRECTORY: 'file/d',
       },
     )
     await refusesHere(
-      /^error: cannot make the anchor file no\/anchor: ENOENT: .*\nhint: check the setting anchorFile\n$/,
+      /^error: cannot create the anchor file no\/anchor: ENOENT: .*\nhint: check the setting anchorFile\n$/,
       {
         ...elsewhere,
         COUNTERSIGN_ANCHOR_FILE: 'no/anchor',
@@ -233,9 +235,12 @@ describe('a start is refused', () => {
 
   test('with a passphrase while the keyring is under a key file', async () => {
     await writeFile(terminal.path('passphrase'), 'correct horse\n', { mode: 0o600 })
-    await refusesHere(/^error: the keyring is under a key file, which this is not\nhint: unset passphraseFile/, {
-      COUNTERSIGN_PASSPHRASE_FILE: 'passphrase',
-    })
+    await refusesHere(
+      /^error: the keyring is protected by a key file, and this is not one\nhint: unset passphraseFile/,
+      {
+        COUNTERSIGN_PASSPHRASE_FILE: 'passphrase',
+      },
+    )
   })
 
   test('with a secret that others can read', async () => {

@@ -41,7 +41,8 @@ describe('countersign key rekey', () => {
   }
 
   async function opensNotWith(passphraseFile?: string): Promise<void> {
-    const message = /passphrase or key file does not open|keyring is under a key file|is under a passphrase/
+    const message =
+      /passphrase or key file does not open|keyring is (?:already )?protected by a key file|is protected by a passphrase/
     await assert.rejects(terminal.checked(under(passphraseFile)), { name: 'TrustError', message })
   }
 
@@ -64,7 +65,7 @@ and remove key-encryption-key from the keys directory, if it is there
     for (const _ of ['there', 'removed']) {
       assert.equal(
         await terminal.refusal(),
-        `error: keys/keyring.json is under a passphrase
+        `error: keys/keyring.json is protected by a passphrase
 hint: set passphraseFile (COUNTERSIGN_PASSPHRASE_FILE) to the file that has it
 `,
       )
@@ -104,7 +105,7 @@ hint: set passphraseFile (COUNTERSIGN_PASSPHRASE_FILE) to the file that has it
     for (const secret of ['first', 'second']) {
       const { code, stderr } = await terminal.run(['key', 'rekey', '--passphrase-file', secret, '--new-key-file'])
       assert.equal(code, 2)
-      assert.match(stderr, /^error: the keyring is under a key file, which this is not\nhint: /)
+      assert.match(stderr, /^error: the keyring is protected by a key file, and this is not one\nhint: /)
     }
     await writeFile(terminal.path('long'), `${'as long as the secret of a key file '.repeat(2)}\n`, { mode: 0o600 })
     const { code, stderr } = await terminal.run(['key', 'rekey', '--passphrase-file', 'long', '--new-key-file'])
@@ -123,7 +124,7 @@ hint: set passphraseFile (COUNTERSIGN_PASSPHRASE_FILE) to the file that has it
     assert.deepEqual([code, stdout], [2, ''])
     assert.match(
       stderr,
-      /^error: another command puts the keyring in keys under a new secret\nhint: .* remove keys\/\.rekey/,
+      /^error: another command is putting the keyring in keys under a new secret\nhint: .* remove keys\/\.rekey/,
     )
     await opensWith('first')
     await rm(terminal.path('keys', '.rekey'))
@@ -155,7 +156,7 @@ hint: set passphraseFile (COUNTERSIGN_PASSPHRASE_FILE) to the file that has it
     const gun = 'example.org/later'
     await (await TrustWorld.create({ gun, now: Date.now(), serverKeys: keysFrom(server, gun) })).publishFirst(server)
     await server.end()
-    assert.match(await terminal.refusal(), /^error: keys\/keyring\.json is under a passphrase\n/)
+    assert.match(await terminal.refusal(), /^error: keys\/keyring\.json is protected by a passphrase\n/)
     assert.match(await terminal.checked(under('first')), /^2 repositories, .*: sound\n$/)
   })
 
@@ -170,7 +171,7 @@ hint: set passphraseFile (COUNTERSIGN_PASSPHRASE_FILE) to the file that has it
       ],
       [['--new-passphrase-file', 'open'], /^error: open can be read by others\nhint: chmod 600 open\n/],
       [['--new-passphrase-file', 'nowhere'], /^error: cannot read nowhere: ENOENT.*\nhint: check the path\n/],
-      [['--new-key-file'], /^error: the keyring is under a key file already\n/],
+      [['--new-key-file'], /^error: the keyring is already protected by a key file\n/],
       [[], /^error: say either --new-passphrase-file or --new-key-file\n/],
       [['--new-key-file', '--new-passphrase-file', 'first'], /^error: say either /],
     ]

@@ -48,7 +48,7 @@ describe('countersign repair and its surroundings', () => {
     assert.deepEqual([code, stdout], [2, ''])
     assert.equal(
       stderr,
-      `error: cannot make a directory in ${nowhere}: ENOENT: no such file or directory\nhint: check the temporary directory and its free space, or set TMPDIR to another one\n`,
+      `error: cannot create a directory in ${nowhere}: ENOENT: no such file or directory\nhint: check the temporary directory and its free space, or set TMPDIR to another one\n`,
     )
   })
 

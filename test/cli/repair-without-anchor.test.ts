@@ -140,7 +140,7 @@ describe('countersign repair --without-anchor', () => {
     await assert.rejects(lived.repair(environment, 'nowhere', { withoutAnchor: true }), {
       name: 'TrustError',
       message: /^the first record .* cannot be read, and without an anchor /,
-      hint: /^put the anchor of a backup of any age in its place/,
+      hint: /^put the anchor from a backup of any age in its place/,
     })
     await cp(lived.terminal.path('old', 'keys', 'anchor'), anchorOf(environment))
     assert.deepEqual((await lived.repair(environment, `${made}-again`, { withoutAnchor: true })).lost, [])
@@ -156,7 +156,7 @@ describe('countersign repair --without-anchor', () => {
       const made = `made-${copies}`
       await assert.rejects(lived.repair(environment, made, { from: 'fresh', withoutAnchor: true }), {
         name: 'TrustError',
-        message: new RegExp(`ends with entry ${oldJournal.length} of the journal, and the backup goes on`),
+        message: new RegExp(`ends with entry ${oldJournal.length} of the journal, but the backup goes on`),
         hint: /^leave out --without-anchor/,
       })
 
@@ -187,7 +187,9 @@ describe('countersign repair --without-anchor', () => {
       await changeRecords(directory, [journalKey(number)], ruined)
       await assert.rejects(lived.repair(environment, 'nowhere', { withoutAnchor: true }), {
         name: 'TrustError',
-        message: new RegExp(`the end of the journal, entry ${number}, is damaged, and without an anchor nothing tells`),
+        message: new RegExp(
+          `the end of the journal, entry ${number}, is damaged, and without an anchor there is no way to tell`,
+        ),
       })
     })
   }

@@ -468,7 +468,7 @@ describe('countersign repair', () => {
 
     const other = await storePlace(t)
     await (await newStore(t, other)).close()
-    await refuses('new', other.directory, /^the backup is of another server$/, /^name one of this server$/)
+    await refuses('new', other.directory, /^the backup is from another server$/, /^use a backup of this server$/)
     await fails(['new'], /^error: there is no database in \S+\/nothing\nhint: check the setting dataDirectory\n$/, {
       COUNTERSIGN_DATA_DIRECTORY: lived.terminal.path('nothing'),
     })

@@ -46,10 +46,7 @@ test('on a full disk reads continue and writes get 503; with space again, writes
   assert.equal((await upload(server, GUN, parts)).status, 503)
   const ready = await get('/healthz/ready')
   assert.equal(ready.status, 503)
-  assert.match(
-    ready.body.toString(),
-    /"store":"a write failed: .*File too large; it cannot be opened again yet: EFBIG: /,
-  )
+  assert.match(ready.body.toString(), /"store":"a write failed: .*File too large; it cannot be reopened yet: EFBIG: /)
   const metrics = await get('/metrics')
   assert.equal(metrics.status, 200)
   assert.match(metrics.body.toString(), /^countersign_store_writable 0$/m)

@@ -67,7 +67,7 @@ describe('a list of tables that lost its end', () => {
       assert.equal(code, 2)
       assert.match(
         stderr,
-        /^error: the list of tables MANIFEST-\d+ of the database in data has lost its end: 1 table that is there is not in it\nhint: try "countersign repair DIRECTORY"/,
+        /^error: the list of tables MANIFEST-\d+ of the database in data has lost its end: 1 existing table is not in it\nhint: try "countersign repair DIRECTORY"/,
       )
       assert.deepEqual(await hashes(), before)
     }

@@ -215,7 +215,7 @@ function stateIn(body: string): State {
   return { life: Number(life), version: signed.version }
 }
 
-/** @returns undefined while the database is being opened again */
+/** @returns undefined while the database is being reopened */
 async function readCurrent(reader: Reader, { gun }: Publisher): Promise<State | undefined> {
   const { status, body } = await reader.get(tufPath(gun, 'targets.json'))
   if (status === 503) return undefined

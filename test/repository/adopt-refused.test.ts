@@ -85,7 +85,7 @@ test('older roots that conflict with the stored ones are refused, in a rehearsal
   for (const trust of [rehearsal, here.trust]) {
     await assert.rejects(adoptOn({ ...here, trust }, offered), {
       code: 'VERSION',
-      message: `root version 1 of ${GUN} is here already, with other content`,
+      message: `root version 1 of ${GUN} is already here, with different content`,
     })
   }
 })

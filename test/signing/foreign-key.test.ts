@@ -123,7 +123,7 @@ test('a signer row that asks for too many PBKDF2 rounds is refused before they a
     return [Buffer.from(JSON.stringify({ ...said, p2c: rounds })).toString('base64url'), ...rest].join('.')
   }
   for (const rounds of [1_000_001, 2 ** 31 - 1, 0, 1.5]) {
-    const refused = { code: 'BAD_KEYS', message: /^it is no key of Notary's signer$/ }
+    const refused = { code: 'BAD_KEYS', message: /^it is not a key of Notary's signer$/ }
     assert.throws(() => openSignerRow(asking(rounds), algorithm, passphrase), refused, `${rounds}`)
   }
 })

@@ -185,10 +185,10 @@ describe('PKCS#11', { skip }, () => {
     await refused(/is not in the token/)
     for (const object of own) put(object, Buffer.from('away'))
     put(foreign[1], idOf(key))
-    await refused(/is another key in the token$/)
+    await refused(/is a different key in the token$/)
     put(foreign[0], Buffer.from('away'))
     put(own[0], idOf(key))
-    await refused(/does not sign as its public part says$/)
+    await refused(/makes signatures that do not match its public key$/)
   })
 
   test('a key deleted from the token is reported as missing, even after it was used', async (t) => {
@@ -317,7 +317,7 @@ describe('PKCS#11', { skip }, () => {
       await signer.close()`,
     )
     const { text } = await runProgram(process.execPath, [program], token.environment)
-    assert.equal(text, 'BAD_KEYS the PKCS#11 token does not take the PIN: CKR_PIN_INCORRECT\n'.repeat(2))
+    assert.equal(text, 'BAD_KEYS the PKCS#11 token does not accept the PIN: CKR_PIN_INCORRECT\n'.repeat(2))
   })
 
   test('settings that can never work are refused at the start; a missing token is waited for', async () => {

@@ -147,7 +147,7 @@ test('an expired or future CA refuses the start with a hint, and nothing is issu
   const again = /^remove \S+\/keys\/tls and start again: a new CA is made, which clients must be given$/
   await assert.rejects(at(server, NOW + 3_651 * DAY), {
     code: 'BAD_TLS',
-    message: /^the CA in .* ended at /,
+    message: /^the CA in .* expired at /,
     hint: again,
   })
   const wrong = /^check the clock; if it was wrong when the CA was made, remove \S+\/keys\/tls and start again: /

@@ -367,10 +367,7 @@ test('an anchor that fell behind while writes failed catches up once the store i
     return assert.rejects(store.commit(never), { code: 'STORE_UNAVAILABLE' })
   })
   failing = undefined
-  assert.match(
-    store.readiness().reason ?? '',
-    /^a write failed: disk full; it cannot be opened again yet: not at once$/,
-  )
+  assert.match(store.readiness().reason ?? '', /^a write failed: disk full; it cannot be reopened yet: not at once$/)
   await until('the store to be writable', () => store.readiness().writable)
   const anchor = await Promise.race([store.readAnchor(), pause(30_000, undefined, { ref: false })])
   assert.equal(anchor?.number, 1)

@@ -80,7 +80,7 @@ test('one check runs and eight wait; further ones get BUSY', async (t) => {
 
 test('closing the database gives up a running check with a reason; none starts until it is open again', async (t) => {
   const here = await scene(t)
-  const refused = { code: 'STORE_UNAVAILABLE', message: 'the check was given up: the database is being closed' }
+  const refused = { code: 'STORE_UNAVAILABLE', message: 'the check was abandoned: the database is being closed' }
   const given = assert.rejects(here.check(), refused)
   const waiting = assert.rejects(here.check(), refused)
   await going(here)
@@ -179,14 +179,14 @@ test('a server that reopens its database or stops gives up a check and says so t
       const never = commitOf('example.org/a', 0, [documentOf('targets', 1, 'never')])
       failed = assert.rejects(running.store.commit(never), { code: 'STORE_UNAVAILABLE' })
     })
-    assert.deepEqual([given.status, /the check was given up/.test(given.said)], [503, true], given.said)
+    assert.deepEqual([given.status, /the check was abandoned/.test(given.said)], [503, true], given.said)
     await failed
     failing = false
     await until('the store to be writable', () => running.store.readiness().writable)
     const sound = await askedOf(server)
     assert.deepEqual([sound.status, JSON.parse(sound.said).findings], [200, []])
     const stopped = await askedOf(server, () => void (closed = running.close()))
-    assert.deepEqual([stopped.status, /the check was given up/.test(stopped.said)], [503, true], stopped.said)
+    assert.deepEqual([stopped.status, /the check was abandoned/.test(stopped.said)], [503, true], stopped.said)
   } finally {
     await (closed ?? running.close())
     await rm(server.directory, { recursive: true })

@@ -35,7 +35,7 @@ export async function listenOnSocket(path: string, app: App, shutdownSeconds: nu
   server.listen(path)
   process.umask(umask)
   await once(server, 'listening').catch((cause: NodeJS.ErrnoException) => {
-    throw new TrustError('BAD_SETTINGS', `cannot make the control socket ${path}: ${cause.code ?? cause.message}`, {
+    throw new TrustError('BAD_SETTINGS', `cannot create the control socket ${path}: ${cause.code ?? cause.message}`, {
       hint: 'the data directory must be on a file system that supports unix sockets',
       cause,
     })

@@ -41,7 +41,7 @@ export function mustContinueCurrent(
     // The offered document may replace a damaged one: its checksum is compared when it is written.
     const here = unlessDamaged(() => store.document(gun, role, { version }))
     if (here === undefined || here.sha256 === checksums.sha256) continue
-    throw new TrustError('VERSION', `${role} version ${version} of ${gun} is here already, with other content`)
+    throw new TrustError('VERSION', `${role} version ${version} of ${gun} is already here, with different content`)
   }
   const next = head.roles['root'].version + 1
   if (documents.every(({ role, version }) => role !== 'root' || version > next)) {

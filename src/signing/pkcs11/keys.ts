@@ -78,9 +78,10 @@ export class Pkcs11Keys {
   /** Checks that both halves of a pair belong together and to the name, and remembers their handles. */
   #verified(connection: Connection, name: KeyName, pair: Pair): Pair {
     const key = publicPart(pair)
-    if (keyId(key) !== name.keyId) throw failed(name, 'is another key in the token')
+    if (keyId(key) !== name.keyId) throw failed(name, 'is a different key in the token')
     const { method, sig } = signed(connection, pair, TRIAL)
-    if (!verifySignature(key, method, sig, TRIAL)) throw failed(name, 'does not sign as its public part says')
+    if (!verifySignature(key, method, sig, TRIAL))
+      throw failed(name, 'makes signatures that do not match its public key')
     this.#pairs(connection).set(tokenIdOf(name), pair)
     return pair
   }

@@ -171,7 +171,7 @@ function away(cause: unknown, hint = 'connect the token; nothing else needs to b
 }
 
 function pinRefused(cause: unknown): TrustError {
-  return new TrustError('BAD_KEYS', `the PKCS#11 token does not take the PIN: ${messageOf(cause)}`, {
+  return new TrustError('BAD_KEYS', `the PKCS#11 token does not accept the PIN: ${messageOf(cause)}`, {
     hint: 'check the file that signers.pkcs11.pinFile names; it is not tried again before a restart: tokens lock themselves',
     cause,
   })

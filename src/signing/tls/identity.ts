@@ -142,7 +142,7 @@ async function readCa(files: TlsFiles, now: number): Promise<string> {
   const ca = parsed(text)
   const again = `remove ${dirname(path)} and start again: a new CA is made, which clients must be given`
   if (ca !== undefined && ca.validToDate.getTime() < now) {
-    throw new TrustError('BAD_TLS', `the CA in ${path} ended at ${ca.validToDate.toISOString()}`, { hint: again })
+    throw new TrustError('BAD_TLS', `the CA in ${path} expired at ${ca.validToDate.toISOString()}`, { hint: again })
   }
   if (ca !== undefined && ca.validFromDate.getTime() > now + START_LEEWAY) {
     throw new TrustError('BAD_TLS', `the CA in ${path} is valid from ${ca.validFromDate.toISOString()}`, {

@@ -109,7 +109,7 @@ export class Batch {
     const stored = this.#get(versionKey(gun, role, version))
     if (stored === undefined) return true
     if (stored.toString('hex') === sha256) return whole === true
-    throw new TrustError('VERSION', `${role} version ${version} of ${gun} is stored already, with other content`)
+    throw new TrustError('VERSION', `${role} version ${version} of ${gun} is already stored, with different content`)
   }
 
   /** Checks that a key has no other owner yet: readers cache owners for ever. @throws TrustError WRONG_STATE */

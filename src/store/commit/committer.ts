@@ -201,7 +201,7 @@ export class Committer {
       this.#failure = undefined
       return true
     } catch (error) {
-      this.#failure = `${reason}; it cannot be opened again yet: ${messageOf(error)}`
+      this.#failure = `${reason}; it cannot be reopened yet: ${messageOf(error)}`
       return false
     }
   }

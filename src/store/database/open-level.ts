@@ -36,7 +36,7 @@ export async function openLevel(directory: string, create: boolean, named = dire
     const { code, message } = cause as { code?: string; message: string }
     if (code === 'LEVEL_LOCKED') throw lockedError(named, cause)
     if (create && message.includes('exists')) {
-      throw new TrustError('DATA_EXISTS', `there is a database in ${directory} already`, { cause })
+      throw new TrustError('DATA_EXISTS', `there is already a database in ${directory}`, { cause })
     }
     throw openError(named, cause as Error)
   }

@@ -67,7 +67,7 @@ export function readError(cause: unknown, what = 'the database'): unknown {
   if (cause instanceof TrustError) return cause
   const { code } = cause as { code?: string }
   if (code === 'LEVEL_DATABASE_NOT_OPEN' || code === 'LEVEL_ITERATOR_NOT_OPEN') {
-    return new TrustError('STORE_UNAVAILABLE', 'the database is being opened again', { cause })
+    return new TrustError('STORE_UNAVAILABLE', 'the database is being reopened', { cause })
   }
   if (isSystemFault(cause as Error)) {
     return new TrustError('STORE_UNAVAILABLE', `${what} cannot be read at the moment`, { hint: PLACE_HINT, cause })

@@ -40,7 +40,7 @@ export function mustListAllTables(directory: string): void {
   const now = readTableList(directory)
   // If the list has changed, another process has the database open; opening it will report that.
   if (now?.name !== list.name || now.log !== list.log) return
-  const what = unknown === 1 ? '1 table that is there is' : `${unknown} tables that are there are`
+  const what = unknown === 1 ? '1 existing table is' : `${unknown} existing tables are`
   const text = `the list of tables ${list.name} of the database in ${directory} has lost its end: ${what} not in it`
   throw new TrustError('DATA_DAMAGED', text, { hint: REPAIR_HINT })
 }

@@ -29,7 +29,7 @@ export function endWithoutAnchor(
     backupMustNotContinue(sources, end, hash)
     return { store, number: end, hash }
   }
-  const text = `the end of the journal, entry ${end}, is damaged, and without an anchor nothing tells what it was`
+  const text = `the end of the journal, entry ${end}, is damaged, and without an anchor there is no way to tell what it was`
   throw new TrustError('DATA_DAMAGED', text, { hint: 'restore the newest backup; nothing was changed' })
 }
 
@@ -37,9 +37,9 @@ export function endWithoutAnchor(
 function storeIn(damaged: Records, directory: string, ignored: Anchor | undefined): string {
   if (wholeIn(damaged, formatKey()) !== undefined) return readFormat(damaged, directory).store
   if (ignored !== undefined) return ignored.store
-  const text = `the first record of the database in ${directory} cannot be read, and without an anchor nothing tells what it was`
+  const text = `the first record of the database in ${directory} cannot be read, and without an anchor there is no way to tell what it was`
   throw new TrustError('DATA_DAMAGED', text, {
-    hint: 'put the anchor of a backup of any age in its place; without one, nothing can be repaired',
+    hint: 'put the anchor from a backup of any age in its place; without one, nothing can be repaired',
   })
 }
 
@@ -52,8 +52,8 @@ function storeIn(damaged: Records, directory: string, ignored: Anchor | undefine
 function backupMustNotContinue(sources: Sources, end: number, hash: string): void {
   const next = sources.saved(journalKey(end + 1))
   if (next === undefined || parseEntry(next).previous !== hash) return
-  throw new TrustError('WRONG_STATE', `the database ends with entry ${end} of the journal, and the backup goes on`, {
-    hint: 'leave out --without-anchor, and nothing of it is given up; where the anchor is lost, put that of the backup in its place',
+  throw new TrustError('WRONG_STATE', `the database ends with entry ${end} of the journal, but the backup goes on`, {
+    hint: 'leave out --without-anchor, so that none of that is given up; if the anchor is lost, put the one from the backup in its place',
   })
 }
 

@@ -117,7 +117,7 @@ function mustBelong({ damaged, directory, backup }: RepairParts, anchor: Anchor)
     })
   }
   if (backup !== undefined && isOther(backup, 'the backup')) {
-    throw new TrustError('WRONG_STATE', 'the backup is of another server', { hint: 'name one of this server' })
+    throw new TrustError('WRONG_STATE', 'the backup is from another server', { hint: 'use a backup of this server' })
   }
 }
 

@@ -35,7 +35,7 @@ export async function openView(directory: string): Promise<View> {
   })
   const view = await mkdtemp(join(tmpdir(), 'countersign-view-')).catch((cause: unknown) => {
     const hint = 'check the temporary directory and its free space, or set TMPDIR to another one'
-    throw fileError('WRONG_STATE', `cannot make a directory in ${tmpdir()}`, cause, hint)
+    throw fileError('WRONG_STATE', `cannot create a directory in ${tmpdir()}`, cause, hint)
   })
   const turnedBack: { file: string; bits: number }[] = []
   const remove = (): Promise<void> => rm(view, { recursive: true, force: true })
