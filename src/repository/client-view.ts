@@ -58,7 +58,7 @@ export function rootFault(root: Root, gun: Gun, now: number): string[] {
   if (isAlive(root, gun, now)) return []
   const begins = aliveFrom(root, gun, now)
   if (begins === undefined) return ['root certificates have expired: clients refuse this repository']
-  return [`root certificates begin at ${formatTime(begins)}: clients refuse this repository until then`]
+  return [`root certificates are not valid before ${formatTime(begins)}: clients refuse this repository until then`]
 }
 
 /**
@@ -95,7 +95,7 @@ async function walkRoots(trust: Documents, gun: Gun, head: Head): Promise<Root> 
 
 function need(trust: Documents, gun: Gun, head: Head, role: Role): Metadata {
   const metadata = loadCurrent(trust, gun, head, role) ?? fail(`there is no ${role}`)
-  if (metadata.version !== head.roles[role]?.version) fail(`${role} has another version than the head says`)
+  if (metadata.version !== head.roles[role]?.version) fail(`${role} has a different version than the head says`)
   return metadata
 }
 

@@ -46,7 +46,7 @@ export async function importKey(
     const owner = trust.store.keyOwner(key.keyId)
     if (owner !== undefined && (owner.gun !== gun || owner.role !== role)) {
       const whose = owner.gun === SERVER ? 'the server' : owner.gun
-      throw new TrustError('WRONG_STATE', `the key ${key.keyId} is here already, as ${owner.role} key of ${whose}`)
+      throw new TrustError('WRONG_STATE', `the key ${key.keyId} is already here, as the ${owner.role} key of ${whose}`)
     }
     // Read before the commit: if the metadata cannot be read, the key is not stored.
     const keys = namedKeys(trust, gun, role)

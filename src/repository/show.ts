@@ -143,7 +143,7 @@ function adoptionWarnings(
   const [lost] = missingRoles(named, head, new Set(delegations.map(({ role }) => role)))
   const until = new Date(expires).toISOString().slice(0, 10)
   const meanwhile =
-    lost === undefined ? `clients take it until ${until}` : `clients cannot read it until then, without ${lost}`
+    lost === undefined ? `clients accept it until ${until}` : `clients cannot read it until then, without ${lost}`
   return [`adopted, and not signed here yet: ${meanwhile}. ${next}`]
 }
 

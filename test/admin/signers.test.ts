@@ -19,7 +19,7 @@ test('a rotation returns the newest key, and finishing it names who lacks it or 
 
   // Repeated, as after a lost answer.
   const again = renewSigner.run(here, { name: 'ci', finish: false }, TEST_ACTOR)
-  await assert.rejects(again, { code: 'WRONG_STATE', message: `the signer ci has a new key already: ${newest}` })
+  await assert.rejects(again, { code: 'WRONG_STATE', message: `the signer ci already has a new key: ${newest}` })
   assert.deepEqual((await showSigner.run(here, { name: 'ci' }, TEST_ACTOR)).keyIds, rotated.keyIds)
   assert.equal(old, world.key.id)
   assert.notEqual(rotated.publicKey, before.publicKey)
@@ -51,7 +51,7 @@ test('finishing a rotation is refused if another admin has made a further key me
   }
   const finishing = worldOf({ trust: { ...trust, store: { ...trust.store, guns } } })
   const early = renewSigner.run(finishing, { name: 'ci', finish: true }, TEST_ACTOR)
-  await assert.rejects(early, { code: 'WRONG_STATE', message: 'the signer ci has got another key meanwhile' })
+  await assert.rejects(early, { code: 'WRONG_STATE', message: 'the signer ci got another key in the meantime' })
   const { keyIds } = await showSigner.run(worldOf({ trust }), { name: 'ci' }, TEST_ACTOR)
   assert.deepEqual([keyIds.length, keyIds], [2, (await meanwhile)?.keyIds])
 })

@@ -41,7 +41,7 @@ test('an owner who asked for the next key before a root was staged can still pub
   const { public: certificate } = await issueRootCertificate(makeRootKey(), gun, server.clock.now)
   const anew = { gun, change: { what: 'create' as const, certificates: [certificate] } }
   await assert.rejects(stageNextRoot.run(world, parsed(stageNextRoot, anew), { name: 'local' }), {
-    message: `there is a repository ${gun} already`,
+    message: `the repository ${gun} already exists`,
   })
   owner.nameServerKey('timestamp', asked)
   await owner.publish(server, 'root')

@@ -186,7 +186,7 @@ describe('countersign repo adopt', () => {
   })
 
   test('until this server signs the repository, other commands say that it is adopted', async () => {
-    const warning = `adopted, and not signed here yet: clients take it until YYYY-MM-DD. countersign key rotate ${APP} snapshot`
+    const warning = `adopted, and not signed here yet: clients accept it until YYYY-MM-DD. countersign key rotate ${APP} snapshot`
     const shown = await on(here, `repo show ${APP}`)
     assert.match(shown, new RegExp(`^${APP}\n\nwarning: ${warning}\n\nRoles\n`))
     assert.match(shown, /^ {2}timestamp +3 +YYYY-MM-DD \(N days\) +SHORTENED-ID ecdsa \(elsewhere\)$/m)
@@ -247,8 +247,8 @@ describe('countersign repo adopt', () => {
     assert.equal(again.code, 1)
     await refused(
       [APP, ...from],
-      `error: ${APP} is signed by this server: nothing from elsewhere takes its place\n` +
-        'hint: publishers send what is new to this server now\n',
+      `error: ${APP} is signed by this server: nothing from elsewhere can replace it\n` +
+        'hint: publishers now publish to this server\n',
       2,
     )
     assert.doesNotMatch(await on(here, `repo show ${APP}`), /warning|elsewhere/)

@@ -171,7 +171,7 @@ describe('countersign key import', () => {
         "it is not a key of Notary's signer",
         'the passphrase does not open it',
         'imported',
-        `the key ${ed25519.keyId} is here already, as snapshot key of example.org/rows`,
+        `the key ${ed25519.keyId} is already here, as the snapshot key of example.org/rows`,
       ],
     )
     for (const secret of [ed25519.passphrase ?? 'none', ed25519.jwe])

@@ -145,7 +145,7 @@ describe('rotating several roles with one root', () => {
       await prints(`key rotate ${APP} snapshot timestamp --stage`, waits)
       await prints('root waiting', / local {2}new keys of timestamp and snapshot\n$/)
       const first = `"countersign root sign ${APP}" or "countersign root discard ${APP}" first`
-      const obstacle = `a root waits for signatures already, new keys of timestamp and snapshot: ${first}`
+      const obstacle = `a root is already waiting for signatures, new keys of timestamp and snapshot: ${first}`
       const [plan] = JSON.parse(await prints(`key rotate ${APP} targets timestamp --plan --json`, /./, 1)) as object[]
       assert.partialDeepStrictEqual(plan, { roles: ['timestamp', 'targets'], obstacles: [obstacle] })
       await prints(`root show ${APP} --out staged.json`, /^wrote/)

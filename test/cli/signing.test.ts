@@ -73,7 +73,7 @@ describe('repositories that the server signs, on the command line', () => {
     for (const dryRun of ['', ' --dry-run']) {
       await prints(
         `repo create ${GUN} --passphrase-file pass${dryRun}`,
-        `error: there is a repository ${GUN} already\n`,
+        `error: the repository ${GUN} already exists\n`,
         2,
       )
     }
@@ -230,13 +230,13 @@ with a key that is elsewhere: countersign root show ${GUN} --out FILE
       const first = `"countersign root sign ${GUN}" or "countersign root discard ${GUN}" first`
       assert.deepEqual(
         [code, plan?.obstacles],
-        [1, [`a root waits for signatures already, a new snapshot key: ${first}`]],
+        [1, [`a root is already waiting for signatures, a new snapshot key: ${first}`]],
         'the plan warns of it',
       )
     }
     await prints(
       `key rotate ${GUN} targets --passphrase-file pass`,
-      `error: a root of ${GUN} waits for signatures already: a new snapshot key\n` +
+      `error: a root of ${GUN} is already waiting for signatures: a new snapshot key\n` +
         `hint: "countersign root sign ${GUN}" or "countersign root discard ${GUN}" first\n`,
       2,
     )

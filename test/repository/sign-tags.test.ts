@@ -105,7 +105,7 @@ test('a signer who cannot sign here learns why, and what the owner can do about 
   await drop(world, ...more)
   owner.delegate('targets/ci', [key, makeKey('ecdsa')], { threshold: 2 })
   await send(owner.nextParts('targets'))
-  await refused({}, /more keys than those of ci must sign together/, /threshold/)
+  await refused({}, /needs signatures from more keys than those of ci/, /threshold/)
   owner.setKeys('snapshot', [makeKey('ecdsa')])
   owner.snapshot.version = here.trust.store.head(GUN)?.roles['snapshot']?.version ?? 0
   owner.targets.delegations.roles = []

@@ -288,7 +288,7 @@ test('a staged root blocks others, and goes when its version is published or the
   await room.sign(await room.create({ certificates: [certificate(key)], threshold: 1 }), key)
   await room.publish()
   const staged = await room.rotate('timestamp')
-  await assert.rejects(room.rotate('snapshot'), { code: 'WRONG_STATE', message: /waits for signatures already/ })
+  await assert.rejects(room.rotate('snapshot'), { code: 'WRONG_STATE', message: /already waiting for signatures/ })
   // The owner publishes a root of that version with their own client.
   const bytes = encodeMetadata(staged.payload, signatures(key, staged))
   await publish(trust, GUN, [{ filename: 'root', bytes }], TEST_ACTOR)
@@ -334,8 +334,8 @@ test('the plan says which cached roots still lead to the newest: each root on th
   assert.deepEqual(await room.followers(), { 1: 'follows', 2: 'follows', 3: 'follows' })
   clock.now = NOW + YEAR + DAY
   assert.deepEqual(await room.followers(), {
-    1: 'root certificates of version 2 have ended',
-    2: 'root certificates of version 2 have ended',
+    1: 'root certificates of version 2 have expired',
+    2: 'root certificates of version 2 have expired',
     3: 'follows',
   })
   await assert.rejects(client.update(), /no valid leaf certificates/)
@@ -354,7 +354,7 @@ test('with a threshold of two, a repository ends when only one valid certificate
   )
   room.here.clock.now = NOW + YEAR + DAY
   await assert.rejects(room.client().update(), /threshold not met/)
-  assert.deepEqual(await room.followers(), { 1: 'root certificates of version 1 have ended' })
+  assert.deepEqual(await room.followers(), { 1: 'root certificates of version 1 have expired' })
   // A tag that no client could read is refused.
   const set = [{ tag: 'v1', sha256: 'a'.repeat(64), length: 7 }]
   const tag = signTags(room.here.trust, GUN, { set, remove: [] }, TEST_ACTOR)
@@ -378,12 +378,14 @@ test('certificates made while the clock was ahead are reported as not yet valid,
   assert.equal((await acceptClock(trust, TEST_ACTOR)).accepted, true)
 
   await assert.rejects(room.client().update(), /no valid leaf certificates/)
-  const begin = /root certificates begin at 2027-01-01T08:00:00Z: clients refuse this repository until then/
+  const begin = /root certificates are not valid before 2027-01-01T08:00:00Z: clients refuse this repository until then/
   assert.match((await room.here.check()).findings.map(({ text }) => text).join(), begin)
   const warning = (await describe(trust, GUN, NOW))?.warnings.join() ?? ''
   assert.match(warning, begin)
   assert.match(warning, /its owner: notary key rotate \S+ root$/)
-  assert.deepEqual(await room.followers(), { 1: 'root certificates of version 1 begin at 2027-01-01T08:00:00Z' })
+  assert.deepEqual(await room.followers(), {
+    1: 'root certificates of version 1 are not valid before 2027-01-01T08:00:00Z',
+  })
   const set = [{ tag: 'v1', sha256: 'a'.repeat(64), length: 7 }]
   const sign = (): Promise<unknown> => signTags(trust, GUN, { set, remove: [] }, TEST_ACTOR)
   await assert.rejects(sign(), {
@@ -393,7 +395,7 @@ test('certificates made while the clock was ahead are reported as not yet valid,
   })
   const obstacles = async (...roles: BaseRole[]): Promise<string> =>
     (await planRotation(trust, GUN, roles, NOW))?.obstacles.join() ?? ''
-  assert.match(await obstacles('timestamp'), /begin at .*: countersign key rotate \S+ root timestamp --renew$/)
+  assert.match(await obstacles('timestamp'), /not valid before .*: countersign key rotate \S+ root timestamp --renew$/)
   await assert.rejects(room.rotate('timestamp'), { code: 'INVALID_PARAMETERS' })
 
   assert.equal(await obstacles('root'), '')

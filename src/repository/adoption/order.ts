@@ -21,8 +21,8 @@ export function mustContinueCurrent(
 ): void {
   if (head?.roles['root'] === undefined) return
   if (signedHere(head)) {
-    throw new TrustError('WRONG_STATE', `${gun} is signed by this server: nothing from elsewhere takes its place`, {
-      hint: 'publishers send what is new to this server now',
+    throw new TrustError('WRONG_STATE', `${gun} is signed by this server: nothing from elsewhere can replace it`, {
+      hint: 'publishers now publish to this server',
     })
   }
   // A delegation that was missing for a while must return as it was, or newer: clients may have it cached.
@@ -54,7 +54,7 @@ export function mustContinueCurrent(
 }
 
 function olderThanHere(gun: Gun, role: string, here: number, there: number): TrustError {
-  return new TrustError('VERSION', `${role} version ${here} of ${gun} was here already, and ${there} is offered`)
+  return new TrustError('VERSION', `${role} version ${here} of ${gun} is already here, but ${there} is offered`)
 }
 
 /**

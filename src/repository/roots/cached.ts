@@ -66,8 +66,8 @@ export async function cachedRoots(
       const begins = aliveFrom(root, gun, now)
       broken ??=
         begins === undefined
-          ? `root certificates of version ${version} have ended`
-          : `root certificates of version ${version} begin at ${formatTime(begins)}`
+          ? `root certificates of version ${version} have expired`
+          : `root certificates of version ${version} are not valid before ${formatTime(begins)}`
     }
     found.push(broken === undefined ? { version, follows: true } : { version, follows: false, why: broken })
   }

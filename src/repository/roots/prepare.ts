@@ -45,7 +45,7 @@ export async function prepareFirstRoot(
 
 /** @throws TrustError WRONG_STATE if the repository exists */
 export function mustBeNew(gun: Gun, head: Head | undefined): void {
-  if (head?.roles['root'] !== undefined) throw new TrustError('WRONG_STATE', `there is a repository ${gun} already`)
+  if (head?.roles['root'] !== undefined) throw new TrustError('WRONG_STATE', `the repository ${gun} already exists`)
 }
 
 /**

@@ -59,13 +59,15 @@ export async function planRotation(
   const begins = aliveFrom(current, gun, now)
   if (begins !== undefined && !roles.includes('root')) {
     const renew = `countersign key rotate ${shellQuoted(gun)} ${inOrder(['root', ...roles]).join(' ')} --renew`
-    obstacles.push(`the root certificates begin at ${formatTime(begins)}, no client accepts them before: ${renew}`)
+    obstacles.push(
+      `the root certificates are not valid before ${formatTime(begins)}, no client accepts them until then: ${renew}`,
+    )
   } else if (begins === undefined && !isAlive(current, gun, now))
     obstacles.push('the root certificates have expired: no client accepts this repository any more')
   const waiting = stagedRoot(trust, gun)
   if (waiting !== undefined) {
     const first = `"countersign root sign ${shellQuoted(gun)}" or "countersign root discard ${shellQuoted(gun)}" first`
-    obstacles.push(`a root waits for signatures already, ${waiting.reason}: ${first}`)
+    obstacles.push(`a root is already waiting for signatures, ${waiting.reason}: ${first}`)
   }
   if (!roles.includes('snapshot') && !held('snapshot')) {
     obstacles.push(

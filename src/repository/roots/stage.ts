@@ -36,7 +36,7 @@ export async function stageRoot(
   return changeWithResult(trust, gun, async (head, now) => {
     const waiting = stagedRoot(trust, gun)
     if (waiting !== undefined) {
-      throw new TrustError('WRONG_STATE', `a root of ${gun} waits for signatures already: ${waiting.reason}`, {
+      throw new TrustError('WRONG_STATE', `a root of ${gun} is already waiting for signatures: ${waiting.reason}`, {
         hint: `"countersign root sign ${shellQuoted(gun)}" or "countersign root discard ${shellQuoted(gun)}" first`,
       })
     }

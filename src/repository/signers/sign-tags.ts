@@ -102,7 +102,7 @@ function mustStillHold(trust: Trust, signer: string, signings: readonly Signing[
   const { keyIds } = findSigner(trust, signer)
   const used = signings.flatMap(({ held }) => held.map(({ key }) => key.keyId))
   if (used.every((keyId) => keyIds.includes(keyId))) return
-  throw new TrustError('WRONG_STATE', `the signer ${signer} has given up a key meanwhile`, { hint: 'try again' })
+  throw new TrustError('WRONG_STATE', `the signer ${signer} gave up a key in the meantime`, { hint: 'try again' })
 }
 
 interface Base {

@@ -22,7 +22,7 @@ export function signerRole(name: string): DelegationRole {
   const role = `targets/${name}`
   if (NAME.test(name) && role !== RELEASES && isDelegation(role)) return role
   throw new TrustError('INVALID_PARAMETERS', `"${name.slice(0, 80)}" cannot be the name of a signer`, {
-    hint: 'a-z, 0-9, "_" and "-", and not "releases": docker asks for it',
+    hint: 'use a-z, 0-9, "_" and "-", but not "releases": docker requires it',
   })
 }
 
@@ -55,7 +55,7 @@ export async function createSigner(trust: Trust, name: string, actor: Actor): Pr
   const role = signerRole(name)
   const mustBeNew = (): void => {
     if (trust.store.record('signer', name) === undefined) return
-    throw new TrustError('WRONG_STATE', `there is a signer ${name} already`, {
+    throw new TrustError('WRONG_STATE', `the signer ${name} already exists`, {
       hint: `"countersign signer show ${name}" prints its key; or choose another name`,
     })
   }
@@ -103,8 +103,8 @@ export async function rotateSigner(
 
 function mustHaveOneKey({ name, keyIds }: TagSigner): void {
   if (keyIds.length === 1) return
-  throw new TrustError('WRONG_STATE', `the signer ${name} has a new key already: ${keyIds.at(-1)}`, {
-    hint: `"countersign signer show ${name}" prints it, for owners to add; "countersign signer rotate ${name} --finish" gives the old one up`,
+  throw new TrustError('WRONG_STATE', `the signer ${name} already has a new key: ${keyIds.at(-1)}`, {
+    hint: `"countersign signer show ${name}" prints it, for owners to add; "countersign signer rotate ${name} --finish" gives up the old one`,
   })
 }
 
@@ -117,7 +117,7 @@ function mustHaveOneKey({ name, keyIds }: TagSigner): void {
 export async function finishSignerRotation(trust: Trust, name: string, newest: string, actor: Actor): Promise<void> {
   const keepNewest = ({ keyIds }: TagSigner): readonly string[] => {
     if (keyIds.at(-1) === newest) return [newest]
-    throw new TrustError('WRONG_STATE', `the signer ${name} has got another key meanwhile`, { hint: 'try again' })
+    throw new TrustError('WRONG_STATE', `the signer ${name} got another key in the meantime`, { hint: 'try again' })
   }
   await changeSigner(trust, name, actor, keepNewest, [])
 }

@@ -112,7 +112,7 @@ function delegationsOf(
   }
   const alone = own.filter(({ held, named }) => held.length >= named.threshold)
   if (alone.length === 0) {
-    throw new TrustError('WRONG_STATE', `in ${gun} more keys than those of ${signer} must sign together`, {
+    throw new TrustError('WRONG_STATE', `${gun} needs signatures from more keys than those of ${signer}`, {
       hint: 'its owner lowers the threshold of the delegation to 1, as docker makes it',
     })
   }
