@@ -12,7 +12,7 @@ export const adoptRepository = operation({
   name: 'repo.adopt',
   method: 'POST',
   path: '/repositories/:gun/adopt',
-  summary: 'Take over a repository from another Notary server: all that clients need of it, byte for byte.',
+  summary: 'Take over a repository from another Notary server: everything that clients need, byte for byte.',
   action: 'admin',
   input: z.strictObject({
     gun: gunInput,

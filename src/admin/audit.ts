@@ -30,7 +30,7 @@ export const auditJournal = operation({
   method: 'GET',
   path: '/audit',
   summary:
-    'Who did what: journal entries, newest first, or from one on. `damaged` says why an entry cannot be read; `next` says where to go on.',
+    'Journal entries (who did what), newest first, or oldest first from a given one. `damaged` says why an entry cannot be read; `next` says where to continue.',
   action: 'admin',
   input: z.strictObject({
     gun: patternInput.optional(),

@@ -10,7 +10,7 @@ export const makeBackup = operation({
   method: 'POST',
   path: '/backup',
   summary:
-    'Copy database, anchor and keys, as they are at one moment, into a new directory of the server. Only through the control socket.',
+    'Copy the database, anchor and keys, as they are at one moment, into a new directory on the server. Only through the control socket.',
   action: 'admin',
   input: z.strictObject({
     directory: z.string().refine(isAbsolute, 'must be an absolute path').meta({

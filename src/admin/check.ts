@@ -16,7 +16,7 @@ export const checkStore = operation({
   name: 'check',
   method: 'GET',
   path: '/check',
-  summary: 'Verify everything stored, as a client would, and against the journal.',
+  summary: 'Verify everything stored, both as a client would and against the journal.',
   action: 'admin',
   input: z.strictObject({}),
   answer: () =>

@@ -10,7 +10,7 @@ export const showClock = operation({
   name: 'clock.show',
   method: 'GET',
   path: '/clock',
-  summary: 'The time of the server and of the last commit; nothing is signed if the clock went back.',
+  summary: "The server's time and the time of the last commit; nothing is signed if the clock has gone back.",
   action: 'admin',
   input: z.strictObject({}),
   answer: () =>
@@ -39,7 +39,7 @@ export const acceptTime = operation({
   method: 'POST',
   path: '/clock',
   summary:
-    'Accept a clock that is behind the last commit, since it was ahead then; what was signed then is signed anew.',
+    'Accept a clock that is behind the last commit because it was ahead at that time; what was signed then is signed again.',
   action: 'admin',
   input: z.strictObject({}),
   answer: () =>

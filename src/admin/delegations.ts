@@ -27,7 +27,7 @@ export const addDelegation = operation({
   method: 'PUT',
   path: '/repositories/:gun/delegations/:name',
   summary:
-    'Let somebody sign tags in a repository that the server signs: in `targets/NAME` and `targets/releases`, as docker has it.',
+    'Let somebody sign tags in a repository that the server signs, in `targets/NAME` and `targets/releases`, as docker does.',
   action: 'admin',
   input: z.strictObject({
     gun: gunInput,

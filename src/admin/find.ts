@@ -40,7 +40,7 @@ export const findDigest = operation({
   method: 'GET',
   path: '/digests/:digest',
   summary:
-    'Where and since when a digest is signed, and where it was signed before; `warnings` names unreadable journal entries.',
+    'Where a digest is signed and since when, and where it was signed before; `warnings` names unreadable journal entries.',
   action: 'admin',
   input: z.strictObject({ digest: digestInput }),
   answer: () =>

@@ -14,7 +14,7 @@ export const importSealedKey = operation({
   name: 'key.import',
   method: 'POST',
   path: '/repositories/:gun/keys',
-  summary: "Take a key that was made elsewhere and sealed with this server's keyring (see countersign key import).",
+  summary: "Import a key that was made elsewhere and sealed with this server's keyring (see countersign key import).",
   action: 'admin',
   input: z.strictObject({
     gun: gunInput,

@@ -14,7 +14,7 @@ export const removeRootKey = operation({
   method: 'DELETE',
   path: '/root-keys/:name',
   summary:
-    'Forget a root key and its sealed form. `warnings` lists repositories that name it: without a copy of the key their roots can no longer be signed. With `unused=true` the removal is refused then.',
+    'Remove a root key and its sealed form. `warnings` lists repositories that name it: without a copy of the key, their roots can no longer be signed. With `unused=true`, the removal is refused if there are any.',
   action: 'admin',
   input: z.strictObject({ name: nameInput, unused: z.literal('true').optional() }),
   answer: () => z.object({ name: z.string(), removed: done, warnings: texts }),

@@ -51,7 +51,7 @@ export const listRootKeys = operation({
   method: 'GET',
   path: '/root-keys',
   summary:
-    'Root keys by name, each sealed under a passphrase of its own that the server does not know, or offline; `damaged` says why one cannot be read.',
+    'Root keys by name, each offline or sealed under a passphrase of its own, which the server does not know; `damaged` says why one cannot be read.',
   action: 'admin',
   input: z.strictObject({}),
   answer: () => rows(rootKey),
@@ -63,7 +63,7 @@ export const saveRootKey = operation({
   method: 'PUT',
   path: '/root-keys/:name',
   summary:
-    'Store a root key, sealed by whoever made it; with `sealed` null it is offline; without `sealed` that stays as it is.',
+    'Store a root key, sealed by whoever made it. With `sealed` null, the key is offline; without `sealed`, what is stored stays as it is.',
   action: 'admin',
   input: z.strictObject({
     name: nameInput,

@@ -70,7 +70,7 @@ export const listTags = operation({
   name: 'tag.list',
   method: 'GET',
   path: '/repositories/:gun/tags',
-  summary: 'Signed tags of one repository, each with the role that signs it; with `as`, those of a signer.',
+  summary: 'Signed tags of one repository, each with the role that signs it; with `as`, only those of one signer.',
   action: 'read',
   input: z.strictObject({ gun: gunInput, as: signer }),
   answer: () => z.object({ gun: z.string(), etag, tags: list(describedTag) }),
@@ -95,7 +95,7 @@ export const signTag = operation({
   method: 'PUT',
   path: '/repositories/:gun/tags/:tag',
   summary:
-    'Sign one tag. Signing it again for the same digest changes nothing until half of the signature’s life is over.',
+    "Sign one tag. Signing it again for the same digest changes nothing until half of the signature's life has passed.",
   action: 'sign',
   input: z.strictObject({ gun: gunInput, tag, digest, size, as: signer, checkedAt, ifMatch }),
   answer: () => changedTags,

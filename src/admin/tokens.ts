@@ -41,7 +41,8 @@ export const createToken = operation({
   name: 'token.create',
   method: 'POST',
   path: '/tokens',
-  summary: 'Make an API token; its text is shown only once. It may do only what both its creator and its owner may.',
+  summary:
+    'Create an API token; its text is shown only once. The token may do only what both its creator and its owner may.',
   action: 'own',
   input: z.strictObject({
     name: nameInput,
@@ -94,7 +95,7 @@ export const listTokens = operation({
   method: 'GET',
   path: '/tokens',
   summary:
-    'The caller’s own API tokens; all of them for an admin of the server, with the id of one that cannot be read, and why.',
+    "The caller's own API tokens; for an admin of the server, all tokens, with the id of any that cannot be read, and why.",
   action: 'own',
   input: z.strictObject({}),
   answer: () => rows(tokenRow),
@@ -105,7 +106,7 @@ export const revokeToken = operation({
   name: 'token.revoke',
   method: 'DELETE',
   path: '/tokens/:token',
-  summary: 'Revoke an API token, at once and forever.',
+  summary: 'Revoke an API token, immediately and permanently.',
   action: 'own',
   input: z.strictObject({ token: someName.meta({ description: 'id or name of the token' }) }),
   answer: () => tokenRow,

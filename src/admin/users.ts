@@ -49,7 +49,7 @@ export const addUser = operation({
   name: 'user.add',
   method: 'POST',
   path: '/users',
-  summary: 'Make a user.',
+  summary: 'Create a user.',
   action: 'admin',
   input: z.strictObject({ name: nameInput, grants: grantsInput, password: passwordInput.optional() }),
   answer: () => userRow,
