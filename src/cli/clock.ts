@@ -30,7 +30,7 @@ function clockText({ now, lastCommit, fault }: Shown): string {
 }
 
 function acceptedText({ accepted, renewed, failed, warnings }: Accepted): string {
-  const nothing = failed === 0 ? 'nothing to sign anew' : 'nothing signed anew'
+  const nothing = failed === 0 ? 'nothing to sign again' : 'nothing signed again'
   const made = renewed === 0 ? nothing : `signed ${counted(renewed, 'repository', 'repositories')} anew`
   return withWarnings(`${accepted ? 'accepted' : 'the clock is right already'}: ${made}`, warnings)
 }
@@ -39,8 +39,8 @@ function acceptedText({ accepted, renewed, failed, warnings }: Accepted): string
 function exitCodeOfAccepted({ failed }: Accepted): number {
   if (failed === 0) return EXIT.ok
   printError(
-    `${counted(failed, 'repository', 'repositories')} could not be signed anew`,
-    "the server's log says why (start the server, if it is stopped); then type it again",
+    `${counted(failed, 'repository', 'repositories')} could not be signed again`,
+    "the server's log says why (start the server, if it is stopped); then run the command again",
   )
   return EXIT.failed
 }

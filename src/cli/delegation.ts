@@ -27,7 +27,7 @@ export function delegationCommand(): Command {
     )
   delegation
     .command('remove')
-    .description('stop somebody from signing; clients no longer see what only they have signed')
+    .description('stop somebody from signing; clients no longer see what only they signed')
     .argument(...GUN)
     .argument(...NAME)
     .argument('[key id...]', 'only these keys of theirs, as repo show prints them')
@@ -57,7 +57,7 @@ async function keysIn(files: readonly string[]): Promise<string[] | undefined> {
 }
 
 function added({ gun, role, keyIds, changed, warnings }: Delegated): string {
-  const text = changed ? `${role} may sign ${gun}, with ${keyIds.join(' or ')}` : 'nothing to do: it is so already'
+  const text = changed ? `${role} may sign ${gun}, with ${keyIds.join(' or ')}` : 'already up to date: nothing to do'
   return withWarnings(text, warnings)
 }
 

@@ -29,7 +29,7 @@ const ENDING = ['SIGINT', 'SIGTERM'] as const
 const NOT_BEGUN = {
   state: 'failed',
   error: 'not started: interrupted',
-  hint: 'what is done stays done: go on with the others by their names',
+  hint: 'what is done stays done: continue with the others by name',
 } as const
 
 /**

@@ -70,7 +70,7 @@ function ruleOf(text: string): { guns: string; tags: string; move: boolean; chec
   if (guns !== '' && known && (minutes === null || (minutes > 0 && minutes < Infinity))) {
     return { guns, tags, move: words.includes('move'), checkedWithinMinutes: minutes }
   }
-  throw new TrustError('INVALID_PARAMETERS', `"${text}" is no rule`, { hint: `write it as ${RULE_HELP}` })
+  throw new TrustError('INVALID_PARAMETERS', `"${text}" is not a rule`, { hint: `write it as ${RULE_HELP}` })
 }
 
 function show(policies: readonly (TagPolicy | DamagedRow)[]): string {

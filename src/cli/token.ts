@@ -27,12 +27,12 @@ export function tokenCommand(): Command {
   const token = new Command('token').description('API tokens: for CI jobs, and for programs that use the admin API')
   token
     .command('create')
-    .description('make a token; its text is shown only now')
+    .description('make a token; its text is shown only once')
     .argument('<name>', 'what it is for; the journal names it')
     .requiredOption('--allow <grant...>', ALLOW_HELP)
     .option('--owner <user>', 'whose it is: it can never do more than this user (default: nobody)')
     .option('--days <days>', `how long it can be used (default: ${TOKEN_LIFE_DAYS})`, wholeNumber(1, TOKEN_MAX_DAYS))
-    .option('--no-end', 'it never ends')
+    .option('--no-end', 'it never expires')
     .option(...DRY_RUN_OPTION)
     .option(...JSON_OPTION)
     .action(create)
@@ -56,7 +56,7 @@ export function tokenCommand(): Command {
 function create(name: string, { allow = [], owner, days, end }: Options, command: Command): Promise<void> {
   const input = async (): Promise<z.input<typeof createToken.input>> => {
     if (end === false && days !== undefined) {
-      throw new TrustError('INVALID_PARAMETERS', 'say either --days or --no-end')
+      throw new TrustError('INVALID_PARAMETERS', 'use either --days or --no-end')
     }
     return { name, grants: grantsFrom(allow), owner, days: end === false ? null : days }
   }

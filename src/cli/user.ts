@@ -85,7 +85,7 @@ function add(name: string, { allow = [], password, passwordFile }: Options, comm
   const input = async (): Promise<z.input<typeof addUser.input>> => {
     const grants = grantsFrom(allow)
     if (password === false && passwordFile !== undefined) {
-      throw new TrustError('INVALID_PARAMETERS', 'say either --password-file or --no-password')
+      throw new TrustError('INVALID_PARAMETERS', 'use either --password-file or --no-password')
     }
     if (password === false) return { name, grants }
     return { name, grants, password: await newSecretFrom(passwordFile, `password of ${name}`, '--password-file') }
@@ -95,9 +95,9 @@ function add(name: string, { allow = [], password, passwordFile }: Options, comm
 
 function set(name: string, { allow, disable, enable }: Options, command: Command): Promise<void> {
   const input = async (): Promise<z.input<typeof setUser.input>> => {
-    if (disable && enable) throw new TrustError('INVALID_PARAMETERS', 'say either --disable or --enable')
+    if (disable && enable) throw new TrustError('INVALID_PARAMETERS', 'use either --disable or --enable')
     if (allow === undefined && disable === undefined && enable === undefined) {
-      throw new TrustError('INVALID_PARAMETERS', 'say --allow, --disable or --enable')
+      throw new TrustError('INVALID_PARAMETERS', 'use --allow, --disable or --enable')
     }
     return { name, grants: allow && grantsFrom(allow), disabled: enable === true ? false : disable }
   }

@@ -48,7 +48,7 @@ describe('users and tokens on the command line', () => {
     )
     await prints(
       'user add bob --no-password --password-file pass --dry-run',
-      'error: say either --password-file or --no-password\n',
+      'error: use either --password-file or --no-password\n',
       2,
     )
     await prints('user add bob --no-password --dry-run', 'would do: added user bob, who may: nothing\n')
@@ -75,19 +75,19 @@ describe('users and tokens on the command line', () => {
     const { stdout } = await type('user', 'list')
     assert.match(stdout, /^alice {2}disabled {5}read:docker\.io\/acme\/\*$/m)
     await prints('user set alice --enable', 'changed user alice, who may: read:docker.io/acme/*\n')
-    await prints('user set alice', 'error: say --allow, --disable or --enable\n', 2)
-    await prints('user set alice --disable --enable', 'error: say either --disable or --enable\n', 2)
+    await prints('user set alice', 'error: use --allow, --disable or --enable\n', 2)
+    await prints('user set alice --disable --enable', 'error: use either --disable or --enable\n', 2)
     await prints('user set nobody --disable', `error: there is no user nobody\nhint: ${ALL_USERS}\n`, 1)
     await prints('user password alice --password-file password', 'changed the password of alice\n')
     await chmod(terminal.path('password'), 0o444)
     await prints(
       'user password alice --password-file password',
-      'changed the password of alice\nwarning: everybody can read password: chmod 600 password\n',
+      'changed the password of alice\nwarning: anyone can read password: chmod 600 password\n',
     )
     await chmod(terminal.path('password'), 0o600)
     await prints(
       'user password alice',
-      'error: there is no terminal to ask for the new password of alice\nhint: say --password-file FILE\n',
+      'error: there is no terminal to ask for the new password of alice\nhint: use --password-file FILE\n',
       2,
     )
     // Nobody could type what these would decode to.
@@ -95,7 +95,7 @@ describe('users and tokens on the command line', () => {
       await writeFile(terminal.path('odd'), content, { mode: 0o600 })
       await prints(
         'user password alice --password-file odd',
-        'error: what is in odd could not be typed: it is not UTF-8, or has a byte order mark\n' +
+        'error: odd holds text that cannot be typed: it is not UTF-8, or has a byte order mark\n' +
           'hint: save it as plain text in UTF-8\n',
         2,
       )
@@ -145,7 +145,7 @@ describe('users and tokens on the command line', () => {
         `error: option '--days <days>' argument '${days}' is invalid. It takes a whole number, 1 to 3650.\nhint: add --help for usage\n`,
         2,
       )
-    await prints('token create odd --allow read:* --days 30 --no-end', 'error: say either --days or --no-end\n', 2)
+    await prints('token create odd --allow read:* --days 30 --no-end', 'error: use either --days or --no-end\n', 2)
     await prints('token revoke ci --dry-run', 'would do: revoked token ci (SIXTEEN-HEX-ID..)\n')
     await prints('user remove alice', 'removed user alice, revoked 1 token\n')
     await prints('user remove build', 'removed user build\n')

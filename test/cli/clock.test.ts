@@ -50,14 +50,14 @@ test('clock says that the clock was ahead, and with --accept the server signs ag
   const away = t.mock.method(trust.signer, 'sign', () =>
     Promise.reject(new TrustError('SIGNER_UNAVAILABLE', 'the token is away')),
   )
-  const error = `error: 1 repository could not be signed anew
-hint: the server's log says why (start the server, if it is stopped); then type it again
+  const error = `error: 1 repository could not be signed again
+hint: the server's log says why (start the server, if it is stopped); then run the command again
 `
-  await prints('clock --accept', `accepted: nothing signed anew\n${token}`, 2, error)
+  await prints('clock --accept', `accepted: nothing signed again\n${token}`, 2, error)
   away.mock.restore()
   await prints('clock --accept', `the clock is right already: signed 1 repository anew\n${token}`, 0)
   await prints('token revoke job', /^revoked token job /, 0)
-  await prints('clock --accept', 'the clock is right already: nothing to sign anew\n', 0)
+  await prints('clock --accept', 'the clock is right already: nothing to sign again\n', 0)
   await prints(
     'clock --json',
     '{\n  "now": "2026-11-29T08:00:00.000Z",\n  "lastCommit": "2026-11-29T08:00:00.000Z",\n  "fault": null\n}\n',

@@ -51,7 +51,7 @@ describe('Ctrl-C among many repositories', () => {
 example.org/one    rotated                   2
 example.org/three  not started: interrupted
 example.org/two    not started: interrupted
-hint: what is done stays done: go on with the others by their names
+hint: what is done stays done: continue with the others by name
 `,
         'interrupted: stops after example.org/one; interrupt again to stop at once\n',
       ],

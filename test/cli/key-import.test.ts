@@ -167,7 +167,7 @@ describe('countersign key import', () => {
         'invalid repository name: it is empty',
         'a root key is not kept with the keys that the server signs with',
         '"nobody" is not a role',
-        `the private key is that of ${ed25519.keyId}`,
+        `the private key belongs to key ${ed25519.keyId}`,
         "it is not a key of Notary's signer",
         'the passphrase does not open it',
         'imported',
@@ -208,14 +208,14 @@ describe('countersign key import', () => {
     for (const [content, text] of [
       ['{"key_id": "a"}\n', 'line 1 lacks algorithm, gun, role, private'],
       [`${JSON.stringify(rowOf(rowFor('timestamp')))}\n\n{"private": "eyJ`, 'line 3 is not a JSON object'],
-      ['gun,role\na,b\n', 'it is no export: its first line .* does not name key_id, algorithm, gun, role, private'],
+      ['gun,role\na,b\n', 'it is not an export: its first line .* does not name key_id, algorithm, gun, role, private'],
       ['key_id,algorithm,gun,role,private\na,b\n', 'line 2 lacks gun, role, private'],
       ['key_id\talgorithm\tgun\trole\tprivate\na\tb\n', 'line 2 lacks gun, role, private'],
       // The result of a failed export.
-      ['', 'there are no rows in it'],
-      ['\n', 'there are no rows in it'],
-      ['key_id,algorithm,gun,role,private\n', 'there are no rows in it, only the names of its columns'],
-      ['psql: error: connection to server failed: FATAL\n', 'it is no export: .*'],
+      ['', 'it has no rows'],
+      ['\n', 'it has no rows'],
+      ['key_id,algorithm,gun,role,private\n', 'it has no rows, only column names'],
+      ['psql: error: connection to server failed: FATAL\n', 'it is not an export: .*'],
     ] as const) {
       const hint = 'docs/CUSTODY.md has the statements that export the rows'
       assert.throws(() => parseSignerRows(content), { name: 'TrustError', message: new RegExp(`^${text}$`), hint })
@@ -224,7 +224,7 @@ describe('countersign key import', () => {
     await writeFile(terminal.path('bad'), '\n')
     const bad = await fromDatabase('bad')
     assert.deepEqual([bad.code, bad.stdout], [2, ''])
-    assert.match(bad.stderr, /^error: there are no rows in it\nhint: docs\/CUSTODY\.md /)
+    assert.match(bad.stderr, /^error: it has no rows\nhint: docs\/CUSTODY\.md /)
     server = await terminal.host()
   })
 
@@ -332,7 +332,7 @@ describe('countersign key import', () => {
     ]) {
       const { code, stdout, stderr } = await terminal.run(['key', 'import', ...args])
       assert.deepEqual([code, stdout], [2, ''])
-      assert.match(stderr, /^error: say either GUN ROLE --file FILE, or --signer-database FILE\n/)
+      assert.match(stderr, /^error: use either GUN ROLE --file FILE, or --signer-database FILE\n/)
     }
     const { stderr } = await terminal.run(['key', 'import', 'a/b', 'targets', '--file', 'nowhere'])
     assert.match(stderr, /^error: cannot read nowhere: ENOENT: .*\nhint: check the path\n$/)

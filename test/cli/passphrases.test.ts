@@ -62,7 +62,7 @@ describe('a passphrase for many repositories', () => {
     const { stdout, code } = await terminal.run(ROTATE)
     const reason = 'there is no terminal to ask for the passphrase of the root key root'
     assert.equal(stdout.split(reason).length - 1, 3)
-    assert.match(stdout, /\n\S+two +there is .*\nhint: say --passphrase-file FILE\n$/)
+    assert.match(stdout, /\n\S+two +there is .*\nhint: use --passphrase-file FILE\n$/)
     assert.equal(code, 1)
     const json = await terminal.run([...ROTATE, '--json'])
     const [one] = JSON.parse(json.stdout) as unknown[]
@@ -70,7 +70,7 @@ describe('a passphrase for many repositories', () => {
       gun: 'docker.io/acme/one',
       state: 'failed',
       error: reason,
-      hint: 'say --passphrase-file FILE',
+      hint: 'use --passphrase-file FILE',
     })
   })
 
@@ -99,7 +99,7 @@ describe('a passphrase for many repositories', () => {
     const question = /new passphrase of the root key other(?: again)?: /g
     const create = ['root', 'create', 'other']
     const mistyped = await answering(create, ['a passphrase\r', 'a pasphrase\r'], question)
-    assert.match(mistyped, /error: the two are not the same; nothing was changed\n$/)
+    assert.match(mistyped, /error: the two do not match; nothing was changed\n$/)
     assert.deepEqual(
       (await terminal.ask(listRootKeys, {})).map(({ name }) => name),
       ['root'],
@@ -120,13 +120,13 @@ describe('a passphrase for many repositories', () => {
   test('is refused for all of them with one Ctrl-C', { skip }, async () => {
     const shown = await answering(ROTATE, [CTRL_C])
     assert.equal(shown.split('passphrase of the root key root: ').length - 1, 1, shown)
-    assert.equal(shown.split('nothing was typed; nothing was changed').length - 1, 3, shown)
+    assert.equal(shown.split('nothing was entered; nothing was changed').length - 1, 3, shown)
   })
   test('is asked for up to three times in all, not for each repository', { skip }, async () => {
     const wrong = 'the passphrase does not open the root key root'
     const closed = await answering(ROTATE, ['a\r', 'b\r', 'c\r', 'd\r'])
     assert.equal(closed.split('passphrase of the root key root: ').length - 1, 3, closed)
-    assert.equal(closed.split(`${wrong}; once more\n`).length - 1, 2, closed)
+    assert.equal(closed.split(`${wrong}; try again\n`).length - 1, 2, closed)
     assert.match(closed, new RegExp(`one +${wrong}\n\\S+three +${wrong}\n\\S+two +${wrong}\n$`))
     const opened = await answering(ROTATE, ['a\r', 'the passphrase of root\r'])
     assert.match(opened, /one +rotated +2\n\S+three +rotated +2\n\S+two +rotated +2\n$/)

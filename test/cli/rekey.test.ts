@@ -172,8 +172,8 @@ hint: set passphraseFile (COUNTERSIGN_PASSPHRASE_FILE) to the file that has it
       [['--new-passphrase-file', 'open'], /^error: open can be read by others\nhint: chmod 600 open\n/],
       [['--new-passphrase-file', 'nowhere'], /^error: cannot read nowhere: ENOENT.*\nhint: check the path\n/],
       [['--new-key-file'], /^error: the keyring is already protected by a key file\n/],
-      [[], /^error: say either --new-passphrase-file or --new-key-file\n/],
-      [['--new-key-file', '--new-passphrase-file', 'first'], /^error: say either /],
+      [[], /^error: use either --new-passphrase-file or --new-key-file\n/],
+      [['--new-key-file', '--new-passphrase-file', 'first'], /^error: use either /],
     ]
     for (const [args, expected] of cases) {
       const { code, stdout, stderr } = await terminal.run(['key', 'rekey', ...args])

@@ -187,7 +187,7 @@ describe('the commands about repositories', () => {
     assert.equal(
       stderr,
       `error: nothing was deleted: ${GUN} has 3 signed tags
-hint: clients that know it will not trust a new repository of this name until they forget it; to delete, say --yes
+hint: clients that know it will not trust a new repository of this name until they forget it; to delete it anyway, add --yes
 `,
     )
     await prints(['repo', 'list'], LIST)

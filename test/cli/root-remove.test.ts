@@ -54,7 +54,7 @@ describe('removing root keys', () => {
     await prints(
       'root remove alice',
       `error: nothing was removed:\n  ${warnings.join('\n  ')}\n` +
-        'hint: to remove it all the same, say --yes; where its passphrase is known, "countersign root export alice FILE" keeps a copy\n',
+        'hint: to remove it anyway, add --yes; where its passphrase is known, "countersign root export alice FILE" keeps a copy\n',
       1,
     )
     const { stdout, code } = await terminal.run(['root', 'remove', 'alice', '--json'])
@@ -96,7 +96,7 @@ describe('removing root keys', () => {
     await prints(`root export carol carol.key ${out} --remove`, /is offline now/)
     await prints(
       'root remove carol',
-      /four needs carol: its roots are signed with the key file.*\nhint: .* say --yes\n$/,
+      /four needs carol: its roots are signed with the key file.*\nhint: .* add --yes\n$/,
       1,
     )
   })

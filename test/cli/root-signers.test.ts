@@ -72,8 +72,8 @@ describe('which root keys sign', () => {
       [code, stderr],
       [
         2,
-        `error: another root of ${TWO} was published meanwhile\n` +
-          `hint: look at what it names ("countersign repo show ${TWO}"), then type it again\n`,
+        `error: another root of ${TWO} was published in the meantime\n` +
+          `hint: look at what it names ("countersign repo show ${TWO}"), then run the command again\n`,
       ],
     )
     await prints(`root show ${TWO}`, /no root of .* waits/, 1)

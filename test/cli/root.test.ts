@@ -50,7 +50,7 @@ describe('root keys on the command line', () => {
     await prints('root create alice --passphrase-file alice.pass --dry-run', 'would make the root key alice\n')
     await prints('root create alice --passphrase-file alice.pass --dry-run --json', /"keyId": null/)
     await prints('root create alice --passphrase-file alice.pass', 'made the root key alice: ID\n')
-    await prints('root create alice --passphrase-file alice.pass', /there is a root key alice already/, 2)
+    await prints('root create alice --passphrase-file alice.pass', /there is already a root key alice/, 2)
     await prints('root create bob --passphrase-file bob.pass', 'made the root key bob: ID\n')
     const out = '--key-passphrase-file file.pass'
     await prints(`root export bob bob.key --passphrase-file alice.pass ${out}`, /passphrase does not open/, 2)
@@ -79,7 +79,7 @@ describe('root keys on the command line', () => {
       2,
     )
     await prints(`root export alice alice.key --passphrase-file alice.pass ${out}`, 'wrote alice.key\n')
-    await prints(`root import bob alice.key ${out} --passphrase-file bob.pass`, /there is a root key bob already/, 2)
+    await prints(`root import bob alice.key ${out} --passphrase-file bob.pass`, /there is already a root key bob/, 2)
     await prints(
       `root import alice alice.key ${out} --passphrase-file bob.pass`,
       'error: this root key is here already, as alice\nhint: nothing is left to do; its passphrase here is the one that was chosen then\n',
@@ -255,7 +255,7 @@ describe('root keys on the command line', () => {
     const beside = await terminal.run(['key', 'rotate', LATER, 'root', '--root-key', 'alice', 'bob', '--plan'])
     assert.deepEqual([beside.stdout.includes(pinned), former.test(beside.stdout)], [true, false])
     await prints(`key rotate ${LATER} root --root-key nobody --plan`, /there is no root key nobody/, 1)
-    await prints(`key rotate ${LATER} root --renew --root-key bob --plan`, /say either --root-key, /, 2)
+    await prints(`key rotate ${LATER} root --renew --root-key bob --plan`, /use either --root-key, /, 2)
     await prints(`key rotate ${LATER} root --root-key bob --root-threshold 2 --plan`, /exceeds the number of keys/, 2)
   })
 
@@ -275,10 +275,10 @@ describe('root keys on the command line', () => {
     )
     await prints(
       'root sign staged.json',
-      /^error: staged\.json holds a root to be signed: say with which key\nhint: .*--key/,
+      /^error: staged\.json holds a root to be signed, but no key was given\nhint: .*--key/,
       2,
     )
-    await prints(`root sign staged.json --key bob.key ${out}`, /bob\.key is no root key of/, 2)
+    await prints(`root sign staged.json --key bob.key ${out}`, /bob\.key is not a root key of/, 2)
     await prints(
       `root sign stick/link.json --key alice.key ${out}`,
       /^signed this root of [^]* version {2}5, until [^]* root {7}1 of ID\n[^]*take it back/,
@@ -301,7 +301,11 @@ describe('root keys on the command line', () => {
       { ...staged, signatures: [null] },
     ]) {
       await writeFile(terminal.path('other.json'), JSON.stringify(other))
-      await prints(`root sign other.json --key alice.key ${out}`, /^error: other\.json holds no staged root\n/, 2)
+      await prints(
+        `root sign other.json --key alice.key ${out}`,
+        /^error: other\.json does not hold a staged root\n/,
+        2,
+      )
     }
     await prints(
       `root sign ${LATER} --key alice.key ${out}`,
@@ -327,7 +331,7 @@ describe('root keys on the command line', () => {
     assert.equal(
       await type(2, 'root', 'sign', LATER, '--root-key', 'stranger', '--passphrase-file', 'bob.pass'),
       `error: no root key of ${LATER} is among those to sign with: stranger\n` +
-        `hint: "countersign root show ${LATER}" says which keys are wanted\n`,
+        `hint: "countersign root show ${LATER}" shows which keys are needed\n`,
     )
     const wrote = await type(0, 'root', 'show', LATER, '--out', 'the next.json')
     assert.ok(wrote.includes(`"countersign root sign 'the next.json' --key KEYFILE"`), wrote)

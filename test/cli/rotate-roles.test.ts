@@ -109,7 +109,7 @@ describe('rotating several roles with one root', () => {
         'hint: these options are only for: key rotate GUN root\n',
       2,
     )
-    await prints(`key rotate ${APP} timestamp root ${PASS}`, /^error: say which root keys/, 2)
+    await prints(`key rotate ${APP} timestamp root ${PASS}`, /^error: choose the root keys/, 2)
     const command = `key rotate ${APP} timestamp root targets --root-key second`
     await prints(
       `${command} --plan`,

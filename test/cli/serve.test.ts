@@ -78,7 +78,7 @@ Docker 29 and later need the docker-trust plugin, and no longer verify on pull, 
     assert.equal(
       stderr,
       'error: the server stopped before it had answered\n' +
-        'hint: its log says why; "countersign audit" says whether it was done all the same\n',
+        'hint: its log says why; "countersign audit" says whether it was done anyway\n',
     )
   })
 

@@ -67,7 +67,7 @@ describe('repositories that the server signs, on the command line', () => {
     for (const name of [`${GUN}:v1`, 'docker.io/acme/App']) {
       await prints(
         `repo create ${name} --passphrase-file pass --dry-run`,
-        `would create ${name}\nwarning: docker knows no repository of the name ${name}: they are lower case, without a tag\n`,
+        `would create ${name}\nwarning: docker has no repositories named like ${name}: names are lower case, without a tag\n`,
       )
     }
     for (const dryRun of ['', ' --dry-run']) {
@@ -84,7 +84,7 @@ describe('repositories that the server signs, on the command line', () => {
     )
     await prints(
       'repo create docker.io/acme/two --wildcard docker.io/other/* --passphrase-file pass',
-      'error: docker.io/other/* does not name docker.io/acme/two\nhint: write it as in docker.io/acme/*\n',
+      'error: docker.io/other/* does not name docker.io/acme/two\nhint: write it like docker.io/acme/*\n',
       2,
     )
   })
@@ -93,7 +93,7 @@ describe('repositories that the server signs, on the command line', () => {
     await prints(`tag list ${GUN}`, 'no signed tags\n')
     await prints(`tag sign ${GUN} v1 ${ONE} 10 --dry-run`, `would do: signed ${GUN}:v1 (targets)\n`)
     await prints(`tag sign ${GUN} v1 ${ONE} 10`, `signed ${GUN}:v1 (targets)\n`)
-    await prints(`tag sign ${GUN} v1 ${ONE} 10`, 'nothing to do: it is so already\n')
+    await prints(`tag sign ${GUN} v1 ${ONE} 10`, 'already up to date: nothing to do\n')
     await prints(`tag sign ${GUN} --from list`, `signed 2 tags of ${GUN} (targets)\n`)
     await prints(`tag remove ${GUN} v3`, `no longer signs ${GUN}:v3 (targets)\n`)
     await prints(
@@ -105,7 +105,7 @@ v2   sha256:ID  20    targets
     )
     await prints(
       `tag sign ${GUN} v1 ${ONE}`,
-      'error: a digest needs the size of its manifest\nhint: give both, or neither: then the registry is asked\n',
+      'error: a digest needs the size of its manifest\nhint: give both; or give neither, to look them up in the registry\n',
       2,
     )
     await prints(`tag sign ${GUN} --from pass`, 'error: line 1 of pass is not "TAG DIGEST SIZE"\n', 2)
@@ -187,7 +187,7 @@ warning: there is no user alicf: "countersign user list" prints all
     const may = `targets/alice may sign ${GUN}, with ID\n`
     await prints(`${add} alice.pub --dry-run`, `would do: ${may}`)
     await prints(`${add} alice.pub`, may)
-    await prints(`${add} alice.pub`, 'nothing to do: it is so already\n')
+    await prints(`${add} alice.pub`, 'already up to date: nothing to do\n')
     const remove = `delegation remove ${GUN} alice`
     await prints(`${remove} 0123`, /^error: keyIds.0: must be a key id, or at least its first 12 digits/, 2)
     await prints(`${remove} ${'0'.repeat(12)}`, /^error: .* does not let alice sign with SHORTENED-ID\nhint: /, 1)
@@ -269,8 +269,8 @@ ${GUN}  ${state}  3
     await prints(`root discard ${GUN}`, `no root of ${GUN} waits any more\n`)
     await prints(
       `key rotate ${GUN} root --passphrase-file pass`,
-      'error: say which root keys to use from now on\n' +
-        'hint: --root-key NAME for other ones ("countersign root create NAME"), --renew for new certificates of the same\n',
+      'error: choose the root keys to use from now on\n' +
+        'hint: --root-key NAME for other keys ("countersign root create NAME"), --renew for new certificates of the same keys\n',
       2,
     )
     await createRepositories(terminal, 'pass', 'docker.io/acme/second')

@@ -155,6 +155,6 @@ describe('a first start and commands', () => {
     const database = await Database.open(terminal.path('data'), true)
     const { code, stderr } = await type(terminal, ['user', 'list'], () => database.close())
     assert.equal(code, 2)
-    assert.match(stderr, /^error: no server was ever started with the keys directory .*\nhint: .* for the first time/m)
+    assert.match(stderr, /^error: no server was ever started with the keys directory .*\nhint: .* first start/m)
   })
 })

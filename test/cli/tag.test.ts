@@ -64,7 +64,7 @@ describe('tags from a registry, from a pipe, as a signer, under policies', () =>
     await prints('tag sign GUN v1 --dry-run', `would do: ${done}`)
     await prints('tag list GUN', 'no signed tags\n')
     await prints('tag sign GUN v1', done)
-    await prints('tag sign GUN v1', 'nothing to do: it is so already\n')
+    await prints('tag sign GUN v1', 'already up to date: nothing to do\n')
     await prints(
       'tag list GUN',
       [`TAG  DIGEST${' '.repeat(67)}SIZE  SIGNED BY`, `v1   ${DIGEST}  ${INDEX.length}    targets`, ''].join('\n'),
@@ -79,7 +79,7 @@ describe('tags from a registry, from a pipe, as a signer, under policies', () =>
     await symlink(terminal.path('docker'), terminal.path('home', '.docker'))
     const home = { DOCKER_CONFIG: '', HOME: terminal.path('home') }
     const { stdout } = await terminal.run(['tag', 'sign', gun, 'v1'], home)
-    assert.equal(stdout, 'nothing to do: it is so already\n')
+    assert.equal(stdout, 'already up to date: nothing to do\n')
     await writeFile(terminal.path('docker', 'config.json'), '{}')
     await prints(
       'tag sign GUN v1',
@@ -88,17 +88,17 @@ describe('tags from a registry, from a pipe, as a signer, under policies', () =>
     )
     // As CI systems give it to docker.
     const given = await terminal.run(['tag', 'sign', gun, 'v1'], { DOCKER_AUTH_CONFIG: credentials })
-    assert.equal(given.stdout, 'nothing to do: it is so already\n', given.stderr)
+    assert.equal(given.stdout, 'already up to date: nothing to do\n', given.stderr)
   })
 
   test('mistyped arguments change nothing', async () => {
-    await prints(`tag sign GUN v3 ${ONE} many`, 'error: the size is a number of bytes\n', 2)
+    await prints(`tag sign GUN v3 ${ONE} many`, 'error: the size must be a number of bytes\n', 2)
     await prints(
       'tag sign GUN',
-      'error: which tag?\nhint: name and tag are two words: GUN TAG; or many: --from FILE\n',
+      'error: which tag?\nhint: give the name and the tag as two words, GUN TAG; for many tags: --from FILE\n',
       2,
     )
-    await prints('tag sign GUN v3 --from x', 'error: say either a tag or --from\n', 2)
+    await prints('tag sign GUN v3 --from x', 'error: use either a tag or --from\n', 2)
     await prints(
       'tag sign GUN --from x',
       'error: cannot read x: ENOENT: no such file or directory\nhint: check --from\n',
@@ -141,9 +141,9 @@ describe('tags from a registry, from a pipe, as a signer, under policies', () =>
     assert.match((await pipe(`same ${ONE} 1\nsame ${ONE} 2\n`)).printed, /the tag same is listed twice/)
     await prints('tag remove GUN n0 n1 n2', 'no longer signs 3 tags (targets)\n')
     await prints('tag remove GUN n0 n5 nope', 'no longer signs GUN:n5 (targets)\nnot signed before: n0, nope\n')
-    await prints('tag remove GUN nope', 'nothing to do: it is so already\nnot signed before: nope\n')
+    await prints('tag remove GUN nope', 'already up to date: nothing to do\nnot signed before: nope\n')
     await writeFile(terminal.path('list'), '\uFEFF# no tag today\n  # nor here\n')
-    await prints('tag sign GUN --from list', 'nothing to do: list names no tag\n')
+    await prints('tag sign GUN --from list', 'nothing to do: list contains no tags\n')
     await writeFile(terminal.path('list'), `new ${ONE} 1\n`)
     await writeFile(terminal.path('docker', 'config.json'), credentials)
     for (const change of [

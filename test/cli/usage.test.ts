@@ -48,7 +48,7 @@ describe('countersign', () => {
       assert.equal(
         stderr,
         'error: cannot write to standard output: ENOSPC: no space left on device\n' +
-          'hint: make room there; a change that was asked for is done all the same\n',
+          'hint: free some space there; any change that was requested was still made\n',
       )
       assert.equal(status, 2)
     }

@@ -74,7 +74,7 @@ test(
 
     // docker prefers targets/releases to what the server signs in targets.
     const shadowed = await type('tag', 'sign', gun, 'v1', `sha256:${'ab'.repeat(32)}`, '10')
-    assert.match(shadowed, /warning: targets\/releases says something else of v1, and docker goes by that/)
+    assert.match(shadowed, /warning: targets\/releases has something else for v1, and docker uses that/)
     assert.deepEqual(await tagsOf(reader, gun), ['v1 alice', 'v2 bob'])
 
     await stage.ask(makeSigner, { name: 'ci' })

@@ -107,7 +107,7 @@ test('with two root keys each root needs both', { skip }, async () => {
   await done('root', 'show', gun, '--out', again)
   const foreign = await type('root', 'sign', again, '--key', strange, '--key-passphrase-file', keyPassphrase)
   assert.equal(foreign.code, 2)
-  assert.match(foreign.stderr, /is no root key of/)
+  assert.match(foreign.stderr, /is not a root key of/)
   assert.deepEqual(await stage.server.check(), [])
 })
 

@@ -74,7 +74,7 @@ describe('a list of tables that lost its end', () => {
     for (const options of [['--dry-run'], []]) {
       const { code, stdout } = await terminal.run(['repair', 'made', ...options])
       assert.deepEqual([code, await hashes()], [0, before])
-      assert.match(stdout, /^repaired: the list of tables \(MANIFEST\), made anew [^]* 60 commits, as before$/m)
+      assert.match(stdout, /^repaired: the list of tables \(MANIFEST\), rebuilt [^]* 60 commits, as before$/m)
     }
   })
 

@@ -44,7 +44,7 @@ export function openerOf(settings: Settings): () => Promise<Connection> {
 export async function mustOwnDatabase({ dataDirectory, keysDirectory }: Settings): Promise<void> {
   if (!(await hasKeys(keysDirectory))) {
     throw new TrustError('BAD_KEYS', `no server was ever started with the keys directory ${resolve(keysDirectory)}`, {
-      hint: 'run this where the server runs, with its settings (--config, COUNTERSIGN_KEYS_DIRECTORY); if it starts for the first time, in a moment',
+      hint: 'run this where the server runs, with its settings (--config, COUNTERSIGN_KEYS_DIRECTORY); if this is its first start, try again in a moment',
     })
   }
   await mustBeOwner(dataDirectory)

@@ -32,7 +32,7 @@ async function send(socketPath: string, { method, url, headers, body }: AdminReq
       .end(body)
   }).catch((cause: unknown) => {
     throw new TrustError('STORE_UNAVAILABLE', 'the server stopped before it had answered', {
-      hint: 'its log says why; "countersign audit" says whether it was done all the same',
+      hint: 'its log says why; "countersign audit" says whether it was done anyway',
       cause,
     })
   })

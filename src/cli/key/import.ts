@@ -104,7 +104,7 @@ async function sourcesOf(gun: string | undefined, role: string | undefined, opti
     return rows.map((row) => ({ ...row, open: () => openSignerRow(row.jwe, row.algorithm, passphrase) }))
   }
   if (file === undefined || gun === undefined || role === undefined || signerDatabase !== undefined) {
-    throw new TrustError('BAD_SETTINGS', 'say either GUN ROLE --file FILE, or --signer-database FILE')
+    throw new TrustError('BAD_SETTINGS', 'use either GUN ROLE --file FILE, or --signer-database FILE')
   }
   const pem = String(await readGiven(file))
   const passphrase = pem.includes('ENCRYPTED') ? await secret(`passphrase of ${file}`) : undefined
@@ -121,7 +121,7 @@ async function importOne(
   try {
     const key = signer.importKey(parseGun(gun), signedRole(role), open())
     if (keyId !== undefined && keyId !== key.keyId) {
-      throw new TrustError('SIGNING_FAILED', `the private key is that of ${key.keyId}`)
+      throw new TrustError('SIGNING_FAILED', `the private key belongs to key ${key.keyId}`)
     }
     const sealed = Buffer.from(key.sealed).toString('base64')
     const { changed, named } = await connection.call(importSealedKey, { ...key, gun, role, sealed }, dryRun)

@@ -60,7 +60,7 @@ function changeSecret(options: RekeyOptions, command: Command): Promise<void> {
   return run(async () => {
     const { newPassphraseFile, newKeyFile, dryRun } = options
     if ((newPassphraseFile === undefined) === (newKeyFile === undefined)) {
-      throw new TrustError('BAD_SETTINGS', 'say either --new-passphrase-file or --new-key-file')
+      throw new TrustError('BAD_SETTINGS', 'use either --new-passphrase-file or --new-key-file')
     }
     const { dataDirectory, keysDirectory, passphraseFile } = settingsOf(command)
     await mustBeOwner(dataDirectory)

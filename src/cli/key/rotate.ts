@@ -106,7 +106,7 @@ async function authority(
   const before = await connection.call(planRoot, { gun, roles })
   // An obstacle counts whatever root keys were chosen, and whoever has them.
   const [obstacle] = before.obstacles
-  if (obstacle !== undefined) throw new TrustError('WRONG_STATE', `no other root can be made for ${gun}: ${obstacle}`)
+  if (obstacle !== undefined) throw new TrustError('WRONG_STATE', `no new root can be made for ${gun}: ${obstacle}`)
   const { keys, threshold } = await nextAuthority(keyring, before, options)
   const certificates: string[] = []
   for (const { name } of keys) {

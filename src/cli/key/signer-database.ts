@@ -31,11 +31,13 @@ export function parseSignerRows(text: string): SignerRow[] {
   const cells = first.includes('\t') ? (line: string): string[] => line.split('\t') : cellsOf
   const header = json ? [] : cells(first)
   // A failed export leaves nothing, or its error: "0 keys, none refused" would hide that.
-  if (filled.length === 0) throw notExported('there are no rows in it')
+  if (filled.length === 0) throw notExported('it has no rows')
   if (!json && COLUMNS.some((name) => !header.includes(name))) {
-    throw notExported(`it is no export: its first line is no JSON object, and does not name ${COLUMNS.join(', ')}`)
+    throw notExported(
+      `it is not an export: its first line is not a JSON object, and does not name ${COLUMNS.join(', ')}`,
+    )
   }
-  if (!json && filled.length === 1) throw notExported('there are no rows in it, only the names of its columns')
+  if (!json && filled.length === 1) throw notExported('it has no rows, only column names')
   return (json ? filled : filled.slice(1)).map(({ content, line }) => {
     const row = json ? objectOf(content, line) : namedCells(header, cells(content))
     const missing = COLUMNS.filter((name) => typeof row[name] !== 'string')

@@ -77,7 +77,7 @@ async function repairInto(
 function printRepair(done: Repair, withoutAnchor: boolean, at: Settings, config: string | undefined): void {
   const { directory, commits, whole, turnedBack, relisted, repaired, lost, left, check } = done
   for (const { file, bits } of turnedBack) print(`repaired: ${file}, ${counted(bits, 'bit', 'bits')} turned back`)
-  if (relisted) print('repaired: the list of tables (MANIFEST), made anew from those that are there')
+  if (relisted) print('repaired: the list of tables (MANIFEST), rebuilt from those that are there')
   for (const line of repairLists(done)) print(line)
   const counts = [
     `${counted(repaired.length, 'record', 'records')} repaired`,

@@ -54,7 +54,11 @@ export function addAdopt(repo: Command): void {
 function adopt(names: string[], options: Options, command: Command): Promise<void> {
   return withConnection(command, async (connection) => {
     const { from, tlscacert, trustedRoot: file, dryRun, json } = options
-    mustNotBeEmpty('directory', from, '--from ~/.docker/trust, say; or the URL of a server, https://notary.docker.io')
+    mustNotBeEmpty(
+      'directory',
+      from,
+      'for example --from ~/.docker/trust; or the URL of a server, https://notary.docker.io',
+    )
     // Loaded here: other commands on repositories contact no other server.
     const { readTrustData, sourceAt, trustAuthority } = await import('./source.ts')
     if (tlscacert !== undefined) trustAuthority(String(await readGiven(tlscacert)))

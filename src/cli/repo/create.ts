@@ -76,7 +76,7 @@ function create(name: string, options: Options, command: Command): Promise<void>
 function warnOfName(gun: Gun): void {
   const name = nameInDocker(gun)
   if (!isNameInDocker(gun))
-    note(`warning: docker knows no repository of the name ${gun}: they are lower case, without a tag`)
+    note(`warning: docker has no repositories named like ${gun}: names are lower case, without a tag`)
   else if (name !== gun) note(`warning: docker looks for it under ${name}, not under ${gun}`)
 }
 
@@ -85,6 +85,6 @@ function commonNameOf(gun: string, wildcard: string | undefined): string {
   if (wildcard === undefined) return gun
   if (wildcard.endsWith('/*') && gun.startsWith(wildcard.slice(0, -1))) return wildcard
   throw new TrustError('INVALID_PARAMETERS', `${wildcard} does not name ${gun}`, {
-    hint: 'write it as in docker.io/acme/*',
+    hint: 'write it like docker.io/acme/*',
   })
 }

@@ -92,7 +92,7 @@ function remove(gun: string, { yes, dryRun, json }: Options, command: Command): 
     if (deleted) return EXIT.ok
     printError(
       `nothing was deleted: ${gun} has ${signed}`,
-      'clients that know it will not trust a new repository of this name until they forget it; to delete, say --yes',
+      'clients that know it will not trust a new repository of this name until they forget it; to delete it anyway, add --yes',
     )
     return EXIT.negative
   })

@@ -47,11 +47,11 @@ export async function nextAuthority(
   { rootKey = [], rootThreshold, renew }: AuthorityOptions,
 ): Promise<NextAuthority> {
   if (renew !== undefined && rootKey.length > 0) {
-    throw new TrustError('INVALID_PARAMETERS', 'say either --root-key, for other keys, or --renew, for the same')
+    throw new TrustError('INVALID_PARAMETERS', 'use either --root-key, for other keys, or --renew, for the same keys')
   }
   if (renew === undefined && rootKey.length === 0) {
-    throw new TrustError('INVALID_PARAMETERS', 'say which root keys to use from now on', {
-      hint: '--root-key NAME for other ones ("countersign root create NAME"), --renew for new certificates of the same',
+    throw new TrustError('INVALID_PARAMETERS', 'choose the root keys to use from now on', {
+      hint: '--root-key NAME for other keys ("countersign root create NAME"), --renew for new certificates of the same keys',
     })
   }
   const records = await keyring.records()
@@ -68,7 +68,7 @@ export async function nextAuthority(
 export function mustReachThreshold(threshold: number, keys: number): void {
   if (threshold <= keys) return
   throw new TrustError('INVALID_PARAMETERS', `the threshold ${threshold} exceeds the number of keys, ${keys}`, {
-    hint: 'name more root keys, or say --root-threshold',
+    hint: 'name more root keys, or set --root-threshold',
   })
 }
 

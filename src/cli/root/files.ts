@@ -51,7 +51,7 @@ export async function readStaged(file: string): Promise<StagedRootDescription> {
   } catch {
     // Reported below.
   }
-  throw new TrustError('INVALID_PARAMETERS', `${file} holds no staged root`, {
+  throw new TrustError('INVALID_PARAMETERS', `${file} does not hold a staged root`, {
     hint: STAGED_HINT,
   })
 }

@@ -87,7 +87,7 @@ export class RootKeyring {
       } catch (error) {
         if (!(error instanceof TrustError) || error.code !== 'BAD_KEYS') throw error
         if (tries === 1) this.#closed.set(name, error)
-        else note(`${error.message}; once more`)
+        else note(`${error.message}; try again`)
       }
     }
   }
@@ -113,7 +113,7 @@ export class RootKeyring {
   async create(name: string, key: KeyObject = makeRootKey()): Promise<OpenRootKey> {
     const before = (await this.records()).find((each) => each.name === name)
     if (before !== undefined && before.public !== rootPublicKey(key)) {
-      throw new TrustError('WRONG_STATE', `there is a root key ${name} already`, { hint: 'choose another name' })
+      throw new TrustError('WRONG_STATE', `there is already a root key ${name}`, { hint: 'choose another name' })
     }
     // The command was typed again, as if unanswered: under another name, the key would be here twice.
     if (before !== undefined && before.sealed !== null) {

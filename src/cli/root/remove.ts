@@ -41,7 +41,7 @@ function remove(name: string, { yes, dryRun, json }: Options, command: Command):
     const copy = `; where its passphrase is known, "countersign root export ${name} FILE" keeps a copy`
     printError(
       ['nothing was removed:', ...answer.warnings].join('\n'),
-      `to remove it all the same, say --yes${isHere ? copy : ''}`,
+      `to remove it anyway, add --yes${isHere ? copy : ''}`,
     )
     return EXIT.negative
   })

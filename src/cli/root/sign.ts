@@ -58,7 +58,7 @@ async function sign(target: string, options: Options, command: Command): Promise
 }
 
 async function keyIsMissing(file: string): Promise<never> {
-  throw new TrustError('INVALID_PARAMETERS', `${file} holds a root to be signed: say with which key`, {
+  throw new TrustError('INVALID_PARAMETERS', `${file} holds a root to be signed, but no key was given`, {
     hint: 'add --key KEYFILE, a key file of notary or docker; no server is needed',
   })
 }
@@ -94,8 +94,8 @@ function signFile(file: string, keyFile: string, { keyPassphraseFile, dryRun, js
     const staged = await readStaged(file)
     const made = signaturesBy(key, staged)
     if (made.length === 0) {
-      throw new TrustError('INVALID_PARAMETERS', `${keyFile} is no root key of ${staged.gun}`, {
-        hint: `"countersign root show" says which keys are wanted`,
+      throw new TrustError('INVALID_PARAMETERS', `${keyFile} is not a root key of ${staged.gun}`, {
+        hint: `"countersign root show" shows which keys are needed`,
       })
     }
     const said = payloadForPeople(staged)
@@ -105,7 +105,7 @@ function signFile(file: string, keyFile: string, { keyPassphraseFile, dryRun, js
       print(`${dryRun === true ? 'would sign' : 'signed'} this root of ${staged.gun} in ${file}:`)
       print(said)
       if (dryRun !== true)
-        print(`take it back: countersign root publish ${shellQuoted(staged.gun)} ${shellQuoted(file)}`)
+        print(`take it back to the server: countersign root publish ${shellQuoted(staged.gun)} ${shellQuoted(file)}`)
     }
     return EXIT.ok
   })

@@ -118,8 +118,8 @@ export async function stageVersion(
   const staged = await connection.call(stageNextRoot, { gun, change }, dryRun)
   if (version === undefined || staged.version === version) return staged
   if (!dryRun) await discardStaged(connection, staged).catch(() => undefined)
-  throw new TrustError('WRONG_STATE', `another root of ${gun} was published meanwhile`, {
-    hint: `look at what it names ("countersign repo show ${shellQuoted(gun)}"), then type it again`,
+  throw new TrustError('WRONG_STATE', `another root of ${gun} was published in the meantime`, {
+    hint: `look at what it names ("countersign repo show ${shellQuoted(gun)}"), then run the command again`,
   })
 }
 
@@ -191,7 +191,7 @@ function mustIncludeSigner({ gun, former, own }: StagedRootDescription, chosen: 
   if (chosen.some(({ keyId }) => wanted.has(keyId))) return
   const names = chosen.map(({ name }) => name).join(', ')
   throw new TrustError('INVALID_PARAMETERS', `no root key of ${gun} is among those to sign with: ${names}`, {
-    hint: `"countersign root show ${shellQuoted(gun)}" says which keys are wanted`,
+    hint: `"countersign root show ${shellQuoted(gun)}" shows which keys are needed`,
   })
 }
 

@@ -73,14 +73,14 @@ function sign(
   if (from !== undefined) {
     let count = 0
     const input = async (): Promise<z.input<typeof signManyTags.input>> => {
-      if (tag !== undefined) throw new TrustError('INVALID_PARAMETERS', 'say either a tag or --from')
+      if (tag !== undefined) throw new TrustError('INVALID_PARAMETERS', 'use either a tag or --from')
       const set = await readTagList(from)
       count = set.length
       return { gun, set, as, ifMatch }
     }
     const show = (changed: Changed): string =>
       count === 0
-        ? `nothing to do: ${from} names no tag`
+        ? `nothing to do: ${from} contains no tags`
         : changedText(changed, `signed ${counted(count, 'tag', 'tags')} of ${gun}`)
     return ask(command, signManyTags, input, show)
   }
@@ -88,11 +88,11 @@ function sign(
   const input = async (): Promise<z.input<typeof signTag.input>> => {
     if (tag === undefined)
       throw new TrustError('INVALID_PARAMETERS', 'which tag?', {
-        hint: 'name and tag are two words: GUN TAG; or many: --from FILE',
+        hint: 'give the name and the tag as two words, GUN TAG; for many tags: --from FILE',
       })
     if ((digest === undefined) !== (size === undefined)) {
       throw new TrustError('INVALID_PARAMETERS', 'a digest needs the size of its manifest', {
-        hint: 'give both, or neither: then the registry is asked',
+        hint: 'give both; or give neither, to look them up in the registry',
       })
     }
     // Do not ask the registry for a tag that cannot be signed.
@@ -102,7 +102,7 @@ function sign(
       seen = `, which the registry says is ${facts.digest}`
       return { gun, tag, ...facts, as, ifMatch }
     }
-    if (!/^\d+$/.test(size ?? '')) throw new TrustError('INVALID_PARAMETERS', 'the size is a number of bytes')
+    if (!/^\d+$/.test(size ?? '')) throw new TrustError('INVALID_PARAMETERS', 'the size must be a number of bytes')
     return { gun, tag, digest, size: Number(size), as, ifMatch }
   }
   return ask(command, signTag, input, (changed) => changedText(changed, `signed ${gun}:${tag ?? ''}${seen}`))
@@ -120,12 +120,12 @@ function remove(gun: string, tags: string[], { as, ifMatch }: Options, command: 
 }
 
 function changedText({ roles, changed, leftOut, absent, shadowed }: Changed, done: string): string {
-  const lines = [changed ? `${done} (${roles.join(', ')})` : 'nothing to do: it is so already']
+  const lines = [changed ? `${done} (${roles.join(', ')})` : 'already up to date: nothing to do']
   if (leftOut.length > 0) {
     lines.push(`not signed again, since the key that signed them is no longer trusted: ${leftOut.join(', ')}`)
   }
   if (absent.length > 0) lines.push(`not signed before: ${absent.join(', ')}`)
-  const otherwise = `targets/releases says something else of ${shadowed.join(', ')}, and docker goes by that`
+  const otherwise = `targets/releases has something else for ${shadowed.join(', ')}, and docker uses that`
   return withWarnings(lines.join('\n'), shadowed.length === 0 ? [] : [otherwise])
 }
 

@@ -17,7 +17,7 @@ import { note } from './print.ts'
 export async function secretFrom(file: string | undefined, what: string, option: string): Promise<string> {
   if (file !== undefined) return readSecret(file, option)
   if (!process.stdin.isTTY) {
-    throw new TrustError('BAD_SETTINGS', `there is no terminal to ask for the ${what}`, { hint: `say ${option} FILE` })
+    throw new TrustError('BAD_SETTINGS', `there is no terminal to ask for the ${what}`, { hint: `use ${option} FILE` })
   }
   return askHidden(`${what}: `)
 }
@@ -27,7 +27,7 @@ export async function newSecretFrom(file: string | undefined, what: string, opti
   if (file !== undefined) return readSecret(file, option, true)
   const secret = await secretFrom(file, what, option)
   if ((await askHidden(`${what} again: `)) !== secret) {
-    throw new TrustError('BAD_SETTINGS', 'the two are not the same; nothing was changed')
+    throw new TrustError('BAD_SETTINGS', 'the two do not match; nothing was changed')
   }
   return secret
 }
@@ -38,13 +38,13 @@ async function readSecret(file: string, option: string, isNew = false): Promise<
   if (isNew && !isTypable(content)) {
     throw new TrustError(
       'BAD_SETTINGS',
-      `what is in ${file} could not be typed: it is not UTF-8, or has a byte order mark`,
+      `${file} holds text that cannot be typed: it is not UTF-8, or has a byte order mark`,
       {
         hint: 'save it as plain text in UTF-8',
       },
     )
   }
-  if (await isOpenToAll(file)) note(`warning: everybody can read ${file}: chmod 600 ${file}`)
+  if (await isOpenToAll(file)) note(`warning: anyone can read ${file}: chmod 600 ${file}`)
   return secretIn(content)
 }
 
@@ -60,7 +60,7 @@ async function askHidden(question: string): Promise<string> {
     const closed = once(terminal, 'close').then(() => undefined)
     const answer = await Promise.race([terminal.question('').catch(() => undefined), closed])
     if (answer !== undefined) return answer
-    throw new TrustError('BAD_SETTINGS', 'nothing was typed; nothing was changed')
+    throw new TrustError('BAD_SETTINGS', 'nothing was entered; nothing was changed')
   } finally {
     terminal.close()
     process.stderr.write('\n')

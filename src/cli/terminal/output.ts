@@ -21,7 +21,7 @@ export function outputFailed(error: NodeJS.ErrnoException): void {
   const reason = messageOf(error).replace(/, \w+$/, '')
   printError(
     `cannot write to standard output: ${reason}`,
-    'make room there; a change that was asked for is done all the same',
+    'free some space there; any change that was requested was still made',
   )
   process.exit(EXIT.failed)
 }
