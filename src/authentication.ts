@@ -91,7 +91,7 @@ export async function clientAuthoritiesOf({ access }: Settings): Promise<string 
   const blocks = ca.match(/-----BEGIN CERTIFICATE-----(?:[^-]*-----END CERTIFICATE-----)?/g) ?? []
   if (blocks.length === 0) refuse(`${path} holds no PEM certificate`)
   // TLS would silently leave out invalid ones, and then recognise nobody.
-  if (!blocks.every(isCertificate)) refuse(`${path} holds something that is no certificate`)
+  if (!blocks.every(isCertificate)) refuse(`${path} holds something that is not a certificate`)
   return ca
 }
 

@@ -18,7 +18,7 @@ export function backupsOf(
   let made: string | undefined
   return async (directory, gone) => {
     if (made !== undefined) {
-      throw new TrustError('BUSY', `a backup is being made already, in ${made}`, { hint: 'wait until it is done' })
+      throw new TrustError('BUSY', `a backup is already being made, in ${made}`, { hint: 'wait until it is done' })
     }
     made = directory
     const backUp = makeServerDirectory(settings, directory, async (place) => {

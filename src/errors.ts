@@ -91,7 +91,7 @@ export function isMissing(error: unknown): boolean {
   return ['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')
 }
 
-const NOT_YOURS = 'run this as the user who owns that place (sudo -u USER …), or let that place be owned by this user'
+const NOT_YOURS = 'run this as the user who owns that place (sudo -u USER …), or make this user its owner'
 
 /** Returns the message of anything thrown. */
 export function messageOf(error: unknown): string {

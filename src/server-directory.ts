@@ -73,7 +73,7 @@ async function claim(directory: string, data: string): Promise<void> {
     // False: another process was faster.
     if (await makeDirectory(data)) return
   } catch (cause) {
-    throw fileError('WRONG_STATE', `cannot create the directory ${directory}`, cause, 'name another place')
+    throw fileError('WRONG_STATE', `cannot create the directory ${directory}`, cause, 'choose another directory')
   }
   throw notEmpty(directory)
 }
@@ -85,7 +85,9 @@ function notEmpty(directory: string): TrustError {
 async function mustNotLieIn(place: string, directory: string): Promise<void> {
   const path = relative(await realPathOf(place), await realPathOf(directory))
   if (path === '..' || path.startsWith('../')) return
-  throw new TrustError('WRONG_STATE', `the directory ${directory} lies in ${place}`, { hint: 'name another place' })
+  throw new TrustError('WRONG_STATE', `the directory ${directory} lies in ${place}`, {
+    hint: 'choose another directory',
+  })
 }
 
 /** Resolves links, even of a path that does not exist yet. */

@@ -260,12 +260,12 @@ describe('invalid access settings', () => {
     [
       'a CA file that holds no certificate',
       { ACCESS_CLIENT_CERTIFICATES_CA_FILE: 'garbage.pem' },
-      /garbage\.pem holds something that is no certificate\nhint: .*caFile/,
+      /garbage\.pem holds something that is not a certificate\nhint: .*caFile/,
     ],
     [
       'a CA file that somebody is writing',
       { ACCESS_CLIENT_CERTIFICATES_CA_FILE: 'half-written.pem' },
-      /half-written\.pem holds something that is no certificate\nhint: .*caFile/,
+      /half-written\.pem holds something that is not a certificate\nhint: .*caFile/,
     ],
     [
       'a key set that is not there',

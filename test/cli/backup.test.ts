@@ -141,7 +141,7 @@ describe('countersign backup', () => {
     assert.deepEqual(await readdir(terminal.path('full')), ['mine'])
     await mkdir(terminal.path('keys', 'mine'))
     for (const where of ['keys/mine', 'keys/tls/deep/copy']) {
-      await refused(where, /^error: the directory keys\/\S+ lies in keys\nhint: name another place\n$/)
+      await refused(where, /^error: the directory keys\/\S+ lies in keys\nhint: choose another directory\n$/)
     }
     assert.ok((await readdir(terminal.path('keys'))).includes('mine'))
     assert.ok(!(await readdir(terminal.path('keys', 'tls'))).includes('deep'))
@@ -180,7 +180,7 @@ describe('countersign backup', () => {
     const answers = await Promise.all(['one', 'two'].map((name) => asked(terminal.path(name))))
     const [made, other] = 'directory' in answers[0]! ? ['one', 'two'] : ['two', 'one']
     const directory = terminal.path(made)
-    const message = `a backup is being made already, in ${directory}`
+    const message = `a backup is already being made, in ${directory}`
     const refused = { error: { code: 'BUSY', message, hint: 'wait until it is done' } }
     assert.deepEqual(new Set(answers), new Set([{ directory, commits: 2, records: 17 }, refused]))
     assert.match(await terminal.checked(placeOf(made)), /: sound\n$/)

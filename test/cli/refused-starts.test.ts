@@ -202,7 +202,7 @@ describe('a start is refused', () => {
   })
 
   test('where the files belong to another user', async () => {
-    const owner = 'run this as the user who owns that place (sudo -u USER …), or let that place be owned by this user'
+    const owner = 'run this as the user who owns that place (sudo -u USER …), or make this user its owner'
     const denied = (what: string): string => `error: ${what}: EACCES: permission denied\nhint: ${owner}\n`
     await writeFile(terminal.path('private.json'), '{}', { mode: 0 })
     await mkdir(terminal.path('of-root'), { mode: 0o500 })
