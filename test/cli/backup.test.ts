@@ -155,7 +155,7 @@ describe('countersign backup', () => {
     assert.equal(status, 2)
     assert.match(
       stderr,
-      /^error: cannot create the directory \S+\/copy: EROFS: read-only file system\nhint: name another/,
+      /^error: cannot create the directory \S+\/copy: EROFS: read-only file system\nhint: choose another directory/,
     )
   })
 

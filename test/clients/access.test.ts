@@ -175,7 +175,7 @@ describe('docker, with users', { skip: withDocker }, () => {
     await setPassword.run(worldOf(stage.server.running), { name: 'eve', password: 'another horse' }, { name: 'local' })
     assert.match(
       (await eve.try('pull', `${repository}:v1`)).text,
-      /unauthorized: user name, password or API token is wrong/,
+      /unauthorized: the user name, password or API token is wrong/,
     )
     assert.deepEqual(Object.keys(await alice.signed(repository)), ['v1'])
     const actors = [...stage.server.running.store.journal()].filter(({ gun }) => gun === repository)
