@@ -167,7 +167,7 @@ function signersFor({ trust }: World, gun: Gun, role: string, { delegations }: H
 }
 
 /** @param first commands that come before, if the server signs targets; undefined: their owner does */
-function withoutSigner(trust: World['trust'], gun: Gun, lost: readonly StoredKey[], first: string | undefined): string {
+function withoutSigner(trust: Trust, gun: Gun, lost: readonly StoredKey[], first: string | undefined): string {
   const name = lost[0]?.role.slice('targets/'.length) ?? ''
   // The signer has a newer key, which is not delegated to yet.
   const isHere = trust.store.record('signer', name) !== undefined

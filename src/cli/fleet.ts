@@ -26,7 +26,7 @@ export interface Failed {
 }
 
 const ENDING = ['SIGINT', 'SIGTERM'] as const
-const NOT_BEGUN = {
+const NOT_STARTED = {
   state: 'failed',
   error: 'not started: interrupted',
   hint: 'what is done stays done: continue with the others by name',
@@ -53,7 +53,7 @@ export async function forEachRepository<Name extends string, Done>(
   const ignore = (): void => ENDING.forEach((signal) => process.off(signal, interrupt))
   if (guns.length > 1) ENDING.forEach((signal) => process.on(signal, interrupt))
   try {
-    for (const gun of guns) outcomes.push(interrupted ? { gun, ...NOT_BEGUN } : await outcomeOf(gun))
+    for (const gun of guns) outcomes.push(interrupted ? { gun, ...NOT_STARTED } : await outcomeOf(gun))
     return outcomes
   } finally {
     ignore()

@@ -57,7 +57,7 @@ function nameOf(character: string): string {
 function fault(text: string): string | undefined {
   if (text === '') return 'it is empty'
   if (Buffer.byteLength(text) > GUN_MAX_BYTES) return `it is longer than ${GUN_MAX_BYTES} bytes`
-  if (!text.isWellFormed()) return 'it is no Unicode'
+  if (!text.isWellFormed()) return 'it is not valid Unicode'
   const [character] = FORBIDDEN.exec(text) ?? []
   if (character !== undefined) return `the character ${nameOf(character)} is not allowed`
   for (const segment of text.split('/')) {
