@@ -91,3 +91,14 @@ test('without the optional package, ./scripts/test skips what needs its types, a
   await mkdir(place('clone', 'node_modules', 'pkcs11js'))
   assert.deepEqual(await lines(), ['checked', all, ''])
 })
+
+test('the program runs from a directory whose name has signs that mean something in URLs', async (t) => {
+  const place = await cloned(t)
+  const there = place('a b#c%41?')
+  for (const name of ['src', 'scripts', 'package.json'])
+    await cp(join(SCRIPTS, '..', name), join(there, name), { recursive: true })
+  await symlink(join(SCRIPTS, '..', 'node_modules'), join(there, 'node_modules'))
+  const { stdout, stderr } = await promisify(execFile)(join(there, 'scripts', 'countersign'), ['--version'])
+  assert.match(stdout, /^\d+\.\d+\.\d+\n$/)
+  assert.equal(stderr, '')
+})
