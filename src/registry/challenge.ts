@@ -5,14 +5,14 @@ export type Challenges = ReadonlyMap<string, ReadonlyMap<string, string>>
 const PART = /([\w!#$%&'*+.^`|~-]+)[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([^\s",=]+))|[^\s",]+/g
 
 /**
- * Returns the challenges of a 401 and discards its body. A server may send several, in one `WWW-Authenticate` header or
- * in many, which `fetch` joins with commas (RFC 9110, section 11.6.1).
+ * Returns the challenges of a 401; of any other response, none. A server may send several, in one `WWW-Authenticate`
+ * header or in many, which `fetch` joins with commas (RFC 9110, section 11.6.1).
  */
-export async function challengesOf(response: Response): Promise<Challenges> {
-  await response.body?.cancel()
+export function challengesOf({ status, headers }: Pick<Response, 'status' | 'headers'>): Challenges {
   const challenges = new Map<string, Map<string, string>>()
+  if (status !== 401) return challenges
   let parameters = new Map<string, string>()
-  for (const [word, name, quoted, plain] of (response.headers.get('www-authenticate') ?? '').matchAll(PART)) {
+  for (const [word, name, quoted, plain] of (headers.get('www-authenticate') ?? '').matchAll(PART)) {
     if (name !== undefined) {
       parameters.set(name.toLowerCase(), quoted?.replace(/\\(.)/g, '$1') ?? plain ?? '')
       continue

@@ -1,8 +1,7 @@
 import { hash } from 'node:crypto'
 import { TrustError } from '../errors.ts'
-import { bodyOf, failure, redirectHint, request, type AskedServer } from './ask.ts'
-import { authorization } from './authorize.ts'
-import { challengesOf } from './challenge.ts'
+import { askRegistry } from './ask-registry.ts'
+import { bodyOf, failure, redirectHint, type AskedServer } from './ask.ts'
 import type { Credentials } from './credentials.ts'
 import type { RegistryPlace } from './reference.ts'
 import { certificateFault } from './trust-authority.ts'
@@ -60,12 +59,8 @@ async function manifestIn(
     registryOf(place),
   )
   const registry: AskedServer = { url: place.url, name: `the registry ${place.url}`, account: place.account }
-  let response = await ask(url, undefined)
-  if (response.status === 401) {
-    const challenges = await challengesOf(response)
-    const scope = `repository:${place.repository}:pull`
-    response = await ask(url, await authorization(challenges, registry, scope, await credentials()))
-  }
+  const scope = `repository:${place.repository}:pull`
+  const response = await askRegistry(url, TYPES, { registry, scope, credentials })
   // A body that never ends would keep the command from ending.
   if (response.status !== 200) await response.body?.cancel()
   if (response.status === 404) {
@@ -109,8 +104,4 @@ function registryOf({ url: text }: RegistryPlace): URL {
   throw new TrustError('INVALID_PARAMETERS', 'the repository name does not begin with a registry that can be asked', {
     hint: 'give the digest and size of the manifest',
   })
-}
-
-function ask(url: URL, auth: string | undefined): Promise<Response> {
-  return request(url, { headers: { Accept: TYPES.join(', '), ...(auth === undefined ? {} : { Authorization: auth }) } })
 }

@@ -41,7 +41,8 @@ export function notaryServer(url: string, gun: Gun, options: NotaryServerOptions
   const ask = async (file: string): Promise<Response> => {
     const response = await get(file)
     if (response.status !== 401) return response
-    const challenges = await challengesOf(response)
+    await response.body?.cancel()
+    const challenges = challengesOf(response)
     const asked = challenges.get('bearer')?.get('scope') ?? ''
     const scope = PULL_SCOPE.test(asked) ? asked : `repository:${gun}:pull`
     entrance = await authorization(challenges, server, scope, await options.credentials())

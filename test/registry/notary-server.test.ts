@@ -259,7 +259,7 @@ test('a remote server may not name a token service on this machine without TLS',
   const { url, asked } = await oddServer(t, (_, response) => response.end('{"token":"good"}'))
   const server = { url: 'https://notary.example', name: 'notary', account: 'notary' }
   const headers = { 'WWW-Authenticate': `Bearer realm="${url}/token"` }
-  const challenges = await challengesOf(new Response(null, { status: 401, headers }))
+  const challenges = challengesOf(new Response(null, { status: 401, headers }))
   const asking = authorization(challenges, server, 'repository:a/b:pull', await alice())
   await assert.rejects(asking, {
     code: 'REGISTRY',
