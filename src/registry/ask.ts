@@ -6,8 +6,8 @@ export interface AskedServer {
   readonly url: string
   /** For messages: `the registry https://registry-1.docker.io`. */
   readonly name: string
-  /** The key of this server's credentials in docker's configuration. */
-  readonly account: string
+  /** The key of this server's credentials in docker's configuration. Undefined: it gets no credentials. */
+  readonly account?: string
 }
 
 /** Milliseconds for one request and its response. */
@@ -15,7 +15,7 @@ const TIMEOUT = 30_000
 
 /**
  * Sends one request. Does not follow redirects: the response comes from the server itself, and credentials go only to
- * it.
+ * it. `follow` does.
  *
  * @throws TrustError REGISTRY if there is no response
  */

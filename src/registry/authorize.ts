@@ -25,7 +25,7 @@ export async function authorization(
   if (challenges.has('basic')) {
     // Like docker, prefer a password to a token where the server takes both.
     if (basic !== undefined && credentials?.password !== '') return basic
-    if (bearer === undefined) throw failure(server, 'requires a password', `docker login ${server.account}`)
+    if (bearer === undefined) throw failure(server, 'requires a password', loginHint(server))
   }
   if (bearer === undefined) throw failure(server, 'requires an unsupported kind of credentials')
   const realm = URL.parse(bearer.get('realm') ?? '')
@@ -43,7 +43,7 @@ export async function authorization(
   const response = await askForToken(realm, wish, basic, credentials?.identityToken)
   if (response.status !== 200) {
     await response.body?.cancel()
-    throw failure(server, `returns no token: ${response.status}`, `docker login ${server.account}`)
+    throw failure(server, `returns no token: ${response.status}`, loginHint(server))
   }
   const answer = await bodyOf(response, server, TOKEN_MAX_BYTES)
   try {
@@ -70,4 +70,8 @@ function askForToken(
   }
   for (const [name, value] of Object.entries(wish)) realm.searchParams.set(name, value)
   return request(realm, { headers: basic === undefined ? {} : { Authorization: basic } })
+}
+
+function loginHint({ account }: AskedServer): string | undefined {
+  return account === undefined ? undefined : `docker login ${account}`
 }

@@ -23,3 +23,12 @@ export function challengesOf({ status, headers }: Pick<Response, 'status' | 'hea
   }
   return challenges
 }
+
+/** A scope that allows only reading: a server that gets a token could use it elsewhere too. */
+const PULL_SCOPE = /^repository:[^\s,]+:pull$/
+
+/** Returns the scope that a server wants a token for; undefined if it names none, or one that allows more than to pull. */
+export function pullScope(challenges: Challenges): string | undefined {
+  const scope = challenges.get('bearer')?.get('scope')
+  return scope !== undefined && PULL_SCOPE.test(scope) ? scope : undefined
+}

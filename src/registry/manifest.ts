@@ -27,6 +27,8 @@ const TYPES = [
 /** Registries accept no larger manifests. */
 const MANIFEST_MAX_BYTES = 4 * 1024 * 1024
 
+const GIVE_BOTH = 'give the digest and size of the manifest'
+
 /**
  * Asks a registry which manifest a tag names, as docker does (OCI distribution specification). Computes the digest from
  * the bytes received instead of trusting the one that the registry states.
@@ -60,7 +62,7 @@ async function manifestIn(
   )
   const registry: AskedServer = { url: place.url, name: `the registry ${place.url}`, account: place.account }
   const scope = `repository:${place.repository}:pull`
-  const response = await askRegistry(url, TYPES, { registry, scope, credentials })
+  const { response, server } = await askRegistry(url, TYPES, { registry, scope, credentials })
   // A body that never ends would keep the command from ending.
   if (response.status !== 200) await response.body?.cancel()
   if (response.status === 404) {
@@ -70,30 +72,32 @@ async function manifestIn(
     })
   }
   if (response.status === 401 || response.status === 403) {
-    throw failure(registry, 'denies access', 'docker login, with an account that may pull it')
+    const login = 'docker login, with an account that may pull it'
+    // Credentials do not follow a redirect.
+    throw failure(server, 'denies access', server === registry ? login : GIVE_BOTH)
   }
   if (response.status === 400 && url.protocol === 'http:') {
     throw failure(
-      registry,
+      server,
       'answers 400',
       'it may speak TLS, which is not tried on this machine: give the digest and size',
     )
   }
   if (response.status !== 200) {
-    const hint = redirectHint(response, 'give the digest and size of the manifest')
-    throw failure(registry, `answers ${response.status}`, hint)
+    const hint = redirectHint(response, GIVE_BOTH)
+    throw failure(server, `answers ${response.status}`, hint)
   }
   // It is a login page, or a schema 1 manifest, which docker does not sign.
   const type = response.headers.get('content-type')?.split(';')[0]?.trim() ?? 'content of no type'
   if (!TYPES.includes(type)) {
     await response.body?.cancel()
-    throw failure(registry, `sends ${type.slice(0, 80)}, not an image manifest or index`)
+    throw failure(server, `sends ${type.slice(0, 80)}, not an image manifest or index`)
   }
-  const bytes = await bodyOf(response, registry, MANIFEST_MAX_BYTES)
+  const bytes = await bodyOf(response, server, MANIFEST_MAX_BYTES)
   const digest = `sha256:${hash('sha256', bytes, 'hex')}`
   const said = response.headers.get('docker-content-digest')
   if (said !== null && said.startsWith('sha256:') && said !== digest)
-    throw failure(registry, 'sends bytes that do not match the digest it gives')
+    throw failure(server, 'sends bytes that do not match the digest it gives')
   return { digest, size: bytes.length, checkedAt: new Date(now()).toISOString() }
 }
 
@@ -102,6 +106,6 @@ function registryOf({ url: text }: RegistryPlace): URL {
   const url = URL.parse(text)
   if (url?.href === `${url?.origin}/`) return url
   throw new TrustError('INVALID_PARAMETERS', 'the repository name does not begin with a registry that can be asked', {
-    hint: 'give the digest and size of the manifest',
+    hint: GIVE_BOTH,
   })
 }

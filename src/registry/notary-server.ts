@@ -4,7 +4,7 @@ import type { Gun } from '../tuf/gun.ts'
 import type { Role } from '../tuf/role.ts'
 import { bodyOf, failure, redirectHint, request, type AskedServer } from './ask.ts'
 import { authorization } from './authorize.ts'
-import { challengesOf } from './challenge.ts'
+import { challengesOf, pullScope } from './challenge.ts'
 import type { Credentials } from './credentials.ts'
 import { certificateFault } from './trust-authority.ts'
 import { documentMaxBytes, type TrustSource, type Which } from './trust-data.ts'
@@ -20,9 +20,6 @@ interface NotaryServerOptions {
 const ENDED =
   'a Notary server does so if, for example, the snapshot has expired and only its publisher can sign another:' +
   ' then take it from a cache (--from ~/.docker/trust)'
-
-/** A scope that allows only reading: a server that gets a token could use it elsewhere too. */
-const PULL_SCOPE = /^repository:[^\s,]+:pull$/
 
 /**
  * Returns a source that reads a repository from another Notary server over HTTPS, as clients do (wire spec §2). Reuses
@@ -43,8 +40,7 @@ export function notaryServer(url: string, gun: Gun, options: NotaryServerOptions
     if (response.status !== 401) return response
     await response.body?.cancel()
     const challenges = challengesOf(response)
-    const asked = challenges.get('bearer')?.get('scope') ?? ''
-    const scope = PULL_SCOPE.test(asked) ? asked : `repository:${gun}:pull`
+    const scope = pullScope(challenges) ?? `repository:${gun}:pull`
     entrance = await authorization(challenges, server, scope, await options.credentials())
     return get(file)
   }
@@ -74,7 +70,7 @@ function whyFailed(response: Response, role: Role): string | undefined {
   return redirectHint(response, 'name that server, if it is the right one')
 }
 
-function serverAt(text: string, account: string | undefined): AskedServer {
+function serverAt(text: string, account: string | undefined): Required<AskedServer> {
   const url = URL.parse(text)
   // Do not quote the URL: if it contains credentials, they must not end up in a log.
   const refuse = (why: string): never => {
