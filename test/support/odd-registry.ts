@@ -26,7 +26,7 @@ interface OddRegistry {
   /** The requests it got, in order. */
   readonly asked: IncomingMessage[]
   /** Their paths, and what they said of who they are. */
-  requests(): (string | undefined)[][]
+  readonly requests: () => (string | undefined)[][]
 }
 
 /** Starts a registry that answers as told. Its token service gives `alice` or `stranger`, depending on the password. */
