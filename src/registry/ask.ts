@@ -39,7 +39,7 @@ export async function request(url: URL, init: Omit<RequestInit, 'redirect' | 'si
  * @param limit in bytes
  * @throws TrustError REGISTRY if the body is longer, ends early, or takes too long
  */
-export async function bodyOf(response: Response, server: AskedServer, limit: number): Promise<Buffer> {
+export async function bodyOf(response: Response, server: Pick<AskedServer, 'name'>, limit: number): Promise<Buffer> {
   const chunks: Uint8Array[] = []
   let size = 0
   try {
@@ -79,4 +79,11 @@ export function redirectHint(response: Response, instead: string): string | unde
   const to = location === null ? null : URL.parse(location, response.url)
   if (to === null || response.status < 300 || response.status > 399) return undefined
   return `it redirects to ${`${to.origin}${to.pathname}`.slice(0, ADDRESS_MAX)}, which is not followed: ${instead}`
+}
+
+/** Returns a hint to wait; undefined if that would not help. */
+export function laterHint({ status, headers }: Response): string | undefined {
+  if (status !== 429 && status !== 503) return undefined
+  const seconds = /^\d{1,6}$/.exec(headers.get('retry-after') ?? '')?.[0]
+  return seconds === undefined ? 'try again later' : `try again in ${seconds} seconds`
 }

@@ -1,7 +1,8 @@
 import { isLoopback } from '../loopback.ts'
-import { bodyOf, failure, request, type AskedServer } from './ask.ts'
+import { bodyOf, failure, laterHint, redirectHint, request, type AskedServer } from './ask.ts'
 import type { Challenges } from './challenge.ts'
 import type { Credentials } from './credentials.ts'
+import { saidReason } from './refusal.ts'
 
 const TOKEN_MAX_BYTES = 256 * 1024
 
@@ -42,8 +43,8 @@ export async function authorization(
   const wish = { ...(service === undefined ? {} : { service }), scope }
   const response = await askForToken(realm, wish, basic, credentials?.identityToken)
   if (response.status !== 200) {
-    await response.body?.cancel()
-    throw failure(server, `returns no token: ${response.status}`, loginHint(server))
+    const what = `returns no token: ${response.status}${await saidReason(response)}`
+    throw failure(server, what, noTokenHint(response, server))
   }
   const answer = await bodyOf(response, server, TOKEN_MAX_BYTES)
   try {
@@ -70,6 +71,11 @@ function askForToken(
   }
   for (const [name, value] of Object.entries(wish)) realm.searchParams.set(name, value)
   return request(realm, { headers: basic === undefined ? {} : { Authorization: basic } })
+}
+
+function noTokenHint(response: Response, server: AskedServer): string | undefined {
+  if ([400, 401, 403].includes(response.status)) return loginHint(server)
+  return redirectHint(response, 'the registry must name that address itself') ?? laterHint(response)
 }
 
 function loginHint({ account }: AskedServer): string | undefined {

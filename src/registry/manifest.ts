@@ -1,9 +1,10 @@
 import { hash } from 'node:crypto'
 import { TrustError } from '../errors.ts'
 import { askRegistry } from './ask-registry.ts'
-import { bodyOf, failure, redirectHint, type AskedServer } from './ask.ts'
+import { bodyOf, failure, laterHint, redirectHint, type AskedServer } from './ask.ts'
 import type { Credentials } from './credentials.ts'
 import type { RegistryPlace } from './reference.ts'
+import { saidReason } from './refusal.ts'
 import { certificateFault } from './trust-authority.ts'
 
 /** The manifest that a tag names in a registry. */
@@ -63,30 +64,7 @@ async function manifestIn(
   const registry: AskedServer = { url: place.url, name: `the registry ${place.url}`, account: place.account }
   const scope = `repository:${place.repository}:pull`
   const { response, server } = await askRegistry(url, TYPES, { registry, scope, credentials })
-  // A body that never ends would keep the command from ending.
-  if (response.status !== 200) await response.body?.cancel()
-  if (response.status === 404) {
-    // Without that option docker tries to sign what it pushes, with keys that it does not have.
-    throw new TrustError('NOT_FOUND', `${place.url} has no ${place.repository}:${tag}`, {
-      hint: 'docker push --disable-content-trust, or give its digest and size',
-    })
-  }
-  if (response.status === 401 || response.status === 403) {
-    const login = 'docker login, with an account that may pull it'
-    // Credentials do not follow a redirect.
-    throw failure(server, 'denies access', server === registry ? login : GIVE_BOTH)
-  }
-  if (response.status === 400 && url.protocol === 'http:') {
-    throw failure(
-      server,
-      'answers 400',
-      'it may speak TLS, which is not tried on this machine: give the digest and size',
-    )
-  }
-  if (response.status !== 200) {
-    const hint = redirectHint(response, GIVE_BOTH)
-    throw failure(server, `answers ${response.status}`, hint)
-  }
+  if (response.status !== 200) throw await refusal(response, server, place, tag)
   // It is a login page, or a schema 1 manifest, which docker does not sign.
   const type = response.headers.get('content-type')?.split(';')[0]?.trim() ?? 'content of no type'
   if (!TYPES.includes(type)) {
@@ -99,6 +77,32 @@ async function manifestIn(
   if (said !== null && said.startsWith('sha256:') && said !== digest)
     throw failure(server, 'sends bytes that do not match the digest it gives')
   return { digest, size: bytes.length, checkedAt: new Date(now()).toISOString() }
+}
+
+async function refusal(
+  response: Response,
+  server: AskedServer,
+  { url, repository }: RegistryPlace,
+  tag: string,
+): Promise<TrustError> {
+  const { status } = response
+  if (status === 404) {
+    await response.body?.cancel()
+    // Without that option docker tries to sign what it pushes, with keys that it does not have.
+    const hint = 'docker push --disable-content-trust, or give its digest and size'
+    return new TrustError('NOT_FOUND', `${url} has no ${repository}:${tag}`, { hint })
+  }
+  const why = await saidReason(response)
+  if (status === 401 || status === 403) {
+    // Credentials do not follow a redirect.
+    const hint = server.account === undefined ? GIVE_BOTH : 'docker login, with an account that may pull it'
+    return failure(server, `denies access${why}`, hint)
+  }
+  if (status === 400 && server.url.startsWith('http:')) {
+    const hint = 'it may speak TLS, which is not tried on this machine: give the digest and size'
+    return failure(server, `answers 400${why}`, hint)
+  }
+  return failure(server, `answers ${status}${why}`, redirectHint(response, GIVE_BOTH) ?? laterHint(response))
 }
 
 /** Names of trust data may begin with something that is no registry: a host with a blank, a user and password, a query. */

@@ -2,10 +2,11 @@ import { TrustError } from '../errors.ts'
 import { isLoopback } from '../loopback.ts'
 import type { Gun } from '../tuf/gun.ts'
 import type { Role } from '../tuf/role.ts'
-import { bodyOf, failure, redirectHint, request, type AskedServer } from './ask.ts'
+import { bodyOf, failure, laterHint, redirectHint, request, type AskedServer } from './ask.ts'
 import { authorization } from './authorize.ts'
 import { challengesOf, pullScope } from './challenge.ts'
 import type { Credentials } from './credentials.ts'
+import { saidReason } from './refusal.ts'
 import { certificateFault } from './trust-authority.ts'
 import { documentMaxBytes, type TrustSource, type Which } from './trust-data.ts'
 
@@ -50,12 +51,15 @@ export function notaryServer(url: string, gun: Gun, options: NotaryServerOptions
       try {
         const response = await ask(fileOf(role, which))
         if (response.status === 200) return await bodyOf(response, server, documentMaxBytes(role))
-        await response.body?.cancel()
-        if (response.status === 404) return undefined
-        if (response.status === 401 || response.status === 403) {
-          throw failure(server, 'denies access', `docker login ${server.account}, as a user who may pull ${gun}`)
+        if (response.status === 404) {
+          await response.body?.cancel()
+          return undefined
         }
-        throw failure(server, `answers ${response.status}`, whyFailed(response, role))
+        const why = await saidReason(response)
+        if (response.status === 401 || response.status === 403) {
+          throw failure(server, `denies access${why}`, `docker login ${server.account}, as a user who may pull ${gun}`)
+        }
+        throw failure(server, `answers ${response.status}${why}`, whyFailed(response, role))
       } catch (error) {
         throw certificateFault(error, '--tlscacert FILE') ?? error
       }
@@ -67,7 +71,7 @@ export function notaryServer(url: string, gun: Gun, options: NotaryServerOptions
 function whyFailed(response: Response, role: Role): string | undefined {
   if (role === 'timestamp' && response.status === 500) return ENDED
   if (response.status === 400 && response.url.startsWith('http:')) return 'it may speak TLS: name it with https://'
-  return redirectHint(response, 'name that server, if it is the right one')
+  return redirectHint(response, 'name that server, if it is the right one') ?? laterHint(response)
 }
 
 function serverAt(text: string, account: string | undefined): Required<AskedServer> {

@@ -1,0 +1,38 @@
+import { bodyOf } from './ask.ts'
+
+const REFUSAL_MAX_BYTES = 64 * 1024
+/** Longest text to quote from a server, in characters. */
+const REASON_MAX = 300
+
+/**
+ * Reads why a server refused, as docker does: from JSON with `errors` (registries and Notary servers), `details` (token
+ * services), or `error_description` (OAuth 2). Ends the body in any case.
+ *
+ * @returns ` ("…")`, to end a sentence with; empty if the server does not say
+ */
+export async function saidReason(response: Response): Promise<string> {
+  if (!/json/i.test(response.headers.get('content-type') ?? '')) {
+    // A body that never ends would keep the command from ending.
+    await response.body?.cancel()
+    return ''
+  }
+  try {
+    const answer = JSON.parse(String(await bodyOf(response, { name: '' }, REFUSAL_MAX_BYTES))) as Answer
+    const [first] = answer.errors ?? []
+    const reason = [first?.message, first?.code, answer.details, answer.error_description].find(isText)
+    return reason === undefined ? '' : ` ("${reason.slice(0, REASON_MAX)}")`
+  } catch {
+    return ''
+  }
+}
+
+/** What servers send is not always this. */
+interface Answer {
+  readonly errors?: readonly ({ readonly code?: unknown; readonly message?: unknown } | undefined)[]
+  readonly details?: unknown
+  readonly error_description?: unknown
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string' && value !== ''
+}
