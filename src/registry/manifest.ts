@@ -66,7 +66,7 @@ async function manifestIn(
   const { response, server } = await askRegistry(url, TYPES, { registry, scope, credentials })
   if (response.status !== 200) throw await refusal(response, server, place, tag)
   // It is a login page, or a schema 1 manifest, which docker does not sign.
-  const type = response.headers.get('content-type')?.split(';')[0]?.trim() ?? 'content of no type'
+  const type = response.headers.get('content-type')?.split(';')[0]?.trim().toLowerCase() ?? 'content of no type'
   if (!TYPES.includes(type)) {
     await response.body?.cancel()
     throw failure(server, `sends ${type.slice(0, 80)}, not an image manifest or index`)

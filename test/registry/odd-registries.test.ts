@@ -28,3 +28,9 @@ test('credentials are not read for a registry that wants none, whatever it answe
     await assert.rejects(readManifest(place, 'v1', unasked), { code: status === 404 ? 'NOT_FOUND' : 'REGISTRY' })
   }
 })
+
+test('a content type may be written in any case', async (t) => {
+  const type = { 'Content-Type': 'Application/vnd.OCI.image.manifest.v1+JSON;charset=utf-8' }
+  const { place } = await oddRegistry(t, (_, response) => response.writeHead(200, type).end('{}'))
+  assert.equal((await readManifest(place, 'v1', alice)).size, 2)
+})
