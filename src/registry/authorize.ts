@@ -20,12 +20,11 @@ export async function authorization(
   scope: string,
   credentials: Credentials | undefined,
 ): Promise<string> {
-  const basic =
-    credentials && `Basic ${Buffer.from(`${credentials.username}:${credentials.password}`).toString('base64')}`
+  const basic = credentials && basicOf(credentials)
   const bearer = challenges.get('bearer')
   if (challenges.has('basic')) {
     // Like docker, prefer a password to a token where the server takes both.
-    if (basic !== undefined && credentials?.password !== '') return basic
+    if (basic !== undefined) return basic
     if (bearer === undefined) throw failure(server, 'requires a password', loginHint(server))
   }
   if (bearer === undefined) throw failure(server, 'requires an unsupported kind of credentials')
@@ -56,6 +55,12 @@ export async function authorization(
     // Reported below.
   }
   throw failure(server, 'returns no token')
+}
+
+/** Like docker, takes half a login for none. */
+function basicOf({ username, password }: Credentials): string | undefined {
+  if (username === '' || password === '') return undefined
+  return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`
 }
 
 /** Requests a token as docker does: with an identity token by OAuth 2, otherwise by the registry token protocol. */

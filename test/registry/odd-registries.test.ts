@@ -34,3 +34,17 @@ test('a content type may be written in any case', async (t) => {
   const { place } = await oddRegistry(t, (_, response) => response.writeHead(200, type).end('{}'))
   assert.equal((await readManifest(place, 'v1', alice)).size, 2)
 })
+
+test('a user without a password is a stranger, as for docker', async (t) => {
+  for (const half of [
+    { username: 'alice', password: '' },
+    { username: '', password: 'secret' },
+  ]) {
+    const { place, requests } = await oddRegistry(t, (request, response) => {
+      if (request.headers.authorization === 'Bearer stranger') manifest(request, response)
+      else challenge(request, response)
+    })
+    assert.equal((await readManifest(place, 'v1', async () => half)).digest, DIGEST)
+    assert.deepEqual(requests()[1], ['/token', undefined])
+  }
+})
