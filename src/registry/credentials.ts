@@ -44,6 +44,10 @@ type DockerConfig = z.output<typeof configSchema>
 const TOKEN_NAME = '<token>'
 /** A helper program's name: never a path. */
 const HELPER = /^[\w.-]+$/
+/** What a helper says, and ends with an error, if it has nothing for an account. */
+const NOT_FOUND = 'credentials not found in native keychain'
+/** Longest complaint of a helper to quote, in characters. */
+const COMPLAINT_MAX = 200
 /** Milliseconds that a helper may take; some prompt a person. */
 const HELPER_TIMEOUT = 60_000
 
@@ -128,14 +132,20 @@ async function fromHelper(name: string, account: string): Promise<Credentials | 
   // A process that the helper started may hold its output open after the helper has exited; the child reports no error
   // then.
   const silent = once(signal, 'abort').then(refuse)
-  const [answer] = await Promise.race([answering, silent]).finally(() => child.stdout.destroy())
+  const [answer, [code]] = await Promise.race([answering, silent]).finally(() => child.stdout.destroy())
+  const said = answer.trim()
+  if (said === NOT_FOUND) return undefined
+  if (code !== 0) {
+    // What looks like an answer may hold a password.
+    const why = said === '' || said.startsWith('{') ? '' : `: ${said.slice(0, COMPLAINT_MAX)}`
+    throw new TrustError('BAD_SETTINGS', `docker's configuration names ${program}, which fails${why}`)
+  }
   try {
-    const { Username: username, Secret: password } = JSON.parse(answer) as { Username?: string; Secret?: string }
+    const { Username: username, Secret: password } = JSON.parse(said) as { Username?: string; Secret?: string }
     // Like docker, treat empty ones as none.
     if (!username || !password) return undefined
     return username === TOKEN_NAME ? { username, password: '', identityToken: password } : { username, password }
   } catch {
-    // The helper says "credentials not found" in plain text.
     return undefined
   }
 }

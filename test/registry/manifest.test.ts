@@ -370,7 +370,7 @@ test('docker’s credentials are read from its file and from helpers', async (t)
     helper,
     '#!/bin/sh\nread account\n' +
       '[ "$account" = azure ] && echo \'{"Username":"<token>","Secret":"refresh"}\' && exit\n' +
-      '[ "$account" = reg ] && echo \'{"Username":"carol","Secret":"s"}\' || { echo not found; exit 1; }\n',
+      '[ "$account" = reg ] && echo \'{"Username":"carol","Secret":"s"}\' || { echo credentials not found in native keychain; exit 1; }\n',
   )
   await chmod(helper, 0o755)
   const { PATH } = process.env
@@ -486,6 +486,13 @@ test('a credential helper may have nothing; one that does not answer is an error
   }
   for (const answer of ['{}', '{"Username":"","Secret":""}', '{"Username":"<token>","Secret":""}', 'null']) {
     assert.equal(await helper(`echo '${answer}'`), undefined, answer)
+  }
+  assert.equal(await helper('echo credentials not found in native keychain; exit 1'), undefined)
+  // A login that has ended, or a keychain that is locked: to log in with docker would not help.
+  const fails = "docker's configuration names docker-credential-odd, which fails"
+  await assert.rejects(helper('echo the keychain is locked; exit 1'), { message: `${fails}: the keychain is locked` })
+  for (const script of ['exit 3', `echo '{"Username":"alice","Secret":"hidden"'; exit 1`]) {
+    await assert.rejects(helper(script), { code: 'BAD_SETTINGS', message: fails }, script)
   }
   const within = AbortSignal.timeout.bind(AbortSignal)
   t.mock.method(AbortSignal, 'timeout', () => within(200))
