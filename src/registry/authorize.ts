@@ -2,6 +2,7 @@ import { isLoopback } from '../loopback.ts'
 import { bodyOf, failure, laterHint, redirectHint, request, type AskedServer } from './ask.ts'
 import type { Challenges } from './challenge.ts'
 import type { Credentials } from './credentials.ts'
+import { follow } from './follow.ts'
 import { saidReason } from './refusal.ts'
 
 const TOKEN_MAX_BYTES = 256 * 1024
@@ -63,7 +64,10 @@ function basicOf({ username, password }: Credentials): string | undefined {
   return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`
 }
 
-/** Requests a token as docker does: with an identity token by OAuth 2, otherwise by the registry token protocol. */
+/**
+ * Requests a token as docker does: with an identity token by OAuth 2, otherwise by the registry token protocol. Only the
+ * latter follows redirects: the former has a secret in its body.
+ */
 function askForToken(
   realm: URL,
   wish: Readonly<Record<string, string>>,
@@ -75,7 +79,7 @@ function askForToken(
     return request(realm, { method: 'POST', body: new URLSearchParams(form) })
   }
   for (const [name, value] of Object.entries(wish)) realm.searchParams.set(name, value)
-  return request(realm, { headers: basic === undefined ? {} : { Authorization: basic } })
+  return follow(realm, basic === undefined ? {} : { Authorization: basic })
 }
 
 function noTokenHint(response: Response, server: AskedServer): string | undefined {

@@ -219,12 +219,11 @@ test('no credentials follow a redirect of the registry or its token service', as
       response.writeHead(401, { 'WWW-Authenticate': `Bearer realm="${realm}"` }).end()
     }
   })
-  await assert.rejects(readManifest(byToken.place, 'v1', alice), { code: 'REGISTRY' })
-  assert.equal(elsewhere.asked.length, 0)
+  await assert.rejects(readManifest(byToken.place, 'v1', alice), { message: /returns no token$/ })
   assert.equal((await readManifest(direct.place, 'v1', alice)).digest, DIGEST)
   assert.deepEqual(
     elsewhere.asked.map(({ headers }) => headers.authorization),
-    [undefined],
+    [undefined, undefined],
   )
 })
 
