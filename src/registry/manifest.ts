@@ -95,7 +95,8 @@ async function refusal(
   const why = await saidReason(response)
   if (status === 401 || status === 403) {
     // Credentials do not follow a redirect.
-    const hint = server.account === undefined ? GIVE_BOTH : 'docker login, with an account that may pull it'
+    const hint =
+      server.account === undefined ? GIVE_BOTH : 'check the name, or docker login with an account that may pull it'
     return failure(server, `denies access${why}`, hint)
   }
   if (status === 400 && server.url.startsWith('http:')) {

@@ -81,3 +81,16 @@ test('why there is no token is quoted, and only a wrong password gets the hint t
     })
   }
 })
+
+test('a registry that does not say whether a repository exists: the hint is to check its name, too', async (t) => {
+  for (const status of [401, 403]) {
+    const { place, url } = await oddRegistry(t, (request, response) => {
+      if (request.headers.authorization === undefined) challenge(request, response)
+      else response.writeHead(status).end()
+    })
+    await assert.rejects(readManifest(place, 'v1', alice), {
+      message: `the registry ${url} denies access`,
+      hint: 'check the name, or docker login with an account that may pull it',
+    })
+  }
+})
