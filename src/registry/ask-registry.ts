@@ -27,18 +27,30 @@ interface Answer {
  */
 export async function askRegistry(url: URL, types: readonly string[], asker: Asker): Promise<Answer> {
   const headers = { Accept: types.join(', ') }
-  const answered = (response: Response): Answer => ({ response, server: serverOf(response, asker.registry) })
-  const response = await follow(url, headers)
-  if (response.status < 400 || response.status > 499) return answered(response)
+  const stranger = await follow(url, headers)
+  const known = await unlessRefused(stranger, headers, asker)
+  // Some registries redirect only those whom they know.
+  const moved = new URL(known.url).origin !== new URL(stranger.url).origin
+  const response = moved ? await unlessRefused(known, headers, asker) : known
+  return { response, server: serverOf(response, asker.registry) }
+}
+
+/** Returns the response or, if that refuses a stranger, the one to the credentials that it asks for. */
+async function unlessRefused(
+  response: Response,
+  headers: Readonly<Record<string, string>>,
+  { registry, scope, credentials }: Asker,
+): Promise<Response> {
+  if (response.status < 400 || response.status > 499) return response
   const challenges = await challengesFor(response)
-  if (challenges.size === 0 && response.status !== 401) return answered(response)
+  if (challenges.size === 0 && response.status !== 401) return response
   await response.body?.cancel()
-  const { server } = answered(response)
+  const server = serverOf(response, registry)
   const auth =
-    server === asker.registry
-      ? await authorization(challenges, server, asker.scope, await asker.credentials())
-      : await authorization(challenges, server, pullScope(challenges) ?? asker.scope, undefined)
-  return answered(await follow(new URL(response.url), { ...headers, Authorization: auth }))
+    server === registry
+      ? await authorization(challenges, server, scope, await credentials())
+      : await authorization(challenges, server, pullScope(challenges) ?? scope, undefined)
+  return follow(new URL(response.url), { ...headers, Authorization: auth })
 }
 
 /** Some registries refuse strangers, or hide what they have from them, without a word about credentials. */
