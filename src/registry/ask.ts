@@ -12,6 +12,15 @@ export interface AskedServer {
 
 /** Milliseconds for one request and its response. */
 const TIMEOUT = 30_000
+/** Some registries, or firewalls before them, refuse programs that do not say which they are. */
+const AGENT = 'countersign'
+
+/** What to send, as for `fetch`. */
+interface Sent {
+  readonly method?: 'POST'
+  readonly body?: URLSearchParams
+  readonly headers?: Readonly<Record<string, string>>
+}
 
 /**
  * Sends one request. Does not follow redirects: the response comes from the server itself, and credentials go only to
@@ -19,9 +28,10 @@ const TIMEOUT = 30_000
  *
  * @throws TrustError REGISTRY if there is no response
  */
-export async function request(url: URL, init: Omit<RequestInit, 'redirect' | 'signal'> = {}): Promise<Response> {
+export async function request(url: URL, sent: Sent = {}): Promise<Response> {
+  const headers = { 'User-Agent': AGENT, ...sent.headers }
   try {
-    return await fetch(url, { ...init, redirect: 'manual', signal: AbortSignal.timeout(TIMEOUT) })
+    return await fetch(url, { ...sent, headers, redirect: 'manual', signal: AbortSignal.timeout(TIMEOUT) })
   } catch (cause) {
     const reason = isTimeout(cause) ? `no answer in ${TIMEOUT / 1_000} seconds` : reasonOf(cause)
     // Other programs can reach such a port, so somebody who sees the server up would look for the fault there.

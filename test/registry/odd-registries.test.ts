@@ -77,3 +77,17 @@ test('a redirect of a token service is followed with a password, but not with an
     ['POST', '/token', undefined],
   ])
 })
+
+test('every request names the program, since some firewalls refuse those that do not', async (t) => {
+  const { place, asked } = await oddRegistry(t, (request, response) => {
+    if (request.headers.authorization === 'Bearer alice') manifest(request, response)
+    else if (request.url === '/v2/') challenge(request, response)
+    else response.writeHead(404).end()
+  })
+  await readManifest(place, 'v1', alice)
+  const agents = asked.map(({ headers }) => headers['user-agent'])
+  assert.deepEqual(
+    agents,
+    Array.from({ length: 4 }, () => 'countersign'),
+  )
+})
