@@ -8,13 +8,14 @@ const REASON_MAX = 300
  * Reads why a server refused, as docker does: from JSON with `errors` (registries and Notary servers), `details` (token
  * services), or `error_description` (OAuth 2). Ends the body in any case.
  *
- * @returns ` ("…")`, to end a sentence with; empty if the server does not say
+ * @returns ` ("…")` or the like, to end a sentence with; empty if the server does not say
  */
 export async function saidReason(response: Response): Promise<string> {
-  if (!/json/i.test(response.headers.get('content-type') ?? '')) {
+  const type = response.headers.get('content-type') ?? ''
+  if (!/json/i.test(type)) {
     // A body that never ends would keep the command from ending.
     await response.body?.cancel()
-    return ''
+    return /html/i.test(type) ? ' with a web page: a proxy or firewall may have answered' : ''
   }
   try {
     const answer = JSON.parse(String(await bodyOf(response, { name: '' }, REFUSAL_MAX_BYTES))) as Answer

@@ -94,3 +94,13 @@ test('a registry that does not say whether a repository exists: the hint is to c
     })
   }
 })
+
+test('a web page instead of a reason shows that something before the registry refused', async (t) => {
+  const page = { 'Content-Type': 'text/html; charset=UTF-8' }
+  const { place, url } = await oddRegistry(t, (_, response) =>
+    response.writeHead(403, page).end('<title>Just a moment'),
+  )
+  await assert.rejects(readManifest(place, 'v1', alice), {
+    message: `the registry ${url} denies access with a web page: a proxy or firewall may have answered`,
+  })
+})
