@@ -29,16 +29,7 @@ export async function authorization(
     if (bearer === undefined) throw failure(server, 'requires a password', loginHint(server))
   }
   if (bearer === undefined) throw failure(server, 'requires an unsupported kind of credentials')
-  const realm = URL.parse(bearer.get('realm') ?? '')
-  // Send credentials encrypted only, unless both server and token service are on this machine.
-  const local = server.url.startsWith('http:') && realm?.protocol === 'http:' && isLoopback(realm.hostname)
-  if (realm === null || (realm.protocol !== 'https:' && !local)) {
-    const why =
-      realm === null
-        ? 'its realm is not a URL'
-        : `credentials are sent only over https://, not to ${realm.protocol}//${realm.host}`
-    throw failure(server, 'names a token service that cannot be used', why)
-  }
+  const realm = realmOf(bearer.get('realm') ?? '', server)
   const service = bearer.get('service')
   const wish = { ...(service === undefined ? {} : { service }), scope }
   const response = await askForToken(realm, wish, basic, credentials?.identityToken)
@@ -56,6 +47,25 @@ export async function authorization(
     // Reported below.
   }
   throw failure(server, 'returns no token')
+}
+
+/**
+ * Returns the URL of a server's token service. Sends credentials encrypted only, unless both server and token service
+ * are on this machine.
+ */
+function realmOf(named: string, server: AskedServer): URL {
+  const refuse = (why: string): never => {
+    throw failure(server, 'names a token service that cannot be used', why)
+  }
+  const realm = URL.parse(named) ?? refuse('its realm is not a URL')
+  if (realm.protocol === 'https:') return realm
+  const { origin } = new URL(server.url)
+  if (origin.startsWith('http:') && realm.protocol === 'http:' && isLoopback(realm.hostname)) return realm
+  // A registry behind a proxy that ends TLS may not know that it is reached by https://.
+  const encrypted = new URL(realm)
+  encrypted.protocol = 'https:'
+  if (encrypted.origin === origin) return encrypted
+  return refuse(`credentials are sent only over https://, not to ${realm.protocol}//${realm.host}`)
 }
 
 /** Like docker, takes half a login for none. */

@@ -1,12 +1,7 @@
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
-import { createServer } from 'node:https'
-import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
 import { readManifest } from '../../src/registry/manifest.ts'
-import { trustAuthority } from '../../src/registry/trust-authority.ts'
-import { tlsIdentity } from '../support/go-server.ts'
-import { alice, BASIC, challenge, DIGEST, manifest, oddRegistry } from '../support/odd-registry.ts'
+import { alice, BASIC, challenge, DIGEST, manifest, oddRegistry, secureRegistry } from '../support/odd-registry.ts'
 
 test('redirects are followed, with credentials only to the registry itself', async (t) => {
   const elsewhere = await oddRegistry(t, manifest)
@@ -86,19 +81,11 @@ test('where a redirect leads to something else, the message names both registrie
 
 test('no redirect is followed that is unencrypted or carries a password', async (t) => {
   const elsewhere = await oddRegistry(t, manifest)
-  const { certificate: cert, key, ca } = tlsIdentity()
-  const secure = createServer({ cert, key }, (_, response) => {
+  const secure = await secureRegistry(t, (_, response) => {
     response.writeHead(307, { Location: elsewhere.url }).end()
-  }).listen(0, '127.0.0.1')
-  await once(secure, 'listening')
-  t.after(() => {
-    secure.closeAllConnections()
-    secure.close()
   })
-  trustAuthority(ca)
-  const url = `https://127.0.0.1:${(secure.address() as AddressInfo).port}`
-  await assert.rejects(readManifest({ url, repository: 'app', account: 'x' }, 'v1', alice), {
-    message: `the registry ${url} answers 307`,
+  await assert.rejects(readManifest(secure, 'v1', alice), {
+    message: `the registry ${secure.url} answers 307`,
     hint: `it redirects to ${elsewhere.url}/, which is not followed: give the digest and size of the manifest`,
   })
   const { place } = await oddRegistry(t, (_, response) => {

@@ -1,9 +1,14 @@
 import { createHash } from 'node:crypto'
+import { once } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { createServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
 import type { TestContext } from 'node:test'
 import type { Credentials } from '../../src/registry/credentials.ts'
 import { registryPlace, type RegistryPlace } from '../../src/registry/reference.ts'
+import { trustAuthority } from '../../src/registry/trust-authority.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
+import { tlsIdentity } from './go-server.ts'
 import { oddServer } from './odd-server.ts'
 
 const MANIFEST = Buffer.from('{"schemaVersion":2}')
@@ -43,4 +48,18 @@ export async function oddRegistry(t: TestContext, answer: Answer): Promise<OddRe
 /** Answers that a token of the registry's own service is wanted. */
 export function challenge({ headers }: IncomingMessage, response: ServerResponse): void {
   response.writeHead(401, { 'WWW-Authenticate': `Bearer realm="http://${headers.host}/token",service="reg"` }).end()
+}
+
+/** Starts a registry that answers as told over TLS, which this process trusts from now on. */
+export async function secureRegistry(t: TestContext, answer: Answer): Promise<RegistryPlace> {
+  const { certificate: cert, key, ca } = tlsIdentity()
+  const server = createServer({ cert, key }, answer).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.after(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  trustAuthority(ca)
+  const host = `127.0.0.1:${(server.address() as AddressInfo).port}`
+  return { url: `https://${host}`, repository: 'team/app', account: host }
 }
