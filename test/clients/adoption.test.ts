@@ -329,7 +329,7 @@ test('a publisher’s expired snapshot is adopted from a cache and replaced with
   stage.server.clock.now = Date.now()
   const { code, stderr } = await type('repo', 'adopt', gun, ...fromGo())
   assert.equal(code, 2)
-  assert.match(stderr, /answers 500\nhint: .*: then take it from a cache/)
+  assert.match(stderr, /answers 500 \("unknown error"\)\nhint: .*: then take it from a cache/)
   const { warnings } = await adopt(gun, '--from', reader.directory)
   assert.match(warnings.join('\n'), /^snapshot expired at /)
   const [key] = owner.signers.get('root') ?? []
