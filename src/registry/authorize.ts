@@ -93,7 +93,11 @@ function askForToken(
 }
 
 function noTokenHint(response: Response, server: AskedServer): string | undefined {
-  if ([400, 401, 403].includes(response.status)) return loginHint(server)
+  const { status } = response
+  const login = loginHint(server)
+  // Some token services say so of a repository that does not exist.
+  if (status === 403 && login !== undefined) return `check the name, or ${login} with an account that may pull it`
+  if (status === 400 || status === 401) return login
   return redirectHint(response, 'the registry must name that address itself') ?? laterHint(response)
 }
 

@@ -63,7 +63,7 @@ test('why there is no token is quoted, and only a wrong password gets the hint t
   const cases: [status: number, hint: ((host: string) => string) | undefined][] = [
     [400, login],
     [401, login],
-    [403, login],
+    [403, (host) => `check the name, or ${login(host)} with an account that may pull it`],
     [404, undefined],
     [500, undefined],
     [429, () => 'try again later'],
