@@ -18,7 +18,7 @@ import { createLog, type Log } from './log/log.ts'
 import { prepare, prepareTls } from './prepare.ts'
 import type { Trust } from './repository/trust.ts'
 import { startBackground, reportDamage } from './server/background.ts'
-import { followTls, listenerTlsOf, warnOfOpenKey, type ListenerTls } from './server/listener-tls.ts'
+import { followTls, listenerTlsOf, warnOfOpenKeys, type ListenerTls } from './server/listener-tls.ts'
 import { startListening } from './server/listeners.ts'
 import { followTokenKeys } from './server/token-keys-file.ts'
 import { webhookOf } from './server/webhook.ts'
@@ -115,7 +115,7 @@ async function open(configured: Settings, overrides: Overrides) {
 async function mustBeUsable({ settings, now, log, made, store, signer }: Opened): Promise<ListenerTls> {
   made.push(...(await prepareTls(settings, now())))
   const tls = await listenerTlsOf(settings, now())
-  if (tls.admin !== undefined) await warnOfOpenKey(settings, log)
+  if (tls.admin !== undefined) await warnOfOpenKeys(settings, log)
   await signer.start()
   const custody = signer.readiness()
   if (!custody.usable) log.warn({ reason: custody.reason }, 'some keys cannot be used')

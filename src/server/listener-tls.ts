@@ -30,10 +30,12 @@ export async function listenerTlsOf(settings: Settings, now: number): Promise<Li
   return { public: listen.plainHttp === undefined ? material : undefined, admin: material }
 }
 
-/** Warns of a TLS key that everybody can read; it is used all the same. */
-export async function warnOfOpenKey({ tls, keysDirectory }: Settings, log: Log): Promise<void> {
-  const file = tls.keyFile ?? tlsFiles(keysDirectory).key
-  if (await isOpenToAll(file)) log.warn({ file }, 'everybody can read the TLS key')
+/** Warns of TLS keys that everybody can read, that of our own CA included; they are used all the same. */
+export async function warnOfOpenKeys({ tls, keysDirectory }: Settings, log: Log): Promise<void> {
+  const made = tlsFiles(keysDirectory)
+  for (const file of [tls.keyFile ?? made.key, made.caKey]) {
+    if (await isOpenToAll(file)) log.warn({ file }, 'everybody can read the TLS key')
+  }
 }
 
 /**

@@ -188,13 +188,16 @@ Docker 29 and later need the docker-trust plugin, and no longer verify on pull, 
     assert.doesNotMatch(second.stderr, /no users/)
   })
 
-  test('a TLS key that everybody can read, as mounted secrets in containers, is used with a warning', async () => {
+  test('a TLS key that everybody can read, as mounted secrets in containers, is used with a warning; that of the CA too', async () => {
     await (await terminal.host()).end()
-    await chmod(terminal.path('keys', 'tls', 'server.key'), 0o444)
+    for (const name of ['server.key', 'ca.key']) await chmod(terminal.path('keys', 'tls', name), 0o444)
     const server = await terminal.serve(['--quiet'])
     assert.equal(await server.end(), 0)
-    const [{ level, msg, file } = {}] = server.log
-    assert.deepEqual([level, msg, file], ['warn', 'everybody can read the TLS key', 'keys/tls/server.key'])
+    const warned = server.log.slice(0, 2).map(({ level, msg, file }) => [level, msg, file])
+    assert.deepEqual(warned, [
+      ['warn', 'everybody can read the TLS key', 'keys/tls/server.key'],
+      ['warn', 'everybody can read the TLS key', 'keys/tls/ca.key'],
+    ])
   })
 
   test('a handshake makes no session tickets unless OpenSSL is configured to', async () => {
