@@ -95,11 +95,14 @@ const documents = readdirSync(join(ROOT, 'docs'), { recursive: true, encoding: '
   .map((name) => `docs/${name}`)
 const DOCUMENTS = ['README.md', 'CHANGELOG.md', ...documents]
 
-test('relative links have existing targets', () => {
+test('relative links have existing targets, and lead to existing headings', () => {
   for (const file of DOCUMENTS) {
-    for (const [, target = ''] of textOf(file).matchAll(/\]\(([^)#\s]+)[^)]*\)/g)) {
+    for (const [, target = '', heading = ''] of textOf(file).matchAll(/\]\(([^)#\s]*)#?([^)]*)\)/g)) {
       if (/^https?:/.test(target)) continue
-      assert.ok(existsSync(join(ROOT, dirname(file), target)), `${file} links to ${target}, which does not exist`)
+      const named = target === '' ? file : join(dirname(file), target)
+      assert.ok(existsSync(join(ROOT, named)), `${file} links to ${target}, which does not exist`)
+      if (heading !== '')
+        assert.ok(headingsOf(named).includes(heading), `${file} links to ${target}#${heading}: no such heading`)
     }
   }
 })
@@ -135,4 +138,14 @@ function compare(file: string, heading: string, rows: readonly string[]): void {
   const surplus = lines.filter((line) => line !== '' && !rows.some((each) => line.startsWith(each)))
   const told = [...missing.map((each) => `add     ${each}`), ...surplus.map((each) => `remove  ${each}`)]
   if (told.length > 0) assert.fail(`${file}, "${heading}", does not match the code:\n${told.join('\n')}`)
+}
+
+/** Returns the headings of a document, as links name them. */
+function headingsOf(file: string): string[] {
+  return [...textOf(file).matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) =>
+    heading
+      .toLowerCase()
+      .replaceAll(/[^\w -]/g, '')
+      .replaceAll(' ', '-'),
+  )
 }
