@@ -157,7 +157,10 @@ export const settingsSchema = z.strictObject({
     .prefault({}),
   timestampLifeDays: z.number().positive().max(365).default(14).describe('life of a timestamp; renewed at half of it'),
   snapshotLifeDays: z.number().positive().max(3650).default(1095).describe('life of a server-made snapshot'),
-  gunPrefixes: z.array(gunPrefix).default([]).describe('only repositories under these may exist; empty: all'),
+  gunPrefixes: z
+    .array(gunPrefix)
+    .default([])
+    .describe('only repositories under these may exist, as in docker.io/acme/; empty: all'),
   renewIntervalSeconds: seconds
     .default(60)
     .describe('how often to look for what must be re-signed, and for new TLS certificates and token keys'),
