@@ -1,9 +1,8 @@
 import { randomBytes, type KeyObject } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
-import { fileError, TrustError } from '../errors.ts'
+import { TrustError } from '../errors.ts'
 import { deriveKey, isDerivation, newDerivation, secretKey, type Derivation } from './key-encryption.ts'
 import { seal, unseal } from './seal.ts'
-import { writeFileAtomically } from './secret-file.ts'
+import { readSecretFile, writeFileAtomically } from './secret-file.ts'
 
 /** keyring.json: data keys, wrapped by the key-encryption key. Contains no secret in clear. */
 interface KeyringFile {
@@ -131,9 +130,7 @@ async function readKeyring(
 }
 
 async function parseKeyring(path: string): Promise<KeyringFile> {
-  const text = await readFile(path, 'utf8').catch((cause: unknown) => {
-    throw fileError('BAD_KEYS', `cannot read the keyring ${path}`, cause, RESTORE)
-  })
+  const text = (await readSecretFile(path, `the setting keysDirectory, or ${RESTORE}`)).toString('utf8')
   let file: Partial<KeyringFile> | null
   try {
     file = JSON.parse(text) as Partial<KeyringFile> | null

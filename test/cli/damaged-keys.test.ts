@@ -124,7 +124,7 @@ describe('a damaged keys directory', () => {
     for (const [file, fault] of [
       [
         'keyring.json',
-        /^error: cannot read the keyring \S+\/keys\/keyring\.json: .*: no server starts like that; restore it from a backup$/m,
+        /^error: cannot read \S+\/keys\/keyring\.json: .*: no server starts like that; restore it from a backup$/m,
       ],
       ['key-encryption-key', /^error: cannot read \S+\/keys\/key-encryption-key: .*: no server starts like that; /m],
       ['anchor-key', /^error: cannot read \S+\/keys\/anchor-key: .*: no server starts like that; /m],

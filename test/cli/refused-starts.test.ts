@@ -244,11 +244,11 @@ describe('a start is refused', () => {
   })
 
   test('with a secret that others can read', async () => {
-    await chmod(terminal.path('keys', 'key-encryption-key'), 0o640)
-    await refusesHere(
-      /^error: keys\/key-encryption-key can be read by others\nhint: chmod 600 keys\/key-encryption-key/,
-    )
-    await chmod(terminal.path('keys', 'key-encryption-key'), 0o600)
+    for (const name of ['key-encryption-key', 'keyring.json', 'anchor-key']) {
+      await chmod(terminal.path('keys', name), 0o640)
+      await refusesHere(new RegExp(`^error: keys/${name} can be read by others\nhint: chmod 600 keys/${name}`))
+      await chmod(terminal.path('keys', name), 0o600)
+    }
   })
 
   test('with data but no keys', async () => {
