@@ -100,8 +100,9 @@ test(
     await kim.run('trust', 'sign', `${repository}:v3`)
     assert.deepEqual((await bob.signed(repository))['v3']?.signers, ['kim'])
 
+    // docker asks before it removes whoever signed last; without an answer it removes nobody.
     await owner.run('trust', 'signer', 'remove', 'kim', repository)
-    assert.match((await bob.run('trust', 'inspect', '--pretty', repository)).stdout, /jeff/)
+    assert.deepEqual((await bob.signed(repository))['v3']?.signers, ['kim'])
 
     await jeff.run('trust', 'revoke', `${repository}:v2`)
     assert.equal((await bob.signed(repository))['v2'], undefined)
