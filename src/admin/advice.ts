@@ -9,6 +9,7 @@ import { heldKeys } from '../repository/sign-role.ts'
 import { signedHere, takeOverCommand } from '../repository/signed-here.ts'
 import { signerNameOf } from '../repository/signers/signers.ts'
 import type { Trust } from '../repository/trust.ts'
+import { RENEW_DAYS } from '../signing/tls/identity.ts'
 import type { StoredKey } from '../store/store.ts'
 import { SERVER, shellQuoted, type Gun } from '../tuf/gun.ts'
 import { isDelegation, parentOf, type TargetsRole } from '../tuf/role.ts'
@@ -57,9 +58,10 @@ export async function adviceFor(world: World, own: readonly Ending[]): Promise<A
     known.set(gun, found)
     return found
   }
-  return async ({ gun, what, expires }) => {
+  return async (ending) => {
+    const { gun, what, expires } = ending
     if (what === DAMAGED) return REPAIR
-    if (gun === undefined) return forServer(what, own)
+    if (gun === undefined) return forServer(ending, own, trust.now())
     try {
       return forRepository(world, gun, what, expires < trust.now(), await holdersOf(gun))
     } catch (error) {
@@ -76,22 +78,34 @@ export const SERVER_CA = 'server CA'
 /** Appended to one of them if its file is missing, or no certificate. */
 export const UNREADABLE = ', which cannot be read'
 
+const DAY = 86_400_000
+/** Begins the `what` of a token that ends. */
+const TOKEN = 'token '
 const REPAIR = 'countersign check; stop, countersign repair'
 const NEW_CA = 'stop the server, remove tls/ in its keys directory, start it, give clients the new tls/ca.crt'
+const NOT_RENEWED =
+  'the server does not renew it: its log says why ("new TLS certificates"), or put one into tls/server.crt and its key into tls/server.key'
 /** No client accepts a root that was signed after its certificates expired. */
 const TOO_LATE = 'too late: a new repository, and every client must forget this one'
 
-function forServer(what: string, own: readonly Ending[]): string {
-  if (what.startsWith('token ')) return 'countersign token create'
+function forServer({ what, expires }: Ending, own: readonly Ending[], now: number): string {
+  if (what.startsWith(TOKEN)) return forToken(what.slice(TOKEN.length))
   if (what === SERVER_CA) return NEW_CA
   if (what === `${SERVER_CA}${UNREADABLE}`)
     return `copy tls/ca.crt back into its keys directory from a client; or ${NEW_CA}`
+  const ca = own.find((each) => each.what.startsWith(SERVER_CA))
   // For certificates that were made elsewhere, there is no CA here.
-  if (!own.some((each) => each.what.startsWith(SERVER_CA)))
-    return 'put a new one into the file that tls.certificateFile names'
-  return what.endsWith(UNREADABLE)
-    ? 'restart the server: it makes a new one'
-    : 'nothing: the server makes a new one in the last 30 days'
+  if (ca === undefined) return 'put a new one into the file that tls.certificateFile names'
+  if (what.endsWith(UNREADABLE)) return 'restart the server: it makes a new one'
+  // No certificate lives longer than its CA.
+  if (ca.what === SERVER_CA && expires >= ca.expires) return NEW_CA
+  if (expires < now + (RENEW_DAYS - 1) * DAY) return NOT_RENEWED
+  return `nothing: the server makes a new one in the last ${RENEW_DAYS} days`
+}
+
+/** A new token needs another name, and the old one is listed until somebody revokes it. */
+function forToken(name: string): string {
+  return `countersign token create NEW-NAME if it is still needed, then countersign token revoke ${shellQuoted(name)}`
 }
 
 function forRepository(world: World, gun: Gun, what: string, ended: boolean, holders: Holders): string {

@@ -24,6 +24,8 @@ const DAY = 86_400_000
 
 const isCertificate = ({ what }: { what: string }): boolean => what === 'root certificate'
 
+const NEW_CA = 'stop the server, remove tls/ in its keys directory, start it, give clients the new tls/ca.crt'
+
 const SEALED = {
   derivation: { name: 'argon2id' as const, salt: '', memory: 1, passes: 1, lanes: 1 },
   sealed: '',
@@ -54,8 +56,8 @@ test('each row says what the holder of the key can do', async (t) => {
   const [pair] = owner.signers.get('root') ?? []
   assert.ok(pair)
   const made = [
-    { what: 'server certificate', expires: clock.now + DAY },
-    { what: 'server CA', expires: clock.now + 9 * DAY },
+    { what: 'server certificate', expires: clock.now + 100 * DAY },
+    { what: 'server CA', expires: clock.now + 900 * DAY },
   ]
   let certificates = made
   const world = worldOf(here, async () => certificates)
@@ -66,8 +68,8 @@ test('each row says what the holder of the key can do', async (t) => {
   const holder = async (): Promise<string | undefined> =>
     (await showRepository.run(world, { gun: GUN }, TEST_ACTOR)).roles[0]?.keys[0]?.holder
   const byOwner = {
-    'server certificate': 'nothing: the server makes a new one in the last 30 days',
-    'server CA': 'stop the server, remove tls/ in its keys directory, start it, give clients the new tls/ca.crt',
+    'server certificate': 'nothing: the server makes a new one in the last 90 days',
+    'server CA': NEW_CA,
     root: `its owner: notary key rotate ${GUN} root`,
     'root certificate': `its owner: notary key rotate ${GUN} root`,
     targets: `its owner: docker trust sign, or notary witness -p ${GUN} targets`,

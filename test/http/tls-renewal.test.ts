@@ -73,7 +73,7 @@ async function ownFiles(t: TestContext): Promise<{
 
 /** Concurrent: most of the time they wait for the next look. */
 describe('certificates that are renewed', { concurrency: true }, () => {
-  test('a running server replaces its certificate in the last 30 days, under the same CA', async (t) => {
+  test('a running server replaces its certificate in the last 90 days, under the same CA', async (t) => {
     // The client uses the real clock, so the server starts in the past.
     const server = await started(t, { settings: OFTEN, now: Date.now() - (825 - 29) * DAY })
     const first = await served(server)

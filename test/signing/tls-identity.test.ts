@@ -37,13 +37,13 @@ async function at(server: TestServer, now: number): Promise<Made> {
   return made(server)
 }
 
-test('a server certificate is renewed in its last 30 days, by the same CA', async (t) => {
+test('a server certificate is renewed in its last 90 days, by the same CA', async (t) => {
   const server = await started(t)
   const first = await made(server)
   const end = first.certificate.validToDate.getTime()
-  const same = await at(server, end - 31 * DAY)
+  const same = await at(server, end - 91 * DAY)
   assert.equal(same.certificate.fingerprint256, first.certificate.fingerprint256)
-  const next = await at(server, end - 29 * DAY)
+  const next = await at(server, end - 89 * DAY)
   assert.equal(next.ca, first.ca)
   assert.ok(next.certificate.validToDate.getTime() > end)
 })

@@ -16,8 +16,11 @@ interface TlsFiles {
 }
 
 const DAY = 86_400_000
-/** A server certificate with fewer days left is replaced by one of the same CA, unless the CA expires too. */
-const RENEW_DAYS = 30
+/**
+ * A server certificate with fewer days left is replaced by one of the same CA, unless the CA expires too. That is well
+ * before people are warned of what ends: then, only certificates that need them are left.
+ */
+export const RENEW_DAYS = 90
 
 /** Returns the paths of the TLS identity that a server makes for itself. */
 export function tlsFiles(keysDirectory: string): TlsFiles {
