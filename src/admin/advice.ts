@@ -85,8 +85,6 @@ const REPAIR = 'countersign check; stop, countersign repair'
 const NEW_CA = 'stop the server, remove tls/ in its keys directory, start it, give clients the new tls/ca.crt'
 const NOT_RENEWED =
   'the server does not renew it: its log says why ("new TLS certificates"), or put one into tls/server.crt and its key into tls/server.key'
-/** No client accepts a root that was signed after its certificates expired. */
-const TOO_LATE = 'too late: a new repository, and every client must forget this one'
 
 function forServer({ what, expires }: Ending, own: readonly Ending[], now: number): string {
   if (what.startsWith(TOKEN)) return forToken(what.slice(TOKEN.length))
@@ -111,7 +109,7 @@ function forToken(name: string): string {
 function forRepository(world: World, gun: Gun, what: string, ended: boolean, holders: Holders): string {
   const { trust } = world
   const { root, held, signedHere: here, tooLate } = holders
-  if (tooLate) return TOO_LATE
+  if (tooLate) return forDead(gun)
   // Nobody can publish anything before that.
   if (!here) return nextRoot(trust, gun, root.here, takeOverCommand(gun))
   if (what === 'root' || what === 'root certificate') return root.command
@@ -136,6 +134,11 @@ function forRepository(world: World, gun: Gun, what: string, ended: boolean, hol
   // Once it has expired, docker starts it anew, with a version that was used already.
   const byDocker = ended ? '' : 'docker trust sign, or '
   return `whoever signs it: ${byDocker}notary witness -p ${shellQuoted(gun)} ${what}`
+}
+
+/** No client accepts a root that was signed after its certificates expired. */
+function forDead(gun: Gun): string {
+  return `too late: countersign repo delete ${shellQuoted(gun)}, then a new repository; every client must forget this one`
 }
 
 /** Clients read before they sign, and refuse expired metadata: the server must sign a snapshot or targets over it. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { TrustError } from '../../src/errors.ts'
-import { prepareFirstRoot } from '../../src/repository/roots/prepare.ts'
+import { prepareFirstRoot, prepareRotation } from '../../src/repository/roots/prepare.ts'
 import { publishStagedRoot } from '../../src/repository/roots/publish.ts'
 import { stageAgedKeys } from '../../src/repository/roots/rotation-policy.ts'
 import { signStagedRoot, stageRoot } from '../../src/repository/roots/stage.ts'
@@ -64,6 +64,33 @@ test('a root that replaces aged keys is staged once; publishing it restarts thei
       ({ severity, text }) => severity === 'warning' && text.startsWith('timestamp'),
     ),
   )
+})
+
+test('once the root certificates have ended, no next root and no key is made, and nothing is logged as failed', async (t) => {
+  const local = await localTrustFor(t, NOW)
+  const { trust, clock } = local
+  const gun = await create(local, 'example.org/dead')
+  clock.now = NOW + 3653 * DAY
+  const made: string[] = []
+  const counting = {
+    ...trust,
+    signer: alteredSigner(trust.signer, {
+      create: async (_, role) => {
+        made.push(role)
+        throw new Error('no key is needed')
+      },
+    }),
+  }
+  assert.deepEqual(await stageAgedKeys(counting, AGE), { staged: 0, failed: 0 })
+  const rotated = stageRoot(counting, gun, TEST_ACTOR, 'a test', (head, now) =>
+    prepareRotation(counting, gun, head, now, ['timestamp']),
+  )
+  await assert.rejects(rotated, {
+    code: 'WRONG_STATE',
+    message: /: the root certificates have expired: no client accepts this repository any more$/,
+    hint: `"countersign repo delete ${gun}", then a new repository; every client must forget this one`,
+  })
+  assert.deepEqual(made, [])
 })
 
 test('a failing repository is logged and does not hold up the others', async (t) => {

@@ -1,11 +1,11 @@
 import { noSuchRepository, TrustError } from '../../errors.ts'
 import type { Head, StoredKey } from '../../store/store.ts'
-import { mustBeUnder, type Gun } from '../../tuf/gun.ts'
+import { mustBeUnder, shellQuoted, type Gun } from '../../tuf/gun.ts'
 import type { JsonObject } from '../../tuf/json/json.ts'
 import { keyId, type PublicKey } from '../../tuf/keys/key.ts'
 import type { RoleKeys } from '../../tuf/keys/threshold.ts'
 import { HELD_ROLES, type HeldRole } from '../../tuf/role.ts'
-import { rootPayload, type Root } from '../../tuf/root.ts'
+import { aliveFrom, isAlive, rootPayload, type Root } from '../../tuf/root.ts'
 import { currentRoot } from '../current.ts'
 import { heldKeys, mustHoldKeys } from '../sign-role.ts'
 import type { Trust } from '../trust.ts'
@@ -53,7 +53,8 @@ export function mustBeNew(gun: Gun, head: Head | undefined): void {
  * certificates of the same keys.
  *
  * @param authority the new root keys; undefined for no change
- * @throws TrustError NOT_FOUND; WRONG_STATE if a publisher holds the key of a document that must be re-signed with it
+ * @throws TrustError NOT_FOUND; WRONG_STATE if a publisher holds the key of a document that must be re-signed with it, or
+ *   the root certificates have expired
  */
 export async function prepareRotation(
   trust: Trust,
@@ -64,12 +65,22 @@ export async function prepareRotation(
   authority?: RootAuthority,
 ): Promise<PreparedRoot> {
   const root = currentRoot(trust, gun, head) ?? noSuchRepository(gun)
+  mustNotBeDead(root, gun, now)
   if (roles.includes('targets')) mustHoldKeys(trust, gun, root, 'targets', roles)
   if (!roles.includes('snapshot')) mustHoldKeys(trust, gun, root, 'snapshot')
   const all = [...new Set([...roles, ...sharedTimestamp(trust, gun, root)])]
   const { named, keys } = await nextKeys(trust, gun, all, now)
   const next = { ...root.roles, ...named, ...(authority && { root: authorityKeys(authority) }) }
   return { payload: rootPayload(root.metadata.version + 1, now + ROOT_LIFE, next), keys }
+}
+
+/** Called before keys are made, since a token keeps them. @throws TrustError WRONG_STATE */
+function mustNotBeDead(root: Root, gun: Gun, now: number): void {
+  if (isAlive(root, gun, now) || aliveFrom(root, gun, now) !== undefined) return
+  const text = 'the root certificates have expired: no client accepts this repository any more'
+  throw new TrustError('WRONG_STATE', `no new root can be made for ${gun}: ${text}`, {
+    hint: `"countersign repo delete ${shellQuoted(gun)}", then a new repository; every client must forget this one`,
+  })
 }
 
 /** A new root needs a new timestamp: if another server can sign that (`adopt`), it gets a key of this server alone. */

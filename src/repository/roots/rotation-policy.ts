@@ -1,7 +1,7 @@
 import { TrustError } from '../../errors.ts'
 import type { Gun } from '../../tuf/gun.ts'
 import { HELD_ROLES, type HeldRole } from '../../tuf/role.ts'
-import type { Root } from '../../tuf/root.ts'
+import { isAlive, type Root } from '../../tuf/root.ts'
 import { allGuns } from '../all-guns.ts'
 import { SERVER_ACTOR } from '../change.ts'
 import { currentRoot } from '../current.ts'
@@ -36,8 +36,8 @@ interface PolicyCounts {
 /**
  * Applies the rotation policy: for each repository in which keys of the server have reached an age, stages the next root
  * with new keys for all of these; signing it needs a root key, which the server cannot open. Skips repositories that have a
- * staged root already, whoever staged it. Logs repositories that fail, tries them again next time, and goes on with the
- * others, but ends the round if the store is unavailable.
+ * staged root already, whoever staged it, and those whose root certificates have expired. Logs repositories that fail, tries
+ * them again next time, and goes on with the others, but ends the round if the store is unavailable.
  *
  * @param age milliseconds
  */
@@ -71,7 +71,9 @@ async function stageOne(trust: Trust, gun: Gun, oldest: number): Promise<boolean
   const held = root === undefined ? [] : heldRoles(trust, gun, root.roles)
   const aged = held.filter(({ since }) => since <= oldest).map(({ role }) => role)
   // A new root changes the snapshot: if the publisher signs that, only the publisher can rotate anything.
-  if (aged.length === 0 || held.every(({ role }) => role !== 'snapshot')) return false
+  if (root === undefined || aged.length === 0 || held.every(({ role }) => role !== 'snapshot')) return false
+  // No client would accept the next root: people are told that its certificates have ended.
+  if (!isAlive(root, gun, trust.now())) return false
   const reason = `by age: ${newKeysText(inOrder(aged))}`
   await stageRoot(trust, gun, SERVER_ACTOR, reason, (current, now) => prepareRotation(trust, gun, current, now, aged))
   return true
