@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
-import { SERVER_CA, SERVER_CERTIFICATE, UNREADABLE } from './admin/advice.ts'
+import { CLIENT_CA, SERVER_CA, SERVER_CERTIFICATE, UNREADABLE } from './admin/advice.ts'
 import type { World } from './admin/operation.ts'
 import { backupsOf } from './backup.ts'
 import { damageIn } from './errors.ts'
@@ -15,6 +15,7 @@ import { tlsFiles } from './signing/tls/identity.ts'
 import type { LevelStore } from './store/level-store.ts'
 
 const DAY = 86_400_000
+const CERTIFICATES = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g
 
 /** Returns the state that operations work on, except who makes the request. */
 export function worldOver(
@@ -49,24 +50,28 @@ async function keysFaultIn(directory: string): Promise<string | undefined> {
 }
 
 /**
- * Returns when the certificates end that clients see; none without TLS. One that cannot be read counts as ending now:
- * it must not hide the others.
+ * Returns when the certificates end that clients see, and the first of the CAs of their own certificates; none without
+ * TLS. One that cannot be read counts as ending now: it must not hide the others.
  *
  * @param now milliseconds since 1970
  */
 async function serverCertificates(settings: Settings, now: number): Promise<Ending[]> {
   if (!usesTls(settings)) return []
-  const { tls, keysDirectory } = settings
+  const { tls, keysDirectory, access } = settings
   const made = tlsFiles(keysDirectory)
   const files = tls.certificateFile === undefined ? [made.certificate, made.ca] : [tls.certificateFile]
-  return Promise.all(
-    files.map(async (file, index) => {
-      const what = index === 0 ? SERVER_CERTIFICATE : SERVER_CA
-      try {
-        return { what, expires: new X509Certificate(await readFile(file)).validToDate.getTime() }
-      } catch {
-        return { what: `${what}${UNREADABLE}`, expires: now }
-      }
-    }),
-  )
+  const found = files.map((file, index) => ending(index === 0 ? SERVER_CERTIFICATE : SERVER_CA, file, now))
+  const { caFile } = access.clientCertificates ?? {}
+  return Promise.all(caFile === undefined ? found : [...found, ending(CLIENT_CA, caFile, now)])
+}
+
+async function ending(what: string, file: string, now: number): Promise<Ending> {
+  try {
+    const text = await readFile(file, 'latin1')
+    // In a server's file, the others are its issuers', which outlive it.
+    const certificates = what === CLIENT_CA ? (text.match(CERTIFICATES) ?? [text]) : [text]
+    return { what, expires: Math.min(...certificates.map((pem) => new X509Certificate(pem).validToDate.getTime())) }
+  } catch {
+    return { what: `${what}${UNREADABLE}`, expires: now }
+  }
 }

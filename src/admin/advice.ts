@@ -75,6 +75,8 @@ export async function adviceFor(world: World, own: readonly Ending[]): Promise<A
 /** Certificates of the server itself that end; without TLS there are none. */
 export const SERVER_CERTIFICATE = 'server certificate'
 export const SERVER_CA = 'server CA'
+/** The first end among the CAs of client certificates: after it, the users of that one are no longer recognised. */
+export const CLIENT_CA = 'client CA'
 /** Appended to one of them if its file is missing, or no certificate. */
 export const UNREADABLE = ', which cannot be read'
 
@@ -89,6 +91,7 @@ const NOT_RENEWED =
 function forServer({ what, expires }: Ending, own: readonly Ending[], now: number): string {
   if (what.startsWith(TOKEN)) return forToken(what.slice(TOKEN.length))
   if (what === SERVER_CA) return NEW_CA
+  if (what.startsWith(CLIENT_CA)) return 'replace it in the file that access.clientCertificates.caFile names'
   if (what === `${SERVER_CA}${UNREADABLE}`)
     return `copy tls/ca.crt back into its keys directory from a client; or ${NEW_CA}`
   const ca = own.find((each) => each.what.startsWith(SERVER_CA))

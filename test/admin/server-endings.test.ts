@@ -29,6 +29,15 @@ test('a server certificate that ends with its CA, or should have been renewed, i
   for (const days of [59, -1]) assert.match((await said(days, 800)) ?? '', /: the server does not renew it: its log /)
 })
 
+test('a CA of client certificates is replaced where the settings name it', async (t) => {
+  const here = await localTrustFor(t, NOW)
+  for (const what of ['client CA', 'client CA, which cannot be read']) {
+    const certificates: World['certificates'] = async () => [{ what, expires: NOW }]
+    const row = `${what}: replace it in the file that access.clientCertificates.caFile names`
+    assert.deepEqual(await told({ ...worldOf(here), certificates }), [row])
+  }
+})
+
 test('a token that ends is replaced under another name, and is listed until it is revoked', async (t) => {
   const here = await localTrustFor(t, NOW)
   await makeToken(here, 'ci', ['read:*'], { days: 90 })
