@@ -230,6 +230,21 @@ test('what failed while the clock was ahead is tried again soon after the clock 
   assert.deepEqual(await renewDue(here.trust, postponed), { renewed: 1, failed: 0 })
 })
 
+test('after the root has expired, the failed renewal is reported daily, not every ten minutes for years', async (t) => {
+  const here = await local(t)
+  await published(here, 'example.org/a')
+  const postponed = new Map()
+  here.clock.now = NOW + 3651 * DAY
+  assert.deepEqual(await renewDue(here.trust, postponed), { renewed: 0, failed: 1 })
+  here.clock.now += DAY - 1
+  assert.deepEqual(await renewDue(here.trust, postponed), { renewed: 0, failed: 0 })
+  here.clock.now += 1
+  assert.deepEqual(await renewDue(here.trust, postponed), { renewed: 0, failed: 1 })
+  // The clock was wrong.
+  here.clock.now = NOW + 8 * DAY
+  assert.deepEqual(await renewDue(here.trust, postponed), { renewed: 1, failed: 0 })
+})
+
 test('while nothing can be written, a round gives up early and does not retry everything that is due', async (t) => {
   let full = false
   const here = await openLocalTrust(NOW, () => {

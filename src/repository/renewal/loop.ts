@@ -8,6 +8,8 @@ import { renew } from './renew.ts'
 export const RENEWALS_AT_ONCE = 64
 /** Pause before a failed renewal is tried again, in milliseconds. */
 const RETRY_AFTER = 10 * 60_000
+/** The same if root has expired. Only a new root helps, and it brings a new timestamp: this repeats the report daily. */
+const RETRY_EXPIRED_AFTER = 24 * 60 * 60_000
 
 /** The result of a round, in repositories. */
 export interface RenewalCounts {
@@ -15,8 +17,8 @@ export interface RenewalCounts {
   failed: number
 }
 
-/** Failed renewals, with the time from which they may be tried again. */
-type Postponed = Map<Gun, number>
+/** Failed renewals, and for how long they are not tried again, in milliseconds. */
+type Postponed = Map<Gun, { readonly since: number; readonly pause: number }>
 
 /**
  * Renews everything that is due now. Logs and postpones a repository whose renewal fails, such as one whose root has
@@ -31,8 +33,8 @@ export async function renewDue(
   counts: RenewalCounts = { renewed: 0, failed: 0 },
 ): Promise<RenewalCounts> {
   const now = trust.now()
-  // A time later than any postponement from now means that the clock was set back, perhaps by years.
-  for (const [gun, time] of postponed) if (time <= now || time > now + RETRY_AFTER) postponed.delete(gun)
+  // The clock may have been set back since, perhaps by years.
+  for (const [gun, { since, pause }] of postponed) if (now < since || now >= since + pause) postponed.delete(gun)
   let due: Due[] = []
   do {
     // Signing is useless if nothing can be written; the next round tries again.
@@ -49,11 +51,19 @@ async function renewOne(trust: Trust, gun: Gun, postponed: Postponed, counts: Re
   try {
     if (await renew(trust, gun, 'due')) counts.renewed += 1
     // In the index, but nothing to renew: somebody else did it meanwhile, or the index is wrong. Do not retry at once.
-    else postponed.set(gun, trust.now() + RETRY_AFTER)
+    else postponed.set(gun, { since: trust.now(), pause: RETRY_AFTER })
   } catch (error) {
     counts.failed += 1
-    postponed.set(gun, trust.now() + RETRY_AFTER)
+    postponed.set(gun, { since: trust.now(), pause: pauseAfterFailure(trust, gun) })
     trust.log.error({ gun, err: error }, 'renewal failed')
+  }
+}
+
+function pauseAfterFailure({ store, now }: Trust, gun: Gun): number {
+  try {
+    return (store.head(gun)?.roles['root']?.expires ?? Infinity) < now() ? RETRY_EXPIRED_AFTER : RETRY_AFTER
+  } catch {
+    return RETRY_AFTER
   }
 }
 
