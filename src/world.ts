@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
-import { CLIENT_CA, SERVER_CA, SERVER_CERTIFICATE, UNREADABLE } from './admin/advice.ts'
 import type { World } from './admin/operation.ts'
+import { CLIENT_CA, SERVER_CA, SERVER_CERTIFICATE, UNREADABLE } from './admin/server-advice.ts'
 import { backupsOf } from './backup.ts'
 import { damageIn } from './errors.ts'
 import { check } from './repository/check.ts'

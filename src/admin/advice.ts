@@ -9,13 +9,13 @@ import { heldKeys } from '../repository/sign-role.ts'
 import { signedHere, takeOverCommand } from '../repository/signed-here.ts'
 import { signerNameOf } from '../repository/signers/signers.ts'
 import type { Trust } from '../repository/trust.ts'
-import { RENEW_DAYS } from '../signing/tls/identity.ts'
 import type { StoredKey } from '../store/store.ts'
 import { SERVER, shellQuoted, type Gun } from '../tuf/gun.ts'
 import { isDelegation, parentOf, type TargetsRole } from '../tuf/role.ts'
 import type { Targets } from '../tuf/targets.ts'
 import type { World } from './operation.ts'
 import { rootKeyPlaces } from './root-keys.ts'
+import { adviceForServer } from './server-advice.ts'
 
 /** Returns what to do about something that ends, mostly a command. */
 type Advice = (ending: Ending) => Promise<string>
@@ -61,7 +61,7 @@ export async function adviceFor(world: World, own: readonly Ending[]): Promise<A
   return async (ending) => {
     const { gun, what, expires } = ending
     if (what === DAMAGED) return REPAIR
-    if (gun === undefined) return forServer(ending, own, trust.now())
+    if (gun === undefined) return adviceForServer(ending, own, trust.now())
     try {
       return forRepository(world, gun, what, expires < trust.now(), await holdersOf(gun))
     } catch (error) {
@@ -72,42 +72,7 @@ export async function adviceFor(world: World, own: readonly Ending[]): Promise<A
   }
 }
 
-/** Certificates of the server itself that end; without TLS there are none. */
-export const SERVER_CERTIFICATE = 'server certificate'
-export const SERVER_CA = 'server CA'
-/** The first end among the CAs of client certificates: after it, the users of that one are no longer recognised. */
-export const CLIENT_CA = 'client CA'
-/** Appended to one of them if its file is missing, or no certificate. */
-export const UNREADABLE = ', which cannot be read'
-
-const DAY = 86_400_000
-/** Begins the `what` of a token that ends. */
-const TOKEN = 'token '
 const REPAIR = 'countersign check; stop, countersign repair'
-const NEW_CA = 'stop the server, remove tls/ in its keys directory, start it, give clients the new tls/ca.crt'
-const NOT_RENEWED =
-  'the server does not renew it: its log says why ("new TLS certificates"), or put one into tls/server.crt and its key into tls/server.key'
-
-function forServer({ what, expires }: Ending, own: readonly Ending[], now: number): string {
-  if (what.startsWith(TOKEN)) return forToken(what.slice(TOKEN.length))
-  if (what === SERVER_CA) return NEW_CA
-  if (what.startsWith(CLIENT_CA)) return 'replace it in the file that access.clientCertificates.caFile names'
-  if (what === `${SERVER_CA}${UNREADABLE}`)
-    return `copy tls/ca.crt back into its keys directory from a client; or ${NEW_CA}`
-  const ca = own.find((each) => each.what.startsWith(SERVER_CA))
-  // For certificates that were made elsewhere, there is no CA here.
-  if (ca === undefined) return 'put a new one into the file that tls.certificateFile names'
-  if (what.endsWith(UNREADABLE)) return 'restart the server: it makes a new one'
-  // No certificate lives longer than its CA.
-  if (ca.what === SERVER_CA && expires >= ca.expires) return NEW_CA
-  if (expires < now + (RENEW_DAYS - 1) * DAY) return NOT_RENEWED
-  return `nothing: the server makes a new one in the last ${RENEW_DAYS} days`
-}
-
-/** A new token needs another name, and the old one is listed until somebody revokes it. */
-function forToken(name: string): string {
-  return `countersign token create NEW-NAME if it is still needed, then countersign token revoke ${shellQuoted(name)}`
-}
 
 function forRepository(world: World, gun: Gun, what: string, ended: boolean, holders: Holders): string {
   const { trust } = world
@@ -129,19 +94,42 @@ function forRepository(world: World, gun: Gun, what: string, ended: boolean, hol
   if (held.has(what) && held.has('snapshot')) return 'nothing: the server re-signs it by itself'
   if (ended && !isDelegation(what)) return forExpired(trust, gun, what, holders)
   if (what === 'snapshot') return `its owner: notary publish ${shellQuoted(gun)}`
-  if (what === 'targets') return `its owner: docker trust sign, or notary witness -p ${shellQuoted(gun)} targets`
+  if (what === 'targets') return forTargets(trust, gun, holders)
   const { signer, lost = [] } = signersFor(world, gun, what, holders)
   if (signer !== undefined)
     return `${first}countersign tag sign ${shellQuoted(gun)} TAG --as ${signer}, a tag that it has signed`
   if (lost.length > 0) return withoutSigner(trust, gun, lost, held.has('targets') ? first : undefined)
   // Once it has expired, docker starts it anew, with a version that was used already.
-  const byDocker = ended ? '' : 'docker trust sign, or '
+  const byDocker = ended ? '' : `${SIGN_MORE}, or `
   return `whoever signs it: ${byDocker}notary witness -p ${shellQuoted(gun)} ${what}`
 }
 
+/** docker signs nothing anew for a tag that is signed already. */
+const SIGN_MORE = 'docker trust sign of a tag not signed yet'
 /** No client accepts a root that was signed after its certificates expired. */
 function forDead(gun: Gun): string {
   return `too late: countersign repo delete ${shellQuoted(gun)}, then a new repository; every client must forget this one`
+}
+
+/** docker signs no tags in targets that delegate: there, only adding a signer makes it sign targets. */
+function forTargets(trust: Trust, gun: Gun, holders: Holders): string {
+  const witness = `notary witness -p ${shellQuoted(gun)} targets`
+  const delegates = (delegationsIn(trust, gun, 'targets', holders)?.size ?? 0) > 0
+  return delegates
+    ? `its owner: ${witness}, or docker trust signer add, with a new signer or one that is there`
+    : `its owner: ${SIGN_MORE}, or ${witness}`
+}
+
+/** Reads each delegating role once. */
+function delegationsIn(
+  trust: Trust,
+  gun: Gun,
+  role: TargetsRole,
+  { delegations }: Holders,
+): Targets['delegations'] | undefined {
+  const known = delegations.get(role) ?? currentDelegations(trust, gun, trust.store.head(gun), role)
+  if (known !== undefined) delegations.set(role, known)
+  return known
 }
 
 /** Clients read before they sign, and refuse expired metadata: the server must sign a snapshot or targets over it. */
@@ -172,13 +160,10 @@ interface Signers {
   readonly lost?: readonly StoredKey[]
 }
 
-function signersFor({ trust }: World, gun: Gun, role: string, { delegations }: Holders): Signers {
+function signersFor({ trust }: World, gun: Gun, role: string, holders: Holders): Signers {
   if (!isDelegation(role)) return {}
-  const parent = parentOf(role)
-  const known = delegations.get(parent) ?? currentDelegations(trust, gun, trust.store.head(gun), parent)
-  const named = known?.get(role)
-  if (known === undefined || named === undefined) return {}
-  delegations.set(parent, known)
+  const named = delegationsIn(trust, gun, parentOf(role), holders)?.get(role)
+  if (named === undefined) return {}
   const held = heldKeys(trust, gun, role, named).filter(({ owner }) => owner === SERVER)
   const names = held.flatMap(({ key }) => signerNameOf(trust, key) ?? [])
   const signer = names.find((name) => names.filter((each) => each === name).length >= named.threshold)
