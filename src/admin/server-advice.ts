@@ -14,8 +14,9 @@ const DAY = 86_400_000
 /** Begins the `what` of a token that ends. */
 const TOKEN = 'token '
 const NEW_CA = 'stop the server, remove tls/ in its keys directory, start it, give clients the new tls/ca.crt'
+/** The server was off, cannot issue one, or was given one of another CA. */
 const NOT_RENEWED =
-  'the server does not renew it: its log says why ("new TLS certificates"), or put one into tls/server.crt and its key into tls/server.key'
+  'restart the server: it makes a new one, or its log says why not ("new TLS certificates"); or put one into tls/server.crt and its key into tls/server.key'
 
 /**
  * Returns what to do about something that ends and belongs to no repository.
