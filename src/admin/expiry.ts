@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { allTokens } from '../access/api-token.ts'
-import { allEndings, DAMAGED, type Ending } from '../repository/expiry.ts'
+import { allEndings, DAMAGED, EXPIRY_HORIZON, type Ending } from '../repository/expiry.ts'
 import { heldRoles } from '../repository/roots/rotation-policy.ts'
 import type { Trust } from '../repository/trust.ts'
 import type { Gun } from '../tuf/gun.ts'
@@ -72,10 +72,12 @@ export async function collectEndings(
   return found.filter(({ expires }) => expires <= until).toSorted((one, other) => one.expires - other.expires)
 }
 
+/** Leaves out those that ended long ago: nobody waits for them any more, and they would outnumber everything else. */
 async function tokenEndings({ store, now }: Trust): Promise<Ending[]> {
   const { values, damaged } = await allTokens(store)
+  const first = now() - EXPIRY_HORIZON
   const ends = values.flatMap(({ name, expires, revoked }) =>
-    revoked || expires === null ? [] : [{ what: `token ${name}`, expires }],
+    revoked || expires === null || expires < first ? [] : [{ what: `token ${name}`, expires }],
   )
   return damaged.length === 0 ? ends : [...ends, { what: DAMAGED, expires: now() }]
 }

@@ -40,7 +40,7 @@ export function adviceForServer({ what, expires }: Ending, own: readonly Ending[
   return `nothing: the server makes a new one in the last ${RENEW_DAYS} days`
 }
 
-/** A new token needs another name, and the old one is listed until somebody revokes it. */
+/** A new token needs another name until the old one is revoked, which also ends its row. */
 function forToken(name: string): string {
   return `countersign token create NEW-NAME if it is still needed, then countersign token revoke ${shellQuoted(name)}`
 }

@@ -39,13 +39,16 @@ test('a CA of client certificates is replaced where the settings name it', async
   }
 })
 
-test('a token that ends is replaced under another name, and is listed until it is revoked', async (t) => {
+test('a token that ends is replaced under another name, and is listed until it is revoked or has ended for 60 days', async (t) => {
   const here = await localTrustFor(t, NOW)
   await makeToken(here, 'ci', ['read:*'], { days: 90 })
   const row = 'token ci: countersign token create NEW-NAME if it is still needed, then countersign token revoke ci'
   assert.deepEqual(await told(worldOf(here)), [row])
-  here.clock.now += 91 * DAY
+  here.clock.now += 149 * DAY
   assert.deepEqual(await told(worldOf(here)), [row])
+  here.clock.now += 2 * DAY
+  assert.deepEqual(await told(worldOf(here)), [])
+  here.clock.now -= 2 * DAY
   await makeToken(here, 'ci-2', ['read:*'], { days: null })
   await revokeToken.run(worldOf(here), { token: 'ci' }, TEST_ACTOR)
   assert.deepEqual(await told(worldOf(here)), [])
