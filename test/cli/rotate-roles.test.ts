@@ -130,6 +130,8 @@ describe('rotating several roles with one root', () => {
     const { roles, versions } = await changes(() => prints(`${command} ${PASS}`, done))
     assert.deepEqual(roles, ['root', 'targets', 'timestamp'])
     assert.deepEqual(versions, { root: 4, targets: 4, snapshot: 5, timestamp: 5 })
+    const title = /^Renewing the root certificates and rotating the snapshot key of /
+    await prints(`key rotate ${APP} root snapshot --renew --plan`, title)
     await prints(`key rotate ${APP} root snapshot --renew --stage ${PASS}`, /waits for signatures/)
     await prints('root waiting', / local {2}other root keys or certificates, and a new snapshot key\n$/)
     await terminal.ask(discardRoot, { gun: APP })
@@ -213,10 +215,8 @@ describe('rotating several roles with one root', () => {
       { gun: THEIRS, roles: ['timestamp', 'snapshot'], state: 'waits for signatures' },
       { gun: WEB, roles: every, state: 'rotated', version: 3 },
     ])
-    await prints(
-      `key rotate ${WEB} server-managed root --renew ${PASS}`,
-      /^rotated the keys of root, timestamp, snapshot and/,
-    )
+    const renewed = /^renewed the root certificates and rotated the keys of timestamp, snapshot and targets of /
+    await prints(`key rotate ${WEB} server-managed root --renew ${PASS}`, renewed)
     await prints(`key rotate ${WEB} server-managed --renew`, /^error: .* say nothing about server-managed\n/, 2)
     await prints(`key rotate docker.io/acme/none server-managed`, /^error: there is no repository/, 1)
     assert.match(await terminal.checked(), /: sound\n$/)

@@ -1,16 +1,15 @@
 import { planRoot } from '../../admin/roots.ts'
-import { keysText } from '../../repository/roots/rotated-roles.ts'
 import { FORMER_KEY, PINNED_KEYS, type RotationPlan } from '../../repository/roots/rotation-plan.ts'
 import type { Connection } from '../connection/connection.ts'
 import { EXIT } from '../exit.ts'
 import { forEachRepository } from '../fleet.ts'
 import { rolesIn, type AskedRoles } from '../root/asked-roles.ts'
 import {
-  isRenewal,
   nextAuthority,
   hasAuthorityOptions,
   type AuthorityOptions,
   type NextAuthority,
+  workText,
 } from '../root/authority.ts'
 import { RootKeyring } from '../root/keyring.ts'
 import { knownRootKeys, knownKeyText, type KnownRootKey } from '../root/known-keys.ts'
@@ -89,9 +88,7 @@ function planned(found: Plan, { keys, threshold }: NextAuthority): Plan {
 }
 
 function planText(each: Plan | Unplanned, { stage, renew }: PlanOptions): string {
-  const title = isRenewal(each.roles, renew)
-    ? `Renewing the root certificates of ${each.gun}`
-    : `Rotating ${keysText(each.roles)} of ${each.gun}`
+  const title = `${workText(each.roles, renew, ['Renewing', 'Rotating'])} of ${each.gun}`
   const obstacles = each.obstacles.map((text) => `  cannot be done: ${text}`)
   if (!('version' in each)) return [title, ...obstacles].join('\n')
   const stuck = each.cachedRoots.filter(({ follows }) => !follows)

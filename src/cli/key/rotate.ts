@@ -4,7 +4,6 @@ import { matches } from '../../access/permission.ts'
 import { listRepositories } from '../../admin/repositories.ts'
 import { planRoot } from '../../admin/roots.ts'
 import { TrustError } from '../../errors.ts'
-import { keysText } from '../../repository/roots/rotated-roles.ts'
 import { THE_REST } from '../../store/found-records.ts'
 import { shellQuoted, type Gun } from '../../tuf/gun.ts'
 import { BASE_ROLES, type BaseRole, type HeldRole } from '../../tuf/role.ts'
@@ -13,7 +12,7 @@ import { EXIT } from '../exit.ts'
 import { forEachRepository, parseSingleGun, outcomeTable, WAITING_HINT, type Outcome } from '../fleet.ts'
 import { JSON_OPTION, wholeNumber } from '../options.ts'
 import { askedRoles, rolesIn, SERVER_MANAGED, type AskedRoles } from '../root/asked-roles.ts'
-import { isRenewal, nextAuthority, hasAuthorityOptions } from '../root/authority.ts'
+import { nextAuthority, hasAuthorityOptions, workText } from '../root/authority.ts'
 import { PASSPHRASE_OPTION, RootKeyring } from '../root/keyring.ts'
 import { stageAndPublish, stageVersion } from '../root/signatures.ts'
 import { withConnection } from '../run.ts'
@@ -119,7 +118,7 @@ function show(outcomes: readonly Rotated[], { renew }: Options): void {
   const [only] = outcomes
   if (only === undefined || outcomes.length > 1) return print(outcomeTable(outcomes))
   const { gun, roles = [], state, version } = only
-  const done = isRenewal(roles, renew) ? 'renewed the root certificates' : `rotated ${keysText(roles)}`
+  const done = workText(roles, renew, ['renewed', 'rotated'])
   if (state === 'rotated') print(`${done} of ${gun}: root version ${version}`)
   else
     print(

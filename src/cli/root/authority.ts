@@ -1,6 +1,6 @@
 import type { RootKey } from '../../admin/root-keys.ts'
 import { TrustError } from '../../errors.ts'
-import { rolesText } from '../../repository/roots/rotated-roles.ts'
+import { keysText, rolesText } from '../../repository/roots/rotated-roles.ts'
 import type { RotationPlan } from '../../repository/roots/rotation-plan.ts'
 import type { BaseRole } from '../../tuf/role.ts'
 import { SERVER_MANAGED } from './asked-roles.ts'
@@ -30,9 +30,20 @@ export function hasAuthorityOptions(
   throw new TrustError('INVALID_PARAMETERS', text, { hint: 'these options are only for: key rotate GUN root' })
 }
 
-/** True if no role gets a new key: the same root keys get new certificates. */
-export function isRenewal(roles: readonly BaseRole[], renew: true | undefined): boolean {
-  return renew === true && roles.length === 1
+/**
+ * Says what is done to roles. With `renew`, the root keys stay and get new certificates.
+ *
+ * @param verbs for certificates and for keys: `['Renewing', 'Rotating']`
+ */
+export function workText(
+  roles: readonly BaseRole[],
+  renew: true | undefined,
+  [renewing, rotating]: readonly [string, string],
+): string {
+  if (renew !== true) return `${rotating} ${keysText(roles)}`
+  const others = roles.filter((role) => role !== 'root')
+  const certificates = `${renewing} the root certificates`
+  return others.length === 0 ? certificates : `${certificates} and ${rotating.toLowerCase()} ${keysText(others)}`
 }
 
 /**
