@@ -14,6 +14,7 @@ import {
 import { RootKeyring } from '../root/keyring.ts'
 import { knownRootKeys, knownKeyText, type KnownRootKey } from '../root/known-keys.ts'
 import { print, printJson } from '../terminal/print.ts'
+import { clientsText } from './clients-text.ts'
 
 export interface PlanOptions extends AuthorityOptions {
   readonly stage?: true
@@ -91,11 +92,6 @@ function planText(each: Plan | Unplanned, { stage, renew }: PlanOptions): string
   const title = `${workText(each.roles, renew, ['Renewing', 'Rotating'])} of ${each.gun}`
   const obstacles = each.obstacles.map((text) => `  cannot be done: ${text}`)
   if (!('version' in each)) return [title, ...obstacles].join('\n')
-  const stuck = each.cachedRoots.filter(({ follows }) => !follows)
-  const clients =
-    stuck.length === 0
-      ? 'all clients follow, whichever root they have cached'
-      : stuck.map(({ version, why = '' }) => `clients with root version ${version} do not follow: ${why}`).join('\n  ')
   const waits = each.waits && stage !== true && obstacles.length === 0
   return [
     title,
@@ -105,7 +101,7 @@ function planText(each: Plan | Unplanned, { stage, renew }: PlanOptions): string
     ...(each.next === undefined ? [] : [`  from then on each root is signed by ${each.next.threshold} of:`]),
     ...(each.next?.keys ?? []).map(({ name, keyId }) => `    ${keyId} ${name}`),
     `  signed by the server with it: ${each.serverSigns.join(', ')}`,
-    `  ${clients}`,
+    ...clientsText(each.cachedRoots).map((text) => `  ${text}`),
     ...each.breaks.map((text) => `  breaks: ${text}`),
     ...obstacles,
   ].join('\n')
