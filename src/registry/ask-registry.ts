@@ -1,4 +1,4 @@
-import { request, type AskedServer } from './ask.ts'
+import { discard, request, type AskedServer } from './ask.ts'
 import { authorization } from './authorize.ts'
 import { challengesOf, pullScope, type Challenges } from './challenge.ts'
 import type { Credentials } from './credentials.ts'
@@ -44,7 +44,7 @@ async function unlessRefused(
   if (response.status < 400 || response.status > 499) return response
   const challenges = await challengesFor(response)
   if (challenges.size === 0 && response.status !== 401) return response
-  await response.body?.cancel()
+  await discard(response)
   const server = serverOf(response, registry)
   const auth =
     server === registry
@@ -59,7 +59,7 @@ async function challengesFor(refusal: Response): Promise<Challenges> {
   if (challenges.size > 0) return challenges
   // Docker asks here first whether it needs any.
   const root = await request(new URL('/v2/', refusal.url))
-  await root.body?.cancel()
+  await discard(root)
   return challengesOf(root)
 }
 

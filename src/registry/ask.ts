@@ -66,6 +66,12 @@ export async function bodyOf(response: Response, server: Pick<AskedServer, 'name
   return Buffer.concat(chunks)
 }
 
+/** Ends a response whose body nobody needs: a body that never ends would keep the command from ending. */
+export async function discard({ body }: Response): Promise<void> {
+  // It fails if the server has cut the body off meanwhile.
+  await body?.cancel().catch(() => undefined)
+}
+
 function isTimeout(error: unknown): boolean {
   return error instanceof DOMException && error.name === 'TimeoutError'
 }

@@ -1,5 +1,5 @@
 import { isLoopback } from '../loopback.ts'
-import { failure, request } from './ask.ts'
+import { discard, failure, request } from './ask.ts'
 
 /** As many redirects as docker follows. */
 const REDIRECTS_MAX = 10
@@ -18,7 +18,7 @@ export async function follow(first: URL, headers: Readonly<Record<string, string
     const response = await request(url, { headers: url.origin === first.origin ? headers : harmless })
     const next = redirectOf(response)
     if (next === null || !mayFollow(url, next)) return response
-    await response.body?.cancel()
+    await discard(response)
     url = next
   }
   throw failure({ name: first.origin }, `redirects more than ${REDIRECTS_MAX} times`)

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto'
 import { TrustError } from '../errors.ts'
 import { askRegistry } from './ask-registry.ts'
-import { bodyOf, failure, laterHint, redirectHint, type AskedServer } from './ask.ts'
+import { bodyOf, discard, failure, laterHint, redirectHint, type AskedServer } from './ask.ts'
 import type { Credentials } from './credentials.ts'
 import type { RegistryPlace } from './reference.ts'
 import { saidReason } from './refusal.ts'
@@ -68,7 +68,7 @@ async function manifestIn(
   // It is a login page, or a schema 1 manifest, which docker does not sign.
   const type = response.headers.get('content-type')?.split(';')[0]?.trim().toLowerCase() ?? 'content of no type'
   if (!TYPES.includes(type)) {
-    await response.body?.cancel()
+    await discard(response)
     throw failure(server, `sends ${type.slice(0, 80)}, not an image manifest or index`)
   }
   const bytes = await bodyOf(response, server, MANIFEST_MAX_BYTES)
@@ -87,7 +87,7 @@ async function refusal(
 ): Promise<TrustError> {
   const { status } = response
   if (status === 404) {
-    await response.body?.cancel()
+    await discard(response)
     // Without that option docker tries to sign what it pushes, with keys that it does not have.
     const hint = 'docker push --disable-content-trust, or give its digest and size'
     return new TrustError('NOT_FOUND', `${url} has no ${repository}:${tag}`, { hint })

@@ -2,7 +2,7 @@ import { TrustError } from '../errors.ts'
 import { isLoopback } from '../loopback.ts'
 import type { Gun } from '../tuf/gun.ts'
 import type { Role } from '../tuf/role.ts'
-import { bodyOf, failure, laterHint, redirectHint, request, type AskedServer } from './ask.ts'
+import { bodyOf, discard, failure, laterHint, redirectHint, request, type AskedServer } from './ask.ts'
 import { authorization } from './authorize.ts'
 import { challengesOf, pullScope } from './challenge.ts'
 import type { Credentials } from './credentials.ts'
@@ -39,7 +39,7 @@ export function notaryServer(url: string, gun: Gun, options: NotaryServerOptions
   const ask = async (file: string): Promise<Response> => {
     const response = await get(file)
     if (response.status !== 401) return response
-    await response.body?.cancel()
+    await discard(response)
     const challenges = challengesOf(response)
     const scope = pullScope(challenges) ?? `repository:${gun}:pull`
     entrance = await authorization(challenges, server, scope, await options.credentials())
@@ -52,7 +52,7 @@ export function notaryServer(url: string, gun: Gun, options: NotaryServerOptions
         const response = await ask(fileOf(role, which))
         if (response.status === 200) return await bodyOf(response, server, documentMaxBytes(role))
         if (response.status === 404) {
-          await response.body?.cancel()
+          await discard(response)
           return undefined
         }
         const why = await saidReason(response)

@@ -1,4 +1,4 @@
-import { bodyOf } from './ask.ts'
+import { bodyOf, discard } from './ask.ts'
 
 const REFUSAL_MAX_BYTES = 64 * 1024
 /** Longest text to quote from a server, in characters. */
@@ -13,8 +13,7 @@ const REASON_MAX = 300
 export async function saidReason(response: Response): Promise<string> {
   const type = response.headers.get('content-type') ?? ''
   if (!/json/i.test(type)) {
-    // A body that never ends would keep the command from ending.
-    await response.body?.cancel()
+    await discard(response)
     return /html/i.test(type) ? ' with a web page: a proxy or firewall may have answered' : ''
   }
   try {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { readManifest } from '../../src/registry/manifest.ts'
 import { alice, BASIC, challenge, DIGEST, manifest, nobody, oddRegistry } from '../support/odd-registry.ts'
 
@@ -47,4 +48,22 @@ test('every request names the program, since some firewalls refuse those that do
     agents,
     Array.from({ length: 4 }, () => 'countersign'),
   )
+})
+
+test('a refusal that is cut off while its registry is asked at /v2/ is a refusal all the same', async (t) => {
+  for (const known of [true, false]) {
+    const { place } = await oddRegistry(t, async (request, response) => {
+      if (request.headers.authorization === 'Bearer alice') manifest(request, response)
+      else if (request.url !== '/v2/') {
+        response.writeHead(404, { 'Content-Length': '99' }).write('x', () => response.destroy())
+      } else {
+        await sleep(100)
+        if (known) challenge(request, response)
+        else response.writeHead(404).end()
+      }
+    })
+    const asking = readManifest(place, 'v1', alice)
+    if (known) assert.equal((await asking).digest, DIGEST)
+    else await assert.rejects(asking, { code: 'NOT_FOUND' })
+  }
 })
