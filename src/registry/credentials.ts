@@ -136,8 +136,8 @@ async function fromHelper(name: string, account: string): Promise<Credentials | 
   const said = answer.trim()
   if (said === NOT_FOUND) return undefined
   if (code !== 0) {
-    // What looks like an answer may hold a password.
-    const why = said === '' || said.startsWith('{') ? '' : `: ${said.slice(0, COMPLAINT_MAX)}`
+    // An answer, perhaps after a warning, may hold a password.
+    const why = said === '' || said.includes('{') ? '' : `: ${said.slice(0, COMPLAINT_MAX)}`
     throw new TrustError('BAD_SETTINGS', `docker's configuration names ${program}, which fails${why}`)
   }
   try {

@@ -490,7 +490,8 @@ test('a credential helper may have nothing; one that does not answer is an error
   // A login that has ended, or a keychain that is locked: to log in with docker would not help.
   const fails = "docker's configuration names docker-credential-odd, which fails"
   await assert.rejects(helper('echo the keychain is locked; exit 1'), { message: `${fails}: the keychain is locked` })
-  for (const script of ['exit 3', `echo '{"Username":"alice","Secret":"hidden"'; exit 1`]) {
+  const cutOff = `echo '{"Username":"alice","Secret":"hidden"'; exit 1`
+  for (const script of ['exit 3', cutOff, `echo 'warning: old keychain'; ${cutOff}`]) {
     await assert.rejects(helper(script), { code: 'BAD_SETTINGS', message: fails }, script)
   }
   const within = AbortSignal.timeout.bind(AbortSignal)
