@@ -58,6 +58,7 @@ function realmOf(named: string, server: AskedServer): URL {
     throw failure(server, 'names a token service that cannot be used', why)
   }
   const realm = URL.parse(named) ?? refuse('its realm is not a URL')
+  if (realm.username !== '' || realm.password !== '') refuse('its realm contains a user name or password')
   if (realm.protocol === 'https:') return realm
   const { origin } = new URL(server.url)
   if (origin.startsWith('http:') && realm.protocol === 'http:' && isLoopback(realm.hostname)) return realm

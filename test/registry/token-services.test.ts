@@ -66,3 +66,14 @@ test('a registry that does not know that it is reached by https:// is asked for 
     hint: 'credentials are sent only over https://, not to http://127.0.0.1',
   })
 })
+
+test('a token service named with a user and password is refused, and these are not printed', async (t) => {
+  const { place, url } = await oddRegistry(t, ({ headers }, response) => {
+    const realm = `http://u:hidden@${headers.host}/token`
+    response.writeHead(401, { 'WWW-Authenticate': `Bearer realm="${realm}"` }).end()
+  })
+  await assert.rejects(readManifest(place, 'v1', alice), {
+    message: `the registry ${url} names a token service that cannot be used`,
+    hint: 'its realm contains a user name or password',
+  })
+})
