@@ -1,9 +1,9 @@
 import { isLoopback } from '../loopback.ts'
-import { bodyOf, failure, laterHint, redirectHint, request, type AskedServer } from './ask.ts'
+import { bodyOf, failure, request, type AskedServer } from './ask.ts'
 import type { Challenges } from './challenge.ts'
 import type { Credentials } from './credentials.ts'
 import { follow } from './follow.ts'
-import { saidReason } from './refusal.ts'
+import { laterHint, redirectHint, saidReason } from './refusal.ts'
 
 const TOKEN_MAX_BYTES = 256 * 1024
 

@@ -1,10 +1,10 @@
 import { hash } from 'node:crypto'
 import { TrustError } from '../errors.ts'
 import { askRegistry } from './ask-registry.ts'
-import { bodyOf, discard, failure, laterHint, redirectHint, type AskedServer } from './ask.ts'
+import { bodyOf, discard, failure, type AskedServer } from './ask.ts'
 import type { Credentials } from './credentials.ts'
 import type { RegistryPlace } from './reference.ts'
-import { saidReason } from './refusal.ts'
+import { laterHint, redirectHint, saidReason } from './refusal.ts'
 import { certificateFault } from './trust-authority.ts'
 
 /** The manifest that a tag names in a registry. */

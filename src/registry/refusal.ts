@@ -3,6 +3,8 @@ import { bodyOf, discard } from './ask.ts'
 const REFUSAL_MAX_BYTES = 64 * 1024
 /** Longest text to quote from a server, in characters. */
 const REASON_MAX = 300
+/** Longest address to quote, in characters. */
+const ADDRESS_MAX = 200
 
 /**
  * Reads why a server refused, as docker does: from JSON with `errors` (registries and Notary servers), `details` (token
@@ -35,4 +37,24 @@ interface Answer {
 
 function isText(value: unknown): value is string {
   return typeof value === 'string' && value !== ''
+}
+
+/**
+ * Returns a hint that says where a server redirects to. Docker follows redirects of registries, not of trust servers.
+ *
+ * @param instead what to do about it
+ * @returns undefined if the response is no redirect
+ */
+export function redirectHint(response: Response, instead: string): string | undefined {
+  const location = response.headers.get('location')
+  const to = location === null ? null : URL.parse(location, response.url)
+  if (to === null || response.status < 300 || response.status > 399) return undefined
+  return `it redirects to ${`${to.origin}${to.pathname}`.slice(0, ADDRESS_MAX)}, which is not followed: ${instead}`
+}
+
+/** Returns a hint to wait; undefined if that would not help. */
+export function laterHint({ status, headers }: Response): string | undefined {
+  if (status !== 429 && status !== 503) return undefined
+  const seconds = /^\d{1,6}$/.exec(headers.get('retry-after') ?? '')?.[0]
+  return seconds === undefined ? 'try again later' : `try again in ${seconds} seconds`
 }
