@@ -20,7 +20,7 @@ interface Answer {
 
 /**
  * Requests something of a registry, with credentials if it refuses to answer without. Follows redirects to other
- * registries, as stranger there.
+ * registries, as a stranger there.
  *
  * @param types media types to accept
  * @throws TrustError REGISTRY if there is no response, or what the registry wants cannot be had

@@ -31,8 +31,8 @@ export async function authorization(
   if (bearer === undefined) throw failure(server, 'requires an unsupported kind of credentials')
   const realm = realmOf(bearer.get('realm') ?? '', server)
   const service = bearer.get('service')
-  const wish = { ...(service === undefined ? {} : { service }), scope }
-  const response = await askForToken(realm, wish, basic, credentials?.identityToken)
+  const parameters = { ...(service === undefined ? {} : { service }), scope }
+  const response = await askForToken(realm, parameters, basic, credentials?.identityToken)
   if (response.status !== 200) {
     const what = `returns no token: ${response.status}${await saidReason(response)}`
     throw failure(server, what, noTokenHint(response, server))
@@ -50,8 +50,11 @@ export async function authorization(
 }
 
 /**
- * Returns the URL of a server's token service. Sends credentials encrypted only, unless both server and token service
- * are on this machine.
+ * Returns the URL of a server's token service: one that is reached encrypted, unless both server and token service are
+ * on this machine.
+ *
+ * @param named the `realm` of the challenge
+ * @throws TrustError REGISTRY for any other
  */
 function realmOf(named: string, server: AskedServer): URL {
   const refuse = (why: string): never => {
@@ -81,15 +84,15 @@ function basicOf({ username, password }: Credentials): string | undefined {
  */
 function askForToken(
   realm: URL,
-  wish: Readonly<Record<string, string>>,
+  parameters: Readonly<Record<string, string>>,
   basic: string | undefined,
   identityToken: string | undefined,
 ): Promise<Response> {
   if (identityToken !== undefined) {
-    const form = { ...wish, grant_type: 'refresh_token', refresh_token: identityToken, client_id: 'countersign' }
+    const form = { ...parameters, grant_type: 'refresh_token', refresh_token: identityToken, client_id: 'countersign' }
     return request(realm, { method: 'POST', body: new URLSearchParams(form) })
   }
-  for (const [name, value] of Object.entries(wish)) realm.searchParams.set(name, value)
+  for (const [name, value] of Object.entries(parameters)) realm.searchParams.set(name, value)
   return follow(realm, basic === undefined ? {} : { Authorization: basic })
 }
 

@@ -97,3 +97,29 @@ test('no redirect is followed that is unencrypted or carries a password', async 
   })
   assert.deepEqual(elsewhere.asked, [])
 })
+
+test('between two registries that redirect to each other, each gets only what is its own', async (t) => {
+  let back = ''
+  const elsewhere = await oddRegistry(t, (request, response) => {
+    if (request.headers.authorization === 'Bearer stranger') response.writeHead(307, { Location: back }).end()
+    else challenge(request, response)
+  })
+  const { place, requests, url } = await oddRegistry(t, (request, response) => {
+    if (request.url !== '/back') response.writeHead(307, { Location: `${elsewhere.url}/v2/app` }).end()
+    else if (request.headers.authorization === 'Bearer alice') manifest(request, response)
+    else challenge(request, response)
+  })
+  back = `${url}/back`
+  assert.equal((await readManifest(place, 'v1', alice)).digest, DIGEST)
+  assert.deepEqual(requests(), [
+    ['/v2/team/app/manifests/v1', undefined],
+    ['/back', undefined],
+    ['/token', BASIC],
+    ['/back', 'Bearer alice'],
+  ])
+  assert.deepEqual(elsewhere.requests(), [
+    ['/v2/app', undefined],
+    ['/token', undefined],
+    ['/v2/app', 'Bearer stranger'],
+  ])
+})
