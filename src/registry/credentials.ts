@@ -1,10 +1,8 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { text } from 'node:stream/consumers'
 import { z } from 'zod'
 import { TrustError } from '../errors.ts'
+import { askHelper } from './credential-helper.ts'
 
 /** Docker's credentials for one registry. */
 export interface Credentials {
@@ -42,14 +40,6 @@ type DockerConfig = z.output<typeof configSchema>
 
 /** With this user name, a helper's secret is an identity token. */
 const TOKEN_NAME = '<token>'
-/** A helper program's name: never a path. */
-const HELPER = /^[\w.-]+$/
-/** What a helper says, and ends with an error, if it has nothing for an account. */
-const NOT_FOUND = 'credentials not found in native keychain'
-/** Longest complaint of a helper to quote, in characters. */
-const COMPLAINT_MAX = 200
-/** Milliseconds that a helper may take; some prompt a person. */
-const HELPER_TIMEOUT = 60_000
 
 /**
  * Returns docker's own credentials for a registry, from the environment, a helper program or `config.json`.
@@ -69,7 +59,11 @@ export async function dockerCredentials(
   if (given !== undefined) return given
   const config = await readConfig(join(directory, 'config.json'))
   const helper = config.credHelpers?.[account] ?? config.credsStore
-  if (helper) return fromHelper(helper, account)
+  if (helper) {
+    const found = await askHelper(helper, account)
+    if (found?.username !== TOKEN_NAME) return found
+    return { username: TOKEN_NAME, password: '', identityToken: found.password }
+  }
   const entry = config.auths?.[account] ?? byHost(config.auths, account)
   if (entry === undefined) return undefined
   const basic = basicOf(entry)
@@ -112,40 +106,5 @@ async function readConfig(path: string): Promise<DockerConfig> {
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return {}
     // Leave out the parser's message: it quotes the file, which holds passwords.
     throw new TrustError('BAD_SETTINGS', `cannot read docker's configuration ${path}`)
-  }
-}
-
-/** Runs `docker-credential-NAME get`: the account on standard input, JSON on standard output. */
-async function fromHelper(name: string, account: string): Promise<Credentials | undefined> {
-  if (!HELPER.test(name)) throw new TrustError('BAD_SETTINGS', `"${name}" is not the name of a credential helper`)
-  const program = `docker-credential-${name}`
-  // Not the `timeout` option: if the program does not exist, its timer keeps the command alive for a minute.
-  const signal = AbortSignal.timeout(HELPER_TIMEOUT)
-  const child = spawn(program, ['get'], { stdio: ['pipe', 'pipe', 'ignore'], signal, killSignal: 'SIGKILL' })
-  const refuse = (cause: unknown): never => {
-    const why = signal.aborted ? 'does not answer' : 'cannot be run'
-    throw new TrustError('BAD_SETTINGS', `docker's configuration names ${program}, which ${why}`, { cause })
-  }
-  child.stdin.on('error', () => undefined)
-  child.stdin.end(account)
-  const answering = Promise.all([text(child.stdout), once(child, 'exit')]).catch(refuse)
-  // A process that the helper started may hold its output open after the helper has exited; the child reports no error
-  // then.
-  const silent = once(signal, 'abort').then(refuse)
-  const [answer, [code]] = await Promise.race([answering, silent]).finally(() => child.stdout.destroy())
-  const said = answer.trim()
-  if (said === NOT_FOUND) return undefined
-  if (code !== 0) {
-    // An answer, perhaps after a warning, may hold a password.
-    const why = said === '' || said.includes('{') ? '' : `: ${said.slice(0, COMPLAINT_MAX)}`
-    throw new TrustError('BAD_SETTINGS', `docker's configuration names ${program}, which fails${why}`)
-  }
-  try {
-    const { Username: username, Secret: password } = JSON.parse(said) as { Username?: string; Secret?: string }
-    // Like docker, treat empty ones as none.
-    if (!username || !password) return undefined
-    return username === TOKEN_NAME ? { username, password: '', identityToken: password } : { username, password }
-  } catch {
-    return undefined
   }
 }
