@@ -77,3 +77,18 @@ test('a token service named with a user and password is refused, and these are n
     hint: 'its realm contains a user name or password',
   })
 })
+
+test('a token service does not get the password unencrypted by a redirect, not even one to itself', async (t) => {
+  const asked: (string | undefined)[] = []
+  const place = await secureRegistry(t, ({ url, headers }, response) => {
+    asked.push(url?.split('?')[0])
+    if (url?.startsWith('/token') === true) response.writeHead(307, { Location: `http://${headers.host}/token/` }).end()
+    else response.writeHead(401, { 'WWW-Authenticate': `Bearer realm="https://${headers.host}/token"` }).end()
+  })
+  const http = place.url.replace('https:', 'http:')
+  await assert.rejects(readManifest(place, 'v1', alice), {
+    message: `the registry ${place.url} returns no token: 307`,
+    hint: `it redirects to ${http}/token/, which is not followed: the registry must name that address itself`,
+  })
+  assert.deepEqual(asked, ['/v2/team/app/manifests/v1', '/token'])
+})

@@ -50,9 +50,11 @@ export function challenge({ headers }: IncomingMessage, response: ServerResponse
   response.writeHead(401, { 'WWW-Authenticate': `Bearer realm="http://${headers.host}/token",service="reg"` }).end()
 }
 
+/** Made once: OpenSSL does not tell authorities of the same name apart. */
+const { certificate: cert, key, ca } = tlsIdentity()
+
 /** Starts a registry that answers as told over TLS, which this process trusts from now on. */
 export async function secureRegistry(t: TestContext, answer: Answer): Promise<RegistryPlace> {
-  const { certificate: cert, key, ca } = tlsIdentity()
   const server = createServer({ cert, key }, answer).listen(0, '127.0.0.1')
   await once(server, 'listening')
   t.after(() => {
