@@ -1,93 +1,29 @@
 import assert from 'node:assert/strict'
-import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { createServer, type IncomingMessage, type RequestListener } from 'node:http'
+import type { IncomingMessage, RequestListener } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { test, type TestContext } from 'node:test'
-import { dockerCredentials, type Credentials } from '../../src/registry/credentials.ts'
+import type { Credentials } from '../../src/registry/credentials.ts'
 import { readManifest } from '../../src/registry/manifest.ts'
-import { isNameInDocker, registryPlace, type RegistryPlace } from '../../src/registry/reference.ts'
+import { registryPlace, type RegistryPlace } from '../../src/registry/reference.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
 import { tlsIdentity } from '../support/go-server.ts'
+import { alice, BASIC, DIGEST } from '../support/odd-registry.ts'
+import { oddServer } from '../support/odd-server.ts'
 
 const MANIFEST = Buffer.from('{"schemaVersion":2}')
 const TYPE = { 'Content-Type': 'application/vnd.oci.image.index.v1+json; charset=utf-8' }
-const DIGEST = `sha256:${createHash('sha256').update(MANIFEST).digest('hex')}`
-const alice = async (): Promise<{ username: string; password: string }> => ({ username: 'alice', password: 'secret' })
-const BASIC = `Basic ${Buffer.from('alice:secret').toString('base64')}`
 
 /** Starts a registry that answers as given, and records its requests. */
 async function registry(
   t: TestContext,
-  answer: (...[request, response]: Parameters<RequestListener>) => unknown,
+  answer: Parameters<typeof oddServer>[1],
 ): Promise<{ place: RegistryPlace; asked: IncomingMessage[] }> {
-  const asked: IncomingMessage[] = []
-  const server = createServer((request, response) => {
-    asked.push(request)
-    answer(request, response)
-  }).listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  t.after(() => {
-    server.closeAllConnections()
-    server.close()
-  })
-  const host = `127.0.0.1:${(server.address() as AddressInfo).port}`
-  return { place: registryPlace(parseGun(`${host}/team/app`)), asked }
+  const { url, asked } = await oddServer(t, answer)
+  return { place: registryPlace(parseGun(`${new URL(url).host}/team/app`)), asked }
 }
-
-test('isNameInDocker accepts the repository names that docker accepts', () => {
-  const known = [
-    'alpine',
-    'docker.io/acme/app',
-    'LOCALHOST.example:5000/a/b_c/d__e/f--g/h.i',
-    'localhost/a',
-    '::1/a',
-    'NAS/a',
-  ]
-  for (const gun of known) assert.ok(isNameInDocker(parseGun(gun)), gun)
-  const unknown = [
-    'docker.io/acme/app:v1',
-    'acme/App',
-    'docker.io/a b',
-    'docker.io/é',
-    'docker.io/-a',
-    'a/b_',
-    'a/b..c',
-  ]
-  for (const gun of unknown) assert.ok(!isNameInDocker(parseGun(gun)), gun)
-})
-
-test('registryPlace maps a name to docker’s registry URL, repository and account', () => {
-  const places = [
-    'docker.io/library/alpine',
-    'docker.io/alpine',
-    'index.docker.io/alpine',
-    'acme/app',
-    'localhost:5000/a/b',
-    'localhost/a',
-    'registry.example/x',
-    'NAS/x',
-  ].map((gun) => {
-    const { url, repository, account } = registryPlace(parseGun(gun))
-    return [url, repository, account]
-  })
-  const hub = ['https://registry-1.docker.io', 'https://index.docker.io/v1/']
-  assert.deepEqual(places, [
-    [hub[0], 'library/alpine', hub[1]],
-    [hub[0], 'library/alpine', hub[1]],
-    [hub[0], 'library/alpine', hub[1]],
-    [hub[0], 'acme/app', hub[1]],
-    ['http://localhost:5000', 'a/b', 'localhost:5000'],
-    ['http://localhost', 'a', 'localhost'],
-    ['https://registry.example', 'x', 'registry.example'],
-    ['https://NAS', 'x', 'NAS'],
-  ])
-})
 
 test('digest and size are those of the bytes, and credentials are read only when needed', async (t) => {
   const { place, asked } = await registry(t, (_request, response) => response.writeHead(200, TYPE).end(MANIFEST))
@@ -345,163 +281,6 @@ test('an endless error body is cut off', { timeout: 20_000 }, async (t) => {
     const { socket } = asked.at(-1) ?? assert.fail()
     if (!socket.destroyed) await once(socket, 'close')
   }
-})
-
-test('docker’s credentials are read from its file and from helpers', async (t) => {
-  const directory = await mkdtemp(join(tmpdir(), 'countersign-docker-'))
-  t.after(() => rm(directory, { recursive: true }))
-  const config = (content: unknown): Promise<void> => writeFile(join(directory, 'config.json'), JSON.stringify(content))
-  assert.equal(await dockerCredentials(directory, 'reg'), undefined)
-  await config({ auths: { reg: { auth: Buffer.from('bob:with:colon').toString('base64') }, other: {} } })
-  assert.deepEqual(await dockerCredentials(directory, 'reg'), { username: 'bob', password: 'with:colon' })
-  assert.equal(await dockerCredentials(directory, 'other'), undefined)
-  await config({ auths: { 'https://old.example/v1/': { auth: Buffer.from('dan:d').toString('base64') } } })
-  assert.deepEqual(await dockerCredentials(directory, 'old.example'), { username: 'dan', password: 'd' })
-  assert.equal(await dockerCredentials(directory, 'old.example.org'), undefined)
-  await config({ auths: { reg: { auth: Buffer.from('x:').toString('base64'), identitytoken: 'refresh' } } })
-  assert.deepEqual(await dockerCredentials(directory, 'reg'), {
-    username: 'x',
-    password: '',
-    identityToken: 'refresh',
-  })
-  const helper = join(directory, 'docker-credential-test')
-  await writeFile(
-    helper,
-    '#!/bin/sh\nread account\n' +
-      '[ "$account" = azure ] && echo \'{"Username":"<token>","Secret":"refresh"}\' && exit\n' +
-      '[ "$account" = reg ] && echo \'{"Username":"carol","Secret":"s"}\' || { echo credentials not found in native keychain; exit 1; }\n',
-  )
-  await chmod(helper, 0o755)
-  const { PATH } = process.env
-  process.env['PATH'] = `${directory}:${PATH ?? ''}`
-  t.after(() => {
-    process.env['PATH'] = PATH
-  })
-  await config({ credHelpers: { reg: 'test', unknown: 'test', azure: 'test' } })
-  assert.deepEqual(await dockerCredentials(directory, 'reg'), { username: 'carol', password: 's' })
-  assert.equal(await dockerCredentials(directory, 'unknown'), undefined)
-  assert.deepEqual(await dockerCredentials(directory, 'azure'), {
-    username: '<token>',
-    password: '',
-    identityToken: 'refresh',
-  })
-  // A helper for one registry takes precedence over the general one.
-  await config({ credHelpers: { reg: 'test' }, credsStore: 'not-installed-anywhere' })
-  assert.deepEqual(await dockerCredentials(directory, 'reg'), { username: 'carol', password: 's' })
-  await config({ credsStore: 'not-installed-anywhere' })
-  const running = (): number => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length
-  const before = running()
-  await assert.rejects(dockerCredentials(directory, 'reg'), { message: /not-installed-anywhere, which cannot be run$/ })
-  assert.equal(running(), before, 'a timer is still running')
-  await config({ credsStore: '../evil' })
-  await assert.rejects(dockerCredentials(directory, 'reg'), {
-    code: 'BAD_SETTINGS',
-    message: '"../evil" is not the name of a credential helper',
-  })
-  await writeFile(join(directory, 'config.json'), '{ "auths": "secret"')
-  await assert.rejects(dockerCredentials(directory, 'reg'), (error: Error) => !/secret/.test(error.message))
-  // An unreadable file is no missing one: that would tell people to log in again.
-  await rm(join(directory, 'config.json'))
-  await mkdir(join(directory, 'config.json'))
-  await assert.rejects(dockerCredentials(directory, 'reg'), { code: 'BAD_SETTINGS', message: /^cannot read docker's/ })
-})
-
-test('docker’s credentials: duplicates, old names and empty values are read as docker reads them', async (t) => {
-  const directory = await mkdtemp(join(tmpdir(), 'countersign-docker-'))
-  t.after(() => rm(directory, { recursive: true }))
-  const config = (content: unknown): Promise<void> => writeFile(join(directory, 'config.json'), JSON.stringify(content))
-  const auth = (name: string): string => Buffer.from(`${name}:password`).toString('base64')
-  const named = (username: string): Credentials => ({ username, password: 'password' })
-  await config({ auths: { 'https://reg/v1/': { auth: auth('older') }, reg: { auth: auth('newer') } }, credsStore: '' })
-  assert.deepEqual(await dockerCredentials(directory, 'reg'), named('newer'))
-  await config({ auths: { 'index.docker.io': { auth: auth('hub'), identitytoken: '' } } })
-  const { account } = registryPlace(parseGun('docker.io/library/alpine'))
-  assert.deepEqual(await dockerCredentials(directory, account), named('hub'))
-})
-
-test('docker’s credentials: entries that other programs write are read as docker reads them', async (t) => {
-  const directory = await mkdtemp(join(tmpdir(), 'countersign-docker-'))
-  t.after(() => rm(directory, { recursive: true }))
-  const found = async (content: string): Promise<Credentials | undefined> => {
-    await writeFile(join(directory, 'config.json'), content)
-    return dockerCredentials(directory, 'reg')
-  }
-  const ofEntry = (entry: unknown) => found(JSON.stringify({ auths: { reg: entry } }))
-  const dave = { username: 'dave', password: 'secret' }
-  assert.deepEqual(await ofEntry(dave), dave)
-  assert.deepEqual(await ofEntry({ ...dave, auth: null, identitytoken: null }), dave)
-  assert.deepEqual(await ofEntry({ auth: Buffer.from('dave:secret\0\0').toString('base64') }), dave)
-  assert.deepEqual(await ofEntry({ identitytoken: 'refresh' }), {
-    username: '',
-    password: '',
-    identityToken: 'refresh',
-  })
-  for (const nothing of ['', '\n', '{}', '{"auths":null,"credsStore":null}', '{"auths":{"reg":null}}']) {
-    assert.equal(await found(nothing), undefined, nothing)
-  }
-  const unreadable = { code: 'BAD_SETTINGS', message: /^cannot read docker's configuration/ }
-  for (const wrong of ['null', '[]', '{"auths":{"reg":{"auth":5}}}', '{"credsStore":5}']) {
-    await assert.rejects(found(wrong), unreadable, wrong)
-  }
-})
-
-test('docker’s credentials: those in the environment take precedence, and invalid ones are ignored', async (t) => {
-  const directory = await mkdtemp(join(tmpdir(), 'countersign-docker-'))
-  t.after(() => rm(directory, { recursive: true }))
-  const entry = (name: string): object => ({ auth: Buffer.from(`${name}:password`).toString('base64') })
-  const named = (username: string): Credentials => ({ username, password: 'password' })
-  await writeFile(
-    join(directory, 'config.json'),
-    JSON.stringify({ auths: { reg: entry('kept'), other: entry('other') } }),
-  )
-  const given = JSON.stringify({ auths: { reg: entry('given') } })
-  assert.deepEqual(await dockerCredentials(directory, 'reg', given), named('given'))
-  assert.deepEqual(await dockerCredentials(directory, 'other', given), named('other'))
-  for (const nothing of [
-    '',
-    '{',
-    'null',
-    '{}',
-    '{"auths":{"reg":{}}}',
-    '{"auths":{"reg":null}}',
-    '{"auths":{"reg":5}}',
-  ]) {
-    assert.deepEqual(await dockerCredentials(directory, 'reg', nothing), named('kept'), nothing)
-  }
-})
-
-test('a credential helper may have nothing; one that does not answer is an error', { timeout: 10_000 }, async (t) => {
-  const directory = await mkdtemp(join(tmpdir(), 'countersign-docker-'))
-  t.after(() => rm(directory, { recursive: true }))
-  const { PATH = '' } = process.env
-  process.env['PATH'] = `${directory}:${PATH}`
-  t.after(() => {
-    process.env['PATH'] = PATH
-  })
-  const helper = async (script: string): Promise<Credentials | undefined> => {
-    await writeFile(join(directory, 'docker-credential-odd'), `#!/bin/sh\n${script}\n`, { mode: 0o755 })
-    await writeFile(join(directory, 'config.json'), '{"credsStore":"odd"}')
-    return dockerCredentials(directory, 'reg')
-  }
-  for (const answer of ['{}', '{"Username":"","Secret":""}', '{"Username":"<token>","Secret":""}', 'null']) {
-    assert.equal(await helper(`echo '${answer}'`), undefined, answer)
-  }
-  assert.equal(await helper('echo credentials not found in native keychain; exit 1'), undefined)
-  // A login that has ended, or a keychain that is locked: to log in with docker would not help.
-  const fails = "docker's configuration names docker-credential-odd, which fails"
-  await assert.rejects(helper('echo the keychain is locked; exit 1'), { message: `${fails}: the keychain is locked` })
-  const cutOff = `echo '{"Username":"alice","Secret":"hidden"'; exit 1`
-  for (const script of ['exit 3', cutOff, `echo 'warning: old keychain'; ${cutOff}`]) {
-    await assert.rejects(helper(script), { code: 'BAD_SETTINGS', message: fails }, script)
-  }
-  const within = AbortSignal.timeout.bind(AbortSignal)
-  t.mock.method(AbortSignal, 'timeout', () => within(200))
-  await assert.rejects(helper('exec sleep 60'), {
-    code: 'BAD_SETTINGS',
-    message: "docker's configuration names docker-credential-odd, which does not answer",
-  })
-  // A child of the helper keeps its output open.
-  await assert.rejects(helper('sleep 5 & echo {}'), { message: /which does not answer$/ })
 })
 
 test('TLS mismatches, in either direction, are reported with a hint', async (t) => {
