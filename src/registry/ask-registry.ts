@@ -58,7 +58,10 @@ async function challengesFor(refusal: Response): Promise<Challenges> {
   const challenges = challengesOf(refusal)
   if (challenges.size > 0) return challenges
   // Docker asks here first whether it needs any.
-  const root = await request(new URL('/v2/', refusal.url))
+  const root = await request(new URL('/v2/', refusal.url)).catch(async (error: unknown) => {
+    await discard(refusal)
+    throw error
+  })
   await discard(root)
   return challengesOf(root)
 }

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { readManifest } from '../../src/registry/manifest.ts'
@@ -66,4 +67,14 @@ test('a refusal that is cut off while its registry is asked at /v2/ is a refusal
     if (known) assert.equal((await asking).digest, DIGEST)
     else await assert.rejects(asking, { code: 'NOT_FOUND' })
   }
+})
+
+test('a refusal without end does not keep the command from ending if /v2/ fails', { timeout: 10_000 }, async (t) => {
+  const { place, asked } = await oddRegistry(t, ({ url }, response) => {
+    if (url === '/v2/') response.destroy()
+    else response.writeHead(404).write('x')
+  })
+  await assert.rejects(readManifest(place, 'v1', alice), { code: 'REGISTRY', message: /^cannot reach/ })
+  const { socket } = asked[0] ?? assert.fail()
+  if (!socket.destroyed) await once(socket, 'close')
 })
