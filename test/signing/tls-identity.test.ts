@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { generateKeyPairSync, X509Certificate } from 'node:crypto'
+import { once } from 'node:events'
 import { copyFile, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
+import { connect } from 'node:tls'
 import { renewServerCertificate, tlsFiles } from '../../src/signing/tls/identity.ts'
 import { issueCertificate } from '../support/certificate.ts'
 import { startTestServer, type TestServer } from '../support/server.ts'
@@ -46,6 +48,16 @@ test('a server certificate is renewed in its last 90 days, by the same CA', asyn
   const next = await at(server, end - 89 * DAY)
   assert.equal(next.ca, first.ca)
   assert.ok(next.certificate.validToDate.getTime() > end)
+})
+
+test('the server sends its certificate alone: its CA, which clients have, would only make handshakes longer', async (t) => {
+  const { port } = (await started(t)).running
+  const socket = connect({ port, servername: 'localhost', rejectUnauthorized: false })
+  await once(socket, 'secureConnect')
+  const certificate = socket.getPeerCertificate(true)
+  socket.destroy()
+  assert.equal(certificate.subject.CN, 'localhost')
+  assert.equal(certificate.issuerCertificate, undefined)
 })
 
 test('a certificate made while the clock was ahead is replaced once the clock is right', async (t) => {

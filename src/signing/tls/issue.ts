@@ -5,7 +5,7 @@ import { x509Library } from '../x509-library.ts'
 
 /** PEM texts, as Node's TLS expects them. */
 export interface TlsIdentity {
-  /** The server's certificate, then those that issued it. */
+  /** The server's certificate, then intermediate ones. */
   readonly cert: string
   readonly key: string
 }
@@ -76,7 +76,8 @@ export async function makeServer(
       await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
     ],
   })
-  return { cert: `${certificate.toString('pem')}\n${caText}`, key: pemOf(keys.privateKey) }
+  // Without the CA's: clients have it, and every handshake would send it.
+  return { cert: `${certificate.toString('pem')}\n`, key: pemOf(keys.privateKey) }
 }
 
 function pemOf(key: webcrypto.CryptoKey): string {
