@@ -36,6 +36,7 @@ export function adviceForServer({ what, expires }: Ending, own: readonly Ending[
   if (what.endsWith(UNREADABLE)) return 'restart the server: it makes a new one'
   // No certificate lives longer than its CA.
   if (ca.what === SERVER_CA && expires >= ca.expires) return NEW_CA
+  // The server has had a day for it.
   if (expires < now + (RENEW_DAYS - 1) * DAY) return NOT_RENEWED
   return `nothing: the server makes a new one in the last ${RENEW_DAYS} days`
 }
