@@ -10,6 +10,7 @@ import type { Directory } from './access/user.ts'
 import type { FindKey } from './access/web-token.ts'
 import { fileError, TrustError } from './errors.ts'
 import type { Log } from './log/log.ts'
+import { pemCertificates } from './pem-certificates.ts'
 import type { Settings } from './settings/schema.ts'
 
 /** How people and programs are recognised, and how that can change without a restart. */
@@ -87,11 +88,10 @@ export async function clientAuthoritiesOf({ access }: Settings): Promise<string 
   const path = access.clientCertificates?.caFile
   if (path === undefined) return undefined
   const ca = (await readSetting(path, 'access.clientCertificates.caFile')).toString('latin1')
-  // Match a truncated certificate too: the file may be half written.
-  const blocks = ca.match(/-----BEGIN CERTIFICATE-----(?:[^-]*-----END CERTIFICATE-----)?/g) ?? []
-  if (blocks.length === 0) refuse(`${path} holds no PEM certificate`)
+  const certificates = pemCertificates(ca)
+  if (certificates.length === 0) refuse(`${path} holds no PEM certificate`)
   // TLS would silently leave out invalid ones, and then recognise nobody.
-  if (!blocks.every(isCertificate)) refuse(`${path} holds something that is not a certificate`)
+  if (!certificates.every(isCertificate)) refuse(`${path} holds something that is not a certificate`)
   return ca
 }
 

@@ -4,6 +4,7 @@ import type { World } from './admin/operation.ts'
 import { CLIENT_CA, SERVER_CA, SERVER_CERTIFICATE, UNREADABLE } from './admin/server-advice.ts'
 import { backupsOf } from './backup.ts'
 import { damageIn } from './errors.ts'
+import { pemCertificates } from './pem-certificates.ts'
 import { check } from './repository/check.ts'
 import type { Ending } from './repository/expiry.ts'
 import type { Trust } from './repository/trust.ts'
@@ -15,7 +16,6 @@ import { tlsFiles } from './signing/tls/identity.ts'
 import type { LevelStore } from './store/level-store.ts'
 
 const DAY = 86_400_000
-const CERTIFICATES = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g
 
 /** Returns the state that operations work on, except who makes the request. */
 export function worldOver(
@@ -69,7 +69,7 @@ async function ending(what: string, file: string, now: number): Promise<Ending> 
   try {
     const text = await readFile(file, 'latin1')
     // In a server's file, the others are its issuers', which outlive it.
-    const certificates = what === CLIENT_CA ? (text.match(CERTIFICATES) ?? [text]) : [text]
+    const certificates = [text, ...(what === CLIENT_CA ? pemCertificates(text) : [])]
     return { what, expires: Math.min(...certificates.map((pem) => new X509Certificate(pem).validToDate.getTime())) }
   } catch {
     return { what: `${what}${UNREADABLE}`, expires: now }

@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto'
 import { TrustError } from '../errors.ts'
+import { pemCertificates } from '../pem-certificates.ts'
 
-const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g
 /** Error codes of OpenSSL and Node for a bad server certificate. */
 const FAULT = /^(?:CERT_|ERR_TLS_CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|INVALID_|HOSTNAME_MISMATCH$)/
 
@@ -12,7 +12,7 @@ const FAULT = /^(?:CERT_|ERR_TLS_CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|INVAL
  * @throws TrustError BAD_TLS if it holds no certificate, or one that cannot be read
  */
 export function trustAuthority(pem: string): void {
-  const certificates = pem.match(CERTIFICATE) ?? []
+  const certificates = pemCertificates(pem)
   if (certificates.length === 0) throw new TrustError('BAD_TLS', 'there is no PEM certificate of a CA')
   try {
     for (const certificate of certificates) new X509Certificate(certificate)
