@@ -29,7 +29,7 @@ async function todo(gun: string, role: string): Promise<string | undefined> {
   return rows.find((row) => row.gun === gun && row.what === role)?.todo
 }
 
-/** Does something, and returns which roles were signed by it. */
+/** Does something, and returns which roles were signed by it, sorted: docker uploads them in any order. */
 async function signedBy(gun: string, work: () => Promise<unknown>): Promise<string[]> {
   const versions = (): Map<string, number> => {
     const head = stage.server.running.trust.store.head(parseGun(gun))
@@ -37,9 +37,8 @@ async function signedBy(gun: string, work: () => Promise<unknown>): Promise<stri
   }
   const before = versions()
   await work()
-  return [...versions()].flatMap(([role, version]) =>
-    role.startsWith('targets') && version !== before.get(role) ? [role] : [],
-  )
+  const signed = [...versions()].filter(([role, version]) => role.startsWith('targets') && version !== before.get(role))
+  return signed.map(([role]) => role).toSorted()
 }
 
 test(
